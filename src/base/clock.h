@@ -1,0 +1,11 @@
+/* Clocks. All deadlines are on the monotonic clock; wall time is only for people and records. */
+#pragma once
+#include <stdint.h>
+
+int64_t clock_mono_us(void);
+int64_t clock_mono_ms(void);
+int64_t clock_wall_us(void); /* since 1970-01-01 UTC */
+/* Tests: from now on both clocks stand still and move only by clock_fake_advance; loop timers follow. */
+void clock_fake_start(int64_t wall_us);
+void clock_fake_advance(int64_t us);
+void clock_fake_stop(void);

@@ -1,0 +1,53 @@
+/* String views, and a growing byte buffer. A view borrows; it is valid as long as what it points into. */
+#pragma once
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sv {
+	const char *p; /* not NUL-terminated; may be NULL when n is 0 */
+	size_t n;
+};
+#define SV(literal) ((struct sv){ (literal), sizeof(literal) - 1 })
+#define SV_NONE ((struct sv){ NULL, 0 })
+#define SVF(v) (int)(v).n, (v).p /* for "%.*s" */
+
+struct sv sv_of(const char *cstr); /* NULL gives the empty view */
+bool sv_eq(struct sv a, struct sv b);
+bool sv_eqi(struct sv a, struct sv b); /* ASCII case-insensitive */
+bool sv_is(struct sv a, const char *cstr);
+bool sv_isi(struct sv a, const char *cstr);
+bool sv_starts(struct sv a, struct sv prefix);
+bool sv_startsi(struct sv a, struct sv prefix);
+struct sv sv_trim(struct sv a); /* spaces, tabs, CR, LF */
+struct sv sv_sub(struct sv a, size_t from, size_t n); /* clamped */
+/* Index of the first byte, or a.n. */
+size_t sv_find(struct sv a, char c);
+/* Splits at the first sep: head gets what is before, *rest what is after; false when sep is absent (head = all, rest empty). */
+bool sv_split(struct sv a, char sep, struct sv *head, struct sv *rest);
+/* Decimal, whole view, no sign for u; ST_PARSE on anything else or overflow. */
+int sv_u32(struct sv a, uint32_t *out);
+int sv_u64(struct sv a, uint64_t *out);
+int sv_i64(struct sv a, int64_t *out);
+char *sv_dup(struct sv a); /* NUL-terminated mem_alloc copy */
+bool str_is_true(const char *s); /* FreeSWITCH's truth: true yes on 1 enabled active allow, or a non-zero number; NULL is false */
+
+struct buf {
+	char *p; /* NUL-terminated when not NULL */
+	size_t n, cap;
+	size_t max; /* 0 = 1 GiB; adding beyond fails and sets failed */
+	bool failed;
+};
+void buf_init(struct buf *b); /* no allocation yet */
+void buf_fini(struct buf *b);
+void buf_clear(struct buf *b); /* keeps the memory */
+int buf_add(struct buf *b, const void *p, size_t n);
+int buf_adds(struct buf *b, const char *cstr);
+int buf_addv(struct buf *b, struct sv v);
+int buf_addc(struct buf *b, char c);
+int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+void buf_drop(struct buf *b, size_t n); /* removes n bytes from the front */
+struct sv buf_sv(const struct buf *b);
+char *buf_take(struct buf *b); /* moves the text out (mem_free it); "" when empty */
