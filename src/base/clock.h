@@ -1,5 +1,6 @@
 /* Clocks. All deadlines are on the monotonic clock; wall time is only for people and records. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 int64_t clock_mono_us(void);
@@ -9,3 +10,4 @@ int64_t clock_wall_us(void); /* since 1970-01-01 UTC */
 void clock_fake_start(int64_t wall_us);
 void clock_fake_advance(int64_t us);
 void clock_fake_stop(void);
+bool clock_is_fake(void);

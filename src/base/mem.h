@@ -1,6 +1,6 @@
 /* Memory: counted objects with a destructor named at birth, and plain blocks; all counted per room and type
  * so that tests see leaks and `show memory` sees growth. Counts are plain, not atomic: an object belongs to one
- * thread at a time; mem_ashare objects (suffix _atomic) may be held by several. */
+ * thread at a time; objects of mem_new_atomic may be held by several. */
 #pragma once
 #include <stddef.h>
 
@@ -30,3 +30,5 @@ size_t mem_live_blocks(void);
 void mem_each_type(void (*fn)(const char *type, size_t live, size_t bytes, void *arg), void *arg);
 /* Tests only: fail the n-th allocation from now (0 = never). */
 void mem_fail_after(long n);
+/* Tests only: allocations to go until the one that fails; 0 when it has happened or none is set. */
+long mem_fail_left(void);

@@ -1,0 +1,440 @@
+/* base: memory and its accounting, views, buffers, hash, lists, clock, random, log. */
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/role.h"
+#include "base/status.h"
+#include "base/str.h"
+#include "harness.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int dtor_count;
+
+static void count_dtor(void *obj) { dtor_count++; }
+
+static void sum_type(const char *type, size_t live, size_t bytes, void *arg)
+{
+	if (!strcmp(type, "test.thing"))
+		*(size_t *)arg += live * 1000 + bytes;
+}
+
+static int test_mem_counts(void)
+{
+	size_t seen = 0;
+	void *a = mem_new(40, count_dtor, "test.thing"), *b = mem_new(2, count_dtor, "test.thing");
+	EXPECT(((uintptr_t)a & 15) == 0 && ((uintptr_t)b & 15) == 0);
+	mem_each_type(sum_type, &seen);
+	EXPECT_INT(seen, 2042);
+	EXPECT(mem_ref(a) == a);
+	EXPECT_INT(mem_refs(a), 2);
+	EXPECT(mem_unref(a) == NULL);
+	EXPECT_INT(dtor_count, 0);
+	mem_unref(a);
+	mem_unref(b);
+	EXPECT_INT(dtor_count, 2);
+	EXPECT(mem_ref(NULL) == NULL && mem_unref(NULL) == NULL);
+	char *p = mem_strdup("abc");
+	EXPECT_INT(mem_live_blocks(), 1);
+	p = mem_realloc(p, 5000);
+	EXPECT_STR(p, "abc");
+	mem_free(p);
+	EXPECT(mem_strdup(NULL) == NULL);
+	return 0;
+}
+
+static void *alloc_thread(void *shared)
+{
+	for (int i = 0; i < 20000; i++) {
+		void *o = mem_new(24, NULL, i & 1 ? "test.odd" : "test.even");
+		mem_free(mem_alloc(10));
+		mem_unref(o);
+		mem_ref(shared);
+		mem_unref(shared);
+	}
+	return NULL;
+}
+
+static int test_mem_threads(void)
+{
+	pthread_t t[3];
+	void *shared = mem_new_atomic(8, count_dtor, "test.shared");
+	for (int i = 0; i < 3; i++)
+		EXPECT(!pthread_create(&t[i], NULL, alloc_thread, shared));
+	for (int i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+	EXPECT_INT(mem_refs(shared), 1);
+	EXPECT_INT(mem_live_objects(), 1);
+	mem_unref(shared);
+	return 0;
+}
+
+static int test_mem_wrong_free_dies(void)
+{
+	pid_t pid = fork();
+	if (!pid) {
+		close(2);
+		void *o = mem_new(8, NULL, "test.o");
+		mem_free(o);
+		_exit(0);
+	}
+	int st;
+	waitpid(pid, &st, 0);
+	EXPECT(WIFSIGNALED(st));
+	return 0;
+}
+
+static int test_sv(void)
+{
+	struct sv a, b;
+	EXPECT(sv_is(sv_trim(SV(" \t x y\r\n")), "x y"));
+	EXPECT_INT(sv_trim(SV("  ")).n, 0);
+	EXPECT(sv_eqi(SV("AbC"), SV("aBc")) && !sv_eqi(SV("[bc"), SV("{bc")));
+	EXPECT(sv_starts(SV("sip:x"), SV("sip:")) && !sv_starts(SV("si"), SV("sip:")) && sv_starts(SV("x"), SV_NONE));
+	EXPECT(sv_startsi(SV("SIP:x"), SV("sip:")));
+	EXPECT(sv_split(SV("a=b=c"), '=', &a, &b) && sv_is(a, "a") && sv_is(b, "b=c"));
+	EXPECT(!sv_split(SV("abc"), '=', &a, &b) && sv_is(a, "abc") && b.n == 0);
+	EXPECT(sv_split(SV("abc="), '=', &a, &b) && b.n == 0);
+	EXPECT(sv_is(sv_sub(SV("hello"), 3, 100), "lo") && sv_sub(SV("hello"), 9, 1).n == 0);
+	EXPECT_INT(sv_find(SV("abc"), 'c'), 2);
+	EXPECT_INT(sv_find(SV("abc"), 'x'), 3);
+	EXPECT(sv_eq(sv_of(NULL), SV_NONE));
+	return 0;
+}
+
+static int test_sv_numbers(void)
+{
+	static const struct {
+		const char *text;
+		bool u32, u64, i64;
+	} cases[] = {
+		{ "0", 1, 1, 1 }, { "", 0, 0, 0 }, { "4294967295", 1, 1, 1 }, { "4294967296", 0, 1, 1 }, { "-1", 0, 0, 1 },
+		{ "+5", 0, 0, 1 }, { " 1", 0, 0, 0 }, { "1 ", 0, 0, 0 }, { "0x10", 0, 0, 0 }, { "-", 0, 0, 0 },
+		{ "18446744073709551615", 0, 1, 0 }, { "18446744073709551616", 0, 0, 0 }, { "9223372036854775808", 0, 1, 0 },
+		{ "-9223372036854775808", 0, 0, 1 }, { "-9223372036854775809", 0, 0, 0 }, { "99999999999999999999999", 0, 0, 0 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint32_t u = 77;
+		uint64_t v = 77;
+		int64_t w = 77;
+		EXPECT_INT(sv_u32(sv_of(cases[i].text), &u) == 0, cases[i].u32);
+		EXPECT_INT(sv_u64(sv_of(cases[i].text), &v) == 0, cases[i].u64);
+		EXPECT_INT(sv_i64(sv_of(cases[i].text), &w) == 0, cases[i].i64);
+		EXPECT(cases[i].u32 || u == 77);
+		EXPECT(cases[i].i64 ? w == strtoll(cases[i].text, NULL, 10) : w == 77);
+	}
+	return 0;
+}
+
+static int test_truth(void)
+{
+	static const char *const yes[] = { "true", "YES", "on", "1", "enabled", "Active", "allow", "t", "12", "-1" };
+	static const char *const no[] = { "", "0", "false", "no", "off", "1x", "truee", "disabled", "0.5", "-" };
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		EXPECT(str_is_true(yes[i]));
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		EXPECT(!str_is_true(no[i]));
+	EXPECT(!str_is_true(NULL));
+	return 0;
+}
+
+static int test_buf(void)
+{
+	struct buf b;
+	buf_init(&b);
+	EXPECT(!b.p && buf_sv(&b).n == 0);
+	b.max = 100;
+	for (int i = 0; i < 10; i++)
+		EXPECT_INT(buf_printf(&b, "%s%d", "123456789", i), 0);
+	EXPECT_INT(b.n, 100);
+	EXPECT_INT(buf_addc(&b, 'x'), ST_NOMEM);
+	EXPECT(b.failed && b.n == 100 && b.p[100] == 0);
+	buf_clear(&b);
+	EXPECT(!b.failed && b.n == 0 && b.p[0] == 0);
+	EXPECT_INT(buf_printf(&b, "%101s", "x"), ST_NOMEM);
+	EXPECT_INT(b.n, 0);
+	EXPECT_INT(buf_adds(&b, "hello world"), 0);
+	buf_drop(&b, 6);
+	EXPECT_STR(b.p, "world");
+	buf_drop(&b, 99);
+	EXPECT_INT(b.n, 0);
+	EXPECT_INT(buf_add(&b, NULL, 0), 0);
+	EXPECT_INT(buf_add(&b, "x", SIZE_MAX), ST_NOMEM);
+	char *t = buf_take(&b);
+	EXPECT_STR(t, "");
+	mem_free(t);
+	EXPECT(!b.p);
+	t = buf_take(&b);
+	EXPECT_STR(t, "");
+	mem_free(t);
+	buf_fini(&b);
+	return 0;
+}
+
+static int test_hash_oom(void)
+{
+	struct hash *h = NULL;
+	struct buf b;
+	buf_init(&b);
+	int rc = hash_new(&h, 0, mem_free);
+	for (int i = 0; i < 20 && !rc; i++) {
+		char *v = mem_strdup("v");
+		b.n = 0;
+		rc = buf_printf(&b, "key%d", i);
+		if (v && !rc)
+			rc = hash_set(h, buf_sv(&b), v);
+		else
+			rc = ST_NOMEM;
+		if (rc)
+			mem_free(v);
+	}
+	size_t n = h ? hash_count(h) : 0;
+	hash_free(h);
+	buf_fini(&b);
+	EXPECT_INT(rc, 0);
+	EXPECT_INT(n, 20);
+	return 0;
+}
+
+static int test_hash(void)
+{
+	struct hash *h;
+	char key[32];
+	EXPECT_INT(hash_new(&h, 0, mem_free), 0);
+	for (int i = 0; i < 10000; i++) {
+		int n = snprintf(key, sizeof(key), "key%d", i);
+		EXPECT_INT(hash_set(h, (struct sv){ key, (size_t)n }, mem_strdup(key)), 0);
+	}
+	EXPECT_INT(hash_count(h), 10000);
+	EXPECT_STR(hash_get(h, SV("key9999")), "key9999");
+	EXPECT(!hash_get(h, SV("KEY1")) && !hash_get(h, SV("")));
+	struct hash_it it = { 0 };
+	int i = 0;
+	while (hash_next(h, &it)) {
+		snprintf(key, sizeof(key), "key%d", i);
+		EXPECT_STR(it.value, key);
+		if (i % 3)
+			EXPECT(hash_del(h, it.key));
+		i++;
+	}
+	EXPECT_INT(i, 10000);
+	EXPECT_INT(hash_count(h), 3334);
+	EXPECT(!hash_del(h, SV("key1")) && hash_get(h, SV("key3")));
+	EXPECT_INT(hash_set(h, SV("key3"), mem_strdup("new")), 0);
+	EXPECT_INT(hash_count(h), 3334);
+	char *taken = hash_take(h, SV("key3"));
+	EXPECT_STR(taken, "new");
+	mem_free(taken);
+	/* A table used as a queue does not grow for ever. */
+	for (i = 0; i < 100000; i++) {
+		snprintf(key, sizeof(key), "q%d", i);
+		EXPECT_INT(hash_set(h, sv_of(key), mem_strdup("q")), 0);
+		EXPECT(hash_del(h, sv_of(key)));
+	}
+	EXPECT_INT(hash_count(h), 3333);
+	hash_free(h);
+	EXPECT_INT(hash_new(&h, HASH_NOCASE, NULL), 0);
+	EXPECT_INT(hash_set(h, SV("Content-Length"), &i), 0);
+	EXPECT(hash_get(h, SV("content-LENGTH")) == &i && !hash_get(h, SV("content-LENGTI")));
+	EXPECT_INT(hash_set(h, SV_NONE, &it), 0);
+	EXPECT(hash_get(h, SV("")) == &it);
+	hash_free(h);
+	hash_free(NULL);
+	return 0;
+}
+
+static int test_list(void)
+{
+	struct list l;
+	struct lnode n[3] = { 0 }, *it, *tmp;
+	int count = 0;
+	list_init(&l);
+	EXPECT(list_empty(&l) && !list_first(&l));
+	list_push(&l, &n[1]);
+	list_push(&l, &n[2]);
+	list_unshift(&l, &n[0]);
+	list_each (&l, it, tmp) {
+		EXPECT(it == &n[count]);
+		list_remove(it);
+		EXPECT(!lnode_is_linked(it));
+		count++;
+	}
+	EXPECT_INT(count, 3);
+	list_remove(&n[0]);
+	EXPECT(list_empty(&l));
+	return 0;
+}
+
+static int test_clock(void)
+{
+	int64_t a = clock_mono_us();
+	EXPECT(a > 0 && clock_mono_us() >= a && clock_wall_us() > 1600000000000000);
+	clock_fake_start(5000000);
+	a = clock_mono_us();
+	EXPECT(clock_is_fake());
+	EXPECT_INT(clock_wall_us(), 5000000);
+	clock_fake_advance(1500);
+	EXPECT_INT(clock_wall_us(), 5001500);
+	EXPECT_INT(clock_mono_us() - a, 1500);
+	clock_fake_stop();
+	EXPECT(!clock_is_fake() && clock_wall_us() > 1600000000000000);
+	return 0;
+}
+
+static int test_rand(void)
+{
+	char a[UUID_CHARS + 1], b[UUID_CHARS + 1], token[33];
+	uuid_make(a);
+	uuid_make(b);
+	EXPECT_INT(strlen(a), 36);
+	EXPECT(strcmp(a, b) && a[14] == '4' && strchr("89ab", a[19]) && a[8] == '-' && a[23] == '-');
+	rand_token(token, 32);
+	EXPECT_INT(strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"), 32);
+	unsigned seen = 0;
+	for (int i = 0; i < 1000; i++) {
+		uint32_t v = rand_below(7);
+		EXPECT(v < 7);
+		seen |= 1u << v;
+	}
+	EXPECT_INT(seen, 127);
+	/* Parent and child draw different bytes after a fork. */
+	int fd[2];
+	uint64_t mine, theirs;
+	EXPECT(!pipe(fd));
+	pid_t pid = fork();
+	if (!pid) {
+		mine = rand_u64();
+		_exit(write(fd[1], &mine, 8) != 8);
+	}
+	mine = rand_u64();
+	EXPECT(read(fd[0], &theirs, 8) == 8);
+	waitpid(pid, NULL, 0);
+	EXPECT(mine != theirs);
+	return 0;
+}
+
+static struct {
+	int count, longest;
+	char last[100], uuid[40];
+	enum log_level level;
+} seen;
+
+static void sink(const struct log_line *l, void *arg)
+{
+	seen.count++;
+	seen.level = l->level;
+	int n = (int)strlen(l->text);
+	seen.longest = n > seen.longest ? n : seen.longest;
+	snprintf(seen.last, sizeof(seen.last), "%s", l->text);
+	snprintf(seen.uuid, sizeof(seen.uuid), "%s", l->uuid);
+}
+
+static int test_log(void)
+{
+	int id;
+	static char big[20000];
+	EXPECT_INT(log_start(), 0);
+	EXPECT_INT(log_sink_add(LOG_INFO, sink, NULL, &id), 0);
+	EXPECT(!log_is_on(LOG_DEBUG) && log_is_on(LOG_INFO) && !log_is_on(LOG_DISABLE));
+	log_debug("not this");
+	log_uuid(LOG_ERR, "12345678-1234-1234-1234-123456789012", "line %d", 1);
+	log_flush();
+	EXPECT_INT(seen.count, 1);
+	EXPECT_STR(seen.last, "line 1\n");
+	EXPECT_STR(seen.uuid, "12345678-1234-1234-1234-123456789012");
+	EXPECT_INT(seen.level, LOG_ERR);
+	log_notice("ends already\n");
+	memset(big, 'x', sizeof(big) - 1);
+	log_info("%.5000s", big);
+	log_flush();
+	EXPECT_INT(seen.longest, 5001);
+	log_info("%s", big);
+	log_flush();
+	EXPECT_INT(seen.longest, 16384 - 1);
+	log_sink_set_level(id, LOG_DEBUG);
+	EXPECT(log_is_on(LOG_DEBUG));
+	log_set_level(LOG_NOTICE);
+	EXPECT(!log_is_on(LOG_INFO));
+	log_sink_del(id);
+	log_stop();
+	EXPECT_INT(seen.count, 4);
+	EXPECT_INT(log_start(), 0); /* a second life */
+	log_stop();
+	return 0;
+}
+
+static void *log_thread(void *arg)
+{
+	for (int i = 0; i < 20000; i++)
+		log_info("line %d of %s", i, (const char *)arg);
+	return NULL;
+}
+
+static int test_log_threads(void)
+{
+	pthread_t t[3];
+	int id;
+	EXPECT_INT(log_start(), 0);
+	EXPECT_INT(log_sink_add(LOG_DEBUG, sink, NULL, &id), 0);
+	for (int i = 0; i < 3; i++)
+		EXPECT(!pthread_create(&t[i], NULL, log_thread, "a thread"));
+	for (int i = 0; i < 3; i++)
+		pthread_join(t[i], NULL);
+	log_stop(); /* drains */
+	EXPECT_INT((uint64_t)seen.count + log_dropped_count(), 60000);
+	EXPECT(seen.count >= 4096);
+	log_sink_del(id);
+	return 0;
+}
+
+static int test_log_levels(void)
+{
+	enum log_level l;
+	EXPECT(!log_level_parse("debug", &l) && l == LOG_DEBUG);
+	EXPECT(!log_level_parse("3", &l) && l == LOG_ERR);
+	EXPECT(!log_level_parse("Console", &l) && l == LOG_CONSOLE);
+	EXPECT(log_level_parse("8", &l) && log_level_parse("", &l) && log_level_parse("loud", &l) && l == LOG_CONSOLE);
+	EXPECT_STR(log_level_name(LOG_WARNING), "WARNING");
+	return 0;
+}
+
+static int test_status(void)
+{
+	EXPECT_STR(status_text(ST_OK), "ok");
+	EXPECT_STR(status_text(ST_LIMIT), "limit reached");
+	EXPECT_STR(status_text(-99), "unknown status");
+	for (int i = 0; i >= ST_LIMIT; i--)
+		EXPECT(status_text(i) != NULL);
+	return 0;
+}
+
+static int test_role(void)
+{
+	pid_t pid = fork();
+	if (!pid) {
+		close(2);
+		role_set(ROLE_MEDIA);
+		role_assert_media();
+		role_assert_ctl();
+		_exit(0);
+	}
+	int st;
+	waitpid(pid, &st, 0);
+	EXPECT(WIFSIGNALED(st));
+	return 0;
+}
+
+TEST_MAIN({ "mem_counts", test_mem_counts }, { "mem_threads", test_mem_threads },
+	{ "mem_wrong_free_dies", test_mem_wrong_free_dies }, { "sv", test_sv }, { "sv_numbers", test_sv_numbers },
+	{ "truth", test_truth }, { "buf", test_buf }, { "hash", test_hash }, { "hash_oom", test_hash_oom, TEST_OOM },
+	{ "list", test_list }, { "clock", test_clock }, { "rand", test_rand }, { "log", test_log },
+	{ "log_threads", test_log_threads }, { "log_levels", test_log_levels }, { "status", test_status }, { "role", test_role })
