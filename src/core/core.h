@@ -1,0 +1,52 @@
+/* Starting and stopping the core, and what is global to it: limits, counters, identity. */
+#pragma once
+#include "base/role.h"
+#include "base/str.h"
+#include "core/cause.h"
+
+struct core_dirs { /* absolute, no trailing slash; strings live as long as the program */
+	const char *base, *conf, *log, *run, *db, *mod, *scripts, *temp, *certs, *recordings, *storage, *cache, *sounds,
+	    *htdocs, *grammar, *data;
+};
+ON_CTL int core_start(const struct core_dirs *dirs);
+/* Hangs up everything with SYSTEM_SHUTDOWN, waits (running the loop) up to the deadline, unloads modules. */
+ON_CTL void core_stop(int64_t deadline_us);
+ON_CTL const struct core_dirs *core_dirs(void);
+ON_CTL const char *core_uuid(void);
+ON_CTL const char *core_hostname(void);
+ON_CTL const char *core_switchname(void);
+ON_CTL const char *core_local_ip4(void); /* the address of the default route, "127.0.0.1" without one */
+ON_CTL const char *core_local_ip6(void);
+#define TANDEM_VERSION "0.1.0"
+/* What FreeSWITCH-Version headers and `version` say: clients compare it with FreeSWITCH's. */
+ON_CTL const char *core_version_text(void);
+
+struct core_limits {
+	uint32_t max_sessions, sessions_per_second;
+	bool is_paused_inbound, is_paused_outbound, is_shutting_down, is_elegant;
+	double min_idle_cpu;
+};
+struct core_counters {
+	uint64_t sessions_since_startup;
+	uint32_t sessions_now, sessions_peak, sessions_peak_fivemin;
+	uint32_t sps_now, sps_last, sps_peak, sps_peak_fivemin;
+	int64_t start_mono_us, start_wall_us;
+	double idle_cpu;
+	uint64_t answered, bridged, failed;
+};
+ON_CTL struct core_limits *core_limits(void);
+ON_CTL const struct core_counters *core_counters(void);
+/* Asks main to stop: now, or when the last call ended (elegant). */
+enum core_stop_kind { CORE_STOP_NONE, CORE_STOP_NOW, CORE_STOP_ELEGANT, CORE_STOP_ASAP, CORE_STOP_RESTART };
+ON_CTL void core_request_stop(enum core_stop_kind kind); /* NONE cancels an elegant one */
+ON_CTL void core_on_stop(void (*fn)(enum core_stop_kind kind, void *arg), void *arg);
+
+/* Registrations as core's `show registrations` table sees them; endpoints keep it up to date. */
+struct core_registration {
+	const char *user, *realm, *token, *url, *network_ip, *network_port, *network_proto, *metadata;
+	int64_t expires_epoch;
+};
+ON_CTL int core_registration_set(const struct core_registration *r); /* keyed by token (call-id) + user + realm */
+ON_CTL void core_registration_del(const char *user, const char *realm, const char *token);
+ON_CTL void core_registration_each(void (*fn)(const struct core_registration *r, void *arg), void *arg);
+ON_CTL size_t core_registration_count(void);

@@ -1,0 +1,28 @@
+/* An ordered set of named text values: channel variables, originate variables, event-like lists. Names are
+ * case-insensitive as in FreeSWITCH, kept in insertion order. */
+#pragma once
+#include "base/role.h"
+#include "base/str.h"
+
+struct vars;
+int vars_new(struct vars **out);
+void vars_free(struct vars *v);
+int vars_set(struct vars *v, const char *name, const char *value); /* NULL or "" removes */
+int vars_setf(struct vars *v, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int vars_push(struct vars *v, const char *name, const char *value); /* makes ARRAY::a|:b */
+const char *vars_get(const struct vars *v, const char *name); /* borrowed until the next change; NULL when absent */
+size_t vars_count(const struct vars *v);
+void vars_at(const struct vars *v, size_t i, const char **name, const char **value);
+int vars_copy(struct vars *to, const struct vars *from);
+/* "a=1,b='x,y'" or "^^:a=1:b=2" (the inside of {} [] <>) added to v. ST_PARSE names nothing wrong but leaves v unchanged. */
+int vars_parse(struct vars *v, struct sv text);
+/* Every variable the modules declared, for docs and the test that code and docs agree, is in module.h's tables. */
+
+/* Expansion of ${name} ${name:off:len} ${name[i]} ${api(args)} $${global} in text (reference: FreeSWITCH's rules; values are
+ * expanded again, depth 100; output bounded to 1 MiB). leg may be NULL (globals and api only). Commands that may wait are
+ * allowed only inside a coroutine. Out is a mem_alloc string. */
+struct leg;
+ON_CTL int expand(struct leg *leg, const char *text, char **out);
+/* The same with an own lookup tried first (returns NULL to go on). */
+typedef const char *(*expand_lookup_fn)(const char *name, void *arg);
+ON_CTL int expand_with(struct leg *leg, expand_lookup_fn fn, void *arg, const char *text, char **out);
