@@ -1,0 +1,192 @@
+/* Session descriptions (RFC 4566, 8866) and offer/answer (RFC 3264) as pure functions: text and policy in, text and plan
+ * out. No sockets, no clock, no globals. All functions are ANY: whoever owns the arguments may call.
+ *
+ *   offering:   sdp_offer_make(policy, running, &out) ... peer's answer -> sdp_answer_accept(text, policy, running, &plan)
+ *   answering:  peer's offer -> sdp_answer_make(text, policy, running, &plan, &out)
+ *
+ * struct sdp_running is kept per dialog, zeroed at its start, and handed to every call of that dialog. */
+#pragma once
+#include "base/role.h"
+#include "base/status.h"
+#include "base/str.h"
+
+/* ---- the parser ------------------------------------------------------------------------------------------------ */
+
+enum {
+	SDP_TEXT_MAX = 65536,   /* bytes; longer is ST_PARSE */
+	SDP_MEDIA_MAX = 16,     /* m= lines; more is ST_PARSE */
+	SDP_FORMATS_MAX = 64,   /* formats of one m= line; the rest is ignored */
+	SDP_FORMATS_TOTAL = 256, /* of all lines together; the rest is ignored */
+	SDP_ATTRS_MAX = 512     /* raw attributes of all levels together; the rest is ignored */
+};
+
+enum sdp_dir { SDP_INACTIVE = 0, SDP_SENDONLY = 1, SDP_RECVONLY = 2, SDP_SENDRECV = 3 }; /* bit 0 sends, bit 1 receives */
+ANY const char *sdp_dir_name(enum sdp_dir d);    /* "sendrecv" */
+ANY enum sdp_dir sdp_dir_mirror(enum sdp_dir d); /* sendonly <-> recvonly */
+
+struct sdp_conn { /* c= */
+	struct sv host; /* as written, without ttl; empty when absent */
+	bool is_ip6;
+};
+struct sdp_attr {
+	struct sv name, value; /* "rtpmap", "0 PCMU/8000"; value empty for flags */
+	int8_t media;          /* index of the m= line, -1 = session */
+};
+struct sdp_format {
+	struct sv text;   /* as in the m= line: "0", "t38" */
+	int16_t pt;       /* 0..127, -1 when it is no payload type */
+	struct sv name;   /* of a=rtpmap, or of RFC 3551's static table; empty = unknown */
+	uint32_t clock_hz;
+	uint8_t channels;
+	struct sv fmtp;   /* everything after the payload type */
+};
+struct sdp_media {
+	struct sv kind;  /* "audio" */
+	struct sv proto; /* "RTP/AVP" */
+	uint16_t port;   /* 0 = refused or ended */
+	struct sdp_conn conn;
+	uint16_t format_first, format_count; /* in struct sdp.formats */
+	enum sdp_dir dir;                    /* the line's, else the session's, else sendrecv */
+	uint16_t ptime_ms, maxptime_ms;      /* 0 = absent */
+	uint16_t rtcp_port;                  /* a=rtcp; 0 = absent */
+	struct sv rtcp_host;                 /* empty = the line's own */
+	bool is_rtcp_mux;
+	uint32_t bandwidth_as_kbit; /* b=AS; 0 = absent */
+};
+/* Views into the parsed text; about 45 kB: not for a coroutine's stack. */
+struct sdp {
+	struct sv origin, origin_user, origin_id, origin_version, origin_host, name;
+	struct sdp_conn conn;
+	enum sdp_dir dir;
+	size_t media_count, format_count, attr_count;
+	bool is_cut; /* something was ignored for being over a bound */
+	struct sdp_media media[SDP_MEDIA_MAX];
+	struct sdp_format formats[SDP_FORMATS_TOTAL];
+	struct sdp_attr attrs[SDP_ATTRS_MAX];
+};
+
+/* Parses text, which must outlive out. ST_PARSE (out is then undefined) for what is no session description. */
+ANY int sdp_parse(struct sv text, struct sdp *out);
+/* Parses into a fresh mem_alloc block: mem_free it. */
+ANY int sdp_parse_new(struct sv text, struct sdp **out);
+/* The value of the first raw attribute of that name on that m= line (-1 = session); false when absent. */
+ANY bool sdp_attr_get(const struct sdp *s, int media, const char *name, struct sv *value);
+/* Writes what was parsed: origin, connection, lines, formats and raw attributes, in their order. */
+ANY int sdp_write(const struct sdp *s, struct buf *out);
+/* Value of one parameter of an fmtp text: "useinbandfec" in "minptime=10; useinbandfec=1". */
+ANY bool sdp_fmtp_get(struct sv fmtp, const char *name, struct sv *value);
+/* Numeric address text: 4, 6, or 0 when it is neither. */
+ANY int sdp_host_kind(struct sv host);
+
+/* ---- codecs by name -------------------------------------------------------------------------------------------- */
+
+enum { SDP_NAME_MAX = 24, SDP_FMTP_MAX = 192, SDP_HOST_MAX = 64, SDP_CODECS_MAX = 20 };
+
+struct sdp_codec {
+	char name[SDP_NAME_MAX]; /* as written in rtpmap: "PCMU", "G722", "opus" */
+	int16_t pt_send;         /* payload type to put into packets we send (the peer's number); -1 = not known yet */
+	int16_t pt_recv;         /* payload type the peer puts into what it sends us */
+	uint32_t clock_hz;       /* RTP clock: 8000 for G722 */
+	uint32_t rate_hz;        /* sampling rate: 16000 for G722 */
+	uint8_t channels;        /* as in rtpmap: 2 for opus */
+	uint16_t ptime_ms;
+	uint32_t bitrate;        /* bit/s, 0 = the codec's own */
+	char fmtp[SDP_FMTP_MAX]; /* in a preference: what we offer; in a plan: the peer's, for pass-through */
+};
+struct sdp_codecs {
+	size_t count;
+	struct sdp_codec v[SDP_CODECS_MAX];
+};
+/* FreeSWITCH's codec string: "OPUS,G722,PCMU@20i,PCMA@8000h@20i@64000b@1c", "MODULE.NAME~fmtp@..."; h = rate (for G722
+ * 16000 and 8000 both mean the one there is), i = ptime, b = bit rate, c = channels. Video names are skipped; what is
+ * over SDP_CODECS_MAX is cut. *video, when not NULL, says whether a video codec was named. ST_PARSE for a bad field
+ * (bad, when not NULL, borrows the item at fault); an empty string gives an empty list. */
+ANY int sdp_codecs_parse(struct sv text, struct sdp_codecs *out, bool *has_video, struct sv *bad);
+/* "PCMU@8000h@20i@1c,..." as FreeSWITCH's rtp_last_audio_codec_string shows it. */
+ANY int sdp_codecs_write(const struct sdp_codecs *c, struct buf *out);
+/* Same name, clock and channels, and the same meaning of fmtp where the fmtp decides (G.729 annexb and opus do not, the
+ * AMR and iLBC modes do): packets of one may be passed through as the other. */
+ANY bool sdp_codec_is_same(const struct sdp_codec *a, const struct sdp_codec *b);
+/* Fills name (canonical spelling), clock, rate, channels, ptime and static payload type of a known codec; an unknown
+ * name is kept with 8000 Hz. */
+ANY void sdp_codec_init(struct sdp_codec *c, struct sv name);
+
+/* ---- offer and answer ------------------------------------------------------------------------------------------ */
+
+enum sdp_mode {
+	SDP_GENEROUS, /* the offerer's order decides */
+	SDP_GREEDY,   /* our order decides */
+	SDP_SCROOGE   /* our order decides, and a ptime we name must be the offered one */
+};
+ANY bool sdp_mode_parse(struct sv text, enum sdp_mode *out); /* false leaves out unchanged */
+
+/* Read once at the edge from profile and channel variables. Views and pointers are borrowed for the call. */
+struct sdp_policy {
+	const struct sdp_codecs *prefs; /* what we speak, best first */
+	const struct sdp_codecs *first; /* NULL, or the other leg's codecs: tried (and offered) before prefs, in any mode */
+	enum sdp_mode mode;
+	struct sv host;                 /* our numeric address as text, v4 or v6 */
+	uint16_t port;                  /* our RTP port */
+	uint16_t rtcp_port;             /* 0 = port + 1, which is not written */
+	int16_t dtmf_pt;                /* telephone-event's preferred number, 0 = 101, -1 = do not speak it */
+	int16_t cn_pt;                  /* comfort noise: 13, or 0/-1 = none */
+	uint16_t ptime_ms;              /* when neither codec nor offer names one; 0 = 20 */
+	enum sdp_dir dir;               /* what we want; SDP_INACTIVE is meant as such: set SDP_SENDRECV in the ordinary case */
+	struct sv user;                 /* o= user and s= name; empty = "FreeSWITCH" */
+	uint64_t session_id;            /* o= id; the first version is one more. 0 = 1 */
+	bool is_rtcp_mux_allowed;       /* answer a=rtcp-mux with a=rtcp-mux */
+	bool is_all_answered;           /* answer with every accepted codec instead of only the chosen one */
+	bool is_ptime_kept;             /* our own ptime even when the peer asks for another */
+};
+
+enum { SDP_RUN_CODECS = 18, SDP_RUN_LINES = 16 };
+/* What one dialog remembers between its negotiations: under 1 kB, zero at the start. Opaque in use, copied freely. */
+struct sdp_running {
+	uint64_t version;   /* of our last o=; 0 = nothing sent yet */
+	uint64_t body_hash; /* of our last body without o= */
+	uint8_t codec_count, line_count, audio_line;
+	struct sdp_run_codec {
+		char name[14];
+		int8_t pt_recv, pt_send;
+		uint8_t channels, is_used; /* in the offer that is waiting for its answer */
+		uint32_t clock_hz;
+	} codecs[SDP_RUN_CODECS];
+	struct sdp_run_line {
+		char kind[12], proto[20]; /* of the peer's or our m= lines, in order */
+	} lines[SDP_RUN_LINES];
+};
+
+struct sdp_plan {
+	struct sdp_codec send, recv; /* the chosen codec; send and recv differ at most in fmtp */
+	struct sdp_codecs codecs;    /* everything both sides speak, best first; [0] is the chosen one */
+	int16_t dtmf_send_pt, dtmf_recv_pt; /* -1 = none: digits travel in-band or by INFO */
+	uint32_t dtmf_clock_hz;
+	int16_t cn_pt;                      /* -1 = none */
+	char remote_host[SDP_HOST_MAX];     /* text as in c=; numeric unless is_remote_name */
+	uint16_t remote_port;
+	char remote_rtcp_host[SDP_HOST_MAX];
+	uint16_t remote_rtcp_port;
+	bool is_remote_name, is_rtcp_mux;
+	enum sdp_dir remote_dir;  /* as the peer wrote it (0.0.0.0 counts as not receiving) */
+	enum sdp_dir local_dir;   /* what holds for us: bit 0 we send, bit 1 we receive */
+	bool is_hold;             /* the peer holds us: sendonly, inactive or c=0.0.0.0 */
+	bool has_video, has_t38;  /* the peer offered it (and was refused) */
+	uint8_t line;             /* index of the audio line */
+	const char *why;          /* after a failure: static English text, else NULL */
+};
+
+/* Appends an offer to out. Re-offers keep payload numbers and refused lines; the o= version moves only when the body
+ * changed. ST_INVAL when the policy has no codec, host or port. On failure running is unchanged. */
+ANY int sdp_offer_make(const struct sdp_policy *p, struct sdp_running *r, struct buf *out);
+/* Answers an offer. ST_PARSE for what is no SDP; ST_UNSUPPORTED (SIP 488; plan->why says it, the rest of plan is zero)
+ * when no audio line fits. On failure running and out are unchanged. Every m= line is answered, in order: the first usable
+ * audio line is accepted, all others get port 0. The offerer's payload numbers are used. */
+ANY int sdp_answer_make(struct sv offer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan, struct buf *out);
+/* As sdp_answer_make without writing: what the answer would be (late negotiation; running untouched). */
+ANY int sdp_answer_plan(struct sv offer, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan);
+/* Takes the peer's answer to the last offer of running. May be repeated (183, then 200). ST_UNSUPPORTED when the line was
+ * refused or names no codec that was offered. */
+ANY int sdp_answer_accept(struct sv answer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan);
+/* Everything an offer's usable audio line names, in the offerer's order, whether we know it or not (without
+ * telephone-event and CN): the list for policy.first of the other leg and FreeSWITCH's ep_codec_string. */
+ANY int sdp_offer_codecs(struct sv offer, struct sdp_codecs *out);
