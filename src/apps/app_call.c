@@ -1,0 +1,138 @@
+/* Applications that change what becomes of the call: answer, ring, bridge, transfer, park, hang up. Each asks core; none
+ * knows the protocol. */
+#include "apps/apps_i.h"
+#include "base/mem.h"
+#include "core/leg_meta.h"
+#include <stdlib.h>
+#include <string.h>
+
+int app_answer(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return leg_answer(leg);
+}
+
+int app_pre_answer(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return leg_pre_answer(leg);
+}
+
+int app_ring_ready(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return leg_ring_ready(leg);
+}
+
+int app_hangup(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	leg_hangup(leg, data && *data ? cause_parse(data) : CAUSE_NORMAL_CLEARING);
+	return ST_OK;
+}
+
+int app_bridge(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return bridge_app(leg, data);
+}
+
+/* [-bleg|-both] exten [dialplan [context]] */
+int app_transfer(struct leg *leg, const char *data)
+{
+	struct sv rest = sv_trim(sv_of(data)), word[3] = { SV_NONE, SV_NONE, SV_NONE };
+	char *text[3] = { NULL, NULL, NULL };
+	bool is_bleg = sv_starts(rest, SV("-bleg ")), is_both = sv_starts(rest, SV("-both "));
+	struct leg *peer = bridge_peer(leg);
+	int st = ST_OK, i;
+
+	role_assert_co();
+	if (is_bleg || is_both)
+		rest = sv_trim(sv_sub(rest, 6, rest.n));
+	for (i = 0; i < 3 && rest.n; i++) {
+		sv_split(rest, ' ', &word[i], &rest);
+		rest = sv_trim(rest);
+		text[i] = sv_dup(word[i]);
+	}
+	if (!text[0]) {
+		leg_log(leg, LOG_ERR, "transfer: no extension given; usage: [-bleg|-both] <exten> [<dialplan> [<context>]]");
+		return ST_INVAL;
+	}
+	if ((is_bleg || is_both) && peer)
+		st = leg_transfer(peer, text[0], text[1], text[2]);
+	if (!is_bleg && st == ST_OK)
+		st = leg_transfer(leg, text[0], text[1], text[2]);
+	for (i = 0; i < 3; i++)
+		mem_free(text[i]);
+	return st;
+}
+
+int app_park(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return leg_park(leg);
+}
+
+/* code [phrase] */
+int app_respond(struct leg *leg, const char *data)
+{
+	char *end = NULL;
+	long code = data ? strtol(data, &end, 10) : 0;
+
+	role_assert_co();
+	if (code < 300 || code > 699 || !leg->ops->respond) {
+		leg_log(leg, LOG_ERR, "respond: '%s' is no final status from 300 to 699", data ? data : "");
+		return ST_INVAL;
+	}
+	while (end && *end == ' ')
+		end++;
+	return leg->ops->respond(leg, (int)code, end && *end ? end : NULL);
+}
+
+int app_redirect(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	if (!data || !*data || !leg->ops->redirect)
+		return ST_INVAL;
+	return leg->ops->redirect(leg, data);
+}
+
+int app_wait_for_answer(struct leg *leg, const char *data)
+{
+	int st = ST_OK;
+
+	role_assert_co();
+	while (st == ST_OK && !leg->is_answered)
+		st = leg_wait(leg, -1);
+	return st;
+}
+
+/* <key> [a|b|ab] [flags] <app>[::<args>] */
+int app_bind_meta_app(struct leg *leg, const char *data)
+{
+	struct sv rest = sv_trim(sv_of(data)), key, who, flags;
+	unsigned listen = 0;
+	char *app = NULL;
+	size_t i;
+	int st;
+
+	role_assert_co();
+	if (!sv_split(rest, ' ', &key, &rest) || !sv_split(sv_trim(rest), ' ', &who, &rest) ||
+	    !sv_split(sv_trim(rest), ' ', &flags, &rest) || key.n != 1 || !rest.n) {
+		leg_log(leg, LOG_ERR, "bind_meta_app: usage: <key> [a|b|ab] [a|b|o|s|i|1] <app>[::<args>]");
+		return ST_INVAL;
+	}
+	for (i = 0; i < who.n; i++)
+		listen |= who.p[i] == 'a' || who.p[i] == 'A' ? LEG_META_LISTEN_A : LEG_META_LISTEN_B;
+	app = sv_dup(sv_trim(rest));
+	st = leg_meta_bind(leg, key.p[0], listen, flags, app);
+	mem_free(app);
+	return st;
+}
+
+int app_unbind_meta_app(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	leg_meta_unbind(leg, data && *data ? data[0] : 0);
+	return ST_OK;
+}

@@ -1,0 +1,157 @@
+/* Applications that make or take sound: sleep, echo, playback, tones, record, digits. The media threads do the work; here it
+ * is only set up and waited for. */
+#include "apps/apps_i.h"
+#include "base/mem.h"
+#include "core/leg_record.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Sound needs an answered or pre-answered leg. */
+static int make_ready(struct leg *leg) ON_CTL
+{
+	int st = leg->is_answered || leg->is_early ? ST_OK : leg_pre_answer(leg);
+
+	if (st == ST_OK && !leg_media_stream(leg))
+		st = ST_UNSUPPORTED;
+	return st;
+}
+
+int app_sleep(struct leg *leg, const char *data)
+{
+	long ms = data ? strtol(data, NULL, 10) : 0;
+
+	role_assert_co();
+	if (ms <= 0) {
+		leg_log(leg, LOG_ERR, "sleep: '%s' is no number of milliseconds", data ? data : "");
+		return ST_INVAL;
+	}
+	if (leg_var_is_true(leg, "sleep_eat_digits"))
+		leg_dtmf_flush(leg);
+	return leg_sleep(leg, (int64_t)ms * 1000);
+}
+
+static int echo_with_delay(struct leg *leg, unsigned delay_ms) ON_CTL
+{
+	int st = make_ready(leg);
+
+	if (st == ST_OK)
+		st = mstream_echo(leg_media_stream(leg), delay_ms);
+	return st == ST_OK ? APP_DETACHED : st;
+}
+
+int app_echo(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return echo_with_delay(leg, 0);
+}
+
+int app_delay_echo(struct leg *leg, const char *data)
+{
+	long ms = data ? strtol(data, NULL, 10) : 0;
+
+	role_assert_co();
+	return echo_with_delay(leg, ms < 20 ? 1000 : ms > 60000 ? 60000 : (unsigned)ms);
+}
+
+int app_playback(struct leg *leg, const char *data)
+{
+	const char *response = "FILE PLAYED";
+	int st;
+
+	role_assert_co();
+	if (!data || !*data) {
+		leg_log(leg, LOG_ERR, "playback: no file given");
+		return ST_INVAL;
+	}
+	st = leg_play(leg, data, NULL, NULL);
+	if (st == ST_NOTFOUND)
+		response = "FILE NOT FOUND";
+	else if (st && st != ST_CANCELLED)
+		response = "PLAYBACK ERROR";
+	leg_exec_response(leg, response);
+	return st == ST_HANGUP ? st : ST_OK;
+}
+
+int app_endless_playback(struct leg *leg, const char *data)
+{
+	struct buf source;
+	int st;
+
+	role_assert_co();
+	if (!data || !*data)
+		return ST_INVAL;
+	buf_init(&source);
+	buf_printf(&source, "{loops=-1}%s", data);
+	st = leg_play(leg, source.p, NULL, NULL);
+	buf_fini(&source);
+	return st;
+}
+
+/* tgml[|loops] */
+int app_gentones(struct leg *leg, const char *data)
+{
+	struct sv tones, loops;
+	struct buf source;
+	int st;
+
+	role_assert_co();
+	if (!data || !*data)
+		return ST_INVAL;
+	sv_split(sv_of(data), '|', &tones, &loops);
+	buf_init(&source);
+	if (loops.n)
+		buf_printf(&source, "{loops=%.*s}", SVF(loops));
+	buf_printf(&source, "tone_stream://%.*s", SVF(tones));
+	st = leg_play(leg, source.p, NULL, NULL);
+	buf_fini(&source);
+	return st == ST_HANGUP ? st : ST_OK;
+}
+
+/* path [limit_s] [thresh] [silence_hits]; a silence hit is 20 ms under the threshold, as FreeSWITCH counts frames */
+int app_record(struct leg *leg, const char *data)
+{
+	struct sv rest = sv_trim(sv_of(data)), word[4] = { SV_NONE, SV_NONE, SV_NONE, SV_NONE };
+	struct media_record_conf conf = { .has_read = true };
+	uint32_t number[4] = { 0, 0, 0, 0 };
+	char *path;
+	int st, i;
+
+	role_assert_co();
+	for (i = 0; i < 4 && rest.n; i++) {
+		sv_split(rest, ' ', &word[i], &rest);
+		rest = sv_trim(rest);
+		if (i > 0)
+			sv_u32(word[i], &number[i]);
+	}
+	if (!word[0].n) {
+		leg_log(leg, LOG_ERR, "record: usage: <path> [<time_limit_secs>] [<silence_thresh>] [<silence_hits>]");
+		return ST_INVAL;
+	}
+	st = make_ready(leg);
+	if (st)
+		return st;
+	conf.limit_ms = number[1] > 4000000 ? 0 : number[1] * 1000;
+	conf.silence_level = number[2];
+	conf.silence_ms = number[2] ? (number[3] ? number[3] : 1) * 20 : 0;
+	conf.is_append = leg_var_is_true(leg, "record_append") || leg_var_is_true(leg, "RECORD_APPEND");
+	path = sv_dup(word[0]);
+	st = leg_record(leg, path, &conf, NULL);
+	mem_free(path);
+	return st == ST_HANGUP ? st : ST_OK;
+}
+
+int app_send_dtmf(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	if (!data || !*data)
+		return ST_INVAL;
+	return leg_dtmf_send(leg, data);
+}
+
+int app_flush_dtmf(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	leg_dtmf_flush(leg);
+	return ST_OK;
+}

@@ -1,0 +1,245 @@
+/* Applications that change or show variables: set, export, unset ..., log and info. Data comes expanded. */
+#include "apps/apps_i.h"
+#include "base/mem.h"
+#include "core/config.h"
+#include <string.h>
+
+/* Splits "name=value" (or FreeSWITCH's "name,value"); name must be freed. False when there is no name. */
+static bool split_pair(const char *data, char **name, const char **value)
+{
+	size_t n = strcspn(data, "=");
+
+	if (!data[n])
+		n = strcspn(data, ",");
+	*name = sv_dup(sv_trim((struct sv){ data, n }));
+	*value = data[n] ? data + n + 1 : NULL;
+	while (*value && **value == ' ')
+		(*value)++;
+	if (*name && **name)
+		return true;
+	mem_free(*name);
+	return false;
+}
+
+/* FreeSWITCH expands the value of set a second time; _undef_ and nothing unset. */
+static int set_one(struct leg *leg, const char *data) ON_CTL
+{
+	const char *value;
+	char *name = NULL, *expanded = NULL;
+	int st = ST_OK;
+
+	if (!split_pair(data, &name, &value)) {
+		leg_log(leg, LOG_ERR, "set: '%s' is not <varname>=<value>", data);
+		return ST_INVAL;
+	}
+	if (value && *value && strcmp(value, "_undef_")) {
+		st = expand(leg, value, &expanded);
+		if (st == ST_OK)
+			leg_var_set(leg, name, expanded);
+	} else {
+		leg_var_set(leg, name, NULL);
+	}
+	if (st == ST_OK)
+		leg_log(leg, LOG_DEBUG, "%s SET [%s]=[%s]", leg->name ? leg->name : "", name, expanded ? expanded : "UNDEF");
+	mem_free(expanded);
+	mem_free(name);
+	return st;
+}
+
+int app_set(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return set_one(leg, data ? data : "");
+}
+
+int app_unset(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	if (!data || !*data)
+		return ST_INVAL;
+	leg_var_set(leg, data, NULL);
+	return ST_OK;
+}
+
+/* [^^<delim>]a=1 b=2 */
+int app_multiset(struct leg *leg, const char *data)
+{
+	struct sv rest = sv_of(data), one;
+	char delim = ' ', *text;
+
+	role_assert_co();
+	if (sv_starts(rest, SV("^^")) && rest.n > 2) {
+		delim = rest.p[2];
+		rest = sv_sub(rest, 3, rest.n);
+	}
+	while (rest.n) {
+		sv_split(rest, delim, &one, &rest);
+		if (!sv_trim(one).n)
+			continue;
+		text = sv_dup(one);
+		set_one(leg, text);
+		mem_free(text);
+	}
+	return ST_OK;
+}
+
+/* [nolocal:]name=value: set here unless nolocal, and named in export_vars so that bridge copies it to the other leg. */
+int app_export(struct leg *leg, const char *data)
+{
+	const char *value, *bare, *list;
+	char *name = NULL, *expanded = NULL;
+	bool is_nolocal;
+	int st = ST_OK;
+
+	role_assert_co();
+	if (!data || !split_pair(data, &name, &value)) {
+		leg_log(leg, LOG_ERR, "export: '%s' is not [nolocal:]<varname>=<value>", data ? data : "");
+		return ST_INVAL;
+	}
+	is_nolocal = !strncmp(name, "nolocal:", 8) || !strncmp(name, "_nolocal_", 9);
+	bare = !strncmp(name, "nolocal:", 8) ? name + 8 : !strncmp(name, "_nolocal_", 9) ? name + 9 : name;
+	if (value)
+		st = expand(leg, value, &expanded);
+	if (st)
+		goto out;
+	leg_log(leg, LOG_DEBUG, "EXPORT (export_vars) %s[%s]=[%s]", is_nolocal ? "(REMOTE ONLY) " : "", bare,
+	    expanded ? expanded : "UNDEF");
+	/* a remote-only one is kept under its nolocal name, where bridge finds it */
+	leg_var_set(leg, name, expanded);
+	list = leg_var(leg, "export_vars");
+	if (!list || !*list)
+		leg_var_set(leg, "export_vars", name);
+	else if (!strstr(list, name))
+		leg_var_setf(leg, "export_vars", "%s,%s", list, name);
+out:
+	mem_free(expanded);
+	mem_free(name);
+	return st;
+}
+
+int app_set_global(struct leg *leg, const char *data)
+{
+	const char *value;
+	char *name = NULL;
+
+	role_assert_co();
+	if (!data || !split_pair(data, &name, &value))
+		return ST_INVAL;
+	globals_set(name, value ? value : "");
+	mem_free(name);
+	return ST_OK;
+}
+
+int app_eval(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return ST_OK;
+}
+
+/* [LEVEL ]text */
+int app_log(struct leg *leg, const char *data)
+{
+	enum log_level level = LOG_DEBUG;
+	struct sv word, rest;
+	char name[16];
+
+	role_assert_co();
+	if (!data)
+		return ST_OK;
+	if (sv_split(sv_of(data), ' ', &word, &rest) && word.n < sizeof(name)) {
+		memcpy(name, word.p, word.n);
+		name[word.n] = 0;
+		if (log_level_parse(name, &level) == ST_OK)
+			data = rest.p;
+	}
+	leg_log(leg, level, "%s", data);
+	return ST_OK;
+}
+
+int app_info(struct leg *leg, const char *data)
+{
+	enum log_level level = LOG_INFO;
+	struct event *e;
+	struct buf text;
+	const char *name, *value;
+	size_t i;
+
+	role_assert_co();
+	if (data && *data)
+		log_level_parse(data, &level);
+	if (!log_is_on(level))
+		return ST_OK;
+	e = event_new_plain(EVENT_CHANNEL_DATA);
+	leg_event_headers(leg, e);
+	buf_init(&text);
+	for (i = 0; i < event_header_count(e); i++) {
+		event_header_at(e, i, &name, &value);
+		buf_printf(&text, "%s: [%s]\n", name, value);
+	}
+	leg_log(leg, level, "CHANNEL_DATA:\n%s", text.p ? text.p : "");
+	buf_fini(&text);
+	mem_unref(e);
+	return ST_OK;
+}
+
+/* field=value of the caller profile */
+int app_set_profile_var(struct leg *leg, const char *data)
+{
+	const char *value;
+	char *name = NULL;
+	int st;
+
+	role_assert_co();
+	if (!data || !split_pair(data, &name, &value))
+		return ST_INVAL;
+	st = leg_profile_field_set(leg->profile, name, value);
+	if (st)
+		leg_log(leg, LOG_ERR, "set_profile_var: there is no field '%s' in a caller profile", name);
+	mem_free(name);
+	return st;
+}
+
+int app_set_name(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	if (!data || !*data)
+		return ST_INVAL;
+	leg_set_name(leg, data);
+	return ST_OK;
+}
+
+/* H=V,H2=V2; an Event-Subclass or Event-Name among them makes it CUSTOM or another event. */
+int app_event(struct leg *leg, const char *data)
+{
+	struct vars *fields = NULL;
+	const char *name, *value, *subclass;
+	enum event_id id = EVENT_CHANNEL_APPLICATION;
+	struct event *e;
+	size_t i;
+
+	role_assert_co();
+	if (!data || vars_new(&fields))
+		return ST_INVAL;
+	if (vars_parse(fields, sv_of(data))) {
+		leg_log(leg, LOG_ERR, "event: '%s' is not header=value,header=value", data);
+		vars_free(fields);
+		return ST_INVAL;
+	}
+	subclass = vars_get(fields, "Event-Subclass");
+	if (subclass)
+		id = EVENT_CUSTOM;
+	else if ((value = vars_get(fields, "Event-Name")) && event_id_parse(sv_of(value), &id))
+		leg_log(leg, LOG_WARNING, "event: there is no event '%s'", value);
+	if (event_is_wanted(id, subclass)) {
+		e = event_new(id, subclass);
+		leg_event_headers(leg, e);
+		for (i = 0; i < vars_count(fields); i++) {
+			vars_at(fields, i, &name, &value);
+			if (strcasecmp(name, "Event-Subclass") && strcasecmp(name, "Event-Name"))
+				event_add(e, name, value);
+		}
+		event_fire(e);
+	}
+	vars_free(fields);
+	return ST_OK;
+}
