@@ -11,7 +11,8 @@
 struct co;
 typedef void (*co_fn)(void *arg); /* begins with role_assert_co() */
 
-/* Starts fn now; control returns to the caller when fn first waits or ends. Out may be NULL. Callable from the loop or
+/* Starts fn now; control returns to the caller when fn first waits or ends. Out may be NULL; it gets NULL when fn has
+ * ended already, else a borrowed pointer valid until fn ends. Callable from the loop or
  * from another coroutine. */
 ON_CTL int co_spawn(const char *name, co_fn fn, void *arg, struct co **out);
 ON_CTL struct co *co_self(void); /* NULL outside */
@@ -29,7 +30,8 @@ struct co_wait {
 /* Waits until co_signal or the deadline. timeout_us < 0: no deadline. A signal that came before the wait is taken at once.
  * Returns the signalled status or ST_TIMEOUT. The co_wait may be freed by others once it returned. */
 CO int co_wait(struct co_wait *w, int64_t timeout_us);
-/* Wakes the waiter (it runs from a deferred call, not inside this one) with result; remembered when nobody waits. */
+/* Wakes the waiter (it runs from a deferred call, not inside this one) with result; remembered when nobody waits: the first
+ * of several. w may be freed right after. */
 ON_CTL void co_signal(struct co_wait *w, int result);
 ON_CTL void co_wait_reset(struct co_wait *w); /* forgets a remembered signal */
 CO int co_sleep(int64_t us);

@@ -14,5 +14,6 @@ ON_CTL int work_submit(const char *name, work_fn fn, work_done_fn done, void *ar
 struct work_serial;
 ON_CTL int work_serial_new(struct work_serial **out, const char *name, size_t max_jobs);
 ON_CTL int work_serial_submit(struct work_serial *s, work_fn fn, work_done_fn done, void *arg);
-/* Runs what is queued to its end, then frees; waits (shutdown only). */
+/* Runs what is queued to its end, then frees. Outside loop callbacks (shutdown) it waits for that; inside one it returns
+ * at once and the last job's completion frees the queue. Nothing may be submitted after it. */
 ON_CTL void work_serial_close(struct work_serial *s);

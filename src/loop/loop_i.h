@@ -1,0 +1,13 @@
+/* What the files of this room share. */
+#pragma once
+#include "loop/loop.h"
+
+/* Waits for every job; called by loop_fini while the loop still runs. */
+ON_CTL void work_fini(void);
+/* Unmaps the pooled stacks. */
+ON_CTL void co_fini(void);
+/* How deep loop_enter is nested on this thread. */
+ANY unsigned loop_depth(void);
+/* Told once per iteration, before the loop may sleep: the next handler takes new readings. */
+ON_CTL void loop_watch_stale(void);
+ON_CTL void loop_watch_stats(struct loop_stats *out); /* fills slow_count, longest_* */

@@ -1,0 +1,160 @@
+/* Jobs for libuv's thread pool. A plain job goes straight to the pool; a serial queue has at most one of its jobs there
+ * and sends the next when that one's completion reaches the loop. loop_fini cancels plain jobs that have not begun and
+ * waits for all others, serial queues included. */
+#include "loop/work.h"
+#include "base/check.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop/loop.h"
+#include "loop/loop_i.h"
+
+#include <uv.h>
+
+struct job {
+	uv_work_t uv;
+	struct lnode link; /* in live_jobs, or in the serial queue's jobs while it waits */
+	work_fn fn;
+	work_done_fn done;
+	void *arg;
+	const char *name;
+	struct work_serial *serial;
+};
+
+struct work_serial {
+	const char *name;
+	struct list jobs; /* waiting */
+	size_t count, max; /* waiting and running */
+	bool is_running, is_closing;
+};
+
+static struct list live_jobs = { { &live_jobs.head, &live_jobs.head } };
+static bool is_ending;
+
+static void job_run(uv_work_t *w)
+{
+	struct job *j = w->data;
+	role_set(ROLE_WORK);
+	j->fn(j->arg);
+}
+
+static ON_CTL void serial_next(struct work_serial *s);
+
+static void job_done(uv_work_t *w, int uv_status)
+{
+	struct job *j = w->data;
+	struct work_serial *s = mem_ref(j->serial);
+	role_assert_ctl();
+	list_remove(&j->link);
+	if (s) {
+		/* The next one starts before done runs: done may submit to this queue or close it. */
+		s->count--;
+		s->is_running = false;
+		serial_next(s);
+	}
+	if (j->done) {
+		loop_enter(j->name);
+		j->done(uv_status == UV_ECANCELED ? ST_CANCELLED : ST_OK, j->arg);
+		loop_leave();
+	}
+	mem_free(j);
+	if (s && s->is_closing && !s->count)
+		mem_unref(s);
+	mem_unref(s);
+}
+
+static ON_CTL void job_queue(struct job *j)
+{
+	j->uv.data = j;
+	list_push(&live_jobs, &j->link);
+	int rc = uv_queue_work(loop_uv(), &j->uv, job_run, job_done);
+	CHECK(rc == 0); /* fails only without a function */
+}
+
+static struct job *job_new(const char *name, work_fn fn, work_done_fn done, void *arg)
+{
+	struct job *j = mem_zalloc(sizeof(*j));
+	if (j)
+		j->fn = fn, j->done = done, j->arg = arg, j->name = name;
+	return j;
+}
+
+int work_submit(const char *name, work_fn fn, work_done_fn done, void *arg)
+{
+	if (is_ending)
+		return ST_CANCELLED;
+	struct job *j = job_new(name, fn, done, arg);
+	if (!j)
+		return ST_NOMEM;
+	job_queue(j);
+	return ST_OK;
+}
+
+int work_serial_new(struct work_serial **out, const char *name, size_t max_jobs)
+{
+	struct work_serial *s = mem_new(sizeof(*s), NULL, "loop.work_serial");
+	if (!s)
+		return ST_NOMEM;
+	s->name = name, s->max = max_jobs;
+	list_init(&s->jobs);
+	*out = s;
+	return ST_OK;
+}
+
+static ON_CTL void serial_next(struct work_serial *s)
+{
+	struct lnode *node = list_first(&s->jobs);
+	if (s->is_running || !node)
+		return;
+	list_remove(node);
+	s->is_running = true;
+	job_queue(list_entry(node, struct job, link));
+}
+
+int work_serial_submit(struct work_serial *s, work_fn fn, work_done_fn done, void *arg)
+{
+	if (s->is_closing)
+		return ST_CANCELLED;
+	if (s->count >= s->max)
+		return ST_FULL;
+	struct job *j = job_new(s->name, fn, done, arg);
+	if (!j)
+		return ST_NOMEM;
+	j->serial = s;
+	s->count++;
+	list_push(&s->jobs, &j->link);
+	serial_next(s);
+	return ST_OK;
+}
+
+void work_serial_close(struct work_serial *s)
+{
+	if (!s || s->is_closing)
+		return;
+	if (!s->count) {
+		mem_unref(s);
+		return;
+	}
+	if (loop_depth()) {
+		/* libuv's loop cannot be run from inside one of its callbacks: the last job frees the queue. */
+		s->is_closing = true;
+		return;
+	}
+	while (s->count)
+		uv_run(loop_uv(), UV_RUN_ONCE);
+	mem_unref(s);
+}
+
+void work_fini(void)
+{
+	struct lnode *it, *tmp;
+	is_ending = true;
+	list_each (&live_jobs, it, tmp) {
+		struct job *j = list_entry(it, struct job, link);
+		if (!j->serial)
+			uv_cancel((uv_req_t *)&j->uv);
+	}
+	while (!list_empty(&live_jobs))
+		uv_run(loop_uv(), UV_RUN_ONCE);
+	is_ending = false;
+}

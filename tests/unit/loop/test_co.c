@@ -1,0 +1,269 @@
+/* loop/co: spawning, nesting, waiting, signals, deadlines, workers, stacks. */
+#include "loop/co.h"
+#include "base/clock.h"
+#include "harness.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static char order[64];
+
+static void note(char c)
+{
+	size_t n = strlen(order);
+	if (n < sizeof(order) - 1)
+		order[n] = c, order[n + 1] = 0;
+}
+
+static struct co_wait waits[4];
+static int results[8], result_count;
+
+static void waiter(void *arg)
+{
+	role_assert_co();
+	note('a');
+	results[result_count++] = co_wait(arg, -1);
+	note('b');
+}
+
+NO_ROLE_CHECK static int test_spawn_and_signal(void)
+{
+	struct co *c = NULL;
+	EXPECT(!co_self());
+	EXPECT_INT(co_spawn("waiter", waiter, &waits[0], &c), 0);
+	EXPECT(c && !co_self());
+	EXPECT_STR(co_name(c), "waiter");
+	EXPECT_INT(co_live_count(), 1);
+	EXPECT_STR(order, "a");
+	co_signal(&waits[0], ST_HANGUP);
+	memset(&waits[0], 0x5a, sizeof(waits[0])); /* its memory may go */
+	EXPECT_STR(order, "a");
+	loop_run_nowait();
+	EXPECT_STR(order, "ab");
+	EXPECT_INT(results[0], ST_HANGUP);
+	EXPECT_INT(co_live_count(), 0);
+	/* A signal before the wait is taken at once, the first of two counts; the coroutine ends inside co_spawn. */
+	memset(&waits[0], 0, sizeof(waits[0]));
+	co_signal(&waits[0], ST_CLOSED);
+	co_signal(&waits[0], ST_OK);
+	EXPECT_INT(co_spawn("waiter", waiter, &waits[0], &c), 0);
+	EXPECT(!c);
+	EXPECT_INT(results[1], ST_CLOSED);
+	co_signal(&waits[0], ST_OK);
+	co_wait_reset(&waits[0]);
+	EXPECT(!waits[0].is_signalled);
+	return 0;
+}
+
+static void inner(void *arg)
+{
+	role_assert_co();
+	note('2');
+	co_sleep(2000);
+	note('5');
+	co_signal(arg, 7);
+}
+
+static void outer(void *arg)
+{
+	struct co *me = co_self();
+	struct co_wait w = { 0 };
+	role_assert_co();
+	note('1');
+	co_spawn("inner", inner, &w, NULL);
+	note(co_self() == me ? '3' : 'X');
+	role_assert_co();
+	note('4');
+	results[result_count++] = co_wait(&w, 20000000);
+	note('6');
+	loop_stop();
+}
+
+NO_ROLE_CHECK static int test_nesting(void)
+{
+	EXPECT_INT(co_spawn("outer", outer, NULL, NULL), 0);
+	EXPECT_STR(order, "1234");
+	EXPECT_INT(co_live_count(), 2);
+	loop_run();
+	EXPECT_STR(order, "123456");
+	EXPECT_INT(results[0], 7);
+	return 0;
+}
+
+static void timed(void *arg)
+{
+	role_assert_co();
+	int r = co_wait(arg, 5000);
+	results[result_count++] = r;
+	results[result_count++] = co_wait(arg, 0);
+}
+
+static struct ltimer signaller;
+
+static void signal_it(void *arg)
+{
+	role_assert_ctl();
+	co_signal(arg, 3);
+}
+
+NO_ROLE_CHECK static int test_timeouts(void)
+{
+	clock_fake_start(0);
+	/* Deadline alone. */
+	EXPECT_INT(co_spawn("timed", timed, &waits[0], NULL), 0);
+	clock_fake_advance(4999);
+	loop_run_once();
+	EXPECT_INT(result_count, 0);
+	clock_fake_advance(1);
+	loop_run_once();
+	EXPECT_INT(result_count, 2);
+	EXPECT_INT(results[0], ST_TIMEOUT);
+	EXPECT_INT(results[1], ST_TIMEOUT);
+	/* The signal first, then the deadline in the same pass: the signal is the result, the deadline is gone. */
+	result_count = 0;
+	loop_timer_set(&signaller, 5000, "signal", signal_it, &waits[1]);
+	EXPECT_INT(co_spawn("timed", timed, &waits[1], NULL), 0);
+	clock_fake_advance(5000);
+	loop_run_once();
+	EXPECT_INT(result_count, 2);
+	EXPECT_INT(results[0], 3);
+	EXPECT_INT(results[1], ST_TIMEOUT);
+	/* The deadline first: the signal is remembered for the next wait. */
+	result_count = 0;
+	EXPECT_INT(co_spawn("timed", timed, &waits[2], NULL), 0);
+	loop_timer_set(&signaller, 5000, "signal", signal_it, &waits[2]);
+	clock_fake_advance(5000);
+	loop_run_once();
+	EXPECT_INT(result_count, 2);
+	EXPECT_INT(results[0], ST_TIMEOUT);
+	loop_run_once();
+	EXPECT(waits[2].is_signalled && waits[2].result == 3);
+	clock_fake_stop();
+	return 0;
+}
+
+static void on_worker(void *arg)
+{
+	role_assert_work();
+	*(int *)arg += 1;
+}
+
+static void uses_worker(void *arg)
+{
+	int n = 41;
+	role_assert_co();
+	results[0] = co_work("job", on_worker, &n);
+	results[1] = n;
+	loop_stop();
+}
+
+NO_ROLE_CHECK static int test_work(void)
+{
+	EXPECT_INT(co_spawn("uses_worker", uses_worker, NULL, NULL), 0);
+	loop_run();
+	EXPECT_INT(results[0], 0);
+	EXPECT_INT(results[1], 42);
+	return 0;
+}
+
+#if defined(__SANITIZE_THREAD__)
+#define MANY 500
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MANY 500
+#endif
+#endif
+#ifndef MANY
+#define MANY 10000
+#endif
+static int ended_count;
+static int64_t checksum;
+
+static void one_of_many(void *arg)
+{
+	volatile int64_t local[64];
+	int number = (int)(intptr_t)arg;
+	role_assert_co();
+	for (int i = 0; i < 64; i++)
+		local[i] = number;
+	for (int round = 0; round < 3; round++)
+		co_sleep(1000 + number % 7 * 1000);
+	for (int i = 0; i < 64; i++)
+		checksum += local[i];
+	if (++ended_count == MANY)
+		loop_stop();
+}
+
+NO_ROLE_CHECK static int test_many(void)
+{
+	int64_t start = clock_mono_us();
+	for (int i = 0; i < MANY; i++)
+		EXPECT_INT(co_spawn("many", one_of_many, (void *)(intptr_t)i, NULL), 0);
+	EXPECT_INT(co_live_count(), MANY);
+	loop_run();
+	EXPECT_INT(checksum, (int64_t)MANY * (MANY - 1) / 2 * 64);
+	EXPECT_INT(co_live_count(), 0);
+	fprintf(stderr, "# %d coroutines: %lld ms\n", MANY, (long long)(clock_mono_us() - start) / 1000);
+	return 0;
+}
+
+static int dig(int depth)
+{
+	volatile char page[1000];
+	memset((char *)page, depth, sizeof(page));
+	return depth ? dig(depth - 1) + page[10] : page[0];
+}
+
+static void digs(void *arg)
+{
+	role_assert_co();
+	results[0] = dig((int)(intptr_t)arg);
+}
+
+NO_ROLE_CHECK static int test_high_water(void)
+{
+	co_spawn("shallow", digs, (void *)1, NULL);
+	size_t shallow = co_stack_high_water_bytes();
+	co_spawn("deep", digs, (void *)20, NULL);
+	EXPECT(shallow > 1000 && shallow < 16000);
+	EXPECT(co_stack_high_water_bytes() > 20000 && co_stack_high_water_bytes() < 64 * 1024);
+	return 0;
+}
+
+static struct co_wait ping, pong;
+enum { ROUNDS = 100000 };
+
+static void ping_side(void *arg)
+{
+	role_assert_co();
+	for (int i = 0; i < ROUNDS; i++) {
+		co_signal(&pong, 0);
+		co_wait(&ping, -1);
+	}
+	loop_stop();
+}
+
+static void pong_side(void *arg)
+{
+	role_assert_co();
+	for (int i = 0; i < ROUNDS; i++) {
+		co_wait(&pong, -1);
+		co_signal(&ping, 0);
+	}
+}
+
+NO_ROLE_CHECK static int test_ping_pong(void)
+{
+	int64_t start = clock_mono_us();
+	co_spawn("pong", pong_side, NULL, NULL);
+	co_spawn("ping", ping_side, NULL, NULL);
+	loop_run();
+	loop_run_nowait();
+	fprintf(stderr, "# wait and wake: %lld ns\n", (long long)((clock_mono_us() - start) * 1000 / (2 * ROUNDS)));
+	return 0;
+}
+
+TEST_MAIN({ "spawn_and_signal", test_spawn_and_signal, TEST_LOOP }, { "nesting", test_nesting, TEST_LOOP },
+	{ "timeouts", test_timeouts, TEST_LOOP }, { "work", test_work, TEST_LOOP }, { "many", test_many, TEST_LOOP },
+	{ "high_water", test_high_water, TEST_LOOP }, { "ping_pong", test_ping_pong, TEST_LOOP })
