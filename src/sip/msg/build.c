@@ -1,0 +1,103 @@
+/* Writing messages: start lines, headers, quoted strings, bodies, straight into one struct buf. What callers hand in cannot
+ * break out of its line: CR, LF and NUL become blanks, and free header text is taken over line by line. */
+#include "sip/msg/chars_i.h"
+#include <string.h>
+
+static void put_clean(struct buf *b, struct sv v)
+{
+	if (sip_is_value(v)) {
+		buf_addv(b, v);
+		return;
+	}
+	for (size_t i = 0; i < v.n; i++)
+		buf_addc(b, v.p[i] == '\r' || v.p[i] == '\n' || v.p[i] == '\0' ? ' ' : v.p[i]);
+}
+
+void sip_put_request_line(struct buf *b, struct sv method, struct sv uri)
+{
+	put_clean(b, method);
+	buf_addc(b, ' ');
+	put_clean(b, uri);
+	buf_addv(b, SV(" SIP/2.0\r\n"));
+}
+
+static void put_u32(struct buf *b, uint32_t n)
+{
+	char t[12], *p = t + sizeof(t);
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	buf_add(b, p, (size_t)(t + sizeof(t) - p));
+}
+
+void sip_put_status_line(struct buf *b, int code, struct sv reason)
+{
+	buf_addv(b, SV("SIP/2.0 "));
+	put_u32(b, (uint32_t)code);
+	buf_addc(b, ' ');
+	put_clean(b, reason.n ? reason : sv_of(sip_reason_phrase(code)));
+	buf_addv(b, SV("\r\n"));
+}
+
+void sip_put_hdr(struct buf *b, const char *name, struct sv value)
+{
+	buf_adds(b, name);
+	buf_addv(b, SV(": "));
+	put_clean(b, value);
+	buf_addv(b, SV("\r\n"));
+}
+
+void sip_put_hdr_u32(struct buf *b, const char *name, uint32_t value)
+{
+	buf_adds(b, name);
+	buf_addv(b, SV(": "));
+	put_u32(b, value);
+	buf_addv(b, SV("\r\n"));
+}
+
+void sip_put_lines(struct buf *b, const char *lines)
+{
+	while (lines && *lines) {
+		const char *nl = strchr(lines, '\n'), *end = nl ? nl : lines + strlen(lines);
+		struct sv line = ch_trim(lines, end);
+		const char *stop = line.p + line.n, *e = ch_span(line.p, stop, CH_TOKEN), *colon = ch_skip_lws(e, stop);
+		/* a line that begins with a blank would continue the header above it */
+		if (line.n && line.p == lines && e > line.p && colon < stop && *colon == ':') {
+			put_clean(b, line);
+			buf_addv(b, SV("\r\n"));
+		}
+		lines = nl ? nl + 1 : end;
+	}
+}
+
+void sip_put_quoted(struct buf *b, struct sv text)
+{
+	buf_addc(b, '"');
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+		if (c == '"' || c == '\\')
+			buf_addc(b, '\\');
+		buf_addc(b, (uint8_t)c < 0x20 || c == 0x7f ? ' ' : c);
+	}
+	buf_addc(b, '"');
+}
+
+void sip_put_nameaddr(struct buf *b, struct sv display, struct sv uri)
+{
+	if (display.n) {
+		sip_put_quoted(b, display);
+		buf_addc(b, ' ');
+	}
+	buf_addc(b, '<');
+	put_clean(b, uri);
+	buf_addc(b, '>');
+}
+
+void sip_put_body(struct buf *b, struct sv ctype, struct sv body)
+{
+	if (ctype.n && body.n)
+		sip_put_hdr(b, "Content-Type", ctype);
+	sip_put_hdr_u32(b, "Content-Length", (uint32_t)body.n);
+	buf_addv(b, SV("\r\n"));
+	buf_addv(b, body);
+}
