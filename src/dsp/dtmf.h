@@ -10,11 +10,10 @@
 ANY bool dtmf_pair(char digit, unsigned *low_hz, unsigned *high_hz);
 
 struct dtmf_gen {
-	uint32_t rate_hz, left, pause_left;
-	uint32_t phase[2], step[2];
-	int32_t amp[2];
+	uint32_t left, pause_left; /* samples */
+	double c[2], y1[2], y2[2];
 };
-/* Starts a digit of duration_ms followed by pause_ms of silence; level -7 dBm0 a tone, high group 2 dB up. ST_INVAL. */
+/* Starts a digit of duration_ms followed by pause_ms of silence; low tone -9 dBm0, high tone -7 dBm0. ST_INVAL. */
 ANY int dtmf_gen_start(struct dtmf_gen *g, uint32_t rate_hz, char digit, unsigned duration_ms, unsigned pause_ms);
 /* Overwrites up to n samples; fewer at the end; 0 = done. */
 ANY size_t dtmf_gen_read(struct dtmf_gen *g, int16_t *out, size_t n);

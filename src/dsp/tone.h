@@ -1,10 +1,13 @@
 /* Tones by TGML, the language of FreeSWITCH's tone_stream:// and gentones, as a source of samples.
  *
- *   script  = item { [;] item } [ ";loops=" n ]     (loops: times the whole script runs, -1 = for ever)
- *   item    = "%(" on_ms "," off_ms "," hz { "," hz } ")"  | one of 0-9 * # A-D (the DTMF pair, duration d, pause w)
- *           | "v=" dBm0 | "d=" ms | "w=" ms | "l=" times each following tone is repeated | "L=" times the script is
- *           | ">=" dB fall, "<=" dB rise ... per step of "+=" ms  | "r=" Hz and "c=" n, read and passed over
- *           | "@" between tones: the next tone starts with the volume of "v=" again
+ *   script  = item { (";" | white space) item } [ ";loops=" n ]     (loops: times the script runs, -1 = for ever)
+ *   item    = "%(" on_ms "," off_ms "," hz { "," hz } ")"     hz may have decimals; 0 = silence
+ *           | digit [ "(" on_ms "," off_ms ")" ]              0-9 * # a-d: the DTMF pair; else d= and w= rule
+ *           | "v=" dBm0 of each frequency (-63..0, default -7) | "d=" ms (250) | "w=" ms (50)
+ *           | "l=" times each following tone is repeated | "L=" times the script is
+ *           | ">=" ms per step of falling volume | "<=" of rising | "+=" dB per step (0.1); 0 ends it
+ *           | "r=" Hz and "c=" n: read and passed over, the caller's rate rules and tones are mono
+ * "@" is taken as a separator.
  *
  * Pure; ANY; one owner. */
 #pragma once
