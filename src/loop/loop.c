@@ -56,6 +56,8 @@ static struct {
 	int32_t lateness_us[LATENESS_COUNT];
 	size_t lateness_next, lateness_count;
 	uint64_t iteration_count;
+	uint64_t handler_count;  /* timers and deferred calls run */
+	bool is_once;            /* in loop_run_once */
 	struct lsignal *signals[64];
 } loop;
 
@@ -163,6 +165,7 @@ static void timers_run(void)
 		heap_remove(1);
 		lateness_note(now_us - e.due_us);
 		struct ltimer *t = e.timer;
+		loop.handler_count++;
 		loop_enter(t->name);
 		t->fn(t->arg); /* t may be gone after this */
 		loop_leave();
@@ -178,6 +181,7 @@ static void defers_run(void)
 	while ((node = list_first(&loop.defers)) && n++ < DEFERS_PER_PASS) {
 		struct ldefer *d = list_entry(node, struct ldefer, link);
 		list_remove(node);
+		loop.handler_count++;
 		loop_enter(d->name);
 		d->fn(d->arg);
 		loop_leave();
@@ -224,11 +228,14 @@ static void timer_arm(void)
 static void prepare_cb(uv_prepare_t *h)
 {
 	role_assert_ctl();
+	uint64_t was = loop.handler_count;
 	loop.iteration_count++;
 	defers_run();
 	timers_run();
 	defers_run();
 	timer_arm();
+	if (loop.is_once && loop.handler_count != was)
+		uv_idle_start(&loop.idle, idle_cb); /* something ran: this iteration does not sleep any more */
 	loop_watch_stale();
 }
 
@@ -268,7 +275,9 @@ void loop_run(void)
 void loop_run_once(void)
 {
 	/* Under the fake clock the time of the next timer comes only when the test says so. */
+	loop.is_once = true;
 	uv_run(&loop.uv, clock_is_fake() ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+	loop.is_once = false;
 }
 
 void loop_run_nowait(void) { uv_run(&loop.uv, UV_RUN_NOWAIT); }

@@ -70,6 +70,13 @@ void mailbox_free(struct mailbox *m)
 	mem_free(m);
 }
 
+static void fd_write(int fd)
+{
+	uint64_t one = 1;
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
 int mailbox_post(struct mailbox *m, const void *msg, size_t n)
 {
 	if (n > MAILBOX_MSG_BYTES)
@@ -92,9 +99,7 @@ int mailbox_post(struct mailbox *m, const void *msg, size_t n)
 	 * on both sides: one of them sees the other. */
 	atomic_store(&s->seq, at + 1);
 	if (atomic_load(&m->is_asleep) && atomic_exchange(&m->is_asleep, false)) {
-		uint64_t one = 1;
-		while (write(m->fd, &one, sizeof(one)) < 0 && errno == EINTR)
-			;
+		fd_write(m->fd);
 	}
 	return ST_OK;
 }
@@ -142,6 +147,12 @@ size_t mailbox_fill(const struct mailbox *m)
 	uint32_t tail = atomic_load_explicit(&m->tail, memory_order_relaxed);
 	uint32_t n = atomic_load_explicit(&m->head, memory_order_relaxed) - tail;
 	return n > m->mask + 1 ? 0 : n;
+}
+
+void mailbox_kick(struct mailbox *m)
+{
+	fd_write(m->fd);
+	m->is_read_owed = true;
 }
 
 struct mailbox_ctl **mailbox_ctl_slot(struct mailbox *m) { return &m->ctl; }

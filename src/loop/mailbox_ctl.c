@@ -1,5 +1,5 @@
 /* A mailbox read by the control loop: its eventfd is watched; each time it is readable, up to 256 messages are handed
- * over. The eventfd is emptied only when the ring is, so what is left over comes in the next iteration. */
+ * over. What is left over comes in the next iteration. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "loop/loop.h"
@@ -22,8 +22,14 @@ static void readable(int events, void *arg)
 	struct mailbox_ctl *c = mem_ref(arg);
 	_Alignas(16) unsigned char msg[MAILBOX_MSG_BYTES];
 	size_t n;
-	for (int i = 0; i < MESSAGES_PER_PASS && !c->is_detached && mailbox_take(c->mailbox, msg, &n); i++)
+	int count = 0;
+	while (!c->is_detached && mailbox_take(c->mailbox, msg, &n)) {
+		if (++count == MESSAGES_PER_PASS)
+			mailbox_kick(c->mailbox); /* before fn, which may free the mailbox */
 		c->fn(msg, n, c->arg);
+		if (count == MESSAGES_PER_PASS)
+			break;
+	}
 	mem_unref(c);
 }
 
