@@ -1,0 +1,355 @@
+/* One connection of the event socket. Bytes come in on_data, requests are taken from the reader one at a time and run by
+ * cmd.c; while one waits (an api on a coroutine) the following stay in the reader, and reading pauses when much is
+ * buffered. Going out, replies come first and are never dropped (no further command runs while many wait); events and
+ * log lines wait in the bounded queue. Both are staged into chunks and given to the connection while it takes them, so
+ * that nobody waits for a slow client. Owned by the list of clients; a waiting command holds a reference too. */
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "core/event.h"
+#include "esl/esl_i.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	CONN_OUT_MAX_BYTES = 1 << 20,
+	CONN_HIGH_BYTES = CONN_OUT_MAX_BYTES / 2, /* where on_drain tells us */
+	CHUNK_BYTES = 128 << 10,
+	REPLIES_HIGH_BYTES = 1 << 20,
+	READ_AHEAD_BYTES = 64 << 10
+};
+static const int64_t closing_timeout_us = 10 * 1000000LL;
+static const char *const format_types[] = { "text/event-plain", "text/event-xml", "text/event-json", "text/event-plain" };
+
+static struct list clients;
+static size_t client_count;
+
+size_t esl_client_count(void) { return client_count; }
+
+static ON_CTL void client_free(void *obj)
+{
+	struct esl_client *c = obj;
+	esl_reader_fini(&c->reader);
+	esl_queue_fini(&c->queue);
+	buf_fini(&c->replies);
+	buf_fini(&c->staged);
+	esl_filters_fini(&c->filters);
+	hash_free(c->subclasses);
+	mem_free(c->allowed_api);
+	mem_free(c->allowed_events);
+}
+
+/* The connection is gone or given up: nothing is sent or read any more. */
+static ON_CTL void client_detach(struct esl_client *c, bool is_closed_by_peer)
+{
+	if (!c->conn)
+		return;
+	struct tcp_conn *conn = c->conn;
+	c->conn = NULL;
+	loop_timer_cancel(&c->timer);
+	loop_defer_cancel(&c->flush);
+	esl_client_unsubscribe(c);
+	c->log_level = LOG_DISABLE;
+	esl_logs_update();
+	if (!is_closed_by_peer)
+		tcp_conn_close(conn);
+	mem_unref(conn);
+	list_remove(&c->link);
+	client_count--;
+	mem_unref(c);
+}
+
+/* ---- out ----------------------------------------------------------------------------------------------------- */
+/* Fills the staging buffer from replies, then from the queue; false when there is nothing. */
+static ON_CTL bool stage(struct esl_client *c)
+{
+	if (c->staged_sent < c->staged.n)
+		return true;
+	c->staged_sent = 0;
+	buf_clear(&c->staged);
+	if (c->staged.cap > 4 * CHUNK_BYTES)
+		buf_fini(&c->staged);
+	if (c->replies.n) {
+		struct buf t = c->staged;
+		c->staged = c->replies;
+		c->replies = t;
+		return true;
+	}
+	esl_queue_render(&c->queue, &c->staged, CHUNK_BYTES);
+	return c->staged.n > 0;
+}
+
+static ON_CTL void push_gap(struct esl_client *c, size_t next_bytes)
+{
+	if (!esl_queue_needs_gap(&c->queue, next_bytes))
+		return;
+	uint64_t missed = c->queue.dropped_now;
+	struct event *e = event_new(EVENT_CUSTOM, "tandem::gap");
+	if (!e)
+		return;
+	event_addf(e, "Missed-Count", "%llu", (unsigned long long)missed);
+	event_addf(e, "Missed-Total", "%llu", (unsigned long long)c->queue.dropped_count);
+	esl_queue_gap_done(&c->queue);
+	esl_queue_push(&c->queue, e, event_render(e, c->format), format_types[c->format]);
+	mem_unref(e);
+}
+
+static ON_CTL void client_flush(struct esl_client *c)
+{
+	while (c->conn && tcp_conn_queued_bytes(c->conn) < CONN_HIGH_BYTES) {
+		if (!stage(c)) {
+			push_gap(c, 0);
+			if (!stage(c))
+				break;
+		}
+		size_t n = c->staged.n - c->staged_sent;
+		if (n > CHUNK_BYTES)
+			n = CHUNK_BYTES;
+		const char *p = c->staged.p + c->staged_sent;
+		c->staged_sent += n;
+		if (tcp_conn_send(c->conn, p, n)) {
+			client_detach(c, false);
+			return;
+		}
+	}
+	if (c->conn && c->is_ending && c->staged_sent == c->staged.n && !c->replies.n)
+		client_detach(c, false);
+}
+
+static void on_flush(void *arg)
+{
+	role_assert_ctl();
+	struct esl_client *c = mem_ref(arg);
+	client_flush(c);
+	mem_unref(c);
+}
+
+static ON_CTL void flush_soon(struct esl_client *c)
+{
+	if (c->conn && !lnode_is_linked(&c->flush.link))
+		loop_defer(&c->flush, "esl.flush", on_flush, c);
+}
+
+void esl_client_queue(struct esl_client *c, void *ref, struct sv body, const char *ctype)
+{
+	if (!c->conn || c->is_ending)
+		return;
+	push_gap(c, body.n);
+	esl_queue_push(&c->queue, ref, body, ctype);
+	flush_soon(c);
+}
+
+void esl_client_send(struct esl_client *c, struct sv frame)
+{
+	if (!c->conn)
+		return;
+	buf_addv(&c->replies, frame);
+	flush_soon(c);
+}
+
+void esl_client_reply(struct esl_client *c, const char *fmt, ...)
+{
+	if (!c->conn)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	buf_adds(&c->replies, "Content-Type: command/reply\nReply-Text: ");
+	buf_vprintf(&c->replies, fmt, ap);
+	buf_adds(&c->replies, "\n\n");
+	va_end(ap);
+	flush_soon(c);
+}
+
+void esl_client_api_response(struct esl_client *c, struct sv body)
+{
+	if (!c->conn)
+		return;
+	if (!body.n)
+		body = SV("-ERR no reply\n");
+	buf_printf(&c->replies, "Content-Type: api/response\nContent-Length: %zu\n\n", body.n);
+	buf_addv(&c->replies, body);
+	flush_soon(c);
+}
+
+static void on_deadline(void *arg)
+{
+	role_assert_ctl();
+	struct esl_client *c = arg;
+	if (c->is_ending)
+		client_detach(c, false);
+	else
+		esl_client_end(c);
+}
+
+void esl_client_end(struct esl_client *c)
+{
+	static const char text[] = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n";
+	if (!c->conn || c->is_ending)
+		return;
+	buf_printf(&c->replies, "Content-Type: text/disconnect-notice\nContent-Length: %zu\n\n%s", sizeof(text) - 1, text);
+	c->is_ending = true;
+	esl_client_unsubscribe(c);
+	esl_queue_clear(&c->queue);
+	loop_timer_set(&c->timer, closing_timeout_us, "esl.closing", on_deadline, c);
+	flush_soon(c);
+}
+
+/* ---- in ------------------------------------------------------------------------------------------------------ */
+static size_t replies_waiting(const struct esl_client *c) { return c->replies.n + c->staged.n - c->staged_sent; }
+
+static bool may_run(const struct esl_client *c)
+{
+	return c->conn && !c->is_busy && !c->is_ending && replies_waiting(c) < REPLIES_HIGH_BYTES;
+}
+
+/* Runs what is complete; a command that begins to wait ends the loop by is_busy. */
+static ON_CTL void client_process(struct esl_client *c)
+{
+	if (c->is_processing)
+		return;
+	c->is_processing = true;
+	mem_ref(c);
+	while (may_run(c)) {
+		struct esl_request r = { 0 };
+		int st = esl_reader_next(&c->reader, &r);
+		if (st == ST_AGAIN)
+			break;
+		if (st) {
+			log_notice("Event socket client %s sent a request that cannot be read (%s), closing", c->id, status_text(st));
+			esl_client_reply(c, "-ERR bad request");
+			esl_client_end(c);
+			break;
+		}
+		esl_cmd_run(c, &r);
+		esl_request_fini(&r);
+	}
+	c->is_processing = false;
+	if (c->conn)
+		tcp_conn_pause(c->conn, c->is_ending || (!may_run(c) && esl_reader_buffered_bytes(&c->reader) > READ_AHEAD_BYTES));
+	mem_unref(c);
+}
+
+void esl_client_resume(struct esl_client *c)
+{
+	c->is_busy = false;
+	client_process(c);
+}
+
+static void on_data(struct tcp_conn *conn, const char *data, size_t n, void *arg)
+{
+	role_assert_ctl();
+	struct esl_client *c = arg;
+	if (c->is_ending)
+		return;
+	if (esl_reader_feed(&c->reader, data, n)) {
+		log_warning("Event socket client %s sends more than is read ahead, closing", c->id);
+		esl_client_end(c);
+		return;
+	}
+	client_process(c);
+}
+
+static void on_close(struct tcp_conn *conn, int status, void *arg)
+{
+	role_assert_ctl();
+	client_detach(arg, true);
+}
+
+static void on_drain(struct tcp_conn *conn, void *arg)
+{
+	role_assert_ctl();
+	struct esl_client *c = mem_ref(arg);
+	client_flush(c);
+	client_process(c);
+	mem_unref(c);
+}
+
+static const struct tcp_handlers handlers = { .on_data = on_data, .on_close = on_close, .on_drain = on_drain };
+
+void esl_client_accept(struct tcp_conn *conn)
+{
+	if (!clients.head.next)
+		list_init(&clients);
+	if (client_count >= esl_conf.max_clients) {
+		log_warning("Event socket: over %u clients, one more refused", esl_conf.max_clients);
+		esl_client_reject(conn);
+		return;
+	}
+	struct esl_client *c = mem_new(sizeof(*c), client_free, "esl.client");
+	if (!c)
+		return;
+	esl_reader_init(&c->reader);
+	esl_queue_init(&c->queue, esl_conf.max_queue_bytes);
+	buf_init(&c->replies);
+	buf_init(&c->staged);
+	c->log_level = LOG_DISABLE;
+	c->conn = mem_ref(conn);
+	addr_text(tcp_conn_peer(conn), c->id);
+	tcp_conn_set(conn, &handlers, c);
+	tcp_conn_set_limits(conn, CONN_OUT_MAX_BYTES, 0);
+	list_push(&clients, &c->link);
+	client_count++;
+	loop_timer_set(&c->timer, esl_conf.login_timeout_us, "esl.login", on_deadline, c);
+	esl_client_send(c, SV("Content-Type: auth/request\n\n"));
+}
+
+void esl_client_reject(struct tcp_conn *conn)
+{
+	struct sv text = SV("Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n");
+	tcp_conn_send(conn, text.p, text.n);
+	mem_ref(conn);
+	tcp_conn_close(conn);
+	mem_unref(conn);
+}
+
+void esl_client_each(void (*fn)(struct esl_client *c, void *arg), void *arg)
+{
+	struct lnode *it, *tmp;
+	if (!clients.head.next)
+		return;
+	list_each(&clients, it, tmp)
+		fn(list_entry(it, struct esl_client, link), arg);
+}
+
+static void end_now(struct esl_client *c, void *arg)
+{
+	role_assert_ctl();
+	mem_ref(c);
+	esl_client_end(c);
+	client_flush(c);
+	client_detach(c, false);
+	mem_unref(c);
+}
+
+void esl_client_end_all(void) { esl_client_each(end_now, NULL); }
+
+/* ---- events -------------------------------------------------------------------------------------------------- */
+static ON_CTL bool is_event_allowed(const struct esl_client *c, const struct event *e)
+{
+	if (!c->allowed_events)
+		return true;
+	const char *sub = event_subclass(e);
+	return esl_list_has(c->allowed_events, sv_of(sub && *sub ? sub : event_name(event_id(e))));
+}
+
+static void on_event(struct event *e, void *arg)
+{
+	role_assert_ctl();
+	struct esl_client *c = arg;
+	if (!c->conn || !is_event_allowed(c, e) || !esl_filters_pass(&c->filters, e))
+		return;
+	esl_client_queue(c, e, event_render(e, c->format), format_types[c->format]);
+}
+
+int esl_client_subscribe(struct esl_client *c) { return c->sub ? ST_OK : event_sub_new(&c->sub, on_event, c); }
+
+void esl_client_unsubscribe(struct esl_client *c)
+{
+	if (c->sub)
+		event_sub_free(c->sub);
+	c->sub = NULL;
+	memset(c->wants, 0, sizeof(c->wants));
+	hash_free(c->subclasses);
+	c->subclasses = NULL;
+}

@@ -1,0 +1,353 @@
+/* The event socket's commands: one table, one small function each. A request's first word picks the row; rows that do not
+ * say BEFORE_LOGIN answer "command not found" to strangers. An api that may wait runs on a coroutine of its own and
+ * marks the client busy until it is done; others answer at once. Events and messages to legs are in events.c, sendmsg.c. */
+#include "base/mem.h"
+#include "core/dir.h"
+#include "core/module.h"
+#include "esl/esl_i.h"
+#include "text/digest.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { BEFORE_LOGIN = 1, NEEDS_ARGS = 2 };
+struct cmd {
+	const char *name;
+	unsigned flags;
+	void (*fn)(struct esl_client *c, const struct esl_request *r, const char *args);
+};
+
+bool esl_list_has(const char *list, struct sv name)
+{
+	if (!list)
+		return true;
+	for (const char *p = list; *p;) {
+		size_t n = strcspn(p, " ,");
+		struct sv word = { p, n };
+		if (sv_isi(word, "all") || (n && sv_eqi(word, name)))
+			return true;
+		p += n;
+		p += strspn(p, " ,");
+	}
+	return false;
+}
+
+/* ---- login --------------------------------------------------------------------------------------------------- */
+static bool is_same_secret(const char *given, const char *secret)
+{
+	uint8_t a[DIGEST_SHA256_BYTES], b[DIGEST_SHA256_BYTES];
+	digest_sha256(given, strlen(given), a);
+	digest_sha256(secret, strlen(secret), b);
+	return digest_equal(a, b, sizeof(a));
+}
+
+static ON_CTL void login_failed(struct esl_client *c)
+{
+	log_warning("Event socket: wrong password from %s", c->id);
+	esl_client_reply(c, "-ERR invalid");
+	esl_client_end(c);
+}
+
+static ON_CTL void login_done(struct esl_client *c)
+{
+	c->is_authed = true;
+	loop_timer_cancel(&c->timer);
+	esl_reader_trust(&c->reader);
+}
+
+static ON_CTL void cmd_auth(struct esl_client *c, const struct esl_request *r, const char *args)
+{
+	if (!is_same_secret(args, esl_conf.password)) {
+		login_failed(c);
+		return;
+	}
+	login_done(c);
+	esl_client_reply(c, "+OK accepted");
+}
+
+/* "user@domain:password" or "user:password@domain". */
+static bool split_user(const char *args, struct sv *user, struct sv *domain, struct sv *password)
+{
+	struct sv a, b;
+	if (!sv_split(sv_of(args), ':', &a, &b))
+		return false;
+	if (sv_split(a, '@', user, domain)) {
+		*password = b;
+		return true;
+	}
+	size_t at = b.n;
+	while (at && b.p[at - 1] != '@')
+		at--;
+	if (!at)
+		return false;
+	*user = a;
+	*password = sv_sub(b, 0, at - 1);
+	*domain = sv_sub(b, at, b.n);
+	return true;
+}
+
+static ON_CTL const char *user_param(const struct dir_user *u, struct sv domain, const char *name)
+{
+	const char *v = dir_user_param(u, name);
+	return v ? v : dir_domain_param(domain, name);
+}
+
+static ON_CTL void cmd_userauth(struct esl_client *c, const struct esl_request *r, const char *args)
+{
+	struct sv user, domain, given;
+	struct dir_user *u = NULL;
+	char *password = NULL;
+	const char *secret = NULL;
+	if (split_user(args, &user, &domain, &given) && !dir_user_find(user, domain, &u))
+		secret = user_param(u, domain, "esl-password");
+	password = secret && *secret ? sv_dup(given) : NULL;
+	if (!password || !is_same_secret(password, secret)) {
+		login_failed(c);
+		goto out;
+	}
+	login_done(c);
+	const char *events = user_param(u, domain, "esl-allowed-events"), *api = user_param(u, domain, "esl-allowed-api");
+	const char *log = user_param(u, domain, "esl-allowed-log");
+	c->allowed_events = mem_strdup(events ? events : "all");
+	c->allowed_api = mem_strdup(api ? api : "show");
+	c->is_log_denied = log && !str_is_true(log);
+	esl_client_reply(c, "+OK accepted\nAllowed-Events: %s\nAllowed-API: %s%s", c->allowed_events, c->allowed_api,
+		log ? (c->is_log_denied ? "\nAllowed-LOG: false" : "\nAllowed-LOG: true") : "");
+out:
+	mem_free(password);
+	mem_unref(u);
+}
+
+static ON_CTL void cmd_exit(struct esl_client *c, const struct esl_request *r, const char *args)
+{
+	esl_client_reply(c, "+OK bye");
+	esl_client_end(c);
+}
+
+/* ---- api ----------------------------------------------------------------------------------------------------- */
+/* "CMD ARGS" to CMD (copied) and the arguments. */
+static char *split_api(const char *line, const char **args)
+{
+	size_t n = strcspn(line, " \t");
+	*args = line + n + strspn(line + n, " \t");
+	return mem_strndup(line, n);
+}
+
+static ON_CTL bool is_api_allowed(struct esl_client *c, const char *cmd)
+{
+	if (esl_list_has(c->allowed_api, sv_of(cmd)))
+		return true;
+	esl_client_reply(c, "-ERR permission denied");
+	return false;
+}
+
+struct api_wait {
+	struct esl_client *client; /* a reference */
+	char *cmd;
+};
+
+static ON_CTL void api_answer(struct esl_client *c, int status, const char *cmd, struct sv reply)
+{
+	struct buf b;
+	if (status != ST_NOTFOUND) {
+		esl_client_api_response(c, reply);
+		return;
+	}
+	buf_init(&b);
+	buf_printf(&b, "-ERR %s Command not found!\n", cmd);
+	esl_client_api_response(c, buf_sv(&b));
+	buf_fini(&b);
+}
+
+static void on_api_done(int status, struct sv reply, void *arg)
+{
+	role_assert_ctl();
+	struct api_wait *w = arg;
+	struct esl_client *c = w->client;
+	api_answer(c, status, w->cmd, reply);
+	esl_client_resume(c);
+	mem_unref(c);
+	mem_free(w->cmd);
+	mem_free(w);
+}
+
+static ON_CTL void api_wait_start(struct esl_client *c, const char *cmd, const char *args)
+{
+	struct api_wait *w = mem_zalloc(sizeof(*w));
+	char *copy = mem_strdup(cmd);
+	if (!w || !copy)
+		goto fail;
+	*w = (struct api_wait){ mem_ref(c), copy };
+	c->is_busy = true;
+	if (!api_spawn(cmd, args, NULL, on_api_done, w))
+		return;
+	c->is_busy = false;
+	mem_unref(c);
+fail:
+	mem_free(copy);
+	mem_free(w);
+	esl_client_api_response(c, SV("-ERR out of resources\n"));
+}
+
+static ON_CTL void api_now(struct esl_client *c, const char *cmd, const char *args)
+{
+	struct buf out;
+	buf_init(&out);
+	int st = api_run(cmd, args, NULL, &out);
+	api_answer(c, st, cmd, buf_sv(&out));
+	buf_fini(&out);
+}
+
+static ON_CTL void cmd_api(struct esl_client *c, const struct esl_request *r, const char *line)
+{
+	const char *args, *console = esl_request_get(r, "console_execute");
+	char *cmd = split_api(line, &args);
+	if (!cmd || !is_api_allowed(c, cmd))
+		goto out;
+	if (console && str_is_true(console) && api_find("console_execute")) {
+		api_wait_start(c, "console_execute", line);
+		goto out;
+	}
+	const struct api_desc *d = api_find(cmd);
+	if (d && (d->flags & API_MAY_WAIT))
+		api_wait_start(c, cmd, args);
+	else
+		api_now(c, cmd, args);
+out:
+	mem_free(cmd);
+}
+
+struct job {
+	char uuid[128];
+	char *cmd, *args;
+};
+
+static void job_free(struct job *j)
+{
+	mem_free(j->cmd);
+	mem_free(j->args);
+	mem_free(j);
+}
+
+static void on_job_done(int status, struct sv reply, void *arg)
+{
+	role_assert_ctl();
+	struct job *j = arg;
+	struct event *e = event_new(EVENT_BACKGROUND_JOB, NULL);
+	struct buf b;
+	buf_init(&b);
+	if (!e)
+		goto out;
+	event_add(e, "Job-UUID", j->uuid);
+	event_add(e, "Job-Command", j->cmd);
+	event_add(e, "Job-Command-Arg", j->args);
+	if (status == ST_NOTFOUND)
+		buf_printf(&b, "-ERR %s Command not found!\n", j->cmd);
+	else if (!reply.n)
+		buf_adds(&b, "Command returned no output!");
+	else
+		buf_addv(&b, reply);
+	event_set_body(e, buf_sv(&b));
+	event_fire(e);
+out:
+	buf_fini(&b);
+	job_free(j);
+}
+
+static ON_CTL void cmd_bgapi(struct esl_client *c, const struct esl_request *r, const char *line)
+{
+	const char *args, *wanted = esl_request_get(r, "job-uuid");
+	struct job *j = mem_zalloc(sizeof(*j));
+	if (!j)
+		return;
+	j->cmd = split_api(line, &args);
+	j->args = *args ? mem_strdup(args) : NULL;
+	if (!j->cmd || !is_api_allowed(c, j->cmd)) {
+		job_free(j);
+		return;
+	}
+	if (wanted && *wanted)
+		strncat(j->uuid, wanted, sizeof(j->uuid) - 1);
+	else
+		uuid_make(j->uuid);
+	esl_client_reply(c, "+OK Job-UUID: %s\nJob-UUID: %s", j->uuid, j->uuid);
+	if (api_spawn(j->cmd, args, j->uuid, on_job_done, j)) {
+		log_error("Event socket: no room to run %s in the background", j->cmd);
+		on_job_done(ST_NOMEM, SV("-ERR out of resources\n"), j);
+	}
+}
+
+/* ---- log lines ----------------------------------------------------------------------------------------------- */
+static ON_CTL void cmd_log(struct esl_client *c, const struct esl_request *r, const char *args)
+{
+	enum log_level level = LOG_DEBUG;
+	if (c->is_log_denied) {
+		esl_client_reply(c, "-ERR permission denied");
+	} else if (*args && (log_level_parse(args, &level) || level == LOG_DISABLE)) {
+		esl_client_reply(c, "-ERR invalid log level");
+	} else {
+		c->log_level = level;
+		esl_logs_update();
+		esl_client_reply(c, "+OK log level %s [%d]", args, (int)level);
+	}
+}
+
+static ON_CTL void cmd_nolog(struct esl_client *c, const struct esl_request *r, const char *args)
+{
+	if (c->log_level == LOG_DISABLE) {
+		esl_client_reply(c, "-ERR not loging");
+		return;
+	}
+	c->log_level = LOG_DISABLE;
+	esl_logs_update();
+	esl_client_reply(c, "+OK no longer logging");
+}
+
+/* ---- only of use with a leg of one's own (the outbound socket) ------------------------------------------------ */
+static ON_CTL void cmd_linger(struct esl_client *c, const struct esl_request *r, const char *args)
+{
+	esl_client_reply(c, "-ERR not controlling a session");
+}
+
+static ON_CTL void cmd_divert(struct esl_client *c, const struct esl_request *r, const char *args)
+{
+	esl_client_reply(c, "-ERR not controlling a session.");
+}
+
+static const struct cmd cmds[] = {
+	{ "auth", BEFORE_LOGIN | NEEDS_ARGS, cmd_auth },
+	{ "userauth", BEFORE_LOGIN | NEEDS_ARGS, cmd_userauth },
+	{ "exit", BEFORE_LOGIN, cmd_exit },
+	{ "...", BEFORE_LOGIN, cmd_exit },
+	{ "api", NEEDS_ARGS, cmd_api },
+	{ "bgapi", NEEDS_ARGS, cmd_bgapi },
+	{ "event", 0, esl_cmd_event },
+	{ "nixevent", 0, esl_cmd_nixevent },
+	{ "noevents", 0, esl_cmd_noevents },
+	{ "myevents", NEEDS_ARGS, esl_cmd_myevents },
+	{ "filter", NEEDS_ARGS, esl_cmd_filter },
+	{ "sendmsg", 0, esl_cmd_sendmsg },
+	{ "sendevent", 0, esl_cmd_sendevent },
+	{ "log", 0, cmd_log },
+	{ "nolog", 0, cmd_nolog },
+	{ "linger", 0, cmd_linger },
+	{ "nolinger", 0, cmd_linger },
+	{ "divert_events", 0, cmd_divert },
+};
+
+void esl_cmd_run(struct esl_client *c, struct esl_request *r)
+{
+	const char *line = r->command ? r->command : "";
+	struct sv word = { line, strcspn(line, " \t") };
+	const char *args = line + word.n + strspn(line + word.n, " \t");
+	for (size_t i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++) {
+		const struct cmd *k = &cmds[i];
+		if (!sv_isi(word, k->name))
+			continue;
+		if ((!c->is_authed && !(k->flags & BEFORE_LOGIN)) || ((k->flags & NEEDS_ARGS) && !*args))
+			break;
+		k->fn(c, r, args);
+		return;
+	}
+	esl_client_reply(c, "-ERR command not found");
+}

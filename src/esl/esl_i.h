@@ -1,0 +1,85 @@
+/* Private to the room: the client object, its commands, the log forwarder, the settings. */
+#pragma once
+#include "base/list.h"
+#include "base/log.h"
+#include "core/event.h"
+#include "esl/filter.h"
+#include "esl/queue.h"
+#include "esl/reader.h"
+#include "loop/loop.h"
+#include "net/tcp.h"
+
+struct hash;
+
+struct esl_conf {
+	char password[128];
+	size_t max_queue_bytes;
+	unsigned max_clients;
+	int64_t login_timeout_us;
+};
+extern struct esl_conf esl_conf;
+
+struct esl_client {
+	struct lnode link;
+	struct tcp_conn *conn;      /* NULL once closed */
+	struct esl_reader reader;
+	struct esl_queue queue;     /* events and log lines */
+	struct buf replies;         /* replies not yet staged */
+	struct buf staged;          /* bytes on their way into the connection */
+	size_t staged_sent;
+	struct ldefer flush;
+	struct ltimer timer;        /* login deadline, later the deadline of closing */
+	bool is_authed, is_busy, is_ending, is_processing;
+	struct event_sub *sub;      /* NULL until the first `event` */
+	enum event_format format;
+	bool wants[EVENT_ID_COUNT];
+	struct hash *subclasses;    /* names after CUSTOM */
+	struct esl_filters filters;
+	enum log_level log_level;   /* LOG_DISABLE: none */
+	char *allowed_api, *allowed_events; /* userauth's lists; NULL: all */
+	bool is_log_denied;
+	char id[64];                /* "127.0.0.1:54321" */
+};
+
+/* ---- client.c ---- */
+ON_CTL void esl_client_accept(struct tcp_conn *conn); /* borrows */
+ON_CTL void esl_client_reject(struct tcp_conn *conn); /* the ACL's refusal */
+ON_CTL void esl_client_end_all(void);                 /* the disconnect notice to everybody */
+ON_CTL size_t esl_client_count(void);
+ON_CTL void esl_client_each(void (*fn)(struct esl_client *c, void *arg), void *arg);
+/* A command/reply. */
+ON_CTL void esl_client_reply(struct esl_client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Raw reply bytes: a whole frame. */
+ON_CTL void esl_client_send(struct esl_client *c, struct sv frame);
+ON_CTL void esl_client_api_response(struct esl_client *c, struct sv body);
+/* Says goodbye, sends what is queued, closes. */
+ON_CTL void esl_client_end(struct esl_client *c);
+/* A command that waits is over: reads on. */
+ON_CTL void esl_client_resume(struct esl_client *c);
+/* Queues a frame of shared text; drops by the queue's rules. */
+ON_CTL void esl_client_queue(struct esl_client *c, void *ref, struct sv body, const char *ctype);
+ON_CTL int esl_client_subscribe(struct esl_client *c); /* makes c->sub */
+ON_CTL void esl_client_unsubscribe(struct esl_client *c);
+
+/* ---- cmd.c ---- */
+ON_CTL void esl_cmd_run(struct esl_client *c, struct esl_request *r);
+/* Is name in a list of words separated by spaces or commas ("all": yes)? NULL list: yes. */
+ANY bool esl_list_has(const char *list, struct sv name);
+/* ---- sendmsg.c ---- */
+ON_CTL void esl_cmd_sendmsg(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_sendevent(struct esl_client *c, const struct esl_request *r, const char *args);
+/* ---- events.c ---- */
+ON_CTL void esl_cmd_event(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_nixevent(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_noevents(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_myevents(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_filter(struct esl_client *c, const struct esl_request *r, const char *args);
+
+/* ---- logs.c: lines of the log to clients that asked ---- */
+ON_CTL int esl_logs_start(void);
+ON_CTL void esl_logs_stop(void);
+ON_CTL void esl_logs_update(void); /* a client's level changed, or a client left */
+
+/* ---- acl.c ---- */
+/* Is the address let in by one of the lists? Names with .auto, networks in CIDR form, lists of acl.conf. */
+ON_CTL bool esl_acl_allows(const struct addr *a, const char *list);
