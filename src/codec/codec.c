@@ -12,7 +12,7 @@ static size_t frame_bytes_by_rate(const struct codec_ops *c, unsigned ptime_ms)
 		.ptime_min_ms = 10, .ptime_max_ms = 120, .bitrate = 64000, .frame_bytes = frame_bytes_by_rate, \
 		.encode = g711_##law_##_encode_frame, .decode = g711_##law_##_decode_frame }
 #define L16(hz_, pt_) \
-	{ .name = "L16", .title = "L16", .pt = pt_, .clock_hz = hz_, .rate_hz = hz_, .channels = 1, .ptime_ms = 20, \
+	{ .name = "L16", .title = "RAW Signed Linear (16 bit)", .pt = pt_, .clock_hz = hz_, .rate_hz = hz_, .channels = 1, .ptime_ms = 20, \
 		.ptime_min_ms = 10, .ptime_max_ms = 120, .bitrate = 16 * hz_, .frame_bytes = frame_bytes_by_rate, \
 		.encode = l16_encode_frame, .decode = l16_decode_frame }
 

@@ -1,0 +1,243 @@
+/* Reading: a regular file is opened by us, decoded by libsndfile in blocks, mixed down to mono, resampled. The resampler's
+ * delay is cut off at the head and flushed out at the end, so that a prompt keeps its length. */
+#include "base/mem.h"
+#include "dsp/mix.h"
+#include "dsp/resample.h"
+#include "file/file_i.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BLOCK_FRAMES = 1024, RATE_MIN = 1000, RATE_MAX = 192000 };
+
+struct file_reader {
+	int fd;
+	SNDFILE *sf;
+	struct file_info info;
+	uint32_t rate_hz;
+	struct resample *rs; /* NULL when the rates agree */
+	size_t skip;         /* samples of delay still to drop */
+	bool is_flushed;
+	uint64_t told;
+	size_t at, have; /* in mono */
+	int16_t mono[BLOCK_FRAMES];
+	int16_t raw[BLOCK_FRAMES * FILE_CHANNELS_MAX];
+};
+
+static int open_regular(const char *path, int *fd_out, char *err)
+{
+	struct stat sb;
+	int fd, st;
+
+	if ((st = file_path_check(path, err)))
+		return st;
+	/* O_NONBLOCK: a FIFO or a device must not hang the worker before it is refused. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0) {
+		st = file_status_of_errno(errno);
+		file_say(err, "cannot open %.90s: %s", path, strerror(errno));
+		return st;
+	}
+	if (fstat(fd, &sb) || !S_ISREG(sb.st_mode)) {
+		close(fd);
+		file_say(err, "%.90s is not a regular file", path);
+		return ST_DENIED;
+	}
+	*fd_out = fd;
+	return ST_OK;
+}
+static void copy_tag(SNDFILE *sf, int which, char *out, size_t cap)
+{
+	const char *s = sf_get_string(sf, which);
+	snprintf(out, cap, "%s", s ? s : "");
+}
+static int open_sound(struct file_reader *r, const char *path, char *err)
+{
+	struct file_sf_kind kind;
+	SF_INFO si = { 0 };
+
+	if (file_sf_kind_of(path, &kind) && kind.is_headerless)
+		si = (SF_INFO){ .format = kind.format, .channels = 1, .samplerate = 8000 };
+	r->sf = sf_open_fd(r->fd, SFM_READ, &si, SF_FALSE);
+	if (!r->sf) {
+		file_say(err, "%.80s is not a sound file: %.60s", path, sf_strerror(NULL));
+		return ST_UNSUPPORTED;
+	}
+	if (si.channels < 1 || si.channels > FILE_CHANNELS_MAX || si.samplerate < RATE_MIN || si.samplerate > RATE_MAX) {
+		file_say(err, "%.80s has %d channels at %d Hz", path, si.channels, si.samplerate);
+		return ST_UNSUPPORTED;
+	}
+	r->info.channels = (uint32_t)si.channels;
+	r->info.rate_hz = (uint32_t)si.samplerate;
+	r->info.frames = si.frames > 0 && si.frames < SF_COUNT_MAX ? (uint64_t)si.frames : 0;
+	copy_tag(r->sf, SF_STR_TITLE, r->info.title, sizeof(r->info.title));
+	copy_tag(r->sf, SF_STR_ARTIST, r->info.artist, sizeof(r->info.artist));
+	copy_tag(r->sf, SF_STR_COMMENT, r->info.comment, sizeof(r->info.comment));
+	return ST_OK;
+}
+static void reader_free(void *obj)
+{
+	struct file_reader *r = obj;
+	if (r->sf)
+		sf_close(r->sf);
+	if (r->fd >= 0)
+		close(r->fd);
+	mem_unref(r->rs);
+}
+
+int file_reader_open(struct file_reader **out, const char *path, uint32_t rate_hz, char *err)
+{
+	struct file_reader *r;
+	int st, fd = -1;
+
+	if (rate_hz && (rate_hz < RATE_MIN || rate_hz > RATE_MAX)) {
+		file_say(err, "%u Hz is out of range", rate_hz);
+		return ST_INVAL;
+	}
+	if ((st = open_regular(path, &fd, err)))
+		return st;
+	r = mem_new(sizeof(*r), reader_free, "file.reader");
+	if (!r) {
+		close(fd);
+		return ST_NOMEM;
+	}
+	r->fd = fd;
+	st = open_sound(r, path, err);
+	if (!st) {
+		r->rate_hz = rate_hz ? rate_hz : r->info.rate_hz;
+		if (r->rate_hz != r->info.rate_hz)
+			st = resample_new(&r->rs, r->info.rate_hz, r->rate_hz, 1);
+		r->skip = r->rs ? resample_latency(r->rs) : 0;
+	}
+	if (st) {
+		mem_unref(r);
+		return st;
+	}
+	*out = r;
+	return ST_OK;
+}
+void file_reader_close(struct file_reader *r) { mem_unref(r); }
+const struct file_info *file_reader_info(const struct file_reader *r) { return &r->info; }
+uint64_t file_reader_tell(const struct file_reader *r) { return r->told; }
+
+/* The next block of mono at the file's rate; false at the end. */
+static bool fill(struct file_reader *r)
+{
+	sf_count_t n = sf_readf_short(r->sf, r->raw, BLOCK_FRAMES);
+	r->at = 0;
+	r->have = 0;
+	if (n > 0) {
+		mix_downmix(r->mono, r->raw, (size_t)n, r->info.channels);
+		r->have = (size_t)n;
+		return true;
+	}
+	if (!r->rs || r->is_flushed)
+		return false;
+	r->is_flushed = true;
+	r->have = (size_t)((uint64_t)resample_latency(r->rs) * r->info.rate_hz / r->rate_hz) + 1;
+	if (r->have > BLOCK_FRAMES)
+		r->have = BLOCK_FRAMES;
+	memset(r->mono, 0, r->have * sizeof(r->mono[0]));
+	return true;
+}
+int file_reader_read(struct file_reader *r, int16_t *out, size_t cap)
+{
+	size_t done = 0;
+	if (cap > INT32_MAX / 2)
+		cap = INT32_MAX / 2;
+	while (done < cap) {
+		size_t n = r->have - r->at, m;
+		if (!n) {
+			if (!fill(r))
+				break;
+			continue;
+		}
+		if (r->rs) {
+			m = resample_run(r->rs, r->mono + r->at, &n, out + done, cap - done);
+		} else {
+			m = n = n < cap - done ? n : cap - done;
+			memcpy(out + done, r->mono + r->at, n * sizeof(*out));
+		}
+		r->at += n;
+		if (r->skip && m) {
+			size_t drop = r->skip < m ? r->skip : m;
+			memmove(out + done, out + done + drop, (m - drop) * sizeof(*out));
+			r->skip -= drop;
+			m -= drop;
+		}
+		done += m;
+	}
+	r->told += done;
+	return (int)done;
+}
+int file_reader_seek(struct file_reader *r, uint64_t sample)
+{
+	uint64_t frame;
+	if (sample > (uint64_t)1 << 48)
+		sample = (uint64_t)1 << 48;
+	frame = sample * r->info.rate_hz / r->rate_hz;
+	if (r->info.frames && frame > r->info.frames)
+		frame = r->info.frames;
+	if (sf_seek(r->sf, (sf_count_t)frame, SEEK_SET) < 0)
+		return ST_UNSUPPORTED;
+	r->told = frame * r->rate_hz / r->info.rate_hz;
+	r->at = r->have = 0;
+	r->is_flushed = false;
+	if (r->rs) {
+		resample_reset(r->rs);
+		r->skip = resample_latency(r->rs);
+	}
+	return ST_OK;
+}
+
+int file_read_all(const char *path, uint32_t rate_hz, size_t max_samples, struct file_pcm *out, char *err)
+{
+	struct file_reader *r = NULL;
+	struct file_pcm pcm = { 0 };
+	size_t cap;
+	int st, n;
+
+	if (!max_samples || max_samples > SIZE_MAX / 8)
+		return ST_INVAL;
+	if ((st = file_reader_open(&r, path, rate_hz, err)))
+		return st;
+	pcm.rate_hz = r->rate_hz;
+	/* A header may lie about the length: what it says is a first guess within the bound, no more. */
+	cap = (size_t)(r->info.frames > max_samples ? max_samples : r->info.frames) * r->rate_hz / r->info.rate_hz + 64;
+	for (;;) {
+		int16_t *grown;
+		if (cap > max_samples)
+			cap = max_samples;
+		grown = mem_realloc(pcm.samples, cap * sizeof(*grown));
+		if (!grown) {
+			st = ST_NOMEM;
+			break;
+		}
+		pcm.samples = grown;
+		while (pcm.count < cap && (n = file_reader_read(r, pcm.samples + pcm.count, cap - pcm.count)) > 0)
+			pcm.count += (size_t)n;
+		if (pcm.count < cap)
+			break;
+		if (cap == max_samples) {
+			int16_t more;
+			pcm.is_cut = file_reader_read(r, &more, 1) > 0;
+			break;
+		}
+		cap *= 2;
+	}
+	file_reader_close(r);
+	if (st) {
+		mem_free(pcm.samples);
+		return st;
+	}
+	*out = pcm;
+	return ST_OK;
+}
+void file_pcm_free(struct file_pcm *pcm)
+{
+	mem_free(pcm->samples);
+	*pcm = (struct file_pcm){ 0 };
+}
