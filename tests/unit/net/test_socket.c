@@ -102,7 +102,7 @@ NO_ROLE_CHECK static int test_udp_close_in_callback(void)
 
 /* ---- TCP ---- */
 
-enum { BULK = 3000000 };
+enum { BULK = 12000000 };
 static struct tcp_listener *listener;
 static struct tcp_conn *server_side, *client_side;
 static int accept_count, connect_status = 99, close_status = 99, drain_count, close_count;
@@ -125,8 +125,8 @@ static void on_data(struct tcp_conn *c, const char *data, size_t n, void *arg)
 static void on_close(struct tcp_conn *c, int status, void *arg)
 {
 	role_assert_ctl();
-	close_count++;
-	close_status = status;
+	if (!close_count++)
+		close_status = status;
 	if (stop_on_close)
 		loop_stop();
 }
