@@ -1,0 +1,9 @@
+/* Call records: a CSV line (mod_cdr_csv) and an XML file (mod_xml_cdr) per finished leg. What is to be written goes into a
+ * journal first, so that a crash between hang-up and file loses nothing; the next start writes what is missing. */
+#pragma once
+#include "core/module.h"
+
+extern const struct module mod_cdr_csv, mod_xml_cdr;
+ON_CTL void cdr_rotate(void); /* HUP: moves the CSV files aside when rotate-on-hup says so */
+/* The record of a leg as FreeSWITCH's XML, appended to out. */
+ON_CTL void cdr_xml_write(struct leg *leg, struct buf *out);

@@ -1,0 +1,13 @@
+/* Shared in the room: the journal that stands before every file. */
+#pragma once
+#include "cdr/cdr.h"
+
+enum cdr_kind { CDR_APPEND = 'A' /* a line at the end of path */, CDR_CREATE = 'C' /* path as a whole */ };
+/* Journals, then writes on a worker. path and text are copied. Opened at the first use, closed by the last cdr_spool_close. */
+ON_CTL int cdr_spool_open(void);
+ON_CTL void cdr_spool_close(void);
+ON_CTL int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text);
+/* In order with what was put: path is renamed to to. */
+ON_CTL int cdr_spool_rename(const char *path, const char *to);
+/* process_cdr and legs: whether this leg is recorded. */
+ON_CTL bool cdr_is_wanted(struct leg *leg, bool has_a, bool has_b);

@@ -1,0 +1,238 @@
+/* mod_xml_cdr: one XML file per leg, LOG/xml_cdr/[a_]UUID.cdr.xml, in FreeSWITCH's layout: channel data, call statistics,
+ * variables (url-encoded), applications run, caller profiles newest first, times. */
+#include "base/mem.h"
+#include "cdr/cdr_i.h"
+#include "core/config.h"
+#include "core/core.h"
+#include "core/exec.h"
+#include "text/url.h"
+#include "text/xml.h"
+#include <stdio.h>
+#include <string.h>
+
+static struct {
+	char *dir;
+	bool has_b_leg, prefixes_a_leg, is_encoded;
+} conf_now;
+
+static void put_element(struct buf *out, const char *indent, const char *name, const char *value)
+{
+	buf_printf(out, "%s<%s>", indent, name);
+	xml_escape(out, sv_of(value), false);
+	buf_printf(out, "</%s>\n", name);
+}
+
+static void put_int(struct buf *out, const char *indent, const char *name, int64_t value)
+{
+	buf_printf(out, "%s<%s>%lld</%s>\n", indent, name, (long long)value, name);
+}
+
+/* The statistics stand in variables already; the file repeats them as a tree. */
+static void put_stats(struct leg *leg, struct buf *out) ON_CTL
+{
+	static const char *const in[] = { "raw_bytes", "media_bytes", "packet_count", "media_packet_count", "skip_packet_count",
+		"jitter_packet_count", "dtmf_packet_count", "cng_packet_count", "flush_packet_count", "largest_jb_size",
+		"jitter_min_variance", "jitter_max_variance", "jitter_loss_rate", "jitter_burst_rate", "mean_interval",
+		"flaw_total", "quality_percentage", "mos", NULL };
+	static const char *const sent[] = { "raw_bytes", "media_bytes", "packet_count", "media_packet_count",
+		"skip_packet_count", "dtmf_packet_count", "cng_packet_count", NULL };
+	static const struct {
+		const char *element, *prefix;
+		const char *const *names;
+	} parts[] = { { "inbound", "rtp_audio_in_", in }, { "outbound", "rtp_audio_out_", sent } };
+	char variable[64];
+	const char *value;
+	size_t i, k;
+
+	buf_adds(out, "  <call-stats>\n    <audio>\n");
+	for (i = 0; i < 2; i++) {
+		buf_printf(out, "      <%s>\n", parts[i].element);
+		for (k = 0; parts[i].names[k]; k++) {
+			snprintf(variable, sizeof(variable), "%s%s", parts[i].prefix, parts[i].names[k]);
+			value = vars_get(leg->vars, variable);
+			if (value)
+				put_element(out, "        ", parts[i].names[k], value);
+		}
+		buf_printf(out, "      </%s>\n", parts[i].element);
+	}
+	buf_adds(out, "    </audio>\n  </call-stats>\n");
+}
+
+/* A variable's name as an element: what XML does not allow there becomes '_'. */
+static void put_name(struct buf *out, const char *name)
+{
+	size_t i;
+
+	for (i = 0; name[i]; i++)
+		buf_addc(out, (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') || name[i] == '_' ||
+			(i && ((name[i] >= '0' && name[i] <= '9') || name[i] == '-' || name[i] == '.')) ? name[i] : '_');
+}
+
+static void put_variables(struct leg *leg, struct buf *out)
+{
+	const char *name, *value;
+	size_t i;
+
+	buf_adds(out, "  <variables>\n");
+	for (i = 0; i < vars_count(leg->vars); i++) {
+		vars_at(leg->vars, i, &name, &value);
+		buf_adds(out, "    <");
+		put_name(out, name);
+		buf_addc(out, '>');
+		if (conf_now.is_encoded)
+			url_encode(out, sv_of(value), 0);
+		else
+			xml_escape(out, sv_of(value), false);
+		buf_adds(out, "</");
+		put_name(out, name);
+		buf_adds(out, ">\n");
+	}
+	buf_adds(out, "  </variables>\n");
+}
+
+static void put_app(const char *app, const char *data, int64_t wall_us, void *arg)
+{
+	struct buf *out = arg;
+
+	buf_adds(out, "    <application app_name=\"");
+	xml_escape(out, sv_of(app), true);
+	buf_adds(out, "\" app_data=\"");
+	xml_escape(out, sv_of(data ? data : ""), true);
+	buf_printf(out, "\" app_stamp=\"%lld\"></application>\n", (long long)wall_us);
+}
+
+static void put_profile(struct buf *out, const char *indent, const struct leg_profile *p) ON_CTL
+{
+	static const char *const fields[] = { "username", "dialplan", "caller_id_name", "caller_id_number", "callee_id_name",
+		"callee_id_number", "ani", "aniii", "network_addr", "rdnis", "destination_number", "uuid", "source",
+		"transfer_source", "context", "chan_name" };
+	const char *value;
+	size_t i;
+
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		value = leg_profile_field(p, fields[i]);
+		if (value || strcmp(fields[i], "transfer_source"))
+			put_element(out, indent, fields[i], value ? value : "");
+	}
+}
+
+static void put_callflow(struct leg *leg, const struct leg_profile *p, struct buf *out) ON_CTL
+{
+	const struct leg_times *t = &p->times;
+	const char *side = leg->other_is_originator ? "originator" : "originatee";
+
+	buf_adds(out, "  <callflow dialplan=\"");
+	xml_escape(out, sv_of(p->dialplan ? p->dialplan : ""), true);
+	buf_printf(out, "\" unique-id=\"%s\" profile_index=\"%u\">\n    <caller_profile>\n", p->uuid ? p->uuid : leg->uuid, p->index);
+	put_profile(out, "      ", p);
+	if (p == leg->profile && leg->other) {
+		buf_printf(out, "      <%s>\n        <%s_caller_profile>\n", side, side);
+		put_profile(out, "          ", leg->other);
+		buf_printf(out, "        </%s_caller_profile>\n      </%s>\n", side, side);
+	}
+	buf_adds(out, "    </caller_profile>\n    <times>\n");
+	put_int(out, "      ", "created_time", t->created);
+	put_int(out, "      ", "profile_created_time", t->profile_created);
+	put_int(out, "      ", "progress_time", t->progress);
+	put_int(out, "      ", "progress_media_time", t->progress_media);
+	put_int(out, "      ", "answered_time", t->answered);
+	put_int(out, "      ", "bridged_time", t->bridged);
+	put_int(out, "      ", "last_hold_time", t->last_hold);
+	put_int(out, "      ", "hold_accum_time", t->hold_accum);
+	put_int(out, "      ", "hangup_time", t->hungup);
+	put_int(out, "      ", "resurrect_time", t->resurrected);
+	put_int(out, "      ", "transfer_time", t->transferred);
+	buf_adds(out, "    </times>\n  </callflow>\n");
+}
+
+void cdr_xml_write(struct leg *leg, struct buf *out)
+{
+	const struct leg_profile *p;
+
+	buf_printf(out, "<?xml version=\"1.0\"?>\n<cdr core-uuid=\"%s\" switchname=\"", core_uuid());
+	xml_escape(out, sv_of(core_switchname()), true);
+	buf_printf(out,
+	    "\">\n  <channel_data>\n    <state>%s</state>\n    <direction>%s</direction>\n"
+	    "    <state_number>%d</state_number>\n  </channel_data>\n",
+	    leg_state_name(leg->state), leg->is_outbound ? "outbound" : "inbound", (int)leg->state);
+	put_stats(leg, out);
+	put_variables(leg, out);
+	buf_adds(out, "  <app_log>\n");
+	leg_exec_log_each(leg, put_app, out);
+	buf_adds(out, "  </app_log>\n");
+	for (p = leg->profile; p; p = p->older)
+		put_callflow(leg, p, out);
+	buf_adds(out, "</cdr>\n");
+}
+
+static void on_reporting(struct leg *leg, void *arg)
+{
+	bool is_b = leg->is_outbound && leg->other && leg->other_is_originator;
+	struct buf path, text;
+
+	role_assert_ctl();
+	if (!cdr_is_wanted(leg, true, conf_now.has_b_leg))
+		return;
+	buf_init(&path);
+	buf_init(&text);
+	buf_printf(&path, "%s/%s%s.cdr.xml", conf_now.dir, !is_b && conf_now.prefixes_a_leg ? "a_" : "", leg->uuid);
+	cdr_xml_write(leg, &text);
+	cdr_spool_put(CDR_CREATE, path.p, buf_sv(&text));
+	buf_fini(&path);
+	buf_fini(&text);
+}
+
+static int xml_load(void)
+{
+	const struct xml_node *conf = config_conf("xml_cdr.conf");
+	const char *dir = "";
+	struct buf path;
+	int st;
+
+	role_assert_ctl();
+	conf_now.has_b_leg = conf_now.is_encoded = true;
+	xml_each(xml_child(conf, "settings"), "param", p)
+	{
+		const char *name = xml_attr_or(p, "name", ""), *value = xml_attr_or(p, "value", "");
+
+		if (!strcmp(name, "log-dir"))
+			dir = value;
+		else if (!strcmp(name, "log-b-leg"))
+			conf_now.has_b_leg = str_is_true(value);
+		else if (!strcmp(name, "prefix-a-leg"))
+			conf_now.prefixes_a_leg = str_is_true(value);
+		else if (!strcmp(name, "encode"))
+			conf_now.is_encoded = strcmp(value, "textxml") && strcmp(value, "false");
+		else if (!strcmp(name, "url") && *value)
+			log_warning("%s:%u: records over HTTP (url) are not supported; files are written", p->file, p->line);
+	}
+	buf_init(&path);
+	if (*dir == '/')
+		buf_adds(&path, dir);
+	else
+		buf_printf(&path, "%s/%s", core_dirs()->log, *dir ? dir : "xml_cdr");
+	conf_now.dir = buf_take(&path);
+	st = cdr_spool_open();
+	if (st == ST_OK)
+		st = leg_hook_add(LEG_HOOK_REPORTING, on_reporting, NULL);
+	return st;
+}
+
+static int xml_unload(void)
+{
+	role_assert_ctl();
+	leg_hook_del(LEG_HOOK_REPORTING, on_reporting, NULL);
+	cdr_spool_close();
+	mem_free(conf_now.dir);
+	memset(&conf_now, 0, sizeof(conf_now));
+	return ST_OK;
+}
+
+static const struct conf_desc confs[] = {
+	{ "xml_cdr.conf", "log-dir", "path", "", "xml_cdr below the log directory", "where the files go" },
+	{ "xml_cdr.conf", "log-b-leg", "bool", "", "true", "the called leg has a file too" },
+	{ "xml_cdr.conf", "prefix-a-leg", "bool", "", "false", "a_ in front of the calling leg's file name" },
+	{ "xml_cdr.conf", "encode", "true|false|textxml", "", "true", "variables url-encoded" },
+	{ NULL },
+};
+const struct module mod_xml_cdr = { .abi = MODULE_ABI, .name = "mod_xml_cdr", .load = xml_load, .unload = xml_unload, .confs = confs };

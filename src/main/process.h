@@ -1,0 +1,19 @@
+/* What a daemon does around its work: background, pid file, user, limits. Before any thread starts unless said otherwise. */
+#pragma once
+#include "main/options.h"
+
+/* Forks to the background; with -ncwait the parent waits for process_ready. Returns in the child only. */
+int process_background(bool parent_waits);
+/* Tells a waiting parent how the start went (0 = fine); also closes the standard streams' terminal in the background. */
+void process_ready(int exit_code);
+/* Writes and locks RUN/freeswitch.pid (FreeSWITCH's name, that scripts look for). ST_EXISTS: another instance holds it. */
+int process_pidfile_take(const char *run_dir);
+void process_pidfile_drop(void);
+/* -stop: TERM to the instance that holds the pid file, then waits for it to end. Returns an exit code. */
+int process_stop_running(const char *run_dir);
+/* Becomes user and group (NULL = stays). ST_NOTFOUND, ST_DENIED with a message on stderr. */
+int process_change_user(const char *user, const char *group);
+/* Raises the open-file limit to its hard maximum, sets core dumps and priority as asked; refusals are warnings. */
+void process_set_limits(const struct options *o);
+/* Creates the directories that are missing. ST_IO with a message on stderr. */
+int process_make_dirs(const struct core_dirs *d);
