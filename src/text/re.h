@@ -32,6 +32,6 @@ ANY int re_match(const struct re *re, struct sv subject, struct re_match *m);
 /* Compiles, matches, frees: for patterns made at run time. Keeps a small cache per thread. */
 ANY int re_match_once(struct sv expression, struct sv subject, struct re_match *m);
 
-/* Appends text with every $N, ${N} or %N replaced by group N ("" when unset), as FreeSWITCH's perform_substitution:
+/* Appends text with every $N (or %N) replaced by group N ("" when unset), as FreeSWITCH's perform_substitution:
  * the digit run after mark is the number; a mark followed by another mark or by no digit stays as it is. mark: '$' or '%'. */
 ANY int re_substitute(struct buf *out, struct sv text, char mark, const struct re_match *m);

@@ -1,0 +1,82 @@
+/* XML out, in the layout of FreeSWITCH's xml_locate: text and children in document order, four spaces a level in front of a
+ * tag (spaces the text had there are dropped), a newline after every end tag, no empty-element tags. */
+#include "text/xml.h"
+#include <string.h>
+
+static const char *xml_escape_of(char c, bool is_attr)
+{
+	switch (c) {
+	case '&': return "&amp;";
+	case '<': return "&lt;";
+	case '>': return "&gt;";
+	case '"': return is_attr ? "&quot;" : NULL;
+	case '\n': return is_attr ? "&#xA;" : NULL;
+	case '\t': return is_attr ? "&#x9;" : NULL;
+	case '\r': return "&#xD;";
+	default: return NULL;
+	}
+}
+
+int xml_escape(struct buf *out, struct sv v, bool is_attr)
+{
+	size_t from = 0;
+	int st = ST_OK;
+
+	for (size_t i = 0; i < v.n && !st; i++) {
+		const char *esc = xml_escape_of(v.p[i], is_attr);
+		if (!esc)
+			continue;
+		st = buf_add(out, v.p + from, i - from);
+		if (!st)
+			st = buf_adds(out, esc);
+		from = i + 1;
+	}
+	if (!st && from < v.n)
+		st = buf_add(out, v.p + from, v.n - from);
+	return st;
+}
+
+static void xml_indent(struct buf *out, unsigned level)
+{
+	for (unsigned i = 0; i < level; i++)
+		buf_adds(out, "    ");
+}
+
+static bool xml_ends_with(const struct buf *out, char c)
+{
+	return out->n && out->p[out->n - 1] == c;
+}
+
+static void xml_write_node(const struct xml_node *node, struct buf *out, unsigned level, size_t base)
+{
+	struct sv text = sv_of(node->text);
+	size_t at = 0;
+
+	while (out->n > base && xml_ends_with(out, ' '))
+		out->p[--out->n] = 0;
+	if (out->n > base && xml_ends_with(out, '>'))
+		buf_addc(out, '\n');
+	xml_indent(out, level);
+	buf_printf(out, "<%s", node->name);
+	for (unsigned i = 0; i < node->attr_count; i++) {
+		buf_printf(out, " %s=\"", node->attrs[i].name);
+		xml_escape(out, sv_of(node->attrs[i].value), true);
+		buf_addc(out, '"');
+	}
+	buf_addc(out, '>');
+	for (const struct xml_node *it = node->child; it && !out->failed; it = it->next) {
+		xml_escape(out, sv_sub(text, at, it->text_before - at), false);
+		at = it->text_before;
+		xml_write_node(it, out, level + 1, base);
+	}
+	xml_escape(out, sv_sub(text, at, text.n), false);
+	if (xml_ends_with(out, '\n'))
+		xml_indent(out, level);
+	buf_printf(out, "</%s>\n", node->name);
+}
+
+int xml_write(const struct xml_node *node, struct buf *out)
+{
+	xml_write_node(node, out, 0, out->n);
+	return out->failed ? ST_NOMEM : ST_OK;
+}
