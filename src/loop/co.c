@@ -145,13 +145,11 @@ static struct stack *stack_get(void)
 	return list_entry(node, struct stack, link);
 }
 
-/* Looks below the deepest page known to be used, page by page, until one was never written. Pages that were never
+/* Looks from the deepest page known to be used downward, page by page, until one was never written. Pages that were never
  * touched read as zeros. A function that skips a whole page without writing to it is not seen. */
 static NO_ASAN void stack_measure(struct stack *s)
 {
-	const char *page = s->low + STACK_BYTES - (s->used + page_bytes - 1) / page_bytes * page_bytes;
-	if (s->used == 0)
-		page = s->low + STACK_BYTES;
+	const char *page = s->low + STACK_BYTES - s->used / page_bytes * page_bytes;
 	while (page > s->low) {
 		const uint64_t *word = (const uint64_t *)(page - page_bytes), *end = (const uint64_t *)page;
 		while (word < end && !*word)

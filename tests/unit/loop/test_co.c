@@ -208,17 +208,21 @@ NO_ROLE_CHECK static int test_many(void)
 	return 0;
 }
 
-static int dig(int depth)
+/* Each level writes into the one above, so that no compiler makes a loop of it. */
+static int dig(int depth, volatile char *above)
 {
 	volatile char page[1000];
-	memset((char *)page, depth, sizeof(page));
-	return depth ? dig(depth - 1) + page[10] : page[0];
+	for (size_t i = 0; i < sizeof(page); i++)
+		page[i] = (char)depth;
+	above[depth] = 1;
+	return depth ? dig(depth - 1, page) + page[depth - 1] : page[0];
 }
 
 static void digs(void *arg)
 {
+	volatile char top[100];
 	role_assert_co();
-	results[0] = dig((int)(intptr_t)arg);
+	results[0] = dig((int)(intptr_t)arg, top);
 }
 
 NO_ROLE_CHECK static int test_high_water(void)
