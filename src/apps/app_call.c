@@ -43,10 +43,11 @@ int app_transfer(struct leg *leg, const char *data)
 	struct sv rest = sv_trim(sv_of(data)), word[3] = { SV_NONE, SV_NONE, SV_NONE };
 	char *text[3] = { NULL, NULL, NULL };
 	bool is_bleg = sv_starts(rest, SV("-bleg ")), is_both = sv_starts(rest, SV("-both "));
-	struct leg *peer = bridge_peer(leg);
+	struct leg *peer;
 	int st = ST_OK, i;
 
 	role_assert_co();
+	peer = bridge_peer(leg);
 	if (is_bleg || is_both)
 		rest = sv_trim(sv_sub(rest, 6, rest.n));
 	for (i = 0; i < 3 && rest.n; i++) {

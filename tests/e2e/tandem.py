@@ -1,0 +1,271 @@
+"""A Tandem under test: an instance directory of its own, its own ports on 127.0.0.1, its event socket, its end.
+
+Every instance is checked when it stops: exit code 0, no sanitizer report, no slow handler in its log.
+"""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+SHARED = TOP.parent / "shared"
+BUILD = Path(os.environ.get("TANDEM_BUILD", TOP / "build"))
+IS_SANITIZED = "san" in BUILD.name
+
+
+def free_port(kind=socket.SOCK_DGRAM, count=1):
+    """A port (with count - 1 free ones after it) nobody uses now."""
+    while True:
+        held = []
+        try:
+            s = socket.socket(socket.AF_INET, kind)
+            s.bind(("127.0.0.1", 0))
+            held.append(s)
+            base = s.getsockname()[1]
+            if base + count > 60000:
+                continue
+            for i in range(count):
+                for k in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    if i == 0 and k == kind:
+                        continue
+                    t = socket.socket(socket.AF_INET, k)
+                    t.bind(("127.0.0.1", base + i))
+                    held.append(t)
+            return base
+        except OSError:
+            continue
+        finally:
+            for s in held:
+                s.close()
+
+
+class Esl:
+    """A small event-socket client: enough to drive tests; real clients are tested elsewhere."""
+
+    def __init__(self, port, password, timeout=20):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+        self.buf = b""
+        self.events = []
+        assert self.read()[0]["Content-Type"] == "auth/request"
+        reply = self.command(f"auth {password}")
+        assert reply[0].get("Reply-Text", "").startswith("+OK"), reply
+
+    def _fill(self):
+        data = self.sock.recv(65536)
+        if not data:
+            raise EOFError("event socket closed")
+        self.buf += data
+
+    def read(self):
+        while b"\n\n" not in self.buf:
+            self._fill()
+        head, self.buf = self.buf.split(b"\n\n", 1)
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\n") if ": " in line)
+        n = int(headers.get("Content-Length", 0))
+        while len(self.buf) < n:
+            self._fill()
+        body, self.buf = self.buf[:n], self.buf[n:]
+        return headers, body.decode(errors="replace")
+
+    def _reply(self):
+        while True:
+            headers, body = self.read()
+            if headers["Content-Type"].startswith("text/event"):
+                self.events.append(self.parse(body))
+                continue
+            if headers["Content-Type"] == "log/data":
+                continue
+            return headers, body
+
+    @staticmethod
+    def parse(body):
+        from urllib.parse import unquote
+        head, _, rest = body.partition("\n\n")
+        e = {}
+        for line in head.split("\n"):
+            if ": " in line:
+                k, v = line.split(": ", 1)
+                e.setdefault(k, unquote(v))
+        e["_body"] = rest
+        return e
+
+    def command(self, text):
+        self.sock.sendall(text.encode() + b"\n\n")
+        return self._reply()
+
+    def api(self, text):
+        return self.command("api " + text)[1]
+
+    def subscribe(self, names="ALL"):
+        headers, _ = self.command(f"event plain {names}")
+        assert headers["Reply-Text"].startswith("+OK"), headers
+
+    def wait_event(self, name, timeout=15, **match):
+        """The next event of that name whose headers match (underscores stand for hyphens)."""
+        deadline = time.monotonic() + timeout
+        seen = []
+        while True:
+            while self.events:
+                e = self.events.pop(0)
+                seen.append(e.get("Event-Name"))
+                if e.get("Event-Name") == name and all(e.get(k.replace("_", "-")) == v for k, v in match.items()):
+                    return e
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise AssertionError(f"no {name} {match} within {timeout} s; seen: {seen[-30:]}")
+            self.sock.settimeout(left)
+            try:
+                headers, body = self.read()
+            except socket.timeout:
+                continue
+            finally:
+                self.sock.settimeout(20)
+            if headers["Content-Type"].startswith("text/event"):
+                self.events.append(self.parse(body))
+
+    def close(self):
+        self.sock.close()
+
+
+class Tandem:
+    def __init__(self, root, flavour="conf", env=None, binary=None):
+        self.root = Path(root)
+        self.flavour = flavour
+        self.binary = binary or BUILD / "tandem"
+        self.sip_port = free_port(count=2)
+        self.ext_port = free_port(count=2)
+        self.esl_port = free_port(socket.SOCK_STREAM)
+        self.rtp_start = 0
+        self.env = dict(os.environ, **(env or {}))
+        self.proc = None
+        self._esl = None
+        self.domain = "127.0.0.1"
+        self._prepare()
+
+    def _prepare(self):
+        self.root.mkdir(parents=True, exist_ok=True)
+        base = free_port(count=2)
+        # RTP ranges apart from each other and from what phones take
+        self.rtp_start = 20000 + (base * 7919) % 20000 // 1000 * 1000
+        if self.flavour == "conf":
+            subprocess.run([TOP / "tools/make-instance", self.root], check=True)
+            self.env.update(TANDEM_IP="127.0.0.1", TANDEM_SIP_PORT=str(self.sip_port), TANDEM_EXT_SIP_PORT=str(self.ext_port),
+                            TANDEM_ESL_PORT=str(self.esl_port), TANDEM_RTP_START=str(self.rtp_start),
+                            TANDEM_RTP_END=str(self.rtp_start + 4000))
+            text = (self.root / "conf/passwords.xml").read_text()
+            self.passwords = dict(re.findall(r"password_(\d+)=([^\"]+)", text))
+            self.esl_password = re.search(r"esl_password=([^\"]+)", text).group(1)
+        else:
+            self._prepare_vanilla()
+
+    def _prepare_vanilla(self):
+        """The stock configuration with the addresses, ports and the password changed that the golden recordings changed."""
+        conf = self.root / "conf"
+        if not conf.exists():
+            shutil.copytree(SHARED / "vanilla", conf)
+            for d in ("db", "log", "run", "recordings", "storage", "cache"):
+                (self.root / d).mkdir(exist_ok=True)
+
+            def edit(name, *pairs):
+                p = conf / name
+                t = p.read_text()
+                for old, new in pairs:
+                    assert re.search(old, t), (name, old)
+                    t = re.sub(old, new, t)
+                p.write_text(t)
+
+            edit("vars.xml", (r"default_password=1234", "default_password=lab1234"),
+                 (r'cmd="stun-set" data="external_rtp_ip=[^"]*"', 'cmd="set" data="external_rtp_ip=127.0.0.1"'),
+                 (r'cmd="stun-set" data="external_sip_ip=[^"]*"', 'cmd="set" data="external_sip_ip=127.0.0.1"'),
+                 (r"internal_sip_port=5060", f"internal_sip_port={self.sip_port}"),
+                 (r"external_sip_port=5080", f"external_sip_port={self.ext_port}"),
+                 (r"<include>", '<include>\n<X-PRE-PROCESS cmd="set" data="local_ip_v4=127.0.0.1"/>'))
+            edit("autoload_configs/event_socket.conf.xml", (r'name="listen-ip" value="[^"]*"', 'name="listen-ip" value="127.0.0.1"'),
+                 (r'name="listen-port" value="8021"', f'name="listen-port" value="{self.esl_port}"'))
+            edit("autoload_configs/switch.conf.xml",
+                 (r"<settings>", f'<settings>\n<param name="rtp-start-port" value="{self.rtp_start}"/>'
+                                 f'<param name="rtp-end-port" value="{self.rtp_start + 4000}"/>'))
+            edit("directory/default.xml", (r",\$\{verto_contact\([^)]*\)\}", ""))
+            for p in ("sip_profiles/internal-ipv6.xml", "sip_profiles/external-ipv6.xml"):
+                (conf / p).unlink()
+        self.passwords = {str(n): "lab1234" for n in range(1000, 1020)}
+        self.esl_password = "ClueCon"
+
+    def start(self, timeout=20):
+        args = [str(self.binary), "-nonat", "-nf", "-base", str(self.root)]
+        self.out = open(self.root / "console.txt", "ab")
+        self.proc = subprocess.Popen(args, env=self.env, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out)
+        deadline = time.monotonic() + timeout
+        while True:  # ready when the event socket takes a login
+            try:
+                self._esl = Esl(self.esl_port, self.esl_password)
+                if self._esl.api("fsctl ready_check").strip() == "true":
+                    return self
+                self._esl.close()
+            except (OSError, EOFError):
+                pass
+            if self.proc.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"tandem did not start: exit {self.proc.poll()}\n{self.console()[-4000:]}")
+            time.sleep(0.02)
+
+    def console(self):
+        return (self.root / "console.txt").read_text(errors="replace")
+
+    @property
+    def log_text(self):
+        name = "tandem.log" if self.flavour == "conf" else "freeswitch.log"
+        p = self.root / "log" / name
+        return p.read_text(errors="replace") if p.exists() else ""
+
+    def api(self, text):
+        return self._esl.api(text)
+
+    def esl(self):
+        return Esl(self.esl_port, self.esl_password)
+
+    def wait_calls(self, count=0, timeout=15):
+        """Until `show channels count` says count."""
+        deadline = time.monotonic() + timeout
+        while True:
+            got = int(re.search(r"(\d+) total", self.api("show channels count")).group(1))
+            if got == count:
+                return
+            assert time.monotonic() < deadline, f"{got} channels, not {count}:\n{self.api('show channels')}"
+            time.sleep(0.05)
+
+    def wait_registered(self, user, timeout=15):
+        deadline = time.monotonic() + timeout
+        while f"{user}," not in self.api("show registrations"):
+            assert time.monotonic() < deadline, f"{user} did not register\n{self.api('show registrations')}"
+            time.sleep(0.05)
+
+    def kill(self):
+        self.proc.kill()
+        self.proc.wait()
+        self._esl.close()
+
+    def stop(self, check=True):
+        if not self.proc or self.proc.poll() is not None:
+            assert not check, f"tandem ended by itself: exit {self.proc and self.proc.returncode}\n{self.console()[-6000:]}"
+            return
+        self.proc.send_signal(signal.SIGTERM)
+        try:
+            self.proc.wait(30)
+        except subprocess.TimeoutExpired:
+            self.proc.send_signal(signal.SIGABRT)
+            self.proc.wait()
+            raise AssertionError(f"tandem did not stop on TERM\n{self.console()[-4000:]}")
+        self._esl.close()
+        self.out.close()
+        if check:
+            text = self.console()
+            assert self.proc.returncode == 0, f"exit {self.proc.returncode}\n{text[-6000:]}"
+            for bad in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer"):
+                assert bad not in text, text[-8000:]
+            if not IS_SANITIZED:  # a sanitizer makes everything slow
+                slow = [l for l in (text + self.log_text).split("\n") if "slow handler" in l]
+                assert not slow, slow
