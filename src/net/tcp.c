@@ -38,6 +38,7 @@ struct tcp_conn {
 
 struct tcp_listener {
 	int fd, reserve_fd;
+	int64_t refused_us; /* when that was last logged */
 	struct lpoll *poll;
 	struct addr local;
 	tcp_accept_fn fn;
@@ -370,9 +371,12 @@ void tcp_conn_close(struct tcp_conn *c)
 /* ---- listeners ---- */
 
 /* Out of descriptors: the reserve takes the connection off the queue and refuses it; else the loop would spin on it. */
-static void refuse_one(struct tcp_listener *l)
+static ON_CTL void refuse_one(struct tcp_listener *l)
 {
-	log_warning("out of file descriptors: a connection is refused");
+	if (!l->refused_us || loop_now_us() - l->refused_us > 1000000) {
+		l->refused_us = loop_now_us();
+		log_warning("out of file descriptors: connections are refused");
+	}
 	close(l->reserve_fd);
 	int fd = accept(l->fd, NULL, NULL);
 	if (fd >= 0)
@@ -391,7 +395,7 @@ static void accept_ready(int events, void *arg)
 		memset(&peer, 0, sizeof(peer));
 		int fd = accept4(l->fd, &peer.sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-			refuse_one(l);
+			refuse_one(l), errno = EAGAIN;
 		if (fd < 0 && errno == EAGAIN)
 			break;
 		if (fd < 0 || conn_new(&c, fd, &peer))

@@ -433,8 +433,74 @@ static int test_role(void)
 	return 0;
 }
 
+/* The harness itself: what fails, leaks, crashes or fails only without memory is told as such. */
+static int case_passes(void) { return 0; }
+
+static int case_fails(void)
+{
+	EXPECT_INT(1, 2);
+	return 0;
+}
+
+static int case_leaks(void) { return mem_strdup("x") ? 0 : -1; }
+
+static int case_crashes(void)
+{
+	abort();
+	return 0;
+}
+
+static int case_skips(void)
+{
+	test_skip("no reason");
+	return 0;
+}
+
+/* Leaks the first block when the second allocation fails. */
+static int case_leaks_without_memory(void)
+{
+	char *a = mem_strdup("a"), *b = mem_strdup("b");
+	if (a && !b)
+		return 0;
+	mem_free(a);
+	mem_free(b);
+	return 0;
+}
+
+static int test_harness(void)
+{
+	static const struct test_case inner[] = { { "passes", case_passes }, { "fails", case_fails }, { "leaks", case_leaks },
+		{ "crashes", case_crashes }, { "skips", case_skips }, { "ladder", case_leaks_without_memory, TEST_OOM } };
+	static const char *const want[] = { "ok 1 - passes\n", "not ok 2 - fails # exit code 1\n", "not ok 3 - leaks # exit code",
+		"not ok 4 - crashes # Aborted", "ok 5 - skips # SKIP\n", "not ok 6 - ladder" };
+	char text[2000] = "", *name = NULL;
+	size_t at = 0;
+	ssize_t n;
+	int fd[2], st;
+	EXPECT(!pipe(fd));
+	fflush(stdout);
+	pid_t pid = fork();
+	if (!pid) {
+		dup2(fd[1], 1);
+		close(2);
+		_exit(test_main(0, &name, inner, sizeof(inner) / sizeof(inner[0])));
+	}
+	close(fd[1]);
+	while ((n = read(fd[0], text + at, sizeof(text) - 1 - at)) > 0)
+		at += (size_t)n;
+	waitpid(pid, &st, 0);
+	EXPECT(WIFEXITED(st) && WEXITSTATUS(st) == 1);
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		if (!strstr(text, want[i])) {
+			test_fail(__FILE__, __LINE__, "no \"%s\" in: %s", want[i], text);
+			return -1;
+		}
+	}
+	return 0;
+}
+
 TEST_MAIN({ "mem_counts", test_mem_counts }, { "mem_threads", test_mem_threads },
 	{ "mem_wrong_free_dies", test_mem_wrong_free_dies }, { "sv", test_sv }, { "sv_numbers", test_sv_numbers },
 	{ "truth", test_truth }, { "buf", test_buf }, { "hash", test_hash }, { "hash_oom", test_hash_oom, TEST_OOM },
 	{ "list", test_list }, { "clock", test_clock }, { "rand", test_rand }, { "log", test_log },
-	{ "log_threads", test_log_threads }, { "log_levels", test_log_levels }, { "status", test_status }, { "role", test_role })
+	{ "log_threads", test_log_threads }, { "log_levels", test_log_levels }, { "status", test_status }, { "role", test_role }, { "harness", test_harness })

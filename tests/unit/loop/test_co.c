@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static char order[64];
 
@@ -214,8 +216,8 @@ static int dig(int depth, volatile char *above)
 	volatile char page[1000];
 	for (size_t i = 0; i < sizeof(page); i++)
 		page[i] = (char)depth;
-	above[depth] = 1;
-	return depth ? dig(depth - 1, page) + page[depth - 1] : page[0];
+	above[depth % 100] = 1;
+	return depth ? dig(depth - 1, page) + page[(depth - 1) % 100] : page[0];
 }
 
 static void digs(void *arg)
@@ -233,6 +235,56 @@ NO_ROLE_CHECK static int test_high_water(void)
 	/* AddressSanitizer keeps locals elsewhere: only the bare frames count there. */
 	EXPECT(shallow > 100);
 	EXPECT(co_stack_high_water_bytes() > shallow + 1000 && co_stack_high_water_bytes() < 256 * 1024);
+	return 0;
+}
+
+static void digs_for_ever(void *arg)
+{
+	volatile char top[100];
+	role_assert_co();
+	results[0] = dig(1000000, top);
+}
+
+/* A stack that overflows dies at the guard page; it does not write into its neighbour. */
+NO_ROLE_CHECK static int test_guard_page(void)
+{
+	int st;
+	pid_t pid = fork();
+	if (!pid) {
+		close(2);
+		co_spawn("endless", digs_for_ever, NULL, NULL);
+		_exit(0);
+	}
+	waitpid(pid, &st, 0);
+	EXPECT(WIFSIGNALED(st) || WEXITSTATUS(st) != 0);
+	return 0;
+}
+
+static void asserts(void *arg) { role_assert_co(); }
+
+/* Waiting outside a coroutine is refused at once. */
+NO_ROLE_CHECK static int test_outside(void)
+{
+	int st;
+	pid_t pid = fork();
+	EXPECT_INT(co_spawn("asserts", asserts, NULL, NULL), 0);
+	if (!pid) {
+		close(2);
+		asserts(NULL);
+		_exit(0);
+	}
+	waitpid(pid, &st, 0);
+	EXPECT(WIFSIGNALED(st));
+	return 0;
+}
+
+NO_ROLE_CHECK static int test_oom(void)
+{
+	int rc = co_spawn("waiter", waiter, &waits[0], NULL);
+	EXPECT_INT(rc, 0);
+	co_signal(&waits[0], 0);
+	while (co_live_count())
+		loop_run_nowait();
 	return 0;
 }
 
@@ -271,4 +323,5 @@ NO_ROLE_CHECK static int test_ping_pong(void)
 
 TEST_MAIN({ "spawn_and_signal", test_spawn_and_signal, TEST_LOOP }, { "nesting", test_nesting, TEST_LOOP },
 	{ "timeouts", test_timeouts, TEST_LOOP }, { "work", test_work, TEST_LOOP }, { "many", test_many, TEST_LOOP },
-	{ "high_water", test_high_water, TEST_LOOP }, { "ping_pong", test_ping_pong, TEST_LOOP })
+	{ "high_water", test_high_water, TEST_LOOP }, { "guard_page", test_guard_page, TEST_LOOP }, { "outside", test_outside, TEST_LOOP },
+	{ "oom", test_oom, TEST_LOOP | TEST_OOM }, { "ping_pong", test_ping_pong, TEST_LOOP })

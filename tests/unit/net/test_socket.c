@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static struct addr loopback(const char *host)
@@ -325,8 +326,55 @@ NO_ROLE_CHECK static int test_tcp_linger(void)
 	return 0;
 }
 
+/* Out of descriptors, a connection is refused at once instead of left waiting, and the loop does not spin. */
+NO_ROLE_CHECK static int test_tcp_out_of_fds(void)
+{
+	struct rlimit limit, low;
+	struct addr any = loopback("127.0.0.1"), to;
+	EXPECT_INT(tcp_listen(&listener, &any, on_accept, NULL), 0);
+	tcp_listener_local(listener, &to);
+	EXPECT_INT(tcp_connect(&client_side, &to, 5000000, &client_handlers, &to), 0);
+	int next = dup(0);
+	EXPECT(next > 0 && !close(next) && !getrlimit(RLIMIT_NOFILE, &limit));
+	low = limit;
+	low.rlim_cur = (rlim_t)next;
+	EXPECT(!setrlimit(RLIMIT_NOFILE, &low));
+	while (!close_count)
+		loop_run_once();
+	EXPECT(!setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_INT(accept_count, 0);
+	EXPECT_INT(connect_status, 0);
+	EXPECT_INT(close_status, ST_CLOSED);
+	tcp_listener_close(listener);
+	mem_unref(client_side);
+	return 0;
+}
+
+NO_ROLE_CHECK static int test_oom(void)
+{
+	struct addr any = loopback("127.0.0.1"), to;
+	int rc = udp_open(&client, &any, 0, client_recv, NULL);
+	if (!rc) {
+		udp_close(client);
+		rc = tcp_listen(&listener, &any, on_accept, &any);
+	}
+	if (!rc) {
+		tcp_listener_local(listener, &to);
+		rc = tcp_connect(&client_side, &to, 5000000, &client_handlers, &to);
+		if (!rc) {
+			while (!close_count)
+				loop_run_once();
+			mem_unref(client_side);
+		}
+		tcp_listener_close(listener);
+	}
+	EXPECT_INT(rc, 0);
+	return 0;
+}
+
 TEST_MAIN({ "udp", test_udp, TEST_LOOP }, { "udp6", test_udp6, TEST_LOOP }, { "udp_close_in_callback", test_udp_close_in_callback, TEST_LOOP },
 	{ "tcp_bulk", test_tcp_bulk, TEST_LOOP }, { "tcp_queue_full", test_tcp_queue_full, TEST_LOOP },
 	{ "tcp_close_in_callback", test_tcp_close_in_callback, TEST_LOOP }, { "tcp_not_kept", test_tcp_not_kept, TEST_LOOP },
 	{ "tcp_refused", test_tcp_refused, TEST_LOOP }, { "tcp_idle", test_tcp_idle, TEST_LOOP },
-	{ "tcp_linger", test_tcp_linger, TEST_LOOP })
+	{ "tcp_linger", test_tcp_linger, TEST_LOOP }, { "tcp_out_of_fds", test_tcp_out_of_fds, TEST_LOOP },
+	{ "oom", test_oom, TEST_LOOP | TEST_OOM })
