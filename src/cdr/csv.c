@@ -108,7 +108,7 @@ static void read_setting(const char *name, const char *value)
 	}
 }
 
-static int csv_load(void)
+static int csv_load(void) ON_CTL
 {
 	const struct xml_node *conf = config_conf("cdr_csv.conf");
 	int st;
@@ -132,7 +132,7 @@ static int csv_load(void)
 	return st;
 }
 
-static int csv_unload(void)
+static int csv_unload(void) ON_CTL
 {
 	role_assert_ctl();
 	leg_hook_del(LEG_HOOK_REPORTING, on_reporting, NULL);

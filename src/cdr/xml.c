@@ -182,7 +182,7 @@ static void on_reporting(struct leg *leg, void *arg)
 	buf_fini(&text);
 }
 
-static int xml_load(void)
+static int xml_load(void) ON_CTL
 {
 	const struct xml_node *conf = config_conf("xml_cdr.conf");
 	const char *dir = "";
@@ -218,7 +218,7 @@ static int xml_load(void)
 	return st;
 }
 
-static int xml_unload(void)
+static int xml_unload(void) ON_CTL
 {
 	role_assert_ctl();
 	leg_hook_del(LEG_HOOK_REPORTING, on_reporting, NULL);

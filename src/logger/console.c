@@ -73,7 +73,7 @@ int logger_console_set_level(enum log_level level)
 
 enum log_level logger_console_level(void) { return console.level; }
 
-static int console_load(void)
+static int console_load(void) ON_CTL
 {
 	const struct xml_node *conf = config_conf("console.conf");
 	struct logger_map map, old;
@@ -99,7 +99,7 @@ static int console_load(void)
 	return logger_console_set_level(level);
 }
 
-static int console_unload(void)
+static int console_unload(void) ON_CTL
 {
 	pthread_mutex_lock(&console.lock);
 	logger_map_fini(&console.map);

@@ -151,7 +151,7 @@ static void file_new(const struct xml_node *profile, bool is_rotated_on_hup) ON_
 	list_push(&files, &f->link);
 }
 
-static int logfile_load(void)
+static int logfile_load(void) ON_CTL
 {
 	const struct xml_node *conf = config_conf("logfile.conf");
 	bool is_rotated_on_hup = true;
@@ -165,7 +165,7 @@ static int logfile_load(void)
 	return ST_OK;
 }
 
-static int logfile_unload(void)
+static int logfile_unload(void) ON_CTL
 {
 	struct lnode *it, *tmp;
 

@@ -1,0 +1,209 @@
+/* The program: options, background, then the start order below and its reverse at the end. Everything that starts is named
+ * here once; nothing starts by itself.
+ *   log -> loop -> configuration -> core (limits, media threads) -> modules.conf's modules -> ready
+ * Stop: new calls refused, calls ended with SYSTEM_SHUTDOWN, modules unloaded in reverse, media threads joined, log drained. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cdr/cdr.h"
+#include "core/config.h"
+#include "core/core.h"
+#include "core/event.h"
+#include "logger/logger.h"
+#include "loop/loop.h"
+#include "main/console.h"
+#include "main/modules.h"
+#include "main/options.h"
+#include "main/process.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STOP_DEADLINE_US (5 * 1000000)
+
+static struct options options;
+static bool is_restart;
+static char **arguments;
+
+static void on_terminate(int signum, void *arg)
+{
+	role_assert_ctl();
+	log_notice("signal %d: stopping", signum);
+	core_request_stop(options.is_elegant_term ? CORE_STOP_ELEGANT : CORE_STOP_NOW);
+}
+
+static void on_hangup_signal(int signum, void *arg)
+{
+	struct event *e;
+
+	role_assert_ctl();
+	logger_rotate();
+	cdr_rotate();
+	if (event_is_wanted(EVENT_TRAP, NULL)) {
+		e = event_new(EVENT_TRAP, NULL);
+		event_add(e, "Trapped-Signal", "HUP");
+		event_fire(e);
+	}
+}
+
+static void on_stop(enum core_stop_kind kind, void *arg)
+{
+	role_assert_ctl();
+	is_restart = kind == CORE_STOP_RESTART;
+	loop_stop();
+}
+
+/* What $${...} knows before vars.xml is read. */
+static int config_start(void) ON_CTL
+{
+	const struct core_dirs *d = &options.dirs;
+	struct buf fsxml;
+	const struct config_global builtins[] = {
+		{ "hostname", core_hostname() }, { "local_ip_v4", core_local_ip4() }, { "local_ip_v6", core_local_ip6() },
+		{ "local_mask_v4", "255.255.255.0" }, { "base_dir", d->base }, { "recordings_dir", d->recordings },
+		{ "sounds_dir", d->sounds }, { "conf_dir", d->conf }, { "log_dir", d->log }, { "run_dir", d->run },
+		{ "db_dir", d->db }, { "mod_dir", d->mod }, { "htdocs_dir", d->htdocs }, { "script_dir", d->scripts },
+		{ "temp_dir", d->temp }, { "grammar_dir", d->grammar }, { "certs_dir", d->certs }, { "storage_dir", d->storage },
+		{ "cache_dir", d->cache }, { "data_dir", d->data }, { "localstate_dir", d->base }, { "core_uuid", core_uuid() },
+		{ "zrtp_enabled", "false" }, { "nat_public_addr", "" }, { "nat_private_addr", "" }, { "nat_type", "" },
+		{ "switchname", core_switchname() },
+	};
+	int st;
+
+	buf_init(&fsxml);
+	buf_printf(&fsxml, "%s/freeswitch.xml.fsxml", d->log);
+	st = config_init(&(struct config_source){ .conf_dir = d->conf, .main_file = options.cfgname,
+			     .fsxml_file = options.is_check_config ? NULL : fsxml.p },
+	    builtins, sizeof(builtins) / sizeof(builtins[0]));
+	buf_fini(&fsxml);
+	return st;
+}
+
+static void report_problem(const char *problem, void *arg)
+{
+	fprintf(stderr, "%s\n", problem);
+}
+
+static int check_config(void) ON_CTL
+{
+	size_t count;
+
+	log_set_level(LOG_CRIT);
+	if (config_start() || modules_register_all())
+		return 255;
+	count = config_check(report_problem, NULL);
+	if (count)
+		fprintf(stderr, "%zu problems in %s/%s\n", count, options.dirs.conf, options.cfgname);
+	else
+		printf("%s/%s: nothing wrong\n", options.dirs.conf, options.cfgname);
+	return count ? 1 : 0;
+}
+
+/* Everything up to "ready". Returns an exit code, 0 when the loop may run. */
+static int start(void) ON_CTL
+{
+	char error[CONFIG_ERROR_CHARS] = "";
+	struct config *config = NULL;
+
+	if (config_start())
+		return 255;
+	if (config_load(&config, error)) {
+		log_uuid(LOG_ALERT, NULL, "cannot start, the configuration is wrong: %s", error);
+		log_flush();
+		fprintf(stderr, "tandem: cannot start: %s\n(tandem -check-config tells everything at once)\n", error);
+		return 255;
+	}
+	config_swap(config);
+	if (core_start(&options.dirs) || modules_register_all()) {
+		fprintf(stderr, "tandem: cannot start the core; see the log\n");
+		return 255;
+	}
+	core_on_stop(on_stop, NULL);
+	module_load_configured();
+	if (loop_signal(SIGTERM, on_terminate, NULL) || loop_signal(SIGHUP, on_hangup_signal, NULL) ||
+	    loop_signal(SIGUSR1, on_hangup_signal, NULL))
+		return 255;
+	/* Ctrl-C at a console stops, elsewhere INT is ignored as in FreeSWITCH */
+	if (options.mode == RUN_CONSOLE && loop_signal(SIGINT, on_terminate, NULL))
+		return 255;
+	if (options.mode == RUN_CONSOLE)
+		console_start();
+	return 0;
+}
+
+static void stop(void) ON_CTL
+{
+	console_stop();
+	core_stop(STOP_DEADLINE_US);
+	config_fini();
+}
+
+static int run(void) NO_ROLE_CHECK
+{
+	int64_t begin_us = clock_mono_us();
+	int code;
+
+	if (log_start() || loop_init())
+		return 255;
+	if (options.is_check_config)
+		return check_config();
+	logger_console_enable(options.mode == RUN_CONSOLE || options.mode == RUN_FOREGROUND);
+	code = start();
+	if (code == 0) {
+		log_notice("Tandem %s is ready after %lld ms", TANDEM_VERSION, (long long)((clock_mono_us() - begin_us) / 1000));
+		process_ready(0);
+		loop_run();
+		log_notice("stopping");
+	}
+	stop();
+	loop_fini();
+	logger_console_enable(false);
+	log_stop();
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	const char *env = getenv("TANDEM_OPTS");
+	int code;
+
+	arguments = argv;
+	if (options_parse(&options, argc, argv, env ? env : getenv("FREESWITCH_OPTS")))
+		return 255;
+	if (options.is_help) {
+		options_print_help(argv[0]);
+		return 0;
+	}
+	if (options.is_version) {
+		printf("Tandem version: %s\n", TANDEM_VERSION);
+		return 0;
+	}
+	options_resolve_dirs(&options);
+	if (options.is_stop)
+		return process_stop_running(options.dirs.run);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	if (!options.is_check_config) {
+		process_set_limits(&options);
+		if (process_change_user(options.user, options.group) || process_make_dirs(&options.dirs))
+			return 255;
+		if ((options.mode == RUN_BACKGROUND || options.mode == RUN_BACKGROUND_WAIT) &&
+		    process_background(options.mode == RUN_BACKGROUND_WAIT))
+			return 255;
+		if (process_pidfile_take(options.dirs.run)) {
+			process_ready(255);
+			return 255;
+		}
+	}
+	code = run();
+	process_ready(code);
+	process_pidfile_drop();
+	if (is_restart) {
+		execv("/proc/self/exe", arguments);
+		perror("tandem: cannot restart");
+	}
+	return code;
+}
