@@ -1,0 +1,127 @@
+/* What the files of this room share; all of it belongs to the control thread. */
+#pragma once
+#include "base/list.h"
+#include "base/status.h"
+#include "media/ctl/mctl.h"
+#include "media/rt/rt.h"
+
+struct file_reader;
+struct codec_ops;
+enum { MCTL_THREADS_MAX = 64, CLIP_MAX_S = 60, PARTS_MAX = 64, SOURCE_TEXT_MAX = 16384 };
+
+enum join_kind { JOIN_NONE, JOIN_RELAY, JOIN_ECHO };
+struct held_cmd {
+	struct held_cmd *next;
+	unsigned thread;
+	struct rt_cmd cmd;
+};
+struct cmd_queue {
+	struct held_cmd *first, **last;
+};
+struct mstream {
+	struct lnode link;
+	struct rt_stream *rt;
+	unsigned thread;
+	media_report_fn fn;
+	void *arg;
+	struct addr local, learned;
+	uint16_t port;
+	bool has_params, is_learned, is_moving, is_closing, is_rt_closed;
+	enum join_kind join; /* what is wanted; told to the media thread when it can be */
+	struct mstream *peer;
+	unsigned delay_ms;
+	struct media_params params;
+	struct cmd_queue held; /* while it moves */
+	struct list plays, records;
+	struct media_stats final_stats;
+};
+
+/* mctl.c */
+struct mctl {
+	bool is_on;
+	struct mctl_conf conf;
+	unsigned thread_count;
+	struct rt_thread *threads[MCTL_THREADS_MAX];
+	size_t thread_streams[MCTL_THREADS_MAX];
+	struct mailbox *reports;
+	struct cmd_queue overflow; /* a thread's ring was full */
+	struct list streams;
+	size_t stream_count, job_count;
+	uint32_t next_id;
+};
+extern struct mctl mctl;
+/* Hands the command over, in order: at once, or when the stream has arrived, or when the ring has room. */
+ON_CTL int mstream_post(struct mstream *s, struct rt_cmd *cmd);
+ON_CTL void mstream_report(struct mstream *s, const struct media_report *r);
+ON_CTL void mstream_closed_try(struct mstream *s); /* tells CLOSED when nothing is left */
+ON_CTL void cmd_queue_add(struct cmd_queue *q, unsigned thread, const struct rt_cmd *cmd);
+ON_CTL bool cmd_queue_take(struct cmd_queue *q, unsigned *thread, struct rt_cmd *cmd);
+ON_CTL void join_apply(struct mstream *s);
+
+/* port.c: the pool of port pairs */
+ON_CTL int ports_init(uint16_t min, uint16_t max);
+ON_CTL void ports_fini(void);
+ON_CTL size_t ports_free_count(void);
+/* Binds an even port of host and the next one; ST_FULL when none is left. */
+ON_CTL int ports_take(struct addr *host, int *rtp_fd, int *rtcp_fd);
+ON_CTL void ports_give(uint16_t port);
+
+/* source.c: the text of a source, read */
+enum src_kind { SRC_FILE, SRC_TONE, SRC_SILENCE, SRC_LOCAL };
+struct src_part {
+	enum src_kind kind;
+	char *text;     /* path, TGML, name of the local stream */
+	int64_t ms;     /* silence; -1 = for ever */
+	uint32_t noise; /* divisor, 0 = digital silence */
+};
+struct src {
+	size_t count;
+	struct src_part parts[PARTS_MAX];
+	bool has_loops;
+	int32_t loops;
+};
+ANY int src_parse(struct src *out, const char *text); /* ST_INVAL */
+ANY void src_fini(struct src *s);
+
+/* clip.c: prompts kept encoded */
+struct clip_key {
+	char *text; /* codec, rate, path */
+};
+struct clip_ref {
+	struct rt_clip *clip;
+	int64_t mtime_ns;
+	uint64_t file_bytes;
+};
+ON_CTL void clips_init(size_t max_bytes);
+ON_CTL void clips_fini(void);
+/* A reference to what is kept for it; clip NULL when nothing is. The worker compares the times with the file's. */
+ON_CTL struct clip_ref clips_get(const char *path, const struct media_codec *codec);
+ON_CTL void clips_put(const char *path, const struct media_codec *codec, const struct clip_ref *ref);
+
+/* gen.c (workers): sources to bytes */
+struct gen;
+ON_WORK int gen_clip_of_file(struct rt_clip **out, const char *path, const struct codec_ops *codec, bool *is_long);
+ON_WORK int gen_clip_of_tone(struct rt_clip **out, const char *tgml, const struct codec_ops *codec, bool *is_endless, bool *is_long);
+ON_WORK int gen_clip_of_noise(struct rt_clip **out, uint32_t ms, uint32_t divisor, const struct codec_ops *codec);
+ON_WORK int gen_new(struct gen **out, const struct src *src, int32_t loops, const struct codec_ops *codec); /* copies src's texts */
+/* Writes until the ring holds until bytes in all, or the end (then the ring is marked ended). */
+ON_WORK int gen_fill(struct gen *g, struct rt_ring *r, uint64_t until);
+ON_WORK void gen_free(struct gen *g);
+
+/* play.c */
+ON_CTL void play_reported(struct mstream *s, struct rt_play *p);
+ON_CTL void play_refill(struct mstream *s, uint32_t id);
+ON_CTL void plays_cancel(struct mstream *s, uint32_t id);
+
+/* record.c */
+ON_CTL void record_reported(struct mstream *s, struct rt_record *r);
+ON_CTL void record_drain(struct mstream *s, uint32_t id);
+
+/* local.c: local_stream:// */
+struct lring;
+typedef void (*lring_ready_fn)(int status, struct lring *r, void *arg);
+/* Calls fn once, when the name's stream in this codec runs; r is held for the caller until lring_leave. */
+ON_CTL int lring_join(const char *name, const struct media_codec *codec, lring_ready_fn fn, void *arg);
+ON_CTL void lring_leave(struct lring *r);
+ON_CTL struct rt_ring *lring_ring(struct lring *r);
+ON_CTL int64_t lring_start_us(const struct lring *r);

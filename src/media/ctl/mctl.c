@@ -1,0 +1,214 @@
+/* Control's end of the rings: threads are started and joined here, commands go down in order (kept back while a stream
+ * moves between threads, or while a ring is full), reports come up and are sorted to plays, records and the stream's owner.
+ * A stream is freed when its media thread has let go of it, its files are closed, and nobody holds a reference. */
+#include "media/ctl/mctl.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "codec/codec.h"
+#include "loop/loop.h"
+#include "loop/mailbox.h"
+#include "media/ctl/ctl_i.h"
+
+#include <string.h>
+
+enum { REPORT_SLOTS = 2048, RETRY_US = 2000, CACHE_DEFAULT_BYTES = 32 << 20 };
+
+struct mctl mctl;
+static struct ltimer retry_timer;
+
+void cmd_queue_add(struct cmd_queue *q, unsigned thread, const struct rt_cmd *cmd)
+{
+	struct held_cmd *h = mem_alloc(sizeof(*h));
+	CHECK(h);
+	*h = (struct held_cmd){ .thread = thread, .cmd = *cmd };
+	if (!q->first)
+		q->last = &q->first;
+	*q->last = h;
+	q->last = &h->next;
+}
+
+bool cmd_queue_take(struct cmd_queue *q, unsigned *thread, struct rt_cmd *cmd)
+{
+	struct held_cmd *h = q->first;
+	if (!h)
+		return false;
+	*thread = h->thread, *cmd = h->cmd;
+	q->first = h->next;
+	if (!q->first)
+		q->last = &q->first;
+	mem_free(h);
+	return true;
+}
+
+static void overflow_retry(void *arg)
+{
+	role_assert_ctl();
+	struct held_cmd *h;
+	while ((h = mctl.overflow.first)) {
+		if (rt_thread_post(mctl.threads[h->thread], &h->cmd)) {
+			loop_timer_set(&retry_timer, RETRY_US, "media.overflow", overflow_retry, NULL);
+			return;
+		}
+		struct rt_cmd cmd;
+		unsigned thread;
+		(void)cmd_queue_take(&mctl.overflow, &thread, &cmd);
+	}
+}
+
+int mstream_post(struct mstream *s, struct rt_cmd *cmd)
+{
+	cmd->s = s->rt;
+	if (s->is_moving) {
+		cmd_queue_add(&s->held, s->thread, cmd);
+		return ST_OK;
+	}
+	if (mctl.overflow.first || rt_thread_post(mctl.threads[s->thread], cmd)) {
+		cmd_queue_add(&mctl.overflow, s->thread, cmd);
+		if (!loop_timer_is_set(&retry_timer))
+			loop_timer_set(&retry_timer, RETRY_US, "media.overflow", overflow_retry, NULL);
+	}
+	return ST_OK;
+}
+
+void mstream_report(struct mstream *s, const struct media_report *r)
+{
+	if (!s->is_closing && s->fn)
+		s->fn(s, r, s->arg);
+}
+
+void mstream_closed_try(struct mstream *s)
+{
+	if (!s->is_rt_closed || !list_empty(&s->records) || !s->fn)
+		return;
+	struct media_report r = { .kind = MEDIA_R_CLOSED, .stats = s->final_stats };
+	media_report_fn fn = s->fn;
+	s->fn = NULL;
+	list_remove(&s->link);
+	mctl.stream_count--;
+	fn(s, &r, s->arg);
+	mem_unref(s);
+}
+
+ON_CTL static void moved(struct mstream *s)
+{
+	struct rt_cmd cmd;
+	unsigned thread;
+	s->is_moving = false;
+	while (cmd_queue_take(&s->held, &thread, &cmd))
+		(void)mstream_post(s, &cmd);
+	if (!s->is_closing)
+		join_apply(s);
+}
+
+ON_CTL static void closed(struct mstream *s)
+{
+	rt_stream_stats(s->rt, &s->final_stats);
+	rt_stream_free(s->rt);
+	s->rt = NULL;
+	s->is_rt_closed = true;
+	mctl.thread_streams[s->thread]--;
+	ports_give(s->port);
+	mstream_closed_try(s);
+}
+
+ON_CTL static void event(struct mstream *s, const struct rt_report *m)
+{
+	struct media_report r = { .kind = m->event, .digit = m->digit, .duration = m->duration, .addr = m->addr };
+	if (m->event == MEDIA_R_LEARNED)
+		s->learned = m->addr, s->is_learned = true;
+	mstream_report(s, &r);
+}
+
+ON_CTL static void stats(struct mstream *s, struct rt_stats *st)
+{
+	struct media_report r = { .kind = MEDIA_R_STATS, .stats = st->stats };
+	mem_free(st);
+	mstream_report(s, &r);
+}
+
+static void report_in(const void *msg, size_t n, void *arg)
+{
+	role_assert_ctl();
+	const struct rt_report *m = msg;
+	DCHECK(n == sizeof(*m));
+	struct mstream *s = mem_ref(m->owner); /* fn may close it and drop its reference */
+	switch (m->kind) {
+	case RT_R_NONE: break;
+	case RT_R_EVENT: event(s, m); break;
+	case RT_R_PLAY_DONE: play_reported(s, m->ptr); break;
+	case RT_R_PLAY_REFILL: play_refill(s, m->number); break;
+	case RT_R_RECORD_DONE: record_reported(s, m->ptr); break;
+	case RT_R_RECORD_DRAIN: record_drain(s, m->number); break;
+	case RT_R_STATS: stats(s, m->ptr); break;
+	case RT_R_MOVED: moved(s); break;
+	case RT_R_CLOSED: closed(s); break;
+	}
+	mem_unref(s);
+}
+
+int mctl_start(const struct mctl_conf *conf)
+{
+	if (mctl.is_on || conf->thread_count > MCTL_THREADS_MAX)
+		return ST_INVAL;
+	memset(&mctl, 0, sizeof(mctl));
+	mctl.conf = *conf;
+	list_init(&mctl.streams);
+	mctl.is_on = true;
+	unsigned want = conf->thread_count ? conf->thread_count : 1;
+	clips_init(conf->prompt_cache_max_bytes ? conf->prompt_cache_max_bytes : CACHE_DEFAULT_BYTES);
+	int st = ports_init(conf->port_min, conf->port_max);
+	if (!st)
+		st = mailbox_new(&mctl.reports, REPORT_SLOTS);
+	if (!st)
+		st = mailbox_attach_ctl(mctl.reports, "media.reports", report_in, NULL);
+	while (!st && mctl.thread_count < want) {
+		st = rt_thread_start(&mctl.threads[mctl.thread_count], mctl.thread_count, mctl.reports);
+		mctl.thread_count += !st;
+	}
+	if (st)
+		mctl_stop();
+	return st;
+}
+
+void mctl_stop(void)
+{
+	struct lnode *it, *tmp;
+	if (!mctl.is_on)
+		return;
+	list_each(&mctl.streams, it, tmp)
+		mstream_close(list_entry(it, struct mstream, link));
+	mctl_local_stream_clear();
+	while (mctl.stream_count || mctl.job_count)
+		loop_run_once();
+	loop_timer_cancel(&retry_timer);
+	for (unsigned i = 0; i < mctl.thread_count; i++)
+		rt_thread_stop(mctl.threads[i]);
+	if (mctl.reports) {
+		mailbox_detach_ctl(mctl.reports);
+		mailbox_free(mctl.reports);
+	}
+	clips_fini();
+	ports_fini();
+	memset(&mctl, 0, sizeof(mctl));
+}
+
+void mctl_counts(size_t *streams_open, size_t *ports_free, uint64_t *rtp_in, uint64_t *rtp_out, uint64_t *rtp_dropped)
+{
+	struct rt_counts c = { 0 };
+	for (unsigned i = 0; i < mctl.thread_count; i++)
+		rt_thread_counts(mctl.threads[i], &c);
+	*streams_open = mctl.stream_count;
+	*ports_free = ports_free_count();
+	*rtp_in = c.rtp_in, *rtp_out = c.rtp_out, *rtp_dropped = c.rtp_dropped;
+}
+
+uint64_t mctl_cpu_ns(void)
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < mctl.thread_count; i++)
+		sum += (uint64_t)rt_thread_cpu_ns(mctl.threads[i]);
+	return sum;
+}
+
+bool mctl_codec_is_known(const char *name) { return codec_find(name, 0, 0) != NULL; }

@@ -1,0 +1,371 @@
+/* Plays on control's side: the source's parts are prepared by a worker job (from the cache where it has them), then the
+ * play goes to the media thread. A source with a long part is written by workers into a ring of four seconds instead, and
+ * refilled whenever the media thread has read half. local_stream:// joins the shared ring of that name. */
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "codec/codec.h"
+#include "loop/work.h"
+#include "media/ctl/ctl_i.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+enum { RING_MS = 4000, NOISE_MS = 2000 };
+
+enum mplay_phase { PHASE_PREPARING, PHASE_ON_MEDIA, PHASE_DONE };
+struct mplay {
+	struct lnode link; /* in the stream's plays */
+	struct mstream *s; /* a reference */
+	uint32_t id;
+	enum mplay_phase phase;
+	bool is_cancelled;
+	struct media_codec codec;
+	const struct codec_ops *ops;
+	struct src src;
+	int32_t loops_left;
+	/* the worker's while a job runs */
+	bool is_job_running, is_refill_wanted;
+	int status;
+	struct rt_play *play;
+	struct clip_ref refs[PARTS_MAX]; /* of the cache, or new ones to go into it */
+	bool is_new[PARTS_MAX];
+	bool is_long;
+	struct gen *gen;
+	struct rt_ring *ring;
+	struct lring *local;
+};
+
+static int64_t mtime_of(const struct stat *st) { return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec; }
+
+ON_WORK static int prepare_file(struct mplay *p, size_t i, struct rt_part *part)
+{
+	struct clip_ref *ref = &p->refs[i];
+	struct stat st;
+	if (stat(p->src.parts[i].text, &st))
+		return ST_NOTFOUND;
+	if (!ref->clip || ref->mtime_ns != mtime_of(&st) || ref->file_bytes != (uint64_t)st.st_size) {
+		ref->clip = mem_unref(ref->clip);
+		int status = gen_clip_of_file(&ref->clip, p->src.parts[i].text, p->ops, &p->is_long);
+		if (status || p->is_long)
+			return status;
+		ref->mtime_ns = mtime_of(&st), ref->file_bytes = (uint64_t)st.st_size;
+		p->is_new[i] = true;
+	}
+	part->kind = RT_PART_CLIP;
+	part->clip = mem_ref(ref->clip);
+	part->bytes_count = ref->clip->bytes_count;
+	return ST_OK;
+}
+
+ON_WORK static int prepare_silence(struct mplay *p, const struct src_part *from, struct rt_part *part)
+{
+	uint32_t ms = from->ms < 0 || from->ms > NOISE_MS ? NOISE_MS : (uint32_t)from->ms;
+	part->is_endless = from->ms < 0;
+	if (!from->noise || (from->ms > NOISE_MS)) {
+		part->kind = RT_PART_SILENCE;
+		part->bytes_count = (from->ms < 0 ? NOISE_MS : (uint64_t)from->ms) * p->codec.rate_hz / 1000 * p->play->bytes_per_sample;
+		return ST_OK;
+	}
+	part->kind = RT_PART_CLIP;
+	int st = gen_clip_of_noise(&part->clip, ms, from->noise, p->ops);
+	if (!st)
+		part->bytes_count = part->clip->bytes_count;
+	return st;
+}
+
+ON_WORK static int prepare_part(struct mplay *p, size_t i)
+{
+	const struct src_part *from = &p->src.parts[i];
+	struct rt_part *part = &p->play->parts[i];
+	int st = ST_INVAL;
+	switch (from->kind) {
+	case SRC_FILE: return prepare_file(p, i, part);
+	case SRC_SILENCE: return prepare_silence(p, from, part);
+	case SRC_TONE:
+		st = gen_clip_of_tone(&part->clip, from->text, p->ops, &part->is_endless, &p->is_long);
+		part->kind = RT_PART_CLIP;
+		part->bytes_count = part->clip ? part->clip->bytes_count : 0;
+		return st;
+	case SRC_LOCAL: return ST_OK; /* control fills it in */
+	}
+	return st;
+}
+
+/* One ring instead of parts. */
+ON_WORK static int prepare_long(struct mplay *p)
+{
+	for (size_t i = 0; i < p->play->part_count; i++) {
+		mem_unref(p->play->parts[i].clip);
+		memset(&p->play->parts[i], 0, sizeof(p->play->parts[i]));
+	}
+	p->play->part_count = 1;
+	p->play->loops_left = 0;
+	int st = rt_ring_new(&p->ring, (size_t)p->codec.rate_hz * RING_MS / 1000 * p->play->bytes_per_sample);
+	if (!st)
+		st = gen_new(&p->gen, &p->src, p->loops_left, p->ops);
+	if (!st)
+		st = gen_fill(p->gen, p->ring, p->ring->cap);
+	p->play->parts[0] = (struct rt_part){ .kind = RT_PART_RING, .ring = mem_ref(p->ring) };
+	return st;
+}
+
+static void prepare_job(void *arg)
+{
+	role_assert_work();
+	struct mplay *p = arg;
+	for (size_t i = 0; i < p->src.count && !p->status && !p->is_long; i++)
+		p->status = prepare_part(p, i);
+	if (!p->status && p->is_long)
+		p->status = prepare_long(p);
+}
+
+static void free_job(void *arg)
+{
+	role_assert_work();
+	gen_free(arg); /* closes a file */
+}
+
+static void job_over(int status, void *arg)
+{
+	role_assert_ctl();
+	mctl.job_count--;
+}
+
+ON_CTL static void mplay_free(struct mplay *p)
+{
+	if (p->gen) {
+		mctl.job_count++;
+		if (work_submit("media.play.close", free_job, job_over, p->gen))
+			mctl.job_count--;
+	}
+	for (size_t i = 0; i < p->src.count; i++)
+		mem_unref(p->refs[i].clip);
+	src_fini(&p->src);
+	rt_play_free(p->play);
+	mem_unref(p->ring);
+	if (p->local)
+		lring_leave(p->local);
+	list_remove(&p->link);
+	struct mstream *s = p->s;
+	mem_free(p);
+	mem_unref(s);
+}
+
+/* Tells the owner, and frees when no job holds the play. */
+ON_CTL static void mplay_done(struct mplay *p, int status)
+{
+	struct media_report r = { .kind = MEDIA_R_PLAY_DONE, .id = p->id, .status = status,
+		.samples = p->play ? p->play->sent_samples : 0 };
+	struct mstream *s = mem_ref(p->s);
+	p->phase = PHASE_DONE;
+	if (!p->is_job_running)
+		mplay_free(p);
+	mstream_report(s, &r);
+	mem_unref(s);
+}
+
+ON_CTL static void to_media(struct mplay *p)
+{
+	struct rt_cmd c = { .kind = RT_C_PLAY, .ptr = p->play };
+	if (p->is_cancelled || p->s->is_closing) {
+		mplay_done(p, ST_CANCELLED);
+		return;
+	}
+	p->play = NULL;
+	p->phase = PHASE_ON_MEDIA;
+	(void)mstream_post(p->s, &c);
+}
+
+static void local_ready(int status, struct lring *r, void *arg)
+{
+	role_assert_ctl();
+	struct mplay *p = arg;
+	p->is_job_running = false;
+	p->local = r;
+	if (status) {
+		mplay_done(p, status);
+		return;
+	}
+	for (size_t i = 0; i < p->src.count; i++)
+		if (p->src.parts[i].kind == SRC_LOCAL)
+			p->play->parts[i] = (struct rt_part){ .kind = RT_PART_CLOCK, .ring = mem_ref(lring_ring(r)),
+				.clock_start_us = lring_start_us(r) };
+	to_media(p);
+}
+
+static const char *local_name(const struct mplay *p)
+{
+	for (size_t i = 0; i < p->src.count; i++)
+		if (p->src.parts[i].kind == SRC_LOCAL)
+			return p->src.parts[i].text;
+	return NULL;
+}
+
+static void prepared(int status, void *arg)
+{
+	role_assert_ctl();
+	struct mplay *p = arg;
+	mctl.job_count--;
+	p->is_job_running = false;
+	if (!p->status)
+		p->status = status;
+	for (size_t i = 0; i < p->src.count && !p->status; i++)
+		if (p->is_new[i] && p->refs[i].clip)
+			clips_put(p->src.parts[i].text, &p->codec, &p->refs[i]);
+	const char *name = local_name(p);
+	if (p->status || p->is_cancelled) {
+		mplay_done(p, p->status ? p->status : ST_CANCELLED);
+	} else if (name) {
+		p->is_job_running = true;
+		int st = lring_join(name, &p->codec, local_ready, p);
+		if (st)
+			p->is_job_running = false, mplay_done(p, st);
+	} else {
+		to_media(p);
+	}
+}
+
+ON_CTL static int mplay_new(struct mplay **out, struct mstream *s, const char *source, int loops)
+{
+	const struct codec_ops *ops = codec_find(s->params.send.name, s->params.send.clock_hz, s->params.send.channels);
+	struct mplay *p = mem_zalloc(sizeof(*p));
+	if (!p)
+		return ST_NOMEM;
+	int st = src_parse(&p->src, source);
+	if (st)
+		goto out;
+	p->s = mem_ref(s);
+	p->play = rt_play_new(p->src.count);
+	if (!p->play) {
+		st = ST_NOMEM;
+		goto out;
+	}
+	if (p->src.has_loops)
+		loops = p->src.loops;
+	p->loops_left = loops < 0 ? -1 : loops > 0 ? loops - 1 : 0;
+	p->codec = s->params.send;
+	p->ops = ops;
+	p->id = p->play->id = ++mctl.next_id;
+	p->play->codec = p->codec;
+	p->play->loops_left = p->loops_left;
+	if (!ops || ops->open || ops->channels != 1) {
+		p->status = ST_UNSUPPORTED; /* told as a report */
+	} else {
+		int16_t zero = 0;
+		uint8_t byte[4] = { 0 };
+		p->play->bytes_per_sample = (uint8_t)(ops->frame_bytes(ops, 10) * 100 / ops->rate_hz);
+		(void)ops->encode(NULL, &zero, 1, byte, sizeof(byte));
+		p->play->silence = byte[0];
+	}
+	for (size_t i = 0; i < p->src.count; i++)
+		if (p->src.parts[i].kind == SRC_FILE)
+			p->refs[i] = clips_get(p->src.parts[i].text, &p->codec);
+out:
+	if (st) {
+		src_fini(&p->src);
+		mem_unref(p->s);
+		mem_free(p);
+	} else {
+		*out = p;
+	}
+	return st;
+}
+
+int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_out)
+{
+	struct mplay *p;
+	if (s->is_closing)
+		return ST_CLOSED;
+	if (!s->has_params)
+		return ST_INVAL;
+	int st = mplay_new(&p, s, source, loops);
+	if (st)
+		return st;
+	struct lnode *it, *tmp; /* one that is still being prepared gives way */
+	list_each(&s->plays, it, tmp)
+		if (list_entry(it, struct mplay, link)->phase == PHASE_PREPARING)
+			list_entry(it, struct mplay, link)->is_cancelled = true;
+	list_push(&s->plays, &p->link);
+	p->is_job_running = true;
+	mctl.job_count++;
+	st = work_submit("media.play.prepare", prepare_job, prepared, p);
+	if (st) {
+		mctl.job_count--;
+		mplay_free(p);
+	} else if (id_out) {
+		*id_out = p->id;
+	}
+	return st;
+}
+
+void plays_cancel(struct mstream *s, uint32_t id)
+{
+	struct lnode *it, *tmp;
+	list_each(&s->plays, it, tmp) {
+		struct mplay *p = list_entry(it, struct mplay, link);
+		if (p->phase == PHASE_PREPARING && (!id || p->id == id))
+			p->is_cancelled = true;
+	}
+}
+
+int mstream_play_stop(struct mstream *s, uint32_t id)
+{
+	struct rt_cmd c = { .kind = RT_C_PLAY_STOP, .number = id };
+	if (s->is_closing)
+		return ST_CLOSED;
+	plays_cancel(s, id);
+	return mstream_post(s, &c);
+}
+
+static struct mplay *mplay_find(struct mstream *s, uint32_t id)
+{
+	struct lnode *it, *tmp;
+	list_each(&s->plays, it, tmp)
+		if (list_entry(it, struct mplay, link)->id == id)
+			return list_entry(it, struct mplay, link);
+	return NULL;
+}
+
+void play_reported(struct mstream *s, struct rt_play *play)
+{
+	struct mplay *p = mplay_find(s, play->id);
+	CHECK(p);
+	p->play = play;
+	mplay_done(p, play->status);
+}
+
+static void refill_job(void *arg)
+{
+	role_assert_work();
+	struct mplay *p = arg;
+	(void)gen_fill(p->gen, p->ring, atomic_load_explicit(&p->ring->read, memory_order_acquire) + p->ring->cap);
+}
+
+static void refilled(int status, void *arg)
+{
+	role_assert_ctl();
+	struct mplay *p = arg;
+	mctl.job_count--;
+	p->is_job_running = false;
+	if (p->phase == PHASE_DONE)
+		mplay_free(p);
+	else if (p->is_refill_wanted)
+		play_refill(p->s, p->id);
+}
+
+void play_refill(struct mstream *s, uint32_t id)
+{
+	struct mplay *p = mplay_find(s, id);
+	if (!p || !p->gen || p->phase != PHASE_ON_MEDIA)
+		return;
+	p->is_refill_wanted = p->is_job_running;
+	if (p->is_job_running)
+		return;
+	p->is_job_running = true;
+	mctl.job_count++;
+	if (work_submit("media.play.refill", refill_job, refilled, p)) {
+		mctl.job_count--;
+		p->is_job_running = false;
+	}
+}

@@ -1,0 +1,199 @@
+/* Records on control's side. The media thread starts at once and writes into the record's ring; worker jobs, one at a time
+ * for a record, open the file, drain the ring into it and close it. A disk that hangs stops nothing but this file. */
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "codec/codec.h"
+#include "file/file.h"
+#include "loop/work.h"
+#include "media/ctl/ctl_i.h"
+
+#include <string.h>
+
+enum { CHUNK_SAMPLES = 4096 };
+
+struct mrecord {
+	struct lnode link; /* in the stream's records */
+	struct mstream *s; /* a reference */
+	uint32_t id;
+	struct rt_record *rec; /* back from the media thread */
+	struct rt_ring *ring;
+	bool is_job_running, is_wanted, is_back;
+	/* the worker's while a job runs */
+	char *path;
+	struct file_writer_conf conf;
+	struct file_writer *writer;
+	bool was_opened;
+	int status;
+	uint64_t frames;
+};
+
+ON_WORK static void file_open(struct mrecord *m)
+{
+	char err[FILE_ERR_MAX] = "";
+	m->was_opened = true;
+	m->status = file_writer_open(&m->writer, m->path, &m->conf, err);
+	if (m->status)
+		log_error("media: %s: %s", m->path, err);
+}
+
+ON_WORK static void drain(struct mrecord *m)
+{
+	int16_t pcm[CHUNK_SAMPLES];
+	struct rt_ring *r = m->ring;
+	uint64_t at = atomic_load_explicit(&r->read, memory_order_relaxed);
+	size_t frame = sizeof(int16_t) * m->conf.channels;
+	for (;;) {
+		uint64_t have = atomic_load_explicit(&r->written, memory_order_acquire) - at;
+		size_t n = have < sizeof(pcm) ? (size_t)have : sizeof(pcm);
+		n -= n % frame;
+		if (!n)
+			return;
+		rt_ring_copy(r, at, pcm, n);
+		at += n;
+		atomic_store_explicit(&r->read, at, memory_order_release);
+		if (m->status)
+			continue; /* read over: the media thread must not wait for a broken file */
+		m->status = file_writer_write(m->writer, pcm, n / frame);
+		m->frames += m->status ? 0 : n / frame;
+	}
+}
+
+static void drain_job(void *arg)
+{
+	role_assert_work();
+	struct mrecord *m = arg;
+	if (!m->was_opened)
+		file_open(m);
+	drain(m);
+	if (m->writer && !m->is_back)
+		(void)file_writer_sync(m->writer);
+	if (!m->is_back)
+		return;
+	int st = file_writer_close(m->writer, NULL);
+	m->writer = NULL;
+	if (!m->status)
+		m->status = st;
+}
+
+ON_CTL static void mrecord_free(struct mrecord *m)
+{
+	struct mstream *s = m->s;
+	list_remove(&m->link);
+	rt_record_free(m->rec);
+	mem_unref(m->ring);
+	mem_free(m->path);
+	mem_free(m);
+	mstream_closed_try(s);
+	mem_unref(s);
+}
+
+ON_CTL static void finish(struct mrecord *m)
+{
+	struct media_report r = { .kind = MEDIA_R_RECORD_DONE, .id = m->id, .status = m->status ? m->status : m->rec->status,
+		.samples = m->frames };
+	if (m->rec->dropped_frames)
+		log_warning("media: %s: %llu frames dropped, the disk is too slow", m->path,
+		    (unsigned long long)m->rec->dropped_frames);
+	mstream_report(m->s, &r);
+	mrecord_free(m);
+}
+
+ON_CTL static void submit(struct mrecord *m);
+
+static void drained(int status, void *arg)
+{
+	role_assert_ctl();
+	struct mrecord *m = arg;
+	mctl.job_count--;
+	m->is_job_running = false;
+	if (status && !m->status)
+		m->status = status;
+	if (m->is_wanted)
+		submit(m);
+	else if (m->is_back)
+		finish(m);
+}
+
+ON_CTL static void submit(struct mrecord *m)
+{
+	m->is_wanted = m->is_job_running;
+	if (m->is_job_running)
+		return;
+	m->is_back = m->rec != NULL;
+	m->is_job_running = true;
+	mctl.job_count++;
+	if (work_submit("media.record", drain_job, drained, m)) {
+		m->is_job_running = false;
+		mctl.job_count--;
+	}
+}
+
+static struct mrecord *find(struct mstream *s, uint32_t id)
+{
+	struct lnode *it, *tmp;
+	list_each(&s->records, it, tmp)
+		if (list_entry(it, struct mrecord, link)->id == id)
+			return list_entry(it, struct mrecord, link);
+	return NULL;
+}
+
+void record_drain(struct mstream *s, uint32_t id)
+{
+	struct mrecord *m = find(s, id);
+	if (m)
+		submit(m);
+}
+
+void record_reported(struct mstream *s, struct rt_record *rec)
+{
+	struct mrecord *m = find(s, rec->id);
+	CHECK(m);
+	m->rec = rec;
+	submit(m);
+}
+
+static const struct codec_ops *ops_of(const struct media_codec *c) { return codec_find(c->name, c->clock_hz, c->channels); }
+
+int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out)
+{
+	struct rt_record *rec = NULL;
+	if (s->is_closing)
+		return ST_CLOSED;
+	if (!s->has_params || !path || path[0] != '/' || (!conf->has_read && !conf->has_write))
+		return ST_INVAL;
+	const struct codec_ops *read = ops_of(&s->params.recv), *write = ops_of(&s->params.send);
+	if ((conf->has_read && (!read || read->open)) || (conf->has_write && (!write || write->open)))
+		return ST_UNSUPPORTED;
+	uint32_t rates[2] = { read ? read->rate_hz : 8000, write ? write->rate_hz : 8000 };
+	uint32_t rate_hz = conf->rate_hz ? conf->rate_hz : conf->has_read ? rates[0] : rates[1];
+	if (rate_hz < 8000 || rate_hz > 48000)
+		return ST_INVAL;
+	struct mrecord *m = mem_zalloc(sizeof(*m));
+	if (!m)
+		return ST_NOMEM;
+	m->path = mem_strdup(path);
+	int st = m->path ? rt_record_new(&rec, conf, rate_hz, rates) : ST_NOMEM;
+	if (st) {
+		mem_free(m->path);
+		mem_free(m);
+		return st;
+	}
+	m->id = rec->id = ++mctl.next_id;
+	m->s = mem_ref(s);
+	m->ring = mem_ref(rec->ring);
+	m->conf = (struct file_writer_conf){ .rate_hz = rate_hz, .channels = rec->channels, .is_append = conf->is_append };
+	list_push(&s->records, &m->link);
+	struct rt_cmd c = { .kind = RT_C_RECORD, .ptr = rec };
+	(void)mstream_post(s, &c);
+	submit(m); /* the file is there from the beginning */
+	if (id_out)
+		*id_out = m->id;
+	return ST_OK;
+}
+
+int mstream_record_stop(struct mstream *s, uint32_t id)
+{
+	struct rt_cmd c = { .kind = RT_C_RECORD_STOP, .number = id };
+	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
+}

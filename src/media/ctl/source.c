@@ -1,0 +1,117 @@
+/* The text of a source, read into parts: files, tones, silence, local streams; file_string:// is a row of them. A prefix
+ * "{a=b,c=d}" before the whole or a part is taken off; of its names only loops means something here. Pure. */
+#include "base/mem.h"
+#include "base/status.h"
+#include "media/ctl/ctl_i.h"
+
+#include <string.h>
+
+static void read_options(struct src *out, struct sv options)
+{
+	while (options.n) {
+		struct sv one, name, value;
+		int64_t n;
+		(void)sv_split(options, ',', &one, &options);
+		if (!sv_split(one, '=', &name, &value) || !sv_is(sv_trim(name), "loops") || sv_i64(sv_trim(value), &n))
+			continue;
+		out->has_loops = true;
+		out->loops = n < 0 ? -1 : n > INT32_MAX ? INT32_MAX : (int32_t)n;
+	}
+}
+
+static struct sv strip_prefix(struct src *out, struct sv text)
+{
+	while (text.n && (text.p[0] == '{' || text.p[0] == '[')) {
+		size_t end = sv_find(text, text.p[0] == '{' ? '}' : ']');
+		if (end == text.n)
+			break;
+		if (out)
+			read_options(out, sv_sub(text, 1, end - 1));
+		text = sv_sub(text, end + 1, text.n);
+	}
+	return text;
+}
+
+static int read_silence(struct src_part *part, struct sv text)
+{
+	struct sv ms, noise;
+	uint32_t divisor = 0;
+	(void)sv_split(text, ',', &ms, &noise);
+	if (sv_i64(sv_trim(ms), &part->ms) || part->ms < -1 || part->ms > INT32_MAX)
+		return ST_INVAL;
+	if (noise.n && sv_u32(sv_trim(noise), &divisor))
+		return ST_INVAL;
+	part->noise = divisor;
+	return ST_OK;
+}
+
+static const struct {
+	const char *prefix;
+	enum src_kind kind;
+} schemes[] = { { "tone_stream://", SRC_TONE }, { "silence_stream://", SRC_SILENCE }, { "local_stream://", SRC_LOCAL } };
+
+static int read_part(struct src *out, struct sv text)
+{
+	struct src_part part = { .kind = SRC_FILE };
+	if (out->count == PARTS_MAX)
+		return ST_INVAL;
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		struct sv prefix = sv_of(schemes[i].prefix);
+		if (!sv_startsi(text, prefix))
+			continue;
+		part.kind = schemes[i].kind;
+		text = sv_sub(text, prefix.n, text.n);
+	}
+	if (!text.n || (part.kind == SRC_FILE && text.p[0] != '/') || memchr(text.p, 0, text.n))
+		return ST_INVAL;
+	if (part.kind == SRC_SILENCE && read_silence(&part, text))
+		return ST_INVAL;
+	if (part.kind == SRC_LOCAL)
+		text = sv_sub(text, 0, sv_find(text, '/')); /* "/rate": the codec says it */
+	part.text = sv_dup(text);
+	if (!part.text)
+		return ST_NOMEM;
+	out->parts[out->count++] = part;
+	return ST_OK;
+}
+
+int src_parse(struct src *out, const char *source)
+{
+	struct sv text = sv_of(source), rest;
+	int st = ST_OK;
+	memset(out, 0, sizeof(*out));
+	if (text.n > SOURCE_TEXT_MAX)
+		return ST_INVAL;
+	text = strip_prefix(out, text);
+	if (!sv_startsi(text, SV("file_string://")))
+		return read_part(out, text);
+	rest = sv_sub(text, strlen("file_string://"), text.n);
+	while (rest.n && !st) {
+		struct sv one;
+		(void)sv_split(rest, '!', &one, &rest);
+		one = strip_prefix(NULL, one);
+		if (one.n)
+			st = read_part(out, one);
+	}
+	if (!st && !out->count)
+		st = ST_INVAL;
+	if (st)
+		src_fini(out);
+	return st;
+}
+
+void src_fini(struct src *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		mem_free(s->parts[i].text);
+	s->count = 0;
+}
+
+bool mctl_source_exists(const char *source)
+{
+	struct src s;
+	if (!source || src_parse(&s, source))
+		return false;
+	src_fini(&s);
+	return true;
+}

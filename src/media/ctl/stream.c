@@ -1,0 +1,302 @@
+/* Streams as calls see them. A join is what is wanted (relay with a peer, echo, nothing); it is told to the media thread as
+ * soon as both sides have parameters and live on one thread: otherwise the peer is moved first. New parameters with
+ * other codecs tell it again, since the translators between the codecs travel with it. */
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "codec/codec.h"
+#include "media/ctl/ctl_i.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { ECHO_DELAY_MAX_MS = 60000, THREAD_STREAMS_MAX = 16000, ENCODED_BYTES_PER_MS = 16 };
+
+static void stream_free(void *obj)
+{
+	struct mstream *s = obj;
+	DCHECK(!s->rt && !s->held.first);
+}
+
+static unsigned thread_choose(void)
+{
+	unsigned best = 0;
+	for (unsigned i = 1; i < mctl.thread_count; i++)
+		if (mctl.thread_streams[i] < mctl.thread_streams[best])
+			best = i;
+	return best;
+}
+
+int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg)
+{
+	int rtp_fd = -1, rtcp_fd = -1;
+	if (!mctl.is_on || !fn)
+		return ST_INVAL;
+	unsigned thread = near && mctl.thread_streams[near->thread] < THREAD_STREAMS_MAX ? near->thread : thread_choose();
+	if (mctl.thread_streams[thread] >= THREAD_STREAMS_MAX)
+		return ST_FULL;
+	struct addr bound = *local;
+	struct mstream *s = mem_new(sizeof(*s), stream_free, "media.stream");
+	if (!s)
+		return ST_NOMEM;
+	int st = ports_take(&bound, &rtp_fd, &rtcp_fd);
+	if (st)
+		goto out;
+	st = rt_stream_new(&s->rt, rtp_fd, rtcp_fd, s);
+	if (st) {
+		close(rtp_fd), close(rtcp_fd);
+		ports_give(addr_port(&bound));
+		goto out;
+	}
+	s->fn = fn, s->arg = arg, s->thread = thread;
+	s->local = bound, s->port = addr_port(&bound);
+	list_init(&s->plays);
+	list_init(&s->records);
+	list_push(&mctl.streams, &s->link);
+	mctl.stream_count++;
+	mctl.thread_streams[thread]++;
+	struct rt_cmd open = { .kind = RT_C_OPEN };
+	(void)mstream_post(s, &open);
+	mem_ref(s); /* the room's, until CLOSED */
+	*local = bound;
+	*out = s;
+out:
+	if (st)
+		mem_unref(s);
+	return st;
+}
+
+static void part_from_peer(struct mstream *s)
+{
+	if (s->peer)
+		s->peer->join = JOIN_NONE, s->peer->peer = NULL;
+	s->join = JOIN_NONE, s->peer = NULL;
+}
+
+void mstream_close(struct mstream *s)
+{
+	if (s->is_closing)
+		return;
+	part_from_peer(s);
+	plays_cancel(s, 0);
+	s->is_closing = true;
+	struct rt_cmd c = { .kind = RT_C_CLOSE };
+	(void)mstream_post(s, &c);
+}
+
+static int xcodes_make(struct rt_xcode *x[2], const struct media_params *a, const struct media_params *b)
+{
+	x[0] = x[1] = NULL;
+	int st = rt_xcode_new(&x[0], &a->recv, &b->send);
+	if (!st)
+		st = rt_xcode_new(&x[1], &b->recv, &a->send);
+	if (st) {
+		rt_xcode_free(x[0]);
+		x[0] = NULL;
+	}
+	return st;
+}
+
+ON_CTL static void move_to(struct mstream *s, unsigned thread)
+{
+	struct rt_cmd c = { .kind = RT_C_MOVE, .to = mctl.threads[thread] };
+	(void)mstream_post(s, &c);
+	s->is_moving = true;
+	mctl.thread_streams[s->thread]--;
+	mctl.thread_streams[thread]++;
+	s->thread = thread;
+}
+
+ON_CTL static void idle_tell(struct mstream *s)
+{
+	struct rt_cmd c = { .kind = RT_C_IDLE };
+	if (!s->is_moving) /* moving has ended its join already */
+		(void)mstream_post(s, &c);
+}
+
+ON_CTL static void relay_tell(struct mstream *a, struct mstream *b)
+{
+	if (a->is_moving || b->is_moving)
+		return; /* told again when it has arrived */
+	if (a->thread != b->thread) {
+		move_to(b, a->thread);
+		return;
+	}
+	struct rt_xcode *x[2];
+	if (xcodes_make(x, &a->params, &b->params)) {
+		log_warning("media: %s and %s cannot be joined any more", a->params.recv.name, b->params.send.name);
+		idle_tell(a);
+		return;
+	}
+	struct rt_cmd c = { .kind = RT_C_RELAY, .peer = b->rt, .ptr = x[0], .ptr2 = x[1] };
+	(void)mstream_post(a, &c);
+}
+
+static int echo_make(struct mstream *s, struct rt_delay **delay, struct rt_xcode **x)
+{
+	const struct codec_ops *ops = codec_find(s->params.recv.name, s->params.recv.clock_hz, s->params.recv.channels);
+	unsigned per_ms = ops ? (unsigned)ops->frame_bytes(ops, 10) / 10 + 1 : ENCODED_BYTES_PER_MS;
+	*x = NULL;
+	int st = rt_xcode_new(x, &s->params.recv, &s->params.send);
+	if (!st && s->delay_ms)
+		st = rt_delay_new(delay, s->delay_ms, per_ms);
+	if (st)
+		rt_xcode_free(*x);
+	return st;
+}
+
+ON_CTL static void echo_tell(struct mstream *s)
+{
+	struct rt_cmd c = { .kind = RT_C_ECHO };
+	struct rt_delay *delay = NULL;
+	struct rt_xcode *x;
+	if (s->is_moving)
+		return;
+	if (echo_make(s, &delay, &x)) {
+		idle_tell(s);
+		return;
+	}
+	c.ptr = delay, c.ptr2 = x;
+	(void)mstream_post(s, &c);
+}
+
+void join_apply(struct mstream *s)
+{
+	if (!s->has_params)
+		return;
+	if (s->join == JOIN_RELAY && s->peer->has_params)
+		relay_tell(s, s->peer);
+	else if (s->join == JOIN_ECHO)
+		echo_tell(s);
+}
+
+static bool is_same_codec(const struct media_codec *a, const struct media_codec *b)
+{
+	return !strcmp(a->name, b->name) && a->clock_hz == b->clock_hz && a->rate_hz == b->rate_hz &&
+	    a->channels == b->channels && a->ptime_ms == b->ptime_ms;
+}
+
+static bool is_sane(const struct media_codec *c)
+{
+	return memchr(c->name, 0, sizeof(c->name)) && c->pt <= 127 && c->clock_hz <= 192000 && c->rate_hz <= 192000 &&
+	    c->ptime_ms <= 120;
+}
+
+int mstream_set_params(struct mstream *s, const struct media_params *p)
+{
+	if (s->is_closing)
+		return ST_CLOSED;
+	if (!is_sane(&p->send) || !is_sane(&p->recv))
+		return ST_INVAL;
+	struct media_params *copy = mem_alloc(sizeof(*copy));
+	if (!copy)
+		return ST_NOMEM;
+	*copy = *p;
+	bool is_other = !s->has_params || !is_same_codec(&p->send, &s->params.send) || !is_same_codec(&p->recv, &s->params.recv);
+	bool is_moved = s->has_params && (addr_is_set(&p->remote_rtp) != addr_is_set(&s->params.remote_rtp) ||
+	    (addr_is_set(&p->remote_rtp) && !addr_eq(&p->remote_rtp, &s->params.remote_rtp)));
+	if (is_moved)
+		s->is_learned = false;
+	s->params = *p;
+	s->has_params = true;
+	struct rt_cmd c = { .kind = RT_C_PARAMS, .ptr = copy };
+	(void)mstream_post(s, &c);
+	if (is_other)
+		join_apply(s);
+	return ST_OK;
+}
+
+ON_CTL static int simple(struct mstream *s, enum rt_cmd_kind kind, uint32_t number)
+{
+	struct rt_cmd c = { .kind = kind, .number = number };
+	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
+}
+
+int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms) { return simple(s, RT_C_TIMEOUT, rtp_timeout_ms); }
+
+int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_muted)
+{
+	return simple(s, RT_C_MUTE, (uint32_t)is_read_muted | (uint32_t)is_write_muted << 1);
+}
+
+int mstream_relay(struct mstream *a, struct mstream *b)
+{
+	if (a == b)
+		return ST_INVAL;
+	if (a->is_closing || b->is_closing)
+		return ST_CLOSED;
+	if (a->has_params && b->has_params) {
+		struct rt_xcode *x[2];
+		int st = xcodes_make(x, &a->params, &b->params);
+		if (st)
+			return st;
+		rt_xcode_free(x[0]);
+		rt_xcode_free(x[1]);
+	}
+	if (a->peer == b)
+		return ST_OK;
+	(void)mstream_idle(a);
+	(void)mstream_idle(b);
+	a->join = b->join = JOIN_RELAY;
+	a->peer = b, b->peer = a;
+	join_apply(a);
+	return ST_OK;
+}
+
+int mstream_echo(struct mstream *s, unsigned delay_ms)
+{
+	if (s->is_closing)
+		return ST_CLOSED;
+	(void)mstream_idle(s);
+	s->join = JOIN_ECHO;
+	s->delay_ms = delay_ms < ECHO_DELAY_MAX_MS ? delay_ms : ECHO_DELAY_MAX_MS;
+	join_apply(s);
+	return ST_OK;
+}
+
+int mstream_idle(struct mstream *s)
+{
+	if (s->is_closing)
+		return ST_CLOSED;
+	if (s->join == JOIN_NONE)
+		return ST_OK;
+	struct mstream *peer = s->peer;
+	part_from_peer(s);
+	idle_tell(s);
+	if (peer && s->is_moving)
+		idle_tell(peer);
+	return ST_OK;
+}
+
+int mstream_send_dtmf(struct mstream *s, const char *digits, unsigned duration_ms)
+{
+	if (s->is_closing)
+		return ST_CLOSED;
+	for (size_t at = 0, n = strlen(digits); at < n; at += RT_DTMF_TEXT_MAX - 1) {
+		struct rt_cmd c = { .kind = RT_C_DTMF, .number = duration_ms };
+		size_t take = n - at < RT_DTMF_TEXT_MAX - 1 ? n - at : RT_DTMF_TEXT_MAX - 1;
+		memcpy(c.text, digits + at, take);
+		c.text[take] = 0;
+		(void)mstream_post(s, &c);
+	}
+	return ST_OK;
+}
+
+int mstream_stats_ask(struct mstream *s)
+{
+	if (s->is_closing)
+		return ST_CLOSED;
+	struct rt_cmd c = { .kind = RT_C_STATS, .ptr = mem_zalloc(sizeof(struct rt_stats)) };
+	return c.ptr ? mstream_post(s, &c) : ST_NOMEM;
+}
+
+bool mstream_peer_addr(const struct mstream *s, struct addr *out)
+{
+	const struct addr *a = s->is_learned ? &s->learned : &s->params.remote_rtp;
+	if (!s->has_params || !addr_is_set(a))
+		return false;
+	*out = *a;
+	return true;
+}
+
+unsigned mstream_thread_index(const struct mstream *s) { return s->thread; }

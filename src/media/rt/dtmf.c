@@ -1,0 +1,139 @@
+/* Digits. In: telephone-event packets become one report a digit (rtp/telev.h). Out: a queue per stream; on the stream's
+ * tick a digit goes out as telephone-event (RFC 4733) or, where the far side takes none and the codec is known here, as a
+ * tone in the audio. While a digit and the gap after it last, nothing else is sent; w and W only wait. */
+#include "media/rt/rt_i.h"
+
+#include <string.h>
+
+enum { DIGIT_MS = 100, DIGIT_MIN_MS = 40, DIGIT_MAX_MS = 8000, GAP_US = 60000 };
+
+bool dtmf_in(struct rt_stream *s, const struct pkt *k, struct telev_report *done)
+{
+	return telev_rx_packet(&s->dtmf_in, k->payload, k->n, k->ts, s->t->now_us, done);
+}
+
+bool dtmf_in_flush(struct rt_stream *s, struct telev_report *done)
+{
+	return telev_rx_tick(&s->dtmf_in, s->t->now_us, 0, done);
+}
+
+void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_ms)
+{
+	struct rt_dtmf_out *d = &s->dtmf_out;
+	if (!duration_ms)
+		duration_ms = DIGIT_MS;
+	if (duration_ms < DIGIT_MIN_MS)
+		duration_ms = DIGIT_MIN_MS;
+	if (duration_ms > DIGIT_MAX_MS)
+		duration_ms = DIGIT_MAX_MS;
+	for (; *digits && d->count < DTMF_QUEUE_MAX; digits++) {
+		if (*digits != 'w' && *digits != 'W' && telev_of_digit(*digits) < 0)
+			continue;
+		unsigned at = (d->head + d->count++) % DTMF_QUEUE_MAX;
+		d->digits[at] = *digits;
+		d->durations_ms[at] = (uint16_t)duration_ms;
+	}
+	if (d->count)
+		tick_need(s, TICK_DTMF);
+}
+
+ON_MEDIA static void busy_set(struct rt_stream *s, bool is_busy)
+{
+	if (s->dtmf_out.is_busy == is_busy)
+		return;
+	s->dtmf_out.is_busy = is_busy;
+	stream_plan(s);
+}
+
+void dtmf_out_clear(struct rt_stream *s)
+{
+	memset(&s->dtmf_out, 0, sizeof(s->dtmf_out));
+	tick_done(s, TICK_DTMF);
+	stream_plan(s);
+}
+
+/* Takes the next digit of the queue; true when something is to be sent in this tick. */
+ON_MEDIA static bool digit_next(struct rt_stream *s)
+{
+	struct rt_dtmf_out *d = &s->dtmf_out;
+	char digit = d->digits[d->head];
+	unsigned ms = d->durations_ms[d->head];
+	d->head = (uint8_t)((d->head + 1) % DTMF_QUEUE_MAX);
+	d->count--;
+	if (digit == 'w' || digit == 'W') {
+		busy_set(s, false);
+		d->pause_us = digit == 'w' ? 500000 : 1000000;
+		return false;
+	}
+	d->is_inband = s->f->send_dtmf_pt < 0;
+	if (!d->is_inband) {
+		if (telev_tx_start(&d->tx, digit, flow_ts_now(s->f), s->f->send_clock_hz / 1000 * ms))
+			return false;
+	} else {
+		if (!s->send_ops || s->send_ops->open || dtmf_gen_start(&d->gen, s->send_ops->rate_hz, digit, ms, 0))
+			return false;
+		d->is_started = false;
+	}
+	busy_set(s, true);
+	return true;
+}
+
+ON_MEDIA static bool event_send(struct rt_stream *s)
+{
+	struct rt_dtmf_out *d = &s->dtmf_out;
+	uint8_t *p = s->t->scratch + RT_PACKET_ROOM;
+	bool is_marked;
+	if (!telev_tx_next(&d->tx, s->f->send_frame_ticks, p, &is_marked))
+		return false;
+	if (s->f->may_send && s->f->send_dtmf_pt >= 0) {
+		flow_send_own(s->f, (uint8_t)s->f->send_dtmf_pt, is_marked, d->tx.ts, p, TELEV_PAYLOAD_BYTES);
+		s->out_dtmf++;
+	}
+	return true;
+}
+
+ON_MEDIA static bool tone_send(struct rt_stream *s)
+{
+	struct rt_dtmf_out *d = &s->dtmf_out;
+	struct rt_thread *t = s->t;
+	uint8_t *p = t->scratch + RT_PACKET_ROOM;
+	if (!s->send_ops || s->send_ops->channels != 1)
+		return false;
+	size_t want = codec_frame_samples(s->send_ops, stream_frame_us(s) / 1000);
+	size_t got = dtmf_gen_read(&d->gen, t->pcm[0], want);
+	if (!got)
+		return false;
+	memset(t->pcm[0] + got, 0, (want - got) * sizeof(t->pcm[0][0]));
+	int n = s->send_ops->encode(NULL, t->pcm[0], want, p, RT_PACKET_MAX - RTP_HEADER_BYTES);
+	if (n > 0 && s->f->may_send) {
+		flow_send_own(s->f, (uint8_t)s->f->send_pt, !d->is_started, flow_ts_now(s->f), p, (size_t)n);
+		d->is_started = true;
+	}
+	return n > 0;
+}
+
+bool dtmf_out_tick(struct rt_stream *s)
+{
+	struct rt_dtmf_out *d = &s->dtmf_out;
+	if (d->pause_us > 0) {
+		d->pause_us -= stream_frame_us(s);
+		return d->is_busy;
+	}
+	if (d->is_sending) {
+		d->is_sending = d->is_inband ? tone_send(s) : event_send(s);
+		if (!d->is_sending) /* the digit just ended */
+			d->pause_us = GAP_US - stream_frame_us(s);
+		return true;
+	}
+	while (d->count && d->pause_us <= 0) {
+		d->is_sending = digit_next(s);
+		if (d->is_sending)
+			return d->is_inband ? tone_send(s) : event_send(s);
+	}
+	if (d->pause_us > 0)
+		return false;
+	busy_set(s, false);
+	tick_done(s, TICK_DTMF);
+	report_flag(s, PEND_DTMF_SENT);
+	return false;
+}

@@ -1,0 +1,215 @@
+/* The walk of a packet: socket -> header check -> source check -> counts -> by payload type: audio, telephone-event,
+ * comfort noise -> taps -> the peer's row: same codec, header rewritten in place and sent at once; else xcode.c.
+ * What a stream sends is one sequence under its own SSRC: each relayed source is anchored to it by two offsets, so that
+ * loss and order of the source stay visible to the far side. A bad packet costs a counter. */
+#include "base/check.h"
+#include "media/rt/rt_i.h"
+
+#include <string.h>
+
+void flow_readable(struct rt_thread *t, struct rt_flow *f)
+{
+	uint8_t *p = t->packet + RT_PACKET_ROOM;
+	struct addr from;
+	ssize_t n;
+	if (f->is_connected) {
+		n = recv(f->fd, p, RT_PACKET_MAX + 1, 0);
+	} else {
+		socklen_t len = sizeof(from);
+		n = recvfrom(f->fd, p, RT_PACKET_MAX + 1, 0, &from.sa, &len);
+	}
+	if (n <= 0) /* an ICMP error of an earlier send, or nothing */
+		return;
+	if (n > RT_PACKET_MAX) {
+		f->in_skipped++, t->dropped++;
+		return;
+	}
+	flow_rtp_in(t, f, p, (size_t)n, f->is_connected ? NULL : &from);
+}
+
+uint32_t flow_ts_now(const struct rt_flow *f)
+{
+	const struct rt_out *o = &f->out;
+	if (!o->was_started)
+		return o->ts;
+	int64_t ticks = (f->s->t->now_us - o->at_us) * f->send_clock_hz / 1000000;
+	return o->ts + (ticks > f->send_frame_ticks ? (uint32_t)ticks : f->send_frame_ticks);
+}
+
+ON_MEDIA static void put(struct rt_thread *t, struct rt_flow *f, const uint8_t *p, size_t n)
+{
+	ssize_t done = f->is_connected
+	    ? send(f->fd, p, n, MSG_DONTWAIT)
+	    : sendto(f->fd, p, n, MSG_DONTWAIT, &f->s->remote_rtp.sa, addr_len(&f->s->remote_rtp));
+	if (done < 0) /* no buffer, or the ICMP error of an earlier packet: lost like any datagram */
+		t->dropped++;
+	f->out.packets++;
+	f->out.bytes += n - RTP_HEADER_BYTES;
+}
+
+/* ts and the moment it stands for move together, so that packets of one event (same ts) keep its beginning. */
+static void out_advance(struct rt_thread *t, struct rt_out *o, uint16_t seq, uint32_t ts)
+{
+	o->seq = seq;
+	if (ts != o->ts || !o->was_started)
+		o->ts = ts, o->at_us = t->now_us;
+	o->was_started = true;
+}
+
+void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, uint8_t *payload, size_t n)
+{
+	struct rt_thread *t = f->s->t;
+	struct rt_out *o = &f->out;
+	uint8_t *p = payload - RTP_HEADER_BYTES;
+	uint16_t seq = (uint16_t)(o->seq + 1);
+	o->is_anchored = false;
+	if (f->is_write_tapped && pt == f->send_pt)
+		record_tap(f->s, 1, &f->s->params.send, ts, payload, n);
+	rtp_write_header(p, has_marker, pt, seq, ts, o->ssrc);
+	out_advance(t, o, seq, ts);
+	put(t, f, p, n + RTP_HEADER_BYTES);
+}
+
+static bool is_new_source(const struct rt_out *o, const struct pkt *k)
+{
+	int jump = rtp_seq_diff(k->seq, o->src_seq);
+	return !o->is_anchored || o->src_ssrc != k->ssrc || jump > SEQ_JUMP_MAX || jump < -SEQ_JUMP_MAX;
+}
+
+void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t pt)
+{
+	struct rt_out *o = &f->out;
+	if (!f->may_relay) {
+		o->is_anchored = false;
+		return;
+	}
+	if (is_new_source(o, k)) {
+		o->seq_offset = (uint16_t)(o->seq + 1 - k->seq);
+		o->ts_offset = flow_ts_now(f) - k->ts;
+		o->src_ssrc = k->ssrc, o->src_seq = o->anchor_seq = k->seq;
+		o->is_anchored = true;
+		k->has_marker = true;
+	} else if (rtp_seq_diff(k->seq, o->anchor_seq) < 0 && rtp_seq_diff(o->src_seq, o->anchor_seq) < SEQ_JUMP_MAX) {
+		return; /* older than the anchor: its number was used by the source before */
+	}
+	uint8_t *p = k->payload - RTP_HEADER_BYTES;
+	uint16_t seq = (uint16_t)(k->seq + o->seq_offset);
+	uint32_t ts = k->ts + o->ts_offset;
+	if (f->is_write_tapped && pt == f->send_pt)
+		record_tap(f->s, 1, &f->s->params.send, ts, k->payload, k->n);
+	rtp_write_header(p, k->has_marker, pt, seq, ts, o->ssrc);
+	if (!o->was_started || rtp_seq_diff(seq, o->seq) > 0) {
+		out_advance(t, o, seq, ts);
+		o->src_seq = k->seq;
+	}
+	put(t, f, p, k->n + RTP_HEADER_BYTES);
+}
+
+ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+{
+	struct rt_stream *s = f->s;
+	struct telev_report done;
+	f->in_media++;
+	if (s->dtmf_in.is_active && dtmf_in_flush(s, &done))
+		report_digit(s, done.digit, done.duration);
+	if (f->is_read_tapped && !s->is_read_muted)
+		record_tap(s, 0, &s->params.recv, k->ts, k->payload, k->n);
+	switch ((enum flow_how)f->how) {
+	case HOW_NONE:
+		break;
+	case HOW_DIRECT:
+		flow_forward(t, &t->flows[f->to], k, (uint8_t)t->flows[f->to].send_pt);
+		break;
+	case HOW_XCODE:
+		xcode_forward(t, s, &t->flows[f->to], k);
+		break;
+	case HOW_DELAY:
+		delay_put(s, k);
+		break;
+	}
+}
+
+ON_MEDIA static void event_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+{
+	struct rt_stream *s = f->s;
+	struct telev_report done;
+	bool is_done = dtmf_in(s, k, &done);
+	s->in_dtmf++;
+	if (is_done)
+		report_digit(s, done.digit, done.duration);
+	if (f->how == HOW_NONE || s->peer == s)
+		return;
+	struct rt_flow *to = &t->flows[f->to];
+	if (to->send_dtmf_pt >= 0 && to->send_clock_hz == s->params.recv.clock_hz) {
+		if (to->may_relay)
+			to->s->out_dtmf++;
+		flow_forward(t, to, k, (uint8_t)to->send_dtmf_pt);
+	} else if (is_done) {
+		char digit[2] = { done.digit, 0 };
+		dtmf_out_queue(to->s, digit, done.duration * 1000u / (s->params.recv.clock_hz ? s->params.recv.clock_hz : 8000));
+	}
+}
+
+ON_MEDIA static void noise_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+{
+	f->s->in_cng++;
+	if (f->how != HOW_DIRECT && f->how != HOW_XCODE)
+		return;
+	struct rt_flow *to = &t->flows[f->to];
+	if (to->cn_pt < 0 || to->send_clock_hz != f->s->params.recv.clock_hz)
+		return;
+	to->s->out_cng++;
+	flow_forward(t, to, k, (uint8_t)to->cn_pt);
+}
+
+ON_MEDIA static void account(struct rt_thread *t, struct rt_flow *f, const struct rtp_packet *k, size_t n)
+{
+	struct rt_stream *s = f->s;
+	f->in_packets++;
+	f->in_bytes += n;
+	if (!f->last_in_us)
+		report_flag(s, PEND_FIRST);
+	f->last_in_us = t->now_us;
+	if (s->seq.ssrc != k->ssrc || !s->seq.is_started) {
+		if (s->seq.is_started)
+			s->lost_before += rtp_source_lost(&s->seq);
+		rtp_source_init(&s->seq, k->ssrc, s->params.recv.clock_hz ? s->params.recv.clock_hz : 8000);
+	}
+	(void)rtp_source_update(&s->seq, k->seq, k->ts, t->now_us);
+}
+
+void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct addr *from)
+{
+	struct rt_stream *s = f->s;
+	struct rtp_packet pk;
+	if (rtp_classify(p, n) == RTP_KIND_RTCP) {
+		if (s->params.is_rtcp_mux && (!from || (addr_is_set(&s->remote_rtp) && addr_eq(from, &s->remote_rtp))))
+			rtcp_in(s, p, n);
+		else
+			f->in_skipped++;
+		return;
+	}
+	if (rtp_classify(p, n) != RTP_KIND_RTP || rtp_parse(p, n, &pk)) {
+		f->in_skipped++, t->dropped++;
+		return;
+	}
+	if (from && !source_accepts(s, from, pk.ssrc, pk.seq)) {
+		s->in_wrong++, t->dropped++;
+		return;
+	}
+	account(t, f, &pk, n);
+	if (!f->may_take) {
+		f->in_skipped++;
+		return;
+	}
+	struct pkt k = { .payload = p + (pk.payload - p), .n = pk.payload_bytes, .ts = pk.ts, .ssrc = pk.ssrc, .seq = pk.seq,
+		.pt = pk.pt, .has_marker = pk.is_marked };
+	if (k.pt == f->recv_pt)
+		audio_in(t, f, &k);
+	else if (k.pt == f->recv_dtmf_pt)
+		event_in(t, f, &k);
+	else if (k.pt == f->cn_pt)
+		noise_in(t, f, &k);
+	else
+		f->in_skipped++;
+}

@@ -1,0 +1,149 @@
+/* What control makes and lends to media threads: byte rings, clips, plays, records. Memory is taken and given back by
+ * control (or between two packets); here is how they are made, filled and read. */
+#include "base/mem.h"
+#include "media/rt/record_i.h"
+#include "media/rt/rt_i.h"
+
+#include <string.h>
+
+int rt_ring_new(struct rt_ring **out, size_t min_bytes)
+{
+	size_t cap = 4096;
+	while (cap < min_bytes)
+		cap *= 2;
+	struct rt_ring *r = mem_new_atomic(sizeof(*r) + cap, NULL, "media.ring");
+	if (!r)
+		return ST_NOMEM;
+	r->cap = cap;
+	*out = r;
+	return ST_OK;
+}
+
+/* Eight bytes at offset at (a multiple of 8) with bytes [from, to) of it replaced. */
+static void word_put(struct rt_ring *r, size_t at, const uint8_t *p, size_t from, size_t to)
+{
+	uint64_t *w = (uint64_t *)(void *)(r->bytes + at);
+	uint64_t v = __atomic_load_n(w, __ATOMIC_RELAXED);
+	memcpy((uint8_t *)&v + from, p, to - from);
+	__atomic_store_n(w, v, __ATOMIC_RELAXED);
+}
+
+void rt_ring_write(struct rt_ring *r, const void *p, size_t n)
+{
+	const uint8_t *src = p;
+	uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
+	uint64_t end = at + n;
+	while (at < end) {
+		size_t in = at & 7, take = 8 - in;
+		if (take > end - at)
+			take = (size_t)(end - at);
+		word_put(r, (size_t)(at & (r->cap - 1)) & ~(size_t)7, src, in, in + take);
+		src += take, at += take;
+	}
+	atomic_store_explicit(&r->written, end, memory_order_release);
+}
+
+void rt_ring_copy(const struct rt_ring *r, uint64_t at, void *p, size_t n)
+{
+	uint8_t *dst = p;
+	uint64_t end = at + n;
+	while (at < end) {
+		size_t in = at & 7, take = 8 - in;
+		if (take > end - at)
+			take = (size_t)(end - at);
+		const uint64_t *w = (const uint64_t *)(const void *)(r->bytes + ((at & (r->cap - 1)) & ~UINT64_C(7)));
+		uint64_t v = __atomic_load_n(w, __ATOMIC_RELAXED);
+		memcpy(dst, (const uint8_t *)&v + in, take);
+		dst += take, at += take;
+	}
+}
+
+static void clip_free(void *obj)
+{
+	struct rt_clip *c = obj;
+	mem_free(c->bytes);
+}
+
+int rt_clip_new(struct rt_clip **out, size_t bytes_count)
+{
+	struct rt_clip *c = mem_new_atomic(sizeof(*c), clip_free, "media.clip");
+	if (!c)
+		return ST_NOMEM;
+	c->bytes = mem_alloc(bytes_count + 1);
+	if (!c->bytes) {
+		mem_unref(c);
+		return ST_NOMEM;
+	}
+	c->bytes_count = bytes_count;
+	*out = c;
+	return ST_OK;
+}
+
+struct rt_play *rt_play_new(size_t part_count)
+{
+	struct rt_play *p = mem_zalloc(sizeof(*p) + part_count * sizeof(p->parts[0]));
+	if (p)
+		p->part_count = part_count;
+	return p;
+}
+
+void rt_play_free(struct rt_play *p)
+{
+	for (size_t i = 0; p && i < p->part_count; i++) {
+		mem_unref(p->parts[i].clip);
+		mem_unref(p->parts[i].ring);
+	}
+	mem_free(p);
+}
+
+static int tap_new(struct rt_tap **out, uint32_t in_hz, uint32_t rate_hz)
+{
+	size_t cap = 4096;
+	while (cap < rate_hz / 2)
+		cap *= 2;
+	struct rt_tap *tap = mem_zalloc(sizeof(*tap) + cap * sizeof(tap->pcm[0]));
+	if (!tap)
+		return ST_NOMEM;
+	tap->cap = cap;
+	tap->in_hz = in_hz;
+	int st = in_hz == rate_hz ? ST_OK : resample_new(&tap->resample, in_hz, rate_hz, 1);
+	if (st)
+		mem_free(tap);
+	else
+		*out = tap;
+	return st;
+}
+
+int rt_record_new(struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz, const uint32_t in_rates[2])
+{
+	struct rt_record *r = mem_zalloc(sizeof(*r));
+	if (!r)
+		return ST_NOMEM;
+	r->conf = *conf;
+	r->rate_hz = rate_hz;
+	r->channels = conf->is_stereo && conf->has_read && conf->has_write ? 2 : 1;
+	r->limit_frames = (uint64_t)conf->limit_ms * rate_hz / 1000;
+	r->silence_frames = conf->silence_level ? (uint64_t)conf->silence_ms * rate_hz / 1000 : 0;
+	int st = rt_ring_new(&r->ring, (size_t)rate_hz * 2 * sizeof(int16_t) * r->channels);
+	if (!st && conf->has_read)
+		st = tap_new(&r->taps[0], in_rates[0], rate_hz);
+	if (!st && conf->has_write)
+		st = tap_new(&r->taps[1], in_rates[1], rate_hz);
+	if (st)
+		rt_record_free(r);
+	else
+		*out = r;
+	return st;
+}
+
+void rt_record_free(struct rt_record *r)
+{
+	for (int i = 0; r && i < 2; i++) {
+		if (r->taps[i])
+			mem_unref(r->taps[i]->resample);
+		mem_free(r->taps[i]);
+	}
+	if (r)
+		mem_unref(r->ring);
+	mem_free(r);
+}

@@ -1,0 +1,162 @@
+/* Plays: bytes prepared by control in the play's codec (clips, silence, a worker's ring, a shared stream with a clock) cut
+ * into frames on the stream's tick. Parts follow each other without a gap inside a frame; the last frame is filled up
+ * with silence. A disk that is late costs this play silence. Timestamps go on from what was sent before. */
+#include "base/check.h"
+#include "media/rt/rt_i.h"
+
+#include <string.h>
+
+enum { CLOCK_SLIP_US = 200000 };
+
+ON_MEDIA static bool is_playable(const struct rt_stream *s, const struct rt_play *p)
+{
+	const struct codec_ops *to = s->send_ops;
+	return to && !to->open && to->channels == 1 && to->rate_hz == p->codec.rate_hz;
+}
+
+void play_end(struct rt_stream *s, int status)
+{
+	struct rt_play *p = s->play;
+	s->play = NULL;
+	s->pend.flags &= ~(unsigned)PEND_REFILL;
+	p->status = status;
+	tick_done(s, TICK_PLAY);
+	stream_plan(s);
+	report_play(s, p);
+}
+
+void play_start(struct rt_stream *s, struct rt_play *p)
+{
+	if (s->play)
+		play_end(s, ST_CANCELLED);
+	s->play = p;
+	if (!s->has_params || !is_playable(s, p)) {
+		play_end(s, ST_UNSUPPORTED);
+		return;
+	}
+	tick_need(s, TICK_PLAY);
+	stream_plan(s);
+}
+
+static size_t read_clip(struct rt_play *p, struct rt_part *part, uint8_t *out, size_t n, bool *is_over)
+{
+	uint64_t left = part->bytes_count - p->at;
+	size_t take = left < n ? (size_t)left : n;
+	if (part->kind == RT_PART_CLIP)
+		memcpy(out, part->clip->bytes + p->at, take);
+	else
+		memset(out, p->silence, take);
+	p->at += take;
+	if (p->at == part->bytes_count) {
+		*is_over = !part->is_endless || !part->bytes_count;
+		p->at = 0;
+	}
+	return take;
+}
+
+ON_MEDIA static size_t read_ring(struct rt_stream *s, struct rt_play *p, struct rt_part *part, uint8_t *out, size_t n, bool *is_over)
+{
+	struct rt_ring *r = part->ring;
+	bool is_ended = atomic_load_explicit(&r->is_ended, memory_order_acquire);
+	uint64_t at = atomic_load_explicit(&r->read, memory_order_relaxed);
+	uint64_t have = atomic_load_explicit(&r->written, memory_order_acquire) - at;
+	size_t take = have < n ? (size_t)have : n;
+	rt_ring_copy(r, at, out, take);
+	atomic_store_explicit(&r->read, at + take, memory_order_release);
+	if (is_ended) {
+		*is_over = take == have;
+		return take;
+	}
+	memset(out + take, p->silence, n - take); /* the disk is late */
+	bool was_low = have >= r->cap / 2;
+	if (have - take < r->cap / 2 && (was_low || take < n))
+		report_flag(s, PEND_REFILL);
+	return n;
+}
+
+ON_MEDIA static size_t read_clock(struct rt_stream *s, struct rt_play *p, struct rt_part *part, uint8_t *out, size_t n)
+{
+	struct rt_ring *r = part->ring;
+	uint64_t bytes_per_s = (uint64_t)p->codec.rate_hz * p->bytes_per_sample;
+	int64_t since_us = s->t->now_us - part->clock_start_us;
+	uint64_t now = since_us > 0 ? (uint64_t)since_us * p->codec.rate_hz / 1000000 * p->bytes_per_sample : 0;
+	uint64_t slip = CLOCK_SLIP_US * bytes_per_s / 1000000;
+	if (!p->was_started || now > p->at + slip || p->at > now + slip)
+		p->at = now;
+	uint64_t written = atomic_load_explicit(&r->written, memory_order_acquire);
+	if (p->at + n > written || written - p->at > r->cap)
+		memset(out, p->silence, n);
+	else
+		rt_ring_copy(r, p->at, out, n);
+	p->at += n;
+	return n;
+}
+
+/* The next n bytes; fewer only at the end of everything. */
+ON_MEDIA static size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t *out, size_t n)
+{
+	size_t done = 0, empty_count = 0;
+	while (done < n && empty_count <= p->part_count) {
+		if (p->part_now == p->part_count) {
+			if (!p->loops_left)
+				break;
+			p->loops_left -= p->loops_left > 0;
+			p->part_now = 0;
+		}
+		struct rt_part *part = &p->parts[p->part_now];
+		bool is_over = false;
+		size_t got = 0;
+		switch (part->kind) {
+		case RT_PART_NONE: is_over = true; break;
+		case RT_PART_CLIP:
+		case RT_PART_SILENCE: got = read_clip(p, part, out + done, n - done, &is_over); break;
+		case RT_PART_RING: got = read_ring(s, p, part, out + done, n - done, &is_over); break;
+		case RT_PART_CLOCK: got = read_clock(s, p, part, out + done, n - done); break;
+		}
+		done += got;
+		empty_count = got ? 0 : empty_count + 1;
+		if (is_over)
+			p->part_now++;
+	}
+	return done;
+}
+
+/* The send codec changed since the play was made: samples of the same rate are turned over. */
+ON_MEDIA static int turn_over(struct rt_stream *s, const struct rt_play *p, uint8_t *bytes, size_t n, size_t cap)
+{
+	const struct codec_ops *from = codec_find(p->codec.name, p->codec.clock_hz, 1);
+	int got = from ? from->decode(NULL, bytes, n, s->t->pcm[0], RT_FRAME_MAX_SAMPLES) : ST_UNSUPPORTED;
+	return got < 0 ? got : s->send_ops->encode(NULL, s->t->pcm[0], (size_t)got, bytes, cap);
+}
+
+void play_tick(struct rt_stream *s)
+{
+	struct rt_play *p = s->play;
+	struct rt_flow *f = s->f;
+	uint8_t *bytes = s->t->scratch + RT_PACKET_ROOM;
+	size_t samples = (size_t)((uint64_t)p->codec.rate_hz * stream_frame_us(s) / 1000000);
+	size_t want = samples * p->bytes_per_sample;
+	int n = (int)want;
+	if (!is_playable(s, p) || want > RT_PACKET_MAX - RTP_HEADER_BYTES) {
+		play_end(s, ST_UNSUPPORTED);
+		return;
+	}
+	size_t got = play_read(s, p, bytes, want);
+	if (!got) {
+		play_end(s, ST_OK);
+		return;
+	}
+	memset(bytes + got, p->silence, want - got);
+	p->sent_samples += got / p->bytes_per_sample;
+	bool is_going_on = p->was_started && f->out.ts == p->ts;
+	p->ts = is_going_on ? p->ts + f->send_frame_ticks : flow_ts_now(f);
+	p->was_started = true;
+	if (strcmp(p->codec.name, s->send_ops->name))
+		n = turn_over(s, p, bytes, want, RT_PACKET_MAX - RTP_HEADER_BYTES);
+	if (n > 0 && f->may_send)
+		flow_send_own(f, (uint8_t)f->send_pt, !is_going_on, p->ts, bytes, (size_t)n);
+	else
+		p->ts--; /* no longer what was sent: the next frame starts anew */
+	if (got < want)
+		play_end(s, ST_OK);
+}

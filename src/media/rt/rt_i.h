@@ -1,0 +1,259 @@
+/* What the files of this room share. Everything here belongs to one media thread. */
+#pragma once
+#include "base/list.h"
+#include "base/role.h"
+#include "base/status.h"
+#include "codec/codec.h"
+#include "dsp/dtmf.h"
+#include "media/rt/rt.h"
+#include "rtp/rtcp.h"
+#include "rtp/rtp.h"
+#include "rtp/telev.h"
+#include <pthread.h>
+
+enum {
+	FLOW_MAX = 16384,         /* streams of one thread */
+	RT_PACKET_MAX = 1600,     /* bytes; longer datagrams are cut and dropped */
+	RT_PACKET_ROOM = 64,      /* before a received packet, so that a header can grow */
+	WHEEL_SLOTS = 64,
+	WHEEL_SLOT_US = 2000,
+	RT_PTIME_MAX_MS = 120,
+	RT_FRAME_MAX_SAMPLES = 48 * RT_PTIME_MAX_MS,
+	LEARN_PACKETS = 5,        /* in sequence from one source before it is believed */
+	LEARN_WINDOW_US = 3000000, /* from the first packet on */
+	SEQ_JUMP_MAX = 1000       /* more than this is a new beginning */
+};
+#define FLOW_NONE UINT32_MAX
+
+enum flow_how { HOW_NONE, HOW_DIRECT, HOW_XCODE, HOW_DELAY };
+
+/* What a stream sends is one continuous sequence, whatever the source: a relayed source is anchored to it (offsets), our
+ * own packets (plays, digits) go on from it. RFC 3550 section 5.1. */
+struct rt_out {
+	uint64_t packets, bytes; /* bytes: payload */
+	int64_t at_us;           /* when ts was sent */
+	uint32_t ssrc, ts;       /* of the newest packet sent */
+	uint16_t seq;
+	bool was_started, is_anchored;
+	uint16_t src_seq, seq_offset; /* newest relayed, and what is added */
+	uint16_t anchor_seq;
+	uint32_t src_ssrc, ts_offset;
+};
+
+/* The flow table's row: all that a plain relay touches, per port, 64-bit counters. */
+struct rt_flow {
+	struct rt_stream *s; /* NULL: free, and `to` is the next free row */
+	int fd;
+	uint32_t to;         /* row whose peer gets what arrives here, FLOW_NONE */
+	uint8_t how;         /* enum flow_how */
+	bool is_connected;   /* the kernel drops other sources */
+	bool may_take;       /* direction and mute let packets in */
+	bool may_relay;      /* direction, mute, plays and digits let relayed packets out */
+	bool may_send;       /* direction and mute let own packets out, and there is an address */
+	bool is_read_tapped, is_write_tapped;
+	int16_t recv_pt, recv_dtmf_pt, cn_pt;
+	int16_t send_pt, send_dtmf_pt;
+	uint32_t send_clock_hz;
+	uint16_t send_frame_ticks; /* RTP clock ticks of one frame */
+	int64_t last_in_us;
+	uint64_t in_packets, in_bytes, in_media, in_skipped, in_dropped;
+	struct rt_out out;
+};
+
+enum src_state {
+	SRC_NONE,   /* nobody is believed */
+	SRC_OPEN,   /* learning window: the socket is not connected */
+	SRC_STRICT, /* connected to the signalled address */
+	SRC_LOCKED  /* connected to a learned address */
+};
+struct src_candidate {
+	struct addr addr;
+	uint32_t ssrc;
+	uint16_t seq;
+	uint8_t count;
+};
+
+enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8 };
+
+enum pend_flag {
+	PEND_FIRST = 1, PEND_LEARNED = 2, PEND_TIMEOUT = 4, PEND_DTMF_SENT = 8, PEND_REFILL = 16, PEND_MOVED = 32, PEND_CLOSED = 64
+};
+enum { PEND_DIGITS_MAX = 32, DTMF_QUEUE_MAX = 128 };
+
+/* What is to be reported, kept until the ring to control has room: nothing is lost. */
+struct rt_pending {
+	struct lnode link; /* in the thread's list */
+	uint32_t flags;
+	uint8_t digit_count;
+	char digits[PEND_DIGITS_MAX];
+	uint16_t durations[PEND_DIGITS_MAX];
+	struct rt_play *plays;
+	struct rt_record *records;
+	struct rt_stats *stats;
+};
+
+struct rt_dtmf_out {
+	char digits[DTMF_QUEUE_MAX];
+	uint16_t durations_ms[DTMF_QUEUE_MAX];
+	uint8_t head, count;
+	bool is_busy;      /* a digit or the gap after it: nothing else is sent */
+	bool is_sending, is_inband;
+	bool is_started;   /* in-band: its timestamp runs */
+	int64_t pause_us;  /* left of a gap or of w and W */
+	struct telev_tx tx;
+	struct dtmf_gen gen;
+};
+
+struct rt_rtcp {
+	int64_t next_us;
+	uint32_t sr_mid; /* of the peer's last SR, and when it came */
+	int64_t sr_at_us;
+	uint64_t out_packets_told;
+	uint32_t peer_packets, peer_octets;
+};
+
+struct rt_stream {
+	struct rt_flow *f; /* its row, or &parked */
+	struct rt_flow parked;
+	struct rt_thread *t;
+	void *owner;
+	int rtcp_fd;
+	uint32_t slot;
+
+	struct media_params params;
+	const struct codec_ops *send_ops, *recv_ops; /* NULL: passed through only */
+	bool has_params;
+	bool is_read_muted, is_write_muted;
+	bool is_moving;
+	struct lnode leaving;
+	struct rt_thread *leaving_to;
+
+	enum src_state src;
+	int64_t src_since_us; /* first packet of the window, 0 = none yet */
+	struct src_candidate cands[2];
+	struct addr remote_rtp, remote_rtcp; /* where we send */
+
+	struct rt_stream *peer; /* who gets what we receive; itself for echo */
+	struct rt_xcode *xcode; /* towards peer */
+	struct rt_delay *delay;
+
+	struct lnode tick;
+	unsigned tick_needs;
+	int64_t tick_due_us;
+
+	struct rt_play *play;
+	struct rt_record *records;
+	struct rt_dtmf_out dtmf_out;
+	struct telev_rx dtmf_in;
+	struct rtp_source seq; /* RFC 3550 appendix A; of the current SSRC */
+	uint64_t lost_before;  /* by earlier SSRCs */
+	struct rt_rtcp rtcp;
+	uint32_t timeout_ms;
+	int64_t timeout_since_us; /* not counted from earlier than this */
+	bool is_timeout_told;
+	struct rt_pending pend;
+	uint64_t in_dtmf, in_cng, in_wrong, in_flushed, out_dtmf, out_cng;
+};
+
+struct rt_thread {
+	int epoll_fd;
+	int64_t now_us;
+	struct rt_flow *flows;
+	uint32_t flow_top, flow_free;
+	size_t stream_count;
+	struct list wheel[WHEEL_SLOTS];
+	uint16_t wheel_counts[WHEEL_SLOTS];
+	uint64_t wheel_bits;
+	int64_t wheel_slot; /* the next one to run, in units of WHEEL_SLOT_US */
+	int64_t house_us;
+	unsigned house_phase;
+	struct list reporting, leaving;
+	bool is_quitting;
+	struct mailbox *box, *reports;
+	uint64_t dropped;
+	uint64_t gone_in, gone_out; /* of streams that left */
+	_Atomic uint64_t count_in, count_out, count_dropped;
+	pthread_t pthread;
+	unsigned index;
+	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + 16];
+	uint8_t scratch[RT_PACKET_ROOM + RT_PACKET_MAX + 16];
+	int16_t pcm[2][RT_FRAME_MAX_SAMPLES];
+};
+
+/* thread.c */
+ON_MEDIA int thread_flow_take(struct rt_thread *t, struct rt_stream *s);
+ON_MEDIA void thread_flow_release(struct rt_thread *t, struct rt_stream *s);
+ON_MEDIA void tick_need(struct rt_stream *s, unsigned need);
+ON_MEDIA void tick_done(struct rt_stream *s, unsigned need);
+
+/* stream.c: commands */
+ON_MEDIA void stream_cmd(struct rt_thread *t, const struct rt_cmd *c);
+ON_MEDIA void stream_plan(struct rt_stream *s); /* recomputes the row from everything else */
+ON_MEDIA void stream_unjoin(struct rt_stream *s); /* and its peer */
+ON_MEDIA unsigned stream_frame_us(const struct rt_stream *s); /* what one tick is worth */
+ON_MEDIA void stream_house(struct rt_stream *s);  /* about once a second */
+ON_MEDIA void stream_tick(struct rt_stream *s);
+
+/* source.c: whom to believe */
+ON_MEDIA void source_set(struct rt_stream *s, const struct media_params *was);
+/* An unconnected socket got a valid RTP packet: may it be taken? */
+ON_MEDIA bool source_accepts(struct rt_stream *s, const struct addr *from, uint32_t ssrc, uint16_t seq);
+ON_MEDIA void source_house(struct rt_stream *s);
+
+/* flow.c: packets in and relayed */
+ON_MEDIA void flow_readable(struct rt_thread *t, struct rt_flow *f);
+ON_MEDIA void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct addr *from);
+struct pkt {
+	uint8_t *payload; /* at least 12 writable bytes before it */
+	size_t n;
+	uint32_t ts, ssrc;
+	uint16_t seq;
+	uint8_t pt;
+	bool has_marker;
+};
+/* Sends a packet of another source on f's socket with f's own sequence. */
+ON_MEDIA void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t pt);
+/* Sends our own packet: the next sequence number, ts as given. */
+ON_MEDIA void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, uint8_t *payload, size_t n);
+ON_MEDIA uint32_t flow_ts_now(const struct rt_flow *f); /* the timestamp for something that starts now */
+
+/* dtmf.c */
+ON_MEDIA bool dtmf_in(struct rt_stream *s, const struct pkt *k, struct telev_report *done); /* true: a digit is complete */
+ON_MEDIA bool dtmf_in_flush(struct rt_stream *s, struct telev_report *done); /* one whose end was lost */
+ON_MEDIA void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_ms);
+ON_MEDIA bool dtmf_out_tick(struct rt_stream *s); /* true: nothing else may be sent in this tick */
+ON_MEDIA void dtmf_out_clear(struct rt_stream *s);
+
+/* play.c */
+ON_MEDIA void play_start(struct rt_stream *s, struct rt_play *p);
+ON_MEDIA void play_end(struct rt_stream *s, int status);
+ON_MEDIA void play_tick(struct rt_stream *s);
+
+/* record.c */
+ON_MEDIA void record_start(struct rt_stream *s, struct rt_record *r);
+ON_MEDIA void record_end(struct rt_stream *s, struct rt_record *r, int status);
+ON_MEDIA void record_stop(struct rt_stream *s, uint32_t id, int status); /* 0 = all */
+ON_MEDIA void record_tick(struct rt_stream *s);
+/* side 0: from the peer, 1: to it */
+ON_MEDIA void record_tap(struct rt_stream *s, int side, const struct media_codec *codec, uint32_t ts, const uint8_t *p, size_t n);
+
+/* xcode.c */
+ANY size_t rt_sample_bytes(const struct codec_ops *ops); /* of sample-based codecs without state; 0 = not one */
+ON_MEDIA void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k);
+ON_MEDIA void delay_put(struct rt_stream *s, const struct pkt *k);
+ON_MEDIA void delay_tick(struct rt_stream *s);
+
+/* rtcp.c */
+ON_MEDIA void rtcp_readable(struct rt_thread *t, struct rt_stream *s);
+ON_MEDIA void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n);
+ON_MEDIA void rtcp_house(struct rt_stream *s);
+ON_MEDIA void rtcp_bye(struct rt_stream *s);
+
+/* report.c */
+ON_MEDIA void report_flag(struct rt_stream *s, enum pend_flag flag);
+ON_MEDIA void report_digit(struct rt_stream *s, char digit, unsigned duration);
+ON_MEDIA void report_play(struct rt_stream *s, struct rt_play *p);
+ON_MEDIA void report_record(struct rt_stream *s, struct rt_record *r);
+ON_MEDIA void report_stats(struct rt_stream *s, struct rt_stats *st);
+ON_MEDIA void report_wanted(struct rt_stream *s); /* something of it is to be looked at in report_flush */
+ON_MEDIA void reports_flush(struct rt_thread *t);

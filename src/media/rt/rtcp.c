@@ -1,0 +1,83 @@
+/* RTCP of a stream (RFC 3550 section 6): a sender or receiver report with our own SSRC about every five seconds, varied by
+ * half so that streams do not speak together, and BYE at the end; the peer's sender reports feed the statistics. Taken
+ * only from the host that RTP is taken from, on the RTCP port or, with rtcp-mux (RFC 5761), on the RTP port. */
+#include "base/clock.h"
+#include "base/rand.h"
+#include "media/rt/rt_i.h"
+
+enum { INTERVAL_US = 5000000, RTCP_PACKET_MAX = 256 };
+
+void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n)
+{
+	struct rtcp_item it;
+	size_t off = 0;
+	if (rtcp_check(p, n))
+		return;
+	while (rtcp_next(p, n, &off, &it) == ST_OK) {
+		if (it.type != RTCP_SR)
+			continue;
+		s->rtcp.sr_mid = rtcp_ntp_mid(it.sr.ntp);
+		s->rtcp.sr_at_us = s->t->now_us;
+		s->rtcp.peer_packets = it.sr.packets;
+		s->rtcp.peer_octets = it.sr.octets;
+	}
+}
+
+void rtcp_readable(struct rt_thread *t, struct rt_stream *s)
+{
+	struct addr from;
+	socklen_t len = sizeof(from);
+	uint8_t *p = t->packet + RT_PACKET_ROOM;
+	ssize_t n = recvfrom(s->rtcp_fd, p, RT_PACKET_MAX, MSG_DONTWAIT, &from.sa, &len);
+	if (n <= 0)
+		return;
+	if (!addr_is_set(&s->remote_rtcp) || !addr_eq_host(&from, &s->remote_rtcp))
+		s->in_wrong++, t->dropped++;
+	else
+		rtcp_in(s, p, (size_t)n);
+}
+
+ON_MEDIA static void report_send(struct rt_stream *s, bool is_bye)
+{
+	struct rt_flow *f = s->f;
+	int64_t now_us = s->t->now_us;
+	struct rtcp_sr sr;
+	struct rtcp_block block;
+	struct rtcp_report r = { .ssrc = f->out.ssrc, .is_bye = is_bye, .cname = "tandem" };
+	if (f->out.packets != s->rtcp.out_packets_told) {
+		int64_t since_us = now_us - f->out.at_us;
+		sr = (struct rtcp_sr){ .ssrc = f->out.ssrc, .ntp = rtcp_ntp(clock_wall_us()),
+			.ts = f->out.ts + (uint32_t)(since_us * f->send_clock_hz / 1000000),
+			.packets = (uint32_t)f->out.packets, .octets = (uint32_t)f->out.bytes };
+		r.sr = &sr;
+		s->rtcp.out_packets_told = f->out.packets;
+	}
+	if (s->seq.is_started) {
+		rtcp_block_make(&s->seq, s->rtcp.sr_mid, s->rtcp.sr_mid ? (uint32_t)(now_us - s->rtcp.sr_at_us) : 0, &block);
+		r.blocks = &block, r.block_count = 1;
+	}
+	uint8_t p[RTCP_PACKET_MAX];
+	int n = rtcp_write(p, sizeof(p), &r);
+	if (n <= 0)
+		return;
+	int fd = s->params.is_rtcp_mux ? f->fd : s->rtcp_fd;
+	if (s->params.is_rtcp_mux && f->is_connected)
+		(void)!send(fd, p, (size_t)n, MSG_DONTWAIT);
+	else
+		(void)!sendto(fd, p, (size_t)n, MSG_DONTWAIT, &s->remote_rtcp.sa, addr_len(&s->remote_rtcp));
+}
+
+void rtcp_house(struct rt_stream *s)
+{
+	if (!s->rtcp.next_us || s->t->now_us < s->rtcp.next_us)
+		return;
+	s->rtcp.next_us = s->t->now_us + INTERVAL_US / 2 + rand_below(INTERVAL_US);
+	if (addr_is_set(&s->remote_rtcp) && (s->f->out.packets || s->seq.is_started))
+		report_send(s, false);
+}
+
+void rtcp_bye(struct rt_stream *s)
+{
+	if (s->has_params && addr_is_set(&s->remote_rtcp) && s->f->out.packets)
+		report_send(s, true);
+}

@@ -1,0 +1,272 @@
+/* A stream's commands, its plan, and its regular work. The plan is the one place where everything known about a stream
+ * (direction, mute, address, plays, digits, its join) becomes the few flags of its flow row that packets look at.
+ * Joins are mutual: a relay links two streams, an echo links one to itself; unjoining either ends it for both. */
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "media/rt/rt_i.h"
+
+#include <string.h>
+#include <unistd.h>
+
+int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, void *owner)
+{
+	struct rt_stream *s = mem_zalloc(sizeof(*s));
+	if (!s)
+		return ST_NOMEM;
+	struct rt_flow *f = &s->parked;
+	s->f = f;
+	s->owner = owner;
+	s->rtcp_fd = rtcp_fd;
+	f->fd = rtp_fd, f->to = FLOW_NONE;
+	f->recv_pt = f->recv_dtmf_pt = f->send_pt = f->send_dtmf_pt = f->cn_pt = -1;
+	f->send_clock_hz = 8000, f->send_frame_ticks = 160;
+	f->out.ssrc = rand_u32(), f->out.ts = rand_u32(), f->out.seq = (uint16_t)(rand_u32() & 0x7fff);
+	*out = s;
+	return ST_OK;
+}
+
+void rt_stream_free(struct rt_stream *s) { mem_free(s); }
+void *rt_stream_owner(const struct rt_stream *s) { return s->owner; }
+
+void rt_stream_stats(const struct rt_stream *s, struct media_stats *out)
+{
+	const struct rt_flow *f = s->f;
+	*out = (struct media_stats){
+		.in_packets = f->in_packets, .in_bytes = f->in_bytes, .in_media_packets = f->in_media,
+		.in_skip_packets = f->in_skipped, .in_dtmf_packets = s->in_dtmf, .in_cng_packets = s->in_cng,
+		.in_flush_packets = s->in_flushed, .in_wrong_source_packets = s->in_wrong,
+		.out_packets = f->out.packets, .out_bytes = f->out.bytes + f->out.packets * RTP_HEADER_BYTES,
+		.out_dtmf_packets = s->out_dtmf, .out_cng_packets = s->out_cng,
+		.in_lost_packets = s->lost_before + (s->seq.is_started ? rtp_source_lost(&s->seq) : 0),
+		.in_jitter_us = s->seq.is_started ? rtp_source_jitter_us(&s->seq) : 0,
+		.in_jitter_max_us = s->seq.is_started ? rtp_source_jitter_max_us(&s->seq) : 0,
+		.rtcp_packets = s->rtcp.peer_packets, .rtcp_octets = s->rtcp.peer_octets,
+		.in_ssrc = s->seq.ssrc, .out_ssrc = f->out.ssrc,
+	};
+}
+
+unsigned stream_frame_us(const struct rt_stream *s)
+{
+	unsigned ms = s->params.send.ptime_ms;
+	return (ms >= 5 && ms <= RT_PTIME_MAX_MS ? ms : 20) * 1000;
+}
+
+void stream_plan(struct rt_stream *s)
+{
+	struct rt_flow *f = s->f;
+	const struct media_params *p = &s->params;
+	if (!s->has_params || !s->t)
+		return;
+	f->recv_pt = p->recv.pt, f->recv_dtmf_pt = p->dtmf_recv_pt;
+	f->send_pt = p->send.pt, f->send_dtmf_pt = p->dtmf_send_pt;
+	f->cn_pt = p->cn_pt;
+	f->send_clock_hz = p->send.clock_hz ? p->send.clock_hz : 8000;
+	f->send_frame_ticks = (uint16_t)((uint64_t)f->send_clock_hz * stream_frame_us(s) / 1000000);
+	f->may_take = p->may_recv;
+	f->may_send = p->may_send && !s->is_write_muted && addr_is_set(&s->remote_rtp);
+	f->may_relay = f->may_send && !s->play && !s->dtmf_out.is_busy;
+	f->is_read_tapped = f->is_write_tapped = false;
+	for (struct rt_record *r = s->records; r; r = r->next) {
+		f->is_read_tapped |= r->conf.has_read;
+		f->is_write_tapped |= r->conf.has_write;
+	}
+	f->how = HOW_NONE, f->to = FLOW_NONE;
+	if (s->peer && !s->is_read_muted) {
+		f->to = s->peer->slot;
+		f->how = s->delay ? HOW_DELAY : s->xcode ? HOW_XCODE : HOW_DIRECT;
+	}
+}
+
+ON_MEDIA static void half_unjoin(struct rt_stream *s)
+{
+	s->peer = NULL;
+	rt_xcode_free(s->xcode);
+	s->xcode = NULL;
+	if (s->delay) {
+		tick_done(s, TICK_DELAY);
+		rt_delay_free(s->delay);
+		s->delay = NULL;
+	}
+	stream_plan(s);
+}
+
+void stream_unjoin(struct rt_stream *s)
+{
+	struct rt_stream *peer = s->peer;
+	half_unjoin(s);
+	if (peer && peer != s)
+		half_unjoin(peer);
+}
+
+ON_MEDIA static void join(struct rt_stream *a, struct rt_stream *b, struct rt_xcode *ab, struct rt_xcode *ba)
+{
+	stream_unjoin(a);
+	stream_unjoin(b);
+	a->peer = b, a->xcode = ab;
+	b->peer = a, b->xcode = ba;
+	stream_plan(a);
+	stream_plan(b);
+}
+
+ON_MEDIA static void echo(struct rt_stream *s, struct rt_delay *d, struct rt_xcode *x)
+{
+	stream_unjoin(s);
+	s->peer = s, s->xcode = x, s->delay = d;
+	if (d)
+		tick_need(s, TICK_DELAY);
+	stream_plan(s);
+}
+
+ON_MEDIA static void params_set(struct rt_stream *s, struct media_params *p)
+{
+	struct media_params was = s->params;
+	bool had = s->has_params;
+	s->params = *p;
+	mem_free(p);
+	s->has_params = true;
+	s->send_ops = codec_find(s->params.send.name, s->params.send.clock_hz, s->params.send.channels);
+	s->recv_ops = codec_find(s->params.recv.name, s->params.recv.clock_hz, s->params.recv.channels);
+	stream_plan(s); /* before the source: packets read while connecting meet the new row */
+	source_set(s, had ? &was : NULL);
+	stream_plan(s);
+	s->timeout_since_us = s->t->now_us;
+	s->is_timeout_told = false;
+	if (!s->rtcp.next_us)
+		s->rtcp.next_us = s->t->now_us + 2500000 + rand_below(2500000);
+}
+
+ON_MEDIA static void mute(struct rt_stream *s, unsigned bits)
+{
+	s->is_read_muted = bits & 1;
+	s->is_write_muted = bits & 2;
+	stream_plan(s);
+}
+
+ON_MEDIA static void leave(struct rt_thread *t, struct rt_stream *s)
+{
+	stream_unjoin(s);
+	list_remove(&s->pend.link);
+	if (s->tick_needs) {
+		unsigned needs = s->tick_needs;
+		tick_done(s, ~0u);
+		thread_flow_release(t, s);
+		s->tick_needs = needs;
+	} else {
+		thread_flow_release(t, s);
+	}
+}
+
+ON_MEDIA static void move(struct rt_thread *t, struct rt_stream *s, struct rt_thread *to)
+{
+	leave(t, s);
+	s->leaving_to = to;
+	s->is_moving = true;
+	struct rt_cmd c = { .kind = RT_C_OPEN, .s = s };
+	if (!list_empty(&t->leaving) || rt_thread_post(to, &c))
+		list_push(&t->leaving, &s->leaving);
+}
+
+ON_MEDIA static void open_here(struct rt_thread *t, struct rt_stream *s)
+{
+	int st = thread_flow_take(t, s);
+	CHECK(st == ST_OK); /* control keeps a thread's streams under FLOW_MAX */
+	unsigned needs = s->tick_needs;
+	s->tick_needs = 0;
+	if (needs)
+		tick_need(s, needs);
+	if (s->is_moving) {
+		s->is_moving = false;
+		s->pend.flags |= PEND_MOVED;
+	}
+	report_wanted(s);
+	stream_plan(s);
+}
+
+ON_MEDIA static void close_here(struct rt_thread *t, struct rt_stream *s)
+{
+	stream_unjoin(s);
+	if (s->play)
+		play_end(s, ST_CANCELLED);
+	record_stop(s, 0, ST_OK);
+	dtmf_out_clear(s);
+	rtcp_bye(s);
+	tick_done(s, ~0u);
+	thread_flow_release(t, s);
+	close(s->parked.fd);
+	close(s->rtcp_fd);
+	s->pend.flags = PEND_CLOSED; /* events that control has not seen are of no use now */
+	s->pend.digit_count = 0;
+	if (!lnode_is_linked(&s->pend.link))
+		list_push(&t->reporting, &s->pend.link);
+}
+
+ON_MEDIA static void stats_fill(struct rt_stream *s, struct rt_stats *st)
+{
+	rt_stream_stats(s, &st->stats);
+	report_stats(s, st);
+}
+
+void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
+{
+	struct rt_stream *s = c->s;
+	switch (c->kind) {
+	case RT_C_OPEN: open_here(t, s); break;
+	case RT_C_MOVE: move(t, s, c->to); break;
+	case RT_C_PARAMS: params_set(s, c->ptr); break;
+	case RT_C_TIMEOUT: s->timeout_ms = c->number, s->is_timeout_told = false; break;
+	case RT_C_IDLE: stream_unjoin(s); break;
+	case RT_C_RELAY: join(s, c->peer, c->ptr, c->ptr2); break;
+	case RT_C_ECHO: echo(s, c->ptr, c->ptr2); break;
+	case RT_C_MUTE: mute(s, c->number); break;
+	case RT_C_PLAY: play_start(s, c->ptr); break;
+	case RT_C_PLAY_STOP:
+		if (s->play && (!c->number || c->number == s->play->id))
+			play_end(s, ST_CANCELLED);
+		break;
+	case RT_C_RECORD: record_start(s, c->ptr); break;
+	case RT_C_RECORD_STOP: record_stop(s, c->number, ST_OK); break;
+	case RT_C_DTMF: dtmf_out_queue(s, c->text, c->number); break;
+	case RT_C_STATS: stats_fill(s, c->ptr); break;
+	case RT_C_CLOSE: close_here(t, s); break;
+	case RT_C_NONE:
+	case RT_C_QUIT: break;
+	}
+}
+
+void stream_tick(struct rt_stream *s)
+{
+	bool is_taken = false;
+	if (s->tick_needs & TICK_DTMF)
+		is_taken = dtmf_out_tick(s);
+	if (s->tick_needs & TICK_PLAY && !is_taken)
+		play_tick(s);
+	if (s->tick_needs & TICK_DELAY)
+		delay_tick(s);
+	if (s->tick_needs & TICK_RECORD)
+		record_tick(s);
+}
+
+void stream_house(struct rt_stream *s)
+{
+	int64_t now_us = s->t->now_us;
+	struct telev_report done;
+	if (!s->has_params)
+		return;
+	source_house(s);
+	rtcp_house(s);
+	if (s->dtmf_in.is_active && dtmf_in_flush(s, &done))
+		report_digit(s, done.digit, done.duration);
+	if (!s->f->may_take || !s->timeout_ms) {
+		s->timeout_since_us = now_us;
+		return;
+	}
+	int64_t last_us = s->f->last_in_us > s->timeout_since_us ? s->f->last_in_us : s->timeout_since_us;
+	if (!s->timeout_since_us)
+		s->timeout_since_us = now_us;
+	else if (now_us - last_us < s->timeout_ms * INT64_C(1000))
+		s->is_timeout_told = false;
+	else if (!s->is_timeout_told)
+		s->is_timeout_told = true, report_flag(s, PEND_TIMEOUT);
+}

@@ -1,0 +1,336 @@
+/* A media thread: one epoll loop over its streams' connected sockets (level-triggered, one receive per wake), the command
+ * mailbox, a wheel of 2 ms slots for streams that need a tick, and a look at a quarter of the streams every 250 ms.
+ * With no stream that needs a tick it sleeps until a packet comes; with no stream at all it sleeps for ever. Commands run
+ * after the packets of one wake, so that nothing an epoll event points to can be gone. Order inside one turn: packets,
+ * commands, ticks, housekeeping, reports. */
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "loop/mailbox.h"
+#include "media/rt/rt_i.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENT_MAX = 256, HOUSE_US = 250000, REPORT_RETRY_US = 4000, COMMAND_SLOTS = 2048 };
+enum event_tag { TAG_RTP, TAG_RTCP, TAG_BOX };
+
+static uint64_t tag_of(uint32_t slot, enum event_tag tag) { return (uint64_t)slot << 2 | tag; }
+
+/* Gives the stream a row of the flow table and its sockets a place in epoll. */
+int thread_flow_take(struct rt_thread *t, struct rt_stream *s)
+{
+	uint32_t slot = t->flow_free;
+	if (slot == FLOW_NONE && t->flow_top == FLOW_MAX)
+		return ST_FULL;
+	if (slot == FLOW_NONE)
+		slot = t->flow_top++;
+	else
+		t->flow_free = t->flows[slot].to;
+	struct rt_flow *f = &t->flows[slot];
+	*f = s->parked;
+	f->s = s, f->to = FLOW_NONE, f->how = HOW_NONE;
+	s->f = f, s->slot = slot, s->t = t;
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = tag_of(slot, TAG_RTP) };
+	struct epoll_event cev = { .events = EPOLLIN, .data.u64 = tag_of(slot, TAG_RTCP) };
+	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) || epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, s->rtcp_fd, &cev))
+		log_error("media: epoll_ctl: %s", strerror(errno));
+	if (t->stream_count++ == 0)
+		t->house_us = t->now_us + HOUSE_US;
+	return ST_OK;
+}
+
+void thread_flow_release(struct rt_thread *t, struct rt_stream *s)
+{
+	struct rt_flow *f = s->f;
+	DCHECK(f->s == s && !s->tick_needs);
+	(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, f->fd, NULL);
+	(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, s->rtcp_fd, NULL);
+	t->gone_in += f->in_packets, t->gone_out += f->out.packets;
+	s->parked = *f;
+	s->f = &s->parked, s->t = NULL;
+	memset(f, 0, sizeof(*f));
+	f->to = t->flow_free, t->flow_free = s->slot;
+	t->stream_count--;
+}
+
+ON_MEDIA static void wheel_insert(struct rt_thread *t, struct rt_stream *s, int64_t slot)
+{
+	if (slot < t->wheel_slot)
+		slot = t->wheel_slot;
+	if (slot >= t->wheel_slot + WHEEL_SLOTS)
+		slot = t->wheel_slot + WHEEL_SLOTS - 1;
+	unsigned i = (unsigned)(slot % WHEEL_SLOTS);
+	s->tick_due_us = slot * WHEEL_SLOT_US;
+	list_push(&t->wheel[i], &s->tick);
+	t->wheel_counts[i]++;
+	t->wheel_bits |= UINT64_C(1) << i;
+}
+
+ON_MEDIA static void wheel_remove(struct rt_thread *t, struct rt_stream *s)
+{
+	unsigned i = (unsigned)(s->tick_due_us / WHEEL_SLOT_US % WHEEL_SLOTS);
+	list_remove(&s->tick);
+	if (--t->wheel_counts[i] == 0)
+		t->wheel_bits &= ~(UINT64_C(1) << i);
+}
+
+/* The emptiest of the next 20 ms' slots, so that ticks spread. */
+static int64_t wheel_choose(const struct rt_thread *t)
+{
+	int64_t first = t->wheel_slot, best = first;
+	for (int64_t i = first; i < first + 20000 / WHEEL_SLOT_US; i++)
+		if (t->wheel_counts[i % WHEEL_SLOTS] < t->wheel_counts[best % WHEEL_SLOTS])
+			best = i;
+	return best;
+}
+
+void tick_need(struct rt_stream *s, unsigned need)
+{
+	struct rt_thread *t = s->t;
+	bool was_idle = !s->tick_needs;
+	s->tick_needs |= need;
+	if (!was_idle || !t)
+		return;
+	if (!t->wheel_bits)
+		t->wheel_slot = t->now_us / WHEEL_SLOT_US + 1;
+	wheel_insert(t, s, wheel_choose(t));
+}
+
+void tick_done(struct rt_stream *s, unsigned need)
+{
+	if (!(s->tick_needs & need))
+		return;
+	s->tick_needs &= ~need;
+	if (!s->tick_needs && s->t && lnode_is_linked(&s->tick))
+		wheel_remove(s->t, s);
+}
+
+ON_MEDIA static void wheel_run_slot(struct rt_thread *t, unsigned i)
+{
+	struct list due;
+	list_init(&due);
+	struct lnode *n;
+	while ((n = list_first(&t->wheel[i]))) {
+		list_remove(n);
+		list_push(&due, n);
+	}
+	t->wheel_counts[i] = 0;
+	t->wheel_bits &= ~(UINT64_C(1) << i);
+	while ((n = list_first(&due))) {
+		struct rt_stream *s = list_entry(n, struct rt_stream, tick);
+		list_remove(n);
+		int64_t due_us = s->tick_due_us;
+		unsigned frame_us = stream_frame_us(s);
+		stream_tick(s);
+		if (s->tick_needs && !lnode_is_linked(&s->tick))
+			wheel_insert(t, s, (due_us + frame_us) / WHEEL_SLOT_US);
+	}
+}
+
+ON_MEDIA static void wheel_run(struct rt_thread *t)
+{
+	int64_t now_slot = t->now_us / WHEEL_SLOT_US;
+	if (now_slot - t->wheel_slot >= WHEEL_SLOTS) /* the machine stood still: what was missed stays missed */
+		t->wheel_slot = now_slot - WHEEL_SLOTS + 1;
+	while (t->wheel_bits && t->wheel_slot <= now_slot) {
+		unsigned i = (unsigned)(t->wheel_slot % WHEEL_SLOTS);
+		t->wheel_slot++;
+		if (t->wheel_bits & UINT64_C(1) << i)
+			wheel_run_slot(t, i);
+	}
+}
+
+ON_MEDIA static void house_run(struct rt_thread *t)
+{
+	if (!t->stream_count || t->now_us < t->house_us)
+		return;
+	t->house_us = t->now_us + HOUSE_US;
+	t->house_phase = (t->house_phase + 1) & 3;
+	for (uint32_t i = t->house_phase; i < t->flow_top; i += 4)
+		if (t->flows[i].s)
+			stream_house(t->flows[i].s);
+	uint64_t in = t->gone_in, out = t->gone_out, dropped = t->dropped;
+	for (uint32_t i = 0; i < t->flow_top; i++)
+		if (t->flows[i].s)
+			in += t->flows[i].in_packets, out += t->flows[i].out.packets;
+	atomic_store_explicit(&t->count_in, in, memory_order_relaxed);
+	atomic_store_explicit(&t->count_out, out, memory_order_relaxed);
+	atomic_store_explicit(&t->count_dropped, dropped, memory_order_relaxed);
+}
+
+static int wait_ms(const struct rt_thread *t)
+{
+	int64_t due_us = INT64_MAX;
+	if (t->wheel_bits) {
+		unsigned at = (unsigned)(t->wheel_slot % WHEEL_SLOTS);
+		uint64_t bits = at ? t->wheel_bits >> at | t->wheel_bits << (WHEEL_SLOTS - at) : t->wheel_bits;
+		due_us = (t->wheel_slot + __builtin_ctzll(bits)) * WHEEL_SLOT_US;
+	}
+	if (t->stream_count && t->house_us < due_us)
+		due_us = t->house_us;
+	if ((!list_empty(&t->reporting) || !list_empty(&t->leaving)) && t->now_us + REPORT_RETRY_US < due_us)
+		due_us = t->now_us + REPORT_RETRY_US;
+	if (due_us == INT64_MAX)
+		return -1;
+	int64_t left = due_us - clock_mono_us();
+	return left <= 0 ? 0 : (int)((left + 999) / 1000);
+}
+
+ON_MEDIA static void commands_run(struct rt_thread *t)
+{
+	struct rt_cmd c;
+	size_t n;
+	while (mailbox_take(t->box, &c, &n)) {
+		DCHECK(n == sizeof(c));
+		if (c.kind == RT_C_QUIT)
+			t->is_quitting = true;
+		else
+			stream_cmd(t, &c);
+	}
+}
+
+/* Streams on their way to a thread whose ring was full. */
+static void leaving_retry(struct rt_thread *t)
+{
+	struct lnode *it, *tmp;
+	list_each(&t->leaving, it, tmp) {
+		struct rt_stream *s = list_entry(it, struct rt_stream, leaving);
+		struct rt_cmd c = { .kind = RT_C_OPEN, .s = s };
+		struct rt_thread *to = s->leaving_to;
+		list_remove(it);
+		if (rt_thread_post(to, &c)) {
+			list_insert(it, tmp->prev, tmp);
+			return;
+		}
+	}
+}
+
+ON_MEDIA static void event_run(struct rt_thread *t, const struct epoll_event *ev, bool *has_commands)
+{
+	uint32_t slot = (uint32_t)(ev->data.u64 >> 2);
+	switch ((enum event_tag)(ev->data.u64 & 3)) {
+	case TAG_BOX:
+		*has_commands = true;
+		break;
+	case TAG_RTP:
+		flow_readable(t, &t->flows[slot]);
+		break;
+	case TAG_RTCP:
+		rtcp_readable(t, t->flows[slot].s);
+		break;
+	}
+}
+
+static void *thread_main(void *arg) NO_ROLE_CHECK
+{
+	struct rt_thread *t = arg;
+	role_set(ROLE_MEDIA);
+	char name[16];
+	snprintf(name, sizeof(name), "tandem-media-%u", t->index);
+	(void)pthread_setname_np(pthread_self(), name);
+	struct epoll_event events[EVENT_MAX];
+	t->now_us = clock_mono_us();
+	while (!t->is_quitting) {
+		int n = epoll_wait(t->epoll_fd, events, EVENT_MAX, wait_ms(t));
+		t->now_us = clock_mono_us();
+		bool has_commands = false;
+		for (int i = 0; i < n; i++)
+			event_run(t, &events[i], &has_commands);
+		if (has_commands)
+			commands_run(t);
+		wheel_run(t);
+		house_run(t);
+		if (!list_empty(&t->leaving))
+			leaving_retry(t);
+		if (!list_empty(&t->reporting))
+			reports_flush(t);
+	}
+	return NULL;
+}
+
+static void thread_free(struct rt_thread *t)
+{
+	if (t->flows)
+		munmap(t->flows, FLOW_MAX * sizeof(struct rt_flow));
+	mailbox_free(t->box);
+	if (t->epoll_fd >= 0)
+		close(t->epoll_fd);
+	mem_free(t);
+}
+
+static int thread_spawn(struct rt_thread *t)
+{
+	sigset_t all, was;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &was); /* signals are control's */
+	int e = pthread_create(&t->pthread, NULL, thread_main, t);
+	pthread_sigmask(SIG_SETMASK, &was, NULL);
+	return e ? ST_IO : ST_OK;
+}
+
+int rt_thread_start(struct rt_thread **out, unsigned index, struct mailbox *reports)
+{
+	struct rt_thread *t = mem_zalloc(sizeof(*t));
+	if (!t)
+		return ST_NOMEM;
+	int st = ST_IO;
+	t->index = index, t->reports = reports, t->flow_free = FLOW_NONE;
+	for (unsigned i = 0; i < WHEEL_SLOTS; i++)
+		list_init(&t->wheel[i]);
+	list_init(&t->reporting);
+	list_init(&t->leaving);
+	/* Reserved, not used: rows cost memory when they are first taken. */
+	t->flows = mmap(NULL, FLOW_MAX * sizeof(struct rt_flow), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (t->flows == MAP_FAILED)
+		t->flows = NULL;
+	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (!t->flows || t->epoll_fd < 0)
+		goto out;
+	st = mailbox_new(&t->box, COMMAND_SLOTS);
+	if (st)
+		goto out;
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = TAG_BOX };
+	st = epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, mailbox_fd(t->box), &ev) ? ST_IO : thread_spawn(t);
+out:
+	if (st)
+		thread_free(t);
+	else
+		*out = t;
+	return st;
+}
+
+int rt_thread_post(struct rt_thread *t, const struct rt_cmd *cmd) { return mailbox_post(t->box, cmd, sizeof(*cmd)); }
+
+void rt_thread_stop(struct rt_thread *t)
+{
+	struct rt_cmd quit = { .kind = RT_C_QUIT };
+	while (rt_thread_post(t, &quit) == ST_FULL)
+		(void)sched_yield(); /* the thread is draining its ring */
+	pthread_join(t->pthread, NULL);
+	thread_free(t);
+}
+
+void rt_thread_counts(const struct rt_thread *t, struct rt_counts *add_to)
+{
+	add_to->rtp_in += atomic_load_explicit(&t->count_in, memory_order_relaxed);
+	add_to->rtp_out += atomic_load_explicit(&t->count_out, memory_order_relaxed);
+	add_to->rtp_dropped += atomic_load_explicit(&t->count_dropped, memory_order_relaxed);
+}
+
+int64_t rt_thread_cpu_ns(const struct rt_thread *t)
+{
+	clockid_t id;
+	struct timespec ts;
+	if (pthread_getcpuclockid(t->pthread, &id) || clock_gettime(id, &ts))
+		return 0;
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
