@@ -79,6 +79,7 @@ struct co {
 	struct context context;
 	struct stack *stack;
 	struct co *resumer; /* NULL: the main context */
+	struct lnode link;  /* in live_cos */
 	const char *name;
 	co_fn fn;
 	void *arg;
@@ -90,6 +91,7 @@ struct co {
 
 static struct context main_context;
 static struct co *current;
+static struct list live_cos = { { &live_cos.head, &live_cos.head } }; /* tools/gdb-co.py walks it */
 static size_t live_count, high_water_bytes, idle_count, page_bytes;
 static struct list idle_stacks = { { &idle_stacks.head, &idle_stacks.head } };
 
@@ -274,6 +276,7 @@ static void resume(struct co *c)
 		return;
 	stack_put(c->stack);
 	live_count--;
+	list_remove(&c->link);
 	mem_unref(c);
 }
 
@@ -290,6 +293,7 @@ int co_spawn(const char *name, co_fn fn, void *arg, struct co **out)
 	c->name = name, c->fn = fn, c->arg = arg;
 	context_make(c);
 	live_count++;
+	list_push(&live_cos, &c->link);
 	mem_ref(c);
 	resume(c);
 	if (out)
