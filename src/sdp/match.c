@@ -1,0 +1,377 @@
+/* Which codec both sides take. The peer's formats become struct sdp_codec; a policy's lists are walked over them (or the
+ * other way round, by mode); telephone-event and CN go beside; address and direction are read from the line. The result
+ * is a struct sdp_plan; no text is written here. */
+#include "sdp/match_i.h"
+#include "base/check.h"
+#include "base/mem.h"
+#include <string.h>
+
+static bool is_plain_rtp(struct sv proto) { return sv_isi(proto, "RTP/AVP") || sv_isi(proto, "RTP/AVPF"); }
+static bool is_secure_rtp(struct sv proto)
+{
+	return sv_isi(proto, "RTP/SAVP") || sv_isi(proto, "RTP/SAVPF") || sv_startsi(proto, SV("UDP/TLS/RTP/"));
+}
+static bool is_named(const struct sdp_format *f, const char *name) { return sv_isi(f->name, name); }
+
+static void codec_of_format(const struct sdp_format *f, struct sdp_codec *c)
+{
+	const struct sdp_known *k = sdp_known_find(f->name, f->clock_hz);
+
+	memset(c, 0, sizeof(*c));
+	sdp_copy(c->name, sizeof(c->name), k ? sv_of(k->name) : f->name);
+	c->pt_send = c->pt_recv = f->pt;
+	c->clock_hz = f->clock_hz;
+	c->rate_hz = k ? k->rate_hz : f->clock_hz;
+	c->channels = f->channels;
+	if (f->fmtp.n < SDP_FMTP_MAX) /* half an fmtp would be a lie */
+		sdp_copy(c->fmtp, sizeof(c->fmtp), f->fmtp);
+}
+/* Formats that carry audio of their own: named, with a payload type, and not one of the helpers. */
+static bool is_codec(const struct sdp_format *f)
+{
+	static const char *const helpers[] = { "telephone-event", "CN", "red", "rtx", "ulpfec", "flexfec-03", "tone" };
+	if (f->pt < 0 || !f->name.n || f->name.n >= SDP_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < ARRAY_COUNT(helpers); i++)
+		if (is_named(f, helpers[i]))
+			return false;
+	return true;
+}
+static void codecs_of_line(const struct sdp *s, const struct sdp_media *m, struct sdp_codecs *out)
+{
+	out->count = 0;
+	for (unsigned i = 0; i < m->format_count && out->count < SDP_CODECS_MAX; i++)
+		if (is_codec(&s->formats[m->format_first + i]))
+			codec_of_format(&s->formats[m->format_first + i], &out->v[out->count++]);
+}
+
+/* ---- ptime ---- */
+
+uint16_t sdp_ptime_default(const struct sdp_policy *p, const struct sdp_codec *c)
+{
+	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
+	if (k && k->ptime_ms % 20) /* 30 ms frames: 20 is not to be had */
+		return k->ptime_ms;
+	return p->ptime_ms ? p->ptime_ms : k ? k->ptime_ms : 20;
+}
+static bool is_ptime_possible(const struct sdp_codec *c, unsigned ms)
+{
+	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
+	unsigned unit = k && k->ptime_ms % 20 ? k->ptime_ms : 10;
+	return ms >= unit && ms <= 120 && ms % unit == 0;
+}
+/* ours: what the preference named, 0 = nothing. */
+static uint16_t choose_ptime(const struct sdp_policy *p, const struct sdp_codec *c, unsigned ours, const struct sdp_media *m)
+{
+	unsigned ms = ours ? ours : sdp_ptime_default(p, c);
+	if (m->ptime_ms && !p->is_ptime_kept && is_ptime_possible(c, m->ptime_ms))
+		ms = m->ptime_ms;
+	while (m->maxptime_ms && ms > m->maxptime_ms && is_ptime_possible(c, ms - 10))
+		ms -= 10;
+	return (uint16_t)ms;
+}
+
+/* ---- codecs ---- */
+
+/* A preference without fmtp takes any. */
+static bool does_fit(const struct sdp_codec *want, const struct sdp_codec *offered)
+{
+	struct sdp_codec bare = *offered;
+	if (!want->fmtp[0])
+		bare.fmtp[0] = 0;
+	return sdp_codec_is_same(want, &bare);
+}
+static bool is_in(const struct sdp_codecs *list, const struct sdp_codec *c)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->v[i].pt_recv == c->pt_recv)
+			return true;
+	return false;
+}
+static const struct sdp_codec *wanted(const struct sdp_codecs *list, const struct sdp_codec *offered)
+{
+	for (size_t i = 0; list && i < list->count; i++)
+		if (does_fit(&list->v[i], offered))
+			return &list->v[i];
+	return NULL;
+}
+struct matcher {
+	const struct sdp_policy *p;
+	const struct sdp_media *m;
+	struct sdp_codecs offered, *out;
+};
+static void accept(struct matcher *x, const struct sdp_codec *offered, const struct sdp_codec *want)
+{
+	struct sdp_codec *c;
+	if (is_in(x->out, offered) || x->out->count == SDP_CODECS_MAX)
+		return;
+	if (x->p->mode == SDP_SCROOGE && want->ptime_ms && x->m->ptime_ms && want->ptime_ms != x->m->ptime_ms)
+		return;
+	c = &x->out->v[x->out->count++];
+	*c = *offered;
+	c->bitrate = want->bitrate;
+	c->rate_hz = want->rate_hz;
+	c->ptime_ms = choose_ptime(x->p, offered, want->ptime_ms, x->m);
+}
+/* Our order: each wish takes the formats that fit it. */
+static void accept_by(struct matcher *x, const struct sdp_codecs *wishes)
+{
+	for (size_t i = 0; wishes && i < wishes->count; i++)
+		for (size_t k = 0; k < x->offered.count; k++)
+			if (does_fit(&wishes->v[i], &x->offered.v[k]))
+				accept(x, &x->offered.v[k], &wishes->v[i]);
+}
+static void accept_codecs(struct matcher *x)
+{
+	x->out->count = 0;
+	accept_by(x, x->p->first);
+	if (x->p->mode != SDP_GENEROUS)
+		accept_by(x, x->p->prefs);
+	else
+		for (size_t k = 0; k < x->offered.count; k++) {
+			const struct sdp_codec *want = wanted(x->p->prefs, &x->offered.v[k]);
+			if (want)
+				accept(x, &x->offered.v[k], want);
+		}
+}
+/* telephone-event at the chosen codec's clock, else (phones with opus do so) at 8000 Hz. */
+static const struct sdp_format *find_events(const struct sdp *s, const struct sdp_media *m, uint32_t clock_hz)
+{
+	const struct sdp_format *second = NULL;
+	for (unsigned i = 0; i < m->format_count; i++) {
+		const struct sdp_format *f = &s->formats[m->format_first + i];
+		if (f->pt < 0 || !is_named(f, "telephone-event"))
+			continue;
+		if (f->clock_hz == clock_hz)
+			return f;
+		if (f->clock_hz == 8000 && !second)
+			second = f;
+	}
+	return second;
+}
+static int find_cn(const struct sdp *s, const struct sdp_media *m, uint32_t clock_hz)
+{
+	for (unsigned i = 0; i < m->format_count; i++) {
+		const struct sdp_format *f = &s->formats[m->format_first + i];
+		if (f->pt >= 0 && is_named(f, "CN") && f->clock_hz == 8000 && clock_hz == 8000)
+			return f->pt;
+	}
+	return -1;
+}
+
+/* ---- address and direction ---- */
+
+static bool is_unspecified(struct sv host) { return sv_is(host, "0.0.0.0") || sv_is(host, "::") || sv_is(host, "0::0"); }
+static bool is_host_name(struct sv host)
+{
+	for (size_t i = 0; i < host.n; i++) {
+		char c = host.p[i];
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.'))
+			return false;
+	}
+	return host.n > 0;
+}
+static int read_line(const struct sdp_media *m, const struct sdp_policy *p, struct sdp_plan *plan)
+{
+	unsigned dir = m->dir;
+	struct sv rtcp = m->rtcp_host.n && sdp_host_kind(m->rtcp_host) ? m->rtcp_host : m->conn.host;
+
+	if (m->conn.host.n >= SDP_HOST_MAX || !(sdp_host_kind(m->conn.host) || is_host_name(m->conn.host))) {
+		plan->why = "the audio line has no usable address";
+		return ST_UNSUPPORTED;
+	}
+	plan->is_remote_name = !sdp_host_kind(m->conn.host);
+	sdp_copy(plan->remote_host, sizeof(plan->remote_host), m->conn.host);
+	plan->remote_port = m->port;
+	plan->is_rtcp_mux = m->is_rtcp_mux && p->is_rtcp_mux_allowed;
+	sdp_copy(plan->remote_rtcp_host, sizeof(plan->remote_rtcp_host), rtcp);
+	plan->remote_rtcp_port = plan->is_rtcp_mux ? m->port : m->rtcp_port ? m->rtcp_port : m->port < 65535 ? m->port + 1 : 0;
+	if (is_unspecified(m->conn.host)) /* the old way to hold (RFC 2543) */
+		dir &= ~(unsigned)SDP_RECVONLY;
+	plan->remote_dir = (enum sdp_dir)dir;
+	plan->local_dir = (enum sdp_dir)((unsigned)sdp_dir_mirror((enum sdp_dir)dir) & (unsigned)p->dir);
+	plan->is_hold = !(dir & SDP_RECVONLY);
+	return ST_OK;
+}
+static void choose(const struct sdp *s, const struct sdp_media *m, const struct sdp_policy *p, struct sdp_plan *plan)
+{
+	const struct sdp_format *te = p->dtmf_pt >= 0 ? find_events(s, m, plan->codecs.v[0].clock_hz) : NULL;
+
+	plan->send = plan->recv = plan->codecs.v[0];
+	plan->dtmf_send_pt = plan->dtmf_recv_pt = te ? te->pt : -1;
+	plan->dtmf_clock_hz = te ? te->clock_hz : 0;
+	plan->cn_pt = (int16_t)(p->cn_pt > 0 ? find_cn(s, m, plan->codecs.v[0].clock_hz) : -1);
+}
+
+/* ---- the two questions ---- */
+
+static void note_others(const struct sdp *s, struct sdp_plan *plan)
+{
+	for (size_t i = 0; i < s->media_count; i++) {
+		if (s->media[i].port && sv_isi(s->media[i].kind, "video"))
+			plan->has_video = true;
+		if (s->media[i].port && sv_isi(s->media[i].kind, "image"))
+			plan->has_t38 = true;
+	}
+}
+int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, struct sdp_plan *plan)
+{
+	const char *why = "no audio line";
+	struct matcher x = { .p = p, .out = &plan->codecs };
+	int st = ST_UNSUPPORTED;
+
+	for (size_t i = 0; i < s->media_count; i++) {
+		const struct sdp_media *m = &s->media[i];
+		if (!sv_isi(m->kind, "audio"))
+			continue;
+		if (!m->port) {
+			why = "the audio line has port 0";
+			continue;
+		}
+		if (!is_plain_rtp(m->proto)) {
+			why = is_secure_rtp(m->proto) ? "only secure audio (SRTP) is offered" : "the transport of the audio line is not RTP/AVP";
+			continue;
+		}
+		x.m = m;
+		codecs_of_line(s, m, &x.offered);
+		accept_codecs(&x);
+		if (!plan->codecs.count) {
+			why = "no common codec";
+			continue;
+		}
+		if ((st = read_line(m, p, plan))) {
+			why = plan->why;
+			continue;
+		}
+		plan->line = (uint8_t)i;
+		choose(s, m, p, plan);
+		note_others(s, plan);
+		plan->why = NULL;
+		return ST_OK;
+	}
+	plan->why = why;
+	return ST_UNSUPPORTED;
+}
+
+static const struct sdp_run_codec *offered_codec(const struct sdp_running *r, const struct sdp_codec *c)
+{
+	for (size_t i = 0; i < r->codec_count; i++) {
+		const struct sdp_run_codec *k = &r->codecs[i];
+		if (k->is_used && k->clock_hz == c->clock_hz && k->channels == c->channels &&
+			sv_isi(sv_sub(sv_of(c->name), 0, sizeof(k->name) - 1), k->name))
+			return k;
+	}
+	return NULL;
+}
+static const struct sdp_run_codec *offered_events(const struct sdp_running *r, uint32_t clock_hz)
+{
+	struct sdp_codec te = { .name = "telephone-event", .clock_hz = clock_hz, .channels = 1 };
+	return offered_codec(r, &te);
+}
+static void answered_codecs(const struct sdp *s, const struct sdp_media *m, const struct sdp_policy *p,
+	const struct sdp_running *r, struct sdp_codecs *out)
+{
+	struct sdp_codecs theirs;
+
+	codecs_of_line(s, m, &theirs);
+	for (size_t i = 0; i < theirs.count; i++) {
+		const struct sdp_run_codec *k = offered_codec(r, &theirs.v[i]);
+		const struct sdp_codec *want = wanted(p->first, &theirs.v[i]);
+		struct sdp_codec *c = &out->v[out->count];
+		if (!k || out->count == SDP_CODECS_MAX)
+			continue;
+		if (!want)
+			want = wanted(p->prefs, &theirs.v[i]);
+		*c = theirs.v[i];
+		c->pt_recv = k->pt_recv;
+		if (want) {
+			c->rate_hz = want->rate_hz;
+			c->bitrate = want->bitrate;
+		}
+		c->ptime_ms = choose_ptime(p, c, want ? want->ptime_ms : 0, m);
+		if (!is_in(out, c))
+			out->count++;
+	}
+}
+int sdp_match_answer(const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan)
+{
+	const struct sdp_run_codec *te;
+	const struct sdp_media *m;
+	size_t line = r->audio_line;
+	int st;
+
+	plan->why = "nothing was offered";
+	if (!r->line_count)
+		return ST_INVAL;
+	plan->why = "no audio line in the answer";
+	/* Lines answer by position; a peer that dropped lines is taken by kind. */
+	if (line >= s->media_count || !sv_isi(s->media[line].kind, "audio"))
+		for (line = 0; line < s->media_count && !sv_isi(s->media[line].kind, "audio"); line++)
+			;
+	if (line >= s->media_count)
+		return ST_UNSUPPORTED;
+	m = &s->media[line];
+	plan->why = "the audio line was refused";
+	if (!m->port)
+		return ST_UNSUPPORTED;
+	plan->why = "the answer changes the transport";
+	if (!is_plain_rtp(m->proto))
+		return ST_UNSUPPORTED;
+	plan->why = "the answer has no codec that was offered";
+	answered_codecs(s, m, p, r, &plan->codecs);
+	if (!plan->codecs.count)
+		return ST_UNSUPPORTED;
+	if ((st = read_line(m, p, plan)))
+		return st;
+	plan->line = r->audio_line;
+	choose(s, m, p, plan);
+	te = plan->dtmf_send_pt >= 0 ? offered_events(r, plan->dtmf_clock_hz) : NULL;
+	plan->dtmf_recv_pt = te ? te->pt_recv : -1;
+	if (!te)
+		plan->dtmf_send_pt = -1;
+	plan->is_rtcp_mux = false; /* never offered */
+	plan->remote_rtcp_port = m->rtcp_port ? m->rtcp_port : m->port < 65535 ? m->port + 1 : 0;
+	note_others(s, plan);
+	plan->why = NULL;
+	return ST_OK;
+}
+
+void sdp_answer_fmtp(const struct sdp_policy *p, const struct sdp_codec *accepted, char out[SDP_FMTP_MAX])
+{
+	static const char *const decisive[] = { "AMR", "AMR-WB", "iLBC", "G7221" };
+	const struct sdp_codec *want = wanted(p->first, accepted);
+	const struct sdp_known *k = sdp_known_find(sv_of(accepted->name), accepted->clock_hz);
+
+	if (!want || !want->fmtp[0])
+		want = wanted(p->prefs, accepted);
+	if (want && want->fmtp[0]) {
+		sdp_copy(out, SDP_FMTP_MAX, sv_of(want->fmtp));
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(decisive); i++)
+		if (sv_isi(sv_of(accepted->name), decisive[i])) {
+			sdp_copy(out, SDP_FMTP_MAX, sv_of(accepted->fmtp));
+			return;
+		}
+	sdp_copy(out, SDP_FMTP_MAX, k ? sv_of(k->fmtp) : SV_NONE);
+}
+
+int sdp_offer_codecs(struct sv offer, struct sdp_codecs *out)
+{
+	struct sdp *s;
+	int st = sdp_parse_new(offer, &s);
+	if (st)
+		return st;
+	st = ST_UNSUPPORTED;
+	for (size_t i = 0; i < s->media_count && st; i++) {
+		const struct sdp_media *m = &s->media[i];
+		if (!sv_isi(m->kind, "audio") || !m->port || !is_plain_rtp(m->proto))
+			continue;
+		codecs_of_line(s, m, out);
+		for (size_t k = 0; k < out->count; k++)
+			out->v[k].ptime_ms = m->ptime_ms;
+		st = ST_OK;
+	}
+	mem_free(s);
+	return st;
+}

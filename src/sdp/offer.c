@@ -1,0 +1,428 @@
+/* Offers and answers written, and the memory of a dialog between them: struct sdp_running keeps every payload number ever
+ * agreed, the m= lines in order, and a hash of the last body, so that o= moves only when the rest did. Which codec is
+ * taken is decided in match.c; here its result becomes text. Work is done on copies: a failed call changes nothing. */
+#include "base/mem.h"
+#include "sdp/match_i.h"
+#include <string.h>
+
+enum { PT_DYNAMIC_FIRST = 96, PT_LAST = 127, OFFER_CODECS_MAX = 13, TE_CLOCKS_MAX = 3 };
+
+/* ---- the memory of payload numbers ---- */
+
+static struct sdp_run_codec *run_find(struct sdp_running *r, struct sv name, uint32_t clock_hz, unsigned channels)
+{
+	for (size_t i = 0; i < r->codec_count; i++) {
+		struct sdp_run_codec *c = &r->codecs[i];
+		/* Names longer than the slot are compared by what fits. */
+		if (sv_isi(sv_sub(name, 0, sizeof(c->name) - 1), c->name) && c->clock_hz == clock_hz && c->channels == channels)
+			return c;
+	}
+	return NULL;
+}
+static void run_drop(struct sdp_running *r, size_t i)
+{
+	memmove(&r->codecs[i], &r->codecs[i + 1], (r->codec_count - i - 1u) * sizeof(r->codecs[0]));
+	r->codec_count--;
+}
+/* Notes a codec with its numbers; another codec that held pt_recv loses it; the oldest unused one makes room. */
+static void run_set(struct sdp_running *r, struct sv name, uint32_t clock_hz, unsigned channels, int pt_recv, int pt_send)
+{
+	struct sdp_run_codec *c = run_find(r, name, clock_hz, channels);
+	if (!c || c->pt_recv != pt_recv)
+		for (size_t i = 0; i < r->codec_count; i++)
+			if (&r->codecs[i] != c && r->codecs[i].pt_recv == pt_recv && !r->codecs[i].is_used) {
+				run_drop(r, i);
+				c = run_find(r, name, clock_hz, channels);
+				break;
+			}
+	for (size_t i = 0; !c && r->codec_count == SDP_RUN_CODECS && i < r->codec_count; i++)
+		if (!r->codecs[i].is_used)
+			run_drop(r, i);
+	if (!c) {
+		if (r->codec_count == SDP_RUN_CODECS)
+			return;
+		c = &r->codecs[r->codec_count++];
+		memset(c, 0, sizeof(*c));
+		sdp_copy(c->name, sizeof(c->name), name);
+		c->clock_hz = clock_hz;
+		c->channels = (uint8_t)channels;
+	}
+	c->pt_recv = (int8_t)pt_recv;
+	c->pt_send = (int8_t)pt_send;
+	c->is_used = true;
+}
+static void run_unuse(struct sdp_running *r)
+{
+	for (size_t i = 0; i < r->codec_count; i++)
+		r->codecs[i].is_used = false;
+}
+
+/* ---- payload numbers of an offer ---- */
+
+struct numbers {
+	struct sdp_running *r;
+	uint32_t taken[4]; /* bits */
+};
+static bool is_taken(const struct numbers *n, int pt) { return n->taken[pt / 32] >> (pt % 32) & 1; }
+static void take(struct numbers *n, int pt) { n->taken[pt / 32] |= 1u << (pt % 32); }
+/* The number this dialog used before, else the first free one of the wishes, else the first free dynamic one; -1 = none. */
+static int number_for(struct numbers *n, struct sv name, uint32_t clock_hz, unsigned channels, int wish, int wish2)
+{
+	const struct sdp_run_codec *before = run_find(n->r, name, clock_hz, channels);
+	const int wishes[3] = { before ? before->pt_recv : -1, wish, wish2 };
+	int pt = -1;
+
+	for (size_t i = 0; i < 3 && pt < 0; i++)
+		if (wishes[i] >= 0 && wishes[i] <= PT_LAST && !is_taken(n, wishes[i]))
+			pt = wishes[i];
+	for (int i = PT_DYNAMIC_FIRST; i <= PT_LAST && pt < 0; i++) {
+		bool is_known = is_taken(n, i);
+		for (size_t k = 0; k < n->r->codec_count; k++) /* a number once agreed keeps its meaning (RFC 3264, 8.3.2) */
+			is_known |= n->r->codecs[k].pt_recv == i;
+		if (!is_known)
+			pt = i;
+	}
+	if (pt >= 0)
+		take(n, pt);
+	return pt;
+}
+
+/* ---- text ---- */
+
+static uint64_t hash_text(struct sv v)
+{
+	uint64_t h = 14695981039346656037u; /* FNV-1a: compares our own texts, no outsider gains by a collision */
+	for (size_t i = 0; i < v.n; i++)
+		h = (h ^ (uint8_t)v.p[i]) * 1099511628211u;
+	return h;
+}
+static struct sv user_of(const struct sdp_policy *p) { return p->user.n ? p->user : SV("FreeSWITCH"); }
+static const char *family_of(struct sv host) { return sdp_host_kind(host) == 6 ? "IP6" : "IP4"; }
+
+static void put_session(struct buf *b, const struct sdp_policy *p)
+{
+	buf_printf(b, "s=%.*s\r\nc=IN %s %.*s\r\nt=0 0\r\n", SVF(user_of(p)), family_of(p->host), SVF(p->host));
+}
+static void put_rtpmap(struct buf *b, int pt, const char *name, uint32_t clock_hz, unsigned channels)
+{
+	buf_printf(b, "a=rtpmap:%d %s/%u", pt, name, clock_hz);
+	if (channels > 1)
+		buf_printf(b, "/%u", channels);
+	buf_adds(b, "\r\n");
+}
+struct audio_text { /* what the accepted line says */
+	const struct sdp_codecs *codecs; /* pt_recv and fmtp are written */
+	struct {
+		int pt;
+		uint32_t clock_hz;
+	} te[TE_CLOCKS_MAX];
+	size_t te_count;
+	int cn_pt;
+	enum sdp_dir dir;
+	uint16_t ptime_ms;
+	bool is_rtcp_mux;
+	struct sv proto;
+};
+/* FreeSWITCH's order: each format's rtpmap with its fmtp, telephone-event, CN, direction unless sendrecv, ptime. */
+static void put_audio(struct buf *b, const struct sdp_policy *p, const struct audio_text *t)
+{
+	buf_printf(b, "m=audio %u %.*s", p->port, SVF(t->proto));
+	for (size_t i = 0; i < t->codecs->count; i++)
+		buf_printf(b, " %d", t->codecs->v[i].pt_recv);
+	for (size_t i = 0; i < t->te_count; i++)
+		buf_printf(b, " %d", t->te[i].pt);
+	if (t->cn_pt >= 0)
+		buf_printf(b, " %d", t->cn_pt);
+	buf_adds(b, "\r\n");
+	for (size_t i = 0; i < t->codecs->count; i++) {
+		const struct sdp_codec *c = &t->codecs->v[i];
+		put_rtpmap(b, c->pt_recv, c->name, c->clock_hz, c->channels);
+		if (c->fmtp[0])
+			buf_printf(b, "a=fmtp:%d %s\r\n", c->pt_recv, c->fmtp);
+	}
+	for (size_t i = 0; i < t->te_count; i++) {
+		put_rtpmap(b, t->te[i].pt, "telephone-event", t->te[i].clock_hz, 1);
+		buf_printf(b, "a=fmtp:%d 0-15\r\n", t->te[i].pt);
+	}
+	if (t->cn_pt >= 0)
+		put_rtpmap(b, t->cn_pt, "CN", 8000, 1);
+	if (t->dir != SDP_SENDRECV)
+		buf_printf(b, "a=%s\r\n", sdp_dir_name(t->dir));
+	if (t->ptime_ms)
+		buf_printf(b, "a=ptime:%u\r\n", t->ptime_ms);
+	if (p->rtcp_port && p->rtcp_port != p->port + 1)
+		buf_printf(b, "a=rtcp:%u IN %s %.*s\r\n", p->rtcp_port, family_of(p->host), SVF(p->host));
+	if (t->is_rtcp_mux)
+		buf_adds(b, "a=rtcp-mux\r\n");
+}
+/* A line with port 0. Its format is of no meaning (RFC 3264 section 6) but has to be there. */
+static void put_refused(struct buf *b, struct sv kind, struct sv proto, struct sv format)
+{
+	bool is_rtp = sv_startsi(proto, SV("RTP/")) || sv_startsi(proto, SV("UDP/TLS/RTP/"));
+	buf_printf(b, "m=%.*s 0 %.*s %.*s\r\n", SVF(kind), SVF(proto), SVF(is_rtp ? SV("19") : format.n ? format : SV("*")));
+}
+/* Puts v= and o= before the body; the version moves when the body or the origin's host did. */
+static int finish(const struct sdp_policy *p, struct sdp_running *r, const struct buf *body, struct buf *out)
+{
+	struct buf head;
+	uint64_t id = p->session_id ? p->session_id : 1, h = hash_text(buf_sv(body)) ^ id * 31;
+	int st;
+
+	if (body->failed)
+		return ST_NOMEM;
+	if (!r->version)
+		r->version = id + 1;
+	else if (h != r->body_hash)
+		r->version++;
+	r->body_hash = h;
+	buf_init(&head);
+	buf_printf(&head, "v=0\r\no=%.*s %llu %llu IN %s %.*s\r\n", SVF(user_of(p)), (unsigned long long)id,
+		(unsigned long long)r->version, family_of(p->host), SVF(p->host));
+	buf_addv(&head, buf_sv(body));
+	st = head.failed ? ST_NOMEM : buf_addv(out, buf_sv(&head));
+	buf_fini(&head);
+	return st;
+}
+static bool is_policy_usable(const struct sdp_policy *p)
+{
+	struct sv user = user_of(p);
+	if (!p->prefs || !(p->prefs->count || (p->first && p->first->count)) || !sdp_host_kind(p->host) || !p->port)
+		return false;
+	for (size_t i = 0; i < user.n; i++)
+		if (!sdp_is_token_char(user.p[i]))
+			return false;
+	return true;
+}
+
+/* ---- offer ---- */
+
+static void offer_codec(struct sdp_codecs *list, const struct sdp_codec *c, struct numbers *n, int dtmf_pt)
+{
+	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
+	struct sdp_codec *v;
+	int wish = c->pt_recv >= 0 ? c->pt_recv : c->pt_send, pt;
+
+	if (list->count == OFFER_CODECS_MAX || sv_isi(sv_of(c->name), "telephone-event") || sv_isi(sv_of(c->name), "CN"))
+		return;
+	for (size_t i = 0; i < list->count; i++)
+		if (sdp_codec_is_same(&list->v[i], c))
+			return;
+	if (wish == dtmf_pt)
+		wish = -1;
+	pt = number_for(n, sv_of(c->name), c->clock_hz, c->channels, wish, k ? k->pt : -1);
+	if (pt < 0)
+		return;
+	v = &list->v[list->count++];
+	*v = *c;
+	v->pt_recv = (int16_t)pt;
+	if (!v->fmtp[0] && k)
+		sdp_copy(v->fmtp, sizeof(v->fmtp), sv_of(k->fmtp));
+}
+/* telephone-event at every clock among the codecs; 8000 Hz, else the first, gets the preferred number. */
+static void offer_events(struct audio_text *t, struct numbers *n, int dtmf_pt)
+{
+	uint32_t clocks[TE_CLOCKS_MAX] = { 0 };
+	size_t count = 0, k;
+
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < t->codecs->count; i++) {
+			uint32_t hz = t->codecs->v[i].clock_hz;
+			for (k = 0; k < count && clocks[k] != hz; k++)
+				;
+			if (k == count && count < TE_CLOCKS_MAX && (pass || hz == 8000))
+				clocks[count++] = hz;
+		}
+	for (k = 0; k < count; k++) {
+		int pt = number_for(n, SV("telephone-event"), clocks[k], 1, k ? -1 : dtmf_pt, -1);
+		if (pt < 0)
+			break;
+		t->te[t->te_count].pt = pt;
+		t->te[t->te_count++].clock_hz = clocks[k];
+	}
+}
+static void offer_lines(struct buf *b, const struct sdp_policy *p, struct sdp_running *r, struct audio_text *t)
+{
+	if (!r->line_count) {
+		r->line_count = 1;
+		r->audio_line = 0;
+		r->lines[0] = (struct sdp_run_line){ "audio", "RTP/AVP" };
+	}
+	for (size_t i = 0; i < r->line_count; i++) {
+		if (i != r->audio_line) {
+			put_refused(b, sv_of(r->lines[i].kind), sv_of(r->lines[i].proto), SV_NONE);
+			continue;
+		}
+		t->proto = sv_of(r->lines[i].proto);
+		put_audio(b, p, t);
+	}
+}
+int sdp_offer_make(const struct sdp_policy *p, struct sdp_running *r, struct buf *out)
+{
+	struct sdp_running now = *r;
+	struct sdp_codecs list = { 0 };
+	struct audio_text t = { .codecs = &list, .cn_pt = -1, .dir = p->dir };
+	struct numbers n = { .r = &now };
+	int dtmf_pt = p->dtmf_pt ? p->dtmf_pt : 101, st;
+	struct buf body;
+
+	if (!is_policy_usable(p))
+		return ST_INVAL;
+	for (size_t i = 0; p->first && i < p->first->count; i++)
+		offer_codec(&list, &p->first->v[i], &n, dtmf_pt);
+	for (size_t i = 0; i < p->prefs->count; i++)
+		offer_codec(&list, &p->prefs->v[i], &n, dtmf_pt);
+	if (!list.count)
+		return ST_INVAL;
+	if (dtmf_pt > 0 && dtmf_pt <= PT_LAST)
+		offer_events(&t, &n, dtmf_pt);
+	if (p->cn_pt > 0 && p->cn_pt <= PT_LAST && !is_taken(&n, p->cn_pt))
+		t.cn_pt = p->cn_pt;
+	t.ptime_ms = list.v[0].ptime_ms ? list.v[0].ptime_ms : sdp_ptime_default(p, &list.v[0]);
+
+	run_unuse(&now);
+	for (size_t i = 0; i < list.count; i++)
+		run_set(&now, sv_of(list.v[i].name), list.v[i].clock_hz, list.v[i].channels, list.v[i].pt_recv, -1);
+	for (size_t i = 0; i < t.te_count; i++)
+		run_set(&now, SV("telephone-event"), t.te[i].clock_hz, 1, t.te[i].pt, -1);
+	if (t.cn_pt >= 0)
+		run_set(&now, SV("CN"), 8000, 1, t.cn_pt, -1);
+	buf_init(&body);
+	put_session(&body, p);
+	offer_lines(&body, p, &now, &t);
+	st = finish(p, &now, &body, out);
+	buf_fini(&body);
+	if (!st)
+		*r = now;
+	return st;
+}
+
+/* ---- answer ---- */
+
+static void remember_answer(struct sdp_running *r, const struct sdp *s, const struct sdp_plan *plan)
+{
+	r->line_count = (uint8_t)s->media_count;
+	r->audio_line = plan->line;
+	for (size_t i = 0; i < s->media_count; i++) {
+		sdp_copy(r->lines[i].kind, sizeof(r->lines[i].kind), s->media[i].kind);
+		sdp_copy(r->lines[i].proto, sizeof(r->lines[i].proto), s->media[i].proto);
+	}
+	run_unuse(r);
+	for (size_t i = 0; i < plan->codecs.count; i++) {
+		const struct sdp_codec *c = &plan->codecs.v[i];
+		run_set(r, sv_of(c->name), c->clock_hz, c->channels, c->pt_recv, c->pt_send);
+	}
+	if (plan->dtmf_recv_pt >= 0)
+		run_set(r, SV("telephone-event"), plan->dtmf_clock_hz, 1, plan->dtmf_recv_pt, plan->dtmf_send_pt);
+	if (plan->cn_pt >= 0)
+		run_set(r, SV("CN"), 8000, 1, plan->cn_pt, plan->cn_pt);
+}
+static void put_answer(struct buf *b, const struct sdp *s, const struct sdp_policy *p, const struct sdp_plan *plan)
+{
+	struct sdp_codecs list = plan->codecs;
+	struct audio_text t = { .codecs = &list, .cn_pt = plan->cn_pt, .dir = plan->local_dir,
+		.ptime_ms = plan->recv.ptime_ms, .is_rtcp_mux = plan->is_rtcp_mux };
+
+	if (!p->is_all_answered)
+		list.count = 1;
+	for (size_t i = 0; i < list.count; i++)
+		sdp_answer_fmtp(p, &plan->codecs.v[i], list.v[i].fmtp);
+	if (plan->dtmf_recv_pt >= 0) {
+		t.te_count = 1;
+		t.te[0].pt = plan->dtmf_recv_pt;
+		t.te[0].clock_hz = plan->dtmf_clock_hz;
+	}
+	put_session(b, p);
+	for (size_t i = 0; i < s->media_count; i++) {
+		const struct sdp_media *m = &s->media[i];
+		t.proto = m->proto;
+		if (i == plan->line)
+			put_audio(b, p, &t);
+		else
+			put_refused(b, m->kind, m->proto, m->format_count ? s->formats[m->format_first].text : SV_NONE);
+	}
+}
+/* The plan without what a failure must not leave in it. */
+static int give_up(struct sdp_plan *plan, int st, const char *why)
+{
+	memset(plan, 0, sizeof(*plan));
+	plan->why = why;
+	return st;
+}
+static int answer(struct sv offer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan, struct buf *out)
+{
+	struct sdp_running now = *r;
+	struct sdp_plan *found = NULL;
+	struct sdp *s = NULL;
+	struct buf body;
+	int st;
+
+	if (!is_policy_usable(p))
+		return give_up(plan, ST_INVAL, "the policy lacks codecs, address or port");
+	if ((st = sdp_parse_new(offer, &s)))
+		return give_up(plan, st, st == ST_PARSE ? "not a session description" : "out of memory");
+	buf_init(&body);
+	found = mem_zalloc(sizeof(*found));
+	if (!found) {
+		st = give_up(plan, ST_NOMEM, "out of memory");
+		goto out;
+	}
+	if ((st = sdp_match_offer(s, p, found))) {
+		give_up(plan, st, found->why);
+		goto out;
+	}
+	if (out) {
+		put_answer(&body, s, p, found);
+		remember_answer(&now, s, found);
+		st = finish(p, &now, &body, out);
+	}
+	if (st) {
+		give_up(plan, st, "out of memory");
+		goto out;
+	}
+	*plan = *found;
+	*r = now;
+out:
+	buf_fini(&body);
+	mem_free(found);
+	mem_free(s);
+	return st;
+}
+int sdp_answer_make(struct sv offer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan, struct buf *out)
+{
+	return answer(offer, p, r, plan, out);
+}
+int sdp_answer_plan(struct sv offer, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan)
+{
+	struct sdp_running copy = *r;
+	return answer(offer, p, &copy, plan, NULL);
+}
+
+int sdp_answer_accept(struct sv text, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan)
+{
+	struct sdp_plan *found = NULL;
+	struct sdp *s = NULL;
+	int st;
+
+	if ((st = sdp_parse_new(text, &s)))
+		return give_up(plan, st, st == ST_PARSE ? "not a session description" : "out of memory");
+	found = mem_zalloc(sizeof(*found));
+	if (!found) {
+		st = give_up(plan, ST_NOMEM, "out of memory");
+		goto out;
+	}
+	if ((st = sdp_match_answer(s, p, r, found))) {
+		give_up(plan, st, found->why);
+		goto out;
+	}
+	for (size_t i = 0; i < found->codecs.count; i++) {
+		const struct sdp_codec *c = &found->codecs.v[i];
+		struct sdp_run_codec *known = run_find(r, sv_of(c->name), c->clock_hz, c->channels);
+		if (known)
+			known->pt_send = (int8_t)c->pt_send;
+	}
+	*plan = *found;
+out:
+	mem_free(found);
+	mem_free(s);
+	return st;
+}
