@@ -1,0 +1,133 @@
+/* mod_event_socket: reads event_socket.conf, opens the listeners, lets connections through the access lists to client.c.
+ * A default password is accepted, but then only loopback is listened on, unless allow-default-password says otherwise;
+ * the log and `status` say so. The outbound side (the `socket` application) will sit beside it with the same client. */
+#include "base/mem.h"
+#include "core/config.h"
+#include "core/module.h"
+#include "esl/esl_i.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { ACL_MAX_COUNT = 100, LISTENER_MAX_COUNT = 2 };
+#define DEFAULT_PASSWORD "ClueCon"
+#define NOTICE_NAME "tandem_notice_event_socket"
+
+struct esl_conf esl_conf;
+static char *acls[ACL_MAX_COUNT];
+static size_t acl_count;
+static struct tcp_listener *listeners[LISTENER_MAX_COUNT];
+static size_t listener_count;
+
+static void on_accept(struct tcp_conn *conn, void *arg)
+{
+	role_assert_ctl();
+	bool is_allowed = acl_count == 0 && esl_acl_allows(tcp_conn_peer(conn), "loopback.auto");
+	for (size_t i = 0; i < acl_count && !is_allowed; i++)
+		is_allowed = esl_acl_allows(tcp_conn_peer(conn), acls[i]);
+	if (is_allowed) {
+		esl_client_accept(conn);
+		return;
+	}
+	char text[ADDR_TEXT_MAX];
+	log_warning("Event socket: %s refused by the access list", addr_text(tcp_conn_peer(conn), text));
+	esl_client_reject(conn);
+}
+
+static ON_CTL int listen_on(const char *host, uint16_t port)
+{
+	struct addr bind;
+	char text[ADDR_TEXT_MAX];
+	int st = addr_parse(&bind, sv_of(host), port);
+	if (st) {
+		log_error("event_socket.conf: listen-ip %s is no address", host);
+		return st;
+	}
+	st = tcp_listen(&listeners[listener_count], &bind, on_accept, NULL);
+	if (st) {
+		log_error("Event socket: cannot listen on %s: %s", addr_text(&bind, text), status_text(st));
+		return st;
+	}
+	listener_count++;
+	log_notice("Event socket listening on %s", addr_text(&bind, text));
+	return ST_OK;
+}
+
+static ON_CTL int open_listeners(const struct xml_node *settings)
+{
+	const char *host = config_param(settings, "listen-ip", "127.0.0.1");
+	uint16_t port = (uint16_t)atoi(config_param(settings, "listen-port", "8021"));
+	bool is_default = !strcmp(esl_conf.password, DEFAULT_PASSWORD);
+	bool is_allowed = str_is_true(config_param(settings, "allow-default-password", "false"));
+	struct addr bind;
+	globals_set(NOTICE_NAME, NULL);
+	if (!is_default)
+		return listen_on(host, port);
+	bool is_loopback = !addr_parse(&bind, sv_of(host), port) && addr_is_loopback(&bind);
+	log_warning("event_socket.conf still has the default password%s", is_loopback ? ""
+			: is_allowed ? " and is open to others: anyone who knows FreeSWITCH has full control"
+				     : ": listening on loopback only (allow-default-password overrides)");
+	if (is_loopback || is_allowed) {
+		globals_set(NOTICE_NAME, is_loopback ? NULL : "The event socket has the default password and is open to others");
+		return listen_on(host, port);
+	}
+	globals_set(NOTICE_NAME, "The event socket has the default password: listening on loopback only");
+	int st = listen_on("127.0.0.1", port);
+	if (!st && strchr(host, ':'))
+		listen_on("::1", port);
+	return st;
+}
+
+static void read_settings(const struct xml_node *settings)
+{
+	esl_conf = (struct esl_conf){
+		.max_queue_bytes = (size_t)strtoull(config_param(settings, "max-queue-bytes", "16777216"), NULL, 10),
+		.max_clients = (unsigned)atoi(config_param(settings, "max-clients", "1000")),
+		.login_timeout_us = 1000000LL * atoi(config_param(settings, "login-timeout", "60")),
+	};
+	strncat(esl_conf.password, config_param(settings, "password", DEFAULT_PASSWORD), sizeof(esl_conf.password) - 1);
+	if (esl_conf.max_queue_bytes < 64 << 10)
+		esl_conf.max_queue_bytes = 64 << 10;
+	if (esl_conf.login_timeout_us <= 0)
+		esl_conf.login_timeout_us = 60 * 1000000LL;
+	xml_each(settings, "param", p) {
+		const char *value = xml_attr(p, "value");
+		if (!strcasecmp(xml_attr_or(p, "name", ""), "apply-inbound-acl") && value && *value && acl_count < ACL_MAX_COUNT)
+			acls[acl_count++] = mem_strdup(value);
+	}
+}
+
+static int load(void)
+{
+	role_assert_ctl();
+	const struct xml_node *settings = xml_child(config_conf("event_socket.conf"), "settings");
+	read_settings(settings);
+	int st = esl_logs_start();
+	return st ? st : open_listeners(settings);
+}
+
+static int unload(void)
+{
+	role_assert_ctl();
+	while (listener_count)
+		tcp_listener_close(listeners[--listener_count]);
+	esl_client_end_all();
+	esl_logs_stop();
+	while (acl_count)
+		mem_free(acls[--acl_count]);
+	return ST_OK;
+}
+
+static const struct conf_desc confs[] = {
+	{ "event_socket.conf", "listen-ip", "address", "", "127.0.0.1", "where to listen; :: is every address of both families" },
+	{ "event_socket.conf", "listen-port", "number", "", "8021", "TCP port" },
+	{ "event_socket.conf", "password", "text", "", DEFAULT_PASSWORD, "what `auth` must say" },
+	{ "event_socket.conf", "allow-default-password", "bool", "", "false", "listen as listen-ip says even with the default password" },
+	{ "event_socket.conf", "apply-inbound-acl", "list name", "", "loopback.auto", "who may connect; may be repeated" },
+	{ "event_socket.conf", "max-queue-bytes", "number", "bytes", "16777216", "events and log lines waiting for one client; more are dropped and told by a tandem::gap event" },
+	{ "event_socket.conf", "max-clients", "number", "", "1000", "connections at a time" },
+	{ "event_socket.conf", "login-timeout", "number", "s", "60", "a connection that has not logged in by then is closed" },
+	{ 0 },
+};
+const struct module mod_event_socket = { .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .confs = confs };
