@@ -1,10 +1,12 @@
 /* loop/co: spawning, nesting, waiting, signals, deadlines, workers, stacks. */
 #include "loop/co.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "harness.h"
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -260,6 +262,69 @@ NO_ROLE_CHECK static int test_guard_page(void)
 	return 0;
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#endif
+
+static void holds_memory(void *arg)
+{
+	role_assert_co();
+	char *volatile block = mem_strdup("only this stack knows");
+	co_wait(arg, -1);
+	mem_free(block);
+}
+
+/* What only a suspended coroutine's stack refers to is no leak. */
+NO_ROLE_CHECK static int test_root_region(void)
+{
+	int st;
+	pid_t pid = fork();
+	if (!pid) {
+		co_spawn("holds_memory", holds_memory, &waits[0], NULL);
+		exit(0); /* LeakSanitizer looks now */
+	}
+	waitpid(pid, &st, 0);
+	EXPECT(WIFEXITED(st) && WEXITSTATUS(st) == 0);
+	return 0;
+}
+
+#ifdef HAS_ASAN
+static void writes_beyond(void *arg)
+{
+	char local[16] = "";
+	char *volatile at = local;
+	role_assert_co();
+	co_wait(arg, -1);
+	at[17] = 1;
+	results[0] = local[0];
+}
+#endif
+
+/* AddressSanitizer still knows a coroutine's locals after a suspension. */
+NO_ROLE_CHECK static int test_overflow_is_seen(void)
+{
+#ifdef HAS_ASAN
+	int st;
+	pid_t pid = fork();
+	if (!pid) {
+		close(2);
+		co_spawn("writes_beyond", writes_beyond, &waits[0], NULL);
+		co_signal(&waits[0], 0);
+		loop_run_nowait();
+		_exit(0);
+	}
+	waitpid(pid, &st, 0);
+	EXPECT(!WIFEXITED(st) || WEXITSTATUS(st) != 0);
+#else
+	test_skip("not built with AddressSanitizer");
+#endif
+	return 0;
+}
+
 static void asserts(void *arg) { role_assert_co(); }
 
 /* Waiting outside a coroutine is refused at once. */
@@ -323,5 +388,6 @@ NO_ROLE_CHECK static int test_ping_pong(void)
 
 TEST_MAIN({ "spawn_and_signal", test_spawn_and_signal, TEST_LOOP }, { "nesting", test_nesting, TEST_LOOP },
 	{ "timeouts", test_timeouts, TEST_LOOP }, { "work", test_work, TEST_LOOP }, { "many", test_many, TEST_LOOP },
-	{ "high_water", test_high_water, TEST_LOOP }, { "guard_page", test_guard_page, TEST_LOOP }, { "outside", test_outside, TEST_LOOP },
+	{ "high_water", test_high_water, TEST_LOOP }, { "guard_page", test_guard_page, TEST_LOOP }, { "root_region", test_root_region, TEST_LOOP },
+	{ "overflow_is_seen", test_overflow_is_seen, TEST_LOOP }, { "outside", test_outside, TEST_LOOP },
 	{ "oom", test_oom, TEST_LOOP | TEST_OOM }, { "ping_pong", test_ping_pong, TEST_LOOP })
