@@ -1,0 +1,131 @@
+/* Dialog state both sides share (RFC 3261 12): remote tag, target, route set; and the head of a request inside it, with
+ * loose and strict routing. */
+#include "sip/sip_i.h"
+
+void sip_dialog_fini(struct sip_dialog *d)
+{
+	mem_free(d->remote_tag);
+	mem_free(d->target);
+	mem_free(d->route_set);
+	d->remote_tag = d->target = d->route_set = NULL;
+}
+
+static char *route_set(const struct sip_msg *m, bool is_reversed)
+{
+	struct sv items[32];
+	size_t n = 0;
+	struct sip_list_it it;
+	struct buf b;
+	sip_list_start(&it, m, SIP_HDR_RECORD_ROUTE);
+	while (n < ARRAY_COUNT(items) && sip_list_next(&it))
+		items[n++] = it.item;
+	if (!n)
+		return NULL;
+	buf_init(&b);
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_adds(&b, ", ");
+		buf_addv(&b, items[is_reversed ? n - 1 - i : i]);
+	}
+	return buf_take(&b);
+}
+
+void sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m)
+{
+	struct sip_nameaddr contact;
+	if (sip_msg_contact(m, &contact) || contact.is_star || contact.uri.scheme != SIP_SCHEME_SIP)
+		return;
+	char *target = sv_dup(contact.uri.text);
+	if (!target)
+		return;
+	mem_free(d->target);
+	d->target = target;
+}
+
+static int take(struct sip_dialog *d, const struct sip_msg *m, struct sv tag, bool is_reversed)
+{
+	struct sip_dialog n = { .remote_tag = sv_dup(tag), .route_set = route_set(m, is_reversed) };
+	sip_dialog_refresh(&n, m);
+	if (!n.remote_tag) {
+		sip_dialog_fini(&n);
+		return ST_NOMEM;
+	}
+	n.remote_cseq = d->remote_cseq;
+	n.has_remote_cseq = d->has_remote_cseq;
+	mem_free(d->remote_tag);
+	mem_free(d->route_set);
+	if (!n.target)
+		n.target = d->target;
+	else
+		mem_free(d->target);
+	n.link = d->link;
+	*d = n;
+	return ST_OK;
+}
+
+int sip_dialog_from_response(struct sip_dialog *d, const struct sip_msg *resp)
+{
+	return take(d, resp, resp->to_tag, true);
+}
+
+int sip_dialog_from_request(struct sip_dialog *d, const struct sip_msg *req)
+{
+	d->remote_cseq = req->cseq;
+	d->has_remote_cseq = true;
+	return take(d, req, req->from_tag, false);
+}
+
+/* Route lines; *line gets the request URI, *hop the URI whose address is asked for (views into d or static). */
+static void put_routes(const struct sip_dialog *d, struct buf *routes, struct sv *line, struct sv *hop)
+{
+	struct sip_list_it it;
+	struct sip_nameaddr first;
+	struct sv target = sv_of(d->target);
+	*line = *hop = target;
+	if (!d->route_set)
+		return;
+	sip_list_start_value(&it, sv_of(d->route_set));
+	if (!sip_list_next(&it) || sip_nameaddr_parse(&first, it.item))
+		return;
+	*hop = first.uri.text;
+	if (sip_uri_param(&first.uri, "lr", NULL)) {
+		sip_put_hdr(routes, "Route", sv_of(d->route_set));
+		return;
+	}
+	/* a strict router: it is the request URI, the target goes last (12.2.1.1) */
+	*line = first.uri.text;
+	buf_adds(routes, "Route: ");
+	while (sip_list_next(&it)) {
+		buf_addv(routes, it.item);
+		buf_adds(routes, ", ");
+	}
+	buf_printf(routes, "<%.*s>\r\n", SVF(target));
+}
+
+int sip_dialog_put_request(const struct sip_dialog *d, struct buf *b, const char *method, const char *local_uri, const char *local_tag,
+    const char *remote_uri, const char *call_id, uint32_t cseq, char **hop)
+{
+	struct buf routes;
+	struct sv line, next;
+	if (!d->target)
+		return ST_INVAL;
+	buf_init(&routes);
+	put_routes(d, &routes, &line, &next);
+	char *hop_text = sv_dup(next);
+	sip_put_request_line(b, sv_of(method), line);
+	buf_addv(b, buf_sv(&routes));
+	buf_adds(b, "Max-Forwards: 70\r\n");
+	buf_printf(b, strchr(local_uri, '<') ? "From: %s;tag=%s\r\n" : "From: <%s>;tag=%s\r\n", local_uri, local_tag);
+	buf_printf(b, strchr(remote_uri, '<') ? "To: %s" : "To: <%s>", remote_uri);
+	if (d->remote_tag && *d->remote_tag)
+		buf_printf(b, ";tag=%s", d->remote_tag);
+	buf_printf(b, "\r\nCall-ID: %s\r\nCSeq: %u %s\r\n", call_id, cseq, method);
+	bool failed = b->failed || routes.failed || !hop_text;
+	buf_fini(&routes);
+	if (failed) {
+		mem_free(hop_text);
+		return ST_NOMEM;
+	}
+	*hop = hop_text;
+	return ST_OK;
+}

@@ -1,0 +1,178 @@
+/* A profile's stack: its making and end, and the dispatch of what the transports receive: trace, keep-alives, parse,
+ * malformed messages, then requests to tx_server.c and responses to tx_client.c. */
+#include "sip/sip_i.h"
+
+#define OR(value, standard) ((value) ? (value) : (standard))
+static const char default_allow[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+
+static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
+{
+	struct sip_stack_config *c = &s->cfg;
+	if (in)
+		*c = *in;
+	c->t1_ms = OR(c->t1_ms, 500);
+	c->t2_ms = OR(c->t2_ms, 4000);
+	c->t4_ms = OR(c->t4_ms, 5000);
+	c->timer_b_ms = OR(c->timer_b_ms, 64 * c->t1_ms);
+	c->trying_delay_ms = OR(c->trying_delay_ms, 200);
+	c->proceeding_timeout_ms = OR(c->proceeding_timeout_ms, 180000);
+	c->resolve_timeout_ms = OR(c->resolve_timeout_ms, 5000);
+	c->max_message_bytes = OR(c->max_message_bytes, 1u << 20);
+	c->max_transactions = OR(c->max_transactions, 100000);
+	c->max_tcp_conns = OR(c->max_tcp_conns, 10000);
+	c->user_agent = mem_strdup(c->user_agent && *c->user_agent ? c->user_agent : NULL);
+	c->allow = mem_strdup(OR(c->allow, default_allow));
+	c->supported = mem_strdup(c->supported && *c->supported ? c->supported : NULL);
+	c->contact_user = mem_strdup(OR(c->contact_user, "tandem"));
+	c->external_host = mem_strdup(c->external_host && *c->external_host ? c->external_host : NULL);
+	return c->allow && c->contact_user ? ST_OK : ST_NOMEM;
+}
+
+static void stack_free(struct sip_stack *s)
+{
+	struct sip_table *tables[] = { &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table };
+	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
+		sip_table_fini(tables[i]);
+	mem_free((char *)s->cfg.user_agent);
+	mem_free((char *)s->cfg.allow);
+	mem_free((char *)s->cfg.supported);
+	mem_free((char *)s->cfg.contact_user);
+	mem_free((char *)s->cfg.external_host);
+	buf_fini(&s->out);
+	buf_fini(&s->self);
+	buf_fini(&s->unfolded);
+	mem_free(s);
+}
+
+int sip_stack_new(struct sip_stack **out, const struct sip_stack_config *cfg, const struct sip_stack_handlers *h, void *arg)
+{
+	struct sip_stack *s = mem_zalloc(sizeof(*s));
+	if (!s)
+		return ST_NOMEM;
+	struct list *lists[] = { &s->udps, &s->tcp_listeners, &s->conns, &s->stxs, &s->ctxs, &s->calls, &s->done };
+	struct sip_table *tables[] = { &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table };
+	int st = config_copy(s, cfg);
+	for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
+		list_init(lists[i]);
+	buf_init(&s->out);
+	buf_init(&s->self);
+	buf_init(&s->unfolded);
+	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
+		if (sip_table_init(tables[i]))
+			st = ST_NOMEM;
+	if (st) {
+		stack_free(s);
+		return st;
+	}
+	s->h = *h;
+	s->arg = arg;
+	*out = s;
+	return ST_OK;
+}
+
+void sip_stack_close(struct sip_stack *s)
+{
+	struct lnode *n, *tmp;
+	if (!s)
+		return;
+	s->is_closing = true;
+	sip_call_drop_all(s);
+	list_each(&s->ctxs, n, tmp)
+		sip_ctx_kill(list_entry(n, struct sip_ctx, link));
+	list_each(&s->stxs, n, tmp)
+		sip_stx_kill(list_entry(n, struct sip_stx, link));
+	/* transactions that users still refer to outlive the loop above, without a stack */
+	list_each(&s->stxs, n, tmp) {
+		list_entry(n, struct sip_stx, link)->stack = NULL;
+		list_remove(n);
+	}
+	sip_tcp_close_all(s);
+	sip_udp_close_all(s);
+	loop_timer_cancel(&s->done_timer);
+	stack_free(s);
+}
+
+void sip_stack_set_trace(struct sip_stack *s, bool is_on)
+{
+	s->is_tracing = is_on;
+}
+
+void *sip_stack_arg(const struct sip_stack *s)
+{
+	return s->arg;
+}
+
+void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out)
+{
+	*out = s->stats;
+	out->server_transactions = s->stx_table.count;
+	out->client_transactions = s->ctx_table.count;
+	out->calls = s->call_table.count;
+	out->tcp_conns = s->conn_table.count;
+}
+
+void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, const struct addr *local, const struct addr *remote,
+    const char *p, size_t n)
+{
+	if (!s->is_tracing || !s->h.on_trace)
+		return;
+	struct sip_trace trace = { is_out, t, local, remote, { p, n } };
+	s->h.on_trace(s, &trace, s->arg);
+}
+
+static bool is_keepalive(const char *p, size_t n)
+{
+	if (n > 8)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != '\r' && p[i] != '\n' && p[i] != '\0')
+			return false;
+	return true;
+}
+
+static ON_CTL void malformed(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m, struct sv data)
+{
+	s->stats.malformed++;
+	if (s->h.on_malformed)
+		s->h.on_malformed(s, &src->peer, data, m->error, s->arg);
+	if (m->is_answerable)
+		sip_stateless_reply(s, src, m, m->error_code, m->error, NULL);
+}
+
+void sip_stack_input(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n, bool is_stream)
+{
+	struct sip_msg m;
+	unsigned flags = is_stream ? SIP_PARSE_STREAM : 0;
+	if (s->is_closing || is_keepalive(p, n))
+		return;
+	sip_stack_trace(s, false, src->transport, &src->local, &src->peer, p, n);
+	int st = sip_msg_parse(&m, s->in_hdrs, SIP_MSG_HDRS_MAX, p, n, flags);
+	if (m.has_folds) {
+		/* behind this point no value holds a line break */
+		buf_clear(&s->unfolded);
+		if (buf_add(&s->unfolded, p, n))
+			return;
+		sip_msg_unfold(s->unfolded.p, n);
+		st = sip_msg_parse(&m, s->in_hdrs, SIP_MSG_HDRS_MAX, s->unfolded.p, n, flags);
+	}
+	if (st) {
+		malformed(s, src, &m, (struct sv){ p, n });
+	} else if (m.is_request) {
+		s->stats.requests_in++;
+		sip_stx_input(s, src, &m);
+	} else {
+		s->stats.responses_in++;
+		sip_ctx_response(s, src, &m);
+	}
+}
+
+void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow)
+{
+	if (s->cfg.user_agent)
+		sip_put_hdr(b, "User-Agent", sv_of(s->cfg.user_agent));
+	if (!with_allow)
+		return;
+	sip_put_hdr(b, "Allow", sv_of(s->cfg.allow));
+	if (s->cfg.supported)
+		sip_put_hdr(b, "Supported", sv_of(s->cfg.supported));
+}

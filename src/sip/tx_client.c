@@ -1,0 +1,599 @@
+/* Client transactions (RFC 3261 17.1, RFC 6026): address, transport and Via, then retransmission and time-outs, then the
+ * responses to whoever asked. ACK for errors and CANCEL are made here from the request that was sent; ACK for 2xx comes
+ * from the call and is only repeated here. Callbacks are never called from inside sip_ctx_start. */
+#include "sip/sip_i.h"
+
+static void on_timer(void *arg);
+static ON_CTL void launch(struct sip_ctx *c);
+
+static uint64_t ctx_key(struct sv branch, struct sv method)
+{
+	return sip_key(branch, method, SV_NONE, 2);
+}
+
+static void make_branch(char *out)
+{
+	memcpy(out, SIP_COOKIE, sizeof(SIP_COOKIE) - 1);
+	rand_token(out + sizeof(SIP_COOKIE) - 1, SIP_BRANCH_CHARS);
+}
+
+static void ctx_unref(struct sip_ctx *c)
+{
+	if (--c->refs)
+		return;
+	mem_free(c->hop);
+	mem_free(c->msg);
+	mem_free(c->ack);
+	mem_free(c->ack_tag);
+	mem_free(c->ack_hop);
+	mem_free(c->auth_realm);
+	mem_unref(c->conn);
+	mem_free(c);
+}
+
+void sip_ctx_kill(struct sip_ctx *c)
+{
+	if (c->state == CTX_DEAD)
+		return;
+	c->state = CTX_DEAD;
+	loop_timer_cancel(&c->timer);
+	sip_resolve_cancel(c->resolve);
+	c->resolve = NULL;
+	sip_table_del(&c->stack->ctx_table, &c->node);
+	list_remove(&c->conn_link);
+	list_remove(&c->link);
+	ctx_unref(c);
+}
+
+void sip_ctx_orphan(struct sip_ctx *c)
+{
+	c->fn = NULL;
+	c->call = NULL;
+	c->credentials = NULL;
+}
+
+static ON_CTL void arm(struct sip_ctx *c, int64_t delay_us)
+{
+	int64_t left = c->deadline_us - loop_now_us();
+	loop_timer_set(&c->timer, delay_us < left ? delay_us : left, "sip.ctx", on_timer, c);
+}
+
+/* No response will come: tells the user once and ends. */
+static ON_CTL void give_up(struct sip_ctx *c, int code)
+{
+	sip_response_fn fn = c->fn;
+	if (c->state == CTX_DEAD)
+		return;
+	c->refs++;
+	c->fn = NULL;
+	c->state = CTX_COMPLETED;
+	if (fn)
+		fn(c, code, NULL, c->arg);
+	sip_ctx_kill(c);
+	ctx_unref(c);
+}
+
+static void on_failed(void *arg)
+{
+	role_assert_ctl();
+	give_up(arg, 503);
+}
+
+/* For failures inside sip_ctx_start and callbacks. */
+static ON_CTL void fail_later(struct sip_ctx *c)
+{
+	loop_timer_set(&c->timer, 0, "sip.ctx", on_failed, c);
+}
+
+static ON_CTL int transmit(struct sip_ctx *c, const char *p, size_t n)
+{
+	if (c->conn)
+		return sip_conn_write(c->conn, p, n);
+	return c->udp ? sip_udp_write(c->udp, &c->dst.addr, p, n) : ST_NOTFOUND;
+}
+
+void sip_ctx_conn_lost(struct sip_ctx *c)
+{
+	if (c->state == CTX_CALLING || c->state == CTX_PROCEEDING)
+		fail_later(c);
+}
+
+static ON_CTL int choose_transport(struct sip_ctx *c)
+{
+	struct sip_conn *conn;
+	if (c->dst.transport == SIP_TCP) {
+		int st = sip_conn_get(&conn, c->stack, &c->dst.addr);
+		if (st)
+			return st;
+		mem_unref(c->conn);
+		c->conn = mem_ref(conn);
+		list_remove(&c->conn_link);
+		list_push(&conn->ctxs, &c->conn_link);
+		return ST_OK;
+	}
+	c->dst.transport = SIP_UDP;
+	c->udp = sip_udp_for(c->stack, &c->dst.addr);
+	return c->udp ? ST_OK : ST_NOTFOUND;
+}
+
+static void put_marked(struct buf *b, const char *p, size_t n, struct sv self)
+{
+	for (const char *m; n && (m = memchr(p, SIP_SELF_MARK, n)); n -= (size_t)(m + 1 - p), p = m + 1) {
+		buf_add(b, p, (size_t)(m - p));
+		buf_addv(b, self);
+	}
+	buf_add(b, p, n);
+}
+
+/* text without Via and with marks becomes what goes on the wire, in s->out. */
+static ON_CTL int finish_text(struct sip_stack *s, const struct sip_dst *dst, const char *branch, const char *text, size_t n)
+{
+	struct buf *b = &s->out;
+	const char *eol = memchr(text, '\n', n);
+	const char *body = memmem(text, n, "\r\n\r\n", 4);
+	if (!eol || !body)
+		return ST_INVAL;
+	buf_clear(&s->self);
+	int st = sip_self_put(s, dst->transport, &dst->addr, false, &s->self);
+	if (st)
+		return st;
+	buf_clear(b);
+	buf_add(b, text, (size_t)(eol + 1 - text));
+	buf_printf(b, "Via: SIP/2.0/%s %s;rport;branch=%s\r\n", sip_transport_name(dst->transport), s->self.p, branch);
+	buf_clear(&s->self);
+	sip_self_put(s, dst->transport, &dst->addr, true, &s->self);
+	put_marked(b, eol + 1, (size_t)(body - eol - 1), buf_sv(&s->self));
+	buf_add(b, body, (size_t)(text + n - body));
+	return b->failed ? ST_NOMEM : ST_OK;
+}
+
+static ON_CTL int finalize(struct sip_ctx *c)
+{
+	struct sip_stack *s = c->stack;
+	if (c->is_via_final)
+		return ST_OK;
+	int st = finish_text(s, &c->dst, c->branch, c->msg, c->msg_n);
+	if (st)
+		return st;
+	char *copy = mem_alloc(s->out.n + 1);
+	if (!copy)
+		return ST_NOMEM;
+	memcpy(copy, s->out.p, s->out.n + 1);
+	mem_free(c->msg);
+	c->msg = copy;
+	c->msg_n = s->out.n;
+	c->is_via_final = true;
+	return ST_OK;
+}
+
+static ON_CTL void launch(struct sip_ctx *c)
+{
+	struct sip_stack *s = c->stack;
+	int st = choose_transport(c);
+	if (!st)
+		st = finalize(c);
+	if (!st)
+		st = transmit(c, c->msg, c->msg_n);
+	s->stats.requests_out++;
+	if (c->is_oneshot) {
+		sip_ctx_kill(c);
+		return;
+	}
+	c->state = CTX_CALLING;
+	c->deadline_us = loop_now_us() + s->cfg.timer_b_ms * 1000LL;
+	c->interval_us = s->cfg.t1_ms * 1000LL;
+	if (st)
+		fail_later(c);
+	else
+		arm(c, c->conn ? s->cfg.timer_b_ms * 1000LL : c->interval_us);
+}
+
+static void on_resolved(int status, const struct sip_dst *dst, void *arg)
+{
+	role_assert_ctl();
+	struct sip_ctx *c = arg;
+	c->resolve = NULL;
+	if (status) {
+		give_up(c, 503);
+		return;
+	}
+	c->dst = *dst;
+	launch(c);
+}
+
+static ON_CTL struct sip_ctx *ctx_new(struct sip_stack *s, const struct ctx_params *p)
+{
+	struct sip_ctx *c = mem_zalloc(sizeof(*c));
+	if (!c)
+		return NULL;
+	c->stack = s;
+	c->refs = 1;
+	c->method = (uint8_t)p->method;
+	c->is_invite = p->method == SIP_INVITE;
+	c->is_oneshot = p->is_oneshot;
+	c->cseq = p->cseq;
+	c->dst = p->dst;
+	c->fn = p->fn;
+	c->arg = p->arg;
+	c->credentials = p->credentials;
+	c->credentials_arg = p->credentials_arg;
+	c->call = p->call;
+	if (p->branch)
+		memcpy(c->branch, p->branch, sizeof(c->branch));
+	else
+		make_branch(c->branch);
+	c->msg = mem_alloc(p->text_n + 1);
+	if (c->msg)
+		memcpy(c->msg, p->text, p->text_n);
+	c->msg_n = p->text_n;
+	c->hop = mem_strdup(p->hop);
+	if (!c->msg || (p->hop && !c->hop)) {
+		ctx_unref(c);
+		return NULL;
+	}
+	c->msg[c->msg_n] = '\0';
+	list_push(&s->ctxs, &c->link);
+	return c;
+}
+
+static ON_CTL void enter_table(struct sip_ctx *c)
+{
+	struct sv line = { c->msg, c->msg_n }, method, rest;
+	sv_split(line, ' ', &method, &rest);
+	sip_table_add(&c->stack->ctx_table, &c->node, ctx_key(sv_of(c->branch), method));
+}
+
+int sip_ctx_start(struct sip_ctx **out, struct sip_stack *s, const struct ctx_params *p)
+{
+	int st = ST_OK;
+	if (s->is_closing)
+		return ST_CLOSED;
+	struct sip_ctx *c = ctx_new(s, p);
+	if (!c)
+		return ST_NOMEM;
+	enter_table(c);
+	if (!addr_is_set(&c->dst.addr)) {
+		struct sip_resolve *r = NULL;
+		c->state = CTX_RESOLVING;
+		st = c->hop ? sip_resolve(&r, c->hop, &c->dst, s->cfg.resolve_timeout_ms, on_resolved, c) : ST_INVAL;
+		c->resolve = st == ST_AGAIN ? r : NULL;
+	}
+	if (st && st != ST_AGAIN) {
+		sip_ctx_kill(c);
+		return st;
+	}
+	if (out)
+		*out = c; /* before launch: a one-shot is gone after it */
+	if (!st)
+		launch(c);
+	return ST_OK;
+}
+
+/* ---- requests made from the one that was sent ---- */
+
+/* ACK for an error or CANCEL, into s->out: same request URI, top Via, From, Call-ID, Route and CSeq number. */
+static ON_CTL int put_derived(struct sip_ctx *c, const char *method, const struct sip_msg *resp, const char *headers)
+{
+	struct sip_stack *s = c->stack;
+	struct buf *b = &s->out;
+	struct sip_msg m;
+	if (sip_msg_parse(&m, s->own_hdrs, SIP_MSG_HDRS_MAX, c->msg, c->msg_n, 0))
+		return ST_INVAL;
+	buf_clear(b);
+	sip_put_request_line(b, sv_of(method), m.ruri.text);
+	sip_put_hdr(b, "Via", m.via.text);
+	sip_put_hdr(b, "Max-Forwards", SV("70"));
+	for (const struct sip_hdr *h = sip_msg_hdr(&m, SIP_HDR_ROUTE); h; h = sip_msg_hdr_next(&m, h))
+		sip_put_hdr(b, "Route", h->value);
+	sip_put_hdr(b, "From", sip_msg_value(&m, SIP_HDR_FROM));
+	sip_put_hdr(b, "To", sip_msg_value(resp ? resp : &m, SIP_HDR_TO));
+	sip_put_hdr(b, "Call-ID", m.call_id);
+	buf_printf(b, "CSeq: %u %s\r\n", m.cseq, method);
+	sip_put_common(s, b, false);
+	sip_put_lines(b, headers);
+	sip_put_body(b, SV_NONE, SV_NONE);
+	return b->failed ? ST_NOMEM : ST_OK;
+}
+
+static ON_CTL void ack_error(struct sip_ctx *c, const struct sip_msg *resp)
+{
+	struct sip_stack *s = c->stack;
+	if (!c->ack && !put_derived(c, "ACK", resp, NULL)) {
+		c->ack = mem_alloc(s->out.n);
+		if (c->ack)
+			memcpy(c->ack, s->out.p, s->out.n);
+		c->ack_n = s->out.n;
+	}
+	if (c->ack) {
+		s->stats.requests_out++;
+		transmit(c, c->ack, c->ack_n);
+	}
+}
+
+static ON_CTL void send_cancel(struct sip_ctx *c, const char *headers)
+{
+	struct sip_ctx *cancel;
+	if (c->is_cancel_sent || put_derived(c, "CANCEL", NULL, headers))
+		return;
+	struct ctx_params p = { .text = c->stack->out.p,
+		.text_n = c->stack->out.n,
+		.method = SIP_CANCEL,
+		.cseq = c->cseq,
+		.dst = c->dst,
+		.branch = c->branch };
+	cancel = ctx_new(c->stack, &p);
+	if (!cancel)
+		return;
+	c->is_cancel_sent = true;
+	cancel->is_via_final = true;
+	enter_table(cancel);
+	launch(cancel);
+	/* RFC 3261 9.1: without a final response in 64*T1 the INVITE counts as cancelled */
+	c->deadline_us = loop_now_us() + c->stack->cfg.timer_b_ms * 1000LL;
+	arm(c, c->stack->cfg.timer_b_ms * 1000LL);
+}
+
+void sip_ctx_cancel_invite(struct sip_ctx *c, const char *headers)
+{
+	if (c->state == CTX_PROCEEDING) {
+		send_cancel(c, headers);
+	} else if (c->state == CTX_CALLING) {
+		c->is_cancel_wanted = true;
+		mem_free(c->ack_hop);
+		c->ack_hop = mem_strdup(headers); /* unused until a 2xx: keeps CANCEL's header lines */
+	} else if (c->state == CTX_RESOLVING) {
+		sip_ctx_kill(c);
+	}
+}
+
+static ON_CTL void send_ack(struct sip_ctx *c)
+{
+	struct ctx_params p = { .text = c->ack,
+		.text_n = c->ack_n,
+		.method = SIP_ACK,
+		.cseq = c->cseq,
+		.dst = c->ack_dst,
+		.hop = c->ack_hop,
+		.branch = c->ack_branch,
+		.is_oneshot = true };
+	if (c->ack)
+		sip_ctx_start(NULL, c->stack, &p);
+}
+
+void sip_ctx_ack(struct sip_ctx *c, struct sv tag, const char *text, size_t n, const struct sip_dst *dst, const char *hop)
+{
+	mem_free(c->ack);
+	mem_free(c->ack_tag);
+	mem_free(c->ack_hop);
+	c->ack = mem_alloc(n + 1);
+	c->ack_tag = sv_dup(tag);
+	c->ack_hop = mem_strdup(hop);
+	c->ack_dst = *dst;
+	make_branch(c->ack_branch);
+	if (!c->ack)
+		return;
+	memcpy(c->ack, text, n);
+	c->ack_n = n;
+	send_ack(c);
+}
+
+void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
+{
+	struct sip_stack *s = c->stack;
+	struct sip_dialog d = { 0 };
+	struct sip_msg m;
+	static const char *const methods[] = { "ACK", "BYE" };
+	if (sip_msg_parse(&m, s->own_hdrs, SIP_MSG_HDRS_MAX, c->msg, c->msg_n, 0) || sip_dialog_from_response(&d, resp))
+		return;
+	struct buf b;
+	char *local = sv_dup(m.from.has_brackets ? (struct sv){ m.from.text.p, (size_t)(m.from.uri.text.p + m.from.uri.text.n + 1 - m.from.text.p) }
+						 : m.from.uri.text);
+	char *tag = sv_dup(m.from_tag), *id = sv_dup(m.call_id), *remote = sv_dup(m.to.uri.text);
+	for (int i = 0; i < 2 && local && tag && id && remote; i++) {
+		char *hop = NULL;
+		uint32_t n = c->cseq + (uint32_t)i;
+		buf_init(&b);
+		if (!sip_dialog_put_request(&d, &b, methods[i], local, tag, remote, id, n, &hop)) {
+			sip_put_common(s, &b, false);
+			sip_put_body(&b, SV_NONE, SV_NONE);
+			struct ctx_params p = { .text = b.p, .text_n = b.n, .method = i ? SIP_BYE : SIP_ACK, .cseq = n, .hop = hop, .is_oneshot = !i };
+			if (!d.route_set) /* as the INVITE went: its Contact may be behind NAT */
+				p.dst = c->dst;
+			if (!i && !c->ack_tag)
+				sip_ctx_ack(c, resp->to_tag, b.p, b.n, &p.dst, hop);
+			else if (!b.failed)
+				sip_ctx_start(NULL, s, &p);
+		}
+		mem_free(hop);
+		buf_fini(&b);
+	}
+	mem_free(local);
+	mem_free(tag);
+	mem_free(id);
+	mem_free(remote);
+	sip_dialog_fini(&d);
+}
+
+/* ---- responses ---- */
+
+/* The old transaction of a challenged INVITE stays behind to acknowledge repeated 401s. */
+static ON_CTL void leave_husk(struct sip_ctx *c)
+{
+	struct ctx_params p = { .text = c->msg, .text_n = c->msg_n, .method = SIP_INVITE, .cseq = c->cseq, .dst = c->dst, .branch = c->branch };
+	struct sip_ctx *h = ctx_new(c->stack, &p);
+	if (!h)
+		return;
+	h->is_via_final = true;
+	h->state = CTX_COMPLETED;
+	h->ack = c->ack;
+	h->ack_n = c->ack_n;
+	c->ack = NULL;
+	h->conn = mem_ref(c->conn);
+	h->udp = c->udp;
+	enter_table(h);
+	h->deadline_us = loop_now_us() + c->stack->cfg.timer_b_ms * 1000LL;
+	arm(h, c->stack->cfg.timer_b_ms * 1000LL);
+}
+
+/* true when the request went out again with credentials. */
+static ON_CTL bool retry_with_credentials(struct sip_ctx *c, const struct sip_msg *resp)
+{
+	struct buf b;
+	uint32_t cseq = c->call ? c->call->local_cseq + 1 : c->cseq + 1;
+	if (!c->credentials || c->is_cancel_wanted || c->is_cancel_sent)
+		return false;
+	buf_init(&b);
+	if (!sip_ctx_authorize(c, resp, &b, cseq) || b.failed) {
+		buf_fini(&b);
+		return false;
+	}
+	c->stack->stats.auth_retries++;
+	if (c->is_invite && !c->conn)
+		leave_husk(c);
+	mem_free(c->ack);
+	c->ack = NULL;
+	sip_table_del(&c->stack->ctx_table, &c->node);
+	mem_free(c->msg);
+	c->msg_n = b.n;
+	c->msg = buf_take(&b);
+	c->is_via_final = false;
+	c->cseq = cseq;
+	if (c->call)
+		c->call->local_cseq = cseq;
+	make_branch(c->branch);
+	enter_table(c);
+	launch(c);
+	return true;
+}
+
+static ON_CTL void deliver(struct sip_ctx *c, const struct sip_msg *m)
+{
+	sip_response_fn fn = c->fn;
+	if (m->code >= 200 && !(c->is_invite && m->code < 300))
+		c->fn = NULL;
+	if (fn)
+		fn(c, m->code, m, c->arg);
+}
+
+static ON_CTL void provisional(struct sip_ctx *c, const struct sip_msg *m)
+{
+	struct sip_stack *s = c->stack;
+	if (c->state != CTX_CALLING && c->state != CTX_PROCEEDING)
+		return;
+	bool is_first = c->state == CTX_CALLING;
+	c->state = CTX_PROCEEDING;
+	if (c->is_invite && !c->is_cancel_sent) {
+		c->deadline_us = loop_now_us() + s->cfg.proceeding_timeout_ms * 1000LL;
+		arm(c, s->cfg.proceeding_timeout_ms * 1000LL);
+	}
+	if (is_first && c->is_cancel_wanted)
+		send_cancel(c, c->ack_hop);
+	if (c->is_invite || m->code > 100)
+		deliver(c, m);
+}
+
+static ON_CTL void success_of_invite(struct sip_ctx *c, const struct sip_msg *m)
+{
+	if (c->state == CTX_COMPLETED)
+		return;
+	if (c->state == CTX_ACCEPTED && c->ack_tag && sv_is(m->to_tag, c->ack_tag)) {
+		c->stack->stats.retransmits_in++;
+		send_ack(c);
+		return;
+	}
+	if (c->state != CTX_ACCEPTED) {
+		c->state = CTX_ACCEPTED;
+		c->deadline_us = loop_now_us() + c->stack->cfg.timer_b_ms * 1000LL;
+		arm(c, c->stack->cfg.timer_b_ms * 1000LL);
+	}
+	if (c->fn)
+		deliver(c, m);
+	else
+		sip_ctx_drop_answer(c, m);
+}
+
+static ON_CTL void final(struct sip_ctx *c, const struct sip_msg *m)
+{
+	struct sip_stack *s = c->stack;
+	if (c->state == CTX_COMPLETED || c->state == CTX_ACCEPTED) {
+		s->stats.retransmits_in++;
+		if (c->is_invite && c->state == CTX_COMPLETED)
+			ack_error(c, m);
+		return;
+	}
+	if (c->is_invite)
+		ack_error(c, m);
+	if ((m->code == 401 || m->code == 407) && retry_with_credentials(c, m))
+		return;
+	c->state = CTX_COMPLETED;
+	int64_t keep_us = c->conn ? 0 : (c->is_invite ? s->cfg.timer_b_ms : s->cfg.t4_ms) * 1000LL;
+	c->deadline_us = loop_now_us() + keep_us;
+	arm(c, keep_us);
+	deliver(c, m);
+}
+
+void sip_ctx_response(struct sip_stack *s, const struct sip_source *src, struct sip_msg *m)
+{
+	struct sip_node *n = sip_table_first(&s->ctx_table, ctx_key(m->via.branch, m->method_text));
+	if (!n) {
+		s->stats.stray_responses++;
+		return;
+	}
+	struct sip_ctx *c = list_entry(n, struct sip_ctx, node);
+	if (c->state < CTX_CALLING || c->state == CTX_DEAD)
+		return;
+	c->refs++;
+	if (c->call)
+		sip_call_seen_from(c->call, src);
+	if (m->code < 200)
+		provisional(c, m);
+	else if (m->code < 300 && c->is_invite)
+		success_of_invite(c, m);
+	else
+		final(c, m);
+	ctx_unref(c);
+}
+
+static void on_timer(void *arg)
+{
+	role_assert_ctl();
+	struct sip_ctx *c = arg;
+	struct sip_stack *s = c->stack;
+	bool is_over = loop_now_us() >= c->deadline_us;
+	if (c->state >= CTX_COMPLETED) {
+		sip_ctx_kill(c);
+		return;
+	}
+	if (is_over) {
+		s->stats.timeouts++;
+		if (c->is_invite && c->state == CTX_PROCEEDING && !c->is_cancel_sent) {
+			/* timer C: nobody answers; the far side is told, the user after its 487 or never answering */
+			send_cancel(c, NULL);
+			return;
+		}
+		give_up(c, c->is_cancel_sent ? 487 : 408);
+		return;
+	}
+	if (c->conn || (c->is_invite && c->state == CTX_PROCEEDING)) {
+		arm(c, c->deadline_us - loop_now_us());
+		return;
+	}
+	s->stats.retransmits_out++;
+	transmit(c, c->msg, c->msg_n);
+	c->interval_us *= 2;
+	if (!c->is_invite && (c->interval_us > s->cfg.t2_ms * 1000LL || c->state == CTX_PROCEEDING))
+		c->interval_us = s->cfg.t2_ms * 1000LL;
+	arm(c, c->interval_us);
+}
+
+void sip_request_cancel(struct sip_ctx *c)
+{
+	sip_ctx_orphan(c);
+	if (c->state == CTX_RESOLVING)
+		sip_ctx_kill(c);
+}
+
+uint32_t sip_ctx_cseq(const struct sip_ctx *c)
+{
+	return c->cseq;
+}

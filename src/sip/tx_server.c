@@ -1,0 +1,565 @@
+/* Server transactions (RFC 3261 17.2, RFC 6026): a request in, retransmissions absorbed by sending the stored response
+ * again, responses out to where the request came from. A transaction is one object, the header lines every response
+ * repeats, and the last response. Finished ones wait in one list, oldest first, and under load go early.
+ * Does not retransmit 2xx to INVITE: the call does, by sip_stx_resend. */
+#include "sip/sip_i.h"
+
+static ON_CTL void on_timer(void *arg);
+
+static uint64_t stx_key(const struct sip_msg *m, enum sip_method method)
+{
+	struct sv name = method == SIP_NO_METHOD ? m->method_text : sv_of(sip_method_name(method));
+	if (sv_starts(m->via.branch, SV(SIP_COOKIE)))
+		return sip_key(m->via.branch, m->via.host, name, m->via.port);
+	/* RFC 2543 peers: RFC 3261 17.2.3; the To tag of an ACK is not that of its INVITE, so it is left out */
+	uint64_t inner = sip_key(m->via.text, m->ruri.text, m->from_tag, m->cseq);
+	return sip_key(m->call_id, (struct sv){ (const char *)&inner, sizeof(inner) }, name, 1);
+}
+
+static uint64_t merge_key(const struct sip_msg *m)
+{
+	return sip_key(m->call_id, m->from_tag, m->method_text, m->cseq);
+}
+
+static void stx_free(struct sip_stx *tx)
+{
+	mem_free(tx->head);
+	mem_free(tx->last);
+	mem_unref(tx->src.conn);
+	mem_free(tx);
+}
+
+struct sip_stx *sip_stx_ref(struct sip_stx *tx)
+{
+	tx->refs++;
+	return tx;
+}
+
+void sip_stx_unref(struct sip_stx *tx)
+{
+	if (tx && --tx->refs == 0)
+		stx_free(tx);
+}
+
+static ON_CTL void done_remove(struct sip_stx *tx)
+{
+	if (!lnode_is_linked(&tx->done_link))
+		return;
+	list_remove(&tx->done_link);
+	tx->stack->done_count--;
+}
+
+void sip_stx_kill(struct sip_stx *tx)
+{
+	struct sip_stack *s = tx->stack;
+	if (tx->state == STX_DONE)
+		return;
+	tx->state = STX_DONE;
+	loop_timer_cancel(&tx->timer);
+	done_remove(tx);
+	sip_table_del(&s->stx_table, &tx->node);
+	sip_table_del(&s->merge_table, &tx->merge_node);
+	list_remove(&tx->link);
+	tx->stack = NULL;
+	sip_stx_unref(tx);
+}
+
+static void on_done_timer(void *arg)
+{
+	role_assert_ctl();
+	struct sip_stack *s = arg;
+	struct lnode *n;
+	while ((n = list_first(&s->done))) {
+		struct sip_stx *tx = list_entry(n, struct sip_stx, done_link);
+		int64_t left_us = tx->done_due_us - loop_now_us();
+		if (left_us > 0) {
+			loop_timer_set(&s->done_timer, left_us, "sip.done", on_done_timer, s);
+			return;
+		}
+		sip_stx_kill(tx);
+	}
+}
+
+/* From now on it only absorbs retransmissions: what only new responses need is given back. */
+static ON_CTL void done_add(struct sip_stx *tx)
+{
+	struct sip_stack *s = tx->stack;
+	loop_timer_cancel(&tx->timer);
+	mem_free(tx->head);
+	tx->head = NULL;
+	tx->done_due_us = loop_now_us() + s->cfg.timer_b_ms * 1000LL;
+	list_push(&s->done, &tx->done_link);
+	if (!loop_timer_is_set(&s->done_timer))
+		loop_timer_set(&s->done_timer, s->cfg.timer_b_ms * 1000LL, "sip.done", on_done_timer, s);
+	if (++s->done_count > SIP_DONE_MAX)
+		sip_stx_kill(list_entry(list_first(&s->done), struct sip_stx, done_link));
+}
+
+/* The topmost Via with received and rport (RFC 3581), the rest as it came. */
+static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_source *src)
+{
+	char host[ADDR_TEXT_MAX];
+	const struct sip_via *v = &m->via;
+	const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_VIA);
+	struct sip_params_it it = { .rest = v->params };
+	const char *stop = v->params.n ? v->params.p - 1 : v->text.p + v->text.n;
+	while (stop > v->text.p && (stop[-1] == ' ' || stop[-1] == '\t' || stop[-1] == ';'))
+		stop--;
+	addr_host(&src->peer, host);
+	buf_adds(b, "Via: ");
+	buf_addv(b, (struct sv){ v->text.p, (size_t)(stop - v->text.p) });
+	while (sip_params_next(&it, ';')) {
+		if (sv_isi(it.name, "received"))
+			continue;
+		buf_addc(b, ';');
+		buf_addv(b, it.name);
+		if (sv_isi(it.name, "rport")) {
+			buf_printf(b, "=%u", addr_port(&src->peer));
+		} else if (it.has_value) {
+			buf_adds(b, it.is_quoted ? "=\"" : "=");
+			buf_addv(b, it.value);
+			buf_adds(b, it.is_quoted ? "\"" : "");
+		}
+	}
+	if (v->has_rport || !sv_is(v->host, host))
+		buf_printf(b, ";received=%s", host);
+	const char *rest = v->text.p + v->text.n;
+	buf_addv(b, (struct sv){ rest, (size_t)(h->value.p + h->value.n - rest) });
+	buf_adds(b, "\r\n");
+	while ((h = sip_msg_hdr_next(m, h)))
+		sip_put_hdr(b, "Via", h->value);
+}
+
+/* What every response to m begins with; to_n and rr_n may be NULL. */
+static void put_head(struct buf *b, const struct sip_msg *m, const struct sip_source *src, uint32_t *head_n, uint32_t *to_n, uint32_t *rr_n)
+{
+	size_t start = b->n;
+	put_vias(b, m, src);
+	sip_put_hdr(b, "From", sip_msg_value(m, SIP_HDR_FROM));
+	sip_put_hdr(b, "Call-ID", m->call_id);
+	sip_put_hdr(b, "CSeq", sip_msg_value(m, SIP_HDR_CSEQ));
+	if (sip_msg_hdr(m, SIP_HDR_TIMESTAMP))
+		sip_put_hdr(b, "Timestamp", sip_msg_value(m, SIP_HDR_TIMESTAMP));
+	*head_n = (uint32_t)(b->n - start);
+	buf_adds(b, "To: ");
+	buf_addv(b, sip_msg_value(m, SIP_HDR_TO));
+	*to_n = (uint32_t)(b->n - start) - *head_n;
+	for (const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_RECORD_ROUTE); h; h = sip_msg_hdr_next(m, h))
+		sip_put_hdr(b, "Record-Route", h->value);
+	*rr_n = (uint32_t)(b->n - start) - *head_n - *to_n;
+}
+
+static ON_CTL struct sip_stx *stx_new(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m)
+{
+	struct sip_stx *tx = mem_zalloc(sizeof(*tx));
+	if (!tx)
+		return NULL;
+	buf_clear(&s->out);
+	put_head(&s->out, m, src, &tx->head_n, &tx->to_n, &tx->rr_n);
+	tx->head = mem_alloc(s->out.n + 1);
+	if (s->out.failed || !tx->head) {
+		mem_free(tx->head);
+		mem_free(tx);
+		return NULL;
+	}
+	memcpy(tx->head, s->out.p, s->out.n + 1);
+	tx->stack = s;
+	tx->refs = 1;
+	tx->method = m->method;
+	tx->src = *src;
+	mem_ref(tx->src.conn);
+	tx->via_port = m->via.port;
+	tx->cseq = m->cseq;
+	tx->to_had_tag = m->to_tag.n > 0;
+	list_push(&s->stxs, &tx->link);
+	sip_table_add(&s->stx_table, &tx->node, stx_key(m, m->method));
+	return tx;
+}
+
+const char *sip_stx_to_tag(struct sip_stx *tx)
+{
+	if (!tx->to_tag[0])
+		rand_token(tx->to_tag, SIP_TAG_CHARS);
+	return tx->to_tag;
+}
+
+void sip_stx_set_to_tag(struct sip_stx *tx, const char *tag)
+{
+	size_t n = strlen(tag);
+	CHECK(n <= SIP_TAG_CHARS);
+	memcpy(tx->to_tag, tag, n + 1);
+}
+
+static ON_CTL void transmit(struct sip_stack *s, const struct sip_source *src, uint16_t via_port, const char *p, size_t n)
+{
+	struct sip_conn *c = src->conn;
+	if (src->transport == SIP_UDP) {
+		sip_udp_write(src->udp, &src->peer, p, n);
+		return;
+	}
+	if (!c->is_open) {
+		/* RFC 3261 18.2.2: the connection is gone, try where the far side listens */
+		struct addr to = src->peer;
+		addr_set_port(&to, via_port ? via_port : 5060);
+		if (sip_conn_get(&c, s, &to))
+			return;
+	}
+	sip_conn_write(c, p, n);
+}
+
+void sip_stx_resend(struct sip_stx *tx)
+{
+	if (tx->state == STX_DONE || !tx->last)
+		return;
+	tx->stack->stats.retransmits_out++;
+	transmit(tx->stack, &tx->src, tx->via_port, tx->last, tx->last_n);
+}
+
+/* Moves on by the response just sent. */
+static ON_CTL void advance(struct sip_stx *tx, int code)
+{
+	struct sip_stack *s = tx->stack;
+	bool is_udp = !sip_transport_is_reliable(tx->src.transport);
+	if (code < 200) {
+		tx->state = STX_PROCEEDING;
+		if (tx->method == SIP_INVITE)
+			loop_timer_cancel(&tx->timer);
+		return;
+	}
+	sip_table_del(&s->merge_table, &tx->merge_node);
+	if (tx->method != SIP_INVITE) {
+		tx->state = STX_COMPLETED;
+		if (is_udp)
+			done_add(tx);
+		else
+			sip_stx_kill(tx);
+		return;
+	}
+	tx->deadline_us = loop_now_us() + s->cfg.timer_b_ms * 1000LL;
+	tx->state = code < 300 ? STX_ACCEPTED : STX_COMPLETED;
+	tx->interval_us = code >= 300 && is_udp ? s->cfg.t1_ms * 1000LL : s->cfg.timer_b_ms * 1000LL;
+	loop_timer_set(&tx->timer, tx->interval_us, "sip.stx", on_timer, tx);
+}
+
+int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype, struct sv body,
+    const char *contact, bool record_route)
+{
+	if (tx->state == STX_DONE || tx->state >= STX_COMPLETED || code < 100 || code > 699)
+		return ST_INVAL;
+	struct sip_stack *s = tx->stack;
+	struct buf *b = &s->out;
+	const char *head = tx->head;
+	buf_clear(b);
+	sip_put_status_line(b, code, sv_of(phrase));
+	buf_addv(b, (struct sv){ head, tx->head_n });
+	buf_addv(b, (struct sv){ head + tx->head_n, tx->to_n });
+	if (code > 100 && !tx->to_had_tag) {
+		buf_addv(b, SV(";tag="));
+		buf_adds(b, sip_stx_to_tag(tx));
+	}
+	buf_addv(b, SV("\r\n"));
+	if (record_route && code > 100 && code < 300)
+		buf_addv(b, (struct sv){ head + tx->head_n + tx->to_n, tx->rr_n });
+	if (contact)
+		sip_put_hdr(b, "Contact", sv_of(contact));
+	sip_put_common(s, b, code != 100 && (tx->method == SIP_INVITE || tx->method == SIP_OPTIONS) && code < 300);
+	if (code == 405)
+		sip_put_hdr(b, "Allow", sv_of(s->cfg.allow));
+	sip_put_lines(b, headers);
+	sip_put_body(b, sv_of(ctype), body);
+	char *copy = b->failed ? NULL : mem_alloc(b->n);
+	if (!copy)
+		return ST_NOMEM;
+	memcpy(copy, b->p, b->n);
+	mem_free(tx->last);
+	tx->last = copy;
+	tx->last_n = b->n;
+	tx->code = (uint16_t)code;
+	s->stats.responses_out++;
+	sip_stx_ref(tx);
+	transmit(s, &tx->src, tx->via_port, copy, b->n);
+	if (tx->state != STX_DONE)
+		advance(tx, code);
+	sip_stx_unref(tx);
+	return ST_OK;
+}
+
+static void on_timer(void *arg)
+{
+	role_assert_ctl();
+	struct sip_stx *tx = arg;
+	int64_t now = loop_now_us();
+	switch (tx->state) {
+	case STX_TRYING:
+		sip_stx_respond(tx, 100, NULL, NULL, NULL, SV_NONE, NULL, false);
+		return;
+	case STX_COMPLETED:
+		if (now < tx->deadline_us) {
+			sip_stx_resend(tx);
+			tx->interval_us *= 2;
+			if (tx->interval_us > tx->stack->cfg.t2_ms * 1000LL)
+				tx->interval_us = tx->stack->cfg.t2_ms * 1000LL;
+			int64_t left = tx->deadline_us - now;
+			loop_timer_set(&tx->timer, left < tx->interval_us ? left : tx->interval_us, "sip.stx", on_timer, tx);
+			return;
+		}
+		tx->stack->stats.timeouts++;
+		break;
+	default:
+		break;
+	}
+	sip_stx_kill(tx);
+}
+
+void sip_stx_acked(struct sip_stx *tx)
+{
+	if (tx->state != STX_ACCEPTED || lnode_is_linked(&tx->done_link))
+		return;
+	mem_free(tx->last);
+	tx->last = NULL;
+	tx->last_n = 0;
+	done_add(tx);
+}
+
+void sip_stateless_reply(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m, int code, const char *phrase,
+    const char *headers)
+{
+	struct buf *b = &s->out;
+	uint32_t head_n, to_n, rr_n;
+	uint64_t tag = sip_key(m->call_id, m->via.branch, m->from_tag, m->cseq);
+	buf_clear(b);
+	sip_put_status_line(b, code, sv_of(phrase));
+	put_head(b, m, src, &head_n, &to_n, &rr_n);
+	b->n -= rr_n;
+	if (!m->to_tag.n) /* the same for each retransmission */
+		buf_printf(b, ";tag=%016llx", (unsigned long long)tag);
+	buf_adds(b, "\r\n");
+	sip_put_common(s, b, false);
+	sip_put_lines(b, headers);
+	sip_put_body(b, SV_NONE, SV_NONE);
+	s->stats.responses_out++;
+	if (!b->failed)
+		transmit(s, src, m->via.port, b->p, b->n);
+}
+
+struct sip_stx *sip_stx_find_invite(struct sip_stack *s, const struct sip_msg *m)
+{
+	struct sip_node *n = sip_table_first(&s->stx_table, stx_key(m, SIP_INVITE));
+	return n ? list_entry(n, struct sip_stx, node) : NULL;
+}
+
+static ON_CTL void ack_in(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m)
+{
+	struct sip_stx *tx = sip_stx_find_invite(s, m);
+	struct sip_call *call;
+	if (tx && tx->state == STX_COMPLETED) {
+		tx->state = STX_CONFIRMED;
+		if (sip_transport_is_reliable(tx->src.transport))
+			sip_stx_kill(tx);
+		else
+			loop_timer_set(&tx->timer, s->cfg.t4_ms * 1000LL, "sip.stx", on_timer, tx);
+		return;
+	}
+	if (tx && tx->state != STX_ACCEPTED)
+		return;
+	if (sip_call_in_dialog(s, m, &call)) {
+		sip_call_seen_from(call, src);
+		sip_call_ack_in(call, m);
+	}
+}
+
+static ON_CTL void cancel_in(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct sip_stx *inv = sip_stx_find_invite(s, m);
+	if (!inv) {
+		sip_stx_respond(tx, 481, NULL, NULL, NULL, SV_NONE, NULL, false);
+		return;
+	}
+	if (!tx->to_had_tag)
+		sip_stx_set_to_tag(tx, sip_stx_to_tag(inv));
+	sip_stx_respond(tx, 200, NULL, NULL, NULL, SV_NONE, NULL, false);
+	if (inv->state > STX_PROCEEDING)
+		return;
+	inv->is_cancelled = true;
+	sip_stx_ref(inv);
+	if (inv->call) {
+		sip_call_cancelled(inv->call, m);
+	} else {
+		sip_stx_respond(inv, 487, NULL, NULL, NULL, SV_NONE, NULL, false);
+		if (inv->cancel_fn)
+			inv->cancel_fn(inv, inv->cancel_arg);
+	}
+	sip_stx_unref(inv);
+}
+
+/* RFC 3261 8.2.2: false when the request was answered here. */
+static ON_CTL bool check_request(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m)
+{
+	if (m->ruri.scheme == SIP_SCHEME_OTHER) {
+		sip_stateless_reply(s, src, m, 416, NULL, NULL);
+		return false;
+	}
+	if (m->max_forwards == 0 && !m->to_tag.n && m->method != SIP_OPTIONS) {
+		sip_stateless_reply(s, src, m, 483, NULL, NULL);
+		return false;
+	}
+	if (!m->to_tag.n && sip_table_first(&s->merge_table, merge_key(m))) {
+		sip_stateless_reply(s, src, m, 482, NULL, NULL);
+		return false;
+	}
+	struct sip_list_it it;
+	struct buf bad;
+	buf_init(&bad);
+	sip_list_start(&it, m, SIP_HDR_REQUIRE);
+	while (sip_list_next(&it)) {
+		struct sip_list_it own;
+		bool is_known = false;
+		sip_list_start_value(&own, sv_of(s->cfg.supported));
+		while (!is_known && sip_list_next(&own))
+			is_known = sv_eqi(own.item, it.item);
+		if (!is_known)
+			buf_printf(&bad, "%s%.*s", bad.n ? ", " : "Unsupported: ", SVF(it.item));
+	}
+	bool ok = bad.n == 0;
+	if (!ok)
+		sip_stateless_reply(s, src, m, 420, NULL, bad.p);
+	buf_fini(&bad);
+	return ok;
+}
+
+/* Methods that only make sense inside a dialog we have. */
+static bool needs_dialog(const struct sip_msg *m)
+{
+	switch (m->method) {
+	case SIP_BYE:
+	case SIP_PRACK:
+	case SIP_UPDATE:
+		return true;
+	case SIP_INVITE:
+	case SIP_INFO:
+		return m->to_tag.n > 0;
+	default:
+		return false;
+	}
+}
+
+static ON_CTL void to_user(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct sip_call *call;
+	if (m->to_tag.n && sip_call_in_dialog(s, m, &call)) {
+		tx->in_dialog = true;
+		sip_call_seen_from(call, &tx->src);
+		sip_call_request_in(call, tx, m);
+	} else if (needs_dialog(m)) {
+		sip_stx_respond(tx, 481, NULL, NULL, NULL, SV_NONE, NULL, false);
+	} else if (s->h.on_request) {
+		s->h.on_request(s, tx, m, s->arg);
+	} else {
+		sip_stx_respond(tx, 501, NULL, NULL, NULL, SV_NONE, NULL, false);
+	}
+}
+
+void sip_stx_input(struct sip_stack *s, const struct sip_source *src, struct sip_msg *m)
+{
+	if (m->method == SIP_ACK) {
+		ack_in(s, src, m);
+		return;
+	}
+	struct sip_node *n = sip_table_first(&s->stx_table, stx_key(m, m->method));
+	if (n) {
+		struct sip_stx *old = list_entry(n, struct sip_stx, node);
+		s->stats.retransmits_in++;
+		if (old->state != STX_ACCEPTED && old->state != STX_CONFIRMED)
+			sip_stx_resend(old);
+		return;
+	}
+	if (s->stx_table.count - s->done_count >= s->cfg.max_transactions) {
+		s->stats.shed++;
+		sip_stateless_reply(s, src, m, 503, NULL, "Retry-After: 5\r\n");
+		return;
+	}
+	if (m->method != SIP_CANCEL && !check_request(s, src, m))
+		return;
+	struct sip_stx *tx = stx_new(s, src, m);
+	if (!tx)
+		return;
+	sip_stx_ref(tx);
+	if (m->method == SIP_CANCEL) {
+		cancel_in(s, tx, m);
+		sip_stx_unref(tx);
+		return;
+	}
+	if (!m->to_tag.n)
+		sip_table_add(&s->merge_table, &tx->merge_node, merge_key(m));
+	if (m->method == SIP_INVITE) {
+		if (s->cfg.trying_delay_ms < 0)
+			sip_stx_respond(tx, 100, NULL, NULL, NULL, SV_NONE, NULL, false);
+		else
+			loop_timer_set(&tx->timer, s->cfg.trying_delay_ms * 1000LL, "sip.stx", on_timer, tx);
+	}
+	to_user(s, tx, m);
+	sip_stx_unref(tx);
+}
+
+/* ---- for users ---- */
+
+const struct addr *sip_stx_peer(const struct sip_stx *tx)
+{
+	return &tx->src.peer;
+}
+
+const struct addr *sip_stx_local(const struct sip_stx *tx)
+{
+	return &tx->src.local;
+}
+
+enum sip_transport sip_stx_transport(const struct sip_stx *tx)
+{
+	return tx->src.transport;
+}
+
+enum sip_method sip_stx_method(const struct sip_stx *tx)
+{
+	return (enum sip_method)tx->method;
+}
+
+struct sip_stack *sip_stx_stack(const struct sip_stx *tx)
+{
+	return tx->stack;
+}
+
+bool sip_stx_is_done(const struct sip_stx *tx)
+{
+	return tx->state >= STX_COMPLETED;
+}
+
+int sip_stx_reply(struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype, struct sv body)
+{
+	return sip_stx_respond(tx, code, phrase, headers, ctype, body, NULL, false);
+}
+
+int sip_stx_reply_stateless(struct sip_stx *tx, int code, const char *phrase, const char *headers)
+{
+	struct sip_stack *s = tx->stack;
+	if (code < 200)
+		return ST_INVAL;
+	sip_stx_ref(tx);
+	int st = sip_stx_respond(tx, code, phrase, headers, NULL, SV_NONE, NULL, false);
+	if (!st && s) {
+		s->stats.shed++;
+		sip_stx_kill(tx);
+	}
+	sip_stx_unref(tx);
+	return st;
+}
+
+void sip_stx_drop(struct sip_stx *tx)
+{
+	sip_stx_kill(tx);
+}
+
+void sip_stx_on_cancel(struct sip_stx *tx, void (*fn)(struct sip_stx *tx, void *arg), void *arg)
+{
+	tx->cancel_fn = fn;
+	tx->cancel_arg = arg;
+}
