@@ -270,19 +270,25 @@ int loop_init(void)
 
 void loop_run(void)
 {
+	DCHECK(!loop_depth()); /* libuv's loop cannot run inside one of its callbacks */
 	loop.now_us = clock_mono_us();
 	uv_run(&loop.uv, UV_RUN_DEFAULT);
 }
 
 void loop_run_once(void)
 {
+	DCHECK(!loop_depth());
 	/* Under the fake clock the time of the next timer comes only when the test says so. */
 	loop.is_once = true;
 	uv_run(&loop.uv, clock_is_fake() ? UV_RUN_NOWAIT : UV_RUN_ONCE);
 	loop.is_once = false;
 }
 
-void loop_run_nowait(void) { uv_run(&loop.uv, UV_RUN_NOWAIT); }
+void loop_run_nowait(void)
+{
+	DCHECK(!loop_depth());
+	uv_run(&loop.uv, UV_RUN_NOWAIT);
+}
 
 void loop_stop(void) { uv_stop(&loop.uv); }
 

@@ -13,8 +13,9 @@ struct uv_loop_s;
 
 /* Makes the calling thread the control thread. Once per process (tests: once per test process). */
 ANY int loop_init(void) ROLE_ATTR(assert_capability(role_ctl));
+/* None of the three may be called from a callback or a coroutine. Under the fake clock use the latter two: nothing waits. */
 ON_CTL void loop_run(void);      /* until loop_stop; may be called again */
-ON_CTL void loop_run_once(void); /* one iteration, waits for at most the next timer */
+ON_CTL void loop_run_once(void); /* one iteration; waits for an event or the next timer, unless timers or deferred calls ran */
 ON_CTL void loop_run_nowait(void);
 ON_CTL void loop_stop(void);
 ON_CTL void loop_fini(void);     /* closes the handles that remain; DCHECKs that none is forgotten */
