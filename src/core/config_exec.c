@@ -1,0 +1,264 @@
+/* What the preprocessor asks of the world: a shell command's output, and our public address. Both block, with a deadline,
+ * so they run on the worker (or at start) that loads the configuration. */
+#include "core/config_i.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* Waits until fd is readable or the deadline; 1 readable, 0 not. */
+static int wait_readable(int fd, int64_t deadline_us)
+{
+	for (;;) {
+		int64_t left_us = deadline_us - clock_mono_us();
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int rc = left_us <= 0 ? 0 : poll(&p, 1, (int)((left_us + 999) / 1000));
+		if (rc >= 0 || errno != EINTR)
+			return rc > 0;
+	}
+}
+
+static int spawn_shell(const char *command, int out_fd, pid_t *pid)
+{
+	char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char *)(uintptr_t)command, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none;
+	int rc;
+
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK); /* own group: killed as one */
+	posix_spawnattr_setpgroup(&attr, 0);
+	posix_spawnattr_setsigmask(&attr, &none);
+	rc = posix_spawn(pid, "/bin/sh", &actions, &attr, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	return rc ? ST_IO : ST_OK;
+}
+
+int config_run_command(const char *command, int timeout_ms, struct buf *out)
+{
+	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
+	size_t start = out->n;
+	char piece[4096];
+	int fds[2], st;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return ST_IO;
+	st = spawn_shell(command, fds[1], &pid);
+	close(fds[1]);
+	if (st) {
+		close(fds[0]);
+		return st;
+	}
+	for (;;) {
+		ssize_t n;
+		if (!wait_readable(fds[0], deadline_us)) {
+			st = ST_TIMEOUT;
+			break;
+		}
+		n = read(fds[0], piece, sizeof piece);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		if (out->n - start + (size_t)n > PRE_COMMAND_MAX_BYTES || buf_add(out, piece, (size_t)n)) {
+			st = ST_LIMIT;
+			break;
+		}
+	}
+	close(fds[0]);
+	if (st) { /* also ends what the command left in the background */
+		kill(-pid, SIGKILL);
+		if (out->p) {
+			out->n = start;
+			out->p[start] = 0;
+		}
+	}
+	/* Its output is closed or it was killed; one that closed it and runs on is not waited for longer than the deadline. */
+	while (waitpid(pid, NULL, WNOHANG) == 0) {
+		if (clock_mono_us() > deadline_us)
+			kill(-pid, SIGKILL);
+		if (poll(NULL, 0, 5) < 0 && errno != EINTR)
+			break;
+	}
+	return st;
+}
+
+/* A look-up has no deadline of its own, so it runs on a thread that may outlive the one who asked: a byte in the pipe says
+ * that it is done, and whoever leaves last frees. */
+struct lookup {
+	char *host, *service;
+	struct addrinfo *found;
+	int fds[2];
+	atomic_int users;
+};
+
+static void lookup_leave(struct lookup *l)
+{
+	if (atomic_fetch_sub(&l->users, 1) != 1)
+		return;
+	if (l->found)
+		freeaddrinfo(l->found);
+	close(l->fds[0]);
+	close(l->fds[1]);
+	free(l->host);
+	free(l->service);
+	free(l);
+}
+
+static void *lookup_thread(void *arg)
+{
+	struct lookup *l = arg;
+	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_DGRAM };
+	if (getaddrinfo(l->host, l->service, &hints, &l->found))
+		l->found = NULL;
+	while (write(l->fds[1], "", 1) < 0 && errno == EINTR)
+		;
+	lookup_leave(l);
+	return NULL;
+}
+
+static int resolve(struct sv host, struct sv service, int64_t deadline_us, struct sockaddr_in *out)
+{
+	struct lookup *l = calloc(1, sizeof *l); /* not counted: it may stay behind */
+	pthread_t thread;
+	int st = ST_TIMEOUT;
+
+	if (!l)
+		return ST_NOMEM;
+	l->host = strndup(host.p ? host.p : "", host.n);
+	l->service = strndup(service.p, service.n);
+	if (!l->host || !l->service || pipe2(l->fds, O_CLOEXEC)) {
+		free(l->host);
+		free(l->service);
+		free(l);
+		return ST_IO;
+	}
+	atomic_init(&l->users, 2);
+	if (pthread_create(&thread, NULL, lookup_thread, l)) {
+		atomic_store(&l->users, 1);
+		st = ST_IO;
+	} else {
+		pthread_detach(thread);
+		if (wait_readable(l->fds[0], deadline_us)) {
+			st = l->found ? ST_OK : ST_NOTFOUND;
+			if (l->found)
+				memcpy(out, l->found->ai_addr, sizeof *out);
+		}
+	}
+	lookup_leave(l);
+	return st;
+}
+
+#define STUN_COOKIE 0x2112a442u
+#define STUN_HEADER_BYTES 20u
+
+static uint32_t get_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* The mapped IPv4 address of a binding success response (RFC 8489 section 14.1, 14.2). */
+static int stun_read(const uint8_t *p, size_t n, const uint8_t *request, char out[64])
+{
+	bool is_found = false;
+
+	if (n < STUN_HEADER_BYTES || p[0] != 0x01 || p[1] != 0x01 || memcmp(p + 4, request + 4, 16))
+		return ST_PARSE;
+	for (size_t at = STUN_HEADER_BYTES; at + 4 <= n;) {
+		unsigned type = (unsigned)p[at] << 8 | p[at + 1], len = (unsigned)p[at + 2] << 8 | p[at + 3];
+		if (len > n - at - 4)
+			break;
+		if ((type == 0x0020 || (type == 0x0001 && !is_found)) && len >= 8 && p[at + 5] == 1) {
+			struct in_addr a = { htonl(get_u32(p + at + 8) ^ (type == 0x0020 ? STUN_COOKIE : 0)) };
+			inet_ntop(AF_INET, &a, out, 64);
+			is_found = true;
+		}
+		at += 4 + (len + 3) / 4 * 4;
+	}
+	return is_found ? ST_OK : ST_NOTFOUND;
+}
+
+static int stun_ask(const struct sockaddr_in *server, int64_t deadline_us, char out[64])
+{
+	uint8_t request[STUN_HEADER_BYTES] = { 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42 }, reply[600];
+	int64_t again_us = 250000;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), st = ST_TIMEOUT;
+
+	if (fd < 0)
+		return ST_IO;
+	rand_bytes(request + 8, 12);
+	if (connect(fd, (const struct sockaddr *)server, sizeof *server)) {
+		close(fd);
+		return ST_IO;
+	}
+	while (st == ST_TIMEOUT && clock_mono_us() < deadline_us) {
+		int64_t until_us = clock_mono_us() + again_us;
+		if (send(fd, request, sizeof request, 0) < 0) {
+			st = ST_IO;
+			break;
+		}
+		again_us *= 2;
+		if (!wait_readable(fd, until_us < deadline_us ? until_us : deadline_us))
+			continue;
+		ssize_t n = recv(fd, reply, sizeof reply, 0);
+		if (n < 0)
+			st = ST_IO;
+		else if (stun_read(reply, (size_t)n, request, out) == ST_OK)
+			st = ST_OK;
+	}
+	close(fd);
+	return st;
+}
+
+int config_public_address(struct sv what, int timeout_ms, char out[64])
+{
+	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
+	struct sv host = what, port = SV("3478");
+	struct sockaddr_in address;
+	int st;
+
+	if (sv_startsi(what, SV("stun:"))) {
+		struct sv head, rest;
+		host = sv_sub(what, 5, what.n);
+		if (sv_split(host, ':', &head, &rest))
+			host = head, port = rest;
+	} else if (sv_startsi(what, SV("host:"))) {
+		host = sv_sub(what, 5, what.n);
+	} else {
+		if (!what.n || what.n >= 64)
+			return ST_INVAL;
+		memcpy(out, what.p, what.n);
+		out[what.n] = 0;
+		return ST_OK;
+	}
+	st = resolve(host, port, deadline_us, &address);
+	if (st)
+		return st;
+	if (sv_startsi(what, SV("stun:")))
+		return stun_ask(&address, deadline_us, out);
+	return inet_ntop(AF_INET, &address.sin_addr, out, 64) ? ST_OK : ST_IO;
+}

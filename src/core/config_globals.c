@@ -1,0 +1,68 @@
+/* Global variables: a table of the control thread, in order of setting; a variable set again moves to the end, as in
+ * FreeSWITCH's list. */
+#include "core/config_i.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include <string.h>
+
+struct global {
+	char *name, *value;
+};
+static struct hash *table;
+
+static void global_free(void *obj)
+{
+	struct global *g = obj;
+	mem_free(g->name);
+	mem_free(g->value);
+	mem_free(g);
+}
+
+const char *globals_get(const char *name)
+{
+	struct global *g = table && name ? hash_get(table, sv_of(name)) : NULL;
+	return g ? g->value : NULL;
+}
+
+void globals_set(const char *name, const char *value)
+{
+	struct global *g = NULL;
+
+	if (!name || !*name)
+		return;
+	if (!value || !*value) {
+		if (table)
+			hash_del(table, sv_of(name));
+		return;
+	}
+	if (!table && hash_new(&table, HASH_NOCASE, global_free))
+		return;
+	g = mem_zalloc(sizeof *g);
+	if (!g)
+		return;
+	g->name = mem_strdup(name);
+	g->value = mem_strdup(value);
+	hash_del(table, sv_of(name)); /* value may have been borrowed from it: not before the copy */
+	if (!g->name || !g->value || hash_set(table, sv_of(g->name), g))
+		global_free(g);
+}
+
+void globals_each(void (*fn)(const char *name, const char *value, void *arg), void *arg)
+{
+	struct hash_it it = { 0 };
+	while (table && hash_next(table, &it)) {
+		struct global *g = it.value;
+		fn(g->name, g->value, arg);
+	}
+}
+
+size_t globals_count(void)
+{
+	return table ? hash_count(table) : 0;
+}
+
+void globals_fini(void)
+{
+	hash_free(table);
+	table = NULL;
+}

@@ -1,0 +1,55 @@
+/* Private to core's configuration: the preprocessor and what it needs from outside. */
+#pragma once
+#include "base/hash.h"
+#include "core/config.h"
+
+#define PRE_MAX_DEPTH 100
+#define PRE_MAX_FILES 20000
+#define PRE_COMMAND_MS 10000
+#define PRE_STUN_MS 2000
+#define PRE_COMMAND_MAX_BYTES (16u << 20)
+
+struct pre_set { /* a variable set while loading, in order */
+	char *name, *value;
+};
+struct pre {
+	struct buf out;             /* the document so far */
+	unsigned out_line;          /* lines in out */
+	struct xml_line_map *map;
+	size_t map_count, map_cap;
+	unsigned map_next;          /* file line the last entry would give out_line + 1 */
+	const char *map_file;
+	struct hash *vars;          /* name -> char *: the globals at the start, then what is set */
+	struct pre_set *sets;
+	size_t set_count, set_cap;
+	char **files;               /* names, owned: the map points at them */
+	size_t file_count, file_cap;
+	struct hash *stun;          /* host -> char *: one question per host and load; "" = no answer */
+	config_report_fn report;    /* NULL: problems go to the log */
+	void *report_arg;
+	bool cuts_broken;           /* checking: leave out files that do not parse, after reporting them */
+	bool may_run;               /* exec, exec-set, stun-set do something (false in fuzzing) */
+	int status;
+};
+/* vars is taken. */
+ANY int pre_init(struct pre *p, struct hash *vars);
+ANY void pre_fini(struct pre *p);
+/* Preprocesses a file (and what it includes) onto p->out. depth 0 = the main file. */
+ANY int pre_file(struct pre *p, const char *path, unsigned depth);
+/* The same for text that stands for the file path. */
+ANY int pre_text(struct pre *p, const char *path, struct sv text, unsigned depth);
+ANY void pre_problem(struct pre *p, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Runs a shell command, appends its standard output. Blocks up to timeout_ms, then kills it. ST_TIMEOUT, ST_IO, ST_LIMIT. */
+ANY int config_run_command(const char *command, int timeout_ms, struct buf *out);
+/* "stun:host[:port]" asks a STUN server for our public IPv4 address (RFC 8489 binding), "host:name" resolves, anything else
+ * is taken as it is. Blocks up to timeout_ms. */
+ANY int config_public_address(struct sv what, int timeout_ms, char out[64]);
+
+struct config_loaded {
+	struct config *cfg;
+	char error[CONFIG_ERROR_CHARS];
+};
+/* Reads a whole file. ST_NOTFOUND, ST_IO, ST_LIMIT. */
+ANY int config_read_file(const char *path, size_t max_bytes, struct buf *out);
+ANY void globals_fini(void);

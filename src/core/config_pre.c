@@ -1,0 +1,451 @@
+/* The preprocessor: FreeSWITCH's, line by line, before any XML is looked at. Directives inside ordinary XML comments are
+ * obeyed, a line with a directive goes as a whole, and so does one with <include> or <?. Each line put out is noted in the
+ * line map, so that the parser can name the file a person edits. Problems that FreeSWITCH only logs are only reported. */
+#include "core/config_i.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+int pre_init(struct pre *p, struct hash *vars)
+{
+	memset(p, 0, sizeof *p);
+	buf_init(&p->out);
+	p->out.max = XML_MAX_BYTES;
+	p->vars = vars;
+	p->may_run = true;
+	return hash_new(&p->stun, HASH_NOCASE, mem_free);
+}
+
+void pre_fini(struct pre *p)
+{
+	buf_fini(&p->out);
+	for (size_t i = 0; i < p->set_count; i++) {
+		mem_free(p->sets[i].name);
+		mem_free(p->sets[i].value);
+	}
+	for (size_t i = 0; i < p->file_count; i++)
+		mem_free(p->files[i]);
+	mem_free(p->sets);
+	mem_free(p->files);
+	mem_free(p->map);
+	hash_free(p->vars);
+	hash_free(p->stun);
+}
+
+void pre_problem(struct pre *p, const char *file, unsigned line, const char *fmt, ...)
+{
+	char text[CONFIG_ERROR_CHARS];
+	int n = snprintf(text, sizeof text, "%s:%u:1: ", file, line);
+	va_list ap;
+
+	if (n < 0 || (size_t)n >= sizeof text)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text + n, sizeof text - (size_t)n, fmt, ap);
+	va_end(ap);
+	if (p->report)
+		p->report(text, p->report_arg);
+	else
+		log_error("%s", text);
+}
+
+/* Grows an array of elements of size bytes by one. */
+static int pre_grow(void **list, size_t count, size_t *cap, size_t size)
+{
+	size_t more = *cap ? *cap * 2 : 64;
+	void *bigger;
+
+	if (count < *cap)
+		return ST_OK;
+	bigger = mem_realloc(*list, more * size);
+	if (!bigger)
+		return ST_NOMEM;
+	*list = bigger, *cap = more;
+	return ST_OK;
+}
+
+static void pre_note_line(struct pre *p, const char *file, unsigned line)
+{
+	if (p->map_file == file && p->map_next == line)
+		return;
+	if (pre_grow((void **)&p->map, p->map_count, &p->map_cap, sizeof *p->map)) {
+		p->status = ST_NOMEM;
+		return;
+	}
+	p->map[p->map_count++] = (struct xml_line_map){ .from_line = p->out_line + 1, .file = file, .first_line = line };
+	p->map_file = file;
+}
+
+static void pre_put_line(struct pre *p, const char *file, unsigned line, struct sv text)
+{
+	pre_note_line(p, file, line);
+	buf_addv(&p->out, text);
+	if (buf_addc(&p->out, '\n'))
+		p->status = ST_NOMEM;
+	p->out_line++;
+	p->map_next = line + 1;
+}
+
+static void pre_set_var(struct pre *p, struct sv name, struct sv value)
+{
+	struct pre_set made = { sv_dup(name), sv_dup(value) };
+	char *current = sv_dup(value);
+
+	if (!made.name || !made.value || !current || pre_grow((void **)&p->sets, p->set_count, &p->set_cap, sizeof *p->sets) ||
+		hash_set(p->vars, name, current)) {
+		mem_free(made.name);
+		mem_free(made.value);
+		mem_free(current);
+		p->status = ST_NOMEM;
+		return;
+	}
+	p->sets[p->set_count++] = made;
+}
+
+/* The line with every $${name} replaced. */
+static void pre_expand(struct pre *p, const char *file, unsigned line, struct sv text, struct buf *out)
+{
+	for (size_t i = 0; i < text.n;) {
+		struct sv rest = sv_sub(text, i, text.n);
+		size_t end;
+		if (!sv_starts(rest, SV("$${")) || (end = sv_find(rest, '}')) == rest.n) {
+			buf_addc(out, text.p[i++]);
+			continue;
+		}
+		struct sv name = sv_sub(rest, 3, end - 3);
+		const char *value = hash_get(p->vars, name);
+		if (value)
+			buf_adds(out, value);
+		else
+			log_debug("%s:%u: $${%.*s} is not set", file, line, SVF(name));
+		i += end + 1;
+	}
+	if (out->failed)
+		p->status = ST_NOMEM;
+}
+
+/* What follows word="..." in text: *value gets the quoted part, *rest what is behind it. */
+static bool pre_quoted(struct sv text, const char *word, struct sv *value, struct sv *rest)
+{
+	size_t n = strlen(word), i = 0;
+
+	while (i + n <= text.n && strncasecmp(text.p + i, word, n))
+		i++;
+	if (i + n > text.n)
+		return false;
+	struct sv tail = sv_sub(text, i + n, text.n), after, before;
+	return sv_split(tail, '=', &before, &after) && sv_split(after, '"', &before, &tail) &&
+		(sv_split(tail, '"', value, rest) || tail.n);
+}
+
+static bool pre_name_value(struct sv data, struct sv *name, struct sv *value)
+{
+	if (!sv_split(data, '=', name, value))
+		return false;
+	*name = sv_trim(*name);
+	while (value->n && *value->p == ' ')
+		*value = sv_sub(*value, 1, value->n);
+	return name->n > 0;
+}
+
+static void pre_do_set(struct pre *p, const char *file, unsigned line, struct sv data, unsigned depth)
+{
+	struct sv name, value;
+	if (pre_name_value(data, &name, &value))
+		pre_set_var(p, name, value);
+	else
+		pre_problem(p, file, line, "set wants name=value");
+}
+
+static void pre_do_env_set(struct pre *p, const char *file, unsigned line, struct sv data, unsigned depth)
+{
+	struct sv name, value;
+	char *env_name;
+
+	if (!pre_name_value(data, &name, &value) || value.n < 2 || *value.p != '$') {
+		pre_problem(p, file, line, "env-set wants name=$VARIABLE");
+		return;
+	}
+	env_name = sv_dup(sv_sub(value, 1, value.n));
+	const char *env = env_name ? getenv(env_name) : NULL;
+	if (env)
+		pre_set_var(p, name, sv_of(env));
+	mem_free(env_name);
+}
+
+static int pre_run(struct pre *p, const char *file, unsigned line, struct sv command, struct buf *out)
+{
+	char *text = sv_dup(command);
+	int st = text ? ST_OK : ST_NOMEM;
+
+	if (!st && p->may_run)
+		st = config_run_command(text, PRE_COMMAND_MS, out);
+	if (st)
+		pre_problem(p, file, line, "command '%.*s' failed: %s", (int)(command.n < 200 ? command.n : 200), command.p, status_text(st));
+	mem_free(text);
+	return st;
+}
+
+static void pre_do_exec_set(struct pre *p, const char *file, unsigned line, struct sv data, unsigned depth)
+{
+	struct sv name, value;
+	struct buf out;
+
+	if (!pre_name_value(data, &name, &value)) {
+		pre_problem(p, file, line, "exec-set wants name=command");
+		return;
+	}
+	buf_init(&out);
+	if (pre_run(p, file, line, value, &out) == ST_OK) {
+		while (out.n && strchr(" \t\r\n", out.p[out.n - 1]))
+			out.n--;
+		pre_set_var(p, name, buf_sv(&out));
+	}
+	buf_fini(&out);
+}
+
+static void pre_do_exec(struct pre *p, const char *file, unsigned line, struct sv data, unsigned depth)
+{
+	struct buf out;
+	struct sv rest, head;
+
+	buf_init(&out);
+	out.max = PRE_COMMAND_MAX_BYTES;
+	if (pre_run(p, file, line, data, &out) == ST_OK) {
+		for (rest = buf_sv(&out); rest.n && !p->status;) {
+			sv_split(rest, '\n', &head, &rest);
+			p->map_file = NULL; /* every line of the output is the directive's line */
+			pre_put_line(p, file, line, head);
+		}
+	}
+	buf_fini(&out);
+}
+
+static void pre_do_stun_set(struct pre *p, const char *file, unsigned line, struct sv data, unsigned depth)
+{
+	struct sv name, value;
+	char address[64] = "", *known;
+
+	if (!pre_name_value(data, &name, &value)) {
+		pre_problem(p, file, line, "stun-set wants name=stun:host");
+		return;
+	}
+	known = hash_get(p->stun, value);
+	if (!known && p->may_run) {
+		int st = config_public_address(value, PRE_STUN_MS, address);
+		if (st)
+			pre_problem(p, file, line, "no address from %.*s: %s", SVF(value), status_text(st));
+		known = mem_strdup(st ? "" : address);
+		if (!known || hash_set(p->stun, value, known)) {
+			mem_free(known);
+			p->status = ST_NOMEM;
+			return;
+		}
+	}
+	if (known && *known)
+		pre_set_var(p, name, sv_of(known));
+}
+
+static void pre_do_include(struct pre *p, const char *file, unsigned line, struct sv data, unsigned depth)
+{
+	const char *slash = strrchr(file, '/');
+	struct buf pattern;
+	glob_t found;
+	int rc;
+
+	buf_init(&pattern);
+	if (data.n && *data.p != '/' && slash)
+		buf_add(&pattern, file, (size_t)(slash - file) + 1);
+	buf_addv(&pattern, data);
+	memset(&found, 0, sizeof found);
+	rc = pattern.p && !pattern.failed ? glob(pattern.p, 0, NULL, &found) : GLOB_NOSPACE;
+	if (rc == GLOB_NOMATCH) {
+		if (p->report)
+			pre_problem(p, file, line, "nothing matches include %s", pattern.p);
+		else
+			log_info("%s:%u: nothing matches include %s", file, line, pattern.p);
+	} else if (rc) {
+		pre_problem(p, file, line, "include %s: %s", pattern.p ? pattern.p : "", rc == GLOB_NOSPACE ? "out of memory" : strerror(errno));
+	}
+	for (size_t i = 0; !rc && i < found.gl_pathc && !p->status; i++) {
+		if (depth + 1 > PRE_MAX_DEPTH) {
+			pre_problem(p, file, line, "including %s: files include each other too deep", found.gl_pathv[i]);
+			break;
+		}
+		int st = pre_file(p, found.gl_pathv[i], depth + 1);
+		if (st && !p->status)
+			pre_problem(p, file, line, "including %s: %s", found.gl_pathv[i], status_text(st));
+	}
+	globfree(&found);
+	buf_fini(&pattern);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct pre *p, const char *file, unsigned line, struct sv data, unsigned depth);
+	bool is_comment_form; /* exists as <!--#name too */
+} directives[] = {
+	{ "set", pre_do_set, true },
+	{ "include", pre_do_include, true },
+	{ "exec", pre_do_exec, true },
+	{ "exec-set", pre_do_exec_set, true },
+	{ "env-set", pre_do_env_set, false },
+	{ "stun-set", pre_do_stun_set, true },
+};
+
+static void pre_run_directive(struct pre *p, const char *file, unsigned line, struct sv name, struct sv data, unsigned depth,
+	bool is_comment)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(directives); i++)
+		if (sv_isi(name, directives[i].name) && (!is_comment || directives[i].is_comment_form)) {
+			directives[i].run(p, file, line, data, depth);
+			return;
+		}
+	if (!is_comment)
+		pre_problem(p, file, line, "unknown X-PRE-PROCESS command '%.*s'", SVF(name));
+}
+
+static size_t pre_find(struct sv text, const char *what)
+{
+	size_t n = strlen(what);
+	for (size_t i = 0; i + n <= text.n; i++)
+		if (((text.p[i] ^ *what) & ~0x20) == 0 && !strncasecmp(text.p + i, what, n))
+			return i;
+	return text.n;
+}
+
+/* <X-PRE-PROCESS cmd="" data=""/>: true when the line is used up by it. */
+static bool pre_tag(struct pre *p, const char *file, unsigned line, struct sv text, unsigned depth)
+{
+	size_t at = pre_find(text, "X-PRE-PROCESS");
+	struct sv rest, cmd, data;
+
+	if (at == text.n)
+		return false;
+	if (at == 0 || text.p[at - 1] != '<')
+		return true; /* XX-PRE-PROCESS: switched off, and gone */
+	rest = sv_sub(text, at, text.n);
+	if (pre_quoted(rest, "cmd", &cmd, &rest) && pre_quoted(rest, "data", &data, &rest))
+		pre_run_directive(p, file, line, cmd, data, depth, false);
+	return true;
+}
+
+/* <!--#name "data"-->: true when the line is used up by it; *in_block when the comment goes on. */
+static bool pre_comment(struct pre *p, const char *file, unsigned line, struct sv text, unsigned depth, bool *in_block)
+{
+	size_t at = pre_find(text, "<!--#"), end;
+	struct sv body, name, data, before, quoted;
+
+	if (at == text.n)
+		return false;
+	body = sv_sub(text, at + 5, text.n);
+	end = pre_find(body, "-->");
+	*in_block = end == body.n;
+	body = sv_sub(body, 0, end);
+	if (sv_split(body, ' ', &name, &data)) {
+		if (sv_split(data, '"', &before, &quoted)) {
+			sv_split(quoted, '"', &data, &before);
+		}
+		pre_run_directive(p, file, line, name, sv_trim(data), depth, true);
+	}
+	return true;
+}
+
+static void pre_line(struct pre *p, const char *file, unsigned line, struct sv text, unsigned depth, bool *in_block)
+{
+	if (*in_block) {
+		size_t end = pre_find(text, "-->");
+		if (end == text.n) {
+			pre_tag(p, file, line, text, depth);
+			return;
+		}
+		*in_block = false;
+		text = sv_sub(text, end + 3, text.n);
+	}
+	if (pre_find(text, "<include>") < text.n || pre_find(text, "</include>") < text.n || pre_find(text, "<?") < text.n)
+		return;
+	if (pre_tag(p, file, line, text, depth) || pre_comment(p, file, line, text, depth, in_block))
+		return;
+	pre_put_line(p, file, line, text);
+}
+
+/* Checking: a file whose own text is not well-formed is reported and cut out, so that the others can be judged. */
+static void pre_cut_broken(struct pre *p, const char *path, size_t from, unsigned from_line, size_t from_map)
+{
+	char error[XML_ERROR_CHARS];
+	struct xml_doc *doc = NULL;
+	struct buf text;
+
+	buf_init(&text);
+	buf_adds(&text, "<x>");
+	buf_add(&text, p->out.p ? p->out.p + from : "", p->out.n - from);
+	buf_adds(&text, "</x>");
+	for (size_t i = from_map; i < p->map_count; i++)
+		p->map[i].from_line -= from_line;
+	int st = xml_parse(&doc, text.p, text.n, path, p->map + from_map, p->map_count - from_map, error);
+	for (size_t i = from_map; i < p->map_count; i++)
+		p->map[i].from_line += from_line;
+	mem_unref(doc);
+	buf_fini(&text);
+	if (!st)
+		return;
+	p->report(error, p->report_arg);
+	p->out.n = from;
+	if (p->out.p)
+		p->out.p[from] = 0;
+	p->out_line = from_line;
+	p->map_count = from_map;
+	p->map_file = NULL;
+}
+
+int pre_text(struct pre *p, const char *path, struct sv text, unsigned depth)
+{
+	size_t from = p->out.n, from_map;
+	unsigned from_line = p->out_line, line = 0;
+	bool in_block = false;
+	struct sv head, rest = text;
+	struct buf expanded;
+	char *name = mem_strdup(path);
+
+	if (!name || p->file_count >= PRE_MAX_FILES || pre_grow((void **)&p->files, p->file_count, &p->file_cap, sizeof *p->files)) {
+		mem_free(name);
+		return p->status = name && p->file_count >= PRE_MAX_FILES ? ST_LIMIT : ST_NOMEM;
+	}
+	p->files[p->file_count++] = name;
+	p->map_file = NULL; /* a new run starts here, also for the cut below */
+	from_map = p->map_count;
+	buf_init(&expanded);
+	while (rest.n && !p->status) {
+		sv_split(rest, '\n', &head, &rest);
+		buf_clear(&expanded);
+		line++;
+		if (head.n && head.p[head.n - 1] == '\r')
+			head.n--;
+		pre_expand(p, name, line, head, &expanded);
+		pre_line(p, name, line, buf_sv(&expanded), depth, &in_block);
+	}
+	buf_fini(&expanded);
+	p->map_file = NULL;
+	if (p->cuts_broken && depth > 0 && !p->status)
+		pre_cut_broken(p, name, from, from_line, from_map);
+	return p->status;
+}
+
+int pre_file(struct pre *p, const char *path, unsigned depth)
+{
+	struct buf text;
+	int st;
+
+	buf_init(&text);
+	st = config_read_file(path, XML_MAX_BYTES, &text);
+	if (!st)
+		st = pre_text(p, path, buf_sv(&text), depth);
+	buf_fini(&text);
+	return st;
+}
