@@ -47,17 +47,24 @@ static void codecs_of_line(const struct sdp *s, const struct sdp_media *m, struc
 
 /* ---- ptime ---- */
 
+/* The frame of a codec that has only one: ptime is a multiple of it. */
+static unsigned frame_ms(const struct sdp_codec *c)
+{
+	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
+	struct sv mode;
+	if (sv_isi(sv_of(c->name), "iLBC"))
+		return sdp_fmtp_get(sv_of(c->fmtp), "mode", &mode) && sv_is(mode, "20") ? 20 : 30;
+	return k && k->ptime_ms % 20 ? k->ptime_ms : 10;
+}
 uint16_t sdp_ptime_default(const struct sdp_policy *p, const struct sdp_codec *c)
 {
 	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
-	if (k && k->ptime_ms % 20) /* 30 ms frames: 20 is not to be had */
-		return k->ptime_ms;
-	return p->ptime_ms ? p->ptime_ms : k ? k->ptime_ms : 20;
+	unsigned frame = frame_ms(c), ms = p->ptime_ms ? p->ptime_ms : k ? k->ptime_ms : 20;
+	return (uint16_t)(ms % frame ? frame : ms);
 }
 static bool is_ptime_possible(const struct sdp_codec *c, unsigned ms)
 {
-	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
-	unsigned unit = k && k->ptime_ms % 20 ? k->ptime_ms : 10;
+	unsigned unit = frame_ms(c);
 	return ms >= unit && ms <= 120 && ms % unit == 0;
 }
 /* ours: what the preference named, 0 = nothing. */

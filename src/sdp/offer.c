@@ -62,6 +62,7 @@ static void run_unuse(struct sdp_running *r)
 struct numbers {
 	struct sdp_running *r;
 	uint32_t taken[4]; /* bits */
+	int reserved;      /* telephone-event's, -1 = none */
 };
 static bool is_taken(const struct numbers *n, int pt) { return n->taken[pt / 32] >> (pt % 32) & 1; }
 static void take(struct numbers *n, int pt) { n->taken[pt / 32] |= 1u << (pt % 32); }
@@ -73,10 +74,10 @@ static int number_for(struct numbers *n, struct sv name, uint32_t clock_hz, unsi
 	int pt = -1;
 
 	for (size_t i = 0; i < 3 && pt < 0; i++)
-		if (wishes[i] >= 0 && wishes[i] <= PT_LAST && !is_taken(n, wishes[i]))
+		if (wishes[i] >= 0 && wishes[i] <= PT_LAST && !is_taken(n, wishes[i]) && (i == 0 || wishes[i] != n->reserved))
 			pt = wishes[i];
 	for (int i = PT_DYNAMIC_FIRST; i <= PT_LAST && pt < 0; i++) {
-		bool is_known = is_taken(n, i);
+		bool is_known = is_taken(n, i) || i == n->reserved;
 		for (size_t k = 0; k < n->r->codec_count; k++) /* a number once agreed keeps its meaning (RFC 3264, 8.3.2) */
 			is_known |= n->r->codecs[k].pt_recv == i;
 		if (!is_known)
@@ -196,7 +197,7 @@ static bool is_policy_usable(const struct sdp_policy *p)
 
 /* ---- offer ---- */
 
-static void offer_codec(struct sdp_codecs *list, const struct sdp_codec *c, struct numbers *n, int dtmf_pt)
+static void offer_codec(struct sdp_codecs *list, const struct sdp_codec *c, struct numbers *n)
 {
 	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
 	struct sdp_codec *v;
@@ -207,8 +208,6 @@ static void offer_codec(struct sdp_codecs *list, const struct sdp_codec *c, stru
 	for (size_t i = 0; i < list->count; i++)
 		if (sdp_codec_is_same(&list->v[i], c))
 			return;
-	if (wish == dtmf_pt)
-		wish = -1;
 	pt = number_for(n, sv_of(c->name), c->clock_hz, c->channels, wish, k ? k->pt : -1);
 	if (pt < 0)
 		return;
@@ -232,6 +231,7 @@ static void offer_events(struct audio_text *t, struct numbers *n, int dtmf_pt)
 			if (k == count && count < TE_CLOCKS_MAX && (pass || hz == 8000))
 				clocks[count++] = hz;
 		}
+	n->reserved = -1;
 	for (k = 0; k < count; k++) {
 		int pt = number_for(n, SV("telephone-event"), clocks[k], 1, k ? -1 : dtmf_pt, -1);
 		if (pt < 0)
@@ -261,16 +261,16 @@ int sdp_offer_make(const struct sdp_policy *p, struct sdp_running *r, struct buf
 	struct sdp_running now = *r;
 	struct sdp_codecs list = { 0 };
 	struct audio_text t = { .codecs = &list, .cn_pt = -1, .dir = p->dir };
-	struct numbers n = { .r = &now };
 	int dtmf_pt = p->dtmf_pt ? p->dtmf_pt : 101, st;
+	struct numbers n = { .r = &now, .reserved = dtmf_pt };
 	struct buf body;
 
 	if (!is_policy_usable(p))
 		return ST_INVAL;
 	for (size_t i = 0; p->first && i < p->first->count; i++)
-		offer_codec(&list, &p->first->v[i], &n, dtmf_pt);
+		offer_codec(&list, &p->first->v[i], &n);
 	for (size_t i = 0; i < p->prefs->count; i++)
-		offer_codec(&list, &p->prefs->v[i], &n, dtmf_pt);
+		offer_codec(&list, &p->prefs->v[i], &n);
 	if (!list.count)
 		return ST_INVAL;
 	if (dtmf_pt > 0 && dtmf_pt <= PT_LAST)

@@ -1,0 +1,339 @@
+/* The parser by tables, codec strings, and the offer/answer transcripts. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "cases.h"
+#include "harness.h"
+#include "sdp/sdp.h"
+#include <stdio.h>
+#include <string.h>
+
+static int test_cases(void)
+{
+	char dir[1024];
+	int count = 0;
+	snprintf(dir, sizeof(dir), "%s/sdp", test_data_dir());
+	if (sdp_cases_run(dir, &count))
+		return -1;
+	EXPECT(count >= 80);
+	return 0;
+}
+
+static int test_parse_status(void)
+{
+	static const struct {
+		const char *text;
+		int status;
+	} rows[] = {
+		{ "", ST_PARSE },
+		{ "\r\n\r\n", ST_PARSE },
+		{ "v=1\r\n", ST_PARSE },
+		{ "v=0", ST_OK },
+		{ "o=- 1 1 IN IP4 1.1.1.1\r\nv=0\r\n", ST_PARSE },
+		{ "v=0\r\nm=audio 65536 RTP/AVP 0\r\n", ST_PARSE },
+		{ "v=0\r\nm=audio -1 RTP/AVP 0\r\n", ST_PARSE },
+		{ "v=0\r\nm=audio 1\r\n", ST_PARSE },
+		{ "v=0\r\nm=audio 1 RTP/AVP\r\n", ST_OK },
+		{ "v=0\r\nm=audio 1/2 RTP/AVP 0\r\n", ST_OK },
+		{ "v=0\r\nc=IN IP4\r\n", ST_PARSE },
+		{ "v=0\r\nc=ATM NSAP 47.0091\r\n", ST_PARSE },
+		{ "v=0\r\nX=upper\r\n", ST_PARSE },
+		{ "v=0\r\nno equal sign\r\n", ST_PARSE },
+		{ "v=0\r\na=x\ry\r\n", ST_PARSE },
+		{ "v=0\nx=unknown\n\na=y\n", ST_OK },
+	};
+	struct sdp s;
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+		if (sdp_parse(sv_of(rows[i].text), &s) != rows[i].status) {
+			test_fail(__FILE__, __LINE__, "row %zu is not %s", i, status_text(rows[i].status));
+			return -1;
+		}
+	EXPECT_INT(sdp_parse((struct sv){ "v=0\r\ns=\0\r\n", 9 }, &s), ST_PARSE);
+	return 0;
+}
+
+static int test_parse_fields(void)
+{
+	static const char text[] = "v=0\r\no=alice 289 290 IN IP6 2001:db8::1\r\ns=Call\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\n"
+				   "a=sendonly\r\na=tool:x y\r\n"
+				   "m=audio 4000 RTP/AVP 0 96 9 x\r\nb=AS:64\r\na=rtpmap:96 opus/48000/2\r\n"
+				   "a=fmtp:96  useinbandfec=1; stereo=0 \r\na=ptime:30\r\na=maxptime:60\r\n"
+				   "a=rtcp:53020 IN IP4 126.16.64.4\r\na=rtcp-mux\r\n"
+				   "m=video 0 RTP/SAVPF 97\r\nc=IN IP4 224.2.1.1/127/3\r\na=recvonly\r\na=rtpmap:97 H264/90000\r\n"
+				   "m=image 5002 udptl t38\r\n";
+	struct sdp s;
+	struct sv v;
+
+	EXPECT_INT(sdp_parse(sv_of(text), &s), ST_OK);
+	EXPECT(sv_is(s.origin_user, "alice") && sv_is(s.origin_id, "289") && sv_is(s.origin_version, "290"));
+	EXPECT(sv_is(s.origin_host, "2001:db8::1") && sv_is(s.name, "Call"));
+	EXPECT_INT(s.media_count, 3);
+	EXPECT(sv_is(s.media[0].conn.host, "2001:db8::1") && s.media[0].conn.is_ip6);
+	EXPECT_INT(s.media[0].dir, SDP_SENDONLY);
+	EXPECT_INT(s.media[0].ptime_ms, 30);
+	EXPECT_INT(s.media[0].maxptime_ms, 60);
+	EXPECT_INT(s.media[0].rtcp_port, 53020);
+	EXPECT(sv_is(s.media[0].rtcp_host, "126.16.64.4") && s.media[0].is_rtcp_mux);
+	EXPECT_INT(s.media[0].bandwidth_as_kbit, 64);
+	EXPECT_INT(s.media[0].format_count, 4);
+	EXPECT(sv_is(s.formats[0].name, "PCMU") && s.formats[0].clock_hz == 8000);
+	EXPECT(sv_is(s.formats[1].name, "opus") && s.formats[1].clock_hz == 48000 && s.formats[1].channels == 2);
+	EXPECT(sv_is(s.formats[1].fmtp, "useinbandfec=1; stereo=0"));
+	EXPECT(sv_is(s.formats[2].name, "G722") && s.formats[2].clock_hz == 8000);
+	EXPECT_INT(s.formats[3].pt, -1);
+	EXPECT_INT(s.media[1].dir, SDP_RECVONLY);
+	EXPECT(sv_is(s.media[1].conn.host, "224.2.1.1"));
+	EXPECT(sv_is(s.formats[s.media[2].format_first].text, "t38") && s.formats[s.media[2].format_first].pt == -1);
+	EXPECT(sdp_attr_get(&s, -1, "tool", &v) && sv_is(v, "x y"));
+	EXPECT(!sdp_attr_get(&s, 0, "tool", &v));
+	return 0;
+}
+
+/* What is written parses to the same. */
+static int test_write(void)
+{
+	static const char text[] = "v=0\r\no=- 1 2 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
+				   "m=audio 9 RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\nb=AS:80\r\na=mid:0\r\n"
+				   "a=candidate:1 1 udp 2122260223 192.0.2.1 54400 typ host\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 "
+				   "inline:abc\r\na=setup:actpass\r\na=ssrc:5 cname:x\r\n";
+	struct sdp s;
+	struct buf b;
+
+	buf_init(&b);
+	EXPECT_INT(sdp_parse(sv_of(text), &s), ST_OK);
+	EXPECT_INT(sdp_write(&s, &b), ST_OK);
+	EXPECT_STR(b.p, text);
+	buf_fini(&b);
+	return 0;
+}
+
+static int test_bounds(void)
+{
+	struct sdp *s = NULL;
+	struct buf b;
+	int st[4];
+
+	buf_init(&b);
+	buf_adds(&b, "v=0\r\n");
+	for (int i = 0; i < SDP_MEDIA_MAX; i++)
+		buf_adds(&b, "m=audio 0 RTP/AVP 0\r\n");
+	st[0] = sdp_parse_new(buf_sv(&b), &s);
+	mem_free(s);
+	buf_adds(&b, "m=audio 0 RTP/AVP 0\r\n");
+	st[1] = sdp_parse_new(buf_sv(&b), &s);
+	buf_clear(&b);
+	buf_adds(&b, "v=0\r\nm=audio 4 RTP/AVP");
+	for (int i = 0; i < 500; i++)
+		buf_printf(&b, " %d", i % 128);
+	buf_adds(&b, "\r\n");
+	for (int i = 0; i < 2000; i++)
+		buf_printf(&b, "a=x%d:y\r\n", i);
+	st[2] = sdp_parse_new(buf_sv(&b), &s);
+	EXPECT_INT(st[2], ST_OK);
+	EXPECT_INT(s->media[0].format_count, SDP_FORMATS_MAX);
+	EXPECT_INT(s->attr_count, SDP_ATTRS_MAX);
+	EXPECT(s->is_cut);
+	mem_free(s);
+	while (b.n <= SDP_TEXT_MAX)
+		buf_adds(&b, "a=filling the text up to its bound\r\n");
+	st[3] = sdp_parse_new(buf_sv(&b), &s);
+	buf_fini(&b);
+	EXPECT_INT(st[0], ST_OK);
+	EXPECT_INT(st[1], ST_PARSE);
+	EXPECT_INT(st[3], ST_PARSE);
+	return 0;
+}
+
+static int test_hosts(void)
+{
+	static const struct {
+		const char *text;
+		int kind;
+	} rows[] = { { "1.2.3.4", 4 }, { "0.0.0.0", 4 }, { "1.2.3", 0 }, { "256.1.1.1", 0 }, { "::", 6 }, { "2001:db8::1", 6 },
+		{ "fe80::1%eth0", 0 }, { "", 0 }, { "pbx.example.com", 0 }, { "1.2.3.4 ", 0 } };
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+		EXPECT_INT(sdp_host_kind(sv_of(rows[i].text)), rows[i].kind);
+	return 0;
+}
+
+static int test_codec_strings(void)
+{
+	static const struct {
+		const char *text, *want; /* want NULL = ST_PARSE */
+	} rows[] = {
+		{ "", "" },
+		{ " , ,", "" },
+		{ "OPUS,G722,PCMU,PCMA,H264,VP8", "opus@48000h@2c,G722@8000h@1c,PCMU@8000h@1c,PCMA@8000h@1c" },
+		{ "PCMU@20i", "PCMU@8000h@20i@1c" },
+		{ "PCMA@8000h@20i@64000b@1c", "PCMA@8000h@20i@64000b@1c" },
+		{ "CORE_PCM_MODULE.PCMU@8000h@20i@64000b", "PCMU@8000h@20i@64000b@1c" },
+		{ "mod_opus.opus@48000h@10i@1c", "opus@48000h@10i@2c" },
+		{ "opus@16000h", "opus@48000h@2c" },
+		{ "G722@16000h", "G722@8000h@1c" },
+		{ "speex@16000h,SPEEX", "speex@16000h@1c,speex@8000h@1c" },
+		{ "L16@16000h,L16@44100h@2c", "L16@16000h@1c,L16@44100h@2c" },
+		{ "AMR~octet-align=1;mode-set=7@30i", "AMR~octet-align=1;mode-set=7@8000h@30i@1c" },
+		{ "AAL2-G726-32", "AAL2-G726-32@8000h@1c" },
+		{ "FOO@12000h", "FOO@12000h@1c" },
+		{ "PCMU@20", NULL },
+		{ "PCMU@", "PCMU@8000h@1c" },
+		{ "PCMU@20x", NULL },
+		{ "PCMU@0i", NULL },
+		{ "PCMU@99999i", NULL },
+		{ "PCMU@4294967296h", NULL },
+		{ "PCMU@h", NULL },
+		{ "@20i", NULL },
+		{ "PC MU", NULL },
+		{ "a/b", NULL },
+		{ "name-that-is-much-too-long-for-a-codec", NULL },
+	};
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct sdp_codecs list;
+		struct buf b;
+		int st = sdp_codecs_parse(sv_of(rows[i].text), &list, NULL, NULL);
+		buf_init(&b);
+		if (!st)
+			sdp_codecs_write(&list, &b);
+		if ((st == ST_OK) != (rows[i].want != NULL) || (!st && !sv_is(buf_sv(&b), rows[i].want))) {
+			test_fail(__FILE__, __LINE__, "\"%s\" gives %s \"%.*s\"", rows[i].text, status_text(st), SVF(buf_sv(&b)));
+			buf_fini(&b);
+			return -1;
+		}
+		buf_fini(&b);
+	}
+	return 0;
+}
+static int test_codec_string_more(void)
+{
+	struct sdp_codecs list;
+	struct sv bad = SV_NONE;
+	bool has_video = true;
+	struct buf b;
+	int st;
+
+	EXPECT_INT(sdp_codecs_parse(SV("PCMU,PCMA@oops"), &list, &has_video, &bad), ST_PARSE);
+	EXPECT(sv_is(bad, "PCMA@oops"));
+	EXPECT_INT(sdp_codecs_parse(SV("PCMU"), &list, &has_video, &bad), ST_OK);
+	EXPECT(!has_video);
+	EXPECT_INT(sdp_codecs_parse(SV("PCMU,vp8"), &list, &has_video, &bad), ST_OK);
+	EXPECT(has_video && list.count == 1);
+	EXPECT_INT(list.v[0].pt_recv, 0);
+	sdp_codecs_parse(SV("G722,opus@16000h"), &list, NULL, NULL);
+	EXPECT_INT(list.v[0].rate_hz, 16000);
+	EXPECT_INT(list.v[0].clock_hz, 8000);
+	EXPECT_INT(list.v[1].rate_hz, 16000);
+	EXPECT_INT(list.v[1].pt_recv, -1);
+	buf_init(&b);
+	for (int i = 0; i < 100; i++)
+		buf_printf(&b, "C%d,", i);
+	st = sdp_codecs_parse(buf_sv(&b), &list, NULL, NULL);
+	buf_fini(&b);
+	EXPECT_INT(st, ST_OK);
+	EXPECT_INT(list.count, SDP_CODECS_MAX);
+	return 0;
+}
+static int test_same(void)
+{
+	static const struct {
+		const char *a, *b;
+		bool is_same;
+	} rows[] = {
+		{ "PCMU", "pcmu@30i", true },
+		{ "PCMU", "PCMA", false },
+		{ "L16@8000h", "L16@16000h", false },
+		{ "L16@44100h", "L16@44100h@2c", false },
+		{ "opus~useinbandfec=1", "opus", true },
+		{ "G729~annexb=yes", "G729", true },
+		{ "AMR~octet-align=1", "AMR", false },
+		{ "AMR~octet-align=0", "AMR", true },
+		{ "AMR~mode-set=7; octet-align=1", "AMR~octet-align=1", true },
+		{ "iLBC~mode=30", "iLBC", true },
+		{ "iLBC~mode=20", "iLBC", false },
+	};
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct sdp_codecs a, b;
+		sdp_codecs_parse(sv_of(rows[i].a), &a, NULL, NULL);
+		sdp_codecs_parse(sv_of(rows[i].b), &b, NULL, NULL);
+		if (sdp_codec_is_same(&a.v[0], &b.v[0]) != rows[i].is_same || sdp_codec_is_same(&b.v[0], &a.v[0]) != rows[i].is_same) {
+			test_fail(__FILE__, __LINE__, "%s and %s", rows[i].a, rows[i].b);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static const char plain_offer[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n"
+				  "m=audio 8000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n";
+
+static int test_failure_leaves_all(void)
+{
+	struct sdp_codecs prefs;
+	struct sdp_policy p = { .prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV };
+	struct sdp_running r = { 0 }, zero = { 0 };
+	struct sdp_plan plan;
+	struct buf out;
+
+	EXPECT(sizeof(r) < 1024);
+	sdp_codecs_parse(SV("G729"), &prefs, NULL, NULL);
+	buf_init(&out);
+	EXPECT_INT(sdp_answer_make(sv_of(plain_offer), &p, &r, &plan, &out), ST_UNSUPPORTED);
+	EXPECT(!memcmp(&r, &zero, sizeof(r)) && out.n == 0 && plan.why);
+	p.host = SV("name.example");
+	EXPECT_INT(sdp_offer_make(&p, &r, &out), ST_INVAL);
+	p.host = SV("10.0.0.1");
+	p.port = 0;
+	EXPECT_INT(sdp_offer_make(&p, &r, &out), ST_INVAL);
+	p.port = 4000;
+	prefs.count = 0;
+	EXPECT_INT(sdp_offer_make(&p, &r, &out), ST_INVAL);
+	EXPECT_INT(sdp_answer_accept(sv_of(plain_offer), &p, &r, &plan), ST_INVAL);
+	EXPECT(!memcmp(&r, &zero, sizeof(r)) && out.n == 0);
+	buf_fini(&out);
+	return 0;
+}
+static int test_plan_only(void)
+{
+	struct sdp_codecs prefs, list;
+	struct sdp_policy p = { .prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV };
+	const struct sdp_running r = { 0 };
+	struct sdp_plan plan;
+	struct buf b;
+
+	sdp_codecs_parse(SV("PCMA,PCMU"), &prefs, NULL, NULL);
+	EXPECT_INT(sdp_answer_plan(sv_of(plain_offer), &p, &r, &plan), ST_OK);
+	EXPECT_STR(plan.send.name, "PCMU");
+	EXPECT_INT(plan.dtmf_send_pt, 101);
+	EXPECT_INT(sdp_offer_codecs(sv_of(plain_offer), &list), ST_OK);
+	buf_init(&b);
+	sdp_codecs_write(&list, &b);
+	EXPECT_STR(b.p, "PCMU@8000h@20i@1c");
+	buf_fini(&b);
+	return 0;
+}
+/* Out of memory anywhere: an error or a result, no leak, nothing half done. */
+static int test_oom(void)
+{
+	struct sdp_codecs prefs;
+	struct sdp_policy p = { .prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV };
+	struct sdp_running r = { 0 }, zero = { 0 };
+	struct sdp_plan plan;
+	struct buf out;
+	int st, st2;
+	bool is_clean;
+
+	sdp_codecs_parse(SV("PCMA,PCMU"), &prefs, NULL, NULL);
+	buf_init(&out);
+	st = sdp_answer_make(sv_of(plain_offer), &p, &r, &plan, &out);
+	is_clean = !st || !memcmp(&r, &zero, sizeof(r));
+	st2 = sdp_offer_make(&p, &r, &out);
+	buf_fini(&out);
+	EXPECT(is_clean);
+	EXPECT_INT(st, ST_OK);
+	EXPECT_INT(st2, ST_OK);
+	return 0;
+}
+
+TEST_MAIN({ "parse status", test_parse_status }, { "parse fields", test_parse_fields }, { "write", test_write },
+	{ "bounds", test_bounds }, { "hosts", test_hosts }, { "codec strings", test_codec_strings },
+	{ "codec string more", test_codec_string_more }, { "same codecs", test_same },
+	{ "failure leaves all", test_failure_leaves_all }, { "plan only", test_plan_only }, { "oom", test_oom, TEST_OOM },
+	{ "cases", test_cases })
