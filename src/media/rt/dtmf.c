@@ -106,7 +106,8 @@ ON_MEDIA static bool tone_send(struct rt_stream *s)
 	memset(t->pcm[0] + got, 0, (want - got) * sizeof(t->pcm[0][0]));
 	int n = s->send_ops->encode(NULL, t->pcm[0], want, p, RT_PACKET_MAX - RTP_HEADER_BYTES);
 	if (n > 0 && s->f->may_send) {
-		flow_send_own(s->f, (uint8_t)s->f->send_pt, !d->is_started, flow_ts_now(s->f), p, (size_t)n);
+		uint32_t ts = d->is_started ? s->f->out.ts + s->f->send_frame_ticks : flow_ts_now(s->f);
+		flow_send_own(s->f, (uint8_t)s->f->send_pt, !d->is_started, ts, p, (size_t)n);
 		d->is_started = true;
 	}
 	return n > 0;

@@ -25,6 +25,8 @@ void flow_readable(struct rt_thread *t, struct rt_flow *f)
 		return;
 	}
 	flow_rtp_in(t, f, p, (size_t)n, f->is_connected ? NULL : &from);
+	if (f->s->is_drain_due)
+		source_drain(f->s);
 }
 
 uint32_t flow_ts_now(const struct rt_flow *f)

@@ -129,6 +129,7 @@ struct rt_stream {
 	struct rt_thread *leaving_to;
 
 	enum src_state src;
+	bool is_drain_due; /* just connected: the socket's buffer may hold strangers' packets */
 	int64_t src_since_us; /* first packet of the window, 0 = none yet */
 	struct src_candidate cands[2];
 	struct addr remote_rtp, remote_rtcp; /* where we send */
@@ -198,6 +199,7 @@ ON_MEDIA void stream_tick(struct rt_stream *s);
 ON_MEDIA void source_set(struct rt_stream *s, const struct media_params *was);
 /* An unconnected socket got a valid RTP packet: may it be taken? */
 ON_MEDIA bool source_accepts(struct rt_stream *s, const struct addr *from, uint32_t ssrc, uint16_t seq);
+ON_MEDIA void source_drain(struct rt_stream *s);
 ON_MEDIA void source_house(struct rt_stream *s);
 
 /* flow.c: packets in and relayed */

@@ -9,11 +9,12 @@
 
 enum { DRAIN_MAX = 256 };
 
-/* Reads what had arrived before the connect; later packets come from the right source only. */
-ON_MEDIA static void drain(struct rt_stream *s)
+/* Later packets come from the right source only. */
+void source_drain(struct rt_stream *s)
 {
 	struct rt_thread *t = s->t;
 	struct addr from;
+	s->is_drain_due = false;
 	for (int i = 0; i < DRAIN_MAX; i++) {
 		socklen_t len = sizeof(from);
 		uint8_t *p = t->scratch + RT_PACKET_ROOM;
@@ -34,6 +35,7 @@ ON_MEDIA static void lock_to(struct rt_stream *s, const struct addr *a, enum src
 	memset(s->cands, 0, sizeof(s->cands));
 	/* Any connect failure (no route) leaves the socket open: then every packet is compared instead. */
 	s->f->is_connected = connect(s->f->fd, &a->sa, addr_len(a)) == 0;
+	s->is_drain_due = s->f->is_connected;
 }
 
 ON_MEDIA static void open_window(struct rt_stream *s)
@@ -41,7 +43,7 @@ ON_MEDIA static void open_window(struct rt_stream *s)
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	if (s->f->is_connected)
 		(void)connect(s->f->fd, &none, sizeof(none));
-	s->f->is_connected = false;
+	s->f->is_connected = s->is_drain_due = false;
 	s->src = SRC_OPEN;
 	s->src_since_us = 0;
 	memset(s->cands, 0, sizeof(s->cands));
@@ -72,7 +74,7 @@ void source_set(struct rt_stream *s, const struct media_params *was)
 			open_window(s);
 		} else if (addr_is_set(&p->remote_rtp)) {
 			lock_to(s, &p->remote_rtp, SRC_STRICT);
-			drain(s);
+			source_drain(s);
 		} else {
 			open_window(s);
 			s->src = SRC_NONE;
@@ -113,7 +115,6 @@ bool source_accepts(struct rt_stream *s, const struct addr *from, uint32_t ssrc,
 	bool is_signalled_set = addr_is_set(&p->remote_rtp);
 	if (is_signalled_set && addr_eq(from, &p->remote_rtp)) {
 		settle(s, from, SRC_STRICT);
-		drain(s);
 		return true;
 	}
 	if (p->has_loopback_only_peer && is_signalled_set && !addr_eq_host(from, &p->remote_rtp))
@@ -127,7 +128,6 @@ bool source_accepts(struct rt_stream *s, const struct addr *from, uint32_t ssrc,
 	struct addr learned = *from;
 	settle(s, &learned, SRC_LOCKED);
 	report_flag(s, PEND_LEARNED);
-	drain(s);
 	return true;
 }
 
@@ -137,7 +137,7 @@ void source_house(struct rt_stream *s)
 		return;
 	if (addr_is_set(&s->params.remote_rtp)) {
 		settle(s, &s->params.remote_rtp, SRC_STRICT);
-		drain(s);
+		source_drain(s);
 	} else {
 		s->src = SRC_NONE;
 	}
