@@ -1,0 +1,269 @@
+"""Real phones without sound cards: baresip and linphone, each sending a tone from a file and recording what it hears."""
+import json
+import re
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from tandem import free_port
+
+RATE = 8000
+
+
+def write_tone(path, hz, seconds=60, level=8000):
+    import wave
+    t = np.arange(int(RATE * seconds)) / RATE
+    data = (level * np.sin(2 * np.pi * hz * t)).astype("<i2")
+    with wave.open(str(path), "wb") as w:
+        w.setnchannels(1)
+        w.setsampwidth(2)
+        w.setframerate(RATE)
+        w.writeframes(data.tobytes())
+
+
+def read_wav(path):
+    """Samples as floats (mono) and the rate; tolerant of a header whose sizes were never filled in."""
+    raw = Path(path).read_bytes()
+    at = raw.find(b"fmt ")
+    channels = int.from_bytes(raw[at + 10:at + 12], "little")
+    rate = int.from_bytes(raw[at + 12:at + 16], "little")
+    at = raw.find(b"data")
+    body = raw[at + 8:]
+    body = body[:len(body) // (2 * channels) * 2 * channels]
+    x = np.frombuffer(body, "<i2").astype(float).reshape(-1, channels)[:, 0]
+    return x, rate
+
+
+def tone_level(x, rate, hz):
+    """Amplitude of hz in each 20 ms of x."""
+    n = rate // 50
+    frames = x[:len(x) // n * n].reshape(-1, n)
+    t = np.arange(n) / rate
+    return 2 * np.abs(frames @ np.exp(-2j * np.pi * hz * t)) / n
+
+
+def assert_hears(path, hz, level=8000, seconds=1.0, not_hz=None):
+    """The recording holds the tone at its level for a while, with no gap over 40 ms in it."""
+    x, rate = read_wav(path)
+    a = tone_level(x, rate, hz)
+    good = a > level * 0.5
+    assert good.any(), f"{path}: {hz} Hz is not heard; {len(x) / rate:.2f} s, strongest {np.abs(x).max() if len(x) else 0}"
+    first, last = np.flatnonzero(good)[[0, -1]]
+    inside = good[first:last + 1]
+    assert inside.sum() * 0.02 >= seconds, f"{path}: {hz} Hz for only {inside.sum() * 0.02:.2f} s of {len(x) / rate:.2f}"
+    median = np.median(a[first:last + 1][inside])
+    assert level * 0.8 < median < level * 1.2, f"{path}: level {median:.0f}, not about {level}"
+    run = longest = 0
+    for g in inside:
+        run = 0 if g else run + 1
+        longest = max(longest, run)
+    assert longest <= 2, f"{path}: a gap of {longest * 20} ms in {hz} Hz"
+    if not_hz:
+        assert tone_level(x, rate, not_hz).max(initial=0) < level * 0.2, f"{path}: {not_hz} Hz is heard too"
+
+
+class Baresip:
+    """baresip with ctrl_tcp: commands as JSON netstrings, events likewise."""
+
+    def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None):
+        self.dir = Path(root) / f"baresip-{user}-{free_port()}"
+        self.dir.mkdir(parents=True)
+        self.user = user
+        self.sip_port, self.ctrl_port, self.rtp_port = free_port(), free_port(socket.SOCK_STREAM), free_port(count=8)
+        write_tone(self.dir / "tone.wav", hz)
+        modules = "".join(f"module {m}.so\n" for m in ("g711", "g722", "opus", "aufile", "aubridge", "sndfile"))
+        (self.dir / "config").write_text(
+            f"module_path /usr/lib/baresip/modules\n{modules}module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n"
+            f"ctrl_tcp_listen 127.0.0.1:{self.ctrl_port}\nsip_listen 127.0.0.1:{self.sip_port}\nnet_interface 127.0.0.1\n"
+            f"audio_source aufile,{self.dir}/tone.wav\naudio_player aubridge,sink\naudio_alert aubridge,alert\n"
+            f"audio_buffer 20-160\nausrc_srate 8000\nausrc_channels 1\nauplay_srate 8000\nauplay_channels 1\n"
+            f"rtp_ports {self.rtp_port}-{self.rtp_port + 100}\nsnd_path {self.dir}\ncall_max_calls 4\nrtcp_mux no\n"
+            "jitter_buffer_delay 2-4\nmenu_bell no\n")
+        (self.dir / "contacts").write_text("")
+        (self.dir / "accounts").write_text(
+            f"<sip:{user}@127.0.0.1:{switch.sip_port};transport=udp>;auth_user={user};auth_pass={password or switch.passwords[user]};"
+            f"answermode={answer};audio_codecs={codecs};regint=120;ptime=20\n")
+        self.out = open(self.dir / "out.txt", "wb")
+        self.proc = subprocess.Popen(["baresip", "-f", str(self.dir)], stdin=subprocess.DEVNULL, stdout=self.out,
+                                     stderr=subprocess.STDOUT)
+        self.events = []
+        self.more = threading.Condition()
+        self._connect()
+        switch.wait_registered(user)
+        self.switch = switch
+
+    def _connect(self):
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                self.sock = socket.create_connection(("127.0.0.1", self.ctrl_port), 5)
+                self.sock.settimeout(None)
+                break
+            except OSError:
+                assert time.monotonic() < deadline and self.proc.poll() is None, self.text()
+                time.sleep(0.05)
+        threading.Thread(target=self._reader, daemon=True).start()
+
+    def _reader(self):
+        buf = b""
+        while True:
+            try:
+                data = self.sock.recv(65536)
+            except OSError:
+                return
+            if not data:
+                return
+            buf += data
+            while b":" in buf:
+                n, rest = buf.split(b":", 1)
+                if len(rest) < int(n) + 1:
+                    break
+                with self.more:
+                    self.events.append(json.loads(rest[:int(n)]))
+                    self.more.notify_all()
+                buf = rest[int(n) + 1:]
+
+    def text(self):
+        return (self.dir / "out.txt").read_text(errors="replace")
+
+    def command(self, name, params=""):
+        body = json.dumps({"command": name, "params": params, "token": name}).encode()
+        self.sock.sendall(b"%d:%s," % (len(body), body))
+
+    def wait(self, kind, timeout=15):
+        """The next event of that type (CALL_INCOMING, CALL_ESTABLISHED, CALL_CLOSED ...)."""
+        deadline = time.monotonic() + timeout
+        with self.more:
+            while True:
+                for i, e in enumerate(self.events):
+                    if e.get("type") == kind:
+                        return self.events.pop(i)
+                left = deadline - time.monotonic()
+                if left <= 0 or not self.more.wait(left):
+                    raise AssertionError(f"{self.user}: no {kind}; {self.events}\n{self.text()[-3000:]}")
+
+    def dial(self, number):
+        self.command("dial", f"sip:{number}@127.0.0.1:{self.switch.sip_port}")
+
+    def answer(self):
+        self.wait("CALL_INCOMING")
+        self.command("accept")
+
+    def hangup(self):
+        self.command("hangup")
+
+    def hold(self):
+        self.command("hold")
+
+    def resume(self):
+        self.command("resume")
+
+    def digits(self, text):
+        for d in text:
+            self.command("sndcode", d)
+            time.sleep(0.25)  # a digit lasts 100 ms and needs a pause; baresip tells no end of it
+
+    def heard(self):
+        """What it decoded in its last call."""
+        files = sorted(self.dir.glob("dump-*-dec.wav"), key=lambda p: p.stat().st_mtime)
+        assert files, f"{self.user} recorded nothing\n{self.text()[-3000:]}"
+        return files[-1]
+
+    def close(self):
+        if self.proc.poll() is None:
+            self.command("quit")
+            try:
+                self.proc.wait(5)
+            except subprocess.TimeoutExpired:
+                self.proc.kill()
+                self.proc.wait()
+        self.sock.close()
+        self.out.close()
+
+
+class Linphone:
+    """linphonec driven by its prompt; sound from and to files."""
+
+    def __init__(self, root, switch, user, hz=620, password=None):
+        self.dir = Path(root) / f"linphone-{user}-{free_port()}"
+        self.dir.mkdir(parents=True)
+        self.user, self.switch = user, switch
+        write_tone(self.dir / "tone.wav", hz)
+        self.sip_port, self.rtp_port = free_port(), free_port(count=4)
+        (self.dir / "rc").write_text(
+            f"[sip]\nsip_port={self.sip_port}\nsip_tcp_port=0\nsip_tls_port=0\nuse_ipv6=0\nguess_hostname=0\n"
+            f"contact=\"{user}\" <sip:{user}@127.0.0.1:{self.sip_port}>\nmedia_encryption=none\nregister_only_when_network_is_up=0\n"
+            f"auto_net_state_mon=0\n[net]\nmtu=1300\nstun_server=\nfirewall_policy=0\n[rtp]\naudio_rtp_port={self.rtp_port}\n"
+            "[sound]\necholimiter=0\nechocancellation=0\nagc=0\n[video]\nenabled=0\n[misc]\nuuid=0\n")
+        self.out = open(self.dir / "out.txt", "wb")
+        (self.dir / ".local/share/linphone").mkdir(parents=True)
+        env = {"HOME": str(self.dir), "PATH": "/usr/bin:/bin", "LANG": "C"}
+        self.proc = subprocess.Popen(["linphonec", "-c", str(self.dir / "rc"), "-S"], stdin=subprocess.PIPE,
+                                     stdout=self.out, stderr=subprocess.STDOUT, env=env, cwd=self.dir)
+        self.seen = 0
+        self.record = self.dir / "heard.wav"
+        self.say("soundcard use files")
+        self.say(f"record {self.record}")
+        self.say(f"play {self.dir}/tone.wav")
+        self.say(f"register sip:{user}@127.0.0.1 sip:127.0.0.1:{switch.sip_port} {password or switch.passwords[user]}")
+        switch.wait_registered(user)
+
+    def text(self):
+        return (self.dir / "out.txt").read_text(errors="replace")
+
+    def say(self, line):
+        self.proc.stdin.write(line.encode() + b"\n")
+        self.proc.stdin.flush()
+
+    def wait(self, regexp, timeout=15):
+        deadline = time.monotonic() + timeout
+        while True:
+            m = re.search(regexp, self.text()[self.seen:])
+            if m:
+                self.seen += m.end()
+                return m
+            assert time.monotonic() < deadline and self.proc.poll() is None, f"linphone: no '{regexp}'\n{self.text()[-4000:]}"
+            time.sleep(0.05)
+
+    def dial(self, number):
+        self.say(f"call sip:{number}@127.0.0.1:{self.switch.sip_port}")
+
+    def answer(self):
+        self.wait(r"LinphoneCallIncomingReceived|contacting you|Receiving new incoming call")
+        self.say("answer")
+
+    def established(self):
+        self.wait(r"LinphoneCallStreamsRunning|connected\.")
+
+    def ended(self):
+        self.wait(r"LinphoneCallEnd|LinphoneCallReleased|ended|Call terminated")
+
+    def hangup(self):
+        self.say("terminate")
+
+    def hold(self):
+        self.say("pause")
+
+    def resume(self):
+        self.say("resume 1")
+
+    def digits(self, text):
+        for d in text:
+            self.say(d)
+            time.sleep(0.4)
+
+    def heard(self):
+        return self.record
+
+    def close(self):
+        if self.proc.poll() is None:
+            try:
+                self.say("quit")
+                self.proc.wait(8)
+            except (subprocess.TimeoutExpired, BrokenPipeError):
+                self.proc.kill()
+                self.proc.wait()
+        self.out.close()
