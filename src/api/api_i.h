@@ -1,0 +1,73 @@
+/* Private to the room: helpers of all command families, and the commands themselves (the table is in module.c). */
+#pragma once
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/core.h"
+#include "core/module.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* ---- util.c ---- */
+/* Cuts text in place into at most max words, as FreeSWITCH does: runs of spaces part words (another sep parts at each),
+ * 'quotes' keep together, a backslash keeps the next quote, separator or backslash; the last word takes all that is left. */
+ANY int api_split(char *text, char sep, char **words, int max);
+struct api_words {
+	char *text; /* owned */
+	char *w[16];
+	int n;
+};
+/* The words of the arguments, separated by spaces. api_words_fini it whatever comes back. */
+ANY int api_words_init(struct api_words *w, const char *args, int max /* <= 16 */);
+ANY void api_words_fini(struct api_words *w);
+/* "-USAGE: " and the command's syntax. Returns ST_OK: a usage text is a reply like another. */
+ON_CTL int api_usage(struct api_call *c, const char *cmd);
+ON_CTL int api_text(struct api_call *c, const char *text); /* writes text, returns ST_OK */
+/* The leg, or NULL after writing "-ERR No such channel!". */
+ON_CTL struct leg *api_leg(struct api_call *c, const char *uuid);
+
+/* ---- rows.c: what `show` prints: rows as csv, xml or json ---- */
+enum rows_format { ROWS_CSV, ROWS_XML, ROWS_JSON };
+struct rows {
+	enum rows_format format;
+	const char *sep;           /* between columns of ROWS_CSV */
+	const char *const *cols;   /* NULL-ended */
+	bool has_title;            /* csv: the line of names */
+	bool is_count_only;
+	unsigned count;
+	struct buf text;
+};
+ANY void rows_init(struct rows *r, const char *const *cols);
+ANY void rows_add(struct rows *r, const char *const *values); /* NULL is empty; one per column */
+/* Appends everything to out and frees. */
+ANY void rows_finish(struct rows *r, struct buf *out);
+
+/* ---- status.c, used by json.c ---- */
+struct uptime_parts {
+	unsigned years, days, hours, minutes, seconds, ms, us;
+};
+ON_CTL void api_uptime(struct uptime_parts *out);
+ON_CTL bool api_is_ready(void);
+/* The version for people: "1.11.3-dev  64bit". */
+ON_CTL const char *api_version_human(void);
+
+/* ---- alias.c ---- */
+ON_CTL void api_alias_each(void (*fn)(bool is_sticky, const char *alias, const char *command, void *arg), void *arg);
+/* Words (one completion a line, NULL-ended array not needed): every completion known. */
+ON_CTL void api_complete_each(void (*fn)(const char *words, void *arg), void *arg);
+ON_CTL void api_alias_fini(void);
+
+/* ---- sched.c ---- */
+ON_CTL void api_task_each(void (*fn)(unsigned id, const char *desc, const char *group, int64_t epoch, void *arg), void *arg);
+ON_CTL void api_task_fini(void);
+/* ---- record.c ---- */
+ON_CTL void api_record_start(void);
+ON_CTL void api_record_fini(void);
+/* ---- uuid.c ---- */
+/* Runs path or app::args on the leg, its peer or both; ST_NOTFOUND: no such leg. */
+ON_CTL int api_broadcast(const char *uuid, const char *path, const char *side);
+
+#define COMMAND(fn, name, desc, syntax, flags, complete) int fn(struct api_call *c);
+#include "api/commands.inc"
+#undef COMMAND
+

@@ -1,0 +1,148 @@
+/* mod_hash: a store of text values in memory, by realm and key; one table, the command `hash` and the application `hash`.
+ * Bounded; nothing is kept over a restart. */
+#include "api/api_i.h"
+#include "base/hash.h"
+
+enum { ENTRY_MAX_COUNT = 1000000 };
+static struct hash *store;
+
+static void value_free(void *p) { mem_free(p); }
+
+struct order {
+	char *text, *verb, *realm, *key, *value; /* text is owned */
+};
+
+static int order_parse(struct order *o, const char *data)
+{
+	char *part[4] = { 0 };
+	int n = 0;
+	*o = (struct order){ .text = mem_strdup(data) };
+	for (char *p = o->text; p && n < 4; n++) {
+		part[n] = p;
+		p = n < 3 ? strchr(p, '/') : NULL;
+		if (p)
+			*p++ = 0;
+	}
+	o->verb = part[0], o->realm = part[1], o->key = part[2], o->value = part[3];
+	return o->text && n >= 3 ? ST_OK : ST_PARSE;
+}
+
+/* FreeSWITCH's key: realm_key. */
+static char *full_key(const struct order *o)
+{
+	struct buf b;
+	buf_init(&b);
+	buf_printf(&b, "%s_%s", o->realm, o->key);
+	return buf_take(&b);
+}
+
+static ON_CTL int insert(const char *key, const char *value)
+{
+	char *copy = hash_count(store) < ENTRY_MAX_COUNT ? mem_strdup(value) : NULL;
+	return copy ? hash_set(store, sv_of(key), copy) : ST_FULL;
+}
+
+/* Does the order. *found is the value selected or matched against; ST_INVAL: no such verb. */
+static ON_CTL int order_run(const struct order *o, const char *key, const char **found)
+{
+	*found = hash_get(store, sv_of(key));
+	if (!strcasecmp(o->verb, "insert"))
+		return o->value ? insert(key, o->value) : ST_INVAL;
+	if (!strcasecmp(o->verb, "insert_ifempty"))
+		return !o->value ? ST_INVAL : *found ? ST_EXISTS : insert(key, o->value);
+	if (!strcasecmp(o->verb, "select"))
+		return ST_OK;
+	if (!strcasecmp(o->verb, "delete"))
+		return hash_del(store, sv_of(key)) ? ST_OK : ST_NOTFOUND;
+	if (!strcasecmp(o->verb, "delete_ifmatch")) {
+		if (!*found || !o->value || strcmp(*found, o->value))
+			return ST_DENIED;
+		hash_del(store, sv_of(key));
+		return ST_OK;
+	}
+	return ST_INVAL;
+}
+
+static int api_hash(struct api_call *c)
+{
+	role_assert_ctl();
+	struct order o;
+	const char *found;
+	char *key = NULL;
+	int st = order_parse(&o, c->args);
+	if (!st) {
+		key = full_key(&o);
+		st = order_run(&o, key, &found);
+	}
+	bool is_select = !st && !strcasecmp(o.verb, "select");
+	if (is_select)
+		buf_adds(c->out, found ? found : "");
+	else
+		buf_adds(c->out, !st ? "+OK\n" : st == ST_EXISTS ? "-ERR key already exists\n" : st == ST_NOTFOUND ? "-ERR Not found\n"
+				: st == ST_DENIED ? "-ERR Doesn't match\n" : st == ST_FULL ? "-ERR Store is full\n"
+				: "-ERR Usage: hash insert|insert_ifempty|select|delete|delete_ifmatch/realm/key[/value]\n");
+	mem_free(key);
+	mem_free(o.text);
+	return ST_OK;
+}
+
+static int api_hash_dump(struct api_call *c)
+{
+	role_assert_ctl();
+	struct api_words w;
+	int st = api_words_init(&w, c->args, 2);
+	bool is_db = !st && w.n && (!strcasecmp(w.w[0], "all") || !strcasecmp(w.w[0], "db"));
+	if (!st && !is_db && (!w.n || strcasecmp(w.w[0], "limit")))
+		buf_adds(c->out, "Usage: all|limit|db [<realm>]\n");
+	struct hash_it it = { 0 };
+	while (is_db && hash_next(store, &it)) {
+		struct sv realm = w.n > 1 ? sv_of(w.w[1]) : SV_NONE;
+		if (!realm.n || sv_starts(it.key, realm))
+			buf_printf(c->out, "D/%.*s/%s\n", SVF(it.key), (const char *)it.value);
+	}
+	api_words_fini(&w);
+	return st;
+}
+
+static int app_hash(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	struct order o;
+	const char *found;
+	int st = order_parse(&o, data ? data : "");
+	if (!st) {
+		char *key = full_key(&o);
+		st = order_run(&o, key, &found);
+		mem_free(key);
+	}
+	if (st == ST_INVAL || st == ST_PARSE)
+		leg_log(leg, LOG_WARNING, "hash: insert|insert_ifempty|delete|delete_ifmatch/realm/key[/value] expected, not '%s'", data);
+	mem_free(o.text);
+	return ST_OK;
+}
+
+static int load(void)
+{
+	role_assert_ctl();
+	return hash_new(&store, 0, value_free);
+}
+
+static int unload(void)
+{
+	role_assert_ctl();
+	hash_free(store);
+	store = NULL;
+	return ST_OK;
+}
+
+static const char *const complete[] = { "hash insert", "hash delete", "hash select", NULL };
+static const struct api_desc apis[] = {
+	{ "hash", "hash get/set", "[insert|delete|select]/<realm>/<key>/<value>", 0, api_hash, complete },
+	{ "hash_dump", "dump hash/limit_hash data (used for synchronization)", "all|limit|db [<realm>]", 0, api_hash_dump, NULL },
+	{ 0 },
+};
+static const struct app_desc apps[] = {
+	{ "hash", "Insert into the hashtable", "[insert|insert_ifempty|delete|delete_ifmatch]/<realm>/<key>/<val>", APP_ZOMBIE_EXEC | APP_NO_MEDIA, app_hash },
+	{ 0 },
+};
+const struct module mod_hash = { .abi = MODULE_ABI, .name = "mod_hash", .load = load, .unload = unload, .apis = apis, .apps = apps };

@@ -1,0 +1,29 @@
+/* mod_commands: the table of commands, made from commands.inc. */
+#include "api/api_i.h"
+
+#define UUIDS "::console::list_uuid"
+#define MODULES "::console::list_loaded_modules"
+#define C(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define COMMAND(fn, name, description, syntax, flags, complete) { name, description, syntax, flags, fn, complete },
+static const struct api_desc apis[] = {
+#include "api/commands.inc"
+	{ 0 },
+};
+
+static int load(void)
+{
+	role_assert_ctl();
+	api_record_start();
+	return ST_OK;
+}
+
+static int unload(void)
+{
+	role_assert_ctl();
+	api_record_fini();
+	api_task_fini();
+	api_alias_fini();
+	return ST_OK;
+}
+
+const struct module mod_commands = { .abi = MODULE_ABI, .name = "mod_commands", .load = load, .unload = unload, .apis = apis };

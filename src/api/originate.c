@@ -1,0 +1,109 @@
+/* originate and bgapi. originate dials on the command's own coroutine, then gives the answered leg an application or a place
+ * in the dialplan; the reply is sent when the first leg answers (or gives early media that counts), not when it is bridged. */
+#include "api/api_i.h"
+#include "core/exec.h"
+
+#include <stdlib.h>
+
+static const char *given(const struct api_words *w, int i)
+{
+	return w->n > i && *w->w[i] && strcasecmp(w->w[i], "undef") ? w->w[i] : NULL;
+}
+
+/* "app(args)" as in &park(): args end at the first closing parenthesis. */
+static ON_CTL int run_app(struct leg *leg, char *app)
+{
+	char *args = strchr(app, '(');
+	if (args) {
+		*args++ = 0;
+		args[strcspn(args, ")")] = 0;
+	}
+	leg_exec_clear(leg);
+	int st = leg_exec_add(leg, app, args ? args : "", app);
+	if (!st)
+		leg_exec_resume(leg, NULL);
+	return st;
+}
+
+int api_originate(struct api_call *c)
+{
+	struct api_words w;
+	struct leg *leg = NULL;
+	enum cause cause = CAUSE_NONE;
+	role_assert_co();
+	int st = api_words_init(&w, c->args, 7);
+	if (st)
+		goto out;
+	if (w.n < 2) {
+		api_usage(c, "originate");
+		goto out;
+	}
+	const char *timeout = given(&w, 6);
+	struct originate_conf conf = { .dialstring = w.w[0], .caller_id_name = given(&w, 4), .caller_id_number = given(&w, 5),
+		.timeout_s = timeout ? (unsigned)atoi(timeout) : 0 };
+	if (originate_run(&conf, &leg, &cause)) {
+		buf_printf(c->out, "-ERR %s\n", cause_name(cause));
+		goto out;
+	}
+	buf_printf(c->out, "+OK %s\n", leg->uuid);
+	if (*w.w[1] == '&') {
+		run_app(leg, w.w[1] + 1);
+	} else {
+		const char *dialplan = given(&w, 2), *context = given(&w, 3);
+		leg_transfer(leg, w.w[1], dialplan ? dialplan : "XML", context ? context : "default");
+	}
+out:
+	mem_unref(leg);
+	api_words_fini(&w);
+	return st;
+}
+
+struct job {
+	char uuid[UUID_CHARS + 1];
+	char *cmd, *args;
+};
+
+static void on_job_done(int status, struct sv reply, void *arg)
+{
+	role_assert_ctl();
+	struct job *j = arg;
+	struct event *e = event_new(EVENT_BACKGROUND_JOB, NULL);
+	struct buf text;
+	buf_init(&text);
+	if (e) {
+		event_add(e, "Job-UUID", j->uuid);
+		event_add(e, "Job-Command", j->cmd);
+		event_add(e, "Job-Command-Arg", *j->args ? j->args : NULL);
+		if (status == ST_NOTFOUND)
+			buf_printf(&text, "-ERR %s Command not found!\n", j->cmd);
+		else
+			buf_addv(&text, reply.n ? reply : SV("Command returned no output!"));
+		event_set_body(e, buf_sv(&text));
+		event_fire(e);
+	}
+	buf_fini(&text);
+	mem_free(j->cmd);
+	mem_free(j->args);
+	mem_free(j);
+}
+
+int api_bgapi(struct api_call *c)
+{
+	role_assert_ctl();
+	size_t n = strcspn(c->args, " ");
+	if (!n)
+		return api_text(c, "-ERR Invalid syntax\n");
+	struct job *j = mem_zalloc(sizeof(*j));
+	if (!j)
+		return ST_NOMEM;
+	uuid_make(j->uuid);
+	j->cmd = mem_strndup(c->args, n);
+	j->args = mem_strdup(c->args + n + strspn(c->args + n, " "));
+	buf_printf(c->out, "+OK Job-UUID: %s\n", j->uuid);
+	if (j->cmd && j->args && !api_spawn(j->cmd, j->args, j->uuid, on_job_done, j))
+		return ST_OK;
+	mem_free(j->cmd);
+	mem_free(j->args);
+	mem_free(j);
+	return ST_NOMEM;
+}

@@ -1,0 +1,207 @@
+/* Tasks for later: sched_api, sched_hangup, sched_transfer, sched_broadcast, sched_del, unsched_api. Each is a timer of the loop
+ * and a row of `show tasks`; all of one group (for calls: the uuid) can be deleted together. */
+#include "api/api_i.h"
+#include "base/clock.h"
+#include "base/list.h"
+
+#include <stdlib.h>
+
+enum { TASK_MAX_COUNT = 10000 };
+
+struct task {
+	struct lnode link;
+	struct ltimer timer;
+	unsigned id;
+	int64_t due_epoch, repeat_s;
+	const char *desc;
+	void (*run)(struct task *t);
+	char *group;
+	char *arg[4]; /* owned */
+};
+static struct list tasks = { { &tasks.head, &tasks.head } };
+static unsigned last_id, task_count;
+
+static ON_CTL void task_free(struct task *t)
+{
+	loop_timer_cancel(&t->timer);
+	list_remove(&t->link);
+	task_count--;
+	mem_free(t->group);
+	for (size_t i = 0; i < sizeof(t->arg) / sizeof(t->arg[0]); i++)
+		mem_free(t->arg[i]);
+	mem_free(t);
+}
+
+static void on_due(void *arg)
+{
+	role_assert_ctl();
+	struct task *t = arg;
+	if (t->repeat_s > 0) {
+		t->due_epoch = clock_wall_us() / 1000000 + t->repeat_s;
+		loop_timer_set(&t->timer, t->repeat_s * 1000000, "api.task", on_due, t);
+		t->run(t);
+		return;
+	}
+	loop_timer_cancel(&t->timer);
+	list_remove(&t->link);
+	t->run(t);
+	list_push(&tasks, &t->link);
+	task_free(t);
+}
+
+/* "+5" in five seconds, "@5" every five seconds, else an epoch second; arguments are copied. NULL when there are too many. */
+static ON_CTL struct task *task_add(const char *when, const char *desc, const char *group, void (*run)(struct task *t), char *const *arg,
+	int arg_count)
+{
+	int64_t now = clock_wall_us() / 1000000, n = atoll(*when == '+' || *when == '@' ? when + 1 : when);
+	struct task *t = task_count < TASK_MAX_COUNT ? mem_zalloc(sizeof(*t)) : NULL;
+	if (!t)
+		return NULL;
+	int64_t delay = *when == '+' || *when == '@' ? n : n - now;
+	t->id = ++last_id;
+	t->due_epoch = now + (delay > 0 ? delay : 0);
+	t->repeat_s = *when == '@' && n > 0 ? n : 0;
+	t->desc = desc;
+	t->run = run;
+	t->group = mem_strdup(group);
+	for (int i = 0; i < arg_count && i < 4; i++)
+		t->arg[i] = mem_strdup(arg[i]);
+	list_push(&tasks, &t->link);
+	task_count++;
+	loop_timer_set(&t->timer, delay * 1000000, "api.task", on_due, t);
+	return t;
+}
+
+void api_task_each(void (*fn)(unsigned id, const char *desc, const char *group, int64_t epoch, void *arg), void *arg)
+{
+	struct lnode *it, *tmp;
+	list_each(&tasks, it, tmp) {
+		struct task *t = list_entry(it, struct task, link);
+		fn(t->id, t->desc, t->group ? t->group : "", t->due_epoch, arg);
+	}
+}
+
+void api_task_fini(void)
+{
+	struct lnode *it, *tmp;
+	list_each(&tasks, it, tmp)
+		task_free(list_entry(it, struct task, link));
+}
+
+/* ---- what tasks do --------------------------------------------------------------------------------------------- */
+static void on_api_done(int status, struct sv reply, void *arg) {}
+
+static void run_api(struct task *t)
+{
+	role_assert_ctl();
+	const char *line = t->arg[0] ? t->arg[0] : "";
+	char *cmd = mem_strndup(line, strcspn(line, " "));
+	if (cmd)
+		api_spawn(cmd, line + strlen(cmd) + strspn(line + strlen(cmd), " "), NULL, on_api_done, NULL);
+	mem_free(cmd);
+}
+
+static void run_hangup(struct task *t)
+{
+	role_assert_ctl();
+	struct leg *leg = leg_find(t->arg[0]);
+	if (leg)
+		leg_hangup(leg, t->arg[1] ? cause_parse(t->arg[1]) : CAUSE_ALLOTTED_TIMEOUT);
+}
+
+static void run_transfer(struct task *t)
+{
+	role_assert_ctl();
+	struct leg *leg = leg_find(t->arg[0]);
+	if (leg)
+		leg_transfer(leg, t->arg[1], t->arg[2], t->arg[3]);
+}
+
+static void run_broadcast(struct task *t)
+{
+	role_assert_ctl();
+	api_broadcast(t->arg[0], t->arg[1], t->arg[2] ? t->arg[2] : "aleg");
+}
+
+/* ---- commands -------------------------------------------------------------------------------------------------- */
+int api_sched_api(struct api_call *c)
+{
+	struct api_words w;
+	role_assert_ctl();
+	int st = api_words_init(&w, c->args, 3);
+	if (!st && w.n < 3) {
+		const struct api_desc *d = api_find("sched_api");
+		buf_printf(c->out, "-ERR Invalid syntax. USAGE: %s\n", d ? d->syntax : "");
+	} else if (!st) {
+		size_t n = strlen(w.w[2]);
+		if (n && w.w[2][n - 1] == '&')
+			w.w[2][n - 1] = 0;
+		struct task *t = task_add(w.w[0], "sched_api_function", w.w[1], run_api, &w.w[2], 1);
+		if (t)
+			buf_printf(c->out, "+OK Added: %u\n", t->id);
+		else
+			buf_adds(c->out, "-ERR Too many tasks\n");
+	}
+	api_words_fini(&w);
+	return st;
+}
+
+static ON_CTL int sched_leg(struct api_call *c, const char *cmd, const char *desc, int needed, void (*run)(struct task *t), const char *done)
+{
+	struct api_words w;
+	int st = api_words_init(&w, c->args, 5);
+	if (!st && w.n < needed)
+		api_usage(c, cmd);
+	else if (!st && api_leg(c, w.w[1]))
+		buf_adds(c->out, task_add(w.w[0], desc, w.w[1], run, &w.w[1], w.n - 1) ? done : "-ERR Too many tasks\n");
+	api_words_fini(&w);
+	return st;
+}
+
+int api_sched_hangup(struct api_call *c)
+{
+	role_assert_ctl();
+	return sched_leg(c, "sched_hangup", "sch_hangup_callback", 2, run_hangup, "+OK\n");
+}
+
+int api_sched_transfer(struct api_call *c)
+{
+	role_assert_ctl();
+	return sched_leg(c, "sched_transfer", "sch_transfer_callback", 3, run_transfer, "+OK\n");
+}
+
+int api_sched_broadcast(struct api_call *c)
+{
+	role_assert_ctl();
+	return sched_leg(c, "sched_broadcast", "sch_broadcast_callback", 3, run_broadcast, "+OK Message scheduled\n");
+}
+
+static ON_CTL unsigned delete_tasks(const char *name)
+{
+	struct lnode *it, *tmp;
+	unsigned count = 0;
+	uint32_t id = 0;
+	bool is_id = !sv_u32(sv_of(name), &id);
+	list_each(&tasks, it, tmp) {
+		struct task *t = list_entry(it, struct task, link);
+		if (is_id ? t->id != id : !t->group || strcmp(t->group, name))
+			continue;
+		task_free(t);
+		count++;
+	}
+	return count;
+}
+
+int api_sched_del(struct api_call *c)
+{
+	role_assert_ctl();
+	return buf_printf(c->out, "+OK Deleted: %u\n", delete_tasks(c->args));
+}
+
+int api_unsched_api(struct api_call *c)
+{
+	role_assert_ctl();
+	if (!*c->args)
+		return ST_OK;
+	return api_text(c, delete_tasks(c->args) ? "+OK\n" : "-ERR No such id\n");
+}

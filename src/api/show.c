@@ -1,0 +1,494 @@
+/* show: reports as tables. Legs are gathered in one pass (references, so that the list may be long) and written in slices
+ * with the loop running between them; everything else comes from the registries in one go. The columns' order is what
+ * clients rely on. */
+#include "api/api_i.h"
+#include "core/leg_media.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { SLICE_ROWS = 200, LEG_COLS = 38, CALL_COLS = 72, NUMBER_CHARS = 24 };
+
+/* One leg's columns, in the order of `show channels`; the views pick from them by index. */
+enum leg_col {
+	L_UUID, L_DIRECTION, L_CREATED, L_CREATED_EPOCH, L_NAME, L_STATE, L_CID_NAME, L_CID_NUM, L_IP_ADDR, L_DEST,
+	L_APPLICATION, L_APPLICATION_DATA, L_DIALPLAN, L_CONTEXT, L_READ_CODEC, L_READ_RATE, L_READ_BIT_RATE, L_WRITE_CODEC,
+	L_WRITE_RATE, L_WRITE_BIT_RATE, L_SECURE, L_HOSTNAME, L_PRESENCE_ID, L_PRESENCE_DATA, L_ACCOUNTCODE, L_CALLSTATE,
+	L_CALLEE_NAME, L_CALLEE_NUM, L_CALLEE_DIRECTION, L_CALL_UUID, L_SENT_CALLEE_NAME, L_SENT_CALLEE_NUM,
+	L_INITIAL_CID_NAME, L_INITIAL_CID_NUM, L_INITIAL_IP_ADDR, L_INITIAL_DEST, L_INITIAL_DIALPLAN, L_INITIAL_CONTEXT,
+	L_CALL_EPOCH /* not of the leg: of its call */
+};
+static const char *const channel_cols[] = { "uuid", "direction", "created", "created_epoch", "name", "state", "cid_name",
+	"cid_num", "ip_addr", "dest", "application", "application_data", "dialplan", "context", "read_codec", "read_rate",
+	"read_bit_rate", "write_codec", "write_rate", "write_bit_rate", "secure", "hostname", "presence_id", "presence_data",
+	"accountcode", "callstate", "callee_name", "callee_num", "callee_direction", "call_uuid", "sent_callee_name",
+	"sent_callee_num", "initial_cid_name", "initial_cid_num", "initial_ip_addr", "initial_dest", "initial_dialplan",
+	"initial_context", NULL };
+/* The two views of calls: columns of A, columns of B (their names get b_). */
+static const unsigned char basic_a[] = { L_UUID, L_DIRECTION, L_CREATED, L_CREATED_EPOCH, L_NAME, L_STATE, L_CID_NAME,
+	L_CID_NUM, L_IP_ADDR, L_DEST, L_PRESENCE_ID, L_PRESENCE_DATA, L_ACCOUNTCODE, L_CALLSTATE, L_CALLEE_NAME, L_CALLEE_NUM,
+	L_CALLEE_DIRECTION, L_CALL_UUID, L_HOSTNAME, L_SENT_CALLEE_NAME, L_SENT_CALLEE_NUM };
+static const unsigned char basic_b[] = { L_UUID, L_DIRECTION, L_CREATED, L_CREATED_EPOCH, L_NAME, L_STATE, L_CID_NAME,
+	L_CID_NUM, L_IP_ADDR, L_DEST, L_PRESENCE_ID, L_PRESENCE_DATA, L_ACCOUNTCODE, L_CALLSTATE, L_CALLEE_NAME, L_CALLEE_NUM,
+	L_CALLEE_DIRECTION, L_SENT_CALLEE_NAME, L_SENT_CALLEE_NUM };
+
+struct view {
+	const char *name;
+	bool is_calls, is_bridged_only, is_detailed;
+};
+static const struct view views[] = {
+	{ "channels", false, false, true },
+	{ "calls", true, false, false },
+	{ "detailed_calls", true, false, true },
+	{ "bridged_calls", true, true, false },
+	{ "detailed_bridged_calls", true, true, true },
+};
+
+/* Values of one leg: pointers into the leg, or into the numbers here. */
+struct leg_values {
+	const char *v[LEG_COLS];
+	char created[NUMBER_CHARS], epoch[NUMBER_CHARS], rate[NUMBER_CHARS], bit_rate[NUMBER_CHARS];
+};
+
+static ON_CTL void codec_values(struct leg *leg, struct leg_values *out)
+{
+	const struct media_codec *k = leg_media_codec(leg);
+	if (!k || !k->name[0])
+		return;
+	unsigned bits = !strcasecmp(k->name, "L16") ? k->rate_hz * 16 : !strcasecmp(k->name, "opus") ? 0 : 64000;
+	snprintf(out->rate, sizeof(out->rate), "%u", k->rate_hz);
+	snprintf(out->bit_rate, sizeof(out->bit_rate), "%u", bits);
+	out->v[L_READ_CODEC] = out->v[L_WRITE_CODEC] = k->name;
+	out->v[L_READ_RATE] = out->v[L_WRITE_RATE] = out->rate;
+	out->v[L_READ_BIT_RATE] = out->v[L_WRITE_BIT_RATE] = out->bit_rate;
+}
+
+static ON_CTL void profile_values(const struct leg *leg, struct leg_values *out)
+{
+	const struct leg_profile *p = leg->profile, *first = p;
+	if (!p)
+		return;
+	while (first->older)
+		first = first->older;
+	const char **v = out->v;
+	v[L_CID_NAME] = p->caller_id_name, v[L_CID_NUM] = p->caller_id_number;
+	v[L_IP_ADDR] = p->network_addr, v[L_DEST] = p->destination_number;
+	v[L_DIALPLAN] = p->dialplan, v[L_CONTEXT] = p->context;
+	v[L_CALLEE_NAME] = p->callee_id_name, v[L_CALLEE_NUM] = p->callee_id_number;
+	v[L_INITIAL_CID_NAME] = first->orig_caller_id_name ? first->orig_caller_id_name : first->caller_id_name;
+	v[L_INITIAL_CID_NUM] = first->orig_caller_id_number ? first->orig_caller_id_number : first->caller_id_number;
+	v[L_INITIAL_IP_ADDR] = first->network_addr, v[L_INITIAL_DEST] = first->destination_number;
+	v[L_INITIAL_DIALPLAN] = first->dialplan, v[L_INITIAL_CONTEXT] = first->context;
+	time_t secs = (time_t)(p->times.created / 1000000);
+	struct tm tm;
+	localtime_r(&secs, &tm);
+	strftime(out->created, sizeof(out->created), "%Y-%m-%d %H:%M:%S", &tm);
+	snprintf(out->epoch, sizeof(out->epoch), "%lld", (long long)secs);
+	v[L_CREATED] = out->created, v[L_CREATED_EPOCH] = out->epoch;
+}
+
+static ON_CTL void leg_values(struct leg *leg, struct leg_values *out)
+{
+	*out = (struct leg_values){ 0 };
+	profile_values(leg, out);
+	codec_values(leg, out);
+	const char **v = out->v;
+	v[L_UUID] = leg->uuid;
+	v[L_DIRECTION] = leg->is_outbound ? "outbound" : "inbound";
+	v[L_NAME] = leg->name;
+	v[L_STATE] = leg_state_name(leg->running_state);
+	v[L_APPLICATION] = leg->last_app, v[L_APPLICATION_DATA] = leg->last_app_data;
+	v[L_HOSTNAME] = core_hostname();
+	v[L_PRESENCE_ID] = vars_get(leg->vars, "presence_id");
+	v[L_PRESENCE_DATA] = vars_get(leg->vars, "presence_data");
+	v[L_ACCOUNTCODE] = vars_get(leg->vars, "accountcode");
+	v[L_CALLSTATE] = leg_callstate_name(leg->callstate);
+	v[L_CALLEE_DIRECTION] = leg->bridge ? "SEND" : leg->is_outbound && leg->is_answered ? "RECV" : "";
+	v[L_CALL_UUID] = leg->call_uuid;
+	v[L_SENT_CALLEE_NAME] = vars_get(leg->vars, "last_sent_callee_id_name");
+	v[L_SENT_CALLEE_NUM] = vars_get(leg->vars, "last_sent_callee_id_number");
+	v[L_SECURE] = vars_get(leg->vars, "rtp_secure_media_confirmed");
+}
+
+/* Of two bridged legs the one that runs the bridge is the caller; two alike: the older one. */
+static ON_CTL bool is_callee(const struct leg *leg, const struct leg *peer)
+{
+	bool exchanges = leg->running_state == CS_EXCHANGE_MEDIA, peer_exchanges = peer->running_state == CS_EXCHANGE_MEDIA;
+	return exchanges != peer_exchanges ? exchanges : leg->serial > peer->serial;
+}
+
+static size_t view_columns(const struct view *view, unsigned char *a, size_t *a_count, unsigned char *b)
+{
+	size_t n = 0;
+	*a_count = 0;
+	if (!view->is_calls || view->is_detailed) {
+		size_t limit = view->is_calls ? L_INITIAL_CID_NAME : LEG_COLS;
+		for (size_t i = 0; i < limit; i++) {
+			a[(*a_count)++] = (unsigned char)i;
+			b[n++] = (unsigned char)i;
+		}
+		return view->is_calls ? n : 0;
+	}
+	memcpy(a, basic_a, sizeof(basic_a));
+	*a_count = sizeof(basic_a);
+	memcpy(b, basic_b, sizeof(basic_b));
+	return sizeof(basic_b);
+}
+
+static ON_CTL bool value_like(const struct leg_values *v, const char *like)
+{
+	static const unsigned char looked_at[] = { L_UUID, L_NAME, L_CID_NAME, L_CID_NUM, L_PRESENCE_DATA, L_ACCOUNTCODE };
+	for (size_t i = 0; i < sizeof(looked_at); i++)
+		if (v->v[looked_at[i]] && strcasestr(v->v[looked_at[i]], like))
+			return true;
+	return false;
+}
+
+struct leg_list {
+	struct leg **legs;
+	size_t count, cap;
+};
+
+static bool gather(struct leg *leg, void *arg)
+{
+	struct leg_list *l = arg;
+	if (l->count == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct leg **legs = mem_realloc(l->legs, cap * sizeof(struct leg *));
+		if (!legs)
+			return false;
+		l->legs = legs;
+		l->cap = cap;
+	}
+	l->legs[l->count++] = mem_ref(leg);
+	return true;
+}
+
+static ON_CTL void leg_row(struct leg *leg, const struct view *view, const char *like, struct rows *rows)
+{
+	unsigned char a_cols[LEG_COLS], b_cols[LEG_COLS];
+	size_t a_count, b_count = view_columns(view, a_cols, &a_count, b_cols), n = 0;
+	const char *values[CALL_COLS + 8];
+	char call_epoch[NUMBER_CHARS] = "";
+	struct leg_values a, b;
+	struct leg *peer = view->is_calls ? bridge_peer(leg) : NULL;
+	if (leg->state >= CS_DESTROY || (peer && is_callee(leg, peer)) || (!peer && view->is_bridged_only))
+		return;
+	leg_values(leg, &a);
+	if (like && !value_like(&a, like))
+		return;
+	for (size_t i = 0; i < a_count; i++)
+		values[n++] = a.v[a_cols[i]];
+	if (view->is_calls) {
+		b = (struct leg_values){ 0 };
+		if (peer) {
+			leg_values(peer, &b);
+			int64_t us = leg->profile->times.bridged ? leg->profile->times.bridged : leg->profile->times.created;
+			snprintf(call_epoch, sizeof(call_epoch), "%lld", (long long)(us / 1000000));
+		}
+		for (size_t i = 0; i < b_count; i++)
+			values[n++] = b.v[b_cols[i]];
+		values[n++] = call_epoch;
+	}
+	rows_add(rows, values);
+}
+
+/* Names of a view's columns, in static storage of the view. */
+static ON_CTL const char *const *view_names(const struct view *view)
+{
+	static const char *names[sizeof(views) / sizeof(views[0])][CALL_COLS + 8];
+	static char b_names[LEG_COLS][32];
+	const char **to = names[view - views];
+	unsigned char a[LEG_COLS], b[LEG_COLS];
+	size_t a_count, b_count = view_columns(view, a, &a_count, b), n = 0;
+	for (size_t i = 0; i < a_count; i++)
+		to[n++] = channel_cols[a[i]];
+	for (size_t i = 0; i < b_count; i++) {
+		snprintf(b_names[b[i]], sizeof(b_names[0]), "b_%s", channel_cols[b[i]]);
+		to[n++] = b_names[b[i]];
+	}
+	if (view->is_calls)
+		to[n++] = "call_created_epoch";
+	to[n] = NULL;
+	return to;
+}
+
+static CO void show_legs(const struct view *view, const char *like, struct rows *rows)
+{
+	struct leg_list list = { 0 };
+	rows->cols = view_names(view);
+	leg_each(gather, &list);
+	for (size_t i = 0; i < list.count; i++) {
+		leg_row(list.legs[i], view, like, rows);
+		mem_unref(list.legs[i]);
+		if (i % SLICE_ROWS == SLICE_ROWS - 1)
+			co_sleep(0);
+	}
+	mem_free(list.legs);
+}
+
+/* ---- registrations, interfaces and the small ones -------------------------------------------------------------- */
+static void registration_row(const struct core_registration *r, void *arg)
+{
+	role_assert_ctl();
+	char expires[NUMBER_CHARS];
+	snprintf(expires, sizeof(expires), "%lld", (long long)r->expires_epoch);
+	const char *v[] = { r->user, r->realm, r->token, r->url, expires, r->network_ip, r->network_port, r->network_proto,
+		core_hostname(), r->metadata };
+	rows_add(arg, v);
+}
+
+static ON_CTL void show_registrations(struct rows *rows, const char *filter)
+{
+	static const char *const cols[] = { "reg_user", "realm", "token", "url", "expires", "network_ip", "network_port",
+		"network_proto", "hostname", "metadata", NULL };
+	rows->cols = cols;
+	core_registration_each(registration_row, rows);
+}
+
+struct interface_ask {
+	struct rows *rows;
+	const char *filter; /* module or name; NULL: all */
+	bool has_type, has_file, is_help;
+};
+
+static void interface_row(const struct registry_row *row, void *arg)
+{
+	struct interface_ask *q = arg;
+	if (q->filter && strcasecmp(q->filter, row->module) && strcasecmp(q->filter, row->name))
+		return;
+	if (q->has_type) {
+		const char *v[] = { row->kind, row->name, row->module, row->filename };
+		rows_add(q->rows, v);
+	} else if (q->is_help) {
+		const char *v[] = { row->name, row->syntax, row->description, row->module };
+		rows_add(q->rows, v);
+	} else {
+		const char *v[] = { row->name, row->description, row->syntax, row->module };
+		rows_add(q->rows, v);
+	}
+}
+
+static ON_CTL void show_described(struct rows *rows, const char *kind, const char *filter)
+{
+	static const char *const cols[] = { "name", "description", "syntax", "ikey", NULL };
+	struct interface_ask q = { .rows = rows, .filter = filter };
+	rows->cols = cols;
+	registry_each(kind, interface_row, &q);
+}
+
+static ON_CTL void show_api_list(struct rows *rows, const char *filter) { show_described(rows, "api", filter); }
+static ON_CTL void show_apps(struct rows *rows, const char *filter) { show_described(rows, "application", filter); }
+
+static ON_CTL void show_help(struct rows *rows, const char *filter)
+{
+	static const char *const cols[] = { "name", "syntax", "description", "ikey", NULL };
+	struct interface_ask q = { .rows = rows, .filter = filter, .is_help = true };
+	rows->cols = cols;
+	rows->has_title = false;
+	registry_each("api", interface_row, &q);
+}
+
+static ON_CTL void show_modules(struct rows *rows, const char *filter)
+{
+	static const char *const cols[] = { "type", "name", "ikey", "filename", NULL };
+	struct interface_ask q = { .rows = rows, .filter = filter, .has_type = true };
+	rows->cols = cols;
+	registry_each(NULL, interface_row, &q);
+}
+
+static const char *const kind_cols[] = { "type", "name", "ikey", NULL };
+
+static ON_CTL void show_interfaces(struct rows *rows, const char *filter)
+{
+	struct interface_ask q = { .rows = rows, .filter = filter, .has_type = true };
+	rows->cols = kind_cols;
+	registry_each(NULL, interface_row, &q);
+}
+
+struct type_count {
+	const char *kind;
+	unsigned count;
+};
+struct type_counts {
+	struct type_count t[64];
+	size_t n;
+};
+
+static void count_type(const struct registry_row *row, void *arg)
+{
+	struct type_counts *k = arg;
+	for (size_t i = 0; i < k->n; i++)
+		if (!strcmp(k->t[i].kind, row->kind)) {
+			k->t[i].count++;
+			return;
+		}
+	if (k->n < sizeof(k->t) / sizeof(k->t[0]))
+		k->t[k->n++] = (struct type_count){ row->kind, 1 };
+}
+
+static ON_CTL void show_interface_types(struct rows *rows, const char *filter)
+{
+	static const char *const cols[] = { "type", "total", NULL };
+	struct type_counts k = { .n = 0 };
+	rows->cols = cols;
+	registry_each(NULL, count_type, &k);
+	for (size_t i = 0; i < k.n; i++) {
+		char number[NUMBER_CHARS];
+		snprintf(number, sizeof(number), "%u", k.t[i].count);
+		const char *v[] = { k.t[i].kind, number };
+		rows_add(rows, v);
+	}
+}
+
+static void alias_row(bool is_sticky, const char *alias, const char *command, void *arg)
+{
+	role_assert_ctl();
+	const char *v[] = { is_sticky ? "1" : "0", alias, command, core_hostname() };
+	rows_add(arg, v);
+}
+
+static ON_CTL void show_aliases(struct rows *rows, const char *filter)
+{
+	static const char *const cols[] = { "sticky", "alias", "command", "hostname", NULL };
+	rows->cols = cols;
+	api_alias_each(alias_row, rows);
+}
+
+static void complete_row(const char *words, void *arg)
+{
+	role_assert_ctl();
+	const char *v[12] = { "0" };
+	char text[512] = "";
+	strncat(text, words, sizeof(text) - 1);
+	api_split(text, ' ', (char **)(v + 1), 10);
+	v[11] = core_hostname();
+	rows_add(arg, v);
+}
+
+static ON_CTL void show_complete(struct rows *rows, const char *filter)
+{
+	static const char *const cols[] = { "sticky", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10", "hostname", NULL };
+	rows->cols = cols;
+	api_complete_each(complete_row, rows);
+}
+
+static void task_row(unsigned id, const char *desc, const char *group, int64_t epoch, void *arg)
+{
+	role_assert_ctl();
+	char number[NUMBER_CHARS], when[NUMBER_CHARS];
+	snprintf(number, sizeof(number), "%u", id);
+	snprintf(when, sizeof(when), "%lld", (long long)epoch);
+	const char *v[] = { number, desc, group, when, "0", core_hostname() };
+	rows_add(arg, v);
+}
+
+static ON_CTL void show_tasks(struct rows *rows, const char *filter)
+{
+	static const char *const cols[] = { "task_id", "task_desc", "task_group", "task_runtime", "task_sql_manager", "hostname", NULL };
+	rows->cols = cols;
+	api_task_each(task_row, rows);
+}
+
+static ON_CTL void show_nat_map(struct rows *rows, const char *filter)
+{
+	static const char *const cols[] = { "port", "proto", "proto_num", "sticky", NULL };
+	rows->cols = cols;
+}
+
+struct report {
+	const char *name;
+	void (*fn)(struct rows *rows, const char *filter);
+	const char *kind; /* instead of fn: interfaces of one kind */
+};
+static const struct report reports[] = {
+	{ "registrations", show_registrations, NULL }, { "api", show_api_list, NULL }, { "application", show_apps, NULL },
+	{ "help", show_help, NULL }, { "modules", show_modules, NULL }, { "module", show_modules, NULL },
+	{ "interfaces", show_interfaces, NULL }, { "interface_types", show_interface_types, NULL },
+	{ "aliases", show_aliases, NULL }, { "complete", show_complete, NULL }, { "tasks", show_tasks, NULL },
+	{ "nat_map", show_nat_map, NULL }, { "codec", NULL, "codec" }, { "endpoint", NULL, "endpoint" },
+	{ "dialplan", NULL, "dialplan" }, { "file", NULL, "file" }, { "timer", NULL, "timer" }, { "chat", NULL, "chat" },
+	{ "management", NULL, "management" }, { "say", NULL, "say" }, { "limits", NULL, "limit" },
+};
+
+static ON_CTL bool show_report(const char *name, const char *filter, struct rows *rows)
+{
+	for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++) {
+		const struct report *r = &reports[i];
+		if (strcasecmp(name, r->name))
+			continue;
+		if (r->fn) {
+			r->fn(rows, filter);
+			return true;
+		}
+		struct interface_ask q = { .rows = rows, .filter = filter, .has_type = true };
+		rows->cols = kind_cols;
+		registry_each(r->kind, interface_row, &q);
+		return true;
+	}
+	return false;
+}
+
+/* Takes "as xml|json|csv|delim X" off the end of the words; false when the form is unknown. */
+static bool parse_as(struct api_words *w, struct rows *rows)
+{
+	for (int i = 1; i + 1 < w->n; i++) {
+		if (strcasecmp(w->w[i], "as"))
+			continue;
+		const char *form = w->w[i + 1];
+		if (!strcasecmp(form, "xml"))
+			rows->format = ROWS_XML;
+		else if (!strcasecmp(form, "json"))
+			rows->format = ROWS_JSON;
+		else if (!strcasecmp(form, "delim") && i + 2 < w->n)
+			rows->sep = w->w[i + 2];
+		else if (strcasecmp(form, "csv"))
+			return false;
+		w->n = i;
+	}
+	return true;
+}
+
+/* The text between the percent signs of an SQL pattern. */
+static char *trim_percent(char *s)
+{
+	size_t n = strlen(s);
+	while (n && s[n - 1] == '%')
+		s[--n] = 0;
+	return s + strspn(s, "%");
+}
+
+int api_show(struct api_call *c)
+{
+	role_assert_co();
+	struct api_words w;
+	struct rows rows;
+	const struct view *view = NULL;
+	int st = api_words_init(&w, c->args, 12);
+	rows_init(&rows, channel_cols);
+	bool is_known = !st && w.n > 0 && parse_as(&w, &rows);
+	for (size_t i = 0; is_known && i < sizeof(views) / sizeof(views[0]); i++)
+		if (!strcasecmp(w.w[0], views[i].name))
+			view = &views[i];
+	bool takes_count = view || (is_known && !strcasecmp(w.w[0], "registrations"));
+	rows.is_count_only = takes_count && w.n > 1 && !strcasecmp(w.w[1], "count");
+	if (view) {
+		const char *like = w.n > 2 && !strcasecmp(w.w[1], "like") ? trim_percent(w.w[2]) : NULL;
+		show_legs(view, like, &rows);
+	} else if (is_known && !strcasecmp(w.w[0], "status")) {
+		buf_fini(&rows.text);
+		api_words_fini(&w);
+		return api_status(c);
+	} else if (is_known) {
+		bool has_filter = w.n > 1 && strcasecmp(w.w[1], "count");
+		is_known = show_report(w.w[0], has_filter ? w.w[1] : NULL, &rows);
+	}
+	if (is_known)
+		rows_finish(&rows, c->out);
+	else
+		api_usage(c, "show");
+	buf_fini(&rows.text);
+	api_words_fini(&w);
+	return st;
+}

@@ -1,0 +1,170 @@
+/* Dates: strftime, strftime_tz, strepoch, strmicroepoch, msleep, time_test. Zones come from timezones.conf, else from the last
+ * line of the system's zone file, which holds the zone's present rule. */
+#include "api/api_i.h"
+#include "api/tz.h"
+#include "base/clock.h"
+#include "core/config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define DEFAULT_FORMAT "%Y-%m-%d %T"
+enum { ZONE_RULE_MAX = 128, DATE_MAX = 1024 };
+
+/* Takes "EPOCH|" off the front of a format. */
+static const char *take_epoch(const char *text, int64_t *epoch)
+{
+	const char *bar = strchr(text, '|');
+	int64_t n;
+	if (!bar || sv_i64((struct sv){ text, (size_t)(bar - text) }, &n))
+		return text;
+	*epoch = n;
+	return bar + 1;
+}
+
+static int put_date(struct api_call *c, const char *format, const struct tm *tm)
+{
+	char text[DATE_MAX];
+	size_t n = strftime(text, sizeof(text), *format ? format : DEFAULT_FORMAT, tm);
+	return buf_add(c->out, text, n);
+}
+
+int api_strftime(struct api_call *c)
+{
+	role_assert_ctl();
+	int64_t epoch = clock_wall_us() / 1000000;
+	const char *format = take_epoch(c->args, &epoch);
+	time_t t = (time_t)epoch;
+	struct tm tm;
+	localtime_r(&t, &tm);
+	return put_date(c, format, &tm);
+}
+
+struct zone_ask {
+	const char *name;
+	char rule[ZONE_RULE_MAX];
+};
+
+static void zone_work(void *arg)
+{
+	role_assert_work();
+	struct zone_ask *q = arg;
+	char path[256], tail[ZONE_RULE_MAX + 1];
+	snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", q->name);
+	FILE *f = fopen(path, "rb");
+	if (!f)
+		return;
+	if (fseek(f, 0, SEEK_END) || ftell(f) < (long)sizeof(tail) || fseek(f, -(long)ZONE_RULE_MAX, SEEK_END))
+		goto out;
+	size_t n = fread(tail, 1, ZONE_RULE_MAX, f);
+	if (n < 2 || tail[n - 1] != '\n')
+		goto out;
+	tail[n - 1] = 0;
+	size_t start = n - 1;
+	while (start && tail[start - 1] != '\n' && tail[start - 1])
+		start--;
+	strncat(q->rule, tail + start, sizeof(q->rule) - 1);
+out:
+	fclose(f);
+}
+
+/* Zone names are words joined by slashes: nothing that could leave the zone directory. */
+static bool is_zone_name(const char *s)
+{
+	bool is_good = isalpha((unsigned char)*s);
+	for (; *s; s++)
+		is_good = is_good && (isalnum((unsigned char)*s) || strchr("/_-+", *s));
+	return is_good;
+}
+
+static CO int find_zone(const char *name, struct tz *out)
+{
+	const struct xml_node *zones = xml_child(config_conf("timezones.conf"), "timezones");
+	const struct xml_node *zone = xml_child_with(zones, "zone", "name", name);
+	const char *rule = xml_attr(zone, "value");
+	if (rule)
+		return tz_parse(out, rule);
+	if (!is_zone_name(name))
+		return ST_NOTFOUND;
+	struct zone_ask q = { .name = name };
+	co_work("api.zone", zone_work, &q);
+	return *q.rule ? tz_parse(out, q.rule) : ST_NOTFOUND;
+}
+
+int api_strftime_tz(struct api_call *c)
+{
+	role_assert_co();
+	char name[128] = "";
+	struct tz zone;
+	struct tm tm;
+	int64_t epoch = clock_wall_us() / 1000000;
+	size_t n = strcspn(c->args, " ");
+	if (!n)
+		return api_strftime(c);
+	strncat(name, c->args, n < sizeof(name) ? n : sizeof(name) - 1);
+	if (find_zone(name, &zone))
+		return api_text(c, "-ERR Invalid timezone/format\n");
+	const char *format = take_epoch(c->args + n + strspn(c->args + n, " "), &epoch);
+	tz_local(&zone, epoch, &tm);
+	return put_date(c, format, &tm);
+}
+
+/* "YYYY-MM-DD HH:MM:SS" in local time, or now. */
+static int64_t parse_date(const char *text)
+{
+	struct tm tm = { .tm_isdst = -1, .tm_mday = 1 };
+	int n = sscanf(text, "%d-%d-%d%*[ T]%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec);
+	if (n < 3)
+		return *text ? 0 : clock_wall_us();
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	return (int64_t)mktime(&tm) * 1000000;
+}
+
+int api_strepoch(struct api_call *c)
+{
+	role_assert_ctl();
+	return buf_printf(c->out, "%lld", (long long)(parse_date(c->args) / 1000000));
+}
+
+int api_strmicroepoch(struct api_call *c)
+{
+	role_assert_ctl();
+	return buf_printf(c->out, "%lld", (long long)parse_date(c->args));
+}
+
+int api_msleep(struct api_call *c)
+{
+	role_assert_co();
+	int64_t ms = 0;
+	if (!sv_i64(sv_of(c->args), &ms) && ms > 0)
+		co_sleep((ms > 3600000 ? 3600000 : ms) * 1000);
+	return api_text(c, "+OK");
+}
+
+/* How much later than asked a timer of the loop fires: "test N sleep MS MEASURED". */
+int api_time_test(struct api_call *c)
+{
+	role_assert_co();
+	struct api_words w;
+	int st = api_words_init(&w, c->args, 2);
+	if (!st && w.n < 1) {
+		buf_adds(c->out, "parameter missing\n");
+	} else if (!st) {
+		int64_t ms = atoi(w.w[0]), count = w.n > 1 ? atoi(w.w[1]) : 1, sum = 0;
+		ms = ms < 1 ? 1 : ms > 1000 ? 1000 : ms;
+		count = count < 1 ? 1 : count > 100 ? 100 : count;
+		for (int64_t i = 1; i <= count; i++) {
+			int64_t before = clock_mono_us();
+			co_sleep(ms * 1000);
+			int64_t took = clock_mono_us() - before;
+			sum += took;
+			buf_printf(c->out, "test %lld sleep %lld %lld\n", (long long)i, (long long)ms, (long long)(took / 1000));
+		}
+		buf_printf(c->out, "avg %lld\n", (long long)(sum / count / 1000));
+	}
+	api_words_fini(&w);
+	return st;
+}
