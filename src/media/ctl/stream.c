@@ -14,8 +14,8 @@ enum { ECHO_DELAY_MAX_MS = 60000, THREAD_STREAMS_MAX = 16000, ENCODED_BYTES_PER_
 
 static void stream_free(void *obj)
 {
-	struct mstream *s = obj;
-	DCHECK(!s->rt && !s->held.first);
+	const struct mstream *s = obj;
+	CHECK(!s->rt && !s->held.first);
 }
 
 static unsigned thread_choose(void)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 struct peer peers[PEERS_MAX];
+int64_t pump_stall_us;
 
 static int bind_loopback(struct addr *a)
 {
@@ -187,11 +188,13 @@ static void peer_receive(struct peer *p)
 
 int pump(pump_fn fn, void *arg, int timeout_ms)
 {
-	int64_t end = clock_mono_us() + timeout_ms * INT64_C(1000);
+	int64_t last = clock_mono_us(), end = last + timeout_ms * INT64_C(1000);
 	for (;;) {
 		struct pollfd fds[2 * PEERS_MAX];
 		nfds_t n = 0;
 		int64_t now = clock_mono_us();
+		pump_stall_us = now - last > pump_stall_us ? now - last : pump_stall_us;
+		last = now;
 		loop_run_nowait();
 		for (int i = 0; i < PEERS_MAX; i++) {
 			struct peer *p = &peers[i];

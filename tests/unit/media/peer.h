@@ -60,6 +60,7 @@ typedef bool (*pump_fn)(void *arg);
 /* Runs the loop and the peers until fn says true (0) or the time is over (-1). */
 ON_CTL int pump(pump_fn fn, void *arg, int timeout_ms);
 ON_CTL void pump_ms(int ms);
+extern int64_t pump_stall_us; /* the longest time the test itself was kept from running: a busy machine, not the room */
 struct want {
 	struct peer *p;
 	size_t count;
