@@ -1,0 +1,91 @@
+/* One dialog fed with arbitrary descriptions: parsed, written and parsed again to the same; answered under several
+ * policies; our offer answered by them. Whatever is written must parse, and an answer must be as long in lines as its offer. */
+#include "base/mem.h"
+#include "sdp/sdp.h"
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void want(bool is_true)
+{
+	if (!is_true)
+		abort();
+}
+static void round_trip(struct sv text, size_t *lines)
+{
+	struct sdp *a = NULL, *b = NULL;
+	struct buf out;
+
+	*lines = 0;
+	if (sdp_parse_new(text, &a))
+		return;
+	*lines = a->media_count;
+	buf_init(&out);
+	want(sdp_write(a, &out) == ST_OK);
+	if (!a->is_cut && out.n <= SDP_TEXT_MAX) {
+		want(sdp_parse_new(buf_sv(&out), &b) == ST_OK);
+		want(a->media_count == b->media_count && a->format_count == b->format_count && a->attr_count == b->attr_count);
+	}
+	buf_fini(&out);
+	mem_free(a);
+	mem_free(b);
+}
+static void check_text(const struct buf *b, size_t lines)
+{
+	struct sdp *s = NULL;
+	want(sdp_parse_new(buf_sv(b), &s) == ST_OK);
+	want(s->media_count == lines);
+	mem_free(s);
+}
+static void dialog(struct sv text, const struct sdp_policy *p, size_t lines)
+{
+	struct sdp_running r = { 0 };
+	struct sdp_plan plan;
+	struct buf out;
+
+	buf_init(&out);
+	if (!sdp_answer_make(text, p, &r, &plan, &out)) {
+		struct buf again;
+		check_text(&out, lines);
+		want(plan.codecs.count > 0 && plan.line < lines && plan.remote_port);
+		buf_init(&again);
+		want(!sdp_answer_make(text, p, &r, &plan, &again));
+		want(sv_eq(buf_sv(&out), buf_sv(&again)));
+		buf_fini(&again);
+		buf_clear(&out);
+		want(!sdp_offer_make(p, &r, &out));
+		check_text(&out, lines);
+	} else {
+		want(out.n == 0 && plan.why && !r.version);
+		want(!sdp_offer_make(p, &r, &out));
+		check_text(&out, 1);
+	}
+	if (!sdp_answer_accept(text, p, &r, &plan))
+		want(plan.codecs.count > 0 && plan.send.pt_send >= 0 && plan.recv.pt_recv >= 0);
+	buf_fini(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct sv text = { (const char *)data, size };
+	struct sdp_codecs prefs, first;
+	struct sdp_policy p = { .prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV, .cn_pt = 13,
+		.is_rtcp_mux_allowed = true };
+	size_t lines;
+	struct buf out;
+
+	sdp_codecs_parse(SV("OPUS,G722,PCMU,PCMA,AMR,iLBC,G729,speex@16000h,L16@16000h"), &prefs, NULL, NULL);
+	round_trip(text, &lines);
+	dialog(text, &p, lines);
+	if (!sdp_offer_codecs(text, &first)) {
+		p.first = &first;
+		p.mode = SDP_SCROOGE;
+		p.is_all_answered = true;
+		dialog(text, &p, lines);
+		buf_init(&out);
+		sdp_codecs_write(&first, &out);
+		buf_fini(&out);
+	}
+	sdp_codecs_parse(text, &first, NULL, NULL);
+	return 0;
+}
