@@ -1,0 +1,349 @@
+/* What inbound and outbound calls share: the private object between a leg and its dialog, variables read from messages,
+ * headers, causes both ways, and the end. A leg holds one reference on its call, the dialog's callbacks another. */
+#include "endpoint/sip/sofia_i.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void call_dtor(void *obj)
+{
+	struct call *c = obj;
+	list_remove(&c->link);
+	if (c->is_counted)
+		c->p->call_count--;
+	mem_free(c->respond_phrase), mem_free(c->uri), mem_free(c->route), mem_free(c->to_uri);
+	mem_free(c->auth_user), mem_free(c->auth_password);
+	mem_unref(c->p);
+}
+
+struct call *call_new(struct profile *p, struct leg *leg, bool is_outbound)
+{
+	struct call *c = mem_new(sizeof(*c), call_dtor, "sofia.call");
+	if (!c)
+		return NULL;
+	c->p = mem_ref(p);
+	c->leg = leg;
+	c->is_outbound = is_outbound;
+	list_push(&p->calls, &c->link);
+	p->call_count++;
+	c->is_counted = true;
+	leg->endpoint = c;
+	return c;
+}
+
+struct call *call_of(const struct leg *leg) { return leg->endpoint; }
+
+/* ---- media ---- */
+
+static const char *codecs_or_global(const char *text) ON_CTL;
+static const char *codecs_or_global(const char *text)
+{
+	const char *global = *text ? text : globals_get("global_codec_prefs");
+	return global && *global ? global : "PCMU,PCMA";
+}
+
+int call_media_init(struct call *c)
+{
+	const struct profile_conf *pc = &c->p->conf;
+	bool has_2833 = strcasecmp(pc->dtmf_type, "none") && strcasecmp(pc->dtmf_type, "info");
+	struct leg_media_conf conf = { .rtp_host = c->p->rtp_ip,
+		.advertise_host = strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) ? c->p->ext_rtp_ip : NULL,
+		.inbound_codecs = codecs_or_global(pc->inbound_codecs), .outbound_codecs = codecs_or_global(pc->outbound_codecs),
+		.negotiation = pc->negotiation, .sdp_username = pc->username, .dtmf_pt = has_2833 ? (int)pc->rfc2833_pt : -1,
+		.cn_pt = pc->is_cng_suppressed ? -1 : (int)pc->cng_pt, .is_learning_allowed = !pc->has_rtp_auto_adjust_off,
+		.passes_telephone_event = pc->passes_rfc2833, .rtp_timeout_ms = pc->rtp_timeout_s * 1000,
+		.rtp_hold_timeout_ms = pc->rtp_hold_timeout_s * 1000, .is_late_negotiation = pc->is_late_negotiation };
+	return leg_media_init(c->leg, &conf);
+}
+
+/* ---- variables ---- */
+
+static void var_sv(struct leg *leg, const char *name, struct sv v) ON_CTL;
+static void var_sv(struct leg *leg, const char *name, struct sv v)
+{
+	char *copy = v.n ? sv_dup(v) : NULL;
+	if (copy)
+		leg_var_set(leg, name, copy);
+	mem_free(copy);
+}
+
+/* sip_PREFIX_user, _port, _uri, _host in FreeSWITCH's order. */
+static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u) ON_CTL;
+static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u)
+{
+	char name[32], port[12] = "";
+	if (!u->host.n)
+		return;
+	snprintf(name, sizeof(name), "sip_%s_user", prefix);
+	var_sv(leg, name, u->user);
+	if (u->port) {
+		snprintf(port, sizeof(port), ":%u", u->port);
+		snprintf(name, sizeof(name), "sip_%s_port", prefix);
+		leg_var_set(leg, name, port + 1);
+	}
+	snprintf(name, sizeof(name), "sip_%s_uri", prefix);
+	leg_var_setf(leg, name, "%.*s%s%.*s%s", SVF(u->user), u->user.n ? "@" : "", SVF(u->host), port);
+	snprintf(name, sizeof(name), "sip_%s_host", prefix);
+	var_sv(leg, name, u->host);
+}
+
+void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix)
+{
+	enum { MAX = 64 };
+	char name[128];
+	size_t taken = 0;
+	for (size_t i = 0; i < m->hdr_count && taken < MAX; i++) {
+		const struct sip_hdr *h = &m->hdrs[i];
+		bool is_x = h->name.n > 2 && (h->name.p[0] == 'X' || h->name.p[0] == 'x' || h->name.p[0] == 'P' || h->name.p[0] == 'p') && h->name.p[1] == '-';
+		bool is_known = h->id == SIP_HDR_ALERT_INFO || h->id == SIP_HDR_CALL_INFO || h->id == SIP_HDR_DIVERSION;
+		if ((!is_x && !is_known) || h->name.n + strlen(prefix) >= sizeof(name) || sv_isi(h->name, "X-FS-Support"))
+			continue;
+		snprintf(name, sizeof(name), "%s%.*s", prefix, SVF(h->name));
+		var_sv(c->leg, name, h->value);
+		taken++;
+	}
+}
+
+void call_vars_from_msg(struct call *c, const struct sip_msg *m)
+{
+	struct leg *leg = c->leg;
+	struct sip_nameaddr contact;
+	var_sv(leg, "sip_user_agent", sip_msg_value(m, m->is_request || sip_msg_hdr(m, SIP_HDR_USER_AGENT) ? SIP_HDR_USER_AGENT : SIP_HDR_SERVER));
+	var_sv(leg, "sip_allow", sip_msg_value(m, SIP_HDR_ALLOW));
+	var_sv(leg, "sip_full_via", m->via.text);
+	var_sv(leg, "sip_from_display", m->from.display);
+	var_sv(leg, "sip_full_from", m->from.text);
+	var_sv(leg, "sip_full_to", m->to.text);
+	var_uri(leg, "from", &m->from.uri);
+	var_uri(leg, "to", &m->to.uri);
+	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
+		var_uri(leg, "contact", &contact.uri);
+	var_sv(leg, "sip_to_tag", m->to_tag);
+	var_sv(leg, "sip_from_tag", m->from_tag);
+	leg_var_setf(leg, "sip_cseq", "%u", m->cseq);
+	var_sv(leg, "sip_call_id", m->call_id);
+}
+
+/* ---- headers ---- */
+
+void call_headers_put(struct call *c, struct buf *b, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	if (!c->leg)
+		return;
+	for (size_t i = 0; i < vars_count(c->leg->vars); i++) {
+		const char *name, *value;
+		vars_at(c->leg->vars, i, &name, &value);
+		if (strncasecmp(name, prefix, n) || !name[n] || !sip_is_token(sv_of(name + n)))
+			continue;
+		sip_put_hdr(b, name + n, sv_of(value));
+	}
+}
+
+static enum cid_type cid_type_of(struct call *c) ON_CTL;
+static enum cid_type cid_type_of(struct call *c)
+{
+	const char *own = leg_var(c->leg, "sip_cid_type");
+	if (own && !strcasecmp(own, "none"))
+		return CID_NONE;
+	if (own && !strcasecmp(own, "pid"))
+		return CID_PID;
+	if (own && !strcasecmp(own, "rpid"))
+		return CID_RPID;
+	return profile_conf_cid_type(&c->p->conf);
+}
+
+static void host_put(struct buf *b, const char *host) { buf_printf(b, strchr(host, ':') ? "[%s]" : "%s", host); }
+
+/* To a caller: who answers. To a callee: who calls. */
+void call_identity_put(struct call *c, struct buf *b, bool is_response)
+{
+	const struct leg_profile *lp = c->leg->profile;
+	enum cid_type type = cid_type_of(c);
+	struct buf uri;
+	const char *name = NULL, *number = NULL;
+	if (type == CID_NONE || (is_response && !c->p->conf.passes_callee_id))
+		return;
+	if (is_response) {
+		name = leg_var(c->leg, "sip_callee_id_name");
+		number = leg_var(c->leg, "sip_callee_id_number");
+		if (!name)
+			name = lp->callee_id_name && *lp->callee_id_name ? lp->callee_id_name : lp->destination_number;
+		if (!number)
+			number = lp->callee_id_number && *lp->callee_id_number ? lp->callee_id_number : lp->destination_number;
+	} else {
+		name = lp->caller_id_name;
+		number = lp->caller_id_number;
+	}
+	bool hides = lp->hides_name || lp->hides_number;
+	const char *domain = leg_var(c->leg, "sip_invite_domain");
+	buf_init(&uri);
+	buf_adds(&uri, "sip:");
+	sip_escape_user(&uri, sv_of(number ? number : ""));
+	buf_addc(&uri, '@');
+	host_put(&uri, is_response ? c->p->ext_sip_ip : domain && *domain ? domain : c->p->ext_sip_ip);
+	buf_adds(b, type == CID_PID ? "P-Asserted-Identity: " : "Remote-Party-ID: ");
+	sip_put_nameaddr(b, sv_of(name ? name : ""), buf_sv(&uri));
+	if (type == CID_RPID && is_response)
+		buf_adds(b, ";party=calling;privacy=off;screen=no");
+	else if (type == CID_RPID)
+		buf_printf(b, ";party=calling;screen=%s;privacy=%s", lp->has_screen ? "yes" : "no", hides ? "full" : "off");
+	buf_adds(b, "\r\n");
+	if (type == CID_PID && hides)
+		buf_adds(b, "Privacy: id\r\n");
+	buf_fini(&uri);
+}
+
+bool call_reason_put(struct call *c, struct buf *b)
+{
+	enum cause cause = c->leg->cause;
+	const char *own = leg_var(c->leg, "sip_reason");
+	if (own && *own && sip_is_value(sv_of(own)))
+		return buf_adds(b, own) == ST_OK;
+	if (leg_var_is_true(c->leg, "disable_q850_reason"))
+		return false;
+	if (cause == CAUSE_PICKED_OFF || cause == CAUSE_LOSE_RACE)
+		return buf_adds(b, "SIP;cause=200;text=\"Call completed elsewhere\"") == ST_OK;
+	return buf_printf(b, "%s;cause=%d;text=\"%s\"", cause > 0 && cause < 128 ? "Q.850" : "SIP", (int)cause, cause_name(cause)) == ST_OK;
+}
+
+/* ---- causes ---- */
+
+enum cause call_cause_from_reason(struct sv reason)
+{
+	struct sv protocol, params, number, text;
+	uint32_t n;
+	sv_split(reason, ';', &protocol, &params);
+	protocol = sv_trim(protocol);
+	bool is_q850 = sv_isi(protocol, "Q.850") || sv_isi(protocol, "FreeSWITCH");
+	if (!sip_param_get(params, ';', "cause", &number) || sv_u32(sv_trim(number), &n) < 0)
+		return CAUSE_NONE;
+	if (is_q850)
+		return n < 1000 ? (enum cause)n : CAUSE_NONE;
+	if (sv_isi(protocol, "SIP") && n == 200 && sip_param_get(params, ';', "text", &text) && sv_starts(text, SV("Call completed elsewhere")))
+		return CAUSE_LOSE_RACE;
+	return CAUSE_NONE;
+}
+
+static bool protocol_is_ours(struct sv reason)
+{
+	struct sv protocol, rest;
+	sv_split(reason, ';', &protocol, &rest);
+	return sv_isi(sv_trim(protocol), "Q.850") || sv_isi(sv_trim(protocol), "FreeSWITCH");
+}
+
+enum cause call_cause_from_msg(const struct sip_msg *m, int code)
+{
+	const struct sip_hdr *h = m ? sip_msg_hdr(m, SIP_HDR_REASON) : NULL;
+	for (; h; h = sip_msg_hdr_next(m, h)) {
+		enum cause cause = protocol_is_ours(h->value) ? call_cause_from_reason(h->value) : CAUSE_NONE;
+		if (cause)
+			return cause;
+	}
+	return cause_from_sip(code);
+}
+
+/* ---- the end, as the far side tells it ---- */
+
+static const char *disposition(const struct call *c, const struct sip_close *why)
+{
+	if (!why->is_remote)
+		return NULL;
+	switch (why->kind) {
+	case SIP_CLOSE_BYE:
+		return "recv_bye";
+	case SIP_CLOSE_CANCEL:
+		return "recv_cancel";
+	case SIP_CLOSE_REJECT:
+		return "recv_refuse";
+	default:
+		return NULL;
+	}
+}
+
+static struct leg *originator_of(struct call *c) ON_CTL;
+static struct leg *originator_of(struct call *c) { return *c->originator_uuid ? leg_find(c->originator_uuid) : NULL; }
+
+static void refusal_vars(struct call *c, const struct sip_close *why, struct sv phrase) ON_CTL;
+static void refusal_vars(struct call *c, const struct sip_close *why, struct sv phrase)
+{
+	struct leg *legs[2] = { c->leg, originator_of(c) };
+	for (size_t i = 0; i < 2; i++) {
+		if (!legs[i])
+			continue;
+		leg_var_setf(legs[i], "sip_invite_failure_status", "%d", why->code);
+		var_sv(legs[i], "sip_invite_failure_phrase", phrase);
+		leg_var_setf(legs[i], i ? "last_bridge_proto_specific_hangup_cause" : "proto_specific_hangup_cause", "sip:%d", why->code);
+	}
+	if (why->code >= 300 && why->code < 400 && why->msg) {
+		struct sip_list_it it;
+		struct sip_nameaddr na;
+		unsigned n = 0;
+		char name[40];
+		sip_list_start(&it, why->msg, SIP_HDR_CONTACT);
+		while (n < 10 && sip_list_next(&it)) {
+			if (sip_nameaddr_parse(&na, it.item) < 0 || na.is_star)
+				continue;
+			if (!n)
+				var_sv(c->leg, "sip_redirected_to", na.text);
+			snprintf(name, sizeof(name), "sip_redirect_contact_%u", n++);
+			var_sv(c->leg, name, na.text);
+		}
+	}
+}
+
+static enum cause cause_of_close(struct call *c, const struct sip_close *why) ON_CTL;
+static enum cause cause_of_close(struct call *c, const struct sip_close *why)
+{
+	enum cause told = why->reason.n && !leg_var_is_true(c->leg, "ignore_q850_reason") ? call_cause_from_reason(why->reason) : CAUSE_NONE;
+	switch (why->kind) {
+	case SIP_CLOSE_BYE:
+		return told ? told : CAUSE_NORMAL_CLEARING;
+	case SIP_CLOSE_CANCEL:
+		return told == CAUSE_LOSE_RACE ? told : CAUSE_ORIGINATOR_CANCEL;
+	case SIP_CLOSE_REJECT:
+		if (why->code >= 300 && why->code < 400)
+			return CAUSE_REDIRECTION_TO_NEW_DESTINATION;
+		return leg_var_is_true(c->leg, "ignore_q850_reason") ? cause_from_sip(why->code) : call_cause_from_msg(why->msg, why->code);
+	case SIP_CLOSE_TIMEOUT:
+	case SIP_CLOSE_NO_ACK:
+		return CAUSE_RECOVERY_ON_TIMER_EXPIRE;
+	case SIP_CLOSE_TRANSPORT:
+		return CAUSE_NORMAL_TEMPORARY_FAILURE;
+	case SIP_CLOSE_STACK:
+		return CAUSE_SYSTEM_SHUTDOWN;
+	default:
+		return CAUSE_NORMAL_CLEARING;
+	}
+}
+
+void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	c->is_closed = true;
+	if (c->leg && leg_is_up(c->leg)) {
+		enum cause cause = cause_of_close(c, why);
+		const char *text = disposition(c, why);
+		struct sv phrase = why->phrase.n ? why->phrase : sv_of(why->code ? sip_reason_phrase(why->code) : "");
+		if (text)
+			leg_var_set(c->leg, "sip_hangup_disposition", text);
+		if (why->code) {
+			leg_var_setf(c->leg, "sip_term_status", "%d", why->code);
+			leg_var_setf(c->leg, "sip_term_cause", "%d", (int)cause);
+			var_sv(c->leg, "sip_hangup_phrase", phrase);
+		}
+		if (c->is_outbound && why->code >= 300 && why->kind != SIP_CLOSE_BYE)
+			refusal_vars(c, why, phrase);
+		else if (why->code)
+			leg_var_setf(c->leg, "proto_specific_hangup_cause", "sip:%d", why->code);
+		leg_hangup(c->leg, cause);
+	}
+	c->sip = mem_unref(c->sip);
+	mem_unref(c);
+}

@@ -1,0 +1,249 @@
+/* Inside a call that stands: re-INVITE and UPDATE from the far side, our own hold, INFO with digits, other requests. A session
+ * change that does not fit is refused and the call goes on as it was. */
+#include "endpoint/sip/sofia_i.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+/* Session-Expires of a request that asks for it: we let the far side refresh. Line, or "". */
+static void timer_put(const struct sip_msg *m, struct buf *b)
+{
+	struct sv value = sip_msg_value(m, SIP_HDR_SESSION_EXPIRES), seconds, params;
+	uint32_t n;
+	if (!value.n || !sip_msg_has_token(m, SIP_HDR_SUPPORTED, "timer"))
+		return;
+	sv_split(value, ';', &seconds, &params);
+	if (sv_u32(sv_trim(seconds), &n) == ST_OK && n >= 90)
+		buf_printf(b, "Session-Expires: %u;refresher=uac\r\nRequire: timer\r\n", n);
+}
+
+static void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
+static void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct buf sdp, headers;
+	buf_init(&sdp);
+	buf_init(&headers);
+	int st = m->body.n ? leg_media_reoffer(c->leg, m->body, &sdp) : leg_media_own_reoffer(c->leg, false, &sdp);
+	if (st == ST_OK) {
+		if (!m->body.n)
+			c->has_offered = true; /* the answer comes in the ACK */
+		timer_put(m, &headers);
+		sip_call_reply(sc, tx, 200, NULL, headers.p, "application/sdp", buf_sv(&sdp));
+	} else {
+		sip_call_reply(sc, tx, st == ST_BUSY ? 491 : 488, NULL, NULL, NULL, SV_NONE);
+	}
+	buf_fini(&sdp);
+	buf_fini(&headers);
+}
+
+void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	if (!c->leg || !leg_is_up(c->leg))
+		sip_call_reply(sc, tx, 481, NULL, NULL, NULL, SV_NONE);
+	else
+		answer_offer(c, sc, tx, m);
+}
+
+void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)
+{
+	struct call *c = arg;
+	struct buf headers;
+	role_assert_ctl();
+	if (!c->leg || !leg_is_up(c->leg)) {
+		sip_call_reply(sc, tx, 481, NULL, NULL, NULL, SV_NONE);
+	} else if (m->body.n) {
+		answer_offer(c, sc, tx, m);
+	} else {
+		buf_init(&headers);
+		timer_put(m, &headers);
+		sip_call_reply(sc, tx, 200, NULL, headers.p, NULL, SV_NONE);
+		buf_fini(&headers);
+	}
+}
+
+void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	if (!c->leg || !leg_is_up(c->leg))
+		return;
+	if (code >= 200 && code < 300 && resp && resp->body.n) {
+		if (leg_media_remote_answer(c->leg, resp->body) < 0)
+			leg_log(c->leg, LOG_WARNING, "the answer to our re-INVITE does not fit; media stays as it was");
+	} else if (code >= 300) {
+		leg_log(c->leg, LOG_NOTICE, "re-INVITE refused: %d", code);
+	}
+}
+
+/* ---- digits in INFO ---- */
+
+static bool digit_char(char ch) { return ch && strchr("0123456789*#ABCDabcd", ch) != NULL; }
+
+/* application/dtmf-relay has lines "Signal=5" and "Duration=160"; application/dtmf is the digit alone. */
+static bool info_digit(const struct sip_msg *m, char *digit, unsigned *duration_ms)
+{
+	struct sv rest = m->body, line, key, value;
+	uint32_t n;
+	*digit = 0;
+	*duration_ms = 160;
+	if (sv_startsi(m->content_type, SV("application/dtmf-relay"))) {
+		while (rest.n) {
+			sv_split(rest, '\n', &line, &rest);
+			if (!sv_split(line, '=', &key, &value))
+				continue;
+			key = sv_trim(key), value = sv_trim(value);
+			if (sv_isi(key, "Signal") && value.n)
+				*digit = value.n == 2 && value.p[0] == '1' ? (value.p[1] == '0' ? '*' : '#') : value.p[0];
+			else if (sv_isi(key, "Duration") && sv_u32(value, &n) == ST_OK && n <= 10000)
+				*duration_ms = n;
+		}
+	} else if (sv_startsi(m->content_type, SV("application/dtmf"))) {
+		rest = sv_trim(rest);
+		if (sv_u32(rest, &n) == ST_OK && n <= 15)
+			*digit = "0123456789*#ABCD"[n];
+		else if (rest.n)
+			*digit = rest.p[0];
+	}
+	return digit_char(*digit);
+}
+
+static void recv_info_event(struct call *c, const struct sip_msg *m) ON_CTL;
+static void recv_info_event(struct call *c, const struct sip_msg *m)
+{
+	struct event *e;
+	if (!m->body.n || !event_is_wanted(EVENT_RECV_INFO, NULL) || !(e = event_new(EVENT_RECV_INFO, NULL)))
+		return;
+	leg_event_headers(c->leg, e);
+	event_addf(e, "SIP-Content-Type", "%.*s", SVF(m->content_type));
+	event_addf(e, "SIP-User-Agent", "%.*s", SVF(sip_msg_value(m, SIP_HDR_USER_AGENT)));
+	event_set_body(e, m->body);
+	event_fire(e);
+}
+
+static void on_info(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
+static void on_info(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
+{
+	char digit;
+	unsigned duration_ms;
+	bool is_digit = info_digit(m, &digit, &duration_ms);
+	sip_call_reply(sc, tx, 200, NULL, NULL, NULL, SV_NONE);
+	if (is_digit)
+		leg_dtmf_received(c->leg, digit, duration_ms * 8, DTMF_ENDPOINT);
+	else
+		recv_info_event(c, m);
+}
+
+void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	if (!c->leg || !leg_is_up(c->leg)) {
+		sip_call_reply(sc, tx, 481, NULL, NULL, NULL, SV_NONE);
+		return;
+	}
+	switch (m->method) {
+	case SIP_INFO:
+		on_info(c, sc, tx, m);
+		break;
+	case SIP_OPTIONS:
+		sip_call_reply(sc, tx, 200, NULL, "Accept: application/sdp\r\n", NULL, SV_NONE);
+		break;
+	case SIP_NOTIFY:
+		sip_call_reply(sc, tx, 481, "Subscription Does Not Exist", NULL, NULL, SV_NONE);
+		break;
+	case SIP_SUBSCRIBE:
+		sip_call_reply(sc, tx, 489, NULL, "Allow-Events: \r\n", NULL, SV_NONE);
+		break;
+	default:
+		sip_call_reply(sc, tx, 501, NULL, "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE\r\n", NULL, SV_NONE);
+		break;
+	}
+}
+
+/* ---- what core asks ---- */
+
+int call_hold(struct leg *leg, bool is_hold)
+{
+	struct call *c = call_of(leg);
+	struct buf sdp;
+	role_assert_ctl();
+	if (!c || !c->sip || c->is_closed || sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
+		return ST_INVAL;
+	if (c->p->conf.has_disabled_hold)
+		return ST_DENIED;
+	buf_init(&sdp);
+	int st = leg_media_own_reoffer(leg, is_hold, &sdp);
+	if (st == ST_OK)
+		st = sip_call_reinvite(c->sip, NULL, buf_sv(&sdp));
+	buf_fini(&sdp);
+	return st;
+}
+
+int call_send_info(struct leg *leg, const char *ctype, struct sv body)
+{
+	struct call *c = call_of(leg);
+	role_assert_ctl();
+	if (!c || !c->sip || c->is_closed)
+		return ST_INVAL;
+	return sip_call_request(c->sip, "INFO", NULL, ctype, body, NULL, NULL);
+}
+
+/* Told by an UPDATE to far ends that said they understand it (another Tandem or FreeSWITCH, phones that list UPDATE). */
+int call_display(struct leg *leg, const char *name, const char *number)
+{
+	struct call *c = call_of(leg);
+	struct buf b, uri;
+	role_assert_ctl();
+	if (!c || !c->sip || c->is_closed || sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
+		return ST_INVAL;
+	const char *support = leg_var(leg, "sip_h_X-FS-Support");
+	if (!support || !strstr(support, "update_display"))
+		return ST_UNSUPPORTED;
+	buf_init(&b);
+	buf_init(&uri);
+	buf_adds(&uri, "sip:");
+	sip_escape_user(&uri, sv_of(number ? number : ""));
+	buf_printf(&uri, "@%s", c->p->ext_sip_ip);
+	buf_adds(&b, "P-Asserted-Identity: ");
+	sip_put_nameaddr(&b, sv_of(name ? name : ""), buf_sv(&uri));
+	buf_adds(&b, "\r\nX-FS-Display-Name: ");
+	buf_adds(&b, sip_is_value(sv_of(name ? name : "")) && name ? name : "");
+	buf_adds(&b, "\r\nX-FS-Display-Number: ");
+	buf_adds(&b, sip_is_value(sv_of(number ? number : "")) && number ? number : "");
+	buf_adds(&b, "\r\n");
+	int st = b.failed ? ST_NOMEM : sip_call_update(c->sip, b.p, SV_NONE);
+	buf_fini(&b);
+	buf_fini(&uri);
+	return st;
+}
+
+int call_redirect(struct leg *leg, const char *uris)
+{
+	struct call *c = call_of(leg);
+	struct buf b;
+	struct sv rest = sv_of(uris), one;
+	int st;
+	role_assert_ctl();
+	if (!c || !c->sip || c->is_closed || !rest.n || !sip_is_value(rest))
+		return ST_INVAL;
+	buf_init(&b);
+	if (leg->is_answered) {
+		buf_printf(&b, rest.p[0] == '<' ? "Refer-To: %s\r\n" : "Refer-To: <%s>\r\n", uris);
+		buf_printf(&b, "Referred-By: <%s>\r\n", c->p->url);
+		st = sip_call_request(c->sip, "REFER", b.p, NULL, SV_NONE, NULL, NULL);
+	} else {
+		while (rest.n) {
+			sv_split(rest, ',', &one, &rest);
+			one = sv_trim(one);
+			buf_printf(&b, one.n && one.p[0] == '<' ? "Contact: %.*s\r\n" : "Contact: <%.*s>\r\n", SVF(one));
+		}
+		c->respond_code = 302;
+		st = sip_call_hangup(c->sip, 302, NULL, NULL, b.p);
+		leg_hangup(leg, CAUSE_REDIRECTION_TO_NEW_DESTINATION);
+	}
+	buf_fini(&b);
+	return st;
+}

@@ -1,0 +1,443 @@
+/* Inbound calls: who may call (access list, digest), the leg with its variables and profile, and the operations core asks of
+ * an unanswered or answered inbound leg. SDP text goes through leg_media untouched. */
+#include "endpoint/sip/sofia_i.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/dir.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- who is it ---- */
+
+struct caller {
+	struct auth auth;
+	const char *acl_name; /* into acl, or NULL */
+	char acl[64];
+	bool is_authorized;
+};
+
+/* Access list, then digest. False: answered already. */
+static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who) ON_CTL;
+static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who)
+{
+	const char *token = NULL;
+	struct sv list = SV_NONE, user, domain;
+	char host[ADDR_TEXT_MAX];
+	if (*p->conf.inbound_acl) {
+		if (acl_allows(sofia.acl, sv_of(p->conf.inbound_acl), sip_stx_peer(tx), &token, &list)) {
+			snprintf(who->acl, sizeof(who->acl), "%.*s", SVF(list));
+			who->acl_name = who->acl;
+			who->is_authorized = true;
+			if (token && sv_split(sv_of(token), '@', &user, &domain) && dir_user_find(user, domain, &who->auth.user) == ST_OK)
+				who->auth.username = sv_dup(user), who->auth.realm = sv_dup(domain);
+			return true;
+		}
+		if (!p->conf.auths_calls || p->conf.auths_calls_acl_only) {
+			auth_failed_count(p, sip_stx_peer(tx));
+			log_warning("IP %s Rejected by acl \"%s\"", addr_host(sip_stx_peer(tx), host), p->conf.inbound_acl);
+			sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);
+			return false;
+		}
+	}
+	if (!p->conf.auths_calls || p->conf.accepts_blind_auth)
+		return true;
+	who->is_authorized = auth_check(p, tx, m, &who->auth) == AUTH_OK;
+	return who->is_authorized;
+}
+
+/* ---- variables and profile ---- */
+
+static void set_sv(struct leg *leg, const char *name, struct sv v) ON_CTL;
+static void set_sv(struct leg *leg, const char *name, struct sv v) { leg_var_setf(leg, name, "%.*s", SVF(v)); }
+
+static void user_var(const char *name, const char *value, void *arg)
+{
+	role_assert_ctl();
+	leg_var_set(arg, name, value);
+}
+
+static void user_vars(struct leg *leg, const struct caller *who) ON_CTL;
+static void user_vars(struct leg *leg, const struct caller *who)
+{
+	const struct dir_user *u = who->auth.user;
+	if (who->is_authorized)
+		leg_var_set(leg, "sip_authorized", "true");
+	if (who->acl_name)
+		leg_var_set(leg, "sip_acl_authed_by", who->acl_name);
+	if (!u)
+		return;
+	const char *alias = dir_user_attr(u, "number-alias");
+	if (!alias || !*alias)
+		alias = dir_user_id(u);
+	leg_var_set(leg, "sip_number_alias", alias);
+	leg_var_set(leg, "sip_auth_username", who->auth.username);
+	leg_var_set(leg, "sip_auth_realm", who->auth.realm);
+	leg_var_set(leg, "number_alias", alias);
+	leg_var_set(leg, "requested_user_name", who->auth.username);
+	leg_var_set(leg, "requested_domain_name", dir_user_domain(u));
+	dir_user_each_var(u, user_var, leg);
+	leg_var_set(leg, "user_name", dir_user_id(u));
+	leg_var_set(leg, "domain_name", dir_user_domain(u));
+}
+
+static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who) ON_CTL;
+static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
+{
+	struct leg *leg = c->leg;
+	char host[ADDR_TEXT_MAX], transport[8] = "";
+	const char *name = sip_transport_name(sip_stx_transport(tx));
+	unsigned port = addr_port(sip_stx_peer(tx));
+	for (size_t i = 0; name[i] && i + 1 < sizeof(transport); i++)
+		transport[i] = (char)(name[i] | 0x20);
+	leg_var_set(leg, "sip_local_network_addr", c->p->ext_sip_ip);
+	leg_var_set(leg, "sip_network_ip", addr_host(sip_stx_peer(tx), host));
+	leg_var_setf(leg, "sip_network_port", "%u", port);
+	leg_var_setf(leg, "sip_invite_stamp", "%" PRId64, clock_wall_us());
+	leg_var_set(leg, "sip_received_ip", host);
+	leg_var_setf(leg, "sip_received_port", "%u", port);
+	leg_var_set(leg, "sip_via_protocol", transport);
+	user_vars(leg, who);
+	if (m->from.uri.user.n)
+		set_sv(leg, "sip_from_user_stripped", m->from.uri.user.p[0] == '+' ? sv_sub(m->from.uri.user, 1, SIZE_MAX) : m->from.uri.user);
+	leg_var_set(leg, "sofia_profile_name", c->p->conf.name);
+	leg_var_set(leg, "sofia_profile_url", c->p->url);
+	leg_var_set(leg, "recovery_profile_name", c->p->conf.name);
+	if (m->ruri.user.n)
+		set_sv(leg, "sip_req_user", m->ruri.user);
+	leg_var_setf(leg, "sip_req_uri", m->ruri.port ? "%.*s%s%.*s:%u" : "%.*s%s%.*s", SVF(m->ruri.user), m->ruri.user.n ? "@" : "",
+	    SVF(m->ruri.host), m->ruri.port);
+	set_sv(leg, "sip_req_host", m->ruri.host);
+	if (m->ruri.port)
+		leg_var_setf(leg, "sip_req_port", "%u", m->ruri.port);
+	call_vars_from_msg(c, m);
+	leg_var_set(leg, "sip_to_tag", sip_call_local_tag(c->sip));
+	set_sv(leg, "sip_via_host", m->via.host);
+	if (m->via.port)
+		leg_var_setf(leg, "sip_via_port", "%u", m->via.port);
+	if (m->via.has_rport)
+		leg_var_setf(leg, "sip_via_rport", "%u", port);
+	leg_var_setf(leg, "max_forwards", "%d", m->max_forwards >= 0 ? m->max_forwards : 70);
+	leg_var_setf(leg, "presence_id", "%.*s@%.*s", SVF(m->from.uri.user), SVF(m->from.uri.host));
+	call_vars_x_headers(c, m, "sip_h_");
+}
+
+static char *user_text(struct sv escaped)
+{
+	struct buf b;
+	buf_init(&b);
+	sip_unescape(&b, escaped);
+	return buf_take(&b);
+}
+
+/* The caller's number and name: From, unless an identity header the profile takes notice of says otherwise. */
+static void caller_id(const struct profile *p, const struct sip_msg *m, struct leg_profile *lp) ON_CTL;
+static void caller_id(const struct profile *p, const struct sip_msg *m, struct leg_profile *lp)
+{
+	struct sip_nameaddr id = m->from, other;
+	struct sip_list_it it;
+	struct buf name;
+	static const enum sip_hdr_id ids[] = { SIP_HDR_P_ASSERTED_IDENTITY, SIP_HDR_REMOTE_PARTY_ID };
+	for (size_t i = 0; i < 2 && profile_conf_cid_type(&p->conf) != CID_NONE; i++) {
+		sip_list_start(&it, m, ids[i]);
+		if (sip_list_next(&it) && sip_nameaddr_parse(&other, it.item) == ST_OK && other.uri.user.n) {
+			id = other;
+			break;
+		}
+	}
+	char *number = user_text(id.uri.user);
+	buf_init(&name);
+	sip_unquote(&name, id.display.n ? id.display : m->from.display);
+	leg_profile_set(&lp->caller_id_number, number);
+	leg_profile_set(&lp->caller_id_name, name.n ? name.p : number);
+	struct sv privacy = sip_msg_value(m, SIP_HDR_PRIVACY);
+	lp->hides_name = lp->hides_number = privacy.n && !sv_isi(privacy, "none");
+	lp->has_screen = true;
+	buf_fini(&name);
+	mem_free(number);
+}
+
+static struct leg_profile *invite_profile(struct call *c, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
+static struct leg_profile *invite_profile(struct call *c, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct leg_profile *lp = leg_profile_new();
+	char host[ADDR_TEXT_MAX];
+	if (!lp)
+		return NULL;
+	char *from = user_text(m->from.uri.user), *dest = user_text(m->ruri.user);
+	const char *context = leg_var(c->leg, "user_context");
+	leg_profile_set(&lp->username, from);
+	leg_profile_set(&lp->dialplan, c->p->conf.dialplan);
+	leg_profile_set(&lp->ani, from);
+	leg_profile_set(&lp->network_addr, addr_host(sip_stx_peer(tx), host));
+	leg_profile_set(&lp->source, "mod_sofia");
+	leg_profile_set(&lp->context, context && *context ? context : c->p->conf.context);
+	if (c->p->conf.has_full_id) {
+		struct buf full;
+		buf_init(&full);
+		buf_printf(&full, "%s@%.*s", dest ? dest : "", SVF(m->ruri.host));
+		leg_profile_set(&lp->destination_number, full.p);
+		buf_fini(&full);
+	} else {
+		leg_profile_set(&lp->destination_number, dest && *dest ? dest : "service");
+	}
+	caller_id(c->p, m, lp);
+	mem_free(from);
+	mem_free(dest);
+	return lp;
+}
+
+/* ---- the INVITE ---- */
+
+static const char *uuid_of_call_id(const struct profile *p, const struct sip_msg *m, char out[UUID_CHARS + 1])
+{
+	if (!p->conf.uses_callid_as_uuid || m->call_id.n != UUID_CHARS)
+		return NULL;
+	for (size_t i = 0; i < UUID_CHARS; i++) {
+		char ch = m->call_id.p[i];
+		bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+		if (is_dash ? ch != '-' : !((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'f')))
+			return NULL;
+	}
+	memcpy(out, m->call_id.p, UUID_CHARS);
+	out[UUID_CHARS] = 0;
+	return out;
+}
+
+static int leg_make(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who, struct call **out) ON_CTL;
+static int leg_make(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who, struct call **out)
+{
+	char uuid[UUID_CHARS + 1];
+	struct leg *leg;
+	struct sip_nameaddr contact;
+	int st = leg_new(&leg, &sofia_ops, false, uuid_of_call_id(p, m, uuid));
+	if (st == ST_EXISTS)
+		st = leg_new(&leg, &sofia_ops, false, NULL);
+	if (st < 0)
+		return st;
+	struct call *c = call_new(p, leg, false);
+	if (!c || (st = sip_call_accept(&c->sip, tx, m, &call_in_handlers, c)) < 0) {
+		/* The leg is known already: it ends like any other, without a far side. */
+		if (c)
+			c->is_closed = true;
+		leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
+		return c ? st : ST_NOMEM;
+	}
+	mem_ref(c); /* the callbacks' reference */
+	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
+		c->is_nat = nat_is_behind(p, &contact.uri, &m->via, sip_stx_peer(tx), sip_stx_transport(tx));
+	sip_call_set_use_source_address(c->sip, c->is_nat);
+	if (m->ruri.user.n) {
+		char *user = sv_dup(m->ruri.user);
+		if (user)
+			sip_call_set_contact_user(c->sip, user);
+		mem_free(user);
+	}
+	struct buf name;
+	buf_init(&name);
+	buf_printf(&name, "sofia/%s/%.*s@%.*s", p->conf.name, SVF(m->from.uri.user), SVF(m->from.uri.host));
+	/* FreeSWITCH's order of variables begins with who calls. */
+	set_sv(leg, "sip_from_user", m->from.uri.user);
+	leg_var_setf(leg, "sip_from_uri", "%.*s@%.*s", SVF(m->from.uri.user), SVF(m->from.uri.host));
+	set_sv(leg, "sip_from_host", m->from.uri.host);
+	leg_set_name(leg, name.p);
+	buf_fini(&name);
+	invite_vars(c, tx, m, who);
+	struct leg_profile *lp = invite_profile(c, tx, m);
+	if (lp)
+		leg_set_profile(leg, lp);
+	*out = c;
+	return ST_OK;
+}
+
+static bool is_full(const struct profile *p) { return p->conf.max_calls && p->call_count >= p->conf.max_calls; }
+
+void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct caller who = { 0 };
+	struct call *c = NULL;
+	if (!caller_check(p, tx, m, &who)) {
+		auth_fini(&who.auth);
+		return;
+	}
+	p->calls_in++;
+	if (p->conf.is_auto_100)
+		sip_stx_reply(tx, 100, NULL, NULL, NULL, SV_NONE);
+	int st = is_full(p) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
+	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {
+		st = leg_media_remote_offer(c->leg, m->body);
+		if (st < 0)
+			leg_hangup(c->leg, st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_MANDATORY_IE_MISSING);
+		else
+			leg_start(c->leg);
+	} else if (c) {
+		leg_hangup(c->leg, CAUSE_DESTINATION_OUT_OF_ORDER);
+	} else if (!sip_stx_is_done(tx)) {
+		p->failed_in++;
+		if (st == ST_LIMIT)
+			sip_stx_reply(tx, 503, "Maximum Calls In Progress", "Retry-After: 300\r\n", NULL, SV_NONE);
+		else
+			sip_stx_reply(tx, 500, NULL, NULL, NULL, SV_NONE);
+	}
+	auth_fini(&who.auth);
+}
+
+/* ---- what core asks of the leg ---- */
+
+static void provisional_headers(struct call *c, struct buf *b) ON_CTL;
+static void provisional_headers(struct call *c, struct buf *b)
+{
+	buf_init(b);
+	call_identity_put(c, b, true);
+	call_headers_put(c, b, "sip_ph_");
+}
+
+static int op_ring_ready(struct leg *leg)
+{
+	struct call *c = call_of(leg);
+	struct buf b;
+	role_assert_ctl();
+	if (!c || !c->sip || c->is_closed)
+		return ST_HANGUP;
+	provisional_headers(c, &b);
+	int st = sip_call_progress(c->sip, 180, NULL, b.p, SV_NONE);
+	buf_fini(&b);
+	return st;
+}
+
+static int op_pre_answer(struct leg *leg)
+{
+	struct call *c = call_of(leg);
+	struct buf b, sdp;
+	role_assert_ctl();
+	if (!c || !c->sip || c->is_closed)
+		return ST_HANGUP;
+	buf_init(&sdp);
+	int st = leg_media_answer(leg, NULL, &sdp);
+	if (st == ST_OK) {
+		provisional_headers(c, &b);
+		st = sip_call_progress(c->sip, 183, NULL, b.p, buf_sv(&sdp));
+		buf_fini(&b);
+		c->has_sent_sdp = st == ST_OK;
+	}
+	buf_fini(&sdp);
+	return st;
+}
+
+static int op_answer(struct leg *leg)
+{
+	struct call *c = call_of(leg);
+	struct buf b, sdp;
+	role_assert_ctl();
+	if (!c || !c->sip || c->is_closed)
+		return ST_HANGUP;
+	buf_init(&sdp);
+	int st = leg_media_answer(leg, NULL, &sdp);
+	if (st == ST_OK) {
+		const struct sip_msg *m = sip_call_invite_msg(c->sip);
+		c->has_offered = m && !m->body.n;
+		buf_init(&b);
+		call_identity_put(c, &b, true);
+		call_headers_put(c, &b, "sip_rh_");
+		st = sip_call_answer(c->sip, b.p, buf_sv(&sdp));
+		buf_fini(&b);
+		c->has_sent_sdp = st == ST_OK;
+	}
+	buf_fini(&sdp);
+	return st;
+}
+
+/* The status a refused caller gets: the respond application's, the B leg's own, or the cause's. */
+static int refusal_code(struct call *c) ON_CTL;
+static int refusal_code(struct call *c)
+{
+	uint32_t n;
+	const char *b_cause = vars_get(c->leg->vars, "last_bridge_proto_specific_hangup_cause");
+	if (c->respond_code)
+		return c->respond_code;
+	if (b_cause && !strncmp(b_cause, "sip:", 4) && !leg_var_is_true(c->leg, "sip_ignore_remote_cause") &&
+	    sv_u32(sv_of(b_cause + 4), &n) == ST_OK && n >= 300 && n < 700)
+		return (int)n;
+	return cause_to_sip(c->leg->cause);
+}
+
+static void op_on_hangup(struct leg *leg)
+{
+	struct call *c = call_of(leg);
+	struct buf reason, headers;
+	role_assert_ctl();
+	if (!c)
+		return;
+	if (!leg->is_answered)
+		*(c->is_outbound ? &c->p->failed_out : &c->p->failed_in) += 1;
+	if (!c->sip || c->is_closed)
+		return;
+	buf_init(&reason);
+	buf_init(&headers);
+	bool has_reason = call_reason_put(c, &reason);
+	int code = 0;
+	if (leg->is_answered) {
+		call_headers_put(c, &headers, "sip_bye_h_");
+		leg_var_set(leg, "sip_hangup_disposition", "send_bye");
+	} else if (c->is_outbound) {
+		leg_var_set(leg, "sip_hangup_disposition", "send_cancel");
+	} else {
+		code = refusal_code(c);
+		call_headers_put(c, &headers, "sip_rh_");
+		leg_var_set(leg, "sip_hangup_disposition", "send_refuse");
+		leg_var_setf(leg, "proto_specific_hangup_cause", "sip:%d", code);
+		leg_var_setf(leg, "sip_term_status", "%d", code);
+	}
+	sip_call_hangup(c->sip, code, c->respond_phrase, has_reason ? reason.p : NULL, headers.p);
+	buf_fini(&reason);
+	buf_fini(&headers);
+}
+
+static void op_on_destroy(struct leg *leg)
+{
+	struct call *c = call_of(leg);
+	role_assert_ctl();
+	leg->endpoint = NULL;
+	if (!c)
+		return;
+	c->leg = NULL;
+	mem_unref(c);
+}
+
+static int op_respond(struct leg *leg, int code, const char *phrase)
+{
+	struct call *c = call_of(leg);
+	role_assert_ctl();
+	if (!c || code < 100 || code > 699)
+		return ST_INVAL;
+	if (code < 200)
+		return c->sip && !c->is_closed && code > 100 ? sip_call_progress(c->sip, code, phrase, NULL, SV_NONE) : ST_INVAL;
+	c->respond_code = code;
+	mem_free(c->respond_phrase);
+	c->respond_phrase = mem_strdup(phrase);
+	return ST_OK;
+}
+
+const struct endpoint_ops sofia_ops = { .name = "sofia", .outgoing = call_out_outgoing, .on_init = call_out_dial,
+	.ring_ready = op_ring_ready, .pre_answer = op_pre_answer, .answer = op_answer, .on_hangup = op_on_hangup,
+	.on_destroy = op_on_destroy, .hold = call_hold, .send_info = call_send_info, .display = call_display, .redirect = call_redirect,
+	.respond = op_respond };
+
+/* ---- what the far side does ---- */
+
+static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	if (!c->leg || !c->has_offered)
+		return;
+	c->has_offered = false;
+	if (leg_media_remote_answer(c->leg, ack->body) < 0)
+		leg_hangup(c->leg, CAUSE_INCOMPATIBLE_DESTINATION);
+}
+
+const struct sip_call_handlers call_in_handlers = { .on_ack = on_ack, .on_reinvite = call_on_reinvite,
+	.on_reinvite_done = call_on_reinvite_done, .on_update = call_on_update, .on_request = call_on_request, .on_closed = call_on_closed };

@@ -1,0 +1,349 @@
+/* Outbound calls: a target becomes a leg in CS_NEW (outgoing), dialling makes the offer and sends the INVITE, responses become
+ * ringing, early media, an answer. Refusals and time-outs end in call_common.c. */
+#include "endpoint/sip/sofia_i.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/dir.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- from target to leg ---- */
+
+static struct profile *target_profile(const struct sofia_target *t) ON_CTL;
+static struct profile *target_profile(const struct sofia_target *t) { return t->profile.n ? profile_find(t->profile) : profile_first(); }
+
+/* user%domain: the first contact registered. */
+static int target_lookup(struct profile *p, struct sofia_target *t) ON_CTL;
+static int target_lookup(struct profile *p, struct sofia_target *t)
+{
+	const struct reg *r;
+	struct sofia_target found;
+	struct buf b;
+	struct sv host = sv_of(t->host);
+	if (!host.n)
+		host = *p->conf.force_register_db_domain ? sv_of(p->conf.force_register_db_domain) : t->profile;
+	if (!reg_table_find(p->regs, sv_of(t->user), host, &r, 1))
+		return ST_NOTFOUND;
+	buf_init(&b);
+	buf_printf(&b, "%s/%s", p->conf.name, r->target);
+	int st = sofia_target_parse(&found, buf_sv(&b));
+	if (st == ST_OK) {
+		found.profile = SV_NONE; /* pointed into b */
+		sofia_target_fini(t);
+		*t = found;
+	}
+	buf_fini(&b);
+	return st;
+}
+
+/* Where the INVITE goes when it is not where the URI says: a registered phone's source address, or a Path. */
+static void target_route(struct call *c, const struct sofia_target *t)
+{
+	struct sip_uri u;
+	struct sv lr;
+	if (!t->fs_path || sip_uri_parse(&u, sv_of(t->fs_path)) < 0)
+		return;
+	if (sip_uri_param(&u, "lr", &lr)) {
+		struct buf b;
+		buf_init(&b);
+		buf_printf(&b, "<%s>", t->fs_path);
+		c->route = buf_take(&b);
+		return;
+	}
+	enum sip_transport transport = sip_uri_transport(&u);
+	uint16_t port = u.port ? u.port : 5060;
+	if (addr_parse(&c->dst.addr, u.host, port) == ST_OK)
+		c->dst.transport = transport ? transport : SIP_UDP;
+}
+
+static void vars_first(struct call *c, const struct sofia_target *t, const struct originate_target *o) ON_CTL;
+static void vars_first(struct call *c, const struct sofia_target *t, const struct originate_target *o)
+{
+	struct leg *leg = c->leg;
+	const char *domain;
+	leg_var_set(leg, "sip_profile_name", c->p->conf.name);
+	struct buf name;
+	buf_init(&name);
+	buf_printf(&name, "sofia/%s/%s%s%s", c->p->conf.name, t->user, *t->user ? "@" : "", t->host);
+	leg_set_name(leg, name.p);
+	buf_fini(&name);
+	leg_var_set(leg, "sip_destination_url", c->uri);
+	if (o->vars)
+		for (size_t i = 0; i < vars_count(o->vars); i++) {
+			const char *n, *v;
+			vars_at(o->vars, i, &n, &v);
+			leg_var_set(leg, n, v);
+		}
+	if (!(domain = vars_get(leg->vars, "sip_invite_domain")) || !*domain)
+		leg_var_set(leg, "sip_invite_domain", c->p->ext_sip_ip);
+}
+
+/* Headers the caller's phone sent travel on, and the hops are counted. ST_LIMIT: none left. */
+static int from_originator(struct call *c, struct leg *a) ON_CTL;
+static int from_originator(struct call *c, struct leg *a)
+{
+	uint32_t hops = 70;
+	const char *copy = leg_var(a, "sip_copy_custom_headers"), *left = leg_var(a, "max_forwards");
+	snprintf(c->originator_uuid, sizeof(c->originator_uuid), "%s", a->uuid);
+	if (!copy || str_is_true(copy))
+		for (size_t i = 0; i < vars_count(a->vars); i++) {
+			const char *n, *v;
+			vars_at(a->vars, i, &n, &v);
+			if (!strncmp(n, "sip_h_", 6) && !vars_get(c->leg->vars, n))
+				leg_var_set(c->leg, n, v);
+		}
+	if (left)
+		sv_u32(sv_of(left), &hops);
+	if (hops > 255)
+		hops = 255;
+	if (hops <= 1)
+		return ST_LIMIT;
+	leg_var_setf(c->leg, "max_forwards", "%" PRIu32, hops - 1);
+	return ST_OK;
+}
+
+static struct leg_profile *profile_make(struct call *c, const struct sofia_target *t, const struct originate_target *o) ON_CTL;
+static struct leg_profile *profile_make(struct call *c, const struct sofia_target *t, const struct originate_target *o)
+{
+	struct leg_profile *lp = o->profile ? leg_profile_dup(o->profile) : leg_profile_new();
+	if (!lp)
+		return NULL;
+	if (!lp->destination_number || !o->originator)
+		leg_profile_set(&lp->destination_number, *t->user ? t->user : t->host);
+	leg_profile_set(&lp->source, "mod_sofia");
+	if (!lp->dialplan)
+		leg_profile_set(&lp->dialplan, "XML");
+	if (!lp->context)
+		leg_profile_set(&lp->context, c->p->conf.context);
+	return lp;
+}
+
+int call_out_outgoing(const struct originate_target *o, struct leg **out, enum cause *cause)
+{
+	struct sofia_target t = { 0 };
+	struct profile *p = NULL;
+	struct leg *leg;
+	struct call *c = NULL;
+	int st;
+	role_assert_ctl();
+	*cause = CAUSE_INVALID_URL;
+	if ((st = sofia_target_parse(&t, sv_of(o->data))) < 0)
+		return st;
+	if (t.gateway.n) {
+		*cause = CAUSE_INVALID_GATEWAY;
+		st = ST_NOTFOUND;
+		goto done;
+	}
+	if (!(p = target_profile(&t))) {
+		*cause = CAUSE_INVALID_PROFILE;
+		st = ST_NOTFOUND;
+		goto done;
+	}
+	if (t.needs_lookup && (st = target_lookup(p, &t)) < 0) {
+		*cause = CAUSE_USER_NOT_REGISTERED;
+		goto done;
+	}
+	*cause = CAUSE_SWITCH_CONGESTION;
+	if ((st = leg_new(&leg, &sofia_ops, true, o->vars ? vars_get(o->vars, "origination_uuid") : NULL)) < 0)
+		goto done;
+	st = ST_NOMEM;
+	if (!(c = call_new(p, leg, true))) {
+		leg_hangup(leg, CAUSE_SWITCH_CONGESTION);
+		goto done;
+	}
+	c->uri = mem_strdup(t.uri);
+	c->is_nat = t.is_nat;
+	c->dst.transport = SIP_TRANSPORT_NONE;
+	target_route(c, &t);
+	vars_first(c, &t, o);
+	struct leg_profile *lp = profile_make(c, &t, o);
+	if (lp)
+		leg_set_profile(leg, lp);
+	if (o->originator && from_originator(c, o->originator) < 0) {
+		*cause = CAUSE_EXCHANGE_ROUTING_ERROR;
+		leg_hangup(leg, CAUSE_EXCHANGE_ROUTING_ERROR);
+		st = ST_LIMIT;
+		goto done;
+	}
+	p->calls_out++;
+	*cause = CAUSE_NONE;
+	*out = leg;
+	st = ST_OK;
+done:
+	sofia_target_fini(&t);
+	return st;
+}
+
+/* ---- dialling ---- */
+
+static bool on_challenge(struct sv realm, struct sip_credentials *out, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	const char *user = c->leg ? leg_var(c->leg, "sip_auth_username") : NULL, *password = c->leg ? leg_var(c->leg, "sip_auth_password") : NULL;
+	if (!user || !*user || !password)
+		return false;
+	*out = (struct sip_credentials){ .user = sv_of(user), .password = sv_of(password) };
+	return true;
+}
+
+static void from_uri_put(struct call *c, struct buf *b) ON_CTL;
+static void from_uri_put(struct call *c, struct buf *b)
+{
+	const struct leg_profile *lp = c->leg->profile;
+	const char *domain = leg_var(c->leg, "sip_invite_domain");
+	const char *number = lp->hides_number ? "anonymous" : lp->caller_id_number;
+	buf_adds(b, "sip:");
+	sip_escape_user(b, sv_of(number && *number ? number : c->p->conf.contact_user));
+	buf_printf(b, domain && strchr(domain, ':') && domain[0] != '[' && strchr(domain, ':') != strrchr(domain, ':') ? "@[%s]" : "@%s",
+	    domain && *domain ? domain : c->p->ext_sip_ip);
+}
+
+static void invite_headers(struct call *c, struct buf *b) ON_CTL;
+static void invite_headers(struct call *c, struct buf *b)
+{
+	buf_adds(b, "X-FS-Support: update_display,send_info\r\n");
+	if (leg_var_is_true(c->leg, "sip_auto_answer"))
+		buf_adds(b, "Call-Info: <sip:localhost>;answer-after=0\r\nAlert-Info: <http://localhost>;info=alert-autoanswer;delay=0\r\n");
+	call_headers_put(c, b, "sip_h_");
+	call_identity_put(c, b, false);
+}
+
+static void to_uri_put(const char *uri, struct buf *b)
+{
+	/* The address itself, without the request's transport and flow parameters. */
+	struct sip_uri u;
+	if (sip_uri_parse(&u, sv_of(uri)) == ST_OK && u.params.n)
+		buf_addv(b, sv_sub(u.text, 0, (size_t)(u.params.p - u.text.p) - 1));
+	else
+		buf_adds(b, uri);
+}
+
+static void vars_dialled(struct call *c) ON_CTL;
+static void vars_dialled(struct call *c)
+{
+	const char *at = strchr(c->uri, ':');
+	leg_var_setf(c->leg, "sip_outgoing_contact_uri", "<%s>", sip_call_local_contact(c->sip));
+	leg_var_set(c->leg, "sip_req_uri", at ? at + 1 : c->uri);
+	leg_var_set(c->leg, "sofia_profile_name", c->p->conf.name);
+	leg_var_set(c->leg, "recovery_profile_name", c->p->conf.name);
+	leg_var_set(c->leg, "sofia_profile_url", c->p->url);
+	leg_var_set(c->leg, "sip_local_network_addr", c->p->ext_sip_ip);
+	leg_var_set(c->leg, "sip_call_id", sip_call_id(c->sip));
+}
+
+int call_out_dial(struct leg *leg)
+{
+	struct call *c = call_of(leg);
+	struct buf sdp, from, headers, to, uri;
+	uint32_t hops = 70;
+	int st;
+	role_assert_ctl();
+	buf_init(&sdp), buf_init(&from), buf_init(&headers), buf_init(&to), buf_init(&uri);
+	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
+	if ((st = call_media_init(c)) < 0 || (st = leg_media_offer(leg, a, &sdp)) < 0)
+		goto done;
+	const char *mf = leg_var(leg, "max_forwards"), *params = leg_var(leg, "sip_invite_params");
+	if (mf)
+		sv_u32(sv_of(mf), &hops);
+	from_uri_put(c, &from);
+	invite_headers(c, &headers);
+	to_uri_put(c->uri, &to);
+	buf_adds(&uri, c->uri);
+	if (params && *params && sip_is_value(sv_of(params)))
+		buf_printf(&uri, ";%s", params);
+	const struct leg_profile *lp = leg->profile;
+	struct sip_invite_params ip = { .uri = uri.p, .to_uri = to.p, .from_uri = from.p,
+		.from_display = lp->hides_name ? "Anonymous" : lp->caller_id_name, .contact_user = leg_var(leg, "sip_contact_user"),
+		.route = c->route, .call_id = leg_var(leg, "sip_invite_call_id"), .headers = headers.p, .sdp = buf_sv(&sdp),
+		.max_forwards = (int)(hops ? hops : 1), .dst = c->dst, .use_source_address = c->is_nat, .credentials = on_challenge,
+		.credentials_arg = c };
+	if (!ip.call_id && c->p->conf.uses_uuid_as_callid)
+		ip.call_id = leg->uuid;
+	if ((st = sip_call_invite(&c->sip, c->p->stack, &ip, &call_out_handlers, c)) == ST_OK) {
+		mem_ref(c); /* the callbacks' reference */
+		vars_dialled(c);
+	}
+done:
+	buf_fini(&sdp), buf_fini(&from), buf_fini(&headers), buf_fini(&to), buf_fini(&uri);
+	return st;
+}
+
+/* ---- responses ---- */
+
+static void vars_answering(struct call *c, const struct sip_msg *resp) ON_CTL;
+static void vars_answering(struct call *c, const struct sip_msg *resp)
+{
+	const struct addr *a = sip_call_remote_addr(c->sip);
+	char host[ADDR_TEXT_MAX];
+	struct sip_nameaddr contact;
+	if (a && addr_is_set(a)) {
+		addr_host(a, host);
+		leg_var_set(c->leg, "sip_reply_host", host);
+		leg_var_setf(c->leg, "sip_reply_port", "%u", addr_port(a));
+		leg_var_set(c->leg, "sip_network_ip", host);
+		leg_var_setf(c->leg, "sip_network_port", "%u", addr_port(a));
+	}
+	if (sip_msg_contact(resp, &contact) == ST_OK)
+		leg_var_setf(c->leg, "sip_recover_contact", "%.*s", SVF(contact.text));
+	call_vars_from_msg(c, resp);
+	call_vars_x_headers(c, resp, "sip_rh_");
+}
+
+static void on_progress(struct sip_call *sc, const struct sip_msg *resp, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	if (!c->leg || !leg_is_up(c->leg))
+		return;
+	if (resp->body.n && leg_media_remote_answer(c->leg, resp->body) == ST_OK) {
+		if (!c->has_early)
+			vars_answering(c, resp);
+		c->has_early = true;
+		leg_mark_early_media(c->leg);
+	} else if (resp->code == 180 || (resp->code == 183 && !resp->body.n)) {
+		leg_mark_ring_ready(c->leg);
+	}
+}
+
+static void on_answer(struct sip_call *sc, const struct sip_msg *resp, void *arg)
+{
+	struct call *c = arg;
+	int st = ST_OK;
+	role_assert_ctl();
+	if (!c->leg || !leg_is_up(c->leg))
+		return;
+	vars_answering(c, resp);
+	if (resp->body.n)
+		st = leg_media_remote_answer(c->leg, resp->body);
+	else if (!leg_media_is_ready(c->leg))
+		st = ST_UNSUPPORTED;
+	leg_mark_answered(c->leg);
+	if (st < 0)
+		leg_hangup(c->leg, CAUSE_INCOMPATIBLE_DESTINATION);
+}
+
+const struct sip_call_handlers call_out_handlers = { .on_progress = on_progress, .on_answer = on_answer,
+	.on_reinvite = call_on_reinvite, .on_reinvite_done = call_on_reinvite_done, .on_update = call_on_update,
+	.on_request = call_on_request, .on_closed = call_on_closed };
+
+/* ---- sip:user@host as a dial string of its own ---- */
+
+static int sip_outgoing(const struct originate_target *o, struct leg **out, enum cause *cause)
+{
+	struct buf b;
+	struct originate_target copy = *o;
+	struct sv data = sv_of(o->data);
+	role_assert_ctl();
+	buf_init(&b);
+	buf_printf(&b, sv_startsi(data, SV("sip:")) ? "%s" : "sip:%s", o->data);
+	copy.data = b.p ? b.p : "";
+	int st = call_out_outgoing(&copy, out, cause);
+	buf_fini(&b);
+	return st;
+}
+
+const struct endpoint_ops sip_ops = { .name = "sip", .outgoing = sip_outgoing };

@@ -1,0 +1,216 @@
+/* The `sofia` command: profiles started, stopped, flushed and traced, levels kept. Status texts are in status.c, look-ups in
+ * contact.c. Replies are FreeSWITCH's to the byte where clients parse them. */
+#include "endpoint/sip/sofia_i.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/config.h"
+#include "text/xml.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const char usage[] =
+    "USAGE:\n"
+    "--------------------------------------------------------------------------------\n"
+    "sofia global siptrace <on|off>\n"
+    "sofia        capture  <on|off>\n"
+    "             watchdog <on|off>\n"
+    "\n"
+    "sofia profile <name> [start | stop | restart | rescan] [wait]\n"
+    "                     flush_inbound_reg [<call_id> | <[user]@domain>] [reboot]\n"
+    "                     check_sync [<call_id> | <[user]@domain>]\n"
+    "                     [register | unregister] [<gateway name> | all]\n"
+    "                     killgw <gateway name>\n"
+    "                     [stun-auto-disable | stun-enabled] [true | false]]\n"
+    "                     siptrace <on|off>\n"
+    "                     capture  <on|off>\n"
+    "                     watchdog <on|off>\n"
+    "\n"
+    "sofia <status|xmlstatus> profile <name> [reg [<contact str>]] | [pres <pres str>] | [user <user@domain>]\n"
+    "sofia <status|xmlstatus> gateway <name>\n"
+    "\n"
+    "sofia loglevel <all|default|tport|iptsec|nea|nta|nth_client|nth_server|nua|soa|sresolv|stun> [0-9]\n"
+    "sofia tracelevel <console|alert|crit|err|warning|notice|info|debug>\n"
+    "\n"
+    "sofia help\n"
+    "--------------------------------------------------------------------------------\n";
+
+struct words {
+	struct sv w[10];
+	size_t n;
+};
+
+static struct words words_of(struct sv text)
+{
+	struct words out = { .n = 0 };
+	struct sv one;
+	for (text = sv_trim(text); text.n && out.n < 10; text = sv_trim(text)) {
+		sv_split(text, ' ', &one, &text);
+		out.w[out.n++] = one;
+	}
+	return out;
+}
+
+static bool is_on(struct sv v)
+{
+	char text[8];
+	snprintf(text, sizeof(text), "%.*s", (int)(v.n < sizeof(text) ? v.n : sizeof(text) - 1), v.p ? v.p : "");
+	return str_is_true(text);
+}
+
+static int global_cmd(struct api_call *c, const struct words *w) ON_CTL;
+static int global_cmd(struct api_call *c, const struct words *w)
+{
+	struct lnode *it, *tmp;
+	if (w->n < 2 || (!sv_isi(w->w[1], "siptrace") && !sv_isi(w->w[1], "capture") && !sv_isi(w->w[1], "watchdog") && !sv_isi(w->w[1], "debug")))
+		return buf_adds(c->out, "-ERR Usage: siptrace <on|off>|capture <on|off>|watchdog <on|off>|debug <sla|presence|none");
+	if (w->n < 3)
+		return buf_adds(c->out, "-ERR Usage: siptrace <on|off>|capture <on|off>|watchdog <on|off>|debug <sla|presence|none");
+	bool on = is_on(w->w[2]);
+	if (sv_isi(w->w[1], "siptrace")) {
+		sofia.is_tracing = on;
+		list_each(&sofia.profiles, it, tmp)
+			profile_trace_update(list_entry(it, struct profile, link));
+	}
+	return buf_printf(c->out, "+OK Global %.*s %s", SVF(w->w[1]), on ? "on" : "off");
+}
+
+/* The profile's node of the running configuration; NULL when there is none. */
+static const struct xml_node *profile_node(struct sv name) ON_CTL;
+static const struct xml_node *profile_node(struct sv name)
+{
+	xml_each (xml_child(config_conf("sofia.conf"), "profiles"), "profile", node)
+		if (xml_attr(node, "name") && sv_isi(name, xml_attr(node, "name")))
+			return node;
+	return NULL;
+}
+
+static bool profile_start_by_name(struct sv name) ON_CTL;
+static bool profile_start_by_name(struct sv name)
+{
+	struct profile_conf conf;
+	const struct xml_node *node = profile_node(name);
+	return node && profile_conf_parse(&conf, node) == ST_OK && profile_start(&conf, NULL) == ST_OK;
+}
+
+static int start_cmd(struct api_call *c, struct sv name) ON_CTL;
+static int start_cmd(struct api_call *c, struct sv name)
+{
+	buf_adds(c->out, "Reload XML [Success]\n");
+	if (profile_find_exact(name))
+		return buf_printf(c->out, "Profile [%.*s] already running\n", SVF(name)); /* nothing to start */
+	return profile_start_by_name(name) ? buf_printf(c->out, "%.*s started successfully\n", SVF(name))
+	                                   : buf_printf(c->out, "Failure starting %.*s\n", SVF(name));
+}
+
+static int trace_cmd(struct api_call *c, struct profile *p, const struct words *w) ON_CTL;
+static int trace_cmd(struct api_call *c, struct profile *p, const struct words *w)
+{
+	bool on = w->n > 3 && is_on(w->w[3]);
+	p->is_tracing = on;
+	profile_trace_update(p);
+	return buf_printf(c->out, "%s sip debugging on %s", on ? "Enabled" : "Disabled", p->conf.name);
+}
+
+static int profile_cmd(struct api_call *c, const struct words *w) ON_CTL;
+static int profile_cmd(struct api_call *c, const struct words *w)
+{
+	if (w->n < 3)
+		return buf_adds(c->out, "Invalid Args!\n");
+	struct sv name = w->w[1], verb = w->w[2];
+	if (sv_isi(verb, "start"))
+		return start_cmd(c, name);
+	struct profile *p = profile_find(name);
+	if (!p)
+		return buf_printf(c->out, "Invalid Profile [%.*s]", SVF(name));
+	if (sv_isi(verb, "stop") || sv_isi(verb, "restart")) {
+		char *own = mem_strdup(p->conf.name);
+		bool is_restart = sv_isi(verb, "restart");
+		buf_printf(c->out, "Reload XML [Success]\n");
+		if (is_restart)
+			buf_printf(c->out, "restarting: %s", own);
+		else
+			buf_printf(c->out, "stopping: %s", own);
+		profile_stop(p);
+		if (is_restart && !profile_start_by_name(sv_of(own)))
+			log_error("sofia: profile %s did not come back", own);
+		mem_free(own);
+		return ST_OK;
+	}
+	if (sv_isi(verb, "rescan"))
+		return buf_adds(c->out, "Reload XML [Success]\n+OK scan complete\n");
+	if (sv_isi(verb, "siptrace"))
+		return trace_cmd(c, p, w);
+	if (sv_isi(verb, "gwlist"))
+		return ST_OK;
+	if (sv_isi(verb, "flush_inbound_reg")) {
+		reg_table_flush(p->regs, w->n > 3 ? w->w[3] : SV_NONE);
+		return w->n > 3 ? buf_printf(c->out, "+OK flushing all registrations matching specified call_id\n")
+		                : buf_adds(c->out, "+OK flushing all registrations\n");
+	}
+	return buf_adds(c->out, "-ERR Unknown command!\n");
+}
+
+static int loglevel_cmd(struct api_call *c, const struct words *w) ON_CTL;
+static int loglevel_cmd(struct api_call *c, const struct words *w)
+{
+	static const char *const components[] = { "all", "default", "tport", "iptsec", "nea", "nta", "nth_client", "nth_server",
+		"nua", "soa", "sresolv", "stun" };
+	if (w->n < 3 || w->w[2].n != 1 || w->w[2].p[0] < '0' || w->w[2].p[0] > '9')
+		return buf_adds(c->out, usage);
+	for (size_t i = 0; i < sizeof(components) / sizeof(components[0]); i++)
+		if (sv_isi(w->w[1], components[i]))
+			return buf_printf(c->out, "Sofia log level for component [%s] has been set to [%c]", components[i], w->w[2].p[0]);
+	return buf_adds(c->out, usage);
+}
+
+static int tracelevel_cmd(struct api_call *c, const struct words *w) ON_CTL;
+static int tracelevel_cmd(struct api_call *c, const struct words *w)
+{
+	enum log_level level;
+	char text[16];
+	if (w->n > 1) {
+		snprintf(text, sizeof(text), "%.*s", (int)(w->w[1].n < 15 ? w->w[1].n : 15), w->w[1].p);
+		if (log_level_parse(text, &level) == ST_OK)
+			sofia.trace_level = level;
+	}
+	return buf_printf(c->out, "+OK tracelevel is %s", log_level_name((enum log_level)sofia.trace_level));
+}
+
+static int sofia_cmd(struct api_call *c)
+{
+	struct words w = words_of(sv_of(c->args));
+	role_assert_ctl();
+	if (!w.n || sv_isi(w.w[0], "help"))
+		return buf_adds(c->out, usage);
+	struct sv rest = sv_trim(sv_sub(sv_of(c->args), (size_t)(w.w[0].p + w.w[0].n - c->args), SIZE_MAX));
+	if (sv_isi(w.w[0], "status"))
+		return status_cmd(c, rest, false);
+	if (sv_isi(w.w[0], "xmlstatus"))
+		return status_cmd(c, rest, true);
+	if (sv_isi(w.w[0], "profile"))
+		return profile_cmd(c, &w);
+	if (sv_isi(w.w[0], "global"))
+		return global_cmd(c, &w);
+	if (sv_isi(w.w[0], "loglevel"))
+		return loglevel_cmd(c, &w);
+	if (sv_isi(w.w[0], "tracelevel"))
+		return tracelevel_cmd(c, &w);
+	if (sv_isi(w.w[0], "recover"))
+		return buf_adds(c->out, "No calls to recover.\n");
+	return buf_printf(c->out, "Unknown Command [%.*s]\n", SVF(w.w[0]));
+}
+
+static const char *const sofia_complete[] = { "help", "status", "status profile", "status gateway", "xmlstatus", "xmlstatus profile",
+	"loglevel", "tracelevel", "global siptrace on", "global siptrace off", "profile", "recover", NULL };
+
+const struct api_desc sofia_apis[] = {
+	{ "sofia", "Sofia Controls", "<cmd> <args>", 0, sofia_cmd, sofia_complete },
+	{ "sofia_gateway_data", "Get data from a sofia gateway", "<gateway_name> [ivar|ovar|var] <name>", 0, gateway_cmd, NULL },
+	{ "sofia_username_of", "Sofia Username Lookup", "[profile/]<user>@<domain>", 0, username_cmd, NULL },
+	{ "sofia_contact", "Sofia Contacts", "[profile/]<user>@<domain>", 0, contact_cmd, NULL },
+	{ "sofia_count_reg", "Count Sofia registration", "[profile/]<user>@<domain>", 0, count_cmd, NULL },
+	{ "sofia_presence_data", "Sofia Presence Data", "[list|status|rpid|user_agent] [profile/]<user>@domain", 0, presence_cmd, NULL },
+	{ 0 },
+};

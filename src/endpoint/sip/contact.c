@@ -1,0 +1,104 @@
+/* Where a registered user can be reached: `sofia_contact`, `sofia_count_reg`, `sofia_username_of`, which dial strings of the
+ * directory use. Answers come from memory. */
+#include "endpoint/sip/sofia_i.h"
+#include "base/mem.h"
+
+size_t contact_lookup(struct profile *p, struct sv user, struct sv host, struct buf *out)
+{
+	const struct reg *regs[REG_CONTACTS_MAX];
+	struct lnode *it, *tmp;
+	size_t total = 0;
+	list_each(&sofia.profiles, it, tmp) {
+		struct profile *each = list_entry(it, struct profile, link);
+		if (p && each != p)
+			continue;
+		size_t n = reg_table_find(each->regs, user, host, regs, REG_CONTACTS_MAX);
+		for (size_t i = 0; i < n && i < REG_CONTACTS_MAX; i++, total++)
+			buf_printf(out, "%ssofia/%s/%s", total ? "," : "", each->conf.name, regs[i]->target);
+	}
+	return total;
+}
+
+/* "[profile/]user@domain[/...]": false when there is no user in it. p NULL = every profile. */
+static bool args_parse(struct sv text, struct profile **p, struct sv *user, struct sv *host, bool *is_bad_profile) ON_CTL;
+static bool args_parse(struct sv text, struct profile **p, struct sv *user, struct sv *host, bool *is_bad_profile)
+{
+	struct sv head, rest, more;
+	*p = NULL;
+	*is_bad_profile = false;
+	text = sv_trim(text);
+	bool has_profile = sv_find(text, '/') < sv_find(text, '@') && sv_split(text, '/', &head, &rest);
+	if (has_profile)
+		text = rest;
+	sv_split(text, '/', &text, &more);
+	sv_split(text, '@', user, host);
+	if (has_profile && !sv_is(head, "*") && !sv_is(head, "all")) {
+		*p = profile_find(head);
+		*is_bad_profile = !*p;
+	} else if (!has_profile && host->n) {
+		*p = profile_find(*host);
+	}
+	return user->n > 0;
+}
+
+static size_t lookup(struct sv args, struct buf *out) ON_CTL;
+static size_t lookup(struct sv args, struct buf *out)
+{
+	struct profile *p;
+	struct sv user, host;
+	bool is_bad;
+	if (!args_parse(args, &p, &user, &host, &is_bad) || is_bad)
+		return 0;
+	size_t n = contact_lookup(p, user, host, out);
+	/* The domain may be an alias of a profile that keeps its users under another one. */
+	if (!n && p && *p->conf.force_register_db_domain)
+		n = contact_lookup(p, user, sv_of(p->conf.force_register_db_domain), out);
+	return n;
+}
+
+int contact_cmd(struct api_call *c)
+{
+	role_assert_ctl();
+	if (!lookup(sv_of(c->args), c->out))
+		buf_adds(c->out, "error/user_not_registered");
+	return ST_OK;
+}
+
+int count_cmd(struct api_call *c)
+{
+	struct buf b;
+	role_assert_ctl();
+	buf_init(&b);
+	size_t n = *c->args ? lookup(sv_of(c->args), &b) : 0;
+	buf_fini(&b);
+	return buf_printf(c->out, "%zu", n);
+}
+
+int username_cmd(struct api_call *c)
+{
+	struct profile *p;
+	struct sv user, host;
+	bool is_bad;
+	const struct reg *r;
+	struct lnode *it, *tmp;
+	role_assert_ctl();
+	if (args_parse(sv_of(c->args), &p, &user, &host, &is_bad) && !is_bad)
+		list_each(&sofia.profiles, it, tmp) {
+			struct profile *each = list_entry(it, struct profile, link);
+			if ((!p || each == p) && reg_table_find(each->regs, user, host, &r, 1))
+				return buf_adds(c->out, r->auth_user);
+		}
+	return ST_OK;
+}
+
+int presence_cmd(struct api_call *c)
+{
+	role_assert_ctl();
+	return ST_OK;
+}
+
+int gateway_cmd(struct api_call *c)
+{
+	role_assert_ctl();
+	return *c->args ? ST_OK : buf_adds(c->out, "-ERR Parameter missing\n");
+}

@@ -1,0 +1,60 @@
+/* What a <profile> of sofia.conf says, read once into a typed struct. Names and defaults are FreeSWITCH's. Pure but for log lines. */
+#pragma once
+#include "base/role.h"
+#include "base/str.h"
+
+struct xml_node;
+
+enum multi_reg { MULTI_REG_NONE, MULTI_REG_CONTACT, MULTI_REG_CALL_ID };
+enum cid_type { CID_RPID, CID_PID, CID_NONE };
+
+struct profile_conf {
+	char *name, *domain_attr;
+	/* addresses; "" or NULL = not given */
+	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip, *sip_domain, *bind_params;
+	unsigned sip_port, ext_sip_port;
+	bool has_tls;
+	char *ws_binding, *wss_binding;
+	/* calls */
+	char *dialplan, *context, *inbound_codecs, *outbound_codecs, *codec_prefs, *negotiation, *hold_music, *username,
+	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template;
+	bool is_late_negotiation, has_full_id, uses_callid_as_uuid, uses_uuid_as_callid, parses_all_headers, is_auto_100,
+	    has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id;
+	unsigned max_calls, max_proceeding, max_rps;
+	unsigned session_timeout_s, min_session_expires_s;
+	bool has_timer;
+	/* media */
+	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, dtmf_duration;
+	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media;
+	/* authentication */
+	bool auths_calls, auths_all_packets, auths_messages, auths_subscriptions, requires_auth_user, accepts_blind_reg,
+	    accepts_blind_auth, logs_auth_failures, allows_default_passwords, auths_calls_acl_only;
+	char *challenge_realm, *auth_algorithms;
+	unsigned nonce_ttl_s, max_auth_validity;
+	char *inbound_acl, *register_acl, *nat_acl, *proxy_acl, *local_network_acl; /* lists, comma-separated */
+	/* registrar */
+	bool has_register_off, forces_matching_username;
+	char *multiple_registrations, *force_register_domain, *force_register_db_domain, *force_subscription_domain,
+	    *presence_hosts, *dbname, *manage_presence;
+	unsigned max_regs_per_extension, force_expires_s, force_expires_min_s, force_expires_max_s, min_expires_s,
+	    expires_max_deviation_s, expires_late_margin_s;
+	bool is_aggressive_nat, has_tcp_always_nat, forces_rport, unregs_on_socket_close;
+	/* timers */
+	unsigned t1_ms, t1x64_ms, t2_ms, t4_ms;
+	unsigned sip_trace_level;
+	bool has_sip_trace;
+	/* names under which the profile is also known (aliases, domains) */
+	char **aliases;
+	size_t alias_count;
+	bool aliases_all_domains;
+};
+
+/* Never NULL strings for what has a default. node may be NULL (defaults only). */
+ANY int profile_conf_parse(struct profile_conf *out, const struct xml_node *node);
+ANY void profile_conf_fini(struct profile_conf *c);
+ANY enum multi_reg profile_conf_multi_reg(const struct profile_conf *c);
+ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
+/* One parameter by name; false when it is unknown. */
+ANY bool profile_conf_set(struct profile_conf *c, const char *name, const char *value);
+/* For docs: calls fn for each known parameter with its type and default. */
+ANY void profile_conf_each(void (*fn)(const char *name, const char *type, const char *fallback, void *arg), void *arg);

@@ -1,0 +1,106 @@
+/* Requests that open no call: who may send what, and the answers. REGISTER and INVITE have files of their own. Whatever is
+ * not answered in the open (OPTIONS, INFO) needs the same digest as a call; nothing here reaches the command registry. */
+#include "endpoint/sip/sofia_i.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+static void reply(struct sip_stx *tx, int code, const char *headers) ON_CTL;
+static void reply(struct sip_stx *tx, int code, const char *headers) { sip_stx_reply(tx, code, NULL, headers, NULL, SV_NONE); }
+
+static const char allow_line[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, NOTIFY\r\n";
+
+static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
+static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct buf b, uri;
+	buf_init(&b);
+	buf_init(&uri);
+	if (sip_stack_contact_uri(p->stack, NULL, sip_stx_transport(tx), sip_stx_peer(tx), &uri) == ST_OK)
+		buf_printf(&b, "Contact: <%s>\r\n", uri.p);
+	buf_adds(&b, "Accept: application/sdp\r\n");
+	sip_stx_reply(tx, 200, NULL, b.p, NULL, SV_NONE);
+	buf_fini(&b);
+	buf_fini(&uri);
+}
+
+/* True when the sender has shown who it is (or need not); otherwise the answer went out. */
+static bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
+static bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct auth a = { 0 };
+	bool is_ok = auth_check(p, tx, m, &a) == AUTH_OK;
+	auth_fini(&a);
+	return is_ok;
+}
+
+static bool is_over_rate(struct profile *p) ON_CTL;
+static bool is_over_rate(struct profile *p)
+{
+	int64_t second = clock_mono_us() / 1000000;
+	if (!p->conf.max_rps)
+		return false;
+	if (second != p->rps_second)
+		p->rps_second = second, p->rps_count = 0;
+	return ++p->rps_count > p->conf.max_rps;
+}
+
+static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
+static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+{
+	switch (m->method) {
+	case SIP_OPTIONS:
+		options_in(p, tx, m);
+		break;
+	case SIP_INFO:
+		reply(tx, 200, NULL);
+		break;
+	case SIP_PRACK:
+	case SIP_BYE:
+	case SIP_UPDATE:
+		sip_stx_reply(tx, 481, "Call Does Not Exist", NULL, NULL, SV_NONE);
+		break;
+	case SIP_NOTIFY:
+		/* Ours to get only inside a subscription, and we hold none. */
+		sip_stx_reply(tx, 481, "Subscription Does Not Exist", NULL, NULL, SV_NONE);
+		break;
+	case SIP_MESSAGE:
+		if (is_authenticated(p, tx, m))
+			reply(tx, 405, allow_line);
+		break;
+	case SIP_SUBSCRIBE:
+		if (is_authenticated(p, tx, m))
+			reply(tx, 489, "Allow-Events: \r\n");
+		break;
+	case SIP_PUBLISH:
+		if (is_authenticated(p, tx, m))
+			reply(tx, 489, "Allow-Events: \r\n");
+		break;
+	case SIP_REFER:
+		if (is_authenticated(p, tx, m))
+			reply(tx, 405, allow_line);
+		break;
+	default:
+		reply(tx, 501, allow_line);
+		break;
+	}
+}
+
+void request_in(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m, void *arg)
+{
+	struct profile *p = arg;
+	role_assert_ctl();
+	if (is_over_rate(p)) {
+		sip_stx_reply_stateless(tx, 503, "Maximum Requests Exceeded", "Retry-After: 1\r\n");
+		return;
+	}
+	if (m->max_forwards == 0 && m->method != SIP_OPTIONS) {
+		reply(tx, 483, NULL);
+		return;
+	}
+	if (m->method == SIP_REGISTER)
+		register_in(p, tx, m);
+	else if (m->method == SIP_INVITE)
+		invite_in(p, tx, m);
+	else
+		other_in(p, tx, m);
+}

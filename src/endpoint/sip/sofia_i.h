@@ -1,0 +1,170 @@
+/* What the files of this room share: the module's state, a profile while it runs, a call. */
+#pragma once
+#include "core/core.h"
+#include "core/event.h"
+#include "core/leg.h"
+#include "core/leg_media.h"
+#include "core/module.h"
+#include "core/originate.h"
+#include "endpoint/sip/acl.h"
+#include "endpoint/sip/profile_conf.h"
+#include "endpoint/sip/reg_table.h"
+#include "sip/digest.h"
+#include "sip/sip.h"
+
+struct hash;
+struct store;
+struct dir_user;
+
+/* ---- the module ---- */
+struct sofia {
+	struct list profiles;       /* running ones, by name as FreeSWITCH lists them */
+	struct hash *reg_tables;    /* profile name -> struct reg_home: outlives a restart of its profile */
+	struct store *store;        /* NULL: nothing is kept on disk */
+	struct acl_set *acl;
+	struct event_sub *events;
+	bool is_tracing;            /* sofia global siptrace */
+	int log_levels[10];
+	int trace_level;
+};
+extern struct sofia sofia;
+
+/* ---- a profile ---- */
+struct profile { /* counted */
+	struct lnode link;
+	struct profile_conf conf;
+	struct sip_stack *stack;
+	struct digest_server *digest;
+	struct reg_table *regs;     /* borrowed from the module */
+	struct addr sip_addr;       /* bound */
+	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip; /* resolved; ext_* equal the others when not given */
+	char *url, *bind_url;
+	bool has_udp, has_tcp, is_tracing, is_paused;
+	size_t call_count;
+	struct list calls;
+	uint64_t calls_in, failed_in, calls_out, failed_out;
+	int64_t started_us;
+	struct hash *failures;      /* source host -> struct auth_failures */
+	struct hash *default_password_told;
+	int64_t rps_second;
+	unsigned rps_count;
+};
+ON_CTL int profile_start(struct profile_conf *conf /* taken */, struct profile **out);
+ON_CTL void profile_stop(struct profile *p); /* ends its calls, gives up the list's reference */
+/* By name, alias or (domain) alias=true; NULL. */
+ON_CTL struct profile *profile_find(struct sv name);
+ON_CTL struct profile *profile_find_exact(struct sv name);
+ON_CTL struct profile *profile_first(void);
+ON_CTL int profiles_start_all(const struct xml_node *conf);
+ON_CTL void profiles_stop_all(void);
+
+ON_CTL void profile_trace_update(struct profile *p);
+/* Names the profile answers for besides its own: fn for each. */
+ON_CTL void profile_each_alias(struct profile *p, void (*fn)(struct profile *p, const char *alias, void *arg), void *arg);
+ON_CTL bool profile_has_alias(const struct profile *p, struct sv name);
+
+/* ---- requests (request.c) ---- */
+ON_CTL void request_in(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *msg, void *arg);
+ON_CTL void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *msg);
+ON_CTL void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *msg);
+
+/* ---- authentication (auth.c) ---- */
+struct auth {
+	struct dir_user *user; /* reference, or NULL (blind, access list) */
+	char *username, *realm; /* owned; NULL without digest */
+};
+enum auth_outcome {
+	AUTH_NONE,
+	AUTH_OK,
+	AUTH_CHALLENGED, /* answered: 401 or 407 */
+	AUTH_REFUSED     /* answered: 400 or 403 */
+};
+ON_CTL enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct auth *out);
+ON_CTL void auth_fini(struct auth *a);
+ON_CTL void auth_failed_count(struct profile *p, const struct addr *src); /* a failed answer, never a challenge */
+ON_CTL uint64_t auth_failures_of(struct profile *p, const struct addr *src);
+/* The realm we ask for. Appended to out. */
+ON_CTL void auth_realm_put(const struct profile *p, const struct sip_msg *m, struct buf *out);
+
+/* ---- registrations ---- */
+ON_CTL struct reg_table *reg_home_get(const char *profile_name); /* made on first use; NULL when out of memory */
+ON_CTL int reg_store_open(const char *path); /* opens the store and brings registrations back as they arrive */
+ON_CTL void reg_homes_free(void);
+ON_CTL void reg_contact_text(const struct reg *r, struct buf *out); /* "\"\" <sip:...>" as FreeSWITCH keeps it */
+/* "sofia/PROFILE/URI" of each contact, comma-separated. */
+ON_CTL size_t contact_lookup(struct profile *p /* NULL = all */, struct sv user, struct sv host, struct buf *out);
+
+/* ---- NAT (nat.c) ---- */
+/* True when a contact is not where its messages come from and cannot be reached as written. */
+ON_CTL bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const struct sip_via *via, const struct addr *src, enum sip_transport t);
+
+/* ---- commands ---- */
+extern const struct api_desc sofia_apis[];
+ON_CTL int status_cmd(struct api_call *c, struct sv args, bool is_xml);
+int contact_cmd(struct api_call *c);
+int count_cmd(struct api_call *c);
+int username_cmd(struct api_call *c);
+int presence_cmd(struct api_call *c);
+int gateway_cmd(struct api_call *c);
+ON_CTL void trace_print(struct sip_stack *s, const struct sip_trace *t, void *arg);
+
+/* ---- calls ---- */
+struct call { /* counted: one reference is the leg's, one the sip_call's */
+	struct lnode link;          /* in the profile's list */
+	struct profile *p;
+	struct leg *leg;            /* NULL once it is destroyed */
+	struct sip_call *sip;       /* NULL before dialling and once closed */
+	bool is_outbound, is_closed, is_counted;
+	bool has_offered;           /* our SDP in a 2xx waits for its answer in the ACK */
+	bool has_sent_sdp;          /* early media or answer went out with SDP */
+	bool is_nat;
+	int respond_code;
+	char *respond_phrase;
+	/* outbound */
+	char *uri, *route, *to_uri;
+	struct sip_dst dst;
+	char originator_uuid[UUID_CHARS + 1];
+	char *auth_user, *auth_password;
+	int final_code;             /* of the far side's refusal */
+	bool has_early;
+};
+extern const struct endpoint_ops sofia_ops, sip_ops;
+ON_CTL struct call *call_new(struct profile *p, struct leg *leg, bool is_outbound);
+ANY struct call *call_of(const struct leg *leg);
+ON_CTL int call_media_init(struct call *c);
+/* Headers every response or request of a call shares; "" when none. */
+ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
+ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
+/* Value of the Reason header for the leg's cause; false: none is to be sent. */
+ON_CTL bool call_reason_put(struct call *c, struct buf *b);
+ON_CTL void call_vars_from_msg(struct call *c, const struct sip_msg *m);
+ON_CTL void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix);
+ON_CTL enum cause call_cause_from_msg(const struct sip_msg *m, int code);
+ON_CTL enum cause call_cause_from_reason(struct sv reason);
+extern const struct sip_call_handlers call_in_handlers, call_out_handlers;
+/* shared handlers and ops (call_common.c, call_dialog.c) */
+ON_CTL void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg);
+ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+ON_CTL void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
+ON_CTL void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+ON_CTL void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+ON_CTL int call_hold(struct leg *leg, bool is_hold);
+ON_CTL int call_send_info(struct leg *leg, const char *ctype, struct sv body);
+ON_CTL int call_display(struct leg *leg, const char *name, const char *number);
+ON_CTL int call_redirect(struct leg *leg, const char *uris);
+ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
+ON_CTL int call_out_dial(struct leg *leg);
+
+/* ---- dial strings (dialstring.c): what follows "sofia/" ---- */
+struct sofia_target {
+	struct sv profile;    /* "" = none named */
+	struct sv gateway;    /* of sofia/gateway/NAME/... */
+	char *uri;            /* request URI without fs_* parameters, owned */
+	char *fs_path;        /* decoded, owned; NULL when absent */
+	char *user, *host;    /* owned; host with port */
+	bool is_nat;
+	bool needs_lookup;    /* user%domain: a registered user */
+	enum sip_transport transport;
+};
+ANY int sofia_target_parse(struct sofia_target *out, struct sv data);
+ANY void sofia_target_fini(struct sofia_target *t);
