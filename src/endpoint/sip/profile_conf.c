@@ -3,7 +3,6 @@
  * errors are reported. Nothing is opened or resolved here. */
 #include "endpoint/sip/profile_conf.h"
 #include "base/check.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "text/xml.h"
@@ -146,13 +145,12 @@ static const struct param params[] = {
 	IGN("rtcp-video-interval-msec"), IGN("require-secure-rtp"), IGN("pnp-provision-url"), IGN("alias"), IGN("enable-soa"),
 };
 
-static struct hash *param_index(void)
+static const struct param *param_find(const char *name)
 {
-	static struct hash *index;
-	if (!index && hash_new(&index, HASH_NOCASE, NULL) == ST_OK)
-		for (size_t i = 0; i < ARRAY_COUNT(params); i++)
-			hash_set(index, sv_of(params[i].name), (void *)(uintptr_t)&params[i]);
-	return index;
+	for (size_t i = 0; i < ARRAY_COUNT(params); i++)
+		if (!strcasecmp(params[i].name, name))
+			return &params[i];
+	return NULL;
 }
 
 static void text_set(char **field, const char *value)
@@ -205,7 +203,7 @@ static void param_set(struct profile_conf *c, const struct param *p, const char 
 
 bool profile_conf_set(struct profile_conf *c, const char *name, const char *value)
 {
-	const struct param *p = hash_get(param_index(), sv_of(name));
+	const struct param *p = param_find(name);
 	if (p)
 		param_set(c, p, value);
 	return p != NULL;

@@ -1,0 +1,314 @@
+/* The parts of endpoint/sip that stand alone: the registration table under a fake clock, what follows "sofia/" in dial strings, a
+ * profile's parameters, access lists. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/dir.h"
+#include "endpoint/sip/sofia_i.h"
+#include "harness.h"
+#include "text/xml.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- registrations ---- */
+
+struct changes {
+	unsigned count[REG_EXPIRED + 1];
+};
+
+static void on_change(const struct reg *r, enum reg_change change, void *arg) { ((struct changes *)arg)->count[change]++; }
+
+static struct reg_put put_of(const char *user, const char *uri, const char *call_id, uint32_t cseq, int64_t expires_s)
+{
+	return (struct reg_put){ .user = sv_of(user), .host = SV("Example.com"), .contact_uri = sv_of(uri), .target = sv_of(uri),
+		.call_id = sv_of(call_id), .proto = "udp", .q_milli = 1000, .cseq = cseq, .expires_s = expires_s };
+}
+
+static size_t find(struct reg_table *t, const char *user, const struct reg **out) NO_ROLE_CHECK;
+static size_t find(struct reg_table *t, const char *user, const struct reg **out)
+{
+	return reg_table_find(t, sv_of(user), SV("example.COM"), out, REG_CONTACTS_MAX);
+}
+
+static void advance(int64_t s) NO_ROLE_CHECK;
+static void advance(int64_t s)
+{
+	clock_fake_advance(s * 1000000);
+	loop_run_nowait();
+}
+
+static int test_expiry(void) NO_ROLE_CHECK;
+static int test_expiry(void)
+{
+	struct reg_table *t;
+	struct changes ch = { 0 };
+	const struct reg *r[REG_CONTACTS_MAX];
+	clock_fake_start(1000000000);
+	EXPECT_INT(reg_table_new(&t, on_change, &ch), ST_OK);
+	struct reg_put p = put_of("1000", "sip:1000@10.0.0.1", "a", 1, 100);
+	p.late_margin_s = 60;
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &p, &r[0]), ST_OK);
+	EXPECT_INT(r[0]->expires_epoch_s, 1000 + 160);
+	advance(150);
+	EXPECT_INT(find(t, "1000", r), 1);
+	p.cseq = 2;
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &p, NULL), ST_OK);
+	advance(150);
+	EXPECT_INT(find(t, "1000", r), 1);
+	advance(11);
+	EXPECT_INT(find(t, "1000", r), 0);
+	EXPECT_INT(reg_table_count(t), 0);
+	EXPECT_INT(ch.count[REG_ADDED], 1);
+	EXPECT_INT(ch.count[REG_REFRESHED], 1);
+	EXPECT_INT(ch.count[REG_EXPIRED], 1);
+	EXPECT_INT(ch.count[REG_REMOVED], 0);
+	reg_table_free(t);
+	clock_fake_stop();
+	return 0;
+}
+
+static int test_modes(void) NO_ROLE_CHECK;
+static int test_modes(void)
+{
+	struct reg_table *t;
+	const struct reg *r[REG_CONTACTS_MAX];
+	EXPECT_INT(reg_table_new(&t, NULL, NULL), ST_OK);
+	struct reg_put a = put_of("1000", "sip:1000@10.0.0.1", "a", 1, 100), b = put_of("1000", "sip:1000@10.0.0.2", "b", 1, 100);
+	EXPECT_INT(reg_table_put(t, REG_SINGLE, &a, NULL), ST_OK);
+	EXPECT_INT(reg_table_put(t, REG_SINGLE, &b, NULL), ST_OK);
+	EXPECT_INT(find(t, "1000", r), 1);
+	EXPECT_STR(r[0]->contact_uri, "sip:1000@10.0.0.2");
+	/* two contacts of one request stay together even in single mode */
+	struct reg_put b2 = put_of("1000", "sip:1000@10.0.0.3", "b", 2, 100);
+	b.cseq = 2;
+	EXPECT_INT(reg_table_put(t, REG_SINGLE, &b, NULL), ST_OK);
+	EXPECT_INT(reg_table_put(t, REG_SINGLE, &b2, NULL), ST_OK);
+	EXPECT_INT(find(t, "1000", r), 2);
+	a.cseq = 2;
+	EXPECT_INT(reg_table_put(t, REG_SINGLE, &a, NULL), ST_OK);
+	EXPECT_INT(find(t, "1000", r), 1);
+	/* by call-id: the same phone with a new address */
+	struct reg_put moved = put_of("1000", "sip:1000@10.9.9.9", "a", 3, 100);
+	EXPECT_INT(reg_table_put(t, REG_BY_CALL_ID, &moved, NULL), ST_OK);
+	EXPECT_INT(find(t, "1000", r), 1);
+	EXPECT_INT(reg_table_put(t, REG_BY_CALL_ID, &b, NULL), ST_OK);
+	EXPECT_INT(find(t, "1000", r), 2);
+	EXPECT_INT(reg_table_find(t, SV("1000"), SV("other.com"), r, 1), 0);
+	EXPECT_INT(reg_table_find(t, SV("1000"), SV_NONE, r, REG_CONTACTS_MAX), 2);
+	reg_table_free(t);
+	return 0;
+}
+
+static int test_order_and_limits(void) NO_ROLE_CHECK;
+static int test_order_and_limits(void)
+{
+	struct reg_table *t;
+	const struct reg *r[REG_CONTACTS_MAX];
+	char uri[40];
+	EXPECT_INT(reg_table_new(&t, NULL, NULL), ST_OK);
+	static const unsigned q[] = { 500, 1000, 100, 700 };
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(uri, sizeof(uri), "sip:1000@10.0.0.%u", i);
+		struct reg_put p = put_of("1000", uri, uri, 1, 100);
+		p.q_milli = q[i];
+		EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &p, NULL), ST_OK);
+	}
+	EXPECT_INT(find(t, "1000", r), 4);
+	for (unsigned i = 0; i + 1 < 4; i++)
+		EXPECT(r[i]->q_milli > r[i + 1]->q_milli);
+	struct reg_put p = put_of("1000", "sip:1000@10.0.0.99", "x", 1, 100);
+	p.max_contacts = 4;
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &p, NULL), ST_LIMIT);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(uri, sizeof(uri), "sip:1001@10.0.0.%u", i);
+		struct reg_put more = put_of("1001", uri, uri, 1, 100);
+		EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &more, NULL), i < REG_CONTACTS_MAX ? ST_OK : ST_LIMIT);
+	}
+	/* a refresh is no new contact */
+	struct reg_put again = put_of("1001", "sip:1001@10.0.0.5", "sip:1001@10.0.0.5", 2, 100);
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &again, NULL), ST_OK);
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &again, NULL), ST_EXISTS);
+	EXPECT_INT(reg_table_flush(t, SV("x")), 0);
+	EXPECT_INT(reg_table_flush(t, SV("1000@example.com")), 4);
+	EXPECT_INT(reg_table_flush(t, SV("@example.com")), REG_CONTACTS_MAX);
+	reg_table_free(t);
+	return 0;
+}
+
+static int test_remove_and_restore(void) NO_ROLE_CHECK;
+static int test_remove_and_restore(void)
+{
+	struct reg_table *t;
+	struct changes ch = { 0 };
+	const struct reg *r[REG_CONTACTS_MAX];
+	clock_fake_start(5000000000);
+	EXPECT_INT(reg_table_new(&t, on_change, &ch), ST_OK);
+	struct reg_put p = put_of("1000", "sip:1000@10.0.0.1", "a", 5, 100);
+	EXPECT_INT(reg_table_restore(t, &p, 5000 + 30), ST_OK);
+	EXPECT_INT(reg_table_restore(t, &p, 5000 + 90), ST_NOTFOUND);
+	struct reg_put old = put_of("1001", "sip:1001@10.0.0.1", "b", 5, 100);
+	EXPECT_INT(reg_table_restore(t, &old, 4999), ST_NOTFOUND);
+	EXPECT_INT(find(t, "1000", r), 1);
+	EXPECT_INT(reg_table_del(t, p.user, p.host, p.contact_uri, SV("a"), 5), ST_EXISTS);
+	EXPECT_INT(reg_table_del(t, p.user, p.host, SV("sip:other"), SV("zz"), 9), ST_NOTFOUND);
+	advance(29);
+	EXPECT_INT(find(t, "1000", r), 1);
+	advance(2);
+	EXPECT_INT(find(t, "1000", r), 0);
+	EXPECT_INT(ch.count[REG_EXPIRED], 1);
+	EXPECT_INT(ch.count[REG_ADDED], 0);
+	EXPECT_INT(reg_table_put(t, REG_SINGLE, &p, NULL), ST_OK);
+	EXPECT_INT(reg_table_del(t, p.user, p.host, SV("sip:moved"), SV("a"), 6), ST_OK);
+	EXPECT_INT(reg_table_count(t), 0);
+	reg_table_free(t);
+	clock_fake_stop();
+	return 0;
+}
+
+/* ---- dial strings ---- */
+
+struct dial {
+	const char *text, *profile, *gateway, *uri, *path, *user, *host;
+	bool is_nat, needs_lookup;
+	enum sip_transport transport;
+};
+static const struct dial dials[] = {
+	{ "internal/1001@10.0.0.1:5070", "internal", "", "sip:1001@10.0.0.1:5070", NULL, "1001", "10.0.0.1:5070", .transport = 0 },
+	{ "internal/sip:1000@127.0.0.1:6000", "internal", "", "sip:1000@127.0.0.1:6000", NULL, "1000", "127.0.0.1:6000" },
+	{ "internal/sip:1000@10.0.0.5;transport=tcp;ob;fs_nat=yes;fs_path=sip%3A1000%401.2.3.4%3A5060%3Btransport%3Dtcp", "internal", "",
+	    "sip:1000@10.0.0.5;transport=tcp;ob", "sip:1000@1.2.3.4:5060;transport=tcp", "1000", "10.0.0.5", .is_nat = true, .transport = SIP_TCP },
+	{ "example.com/1001%example.com", "example.com", "", NULL, NULL, "1001", "example.com", .needs_lookup = true },
+	{ "internal/1001", "internal", "", NULL, NULL, "1001", "", .needs_lookup = true },
+	{ "gateway/trunk/004930123", "", "trunk", NULL, NULL, "004930123", "" },
+	{ "internal/sip:[2001:db8::1]:5060", "internal", "", "sip:[2001:db8::1]:5060", NULL, "", "[2001:db8::1]:5060" },
+	{ "sip:1001@10.0.0.1", "", "", "sip:1001@10.0.0.1", NULL, "1001", "10.0.0.1" },
+	{ "1001@10.0.0.1", "", "", "sip:1001@10.0.0.1", NULL, "1001", "10.0.0.1" },
+};
+
+static int test_dialstrings(void)
+{
+	for (size_t i = 0; i < sizeof(dials) / sizeof(dials[0]); i++) {
+		const struct dial *d = &dials[i];
+		struct sofia_target t;
+		if (sofia_target_parse(&t, sv_of(d->text)) < 0) {
+			test_fail(__FILE__, __LINE__, "%s does not parse", d->text);
+			return -1;
+		}
+		EXPECT(sv_is(t.profile, d->profile));
+		EXPECT(sv_is(t.gateway, d->gateway));
+		if (d->uri)
+			EXPECT_STR(t.uri, d->uri);
+		else
+			EXPECT(!t.uri);
+		if (d->path)
+			EXPECT_STR(t.fs_path, d->path);
+		else
+			EXPECT(!t.fs_path);
+		EXPECT_STR(t.user, d->user);
+		EXPECT_STR(t.host, d->host);
+		EXPECT_INT(t.is_nat, d->is_nat);
+		EXPECT_INT(t.needs_lookup, d->needs_lookup);
+		EXPECT_INT(t.transport, d->transport);
+		sofia_target_fini(&t);
+	}
+	static const char *const bad[] = { "", "internal/", "internal/sip:", "gateway/x", "gateway//1", "internal/a@b\r\nX: y", "internal/%d",
+		"internal/1001@[::1" };
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct sofia_target t;
+		if (sofia_target_parse(&t, sv_of(bad[i])) >= 0) {
+			test_fail(__FILE__, __LINE__, "\"%s\" parses", bad[i]);
+			sofia_target_fini(&t);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- profile parameters ---- */
+
+static const char profile_xml[] =
+    "<profile name='internal'>\n"
+    " <aliases><alias name='default'/></aliases>\n"
+    " <domains><domain name='all' alias='true' parse='false'/><domain name='x.org' alias='true'/></domains>\n"
+    " <settings>\n"
+    "  <param name='sip-ip' value='127.0.0.1'/><param name='sip-port' value='5070'/><param name='auth-calls' value='yes'/>\n"
+    "  <param name='apply-inbound-acl' value='domains'/><param name='apply-inbound-acl' value='lan'/>\n"
+    "  <param name='multiple-registrations' value='call-id'/><param name='nonce-ttl' value='5'/>\n"
+    "  <param name='disable-auth-messages' value='true'/><param name='inbound-codec-prefs' value='PCMU'/>\n"
+    "  <param name='no-such-thing' value='1'/><param name='rfc2833-pt' value='96'/>\n"
+    " </settings>\n</profile>";
+
+static int test_profile(void)
+{
+	struct xml_doc *doc;
+	struct profile_conf c;
+	EXPECT_INT(xml_parse(&doc, profile_xml, strlen(profile_xml), "t.xml", NULL, 0, NULL), ST_OK);
+	/* xml_root stands above the document's element in some layouts: find it either way */
+	const struct xml_node *node = !strcmp(xml_root(doc)->name, "profile") ? xml_root(doc) : xml_child(xml_root(doc), "profile");
+	EXPECT_INT(profile_conf_parse(&c, node), ST_OK);
+	EXPECT_STR(c.name, "internal");
+	EXPECT_STR(c.sip_ip, "127.0.0.1");
+	EXPECT_INT(c.sip_port, 5070);
+	EXPECT(c.auths_calls && !c.auths_messages && c.auths_subscriptions && !c.allows_default_passwords);
+	EXPECT_STR(c.inbound_acl, "domains,lan");
+	EXPECT_INT(profile_conf_multi_reg(&c), MULTI_REG_CALL_ID);
+	EXPECT_INT(c.nonce_ttl_s, 60);
+	EXPECT_STR(c.outbound_codecs, "PCMU");
+	EXPECT_INT(c.rfc2833_pt, 96);
+	EXPECT_INT(c.t1_ms, 500);
+	EXPECT(c.aliases_all_domains);
+	EXPECT_INT(c.alias_count, 2);
+	EXPECT_STR(c.aliases[0], "default");
+	EXPECT_STR(c.challenge_realm, "auto_to");
+	EXPECT(!profile_conf_set(&c, "nonsense", "1"));
+	profile_conf_fini(&c);
+	mem_unref(doc);
+	return 0;
+}
+
+/* ---- access lists ---- */
+
+static const char acl_xml[] =
+    "<configuration name='acl.conf'><network-lists>"
+    "<list name='lan' default='allow'><node type='deny' cidr='192.168.42.0/24'/><node type='allow' cidr='192.168.42.42/32'/></list>"
+    "<list name='v6' default='deny'><node type='allow' cidr='2001:db8::/33'/></list>"
+    "</network-lists></configuration>";
+
+static bool allows(const struct acl_set *s, const char *list, const char *host) NO_ROLE_CHECK;
+static bool allows(const struct acl_set *s, const char *list, const char *host)
+{
+	struct addr a;
+	return addr_parse(&a, sv_of(host), 5060) == ST_OK && acl_allows(s, sv_of(list), &a, NULL, NULL);
+}
+
+static int test_acl(void) NO_ROLE_CHECK;
+static int test_acl(void)
+{
+	struct xml_doc *doc;
+	struct acl_set *s;
+	dir_provider_set(NULL);
+	EXPECT_INT(xml_parse(&doc, acl_xml, strlen(acl_xml), "acl.xml", NULL, 0, NULL), ST_OK);
+	const struct xml_node *node = !strcmp(xml_root(doc)->name, "configuration") ? xml_root(doc) : xml_child(xml_root(doc), "configuration");
+	EXPECT_INT(acl_set_new(&s, node, "127.0.0.1"), ST_OK);
+	EXPECT(allows(s, "lan", "10.0.0.1"));
+	EXPECT(!allows(s, "lan", "192.168.42.41"));
+	EXPECT(allows(s, "lan", "192.168.42.42"));
+	EXPECT(allows(s, "lan:ctx:other", "192.168.42.42"));
+	EXPECT(allows(s, "v6", "2001:db8:7fff::1"));
+	EXPECT(!allows(s, "v6", "2001:db8:8000::1"));
+	EXPECT(!allows(s, "v6", "10.0.0.1"));
+	EXPECT(allows(s, "loopback.auto", "127.1.2.3") && allows(s, "loopback.auto", "::1") && !allows(s, "loopback.auto", "10.0.0.1"));
+	EXPECT(allows(s, "rfc1918.auto", "172.31.255.255") && !allows(s, "rfc1918.auto", "172.32.0.0"));
+	EXPECT(allows(s, "wan.auto", "8.8.8.8") && !allows(s, "wan.auto", "10.1.1.1"));
+	EXPECT(allows(s, "10.0.0.0/8", "10.1.1.1") && !allows(s, "10.0.0.0/8", "11.1.1.1"));
+	EXPECT(allows(s, "nosuch,v6,lan", "10.0.0.1"));
+	EXPECT(!allows(s, "nosuch", "10.0.0.1"));
+	acl_set_free(s);
+	mem_unref(doc);
+	return 0;
+}
+
+TEST_MAIN({ "expiry", test_expiry, TEST_LOOP }, { "modes", test_modes, TEST_LOOP }, { "order_and_limits", test_order_and_limits, TEST_LOOP },
+    { "remove_and_restore", test_remove_and_restore, TEST_LOOP }, { "dialstrings", test_dialstrings }, { "profile", test_profile },
+    { "acl", test_acl, TEST_LOOP })
