@@ -3,11 +3,11 @@
 #include "dsp/dtmf.h"
 #include "base/mem.h"
 #include "dsp/osc_i.h"
-#include <string.h>
 #include <spandsp.h>
+#include <string.h>
 
-static const char rows[4][5] = { "123A", "456B", "789C", "*0#D" };
-static const unsigned low_group[4] = { 697, 770, 852, 941 }, high_group[4] = { 1209, 1336, 1477, 1633 };
+static const char rows[4][5] = {"123A", "456B", "789C", "*0#D"};
+static const unsigned low_group[4] = {697, 770, 852, 941}, high_group[4] = {1209, 1336, 1477, 1633};
 
 bool dtmf_pair(char digit, unsigned *low_hz, unsigned *high_hz)
 {
@@ -25,10 +25,11 @@ bool dtmf_pair(char digit, unsigned *low_hz, unsigned *high_hz)
 
 int dtmf_gen_start(struct dtmf_gen *g, uint32_t rate_hz, char digit, unsigned duration_ms, unsigned pause_ms)
 {
-	static const double dbm0[2] = { -9, -7 };
+	static const double dbm0[2] = {-9, -7};
 	unsigned hz[2];
 
-	if (rate_hz < 4000 || rate_hz > 192000 || duration_ms > 600000 || pause_ms > 600000 || !dtmf_pair(digit, &hz[0], &hz[1]))
+	if (rate_hz < 4000 || rate_hz > 192000 || duration_ms > 600000 || pause_ms > 600000 ||
+	    !dtmf_pair(digit, &hz[0], &hz[1]))
 		return ST_INVAL;
 	g->left = (uint32_t)((uint64_t)duration_ms * rate_hz / 1000);
 	g->pause_left = (uint32_t)((uint64_t)pause_ms * rate_hz / 1000);
@@ -44,7 +45,7 @@ int dtmf_gen_start(struct dtmf_gen *g, uint32_t rate_hz, char digit, unsigned du
 
 size_t dtmf_gen_read(struct dtmf_gen *g, int16_t *out, size_t n)
 {
-	struct osc a = { g->c[0], g->y1[0], g->y2[0] }, b = { g->c[1], g->y1[1], g->y2[1] };
+	struct osc a = {g->c[0], g->y1[0], g->y2[0]}, b = {g->c[1], g->y1[1], g->y2[1]};
 	size_t done = 0, m;
 
 	for (; done < n && g->left; done++, g->left--)

@@ -1,16 +1,23 @@
-/* Sums, gains and levels over blocks of samples. Loops are kept free of branches so that the compiler vectorises them. */
+/* Sums, gains and levels over blocks of samples. Loops are kept free of branches so that the compiler vectorises them.
+ */
 #include "dsp/mix.h"
 #include <math.h>
 #include <string.h>
 
-static inline int16_t clip(int32_t v) { return (int16_t)(v > 32767 ? 32767 : v < -32768 ? -32768 : v); }
+static inline int16_t clip(int32_t v)
+{
+	return (int16_t)(v > 32767 ? 32767 : v < -32768 ? -32768 : v);
+}
 
 void mix_two(int16_t *out, const int16_t *a, const int16_t *b, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		out[i] = clip((int32_t)a[i] + b[i]);
 }
-void mix_clear(int32_t *acc, size_t n) { memset(acc, 0, n * sizeof(*acc)); }
+void mix_clear(int32_t *acc, size_t n)
+{
+	memset(acc, 0, n * sizeof(*acc));
+}
 void mix_add(int32_t *acc, const int16_t *in, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -43,7 +50,7 @@ int32_t mix_gain_of_db(double db)
 int32_t mix_gain_of_step(int step)
 {
 	/* Factors of the nine steps as FreeSWITCH users know them: each step up is about half as much again. */
-	static const double factors[9] = { 0.08, 0.20, 0.40, 0.60, 1.0, 1.3, 2.3, 3.3, 4.3 };
+	static const double factors[9] = {0.08, 0.20, 0.40, 0.60, 1.0, 1.3, 2.3, 3.3, 4.3};
 	int i = step < -4 ? 0 : step > 4 ? 8 : step + 4;
 	return (int32_t)lrint(4096 * factors[i]);
 }

@@ -1,5 +1,5 @@
-/* Comfort noise: a linear congruential generator through a one-pole low-pass, so that it sounds like a room and not like a
- * waterfall. Silence is amplitude zero. */
+/* Comfort noise: a linear congruential generator through a one-pole low-pass, so that it sounds like a room and not
+ * like a waterfall. Silence is amplitude zero. */
 #include "dsp/noise.h"
 #include "dsp/osc_i.h"
 #include <string.h>

@@ -6,8 +6,8 @@
 
 struct noise {
 	uint32_t seed;
-	int32_t amp;   /* peak */
-	int32_t last;  /* low-pass state */
+	int32_t amp;  /* peak */
+	int32_t last; /* low-pass state */
 };
 /* FreeSWITCH's silence_stream://ms,divisor: the larger the divisor, the softer; 0 = digital silence; 1400 is usual. */
 ANY void noise_init_divisor(struct noise *g, uint32_t divisor, uint32_t seed);

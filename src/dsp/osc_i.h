@@ -1,5 +1,5 @@
-/* A sine by the two-term recursion y(n) = 2 cos(w) y(n-1) - y(n-2): one multiplication a sample; in double precision the
- * amplitude of an hours-long tone stays within a millionth. */
+/* A sine by the two-term recursion y(n) = 2 cos(w) y(n-1) - y(n-2): one multiplication a sample; in double precision
+ * the amplitude of an hours-long tone stays within a millionth. */
 #pragma once
 #include "base/role.h"
 #include <math.h>

@@ -6,14 +6,20 @@
 
 enum { FADE_MS = 60, HOLD_MS = 10, JOIN_MS = 4, PITCH_MIN_HZ = 66, PITCH_MAX_HZ = 400 };
 
-static int16_t clip(double v) { return v > 32767 ? 32767 : v < -32768 ? -32768 : (int16_t)lrint(v); }
+static int16_t clip(double v)
+{
+	return v > 32767 ? 32767 : v < -32768 ? -32768 : (int16_t)lrint(v);
+}
 
 void plc_init(struct plc *p, uint32_t rate_hz)
 {
 	memset(p, 0, sizeof(*p));
 	p->rate_hz = rate_hz > 48000 ? 48000 : rate_hz < 8000 ? 8000 : rate_hz;
 }
-static size_t history_cap(const struct plc *p) { return (size_t)p->rate_hz * 32 / 1000; }
+static size_t history_cap(const struct plc *p)
+{
+	return (size_t)p->rate_hz * 32 / 1000;
+}
 static void remember(struct plc *p, const int16_t *s, size_t n)
 {
 	size_t cap = history_cap(p), keep;

@@ -1,5 +1,5 @@
-/* Packet loss concealment: the last pitch period repeated, fading to silence within 60 ms, joined to the next real frame
- * by a short cross-fade. ANY; one owner; any rate up to 48 kHz. */
+/* Packet loss concealment: the last pitch period repeated, fading to silence within 60 ms, joined to the next real
+ * frame by a short cross-fade. ANY; one owner; any rate up to 48 kHz. */
 #pragma once
 #include "base/role.h"
 #include <stdbool.h>
@@ -10,7 +10,7 @@ enum { PLC_HISTORY_MAX = 1536 /* 32 ms at 48 kHz */ };
 struct plc {
 	uint32_t rate_hz;
 	size_t history_count, period, at;
-	size_t lost;  /* samples concealed since the last real frame */
+	size_t lost; /* samples concealed since the last real frame */
 	int16_t history[PLC_HISTORY_MAX];
 };
 ANY void plc_init(struct plc *p, uint32_t rate_hz);

@@ -48,5 +48,11 @@ size_t resample_bound(const struct resample *r, size_t in_frames)
 {
 	return (size_t)((uint64_t)in_frames * r->out_hz / r->in_hz) + 2;
 }
-void resample_reset(struct resample *r) { speex_resampler_reset_mem(r->st); }
-size_t resample_latency(const struct resample *r) { return (size_t)speex_resampler_get_output_latency(r->st); }
+void resample_reset(struct resample *r)
+{
+	speex_resampler_reset_mem(r->st);
+}
+size_t resample_latency(const struct resample *r)
+{
+	return (size_t)speex_resampler_get_output_latency(r->st);
+}

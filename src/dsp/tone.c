@@ -1,6 +1,6 @@
-/* TGML compiled once into a list of tones, then read as samples: text -> parse_item -> struct item and its frequencies ->
- * tone_read walks items, repeats and loops, one oscillator per frequency. Numbers are bounded where they enter; nothing is
- * generated ahead, so an endless or day-long tone costs the same as a beep. */
+/* TGML compiled once into a list of tones, then read as samples: text -> parse_item -> struct item and its frequencies
+ * -> tone_read walks items, repeats and loops, one oscillator per frequency. Numbers are bounded where they enter;
+ * nothing is generated ahead, so an endless or day-long tone costs the same as a beep. */
 #include "dsp/tone.h"
 #include "base/mem.h"
 #include "dsp/dtmf.h"
@@ -108,14 +108,14 @@ static int add_item(struct parser *ps, double on_ms, double off_ms, size_t freq_
 		t->items = n;
 	}
 	t->items[t->item_count++] = (struct item){
-		.on_ms = (uint32_t)on_ms,
-		.off_ms = (uint32_t)off_ms,
-		.repeat = ps->repeat,
-		.volume_db = ps->volume_db,
-		.step_db = ps->step_db * ps->dir,
-		.step_ms = ps->dir ? (uint32_t)ps->step_ms : 0,
-		.freq_first = (uint16_t)freq_first,
-		.freq_count = (uint16_t)(t->freq_count - freq_first),
+	    .on_ms = (uint32_t)on_ms,
+	    .off_ms = (uint32_t)off_ms,
+	    .repeat = ps->repeat,
+	    .volume_db = ps->volume_db,
+	    .step_db = ps->step_db * ps->dir,
+	    .step_ms = ps->dir ? (uint32_t)ps->step_ms : 0,
+	    .freq_first = (uint16_t)freq_first,
+	    .freq_count = (uint16_t)(t->freq_count - freq_first),
 	};
 	return ST_OK;
 }
@@ -167,8 +167,8 @@ static int parse_setting(struct parser *ps)
 	static const struct setting {
 		const char *key;
 		double min, max;
-	} keys[] = { { "loops", -1, 1e9 }, { "v", -63, 0 }, { "d", 0, MS_MAX }, { "w", 0, MS_MAX }, { "l", 1, REPEAT_MAX },
-		{ "L", -1, REPEAT_MAX }, { ">", 0, MS_MAX }, { "<", 0, MS_MAX }, { "+", 0, 63 }, { "r", 0, 1e6 }, { "c", 0, 64 } };
+	} keys[] = {{"loops", -1, 1e9}, {"v", -63, 0}, {"d", 0, MS_MAX}, {"w", 0, MS_MAX}, {"l", 1, REPEAT_MAX},
+	    {"L", -1, REPEAT_MAX}, {">", 0, MS_MAX}, {"<", 0, MS_MAX}, {"+", 0, 63}, {"r", 0, 1e6}, {"c", 0, 64}};
 	size_t i, n = 0;
 	double v = 0;
 	int st;
@@ -221,7 +221,8 @@ static int parse_script(struct parser *ps)
 	double on = 0, off = 0;
 
 	while (!st) {
-		while (*ps->p == ';' || *ps->p == '@' || *ps->p == ' ' || *ps->p == '\t' || *ps->p == '\r' || *ps->p == '\n')
+		while (*ps->p == ';' || *ps->p == '@' || *ps->p == ' ' || *ps->p == '\t' || *ps->p == '\r' ||
+		       *ps->p == '\n')
 			ps->p++;
 		if (!*ps->p)
 			break;
@@ -256,8 +257,13 @@ static uint64_t script_samples(const struct tone *t)
 
 int tone_new(struct tone **out, const char *tgml, uint32_t rate_hz, int loops, const char **err)
 {
-	struct parser ps = { .volume_db = -7, .step_db = 0.1, .dur_ms = 250, .wait_ms = 50, .repeat = 1,
-		.script_loops = 1, .outer_loops = 1 };
+	struct parser ps = {.volume_db = -7,
+	    .step_db = 0.1,
+	    .dur_ms = 250,
+	    .wait_ms = 50,
+	    .repeat = 1,
+	    .script_loops = 1,
+	    .outer_loops = 1};
 	int st;
 
 	if (err)
@@ -285,8 +291,9 @@ int tone_new(struct tone **out, const char *tgml, uint32_t rate_hz, int loops, c
 		ps.outer_loops = loops;
 	/* A script of no length would loop for ever without a sample. */
 	ps.t->is_endless = (ps.outer_loops < 0 || ps.script_loops < 0) && script_samples(ps.t) > 0;
-	ps.t->loops = ps.outer_loops < 0 || ps.script_loops < 0 ? 1 :
-		(uint64_t)(ps.outer_loops ? ps.outer_loops : 1) * (uint64_t)(ps.script_loops ? ps.script_loops : 1);
+	ps.t->loops = ps.outer_loops < 0 || ps.script_loops < 0 ? 1
+	                                                        : (uint64_t)(ps.outer_loops ? ps.outer_loops : 1) *
+	                                                              (uint64_t)(ps.script_loops ? ps.script_loops : 1);
 	if (!script_samples(ps.t))
 		ps.t->loops = 1;
 	*out = ps.t;
@@ -377,5 +384,11 @@ void tone_rewind(struct tone *t)
 	t->repeat_at = 0;
 	t->is_started = false;
 }
-bool tone_is_endless(const struct tone *t) { return t->is_endless; }
-uint64_t tone_samples(const struct tone *t) { return t->is_endless ? 0 : script_samples(t) * t->loops; }
+bool tone_is_endless(const struct tone *t)
+{
+	return t->is_endless;
+}
+uint64_t tone_samples(const struct tone *t)
+{
+	return t->is_endless ? 0 : script_samples(t) * t->loops;
+}

@@ -1,5 +1,5 @@
-/* Sound files in and out, by libsndfile. Everything here blocks on the disk: workers only. A reader or writer belongs to
- * one worker job at a time. Samples are int16. err (of FILE_ERR_MAX bytes, may be NULL) gets an English sentence. */
+/* Sound files in and out, by libsndfile. Everything here blocks on the disk: workers only. A reader or writer belongs
+ * to one worker job at a time. Samples are int16. err (of FILE_ERR_MAX bytes, may be NULL) gets an English sentence. */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"
@@ -11,7 +11,7 @@ enum { FILE_ERR_MAX = 160, FILE_PATH_MAX = 4096, FILE_CHANNELS_MAX = 8 };
 
 /* For `show file`, by extension. */
 struct file_format {
-	const char *ext;  /* "wav" */
+	const char *ext; /* "wav" */
 	const char *title;
 	bool can_read, can_write;
 };
@@ -34,8 +34,8 @@ ANY void file_pcm_free(struct file_pcm *pcm);
 /* In chunks, mono at rate_hz (0 = the file's own rate). */
 struct file_reader;
 struct file_info {
-	uint32_t rate_hz, channels; /* of the file itself */
-	uint64_t frames;            /* of the file at its own rate; 0 = not known */
+	uint32_t rate_hz, channels;              /* of the file itself */
+	uint64_t frames;                         /* of the file at its own rate; 0 = not known */
 	char title[80], artist[80], comment[80]; /* tags, or "" */
 };
 ON_WORK int file_reader_open(struct file_reader **out, const char *path, uint32_t rate_hz, char *err);
@@ -49,14 +49,15 @@ ON_WORK void file_reader_close(struct file_reader *r); /* NULL is fine */
 
 struct file_writer;
 struct file_writer_conf {
-	uint32_t rate_hz;       /* of what is given, and of the file where the format allows it; 0 = 8000 */
-	unsigned channels;      /* 1 or 2; 0 = 1 */
-	bool is_append;         /* after what the file has, whose rate and channels then rule (data is converted) */
+	uint32_t rate_hz;  /* of what is given, and of the file where the format allows it; 0 = 8000 */
+	unsigned channels; /* 1 or 2; 0 = 1 */
+	bool is_append;    /* after what the file has, whose rate and channels then rule (data is converted) */
 	const char *title, *artist, *comment; /* tags; NULL = none */
 };
 /* Format by extension; without one: wav. Directories are made where missing. The file appears at once and is
  * readable at any moment (header updated at every sync). */
-ON_WORK int file_writer_open(struct file_writer **out, const char *path, const struct file_writer_conf *conf, char *err);
+ON_WORK int file_writer_open(
+    struct file_writer **out, const char *path, const struct file_writer_conf *conf, char *err);
 /* frames of conf.channels samples each, interleaved. ST_IO when the disk refuses. */
 ON_WORK int file_writer_write(struct file_writer *w, const int16_t *s, size_t frames);
 ON_WORK int file_writer_sync(struct file_writer *w);

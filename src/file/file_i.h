@@ -3,8 +3,8 @@
 #include "file/file.h"
 #include <sndfile.h>
 
-/* What libsndfile is to be told for a path: its format number (0 = unknown extension) and whether the extension alone says
- * it (headerless files). */
+/* What libsndfile is to be told for a path: its format number (0 = unknown extension) and whether the extension alone
+ * says it (headerless files). */
 struct file_sf_kind {
 	int format;
 	bool is_headerless;

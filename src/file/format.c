@@ -41,14 +41,14 @@ enum { HEADERLESS = 1, ONLY_8K_MONO = 2 };
 	X("iff", "Amiga IFF/8SVX", true, true, SF_FORMAT_SVX | SF_FORMAT_PCM_16, 0) \
 	X("sf", "Berkeley/IRCAM", true, true, SF_FORMAT_IRCAM | SF_FORMAT_PCM_16, 0)
 
-#define PUBLIC_ROW(ext, title, reads, writes, format, flags) { ext, title, reads, writes },
-#define PRIVATE_ROW(ext, title, reads, writes, format, flags) { format, flags },
+#define PUBLIC_ROW(ext, title, reads, writes, format, flags) {ext, title, reads, writes},
+#define PRIVATE_ROW(ext, title, reads, writes, format, flags) {format, flags},
 
-const struct file_format file_formats[] = { FORMATS(PUBLIC_ROW) };
+const struct file_format file_formats[] = {FORMATS(PUBLIC_ROW)};
 const size_t file_format_count = sizeof(file_formats) / sizeof(file_formats[0]);
 static const struct row {
 	int format, flags;
-} rows[] = { FORMATS(PRIVATE_ROW) };
+} rows[] = {FORMATS(PRIVATE_ROW)};
 
 const struct file_format *file_format_of(const char *path)
 {
@@ -62,7 +62,7 @@ bool file_sf_kind_of(const char *path, struct file_sf_kind *out)
 {
 	const struct file_format *f = file_format_of(path);
 	const struct row *r = f ? &rows[f - file_formats] : NULL;
-	*out = (struct file_sf_kind){ r ? r->format : 0, r && r->flags & HEADERLESS, r && r->flags & ONLY_8K_MONO };
+	*out = (struct file_sf_kind){r ? r->format : 0, r && r->flags & HEADERLESS, r && r->flags & ONLY_8K_MONO};
 	return r != NULL;
 }
 

@@ -1,5 +1,5 @@
-/* Reading: a regular file is opened by us, decoded by libsndfile in blocks, mixed down to mono, resampled. The resampler's
- * delay is cut off at the head and flushed out at the end, so that a prompt keeps its length. */
+/* Reading: a regular file is opened by us, decoded by libsndfile in blocks, mixed down to mono, resampled. The
+ * resampler's delay is cut off at the head and flushed out at the end, so that a prompt keeps its length. */
 #include "base/mem.h"
 #include "dsp/mix.h"
 #include "dsp/resample.h"
@@ -57,16 +57,17 @@ static void copy_tag(SNDFILE *sf, int which, char *out, size_t cap)
 static int open_sound(struct file_reader *r, const char *path, char *err)
 {
 	struct file_sf_kind kind;
-	SF_INFO si = { 0 };
+	SF_INFO si = {0};
 
 	if (file_sf_kind_of(path, &kind) && kind.is_headerless)
-		si = (SF_INFO){ .format = kind.format, .channels = 1, .samplerate = 8000 };
+		si = (SF_INFO){.format = kind.format, .channels = 1, .samplerate = 8000};
 	r->sf = sf_open_fd(r->fd, SFM_READ, &si, SF_FALSE);
 	if (!r->sf) {
 		file_say(err, "%.80s is not a sound file: %.60s", path, sf_strerror(NULL));
 		return ST_UNSUPPORTED;
 	}
-	if (si.channels < 1 || si.channels > FILE_CHANNELS_MAX || si.samplerate < RATE_MIN || si.samplerate > RATE_MAX) {
+	if (si.channels < 1 || si.channels > FILE_CHANNELS_MAX || si.samplerate < RATE_MIN ||
+	    si.samplerate > RATE_MAX) {
 		file_say(err, "%.80s has %d channels at %d Hz", path, si.channels, si.samplerate);
 		return ST_UNSUPPORTED;
 	}
@@ -119,9 +120,18 @@ int file_reader_open(struct file_reader **out, const char *path, uint32_t rate_h
 	*out = r;
 	return ST_OK;
 }
-void file_reader_close(struct file_reader *r) { mem_unref(r); }
-const struct file_info *file_reader_info(const struct file_reader *r) { return &r->info; }
-uint64_t file_reader_tell(const struct file_reader *r) { return r->told; }
+void file_reader_close(struct file_reader *r)
+{
+	mem_unref(r);
+}
+const struct file_info *file_reader_info(const struct file_reader *r)
+{
+	return &r->info;
+}
+uint64_t file_reader_tell(const struct file_reader *r)
+{
+	return r->told;
+}
 
 /* The next block of mono at the file's rate; false at the end. */
 static bool fill(struct file_reader *r)
@@ -196,7 +206,7 @@ int file_reader_seek(struct file_reader *r, uint64_t sample)
 int file_read_all(const char *path, uint32_t rate_hz, size_t max_samples, struct file_pcm *out, char *err)
 {
 	struct file_reader *r = NULL;
-	struct file_pcm pcm = { 0 };
+	struct file_pcm pcm = {0};
 	size_t cap;
 	int st, n;
 
@@ -239,5 +249,5 @@ int file_read_all(const char *path, uint32_t rate_hz, size_t max_samples, struct
 void file_pcm_free(struct file_pcm *pcm)
 {
 	mem_free(pcm->samples);
-	*pcm = (struct file_pcm){ 0 };
+	*pcm = (struct file_pcm){0};
 }

@@ -1,5 +1,5 @@
-/* Writing: what is given (mono or stereo at the caller's rate) -> the file's channels -> the file's rate -> libsndfile, in
- * small blocks. New files take the caller's shape; appended ones and 8-kHz-only formats keep theirs. */
+/* Writing: what is given (mono or stereo at the caller's rate) -> the file's channels -> the file's rate -> libsndfile,
+ * in small blocks. New files take the caller's shape; appended ones and 8-kHz-only formats keep theirs. */
 #include "base/mem.h"
 #include "dsp/mix.h"
 #include "dsp/resample.h"
@@ -81,16 +81,18 @@ static int open_regular(const char *path, bool is_append, int *fd_out, bool *is_
 	*fd_out = fd;
 	return ST_OK;
 }
-static int open_sound(struct file_writer *w, const char *path, bool is_new, const struct file_writer_conf *conf, char *err)
+static int open_sound(
+    struct file_writer *w, const char *path, bool is_new, const struct file_writer_conf *conf, char *err)
 {
 	struct file_sf_kind kind;
-	SF_INFO si = { 0 };
+	SF_INFO si = {0};
 
 	if (!file_sf_kind_of(path, &kind))
 		kind.format = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
 	if (is_new || kind.is_headerless)
-		si = (SF_INFO){ .format = kind.format, .channels = kind.is_8k_mono ? 1 : (int)w->channels,
-			.samplerate = kind.is_8k_mono ? 8000 : (int)w->rate_hz };
+		si = (SF_INFO){.format = kind.format,
+		    .channels = kind.is_8k_mono ? 1 : (int)w->channels,
+		    .samplerate = kind.is_8k_mono ? 8000 : (int)w->rate_hz};
 	if (is_new && !sf_format_check(&si)) {
 		file_say(err, "%.80s: this format cannot hold %d channels at %d Hz", path, si.channels, si.samplerate);
 		return ST_UNSUPPORTED;
@@ -215,7 +217,10 @@ int file_writer_sync(struct file_writer *w)
 	sf_write_sync(w->sf);
 	return w->first_error;
 }
-uint64_t file_writer_frames(const struct file_writer *w) { return w->frames; }
+uint64_t file_writer_frames(const struct file_writer *w)
+{
+	return w->frames;
+}
 int file_writer_close(struct file_writer *w, char *err)
 {
 	int st;

@@ -52,7 +52,7 @@ static void bye(struct rtcp_item *it)
 }
 int rtcp_next(const uint8_t *p, size_t n, size_t *off, struct rtcp_item *out)
 {
-	struct rtcp_item it = { 0 };
+	struct rtcp_item it = {0};
 	size_t bytes = 0, fixed;
 
 	if (*off >= n)
@@ -77,8 +77,9 @@ int rtcp_next(const uint8_t *p, size_t n, size_t *off, struct rtcp_item *out)
 		if (it.body_bytes < fixed + (size_t)it.count * BLOCK_BYTES)
 			return ST_PARSE;
 		if (it.type == RTCP_SR)
-			it.sr = (struct rtcp_sr){ it.ssrc, (uint64_t)wire_get32(it.body + 4) << 32 | wire_get32(it.body + 8),
-				wire_get32(it.body + 12), wire_get32(it.body + 16), wire_get32(it.body + 20) };
+			it.sr =
+			    (struct rtcp_sr){it.ssrc, (uint64_t)wire_get32(it.body + 4) << 32 | wire_get32(it.body + 8),
+			        wire_get32(it.body + 12), wire_get32(it.body + 16), wire_get32(it.body + 20)};
 		it.blocks = it.body + fixed;
 		it.block_count = it.count;
 	} else if (it.type == RTCP_SDES) {
@@ -104,8 +105,8 @@ bool rtcp_block_get(const struct rtcp_item *it, unsigned i, struct rtcp_block *o
 	lost = (int32_t)(wire_get32(b + 4) & 0xffffff);
 	if (lost & 0x800000)
 		lost -= 0x1000000;
-	*out = (struct rtcp_block){ wire_get32(b), b[4], lost, wire_get32(b + 8), wire_get32(b + 12), wire_get32(b + 16),
-		wire_get32(b + 20) };
+	*out = (struct rtcp_block){
+	    wire_get32(b), b[4], lost, wire_get32(b + 8), wire_get32(b + 12), wire_get32(b + 16), wire_get32(b + 20)};
 	return true;
 }
 
@@ -119,14 +120,17 @@ void rtcp_block_make(struct rtp_source *s, uint32_t last_sr_ntp_mid, uint32_t si
 	s->expected_prior = expected;
 	s->received_prior = s->received;
 	*out = (struct rtcp_block){
-		.ssrc = s->ssrc,
-		.fraction_lost = (uint8_t)(exp_now <= 0 || lost_now <= 0 ? 0 :
-			lost_now >= exp_now ? 255 : lost_now * 256 / exp_now),
-		.lost = (int32_t)(lost > 0x7fffff ? 0x7fffff : lost < -0x800000 ? -0x800000 : lost),
-		.seq_ext = rtp_source_seq_ext(s),
-		.jitter = s->jitter_q4 >> 4,
-		.lsr = last_sr_ntp_mid,
-		.dlsr = last_sr_ntp_mid ? (uint32_t)((uint64_t)since_sr_us * 65536 / 1000000) : 0,
+	    .ssrc = s->ssrc,
+	    .fraction_lost = (uint8_t)(exp_now <= 0 || lost_now <= 0 ? 0
+	                               : lost_now >= exp_now         ? 255
+	                                                             : lost_now * 256 / exp_now),
+	    .lost = (int32_t)(lost > 0x7fffff    ? 0x7fffff
+	                      : lost < -0x800000 ? -0x800000
+	                                         : lost),
+	    .seq_ext = rtp_source_seq_ext(s),
+	    .jitter = s->jitter_q4 >> 4,
+	    .lsr = last_sr_ntp_mid,
+	    .dlsr = last_sr_ntp_mid ? (uint32_t)((uint64_t)since_sr_us * 65536 / 1000000) : 0,
 	};
 }
 

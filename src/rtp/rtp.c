@@ -1,12 +1,12 @@
-/* RTP headers read and written, and the per-source bookkeeping of RFC 3550 appendix A.1, A.3 and A.8. Packets are read in
- * place: every length is checked against what is left before it is used. */
+/* RTP headers read and written, and the per-source bookkeeping of RFC 3550 appendix A.1, A.3 and A.8. Packets are read
+ * in place: every length is checked against what is left before it is used. */
 #include "rtp/rtp.h"
 #include "rtp/wire_i.h"
 #include <string.h>
 
 int rtp_parse(const uint8_t *p, size_t n, struct rtp_packet *out)
 {
-	struct rtp_packet k = { 0 };
+	struct rtp_packet k = {0};
 	size_t at = RTP_HEADER_BYTES;
 
 	if (n < RTP_HEADER_BYTES || p[0] >> 6 != 2)
@@ -57,7 +57,8 @@ int rtp_write(uint8_t *p, size_t cap, const struct rtp_packet *k)
 	size_t at = RTP_HEADER_BYTES;
 
 	/* CSRC lists are read over, never made. */
-	if (k->pt > RTP_PT_MAX || k->csrc_count || k->ext_bytes % 4 || k->ext_bytes / 4 > 65535 || k->payload_bytes > 65535)
+	if (k->pt > RTP_PT_MAX || k->csrc_count || k->ext_bytes % 4 || k->ext_bytes / 4 > 65535 ||
+	    k->payload_bytes > 65535)
 		return ST_INVAL;
 	if (n > cap)
 		return ST_FULL;
@@ -125,7 +126,7 @@ void rtp_source_init(struct rtp_source *s, uint32_t ssrc, uint32_t clock_hz)
 static void jitter(struct rtp_source *s, uint32_t ts, int64_t arrival_us)
 {
 	uint32_t arrival = (uint32_t)((uint64_t)arrival_us / 1000000 * s->clock_hz +
-		(uint64_t)arrival_us % 1000000 * s->clock_hz / 1000000);
+	                              (uint64_t)arrival_us % 1000000 * s->clock_hz / 1000000);
 	uint32_t transit = arrival - ts;
 	int64_t d = (int32_t)(transit - s->transit);
 
@@ -180,7 +181,10 @@ enum rtp_seq_result rtp_source_update(struct rtp_source *s, uint16_t seq, uint32
 		jitter(s, ts, arrival_us);
 	return r;
 }
-uint32_t rtp_source_seq_ext(const struct rtp_source *s) { return s->cycles + s->seq_max; }
+uint32_t rtp_source_seq_ext(const struct rtp_source *s)
+{
+	return s->cycles + s->seq_max;
+}
 uint64_t rtp_source_lost(const struct rtp_source *s)
 {
 	uint64_t expected = s->is_started ? (uint64_t)rtp_source_seq_ext(s) - s->seq_base + 1 : 0;
@@ -190,13 +194,19 @@ static uint32_t jitter_us(const struct rtp_source *s, uint32_t q4)
 {
 	return (uint32_t)((uint64_t)q4 * 1000000 / 16 / s->clock_hz);
 }
-uint32_t rtp_source_jitter_us(const struct rtp_source *s) { return jitter_us(s, s->jitter_q4); }
-uint32_t rtp_source_jitter_max_us(const struct rtp_source *s) { return jitter_us(s, s->jitter_max_q4); }
+uint32_t rtp_source_jitter_us(const struct rtp_source *s)
+{
+	return jitter_us(s, s->jitter_q4);
+}
+uint32_t rtp_source_jitter_max_us(const struct rtp_source *s)
+{
+	return jitter_us(s, s->jitter_max_q4);
+}
 
 uint64_t rtp_seq_extend(uint64_t ref, uint16_t seq)
 {
 	int16_t d = (int16_t)(uint16_t)(seq - (uint16_t)ref);
-	if (d < 0 && ref < (uint64_t)-(int64_t)d)
+	if (d < 0 && ref < (uint64_t) - (int64_t)d)
 		return seq; /* before the first: stays on the first turn */
 	return ref + (uint64_t)(int64_t)d;
 }

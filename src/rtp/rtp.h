@@ -14,10 +14,10 @@ struct rtp_packet {
 	uint8_t pt, csrc_count;
 	uint16_t seq;
 	uint32_t ts, ssrc;
-	uint16_t ext_profile;       /* valid when ext is not NULL */
-	const uint8_t *ext;         /* extension body, borrowed; NULL = none */
+	uint16_t ext_profile; /* valid when ext is not NULL */
+	const uint8_t *ext;   /* extension body, borrowed; NULL = none */
 	size_t ext_bytes;
-	const uint8_t *payload;     /* borrowed; padding removed */
+	const uint8_t *payload; /* borrowed; padding removed */
 	size_t payload_bytes;
 	uint8_t padding_bytes;
 };
@@ -35,8 +35,14 @@ enum rtp_kind { RTP_KIND_NONE, RTP_KIND_RTP, RTP_KIND_RTCP, RTP_KIND_STUN, RTP_K
 ANY enum rtp_kind rtp_classify(const uint8_t *p, size_t n);
 
 /* a - b on the circle of 16 or 32 bits: positive when a is later. */
-static inline int16_t rtp_seq_diff(uint16_t a, uint16_t b) { return (int16_t)(uint16_t)(a - b); }
-static inline int32_t rtp_ts_diff(uint32_t a, uint32_t b) { return (int32_t)(a - b); }
+static inline int16_t rtp_seq_diff(uint16_t a, uint16_t b)
+{
+	return (int16_t)(uint16_t)(a - b);
+}
+static inline int32_t rtp_ts_diff(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
 
 /* One received source. */
 struct rtp_source {
@@ -48,16 +54,22 @@ struct rtp_source {
 	uint64_t expected_prior, received_prior; /* at the last report block */
 	uint32_t transit;
 	bool has_transit;
-	uint32_t jitter_q4;     /* RFC 3550 A.8: estimate scaled by 16, in clock units */
+	uint32_t jitter_q4; /* RFC 3550 A.8: estimate scaled by 16, in clock units */
 	uint32_t jitter_max_q4;
 	uint64_t duplicates, restarts;
 };
-enum rtp_seq_result { RTP_SEQ_OK, RTP_SEQ_LATE /* old or twice */, RTP_SEQ_RESTART /* accepted as a new start */, RTP_SEQ_BAD /* a jump: wait for its successor */ };
+enum rtp_seq_result {
+	RTP_SEQ_OK,
+	RTP_SEQ_LATE /* old or twice */,
+	RTP_SEQ_RESTART /* accepted as a new start */,
+	RTP_SEQ_BAD /* a jump: wait for its successor */
+};
 ANY void rtp_source_init(struct rtp_source *s, uint32_t ssrc, uint32_t clock_hz);
 /* Accounts one packet. arrival_us: monotonic. The first packet is accepted at once (telephony has no probation). */
 ANY enum rtp_seq_result rtp_source_update(struct rtp_source *s, uint16_t seq, uint32_t ts, int64_t arrival_us);
 ANY uint32_t rtp_source_seq_ext(const struct rtp_source *s); /* extended highest sequence number */
-ANY uint64_t rtp_source_lost(const struct rtp_source *s);    /* never negative here; duplicates can hide loss, as in the RFC */
+ANY uint64_t rtp_source_lost(
+    const struct rtp_source *s); /* never negative here; duplicates can hide loss, as in the RFC */
 ANY uint32_t rtp_source_jitter_us(const struct rtp_source *s);
 ANY uint32_t rtp_source_jitter_max_us(const struct rtp_source *s);
 /* The extended number nearest to ref: for buffers that index packets across wraps. */

@@ -1,5 +1,5 @@
-/* Telephone events: a receiver that reports each digit once, however many of its packets come, come twice, or get lost; and
- * a sender that makes the payloads of one digit. An event is known by its RTP timestamp. */
+/* Telephone events: a receiver that reports each digit once, however many of its packets come, come twice, or get lost;
+ * and a sender that makes the payloads of one digit. An event is known by its RTP timestamp. */
 #include "rtp/telev.h"
 #include "rtp/wire_i.h"
 #include <string.h>
@@ -14,13 +14,16 @@ int telev_of_digit(char digit)
 	at = digit ? strchr(digits, digit) : NULL;
 	return at ? (int)(at - digits) : -1;
 }
-char telev_to_digit(uint8_t event) { return event < sizeof(digits) - 1 ? digits[event] : 0; }
+char telev_to_digit(uint8_t event)
+{
+	return event < sizeof(digits) - 1 ? digits[event] : 0;
+}
 
 int telev_parse(const uint8_t *p, size_t n, struct telev_event *out)
 {
 	if (n < TELEV_PAYLOAD_BYTES)
 		return ST_PARSE;
-	*out = (struct telev_event){ p[0], p[1] & 63, p[1] >> 7, wire_get16(p + 2) };
+	*out = (struct telev_event){p[0], p[1] & 63, p[1] >> 7, wire_get16(p + 2)};
 	return ST_OK;
 }
 void telev_write(uint8_t p[TELEV_PAYLOAD_BYTES], const struct telev_event *e)
@@ -32,12 +35,13 @@ void telev_write(uint8_t p[TELEV_PAYLOAD_BYTES], const struct telev_event *e)
 
 static void close_event(struct telev_rx *rx, bool is_end_lost, struct telev_report *report)
 {
-	*report = (struct telev_report){ telev_to_digit(rx->event), rx->duration, is_end_lost };
+	*report = (struct telev_report){telev_to_digit(rx->event), rx->duration, is_end_lost};
 	rx->is_active = false;
 	rx->has_last = true;
 	rx->last_ts = rx->ts;
 }
-bool telev_rx_packet(struct telev_rx *rx, const uint8_t *payload, size_t n, uint32_t ts, int64_t now_us, struct telev_report *report)
+bool telev_rx_packet(
+    struct telev_rx *rx, const uint8_t *payload, size_t n, uint32_t ts, int64_t now_us, struct telev_report *report)
 {
 	struct telev_event e;
 	bool is_filled = false;
@@ -83,13 +87,20 @@ int telev_tx_start(struct telev_tx *tx, char digit, uint32_t ts, uint32_t durati
 		return ST_INVAL;
 	if (tx->is_active)
 		return ST_BUSY;
-	*tx = (struct telev_tx){ .is_active = true, .is_first = true, .event = (uint8_t)event, .volume_dbm0 = 10,
-		.ends_left = TELEV_END_COUNT, .ts = ts, .duration = duration > 65535 ? 65535 : duration ? duration : 1 };
+	*tx = (struct telev_tx){.is_active = true,
+	    .is_first = true,
+	    .event = (uint8_t)event,
+	    .volume_dbm0 = 10,
+	    .ends_left = TELEV_END_COUNT,
+	    .ts = ts,
+	    .duration = duration > 65535 ? 65535
+	                : duration       ? duration
+	                                 : 1};
 	return ST_OK;
 }
 bool telev_tx_next(struct telev_tx *tx, uint32_t step, uint8_t p[TELEV_PAYLOAD_BYTES], bool *is_marked)
 {
-	struct telev_event e = { tx->event, tx->volume_dbm0, false, 0 };
+	struct telev_event e = {tx->event, tx->volume_dbm0, false, 0};
 	if (!tx->is_active)
 		return false;
 	tx->sent = step > tx->duration - tx->sent ? tx->duration : tx->sent + step;

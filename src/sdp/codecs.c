@@ -1,72 +1,72 @@
-/* Codecs by name: the table of RFC 3551's static types and the names FreeSWITCH's codec strings use; codec strings parsed
- * and written; whether two codecs are the same on the wire. Samples are nobody's business here. */
+/* Codecs by name: the table of RFC 3551's static types and the names FreeSWITCH's codec strings use; codec strings
+ * parsed and written; whether two codecs are the same on the wire. Samples are nobody's business here. */
 #include "base/check.h"
 #include "sdp/sdp_i.h"
 #include <string.h>
 
 static const struct sdp_known known[] = {
-	{ "PCMU", 0, 8000, 8000, 1, 20, "", false },
-	{ "PCMA", 8, 8000, 8000, 1, 20, "", false },
-	{ "G722", 9, 8000, 16000, 1, 20, "", false },
-	{ "opus", 102, 48000, 48000, 2, 20, "useinbandfec=1; minptime=10", false },
-	{ "GSM", 3, 8000, 8000, 1, 20, "", false },
-	{ "G723", 4, 8000, 8000, 1, 30, "", false },
-	{ "DVI4", 5, 8000, 8000, 1, 20, "", false },
-	{ "DVI4", 6, 16000, 16000, 1, 20, "", false },
-	{ "LPC", 7, 8000, 8000, 1, 90, "", false },
-	{ "L16", -1, 8000, 8000, 1, 20, "", false },
-	{ "L16", -1, 16000, 16000, 1, 20, "", false },
-	{ "L16", 11, 44100, 44100, 1, 20, "", false },
-	{ "L16", 10, 44100, 44100, 2, 20, "", false },
-	{ "L16", -1, 48000, 48000, 1, 20, "", false },
-	{ "L16", -1, 32000, 32000, 1, 20, "", false },
-	{ "QCELP", 12, 8000, 8000, 1, 20, "", false },
-	{ "CN", 13, 8000, 8000, 1, 20, "", false },
-	{ "MPA", 14, 90000, 90000, 1, 20, "", false },
-	{ "G728", 15, 8000, 8000, 1, 20, "", false },
-	{ "DVI4", 16, 11025, 11025, 1, 20, "", false },
-	{ "DVI4", 17, 22050, 22050, 1, 20, "", false },
-	{ "G729", 18, 8000, 8000, 1, 20, "annexb=no", false },
-	{ "iLBC", 97, 8000, 8000, 1, 30, "mode=30", false },
-	{ "speex", 98, 8000, 8000, 1, 20, "", false },
-	{ "speex", 99, 16000, 16000, 1, 20, "", false },
-	{ "speex", 100, 32000, 32000, 1, 20, "", false },
-	{ "AMR", 96, 8000, 8000, 1, 20, "octet-align=0", false },
-	{ "AMR-WB", -1, 16000, 16000, 1, 20, "octet-align=0", false },
-	{ "G7221", 107, 16000, 16000, 1, 20, "bitrate=32000", false },
-	{ "G7221", 115, 32000, 32000, 1, 20, "bitrate=48000", false },
-	{ "G726-16", 124, 8000, 8000, 1, 20, "", false },
-	{ "G726-24", 123, 8000, 8000, 1, 20, "", false },
-	{ "G726-32", 122, 8000, 8000, 1, 20, "", false },
-	{ "G726-40", 121, 8000, 8000, 1, 20, "", false },
-	{ "AAL2-G726-16", 124, 8000, 8000, 1, 20, "", false },
-	{ "AAL2-G726-24", 123, 8000, 8000, 1, 20, "", false },
-	{ "AAL2-G726-32", 122, 8000, 8000, 1, 20, "", false },
-	{ "AAL2-G726-40", 121, 8000, 8000, 1, 20, "", false },
-	{ "SILK", -1, 8000, 8000, 1, 20, "", false },
-	{ "SILK", -1, 16000, 16000, 1, 20, "", false },
-	{ "SILK", -1, 24000, 24000, 1, 20, "", false },
-	{ "isac", -1, 16000, 16000, 1, 30, "", false },
-	{ "BV16", 106, 8000, 8000, 1, 20, "", false },
-	{ "BV32", 127, 16000, 16000, 1, 20, "", false },
-	{ "CODEC2", -1, 8000, 8000, 1, 20, "", false },
-	{ "telephone-event", 101, 8000, 8000, 1, 20, "0-15", false },
-	{ "CelB", 25, 90000, 0, 1, 0, "", true },
-	{ "JPEG", 26, 90000, 0, 1, 0, "", true },
-	{ "nv", 28, 90000, 0, 1, 0, "", true },
-	{ "H261", 31, 90000, 0, 1, 0, "", true },
-	{ "MPV", 32, 90000, 0, 1, 0, "", true },
-	{ "MP2T", 33, 90000, 0, 1, 0, "", true },
-	{ "H263", 34, 90000, 0, 1, 0, "", true },
-	{ "H263-1998", -1, 90000, 0, 1, 0, "", true },
-	{ "H263-2000", -1, 90000, 0, 1, 0, "", true },
-	{ "H264", -1, 90000, 0, 1, 0, "", true },
-	{ "H265", -1, 90000, 0, 1, 0, "", true },
-	{ "VP8", -1, 90000, 0, 1, 0, "", true },
-	{ "VP9", -1, 90000, 0, 1, 0, "", true },
-	{ "AV1", -1, 90000, 0, 1, 0, "", true },
-	{ "THEORA", -1, 90000, 0, 1, 0, "", true },
-	{ "PROXY-VID", -1, 90000, 0, 1, 0, "", true },
+    {"PCMU", 0, 8000, 8000, 1, 20, "", false},
+    {"PCMA", 8, 8000, 8000, 1, 20, "", false},
+    {"G722", 9, 8000, 16000, 1, 20, "", false},
+    {"opus", 102, 48000, 48000, 2, 20, "useinbandfec=1; minptime=10", false},
+    {"GSM", 3, 8000, 8000, 1, 20, "", false},
+    {"G723", 4, 8000, 8000, 1, 30, "", false},
+    {"DVI4", 5, 8000, 8000, 1, 20, "", false},
+    {"DVI4", 6, 16000, 16000, 1, 20, "", false},
+    {"LPC", 7, 8000, 8000, 1, 90, "", false},
+    {"L16", -1, 8000, 8000, 1, 20, "", false},
+    {"L16", -1, 16000, 16000, 1, 20, "", false},
+    {"L16", 11, 44100, 44100, 1, 20, "", false},
+    {"L16", 10, 44100, 44100, 2, 20, "", false},
+    {"L16", -1, 48000, 48000, 1, 20, "", false},
+    {"L16", -1, 32000, 32000, 1, 20, "", false},
+    {"QCELP", 12, 8000, 8000, 1, 20, "", false},
+    {"CN", 13, 8000, 8000, 1, 20, "", false},
+    {"MPA", 14, 90000, 90000, 1, 20, "", false},
+    {"G728", 15, 8000, 8000, 1, 20, "", false},
+    {"DVI4", 16, 11025, 11025, 1, 20, "", false},
+    {"DVI4", 17, 22050, 22050, 1, 20, "", false},
+    {"G729", 18, 8000, 8000, 1, 20, "annexb=no", false},
+    {"iLBC", 97, 8000, 8000, 1, 30, "mode=30", false},
+    {"speex", 98, 8000, 8000, 1, 20, "", false},
+    {"speex", 99, 16000, 16000, 1, 20, "", false},
+    {"speex", 100, 32000, 32000, 1, 20, "", false},
+    {"AMR", 96, 8000, 8000, 1, 20, "octet-align=0", false},
+    {"AMR-WB", -1, 16000, 16000, 1, 20, "octet-align=0", false},
+    {"G7221", 107, 16000, 16000, 1, 20, "bitrate=32000", false},
+    {"G7221", 115, 32000, 32000, 1, 20, "bitrate=48000", false},
+    {"G726-16", 124, 8000, 8000, 1, 20, "", false},
+    {"G726-24", 123, 8000, 8000, 1, 20, "", false},
+    {"G726-32", 122, 8000, 8000, 1, 20, "", false},
+    {"G726-40", 121, 8000, 8000, 1, 20, "", false},
+    {"AAL2-G726-16", 124, 8000, 8000, 1, 20, "", false},
+    {"AAL2-G726-24", 123, 8000, 8000, 1, 20, "", false},
+    {"AAL2-G726-32", 122, 8000, 8000, 1, 20, "", false},
+    {"AAL2-G726-40", 121, 8000, 8000, 1, 20, "", false},
+    {"SILK", -1, 8000, 8000, 1, 20, "", false},
+    {"SILK", -1, 16000, 16000, 1, 20, "", false},
+    {"SILK", -1, 24000, 24000, 1, 20, "", false},
+    {"isac", -1, 16000, 16000, 1, 30, "", false},
+    {"BV16", 106, 8000, 8000, 1, 20, "", false},
+    {"BV32", 127, 16000, 16000, 1, 20, "", false},
+    {"CODEC2", -1, 8000, 8000, 1, 20, "", false},
+    {"telephone-event", 101, 8000, 8000, 1, 20, "0-15", false},
+    {"CelB", 25, 90000, 0, 1, 0, "", true},
+    {"JPEG", 26, 90000, 0, 1, 0, "", true},
+    {"nv", 28, 90000, 0, 1, 0, "", true},
+    {"H261", 31, 90000, 0, 1, 0, "", true},
+    {"MPV", 32, 90000, 0, 1, 0, "", true},
+    {"MP2T", 33, 90000, 0, 1, 0, "", true},
+    {"H263", 34, 90000, 0, 1, 0, "", true},
+    {"H263-1998", -1, 90000, 0, 1, 0, "", true},
+    {"H263-2000", -1, 90000, 0, 1, 0, "", true},
+    {"H264", -1, 90000, 0, 1, 0, "", true},
+    {"H265", -1, 90000, 0, 1, 0, "", true},
+    {"VP8", -1, 90000, 0, 1, 0, "", true},
+    {"VP9", -1, 90000, 0, 1, 0, "", true},
+    {"AV1", -1, 90000, 0, 1, 0, "", true},
+    {"THEORA", -1, 90000, 0, 1, 0, "", true},
+    {"PROXY-VID", -1, 90000, 0, 1, 0, "", true},
 };
 
 const struct sdp_known *sdp_known_find(struct sv name, uint32_t clock_hz)
@@ -123,7 +123,7 @@ static int apply_field(struct sdp_codec *c, struct sv field)
 	static const struct {
 		char unit;
 		uint32_t min, max;
-	} units[] = { { 'h', 4000, 192000 }, { 'k', 4000, 192000 }, { 'i', 1, 400 }, { 'b', 0, 10000000 }, { 'c', 1, 8 } };
+	} units[] = {{'h', 4000, 192000}, {'k', 4000, 192000}, {'i', 1, 400}, {'b', 0, 10000000}, {'c', 1, 8}};
 	uint32_t v;
 
 	if (field.n < 2 || sv_u32(sv_sub(field, 0, field.n - 1), &v))
@@ -142,7 +142,7 @@ static int apply_field(struct sdp_codec *c, struct sv field)
 			break;
 		case 'c':
 			/* opus is opus/48000/2 on the wire whatever it carries */
-			if (strcmp(c->name, "opus"))
+			if (strcmp(c->name, "opus") != 0)
 				c->channels = (uint8_t)v;
 			break;
 		default:
@@ -185,7 +185,7 @@ static int parse_item(struct sv item, struct sdp_codec *c)
 }
 int sdp_codecs_parse(struct sv text, struct sdp_codecs *out, bool *has_video, struct sv *bad)
 {
-	struct sdp_codecs list = { 0 };
+	struct sdp_codecs list = {0};
 	bool is_video_seen = false;
 
 	while (text.n) {
@@ -217,7 +217,8 @@ int sdp_codecs_write(const struct sdp_codecs *c, struct buf *out)
 	int st = ST_OK;
 	for (size_t i = 0; i < c->count && !st; i++) {
 		const struct sdp_codec *v = &c->v[i];
-		st = buf_printf(out, "%s%s%s%s@%uh", i ? "," : "", v->name, v->fmtp[0] ? "~" : "", v->fmtp, v->clock_hz);
+		st =
+		    buf_printf(out, "%s%s%s%s@%uh", i ? "," : "", v->name, v->fmtp[0] ? "~" : "", v->fmtp, v->clock_hz);
 		if (!st && v->ptime_ms)
 			st = buf_printf(out, "@%ui", v->ptime_ms);
 		if (!st && v->bitrate)
@@ -246,8 +247,8 @@ bool sdp_codec_is_same(const struct sdp_codec *a, const struct sdp_codec *b)
 	/* Parameters that change the bits on the wire, with what their absence means. */
 	static const struct {
 		const char *codec, *param, *absent;
-	} decides[] = { { "AMR", "octet-align", "0" }, { "AMR-WB", "octet-align", "0" }, { "AMR", "interleaving", "" },
-		{ "AMR-WB", "interleaving", "" }, { "iLBC", "mode", "30" }, { "G7221", "bitrate", "" } };
+	} decides[] = {{"AMR", "octet-align", "0"}, {"AMR-WB", "octet-align", "0"}, {"AMR", "interleaving", ""},
+	    {"AMR-WB", "interleaving", ""}, {"iLBC", "mode", "30"}, {"G7221", "bitrate", ""}};
 	struct sv name = sv_of(a->name), va, vb;
 
 	if (!sv_isi(name, b->name) || a->clock_hz != b->clock_hz || a->channels != b->channels)
@@ -266,7 +267,7 @@ bool sdp_codec_is_same(const struct sdp_codec *a, const struct sdp_codec *b)
 }
 bool sdp_mode_parse(struct sv text, enum sdp_mode *out)
 {
-	static const char *const names[] = { "generous", "greedy", "scrooge" };
+	static const char *const names[] = {"generous", "greedy", "scrooge"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
 		if (sv_isi(text, names[i])) {
 			*out = (enum sdp_mode)i;

@@ -1,17 +1,23 @@
-/* Which codec both sides take. The peer's formats become struct sdp_codec; a policy's lists are walked over them (or the
- * other way round, by mode); telephone-event and CN go beside; address and direction are read from the line. The result
- * is a struct sdp_plan; no text is written here. */
-#include "sdp/match_i.h"
+/* Which codec both sides take. The peer's formats become struct sdp_codec; a policy's lists are walked over them (or
+ * the other way round, by mode); telephone-event and CN go beside; address and direction are read from the line. The
+ * result is a struct sdp_plan; no text is written here. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "sdp/match_i.h"
 #include <string.h>
 
-static bool is_plain_rtp(struct sv proto) { return sv_isi(proto, "RTP/AVP") || sv_isi(proto, "RTP/AVPF"); }
+static bool is_plain_rtp(struct sv proto)
+{
+	return sv_isi(proto, "RTP/AVP") || sv_isi(proto, "RTP/AVPF");
+}
 static bool is_secure_rtp(struct sv proto)
 {
 	return sv_isi(proto, "RTP/SAVP") || sv_isi(proto, "RTP/SAVPF") || sv_startsi(proto, SV("UDP/TLS/RTP/"));
 }
-static bool is_named(const struct sdp_format *f, const char *name) { return sv_isi(f->name, name); }
+static bool is_named(const struct sdp_format *f, const char *name)
+{
+	return sv_isi(f->name, name);
+}
 
 static void codec_of_format(const struct sdp_format *f, struct sdp_codec *c)
 {
@@ -29,7 +35,7 @@ static void codec_of_format(const struct sdp_format *f, struct sdp_codec *c)
 /* Formats that carry audio of their own: named, with a payload type, and not one of the helpers. */
 static bool is_codec(const struct sdp_format *f)
 {
-	static const char *const helpers[] = { "telephone-event", "CN", "red", "rtx", "ulpfec", "flexfec-03", "tone" };
+	static const char *const helpers[] = {"telephone-event", "CN", "red", "rtx", "ulpfec", "flexfec-03", "tone"};
 	if (f->pt < 0 || !f->name.n || f->name.n >= SDP_NAME_MAX)
 		return false;
 	for (size_t i = 0; i < ARRAY_COUNT(helpers); i++)
@@ -68,7 +74,8 @@ static bool is_ptime_possible(const struct sdp_codec *c, unsigned ms)
 	return ms >= unit && ms <= 120 && ms % unit == 0;
 }
 /* ours: what the preference named, 0 = nothing. */
-static uint16_t choose_ptime(const struct sdp_policy *p, const struct sdp_codec *c, unsigned ours, const struct sdp_media *m)
+static uint16_t choose_ptime(
+    const struct sdp_policy *p, const struct sdp_codec *c, unsigned ours, const struct sdp_media *m)
 {
 	unsigned ms = ours ? ours : sdp_ptime_default(p, c);
 	if (m->ptime_ms && !p->is_ptime_kept && is_ptime_possible(c, m->ptime_ms))
@@ -168,12 +175,16 @@ static int find_cn(const struct sdp *s, const struct sdp_media *m, uint32_t cloc
 
 /* ---- address and direction ---- */
 
-static bool is_unspecified(struct sv host) { return sv_is(host, "0.0.0.0") || sv_is(host, "::") || sv_is(host, "0::0"); }
+static bool is_unspecified(struct sv host)
+{
+	return sv_is(host, "0.0.0.0") || sv_is(host, "::") || sv_is(host, "0::0");
+}
 static bool is_host_name(struct sv host)
 {
 	for (size_t i = 0; i < host.n; i++) {
 		char c = host.p[i];
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.'))
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+		        c == '.'))
 			return false;
 	}
 	return host.n > 0;
@@ -192,7 +203,10 @@ static int read_line(const struct sdp_media *m, const struct sdp_policy *p, stru
 	plan->remote_port = m->port;
 	plan->is_rtcp_mux = m->is_rtcp_mux && p->is_rtcp_mux_allowed;
 	sdp_copy(plan->remote_rtcp_host, sizeof(plan->remote_rtcp_host), rtcp);
-	plan->remote_rtcp_port = plan->is_rtcp_mux ? m->port : m->rtcp_port ? m->rtcp_port : m->port < 65535 ? m->port + 1 : 0;
+	plan->remote_rtcp_port = plan->is_rtcp_mux ? m->port
+	                         : m->rtcp_port    ? m->rtcp_port
+	                         : m->port < 65535 ? m->port + 1
+	                                           : 0;
 	if (is_unspecified(m->conn.host)) /* the old way to hold (RFC 2543) */
 		dir &= ~(unsigned)SDP_RECVONLY;
 	plan->remote_dir = (enum sdp_dir)dir;
@@ -224,8 +238,7 @@ static void note_others(const struct sdp *s, struct sdp_plan *plan)
 int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, struct sdp_plan *plan)
 {
 	const char *why = "no audio line";
-	struct matcher x = { .p = p, .out = &plan->codecs };
-	int st = ST_UNSUPPORTED;
+	struct matcher x = {.p = p, .out = &plan->codecs};
 
 	for (size_t i = 0; i < s->media_count; i++) {
 		const struct sdp_media *m = &s->media[i];
@@ -236,7 +249,8 @@ int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, struct sdp_
 			continue;
 		}
 		if (!is_plain_rtp(m->proto)) {
-			why = is_secure_rtp(m->proto) ? "only secure audio (SRTP) is offered" : "the transport of the audio line is not RTP/AVP";
+			why = is_secure_rtp(m->proto) ? "only secure audio (SRTP) is offered"
+			                              : "the transport of the audio line is not RTP/AVP";
 			continue;
 		}
 		x.m = m;
@@ -246,7 +260,7 @@ int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, struct sdp_
 			why = "no common codec";
 			continue;
 		}
-		if ((st = read_line(m, p, plan))) {
+		if (read_line(m, p, plan)) {
 			why = plan->why;
 			continue;
 		}
@@ -265,18 +279,18 @@ static const struct sdp_run_codec *offered_codec(const struct sdp_running *r, co
 	for (size_t i = 0; i < r->codec_count; i++) {
 		const struct sdp_run_codec *k = &r->codecs[i];
 		if (k->is_used && k->clock_hz == c->clock_hz && k->channels == c->channels &&
-			sv_isi(sv_sub(sv_of(c->name), 0, sizeof(k->name) - 1), k->name))
+		    sv_isi(sv_sub(sv_of(c->name), 0, sizeof(k->name) - 1), k->name))
 			return k;
 	}
 	return NULL;
 }
 static const struct sdp_run_codec *offered_events(const struct sdp_running *r, uint32_t clock_hz)
 {
-	struct sdp_codec te = { .name = "telephone-event", .clock_hz = clock_hz, .channels = 1 };
+	struct sdp_codec te = {.name = "telephone-event", .clock_hz = clock_hz, .channels = 1};
 	return offered_codec(r, &te);
 }
 static void answered_codecs(const struct sdp *s, const struct sdp_media *m, const struct sdp_policy *p,
-	const struct sdp_running *r, struct sdp_codecs *out)
+    const struct sdp_running *r, struct sdp_codecs *out)
 {
 	struct sdp_codecs theirs;
 
@@ -300,7 +314,8 @@ static void answered_codecs(const struct sdp *s, const struct sdp_media *m, cons
 			out->count++;
 	}
 }
-int sdp_match_answer(const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan)
+int sdp_match_answer(
+    const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan)
 {
 	const struct sdp_run_codec *te;
 	const struct sdp_media *m;
@@ -345,7 +360,7 @@ int sdp_match_answer(const struct sdp *s, const struct sdp_policy *p, const stru
 
 void sdp_answer_fmtp(const struct sdp_policy *p, const struct sdp_codec *accepted, char out[SDP_FMTP_MAX])
 {
-	static const char *const decisive[] = { "AMR", "AMR-WB", "iLBC", "G7221" };
+	static const char *const decisive[] = {"AMR", "AMR-WB", "iLBC", "G7221"};
 	const struct sdp_codec *want = wanted(p->first, accepted);
 	const struct sdp_known *k = sdp_known_find(sv_of(accepted->name), accepted->clock_hz);
 

@@ -3,7 +3,9 @@
 #include "sdp/sdp_i.h"
 
 int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, struct sdp_plan *plan);
-int sdp_match_answer(const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan);
+int sdp_match_answer(
+    const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan);
 uint16_t sdp_ptime_default(const struct sdp_policy *p, const struct sdp_codec *c);
-/* What an answer says in fmtp for an accepted codec (whose fmtp is the peer's): our own, or the peer's where it decides. */
+/* What an answer says in fmtp for an accepted codec (whose fmtp is the peer's): our own, or the peer's where it
+ * decides. */
 void sdp_answer_fmtp(const struct sdp_policy *p, const struct sdp_codec *accepted, char out[SDP_FMTP_MAX]);

@@ -1,6 +1,7 @@
-/* Offers and answers written, and the memory of a dialog between them: struct sdp_running keeps every payload number ever
- * agreed, the m= lines in order, and a hash of the last body, so that o= moves only when the rest did. Which codec is
- * taken is decided in match.c; here its result becomes text. Work is done on copies: a failed call changes nothing. */
+/* Offers and answers written, and the memory of a dialog between them: struct sdp_running keeps every payload number
+ * ever agreed, the m= lines in order, and a hash of the last body, so that o= moves only when the rest did. Which codec
+ * is taken is decided in match.c; here its result becomes text. Work is done on copies: a failed call changes nothing.
+ */
 #include "base/mem.h"
 #include "sdp/match_i.h"
 #include <string.h>
@@ -14,7 +15,8 @@ static struct sdp_run_codec *run_find(struct sdp_running *r, struct sv name, uin
 	for (size_t i = 0; i < r->codec_count; i++) {
 		struct sdp_run_codec *c = &r->codecs[i];
 		/* Names longer than the slot are compared by what fits. */
-		if (sv_isi(sv_sub(name, 0, sizeof(c->name) - 1), c->name) && c->clock_hz == clock_hz && c->channels == channels)
+		if (sv_isi(sv_sub(name, 0, sizeof(c->name) - 1), c->name) && c->clock_hz == clock_hz &&
+		    c->channels == channels)
 			return c;
 	}
 	return NULL;
@@ -25,7 +27,8 @@ static void run_drop(struct sdp_running *r, size_t i)
 	r->codec_count--;
 }
 /* Notes a codec with its numbers; another codec that held pt_recv loses it; the oldest unused one makes room. */
-static void run_set(struct sdp_running *r, struct sv name, uint32_t clock_hz, unsigned channels, int pt_recv, int pt_send)
+static void run_set(
+    struct sdp_running *r, struct sv name, uint32_t clock_hz, unsigned channels, int pt_recv, int pt_send)
 {
 	struct sdp_run_codec *c = run_find(r, name, clock_hz, channels);
 	if (!c || c->pt_recv != pt_recv)
@@ -47,8 +50,8 @@ static void run_set(struct sdp_running *r, struct sv name, uint32_t clock_hz, un
 		c->clock_hz = clock_hz;
 		c->channels = (uint8_t)channels;
 	}
-	c->pt_recv = (int8_t)pt_recv;
-	c->pt_send = (int8_t)pt_send;
+	c->pt_recv = (int16_t)pt_recv;
+	c->pt_send = (int16_t)pt_send;
 	c->is_used = true;
 }
 static void run_unuse(struct sdp_running *r)
@@ -64,21 +67,30 @@ struct numbers {
 	uint32_t taken[4]; /* bits */
 	int reserved;      /* telephone-event's, -1 = none */
 };
-static bool is_taken(const struct numbers *n, int pt) { return n->taken[pt / 32] >> (pt % 32) & 1; }
-static void take(struct numbers *n, int pt) { n->taken[pt / 32] |= 1u << (pt % 32); }
-/* The number this dialog used before, else the first free one of the wishes, else the first free dynamic one; -1 = none. */
+static bool is_taken(const struct numbers *n, int pt)
+{
+	return n->taken[pt / 32] >> (pt % 32) & 1;
+}
+static void take(struct numbers *n, int pt)
+{
+	n->taken[pt / 32] |= 1u << (pt % 32);
+}
+/* The number this dialog used before, else the first free one of the wishes, else the first free dynamic one; -1 =
+ * none. */
 static int number_for(struct numbers *n, struct sv name, uint32_t clock_hz, unsigned channels, int wish, int wish2)
 {
 	const struct sdp_run_codec *before = run_find(n->r, name, clock_hz, channels);
-	const int wishes[3] = { before ? before->pt_recv : -1, wish, wish2 };
+	const int wishes[3] = {before ? before->pt_recv : -1, wish, wish2};
 	int pt = -1;
 
 	for (size_t i = 0; i < 3 && pt < 0; i++)
-		if (wishes[i] >= 0 && wishes[i] <= PT_LAST && !is_taken(n, wishes[i]) && (i == 0 || wishes[i] != n->reserved))
+		if (wishes[i] >= 0 && wishes[i] <= PT_LAST && !is_taken(n, wishes[i]) &&
+		    (i == 0 || wishes[i] != n->reserved))
 			pt = wishes[i];
 	for (int i = PT_DYNAMIC_FIRST; i <= PT_LAST && pt < 0; i++) {
 		bool is_known = is_taken(n, i) || i == n->reserved;
-		for (size_t k = 0; k < n->r->codec_count; k++) /* a number once agreed keeps its meaning (RFC 3264, 8.3.2) */
+		for (size_t k = 0; k < n->r->codec_count;
+		     k++) /* a number once agreed keeps its meaning (RFC 3264, 8.3.2) */
 			is_known |= n->r->codecs[k].pt_recv == i;
 		if (!is_known)
 			pt = i;
@@ -97,8 +109,14 @@ static uint64_t hash_text(struct sv v)
 		h = (h ^ (uint8_t)v.p[i]) * 1099511628211u;
 	return h;
 }
-static struct sv user_of(const struct sdp_policy *p) { return p->user.n ? p->user : SV("FreeSWITCH"); }
-static const char *family_of(struct sv host) { return sdp_host_kind(host) == 6 ? "IP6" : "IP4"; }
+static struct sv user_of(const struct sdp_policy *p)
+{
+	return p->user.n ? p->user : SV("FreeSWITCH");
+}
+static const char *family_of(struct sv host)
+{
+	return sdp_host_kind(host) == 6 ? "IP6" : "IP4";
+}
 
 static void put_session(struct buf *b, const struct sdp_policy *p)
 {
@@ -111,7 +129,7 @@ static void put_rtpmap(struct buf *b, int pt, const char *name, uint32_t clock_h
 		buf_printf(b, "/%u", channels);
 	buf_adds(b, "\r\n");
 }
-struct audio_text { /* what the accepted line says */
+struct audio_text {                      /* what the accepted line says */
 	const struct sdp_codecs *codecs; /* pt_recv and fmtp are written */
 	struct {
 		int pt;
@@ -160,7 +178,10 @@ static void put_audio(struct buf *b, const struct sdp_policy *p, const struct au
 static void put_refused(struct buf *b, struct sv kind, struct sv proto, struct sv format)
 {
 	bool is_rtp = sv_startsi(proto, SV("RTP/")) || sv_startsi(proto, SV("UDP/TLS/RTP/"));
-	buf_printf(b, "m=%.*s 0 %.*s %.*s\r\n", SVF(kind), SVF(proto), SVF(is_rtp ? SV("19") : format.n ? format : SV("*")));
+	buf_printf(b, "m=%.*s 0 %.*s %.*s\r\n", SVF(kind), SVF(proto),
+	    SVF(is_rtp     ? SV("19")
+	        : format.n ? format
+	                   : SV("*")));
 }
 /* Puts v= and o= before the body; the version moves when the body or the origin's host did. */
 static int finish(const struct sdp_policy *p, struct sdp_running *r, const struct buf *body, struct buf *out)
@@ -178,7 +199,7 @@ static int finish(const struct sdp_policy *p, struct sdp_running *r, const struc
 	r->body_hash = h;
 	buf_init(&head);
 	buf_printf(&head, "v=0\r\no=%.*s %llu %llu IN %s %.*s\r\n", SVF(user_of(p)), (unsigned long long)id,
-		(unsigned long long)r->version, family_of(p->host), SVF(p->host));
+	    (unsigned long long)r->version, family_of(p->host), SVF(p->host));
 	buf_addv(&head, buf_sv(body));
 	st = head.failed ? ST_NOMEM : buf_addv(out, buf_sv(&head));
 	buf_fini(&head);
@@ -203,7 +224,8 @@ static void offer_codec(struct sdp_codecs *list, const struct sdp_codec *c, stru
 	struct sdp_codec *v;
 	int wish = c->pt_recv >= 0 ? c->pt_recv : c->pt_send, pt;
 
-	if (list->count == OFFER_CODECS_MAX || sv_isi(sv_of(c->name), "telephone-event") || sv_isi(sv_of(c->name), "CN"))
+	if (list->count == OFFER_CODECS_MAX || sv_isi(sv_of(c->name), "telephone-event") ||
+	    sv_isi(sv_of(c->name), "CN"))
 		return;
 	for (size_t i = 0; i < list->count; i++)
 		if (sdp_codec_is_same(&list->v[i], c))
@@ -220,7 +242,7 @@ static void offer_codec(struct sdp_codecs *list, const struct sdp_codec *c, stru
 /* telephone-event at every clock among the codecs; 8000 Hz, else the first, gets the preferred number. */
 static void offer_events(struct audio_text *t, struct numbers *n, int dtmf_pt)
 {
-	uint32_t clocks[TE_CLOCKS_MAX] = { 0 };
+	uint32_t clocks[TE_CLOCKS_MAX] = {0};
 	size_t count = 0, k;
 
 	for (int pass = 0; pass < 2; pass++)
@@ -245,7 +267,7 @@ static void offer_lines(struct buf *b, const struct sdp_policy *p, struct sdp_ru
 	if (!r->line_count) {
 		r->line_count = 1;
 		r->audio_line = 0;
-		r->lines[0] = (struct sdp_run_line){ "audio", "RTP/AVP" };
+		r->lines[0] = (struct sdp_run_line){"audio", "RTP/AVP"};
 	}
 	for (size_t i = 0; i < r->line_count; i++) {
 		if (i != r->audio_line) {
@@ -259,10 +281,10 @@ static void offer_lines(struct buf *b, const struct sdp_policy *p, struct sdp_ru
 int sdp_offer_make(const struct sdp_policy *p, struct sdp_running *r, struct buf *out)
 {
 	struct sdp_running now = *r;
-	struct sdp_codecs list = { 0 };
-	struct audio_text t = { .codecs = &list, .cn_pt = -1, .dir = p->dir };
+	struct sdp_codecs list = {0};
+	struct audio_text t = {.codecs = &list, .cn_pt = -1, .dir = p->dir};
 	int dtmf_pt = p->dtmf_pt ? p->dtmf_pt : 101, st;
-	struct numbers n = { .r = &now, .reserved = dtmf_pt };
+	struct numbers n = {.r = &now, .reserved = dtmf_pt};
 	struct buf body;
 
 	if (!is_policy_usable(p))
@@ -319,8 +341,11 @@ static void remember_answer(struct sdp_running *r, const struct sdp *s, const st
 static void put_answer(struct buf *b, const struct sdp *s, const struct sdp_policy *p, const struct sdp_plan *plan)
 {
 	struct sdp_codecs list = plan->codecs;
-	struct audio_text t = { .codecs = &list, .cn_pt = plan->cn_pt, .dir = plan->local_dir,
-		.ptime_ms = plan->recv.ptime_ms, .is_rtcp_mux = plan->is_rtcp_mux };
+	struct audio_text t = {.codecs = &list,
+	    .cn_pt = plan->cn_pt,
+	    .dir = plan->local_dir,
+	    .ptime_ms = plan->recv.ptime_ms,
+	    .is_rtcp_mux = plan->is_rtcp_mux};
 
 	if (!p->is_all_answered)
 		list.count = 1;
@@ -348,7 +373,8 @@ static int give_up(struct sdp_plan *plan, int st, const char *why)
 	plan->why = why;
 	return st;
 }
-static int answer(struct sv offer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan, struct buf *out)
+static int answer(
+    struct sv offer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan, struct buf *out)
 {
 	struct sdp_running now = *r;
 	struct sdp_plan *found = NULL;
@@ -387,7 +413,8 @@ out:
 	mem_free(s);
 	return st;
 }
-int sdp_answer_make(struct sv offer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan, struct buf *out)
+int sdp_answer_make(
+    struct sv offer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan, struct buf *out)
 {
 	return answer(offer, p, r, plan, out);
 }
@@ -418,7 +445,7 @@ int sdp_answer_accept(struct sv text, const struct sdp_policy *p, struct sdp_run
 		const struct sdp_codec *c = &found->codecs.v[i];
 		struct sdp_run_codec *known = run_find(r, sv_of(c->name), c->clock_hz, c->channels);
 		if (known)
-			known->pt_send = (int8_t)c->pt_send;
+			known->pt_send = c->pt_send;
 	}
 	*plan = *found;
 out:

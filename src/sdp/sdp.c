@@ -1,6 +1,6 @@
 /* The parser and writer of session descriptions. One pass over the lines: views go into bounded arrays, m= lines open a
- * media, a= lines are kept raw and the ones negotiation needs are read into fields. Formats get their names from a=rtpmap
- * or from RFC 3551's table. Nothing is copied and nothing is judged here beyond form. */
+ * media, a= lines are kept raw and the ones negotiation needs are read into fields. Formats get their names from
+ * a=rtpmap or from RFC 3551's table. Nothing is copied and nothing is judged here beyond form. */
 #include "sdp/sdp.h"
 #include "base/mem.h"
 #include "sdp/sdp_i.h"
@@ -27,9 +27,15 @@ struct sv sdp_word(struct sv *rest)
 	return w;
 }
 
-static const char *const dir_names[] = { "inactive", "sendonly", "recvonly", "sendrecv" };
-const char *sdp_dir_name(enum sdp_dir d) { return dir_names[d & 3]; }
-enum sdp_dir sdp_dir_mirror(enum sdp_dir d) { return (enum sdp_dir)(((d & 1) << 1) | ((d >> 1) & 1)); }
+static const char *const dir_names[] = {"inactive", "sendonly", "recvonly", "sendrecv"};
+const char *sdp_dir_name(enum sdp_dir d)
+{
+	return dir_names[d & 3];
+}
+enum sdp_dir sdp_dir_mirror(enum sdp_dir d)
+{
+	return (enum sdp_dir)(((d & 1) << 1) | ((d >> 1) & 1));
+}
 
 int sdp_host_kind(struct sv host)
 {
@@ -84,7 +90,7 @@ static void add_format(struct sdp *s, struct sdp_media *m, struct sv text)
 	}
 	f = &s->formats[s->format_count++];
 	m->format_count++;
-	*f = (struct sdp_format){ .text = text, .pt = -1, .channels = 1 };
+	*f = (struct sdp_format){.text = text, .pt = -1, .channels = 1};
 	if (!sv_startsi(m->proto, SV("RTP/")) && !sv_startsi(m->proto, SV("UDP/TLS/RTP/")))
 		return;
 	if (sv_u32(text, &pt) || pt > 127)
@@ -104,7 +110,7 @@ static int parse_media(struct sdp *s, struct sv v)
 	if (s->media_count == SDP_MEDIA_MAX)
 		return ST_PARSE;
 	m = &s->media[s->media_count];
-	*m = (struct sdp_media){ .format_first = (uint16_t)s->format_count, .dir = s->dir };
+	*m = (struct sdp_media){.format_first = (uint16_t)s->format_count, .dir = s->dir};
 	m->kind = sdp_word(&v);
 	sv_split(sdp_word(&v), '/', &port, &count);
 	m->proto = sdp_word(&v);
@@ -132,7 +138,8 @@ static void attr_rtpmap(struct sdp *s, struct sdp_media *m, struct sv v)
 	v = sv_trim(v);
 	sv_split(v, '/', &name, &v);
 	sv_split(v, '/', &clock, &channels);
-	if (!f || !name.n || sv_u32(sv_trim(clock), &hz) || !hz || (channels.n && (sv_u32(sv_trim(channels), &n) || !n || n > 255)))
+	if (!f || !name.n || sv_u32(sv_trim(clock), &hz) || !hz ||
+	    (channels.n && (sv_u32(sv_trim(channels), &n) || !n || n > 255)))
 		return;
 	f->name = name;
 	f->clock_hz = hz;
@@ -162,7 +169,7 @@ static uint16_t ms_of(struct sv v)
 static void parse_attr(struct sdp *s, struct sv v)
 {
 	struct sdp_media *m = s->media_count ? &s->media[s->media_count - 1] : NULL;
-	struct sdp_attr a = { .media = (int8_t)((int)s->media_count - 1) };
+	struct sdp_attr a = {.media = (int8_t)((int)s->media_count - 1)};
 
 	sv_split(v, ':', &a.name, &a.value);
 	if (s->attr_count < SDP_ATTRS_MAX)
@@ -299,7 +306,8 @@ static void write_attrs(const struct sdp *s, int media, struct buf *b)
 {
 	for (size_t i = 0; i < s->attr_count; i++)
 		if (s->attrs[i].media == media)
-			buf_printf(b, "a=%.*s%s%.*s\r\n", SVF(s->attrs[i].name), s->attrs[i].value.n ? ":" : "", SVF(s->attrs[i].value));
+			buf_printf(b, "a=%.*s%s%.*s\r\n", SVF(s->attrs[i].name), s->attrs[i].value.n ? ":" : "",
+			    SVF(s->attrs[i].value));
 }
 int sdp_write(const struct sdp *s, struct buf *out)
 {

@@ -1,8 +1,8 @@
-/* Session descriptions (RFC 4566, 8866) and offer/answer (RFC 3264) as pure functions: text and policy in, text and plan
- * out. No sockets, no clock, no globals. All functions are ANY: whoever owns the arguments may call.
+/* Session descriptions (RFC 4566, 8866) and offer/answer (RFC 3264) as pure functions: text and policy in, text and
+ * plan out. No sockets, no clock, no globals. All functions are ANY: whoever owns the arguments may call.
  *
- *   offering:   sdp_offer_make(policy, running, &out) ... peer's answer -> sdp_answer_accept(text, policy, running, &plan)
- *   answering:  peer's offer -> sdp_answer_make(text, policy, running, &plan, &out)
+ *   offering:   sdp_offer_make(policy, running, &out) ... peer's answer -> sdp_answer_accept(text, policy, running,
+ * &plan) answering:  peer's offer -> sdp_answer_make(text, policy, running, &plan, &out)
  *
  * struct sdp_running is kept per dialog, zeroed at its start, and handed to every call of that dialog. */
 #pragma once
@@ -13,18 +13,23 @@
 /* ---- the parser ------------------------------------------------------------------------------------------------ */
 
 enum {
-	SDP_TEXT_MAX = 65536,   /* bytes; longer is ST_PARSE */
-	SDP_MEDIA_MAX = 16,     /* m= lines; more is ST_PARSE */
-	SDP_FORMATS_MAX = 64,   /* formats of one m= line; the rest is ignored */
+	SDP_TEXT_MAX = 65536,    /* bytes; longer is ST_PARSE */
+	SDP_MEDIA_MAX = 16,      /* m= lines; more is ST_PARSE */
+	SDP_FORMATS_MAX = 64,    /* formats of one m= line; the rest is ignored */
 	SDP_FORMATS_TOTAL = 256, /* of all lines together; the rest is ignored */
-	SDP_ATTRS_MAX = 512     /* raw attributes of all levels together; the rest is ignored */
+	SDP_ATTRS_MAX = 512      /* raw attributes of all levels together; the rest is ignored */
 };
 
-enum sdp_dir { SDP_INACTIVE = 0, SDP_SENDONLY = 1, SDP_RECVONLY = 2, SDP_SENDRECV = 3 }; /* bit 0 sends, bit 1 receives */
+enum sdp_dir {
+	SDP_INACTIVE = 0,
+	SDP_SENDONLY = 1,
+	SDP_RECVONLY = 2,
+	SDP_SENDRECV = 3
+};                                               /* bit 0 sends, bit 1 receives */
 ANY const char *sdp_dir_name(enum sdp_dir d);    /* "sendrecv" */
 ANY enum sdp_dir sdp_dir_mirror(enum sdp_dir d); /* sendonly <-> recvonly */
 
-struct sdp_conn { /* c= */
+struct sdp_conn {       /* c= */
 	struct sv host; /* as written, without ttl; empty when absent */
 	bool is_ip6;
 };
@@ -33,12 +38,12 @@ struct sdp_attr {
 	int8_t media;          /* index of the m= line, -1 = session */
 };
 struct sdp_format {
-	struct sv text;   /* as in the m= line: "0", "t38" */
-	int16_t pt;       /* 0..127, -1 when it is no payload type */
-	struct sv name;   /* of a=rtpmap, or of RFC 3551's static table; empty = unknown */
+	struct sv text; /* as in the m= line: "0", "t38" */
+	int16_t pt;     /* 0..127, -1 when it is no payload type */
+	struct sv name; /* of a=rtpmap, or of RFC 3551's static table; empty = unknown */
 	uint32_t clock_hz;
 	uint8_t channels;
-	struct sv fmtp;   /* everything after the payload type */
+	struct sv fmtp; /* everything after the payload type */
 };
 struct sdp_media {
 	struct sv kind;  /* "audio" */
@@ -123,20 +128,21 @@ ANY bool sdp_mode_parse(struct sv text, enum sdp_mode *out); /* false leaves out
 /* Read once at the edge from profile and channel variables. Views and pointers are borrowed for the call. */
 struct sdp_policy {
 	const struct sdp_codecs *prefs; /* what we speak, best first */
-	const struct sdp_codecs *first; /* NULL, or the other leg's codecs: tried (and offered) before prefs, in any mode */
+	const struct sdp_codecs
+	    *first; /* NULL, or the other leg's codecs: tried (and offered) before prefs, in any mode */
 	enum sdp_mode mode;
-	struct sv host;                 /* our numeric address as text, v4 or v6 */
-	uint16_t port;                  /* our RTP port */
-	uint16_t rtcp_port;             /* 0 = port + 1, which is not written */
-	int16_t dtmf_pt;                /* telephone-event's preferred number, 0 = 101, -1 = do not speak it */
-	int16_t cn_pt;                  /* comfort noise: 13, or 0/-1 = none */
-	uint16_t ptime_ms;              /* when neither codec nor offer names one; 0 = 20 */
-	enum sdp_dir dir;               /* what we want; SDP_INACTIVE is meant as such: set SDP_SENDRECV in the ordinary case */
-	struct sv user;                 /* o= user and s= name; empty = "FreeSWITCH" */
-	uint64_t session_id;            /* o= id; the first version is one more. 0 = 1 */
-	bool is_rtcp_mux_allowed;       /* answer a=rtcp-mux with a=rtcp-mux */
-	bool is_all_answered;           /* answer with every accepted codec instead of only the chosen one */
-	bool is_ptime_kept;             /* our own ptime even when the peer asks for another */
+	struct sv host;      /* our numeric address as text, v4 or v6 */
+	uint16_t port;       /* our RTP port */
+	uint16_t rtcp_port;  /* 0 = port + 1, which is not written */
+	int16_t dtmf_pt;     /* telephone-event's preferred number, 0 = 101, -1 = do not speak it */
+	int16_t cn_pt;       /* comfort noise: 13, or 0/-1 = none */
+	uint16_t ptime_ms;   /* when neither codec nor offer names one; 0 = 20 */
+	enum sdp_dir dir;    /* what we want; SDP_INACTIVE is meant as such: set SDP_SENDRECV in the ordinary case */
+	struct sv user;      /* o= user and s= name; empty = "FreeSWITCH" */
+	uint64_t session_id; /* o= id; the first version is one more. 0 = 1 */
+	bool is_rtcp_mux_allowed; /* answer a=rtcp-mux with a=rtcp-mux */
+	bool is_all_answered;     /* answer with every accepted codec instead of only the chosen one */
+	bool is_ptime_kept;       /* our own ptime even when the peer asks for another */
 };
 
 enum { SDP_RUN_CODECS = 18, SDP_RUN_LINES = 16 };
@@ -147,7 +153,7 @@ struct sdp_running {
 	uint8_t codec_count, line_count, audio_line;
 	struct sdp_run_codec {
 		char name[14];
-		int8_t pt_recv, pt_send;
+		int16_t pt_recv, pt_send;
 		uint8_t channels, is_used; /* in the offer that is waiting for its answer */
 		uint32_t clock_hz;
 	} codecs[SDP_RUN_CODECS];
@@ -157,35 +163,37 @@ struct sdp_running {
 };
 
 struct sdp_plan {
-	struct sdp_codec send, recv; /* the chosen codec; send and recv differ at most in fmtp */
-	struct sdp_codecs codecs;    /* everything both sides speak, best first; [0] is the chosen one */
+	struct sdp_codec send, recv;        /* the chosen codec; send and recv differ at most in fmtp */
+	struct sdp_codecs codecs;           /* everything both sides speak, best first; [0] is the chosen one */
 	int16_t dtmf_send_pt, dtmf_recv_pt; /* -1 = none: digits travel in-band or by INFO */
 	uint32_t dtmf_clock_hz;
-	int16_t cn_pt;                      /* -1 = none */
-	char remote_host[SDP_HOST_MAX];     /* text as in c=; numeric unless is_remote_name */
+	int16_t cn_pt;                  /* -1 = none */
+	char remote_host[SDP_HOST_MAX]; /* text as in c=; numeric unless is_remote_name */
 	uint16_t remote_port;
 	char remote_rtcp_host[SDP_HOST_MAX];
 	uint16_t remote_rtcp_port;
 	bool is_remote_name, is_rtcp_mux;
-	enum sdp_dir remote_dir;  /* as the peer wrote it (0.0.0.0 counts as not receiving) */
-	enum sdp_dir local_dir;   /* what holds for us: bit 0 we send, bit 1 we receive */
-	bool is_hold;             /* the peer holds us: sendonly, inactive or c=0.0.0.0 */
-	bool has_video, has_t38;  /* the peer offered it (and was refused) */
-	uint8_t line;             /* index of the audio line */
-	const char *why;          /* after a failure: static English text, else NULL */
+	enum sdp_dir remote_dir; /* as the peer wrote it (0.0.0.0 counts as not receiving) */
+	enum sdp_dir local_dir;  /* what holds for us: bit 0 we send, bit 1 we receive */
+	bool is_hold;            /* the peer holds us: sendonly, inactive or c=0.0.0.0 */
+	bool has_video, has_t38; /* the peer offered it (and was refused) */
+	uint8_t line;            /* index of the audio line */
+	const char *why;         /* after a failure: static English text, else NULL */
 };
 
 /* Appends an offer to out. Re-offers keep payload numbers and refused lines; the o= version moves only when the body
  * changed. ST_INVAL when the policy has no codec, host or port. On failure running is unchanged. */
 ANY int sdp_offer_make(const struct sdp_policy *p, struct sdp_running *r, struct buf *out);
 /* Answers an offer. ST_PARSE for what is no SDP; ST_UNSUPPORTED (SIP 488; plan->why says it, the rest of plan is zero)
- * when no audio line fits. On failure running and out are unchanged. Every m= line is answered, in order: the first usable
- * audio line is accepted, all others get port 0. The offerer's payload numbers are used. */
-ANY int sdp_answer_make(struct sv offer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan, struct buf *out);
+ * when no audio line fits. On failure running and out are unchanged. Every m= line is answered, in order: the first
+ * usable audio line is accepted, all others get port 0. The offerer's payload numbers are used. */
+ANY int sdp_answer_make(
+    struct sv offer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan, struct buf *out);
 /* As sdp_answer_make without writing: what the answer would be (late negotiation; running untouched). */
-ANY int sdp_answer_plan(struct sv offer, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan);
-/* Takes the peer's answer to the last offer of running. May be repeated (183, then 200). ST_UNSUPPORTED when the line was
- * refused or names no codec that was offered. */
+ANY int sdp_answer_plan(
+    struct sv offer, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan);
+/* Takes the peer's answer to the last offer of running. May be repeated (183, then 200). ST_UNSUPPORTED when the line
+ * was refused or names no codec that was offered. */
 ANY int sdp_answer_accept(struct sv answer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan);
 /* Everything an offer's usable audio line names, in the offerer's order, whether we know it or not (without
  * telephone-event and CN): the list for policy.first of the other leg and FreeSWITCH's ep_codec_string. */

@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (!(st = rtcp_next(data, size, &off, &it))) {
 		if (it.body < data || it.body + it.body_bytes > data + size || off > size)
 			abort();
-		if (it.text && ((const uint8_t *)it.text < it.body || (const uint8_t *)it.text + it.text_bytes > it.body + it.body_bytes))
+		if (it.text && ((const uint8_t *)it.text < it.body ||
+		                   (const uint8_t *)it.text + it.text_bytes > it.body + it.body_bytes))
 			abort();
 		for (unsigned i = 0; rtcp_block_get(&it, i, &b); i++) {
 			rtcp_round_trip_us(&b, 12345);

@@ -6,9 +6,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct telev_rx rx = { 0 };
-	struct telev_tx tx = { 0 };
-	struct telev_report r = { 0 };
+	struct telev_rx rx = {0};
+	struct telev_tx tx = {0};
+	struct telev_report r = {0};
 	uint32_t ts = 0;
 	int64_t now = 0;
 	size_t packets = 0, reports = 0;

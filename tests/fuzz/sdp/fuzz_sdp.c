@@ -1,5 +1,6 @@
 /* One dialog fed with arbitrary descriptions: parsed, written and parsed again to the same; answered under several
- * policies; our offer answered by them. Whatever is written must parse, and an answer must be as long in lines as its offer. */
+ * policies; our offer answered by them. Whatever is written must parse, and an answer must be as long in lines as its
+ * offer. */
 #include "base/mem.h"
 #include "sdp/sdp.h"
 #include <stdlib.h>
@@ -24,7 +25,8 @@ static void round_trip(struct sv text, size_t *lines)
 	want(sdp_write(a, &out) == ST_OK);
 	if (!a->is_cut && out.n <= SDP_TEXT_MAX) {
 		want(sdp_parse_new(buf_sv(&out), &b) == ST_OK);
-		want(a->media_count == b->media_count && a->format_count == b->format_count && a->attr_count == b->attr_count);
+		want(a->media_count == b->media_count && a->format_count == b->format_count &&
+		     a->attr_count == b->attr_count);
 	}
 	buf_fini(&out);
 	mem_free(a);
@@ -39,7 +41,7 @@ static void check_text(const struct buf *b, size_t lines)
 }
 static void dialog(struct sv text, const struct sdp_policy *p, size_t lines)
 {
-	struct sdp_running r = { 0 };
+	struct sdp_running r = {0};
 	struct sdp_plan plan;
 	struct buf out;
 
@@ -67,10 +69,14 @@ static void dialog(struct sv text, const struct sdp_policy *p, size_t lines)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sv text = { (const char *)data, size };
+	struct sv text = {(const char *)data, size};
 	struct sdp_codecs prefs, first;
-	struct sdp_policy p = { .prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV, .cn_pt = 13,
-		.is_rtcp_mux_allowed = true };
+	struct sdp_policy p = {.prefs = &prefs,
+	    .host = SV("10.0.0.1"),
+	    .port = 4000,
+	    .dir = SDP_SENDRECV,
+	    .cn_pt = 13,
+	    .is_rtcp_mux_allowed = true};
 	size_t lines;
 	struct buf out;
 

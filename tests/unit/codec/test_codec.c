@@ -77,7 +77,8 @@ static int test_known_values(void)
 }
 static int test_translate(void)
 {
-	const struct codec_ops *u = codec_find("pcmu", 0, 0), *a = codec_find("PCMA", 8000, 1), *l = codec_find("L16", 8000, 0);
+	const struct codec_ops *u = codec_find("pcmu", 0, 0), *a = codec_find("PCMA", 8000, 1),
+	                       *l = codec_find("L16", 8000, 0);
 	uint8_t in[256], out[256];
 
 	EXPECT(u && a && l);
@@ -122,8 +123,8 @@ static int test_round_trip(void)
 static int test_l16(void)
 {
 	const struct codec_ops *c = codec_find("L16", 16000, 1);
-	const int16_t in[2] = { 0x1234, -2 };
-	const uint8_t odd[3] = { 1, 2, 3 };
+	const int16_t in[2] = {0x1234, -2};
+	const uint8_t odd[3] = {1, 2, 3};
 	uint8_t out[4];
 	int16_t back[4];
 
@@ -134,5 +135,5 @@ static int test_l16(void)
 	return 0;
 }
 
-TEST_MAIN({ "encode all", test_encode_all }, { "decode all", test_decode_all }, { "known values", test_known_values },
-	{ "translate", test_translate }, { "round trip", test_round_trip }, { "l16", test_l16 })
+TEST_MAIN({"encode all", test_encode_all}, {"decode all", test_decode_all}, {"known values", test_known_values},
+    {"translate", test_translate}, {"round trip", test_round_trip}, {"l16", test_l16})

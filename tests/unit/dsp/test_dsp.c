@@ -17,7 +17,10 @@
 enum { SECOND = 8000 };
 static int16_t pcm[60 * SECOND];
 
-static bool is_near(double got, double want, double part) { return fabs(got - want) <= fabs(want) * part + 1; }
+static bool is_near(double got, double want, double part)
+{
+	return fabs(got - want) <= fabs(want) * part + 1;
+}
 static void sine(int16_t *out, size_t n, uint32_t rate, double hz, double peak)
 {
 	for (size_t i = 0; i < n; i++)
@@ -30,7 +33,8 @@ static long play(const char *tgml, int loops)
 	size_t n = 0, m;
 	if (tone_new(&t, tgml, SECOND, loops, NULL))
 		return -1;
-	while (n < ARRAY_COUNT(pcm) && (m = tone_read(t, pcm + n, 160 < ARRAY_COUNT(pcm) - n ? 160 : ARRAY_COUNT(pcm) - n)) > 0)
+	while (n < ARRAY_COUNT(pcm) &&
+	       (m = tone_read(t, pcm + n, 160 < ARRAY_COUNT(pcm) - n ? 160 : ARRAY_COUNT(pcm) - n)) > 0)
 		n += m;
 	mem_unref(t);
 	return (long)n;
@@ -61,41 +65,41 @@ static int test_tgml_lengths(void)
 		const char *tgml;
 		long ms; /* -1 = does not compile */
 	} rows[] = {
-		{ "%(1000,0,350)", 1000 },
-		{ "%(100,200,350);%(300,400,350)", 1000 },
-		{ "%(100,0,350)%(100,0,350)\n%(100, 0, 350 )", 300 },
-		{ "%(500, 0, 620)", 500 },
-		{ "%(274,0,913.8);%(274,0,1370.6);%(380,0,1776.7)", 928 },
-		{ "%(100,100,350);loops=3", 600 },
-		{ "L=3;%(100,100,350)", 600 },
-		{ "l=3;%(100,100,350);%(100,0,1)", 900 },
-		{ "L=2;%(100,0,350);loops=2", 400 },
-		{ "v=-7;%(100,0,941.0,1477.0);v=-7;>=2;+=.1;%(1400,0,350,440)", 1500 },
-		{ "d=100;w=40;123", 420 },
-		{ "123", 900 },
-		{ "7(1000,500)", 1500 },
-		{ "0800500005", 3000 },
-		{ "*#abcdABCD", 3000 },
-		{ "%(400,200,383,417)@%(400,0,383)", 1000 },
-		{ "c=1;r=16000;%(100,0,1)", 100 },
-		{ "%(0,0,440)", 0 },
-		{ "%(0,0,440);loops=-1", 0 },
-		{ "%(100)", 100 },
-		{ "%(100,0,0)", 100 },
-		{ "%(200,0,500,600,700)", 200 },
-		{ "", -1 },
-		{ ";;", -1 },
-		{ "%", -1 },
-		{ "%(", -1 },
-		{ "%(100,0,350", -1 },
-		{ "%(,0,350)", -1 },
-		{ "%(-5,0,350)", -1 },
-		{ "%(99999999999,0,350)", -1 },
-		{ "v=3;%(100,0,350)", -1 },
-		{ "v=;%(100,0,350)", -1 },
-		{ "hello", -1 },
-		{ "l=0;1", -1 },
-		{ "%(1,0,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)", -1 },
+	    {"%(1000,0,350)", 1000},
+	    {"%(100,200,350);%(300,400,350)", 1000},
+	    {"%(100,0,350)%(100,0,350)\n%(100, 0, 350 )", 300},
+	    {"%(500, 0, 620)", 500},
+	    {"%(274,0,913.8);%(274,0,1370.6);%(380,0,1776.7)", 928},
+	    {"%(100,100,350);loops=3", 600},
+	    {"L=3;%(100,100,350)", 600},
+	    {"l=3;%(100,100,350);%(100,0,1)", 900},
+	    {"L=2;%(100,0,350);loops=2", 400},
+	    {"v=-7;%(100,0,941.0,1477.0);v=-7;>=2;+=.1;%(1400,0,350,440)", 1500},
+	    {"d=100;w=40;123", 420},
+	    {"123", 900},
+	    {"7(1000,500)", 1500},
+	    {"0800500005", 3000},
+	    {"*#abcdABCD", 3000},
+	    {"%(400,200,383,417)@%(400,0,383)", 1000},
+	    {"c=1;r=16000;%(100,0,1)", 100},
+	    {"%(0,0,440)", 0},
+	    {"%(0,0,440);loops=-1", 0},
+	    {"%(100)", 100},
+	    {"%(100,0,0)", 100},
+	    {"%(200,0,500,600,700)", 200},
+	    {"", -1},
+	    {";;", -1},
+	    {"%", -1},
+	    {"%(", -1},
+	    {"%(100,0,350", -1},
+	    {"%(,0,350)", -1},
+	    {"%(-5,0,350)", -1},
+	    {"%(99999999999,0,350)", -1},
+	    {"v=3;%(100,0,350)", -1},
+	    {"v=;%(100,0,350)", -1},
+	    {"hello", -1},
+	    {"l=0;1", -1},
+	    {"%(1,0,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1)", -1},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		const char *err = NULL;
@@ -184,7 +188,7 @@ static int test_dtmf(void)
 
 static int test_resample(void)
 {
-	static const uint32_t rates[] = { 8000, 11025, 16000, 22050, 32000, 44100, 48000 };
+	static const uint32_t rates[] = {8000, 11025, 16000, 22050, 32000, 44100, 48000};
 	static int16_t in[48000], out[48100];
 
 	for (size_t i = 0; i < ARRAY_COUNT(rates); i++)
@@ -219,7 +223,7 @@ static int test_resample(void)
 }
 static int test_mix(void)
 {
-	int16_t a[4] = { 30000, -30000, 100, -32768 }, b[4] = { 10000, -10000, -50, 0 }, out[8], own[4];
+	int16_t a[4] = {30000, -30000, 100, -32768}, b[4] = {10000, -10000, -50, 0}, out[8], own[4];
 	int32_t acc[4];
 
 	mix_two(out, a, b, 4);
@@ -289,7 +293,7 @@ static int test_noise(void)
 }
 static int test_plc(void)
 {
-	static const uint32_t rates[] = { 8000, 16000, 48000 };
+	static const uint32_t rates[] = {8000, 16000, 48000};
 	static int16_t s[48000], lost[9600];
 
 	for (size_t i = 0; i < ARRAY_COUNT(rates); i++) {
@@ -308,7 +312,7 @@ static int test_plc(void)
 		EXPECT(abs(lost[0] - s[rates[i] / 2]) < 1500);
 		memcpy(first, s, sizeof(first));
 		plc_good(&p, s, frame);
-		EXPECT(memcmp(first, s, frame * 2)); /* cross-faded at its head */
+		EXPECT(memcmp(first, s, frame * 2));                      /* cross-faded at its head */
 		EXPECT(!memcmp(first + frame / 2, s + frame / 2, frame)); /* and only there */
 		for (int k = 0; k < 10; k++)
 			plc_lost(&p, lost, frame);
@@ -317,6 +321,6 @@ static int test_plc(void)
 	return 0;
 }
 
-TEST_MAIN({ "tone frequency", test_tone_frequency }, { "tgml lengths", test_tgml_lengths }, { "tgml decay", test_tgml_decay },
-	{ "tone endless", test_tone_endless }, { "tone oom", test_tone_oom, TEST_OOM }, { "dtmf", test_dtmf },
-	{ "resample", test_resample }, { "mix", test_mix }, { "levels", test_levels }, { "noise", test_noise }, { "plc", test_plc })
+TEST_MAIN({"tone frequency", test_tone_frequency}, {"tgml lengths", test_tgml_lengths}, {"tgml decay", test_tgml_decay},
+    {"tone endless", test_tone_endless}, {"tone oom", test_tone_oom, TEST_OOM}, {"dtmf", test_dtmf},
+    {"resample", test_resample}, {"mix", test_mix}, {"levels", test_levels}, {"noise", test_noise}, {"plc", test_plc})

@@ -42,7 +42,8 @@ static void sine(int16_t *out, size_t frames, unsigned channels, uint32_t rate, 
 		for (unsigned c = 0; c < channels; c++)
 			out[i * channels + c] = (int16_t)lrint(10000 * sin(2 * PI * hz * (c + 1) * (double)i / rate));
 }
-static int write_file(const char *path, const struct file_writer_conf *conf, const int16_t *s, size_t frames) NO_ROLE_CHECK
+static int write_file(const char *path, const struct file_writer_conf *conf, const int16_t *s, size_t frames)
+    NO_ROLE_CHECK
 {
 	struct file_writer *w;
 	int st = file_writer_open(&w, path, conf, err);
@@ -54,9 +55,9 @@ static int write_file(const char *path, const struct file_writer_conf *conf, con
 
 static int test_wav(void) NO_ROLE_CHECK
 {
-	static const char *const names[] = { "a.wav" };
+	static const char *const names[] = {"a.wav"};
 	static int16_t s[SECOND];
-	struct file_writer_conf conf = { .rate_hz = 8000, .title = "hello", .comment = "c" };
+	struct file_writer_conf conf = {.rate_hz = 8000, .title = "hello", .comment = "c"};
 	struct file_pcm pcm;
 	struct file_reader *r;
 	int16_t chunk[100];
@@ -76,7 +77,8 @@ static int test_wav(void) NO_ROLE_CHECK
 	EXPECT(pcm.count == SECOND && !pcm.is_cut);
 	file_pcm_free(&pcm);
 	EXPECT_INT(file_reader_open(&r, path_of("a.wav"), 0, err), ST_OK);
-	EXPECT(file_reader_info(r)->rate_hz == 8000 && file_reader_info(r)->channels == 1 && file_reader_info(r)->frames == SECOND);
+	EXPECT(file_reader_info(r)->rate_hz == 8000 && file_reader_info(r)->channels == 1 &&
+	       file_reader_info(r)->frames == SECOND);
 	EXPECT_STR(file_reader_info(r)->title, "hello");
 	while ((m = file_reader_read(r, chunk, 100)) > 0) {
 		EXPECT(!memcmp(chunk, s + n, (size_t)m * 2));
@@ -97,14 +99,14 @@ static int test_wav(void) NO_ROLE_CHECK
 /* A file at one rate read at another: length, frequency and place of the sound stay. */
 static int test_rates(void) NO_ROLE_CHECK
 {
-	static const char *const names[] = { "r.wav" };
-	static const uint32_t rates[] = { 8000, 16000, 44100, 48000 };
+	static const char *const names[] = {"r.wav"};
+	static const uint32_t rates[] = {8000, 16000, 44100, 48000};
 	static int16_t s[48000];
 
 	role_set(ROLE_WORK);
 	for (size_t i = 0; i < ARRAY_COUNT(rates); i++)
 		for (size_t k = 0; k < ARRAY_COUNT(rates); k++) {
-			struct file_writer_conf conf = { .rate_hz = rates[i] };
+			struct file_writer_conf conf = {.rate_hz = rates[i]};
 			struct file_pcm pcm;
 			size_t half = rates[k] / 2;
 			memset(s, 0, sizeof(s));
@@ -123,7 +125,7 @@ static int test_rates(void) NO_ROLE_CHECK
 static int test_formats(void) NO_ROLE_CHECK
 {
 	static int16_t s[SECOND];
-	struct file_writer_conf conf = { .rate_hz = 8000 };
+	struct file_writer_conf conf = {.rate_hz = 8000};
 
 	role_set(ROLE_WORK);
 	sine(s, SECOND, 1, 8000, 1004);
@@ -137,17 +139,20 @@ static int test_formats(void) NO_ROLE_CHECK
 		snprintf(name, sizeof(name), "f.%s", file_formats[i].ext);
 		st = write_file(path_of(name), &conf, s, SECOND);
 		if (st) {
-			test_fail(__FILE__, __LINE__, "writing .%s: %s (%s)", file_formats[i].ext, status_text(st), err);
+			test_fail(
+			    __FILE__, __LINE__, "writing .%s: %s (%s)", file_formats[i].ext, status_text(st), err);
 			return -1;
 		}
 		st = file_read_all(path_of(name), 8000, 100000, &pcm, err);
 		if (st) {
-			test_fail(__FILE__, __LINE__, "reading .%s: %s (%s)", file_formats[i].ext, status_text(st), err);
+			test_fail(
+			    __FILE__, __LINE__, "reading .%s: %s (%s)", file_formats[i].ext, status_text(st), err);
 			return -1;
 		}
 		peak = goertzel_amplitude(pcm.samples + 2000, 4000, 8000, 1004);
 		if (pcm.count < SECOND - 600 || pcm.count > SECOND + 3000 || fabs(peak - 10000) > 1500) {
-			test_fail(__FILE__, __LINE__, ".%s: %zu samples, amplitude %g", file_formats[i].ext, pcm.count, peak);
+			test_fail(
+			    __FILE__, __LINE__, ".%s: %zu samples, amplitude %g", file_formats[i].ext, pcm.count, peak);
 			return -1;
 		}
 		file_pcm_free(&pcm);
@@ -158,10 +163,10 @@ static int test_formats(void) NO_ROLE_CHECK
 }
 static int test_append_stereo(void) NO_ROLE_CHECK
 {
-	static const char *const names[] = { "s.wav", "m.ul", "f.flac" };
+	static const char *const names[] = {"s.wav", "m.ul", "f.flac"};
 	static int16_t s[2 * 16000];
-	struct file_writer_conf stereo = { .rate_hz = 16000, .channels = 2 };
-	struct file_writer_conf more = { .rate_hz = 8000, .channels = 1, .is_append = true };
+	struct file_writer_conf stereo = {.rate_hz = 16000, .channels = 2};
+	struct file_writer_conf more = {.rate_hz = 8000, .channels = 1, .is_append = true};
 	struct file_pcm pcm;
 	struct file_reader *r;
 
@@ -205,9 +210,9 @@ static int test_append_stereo(void) NO_ROLE_CHECK
 /* What is being recorded can be read: after a sync the header tells the length so far. */
 static int test_sync(void) NO_ROLE_CHECK
 {
-	static const char *const names[] = { "live.wav" };
+	static const char *const names[] = {"live.wav"};
 	static int16_t s[SECOND];
-	struct file_writer_conf conf = { .rate_hz = 8000 };
+	struct file_writer_conf conf = {.rate_hz = 8000};
 	struct file_writer *w;
 	struct file_pcm pcm;
 
@@ -228,9 +233,9 @@ static int test_sync(void) NO_ROLE_CHECK
 }
 static int test_refusals(void) NO_ROLE_CHECK
 {
-	static const char *const names[] = { "junk.wav", "fifo.wav", "empty.wav" };
+	static const char *const names[] = {"junk.wav", "fifo.wav", "empty.wav"};
 	static char long_path[5000];
-	struct file_writer_conf conf = { .rate_hz = 8000 };
+	struct file_writer_conf conf = {.rate_hz = 8000};
 	struct file_pcm pcm;
 	FILE *f;
 
@@ -266,9 +271,9 @@ static int test_refusals(void) NO_ROLE_CHECK
 }
 static int test_new_directory(void) NO_ROLE_CHECK
 {
-	static const char *const names[] = { "sub/deep/x.wav" };
+	static const char *const names[] = {"sub/deep/x.wav"};
 	static int16_t s[100];
-	struct file_writer_conf conf = { .rate_hz = 8000 };
+	struct file_writer_conf conf = {.rate_hz = 8000};
 	struct stat sb;
 
 	role_set(ROLE_WORK);
@@ -283,5 +288,5 @@ static int test_new_directory(void) NO_ROLE_CHECK
 	return 0;
 }
 
-TEST_MAIN({ "wav", test_wav }, { "rates", test_rates }, { "formats", test_formats }, { "append, stereo", test_append_stereo },
-	{ "sync", test_sync }, { "refusals", test_refusals }, { "new directory", test_new_directory })
+TEST_MAIN({"wav", test_wav}, {"rates", test_rates}, {"formats", test_formats}, {"append, stereo", test_append_stereo},
+    {"sync", test_sync}, {"refusals", test_refusals}, {"new directory", test_new_directory})

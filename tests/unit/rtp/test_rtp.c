@@ -16,25 +16,26 @@ static int test_parse(void)
 		size_t payload, padding, ext;
 		unsigned csrc;
 	} rows[] = {
-		{ "\x80\x00" HEAD "abcd", 16, ST_OK, 4, 0, 0, 0 },
-		{ "\x80\x00" HEAD, 12, ST_OK, 0, 0, 0, 0 },
-		{ "\x80\x00" HEAD, 11, ST_PARSE },
-		{ "", 0, ST_PARSE },
-		{ "\x40\x00" HEAD, 12, ST_PARSE }, /* version 1 */
-		{ "\xc0\x00" HEAD, 12, ST_PARSE }, /* version 3 */
-		{ "\x82\x00" HEAD "aaaabbbbxy", 22, ST_OK, 2, 0, 0, 2 },
-		{ "\x82\x00" HEAD "aaaabbb", 19, ST_PARSE },
-		{ "\x8f\x00" HEAD "aaaa", 16, ST_PARSE },
-		{ "\x90\x00" HEAD "\xbe\xde\x00\x01" "EEEEpp", 22, ST_OK, 2, 0, 4, 0 },
-		{ "\x90\x00" HEAD "\xbe\xde\x00\x00" "pp", 18, ST_OK, 2, 0, 0, 0 },
-		{ "\x90\x00" HEAD "\xbe\xde\x00\x02" "EEEEpp", 22, ST_PARSE },
-		{ "\x90\x00" HEAD "\xbe\xde\xff\xff" "EEEEpp", 22, ST_PARSE },
-		{ "\x90\x00" HEAD "\xbe\xde\x00", 15, ST_PARSE },
-		{ "\xa0\x00" HEAD "ab\x00\x02", 16, ST_OK, 2, 2, 0, 0 },
-		{ "\xa0\x00" HEAD "ab\x00\x04", 16, ST_OK, 0, 4, 0, 0 },
-		{ "\xa0\x00" HEAD "ab\x00\x05", 16, ST_PARSE },
-		{ "\xa0\x00" HEAD "ab\x00\x00", 16, ST_PARSE },
-		{ "\xa0\x00" HEAD, 12, ST_PARSE }, /* padding of nothing */
+	    {"\x80\x00" HEAD "abcd", 16, ST_OK, 4, 0, 0, 0}, {"\x80\x00" HEAD, 12, ST_OK, 0, 0, 0, 0},
+	    {"\x80\x00" HEAD, 11, ST_PARSE}, {"", 0, ST_PARSE}, {"\x40\x00" HEAD, 12, ST_PARSE}, /* version 1 */
+	    {"\xc0\x00" HEAD, 12, ST_PARSE},                                                     /* version 3 */
+	    {"\x82\x00" HEAD "aaaabbbbxy", 22, ST_OK, 2, 0, 0, 2}, {"\x82\x00" HEAD "aaaabbb", 19, ST_PARSE},
+	    {"\x8f\x00" HEAD "aaaa", 16, ST_PARSE},
+	    {"\x90\x00" HEAD "\xbe\xde\x00\x01"
+	     "EEEEpp",
+	        22, ST_OK, 2, 0, 4, 0},
+	    {"\x90\x00" HEAD "\xbe\xde\x00\x00"
+	     "pp",
+	        18, ST_OK, 2, 0, 0, 0},
+	    {"\x90\x00" HEAD "\xbe\xde\x00\x02"
+	     "EEEEpp",
+	        22, ST_PARSE},
+	    {"\x90\x00" HEAD "\xbe\xde\xff\xff"
+	     "EEEEpp",
+	        22, ST_PARSE},
+	    {"\x90\x00" HEAD "\xbe\xde\x00", 15, ST_PARSE}, {"\xa0\x00" HEAD "ab\x00\x02", 16, ST_OK, 2, 2, 0, 0},
+	    {"\xa0\x00" HEAD "ab\x00\x04", 16, ST_OK, 0, 4, 0, 0}, {"\xa0\x00" HEAD "ab\x00\x05", 16, ST_PARSE},
+	    {"\xa0\x00" HEAD "ab\x00\x00", 16, ST_PARSE}, {"\xa0\x00" HEAD, 12, ST_PARSE}, /* padding of nothing */
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		struct rtp_packet k;
@@ -57,9 +58,17 @@ static int test_parse(void)
 }
 static int test_write(void)
 {
-	struct rtp_packet k = { .is_marked = true, .pt = 101, .seq = 65535, .ts = 0xfffffff0, .ssrc = 1, .ext_profile = 0xbede,
-		.ext = (const uint8_t *)"1234", .ext_bytes = 4, .payload = (const uint8_t *)"hello", .payload_bytes = 5,
-		.padding_bytes = 3 };
+	struct rtp_packet k = {.is_marked = true,
+	    .pt = 101,
+	    .seq = 65535,
+	    .ts = 0xfffffff0,
+	    .ssrc = 1,
+	    .ext_profile = 0xbede,
+	    .ext = (const uint8_t *)"1234",
+	    .ext_bytes = 4,
+	    .payload = (const uint8_t *)"hello",
+	    .payload_bytes = 5,
+	    .padding_bytes = 3};
 	struct rtp_packet back;
 	uint8_t b[64];
 	int n = rtp_write(b, sizeof(b), &k);
@@ -82,10 +91,10 @@ static int test_classify(void)
 		const char *bytes;
 		size_t n;
 		enum rtp_kind kind;
-	} rows[] = { { "", 0, RTP_KIND_NONE }, { "\x80\x00" HEAD, 12, RTP_KIND_RTP }, { "\x80\xc8" HEAD, 12, RTP_KIND_RTCP },
-		{ "\x80\xc9" HEAD, 8, RTP_KIND_RTCP }, { "\x80\x00" HEAD, 8, RTP_KIND_NONE },
-		{ "\x00\x01\x00\x00\x21\x12\xa4\x42xxxxxxxxxxxx", 20, RTP_KIND_STUN }, { "\x16\xfe\xfd", 3, RTP_KIND_DTLS },
-		{ "SIP", 3, RTP_KIND_NONE }, { "\x80\xe0" HEAD, 12, RTP_KIND_RTP } };
+	} rows[] = {{"", 0, RTP_KIND_NONE}, {"\x80\x00" HEAD, 12, RTP_KIND_RTP}, {"\x80\xc8" HEAD, 12, RTP_KIND_RTCP},
+	    {"\x80\xc9" HEAD, 8, RTP_KIND_RTCP}, {"\x80\x00" HEAD, 8, RTP_KIND_NONE},
+	    {"\x00\x01\x00\x00\x21\x12\xa4\x42xxxxxxxxxxxx", 20, RTP_KIND_STUN}, {"\x16\xfe\xfd", 3, RTP_KIND_DTLS},
+	    {"SIP", 3, RTP_KIND_NONE}, {"\x80\xe0" HEAD, 12, RTP_KIND_RTP}};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
 		EXPECT_INT(rtp_classify((const uint8_t *)rows[i].bytes, rows[i].n), rows[i].kind);
 	return 0;
@@ -97,7 +106,8 @@ static int test_source(void)
 	rtp_source_init(&s, 5, 8000);
 	for (int i = 0; i < 1000; i++) /* over the wrap, every tenth lost */
 		if (i % 10 != 5)
-			EXPECT_INT(rtp_source_update(&s, (uint16_t)(65000 + i), (uint32_t)i * 160, i * 20000), RTP_SEQ_OK);
+			EXPECT_INT(
+			    rtp_source_update(&s, (uint16_t)(65000 + i), (uint32_t)i * 160, i * 20000), RTP_SEQ_OK);
 	EXPECT_INT(rtp_source_seq_ext(&s), 65000 + 999);
 	EXPECT_INT(rtp_source_lost(&s), 100);
 	EXPECT_INT(rtp_source_jitter_us(&s), 0);
@@ -133,8 +143,14 @@ static int test_rtcp_report(void)
 {
 	struct rtp_source s;
 	struct rtcp_block b, got;
-	struct rtcp_sr sr = { 77, rtcp_ntp(1000000), 160, 3, 480 };
-	struct rtcp_report r = { .ssrc = 77, .sr = &sr, .blocks = &b, .block_count = 1, .cname = "a@b", .is_bye = true, .bye_reason = "over" };
+	struct rtcp_sr sr = {77, rtcp_ntp(1000000), 160, 3, 480};
+	struct rtcp_report r = {.ssrc = 77,
+	    .sr = &sr,
+	    .blocks = &b,
+	    .block_count = 1,
+	    .cname = "a@b",
+	    .is_bye = true,
+	    .bye_reason = "over"};
 	struct rtcp_item it;
 	uint8_t p[256];
 	size_t off = 0;
@@ -177,24 +193,51 @@ static int test_rtcp_bad(void)
 		size_t n;
 		int check, next;
 	} rows[] = {
-		{ "", 0, ST_PARSE, ST_NOTFOUND },
-		{ "\x80\xc9\x00\x01" "ssrc", 8, ST_OK, ST_OK },
-		{ "\x80\xc9\x00\x02" "ssrc", 8, ST_PARSE, ST_PARSE },  /* longer than the datagram */
-		{ "\x81\xc9\x00\x01" "ssrc", 8, ST_OK, ST_PARSE },     /* a block that is not there */
-		{ "\x80\xc8\x00\x01" "ssrc", 8, ST_OK, ST_PARSE },     /* SR without its body */
-		{ "\x80\x7f\x00\x01" "ssrc", 8, ST_PARSE, ST_PARSE },
-		{ "\x40\xc9\x00\x01" "ssrc", 8, ST_PARSE, ST_PARSE },
-		{ "\xa0\xc9\x00\x01" "ss\x00\x04", 8, ST_OK, ST_PARSE }, /* padding eats the ssrc of an RR */
-		{ "\xa0\xc9\x00\x01" "ss\x00\x09", 8, ST_OK, ST_PARSE },
-		{ "\x9f\xcb\x00\x01" "ssrc", 8, ST_OK, ST_PARSE },     /* BYE of 31 sources */
-		{ "\x81\xcb\x00\x02" "ssrc\xff" "abc", 12, ST_OK, ST_OK }, /* reason over the end: none */
-		{ "\x81\xca\x00\x02" "ssrc\x01\xff" "ab", 12, ST_OK, ST_OK },
-		{ "\x80\xc9\x00\x01" "ssrc\x80", 9, ST_PARSE, ST_OK },
+	    {"", 0, ST_PARSE, ST_NOTFOUND},
+	    {"\x80\xc9\x00\x01"
+	     "ssrc",
+	        8, ST_OK, ST_OK},
+	    {"\x80\xc9\x00\x02"
+	     "ssrc",
+	        8, ST_PARSE, ST_PARSE}, /* longer than the datagram */
+	    {"\x81\xc9\x00\x01"
+	     "ssrc",
+	        8, ST_OK, ST_PARSE}, /* a block that is not there */
+	    {"\x80\xc8\x00\x01"
+	     "ssrc",
+	        8, ST_OK, ST_PARSE}, /* SR without its body */
+	    {"\x80\x7f\x00\x01"
+	     "ssrc",
+	        8, ST_PARSE, ST_PARSE},
+	    {"\x40\xc9\x00\x01"
+	     "ssrc",
+	        8, ST_PARSE, ST_PARSE},
+	    {"\xa0\xc9\x00\x01"
+	     "ss\x00\x04",
+	        8, ST_OK, ST_PARSE}, /* padding eats the ssrc of an RR */
+	    {"\xa0\xc9\x00\x01"
+	     "ss\x00\x09",
+	        8, ST_OK, ST_PARSE},
+	    {"\x9f\xcb\x00\x01"
+	     "ssrc",
+	        8, ST_OK, ST_PARSE}, /* BYE of 31 sources */
+	    {"\x81\xcb\x00\x02"
+	     "ssrc\xff"
+	     "abc",
+	        12, ST_OK, ST_OK}, /* reason over the end: none */
+	    {"\x81\xca\x00\x02"
+	     "ssrc\x01\xff"
+	     "ab",
+	        12, ST_OK, ST_OK},
+	    {"\x80\xc9\x00\x01"
+	     "ssrc\x80",
+	        9, ST_PARSE, ST_OK},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		struct rtcp_item it;
 		size_t off = 0;
-		int c = rtcp_check((const uint8_t *)rows[i].bytes, rows[i].n), x = rtcp_next((const uint8_t *)rows[i].bytes, rows[i].n, &off, &it);
+		int c = rtcp_check((const uint8_t *)rows[i].bytes, rows[i].n),
+		    x = rtcp_next((const uint8_t *)rows[i].bytes, rows[i].n, &off, &it);
 		if (c != rows[i].check || x != rows[i].next || (!x && it.text_bytes)) {
 			test_fail(__FILE__, __LINE__, "row %zu: %d, %d", i, c, x);
 			return -1;
@@ -204,9 +247,10 @@ static int test_rtcp_bad(void)
 }
 static int test_rtcp_time(void)
 {
-	struct rtcp_block b = { .lsr = rtcp_ntp_mid(rtcp_ntp(10000000)), .dlsr = 65536 / 2 };
+	struct rtcp_block b = {.lsr = rtcp_ntp_mid(rtcp_ntp(10000000)), .dlsr = 65536 / 2};
 	/* sent at 10 s, held half a second by the peer, back at 10.6 s: 100 ms on the way */
-	EXPECT(rtcp_round_trip_us(&b, rtcp_ntp_mid(rtcp_ntp(10600000))) / 1000 == 99 || rtcp_round_trip_us(&b, rtcp_ntp_mid(rtcp_ntp(10600000))) / 1000 == 100);
+	EXPECT(rtcp_round_trip_us(&b, rtcp_ntp_mid(rtcp_ntp(10600000))) / 1000 == 99 ||
+	       rtcp_round_trip_us(&b, rtcp_ntp_mid(rtcp_ntp(10600000))) / 1000 == 100);
 	b.lsr = 0;
 	EXPECT_INT(rtcp_round_trip_us(&b, 5), 0);
 	EXPECT_INT(rtcp_ntp(0) >> 32, 2208988800u);
@@ -216,9 +260,10 @@ static int test_rtcp_time(void)
 
 /* ---- telephone events ---- */
 
-static bool feed(struct telev_rx *rx, char digit, uint32_t ts, uint16_t duration, bool is_end, int64_t ms, struct telev_report *r)
+static bool feed(
+    struct telev_rx *rx, char digit, uint32_t ts, uint16_t duration, bool is_end, int64_t ms, struct telev_report *r)
 {
-	struct telev_event e = { (uint8_t)telev_of_digit(digit), 10, is_end, duration };
+	struct telev_event e = {(uint8_t)telev_of_digit(digit), 10, is_end, duration};
 	uint8_t p[TELEV_PAYLOAD_BYTES];
 	telev_write(p, &e);
 	return telev_rx_packet(rx, p, sizeof(p), ts, ms * 1000, r);
@@ -240,7 +285,7 @@ static int test_digits(void)
 }
 static int test_rx_ordinary(void)
 {
-	struct telev_rx rx = { 0 };
+	struct telev_rx rx = {0};
 	struct telev_report r;
 
 	for (int i = 1; i <= 5; i++)
@@ -259,7 +304,7 @@ static int test_rx_ordinary(void)
 }
 static int test_rx_losses(void)
 {
-	struct telev_rx rx = { 0 };
+	struct telev_rx rx = {0};
 	struct telev_report r;
 
 	EXPECT(feed(&rx, '1', 1000, 800, true, 0, &r)); /* only an end packet came through */
@@ -280,9 +325,9 @@ static int test_rx_losses(void)
 }
 static int test_rx_odd(void)
 {
-	struct telev_rx rx = { 0 };
+	struct telev_rx rx = {0};
 	struct telev_report r;
-	const uint8_t junk[4] = { 200, 0x80, 0, 1 };
+	const uint8_t junk[4] = {200, 0x80, 0, 1};
 
 	EXPECT(!telev_rx_packet(&rx, junk, 4, 1, 0, &r)); /* an event that is no digit */
 	EXPECT(!telev_rx_packet(&rx, junk, 3, 1, 0, &r));
@@ -294,10 +339,10 @@ static int test_rx_odd(void)
 }
 static int test_tx(void)
 {
-	struct telev_tx tx = { 0 };
-	struct telev_rx rx = { 0 };
+	struct telev_tx tx = {0};
+	struct telev_rx rx = {0};
 	struct telev_event e;
-	struct telev_report r = { 0 };
+	struct telev_report r = {0};
 	uint8_t p[TELEV_PAYLOAD_BYTES];
 	bool is_marked;
 	int packets = 0, ends = 0, marks = 0, reports = 0;
@@ -326,7 +371,7 @@ static int test_tx(void)
 	return 0;
 }
 
-TEST_MAIN({ "parse", test_parse }, { "write", test_write }, { "classify", test_classify }, { "source", test_source },
-	{ "jitter", test_jitter }, { "extend", test_extend }, { "rtcp report", test_rtcp_report }, { "rtcp bad", test_rtcp_bad },
-	{ "rtcp time", test_rtcp_time }, { "digits", test_digits }, { "rx ordinary", test_rx_ordinary },
-	{ "rx losses", test_rx_losses }, { "rx odd", test_rx_odd }, { "tx", test_tx })
+TEST_MAIN({"parse", test_parse}, {"write", test_write}, {"classify", test_classify}, {"source", test_source},
+    {"jitter", test_jitter}, {"extend", test_extend}, {"rtcp report", test_rtcp_report}, {"rtcp bad", test_rtcp_bad},
+    {"rtcp time", test_rtcp_time}, {"digits", test_digits}, {"rx ordinary", test_rx_ordinary},
+    {"rx losses", test_rx_losses}, {"rx odd", test_rx_odd}, {"tx", test_tx})

@@ -89,17 +89,18 @@ static void say_plan(struct run *r, const struct sdp_plan *p)
 {
 	buf_adds(&r->out, "@plan codec=");
 	say_codec(r, &p->send);
-	buf_printf(&r->out, " rate=%u pt=%d/%d ptime=%u all=", p->send.rate_hz, p->send.pt_send, p->recv.pt_recv, p->send.ptime_ms);
+	buf_printf(&r->out, " rate=%u pt=%d/%d ptime=%u all=", p->send.rate_hz, p->send.pt_send, p->recv.pt_recv,
+	    p->send.ptime_ms);
 	for (size_t i = 0; i < p->codecs.count; i++) {
 		if (i)
 			buf_addc(&r->out, ',');
 		say_codec(r, &p->codecs.v[i]);
 	}
 	buf_printf(&r->out, " dtmf=%d/%d/%u cn=%d rtp=%s:%u rtcp=%s:%u dir=%s/%s line=%u%s%s%s%s%s", p->dtmf_send_pt,
-		p->dtmf_recv_pt, p->dtmf_clock_hz, p->cn_pt, p->remote_host, p->remote_port, p->remote_rtcp_host,
-		p->remote_rtcp_port, sdp_dir_name(p->remote_dir), sdp_dir_name(p->local_dir), p->line, p->is_hold ? " hold" : "",
-		p->has_video ? " video" : "", p->has_t38 ? " t38" : "", p->is_rtcp_mux ? " mux" : "",
-		p->is_remote_name ? " name" : "");
+	    p->dtmf_recv_pt, p->dtmf_clock_hz, p->cn_pt, p->remote_host, p->remote_port, p->remote_rtcp_host,
+	    p->remote_rtcp_port, sdp_dir_name(p->remote_dir), sdp_dir_name(p->local_dir), p->line,
+	    p->is_hold ? " hold" : "", p->has_video ? " video" : "", p->has_t38 ? " t38" : "",
+	    p->is_rtcp_mux ? " mux" : "", p->is_remote_name ? " name" : "");
 	if (p->send.fmtp[0])
 		buf_printf(&r->out, " fmtp=%s", p->send.fmtp);
 	buf_addc(&r->out, '\n');
@@ -221,7 +222,7 @@ static void tell(const char *name, struct sv want, struct sv got)
 }
 static int run_file(const char *dir, const char *name)
 {
-	struct run r = { .p = { .dir = SDP_SENDRECV, .port = 4000, .cn_pt = -1, .session_id = 1000 } };
+	struct run r = {.p = {.dir = SDP_SENDRECV, .port = 4000, .cn_pt = -1, .session_id = 1000}};
 	char path[1024];
 	struct buf text;
 	int rc = 0;
@@ -250,7 +251,10 @@ static int run_file(const char *dir, const char *name)
 	buf_fini(&text);
 	return rc;
 }
-static int is_case(const struct dirent *e) { return strstr(e->d_name, ".txt") != NULL; }
+static int is_case(const struct dirent *e)
+{
+	return strstr(e->d_name, ".txt") != NULL;
+}
 int sdp_cases_run(const char *dir, int *count)
 {
 	struct dirent **list;

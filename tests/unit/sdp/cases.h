@@ -1,5 +1,6 @@
-/* Offer/answer transcripts (tests/data/sdp/NNN-name.txt): the inputs of a file are run again and the whole file is written
- * anew; it must come out the same. SDP_BLESS=1 in the environment overwrites files instead: read the difference then.
+/* Offer/answer transcripts (tests/data/sdp/NNN-name.txt): the inputs of a file are run again and the whole file is
+ * written anew; it must come out the same. SDP_BLESS=1 in the environment overwrites files instead: read the difference
+ * then.
  *
  *   # comment
  *   @policy key=value ...   prefs first mode host port rtcp dtmf cn ptime dir user id mux all keep; stays until changed

@@ -24,22 +24,22 @@ static int test_parse_status(void)
 		const char *text;
 		int status;
 	} rows[] = {
-		{ "", ST_PARSE },
-		{ "\r\n\r\n", ST_PARSE },
-		{ "v=1\r\n", ST_PARSE },
-		{ "v=0", ST_OK },
-		{ "o=- 1 1 IN IP4 1.1.1.1\r\nv=0\r\n", ST_PARSE },
-		{ "v=0\r\nm=audio 65536 RTP/AVP 0\r\n", ST_PARSE },
-		{ "v=0\r\nm=audio -1 RTP/AVP 0\r\n", ST_PARSE },
-		{ "v=0\r\nm=audio 1\r\n", ST_PARSE },
-		{ "v=0\r\nm=audio 1 RTP/AVP\r\n", ST_OK },
-		{ "v=0\r\nm=audio 1/2 RTP/AVP 0\r\n", ST_OK },
-		{ "v=0\r\nc=IN IP4\r\n", ST_PARSE },
-		{ "v=0\r\nc=ATM NSAP 47.0091\r\n", ST_PARSE },
-		{ "v=0\r\nX=upper\r\n", ST_PARSE },
-		{ "v=0\r\nno equal sign\r\n", ST_PARSE },
-		{ "v=0\r\na=x\ry\r\n", ST_PARSE },
-		{ "v=0\nx=unknown\n\na=y\n", ST_OK },
+	    {"", ST_PARSE},
+	    {"\r\n\r\n", ST_PARSE},
+	    {"v=1\r\n", ST_PARSE},
+	    {"v=0", ST_OK},
+	    {"o=- 1 1 IN IP4 1.1.1.1\r\nv=0\r\n", ST_PARSE},
+	    {"v=0\r\nm=audio 65536 RTP/AVP 0\r\n", ST_PARSE},
+	    {"v=0\r\nm=audio -1 RTP/AVP 0\r\n", ST_PARSE},
+	    {"v=0\r\nm=audio 1\r\n", ST_PARSE},
+	    {"v=0\r\nm=audio 1 RTP/AVP\r\n", ST_OK},
+	    {"v=0\r\nm=audio 1/2 RTP/AVP 0\r\n", ST_OK},
+	    {"v=0\r\nc=IN IP4\r\n", ST_PARSE},
+	    {"v=0\r\nc=ATM NSAP 47.0091\r\n", ST_PARSE},
+	    {"v=0\r\nX=upper\r\n", ST_PARSE},
+	    {"v=0\r\nno equal sign\r\n", ST_PARSE},
+	    {"v=0\r\na=x\ry\r\n", ST_PARSE},
+	    {"v=0\nx=unknown\n\na=y\n", ST_OK},
 	};
 	struct sdp s;
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
@@ -47,19 +47,20 @@ static int test_parse_status(void)
 			test_fail(__FILE__, __LINE__, "row %zu is not %s", i, status_text(rows[i].status));
 			return -1;
 		}
-	EXPECT_INT(sdp_parse((struct sv){ "v=0\r\ns=\0\r\n", 9 }, &s), ST_PARSE);
+	EXPECT_INT(sdp_parse((struct sv){"v=0\r\ns=\0\r\n", 9}, &s), ST_PARSE);
 	return 0;
 }
 
 static int test_parse_fields(void)
 {
-	static const char text[] = "v=0\r\no=alice 289 290 IN IP6 2001:db8::1\r\ns=Call\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\n"
-				   "a=sendonly\r\na=tool:x y\r\n"
-				   "m=audio 4000 RTP/AVP 0 96 9 x\r\nb=AS:64\r\na=rtpmap:96 opus/48000/2\r\n"
-				   "a=fmtp:96  useinbandfec=1; stereo=0 \r\na=ptime:30\r\na=maxptime:60\r\n"
-				   "a=rtcp:53020 IN IP4 126.16.64.4\r\na=rtcp-mux\r\n"
-				   "m=video 0 RTP/SAVPF 97\r\nc=IN IP4 224.2.1.1/127/3\r\na=recvonly\r\na=rtpmap:97 H264/90000\r\n"
-				   "m=image 5002 udptl t38\r\n";
+	static const char text[] =
+	    "v=0\r\no=alice 289 290 IN IP6 2001:db8::1\r\ns=Call\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\n"
+	    "a=sendonly\r\na=tool:x y\r\n"
+	    "m=audio 4000 RTP/AVP 0 96 9 x\r\nb=AS:64\r\na=rtpmap:96 opus/48000/2\r\n"
+	    "a=fmtp:96  useinbandfec=1; stereo=0 \r\na=ptime:30\r\na=maxptime:60\r\n"
+	    "a=rtcp:53020 IN IP4 126.16.64.4\r\na=rtcp-mux\r\n"
+	    "m=video 0 RTP/SAVPF 97\r\nc=IN IP4 224.2.1.1/127/3\r\na=recvonly\r\na=rtpmap:97 H264/90000\r\n"
+	    "m=image 5002 udptl t38\r\n";
 	struct sdp s;
 	struct sv v;
 
@@ -91,10 +92,11 @@ static int test_parse_fields(void)
 /* What is written parses to the same. */
 static int test_write(void)
 {
-	static const char text[] = "v=0\r\no=- 1 2 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
-				   "m=audio 9 RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\nb=AS:80\r\na=mid:0\r\n"
-				   "a=candidate:1 1 udp 2122260223 192.0.2.1 54400 typ host\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 "
-				   "inline:abc\r\na=setup:actpass\r\na=ssrc:5 cname:x\r\n";
+	static const char text[] =
+	    "v=0\r\no=- 1 2 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
+	    "m=audio 9 RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\nb=AS:80\r\na=mid:0\r\n"
+	    "a=candidate:1 1 udp 2122260223 192.0.2.1 54400 typ host\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 "
+	    "inline:abc\r\na=setup:actpass\r\na=ssrc:5 cname:x\r\n";
 	struct sdp s;
 	struct buf b;
 
@@ -148,8 +150,8 @@ static int test_hosts(void)
 	static const struct {
 		const char *text;
 		int kind;
-	} rows[] = { { "1.2.3.4", 4 }, { "0.0.0.0", 4 }, { "1.2.3", 0 }, { "256.1.1.1", 0 }, { "::", 6 }, { "2001:db8::1", 6 },
-		{ "fe80::1%eth0", 0 }, { "", 0 }, { "pbx.example.com", 0 }, { "1.2.3.4 ", 0 } };
+	} rows[] = {{"1.2.3.4", 4}, {"0.0.0.0", 4}, {"1.2.3", 0}, {"256.1.1.1", 0}, {"::", 6}, {"2001:db8::1", 6},
+	    {"fe80::1%eth0", 0}, {"", 0}, {"pbx.example.com", 0}, {"1.2.3.4 ", 0}};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
 		EXPECT_INT(sdp_host_kind(sv_of(rows[i].text)), rows[i].kind);
 	return 0;
@@ -160,31 +162,31 @@ static int test_codec_strings(void)
 	static const struct {
 		const char *text, *want; /* want NULL = ST_PARSE */
 	} rows[] = {
-		{ "", "" },
-		{ " , ,", "" },
-		{ "OPUS,G722,PCMU,PCMA,H264,VP8", "opus@48000h@2c,G722@8000h@1c,PCMU@8000h@1c,PCMA@8000h@1c" },
-		{ "PCMU@20i", "PCMU@8000h@20i@1c" },
-		{ "PCMA@8000h@20i@64000b@1c", "PCMA@8000h@20i@64000b@1c" },
-		{ "CORE_PCM_MODULE.PCMU@8000h@20i@64000b", "PCMU@8000h@20i@64000b@1c" },
-		{ "mod_opus.opus@48000h@10i@1c", "opus@48000h@10i@2c" },
-		{ "opus@16000h", "opus@48000h@2c" },
-		{ "G722@16000h", "G722@8000h@1c" },
-		{ "speex@16000h,SPEEX", "speex@16000h@1c,speex@8000h@1c" },
-		{ "L16@16000h,L16@44100h@2c", "L16@16000h@1c,L16@44100h@2c" },
-		{ "AMR~octet-align=1;mode-set=7@30i", "AMR~octet-align=1;mode-set=7@8000h@30i@1c" },
-		{ "AAL2-G726-32", "AAL2-G726-32@8000h@1c" },
-		{ "FOO@12000h", "FOO@12000h@1c" },
-		{ "PCMU@20", NULL },
-		{ "PCMU@", "PCMU@8000h@1c" },
-		{ "PCMU@20x", NULL },
-		{ "PCMU@0i", NULL },
-		{ "PCMU@99999i", NULL },
-		{ "PCMU@4294967296h", NULL },
-		{ "PCMU@h", NULL },
-		{ "@20i", NULL },
-		{ "PC MU", NULL },
-		{ "a/b", NULL },
-		{ "name-that-is-much-too-long-for-a-codec", NULL },
+	    {"", ""},
+	    {" , ,", ""},
+	    {"OPUS,G722,PCMU,PCMA,H264,VP8", "opus@48000h@2c,G722@8000h@1c,PCMU@8000h@1c,PCMA@8000h@1c"},
+	    {"PCMU@20i", "PCMU@8000h@20i@1c"},
+	    {"PCMA@8000h@20i@64000b@1c", "PCMA@8000h@20i@64000b@1c"},
+	    {"CORE_PCM_MODULE.PCMU@8000h@20i@64000b", "PCMU@8000h@20i@64000b@1c"},
+	    {"mod_opus.opus@48000h@10i@1c", "opus@48000h@10i@2c"},
+	    {"opus@16000h", "opus@48000h@2c"},
+	    {"G722@16000h", "G722@8000h@1c"},
+	    {"speex@16000h,SPEEX", "speex@16000h@1c,speex@8000h@1c"},
+	    {"L16@16000h,L16@44100h@2c", "L16@16000h@1c,L16@44100h@2c"},
+	    {"AMR~octet-align=1;mode-set=7@30i", "AMR~octet-align=1;mode-set=7@8000h@30i@1c"},
+	    {"AAL2-G726-32", "AAL2-G726-32@8000h@1c"},
+	    {"FOO@12000h", "FOO@12000h@1c"},
+	    {"PCMU@20", NULL},
+	    {"PCMU@", "PCMU@8000h@1c"},
+	    {"PCMU@20x", NULL},
+	    {"PCMU@0i", NULL},
+	    {"PCMU@99999i", NULL},
+	    {"PCMU@4294967296h", NULL},
+	    {"PCMU@h", NULL},
+	    {"@20i", NULL},
+	    {"PC MU", NULL},
+	    {"a/b", NULL},
+	    {"name-that-is-much-too-long-for-a-codec", NULL},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		struct sdp_codecs list;
@@ -194,7 +196,8 @@ static int test_codec_strings(void)
 		if (!st)
 			sdp_codecs_write(&list, &b);
 		if ((st == ST_OK) != (rows[i].want != NULL) || (!st && !sv_is(buf_sv(&b), rows[i].want))) {
-			test_fail(__FILE__, __LINE__, "\"%s\" gives %s \"%.*s\"", rows[i].text, status_text(st), SVF(buf_sv(&b)));
+			test_fail(__FILE__, __LINE__, "\"%s\" gives %s \"%.*s\"", rows[i].text, status_text(st),
+			    SVF(buf_sv(&b)));
 			buf_fini(&b);
 			return -1;
 		}
@@ -237,23 +240,24 @@ static int test_same(void)
 		const char *a, *b;
 		bool is_same;
 	} rows[] = {
-		{ "PCMU", "pcmu@30i", true },
-		{ "PCMU", "PCMA", false },
-		{ "L16@8000h", "L16@16000h", false },
-		{ "L16@44100h", "L16@44100h@2c", false },
-		{ "opus~useinbandfec=1", "opus", true },
-		{ "G729~annexb=yes", "G729", true },
-		{ "AMR~octet-align=1", "AMR", false },
-		{ "AMR~octet-align=0", "AMR", true },
-		{ "AMR~mode-set=7; octet-align=1", "AMR~octet-align=1", true },
-		{ "iLBC~mode=30", "iLBC", true },
-		{ "iLBC~mode=20", "iLBC", false },
+	    {"PCMU", "pcmu@30i", true},
+	    {"PCMU", "PCMA", false},
+	    {"L16@8000h", "L16@16000h", false},
+	    {"L16@44100h", "L16@44100h@2c", false},
+	    {"opus~useinbandfec=1", "opus", true},
+	    {"G729~annexb=yes", "G729", true},
+	    {"AMR~octet-align=1", "AMR", false},
+	    {"AMR~octet-align=0", "AMR", true},
+	    {"AMR~mode-set=7; octet-align=1", "AMR~octet-align=1", true},
+	    {"iLBC~mode=30", "iLBC", true},
+	    {"iLBC~mode=20", "iLBC", false},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		struct sdp_codecs a, b;
 		sdp_codecs_parse(sv_of(rows[i].a), &a, NULL, NULL);
 		sdp_codecs_parse(sv_of(rows[i].b), &b, NULL, NULL);
-		if (sdp_codec_is_same(&a.v[0], &b.v[0]) != rows[i].is_same || sdp_codec_is_same(&b.v[0], &a.v[0]) != rows[i].is_same) {
+		if (sdp_codec_is_same(&a.v[0], &b.v[0]) != rows[i].is_same ||
+		    sdp_codec_is_same(&b.v[0], &a.v[0]) != rows[i].is_same) {
 			test_fail(__FILE__, __LINE__, "%s and %s", rows[i].a, rows[i].b);
 			return -1;
 		}
@@ -262,13 +266,13 @@ static int test_same(void)
 }
 
 static const char plain_offer[] = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n"
-				  "m=audio 8000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n";
+                                  "m=audio 8000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n";
 
 static int test_failure_leaves_all(void)
 {
 	struct sdp_codecs prefs;
-	struct sdp_policy p = { .prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV };
-	struct sdp_running r = { 0 }, zero = { 0 };
+	struct sdp_policy p = {.prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV};
+	struct sdp_running r = {0}, zero = {0};
 	struct sdp_plan plan;
 	struct buf out;
 
@@ -293,8 +297,8 @@ static int test_failure_leaves_all(void)
 static int test_plan_only(void)
 {
 	struct sdp_codecs prefs, list;
-	struct sdp_policy p = { .prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV };
-	const struct sdp_running r = { 0 };
+	struct sdp_policy p = {.prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV};
+	const struct sdp_running r = {0};
 	struct sdp_plan plan;
 	struct buf b;
 
@@ -313,8 +317,8 @@ static int test_plan_only(void)
 static int test_oom(void)
 {
 	struct sdp_codecs prefs;
-	struct sdp_policy p = { .prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV };
-	struct sdp_running r = { 0 }, zero = { 0 };
+	struct sdp_policy p = {.prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV};
+	struct sdp_running r = {0}, zero = {0};
 	struct sdp_plan plan;
 	struct buf out;
 	int st, st2;
@@ -332,8 +336,8 @@ static int test_oom(void)
 	return 0;
 }
 
-TEST_MAIN({ "parse status", test_parse_status }, { "parse fields", test_parse_fields }, { "write", test_write },
-	{ "bounds", test_bounds }, { "hosts", test_hosts }, { "codec strings", test_codec_strings },
-	{ "codec string more", test_codec_string_more }, { "same codecs", test_same },
-	{ "failure leaves all", test_failure_leaves_all }, { "plan only", test_plan_only }, { "oom", test_oom, TEST_OOM },
-	{ "cases", test_cases })
+TEST_MAIN({"parse status", test_parse_status}, {"parse fields", test_parse_fields}, {"write", test_write},
+    {"bounds", test_bounds}, {"hosts", test_hosts}, {"codec strings", test_codec_strings},
+    {"codec string more", test_codec_string_more}, {"same codecs", test_same},
+    {"failure leaves all", test_failure_leaves_all}, {"plan only", test_plan_only}, {"oom", test_oom, TEST_OOM},
+    {"cases", test_cases})
