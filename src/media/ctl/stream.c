@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ECHO_DELAY_MAX_MS = 60000, THREAD_STREAMS_MAX = 16000, ENCODED_BYTES_PER_MS = 16 };
+enum { ECHO_DELAY_MAX_MS = 60000, THREAD_STREAMS_MAX = 15000, ENCODED_BYTES_PER_MS = 16 };
 
 static void stream_free(void *obj)
 {
@@ -119,7 +119,8 @@ ON_CTL static void relay_tell(struct mstream *a, struct mstream *b)
 	if (a->is_moving || b->is_moving)
 		return; /* told again when it has arrived */
 	if (a->thread != b->thread) {
-		move_to(b, a->thread);
+		bool is_full = mctl.thread_streams[a->thread] >= THREAD_STREAMS_MAX;
+		move_to(is_full ? a : b, is_full ? b->thread : a->thread);
 		return;
 	}
 	struct rt_xcode *x[2];
@@ -192,6 +193,12 @@ int mstream_set_params(struct mstream *s, const struct media_params *p)
 	if (!copy)
 		return ST_NOMEM;
 	*copy = *p;
+	/* "c=IN IP4 0.0.0.0" (RFC 2543's hold) and port 0 are nowhere, and connecting to them would reach ourselves. */
+	if (addr_is_set(&copy->remote_rtp) && (addr_is_any(&copy->remote_rtp) || !addr_port(&copy->remote_rtp)))
+		memset(&copy->remote_rtp, 0, sizeof(copy->remote_rtp));
+	if (addr_is_set(&copy->remote_rtcp) && (addr_is_any(&copy->remote_rtcp) || !addr_port(&copy->remote_rtcp)))
+		memset(&copy->remote_rtcp, 0, sizeof(copy->remote_rtcp));
+	p = copy;
 	bool is_other = !s->has_params || !is_same_codec(&p->send, &s->params.send) || !is_same_codec(&p->recv, &s->params.recv);
 	bool is_moved = s->has_params && (addr_is_set(&p->remote_rtp) != addr_is_set(&s->params.remote_rtp) ||
 	    (addr_is_set(&p->remote_rtp) && !addr_eq(&p->remote_rtp, &s->params.remote_rtp)));

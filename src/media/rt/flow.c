@@ -164,6 +164,13 @@ ON_MEDIA static void noise_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	flow_forward(t, to, k, (uint8_t)to->cn_pt);
 }
 
+static bool is_flood(struct rt_flow *f, int64_t now_us)
+{
+	if (now_us - f->rate_since_us >= 1000000)
+		f->rate_since_us = now_us, f->rate_count = 0;
+	return ++f->rate_count > IN_RATE_MAX;
+}
+
 ON_MEDIA static void account(struct rt_thread *t, struct rt_flow *f, const struct rtp_packet *k, size_t n)
 {
 	struct rt_stream *s = f->s;
@@ -197,6 +204,10 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 	}
 	if (from && !source_accepts(s, from, pk.ssrc, pk.seq)) {
 		s->in_wrong++, t->dropped++;
+		return;
+	}
+	if (is_flood(f, t->now_us)) {
+		s->in_flushed++, t->dropped++;
 		return;
 	}
 	account(t, f, &pk, n);

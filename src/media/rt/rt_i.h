@@ -21,7 +21,8 @@ enum {
 	RT_FRAME_MAX_SAMPLES = 48 * RT_PTIME_MAX_MS,
 	LEARN_PACKETS = 5,        /* in sequence from one source before it is believed */
 	LEARN_WINDOW_US = 3000000, /* from the first packet on */
-	SEQ_JUMP_MAX = 1000       /* more than this is a new beginning */
+	SEQ_JUMP_MAX = 1000,      /* more than this is a new beginning */
+	IN_RATE_MAX = 1000        /* packets a second of one stream; more is a flood, or two echoes facing each other */
 };
 #define FLOW_NONE UINT32_MAX
 
@@ -55,7 +56,8 @@ struct rt_flow {
 	int16_t send_pt, send_dtmf_pt;
 	uint32_t send_clock_hz;
 	uint16_t send_frame_ticks; /* RTP clock ticks of one frame */
-	int64_t last_in_us;
+	int64_t last_in_us, rate_since_us;
+	uint32_t rate_count;
 	uint64_t in_packets, in_bytes, in_media, in_skipped, in_dropped;
 	struct rt_out out;
 };

@@ -39,7 +39,6 @@ struct peer {
 	struct media_report reports[REPORTS_MAX];
 	size_t report_count;
 	bool is_closed;
-	struct peer *out_of_band; /* tests' own use */
 };
 extern struct peer peers[PEERS_MAX];
 

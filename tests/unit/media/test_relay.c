@@ -1,5 +1,6 @@
 /* Relays over real sockets: headers, payload types, source learning and its attackers, transcoding, digits, closing in
  * every state, ports running out, two media threads. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/role.h"
 #include "base/status.h"
@@ -475,6 +476,32 @@ static int test_two_threads(void)
 	return room_stop();
 }
 
+/* A stream that moves loses and doubles nothing. */
+static int test_move_loses_nothing(void)
+{
+	role_assert_ctl();
+	uint8_t a[160] = { 1 };
+	EXPECT_INT(room_start(2, 3), 0);
+	struct peer *c = &peers[2];
+	EXPECT(mstream_thread_index(A->s) == mstream_thread_index(c->s));
+	EXPECT_INT(settle(), 0);
+	for (int i = 0; i < 600; i++) { /* B goes to A's thread and, when A goes to it, the other way */
+		peer_send(B, 0, false, (uint16_t)i, 160u * (unsigned)i, a, 160);
+		if (i % 50 == 10)
+			EXPECT_INT(mstream_relay(i % 100 == 10 ? A->s : c->s, B->s), ST_OK);
+		if (i % 20 == 0)
+			pump_ms(1);
+	}
+	EXPECT_INT(mstream_idle(B->s), ST_OK);
+	pump_ms(30);
+	EXPECT_INT(settle(), 0);
+	const struct media_stats *st = &report_last(B, MEDIA_R_STATS)->stats;
+	EXPECT_INT(st->in_packets, 600);
+	EXPECT_INT(st->in_lost_packets, 0);
+	EXPECT(A->count + c->count > 400);
+	return room_stop();
+}
+
 static int test_many_opened_and_closed(void)
 {
 	role_assert_ctl();
@@ -515,6 +542,57 @@ static int test_many_opened_and_closed(void)
 	mctl_counts(&open, &ports, &n, &n, &n);
 	EXPECT_INT(open, 1);
 	EXPECT_INT(ports, ports_before);
+	return room_stop();
+}
+
+/* The old kind of hold, and a flood: neither reaches anybody. */
+static int test_nowhere_and_flood(void)
+{
+	role_assert_ctl();
+	uint8_t a[160] = { 1 };
+	EXPECT_INT(room_start(1, 2), 0);
+	struct media_params m = peer_params(B);
+	EXPECT_INT(addr_parse(&m.remote_rtp, SV("0.0.0.0"), 4000), ST_OK);
+	EXPECT_INT(mstream_set_params(B->s, &m), ST_OK);
+	EXPECT_INT(mstream_relay(A->s, B->s), ST_OK);
+	struct addr where;
+	EXPECT(!mstream_peer_addr(B->s, &where));
+	EXPECT_INT(settle(), 0);
+	for (int i = 0; i < 5; i++)
+		peer_send(A, 0, false, (uint16_t)i, 160u * (unsigned)i, a, 160);
+	pump_ms(30);
+	EXPECT_INT(B->count, 0);
+	EXPECT_INT(peer_params_set(B), 0);
+	EXPECT_INT(settle(), 0);
+	int64_t start = clock_mono_us();
+	for (int i = 5; i < 1405; i++) {
+		peer_send(A, 0, false, (uint16_t)i, 160u * (unsigned)i, a, 160);
+		if (i % 40 == 0)
+			EXPECT_INT(settle(), 0); /* the socket's buffer is smaller than the flood */
+	}
+	EXPECT_INT(settle(), 0);
+	int64_t rest = 1 + (clock_mono_us() - start) / 1000000;
+	const struct media_stats *st = &report_last(A, MEDIA_R_STATS)->stats;
+	EXPECT(st->in_packets >= 1000 && (int64_t)st->in_packets <= 1000 * rest);
+	EXPECT_INT(st->in_packets + st->in_flush_packets, 1405);
+	pump_ms(30);
+	EXPECT_INT(B->count, st->in_packets - 5);
+	return room_stop();
+}
+
+/* No packets, no work: neither without streams nor with streams that only wait. */
+static int test_idle_costs_nothing(void)
+{
+	role_assert_ctl();
+	EXPECT_INT(room_start(1, 2), 0);
+	EXPECT_INT(mstream_relay(A->s, B->s), ST_OK);
+	EXPECT_INT(settle(), 0);
+	uint64_t before = mctl_cpu_ns();
+	pump_ms(1000);
+	uint64_t spent = mctl_cpu_ns() - before;
+	if (spent > 2000000)
+		fprintf(stderr, "# %llu ns of a second\n", (unsigned long long)spent);
+	EXPECT(spent <= 2000000); /* 0.2 % */
 	return room_stop();
 }
 
@@ -568,5 +646,8 @@ TEST_MAIN({ "relay both ways: payload, headers, statistics", test_both_ways, TES
     { "digits: sent as events and in the audio", test_digits_sent, TEST_LOOP },
     { "hold and mute", test_direction_and_mute, TEST_LOOP }, { "time-out and RTCP", test_timeout_and_rtcp, TEST_LOOP },
     { "streams move between threads", test_two_threads, TEST_LOOP },
+    { "moving loses nothing", test_move_loses_nothing, TEST_LOOP },
     { "200 streams, closed in every state", test_many_opened_and_closed, TEST_LOOP },
+    { "an address that is none; a flood", test_nowhere_and_flood, TEST_LOOP },
+    { "idle streams cost nothing", test_idle_costs_nothing, TEST_LOOP },
     { "ports run out and come back", test_ports_run_out, TEST_LOOP })
