@@ -1,0 +1,300 @@
+/* The hunt: extensions of a context in order, their conditions one after another, actions gathered in one list for all of
+ * them, before any but the inline ones runs. A condition has two verdicts, as in FreeSWITCH: whether its actions or its
+ * anti-actions apply (time or field suffices), and whether the extension still matches (the field's word, if it has one). */
+#include "dialplan/dialplan_i.h"
+#include "base/mem.h"
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+struct verdict { /* of one test */
+	int time;        /* 1 within, 0 without, -1 no time attributes */
+	bool has_field, is_match;
+	bool captures;   /* the expression has a group: $1 is substituted */
+	struct buf subject, expression; /* what was compared */
+	struct re_match match;          /* views into subject */
+};
+
+struct hunt {
+	const struct dp_env *env;
+	const char *destination;
+	struct dp_actions *out;
+	struct tm now;
+	bool has_time;   /* now is valid; read again after an inline application */
+	int status;
+};
+
+static void explain(struct hunt *h, unsigned level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void explain(struct hunt *h, unsigned level, const char *fmt, ...)
+{
+	struct buf line;
+	va_list ap;
+
+	if (!h->env->explain)
+		return;
+	buf_init(&line);
+	if (level) {
+		buf_addc(&line, '|');
+		for (unsigned i = 1; i < 4 * level; i++)
+			buf_addc(&line, '-');
+		line.p[line.n - 1] = ' ';
+	}
+	va_start(ap, fmt);
+	buf_vprintf(&line, fmt, ap);
+	va_end(ap);
+	if (!line.failed)
+		h->env->explain(h->env->arg, line.p);
+	buf_fini(&line);
+}
+
+/* Channel variables move the clock: tod_tz_offset by hours from UTC, timezone by name. */
+static const struct tm *local_now(struct hunt *h)
+{
+	const struct dp_env *env = h->env;
+	const char *offset, *zone;
+
+	if (h->has_time)
+		return &h->now;
+	offset = env->var ? env->var(env->arg, "tod_tz_offset") : NULL;
+	zone = env->var ? env->var(env->arg, "timezone") : NULL;
+	if (offset && *offset) {
+		int hours = atoi(offset);
+		time_t shifted = (time_t)(env->wall_us / 1000000) + (hours >= -24 && hours <= 24 ? hours : 0) * 3600;
+		gmtime_r(&shifted, &h->now);
+		h->now.tm_gmtoff = hours * 3600;
+	} else if (!zone || !*zone || env->local_time(env->arg, zone, env->wall_us, &h->now)) {
+		if (env->local_time(env->arg, NULL, env->wall_us, &h->now)) {
+			time_t t = (time_t)(env->wall_us / 1000000);
+			gmtime_r(&t, &h->now);
+		}
+	}
+	h->has_time = true;
+	return &h->now;
+}
+
+static int expand(struct hunt *h, const char *text, struct buf *out)
+{
+	int st = h->env->expand ? h->env->expand(h->env->arg, text, out) : buf_adds(out, text);
+	h->has_time = false; /* it may have suspended, or set something */
+	return st;
+}
+
+static void verdict_fini(struct verdict *v)
+{
+	buf_fini(&v->subject);
+	buf_fini(&v->expression);
+}
+
+static void run_test(struct hunt *h, const struct dp_test *t, struct verdict *v)
+{
+	const struct dp_env *env = h->env;
+	struct sv subject, expression = sv_of(t->expression);
+
+	memset(v, 0, offsetof(struct verdict, match));
+	v->match.count = 0;
+	v->time = t->has_time ? dp_time_match(&t->time, local_now(h)) : -1;
+	v->has_field = t->field != NULL;
+	if (!v->has_field)
+		return;
+	if (t->expression_expands) {
+		h->status = expand(h, t->expression, &v->expression);
+		expression = buf_sv(&v->expression);
+	}
+	if (t->field_expands) {
+		if (!h->status)
+			h->status = expand(h, t->field, &v->subject);
+	} else {
+		const char *value = env->field ? env->field(env->arg, t->field) : NULL;
+		buf_adds(&v->subject, value ? value : "");
+	}
+	if (h->status)
+		return;
+	subject = buf_sv(&v->subject);
+	v->captures = sv_find(expression, '(') < expression.n;
+	v->is_match = (t->expression_expands ? re_match_once(expression, subject, &v->match) :
+			      t->re ? re_match(t->re, subject, &v->match) : 0) == 1;
+}
+
+static void explain_field(struct hunt *h, unsigned level, const char *name, const struct dp_test *t, const struct verdict *v,
+	const char *how, const char *what)
+{
+	if (h->env->explain)
+		explain(h, level, "Dialplan: %s Regex (%s) [%s] %s(%s) =~ /%s/ %s=%s", h->env->channel_name, v->is_match ? "PASS" : "FAIL",
+			name, t->field, v->subject.p ? v->subject.p : "",
+			t->expression_expands ? v->expression.p ? v->expression.p : "" : t->expression, how, what);
+}
+
+/* An array variable of all groups of a match. */
+static void set_captures(struct hunt *h, const char *name, const struct verdict *v)
+{
+	const struct dp_env *env = h->env;
+
+	if (!env->set_var)
+		return;
+	env->set_var(env->arg, name, NULL);
+	for (unsigned i = 0; env->push_var && i < v->match.count; i++) {
+		char *text = sv_dup(v->match.group[i]);
+		if (text)
+			env->push_var(env->arg, name, text);
+		mem_free(text);
+	}
+}
+
+/* The <regex> children of a condition. On return kept holds the last match with groups. */
+static bool run_rule(struct hunt *h, const struct dp_cond *cond, const char *name, unsigned level, struct verdict *kept)
+{
+	const char *word = cond->rule == DP_ALL ? "all" : cond->rule == DP_XOR ? "xor" : "any";
+	unsigned pass = 0, fail = 0;
+	char var[40];
+
+	for (size_t i = 0; i < cond->regex_count && !h->status; i++) {
+		struct verdict v;
+		run_test(h, &cond->regexes[i], &v);
+		if (v.time >= 0)
+			explain(h, level, "Dialplan: %s Date/Time%s [%s]", h->env->channel_name, v.time ? " Match (PASS)" : "Match (FAIL)", name);
+		if (v.has_field)
+			explain_field(h, level, name, &cond->regexes[i], &v, "match", word);
+		else if (v.time < 0)
+			explain(h, level, "Dialplan: %s Absolute Condition [%s] match=%s", h->env->channel_name, name, word);
+		bool is_pass = v.has_field ? v.is_match : v.time != 0;
+		pass += is_pass;
+		fail += !is_pass;
+		if (v.has_field && v.is_match && v.captures) {
+			snprintf(var, sizeof var, "DP_REGEX_MATCH_%zu", i + 1);
+			set_captures(h, var, &v);
+			verdict_fini(kept);
+			*kept = v; /* the views stay right: the subject's memory moves with it */
+		} else {
+			verdict_fini(&v);
+		}
+		if ((cond->rule == DP_ANY && pass) || (cond->rule == DP_ALL && fail))
+			break;
+	}
+	return cond->rule == DP_XOR ? pass == 1 : cond->rule == DP_ALL ? !fail : pass > 0;
+}
+
+static void add_steps(struct hunt *h, const struct dp_step *list, size_t count, const char *kind, const char *name, unsigned level,
+	const struct verdict *v)
+{
+	struct buf data;
+
+	buf_init(&data);
+	for (size_t i = 0; i < count && !h->status; i++) {
+		const struct dp_step *s = &list[i];
+		buf_clear(&data);
+		if (v && v->has_field && v->captures)
+			h->status = re_substitute(&data, sv_of(s->data), '$', &v->match);
+		else
+			h->status = buf_adds(&data, s->data);
+		if (!h->status && !h->out->extension && !(h->out->extension = mem_strdup(name)))
+			h->status = ST_NOMEM;
+		for (int k = 0; k < s->loops && !h->status; k++) {
+			explain(h, level, "Dialplan: %s %s %s(%s) %s", h->env->channel_name, kind, s->app, data.p ? data.p : "",
+				s->is_inline ? "INLINE" : "");
+			if (!s->is_inline) {
+				h->status = dp_actions_add(h->out, sv_of(s->app), buf_sv(&data));
+			} else if (k >= DP_MAX_ACTIONS) {
+				h->status = ST_LIMIT;
+			} else if (h->env->run_inline) {
+				int st = h->env->run_inline(h->env->arg, s->app, data.p ? data.p : "");
+				h->has_time = false;
+				if (st == ST_HANGUP || st == ST_CANCELLED)
+					h->status = st;
+			}
+		}
+	}
+	buf_fini(&data);
+}
+
+static bool run_conds(struct hunt *h, const struct dp_cond *list, size_t count, const char *name, unsigned level);
+
+/* One condition: its actions go to the list; *proceed is whether the extension still matches. Returns whether the next one
+ * of the same level is tried. */
+static bool run_cond(struct hunt *h, const struct dp_cond *cond, const char *name, const char *base_name, unsigned level, bool *proceed)
+{
+	struct verdict v;
+	bool is_true = false;
+
+	memset(&v, 0, sizeof v);
+	if (cond->rule == DP_SINGLE) {
+		run_test(h, &cond->test, &v);
+	} else {
+		v.time = cond->test.has_time ? dp_time_match(&cond->test.time, local_now(h)) : -1;
+	}
+	if (v.time >= 0) {
+		explain(h, level, "Dialplan: %s Date/Time%s [%s] break=%s", h->env->channel_name,
+			v.time ? " Match (PASS)" : "Match (FAIL)", name, cond->break_text);
+		is_true = *proceed = v.time == 1;
+	}
+	if (cond->rule != DP_SINGLE) {
+		*proceed = run_rule(h, cond, name, level, &v);
+		is_true = is_true || *proceed;
+	} else if (v.has_field) {
+		explain_field(h, level, name, &cond->test, &v, "break", cond->break_text);
+		*proceed = v.is_match;
+		is_true = is_true || v.is_match;
+	} else if (v.time < 0) {
+		explain(h, level, "Dialplan: %s Absolute Condition [%s]", h->env->channel_name, name);
+		is_true = *proceed = true;
+	}
+	if (!h->status && is_true) {
+		if (v.has_field && v.captures)
+			set_captures(h, "DP_MATCH", &v);
+		add_steps(h, cond->actions, cond->action_count, "Action", base_name, level, &v);
+	} else if (!h->status && cond->anti_count) {
+		add_steps(h, cond->antis, cond->anti_count, "ANTI-Action", base_name, level, NULL);
+		*proceed = true;
+	}
+	verdict_fini(&v);
+	if (h->status || cond->brk == DP_ALWAYS || (is_true ? cond->brk == DP_ON_TRUE : cond->brk == DP_ON_FALSE))
+		return false;
+	if (!*proceed || !cond->nested_count)
+		return true;
+	char inner[160];
+	snprintf(inner, sizeof inner, "%.120s_recur_%u", base_name, level + 1);
+	explain(h, level + 1, "Dialplan: Processing recursive conditions level:%u [%s] require-nested=%s", level + 1, inner,
+		cond->requires_nested ? "TRUE" : "FALSE");
+	*proceed = run_conds(h, cond->nested, cond->nested_count, base_name, level + 1) || !cond->requires_nested;
+	return *proceed || cond->brk == DP_NEVER;
+}
+
+static bool run_conds(struct hunt *h, const struct dp_cond *list, size_t count, const char *name, unsigned level)
+{
+	bool proceed = false;
+	char inner[160];
+
+	snprintf(inner, sizeof inner, "%.120s_recur_%u", name, level);
+	for (size_t i = 0; i < count && !h->status; i++)
+		if (!run_cond(h, &list[i], level ? inner : name, name, level, &proceed))
+			break;
+	return proceed;
+}
+
+static size_t first_extension(const struct dp_context *context, const struct dp_env *env, const char *destination)
+{
+	if (env->var && str_is_true(env->var(env->arg, "auto_hunt")))
+		for (size_t i = 0; i < context->ext_count; i++)
+			if (sv_isi(sv_of(context->exts[i].name), destination))
+				return i;
+	return 0;
+}
+
+int dialplan_xml_hunt(const struct dialplan *dp, const struct dp_env *env, const char *context_name, const char *destination,
+	struct dp_actions *out)
+{
+	const struct dp_context *context = hash_get(dp->by_name, sv_of(context_name));
+	struct hunt h = { .env = env, .destination = destination, .out = out };
+
+	if (!context)
+		context = hash_get(dp->by_name, SV("global"));
+	if (!context)
+		return ST_NOTFOUND;
+	for (size_t i = first_extension(context, env, destination); i < context->ext_count && !h.status; i++) {
+		const struct dp_ext *ext = &context->exts[i];
+		explain(&h, 0, "Dialplan: %s parsing [%s->%s] continue=%s", env->channel_name, context_name, ext->name,
+			ext->is_continue ? "true" : "false");
+		if (run_conds(&h, ext->conds, ext->cond_count, ext->name, 0) && !ext->is_continue)
+			break;
+	}
+	return h.status ? h.status : out->extension ? ST_OK : ST_NOTFOUND;
+}
