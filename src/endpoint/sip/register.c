@@ -132,6 +132,13 @@ static void fire_failure(const struct reg_request *r)
 	event_fire(e);
 }
 
+/* A phone that is late with its refresh is kept a little longer: FreeSWITCH's margin, but no more than a tenth of the time granted. */
+static int64_t late_margin_s(const struct profile *p, int64_t granted_s)
+{
+	int64_t tenth = (granted_s + 9) / 10, most = p->conf.expires_late_margin_s;
+	return tenth < most ? tenth : most;
+}
+
 /* ---- the answer ---- */
 
 static void date_put(struct buf *b)
@@ -153,7 +160,7 @@ static void answer(struct reg_request *r)
 	int64_t now_s = clock_wall_us() / 1000000;
 	buf_init(&b);
 	for (size_t i = 0; i < n && i < REG_CONTACTS_MAX; i++) {
-		int64_t late = (int64_t)r->p->conf.expires_late_margin_s, left = regs[i]->expires_epoch_s - late - now_s;
+		int64_t left = regs[i]->expires_epoch_s - late_margin_s(r->p, regs[i]->expires_s) - now_s;
 		buf_printf(&b, "Contact: <%s>;expires=%" PRId64, regs[i]->contact_uri, left > 0 ? left : 0);
 		if (regs[i]->q_milli < 1000)
 			buf_printf(&b, ";q=0.%03u", regs[i]->q_milli);
@@ -254,7 +261,7 @@ static int contact_put(struct reg_request *r, const struct sip_nameaddr *na, int
 		.network_ip = sv_of(r->src_host), .auth_user = sv_of(r->auth.username), .auth_realm = sv_of(r->auth.realm), .path = path,
 		.proto = protos[t] ? protos[t] : "udp", .network_port = addr_port(src),
 		.q_milli = (unsigned)sip_nameaddr_q_milli(na), .is_nat = is_nat, .cseq = m->cseq, .expires_s = expires_s,
-		.late_margin_s = r->p->conf.expires_late_margin_s, .max_contacts = r->max_contacts };
+		.late_margin_s = late_margin_s(r->p, expires_s), .max_contacts = r->max_contacts };
 	int st = target.failed ? ST_NOMEM : reg_table_put(r->p->regs, r->mode, &put, NULL);
 	buf_fini(&target);
 	return st;
