@@ -272,10 +272,12 @@ static int test_failure_leaves_all(void)
 {
 	struct sdp_codecs prefs;
 	struct sdp_policy p = {.prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV};
-	struct sdp_running r = {0}, zero = {0};
+	struct sdp_running r, zero;
 	struct sdp_plan plan;
 	struct buf out;
 
+	memset(&r, 0, sizeof(r)); /* padding too: it is compared */
+	memset(&zero, 0, sizeof(zero));
 	EXPECT(sizeof(r) < 1024);
 	sdp_codecs_parse(SV("G729"), &prefs, NULL, NULL);
 	buf_init(&out);
@@ -318,12 +320,14 @@ static int test_oom(void)
 {
 	struct sdp_codecs prefs;
 	struct sdp_policy p = {.prefs = &prefs, .host = SV("10.0.0.1"), .port = 4000, .dir = SDP_SENDRECV};
-	struct sdp_running r = {0}, zero = {0};
+	struct sdp_running r, zero;
 	struct sdp_plan plan;
 	struct buf out;
 	int st, st2;
 	bool is_clean;
 
+	memset(&r, 0, sizeof(r)); /* padding too: it is compared */
+	memset(&zero, 0, sizeof(zero));
 	sdp_codecs_parse(SV("PCMA,PCMU"), &prefs, NULL, NULL);
 	buf_init(&out);
 	st = sdp_answer_make(sv_of(plain_offer), &p, &r, &plan, &out);
