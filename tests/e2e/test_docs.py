@@ -1,0 +1,37 @@
+"""The pages name what exists: files of the tour, commands of the README, options of the program."""
+import re
+import subprocess
+
+import pytest
+from tandem import BUILD, TOP
+
+PAGES = ["README.md", "README.zh.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/tour.md", "docs/threads.md",
+         "docs/rules.md", "docs/glossary.md", "docs/differences.md", "docs/performance.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_and_links_exist(page):
+    text = (TOP / page).read_text()
+    missing = [p for p in re.findall(r"`((?:src|tools|tests|bench|conf|docs|include|examples)/[\w./-]+)`", text)
+               if not (TOP / p).exists()]
+    here = (TOP / page).parent
+    missing += [l for l in re.findall(r"\]\(([\w./-]+)\)", text) if not (here / l).exists()]
+    assert not missing, missing
+
+
+def test_dev_knows_the_commands_of_the_readme():
+    known = subprocess.run([TOP / "dev", "help"], capture_output=True, text=True).stdout
+    for command in set(re.findall(r"`?\./dev (\w+)", (TOP / "README.md").read_text())):
+        assert f"./dev {command}" in known, command
+
+
+def test_first_lines_are_the_two_commands():
+    for page in ("README.md", "README.zh.md"):
+        head = (TOP / page).read_text().split("```")[1].strip().split("\n")
+        assert [line.split("#")[0].strip() for line in head] == ["./dev run", "./dev test"]
+
+
+def test_ports_and_numbers_of_the_readme_are_in_conf():
+    plan = (TOP / "conf/dialplan/default.xml").read_text()
+    for number in re.findall(r"^\| (?:\d{4}, )?(\d{4}) \|", (TOP / "README.md").read_text(), re.M):
+        assert number in plan, number
