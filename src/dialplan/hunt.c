@@ -35,7 +35,7 @@ static void explain(struct hunt *h, unsigned level, const char *fmt, ...)
 	buf_init(&line);
 	if (level) {
 		buf_addc(&line, '|');
-		for (unsigned i = 1; i < 4 * level; i++)
+		for (unsigned i = 0; i < 4 * level; i++)
 			buf_addc(&line, '-');
 		line.p[line.n - 1] = ' ';
 	}
