@@ -19,6 +19,7 @@ static struct {
 
 static void closed(struct sip_call *c, const struct sip_close *why, void *arg)
 {
+	role_assert_ctl();
 	run.closed++;
 	CHECK(why->kind != SIP_CLOSE_NONE && sip_call_state(c) == SIP_CALL_CLOSED);
 }
