@@ -44,7 +44,7 @@ int api_strftime(struct api_call *c)
 
 struct zone_ask {
 	const char *name;
-	char rule[ZONE_RULE_MAX];
+	char rule[ZONE_RULE_MAX + 1];
 };
 
 static void zone_work(void *arg)
@@ -65,7 +65,7 @@ static void zone_work(void *arg)
 	size_t start = n - 1;
 	while (start && tail[start - 1] != '\n' && tail[start - 1])
 		start--;
-	strncat(q->rule, tail + start, sizeof(q->rule) - 1);
+	memcpy(q->rule, tail + start, n - start); /* with its NUL */
 out:
 	fclose(f);
 }

@@ -487,8 +487,8 @@ int api_uuid_send_info(struct api_call *c)
 	struct leg *leg = w.n ? leg_find(w.w[0]) : NULL;
 	char ctype[128] = "freeswitch/data";
 	struct sv body = w.n == 2 ? sv_of(w.w[1]) : w.n == 4 ? sv_of(w.w[3]) : SV("");
-	if (w.n == 4 && strlen(w.w[1]) + strlen(w.w[2]) + 2 < sizeof(ctype))
-		snprintf(ctype, sizeof(ctype), "%s/%s", w.w[1], w.w[2]);
+	if (w.n == 4 && strlen(w.w[1]) < 60 && strlen(w.w[2]) < 60)
+		snprintf(ctype, sizeof(ctype), "%.60s/%.60s", w.w[1], w.w[2]);
 	if (!w.n)
 		api_usage(c, "uuid_send_info");
 	bool is_done = leg && leg->ops && leg->ops->send_info && !leg->ops->send_info(leg, ctype, body);
