@@ -193,6 +193,12 @@ int reg_store_open(const char *path)
 	return st;
 }
 
+static void forget(const struct reg *r, void *arg)
+{
+	role_assert_ctl();
+	core_registration_del(r->user, r->host, r->call_id);
+}
+
 void reg_homes_free(void)
 {
 	struct hash_it it = { 0 };
@@ -200,6 +206,7 @@ void reg_homes_free(void)
 		return;
 	while (hash_next(sofia.reg_tables, &it)) {
 		struct reg_home *h = it.value;
+		reg_table_each(h->table, forget, NULL);
 		reg_table_free(h->table);
 		mem_free(h->profile);
 		mem_free(h);
