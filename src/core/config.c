@@ -341,6 +341,11 @@ const struct xml_node *config_root(const struct config *cfg)
 	return cfg ? xml_root(cfg->doc) : NULL;
 }
 
+struct xml_doc *config_doc(const struct config *cfg)
+{
+	return cfg->doc;
+}
+
 const struct xml_node *config_section_of(const struct config *cfg, const char *name)
 {
 	const struct xml_node *root = config_root(cfg), *node = xml_child_with(root, "section", "name", name);

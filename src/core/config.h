@@ -45,6 +45,7 @@ ON_CTL const struct xml_node *config_conf(const char *name);    /* <configuratio
 ANY const char *config_param(const struct xml_node *settings, const char *name, const char *otherwise);
 /* The same for any snapshot. */
 ANY const struct xml_node *config_root(const struct config *cfg);
+ANY struct xml_doc *config_doc(const struct config *cfg); /* borrowed; mem_ref it to keep nodes without the snapshot */
 ANY const struct xml_node *config_section_of(const struct config *cfg, const char *name);
 ANY const struct xml_node *config_conf_of(const struct config *cfg, const char *name);
 

@@ -28,7 +28,7 @@ struct pre {
 	config_report_fn report;    /* NULL: problems go to the log */
 	void *report_arg;
 	bool cuts_broken;           /* checking: leave out files that do not parse, after reporting them */
-	bool may_run;               /* exec, exec-set, stun-set do something (false in fuzzing) */
+	bool may_run;               /* include, exec, exec-set, stun-set do something (false in fuzzing) */
 	int status;
 };
 /* vars is taken. */

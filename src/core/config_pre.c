@@ -259,6 +259,8 @@ static void pre_do_include(struct pre *p, const char *file, unsigned line, struc
 	glob_t found;
 	int rc;
 
+	if (!p->may_run)
+		return;
 	buf_init(&pattern);
 	if (data.n && *data.p != '/' && slash)
 		buf_add(&pattern, file, (size_t)(slash - file) + 1);

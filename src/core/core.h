@@ -24,6 +24,7 @@ ON_CTL const char *core_version_text(void);
 struct core_limits {
 	uint32_t max_sessions, sessions_per_second;
 	bool is_paused_inbound, is_paused_outbound, is_shutting_down, is_elegant;
+	bool is_api_expansion_off; /* ${api(args)} in texts is refused (fsctl api_expansion) */
 	double min_idle_cpu;
 };
 struct core_counters {

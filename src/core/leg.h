@@ -30,7 +30,8 @@ struct leg_profile {
 	char *username, *dialplan, *caller_id_name, *caller_id_number, *orig_caller_id_name, *orig_caller_id_number,
 	    *callee_id_name, *callee_id_number, *network_addr, *ani, *aniii, *rdnis, *destination_number, *source,
 	    *transfer_source, *context, *chan_name, *uuid;
-	bool is_originator_side; /* Logical-Direction */
+	bool is_originator_side; /* Logical-Direction: inbound */
+	bool is_outbound;        /* Direction */
 	bool has_screen, hides_name, hides_number;
 	unsigned index;
 	struct leg_times times;
@@ -71,7 +72,8 @@ struct leg {
 };
 
 /* ---- life ---------------------------------------------------------------------------------------------------- */
-/* A leg in CS_NEW of one reference, in the table. uuid NULL = made. ST_LIMIT when max-sessions, sessions-per-second, pause or
+/* A leg in CS_NEW of one reference, in the table. That reference is the leg's own life: the teardown drops it after
+ * ops->on_destroy; who keeps the pointer longer takes one of its own. uuid NULL = made. ST_LIMIT when max-sessions, sessions-per-second, pause or
  * shutdown forbid it (inbound and outbound alike); ST_EXISTS when the uuid is taken. The name may still be NULL. */
 ON_CTL int leg_new(struct leg **out, const struct endpoint_ops *ops, bool is_outbound, const char *uuid);
 ON_CTL void leg_set_name(struct leg *leg, const char *name);

@@ -1,0 +1,203 @@
+/* Two legs that hear each other. A bridge is two references and a callback; the media thread does the work. It ends once, by
+ * bridge_leave of either side (teardown, transfer, a new bridge), and what becomes of the second leg is decided there. */
+#include "core/bridge_i.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/module.h"
+#include <string.h>
+#include <strings.h>
+
+struct leg *bridge_peer(const struct leg *leg)
+{
+	return leg->bridge ? leg->bridge->a == leg ? leg->bridge->b : leg->bridge->a : NULL;
+}
+
+static ON_CTL void set_pair_vars(struct leg *leg, struct leg *peer, const char *role)
+{
+	leg_var_set(leg, "last_bridge_to", peer->uuid);
+	leg_var_set(leg, "bridge_channel", peer->name);
+	leg_var_set(leg, "bridge_uuid", peer->uuid);
+	leg_var_set(leg, "signal_bond", peer->uuid);
+	leg_var_set(leg, "last_bridge_role", role);
+	if (leg->profile)
+		leg->profile->times.bridged = clock_wall_us();
+}
+
+static ON_CTL void fire_pair(struct leg *a, struct leg *b, enum event_id id)
+{
+	struct event *e;
+
+	if (!event_is_wanted(id, NULL) || !(e = event_new(id, NULL)))
+		return;
+	event_add(e, "Bridge-A-Unique-ID", a->uuid);
+	event_add(e, "Bridge-B-Unique-ID", b->uuid);
+	leg_event_headers(a, e);
+	event_fire(e);
+}
+
+/* What each side's phone shows as the other party. */
+static ON_CTL void fire_update(struct leg *leg, struct leg *peer)
+{
+	const struct leg_profile *p = leg->profile;
+	const char *name = leg->is_outbound ? p->caller_id_name : p->callee_id_name;
+	const char *number = leg->is_outbound ? p->caller_id_number : p->callee_id_number;
+	struct event *e;
+
+	if (name)
+		leg_var_set(leg, "last_sent_callee_id_name", name);
+	if (number)
+		leg_var_set(leg, "last_sent_callee_id_number", number);
+	if (!event_is_wanted(EVENT_CALL_UPDATE, NULL) || !(e = event_new(EVENT_CALL_UPDATE, NULL)))
+		return;
+	event_add(e, "Direction", "SEND");
+	if (name)
+		event_add(e, "Sent-Callee-ID-Name", name);
+	if (number)
+		event_add(e, "Sent-Callee-ID-Number", number);
+	event_add(e, "Bridged-To", peer->uuid);
+	leg_event_headers(leg, e);
+	event_fire(e);
+}
+
+static ON_CTL void other_set(struct leg *leg, struct leg *peer, bool is_originator)
+{
+	if (leg->other && leg->other->uuid && !strcmp(leg->other->uuid, peer->uuid))
+		return;
+	leg_profile_free(leg->other);
+	leg->other = peer->profile ? leg_profile_dup(peer->profile) : NULL;
+	leg->other_is_originator = is_originator;
+	if (leg->other)
+		leg->other->is_originator_side = true;
+}
+
+int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
+{
+	struct bridge *br;
+	int st;
+
+	if (!leg_is_up(a) || !leg_is_up(b))
+		return ST_HANGUP;
+	if (a == b || a->bridge || b->bridge)
+		return ST_BUSY;
+	st = leg_media_join(a, b);
+	if (st)
+		return st;
+	br = mem_zalloc(sizeof(*br));
+	if (!br) {
+		mstream_idle(leg_media_stream(a));
+		return ST_NOMEM;
+	}
+	br->a = mem_ref(a), br->b = mem_ref(b), br->done = done, br->arg = arg;
+	a->bridge = b->bridge = br;
+	limits_count_bridged();
+	other_set(a, b, false);
+	other_set(b, a, true);
+	set_pair_vars(a, b, "originator");
+	set_pair_vars(b, a, "originatee");
+	memcpy(b->call_uuid, a->call_uuid, sizeof(b->call_uuid));
+	leg_var_set(b, "call_uuid", b->call_uuid);
+	fire_pair(a, b, EVENT_CHANNEL_BRIDGE);
+	leg_state_input(b, IN_EXCHANGE);
+	leg_state_run(b);
+	fire_update(b, a);
+	fire_update(a, b);
+	return ST_OK;
+}
+
+/* What a leg remembers of how its peer left. */
+static ON_CTL void set_end_vars(struct leg *leg, struct leg *peer)
+{
+	const char *proto;
+	enum cause cause = peer->cause ? peer->cause : leg->cause ? leg->cause : CAUSE_NORMAL_CLEARING;
+
+	leg_var_set(leg, "bridge_hangup_cause", cause_name(cause));
+	if (leg_is_up(peer))
+		return;
+	leg_var_set(leg, "last_bridge_hangup_cause", cause_name(peer->cause));
+	proto = vars_get(peer->vars, "proto_specific_hangup_cause");
+	if (proto)
+		leg_var_set(leg, "last_bridge_proto_specific_hangup_cause", proto);
+}
+
+/* ext[:dialplan[:context]] of transfer_after_bridge. */
+static ON_CTL bool transfer_after(struct leg *leg)
+{
+	const char *spec = vars_get(leg->vars, "transfer_after_bridge");
+	struct sv exten, dialplan, context;
+	char *text[3];
+
+	if (!spec)
+		return false;
+	sv_split(sv_of(spec), ':', &exten, &dialplan);
+	sv_split(dialplan, ':', &dialplan, &context);
+	text[0] = sv_dup(exten), text[1] = sv_dup(dialplan), text[2] = sv_dup(context);
+	leg_var_set(leg, "transfer_after_bridge", NULL);
+	leg_transfer(leg, text[0], text[1], text[2]);
+	for (int i = 0; i < 3; i++)
+		mem_free(text[i]);
+	return true;
+}
+
+bool bridge_after(struct leg *leg)
+{
+	if (!leg_is_up(leg) || exec_is_rerouted(leg))
+		return true;
+	if (str_is_true(vars_get(leg->vars, "park_after_bridge"))) {
+		exec_park_after(leg);
+		return true;
+	}
+	return transfer_after(leg);
+}
+
+void bridge_leave(struct leg *leg)
+{
+	struct bridge *br = leg->bridge;
+	struct leg *a, *b;
+
+	if (!br || br->is_ending)
+		return;
+	br->is_ending = true;
+	a = br->a, b = br->b;
+	bridge_hold_music(a, false);
+	bridge_hold_music(b, false);
+	a->bridge = b->bridge = NULL;
+	set_end_vars(a, b);
+	set_end_vars(b, a);
+	if (leg_is_up(a) && leg_media_stream(a))
+		mstream_idle(leg_media_stream(a));
+	else if (leg_is_up(b) && leg_media_stream(b))
+		mstream_idle(leg_media_stream(b));
+	/* FreeSWITCH's order: when A left, B's hang-up is told before the unbridging. */
+	if (!leg_is_up(a) && !bridge_after(b))
+		leg_hangup(b, CAUSE_NORMAL_CLEARING);
+	fire_pair(a, b, EVENT_CHANNEL_UNBRIDGE);
+	if (br->done)
+		br->done(a, b, br->arg);
+	if (!bridge_after(b))
+		leg_hangup(b, CAUSE_NORMAL_CLEARING);
+	mem_unref(a);
+	mem_unref(b);
+	mem_free(br);
+}
+
+/* The holder's hold_music plays to its peer until it comes back. */
+void bridge_hold_music(struct leg *leg, bool is_held)
+{
+	struct leg *peer = bridge_peer(leg);
+	const char *music;
+
+	if (!peer || !leg_media_stream(peer))
+		return;
+	if (!is_held) {
+		if (leg_i(peer)->hold_play_id)
+			mstream_play_stop(leg_media_stream(peer), leg_i(peer)->hold_play_id);
+		leg_i(peer)->hold_play_id = 0;
+		return;
+	}
+	music = leg_var(leg, "temp_hold_music");
+	if (!music)
+		music = leg_var(leg, "hold_music");
+	if (music && strncasecmp(music, "silence", 7) && strcasecmp(music, "indicate_hold"))
+		mstream_play(leg_media_stream(peer), music, -1, &leg_i(peer)->hold_play_id);
+}

@@ -1,0 +1,169 @@
+/* The bridge application (originate, answer, join, what comes after) and uuid_bridge, which joins two legs that exist. */
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/bridge_i.h"
+#include "core/module.h"
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* True when the comma list names the cause, by name or number. */
+static bool list_has(const char *list, enum cause cause)
+{
+	struct sv rest = sv_of(list), item;
+
+	while (rest.n) {
+		uint32_t number;
+		sv_split(rest, ',', &item, &rest);
+		item = sv_trim(item);
+		if (sv_isi(item, cause_name(cause)) || (!sv_u32(item, &number) && number == (uint32_t)cause))
+			return true;
+	}
+	return false;
+}
+
+/* transfer_on_fail: "causes|true exten [dialplan [context]]". */
+static ON_CTL bool transfer_on_fail(struct leg *leg, enum cause cause)
+{
+	const char *spec = vars_get(leg->vars, "transfer_on_fail");
+	struct sv word[4] = { SV_NONE, SV_NONE, SV_NONE, SV_NONE }, rest;
+	char *text[4] = { NULL, NULL, NULL, NULL };
+	bool is_due = false;
+
+	if (!spec)
+		return false;
+	rest = sv_trim(sv_of(spec));
+	for (int i = 0; i < 4 && rest.n; i++) {
+		sv_split(rest, ' ', &word[i], &rest);
+		rest = sv_trim(rest);
+		text[i] = sv_dup(word[i]);
+	}
+	is_due = text[0] && text[1] && (str_is_true(text[0]) || list_has(text[0], cause));
+	if (is_due)
+		leg_transfer(leg, strcmp(text[1], "auto_cause") ? text[1] : cause_name(cause), text[2], text[3]);
+	for (int i = 0; i < 4; i++)
+		mem_free(text[i]);
+	return is_due;
+}
+
+/* Whether the dialplan goes on after a failed bridge (pitfall 11). */
+static ON_CTL bool goes_on(struct leg *leg, enum cause cause)
+{
+	const char *on_fail = leg_var(leg, "continue_on_fail"), *failures = leg_var(leg, "failure_causes");
+
+	if (cause == CAUSE_ATTENDED_TRANSFER)
+		return false;
+	if (!on_fail && !failures)
+		return cause == CAUSE_NO_ANSWER || cause == CAUSE_NO_USER_RESPONSE || cause == CAUSE_ORIGINATOR_CANCEL;
+	if (on_fail && (str_is_true(on_fail) || list_has(on_fail, cause)))
+		return true;
+	return failures && !list_has(failures, cause);
+}
+
+static ON_CTL void bridge_failed(struct leg *leg, enum cause cause)
+{
+	if (!leg_is_up(leg) || exec_is_rerouted(leg) || transfer_on_fail(leg, cause))
+		return;
+	if (!goes_on(leg, cause))
+		leg_hangup(leg, cause);
+}
+
+static void bridge_app_done(struct leg *a, struct leg *b, void *arg)
+{
+	role_assert_ctl();
+	if (!bridge_after(a) && leg_var_is_true(a, "hangup_after_bridge"))
+		leg_hangup(a, CAUSE_NORMAL_CLEARING);
+	leg_exec_resume(a, NULL);
+}
+
+int bridge_app(struct leg *leg, const char *data)
+{
+	struct originate_conf conf = { .originator = leg, .dialstring = data };
+	const char *timeout = vars_get(leg->vars, "call_timeout");
+	enum cause cause = CAUSE_NONE;
+	struct leg *b = NULL;
+	int st;
+
+	if (!data || !*data)
+		return ST_INVAL;
+	conf.timeout_s = timeout && atoi(timeout) > 0 ? (unsigned)atoi(timeout) : 0;
+	st = originate_run(&conf, &b, &cause);
+	if (st) {
+		bridge_failed(leg, cause);
+		return leg_is_up(leg) ? ST_OK : ST_HANGUP;
+	}
+	if (b->is_answered) {
+		leg_i(leg)->near = b;
+		st = leg_answer(leg);
+		leg_i(leg)->near = NULL;
+	}
+	if (!st)
+		st = bridge_join(leg, b, bridge_app_done, NULL);
+	if (st) {
+		cause = st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_NORMAL_CLEARING;
+		if (st == ST_HANGUP && !leg_is_up(b))
+			cause = b->cause;
+		leg_hangup(b, leg_is_up(leg) ? cause : CAUSE_ORIGINATOR_CANCEL);
+		leg_var_set(leg, "originate_disposition", cause_name(cause));
+		bridge_failed(leg, cause);
+	}
+	mem_unref(b);
+	return st ? (leg_is_up(leg) ? ST_OK : ST_HANGUP) : APP_DETACHED;
+}
+
+/* ---- uuid_bridge ---- */
+
+static void two_done(struct leg *a, struct leg *b, void *arg)
+{
+	role_assert_ctl();
+	if (!bridge_after(a))
+		leg_hangup(a, CAUSE_NORMAL_CLEARING);
+	leg_exec_resume(a, NULL);
+}
+
+/* The application A runs after uuid_bridge took it out of what it did; data is B's uuid. */
+static int app_uuid_bridge(struct leg *leg, const char *data)
+{
+	struct leg *b;
+	int st;
+
+	role_assert_co();
+	b = leg_find(data);
+	if (!b || b == leg || !leg_is_up(b))
+		return ST_NOTFOUND;
+	mem_ref(b);
+	st = leg_pre_answer(b);
+	if (!st)
+		st = leg_pre_answer(leg);
+	if (!st && b->is_answered)
+		st = leg_answer(leg);
+	if (!st)
+		st = bridge_join(leg, b, two_done, NULL);
+	if (st && leg_is_up(b))
+		leg_hangup(b, st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_NORMAL_CLEARING);
+	mem_unref(b);
+	return st ? st : APP_DETACHED;
+}
+
+int bridge_two(struct leg *a, struct leg *b)
+{
+	if (!leg_is_up(a) || !leg_is_up(b))
+		return ST_HANGUP;
+	if (a == b) /* FreeSWITCH takes it: the leg leaves its bridge and waits for itself in vain */
+		return ST_INVAL;
+	exec_hibernate_after(b);
+	exec_run_after(a, "uuid_bridge", b->uuid);
+	return ST_OK;
+}
+
+static const struct app_desc apps[] = {
+	{ "uuid_bridge", "Bridge to an existing channel", "<uuid>", 0, app_uuid_bridge },
+	{ 0 },
+};
+static const struct module bridge_module = { .abi = MODULE_ABI, .name = "CORE_BRIDGE", .apps = apps };
+
+int bridge_app_register(void)
+{
+	int st = module_register(&bridge_module);
+	return st ? st : module_load(bridge_module.name, NULL);
+}

@@ -1,0 +1,244 @@
+/* ${...} in texts: channel variables, globals, parts of values, array elements, and commands whose reply is put in place. A
+ * value is expanded again. Everything is bounded: recursion 100, output 1 MiB, commands in one text 256. */
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/config.h"
+#include "core/core.h"
+#include "core/leg.h"
+#include "core/module.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEPTH_MAX = 100, OUT_MAX = 1 << 20, API_MAX = 256, STEPS_MAX = 20000 };
+
+struct expansion {
+	struct leg *leg;
+	expand_lookup_fn fn;
+	void *arg;
+	unsigned api_count, steps;
+};
+
+static ON_CTL int expand_text(struct expansion *x, struct sv text, struct buf *out, unsigned depth);
+
+/* Index of the '}' that closes the '{' at from - 1, or text.n. */
+static size_t close_find(struct sv text, size_t from)
+{
+	unsigned open = 1;
+	for (size_t i = from; i < text.n; i++) {
+		if (text.p[i] == '{')
+			open++;
+		else if (text.p[i] == '}' && !--open)
+			return i;
+	}
+	return text.n;
+}
+
+static ON_CTL const char *lookup(struct expansion *x, const char *name)
+{
+	const char *value = x->fn ? x->fn(name, x->arg) : NULL;
+	if (value)
+		return value;
+	return x->leg ? leg_var(x->leg, name) : globals_get(name);
+}
+
+/* "cmd(args)" or "cmd args": splits; false for what is a variable's name. */
+static bool api_split(char *name, char **args)
+{
+	size_t n = strcspn(name, "( :[");
+
+	if (!n || (name[n] != '(' && name[n] != ' '))
+		return false;
+	if (name[n] == '(') {
+		size_t len = strlen(name);
+		if (name[len - 1] != ')')
+			return false;
+		name[len - 1] = 0;
+	}
+	name[n] = 0;
+	*args = name + n + 1;
+	return true;
+}
+
+static ON_CTL int put_api(struct expansion *x, const char *cmd, const char *args, struct buf *out)
+{
+	struct buf reply;
+	int st;
+
+	if (core_limits()->is_api_expansion_off)
+		return buf_adds(out, "<API Execute Permission Denied>");
+	if (++x->api_count > API_MAX)
+		return ST_LIMIT;
+	buf_init(&reply);
+	reply.max = OUT_MAX;
+	st = api_run(cmd, args, x->leg, &reply);
+	if (st == ST_OK)
+		buf_addv(out, buf_sv(&reply));
+	else if (st == ST_DENIED)
+		log_warning("the command '%s' may wait and cannot be expanded here", cmd);
+	buf_fini(&reply);
+	return ST_OK;
+}
+
+/* The i-th element of ARRAY::a|:b; a plain value is its own element 0. */
+static struct sv array_element(struct sv value, long index)
+{
+	if (!sv_starts(value, SV("ARRAY::")))
+		return index == 0 ? value : SV_NONE;
+	value = sv_sub(value, 7, value.n);
+	for (; index >= 0; index--) {
+		const char *sep = value.n ? memmem(value.p, value.n, "|:", 2) : NULL;
+		size_t n = sep ? (size_t)(sep - value.p) : value.n;
+		if (index == 0)
+			return sv_sub(value, 0, n);
+		if (!sep)
+			return SV_NONE;
+		value = sv_sub(value, n + 2, value.n);
+	}
+	return SV_NONE;
+}
+
+static struct sv value_part(struct sv value, const char *spec)
+{
+	char *end;
+	long offset = strtol(spec, &end, 10), length = *end == ':' ? strtol(end + 1, NULL, 10) : 0;
+	size_t from;
+
+	if (offset < 0)
+		from = (size_t)-offset >= value.n ? 0 : value.n - (size_t)-offset;
+	else
+		from = (size_t)offset > value.n ? value.n : (size_t)offset;
+	value = sv_sub(value, from, value.n);
+	if (length > 0)
+		value = sv_sub(value, 0, (size_t)length);
+	else if (length < 0)
+		value = (size_t)-length >= value.n ? SV_NONE : sv_sub(value, 0, value.n - (size_t)-length);
+	return value;
+}
+
+static ON_CTL int put_var(struct expansion *x, char *name, struct buf *out, unsigned depth)
+{
+	char *spec = strchr(name, ':'), *bracket;
+	struct buf full;
+	struct sv value;
+	const char *raw;
+	char *copy = NULL;
+	int st = ST_OK;
+	long index = -1;
+
+	if (spec)
+		*spec++ = 0;
+	bracket = strchr(name, '[');
+	if (bracket && bracket[1] && isdigit((unsigned char)bracket[1])) {
+		*bracket = 0;
+		index = strtol(bracket + 1, NULL, 10);
+	}
+	raw = lookup(x, name);
+	if (!raw || !*raw)
+		return ST_OK;
+	value = sv_of(raw);
+	if (index >= 0)
+		value = array_element(value, index > 4096 ? 4096 : index);
+	if (!memchr(value.n ? value.p : "", '$', value.n) && !memchr(value.n ? value.p : "", '\\', value.n))
+		return buf_addv(out, spec ? value_part(value, spec) : value);
+	/* The variable may change while a command in its value runs. */
+	copy = sv_dup(value);
+	if (!copy)
+		return ST_NOMEM;
+	buf_init(&full);
+	full.max = OUT_MAX;
+	st = expand_text(x, sv_of(copy), &full, depth + 1);
+	if (!st)
+		buf_addv(out, spec ? value_part(buf_sv(&full), spec) : buf_sv(&full));
+	buf_fini(&full);
+	mem_free(copy);
+	return st;
+}
+
+/* What stands between the braces; is_global for $${}. */
+static ON_CTL int put_reference(struct expansion *x, struct sv inner, bool is_global, struct buf *out, unsigned depth)
+{
+	struct buf name;
+	char *args;
+	int st = ST_OK;
+
+	buf_init(&name);
+	name.max = OUT_MAX;
+	if (memchr(inner.n ? inner.p : "", '$', inner.n))
+		st = expand_text(x, inner, &name, depth + 1);
+	else
+		buf_addv(&name, inner);
+	if (st || !name.n || name.failed)
+		goto out;
+	if (is_global) {
+		const char *value = globals_get(name.p);
+		if (value)
+			buf_adds(out, value);
+	} else if (api_split(name.p, &args)) {
+		st = put_api(x, name.p, args, out);
+	} else {
+		st = put_var(x, name.p, out, depth);
+	}
+out:
+	buf_fini(&name);
+	return st;
+}
+
+static ON_CTL int expand_text(struct expansion *x, struct sv text, struct buf *out, unsigned depth)
+{
+	int st = ST_OK;
+
+	if (depth > DEPTH_MAX || ++x->steps > STEPS_MAX)
+		return ST_LIMIT;
+	for (size_t i = 0; i < text.n && !st && !out->failed;) {
+		char c = text.p[i], next = i + 1 < text.n ? text.p[i + 1] : 0;
+		size_t run, open;
+		bool is_global;
+
+		if (c == '\\' && (next == '$' || next == '\\')) {
+			buf_addc(out, next);
+			i += 2;
+			/* an escaped reference is copied whole */
+			continue;
+		}
+		if (c == '\\' && next == '\'') {
+			i += 2;
+			continue;
+		}
+		is_global = c == '$' && next == '$' && i + 2 < text.n && text.p[i + 2] == '{';
+		if (c == '$' && (next == '{' || is_global)) {
+			size_t close;
+			open = i + (is_global ? 3 : 2);
+			close = close_find(text, open);
+			if (close < text.n) {
+				st = put_reference(x, sv_sub(text, open, close - open), is_global, out, depth);
+				i = close + 1;
+				continue;
+			}
+		}
+		for (run = i + 1; run < text.n && text.p[run] != '$' && text.p[run] != '\\'; run++)
+			;
+		buf_add(out, text.p + i, run - i);
+		i = run;
+	}
+	return st ? st : out->failed ? ST_LIMIT : ST_OK;
+}
+
+int expand_with(struct leg *leg, expand_lookup_fn fn, void *arg, const char *text, char **out)
+{
+	struct expansion x = { .leg = leg, .fn = fn, .arg = arg };
+	struct buf b;
+	int st;
+
+	buf_init(&b);
+	b.max = OUT_MAX;
+	st = expand_text(&x, sv_of(text), &b, 0);
+	if (!st)
+		*out = buf_take(&b);
+	else if (leg)
+		leg_log(leg, LOG_WARNING, "expansion goes too deep or gets too long: %.80s", text);
+	buf_fini(&b);
+	return st;
+}
+
+int expand(struct leg *leg, const char *text, char **out) { return expand_with(leg, NULL, NULL, text, out); }

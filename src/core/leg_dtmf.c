@@ -1,0 +1,97 @@
+/* Digits: those that come in (queued for an application, or passed to the other leg of a bridge) and those sent out. */
+#include "base/status.h"
+#include "core/leg_i.h"
+#include "core/leg_meta.h"
+#include <ctype.h>
+#include <string.h>
+
+enum { DIALED_MAX = 512, SAMPLES_PER_MS = 8 };
+
+static const char *const sources[] = { "UNKNOWN", "RTP", "ENDPOINT", "INBAND_AUDIO", "APP" };
+
+static bool is_digit(char c) { return c && strchr("0123456789*#ABCD", toupper((unsigned char)c)); }
+
+static ON_CTL void fire(struct leg *leg, char digit, unsigned duration, unsigned source)
+{
+	struct event *e;
+
+	if (leg_i(leg)->digits_dialed.n < DIALED_MAX && !leg_var_is_true(leg, "sensitive_dtmf"))
+		buf_addc(&leg_i(leg)->digits_dialed, digit);
+	if (!event_is_wanted(EVENT_DTMF, NULL) || !(e = event_new(EVENT_DTMF, NULL)))
+		return;
+	event_addf(e, "DTMF-Digit", "%c", digit);
+	event_addf(e, "DTMF-Duration", "%u", duration);
+	event_add(e, "DTMF-Source", sources[source <= DTMF_APP ? source : 0]);
+	leg_event_headers(leg, e);
+	event_fire(e);
+}
+
+void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf_source source)
+{
+	struct leg_full *full = leg_i(leg);
+	struct leg *peer = bridge_peer(leg);
+
+	digit = (char)toupper((unsigned char)digit);
+	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf"))
+		return;
+	if (peer && !exec_is_running(leg)) {
+		char text[2] = { digit, 0 };
+		fire(leg, digit, duration, source);
+		if (leg_meta_digit(leg, digit) || source == DTMF_RTP)
+			return; /* media relays telephone-events itself */
+		if (peer->ops && peer->ops->send_dtmf && !peer->ops->send_dtmf(peer, text, duration / SAMPLES_PER_MS))
+			return;
+		if (leg_media_stream(peer))
+			mstream_send_dtmf(leg_media_stream(peer), text, duration / SAMPLES_PER_MS);
+		return;
+	}
+	if (full->digit_count == DTMF_QUEUE_MAX)
+		return;
+	full->digits[full->digit_count++] = (struct leg_digit){ digit, (uint8_t)source, (uint16_t)duration };
+	leg_wake(leg);
+}
+
+bool leg_dtmf_take(struct leg *leg, char *digit, unsigned *duration)
+{
+	struct leg_full *full = leg_i(leg);
+	struct leg_digit d;
+
+	if (!full->digit_count)
+		return false;
+	d = full->digits[0];
+	memmove(full->digits, full->digits + 1, --full->digit_count * sizeof(d));
+	fire(leg, d.digit, d.duration, d.source);
+	*digit = d.digit;
+	if (duration)
+		*duration = d.duration;
+	return true;
+}
+
+size_t leg_dtmf_count(const struct leg *leg) { return leg_i(leg)->digit_count; }
+void leg_dtmf_flush(struct leg *leg) { leg_i(leg)->digit_count = 0; }
+
+int leg_dtmf_send(struct leg *leg, const char *digits)
+{
+	struct sv text, duration;
+	uint32_t ms = 0;
+	char *only;
+	int st;
+
+	if (!leg_is_up(leg))
+		return ST_HANGUP;
+	sv_split(sv_of(digits), '@', &text, &duration);
+	if (!text.n || text.n > 256)
+		return ST_INVAL;
+	if (duration.n && sv_u32(duration, &ms))
+		return ST_INVAL;
+	if (ms > 60000)
+		ms = 60000;
+	only = sv_dup(text);
+	if (!only)
+		return ST_NOMEM;
+	st = leg->ops && leg->ops->send_dtmf ? leg->ops->send_dtmf(leg, only, ms) : ST_UNSUPPORTED;
+	if (st)
+		st = leg_media_stream(leg) ? mstream_send_dtmf(leg_media_stream(leg), only, ms) : ST_UNSUPPORTED;
+	mem_free(only);
+	return st;
+}

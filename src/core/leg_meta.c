@@ -1,0 +1,108 @@
+/* Keys bound during a bridge: the meta key, then a bound key within three seconds, runs an application. */
+#include "core/leg_meta.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "core/leg_i.h"
+#include <ctype.h>
+#include <string.h>
+
+enum { BINDINGS_MAX = 24, WINDOW_US = 3000000 };
+
+struct leg_meta {
+	int64_t armed_until_us[2]; /* by side: own keys, the other leg's keys */
+	unsigned count;
+	struct binding {
+		char key;
+		unsigned listen;
+		bool is_same, is_other, is_on_a, is_on_b, is_once;
+		char *app;
+	} v[BINDINGS_MAX];
+};
+
+static void binding_drop(struct leg_meta *m, unsigned i)
+{
+	mem_free(m->v[i].app);
+	m->v[i] = m->v[--m->count];
+}
+
+void leg_meta_unbind(struct leg *leg, char key)
+{
+	struct leg_meta *m = leg_i(leg)->meta;
+
+	for (unsigned i = m ? m->count : 0; i-- > 0;)
+		if (!key || m->v[i].key == key)
+			binding_drop(m, i);
+	if (m && !m->count) {
+		mem_free(m);
+		leg_i(leg)->meta = NULL;
+	}
+}
+
+void leg_meta_fini(struct leg *leg) { leg_meta_unbind(leg, 0); }
+
+int leg_meta_bind(struct leg *leg, char key, unsigned listen, struct sv flags, const char *app)
+{
+	struct leg_meta *m;
+	struct binding b = { .key = (char)toupper((unsigned char)key), .listen = listen ? listen : LEG_META_LISTEN_A };
+
+	if (!strchr("0123456789*#ABCD", b.key) || !b.key || !app || !*app)
+		return ST_INVAL;
+	leg_meta_unbind(leg, b.key);
+	m = leg_i(leg)->meta;
+	if (!m && !(m = leg_i(leg)->meta = mem_zalloc(sizeof(*m))))
+		return ST_NOMEM;
+	if (m->count == BINDINGS_MAX)
+		return ST_LIMIT;
+	for (size_t i = 0; i < flags.n; i++) {
+		char c = (char)tolower((unsigned char)flags.p[i]);
+		b.is_same |= c == 's', b.is_other |= c == 'o', b.is_on_a |= c == 'a', b.is_on_b |= c == 'b', b.is_once |= c == '1';
+	}
+	b.app = mem_strdup(app);
+	if (!b.app)
+		return ST_NOMEM;
+	m->v[m->count++] = b;
+	return ST_OK;
+}
+
+/* A key of from's far side against owner's bindings. */
+static ON_CTL bool try_bindings(struct leg *owner, struct leg *from, struct leg *other, char digit)
+{
+	struct leg_meta *m = leg_i(owner)->meta;
+	unsigned side = owner == from ? 0 : 1;
+	const char *meta_key = vars_get(owner->vars, "bind_meta_key");
+	int64_t now = clock_mono_us();
+
+	if (!m)
+		return false;
+	if (m->armed_until_us[side] > now) {
+		m->armed_until_us[side] = 0;
+		for (unsigned i = 0; i < m->count; i++) {
+			struct binding *b = &m->v[i];
+			struct leg *target;
+			if (b->key != digit || !(b->listen & (side ? LEG_META_LISTEN_B : LEG_META_LISTEN_A)))
+				continue;
+			target = b->is_on_a ? owner : b->is_on_b ? (owner == from ? other : from) : b->is_other ? other : from;
+			if (target)
+				exec_hook_spec(target, b->app);
+			if (b->is_once)
+				binding_drop(m, i);
+			return true;
+		}
+		return false;
+	}
+	if (digit != (meta_key && *meta_key ? meta_key[0] : '*'))
+		return false;
+	for (unsigned i = 0; i < m->count; i++)
+		if (m->v[i].listen & (side ? LEG_META_LISTEN_B : LEG_META_LISTEN_A)) {
+			m->armed_until_us[side] = now + WINDOW_US;
+			return true;
+		}
+	return false;
+}
+
+bool leg_meta_digit(struct leg *leg, char digit)
+{
+	struct leg *peer = bridge_peer(leg);
+
+	return try_bindings(leg, leg, peer, digit) || (peer && try_bindings(peer, leg, peer, digit));
+}

@@ -1,0 +1,185 @@
+/* Playing to a leg and recording it from an application: the media thread does it; here it is started, waited for and ended
+ * by what may end it. */
+#include "base/status.h"
+#include "core/config.h"
+#include "core/core.h"
+#include "core/leg_i.h"
+#include "core/leg_record.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static ON_CTL void fire(struct leg *leg, enum event_id id, const char *path_name, const char *path, const char *status)
+{
+	struct event *e;
+	const char *type = !strncmp(path, "local_stream://", 15) ? "local_stream"
+		: !strncmp(path, "tone_stream://", 14)           ? "tone_stream"
+								   : NULL;
+
+	if (!event_is_wanted(id, NULL) || !(e = event_new(id, NULL)))
+		return;
+	leg_event_headers(leg, e);
+	if (type && id != EVENT_RECORD_START && id != EVENT_RECORD_STOP)
+		event_add(e, "Playback-File-Type", type);
+	event_add(e, path_name, path);
+	if (status)
+		event_add(e, id == EVENT_RECORD_STOP ? "Record-Completion-Cause" : "Playback-Status", status);
+	event_fire(e);
+}
+
+static ON_CTL const char *terminators_of(struct leg *leg, const char *given)
+{
+	if (!given)
+		given = vars_get(leg->vars, "playback_terminators");
+	if (!given)
+		return "*";
+	if (!strcasecmp(given, "none"))
+		return "";
+	return strcasecmp(given, "any") ? given : "0123456789*#ABCD";
+}
+
+/* A relative file lies under sound_prefix; a source with a scheme or "{params}" is left alone. */
+static ON_CTL char *source_full(struct leg *leg, const char *source)
+{
+	const char *prefix;
+	struct buf b;
+	size_t skip = 0;
+
+	if (source[0] == '{' && strchr(source, '}'))
+		skip = (size_t)(strchr(source, '}') - source) + 1;
+	while (source[skip] == ' ')
+		skip++;
+	buf_init(&b);
+	buf_add(&b, source, skip);
+	if (!strncmp(source + skip, "silence_stream", 14) || strstr(source + skip, "://") || source[skip] == '/') {
+		buf_adds(&b, source + skip);
+	} else {
+		prefix = leg_var(leg, "sound_prefix");
+		if (!prefix)
+			prefix = core_dirs() ? core_dirs()->sounds : "";
+		buf_printf(&b, "%s/%s", prefix, source + skip);
+	}
+	return buf_take(&b);
+}
+
+static ON_CTL int make_ready(struct leg *leg)
+{
+	int st = leg->is_answered || leg->is_early ? ST_OK : leg_pre_answer(leg);
+	return st ? st : leg_media_stream(leg) ? ST_OK : ST_UNSUPPORTED;
+}
+
+/* Waits until the report with that id or a terminator digit. Out: the digit or 0. */
+static CO int wait_done(struct leg *leg, const uint32_t *done_id, uint32_t id, const char *terminators, char *digit_out)
+{
+	int st = ST_OK;
+	char digit;
+
+	*digit_out = 0;
+	while (*done_id != id) {
+		while (leg_dtmf_take(leg, &digit, NULL)) {
+			if (strchr(terminators, digit)) {
+				*digit_out = digit;
+				return ST_OK;
+			}
+		}
+		st = leg_wait(leg, -1);
+		if (st)
+			return st;
+	}
+	return ST_OK;
+}
+
+int leg_play(struct leg *leg, const char *source, const char *terminators, char *digit_out)
+{
+	struct leg_full *full = leg_i(leg);
+	char *path = NULL, *ends = NULL, digit = 0;
+	uint32_t id = 0;
+	int st;
+
+	if (digit_out)
+		*digit_out = 0;
+	st = make_ready(leg);
+	if (st)
+		return st;
+	path = source_full(leg, source);
+	ends = mem_strdup(terminators_of(leg, terminators));
+	st = mstream_play(leg_media_stream(leg), path, 1, &id);
+	if (st)
+		goto out;
+	leg_var_set(leg, "playback_terminator_used", NULL);
+	fire(leg, EVENT_PLAYBACK_START, "Playback-File-Path", path, NULL);
+	st = wait_done(leg, &full->done_play_id, id, ends, &digit);
+	if (full->done_play_id != id && leg_media_stream(leg))
+		mstream_play_stop(leg_media_stream(leg), id);
+	else if (full->done_play_id == id && full->done_play_status != ST_CANCELLED)
+		st = full->done_play_status;
+	if (digit) {
+		char text[2] = { digit, 0 };
+		leg_var_set(leg, "playback_terminator_used", text);
+		if (digit_out)
+			*digit_out = digit;
+	}
+	if (full->done_play_id == id) {
+		uint64_t ms = full->done_play_samples / 8;
+		leg_var_setf(leg, "playback_seconds", "%llu", (unsigned long long)(ms / 1000));
+		leg_var_setf(leg, "playback_ms", "%llu", (unsigned long long)ms);
+		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)full->done_play_samples);
+	}
+	fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,
+		st || digit || full->done_play_id != id || full->done_play_status == ST_CANCELLED ? "break" : "done");
+	if (st == ST_NOTFOUND || st == ST_IO)
+		leg_log(leg, LOG_ERR, "cannot play %s", path);
+out:
+	mem_free(path);
+	mem_free(ends);
+	return st == ST_IO ? ST_NOTFOUND : st;
+}
+
+int leg_record(struct leg *leg, const char *path, const struct media_record_conf *conf, const char *terminators)
+{
+	struct leg_full *full = leg_i(leg);
+	char *file = NULL, *ends = NULL, digit = 0;
+	uint32_t id = 0;
+	uint64_t ms;
+	int st = make_ready(leg);
+
+	if (st)
+		return st;
+	if (path[0] == '/') {
+		file = mem_strdup(path);
+	} else {
+		struct buf b;
+		const char *dir = globals_get("recordings_dir");
+		buf_init(&b);
+		buf_printf(&b, "%s/%s", dir ? dir : ".", path);
+		file = buf_take(&b);
+	}
+	ends = mem_strdup(terminators_of(leg, terminators));
+	st = mstream_record(leg_media_stream(leg), file, conf, &id);
+	if (st)
+		goto out;
+	fire(leg, EVENT_RECORD_START, "Record-File-Path", file, NULL);
+	st = wait_done(leg, &full->done_record_id, id, ends, &digit);
+	/* A stopped recording still reports what was written; a leg that is gone cannot wait for it. */
+	if (full->done_record_id != id && leg_media_stream(leg)) {
+		mstream_record_stop(leg_media_stream(leg), id);
+		while (leg_is_up(leg) && full->done_record_id != id && leg_wait(leg, 500000) == ST_OK)
+			;
+	}
+	ms = full->done_record_id == id ? full->done_record_samples / 8 : 0;
+	if (full->done_record_id == id && full->done_record_status && full->done_record_status != ST_CANCELLED)
+		st = ST_NOTFOUND;
+	leg_var_setf(leg, "record_seconds", "%llu", (unsigned long long)(ms / 1000));
+	leg_var_setf(leg, "record_ms", "%llu", (unsigned long long)ms);
+	leg_var_setf(leg, "record_samples", "%llu", (unsigned long long)(ms * 8));
+	leg_var_set(leg, "record_completion_cause", st == ST_OK ? "success" : st == ST_NOTFOUND ? "failure" : "hangup");
+	if (digit) {
+		char text[2] = { digit, 0 };
+		leg_var_set(leg, "playback_terminator_used", text);
+	}
+	fire(leg, EVENT_RECORD_STOP, "Record-File-Path", file, NULL);
+out:
+	mem_free(file);
+	mem_free(ends);
+	return st;
+}

@@ -1,0 +1,90 @@
+/* Caller profiles: who calls whom, as a leg sees it. A table gives each field FreeSWITCH's name. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/leg.h"
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+	const char *name;
+	size_t offset;
+} fields[] = {
+#define FIELD(n) { #n, offsetof(struct leg_profile, n) }
+	FIELD(username), FIELD(dialplan), FIELD(caller_id_name), FIELD(caller_id_number),
+	{ "orig_caller_id_name", offsetof(struct leg_profile, orig_caller_id_name) },
+	{ "orig_caller_id_number", offsetof(struct leg_profile, orig_caller_id_number) }, FIELD(callee_id_name),
+	FIELD(callee_id_number), FIELD(network_addr), FIELD(ani), FIELD(aniii), FIELD(rdnis), FIELD(destination_number),
+	FIELD(source), FIELD(transfer_source), FIELD(context), FIELD(chan_name), FIELD(uuid),
+#undef FIELD
+};
+
+static char **field_find(const struct leg_profile *p, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
+		if (!strcasecmp(fields[i].name, name))
+			return (char **)(void *)((char *)(uintptr_t)p + fields[i].offset);
+	return NULL;
+}
+
+struct leg_profile *leg_profile_new(void)
+{
+	struct leg_profile *p = mem_zalloc(sizeof(*p));
+	if (p)
+		p->has_screen = true, p->index = 1;
+	return p;
+}
+
+struct leg_profile *leg_profile_dup(const struct leg_profile *p)
+{
+	struct leg_profile *d = leg_profile_new();
+	if (!d)
+		return NULL;
+	*d = *p;
+	d->older = NULL;
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
+		char **field = (char **)(void *)((char *)d + fields[i].offset);
+		*field = mem_strdup(*field);
+	}
+	return d;
+}
+
+void leg_profile_free(struct leg_profile *p)
+{
+	while (p) {
+		struct leg_profile *older = p->older;
+		for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
+			mem_free(*(char **)(void *)((char *)p + fields[i].offset));
+		mem_free(p);
+		p = older;
+	}
+}
+
+void leg_profile_set(char **field, const char *value)
+{
+	char *copy = value ? mem_strdup(value) : NULL;
+	mem_free(*field);
+	*field = copy;
+}
+
+const char *leg_profile_field(const struct leg_profile *p, const char *name)
+{
+	char **field;
+	if (!p)
+		return NULL;
+	if (!strcasecmp(name, "ani2"))
+		name = "aniii";
+	field = field_find(p, name);
+	return field ? *field : NULL;
+}
+
+int leg_profile_field_set(struct leg_profile *p, const char *name, const char *value)
+{
+	char **field = field_find(p, name);
+	if (!field)
+		return ST_NOTFOUND;
+	leg_profile_set(field, value);
+	return ST_OK;
+}
