@@ -1,0 +1,150 @@
+/* RTP of both phones of each call: one socket a side carries all streams, each packet tells in its payload which call
+ * and side it comes from, when it was sent and whether it counts. Arrival is the kernel's time stamp, so that the delay
+ * is the switch's and the loopback's and not how late this program gets round to reading. */
+#include "load.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum { FRAME_US = 20000, PAYLOAD = 160, PACKET = 12 + PAYLOAD, BATCH = 64, MAGIC = 0x7a4d5e11 };
+struct payload {
+	uint32_t magic, slot, side, is_measured;
+	int64_t sent_ns; /* CLOCK_REALTIME, as the kernel stamps */
+};
+struct stream {
+	struct sockaddr_in to;
+	uint32_t slot, ssrc, ts;
+	uint16_t seq;
+	uint8_t side;
+};
+
+int media_fd[2];
+uint16_t media_port[2];
+struct media_counts media_counts;
+static struct stream *streams;
+static struct sockaddr_in *remotes[2];
+static unsigned stream_count, turn;
+static int64_t round_us;
+static bool is_measured;
+
+void media_init(void)
+{
+	for (int side = 0; side < 2; side++) {
+		media_fd[side] = wire_socket(&media_port[side], true);
+		remotes[side] = calloc(SLOTS, sizeof(*remotes[side]));
+	}
+	streams = calloc(2 * (size_t)SLOTS, sizeof(*streams));
+	if (!streams || !remotes[0] || !remotes[1])
+		exit(1);
+}
+
+void media_remote(unsigned side, uint32_t slot, const struct sockaddr_in *to)
+{
+	remotes[side][slot] = *to;
+}
+
+/* Streams start together, each at its own moment of the 20 ms. */
+void media_begin(void)
+{
+	for (uint32_t slot = 0; slot < SLOTS; slot++) {
+		if (calls[slot].state != CALL_UP || !remotes[0][slot].sin_port || !remotes[1][slot].sin_port)
+			continue;
+		for (uint8_t side = 0; side < 2; side++)
+			streams[stream_count++] = (struct stream){.to = remotes[side][slot],
+			    .slot = slot,
+			    .side = side,
+			    .ssrc = slot * 2 + side + 1,
+			    .seq = (uint16_t)(slot * 7),
+			    .ts = slot * 1000};
+	}
+	round_us = now_us;
+	turn = 0;
+}
+
+void media_measure(bool is_measuring)
+{
+	is_measured = is_measuring;
+}
+
+int64_t media_next_due(void)
+{
+	return stream_count ? round_us + (int64_t)FRAME_US * turn / stream_count : INT64_MAX;
+}
+
+static void send_one(struct stream *s)
+{
+	uint8_t packet[PACKET] = {0x80, 0, (uint8_t)(s->seq >> 8), (uint8_t)s->seq};
+	uint32_t ts = htonl(s->ts), ssrc = htonl(s->ssrc);
+	struct payload p = {MAGIC, s->slot, s->side, is_measured, 0};
+	struct timespec t;
+
+	memcpy(packet + 4, &ts, 4);
+	memcpy(packet + 8, &ssrc, 4);
+	memset(packet + 12 + sizeof(p), 0xff, PAYLOAD - sizeof(p));
+	clock_gettime(CLOCK_REALTIME, &t);
+	p.sent_ns = t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+	memcpy(packet + 12, &p, sizeof(p));
+	sendto(media_fd[s->side], packet, PACKET, 0, (const struct sockaddr *)&s->to, sizeof(s->to));
+	media_counts.sent += is_measured;
+	s->seq++;
+	s->ts += 160;
+}
+
+void media_send_due(void)
+{
+	for (int n = 0; n < 32 && media_next_due() <= now_us; n++) { /* then look who has written */
+		send_one(&streams[turn++]);
+		if (turn == stream_count) {
+			turn = 0;
+			round_us += FRAME_US;
+		}
+	}
+}
+
+static void take(const uint8_t *packet, size_t n, int64_t arrived_ns, unsigned side)
+{
+	struct payload p;
+
+	if (n < PACKET)
+		return;
+	memcpy(&p, packet + 12, sizeof(p));
+	if (p.magic != MAGIC || p.side == side) {
+		media_counts.strays++;
+	} else if (p.is_measured) {
+		media_counts.received++;
+		hist_add(&delay_hist, (arrived_ns - p.sent_ns) / 1000);
+	}
+}
+
+static int64_t stamp_ns(struct msghdr *h)
+{
+	struct timespec t = {0};
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS)
+			memcpy(&t, CMSG_DATA(c), sizeof(t));
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+void media_receive(unsigned side)
+{
+	static uint8_t bytes[BATCH][256];
+	static char control[BATCH][64];
+	static struct mmsghdr heads[BATCH];
+	struct iovec parts[BATCH];
+	int n;
+
+	for (int i = 0; i < BATCH; i++) {
+		parts[i] = (struct iovec){bytes[i], sizeof(bytes[i])};
+		heads[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i],
+		    .msg_iovlen = 1,
+		    .msg_control = control[i],
+		    .msg_controllen = sizeof(control[i])};
+	}
+	n = recvmmsg(media_fd[side], heads, BATCH, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < n; i++)
+		take(bytes[i], heads[i].msg_len, stamp_ns(&heads[i].msg_hdr), side);
+}
