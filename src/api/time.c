@@ -1,11 +1,10 @@
-/* Dates: strftime, strftime_tz, strepoch, strmicroepoch, msleep, time_test. Zones come from timezones.conf, else from the last
- * line of the system's zone file, which holds the zone's present rule. */
+/* Dates: strftime, strftime_tz, strepoch, strmicroepoch, msleep, time_test. Zones come from timezones.conf, else from
+ * the system's database. */
 #include "api/api_i.h"
-#include "api/tz.h"
 #include "base/clock.h"
 #include "core/config.h"
+#include "text/tz.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -44,39 +43,15 @@ int api_strftime(struct api_call *c)
 
 struct zone_ask {
 	const char *name;
-	char rule[ZONE_RULE_MAX + 1];
+	char rule[ZONE_RULE_MAX];
+	int status;
 };
 
 static void zone_work(void *arg)
 {
 	role_assert_work();
 	struct zone_ask *q = arg;
-	char path[256], tail[ZONE_RULE_MAX + 1];
-	snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", q->name);
-	FILE *f = fopen(path, "rb");
-	if (!f)
-		return;
-	if (fseek(f, 0, SEEK_END) || ftell(f) < (long)sizeof(tail) || fseek(f, -(long)ZONE_RULE_MAX, SEEK_END))
-		goto out;
-	size_t n = fread(tail, 1, ZONE_RULE_MAX, f);
-	if (n < 2 || tail[n - 1] != '\n')
-		goto out;
-	tail[n - 1] = 0;
-	size_t start = n - 1;
-	while (start && tail[start - 1] != '\n' && tail[start - 1])
-		start--;
-	memcpy(q->rule, tail + start, n - start); /* with its NUL */
-out:
-	fclose(f);
-}
-
-/* Zone names are words joined by slashes: nothing that could leave the zone directory. */
-static bool is_zone_name(const char *s)
-{
-	bool is_good = isalpha((unsigned char)*s);
-	for (; *s; s++)
-		is_good = is_good && (isalnum((unsigned char)*s) || strchr("/_-+", *s));
-	return is_good;
+	q->status = tz_lookup(q->name, q->rule, sizeof(q->rule));
 }
 
 static CO int find_zone(const char *name, struct tz *out)
@@ -85,12 +60,10 @@ static CO int find_zone(const char *name, struct tz *out)
 	const struct xml_node *zone = xml_child_with(zones, "zone", "name", name);
 	const char *rule = xml_attr(zone, "value");
 	if (rule)
-		return tz_parse(out, rule);
-	if (!is_zone_name(name))
-		return ST_NOTFOUND;
+		return tz_parse(out, sv_of(rule));
 	struct zone_ask q = { .name = name };
-	co_work("api.zone", zone_work, &q);
-	return *q.rule ? tz_parse(out, q.rule) : ST_NOTFOUND;
+	int st = co_work("api.zone", zone_work, &q);
+	return st ? st : q.status ? q.status : tz_parse(out, sv_of(q.rule));
 }
 
 int api_strftime_tz(struct api_call *c)
