@@ -1,0 +1,398 @@
+/* Directory lookups. Each configuration snapshot gets an index when it is loaded: domains by name, in each the users by id and
+ * number-alias, and the groups. A user's parameters and variables (domain, then group, then its own; the later wins) are put
+ * together at the first lookup and kept with the snapshot. A user that somebody still holds after a reload keeps the old
+ * document alive, not the whole snapshot. */
+#include "directory/directory.h"
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "core/config.h"
+#include "core/dir.h"
+#include "text/xml.h"
+#include <string.h>
+#include <strings.h>
+
+struct pair {
+	const char *name, *value;
+};
+struct pairs {
+	struct pair *list;
+	size_t count;
+};
+struct dir_user {
+	struct xml_doc *doc; /* reference: all strings are its */
+	const struct xml_node *node;
+	const char *id, *domain, *group;
+	struct pairs params, vars;
+};
+
+struct record { /* a user as the index knows it */
+	const struct xml_node *node, *group_node; /* group_node NULL: directly in the domain */
+	struct dir_user *flat; /* made at first use */
+};
+struct domain {
+	const struct xml_node *node;
+	struct record *records;
+	size_t record_count, record_cap;
+	struct hash *by_id; /* id or number-alias -> index + 1 */
+};
+struct dir_index {
+	struct xml_doc *doc; /* borrowed: the index is the snapshot's */
+	struct domain *domains;
+	size_t domain_count;
+	struct hash *by_name;
+};
+
+static int stage_slot = -1;
+
+/* ---- the index ----------------------------------------------------------------------------------------------- */
+
+static int domain_add_user(struct domain *d, const struct xml_node *node, const struct xml_node *group_node)
+{
+	const char *id = xml_attr(node, "id"), *alias = xml_attr(node, "number-alias");
+	int st = ST_OK;
+
+	if (!id || sv_isi(sv_of(xml_attr(node, "type")), "pointer"))
+		return ST_OK;
+	if (d->record_count == d->record_cap) {
+		size_t more = d->record_cap ? d->record_cap * 2 : 32;
+		struct record *bigger = mem_realloc(d->records, more * sizeof *bigger);
+		if (!bigger)
+			return ST_NOMEM;
+		d->records = bigger, d->record_cap = more;
+	}
+	d->records[d->record_count++] = (struct record){ node, group_node, NULL };
+	if (!hash_get(d->by_id, sv_of(id)))
+		st = hash_set(d->by_id, sv_of(id), (void *)(uintptr_t)d->record_count);
+	if (!st && alias && *alias && !hash_get(d->by_id, sv_of(alias)))
+		st = hash_set(d->by_id, sv_of(alias), (void *)(uintptr_t)d->record_count);
+	return st;
+}
+
+/* Users stand in <users> or directly in their group or domain. */
+static int domain_add_users(struct domain *d, const struct xml_node *parent, const struct xml_node *group_node)
+{
+	int st = ST_OK;
+	xml_each(parent, "users", users)
+		for (const struct xml_node *u = xml_child(users, "user"); u && !st; u = xml_next(u, "user"))
+			st = domain_add_user(d, u, group_node);
+	for (const struct xml_node *u = xml_child(parent, "user"); u && !st; u = xml_next(u, "user"))
+		st = domain_add_user(d, u, group_node);
+	return st;
+}
+
+static int domain_fill(struct domain *d)
+{
+	int st = hash_new(&d->by_id, HASH_NOCASE, NULL);
+
+	xml_each(d->node, "groups", groups)
+		for (const struct xml_node *g = xml_child(groups, "group"); g && !st; g = xml_next(g, "group"))
+			st = domain_add_users(d, g, g);
+	return st ? st : domain_add_users(d, d->node, NULL);
+}
+
+static void index_free(void *obj)
+{
+	struct dir_index *ix = obj;
+
+	for (size_t i = 0; i < ix->domain_count; i++) {
+		for (size_t k = 0; k < ix->domains[i].record_count; k++)
+			mem_unref(ix->domains[i].records[k].flat);
+		mem_free(ix->domains[i].records);
+		hash_free(ix->domains[i].by_id);
+	}
+	mem_free(ix->domains);
+	hash_free(ix->by_name);
+	mem_free(ix);
+}
+
+static int index_make(const struct config *cfg, void **out)
+{
+	const struct xml_node *section = config_section_of(cfg, "directory");
+	struct dir_index *ix = mem_zalloc(sizeof *ix);
+	size_t count = 0;
+	int st;
+
+	if (!ix)
+		return ST_NOMEM;
+	ix->doc = config_doc(cfg);
+	st = hash_new(&ix->by_name, HASH_NOCASE, NULL);
+	xml_each(section, "domain", it)
+		count++;
+	if (!st && count && !(ix->domains = mem_zalloc(count * sizeof *ix->domains)))
+		st = ST_NOMEM;
+	for (const struct xml_node *it = ix->domains ? xml_child(section, "domain") : NULL; it && !st; it = xml_next(it, "domain")) {
+		struct domain *d = &ix->domains[ix->domain_count++];
+		struct sv name = sv_of(xml_attr_or(it, "name", ""));
+		d->node = it;
+		st = domain_fill(d);
+		if (!st && !hash_get(ix->by_name, name))
+			st = hash_set(ix->by_name, name, d);
+	}
+	if (st)
+		index_free(ix);
+	else
+		*out = ix;
+	return st;
+}
+
+static const struct config_stage stage = { "directory", index_make, index_free, NULL };
+
+ON_CTL static struct dir_index *index_get(void)
+{
+	return stage_slot >= 0 ? config_stage_get(stage_slot) : NULL;
+}
+
+ON_CTL static struct domain *domain_find(struct sv name)
+{
+	struct dir_index *ix = index_get();
+	return ix ? hash_get(ix->by_name, name) : NULL;
+}
+
+/* ---- users --------------------------------------------------------------------------------------------------- */
+
+static void user_free(void *obj)
+{
+	struct dir_user *u = obj;
+	mem_free(u->params.list);
+	mem_free(u->vars.list);
+	mem_unref(u->doc);
+}
+
+/* Adds <wrap><item name= value=/></wrap> of parent; a name seen before gets the new value. */
+static int pairs_merge(struct pairs *to, const struct xml_node *parent, const char *wrap, const char *item)
+{
+	size_t more = 0;
+	struct pair *bigger;
+
+	xml_each(parent, wrap, w)
+		xml_each(w, item, it)
+			more++;
+	if (!more)
+		return ST_OK;
+	bigger = mem_realloc(to->list, (to->count + more) * sizeof *bigger);
+	if (!bigger)
+		return ST_NOMEM;
+	to->list = bigger;
+	xml_each(parent, wrap, w)
+		xml_each(w, item, it) {
+			const char *name = xml_attr(it, "name");
+			size_t i = 0;
+			while (name && i < to->count && strcasecmp(to->list[i].name, name))
+				i++;
+			if (!name)
+				continue;
+			to->list[i] = (struct pair){ i < to->count ? to->list[i].name : name, xml_attr_or(it, "value", "") };
+			to->count += i == to->count;
+		}
+	return ST_OK;
+}
+
+static const char *pairs_get(const struct pairs *p, const char *name)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (!strcasecmp(p->list[i].name, name))
+			return p->list[i].value;
+	return NULL;
+}
+
+static struct dir_user *user_flatten(struct dir_index *ix, const struct domain *d, struct record *r)
+{
+	const struct xml_node *levels[] = { d->node, r->group_node, r->node };
+	struct dir_user *u;
+	int st = ST_OK;
+
+	if (r->flat)
+		return r->flat;
+	u = mem_new(sizeof *u, user_free, "directory.user");
+	if (!u)
+		return NULL;
+	u->doc = mem_ref(ix->doc);
+	u->node = r->node;
+	u->id = xml_attr_or(r->node, "id", "");
+	u->domain = xml_attr_or(d->node, "name", "");
+	u->group = xml_attr(r->group_node, "name");
+	for (size_t i = 0; i < ARRAY_COUNT(levels) && !st; i++) {
+		if (!levels[i])
+			continue;
+		st = pairs_merge(&u->params, levels[i], "params", "param");
+		if (!st)
+			st = pairs_merge(&u->vars, levels[i], "variables", "variable");
+	}
+	if (st)
+		return mem_unref(u);
+	r->flat = u;
+	return u;
+}
+
+static struct record *record_find(const struct domain *d, struct sv user)
+{
+	uintptr_t at = d ? (uintptr_t)hash_get(d->by_id, user) : 0;
+	return at ? &d->records[at - 1] : NULL;
+}
+
+static int user_find(struct sv user, struct sv domain, struct dir_user **out)
+{
+	struct domain *d;
+	struct record *r;
+	struct dir_user *u;
+
+	role_assert_ctl();
+	d = domain_find(domain);
+	r = record_find(d, user);
+	if (!r)
+		return ST_NOTFOUND;
+	u = user_flatten(index_get(), d, r);
+	if (!u)
+		return ST_NOMEM;
+	*out = mem_ref(u);
+	return ST_OK;
+}
+
+static const char *user_get(const struct dir_user *u, int what)
+{
+	return what == 0 ? u->id : what == 1 ? u->domain : u->group;
+}
+
+static const char *user_value(const struct dir_user *u, int what, const char *name)
+{
+	return what == 0 ? pairs_get(&u->params, name) : what == 1 ? pairs_get(&u->vars, name) : xml_attr(u->node, name);
+}
+
+static void user_each(const struct dir_user *u, int what, void (*fn)(const char *name, const char *value, void *arg), void *arg)
+{
+	const struct pairs *p = what == 0 ? &u->params : &u->vars;
+
+	if (what == 2) {
+		for (unsigned i = 0; i < u->node->attr_count; i++)
+			fn(u->node->attrs[i].name, u->node->attrs[i].value, arg);
+		return;
+	}
+	for (size_t i = 0; i < p->count; i++)
+		fn(p->list[i].name, p->list[i].value, arg);
+}
+
+static const struct xml_node *user_xml(const struct dir_user *u)
+{
+	return u->node;
+}
+
+/* ---- domains and groups -------------------------------------------------------------------------------------- */
+
+static bool domain_exists(struct sv domain)
+{
+	role_assert_ctl();
+	return domain_find(domain) != NULL;
+}
+
+static const char *domain_value(struct sv domain, int what, const char *name)
+{
+	const struct domain *d;
+	const char *value = NULL;
+
+	role_assert_ctl();
+	d = domain_find(domain);
+	xml_each(d ? d->node : NULL, what == 0 ? "params" : "variables", w)
+		xml_each(w, what == 0 ? "param" : "variable", it)
+			if (sv_isi(sv_of(xml_attr(it, "name")), name))
+				value = xml_attr_or(it, "value", "");
+	return value;
+}
+
+static void each_domain(void (*fn)(const char *domain, void *arg), void *arg)
+{
+	struct dir_index *ix;
+	role_assert_ctl();
+	ix = index_get();
+	for (size_t i = 0; ix && i < ix->domain_count; i++)
+		fn(xml_attr_or(ix->domains[i].node, "name", ""), arg);
+}
+
+static const struct xml_node *group_find(const struct domain *d, const char *group)
+{
+	xml_each(d ? d->node : NULL, "groups", groups) {
+		const struct xml_node *g = xml_child_with(groups, "group", "name", group);
+		if (g)
+			return g;
+	}
+	return NULL;
+}
+
+static bool group_exists(struct sv domain, const char *group)
+{
+	role_assert_ctl();
+	return group_find(domain_find(domain), group) != NULL;
+}
+
+struct each_user {
+	struct dir_index *ix;
+	struct domain *d;
+	bool (*fn)(struct dir_user *u, void *arg);
+	void *arg;
+};
+
+/* The user of a <user> element, which may be a pointer to one defined elsewhere. */
+static bool each_member(struct each_user *e, const struct xml_node *parent)
+{
+	bool goes_on = true;
+	for (const struct xml_node *it = xml_child(parent, "user"); it && goes_on; it = xml_next(it, "user")) {
+		struct record *r = record_find(e->d, sv_of(xml_attr(it, "id")));
+		struct dir_user *u = r ? user_flatten(e->ix, e->d, r) : NULL;
+		if (u)
+			goes_on = e->fn(u, e->arg);
+	}
+	return goes_on;
+}
+
+static void each_user(struct sv domain, const char *group, bool (*fn)(struct dir_user *u, void *arg), void *arg)
+{
+	struct each_user e = { .fn = fn, .arg = arg };
+	struct config *held;
+	bool goes_on = true;
+
+	role_assert_ctl();
+	e.ix = index_get();
+	e.d = domain_find(domain);
+	if (!e.d)
+		return;
+	held = mem_ref(config_current()); /* fn may wait in its own time, but not lose the list */
+	if (group) {
+		const struct xml_node *g = group_find(e.d, group);
+		for (const struct xml_node *users = xml_child(g, "users"); users && goes_on; users = xml_next(users, "users"))
+			goes_on = each_member(&e, users);
+		if (goes_on)
+			each_member(&e, g);
+	} else {
+		for (size_t i = 0; i < e.d->record_count && goes_on; i++) {
+			struct dir_user *u = user_flatten(e.ix, e.d, &e.d->records[i]);
+			goes_on = !u || fn(u, arg);
+		}
+	}
+	mem_unref(held);
+}
+
+static const struct dir_provider provider = {
+	.user_find = user_find,
+	.user_get = user_get,
+	.user_value = user_value,
+	.user_each = user_each,
+	.user_xml = user_xml,
+	.domain_exists = domain_exists,
+	.domain_value = domain_value,
+	.each_domain = each_domain,
+	.each_user = each_user,
+	.group_exists = group_exists,
+};
+
+int directory_start(void)
+{
+	int st = stage_slot >= 0 ? ST_OK : config_stage_add(&stage, &stage_slot);
+	if (!st)
+		dir_provider_set(&provider);
+	return st;
+}
+
+void directory_stop(void)
+{
+	dir_provider_set(NULL);
+}
