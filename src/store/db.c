@@ -106,7 +106,7 @@ static int table_has_shape(struct db *db, const struct store_table *t, bool *exi
 
 static int table_create(struct db *db, const struct store_table *t)
 {
-	bool exists, is_same;
+	bool exists = false, is_same = false;
 	struct buf sql;
 	int st = table_has_shape(db, t, &exists, &is_same);
 	if (st < 0 || (exists && is_same))
@@ -203,7 +203,7 @@ static int rows_read(struct db *db, struct store_op *op, sqlite3_stmt *st, size_
 static int op_run(struct db *db, struct store_op *op)
 {
 	struct table *tb;
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = NULL;
 	static const enum stmt_kind kinds[] = { [STORE_OP_PUT] = STMT_PUT, [STORE_OP_DEL] = STMT_DEL, [STORE_OP_LOAD] = STMT_ALL };
 	int rc = ST_OK;
 	if (op->kind == STORE_OP_SYNC)

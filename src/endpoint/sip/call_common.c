@@ -327,6 +327,7 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 	struct call *c = arg;
 	role_assert_ctl();
 	c->is_closed = true;
+	loop_timer_cancel(&c->session_timer);
 	if (c->leg && leg_is_up(c->leg)) {
 		enum cause cause = cause_of_close(c, why);
 		const char *text = disposition(c, why);

@@ -6,16 +6,38 @@
 
 #include <string.h>
 
-/* Session-Expires of a request that asks for it: we let the far side refresh. Line, or "". */
-static void timer_put(const struct sip_msg *m, struct buf *b)
+/* ---- session timers, RFC 4028: the far side refreshes, we watch ---- */
+
+static void on_session_due(void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	if (!c->leg || !leg_is_up(c->leg))
+		return;
+	leg_log(c->leg, LOG_NOTICE, "the far side did not refresh the session in time");
+	leg_hangup(c->leg, CAUSE_RECOVERY_ON_TIMER_EXPIRE);
+}
+
+uint32_t session_expires_of(const struct sip_msg *m)
 {
 	struct sv value = sip_msg_value(m, SIP_HDR_SESSION_EXPIRES), seconds, params;
 	uint32_t n;
 	if (!value.n || !sip_msg_has_token(m, SIP_HDR_SUPPORTED, "timer"))
-		return;
+		return 0;
 	sv_split(value, ';', &seconds, &params);
-	if (sv_u32(sv_trim(seconds), &n) == ST_OK && n >= 90)
-		buf_printf(b, "Session-Expires: %u;refresher=uac\r\nRequire: timer\r\n", n);
+	return sv_u32(sv_trim(seconds), &n) == ST_OK ? n : 0;
+}
+
+void call_session_timer_put(struct call *c, const struct sip_msg *m, struct buf *b)
+{
+	uint32_t n = c->p->conf.has_timer ? session_expires_of(m) : 0;
+	if (n < 90) {
+		if (n)
+			loop_timer_cancel(&c->session_timer);
+		return;
+	}
+	buf_printf(b, "Session-Expires: %u;refresher=uac\r\nRequire: timer\r\n", n);
+	loop_timer_set(&c->session_timer, (int64_t)n * 1000000, "sofia.session", on_session_due, c);
 }
 
 static void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
@@ -28,7 +50,7 @@ static void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx
 	if (st == ST_OK) {
 		if (!m->body.n)
 			c->has_offered = true; /* the answer comes in the ACK */
-		timer_put(m, &headers);
+		call_session_timer_put(c, m, &headers);
 		sip_call_reply(sc, tx, 200, NULL, headers.p, "application/sdp", buf_sv(&sdp));
 	} else {
 		sip_call_reply(sc, tx, st == ST_BUSY ? 491 : 488, NULL, NULL, NULL, SV_NONE);
@@ -58,7 +80,7 @@ void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_ms
 		answer_offer(c, sc, tx, m);
 	} else {
 		buf_init(&headers);
-		timer_put(m, &headers);
+		call_session_timer_put(c, m, &headers);
 		sip_call_reply(sc, tx, 200, NULL, headers.p, NULL, SV_NONE);
 		buf_fini(&headers);
 	}

@@ -255,10 +255,25 @@ static int leg_make(struct profile *p, struct sip_stx *tx, const struct sip_msg 
 
 static bool is_full(const struct profile *p) { return p->conf.max_calls && p->call_count >= p->conf.max_calls; }
 
+/* RFC 4028 9: too short a session is refused with what is allowed. */
+static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
+static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+{
+	uint32_t n = p->conf.has_timer ? session_expires_of(m) : 0;
+	char line[32];
+	if (!n || n >= p->conf.min_session_expires_s)
+		return false;
+	snprintf(line, sizeof(line), "Min-SE: %u\r\n", p->conf.min_session_expires_s);
+	sip_stx_reply(tx, 422, "Session Interval Too Small", line, NULL, SV_NONE);
+	return true;
+}
+
 void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct caller who = { 0 };
 	struct call *c = NULL;
+	if (is_session_too_short(p, tx, m))
+		return;
 	if (!caller_check(p, tx, m, &who)) {
 		auth_fini(&who.auth);
 		return;
@@ -342,6 +357,8 @@ static int op_answer(struct leg *leg)
 		buf_init(&b);
 		call_identity_put(c, &b, true);
 		call_headers_put(c, &b, "sip_rh_");
+		if (m)
+			call_session_timer_put(c, m, &b);
 		st = sip_call_answer(c->sip, b.p, buf_sv(&sdp));
 		buf_fini(&b);
 		c->has_sent_sdp = st == ST_OK;

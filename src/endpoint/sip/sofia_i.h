@@ -125,8 +125,8 @@ struct call { /* counted: one reference is the leg's, one the sip_call's */
 	struct sip_dst dst;
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
-	int final_code;             /* of the far side's refusal */
 	bool has_early;
+	struct ltimer session_timer; /* RFC 4028: the far side refreshes before it is due */
 };
 extern const struct endpoint_ops sofia_ops, sip_ops;
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, bool is_outbound);
@@ -142,6 +142,9 @@ ON_CTL void call_vars_x_headers(struct call *c, const struct sip_msg *m, const c
 ON_CTL enum cause call_cause_from_msg(const struct sip_msg *m, int code);
 ON_CTL enum cause call_cause_from_reason(struct sv reason);
 extern const struct sip_call_handlers call_in_handlers, call_out_handlers;
+/* Adds Session-Expires and Require when the request asks for a session timer, and watches it. */
+ON_CTL void call_session_timer_put(struct call *c, const struct sip_msg *m, struct buf *b);
+ANY uint32_t session_expires_of(const struct sip_msg *m); /* seconds; 0 = none asked for */
 /* shared handlers and ops (call_common.c, call_dialog.c) */
 ON_CTL void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg);
 ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
