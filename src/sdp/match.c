@@ -87,6 +87,17 @@ static uint16_t choose_ptime(
 
 /* ---- codecs ---- */
 
+/* The dialog's memory of a codec, if it has the flag. */
+static const struct sdp_run_codec *remembered(const struct sdp_running *r, const struct sdp_codec *c, unsigned flag)
+{
+	for (size_t i = 0; i < r->codec_count; i++) {
+		const struct sdp_run_codec *k = &r->codecs[i];
+		if (k->flags & flag && k->clock_hz == c->clock_hz && k->channels == c->channels &&
+		    sv_isi(sv_sub(sv_of(c->name), 0, sizeof(k->name) - 1), k->name))
+			return k;
+	}
+	return NULL;
+}
 /* A preference without fmtp takes any. */
 static bool does_fit(const struct sdp_codec *want, const struct sdp_codec *offered)
 {
@@ -135,10 +146,21 @@ static void accept_by(struct matcher *x, const struct sdp_codecs *wishes)
 			if (does_fit(&wishes->v[i], &x->offered.v[k]))
 				accept(x, &x->offered.v[k], &wishes->v[i]);
 }
-static void accept_codecs(struct matcher *x)
+/* What runs goes on running while it is offered. */
+static void accept_running(struct matcher *x, const struct sdp_running *r)
+{
+	for (size_t k = 0; k < x->offered.count; k++) {
+		const struct sdp_codec *want = wanted(x->p->prefs, &x->offered.v[k]);
+		struct sdp_codec any = x->offered.v[k];
+		if (remembered(r, &any, SDP_RUN_CHOSEN))
+			accept(x, &x->offered.v[k], want ? want : &any);
+	}
+}
+static void accept_codecs(struct matcher *x, const struct sdp_running *r)
 {
 	x->out->count = 0;
 	accept_by(x, x->p->first);
+	accept_running(x, r);
 	if (x->p->mode != SDP_GENEROUS)
 		accept_by(x, x->p->prefs);
 	else
@@ -235,7 +257,7 @@ static void note_others(const struct sdp *s, struct sdp_plan *plan)
 			plan->has_t38 = true;
 	}
 }
-int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, struct sdp_plan *plan)
+int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan)
 {
 	const char *why = "no audio line";
 	struct matcher x = {.p = p, .out = &plan->codecs};
@@ -255,7 +277,7 @@ int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, struct sdp_
 		}
 		x.m = m;
 		codecs_of_line(s, m, &x.offered);
-		accept_codecs(&x);
+		accept_codecs(&x, r);
 		if (!plan->codecs.count) {
 			why = "no common codec";
 			continue;
@@ -274,20 +296,10 @@ int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, struct sdp_
 	return ST_UNSUPPORTED;
 }
 
-static const struct sdp_run_codec *offered_codec(const struct sdp_running *r, const struct sdp_codec *c)
-{
-	for (size_t i = 0; i < r->codec_count; i++) {
-		const struct sdp_run_codec *k = &r->codecs[i];
-		if (k->is_used && k->clock_hz == c->clock_hz && k->channels == c->channels &&
-		    sv_isi(sv_sub(sv_of(c->name), 0, sizeof(k->name) - 1), k->name))
-			return k;
-	}
-	return NULL;
-}
 static const struct sdp_run_codec *offered_events(const struct sdp_running *r, uint32_t clock_hz)
 {
 	struct sdp_codec te = {.name = "telephone-event", .clock_hz = clock_hz, .channels = 1};
-	return offered_codec(r, &te);
+	return remembered(r, &te, SDP_RUN_USED);
 }
 static void answered_codecs(const struct sdp *s, const struct sdp_media *m, const struct sdp_policy *p,
     const struct sdp_running *r, struct sdp_codecs *out)
@@ -296,7 +308,7 @@ static void answered_codecs(const struct sdp *s, const struct sdp_media *m, cons
 
 	codecs_of_line(s, m, &theirs);
 	for (size_t i = 0; i < theirs.count; i++) {
-		const struct sdp_run_codec *k = offered_codec(r, &theirs.v[i]);
+		const struct sdp_run_codec *k = remembered(r, &theirs.v[i], SDP_RUN_USED);
 		const struct sdp_codec *want = wanted(p->first, &theirs.v[i]);
 		struct sdp_codec *c = &out->v[out->count];
 		if (!k || out->count == SDP_CODECS_MAX)

@@ -2,7 +2,8 @@
 #pragma once
 #include "sdp/sdp_i.h"
 
-int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, struct sdp_plan *plan);
+int sdp_match_offer(
+    const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan);
 int sdp_match_answer(
     const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan);
 uint16_t sdp_ptime_default(const struct sdp_policy *p, const struct sdp_codec *c);

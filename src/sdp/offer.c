@@ -33,13 +33,14 @@ static void run_set(
 	struct sdp_run_codec *c = run_find(r, name, clock_hz, channels);
 	if (!c || c->pt_recv != pt_recv)
 		for (size_t i = 0; i < r->codec_count; i++)
-			if (&r->codecs[i] != c && r->codecs[i].pt_recv == pt_recv && !r->codecs[i].is_used) {
+			if (&r->codecs[i] != c && r->codecs[i].pt_recv == pt_recv &&
+			    !(r->codecs[i].flags & SDP_RUN_USED)) {
 				run_drop(r, i);
 				c = run_find(r, name, clock_hz, channels);
 				break;
 			}
 	for (size_t i = 0; !c && r->codec_count == SDP_RUN_CODECS && i < r->codec_count; i++)
-		if (!r->codecs[i].is_used)
+		if (!(r->codecs[i].flags & SDP_RUN_USED))
 			run_drop(r, i);
 	if (!c) {
 		if (r->codec_count == SDP_RUN_CODECS)
@@ -52,12 +53,20 @@ static void run_set(
 	}
 	c->pt_recv = (int16_t)pt_recv;
 	c->pt_send = (int16_t)pt_send;
-	c->is_used = true;
+	c->flags |= SDP_RUN_USED;
 }
 static void run_unuse(struct sdp_running *r)
 {
 	for (size_t i = 0; i < r->codec_count; i++)
-		r->codecs[i].is_used = false;
+		r->codecs[i].flags &= (uint8_t)~SDP_RUN_USED;
+}
+static void run_choose(struct sdp_running *r, const struct sdp_codec *c)
+{
+	struct sdp_run_codec *chosen = run_find(r, sv_of(c->name), c->clock_hz, c->channels);
+	for (size_t i = 0; i < r->codec_count; i++)
+		r->codecs[i].flags &= (uint8_t)~SDP_RUN_CHOSEN;
+	if (chosen)
+		chosen->flags |= SDP_RUN_CHOSEN;
 }
 
 /* ---- payload numbers of an offer ---- */
@@ -337,6 +346,7 @@ static void remember_answer(struct sdp_running *r, const struct sdp *s, const st
 		run_set(r, SV("telephone-event"), plan->dtmf_clock_hz, 1, plan->dtmf_recv_pt, plan->dtmf_send_pt);
 	if (plan->cn_pt >= 0)
 		run_set(r, SV("CN"), 8000, 1, plan->cn_pt, plan->cn_pt);
+	run_choose(r, &plan->send);
 }
 static void put_answer(struct buf *b, const struct sdp *s, const struct sdp_policy *p, const struct sdp_plan *plan)
 {
@@ -392,7 +402,7 @@ static int answer(
 		st = give_up(plan, ST_NOMEM, "out of memory");
 		goto out;
 	}
-	if ((st = sdp_match_offer(s, p, found))) {
+	if ((st = sdp_match_offer(s, p, r, found))) {
 		give_up(plan, st, found->why);
 		goto out;
 	}
@@ -447,6 +457,7 @@ int sdp_answer_accept(struct sv text, const struct sdp_policy *p, struct sdp_run
 		if (known)
 			known->pt_send = c->pt_send;
 	}
+	run_choose(r, &found->send);
 	*plan = *found;
 out:
 	mem_free(found);

@@ -146,6 +146,7 @@ struct sdp_policy {
 };
 
 enum { SDP_RUN_CODECS = 18, SDP_RUN_LINES = 16 };
+enum { SDP_RUN_USED = 1 /* in the last offer or answer */, SDP_RUN_CHOSEN = 2 /* the codec in use */ };
 /* What one dialog remembers between its negotiations: under 1 kB, zero at the start. Opaque in use, copied freely. */
 struct sdp_running {
 	uint64_t version;   /* of our last o=; 0 = nothing sent yet */
@@ -154,7 +155,7 @@ struct sdp_running {
 	struct sdp_run_codec {
 		char name[14];
 		int16_t pt_recv, pt_send;
-		uint8_t channels, is_used; /* in the offer that is waiting for its answer */
+		uint8_t channels, flags; /* SDP_RUN_... */
 		uint32_t clock_hz;
 	} codecs[SDP_RUN_CODECS];
 	struct sdp_run_line {
