@@ -26,12 +26,19 @@ struct dir_user {
 	struct pairs params, vars;
 };
 
+struct level { /* what users of a domain or a group inherit, gathered once */
+	const struct xml_node *node;
+	struct pairs params, vars;
+};
 struct record { /* a user as the index knows it */
-	const struct xml_node *node, *group_node; /* group_node NULL: directly in the domain */
+	const struct xml_node *node;
+	size_t group;          /* index + 1 into the domain's groups; 0: directly in the domain */
 	struct dir_user *flat; /* made at first use */
 };
 struct domain {
 	const struct xml_node *node;
+	struct level own, *groups;
+	size_t group_count;
 	struct record *records;
 	size_t record_count, record_cap;
 	struct hash *by_id; /* id or number-alias -> index + 1 */
@@ -45,9 +52,78 @@ struct dir_index {
 
 static int stage_slot = -1;
 
+/* ---- parameters and variables --------------------------------------------------------------------------------- */
+
+static int pairs_reserve(struct pairs *p, size_t more)
+{
+	struct pair *bigger = more ? mem_realloc(p->list, (p->count + more) * sizeof *bigger) : NULL;
+	if (more && !bigger)
+		return ST_NOMEM;
+	if (more)
+		p->list = bigger;
+	return ST_OK;
+}
+
+/* There is room. A name seen before gets the new value. */
+static void pairs_put(struct pairs *p, const char *name, const char *value)
+{
+	size_t i = 0;
+	while (i < p->count && strcasecmp(p->list[i].name, name))
+		i++;
+	if (i == p->count)
+		p->list[p->count++].name = name;
+	p->list[i].value = value;
+}
+
+static int pairs_add(struct pairs *to, const struct pairs *from)
+{
+	int st = pairs_reserve(to, from->count);
+	for (size_t i = 0; i < from->count && !st; i++)
+		pairs_put(to, from->list[i].name, from->list[i].value);
+	return st;
+}
+
+/* Adds <wrap><item name= value=/></wrap> of parent. */
+static int pairs_merge(struct pairs *to, const struct xml_node *parent, const char *wrap, const char *item)
+{
+	size_t more = 0;
+	int st;
+
+	xml_each(parent, wrap, w)
+		xml_each(w, item, it)
+			more++;
+	st = pairs_reserve(to, more);
+	xml_each(st ? NULL : parent, wrap, w)
+		xml_each(w, item, it)
+			if (xml_attr(it, "name"))
+				pairs_put(to, xml_attr(it, "name"), xml_attr_or(it, "value", ""));
+	return st;
+}
+
+static int level_fill(struct level *l, const struct xml_node *node)
+{
+	int st = pairs_merge(&l->params, node, "params", "param");
+	l->node = node;
+	return st ? st : pairs_merge(&l->vars, node, "variables", "variable");
+}
+
+static void level_fini(struct level *l)
+{
+	mem_free(l->params.list);
+	mem_free(l->vars.list);
+}
+
+static const char *pairs_get(const struct pairs *p, const char *name)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (!strcasecmp(p->list[i].name, name))
+			return p->list[i].value;
+	return NULL;
+}
+
 /* ---- the index ----------------------------------------------------------------------------------------------- */
 
-static int domain_add_user(struct domain *d, const struct xml_node *node, const struct xml_node *group_node)
+static int domain_add_user(struct domain *d, const struct xml_node *node, size_t group)
 {
 	const char *id = xml_attr(node, "id"), *alias = xml_attr(node, "number-alias");
 	int st = ST_OK;
@@ -61,7 +137,7 @@ static int domain_add_user(struct domain *d, const struct xml_node *node, const 
 			return ST_NOMEM;
 		d->records = bigger, d->record_cap = more;
 	}
-	d->records[d->record_count++] = (struct record){ node, group_node, NULL };
+	d->records[d->record_count++] = (struct record){ node, group, NULL };
 	if (!hash_get(d->by_id, sv_of(id)))
 		st = hash_set(d->by_id, sv_of(id), (void *)(uintptr_t)d->record_count);
 	if (!st && alias && *alias && !hash_get(d->by_id, sv_of(alias)))
@@ -70,25 +146,36 @@ static int domain_add_user(struct domain *d, const struct xml_node *node, const 
 }
 
 /* Users stand in <users> or directly in their group or domain. */
-static int domain_add_users(struct domain *d, const struct xml_node *parent, const struct xml_node *group_node)
+static int domain_add_users(struct domain *d, const struct xml_node *parent, size_t group)
 {
 	int st = ST_OK;
 	xml_each(parent, "users", users)
 		for (const struct xml_node *u = xml_child(users, "user"); u && !st; u = xml_next(u, "user"))
-			st = domain_add_user(d, u, group_node);
+			st = domain_add_user(d, u, group);
 	for (const struct xml_node *u = xml_child(parent, "user"); u && !st; u = xml_next(u, "user"))
-		st = domain_add_user(d, u, group_node);
+		st = domain_add_user(d, u, group);
 	return st;
 }
 
 static int domain_fill(struct domain *d)
 {
+	size_t count = 0;
 	int st = hash_new(&d->by_id, HASH_NOCASE, NULL);
 
+	if (!st)
+		st = level_fill(&d->own, d->node);
 	xml_each(d->node, "groups", groups)
-		for (const struct xml_node *g = xml_child(groups, "group"); g && !st; g = xml_next(g, "group"))
-			st = domain_add_users(d, g, g);
-	return st ? st : domain_add_users(d, d->node, NULL);
+		xml_each(groups, "group", g)
+			count++;
+	if (!st && count && !(d->groups = mem_zalloc(count * sizeof *d->groups)))
+		st = ST_NOMEM;
+	xml_each(d->node, "groups", groups)
+		for (const struct xml_node *g = xml_child(groups, "group"); g && !st; g = xml_next(g, "group")) {
+			st = level_fill(&d->groups[d->group_count++], g);
+			if (!st)
+				st = domain_add_users(d, g, d->group_count);
+		}
+	return st ? st : domain_add_users(d, d->node, 0);
 }
 
 static void index_free(void *obj)
@@ -98,6 +185,10 @@ static void index_free(void *obj)
 	for (size_t i = 0; i < ix->domain_count; i++) {
 		for (size_t k = 0; k < ix->domains[i].record_count; k++)
 			mem_unref(ix->domains[i].records[k].flat);
+		for (size_t k = 0; k < ix->domains[i].group_count; k++)
+			level_fini(&ix->domains[i].groups[k]);
+		level_fini(&ix->domains[i].own);
+		mem_free(ix->domains[i].groups);
 		mem_free(ix->domains[i].records);
 		hash_free(ix->domains[i].by_id);
 	}
@@ -159,48 +250,11 @@ static void user_free(void *obj)
 	mem_unref(u->doc);
 }
 
-/* Adds <wrap><item name= value=/></wrap> of parent; a name seen before gets the new value. */
-static int pairs_merge(struct pairs *to, const struct xml_node *parent, const char *wrap, const char *item)
-{
-	size_t more = 0;
-	struct pair *bigger;
-
-	xml_each(parent, wrap, w)
-		xml_each(w, item, it)
-			more++;
-	if (!more)
-		return ST_OK;
-	bigger = mem_realloc(to->list, (to->count + more) * sizeof *bigger);
-	if (!bigger)
-		return ST_NOMEM;
-	to->list = bigger;
-	xml_each(parent, wrap, w)
-		xml_each(w, item, it) {
-			const char *name = xml_attr(it, "name");
-			size_t i = 0;
-			while (name && i < to->count && strcasecmp(to->list[i].name, name))
-				i++;
-			if (!name)
-				continue;
-			to->list[i] = (struct pair){ i < to->count ? to->list[i].name : name, xml_attr_or(it, "value", "") };
-			to->count += i == to->count;
-		}
-	return ST_OK;
-}
-
-static const char *pairs_get(const struct pairs *p, const char *name)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (!strcasecmp(p->list[i].name, name))
-			return p->list[i].value;
-	return NULL;
-}
-
 static struct dir_user *user_flatten(struct dir_index *ix, const struct domain *d, struct record *r)
 {
-	const struct xml_node *levels[] = { d->node, r->group_node, r->node };
+	const struct level *group = r->group ? &d->groups[r->group - 1] : NULL;
 	struct dir_user *u;
-	int st = ST_OK;
+	int st;
 
 	if (r->flat)
 		return r->flat;
@@ -211,14 +265,18 @@ static struct dir_user *user_flatten(struct dir_index *ix, const struct domain *
 	u->node = r->node;
 	u->id = xml_attr_or(r->node, "id", "");
 	u->domain = xml_attr_or(d->node, "name", "");
-	u->group = xml_attr(r->group_node, "name");
-	for (size_t i = 0; i < ARRAY_COUNT(levels) && !st; i++) {
-		if (!levels[i])
-			continue;
-		st = pairs_merge(&u->params, levels[i], "params", "param");
-		if (!st)
-			st = pairs_merge(&u->vars, levels[i], "variables", "variable");
-	}
+	u->group = group ? xml_attr(group->node, "name") : NULL;
+	st = pairs_add(&u->params, &d->own.params);
+	if (!st)
+		st = pairs_add(&u->vars, &d->own.vars);
+	if (!st && group)
+		st = pairs_add(&u->params, &group->params);
+	if (!st && group)
+		st = pairs_add(&u->vars, &group->vars);
+	if (!st)
+		st = pairs_merge(&u->params, r->node, "params", "param");
+	if (!st)
+		st = pairs_merge(&u->vars, r->node, "variables", "variable");
 	if (st)
 		return mem_unref(u);
 	r->flat = u;
@@ -288,15 +346,10 @@ static bool domain_exists(struct sv domain)
 static const char *domain_value(struct sv domain, int what, const char *name)
 {
 	const struct domain *d;
-	const char *value = NULL;
 
 	role_assert_ctl();
 	d = domain_find(domain);
-	xml_each(d ? d->node : NULL, what == 0 ? "params" : "variables", w)
-		xml_each(w, what == 0 ? "param" : "variable", it)
-			if (sv_isi(sv_of(xml_attr(it, "name")), name))
-				value = xml_attr_or(it, "value", "");
-	return value;
+	return d ? pairs_get(what == 0 ? &d->own.params : &d->own.vars, name) : NULL;
 }
 
 static void each_domain(void (*fn)(const char *domain, void *arg), void *arg)
