@@ -1,11 +1,11 @@
-/* The client's side of digest: picks a challenge it can answer from a 401 or 407 to its own request and writes the request
- * again with credentials. One try for a realm, one more when the server calls the nonce stale. */
+/* The client's side of digest: picks a challenge it can answer from a 401 or 407 to its own request and writes the
+ * request again with credentials. One try for a realm, one more when the server calls the nonce stale. */
 #include "sip/digest.h"
 #include "sip/sip_i.h"
 
 /* The first challenge with an algorithm and qop we have and a realm we have credentials for. */
-static ON_CTL bool choose(struct sip_ctx *c, const struct sip_msg *resp, enum sip_hdr_id id, struct sip_auth *auth, enum digest_algorithm *alg,
-    struct sip_credentials *cred)
+static ON_CTL bool choose(struct sip_ctx *c, const struct sip_msg *resp, enum sip_hdr_id id, struct sip_auth *auth,
+    enum digest_algorithm *alg, struct sip_credentials *cred)
 {
 	for (const struct sip_hdr *h = sip_msg_hdr(resp, id); h; h = sip_msg_hdr_next(resp, h)) {
 		struct sip_list_it it;
@@ -23,7 +23,7 @@ static ON_CTL bool choose(struct sip_ctx *c, const struct sip_msg *resp, enum si
 			has_auth |= sv_isi(it.item, "auth");
 		if (auth->qop.n && !has_auth)
 			continue;
-		*cred = (struct sip_credentials){ 0 };
+		*cred = (struct sip_credentials){0};
 		if (c->credentials(auth->realm, cred, c->credentials_arg) && (cred->password.p || *alg == DIGEST_MD5))
 			return true;
 	}
@@ -103,7 +103,8 @@ bool sip_ctx_authorize(struct sip_ctx *c, const struct sip_msg *resp, struct buf
 	enum digest_algorithm alg;
 	struct sip_credentials cred;
 	struct sip_msg m;
-	if (!choose(c, resp, is_proxy ? SIP_HDR_PROXY_AUTHENTICATE : SIP_HDR_WWW_AUTHENTICATE, &auth, &alg, &cred) || !may_try(c, &auth))
+	if (!choose(c, resp, is_proxy ? SIP_HDR_PROXY_AUTHENTICATE : SIP_HDR_WWW_AUTHENTICATE, &auth, &alg, &cred) ||
+	    !may_try(c, &auth))
 		return false;
 	if (sip_msg_parse(&m, c->stack->own_hdrs, SIP_MSG_HDRS_MAX, c->msg, c->msg_n, 0))
 		return false;

@@ -1,6 +1,6 @@
-/* The INVITE usage, what both sides share: life and end of a call, finding it, requests inside the dialog, BYE. The state
- * table is in call_uas.c, call_uac.c (before the answer) and call_in.c (requests that come in).
- * A call is closed for its user at once; it lingers here while ACK, BYE or CANCEL still have to be seen through. */
+/* The INVITE usage, what both sides share: life and end of a call, finding it, requests inside the dialog, BYE. The
+ * state table is in call_uas.c, call_uac.c (before the answer) and call_in.c (requests that come in). A call is closed
+ * for its user at once; it lingers here while ACK, BYE or CANCEL still have to be seen through. */
 #include "sip/sip_i.h"
 
 static void call_dtor(void *obj)
@@ -14,8 +14,8 @@ static void call_dtor(void *obj)
 		mem_free(d);
 	}
 	sip_dialog_fini(&c->dlg);
-	char *texts[] = { c->call_id, c->local_uri, c->remote_uri, c->contact_user, c->contact, c->local_contact, c->ack_body, c->bye_headers,
-		c->retry_headers, c->retry_sdp, c->close_phrase, c->close_reason };
+	char *texts[] = {c->call_id, c->local_uri, c->remote_uri, c->contact_user, c->contact, c->local_contact,
+	    c->ack_body, c->bye_headers, c->retry_headers, c->retry_sdp, c->close_phrase, c->close_reason};
 	for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
 		mem_free(texts[i]);
 	mem_unref(c->invite);
@@ -50,7 +50,7 @@ struct sip_dialog *sip_call_fork(struct sip_call *c, struct sv remote_tag)
 	struct lnode *n, *tmp;
 	if (c->dlg.remote_tag && sv_is(remote_tag, c->dlg.remote_tag))
 		return &c->dlg;
-	list_each(&c->forks, n, tmp) {
+	list_each (&c->forks, n, tmp) {
 		struct sip_dialog *d = list_entry(n, struct sip_dialog, link);
 		if (d->remote_tag && sv_is(remote_tag, d->remote_tag))
 			return d;
@@ -97,7 +97,8 @@ void sip_call_finish(struct sip_call *c)
 {
 	if (c->state != SIP_CALL_CLOSED || !lnode_is_linked(&c->link))
 		return;
-	if (lnode_is_linked(&c->close_defer.link) || c->is_bye_wanted || c->bye_ctx || c->inv_ctx || c->ok_tx || c->in_answer)
+	if (lnode_is_linked(&c->close_defer.link) || c->is_bye_wanted || c->bye_ctx || c->inv_ctx || c->ok_tx ||
+	    c->in_answer)
 		return;
 	loop_timer_cancel(&c->ok_timer);
 	loop_timer_cancel(&c->retry_timer);
@@ -213,7 +214,7 @@ int sip_call_hangup(struct sip_call *c, int code, const char *phrase, const char
 	if (c->state == SIP_CALL_CLOSED)
 		return ST_INVAL;
 	bool is_early = c->state == SIP_CALL_CALLING || c->state == SIP_CALL_EARLY;
-	struct sip_close why = { .kind = SIP_CLOSE_BYE, .code = 200, .phrase = sv_of(phrase), .reason = sv_of(reason) };
+	struct sip_close why = {.kind = SIP_CLOSE_BYE, .code = 200, .phrase = sv_of(phrase), .reason = sv_of(reason)};
 	char *lines = hangup_headers(reason, headers);
 	mem_ref(c);
 	if (is_early && !c->is_uac) {
@@ -247,10 +248,10 @@ int sip_call_hangup(struct sip_call *c, int code, const char *phrase, const char
 void sip_call_drop_all(struct sip_stack *s)
 {
 	struct lnode *n;
-	struct sip_close why = { .kind = SIP_CLOSE_STACK, .code = 503 };
+	struct sip_close why = {.kind = SIP_CLOSE_STACK, .code = 503};
 	while ((n = list_first(&s->calls))) {
 		struct sip_call *c = list_entry(n, struct sip_call, link);
-		struct sip_ctx **ctxs[] = { &c->inv_ctx, &c->bye_ctx };
+		struct sip_ctx **ctxs[] = {&c->inv_ctx, &c->bye_ctx};
 		mem_ref(c);
 		sip_call_close(c, &why);
 		for (size_t i = 0; i < ARRAY_COUNT(ctxs); i++) {
@@ -298,8 +299,8 @@ static ON_CTL void choose_dst(const struct sip_call *c, struct sip_dst *dst)
 	}
 }
 
-int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, const char *headers, const char *ctype, struct sv body,
-    bool with_contact, sip_response_fn fn, void *arg)
+int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, const char *headers, const char *ctype,
+    struct sv body, bool with_contact, sip_response_fn fn, void *arg)
 {
 	struct buf b, contact;
 	char *hop = NULL;
@@ -308,7 +309,8 @@ int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, 
 		return ST_INVAL;
 	buf_init(&b);
 	buf_init(&contact);
-	int st = sip_dialog_put_request(&c->dlg, &b, method, c->local_uri, c->local_tag, c->remote_uri, c->call_id, c->local_cseq + 1, &hop);
+	int st = sip_dialog_put_request(
+	    &c->dlg, &b, method, c->local_uri, c->local_tag, c->remote_uri, c->call_id, c->local_cseq + 1, &hop);
 	if (st)
 		goto out;
 	if (with_contact) {
@@ -318,16 +320,16 @@ int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, 
 	sip_put_common(c->stack, &b, id == SIP_INVITE);
 	sip_put_lines(&b, headers);
 	sip_put_body(&b, sv_of(ctype), body);
-	struct ctx_params p = { .text = b.p,
-		.text_n = b.n,
-		.method = id,
-		.cseq = c->local_cseq + 1,
-		.hop = hop,
-		.fn = fn,
-		.arg = arg,
-		.credentials = c->credentials,
-		.credentials_arg = c->credentials_arg,
-		.call = c };
+	struct ctx_params p = {.text = b.p,
+	    .text_n = b.n,
+	    .method = id,
+	    .cseq = c->local_cseq + 1,
+	    .hop = hop,
+	    .fn = fn,
+	    .arg = arg,
+	    .credentials = c->credentials,
+	    .credentials_arg = c->credentials_arg,
+	    .call = c};
 	choose_dst(c, &p.dst);
 	st = b.failed ? ST_NOMEM : sip_ctx_start(out, c->stack, &p);
 	if (!st)
@@ -355,8 +357,8 @@ static void on_request_response(struct sip_ctx *ctx, int code, const struct sip_
 	mem_unref(c);
 }
 
-int sip_call_request(struct sip_call *c, const char *method, const char *headers, const char *ctype, struct sv body, sip_response_fn fn,
-    void *arg)
+int sip_call_request(struct sip_call *c, const char *method, const char *headers, const char *ctype, struct sv body,
+    sip_response_fn fn, void *arg)
 {
 	if (c->state == SIP_CALL_CLOSED || !c->dlg.remote_tag)
 		return ST_INVAL;
@@ -378,8 +380,8 @@ int sip_call_request(struct sip_call *c, const char *method, const char *headers
 }
 
 /* A response of the dialog with Contact (for 101..299) and Record-Route. */
-int sip_call_answer_tx(struct sip_call *c, struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype,
-    struct sv body)
+int sip_call_answer_tx(struct sip_call *c, struct sip_stx *tx, int code, const char *phrase, const char *headers,
+    const char *ctype, struct sv body)
 {
 	struct buf contact, self, full;
 	bool with_contact = code > 100 && code < 300 && (tx->method == SIP_INVITE || tx->method == SIP_UPDATE);

@@ -18,11 +18,11 @@ static ON_CTL void retry_after(struct sip_stx *tx)
 
 static ON_CTL void bye_in(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *m)
 {
-	struct sip_close why = { .kind = SIP_CLOSE_BYE,
-		.is_remote = true,
-		.code = 200,
-		.reason = sip_msg_value(m, SIP_HDR_REASON),
-		.msg = m };
+	struct sip_close why = {.kind = SIP_CLOSE_BYE,
+	    .is_remote = true,
+	    .code = 200,
+	    .reason = sip_msg_value(m, SIP_HDR_REASON),
+	    .msg = m};
 	simple(tx, 200, NULL);
 	if (c->ok_tx) { /* nobody will acknowledge our 2xx any more */
 		loop_timer_cancel(&c->ok_timer);
@@ -67,7 +67,8 @@ static ON_CTL void update_in(struct sip_call *c, struct sip_stx *tx, const struc
 		return;
 	}
 	/* an offer of ours without answer: 491; an offer of theirs that we did not answer yet: 500 */
-	if (m->body.n && (c->update_ctx || (c->inv_ctx && !is_early) || (is_early && c->is_uac && !c->has_sdp_from_remote))) {
+	if (m->body.n &&
+	    (c->update_ctx || (c->inv_ctx && !is_early) || (is_early && c->is_uac && !c->has_sdp_from_remote))) {
 		simple(tx, 491, NULL);
 		return;
 	}
@@ -131,8 +132,8 @@ void sip_call_request_in(struct sip_call *c, struct sip_stx *tx, const struct si
 	mem_unref(c);
 }
 
-int sip_call_reply(struct sip_call *c, struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype,
-    struct sv body)
+int sip_call_reply(struct sip_call *c, struct sip_stx *tx, int code, const char *phrase, const char *headers,
+    const char *ctype, struct sv body)
 {
 	if (c->state == SIP_CALL_CLOSED)
 		return ST_INVAL;

@@ -10,8 +10,8 @@ static ON_CTL int put_invite(struct sip_call *c, const struct sip_invite_params 
 	if (p->route && *p->route)
 		sip_put_hdr(b, "Route", sv_of(p->route));
 	sip_put_hdr_u32(b, "Max-Forwards", (uint32_t)(p->max_forwards ? p->max_forwards : 70));
-	buf_printf(b, "From: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u INVITE\r\n", c->local_uri, c->local_tag, c->remote_uri, c->call_id,
-	    c->local_cseq);
+	buf_printf(b, "From: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u INVITE\r\n", c->local_uri, c->local_tag,
+	    c->remote_uri, c->call_id, c->local_cseq);
 	sip_call_contact_put(c, &contact);
 	sip_put_hdr(b, "Contact", buf_sv(&contact));
 	buf_fini(&contact);
@@ -32,15 +32,17 @@ static char *nameaddr_text(const char *display, const char *uri)
 /* Everything that ends up in a header line must be one line, and the tag a token that fits. */
 static bool params_ok(const struct sip_invite_params *p)
 {
-	const char *one_line[] = { p->uri, p->to_uri, p->from_uri, p->contact, p->route, p->call_id, p->ctype };
+	const char *one_line[] = {p->uri, p->to_uri, p->from_uri, p->contact, p->route, p->call_id, p->ctype};
 	struct sip_uri uri;
 	for (size_t i = 0; i < ARRAY_COUNT(one_line); i++)
 		if (!sip_is_value(sv_of(one_line[i])))
 			return false;
-	if (p->from_tag && (!sip_is_token(sv_of(p->from_tag)) || strlen(p->from_tag) >= sizeof(((struct sip_call *)0)->local_tag)))
+	if (p->from_tag &&
+	    (!sip_is_token(sv_of(p->from_tag)) || strlen(p->from_tag) >= sizeof(((struct sip_call *)0)->local_tag)))
 		return false;
-	return p->uri && p->from_uri && !sip_uri_parse(&uri, sv_of(p->uri)) && !sip_uri_parse(&uri, sv_of(p->from_uri)) &&
-	    (!p->to_uri || !sip_uri_parse(&uri, sv_of(p->to_uri))) && (!p->call_id || *p->call_id);
+	return p->uri && p->from_uri && !sip_uri_parse(&uri, sv_of(p->uri)) &&
+	       !sip_uri_parse(&uri, sv_of(p->from_uri)) && (!p->to_uri || !sip_uri_parse(&uri, sv_of(p->to_uri))) &&
+	       (!p->call_id || *p->call_id);
 }
 
 static int fill(struct sip_call *c, const struct sip_invite_params *p)
@@ -65,8 +67,8 @@ static int fill(struct sip_call *c, const struct sip_invite_params *p)
 	return c->call_id && c->local_uri && c->remote_uri && c->dlg.target ? ST_OK : ST_NOMEM;
 }
 
-int sip_call_invite(struct sip_call **out, struct sip_stack *s, const struct sip_invite_params *p, const struct sip_call_handlers *h,
-    void *arg)
+int sip_call_invite(struct sip_call **out, struct sip_stack *s, const struct sip_invite_params *p,
+    const struct sip_call_handlers *h, void *arg)
 {
 	struct buf b;
 	char *hop = NULL;
@@ -87,17 +89,17 @@ int sip_call_invite(struct sip_call **out, struct sip_stack *s, const struct sip
 		hop = st ? NULL : sv_dup(na.uri.text);
 	}
 	if (!st) {
-		struct ctx_params cp = { .text = b.p,
-			.text_n = b.n,
-			.method = SIP_INVITE,
-			.cseq = c->local_cseq,
-			.dst = p->dst,
-			.hop = hop ? hop : p->uri,
-			.fn = sip_call_uac_response,
-			.arg = c,
-			.credentials = p->credentials,
-			.credentials_arg = p->credentials_arg,
-			.call = c };
+		struct ctx_params cp = {.text = b.p,
+		    .text_n = b.n,
+		    .method = SIP_INVITE,
+		    .cseq = c->local_cseq,
+		    .dst = p->dst,
+		    .hop = hop ? hop : p->uri,
+		    .fn = sip_call_uac_response,
+		    .arg = c,
+		    .credentials = p->credentials,
+		    .credentials_arg = p->credentials_arg,
+		    .call = c};
 		st = sip_ctx_start(&c->inv_ctx, s, &cp);
 	}
 	mem_free(hop);
@@ -125,7 +127,7 @@ static ON_CTL int select_fork(struct sip_call *c, const struct sip_msg *m)
 	if (!d && (d = mem_zalloc(sizeof(*d)))) {
 		size_t count = 0;
 		struct lnode *n, *tmp;
-		list_each(&c->forks, n, tmp)
+		list_each (&c->forks, n, tmp)
 			count++;
 		if (count >= 32) {
 			mem_free(d);
@@ -145,7 +147,7 @@ static ON_CTL int select_fork(struct sip_call *c, const struct sip_msg *m)
 	*old = c->dlg;
 	old->link = link;
 	c->dlg = t;
-	c->dlg.link = (struct lnode){ NULL, NULL };
+	c->dlg.link = (struct lnode){NULL, NULL};
 	if (!c->dlg.target && old->target)
 		c->dlg.target = mem_strdup(old->target);
 	return ST_OK;
@@ -166,10 +168,11 @@ static void drop_forks(struct sip_call *c)
 static ON_CTL void acknowledge(struct sip_call *c, struct sip_ctx *ctx, struct sv tag)
 {
 	struct buf b;
-	struct sip_dst dst = { 0 };
+	struct sip_dst dst = {0};
 	char *hop = NULL;
 	buf_init(&b);
-	if (!sip_dialog_put_request(&c->dlg, &b, "ACK", c->local_uri, c->local_tag, c->remote_uri, c->call_id, ctx->cseq, &hop)) {
+	if (!sip_dialog_put_request(
+	        &c->dlg, &b, "ACK", c->local_uri, c->local_tag, c->remote_uri, c->call_id, ctx->cseq, &hop)) {
 		sip_put_common(c->stack, &b, false);
 		sip_put_body(&b, SV("application/sdp"), sv_of(c->ack_body));
 		bool is_open = c->transport == SIP_TCP && !c->dlg.route_set && sip_conn_find(c->stack, &c->remote);
@@ -192,7 +195,7 @@ static ON_CTL void answered(struct sip_call *c, struct sip_ctx *ctx, const struc
 	sip_ctx_orphan(ctx); /* other forks' answers and repeated ones are the transaction's from now on */
 	if (c->state == SIP_CALL_CLOSED || select_fork(c, resp)) {
 		sip_ctx_drop_answer(ctx, resp);
-		struct sip_close why = { .kind = SIP_CLOSE_TRANSPORT, .code = 500 };
+		struct sip_close why = {.kind = SIP_CLOSE_TRANSPORT, .code = 500};
 		sip_call_close(c, &why);
 		sip_call_finish(c);
 		return;
@@ -216,12 +219,14 @@ static ON_CTL void answered(struct sip_call *c, struct sip_ctx *ctx, const struc
 
 static ON_CTL void failed(struct sip_call *c, int code, const struct sip_msg *resp)
 {
-	struct sip_close why = { .kind = resp ? SIP_CLOSE_REJECT : code == 503 ? SIP_CLOSE_TRANSPORT : SIP_CLOSE_TIMEOUT,
-		.is_remote = resp != NULL,
-		.code = code,
-		.phrase = resp ? resp->reason : sv_of(sip_reason_phrase(code)),
-		.reason = resp ? sip_msg_value(resp, SIP_HDR_REASON) : SV_NONE,
-		.msg = resp };
+	struct sip_close why = {.kind = resp          ? SIP_CLOSE_REJECT
+	                                : code == 503 ? SIP_CLOSE_TRANSPORT
+	                                              : SIP_CLOSE_TIMEOUT,
+	    .is_remote = resp != NULL,
+	    .code = code,
+	    .phrase = resp ? resp->reason : sv_of(sip_reason_phrase(code)),
+	    .reason = resp ? sip_msg_value(resp, SIP_HDR_REASON) : SV_NONE,
+	    .msg = resp};
 	c->inv_ctx = NULL;
 	sip_call_close(c, &why);
 	sip_call_finish(c);
@@ -295,11 +300,11 @@ int sip_call_reinvite(struct sip_call *c, const char *headers, struct sv sdp)
 /* The far side does not know the dialog, or does not answer: RFC 3261 12.2.1.2. */
 static ON_CTL void dialog_lost(struct sip_call *c, int code, const struct sip_msg *resp)
 {
-	struct sip_close why = { .kind = SIP_CLOSE_TIMEOUT,
-		.is_remote = resp != NULL,
-		.code = code,
-		.phrase = sv_of(sip_reason_phrase(code)),
-		.msg = resp };
+	struct sip_close why = {.kind = SIP_CLOSE_TIMEOUT,
+	    .is_remote = resp != NULL,
+	    .code = code,
+	    .phrase = sv_of(sip_reason_phrase(code)),
+	    .msg = resp};
 	sip_call_close(c, &why);
 	if (code != 481)
 		sip_call_bye(c);

@@ -2,7 +2,8 @@
  * rejection, CANCEL. The same 2xx retransmission serves re-INVITEs. */
 #include "sip/sip_i.h"
 
-int sip_call_accept(struct sip_call **out, struct sip_stx *tx, const struct sip_msg *msg, const struct sip_call_handlers *h, void *arg)
+int sip_call_accept(
+    struct sip_call **out, struct sip_stx *tx, const struct sip_msg *msg, const struct sip_call_handlers *h, void *arg)
 {
 	if (tx->method != SIP_INVITE || tx->state > STX_PROCEEDING || tx->call)
 		return ST_INVAL;
@@ -10,11 +11,14 @@ int sip_call_accept(struct sip_call **out, struct sip_stx *tx, const struct sip_
 	if (!c)
 		return ST_NOMEM;
 	c->call_id = sv_dup(msg->call_id);
-	c->local_uri = sv_dup(msg->to.has_brackets ? sv_sub(msg->to.text, 0, (size_t)(msg->to.uri.text.p + msg->to.uri.text.n + 1 - msg->to.text.p))
-						   : msg->to.uri.text);
+	c->local_uri =
+	    sv_dup(msg->to.has_brackets
+	               ? sv_sub(msg->to.text, 0, (size_t)(msg->to.uri.text.p + msg->to.uri.text.n + 1 - msg->to.text.p))
+	               : msg->to.uri.text);
 	c->remote_uri = sv_dup(msg->from.has_brackets
-		? sv_sub(msg->from.text, 0, (size_t)(msg->from.uri.text.p + msg->from.uri.text.n + 1 - msg->from.text.p))
-		: msg->from.uri.text);
+	                           ? sv_sub(msg->from.text, 0,
+	                                 (size_t)(msg->from.uri.text.p + msg->from.uri.text.n + 1 - msg->from.text.p))
+	                           : msg->from.uri.text);
 	c->invite = sip_msg_dup(msg);
 	memcpy(c->local_tag, sip_stx_to_tag(tx), sizeof(tx->to_tag));
 	int st = sip_dialog_from_request(&c->dlg, msg);
@@ -52,11 +56,12 @@ static void on_ok_timer(void *arg)
 	if (left > 0) {
 		sip_stx_resend(c->ok_tx);
 		c->ok_interval_us = c->ok_interval_us * 2 < t2_us ? c->ok_interval_us * 2 : t2_us;
-		loop_timer_set(&c->ok_timer, c->ok_interval_us < left ? c->ok_interval_us : left, "sip.2xx", on_ok_timer, c);
+		loop_timer_set(
+		    &c->ok_timer, c->ok_interval_us < left ? c->ok_interval_us : left, "sip.2xx", on_ok_timer, c);
 		return;
 	}
 	/* RFC 3261 13.3.1.4: no ACK: the session ends by BYE */
-	struct sip_close why = { .kind = SIP_CLOSE_NO_ACK, .code = 408, .phrase = SV("No ACK") };
+	struct sip_close why = {.kind = SIP_CLOSE_NO_ACK, .code = 408, .phrase = SV("No ACK")};
 	mem_ref(c);
 	c->stack->stats.timeouts++;
 	c->is_ok_initial = false;
@@ -103,11 +108,11 @@ int sip_call_reject(struct sip_call *c, int code, const char *phrase, const char
 void sip_call_cancelled(struct sip_call *c, const struct sip_msg *cancel)
 {
 	struct sip_stx *tx = c->inv_tx;
-	struct sip_close why = { .kind = SIP_CLOSE_CANCEL,
-		.is_remote = true,
-		.code = 487,
-		.reason = sip_msg_value(cancel, SIP_HDR_REASON),
-		.msg = cancel };
+	struct sip_close why = {.kind = SIP_CLOSE_CANCEL,
+	    .is_remote = true,
+	    .code = 487,
+	    .reason = sip_msg_value(cancel, SIP_HDR_REASON),
+	    .msg = cancel};
 	if (!tx)
 		return;
 	bool is_initial = c->state <= SIP_CALL_EARLY;

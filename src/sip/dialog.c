@@ -44,7 +44,7 @@ void sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m)
 
 static int take(struct sip_dialog *d, const struct sip_msg *m, struct sv tag, bool is_reversed)
 {
-	struct sip_dialog n = { .remote_tag = sv_dup(tag), .route_set = route_set(m, is_reversed) };
+	struct sip_dialog n = {.remote_tag = sv_dup(tag), .route_set = route_set(m, is_reversed)};
 	sip_dialog_refresh(&n, m);
 	if (!n.remote_tag) {
 		sip_dialog_fini(&n);
@@ -102,8 +102,8 @@ static void put_routes(const struct sip_dialog *d, struct buf *routes, struct sv
 	buf_printf(routes, "<%.*s>\r\n", SVF(target));
 }
 
-int sip_dialog_put_request(const struct sip_dialog *d, struct buf *b, const char *method, const char *local_uri, const char *local_tag,
-    const char *remote_uri, const char *call_id, uint32_t cseq, char **hop)
+int sip_dialog_put_request(const struct sip_dialog *d, struct buf *b, const char *method, const char *local_uri,
+    const char *local_tag, const char *remote_uri, const char *call_id, uint32_t cseq, char **hop)
 {
 	struct buf routes;
 	struct sv line, next;

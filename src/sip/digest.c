@@ -1,6 +1,6 @@
-/* Digest, the server's side: nonces that prove themselves (birth time and HMAC), the check of an answer, and nonce counts
- * in a fixed table of sets. Only right answers reach the table; what falls out of it is remembered by its birth time
- * alone: an older nonce of that set is called stale, so that nothing evicted can be replayed. */
+/* Digest, the server's side: nonces that prove themselves (birth time and HMAC), the check of an answer, and nonce
+ * counts in a fixed table of sets. Only right answers reach the table; what falls out of it is remembered by its birth
+ * time alone: an older nonce of that set is called stale, so that nothing evicted can be replayed. */
 #include "sip/digest.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -93,8 +93,8 @@ static bool nonce_read(const struct digest_server *d, struct sv nonce, int64_t *
 	return true;
 }
 
-void digest_challenge_put(struct digest_server *d, struct buf *out, bool is_proxy, const char *realm, enum digest_algorithm alg,
-    bool is_stale)
+void digest_challenge_put(struct digest_server *d, struct buf *out, bool is_proxy, const char *realm,
+    enum digest_algorithm alg, bool is_stale)
 {
 	char nonce[NONCE_CHARS + 1];
 	nonce_make(d, nonce);
@@ -103,7 +103,8 @@ void digest_challenge_put(struct digest_server *d, struct buf *out, bool is_prox
 	buf_printf(out, ", nonce=\"%s\"", nonce);
 	if (d->cfg.is_opaque_sent)
 		buf_printf(out, ", opaque=\"%.8s\"", nonce + TIME_CHARS);
-	buf_printf(out, "%s, algorithm=%s, qop=\"auth\"\r\n", is_stale ? ", stale=true" : "", alg == DIGEST_SHA256 ? "SHA-256" : "MD5");
+	buf_printf(out, "%s, algorithm=%s, qop=\"auth\"\r\n", is_stale ? ", stale=true" : "",
+	    alg == DIGEST_SHA256 ? "SHA-256" : "MD5");
 }
 
 /* Digest of the pieces joined by ':', in hex. */
@@ -127,21 +128,21 @@ static void joined(enum digest_algorithm alg, const struct sv *parts, size_t cou
 
 void digest_ha1(enum digest_algorithm alg, struct sv user, struct sv realm, struct sv password, char *out)
 {
-	struct sv parts[] = { user, realm, password };
+	struct sv parts[] = {user, realm, password};
 	joined(alg, parts, 3, out);
 }
 
-void digest_response(enum digest_algorithm alg, const char *ha1_hex, struct sv nonce, struct sv nc, struct sv cnonce, struct sv qop,
-    struct sv method, struct sv uri, char *out)
+void digest_response(enum digest_algorithm alg, const char *ha1_hex, struct sv nonce, struct sv nc, struct sv cnonce,
+    struct sv qop, struct sv method, struct sv uri, char *out)
 {
 	char ha2[65];
-	struct sv a2[] = { method, uri };
+	struct sv a2[] = {method, uri};
 	joined(alg, a2, 2, ha2);
 	if (qop.n) {
-		struct sv parts[] = { sv_of(ha1_hex), nonce, nc, cnonce, qop, sv_of(ha2) };
+		struct sv parts[] = {sv_of(ha1_hex), nonce, nc, cnonce, qop, sv_of(ha2)};
 		joined(alg, parts, 6, out);
 	} else {
-		struct sv parts[] = { sv_of(ha1_hex), nonce, sv_of(ha2) };
+		struct sv parts[] = {sv_of(ha1_hex), nonce, sv_of(ha2)};
 		joined(alg, parts, 3, out);
 	}
 }
@@ -175,7 +176,8 @@ static bool uri_fits(const struct sip_msg *m, struct sv uri)
 	return !u.user.n || !m->ruri.user.n || sv_eq(u.user, m->ruri.user);
 }
 
-static bool response_fits(const struct sip_msg *m, const struct sip_auth *a, enum digest_algorithm alg, const struct digest_secret *secret)
+static bool response_fits(
+    const struct sip_msg *m, const struct sip_auth *a, enum digest_algorithm alg, const struct digest_secret *secret)
 {
 	char ha1[65], want[65], got[65];
 	size_t n = alg == DIGEST_SHA256 ? 64 : 32;
@@ -188,7 +190,8 @@ static bool response_fits(const struct sip_msg *m, const struct sip_auth *a, enu
 	if (a->response.n != n)
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		got[i] = a->response.p[i] >= 'A' && a->response.p[i] <= 'F' ? (char)(a->response.p[i] | 0x20) : a->response.p[i];
+		got[i] = a->response.p[i] >= 'A' && a->response.p[i] <= 'F' ? (char)(a->response.p[i] | 0x20)
+		                                                            : a->response.p[i];
 		if (secret->ha1 && ha1[i] >= 'A' && ha1[i] <= 'F')
 			ha1[i] |= 0x20;
 	}
@@ -215,7 +218,7 @@ static struct slot *slot_take(struct set *set, uint64_t hash, int64_t birth_us)
 	}
 	if (oldest->hash && oldest->birth_us > set->evicted_birth_us)
 		set->evicted_birth_us = oldest->birth_us;
-	*oldest = (struct slot){ .hash = hash, .birth_us = birth_us };
+	*oldest = (struct slot){.hash = hash, .birth_us = birth_us};
 	return oldest;
 }
 
@@ -294,14 +297,14 @@ enum digest_result digest_check(struct digest_server *d, const struct sip_msg *m
 const char *digest_result_text(enum digest_result r)
 {
 	static const char *const texts[] = {
-		[DIGEST_OK] = "ok",
-		[DIGEST_NO_HEADER] = "no answer",
-		[DIGEST_STALE] = "stale nonce",
-		[DIGEST_REPLAY] = "nonce count used before",
-		[DIGEST_BAD] = "wrong answer",
-		[DIGEST_MALFORMED] = "malformed",
-		[DIGEST_WRONG_REALM] = "wrong realm",
-		[DIGEST_NO_USER] = "unknown user",
+	    [DIGEST_OK] = "ok",
+	    [DIGEST_NO_HEADER] = "no answer",
+	    [DIGEST_STALE] = "stale nonce",
+	    [DIGEST_REPLAY] = "nonce count used before",
+	    [DIGEST_BAD] = "wrong answer",
+	    [DIGEST_MALFORMED] = "malformed",
+	    [DIGEST_WRONG_REALM] = "wrong realm",
+	    [DIGEST_NO_USER] = "unknown user",
 	};
 	return (unsigned)r < sizeof(texts) / sizeof(texts[0]) ? texts[r] : "";
 }

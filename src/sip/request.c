@@ -23,7 +23,7 @@ static ON_CTL int put_request(struct sip_stack *s, const struct sip_request_para
 {
 	char id[UUID_CHARS + 1];
 	const char *to = p->to ? p->to : p->uri;
-	const char *one_line[] = { p->uri, p->from, to, p->call_id, p->contact, p->route, p->method, p->ctype };
+	const char *one_line[] = {p->uri, p->from, to, p->call_id, p->contact, p->route, p->method, p->ctype};
 	for (size_t i = 0; i < ARRAY_COUNT(one_line); i++)
 		if (!sip_is_value(sv_of(one_line[i])))
 			return ST_INVAL;
@@ -46,7 +46,8 @@ static ON_CTL int put_request(struct sip_stack *s, const struct sip_request_para
 	return b->failed ? ST_NOMEM : ST_OK;
 }
 
-int sip_request_send(struct sip_ctx **out, struct sip_stack *s, const struct sip_request_params *p, sip_response_fn fn, void *arg)
+int sip_request_send(
+    struct sip_ctx **out, struct sip_stack *s, const struct sip_request_params *p, sip_response_fn fn, void *arg)
 {
 	struct buf b;
 	struct sip_uri uri;
@@ -64,16 +65,16 @@ int sip_request_send(struct sip_ctx **out, struct sip_stack *s, const struct sip
 		hop = st ? NULL : sv_dup(na.uri.text);
 	}
 	if (!st) {
-		struct ctx_params cp = { .text = b.p,
-			.text_n = b.n,
-			.method = sip_method_of(sv_of(p->method)),
-			.cseq = cseq,
-			.dst = p->dst,
-			.hop = hop ? hop : p->uri,
-			.fn = fn,
-			.arg = arg,
-			.credentials = p->credentials,
-			.credentials_arg = p->credentials_arg };
+		struct ctx_params cp = {.text = b.p,
+		    .text_n = b.n,
+		    .method = sip_method_of(sv_of(p->method)),
+		    .cseq = cseq,
+		    .dst = p->dst,
+		    .hop = hop ? hop : p->uri,
+		    .fn = fn,
+		    .arg = arg,
+		    .credentials = p->credentials,
+		    .credentials_arg = p->credentials_arg};
 		st = sip_ctx_start(out, s, &cp);
 	}
 	mem_free(hop);

@@ -1,7 +1,7 @@
 /* From a sip: URI to an address. Numeric hosts are answered at once; other names by getaddrinfo on a worker, with a
  * deadline: a dead name server costs only the request that named it. */
-#include "sip/sip_i.h"
 #include "loop/work.h"
+#include "sip/sip_i.h"
 #include <netdb.h>
 
 struct sip_resolve {
@@ -22,7 +22,8 @@ static void lookup(void *arg)
 {
 	role_assert_work();
 	struct sip_resolve *r = arg;
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG }, *list = NULL;
+	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG},
+	                *list = NULL;
 	if (getaddrinfo(r->host, NULL, &hints, &list))
 		return;
 	/* IPv4 first: a profile without an IPv6 listener is the common case */
@@ -39,7 +40,7 @@ static void lookup(void *arg)
 
 static ON_CTL void tell(struct sip_resolve *r, int status)
 {
-	struct sip_dst dst = { .transport = r->transport };
+	struct sip_dst dst = {.transport = r->transport};
 	loop_timer_cancel(&r->timer);
 	if (r->is_told)
 		return;
@@ -74,7 +75,8 @@ void sip_resolve_cancel(struct sip_resolve *r)
 	r->is_told = true;
 }
 
-int sip_resolve(struct sip_resolve **out, const char *uri_text, struct sip_dst *dst, int timeout_ms, sip_resolve_fn fn, void *arg)
+int sip_resolve(
+    struct sip_resolve **out, const char *uri_text, struct sip_dst *dst, int timeout_ms, sip_resolve_fn fn, void *arg)
 {
 	struct sip_uri uri;
 	struct sv host;

@@ -1,7 +1,8 @@
-/* The SIP stack: transports, transactions, dialogs and the INVITE usage. It knows nothing of legs. All on the control loop.
- * Callbacks begin with role_assert_ctl(); messages and views given to them are valid during the call (sip_msg_dup keeps one).
- * Text for headers is given as whole "Name: value\r\n" lines or NULL. Lifetime:
- *  1. A sip_call is counted: sip_call_accept/_invite give the caller one reference, the stack holds its own until all is over.
+/* The SIP stack: transports, transactions, dialogs and the INVITE usage. It knows nothing of legs. All on the control
+ * loop. Callbacks begin with role_assert_ctl(); messages and views given to them are valid during the call (sip_msg_dup
+ * keeps one). Text for headers is given as whole "Name: value\r\n" lines or NULL. Lifetime:
+ *  1. A sip_call is counted: sip_call_accept/_invite give the caller one reference, the stack holds its own until all
+ * is over.
  *  2. on_closed comes exactly once, last, and never from inside a sip_call_* function (it is deferred).
  *  3. A sip_stx is the stack's; it stays valid until its final response is sent, or by sip_stx_ref until sip_stx_unref.
  *  4. A sip_ctx handle is valid until its callback got a final answer, or sip_request_cancel. */
@@ -18,20 +19,20 @@ struct sip_call; /* INVITE usage: one dialog (several while forked) */
 
 /* ---- stack = one profile ---- */
 struct sip_stack_config {
-	const char *user_agent;     /* NULL or "" = header left out */
-	const char *allow;          /* Allow of INVITE, 2xx, OPTIONS; NULL = what the stack handles */
-	const char *supported;      /* Supported, and what Require may name; NULL = none */
-	const char *contact_user;   /* user part of default Contacts; NULL = "tandem" */
-	const char *external_host;  /* host in Contact and Via instead of the local address; NULL = local */
-	uint16_t external_port;     /* 0 = the local one */
-	int t1_ms, t2_ms, t4_ms;    /* 0 = 500, 4000, 5000 */
-	int timer_b_ms;             /* B, F, H, J ("T1X64"); 0 = 64 * T1 */
-	int trying_delay_ms;        /* automatic 100 for INVITE; 0 = 200, -1 = at once */
-	int proceeding_timeout_ms;  /* timer C for our INVITEs after a 1xx; 0 = 180 s */
-	int resolve_timeout_ms;     /* 0 = 5 s */
-	size_t max_message_bytes;   /* streams; 0 = 1 MiB of body */
-	size_t max_transactions;    /* server side; beyond it requests get a stateless 503; 0 = 100,000 */
-	size_t max_tcp_conns;       /* 0 = 10,000 */
+	const char *user_agent;    /* NULL or "" = header left out */
+	const char *allow;         /* Allow of INVITE, 2xx, OPTIONS; NULL = what the stack handles */
+	const char *supported;     /* Supported, and what Require may name; NULL = none */
+	const char *contact_user;  /* user part of default Contacts; NULL = "tandem" */
+	const char *external_host; /* host in Contact and Via instead of the local address; NULL = local */
+	uint16_t external_port;    /* 0 = the local one */
+	int t1_ms, t2_ms, t4_ms;   /* 0 = 500, 4000, 5000 */
+	int timer_b_ms;            /* B, F, H, J ("T1X64"); 0 = 64 * T1 */
+	int trying_delay_ms;       /* automatic 100 for INVITE; 0 = 200, -1 = at once */
+	int proceeding_timeout_ms; /* timer C for our INVITEs after a 1xx; 0 = 180 s */
+	int resolve_timeout_ms;    /* 0 = 5 s */
+	size_t max_message_bytes;  /* streams; 0 = 1 MiB of body */
+	size_t max_transactions;   /* server side; beyond it requests get a stateless 503; 0 = 100,000 */
+	size_t max_tcp_conns;      /* 0 = 10,000 */
 };
 struct sip_trace {
 	bool is_outgoing;
@@ -40,17 +41,18 @@ struct sip_trace {
 	struct sv data;
 };
 struct sip_stack_handlers {
-	/* A new request outside dialogs (INVITE, REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, unknown methods ...; and with a To tag:
-	 * SUBSCRIBE, NOTIFY, MESSAGE, OPTIONS, REGISTER, PUBLISH, REFER and unknown ones whose dialog is none of our calls). Must end in one final
-	 * response, now or later. NULL: 501 for everything. */
+	/* A new request outside dialogs (INVITE, REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, unknown methods ...; and with a
+	 * To tag: SUBSCRIBE, NOTIFY, MESSAGE, OPTIONS, REGISTER, PUBLISH, REFER and unknown ones whose dialog is none
+	 * of our calls). Must end in one final response, now or later. NULL: 501 for everything. */
 	void (*on_request)(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *msg, void *arg);
-	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg);                    /* may be NULL */
-	void (*on_malformed)(struct sip_stack *s, const struct addr *src, struct sv data, const char *why, void *arg); /* may be NULL */
+	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
+	void (*on_malformed)(
+	    struct sip_stack *s, const struct addr *src, struct sv data, const char *why, void *arg); /* may be NULL */
 };
 ON_CTL int sip_stack_new(struct sip_stack **out, const struct sip_stack_config *cfg /* NULL = defaults; copied */,
     const struct sip_stack_handlers *h /* copied */, void *arg);
-/* Ends everything at once: calls get on_closed (kind SIP_CLOSE_STACK) before this returns, requests under way get no callback. Hang up
- * and wait beforehand for a clean end. */
+/* Ends everything at once: calls get on_closed (kind SIP_CLOSE_STACK) before this returns, requests under way get no
+ * callback. Hang up and wait beforehand for a clean end. */
 ON_CTL void sip_stack_close(struct sip_stack *s);
 /* Port 0 = chosen by the system; bound (may be NULL) gets the real address. Several listeners are allowed. */
 ON_CTL int sip_stack_listen_udp(struct sip_stack *s, const struct addr *bind, struct addr *bound);
@@ -58,40 +60,43 @@ ON_CTL int sip_stack_listen_tcp(struct sip_stack *s, const struct addr *bind, st
 ON_CTL void sip_stack_set_trace(struct sip_stack *s, bool is_on);
 ON_CTL void *sip_stack_arg(const struct sip_stack *s);
 /* "sip:USER@HOST:PORT;transport=tcp" (no brackets) that reaches us from dst; user may be NULL. */
-ON_CTL int sip_stack_contact_uri(struct sip_stack *s, const char *user, enum sip_transport t, const struct addr *dst, struct buf *out);
+ON_CTL int sip_stack_contact_uri(
+    struct sip_stack *s, const char *user, enum sip_transport t, const struct addr *dst, struct buf *out);
 /* Our address as dst would see it (external address left aside). */
 ON_CTL int sip_stack_local_addr(struct sip_stack *s, enum sip_transport t, const struct addr *dst, struct addr *out);
 struct sip_stack_stats {
-	uint64_t requests_in, responses_in, requests_out, responses_out, retransmits_in, retransmits_out, malformed, stray_responses,
-	    shed, auth_retries, timeouts;
+	uint64_t requests_in, responses_in, requests_out, responses_out, retransmits_in, retransmits_out, malformed,
+	    stray_responses, shed, auth_retries, timeouts;
 	size_t server_transactions, client_transactions, calls, tcp_conns;
 };
 ON_CTL void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out);
 
 /* ---- server transactions ---- */
-ON_CTL const struct addr *sip_stx_peer(const struct sip_stx *tx);  /* where the request really came from */
+ON_CTL const struct addr *sip_stx_peer(const struct sip_stx *tx); /* where the request really came from */
 ON_CTL const struct addr *sip_stx_local(const struct sip_stx *tx);
 ON_CTL enum sip_transport sip_stx_transport(const struct sip_stx *tx);
 ON_CTL enum sip_method sip_stx_method(const struct sip_stx *tx);
 ON_CTL struct sip_stack *sip_stx_stack(const struct sip_stx *tx);
-ON_CTL bool sip_stx_is_done(const struct sip_stx *tx);             /* a final response was sent, or it was cancelled away */
+ON_CTL bool sip_stx_is_done(const struct sip_stx *tx); /* a final response was sent, or it was cancelled away */
 /* The to-tag that responses without dialog carry (made on first use). */
 ON_CTL const char *sip_stx_to_tag(struct sip_stx *tx);
 ON_CTL struct sip_stx *sip_stx_ref(struct sip_stx *tx);
 ON_CTL void sip_stx_unref(struct sip_stx *tx);
-/* Sends a response; code 100..699. Retransmissions of the request get the last response again. ST_INVAL after a final one.
- * phrase NULL = standard. ctype and body may be NULL/SV_NONE. Not for the INVITE of a sip_call. */
-ON_CTL int sip_stx_reply(struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype, struct sv body);
+/* Sends a response; code 100..699. Retransmissions of the request get the last response again. ST_INVAL after a final
+ * one. phrase NULL = standard. ctype and body may be NULL/SV_NONE. Not for the INVITE of a sip_call. */
+ON_CTL int sip_stx_reply(
+    struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype, struct sv body);
 /* As sip_stx_reply with a final code, but keeps nothing: the transaction is forgotten at once (overload shedding). */
 ON_CTL int sip_stx_reply_stateless(struct sip_stx *tx, int code, const char *phrase, const char *headers);
 /* Forgets the transaction without an answer. */
 ON_CTL void sip_stx_drop(struct sip_stx *tx);
-/* An INVITE that waits for a later answer and has no sip_call yet: told when a CANCEL came (the 487 is sent by the stack). */
+/* An INVITE that waits for a later answer and has no sip_call yet: told when a CANCEL came (the 487 is sent by the
+ * stack). */
 ON_CTL void sip_stx_on_cancel(struct sip_stx *tx, void (*fn)(struct sip_stx *tx, void *arg), void *arg);
 
 /* ---- client requests outside dialogs ---- */
 struct sip_dst {
-	struct addr addr;            /* unset = found from the Route or the request URI */
+	struct addr addr; /* unset = found from the Route or the request URI */
 	enum sip_transport transport;
 };
 struct sip_credentials {
@@ -99,28 +104,30 @@ struct sip_credentials {
 };
 /* true when there are credentials for this realm; asked at most twice per request. */
 typedef bool (*sip_credentials_fn)(struct sv realm, struct sip_credentials *out, void *arg);
-/* resp NULL: no response came; code is then 408 (timeout), 503 (transport or no address) or 487 (cancelled). 1xx are given too. */
+/* resp NULL: no response came; code is then 408 (timeout), 503 (transport or no address) or 487 (cancelled). 1xx are
+ * given too. */
 typedef void (*sip_response_fn)(struct sip_ctx *c, int code, const struct sip_msg *resp, void *arg);
 struct sip_request_params {
 	const char *method;
-	const char *uri;             /* request URI, no brackets */
-	const char *from, *to;       /* name-addr or bare URI; a tag is added to from when it has none; to NULL = uri */
-	const char *call_id;         /* NULL = generated */
-	uint32_t cseq;               /* 0 = random start; plus one when a challenge is answered */
-	const char *contact;         /* whole header value; NULL = none, "" = the stack's default */
-	const char *route;           /* Route header value(s), comma-separated; NULL = none */
+	const char *uri;       /* request URI, no brackets */
+	const char *from, *to; /* name-addr or bare URI; a tag is added to from when it has none; to NULL = uri */
+	const char *call_id;   /* NULL = generated */
+	uint32_t cseq;         /* 0 = random start; plus one when a challenge is answered */
+	const char *contact;   /* whole header value; NULL = none, "" = the stack's default */
+	const char *route;     /* Route header value(s), comma-separated; NULL = none */
 	const char *headers;
 	const char *ctype;
 	struct sv body;
-	int max_forwards;            /* 0 = 70 */
+	int max_forwards; /* 0 = 70 */
 	struct sip_dst dst;
 	sip_credentials_fn credentials; /* NULL = challenges are final answers */
 	void *credentials_arg;
 };
 /* out may be NULL. fn may be NULL. A failure found at once is returned and fn is not called. */
-ON_CTL int sip_request_send(struct sip_ctx **out, struct sip_stack *s, const struct sip_request_params *p, sip_response_fn fn, void *arg);
-ON_CTL void sip_request_cancel(struct sip_ctx *c); /* fn is not called any more; the handle is gone */
-ON_CTL uint32_t sip_ctx_cseq(const struct sip_ctx *c);    /* of the latest try */
+ON_CTL int sip_request_send(
+    struct sip_ctx **out, struct sip_stack *s, const struct sip_request_params *p, sip_response_fn fn, void *arg);
+ON_CTL void sip_request_cancel(struct sip_ctx *c);     /* fn is not called any more; the handle is gone */
+ON_CTL uint32_t sip_ctx_cseq(const struct sip_ctx *c); /* of the latest try */
 
 /* ---- the INVITE usage ---- */
 enum sip_close_kind {
@@ -142,42 +149,52 @@ struct sip_close {
 	const struct sip_msg *msg; /* the BYE, CANCEL or response that came, or NULL */
 };
 struct sip_call_handlers { /* any may be NULL; the struct must outlive the call */
-	void (*on_progress)(struct sip_call *c, const struct sip_msg *resp, void *arg);  /* UAC: 101..199, each fork's */
-	void (*on_answer)(struct sip_call *c, const struct sip_msg *resp, void *arg);    /* UAC: the first 2xx; it is ACKed after this
-	                                                                                    returns: with sip_call_set_ack_body's SDP if given */
-	void (*on_ack)(struct sip_call *c, const struct sip_msg *ack, void *arg);        /* UAS: of the INVITE or a re-INVITE */
-	void (*on_reinvite)(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *msg, void *arg); /* NULL: 488 */
-	void (*on_reinvite_done)(struct sip_call *c, int code, const struct sip_msg *resp, void *arg); /* ours; resp NULL: timeout */
-	void (*on_update)(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *msg, void *arg);   /* NULL: 200 without a body, 488 with one */
+	void (*on_progress)(struct sip_call *c, const struct sip_msg *resp, void *arg); /* UAC: 101..199, each fork's */
+	void (*on_answer)(struct sip_call *c, const struct sip_msg *resp,
+	    void *arg); /* UAC: the first 2xx; it is ACKed after this
+	                   returns: with sip_call_set_ack_body's SDP if given */
+	void (*on_ack)(
+	    struct sip_call *c, const struct sip_msg *ack, void *arg); /* UAS: of the INVITE or a re-INVITE */
+	void (*on_reinvite)(
+	    struct sip_call *c, struct sip_stx *tx, const struct sip_msg *msg, void *arg); /* NULL: 488 */
+	void (*on_reinvite_done)(
+	    struct sip_call *c, int code, const struct sip_msg *resp, void *arg); /* ours; resp NULL: timeout */
+	void (*on_update)(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *msg,
+	    void *arg); /* NULL: 200 without a body, 488 with one */
 	void (*on_update_done)(struct sip_call *c, int code, const struct sip_msg *resp, void *arg);
-	/* INFO, MESSAGE, NOTIFY, REFER, OPTIONS, SUBSCRIBE and others inside the dialog; NULL: 200 for INFO and OPTIONS, 501 else. */
+	/* INFO, MESSAGE, NOTIFY, REFER, OPTIONS, SUBSCRIBE and others inside the dialog; NULL: 200 for INFO and
+	 * OPTIONS, 501 else. */
 	void (*on_request)(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *msg, void *arg);
-	void (*on_cancel)(struct sip_call *c, const struct sip_msg *cancel, void *arg);  /* UAS; 487 is sent by the stack, on_closed follows */
+	void (*on_cancel)(struct sip_call *c, const struct sip_msg *cancel,
+	    void *arg); /* UAS; 487 is sent by the stack, on_closed follows */
 	void (*on_closed)(struct sip_call *c, const struct sip_close *why, void *arg);
 };
-/* UAS. Takes over the answering of tx (an INVITE given to the stack's on_request, now or later). No response is sent yet. */
-ON_CTL int sip_call_accept(struct sip_call **out, struct sip_stx *tx, const struct sip_msg *msg, const struct sip_call_handlers *h, void *arg);
+/* UAS. Takes over the answering of tx (an INVITE given to the stack's on_request, now or later). No response is sent
+ * yet. */
+ON_CTL int sip_call_accept(
+    struct sip_call **out, struct sip_stx *tx, const struct sip_msg *msg, const struct sip_call_handlers *h, void *arg);
 
 struct sip_invite_params {
-	const char *uri;             /* request URI, no brackets */
-	const char *to_uri;          /* NULL = uri */
+	const char *uri;                       /* request URI, no brackets */
+	const char *to_uri;                    /* NULL = uri */
 	const char *to_display, *from_display; /* NULL or "" = none */
-	const char *from_uri;        /* no brackets */
-	const char *from_tag;        /* NULL = generated */
-	const char *contact_user;    /* NULL = the stack's */
-	const char *contact;         /* whole Contact value instead; NULL = made */
-	const char *route;           /* Route value(s); NULL = none */
-	const char *call_id;         /* NULL = generated */
+	const char *from_uri;                  /* no brackets */
+	const char *from_tag;                  /* NULL = generated */
+	const char *contact_user;              /* NULL = the stack's */
+	const char *contact;                   /* whole Contact value instead; NULL = made */
+	const char *route;                     /* Route value(s); NULL = none */
+	const char *call_id;                   /* NULL = generated */
 	const char *headers;
-	struct sv sdp;               /* empty = delayed offer */
-	const char *ctype;           /* NULL = application/sdp */
-	int max_forwards;            /* 0 = 70 */
+	struct sv sdp;     /* empty = delayed offer */
+	const char *ctype; /* NULL = application/sdp */
+	int max_forwards;  /* 0 = 70 */
 	struct sip_dst dst;
 	bool use_source_address;
 	sip_credentials_fn credentials;
 	void *credentials_arg;
 };
-ON_CTL int sip_call_invite(struct sip_call **out, struct sip_stack *s, const struct sip_invite_params *p, const struct sip_call_handlers *h, void *arg);
+ON_CTL int sip_call_invite(struct sip_call **out, struct sip_stack *s, const struct sip_invite_params *p,
+    const struct sip_call_handlers *h, void *arg);
 
 /* UAS before the answer: 101..199. */
 ON_CTL int sip_call_progress(struct sip_call *c, int code, const char *phrase, const char *headers, struct sv sdp);
@@ -185,50 +202,66 @@ ON_CTL int sip_call_progress(struct sip_call *c, int code, const char *phrase, c
 ON_CTL int sip_call_answer(struct sip_call *c, const char *headers, struct sv sdp);
 /* UAS before the answer: 300..699; on_closed follows. */
 ON_CTL int sip_call_reject(struct sip_call *c, int code, const char *phrase, const char *headers);
-/* Does what the state asks for: final response, CANCEL (as soon as allowed), BYE (as soon as allowed). on_closed (is_remote false) follows at
- * once; what is left to do on the wire the stack does alone. code: of the final response (0 = 480; UAS early), reason: value of
- * a Reason header ("Q.850;cause=16;text=...") or NULL; headers: further lines for BYE, CANCEL or the response. ST_INVAL when it is closed already. */
+/* Does what the state asks for: final response, CANCEL (as soon as allowed), BYE (as soon as allowed). on_closed
+ * (is_remote false) follows at once; what is left to do on the wire the stack does alone. code: of the final response
+ * (0 = 480; UAS early), reason: value of a Reason header ("Q.850;cause=16;text=...") or NULL; headers: further lines
+ * for BYE, CANCEL or the response. ST_INVAL when it is closed already. */
 ON_CTL int sip_call_hangup(struct sip_call *c, int code, const char *phrase, const char *reason, const char *headers);
-/* UAC inside on_answer: the SDP that goes into the ACK (answer to a delayed offer). Also inside on_reinvite_done for a re-INVITE without SDP. */
+/* UAC inside on_answer: the SDP that goes into the ACK (answer to a delayed offer). Also inside on_reinvite_done for a
+ * re-INVITE without SDP. */
 ON_CTL int sip_call_set_ack_body(struct sip_call *c, struct sv sdp);
-/* Confirmed calls. sdp empty = without offer. ST_BUSY while an INVITE transaction is under way in either direction. A 491 is tried
- * again by RFC 3261 14.1 without the caller's doing. */
+/* Confirmed calls. sdp empty = without offer. ST_BUSY while an INVITE transaction is under way in either direction. A
+ * 491 is tried again by RFC 3261 14.1 without the caller's doing. */
 ON_CTL int sip_call_reinvite(struct sip_call *c, const char *headers, struct sv sdp);
 /* RFC 3311; early or confirmed. ST_BUSY while an UPDATE of ours is under way. */
 ON_CTL int sip_call_update(struct sip_call *c, const char *headers, struct sv sdp);
-/* Any other request inside the dialog (INFO, MESSAGE, NOTIFY, REFER, OPTIONS ...). fn as for sip_request_send; it is not called after on_closed. */
-ON_CTL int sip_call_request(struct sip_call *c, const char *method, const char *headers, const char *ctype, struct sv body,
-    sip_response_fn fn, void *arg);
-/* Answers on_reinvite, on_update, on_request: adds Contact where it belongs; a 2xx to a re-INVITE is retransmitted until its ACK. */
-ON_CTL int sip_call_reply(struct sip_call *c, struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype, struct sv body);
+/* Any other request inside the dialog (INFO, MESSAGE, NOTIFY, REFER, OPTIONS ...). fn as for sip_request_send; it is
+ * not called after on_closed. */
+ON_CTL int sip_call_request(struct sip_call *c, const char *method, const char *headers, const char *ctype,
+    struct sv body, sip_response_fn fn, void *arg);
+/* Answers on_reinvite, on_update, on_request: adds Contact where it belongs; a 2xx to a re-INVITE is retransmitted
+ * until its ACK. */
+ON_CTL int sip_call_reply(struct sip_call *c, struct sip_stx *tx, int code, const char *phrase, const char *headers,
+    const char *ctype, struct sv body);
 /* No callback any more, not even on_closed; the call itself goes on. */
 ON_CTL void sip_call_detach(struct sip_call *c);
 ON_CTL void sip_call_set_handlers(struct sip_call *c, const struct sip_call_handlers *h, void *arg);
 
-/* Requests inside the dialog go to the address the far side's messages came from instead of its Contact (phones behind NAT). */
+/* Requests inside the dialog go to the address the far side's messages came from instead of its Contact (phones behind
+ * NAT). */
 ON_CTL void sip_call_set_use_source_address(struct sip_call *c, bool is_on);
 /* User part of our Contact; before the first response or re-INVITE. */
 ON_CTL int sip_call_set_contact_user(struct sip_call *c, const char *user);
 
-enum sip_call_state { SIP_CALL_NONE, SIP_CALL_CALLING, SIP_CALL_EARLY, SIP_CALL_ANSWERED /* 2xx sent or got, no ACK yet */, SIP_CALL_CONFIRMED, SIP_CALL_CLOSED };
+enum sip_call_state {
+	SIP_CALL_NONE,
+	SIP_CALL_CALLING,
+	SIP_CALL_EARLY,
+	SIP_CALL_ANSWERED /* 2xx sent or got, no ACK yet */,
+	SIP_CALL_CONFIRMED,
+	SIP_CALL_CLOSED
+};
 ON_CTL enum sip_call_state sip_call_state(const struct sip_call *c);
 ON_CTL bool sip_call_is_uac(const struct sip_call *c);
 ON_CTL struct sip_stack *sip_call_stack(const struct sip_call *c);
-/* Borrowed until the call is freed or (remote target, remote tag) the next message of the dialog. Never NULL, "" when unknown. */
+/* Borrowed until the call is freed or (remote target, remote tag) the next message of the dialog. Never NULL, "" when
+ * unknown. */
 ON_CTL const char *sip_call_id(const struct sip_call *c);
 ON_CTL const char *sip_call_local_tag(const struct sip_call *c);
 ON_CTL const char *sip_call_remote_tag(const struct sip_call *c);
-ON_CTL const char *sip_call_local_uri(const struct sip_call *c);   /* name-addr without tag */
+ON_CTL const char *sip_call_local_uri(const struct sip_call *c); /* name-addr without tag */
 ON_CTL const char *sip_call_remote_uri(const struct sip_call *c);
 ON_CTL const char *sip_call_remote_target(const struct sip_call *c); /* the far Contact's URI */
 ON_CTL const char *sip_call_local_contact(const struct sip_call *c); /* our Contact's URI */
 ON_CTL const char *sip_call_route_set(const struct sip_call *c);     /* ", "-separated */
-ON_CTL const struct addr *sip_call_remote_addr(const struct sip_call *c); /* where the last message came from, or the INVITE went */
+ON_CTL const struct addr *sip_call_remote_addr(
+    const struct sip_call *c); /* where the last message came from, or the INVITE went */
 ON_CTL const struct addr *sip_call_local_addr(const struct sip_call *c);
 ON_CTL enum sip_transport sip_call_transport(const struct sip_call *c);
 ON_CTL uint32_t sip_call_local_cseq(const struct sip_call *c);
 /* UAS: the INVITE, until the ACK; then NULL. */
 ON_CTL const struct sip_msg *sip_call_invite_msg(const struct sip_call *c);
 /* A live call of this stack by its Call-ID and tags (Replaces, bench); borrowed, NULL when none. */
-ON_CTL struct sip_call *sip_call_find(struct sip_stack *s, struct sv call_id, struct sv local_tag, struct sv remote_tag);
+ON_CTL struct sip_call *sip_call_find(
+    struct sip_stack *s, struct sv call_id, struct sv local_tag, struct sv remote_tag);
 ON_CTL void *sip_call_arg(const struct sip_call *c);

@@ -91,8 +91,8 @@ struct sip_source {
 	struct sip_conn *conn;
 };
 ON_CTL void sip_stack_input(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n, bool is_stream);
-ON_CTL void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, const struct addr *local, const struct addr *remote,
-    const char *p, size_t n);
+ON_CTL void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, const struct addr *local,
+    const struct addr *remote, const char *p, size_t n);
 ON_CTL struct sip_udp *sip_udp_for(struct sip_stack *s, const struct addr *dst);
 ON_CTL int sip_udp_write(struct sip_udp *u, const struct addr *dst, const char *p, size_t n);
 ON_CTL void sip_udp_close_all(struct sip_stack *s);
@@ -103,7 +103,8 @@ ON_CTL int sip_conn_write(struct sip_conn *c, const char *p, size_t n);
 ON_CTL void sip_tcp_close_all(struct sip_stack *s);
 ON_CTL bool sip_stack_has_tcp(const struct sip_stack *s);
 /* Our "host:port" as seen from dst, with ";transport=tcp" for contacts when contact is set. Appends. */
-ON_CTL int sip_self_put(struct sip_stack *s, enum sip_transport t, const struct addr *dst, bool is_contact, struct buf *out);
+ON_CTL int sip_self_put(
+    struct sip_stack *s, enum sip_transport t, const struct addr *dst, bool is_contact, struct buf *out);
 
 /* ---- server transactions ---- */
 enum stx_state { STX_TRYING, STX_PROCEEDING, STX_COMPLETED, STX_CONFIRMED, STX_ACCEPTED, STX_DONE };
@@ -120,9 +121,9 @@ struct sip_stx {
 	uint16_t code; /* of the last response */
 	char to_tag[SIP_TAG_CHARS + 1];
 	bool to_had_tag, in_dialog;
-	char *head;    /* Via, From, Call-ID, CSeq lines; then To without CRLF; then Record-Route lines */
+	char *head; /* Via, From, Call-ID, CSeq lines; then To without CRLF; then Record-Route lines */
 	uint32_t head_n, to_n, rr_n;
-	char *last;    /* the last response */
+	char *last; /* the last response */
 	size_t last_n;
 	struct ltimer timer;
 	int64_t deadline_us, interval_us, done_due_us;
@@ -132,17 +133,18 @@ struct sip_stx {
 };
 ON_CTL void sip_stx_input(struct sip_stack *s, const struct sip_source *src, struct sip_msg *m);
 /* contact: whole value of a Contact to add or NULL; record_route: copy the request's Record-Route. */
-ON_CTL int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype, struct sv body,
-    const char *contact, bool record_route);
+ON_CTL int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype,
+    struct sv body, const char *contact, bool record_route);
 ON_CTL void sip_stx_resend(struct sip_stx *tx);
-/* The ACK for this transaction's 2xx arrived (or nobody waits for it any more): only absorb retransmissions from now on. */
+/* The ACK for this transaction's 2xx arrived (or nobody waits for it any more): only absorb retransmissions from now
+ * on. */
 ON_CTL void sip_stx_acked(struct sip_stx *tx);
 ON_CTL void sip_stx_set_to_tag(struct sip_stx *tx, const char *tag);
 ON_CTL void sip_stx_kill(struct sip_stx *tx);
 ON_CTL struct sip_stx *sip_stx_find_invite(struct sip_stack *s, const struct sip_msg *m);
 /* Answers without any transaction, from the request alone. */
-ON_CTL void sip_stateless_reply(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m, int code, const char *phrase,
-    const char *headers);
+ON_CTL void sip_stateless_reply(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m, int code,
+    const char *phrase, const char *headers);
 
 /* ---- client transactions ---- */
 enum ctx_state { CTX_IDLE, CTX_RESOLVING, CTX_CALLING, CTX_PROCEEDING, CTX_COMPLETED, CTX_ACCEPTED, CTX_DEAD };
@@ -203,7 +205,8 @@ ON_CTL void sip_ctx_orphan(struct sip_ctx *c);
 ON_CTL void sip_ctx_kill(struct sip_ctx *c);
 ON_CTL void sip_ctx_conn_lost(struct sip_ctx *c);
 /* INVITE after a 2xx: keeps the ACK to be repeated and sends it. text is without Via. */
-ON_CTL void sip_ctx_ack(struct sip_ctx *c, struct sv tag, const char *text, size_t n, const struct sip_dst *dst, const char *hop);
+ON_CTL void sip_ctx_ack(
+    struct sip_ctx *c, struct sv tag, const char *text, size_t n, const struct sip_dst *dst, const char *hop);
 /* Builds and sends ACK, then BYE, for a 2xx nobody wants (another fork's, or of an abandoned call). */
 ON_CTL void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp);
 /* Answers a challenge: rewrites c's request with credentials. false: leave the response to the user. */
@@ -213,7 +216,8 @@ ON_CTL bool sip_ctx_authorize(struct sip_ctx *c, const struct sip_msg *resp, str
 typedef void (*sip_resolve_fn)(int status, const struct sip_dst *dst, void *arg);
 /* Finds the address for a sip: URI. Numeric hosts are answered at once (returns ST_OK with *dst set, fn is not called);
  * ST_AGAIN: fn comes later, never from inside, unless sip_resolve_cancel. */
-ON_CTL int sip_resolve(struct sip_resolve **out, const char *uri, struct sip_dst *dst, int timeout_ms, sip_resolve_fn fn, void *arg);
+ON_CTL int sip_resolve(
+    struct sip_resolve **out, const char *uri, struct sip_dst *dst, int timeout_ms, sip_resolve_fn fn, void *arg);
 ON_CTL void sip_resolve_cancel(struct sip_resolve *r);
 
 /* ---- dialogs (dialog.c): the state both sides share ---- */
@@ -229,8 +233,8 @@ int sip_dialog_from_response(struct sip_dialog *d, const struct sip_msg *resp);
 int sip_dialog_from_request(struct sip_dialog *d, const struct sip_msg *req);
 void sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m); /* target from Contact */
 /* Request line, Route, Max-Forwards, From, To, Call-ID, CSeq; *hop gets the URI the request goes to (mem_alloc'd). */
-int sip_dialog_put_request(const struct sip_dialog *d, struct buf *b, const char *method, const char *local_uri, const char *local_tag,
-    const char *remote_uri, const char *call_id, uint32_t cseq, char **hop);
+int sip_dialog_put_request(const struct sip_dialog *d, struct buf *b, const char *method, const char *local_uri,
+    const char *local_tag, const char *remote_uri, const char *call_id, uint32_t cseq, char **hop);
 
 /* ---- calls ---- */
 struct sip_call {
@@ -240,7 +244,8 @@ struct sip_call {
 	const struct sip_call_handlers *h;
 	void *arg;
 	uint8_t state, transport;
-	bool is_uac, is_closed_told, is_finishing, use_source_address, has_sdp_from_remote, has_sdp_sent, in_answer, in_reinvite_done;
+	bool is_uac, is_closed_told, is_finishing, use_source_address, has_sdp_from_remote, has_sdp_sent, in_answer,
+	    in_reinvite_done;
 	bool is_bye_wanted, is_bye_sent, is_ok_initial; /* is_ok_initial: ok_tx is the INVITE itself */
 	char *call_id, *local_uri, *remote_uri, *contact_user, *contact, *local_contact;
 	char local_tag[40];
@@ -253,12 +258,12 @@ struct sip_call {
 	struct sip_stx *update_tx; /* UPDATE not answered (a reference) */
 	struct sip_ctx *inv_ctx;   /* UAC: INVITE or re-INVITE not finally answered */
 	struct sip_ctx *update_ctx, *bye_ctx;
-	struct sip_msg *invite;    /* UAS: until the ACK */
+	struct sip_msg *invite; /* UAS: until the ACK */
 	struct ltimer ok_timer, retry_timer;
 	int64_t ok_deadline_us, ok_interval_us;
 	char *ack_body, *bye_headers;
 	char *retry_headers, *retry_sdp; /* a re-INVITE that met 491 */
-	struct list requests;      /* struct call_request: sip_call_request under way */
+	struct list requests;            /* struct call_request: sip_call_request under way */
 	struct sip_close close;
 	char *close_phrase, *close_reason;
 	struct sip_msg *close_msg;
@@ -268,7 +273,8 @@ struct sip_call {
 };
 ON_CTL struct sip_call *sip_call_new(struct sip_stack *s, const struct sip_call_handlers *h, void *arg, bool is_uac);
 ON_CTL void sip_call_register(struct sip_call *c);
-ON_CTL bool sip_call_in_dialog(struct sip_stack *s, const struct sip_msg *m, struct sip_call **out); /* by Call-ID and both tags */
+ON_CTL bool sip_call_in_dialog(
+    struct sip_stack *s, const struct sip_msg *m, struct sip_call **out); /* by Call-ID and both tags */
 ON_CTL void sip_call_request_in(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *m);
 ON_CTL void sip_call_ack_in(struct sip_call *c, const struct sip_msg *m);
 ON_CTL void sip_call_cancelled(struct sip_call *c, const struct sip_msg *cancel);
@@ -277,15 +283,15 @@ ON_CTL void sip_call_tx_gone(struct sip_call *c, struct sip_stx *tx); /* the tra
 ON_CTL void sip_call_close(struct sip_call *c, const struct sip_close *why);
 ON_CTL void sip_call_finish(struct sip_call *c); /* lets go of the call once nothing is left to do on the wire */
 ON_CTL void sip_call_bye(struct sip_call *c);    /* BYE now, or when allowed */
-ON_CTL int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, const char *headers, const char *ctype, struct sv body,
-    bool with_contact, sip_response_fn fn, void *arg);
+ON_CTL int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, const char *headers,
+    const char *ctype, struct sv body, bool with_contact, sip_response_fn fn, void *arg);
 ON_CTL void sip_call_seen_from(struct sip_call *c, const struct sip_source *src);
 ON_CTL void sip_call_abort_requests(struct sip_call *c);
 ON_CTL void sip_call_uac_response(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void sip_call_reinvite_response(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void sip_call_contact_put(struct sip_call *c, struct buf *out); /* value of our Contact */
-ON_CTL int sip_call_answer_tx(struct sip_call *c, struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype,
-    struct sv body);
+ON_CTL int sip_call_answer_tx(struct sip_call *c, struct sip_stx *tx, int code, const char *phrase, const char *headers,
+    const char *ctype, struct sv body);
 ON_CTL void sip_call_wait_ack(struct sip_call *c, struct sip_stx *tx);
 ON_CTL void sip_call_drop_all(struct sip_stack *s);
 ON_CTL struct sip_dialog *sip_call_fork(struct sip_call *c, struct sv remote_tag); /* NULL when unknown */

@@ -30,7 +30,7 @@ static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 
 static void stack_free(struct sip_stack *s)
 {
-	struct sip_table *tables[] = { &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table };
+	struct sip_table *tables[] = {&s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table};
 	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
 		sip_table_fini(tables[i]);
 	mem_free((char *)s->cfg.user_agent);
@@ -44,13 +44,14 @@ static void stack_free(struct sip_stack *s)
 	mem_free(s);
 }
 
-int sip_stack_new(struct sip_stack **out, const struct sip_stack_config *cfg, const struct sip_stack_handlers *h, void *arg)
+int sip_stack_new(
+    struct sip_stack **out, const struct sip_stack_config *cfg, const struct sip_stack_handlers *h, void *arg)
 {
 	struct sip_stack *s = mem_zalloc(sizeof(*s));
 	if (!s)
 		return ST_NOMEM;
-	struct list *lists[] = { &s->udps, &s->tcp_listeners, &s->conns, &s->stxs, &s->ctxs, &s->calls, &s->done };
-	struct sip_table *tables[] = { &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table };
+	struct list *lists[] = {&s->udps, &s->tcp_listeners, &s->conns, &s->stxs, &s->ctxs, &s->calls, &s->done};
+	struct sip_table *tables[] = {&s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table};
 	int st = config_copy(s, cfg);
 	for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
 		list_init(lists[i]);
@@ -77,12 +78,12 @@ void sip_stack_close(struct sip_stack *s)
 		return;
 	s->is_closing = true;
 	sip_call_drop_all(s);
-	list_each(&s->ctxs, n, tmp)
+	list_each (&s->ctxs, n, tmp)
 		sip_ctx_kill(list_entry(n, struct sip_ctx, link));
-	list_each(&s->stxs, n, tmp)
+	list_each (&s->stxs, n, tmp)
 		sip_stx_kill(list_entry(n, struct sip_stx, link));
 	/* transactions that users still refer to outlive the loop above, without a stack */
-	list_each(&s->stxs, n, tmp) {
+	list_each (&s->stxs, n, tmp) {
 		list_entry(n, struct sip_stx, link)->stack = NULL;
 		list_remove(n);
 	}
@@ -111,12 +112,12 @@ void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out)
 	out->tcp_conns = s->conn_table.count;
 }
 
-void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, const struct addr *local, const struct addr *remote,
-    const char *p, size_t n)
+void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, const struct addr *local,
+    const struct addr *remote, const char *p, size_t n)
 {
 	if (!s->is_tracing || !s->h.on_trace)
 		return;
-	struct sip_trace trace = { is_out, t, local, remote, { p, n } };
+	struct sip_trace trace = {is_out, t, local, remote, {p, n}};
 	s->h.on_trace(s, &trace, s->arg);
 }
 
@@ -156,7 +157,7 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *src, const ch
 		st = sip_msg_parse(&m, s->in_hdrs, SIP_MSG_HDRS_MAX, s->unfolded.p, n, flags);
 	}
 	if (st) {
-		malformed(s, src, &m, (struct sv){ p, n });
+		malformed(s, src, &m, (struct sv){p, n});
 	} else if (m.is_request) {
 		s->stats.requests_in++;
 		sip_stx_input(s, src, &m);

@@ -79,6 +79,6 @@ struct sip_node *sip_node_next(const struct sip_node *n)
 
 uint64_t sip_key(struct sv a, struct sv b, struct sv c, uint64_t salt)
 {
-	uint64_t h[4] = { hash_bytes(a.p, a.n), hash_bytes(b.p, b.n), hash_bytes(c.p, c.n), salt };
+	uint64_t h[4] = {hash_bytes(a.p, a.n), hash_bytes(b.p, b.n), hash_bytes(c.p, c.n), salt};
 	return hash_bytes(h, sizeof(h));
 }

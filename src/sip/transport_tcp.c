@@ -16,8 +16,8 @@ static void conn_dtor(void *obj)
 static uint64_t addr_key(const struct addr *a)
 {
 	if (a->sa.sa_family == AF_INET6)
-		return sip_key((struct sv){ (const char *)&a->in6.sin6_addr, 16 }, SV_NONE, SV_NONE, addr_port(a));
-	return sip_key((struct sv){ (const char *)&a->in4.sin_addr, 4 }, SV_NONE, SV_NONE, addr_port(a));
+		return sip_key((struct sv){(const char *)&a->in6.sin6_addr, 16}, SV_NONE, SV_NONE, addr_port(a));
+	return sip_key((struct sv){(const char *)&a->in4.sin_addr, 4}, SV_NONE, SV_NONE, addr_port(a));
 }
 
 /* Unlinks, tells the client requests that waited here, drops the stack's reference. */
@@ -43,7 +43,7 @@ static ON_CTL void conn_end(struct sip_conn *c)
 
 static ON_CTL bool take_frames(struct sip_conn *c)
 {
-	struct sip_source src = { .transport = SIP_TCP, .peer = c->peer, .local = c->local, .conn = c };
+	struct sip_source src = {.transport = SIP_TCP, .peer = c->peer, .local = c->local, .conn = c};
 	struct sip_stack *s = c->stack;
 	size_t at = 0;
 	while (at < c->in.n && c->is_open) {
@@ -52,7 +52,7 @@ static ON_CTL bool take_frames(struct sip_conn *c)
 		if (sip_frame_next(&f, c->in.p + at, c->in.n - at, s->cfg.max_message_bytes, &why)) {
 			s->stats.malformed++;
 			if (s->h.on_malformed)
-				s->h.on_malformed(s, &c->peer, (struct sv){ c->in.p + at, c->in.n - at }, why, s->arg);
+				s->h.on_malformed(s, &c->peer, (struct sv){c->in.p + at, c->in.n - at}, why, s->arg);
 			return false;
 		}
 		if (f.is_ping)
@@ -102,7 +102,7 @@ static void on_close(struct tcp_conn *tc, int status, void *arg)
 	conn_end(arg);
 }
 
-static const struct tcp_handlers handlers = { .on_data = on_data, .on_connect = on_connect, .on_close = on_close };
+static const struct tcp_handlers handlers = {.on_data = on_data, .on_connect = on_connect, .on_close = on_close};
 
 static ON_CTL struct sip_conn *conn_new(struct sip_stack *s, const struct addr *peer)
 {
@@ -207,7 +207,7 @@ int sip_conn_write(struct sip_conn *c, const char *p, size_t n)
 void sip_tcp_close_all(struct sip_stack *s)
 {
 	struct lnode *n, *tmp;
-	list_each(&s->tcp_listeners, n, tmp) {
+	list_each (&s->tcp_listeners, n, tmp) {
 		struct sip_tcp_listener *l = list_entry(n, struct sip_tcp_listener, link);
 		tcp_listener_close(l->l);
 		list_remove(n);

@@ -6,7 +6,7 @@ static void on_recv(const char *data, size_t n, const struct addr *src, void *ar
 {
 	role_assert_ctl();
 	struct sip_udp *u = arg;
-	struct sip_source from = { .transport = SIP_UDP, .peer = *src, .local = u->local, .udp = u };
+	struct sip_source from = {.transport = SIP_UDP, .peer = *src, .local = u->local, .udp = u};
 	sip_stack_input(u->stack, &from, data, n, false);
 }
 
@@ -32,7 +32,7 @@ struct sip_udp *sip_udp_for(struct sip_stack *s, const struct addr *dst)
 {
 	struct lnode *n, *tmp;
 	struct sip_udp *found = NULL;
-	list_each(&s->udps, n, tmp) {
+	list_each (&s->udps, n, tmp) {
 		struct sip_udp *u = list_entry(n, struct sip_udp, link);
 		if (u->local.sa.sa_family != dst->sa.sa_family)
 			continue;
@@ -54,7 +54,7 @@ int sip_udp_write(struct sip_udp *u, const struct addr *dst, const char *p, size
 void sip_udp_close_all(struct sip_stack *s)
 {
 	struct lnode *n, *tmp;
-	list_each(&s->udps, n, tmp) {
+	list_each (&s->udps, n, tmp) {
 		struct sip_udp *u = list_entry(n, struct sip_udp, link);
 		udp_close(u->u);
 		list_remove(n);
@@ -65,7 +65,7 @@ void sip_udp_close_all(struct sip_stack *s)
 /* A listener on 0.0.0.0 has no address to tell: the kernel names the one it would send from. */
 static int address_towards(const struct addr *dst, struct addr *out)
 {
-	struct addr to = *dst, mine = { 0 };
+	struct addr to = *dst, mine = {0};
 	socklen_t len = sizeof(mine);
 	int fd = socket(dst->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -86,7 +86,7 @@ static ON_CTL const struct addr *listener_local(struct sip_stack *s, enum sip_tr
 		struct sip_udp *u = sip_udp_for(s, dst);
 		return u ? &u->local : NULL;
 	}
-	list_each(&s->tcp_listeners, n, tmp) {
+	list_each (&s->tcp_listeners, n, tmp) {
 		struct sip_tcp_listener *l = list_entry(n, struct sip_tcp_listener, link);
 		if (l->local.sa.sa_family == dst->sa.sa_family)
 			return &l->local;
@@ -132,7 +132,8 @@ int sip_self_put(struct sip_stack *s, enum sip_transport t, const struct addr *d
 	return out->failed ? ST_NOMEM : ST_OK;
 }
 
-int sip_stack_contact_uri(struct sip_stack *s, const char *user, enum sip_transport t, const struct addr *dst, struct buf *out)
+int sip_stack_contact_uri(
+    struct sip_stack *s, const char *user, enum sip_transport t, const struct addr *dst, struct buf *out)
 {
 	struct buf self;
 	buf_init(&self);

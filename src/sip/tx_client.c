@@ -1,6 +1,6 @@
-/* Client transactions (RFC 3261 17.1, RFC 6026): address, transport and Via, then retransmission and time-outs, then the
- * responses to whoever asked. ACK for errors and CANCEL are made here from the request that was sent; ACK for 2xx comes
- * from the call and is only repeated here. Callbacks are never called from inside sip_ctx_start. */
+/* Client transactions (RFC 3261 17.1, RFC 6026): address, transport and Via, then retransmission and time-outs, then
+ * the responses to whoever asked. ACK for errors and CANCEL are made here from the request that was sent; ACK for 2xx
+ * comes from the call and is only repeated here. Callbacks are never called from inside sip_ctx_start. */
 #include "sip/sip_i.h"
 
 static void on_timer(void *arg);
@@ -126,7 +126,8 @@ static void put_marked(struct buf *b, const char *p, size_t n, struct sv self)
 }
 
 /* text without Via and with marks becomes what goes on the wire, in s->out. */
-static ON_CTL int finish_text(struct sip_stack *s, const struct sip_dst *dst, const char *branch, const char *text, size_t n)
+static ON_CTL int finish_text(
+    struct sip_stack *s, const struct sip_dst *dst, const char *branch, const char *text, size_t n)
 {
 	struct buf *b = &s->out;
 	const char *eol = memchr(text, '\n', n);
@@ -238,7 +239,7 @@ static ON_CTL struct sip_ctx *ctx_new(struct sip_stack *s, const struct ctx_para
 
 static ON_CTL void enter_table(struct sip_ctx *c)
 {
-	struct sv line = { c->msg, c->msg_n }, method, rest;
+	struct sv line = {c->msg, c->msg_n}, method, rest;
 	sv_split(line, ' ', &method, &rest);
 	sip_table_add(&c->stack->ctx_table, &c->node, ctx_key(sv_of(c->branch), method));
 }
@@ -315,12 +316,12 @@ static ON_CTL void send_cancel(struct sip_ctx *c, const char *headers)
 	struct sip_ctx *cancel;
 	if (c->is_cancel_sent || put_derived(c, "CANCEL", NULL, headers))
 		return;
-	struct ctx_params p = { .text = c->stack->out.p,
-		.text_n = c->stack->out.n,
-		.method = SIP_CANCEL,
-		.cseq = c->cseq,
-		.dst = c->dst,
-		.branch = c->branch };
+	struct ctx_params p = {.text = c->stack->out.p,
+	    .text_n = c->stack->out.n,
+	    .method = SIP_CANCEL,
+	    .cseq = c->cseq,
+	    .dst = c->dst,
+	    .branch = c->branch};
 	cancel = ctx_new(c->stack, &p);
 	if (!cancel)
 		return;
@@ -348,19 +349,20 @@ void sip_ctx_cancel_invite(struct sip_ctx *c, const char *headers)
 
 static ON_CTL void send_ack(struct sip_ctx *c)
 {
-	struct ctx_params p = { .text = c->ack,
-		.text_n = c->ack_n,
-		.method = SIP_ACK,
-		.cseq = c->cseq,
-		.dst = c->ack_dst,
-		.hop = c->ack_hop,
-		.branch = c->ack_branch,
-		.is_oneshot = true };
+	struct ctx_params p = {.text = c->ack,
+	    .text_n = c->ack_n,
+	    .method = SIP_ACK,
+	    .cseq = c->cseq,
+	    .dst = c->ack_dst,
+	    .hop = c->ack_hop,
+	    .branch = c->ack_branch,
+	    .is_oneshot = true};
 	if (c->ack)
 		sip_ctx_start(NULL, c->stack, &p);
 }
 
-void sip_ctx_ack(struct sip_ctx *c, struct sv tag, const char *text, size_t n, const struct sip_dst *dst, const char *hop)
+void sip_ctx_ack(
+    struct sip_ctx *c, struct sv tag, const char *text, size_t n, const struct sip_dst *dst, const char *hop)
 {
 	mem_free(c->ack);
 	mem_free(c->ack_tag);
@@ -380,14 +382,16 @@ void sip_ctx_ack(struct sip_ctx *c, struct sv tag, const char *text, size_t n, c
 void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 {
 	struct sip_stack *s = c->stack;
-	struct sip_dialog d = { 0 };
+	struct sip_dialog d = {0};
 	struct sip_msg m;
-	static const char *const methods[] = { "ACK", "BYE" };
+	static const char *const methods[] = {"ACK", "BYE"};
 	if (sip_msg_parse(&m, s->own_hdrs, SIP_MSG_HDRS_MAX, c->msg, c->msg_n, 0) || sip_dialog_from_response(&d, resp))
 		return;
 	struct buf b;
-	char *local = sv_dup(m.from.has_brackets ? (struct sv){ m.from.text.p, (size_t)(m.from.uri.text.p + m.from.uri.text.n + 1 - m.from.text.p) }
-						 : m.from.uri.text);
+	char *local =
+	    sv_dup(m.from.has_brackets
+	               ? (struct sv){m.from.text.p, (size_t)(m.from.uri.text.p + m.from.uri.text.n + 1 - m.from.text.p)}
+	               : m.from.uri.text);
 	char *tag = sv_dup(m.from_tag), *id = sv_dup(m.call_id), *remote = sv_dup(m.to.uri.text);
 	for (int i = 0; i < 2 && local && tag && id && remote; i++) {
 		char *hop = NULL;
@@ -396,7 +400,12 @@ void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 		if (!sip_dialog_put_request(&d, &b, methods[i], local, tag, remote, id, n, &hop)) {
 			sip_put_common(s, &b, false);
 			sip_put_body(&b, SV_NONE, SV_NONE);
-			struct ctx_params p = { .text = b.p, .text_n = b.n, .method = i ? SIP_BYE : SIP_ACK, .cseq = n, .hop = hop, .is_oneshot = !i };
+			struct ctx_params p = {.text = b.p,
+			    .text_n = b.n,
+			    .method = i ? SIP_BYE : SIP_ACK,
+			    .cseq = n,
+			    .hop = hop,
+			    .is_oneshot = !i};
 			if (!d.route_set) /* as the INVITE went: its Contact may be behind NAT */
 				p.dst = c->dst;
 			if (!i && !c->ack_tag)
@@ -419,7 +428,12 @@ void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 /* The old transaction of a challenged INVITE stays behind to acknowledge repeated 401s. */
 static ON_CTL void leave_husk(struct sip_ctx *c)
 {
-	struct ctx_params p = { .text = c->msg, .text_n = c->msg_n, .method = SIP_INVITE, .cseq = c->cseq, .dst = c->dst, .branch = c->branch };
+	struct ctx_params p = {.text = c->msg,
+	    .text_n = c->msg_n,
+	    .method = SIP_INVITE,
+	    .cseq = c->cseq,
+	    .dst = c->dst,
+	    .branch = c->branch};
 	struct sip_ctx *h = ctx_new(c->stack, &p);
 	if (!h)
 		return;

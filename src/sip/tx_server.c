@@ -13,7 +13,7 @@ static uint64_t stx_key(const struct sip_msg *m, enum sip_method method)
 		return sip_key(m->via.branch, m->via.host, name, m->via.port);
 	/* RFC 2543 peers: RFC 3261 17.2.3; the To tag of an ACK is not that of its INVITE, so it is left out */
 	uint64_t inner = sip_key(m->via.text, m->ruri.text, m->from_tag, m->cseq);
-	return sip_key(m->call_id, (struct sv){ (const char *)&inner, sizeof(inner) }, name, 1);
+	return sip_key(m->call_id, (struct sv){(const char *)&inner, sizeof(inner)}, name, 1);
 }
 
 static uint64_t merge_key(const struct sip_msg *m)
@@ -101,13 +101,13 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 	char host[ADDR_TEXT_MAX];
 	const struct sip_via *v = &m->via;
 	const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_VIA);
-	struct sip_params_it it = { .rest = v->params };
+	struct sip_params_it it = {.rest = v->params};
 	const char *stop = v->params.n ? v->params.p - 1 : v->text.p + v->text.n;
 	while (stop > v->text.p && (stop[-1] == ' ' || stop[-1] == '\t' || stop[-1] == ';'))
 		stop--;
 	addr_host(&src->peer, host);
 	buf_adds(b, "Via: ");
-	buf_addv(b, (struct sv){ v->text.p, (size_t)(stop - v->text.p) });
+	buf_addv(b, (struct sv){v->text.p, (size_t)(stop - v->text.p)});
 	while (sip_params_next(&it, ';')) {
 		if (sv_isi(it.name, "received"))
 			continue;
@@ -124,14 +124,15 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 	if (v->has_rport || !sv_is(v->host, host))
 		buf_printf(b, ";received=%s", host);
 	const char *rest = v->text.p + v->text.n;
-	buf_addv(b, (struct sv){ rest, (size_t)(h->value.p + h->value.n - rest) });
+	buf_addv(b, (struct sv){rest, (size_t)(h->value.p + h->value.n - rest)});
 	buf_adds(b, "\r\n");
 	while ((h = sip_msg_hdr_next(m, h)))
 		sip_put_hdr(b, "Via", h->value);
 }
 
 /* What every response to m begins with; to_n and rr_n may be NULL. */
-static void put_head(struct buf *b, const struct sip_msg *m, const struct sip_source *src, uint32_t *head_n, uint32_t *to_n, uint32_t *rr_n)
+static void put_head(struct buf *b, const struct sip_msg *m, const struct sip_source *src, uint32_t *head_n,
+    uint32_t *to_n, uint32_t *rr_n)
 {
 	size_t start = b->n;
 	put_vias(b, m, src);
@@ -190,7 +191,8 @@ void sip_stx_set_to_tag(struct sip_stx *tx, const char *tag)
 	memcpy(tx->to_tag, tag, n + 1);
 }
 
-static ON_CTL void transmit(struct sip_stack *s, const struct sip_source *src, uint16_t via_port, const char *p, size_t n)
+static ON_CTL void transmit(
+    struct sip_stack *s, const struct sip_source *src, uint16_t via_port, const char *p, size_t n)
 {
 	struct sip_conn *c = src->conn;
 	if (src->transport == SIP_UDP) {
@@ -241,8 +243,8 @@ static ON_CTL void advance(struct sip_stx *tx, int code)
 	loop_timer_set(&tx->timer, tx->interval_us, "sip.stx", on_timer, tx);
 }
 
-int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype, struct sv body,
-    const char *contact, bool record_route)
+int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype,
+    struct sv body, const char *contact, bool record_route)
 {
 	if (tx->state == STX_DONE || tx->state >= STX_COMPLETED || code < 100 || code > 699)
 		return ST_INVAL;
@@ -251,15 +253,15 @@ int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char
 	const char *head = tx->head;
 	buf_clear(b);
 	sip_put_status_line(b, code, sv_of(phrase));
-	buf_addv(b, (struct sv){ head, tx->head_n });
-	buf_addv(b, (struct sv){ head + tx->head_n, tx->to_n });
+	buf_addv(b, (struct sv){head, tx->head_n});
+	buf_addv(b, (struct sv){head + tx->head_n, tx->to_n});
 	if (code > 100 && !tx->to_had_tag) {
 		buf_addv(b, SV(";tag="));
 		buf_adds(b, sip_stx_to_tag(tx));
 	}
 	buf_addv(b, SV("\r\n"));
 	if (record_route && code > 100 && code < 300)
-		buf_addv(b, (struct sv){ head + tx->head_n + tx->to_n, tx->rr_n });
+		buf_addv(b, (struct sv){head + tx->head_n + tx->to_n, tx->rr_n});
 	if (contact)
 		sip_put_hdr(b, "Contact", sv_of(contact));
 	sip_put_common(s, b, code != 100 && (tx->method == SIP_INVITE || tx->method == SIP_OPTIONS) && code < 300);
@@ -300,7 +302,8 @@ static void on_timer(void *arg)
 			if (tx->interval_us > tx->stack->cfg.t2_ms * 1000LL)
 				tx->interval_us = tx->stack->cfg.t2_ms * 1000LL;
 			int64_t left = tx->deadline_us - now;
-			loop_timer_set(&tx->timer, left < tx->interval_us ? left : tx->interval_us, "sip.stx", on_timer, tx);
+			loop_timer_set(
+			    &tx->timer, left < tx->interval_us ? left : tx->interval_us, "sip.stx", on_timer, tx);
 			return;
 		}
 		tx->stack->stats.timeouts++;
@@ -321,8 +324,8 @@ void sip_stx_acked(struct sip_stx *tx)
 	done_add(tx);
 }
 
-void sip_stateless_reply(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m, int code, const char *phrase,
-    const char *headers)
+void sip_stateless_reply(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m, int code,
+    const char *phrase, const char *headers)
 {
 	struct buf *b = &s->out;
 	uint32_t head_n, to_n, rr_n;
@@ -533,7 +536,8 @@ bool sip_stx_is_done(const struct sip_stx *tx)
 	return tx->state >= STX_COMPLETED;
 }
 
-int sip_stx_reply(struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype, struct sv body)
+int sip_stx_reply(
+    struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype, struct sv body)
 {
 	return sip_stx_respond(tx, code, phrase, headers, ctype, body, NULL, false);
 }

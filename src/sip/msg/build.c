@@ -1,5 +1,5 @@
-/* Writing messages: start lines, headers, quoted strings, bodies, straight into one struct buf. What callers hand in cannot
- * break out of its line: CR, LF and NUL become blanks, and free header text is taken over line by line. */
+/* Writing messages: start lines, headers, quoted strings, bodies, straight into one struct buf. What callers hand in
+ * cannot break out of its line: CR, LF and NUL become blanks, and free header text is taken over line by line. */
 #include "sip/msg/chars_i.h"
 #include <string.h>
 

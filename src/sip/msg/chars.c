@@ -6,39 +6,39 @@
 #define MARK (CH_USER | CH_UPARAM | CH_UHDR | CH_UNRESERVED)
 /* Beyond the RFC, the user part may hold '#' and UTF-8 and a host '_': phones in use send them. */
 const uint8_t sip_chars[256] = {
-	['0' ... '9'] = ALNUM | CH_HEX,
-	['a' ... 'f'] = ALNUM | CH_HEX,
-	['g' ... 'z'] = ALNUM,
-	['A' ... 'F'] = ALNUM | CH_HEX,
-	['G' ... 'Z'] = ALNUM,
-	['-'] = MARK | CH_TOKEN | CH_HOST,
-	['.'] = MARK | CH_TOKEN | CH_HOST,
-	['_'] = MARK | CH_TOKEN | CH_HOST,
-	['!'] = MARK | CH_TOKEN,
-	['~'] = MARK | CH_TOKEN,
-	['*'] = MARK | CH_TOKEN,
-	['\''] = MARK | CH_TOKEN,
-	['('] = MARK,
-	[')'] = MARK,
-	['%'] = CH_TOKEN | CH_USER | CH_UPARAM | CH_UHDR,
-	['`'] = CH_TOKEN,
-	['+'] = CH_TOKEN | CH_USER | CH_UPARAM | CH_UHDR,
-	['&'] = CH_USER | CH_UPARAM | CH_UHDR,
-	['='] = CH_USER | CH_UPARAM | CH_UHDR,
-	['$'] = CH_USER | CH_UPARAM | CH_UHDR,
-	[','] = CH_USER,
-	[';'] = CH_USER | CH_UPARAM,
-	['?'] = CH_USER | CH_UHDR,
-	['/'] = CH_USER | CH_UPARAM | CH_UHDR,
-	[':'] = CH_UPARAM | CH_UHDR,
-	['['] = CH_UPARAM | CH_UHDR,
-	[']'] = CH_UPARAM | CH_UHDR,
-	['#'] = CH_USER,
-	[0x80 ... 0xff] = CH_USER,
-	[' '] = CH_LWS,
-	['\t'] = CH_LWS,
-	['\r'] = CH_LWS,
-	['\n'] = CH_LWS,
+    ['0' ... '9'] = ALNUM | CH_HEX,
+    ['a' ... 'f'] = ALNUM | CH_HEX,
+    ['g' ... 'z'] = ALNUM,
+    ['A' ... 'F'] = ALNUM | CH_HEX,
+    ['G' ... 'Z'] = ALNUM,
+    ['-'] = MARK | CH_TOKEN | CH_HOST,
+    ['.'] = MARK | CH_TOKEN | CH_HOST,
+    ['_'] = MARK | CH_TOKEN | CH_HOST,
+    ['!'] = MARK | CH_TOKEN,
+    ['~'] = MARK | CH_TOKEN,
+    ['*'] = MARK | CH_TOKEN,
+    ['\''] = MARK | CH_TOKEN,
+    ['('] = MARK,
+    [')'] = MARK,
+    ['%'] = CH_TOKEN | CH_USER | CH_UPARAM | CH_UHDR,
+    ['`'] = CH_TOKEN,
+    ['+'] = CH_TOKEN | CH_USER | CH_UPARAM | CH_UHDR,
+    ['&'] = CH_USER | CH_UPARAM | CH_UHDR,
+    ['='] = CH_USER | CH_UPARAM | CH_UHDR,
+    ['$'] = CH_USER | CH_UPARAM | CH_UHDR,
+    [','] = CH_USER,
+    [';'] = CH_USER | CH_UPARAM,
+    ['?'] = CH_USER | CH_UHDR,
+    ['/'] = CH_USER | CH_UPARAM | CH_UHDR,
+    [':'] = CH_UPARAM | CH_UHDR,
+    ['['] = CH_UPARAM | CH_UHDR,
+    [']'] = CH_UPARAM | CH_UHDR,
+    ['#'] = CH_USER,
+    [0x80 ... 0xff] = CH_USER,
+    [' '] = CH_LWS,
+    ['\t'] = CH_LWS,
+    ['\r'] = CH_LWS,
+    ['\n'] = CH_LWS,
 };
 
 const char *ch_quote_end(const char *p, const char *end)
@@ -122,7 +122,8 @@ int sip_params_step(struct sip_params_it *it, char sep)
 	if (p == end)
 		return PARAM_END;
 	const char *e = ch_span(p, end, CH_TOKEN);
-	/* parameter names are tokens; IPv6 references do occur as names of odd parameters (RFC 3261 gen-value has them) */
+	/* parameter names are tokens; IPv6 references do occur as names of odd parameters (RFC 3261 gen-value has them)
+	 */
 	if (e == p)
 		return PARAM_BAD;
 	it->name = sv_between(p, e);
@@ -139,7 +140,8 @@ int sip_params_step(struct sip_params_it *it, char sep)
 			e++;
 		} else {
 			e = p;
-			while (e < end && *e != sep && *e != ',' && *e != '"' && !ch_is(*e, CH_LWS) && (uint8_t)*e >= 0x20)
+			while (
+			    e < end && *e != sep && *e != ',' && *e != '"' && !ch_is(*e, CH_LWS) && (uint8_t)*e >= 0x20)
 				e++;
 			it->value = sv_between(p, e);
 		}
@@ -164,7 +166,7 @@ bool sip_params_next(struct sip_params_it *it, char sep)
 
 bool sip_param_get(struct sv params, char sep, const char *name, struct sv *value)
 {
-	struct sip_params_it it = { .rest = params };
+	struct sip_params_it it = {.rest = params};
 	while (sip_params_next(&it, sep)) {
 		if (!sv_isi(it.name, name))
 			continue;

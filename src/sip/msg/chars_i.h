@@ -4,11 +4,21 @@
 #include "sip/msg/msg.h"
 
 enum {
-	CH_TOKEN = 1, CH_USER = 2, CH_HOST = 4, CH_UPARAM = 8, CH_HEX = 16, CH_LWS = 32, CH_UHDR = 64, CH_UNRESERVED = 128
+	CH_TOKEN = 1,
+	CH_USER = 2,
+	CH_HOST = 4,
+	CH_UPARAM = 8,
+	CH_HEX = 16,
+	CH_LWS = 32,
+	CH_UHDR = 64,
+	CH_UNRESERVED = 128
 };
 extern const uint8_t sip_chars[256];
 
-static inline bool ch_is(char c, unsigned mask) { return (sip_chars[(uint8_t)c] & mask) != 0; }
+static inline bool ch_is(char c, unsigned mask)
+{
+	return (sip_chars[(uint8_t)c] & mask) != 0;
+}
 static inline const char *ch_skip_lws(const char *p, const char *end)
 {
 	while (p < end && ch_is(*p, CH_LWS))
@@ -21,7 +31,10 @@ static inline const char *ch_span(const char *p, const char *end, unsigned mask)
 		p++;
 	return p;
 }
-static inline struct sv sv_between(const char *p, const char *end) { return (struct sv){ p, (size_t)(end - p) }; }
+static inline struct sv sv_between(const char *p, const char *end)
+{
+	return (struct sv){p, (size_t)(end - p)};
+}
 static inline struct sv ch_trim(const char *p, const char *end)
 {
 	p = ch_skip_lws(p, end);
@@ -31,8 +44,8 @@ static inline struct sv ch_trim(const char *p, const char *end)
 }
 /* p is behind the opening quote; returns the closing one, NULL when it is missing. */
 const char *ch_quote_end(const char *p, const char *end);
-/* host [":" port] from p: sets host and port (0 when absent) and returns what follows; NULL when it is malformed. Blanks
- * around the colon are taken when lws is true. */
+/* host [":" port] from p: sets host and port (0 when absent) and returns what follows; NULL when it is malformed.
+ * Blanks around the colon are taken when lws is true. */
 const char *ch_hostport(const char *p, const char *end, bool lws, struct sv *host, bool *is_ipv6, uint16_t *port);
 
 enum { PARAM_END, PARAM_OK, PARAM_BAD };

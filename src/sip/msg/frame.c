@@ -1,5 +1,5 @@
-/* Messages out of a byte stream (RFC 3261 18.3): keep-alive CRLFs, then a head ended by an empty line, then as many bytes
- * as Content-Length says. Looks only at line starts; the whole parse comes once the message is complete. */
+/* Messages out of a byte stream (RFC 3261 18.3): keep-alive CRLFs, then a head ended by an empty line, then as many
+ * bytes as Content-Length says. Looks only at line starts; the whole parse comes once the message is complete. */
 #include "sip/msg/chars_i.h"
 #include <string.h>
 
@@ -24,7 +24,8 @@ static bool content_length(const char *p, const char *end, uint64_t *out)
 	unsigned count = 0;
 	while ((p = memchr(p, '\n', (size_t)(end - p))) && ++p < end) {
 		const char *e = ch_span(p, end, CH_TOKEN), *colon = ch_skip_lws(e, end);
-		if (e == p || colon == end || *colon != ':' || sip_hdr_id_of(sv_between(p, e)) != SIP_HDR_CONTENT_LENGTH)
+		if (e == p || colon == end || *colon != ':' ||
+		    sip_hdr_id_of(sv_between(p, e)) != SIP_HDR_CONTENT_LENGTH)
 			continue;
 		/* the value may be folded: it ends at the first line break that is not followed by a blank */
 		const char *v = colon + 1, *ve = v;
@@ -39,7 +40,7 @@ static bool content_length(const char *p, const char *end, uint64_t *out)
 
 int sip_frame_next(struct sip_frame *out, const char *p, size_t n, size_t max_body_bytes, const char **why)
 {
-	struct sip_frame f = { 0 };
+	struct sip_frame f = {0};
 	if (!n) {
 		*out = f;
 		return ST_OK;

@@ -1,4 +1,5 @@
-/* The structured headers: name-addr, Via, comma-separated lists, credentials. Each works on one value and gives views. */
+/* The structured headers: name-addr, Via, comma-separated lists, credentials. Each works on one value and gives views.
+ */
 #include "sip/msg/chars_i.h"
 #include <string.h>
 
@@ -11,7 +12,7 @@ static int params_tail(const char *p, const char *end, struct sv *params)
 		return ST_OK;
 	if (*p != ';')
 		return ST_PARSE;
-	struct sip_params_it it = { .rest = sv_between(p + 1, end) };
+	struct sip_params_it it = {.rest = sv_between(p + 1, end)};
 	int r, count = 0;
 	*params = ch_trim(p + 1, end);
 	while (it.rest.p && (r = sip_params_step(&it, ';')) != PARAM_END) {
@@ -32,7 +33,7 @@ static bool display_ok(struct sv d)
 
 int sip_nameaddr_parse(struct sip_nameaddr *out, struct sv text)
 {
-	struct sip_nameaddr na = { 0 };
+	struct sip_nameaddr na = {0};
 	if (!text.n)
 		return ST_PARSE;
 	const char *end = text.p + text.n, *p = ch_skip_lws(text.p, end), *q;
@@ -116,7 +117,7 @@ int64_t sip_nameaddr_expires_s(const struct sip_nameaddr *na)
 /* "SIP / 2.0 / UDP": the slow way, with blanks; p is moved behind the transport. */
 static int via_protocol(const char **p, const char *end, struct sv *transport)
 {
-	static const char *const want[] = { "SIP", "2.0" };
+	static const char *const want[] = {"SIP", "2.0"};
 	const char *q = *p, *e;
 	for (int i = 0; i < 2; i++) {
 		e = ch_span(q, end, CH_TOKEN);
@@ -135,7 +136,7 @@ static int via_protocol(const char **p, const char *end, struct sv *transport)
 
 static int via_params(struct sip_via *v)
 {
-	struct sip_params_it it = { .rest = v->params };
+	struct sip_params_it it = {.rest = v->params};
 	uint64_t n;
 	int r;
 	while (it.rest.p && (r = sip_params_step(&it, ';')) != PARAM_END) {
@@ -168,7 +169,7 @@ static int via_params(struct sip_via *v)
 
 int sip_via_parse(struct sip_via *out, struct sv text)
 {
-	struct sip_via v = { 0 };
+	struct sip_via v = {0};
 	if (!text.n)
 		return ST_PARSE;
 	v.text = ch_trim(text.p, text.p + text.n);
@@ -191,7 +192,8 @@ int sip_via_parse(struct sip_via *out, struct sv text)
 	return ST_OK;
 }
 
-/* End of the list element at p: the next comma outside quotes and angle brackets, or end; NULL when a quote stays open. */
+/* End of the list element at p: the next comma outside quotes and angle brackets, or end; NULL when a quote stays open.
+ */
 static const char *item_end(const char *p, const char *end)
 {
 	bool in_brackets = false;
@@ -212,14 +214,14 @@ static const char *item_end(const char *p, const char *end)
 
 void sip_list_start(struct sip_list_it *it, const struct sip_msg *m, enum sip_hdr_id id)
 {
-	*it = (struct sip_list_it){ .m = m, .h = sip_msg_hdr(m, id) };
+	*it = (struct sip_list_it){.m = m, .h = sip_msg_hdr(m, id)};
 	if (it->h)
 		it->rest = it->h->value;
 }
 
 void sip_list_start_value(struct sip_list_it *it, struct sv value)
 {
-	*it = (struct sip_list_it){ .rest = value };
+	*it = (struct sip_list_it){.rest = value};
 }
 
 bool sip_list_next(struct sip_list_it *it)
@@ -269,14 +271,19 @@ int sip_auth_parse(struct sip_auth *out, struct sv value)
 		const char *name;
 		size_t offset;
 	} fields[] = {
-		{ "realm", offsetof(struct sip_auth, realm) }, { "nonce", offsetof(struct sip_auth, nonce) },
-		{ "opaque", offsetof(struct sip_auth, opaque) }, { "algorithm", offsetof(struct sip_auth, algorithm) },
-		{ "qop", offsetof(struct sip_auth, qop) }, { "stale", offsetof(struct sip_auth, stale) },
-		{ "username", offsetof(struct sip_auth, username) }, { "uri", offsetof(struct sip_auth, uri) },
-		{ "response", offsetof(struct sip_auth, response) }, { "cnonce", offsetof(struct sip_auth, cnonce) },
-		{ "nc", offsetof(struct sip_auth, nc) },
+	    {"realm", offsetof(struct sip_auth, realm)},
+	    {"nonce", offsetof(struct sip_auth, nonce)},
+	    {"opaque", offsetof(struct sip_auth, opaque)},
+	    {"algorithm", offsetof(struct sip_auth, algorithm)},
+	    {"qop", offsetof(struct sip_auth, qop)},
+	    {"stale", offsetof(struct sip_auth, stale)},
+	    {"username", offsetof(struct sip_auth, username)},
+	    {"uri", offsetof(struct sip_auth, uri)},
+	    {"response", offsetof(struct sip_auth, response)},
+	    {"cnonce", offsetof(struct sip_auth, cnonce)},
+	    {"nc", offsetof(struct sip_auth, nc)},
 	};
-	struct sip_auth a = { 0 };
+	struct sip_auth a = {0};
 	if (!value.n)
 		return ST_PARSE;
 	const char *end = value.p + value.n, *p = ch_skip_lws(value.p, end), *e = ch_span(p, end, CH_TOKEN);
@@ -289,7 +296,7 @@ int sip_auth_parse(struct sip_auth *out, struct sv value)
 		*out = a;
 		return ST_UNSUPPORTED;
 	}
-	struct sip_params_it it = { .rest = sv_between(e, end) };
+	struct sip_params_it it = {.rest = sv_between(e, end)};
 	while (it.rest.p && (r = sip_params_step(&it, ',')) != PARAM_END) {
 		if (r == PARAM_BAD || !it.has_value)
 			return ST_PARSE;

@@ -115,15 +115,16 @@ static void addresses(struct sip_msg *m)
 	static const struct {
 		uint8_t id;
 		const char *missing, *bad;
-	} names[2] = { { SIP_HDR_FROM, "Missing From", "Bad From" }, { SIP_HDR_TO, "Missing To", "Bad To" } };
-	struct sip_nameaddr *na[2] = { &m->from, &m->to };
-	struct sv *tags[2] = { &m->from_tag, &m->to_tag };
+	} names[2] = {{SIP_HDR_FROM, "Missing From", "Bad From"}, {SIP_HDR_TO, "Missing To", "Bad To"}};
+	struct sip_nameaddr *na[2] = {&m->from, &m->to};
+	struct sv *tags[2] = {&m->from_tag, &m->to_tag};
 	for (int i = 0; i < 2; i++) {
 		if (!m->first[names[i].id])
 			fail(m, 400, names[i].missing);
 		else if (sip_nameaddr_parse(na[i], m->hdrs[m->first[names[i].id] - 1].value) || na[i]->is_star)
 			fail(m, 400, names[i].bad);
-		else if (na[i]->params.n && sip_param_get(na[i]->params, ';', "tag", tags[i]) && !sip_is_token(*tags[i]))
+		else if (na[i]->params.n && sip_param_get(na[i]->params, ';', "tag", tags[i]) &&
+		         !sip_is_token(*tags[i]))
 			fail(m, 400, names[i].bad);
 	}
 }
@@ -200,11 +201,17 @@ static void singletons(struct sip_msg *m)
 		uint8_t id;
 		const char *why;
 	} single[] = {
-		{ SIP_HDR_FROM, "Duplicate From" }, { SIP_HDR_TO, "Duplicate To" }, { SIP_HDR_CALL_ID, "Duplicate Call-ID" },
-		{ SIP_HDR_CSEQ, "Duplicate CSeq" }, { SIP_HDR_MAX_FORWARDS, "Duplicate Max-Forwards" },
-		{ SIP_HDR_CONTENT_LENGTH, "Duplicate Content-Length" }, { SIP_HDR_CONTENT_TYPE, "Duplicate Content-Type" },
-		{ SIP_HDR_EXPIRES, "Duplicate Expires" }, { SIP_HDR_REPLACES, "Duplicate Replaces" },
-		{ SIP_HDR_REFER_TO, "Duplicate Refer-To" }, { SIP_HDR_EVENT, "Duplicate Event" },
+	    {SIP_HDR_FROM, "Duplicate From"},
+	    {SIP_HDR_TO, "Duplicate To"},
+	    {SIP_HDR_CALL_ID, "Duplicate Call-ID"},
+	    {SIP_HDR_CSEQ, "Duplicate CSeq"},
+	    {SIP_HDR_MAX_FORWARDS, "Duplicate Max-Forwards"},
+	    {SIP_HDR_CONTENT_LENGTH, "Duplicate Content-Length"},
+	    {SIP_HDR_CONTENT_TYPE, "Duplicate Content-Type"},
+	    {SIP_HDR_EXPIRES, "Duplicate Expires"},
+	    {SIP_HDR_REPLACES, "Duplicate Replaces"},
+	    {SIP_HDR_REFER_TO, "Duplicate Refer-To"},
+	    {SIP_HDR_EVENT, "Duplicate Event"},
 	};
 	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
 		unsigned f = m->first[single[i].id];
@@ -228,13 +235,13 @@ static void body(struct sip_msg *m, const char *p, const char *end, unsigned fla
 		fail(m, 400, "Content-Length Mismatch");
 	if (n > have)
 		n = have;
-	m->body = (struct sv){ p, (size_t)n };
+	m->body = (struct sv){p, (size_t)n};
 	m->raw.n = (size_t)(p - m->raw.p) + (size_t)n;
 }
 
 int sip_msg_parse(struct sip_msg *m, struct sip_hdr *hdrs, size_t hdrs_max, const char *p, size_t n, unsigned flags)
 {
-	*m = (struct sip_msg){ .max_forwards = -1, .expires_s = -1, .hdrs = hdrs };
+	*m = (struct sip_msg){.max_forwards = -1, .expires_s = -1, .hdrs = hdrs};
 	if (!n) {
 		fail(m, 400, "Empty Message");
 		return ST_PARSE;
@@ -255,8 +262,8 @@ int sip_msg_parse(struct sip_msg *m, struct sip_hdr *hdrs, size_t hdrs_max, cons
 	numbers(m);
 	singletons(m);
 	body(m, b, end, flags);
-	m->is_answerable = m->is_request && m->method_text.n && m->method != SIP_ACK && has_via && has_cseq && m->call_id.n &&
-	    m->from.uri.text.n && m->to.uri.text.n;
+	m->is_answerable = m->is_request && m->method_text.n && m->method != SIP_ACK && has_via && has_cseq &&
+	                   m->call_id.n && m->from.uri.text.n && m->to.uri.text.n;
 	return m->error ? ST_PARSE : ST_OK;
 }
 

@@ -12,26 +12,83 @@
 
 enum sip_method {
 	SIP_NO_METHOD, /* a token that is none of those below; its text is in method_text */
-	SIP_INVITE, SIP_ACK, SIP_BYE, SIP_CANCEL, SIP_OPTIONS, SIP_REGISTER, SIP_INFO, SIP_UPDATE, SIP_PRACK,
-	SIP_SUBSCRIBE, SIP_NOTIFY, SIP_REFER, SIP_MESSAGE, SIP_PUBLISH, SIP_METHOD_COUNT
+	SIP_INVITE,
+	SIP_ACK,
+	SIP_BYE,
+	SIP_CANCEL,
+	SIP_OPTIONS,
+	SIP_REGISTER,
+	SIP_INFO,
+	SIP_UPDATE,
+	SIP_PRACK,
+	SIP_SUBSCRIBE,
+	SIP_NOTIFY,
+	SIP_REFER,
+	SIP_MESSAGE,
+	SIP_PUBLISH,
+	SIP_METHOD_COUNT
 };
-ANY enum sip_method sip_method_of(struct sv text); /* case-sensitive, RFC 3261 7.1 */
+ANY enum sip_method sip_method_of(struct sv text);  /* case-sensitive, RFC 3261 7.1 */
 ANY const char *sip_method_name(enum sip_method m); /* "INVITE"; "" for SIP_NO_METHOD */
 
 /* Header fields the parser knows by name, full or compact. */
 enum sip_hdr_id {
 	SIP_HDR_OTHER,
-	SIP_HDR_VIA, SIP_HDR_FROM, SIP_HDR_TO, SIP_HDR_CALL_ID, SIP_HDR_CSEQ, SIP_HDR_CONTACT, SIP_HDR_MAX_FORWARDS,
-	SIP_HDR_CONTENT_LENGTH, SIP_HDR_CONTENT_TYPE, SIP_HDR_ROUTE, SIP_HDR_RECORD_ROUTE, SIP_HDR_EXPIRES,
-	SIP_HDR_AUTHORIZATION, SIP_HDR_PROXY_AUTHORIZATION, SIP_HDR_WWW_AUTHENTICATE, SIP_HDR_PROXY_AUTHENTICATE,
-	SIP_HDR_USER_AGENT, SIP_HDR_SERVER, SIP_HDR_ALLOW, SIP_HDR_SUPPORTED, SIP_HDR_REQUIRE, SIP_HDR_PROXY_REQUIRE,
-	SIP_HDR_UNSUPPORTED, SIP_HDR_REASON, SIP_HDR_RETRY_AFTER, SIP_HDR_MIN_EXPIRES, SIP_HDR_EVENT,
-	SIP_HDR_ALLOW_EVENTS, SIP_HDR_SUBSCRIPTION_STATE, SIP_HDR_REFER_TO, SIP_HDR_REFERRED_BY, SIP_HDR_REPLACES,
-	SIP_HDR_SUBJECT, SIP_HDR_CONTENT_ENCODING, SIP_HDR_CONTENT_DISPOSITION, SIP_HDR_ACCEPT, SIP_HDR_DATE,
-	SIP_HDR_SESSION_EXPIRES, SIP_HDR_MIN_SE, SIP_HDR_RSEQ, SIP_HDR_RACK, SIP_HDR_PATH, SIP_HDR_SERVICE_ROUTE,
-	SIP_HDR_P_ASSERTED_IDENTITY, SIP_HDR_P_PREFERRED_IDENTITY, SIP_HDR_REMOTE_PARTY_ID, SIP_HDR_PRIVACY,
-	SIP_HDR_DIVERSION, SIP_HDR_ALERT_INFO, SIP_HDR_CALL_INFO, SIP_HDR_WARNING, SIP_HDR_TIMESTAMP,
-	SIP_HDR_MIME_VERSION, SIP_HDR_HISTORY_INFO, SIP_HDR_COUNT
+	SIP_HDR_VIA,
+	SIP_HDR_FROM,
+	SIP_HDR_TO,
+	SIP_HDR_CALL_ID,
+	SIP_HDR_CSEQ,
+	SIP_HDR_CONTACT,
+	SIP_HDR_MAX_FORWARDS,
+	SIP_HDR_CONTENT_LENGTH,
+	SIP_HDR_CONTENT_TYPE,
+	SIP_HDR_ROUTE,
+	SIP_HDR_RECORD_ROUTE,
+	SIP_HDR_EXPIRES,
+	SIP_HDR_AUTHORIZATION,
+	SIP_HDR_PROXY_AUTHORIZATION,
+	SIP_HDR_WWW_AUTHENTICATE,
+	SIP_HDR_PROXY_AUTHENTICATE,
+	SIP_HDR_USER_AGENT,
+	SIP_HDR_SERVER,
+	SIP_HDR_ALLOW,
+	SIP_HDR_SUPPORTED,
+	SIP_HDR_REQUIRE,
+	SIP_HDR_PROXY_REQUIRE,
+	SIP_HDR_UNSUPPORTED,
+	SIP_HDR_REASON,
+	SIP_HDR_RETRY_AFTER,
+	SIP_HDR_MIN_EXPIRES,
+	SIP_HDR_EVENT,
+	SIP_HDR_ALLOW_EVENTS,
+	SIP_HDR_SUBSCRIPTION_STATE,
+	SIP_HDR_REFER_TO,
+	SIP_HDR_REFERRED_BY,
+	SIP_HDR_REPLACES,
+	SIP_HDR_SUBJECT,
+	SIP_HDR_CONTENT_ENCODING,
+	SIP_HDR_CONTENT_DISPOSITION,
+	SIP_HDR_ACCEPT,
+	SIP_HDR_DATE,
+	SIP_HDR_SESSION_EXPIRES,
+	SIP_HDR_MIN_SE,
+	SIP_HDR_RSEQ,
+	SIP_HDR_RACK,
+	SIP_HDR_PATH,
+	SIP_HDR_SERVICE_ROUTE,
+	SIP_HDR_P_ASSERTED_IDENTITY,
+	SIP_HDR_P_PREFERRED_IDENTITY,
+	SIP_HDR_REMOTE_PARTY_ID,
+	SIP_HDR_PRIVACY,
+	SIP_HDR_DIVERSION,
+	SIP_HDR_ALERT_INFO,
+	SIP_HDR_CALL_INFO,
+	SIP_HDR_WARNING,
+	SIP_HDR_TIMESTAMP,
+	SIP_HDR_MIME_VERSION,
+	SIP_HDR_HISTORY_INFO,
+	SIP_HDR_COUNT
 };
 ANY enum sip_hdr_id sip_hdr_id_of(struct sv name); /* case-insensitive; compact forms too */
 ANY const char *sip_hdr_name(enum sip_hdr_id id);  /* "Call-ID"; "" for SIP_HDR_OTHER */
@@ -39,19 +96,19 @@ ANY const char *sip_hdr_name(enum sip_hdr_id id);  /* "Call-ID"; "" for SIP_HDR_
 /* ---- URIs ---- */
 enum sip_scheme { SIP_SCHEME_NONE, SIP_SCHEME_SIP, SIP_SCHEME_SIPS, SIP_SCHEME_TEL, SIP_SCHEME_OTHER };
 enum sip_transport { SIP_TRANSPORT_NONE, SIP_UDP, SIP_TCP, SIP_TLS, SIP_WS, SIP_WSS };
-ANY enum sip_transport sip_transport_of(struct sv text); /* case-insensitive; SIP_TRANSPORT_NONE when unknown */
+ANY enum sip_transport sip_transport_of(struct sv text);  /* case-insensitive; SIP_TRANSPORT_NONE when unknown */
 ANY const char *sip_transport_name(enum sip_transport t); /* "UDP" as in Via; "" for none */
 ANY bool sip_transport_is_reliable(enum sip_transport t);
 
 struct sip_uri {
-	struct sv text;     /* all of it, without angle brackets */
-	struct sv user;     /* escaped as it came; of tel: the number */
+	struct sv text; /* all of it, without angle brackets */
+	struct sv user; /* escaped as it came; of tel: the number */
 	struct sv password;
-	struct sv host;     /* IPv6 without its brackets */
-	struct sv params;   /* "transport=tcp;lr", no leading ';' */
-	struct sv headers;  /* "a=b&c=d", no leading '?' */
-	uint16_t port;      /* 0 = absent */
-	uint8_t scheme;     /* enum sip_scheme */
+	struct sv host;    /* IPv6 without its brackets */
+	struct sv params;  /* "transport=tcp;lr", no leading ';' */
+	struct sv headers; /* "a=b&c=d", no leading '?' */
+	uint16_t port;     /* 0 = absent */
+	uint8_t scheme;    /* enum sip_scheme */
 	bool is_ipv6;
 };
 /* ST_PARSE for what RFC 3261 25.1 forbids in sip, sips and tel; other schemes give SIP_SCHEME_OTHER and only text. */
@@ -81,8 +138,8 @@ struct sip_nameaddr {
 	struct sv text;    /* all of this list element */
 	struct sv display; /* without quotes, escapes kept (sip_unquote undoes them) */
 	struct sip_uri uri;
-	struct sv params;  /* after the uri: "tag=x;q=0.5", no leading ';' */
-	bool is_star;      /* Contact: * */
+	struct sv params; /* after the uri: "tag=x;q=0.5", no leading ';' */
+	bool is_star;     /* Contact: * */
 	bool has_brackets;
 };
 ANY int sip_nameaddr_parse(struct sip_nameaddr *out, struct sv text);
@@ -93,13 +150,13 @@ ANY int64_t sip_nameaddr_expires_s(const struct sip_nameaddr *na);
 
 /* ---- Via ---- */
 struct sip_via {
-	struct sv text;      /* this one list element */
-	struct sv protocol;  /* "UDP" as written */
-	struct sv host;      /* IPv6 without brackets */
+	struct sv text;     /* this one list element */
+	struct sv protocol; /* "UDP" as written */
+	struct sv host;     /* IPv6 without brackets */
 	struct sv params, branch, received, maddr;
-	uint16_t port;       /* 0 = absent */
-	uint16_t rport;      /* 0 = absent or without value */
-	uint8_t transport;   /* enum sip_transport */
+	uint16_t port;     /* 0 = absent */
+	uint16_t rport;    /* 0 = absent or without value */
+	uint8_t transport; /* enum sip_transport */
 	bool has_rport, is_ipv6;
 };
 ANY int sip_via_parse(struct sip_via *out, struct sv text);
@@ -111,27 +168,27 @@ struct sip_hdr {
 	uint8_t next;          /* 1 + index of the next header with the same known id; 0 = none */
 };
 struct sip_msg {
-	struct sv raw;           /* start line to the end of the body */
+	struct sv raw; /* start line to the end of the body */
 	struct sv body;
 	bool is_request;
 	bool has_folds;
 	bool has_content_length;
-	uint8_t method;          /* enum sip_method: the request's, or of a response its CSeq's */
-	uint16_t code;           /* of a response */
-	struct sv method_text;   /* of a request; of a response the CSeq's */
-	struct sv reason;        /* of a response */
-	struct sip_uri ruri;     /* of a request */
+	uint8_t method;        /* enum sip_method: the request's, or of a response its CSeq's */
+	uint16_t code;         /* of a response */
+	struct sv method_text; /* of a request; of a response the CSeq's */
+	struct sv reason;      /* of a response */
+	struct sip_uri ruri;   /* of a request */
 	struct sv call_id;
 	struct sip_nameaddr from, to;
 	struct sv from_tag, to_tag; /* empty = none */
-	struct sip_via via;      /* the topmost */
+	struct sip_via via;         /* the topmost */
 	uint32_t cseq;
-	int max_forwards;        /* -1 = absent */
-	int64_t expires_s;       /* Expires header, -1 = absent or broken */
-	struct sv content_type;  /* empty = none */
-	const char *error;       /* when parsing failed: the reason, fit for a 400's phrase; else NULL */
-	uint16_t error_code;     /* then 400, or 505 */
-	bool is_answerable;      /* when parsing failed: a request whose Via, From, To, Call-ID and CSeq are sound */
+	int max_forwards;       /* -1 = absent */
+	int64_t expires_s;      /* Expires header, -1 = absent or broken */
+	struct sv content_type; /* empty = none */
+	const char *error;      /* when parsing failed: the reason, fit for a 400's phrase; else NULL */
+	uint16_t error_code;    /* then 400, or 505 */
+	bool is_answerable;     /* when parsing failed: a request whose Via, From, To, Call-ID and CSeq are sound */
 	uint8_t hdr_count;
 	uint8_t first[SIP_HDR_COUNT]; /* 1 + index of the first header of that id; 0 = none */
 	struct sip_hdr *hdrs;
@@ -141,9 +198,10 @@ enum {
 	SIP_PARSE_STREAM = 1, /* a framed stream message: Content-Length is required and must be exact */
 };
 /* Parses n bytes into *m with hdrs (room for hdrs_max <= SIP_MSG_HDRS_MAX entries) as its index. UDP: a body shorter
- * than Content-Length is an error, bytes beyond it are ignored. Missing or doubled singleton headers, a CSeq method that
- * differs, a bad URI and so on are ST_PARSE with m->error set and what could be read filled in. */
-ANY int sip_msg_parse(struct sip_msg *m, struct sip_hdr *hdrs, size_t hdrs_max, const char *p, size_t n, unsigned flags);
+ * than Content-Length is an error, bytes beyond it are ignored. Missing or doubled singleton headers, a CSeq method
+ * that differs, a bad URI and so on are ST_PARSE with m->error set and what could be read filled in. */
+ANY int sip_msg_parse(
+    struct sip_msg *m, struct sip_hdr *hdrs, size_t hdrs_max, const char *p, size_t n, unsigned flags);
 /* Replaces folds in the head of a message by blanks, in place (the length stays). */
 ANY void sip_msg_unfold(char *p, size_t n);
 /* A counted copy (mem_ref/mem_unref) that owns its text. NULL when out of memory or m did not parse. */
@@ -176,10 +234,10 @@ ANY bool sip_msg_has_token(const struct sip_msg *m, enum sip_hdr_id id, const ch
 ANY int sip_msg_contact(const struct sip_msg *m, struct sip_nameaddr *out);
 
 /* ---- credentials and challenges ---- */
-struct sip_auth { /* WWW-/Proxy-Authenticate and (Proxy-)Authorization */
-	struct sv scheme; /* "Digest" */
-	struct sv realm, nonce, opaque, algorithm, qop, stale;             /* challenge and answer */
-	struct sv username, uri, response, cnonce, nc;                     /* answer */
+struct sip_auth {                                              /* WWW-/Proxy-Authenticate and (Proxy-)Authorization */
+	struct sv scheme;                                      /* "Digest" */
+	struct sv realm, nonce, opaque, algorithm, qop, stale; /* challenge and answer */
+	struct sv username, uri, response, cnonce, nc;         /* answer */
 };
 /* ST_UNSUPPORTED for another scheme than Digest (scheme is filled in), ST_PARSE for broken lists or doubled parameters.
  * Values are without quotes. */

@@ -77,7 +77,7 @@ static enum sip_scheme scheme_of(struct sv s)
 
 int sip_uri_parse(struct sip_uri *out, struct sv text)
 {
-	struct sip_uri u = { .text = text };
+	struct sip_uri u = {.text = text};
 	if (text.n < 3)
 		return ST_PARSE;
 	const char *p = text.p, *end = text.p + text.n;
@@ -94,7 +94,8 @@ int sip_uri_parse(struct sip_uri *out, struct sv text)
 		st = sip_parse(&u, c + 1, end);
 	else
 		for (const char *q = p; q < end; q++)
-			if ((uint8_t)*q <= 0x20 || *q == 0x7f || *q == '<' || *q == '>' || *q == '"' || (q < c && !ch_is(*q, CH_TOKEN)))
+			if ((uint8_t)*q <= 0x20 || *q == 0x7f || *q == '<' || *q == '>' || *q == '"' ||
+			    (q < c && !ch_is(*q, CH_TOKEN)))
 				st = ST_PARSE;
 	if (st == ST_OK)
 		*out = u;
@@ -178,7 +179,7 @@ static bool eq_escaped(struct sv a, struct sv b, bool nocase)
 /* What both have must agree; some count even when only one side has them (RFC 3261 19.1.4). */
 static bool params_agree(struct sv a, struct sv b)
 {
-	static const char *const must[] = { "user", "ttl", "method", "maddr", "transport" };
+	static const char *const must[] = {"user", "ttl", "method", "maddr", "transport"};
 	struct sv n, v, w, rest = a;
 	while (uri_list_next(&rest, ';', &n, &v))
 		if (uri_list_find(b, ';', n, &w) && !eq_escaped(v, w, true))
@@ -202,11 +203,14 @@ bool sip_uri_eq(const struct sip_uri *a, const struct sip_uri *b)
 {
 	if (a->scheme != b->scheme)
 		return false;
+	if (sv_eq(a->text, b->text))
+		return true; /* even with doubled parameters, which make no sense of their own */
 	if (a->scheme == SIP_SCHEME_OTHER || a->scheme == SIP_SCHEME_NONE)
 		return sv_eq(a->text, b->text);
-	return a->port == b->port && eq_escaped(a->user, b->user, false) && eq_escaped(a->password, b->password, false) &&
-	    sv_eqi(a->host, b->host) && params_agree(a->params, b->params) && headers_within(a->headers, b->headers) &&
-	    headers_within(b->headers, a->headers);
+	return a->port == b->port && eq_escaped(a->user, b->user, false) &&
+	       eq_escaped(a->password, b->password, false) && sv_eqi(a->host, b->host) &&
+	       params_agree(a->params, b->params) && headers_within(a->headers, b->headers) &&
+	       headers_within(b->headers, a->headers);
 }
 
 int sip_unescape(struct buf *out, struct sv t)

@@ -1,5 +1,5 @@
-/* A stack under a fake clock, driven by a script: blocks separated by a line "%%". A block's first byte says what it is:
- * M message in (the rest; @b @f @t @i stand for branch, From tag, To tag and Call-ID of the last message we sent,
+/* A stack under a fake clock, driven by a script: blocks separated by a line "%%". A block's first byte says what it
+ * is: M message in (the rest; @b @f @t @i stand for branch, From tag, To tag and Call-ID of the last message we sent,
  * @l for our tag of the current call), T time (next byte times 100 ms), I our INVITE, A answer, P progress, J reject,
  * H hang up, R re-INVITE, U update, N INFO. Watches memory, callbacks after the end and on_closed's count. */
 #include "base/check.h"
@@ -41,8 +41,8 @@ static void request(struct sip_call *c, struct sip_stx *tx, const struct sip_msg
 	role_assert_ctl();
 	sip_call_reply(c, tx, 200, NULL, NULL, NULL, SV_NONE);
 }
-static const struct sip_call_handlers handlers = { .on_closed = closed, .on_reinvite = reinvite, .on_answer = answer, .on_request = request,
-	.on_update = reinvite };
+static const struct sip_call_handlers handlers = {
+    .on_closed = closed, .on_reinvite = reinvite, .on_answer = answer, .on_request = request, .on_update = reinvite};
 
 static void on_request(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m, void *arg)
 {
@@ -80,8 +80,12 @@ static ON_CTL void message(const struct sip_source *src, const char *p, size_t n
 	buf_init(&b);
 	for (size_t i = 0; i < n; i++) {
 		char kind = p[i] == '@' && i + 1 < n ? p[i + 1] : '\0';
-		const char *with = kind == 'b' ? run.branch : kind == 'f' ? run.from_tag : kind == 't' ? run.to_tag : kind == 'i' ? run.call_id :
-		    kind == 'l' && run.call ? sip_call_local_tag(run.call) : NULL;
+		const char *with = kind == 'b'               ? run.branch
+		                   : kind == 'f'             ? run.from_tag
+		                   : kind == 't'             ? run.to_tag
+		                   : kind == 'i'             ? run.call_id
+		                   : kind == 'l' && run.call ? sip_call_local_tag(run.call)
+		                                             : NULL;
 		if (with) {
 			buf_adds(&b, with);
 			i++;
@@ -99,7 +103,8 @@ static ON_CTL void message(const struct sip_source *src, const char *p, size_t n
 static ON_CTL void act(const struct sip_source *src, char what, const char *p, size_t n)
 {
 	struct sip_call *c = run.call;
-	struct sip_invite_params ip = { .uri = "sip:x@127.0.0.1:9", .from_uri = "sip:me@lab", .sdp = n ? SV("v=0\r\n") : SV_NONE };
+	struct sip_invite_params ip = {
+	    .uri = "sip:x@127.0.0.1:9", .from_uri = "sip:me@lab", .sdp = n ? SV("v=0\r\n") : SV_NONE};
 	if (what == 'M') {
 		message(src, p, n);
 	} else if (what == 'T') {
@@ -137,14 +142,15 @@ static void setup(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sip_stack_handlers h = { .on_request = on_request, .on_trace = on_trace };
-	struct sip_source src = { .transport = SIP_UDP };
+	struct sip_stack_handlers h = {.on_request = on_request, .on_trace = on_trace};
+	struct sip_source src = {.transport = SIP_UDP};
 	struct addr bind;
 	setup();
 	role_assert_ctl();
 	memset(&run, 0, sizeof(run));
 	CHECK(!addr_parse(&bind, SV("127.0.0.1"), 0) && !addr_parse(&src.peer, SV("127.0.0.1"), 9));
-	CHECK(!sip_stack_new(&run.s, &(struct sip_stack_config){ .supported = "replaces", .max_transactions = 64 }, &h, NULL));
+	CHECK(!sip_stack_new(
+	    &run.s, &(struct sip_stack_config){.supported = "replaces", .max_transactions = 64}, &h, NULL));
 	CHECK(!sip_stack_listen_udp(run.s, &bind, &src.local));
 	src.udp = list_entry(list_first(&run.s->udps), struct sip_udp, link);
 	sip_stack_set_trace(run.s, true);

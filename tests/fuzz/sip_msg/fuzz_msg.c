@@ -29,7 +29,7 @@ static void walk_uri(const struct sip_uri *u)
 
 static void walk_params(struct sv params, char sep)
 {
-	struct sip_params_it it = { .rest = params };
+	struct sip_params_it it = {.rest = params};
 	while (sip_params_next(&it, sep))
 		touch(it.name), touch(it.value);
 }
@@ -73,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (st)
 			continue;
 		struct sip_msg *d = sip_msg_dup(&m);
-		CHECK(d && sv_eq(d->call_id, m.call_id) && sv_eq(d->body, m.body) && d->hdr_count == m.hdr_count && sv_eq(d->from_tag, m.from_tag));
+		CHECK(d && sv_eq(d->call_id, m.call_id) && sv_eq(d->body, m.body) && d->hdr_count == m.hdr_count &&
+		      sv_eq(d->from_tag, m.from_tag));
 		walk(d);
 		mem_unref(d);
 		/* unfolding changes no header's place and leaves no line break */

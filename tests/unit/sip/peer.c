@@ -7,7 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void on_progress(struct sip_call *c, const struct sip_msg *m, void *arg) { ((struct rig *)arg)->progress++; }
+static void on_progress(struct sip_call *c, const struct sip_msg *m, void *arg)
+{
+	((struct rig *)arg)->progress++;
+}
 static void on_answer(struct sip_call *c, const struct sip_msg *m, void *arg)
 {
 	struct rig *r = arg;
@@ -39,7 +42,10 @@ static void on_update(struct sip_call *c, struct sip_stx *tx, const struct sip_m
 	r->update++;
 	r->call_tx = tx;
 }
-static void on_update_done(struct sip_call *c, int code, const struct sip_msg *m, void *arg) { ((struct rig *)arg)->update_done++; }
+static void on_update_done(struct sip_call *c, int code, const struct sip_msg *m, void *arg)
+{
+	((struct rig *)arg)->update_done++;
+}
 static void on_call_request(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *m, void *arg)
 {
 	role_assert_ctl();
@@ -47,7 +53,10 @@ static void on_call_request(struct sip_call *c, struct sip_stx *tx, const struct
 	r->request++;
 	sip_call_reply(c, tx, 200, NULL, NULL, NULL, SV_NONE);
 }
-static void on_cancel(struct sip_call *c, const struct sip_msg *m, void *arg) { ((struct rig *)arg)->cancel++; }
+static void on_cancel(struct sip_call *c, const struct sip_msg *m, void *arg)
+{
+	((struct rig *)arg)->cancel++;
+}
 static void on_closed(struct sip_call *c, const struct sip_close *why, void *arg)
 {
 	struct rig *r = arg;
@@ -55,8 +64,8 @@ static void on_closed(struct sip_call *c, const struct sip_close *why, void *arg
 	r->close = *why;
 	snprintf(r->close_reason, sizeof(r->close_reason), "%.*s", SVF(why->reason));
 }
-const struct sip_call_handlers rig_handlers = { on_progress, on_answer, on_ack, on_reinvite, on_reinvite_done, on_update, on_update_done,
-	on_call_request, on_cancel, on_closed };
+const struct sip_call_handlers rig_handlers = {on_progress, on_answer, on_ack, on_reinvite, on_reinvite_done, on_update,
+    on_update_done, on_call_request, on_cancel, on_closed};
 
 void rig_response(struct sip_ctx *c, int code, const struct sip_msg *resp, void *arg)
 {
@@ -97,7 +106,7 @@ static void on_trace(struct sip_stack *s, const struct sip_trace *t, void *arg)
 
 int rig_open(struct rig *r, const struct sip_stack_config *cfg)
 {
-	struct sip_stack_handlers h = { on_request, on_trace, on_malformed };
+	struct sip_stack_handlers h = {on_request, on_trace, on_malformed};
 	struct addr bind;
 	memset(r, 0, sizeof(*r));
 	clock_fake_start(1700000000000000LL);
@@ -135,7 +144,7 @@ void rig_advance_ms(struct rig *r, int ms)
 
 int peer_open(struct peer *p, uint16_t stack_port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t n = sizeof(a);
 	p->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	EXPECT(p->fd >= 0);
@@ -153,7 +162,8 @@ void peer_close(struct peer *p)
 
 int peer_send(struct peer *p, const char *text)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(p->stack_port) };
+	struct sockaddr_in a = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(p->stack_port)};
 	struct buf b;
 	buf_init(&b);
 	for (; *text; text++) {
@@ -224,8 +234,9 @@ int peer_reply(struct peer *p, int code, const char *tag, const char *extra, con
 	snprintf(id, sizeof(id), "%s", peer_header(p, "Call-ID"));
 	snprintf(cseq, sizeof(cseq), "%s", peer_header(p, "CSeq"));
 	buf_init(&b);
-	buf_printf(&b, "SIP/2.0 %d %s\nVia: %s\nFrom: %s\nTo: %s%s%s\nCall-ID: %s\nCSeq: %s\n%s", code, sip_reason_phrase(code), via, from, to,
-	    tag && !strstr(to, ";tag=") ? ";tag=" : "", tag && !strstr(to, ";tag=") ? tag : "", id, cseq, extra);
+	buf_printf(&b, "SIP/2.0 %d %s\nVia: %s\nFrom: %s\nTo: %s%s%s\nCall-ID: %s\nCSeq: %s\n%s", code,
+	    sip_reason_phrase(code), via, from, to, tag && !strstr(to, ";tag=") ? ";tag=" : "",
+	    tag && !strstr(to, ";tag=") ? tag : "", id, cseq, extra);
 	if (sdp)
 		buf_printf(&b, "Content-Type: application/sdp\nContent-Length: %zu\n\n%s", strlen(sdp), sdp);
 	else

@@ -266,7 +266,7 @@ static ON_CTL int uac_start(struct rig *r, struct sv sdp)
 {
 	char uri[64];
 	snprintf(uri, sizeof(uri), "sip:1001@127.0.0.1:%u", r->p.port);
-	struct sip_invite_params p = { .uri = uri, .from_uri = "sip:1000@lab", .from_display = "Say \"A\"", .sdp = sdp };
+	struct sip_invite_params p = {.uri = uri, .from_uri = "sip:1000@lab", .from_display = "Say \"A\"", .sdp = sdp};
 	EXPECT_INT(sip_call_invite(&r->call, r->s, &p, &rig_handlers, r), 0);
 	EXPECT(peer_expect(&r->p, "INVITE sip:1001@127.0.0.1:"));
 	EXPECT(peer_has(&r->p, "From: \"Say \\\"A\\\"\" <sip:1000@lab>;tag="));
@@ -389,7 +389,8 @@ static int test_uac_forks(void)
 	EXPECT_INT(peer_reply(&r.p, 180, "fork2", "Contact: <sip:two@127.0.0.1:@P>\n", NULL), 0);
 	EXPECT_INT(peer_reply(&r.p, 180, "fork1", "Contact: <sip:one@127.0.0.1:@P>\n", NULL), 0);
 	EXPECT_INT(r.progress, 3);
-	EXPECT(sip_call_find(r.s, sv_of(sip_call_id(r.call)), sv_of(sip_call_local_tag(r.call)), SV("fork2")) == r.call);
+	EXPECT(
+	    sip_call_find(r.s, sv_of(sip_call_id(r.call)), sv_of(sip_call_local_tag(r.call)), SV("fork2")) == r.call);
 	EXPECT_INT(peer_reply(&r.p, 200, "fork2", "Contact: <sip:two@127.0.0.1:@P>\n", SDP), 0);
 	EXPECT(peer_expect(&r.p, "ACK sip:two@"));
 	memcpy(r.p.in, other.in, other.n + 1);
@@ -458,10 +459,12 @@ static int test_uac_routes(void)
 	struct rig r;
 	role_assert_ctl();
 	EXPECT_INT(rig_open(&r, NULL), 0);
-	EXPECT_INT(uac_confirmed(&r, CONTACT "Record-Route: <sip:127.0.0.1:9;lr>\nRecord-Route: <sip:127.0.0.1:@P;lr>\n"), 0);
+	EXPECT_INT(
+	    uac_confirmed(&r, CONTACT "Record-Route: <sip:127.0.0.1:9;lr>\nRecord-Route: <sip:127.0.0.1:@P;lr>\n"), 0);
 	EXPECT(peer_has(&r.p, "Route: <sip:127.0.0.1:"));
 	EXPECT(peer_has(&r.p, ";lr>, <sip:127.0.0.1:9;lr>\r\n"));
-	EXPECT_INT(sip_call_request(r.call, "INFO", NULL, "application/dtmf-relay", SV("Signal=5\r\n"), rig_response, &r), 0);
+	EXPECT_INT(
+	    sip_call_request(r.call, "INFO", NULL, "application/dtmf-relay", SV("Signal=5\r\n"), rig_response, &r), 0);
 	EXPECT(peer_expect(&r.p, "INFO sip:1001@"));
 	EXPECT(peer_has(&r.p, "Content-Type: application/dtmf-relay\r\n"));
 	EXPECT_INT(peer_reply(&r.p, 200, NULL, "", NULL), 0);
@@ -537,13 +540,14 @@ static int test_memory(void)
 	return 0;
 }
 
-TEST_MAIN({ "uas, bye from peer", test_uas_bye_from_peer, TEST_LOOP }, { "uas, bye from us", test_uas_bye_from_us, TEST_LOOP },
-    { "uas, lost 200", test_uas_lost_200_and_invite_again, TEST_LOOP }, { "uas, no ack", test_uas_no_ack, TEST_LOOP },
-    { "uas, cancel", test_uas_cancel, TEST_LOOP }, { "uas, cancel race", test_uas_cancel_race, TEST_LOOP },
-    { "uas, reject", test_uas_reject, TEST_LOOP }, { "uas, in dialog", test_uas_in_dialog, TEST_LOOP },
-    { "uas, update", test_uas_update, TEST_LOOP }, { "uac, answered", test_uac_answered, TEST_LOOP },
-    { "uac, rejected", test_uac_rejected, TEST_LOOP }, { "uac, cancel", test_uac_cancel, TEST_LOOP },
-    { "uac, cancel glare", test_uac_cancel_glare, TEST_LOOP }, { "uac, forks", test_uac_forks, TEST_LOOP },
-    { "uac, re-INVITE and 491", test_uac_reinvite_glare, TEST_LOOP }, { "uac, routes", test_uac_routes, TEST_LOOP },
-    { "uac, inside on_answer", test_uac_in_answer, TEST_LOOP }, { "uac, timeout", test_uac_timeout, TEST_LOOP },
-    { "established call", test_memory, TEST_LOOP })
+TEST_MAIN({"uas, bye from peer", test_uas_bye_from_peer, TEST_LOOP | TEST_OOM},
+    {"uas, bye from us", test_uas_bye_from_us, TEST_LOOP},
+    {"uas, lost 200", test_uas_lost_200_and_invite_again, TEST_LOOP}, {"uas, no ack", test_uas_no_ack, TEST_LOOP},
+    {"uas, cancel", test_uas_cancel, TEST_LOOP}, {"uas, cancel race", test_uas_cancel_race, TEST_LOOP},
+    {"uas, reject", test_uas_reject, TEST_LOOP}, {"uas, in dialog", test_uas_in_dialog, TEST_LOOP},
+    {"uas, update", test_uas_update, TEST_LOOP}, {"uac, answered", test_uac_answered, TEST_LOOP},
+    {"uac, rejected", test_uac_rejected, TEST_LOOP}, {"uac, cancel", test_uac_cancel, TEST_LOOP},
+    {"uac, cancel glare", test_uac_cancel_glare, TEST_LOOP}, {"uac, forks", test_uac_forks, TEST_LOOP | TEST_OOM},
+    {"uac, re-INVITE and 491", test_uac_reinvite_glare, TEST_LOOP | TEST_OOM},
+    {"uac, routes", test_uac_routes, TEST_LOOP}, {"uac, inside on_answer", test_uac_in_answer, TEST_LOOP},
+    {"uac, timeout", test_uac_timeout, TEST_LOOP}, {"established call", test_memory, TEST_LOOP})

@@ -1,4 +1,5 @@
-/* TCP: framing over cut segments, answers on the same connection, keep-alives, connections used again, broken streams. */
+/* TCP: framing over cut segments, answers on the same connection, keep-alives, connections used again, broken streams.
+ */
 #include "peer.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -8,7 +9,8 @@
 
 static int dial(uint16_t port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port) };
+	struct sockaddr_in a = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	EXPECT_INT(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	return fd;
@@ -27,8 +29,9 @@ static ON_CTL int read_some(int fd, char *out, size_t size)
 	return (int)n;
 }
 
-static const char options[] = "OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKt1\r\nFrom: <sip:a@b>;tag=1\r\n"
-			      "To: <sip:a@b>\r\nCall-ID: q1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 3\r\n\r\nabc";
+static const char options[] =
+    "OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKt1\r\nFrom: <sip:a@b>;tag=1\r\n"
+    "To: <sip:a@b>\r\nCall-ID: q1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 3\r\n\r\nabc";
 
 static int test_server(void)
 {
@@ -67,7 +70,7 @@ static int test_server(void)
 static int test_client(void)
 {
 	struct rig r;
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t n = sizeof(a);
 	struct addr bind_to;
 	char uri[80], in[4096];
@@ -78,7 +81,12 @@ static int test_client(void)
 	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	EXPECT(!bind(l, (struct sockaddr *)&a, n) && !listen(l, 5) && !getsockname(l, (struct sockaddr *)&a, &n));
 	snprintf(uri, sizeof(uri), "sip:x@127.0.0.1:%u;transport=tcp", ntohs(a.sin_port));
-	struct sip_request_params p = { .method = "MESSAGE", .uri = uri, .from = "sip:me@here", .contact = "", .ctype = "text/plain", .body = SV("hi") };
+	struct sip_request_params p = {.method = "MESSAGE",
+	    .uri = uri,
+	    .from = "sip:me@here",
+	    .contact = "",
+	    .ctype = "text/plain",
+	    .body = SV("hi")};
 	EXPECT_INT(sip_request_send(NULL, r.s, &p, rig_response, &r), 0);
 	EXPECT_INT(sip_request_send(NULL, r.s, &p, rig_response, &r), 0); /* the same connection */
 	rig_pump();
@@ -89,7 +97,8 @@ static int test_client(void)
 		int k = read_some(fd, in + got, sizeof(in) - (size_t)got);
 		got += k > 0 ? k : 0;
 	}
-	EXPECT(strstr(in, "Via: SIP/2.0/TCP 127.0.0.1:") && strstr(in, ";transport=tcp>\r\n") && strstr(in, "\r\n\r\nhiMESSAGE "));
+	EXPECT(strstr(in, "Via: SIP/2.0/TCP 127.0.0.1:") && strstr(in, ";transport=tcp>\r\n") &&
+	       strstr(in, "\r\n\r\nhiMESSAGE "));
 	/* the far side closes: both requests fail at once */
 	close(fd);
 	close(l);
@@ -117,7 +126,7 @@ static int test_names(void)
 	role_assert_ctl();
 	EXPECT_INT(rig_open(&r, NULL), 0);
 	snprintf(uri, sizeof(uri), "sip:x@localhost:%u", r.p.port);
-	struct sip_request_params p = { .method = "OPTIONS", .uri = uri, .from = "sip:me@here" };
+	struct sip_request_params p = {.method = "OPTIONS", .uri = uri, .from = "sip:me@here"};
 	EXPECT_INT(sip_request_send(NULL, r.s, &p, rig_response, &r), 0);
 	bool came = false;
 	clock_fake_stop(); /* the worker's answer wakes the real loop */
@@ -128,12 +137,16 @@ static int test_names(void)
 	EXPECT(came);
 	EXPECT_INT(peer_reply(&r.p, 200, "t", "", NULL), 0);
 	EXPECT_INT(r.response_code, 200);
-	EXPECT_INT(sip_request_send(NULL, r.s, &(struct sip_request_params){ .method = "OPTIONS", .uri = "sips:x@h", .from = "sip:a@b" }, rig_response, &r),
+	EXPECT_INT(sip_request_send(NULL, r.s,
+	               &(struct sip_request_params){.method = "OPTIONS", .uri = "sips:x@h", .from = "sip:a@b"},
+	               rig_response, &r),
 	    ST_UNSUPPORTED);
-	EXPECT_INT(sip_request_send(NULL, r.s, &(struct sip_request_params){ .method = "OPTIONS", .uri = "sip:x@h\r\nX: y", .from = "sip:a@b" }, rig_response, &r),
+	EXPECT_INT(sip_request_send(NULL, r.s,
+	               &(struct sip_request_params){.method = "OPTIONS", .uri = "sip:x@h\r\nX: y", .from = "sip:a@b"},
+	               rig_response, &r),
 	    ST_INVAL);
 	rig_close(&r);
 	return 0;
 }
 
-TEST_MAIN({ "server", test_server, TEST_LOOP }, { "client", test_client, TEST_LOOP }, { "names", test_names, TEST_LOOP })
+TEST_MAIN({"server", test_server, TEST_LOOP}, {"client", test_client, TEST_LOOP}, {"names", test_names, TEST_LOOP})

@@ -17,7 +17,7 @@ static int test_non_invite(void)
 	struct rig r;
 	struct sip_stack_stats st;
 	role_assert_ctl();
-	EXPECT_INT(rig_open(&r, &(struct sip_stack_config){ .user_agent = "T/1" }), 0);
+	EXPECT_INT(rig_open(&r, &(struct sip_stack_config){.user_agent = "T/1"}), 0);
 	EXPECT_INT(peer_send(&r.p, HEAD("REGISTER", "r1", "1 REGISTER") END), 0);
 	EXPECT(peer_expect(&r.p, "SIP/2.0 200 OK\r\n"));
 	EXPECT(peer_has(&r.p, ";branch=z9hG4bKr1;received=127.0.0.1\r\n"));
@@ -100,28 +100,29 @@ static int test_checks(void)
 	static const struct {
 		const char *text, *want;
 	} cases[] = {
-		{ "OPTIONS sip:a@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa1\nMax-Forwards: 70\nRequire: 100rel, nosuch\n"
-		  "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q1\nCSeq: 1 OPTIONS\n\n",
-		    "SIP/2.0 420 " },
-		{ "MESSAGE sip:a@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa2\nMax-Forwards: 0\n"
-		  "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q2\nCSeq: 1 MESSAGE\n\n",
-		    "SIP/2.0 483 " },
-		{ "OPTIONS http://a SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa3\n"
-		  "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q3\nCSeq: 1 OPTIONS\n\n",
-		    "SIP/2.0 416 " },
-		{ "BYE sip:a@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa4\n"
-		  "From: <sip:a@b>;tag=1\nTo: <sip:a@b>;tag=2\nCall-ID: q4\nCSeq: 1 BYE\n\n",
-		    "SIP/2.0 481 " },
-		{ "OPTIONS sip:a@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa5\nCall-ID: q5\n"
-		  "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q5\nCSeq: 1 OPTIONS\n\n",
-		    "SIP/2.0 400 Duplicate Call-ID\r\n" },
-		{ "OPTIONS sip:a@127.0.0.1 SIP/3.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa6\n"
-		  "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q6\nCSeq: 1 OPTIONS\n\n",
-		    "SIP/2.0 505 " },
-		{ "ACK sip:a@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa7\n"
-		  "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q7\nCSeq: 1 ACK\n\n",
-		    NULL },
-		{ "garbage\n\n", NULL },
+	    {"OPTIONS sip:a@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa1\nMax-Forwards: "
+	     "70\nRequire: 100rel, nosuch\n"
+	     "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q1\nCSeq: 1 OPTIONS\n\n",
+	        "SIP/2.0 420 "},
+	    {"MESSAGE sip:a@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa2\nMax-Forwards: 0\n"
+	     "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q2\nCSeq: 1 MESSAGE\n\n",
+	        "SIP/2.0 483 "},
+	    {"OPTIONS http://a SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa3\n"
+	     "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q3\nCSeq: 1 OPTIONS\n\n",
+	        "SIP/2.0 416 "},
+	    {"BYE sip:a@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa4\n"
+	     "From: <sip:a@b>;tag=1\nTo: <sip:a@b>;tag=2\nCall-ID: q4\nCSeq: 1 BYE\n\n",
+	        "SIP/2.0 481 "},
+	    {"OPTIONS sip:a@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa5\nCall-ID: q5\n"
+	     "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q5\nCSeq: 1 OPTIONS\n\n",
+	        "SIP/2.0 400 Duplicate Call-ID\r\n"},
+	    {"OPTIONS sip:a@127.0.0.1 SIP/3.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa6\n"
+	     "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q6\nCSeq: 1 OPTIONS\n\n",
+	        "SIP/2.0 505 "},
+	    {"ACK sip:a@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKa7\n"
+	     "From: <sip:a@b>;tag=1\nTo: <sip:a@b>\nCall-ID: q7\nCSeq: 1 ACK\n\n",
+	        NULL},
+	    {"garbage\n\n", NULL},
 	};
 	struct rig r;
 	role_assert_ctl();
@@ -159,7 +160,7 @@ static int test_client_timers(void)
 	role_assert_ctl();
 	EXPECT_INT(rig_open(&r, NULL), 0);
 	snprintf(uri, sizeof(uri), "sip:x@127.0.0.1:%u", r.p.port);
-	struct sip_request_params p = { .method = "OPTIONS", .uri = uri, .from = "sip:me@here", .contact = "" };
+	struct sip_request_params p = {.method = "OPTIONS", .uri = uri, .from = "sip:me@here", .contact = ""};
 	EXPECT_INT(sip_request_send(NULL, r.s, &p, rig_response, &r), 0);
 	EXPECT(peer_expect(&r.p, "OPTIONS sip:x@127.0.0.1:"));
 	char contact[64];
@@ -211,8 +212,12 @@ static int test_client_auth(void)
 	EXPECT_INT(rig_open(&r, NULL), 0);
 	EXPECT_INT(digest_server_new(&d, NULL), 0);
 	snprintf(uri, sizeof(uri), "sip:127.0.0.1:%u", r.p.port);
-	struct sip_request_params p = { .method = "REGISTER", .uri = uri, .from = "<sip:1000@lab>", .cseq = 7, .credentials = credentials,
-		.credentials_arg = &asked };
+	struct sip_request_params p = {.method = "REGISTER",
+	    .uri = uri,
+	    .from = "<sip:1000@lab>",
+	    .cseq = 7,
+	    .credentials = credentials,
+	    .credentials_arg = &asked};
 	EXPECT_INT(sip_request_send(NULL, r.s, &p, rig_response, &r), 0);
 	EXPECT(peer_expect(&r.p, "REGISTER"));
 	buf_init(&challenge);
@@ -226,7 +231,7 @@ static int test_client_auth(void)
 	struct sip_msg m;
 	struct sip_hdr hdrs[64];
 	EXPECT_INT(sip_msg_parse(&m, hdrs, 64, r.p.in, r.p.n, 0), 0);
-	struct digest_secret good = { .password = "secret" }, bad = { .password = "guess" };
+	struct digest_secret good = {.password = "secret"}, bad = {.password = "guess"};
 	EXPECT_INT(digest_check(d, &m, false, "lab", &bad), DIGEST_BAD);
 	EXPECT_INT(digest_check(d, &m, false, "lab", &good), DIGEST_OK);
 	EXPECT_INT(digest_check(d, &m, false, "lab", &good), DIGEST_REPLAY);
@@ -248,7 +253,7 @@ static int test_trace_and_shed(void)
 {
 	struct rig r;
 	role_assert_ctl();
-	EXPECT_INT(rig_open(&r, &(struct sip_stack_config){ .max_transactions = 1 }), 0);
+	EXPECT_INT(rig_open(&r, &(struct sip_stack_config){.max_transactions = 1}), 0);
 	sip_stack_set_trace(r.s, true);
 	EXPECT_INT(peer_send(&r.p, HEAD("INVITE", "s1", "1 INVITE") END), 0);
 	EXPECT_INT(peer_send(&r.p, HEAD("REGISTER", "s2", "2 REGISTER") END), 0);
@@ -260,7 +265,7 @@ static int test_trace_and_shed(void)
 	return 0;
 }
 
-TEST_MAIN({ "non-invite server", test_non_invite, TEST_LOOP }, { "invite error", test_invite_error, TEST_LOOP },
-    { "cancel", test_cancel, TEST_LOOP }, { "checks", test_checks, TEST_LOOP }, { "merged", test_merged, TEST_LOOP },
-    { "client timers", test_client_timers, TEST_LOOP }, { "client auth", test_client_auth, TEST_LOOP },
-    { "trace and shed", test_trace_and_shed, TEST_LOOP })
+TEST_MAIN({"non-invite server", test_non_invite, TEST_LOOP}, {"invite error", test_invite_error, TEST_LOOP},
+    {"cancel", test_cancel, TEST_LOOP}, {"checks", test_checks, TEST_LOOP}, {"merged", test_merged, TEST_LOOP},
+    {"client timers", test_client_timers, TEST_LOOP}, {"client auth", test_client_auth, TEST_LOOP},
+    {"trace and shed", test_trace_and_shed, TEST_LOOP})

@@ -1,4 +1,5 @@
-/* Whole messages: what must parse (odd but valid forms in the spirit of RFC 4475), what must not and with which reason. */
+/* Whole messages: what must parse (odd but valid forms in the spirit of RFC 4475), what must not and with which reason.
+ */
 #include "base/mem.h"
 #include "harness.h"
 #include "sip/msg/msg.h"
@@ -13,86 +14,136 @@
 static const struct {
 	const char *name, *text, *error; /* error NULL = parses */
 } messages[] = {
-	{ "plain", OK "\r\n", NULL },
-	{ "line feeds only", "OPTIONS sip:c@d SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\nFrom: <sip:a@b>;tag=1\nTo: <sip:c@d>\nCall-ID: x\n"
-			     "CSeq: 1 OPTIONS\n\n", NULL },
-	{ "leading CRLF", "\r\n\r\n" OK "\r\n", NULL },
-	{ "compact names", "OPTIONS sip:c@d SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z9hG4bKa\r\nf:<sip:a@b>;tag=1\r\nt:<sip:c@d>\r\ni:x\r\n"
-			   "CSeq:1 OPTIONS\r\nl:0\r\n\r\n", NULL },
-	{ "blanks and folds",
-	    "INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0\r\nTO :\r\n sip:vivekg@chair-dnrc.example.com ;   tag    = 1918181833n\r\n"
-	    "from   : \"J Rosenberg \\\\\\\"\"       <sip:jdrosen@example.com>\r\n  ;\r\n  tag = 98asjd8\r\nMaX-fOrWaRdS: 0068\r\n"
-	    "Call-ID: wsinv.ndaksdj@192.0.2.1\r\nContent-Length   : 4\r\ncseq: 0009\r\n  INVITE\r\n"
-	    "Via  : SIP  /   2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw\r\ns :\r\nNewFangledHeader:   newfangled value\r\n continued\r\n"
-	    "v:  SIP  / 2.0  / TCP     spindle.example.com   ;\r\n  branch  =   z9hG4bK9ikj8  ,\r\n SIP  /    2.0   / UDP  192.168.255.111   ; branch=\r\n"
-	    " z9hG4bK30239\r\nm:\"Quoted string \\\"\\\"\" <sip:jdrosen@example.com> ; newparam =\r\n      newvalue ;\r\n  secondparam ; q = 0.33\r\n\r\nv=0\n",
-	    NULL },
-	{ "odd method and user",
-	    "!interesting-Method0123456789_*+`.%indeed'~ sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)"
-	    "@example.com SIP/2.0\r\nVia: SIP/2.0/TCP host1.example.com;branch=z9hG4bK-.!%66*_+`'~\r\n"
-	    "To: \"BEL:\\\x07 DEL:\\\x7f\" <sip:1_unusual.URI~@example.com>\r\n"
-	    "From: token1~` token2'+_ token3*%!.- <sip:mundane@example.com>;fromParam''~+*_!.-%=\"work\";tag=_token~1'+`*%!-.\r\n"
-	    "Call-ID: intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{\r\nCSeq: 139122385 !interesting-Method0123456789_*+`.%indeed'~\r\nMax-Forwards: 255\r\n\r\n",
-	    NULL },
-	{ "escaped user", "INVITE sip:sips%3Auser%40example.com@example.net SIP/2.0\r\n" VIA "To: sip:%75se%72@example.com\r\n"
-			  "From: <sip:I%20have%20spaces@example.net>;tag=938\r\nCall-ID: e\r\nCSeq: 1 INVITE\r\n\r\n", NULL },
-	{ "semicolon in user", "OPTIONS sip:user;par=u%40example.net@example.com SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", NULL },
-	{ "no blank before <", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "From: caller<sip:a@b>;tag=3\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n", NULL },
-	{ "unknown transport", "OPTIONS sip:c@d SIP/2.0\r\nVia: SIP/2.0/UNKNOWN t6.example.com;branch=z9hG4bKa, SIP/2.0/SCTP x\r\n" FTC("1 OPTIONS") "\r\n", NULL },
-	{ "unknown scheme", "OPTIONS nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", NULL },
-	{ "tel", "INVITE tel:+358-555-1234567;phone-context=x SIP/2.0\r\n" VIA "From: <tel:5551234>;tag=1\r\nTo: <tel:+1(555)123>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n", NULL },
-	{ "IPv6", "OPTIONS sip:a@[2001:db8::10]:5070 SIP/2.0\r\nVia: SIP/2.0/UDP [2001:db8::9:1]:6000;received=[2001:db8::9:255];branch=z9hG4bKa\r\n" FTC("1 OPTIONS") "\r\n", NULL },
-	{ "no branch", "OPTIONS sip:c@d SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: sip:a@b\r\nTo: sip:c@d\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n", NULL },
-	{ "response", "SIP/2.0 200 OK\r\n" VIA FTC("1 OPTIONS") "\r\n", NULL },
-	{ "UTF-8 phrase", "SIP/2.0 200 = 2**3 * 5**2 \xd0\xbd\xd0\xbe\r\n" VIA FTC("1 OPTIONS") "\r\n", NULL },
-	{ "empty phrase", "SIP/2.0 100 \r\n" VIA FTC("1 OPTIONS") "\r\n", NULL },
-	{ "no phrase", "SIP/2.0 100\r\n" VIA FTC("1 OPTIONS") "\r\n", NULL },
-	{ "bytes after the body", OK "Content-Length: 2\r\n\r\nabINVITE sip:x SIP/2.0\r\n", NULL },
-	{ "leading zeros", OK "Content-Length: 0000000000000000000\r\nMax-Forwards: 007\r\n\r\n", NULL },
-	{ "empty header", OK "Subject:\r\nSupported: \r\n\r\n", NULL },
-	{ "hash in user", "OPTIONS sip:*98#@d SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", NULL },
-	{ "huge Expires", OK "Expires: 1000000000000000000\r\n\r\n", NULL },
+    {"plain", OK "\r\n", NULL},
+    {"line feeds only",
+        "OPTIONS sip:c@d SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\nFrom: <sip:a@b>;tag=1\nTo: <sip:c@d>\nCall-ID: "
+        "x\n"
+        "CSeq: 1 OPTIONS\n\n",
+        NULL},
+    {"leading CRLF", "\r\n\r\n" OK "\r\n", NULL},
+    {"compact names",
+        "OPTIONS sip:c@d SIP/2.0\r\nv: SIP/2.0/UDP h;branch=z9hG4bKa\r\nf:<sip:a@b>;tag=1\r\nt:<sip:c@d>\r\ni:x\r\n"
+        "CSeq:1 OPTIONS\r\nl:0\r\n\r\n",
+        NULL},
+    {"blanks and folds",
+        "INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0\r\nTO :\r\n sip:vivekg@chair-dnrc.example.com ; "
+        "  tag    = 1918181833n\r\n"
+        "from   : \"J Rosenberg \\\\\\\"\"       <sip:jdrosen@example.com>\r\n  ;\r\n  tag = 98asjd8\r\nMaX-fOrWaRdS: "
+        "0068\r\n"
+        "Call-ID: wsinv.ndaksdj@192.0.2.1\r\nContent-Length   : 4\r\ncseq: 0009\r\n  INVITE\r\n"
+        "Via  : SIP  /   2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw\r\ns :\r\nNewFangledHeader:   newfangled "
+        "value\r\n continued\r\n"
+        "v:  SIP  / 2.0  / TCP     spindle.example.com   ;\r\n  branch  =   z9hG4bK9ikj8  ,\r\n SIP  /    2.0   / UDP  "
+        "192.168.255.111   ; branch=\r\n"
+        " z9hG4bK30239\r\nm:\"Quoted string \\\"\\\"\" <sip:jdrosen@example.com> ; newparam =\r\n      newvalue ;\r\n  "
+        "secondparam ; q = 0.33\r\n\r\nv=0\n",
+        NULL},
+    {"odd method and user",
+        "!interesting-Method0123456789_*+`.%indeed'~ "
+        "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)"
+        "@example.com SIP/2.0\r\nVia: SIP/2.0/TCP host1.example.com;branch=z9hG4bK-.!%66*_+`'~\r\n"
+        "To: \"BEL:\\\x07 DEL:\\\x7f\" <sip:1_unusual.URI~@example.com>\r\n"
+        "From: token1~` token2'+_ token3*%!.- "
+        "<sip:mundane@example.com>;fromParam''~+*_!.-%=\"work\";tag=_token~1'+`*%!-.\r\n"
+        "Call-ID: intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{\r\nCSeq: 139122385 "
+        "!interesting-Method0123456789_*+`.%indeed'~\r\nMax-Forwards: 255\r\n\r\n",
+        NULL},
+    {"escaped user",
+        "INVITE sip:sips%3Auser%40example.com@example.net SIP/2.0\r\n" VIA "To: sip:%75se%72@example.com\r\n"
+        "From: <sip:I%20have%20spaces@example.net>;tag=938\r\nCall-ID: e\r\nCSeq: 1 INVITE\r\n\r\n",
+        NULL},
+    {"semicolon in user", "OPTIONS sip:user;par=u%40example.net@example.com SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n",
+        NULL},
+    {"no blank before <",
+        "OPTIONS sip:c@d SIP/2.0\r\n" VIA
+        "From: caller<sip:a@b>;tag=3\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n",
+        NULL},
+    {"unknown transport",
+        "OPTIONS sip:c@d SIP/2.0\r\nVia: SIP/2.0/UNKNOWN t6.example.com;branch=z9hG4bKa, SIP/2.0/SCTP x\r\n" FTC(
+            "1 OPTIONS") "\r\n",
+        NULL},
+    {"unknown scheme", "OPTIONS nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n",
+        NULL},
+    {"tel",
+        "INVITE tel:+358-555-1234567;phone-context=x SIP/2.0\r\n" VIA
+        "From: <tel:5551234>;tag=1\r\nTo: <tel:+1(555)123>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n",
+        NULL},
+    {"IPv6",
+        "OPTIONS sip:a@[2001:db8::10]:5070 SIP/2.0\r\nVia: SIP/2.0/UDP "
+        "[2001:db8::9:1]:6000;received=[2001:db8::9:255];branch=z9hG4bKa\r\n" FTC("1 OPTIONS") "\r\n",
+        NULL},
+    {"no branch",
+        "OPTIONS sip:c@d SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: sip:a@b\r\nTo: sip:c@d\r\nCall-ID: x\r\nCSeq: 1 "
+        "OPTIONS\r\n\r\n",
+        NULL},
+    {"response", "SIP/2.0 200 OK\r\n" VIA FTC("1 OPTIONS") "\r\n", NULL},
+    {"UTF-8 phrase", "SIP/2.0 200 = 2**3 * 5**2 \xd0\xbd\xd0\xbe\r\n" VIA FTC("1 OPTIONS") "\r\n", NULL},
+    {"empty phrase", "SIP/2.0 100 \r\n" VIA FTC("1 OPTIONS") "\r\n", NULL},
+    {"no phrase", "SIP/2.0 100\r\n" VIA FTC("1 OPTIONS") "\r\n", NULL},
+    {"bytes after the body", OK "Content-Length: 2\r\n\r\nabINVITE sip:x SIP/2.0\r\n", NULL},
+    {"leading zeros", OK "Content-Length: 0000000000000000000\r\nMax-Forwards: 007\r\n\r\n", NULL},
+    {"empty header", OK "Subject:\r\nSupported: \r\n\r\n", NULL},
+    {"hash in user", "OPTIONS sip:*98#@d SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", NULL},
+    {"huge Expires", OK "Expires: 1000000000000000000\r\n\r\n", NULL},
 
-	{ "nothing", "", "Empty Message" },
-	{ "no end of head", OK, "Incomplete Message" },
-	{ "cut", "OPTIONS sip:c@d SIP/2.0\r\nVia: SIP/2.0", "Incomplete Message" },
-	{ "no request line", "\r\nOPTIONS\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request Line" },
-	{ "two blanks", "OPTIONS  sip:c@d SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request Line" },
-	{ "trailing blanks", "OPTIONS sip:c@d SIP/2.0  \r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request Line" },
-	{ "angle brackets", "OPTIONS <sip:c@d> SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request URI" },
-	{ "blank in uri", "OPTIONS sip:c@d; lr SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request Line" },
-	{ "bad escape", "OPTIONS sip:c%4@d SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request URI" },
-	{ "bad port", "OPTIONS sip:c@d:65536 SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request URI" },
-	{ "no host", "OPTIONS sip:c@ SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request URI" },
-	{ "version", "OPTIONS sip:c@d SIP/7.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Version Not Supported" },
-	{ "other protocol", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "Bad Request Line" },
-	{ "code too large", "SIP/2.0 4294967301 better not\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Status Line" },
-	{ "code 700", "SIP/2.0 700 x\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Status Line" },
-	{ "code 099", "SIP/2.0 099 x\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Status Line" },
-	{ "method mismatch", "OPTIONS sip:c@d SIP/2.0\r\n" VIA FTC("1 INVITE") "\r\n", "CSeq Method Mismatch" },
-	{ "CSeq too large", "OPTIONS sip:c@d SIP/2.0\r\n" VIA FTC("36893488147419103232 OPTIONS") "\r\n", "Bad CSeq" },
-	{ "CSeq without method", "OPTIONS sip:c@d SIP/2.0\r\n" VIA FTC("1") "\r\n", "Bad CSeq" },
-	{ "no Via", "OPTIONS sip:c@d SIP/2.0\r\n" FTC("1 OPTIONS") "\r\n", "Missing Via" },
-	{ "no From", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "To: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n", "Missing From" },
-	{ "no To", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "From: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n", "Missing To" },
-	{ "no Call-ID", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "From: <sip:c@d>\r\nTo: <sip:c@d>\r\nCSeq: 1 OPTIONS\r\n\r\n", "Missing Call-ID" },
-	{ "blank in Call-ID", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "From: <sip:c@d>\r\nTo: <sip:c@d>\r\nCall-ID: a b\r\nCSeq: 1 OPTIONS\r\n\r\n", "Bad Call-ID" },
-	{ "open quote", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "To: \"Mr. J. User <sip:j@e>\r\nFrom: <sip:a@b>;tag=1\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n", "Bad To" },
-	{ "comma in display", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "From: Bell, A <sip:a@b>;tag=4\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n", "Bad From" },
-	{ "blank in <>", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "To: \"W\" < sip:w@e >\r\nFrom: <sip:a@b>;tag=1\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n", "Bad To" },
-	{ "star in From", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "From: *\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n", "Bad From" },
-	{ "empty parameters in Via", "OPTIONS sip:c@d SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.15;;,;,,\r\n" FTC("1 OPTIONS") "\r\n", "Bad Via" },
-	{ "Via port", "OPTIONS sip:c@d SIP/2.0\r\nVia: SIP/2.0/UDP h:x;branch=z9hG4bKa\r\n" FTC("1 OPTIONS") "\r\n", "Bad Via" },
-	{ "Max-Forwards", OK "Max-Forwards: 300\r\n\r\n", "Bad Max-Forwards" },
-	{ "negative length", OK "Content-Length: -999\r\n\r\n", "Bad Content-Length" },
-	{ "length too large", OK "Content-Length: 9999\r\n\r\nabc", "Content-Length Mismatch" },
-	{ "length overflow", OK "Content-Length: 18446744073709551617\r\n\r\nabc", "Bad Content-Length" },
-	{ "two lengths", OK "Content-Length: 0\r\nl: 1\r\n\r\na", "Duplicate Content-Length" },
-	{ "two Froms", OK "f: <sip:x@y>\r\n\r\n", "Duplicate From" },
-	{ "two CSeqs", OK "CSEQ: 1 OPTIONS\r\n\r\n", "Duplicate CSeq" },
-	{ "two Call-IDs", OK "Call-ID: y\r\n\r\n", "Duplicate Call-ID" },
-	{ "no colon", OK "Subject\r\n\r\n", "Bad Header Line" },
-	{ "empty name", OK ": x\r\n\r\n", "Bad Header Line" },
+    {"nothing", "", "Empty Message"},
+    {"no end of head", OK, "Incomplete Message"},
+    {"cut", "OPTIONS sip:c@d SIP/2.0\r\nVia: SIP/2.0", "Incomplete Message"},
+    {"no request line", "\r\nOPTIONS\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request Line"},
+    {"two blanks", "OPTIONS  sip:c@d SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request Line"},
+    {"trailing blanks", "OPTIONS sip:c@d SIP/2.0  \r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request Line"},
+    {"angle brackets", "OPTIONS <sip:c@d> SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request URI"},
+    {"blank in uri", "OPTIONS sip:c@d; lr SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request Line"},
+    {"bad escape", "OPTIONS sip:c%4@d SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request URI"},
+    {"bad port", "OPTIONS sip:c@d:65536 SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request URI"},
+    {"no host", "OPTIONS sip:c@ SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Request URI"},
+    {"version", "OPTIONS sip:c@d SIP/7.0\r\n" VIA FTC("1 OPTIONS") "\r\n", "Version Not Supported"},
+    {"other protocol", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "Bad Request Line"},
+    {"code too large", "SIP/2.0 4294967301 better not\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Status Line"},
+    {"code 700", "SIP/2.0 700 x\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Status Line"},
+    {"code 099", "SIP/2.0 099 x\r\n" VIA FTC("1 OPTIONS") "\r\n", "Bad Status Line"},
+    {"method mismatch", "OPTIONS sip:c@d SIP/2.0\r\n" VIA FTC("1 INVITE") "\r\n", "CSeq Method Mismatch"},
+    {"CSeq too large", "OPTIONS sip:c@d SIP/2.0\r\n" VIA FTC("36893488147419103232 OPTIONS") "\r\n", "Bad CSeq"},
+    {"CSeq without method", "OPTIONS sip:c@d SIP/2.0\r\n" VIA FTC("1") "\r\n", "Bad CSeq"},
+    {"no Via", "OPTIONS sip:c@d SIP/2.0\r\n" FTC("1 OPTIONS") "\r\n", "Missing Via"},
+    {"no From", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "To: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n",
+        "Missing From"},
+    {"no To", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "From: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n",
+        "Missing To"},
+    {"no Call-ID", "OPTIONS sip:c@d SIP/2.0\r\n" VIA "From: <sip:c@d>\r\nTo: <sip:c@d>\r\nCSeq: 1 OPTIONS\r\n\r\n",
+        "Missing Call-ID"},
+    {"blank in Call-ID",
+        "OPTIONS sip:c@d SIP/2.0\r\n" VIA "From: <sip:c@d>\r\nTo: <sip:c@d>\r\nCall-ID: a b\r\nCSeq: 1 OPTIONS\r\n\r\n",
+        "Bad Call-ID"},
+    {"open quote",
+        "OPTIONS sip:c@d SIP/2.0\r\n" VIA
+        "To: \"Mr. J. User <sip:j@e>\r\nFrom: <sip:a@b>;tag=1\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n",
+        "Bad To"},
+    {"comma in display",
+        "OPTIONS sip:c@d SIP/2.0\r\n" VIA
+        "From: Bell, A <sip:a@b>;tag=4\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n",
+        "Bad From"},
+    {"blank in <>",
+        "OPTIONS sip:c@d SIP/2.0\r\n" VIA
+        "To: \"W\" < sip:w@e >\r\nFrom: <sip:a@b>;tag=1\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n",
+        "Bad To"},
+    {"star in From",
+        "OPTIONS sip:c@d SIP/2.0\r\n" VIA "From: *\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n",
+        "Bad From"},
+    {"empty parameters in Via",
+        "OPTIONS sip:c@d SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.15;;,;,,\r\n" FTC("1 OPTIONS") "\r\n", "Bad Via"},
+    {"Via port", "OPTIONS sip:c@d SIP/2.0\r\nVia: SIP/2.0/UDP h:x;branch=z9hG4bKa\r\n" FTC("1 OPTIONS") "\r\n",
+        "Bad Via"},
+    {"Max-Forwards", OK "Max-Forwards: 300\r\n\r\n", "Bad Max-Forwards"},
+    {"negative length", OK "Content-Length: -999\r\n\r\n", "Bad Content-Length"},
+    {"length too large", OK "Content-Length: 9999\r\n\r\nabc", "Content-Length Mismatch"},
+    {"length overflow", OK "Content-Length: 18446744073709551617\r\n\r\nabc", "Bad Content-Length"},
+    {"two lengths", OK "Content-Length: 0\r\nl: 1\r\n\r\na", "Duplicate Content-Length"},
+    {"two Froms", OK "f: <sip:x@y>\r\n\r\n", "Duplicate From"},
+    {"two CSeqs", OK "CSEQ: 1 OPTIONS\r\n\r\n", "Duplicate CSeq"},
+    {"two Call-IDs", OK "Call-ID: y\r\n\r\n", "Duplicate Call-ID"},
+    {"no colon", OK "Subject\r\n\r\n", "Bad Header Line"},
+    {"empty name", OK ": x\r\n\r\n", "Bad Header Line"},
 };
 
 static int parse(struct sip_msg *m, const char *text)
@@ -163,8 +214,8 @@ static int test_fields(void)
 	for (size_t i = 0; i < m.hdr_count; i++)
 		EXPECT(sip_is_value(m.hdrs[i].value));
 	EXPECT(sv_is(sip_msg_value_named(&m, "newfangledheader"), "newfangled value   continued") ||
-	    sv_is(sip_msg_value_named(&m, "newfangledheader"), "newfangled value  continued") ||
-	    sv_starts(sip_msg_value_named(&m, "newfangledheader"), SV("newfangled value ")));
+	       sv_is(sip_msg_value_named(&m, "newfangledheader"), "newfangled value  continued") ||
+	       sv_starts(sip_msg_value_named(&m, "newfangledheader"), SV("newfangled value ")));
 	return 0;
 }
 
@@ -172,10 +223,12 @@ static int test_answerable(void)
 {
 	struct sip_msg m;
 	EXPECT(parse(&m, OK "Content-Length: 9\r\n\r\n") == ST_PARSE && m.is_answerable && m.error_code == 400);
-	EXPECT(parse(&m, "OPTIONS sip:c@d SIP/2.0\r\nVia: nonsense\r\n" FTC("1 OPTIONS") "\r\n") == ST_PARSE && !m.is_answerable);
+	EXPECT(parse(&m, "OPTIONS sip:c@d SIP/2.0\r\nVia: nonsense\r\n" FTC("1 OPTIONS") "\r\n") == ST_PARSE &&
+	       !m.is_answerable);
 	EXPECT(parse(&m, "ACK sip:c@d SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n") == ST_PARSE && !m.is_answerable);
 	EXPECT(parse(&m, "SIP/2.0 200 OK\r\n" FTC("1 OPTIONS") "\r\n") == ST_PARSE && !m.is_answerable);
-	EXPECT(parse(&m, "OPTIONS sip:c@d SIP/9\r\n" VIA FTC("1 OPTIONS") "\r\n") == ST_PARSE && m.is_answerable && m.error_code == 505);
+	EXPECT(parse(&m, "OPTIONS sip:c@d SIP/9\r\n" VIA FTC("1 OPTIONS") "\r\n") == ST_PARSE && m.is_answerable &&
+	       m.error_code == 505);
 	return 0;
 }
 
@@ -252,17 +305,19 @@ static int test_names(void)
 	static const struct {
 		char c;
 		enum sip_hdr_id id;
-	} compact[] = { { 'v', SIP_HDR_VIA }, { 'F', SIP_HDR_FROM }, { 't', SIP_HDR_TO }, { 'i', SIP_HDR_CALL_ID }, { 'm', SIP_HDR_CONTACT },
-		{ 'L', SIP_HDR_CONTENT_LENGTH }, { 'c', SIP_HDR_CONTENT_TYPE }, { 'e', SIP_HDR_CONTENT_ENCODING }, { 'k', SIP_HDR_SUPPORTED },
-		{ 's', SIP_HDR_SUBJECT }, { 'o', SIP_HDR_EVENT }, { 'u', SIP_HDR_ALLOW_EVENTS }, { 'r', SIP_HDR_REFER_TO },
-		{ 'b', SIP_HDR_REFERRED_BY }, { 'x', SIP_HDR_SESSION_EXPIRES }, { 'z', SIP_HDR_OTHER } };
+	} compact[] = {{'v', SIP_HDR_VIA}, {'F', SIP_HDR_FROM}, {'t', SIP_HDR_TO}, {'i', SIP_HDR_CALL_ID},
+	    {'m', SIP_HDR_CONTACT}, {'L', SIP_HDR_CONTENT_LENGTH}, {'c', SIP_HDR_CONTENT_TYPE},
+	    {'e', SIP_HDR_CONTENT_ENCODING}, {'k', SIP_HDR_SUPPORTED}, {'s', SIP_HDR_SUBJECT}, {'o', SIP_HDR_EVENT},
+	    {'u', SIP_HDR_ALLOW_EVENTS}, {'r', SIP_HDR_REFER_TO}, {'b', SIP_HDR_REFERRED_BY},
+	    {'x', SIP_HDR_SESSION_EXPIRES}, {'z', SIP_HDR_OTHER}};
 	for (size_t i = 0; i < sizeof(compact) / sizeof(compact[0]); i++)
-		EXPECT_INT(sip_hdr_id_of((struct sv){ &compact[i].c, 1 }), compact[i].id);
+		EXPECT_INT(sip_hdr_id_of((struct sv){&compact[i].c, 1}), compact[i].id);
 	for (int i = 1; i < SIP_METHOD_COUNT; i++)
 		EXPECT_INT(sip_method_of(sv_of(sip_method_name((enum sip_method)i))), i);
 	EXPECT_INT(sip_method_of(SV("invite")), SIP_NO_METHOD);
 	return 0;
 }
 
-TEST_MAIN({ "table", test_table }, { "fields", test_fields }, { "answerable", test_answerable }, { "bounds", test_too_many_headers },
-    { "dup", test_dup }, { "dup without memory", test_dup_oom, TEST_OOM }, { "names", test_names })
+TEST_MAIN({"table", test_table}, {"fields", test_fields}, {"answerable", test_answerable},
+    {"bounds", test_too_many_headers}, {"dup", test_dup}, {"dup without memory", test_dup_oom, TEST_OOM},
+    {"names", test_names})

@@ -13,32 +13,54 @@ static int test_uri(void)
 		const char *user, *password, *host, *params, *headers;
 		int port, scheme;
 	} cases[] = {
-		{ "sip:alice@atlanta.com", "alice", "", "atlanta.com", "", "", 0, SIP_SCHEME_SIP },
-		{ "sip:alice:secretword@atlanta.com;transport=tcp", "alice", "secretword", "atlanta.com", "transport=tcp", "", 0, SIP_SCHEME_SIP },
-		{ "SIPS:alice@atlanta.com:5061?subject=project%20x&priority=urgent", "alice", "", "atlanta.com", "", "subject=project%20x&priority=urgent", 5061, SIP_SCHEME_SIPS },
-		{ "sip:+1-212-555-1212:1234@gateway.com;user=phone", "+1-212-555-1212", "1234", "gateway.com", "user=phone", "", 0, SIP_SCHEME_SIP },
-		{ "sip:[::1]:5070;lr", "", "", "::1", "lr", "", 5070, SIP_SCHEME_SIP },
-		{ "sip:alice;day=tuesday@atlanta.com", "alice;day=tuesday", "", "atlanta.com", "", "", 0, SIP_SCHEME_SIP },
-		{ "sip:host", "", "", "host", "", "", 0, SIP_SCHEME_SIP },
-		{ "tel:+49-30-123;ext=5", "+49-30-123", "", "", "ext=5", "", 0, SIP_SCHEME_TEL },
-		{ "urn:service:sos", "", "", "", "", "", 0, SIP_SCHEME_OTHER },
-		{ "sip:", NULL }, { "sip", NULL }, { "", NULL }, { ":x", NULL }, { "sip:a@", NULL }, { "sip:@b", NULL }, { "sip:a b@c", NULL },
-		{ "sip:a@b:", NULL }, { "sip:a@b:x", NULL }, { "sip:a@b:70000", NULL }, { "sip:a@[::1", NULL }, { "sip:a@[]", NULL },
-		{ "sip:a@[gg::1]", NULL }, { "sip:a%zz@b", NULL }, { "sip:a%4@b", NULL }, { "sip:a@b;x=\"", NULL }, { "sip:a@b?<", NULL },
-		{ "sip:a@b@c", NULL }, { "sip:a@b>", NULL }, { "tel:", NULL }, { "tel:abcx", NULL }, { "1x:y", NULL },
+	    {"sip:alice@atlanta.com", "alice", "", "atlanta.com", "", "", 0, SIP_SCHEME_SIP},
+	    {"sip:alice:secretword@atlanta.com;transport=tcp", "alice", "secretword", "atlanta.com", "transport=tcp",
+	        "", 0, SIP_SCHEME_SIP},
+	    {"SIPS:alice@atlanta.com:5061?subject=project%20x&priority=urgent", "alice", "", "atlanta.com", "",
+	        "subject=project%20x&priority=urgent", 5061, SIP_SCHEME_SIPS},
+	    {"sip:+1-212-555-1212:1234@gateway.com;user=phone", "+1-212-555-1212", "1234", "gateway.com", "user=phone",
+	        "", 0, SIP_SCHEME_SIP},
+	    {"sip:[::1]:5070;lr", "", "", "::1", "lr", "", 5070, SIP_SCHEME_SIP},
+	    {"sip:alice;day=tuesday@atlanta.com", "alice;day=tuesday", "", "atlanta.com", "", "", 0, SIP_SCHEME_SIP},
+	    {"sip:host", "", "", "host", "", "", 0, SIP_SCHEME_SIP},
+	    {"tel:+49-30-123;ext=5", "+49-30-123", "", "", "ext=5", "", 0, SIP_SCHEME_TEL},
+	    {"urn:service:sos", "", "", "", "", "", 0, SIP_SCHEME_OTHER},
+	    {"sip:", NULL},
+	    {"sip", NULL},
+	    {"", NULL},
+	    {":x", NULL},
+	    {"sip:a@", NULL},
+	    {"sip:@b", NULL},
+	    {"sip:a b@c", NULL},
+	    {"sip:a@b:", NULL},
+	    {"sip:a@b:x", NULL},
+	    {"sip:a@b:70000", NULL},
+	    {"sip:a@[::1", NULL},
+	    {"sip:a@[]", NULL},
+	    {"sip:a@[gg::1]", NULL},
+	    {"sip:a%zz@b", NULL},
+	    {"sip:a%4@b", NULL},
+	    {"sip:a@b;x=\"", NULL},
+	    {"sip:a@b?<", NULL},
+	    {"sip:a@b@c", NULL},
+	    {"sip:a@b>", NULL},
+	    {"tel:", NULL},
+	    {"tel:abcx", NULL},
+	    {"1x:y", NULL},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct sip_uri u = { 0 };
+		struct sip_uri u = {0};
 		size_t n = strlen(cases[i].text);
 		char *exact = malloc(n + !n);
 		memcpy(exact, cases[i].text, n);
-		int st = sip_uri_parse(&u, (struct sv){ exact, n });
+		int st = sip_uri_parse(&u, (struct sv){exact, n});
 		if ((st == 0) != (cases[i].user != NULL)) {
 			test_fail(__FILE__, __LINE__, "%s: %d", cases[i].text, st);
 			return -1;
 		}
 		if (!st) {
-			EXPECT(sv_is(u.user, cases[i].user) && sv_is(u.password, cases[i].password) && sv_is(u.host, cases[i].host));
+			EXPECT(sv_is(u.user, cases[i].user) && sv_is(u.password, cases[i].password) &&
+			       sv_is(u.host, cases[i].host));
 			EXPECT(sv_is(u.params, cases[i].params) && sv_is(u.headers, cases[i].headers));
 			EXPECT_INT(u.port, cases[i].port);
 			EXPECT_INT(u.scheme, cases[i].scheme);
@@ -53,19 +75,22 @@ static int test_uri_eq(void)
 	static const struct {
 		const char *a, *b;
 		bool want;
-	} cases[] = { /* RFC 3261 19.1.4 */
-		{ "sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp", true },
-		{ "sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5", true },
-		{ "sip:carol@chicago.com", "sip:carol@chicago.com;security=on", true },
-		{ "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com", "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com", true },
-		{ "sip:alice@atlanta.com?subject=project%20x&priority=urgent", "sip:alice@atlanta.com?priority=urgent&subject=project%20x", true },
-		{ "SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP", false },
-		{ "sip:bob@biloxi.com", "sip:bob@biloxi.com:5060", false },
-		{ "sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp", false },
-		{ "sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp", false },
-		{ "sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off", false },
-		{ "sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting", false },
-		{ "sip:a@b", "sips:a@b", false },
+	} cases[] = {
+	    /* RFC 3261 19.1.4 */
+	    {"sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp", true},
+	    {"sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5", true},
+	    {"sip:carol@chicago.com", "sip:carol@chicago.com;security=on", true},
+	    {"sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+	        "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com", true},
+	    {"sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+	        "sip:alice@atlanta.com?priority=urgent&subject=project%20x", true},
+	    {"SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP", false},
+	    {"sip:bob@biloxi.com", "sip:bob@biloxi.com:5060", false},
+	    {"sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp", false},
+	    {"sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp", false},
+	    {"sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off", false},
+	    {"sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting", false},
+	    {"sip:a@b", "sips:a@b", false},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct sip_uri a, b;
@@ -94,8 +119,9 @@ static int test_nameaddr(void)
 	EXPECT(sv_is(na.params, "transport=tcp"));
 	EXPECT_INT(sip_nameaddr_parse(&na, SV("*")), 0);
 	EXPECT(na.is_star);
-	static const char *const bad[] = { "", " ", "<>", "<sip:a@b", "sip:a@b>", "\"x\" sip:a@b", "\"x <sip:a@b>", "<sip:a@b>;;", "<sip:a@b>;", "<sip:a@b>x",
-		"<sip:a@b>;=1", "sip:a@b?x=y", "<sip:a@b>;tag=\"x", "a\"b\" <sip:a@b>" };
+	static const char *const bad[] = {"", " ", "<>", "<sip:a@b", "sip:a@b>", "\"x\" sip:a@b", "\"x <sip:a@b>",
+	    "<sip:a@b>;;", "<sip:a@b>;", "<sip:a@b>x", "<sip:a@b>;=1", "sip:a@b?x=y", "<sip:a@b>;tag=\"x",
+	    "a\"b\" <sip:a@b>"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (!sip_nameaddr_parse(&na, sv_of(bad[i]))) {
 			test_fail(__FILE__, __LINE__, "%s parses", bad[i]);
@@ -104,7 +130,8 @@ static int test_nameaddr(void)
 	static const struct {
 		const char *text;
 		int q;
-	} qs[] = { { "1", 1000 }, { "0", 0 }, { "0.5", 500 }, { "0.123", 123 }, { "1.000", 1000 }, { "2", 1000 }, { "0.1234", 1000 }, { "x", 1000 }, { "", 1000 } };
+	} qs[] = {{"1", 1000}, {"0", 0}, {"0.5", 500}, {"0.123", 123}, {"1.000", 1000}, {"2", 1000}, {"0.1234", 1000},
+	    {"x", 1000}, {"", 1000}};
 	for (size_t i = 0; i < sizeof(qs) / sizeof(qs[0]); i++) {
 		char text[64];
 		snprintf(text, sizeof(text), "<sip:a@b>;q=%s", qs[i].text);
@@ -126,7 +153,7 @@ static int test_lists(void)
 	EXPECT(sip_list_next(&it) && sv_is(it.item, "<sip:z@h>"));
 	EXPECT(sip_list_next(&it) && sv_is(it.item, "c"));
 	EXPECT(!sip_list_next(&it) && !it.is_bad);
-	static const char *const bad[] = { ",a", "a,,b", "\"a", "<a", " ," };
+	static const char *const bad[] = {",a", "a,,b", "\"a", "<a", " ,"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		sip_list_start_value(&it, sv_of(bad[i]));
 		while (sip_list_next(&it))
@@ -139,13 +166,16 @@ static int test_lists(void)
 static int test_auth(void)
 {
 	struct sip_auth a;
-	EXPECT_INT(sip_auth_parse(&a, SV("Digest username=\"bob\",realm=\"b.com\" , nonce=\"n\", uri=\"sip:b.com\",\r\n qop=auth, nc=00000001, cnonce=\"0a\", response=\"ff\", opaque=\"\"")), 0);
+	EXPECT_INT(
+	    sip_auth_parse(&a, SV("Digest username=\"bob\",realm=\"b.com\" , nonce=\"n\", uri=\"sip:b.com\",\r\n "
+	                          "qop=auth, nc=00000001, cnonce=\"0a\", response=\"ff\", opaque=\"\"")),
+	    0);
 	EXPECT(sv_is(a.username, "bob") && sv_is(a.realm, "b.com") && sv_is(a.nonce, "n") && sv_is(a.uri, "sip:b.com"));
 	EXPECT(sv_is(a.qop, "auth") && sv_is(a.nc, "00000001") && sv_is(a.cnonce, "0a") && sv_is(a.response, "ff"));
 	EXPECT(a.opaque.p && !a.opaque.n);
 	EXPECT_INT(sip_auth_parse(&a, SV("Basic dTpw")), ST_UNSUPPORTED);
-	static const char *const bad[] = { "", "Digest", "Digest ,", "Digest realm", "Digest realm=\"x", "Digest realm=\"a\", realm=\"b\"", "Digest realm=\"a\" nonce=\"b\"",
-		"Digest realm=\"a\",," };
+	static const char *const bad[] = {"", "Digest", "Digest ,", "Digest realm", "Digest realm=\"x",
+	    "Digest realm=\"a\", realm=\"b\"", "Digest realm=\"a\" nonce=\"b\"", "Digest realm=\"a\",,"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (sip_auth_parse(&a, sv_of(bad[i])) != ST_PARSE) {
 			test_fail(__FILE__, __LINE__, "%s parses", bad[i]);
@@ -179,11 +209,11 @@ static int test_frames(void)
 	EXPECT(!f.is_ping && !f.skip);
 	static const struct {
 		const char *text, *why;
-	} bad[] = { { "OPTIONS sip:a SIP/2.0\r\nX: y\r\n\r\n", "Missing Or Bad Content-Length" },
-		{ "OPTIONS sip:a SIP/2.0\r\nContent-Length: 1\r\nl: 1\r\n\r\nx", "Missing Or Bad Content-Length" },
-		{ "OPTIONS sip:a SIP/2.0\r\nContent-Length: -1\r\n\r\n", "Missing Or Bad Content-Length" },
-		{ "OPTIONS sip:a SIP/2.0\r\nContent-Length: 99999999999999999999\r\n\r\n", "Missing Or Bad Content-Length" },
-		{ "OPTIONS sip:a SIP/2.0\r\nContent-Length: 101\r\n\r\n", "Body Too Large" } };
+	} bad[] = {{"OPTIONS sip:a SIP/2.0\r\nX: y\r\n\r\n", "Missing Or Bad Content-Length"},
+	    {"OPTIONS sip:a SIP/2.0\r\nContent-Length: 1\r\nl: 1\r\n\r\nx", "Missing Or Bad Content-Length"},
+	    {"OPTIONS sip:a SIP/2.0\r\nContent-Length: -1\r\n\r\n", "Missing Or Bad Content-Length"},
+	    {"OPTIONS sip:a SIP/2.0\r\nContent-Length: 99999999999999999999\r\n\r\n", "Missing Or Bad Content-Length"},
+	    {"OPTIONS sip:a SIP/2.0\r\nContent-Length: 101\r\n\r\n", "Body Too Large"}};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		why = NULL;
 		EXPECT_INT(sip_frame_next(&f, bad[i].text, strlen(bad[i].text), 100, &why), ST_PARSE);
@@ -207,8 +237,9 @@ static int test_build(void)
 	sip_put_lines(&b, "A: 1\nnonsense\r\n folded\r\nB:2\r\n: x\r\nC : 3");
 	sip_put_nameaddr(&b, SV("say \"x\\\""), SV("sip:a@b"));
 	sip_put_body(&b, SV("a/b"), SV("xy"));
-	EXPECT_STR(b.p, "INFO sip:a@b  X: y SIP/2.0\r\nSubject: a  Evil: 1\r\nN: 4294967295\r\nA: 1\r\nB:2\r\nC : 3\r\n\"say \\\"x\\\\\\\"\" <sip:a@b>"
-			"Content-Type: a/b\r\nContent-Length: 2\r\n\r\nxy");
+	EXPECT_STR(b.p, "INFO sip:a@b  X: y SIP/2.0\r\nSubject: a  Evil: 1\r\nN: 4294967295\r\nA: 1\r\nB:2\r\nC : "
+	                "3\r\n\"say \\\"x\\\\\\\"\" <sip:a@b>"
+	                "Content-Type: a/b\r\nContent-Length: 2\r\n\r\nxy");
 	buf_clear(&b);
 	sip_put_status_line(&b, 486, SV_NONE);
 	sip_put_status_line(&b, 499, SV("Own"));
@@ -228,5 +259,5 @@ static int test_build(void)
 	return 0;
 }
 
-TEST_MAIN({ "uri", test_uri }, { "uri equality", test_uri_eq }, { "name-addr", test_nameaddr }, { "lists", test_lists }, { "credentials", test_auth },
-    { "frames", test_frames }, { "build", test_build })
+TEST_MAIN({"uri", test_uri}, {"uri equality", test_uri_eq}, {"name-addr", test_nameaddr}, {"lists", test_lists},
+    {"credentials", test_auth}, {"frames", test_frames}, {"build", test_build})
