@@ -340,8 +340,113 @@ static int test_oom(void)
 	return 0;
 }
 
+/* ---- against what FreeSWITCH answered in recorded calls ---- */
+
+struct scene {
+	struct sdp_running running;
+	struct buf ours, theirs;
+	int compared;
+};
+/* The text of one message's body with the numbers that differ from run to run taken over from the recording. */
+static int compare(struct scene *z, struct sv offer, struct sv recorded)
+{
+	struct sdp_codecs prefs;
+	struct sdp_plan plan;
+	struct sdp *s = NULL;
+	uint64_t id = 0, version = 0;
+	bool is_same;
+
+	EXPECT_INT(sdp_parse_new(recorded, &s), ST_OK);
+	sv_u64(s->origin_id, &id);
+	sv_u64(s->origin_version, &version);
+	sdp_codecs_parse(SV("OPUS,G722,PCMU,PCMA,H264,VP8"), &prefs, NULL, NULL);
+	{
+		struct sdp_policy p = {.prefs = &prefs,
+		    .host = s->conn.host,
+		    .port = s->media_count ? s->media[0].port : 0,
+		    .dir = SDP_SENDRECV,
+		    .session_id = id};
+		buf_clear(&z->ours);
+		EXPECT_INT(sdp_answer_make(offer, &p, &z->running, &plan, &z->ours), ST_OK);
+	}
+	is_same = sv_eq(buf_sv(&z->ours), recorded);
+	if (!is_same)
+		test_fail(__FILE__, __LINE__, "ours:\n%.*s\nrecorded:\n%.*s", SVF(buf_sv(&z->ours)), SVF(recorded));
+	mem_free(s);
+	z->compared++;
+	return is_same ? 0 : -1;
+}
+/* Walks the recording of one phone: each INVITE it sends with a body, then the 200 it receives. */
+static int walk_scene(struct scene *z, struct sv text, const char *who)
+{
+	struct sv line, offer = SV_NONE;
+	char sends[64], receives[64];
+	bool is_invite = false, is_ok = false;
+	int where = 0; /* 1 = the phone sends, 2 = it receives */
+
+	snprintf(sends, sizeof(sends), "(%s sends)", who);
+	snprintf(receives, sizeof(receives), "(%s receives)", who);
+	while (text.n) {
+		sv_split(text, '\n', &line, &text);
+		if (sv_starts(line, SV("---- "))) {
+			bool is_out = memmem(line.p, line.n, sends, strlen(sends)) != NULL;
+			where = is_out ? 1 : memmem(line.p, line.n, receives, strlen(receives)) ? 2 : 0;
+			sv_split(text, '\n', &line, &text);
+			is_invite = sv_starts(line, SV("INVITE "));
+			is_ok = sv_starts(line, SV("SIP/2.0 200"));
+		} else if (sv_starts(line, SV("v=0"))) {
+			buf_clear(&z->theirs);
+			for (; line.n && !sv_starts(line, SV("----")); sv_split(text, '\n', &line, &text))
+				buf_printf(&z->theirs, "%.*s\r\n", SVF(sv_trim(line)));
+			if (where == 1 && is_invite) {
+				mem_free((void *)(uintptr_t)offer.p);
+				offer = (struct sv){sv_dup(buf_sv(&z->theirs)), z->theirs.n};
+			} else if (where == 2 && is_ok && offer.n && compare(z, offer, buf_sv(&z->theirs))) {
+				mem_free((void *)(uintptr_t)offer.p);
+				return -1;
+			}
+		}
+	}
+	mem_free((void *)(uintptr_t)offer.p);
+	return 0;
+}
+static int test_recorded(void)
+{
+	static const char *const scenes[] = {"hold-resume.txt", "call-caller-hangs-up.txt", "call-callee-hangs-up.txt"};
+	struct buf text;
+
+	if (!test_shared_dir()) {
+		test_skip("no recordings here");
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(scenes); i++) {
+		struct scene z = {0};
+		char path[1024], chunk[4096];
+		size_t n;
+		int rc;
+		FILE *f;
+		snprintf(path, sizeof(path), "%s/golden/sip/%s", test_shared_dir(), scenes[i]);
+		f = fopen(path, "rb");
+		EXPECT(f);
+		buf_init(&text);
+		buf_init(&z.ours);
+		buf_init(&z.theirs);
+		while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+			buf_add(&text, chunk, n);
+		fclose(f);
+		rc = walk_scene(&z, buf_sv(&text), "UA-1000");
+		buf_fini(&text);
+		buf_fini(&z.ours);
+		buf_fini(&z.theirs);
+		if (rc)
+			return -1;
+		EXPECT(z.compared >= (i == 0 ? 3 : 1));
+	}
+	return 0;
+}
+
 TEST_MAIN({"parse status", test_parse_status}, {"parse fields", test_parse_fields}, {"write", test_write},
     {"bounds", test_bounds}, {"hosts", test_hosts}, {"codec strings", test_codec_strings},
     {"codec string more", test_codec_string_more}, {"same codecs", test_same},
     {"failure leaves all", test_failure_leaves_all}, {"plan only", test_plan_only}, {"oom", test_oom, TEST_OOM},
-    {"cases", test_cases})
+    {"cases", test_cases}, {"recorded", test_recorded})
