@@ -1,0 +1,344 @@
+#!/usr/bin/python3
+"""`./dev bench [row ...]`: measures rows a to g on a real Tandem and writes a table (Markdown on standard output) and bench.json
+in the build directory. The switch runs pinned to the first core, all load to the second; the load is our own (bench/load),
+offered by the clock, and every row tells how busy the generator was. docs/performance.md says how to read the table."""
+import atexit
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+os.environ.setdefault("TANDEM_BUILD", str(TOP / "build"))
+sys.path.insert(0, str(TOP / "tests" / "e2e"))
+from tandem import BUILD, SHARED, Tandem, free_port  # noqa: E402
+
+CORES = sorted(os.sched_getaffinity(0))
+SWITCH_CORE, LOAD_CORE = CORES[0], CORES[-1]
+STEP_S = 4          # of load at one rate
+P99_MAX_MS = 500    # slower is not clean
+OWN_CPU_MAX = 0.9   # a generator busier than this measures itself
+HELD_CALLS = 1000
+MEDIA_CALLS = (500, 1000)
+# FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
+FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
+              "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %"}
+
+
+def note(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def pinned(core, call):
+    """Runs call with this process (and so what it starts) on one core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        return call()
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+class Switch(Tandem):
+    """An instance for load: limits raised, two numbers that need no password, one password for all accounts."""
+
+    def __init__(self, flavour="conf"):
+        self.uas_port = free_port()
+        self.where = tempfile.mkdtemp(prefix="tandem-bench-")
+        atexit.register(shutil.rmtree, self.where, True)
+        super().__init__(Path(self.where) / "instance", flavour)
+        if flavour == "conf":
+            self.raise_limits()
+
+    def raise_limits(self):
+        conf = self.root / "conf"
+        p = conf / "autoload_configs/switch.conf.xml"
+        text = re.sub(r'(name="max-sessions" value=)"\d+"', r'\1"100000"', p.read_text())
+        p.write_text(re.sub(r'(name="sessions-per-second" value=)"\d+"', r'\1"100000"', text))
+        p = conf / "passwords.xml"
+        p.write_text(re.sub(r"(password_\d+)=[^\"]+", r"\1=benchword", p.read_text()))
+        (conf / "dialplan/public").mkdir(exist_ok=True)
+        (conf / "dialplan/public/bench.xml").write_text(f"""<include>
+  <extension name="bench_answer">
+    <condition field="destination_number" expression="^5000$">
+      <action application="answer"/>
+      <action application="park"/>
+    </condition>
+  </extension>
+  <extension name="bench_bridge">
+    <condition field="destination_number" expression="^6(\\d+)$">
+      <action application="bridge" data="sofia/external/sip:$1@127.0.0.1:{self.uas_port}"/>
+    </condition>
+  </extension>
+</include>
+""")
+        self.env.update(TANDEM_RTP_START="10000", TANDEM_RTP_END="32000")
+
+    def start(self, timeout=20):
+        pinned(SWITCH_CORE, lambda: super(Switch, self).start(timeout))
+        return self
+
+    def load(self, mode, **options):
+        """Runs the generator to its end and returns what it reports."""
+        p = self.load_begin(mode, **options)
+        out, _ = p.communicate(timeout=120)
+        return json.loads(out)
+
+    def load_begin(self, mode, **options):
+        port = self.sip_port if mode == "register" else self.ext_port
+        number = "5000" if mode == "call" else "6"
+        args = [str(BUILD / "bench/load/bench_load"), mode, "--to", str(port), "--pid", str(self.proc.pid), "--number", number,
+                "--uas-port", str(self.uas_port), "--password", "benchword"]
+        for name, value in options.items():
+            args += ["--" + name.replace("_", "-")] + ([] if value is True else [str(value)])
+        return pinned(LOAD_CORE, lambda: subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+
+    def memory_kb(self):
+        """Resident and proportional set size."""
+        text = Path(f"/proc/{self.proc.pid}/smaps_rollup").read_text()
+        return tuple(int(re.search(rf"^{name}:\s+(\d+) kB", text, re.M).group(1)) for name in ("Rss", "Pss"))
+
+    def cpu_s(self):
+        fields = Path(f"/proc/{self.proc.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def end(self):
+        self.stop(check=False)
+        slow = [line for line in (self.console() + self.log_text).split("\n") if "slow handler" in line]
+        if slow:
+            note(f"  {len(slow)} slow-handler reports, the first: {slow[0]}")
+        shutil.rmtree(self.where, True)
+
+
+def clean(r):
+    return r["failed"] == 0 and r["started"] == r["ok"] and r["setup_p99_ms"] < P99_MAX_MS
+
+
+def tell(r):
+    note(f"  {r['offered_per_s']:8.0f}/s  {'clean' if clean(r) else 'NOT CLEAN'}  p50 {r['setup_p50_ms']:.1f} p99 {r['setup_p99_ms']:.1f} ms  "
+         f"switch {100 * r['switch_cpu']:.0f} % ({r['switch_us_per_ok']:.0f} us each)  load {100 * r['own_cpu']:.0f} %  "
+         f"failed {r['failed']} {r['codes'] or ''} again {r['retransmissions']}")
+
+
+def climb(mode, goal, **options):
+    """The highest rate that is clean: from half the goal up by steps of a third, then two halvings between clean and not clean."""
+    s = Switch().start()
+    try:
+        s.load(mode, rate=goal / 10, seconds=1, **options)  # warm: pages, regexes, registrations
+        tried = []
+
+        def run(rate):
+            r = s.load(mode, rate=int(rate), seconds=STEP_S, **options)
+            s.wait_calls(0)
+            r["rss_kb"] = s.memory_kb()[0]
+            tried.append(r)
+            tell(r)
+            return clean(r) and r["own_cpu"] < OWN_CPU_MAX
+
+        low, high = 0, None
+        rate = goal / 2
+        while high is None and len(tried) < 9:
+            if run(rate) or run(rate):  # once more: one bad moment of the machine is not a limit
+                low, rate = rate, rate * 4 / 3
+            else:
+                high = rate
+        while low == 0 and len(tried) < 12:
+            rate /= 2
+            if run(rate):
+                low = rate
+            else:
+                high = rate
+        for _ in range(2):
+            rate = (low + high) / 2 if high else low
+            if high and run(rate):
+                low = rate
+            else:
+                high = rate
+        good = [r for r in tried if clean(r)]
+        if not good:
+            return {"rate": 0, "steps": tried}
+        best = max(good, key=lambda r: r["offered_per_s"])
+        return {"rate": best["offered_per_s"], "best": best, "steps": tried,
+                "cpu_us": statistics.median(r["switch_us_per_ok"] for r in good),
+                "is_load_saturated": any(r["own_cpu"] >= OWN_CPU_MAX for r in tried)}
+    finally:
+        s.end()
+
+
+def rate_row(key, what, mode, goal, **options):
+    r = climb(mode, goal, **options)
+    if not r["rate"]:
+        return {"key": key, "what": what, "value": "no clean rate found", "goal": f"{goal:,}/s", "met": False, "data": r}
+    b = r["best"]
+    text = (f"{r['rate']:,.0f}/s ({r['cpu_us']:.0f} us CPU each; at that rate p50 {b['setup_p50_ms']:.1f} ms, p99 {b['setup_p99_ms']:.1f} ms, "
+            f"switch {100 * b['switch_cpu']:.0f} %, load {100 * b['own_cpu']:.0f} %)")
+    if r["is_load_saturated"]:
+        text += ", **the generator was saturated**"
+    return {"key": key, "what": what, "value": text, "goal": f"{goal:,}/s", "met": r["rate"] >= goal, "data": r}
+
+
+def row_a():
+    return rate_row("a", "REGISTER with digest (401, 200), 20 users", "register", 4000)
+
+
+def row_b():
+    return rate_row("b", "answered and hung-up calls, UDP, no authentication", "call", 2000)
+
+
+def row_c():
+    return rate_row("c", "bridged calls A->B2BUA->B, no media", "bridge", 800)
+
+
+def row_d():
+    out = subprocess.run([str(BUILD / "bench/relay/bench_relay"), "1000", "4", "2"], stdout=subprocess.PIPE, text=True, check=True)
+    r = json.loads(out.stdout)
+    note("  " + out.stdout.strip())
+    value = (f"{r['ratio']:.2f} ({r['room']['cpu_ns_per_packet']:.0f} ns against {r['bare']['cpu_ns_per_packet']:.0f} ns a packet, "
+             f"{r['streams']} streams, {r['packets_per_s']:,} packets/s)")
+    return {"key": "d", "what": "CPU per relayed RTP packet, ratio to a bare loop", "value": value, "goal": "1.6",
+            "met": r["ratio"] <= 1.6, "data": r}
+
+
+def row_e():
+    s = Switch().start()
+    results = []
+    try:
+        for calls in MEDIA_CALLS:
+            r = s.load("media", calls=calls, rate=200, seconds=6)
+            s.wait_calls(0)
+            r["calls"] = calls
+            r["lost"] = 1 - r["media_received"] / max(r["media_sent"], 1)
+            r["cpu_us_per_packet"] = r["switch_cpu"] * r["seconds"] * 1e6 / max(r["media_received"], 1)
+            results.append(r)
+            note(f"  {calls} calls: p50 {r['delay_p50_ms']:.3f} p99 {r['delay_p99_ms']:.3f} max {r['delay_max_ms']:.1f} ms, lost {100 * r['lost']:.3f} %, "
+                 f"switch {100 * r['switch_cpu']:.0f} %, load {100 * r['own_cpu']:.0f} %, failed {r['failed']} {r['codes'] or ''}")
+    finally:
+        s.end()
+    value = "; ".join(f"{r['calls']} calls: {r['delay_p50_ms']:.2f} / {r['delay_p99_ms']:.2f} ms, {100 * r['lost']:.2f} % lost, "
+                      f"switch {100 * r['switch_cpu']:.0f} %" for r in results)
+    first = results[0]
+    return {"key": "e", "what": "delay of a relayed packet, p50 / p99", "value": value, "goal": "p99 < 3 ms at 500 calls",
+            "met": first["failed"] == 0 and first["delay_p99_ms"] < 3 and first["lost"] < 0.001, "data": results}
+
+
+def row_f():
+    s = Switch().start()
+    try:
+        s.load("bridge", rate=100, seconds=0.5)  # what is made once is no call's memory
+        before = s.memory_kb()
+        p = s.load_begin("bridge", rate=200, calls=HELD_CALLS, keep=True)
+        ready, _, _ = select.select([p.stdout], [], [], 60)
+        up = int(p.stdout.readline().split()[1]) if ready else 0
+        time.sleep(1)  # sockets are open, timers of the set-up are over
+        during = s.memory_kb()
+        out, _ = p.communicate("hang up\n", timeout=60)
+        load = json.loads(out)
+        s.wait_calls(0)
+        time.sleep(2)
+        after = s.memory_kb()
+    finally:
+        s.end()
+    each = (during[0] - before[0]) / max(up, 1)
+    kept = (after[0] - before[0]) / max(up, 1)
+    note(f"  {up} calls held: RSS {before[0]} -> {during[0]} -> {after[0]} kB, PSS {before[1]} -> {during[1]} -> {after[1]} kB")
+    value = f"{each:.1f} kB ({up} calls held: {before[0] / 1024:.1f} -> {during[0] / 1024:.1f} MB; 2 s after hang-up {after[0] / 1024:.1f} MB, {kept:.1f} kB a call not given back)"
+    return {"key": "f", "what": "memory per bridged call (two legs)", "value": value, "goal": "100 kB", "met": up == HELD_CALLS and each <= 100,
+            "data": {"up": up, "before_kb": before, "during_kb": during, "after_kb": after, "load": load}}
+
+
+def start_once(flavour):
+    """Seconds from exec to the line that says ready."""
+    s = Switch(flavour)
+    args = [str(s.binary), "-nonat", "-nf", "-base", str(s.root)]
+    begin = time.monotonic()
+    s.proc = pinned(SWITCH_CORE, lambda: subprocess.Popen(args, env=s.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                                         stderr=subprocess.STDOUT))
+    seen = b""
+    while b" is ready" not in seen:
+        data = os.read(s.proc.stdout.fileno(), 65536)
+        if not data or time.monotonic() - begin > 20:
+            s.proc.kill()
+            s.proc.wait()
+            raise AssertionError(f"tandem did not become ready:\n{seen.decode(errors='replace')[-2000:]}")
+        seen += data
+    return s, time.monotonic() - begin
+
+
+def row_g():
+    flavour = "vanilla" if (SHARED / "vanilla").is_dir() else "conf"
+    if flavour == "conf":
+        note("  the stock configuration is not there (../shared/vanilla): measuring with conf/")
+    starts = []
+    for i in range(3):
+        s, seconds = start_once(flavour)
+        starts.append(seconds)
+        if i < 2:
+            quit_switch(s)
+    # from here on somebody must read what it prints
+    log = open(s.root / "console.txt", "wb")
+    pump = pinned(LOAD_CORE, lambda: subprocess.Popen(["cat"], stdin=s.proc.stdout, stdout=log))
+    time.sleep(5)
+    rss, pss = s.memory_kb()
+    cpu, begin = s.cpu_s(), time.monotonic()
+    time.sleep(20)
+    cpu = (s.cpu_s() - cpu) / (time.monotonic() - begin)
+    threads = len(os.listdir(f"/proc/{s.proc.pid}/task"))
+    quit_switch(s)
+    pump.wait()
+    ready = statistics.median(starts)
+    note(f"  starts {', '.join(f'{x:.3f}' for x in starts)} s; RSS {rss} kB, PSS {pss} kB, CPU {100 * cpu:.2f} %, {threads} threads")
+    value = f"{ready:.2f} s; {rss / 1024:.1f} MB; {100 * cpu:.2f} % ({threads} threads; {'stock configuration' if flavour == 'vanilla' else 'conf/, no stock configuration at hand'})"
+    return {"key": "g", "what": "start to ready; idle memory; idle CPU", "value": value, "goal": "0.5 s; 25 MB; 0.2 %",
+            "met": ready <= 0.5 and rss <= 25 * 1024 and cpu <= 0.002,
+            "data": {"flavour": flavour, "starts_s": starts, "rss_kb": rss, "pss_kb": pss, "cpu": cpu, "threads": threads}}
+
+
+def quit_switch(s):
+    s.proc.send_signal(signal.SIGTERM)
+    s.proc.wait(30)
+    s.proc.stdout.close()
+    shutil.rmtree(s.where, True)
+
+
+ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g}
+
+
+def table(rows):
+    lines = ["| row | what | Tandem | first step | met | FreeSWITCH 1.11.3-dev, 2026-11-20 |", "|---|---|---|---|---|---|"]
+    for r in rows:
+        lines.append(f"| {r['key']} | {r['what']} | {r['value']} | {r['goal']} | {'yes' if r['met'] else '**no**'} | {FREESWITCH[r['key']]} |")
+    return "\n".join(lines)
+
+
+def main():
+    wanted = sys.argv[1:] or list(ROWS)
+    unknown = [k for k in wanted if k not in ROWS]
+    if unknown:
+        sys.exit(f"bench: no such row: {' '.join(unknown)} (rows: {' '.join(ROWS)})")
+    if SWITCH_CORE == LOAD_CORE:
+        note("only one core: switch and load share it, the figures mean little")
+    rows = []
+    for key in wanted:
+        note(f"row {key}: {(ROWS[key].__doc__ or '').strip() or key}")
+        try:
+            rows.append(ROWS[key]())
+        except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as e:
+            note(f"  failed: {e}")
+            rows.append({"key": key, "what": "(the row could not be measured)", "value": str(e).split("\n")[0][:120], "goal": "", "met": False, "data": None})
+    load = os.getloadavg()[0]
+    (BUILD / "bench.json").write_text(json.dumps({"date": time.strftime("%Y-%m-%d"), "cores": len(CORES), "rows": rows}, indent=1) + "\n")
+    print(table(rows))
+    note(f"load average at the end {load:.1f}; details in {os.path.relpath(BUILD / 'bench.json')}")
+    sys.exit(0 if all(r["met"] for r in rows) else 1)
+
+
+if __name__ == "__main__":
+    main()
