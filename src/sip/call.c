@@ -14,8 +14,9 @@ static void call_dtor(void *obj)
 		mem_free(d);
 	}
 	sip_dialog_fini(&c->dlg);
-	char *texts[] = {c->call_id, c->local_uri, c->remote_uri, c->contact_user, c->contact, c->local_contact,
-	    c->ack_body, c->bye_headers, c->retry_headers, c->retry_sdp, c->close_phrase, c->close_reason};
+	char *texts[] = {c->auth_realm, c->auth_user, c->auth_password, c->auth_ha1, c->call_id, c->local_uri,
+	    c->remote_uri, c->contact_user, c->contact, c->local_contact, c->ack_body, c->bye_headers, c->retry_headers,
+	    c->retry_sdp, c->close_phrase, c->close_reason};
 	for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
 		mem_free(texts[i]);
 	mem_unref(c->invite);
@@ -327,8 +328,8 @@ int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, 
 	    .hop = hop,
 	    .fn = fn,
 	    .arg = arg,
-	    .credentials = c->credentials,
-	    .credentials_arg = c->credentials_arg,
+	    .credentials = c->credentials ? sip_call_credentials : NULL,
+	    .credentials_arg = c,
 	    .call = c};
 	choose_dst(c, &p.dst);
 	st = b.failed ? ST_NOMEM : sip_ctx_start(out, c->stack, &p);
@@ -339,6 +340,31 @@ out:
 	buf_fini(&contact);
 	buf_fini(&b);
 	return st;
+}
+
+static void keep(char **slot, struct sv v)
+{
+	mem_free(*slot);
+	*slot = v.p ? sv_dup(v) : NULL;
+}
+
+bool sip_call_credentials(struct sv realm, struct sip_credentials *out, void *arg)
+{
+	role_assert_ctl();
+	struct sip_call *c = arg;
+	if (c->auth_realm && sv_is(realm, c->auth_realm)) {
+		out->user = sv_of(c->auth_user);
+		out->password = sv_of(c->auth_password);
+		out->ha1 = sv_of(c->auth_ha1);
+		return true;
+	}
+	if (c->state == SIP_CALL_CLOSED || !c->credentials || !c->credentials(realm, out, c->credentials_arg))
+		return false;
+	keep(&c->auth_realm, realm);
+	keep(&c->auth_user, out->user);
+	keep(&c->auth_password, out->password);
+	keep(&c->auth_ha1, out->ha1);
+	return true;
 }
 
 static void on_request_response(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg)

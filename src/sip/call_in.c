@@ -135,8 +135,8 @@ void sip_call_request_in(struct sip_call *c, struct sip_stx *tx, const struct si
 int sip_call_reply(struct sip_call *c, struct sip_stx *tx, int code, const char *phrase, const char *headers,
     const char *ctype, struct sv body)
 {
-	if (c->state == SIP_CALL_CLOSED)
-		return ST_INVAL;
+	if (c->state == SIP_CALL_CLOSED) /* too late for the dialog, but the transaction wants its end */
+		return sip_stx_respond(tx, code, phrase, headers, ctype, body, NULL, false);
 	struct sip_stx **slot = tx == c->inv_tx ? &c->inv_tx : tx == c->update_tx ? &c->update_tx : NULL;
 	if (tx == c->inv_tx && c->state <= SIP_CALL_EARLY)
 		return ST_INVAL; /* sip_call_progress, _answer and _reject do that */

@@ -97,8 +97,8 @@ int sip_call_invite(struct sip_call **out, struct sip_stack *s, const struct sip
 		    .hop = hop ? hop : p->uri,
 		    .fn = sip_call_uac_response,
 		    .arg = c,
-		    .credentials = p->credentials,
-		    .credentials_arg = p->credentials_arg,
+		    .credentials = p->credentials ? sip_call_credentials : NULL,
+		    .credentials_arg = c,
 		    .call = c};
 		st = sip_ctx_start(&c->inv_ctx, s, &cp);
 	}

@@ -5,6 +5,7 @@
  * is over.
  *  2. on_closed comes exactly once, last, and never from inside a sip_call_* function (it is deferred).
  *  3. A sip_stx is the stack's; it stays valid until its final response is sent, or by sip_stx_ref until sip_stx_unref.
+ *     An INVITE that is kept without a sip_call needs the reference: a CANCEL may end it.
  *  4. A sip_ctx handle is valid until its callback got a final answer, or sip_request_cancel. */
 #pragma once
 #include "base/role.h"
@@ -52,7 +53,7 @@ struct sip_stack_handlers {
 ON_CTL int sip_stack_new(struct sip_stack **out, const struct sip_stack_config *cfg /* NULL = defaults; copied */,
     const struct sip_stack_handlers *h /* copied */, void *arg);
 /* Ends everything at once: calls get on_closed (kind SIP_CLOSE_STACK) before this returns, requests under way get no
- * callback. Hang up and wait beforehand for a clean end. */
+ * callback. Hang up and wait beforehand for a clean end. Not from inside a callback. */
 ON_CTL void sip_stack_close(struct sip_stack *s);
 /* Port 0 = chosen by the system; bound (may be NULL) gets the real address. Several listeners are allowed. */
 ON_CTL int sip_stack_listen_udp(struct sip_stack *s, const struct addr *bind, struct addr *bound);
@@ -102,7 +103,8 @@ struct sip_dst {
 struct sip_credentials {
 	struct sv user, password, ha1; /* ha1 (hex, MD5) or password; views valid until the callback's next call */
 };
-/* true when there are credentials for this realm; asked at most twice per request. */
+/* true when there are credentials for this realm. A call keeps what it was given, so that a BYE can be authenticated
+ * after on_closed; the function is not called any more from then on. */
 typedef bool (*sip_credentials_fn)(struct sv realm, struct sip_credentials *out, void *arg);
 /* resp NULL: no response came; code is then 408 (timeout), 503 (transport or no address) or 487 (cancelled). 1xx are
  * given too. */

@@ -270,7 +270,11 @@ struct sip_call {
 	struct ldefer close_defer;
 	sip_credentials_fn credentials;
 	void *credentials_arg;
+	/* what was given last: a BYE may be challenged after the user's end */
+	char *auth_realm, *auth_user, *auth_password, *auth_ha1;
 };
+/* A sip_credentials_fn with the call as its argument: what is known, else what the user says. */
+ON_CTL bool sip_call_credentials(struct sv realm, struct sip_credentials *out, void *arg);
 ON_CTL struct sip_call *sip_call_new(struct sip_stack *s, const struct sip_call_handlers *h, void *arg, bool is_uac);
 ON_CTL void sip_call_register(struct sip_call *c);
 ON_CTL bool sip_call_in_dialog(

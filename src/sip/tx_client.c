@@ -487,6 +487,8 @@ static ON_CTL void deliver(struct sip_ctx *c, const struct sip_msg *m)
 		c->fn = NULL;
 	if (fn)
 		fn(c, m->code, m, c->arg);
+	if (!c->fn)
+		c->call = NULL; /* the call may go before the last retransmissions come */
 }
 
 static ON_CTL void provisional(struct sip_ctx *c, const struct sip_msg *m)

@@ -525,6 +525,82 @@ static int test_uac_timeout(void)
 	return 0;
 }
 
+static bool credentials(struct sv realm, struct sip_credentials *out, void *arg)
+{
+	++*(int *)arg;
+	*out = (struct sip_credentials){.user = SV("u"), .password = SV("p")};
+	return true;
+}
+
+/* The INVITE is challenged, and so is the BYE that follows the end of the user's interest. */
+static int test_uac_auth(void)
+{
+	struct rig r;
+	struct peer other;
+	char uri[64];
+	int asked = 0;
+	static const char challenge[] = "WWW-Authenticate: Digest realm=\"gw\", nonce=\"n1\", qop=\"auth\"\n";
+	role_assert_ctl();
+	EXPECT_INT(rig_open(&r, NULL), 0);
+	snprintf(uri, sizeof(uri), "sip:1001@127.0.0.1:%u", r.p.port);
+	struct sip_invite_params p = {.uri = uri,
+	    .from_uri = "sip:1000@lab",
+	    .sdp = SV(SDP),
+	    .credentials = credentials,
+	    .credentials_arg = &asked};
+	EXPECT_INT(sip_call_invite(&r.call, r.s, &p, &rig_handlers, &r), 0);
+	EXPECT(peer_expect(&r.p, "INVITE "));
+	uint32_t cseq = sip_call_local_cseq(r.call);
+	memcpy(&other, &r.p, sizeof(other));
+	EXPECT_INT(peer_reply(&r.p, 401, "t0", challenge, NULL), 0);
+	EXPECT(peer_expect(&r.p, "ACK "));
+	EXPECT(peer_expect(&r.p, "INVITE "));
+	EXPECT(peer_has(&r.p, "Authorization: Digest username=\"u\", realm=\"gw\""));
+	EXPECT(peer_has(&r.p, "\r\n\r\nv=0"));
+	EXPECT_INT(sip_call_local_cseq(r.call), cseq + 1);
+	struct peer second = r.p;
+	/* the 401 comes again: the old transaction acknowledges it, nothing else happens */
+	memcpy(r.p.in, other.in, other.n + 1);
+	EXPECT_INT(peer_reply(&r.p, 401, "t0", challenge, NULL), 0);
+	EXPECT(peer_expect(&r.p, "ACK "));
+	EXPECT(!peer_recv(&r.p));
+	memcpy(r.p.in, second.in, second.n + 1);
+	EXPECT_INT(peer_reply(&r.p, 200, "t1", CONTACT, SDP), 0);
+	EXPECT(peer_expect(&r.p, "ACK "));
+	EXPECT_INT(sip_call_hangup(r.call, 0, NULL, NULL, NULL), 0);
+	rig_pump();
+	EXPECT_INT(r.closed, 1);
+	EXPECT(peer_expect(&r.p, "BYE "));
+	EXPECT_INT(peer_reply(&r.p, 401, NULL, challenge, NULL), 0);
+	EXPECT(peer_expect(&r.p, "BYE "));
+	EXPECT(peer_has(&r.p, "Authorization: Digest username=\"u\""));
+	EXPECT_INT(peer_reply(&r.p, 200, NULL, "", NULL), 0);
+	EXPECT_INT(asked, 1);
+	EXPECT_INT(no_calls_left(&r), 0);
+	rig_close(&r);
+	return 0;
+}
+
+/* The rejection comes again after the call is freed. */
+static int test_uac_rejected_twice(void)
+{
+	struct rig r;
+	struct peer other;
+	role_assert_ctl();
+	EXPECT_INT(rig_open(&r, NULL), 0);
+	EXPECT_INT(uac_start(&r, SV(SDP)), 0);
+	memcpy(&other, &r.p, sizeof(other));
+	EXPECT_INT(peer_reply(&r.p, 486, "t1", "", NULL), 0);
+	EXPECT(peer_expect(&r.p, "ACK "));
+	r.call = mem_unref(r.call);
+	memcpy(r.p.in, other.in, other.n + 1);
+	EXPECT_INT(peer_reply(&r.p, 486, "t1", "", NULL), 0);
+	EXPECT(peer_expect(&r.p, "ACK "));
+	EXPECT_INT(no_calls_left(&r), 0);
+	rig_close(&r);
+	return 0;
+}
+
 static int test_memory(void)
 {
 	struct rig r;
@@ -550,4 +626,5 @@ TEST_MAIN({"uas, bye from peer", test_uas_bye_from_peer, TEST_LOOP | TEST_OOM},
     {"uac, cancel glare", test_uac_cancel_glare, TEST_LOOP}, {"uac, forks", test_uac_forks, TEST_LOOP | TEST_OOM},
     {"uac, re-INVITE and 491", test_uac_reinvite_glare, TEST_LOOP | TEST_OOM},
     {"uac, routes", test_uac_routes, TEST_LOOP}, {"uac, inside on_answer", test_uac_in_answer, TEST_LOOP},
-    {"uac, timeout", test_uac_timeout, TEST_LOOP}, {"established call", test_memory, TEST_LOOP})
+    {"uac, timeout", test_uac_timeout, TEST_LOOP}, {"uac, challenged", test_uac_auth, TEST_LOOP},
+    {"uac, rejected twice", test_uac_rejected_twice, TEST_LOOP}, {"established call", test_memory, TEST_LOOP})
