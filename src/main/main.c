@@ -9,6 +9,8 @@
 #include "core/config.h"
 #include "core/core.h"
 #include "core/event.h"
+#include "dialplan/dialplan.h"
+#include "directory/directory.h"
 #include "logger/logger.h"
 #include "loop/loop.h"
 #include "main/console.h"
@@ -78,7 +80,9 @@ static int config_start(void) ON_CTL
 			     .fsxml_file = options.is_check_config ? NULL : fsxml.p },
 	    builtins, sizeof(builtins) / sizeof(builtins[0]));
 	buf_fini(&fsxml);
-	return st;
+	if (!st)
+		st = dialplan_stage_init(); /* before the first load, which compiles and indexes */
+	return st ? st : directory_start();
 }
 
 static void report_problem(const char *problem, void *arg)

@@ -111,6 +111,7 @@ static int load_here(struct config **cfg, char error[CONFIG_ERROR_CHARS])
 	static const struct config_global builtins[] = { { "base_dir", "/base" }, { "sounds_dir", "/sounds" } };
 	char fsxml[100];
 
+	role_assert_ctl();
 	snprintf(fsxml, sizeof fsxml, "%s/out.fsxml", dir);
 	if (config_init(&(struct config_source){ .conf_dir = dir, .fsxml_file = fsxml }, builtins, ARRAY_COUNT(builtins)))
 		return ST_NOMEM;

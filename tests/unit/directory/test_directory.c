@@ -38,6 +38,7 @@ static int load(const char *text)
 	FILE *f;
 	int st;
 
+	role_assert_ctl();
 	if (!*dir) {
 		const char *tmp = getenv("TMPDIR");
 		snprintf(dir, sizeof dir, "%.30s/tandem-dir-XXXXXX", tmp ? tmp : "/tmp");
@@ -61,6 +62,7 @@ static int load(const char *text)
 
 static void done(void)
 {
+	role_assert_ctl();
 	directory_stop();
 	config_fini();
 	unlink(path);
@@ -69,6 +71,7 @@ static void done(void)
 
 static bool join(struct dir_user *u, void *arg)
 {
+	role_assert_ctl();
 	buf_printf(arg, "%s ", dir_user_id(u));
 	return true;
 }
