@@ -349,6 +349,7 @@ void esl_client_unsubscribe(struct esl_client *c)
 	if (c->sub)
 		event_sub_free(c->sub);
 	c->sub = NULL;
+	c->is_listening = false;
 	memset(c->wants, 0, sizeof(c->wants));
 	hash_free(c->subclasses);
 	c->subclasses = NULL;

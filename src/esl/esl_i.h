@@ -29,7 +29,7 @@ struct esl_client {
 	size_t staged_sent;
 	struct ldefer flush;
 	struct ltimer timer;        /* login deadline, later the deadline of closing */
-	bool is_authed, is_busy, is_ending, is_processing;
+	bool is_authed, is_busy, is_ending, is_processing, is_listening;
 	struct event_sub *sub;      /* NULL until the first `event` */
 	enum event_format format;
 	bool wants[EVENT_ID_COUNT];

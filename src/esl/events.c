@@ -101,6 +101,7 @@ void esl_cmd_event(struct esl_client *c, const struct esl_request *r, const char
 		esl_client_reply(c, "-ERR no keywords supplied");
 		return;
 	}
+	c->is_listening = true;
 	esl_client_reply(c, "+OK event listener enabled %s", format_names[c->format]);
 }
 
@@ -115,7 +116,7 @@ void esl_cmd_nixevent(struct esl_client *c, const struct esl_request *r, const c
 
 void esl_cmd_noevents(struct esl_client *c, const struct esl_request *r, const char *args)
 {
-	if (!c->sub) {
+	if (!c->is_listening) {
 		esl_client_reply(c, "-ERR not listening for events");
 		return;
 	}
@@ -146,6 +147,7 @@ void esl_cmd_myevents(struct esl_client *c, const struct esl_request *r, const c
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
 		want(c, ids[i], true);
 	esl_filters_add(&c->filters, "unique-id", text);
+	c->is_listening = true;
 	esl_client_reply(c, "+OK Events Enabled");
 }
 
