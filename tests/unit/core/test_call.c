@@ -62,7 +62,7 @@ static const struct fake_route routes[] = {
 	{ 0 },
 };
 
-static bool is_bridged(void *arg) { return bridge_peer(arg) != NULL; }
+static NO_ROLE_CHECK bool is_bridged(void *arg) { return bridge_peer(arg) != NULL; }
 static bool is_answered(void *arg) { return ((struct leg *)arg)->is_answered; }
 static bool is_parked(void *arg) { return !strcmp(((struct leg *)arg)->last_app, "park"); }
 
@@ -374,7 +374,7 @@ static NO_ROLE_CHECK int test_originate(void)
 	return end();
 }
 
-static bool hang_random(struct leg *leg, void *arg)
+static NO_ROLE_CHECK bool hang_random(struct leg *leg, void *arg)
 {
 	if (rand_below(20) == 0)
 		leg_hangup(leg, CAUSE_NORMAL_CLEARING);

@@ -1,0 +1,15 @@
+/* The inside of {} [] <>. */
+#include "base/str.h"
+#include "core/vars.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct vars *v;
+
+	if (vars_new(&v))
+		return 0;
+	vars_parse(v, (struct sv){ (const char *)data, size });
+	vars_free(v);
+	return 0;
+}
