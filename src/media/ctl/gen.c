@@ -43,7 +43,16 @@ int gen_clip_of_file(struct rt_clip **out, const char *path, const struct codec_
 {
 	char err[FILE_ERR_MAX] = "";
 	struct file_pcm pcm = { 0 };
-	int st = file_read_all(path, codec->rate_hz, (size_t)CLIP_MAX_S * codec->rate_hz, &pcm, err);
+	struct file_reader *reader = NULL;
+	int st = file_reader_open(&reader, path, 0, err);
+	if (!st) {
+		const struct file_info *info = file_reader_info(reader);
+		*is_long = info->frames > (uint64_t)CLIP_MAX_S * info->rate_hz;
+		file_reader_close(reader);
+		if (*is_long)
+			return ST_OK;
+		st = file_read_all(path, codec->rate_hz, (size_t)CLIP_MAX_S * codec->rate_hz, &pcm, err);
+	}
 	if (st) {
 		log_warning("media: %s: %s", path, err);
 		return st;

@@ -23,13 +23,13 @@ static int16_t pcm[400000];
 static int wait_packets(struct peer *p, size_t count)
 {
 	role_assert_ctl();
-	return pump(has_packets, &(struct want){ .p = p, .count = count }, 6000);
+	return pump(has_packets, &(struct want){ .p = p, .count = count }, 15000);
 }
 
 static int wait_report(struct peer *p, enum media_report_kind kind, size_t count)
 {
 	role_assert_ctl();
-	return pump(has_report, &(struct want){ .p = p, .kind = kind, .count = count }, 8000);
+	return pump(has_report, &(struct want){ .p = p, .kind = kind, .count = count }, 15000);
 }
 
 static char dir[] = P_tmpdir "/tandem-test-XXXXXX";
@@ -73,9 +73,22 @@ static int wav_read(const char *path, struct file_pcm *out) NO_ROLE_CHECK
 	return 0;
 }
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+enum { IS_TIMED = 0 }; /* threads wait for each other there */
+#else
+enum { IS_TIMED = 1 };
+#endif
+
 /* No frame came more than 40 ms after the one before. */
 static int expect_no_gap(const struct peer *p, size_t from)
 {
+	if (!IS_TIMED)
+		return 0;
 	for (size_t i = from + 1; i < p->count; i++)
 		EXPECT(p->kept[i].at_us - p->kept[i - 1].at_us < 40000 + 2 * pump_stall_us);
 	return 0;
@@ -155,8 +168,8 @@ static int test_file(void)
 	EXPECT_INT(r->id, id);
 	EXPECT_INT(r->samples, 2 * 8080);
 	pump_ms(10);
-	EXPECT_INT(A->count, 101); /* 16160 samples, no gap between the turns */
 	EXPECT_INT(expect_continuous(A, 0), 0);
+	EXPECT_INT(A->count, 101); /* 16160 samples, no gap between the turns */
 	EXPECT(peer_samples(A, 0, 0, false, pcm, 80000) >= 16160 && tone_share(pcm, 8000, 440) > 0.95);
 	/* A row of files, another codec, another rate; the prompt comes from the cache. */
 	struct media_params m = peer_params(B);
@@ -199,6 +212,22 @@ static int test_long_file(void)
 	return room_stop();
 }
 
+/* When, after a moment, the tone of 440 Hz gave way to the one of 1000 Hz. */
+static int64_t turn_us(const struct peer *p, int64_t after_us)
+{
+	bool was_low = false;
+	for (size_t i = 0; i < p->count; i++) {
+		int16_t x[160];
+		for (int k = 0; k < 160; k++)
+			x[k] = g711_ulaw_decode(p->kept[i].payload[k]);
+		bool is_low = tone_share(x, 160, 440) > 0.5;
+		if (was_low && !is_low && p->kept[i].at_us > after_us + 100000)
+			return p->kept[i].at_us;
+		was_low = is_low;
+	}
+	return 0;
+}
+
 static int test_local_stream(void)
 {
 	role_assert_ctl();
@@ -217,18 +246,8 @@ static int test_local_stream(void)
 	EXPECT(peer_samples(B, 0, 0, false, pcm, 16000) == 16000);
 	double a = tone_share(pcm, 16000, 440), b = tone_share(pcm, 16000, 1000);
 	EXPECT(a > 0.15 && b > 0.15 && a + b < 0.7);
-	size_t same = 0, compared = 0;
-	for (size_t i = 10; i < 90; i++)
-		for (size_t j = 0; j < A->count; j++) {
-			if (llabs(A->kept[j].at_us - B->kept[i].at_us) > 10000)
-				continue;
-			compared++;
-			int16_t x[160], y[160];
-			for (int k = 0; k < 160; k++)
-				x[k] = g711_ulaw_decode(A->kept[j].payload[k]), y[k] = g711_ulaw_decode(B->kept[i].payload[k]);
-			same += (tone_share(x, 160, 440) > 0.5) == (tone_share(y, 160, 440) > 0.5);
-		}
-	EXPECT(compared > 60 && same * 100 > compared * 90);
+	int64_t turn_a = turn_us(A, B->kept[0].at_us), turn_b = turn_us(B, B->kept[0].at_us);
+	EXPECT(turn_a && turn_b && llabs(turn_a - turn_b) < 60000 + 2 * pump_stall_us);
 	EXPECT_INT(mstream_play(peers[2].s, "local_stream://other", 1, NULL), ST_OK);
 	EXPECT_INT(wait_report(&peers[2], MEDIA_R_PLAY_DONE, 1), 0);
 	EXPECT_INT(report_last(&peers[2], MEDIA_R_PLAY_DONE)->status, ST_NOTFOUND);
