@@ -181,9 +181,11 @@ static bool response_fits(
 {
 	char ha1[65], want[65], got[65];
 	size_t n = alg == DIGEST_SHA256 ? 64 : 32;
-	if (secret->ha1 && strlen(secret->ha1) != n)
+	/* a stored HA1 is of one algorithm only */
+	bool has_ha1 = secret->ha1 && strlen(secret->ha1) == n;
+	if (!has_ha1 && !secret->password)
 		return false;
-	if (secret->ha1)
+	if (has_ha1)
 		memcpy(ha1, secret->ha1, n + 1);
 	else
 		digest_ha1(alg, a->username, a->realm, sv_of(secret->password), ha1);
@@ -192,7 +194,7 @@ static bool response_fits(
 	for (size_t i = 0; i < n; i++) {
 		got[i] = a->response.p[i] >= 'A' && a->response.p[i] <= 'F' ? (char)(a->response.p[i] | 0x20)
 		                                                            : a->response.p[i];
-		if (secret->ha1 && ha1[i] >= 'A' && ha1[i] <= 'F')
+		if (has_ha1 && ha1[i] >= 'A' && ha1[i] <= 'F')
 			ha1[i] |= 0x20;
 	}
 	digest_response(alg, ha1, a->nonce, a->nc, a->cnonce, a->qop, m->method_text, a->uri, want);

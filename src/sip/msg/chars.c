@@ -139,7 +139,7 @@ int sip_params_step(struct sip_params_it *it, char sep)
 			it->is_quoted = true;
 			e++;
 		} else {
-			e = p;
+			e = ch_span(p, end, CH_TOKEN);
 			while (
 			    e < end && *e != sep && *e != ',' && *e != '"' && !ch_is(*e, CH_LWS) && (uint8_t)*e >= 0x20)
 				e++;

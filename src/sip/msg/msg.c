@@ -171,13 +171,18 @@ static bool cseq(struct sip_msg *m)
 static bool top_via(struct sip_msg *m)
 {
 	struct sip_list_it it;
-	sip_list_start(&it, m, SIP_HDR_VIA);
-	if (!m->first[SIP_HDR_VIA])
+	struct sv value = sip_msg_value(m, SIP_HDR_VIA);
+	if (!m->first[SIP_HDR_VIA]) {
 		fail(m, 400, "Missing Via");
-	else if (!sip_list_next(&it) || sip_via_parse(&m->via, it.item))
-		fail(m, 400, "Bad Via");
-	else
+		return false;
+	}
+	if (value.n && memchr(value.p, ',', value.n)) { /* mostly there is one on a line */
+		sip_list_start_value(&it, value);
+		value = sip_list_next(&it) ? it.item : SV_NONE;
+	}
+	if (!sip_via_parse(&m->via, value))
 		return true;
+	fail(m, 400, "Bad Via");
 	return false;
 }
 
