@@ -199,6 +199,8 @@ static void config_load_run(struct config_load *l)
 	cfg = mem_new_atomic(sizeof *cfg, config_free, "core.config");
 	l->status = cfg ? xml_parse(&cfg->doc, pre.out.p, pre.out.n, l->main_file, pre.map, pre.map_count, error) : ST_NOMEM;
 	if (l->status) {
+		if (l->status == ST_PARSE)
+			pre_blame(&pre, error); /* an element left open is found at the end of all, which helps nobody */
 		mem_unref(cfg);
 		goto out;
 	}

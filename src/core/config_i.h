@@ -12,6 +12,10 @@
 struct pre_set { /* a variable set while loading, in order */
 	char *name, *value;
 };
+struct pre_span { /* what one included file (and what it includes) put out */
+	size_t from, to, from_map, to_map;
+	unsigned from_line;
+};
 struct pre {
 	struct buf out;             /* the document so far */
 	unsigned out_line;          /* lines in out */
@@ -24,6 +28,8 @@ struct pre {
 	size_t set_count, set_cap;
 	char **files;               /* names, owned: the map points at them */
 	size_t file_count, file_cap;
+	struct pre_span *spans;     /* in order of ending: the inner before the outer */
+	size_t span_count, span_cap;
 	struct hash *stun;          /* host -> char *: one question per host and load; "" = no answer */
 	config_report_fn report;    /* NULL: problems go to the log */
 	void *report_arg;
@@ -38,6 +44,9 @@ ANY void pre_fini(struct pre *p);
 ANY int pre_file(struct pre *p, const char *path, unsigned depth);
 /* The same for text that stands for the file path. */
 ANY int pre_text(struct pre *p, const char *path, struct sv text, unsigned depth);
+/* After the whole did not parse: puts the error of the innermost included file that is not well-formed by itself in error;
+ * false when each of them is. */
+ANY bool pre_blame(const struct pre *p, char error[XML_ERROR_CHARS]);
 ANY void pre_problem(struct pre *p, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* Runs a shell command, appends its standard output. Blocks up to timeout_ms, then kills it. ST_TIMEOUT, ST_IO, ST_LIMIT. */

@@ -34,6 +34,7 @@ void pre_fini(struct pre *p)
 	mem_free(p->sets);
 	mem_free(p->files);
 	mem_free(p->map);
+	mem_free(p->spans);
 	hash_free(p->vars);
 	hash_free(p->stun);
 }
@@ -377,39 +378,67 @@ static void pre_line(struct pre *p, const char *file, unsigned line, struct sv t
 	pre_put_line(p, file, line, text);
 }
 
-/* Checking: a file whose own text is not well-formed is reported and cut out, so that the others can be judged. */
-static void pre_cut_broken(struct pre *p, const char *path, size_t from, unsigned from_line, size_t from_map)
+/* Whether a span is well-formed by itself; error tells when not. The map's lines are counted from the span's first. */
+static bool pre_span_is_good(const struct pre *p, const struct pre_span *span, char error[XML_ERROR_CHARS])
 {
-	char error[XML_ERROR_CHARS];
+	size_t count = span->to_map - span->from_map;
+	struct xml_line_map *map = mem_alloc((count + 1) * sizeof *map);
 	struct xml_doc *doc = NULL;
 	struct buf text;
+	int st = ST_NOMEM;
 
 	buf_init(&text);
 	buf_adds(&text, "<x>");
-	buf_add(&text, p->out.p ? p->out.p + from : "", p->out.n - from);
+	buf_add(&text, p->out.p ? p->out.p + span->from : "", span->to - span->from);
 	buf_adds(&text, "</x>");
-	for (size_t i = from_map; i < p->map_count; i++)
-		p->map[i].from_line -= from_line;
-	int st = xml_parse(&doc, text.p, text.n, path, p->map + from_map, p->map_count - from_map, error);
-	for (size_t i = from_map; i < p->map_count; i++)
-		p->map[i].from_line += from_line;
+	for (size_t i = 0; map && i < count; i++) {
+		map[i] = p->map[span->from_map + i];
+		map[i].from_line -= span->from_line;
+	}
+	if (map && !text.failed)
+		st = xml_parse(&doc, text.p, text.n, count ? map[0].file : "", map, count, error);
 	mem_unref(doc);
+	mem_free(map);
 	buf_fini(&text);
-	if (!st)
-		return;
-	p->report(error, p->report_arg);
-	p->out.n = from;
-	if (p->out.p)
-		p->out.p[from] = 0;
-	p->out_line = from_line;
-	p->map_count = from_map;
+	return st != ST_PARSE;
+}
+
+bool pre_blame(const struct pre *p, char error[XML_ERROR_CHARS])
+{
+	for (size_t i = 0; i < p->span_count; i++)
+		if (!pre_span_is_good(p, &p->spans[i], error))
+			return true;
+	return false;
+}
+
+/* Notes what a file put out. When checking, a file that is not well-formed is reported and cut out, so that the others can
+ * be judged. */
+static void pre_end_file(struct pre *p, struct pre_span span)
+{
+	char error[XML_ERROR_CHARS];
+
+	span.to = p->out.n;
+	span.to_map = p->map_count;
+	if (!p->cuts_broken) {
+		if (pre_grow((void **)&p->spans, p->span_count, &p->span_cap, sizeof *p->spans))
+			p->status = ST_NOMEM;
+		else
+			p->spans[p->span_count++] = span;
+	} else if (!pre_span_is_good(p, &span, error)) {
+		p->report(error, p->report_arg);
+		p->out.n = span.from;
+		if (p->out.p)
+			p->out.p[span.from] = 0;
+		p->out_line = span.from_line;
+		p->map_count = span.from_map;
+	}
 	p->map_file = NULL;
 }
 
 int pre_text(struct pre *p, const char *path, struct sv text, unsigned depth)
 {
-	size_t from = p->out.n, from_map;
-	unsigned from_line = p->out_line, line = 0;
+	struct pre_span span = { .from = p->out.n, .from_map = p->map_count, .from_line = p->out_line };
+	unsigned line = 0;
 	bool in_block = false;
 	struct sv head, rest = text;
 	struct buf expanded;
@@ -420,8 +449,7 @@ int pre_text(struct pre *p, const char *path, struct sv text, unsigned depth)
 		return p->status = name && p->file_count >= PRE_MAX_FILES ? ST_LIMIT : ST_NOMEM;
 	}
 	p->files[p->file_count++] = name;
-	p->map_file = NULL; /* a new run starts here, also for the cut below */
-	from_map = p->map_count;
+	p->map_file = NULL; /* a new run starts here */
 	buf_init(&expanded);
 	while (rest.n && !p->status) {
 		sv_split(rest, '\n', &head, &rest);
@@ -433,9 +461,9 @@ int pre_text(struct pre *p, const char *path, struct sv text, unsigned depth)
 		pre_line(p, name, line, buf_sv(&expanded), depth, &in_block);
 	}
 	buf_fini(&expanded);
+	if (depth > 0 && !p->status)
+		pre_end_file(p, span);
 	p->map_file = NULL;
-	if (p->cuts_broken && depth > 0 && !p->status)
-		pre_cut_broken(p, name, from, from_line, from_map);
 	return p->status;
 }
 

@@ -146,7 +146,7 @@ int dialplan_new(struct dialplan **out, const struct xml_node *section, config_r
 
 	if (!dp)
 		return ST_NOMEM;
-	c.status = hash_new(&dp->by_name, 0, NULL);
+	c.status = hash_new(&dp->by_name, HASH_NOCASE, NULL);
 	if (!c.status)
 		dp->contexts = room_for(&c, section, "context", sizeof *dp->contexts, &dp->context_count);
 	for (const struct xml_node *it = dp->contexts ? xml_child(section, "context") : NULL; it; it = xml_next(it, "context")) {

@@ -17,11 +17,11 @@ struct verdict { /* of one test */
 
 struct hunt {
 	const struct dp_env *env;
-	const char *destination;
 	struct dp_actions *out;
 	struct tm now;
 	bool has_time;   /* now is valid; read again after an inline application */
 	int status;
+	struct verdict v, rule; /* of the condition and the <regex> at hand: too big for a coroutine's stack, level by level */
 };
 
 static void explain(struct hunt *h, unsigned level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -147,25 +147,29 @@ static bool run_rule(struct hunt *h, const struct dp_cond *cond, const char *nam
 	unsigned pass = 0, fail = 0;
 	char var[40];
 
+	for (size_t i = 0; h->env->set_var && i < cond->regex_count; i++) {
+		snprintf(var, sizeof var, "DP_REGEX_MATCH_%zu", i + 1);
+		h->env->set_var(h->env->arg, var, NULL);
+	}
 	for (size_t i = 0; i < cond->regex_count && !h->status; i++) {
-		struct verdict v;
-		run_test(h, &cond->regexes[i], &v);
-		if (v.time >= 0)
-			explain(h, level, "Dialplan: %s Date/Time%s [%s]", h->env->channel_name, v.time ? " Match (PASS)" : "Match (FAIL)", name);
-		if (v.has_field)
-			explain_field(h, level, name, &cond->regexes[i], &v, "match", word);
-		else if (v.time < 0)
+		struct verdict *v = &h->rule;
+		run_test(h, &cond->regexes[i], v);
+		if (v->time >= 0)
+			explain(h, level, "Dialplan: %s Date/Time%s [%s]", h->env->channel_name, v->time ? " Match (PASS)" : "Match (FAIL)", name);
+		if (v->has_field)
+			explain_field(h, level, name, &cond->regexes[i], v, "match", word);
+		else if (v->time < 0)
 			explain(h, level, "Dialplan: %s Absolute Condition [%s] match=%s", h->env->channel_name, name, word);
-		bool is_pass = v.has_field ? v.is_match : v.time != 0;
+		bool is_pass = v->has_field ? v->is_match : v->time != 0;
 		pass += is_pass;
 		fail += !is_pass;
-		if (v.has_field && v.is_match && v.captures) {
+		if (v->has_field && v->is_match && v->captures) {
 			snprintf(var, sizeof var, "DP_REGEX_MATCH_%zu", i + 1);
-			set_captures(h, var, &v);
+			set_captures(h, var, v);
 			verdict_fini(kept);
-			*kept = v; /* the views stay right: the subject's memory moves with it */
+			*kept = *v; /* the views stay right: the subject's memory moves with it */
 		} else {
-			verdict_fini(&v);
+			verdict_fini(v);
 		}
 		if ((cond->rule == DP_ANY && pass) || (cond->rule == DP_ALL && fail))
 			break;
@@ -212,40 +216,40 @@ static bool run_conds(struct hunt *h, const struct dp_cond *list, size_t count, 
  * of the same level is tried. */
 static bool run_cond(struct hunt *h, const struct dp_cond *cond, const char *name, const char *base_name, unsigned level, bool *proceed)
 {
-	struct verdict v;
+	struct verdict *v = &h->v;
 	bool is_true = false;
 
-	memset(&v, 0, sizeof v);
+	memset(v, 0, sizeof *v);
 	if (cond->rule == DP_SINGLE) {
-		run_test(h, &cond->test, &v);
+		run_test(h, &cond->test, v);
 	} else {
-		v.time = cond->test.has_time ? dp_time_match(&cond->test.time, local_now(h)) : -1;
+		v->time = cond->test.has_time ? dp_time_match(&cond->test.time, local_now(h)) : -1;
 	}
-	if (v.time >= 0) {
+	if (v->time >= 0) {
 		explain(h, level, "Dialplan: %s Date/Time%s [%s] break=%s", h->env->channel_name,
-			v.time ? " Match (PASS)" : "Match (FAIL)", name, cond->break_text);
-		is_true = *proceed = v.time == 1;
+			v->time ? " Match (PASS)" : "Match (FAIL)", name, cond->break_text);
+		is_true = *proceed = v->time == 1;
 	}
 	if (cond->rule != DP_SINGLE) {
-		*proceed = run_rule(h, cond, name, level, &v);
+		*proceed = run_rule(h, cond, name, level, v);
 		is_true = is_true || *proceed;
-	} else if (v.has_field) {
-		explain_field(h, level, name, &cond->test, &v, "break", cond->break_text);
-		*proceed = v.is_match;
-		is_true = is_true || v.is_match;
-	} else if (v.time < 0) {
+	} else if (v->has_field) {
+		explain_field(h, level, name, &cond->test, v, "break", cond->break_text);
+		*proceed = v->is_match;
+		is_true = is_true || v->is_match;
+	} else if (v->time < 0) {
 		explain(h, level, "Dialplan: %s Absolute Condition [%s]", h->env->channel_name, name);
 		is_true = *proceed = true;
 	}
 	if (!h->status && is_true) {
-		if (v.has_field && v.captures)
-			set_captures(h, "DP_MATCH", &v);
-		add_steps(h, cond->actions, cond->action_count, "Action", base_name, level, &v);
+		if (v->has_field && v->captures)
+			set_captures(h, "DP_MATCH", v);
+		add_steps(h, cond->actions, cond->action_count, "Action", base_name, level, v);
 	} else if (!h->status && cond->anti_count) {
 		add_steps(h, cond->antis, cond->anti_count, "ANTI-Action", base_name, level, NULL);
 		*proceed = true;
 	}
-	verdict_fini(&v);
+	verdict_fini(v);
 	if (h->status || cond->brk == DP_ALWAYS || (is_true ? cond->brk == DP_ON_TRUE : cond->brk == DP_ON_FALSE))
 		return false;
 	if (!*proceed || !cond->nested_count)
@@ -283,18 +287,25 @@ int dialplan_xml_hunt(const struct dialplan *dp, const struct dp_env *env, const
 	struct dp_actions *out)
 {
 	const struct dp_context *context = hash_get(dp->by_name, sv_of(context_name));
-	struct hunt h = { .env = env, .destination = destination, .out = out };
+	struct hunt *h;
+	int st;
 
 	if (!context)
 		context = hash_get(dp->by_name, SV("global"));
 	if (!context)
 		return ST_NOTFOUND;
-	for (size_t i = first_extension(context, env, destination); i < context->ext_count && !h.status; i++) {
+	h = mem_zalloc(sizeof *h);
+	if (!h)
+		return ST_NOMEM;
+	h->env = env, h->out = out;
+	for (size_t i = first_extension(context, env, destination); i < context->ext_count && !h->status; i++) {
 		const struct dp_ext *ext = &context->exts[i];
-		explain(&h, 0, "Dialplan: %s parsing [%s->%s] continue=%s", env->channel_name, context_name, ext->name,
+		explain(h, 0, "Dialplan: %s parsing [%s->%s] continue=%s", env->channel_name, context_name, ext->name,
 			ext->is_continue ? "true" : "false");
-		if (run_conds(&h, ext->conds, ext->cond_count, ext->name, 0) && !ext->is_continue)
+		if (run_conds(h, ext->conds, ext->cond_count, ext->name, 0) && !ext->is_continue)
 			break;
 	}
-	return h.status ? h.status : out->extension ? ST_OK : ST_NOTFOUND;
+	st = h->status ? h->status : out->extension ? ST_OK : ST_NOTFOUND;
+	mem_free(h);
+	return st;
 }
