@@ -2,6 +2,24 @@
  * rejection, CANCEL. The same 2xx retransmission serves re-INVITEs. */
 #include "sip/sip_i.h"
 
+/* name-addr or addr-spec without the header's parameters. */
+static char *address_dup(const struct sip_nameaddr *na)
+{
+	if (!na->has_brackets)
+		return sv_dup(na->uri.text);
+	return sv_dup(sv_sub(na->text, 0, (size_t)(na->uri.text.p + na->uri.text.n + 1 - na->text.p)));
+}
+
+/* An INVITE without a Contact we can use: where it came from must do. */
+static void target_from_source(struct sip_call *c, const struct sip_source *src)
+{
+	char text[ADDR_TEXT_MAX];
+	struct buf b;
+	buf_init(&b);
+	buf_printf(&b, "sip:%s%s", addr_text(&src->peer, text), src->transport == SIP_TCP ? ";transport=tcp" : "");
+	c->dlg.target = buf_take(&b);
+}
+
 int sip_call_accept(
     struct sip_call **out, struct sip_stx *tx, const struct sip_msg *msg, const struct sip_call_handlers *h, void *arg)
 {
@@ -11,17 +29,13 @@ int sip_call_accept(
 	if (!c)
 		return ST_NOMEM;
 	c->call_id = sv_dup(msg->call_id);
-	c->local_uri =
-	    sv_dup(msg->to.has_brackets
-	               ? sv_sub(msg->to.text, 0, (size_t)(msg->to.uri.text.p + msg->to.uri.text.n + 1 - msg->to.text.p))
-	               : msg->to.uri.text);
-	c->remote_uri = sv_dup(msg->from.has_brackets
-	                           ? sv_sub(msg->from.text, 0,
-	                                 (size_t)(msg->from.uri.text.p + msg->from.uri.text.n + 1 - msg->from.text.p))
-	                           : msg->from.uri.text);
+	c->local_uri = address_dup(&msg->to);
+	c->remote_uri = address_dup(&msg->from);
 	c->invite = sip_msg_dup(msg);
 	memcpy(c->local_tag, sip_stx_to_tag(tx), sizeof(tx->to_tag));
 	int st = sip_dialog_from_request(&c->dlg, msg);
+	if (!c->dlg.target)
+		target_from_source(c, &tx->src);
 	if (!c->call_id || !c->local_uri || !c->remote_uri || !c->invite || st) {
 		mem_unref(c);
 		return ST_NOMEM;

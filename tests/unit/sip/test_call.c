@@ -200,6 +200,41 @@ static int test_uas_reject(void)
 	return 0;
 }
 
+/* No Contact: BYE goes to where the INVITE came from. And a BYE instead of a CANCEL ends the INVITE, too. */
+static int test_uas_odd_peer(void)
+{
+	struct rig r;
+	char bye[1024];
+	role_assert_ctl();
+	EXPECT_INT(rig_open(&r, NULL), 0);
+	r.is_accepting = true;
+	EXPECT_INT(
+	    peer_send(&r.p,
+	        "INVITE sip:1001@127.0.0.1:@L SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;branch=z9hG4bKo\n"
+	        "From: sip:1000@127.0.0.1;tag=ft\nTo: <sip:1001@127.0.0.1>\nCall-ID: k1@lab\nCSeq: 10 INVITE\n\n"),
+	    0);
+	EXPECT_STR(sip_call_remote_uri(r.call), "sip:1000@127.0.0.1");
+	EXPECT_INT(sip_call_answer(r.call, NULL, SV(SDP)), 0);
+	EXPECT(peer_expect(&r.p, "SIP/2.0 200 "));
+	EXPECT_INT(in_dialog(&r, "ACK", "a1", 10, END), 0);
+	EXPECT_INT(sip_call_hangup(r.call, 0, NULL, NULL, NULL), 0);
+	snprintf(bye, sizeof(bye), "BYE sip:127.0.0.1:%u SIP/2.0\r\n", r.p.port);
+	EXPECT(peer_expect(&r.p, bye));
+	rig_close(&r);
+	EXPECT_INT(rig_open(&r, NULL), 0);
+	r.is_accepting = true;
+	EXPECT_INT(peer_send(&r.p, REQ("INVITE", "i1", "10 INVITE", "") WITH_SDP), 0);
+	EXPECT_INT(sip_call_progress(r.call, 180, NULL, NULL, SV_NONE), 0);
+	EXPECT(peer_expect(&r.p, "SIP/2.0 180 "));
+	EXPECT_INT(in_dialog(&r, "BYE", "b1", 11, END), 0);
+	EXPECT(peer_expect(&r.p, "SIP/2.0 200 "));
+	EXPECT(peer_expect(&r.p, "SIP/2.0 487 "));
+	EXPECT_INT(r.close.kind, SIP_CLOSE_BYE);
+	EXPECT_INT(no_calls_left(&r), 0);
+	rig_close(&r);
+	return 0;
+}
+
 static int test_uas_in_dialog(void)
 {
 	struct rig r;
@@ -620,10 +655,11 @@ TEST_MAIN({"uas, bye from peer", test_uas_bye_from_peer, TEST_LOOP | TEST_OOM},
     {"uas, bye from us", test_uas_bye_from_us, TEST_LOOP},
     {"uas, lost 200", test_uas_lost_200_and_invite_again, TEST_LOOP}, {"uas, no ack", test_uas_no_ack, TEST_LOOP},
     {"uas, cancel", test_uas_cancel, TEST_LOOP}, {"uas, cancel race", test_uas_cancel_race, TEST_LOOP},
-    {"uas, reject", test_uas_reject, TEST_LOOP}, {"uas, in dialog", test_uas_in_dialog, TEST_LOOP},
-    {"uas, update", test_uas_update, TEST_LOOP}, {"uac, answered", test_uac_answered, TEST_LOOP},
-    {"uac, rejected", test_uac_rejected, TEST_LOOP}, {"uac, cancel", test_uac_cancel, TEST_LOOP},
-    {"uac, cancel glare", test_uac_cancel_glare, TEST_LOOP}, {"uac, forks", test_uac_forks, TEST_LOOP | TEST_OOM},
+    {"uas, reject", test_uas_reject, TEST_LOOP}, {"uas, odd peer", test_uas_odd_peer, TEST_LOOP},
+    {"uas, in dialog", test_uas_in_dialog, TEST_LOOP}, {"uas, update", test_uas_update, TEST_LOOP},
+    {"uac, answered", test_uac_answered, TEST_LOOP}, {"uac, rejected", test_uac_rejected, TEST_LOOP},
+    {"uac, cancel", test_uac_cancel, TEST_LOOP}, {"uac, cancel glare", test_uac_cancel_glare, TEST_LOOP},
+    {"uac, forks", test_uac_forks, TEST_LOOP | TEST_OOM},
     {"uac, re-INVITE and 491", test_uac_reinvite_glare, TEST_LOOP | TEST_OOM},
     {"uac, routes", test_uac_routes, TEST_LOOP}, {"uac, inside on_answer", test_uac_in_answer, TEST_LOOP},
     {"uac, timeout", test_uac_timeout, TEST_LOOP}, {"uac, challenged", test_uac_auth, TEST_LOOP},
