@@ -215,11 +215,11 @@ static void put_candidates(struct api_call *c, struct candidates *k)
 	qsort(k->found, (size_t)k->count, WORD_MAX, by_name);
 	buf_adds(c->out, "\n\n");
 	for (int i = 0; i < k->count; i++) {
-		buf_printf(c->out, "[%20s]\t%s", k->found[i], i % 4 == 3 || i + 1 == k->count ? "\n" : "");
+		buf_printf(c->out, "[%20s]\t%s", k->found[i], i % 4 == 3 && i + 1 < k->count ? "\n" : "");
 		while (strncasecmp(k->found[0], k->found[i], common))
 			common--;
 	}
-	buf_printf(c->out, "\n\nwrite=%zu:%.*s%s", strlen(begun), (int)common, k->found[0], k->count == 1 ? " " : "");
+	buf_printf(c->out, "\n\nwrite=%zu:%.*s", strlen(begun), (int)common, k->found[0]);
 }
 
 /* console_complete [c=CURSOR;]LINE: what stands before the cursor is completed. */

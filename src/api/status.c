@@ -68,6 +68,8 @@ int api_status(struct api_call *c)
 	buf_printf(c->out, "%u session(s) max\n", l->max_sessions);
 	buf_printf(c->out, "min idle cpu %0.2f/%0.2f\n", l->min_idle_cpu, n->idle_cpu);
 	getrlimit(RLIMIT_STACK, &stack);
+	if (stack.rlim_max == RLIM_INFINITY)
+		stack.rlim_max = stack.rlim_cur;
 	buf_printf(c->out, "Current Stack Size/Max %ldK/%ldK\n", (long)(stack.rlim_cur / 1024), (long)(stack.rlim_max / 1024));
 	globals_each(add_notice, c->out);
 	return ST_OK;
