@@ -85,7 +85,7 @@ static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_ms
 	if (!b.n)
 		digest_challenge_put(p->digest, &b, is_proxy, realm, DIGEST_MD5, is_stale);
 	if (p->conf.logs_auth_failures)
-		log_warning("SIP auth challenge (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s", SVF(m->method_text),
+		log_debug("SIP auth challenge (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s", SVF(m->method_text),
 		    p->conf.name, SVF(m->to.uri.user), SVF(m->to.uri.host), addr_host(sip_stx_peer(tx), host));
 	sip_stx_reply(tx, is_proxy ? 407 : 401, NULL, b.p, NULL, SV_NONE);
 	buf_fini(&b);

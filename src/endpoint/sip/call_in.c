@@ -268,6 +268,17 @@ static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, co
 	return true;
 }
 
+static int op_answer(struct leg *leg);
+
+/* An INVITE without SDP (RFC 3725): nothing can be played or bridged before the caller has said where. So we answer with our
+ * offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. */
+static int start_by_offering(struct call *c) ON_CTL;
+static int start_by_offering(struct call *c)
+{
+	c->is_start_held = true;
+	return op_answer(c->leg);
+}
+
 void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct caller who = { 0 };
@@ -284,10 +295,12 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	int st = is_full(p) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
 	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {
 		st = leg_media_remote_offer(c->leg, m->body);
+		if (st == ST_OK && !m->body.n)
+			st = start_by_offering(c);
+		else if (st == ST_OK)
+			leg_start(c->leg);
 		if (st < 0)
 			leg_hangup(c->leg, st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_MANDATORY_IE_MISSING);
-		else
-			leg_start(c->leg);
 	} else if (c) {
 		leg_hangup(c->leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 	} else if (!sip_stx_is_done(tx)) {
@@ -317,6 +330,8 @@ static int op_ring_ready(struct leg *leg)
 	role_assert_ctl();
 	if (!c || !c->sip || c->is_closed)
 		return ST_HANGUP;
+	if (c->has_answered)
+		return ST_OK;
 	provisional_headers(c, &b);
 	int st = sip_call_progress(c->sip, 180, NULL, b.p, SV_NONE);
 	buf_fini(&b);
@@ -330,13 +345,14 @@ static int op_pre_answer(struct leg *leg)
 	role_assert_ctl();
 	if (!c || !c->sip || c->is_closed)
 		return ST_HANGUP;
+	if (c->has_answered)
+		return ST_OK;
 	buf_init(&sdp);
 	int st = leg_media_answer(leg, NULL, &sdp);
 	if (st == ST_OK) {
 		provisional_headers(c, &b);
 		st = sip_call_progress(c->sip, 183, NULL, b.p, buf_sv(&sdp));
 		buf_fini(&b);
-		c->has_sent_sdp = st == ST_OK;
 	}
 	buf_fini(&sdp);
 	return st;
@@ -349,6 +365,8 @@ static int op_answer(struct leg *leg)
 	role_assert_ctl();
 	if (!c || !c->sip || c->is_closed)
 		return ST_HANGUP;
+	if (c->has_answered)
+		return ST_OK;
 	buf_init(&sdp);
 	int st = leg_media_answer(leg, NULL, &sdp);
 	if (st == ST_OK) {
@@ -361,7 +379,7 @@ static int op_answer(struct leg *leg)
 			call_session_timer_put(c, m, &b);
 		st = sip_call_answer(c->sip, b.p, buf_sv(&sdp));
 		buf_fini(&b);
-		c->has_sent_sdp = st == ST_OK;
+		c->has_answered = st == ST_OK;
 	}
 	buf_fini(&sdp);
 	return st;
@@ -396,7 +414,7 @@ static void op_on_hangup(struct leg *leg)
 	buf_init(&headers);
 	bool has_reason = call_reason_put(c, &reason);
 	int code = 0;
-	if (leg->is_answered) {
+	if (leg->is_answered || c->has_answered) {
 		call_headers_put(c, &headers, "sip_bye_h_");
 		leg_var_set(leg, "sip_hangup_disposition", "send_bye");
 	} else if (c->is_outbound) {
@@ -452,8 +470,12 @@ static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 	if (!c->leg || !c->has_offered)
 		return;
 	c->has_offered = false;
-	if (leg_media_remote_answer(c->leg, ack->body) < 0)
-		leg_hangup(c->leg, CAUSE_INCOMPATIBLE_DESTINATION);
+	int st = ack->body.n ? leg_media_remote_answer(c->leg, ack->body) : ST_NOTFOUND;
+	if (st < 0)
+		leg_hangup(c->leg, st == ST_NOTFOUND ? CAUSE_MANDATORY_IE_MISSING : CAUSE_INCOMPATIBLE_DESTINATION);
+	else if (c->is_start_held)
+		leg_start(c->leg);
+	c->is_start_held = false;
 }
 
 const struct sip_call_handlers call_in_handlers = { .on_ack = on_ack, .on_reinvite = call_on_reinvite,

@@ -116,7 +116,8 @@ struct call { /* counted: one reference is the leg's, one the sip_call's */
 	struct sip_call *sip;       /* NULL before dialling and once closed */
 	bool is_outbound, is_closed, is_counted;
 	bool has_offered;           /* our SDP in a 2xx waits for its answer in the ACK */
-	bool has_sent_sdp;          /* early media or answer went out with SDP */
+	bool has_answered;          /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
+	bool is_start_held;         /* the leg starts when the ACK brings SDP */
 	bool is_nat;
 	int respond_code;
 	char *respond_phrase;
