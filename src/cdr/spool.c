@@ -1,7 +1,8 @@
 /* The journal in front of the record files. An entry is put into DB/cdr.journal.N (fdatasync'ed in batches by the store
- * room), then written to its file by one serial worker, then counted off; a generation whose entries are all written is
- * deleted. At the start what an earlier process left is written again: a file that exists or a line that already stands at the
- * end of its file is not doubled. One journal line: kind, path and text, JSON-quoted. */
+ * room), then written to its file by one serial worker, all that wait as one job, then counted off; a generation whose
+ * entries are all written is deleted. At the start what an earlier process left is written again: a file that is whole or a
+ * line that already stands at the end of its file is not doubled. One journal line: kind, path and text, JSON-quoted. */
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cdr/cdr_i.h"
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 #define LINES_PER_GENERATION 5000
-#define QUEUE_MAX_JOBS 200000
+#define QUEUE_MAX_ENTRIES 200000
 #define TAIL_BYTES (1 << 20)
 
 struct generation {
@@ -30,19 +31,29 @@ struct generation {
 	bool is_closed;
 };
 struct entry {
+	struct lnode link;
 	struct generation *generation; /* NULL: from an earlier process, or a rename */
 	enum cdr_kind kind;
-	bool is_replay, is_rename;
+	bool is_replay, is_rename, is_unlink; /* the last two keep their turn among the records */
 	char *path, *text;
 	size_t n;
 	int status;
+};
+/* What is with the worker. Calls end in crowds: a job and a round of the loop for each record would cost more than its writing. */
+struct batch {
+	struct list entries;
+	char *append_path; /* the file that is open, as most lines go into the same one */
+	int append_fd;
 };
 static struct {
 	unsigned use_count, next_number;
 	struct generation *now;
 	struct work_serial *writer;
+	struct list ready; /* journaled, waiting for the worker */
+	size_t ready_count;
+	bool is_busy; /* a batch is with the worker */
 	char *dir;
-} spool;
+} spool = { .ready = { { &spool.ready.head, &spool.ready.head } } };
 
 /* ---- on the worker ------------------------------------------------------------------------------------------- */
 static int write_whole(int fd, const char *p, size_t n)
@@ -106,13 +117,38 @@ static bool line_stands(const char *path, const char *line, size_t n)
 	return found;
 }
 
-static int append_line(const struct entry *e)
+static void append_close(struct batch *b)
 {
-	int fd, st;
+	if (b->append_fd >= 0)
+		close(b->append_fd);
+	mem_free(b->append_path);
+	b->append_path = NULL;
+	b->append_fd = -1;
+}
 
+static int append_line(struct batch *b, const struct entry *e)
+{
 	if (e->is_replay && line_stands(e->path, e->text, e->n))
 		return ST_OK;
-	fd = open_for(e->path, O_WRONLY | O_APPEND | O_CREAT);
+	if (!b->append_path || strcmp(b->append_path, e->path)) {
+		append_close(b);
+		b->append_fd = open_for(e->path, O_WRONLY | O_APPEND | O_CREAT);
+		if (b->append_fd < 0)
+			return ST_IO;
+		b->append_path = mem_strdup(e->path);
+	}
+	return write_whole(b->append_fd, e->text, e->n);
+}
+
+/* Under its own name at once: what a crash cuts short, the journal makes whole at the next start. */
+static int create_file(const struct entry *e)
+{
+	struct stat info;
+	int fd, st;
+
+	if (e->is_replay && stat(e->path, &info) == 0 && (uint64_t)info.st_size == e->n)
+		return ST_OK;
+	fd = open_for(e->path, O_WRONLY | O_TRUNC | O_CREAT);
 	if (fd < 0)
 		return ST_IO;
 	st = write_whole(fd, e->text, e->n);
@@ -120,47 +156,50 @@ static int append_line(const struct entry *e)
 	return st;
 }
 
-static int create_file(const struct entry *e)
+static void entry_write(struct batch *b, struct entry *e)
 {
-	struct buf temp;
-	int fd, st = ST_IO;
-
-	if (e->is_replay && access(e->path, F_OK) == 0)
-		return ST_OK;
-	buf_init(&temp);
-	buf_printf(&temp, "%s.new", e->path);
-	fd = open_for(temp.p, O_WRONLY | O_TRUNC | O_CREAT);
-	if (fd >= 0) {
-		st = write_whole(fd, e->text, e->n);
-		close(fd);
-		if (st == ST_OK && rename(temp.p, e->path))
-			st = ST_IO;
-	}
-	buf_fini(&temp);
-	return st;
-}
-
-static void entry_work(void *arg)
-{
-	struct entry *e = arg;
-
-	role_assert_work();
-	if (e->is_rename)
+	if (e->is_rename) {
+		append_close(b);
 		e->status = rename(e->path, e->text) && errno != ENOENT ? ST_IO : ST_OK;
-	else
-		e->status = e->kind == CDR_APPEND ? append_line(e) : create_file(e);
+	} else if (e->is_unlink) {
+		e->status = unlink(e->path) && errno != ENOENT ? ST_IO : ST_OK;
+	} else {
+		e->status = e->kind == CDR_APPEND ? append_line(b, e) : create_file(e);
+	}
 	if (e->status)
 		log_error("call record %s cannot be written: %s; it stays in the journal for the next start", e->path,
 		    strerror(errno));
 }
 
+static void batch_work(void *arg)
+{
+	struct batch *b = arg;
+	struct lnode *it, *tmp;
+
+	role_assert_work();
+	list_each (&b->entries, it, tmp)
+		entry_write(b, list_entry(it, struct entry, link));
+	append_close(b);
+}
+
 /* ---- on control ---------------------------------------------------------------------------------------------- */
+static void entry_ready(struct entry *e) ON_CTL;
+
+static void unlink_later(const char *path) ON_CTL
+{
+	struct entry *e = mem_zalloc(sizeof(*e));
+
+	e->is_unlink = true;
+	e->path = mem_strdup(path);
+	entry_ready(e);
+}
+
 static void generation_end_if_done(struct generation *g) ON_CTL
 {
 	if (!g->is_closed || g->open_count)
 		return;
 	store_journal_close(g->journal);
-	unlink(g->path);
+	unlink_later(g->path);
 	mem_free(g->path);
 	mem_free(g);
 }
@@ -172,29 +211,70 @@ static void entry_free(struct entry *e)
 	mem_free(e);
 }
 
-static void entry_done(int status, void *arg)
+static void entry_done(struct entry *e) ON_CTL
 {
-	struct entry *e = arg;
 	struct generation *g = e->generation;
 
-	role_assert_ctl();
 	/* one that failed is never counted off: its generation's file stays for the next start */
-	if (g && status == ST_OK && e->status == ST_OK) {
+	if (g && e->status == ST_OK) {
 		g->open_count--;
 		generation_end_if_done(g);
 	}
 	entry_free(e);
 }
 
-static int entry_submit(struct entry *e) ON_CTL
-{
-	int st = work_serial_submit(spool.writer, entry_work, entry_done, e);
+static void batch_send(void) ON_CTL;
 
-	if (st) {
+static void batch_done(int status, void *arg)
+{
+	struct batch *b = arg;
+	struct lnode *it, *tmp;
+
+	role_assert_ctl();
+	spool.is_busy = false;
+	list_each (&b->entries, it, tmp) {
+		struct entry *e = list_entry(it, struct entry, link);
+
+		list_remove(it);
+		if (status)
+			e->status = status;
+		entry_done(e);
+	}
+	mem_free(b);
+	batch_send();
+}
+
+/* All that waits goes as one job; while one runs, the next crowd gathers. */
+static void batch_send(void)
+{
+	struct batch *b;
+	struct lnode *it, *tmp;
+
+	if (spool.is_busy || list_empty(&spool.ready))
+		return;
+	b = mem_zalloc(sizeof(*b));
+	b->append_fd = -1;
+	list_init(&b->entries);
+	list_each (&spool.ready, it, tmp) {
+		list_remove(it);
+		list_push(&b->entries, it);
+	}
+	spool.ready_count = 0;
+	spool.is_busy = true;
+	if (work_serial_submit(spool.writer, batch_work, batch_done, b))
+		batch_done(ST_CANCELLED, b);
+}
+
+static void entry_ready(struct entry *e)
+{
+	if (spool.ready_count >= QUEUE_MAX_ENTRIES) {
 		log_error("too many call records wait for the disk; %s stays in the journal for the next start", e->path);
 		entry_free(e);
+		return;
 	}
-	return st;
+	list_push(&spool.ready, &e->link);
+	spool.ready_count++;
+	batch_send();
 }
 
 static void entry_journaled(int status, void *arg)
@@ -204,7 +284,7 @@ static void entry_journaled(int status, void *arg)
 	role_assert_ctl();
 	if (status)
 		log_warning("the journal of call records refuses (%s); writing %s without it", status_text(status), e->path);
-	entry_submit(e);
+	entry_ready(e);
 }
 
 static struct generation *generation_new(void) ON_CTL
@@ -241,7 +321,7 @@ int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text)
 		spool.now = generation_new();
 	}
 	if (!spool.now)
-		return entry_submit(e);
+		return entry_ready(e), ST_OK;
 	buf_init(&line);
 	buf_printf(&line, "[\"%c\",", kind);
 	json_quote(&line, sv_of(path));
@@ -268,7 +348,8 @@ int cdr_spool_rename(const char *path, const char *to)
 	e->is_rename = true;
 	e->path = mem_strdup(path);
 	e->text = mem_strdup(to);
-	return entry_submit(e);
+	entry_ready(e);
+	return ST_OK;
 }
 
 /* ---- what an earlier process left ---------------------------------------------------------------------------- */
@@ -289,16 +370,9 @@ static void replay_line(struct sv line) ON_CTL
 		e->path = mem_strdup(path);
 		e->n = json_string_length(json_array_get(array, 2));
 		e->text = mem_strndup(json_string_value(json_array_get(array, 2)), e->n);
-		entry_submit(e);
+		entry_ready(e);
 	}
 	json_decref(array);
-}
-
-static void replay_unlink_work(void *arg)
-{
-	role_assert_work();
-	unlink(arg);
-	mem_free(arg);
 }
 
 static void replay_file(const char *path) ON_CTL
@@ -323,8 +397,7 @@ static void replay_file(const char *path) ON_CTL
 	buf_fini(&all);
 	if (count)
 		log_notice("%zu call records of an earlier run were found in %s and are written now", count, path);
-	/* behind the entries in the same queue */
-	work_serial_submit(spool.writer, replay_unlink_work, NULL, mem_strdup(path));
+	unlink_later(path);
 }
 
 /* Runs before the loop does, so reading here holds nobody up. */
@@ -356,7 +429,7 @@ int cdr_spool_open(void)
 	if (spool.use_count++)
 		return ST_OK;
 	spool.dir = mem_strdup(core_dirs()->db);
-	st = work_serial_new(&spool.writer, "cdr", QUEUE_MAX_JOBS);
+	st = work_serial_new(&spool.writer, "cdr", 2);
 	if (st)
 		return st;
 	replay_all();
@@ -380,6 +453,7 @@ void cdr_spool_close(void)
 		g->is_closed = true;
 		generation_end_if_done(g);
 	}
+	/* each batch's end sends the next */
 	work_serial_close(spool.writer);
 	spool.writer = NULL;
 	mem_free(spool.dir);

@@ -1,5 +1,5 @@
-/* Append-only lines. Entries wait in a list; while no batch is on the serial queue, all of them leave as one job, which writes and
- * syncs them in order. A job that fails says how far it came: what is safe is told to its callers, the rest goes back to
+/* Append-only lines. Entries gather in a list for 20 ms and while a batch is on the serial queue, then all of them leave as one
+ * job, which writes and syncs them in order. A job that fails says how far it came: what is safe is told to its callers, the rest goes back to
  * the front and is tried again after a pause. The file descriptor belongs to whoever holds the job. */
 #include "store/journal.h"
 #include "base/check.h"
@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { QUEUE_MAX_BYTES = 64 << 20, RETRY_MS = 1000 };
+enum { QUEUE_MAX_BYTES = 64 << 20, RETRY_MS = 1000, GATHER_MS = 20 };
 
 struct entry {
 	struct lnode link;
@@ -33,7 +33,7 @@ struct store_journal {
 	off_t safe_size; /* end of what is known to be complete */
 	struct list queue;
 	bool is_busy, is_closed;
-	struct ltimer retry;
+	struct ltimer turn; /* of gathering, or of trying again */
 	struct store_journal_stats stats;
 };
 
@@ -185,7 +185,7 @@ static void batch_done(int status, void *arg)
 		entry_end(j, list_entry(list_first(&ba->out), struct entry, link), ST_OK);
 	if (!list_empty(&ba->out) && !j->is_closed) {
 		j->stats.retries++;
-		loop_timer_set(&j->retry, RETRY_MS * 1000, "journal.retry", kick_again, j);
+		loop_timer_set(&j->turn, RETRY_MS * 1000, "journal.retry", kick_again, j);
 	}
 	while (!list_empty(&ba->out)) {
 		/* What did not get through stays first in the line. */
@@ -222,16 +222,19 @@ static void batch_send(struct store_journal *j)
 		batch_done(st, ba);
 }
 
+/* A sync costs the disk as much for one line as for a hundred: lines gather for a moment first. */
 static void kick(struct store_journal *j)
 {
-	if (!j->is_busy && !list_empty(&j->queue) && !loop_timer_is_set(&j->retry))
-		batch_send(j);
+	if (!j->is_busy && !list_empty(&j->queue) && !loop_timer_is_set(&j->turn))
+		loop_timer_set(&j->turn, GATHER_MS * 1000, "journal.gather", kick_again, j);
 }
 
 static void kick_again(void *arg)
 {
+	struct store_journal *j = arg;
 	role_assert_ctl();
-	kick(arg);
+	if (!j->is_busy && !list_empty(&j->queue))
+		batch_send(j);
 }
 
 static int entry_add(struct store_journal *j, struct sv text, bool is_rotate, store_journal_done_fn done, void *arg) ON_CTL;
@@ -277,7 +280,7 @@ void store_journal_close(struct store_journal *j)
 {
 	if (!j)
 		return;
-	loop_timer_cancel(&j->retry);
+	loop_timer_cancel(&j->turn);
 	if (!list_empty(&j->queue))
 		batch_send(j);
 	j->is_closed = true;

@@ -1,5 +1,5 @@
-/* The control side of the store: ops are queued; while no batch is on the writer, up to BATCH_MAX of them leave as one job;
- * its end delivers rows and done calls and sends the next. A failed batch comes back and is tried again after a pause.
+/* The control side of the store: ops are queued; writes that nobody waits for gather for a moment; while no batch is on the
+ * writer, up to BATCH_MAX of them leave as one job; its end delivers rows and done calls and sends the next. A failed batch comes back and is tried again after a pause.
  * No sqlite here (db.c). The store is counted: whoever holds a job keeps it alive past store_close. */
 #include "store/store_i.h"
 #include "base/check.h"
@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { BATCH_MAX = 1024, QUEUE_MAX = 131072, TRIES_MAX = 5, ROWS_PER_TURN = 256 };
+enum { BATCH_MAX = 1024, QUEUE_MAX = 131072, TRIES_MAX = 5, ROWS_PER_TURN = 256, GATHER_US = 20000 };
 static const int64_t retry_pause_us[TRIES_MAX] = { 0, 100000, 500000, 2000000, 5000000 };
 
 struct store {
@@ -19,7 +19,8 @@ struct store {
 	struct list queue;
 	size_t queue_count;
 	struct job *job;     /* on the writer, or waiting to be tried again */
-	struct ltimer retry;
+	struct ltimer retry, gather;
+	bool is_urgent;      /* somebody waits for an op of the queue, or they have gathered long enough */
 	struct store_op *giving; /* rows of a finished load being handed out */
 	struct list finished;
 	struct ltimer turn;
@@ -150,11 +151,26 @@ static void job_send(void *arg)
 		batch_done(st, job);
 }
 
-/* Takes the next batch out of the queue when none is under way. */
+static void gather_over(void *arg)
+{
+	struct store *s = arg;
+	role_assert_ctl();
+	s->is_urgent = true;
+	kick(s);
+}
+
+/* Takes the next batch out of the queue when none is under way. A transaction costs as much for one row as for fifty. */
 static void kick(struct store *s)
 {
 	struct job *job;
-	if (s->job || list_empty(&s->queue) || !(job = mem_zalloc(sizeof(*job))))
+	if (s->job || list_empty(&s->queue))
+		return;
+	if (!s->is_urgent && !s->is_closed && s->queue_count < BATCH_MAX) {
+		if (!loop_timer_is_set(&s->gather))
+			loop_timer_set(&s->gather, GATHER_US, "store.gather", gather_over, s);
+		return;
+	}
+	if (!(job = mem_zalloc(sizeof(*job))))
 		return;
 	list_init(&job->ops);
 	while (!list_empty(&s->queue) && job->op_count < BATCH_MAX) {
@@ -164,6 +180,8 @@ static void kick(struct store *s)
 		job->op_count++;
 	}
 	s->queue_count -= job->op_count;
+	if (!s->queue_count)
+		s->is_urgent = false;
 	job->s = mem_ref(s);
 	s->job = job;
 	job_send(job);
@@ -238,6 +256,8 @@ static int op_add(struct store *s, enum store_op_kind kind, const struct store_t
 	op->value_count = count;
 	list_push(&s->queue, &op->link);
 	s->queue_count++;
+	if (op->done)
+		s->is_urgent = true;
 	kick(s);
 	return ST_OK;
 }
@@ -277,6 +297,7 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	loop_timer_cancel(&s->turn);
+	loop_timer_cancel(&s->gather);
 	s->is_closed = true;
 	if (s->job && !s->job->is_on_writer) {
 		loop_timer_cancel(&s->retry);
