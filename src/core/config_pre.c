@@ -240,8 +240,8 @@ static void pre_do_stun_set(struct pre *p, const char *file, unsigned line, stru
 	known = hash_get(p->stun, value);
 	if (!known && p->may_run) {
 		int st = config_public_address(value, PRE_STUN_MS, address);
-		if (st)
-			pre_problem(p, file, line, "no address from %.*s: %s", SVF(value), status_text(st));
+		if (st) /* the network's fault, not the configuration's */
+			log_warning("%s:%u: no address from %.*s: %s", file, line, SVF(value), status_text(st));
 		known = mem_strdup(st ? "" : address);
 		if (!known || hash_set(p->stun, value, known)) {
 			mem_free(known);

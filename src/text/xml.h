@@ -60,7 +60,7 @@ ANY int xml_index_new(struct xml_index **out, const struct xml_node *parent, con
 ANY const struct xml_node *xml_index_get(const struct xml_index *ix, struct sv value);
 ANY void xml_index_free(struct xml_index *ix); /* NULL is fine */
 
-/* Appends node and what is below as text, in the layout of FreeSWITCH's xml_locate (4 spaces a level). */
+/* Appends node and what is below as text, in the layout of FreeSWITCH's xml_locate. */
 ANY int xml_write(const struct xml_node *node, struct buf *out);
 /* Appends v with & < > and, in attributes, quotes escaped. */
 ANY int xml_escape(struct buf *out, struct sv v, bool is_attr);

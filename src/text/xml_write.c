@@ -1,5 +1,5 @@
-/* XML out, in the layout of FreeSWITCH's xml_locate: text and children in document order, four spaces a level in front of a
- * tag (spaces the text had there are dropped), a newline after every end tag, no empty-element tags. */
+/* XML out, in the layout of FreeSWITCH's xml_locate: text (white space too) and children in document order, two more spaces a
+ * level in front of a tag, a newline after every end tag, no empty-element tags. */
 #include "text/xml.h"
 #include <string.h>
 
@@ -39,7 +39,7 @@ int xml_escape(struct buf *out, struct sv v, bool is_attr)
 static void xml_indent(struct buf *out, unsigned level)
 {
 	for (unsigned i = 0; i < level; i++)
-		buf_adds(out, "    ");
+		buf_adds(out, "  ");
 }
 
 static bool xml_ends_with(const struct buf *out, char c)
@@ -52,8 +52,6 @@ static void xml_write_node(const struct xml_node *node, struct buf *out, unsigne
 	struct sv text = sv_of(node->text);
 	size_t at = 0;
 
-	while (out->n > base && xml_ends_with(out, ' '))
-		out->p[--out->n] = 0;
 	if (out->n > base && xml_ends_with(out, '>'))
 		buf_addc(out, '\n');
 	xml_indent(out, level);

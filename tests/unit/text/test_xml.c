@@ -112,10 +112,10 @@ static int test_write(void)
 	static const struct {
 		const char *text, *want;
 	} rows[] = {
-		{ "<a><b/></a>", "<a>\n    <b></b>\n</a>\n" },
+		{ "<a><b/></a>", "<a>\n  <b></b>\n</a>\n" },
 		{ "<a x=\"1&amp;&quot;\">t&lt;</a>", "<a x=\"1&amp;&quot;\">t&lt;</a>\n" },
 		{ "<a>\n  <b/>\n  <c>\n\t<d/>\n  </c>\n</a>",
-			"<a>\n    <b></b>\n\n    <c>\n\t        <d></d>\n\n  </c>\n\n</a>\n" },
+			"<a>\n    <b></b>\n\n    <c>\n\t    <d></d>\n\n  </c>\n\n</a>\n" },
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		struct xml_doc *doc = NULL;
