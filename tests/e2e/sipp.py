@@ -96,7 +96,7 @@ def register(user, password, domain="127.0.0.1", expires=300, final=200, contact
     def one(cseq, more=""):
         c = contact or f"<sip:{user}@[local_ip]:[local_port];transport=[transport]>"
         return (f"REGISTER sip:{domain} SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n"
-                f"From: <sip:{user}@{domain}>;tag=[call_number]r\nTo: <sip:{user}@{domain}>\nCall-ID: reg-{user}-[call_id]\n"
+                f"From: <sip:{user}@{domain}>;tag=[call_number]r\nTo: <sip:{user}@{domain}>\nCall-ID: [call_id]\n"
                 f"CSeq: {cseq} REGISTER\nContact: {c}\nExpires: {expires}\nMax-Forwards: 70\nUser-Agent: sipp\n{extra}{more}"
                 "Content-Length: 0\n")
     steps = [send(one(1))]
@@ -120,7 +120,7 @@ def uas_answer(ring_ms=100, body=None):
 
 
 class Sipp:
-    def __init__(self, switch, steps, calls=1, rate=10, transport="u1", port=None, args=(), target=None, limit=None, timeout=30):
+    def __init__(self, switch, steps, calls=1, rate=10, transport="u1", port=None, args=(), target=None, limit=None, timeout=20):
         self.dir = Path(tempfile.mkdtemp(prefix="sipp-", dir=switch.root))
         name = self.dir / "scenario.xml"
         name.write_text('<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="s">\n' + "\n".join(steps) + "\n</scenario>\n")

@@ -1,9 +1,10 @@
 """Registration with SIPp: challenge, wrong password, unknown user, expiry, fetch, removal, TCP, restart."""
+import hashlib
 import re
+import socket
 import time
 
-import pytest
-from sipp import AUTH, Sipp, pause, recv, register, register_as, send
+from sipp import Sipp, register, register_as
 from tandem import free_port
 
 
@@ -71,19 +72,61 @@ def test_over_tcp(switch):
     assert re.search(r"^1007,.*tcp", switch.api("show registrations"), re.M | re.I)
 
 
-def test_used_up_nonce_is_refused(tandem):
-    """The same answer sent a second time (a replay) is challenged again, not accepted."""
-    steps = register("1008", tandem.passwords["1008"])
-    steps += [send(_last_register_again("1008", tandem.passwords["1008"])), recv(401)]
-    Sipp(tandem, steps).wait()
+class Raw:
+    """REGISTER by hand: what SIPp does not let one choose."""
+
+    def __init__(self, sw, user):
+        self.sw, self.user, self.cseq = sw, user, 0
+        self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.s.bind(("127.0.0.1", 0))
+        self.s.settimeout(5)
+
+    def register(self, authorization=""):
+        self.cseq += 1
+        port = self.s.getsockname()[1]
+        text = (f"REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{port}x{self.cseq}\r\n"
+                f"From: <sip:{self.user}@127.0.0.1>;tag=r\r\nTo: <sip:{self.user}@127.0.0.1>\r\nCall-ID: raw-{port}\r\n"
+                f"CSeq: {self.cseq} REGISTER\r\nContact: <sip:{self.user}@127.0.0.1:{port}>\r\nExpires: 300\r\n"
+                f"Max-Forwards: 70\r\n{authorization}Content-Length: 0\r\n\r\n")
+        self.s.sendto(text.encode(), ("127.0.0.1", self.sw.sip_port))
+        answer = self.s.recv(65536).decode()
+        return int(answer.split(" ")[1]), answer
+
+    def answer_to(self, challenge, nc=1, algorithm="MD5"):
+        line = next(l for l in challenge.split("\r\n") if l.startswith("WWW-Authenticate") and f"algorithm={algorithm}" in l)
+        nonce, realm = re.search('nonce="([^"]+)"', line).group(1), re.search('realm="([^"]+)"', line).group(1)
+        h = lambda t: (hashlib.md5 if algorithm == "MD5" else hashlib.sha256)(t.encode()).hexdigest()  # noqa: E731
+        ha1 = h(f"{self.user}:{realm}:{self.sw.passwords[self.user]}")
+        response = h(f"{ha1}:{nonce}:{nc:08x}:abc:auth:{h('REGISTER:sip:127.0.0.1')}")
+        return (f'Authorization: Digest username="{self.user}", realm="{realm}", nonce="{nonce}", uri="sip:127.0.0.1", '
+                f'response="{response}", algorithm={algorithm}, cnonce="abc", qop=auth, nc={nc:08x}\r\n')
 
 
-def _last_register_again(user, password):
-    # SIPp repeats cnonce and nc with [authentication] of the last challenge: nc 1 again
-    return (f"REGISTER sip:127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]\n"
-            f"From: <sip:{user}@127.0.0.1>;tag=[call_number]r\nTo: <sip:{user}@127.0.0.1>\nCall-ID: reg-{user}-[call_id]\n"
-            f"CSeq: 3 REGISTER\nContact: <sip:{user}@[local_ip]:[local_port]>\nExpires: 300\nMax-Forwards: 70\n"
-            + AUTH.format(user=user, password=password) + "Content-Length: 0\n")
+def test_replayed_answer_is_challenged_again(tandem):
+    raw = Raw(tandem, "1008")
+    _, challenge = raw.register()
+    first = raw.answer_to(challenge)
+    assert raw.register(first)[0] == 200
+    assert raw.register(first)[0] == 401, "the same nonce count was taken twice"
+    assert raw.register(raw.answer_to(challenge, nc=2))[0] == 200
+
+
+def test_forged_nonce_is_challenged(tandem):
+    raw = Raw(tandem, "1008")
+    _, challenge = raw.register()
+    forged = re.sub('nonce="........', 'nonce="ffffffff', challenge)
+    code, answer = raw.register(raw.answer_to(forged))
+    assert code == 401, answer
+
+
+def test_sha256(fresh):
+    p = fresh.root / "conf/sip_profiles/internal.xml"
+    p.write_text(p.read_text().replace('"rfc8760-auth-algorithms" value="MD5"', '"rfc8760-auth-algorithms" value="MD5,SHA-256"'))
+    fresh.start()
+    raw = Raw(fresh, "1000")
+    _, challenge = raw.register()
+    assert raw.register(raw.answer_to(challenge, algorithm="SHA-256"))[0] == 200
+    fresh.stop()
 
 
 def test_passwords_and_registrations_survive_a_restart(fresh):
