@@ -448,6 +448,77 @@ static ON_CTL int uac_confirmed(struct rig *r, const char *extra)
 	return 0;
 }
 
+/* A request of the callee inside the dialog of a UAC test. */
+static ON_CTL int from_callee(struct rig *r, const char *method, const char *branch, int cseq, const char *rest)
+{
+	char text[2048];
+	snprintf(text, sizeof(text),
+	    "%s sip:x@127.0.0.1:@L SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:@P;rport;branch=z9hG4bK%s\nMax-Forwards: 70\n"
+	    "From: <sip:1001@127.0.0.1>;tag=t1\nTo: <sip:1000@lab>;tag=%s\nCall-ID: %s\nCSeq: %d %s\n%s",
+	    method, branch, sip_call_local_tag(r->call), sip_call_id(r->call), cseq, method, rest);
+	return peer_send(&r->p, text);
+}
+
+static int test_uac_glare_from_peer(void)
+{
+	struct rig r;
+	role_assert_ctl();
+	EXPECT_INT(rig_open(&r, NULL), 0);
+	EXPECT_INT(uac_confirmed(&r, CONTACT), 0);
+	EXPECT_INT(sip_call_reinvite(r.call, NULL, SV(SDP)), 0);
+	EXPECT(peer_expect(&r.p, "INVITE "));
+	struct peer ours = r.p;
+	EXPECT_INT(from_callee(&r, "INVITE", "g1", 5, CONTACT WITH_SDP), 0);
+	EXPECT(peer_expect(&r.p, "SIP/2.0 491 "));
+	EXPECT_INT(from_callee(&r, "ACK", "g1", 5, END), 0);
+	EXPECT_INT(r.reinvite, 0);
+	/* ours is answered, and its 200 comes again: acknowledged again */
+	for (int i = 0; i < 2; i++) {
+		memcpy(r.p.in, ours.in, ours.n + 1);
+		EXPECT_INT(peer_reply(&r.p, 200, NULL, CONTACT, SDP), 0);
+		EXPECT(peer_expect(&r.p, "ACK sip:1001@"));
+	}
+	EXPECT_INT(r.reinvite_done, 1);
+	/* theirs again, accepted; their BYE before the ACK ends it all */
+	EXPECT_INT(from_callee(&r, "INVITE", "g2", 6, CONTACT WITH_SDP), 0);
+	EXPECT_INT(r.reinvite, 1);
+	EXPECT_INT(sip_call_reply(r.call, r.call_tx, 200, NULL, NULL, NULL, SV(SDP)), 0);
+	EXPECT(peer_expect(&r.p, "SIP/2.0 200 "));
+	EXPECT_INT(from_callee(&r, "BYE", "g3", 7, END), 0);
+	EXPECT(peer_expect(&r.p, "SIP/2.0 200 "));
+	EXPECT_INT(r.close.kind, SIP_CLOSE_BYE);
+	EXPECT_INT(no_calls_left(&r), 0);
+	rig_close(&r);
+	return 0;
+}
+
+/* Behind NAT: the Contact leads nowhere, the source address does. */
+static int test_use_source_address(void)
+{
+	struct rig r;
+	role_assert_ctl();
+	EXPECT_INT(rig_open(&r, NULL), 0);
+	r.is_accepting = true;
+	EXPECT_INT(peer_send(&r.p,
+	               "INVITE sip:1001@127.0.0.1:@L SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bKn\n"
+	               "From: <sip:1000@127.0.0.1>;tag=ft\nTo: <sip:1001@127.0.0.1>\nCall-ID: k1@lab\nCSeq: 10 INVITE\n"
+	               "Contact: <sip:1000@192.0.2.1:5060>\n\n"),
+	    0);
+	sip_call_set_use_source_address(r.call, true);
+	EXPECT_INT(sip_call_set_contact_user(r.call, "gw+1"), 0);
+	EXPECT_INT(sip_call_answer(r.call, NULL, SV(SDP)), 0);
+	EXPECT(peer_expect(&r.p, "SIP/2.0 200 "));
+	EXPECT(peer_has(&r.p, "Contact: <sip:gw+1@127.0.0.1:"));
+	EXPECT(peer_has(&r.p, ";received=127.0.0.1"));
+	EXPECT_INT(in_dialog(&r, "ACK", "a1", 10, END), 0);
+	EXPECT_INT(sip_call_hangup(r.call, 0, NULL, NULL, NULL), 0);
+	EXPECT(peer_expect(&r.p, "BYE sip:1000@192.0.2.1:5060 SIP/2.0\r\n"));
+	EXPECT_INT(peer_reply(&r.p, 408, NULL, "", NULL), 0);
+	EXPECT_INT(no_calls_left(&r), 0);
+	rig_close(&r);
+	return 0;
+}
+
 static int test_uac_reinvite_glare(void)
 {
 	struct rig r;
@@ -661,6 +732,8 @@ TEST_MAIN({"uas, bye from peer", test_uas_bye_from_peer, TEST_LOOP | TEST_OOM},
     {"uac, cancel", test_uac_cancel, TEST_LOOP}, {"uac, cancel glare", test_uac_cancel_glare, TEST_LOOP},
     {"uac, forks", test_uac_forks, TEST_LOOP | TEST_OOM},
     {"uac, re-INVITE and 491", test_uac_reinvite_glare, TEST_LOOP | TEST_OOM},
-    {"uac, routes", test_uac_routes, TEST_LOOP}, {"uac, inside on_answer", test_uac_in_answer, TEST_LOOP},
-    {"uac, timeout", test_uac_timeout, TEST_LOOP}, {"uac, challenged", test_uac_auth, TEST_LOOP},
-    {"uac, rejected twice", test_uac_rejected_twice, TEST_LOOP}, {"established call", test_memory, TEST_LOOP})
+    {"uac, glare from peer", test_uac_glare_from_peer, TEST_LOOP},
+    {"source address", test_use_source_address, TEST_LOOP}, {"uac, routes", test_uac_routes, TEST_LOOP},
+    {"uac, inside on_answer", test_uac_in_answer, TEST_LOOP}, {"uac, timeout", test_uac_timeout, TEST_LOOP},
+    {"uac, challenged", test_uac_auth, TEST_LOOP}, {"uac, rejected twice", test_uac_rejected_twice, TEST_LOOP},
+    {"established call", test_memory, TEST_LOOP})

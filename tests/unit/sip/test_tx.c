@@ -238,6 +238,18 @@ static int test_client_auth(void)
 	EXPECT_INT(digest_check(d, &m, false, "other", &good), DIGEST_WRONG_REALM);
 	EXPECT_INT(digest_check(d, &m, true, "lab", &good), DIGEST_NO_HEADER);
 	EXPECT_INT(r.response_count, 0);
+	/* the nonce grew old on the way: once more */
+	struct buf stale;
+	buf_init(&stale);
+	digest_challenge_put(d, &stale, false, "lab", DIGEST_MD5, true);
+	stale.n -= 2;
+	stale.p[stale.n] = '\0';
+	buf_adds(&stale, "\n");
+	EXPECT_INT(peer_reply(&r.p, 401, "t", stale.p, NULL), 0);
+	buf_fini(&stale);
+	EXPECT(peer_expect(&r.p, "REGISTER"));
+	EXPECT_STR(peer_header(&r.p, "CSeq"), "9 REGISTER");
+	EXPECT_INT(r.response_count, 0);
 	/* refused again with the same realm: the user gets it */
 	EXPECT_INT(peer_reply(&r.p, 401, "t", challenge.p, NULL), 0);
 	EXPECT_INT(r.response_code, 401);
