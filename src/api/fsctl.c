@@ -137,8 +137,7 @@ static void v_min_idle_cpu(struct ctl *x)
 	if (l->min_idle_cpu > 0)
 		buf_printf(x->call->out, "+OK min idle cpu: %0.2f", l->min_idle_cpu);
 	else
-		buf_adds(x->call->out, "+OK min idle cpu: DISABLED");
-	buf_adds(x->call->out, "\n");
+		buf_adds(x->call->out, "+OK min idle cpu: DISABLED\n");
 }
 
 static void v_loglevel(struct ctl *x)

@@ -173,7 +173,15 @@ int api_sched_transfer(struct api_call *c)
 int api_sched_broadcast(struct api_call *c)
 {
 	role_assert_ctl();
-	return sched_leg(c, "sched_broadcast", "sch_broadcast_callback", 3, run_broadcast, "+OK Message scheduled\n");
+	struct api_words w;
+	int st = api_words_init(&w, c->args, 4);
+	if (!st && w.n < 3)
+		api_usage(c, "sched_broadcast");
+	else if (!st) /* whether there is such a leg shows when it is due */
+		buf_adds(c->out, task_add(w.w[0], "sch_broadcast_callback", w.w[1], run_broadcast, &w.w[1], w.n - 1)
+			? "+OK Message scheduled\n" : "-ERR Too many tasks\n");
+	api_words_fini(&w);
+	return st;
 }
 
 static ON_CTL unsigned delete_tasks(const char *name)
@@ -201,7 +209,8 @@ int api_sched_del(struct api_call *c)
 int api_unsched_api(struct api_call *c)
 {
 	role_assert_ctl();
-	if (!*c->args)
+	uint32_t id;
+	if (sv_u32(sv_of(c->args), &id))
 		return ST_OK;
 	return api_text(c, delete_tasks(c->args) ? "+OK\n" : "-ERR No such id\n");
 }

@@ -181,6 +181,14 @@ int api_uuid_bridge(struct api_call *c)
 	return st;
 }
 
+/* Both legs of a bridge go elsewhere: leg is told first what to do when the bridge ends, or it would be hung up with it. */
+static ON_CTL void transfer_both(struct leg *leg, const char *exten, const char *dialplan, const char *context, struct leg *peer,
+	const char *peer_exten, const char *peer_dialplan, const char *peer_context)
+{
+	leg_var_setf(leg, "transfer_after_bridge", "%s:%s:%s", exten, dialplan ? dialplan : "", context ? context : "");
+	leg_transfer(peer, peer_exten, peer_dialplan, peer_context);
+}
+
 int api_uuid_transfer(struct api_call *c)
 {
 	struct api_words w;
@@ -200,25 +208,16 @@ int api_uuid_transfer(struct api_call *c)
 	struct leg *peer = mem_ref(bridge_peer(leg));
 	const char *dialplan = w.n > at + 1 ? w.w[at + 1] : NULL, *context = w.n > at + 2 ? w.w[at + 2] : NULL;
 	if (is_both && peer)
-		leg_var_set(peer, "park_after_bridge", NULL);
-	if ((is_bleg || is_both) && peer)
+		transfer_both(leg, w.w[at], dialplan, context, peer, w.w[at], dialplan, context);
+	else if (is_bleg && peer)
 		leg_transfer(peer, w.w[at], dialplan, context);
-	if (!is_bleg)
+	else if (!is_bleg)
 		leg_transfer(leg, w.w[at], dialplan, context);
 	mem_unref(peer);
 	ok(c);
 out:
 	api_words_fini(&w);
 	return st;
-}
-
-/* "exten[/dialplan][/context]" cut in place, then transferred to. */
-static ON_CTL void transfer_slashed(struct leg *leg, char *text)
-{
-	char *part[3];
-	int n = api_split(text, '/', part, 3);
-	if (n > 0)
-		leg_transfer(leg, part[0], n > 1 ? part[1] : NULL, n > 2 ? part[2] : NULL);
 }
 
 int api_uuid_dual_transfer(struct api_call *c)
@@ -231,10 +230,14 @@ int api_uuid_dual_transfer(struct api_call *c)
 	} else if (!st) {
 		struct leg *leg = api_leg(c, w.w[0]);
 		if (leg) {
+			char *to[2][3] = { { NULL } };
 			struct leg *peer = mem_ref(bridge_peer(leg));
+			api_split(w.w[1], '/', to[0], 3);
+			api_split(w.w[2], '/', to[1], 3);
 			if (peer)
-				transfer_slashed(peer, w.w[2]);
-			transfer_slashed(leg, w.w[1]);
+				transfer_both(leg, to[0][0], to[0][1], to[0][2], peer, to[1][0], to[1][1], to[1][2]);
+			else
+				leg_transfer(leg, to[0][0], to[0][1], to[0][2]);
 			mem_unref(peer);
 			ok(c);
 		}

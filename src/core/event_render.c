@@ -47,9 +47,9 @@ static ON_CTL void render_xml(const struct event *e, struct buf *out)
 	if (e->body_len) {
 		buf_printf(out, "  <Content-Length>%zu</Content-Length>\n  <body>", e->body_len);
 		xml_escape(out, event_body(e), false);
-		buf_adds(out, "</body>\n");
+		buf_adds(out, e->body[e->body_len - 1] == '\n' ? "  </body>\n" : "</body>\n");
 	}
-	buf_adds(out, "</event>");
+	buf_adds(out, "</event>\n");
 }
 
 /* "ARRAY::a|:b" becomes ["a","b"]. */

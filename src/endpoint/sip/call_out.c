@@ -114,8 +114,6 @@ static struct leg_profile *profile_make(struct call *c, const struct sofia_targe
 	if (!lp->destination_number || !o->originator)
 		leg_profile_set(&lp->destination_number, *t->user ? t->user : t->host);
 	leg_profile_set(&lp->source, "mod_sofia");
-	if (!lp->dialplan)
-		leg_profile_set(&lp->dialplan, "XML");
 	if (!lp->context)
 		leg_profile_set(&lp->context, c->p->conf.context);
 	return lp;
