@@ -75,8 +75,8 @@ void sip_resolve_cancel(struct sip_resolve *r)
 	r->is_told = true;
 }
 
-int sip_resolve(
-    struct sip_resolve **out, const char *uri_text, struct sip_dst *dst, int timeout_ms, sip_resolve_fn fn, void *arg)
+int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char *uri_text, struct sip_dst *dst,
+    sip_resolve_fn fn, void *arg)
 {
 	struct sip_uri uri;
 	struct sv host;
@@ -95,6 +95,8 @@ int sip_resolve(
 		dst->transport = t;
 		return ST_OK;
 	}
+	if (s->cfg.numeric_hosts_only)
+		return ST_NOTFOUND;
 	struct sip_resolve *r = mem_zalloc(sizeof(*r));
 	if (!r)
 		return ST_NOMEM;
@@ -112,7 +114,7 @@ int sip_resolve(
 		mem_free(r);
 		return st;
 	}
-	loop_timer_set(&r->timer, timeout_ms * 1000LL, "sip.resolve", on_deadline, r);
+	loop_timer_set(&r->timer, s->cfg.resolve_timeout_ms * 1000LL, "sip.resolve", on_deadline, r);
 	*out = r;
 	return ST_AGAIN;
 }

@@ -31,6 +31,7 @@ struct sip_stack_config {
 	int trying_delay_ms;       /* automatic 100 for INVITE; 0 = 200, -1 = at once */
 	int proceeding_timeout_ms; /* timer C for our INVITEs after a 1xx; 0 = 180 s */
 	int resolve_timeout_ms;    /* 0 = 5 s */
+	bool numeric_hosts_only;   /* no name look-ups: requests to host names fail with 503 */
 	size_t max_message_bytes;  /* streams; 0 = 1 MiB of body */
 	size_t max_transactions;   /* server side; beyond it requests get a stateless 503; 0 = 100,000 */
 	size_t max_tcp_conns;      /* 0 = 10,000 */
@@ -46,6 +47,9 @@ struct sip_stack_handlers {
 	 * To tag: SUBSCRIBE, NOTIFY, MESSAGE, OPTIONS, REGISTER, PUBLISH, REFER and unknown ones whose dialog is none
 	 * of our calls). Must end in one final response, now or later. NULL: 501 for everything. */
 	void (*on_request)(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *msg, void *arg);
+	/* false: a request of ours may not go there (503). Contacts and Record-Routes are the far side's words; NULL:
+	 * anywhere. */
+	bool (*may_send)(struct sip_stack *s, enum sip_transport t, const struct addr *dst, void *arg);
 	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
 	void (*on_malformed)(
 	    struct sip_stack *s, const struct addr *src, struct sv data, const char *why, void *arg); /* may be NULL */

@@ -216,8 +216,8 @@ ON_CTL bool sip_ctx_authorize(struct sip_ctx *c, const struct sip_msg *resp, str
 typedef void (*sip_resolve_fn)(int status, const struct sip_dst *dst, void *arg);
 /* Finds the address for a sip: URI. Numeric hosts are answered at once (returns ST_OK with *dst set, fn is not called);
  * ST_AGAIN: fn comes later, never from inside, unless sip_resolve_cancel. */
-ON_CTL int sip_resolve(
-    struct sip_resolve **out, const char *uri, struct sip_dst *dst, int timeout_ms, sip_resolve_fn fn, void *arg);
+ON_CTL int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char *uri, struct sip_dst *dst,
+    sip_resolve_fn fn, void *arg);
 ON_CTL void sip_resolve_cancel(struct sip_resolve *r);
 
 /* ---- dialogs (dialog.c): the state both sides share ---- */

@@ -101,6 +101,10 @@ void sip_ctx_conn_lost(struct sip_ctx *c)
 static ON_CTL int choose_transport(struct sip_ctx *c)
 {
 	struct sip_conn *conn;
+	struct sip_stack *s = c->stack;
+	enum sip_transport t = c->dst.transport == SIP_TCP ? SIP_TCP : SIP_UDP;
+	if (s->h.may_send && !s->h.may_send(s, t, &c->dst.addr, s->arg))
+		return ST_DENIED;
 	if (c->dst.transport == SIP_TCP) {
 		int st = sip_conn_get(&conn, c->stack, &c->dst.addr);
 		if (st)
@@ -256,7 +260,7 @@ int sip_ctx_start(struct sip_ctx **out, struct sip_stack *s, const struct ctx_pa
 	if (!addr_is_set(&c->dst.addr)) {
 		struct sip_resolve *r = NULL;
 		c->state = CTX_RESOLVING;
-		st = c->hop ? sip_resolve(&r, c->hop, &c->dst, s->cfg.resolve_timeout_ms, on_resolved, c) : ST_INVAL;
+		st = c->hop ? sip_resolve(&r, s, c->hop, &c->dst, on_resolved, c) : ST_INVAL;
 		c->resolve = st == ST_AGAIN ? r : NULL;
 	}
 	if (st && st != ST_AGAIN) {

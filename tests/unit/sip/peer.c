@@ -99,6 +99,11 @@ static void on_malformed(struct sip_stack *s, const struct addr *src, struct sv 
 	((struct rig *)arg)->malformed_count++;
 }
 
+static bool may_send(struct sip_stack *s, enum sip_transport t, const struct addr *dst, void *arg)
+{
+	return addr_is_loopback(dst);
+}
+
 static void on_trace(struct sip_stack *s, const struct sip_trace *t, void *arg)
 {
 	((struct rig *)arg)->trace_count++;
@@ -106,7 +111,8 @@ static void on_trace(struct sip_stack *s, const struct sip_trace *t, void *arg)
 
 int rig_open(struct rig *r, const struct sip_stack_config *cfg)
 {
-	struct sip_stack_handlers h = {on_request, on_trace, on_malformed};
+	struct sip_stack_handlers h = {
+	    .on_request = on_request, .may_send = may_send, .on_trace = on_trace, .on_malformed = on_malformed};
 	struct addr bind;
 	memset(r, 0, sizeof(*r));
 	clock_fake_start(1700000000000000LL);

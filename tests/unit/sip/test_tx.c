@@ -261,6 +261,27 @@ static int test_client_auth(void)
 	return 0;
 }
 
+/* The rig's may_send allows loopback only; names are not looked up when the configuration says so. */
+static int test_denied(void)
+{
+	struct rig r;
+	struct sip_stack_stats st;
+	struct sip_request_params p = {.method = "OPTIONS", .uri = "sip:x@192.0.2.1", .from = "sip:me@here"};
+	role_assert_ctl();
+	EXPECT_INT(rig_open(&r, &(struct sip_stack_config){.numeric_hosts_only = true}), 0);
+	EXPECT_INT(sip_request_send(NULL, r.s, &p, rig_response, &r), 0);
+	EXPECT_INT(r.response_count, 0); /* never from inside */
+	rig_pump();
+	EXPECT_INT(r.response_code, 503);
+	EXPECT_INT(r.response_count, 1);
+	p.uri = "sip:x@nowhere.invalid";
+	EXPECT_INT(sip_request_send(NULL, r.s, &p, rig_response, &r), ST_NOTFOUND);
+	sip_stack_stats_get(r.s, &st);
+	EXPECT_INT(st.client_transactions, 0);
+	rig_close(&r);
+	return 0;
+}
+
 static int test_trace_and_shed(void)
 {
 	struct rig r;
@@ -280,4 +301,4 @@ static int test_trace_and_shed(void)
 TEST_MAIN({"non-invite server", test_non_invite, TEST_LOOP}, {"invite error", test_invite_error, TEST_LOOP},
     {"cancel", test_cancel, TEST_LOOP}, {"checks", test_checks, TEST_LOOP}, {"merged", test_merged, TEST_LOOP},
     {"client timers", test_client_timers, TEST_LOOP}, {"client auth", test_client_auth, TEST_LOOP},
-    {"trace and shed", test_trace_and_shed, TEST_LOOP})
+    {"denied", test_denied, TEST_LOOP}, {"trace and shed", test_trace_and_shed, TEST_LOOP})
