@@ -58,20 +58,16 @@ ON_WORK static int prepare_file(struct mplay *p, size_t i, struct rt_part *part)
 	return ST_OK;
 }
 
+/* Noise is made once, for two seconds, and goes round. */
 ON_WORK static int prepare_silence(struct mplay *p, const struct src_part *from, struct rt_part *part)
 {
-	uint32_t ms = from->ms < 0 || from->ms > NOISE_MS ? NOISE_MS : (uint32_t)from->ms;
+	uint64_t ms = from->ms < 0 ? NOISE_MS : (uint64_t)from->ms;
 	part->is_endless = from->ms < 0;
-	if (!from->noise || (from->ms > NOISE_MS)) {
-		part->kind = RT_PART_SILENCE;
-		part->bytes_count = (from->ms < 0 ? NOISE_MS : (uint64_t)from->ms) * p->codec.rate_hz / 1000 * p->play->bytes_per_sample;
+	part->kind = from->noise && ms ? RT_PART_CLIP : RT_PART_SILENCE;
+	part->bytes_count = ms * p->codec.rate_hz / 1000 * p->play->bytes_per_sample;
+	if (part->kind == RT_PART_SILENCE)
 		return ST_OK;
-	}
-	part->kind = RT_PART_CLIP;
-	int st = gen_clip_of_noise(&part->clip, ms, from->noise, p->ops);
-	if (!st)
-		part->bytes_count = part->clip->bytes_count;
-	return st;
+	return gen_clip_of_noise(&part->clip, ms < NOISE_MS ? (uint32_t)ms : NOISE_MS, from->noise, p->ops);
 }
 
 ON_WORK static int prepare_part(struct mplay *p, size_t i)

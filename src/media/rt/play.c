@@ -42,10 +42,14 @@ static size_t read_clip(struct rt_play *p, struct rt_part *part, uint8_t *out, s
 {
 	uint64_t left = part->bytes_count - p->at;
 	size_t take = left < n ? (size_t)left : n;
-	if (part->kind == RT_PART_CLIP)
-		memcpy(out, part->clip->bytes + p->at, take);
-	else
+	if (part->kind == RT_PART_CLIP) { /* a clip shorter than its part goes round */
+		size_t from = part->clip->bytes_count ? (size_t)(p->at % part->clip->bytes_count) : 0;
+		if (take > part->clip->bytes_count - from)
+			take = part->clip->bytes_count - from;
+		memcpy(out, part->clip->bytes + from, take);
+	} else {
 		memset(out, p->silence, take);
+	}
 	p->at += take;
 	if (p->at == part->bytes_count) {
 		*is_over = !part->is_endless || !part->bytes_count;

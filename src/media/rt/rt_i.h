@@ -142,7 +142,7 @@ struct rt_stream {
 
 	struct lnode tick;
 	unsigned tick_needs;
-	int64_t tick_due_us;
+	int64_t tick_due_us, tick_exact_us; /* its slot's time; not rounded to slots, so that 15 ms stay 15 ms */
 
 	struct rt_play *play;
 	struct rt_record *records;

@@ -16,10 +16,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { EVENT_MAX = 256, HOUSE_US = 250000, REPORT_RETRY_US = 4000, COMMAND_SLOTS = 2048 };
+enum { NICE = -10 }; /* a packet does not wait behind the control thread's or another program's work */
 enum event_tag { TAG_RTP, TAG_RTCP, TAG_BOX };
 
 static uint64_t tag_of(uint32_t slot, enum event_tag tag) { return (uint64_t)slot << 2 | tag; }
@@ -67,6 +69,8 @@ ON_MEDIA static void wheel_insert(struct rt_thread *t, struct rt_stream *s, int6
 		slot = t->wheel_slot;
 	if (slot >= t->wheel_slot + WHEEL_SLOTS)
 		slot = t->wheel_slot + WHEEL_SLOTS - 1;
+	if (s->tick_exact_us / WHEEL_SLOT_US != slot)
+		s->tick_exact_us = slot * WHEEL_SLOT_US;
 	unsigned i = (unsigned)(slot % WHEEL_SLOTS);
 	s->tick_due_us = slot * WHEEL_SLOT_US;
 	list_push(&t->wheel[i], &s->tick);
@@ -127,11 +131,12 @@ ON_MEDIA static void wheel_run_slot(struct rt_thread *t, unsigned i)
 	while ((n = list_first(&due))) {
 		struct rt_stream *s = list_entry(n, struct rt_stream, tick);
 		list_remove(n);
-		int64_t due_us = s->tick_due_us;
 		unsigned frame_us = stream_frame_us(s);
 		stream_tick(s);
-		if (s->tick_needs && !lnode_is_linked(&s->tick))
-			wheel_insert(t, s, (due_us + frame_us) / WHEEL_SLOT_US);
+		if (!s->tick_needs || lnode_is_linked(&s->tick))
+			continue;
+		s->tick_exact_us += frame_us;
+		wheel_insert(t, s, s->tick_exact_us / WHEEL_SLOT_US);
 	}
 }
 
@@ -236,6 +241,7 @@ static void *thread_main(void *arg) NO_ROLE_CHECK
 	char name[16];
 	snprintf(name, sizeof(name), "tandem-media-%u", t->index);
 	(void)pthread_setname_np(pthread_self(), name);
+	(void)setpriority(PRIO_PROCESS, 0, NICE); /* this thread; where it is not allowed, it stays as it is */
 	struct epoll_event events[EVENT_MAX];
 	t->now_us = clock_mono_us();
 	while (!t->is_quitting) {
