@@ -6,9 +6,12 @@
 #include "base/mem.h"
 #include "core/config_i.h"
 #include "loop/loop.h"
+#include <arpa/inet.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -103,6 +106,47 @@ static int test_command_bound(void)
 	EXPECT_INT(out.n, 0);
 	EXPECT_INT(config_run_command("exit 3", 1000, &out), ST_OK);
 	buf_fini(&out);
+	return 0;
+}
+
+/* Answers one binding request with 203.0.113.7, XOR-ed or plain. */
+static void *stun_server(void *arg)
+{
+	const int *fd_and_kind = arg;
+	uint8_t in[100], out[32] = { 1, 1, 0, 12 };
+	struct sockaddr_in from;
+	socklen_t n = sizeof from;
+	static const uint8_t address[4] = { 203, 0, 113, 7 }, cookie[4] = { 0x21, 0x12, 0xa4, 0x42 };
+
+	if (recvfrom(fd_and_kind[0], in, sizeof in, 0, (struct sockaddr *)&from, &n) != 20)
+		return NULL;
+	memcpy(out + 4, in + 4, 16);
+	out[21] = fd_and_kind[1] ? 0x20 : 0x01, out[23] = 8, out[25] = 1;
+	for (int i = 0; i < 4; i++)
+		out[28 + i] = (uint8_t)(address[i] ^ (fd_and_kind[1] ? cookie[i] : 0));
+	if (sendto(fd_and_kind[0], out, sizeof out, 0, (struct sockaddr *)&from, n) < 0)
+		return NULL;
+	return NULL;
+}
+
+static int test_stun(void)
+{
+	for (int kind = 0; kind < 2; kind++) {
+		struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		socklen_t n = sizeof own;
+		int arg[2] = { socket(AF_INET, SOCK_DGRAM, 0), kind };
+		char what[60], got[64] = "";
+		pthread_t thread;
+
+		EXPECT(!bind(arg[0], (struct sockaddr *)&own, n) && !getsockname(arg[0], (struct sockaddr *)&own, &n));
+		EXPECT(!pthread_create(&thread, NULL, stun_server, arg));
+		snprintf(what, sizeof what, "stun:127.0.0.1:%u", ntohs(own.sin_port));
+		EXPECT_INT(config_public_address(sv_of(what), 5000, got), ST_OK);
+		EXPECT_STR(got, "203.0.113.7");
+		pthread_join(thread, NULL);
+		EXPECT_INT(config_public_address(sv_of(what), 300, got), ST_TIMEOUT); /* nobody answers any more */
+		close(arg[0]);
+	}
 	return 0;
 }
 
@@ -332,6 +376,6 @@ static int test_vanilla(void)
 	return 0;
 }
 
-TEST_MAIN({ "preprocessor", test_pre, 0 }, { "command bound", test_command_bound, 0 }, { "load", test_load, TEST_LOOP },
+TEST_MAIN({ "preprocessor", test_pre, 0 }, { "command bound", test_command_bound, 0 }, { "stun", test_stun, 0 }, { "load", test_load, TEST_LOOP },
 	{ "error place", test_error_place, TEST_LOOP }, { "reload", test_reload, TEST_LOOP }, { "check", test_check, TEST_LOOP },
 	{ "include loop", test_include_loop, TEST_LOOP }, { "vanilla", test_vanilla, TEST_LOOP })
