@@ -53,7 +53,9 @@ class Switch(Tandem):
     def __init__(self, flavour="conf"):
         self.uas_port = free_port()
         self.where = tempfile.mkdtemp(prefix="tandem-bench-")
-        atexit.register(shutil.rmtree, self.where, True)
+        # at the very end: ext4 without a journal makes new files next to freshly deleted ones very slowly
+        if "TANDEM_BENCH_KEEP" not in os.environ:
+            atexit.register(shutil.rmtree, self.where, True)
         super().__init__(Path(self.where) / "instance", flavour)
         if flavour == "conf":
             self.raise_limits()
@@ -115,7 +117,6 @@ class Switch(Tandem):
         slow = [line for line in (self.console() + self.log_text).split("\n") if "slow handler" in line]
         if slow:
             note(f"  {len(slow)} slow-handler reports, the first: {slow[0]}")
-        shutil.rmtree(self.where, True)
 
 
 def clean(r):
@@ -305,7 +306,6 @@ def quit_switch(s):
     s.proc.send_signal(signal.SIGTERM)
     s.proc.wait(30)
     s.proc.stdout.close()
-    shutil.rmtree(s.where, True)
 
 
 ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g}
