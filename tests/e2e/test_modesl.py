@@ -1,0 +1,58 @@
+"""A real client from npm drives Tandem: modesl connects, originates to a registered phone, plays a file, hangs up."""
+import json
+import math
+import shutil
+import struct
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "golden"))
+import tandem as t  # noqa: E402
+from ua import Ua  # noqa: E402
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def modules():
+    """node_modules with modesl, installed once beside the build."""
+    if not shutil.which("npm") or not shutil.which("node"):
+        pytest.skip("npm and node are not installed")
+    cache = t.TOP / "build" / "npm"
+    cache.mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / "package.json", cache)
+    if not (cache / "node_modules/modesl").exists():
+        got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=cache, capture_output=True, text=True)
+        if got.returncode:
+            pytest.skip(f"npm cannot install modesl here: {got.stderr.strip()[-200:]}")
+    return cache
+
+
+def test_modesl(tandem, modules, tmp_path):
+    sound = tmp_path / "tone.wav"
+    with wave.open(str(sound), "wb") as w:
+        w.setnchannels(1), w.setsampwidth(2), w.setframerate(8000)
+        w.writeframes(b"".join(struct.pack("<h", int(8000 * math.sin(2 * math.pi * 440 * i / 8000))) for i in range(4000)))
+    phone = Ua(tandem, "1000").register()
+    try:
+        shutil.copy(HERE / "esl_modesl.js", modules)
+        got = subprocess.run(["node", "esl_modesl.js", str(tandem.esl_port), tandem.esl_password, "1000", str(sound)], cwd=modules,
+                             capture_output=True, text=True, timeout=40)
+        assert got.returncode == 0, got.stderr
+        result = json.loads(got.stdout.strip().split("\n")[-1])
+        assert "error" not in result, result
+        assert phone.up.is_set() and phone.down.wait(5)
+        assert "is ready" in result["status"]
+        names = [n for n, _, uuid in result["events"] if uuid == result["uuid"]]
+        for name in ("CHANNEL_CREATE", "CHANNEL_ANSWER", "PLAYBACK_START", "PLAYBACK_STOP", "CHANNEL_HANGUP", "CHANNEL_HANGUP_COMPLETE"):
+            assert name in names, (name, result["events"])
+        assert names.index("CHANNEL_CREATE") < names.index("CHANNEL_ANSWER") < names.index("PLAYBACK_START") < names.index("PLAYBACK_STOP")
+        assert ["CHANNEL_EXECUTE", "playback", result["uuid"]] in result["events"]
+        assert result["cause"] == "NORMAL_CLEARING"
+        tandem.wait_calls(0)
+    finally:
+        phone.close()
