@@ -271,12 +271,6 @@ void sip_call_drop_all(struct sip_stack *s)
 	}
 }
 
-void sip_call_tx_gone(struct sip_call *c, struct sip_stx *tx)
-{
-	if (c->inv_tx == tx)
-		release_tx(&c->inv_tx);
-}
-
 /* ---- requests inside the dialog ---- */
 
 void sip_call_contact_put(struct sip_call *c, struct buf *out)

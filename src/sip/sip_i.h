@@ -101,7 +101,6 @@ ON_CTL int sip_conn_get(struct sip_conn **out, struct sip_stack *s, const struct
 ON_CTL struct sip_conn *sip_conn_find(struct sip_stack *s, const struct addr *dst);
 ON_CTL int sip_conn_write(struct sip_conn *c, const char *p, size_t n);
 ON_CTL void sip_tcp_close_all(struct sip_stack *s);
-ON_CTL bool sip_stack_has_tcp(const struct sip_stack *s);
 /* Our "host:port" as seen from dst, with ";transport=tcp" for contacts when contact is set. Appends. */
 ON_CTL int sip_self_put(
     struct sip_stack *s, enum sip_transport t, const struct addr *dst, bool is_contact, struct buf *out);
@@ -114,13 +113,13 @@ struct sip_stx {
 	struct sip_stack *stack;
 	unsigned refs;
 	uint8_t state, method;
-	bool is_cancelled, is_in_callback, is_user_done;
+	bool is_cancelled;
 	struct sip_source src;
 	uint16_t via_port;
 	uint32_t cseq;
 	uint16_t code; /* of the last response */
 	char to_tag[SIP_TAG_CHARS + 1];
-	bool to_had_tag, in_dialog;
+	bool to_had_tag;
 	char *head; /* Via, From, Call-ID, CSeq lines; then To without CRLF; then Record-Route lines */
 	uint32_t head_n, to_n, rr_n;
 	char *last; /* the last response */
@@ -155,7 +154,7 @@ struct sip_ctx {
 	struct sip_stack *stack;
 	unsigned refs;
 	uint8_t state, method;
-	bool is_invite, is_oneshot, is_cancel_wanted, is_cancel_sent, is_via_final, has_credentials_failed;
+	bool is_invite, is_oneshot, is_cancel_wanted, is_cancel_sent, is_via_final;
 	uint8_t auth_tries;
 	uint32_t cseq;
 	struct sip_dst dst;
@@ -282,7 +281,6 @@ ON_CTL bool sip_call_in_dialog(
 ON_CTL void sip_call_request_in(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *m);
 ON_CTL void sip_call_ack_in(struct sip_call *c, const struct sip_msg *m);
 ON_CTL void sip_call_cancelled(struct sip_call *c, const struct sip_msg *cancel);
-ON_CTL void sip_call_tx_gone(struct sip_call *c, struct sip_stx *tx); /* the transaction could not be answered */
 /* Tells on_closed (deferred, once) and ends what is left. why is copied. */
 ON_CTL void sip_call_close(struct sip_call *c, const struct sip_close *why);
 ON_CTL void sip_call_finish(struct sip_call *c); /* lets go of the call once nothing is left to do on the wire */

@@ -82,11 +82,6 @@ void sip_stack_close(struct sip_stack *s)
 		sip_ctx_kill(list_entry(n, struct sip_ctx, link));
 	list_each (&s->stxs, n, tmp)
 		sip_stx_kill(list_entry(n, struct sip_stx, link));
-	/* transactions that users still refer to outlive the loop above, without a stack */
-	list_each (&s->stxs, n, tmp) {
-		list_entry(n, struct sip_stx, link)->stack = NULL;
-		list_remove(n);
-	}
 	sip_tcp_close_all(s);
 	sip_udp_close_all(s);
 	loop_timer_cancel(&s->done_timer);

@@ -158,11 +158,6 @@ int sip_stack_listen_tcp(struct sip_stack *s, const struct addr *bind, struct ad
 	return ST_OK;
 }
 
-bool sip_stack_has_tcp(const struct sip_stack *s)
-{
-	return s->tcp_listeners.head.next != &s->tcp_listeners.head;
-}
-
 struct sip_conn *sip_conn_find(struct sip_stack *s, const struct addr *dst)
 {
 	struct sip_node *n = sip_table_first(&s->conn_table, addr_key(dst));

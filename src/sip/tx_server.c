@@ -450,7 +450,6 @@ static ON_CTL void to_user(struct sip_stack *s, struct sip_stx *tx, const struct
 {
 	struct sip_call *call;
 	if (m->to_tag.n && sip_call_in_dialog(s, m, &call)) {
-		tx->in_dialog = true;
 		sip_call_seen_from(call, &tx->src);
 		sip_call_request_in(call, tx, m);
 	} else if (needs_dialog(m)) {
