@@ -74,17 +74,16 @@ def invite(user, password, to, body=None, domain="127.0.0.1", extra=""):
         send(request("INVITE", user, to, domain, 1, body, extra)),
         recv(100, optional=True),
         recv(407, auth=True),
-        send(ack(user, to, domain, 1, same_branch=True), retrans=0),
+        send(ack(user, to, domain, 1, back=3), retrans=0),
         send(request("INVITE", user, to, domain, 2, body, AUTH.format(user=user, password=password) + extra)),
     ]
 
 
-def ack(user, to, domain="127.0.0.1", cseq=2, same_branch=False):
-    uri = f"sip:{to}@{domain}" if same_branch else "[next_url]"
+def ack(user, to, domain="127.0.0.1", cseq=2, back=0):
+    """ACK of a 2xx; with back, of another final response to the INVITE that stands so many messages before."""
+    uri = f"sip:{to}@{domain}" if back else "[next_url]"
     text = request("ACK", user, to, domain, cseq, totag="[peer_tag_param]", uri=uri)
-    if not same_branch:
-        text = text.replace("Max-Forwards", "[routes]\nMax-Forwards")
-    return text
+    return text.replace("[branch]", f"[branch-{back}]") if back else text.replace("Max-Forwards", "[routes]\nMax-Forwards")
 
 
 def bye(user, to, domain="127.0.0.1", cseq=3):
@@ -114,9 +113,17 @@ def reply(code, reason, body="", tag=";tag=[call_number]uas", extra="", retrans=
     return send(f"SIP/2.0 {code} {reason}\n{head}{tail}", retrans=retrans)
 
 
-def uas_answer(ring_ms=100, body=None):
-    return [recv(request="INVITE"), reply(180, "Ringing"), pause(ring_ms), reply(200, "OK", body or sdp(), retrans=500),
+def uas_answer(ring_ms=100, body=None, keeps_peer=False):
+    """Rings, answers, waits for the ACK. keeps_peer: remembers who called, for bye_from_b."""
+    peer = ('<action><ereg regexp=".*" search_in="hdr" header="From:" assign_to="peer"/></action>' if keeps_peer else "")
+    return [recv(request="INVITE", action=peer), reply(180, "Ringing"), pause(ring_ms), reply(200, "OK", body or sdp(), retrans=500),
             recv(request="ACK")]
+
+
+def bye_from_b():
+    return ("BYE [next_url] SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n"
+            "From: <sip:uas@127.0.0.1>;tag=[call_number]uas\nTo:[$peer]\nCall-ID: [call_id]\nCSeq: 1 BYE\n"
+            "Max-Forwards: 70\nContent-Length: 0\n")
 
 
 class Sipp:
