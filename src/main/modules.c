@@ -13,6 +13,14 @@ static const struct name_desc tone_names[] = { { "file", "tone_stream" }, { "fil
 static const struct module mod_sndfile = { .abi = MODULE_ABI, .name = "mod_sndfile", .names = sndfile_names };
 static const struct module mod_tone_stream = { .abi = MODULE_ABI, .name = "mod_tone_stream", .names = tone_names };
 
+/* What FreeSWITCH's core registers itself, under the names it shows. */
+static const struct name_desc pcm_names[] = { { "codec", "G.711 alaw" }, { "codec", "G.711 ulaw" },
+	{ "codec", "RAW Signed Linear (16 bit)" }, { NULL } };
+static const struct name_desc timer_names[] = { { "timer", "soft" }, { NULL } };
+static const struct module core_pcm = { .abi = MODULE_ABI, .name = "CORE_PCM_MODULE", .names = pcm_names };
+static const struct module core_softtimer = { .abi = MODULE_ABI, .name = "CORE_SOFTTIMER_MODULE", .names = timer_names };
+static const struct module *const always[] = { &core_pcm, &core_softtimer };
+
 static const struct module *const all[] = {
 	&mod_console, &mod_logfile, &mod_commands, &mod_dptools, &mod_hash, &mod_dialplan_xml, &mod_sndfile, &mod_tone_stream,
 	&mod_local_stream, &mod_cdr_csv, &mod_xml_cdr, &mod_sofia, &mod_event_socket,
@@ -25,5 +33,10 @@ int modules_register_all(void)
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]) && st == ST_OK; i++)
 		st = module_register(all[i]);
+	for (i = 0; i < sizeof(always) / sizeof(always[0]) && st == ST_OK; i++) {
+		st = module_register(always[i]);
+		if (!st)
+			st = module_load(always[i]->name, NULL);
+	}
 	return st;
 }

@@ -243,7 +243,7 @@ def test_help(sw):
 @pytest.mark.parametrize("name", ["show-api-as-json.txt", "show-api-as-xml.txt", "show-modules-as-json.txt", "show-codec-as-json.txt"])
 def test_tables_in_other_formats(sw, name):
     command, wanted = entries(name)[0]
-    shape = lambda s: re.sub(r'"row_count":\d+|row_count="\d+"', "COUNT", s)[:60]  # noqa: E731
+    shape = lambda s: re.sub(r'"row_count":\d+|row_count="\d+"|(?<="name":")[^"]*', "X", s)  # noqa: E731
     got = sw.api(command)
     if "row_count\": 0" in got:
         pytest.skip("nothing of that kind is loaded")
