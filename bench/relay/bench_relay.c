@@ -1,7 +1,7 @@
 /* What a relayed packet costs: the same load (N streams, 50 packets a second of 172 bytes, sent and received by another
- * process on another core) through a bare epoll loop of connected sockets and through the media room's relays; CPU time of
- * the relaying thread per packet, their ratio, and the delay each adds. The two take turns, so that noise meets both.
- * Usage: bench_relay [streams [seconds [rounds]]]. One line of JSON. */
+ * process on another core) through a bare epoll loop of connected sockets and through the media room's relays; CPU time
+ * of the relaying thread per packet, their ratio, and the delay each adds. The two take turns, so that noise meets
+ * both. Usage: bench_relay [streams [seconds [rounds]]]. One line of JSON. */
 #include "base/mem.h"
 #include "base/role.h"
 #include "loop/loop.h"
@@ -24,13 +24,13 @@ enum { STREAMS_MAX = 8000, PACKET = 172, BUCKETS = 20000 /* us */, RELAY_CORE = 
 enum side { SIDE_BARE, SIDE_ROOM, SIDE_COUNT };
 
 static struct shared {
-	_Atomic int epoch;       /* odd: send to relay_port; even: pause */
+	_Atomic int epoch; /* odd: send to relay_port; even: pause */
 	_Atomic int epoch_seen;
 	atomic_bool is_over, is_measuring;
 	uint16_t phone_port[STREAMS_MAX], relay_port[STREAMS_MAX];
 	_Atomic uint64_t sent, received;
 	_Atomic uint32_t buckets[BUCKETS];
-} *sh;
+} * sh;
 static int stream_count = 1000, seconds = 5, rounds = 2;
 
 static int64_t clock_ns(clockid_t id)
@@ -57,7 +57,7 @@ static void pin(int core)
 
 static int udp_socket(uint16_t *port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(a);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, len) || getsockname(fd, (struct sockaddr *)&a, &len))
@@ -68,7 +68,8 @@ static int udp_socket(uint16_t *port)
 
 static void udp_connect(int fd, uint16_t port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = {
+	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
 		die("connect");
 }
@@ -83,7 +84,7 @@ static struct phone phones[STREAMS_MAX];
 
 static void phone_send(int i)
 {
-	uint8_t p[PACKET] = { 0x80, 0 };
+	uint8_t p[PACKET] = {0x80, 0};
 	struct phone *f = &phones[i];
 	int64_t now = clock_ns(CLOCK_MONOTONIC);
 	f->seq++, f->ts += 160;
@@ -129,7 +130,7 @@ static void load_main(void)
 	int ep = epoll_create1(0);
 	for (int i = 0; i < stream_count; i++) {
 		phones[i].fd = udp_socket(&sh->phone_port[i]);
-		struct epoll_event ev = { .events = EPOLLIN, .data.fd = phones[i].fd };
+		struct epoll_event ev = {.events = EPOLLIN, .data.fd = phones[i].fd};
 		(void)epoll_ctl(ep, EPOLL_CTL_ADD, phones[i].fd, &ev);
 	}
 	int seen = 0;
@@ -211,7 +212,10 @@ static void bare_wait(int ms)
 	}
 }
 
-static int64_t bare_cpu(void) { return clock_ns(CLOCK_THREAD_CPUTIME_ID); }
+static int64_t bare_cpu(void)
+{
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
 
 static struct figures bare_run(void)
 {
@@ -219,7 +223,7 @@ static struct figures bare_run(void)
 	for (int i = 0; i < stream_count; i++) {
 		bare_fd[i] = udp_socket(&sh->relay_port[i]);
 		udp_connect(bare_fd[i], sh->phone_port[i]);
-		struct epoll_event ev = { .events = EPOLLIN, .data.u32 = (uint32_t)i };
+		struct epoll_event ev = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
 		(void)epoll_ctl(bare_ep, EPOLL_CTL_ADD, bare_fd[i], &ev);
 	}
 	load_switch();
@@ -245,7 +249,7 @@ static void timer_over(void *arg)
 static void room_wait(int ms)
 {
 	role_assert_ctl();
-	struct ltimer t = { 0 };
+	struct ltimer t = {0};
 	loop_timer_set(&t, ms * INT64_C(1000), "bench", timer_over, NULL);
 	loop_run();
 }
@@ -259,13 +263,19 @@ static int64_t room_cpu(void)
 static void room_stream(int i)
 {
 	role_assert_ctl();
-	struct media_params m = { .dtmf_send_pt = 101, .dtmf_recv_pt = 101, .cn_pt = -1, .may_send = true, .may_recv = true,
-		.is_learning_allowed = true };
+	struct media_params m = {.dtmf_send_pt = 101,
+	    .dtmf_recv_pt = 101,
+	    .cn_pt = -1,
+	    .may_send = true,
+	    .may_recv = true,
+	    .is_learning_allowed = true};
 	struct addr local;
-	m.send = m.recv = (struct media_codec){ .name = "PCMU", .clock_hz = 8000, .rate_hz = 8000, .channels = 1, .ptime_ms = 20 };
+	m.send = m.recv =
+	    (struct media_codec){.name = "PCMU", .clock_hz = 8000, .rate_hz = 8000, .channels = 1, .ptime_ms = 20};
 	(void)addr_parse(&m.remote_rtp, SV("127.0.0.1"), sh->phone_port[i]);
 	(void)addr_parse(&local, SV("127.0.0.1"), 0);
-	if (mstream_open(&streams[i], &local, i & 1 ? streams[i - 1] : NULL, on_report, NULL) || mstream_set_params(streams[i], &m))
+	if (mstream_open(&streams[i], &local, i & 1 ? streams[i - 1] : NULL, on_report, NULL) ||
+	    mstream_set_params(streams[i], &m))
 		die("mstream_open");
 	sh->relay_port[i] = addr_port(&local);
 	if (i & 1 && mstream_relay(streams[i - 1], streams[i]))
@@ -275,7 +285,7 @@ static void room_stream(int i)
 static struct figures room_run(void)
 {
 	role_assert_ctl();
-	struct mctl_conf conf = { .thread_count = 1, .port_min = 10000, .port_max = 32000 };
+	struct mctl_conf conf = {.thread_count = 1, .port_min = 10000, .port_max = 32000};
 	if (mctl_start(&conf))
 		die("mctl_start");
 	for (int i = 0; i < stream_count; i++)
@@ -300,8 +310,9 @@ static void add(struct figures *sum, const struct figures *f)
 
 static void print_side(const char *name, const struct figures *f)
 {
-	printf("\"%s\":{\"cpu_ns_per_packet\":%.0f,\"delay_us_p50\":%u,\"delay_us_p99\":%u,\"sent\":%llu,\"received\":%llu}", name,
-	    f->cpu_ns, f->p50, f->p99, (unsigned long long)f->sent, (unsigned long long)f->received);
+	printf("\"%s\":{\"cpu_ns_per_packet\":%.0f,\"delay_us_p50\":%u,\"delay_us_p99\":%u,\"sent\":%llu,\"received\":%"
+	       "llu}",
+	    name, f->cpu_ns, f->p50, f->p99, (unsigned long long)f->sent, (unsigned long long)f->received);
 }
 
 static void files_raise(void)
@@ -336,7 +347,7 @@ int main(int argc, char **argv)
 	pin(RELAY_CORE);
 	if (loop_init())
 		die("loop_init");
-	struct figures sum[SIDE_COUNT] = { 0 };
+	struct figures sum[SIDE_COUNT] = {0};
 	for (int i = 0; i < rounds; i++) {
 		struct figures bare = bare_run(), room = room_run();
 		add(&sum[SIDE_BARE], &bare);

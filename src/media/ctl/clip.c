@@ -1,5 +1,5 @@
-/* Prompts kept encoded, per file, codec and rate: decoded and encoded once, then shared by everybody who hears them. The
- * least recently used go when the bound is passed; whoever still plays one keeps it alive by its reference. */
+/* Prompts kept encoded, per file, codec and rate: decoded and encoded once, then shared by everybody who hears them.
+ * The least recently used go when the bound is passed; whoever still plays one keeps it alive by its reference. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -57,7 +57,7 @@ struct clip_ref clips_get(const char *path, const struct media_codec *codec)
 	struct entry *e = hash_get(cache.by_key, key_make(&b, path, codec));
 	buf_fini(&b);
 	if (!e)
-		return (struct clip_ref){ 0 };
+		return (struct clip_ref){0};
 	list_remove(&e->link);
 	list_push(&cache.lru, &e->link);
 	mem_ref(e->ref.clip);

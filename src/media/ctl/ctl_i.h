@@ -101,9 +101,11 @@ ON_CTL void clips_put(const char *path, const struct media_codec *codec, const s
 /* gen.c (workers): sources to bytes */
 struct gen;
 ON_WORK int gen_clip_of_file(struct rt_clip **out, const char *path, const struct codec_ops *codec, bool *is_long);
-ON_WORK int gen_clip_of_tone(struct rt_clip **out, const char *tgml, const struct codec_ops *codec, bool *is_endless, bool *is_long);
+ON_WORK int gen_clip_of_tone(
+    struct rt_clip **out, const char *tgml, const struct codec_ops *codec, bool *is_endless, bool *is_long);
 ON_WORK int gen_clip_of_noise(struct rt_clip **out, uint32_t ms, uint32_t divisor, const struct codec_ops *codec);
-ON_WORK int gen_new(struct gen **out, const struct src *src, int32_t loops, const struct codec_ops *codec); /* copies src's texts */
+ON_WORK int gen_new(
+    struct gen **out, const struct src *src, int32_t loops, const struct codec_ops *codec); /* copies src's texts */
 /* Writes until the ring holds until bytes in all, or the end (then the ring is marked ended). */
 ON_WORK int gen_fill(struct gen *g, struct rt_ring *r, uint64_t until);
 ON_WORK void gen_free(struct gen *g);

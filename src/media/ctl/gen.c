@@ -1,5 +1,5 @@
-/* Sources turned into bytes of a codec, on workers: short ones whole into clips, long ones piece by piece into a ring that
- * a media thread reads. Only sample-based codecs without state come here. */
+/* Sources turned into bytes of a codec, on workers: short ones whole into clips, long ones piece by piece into a ring
+ * that a media thread reads. Only sample-based codecs without state come here. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/codec.h"
@@ -17,7 +17,10 @@
 
 enum { CHUNK_SAMPLES = 2048, NOISE_SEED = 20 };
 
-static size_t sample_bytes(const struct codec_ops *c) { return c->frame_bytes(c, 10) * 100 / c->rate_hz; }
+static size_t sample_bytes(const struct codec_ops *c)
+{
+	return c->frame_bytes(c, 10) * 100 / c->rate_hz;
+}
 
 static int clip_of(struct rt_clip **out, const int16_t *samples, size_t count, const struct codec_ops *codec)
 {
@@ -42,7 +45,7 @@ static int clip_of(struct rt_clip **out, const int16_t *samples, size_t count, c
 int gen_clip_of_file(struct rt_clip **out, const char *path, const struct codec_ops *codec, bool *is_long)
 {
 	char err[FILE_ERR_MAX] = "";
-	struct file_pcm pcm = { 0 };
+	struct file_pcm pcm = {0};
 	struct file_reader *reader = NULL;
 	int st = file_reader_open(&reader, path, 0, err);
 	if (!st) {
@@ -87,7 +90,7 @@ ON_WORK static int script_load(char **out, const char *text)
 		return ST_PARSE;
 	struct buf b;
 	buf_init(&b);
-	(void)buf_addv(&b, sv_trim((struct sv){ script, (size_t)n }));
+	(void)buf_addv(&b, sv_trim((struct sv){script, (size_t)n}));
 	if (has_loops)
 		(void)buf_printf(&b, ";%.*s", SVF(loops));
 	*out = buf_take(&b);
@@ -108,7 +111,8 @@ ON_WORK static int tone_open(struct tone **out, const char *text, uint32_t rate_
 	return st;
 }
 
-int gen_clip_of_tone(struct rt_clip **out, const char *tgml, const struct codec_ops *codec, bool *is_endless, bool *is_long)
+int gen_clip_of_tone(
+    struct rt_clip **out, const char *tgml, const struct codec_ops *codec, bool *is_endless, bool *is_long)
 {
 	struct tone *tone = NULL;
 	int st = tone_open(&tone, tgml, codec->rate_hz, 0);

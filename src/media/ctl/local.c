@@ -53,9 +53,15 @@ struct lring {
 };
 static struct hash *streams;
 
-static size_t sample_bytes(const struct codec_ops *c) { return c->frame_bytes(c, 10) * 100 / c->rate_hz; }
+static size_t sample_bytes(const struct codec_ops *c)
+{
+	return c->frame_bytes(c, 10) * 100 / c->rate_hz;
+}
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 /* The same order for all rings of a stream: it follows from the stream's clock. */
 static void shuffle(struct lring *r)
@@ -275,7 +281,7 @@ static void on_timer(void *arg)
 static struct lring *ring_find(struct lstream *ls, const struct media_codec *codec)
 {
 	struct lnode *it, *tmp;
-	list_each(&ls->rings, it, tmp) {
+	list_each (&ls->rings, it, tmp) {
 		struct lring *r = list_entry(it, struct lring, link);
 		if (!strcasecmp(r->codec.name, codec->name) && r->codec.rate_hz == codec->rate_hz)
 			return r;
@@ -319,7 +325,7 @@ int lring_join(const char *name, const struct media_codec *codec, lring_ready_fn
 		r->listener_count--;
 		return ST_NOMEM;
 	}
-	*w = (struct waiter){ .next = r->waiters, .fn = fn, .arg = arg };
+	*w = (struct waiter){.next = r->waiters, .fn = fn, .arg = arg};
 	r->waiters = w;
 	return ST_OK;
 }
@@ -331,15 +337,21 @@ void lring_leave(struct lring *r)
 		ring_end(r);
 }
 
-struct rt_ring *lring_ring(struct lring *r) { return r->ring; }
-int64_t lring_start_us(const struct lring *r) { return r->start_us; }
+struct rt_ring *lring_ring(struct lring *r)
+{
+	return r->ring;
+}
+int64_t lring_start_us(const struct lring *r)
+{
+	return r->start_us;
+}
 
 static void lstream_free(void *value)
 {
 	struct lstream *ls = value;
 	struct lnode *it, *tmp;
 	role_assert_ctl();
-	list_each(&ls->rings, it, tmp) {
+	list_each (&ls->rings, it, tmp) {
 		struct lring *r = list_entry(it, struct lring, link);
 		list_remove(it); /* who listens goes on listening */
 		if (!r->listener_count)
@@ -367,7 +379,10 @@ int mctl_local_stream_add(const char *name, const char *dir, uint32_t rate_hz, b
 	return st;
 }
 
-bool mctl_local_stream_exists(const char *name) { return streams && hash_get(streams, sv_of(name)); }
+bool mctl_local_stream_exists(const char *name)
+{
+	return streams && hash_get(streams, sv_of(name));
+}
 
 void mctl_local_stream_clear(void)
 {

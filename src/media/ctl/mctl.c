@@ -1,6 +1,7 @@
 /* Control's end of the rings: threads are started and joined here, commands go down in order (kept back while a stream
- * moves between threads, or while a ring is full), reports come up and are sorted to plays, records and the stream's owner.
- * A stream is freed when its media thread has let go of it, its files are closed, and nobody holds a reference. */
+ * moves between threads, or while a ring is full), reports come up and are sorted to plays, records and the stream's
+ * owner. A stream is freed when its media thread has let go of it, its files are closed, and nobody holds a reference.
+ */
 #include "media/ctl/mctl.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -21,7 +22,7 @@ void cmd_queue_add(struct cmd_queue *q, unsigned thread, const struct rt_cmd *cm
 {
 	struct held_cmd *h = mem_alloc(sizeof(*h));
 	CHECK(h);
-	*h = (struct held_cmd){ .thread = thread, .cmd = *cmd };
+	*h = (struct held_cmd){.thread = thread, .cmd = *cmd};
 	if (!q->first)
 		q->last = &q->first;
 	*q->last = h;
@@ -41,12 +42,34 @@ bool cmd_queue_take(struct cmd_queue *q, unsigned *thread, struct rt_cmd *cmd)
 	return true;
 }
 
+/* One wake-up an iteration of the loop: a call's set-up is a handful of commands, and each wake-up of its own is a switch of
+ * threads where control and media share a core. */
+static struct ldefer wake_defer;
+static bool must_wake[MCTL_THREADS_MAX];
+
+static void wake_run(void *arg)
+{
+	role_assert_ctl();
+	for (unsigned i = 0; i < MCTL_THREADS_MAX; i++) {
+		if (must_wake[i] && mctl.threads[i])
+			rt_thread_wake(mctl.threads[i]);
+		must_wake[i] = false;
+	}
+}
+
+ON_CTL static int thread_tell(unsigned thread, const struct rt_cmd *cmd)
+{
+	must_wake[thread] = true;
+	loop_defer(&wake_defer, "media.wake", wake_run, NULL);
+	return rt_thread_put(mctl.threads[thread], cmd);
+}
+
 static void overflow_retry(void *arg)
 {
 	role_assert_ctl();
 	struct held_cmd *h;
 	while ((h = mctl.overflow.first)) {
-		if (rt_thread_post(mctl.threads[h->thread], &h->cmd)) {
+		if (thread_tell(h->thread, &h->cmd)) {
 			loop_timer_set(&retry_timer, RETRY_US, "media.overflow", overflow_retry, NULL);
 			return;
 		}
@@ -63,7 +86,7 @@ int mstream_post(struct mstream *s, struct rt_cmd *cmd)
 		cmd_queue_add(&s->held, s->thread, cmd);
 		return ST_OK;
 	}
-	if (mctl.overflow.first || rt_thread_post(mctl.threads[s->thread], cmd)) {
+	if (mctl.overflow.first || thread_tell(s->thread, cmd)) {
 		cmd_queue_add(&mctl.overflow, s->thread, cmd);
 		if (!loop_timer_is_set(&retry_timer))
 			loop_timer_set(&retry_timer, RETRY_US, "media.overflow", overflow_retry, NULL);
@@ -81,7 +104,7 @@ void mstream_closed_try(struct mstream *s)
 {
 	if (!s->is_rt_closed || !list_empty(&s->records) || !s->fn)
 		return;
-	struct media_report r = { .kind = MEDIA_R_CLOSED, .stats = s->final_stats };
+	struct media_report r = {.kind = MEDIA_R_CLOSED, .stats = s->final_stats};
 	media_report_fn fn = s->fn;
 	s->fn = NULL;
 	list_remove(&s->link);
@@ -114,7 +137,7 @@ ON_CTL static void closed(struct mstream *s)
 
 ON_CTL static void event(struct mstream *s, const struct rt_report *m)
 {
-	struct media_report r = { .kind = m->event, .digit = m->digit, .duration = m->duration, .addr = m->addr };
+	struct media_report r = {.kind = m->event, .digit = m->digit, .duration = m->duration, .addr = m->addr};
 	if (m->event == MEDIA_R_LEARNED)
 		s->learned = m->addr, s->is_learned = true;
 	mstream_report(s, &r);
@@ -122,7 +145,7 @@ ON_CTL static void event(struct mstream *s, const struct rt_report *m)
 
 ON_CTL static void stats(struct mstream *s, struct rt_stats *st)
 {
-	struct media_report r = { .kind = MEDIA_R_STATS, .stats = st->stats };
+	struct media_report r = {.kind = MEDIA_R_STATS, .stats = st->stats};
 	mem_free(st);
 	mstream_report(s, &r);
 }
@@ -134,15 +157,32 @@ static void report_in(const void *msg, size_t n, void *arg)
 	DCHECK(n == sizeof(*m));
 	struct mstream *s = mem_ref(m->owner); /* fn may close it and drop its reference */
 	switch (m->kind) {
-	case RT_R_NONE: break;
-	case RT_R_EVENT: event(s, m); break;
-	case RT_R_PLAY_DONE: play_reported(s, m->ptr); break;
-	case RT_R_PLAY_REFILL: play_refill(s, m->number); break;
-	case RT_R_RECORD_DONE: record_reported(s, m->ptr); break;
-	case RT_R_RECORD_DRAIN: record_drain(s, m->number); break;
-	case RT_R_STATS: stats(s, m->ptr); break;
-	case RT_R_MOVED: moved(s); break;
-	case RT_R_CLOSED: closed(s); break;
+	case RT_R_NONE:
+		break;
+	case RT_R_EVENT:
+		event(s, m);
+		break;
+	case RT_R_PLAY_DONE:
+		play_reported(s, m->ptr);
+		break;
+	case RT_R_PLAY_REFILL:
+		play_refill(s, m->number);
+		break;
+	case RT_R_RECORD_DONE:
+		record_reported(s, m->ptr);
+		break;
+	case RT_R_RECORD_DRAIN:
+		record_drain(s, m->number);
+		break;
+	case RT_R_STATS:
+		stats(s, m->ptr);
+		break;
+	case RT_R_MOVED:
+		moved(s);
+		break;
+	case RT_R_CLOSED:
+		closed(s);
+		break;
 	}
 	mem_unref(s);
 }
@@ -176,12 +216,13 @@ void mctl_stop(void)
 	struct lnode *it, *tmp;
 	if (!mctl.is_on)
 		return;
-	list_each(&mctl.streams, it, tmp)
+	list_each (&mctl.streams, it, tmp)
 		mstream_close(list_entry(it, struct mstream, link));
 	mctl_local_stream_clear();
 	while (mctl.stream_count || mctl.job_count)
 		loop_run_once();
 	loop_timer_cancel(&retry_timer);
+	loop_defer_cancel(&wake_defer);
 	for (unsigned i = 0; i < mctl.thread_count; i++)
 		rt_thread_stop(mctl.threads[i]);
 	if (mctl.reports) {
@@ -195,7 +236,7 @@ void mctl_stop(void)
 
 void mctl_counts(size_t *streams_open, size_t *ports_free, uint64_t *rtp_in, uint64_t *rtp_out, uint64_t *rtp_dropped)
 {
-	struct rt_counts c = { 0 };
+	struct rt_counts c = {0};
 	for (unsigned i = 0; i < mctl.thread_count; i++)
 		rt_thread_counts(mctl.threads[i], &c);
 	*streams_open = mctl.stream_count;
@@ -211,4 +252,7 @@ uint64_t mctl_cpu_ns(void)
 	return sum;
 }
 
-bool mctl_codec_is_known(const char *name) { return codec_find(name, 0, 0) != NULL; }
+bool mctl_codec_is_known(const char *name)
+{
+	return codec_find(name, 0, 0) != NULL;
+}

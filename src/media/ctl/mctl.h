@@ -1,6 +1,6 @@
-/* Control's side of media: streams (one leg's RTP port pair), and what is done with them on a media thread. Control never
- * touches a sample; every call here posts a message and returns; answers come as reports on the control loop.
- * RFC 3550 (RTP/RTCP), RFC 4733 (telephone-event), RFC 3551 (static payload types). */
+/* Control's side of media: streams (one leg's RTP port pair), and what is done with them on a media thread. Control
+ * never touches a sample; every call here posts a message and returns; answers come as reports on the control loop. RFC
+ * 3550 (RTP/RTCP), RFC 4733 (telephone-event), RFC 3551 (static payload types). */
 #pragma once
 #include "base/role.h"
 #include "base/str.h"
@@ -12,35 +12,40 @@
 struct mstream;
 
 struct mctl_conf {
-	unsigned thread_count;      /* media threads; 0 = one */
-	uint16_t port_min, port_max; /* RTP ports, even ones used, RTCP on the next; FreeSWITCH's rtp-start-port, rtp-end-port */
+	unsigned thread_count; /* media threads; 0 = one */
+	uint16_t port_min,
+	    port_max; /* RTP ports, even ones used, RTCP on the next; FreeSWITCH's rtp-start-port, rtp-end-port */
 	size_t prompt_cache_max_bytes; /* decoded prompts shared by all callers; 0 = 32 MiB */
 };
 ON_CTL int mctl_start(const struct mctl_conf *conf);
-ON_CTL void mctl_stop(void); /* closes what is open, joins the threads; runs the loop for it: not from inside a loop callback */
-ON_CTL void mctl_counts(size_t *streams_open, size_t *ports_free, uint64_t *rtp_in, uint64_t *rtp_out, uint64_t *rtp_dropped);
+ON_CTL void mctl_stop(
+    void); /* closes what is open, joins the threads; runs the loop for it: not from inside a loop callback */
+ON_CTL void mctl_counts(
+    size_t *streams_open, size_t *ports_free, uint64_t *rtp_in, uint64_t *rtp_out, uint64_t *rtp_dropped);
 ON_CTL uint64_t mctl_cpu_ns(void); /* CPU time of all media threads so far */
 
 /* On the control loop; the stream is borrowed. */
 typedef void (*media_report_fn)(struct mstream *s, const struct media_report *r, void *arg);
 
-/* Takes a port pair bound to local_host (port filled into local) and opens it on a media thread: near's thread when near
- * is given (the leg it will talk to), else the least loaded one. ST_FULL when no port is free. */
+/* Takes a port pair bound to local_host (port filled into local) and opens it on a media thread: near's thread when
+ * near is given (the leg it will talk to), else the least loaded one. ST_FULL when no port is free. */
 ON_CTL int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg);
 /* Ends everything on the stream. fn is called once more with MEDIA_R_CLOSED (final statistics), then never. */
 ON_CTL void mstream_close(struct mstream *s);
 ON_CTL int mstream_set_params(struct mstream *s, const struct media_params *p);
 ON_CTL int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms /* 0 = none */);
-/* What the stream's audio is joined to. One at a time; a new one replaces the old. A play or a record goes on top of it:
- * a play replaces what is sent to this stream until it ends; a record taps what comes and goes. */
-ON_CTL int mstream_relay(struct mstream *a, struct mstream *b);  /* both ways: same codec = rewritten packets at once, else transcoded */
+/* What the stream's audio is joined to. One at a time; a new one replaces the old. A play or a record goes on top of
+ * it: a play replaces what is sent to this stream until it ends; a record taps what comes and goes. */
+ON_CTL int mstream_relay(
+    struct mstream *a, struct mstream *b); /* both ways: same codec = rewritten packets at once, else transcoded */
 ON_CTL int mstream_echo(struct mstream *s, unsigned delay_ms);
 ON_CTL int mstream_idle(struct mstream *s); /* joined to nothing (also ends the relay for its peer) */
 ON_CTL int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_muted);
 
-/* Plays. source: "/path/file.wav" (any libsndfile format), "tone_stream://TGML[;loops=n]", "silence_stream://ms[,noise]",
- * "local_stream://name[/rate]", "file_string://a!b!c"; a "{loops=-1}" style prefix is understood. A failure (no such file)
- * comes as MEDIA_R_PLAY_DONE. Out: an id for reports and stop. loops: times to play, -1 = for ever, 0 or 1 = once. */
+/* Plays. source: "/path/file.wav" (any libsndfile format), "tone_stream://TGML[;loops=n]",
+ * "silence_stream://ms[,noise]", "local_stream://name[/rate]", "file_string://a!b!c"; a "{loops=-1}" style prefix is
+ * understood. A failure (no such file) comes as MEDIA_R_PLAY_DONE. Out: an id for reports and stop. loops: times to
+ * play, -1 = for ever, 0 or 1 = once. */
 ON_CTL int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_out);
 ON_CTL int mstream_play_stop(struct mstream *s, uint32_t id /* 0 = whatever plays */);
 ON_CTL bool mctl_source_exists(const char *source); /* cheap syntax check: known scheme or absolute path */
@@ -48,7 +53,8 @@ ON_CTL bool mctl_source_exists(const char *source); /* cheap syntax check: known
 ON_CTL int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out);
 ON_CTL int mstream_record_stop(struct mstream *s, uint32_t id /* 0 = all */);
 
-/* Digits 0-9 * # A-D (w = 500 ms, W = 1 s pause), duration_ms 0 = 100; by telephone-event, or in-band tones when none. */
+/* Digits 0-9 * # A-D (w = 500 ms, W = 1 s pause), duration_ms 0 = 100; by telephone-event, or in-band tones when none.
+ */
 ON_CTL int mstream_send_dtmf(struct mstream *s, const char *digits, unsigned duration_ms);
 ON_CTL int mstream_stats_ask(struct mstream *s);
 ON_CTL bool mstream_peer_addr(const struct mstream *s, struct addr *out); /* learned or signalled */

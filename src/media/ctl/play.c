@@ -1,6 +1,6 @@
 /* Plays on control's side: the source's parts are prepared by a worker job (from the cache where it has them), then the
- * play goes to the media thread. A source with a long part is written by workers into a ring of four seconds instead, and
- * refilled whenever the media thread has read half. local_stream:// joins the shared ring of that name. */
+ * play goes to the media thread. A source with a long part is written by workers into a ring of four seconds instead,
+ * and refilled whenever the media thread has read half. local_stream:// joins the shared ring of that name. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -36,7 +36,10 @@ struct mplay {
 	struct lring *local;
 };
 
-static int64_t mtime_of(const struct stat *st) { return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec; }
+static int64_t mtime_of(const struct stat *st)
+{
+	return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
+}
 
 ON_WORK static int prepare_file(struct mplay *p, size_t i, struct rt_part *part)
 {
@@ -76,14 +79,17 @@ ON_WORK static int prepare_part(struct mplay *p, size_t i)
 	struct rt_part *part = &p->play->parts[i];
 	int st = ST_INVAL;
 	switch (from->kind) {
-	case SRC_FILE: return prepare_file(p, i, part);
-	case SRC_SILENCE: return prepare_silence(p, from, part);
+	case SRC_FILE:
+		return prepare_file(p, i, part);
+	case SRC_SILENCE:
+		return prepare_silence(p, from, part);
 	case SRC_TONE:
 		st = gen_clip_of_tone(&part->clip, from->text, p->ops, &part->is_endless, &p->is_long);
 		part->kind = RT_PART_CLIP;
 		part->bytes_count = part->clip ? part->clip->bytes_count : 0;
 		return st;
-	case SRC_LOCAL: return ST_OK; /* control fills it in */
+	case SRC_LOCAL:
+		return ST_OK; /* control fills it in */
 	}
 	return st;
 }
@@ -102,7 +108,7 @@ ON_WORK static int prepare_long(struct mplay *p)
 		st = gen_new(&p->gen, &p->src, p->loops_left, p->ops);
 	if (!st)
 		st = gen_fill(p->gen, p->ring, p->ring->cap);
-	p->play->parts[0] = (struct rt_part){ .kind = RT_PART_RING, .ring = mem_ref(p->ring) };
+	p->play->parts[0] = (struct rt_part){.kind = RT_PART_RING, .ring = mem_ref(p->ring)};
 	return st;
 }
 
@@ -151,8 +157,8 @@ ON_CTL static void mplay_free(struct mplay *p)
 /* Tells the owner, and frees when no job holds the play. */
 ON_CTL static void mplay_done(struct mplay *p, int status)
 {
-	struct media_report r = { .kind = MEDIA_R_PLAY_DONE, .id = p->id, .status = status,
-		.samples = p->play ? p->play->sent_samples : 0 };
+	struct media_report r = {
+	    .kind = MEDIA_R_PLAY_DONE, .id = p->id, .status = status, .samples = p->play ? p->play->sent_samples : 0};
 	struct mstream *s = mem_ref(p->s);
 	p->phase = PHASE_DONE;
 	if (!p->is_job_running)
@@ -163,7 +169,7 @@ ON_CTL static void mplay_done(struct mplay *p, int status)
 
 ON_CTL static void to_media(struct mplay *p)
 {
-	struct rt_cmd c = { .kind = RT_C_PLAY, .ptr = p->play };
+	struct rt_cmd c = {.kind = RT_C_PLAY, .ptr = p->play};
 	if (p->is_cancelled || p->s->is_closing) {
 		mplay_done(p, ST_CANCELLED);
 		return;
@@ -185,8 +191,8 @@ static void local_ready(int status, struct lring *r, void *arg)
 	}
 	for (size_t i = 0; i < p->src.count; i++)
 		if (p->src.parts[i].kind == SRC_LOCAL)
-			p->play->parts[i] = (struct rt_part){ .kind = RT_PART_CLOCK, .ring = mem_ref(lring_ring(r)),
-				.clock_start_us = lring_start_us(r) };
+			p->play->parts[i] = (struct rt_part){
+			    .kind = RT_PART_CLOCK, .ring = mem_ref(lring_ring(r)), .clock_start_us = lring_start_us(r)};
 	to_media(p);
 }
 
@@ -249,7 +255,7 @@ ON_CTL static int mplay_new(struct mplay **out, struct mstream *s, const char *s
 		p->status = ST_UNSUPPORTED; /* told as a report */
 	} else {
 		int16_t zero = 0;
-		uint8_t byte[4] = { 0 };
+		uint8_t byte[4] = {0};
 		p->play->bytes_per_sample = (uint8_t)(ops->frame_bytes(ops, 10) * 100 / ops->rate_hz);
 		(void)ops->encode(NULL, &zero, 1, byte, sizeof(byte));
 		p->play->silence = byte[0];
@@ -279,7 +285,7 @@ int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_
 	if (st)
 		return st;
 	struct lnode *it, *tmp; /* one that is still being prepared gives way */
-	list_each(&s->plays, it, tmp)
+	list_each (&s->plays, it, tmp)
 		if (list_entry(it, struct mplay, link)->phase == PHASE_PREPARING)
 			list_entry(it, struct mplay, link)->is_cancelled = true;
 	list_push(&s->plays, &p->link);
@@ -298,7 +304,7 @@ int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_
 void plays_cancel(struct mstream *s, uint32_t id)
 {
 	struct lnode *it, *tmp;
-	list_each(&s->plays, it, tmp) {
+	list_each (&s->plays, it, tmp) {
 		struct mplay *p = list_entry(it, struct mplay, link);
 		if (p->phase == PHASE_PREPARING && (!id || p->id == id))
 			p->is_cancelled = true;
@@ -307,7 +313,7 @@ void plays_cancel(struct mstream *s, uint32_t id)
 
 int mstream_play_stop(struct mstream *s, uint32_t id)
 {
-	struct rt_cmd c = { .kind = RT_C_PLAY_STOP, .number = id };
+	struct rt_cmd c = {.kind = RT_C_PLAY_STOP, .number = id};
 	if (s->is_closing)
 		return ST_CLOSED;
 	plays_cancel(s, id);
@@ -317,7 +323,7 @@ int mstream_play_stop(struct mstream *s, uint32_t id)
 static struct mplay *mplay_find(struct mstream *s, uint32_t id)
 {
 	struct lnode *it, *tmp;
-	list_each(&s->plays, it, tmp)
+	list_each (&s->plays, it, tmp)
 		if (list_entry(it, struct mplay, link)->id == id)
 			return list_entry(it, struct mplay, link);
 	return NULL;

@@ -1,6 +1,6 @@
 /* The pool of port pairs: an even port for RTP, the next for RTCP (RFC 3550 section 11). The search starts at a random
- * pair and goes round, so that a port just given back is not the next one taken; a pair that somebody else holds is passed
- * over. Sockets are made here, non-blocking, with small buffers; the media thread closes them. */
+ * pair and goes round, so that a port just given back is not the next one taken; a pair that somebody else holds is
+ * passed over. Sockets are made here, non-blocking, with small buffers; the media thread closes them. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -37,7 +37,10 @@ void ports_fini(void)
 	memset(&pool, 0, sizeof(pool));
 }
 
-size_t ports_free_count(void) { return pool.count - pool.taken_count; }
+size_t ports_free_count(void)
+{
+	return pool.count - pool.taken_count;
+}
 
 static int bind_one(const struct addr *host, unsigned port, int *fd_out)
 {

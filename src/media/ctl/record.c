@@ -1,5 +1,6 @@
-/* Records on control's side. The media thread starts at once and writes into the record's ring; worker jobs, one at a time
- * for a record, open the file, drain the ring into it and close it. A disk that hangs stops nothing but this file. */
+/* Records on control's side. The media thread starts at once and writes into the record's ring; worker jobs, one at a
+ * time for a record, open the file, drain the ring into it and close it. A disk that hangs stops nothing but this file.
+ */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -90,8 +91,10 @@ ON_CTL static void mrecord_free(struct mrecord *m)
 
 ON_CTL static void finish(struct mrecord *m)
 {
-	struct media_report r = { .kind = MEDIA_R_RECORD_DONE, .id = m->id, .status = m->status ? m->status : m->rec->status,
-		.samples = m->frames };
+	struct media_report r = {.kind = MEDIA_R_RECORD_DONE,
+	    .id = m->id,
+	    .status = m->status ? m->status : m->rec->status,
+	    .samples = m->frames};
 	if (m->rec->dropped_frames)
 		log_warning("media: %s: %llu frames dropped, the disk is too slow", m->path,
 		    (unsigned long long)m->rec->dropped_frames);
@@ -132,7 +135,7 @@ ON_CTL static void submit(struct mrecord *m)
 static struct mrecord *find(struct mstream *s, uint32_t id)
 {
 	struct lnode *it, *tmp;
-	list_each(&s->records, it, tmp)
+	list_each (&s->records, it, tmp)
 		if (list_entry(it, struct mrecord, link)->id == id)
 			return list_entry(it, struct mrecord, link);
 	return NULL;
@@ -153,7 +156,10 @@ void record_reported(struct mstream *s, struct rt_record *rec)
 	submit(m);
 }
 
-static const struct codec_ops *ops_of(const struct media_codec *c) { return codec_find(c->name, c->clock_hz, c->channels); }
+static const struct codec_ops *ops_of(const struct media_codec *c)
+{
+	return codec_find(c->name, c->clock_hz, c->channels);
+}
 
 int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out)
 {
@@ -165,7 +171,7 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	const struct codec_ops *read = ops_of(&s->params.recv), *write = ops_of(&s->params.send);
 	if ((conf->has_read && (!read || read->open)) || (conf->has_write && (!write || write->open)))
 		return ST_UNSUPPORTED;
-	uint32_t rates[2] = { read ? read->rate_hz : 8000, write ? write->rate_hz : 8000 };
+	uint32_t rates[2] = {read ? read->rate_hz : 8000, write ? write->rate_hz : 8000};
 	uint32_t rate_hz = conf->rate_hz ? conf->rate_hz : conf->has_read ? rates[0] : rates[1];
 	if (rate_hz < 8000 || rate_hz > 48000)
 		return ST_INVAL;
@@ -182,9 +188,10 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	m->id = rec->id = ++mctl.next_id;
 	m->s = mem_ref(s);
 	m->ring = mem_ref(rec->ring);
-	m->conf = (struct file_writer_conf){ .rate_hz = rate_hz, .channels = rec->channels, .is_append = conf->is_append };
+	m->conf =
+	    (struct file_writer_conf){.rate_hz = rate_hz, .channels = rec->channels, .is_append = conf->is_append};
 	list_push(&s->records, &m->link);
-	struct rt_cmd c = { .kind = RT_C_RECORD, .ptr = rec };
+	struct rt_cmd c = {.kind = RT_C_RECORD, .ptr = rec};
 	(void)mstream_post(s, &c);
 	submit(m); /* the file is there from the beginning */
 	if (id_out)
@@ -194,6 +201,6 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 
 int mstream_record_stop(struct mstream *s, uint32_t id)
 {
-	struct rt_cmd c = { .kind = RT_C_RECORD_STOP, .number = id };
+	struct rt_cmd c = {.kind = RT_C_RECORD_STOP, .number = id};
 	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
 }

@@ -1,4 +1,5 @@
-/* The text of a source, read into parts: files, tones, silence, local streams; file_string:// is a row of them. A prefix
+/* The text of a source, read into parts: files, tones, silence, local streams; file_string:// is a row of them. A
+ * prefix
  * "{a=b,c=d}" before the whole or a part is taken off; of its names only loops means something here. Pure. */
 #include "base/mem.h"
 #include "base/status.h"
@@ -48,11 +49,11 @@ static int read_silence(struct src_part *part, struct sv text)
 static const struct {
 	const char *prefix;
 	enum src_kind kind;
-} schemes[] = { { "tone_stream://", SRC_TONE }, { "silence_stream://", SRC_SILENCE }, { "local_stream://", SRC_LOCAL } };
+} schemes[] = {{"tone_stream://", SRC_TONE}, {"silence_stream://", SRC_SILENCE}, {"local_stream://", SRC_LOCAL}};
 
 static int read_part(struct src *out, struct sv text)
 {
-	struct src_part part = { .kind = SRC_FILE };
+	struct src_part part = {.kind = SRC_FILE};
 	if (out->count == PARTS_MAX)
 		return ST_INVAL;
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {

@@ -1,6 +1,6 @@
-/* Streams as calls see them. A join is what is wanted (relay with a peer, echo, nothing); it is told to the media thread as
- * soon as both sides have parameters and live on one thread: otherwise the peer is moved first. New parameters with
- * other codecs tell it again, since the translators between the codecs travel with it. */
+/* Streams as calls see them. A join is what is wanted (relay with a peer, echo, nothing); it is told to the media
+ * thread as soon as both sides have parameters and live on one thread: otherwise the peer is moved first. New
+ * parameters with other codecs tell it again, since the translators between the codecs travel with it. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -32,7 +32,8 @@ int mstream_open(struct mstream **out, struct addr *local, struct mstream *near,
 	int rtp_fd = -1, rtcp_fd = -1;
 	if (!mctl.is_on || !fn)
 		return ST_INVAL;
-	unsigned thread = near && mctl.thread_streams[near->thread] < THREAD_STREAMS_MAX ? near->thread : thread_choose();
+	unsigned thread =
+	    near && mctl.thread_streams[near->thread] < THREAD_STREAMS_MAX ? near->thread : thread_choose();
 	if (mctl.thread_streams[thread] >= THREAD_STREAMS_MAX)
 		return ST_FULL;
 	struct addr bound = *local;
@@ -55,7 +56,7 @@ int mstream_open(struct mstream **out, struct addr *local, struct mstream *near,
 	list_push(&mctl.streams, &s->link);
 	mctl.stream_count++;
 	mctl.thread_streams[thread]++;
-	struct rt_cmd open = { .kind = RT_C_OPEN };
+	struct rt_cmd open = {.kind = RT_C_OPEN};
 	(void)mstream_post(s, &open);
 	mem_ref(s); /* the room's, until CLOSED */
 	*local = bound;
@@ -80,7 +81,7 @@ void mstream_close(struct mstream *s)
 	part_from_peer(s);
 	plays_cancel(s, 0);
 	s->is_closing = true;
-	struct rt_cmd c = { .kind = RT_C_CLOSE };
+	struct rt_cmd c = {.kind = RT_C_CLOSE};
 	(void)mstream_post(s, &c);
 }
 
@@ -99,7 +100,7 @@ static int xcodes_make(struct rt_xcode *x[2], const struct media_params *a, cons
 
 ON_CTL static void move_to(struct mstream *s, unsigned thread)
 {
-	struct rt_cmd c = { .kind = RT_C_MOVE, .to = mctl.threads[thread] };
+	struct rt_cmd c = {.kind = RT_C_MOVE, .to = mctl.threads[thread]};
 	(void)mstream_post(s, &c);
 	s->is_moving = true;
 	mctl.thread_streams[s->thread]--;
@@ -109,7 +110,7 @@ ON_CTL static void move_to(struct mstream *s, unsigned thread)
 
 ON_CTL static void idle_tell(struct mstream *s)
 {
-	struct rt_cmd c = { .kind = RT_C_IDLE };
+	struct rt_cmd c = {.kind = RT_C_IDLE};
 	if (!s->is_moving) /* moving has ended its join already */
 		(void)mstream_post(s, &c);
 }
@@ -129,7 +130,7 @@ ON_CTL static void relay_tell(struct mstream *a, struct mstream *b)
 		idle_tell(a);
 		return;
 	}
-	struct rt_cmd c = { .kind = RT_C_RELAY, .peer = b->rt, .ptr = x[0], .ptr2 = x[1] };
+	struct rt_cmd c = {.kind = RT_C_RELAY, .peer = b->rt, .ptr = x[0], .ptr2 = x[1]};
 	(void)mstream_post(a, &c);
 }
 
@@ -148,7 +149,7 @@ static int echo_make(struct mstream *s, struct rt_delay **delay, struct rt_xcode
 
 ON_CTL static void echo_tell(struct mstream *s)
 {
-	struct rt_cmd c = { .kind = RT_C_ECHO };
+	struct rt_cmd c = {.kind = RT_C_ECHO};
 	struct rt_delay *delay = NULL;
 	struct rt_xcode *x;
 	if (s->is_moving)
@@ -174,13 +175,13 @@ void join_apply(struct mstream *s)
 static bool is_same_codec(const struct media_codec *a, const struct media_codec *b)
 {
 	return !strcmp(a->name, b->name) && a->clock_hz == b->clock_hz && a->rate_hz == b->rate_hz &&
-	    a->channels == b->channels && a->ptime_ms == b->ptime_ms;
+	       a->channels == b->channels && a->ptime_ms == b->ptime_ms;
 }
 
 static bool is_sane(const struct media_codec *c)
 {
 	return memchr(c->name, 0, sizeof(c->name)) && c->pt <= 127 && c->clock_hz <= 192000 && c->rate_hz <= 192000 &&
-	    c->ptime_ms <= 120;
+	       c->ptime_ms <= 120;
 }
 
 int mstream_set_params(struct mstream *s, const struct media_params *p)
@@ -199,14 +200,16 @@ int mstream_set_params(struct mstream *s, const struct media_params *p)
 	if (addr_is_set(&copy->remote_rtcp) && (addr_is_any(&copy->remote_rtcp) || !addr_port(&copy->remote_rtcp)))
 		memset(&copy->remote_rtcp, 0, sizeof(copy->remote_rtcp));
 	p = copy;
-	bool is_other = !s->has_params || !is_same_codec(&p->send, &s->params.send) || !is_same_codec(&p->recv, &s->params.recv);
-	bool is_moved = s->has_params && (addr_is_set(&p->remote_rtp) != addr_is_set(&s->params.remote_rtp) ||
-	    (addr_is_set(&p->remote_rtp) && !addr_eq(&p->remote_rtp, &s->params.remote_rtp)));
+	bool is_other =
+	    !s->has_params || !is_same_codec(&p->send, &s->params.send) || !is_same_codec(&p->recv, &s->params.recv);
+	bool is_moved =
+	    s->has_params && (addr_is_set(&p->remote_rtp) != addr_is_set(&s->params.remote_rtp) ||
+	                         (addr_is_set(&p->remote_rtp) && !addr_eq(&p->remote_rtp, &s->params.remote_rtp)));
 	if (is_moved)
 		s->is_learned = false;
 	s->params = *p;
 	s->has_params = true;
-	struct rt_cmd c = { .kind = RT_C_PARAMS, .ptr = copy };
+	struct rt_cmd c = {.kind = RT_C_PARAMS, .ptr = copy};
 	(void)mstream_post(s, &c);
 	if (is_other)
 		join_apply(s);
@@ -215,11 +218,14 @@ int mstream_set_params(struct mstream *s, const struct media_params *p)
 
 ON_CTL static int simple(struct mstream *s, enum rt_cmd_kind kind, uint32_t number)
 {
-	struct rt_cmd c = { .kind = kind, .number = number };
+	struct rt_cmd c = {.kind = kind, .number = number};
 	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
 }
 
-int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms) { return simple(s, RT_C_TIMEOUT, rtp_timeout_ms); }
+int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms)
+{
+	return simple(s, RT_C_TIMEOUT, rtp_timeout_ms);
+}
 
 int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_muted)
 {
@@ -280,7 +286,7 @@ int mstream_send_dtmf(struct mstream *s, const char *digits, unsigned duration_m
 	if (s->is_closing)
 		return ST_CLOSED;
 	for (size_t at = 0, n = strlen(digits); at < n; at += RT_DTMF_TEXT_MAX - 1) {
-		struct rt_cmd c = { .kind = RT_C_DTMF, .number = duration_ms };
+		struct rt_cmd c = {.kind = RT_C_DTMF, .number = duration_ms};
 		size_t take = n - at < RT_DTMF_TEXT_MAX - 1 ? n - at : RT_DTMF_TEXT_MAX - 1;
 		memcpy(c.text, digits + at, take);
 		c.text[take] = 0;
@@ -293,7 +299,7 @@ int mstream_stats_ask(struct mstream *s)
 {
 	if (s->is_closing)
 		return ST_CLOSED;
-	struct rt_cmd c = { .kind = RT_C_STATS, .ptr = mem_zalloc(sizeof(struct rt_stats)) };
+	struct rt_cmd c = {.kind = RT_C_STATS, .ptr = mem_zalloc(sizeof(struct rt_stats))};
 	return c.ptr ? mstream_post(s, &c) : ST_NOMEM;
 }
 
@@ -306,4 +312,7 @@ bool mstream_peer_addr(const struct mstream *s, struct addr *out)
 	return true;
 }
 
-unsigned mstream_thread_index(const struct mstream *s) { return s->thread; }
+unsigned mstream_thread_index(const struct mstream *s)
+{
+	return s->thread;
+}

@@ -1,6 +1,6 @@
 /* Digits. In: telephone-event packets become one report a digit (rtp/telev.h). Out: a queue per stream; on the stream's
- * tick a digit goes out as telephone-event (RFC 4733) or, where the far side takes none and the codec is known here, as a
- * tone in the audio. While a digit and the gap after it last, nothing else is sent; w and W only wait. */
+ * tick a digit goes out as telephone-event (RFC 4733) or, where the far side takes none and the codec is known here, as
+ * a tone in the audio. While a digit and the gap after it last, nothing else is sent; w and W only wait. */
 #include "media/rt/rt_i.h"
 
 #include <string.h>

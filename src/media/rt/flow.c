@@ -41,8 +41,8 @@ uint32_t flow_ts_now(const struct rt_flow *f)
 ON_MEDIA static void put(struct rt_thread *t, struct rt_flow *f, const uint8_t *p, size_t n)
 {
 	ssize_t done = f->is_connected
-	    ? send(f->fd, p, n, MSG_DONTWAIT)
-	    : sendto(f->fd, p, n, MSG_DONTWAIT, &f->s->remote_rtp.sa, addr_len(&f->s->remote_rtp));
+	                   ? send(f->fd, p, n, MSG_DONTWAIT)
+	                   : sendto(f->fd, p, n, MSG_DONTWAIT, &f->s->remote_rtp.sa, addr_len(&f->s->remote_rtp));
 	if (done < 0) /* no buffer, or the ICMP error of an earlier packet: lost like any datagram */
 		t->dropped++;
 	f->out.packets++;
@@ -147,8 +147,9 @@ ON_MEDIA static void event_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 			to->s->out_dtmf++;
 		flow_forward(t, to, k, (uint8_t)to->send_dtmf_pt);
 	} else if (is_done) {
-		char digit[2] = { done.digit, 0 };
-		dtmf_out_queue(to->s, digit, done.duration * 1000u / (s->params.recv.clock_hz ? s->params.recv.clock_hz : 8000));
+		char digit[2] = {done.digit, 0};
+		dtmf_out_queue(
+		    to->s, digit, done.duration * 1000u / (s->params.recv.clock_hz ? s->params.recv.clock_hz : 8000));
 	}
 }
 
@@ -215,8 +216,13 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 		f->in_skipped++;
 		return;
 	}
-	struct pkt k = { .payload = p + (pk.payload - p), .n = pk.payload_bytes, .ts = pk.ts, .ssrc = pk.ssrc, .seq = pk.seq,
-		.pt = pk.pt, .has_marker = pk.is_marked };
+	struct pkt k = {.payload = p + (pk.payload - p),
+	    .n = pk.payload_bytes,
+	    .ts = pk.ts,
+	    .ssrc = pk.ssrc,
+	    .seq = pk.seq,
+	    .pt = pk.pt,
+	    .has_marker = pk.is_marked};
 	if (k.pt == f->recv_pt)
 		audio_in(t, f, &k);
 	else if (k.pt == f->recv_dtmf_pt)

@@ -22,26 +22,26 @@ struct media_params {
 	int16_t dtmf_send_pt, dtmf_recv_pt;  /* telephone-event, -1 = none */
 	int16_t cn_pt;                       /* -1 = none */
 	bool may_send, may_recv;             /* direction: hold is may_send && !may_recv ... */
-	bool is_learning_allowed;            /* symmetric RTP: learn the source within the window, then lock (design 8) */
+	bool is_learning_allowed; /* symmetric RTP: learn the source within the window, then lock (design 8) */
 	bool is_rtcp_mux;
-	bool has_loopback_only_peer;         /* unused by most callers: learn only from the signalled host */
+	bool has_loopback_only_peer; /* unused by most callers: learn only from the signalled host */
 };
 
 enum media_report_kind {
 	MEDIA_R_NONE,
-	MEDIA_R_DTMF,          /* digit, duration in samples at 8 kHz units */
-	MEDIA_R_PLAY_DONE,     /* id of the play; status ST_OK ended, ST_CANCELLED stopped, else error */
-	MEDIA_R_RECORD_DONE,   /* id; status, samples, path was written */
-	MEDIA_R_FIRST_PACKET,  /* first RTP of the stream */
-	MEDIA_R_LEARNED,       /* the source address changed by learning: addr */
-	MEDIA_R_TIMEOUT,       /* no RTP for the configured time */
-	MEDIA_R_DTMF_SENT,     /* the queue of digits to send ran empty */
-	MEDIA_R_STATS,         /* answer to mstream_stats_ask */
-	MEDIA_R_CLOSED         /* last report of a stream; ports are free, statistics are final */
+	MEDIA_R_DTMF,         /* digit, duration in samples at 8 kHz units */
+	MEDIA_R_PLAY_DONE,    /* id of the play; status ST_OK ended, ST_CANCELLED stopped, else error */
+	MEDIA_R_RECORD_DONE,  /* id; status, samples, path was written */
+	MEDIA_R_FIRST_PACKET, /* first RTP of the stream */
+	MEDIA_R_LEARNED,      /* the source address changed by learning: addr */
+	MEDIA_R_TIMEOUT,      /* no RTP for the configured time */
+	MEDIA_R_DTMF_SENT,    /* the queue of digits to send ran empty */
+	MEDIA_R_STATS,        /* answer to mstream_stats_ask */
+	MEDIA_R_CLOSED        /* last report of a stream; ports are free, statistics are final */
 };
 struct media_stats {
-	uint64_t in_packets, in_bytes, in_media_packets, in_skip_packets, in_dtmf_packets, in_cng_packets, in_flush_packets,
-	    in_wrong_source_packets;
+	uint64_t in_packets, in_bytes, in_media_packets, in_skip_packets, in_dtmf_packets, in_cng_packets,
+	    in_flush_packets, in_wrong_source_packets;
 	uint64_t out_packets, out_bytes, out_dtmf_packets, out_cng_packets;
 	uint64_t in_lost_packets, in_jitter_us, in_jitter_max_us;
 	uint32_t rtcp_packets, rtcp_octets; /* of the peer's last SR */
@@ -61,8 +61,8 @@ struct media_record_conf {
 	bool has_read, has_write; /* what comes from the peer; what is sent to it; both are mixed, or stereo */
 	bool is_stereo;
 	bool is_append;
-	uint32_t limit_ms;          /* 0 = none */
-	uint32_t silence_level;     /* 0..32767 mean amplitude; 0 = no silence detection */
-	uint32_t silence_ms;        /* stop after so much of it */
-	uint32_t rate_hz;           /* 0 = the stream's */
+	uint32_t limit_ms;      /* 0 = none */
+	uint32_t silence_level; /* 0..32767 mean amplitude; 0 = no silence detection */
+	uint32_t silence_ms;    /* stop after so much of it */
+	uint32_t rate_hz;       /* 0 = the stream's */
 };

@@ -114,7 +114,8 @@ static int tap_new(struct rt_tap **out, uint32_t in_hz, uint32_t rate_hz)
 	return st;
 }
 
-int rt_record_new(struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz, const uint32_t in_rates[2])
+int rt_record_new(
+    struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz, const uint32_t in_rates[2])
 {
 	struct rt_record *r = mem_zalloc(sizeof(*r));
 	if (!r)

@@ -1,6 +1,6 @@
-/* Plays: bytes prepared by control in the play's codec (clips, silence, a worker's ring, a shared stream with a clock) cut
- * into frames on the stream's tick. Parts follow each other without a gap inside a frame; the last frame is filled up
- * with silence. A disk that is late costs this play silence. Timestamps go on from what was sent before. */
+/* Plays: bytes prepared by control in the play's codec (clips, silence, a worker's ring, a shared stream with a clock)
+ * cut into frames on the stream's tick. Parts follow each other without a gap inside a frame; the last frame is filled
+ * up with silence. A disk that is late costs this play silence. Timestamps go on from what was sent before. */
 #include "base/check.h"
 #include "media/rt/rt_i.h"
 
@@ -58,7 +58,8 @@ static size_t read_clip(struct rt_play *p, struct rt_part *part, uint8_t *out, s
 	return take;
 }
 
-ON_MEDIA static size_t read_ring(struct rt_stream *s, struct rt_play *p, struct rt_part *part, uint8_t *out, size_t n, bool *is_over)
+ON_MEDIA static size_t read_ring(
+    struct rt_stream *s, struct rt_play *p, struct rt_part *part, uint8_t *out, size_t n, bool *is_over)
 {
 	struct rt_ring *r = part->ring;
 	bool is_ended = atomic_load_explicit(&r->is_ended, memory_order_acquire);
@@ -111,11 +112,19 @@ ON_MEDIA static size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t
 		bool is_over = false;
 		size_t got = 0;
 		switch (part->kind) {
-		case RT_PART_NONE: is_over = true; break;
+		case RT_PART_NONE:
+			is_over = true;
+			break;
 		case RT_PART_CLIP:
-		case RT_PART_SILENCE: got = read_clip(p, part, out + done, n - done, &is_over); break;
-		case RT_PART_RING: got = read_ring(s, p, part, out + done, n - done, &is_over); break;
-		case RT_PART_CLOCK: got = read_clock(s, p, part, out + done, n - done); break;
+		case RT_PART_SILENCE:
+			got = read_clip(p, part, out + done, n - done, &is_over);
+			break;
+		case RT_PART_RING:
+			got = read_ring(s, p, part, out + done, n - done, &is_over);
+			break;
+		case RT_PART_CLOCK:
+			got = read_clock(s, p, part, out + done, n - done);
+			break;
 		}
 		done += got;
 		empty_count = got ? 0 : empty_count + 1;

@@ -1,17 +1,20 @@
-/* Records. Packets of either side are decoded as they pass and laid on the record's timeline by their RTP timestamps, 60 ms
- * ahead of the tick that reads it (enough for usual jitter); what is missing when the tick comes is silence, so that the
- * file's time is the call's time. The tick takes one frame of each side, mixes or interleaves them, and puts it into the
- * ring that a worker drains into the file. A ring that is full costs samples, counted, never time. */
-#include "media/rt/record_i.h"
+/* Records. Packets of either side are decoded as they pass and laid on the record's timeline by their RTP timestamps,
+ * 60 ms ahead of the tick that reads it (enough for usual jitter); what is missing when the tick comes is silence, so
+ * that the file's time is the call's time. The tick takes one frame of each side, mixes or interleaves them, and puts
+ * it into the ring that a worker drains into the file. A ring that is full costs samples, counted, never time. */
 #include "base/status.h"
 #include "dsp/mix.h"
+#include "media/rt/record_i.h"
 #include "media/rt/rt_i.h"
 
 #include <string.h>
 
 enum { LEAD_MS = 60, LATE_MAX = 3 };
 
-static uint64_t lead(const struct rt_record *r) { return (uint64_t)r->rate_hz * LEAD_MS / 1000; }
+static uint64_t lead(const struct rt_record *r)
+{
+	return (uint64_t)r->rate_hz * LEAD_MS / 1000;
+}
 
 void record_start(struct rt_stream *s, struct rt_record *r)
 {
@@ -25,7 +28,8 @@ void record_start(struct rt_stream *s, struct rt_record *r)
 }
 
 /* Where on the timeline a packet belongs; false when it came too late. */
-static bool place(const struct rt_record *r, struct rt_tap *tap, uint32_t clock_hz, uint32_t ts, size_t n, uint64_t *out)
+static bool place(
+    const struct rt_record *r, struct rt_tap *tap, uint32_t clock_hz, uint32_t ts, size_t n, uint64_t *out)
 {
 	int64_t d = (int64_t)rtp_ts_diff(ts, tap->ts_anchor) * r->rate_hz / clock_hz;
 	int64_t at = (int64_t)tap->at_anchor + d;
@@ -74,7 +78,8 @@ void record_tap(struct rt_stream *s, int side, const struct media_codec *codec, 
 	for (struct rt_record *r = s->records; r; r = r->next) {
 		struct rt_tap *tap = r->taps[side];
 		if (tap && tap->in_hz == ops->rate_hz)
-			lay(s, r, tap, codec->clock_hz ? codec->clock_hz : 8000, ts, t->pcm[0], (size_t)got / ops->channels);
+			lay(s, r, tap, codec->clock_hz ? codec->clock_hz : 8000, ts, t->pcm[0],
+			    (size_t)got / ops->channels);
 	}
 }
 
@@ -108,7 +113,7 @@ ON_MEDIA static void frame(struct rt_stream *s, struct rt_record *r, size_t n)
 		n = (size_t)(r->limit_frames - r->frames_done);
 	size_t bytes = n * r->channels * sizeof(int16_t);
 	uint64_t fill = atomic_load_explicit(&r->ring->written, memory_order_relaxed) -
-	    atomic_load_explicit(&r->ring->read, memory_order_acquire);
+	                atomic_load_explicit(&r->ring->read, memory_order_acquire);
 	if (fill + bytes > r->ring->cap)
 		r->dropped_frames += n;
 	else

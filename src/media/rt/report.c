@@ -1,6 +1,6 @@
-/* Reports to control. Each stream keeps what is to be told (flags, digits, plays and records that go back) and stands in
- * its thread's list; at the end of a turn as much as fits is posted, the rest stays for the next turn, so that a full
- * ring delays a report and never loses one. CLOSED is always a stream's last; after it the stream is control's. */
+/* Reports to control. Each stream keeps what is to be told (flags, digits, plays and records that go back) and stands
+ * in its thread's list; at the end of a turn as much as fits is posted, the rest stays for the next turn, so that a
+ * full ring delays a report and never loses one. CLOSED is always a stream's last; after it the stream is control's. */
 #include "base/check.h"
 #include "loop/mailbox.h"
 #include "media/rt/rt_i.h"
@@ -68,12 +68,12 @@ static const struct {
 	enum rt_report_kind kind;
 	enum media_report_kind event;
 } flag_table[] = {
-	{ PEND_MOVED, RT_R_MOVED, MEDIA_R_NONE },
-	{ PEND_LEARNED, RT_R_EVENT, MEDIA_R_LEARNED },
-	{ PEND_FIRST, RT_R_EVENT, MEDIA_R_FIRST_PACKET },
-	{ PEND_TIMEOUT, RT_R_EVENT, MEDIA_R_TIMEOUT },
-	{ PEND_DTMF_SENT, RT_R_EVENT, MEDIA_R_DTMF_SENT },
-	{ PEND_REFILL, RT_R_PLAY_REFILL, MEDIA_R_NONE },
+    {PEND_MOVED, RT_R_MOVED, MEDIA_R_NONE},
+    {PEND_LEARNED, RT_R_EVENT, MEDIA_R_LEARNED},
+    {PEND_FIRST, RT_R_EVENT, MEDIA_R_FIRST_PACKET},
+    {PEND_TIMEOUT, RT_R_EVENT, MEDIA_R_TIMEOUT},
+    {PEND_DTMF_SENT, RT_R_EVENT, MEDIA_R_DTMF_SENT},
+    {PEND_REFILL, RT_R_PLAY_REFILL, MEDIA_R_NONE},
 };
 
 ON_MEDIA static bool flush_flags(struct rt_thread *t, struct rt_stream *s)
@@ -81,7 +81,7 @@ ON_MEDIA static bool flush_flags(struct rt_thread *t, struct rt_stream *s)
 	for (size_t i = 0; i < ARRAY_COUNT(flag_table); i++) {
 		if (!(s->pend.flags & flag_table[i].flag))
 			continue;
-		struct rt_report r = { .kind = flag_table[i].kind, .event = flag_table[i].event };
+		struct rt_report r = {.kind = flag_table[i].kind, .event = flag_table[i].event};
 		if (flag_table[i].flag == PEND_LEARNED || flag_table[i].flag == PEND_FIRST)
 			r.addr = s->remote_rtp;
 		if (flag_table[i].flag == PEND_REFILL)
@@ -98,8 +98,10 @@ static bool flush_digits(struct rt_thread *t, struct rt_stream *s)
 	struct rt_pending *p = &s->pend;
 	unsigned done = 0;
 	while (done < p->digit_count) {
-		struct rt_report r = { .kind = RT_R_EVENT, .event = MEDIA_R_DTMF, .digit = p->digits[done],
-			.duration = p->durations[done] };
+		struct rt_report r = {.kind = RT_R_EVENT,
+		    .event = MEDIA_R_DTMF,
+		    .digit = p->digits[done],
+		    .duration = p->durations[done]};
 		if (!post(t, s, &r))
 			break;
 		done++;
@@ -114,28 +116,28 @@ ON_MEDIA static bool flush_objects(struct rt_thread *t, struct rt_stream *s)
 {
 	struct rt_pending *p = &s->pend;
 	for (struct rt_record *d = s->records; d; d = d->next) {
-		struct rt_report r = { .kind = RT_R_RECORD_DRAIN, .number = d->id };
+		struct rt_report r = {.kind = RT_R_RECORD_DRAIN, .number = d->id};
 		if (d->is_drain_due && !post(t, s, &r))
 			return false;
 		d->is_drain_due = false;
 	}
 	while (p->records) {
 		struct rt_record *d = p->records, *next = d->next;
-		struct rt_report r = { .kind = RT_R_RECORD_DONE, .number = d->id, .ptr = d };
+		struct rt_report r = {.kind = RT_R_RECORD_DONE, .number = d->id, .ptr = d};
 		if (!post(t, s, &r))
 			return false;
 		p->records = next;
 	}
 	while (p->plays) {
 		struct rt_play *d = p->plays, *next = d->next;
-		struct rt_report r = { .kind = RT_R_PLAY_DONE, .number = d->id, .ptr = d };
+		struct rt_report r = {.kind = RT_R_PLAY_DONE, .number = d->id, .ptr = d};
 		if (!post(t, s, &r))
 			return false;
 		p->plays = next;
 	}
 	while (p->stats) {
 		struct rt_stats *d = p->stats, *next = d->next;
-		struct rt_report r = { .kind = RT_R_STATS, .ptr = d };
+		struct rt_report r = {.kind = RT_R_STATS, .ptr = d};
 		if (!post(t, s, &r))
 			return false;
 		p->stats = next;
@@ -151,7 +153,7 @@ void reports_flush(struct rt_thread *t)
 		if (!flush_flags(t, s) || !flush_digits(t, s) || !flush_objects(t, s))
 			return;
 		list_remove(n);
-		struct rt_report closed = { .kind = RT_R_CLOSED };
+		struct rt_report closed = {.kind = RT_R_CLOSED};
 		if (s->pend.flags & PEND_CLOSED && !post(t, s, &closed)) {
 			list_unshift(&t->reporting, n);
 			return;

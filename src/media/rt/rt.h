@@ -17,13 +17,17 @@ ANY void rt_thread_stop(struct rt_thread *t); /* joins; the streams must be clos
 /* ST_FULL when the ring is full; the caller keeps the order. */
 struct rt_cmd;
 ANY int rt_thread_post(struct rt_thread *t, const struct rt_cmd *cmd);
+/* The same without waking the thread, and the waking: for several commands in a row. */
+ANY int rt_thread_put(struct rt_thread *t, const struct rt_cmd *cmd);
+ANY void rt_thread_wake(struct rt_thread *t);
 struct rt_counts {
 	uint64_t rtp_in, rtp_out, rtp_dropped;
 };
 ANY void rt_thread_counts(const struct rt_thread *t, struct rt_counts *add_to);
 ANY int64_t rt_thread_cpu_ns(const struct rt_thread *t); /* CPU time used so far */
 
-/* A stream is made by control with its sockets open, lives on a media thread, and is freed by control after RT_R_CLOSED. */
+/* A stream is made by control with its sockets open, lives on a media thread, and is freed by control after
+ * RT_R_CLOSED. */
 ANY int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, void *owner);
 ANY void rt_stream_free(struct rt_stream *s);
 ANY void *rt_stream_owner(const struct rt_stream *s);
@@ -32,13 +36,13 @@ ANY void rt_stream_stats(const struct rt_stream *s, struct media_stats *out); /*
 /* Ring of encoded bytes or samples: one writer, readers keep their own position; what was written is never taken back.
  * Words are copied by relaxed atomics, so that a reader that came too late reads nonsense but nothing undefined. */
 struct rt_ring {
-	size_t cap; /* bytes, power of two, multiple of 8 */
+	size_t cap;               /* bytes, power of two, multiple of 8 */
 	_Atomic uint64_t written; /* by the writer */
 	_Atomic uint64_t read;    /* by the only reader, where there is one */
 	atomic_bool is_ended;     /* nothing more will be written */
 	_Alignas(8) uint8_t bytes[];
 };
-ANY int rt_ring_new(struct rt_ring **out, size_t min_bytes); /* mem_new_atomic */
+ANY int rt_ring_new(struct rt_ring **out, size_t min_bytes);        /* mem_new_atomic */
 ANY void rt_ring_write(struct rt_ring *r, const void *p, size_t n); /* the caller saw to the room */
 ANY void rt_ring_copy(const struct rt_ring *r, uint64_t at, void *p, size_t n);
 
@@ -51,8 +55,8 @@ struct rt_clip { /* mem_new_atomic; shared by all who hear it */
 ANY int rt_clip_new(struct rt_clip **out, size_t bytes_count);
 struct rt_part {
 	enum rt_part_kind kind;
-	struct rt_clip *clip;   /* RT_PART_CLIP */
-	uint64_t bytes_count;   /* of a clip (looped over) or of silence */
+	struct rt_clip *clip; /* RT_PART_CLIP */
+	uint64_t bytes_count; /* of a clip (looped over) or of silence */
 	bool is_endless;
 	struct rt_ring *ring;   /* RT_PART_RING: read from its `read`; RT_PART_CLOCK: position by the clock */
 	int64_t clock_start_us; /* RT_PART_CLOCK: the moment of the ring's byte 0 */
@@ -63,13 +67,13 @@ struct rt_play {
 	uint32_t id;
 	struct media_codec codec; /* of the bytes; sample-based */
 	uint8_t bytes_per_sample;
-	uint8_t silence;          /* the byte that stands for it */
-	int32_t loops_left;       /* -1 = for ever, else times to go after this one */
+	uint8_t silence;    /* the byte that stands for it */
+	int32_t loops_left; /* -1 = for ever, else times to go after this one */
 	size_t part_count, part_now;
-	uint64_t at;              /* bytes into the part */
+	uint64_t at; /* bytes into the part */
 	int status;
 	bool was_started;
-	uint32_t ts;              /* RTP timestamp of the frame sent last */
+	uint32_t ts; /* RTP timestamp of the frame sent last */
 	uint64_t sent_samples;
 	struct rt_part parts[];
 };
@@ -83,18 +87,19 @@ struct rt_record {
 	struct media_record_conf conf;
 	uint32_t rate_hz;
 	uint8_t channels;
-	struct rt_ring *ring; /* int16 samples */
+	struct rt_ring *ring;                  /* int16 samples */
 	uint64_t limit_frames, silence_frames; /* 0 = none */
 	/* the media thread's */
 	int status;
 	uint64_t frames_done, quiet_frames, dropped_frames /* the disk was too slow */;
-	uint64_t at;         /* the timeline: frames since the start */
-	bool is_drain_due;   /* to be reported */
+	uint64_t at;       /* the timeline: frames since the start */
+	bool is_drain_due; /* to be reported */
 	bool was_drain_told;
 	struct rt_tap *taps[2]; /* read side, write side */
 };
 /* in_rates: sampling rates of the two sides' codecs, read and write. */
-ANY int rt_record_new(struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz, const uint32_t in_rates[2]);
+ANY int rt_record_new(
+    struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz, const uint32_t in_rates[2]);
 ANY void rt_record_free(struct rt_record *r);
 
 /* Turns one codec into another; made by control for a relay whose sides differ. */
@@ -114,10 +119,10 @@ struct rt_stats {
 
 enum rt_cmd_kind {
 	RT_C_NONE,
-	RT_C_OPEN,        /* s: taken in */
-	RT_C_MOVE,        /* s goes to thread `to`, which reports RT_R_MOVED */
-	RT_C_PARAMS,      /* ptr: struct media_params, freed there */
-	RT_C_TIMEOUT,     /* number: ms */
+	RT_C_OPEN,    /* s: taken in */
+	RT_C_MOVE,    /* s goes to thread `to`, which reports RT_R_MOVED */
+	RT_C_PARAMS,  /* ptr: struct media_params, freed there */
+	RT_C_TIMEOUT, /* number: ms */
 	RT_C_IDLE,
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */
 	RT_C_ECHO,        /* ptr: struct rt_delay or NULL; ptr2: xcode or NULL */
@@ -148,14 +153,14 @@ struct rt_cmd {
 
 enum rt_report_kind {
 	RT_R_NONE,
-	RT_R_EVENT,       /* what is in `event` goes to the stream's owner as it is */
-	RT_R_PLAY_DONE,   /* ptr: the struct rt_play comes back */
-	RT_R_PLAY_REFILL, /* number: id; its ring is half empty */
-	RT_R_RECORD_DONE, /* ptr: the struct rt_record comes back, the ring may still hold samples */
+	RT_R_EVENT,        /* what is in `event` goes to the stream's owner as it is */
+	RT_R_PLAY_DONE,    /* ptr: the struct rt_play comes back */
+	RT_R_PLAY_REFILL,  /* number: id; its ring is half empty */
+	RT_R_RECORD_DONE,  /* ptr: the struct rt_record comes back, the ring may still hold samples */
 	RT_R_RECORD_DRAIN, /* number: id; its ring is half full */
-	RT_R_STATS,       /* ptr: the filled struct rt_stats */
-	RT_R_MOVED,       /* s lives on another thread now */
-	RT_R_CLOSED       /* s comes back; its sockets are closed */
+	RT_R_STATS,        /* ptr: the filled struct rt_stats */
+	RT_R_MOVED,        /* s lives on another thread now */
+	RT_R_CLOSED        /* s comes back; its sockets are closed */
 };
 struct rt_report {
 	enum rt_report_kind kind;

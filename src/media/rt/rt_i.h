@@ -12,24 +12,24 @@
 #include <pthread.h>
 
 enum {
-	FLOW_MAX = 16384,         /* streams of one thread */
-	RT_PACKET_MAX = 1600,     /* bytes; longer datagrams are cut and dropped */
-	RT_PACKET_ROOM = 64,      /* before a received packet, so that a header can grow */
+	FLOW_MAX = 16384,     /* streams of one thread */
+	RT_PACKET_MAX = 1600, /* bytes; longer datagrams are cut and dropped */
+	RT_PACKET_ROOM = 64,  /* before a received packet, so that a header can grow */
 	WHEEL_SLOTS = 64,
 	WHEEL_SLOT_US = 2000,
 	RT_PTIME_MAX_MS = 120,
 	RT_FRAME_MAX_SAMPLES = 48 * RT_PTIME_MAX_MS,
-	LEARN_PACKETS = 5,        /* in sequence from one source before it is believed */
+	LEARN_PACKETS = 5,         /* in sequence from one source before it is believed */
 	LEARN_WINDOW_US = 3000000, /* from the first packet on */
-	SEQ_JUMP_MAX = 1000,      /* more than this is a new beginning */
-	IN_RATE_MAX = 1000        /* packets a second of one stream; more is a flood, or two echoes facing each other */
+	SEQ_JUMP_MAX = 1000,       /* more than this is a new beginning */
+	IN_RATE_MAX = 1000 /* packets a second of one stream; more is a flood, or two echoes facing each other */
 };
 #define FLOW_NONE UINT32_MAX
 
 enum flow_how { HOW_NONE, HOW_DIRECT, HOW_XCODE, HOW_DELAY };
 
-/* What a stream sends is one continuous sequence, whatever the source: a relayed source is anchored to it (offsets), our
- * own packets (plays, digits) go on from it. RFC 3550 section 5.1. */
+/* What a stream sends is one continuous sequence, whatever the source: a relayed source is anchored to it (offsets),
+ * our own packets (plays, digits) go on from it. RFC 3550 section 5.1. */
 struct rt_out {
 	uint64_t packets, bytes; /* bytes: payload */
 	int64_t at_us;           /* when ts was sent */
@@ -45,12 +45,12 @@ struct rt_out {
 struct rt_flow {
 	struct rt_stream *s; /* NULL: free, and `to` is the next free row */
 	int fd;
-	uint32_t to;         /* row whose peer gets what arrives here, FLOW_NONE */
-	uint8_t how;         /* enum flow_how */
-	bool is_connected;   /* the kernel drops other sources */
-	bool may_take;       /* direction and mute let packets in */
-	bool may_relay;      /* direction, mute, plays and digits let relayed packets out */
-	bool may_send;       /* direction and mute let own packets out, and there is an address */
+	uint32_t to;       /* row whose peer gets what arrives here, FLOW_NONE */
+	uint8_t how;       /* enum flow_how */
+	bool is_connected; /* the kernel drops other sources */
+	bool may_take;     /* direction and mute let packets in */
+	bool may_relay;    /* direction, mute, plays and digits let relayed packets out */
+	bool may_send;     /* direction and mute let own packets out, and there is an address */
 	bool is_read_tapped, is_write_tapped;
 	int16_t recv_pt, recv_dtmf_pt, cn_pt;
 	int16_t send_pt, send_dtmf_pt;
@@ -78,7 +78,13 @@ struct src_candidate {
 enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8 };
 
 enum pend_flag {
-	PEND_FIRST = 1, PEND_LEARNED = 2, PEND_TIMEOUT = 4, PEND_DTMF_SENT = 8, PEND_REFILL = 16, PEND_MOVED = 32, PEND_CLOSED = 64
+	PEND_FIRST = 1,
+	PEND_LEARNED = 2,
+	PEND_TIMEOUT = 4,
+	PEND_DTMF_SENT = 8,
+	PEND_REFILL = 16,
+	PEND_MOVED = 32,
+	PEND_CLOSED = 64
 };
 enum { PEND_DIGITS_MAX = 32, DTMF_QUEUE_MAX = 128 };
 
@@ -98,10 +104,10 @@ struct rt_dtmf_out {
 	char digits[DTMF_QUEUE_MAX];
 	uint16_t durations_ms[DTMF_QUEUE_MAX];
 	uint8_t head, count;
-	bool is_busy;      /* a digit or the gap after it: nothing else is sent */
+	bool is_busy; /* a digit or the gap after it: nothing else is sent */
 	bool is_sending, is_inband;
-	bool is_started;   /* in-band: its timestamp runs */
-	int64_t pause_us;  /* left of a gap or of w and W */
+	bool is_started;  /* in-band: its timestamp runs */
+	int64_t pause_us; /* left of a gap or of w and W */
 	struct telev_tx tx;
 	struct dtmf_gen gen;
 };
@@ -131,7 +137,7 @@ struct rt_stream {
 	struct rt_thread *leaving_to;
 
 	enum src_state src;
-	bool is_drain_due; /* just connected: the socket's buffer may hold strangers' packets */
+	bool is_drain_due;    /* just connected: the socket's buffer may hold strangers' packets */
 	int64_t src_since_us; /* first packet of the window, 0 = none yet */
 	struct src_candidate cands[2];
 	struct addr remote_rtp, remote_rtcp; /* where we send */
@@ -191,10 +197,10 @@ ON_MEDIA void tick_done(struct rt_stream *s, unsigned need);
 
 /* stream.c: commands */
 ON_MEDIA void stream_cmd(struct rt_thread *t, const struct rt_cmd *c);
-ON_MEDIA void stream_plan(struct rt_stream *s); /* recomputes the row from everything else */
-ON_MEDIA void stream_unjoin(struct rt_stream *s); /* and its peer */
+ON_MEDIA void stream_plan(struct rt_stream *s);               /* recomputes the row from everything else */
+ON_MEDIA void stream_unjoin(struct rt_stream *s);             /* and its peer */
 ON_MEDIA unsigned stream_frame_us(const struct rt_stream *s); /* what one tick is worth */
-ON_MEDIA void stream_house(struct rt_stream *s);  /* about once a second */
+ON_MEDIA void stream_house(struct rt_stream *s);              /* about once a second */
 ON_MEDIA void stream_tick(struct rt_stream *s);
 
 /* source.c: whom to believe */
@@ -222,7 +228,8 @@ ON_MEDIA void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint
 ON_MEDIA uint32_t flow_ts_now(const struct rt_flow *f); /* the timestamp for something that starts now */
 
 /* dtmf.c */
-ON_MEDIA bool dtmf_in(struct rt_stream *s, const struct pkt *k, struct telev_report *done); /* true: a digit is complete */
+ON_MEDIA bool dtmf_in(
+    struct rt_stream *s, const struct pkt *k, struct telev_report *done);    /* true: a digit is complete */
 ON_MEDIA bool dtmf_in_flush(struct rt_stream *s, struct telev_report *done); /* one whose end was lost */
 ON_MEDIA void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_ms);
 ON_MEDIA bool dtmf_out_tick(struct rt_stream *s); /* true: nothing else may be sent in this tick */
@@ -239,7 +246,8 @@ ON_MEDIA void record_end(struct rt_stream *s, struct rt_record *r, int status);
 ON_MEDIA void record_stop(struct rt_stream *s, uint32_t id, int status); /* 0 = all */
 ON_MEDIA void record_tick(struct rt_stream *s);
 /* side 0: from the peer, 1: to it */
-ON_MEDIA void record_tap(struct rt_stream *s, int side, const struct media_codec *codec, uint32_t ts, const uint8_t *p, size_t n);
+ON_MEDIA void record_tap(
+    struct rt_stream *s, int side, const struct media_codec *codec, uint32_t ts, const uint8_t *p, size_t n);
 
 /* xcode.c */
 ANY size_t rt_sample_bytes(const struct codec_ops *ops); /* of sample-based codecs without state; 0 = not one */

@@ -1,6 +1,6 @@
-/* RTCP of a stream (RFC 3550 section 6): a sender or receiver report with our own SSRC about every five seconds, varied by
- * half so that streams do not speak together, and BYE at the end; the peer's sender reports feed the statistics. Taken
- * only from the host that RTP is taken from, on the RTCP port or, with rtcp-mux (RFC 5761), on the RTP port. */
+/* RTCP of a stream (RFC 3550 section 6): a sender or receiver report with our own SSRC about every five seconds, varied
+ * by half so that streams do not speak together, and BYE at the end; the peer's sender reports feed the statistics.
+ * Taken only from the host that RTP is taken from, on the RTCP port or, with rtcp-mux (RFC 5761), on the RTP port. */
 #include "base/clock.h"
 #include "base/rand.h"
 #include "media/rt/rt_i.h"
@@ -43,17 +43,20 @@ ON_MEDIA static void report_send(struct rt_stream *s, bool is_bye)
 	int64_t now_us = s->t->now_us;
 	struct rtcp_sr sr;
 	struct rtcp_block block;
-	struct rtcp_report r = { .ssrc = f->out.ssrc, .is_bye = is_bye, .cname = "tandem" };
+	struct rtcp_report r = {.ssrc = f->out.ssrc, .is_bye = is_bye, .cname = "tandem"};
 	if (f->out.packets != s->rtcp.out_packets_told) {
 		int64_t since_us = now_us - f->out.at_us;
-		sr = (struct rtcp_sr){ .ssrc = f->out.ssrc, .ntp = rtcp_ntp(clock_wall_us()),
-			.ts = f->out.ts + (uint32_t)(since_us * f->send_clock_hz / 1000000),
-			.packets = (uint32_t)f->out.packets, .octets = (uint32_t)f->out.bytes };
+		sr = (struct rtcp_sr){.ssrc = f->out.ssrc,
+		    .ntp = rtcp_ntp(clock_wall_us()),
+		    .ts = f->out.ts + (uint32_t)(since_us * f->send_clock_hz / 1000000),
+		    .packets = (uint32_t)f->out.packets,
+		    .octets = (uint32_t)f->out.bytes};
 		r.sr = &sr;
 		s->rtcp.out_packets_told = f->out.packets;
 	}
 	if (s->seq.is_started) {
-		rtcp_block_make(&s->seq, s->rtcp.sr_mid, s->rtcp.sr_mid ? (uint32_t)(now_us - s->rtcp.sr_at_us) : 0, &block);
+		rtcp_block_make(
+		    &s->seq, s->rtcp.sr_mid, s->rtcp.sr_mid ? (uint32_t)(now_us - s->rtcp.sr_at_us) : 0, &block);
 		r.blocks = &block, r.block_count = 1;
 	}
 	uint8_t p[RTCP_PACKET_MAX];

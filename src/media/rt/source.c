@@ -2,7 +2,8 @@
  * and the kernel drops everybody else. With learning it is open for a window: the signalled address wins with its first
  * packet; another one must send five packets in sequence; then the socket is connected and never flips. The window ends
  * three seconds after the first packet. New parameters with another address open it again, equal ones change nothing.
- * What is in the socket's buffer when it is connected came before the lock: it is read at once and strangers are dropped. */
+ * What is in the socket's buffer when it is connected came before the lock: it is read at once and strangers are
+ * dropped. */
 #include "media/rt/rt_i.h"
 
 #include <string.h>
@@ -40,7 +41,7 @@ ON_MEDIA static void lock_to(struct rt_stream *s, const struct addr *a, enum src
 
 ON_MEDIA static void open_window(struct rt_stream *s)
 {
-	struct sockaddr none = { .sa_family = AF_UNSPEC };
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
 	if (s->f->is_connected)
 		(void)connect(s->f->fd, &none, sizeof(none));
 	s->f->is_connected = s->is_drain_due = false;
@@ -66,8 +67,8 @@ void source_set(struct rt_stream *s, const struct media_params *was)
 {
 	const struct media_params *p = &s->params;
 	bool is_same = was && s->src != SRC_NONE && was->is_learning_allowed == p->is_learning_allowed &&
-	    addr_is_set(&was->remote_rtp) == addr_is_set(&p->remote_rtp) &&
-	    (!addr_is_set(&p->remote_rtp) || addr_eq(&was->remote_rtp, &p->remote_rtp));
+	               addr_is_set(&was->remote_rtp) == addr_is_set(&p->remote_rtp) &&
+	               (!addr_is_set(&p->remote_rtp) || addr_eq(&was->remote_rtp, &p->remote_rtp));
 	if (!is_same) {
 		s->remote_rtp = p->remote_rtp;
 		if (p->is_learning_allowed) {

@@ -27,23 +27,38 @@ int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, void *owner)
 	return ST_OK;
 }
 
-void rt_stream_free(struct rt_stream *s) { mem_free(s); }
-void *rt_stream_owner(const struct rt_stream *s) { return s->owner; }
+void rt_stream_free(struct rt_stream *s)
+{
+	mem_free(s);
+}
+void *rt_stream_owner(const struct rt_stream *s)
+{
+	return s->owner;
+}
 
 void rt_stream_stats(const struct rt_stream *s, struct media_stats *out)
 {
 	const struct rt_flow *f = s->f;
 	*out = (struct media_stats){
-		.in_packets = f->in_packets, .in_bytes = f->in_bytes, .in_media_packets = f->in_media,
-		.in_skip_packets = f->in_skipped, .in_dtmf_packets = s->in_dtmf, .in_cng_packets = s->in_cng,
-		.in_flush_packets = s->in_flushed, .in_wrong_source_packets = s->in_wrong,
-		.out_packets = f->out.packets, .out_bytes = f->out.bytes + f->out.packets * RTP_HEADER_BYTES,
-		.out_dtmf_packets = s->out_dtmf, .out_cng_packets = s->out_cng,
-		.in_lost_packets = s->lost_before + (s->seq.is_started ? rtp_source_lost(&s->seq) : 0),
-		.in_jitter_us = s->seq.is_started ? rtp_source_jitter_us(&s->seq) : 0,
-		.in_jitter_max_us = s->seq.is_started ? rtp_source_jitter_max_us(&s->seq) : 0,
-		.rtcp_packets = s->rtcp.peer_packets, .rtcp_octets = s->rtcp.peer_octets,
-		.in_ssrc = s->seq.ssrc, .out_ssrc = f->out.ssrc,
+	    .in_packets = f->in_packets,
+	    .in_bytes = f->in_bytes,
+	    .in_media_packets = f->in_media,
+	    .in_skip_packets = f->in_skipped,
+	    .in_dtmf_packets = s->in_dtmf,
+	    .in_cng_packets = s->in_cng,
+	    .in_flush_packets = s->in_flushed,
+	    .in_wrong_source_packets = s->in_wrong,
+	    .out_packets = f->out.packets,
+	    .out_bytes = f->out.bytes + f->out.packets * RTP_HEADER_BYTES,
+	    .out_dtmf_packets = s->out_dtmf,
+	    .out_cng_packets = s->out_cng,
+	    .in_lost_packets = s->lost_before + (s->seq.is_started ? rtp_source_lost(&s->seq) : 0),
+	    .in_jitter_us = s->seq.is_started ? rtp_source_jitter_us(&s->seq) : 0,
+	    .in_jitter_max_us = s->seq.is_started ? rtp_source_jitter_max_us(&s->seq) : 0,
+	    .rtcp_packets = s->rtcp.peer_packets,
+	    .rtcp_octets = s->rtcp.peer_octets,
+	    .in_ssrc = s->seq.ssrc,
+	    .out_ssrc = f->out.ssrc,
 	};
 }
 
@@ -163,7 +178,7 @@ ON_MEDIA static void move(struct rt_thread *t, struct rt_stream *s, struct rt_th
 	leave(t, s);
 	s->leaving_to = to;
 	s->is_moving = true;
-	struct rt_cmd c = { .kind = RT_C_OPEN, .s = s };
+	struct rt_cmd c = {.kind = RT_C_OPEN, .s = s};
 	if (!list_empty(&t->leaving) || rt_thread_post(to, &c))
 		list_push(&t->leaving, &s->leaving);
 }
@@ -212,26 +227,55 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 {
 	struct rt_stream *s = c->s;
 	switch (c->kind) {
-	case RT_C_OPEN: open_here(t, s); break;
-	case RT_C_MOVE: move(t, s, c->to); break;
-	case RT_C_PARAMS: params_set(s, c->ptr); break;
-	case RT_C_TIMEOUT: s->timeout_ms = c->number, s->is_timeout_told = false; break;
-	case RT_C_IDLE: stream_unjoin(s); break;
-	case RT_C_RELAY: join(s, c->peer, c->ptr, c->ptr2); break;
-	case RT_C_ECHO: echo(s, c->ptr, c->ptr2); break;
-	case RT_C_MUTE: mute(s, c->number); break;
-	case RT_C_PLAY: play_start(s, c->ptr); break;
+	case RT_C_OPEN:
+		open_here(t, s);
+		break;
+	case RT_C_MOVE:
+		move(t, s, c->to);
+		break;
+	case RT_C_PARAMS:
+		params_set(s, c->ptr);
+		break;
+	case RT_C_TIMEOUT:
+		s->timeout_ms = c->number, s->is_timeout_told = false;
+		break;
+	case RT_C_IDLE:
+		stream_unjoin(s);
+		break;
+	case RT_C_RELAY:
+		join(s, c->peer, c->ptr, c->ptr2);
+		break;
+	case RT_C_ECHO:
+		echo(s, c->ptr, c->ptr2);
+		break;
+	case RT_C_MUTE:
+		mute(s, c->number);
+		break;
+	case RT_C_PLAY:
+		play_start(s, c->ptr);
+		break;
 	case RT_C_PLAY_STOP:
 		if (s->play && (!c->number || c->number == s->play->id))
 			play_end(s, ST_CANCELLED);
 		break;
-	case RT_C_RECORD: record_start(s, c->ptr); break;
-	case RT_C_RECORD_STOP: record_stop(s, c->number, ST_OK); break;
-	case RT_C_DTMF: dtmf_out_queue(s, c->text, c->number); break;
-	case RT_C_STATS: stats_fill(s, c->ptr); break;
-	case RT_C_CLOSE: close_here(t, s); break;
+	case RT_C_RECORD:
+		record_start(s, c->ptr);
+		break;
+	case RT_C_RECORD_STOP:
+		record_stop(s, c->number, ST_OK);
+		break;
+	case RT_C_DTMF:
+		dtmf_out_queue(s, c->text, c->number);
+		break;
+	case RT_C_STATS:
+		stats_fill(s, c->ptr);
+		break;
+	case RT_C_CLOSE:
+		close_here(t, s);
+		break;
 	case RT_C_NONE:
-	case RT_C_QUIT: break;
+	case RT_C_QUIT:
+		break;
 	}
 }
 

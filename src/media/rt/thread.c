@@ -1,8 +1,8 @@
-/* A media thread: one epoll loop over its streams' connected sockets (level-triggered, one receive per wake), the command
- * mailbox, a wheel of 2 ms slots for streams that need a tick, and a look at a quarter of the streams every 250 ms.
- * With no stream that needs a tick it sleeps until a packet comes; with no stream at all it sleeps for ever. Commands run
- * after the packets of one wake, so that nothing an epoll event points to can be gone. Order inside one turn: packets,
- * commands, ticks, housekeeping, reports. */
+/* A media thread: one epoll loop over its streams' connected sockets (level-triggered, one receive per wake), the
+ * command mailbox, a wheel of 2 ms slots for streams that need a tick, and a look at a quarter of the streams every 250
+ * ms. With no stream that needs a tick it sleeps until a packet comes; with no stream at all it sleeps for ever.
+ * Commands run after the packets of one wake, so that nothing an epoll event points to can be gone. Order inside one
+ * turn: packets, commands, ticks, housekeeping, reports. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -24,7 +24,10 @@ enum { EVENT_MAX = 256, HOUSE_US = 250000, REPORT_RETRY_US = 4000, COMMAND_SLOTS
 enum { NICE = -10 }; /* a packet does not wait behind the control thread's or another program's work */
 enum event_tag { TAG_RTP, TAG_RTCP, TAG_BOX };
 
-static uint64_t tag_of(uint32_t slot, enum event_tag tag) { return (uint64_t)slot << 2 | tag; }
+static uint64_t tag_of(uint32_t slot, enum event_tag tag)
+{
+	return (uint64_t)slot << 2 | tag;
+}
 
 /* Gives the stream a row of the flow table and its sockets a place in epoll. */
 int thread_flow_take(struct rt_thread *t, struct rt_stream *s)
@@ -40,9 +43,10 @@ int thread_flow_take(struct rt_thread *t, struct rt_stream *s)
 	*f = s->parked;
 	f->s = s, f->to = FLOW_NONE, f->how = HOW_NONE;
 	s->f = f, s->slot = slot, s->t = t;
-	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = tag_of(slot, TAG_RTP) };
-	struct epoll_event cev = { .events = EPOLLIN, .data.u64 = tag_of(slot, TAG_RTCP) };
-	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) || epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, s->rtcp_fd, &cev))
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag_of(slot, TAG_RTP)};
+	struct epoll_event cev = {.events = EPOLLIN, .data.u64 = tag_of(slot, TAG_RTCP)};
+	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) ||
+	    epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, s->rtcp_fd, &cev))
 		log_error("media: epoll_ctl: %s", strerror(errno));
 	if (t->stream_count++ == 0)
 		t->house_us = t->now_us + HOUSE_US;
@@ -206,9 +210,9 @@ ON_MEDIA static void commands_run(struct rt_thread *t)
 static void leaving_retry(struct rt_thread *t)
 {
 	struct lnode *it, *tmp;
-	list_each(&t->leaving, it, tmp) {
+	list_each (&t->leaving, it, tmp) {
 		struct rt_stream *s = list_entry(it, struct rt_stream, leaving);
-		struct rt_cmd c = { .kind = RT_C_OPEN, .s = s };
+		struct rt_cmd c = {.kind = RT_C_OPEN, .s = s};
 		struct rt_thread *to = s->leaving_to;
 		list_remove(it);
 		if (rt_thread_post(to, &c)) {
@@ -304,7 +308,7 @@ int rt_thread_start(struct rt_thread **out, unsigned index, struct mailbox *repo
 	st = mailbox_new(&t->box, COMMAND_SLOTS);
 	if (st)
 		goto out;
-	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = TAG_BOX };
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = TAG_BOX};
 	st = epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, mailbox_fd(t->box), &ev) ? ST_IO : thread_spawn(t);
 out:
 	if (st)
@@ -314,11 +318,14 @@ out:
 	return st;
 }
 
-int rt_thread_post(struct rt_thread *t, const struct rt_cmd *cmd) { return mailbox_post(t->box, cmd, sizeof(*cmd)); }
+int rt_thread_post(struct rt_thread *t, const struct rt_cmd *cmd)
+{
+	return mailbox_post(t->box, cmd, sizeof(*cmd));
+}
 
 void rt_thread_stop(struct rt_thread *t)
 {
-	struct rt_cmd quit = { .kind = RT_C_QUIT };
+	struct rt_cmd quit = {.kind = RT_C_QUIT};
 	while (rt_thread_post(t, &quit) == ST_FULL)
 		(void)sched_yield(); /* the thread is draining its ring */
 	pthread_join(t->pthread, NULL);

@@ -1,6 +1,7 @@
-/* One codec into another between two legs, and the delayed echo. Same rate and packet time: every packet is turned over as
- * it comes, with its source's numbering (G.711 by table). Otherwise samples go through a resampler and a short queue that
- * is cut into the far side's frames; timestamps then count what was sent, and a hole in the source stays a hole. */
+/* One codec into another between two legs, and the delayed echo. Same rate and packet time: every packet is turned over
+ * as it comes, with its source's numbering (G.711 by table). Otherwise samples go through a resampler and a short queue
+ * that is cut into the far side's frames; timestamps then count what was sent, and a hole in the source stays a hole.
+ */
 #include "base/check.h"
 #include "base/mem.h"
 #include "dsp/resample.h"
@@ -30,7 +31,7 @@ size_t rt_sample_bytes(const struct codec_ops *ops)
 static bool is_same_codec(const struct media_codec *a, const struct media_codec *b)
 {
 	return !strcasecmp(a->name, b->name) && a->clock_hz == b->clock_hz && a->channels == b->channels &&
-	    a->rate_hz == b->rate_hz;
+	       a->rate_hz == b->rate_hz;
 }
 
 int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to)
@@ -43,11 +44,13 @@ int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const st
 	const struct codec_ops *o = codec_find(to->name, to->clock_hz, to->channels);
 	if (!rt_sample_bytes(f) || !rt_sample_bytes(o))
 		return ST_UNSUPPORTED;
-	bool is_one_to_one = f->rate_hz == o->rate_hz && from->clock_hz == to->clock_hz && from->ptime_ms == to->ptime_ms;
+	bool is_one_to_one =
+	    f->rate_hz == o->rate_hz && from->clock_hz == to->clock_hz && from->ptime_ms == to->ptime_ms;
 	size_t frame = codec_frame_samples(o, to->ptime_ms ? to->ptime_ms : 20);
 	if (frame > RT_FRAME_MAX_SAMPLES)
 		return ST_UNSUPPORTED;
-	struct rt_xcode *x = mem_zalloc(sizeof(*x) + (is_one_to_one ? 0 : (2 * frame + RT_FRAME_MAX_SAMPLES) * sizeof(int16_t)));
+	struct rt_xcode *x =
+	    mem_zalloc(sizeof(*x) + (is_one_to_one ? 0 : (2 * frame + RT_FRAME_MAX_SAMPLES) * sizeof(int16_t)));
 	if (!x)
 		return ST_NOMEM;
 	x->from = f, x->to = o, x->frame = frame, x->is_one_to_one = is_one_to_one;
@@ -72,7 +75,8 @@ ON_MEDIA static void one_to_one(struct rt_thread *t, struct rt_xcode *x, struct 
 	uint8_t *out = t->scratch + RT_PACKET_ROOM;
 	if (!codec_translate(x->from, x->to, k->payload, k->payload, k->n)) {
 		int got = x->from->decode(NULL, k->payload, k->n, t->pcm[0], RT_FRAME_MAX_SAMPLES);
-		int n = got < 0 ? got : x->to->encode(NULL, t->pcm[0], (size_t)got, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
+		int n =
+		    got < 0 ? got : x->to->encode(NULL, t->pcm[0], (size_t)got, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
 		if (n <= 0) {
 			t->dropped++;
 			return;
@@ -167,7 +171,10 @@ int rt_delay_new(struct rt_delay **out, unsigned delay_ms, unsigned bytes_per_ms
 	return ST_OK;
 }
 
-void rt_delay_free(struct rt_delay *d) { mem_free(d); }
+void rt_delay_free(struct rt_delay *d)
+{
+	mem_free(d);
+}
 
 static void line_copy(struct rt_delay *d, uint64_t at, void *p, size_t n, bool is_put)
 {
@@ -182,8 +189,12 @@ static void line_copy(struct rt_delay *d, uint64_t at, void *p, size_t n, bool i
 void delay_put(struct rt_stream *s, const struct pkt *k)
 {
 	struct rt_delay *d = s->delay;
-	struct delayed e = { .due_us = s->t->now_us + d->delay_us, .ts = k->ts, .ssrc = k->ssrc, .seq = k->seq,
-		.n = (uint16_t)k->n, .has_marker = k->has_marker };
+	struct delayed e = {.due_us = s->t->now_us + d->delay_us,
+	    .ts = k->ts,
+	    .ssrc = k->ssrc,
+	    .seq = k->seq,
+	    .n = (uint16_t)k->n,
+	    .has_marker = k->has_marker};
 	if (d->tail - d->head + sizeof(e) + k->n > d->cap) {
 		s->t->dropped++;
 		return;
@@ -204,8 +215,8 @@ void delay_tick(struct rt_stream *s)
 			return;
 		line_copy(d, d->head + sizeof(e), payload, e.n, false);
 		d->head += sizeof(e) + e.n;
-		struct pkt k = { .payload = payload, .n = e.n, .ts = e.ts, .ssrc = e.ssrc, .seq = e.seq,
-			.has_marker = e.has_marker };
+		struct pkt k = {
+		    .payload = payload, .n = e.n, .ts = e.ts, .ssrc = e.ssrc, .seq = e.seq, .has_marker = e.has_marker};
 		if (s->xcode)
 			xcode_forward(s->t, s, s->f, &k);
 		else

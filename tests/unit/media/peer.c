@@ -75,10 +75,16 @@ int peer_stream(struct peer *p, struct mstream *near)
 
 struct media_params peer_params(const struct peer *p)
 {
-	static const struct media_codec pcmu = { .name = "PCMU", .pt = 0, .clock_hz = 8000, .rate_hz = 8000, .channels = 1,
-		.ptime_ms = 20 };
-	return (struct media_params){ .remote_rtp = p->addr, .send = pcmu, .recv = pcmu, .dtmf_send_pt = 101,
-		.dtmf_recv_pt = 101, .cn_pt = -1, .may_send = true, .may_recv = true };
+	static const struct media_codec pcmu = {
+	    .name = "PCMU", .pt = 0, .clock_hz = 8000, .rate_hz = 8000, .channels = 1, .ptime_ms = 20};
+	return (struct media_params){.remote_rtp = p->addr,
+	    .send = pcmu,
+	    .recv = pcmu,
+	    .dtmf_send_pt = 101,
+	    .dtmf_recv_pt = 101,
+	    .cn_pt = -1,
+	    .may_send = true,
+	    .may_recv = true};
 }
 
 int peer_params_set(struct peer *p)
@@ -90,7 +96,7 @@ int peer_params_set(struct peer *p)
 
 int room_start(unsigned threads, size_t peer_count)
 {
-	struct mctl_conf conf = { .thread_count = threads, .port_min = 21000, .port_max = 22999 };
+	struct mctl_conf conf = {.thread_count = threads, .port_min = 21000, .port_max = 22999};
 	EXPECT_INT(mctl_start(&conf), ST_OK);
 	for (size_t i = 0; i < peer_count; i++) {
 		EXPECT_INT(peer_open(&peers[i]), 0);
@@ -103,7 +109,7 @@ int room_start(unsigned threads, size_t peer_count)
 int settle(void)
 {
 	for (int i = 0; i < PEERS_MAX; i++) {
-		struct want w = { .p = &peers[i], .kind = MEDIA_R_STATS };
+		struct want w = {.p = &peers[i], .kind = MEDIA_R_STATS};
 		if (!peers[i].s || peers[i].is_closed)
 			continue;
 		w.count = report_count(w.p, w.kind) + 1;
@@ -152,7 +158,10 @@ void peer_send(struct peer *p, uint8_t pt, bool is_marked, uint16_t seq, uint32_
 	peer_send_raw(p, b, n + RTP_HEADER_BYTES);
 }
 
-void peer_clear(struct peer *p) { p->count = p->report_count = 0; }
+void peer_clear(struct peer *p)
+{
+	p->count = p->report_count = 0;
+}
 
 static void tone_frame(struct peer *p)
 {
@@ -178,8 +187,14 @@ static void peer_receive(struct peer *p)
 		if (p->count == PEER_KEPT || rtp_parse(b, (size_t)n, &pk))
 			continue;
 		struct kept *k = &p->kept[p->count++];
-		*k = (struct kept){ .is_marked = pk.is_marked, .pt = pk.pt, .seq = pk.seq, .ts = pk.ts, .ssrc = pk.ssrc,
-			.n = pk.payload_bytes, .at_us = clock_mono_us(), .from = from };
+		*k = (struct kept){.is_marked = pk.is_marked,
+		    .pt = pk.pt,
+		    .seq = pk.seq,
+		    .ts = pk.ts,
+		    .ssrc = pk.ssrc,
+		    .n = pk.payload_bytes,
+		    .at_us = clock_mono_us(),
+		    .from = from};
 		memcpy(k->payload, pk.payload, k->n < sizeof(k->payload) ? k->n : sizeof(k->payload));
 	}
 	while (recv(p->rtcp_fd, b, sizeof(b), 0) > 0)
@@ -205,8 +220,8 @@ int pump(pump_fn fn, void *arg, int timeout_ms)
 			while (p->is_sending && p->next_us <= now)
 				tone_frame(p), p->next_us += p->frame * 125;
 			peer_receive(p);
-			fds[n++] = (struct pollfd){ .fd = p->fd, .events = POLLIN };
-			fds[n++] = (struct pollfd){ .fd = p->rtcp_fd, .events = POLLIN };
+			fds[n++] = (struct pollfd){.fd = p->fd, .events = POLLIN};
+			fds[n++] = (struct pollfd){.fd = p->rtcp_fd, .events = POLLIN};
 		}
 		if (fn && fn(arg))
 			return 0;
@@ -216,7 +231,10 @@ int pump(pump_fn fn, void *arg, int timeout_ms)
 	}
 }
 
-void pump_ms(int ms) { (void)pump(NULL, NULL, ms); }
+void pump_ms(int ms)
+{
+	(void)pump(NULL, NULL, ms);
+}
 
 bool has_packets(void *arg)
 {

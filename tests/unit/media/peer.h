@@ -43,9 +43,9 @@ struct peer {
 extern struct peer peers[PEERS_MAX];
 
 ON_CTL int room_start(unsigned threads, size_t peer_count);
-ON_CTL int settle(void); /* until the media threads have done all that was asked so far */
-ON_CTL int room_stop(void); /* closes all, expects nothing left */
-ON_CTL int peer_open(struct peer *p);  /* the socket only */
+ON_CTL int settle(void);              /* until the media threads have done all that was asked so far */
+ON_CTL int room_stop(void);           /* closes all, expects nothing left */
+ON_CTL int peer_open(struct peer *p); /* the socket only */
 void peer_close(struct peer *p);
 ON_CTL int peer_stream(struct peer *p, struct mstream *near);
 /* PCMU with telephone-event 101 unless changed; remote = the peer. */
@@ -65,8 +65,8 @@ struct want {
 	size_t count;
 	enum media_report_kind kind;
 };
-bool has_packets(void *want);  /* p received count packets */
-bool has_report(void *want);   /* p's stream reported kind count times */
+bool has_packets(void *want); /* p received count packets */
+bool has_report(void *want);  /* p's stream reported kind count times */
 size_t report_count(const struct peer *p, enum media_report_kind kind);
 const struct media_report *report_last(const struct peer *p, enum media_report_kind kind);
 

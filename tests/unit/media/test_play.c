@@ -23,13 +23,13 @@ static int16_t pcm[400000];
 static int wait_packets(struct peer *p, size_t count)
 {
 	role_assert_ctl();
-	return pump(has_packets, &(struct want){ .p = p, .count = count }, 15000);
+	return pump(has_packets, &(struct want){.p = p, .count = count}, 15000);
 }
 
 static int wait_report(struct peer *p, enum media_report_kind kind, size_t count)
 {
 	role_assert_ctl();
-	return pump(has_report, &(struct want){ .p = p, .kind = kind, .count = count }, 15000);
+	return pump(has_report, &(struct want){.p = p, .kind = kind, .count = count}, 15000);
 }
 
 static char dir[] = P_tmpdir "/tandem-test-XXXXXX";
@@ -55,7 +55,7 @@ static void cleanup(void)
 static int wav_make(const char *path, double hz, double seconds, unsigned rate) NO_ROLE_CHECK
 {
 	struct file_writer *w;
-	struct file_writer_conf conf = { .rate_hz = rate, .channels = 1 };
+	struct file_writer_conf conf = {.rate_hz = rate, .channels = 1};
 	EXPECT_INT(file_writer_open(&w, path, &conf, NULL), ST_OK);
 	for (size_t at = 0, n = (size_t)(seconds * rate); at < n; at += 1000) {
 		int16_t s[1000];
@@ -158,7 +158,7 @@ static int test_tone(void)
 static int test_paces(void)
 {
 	role_assert_ctl();
-	static const uint16_t times[] = { 10, 15, 30, 40 };
+	static const uint16_t times[] = {10, 15, 30, 40};
 	EXPECT_INT(room_start(1, 1), 0);
 	for (size_t i = 0; i < 4; i++) {
 		struct media_params m = peer_params(A);
@@ -320,12 +320,13 @@ static int test_play_unsupported(void)
 	role_assert_ctl();
 	EXPECT_INT(room_start(1, 1), 0);
 	struct media_params m = peer_params(A);
-	m.send = m.recv = (struct media_codec){ .name = "opus", .pt = 96, .clock_hz = 48000, .rate_hz = 48000, .channels = 2, .ptime_ms = 20 };
+	m.send = m.recv = (struct media_codec){
+	    .name = "opus", .pt = 96, .clock_hz = 48000, .rate_hz = 48000, .channels = 2, .ptime_ms = 20};
 	EXPECT_INT(mstream_set_params(A->s, &m), ST_OK);
 	EXPECT_INT(mstream_play(A->s, "tone_stream://%(400,0,1000)", 1, NULL), ST_OK);
 	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 1), 0);
 	EXPECT_INT(report_last(A, MEDIA_R_PLAY_DONE)->status, ST_UNSUPPORTED);
-	struct media_record_conf conf = { .has_read = true };
+	struct media_record_conf conf = {.has_read = true};
 	EXPECT_INT(mstream_record(A->s, tmp("x.wav"), &conf, NULL), ST_UNSUPPORTED);
 	cleanup();
 	return room_stop();
@@ -349,10 +350,10 @@ static int test_play_codec_change(void)
 static int test_record_read(void)
 {
 	role_assert_ctl();
-	struct file_pcm got = { 0 };
+	struct file_pcm got = {0};
 	uint32_t id = 0;
 	EXPECT_INT(room_start(1, 1), 0);
-	struct media_record_conf conf = { .has_read = true };
+	struct media_record_conf conf = {.has_read = true};
 	A->is_sending = true, A->hz = 700;
 	EXPECT_INT(mstream_record(A->s, tmp("r.wav"), &conf, &id), ST_OK);
 	pump_ms(1500);
@@ -378,7 +379,7 @@ static int test_record_read(void)
 	EXPECT_INT(got.count, before + 2400);
 	file_pcm_free(&got);
 	/* Ended by silence. */
-	conf = (struct media_record_conf){ .has_read = true, .silence_level = 200, .silence_ms = 300 };
+	conf = (struct media_record_conf){.has_read = true, .silence_level = 200, .silence_ms = 300};
 	EXPECT_INT(mstream_record(A->s, tmp("s.wav"), &conf, &id), ST_OK);
 	pump_ms(600);
 	EXPECT_INT(report_count(A, MEDIA_R_RECORD_DONE), 2);
@@ -408,13 +409,13 @@ static int test_record_both(void)
 {
 	role_assert_ctl();
 	static int16_t left[80000], right[80000];
-	struct file_pcm got = { 0 };
+	struct file_pcm got = {0};
 	size_t n = 0;
 	uint32_t mixed = 0, stereo = 0;
 	EXPECT_INT(room_start(1, 2), 0);
 	EXPECT_INT(mstream_relay(A->s, B->s), ST_OK);
 	A->is_sending = B->is_sending = true, A->hz = 440, B->hz = 1000;
-	struct media_record_conf conf = { .has_read = true, .has_write = true };
+	struct media_record_conf conf = {.has_read = true, .has_write = true};
 	EXPECT_INT(mstream_record(A->s, tmp("m.wav"), &conf, &mixed), ST_OK);
 	conf.is_stereo = true;
 	EXPECT_INT(mstream_record(A->s, tmp("st.wav"), &conf, &stereo), ST_OK);
@@ -438,9 +439,9 @@ static int test_record_both(void)
 static int test_record_holes(void)
 {
 	role_assert_ctl();
-	struct file_pcm got = { 0 };
+	struct file_pcm got = {0};
 	EXPECT_INT(room_start(1, 1), 0);
-	struct media_record_conf conf = { .has_read = true };
+	struct media_record_conf conf = {.has_read = true};
 	EXPECT_INT(mstream_record(A->s, tmp("h.wav"), &conf, NULL), ST_OK);
 	A->is_sending = true, A->hz = 700;
 	pump_ms(500);
@@ -468,7 +469,7 @@ static int test_record_nowhere(void)
 {
 	role_assert_ctl();
 	EXPECT_INT(room_start(1, 1), 0);
-	struct media_record_conf conf = { .has_read = true };
+	struct media_record_conf conf = {.has_read = true};
 	EXPECT_INT(mstream_record(A->s, "/proc/nowhere/x.wav", &conf, NULL), ST_OK);
 	pump_ms(100);
 	EXPECT_INT(mstream_record_stop(A->s, 0), ST_OK);
@@ -477,15 +478,16 @@ static int test_record_nowhere(void)
 	return room_stop();
 }
 
-TEST_MAIN({ "echo", test_echo, TEST_LOOP }, { "delayed echo", test_delayed_echo, TEST_LOOP },
-    { "an endless tone: frequency, pace, stop", test_tone, TEST_LOOP },
-    { "other packet times, comfort noise", test_paces, TEST_LOOP },
-    { "files: turns, rows, cache, errors", test_file, TEST_LOOP }, { "a long file comes in pieces", test_long_file, TEST_LOOP },
-    { "local streams: one clock", test_local_stream, TEST_LOOP },
-    { "a play on top of a relay", test_play_in_relay, TEST_LOOP },
-    { "codecs that are only passed through", test_play_unsupported, TEST_LOOP },
-    { "the codec changes while something plays", test_play_codec_change, TEST_LOOP },
-    { "record: what comes, append, limit, silence", test_record_read, TEST_LOOP },
-    { "record: both sides, mixed and stereo", test_record_both, TEST_LOOP },
-    { "record: holes are silence, closing closes the file", test_record_holes, TEST_LOOP },
-    { "record: a path that cannot be written", test_record_nowhere, TEST_LOOP })
+TEST_MAIN({"echo", test_echo, TEST_LOOP}, {"delayed echo", test_delayed_echo, TEST_LOOP},
+    {"an endless tone: frequency, pace, stop", test_tone, TEST_LOOP},
+    {"other packet times, comfort noise", test_paces, TEST_LOOP},
+    {"files: turns, rows, cache, errors", test_file, TEST_LOOP},
+    {"a long file comes in pieces", test_long_file, TEST_LOOP},
+    {"local streams: one clock", test_local_stream, TEST_LOOP},
+    {"a play on top of a relay", test_play_in_relay, TEST_LOOP},
+    {"codecs that are only passed through", test_play_unsupported, TEST_LOOP},
+    {"the codec changes while something plays", test_play_codec_change, TEST_LOOP},
+    {"record: what comes, append, limit, silence", test_record_read, TEST_LOOP},
+    {"record: both sides, mixed and stereo", test_record_both, TEST_LOOP},
+    {"record: holes are silence, closing closes the file", test_record_holes, TEST_LOOP},
+    {"record: a path that cannot be written", test_record_nowhere, TEST_LOOP})

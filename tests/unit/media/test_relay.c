@@ -18,13 +18,13 @@
 static int wait_packets(struct peer *p, size_t count)
 {
 	role_assert_ctl();
-	return pump(has_packets, &(struct want){ .p = p, .count = count }, 4000);
+	return pump(has_packets, &(struct want){.p = p, .count = count}, 4000);
 }
 
 static int wait_report(struct peer *p, enum media_report_kind kind, size_t count)
 {
 	role_assert_ctl();
-	return pump(has_report, &(struct want){ .p = p, .kind = kind, .count = count }, 4000);
+	return pump(has_report, &(struct want){.p = p, .kind = kind, .count = count}, 4000);
 }
 
 static int test_both_ways(void)
@@ -52,8 +52,8 @@ static int test_both_ways(void)
 		EXPECT_INT(B->kept[i].is_marked, i == 0);
 		EXPECT_INT(A->kept[i].payload[7], 0x22);
 	}
-	EXPECT(B->kept[0].ssrc != A->ssrc);              /* our own */
-	EXPECT(addr_eq(&B->kept[0].from, &B->local));    /* symmetric */
+	EXPECT(B->kept[0].ssrc != A->ssrc);           /* our own */
+	EXPECT(addr_eq(&B->kept[0].from, &B->local)); /* symmetric */
 	EXPECT_INT(wait_report(A, MEDIA_R_FIRST_PACKET, 1), 0);
 	EXPECT_INT(mstream_stats_ask(A->s), ST_OK);
 	EXPECT_INT(wait_report(A, MEDIA_R_STATS, 2), 0);
@@ -70,7 +70,7 @@ static int test_both_ways(void)
 static int test_loss_and_new_source(void)
 {
 	role_assert_ctl();
-	uint8_t a[160] = { 1 };
+	uint8_t a[160] = {1};
 	EXPECT_INT(room_start(1, 2), 0);
 	EXPECT_INT(mstream_relay(A->s, B->s), ST_OK);
 	EXPECT_INT(settle(), 0);
@@ -103,10 +103,11 @@ static int test_loss_and_new_source(void)
 static int test_pt_mapping(void)
 {
 	role_assert_ctl();
-	uint8_t a[4] = { 9, 8, 7, 6 };
+	uint8_t a[4] = {9, 8, 7, 6};
 	EXPECT_INT(room_start(1, 2), 0);
 	struct media_params pa = peer_params(A), pb = peer_params(B);
-	pa.send = pa.recv = (struct media_codec){ .name = "opus", .pt = 96, .clock_hz = 48000, .rate_hz = 48000, .channels = 2, .ptime_ms = 20 };
+	pa.send = pa.recv = (struct media_codec){
+	    .name = "opus", .pt = 96, .clock_hz = 48000, .rate_hz = 48000, .channels = 2, .ptime_ms = 20};
 	pb.send = pb.recv = pa.recv;
 	pb.send.pt = 111, pb.recv.pt = 111;
 	EXPECT_INT(mstream_set_params(A->s, &pa), ST_OK);
@@ -133,7 +134,7 @@ static int test_pt_mapping(void)
 static int test_strict_source(void)
 {
 	role_assert_ctl();
-	uint8_t good[160] = { 1 }, bad[160] = { 66 };
+	uint8_t good[160] = {1}, bad[160] = {66};
 	EXPECT_INT(room_start(1, 2), 0);
 	EXPECT_INT(peer_open(X), 0);
 	X->to = A->local;
@@ -169,7 +170,7 @@ static int learning_params(struct peer *p, const char *signalled_host)
 static int test_learns_and_locks(void)
 {
 	role_assert_ctl();
-	uint8_t good[160] = { 1 }, bad[160] = { 66 };
+	uint8_t good[160] = {1}, bad[160] = {66};
 	EXPECT_INT(room_start(1, 2), 0);
 	EXPECT_INT(peer_open(X), 0);
 	X->to = A->local;
@@ -214,7 +215,7 @@ static int test_learns_and_locks(void)
 static int test_signalled_wins(void)
 {
 	role_assert_ctl();
-	uint8_t good[160] = { 1 }, bad[160] = { 66 };
+	uint8_t good[160] = {1}, bad[160] = {66};
 	EXPECT_INT(room_start(1, 2), 0);
 	EXPECT_INT(peer_open(X), 0);
 	X->to = A->local;
@@ -288,7 +289,8 @@ static int test_repacketised(void)
 	EXPECT(peer_samples(B, 0, 8, true, pcm, 80000) > 4000 && tone_share(pcm, 4000, 440) > 0.95);
 	/* L16 at 16 kHz: rate and clock double. */
 	m = peer_params(B);
-	m.send = m.recv = (struct media_codec){ .name = "L16", .pt = 97, .clock_hz = 16000, .rate_hz = 16000, .channels = 1, .ptime_ms = 10 };
+	m.send = m.recv = (struct media_codec){
+	    .name = "L16", .pt = 97, .clock_hz = 16000, .rate_hz = 16000, .channels = 1, .ptime_ms = 10};
 	EXPECT_INT(mstream_set_params(B->s, &m), ST_OK);
 	pump_ms(60);
 	size_t from = B->count;
@@ -306,8 +308,10 @@ static void send_digit(struct peer *p, char digit, uint32_t ts, int packets, int
 	uint8_t b[TELEV_PAYLOAD_BYTES];
 	for (int i = 1; i <= packets + ends; i++) {
 		int steps = i > packets ? packets : i;
-		struct telev_event e = { .event = (uint8_t)telev_of_digit(digit), .volume_dbm0 = 10, .is_end = i > packets,
-			.duration = (uint16_t)(160 * steps) };
+		struct telev_event e = {.event = (uint8_t)telev_of_digit(digit),
+		    .volume_dbm0 = 10,
+		    .is_end = i > packets,
+		    .duration = (uint16_t)(160 * steps)};
 		telev_write(b, &e);
 		peer_send(p, 101, i == 1, p->seq++, ts, b, sizeof(b));
 	}
@@ -316,7 +320,7 @@ static void send_digit(struct peer *p, char digit, uint32_t ts, int packets, int
 static int test_digits_once_and_relayed(void)
 {
 	role_assert_ctl();
-	uint8_t a[160] = { 0 };
+	uint8_t a[160] = {0};
 	EXPECT_INT(room_start(1, 2), 0);
 	struct media_params m = peer_params(B);
 	m.dtmf_send_pt = m.dtmf_recv_pt = 96;
@@ -361,7 +365,7 @@ static int test_digits_sent(void)
 	EXPECT_INT(wait_report(B, MEDIA_R_DTMF_SENT, 1), 0);
 	EXPECT_INT(wait_packets(B, B->count + 5), 0);
 	EXPECT_INT(expect_continuous(B, 0), 0);
-	struct telev_rx rx = { 0 };
+	struct telev_rx rx = {0};
 	struct telev_report r;
 	char got[8] = "";
 	size_t n = 0, first = 0, last = 0;
@@ -370,7 +374,8 @@ static int test_digits_sent(void)
 			continue;
 		first = first ? first : i;
 		last = i;
-		if (telev_rx_packet(&rx, B->kept[i].payload, B->kept[i].n, B->kept[i].ts, B->kept[i].at_us, &r) && n < 7) {
+		if (telev_rx_packet(&rx, B->kept[i].payload, B->kept[i].n, B->kept[i].ts, B->kept[i].at_us, &r) &&
+		    n < 7) {
 			got[n++] = r.digit;
 			EXPECT(r.duration >= 700 && r.duration <= 1000);
 		}
@@ -494,7 +499,7 @@ static int wait_taken(struct peer *p, unsigned count)
 static int test_move_loses_nothing(void)
 {
 	role_assert_ctl();
-	uint8_t a[160] = { 1 };
+	uint8_t a[160] = {1};
 	EXPECT_INT(room_start(2, 3), 0);
 	struct peer *c = &peers[2];
 	EXPECT(mstream_thread_index(A->s) == mstream_thread_index(c->s));
@@ -562,7 +567,7 @@ static int test_many_opened_and_closed(void)
 static int test_nowhere_and_flood(void)
 {
 	role_assert_ctl();
-	uint8_t a[160] = { 1 };
+	uint8_t a[160] = {1};
 	EXPECT_INT(room_start(1, 2), 0);
 	struct media_params m = peer_params(B);
 	EXPECT_INT(addr_parse(&m.remote_rtp, SV("0.0.0.0"), 4000), ST_OK);
@@ -610,7 +615,7 @@ static int test_idle_costs_nothing(void)
 static int test_ports_run_out(void)
 {
 	role_assert_ctl();
-	struct mctl_conf conf = { .thread_count = 1, .port_min = 23001, .port_max = 23009 };
+	struct mctl_conf conf = {.thread_count = 1, .port_min = 23001, .port_max = 23009};
 	struct peer few[5];
 	size_t open, ports;
 	uint64_t n;
@@ -646,19 +651,19 @@ static int test_ports_run_out(void)
 	return 0;
 }
 
-TEST_MAIN({ "relay both ways: payload, headers, statistics", test_both_ways, TEST_LOOP },
-    { "loss stays loss, a new source is joined on, nonsense is dropped", test_loss_and_new_source, TEST_LOOP },
-    { "payload types are mapped; codecs we cannot turn over are refused", test_pt_mapping, TEST_LOOP },
-    { "a strange source is neither heard nor fed", test_strict_source, TEST_LOOP },
-    { "a source is learned in sequence and locked", test_learns_and_locks, TEST_LOOP },
-    { "the signalled address wins", test_signalled_wins, TEST_LOOP }, { "PCMU and PCMA", test_ulaw_alaw, TEST_LOOP },
-    { "other packet times and rates", test_repacketised, TEST_LOOP },
-    { "digits: reported once, relayed with their number mapped", test_digits_once_and_relayed, TEST_LOOP },
-    { "digits: sent as events and in the audio", test_digits_sent, TEST_LOOP },
-    { "hold and mute", test_direction_and_mute, TEST_LOOP }, { "time-out and RTCP", test_timeout_and_rtcp, TEST_LOOP },
-    { "streams move between threads", test_two_threads, TEST_LOOP },
-    { "moving loses nothing", test_move_loses_nothing, TEST_LOOP },
-    { "200 streams, closed in every state", test_many_opened_and_closed, TEST_LOOP },
-    { "an address that is none; a flood", test_nowhere_and_flood, TEST_LOOP },
-    { "idle streams cost nothing", test_idle_costs_nothing, TEST_LOOP },
-    { "ports run out and come back", test_ports_run_out, TEST_LOOP })
+TEST_MAIN({"relay both ways: payload, headers, statistics", test_both_ways, TEST_LOOP},
+    {"loss stays loss, a new source is joined on, nonsense is dropped", test_loss_and_new_source, TEST_LOOP},
+    {"payload types are mapped; codecs we cannot turn over are refused", test_pt_mapping, TEST_LOOP},
+    {"a strange source is neither heard nor fed", test_strict_source, TEST_LOOP},
+    {"a source is learned in sequence and locked", test_learns_and_locks, TEST_LOOP},
+    {"the signalled address wins", test_signalled_wins, TEST_LOOP}, {"PCMU and PCMA", test_ulaw_alaw, TEST_LOOP},
+    {"other packet times and rates", test_repacketised, TEST_LOOP},
+    {"digits: reported once, relayed with their number mapped", test_digits_once_and_relayed, TEST_LOOP},
+    {"digits: sent as events and in the audio", test_digits_sent, TEST_LOOP},
+    {"hold and mute", test_direction_and_mute, TEST_LOOP}, {"time-out and RTCP", test_timeout_and_rtcp, TEST_LOOP},
+    {"streams move between threads", test_two_threads, TEST_LOOP},
+    {"moving loses nothing", test_move_loses_nothing, TEST_LOOP},
+    {"200 streams, closed in every state", test_many_opened_and_closed, TEST_LOOP},
+    {"an address that is none; a flood", test_nowhere_and_flood, TEST_LOOP},
+    {"idle streams cost nothing", test_idle_costs_nothing, TEST_LOOP},
+    {"ports run out and come back", test_ports_run_out, TEST_LOOP})
