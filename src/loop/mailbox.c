@@ -77,7 +77,7 @@ static void fd_write(int fd)
 		;
 }
 
-int mailbox_post(struct mailbox *m, const void *msg, size_t n)
+int mailbox_put(struct mailbox *m, const void *msg, size_t n)
 {
 	if (n > MAILBOX_MSG_BYTES)
 		return ST_INVAL;
@@ -99,10 +99,21 @@ int mailbox_post(struct mailbox *m, const void *msg, size_t n)
 	/* Publish, then look at is_asleep; the consumer sets is_asleep, then looks at the slot. Sequentially consistent
 	 * on both sides: one of them sees the other. */
 	atomic_store(&s->seq, at + 1);
-	if (atomic_load(&m->is_asleep) && atomic_exchange(&m->is_asleep, false)) {
-		fd_write(m->fd);
-	}
 	return ST_OK;
+}
+
+void mailbox_wake(struct mailbox *m)
+{
+	if (atomic_load(&m->is_asleep) && atomic_exchange(&m->is_asleep, false))
+		fd_write(m->fd);
+}
+
+int mailbox_post(struct mailbox *m, const void *msg, size_t n)
+{
+	int st = mailbox_put(m, msg, n);
+	if (st == ST_OK)
+		mailbox_wake(m);
+	return st;
 }
 
 int mailbox_fd(const struct mailbox *m) { return m->fd; }

@@ -323,6 +323,16 @@ int rt_thread_post(struct rt_thread *t, const struct rt_cmd *cmd)
 	return mailbox_post(t->box, cmd, sizeof(*cmd));
 }
 
+int rt_thread_put(struct rt_thread *t, const struct rt_cmd *cmd)
+{
+	return mailbox_put(t->box, cmd, sizeof(*cmd));
+}
+
+void rt_thread_wake(struct rt_thread *t)
+{
+	mailbox_wake(t->box);
+}
+
 void rt_thread_stop(struct rt_thread *t)
 {
 	struct rt_cmd quit = {.kind = RT_C_QUIT};
