@@ -238,6 +238,21 @@ static void replace_others(struct reg_table *t, struct reg_aor *a, enum reg_mode
 	}
 }
 
+/* A phone that was restarted comes back from the same host with another port: its oldest contact makes room. */
+static struct reg *oldest_of_same_phone(struct reg_aor *a, const struct reg_put *p)
+{
+	struct lnode *n, *tmp;
+	struct reg *oldest = NULL;
+	list_each(&a->contacts, n, tmp) {
+		struct reg *r = list_entry(n, struct reg, aor_link);
+		bool is_same_phone = p->network_ip.n && sv_eq(sv_of(r->network_ip), p->network_ip) && sv_eq(sv_of(r->agent), p->agent);
+		bool is_same_request = sv_eq(sv_of(r->call_id), p->call_id) && r->cseq == p->cseq;
+		if (is_same_phone && !is_same_request && (!oldest || r->due_us < oldest->due_us))
+			oldest = r;
+	}
+	return oldest;
+}
+
 int reg_table_put(struct reg_table *t, enum reg_mode mode, const struct reg_put *p, const struct reg **out)
 {
 	struct reg_aor *a = aor_get(t, p->user, p->host);
@@ -261,6 +276,9 @@ int reg_table_put(struct reg_table *t, enum reg_mode mode, const struct reg_put 
 		if (r)
 			reg_remove(t, r, REG_REMOVED);
 		change = REG_ADDED;
+		struct reg *oldest = a->count >= max ? oldest_of_same_phone(a, p) : NULL;
+		if (oldest)
+			reg_remove(t, oldest, REG_REMOVED);
 		if (a->count >= max)
 			st = ST_LIMIT;
 		else if (!(r = reg_add(t, a, p)))

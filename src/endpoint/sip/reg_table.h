@@ -47,7 +47,8 @@ struct reg_put { /* copied */
 	int64_t expires_s, late_margin_s;
 	size_t max_contacts; /* 0 = REG_CONTACTS_MAX */
 };
-/* ST_LIMIT: the user has max_contacts other ones; ST_EXISTS: same call-id and a CSeq not above the last (RFC 3261 10.3 7). */
+/* ST_LIMIT: the user has max_contacts other ones, none of them of the same phone (source host and User-Agent), which would
+ * make room; ST_EXISTS: same call-id and a CSeq not above the last (RFC 3261 10.3 7). */
 ON_CTL int reg_table_put(struct reg_table *t, enum reg_mode mode, const struct reg_put *p, const struct reg **out);
 /* Brings one back from disk: nothing happens when the contact is there already or its time is over (ST_NOTFOUND). */
 ON_CTL int reg_table_restore(struct reg_table *t, const struct reg_put *p, int64_t expires_epoch_s);

@@ -222,7 +222,8 @@ static int test_contacts(void)
 		at++;
 	EXPECT(at < 3);
 	EXPECT_STR(r[at]->target, want);
-	EXPECT_INT(ask("1000", "secret", "Contact: <sip:f@127.0.0.1:13>\r\n"), 403);
+	EXPECT_INT(ask("1000", "secret", "User-Agent: other\r\nContact: <sip:f@127.0.0.1:13>\r\n"), 200);
+	EXPECT_INT(bound("1000", r), 3);
 	EXPECT_INT(ask("1000", "secret", "Contact: *\r\nExpires: 0\r\n"), 200);
 	EXPECT_INT(bound("1000", r), 0);
 	rig_down();

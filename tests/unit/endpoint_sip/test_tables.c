@@ -125,6 +125,20 @@ static int test_order_and_limits(void)
 		struct reg_put more = put_of("1001", uri, uri, 1, 100);
 		EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &more, NULL), i < REG_CONTACTS_MAX ? ST_OK : ST_LIMIT);
 	}
+	/* a restarted phone replaces what it left behind, and only that */
+	struct reg_put first = put_of("1002", "sip:1002@10.0.0.1:1", "f1", 1, 100), second = put_of("1002", "sip:1002@10.0.0.2:1", "f2", 1, 100);
+	first.network_ip = SV("10.0.0.1"), first.agent = SV("phone"), second.network_ip = SV("10.0.0.2"), second.agent = SV("phone");
+	first.max_contacts = second.max_contacts = 2;
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &first, NULL), ST_OK);
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &second, NULL), ST_OK);
+	first.contact_uri = first.target = SV("sip:1002@10.0.0.1:2"), first.call_id = SV("f3");
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &first, NULL), ST_OK);
+	EXPECT_INT(find(t, "1002", r), 2);
+	EXPECT_STR(r[0]->contact_uri, "sip:1002@10.0.0.1:2");
+	EXPECT_STR(r[1]->contact_uri, "sip:1002@10.0.0.2:1");
+	first.network_ip = SV("10.0.0.3"), first.contact_uri = SV("sip:1002@10.0.0.3"), first.call_id = SV("f4");
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &first, NULL), ST_LIMIT);
+	EXPECT_INT(reg_table_flush(t, SV("1002@example.com")), 2);
 	/* a refresh is no new contact */
 	struct reg_put again = put_of("1001", "sip:1001@10.0.0.5", "sip:1001@10.0.0.5", 2, 100);
 	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &again, NULL), ST_OK);
