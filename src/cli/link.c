@@ -133,21 +133,26 @@ int link_ask(struct link *l, const char *lines, struct frame *reply, int timeout
 	return st;
 }
 
-int link_read(struct link *l)
+int link_dispatch(struct link *l)
 {
-	char bytes[65536];
 	struct frame f;
-	ssize_t n = recv(l->fd, bytes, sizeof(bytes), 0);
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-		return fail(l, ST_CLOSED, "the connection was closed");
-	if (n > 0)
-		frame_reader_feed(&l->reader, bytes, (size_t)n);
 	int st;
 	while (!(st = frame_reader_next(&l->reader, &f))) {
 		l->on_async(&f, l->arg);
 		frame_fini(&f);
 	}
 	return st == ST_AGAIN ? ST_OK : fail(l, st, "this is no event socket");
+}
+
+int link_read(struct link *l)
+{
+	char bytes[65536];
+	ssize_t n = recv(l->fd, bytes, sizeof(bytes), 0);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		return fail(l, ST_CLOSED, "the connection was closed");
+	if (n > 0)
+		frame_reader_feed(&l->reader, bytes, (size_t)n);
+	return link_dispatch(l);
 }
 
 static int login(struct link *l, const char *user, const char *password, int64_t deadline_ms)

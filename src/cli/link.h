@@ -17,5 +17,7 @@ ANY void link_close(struct link *l);
 /* Sends the lines (an empty one is added) and waits for the reply; what else arrives goes to on_async. timeout_ms <= 0: none. */
 ANY int link_ask(struct link *l, const char *lines, struct frame *reply, int timeout_ms);
 ANY int link_send(struct link *l, const char *lines);
+/* Hands over what came together with a reply. */
+ANY int link_dispatch(struct link *l);
 /* Reads what is there and hands it over; ST_CLOSED when the switch is gone. */
 ANY int link_read(struct link *l);

@@ -211,6 +211,8 @@ int session_greet(struct session *s)
 		frame_fini(&f);
 	}
 	fflush(stdout);
+	if (!s->is_lost && link_dispatch(&s->link))
+		s->is_lost = true;
 	return s->is_lost ? ST_CLOSED : ST_OK;
 }
 
@@ -314,6 +316,8 @@ void session_line(struct session *s, const char *line)
 		run_api(s, copy);
 	mem_free(copy);
 	fflush(stdout);
+	if (!s->is_lost && link_dispatch(&s->link))
+		s->is_lost = true;
 }
 
 int session_complete(struct session *s, const char *line, size_t cursor, unsigned *drop_count, char *insert, size_t size)
@@ -340,5 +344,6 @@ int session_complete(struct session *s, const char *line, size_t cursor, unsigne
 	}
 	frame_fini(&f);
 	buf_fini(&ask);
+	link_dispatch(&s->link);
 	return st;
 }
