@@ -2,6 +2,7 @@
  * nodes of type allow or deny; the longest prefix that holds the address decides, else the list's default). Read from the
  * configuration at every connection: connections are rare, and a reload then needs no step of its own. */
 #include "core/config.h"
+#include "core/module.h"
 #include "esl/esl_i.h"
 
 #include <stdlib.h>
@@ -87,4 +88,30 @@ bool esl_acl_allows(const struct addr *addr, const char *list)
 	const struct xml_node *lists = xml_child(config_conf("acl.conf"), "network-lists");
 	const struct xml_node *found = xml_child_with(lists, "list", "name", list);
 	return found && list_allows(found, &a);
+}
+
+/* acl IP LIST and is_lan_addr IP: here, because the lists are. */
+int esl_api_acl(struct api_call *c)
+{
+	role_assert_ctl();
+	struct sv ip, list;
+	struct addr a;
+	char name[128];
+	sv_split(sv_trim(sv_of(c->args)), ' ', &ip, &list);
+	list = sv_trim(list);
+	bool is_in = list.n && list.n < sizeof(name) && !addr_parse(&a, ip, 0);
+	if (is_in) {
+		memcpy(name, list.p, list.n);
+		name[list.n] = 0;
+		is_in = esl_acl_allows(&a, name);
+	}
+	return buf_adds(c->out, is_in ? "true" : "false");
+}
+
+int esl_api_is_lan_addr(struct api_call *c)
+{
+	role_assert_ctl();
+	struct addr a;
+	bool is_lan = !addr_parse(&a, sv_trim(sv_of(c->args)), 0) && (addr_is_private(&a) || addr_is_loopback(&a));
+	return buf_adds(c->out, is_lan ? "true" : "false");
 }

@@ -130,4 +130,10 @@ static const struct conf_desc confs[] = {
 	{ "event_socket.conf", "login-timeout", "number", "s", "60", "a connection that has not logged in by then is closed" },
 	{ 0 },
 };
-const struct module mod_event_socket = { .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .confs = confs };
+static const struct api_desc apis[] = {
+	{ "acl", "Compare an ip to an acl list", "<ip> <list_name>", 0, esl_api_acl, NULL },
+	{ "is_lan_addr", "See if an ip is a lan addr", "<ip>", 0, esl_api_is_lan_addr, NULL },
+	{ 0 },
+};
+const struct module mod_event_socket = { .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .apis = apis,
+	.confs = confs };
