@@ -91,7 +91,7 @@ ON_WORK static int files_find(struct lring *r)
 			r->files[r->file_count++] = mem_strdup(path);
 	}
 	closedir(d);
-	if (!r->file_count)
+	if (!r->files || !r->file_count)
 		return ST_NOTFOUND;
 	qsort(r->files, r->file_count, sizeof(*r->files), by_name);
 	if (r->is_shuffled)

@@ -42,8 +42,8 @@ bool cmd_queue_take(struct cmd_queue *q, unsigned *thread, struct rt_cmd *cmd)
 	return true;
 }
 
-/* One wake-up an iteration of the loop: a call's set-up is a handful of commands, and each wake-up of its own is a switch of
- * threads where control and media share a core. */
+/* One wake-up an iteration of the loop: a call's set-up is a handful of commands, and each wake-up of its own is a
+ * switch of threads where control and media share a core. */
 static struct ldefer wake_defer;
 static bool must_wake[MCTL_THREADS_MAX];
 

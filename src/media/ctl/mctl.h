@@ -30,7 +30,9 @@ typedef void (*media_report_fn)(struct mstream *s, const struct media_report *r,
 /* Takes a port pair bound to local_host (port filled into local) and opens it on a media thread: near's thread when
  * near is given (the leg it will talk to), else the least loaded one. ST_FULL when no port is free. */
 ON_CTL int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg);
-/* Ends everything on the stream. fn is called once more with MEDIA_R_CLOSED (final statistics), then never. */
+/* Ends everything on the stream. fn is called once more with MEDIA_R_CLOSED (final statistics), then never.
+ * It comes when the media thread has let go and the files of its records are closed and complete: PLAY_DONE and
+ * RECORD_DONE are not told any more after this call. */
 ON_CTL void mstream_close(struct mstream *s);
 ON_CTL int mstream_set_params(struct mstream *s, const struct media_params *p);
 ON_CTL int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms /* 0 = none */);

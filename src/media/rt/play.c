@@ -5,6 +5,7 @@
 #include "media/rt/rt_i.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum { CLOCK_SLIP_US = 200000 };
 
@@ -164,7 +165,7 @@ void play_tick(struct rt_stream *s)
 	bool is_going_on = p->was_started && f->out.ts == p->ts;
 	p->ts = is_going_on ? p->ts + f->send_frame_ticks : flow_ts_now(f);
 	p->was_started = true;
-	if (strcmp(p->codec.name, s->send_ops->name))
+	if (strcasecmp(p->codec.name, s->send_ops->name) != 0)
 		n = turn_over(s, p, bytes, want, RT_PACKET_MAX - RTP_HEADER_BYTES);
 	if (n > 0 && f->may_send)
 		flow_send_own(f, (uint8_t)f->send_pt, !is_going_on, p->ts, bytes, (size_t)n);
