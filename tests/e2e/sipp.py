@@ -177,6 +177,7 @@ class Sipp:
 
 
 def register_as(switch, user, port, expires=300, transport="u1"):
-    """Registers user from a port that a UAS will take next."""
+    """Registers user from a port that a UAS will take next, and from nowhere else."""
+    Sipp(switch, register(user, switch.passwords[user], switch.domain, 0, contact="*"), port=port, transport=transport).wait()
     Sipp(switch, register(user, switch.passwords[user], switch.domain, expires), port=port, transport=transport).wait()
     switch.wait_registered(user)
