@@ -149,9 +149,9 @@ int bridge_two(struct leg *a, struct leg *b)
 {
 	if (!leg_is_up(a) || !leg_is_up(b))
 		return ST_HANGUP;
-	if (a == b) /* FreeSWITCH takes it: the leg leaves its bridge and waits for itself in vain */
-		return ST_INVAL;
 	exec_hibernate_after(b);
+	if (a == b) /* FreeSWITCH takes it: the leg leaves its bridge and is left waiting */
+		return ST_OK;
 	exec_run_after(a, "uuid_bridge", b->uuid);
 	return ST_OK;
 }

@@ -247,6 +247,7 @@ static ON_CTL int bound_offer(struct leg *leg, struct leg *originator, struct me
 {
 	bool is_absolute = vars_get(leg->vars, "absolute_codec_string") != NULL, has_known = !originator;
 	struct sdp_codecs *list, *theirs = NULL;
+	int st = ST_OK;
 
 	if (is_absolute)
 		return ST_OK;
@@ -270,8 +271,10 @@ static ON_CTL int bound_offer(struct leg *leg, struct leg *originator, struct me
 			codecs_add(list, &q->prefs.v[i]);
 	if (list->count)
 		q->prefs = *list;
+	else if (theirs->count)
+		st = ST_UNSUPPORTED; /* nothing the far side could choose would reach the originator */
 	mem_free(list);
-	return ST_OK;
+	return st;
 }
 
 /* ---- plans ---- */
