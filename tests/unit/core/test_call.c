@@ -210,9 +210,10 @@ static NO_ROLE_CHECK int test_codecs(void)
 	EXPECT(fake_until(fake_no_legs, NULL, 2000));
 	EXPECT_INT(a->cause, CAUSE_INCOMPATIBLE_DESTINATION);
 	mem_unref(a);
-	a = fake_inbound("end", "G722,PCMU"); /* alone: one the engine knows */
+	a = fake_inbound("sleep", "G722,PCMU"); /* alone: one the engine knows */
 	EXPECT(fake_until(is_answered, a, 2000));
 	EXPECT_STR(leg_media_codec(a)->name, "PCMU");
+	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	a = fake_inbound("echo", "G722");
 	EXPECT(fake_until(is_answered, a, 2000));
 	EXPECT_STR(leg_media_codec(a)->name, "G722");
