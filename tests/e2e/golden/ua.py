@@ -72,26 +72,29 @@ class Ua:
         while True:
             try:
                 text = self.sock.recv(65536).decode(errors="replace")
-            except OSError:
+                self._on_message(text)
+            except OSError:  # closed
                 return
-            if text.startswith("SIP/2.0 "):
-                entry = self.waiting.get(self._header(text, "CSeq"))
-                code = int(text.split()[1])
-                if entry and code >= 200:
-                    entry["reply"] = text
-                    entry["event"].set()
-                continue
-            method = text.split(" ", 1)[0]
-            if method == "INVITE":
-                self._on_invite(text)
-            elif method == "BYE":
-                self._reply(text, 200, "OK")
-                self.down.set()
-            elif method == "CANCEL":
-                self._reply(text, 200, "OK")
-                self._reply(self.invite, 487, "Request Terminated")
-            elif method != "ACK":
-                self._reply(text, 200, "OK")
+
+    def _on_message(self, text):
+        if text.startswith("SIP/2.0 "):
+            entry = self.waiting.get(self._header(text, "CSeq"))
+            code = int(text.split()[1])
+            if entry and code >= 200:
+                entry["reply"] = text
+                entry["event"].set()
+            return
+        method = text.split(" ", 1)[0]
+        if method == "INVITE":
+            self._on_invite(text)
+        elif method == "BYE":
+            self._reply(text, 200, "OK")
+            self.down.set()
+        elif method == "CANCEL":
+            self._reply(text, 200, "OK")
+            self._reply(self.invite, 487, "Request Terminated")
+        elif method != "ACK":
+            self._reply(text, 200, "OK")
 
     def _on_invite(self, text):
         self.invite = text
