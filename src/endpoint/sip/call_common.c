@@ -57,7 +57,9 @@ int call_media_init(struct call *c)
 		.negotiation = pc->negotiation, .sdp_username = pc->username, .dtmf_pt = has_2833 ? (int)pc->rfc2833_pt : -1,
 		.cn_pt = pc->is_cng_suppressed ? -1 : (int)pc->cng_pt, .is_learning_allowed = !pc->has_rtp_auto_adjust_off,
 		.passes_telephone_event = pc->passes_rfc2833, .rtp_timeout_ms = pc->rtp_timeout_s * 1000,
-		.rtp_hold_timeout_ms = pc->rtp_hold_timeout_s * 1000, .is_late_negotiation = pc->is_late_negotiation };
+		.rtp_hold_timeout_ms = pc->rtp_hold_timeout_s * 1000 };
+	/* Not is_late_negotiation: an offer with nothing the profile's lists allow is refused at once, so that the callee does not ring
+	 * for a call that cannot be; what fits is chosen at the answer in either case. */
 	return leg_media_init(c->leg, &conf);
 }
 
