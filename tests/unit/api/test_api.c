@@ -10,8 +10,7 @@
 
 extern const struct module mod_commands, mod_hash;
 
-static int start(void) NO_ROLE_CHECK;
-static int start(void)
+static NO_ROLE_CHECK int start(void)
 {
 	int st = fake_start();
 	if (!st)
@@ -38,8 +37,7 @@ static void on_done(int status, struct sv reply, void *arg)
 static bool is_done(void *arg) { return ((struct asked *)arg)->reply != NULL; }
 
 /* Runs a line on a coroutine, as the event socket does; the reply is the caller's (mem_free). */
-static char *ask(const char *line) NO_ROLE_CHECK;
-static char *ask(const char *line)
+static NO_ROLE_CHECK char *ask(const char *line)
 {
 	struct asked a = { 0 };
 	char *cmd = mem_strndup(line, strcspn(line, " "));
@@ -105,8 +103,7 @@ static const struct {
 	{ "console_complete c=2;versi", "" }, { "console_complete c=9;fsctl rea", "\n\n[         ready_check]\t\n\nwrite=3:ready_check" },
 };
 
-static int test_texts(void) NO_ROLE_CHECK;
-static int test_texts(void)
+static NO_ROLE_CHECK int test_texts(void)
 {
 	EXPECT_INT(start(), ST_OK);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -148,8 +145,8 @@ static int test_rows(void)
 {
 	static const char *const cols[] = { "a", "b", NULL };
 	static const char *const wanted[] = { "a,b\n1,<x&\"y\">\n2,\n\n2 total.\n",
-		"<result row_count=\"2\">\n  <row row_id=\"1\">\n    <a>1</a>\n    <b>&lt;x&amp;\"y\"&gt;</b>\n  </row>\n"
-		"  <row row_id=\"2\">\n    <a>2</a>\n    <b></b>\n  </row>\n</result>\n",
+		("<result row_count=\"2\">\n  <row row_id=\"1\">\n    <a>1</a>\n    <b>&lt;x&amp;\"y\"&gt;</b>\n  </row>\n"
+		"  <row row_id=\"2\">\n    <a>2</a>\n    <b></b>\n  </row>\n</result>\n"),
 		"{\"row_count\":2,\"rows\":[{\"a\":\"1\",\"b\":\"<x&\\\"y\\\">\"},{\"a\":\"2\",\"b\":\"\"}]}" };
 	for (int format = ROWS_CSV; format <= ROWS_JSON; format++) {
 		struct rows r;
@@ -167,15 +164,13 @@ static int test_rows(void)
 }
 
 /* ---- on legs --------------------------------------------------------------------------------------------------- */
-static bool two_legs(void *arg) NO_ROLE_CHECK;
-static bool two_legs(void *arg)
+static NO_ROLE_CHECK bool two_legs(void *arg)
 {
 	struct leg *leg = arg;
 	return leg->bridge != NULL;
 }
 
-static int test_legs(void) NO_ROLE_CHECK;
-static int test_legs(void)
+static NO_ROLE_CHECK int test_legs(void)
 {
 	static const struct fake_route routes[] = { { "call", "bridge:fake/ring-answer" }, { "park", "park" }, { NULL } };
 	char line[256], wanted[256];
@@ -227,8 +222,7 @@ static int test_legs(void)
 	return 0;
 }
 
-static int test_originate(void) NO_ROLE_CHECK;
-static int test_originate(void)
+static NO_ROLE_CHECK int test_originate(void)
 {
 	static const struct fake_route routes[] = { { "park", "park" }, { NULL } };
 	EXPECT_INT(start(), ST_OK);

@@ -34,7 +34,7 @@ static const struct filter_row filter_rows[] = {
 	{ "X-Kind /^a/", "expression that does not match", "X-Kind", "ba", false },
 };
 
-static int test_filters(void)
+static NO_ROLE_CHECK int test_filters(void)
 {
 	for (size_t i = 0; i < sizeof(filter_rows) / sizeof(filter_rows[0]); i++) {
 		const struct filter_row *row = &filter_rows[i];
@@ -58,7 +58,7 @@ static int test_filters(void)
 	return 0;
 }
 
-static int test_filter_delete(void)
+static NO_ROLE_CHECK int test_filter_delete(void)
 {
 	struct esl_filters f = { 0 };
 	EXPECT_INT(esl_filters_add(&f, "A", "1"), ST_OK);
@@ -76,7 +76,7 @@ static int test_filter_delete(void)
 }
 
 /* ---- the queue ------------------------------------------------------------------------------------------------- */
-static int test_queue(void)
+static NO_ROLE_CHECK int test_queue(void)
 {
 	struct esl_queue q;
 	struct buf out;
@@ -133,8 +133,7 @@ static void on_accept(struct tcp_conn *conn, void *arg)
 	esl_client_accept(conn);
 }
 
-static int server_start(void) NO_ROLE_CHECK;
-static int server_start(void)
+static NO_ROLE_CHECK int server_start(void)
 {
 	struct addr any;
 	esl_conf = (struct esl_conf){ .password = "secret", .max_queue_bytes = 64 << 10, .max_clients = 3, .login_timeout_us = 60000000 };
@@ -143,16 +142,14 @@ static int server_start(void)
 	return esl_logs_start();
 }
 
-static void server_stop(void) NO_ROLE_CHECK;
-static void server_stop(void)
+static NO_ROLE_CHECK void server_stop(void)
 {
 	esl_client_end_all();
 	esl_logs_stop();
 	tcp_listener_close(listener);
 }
 
-static int peer_open(struct peer *p) NO_ROLE_CHECK;
-static int peer_open(struct peer *p)
+static NO_ROLE_CHECK int peer_open(struct peer *p)
 {
 	struct addr to;
 	*p = (struct peer){ 0 };
@@ -161,8 +158,7 @@ static int peer_open(struct peer *p)
 	return tcp_connect(&p->conn, &to, 5000000, &peer_handlers, p);
 }
 
-static void peer_fini(struct peer *p) NO_ROLE_CHECK;
-static void peer_fini(struct peer *p)
+static NO_ROLE_CHECK void peer_fini(struct peer *p)
 {
 	tcp_conn_close(p->conn);
 	mem_unref(p->conn);
@@ -170,8 +166,7 @@ static void peer_fini(struct peer *p)
 }
 
 /* Runs the loop until the peer has got text (or closed); then everything up to its end is dropped. */
-static bool wait_text(struct peer *p, const char *text) NO_ROLE_CHECK;
-static bool wait_text(struct peer *p, const char *text)
+static NO_ROLE_CHECK bool wait_text(struct peer *p, const char *text)
 {
 	for (;;) {
 		char *at = p->in.p ? strstr(p->in.p, text) : NULL;
@@ -185,8 +180,7 @@ static bool wait_text(struct peer *p, const char *text)
 	}
 }
 
-static void say(struct peer *p, const char *text) NO_ROLE_CHECK;
-static void say(struct peer *p, const char *text) { tcp_conn_send(p->conn, text, strlen(text)); }
+static NO_ROLE_CHECK void say(struct peer *p, const char *text) { tcp_conn_send(p->conn, text, strlen(text)); }
 
 static void login(struct peer *p)
 {
@@ -278,8 +272,7 @@ static int test_login(void)
 	return 0;
 }
 
-static void fire(const char *kind, const char *body) NO_ROLE_CHECK;
-static void fire(const char *kind, const char *body)
+static NO_ROLE_CHECK void fire(const char *kind, const char *body)
 {
 	struct event *e = event_new(EVENT_CUSTOM, "test::kind");
 	event_add(e, "Kind", kind);
@@ -318,8 +311,7 @@ static int test_events(void)
 }
 
 /* A client that does not read loses events and is told how many; another client loses none. */
-static int test_slow_client(void) NO_ROLE_CHECK;
-static int test_slow_client(void)
+static NO_ROLE_CHECK int test_slow_client(void)
 {
 	struct peer slow, good;
 	char kind[1024];
@@ -353,8 +345,7 @@ static int test_slow_client(void)
 	return 0;
 }
 
-static int test_log_lines(void) NO_ROLE_CHECK;
-static int test_log_lines(void)
+static NO_ROLE_CHECK int test_log_lines(void)
 {
 	struct peer p;
 	EXPECT_INT(log_start(), ST_OK);
