@@ -23,7 +23,7 @@ ANY int mailbox_fd(const struct mailbox *m);
 ANY bool mailbox_take(struct mailbox *m, void *msg, size_t *n);
 ANY size_t mailbox_fill(const struct mailbox *m); /* approximate, for `show rings` */
 
-/* Control side of it: fn for each message on the control loop, at most 256 an iteration. */
+/* Control side of it: fn for each message on the control loop, at most 32 an iteration. */
 typedef void (*mailbox_fn)(const void *msg, size_t n, void *arg);
 ON_CTL int mailbox_attach_ctl(struct mailbox *m, const char *name, mailbox_fn fn, void *arg);
 ON_CTL void mailbox_detach_ctl(struct mailbox *m);

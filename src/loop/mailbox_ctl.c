@@ -1,12 +1,12 @@
-/* A mailbox read by the control loop: its eventfd is watched; each time it is readable, up to 256 messages are handed
- * over. What is left over comes in the next iteration. */
+/* A mailbox read by the control loop: its eventfd is watched; each time it is readable, up to 32 messages are handed
+ * over, as each may end a call. What is left over comes in the next iteration. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "loop/loop.h"
 #include "loop/mailbox.h"
 #include "loop/mailbox_i.h"
 
-enum { MESSAGES_PER_PASS = 256 };
+enum { MESSAGES_PER_PASS = 32 };
 
 struct mailbox_ctl {
 	struct mailbox *mailbox;

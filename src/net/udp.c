@@ -1,5 +1,5 @@
 /* UDP sockets of the control loop. Readable: recvmmsg fills one set of buffers shared by all sockets, the handler is
- * called per datagram, at most 128 of them a wake-up, so that one socket's flood leaves the loop to the others. Sends go
+ * called per datagram, at most 32 of them a wake-up, so that one socket's flood leaves the loop to the others. Sends go
  * straight to the kernel and are never queued. ICMP errors of earlier sends are not ours to act on: transactions time
  * out by their own clocks. */
 #include "net/udp.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BATCH = 16, DATAGRAM_MAX = 65535, BATCHES_PER_WAKE = 8, RCVBUF_DEFAULT = 4 << 20 };
+enum { BATCH = 16, DATAGRAM_MAX = 65535, BATCHES_PER_WAKE = 2, RCVBUF_DEFAULT = 4 << 20 };
 
 struct udp {
 	int fd;
