@@ -175,7 +175,14 @@ int buf_adds(struct buf *b, const char *cstr) { return buf_add(b, cstr, cstr ? s
 
 int buf_addv(struct buf *b, struct sv v) { return buf_add(b, v.p, v.n); }
 
-int buf_addc(struct buf *b, char c) { return buf_add(b, &c, 1); }
+int buf_addc(struct buf *b, char c)
+{
+	if (b->n + 1 >= b->cap || b->max)
+		return buf_add(b, &c, 1);
+	b->p[b->n++] = c;
+	b->p[b->n] = 0;
+	return ST_OK;
+}
 
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {

@@ -17,9 +17,14 @@ static struct {
 
 static void put_element(struct buf *out, const char *indent, const char *name, const char *value)
 {
-	buf_printf(out, "%s<%s>", indent, name);
+	buf_adds(out, indent);
+	buf_addc(out, '<');
+	buf_adds(out, name);
+	buf_addc(out, '>');
 	xml_escape(out, sv_of(value), false);
-	buf_printf(out, "</%s>\n", name);
+	buf_adds(out, "</");
+	buf_adds(out, name);
+	buf_adds(out, ">\n");
 }
 
 static void put_int(struct buf *out, const char *indent, const char *name, int64_t value)
@@ -61,8 +66,13 @@ static void put_stats(struct leg *leg, struct buf *out) ON_CTL
 /* A variable's name as an element: what XML does not allow there becomes '_'. */
 static void put_name(struct buf *out, const char *name)
 {
-	size_t i;
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-.";
+	size_t i, length = strlen(name);
 
+	if (length && strspn(name, plain) == length && !strchr("0123456789-.", name[0])) {
+		buf_add(out, name, length);
+		return;
+	}
 	for (i = 0; name[i]; i++)
 		buf_addc(out, (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') || name[i] == '_' ||
 			(i && ((name[i] >= '0' && name[i] <= '9') || name[i] == '-' || name[i] == '.')) ? name[i] : '_');

@@ -91,6 +91,10 @@ int json_quote(struct buf *out, struct sv v)
 
 	buf_addc(out, '"');
 	while (i < v.n) {
+		if (s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\') { /* nearly every byte */
+			i++;
+			continue;
+		}
 		size_t len = utf8_len(s + i, v.n - i);
 		const char *esc = len ? len == 1 ? json_escape_of(s[i], room) : NULL : "\xef\xbf\xbd";
 		if (esc) {
