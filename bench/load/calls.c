@@ -241,6 +241,17 @@ static void send_bye(struct call *c)
 	send_request(c);
 }
 
+/* What nobody answered in time must not ring on in the switch. */
+static void send_cancel(struct call *c)
+{
+	char text[SENT_MAX], uri[200];
+	int n;
+
+	uri_make(c, uri, sizeof(uri));
+	n = request(c, text, sizeof(text), "CANCEL", uri, "i", "", "");
+	wire_send(uac_fd, &opt.to, text, (size_t)n);
+}
+
 void calls_hang_up_all(void)
 {
 	unsigned count = 0;
@@ -260,6 +271,8 @@ static void timer_fired(struct call *c)
 	}
 	if (now_us - c->sent_us >= GIVE_UP_US || is_winding_up) {
 		counts.timeouts++;
+		if (c->state == CALL_INVITE)
+			send_cancel(c);
 		fail(c, 0);
 		return;
 	}
