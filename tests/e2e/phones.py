@@ -204,9 +204,9 @@ class Linphone:
         self.proc = subprocess.Popen(["linphonec", "-c", str(self.dir / "rc"), "-S"], stdin=subprocess.PIPE,
                                      stdout=self.out, stderr=subprocess.STDOUT, env=env, cwd=self.dir)
         self.seen = 0
-        self.record = self.dir / "heard.wav"
+        self.calls = 0
         self.say("soundcard use files")
-        self.say(f"record {self.record}")
+        self._new_record()
         self.say(f"play {self.dir}/tone.wav")
         self.say(f"register sip:{user}@127.0.0.1 sip:127.0.0.1:{switch.sip_port} {password or switch.passwords[user]}")
         switch.wait_registered(user)
@@ -227,6 +227,12 @@ class Linphone:
                 return m
             assert time.monotonic() < deadline and self.proc.poll() is None, f"linphone: no '{regexp}'\n{self.text()[-4000:]}"
             time.sleep(0.05)
+
+    def _new_record(self):
+        """linphone appends to a file it already has: one for each call."""
+        self.calls += 1
+        self.record = self.dir / f"heard-{self.calls}.wav"
+        self.say(f"record {self.record}")
 
     def dial(self, number):
         self.say(f"call sip:{number}@127.0.0.1:{self.switch.sip_port}")
@@ -256,7 +262,10 @@ class Linphone:
             time.sleep(0.4)
 
     def heard(self):
-        return self.record
+        """What the last call brought; the next call gets a new file."""
+        path = self.record
+        self._new_record()
+        return path
 
     def close(self):
         if self.proc.poll() is None:

@@ -156,6 +156,10 @@ class Tandem:
             self.env.update(TANDEM_IP="127.0.0.1", TANDEM_SIP_PORT=str(self.sip_port), TANDEM_EXT_SIP_PORT=str(self.ext_port),
                             TANDEM_ESL_PORT=str(self.esl_port), TANDEM_RTP_START=str(self.rtp_start),
                             TANDEM_RTP_END=str(self.rtp_start + 4000))
+            (self.root / "conf/dialplan/default/tests.xml").write_text(
+                '<include>\n<extension name="short_timeout"><condition field="destination_number" expression="^9(10[01][0-9])$">'
+                '<action application="set" data="call_timeout=2"/><action application="bridge" data="user/$1@$${domain}"/>'
+                '</condition></extension>\n</include>\n')
             text = (self.root / "conf/passwords.xml").read_text()
             self.passwords = dict(re.findall(r"password_(\d+)=([^\"]+)", text))
             self.esl_password = re.search(r"esl_password=([^\"]+)", text).group(1)

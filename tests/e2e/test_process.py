@@ -102,8 +102,8 @@ def test_reloadxml_keeps_the_running_configuration_on_error(fresh):
     p.write_text("<include>\n<extension\n</include>\n")
     answer = fresh.api("reloadxml")
     assert answer.startswith("-ERR") and "new.xml" in answer, answer
-    good = ('<include><extension name="new"><condition field="destination_number" expression="^7777$">'
-            '<action application="answer"/><action application="hangup"/></condition></extension></include>')
+    good = ('<include>\n<extension name="new"><condition field="destination_number" expression="^7777$">'
+            '<action application="answer"/><action application="hangup"/></condition></extension>\n</include>\n')
     call = invite("1000", fresh.passwords["1000"], "9196") + ANSWERED + [
         send(ack("1000", "9196"), retrans=0), pause(50), send(bye("1000", "9196")), recv(200)]
     Sipp(fresh, call).wait()
