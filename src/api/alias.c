@@ -1,6 +1,7 @@
-/* Short words for commands, and TAB completion. Aliases and words that users add are kept here; the rest of the completions
- * comes from the command tables. console_complete answers what tandem-cli shows: the candidates, then write=N:TEXT, the text
- * that replaces the last N characters. Words beginning with :: stand for something live: uuids, module names. */
+/* Short words for commands, and TAB completion. Aliases and words that users add are kept here; the rest of the
+ * completions comes from the command tables. console_complete answers what tandem-cli shows: the candidates, then
+ * write=N:TEXT, the text that replaces the last N characters. Words beginning with :: stand for something live: uuids,
+ * module names. */
 #include "api/api_i.h"
 #include "base/hash.h"
 
@@ -16,7 +17,10 @@ struct alias {
 static struct hash *aliases;
 static struct hash *words; /* added by `complete add`: the words -> a copy */
 
-static void block_free(void *p) { mem_free(p); }
+static void block_free(void *p)
+{
+	mem_free(p);
+}
 
 void api_alias_fini(void)
 {
@@ -27,7 +31,7 @@ void api_alias_fini(void)
 
 void api_alias_each(void (*fn)(bool is_sticky, const char *alias, const char *command, void *arg), void *arg)
 {
-	struct hash_it it = { 0 };
+	struct hash_it it = {0};
 	char name[WORD_MAX];
 	while (aliases && hash_next(aliases, &it)) {
 		const struct alias *a = it.value;
@@ -83,7 +87,7 @@ int api_console_execute(struct api_call *c)
 	role_assert_co();
 	struct buf line;
 	buf_init(&line);
-	struct sv first = { c->args, strcspn(c->args, " ") };
+	struct sv first = {c->args, strcspn(c->args, " ")};
 	const struct alias *a = aliases ? hash_get(aliases, first) : NULL;
 	if (a) {
 		buf_printf(c->out, "\nExpand Alias [%s]->[%s%s]\n\n", c->args, a->command, c->args + first.n);
@@ -151,8 +155,8 @@ static void each_command(const struct registry_row *row, void *arg)
 
 void api_complete_each(void (*fn)(const char *words, void *arg), void *arg)
 {
-	struct each_ask q = { fn, arg };
-	struct hash_it it = { 0 };
+	struct each_ask q = {fn, arg};
+	struct hash_it it = {0};
 	registry_each("api", each_command, &q);
 	while (words && hash_next(words, &it))
 		fn(it.value, arg);
@@ -182,7 +186,10 @@ static bool add_uuid(struct leg *leg, void *arg)
 	return true;
 }
 
-static void add_module(const struct registry_row *row, void *arg) { add_candidate(arg, row->module); }
+static void add_module(const struct registry_row *row, void *arg)
+{
+	add_candidate(arg, row->module);
+}
 
 /* The word of a completion line at the place being typed, when all before it agree. */
 static void look_at(const char *line, void *arg)
@@ -206,7 +213,10 @@ static void look_at(const char *line, void *arg)
 		add_candidate(k, here);
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(a, b); }
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
 
 static void put_candidates(struct api_call *c, struct candidates *k)
 {
@@ -226,7 +236,8 @@ static void put_candidates(struct api_call *c, struct candidates *k)
 int api_console_complete(struct api_call *c)
 {
 	role_assert_ctl();
-	static struct candidates k; /* 64 KiB: too much for a coroutine's stack; the control thread does not wait here */
+	static struct candidates
+	    k; /* 64 KiB: too much for a coroutine's stack; the control thread does not wait here */
 	const char *line = c->args;
 	char text[512] = "";
 	size_t cursor = sizeof(text) - 1;

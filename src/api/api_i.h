@@ -10,7 +10,8 @@
 
 /* ---- util.c ---- */
 /* Cuts text in place into at most max words, as FreeSWITCH does: runs of spaces part words (another sep parts at each),
- * 'quotes' keep together, a backslash keeps the next quote, separator or backslash; the last word takes all that is left. */
+ * 'quotes' keep together, a backslash keeps the next quote, separator or backslash; the last word takes all that is
+ * left. */
 ANY int api_split(char *text, char sep, char **words, int max);
 struct api_words {
 	char *text; /* owned */
@@ -30,9 +31,9 @@ ON_CTL struct leg *api_leg(struct api_call *c, const char *uuid);
 enum rows_format { ROWS_CSV, ROWS_XML, ROWS_JSON };
 struct rows {
 	enum rows_format format;
-	const char *sep;           /* between columns of ROWS_CSV */
-	const char *const *cols;   /* NULL-ended */
-	bool has_title;            /* csv: the line of names */
+	const char *sep;         /* between columns of ROWS_CSV */
+	const char *const *cols; /* NULL-ended */
+	bool has_title;          /* csv: the line of names */
 	bool is_count_only;
 	unsigned count;
 	struct buf text;
@@ -58,7 +59,8 @@ ON_CTL void api_complete_each(void (*fn)(const char *words, void *arg), void *ar
 ON_CTL void api_alias_fini(void);
 
 /* ---- sched.c ---- */
-ON_CTL void api_task_each(void (*fn)(unsigned id, const char *desc, const char *group, int64_t epoch, void *arg), void *arg);
+ON_CTL void api_task_each(
+    void (*fn)(unsigned id, const char *desc, const char *group, int64_t epoch, void *arg), void *arg);
 ON_CTL void api_task_fini(void);
 /* ---- record.c ---- */
 ON_CTL void api_record_start(void);
@@ -70,4 +72,3 @@ ON_CTL int api_broadcast(const char *uuid, const char *path, const char *side);
 #define COMMAND(fn, name, desc, syntax, flags, complete) int fn(struct api_call *c);
 #include "api/commands.inc"
 #undef COMMAND
-

@@ -1,8 +1,9 @@
-/* The directory: user_data, user_exists, domain_exists, domain_data, find_user_xml, list_users, group_call, in_group, reg_url.
- * Values come from core/dir.h (inheritance applied); lists walk the XML, because a user may stand in several groups. */
+/* The directory: user_data, user_exists, domain_exists, domain_data, find_user_xml, list_users, group_call, in_group,
+ * reg_url. Values come from core/dir.h (inheritance applied); lists walk the XML, because a user may stand in several
+ * groups. */
+#include "core/dir.h"
 #include "api/api_i.h"
 #include "core/config.h"
-#include "core/dir.h"
 #include "core/vars.h"
 #include "text/xml.h"
 
@@ -55,7 +56,8 @@ int api_user_exists(struct api_call *c)
 	struct dir_user *u = NULL;
 	role_assert_ctl();
 	int st = api_words_init(&w, c->args, 3);
-	bool is_there = !st && w.n >= 2 && !dir_user_find(sv_of(w.w[1]), sv_of(w.n > 2 ? w.w[2] : default_domain()), &u);
+	bool is_there =
+	    !st && w.n >= 2 && !dir_user_find(sv_of(w.w[1]), sv_of(w.n > 2 ? w.w[2] : default_domain()), &u);
 	buf_adds(c->out, is_there ? "true" : "false");
 	mem_unref(u);
 	api_words_fini(&w);
@@ -95,8 +97,9 @@ int api_domain_data(struct api_call *c)
 	int st = api_words_init(&w, c->args, 3);
 	if (!st && w.n == 3 && dir_domain_exists(sv_of(w.w[0]))) {
 		const char *v = !strcasecmp(w.w[1], "param") ? dir_domain_param(sv_of(w.w[0]), w.w[2])
-			: !strcasecmp(w.w[1], "attr") && !strcasecmp(w.w[2], "name") ? w.w[0]
-			: dir_domain_var(sv_of(w.w[0]), w.w[2]);
+		                : !strcasecmp(w.w[1], "attr") && !strcasecmp(w.w[2], "name")
+		                    ? w.w[0]
+		                    : dir_domain_var(sv_of(w.w[0]), w.w[2]);
 		buf_adds(c->out, v ? v : "");
 	}
 	api_words_fini(&w);
@@ -122,7 +125,7 @@ struct list_ask {
 
 static ON_CTL void list_user(struct list_ask *q, const char *id)
 {
-	static const char *const names[] = { "callgroup", "effective_caller_id_name", "effective_caller_id_number" };
+	static const char *const names[] = {"callgroup", "effective_caller_id_name", "effective_caller_id_number"};
 	struct dir_user *u = NULL;
 	if ((q->user && strcmp(q->user, id)) || dir_user_find(sv_of(id), sv_of(q->now_domain), &u))
 		return;
@@ -141,32 +144,36 @@ static ON_CTL void list_user(struct list_ask *q, const char *id)
 
 static ON_CTL void list_users_of(struct list_ask *q, const struct xml_node *users)
 {
-	xml_each(users, "user", user)
-		if (xml_attr(user, "id"))
-			list_user(q, xml_attr(user, "id"));
+	xml_each(users, "user", user) if (xml_attr(user, "id")) list_user(q, xml_attr(user, "id"));
 }
 
 int api_list_users(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_co();
-	struct list_ask q = { .out = c->out };
+	struct list_ask q = {.out = c->out};
 	int st = api_words_init(&w, c->args, 8);
 	if (st)
 		goto out;
 	for (int i = 0; i + 1 < w.n; i += 2) {
-		const char **to = !strcasecmp(w.w[i], "group") ? &q.group : !strcasecmp(w.w[i], "domain") ? &q.domain
-			: !strcasecmp(w.w[i], "user") ? &q.user : !strcasecmp(w.w[i], "context") ? &q.context : NULL;
+		const char **to = !strcasecmp(w.w[i], "group")     ? &q.group
+		                  : !strcasecmp(w.w[i], "domain")  ? &q.domain
+		                  : !strcasecmp(w.w[i], "user")    ? &q.user
+		                  : !strcasecmp(w.w[i], "context") ? &q.context
+		                                                   : NULL;
 		if (to)
 			*to = w.w[i + 1];
 	}
-	buf_adds(c->out, "userid|context|domain|group|contact|callgroup|effective_caller_id_name|effective_caller_id_number\n");
+	buf_adds(c->out,
+	    "userid|context|domain|group|contact|callgroup|effective_caller_id_name|effective_caller_id_number\n");
 	struct config *snapshot = mem_ref(config_current());
-	xml_each(config_section("directory"), "domain", domain) {
+	xml_each(config_section("directory"), "domain", domain)
+	{
 		q.now_domain = xml_attr_or(domain, "name", "");
 		if (q.domain && strcasecmp(q.domain, q.now_domain))
 			continue;
-		xml_each(xml_child(domain, "groups"), "group", group) {
+		xml_each(xml_child(domain, "groups"), "group", group)
+		{
 			q.now_group = xml_attr_or(group, "name", "");
 			if (!q.group || !strcasecmp(q.group, q.now_group))
 				list_users_of(&q, xml_child(group, "users"));
@@ -197,7 +204,7 @@ static const char *dialed_lookup(const char *name, void *arg)
 /* One member of a group: its dial string with ${dialed_user} and ${dialed_domain} put in, and {} as []. */
 static ON_CTL void add_member(struct buf *out, const struct dir_user *u, const char *domain)
 {
-	struct dialed d = { dir_user_id(u), domain };
+	struct dialed d = {dir_user_id(u), domain};
 	const char *dial = dir_user_param(u, "group-dial-string");
 	char *text = NULL;
 	if (!dial)
@@ -240,7 +247,7 @@ int api_group_call(struct api_call *c)
 {
 	role_assert_co();
 	char *text = mem_strdup(c->args);
-	struct group_ask q = { .out = c->out, .sep = "," };
+	struct group_ask q = {.out = c->out, .sep = ","};
 	if (!text)
 		return ST_NOMEM;
 	char *plus = strrchr(text, '+');
@@ -264,7 +271,7 @@ int api_in_group(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	struct group_ask q = { .out = c->out };
+	struct group_ask q = {.out = c->out};
 	int st = api_words_init(&w, c->args, 2);
 	if (!st && w.n == 2) {
 		char *domain = strchr(w.w[0], '@');
@@ -296,7 +303,7 @@ static void reg_row(const struct core_registration *r, void *arg)
 int api_reg_url(struct api_call *c)
 {
 	role_assert_ctl();
-	struct reg_ask q = { .out = c->out };
+	struct reg_ask q = {.out = c->out};
 	if (!sv_split(sv_of(c->args), '@', &q.user, &q.realm))
 		q.realm = sv_of(default_domain());
 	core_registration_each(reg_row, &q);

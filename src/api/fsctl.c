@@ -1,5 +1,5 @@
-/* fsctl: limits, pausing, stopping, log level. A table of verbs; several may follow each other on one line where a verb takes
- * no argument. */
+/* fsctl: limits, pausing, stopping, log level. A table of verbs; several may follow each other on one line where a verb
+ * takes no argument. */
 #include "api/api_i.h"
 
 #include <signal.h>
@@ -20,7 +20,10 @@ static unsigned min_dtmf = 400, max_dtmf = 192000, default_dtmf = 2000, debug_le
 static bool is_verbose_events, is_api_expansion = true, is_threaded_system;
 
 /* The next word when it is one of an argument, else NULL. */
-static const char *next_arg(struct ctl *x) { return x->at < x->w.n ? x->w.w[x->at++] : NULL; }
+static const char *next_arg(struct ctl *x)
+{
+	return x->at < x->w.n ? x->w.w[x->at++] : NULL;
+}
 
 static unsigned number_of(const char *text, unsigned otherwise)
 {
@@ -56,9 +59,9 @@ static void v_pause_check(struct ctl *x)
 	role_assert_ctl();
 	const struct core_limits *l = core_limits();
 	const char *which = next_arg(x);
-	bool is = which && !strcasecmp(which, "inbound") ? l->is_paused_inbound
-		: which && !strcasecmp(which, "outbound") ? l->is_paused_outbound
-							   : l->is_paused_inbound && l->is_paused_outbound;
+	bool is = which && !strcasecmp(which, "inbound")    ? l->is_paused_inbound
+	          : which && !strcasecmp(which, "outbound") ? l->is_paused_outbound
+	                                                    : l->is_paused_inbound && l->is_paused_outbound;
 	buf_adds(x->call->out, is ? "true" : "false");
 }
 
@@ -79,13 +82,14 @@ static void v_shutdown(struct ctl *x)
 	static const struct {
 		const char *name;
 		enum core_stop_kind kind;
-	} kinds[] = { { "cancel", CORE_STOP_NONE }, { "elegant", CORE_STOP_ELEGANT }, { "asap", CORE_STOP_ASAP },
-		{ "now", CORE_STOP_NOW }, { "restart", CORE_STOP_RESTART } };
+	} kinds[] = {{"cancel", CORE_STOP_NONE}, {"elegant", CORE_STOP_ELEGANT}, {"asap", CORE_STOP_ASAP},
+	    {"now", CORE_STOP_NOW}, {"restart", CORE_STOP_RESTART}};
 	role_assert_ctl();
 	enum core_stop_kind kind = CORE_STOP_NOW;
 	for (const char *word; (word = next_arg(x));)
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-			if (!strcasecmp(word, kinds[i].name) && (kind != CORE_STOP_ELEGANT || kinds[i].kind != CORE_STOP_RESTART))
+			if (!strcasecmp(word, kinds[i].name) &&
+			    (kind != CORE_STOP_ELEGANT || kinds[i].kind != CORE_STOP_RESTART))
 				kind = kinds[i].kind;
 	buf_adds(x->call->out, "+OK\n");
 	core_request_stop(kind);
@@ -242,21 +246,40 @@ static void v_nothing(struct ctl *x)
 }
 
 static const struct verb verbs[] = {
-	{ "hupall", v_hupall }, { "pause", v_pause }, { "resume", v_resume }, { "pause_check", v_pause_check },
-	{ "ready_check", v_ready_check }, { "shutdown_check", v_shutdown_check }, { "shutdown", v_shutdown },
-	{ "max_sessions", v_max_sessions }, { "sps", v_sps }, { "last_sps", v_last_sps },
-	{ "sps_peak_reset", v_sps_peak_reset }, { "min_idle_cpu", v_min_idle_cpu }, { "loglevel", v_loglevel },
-	{ "debug_level", v_debug_level }, { "min_dtmf_duration", v_min_dtmf }, { "max_dtmf_duration", v_max_dtmf },
-	{ "default_dtmf_duration", v_default_dtmf }, { "send_sighup", v_sighup }, { "verbose_events", v_verbose_events },
-	{ "api_expansion", v_api_expansion }, { "threaded_system_exec", v_threaded_system }, { "recover", v_recover },
-	{ "sync_clock", v_clock }, { "sync_clock_when_idle", v_clock }, { "calibrate_clock", v_nothing },
-	{ "reclaim_mem", v_nothing }, { "save_history", v_nothing }, { "flush_db_handles", v_nothing },
+    {"hupall", v_hupall},
+    {"pause", v_pause},
+    {"resume", v_resume},
+    {"pause_check", v_pause_check},
+    {"ready_check", v_ready_check},
+    {"shutdown_check", v_shutdown_check},
+    {"shutdown", v_shutdown},
+    {"max_sessions", v_max_sessions},
+    {"sps", v_sps},
+    {"last_sps", v_last_sps},
+    {"sps_peak_reset", v_sps_peak_reset},
+    {"min_idle_cpu", v_min_idle_cpu},
+    {"loglevel", v_loglevel},
+    {"debug_level", v_debug_level},
+    {"min_dtmf_duration", v_min_dtmf},
+    {"max_dtmf_duration", v_max_dtmf},
+    {"default_dtmf_duration", v_default_dtmf},
+    {"send_sighup", v_sighup},
+    {"verbose_events", v_verbose_events},
+    {"api_expansion", v_api_expansion},
+    {"threaded_system_exec", v_threaded_system},
+    {"recover", v_recover},
+    {"sync_clock", v_clock},
+    {"sync_clock_when_idle", v_clock},
+    {"calibrate_clock", v_nothing},
+    {"reclaim_mem", v_nothing},
+    {"save_history", v_nothing},
+    {"flush_db_handles", v_nothing},
 };
 
 int api_fsctl(struct api_call *c)
 {
 	role_assert_ctl();
-	struct ctl x = { .call = c };
+	struct ctl x = {.call = c};
 	int st = api_words_init(&x.w, c->args, 10);
 	if (!st && !x.w.n)
 		api_usage(c, "fsctl");

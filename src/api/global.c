@@ -1,12 +1,15 @@
-/* Global variables, the configuration and modules: global_getvar, global_setvar, reloadxml, reloadacl, xml_locate, xml_wrap,
- * load, unload, reload, module_exists, log, nat_map. */
+/* Global variables, the configuration and modules: global_getvar, global_setvar, reloadxml, reloadacl, xml_locate,
+ * xml_wrap, load, unload, reload, module_exists, log, nat_map. */
 #include "api/api_i.h"
 #include "core/config.h"
 #include "text/xml.h"
 
 #include <stdlib.h>
 
-static void put_global(const char *name, const char *value, void *arg) { buf_printf(arg, "%s=%s\n", name, value); }
+static void put_global(const char *name, const char *value, void *arg)
+{
+	buf_printf(arg, "%s=%s\n", name, value);
+}
 
 int api_global_getvar(struct api_call *c)
 {
@@ -63,10 +66,11 @@ static void on_reloaded(int status, const char *message, void *arg)
 /* Reloads and waits; the message is "Success" or says file, line and reason. */
 static CO int reload_now(struct reload_wait *w)
 {
-	*w = (struct reload_wait){ .status = ST_OK };
+	*w = (struct reload_wait){.status = ST_OK};
 	int st = config_reload(on_reloaded, w);
 	if (st) {
-		strncat(w->message, st == ST_BUSY ? "a reload is already running" : status_text(st), sizeof(w->message) - 1);
+		strncat(w->message, st == ST_BUSY ? "a reload is already running" : status_text(st),
+		    sizeof(w->message) - 1);
 		return st;
 	}
 	co_wait(&w->wait, -1);
@@ -93,7 +97,8 @@ int api_reloadacl(struct api_call *c)
 	return ST_OK;
 }
 
-static const struct xml_node *find_node(const struct xml_node *node, const char *tag, const char *attr, const char *value)
+static const struct xml_node *find_node(
+    const struct xml_node *node, const char *tag, const char *attr, const char *value)
 {
 	for (const struct xml_node *k = node ? node->child : NULL; k; k = k->next) {
 		const char *v = attr ? xml_attr(k, attr) : NULL;
@@ -117,8 +122,9 @@ int api_xml_locate(struct api_call *c)
 		buf_adds(c->out, "-ERR bad args\n");
 		goto out;
 	}
-	const struct xml_node *node = !strcasecmp(w.w[0], "root") ? (config_current() ? config_root(config_current()) : NULL)
-								    : config_section(w.w[0]);
+	const struct xml_node *node = !strcasecmp(w.w[0], "root")
+	                                  ? (config_current() ? config_root(config_current()) : NULL)
+	                                  : config_section(w.w[0]);
 	if (node && w.n > 1)
 		node = find_node(node, w.w[1], w.n > 2 ? w.w[2] : NULL, w.n > 3 ? w.w[3] : NULL);
 	if (node)
@@ -158,7 +164,9 @@ int api_xml_flush_cache(struct api_call *c)
 /* ---- modules --------------------------------------------------------------------------------------------------- */
 static const char *load_failure(int st, const char *why)
 {
-	return st == ST_EXISTS ? "Module already loaded" : st == ST_NOTFOUND || !why ? "module load file routine returned an error" : why;
+	return st == ST_EXISTS             ? "Module already loaded"
+	       : st == ST_NOTFOUND || !why ? "module load file routine returned an error"
+	                                   : why;
 }
 
 int api_load(struct api_call *c)
@@ -180,7 +188,10 @@ int api_load(struct api_call *c)
 	return ST_OK;
 }
 
-static const char *skip_force(const char *args) { return !strncmp(args, "-f ", 3) ? args + 3 + strspn(args + 3, " ") : args; }
+static const char *skip_force(const char *args)
+{
+	return !strncmp(args, "-f ", 3) ? args + 3 + strspn(args + 3, " ") : args;
+}
 
 static ON_CTL int unload_one(const char *name, const char **why)
 {

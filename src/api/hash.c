@@ -1,12 +1,15 @@
-/* mod_hash: a store of text values in memory, by realm and key; one table, the command `hash` and the application `hash`.
- * Bounded; nothing is kept over a restart. */
-#include "api/api_i.h"
+/* mod_hash: a store of text values in memory, by realm and key; one table, the command `hash` and the application
+ * `hash`. Bounded; nothing is kept over a restart. */
 #include "base/hash.h"
+#include "api/api_i.h"
 
 enum { ENTRY_MAX_COUNT = 1000000 };
 static struct hash *store;
 
-static void value_free(void *p) { mem_free(p); }
+static void value_free(void *p)
+{
+	mem_free(p);
+}
 
 struct order {
 	char *text, *verb, *realm, *key, *value; /* text is owned */
@@ -14,9 +17,9 @@ struct order {
 
 static int order_parse(struct order *o, const char *data)
 {
-	char *part[4] = { 0 };
+	char *part[4] = {0};
 	int n = 0;
-	*o = (struct order){ .text = mem_strdup(data) };
+	*o = (struct order){.text = mem_strdup(data)};
 	for (char *p = o->text; p && n < 4; n++) {
 		part[n] = p;
 		p = n < 3 ? strchr(p, '/') : NULL;
@@ -78,9 +81,14 @@ static int api_hash(struct api_call *c)
 	if (is_select)
 		buf_adds(c->out, found ? found : "");
 	else
-		buf_adds(c->out, !st ? "+OK\n" : st == ST_EXISTS ? "-ERR key already exists\n" : st == ST_NOTFOUND ? "-ERR Not found\n"
-				: st == ST_DENIED ? "-ERR Doesn't match\n" : st == ST_FULL ? "-ERR Store is full\n"
-				: "-ERR Usage: hash insert|insert_ifempty|select|delete|delete_ifmatch/realm/key[/value]\n");
+		buf_adds(c->out,
+		    !st                 ? "+OK\n"
+		    : st == ST_EXISTS   ? "-ERR key already exists\n"
+		    : st == ST_NOTFOUND ? "-ERR Not found\n"
+		    : st == ST_DENIED   ? "-ERR Doesn't match\n"
+		    : st == ST_FULL
+		        ? "-ERR Store is full\n"
+		        : "-ERR Usage: hash insert|insert_ifempty|select|delete|delete_ifmatch/realm/key[/value]\n");
 	mem_free(key);
 	mem_free(o.text);
 	return ST_OK;
@@ -94,7 +102,7 @@ static int api_hash_dump(struct api_call *c)
 	bool is_db = !st && w.n && (!strcasecmp(w.w[0], "all") || !strcasecmp(w.w[0], "db"));
 	if (!st && !is_db && (!w.n || strcasecmp(w.w[0], "limit")))
 		buf_adds(c->out, "Usage: all|limit|db [<realm>]\n");
-	struct hash_it it = { 0 };
+	struct hash_it it = {0};
 	while (is_db && hash_next(store, &it)) {
 		struct sv realm = w.n > 1 ? sv_of(w.w[1]) : SV_NONE;
 		if (!realm.n || sv_starts(it.key, realm))
@@ -116,7 +124,8 @@ static int app_hash(struct leg *leg, const char *data)
 		mem_free(key);
 	}
 	if (st == ST_INVAL || st == ST_PARSE)
-		leg_log(leg, LOG_WARNING, "hash: insert|insert_ifempty|delete|delete_ifmatch/realm/key[/value] expected, not '%s'", data);
+		leg_log(leg, LOG_WARNING,
+		    "hash: insert|insert_ifempty|delete|delete_ifmatch/realm/key[/value] expected, not '%s'", data);
 	mem_free(o.text);
 	return ST_OK;
 }
@@ -135,14 +144,17 @@ static int unload(void)
 	return ST_OK;
 }
 
-static const char *const complete[] = { "hash insert", "hash delete", "hash select", NULL };
+static const char *const complete[] = {"hash insert", "hash delete", "hash select", NULL};
 static const struct api_desc apis[] = {
-	{ "hash", "hash get/set", "[insert|delete|select]/<realm>/<key>/<value>", 0, api_hash, complete },
-	{ "hash_dump", "dump hash/limit_hash data (used for synchronization)", "all|limit|db [<realm>]", 0, api_hash_dump, NULL },
-	{ 0 },
+    {"hash", "hash get/set", "[insert|delete|select]/<realm>/<key>/<value>", 0, api_hash, complete},
+    {"hash_dump", "dump hash/limit_hash data (used for synchronization)", "all|limit|db [<realm>]", 0, api_hash_dump,
+        NULL},
+    {0},
 };
 static const struct app_desc apps[] = {
-	{ "hash", "Insert into the hashtable", "[insert|insert_ifempty|delete|delete_ifmatch]/<realm>/<key>/<val>", APP_ZOMBIE_EXEC | APP_NO_MEDIA, app_hash },
-	{ 0 },
+    {"hash", "Insert into the hashtable", "[insert|insert_ifempty|delete|delete_ifmatch]/<realm>/<key>/<val>",
+        APP_ZOMBIE_EXEC | APP_NO_MEDIA, app_hash},
+    {0},
 };
-const struct module mod_hash = { .abi = MODULE_ABI, .name = "mod_hash", .load = load, .unload = unload, .apis = apis, .apps = apps };
+const struct module mod_hash = {
+    .abi = MODULE_ABI, .name = "mod_hash", .load = load, .unload = unload, .apis = apis, .apps = apps};

@@ -3,11 +3,15 @@
 
 #define UUIDS "::console::list_uuid"
 #define MODULES "::console::list_loaded_modules"
-#define C(...) (const char *const[]){ __VA_ARGS__, NULL }
-#define COMMAND(fn, name, description, syntax, flags, complete) { name, description, syntax, flags, fn, complete },
+#define C(...) \
+	(const char *const[]) \
+	{ \
+		__VA_ARGS__, NULL \
+	}
+#define COMMAND(fn, name, description, syntax, flags, complete) {name, description, syntax, flags, fn, complete},
 static const struct api_desc apis[] = {
 #include "api/commands.inc"
-	{ 0 },
+    {0},
 };
 
 static int load(void)
@@ -26,4 +30,5 @@ static int unload(void)
 	return ST_OK;
 }
 
-const struct module mod_commands = { .abi = MODULE_ABI, .name = "mod_commands", .load = load, .unload = unload, .apis = apis };
+const struct module mod_commands = {
+    .abi = MODULE_ABI, .name = "mod_commands", .load = load, .unload = unload, .apis = apis};

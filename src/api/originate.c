@@ -1,5 +1,6 @@
-/* originate and bgapi. originate dials on the command's own coroutine, then gives the answered leg an application or a place
- * in the dialplan; the reply is sent when the first leg answers (or gives early media that counts), not when it is bridged. */
+/* originate and bgapi. originate dials on the command's own coroutine, then gives the answered leg an application or a
+ * place in the dialplan; the reply is sent when the first leg answers (or gives early media that counts), not when it
+ * is bridged. */
 #include "api/api_i.h"
 #include "core/exec.h"
 
@@ -39,8 +40,10 @@ int api_originate(struct api_call *c)
 		goto out;
 	}
 	const char *timeout = given(&w, 6);
-	struct originate_conf conf = { .dialstring = w.w[0], .caller_id_name = given(&w, 4), .caller_id_number = given(&w, 5),
-		.timeout_s = timeout ? (unsigned)atoi(timeout) : 0 };
+	struct originate_conf conf = {.dialstring = w.w[0],
+	    .caller_id_name = given(&w, 4),
+	    .caller_id_number = given(&w, 5),
+	    .timeout_s = timeout ? (unsigned)atoi(timeout) : 0};
 	if (originate_run(&conf, &leg, &cause)) {
 		buf_printf(c->out, "-ERR %s\n", cause_name(cause));
 		goto out;

@@ -1,5 +1,5 @@
-/* uuid_record and uuid_buglist: recordings started from outside. A recording taps the leg's stream beside whatever it does;
- * which path has which number in the stream is kept here until it is stopped or the leg goes. */
+/* uuid_record and uuid_buglist: recordings started from outside. A recording taps the leg's stream beside whatever it
+ * does; which path has which number in the stream is kept here until it is stopped or the leg goes. */
 #include "api/api_i.h"
 #include "base/list.h"
 #include "core/leg_media.h"
@@ -12,7 +12,7 @@ struct recording {
 	char *path;
 	uint32_t id;
 };
-static struct list recordings = { { &recordings.head, &recordings.head } };
+static struct list recordings = {{&recordings.head, &recordings.head}};
 
 static ON_CTL void fire(struct leg *leg, enum event_id id, const char *path)
 {
@@ -35,8 +35,11 @@ static void recording_free(struct recording *r)
 
 static ON_CTL int record_start(struct leg *leg, const char *path, const char *limit)
 {
-	struct media_record_conf conf = { .has_read = true, .has_write = true, .is_stereo = leg_var_is_true(leg, "RECORD_STEREO"),
-		.is_append = leg_var_is_true(leg, "RECORD_APPEND"), .limit_ms = limit ? (uint32_t)atoi(limit) * 1000 : 0 };
+	struct media_record_conf conf = {.has_read = true,
+	    .has_write = true,
+	    .is_stereo = leg_var_is_true(leg, "RECORD_STEREO"),
+	    .is_append = leg_var_is_true(leg, "RECORD_APPEND"),
+	    .limit_ms = limit ? (uint32_t)atoi(limit) * 1000 : 0};
 	struct mstream *s = leg_media_stream(leg);
 	struct recording *r = s ? mem_zalloc(sizeof(*r)) : NULL;
 	if (!r)
@@ -58,7 +61,7 @@ static ON_CTL int record_stop(struct leg *leg, const char *path)
 	struct lnode *it, *tmp;
 	unsigned count = 0;
 	struct mstream *s = leg_media_stream(leg);
-	list_each(&recordings, it, tmp) {
+	list_each (&recordings, it, tmp) {
 		struct recording *r = list_entry(it, struct recording, link);
 		if (strcmp(r->uuid, leg->uuid) || (strcasecmp(path, "all") && strcmp(path, r->path)))
 			continue;
@@ -74,7 +77,7 @@ static ON_CTL int record_stop(struct leg *leg, const char *path)
 static bool is_recording(const struct leg *leg, const char *path)
 {
 	struct lnode *it, *tmp;
-	list_each(&recordings, it, tmp) {
+	list_each (&recordings, it, tmp) {
 		struct recording *r = list_entry(it, struct recording, link);
 		if (!strcmp(r->uuid, leg->uuid) && !strcmp(path, r->path))
 			return true;
@@ -96,7 +99,8 @@ int api_uuid_record(struct api_call *c)
 		buf_adds(c->out, "-ERR Cannot locate session!\n");
 	} else if (!strcasecmp(w.w[1], "start")) {
 		buf_adds(c->out, is_recording(leg, w.w[2]) || record_start(leg, w.w[2], w.n > 3 ? w.w[3] : NULL)
-			? "-ERR Cannot record session!\n" : "+OK Success\n");
+		                     ? "-ERR Cannot record session!\n"
+		                     : "+OK Success\n");
 	} else if (!strcasecmp(w.w[1], "stop")) {
 		buf_adds(c->out, record_stop(leg, w.w[2]) ? "-ERR Cannot stop record session!\n" : "+OK Success\n");
 	} else if (!strcasecmp(w.w[1], "mask") || !strcasecmp(w.w[1], "unmask")) {
@@ -119,11 +123,13 @@ int api_uuid_buglist(struct api_call *c)
 	if (!leg)
 		return ST_OK;
 	buf_adds(c->out, "<media-bugs>\n");
-	list_each(&recordings, it, tmp) {
+	list_each (&recordings, it, tmp) {
 		struct recording *r = list_entry(it, struct recording, link);
 		if (!strcmp(r->uuid, leg->uuid))
-			buf_printf(c->out, " <media-bug>\n  <function>session_record</function>\n  <target>%s</target>\n"
-				"  <thread-locked>0</thread-locked>\n </media-bug>\n", r->path);
+			buf_printf(c->out,
+			    " <media-bug>\n  <function>session_record</function>\n  <target>%s</target>\n"
+			    "  <thread-locked>0</thread-locked>\n </media-bug>\n",
+			    r->path);
 	}
 	return api_text(c, "</media-bugs>\n");
 }
@@ -132,7 +138,7 @@ static void on_destroy(struct leg *leg, void *arg)
 {
 	role_assert_ctl();
 	struct lnode *it, *tmp;
-	list_each(&recordings, it, tmp) {
+	list_each (&recordings, it, tmp) {
 		struct recording *r = list_entry(it, struct recording, link);
 		if (strcmp(r->uuid, leg->uuid))
 			continue;
@@ -141,12 +147,15 @@ static void on_destroy(struct leg *leg, void *arg)
 	}
 }
 
-void api_record_start(void) { leg_hook_add(LEG_HOOK_HANGUP, on_destroy, NULL); }
+void api_record_start(void)
+{
+	leg_hook_add(LEG_HOOK_HANGUP, on_destroy, NULL);
+}
 
 void api_record_fini(void)
 {
 	struct lnode *it, *tmp;
 	leg_hook_del(LEG_HOOK_HANGUP, on_destroy, NULL);
-	list_each(&recordings, it, tmp)
+	list_each (&recordings, it, tmp)
 		recording_free(list_entry(it, struct recording, link));
 }

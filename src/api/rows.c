@@ -1,12 +1,12 @@
-/* Rows of named columns in the forms of `show`: text with a title line and a total, XML, JSON. Empty results have forms of
- * their own, which clients know. The body is gathered first, because XML and JSON begin with the count. */
+/* Rows of named columns in the forms of `show`: text with a title line and a total, XML, JSON. Empty results have forms
+ * of their own, which clients know. The body is gathered first, because XML and JSON begin with the count. */
 #include "api/api_i.h"
 #include "text/json.h"
 #include "text/xml.h"
 
 void rows_init(struct rows *r, const char *const *cols)
 {
-	*r = (struct rows){ .sep = ",", .cols = cols, .has_title = true };
+	*r = (struct rows){.sep = ",", .cols = cols, .has_title = true};
 	buf_init(&r->text);
 }
 
@@ -43,7 +43,7 @@ static void add_json(struct rows *r, const char *const *values)
 
 void rows_add(struct rows *r, const char *const *values)
 {
-	static void (*const add[])(struct rows *, const char *const *) = { add_csv, add_xml, add_json };
+	static void (*const add[])(struct rows *, const char *const *) = {add_csv, add_xml, add_json};
 	r->count++;
 	if (r->is_count_only)
 		return;

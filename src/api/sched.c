@@ -1,5 +1,5 @@
-/* Tasks for later: sched_api, sched_hangup, sched_transfer, sched_broadcast, sched_del, unsched_api. Each is a timer of the loop
- * and a row of `show tasks`; all of one group (for calls: the uuid) can be deleted together. */
+/* Tasks for later: sched_api, sched_hangup, sched_transfer, sched_broadcast, sched_del, unsched_api. Each is a timer of
+ * the loop and a row of `show tasks`; all of one group (for calls: the uuid) can be deleted together. */
 #include "api/api_i.h"
 #include "base/clock.h"
 #include "base/list.h"
@@ -18,7 +18,7 @@ struct task {
 	char *group;
 	char *arg[4]; /* owned */
 };
-static struct list tasks = { { &tasks.head, &tasks.head } };
+static struct list tasks = {{&tasks.head, &tasks.head}};
 static unsigned last_id, task_count;
 
 static ON_CTL void task_free(struct task *t)
@@ -49,9 +49,10 @@ static void on_due(void *arg)
 	task_free(t);
 }
 
-/* "+5" in five seconds, "@5" every five seconds, else an epoch second; arguments are copied. NULL when there are too many. */
-static ON_CTL struct task *task_add(const char *when, const char *desc, const char *group, void (*run)(struct task *t), char *const *arg,
-	int arg_count)
+/* "+5" in five seconds, "@5" every five seconds, else an epoch second; arguments are copied. NULL when there are too
+ * many. */
+static ON_CTL struct task *task_add(
+    const char *when, const char *desc, const char *group, void (*run)(struct task *t), char *const *arg, int arg_count)
 {
 	int64_t now = clock_wall_us() / 1000000, n = atoll(*when == '+' || *when == '@' ? when + 1 : when);
 	struct task *t = task_count < TASK_MAX_COUNT ? mem_zalloc(sizeof(*t)) : NULL;
@@ -75,7 +76,7 @@ static ON_CTL struct task *task_add(const char *when, const char *desc, const ch
 void api_task_each(void (*fn)(unsigned id, const char *desc, const char *group, int64_t epoch, void *arg), void *arg)
 {
 	struct lnode *it, *tmp;
-	list_each(&tasks, it, tmp) {
+	list_each (&tasks, it, tmp) {
 		struct task *t = list_entry(it, struct task, link);
 		fn(t->id, t->desc, t->group ? t->group : "", t->due_epoch, arg);
 	}
@@ -84,7 +85,7 @@ void api_task_each(void (*fn)(unsigned id, const char *desc, const char *group, 
 void api_task_fini(void)
 {
 	struct lnode *it, *tmp;
-	list_each(&tasks, it, tmp)
+	list_each (&tasks, it, tmp)
 		task_free(list_entry(it, struct task, link));
 }
 
@@ -146,14 +147,16 @@ int api_sched_api(struct api_call *c)
 	return st;
 }
 
-static ON_CTL int sched_leg(struct api_call *c, const char *cmd, const char *desc, int needed, void (*run)(struct task *t), const char *done)
+static ON_CTL int sched_leg(
+    struct api_call *c, const char *cmd, const char *desc, int needed, void (*run)(struct task *t), const char *done)
 {
 	struct api_words w;
 	int st = api_words_init(&w, c->args, 5);
 	if (!st && w.n < needed)
 		api_usage(c, cmd);
 	else if (!st && api_leg(c, w.w[1]))
-		buf_adds(c->out, task_add(w.w[0], desc, w.w[1], run, &w.w[1], w.n - 1) ? done : "-ERR Too many tasks\n");
+		buf_adds(
+		    c->out, task_add(w.w[0], desc, w.w[1], run, &w.w[1], w.n - 1) ? done : "-ERR Too many tasks\n");
 	api_words_fini(&w);
 	return st;
 }
@@ -179,7 +182,8 @@ int api_sched_broadcast(struct api_call *c)
 		api_usage(c, "sched_broadcast");
 	else if (!st) /* whether there is such a leg shows when it is due */
 		buf_adds(c->out, task_add(w.w[0], "sch_broadcast_callback", w.w[1], run_broadcast, &w.w[1], w.n - 1)
-			? "+OK Message scheduled\n" : "-ERR Too many tasks\n");
+		                     ? "+OK Message scheduled\n"
+		                     : "-ERR Too many tasks\n");
 	api_words_fini(&w);
 	return st;
 }
@@ -190,7 +194,7 @@ static ON_CTL unsigned delete_tasks(const char *name)
 	unsigned count = 0;
 	uint32_t id = 0;
 	bool is_id = !sv_u32(sv_of(name), &id);
-	list_each(&tasks, it, tmp) {
+	list_each (&tasks, it, tmp) {
 		struct task *t = list_entry(it, struct task, link);
 		if (is_id ? t->id != id : !t->group || strcmp(t->group, name))
 			continue;

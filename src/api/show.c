@@ -1,6 +1,6 @@
-/* show: reports as tables. Legs are gathered in one pass (references, so that the list may be long) and written in slices
- * with the loop running between them; everything else comes from the registries in one go. The columns' order is what
- * clients rely on. */
+/* show: reports as tables. Legs are gathered in one pass (references, so that the list may be long) and written in
+ * slices with the loop running between them; everything else comes from the registries in one go. The columns' order is
+ * what clients rely on. */
 #include "api/api_i.h"
 #include "core/leg_media.h"
 
@@ -12,37 +12,70 @@ enum { SLICE_ROWS = 200, LEG_COLS = 38, CALL_COLS = 72, NUMBER_CHARS = 24 };
 
 /* One leg's columns, in the order of `show channels`; the views pick from them by index. */
 enum leg_col {
-	L_UUID, L_DIRECTION, L_CREATED, L_CREATED_EPOCH, L_NAME, L_STATE, L_CID_NAME, L_CID_NUM, L_IP_ADDR, L_DEST,
-	L_APPLICATION, L_APPLICATION_DATA, L_DIALPLAN, L_CONTEXT, L_READ_CODEC, L_READ_RATE, L_READ_BIT_RATE, L_WRITE_CODEC,
-	L_WRITE_RATE, L_WRITE_BIT_RATE, L_SECURE, L_HOSTNAME, L_PRESENCE_ID, L_PRESENCE_DATA, L_ACCOUNTCODE, L_CALLSTATE,
-	L_CALLEE_NAME, L_CALLEE_NUM, L_CALLEE_DIRECTION, L_CALL_UUID, L_SENT_CALLEE_NAME, L_SENT_CALLEE_NUM,
-	L_INITIAL_CID_NAME, L_INITIAL_CID_NUM, L_INITIAL_IP_ADDR, L_INITIAL_DEST, L_INITIAL_DIALPLAN, L_INITIAL_CONTEXT,
+	L_UUID,
+	L_DIRECTION,
+	L_CREATED,
+	L_CREATED_EPOCH,
+	L_NAME,
+	L_STATE,
+	L_CID_NAME,
+	L_CID_NUM,
+	L_IP_ADDR,
+	L_DEST,
+	L_APPLICATION,
+	L_APPLICATION_DATA,
+	L_DIALPLAN,
+	L_CONTEXT,
+	L_READ_CODEC,
+	L_READ_RATE,
+	L_READ_BIT_RATE,
+	L_WRITE_CODEC,
+	L_WRITE_RATE,
+	L_WRITE_BIT_RATE,
+	L_SECURE,
+	L_HOSTNAME,
+	L_PRESENCE_ID,
+	L_PRESENCE_DATA,
+	L_ACCOUNTCODE,
+	L_CALLSTATE,
+	L_CALLEE_NAME,
+	L_CALLEE_NUM,
+	L_CALLEE_DIRECTION,
+	L_CALL_UUID,
+	L_SENT_CALLEE_NAME,
+	L_SENT_CALLEE_NUM,
+	L_INITIAL_CID_NAME,
+	L_INITIAL_CID_NUM,
+	L_INITIAL_IP_ADDR,
+	L_INITIAL_DEST,
+	L_INITIAL_DIALPLAN,
+	L_INITIAL_CONTEXT,
 	L_CALL_EPOCH /* not of the leg: of its call */
 };
-static const char *const channel_cols[] = { "uuid", "direction", "created", "created_epoch", "name", "state", "cid_name",
-	"cid_num", "ip_addr", "dest", "application", "application_data", "dialplan", "context", "read_codec", "read_rate",
-	"read_bit_rate", "write_codec", "write_rate", "write_bit_rate", "secure", "hostname", "presence_id", "presence_data",
-	"accountcode", "callstate", "callee_name", "callee_num", "callee_direction", "call_uuid", "sent_callee_name",
-	"sent_callee_num", "initial_cid_name", "initial_cid_num", "initial_ip_addr", "initial_dest", "initial_dialplan",
-	"initial_context", NULL };
+static const char *const channel_cols[] = {"uuid", "direction", "created", "created_epoch", "name", "state", "cid_name",
+    "cid_num", "ip_addr", "dest", "application", "application_data", "dialplan", "context", "read_codec", "read_rate",
+    "read_bit_rate", "write_codec", "write_rate", "write_bit_rate", "secure", "hostname", "presence_id",
+    "presence_data", "accountcode", "callstate", "callee_name", "callee_num", "callee_direction", "call_uuid",
+    "sent_callee_name", "sent_callee_num", "initial_cid_name", "initial_cid_num", "initial_ip_addr", "initial_dest",
+    "initial_dialplan", "initial_context", NULL};
 /* The two views of calls: columns of A, columns of B (their names get b_). */
-static const unsigned char basic_a[] = { L_UUID, L_DIRECTION, L_CREATED, L_CREATED_EPOCH, L_NAME, L_STATE, L_CID_NAME,
-	L_CID_NUM, L_IP_ADDR, L_DEST, L_PRESENCE_ID, L_PRESENCE_DATA, L_ACCOUNTCODE, L_CALLSTATE, L_CALLEE_NAME, L_CALLEE_NUM,
-	L_CALLEE_DIRECTION, L_CALL_UUID, L_HOSTNAME, L_SENT_CALLEE_NAME, L_SENT_CALLEE_NUM };
-static const unsigned char basic_b[] = { L_UUID, L_DIRECTION, L_CREATED, L_CREATED_EPOCH, L_NAME, L_STATE, L_CID_NAME,
-	L_CID_NUM, L_IP_ADDR, L_DEST, L_PRESENCE_ID, L_PRESENCE_DATA, L_ACCOUNTCODE, L_CALLSTATE, L_CALLEE_NAME, L_CALLEE_NUM,
-	L_CALLEE_DIRECTION, L_SENT_CALLEE_NAME, L_SENT_CALLEE_NUM };
+static const unsigned char basic_a[] = {L_UUID, L_DIRECTION, L_CREATED, L_CREATED_EPOCH, L_NAME, L_STATE, L_CID_NAME,
+    L_CID_NUM, L_IP_ADDR, L_DEST, L_PRESENCE_ID, L_PRESENCE_DATA, L_ACCOUNTCODE, L_CALLSTATE, L_CALLEE_NAME,
+    L_CALLEE_NUM, L_CALLEE_DIRECTION, L_CALL_UUID, L_HOSTNAME, L_SENT_CALLEE_NAME, L_SENT_CALLEE_NUM};
+static const unsigned char basic_b[] = {L_UUID, L_DIRECTION, L_CREATED, L_CREATED_EPOCH, L_NAME, L_STATE, L_CID_NAME,
+    L_CID_NUM, L_IP_ADDR, L_DEST, L_PRESENCE_ID, L_PRESENCE_DATA, L_ACCOUNTCODE, L_CALLSTATE, L_CALLEE_NAME,
+    L_CALLEE_NUM, L_CALLEE_DIRECTION, L_SENT_CALLEE_NAME, L_SENT_CALLEE_NUM};
 
 struct view {
 	const char *name;
 	bool is_calls, is_bridged_only, is_detailed;
 };
 static const struct view views[] = {
-	{ "channels", false, false, true },
-	{ "calls", true, false, false },
-	{ "detailed_calls", true, false, true },
-	{ "bridged_calls", true, true, false },
-	{ "detailed_bridged_calls", true, true, true },
+    {"channels", false, false, true},
+    {"calls", true, false, false},
+    {"detailed_calls", true, false, true},
+    {"bridged_calls", true, true, false},
+    {"detailed_bridged_calls", true, true, true},
 };
 
 /* Values of one leg: pointers into the leg, or into the numbers here. */
@@ -64,7 +97,10 @@ static ON_CTL void codec_values(struct leg *leg, struct leg_values *out)
 	out->v[L_READ_BIT_RATE] = out->v[L_WRITE_BIT_RATE] = out->bit_rate;
 }
 
-static bool is_same(const char *a, const char *b) { return a && b && !strcmp(a, b); }
+static bool is_same(const char *a, const char *b)
+{
+	return a && b && !strcmp(a, b);
+}
 
 static ON_CTL void profile_values(const struct leg *leg, struct leg_values *out)
 {
@@ -78,9 +114,10 @@ static ON_CTL void profile_values(const struct leg *leg, struct leg_values *out)
 	v[L_IP_ADDR] = p->network_addr, v[L_DEST] = p->destination_number;
 	v[L_DIALPLAN] = p->dialplan, v[L_CONTEXT] = p->context;
 	v[L_CALLEE_NAME] = p->callee_id_name, v[L_CALLEE_NUM] = p->callee_id_number;
-	/* a leg that was dialled and then became the caller has the two ids exchanged: its first caller id is the callee's now */
+	/* a leg that was dialled and then became the caller has the two ids exchanged: its first caller id is the
+	 * callee's now */
 	bool is_flipped = is_same(first->orig_caller_id_number, first->callee_id_number) &&
-		!is_same(first->orig_caller_id_number, first->caller_id_number);
+	                  !is_same(first->orig_caller_id_number, first->caller_id_number);
 	v[L_INITIAL_CID_NAME] = is_flipped ? first->callee_id_name : first->caller_id_name;
 	v[L_INITIAL_CID_NUM] = is_flipped ? first->callee_id_number : first->caller_id_number;
 	v[L_INITIAL_IP_ADDR] = first->network_addr, v[L_INITIAL_DEST] = first->destination_number;
@@ -95,7 +132,7 @@ static ON_CTL void profile_values(const struct leg *leg, struct leg_values *out)
 
 static ON_CTL void leg_values(struct leg *leg, struct leg_values *out)
 {
-	*out = (struct leg_values){ 0 };
+	*out = (struct leg_values){0};
 	profile_values(leg, out);
 	codec_values(leg, out);
 	const char **v = out->v;
@@ -119,7 +156,8 @@ static ON_CTL void leg_values(struct leg *leg, struct leg_values *out)
 /* Of two bridged legs the one that runs the bridge is the caller; two alike: the older one. */
 static ON_CTL bool is_callee(const struct leg *leg, const struct leg *peer)
 {
-	bool exchanges = leg->running_state == CS_EXCHANGE_MEDIA, peer_exchanges = peer->running_state == CS_EXCHANGE_MEDIA;
+	bool exchanges = leg->running_state == CS_EXCHANGE_MEDIA,
+	     peer_exchanges = peer->running_state == CS_EXCHANGE_MEDIA;
 	return exchanges != peer_exchanges ? exchanges : leg->serial > peer->serial;
 }
 
@@ -143,7 +181,8 @@ static size_t view_columns(const struct view *view, unsigned char *a, size_t *a_
 
 static ON_CTL bool value_like(const struct leg_values *v, const char *like)
 {
-	static const unsigned char looked_at[] = { L_UUID, L_NAME, L_CID_NAME, L_CID_NUM, L_PRESENCE_DATA, L_ACCOUNTCODE };
+	static const unsigned char looked_at[] = {
+	    L_UUID, L_NAME, L_CID_NAME, L_CID_NUM, L_PRESENCE_DATA, L_ACCOUNTCODE};
 	for (size_t i = 0; i < sizeof(looked_at); i++)
 		if (v->v[looked_at[i]] && strcasestr(v->v[looked_at[i]], like))
 			return true;
@@ -186,10 +225,11 @@ static ON_CTL void leg_row(struct leg *leg, const struct view *view, const char 
 	for (size_t i = 0; i < a_count; i++)
 		values[n++] = a.v[a_cols[i]];
 	if (view->is_calls) {
-		b = (struct leg_values){ 0 };
+		b = (struct leg_values){0};
 		if (peer) {
 			leg_values(peer, &b);
-			int64_t us = leg->profile->times.bridged ? leg->profile->times.bridged : leg->profile->times.created;
+			int64_t us =
+			    leg->profile->times.bridged ? leg->profile->times.bridged : leg->profile->times.created;
 			snprintf(call_epoch, sizeof(call_epoch), "%lld", (long long)(us / 1000000));
 		}
 		for (size_t i = 0; i < b_count; i++)
@@ -221,7 +261,7 @@ static ON_CTL const char *const *view_names(const struct view *view)
 
 static CO void show_legs(const struct view *view, const char *like, struct rows *rows)
 {
-	struct leg_list list = { 0 };
+	struct leg_list list = {0};
 	rows->cols = view_names(view);
 	leg_each(gather, &list);
 	for (size_t i = 0; i < list.count; i++) {
@@ -239,15 +279,15 @@ static void registration_row(const struct core_registration *r, void *arg)
 	role_assert_ctl();
 	char expires[NUMBER_CHARS];
 	snprintf(expires, sizeof(expires), "%lld", (long long)r->expires_epoch);
-	const char *v[] = { r->user, r->realm, r->token, r->url, expires, r->network_ip, r->network_port, r->network_proto,
-		core_hostname(), r->metadata };
+	const char *v[] = {r->user, r->realm, r->token, r->url, expires, r->network_ip, r->network_port,
+	    r->network_proto, core_hostname(), r->metadata};
 	rows_add(arg, v);
 }
 
 static ON_CTL void show_registrations(struct rows *rows, const char *filter)
 {
-	static const char *const cols[] = { "reg_user", "realm", "token", "url", "expires", "network_ip", "network_port",
-		"network_proto", "hostname", "metadata", NULL };
+	static const char *const cols[] = {"reg_user", "realm", "token", "url", "expires", "network_ip", "network_port",
+	    "network_proto", "hostname", "metadata", NULL};
 	rows->cols = cols;
 	core_registration_each(registration_row, rows);
 }
@@ -264,32 +304,38 @@ static void interface_row(const struct registry_row *row, void *arg)
 	if (q->filter && strcasecmp(q->filter, row->module) && strcasecmp(q->filter, row->name))
 		return;
 	if (q->has_type) {
-		const char *v[] = { row->kind, row->name, row->module, row->filename };
+		const char *v[] = {row->kind, row->name, row->module, row->filename};
 		rows_add(q->rows, v);
 	} else if (q->is_help) {
-		const char *v[] = { row->name, row->syntax, row->description, row->module };
+		const char *v[] = {row->name, row->syntax, row->description, row->module};
 		rows_add(q->rows, v);
 	} else {
-		const char *v[] = { row->name, row->description, row->syntax, row->module };
+		const char *v[] = {row->name, row->description, row->syntax, row->module};
 		rows_add(q->rows, v);
 	}
 }
 
 static ON_CTL void show_described(struct rows *rows, const char *kind, const char *filter)
 {
-	static const char *const cols[] = { "name", "description", "syntax", "ikey", NULL };
-	struct interface_ask q = { .rows = rows, .filter = filter };
+	static const char *const cols[] = {"name", "description", "syntax", "ikey", NULL};
+	struct interface_ask q = {.rows = rows, .filter = filter};
 	rows->cols = cols;
 	registry_each(kind, interface_row, &q);
 }
 
-static ON_CTL void show_api_list(struct rows *rows, const char *filter) { show_described(rows, "api", filter); }
-static ON_CTL void show_apps(struct rows *rows, const char *filter) { show_described(rows, "application", filter); }
+static ON_CTL void show_api_list(struct rows *rows, const char *filter)
+{
+	show_described(rows, "api", filter);
+}
+static ON_CTL void show_apps(struct rows *rows, const char *filter)
+{
+	show_described(rows, "application", filter);
+}
 
 static ON_CTL void show_help(struct rows *rows, const char *filter)
 {
-	static const char *const cols[] = { "name", "syntax", "description", "ikey", NULL };
-	struct interface_ask q = { .rows = rows, .filter = filter, .is_help = true };
+	static const char *const cols[] = {"name", "syntax", "description", "ikey", NULL};
+	struct interface_ask q = {.rows = rows, .filter = filter, .is_help = true};
 	rows->cols = cols;
 	rows->has_title = false;
 	registry_each("api", interface_row, &q);
@@ -297,17 +343,17 @@ static ON_CTL void show_help(struct rows *rows, const char *filter)
 
 static ON_CTL void show_modules(struct rows *rows, const char *filter)
 {
-	static const char *const cols[] = { "type", "name", "ikey", "filename", NULL };
-	struct interface_ask q = { .rows = rows, .filter = filter, .has_type = true };
+	static const char *const cols[] = {"type", "name", "ikey", "filename", NULL};
+	struct interface_ask q = {.rows = rows, .filter = filter, .has_type = true};
 	rows->cols = cols;
 	registry_each(NULL, interface_row, &q);
 }
 
-static const char *const kind_cols[] = { "type", "name", "ikey", NULL };
+static const char *const kind_cols[] = {"type", "name", "ikey", NULL};
 
 static ON_CTL void show_interfaces(struct rows *rows, const char *filter)
 {
-	struct interface_ask q = { .rows = rows, .filter = filter, .has_type = true };
+	struct interface_ask q = {.rows = rows, .filter = filter, .has_type = true};
 	rows->cols = kind_cols;
 	registry_each(NULL, interface_row, &q);
 }
@@ -330,19 +376,19 @@ static void count_type(const struct registry_row *row, void *arg)
 			return;
 		}
 	if (k->n < sizeof(k->t) / sizeof(k->t[0]))
-		k->t[k->n++] = (struct type_count){ row->kind, 1 };
+		k->t[k->n++] = (struct type_count){row->kind, 1};
 }
 
 static ON_CTL void show_interface_types(struct rows *rows, const char *filter)
 {
-	static const char *const cols[] = { "type", "total", NULL };
-	struct type_counts k = { .n = 0 };
+	static const char *const cols[] = {"type", "total", NULL};
+	struct type_counts k = {.n = 0};
 	rows->cols = cols;
 	registry_each(NULL, count_type, &k);
 	for (size_t i = 0; i < k.n; i++) {
 		char number[NUMBER_CHARS];
 		snprintf(number, sizeof(number), "%u", k.t[i].count);
-		const char *v[] = { k.t[i].kind, number };
+		const char *v[] = {k.t[i].kind, number};
 		rows_add(rows, v);
 	}
 }
@@ -350,13 +396,13 @@ static ON_CTL void show_interface_types(struct rows *rows, const char *filter)
 static void alias_row(bool is_sticky, const char *alias, const char *command, void *arg)
 {
 	role_assert_ctl();
-	const char *v[] = { is_sticky ? "1" : "0", alias, command, core_hostname() };
+	const char *v[] = {is_sticky ? "1" : "0", alias, command, core_hostname()};
 	rows_add(arg, v);
 }
 
 static ON_CTL void show_aliases(struct rows *rows, const char *filter)
 {
-	static const char *const cols[] = { "sticky", "alias", "command", "hostname", NULL };
+	static const char *const cols[] = {"sticky", "alias", "command", "hostname", NULL};
 	rows->cols = cols;
 	api_alias_each(alias_row, rows);
 }
@@ -364,7 +410,7 @@ static ON_CTL void show_aliases(struct rows *rows, const char *filter)
 static void complete_row(const char *words, void *arg)
 {
 	role_assert_ctl();
-	const char *v[12] = { "0" };
+	const char *v[12] = {"0"};
 	char text[512] = "";
 	strncat(text, words, sizeof(text) - 1);
 	api_split(text, ' ', (char **)(v + 1), 10);
@@ -374,7 +420,8 @@ static void complete_row(const char *words, void *arg)
 
 static ON_CTL void show_complete(struct rows *rows, const char *filter)
 {
-	static const char *const cols[] = { "sticky", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10", "hostname", NULL };
+	static const char *const cols[] = {
+	    "sticky", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10", "hostname", NULL};
 	rows->cols = cols;
 	api_complete_each(complete_row, rows);
 }
@@ -385,20 +432,21 @@ static void task_row(unsigned id, const char *desc, const char *group, int64_t e
 	char number[NUMBER_CHARS], when[NUMBER_CHARS];
 	snprintf(number, sizeof(number), "%u", id);
 	snprintf(when, sizeof(when), "%lld", (long long)epoch);
-	const char *v[] = { number, desc, group, when, "0", core_hostname() };
+	const char *v[] = {number, desc, group, when, "0", core_hostname()};
 	rows_add(arg, v);
 }
 
 static ON_CTL void show_tasks(struct rows *rows, const char *filter)
 {
-	static const char *const cols[] = { "task_id", "task_desc", "task_group", "task_runtime", "task_sql_manager", "hostname", NULL };
+	static const char *const cols[] = {
+	    "task_id", "task_desc", "task_group", "task_runtime", "task_sql_manager", "hostname", NULL};
 	rows->cols = cols;
 	api_task_each(task_row, rows);
 }
 
 static ON_CTL void show_nat_map(struct rows *rows, const char *filter)
 {
-	static const char *const cols[] = { "port", "proto", "proto_num", "sticky", NULL };
+	static const char *const cols[] = {"port", "proto", "proto_num", "sticky", NULL};
 	rows->cols = cols;
 }
 
@@ -408,13 +456,27 @@ struct report {
 	const char *kind; /* instead of fn: interfaces of one kind */
 };
 static const struct report reports[] = {
-	{ "registrations", show_registrations, NULL }, { "api", show_api_list, NULL }, { "application", show_apps, NULL },
-	{ "help", show_help, NULL }, { "modules", show_modules, NULL }, { "module", show_modules, NULL },
-	{ "interfaces", show_interfaces, NULL }, { "interface_types", show_interface_types, NULL },
-	{ "aliases", show_aliases, NULL }, { "complete", show_complete, NULL }, { "tasks", show_tasks, NULL },
-	{ "nat_map", show_nat_map, NULL }, { "codec", NULL, "codec" }, { "endpoint", NULL, "endpoint" },
-	{ "dialplan", NULL, "dialplan" }, { "file", NULL, "file" }, { "timer", NULL, "timer" }, { "chat", NULL, "chat" },
-	{ "management", NULL, "management" }, { "say", NULL, "say" }, { "limits", NULL, "limit" },
+    {"registrations", show_registrations, NULL},
+    {"api", show_api_list, NULL},
+    {"application", show_apps, NULL},
+    {"help", show_help, NULL},
+    {"modules", show_modules, NULL},
+    {"module", show_modules, NULL},
+    {"interfaces", show_interfaces, NULL},
+    {"interface_types", show_interface_types, NULL},
+    {"aliases", show_aliases, NULL},
+    {"complete", show_complete, NULL},
+    {"tasks", show_tasks, NULL},
+    {"nat_map", show_nat_map, NULL},
+    {"codec", NULL, "codec"},
+    {"endpoint", NULL, "endpoint"},
+    {"dialplan", NULL, "dialplan"},
+    {"file", NULL, "file"},
+    {"timer", NULL, "timer"},
+    {"chat", NULL, "chat"},
+    {"management", NULL, "management"},
+    {"say", NULL, "say"},
+    {"limits", NULL, "limit"},
 };
 
 static ON_CTL bool show_report(const char *name, const char *filter, struct rows *rows)
@@ -427,7 +489,7 @@ static ON_CTL bool show_report(const char *name, const char *filter, struct rows
 			r->fn(rows, filter);
 			return true;
 		}
-		struct interface_ask q = { .rows = rows, .filter = filter, .has_type = true };
+		struct interface_ask q = {.rows = rows, .filter = filter, .has_type = true};
 		rows->cols = kind_cols;
 		registry_each(r->kind, interface_row, &q);
 		return true;

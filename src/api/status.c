@@ -14,9 +14,13 @@ void api_uptime(struct uptime_parts *out)
 {
 	uint64_t us = (uint64_t)(clock_mono_us() - core_counters()->start_mono_us);
 	uint64_t s = us / 1000000;
-	*out = (struct uptime_parts){ .years = (unsigned)(s / 31536000), .days = (unsigned)(s / 86400 % 365),
-		.hours = (unsigned)(s / 3600 % 24), .minutes = (unsigned)(s / 60 % 60), .seconds = (unsigned)(s % 60),
-		.ms = (unsigned)(us / 1000 % 1000), .us = (unsigned)(us % 1000) };
+	*out = (struct uptime_parts){.years = (unsigned)(s / 31536000),
+	    .days = (unsigned)(s / 86400 % 365),
+	    .hours = (unsigned)(s / 3600 % 24),
+	    .minutes = (unsigned)(s / 60 % 60),
+	    .seconds = (unsigned)(s % 60),
+	    .ms = (unsigned)(us / 1000 % 1000),
+	    .us = (unsigned)(us % 1000)};
 }
 
 bool api_is_ready(void)
@@ -29,7 +33,8 @@ const char *api_version_human(void)
 {
 	static char text[128];
 	const char *v = core_version_text(), *tilde = strchr(v, '~');
-	snprintf(text, sizeof(text), "%.*s%s%s", tilde ? (int)(tilde - v) : (int)strlen(v), v, tilde ? "  " : "", tilde ? tilde + 1 : "");
+	snprintf(text, sizeof(text), "%.*s%s%s", tilde ? (int)(tilde - v) : (int)strlen(v), v, tilde ? "  " : "",
+	    tilde ? tilde + 1 : "");
 	return text;
 }
 
@@ -50,7 +55,7 @@ int api_status(struct api_call *c)
 	const struct core_counters *n = core_counters();
 	const struct core_limits *l = core_limits();
 	struct uptime_parts up;
-	struct rlimit stack = { 0 };
+	struct rlimit stack = {0};
 	api_uptime(&up);
 	buf_adds(c->out, "UP ");
 	add_unit(c->out, up.years, "year", ", ");
@@ -60,17 +65,20 @@ int api_status(struct api_call *c)
 	add_unit(c->out, up.seconds, "second", ", ");
 	add_unit(c->out, up.ms, "millisecond", ", ");
 	add_unit(c->out, up.us, "microsecond", "\n");
-	buf_printf(c->out, "FreeSWITCH (Version %s) is %s\n", api_version_human(), api_is_ready() ? "ready" : "not ready");
+	buf_printf(
+	    c->out, "FreeSWITCH (Version %s) is %s\n", api_version_human(), api_is_ready() ? "ready" : "not ready");
 	buf_printf(c->out, "%llu session(s) since startup\n", (unsigned long long)n->sessions_since_startup);
-	buf_printf(c->out, "%u session(s) - peak %u, last 5min %u \n", n->sessions_now, n->sessions_peak, n->sessions_peak_fivemin);
-	buf_printf(c->out, "%u session(s) per Sec out of max %u, peak %u, last 5min %u \n", n->sps_last, l->sessions_per_second,
-		n->sps_peak, n->sps_peak_fivemin);
+	buf_printf(c->out, "%u session(s) - peak %u, last 5min %u \n", n->sessions_now, n->sessions_peak,
+	    n->sessions_peak_fivemin);
+	buf_printf(c->out, "%u session(s) per Sec out of max %u, peak %u, last 5min %u \n", n->sps_last,
+	    l->sessions_per_second, n->sps_peak, n->sps_peak_fivemin);
 	buf_printf(c->out, "%u session(s) max\n", l->max_sessions);
 	buf_printf(c->out, "min idle cpu %0.2f/%0.2f\n", l->min_idle_cpu, n->idle_cpu);
 	getrlimit(RLIMIT_STACK, &stack);
 	if (stack.rlim_max == RLIM_INFINITY)
 		stack.rlim_max = stack.rlim_cur;
-	buf_printf(c->out, "Current Stack Size/Max %ldK/%ldK\n", (long)(stack.rlim_cur / 1024), (long)(stack.rlim_max / 1024));
+	buf_printf(
+	    c->out, "Current Stack Size/Max %ldK/%ldK\n", (long)(stack.rlim_cur / 1024), (long)(stack.rlim_max / 1024));
 	globals_each(add_notice, c->out);
 	return ST_OK;
 }
@@ -91,8 +99,8 @@ int api_uptime_cmd(struct api_call *c)
 	static const struct {
 		const char *name, *long_name;
 		uint64_t us;
-	} units[] = { { "us", "microseconds", 1 }, { "ms", "milliseconds", 1000 }, { "s", "seconds", 1000000 },
-		{ "m", "minutes", 60000000ULL }, { "h", "hours", 3600000000ULL }, { "d", "days", 86400000000ULL } };
+	} units[] = {{"us", "microseconds", 1}, {"ms", "milliseconds", 1000}, {"s", "seconds", 1000000},
+	    {"m", "minutes", 60000000ULL}, {"h", "hours", 3600000000ULL}, {"d", "days", 86400000000ULL}};
 	role_assert_ctl();
 	uint64_t us = (uint64_t)(clock_mono_us() - core_counters()->start_mono_us);
 	const char *wanted = *c->args ? c->args : "s";
@@ -118,8 +126,8 @@ int api_switchname(struct api_call *c)
 
 static void help_row(const struct registry_row *row, void *arg)
 {
-	buf_printf(arg, "%s,%s,%s,%s\n", row->name, row->syntax ? row->syntax : "", row->description ? row->description : "",
-		row->module);
+	buf_printf(arg, "%s,%s,%s,%s\n", row->name, row->syntax ? row->syntax : "",
+	    row->description ? row->description : "", row->module);
 }
 
 int api_help(struct api_call *c)
@@ -144,16 +152,20 @@ int api_memory(struct api_call *c)
 	return ST_OK;
 }
 
-static uint64_t tv_ms(struct timeval t) { return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_usec / 1000; }
+static uint64_t tv_ms(struct timeval t)
+{
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_usec / 1000;
+}
 
 int api_getcputime(struct api_call *c)
 {
 	static uint64_t user_before, kernel_before;
-	struct rusage u = { 0 };
+	struct rusage u = {0};
 	role_assert_ctl();
 	getrusage(RUSAGE_SELF, &u);
 	uint64_t user = tv_ms(u.ru_utime), kernel = tv_ms(u.ru_stime);
-	buf_printf(c->out, "%llu, %llu", (unsigned long long)(user - user_before), (unsigned long long)(kernel - kernel_before));
+	buf_printf(c->out, "%llu, %llu", (unsigned long long)(user - user_before),
+	    (unsigned long long)(kernel - kernel_before));
 	if (!strcasecmp(c->args, "reset")) {
 		user_before = user;
 		kernel_before = kernel;
@@ -167,7 +179,7 @@ static ON_CTL void json_status(struct json_writer *w)
 	const struct core_counters *n = core_counters();
 	const struct core_limits *l = core_limits();
 	struct uptime_parts up;
-	struct rlimit stack = { 0 };
+	struct rlimit stack = {0};
 	api_uptime(&up);
 	getrlimit(RLIMIT_STACK, &stack);
 	jw_begin_object(w);
@@ -242,7 +254,8 @@ static void json_head(struct json_writer *w, const json_t *request, const char *
 static ON_CTL int json_fsapi(struct json_writer *w, const json_t *request)
 {
 	const json_t *data = json_object_get(request, "data");
-	const char *cmd = json_string_value(json_object_get(data, "cmd")), *arg = json_string_value(json_object_get(data, "arg"));
+	const char *cmd = json_string_value(json_object_get(data, "cmd")),
+	           *arg = json_string_value(json_object_get(data, "arg"));
 	struct buf out;
 	buf_init(&out);
 	int st = cmd && strcasecmp(cmd, "json") ? api_run(cmd, arg ? arg : "", NULL, &out) : ST_INVAL;

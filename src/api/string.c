@@ -137,8 +137,8 @@ int api_replace(struct api_call *c)
 	return ST_OK;
 }
 
-/* regex data|pattern: true or false. data|pattern|text: text with groups put in; without a match the data, or with a fourth
- * part n nothing, with b "false". */
+/* regex data|pattern: true or false. data|pattern|text: text with groups put in; without a match the data, or with a
+ * fourth part n nothing, with b "false". */
 int api_regex(struct api_call *c)
 {
 	char *part[4], *text;
@@ -305,7 +305,7 @@ static void exists_work(void *arg)
 int api_file_exists(struct api_call *c)
 {
 	role_assert_co();
-	struct exists_ask q = { .path = c->args };
+	struct exists_ask q = {.path = c->args};
 	co_work("api.file_exists", exists_work, &q);
 	return api_text(c, q.is_there ? "true" : "false");
 }

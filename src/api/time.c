@@ -17,7 +17,7 @@ static const char *take_epoch(const char *text, int64_t *epoch)
 {
 	const char *bar = strchr(text, '|');
 	int64_t n;
-	if (!bar || sv_i64((struct sv){ text, (size_t)(bar - text) }, &n))
+	if (!bar || sv_i64((struct sv){text, (size_t)(bar - text)}, &n))
 		return text;
 	*epoch = n;
 	return bar + 1;
@@ -61,7 +61,7 @@ static CO int find_zone(const char *name, struct tz *out)
 	const char *rule = xml_attr(zone, "value");
 	if (rule)
 		return tz_parse(out, sv_of(rule));
-	struct zone_ask q = { .name = name };
+	struct zone_ask q = {.name = name};
 	int st = co_work("api.zone", zone_work, &q);
 	return st ? st : q.status ? q.status : tz_parse(out, sv_of(q.rule));
 }
@@ -87,8 +87,9 @@ int api_strftime_tz(struct api_call *c)
 /* "YYYY-MM-DD HH:MM:SS" in local time, or now. */
 static int64_t parse_date(const char *text)
 {
-	struct tm tm = { .tm_isdst = -1, .tm_mday = 1 };
-	int n = sscanf(text, "%d-%d-%d%*[ T]%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec);
+	struct tm tm = {.tm_isdst = -1, .tm_mday = 1};
+	int n = sscanf(
+	    text, "%d-%d-%d%*[ T]%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec);
 	if (n < 3)
 		return *text ? 0 : clock_wall_us();
 	tm.tm_year -= 1900;
@@ -134,7 +135,8 @@ int api_time_test(struct api_call *c)
 			co_sleep(ms * 1000);
 			int64_t took = clock_mono_us() - before;
 			sum += took;
-			buf_printf(c->out, "test %lld sleep %lld %lld\n", (long long)i, (long long)ms, (long long)(took / 1000));
+			buf_printf(c->out, "test %lld sleep %lld %lld\n", (long long)i, (long long)ms,
+			    (long long)(took / 1000));
 		}
 		buf_printf(c->out, "avg %lld\n", (long long)(sum / count / 1000));
 	}

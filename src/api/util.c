@@ -1,7 +1,10 @@
 /* What every command needs: words out of an argument line, the usage text, a leg by its uuid. */
 #include "api/api_i.h"
 
-static char unescaped(char c) { return c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c == 's' ? ' ' : c; }
+static char unescaped(char c)
+{
+	return c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c == 's' ? ' ' : c;
+}
 
 /* Takes quotes and backslashes out of one word and spaces off its ends, in place. */
 static char *clean_word(char *word, char sep)
@@ -13,7 +16,8 @@ static char *clean_word(char *word, char sep)
 	start = to = end = from;
 	for (; *from; from++) {
 		char next = from[1];
-		if (*from == '\\' && next && (next == '\'' || next == '"' || next == sep || next == '\\' || unescaped(next) != next)) {
+		if (*from == '\\' && next &&
+		    (next == '\'' || next == '"' || next == sep || next == '\\' || unescaped(next) != next)) {
 			*to++ = next == sep ? next : unescaped(next);
 			end = to;
 			from++;
@@ -62,14 +66,17 @@ int api_split(char *text, char sep, char **words, int max)
 
 int api_words_init(struct api_words *w, const char *args, int max)
 {
-	*w = (struct api_words){ .text = mem_strdup(args) };
+	*w = (struct api_words){.text = mem_strdup(args)};
 	if (!w->text)
 		return ST_NOMEM;
 	w->n = api_split(w->text, ' ', w->w, max);
 	return ST_OK;
 }
 
-void api_words_fini(struct api_words *w) { mem_free(w->text); }
+void api_words_fini(struct api_words *w)
+{
+	mem_free(w->text);
+}
 
 int api_text(struct api_call *c, const char *text)
 {

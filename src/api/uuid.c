@@ -1,5 +1,6 @@
-/* Commands on one leg: variables, dump, kill, bridge, transfer, park, answer, hold, broadcast, break, DTMF, display. Each
- * finds the leg by its uuid and says FreeSWITCH's words when there is none; the words differ from command to command. */
+/* Commands on one leg: variables, dump, kill, bridge, transfer, park, answer, hold, broadcast, break, DTMF, display.
+ * Each finds the leg by its uuid and says FreeSWITCH's words when there is none; the words differ from command to
+ * command. */
 #include "api/api_i.h"
 #include "core/exec.h"
 #include "core/leg_media.h"
@@ -7,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static ON_CTL int ok(struct api_call *c) { return api_text(c, "+OK\n"); }
+static ON_CTL int ok(struct api_call *c)
+{
+	return api_text(c, "+OK\n");
+}
 
 int api_create_uuid(struct api_call *c)
 {
@@ -41,7 +45,6 @@ int api_uuid_kill(struct api_call *c)
 	return st;
 }
 
-
 int api_hupall(struct api_call *c)
 {
 	struct api_words w;
@@ -52,7 +55,8 @@ int api_hupall(struct api_call *c)
 	enum cause cause = w.n ? cause_parse(w.w[0]) : CAUSE_MANAGER_REQUEST;
 	if (w.n >= 3) {
 		leg_hangup_all(cause, w.w[1], w.w[2]);
-		buf_printf(c->out, "+OK hangup all channels matching [%s]=[%s] with cause: %s\n", w.w[1], w.w[2], cause_name(cause));
+		buf_printf(c->out, "+OK hangup all channels matching [%s]=[%s] with cause: %s\n", w.w[1], w.w[2],
+		    cause_name(cause));
 	} else {
 		leg_hangup_all(cause, NULL, NULL);
 		buf_printf(c->out, "+OK hangup all channels with cause %s\n", cause_name(cause));
@@ -155,7 +159,9 @@ int api_uuid_dump(struct api_call *c)
 	}
 	leg_event_headers(leg, e);
 	const char *format = w.n > 1 ? w.w[1] : "txt";
-	buf_addv(c->out, event_render(e, !strcasecmp(format, "xml") ? EVENT_XML : !strcasecmp(format, "json") ? EVENT_JSON : EVENT_PLAIN));
+	buf_addv(c->out, event_render(e, !strcasecmp(format, "xml")    ? EVENT_XML
+	                                 : !strcasecmp(format, "json") ? EVENT_JSON
+	                                                               : EVENT_PLAIN));
 out:
 	mem_unref(e);
 	api_words_fini(&w);
@@ -181,9 +187,10 @@ int api_uuid_bridge(struct api_call *c)
 	return st;
 }
 
-/* Both legs of a bridge go elsewhere: leg is told first what to do when the bridge ends, or it would be hung up with it. */
-static ON_CTL void transfer_both(struct leg *leg, const char *exten, const char *dialplan, const char *context, struct leg *peer,
-	const char *peer_exten, const char *peer_dialplan, const char *peer_context)
+/* Both legs of a bridge go elsewhere: leg is told first what to do when the bridge ends, or it would be hung up with
+ * it. */
+static ON_CTL void transfer_both(struct leg *leg, const char *exten, const char *dialplan, const char *context,
+    struct leg *peer, const char *peer_exten, const char *peer_dialplan, const char *peer_context)
 {
 	leg_var_setf(leg, "transfer_after_bridge", "%s:%s:%s", exten, dialplan ? dialplan : "", context ? context : "");
 	leg_transfer(peer, peer_exten, peer_dialplan, peer_context);
@@ -230,7 +237,7 @@ int api_uuid_dual_transfer(struct api_call *c)
 	} else if (!st) {
 		struct leg *leg = api_leg(c, w.w[0]);
 		if (leg) {
-			char *to[2][3] = { { NULL } };
+			char *to[2][3] = {{NULL}};
 			struct leg *peer = mem_ref(bridge_peer(leg));
 			api_split(w.w[1], '/', to[0], 3);
 			api_split(w.w[2], '/', to[1], 3);
@@ -266,7 +273,8 @@ int api_uuid_break(struct api_call *c)
 	} else if (!st) {
 		struct leg *leg = api_leg(c, w.w[0]);
 		if (leg) {
-			bool is_all = w.n > 1 && !strcasecmp(w.w[1], "all"), is_both = w.n > 1 && !strcasecmp(w.w[1], "both");
+			bool is_all = w.n > 1 && !strcasecmp(w.w[1], "all"),
+			     is_both = w.n > 1 && !strcasecmp(w.w[1], "both");
 			struct leg *peer = is_both ? bridge_peer(leg) : NULL;
 			leg_break(leg, is_all);
 			if (peer)
@@ -329,7 +337,7 @@ int api_uuid_hold(struct api_call *c)
 /* ---- applications from outside --------------------------------------------------------------------------------- */
 static ON_CTL int broadcast_one(struct leg *leg, const char *path, bool holds_bleg)
 {
-	struct leg_exec_request q = { .app = "playback", .data = path, .holds_bleg = holds_bleg };
+	struct leg_exec_request q = {.app = "playback", .data = path, .holds_bleg = holds_bleg};
 	char *copy = NULL;
 	const char *sep = strstr(path, "::");
 	if (sep && sep > path && !memchr(path, '/', (size_t)(sep - path))) {
@@ -349,7 +357,8 @@ int api_broadcast(const char *uuid, const char *path, const char *side)
 	if (!leg)
 		return ST_NOTFOUND;
 	struct leg *peer = mem_ref(bridge_peer(leg));
-	bool is_both = !strcasecmp(side, "both"), is_bleg = !strcasecmp(side, "bleg"), is_holdb = !strcasecmp(side, "holdb");
+	bool is_both = !strcasecmp(side, "both"), is_bleg = !strcasecmp(side, "bleg"),
+	     is_holdb = !strcasecmp(side, "holdb");
 	if ((is_both || is_bleg) && peer)
 		broadcast_one(peer, path, false);
 	if (!is_bleg)
@@ -366,13 +375,15 @@ int api_uuid_broadcast(struct api_call *c)
 	if (!st && w.n < 2)
 		api_usage(c, "uuid_broadcast");
 	else if (!st)
-		buf_adds(c->out, api_broadcast(w.w[0], w.w[1], w.n > 2 ? w.w[2] : "aleg") ? "-ERR invalid uuid\n" : "+OK Message sent\n");
+		buf_adds(c->out, api_broadcast(w.w[0], w.w[1], w.n > 2 ? w.w[2] : "aleg") ? "-ERR invalid uuid\n"
+		                                                                          : "+OK Message sent\n");
 	api_words_fini(&w);
 	return st;
 }
 
 /* ---- DTMF ------------------------------------------------------------------------------------------------------ */
-static ON_CTL int dtmf(struct api_call *c, const char *cmd, void (*fn)(struct leg *leg, const char *digits), const char *verb)
+static ON_CTL int dtmf(
+    struct api_call *c, const char *cmd, void (*fn)(struct leg *leg, const char *digits), const char *verb)
 {
 	struct api_words w;
 	int st = api_words_init(&w, c->args, 2);
@@ -442,7 +453,8 @@ int api_uuid_display(struct api_call *c)
 		char *number = strchr(w.w[1], '|');
 		if (number)
 			*number++ = 0;
-		bool is_done = leg && leg->ops && leg->ops->display && !leg->ops->display(leg, w.w[1], number ? number : w.w[1]);
+		bool is_done =
+		    leg && leg->ops && leg->ops->display && !leg->ops->display(leg, w.w[1], number ? number : w.w[1]);
 		buf_adds(c->out, is_done ? "+OK Success\n" : "-ERR Operation failed\n");
 	}
 	api_words_fini(&w);

@@ -1,5 +1,5 @@
-/* Applications that change what becomes of the call: answer, ring, bridge, transfer, park, hang up. Each asks core; none
- * knows the protocol. */
+/* Applications that change what becomes of the call: answer, ring, bridge, transfer, park, hang up. Each asks core;
+ * none knows the protocol. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/leg_meta.h"
@@ -40,8 +40,8 @@ int app_bridge(struct leg *leg, const char *data)
 /* [-bleg|-both] exten [dialplan [context]] */
 int app_transfer(struct leg *leg, const char *data)
 {
-	struct sv rest = sv_trim(sv_of(data)), word[3] = { SV_NONE, SV_NONE, SV_NONE };
-	char *text[3] = { NULL, NULL, NULL };
+	struct sv rest = sv_trim(sv_of(data)), word[3] = {SV_NONE, SV_NONE, SV_NONE};
+	char *text[3] = {NULL, NULL, NULL};
 	bool is_bleg = sv_starts(rest, SV("-bleg ")), is_both = sv_starts(rest, SV("-both "));
 	struct leg *peer;
 	int st = ST_OK, i;
@@ -56,7 +56,8 @@ int app_transfer(struct leg *leg, const char *data)
 		text[i] = sv_dup(word[i]);
 	}
 	if (!text[0]) {
-		leg_log(leg, LOG_ERR, "transfer: no extension given; usage: [-bleg|-both] <exten> [<dialplan> [<context>]]");
+		leg_log(leg, LOG_ERR,
+		    "transfer: no extension given; usage: [-bleg|-both] <exten> [<dialplan> [<context>]]");
 		return ST_INVAL;
 	}
 	if ((is_bleg || is_both) && peer)

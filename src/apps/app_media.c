@@ -1,5 +1,5 @@
-/* Applications that make or take sound: sleep, echo, playback, tones, record, digits. The media threads do the work; here it
- * is only set up and waited for. */
+/* Applications that make or take sound: sleep, echo, playback, tones, record, digits. The media threads do the work;
+ * here it is only set up and waited for. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/leg_record.h"
@@ -111,9 +111,9 @@ int app_gentones(struct leg *leg, const char *data)
 /* path [limit_s] [thresh] [silence_hits]; a silence hit is 20 ms under the threshold, as FreeSWITCH counts frames */
 int app_record(struct leg *leg, const char *data)
 {
-	struct sv rest = sv_trim(sv_of(data)), word[4] = { SV_NONE, SV_NONE, SV_NONE, SV_NONE };
-	struct media_record_conf conf = { .has_read = true };
-	uint32_t number[4] = { 0, 0, 0, 0 };
+	struct sv rest = sv_trim(sv_of(data)), word[4] = {SV_NONE, SV_NONE, SV_NONE, SV_NONE};
+	struct media_record_conf conf = {.has_read = true};
+	uint32_t number[4] = {0, 0, 0, 0};
 	char *path;
 	int st, i;
 

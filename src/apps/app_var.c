@@ -11,7 +11,7 @@ static bool split_pair(const char *data, char **name, const char **value)
 
 	if (!data[n])
 		n = strcspn(data, ",");
-	*name = sv_dup(sv_trim((struct sv){ data, n }));
+	*name = sv_dup(sv_trim((struct sv){data, n}));
 	*value = data[n] ? data + n + 1 : NULL;
 	while (*value && **value == ' ')
 		(*value)++;
@@ -40,7 +40,8 @@ static int set_one(struct leg *leg, const char *data) ON_CTL
 		leg_var_set(leg, name, NULL);
 	}
 	if (st == ST_OK)
-		leg_log(leg, LOG_DEBUG, "%s SET [%s]=[%s]", leg->name ? leg->name : "", name, expanded ? expanded : "UNDEF");
+		leg_log(leg, LOG_DEBUG, "%s SET [%s]=[%s]", leg->name ? leg->name : "", name,
+		    expanded ? expanded : "UNDEF");
 	mem_free(expanded);
 	mem_free(name);
 	return st;

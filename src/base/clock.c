@@ -23,7 +23,10 @@ int64_t clock_mono_us(void)
 	return read_us(CLOCK_MONOTONIC);
 }
 
-int64_t clock_mono_ms(void) { return clock_mono_us() / 1000; }
+int64_t clock_mono_ms(void)
+{
+	return clock_mono_us() / 1000;
+}
 
 int64_t clock_wall_us(void)
 {
@@ -46,6 +49,12 @@ void clock_fake_advance(int64_t us)
 	atomic_fetch_add(&fake_wall_us, us);
 }
 
-void clock_fake_stop(void) { atomic_store(&is_fake, false); }
+void clock_fake_stop(void)
+{
+	atomic_store(&is_fake, false);
+}
 
-bool clock_is_fake(void) { return atomic_load_explicit(&is_fake, memory_order_acquire); }
+bool clock_is_fake(void)
+{
+	return atomic_load_explicit(&is_fake, memory_order_acquire);
+}

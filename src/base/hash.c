@@ -30,7 +30,10 @@ struct hash {
 static uint64_t sip_key[2];
 static pthread_once_t sip_once = PTHREAD_ONCE_INIT;
 
-static void sip_key_make(void) { rand_bytes(sip_key, sizeof(sip_key)); }
+static void sip_key_make(void)
+{
+	rand_bytes(sip_key, sizeof(sip_key));
+}
 
 #define ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
 
@@ -45,7 +48,7 @@ static inline void sip_round(uint64_t v[4])
 /* Eight bytes, or what is left of them, as a number; ASCII capitals folded when asked. */
 static inline uint64_t sip_word(const unsigned char *p, size_t n, bool is_folded)
 {
-	unsigned char b[8] = { 0 };
+	unsigned char b[8] = {0};
 	uint64_t w;
 	memcpy(b, p, n);
 	if (is_folded) {
@@ -60,8 +63,8 @@ static uint64_t sip_hash(const void *data, size_t n, bool is_folded)
 {
 	const unsigned char *p = data;
 	pthread_once(&sip_once, sip_key_make);
-	uint64_t v[4] = { sip_key[0] ^ 0x736f6d6570736575u, sip_key[1] ^ 0x646f72616e646f6du,
-		sip_key[0] ^ 0x6c7967656e657261u, sip_key[1] ^ 0x7465646279746573u };
+	uint64_t v[4] = {sip_key[0] ^ 0x736f6d6570736575u, sip_key[1] ^ 0x646f72616e646f6du,
+	    sip_key[0] ^ 0x6c7967656e657261u, sip_key[1] ^ 0x7465646279746573u};
 	uint64_t last = (uint64_t)n << 56;
 	for (; n >= 8; p += 8, n -= 8) {
 		uint64_t w = sip_word(p, 8, is_folded);
@@ -80,9 +83,15 @@ static uint64_t sip_hash(const void *data, size_t n, bool is_folded)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-uint64_t hash_bytes(const void *p, size_t n) { return sip_hash(p, n, false); }
+uint64_t hash_bytes(const void *p, size_t n)
+{
+	return sip_hash(p, n, false);
+}
 
-static uint64_t key_sum(const struct hash *h, struct sv key) { return sip_hash(key.p, key.n, h->flags & HASH_NOCASE); }
+static uint64_t key_sum(const struct hash *h, struct sv key)
+{
+	return sip_hash(key.p, key.n, h->flags & HASH_NOCASE);
+}
 
 int hash_new(struct hash **out, unsigned flags, hash_free_fn free_fn)
 {
@@ -161,7 +170,7 @@ static ptrdiff_t hash_find(const struct hash *h, struct sv key, uint64_t sum)
 		if (h->index[at] == INDEX_GRAVE)
 			continue;
 		const struct entry *e = &h->entries[h->index[at] - INDEX_BASE];
-		struct sv k = { e->key, e->key_n };
+		struct sv k = {e->key, e->key_n};
 		if (e->sum == sum && (h->flags & HASH_NOCASE ? sv_eqi(k, key) : sv_eq(k, key)))
 			return (ptrdiff_t)at;
 	}
@@ -188,7 +197,7 @@ int hash_set(struct hash *h, struct sv key, void *value)
 		mem_free(copy);
 		return ST_NOMEM;
 	}
-	h->entries[h->used] = (struct entry){ copy, key.n, sum, value };
+	h->entries[h->used] = (struct entry){copy, key.n, sum, value};
 	index_put(h->index, 2 * h->cap - 1, sum, h->used);
 	h->used++, h->count++;
 	return ST_OK;
@@ -222,7 +231,10 @@ bool hash_del(struct hash *h, struct sv key)
 	return value != NULL;
 }
 
-size_t hash_count(const struct hash *h) { return h->count; }
+size_t hash_count(const struct hash *h)
+{
+	return h->count;
+}
 
 bool hash_next(const struct hash *h, struct hash_it *it)
 {
@@ -230,7 +242,7 @@ bool hash_next(const struct hash *h, struct hash_it *it)
 		const struct entry *e = &h->entries[it->i];
 		if (!e->key)
 			continue;
-		it->key = (struct sv){ e->key, e->key_n };
+		it->key = (struct sv){e->key, e->key_n};
 		it->value = e->value;
 		it->i++;
 		return true;

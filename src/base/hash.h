@@ -9,7 +9,7 @@ typedef void (*hash_free_fn)(void *value);
 
 /* free_fn (may be NULL) is called for a value that is replaced, removed or left at hash_free. */
 int hash_new(struct hash **out, unsigned flags, hash_free_fn free_fn);
-void hash_free(struct hash *h); /* NULL is fine */
+void hash_free(struct hash *h);                           /* NULL is fine */
 int hash_set(struct hash *h, struct sv key, void *value); /* replaces; value must not be NULL */
 void *hash_get(const struct hash *h, struct sv key);      /* borrowed; NULL when absent */
 bool hash_del(struct hash *h, struct sv key);             /* frees the value; false when absent */

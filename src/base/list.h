@@ -14,19 +14,37 @@ struct list {
 #define list_each(l, it, tmp) \
 	for ((it) = (l)->head.next, (tmp) = (it)->next; (it) != &(l)->head; (it) = (tmp), (tmp) = (it)->next)
 
-static inline void list_init(struct list *l) { l->head.prev = l->head.next = &l->head; }
-static inline bool list_empty(const struct list *l) { return l->head.next == &l->head; }
-static inline bool lnode_is_linked(const struct lnode *n) { return n->next != NULL; }
+static inline void list_init(struct list *l)
+{
+	l->head.prev = l->head.next = &l->head;
+}
+static inline bool list_empty(const struct list *l)
+{
+	return l->head.next == &l->head;
+}
+static inline bool lnode_is_linked(const struct lnode *n)
+{
+	return n->next != NULL;
+}
 static inline void list_insert(struct lnode *n, struct lnode *prev, struct lnode *next)
 {
 	n->prev = prev, n->next = next, prev->next = n, next->prev = n;
 }
-static inline void list_push(struct list *l, struct lnode *n) { list_insert(n, l->head.prev, &l->head); }
-static inline void list_unshift(struct list *l, struct lnode *n) { list_insert(n, &l->head, l->head.next); }
+static inline void list_push(struct list *l, struct lnode *n)
+{
+	list_insert(n, l->head.prev, &l->head);
+}
+static inline void list_unshift(struct list *l, struct lnode *n)
+{
+	list_insert(n, &l->head, l->head.next);
+}
 static inline void list_remove(struct lnode *n)
 {
 	if (!n->next)
 		return;
 	n->prev->next = n->next, n->next->prev = n->prev, n->next = n->prev = NULL;
 }
-static inline struct lnode *list_first(struct list *l) { return list_empty(l) ? NULL : l->head.next; }
+static inline struct lnode *list_first(struct list *l)
+{
+	return list_empty(l) ? NULL : l->head.next;
+}

@@ -40,10 +40,10 @@ struct sink {
 };
 
 static struct slot slots[SLOT_COUNT];
-static _Atomic uint64_t head;      /* next position to claim */
-static _Atomic uint64_t done;      /* lines handed to the sinks */
-static atomic_uint writer_state;   /* futex: the writer waits while it is not WRITER_RUNS */
-static atomic_uint flush_count;    /* futex: moves when a flusher may look again */
+static _Atomic uint64_t head;    /* next position to claim */
+static _Atomic uint64_t done;    /* lines handed to the sinks */
+static atomic_uint writer_state; /* futex: the writer waits while it is not WRITER_RUNS */
+static atomic_uint flush_count;  /* futex: moves when a flusher may look again */
 static atomic_uint flusher_count;
 static atomic_bool is_started, is_stopping;
 static _Atomic uint64_t dropped_count;
@@ -53,14 +53,17 @@ static pthread_t writer;
 static pthread_mutex_t sinks_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static struct sink sinks[SINK_MAX];
 
-static const char *const level_names[] = { "CONSOLE", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG" };
+static const char *const level_names[] = {"CONSOLE", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG"};
 
 static void futex_wait(atomic_uint *word, unsigned value, const struct timespec *at_most)
 {
 	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, at_most);
 }
 
-static void futex_wake(atomic_uint *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX); }
+static void futex_wake(atomic_uint *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX);
+}
 
 const char *log_level_name(enum log_level level)
 {
@@ -159,7 +162,8 @@ static void *writer_main(void *unused)
 			state = WRITER_RUNS;
 		}
 		if (state != WRITER_RUNS)
-			futex_wait(&writer_state, state, state == WRITER_GATHERS ? &(struct timespec){ .tv_nsec = GATHER_NS } : NULL);
+			futex_wait(&writer_state, state,
+			    state == WRITER_GATHERS ? &(struct timespec){.tv_nsec = GATHER_NS} : NULL);
 		atomic_store(&writer_state, WRITER_RUNS);
 	}
 	atomic_store(&writer_state, WRITER_RUNS);
@@ -217,7 +221,7 @@ int log_sink_add(enum log_level max, log_sink_fn fn, void *arg, int *id_out)
 	for (int i = 0; i < SINK_MAX && rc; i++) {
 		if (sinks[i].fn)
 			continue;
-		sinks[i] = (struct sink){ fn, arg, max };
+		sinks[i] = (struct sink){fn, arg, max};
 		*id_out = i;
 		rc = ST_OK;
 	}
@@ -268,14 +272,20 @@ void log_set_level(enum log_level max)
 	pthread_mutex_unlock(&sinks_lock);
 }
 
-enum log_level log_get_level(void) { return (enum log_level)atomic_load_explicit(&hard_level, memory_order_relaxed); }
+enum log_level log_get_level(void)
+{
+	return (enum log_level)atomic_load_explicit(&hard_level, memory_order_relaxed);
+}
 
 bool log_is_on(enum log_level level)
 {
 	return (int)level >= 0 && (int)level <= atomic_load_explicit(&effective_level, memory_order_relaxed);
 }
 
-uint64_t log_dropped_count(void) { return atomic_load_explicit(&dropped_count, memory_order_relaxed); }
+uint64_t log_dropped_count(void)
+{
+	return atomic_load_explicit(&dropped_count, memory_order_relaxed);
+}
 
 /* Formats into the slot, or into a block when it is longer. Ends in exactly one newline. */
 static void slot_format(struct slot *s, const char *fmt, va_list ap)
@@ -304,7 +314,8 @@ static void slot_format(struct slot *s, const char *fmt, va_list ap)
 	va_end(again);
 }
 
-static void line_fill(struct log_line *l, enum log_level level, const char *uuid, const char *file, const char *func, int line)
+static void line_fill(
+    struct log_line *l, enum log_level level, const char *uuid, const char *file, const char *func, int line)
 {
 	const char *base = strrchr(file, '/');
 	l->wall_us = clock_wall_us();
@@ -315,8 +326,8 @@ static void line_fill(struct log_line *l, enum log_level level, const char *uuid
 		strncat(l->uuid, uuid, sizeof(l->uuid) - 1);
 }
 
-static void write_direct(enum log_level level, const char *uuid, const char *file, const char *func, int line,
-	const char *fmt, va_list ap)
+static void write_direct(
+    enum log_level level, const char *uuid, const char *file, const char *func, int line, const char *fmt, va_list ap)
 {
 	struct slot *s = malloc(sizeof(*s));
 	if (!s)
@@ -349,7 +360,8 @@ static struct slot *slot_claim(uint64_t *at_out)
 	}
 }
 
-void log_write(enum log_level level, const char *uuid, const char *file, const char *func, int line, const char *fmt, ...)
+void log_write(
+    enum log_level level, const char *uuid, const char *file, const char *func, int line, const char *fmt, ...)
 {
 	if (!log_is_on(level))
 		return;

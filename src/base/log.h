@@ -6,8 +6,15 @@
 #include <stdint.h>
 
 enum log_level {
-	LOG_CONSOLE = 0, LOG_ALERT = 1, LOG_CRIT = 2, LOG_ERR = 3, LOG_WARNING = 4, LOG_NOTICE = 5, LOG_INFO = 6,
-	LOG_DEBUG = 7, LOG_DISABLE = -1
+	LOG_CONSOLE = 0,
+	LOG_ALERT = 1,
+	LOG_CRIT = 2,
+	LOG_ERR = 3,
+	LOG_WARNING = 4,
+	LOG_NOTICE = 5,
+	LOG_INFO = 6,
+	LOG_DEBUG = 7,
+	LOG_DISABLE = -1
 };
 
 struct log_line {
@@ -15,8 +22,8 @@ struct log_line {
 	enum log_level level;
 	const char *file, *func; /* static strings */
 	int line;
-	char uuid[37];           /* the call's, or "" */
-	const char *text;        /* NUL-terminated, ends in \n */
+	char uuid[37];    /* the call's, or "" */
+	const char *text; /* NUL-terminated, ends in \n */
 };
 /* Called on the writer thread. The line is valid during the call. */
 typedef void (*log_sink_fn)(const struct log_line *line, void *arg);
@@ -34,11 +41,11 @@ void log_flush(void); /* waits until all lines written before the call are out; 
 void log_set_level(enum log_level max);
 enum log_level log_get_level(void);
 uint64_t log_dropped_count(void);
-const char *log_level_name(enum log_level level);       /* "DEBUG" */
+const char *log_level_name(enum log_level level);           /* "DEBUG" */
 int log_level_parse(const char *text, enum log_level *out); /* names or digits, case-insensitive */
 
-void log_write(enum log_level level, const char *uuid, const char *file, const char *func, int line, const char *fmt, ...)
-	__attribute__((format(printf, 6, 7)));
+void log_write(enum log_level level, const char *uuid, const char *file, const char *func, int line, const char *fmt,
+    ...) __attribute__((format(printf, 6, 7)));
 bool log_is_on(enum log_level level);
 /* uuid: the leg's, or NULL. fmt needs no newline. */
 #define log_uuid(level, uuid, ...) \

@@ -40,7 +40,7 @@ struct shard {
 };
 
 static struct type_slot type_slots[TYPE_SLOTS];
-static struct type_slot other_types = { .type = "other" };
+static struct type_slot other_types = {.type = "other"};
 static struct shard shards[BLOCK_SHARDS];
 static atomic_uint next_shard;
 static _Atomic long fail_left;
@@ -102,7 +102,10 @@ static void *object_new(size_t bytes, mem_free_fn dtor, const char *type, uint32
 	return o + 1;
 }
 
-void *mem_new(size_t bytes, mem_free_fn dtor, const char *type) { return object_new(bytes, dtor, type, MARK_PLAIN); }
+void *mem_new(size_t bytes, mem_free_fn dtor, const char *type)
+{
+	return object_new(bytes, dtor, type, MARK_PLAIN);
+}
 
 void *mem_new_atomic(size_t bytes, mem_free_fn dtor, const char *type)
 {
@@ -156,7 +159,10 @@ void *mem_unref(void *obj)
 	return NULL;
 }
 
-unsigned mem_refs(const void *obj) { return obj ? GET(object_of(obj)->refs) : 0; }
+unsigned mem_refs(const void *obj)
+{
+	return obj ? GET(object_of(obj)->refs) : 0;
+}
 
 static void *block_new(size_t bytes, bool is_zeroed)
 {
@@ -170,9 +176,15 @@ static void *block_new(size_t bytes, bool is_zeroed)
 	return b + 1;
 }
 
-void *mem_alloc(size_t bytes) { return block_new(bytes, false); }
+void *mem_alloc(size_t bytes)
+{
+	return block_new(bytes, false);
+}
 
-void *mem_zalloc(size_t bytes) { return block_new(bytes, true); }
+void *mem_zalloc(size_t bytes)
+{
+	return block_new(bytes, true);
+}
 
 void *mem_realloc(void *p, size_t bytes)
 {
@@ -215,7 +227,10 @@ char *mem_strndup(const char *s, size_t n)
 	return p;
 }
 
-char *mem_strdup(const char *s) { return s ? mem_strndup(s, strlen(s)) : NULL; }
+char *mem_strdup(const char *s)
+{
+	return s ? mem_strndup(s, strlen(s)) : NULL;
+}
 
 size_t mem_live_objects(void)
 {
@@ -267,7 +282,10 @@ void mem_each_type(void (*fn)(const char *type, size_t live, size_t bytes, void 
 		fn("blocks", blocks, bytes, arg);
 }
 
-void mem_fail_after(long n) { atomic_store(&fail_left, n); }
+void mem_fail_after(long n)
+{
+	atomic_store(&fail_left, n);
+}
 
 long mem_fail_left(void)
 {

@@ -11,16 +11,16 @@ typedef void (*mem_free_fn)(void *obj);
 void *mem_new(size_t bytes, mem_free_fn dtor, const char *type);
 /* As mem_new, with an atomic count: for objects shared across threads (prompts, configuration snapshots). */
 void *mem_new_atomic(size_t bytes, mem_free_fn dtor, const char *type);
-void *mem_ref(void *obj);            /* NULL passes through; returns obj */
-void *mem_unref(void *obj);          /* NULL passes through; always returns NULL */
+void *mem_ref(void *obj);   /* NULL passes through; returns obj */
+void *mem_unref(void *obj); /* NULL passes through; always returns NULL */
 unsigned mem_refs(const void *obj);
 
 /* Plain blocks. mem_free(NULL) is fine. */
-void *mem_alloc(size_t bytes);       /* uninitialised */
+void *mem_alloc(size_t bytes); /* uninitialised */
 void *mem_zalloc(size_t bytes);
 void *mem_realloc(void *p, size_t bytes);
 void mem_free(void *p);
-char *mem_strdup(const char *s);     /* NULL gives NULL */
+char *mem_strdup(const char *s); /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t n);
 
 /* Accounting: live counted objects and plain blocks. */

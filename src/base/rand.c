@@ -1,5 +1,5 @@
-/* Random bytes: getrandom into a buffer per thread, handed out and wiped. A fork throws the child's buffers away, so that
- * parent and child never hand out the same bytes. */
+/* Random bytes: getrandom into a buffer per thread, handed out and wiped. A fork throws the child's buffers away, so
+ * that parent and child never hand out the same bytes. */
 #include "base/rand.h"
 #include "base/check.h"
 
@@ -20,9 +20,15 @@ static _Thread_local struct pool pool;
 static atomic_uint generation;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
-static void forked(void) { atomic_fetch_add(&generation, 1); }
+static void forked(void)
+{
+	atomic_fetch_add(&generation, 1);
+}
 
-static void fork_watch(void) { pthread_atfork(NULL, NULL, forked); }
+static void fork_watch(void)
+{
+	pthread_atfork(NULL, NULL, forked);
+}
 
 static void kernel_bytes(void *p, size_t n)
 {

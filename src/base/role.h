@@ -15,12 +15,12 @@ struct ROLE_ATTR(capability("role")) role {
 };
 extern struct role role_ctl, role_media, role_work, role_co;
 
-#define ON_CTL ROLE_ATTR(requires_capability(role_ctl))     /* control thread only */
-#define ON_MEDIA ROLE_ATTR(requires_capability(role_media)) /* a media thread only */
-#define ON_WORK ROLE_ATTR(requires_capability(role_work))   /* a worker thread only */
-#define ANY                                                 /* any thread */
+#define ON_CTL ROLE_ATTR(requires_capability(role_ctl))      /* control thread only */
+#define ON_MEDIA ROLE_ATTR(requires_capability(role_media))  /* a media thread only */
+#define ON_WORK ROLE_ATTR(requires_capability(role_work))    /* a worker thread only */
+#define ANY                                                  /* any thread */
 #define CO ROLE_ATTR(requires_capability(role_ctl, role_co)) /* control thread, inside a coroutine; may suspend */
-#define NO_ROLE_CHECK ROLE_ATTR(no_thread_safety_analysis)  /* thread entry points and tests */
+#define NO_ROLE_CHECK ROLE_ATTR(no_thread_safety_analysis)   /* thread entry points and tests */
 
 enum role_kind { ROLE_NONE, ROLE_CTL, ROLE_MEDIA, ROLE_WORK };
 

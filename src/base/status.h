@@ -3,9 +3,9 @@
 
 enum status {
 	ST_OK = 0,
-	ST_NOMEM = -1,     /* out of memory or over a fixed bound on memory */
-	ST_INVAL = -2,     /* the caller's argument is wrong */
-	ST_PARSE = -3,     /* bytes from outside do not parse */
+	ST_NOMEM = -1, /* out of memory or over a fixed bound on memory */
+	ST_INVAL = -2, /* the caller's argument is wrong */
+	ST_PARSE = -3, /* bytes from outside do not parse */
 	ST_NOTFOUND = -4,
 	ST_EXISTS = -5,
 	ST_FULL = -6,      /* a bounded queue or table is full */
@@ -19,7 +19,7 @@ enum status {
 	ST_UNSUPPORTED = -14,
 	ST_UNLOADED = -15, /* the module is going away */
 	ST_BUSY = -16,
-	ST_LIMIT = -17,    /* a configured limit is reached */
+	ST_LIMIT = -17, /* a configured limit is reached */
 };
 
 /* Short English text of a status, never NULL. */

@@ -9,11 +9,20 @@
 #include <string.h>
 #include <strings.h>
 
-struct sv sv_of(const char *cstr) { return cstr ? (struct sv){ cstr, strlen(cstr) } : SV_NONE; }
+struct sv sv_of(const char *cstr)
+{
+	return cstr ? (struct sv){cstr, strlen(cstr)} : SV_NONE;
+}
 
-bool sv_eq(struct sv a, struct sv b) { return a.n == b.n && (!a.n || !memcmp(a.p, b.p, a.n)); }
+bool sv_eq(struct sv a, struct sv b)
+{
+	return a.n == b.n && (!a.n || !memcmp(a.p, b.p, a.n));
+}
 
-static inline unsigned char low(char c) { return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c); }
+static inline unsigned char low(char c)
+{
+	return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
 
 bool sv_eqi(struct sv a, struct sv b)
 {
@@ -26,15 +35,30 @@ bool sv_eqi(struct sv a, struct sv b)
 	return true;
 }
 
-bool sv_is(struct sv a, const char *cstr) { return sv_eq(a, sv_of(cstr)); }
+bool sv_is(struct sv a, const char *cstr)
+{
+	return sv_eq(a, sv_of(cstr));
+}
 
-bool sv_isi(struct sv a, const char *cstr) { return sv_eqi(a, sv_of(cstr)); }
+bool sv_isi(struct sv a, const char *cstr)
+{
+	return sv_eqi(a, sv_of(cstr));
+}
 
-bool sv_starts(struct sv a, struct sv prefix) { return a.n >= prefix.n && sv_eq(sv_sub(a, 0, prefix.n), prefix); }
+bool sv_starts(struct sv a, struct sv prefix)
+{
+	return a.n >= prefix.n && sv_eq(sv_sub(a, 0, prefix.n), prefix);
+}
 
-bool sv_startsi(struct sv a, struct sv prefix) { return a.n >= prefix.n && sv_eqi(sv_sub(a, 0, prefix.n), prefix); }
+bool sv_startsi(struct sv a, struct sv prefix)
+{
+	return a.n >= prefix.n && sv_eqi(sv_sub(a, 0, prefix.n), prefix);
+}
 
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 struct sv sv_trim(struct sv a)
 {
@@ -53,7 +77,7 @@ struct sv sv_sub(struct sv a, size_t from, size_t n)
 		from = a.n;
 	if (n > a.n - from)
 		n = a.n - from;
-	return (struct sv){ a.p + from, n };
+	return (struct sv){a.p + from, n};
 }
 
 size_t sv_find(struct sv a, char c)
@@ -106,11 +130,14 @@ int sv_i64(struct sv a, int64_t *out)
 	return ST_OK;
 }
 
-char *sv_dup(struct sv a) { return mem_strndup(a.p, a.n); }
+char *sv_dup(struct sv a)
+{
+	return mem_strndup(a.p, a.n);
+}
 
 bool str_is_true(const char *s)
 {
-	static const char *const words[] = { "true", "yes", "on", "t", "enabled", "active", "allow" };
+	static const char *const words[] = {"true", "yes", "on", "t", "enabled", "active", "allow"};
 	if (!s || !*s)
 		return false;
 	for (size_t i = 0; i < ARRAY_COUNT(words); i++) {
@@ -123,12 +150,15 @@ bool str_is_true(const char *s)
 
 enum { BUF_MAX_DEFAULT = 1 << 30, BUF_FIRST = 64 };
 
-void buf_init(struct buf *b) { *b = (struct buf){ 0 }; }
+void buf_init(struct buf *b)
+{
+	*b = (struct buf){0};
+}
 
 void buf_fini(struct buf *b)
 {
 	mem_free(b->p);
-	*b = (struct buf){ 0 };
+	*b = (struct buf){0};
 }
 
 void buf_clear(struct buf *b)
@@ -171,9 +201,15 @@ int buf_add(struct buf *b, const void *p, size_t n)
 	return ST_OK;
 }
 
-int buf_adds(struct buf *b, const char *cstr) { return buf_add(b, cstr, cstr ? strlen(cstr) : 0); }
+int buf_adds(struct buf *b, const char *cstr)
+{
+	return buf_add(b, cstr, cstr ? strlen(cstr) : 0);
+}
 
-int buf_addv(struct buf *b, struct sv v) { return buf_add(b, v.p, v.n); }
+int buf_addv(struct buf *b, struct sv v)
+{
+	return buf_add(b, v.p, v.n);
+}
 
 int buf_addc(struct buf *b, char c)
 {
@@ -230,12 +266,15 @@ void buf_drop(struct buf *b, size_t n)
 	b->p[b->n] = 0;
 }
 
-struct sv buf_sv(const struct buf *b) { return (struct sv){ b->p, b->n }; }
+struct sv buf_sv(const struct buf *b)
+{
+	return (struct sv){b->p, b->n};
+}
 
 char *buf_take(struct buf *b)
 {
 	char *p = b->p ? b->p : mem_strndup("", 0);
 	size_t max = b->max;
-	*b = (struct buf){ .max = max };
+	*b = (struct buf){.max = max};
 	return p;
 }

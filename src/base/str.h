@@ -9,8 +9,8 @@ struct sv {
 	const char *p; /* not NUL-terminated; may be NULL when n is 0 */
 	size_t n;
 };
-#define SV(literal) ((struct sv){ (literal), sizeof(literal) - 1 })
-#define SV_NONE ((struct sv){ NULL, 0 })
+#define SV(literal) ((struct sv){(literal), sizeof(literal) - 1})
+#define SV_NONE ((struct sv){NULL, 0})
 #define SVF(v) (int)(v).n, (v).p /* for "%.*s" */
 
 struct sv sv_of(const char *cstr); /* NULL gives the empty view */
@@ -20,18 +20,20 @@ bool sv_is(struct sv a, const char *cstr);
 bool sv_isi(struct sv a, const char *cstr);
 bool sv_starts(struct sv a, struct sv prefix);
 bool sv_startsi(struct sv a, struct sv prefix);
-struct sv sv_trim(struct sv a); /* spaces, tabs, CR, LF */
+struct sv sv_trim(struct sv a);                       /* spaces, tabs, CR, LF */
 struct sv sv_sub(struct sv a, size_t from, size_t n); /* clamped */
 /* Index of the first byte, or a.n. */
 size_t sv_find(struct sv a, char c);
-/* Splits at the first sep: head gets what is before, *rest what is after; false when sep is absent (head = all, rest empty). */
+/* Splits at the first sep: head gets what is before, *rest what is after; false when sep is absent (head = all, rest
+ * empty). */
 bool sv_split(struct sv a, char sep, struct sv *head, struct sv *rest);
 /* Decimal, whole view, no sign for u; ST_PARSE on anything else or overflow. */
 int sv_u32(struct sv a, uint32_t *out);
 int sv_u64(struct sv a, uint64_t *out);
 int sv_i64(struct sv a, int64_t *out);
 char *sv_dup(struct sv a); /* NUL-terminated mem_alloc copy */
-bool str_is_true(const char *s); /* FreeSWITCH's truth: true yes on 1 enabled active allow, or a non-zero number; NULL is false */
+bool str_is_true(
+    const char *s); /* FreeSWITCH's truth: true yes on 1 enabled active allow, or a non-zero number; NULL is false */
 
 struct buf {
 	char *p; /* NUL-terminated when not NULL */

@@ -1,5 +1,6 @@
-/* Call records: a CSV line (mod_cdr_csv) and an XML file (mod_xml_cdr) per finished leg. What is to be written goes into a
- * journal first, so that a crash between hang-up and file loses nothing; the next start writes what is missing. */
+/* Call records: a CSV line (mod_cdr_csv) and an XML file (mod_xml_cdr) per finished leg. What is to be written goes
+ * into a journal first, so that a crash between hang-up and file loses nothing; the next start writes what is missing.
+ */
 #pragma once
 #include "core/module.h"
 

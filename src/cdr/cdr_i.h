@@ -3,7 +3,8 @@
 #include "cdr/cdr.h"
 
 enum cdr_kind { CDR_APPEND = 'A' /* a line at the end of path */, CDR_CREATE = 'C' /* path as a whole */ };
-/* Journals, then writes on a worker. path and text are copied. Opened at the first use, closed by the last cdr_spool_close. */
+/* Journals, then writes on a worker. path and text are copied. Opened at the first use, closed by the last
+ * cdr_spool_close. */
 ON_CTL int cdr_spool_open(void);
 ON_CTL void cdr_spool_close(void);
 ON_CTL int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text);

@@ -1,5 +1,5 @@
-/* mod_cdr_csv: one line per leg from a template of ${variables}, in LOG/cdr-csv/Master.csv and, by the leg's account code, in
- * CODE.csv. Templates: cdr_csv.conf; the variable cdr_template or the account code may name one. */
+/* mod_cdr_csv: one line per leg from a template of ${variables}, in LOG/cdr-csv/Master.csv and, by the leg's account
+ * code, in CODE.csv. Templates: cdr_csv.conf; the variable cdr_template or the account code may name one. */
 #include "base/mem.h"
 #include "cdr/cdr_i.h"
 #include "core/config.h"
@@ -16,7 +16,8 @@ static struct {
 
 static const char fallback_template[] =
     "\"${caller_id_name}\",\"${caller_id_number}\",\"${destination_number}\",\"${context}\",\"${start_stamp}\","
-    "\"${answer_stamp}\",\"${end_stamp}\",\"${duration}\",\"${billsec}\",\"${hangup_cause}\",\"${uuid}\",\"${bleg_uuid}\","
+    "\"${answer_stamp}\",\"${end_stamp}\",\"${duration}\",\"${billsec}\",\"${hangup_cause}\",\"${uuid}\",\"${bleg_uuid}"
+    "\","
     "\"${accountcode}\"\n";
 
 bool cdr_is_wanted(struct leg *leg, bool has_a, bool has_b)
@@ -121,10 +122,9 @@ static int csv_load(void) ON_CTL
 	if (st)
 		return st;
 	xml_each(xml_child(conf, "settings"), "param", p)
-		read_setting(xml_attr_or(p, "name", ""), xml_attr_or(p, "value", ""));
-	xml_each(xml_child(conf, "templates"), "template", t)
-		if (xml_attr(t, "name") && *t->text)
-			vars_set(csv.templates, xml_attr(t, "name"), t->text);
+	    read_setting(xml_attr_or(p, "name", ""), xml_attr_or(p, "value", ""));
+	xml_each(xml_child(conf, "templates"), "template", t) if (xml_attr(t, "name") && *t->text)
+	    vars_set(csv.templates, xml_attr(t, "name"), t->text);
 	st = cdr_spool_open();
 	if (st == ST_OK)
 		st = leg_hook_add(LEG_HOOK_REPORTING, on_reporting, NULL);
@@ -156,27 +156,32 @@ void cdr_rotate(void)
 	buf_init(&from);
 	buf_init(&to);
 	csv_path(&from, "Master");
-	buf_printf(&to, "%s.%04d-%02d-%02d-%02d-%02d-%02d", from.p, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-	    tm.tm_min, tm.tm_sec);
+	buf_printf(&to, "%s.%04d-%02d-%02d-%02d-%02d-%02d", from.p, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+	    tm.tm_hour, tm.tm_min, tm.tm_sec);
 	cdr_spool_rename(from.p, to.p);
 	buf_fini(&from);
 	buf_fini(&to);
 }
 
 static const struct var_desc vars_read[] = {
-	{ "process_cdr", "true|false|a_only|b_only", "which legs are recorded", true, false },
-	{ "accountcode", "text", "names the account's own CSV file", true, false },
-	{ "cdr_template", "text", "name of the template for this leg", true, false },
-	{ NULL },
+    {"process_cdr", "true|false|a_only|b_only", "which legs are recorded", true, false},
+    {"accountcode", "text", "names the account's own CSV file", true, false},
+    {"cdr_template", "text", "name of the template for this leg", true, false},
+    {NULL},
 };
 static const struct conf_desc confs[] = {
-	{ "cdr_csv.conf", "legs", "a|b|ab", "", "a", "whose legs are recorded" },
-	{ "cdr_csv.conf", "log-base", "path", "", "the log directory", "cdr-csv/ is made below it" },
-	{ "cdr_csv.conf", "default-template", "text", "", "", "template where the leg names none" },
-	{ "cdr_csv.conf", "rotate-on-hup", "bool", "", "true", "HUP moves Master.csv aside" },
-	{ "cdr_csv.conf", "master-file-only", "bool", "", "false", "no files by account" },
-	{ NULL },
+    {"cdr_csv.conf", "legs", "a|b|ab", "", "a", "whose legs are recorded"},
+    {"cdr_csv.conf", "log-base", "path", "", "the log directory", "cdr-csv/ is made below it"},
+    {"cdr_csv.conf", "default-template", "text", "", "", "template where the leg names none"},
+    {"cdr_csv.conf", "rotate-on-hup", "bool", "", "true", "HUP moves Master.csv aside"},
+    {"cdr_csv.conf", "master-file-only", "bool", "", "false", "no files by account"},
+    {NULL},
 };
 const struct module mod_cdr_csv = {
-	.abi = MODULE_ABI, .name = "mod_cdr_csv", .load = csv_load, .unload = csv_unload, .vars = vars_read, .confs = confs,
+    .abi = MODULE_ABI,
+    .name = "mod_cdr_csv",
+    .load = csv_load,
+    .unload = csv_unload,
+    .vars = vars_read,
+    .confs = confs,
 };

@@ -1,7 +1,8 @@
 /* The journal in front of the record files. An entry is put into DB/cdr.journal.N (fdatasync'ed in batches by the store
  * room), then written to its file by one serial worker, all that wait as one job, then counted off; a generation whose
- * entries are all written is deleted. At the start what an earlier process left is written again: a file that is whole or a
- * line that already stands at the end of its file is not doubled. One journal line: kind, path and text, JSON-quoted. */
+ * entries are all written is deleted. At the start what an earlier process left is written again: a file that is whole
+ * or a line that already stands at the end of its file is not doubled. One journal line: kind, path and text,
+ * JSON-quoted. */
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -39,7 +40,8 @@ struct entry {
 	size_t n;
 	int status;
 };
-/* What is with the worker. Calls end in crowds: a job and a round of the loop for each record would cost more than its writing. */
+/* What is with the worker. Calls end in crowds: a job and a round of the loop for each record would cost more than its
+ * writing. */
 struct batch {
 	struct list entries;
 	char *append_path; /* the file that is open, as most lines go into the same one */
@@ -53,7 +55,7 @@ static struct {
 	size_t ready_count;
 	bool is_busy; /* a batch is with the worker */
 	char *dir;
-} spool = { .ready = { { &spool.ready.head, &spool.ready.head } } };
+} spool = {.ready = {{&spool.ready.head, &spool.ready.head}}};
 
 /* ---- on the worker ------------------------------------------------------------------------------------------- */
 static int write_whole(int fd, const char *p, size_t n)
@@ -268,7 +270,8 @@ static void batch_send(void)
 static void entry_ready(struct entry *e)
 {
 	if (spool.ready_count >= QUEUE_MAX_ENTRIES) {
-		log_error("too many call records wait for the disk; %s stays in the journal for the next start", e->path);
+		log_error(
+		    "too many call records wait for the disk; %s stays in the journal for the next start", e->path);
 		entry_free(e);
 		return;
 	}
@@ -283,7 +286,8 @@ static void entry_journaled(int status, void *arg)
 
 	role_assert_ctl();
 	if (status)
-		log_warning("the journal of call records refuses (%s); writing %s without it", status_text(status), e->path);
+		log_warning(
+		    "the journal of call records refuses (%s); writing %s without it", status_text(status), e->path);
 	entry_ready(e);
 }
 

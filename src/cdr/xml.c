@@ -1,12 +1,12 @@
-/* mod_xml_cdr: one XML file per leg, LOG/xml_cdr/[a_]UUID.cdr.xml, in FreeSWITCH's layout: channel data, call statistics,
- * variables (url-encoded), applications run, caller profiles newest first, times. */
+/* mod_xml_cdr: one XML file per leg, LOG/xml_cdr/[a_]UUID.cdr.xml, in FreeSWITCH's layout: channel data, call
+ * statistics, variables (url-encoded), applications run, caller profiles newest first, times. */
+#include "text/xml.h"
 #include "base/mem.h"
 #include "cdr/cdr_i.h"
 #include "core/config.h"
 #include "core/core.h"
 #include "core/exec.h"
 #include "text/url.h"
-#include "text/xml.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -35,16 +35,16 @@ static void put_int(struct buf *out, const char *indent, const char *name, int64
 /* The statistics stand in variables already; the file repeats them as a tree. */
 static void put_stats(struct leg *leg, struct buf *out) ON_CTL
 {
-	static const char *const in[] = { "raw_bytes", "media_bytes", "packet_count", "media_packet_count", "skip_packet_count",
-		"jitter_packet_count", "dtmf_packet_count", "cng_packet_count", "flush_packet_count", "largest_jb_size",
-		"jitter_min_variance", "jitter_max_variance", "jitter_loss_rate", "jitter_burst_rate", "mean_interval",
-		"flaw_total", "quality_percentage", "mos", NULL };
-	static const char *const sent[] = { "raw_bytes", "media_bytes", "packet_count", "media_packet_count",
-		"skip_packet_count", "dtmf_packet_count", "cng_packet_count", NULL };
+	static const char *const in[] = {"raw_bytes", "media_bytes", "packet_count", "media_packet_count",
+	    "skip_packet_count", "jitter_packet_count", "dtmf_packet_count", "cng_packet_count", "flush_packet_count",
+	    "largest_jb_size", "jitter_min_variance", "jitter_max_variance", "jitter_loss_rate", "jitter_burst_rate",
+	    "mean_interval", "flaw_total", "quality_percentage", "mos", NULL};
+	static const char *const sent[] = {"raw_bytes", "media_bytes", "packet_count", "media_packet_count",
+	    "skip_packet_count", "dtmf_packet_count", "cng_packet_count", NULL};
 	static const struct {
 		const char *element, *prefix;
 		const char *const *names;
-	} parts[] = { { "inbound", "rtp_audio_in_", in }, { "outbound", "rtp_audio_out_", sent } };
+	} parts[] = {{"inbound", "rtp_audio_in_", in}, {"outbound", "rtp_audio_out_", sent}};
 	char variable[64];
 	const char *value;
 	size_t i, k;
@@ -74,8 +74,11 @@ static void put_name(struct buf *out, const char *name)
 		return;
 	}
 	for (i = 0; name[i]; i++)
-		buf_addc(out, (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') || name[i] == '_' ||
-			(i && ((name[i] >= '0' && name[i] <= '9') || name[i] == '-' || name[i] == '.')) ? name[i] : '_');
+		buf_addc(out, (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') ||
+		                      name[i] == '_' ||
+		                      (i && ((name[i] >= '0' && name[i] <= '9') || name[i] == '-' || name[i] == '.'))
+		                  ? name[i]
+		                  : '_');
 }
 
 static void put_variables(struct leg *leg, struct buf *out)
@@ -113,9 +116,9 @@ static void put_app(const char *app, const char *data, int64_t wall_us, void *ar
 
 static void put_profile(struct buf *out, const char *indent, const struct leg_profile *p) ON_CTL
 {
-	static const char *const fields[] = { "username", "dialplan", "caller_id_name", "caller_id_number", "callee_id_name",
-		"callee_id_number", "ani", "aniii", "network_addr", "rdnis", "destination_number", "uuid", "source",
-		"transfer_source", "context", "chan_name" };
+	static const char *const fields[] = {"username", "dialplan", "caller_id_name", "caller_id_number",
+	    "callee_id_name", "callee_id_number", "ani", "aniii", "network_addr", "rdnis", "destination_number", "uuid",
+	    "source", "transfer_source", "context", "chan_name"};
 	const char *value;
 	size_t i;
 
@@ -133,7 +136,8 @@ static void put_callflow(struct leg *leg, const struct leg_profile *p, struct bu
 
 	buf_adds(out, "  <callflow dialplan=\"");
 	xml_escape(out, sv_of(p->dialplan ? p->dialplan : ""), true);
-	buf_printf(out, "\" unique-id=\"%s\" profile_index=\"%u\">\n    <caller_profile>\n", p->uuid ? p->uuid : leg->uuid, p->index);
+	buf_printf(out, "\" unique-id=\"%s\" profile_index=\"%u\">\n    <caller_profile>\n",
+	    p->uuid ? p->uuid : leg->uuid, p->index);
 	put_profile(out, "      ", p);
 	if (p == leg->profile && leg->other) {
 		buf_printf(out, "      <%s>\n        <%s_caller_profile>\n", side, side);
@@ -214,7 +218,8 @@ static int xml_load(void) ON_CTL
 		else if (!strcmp(name, "encode"))
 			conf_now.is_encoded = strcmp(value, "textxml") && strcmp(value, "false");
 		else if (!strcmp(name, "url") && *value)
-			log_warning("%s:%u: records over HTTP (url) are not supported; files are written", p->file, p->line);
+			log_warning(
+			    "%s:%u: records over HTTP (url) are not supported; files are written", p->file, p->line);
 	}
 	buf_init(&path);
 	if (*dir == '/')
@@ -239,10 +244,11 @@ static int xml_unload(void) ON_CTL
 }
 
 static const struct conf_desc confs[] = {
-	{ "xml_cdr.conf", "log-dir", "path", "", "xml_cdr below the log directory", "where the files go" },
-	{ "xml_cdr.conf", "log-b-leg", "bool", "", "true", "the called leg has a file too" },
-	{ "xml_cdr.conf", "prefix-a-leg", "bool", "", "false", "a_ in front of the calling leg's file name" },
-	{ "xml_cdr.conf", "encode", "true|false|textxml", "", "true", "variables url-encoded" },
-	{ NULL },
+    {"xml_cdr.conf", "log-dir", "path", "", "xml_cdr below the log directory", "where the files go"},
+    {"xml_cdr.conf", "log-b-leg", "bool", "", "true", "the called leg has a file too"},
+    {"xml_cdr.conf", "prefix-a-leg", "bool", "", "false", "a_ in front of the calling leg's file name"},
+    {"xml_cdr.conf", "encode", "true|false|textxml", "", "true", "variables url-encoded"},
+    {NULL},
 };
-const struct module mod_xml_cdr = { .abi = MODULE_ABI, .name = "mod_xml_cdr", .load = xml_load, .unload = xml_unload, .confs = confs };
+const struct module mod_xml_cdr = {
+    .abi = MODULE_ABI, .name = "mod_xml_cdr", .load = xml_load, .unload = xml_unload, .confs = confs};

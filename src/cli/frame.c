@@ -1,5 +1,5 @@
-/* Frames: a block of "Name: value" lines, an empty line, and a body of Content-Length bytes. The length is checked before
- * anything is allocated for it. Bytes behind a frame wait for the next call. */
+/* Frames: a block of "Name: value" lines, an empty line, and a body of Content-Length bytes. The length is checked
+ * before anything is allocated for it. Bytes behind a frame wait for the next call. */
 #include "cli/frame.h"
 #include "base/mem.h"
 
@@ -24,12 +24,12 @@ void frame_fini(struct frame *f)
 {
 	mem_free(f->block);
 	mem_free((char *)f->body.p);
-	*f = (struct frame){ 0 };
+	*f = (struct frame){0};
 }
 
 void frame_reader_init(struct frame_reader *r)
 {
-	*r = (struct frame_reader){ 0 };
+	*r = (struct frame_reader){0};
 	buf_init(&r->in);
 }
 
@@ -39,7 +39,10 @@ void frame_reader_fini(struct frame_reader *r)
 	buf_fini(&r->in);
 }
 
-int frame_reader_feed(struct frame_reader *r, const char *p, size_t n) { return r->failure ? r->failure : buf_add(&r->in, p, n); }
+int frame_reader_feed(struct frame_reader *r, const char *p, size_t n)
+{
+	return r->failure ? r->failure : buf_add(&r->in, p, n);
+}
 
 static size_t block_end(const struct buf *in)
 {
@@ -61,7 +64,7 @@ static int parse_block(struct frame *f)
 			if (f->header_count == FRAME_HEADER_MAX_COUNT)
 				return ST_PARSE;
 			*colon++ = 0;
-			f->headers[f->header_count++] = (struct frame_header){ line, colon + strspn(colon, " ") };
+			f->headers[f->header_count++] = (struct frame_header){line, colon + strspn(colon, " ")};
 		}
 		line = end;
 	}
@@ -70,7 +73,7 @@ static int parse_block(struct frame *f)
 
 static int open_frame(struct frame_reader *r, size_t n)
 {
-	struct frame f = { .block = memchr(r->in.p, 0, n) ? NULL : mem_strndup(r->in.p, n) };
+	struct frame f = {.block = memchr(r->in.p, 0, n) ? NULL : mem_strndup(r->in.p, n)};
 	uint64_t length = 0;
 	if (!f.block || parse_block(&f))
 		goto fail;
@@ -110,11 +113,11 @@ int frame_reader_next(struct frame_reader *r, struct frame *out)
 		char *body = mem_strndup(r->in.p, r->body_bytes);
 		if (!body)
 			return ST_NOMEM;
-		r->open.body = (struct sv){ body, r->body_bytes };
+		r->open.body = (struct sv){body, r->body_bytes};
 		buf_drop(&r->in, r->body_bytes);
 	}
 	*out = r->open;
-	r->open = (struct frame){ 0 };
+	r->open = (struct frame){0};
 	r->has_open = false;
 	r->body_bytes = 0;
 	return ST_OK;

@@ -1,5 +1,5 @@
-/* The connection: a non-blocking socket that is polled with a deadline. A reply is the next command/reply or api/response;
- * everything else that comes before it is handed to on_async at once. */
+/* The connection: a non-blocking socket that is polled with a deadline. A reply is the next command/reply or
+ * api/response; everything else that comes before it is handed to on_async at once. */
 #include "cli/link.h"
 #include "base/clock.h"
 
@@ -16,7 +16,7 @@
 
 void link_init(struct link *l, link_async_fn fn, void *arg)
 {
-	*l = (struct link){ .fd = -1, .on_async = fn, .arg = arg };
+	*l = (struct link){.fd = -1, .on_async = fn, .arg = arg};
 	frame_reader_init(&l->reader);
 }
 
@@ -42,7 +42,7 @@ static int wait_for(struct link *l, short events, int64_t deadline_ms)
 		int64_t left = deadline_ms < 0 ? -1 : deadline_ms - clock_mono_ms();
 		if (deadline_ms >= 0 && left <= 0)
 			return fail(l, ST_TIMEOUT, "timed out");
-		struct pollfd p = { .fd = l->fd, .events = events };
+		struct pollfd p = {.fd = l->fd, .events = events};
 		int n = poll(&p, 1, left > 1000000 ? 1000000 : (int)left);
 		if (n > 0)
 			return ST_OK;
@@ -157,7 +157,7 @@ int link_read(struct link *l)
 
 static int login(struct link *l, const char *user, const char *password, int64_t deadline_ms)
 {
-	struct frame f = { 0 };
+	struct frame f = {0};
 	struct buf lines;
 	buf_init(&lines);
 	int st = next_frame(l, &f, deadline_ms);
@@ -183,7 +183,7 @@ out:
 
 int link_open(struct link *l, const char *host, unsigned port, const char *user, const char *password, int timeout_ms)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
 	char service[16];
 	int64_t deadline_ms = timeout_ms > 0 ? clock_mono_ms() + timeout_ms : -1;
 	snprintf(service, sizeof(service), "%u", port);

@@ -12,9 +12,11 @@ struct link {
 };
 ANY void link_init(struct link *l, link_async_fn fn, void *arg);
 /* timeout_ms <= 0: the system's. user NULL: auth, else userauth. ST_IO, ST_TIMEOUT, ST_DENIED; l->why says more. */
-ANY int link_open(struct link *l, const char *host, unsigned port, const char *user, const char *password, int timeout_ms);
+ANY int link_open(
+    struct link *l, const char *host, unsigned port, const char *user, const char *password, int timeout_ms);
 ANY void link_close(struct link *l);
-/* Sends the lines (an empty one is added) and waits for the reply; what else arrives goes to on_async. timeout_ms <= 0: none. */
+/* Sends the lines (an empty one is added) and waits for the reply; what else arrives goes to on_async. timeout_ms <= 0:
+ * none. */
 ANY int link_ask(struct link *l, const char *lines, struct frame *reply, int timeout_ms);
 ANY int link_send(struct link *l, const char *lines);
 /* Hands over what came together with a reply. */

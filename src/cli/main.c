@@ -14,7 +14,9 @@ int main(int argc, char **argv)
 			cli_usage(argv[0]);
 		return 255;
 	}
-	int code = conf.has_command ? session_execute(&session, conf.command) : session_greet(&session) ? 255 : term_run(&session);
+	int code = conf.has_command          ? session_execute(&session, conf.command)
+	           : session_greet(&session) ? 255
+	                                     : term_run(&session);
 	session_close(&session);
 	return code;
 }

@@ -1,5 +1,6 @@
 /* Lines in, text out. A line that begins with a slash is the console's own or the event socket's; any other runs on the
- * switch as `api LINE`. Log lines and events that come unasked are printed between, with the terminal's line moved away. */
+ * switch as `api LINE`. Log lines and events that come unasked are printed between, with the terminal's line moved
+ * away. */
 #include "cli/session.h"
 #include "base/mem.h"
 
@@ -14,7 +15,8 @@
 enum { RETRY_MAX_COUNT = 120 };
 #define COLOR_OFF "\033[0m"
 
-static const char *const level_colors[] = { "", "\033[31m", "\033[31m", "\033[31m", "\033[35m", "\033[36m", "\033[32m", "\033[33m" };
+static const char *const level_colors[] = {
+    "", "\033[31m", "\033[31m", "\033[31m", "\033[35m", "\033[36m", "\033[32m", "\033[33m"};
 
 static void begin_output(struct session *s)
 {
@@ -39,7 +41,7 @@ static void put_body(struct session *s, struct sv body)
 /* ---- what comes unasked ---------------------------------------------------------------------------------------- */
 static bool is_output_stuck(void)
 {
-	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
 	return poll(&p, 1, 0) <= 0;
 }
 
@@ -98,12 +100,16 @@ void session_read(struct session *s)
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 void session_init(struct session *s, struct cli_conf *conf)
 {
-	*s = (struct session){ .conf = conf, .has_color = !conf->has_no_color && !conf->is_batch && isatty(STDOUT_FILENO) };
+	*s = (struct session){
+	    .conf = conf, .has_color = !conf->has_no_color && !conf->is_batch && isatty(STDOUT_FILENO)};
 	snprintf(s->filter_uuid, sizeof(s->filter_uuid), "%s", conf->set_uuid);
 	link_init(&s->link, on_async, s);
 }
 
-void session_close(struct session *s) { link_close(&s->link); }
+void session_close(struct session *s)
+{
+	link_close(&s->link);
+}
 
 int session_open(struct session *s)
 {
@@ -111,8 +117,9 @@ int session_open(struct session *s)
 	int st = ST_IO, tries = c->retries || (c->reconnects && *s->switchname) ? RETRY_MAX_COUNT : 1;
 	for (int i = 0; i < tries; i++) {
 		if (i)
-			nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
-		st = link_open(&s->link, c->host, c->port, *c->user ? c->user : NULL, c->password, c->connect_timeout_ms);
+			nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+		st = link_open(
+		    &s->link, c->host, c->port, *c->user ? c->user : NULL, c->password, c->connect_timeout_ms);
 		if (!st || st == ST_DENIED)
 			break;
 	}
@@ -142,7 +149,7 @@ static void put_error(const char *reply)
 
 int session_execute(struct session *s, const char *command)
 {
-	struct frame f = { 0 };
+	struct frame f = {0};
 	int st = ask_api(s, command, true, &f, s->conf->timeout_ms);
 	if (st == ST_TIMEOUT) {
 		printf("Request timed out.\n");
@@ -159,7 +166,7 @@ int session_execute(struct session *s, const char *command)
 
 static void ask_name(struct session *s, const char *command, char *to)
 {
-	struct frame f = { 0 };
+	struct frame f = {0};
 	*to = 0;
 	if (!ask_api(s, command, false, &f, 0))
 		snprintf(to, CLI_TEXT_MAX, "%.*s", SVF(sv_trim(f.body)));
@@ -176,8 +183,14 @@ static void make_prompt(struct session *s)
 	buf_init(&b);
 	for (const char *p = format; *p; p++) {
 		char kind = *p == '%' ? p[1] : 0;
-		const char *text = kind == 's' ? s->switchname : kind == 'h' ? local : kind == 'H' ? s->hostname
-			: kind == 'p' ? s->conf->name : kind == 'o' ? s->conf->host : kind == 'P' ? port : kind == '%' ? "%" : NULL;
+		const char *text = kind == 's'   ? s->switchname
+		                   : kind == 'h' ? local
+		                   : kind == 'H' ? s->hostname
+		                   : kind == 'p' ? s->conf->name
+		                   : kind == 'o' ? s->conf->host
+		                   : kind == 'P' ? port
+		                   : kind == '%' ? "%"
+		                                 : NULL;
 		if (text) {
 			buf_adds(&b, text);
 			p++;
@@ -198,12 +211,12 @@ static const char *reply_text(const struct frame *f)
 int session_greet(struct session *s)
 {
 	char line[64];
-	struct frame f = { 0 };
+	struct frame f = {0};
 	ask_name(s, "switchname", s->switchname);
 	ask_name(s, "hostname", s->hostname);
 	make_prompt(s);
-	printf("\n  Tandem console, connected to %s (%s:%u)\n\nFS CLI Ready.\nenter /help for a list of commands.\n", s->switchname,
-		s->conf->host, s->conf->port);
+	printf("\n  Tandem console, connected to %s (%s:%u)\n\nFS CLI Ready.\nenter /help for a list of commands.\n",
+	    s->switchname, s->conf->host, s->conf->port);
 	if (!s->conf->is_quiet || s->conf->is_loglevel_set) {
 		snprintf(line, sizeof(line), "log %d", (int)s->conf->loglevel);
 		if (!link_ask(&s->link, line, &f, 0))
@@ -225,10 +238,10 @@ static void cmd_exit(struct session *s, const char *args)
 
 static void cmd_help(struct session *s, const char *args)
 {
-	static const char *const rows[][2] = { { "/help", "Help" }, { "/exit, /quit, /bye, ...", "Exit the program." },
-		{ "/event, /noevents, /nixevent", "Event commands." }, { "/log, /nolog", "Log commands." },
-		{ "/uuid [<uuid>]", "Only show log lines of this call." }, { "/filter", "Filter commands." },
-		{ "/logfilter [<text>]", "Filter Log for a single string." }, { "/debug [0-7]", "Set debug level." } };
+	static const char *const rows[][2] = {{"/help", "Help"}, {"/exit, /quit, /bye, ...", "Exit the program."},
+	    {"/event, /noevents, /nixevent", "Event commands."}, {"/log, /nolog", "Log commands."},
+	    {"/uuid [<uuid>]", "Only show log lines of this call."}, {"/filter", "Filter commands."},
+	    {"/logfilter [<text>]", "Filter Log for a single string."}, {"/debug [0-7]", "Set debug level."}};
 	printf("Command                    \tDescription\n-----------------------------------------------\n");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		printf("%-27s\t%s\n", rows[i][0], rows[i][1]);
@@ -240,8 +253,14 @@ static void set_filter(char *to, size_t size, const char *name, const char *valu
 	printf("%s filter %s%s\n", name, *value ? "set: " : "off", value);
 }
 
-static void cmd_uuid(struct session *s, const char *args) { set_filter(s->filter_uuid, sizeof(s->filter_uuid), "UUID", args); }
-static void cmd_logfilter(struct session *s, const char *args) { set_filter(s->filter_text, sizeof(s->filter_text), "Log", args); }
+static void cmd_uuid(struct session *s, const char *args)
+{
+	set_filter(s->filter_uuid, sizeof(s->filter_uuid), "UUID", args);
+}
+static void cmd_logfilter(struct session *s, const char *args)
+{
+	set_filter(s->filter_text, sizeof(s->filter_text), "Log", args);
+}
 
 static void cmd_debug(struct session *s, const char *args)
 {
@@ -254,14 +273,14 @@ struct own_command {
 	const char *name;
 	void (*fn)(struct session *s, const char *args); /* NULL: sent to the switch as it is, without the slash */
 };
-static const struct own_command own_commands[] = { { "/help", cmd_help }, { "/exit", cmd_exit }, { "/quit", cmd_exit },
-	{ "/bye", cmd_exit }, { "...", cmd_exit }, { "/...", cmd_exit }, { "/uuid", cmd_uuid }, { "/logfilter", cmd_logfilter },
-	{ "/debug", cmd_debug }, { "/event", NULL }, { "/noevents", NULL }, { "/nixevent", NULL }, { "/filter", NULL },
-	{ "/log", NULL }, { "/nolog", NULL } };
+static const struct own_command own_commands[] = {{"/help", cmd_help}, {"/exit", cmd_exit}, {"/quit", cmd_exit},
+    {"/bye", cmd_exit}, {"...", cmd_exit}, {"/...", cmd_exit}, {"/uuid", cmd_uuid}, {"/logfilter", cmd_logfilter},
+    {"/debug", cmd_debug}, {"/event", NULL}, {"/noevents", NULL}, {"/nixevent", NULL}, {"/filter", NULL},
+    {"/log", NULL}, {"/nolog", NULL}};
 
 static void send_raw(struct session *s, const char *line)
 {
-	struct frame f = { 0 };
+	struct frame f = {0};
 	if (link_ask(&s->link, line, &f, 0))
 		s->is_lost = true;
 	else
@@ -271,7 +290,7 @@ static void send_raw(struct session *s, const char *line)
 
 static bool run_own(struct session *s, const char *line)
 {
-	struct sv word = { line, strcspn(line, " ") };
+	struct sv word = {line, strcspn(line, " ")};
 	const char *args = line + word.n + strspn(line + word.n, " ");
 	for (size_t i = 0; i < sizeof(own_commands) / sizeof(own_commands[0]); i++) {
 		const struct own_command *k = &own_commands[i];
@@ -292,7 +311,7 @@ static bool run_own(struct session *s, const char *line)
 
 static void run_api(struct session *s, const char *line)
 {
-	struct frame f = { 0 };
+	struct frame f = {0};
 	if (!strncasecmp(line, "console loglevel ", 17)) {
 		char log_line[128];
 		snprintf(log_line, sizeof(log_line), "log %s", line + 17);
@@ -320,10 +339,11 @@ void session_line(struct session *s, const char *line)
 		s->is_lost = true;
 }
 
-int session_complete(struct session *s, const char *line, size_t cursor, unsigned *drop_count, char *insert, size_t size)
+int session_complete(
+    struct session *s, const char *line, size_t cursor, unsigned *drop_count, char *insert, size_t size)
 {
 	struct buf ask;
-	struct frame f = { 0 };
+	struct frame f = {0};
 	int st = ST_NOTFOUND;
 	buf_init(&ask);
 	buf_printf(&ask, "console_complete c=%zu;%s", cursor, line);

@@ -1,5 +1,5 @@
-/* Line editing without threads: libedit asks us for each character, and while we wait for one we also watch the connection
- * and print what comes, taking the line away before and having it drawn again after. */
+/* Line editing without threads: libedit asks us for each character, and while we wait for one we also watch the
+ * connection and print what comes, taking the line away before and having it drawn again after. */
 #include "cli/term.h"
 
 #include <errno.h>
@@ -48,14 +48,17 @@ static void after_output(void *arg)
 		el_set(t->edit, EL_REFRESH);
 }
 
-static char *prompt(EditLine *edit) { return the_term->session->prompt; }
+static char *prompt(EditLine *edit)
+{
+	return the_term->session->prompt;
+}
 
 /* Waits for input, serving the connection meanwhile. 1: input is there; 0: the session ended. */
 static int wait_input(struct term *t)
 {
 	struct session *s = t->session;
 	while (!s->is_lost && !s->is_over) {
-		struct pollfd p[2] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = s->link.fd, .events = POLLIN } };
+		struct pollfd p[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = s->link.fd, .events = POLLIN}};
 		int n = poll(p, 2, -1);
 		if (n < 0 && errno != EINTR)
 			return 0;
@@ -119,10 +122,14 @@ static unsigned char press(int i)
 }
 
 #define KEY(n) \
-	static unsigned char key_##n(EditLine *edit, int ch) { return press(n - 1); }
-KEY(1) KEY(2) KEY(3) KEY(4) KEY(5) KEY(6) KEY(7) KEY(8) KEY(9) KEY(10) KEY(11) KEY(12)
+	static unsigned char key_##n(EditLine *edit, int ch) \
+	{ \
+		return press(n - 1); \
+	}
+KEY(1)
+KEY(2) KEY(3) KEY(4) KEY(5) KEY(6) KEY(7) KEY(8) KEY(9) KEY(10) KEY(11) KEY(12)
 
-static unsigned char complete(EditLine *edit, int ch)
+    static unsigned char complete(EditLine *edit, int ch)
 {
 	const LineInfo *line = el_line(edit);
 	char text[1024], insert[512];
@@ -158,13 +165,13 @@ static void bind_keys(EditLine *edit)
 		const char *name;
 		unsigned char (*fn)(EditLine *, int);
 		const char *sequences[3];
-	} keys[] = { { "f1-key", key_1, { "\033OP", "\033[11~", NULL } }, { "f2-key", key_2, { "\033OQ", "\033[12~", NULL } },
-		{ "f3-key", key_3, { "\033OR", "\033[13~", NULL } }, { "f4-key", key_4, { "\033OS", "\033[14~", NULL } },
-		{ "f5-key", key_5, { "\033[15~", NULL } }, { "f6-key", key_6, { "\033[17~", NULL } },
-		{ "f7-key", key_7, { "\033[18~", NULL } }, { "f8-key", key_8, { "\033[19~", NULL } },
-		{ "f9-key", key_9, { "\033[20~", NULL } }, { "f10-key", key_10, { "\033[21~", NULL } },
-		{ "f11-key", key_11, { "\033[23~", NULL } }, { "f12-key", key_12, { "\033[24~", NULL } },
-		{ "ed-complete", complete, { "\t", NULL } }, { "eof-key", end_of_file, { "\004", NULL } } };
+	} keys[] = {{"f1-key", key_1, {"\033OP", "\033[11~", NULL}}, {"f2-key", key_2, {"\033OQ", "\033[12~", NULL}},
+	    {"f3-key", key_3, {"\033OR", "\033[13~", NULL}}, {"f4-key", key_4, {"\033OS", "\033[14~", NULL}},
+	    {"f5-key", key_5, {"\033[15~", NULL}}, {"f6-key", key_6, {"\033[17~", NULL}},
+	    {"f7-key", key_7, {"\033[18~", NULL}}, {"f8-key", key_8, {"\033[19~", NULL}},
+	    {"f9-key", key_9, {"\033[20~", NULL}}, {"f10-key", key_10, {"\033[21~", NULL}},
+	    {"f11-key", key_11, {"\033[23~", NULL}}, {"f12-key", key_12, {"\033[24~", NULL}},
+	    {"ed-complete", complete, {"\t", NULL}}, {"eof-key", end_of_file, {"\004", NULL}}};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		el_set(edit, EL_ADDFN, keys[i].name, "", keys[i].fn);
 		for (size_t k = 0; keys[i].sequences[k]; k++)
@@ -233,7 +240,7 @@ static void edit_lines(struct term *t)
 				session_line(s, "/exit");
 			return;
 		}
-		struct sv text = sv_trim((struct sv){ line, (size_t)n });
+		struct sv text = sv_trim((struct sv){line, (size_t)n});
 		HistEvent e;
 		if (text.n && t->history)
 			history(t->history, &e, H_ENTER, line);
@@ -267,9 +274,9 @@ static void plain_lines(struct term *t)
 
 int term_run(struct session *s)
 {
-	struct term t = { .session = s };
-	struct sigaction action = { .sa_handler = on_signal };
-	static const int signals[] = { SIGINT, SIGTSTP, SIGQUIT, SIGWINCH };
+	struct term t = {.session = s};
+	struct sigaction action = {.sa_handler = on_signal};
+	static const int signals[] = {SIGINT, SIGTSTP, SIGQUIT, SIGWINCH};
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaction(signals[i], &action, NULL);
 	bool is_plain = s->conf->is_batch || !isatty(STDIN_FILENO);

@@ -1,4 +1,5 @@
-/* Running commands: at once (api_run), or on a coroutine of their own with the reply handed to a callback (api_spawn). */
+/* Running commands: at once (api_run), or on a coroutine of their own with the reply handed to a callback (api_spawn).
+ */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/event.h"
@@ -26,7 +27,7 @@ static ON_CTL void fire_api(const char *cmd, const char *args, struct leg *leg)
 int api_run(const char *cmd, const char *args, struct leg *leg, struct buf *out)
 {
 	const struct api_desc *api = api_find(cmd);
-	struct api_call call = { .args = args ? args : "", .leg = leg, .out = out };
+	struct api_call call = {.args = args ? args : "", .leg = leg, .out = out};
 
 	if (!api)
 		return ST_NOTFOUND;
@@ -62,7 +63,7 @@ static void job_main(void *arg)
 	buf_init(&out);
 	api = api_find(j->cmd);
 	if (api) {
-		struct api_call call = { .args = j->args, .out = &out, .job_uuid = j->job_uuid };
+		struct api_call call = {.args = j->args, .out = &out, .job_uuid = j->job_uuid};
 		fire_api(j->cmd, j->args, NULL);
 		st = api->fn(&call);
 	}

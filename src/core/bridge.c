@@ -1,9 +1,10 @@
-/* Two legs that hear each other. A bridge is two references and a callback; the media thread does the work. It ends once, by
- * bridge_leave of either side (teardown, transfer, a new bridge), and what becomes of the second leg is decided there. */
-#include "core/bridge_i.h"
+/* Two legs that hear each other. A bridge is two references and a callback; the media thread does the work. It ends
+ * once, by bridge_leave of either side (teardown, transfer, a new bridge), and what becomes of the second leg is
+ * decided there. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/bridge_i.h"
 #include "core/module.h"
 #include <string.h>
 #include <strings.h>

@@ -1,4 +1,5 @@
-/* The bridge application (originate, answer, join, what comes after) and uuid_bridge, which joins two legs that exist. */
+/* The bridge application (originate, answer, join, what comes after) and uuid_bridge, which joins two legs that exist.
+ */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/bridge_i.h"
@@ -26,8 +27,8 @@ static bool list_has(const char *list, enum cause cause)
 static ON_CTL bool transfer_on_fail(struct leg *leg, enum cause cause)
 {
 	const char *spec = vars_get(leg->vars, "transfer_on_fail");
-	struct sv word[4] = { SV_NONE, SV_NONE, SV_NONE, SV_NONE }, rest;
-	char *text[4] = { NULL, NULL, NULL, NULL };
+	struct sv word[4] = {SV_NONE, SV_NONE, SV_NONE, SV_NONE}, rest;
+	char *text[4] = {NULL, NULL, NULL, NULL};
 	bool is_due = false;
 
 	if (!spec)
@@ -78,7 +79,7 @@ static void bridge_app_done(struct leg *a, struct leg *b, void *arg)
 
 int bridge_app(struct leg *leg, const char *data)
 {
-	struct originate_conf conf = { .originator = leg, .dialstring = data };
+	struct originate_conf conf = {.originator = leg, .dialstring = data};
 	const char *timeout = vars_get(leg->vars, "call_timeout");
 	enum cause cause = CAUSE_NONE;
 	struct leg *b = NULL;
@@ -157,10 +158,10 @@ int bridge_two(struct leg *a, struct leg *b)
 }
 
 static const struct app_desc apps[] = {
-	{ "uuid_bridge", "Bridge to an existing channel", "<uuid>", 0, app_uuid_bridge },
-	{ 0 },
+    {"uuid_bridge", "Bridge to an existing channel", "<uuid>", 0, app_uuid_bridge},
+    {0},
 };
-static const struct module bridge_module = { .abi = MODULE_ABI, .name = "CORE_BRIDGE", .apps = apps };
+static const struct module bridge_module = {.abi = MODULE_ABI, .name = "CORE_BRIDGE", .apps = apps};
 
 int bridge_app_register(void)
 {

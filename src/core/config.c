@@ -1,10 +1,10 @@
-/* Configuration snapshots. A load takes a copy of the globals, preprocesses, parses, writes the preprocessed text for people
- * to look at, and makes what the stages derive; it touches nothing that runs, so it may happen on a worker. Only the swap,
- * on the control thread, changes the world. */
-#include "core/config_i.h"
+/* Configuration snapshots. A load takes a copy of the globals, preprocesses, parses, writes the preprocessed text for
+ * people to look at, and makes what the stages derive; it touches nothing that runs, so it may happen on a worker. Only
+ * the swap, on the control thread, changes the world. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/config_i.h"
 #include "loop/work.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -197,10 +197,12 @@ static void config_load_run(struct config_load *l)
 	if (l->fsxml_file)
 		write_fsxml(l->fsxml_file, buf_sv(&pre.out));
 	cfg = mem_new_atomic(sizeof *cfg, config_free, "core.config");
-	l->status = cfg ? xml_parse(&cfg->doc, pre.out.p, pre.out.n, l->main_file, pre.map, pre.map_count, error) : ST_NOMEM;
+	l->status =
+	    cfg ? xml_parse(&cfg->doc, pre.out.p, pre.out.n, l->main_file, pre.map, pre.map_count, error) : ST_NOMEM;
 	if (l->status) {
 		if (l->status == ST_PARSE)
-			pre_blame(&pre, error); /* an element left open is found at the end of all, which helps nobody */
+			pre_blame(
+			    &pre, error); /* an element left open is found at the end of all, which helps nobody */
 		mem_unref(cfg);
 		goto out;
 	}
@@ -248,7 +250,8 @@ static void reload_done(int status, void *arg)
 		status = l->status;
 	state.is_reloading = false;
 	if (status) {
-		log_error("reloadxml: %s; the running configuration stays", *l->result.error ? l->result.error : status_text(status));
+		log_error("reloadxml: %s; the running configuration stays",
+		    *l->result.error ? l->result.error : status_text(status));
 	} else {
 		config_swap(l->result.cfg);
 		l->result.cfg = NULL;
@@ -375,9 +378,8 @@ const struct xml_node *config_conf(const char *name)
 
 const char *config_param(const struct xml_node *settings, const char *name, const char *otherwise)
 {
-	xml_each(settings, "param", p)
-		if (sv_isi(sv_of(xml_attr(p, "name")), name))
-			otherwise = xml_attr_or(p, "value", "");
+	xml_each(settings, "param", p) if (sv_isi(sv_of(xml_attr(p, "name")), name)) otherwise =
+	    xml_attr_or(p, "value", "");
 	return otherwise;
 }
 
@@ -398,7 +400,7 @@ static void count_report(const char *problem, void *arg)
 
 size_t config_check(config_report_fn report, void *arg)
 {
-	struct config_count count = { report, arg, 0 };
+	struct config_count count = {report, arg, 0};
 	struct config_load *l = config_load_prepare();
 	char error[CONFIG_ERROR_CHARS];
 	struct config *cfg = NULL;

@@ -1,10 +1,10 @@
-/* What the preprocessor asks of the world: a shell command's output, and our public address. Both block, with a deadline,
- * so they run on the worker (or at start) that loads the configuration. */
-#include "core/config_i.h"
+/* What the preprocessor asks of the world: a shell command's output, and our public address. Both block, with a
+ * deadline, so they run on the worker (or at start) that loads the configuration. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "core/config_i.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ static int wait_readable(int fd, int64_t deadline_us)
 {
 	for (;;) {
 		int64_t left_us = deadline_us - clock_mono_us();
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+		struct pollfd p = {.fd = fd, .events = POLLIN};
 		int rc = left_us <= 0 ? 0 : poll(&p, 1, (int)((left_us + 999) / 1000));
 		if (rc >= 0 || errno != EINTR)
 			return rc > 0;
@@ -37,7 +37,7 @@ static int wait_readable(int fd, int64_t deadline_us)
 
 static int spawn_shell(const char *command, int out_fd, pid_t *pid)
 {
-	char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char *)(uintptr_t)command, NULL };
+	char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char *)(uintptr_t)command, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none;
@@ -97,7 +97,8 @@ int config_run_command(const char *command, int timeout_ms, struct buf *out)
 			out->p[start] = 0;
 		}
 	}
-	/* Its output is closed or it was killed; one that closed it and runs on is not waited for longer than the deadline. */
+	/* Its output is closed or it was killed; one that closed it and runs on is not waited for longer than the
+	 * deadline. */
 	while (waitpid(pid, NULL, WNOHANG) == 0) {
 		if (clock_mono_us() > deadline_us)
 			kill(-pid, SIGKILL);
@@ -107,8 +108,8 @@ int config_run_command(const char *command, int timeout_ms, struct buf *out)
 	return st;
 }
 
-/* A look-up has no deadline of its own, so it runs on a thread that may outlive the one who asked: a byte in the pipe says
- * that it is done, and whoever leaves last frees. */
+/* A look-up has no deadline of its own, so it runs on a thread that may outlive the one who asked: a byte in the pipe
+ * says that it is done, and whoever leaves last frees. */
 struct lookup {
 	char *host, *service;
 	struct addrinfo *found;
@@ -132,7 +133,7 @@ static void lookup_leave(struct lookup *l)
 static void *lookup_thread(void *arg)
 {
 	struct lookup *l = arg;
-	struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_DGRAM };
+	struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
 	if (getaddrinfo(l->host, l->service, &hints, &l->found))
 		l->found = NULL;
 	while (write(l->fds[1], "", 1) < 0 && errno == EINTR)
@@ -193,7 +194,7 @@ static int stun_read(const uint8_t *p, size_t n, const uint8_t *request, char ou
 		if (len > n - at - 4)
 			break;
 		if ((type == 0x0020 || (type == 0x0001 && !is_found)) && len >= 8 && p[at + 5] == 1) {
-			struct in_addr a = { htonl(get_u32(p + at + 8) ^ (type == 0x0020 ? STUN_COOKIE : 0)) };
+			struct in_addr a = {htonl(get_u32(p + at + 8) ^ (type == 0x0020 ? STUN_COOKIE : 0))};
 			inet_ntop(AF_INET, &a, out, 64);
 			is_found = true;
 		}
@@ -204,7 +205,7 @@ static int stun_read(const uint8_t *p, size_t n, const uint8_t *request, char ou
 
 static int stun_ask(const struct sockaddr_in *server, int64_t deadline_us, char out[64])
 {
-	uint8_t request[STUN_HEADER_BYTES] = { 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42 }, reply[600];
+	uint8_t request[STUN_HEADER_BYTES] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, reply[600];
 	int64_t again_us = 250000;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), st = ST_TIMEOUT;
 

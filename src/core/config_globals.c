@@ -1,8 +1,8 @@
 /* Global variables: a table of the control thread, in order of setting; a variable set again moves to the end, as in
  * FreeSWITCH's list. */
-#include "core/config_i.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "core/config_i.h"
 #include <string.h>
 
 struct global {
@@ -49,7 +49,7 @@ void globals_set(const char *name, const char *value)
 
 void globals_each(void (*fn)(const char *name, const char *value, void *arg), void *arg)
 {
-	struct hash_it it = { 0 };
+	struct hash_it it = {0};
 	while (table && hash_next(table, &it)) {
 		struct global *g = it.value;
 		fn(g->name, g->value, arg);

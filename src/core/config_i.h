@@ -17,24 +17,24 @@ struct pre_span { /* what one included file (and what it includes) put out */
 	unsigned from_line;
 };
 struct pre {
-	struct buf out;             /* the document so far */
-	unsigned out_line;          /* lines in out */
+	struct buf out;    /* the document so far */
+	unsigned out_line; /* lines in out */
 	struct xml_line_map *map;
 	size_t map_count, map_cap;
-	unsigned map_next;          /* file line the last entry would give out_line + 1 */
+	unsigned map_next; /* file line the last entry would give out_line + 1 */
 	const char *map_file;
-	struct hash *vars;          /* name -> char *: the globals at the start, then what is set */
+	struct hash *vars; /* name -> char *: the globals at the start, then what is set */
 	struct pre_set *sets;
 	size_t set_count, set_cap;
-	char **files;               /* names, owned: the map points at them */
+	char **files; /* names, owned: the map points at them */
 	size_t file_count, file_cap;
-	struct pre_span *spans;     /* in order of ending: the inner before the outer */
+	struct pre_span *spans; /* in order of ending: the inner before the outer */
 	size_t span_count, span_cap;
-	struct hash *stun;          /* host -> char *: one question per host and load; "" = no answer */
-	config_report_fn report;    /* NULL: problems go to the log */
+	struct hash *stun;       /* host -> char *: one question per host and load; "" = no answer */
+	config_report_fn report; /* NULL: problems go to the log */
 	void *report_arg;
-	bool cuts_broken;           /* checking: leave out files that do not parse, after reporting them */
-	bool may_run;               /* include, exec, exec-set, stun-set do something (false in fuzzing) */
+	bool cuts_broken; /* checking: leave out files that do not parse, after reporting them */
+	bool may_run;     /* include, exec, exec-set, stun-set do something (false in fuzzing) */
 	int status;
 };
 /* vars is taken. */
@@ -44,15 +44,17 @@ ANY void pre_fini(struct pre *p);
 ANY int pre_file(struct pre *p, const char *path, unsigned depth);
 /* The same for text that stands for the file path. */
 ANY int pre_text(struct pre *p, const char *path, struct sv text, unsigned depth);
-/* After the whole did not parse: puts the error of the innermost included file that is not well-formed by itself in error;
- * false when each of them is. */
+/* After the whole did not parse: puts the error of the innermost included file that is not well-formed by itself in
+ * error; false when each of them is. */
 ANY bool pre_blame(const struct pre *p, char error[XML_ERROR_CHARS]);
-ANY void pre_problem(struct pre *p, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+ANY void pre_problem(struct pre *p, const char *file, unsigned line, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
-/* Runs a shell command, appends its standard output. Blocks up to timeout_ms, then kills it. ST_TIMEOUT, ST_IO, ST_LIMIT. */
+/* Runs a shell command, appends its standard output. Blocks up to timeout_ms, then kills it. ST_TIMEOUT, ST_IO,
+ * ST_LIMIT. */
 ANY int config_run_command(const char *command, int timeout_ms, struct buf *out);
-/* "stun:host[:port]" asks a STUN server for our public IPv4 address (RFC 8489 binding), "host:name" resolves, anything else
- * is taken as it is. Blocks up to timeout_ms. */
+/* "stun:host[:port]" asks a STUN server for our public IPv4 address (RFC 8489 binding), "host:name" resolves, anything
+ * else is taken as it is. Blocks up to timeout_ms. */
 ANY int config_public_address(struct sv what, int timeout_ms, char out[64]);
 
 struct config_loaded {

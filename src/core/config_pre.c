@@ -1,10 +1,11 @@
-/* The preprocessor: FreeSWITCH's, line by line, before any XML is looked at. Directives inside ordinary XML comments are
- * obeyed, a line with a directive goes as a whole, and so does one with <include> or <?. Each line put out is noted in the
- * line map, so that the parser can name the file a person edits. Problems that FreeSWITCH only logs are only reported. */
-#include "core/config_i.h"
+/* The preprocessor: FreeSWITCH's, line by line, before any XML is looked at. Directives inside ordinary XML comments
+ * are obeyed, a line with a directive goes as a whole, and so does one with <include> or <?. Each line put out is noted
+ * in the line map, so that the parser can name the file a person edits. Problems that FreeSWITCH only logs are only
+ * reported. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/config_i.h"
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
@@ -79,7 +80,7 @@ static void pre_note_line(struct pre *p, const char *file, unsigned line)
 		p->status = ST_NOMEM;
 		return;
 	}
-	p->map[p->map_count++] = (struct xml_line_map){ .from_line = p->out_line + 1, .file = file, .first_line = line };
+	p->map[p->map_count++] = (struct xml_line_map){.from_line = p->out_line + 1, .file = file, .first_line = line};
 	p->map_file = file;
 }
 
@@ -95,11 +96,12 @@ static void pre_put_line(struct pre *p, const char *file, unsigned line, struct 
 
 static void pre_set_var(struct pre *p, struct sv name, struct sv value)
 {
-	struct pre_set made = { sv_dup(name), sv_dup(value) };
+	struct pre_set made = {sv_dup(name), sv_dup(value)};
 	char *current = sv_dup(value);
 
-	if (!made.name || !made.value || !current || pre_grow((void **)&p->sets, p->set_count, &p->set_cap, sizeof *p->sets) ||
-		hash_set(p->vars, name, current)) {
+	if (!made.name || !made.value || !current ||
+	    pre_grow((void **)&p->sets, p->set_count, &p->set_cap, sizeof *p->sets) ||
+	    hash_set(p->vars, name, current)) {
 		mem_free(made.name);
 		mem_free(made.value);
 		mem_free(current);
@@ -142,7 +144,7 @@ static bool pre_quoted(struct sv text, const char *word, struct sv *value, struc
 		return false;
 	struct sv tail = sv_sub(text, i + n, text.n), after, before;
 	return sv_split(tail, '=', &before, &after) && sv_split(after, '"', &before, &tail) &&
-		(sv_split(tail, '"', value, rest) || tail.n);
+	       (sv_split(tail, '"', value, rest) || tail.n);
 }
 
 static bool pre_name_value(struct sv data, struct sv *name, struct sv *value)
@@ -188,7 +190,8 @@ static int pre_run(struct pre *p, const char *file, unsigned line, struct sv com
 	if (!st && p->may_run)
 		st = config_run_command(text, PRE_COMMAND_MS, out);
 	if (st)
-		pre_problem(p, file, line, "command '%.*s' failed: %s", (int)(command.n < 200 ? command.n : 200), command.p, status_text(st));
+		pre_problem(p, file, line, "command '%.*s' failed: %s", (int)(command.n < 200 ? command.n : 200),
+		    command.p, status_text(st));
 	mem_free(text);
 	return st;
 }
@@ -274,11 +277,13 @@ static void pre_do_include(struct pre *p, const char *file, unsigned line, struc
 		else
 			log_info("%s:%u: nothing matches include %s", file, line, pattern.p);
 	} else if (rc) {
-		pre_problem(p, file, line, "include %s: %s", pattern.p ? pattern.p : "", rc == GLOB_NOSPACE ? "out of memory" : strerror(errno));
+		pre_problem(p, file, line, "include %s: %s", pattern.p ? pattern.p : "",
+		    rc == GLOB_NOSPACE ? "out of memory" : strerror(errno));
 	}
 	for (size_t i = 0; !rc && i < found.gl_pathc && !p->status; i++) {
 		if (depth + 1 > PRE_MAX_DEPTH) {
-			pre_problem(p, file, line, "including %s: files include each other too deep", found.gl_pathv[i]);
+			pre_problem(
+			    p, file, line, "including %s: files include each other too deep", found.gl_pathv[i]);
 			break;
 		}
 		int st = pre_file(p, found.gl_pathv[i], depth + 1);
@@ -294,16 +299,16 @@ static const struct {
 	void (*run)(struct pre *p, const char *file, unsigned line, struct sv data, unsigned depth);
 	bool is_comment_form; /* exists as <!--#name too */
 } directives[] = {
-	{ "set", pre_do_set, true },
-	{ "include", pre_do_include, true },
-	{ "exec", pre_do_exec, true },
-	{ "exec-set", pre_do_exec_set, true },
-	{ "env-set", pre_do_env_set, false },
-	{ "stun-set", pre_do_stun_set, true },
+    {"set", pre_do_set, true},
+    {"include", pre_do_include, true},
+    {"exec", pre_do_exec, true},
+    {"exec-set", pre_do_exec_set, true},
+    {"env-set", pre_do_env_set, false},
+    {"stun-set", pre_do_stun_set, true},
 };
 
-static void pre_run_directive(struct pre *p, const char *file, unsigned line, struct sv name, struct sv data, unsigned depth,
-	bool is_comment)
+static void pre_run_directive(
+    struct pre *p, const char *file, unsigned line, struct sv name, struct sv data, unsigned depth, bool is_comment)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(directives); i++)
 		if (sv_isi(name, directives[i].name) && (!is_comment || directives[i].is_comment_form)) {
@@ -371,7 +376,8 @@ static void pre_line(struct pre *p, const char *file, unsigned line, struct sv t
 		*in_block = false;
 		text = sv_sub(text, end + 3, text.n);
 	}
-	if (pre_find(text, "<include>") < text.n || pre_find(text, "</include>") < text.n || pre_find(text, "<?") < text.n)
+	if (pre_find(text, "<include>") < text.n || pre_find(text, "</include>") < text.n ||
+	    pre_find(text, "<?") < text.n)
 		return;
 	if (pre_tag(p, file, line, text, depth) || pre_comment(p, file, line, text, depth, in_block))
 		return;
@@ -411,8 +417,8 @@ bool pre_blame(const struct pre *p, char error[XML_ERROR_CHARS])
 	return false;
 }
 
-/* Notes what a file put out. When checking, a file that is not well-formed is reported and cut out, so that the others can
- * be judged. */
+/* Notes what a file put out. When checking, a file that is not well-formed is reported and cut out, so that the others
+ * can be judged. */
 static void pre_end_file(struct pre *p, struct pre_span span)
 {
 	char error[XML_ERROR_CHARS];
@@ -437,14 +443,15 @@ static void pre_end_file(struct pre *p, struct pre_span span)
 
 int pre_text(struct pre *p, const char *path, struct sv text, unsigned depth)
 {
-	struct pre_span span = { .from = p->out.n, .from_map = p->map_count, .from_line = p->out_line };
+	struct pre_span span = {.from = p->out.n, .from_map = p->map_count, .from_line = p->out_line};
 	unsigned line = 0;
 	bool in_block = false;
 	struct sv head, rest = text;
 	struct buf expanded;
 	char *name = mem_strdup(path);
 
-	if (!name || p->file_count >= PRE_MAX_FILES || pre_grow((void **)&p->files, p->file_count, &p->file_cap, sizeof *p->files)) {
+	if (!name || p->file_count >= PRE_MAX_FILES ||
+	    pre_grow((void **)&p->files, p->file_count, &p->file_cap, sizeof *p->files)) {
 		mem_free(name);
 		return p->status = name && p->file_count >= PRE_MAX_FILES ? ST_LIMIT : ST_NOMEM;
 	}

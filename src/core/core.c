@@ -1,5 +1,5 @@
-/* Starting and stopping the core, its identity, and the settings of switch.conf. Everything else of the room is started from
- * here, in the order of core_start, and stopped in reverse. */
+/* Starting and stopping the core, its identity, and the settings of switch.conf. Everything else of the room is started
+ * from here, in the order of core_start, and stopped in reverse. */
 #include "core/core.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -35,7 +35,10 @@ static void *stop_arg;
 static struct ldefer stop_defer;
 static bool is_media_started;
 
-const struct core_dirs *core_dirs(void) { return dirs; }
+const struct core_dirs *core_dirs(void)
+{
+	return dirs;
+}
 
 const char *core_uuid(void)
 {
@@ -58,12 +61,15 @@ const char *core_switchname(void)
 	return switchname;
 }
 
-const char *core_version_text(void) { return "1.11.3-dev~64bit"; }
+const char *core_version_text(void)
+{
+	return "1.11.3-dev~64bit";
+}
 
 /* The address a packet to the outside would leave from; connecting a datagram socket sends nothing. */
 static void default_address(int family, const char *target, const char *fallback, char *out, socklen_t out_n)
 {
-	struct sockaddr_storage to = { 0 }, from = { 0 };
+	struct sockaddr_storage to = {0}, from = {0};
 	struct sockaddr_in *t4 = (struct sockaddr_in *)&to, *f4 = (struct sockaddr_in *)&from;
 	struct sockaddr_in6 *t6 = (struct sockaddr_in6 *)&to, *f6 = (struct sockaddr_in6 *)&from;
 	socklen_t n = sizeof(from);
@@ -131,13 +137,14 @@ static ON_CTL void conf_apply(const struct switch_conf *c)
 	core_limits()->sessions_per_second = c->sessions_per_second;
 	core_limits()->min_idle_cpu = c->min_idle_cpu;
 	log_set_level(c->level);
-	event_identity = (struct event_identity){ core_uuid(), core_hostname(), core_switchname(), core_local_ip4(), core_local_ip6() };
+	event_identity = (struct event_identity){
+	    core_uuid(), core_hostname(), core_switchname(), core_local_ip4(), core_local_ip6()};
 }
 
 int core_start(const struct core_dirs *d)
 {
 	struct switch_conf conf;
-	struct mctl_conf media = { 0 };
+	struct mctl_conf media = {0};
 	int st;
 
 	dirs = d;
@@ -163,11 +170,14 @@ static ON_CTL void fire_shutdown(void)
 	}
 }
 
-static void stop_tick(void *arg) { role_assert_ctl(); }
+static void stop_tick(void *arg)
+{
+	role_assert_ctl();
+}
 
 void core_stop(int64_t deadline_us)
 {
-	struct ltimer tick = { 0 };
+	struct ltimer tick = {0};
 	int64_t end = clock_mono_us() + deadline_us;
 
 	core_limits()->is_shutting_down = true;
@@ -194,7 +204,10 @@ void core_stop(int64_t deadline_us)
 
 /* ---- asking main to stop ---- */
 
-static bool is_stop_due(void) { return stop_kind != CORE_STOP_NONE; }
+static bool is_stop_due(void)
+{
+	return stop_kind != CORE_STOP_NONE;
+}
 
 static void last_leg_gone(void *arg)
 {
@@ -228,4 +241,7 @@ void core_request_stop(enum core_stop_kind kind)
 		leg_hook_add(LEG_HOOK_DESTROY, leg_gone, NULL);
 }
 
-void core_on_stop(void (*fn)(enum core_stop_kind kind, void *arg), void *arg) { stop_fn = fn, stop_arg = arg; }
+void core_on_stop(void (*fn)(enum core_stop_kind kind, void *arg), void *arg)
+{
+	stop_fn = fn, stop_arg = arg;
+}

@@ -6,15 +6,18 @@
 struct xml_node;
 /* A user with what it inherits (domain < group < user), flattened. Counted, immutable. */
 struct dir_user;
-ON_CTL int dir_user_find(struct sv user, struct sv domain, struct dir_user **out); /* id or number-alias; new reference; ST_NOTFOUND */
+ON_CTL int dir_user_find(
+    struct sv user, struct sv domain, struct dir_user **out); /* id or number-alias; new reference; ST_NOTFOUND */
 ON_CTL const char *dir_user_id(const struct dir_user *u);
 ON_CTL const char *dir_user_domain(const struct dir_user *u);
-ON_CTL const char *dir_user_group(const struct dir_user *u); /* first group or NULL */
+ON_CTL const char *dir_user_group(const struct dir_user *u);                   /* first group or NULL */
 ON_CTL const char *dir_user_param(const struct dir_user *u, const char *name); /* NULL when unset */
 ON_CTL const char *dir_user_var(const struct dir_user *u, const char *name);
 ON_CTL const char *dir_user_attr(const struct dir_user *u, const char *name);
-ON_CTL void dir_user_each_var(const struct dir_user *u, void (*fn)(const char *name, const char *value, void *arg), void *arg);
-ON_CTL void dir_user_each_param(const struct dir_user *u, void (*fn)(const char *name, const char *value, void *arg), void *arg);
+ON_CTL void dir_user_each_var(
+    const struct dir_user *u, void (*fn)(const char *name, const char *value, void *arg), void *arg);
+ON_CTL void dir_user_each_param(
+    const struct dir_user *u, void (*fn)(const char *name, const char *value, void *arg), void *arg);
 ON_CTL const struct xml_node *dir_user_xml(const struct dir_user *u);
 ON_CTL bool dir_domain_exists(struct sv domain);
 ON_CTL const char *dir_domain_param(struct sv domain, const char *name);
@@ -28,7 +31,8 @@ struct dir_provider {
 	int (*user_find)(struct sv user, struct sv domain, struct dir_user **out);
 	const char *(*user_get)(const struct dir_user *u, int what /* 0 id 1 domain 2 group */);
 	const char *(*user_value)(const struct dir_user *u, int what /* 0 param 1 var 2 attr */, const char *name);
-	void (*user_each)(const struct dir_user *u, int what, void (*fn)(const char *, const char *, void *), void *arg);
+	void (*user_each)(
+	    const struct dir_user *u, int what, void (*fn)(const char *, const char *, void *), void *arg);
 	const struct xml_node *(*user_xml)(const struct dir_user *u);
 	bool (*domain_exists)(struct sv domain);
 	const char *(*domain_value)(struct sv domain, int what /* 0 param 1 var */, const char *name);

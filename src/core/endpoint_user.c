@@ -1,5 +1,5 @@
-/* The endpoints that are other dial strings in disguise: user/ID[@domain] (the directory's dial-string), group/NAME[@domain]
- * (one user/ per member) and error/CAUSE. */
+/* The endpoints that are other dial strings in disguise: user/ID[@domain] (the directory's dial-string),
+ * group/NAME[@domain] (one user/ per member) and error/CAUSE. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/config.h"
@@ -65,18 +65,19 @@ static int user_expand(const struct originate_target *t, char **dialstring, enum
 	if (!st)
 		st = dir_user_find(sv_of(user), sv_of(domain), &u);
 	if (st) {
-		log_uuid(LOG_WARNING, t->originator ? t->originator->uuid : NULL, "Can't find user [%s@%s]", user ? user : "",
-			domain ? domain : "");
+		log_uuid(LOG_WARNING, t->originator ? t->originator->uuid : NULL, "Can't find user [%s@%s]",
+		    user ? user : "", domain ? domain : "");
 		goto out;
 	}
 	spec = dir_user_param(u, "dial-string");
 	if (!spec) {
 		st = ST_NOTFOUND;
-		log_uuid(LOG_ERR, t->originator ? t->originator->uuid : NULL, "user %s@%s has no dial-string", user, domain);
+		log_uuid(
+		    LOG_ERR, t->originator ? t->originator->uuid : NULL, "user %s@%s has no dial-string", user, domain);
 		goto out;
 	}
 	tell_dialed(t, user, domain);
-	st = expand_with(t->originator, dialed_lookup, &(struct dialed){ user, domain }, spec, &text);
+	st = expand_with(t->originator, dialed_lookup, &(struct dialed){user, domain}, spec, &text);
 	if (st)
 		goto out;
 	if (is_nobody(text)) {
@@ -116,7 +117,7 @@ static int group_expand(const struct originate_target *t, char **dialstring, enu
 {
 	char *group = NULL, *domain = NULL;
 	struct sv text, flag;
-	struct members m = { .separator = ',' };
+	struct members m = {.separator = ','};
 	int st;
 
 	role_assert_ctl();
@@ -151,11 +152,11 @@ static int error_outgoing(const struct originate_target *t, struct leg **out, en
 	return ST_NOTFOUND;
 }
 
-static const struct endpoint_ops user_ops = { .name = "user", .expand = user_expand };
-static const struct endpoint_ops group_ops = { .name = "group", .expand = group_expand };
-static const struct endpoint_ops error_ops = { .name = "error", .outgoing = error_outgoing };
-static const struct endpoint_ops *const endpoints[] = { &user_ops, &group_ops, &error_ops, NULL };
-static const struct module core_module = { .abi = MODULE_ABI, .name = "CORE_ENDPOINTS", .endpoints = endpoints };
+static const struct endpoint_ops user_ops = {.name = "user", .expand = user_expand};
+static const struct endpoint_ops group_ops = {.name = "group", .expand = group_expand};
+static const struct endpoint_ops error_ops = {.name = "error", .outgoing = error_outgoing};
+static const struct endpoint_ops *const endpoints[] = {&user_ops, &group_ops, &error_ops, NULL};
+static const struct module core_module = {.abi = MODULE_ABI, .name = "CORE_ENDPOINTS", .endpoints = endpoints};
 
 int endpoint_user_register(void)
 {

@@ -1,5 +1,6 @@
-/* Events: headers in a list, their text in chunks that never move, so what event_get returns stays valid until the event goes.
- * The base headers come first, in FreeSWITCH's order. Rendering is in event_render.c, delivery in event_sub.c. */
+/* Events: headers in a list, their text in chunks that never move, so what event_get returns stays valid until the
+ * event goes. The base headers come first, in FreeSWITCH's order. Rendering is in event_render.c, delivery in
+ * event_sub.c. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -11,16 +12,19 @@
 
 enum { CHUNK_BYTES = 4000, HEADERS_MAX = 8192 };
 
-struct event_identity event_identity = { "", "", "", "127.0.0.1", "::1" };
+struct event_identity event_identity = {"", "", "", "127.0.0.1", "::1"};
 static uint64_t sequence;
 
 static const char *const names[EVENT_ID_COUNT] = {
 #define EVENT_TEXT(n) #n,
-	EVENT_NAMES(EVENT_TEXT)
+    EVENT_NAMES(EVENT_TEXT)
 #undef EVENT_TEXT
 };
 
-const char *event_name(enum event_id id) { return (unsigned)id < EVENT_ID_COUNT ? names[id] : "UNKNOWN"; }
+const char *event_name(enum event_id id)
+{
+	return (unsigned)id < EVENT_ID_COUNT ? names[id] : "UNKNOWN";
+}
 
 int event_id_parse(struct sv text, enum event_id *out)
 {
@@ -260,10 +264,22 @@ void event_set_body(struct event *e, struct sv body)
 	e->body_len = e->body ? body.n : 0;
 }
 
-struct sv event_body(const struct event *e) { return (struct sv){ e->body, e->body_len }; }
-enum event_id event_id(const struct event *e) { return e->id; }
-const char *event_subclass(const struct event *e) { return e->subclass; }
-size_t event_header_count(const struct event *e) { return e->count; }
+struct sv event_body(const struct event *e)
+{
+	return (struct sv){e->body, e->body_len};
+}
+enum event_id event_id(const struct event *e)
+{
+	return e->id;
+}
+const char *event_subclass(const struct event *e)
+{
+	return e->subclass;
+}
+size_t event_header_count(const struct event *e)
+{
+	return e->count;
+}
 
 void event_header_at(const struct event *e, size_t i, const char **name, const char **value)
 {
@@ -271,7 +287,10 @@ void event_header_at(const struct event *e, size_t i, const char **name, const c
 	*value = e->headers[i].value;
 }
 
-uint64_t event_sequence(void) { return sequence; }
+uint64_t event_sequence(void)
+{
+	return sequence;
+}
 
 void event_fire(struct event *e)
 {

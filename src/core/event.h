@@ -1,30 +1,36 @@
-/* Events: one flat list of headers and an optional body, with FreeSWITCH's names and header order. Built only when somebody
- * asked; rendered once per format however many listen. Counted, control thread. */
+/* Events: one flat list of headers and an optional body, with FreeSWITCH's names and header order. Built only when
+ * somebody asked; rendered once per format however many listen. Counted, control thread. */
 #pragma once
 #include "base/role.h"
 #include "base/str.h"
 
 /* Every FreeSWITCH event name in its order: X(NAME). */
 #define EVENT_NAMES(X) \
-	X(CUSTOM) X(CLONE) X(CHANNEL_CREATE) X(CHANNEL_DESTROY) X(CHANNEL_STATE) X(CHANNEL_CALLSTATE) X(CHANNEL_ANSWER) \
-	X(CHANNEL_HANGUP) X(CHANNEL_HANGUP_COMPLETE) X(CHANNEL_EXECUTE) X(CHANNEL_EXECUTE_COMPLETE) X(CHANNEL_HOLD) \
-	X(CHANNEL_UNHOLD) X(CHANNEL_BRIDGE) X(CHANNEL_UNBRIDGE) X(CHANNEL_PROGRESS) X(CHANNEL_PROGRESS_MEDIA) \
-	X(CHANNEL_OUTGOING) X(CHANNEL_PARK) X(CHANNEL_UNPARK) X(CHANNEL_APPLICATION) X(CHANNEL_ORIGINATE) X(CHANNEL_UUID) \
-	X(API) X(LOG) X(INBOUND_CHAN) X(OUTBOUND_CHAN) X(STARTUP) X(SHUTDOWN) X(PUBLISH) X(UNPUBLISH) X(TALK) X(NOTALK) \
-	X(SESSION_CRASH) X(MODULE_LOAD) X(MODULE_UNLOAD) X(DTMF) X(MESSAGE) X(PRESENCE_IN) X(NOTIFY_IN) X(PRESENCE_OUT) \
-	X(PRESENCE_PROBE) X(MESSAGE_WAITING) X(MESSAGE_QUERY) X(ROSTER) X(CODEC) X(BACKGROUND_JOB) X(DETECTED_SPEECH) \
-	X(DETECTED_TONE) X(PRIVATE_COMMAND) X(HEARTBEAT) X(TRAP) X(ADD_SCHEDULE) X(DEL_SCHEDULE) X(EXE_SCHEDULE) \
-	X(RE_SCHEDULE) X(RELOADXML) X(NOTIFY) X(PHONE_FEATURE) X(PHONE_FEATURE_SUBSCRIBE) X(SEND_MESSAGE) X(RECV_MESSAGE) \
-	X(REQUEST_PARAMS) X(CHANNEL_DATA) X(GENERAL) X(COMMAND) X(SESSION_HEARTBEAT) X(CLIENT_DISCONNECTED) \
-	X(SERVER_DISCONNECTED) X(SEND_INFO) X(RECV_INFO) X(RECV_RTCP_MESSAGE) X(SEND_RTCP_MESSAGE) X(CALL_SECURE) X(NAT) \
-	X(RECORD_START) X(RECORD_STOP) X(PLAYBACK_START) X(PLAYBACK_STOP) X(CALL_UPDATE) X(FAILURE) X(SOCKET_DATA) \
-	X(MEDIA_BUG_START) X(MEDIA_BUG_STOP) X(CONFERENCE_DATA_QUERY) X(CONFERENCE_DATA) X(CALL_SETUP_REQ) \
-	X(CALL_SETUP_RESULT) X(CALL_DETAIL) X(DEVICE_STATE) X(TEXT) X(SHUTDOWN_REQUESTED) X(CERT_RELOAD) X(ALL)
+	X(CUSTOM) \
+	X(CLONE) X(CHANNEL_CREATE) X(CHANNEL_DESTROY) X(CHANNEL_STATE) X(CHANNEL_CALLSTATE) X(CHANNEL_ANSWER) X( \
+	    CHANNEL_HANGUP) X(CHANNEL_HANGUP_COMPLETE) X(CHANNEL_EXECUTE) X(CHANNEL_EXECUTE_COMPLETE) X(CHANNEL_HOLD) \
+	    X(CHANNEL_UNHOLD) X(CHANNEL_BRIDGE) X(CHANNEL_UNBRIDGE) X(CHANNEL_PROGRESS) X(CHANNEL_PROGRESS_MEDIA) X( \
+	        CHANNEL_OUTGOING) X(CHANNEL_PARK) X(CHANNEL_UNPARK) X(CHANNEL_APPLICATION) X(CHANNEL_ORIGINATE) \
+	        X(CHANNEL_UUID) X(API) X(LOG) X(INBOUND_CHAN) X(OUTBOUND_CHAN) X(STARTUP) X(SHUTDOWN) X(PUBLISH) X( \
+	            UNPUBLISH) X(TALK) X(NOTALK) X(SESSION_CRASH) X(MODULE_LOAD) X(MODULE_UNLOAD) X(DTMF) X(MESSAGE) \
+	            X(PRESENCE_IN) X(NOTIFY_IN) X(PRESENCE_OUT) X(PRESENCE_PROBE) X(MESSAGE_WAITING) X(MESSAGE_QUERY) \
+	                X(ROSTER) X(CODEC) X(BACKGROUND_JOB) X(DETECTED_SPEECH) X(DETECTED_TONE) X(PRIVATE_COMMAND) \
+	                    X(HEARTBEAT) X(TRAP) X(ADD_SCHEDULE) X(DEL_SCHEDULE) X(EXE_SCHEDULE) X(RE_SCHEDULE) \
+	                        X(RELOADXML) X(NOTIFY) X(PHONE_FEATURE) X(PHONE_FEATURE_SUBSCRIBE) X(SEND_MESSAGE) \
+	                            X(RECV_MESSAGE) X(REQUEST_PARAMS) X(CHANNEL_DATA) X(GENERAL) X(COMMAND) \
+	                                X(SESSION_HEARTBEAT) X(CLIENT_DISCONNECTED) X(SERVER_DISCONNECTED) \
+	                                    X(SEND_INFO) X(RECV_INFO) X(RECV_RTCP_MESSAGE) X(SEND_RTCP_MESSAGE) \
+	                                        X(CALL_SECURE) X(NAT) X(RECORD_START) X(RECORD_STOP) X(PLAYBACK_START) \
+	                                            X(PLAYBACK_STOP) X(CALL_UPDATE) X(FAILURE) X(SOCKET_DATA) \
+	                                                X(MEDIA_BUG_START) X(MEDIA_BUG_STOP) X(CONFERENCE_DATA_QUERY) \
+	                                                    X(CONFERENCE_DATA) X(CALL_SETUP_REQ) X(CALL_SETUP_RESULT) \
+	                                                        X(CALL_DETAIL) X(DEVICE_STATE) X(TEXT) \
+	                                                            X(SHUTDOWN_REQUESTED) X(CERT_RELOAD) X(ALL)
 enum event_id {
 #define EVENT_ENUM(n) EVENT_##n,
 	EVENT_NAMES(EVENT_ENUM)
 #undef EVENT_ENUM
-	EVENT_ID_COUNT
+	    EVENT_ID_COUNT
 };
 const char *event_name(enum event_id id);
 /* Case-insensitive, SWITCH_EVENT_ prefix allowed; ST_NOTFOUND. */
@@ -43,7 +49,8 @@ ON_CTL struct event *event_new_plain(enum event_id id);
 ON_CTL void event_add(struct event *e, const char *name, const char *value);
 ON_CTL void event_addf(struct event *e, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 ON_CTL void event_unshift(struct event *e, const char *name, const char *value);
-ON_CTL void event_set(struct event *e, const char *name, const char *value); /* replaces the first of that name or adds */
+ON_CTL void event_set(
+    struct event *e, const char *name, const char *value); /* replaces the first of that name or adds */
 ON_CTL void event_del(struct event *e, const char *name);
 ON_CTL const char *event_get(const struct event *e, const char *name); /* case-insensitive; NULL when absent */
 ON_CTL void event_set_body(struct event *e, struct sv body);
@@ -60,7 +67,7 @@ enum event_format { EVENT_PLAIN, EVENT_XML, EVENT_JSON, EVENT_PLAIN_RAW /* not u
 ON_CTL struct sv event_render(struct event *e, enum event_format format);
 
 struct event_sub;
-typedef void (*event_sub_fn)(struct event *e, void *arg); /* borrows; must not block; may mem_ref */
+typedef void (*event_sub_fn)(struct event *e, void *arg);                     /* borrows; must not block; may mem_ref */
 ON_CTL int event_sub_new(struct event_sub **out, event_sub_fn fn, void *arg); /* wants nothing yet */
 ON_CTL void event_sub_want(struct event_sub *s, enum event_id id, bool is_wanted); /* EVENT_ALL: everything */
 ON_CTL void event_sub_want_subclass(struct event_sub *s, const char *subclass, bool is_wanted);

@@ -18,7 +18,7 @@ struct event {
 	struct event_chunk *chunks;
 	char *body;
 	size_t body_len;
-	int sequence_at;  /* index of Event-Sequence, -1 without base headers */
+	int sequence_at;   /* index of Event-Sequence, -1 without base headers */
 	char *rendered[4]; /* by format; NULL = not yet */
 	size_t rendered_len[4];
 };

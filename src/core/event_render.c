@@ -1,4 +1,5 @@
-/* An event as text for its readers: url-encoded lines, XML, JSON, and plain lines. Made once per format and kept in the event. */
+/* An event as text for its readers: url-encoded lines, XML, JSON, and plain lines. Made once per format and kept in the
+ * event. */
 #include "base/mem.h"
 #include "core/event_i.h"
 #include "text/json.h"
@@ -94,7 +95,7 @@ struct sv event_render(struct event *e, enum event_format format)
 	struct buf out;
 
 	if (e->rendered[format])
-		return (struct sv){ e->rendered[format], e->rendered_len[format] };
+		return (struct sv){e->rendered[format], e->rendered_len[format]};
 	buf_init(&out);
 	out.max = RENDER_MAX;
 	switch (format) {
@@ -111,5 +112,5 @@ struct sv event_render(struct event *e, enum event_format format)
 	}
 	e->rendered_len[format] = out.n;
 	e->rendered[format] = buf_take(&out);
-	return (struct sv){ e->rendered[format], e->rendered_len[format] };
+	return (struct sv){e->rendered[format], e->rendered_len[format]};
 }

@@ -16,7 +16,7 @@ struct event_sub {
 	bool is_dead;
 };
 
-static struct list subs = { { &subs.head, &subs.head } };
+static struct list subs = {{&subs.head, &subs.head}};
 static uint32_t want_counts[EVENT_ID_COUNT];
 static struct hash *subclass_counts; /* name -> (void *)count */
 static unsigned delivering;
@@ -95,7 +95,7 @@ static void sub_destroy(struct event_sub *s)
 
 void event_sub_free(struct event_sub *s)
 {
-	struct hash_it it = { 0 };
+	struct hash_it it = {0};
 	if (!s)
 		return;
 	for (int i = 0; i < EVENT_ID_COUNT; i++)
@@ -125,7 +125,7 @@ void event_deliver(struct event *e)
 	if (!has_dead || delivering)
 		return;
 	has_dead = false;
-	list_each(&subs, it, tmp) {
+	list_each (&subs, it, tmp) {
 		struct event_sub *s = list_entry(it, struct event_sub, link);
 		if (s->is_dead)
 			sub_destroy(s);

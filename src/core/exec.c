@@ -1,6 +1,7 @@
-/* The applications of a leg. The list lives in the leg; one coroutine at a time walks it (co_main): first what was asked from
- * outside, then a new hunt when the leg was transferred, then the list. An application that detaches ends the coroutine;
- * leg_exec_resume starts another. A frame on the heap stands for each application that has begun and not completed. */
+/* The applications of a leg. The list lives in the leg; one coroutine at a time walks it (co_main): first what was
+ * asked from outside, then a new hunt when the leg was transferred, then the list. An application that detaches ends
+ * the coroutine; leg_exec_resume starts another. A frame on the heap stands for each application that has begun and not
+ * completed. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -35,7 +36,7 @@ struct exec_frame {
 	char *data, *response;
 	char uuid[UUID_CHARS + 1];
 	bool is_nested, is_detached, is_over;
-	struct co_wait over;      /* a nested, detached one is waited for here */
+	struct co_wait over; /* a nested, detached one is waited for here */
 };
 struct leg_exec {
 	struct exec_items list, log;
@@ -51,7 +52,10 @@ struct leg_exec {
 
 /* ---- lists ---- */
 
-static void items_init(struct exec_items *l) { l->first = NULL, l->end = &l->first, l->count = 0; }
+static void items_init(struct exec_items *l)
+{
+	l->first = NULL, l->end = &l->first, l->count = 0;
+}
 
 static struct exec_item *item_new(const char *app, const char *data, const char *extension)
 {
@@ -148,8 +152,14 @@ void exec_fini(struct leg *leg)
 	leg->exec = NULL;
 }
 
-bool exec_is_running(const struct leg *leg) { return leg->exec->is_running; }
-bool exec_is_own_co(const struct leg *leg) { return leg->exec->is_running && leg->exec->co && co_self() == leg->exec->co; }
+bool exec_is_running(const struct leg *leg)
+{
+	return leg->exec->is_running;
+}
+bool exec_is_own_co(const struct leg *leg)
+{
+	return leg->exec->is_running && leg->exec->co && co_self() == leg->exec->co;
+}
 
 /* The latest application that detached and is not over. */
 static struct exec_frame *detached_frame(const struct leg_exec *x)
@@ -160,7 +170,10 @@ static struct exec_frame *detached_frame(const struct leg_exec *x)
 	return f;
 }
 
-bool exec_is_detached(const struct leg *leg) { return detached_frame(leg->exec) != NULL; }
+bool exec_is_detached(const struct leg *leg)
+{
+	return detached_frame(leg->exec) != NULL;
+}
 
 int leg_exec_add(struct leg *leg, const char *app, const char *data, const char *extension_name)
 {
@@ -177,9 +190,13 @@ int leg_exec_add(struct leg *leg, const char *app, const char *data, const char 
 	return ST_OK;
 }
 
-void leg_exec_clear(struct leg *leg) { items_clear(&leg->exec->list); }
+void leg_exec_clear(struct leg *leg)
+{
+	items_clear(&leg->exec->list);
+}
 
-void leg_exec_log_each(struct leg *leg, void (*fn)(const char *app, const char *data, int64_t wall_us, void *arg), void *arg)
+void leg_exec_log_each(
+    struct leg *leg, void (*fn)(const char *app, const char *data, int64_t wall_us, void *arg), void *arg)
 {
 	for (struct exec_item *item = leg->exec->log.first; item; item = item->next)
 		fn(item->app, item->data, item->wall_us, arg);
@@ -254,8 +271,8 @@ static ON_CTL void note_app(struct leg *leg, const char *app, const char *data)
 	}
 }
 
-static ON_CTL int frame_new(struct leg *leg, const struct app_desc *app, char *data, const char *uuid, bool is_nested,
-	struct exec_frame **out)
+static ON_CTL int frame_new(
+    struct leg *leg, const struct app_desc *app, char *data, const char *uuid, bool is_nested, struct exec_frame **out)
 {
 	struct exec_frame *f = mem_zalloc(sizeof(*f));
 	const char *given = uuid && *uuid ? uuid : vars_get(leg->vars, "app_uuid");
@@ -321,7 +338,10 @@ static CO int run_app(struct leg *leg, const char *name, const char *raw, const 
 	return st;
 }
 
-int leg_exec_app(struct leg *leg, const char *app, const char *data) { return run_app(leg, app, data, NULL, true); }
+int leg_exec_app(struct leg *leg, const char *app, const char *data)
+{
+	return run_app(leg, app, data, NULL, true);
+}
 
 /* ---- requests from outside ---- */
 
@@ -400,7 +420,8 @@ static CO int hunt(struct leg *leg)
 
 	if (!list)
 		return ST_NOMEM;
-	for (name = strtok_r(list, ",", &save); name && st == ST_NOTFOUND && leg_is_up(leg); name = strtok_r(NULL, ",", &save)) {
+	for (name = strtok_r(list, ",", &save); name && st == ST_NOTFOUND && leg_is_up(leg);
+	     name = strtok_r(NULL, ",", &save)) {
 		char *args = strchr(name, ':');
 		const struct dialplan_desc *d;
 		if (args)
@@ -627,7 +648,10 @@ void exec_reroute(struct leg *leg)
 	exec_unwind(leg);
 }
 
-bool exec_is_rerouted(const struct leg *leg) { return leg->exec->is_rerouted; }
+bool exec_is_rerouted(const struct leg *leg)
+{
+	return leg->exec->is_rerouted;
+}
 
 void exec_hibernate_after(struct leg *leg)
 {
@@ -798,7 +822,7 @@ void exec_hook_spec(struct leg *leg, const char *spec)
 	size_t app_n = end ? (size_t)(end - spec) : strcspn(spec, " ");
 	char *app = mem_strndup(spec, app_n);
 	const char *data = spec + app_n + (end ? 2 : spec[app_n] == ' ');
-	struct leg_exec_request r = { .app = app, .data = data, .priority = 1 };
+	struct leg_exec_request r = {.app = app, .data = data, .priority = 1};
 
 	if (app && *app)
 		leg_exec_request(leg, &r);

@@ -1,5 +1,5 @@
-/* ${...} in texts: channel variables, globals, parts of values, array elements, and commands whose reply is put in place. A
- * value is expanded again. Everything is bounded: recursion 100, output 1 MiB, commands in one text 256. */
+/* ${...} in texts: channel variables, globals, parts of values, array elements, and commands whose reply is put in
+ * place. A value is expanded again. Everything is bounded: recursion 100, output 1 MiB, commands in one text 256. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/config.h"
@@ -226,7 +226,7 @@ static ON_CTL int expand_text(struct expansion *x, struct sv text, struct buf *o
 
 int expand_with(struct leg *leg, expand_lookup_fn fn, void *arg, const char *text, char **out)
 {
-	struct expansion x = { .leg = leg, .fn = fn, .arg = arg };
+	struct expansion x = {.leg = leg, .fn = fn, .arg = arg};
 	struct buf b;
 	int st;
 
@@ -241,4 +241,7 @@ int expand_with(struct leg *leg, expand_lookup_fn fn, void *arg, const char *tex
 	return st;
 }
 
-int expand(struct leg *leg, const char *text, char **out) { return expand_with(leg, NULL, NULL, text, out); }
+int expand(struct leg *leg, const char *text, char **out)
+{
+	return expand_with(leg, NULL, NULL, text, out);
+}

@@ -61,4 +61,7 @@ void heartbeat_start(unsigned interval_s)
 	loop_timer_set(&timer, interval_us, "heartbeat", beat, NULL);
 }
 
-void heartbeat_stop(void) { loop_timer_cancel(&timer); }
+void heartbeat_stop(void)
+{
+	loop_timer_cancel(&timer);
+}

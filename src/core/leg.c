@@ -1,5 +1,5 @@
-/* Legs: making them, the table by uuid and by age, variables, and starting them off. What happens afterwards is in leg_state.c,
- * exec.c and leg_teardown.c. */
+/* Legs: making them, the table by uuid and by age, variables, and starting them off. What happens afterwards is in
+ * leg_state.c, exec.c and leg_teardown.c. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 
 static struct hash *by_uuid;
-static struct list by_age = { { &by_age.head, &by_age.head } };
+static struct list by_age = {{&by_age.head, &by_age.head}};
 
 static void leg_dtor(void *obj)
 {
@@ -90,9 +90,18 @@ void leg_table_remove(struct leg *leg)
 	}
 }
 
-struct leg *leg_find(const char *uuid) { return by_uuid && uuid ? hash_get(by_uuid, sv_of(uuid)) : NULL; }
-size_t leg_count(void) { return by_uuid ? hash_count(by_uuid) : 0; }
-bool leg_is_up(const struct leg *leg) { return leg->state < CS_HANGUP; }
+struct leg *leg_find(const char *uuid)
+{
+	return by_uuid && uuid ? hash_get(by_uuid, sv_of(uuid)) : NULL;
+}
+size_t leg_count(void)
+{
+	return by_uuid ? hash_count(by_uuid) : 0;
+}
+bool leg_is_up(const struct leg *leg)
+{
+	return leg->state < CS_HANGUP;
+}
 
 void leg_each(bool (*fn)(struct leg *leg, void *arg), void *arg)
 {
@@ -131,7 +140,7 @@ static bool hangup_one(struct leg *leg, void *arg)
 
 size_t leg_hangup_all(enum cause cause, const char *var, const char *value)
 {
-	struct hangup_all h = { cause, var, value, 0 };
+	struct hangup_all h = {cause, var, value, 0};
 	leg_each(hangup_one, &h);
 	return h.count;
 }
@@ -269,4 +278,7 @@ const char *leg_var(struct leg *leg, const char *name)
 	return value ? value : globals_get(name);
 }
 
-bool leg_var_is_true(struct leg *leg, const char *name) { return str_is_true(leg_var(leg, name)); }
+bool leg_var_is_true(struct leg *leg, const char *name)
+{
+	return str_is_true(leg_var(leg, name));
+}

@@ -1,6 +1,7 @@
 /* A leg: one side of a call (FreeSWITCH's session and channel). Counted, owned by the control thread. Fields are for
  * reading; they change by the functions below. Life: leg_new -> endpoint fills profile and variables -> leg_start ->
- * states (leg_state.c holds the table) -> leg_hangup once -> steps of leg_teardown.c -> freed with the last reference. */
+ * states (leg_state.c holds the table) -> leg_hangup once -> steps of leg_teardown.c -> freed with the last reference.
+ */
 #pragma once
 #include "base/list.h"
 #include "base/log.h"
@@ -12,11 +13,31 @@
 #include "loop/co.h"
 
 enum leg_state {
-	CS_NEW, CS_INIT, CS_ROUTING, CS_SOFT_EXECUTE, CS_EXECUTE, CS_EXCHANGE_MEDIA, CS_PARK, CS_CONSUME_MEDIA, CS_HIBERNATE,
-	CS_RESET, CS_HANGUP, CS_REPORTING, CS_DESTROY, CS_NONE
+	CS_NEW,
+	CS_INIT,
+	CS_ROUTING,
+	CS_SOFT_EXECUTE,
+	CS_EXECUTE,
+	CS_EXCHANGE_MEDIA,
+	CS_PARK,
+	CS_CONSUME_MEDIA,
+	CS_HIBERNATE,
+	CS_RESET,
+	CS_HANGUP,
+	CS_REPORTING,
+	CS_DESTROY,
+	CS_NONE
 };
 enum leg_callstate {
-	CCS_DOWN, CCS_DIALING, CCS_RINGING, CCS_EARLY, CCS_ACTIVE, CCS_HELD, CCS_RING_WAIT, CCS_HANGUP, CCS_UNHELD
+	CCS_DOWN,
+	CCS_DIALING,
+	CCS_RINGING,
+	CCS_EARLY,
+	CCS_ACTIVE,
+	CCS_HELD,
+	CCS_RING_WAIT,
+	CCS_HANGUP,
+	CCS_UNHELD
 };
 const char *leg_state_name(enum leg_state s);         /* "CS_NEW" */
 const char *leg_callstate_name(enum leg_callstate s); /* "DOWN" */
@@ -48,14 +69,14 @@ struct bridge;
 struct leg {
 	char uuid[UUID_CHARS + 1];
 	char call_uuid[UUID_CHARS + 1];
-	char *name;                  /* "sofia/internal/1000@10.0.0.1" */
+	char *name; /* "sofia/internal/1000@10.0.0.1" */
 	bool is_outbound;
 	bool is_answered, is_ringing, is_early, is_held, hit_dialplan;
 	enum leg_state state, running_state;
 	enum leg_callstate callstate;
-	enum cause cause;            /* CAUSE_NONE until hung up */
+	enum cause cause; /* CAUSE_NONE until hung up */
 	const struct endpoint_ops *ops;
-	void *endpoint;              /* the endpoint's private object */
+	void *endpoint; /* the endpoint's private object */
 	struct vars *vars;
 	struct leg_profile *profile; /* newest; never NULL after leg_start */
 	struct leg_profile *other;   /* copy of the other leg's (originator/originatee), or NULL */
@@ -68,13 +89,14 @@ struct leg {
 	uint64_t serial;             /* FreeSWITCH's session id */
 	char last_app[32];
 	char *last_app_data;
-	int loglevel;                /* enum log_level, or LOG_DISABLE = the global one */
+	int loglevel; /* enum log_level, or LOG_DISABLE = the global one */
 };
 
 /* ---- life ---------------------------------------------------------------------------------------------------- */
 /* A leg in CS_NEW of one reference, in the table. That reference is the leg's own life: the teardown drops it after
- * ops->on_destroy; who keeps the pointer longer takes one of its own. uuid NULL = made. ST_LIMIT when max-sessions, sessions-per-second, pause or
- * shutdown forbid it (inbound and outbound alike); ST_EXISTS when the uuid is taken. The name may still be NULL. */
+ * ops->on_destroy; who keeps the pointer longer takes one of its own. uuid NULL = made. ST_LIMIT when max-sessions,
+ * sessions-per-second, pause or shutdown forbid it (inbound and outbound alike); ST_EXISTS when the uuid is taken. The
+ * name may still be NULL. */
 ON_CTL int leg_new(struct leg **out, const struct endpoint_ops *ops, bool is_outbound, const char *uuid);
 ON_CTL void leg_set_name(struct leg *leg, const char *name);
 /* The profile is taken; times.created is set. */
@@ -87,13 +109,13 @@ ON_CTL void leg_profile_set(char **field, const char *value);
 /* Caller-profile fields by FreeSWITCH's names (destination_number, caller_id_name ...); NULL when unknown or unset. */
 ON_CTL const char *leg_profile_field(const struct leg_profile *p, const char *name);
 ON_CTL int leg_profile_field_set(struct leg_profile *p, const char *name, const char *value);
-/* CS_NEW -> CS_INIT (CHANNEL_CREATE); inbound legs go on to CS_ROUTING and the dialplan in their coroutine; outbound legs call
- * ops->on_init (which dials) and go to CS_CONSUME_MEDIA. */
+/* CS_NEW -> CS_INIT (CHANNEL_CREATE); inbound legs go on to CS_ROUTING and the dialplan in their coroutine; outbound
+ * legs call ops->on_init (which dials) and go to CS_CONSUME_MEDIA. */
 ON_CTL int leg_start(struct leg *leg);
 /* Ends the leg: first call wins, later ones change nothing. Never frees at once: the caller's reference stays valid.
  * Waiting coroutines get ST_HANGUP; the endpoint is told (ops->on_hangup) unless it said so itself. */
 ON_CTL void leg_hangup(struct leg *leg, enum cause cause);
-ON_CTL bool leg_is_up(const struct leg *leg); /* not hung up */
+ON_CTL bool leg_is_up(const struct leg *leg);  /* not hung up */
 ON_CTL struct leg *leg_find(const char *uuid); /* borrowed; NULL when absent; legs before CS_DESTROY */
 ON_CTL size_t leg_count(void);
 /* In order of creation. fn returns false to stop. It may hang up legs. */
@@ -102,19 +124,21 @@ ON_CTL void leg_each(bool (*fn)(struct leg *leg, void *arg), void *arg);
 ON_CTL size_t leg_hangup_all(enum cause cause, const char *var, const char *value);
 
 /* ---- what the endpoint reports ------------------------------------------------------------------------------- */
-ON_CTL void leg_mark_ring_ready(struct leg *leg);  /* 180: CHANNEL_PROGRESS, RINGING */
-ON_CTL void leg_mark_early_media(struct leg *leg); /* 183 with SDP: CHANNEL_PROGRESS_MEDIA, EARLY */
-ON_CTL void leg_mark_answered(struct leg *leg);    /* CHANNEL_ANSWER, ACTIVE */
+ON_CTL void leg_mark_ring_ready(struct leg *leg);         /* 180: CHANNEL_PROGRESS, RINGING */
+ON_CTL void leg_mark_early_media(struct leg *leg);        /* 183 with SDP: CHANNEL_PROGRESS_MEDIA, EARLY */
+ON_CTL void leg_mark_answered(struct leg *leg);           /* CHANNEL_ANSWER, ACTIVE */
 ON_CTL void leg_mark_held(struct leg *leg, bool is_held); /* far side's hold: CHANNEL_HOLD/UNHOLD, callstate */
 enum dtmf_source { DTMF_UNKNOWN, DTMF_RTP, DTMF_ENDPOINT, DTMF_INBAND, DTMF_APP };
 /* A digit from the far side: queued for the application, or passed on when bridged. duration in samples at 8 kHz. */
 ON_CTL void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf_source source);
 
 /* ---- what applications and commands do ----------------------------------------------------------------------- */
-ON_CTL int leg_ring_ready(struct leg *leg);  /* inbound: 180 once */
-ON_CTL int leg_pre_answer(struct leg *leg);  /* inbound: 183 with SDP once. ST_UNSUPPORTED: no common codec (leg is hung up) */
-ON_CTL int leg_answer(struct leg *leg);      /* inbound: 200 with SDP once; fine when answered */
-/* Waits for whatever comes first: a digit queued, a broadcast request run to its end, a media report, leg_wake, or the deadline
+ON_CTL int leg_ring_ready(struct leg *leg); /* inbound: 180 once */
+ON_CTL int leg_pre_answer(
+    struct leg *leg); /* inbound: 183 with SDP once. ST_UNSUPPORTED: no common codec (leg is hung up) */
+ON_CTL int leg_answer(struct leg *leg); /* inbound: 200 with SDP once; fine when answered */
+/* Waits for whatever comes first: a digit queued, a broadcast request run to its end, a media report, leg_wake, or the
+ * deadline
  * (<0: none). ST_OK: look again; ST_TIMEOUT; ST_HANGUP; ST_CANCELLED: break or transfer, the application should end. */
 CO int leg_wait(struct leg *leg, int64_t timeout_us);
 ON_CTL void leg_wake(struct leg *leg);
@@ -129,7 +153,8 @@ ON_CTL int leg_dtmf_send(struct leg *leg, const char *digits /* "123@100" allowe
 CO int leg_play(struct leg *leg, const char *source, const char *terminators, char *digit_out);
 /* Ends the current application (uuid_break), everything queued too when is_all. */
 ON_CTL void leg_break(struct leg *leg, bool is_all);
-/* Restarts routing at a new extension (dialplan, context NULL = keep). Takes effect when the running application unwinds. */
+/* Restarts routing at a new extension (dialplan, context NULL = keep). Takes effect when the running application
+ * unwinds. */
 ON_CTL int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const char *context);
 ON_CTL int leg_park(struct leg *leg);
 ON_CTL int leg_set_hold(struct leg *leg, bool is_held); /* our hold towards the far side (re-INVITE) */

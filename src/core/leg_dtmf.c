@@ -7,9 +7,12 @@
 
 enum { DIALED_MAX = 512, SAMPLES_PER_MS = 8 };
 
-static const char *const sources[] = { "UNKNOWN", "RTP", "ENDPOINT", "INBAND_AUDIO", "APP" };
+static const char *const sources[] = {"UNKNOWN", "RTP", "ENDPOINT", "INBAND_AUDIO", "APP"};
 
-static bool is_digit(char c) { return c && strchr("0123456789*#ABCD", toupper((unsigned char)c)); }
+static bool is_digit(char c)
+{
+	return c && strchr("0123456789*#ABCD", toupper((unsigned char)c));
+}
 
 static ON_CTL void fire(struct leg *leg, char digit, unsigned duration, unsigned source)
 {
@@ -35,7 +38,7 @@ void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf
 	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf"))
 		return;
 	if (peer && !exec_is_running(leg)) {
-		char text[2] = { digit, 0 };
+		char text[2] = {digit, 0};
 		fire(leg, digit, duration, source);
 		if (leg_meta_digit(leg, digit) || source == DTMF_RTP)
 			return; /* media relays telephone-events itself */
@@ -47,7 +50,7 @@ void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf
 	}
 	if (full->digit_count == DTMF_QUEUE_MAX)
 		return;
-	full->digits[full->digit_count++] = (struct leg_digit){ digit, (uint8_t)source, (uint16_t)duration };
+	full->digits[full->digit_count++] = (struct leg_digit){digit, (uint8_t)source, (uint16_t)duration};
 	leg_wake(leg);
 }
 
@@ -67,8 +70,14 @@ bool leg_dtmf_take(struct leg *leg, char *digit, unsigned *duration)
 	return true;
 }
 
-size_t leg_dtmf_count(const struct leg *leg) { return leg_i(leg)->digit_count; }
-void leg_dtmf_flush(struct leg *leg) { leg_i(leg)->digit_count = 0; }
+size_t leg_dtmf_count(const struct leg *leg)
+{
+	return leg_i(leg)->digit_count;
+}
+void leg_dtmf_flush(struct leg *leg)
+{
+	leg_i(leg)->digit_count = 0;
+}
 
 int leg_dtmf_send(struct leg *leg, const char *digits)
 {

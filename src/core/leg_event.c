@@ -1,5 +1,5 @@
-/* The headers an event gets from a leg: basic channel data, the caller profile, the other leg's profile, and on the events
- * where FreeSWITCH does it, all variables. */
+/* The headers an event gets from a leg: basic channel data, the caller profile, the other leg's profile, and on the
+ * events where FreeSWITCH does it, all variables. */
 #include "base/check.h"
 #include "core/leg_i.h"
 #include <stdio.h>
@@ -8,16 +8,37 @@
 
 /* Events that carry variables. */
 static const bool has_vars[EVENT_ID_COUNT] = {
-	[EVENT_CHANNEL_CREATE] = true, [EVENT_CHANNEL_ORIGINATE] = true, [EVENT_CHANNEL_UUID] = true, [EVENT_CHANNEL_ANSWER] = true,
-	[EVENT_CHANNEL_PARK] = true, [EVENT_CHANNEL_UNPARK] = true, [EVENT_CHANNEL_BRIDGE] = true, [EVENT_CHANNEL_UNBRIDGE] = true,
-	[EVENT_CHANNEL_PROGRESS] = true, [EVENT_CHANNEL_PROGRESS_MEDIA] = true, [EVENT_CHANNEL_HANGUP] = true,
-	[EVENT_CHANNEL_HANGUP_COMPLETE] = true, [EVENT_CHANNEL_EXECUTE] = true, [EVENT_CHANNEL_EXECUTE_COMPLETE] = true,
-	[EVENT_CHANNEL_DESTROY] = true, [EVENT_CHANNEL_HOLD] = true, [EVENT_CHANNEL_UNHOLD] = true, [EVENT_CHANNEL_DATA] = true,
-	[EVENT_REQUEST_PARAMS] = true, [EVENT_SESSION_HEARTBEAT] = true, [EVENT_API] = true, [EVENT_RECORD_START] = true,
-	[EVENT_RECORD_STOP] = true, [EVENT_PLAYBACK_START] = true, [EVENT_PLAYBACK_STOP] = true, [EVENT_CALL_UPDATE] = true,
-	[EVENT_MEDIA_BUG_START] = true, [EVENT_MEDIA_BUG_STOP] = true, [EVENT_TEXT] = true, [EVENT_CUSTOM] = true,
+    [EVENT_CHANNEL_CREATE] = true,
+    [EVENT_CHANNEL_ORIGINATE] = true,
+    [EVENT_CHANNEL_UUID] = true,
+    [EVENT_CHANNEL_ANSWER] = true,
+    [EVENT_CHANNEL_PARK] = true,
+    [EVENT_CHANNEL_UNPARK] = true,
+    [EVENT_CHANNEL_BRIDGE] = true,
+    [EVENT_CHANNEL_UNBRIDGE] = true,
+    [EVENT_CHANNEL_PROGRESS] = true,
+    [EVENT_CHANNEL_PROGRESS_MEDIA] = true,
+    [EVENT_CHANNEL_HANGUP] = true,
+    [EVENT_CHANNEL_HANGUP_COMPLETE] = true,
+    [EVENT_CHANNEL_EXECUTE] = true,
+    [EVENT_CHANNEL_EXECUTE_COMPLETE] = true,
+    [EVENT_CHANNEL_DESTROY] = true,
+    [EVENT_CHANNEL_HOLD] = true,
+    [EVENT_CHANNEL_UNHOLD] = true,
+    [EVENT_CHANNEL_DATA] = true,
+    [EVENT_REQUEST_PARAMS] = true,
+    [EVENT_SESSION_HEARTBEAT] = true,
+    [EVENT_API] = true,
+    [EVENT_RECORD_START] = true,
+    [EVENT_RECORD_STOP] = true,
+    [EVENT_PLAYBACK_START] = true,
+    [EVENT_PLAYBACK_STOP] = true,
+    [EVENT_CALL_UPDATE] = true,
+    [EVENT_MEDIA_BUG_START] = true,
+    [EVENT_MEDIA_BUG_STOP] = true,
+    [EVENT_TEXT] = true,
+    [EVENT_CUSTOM] = true,
 };
-
 
 static ON_CTL void add_if(struct event *e, const char *name, const char *value)
 {
@@ -80,26 +101,31 @@ static ON_CTL void add_basic(struct leg *leg, struct event *e)
 struct profile_names {
 	const char *direction, *logical, *text[16], *index, *time[11], *screen, *hide_name, *hide_number;
 };
-#define PROFILE_NAMES(p) { p "-Direction", p "-Logical-Direction", \
-	{ p "-Username", p "-Dialplan", p "-Caller-ID-Name", p "-Caller-ID-Number", p "-Orig-Caller-ID-Name", \
-	  p "-Orig-Caller-ID-Number", p "-Callee-ID-Name", p "-Callee-ID-Number", p "-Network-Addr", p "-ANI", p "-ANI-II", \
-	  p "-Destination-Number", p "-Unique-ID", p "-Source", p "-Transfer-Source", p "-Context" }, \
-	p "-Profile-Index", \
-	{ p "-Profile-Created-Time", p "-Channel-Created-Time", p "-Channel-Answered-Time", p "-Channel-Progress-Time", \
-	  p "-Channel-Progress-Media-Time", p "-Channel-Hangup-Time", p "-Channel-Transfer-Time", p "-Channel-Resurrect-Time", \
-	  p "-Channel-Bridged-Time", p "-Channel-Last-Hold", p "-Channel-Hold-Accum" }, \
-	p "-Screen-Bit", p "-Privacy-Hide-Name", p "-Privacy-Hide-Number" }
+#define PROFILE_NAMES(p) \
+	{ \
+		p "-Direction", p "-Logical-Direction", \
+		    {p "-Username", p "-Dialplan", p "-Caller-ID-Name", p "-Caller-ID-Number", \
+		        p "-Orig-Caller-ID-Name", p "-Orig-Caller-ID-Number", p "-Callee-ID-Name", \
+		        p "-Callee-ID-Number", p "-Network-Addr", p "-ANI", p "-ANI-II", p "-Destination-Number", \
+		        p "-Unique-ID", p "-Source", p "-Transfer-Source", p "-Context"}, \
+		    p "-Profile-Index", \
+		    {p "-Profile-Created-Time", p "-Channel-Created-Time", p "-Channel-Answered-Time", \
+		        p "-Channel-Progress-Time", p "-Channel-Progress-Media-Time", p "-Channel-Hangup-Time", \
+		        p "-Channel-Transfer-Time", p "-Channel-Resurrect-Time", p "-Channel-Bridged-Time", \
+		        p "-Channel-Last-Hold", p "-Channel-Hold-Accum"}, \
+		    p "-Screen-Bit", p "-Privacy-Hide-Name", p "-Privacy-Hide-Number" \
+	}
 static const struct profile_names caller_names = PROFILE_NAMES("Caller"), other_names = PROFILE_NAMES("Other-Leg");
 
 static ON_CTL void add_profile(struct event *e, const struct leg_profile *p, bool is_other)
 {
 	const struct profile_names *n = is_other ? &other_names : &caller_names;
-	const char *text[16] = { p->username, p->dialplan, p->caller_id_name, p->caller_id_number, p->orig_caller_id_name,
-		p->orig_caller_id_number, p->callee_id_name, p->callee_id_number, p->network_addr, p->ani, p->aniii,
-		p->destination_number, p->uuid, p->source, p->transfer_source, p->context };
+	const char *text[16] = {p->username, p->dialplan, p->caller_id_name, p->caller_id_number,
+	    p->orig_caller_id_name, p->orig_caller_id_number, p->callee_id_name, p->callee_id_number, p->network_addr,
+	    p->ani, p->aniii, p->destination_number, p->uuid, p->source, p->transfer_source, p->context};
 	const struct leg_times *t = &p->times;
-	int64_t times[11] = { t->profile_created, t->created, t->answered, t->progress, t->progress_media, t->hungup,
-		t->transferred, t->resurrected, t->bridged, t->last_hold, t->hold_accum };
+	int64_t times[11] = {t->profile_created, t->created, t->answered, t->progress, t->progress_media, t->hungup,
+	    t->transferred, t->resurrected, t->bridged, t->last_hold, t->hold_accum};
 
 	event_add(e, n->direction, p->is_outbound ? "outbound" : "inbound");
 	event_add(e, n->logical, p->is_originator_side ? "inbound" : "outbound");

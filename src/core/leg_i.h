@@ -29,9 +29,9 @@ struct leg_full {
 	bool is_started, is_parked, is_far_end_gone, is_cid_flipped;
 	bool is_end_waiting; /* the hook or media is awaited */
 	bool is_codec_told;
-	struct originate *dialling;  /* as originator */
-	uint32_t hold_play_id;       /* music that plays to it while its peer is held */
-	struct leg *near;            /* the leg its answer is made for; borrowed while dialling */
+	struct originate *dialling; /* as originator */
+	uint32_t hold_play_id;      /* music that plays to it while its peer is held */
+	struct leg *near;           /* the leg its answer is made for; borrowed while dialling */
 	struct leg_digit digits[DTMF_QUEUE_MAX];
 	uint8_t digit_count;
 	struct buf digits_dialed;
@@ -41,11 +41,27 @@ struct leg_full {
 	int done_play_status, done_record_status;
 	uint64_t done_play_samples, done_record_samples;
 };
-static inline struct leg_full *leg_i(const struct leg *leg) { return (struct leg_full *)(uintptr_t)leg; }
+static inline struct leg_full *leg_i(const struct leg *leg)
+{
+	return (struct leg_full *)(uintptr_t)leg;
+}
 
 /* ---- leg_state.c ---- */
-enum leg_input { IN_INIT, IN_ROUTE, IN_EXECUTE, IN_SOFT_EXECUTE, IN_EXCHANGE, IN_PARK, IN_CONSUME, IN_HIBERNATE, IN_RESET, IN_HANGUP,
-	IN_REPORT, IN_DESTROY, IN_COUNT };
+enum leg_input {
+	IN_INIT,
+	IN_ROUTE,
+	IN_EXECUTE,
+	IN_SOFT_EXECUTE,
+	IN_EXCHANGE,
+	IN_PARK,
+	IN_CONSUME,
+	IN_HIBERNATE,
+	IN_RESET,
+	IN_HANGUP,
+	IN_REPORT,
+	IN_DESTROY,
+	IN_COUNT
+};
 /* The state becomes what the table says; CHANNEL_STATE follows when is_run. ST_DENIED where the table has no way. */
 ON_CTL int leg_state_input(struct leg *leg, enum leg_input in);
 /* running_state follows state: CHANNEL_STATE. */
@@ -68,18 +84,19 @@ ON_CTL void leg_vars_cdr_set(struct leg *leg);
 /* ---- exec.c ---- */
 ON_CTL int exec_init(struct leg *leg);
 ON_CTL void exec_fini(struct leg *leg);
-ON_CTL void exec_kick(struct leg *leg);          /* a coroutine looks at what there is to do, after this callback */
+ON_CTL void exec_kick(struct leg *leg); /* a coroutine looks at what there is to do, after this callback */
 ON_CTL bool exec_is_running(const struct leg *leg);
 ON_CTL bool exec_is_detached(const struct leg *leg);
 ON_CTL bool exec_is_own_co(const struct leg *leg);
-ON_CTL void exec_hung_up(struct leg *leg);       /* wakes every wait with ST_HANGUP */
+ON_CTL void exec_hung_up(struct leg *leg);           /* wakes every wait with ST_HANGUP */
 ON_CTL void exec_complete_detached(struct leg *leg); /* teardown: what was left detached is over */
-ON_CTL void exec_reroute(struct leg *leg);       /* the list is gone, the profile is new: hunt when the application unwinds */
-ON_CTL void exec_unwind(struct leg *leg);        /* ends the running or detached application */
-ON_CTL void exec_run_after(struct leg *leg, const char *app, const char *data); /* as exec_reroute with this one application */
+ON_CTL void exec_reroute(struct leg *leg); /* the list is gone, the profile is new: hunt when the application unwinds */
+ON_CTL void exec_unwind(struct leg *leg);  /* ends the running or detached application */
+ON_CTL void exec_run_after(
+    struct leg *leg, const char *app, const char *data); /* as exec_reroute with this one application */
 ON_CTL bool exec_is_rerouted(const struct leg *leg);
-ON_CTL void exec_hibernate_after(struct leg *leg); /* leaves what it does and waits to be bridged */
-ON_CTL void exec_park_after(struct leg *leg);    /* as exec_reroute, then parked */
+ON_CTL void exec_hibernate_after(struct leg *leg);             /* leaves what it does and waits to be bridged */
+ON_CTL void exec_park_after(struct leg *leg);                  /* as exec_reroute, then parked */
 ON_CTL void exec_hook_spec(struct leg *leg, const char *spec); /* "app::data" or "app data" of execute_on_* */
 ON_CTL void exec_hooks(struct leg *leg, const char *execute_prefix, const char *api_prefix);
 
@@ -95,7 +112,7 @@ ON_CTL int bridge_app_register(void);
 ON_CTL void bridge_hold_music(struct leg *leg, bool is_held); /* leg is held by its far side: its peer hears music */
 
 /* ---- originate.c ---- */
-ON_CTL void originate_leg_changed(struct leg *leg);  /* rings, early, answered or hung up while dialled */
+ON_CTL void originate_leg_changed(struct leg *leg);   /* rings, early, answered or hung up while dialled */
 ON_CTL void originate_cancel(struct leg *originator); /* it hung up or was sent elsewhere */
 
 /* ---- limits.c ---- */

@@ -1,11 +1,11 @@
-/* A leg's media: the policy is read once from the profile's conf and the leg's variables into a typed struct, sdp's pure
- * functions make offers, answers and plans, and a plan becomes parameters of the leg's stream. Codecs the engine knows may be
- * transcoded and are preferred for legs that are answered on their own; others are only passed through. */
-#include "core/leg_media_i.h"
+/* A leg's media: the policy is read once from the profile's conf and the leg's variables into a typed struct, sdp's
+ * pure functions make offers, answers and plans, and a plan becomes parameters of the leg's stream. Codecs the engine
+ * knows may be transcoded and are preferred for legs that are answered on their own; others are only passed through. */
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/status.h"
 #include "core/bridge_i.h"
+#include "core/leg_media_i.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -85,7 +85,8 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		leg_wake(m->leg);
 		break;
 	case MEDIA_R_RECORD_DONE:
-		full->done_record_id = r->id, full->done_record_status = r->status, full->done_record_samples = r->samples;
+		full->done_record_id = r->id, full->done_record_status = r->status,
+		full->done_record_samples = r->samples;
 		leg_wake(m->leg);
 		break;
 	case MEDIA_R_TIMEOUT:
@@ -118,7 +119,10 @@ void leg_media_fini(struct leg *leg)
 	}
 }
 
-bool leg_media_is_closing(const struct leg *leg) { return leg->media && leg->media->is_closing; }
+bool leg_media_is_closing(const struct leg *leg)
+{
+	return leg->media && leg->media->is_closing;
+}
 
 void leg_media_free(struct leg *leg)
 {
@@ -138,7 +142,10 @@ struct mstream *leg_media_stream(struct leg *leg)
 {
 	return leg->media && !leg->media->is_closing ? leg->media->stream : NULL;
 }
-bool leg_media_is_ready(struct leg *leg) { return leg->media && leg->media->is_negotiated && !leg->media->is_closing; }
+bool leg_media_is_ready(struct leg *leg)
+{
+	return leg->media && leg->media->is_negotiated && !leg->media->is_closing;
+}
 const struct media_codec *leg_media_codec(struct leg *leg)
 {
 	return leg->media && leg->media->is_negotiated ? &leg->media->codec : NULL;
@@ -292,11 +299,12 @@ static void codec_of(const struct sdp_codec *c, bool is_send, struct media_codec
 static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 {
 	struct leg_media *m = leg->media;
-	struct media_params p = { 0 };
+	struct media_params p = {0};
 	int st;
 
 	if (!plan->is_remote_name && plan->remote_host[0]) {
-		if (!addr_parse(&p.remote_rtp, sv_of(plan->remote_host), plan->remote_port) && addr_is_any(&p.remote_rtp))
+		if (!addr_parse(&p.remote_rtp, sv_of(plan->remote_host), plan->remote_port) &&
+		    addr_is_any(&p.remote_rtp))
 			memset(&p.remote_rtp, 0, sizeof(p.remote_rtp));
 		if (addr_is_set(&p.remote_rtp) && plan->remote_rtcp_host[0])
 			addr_parse(&p.remote_rtcp, sv_of(plan->remote_rtcp_host), plan->remote_rtcp_port);
@@ -313,7 +321,8 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	m->codec = p.send;
 	m->is_negotiated = true;
 	if (m->rtp_timeout_ms || m->rtp_hold_timeout_ms)
-		mstream_set_timeout(m->stream, plan->is_hold || m->is_held_by_us ? m->rtp_hold_timeout_ms : m->rtp_timeout_ms);
+		mstream_set_timeout(
+		    m->stream, plan->is_hold || m->is_held_by_us ? m->rtp_hold_timeout_ms : m->rtp_timeout_ms);
 	media_vars_plan(leg, m, plan);
 	return ST_OK;
 }
@@ -376,7 +385,8 @@ out:
 }
 
 /* Our offer, when the far side's INVITE had none or when we call. */
-static ON_CTL int make_offer(struct leg *leg, struct leg *originator, const char *codecs, enum sdp_dir dir, struct buf *out)
+static ON_CTL int make_offer(
+    struct leg *leg, struct leg *originator, const char *codecs, enum sdp_dir dir, struct buf *out)
 {
 	struct leg_media *m = leg->media;
 	struct media_policy *q = NULL;
@@ -445,7 +455,8 @@ int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out)
 		near = leg_i(leg)->near;
 	if (m->local_sdp && !m->is_remote_offer_new)
 		return buf_adds(out, m->local_sdp);
-	return m->remote_sdp ? make_answer(leg, near, out) : make_offer(leg, near, m->inbound_codecs, SDP_SENDRECV, out);
+	return m->remote_sdp ? make_answer(leg, near, out)
+	                     : make_offer(leg, near, m->inbound_codecs, SDP_SENDRECV, out);
 }
 
 int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out)

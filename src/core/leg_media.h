@@ -1,39 +1,41 @@
-/* A leg's media on the control side: offers and answers (through sdp's pure functions), the policy read once from profile and
- * variables, and the leg's stream. Endpoints call this with SDP text and know nothing of RTP. */
+/* A leg's media on the control side: offers and answers (through sdp's pure functions), the policy read once from
+ * profile and variables, and the leg's stream. Endpoints call this with SDP text and know nothing of RTP. */
 #pragma once
 #include "core/leg.h"
 #include "media/ctl/mctl.h"
 
 /* What an endpoint's profile says, given once per leg before any other call; strings are copied. */
 struct leg_media_conf {
-	const char *rtp_host;       /* local numeric address to bind */
-	const char *advertise_host; /* in SDP; NULL = rtp_host */
+	const char *rtp_host;                         /* local numeric address to bind */
+	const char *advertise_host;                   /* in SDP; NULL = rtp_host */
 	const char *inbound_codecs, *outbound_codecs; /* codec strings */
-	const char *negotiation;    /* generous | greedy | scrooge */
-	const char *sdp_username;   /* o= line */
-	int dtmf_pt, cn_pt;         /* -1 = none */
-	bool is_learning_allowed;   /* false: rtp-auto-adjust disabled */
+	const char *negotiation;                      /* generous | greedy | scrooge */
+	const char *sdp_username;                     /* o= line */
+	int dtmf_pt, cn_pt;                           /* -1 = none */
+	bool is_learning_allowed;                     /* false: rtp-auto-adjust disabled */
 	bool passes_telephone_event;
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms;
 	bool is_late_negotiation;
 };
 ON_CTL int leg_media_init(struct leg *leg, const struct leg_media_conf *conf);
-/* Inbound call: keeps the offer (NULL or empty = the far side sent none: we offer in the answer) and, unless negotiation is late,
- * checks that a codec fits: ST_UNSUPPORTED. Sets switch_r_sdp, ep_codec_string. */
+/* Inbound call: keeps the offer (NULL or empty = the far side sent none: we offer in the answer) and, unless
+ * negotiation is late, checks that a codec fits: ST_UNSUPPORTED. Sets switch_r_sdp, ep_codec_string. */
 ON_CTL int leg_media_remote_offer(struct leg *leg, struct sv sdp);
-/* Makes (first time: negotiates, opens the stream) our answer; the same text again until something changes. near: the leg it is
- * going to be bridged to or NULL; its codec is preferred. Text appended to out. Sets switch_l_sdp, read/write codec variables. */
+/* Makes (first time: negotiates, opens the stream) our answer; the same text again until something changes. near: the
+ * leg it is going to be bridged to or NULL; its codec is preferred. Text appended to out. Sets switch_l_sdp, read/write
+ * codec variables. */
 ON_CTL int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out);
 /* Outbound call: our offer; originator may be NULL; its codecs come first and bound what is offered. */
 ON_CTL int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out);
-/* The far side's answer to our offer (early or final; a second identical one is fine). ST_UNSUPPORTED when it does not fit. */
+/* The far side's answer to our offer (early or final; a second identical one is fine). ST_UNSUPPORTED when it does not
+ * fit. */
 ON_CTL int leg_media_remote_answer(struct leg *leg, struct sv sdp);
 /* A re-INVITE or UPDATE with an offer: applies it, appends our answer. Reports hold and resume by leg_mark_held itself.
  * ST_UNSUPPORTED leaves the running session as it was (488). */
 ON_CTL int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out);
 /* Our own re-INVITE's offer (hold: sendonly). */
 ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out);
-ON_CTL struct mstream *leg_media_stream(struct leg *leg); /* NULL before it is opened */
-ON_CTL bool leg_media_is_ready(struct leg *leg);           /* negotiated */
+ON_CTL struct mstream *leg_media_stream(struct leg *leg);          /* NULL before it is opened */
+ON_CTL bool leg_media_is_ready(struct leg *leg);                   /* negotiated */
 ON_CTL const struct media_codec *leg_media_codec(struct leg *leg); /* of sending; NULL before */
 ON_CTL void leg_media_fini(struct leg *leg); /* closes the stream; statistics go to variables when they arrive */

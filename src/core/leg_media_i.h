@@ -4,7 +4,7 @@
 #include "sdp/sdp.h"
 
 struct leg_media {
-	struct leg *leg;           /* NULL once the leg is gone and only the last report is awaited */
+	struct leg *leg; /* NULL once the leg is gone and only the last report is awaited */
 	struct mstream *stream;
 	struct addr local;
 	bool is_negotiated, is_closing, is_remote_offer_new, is_late, is_held_by_us;
@@ -14,7 +14,7 @@ struct leg_media {
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms;
 	char *remote_sdp, *local_sdp;
 	uint64_t session_id;
-	struct media_codec codec;  /* of sending */
+	struct media_codec codec; /* of sending */
 	struct sdp_running running;
 };
 

@@ -7,9 +7,9 @@
 static const char *codec_module(const char *name)
 {
 	return !strcasecmp(name, "PCMU") || !strcasecmp(name, "PCMA") ? "CORE_PCM_MODULE."
-		: !strcasecmp(name, "G722")                             ? "mod_spandsp."
-		: !strcasecmp(name, "opus")                             ? "mod_opus."
-									: "";
+	       : !strcasecmp(name, "G722")                            ? "mod_spandsp."
+	       : !strcasecmp(name, "opus")                            ? "mod_opus."
+	                                                              : "";
 }
 
 void media_vars_offer(struct leg *leg, const struct sdp_codecs *theirs)
@@ -19,8 +19,8 @@ void media_vars_offer(struct leg *leg, const struct sdp_codecs *theirs)
 	buf_init(&b);
 	for (size_t i = 0; i < theirs->count; i++) {
 		const struct sdp_codec *c = &theirs->v[i];
-		buf_printf(&b, "%s%s%s@%uh@%ui", i ? "," : "", codec_module(c->name), c->name, c->rate_hz ? c->rate_hz : c->clock_hz,
-			c->ptime_ms ? c->ptime_ms : 20u);
+		buf_printf(&b, "%s%s%s@%uh@%ui", i ? "," : "", codec_module(c->name), c->name,
+		    c->rate_hz ? c->rate_hz : c->clock_hz, c->ptime_ms ? c->ptime_ms : 20u);
 		if (!strcasecmp(c->name, "PCMU") || !strcasecmp(c->name, "PCMA") || !strcasecmp(c->name, "G722"))
 			buf_adds(&b, "@64000b");
 		if (c->channels > 1)
@@ -44,7 +44,8 @@ void media_vars_plan(struct leg *leg, const struct leg_media *m, const struct sd
 	leg_var_setf(leg, "rtp_use_codec_rate", "%u", c->rate_hz);
 	leg_var_setf(leg, "rtp_use_codec_ptime", "%u", c->ptime_ms);
 	leg_var_setf(leg, "rtp_use_codec_channels", "%u", c->channels);
-	leg_var_setf(leg, "rtp_last_audio_codec_string", "%s@%uh@%ui@%uc", c->name, c->rate_hz, c->ptime_ms, c->channels);
+	leg_var_setf(
+	    leg, "rtp_last_audio_codec_string", "%s@%uh@%ui@%uc", c->name, c->rate_hz, c->ptime_ms, c->channels);
 	if (!old) {
 		leg_var_set(leg, "original_read_codec", c->name);
 		leg_var_setf(leg, "original_read_rate", "%u", c->rate_hz);
@@ -67,7 +68,10 @@ void media_vars_plan(struct leg *leg, const struct leg_media *m, const struct sd
 	leg_var_setf(leg, "remote_media_port", "%u", plan->remote_port);
 }
 
-static ON_CTL void set_count(struct leg *leg, const char *name, uint64_t v) { leg_var_setf(leg, name, "%llu", (unsigned long long)v); }
+static ON_CTL void set_count(struct leg *leg, const char *name, uint64_t v)
+{
+	leg_var_setf(leg, name, "%llu", (unsigned long long)v);
+}
 
 void media_vars_stats(struct leg *leg, const struct media_stats *s)
 {

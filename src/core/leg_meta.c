@@ -38,12 +38,15 @@ void leg_meta_unbind(struct leg *leg, char key)
 	}
 }
 
-void leg_meta_fini(struct leg *leg) { leg_meta_unbind(leg, 0); }
+void leg_meta_fini(struct leg *leg)
+{
+	leg_meta_unbind(leg, 0);
+}
 
 int leg_meta_bind(struct leg *leg, char key, unsigned listen, struct sv flags, const char *app)
 {
 	struct leg_meta *m;
-	struct binding b = { .key = (char)toupper((unsigned char)key), .listen = listen ? listen : LEG_META_LISTEN_A };
+	struct binding b = {.key = (char)toupper((unsigned char)key), .listen = listen ? listen : LEG_META_LISTEN_A};
 
 	if (!strchr("0123456789*#ABCD", b.key) || !b.key || !app || !*app)
 		return ST_INVAL;
@@ -55,7 +58,8 @@ int leg_meta_bind(struct leg *leg, char key, unsigned listen, struct sv flags, c
 		return ST_LIMIT;
 	for (size_t i = 0; i < flags.n; i++) {
 		char c = (char)tolower((unsigned char)flags.p[i]);
-		b.is_same |= c == 's', b.is_other |= c == 'o', b.is_on_a |= c == 'a', b.is_on_b |= c == 'b', b.is_once |= c == '1';
+		b.is_same |= c == 's', b.is_other |= c == 'o', b.is_on_a |= c == 'a', b.is_on_b |= c == 'b',
+		    b.is_once |= c == '1';
 	}
 	b.app = mem_strdup(app);
 	if (!b.app)
@@ -81,7 +85,10 @@ static ON_CTL bool try_bindings(struct leg *owner, struct leg *from, struct leg 
 			struct leg *target;
 			if (b->key != digit || !(b->listen & (side ? LEG_META_LISTEN_B : LEG_META_LISTEN_A)))
 				continue;
-			target = b->is_on_a ? owner : b->is_on_b ? (owner == from ? other : from) : b->is_other ? other : from;
+			target = b->is_on_a    ? owner
+			         : b->is_on_b  ? (owner == from ? other : from)
+			         : b->is_other ? other
+			                       : from;
 			if (target)
 				exec_hook_spec(target, b->app);
 			if (b->is_once)

@@ -1,11 +1,12 @@
-/* Keys bound during a bridge (bind_meta_app): the meta key (variable bind_meta_key, default *) and then a bound digit, within
- * three seconds, run an application. Digits come by leg_meta_digit from either side's DTMF. */
+/* Keys bound during a bridge (bind_meta_app): the meta key (variable bind_meta_key, default *) and then a bound digit,
+ * within three seconds, run an application. Digits come by leg_meta_digit from either side's DTMF. */
 #pragma once
 #include "core/leg.h"
 
 enum { LEG_META_LISTEN_A = 1, LEG_META_LISTEN_B = 2 };
-/* leg made the binding; listen says on whose keys. flags as FreeSWITCH's: s/o run on the same/other side as the key came
- * from, a/b on that leg, i as an inline dialplan, 1 only once. app is "name::args" or "name args". Replaces a binding of the key. */
+/* leg made the binding; listen says on whose keys. flags as FreeSWITCH's: s/o run on the same/other side as the key
+ * came from, a/b on that leg, i as an inline dialplan, 1 only once. app is "name::args" or "name args". Replaces a
+ * binding of the key. */
 ON_CTL int leg_meta_bind(struct leg *leg, char key, unsigned listen, struct sv flags, const char *app);
 ON_CTL void leg_meta_unbind(struct leg *leg, char key /* 0 = all */);
 /* A digit came from leg while bridged; true when it belonged to a binding (and should not go on). */

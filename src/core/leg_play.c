@@ -1,5 +1,5 @@
-/* Playing to a leg and recording it from an application: the media thread does it; here it is started, waited for and ended
- * by what may end it. */
+/* Playing to a leg and recording it from an application: the media thread does it; here it is started, waited for and
+ * ended by what may end it. */
 #include "base/status.h"
 #include "core/config.h"
 #include "core/core.h"
@@ -12,9 +12,9 @@
 static ON_CTL void fire(struct leg *leg, enum event_id id, const char *path_name, const char *path, const char *status)
 {
 	struct event *e;
-	const char *type = !strncmp(path, "local_stream://", 15) ? "local_stream"
-		: !strncmp(path, "tone_stream://", 14)           ? "tone_stream"
-								   : NULL;
+	const char *type = !strncmp(path, "local_stream://", 15)  ? "local_stream"
+	                   : !strncmp(path, "tone_stream://", 14) ? "tone_stream"
+	                                                          : NULL;
 
 	if (!event_is_wanted(id, NULL) || !(e = event_new(id, NULL)))
 		return;
@@ -114,7 +114,7 @@ int leg_play(struct leg *leg, const char *source, const char *terminators, char 
 	else if (full->done_play_id == id && full->done_play_status != ST_CANCELLED)
 		st = full->done_play_status;
 	if (digit) {
-		char text[2] = { digit, 0 };
+		char text[2] = {digit, 0};
 		leg_var_set(leg, "playback_terminator_used", text);
 		if (digit_out)
 			*digit_out = digit;
@@ -126,7 +126,7 @@ int leg_play(struct leg *leg, const char *source, const char *terminators, char 
 		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)full->done_play_samples);
 	}
 	fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,
-		st || digit || full->done_play_id != id || full->done_play_status == ST_CANCELLED ? "break" : "done");
+	    st || digit || full->done_play_id != id || full->done_play_status == ST_CANCELLED ? "break" : "done");
 	if (st == ST_NOTFOUND || st == ST_IO)
 		leg_log(leg, LOG_ERR, "cannot play %s", path);
 out:
@@ -174,7 +174,7 @@ int leg_record(struct leg *leg, const char *path, const struct media_record_conf
 	leg_var_setf(leg, "record_samples", "%llu", (unsigned long long)(ms * 8));
 	leg_var_set(leg, "record_completion_cause", st == ST_OK ? "success" : st == ST_NOTFOUND ? "failure" : "hangup");
 	if (digit) {
-		char text[2] = { digit, 0 };
+		char text[2] = {digit, 0};
 		leg_var_set(leg, "playback_terminator_used", text);
 	}
 	fire(leg, EVENT_RECORD_STOP, "Record-File-Path", file, NULL);

@@ -12,12 +12,28 @@ static const struct {
 	const char *name;
 	size_t offset;
 } fields[] = {
-#define FIELD(n) { #n, offsetof(struct leg_profile, n) }
-	FIELD(username), FIELD(dialplan), FIELD(caller_id_name), FIELD(caller_id_number),
-	{ "orig_caller_id_name", offsetof(struct leg_profile, orig_caller_id_name) },
-	{ "orig_caller_id_number", offsetof(struct leg_profile, orig_caller_id_number) }, FIELD(callee_id_name),
-	FIELD(callee_id_number), FIELD(network_addr), FIELD(ani), FIELD(aniii), FIELD(rdnis), FIELD(destination_number),
-	FIELD(source), FIELD(transfer_source), FIELD(context), FIELD(chan_name), FIELD(uuid),
+#define FIELD(n) \
+	{ \
+#n, offsetof(struct leg_profile, n) \
+	}
+    FIELD(username),
+    FIELD(dialplan),
+    FIELD(caller_id_name),
+    FIELD(caller_id_number),
+    {"orig_caller_id_name", offsetof(struct leg_profile, orig_caller_id_name)},
+    {"orig_caller_id_number", offsetof(struct leg_profile, orig_caller_id_number)},
+    FIELD(callee_id_name),
+    FIELD(callee_id_number),
+    FIELD(network_addr),
+    FIELD(ani),
+    FIELD(aniii),
+    FIELD(rdnis),
+    FIELD(destination_number),
+    FIELD(source),
+    FIELD(transfer_source),
+    FIELD(context),
+    FIELD(chan_name),
+    FIELD(uuid),
 #undef FIELD
 };
 

@@ -3,7 +3,7 @@
 #include "core/leg.h"
 #include "media/ctl/mctl.h"
 
-/* Records until the limit, silence, a terminator digit (NULL: playback_terminators, default *), break or hang-up. A relative
- * path lies under recordings_dir. Fires RECORD_START/RECORD_STOP; sets record_ms, record_seconds, record_samples,
- * record_completion_cause, playback_terminator_used. ST_NOTFOUND when the file cannot be made. */
+/* Records until the limit, silence, a terminator digit (NULL: playback_terminators, default *), break or hang-up. A
+ * relative path lies under recordings_dir. Fires RECORD_START/RECORD_STOP; sets record_ms, record_seconds,
+ * record_samples, record_completion_cause, playback_terminator_used. ST_NOTFOUND when the file cannot be made. */
 CO int leg_record(struct leg *leg, const char *path, const struct media_record_conf *conf, const char *terminators);

@@ -1,39 +1,44 @@
-/* The state table of a leg: state x input -> next state, and what the endpoint or an application reports about ringing, media,
- * answer and hold. Nothing else writes leg->state or leg->callstate. */
+/* The state table of a leg: state x input -> next state, and what the endpoint or an application reports about ringing,
+ * media, answer and hold. Nothing else writes leg->state or leg->callstate. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "core/leg_i.h"
 #include <string.h>
 
-static const char *const state_names[] = { "CS_NEW", "CS_INIT", "CS_ROUTING", "CS_SOFT_EXECUTE", "CS_EXECUTE",
-	"CS_EXCHANGE_MEDIA", "CS_PARK", "CS_CONSUME_MEDIA", "CS_HIBERNATE", "CS_RESET", "CS_HANGUP", "CS_REPORTING",
-	"CS_DESTROY", "CS_NONE" };
-static const char *const callstate_names[] = { "DOWN", "DIALING", "RINGING", "EARLY", "ACTIVE", "HELD", "RING_WAIT", "HANGUP",
-	"UNHELD" };
+static const char *const state_names[] = {"CS_NEW", "CS_INIT", "CS_ROUTING", "CS_SOFT_EXECUTE", "CS_EXECUTE",
+    "CS_EXCHANGE_MEDIA", "CS_PARK", "CS_CONSUME_MEDIA", "CS_HIBERNATE", "CS_RESET", "CS_HANGUP", "CS_REPORTING",
+    "CS_DESTROY", "CS_NONE"};
+static const char *const callstate_names[] = {
+    "DOWN", "DIALING", "RINGING", "EARLY", "ACTIVE", "HELD", "RING_WAIT", "HANGUP", "UNHELD"};
 
-const char *leg_state_name(enum leg_state s) { return (unsigned)s <= CS_NONE ? state_names[s] : "CS_NONE"; }
-const char *leg_callstate_name(enum leg_callstate s) { return (unsigned)s <= CCS_UNHELD ? callstate_names[s] : "DOWN"; }
+const char *leg_state_name(enum leg_state s)
+{
+	return (unsigned)s <= CS_NONE ? state_names[s] : "CS_NONE";
+}
+const char *leg_callstate_name(enum leg_callstate s)
+{
+	return (unsigned)s <= CCS_UNHELD ? callstate_names[s] : "DOWN";
+}
 
 /* 0 (CS_NEW) means: no way. One row per state, one column per input. */
 #define LIVE /* a leg that runs may be sent to anything that runs, or hung up */ \
 	[IN_ROUTE] = CS_ROUTING, [IN_EXECUTE] = CS_EXECUTE, [IN_SOFT_EXECUTE] = CS_SOFT_EXECUTE, \
-	[IN_EXCHANGE] = CS_EXCHANGE_MEDIA, [IN_PARK] = CS_PARK, [IN_CONSUME] = CS_CONSUME_MEDIA, [IN_HIBERNATE] = CS_HIBERNATE, \
-	[IN_RESET] = CS_RESET, \
-	[IN_HANGUP] = CS_HANGUP
+	[IN_EXCHANGE] = CS_EXCHANGE_MEDIA, [IN_PARK] = CS_PARK, [IN_CONSUME] = CS_CONSUME_MEDIA, \
+	[IN_HIBERNATE] = CS_HIBERNATE, [IN_RESET] = CS_RESET, [IN_HANGUP] = CS_HANGUP
 static const enum leg_state table[CS_NONE + 1][IN_COUNT] = {
-	[CS_NEW] = { [IN_INIT] = CS_INIT, [IN_HANGUP] = CS_HANGUP },
-	[CS_INIT] = { [IN_ROUTE] = CS_ROUTING, [IN_CONSUME] = CS_CONSUME_MEDIA, [IN_HANGUP] = CS_HANGUP },
-	[CS_ROUTING] = { LIVE },
-	[CS_SOFT_EXECUTE] = { LIVE },
-	[CS_EXECUTE] = { LIVE },
-	[CS_EXCHANGE_MEDIA] = { LIVE },
-	[CS_PARK] = { LIVE },
-	[CS_CONSUME_MEDIA] = { LIVE },
-	[CS_HIBERNATE] = { LIVE },
-	[CS_RESET] = { LIVE },
-	[CS_HANGUP] = { [IN_REPORT] = CS_REPORTING },
-	[CS_REPORTING] = { [IN_DESTROY] = CS_DESTROY },
+    [CS_NEW] = {[IN_INIT] = CS_INIT, [IN_HANGUP] = CS_HANGUP},
+    [CS_INIT] = {[IN_ROUTE] = CS_ROUTING, [IN_CONSUME] = CS_CONSUME_MEDIA, [IN_HANGUP] = CS_HANGUP},
+    [CS_ROUTING] = {LIVE},
+    [CS_SOFT_EXECUTE] = {LIVE},
+    [CS_EXECUTE] = {LIVE},
+    [CS_EXCHANGE_MEDIA] = {LIVE},
+    [CS_PARK] = {LIVE},
+    [CS_CONSUME_MEDIA] = {LIVE},
+    [CS_HIBERNATE] = {LIVE},
+    [CS_RESET] = {LIVE},
+    [CS_HANGUP] = {[IN_REPORT] = CS_REPORTING},
+    [CS_REPORTING] = {[IN_DESTROY] = CS_DESTROY},
 };
 
 int leg_state_input(struct leg *leg, enum leg_input in)
@@ -45,7 +50,8 @@ int leg_state_input(struct leg *leg, enum leg_input in)
 		return ST_DENIED;
 	}
 	if (next != leg->state && next < CS_HANGUP)
-		leg_log(leg, LOG_DEBUG, "(%s) State Change %s -> %s", leg->name, leg_state_name(leg->state), leg_state_name(next));
+		leg_log(leg, LOG_DEBUG, "(%s) State Change %s -> %s", leg->name, leg_state_name(leg->state),
+		    leg_state_name(next));
 	leg->state = next;
 	return ST_OK;
 }
@@ -55,8 +61,8 @@ void leg_state_run(struct leg *leg)
 	if (leg->running_state == leg->state && leg->state != CS_NEW)
 		return;
 	leg->running_state = leg->state;
-	leg_log(leg, LOG_DEBUG, "(%s) Running State Change %s (Cur %zu Tot %llu)", leg->name, leg_state_name(leg->state),
-		leg_count(), (unsigned long long)limits_serial());
+	leg_log(leg, LOG_DEBUG, "(%s) Running State Change %s (Cur %zu Tot %llu)", leg->name,
+	    leg_state_name(leg->state), leg_count(), (unsigned long long)limits_serial());
 	if (leg->state == CS_ROUTING && !leg->is_outbound)
 		leg_callstate_set(leg, CCS_RINGING);
 	leg_event(leg, EVENT_CHANNEL_STATE);
@@ -70,7 +76,8 @@ void leg_callstate_set(struct leg *leg, enum leg_callstate s)
 	if (old == s || old == CCS_HANGUP)
 		return;
 	leg->callstate = s;
-	leg_log(leg, LOG_DEBUG, "(%s) Callstate Change %s -> %s", leg->name, leg_callstate_name(old), leg_callstate_name(s));
+	leg_log(leg, LOG_DEBUG, "(%s) Callstate Change %s -> %s", leg->name, leg_callstate_name(old),
+	    leg_callstate_name(s));
 	if (!event_is_wanted(EVENT_CHANNEL_CALLSTATE, NULL) || !(e = event_new(EVENT_CHANNEL_CALLSTATE, NULL)))
 		return;
 	event_add(e, "Original-Channel-Call-State", leg_callstate_name(old));

@@ -1,6 +1,6 @@
-/* The end of a leg, in one place and in numbered steps. leg_hangup may be called from anywhere; it does step 1 and defers the
- * rest, so that no caller finds its leg gone. Each later step either goes on at once or waits for one thing (the coroutine, a
- * hook, the media's last report), which calls leg_end_go again. */
+/* The end of a leg, in one place and in numbered steps. leg_hangup may be called from anywhere; it does step 1 and
+ * defers the rest, so that no caller finds its leg gone. Each later step either goes on at once or waits for one thing
+ * (the coroutine, a hook, the media's last report), which calls leg_end_go again. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -196,7 +196,8 @@ void leg_end_go(struct leg *leg)
 	if (full->end_step == END_MEDIA) {
 		if (leg_media_is_closing(leg)) {
 			if (!loop_timer_is_set(&full->end_timer))
-				loop_timer_set(&full->end_timer, MEDIA_WAIT_US, "last media report", media_timeout, leg);
+				loop_timer_set(
+				    &full->end_timer, MEDIA_WAIT_US, "last media report", media_timeout, leg);
 			return;
 		}
 		full->end_step = END_REPORTED;

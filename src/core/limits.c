@@ -1,27 +1,50 @@
-/* Admission of new legs (max-sessions, sessions-per-second, pause, shutdown) and the counters that `status` shows. A timer that
- * runs once a second while there is something to count moves the per-second and five-minute windows. */
+/* Admission of new legs (max-sessions, sessions-per-second, pause, shutdown) and the counters that `status` shows. A
+ * timer that runs once a second while there is something to count moves the per-second and five-minute windows, and
+ * gives memory back to the system when a crowd of calls has gone. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "core/core.h"
 #include "core/leg_i.h"
+#include "loop/work.h"
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { FIVE_MINUTES_S = 300, SECOND_US = 1000000 };
+enum { FIVE_MINUTES_S = 300, SECOND_US = 1000000, CROWD_LEGS = 200, TRIM_FIRST_S = 3, TRIM_LAST_S = 40 };
 
-static struct core_limits limits = { .max_sessions = 1000, .sessions_per_second = 30 };
+static struct core_limits limits = {.max_sessions = 1000, .sessions_per_second = 30};
 static struct core_counters counters;
 static struct ltimer second_timer;
 static uint32_t second_of_five;
 static uint64_t cpu_idle_before, cpu_all_before;
+static uint32_t crowd_legs; /* most legs at once since memory was given back */
+static uint32_t quiet_s;
 
-struct core_limits *core_limits(void) { return &limits; }
-const struct core_counters *core_counters(void) { return &counters; }
-uint64_t limits_serial(void) { return counters.sessions_since_startup; }
-void limits_count_answered(void) { counters.answered++; }
-void limits_count_bridged(void) { counters.bridged++; }
-void limits_count_failed(void) { counters.failed++; }
+struct core_limits *core_limits(void)
+{
+	return &limits;
+}
+const struct core_counters *core_counters(void)
+{
+	return &counters;
+}
+uint64_t limits_serial(void)
+{
+	return counters.sessions_since_startup;
+}
+void limits_count_answered(void)
+{
+	counters.answered++;
+}
+void limits_count_bridged(void)
+{
+	counters.bridged++;
+}
+void limits_count_failed(void)
+{
+	counters.failed++;
+}
 
 int limits_session_begin(bool is_outbound)
 {
@@ -44,6 +67,8 @@ int limits_session_begin(bool is_outbound)
 		counters.sessions_peak = counters.sessions_now;
 	if (counters.sessions_now > counters.sessions_peak_fivemin)
 		counters.sessions_peak_fivemin = counters.sessions_now;
+	if (counters.sessions_now > crowd_legs)
+		crowd_legs = counters.sessions_now;
 	if (counters.sps_now > counters.sps_peak)
 		counters.sps_peak = counters.sps_now;
 	if (counters.sps_now > counters.sps_peak_fivemin)
@@ -51,17 +76,21 @@ int limits_session_begin(bool is_outbound)
 	return ST_OK;
 }
 
-void limits_session_end(void) { counters.sessions_now--; }
+void limits_session_end(void)
+{
+	counters.sessions_now--;
+}
 
 static void read_idle_cpu(void)
 {
-	unsigned long long v[8] = { 0 };
+	unsigned long long v[8] = {0};
 	uint64_t all = 0, idle;
 	FILE *f = fopen("/proc/stat", "re");
 
 	if (!f)
 		return;
-	if (fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) == 8) {
+	if (fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6],
+	        &v[7]) == 8) {
 		for (int i = 0; i < 8; i++)
 			all += v[i];
 		idle = v[3] + v[4];
@@ -72,6 +101,27 @@ static void read_idle_cpu(void)
 	fclose(f);
 }
 
+static void trim_work(void *arg)
+{
+	role_assert_work();
+	malloc_trim(0);
+}
+
+/* What calls leave is full of holes that malloc keeps. On a worker, as the system call for each hole takes time; once
+ * when the calls have gone and once when their transactions have (RFC 3261, 64*T1). */
+static ON_CTL void memory_give_back(void)
+{
+	if (crowd_legs < CROWD_LEGS || counters.sessions_now > crowd_legs / 4) {
+		quiet_s = 0;
+		return;
+	}
+	quiet_s++;
+	if (quiet_s == TRIM_FIRST_S || quiet_s == TRIM_LAST_S)
+		(void)work_submit("memory", trim_work, NULL, NULL);
+	if (quiet_s == TRIM_LAST_S)
+		crowd_legs = counters.sessions_now;
+}
+
 static void second_passed(void *arg)
 {
 	role_assert_ctl();
@@ -79,6 +129,7 @@ static void second_passed(void *arg)
 	counters.sps_now = 0;
 	if (++second_of_five % 5 == 0)
 		read_idle_cpu();
+	memory_give_back();
 	if (second_of_five >= FIVE_MINUTES_S) {
 		second_of_five = 0;
 		counters.sessions_peak_fivemin = counters.sessions_now;
@@ -99,4 +150,7 @@ void limits_start(void)
 	loop_timer_set(&second_timer, SECOND_US, "limits", second_passed, NULL);
 }
 
-void limits_stop(void) { loop_timer_cancel(&second_timer); }
+void limits_stop(void)
+{
+	loop_timer_cancel(&second_timer);
+}

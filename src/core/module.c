@@ -1,5 +1,5 @@
-/* Modules: the built-in ones that main makes known, loading by name (also under the names of the FreeSWITCH modules they answer
- * for), unloading in reverse order. modules.conf of the configuration says what is loaded. */
+/* Modules: the built-in ones that main makes known, loading by name (also under the names of the FreeSWITCH modules
+ * they answer for), unloading in reverse order. modules.conf of the configuration says what is loaded. */
 #include "core/module.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -27,7 +27,7 @@ int module_register(const struct module *m)
 	for (unsigned i = 0; i < module_count; i++)
 		if (modules[i].module == m)
 			return ST_EXISTS;
-	modules[module_count++] = (struct loaded){ .module = m };
+	modules[module_count++] = (struct loaded){.module = m};
 	return ST_OK;
 }
 
@@ -140,7 +140,8 @@ int module_load_configured(void)
 		if (st == ST_NOTFOUND)
 			log_warning("%s:%u: the module %s does not exist here", node->file, node->line, name);
 		else if (st && st != ST_EXISTS)
-			log_error("%s:%u: the module %s was not loaded: %s", node->file, node->line, name ? name : "", status_text(st));
+			log_error("%s:%u: the module %s was not loaded: %s", node->file, node->line, name ? name : "",
+			    status_text(st));
 	}
 	return ST_OK;
 }

@@ -1,5 +1,5 @@
-/* Modules and the registries their tables fill. One constant descriptor per module; registering is reading the table; help,
- * completion and `show` come from it. Built-in modules are listed in main/modules.c; start order is that list. */
+/* Modules and the registries their tables fill. One constant descriptor per module; registering is reading the table;
+ * help, completion and `show` come from it. Built-in modules are listed in main/modules.c; start order is that list. */
 #pragma once
 #include "core/leg.h"
 #include "core/originate.h"
@@ -14,9 +14,9 @@ struct app_desc {
 	int (*fn)(struct leg *leg, const char *data); /* ST_OK, APP_DETACHED or failure */
 };
 struct api_call {
-	const char *args;  /* never NULL */
-	struct leg *leg;   /* the leg it was expanded on, or NULL */
-	struct buf *out;   /* reply text */
+	const char *args;              /* never NULL */
+	struct leg *leg;               /* the leg it was expanded on, or NULL */
+	struct buf *out;               /* reply text */
 	const char *job_uuid, *client; /* who asks, or NULL */
 };
 enum { API_MAY_WAIT = 1 };
@@ -24,11 +24,12 @@ struct api_desc {
 	const char *name, *description, *syntax;
 	unsigned flags;
 	int (*fn)(struct api_call *c); /* with API_MAY_WAIT it runs inside a coroutine and may call CO functions */
-	const char *const *complete; /* "add sofia status"-style completion words, NULL-ended, or NULL */
+	const char *const *complete;   /* "add sofia status"-style completion words, NULL-ended, or NULL */
 };
 struct dialplan_desc {
 	const char *name; /* "XML" */
-	/* Fills the leg's list by leg_exec_add for exten/context of its profile. args: what followed "NAME:". ST_NOTFOUND: no route. */
+	/* Fills the leg's list by leg_exec_add for exten/context of its profile. args: what followed "NAME:".
+	 * ST_NOTFOUND: no route. */
 	int (*hunt)(struct leg *leg, const char *args);
 };
 struct var_desc {
@@ -38,17 +39,17 @@ struct var_desc {
 struct conf_desc {
 	const char *file, *key, *type, *unit, *fallback, *help;
 };
-struct name_desc { /* codecs, file formats, timers, say languages, chat ...: what `show` lists */
+struct name_desc {        /* codecs, file formats, timers, say languages, chat ...: what `show` lists */
 	const char *kind; /* "codec", "file", "timer", "say", "chat", "management" */
 	const char *name;
 };
 struct module {
 	unsigned abi;
-	const char *name;     /* "mod_dptools": the name FreeSWITCH configurations load */
-	const char *const *also; /* further FreeSWITCH module names this one answers for, NULL-ended, or NULL */
-	int (*load)(void);    /* may be NULL */
-	int (*unload)(void);  /* may be NULL; ST_BUSY refuses */
-	const struct app_desc *apps;           /* tables end with a zero row; NULL = none */
+	const char *name;            /* "mod_dptools": the name FreeSWITCH configurations load */
+	const char *const *also;     /* further FreeSWITCH module names this one answers for, NULL-ended, or NULL */
+	int (*load)(void);           /* may be NULL */
+	int (*unload)(void);         /* may be NULL; ST_BUSY refuses */
+	const struct app_desc *apps; /* tables end with a zero row; NULL = none */
 	const struct api_desc *apis;
 	const struct endpoint_ops *const *endpoints; /* NULL-ended */
 	const struct dialplan_desc *dialplans;
@@ -56,7 +57,7 @@ struct module {
 	const struct var_desc *vars;
 	const struct conf_desc *confs;
 };
-ON_CTL int module_register(const struct module *m); /* built-in: makes it known, not yet loaded */
+ON_CTL int module_register(const struct module *m);         /* built-in: makes it known, not yet loaded */
 ON_CTL int module_load(const char *name, const char **why); /* from modules.conf; ST_NOTFOUND, ST_EXISTS ... */
 ON_CTL int module_unload(const char *name, const char **why);
 ON_CTL bool module_is_loaded(const char *name);
@@ -68,15 +69,16 @@ ON_CTL const struct app_desc *app_find(const char *name);
 ON_CTL const struct api_desc *api_find(const char *name);
 ON_CTL const struct endpoint_ops *endpoint_find(struct sv name);
 ON_CTL const struct dialplan_desc *dialplan_find(struct sv name);
-/* Every registered thing of a kind ("application", "api", "endpoint", "codec", "dialplan" ...) with its module, sorted as
- * FreeSWITCH's `show` sorts (by name). */
+/* Every registered thing of a kind ("application", "api", "endpoint", "codec", "dialplan" ...) with its module, sorted
+ * as FreeSWITCH's `show` sorts (by name). */
 struct registry_row {
 	const char *kind, *name, *description, *syntax, *module, *filename;
 };
-ON_CTL void registry_each(const char *kind /* NULL = all */, void (*fn)(const struct registry_row *row, void *arg), void *arg);
+ON_CTL void registry_each(
+    const char *kind /* NULL = all */, void (*fn)(const struct registry_row *row, void *arg), void *arg);
 
-/* Runs a command line's command. Out gets the reply; ST_NOTFOUND: no such command (nothing written); ST_DENIED: may wait but no
- * coroutine runs. Fires EVENT_API. */
+/* Runs a command line's command. Out gets the reply; ST_NOTFOUND: no such command (nothing written); ST_DENIED: may
+ * wait but no coroutine runs. Fires EVENT_API. */
 ON_CTL int api_run(const char *cmd, const char *args, struct leg *leg, struct buf *out);
 /* The same on a coroutine of its own; done on the control loop. Strings are copied. */
 typedef void (*api_done_fn)(int status, struct sv reply, void *arg);

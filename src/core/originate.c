@@ -1,6 +1,6 @@
-/* Dialling. originate_run walks the groups of a dial string; the legs of a group are attempts, each a leg being set up; the
- * caller's coroutine sleeps until one of them changes (originate_leg_changed), a deadline passes or the originator goes
- * (originate_cancel), then looks at all of them. The first to answer wins. */
+/* Dialling. originate_run walks the groups of a dial string; the legs of a group are attempts, each a leg being set up;
+ * the caller's coroutine sleeps until one of them changes (originate_leg_changed), a deadline passes or the originator
+ * goes (originate_cancel), then looks at all of them. The first to answer wins. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -15,9 +15,9 @@
 enum { DEFAULT_TIMEOUT_S = 60, MAX_FORWARDS = 70, NEVER = 0 };
 
 struct attempt {
-	struct leg *leg;          /* reference; NULL before it is made and when it could not be */
-	struct dial_leg spec;     /* owned */
-	unsigned turn;            /* sub-groups of an expanded dial string go in turn */
+	struct leg *leg;      /* reference; NULL before it is made and when it could not be */
+	struct dial_leg spec; /* owned */
+	unsigned turn;        /* sub-groups of an expanded dial string go in turn */
 	int64_t start_us, deadline_us, progress_deadline_us; /* 0 = none */
 	bool is_started, is_failed, has_rung, has_media;
 };
@@ -32,9 +32,9 @@ struct originate {
 	bool continues_on_timeout;
 	uint32_t ringback_id;
 	bool is_ringback_on;
-	struct leg *early;        /* whose early media the originator hears; borrowed */
-	enum cause cause;         /* of what failed so far, reduced */
-	char proto[40];           /* proto_specific_hangup_cause of it */
+	struct leg *early; /* whose early media the originator hears; borrowed */
+	enum cause cause;  /* of what failed so far, reduced */
+	char proto[40];    /* proto_specific_hangup_cause of it */
 };
 
 void originate_leg_changed(struct leg *leg)
@@ -241,8 +241,9 @@ static ON_CTL void attempt_dial(struct originate *o, struct attempt *t, struct l
 	if (o->a) {
 		leg_var_set(o->a, "originate_signal_bond", b->uuid);
 		char legs[200];
-		snprintf(legs, sizeof(legs), "%s;%s;%s", b->uuid, b->profile->callee_id_name ? b->profile->callee_id_name : "",
-			b->profile->callee_id_number ? b->profile->callee_id_number : "");
+		snprintf(legs, sizeof(legs), "%s;%s;%s", b->uuid,
+		    b->profile->callee_id_name ? b->profile->callee_id_name : "",
+		    b->profile->callee_id_number ? b->profile->callee_id_number : "");
 		vars_push(o->a->vars, "originated_legs", legs);
 	}
 	t->leg = mem_ref(b);
@@ -262,7 +263,7 @@ static ON_CTL void attempt_start(struct originate *o, struct attempt *t)
 	const struct endpoint_ops *ops = endpoint_find(sv_of(t->spec.endpoint));
 	int max_forwards = max_forwards_next(o);
 	enum cause cause = CAUSE_DESTINATION_OUT_OF_ORDER;
-	struct originate_target target = { .originator = o->a, .data = t->spec.data, .vars = t->spec.vars };
+	struct originate_target target = {.originator = o->a, .data = t->spec.data, .vars = t->spec.vars};
 	struct leg *b = NULL;
 	int64_t now = clock_mono_us();
 	int st = ST_NOTFOUND;
@@ -276,8 +277,8 @@ static ON_CTL void attempt_start(struct originate *o, struct attempt *t)
 		st = ops->outgoing(&target, &b, &cause);
 	leg_profile_free(target.profile);
 	if (st || !b) {
-		log_uuid(LOG_NOTICE, o->a ? o->a->uuid : NULL, "Cannot create outgoing channel of type [%s] cause: [%s]",
-			t->spec.endpoint, cause_name(cause));
+		log_uuid(LOG_NOTICE, o->a ? o->a->uuid : NULL,
+		    "Cannot create outgoing channel of type [%s] cause: [%s]", t->spec.endpoint, cause_name(cause));
 		t->is_failed = true;
 		note_failure(o, cause, NULL);
 		return;
@@ -314,10 +315,11 @@ static ON_CTL int attempt_add(struct originate *o, const struct dial_leg *spec, 
 }
 
 /* Adds a leg of the dial string, or the legs of the dial string it stands for (user/, group/). */
-static ON_CTL int expand_leg(struct originate *o, const struct dial_leg *spec, const struct vars *outer, unsigned turn, int depth)
+static ON_CTL int expand_leg(
+    struct originate *o, const struct dial_leg *spec, const struct vars *outer, unsigned turn, int depth)
 {
 	const struct endpoint_ops *ops = endpoint_find(sv_of(spec->endpoint));
-	struct originate_target t = { .originator = o->a, .data = spec->data, .vars = spec->vars };
+	struct originate_target t = {.originator = o->a, .data = spec->data, .vars = spec->vars};
 	enum cause cause = CAUSE_DESTINATION_OUT_OF_ORDER;
 	struct vars *merged = NULL;
 	char *text = NULL;
@@ -455,7 +457,10 @@ static ON_CTL bool attempt_look(struct originate *o, struct attempt *t, int64_t 
 	return false;
 }
 
-static int64_t sooner(int64_t a, int64_t b) { return !a ? b : !b ? a : a < b ? a : b; }
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return !a ? b : !b ? a : a < b ? a : b;
+}
 
 static ON_CTL void hangup_others(struct originate *o, const struct attempt *winner, enum cause cause)
 {
@@ -525,7 +530,8 @@ static ON_CTL void read_options(struct originate *o, const struct dial *d)
 	const char *early = option(o, d, "ignore_early_media"), *v;
 	long timeout_s = o->conf->timeout_s;
 
-	o->ignores_early = early && (str_is_true(early) || !strcasecmp(early, "ring_ready") || !strcasecmp(early, "consume"));
+	o->ignores_early =
+	    early && (str_is_true(early) || !strcasecmp(early, "ring_ready") || !strcasecmp(early, "consume"));
 	o->early_is_ring = early && !strcasecmp(early, "ring_ready");
 	o->returns_ringing = str_is_true(option(o, d, "return_ring_ready"));
 	o->continues_on_timeout = str_is_true(option(o, d, "originate_continue_on_timeout"));

@@ -1,26 +1,26 @@
-/* Dialling: dial strings to answered legs. Grammar: {vars}[vars]endpoint/data with ',' (at once) and '|' (in turn); the enterprise
- * and other forms of the reference keep their place in the parser. */
+/* Dialling: dial strings to answered legs. Grammar: {vars}[vars]endpoint/data with ',' (at once) and '|' (in turn); the
+ * enterprise and other forms of the reference keep their place in the parser. */
 #pragma once
 #include "core/leg.h"
 
 struct originate_conf {
-	struct leg *originator;      /* NULL for commands */
+	struct leg *originator; /* NULL for commands */
 	const char *dialstring;
-	const struct vars *vars;     /* extra, or NULL */
+	const struct vars *vars;                       /* extra, or NULL */
 	const char *caller_id_name, *caller_id_number; /* NULL = from originator or "" */
-	unsigned timeout_s;          /* 0 = 60 */
+	unsigned timeout_s;                            /* 0 = 60 */
 };
-/* Waits until one leg answers (or gives early media that counts as such), all fail, or the originator hangs up. Losers are
- * cancelled with LOSE_RACE. *leg_out is a counted reference the caller owns. *cause_out says why on failure.
- * Passes ringing and early media on to the originator as it comes (ringback variables). */
+/* Waits until one leg answers (or gives early media that counts as such), all fail, or the originator hangs up. Losers
+ * are cancelled with LOSE_RACE. *leg_out is a counted reference the caller owns. *cause_out says why on failure. Passes
+ * ringing and early media on to the originator as it comes (ringback variables). */
 CO int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum cause *cause_out);
 
 /* An endpoint names what dial strings may start with. */
 struct originate_target {
-	struct leg *originator;       /* or NULL */
-	const char *data;             /* after "name/" */
-	const struct vars *vars;      /* merged for this leg */
-	struct leg_profile *profile;  /* template: caller id, source; borrowed, dup it */
+	struct leg *originator;      /* or NULL */
+	const char *data;            /* after "name/" */
+	const struct vars *vars;     /* merged for this leg */
+	struct leg_profile *profile; /* template: caller id, source; borrowed, dup it */
 };
 struct endpoint_ops {
 	const char *name; /* "sofia" */
@@ -28,27 +28,29 @@ struct endpoint_ops {
 	int (*outgoing)(const struct originate_target *t, struct leg **out, enum cause *cause);
 	/* Or: gives another dial string to use in its place (user/, group/), as a mem_alloc string. */
 	int (*expand)(const struct originate_target *t, char **dialstring, enum cause *cause);
-	int (*on_init)(struct leg *leg);                    /* outbound: dial now (send INVITE) */
-	int (*ring_ready)(struct leg *leg);                 /* inbound: 180 */
-	int (*pre_answer)(struct leg *leg);                 /* inbound: 183 with leg_media_answer */
-	int (*answer)(struct leg *leg);                     /* inbound: 200 with leg_media_answer */
-	void (*on_hangup)(struct leg *leg);                 /* tell the far side, by leg->cause */
-	void (*on_destroy)(struct leg *leg);                /* free leg->endpoint */
-	int (*hold)(struct leg *leg, bool is_hold);         /* re-INVITE */
+	int (*on_init)(struct leg *leg);            /* outbound: dial now (send INVITE) */
+	int (*ring_ready)(struct leg *leg);         /* inbound: 180 */
+	int (*pre_answer)(struct leg *leg);         /* inbound: 183 with leg_media_answer */
+	int (*answer)(struct leg *leg);             /* inbound: 200 with leg_media_answer */
+	void (*on_hangup)(struct leg *leg);         /* tell the far side, by leg->cause */
+	void (*on_destroy)(struct leg *leg);        /* free leg->endpoint */
+	int (*hold)(struct leg *leg, bool is_hold); /* re-INVITE */
 	int (*send_dtmf)(struct leg *leg, const char *digits, unsigned duration_ms); /* NULL: by media */
 	int (*send_info)(struct leg *leg, const char *ctype, struct sv body);
 	int (*display)(struct leg *leg, const char *name, const char *number); /* callee id update */
-	int (*redirect)(struct leg *leg, const char *uris); /* 302, or REFER when answered */
+	int (*redirect)(struct leg *leg, const char *uris);                    /* 302, or REFER when answered */
 	int (*respond)(struct leg *leg, int code, const char *phrase);
 };
 
-/* Two legs that hear each other. Wakes by reports, holds no coroutine. Fires CHANNEL_BRIDGE/UNBRIDGE, sets bridge variables.
- * done is called once when it ends (either side hung up, broke or was transferred). ST_UNSUPPORTED: codecs cannot be joined. */
+/* Two legs that hear each other. Wakes by reports, holds no coroutine. Fires CHANNEL_BRIDGE/UNBRIDGE, sets bridge
+ * variables. done is called once when it ends (either side hung up, broke or was transferred). ST_UNSUPPORTED: codecs
+ * cannot be joined. */
 typedef void (*bridge_done_fn)(struct leg *a, struct leg *b, void *arg);
 ON_CTL int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg);
-ON_CTL void bridge_leave(struct leg *leg); /* ends its bridge; NULL bridge is fine */
+ON_CTL void bridge_leave(struct leg *leg);             /* ends its bridge; NULL bridge is fine */
 ON_CTL struct leg *bridge_peer(const struct leg *leg); /* borrowed or NULL */
-/* The whole of the bridge application: originate, answer, join, after-bridge variables. Returns APP_DETACHED or a failure. */
+/* The whole of the bridge application: originate, answer, join, after-bridge variables. Returns APP_DETACHED or a
+ * failure. */
 CO int bridge_app(struct leg *leg, const char *data);
 /* uuid_bridge: two existing legs leave what they do and are joined. */
 ON_CTL int bridge_two(struct leg *a, struct leg *b);

@@ -4,13 +4,13 @@
 
 enum { DIAL_LEGS_MAX = 128, DIAL_NESTING_MAX = 6 };
 struct dial_leg {
-	struct vars *vars;  /* merged: {} and [] */
-	char *endpoint;     /* "sofia" */
-	char *data;         /* after the slash */
-	unsigned group;     /* legs of one group are tried at once, groups in turn */
+	struct vars *vars; /* merged: {} and [] */
+	char *endpoint;    /* "sofia" */
+	char *data;        /* after the slash */
+	unsigned group;    /* legs of one group are tried at once, groups in turn */
 };
 struct dial {
-	struct vars *vars;  /* of <> and {}: for the whole */
+	struct vars *vars; /* of <> and {}: for the whole */
 	struct dial_leg *legs;
 	size_t count;
 	unsigned group_count;

@@ -1,5 +1,5 @@
-/* Dial strings: <vars>{vars}[vars]endpoint/data, legs separated by ',' (at once) and '|' (in turn); ":_:" separates enterprise
- * parts, which are dialled at once as one group. Pure. */
+/* Dial strings: <vars>{vars}[vars]endpoint/data, legs separated by ',' (at once) and '|' (in turn); ":_:" separates
+ * enterprise parts, which are dialled at once as one group. Pure. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/originate_i.h"
@@ -65,7 +65,8 @@ static size_t leg_end(struct sv text)
 /* [] loses to {} unless local_var_clobber is set in either. */
 static int leg_vars_merge(struct dial_leg *leg, const struct vars *all, const struct vars *own)
 {
-	bool is_clobber = str_is_true(vars_get(own, "local_var_clobber")) || str_is_true(vars_get(all, "local_var_clobber"));
+	bool is_clobber =
+	    str_is_true(vars_get(own, "local_var_clobber")) || str_is_true(vars_get(all, "local_var_clobber"));
 	int st = vars_new(&leg->vars);
 
 	if (!st)

@@ -17,7 +17,8 @@ static int make_key(struct buf *key, const char *user, const char *realm, const 
 /* The row and its strings in one block. */
 int core_registration_set(const struct core_registration *r)
 {
-	const char *in[8] = { r->user, r->realm, r->token, r->url, r->network_ip, r->network_port, r->network_proto, r->metadata };
+	const char *in[8] = {
+	    r->user, r->realm, r->token, r->url, r->network_ip, r->network_port, r->network_proto, r->metadata};
 	const char *out[8];
 	size_t bytes = sizeof(struct core_registration);
 	struct core_registration *row;
@@ -38,7 +39,8 @@ int core_registration_set(const struct core_registration *r)
 		out[i] = memcpy(p, in[i] ? in[i] : "", n);
 		p += n;
 	}
-	*row = (struct core_registration){ out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7], r->expires_epoch };
+	*row = (struct core_registration){
+	    out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7], r->expires_epoch};
 	st = make_key(&key, r->user, r->realm, r->token);
 	if (!st)
 		st = hash_set(table, buf_sv(&key), row);
@@ -60,12 +62,15 @@ void core_registration_del(const char *user, const char *realm, const char *toke
 
 void core_registration_each(void (*fn)(const struct core_registration *r, void *arg), void *arg)
 {
-	struct hash_it it = { 0 };
+	struct hash_it it = {0};
 	while (table && hash_next(table, &it))
 		fn(it.value, arg);
 }
 
-size_t core_registration_count(void) { return table ? hash_count(table) : 0; }
+size_t core_registration_count(void)
+{
+	return table ? hash_count(table) : 0;
+}
 
 void registrations_clear(void)
 {

@@ -1,5 +1,5 @@
-/* The registries: hashes from names to rows of the modules' tables, filled when a module is loaded and emptied when it goes.
- * MODULE_LOAD and MODULE_UNLOAD tell of each row. Listing walks the rows and sorts. */
+/* The registries: hashes from names to rows of the modules' tables, filled when a module is loaded and emptied when it
+ * goes. MODULE_LOAD and MODULE_UNLOAD tell of each row. Listing walks the rows and sorts. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -19,9 +19,12 @@ struct row {
 	struct registry_row shown;
 };
 static struct hash *tables[KIND_COUNT];
-static const char *const kind_names[KIND_COUNT] = { "application", "api", "endpoint", "dialplan", NULL };
+static const char *const kind_names[KIND_COUNT] = {"application", "api", "endpoint", "dialplan", NULL};
 
-static void row_free(void *p) { mem_free(p); }
+static void row_free(void *p)
+{
+	mem_free(p);
+}
 
 static ON_CTL void fire(const struct row *r, enum event_id id)
 {
@@ -66,7 +69,7 @@ static ON_CTL int add_row(enum kind kind, const struct module *m, const void *de
 
 int registry_add(const struct module *m)
 {
-	struct registry_row row = { .module = m->name, .filename = m->name };
+	struct registry_row row = {.module = m->name, .filename = m->name};
 
 	for (const struct app_desc *d = m->apps; d && d->name; d++) {
 		row.kind = "application", row.name = d->name, row.description = d->description, row.syntax = d->syntax;
@@ -95,7 +98,7 @@ int registry_add(const struct module *m)
 void registry_del(const struct module *m)
 {
 	for (int k = 0; k < KIND_COUNT; k++) {
-		struct hash_it it = { 0 };
+		struct hash_it it = {0};
 		while (tables[k] && hash_next(tables[k], &it)) {
 			struct row *r = it.value;
 			if (r->module != m)
@@ -120,10 +123,22 @@ static ON_CTL const void *find(enum kind kind, struct sv name)
 	return r ? r->desc : NULL;
 }
 
-const struct app_desc *app_find(const char *name) { return find(KIND_APP, sv_of(name)); }
-const struct api_desc *api_find(const char *name) { return find(KIND_API, sv_of(name)); }
-const struct endpoint_ops *endpoint_find(struct sv name) { return find(KIND_ENDPOINT, name); }
-const struct dialplan_desc *dialplan_find(struct sv name) { return find(KIND_DIALPLAN, name); }
+const struct app_desc *app_find(const char *name)
+{
+	return find(KIND_APP, sv_of(name));
+}
+const struct api_desc *api_find(const char *name)
+{
+	return find(KIND_API, sv_of(name));
+}
+const struct endpoint_ops *endpoint_find(struct sv name)
+{
+	return find(KIND_ENDPOINT, name);
+}
+const struct dialplan_desc *dialplan_find(struct sv name)
+{
+	return find(KIND_DIALPLAN, name);
+}
 
 static int row_compare(const void *a, const void *b)
 {
@@ -143,7 +158,7 @@ void registry_each(const char *kind, void (*fn)(const struct registry_row *row, 
 	if (!rows)
 		return;
 	for (int k = 0; k < KIND_COUNT; k++) {
-		struct hash_it it = { 0 };
+		struct hash_it it = {0};
 		if (!tables[k] || (kind && kind_names[k] && strcasecmp(kind, kind_names[k])))
 			continue;
 		while (hash_next(tables[k], &it)) {

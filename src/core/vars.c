@@ -1,6 +1,6 @@
-/* Named values in insertion order. One block per entry ("name\0value\0") and an array of name hashes in front of it, so that
- * a leg's hundred variables cost little memory and a lookup compares integers. A value that is set again moves to the end, as
- * in FreeSWITCH's event headers. vars_parse reads the inside of {} [] <>. */
+/* Named values in insertion order. One block per entry ("name\0value\0") and an array of name hashes in front of it, so
+ * that a leg's hundred variables cost little memory and a lookup compares integers. A value that is set again moves to
+ * the end, as in FreeSWITCH's event headers. vars_parse reads the inside of {} [] <>. */
 #include "core/vars.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -98,11 +98,14 @@ static int set_sv(struct vars *v, struct sv name, struct sv value)
 	block[name.n + 1 + value.n] = 0;
 	if (at >= 0)
 		slot_remove(v, (uint32_t)at);
-	v->slots[v->count++] = (struct var_slot){ hash, (uint32_t)name.n, block };
+	v->slots[v->count++] = (struct var_slot){hash, (uint32_t)name.n, block};
 	return ST_OK;
 }
 
-int vars_set(struct vars *v, const char *name, const char *value) { return set_sv(v, sv_of(name), sv_of(value)); }
+int vars_set(struct vars *v, const char *name, const char *value)
+{
+	return set_sv(v, sv_of(name), sv_of(value));
+}
 
 int vars_setf(struct vars *v, const char *name, const char *fmt, ...)
 {
@@ -116,7 +119,7 @@ int vars_setf(struct vars *v, const char *name, const char *fmt, ...)
 	if (n < 0)
 		return ST_INVAL;
 	if ((size_t)n < sizeof(text))
-		return set_sv(v, sv_of(name), (struct sv){ text, (size_t)n });
+		return set_sv(v, sv_of(name), (struct sv){text, (size_t)n});
 	struct buf b;
 	buf_init(&b);
 	va_start(ap, fmt);
@@ -150,7 +153,10 @@ const char *vars_get(const struct vars *v, const char *name)
 	return at < 0 ? NULL : v->slots[at].block + n + 1;
 }
 
-size_t vars_count(const struct vars *v) { return v ? v->count : 0; }
+size_t vars_count(const struct vars *v)
+{
+	return v ? v->count : 0;
+}
 
 void vars_at(const struct vars *v, size_t i, const char **name, const char **value)
 {

@@ -14,13 +14,14 @@ const char *vars_get(const struct vars *v, const char *name); /* borrowed until 
 size_t vars_count(const struct vars *v);
 void vars_at(const struct vars *v, size_t i, const char **name, const char **value);
 int vars_copy(struct vars *to, const struct vars *from);
-/* "a=1,b='x,y'" or "^^:a=1:b=2" (the inside of {} [] <>) added to v. ST_PARSE names nothing wrong but leaves v unchanged. */
+/* "a=1,b='x,y'" or "^^:a=1:b=2" (the inside of {} [] <>) added to v. ST_PARSE names nothing wrong but leaves v
+ * unchanged. */
 int vars_parse(struct vars *v, struct sv text);
 /* Every variable the modules declared, for docs and the test that code and docs agree, is in module.h's tables. */
 
-/* Expansion of ${name} ${name:off:len} ${name[i]} ${api(args)} $${global} in text (reference: FreeSWITCH's rules; values are
- * expanded again, depth 100; output bounded to 1 MiB). leg may be NULL (globals and api only). Commands that may wait are
- * allowed only inside a coroutine. Out is a mem_alloc string. */
+/* Expansion of ${name} ${name:off:len} ${name[i]} ${api(args)} $${global} in text (reference: FreeSWITCH's rules;
+ * values are expanded again, depth 100; output bounded to 1 MiB). leg may be NULL (globals and api only). Commands that
+ * may wait are allowed only inside a coroutine. Out is a mem_alloc string. */
 struct leg;
 ON_CTL int expand(struct leg *leg, const char *text, char **out);
 /* The same with an own lookup tried first (returns NULL to go on). */

@@ -32,11 +32,11 @@ static int64_t span(const int64_t pair[2], int64_t unit_us)
 void leg_vars_cdr_set(struct leg *leg)
 {
 	static const char *const names[3][7] = {
-		{ "duration", "billsec", "progresssec", "answersec", "waitsec", "progress_mediasec", "flow_billsec" },
-		{ "mduration", "billmsec", "progressmsec", "answermsec", "waitmsec", "progress_mediamsec", "flow_billmsec" },
-		{ "uduration", "billusec", "progressusec", "answerusec", "waitusec", "progress_mediausec", "flow_billusec" },
+	    {"duration", "billsec", "progresssec", "answersec", "waitsec", "progress_mediasec", "flow_billsec"},
+	    {"mduration", "billmsec", "progressmsec", "answermsec", "waitmsec", "progress_mediamsec", "flow_billmsec"},
+	    {"uduration", "billusec", "progressusec", "answerusec", "waitusec", "progress_mediausec", "flow_billusec"},
 	};
-	static const int64_t unit_us[3] = { 1000000, 1000, 1 };
+	static const int64_t unit_us[3] = {1000000, 1000, 1};
 	const struct leg_profile *p = leg->profile;
 	const struct leg_times *t;
 	int64_t first, end;
@@ -74,10 +74,10 @@ void leg_vars_cdr_set(struct leg *leg)
 		leg_var_set(leg, "last_arg", leg->last_app_data);
 	}
 	leg_var_setf(leg, "caller_id", "\"%s\" <%s>", p->caller_id_name ? p->caller_id_name : "",
-		p->caller_id_number ? p->caller_id_number : "");
-	int64_t pairs[7][2] = { { t->created, end }, { t->answered, end }, { t->created, t->progress },
-		{ t->created, t->answered }, { first, t->bridged ? t->bridged : t->answered }, { t->created, t->progress_media },
-		{ first, end } };
+	    p->caller_id_number ? p->caller_id_number : "");
+	int64_t pairs[7][2] = {{t->created, end}, {t->answered, end}, {t->created, t->progress},
+	    {t->created, t->answered}, {first, t->bridged ? t->bridged : t->answered}, {t->created, t->progress_media},
+	    {first, end}};
 	for (int u = 0; u < 3; u++)
 		for (int i = 0; i < 7; i++)
 			leg_var_setf(leg, names[u][i], "%lld", (long long)span(pairs[i], unit_us[u]));

@@ -1,8 +1,8 @@
-/* XML to compiled dialplan: one walk that counts children, allocates, and fills. Expressions without run-time variables are
- * compiled here; what does not compile is told with its place and never matches. */
-#include "dialplan/dialplan_i.h"
+/* XML to compiled dialplan: one walk that counts children, allocates, and fills. Expressions without run-time variables
+ * are compiled here; what does not compile is told with its place and never matches. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "dialplan/dialplan_i.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +28,7 @@ static void *room_for(struct compile *c, const struct xml_node *node, const char
 {
 	void *list = NULL;
 	size_t n = 0;
-	xml_each(node, name, it)
-		n++;
+	xml_each(node, name, it) n++;
 	if (n && !(list = mem_zalloc(n * size)))
 		c->status = ST_NOMEM;
 	*count = list ? n : 0;
@@ -55,7 +54,8 @@ static void compile_test(struct compile *c, struct dp_test *t, const struct xml_
 		problem(c, child ? child : node, "expression does not compile", error);
 }
 
-static void compile_steps(struct compile *c, const struct xml_node *node, const char *name, struct dp_step **list, size_t *count)
+static void compile_steps(
+    struct compile *c, const struct xml_node *node, const char *name, struct dp_step **list, size_t *count)
 {
 	size_t i = 0;
 	*list = room_for(c, node, name, sizeof **list, count);
@@ -75,7 +75,7 @@ static void compile_steps(struct compile *c, const struct xml_node *node, const 
 static const struct {
 	const char *text;
 	enum dp_break brk;
-} breaks[] = { { "on-false", DP_ON_FALSE }, { "on-true", DP_ON_TRUE }, { "always", DP_ALWAYS }, { "never", DP_NEVER } };
+} breaks[] = {{"on-false", DP_ON_FALSE}, {"on-true", DP_ON_TRUE}, {"always", DP_ALWAYS}, {"never", DP_NEVER}};
 
 static void compile_break(struct compile *c, struct dp_cond *cond, const struct xml_node *node)
 {
@@ -93,7 +93,8 @@ static void compile_break(struct compile *c, struct dp_cond *cond, const struct 
 		problem(c, node, "break is none of on-false, on-true, always, never", text);
 }
 
-static void compile_conds(struct compile *c, const struct xml_node *node, struct dp_cond **list, size_t *count, unsigned depth);
+static void compile_conds(
+    struct compile *c, const struct xml_node *node, struct dp_cond **list, size_t *count, unsigned depth);
 
 static void compile_cond(struct compile *c, struct dp_cond *cond, const struct xml_node *node, unsigned depth)
 {
@@ -101,12 +102,16 @@ static void compile_cond(struct compile *c, struct dp_cond *cond, const struct x
 	size_t i = 0;
 
 	cond->requires_nested = !nested || str_is_true(nested);
-	cond->rule = !rule ? DP_SINGLE : sv_isi(sv_of(rule), "all") ? DP_ALL : sv_isi(sv_of(rule), "xor") ? DP_XOR : DP_ANY;
+	cond->rule = !rule                        ? DP_SINGLE
+	             : sv_isi(sv_of(rule), "all") ? DP_ALL
+	             : sv_isi(sv_of(rule), "xor") ? DP_XOR
+	                                          : DP_ANY;
 	compile_break(c, cond, node);
 	compile_test(c, &cond->test, node);
 	if (rule) {
 		cond->regexes = room_for(c, node, "regex", sizeof *cond->regexes, &cond->regex_count);
-		for (const struct xml_node *it = cond->regexes ? xml_child(node, "regex") : NULL; it; it = xml_next(it, "regex"))
+		for (const struct xml_node *it = cond->regexes ? xml_child(node, "regex") : NULL; it;
+		     it = xml_next(it, "regex"))
 			compile_test(c, &cond->regexes[i++], it);
 	}
 	compile_steps(c, node, "action", &cond->actions, &cond->action_count);
@@ -117,11 +122,13 @@ static void compile_cond(struct compile *c, struct dp_cond *cond, const struct x
 		problem(c, node, "condition", "nested too deep");
 }
 
-static void compile_conds(struct compile *c, const struct xml_node *node, struct dp_cond **list, size_t *count, unsigned depth)
+static void compile_conds(
+    struct compile *c, const struct xml_node *node, struct dp_cond **list, size_t *count, unsigned depth)
 {
 	size_t i = 0;
 	*list = room_for(c, node, "condition", sizeof **list, count);
-	for (const struct xml_node *it = *list ? xml_child(node, "condition") : NULL; it; it = xml_next(it, "condition"))
+	for (const struct xml_node *it = *list ? xml_child(node, "condition") : NULL; it;
+	     it = xml_next(it, "condition"))
 		compile_cond(c, &(*list)[i++], it, depth);
 }
 
@@ -130,7 +137,8 @@ static void compile_context(struct compile *c, struct dp_context *context, const
 	size_t i = 0;
 	context->name = xml_attr_or(node, "name", "");
 	context->exts = room_for(c, node, "extension", sizeof *context->exts, &context->ext_count);
-	for (const struct xml_node *it = context->exts ? xml_child(node, "extension") : NULL; it; it = xml_next(it, "extension")) {
+	for (const struct xml_node *it = context->exts ? xml_child(node, "extension") : NULL; it;
+	     it = xml_next(it, "extension")) {
 		struct dp_ext *ext = &context->exts[i++];
 		ext->name = xml_attr_or(it, "name", "UNKNOWN");
 		ext->is_continue = str_is_true(xml_attr(it, "continue"));
@@ -140,7 +148,7 @@ static void compile_context(struct compile *c, struct dp_context *context, const
 
 int dialplan_new(struct dialplan **out, const struct xml_node *section, config_report_fn report, void *arg)
 {
-	struct compile c = { report, arg, ST_OK };
+	struct compile c = {report, arg, ST_OK};
 	struct dialplan *dp = mem_zalloc(sizeof *dp);
 	size_t i = 0;
 
@@ -149,10 +157,12 @@ int dialplan_new(struct dialplan **out, const struct xml_node *section, config_r
 	c.status = hash_new(&dp->by_name, HASH_NOCASE, NULL);
 	if (!c.status)
 		dp->contexts = room_for(&c, section, "context", sizeof *dp->contexts, &dp->context_count);
-	for (const struct xml_node *it = dp->contexts ? xml_child(section, "context") : NULL; it; it = xml_next(it, "context")) {
+	for (const struct xml_node *it = dp->contexts ? xml_child(section, "context") : NULL; it;
+	     it = xml_next(it, "context")) {
 		struct dp_context *context = &dp->contexts[i++];
 		compile_context(&c, context, it);
-		if (!hash_get(dp->by_name, sv_of(context->name)) && hash_set(dp->by_name, sv_of(context->name), context))
+		if (!hash_get(dp->by_name, sv_of(context->name)) &&
+		    hash_set(dp->by_name, sv_of(context->name), context))
 			c.status = ST_NOMEM;
 	}
 	if (c.status)

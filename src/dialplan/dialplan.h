@@ -1,5 +1,5 @@
-/* The XML dialplan: compiled once per configuration snapshot, hunted by interfaces so that it needs no leg to be tested.
- * Grammar and semantics are FreeSWITCH's (mod_dialplan_xml). */
+/* The XML dialplan: compiled once per configuration snapshot, hunted by interfaces so that it needs no leg to be
+ * tested. Grammar and semantics are FreeSWITCH's (mod_dialplan_xml). */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"
@@ -17,23 +17,23 @@ ANY void dialplan_free(struct dialplan *dp); /* NULL is fine */
 ANY bool dialplan_has_context(const struct dialplan *dp, const char *context);
 /* Calls fn for every application name used, with its place: the check for unknown ones. */
 ANY void dialplan_each_app(const struct dialplan *dp,
-	void (*fn)(const char *app, const char *data, const struct xml_node *where, void *arg), void *arg);
+    void (*fn)(const char *app, const char *data, const struct xml_node *where, void *arg), void *arg);
 
-/* What a hunt needs to know of the call, and what it does to it. arg is passed to all. expand and run_inline may suspend;
- * the dialplan must stay alive across them. */
+/* What a hunt needs to know of the call, and what it does to it. arg is passed to all. expand and run_inline may
+ * suspend; the dialplan must stay alive across them. */
 struct dp_env {
 	void *arg;
-	const char *(*field)(void *arg, const char *name);   /* caller-profile field; NULL = "" */
-	const char *(*var)(void *arg, const char *name);     /* channel variable; NULL = unset */
-	int (*expand)(void *arg, const char *text, struct buf *out); /* ${...} */
+	const char *(*field)(void *arg, const char *name);                /* caller-profile field; NULL = "" */
+	const char *(*var)(void *arg, const char *name);                  /* channel variable; NULL = unset */
+	int (*expand)(void *arg, const char *text, struct buf *out);      /* ${...} */
 	void (*set_var)(void *arg, const char *name, const char *value);  /* NULL removes */
 	void (*push_var)(void *arg, const char *name, const char *value); /* appends to an array variable */
 	int (*run_inline)(void *arg, const char *app, const char *data);
 	/* Local time in zone (NULL = the system's), ST_NOTFOUND when unknown. */
 	int (*local_time)(void *arg, const char *zone, int64_t wall_us, struct tm *out);
 	int64_t wall_us;
-	const char *channel_name;                            /* for the explanations */
-	void (*explain)(void *arg, const char *line);        /* each step in FreeSWITCH's words; NULL = silent */
+	const char *channel_name;                     /* for the explanations */
+	void (*explain)(void *arg, const char *line); /* each step in FreeSWITCH's words; NULL = silent */
 };
 struct dp_action {
 	char *app, *data;
@@ -47,19 +47,32 @@ struct dp_actions {
 ANY void dp_actions_fini(struct dp_actions *a);
 ANY int dp_actions_add(struct dp_actions *a, struct sv app, struct sv data); /* copies; ST_LIMIT */
 
-/* Finds the actions for destination in context. ST_OK: out->extension is set (the list may be empty when all actions were
- * inline); ST_NOTFOUND: no route (no such context and no "global" one either, or nothing gave an action). out must be zeroed;
- * the caller finishes it in any case. */
-ANY int dialplan_xml_hunt(const struct dialplan *dp, const struct dp_env *env, const char *context, const char *destination,
-	struct dp_actions *out);
+/* Finds the actions for destination in context. ST_OK: out->extension is set (the list may be empty when all actions
+ * were inline); ST_NOTFOUND: no route (no such context and no "global" one either, or nothing gave an action). out must
+ * be zeroed; the caller finishes it in any case. */
+ANY int dialplan_xml_hunt(const struct dialplan *dp, const struct dp_env *env, const char *context,
+    const char *destination, struct dp_actions *out);
 
 /* The inline dialplan: "app:arg,app:arg", "m:^:app:arg^app:arg"; quotes as in FreeSWITCH. */
 ANY int dialplan_inline_parse(struct sv text, struct dp_actions *out);
 
 /* ---- time conditions ---- */
 enum dp_time_attr {
-	DPT_TZ_OFFSET, DPT_DST, DPT_DATE_TIME, DPT_YEAR, DPT_YDAY, DPT_MON, DPT_MDAY, DPT_WEEK, DPT_MWEEK, DPT_WDAY, DPT_HOUR,
-	DPT_MINUTE, DPT_MINUTE_OF_DAY, DPT_TIME_OF_DAY, DPT_COUNT
+	DPT_TZ_OFFSET,
+	DPT_DST,
+	DPT_DATE_TIME,
+	DPT_YEAR,
+	DPT_YDAY,
+	DPT_MON,
+	DPT_MDAY,
+	DPT_WEEK,
+	DPT_MWEEK,
+	DPT_WDAY,
+	DPT_HOUR,
+	DPT_MINUTE,
+	DPT_MINUTE_OF_DAY,
+	DPT_TIME_OF_DAY,
+	DPT_COUNT
 };
 struct dp_time {
 	const char *attr[DPT_COUNT]; /* NULL = not given */
@@ -72,5 +85,6 @@ ANY bool dp_time_match(const struct dp_time *t, const struct tm *now);
 /* What the program links: registers the configuration stage and the module (mod_dialplan_xml, "XML" and "inline"). */
 struct module;
 extern const struct module mod_dialplan_xml;
-/* Adds the configuration stage (compiling, checking) once; the module does it when it loads, `-check-config` without modules. */
+/* Adds the configuration stage (compiling, checking) once; the module does it when it loads, `-check-config` without
+ * modules. */
 ON_CTL int dialplan_stage_init(void);

@@ -10,14 +10,14 @@
 enum dp_break { DP_ON_FALSE, DP_ON_TRUE, DP_ALWAYS, DP_NEVER };
 enum dp_rule { DP_SINGLE, DP_ANY, DP_ALL, DP_XOR };
 
-struct dp_test { /* field =~ expression, or time, or nothing at all */
-	const char *field;      /* NULL = none */
-	const char *expression; /* never NULL */
-	bool field_expands;     /* contains $ */
+struct dp_test {                 /* field =~ expression, or time, or nothing at all */
+	const char *field;       /* NULL = none */
+	const char *expression;  /* never NULL */
+	bool field_expands;      /* contains $ */
 	bool expression_expands; /* contains ${: compiled when used */
 	bool has_time;
 	struct dp_time time;
-	struct re *re;          /* NULL: expands, or does not compile */
+	struct re *re; /* NULL: expands, or does not compile */
 };
 struct dp_step {
 	const char *app, *data;

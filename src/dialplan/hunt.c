@@ -1,16 +1,17 @@
-/* The hunt: extensions of a context in order, their conditions one after another, actions gathered in one list for all of
- * them, before any but the inline ones runs. A condition has two verdicts, as in FreeSWITCH: whether its actions or its
- * anti-actions apply (time or field suffices), and whether the extension still matches (the field's word, if it has one). */
-#include "dialplan/dialplan_i.h"
+/* The hunt: extensions of a context in order, their conditions one after another, actions gathered in one list for all
+ * of them, before any but the inline ones runs. A condition has two verdicts, as in FreeSWITCH: whether its actions or
+ * its anti-actions apply (time or field suffices), and whether the extension still matches (the field's word, if it has
+ * one). */
 #include "base/mem.h"
-#include <stdlib.h>
+#include "dialplan/dialplan_i.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-struct verdict { /* of one test */
-	int time;        /* 1 within, 0 without, -1 no time attributes */
+struct verdict {  /* of one test */
+	int time; /* 1 within, 0 without, -1 no time attributes */
 	bool has_field, is_match;
-	bool captures;   /* the expression has a group: $1 is substituted */
+	bool captures;                  /* the expression has a group: $1 is substituted */
 	struct buf subject, expression; /* what was compared */
 	struct re_match match;          /* views into subject */
 };
@@ -19,9 +20,10 @@ struct hunt {
 	const struct dp_env *env;
 	struct dp_actions *out;
 	struct tm now;
-	bool has_time;   /* now is valid; read again after an inline application */
+	bool has_time; /* now is valid; read again after an inline application */
 	int status;
-	struct verdict v, rule; /* of the condition and the <regex> at hand: too big for a coroutine's stack, level by level */
+	struct verdict v,
+	    rule; /* of the condition and the <regex> at hand: too big for a coroutine's stack, level by level */
 };
 
 static void explain(struct hunt *h, unsigned level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -111,17 +113,18 @@ static void run_test(struct hunt *h, const struct dp_test *t, struct verdict *v)
 		return;
 	subject = buf_sv(&v->subject);
 	v->captures = sv_find(expression, '(') < expression.n;
-	v->is_match = (t->expression_expands ? re_match_once(expression, subject, &v->match) :
-			      t->re ? re_match(t->re, subject, &v->match) : 0) == 1;
+	v->is_match = (t->expression_expands ? re_match_once(expression, subject, &v->match)
+	                  : t->re            ? re_match(t->re, subject, &v->match)
+	                                     : 0) == 1;
 }
 
-static void explain_field(struct hunt *h, unsigned level, const char *name, const struct dp_test *t, const struct verdict *v,
-	const char *how, const char *what)
+static void explain_field(struct hunt *h, unsigned level, const char *name, const struct dp_test *t,
+    const struct verdict *v, const char *how, const char *what)
 {
 	if (h->env->explain)
-		explain(h, level, "Dialplan: %s Regex (%s) [%s] %s(%s) =~ /%s/ %s=%s", h->env->channel_name, v->is_match ? "PASS" : "FAIL",
-			name, t->field, v->subject.p ? v->subject.p : "",
-			t->expression_expands ? v->expression.p ? v->expression.p : "" : t->expression, how, what);
+		explain(h, level, "Dialplan: %s Regex (%s) [%s] %s(%s) =~ /%s/ %s=%s", h->env->channel_name,
+		    v->is_match ? "PASS" : "FAIL", name, t->field, v->subject.p ? v->subject.p : "",
+		    t->expression_expands ? v->expression.p ? v->expression.p : "" : t->expression, how, what);
 }
 
 /* An array variable of all groups of a match. */
@@ -155,11 +158,13 @@ static bool run_rule(struct hunt *h, const struct dp_cond *cond, const char *nam
 		struct verdict *v = &h->rule;
 		run_test(h, &cond->regexes[i], v);
 		if (v->time >= 0)
-			explain(h, level, "Dialplan: %s Date/Time%s [%s]", h->env->channel_name, v->time ? " Match (PASS)" : "Match (FAIL)", name);
+			explain(h, level, "Dialplan: %s Date/Time%s [%s]", h->env->channel_name,
+			    v->time ? " Match (PASS)" : "Match (FAIL)", name);
 		if (v->has_field)
 			explain_field(h, level, name, &cond->regexes[i], v, "match", word);
 		else if (v->time < 0)
-			explain(h, level, "Dialplan: %s Absolute Condition [%s] match=%s", h->env->channel_name, name, word);
+			explain(h, level, "Dialplan: %s Absolute Condition [%s] match=%s", h->env->channel_name, name,
+			    word);
 		bool is_pass = v->has_field ? v->is_match : v->time != 0;
 		pass += is_pass;
 		fail += !is_pass;
@@ -177,8 +182,8 @@ static bool run_rule(struct hunt *h, const struct dp_cond *cond, const char *nam
 	return cond->rule == DP_XOR ? pass == 1 : cond->rule == DP_ALL ? !fail : pass > 0;
 }
 
-static void add_steps(struct hunt *h, const struct dp_step *list, size_t count, const char *kind, const char *name, unsigned level,
-	const struct verdict *v)
+static void add_steps(struct hunt *h, const struct dp_step *list, size_t count, const char *kind, const char *name,
+    unsigned level, const struct verdict *v)
 {
 	struct buf data;
 
@@ -193,8 +198,8 @@ static void add_steps(struct hunt *h, const struct dp_step *list, size_t count, 
 		if (!h->status && !h->out->extension && !(h->out->extension = mem_strdup(name)))
 			h->status = ST_NOMEM;
 		for (int k = 0; k < s->loops && !h->status; k++) {
-			explain(h, level, "Dialplan: %s %s %s(%s) %s", h->env->channel_name, kind, s->app, data.p ? data.p : "",
-				s->is_inline ? "INLINE" : "");
+			explain(h, level, "Dialplan: %s %s %s(%s) %s", h->env->channel_name, kind, s->app,
+			    data.p ? data.p : "", s->is_inline ? "INLINE" : "");
 			if (!s->is_inline) {
 				h->status = dp_actions_add(h->out, sv_of(s->app), buf_sv(&data));
 			} else if (k >= DP_MAX_ACTIONS) {
@@ -212,9 +217,10 @@ static void add_steps(struct hunt *h, const struct dp_step *list, size_t count, 
 
 static bool run_conds(struct hunt *h, const struct dp_cond *list, size_t count, const char *name, unsigned level);
 
-/* One condition: its actions go to the list; *proceed is whether the extension still matches. Returns whether the next one
- * of the same level is tried. */
-static bool run_cond(struct hunt *h, const struct dp_cond *cond, const char *name, const char *base_name, unsigned level, bool *proceed)
+/* One condition: its actions go to the list; *proceed is whether the extension still matches. Returns whether the next
+ * one of the same level is tried. */
+static bool run_cond(
+    struct hunt *h, const struct dp_cond *cond, const char *name, const char *base_name, unsigned level, bool *proceed)
 {
 	struct verdict *v = &h->v;
 	bool is_true = false;
@@ -227,7 +233,7 @@ static bool run_cond(struct hunt *h, const struct dp_cond *cond, const char *nam
 	}
 	if (v->time >= 0) {
 		explain(h, level, "Dialplan: %s Date/Time%s [%s] break=%s", h->env->channel_name,
-			v->time ? " Match (PASS)" : "Match (FAIL)", name, cond->break_text);
+		    v->time ? " Match (PASS)" : "Match (FAIL)", name, cond->break_text);
 		is_true = *proceed = v->time == 1;
 	}
 	if (cond->rule != DP_SINGLE) {
@@ -256,8 +262,8 @@ static bool run_cond(struct hunt *h, const struct dp_cond *cond, const char *nam
 		return true;
 	char inner[160];
 	snprintf(inner, sizeof inner, "%.120s_recur_%u", base_name, level + 1);
-	explain(h, level + 1, "Dialplan: Processing recursive conditions level:%u [%s] require-nested=%s", level + 1, inner,
-		cond->requires_nested ? "TRUE" : "FALSE");
+	explain(h, level + 1, "Dialplan: Processing recursive conditions level:%u [%s] require-nested=%s", level + 1,
+	    inner, cond->requires_nested ? "TRUE" : "FALSE");
 	*proceed = run_conds(h, cond->nested, cond->nested_count, base_name, level + 1) || !cond->requires_nested;
 	return *proceed || cond->brk == DP_NEVER;
 }
@@ -283,8 +289,8 @@ static size_t first_extension(const struct dp_context *context, const struct dp_
 	return 0;
 }
 
-int dialplan_xml_hunt(const struct dialplan *dp, const struct dp_env *env, const char *context_name, const char *destination,
-	struct dp_actions *out)
+int dialplan_xml_hunt(const struct dialplan *dp, const struct dp_env *env, const char *context_name,
+    const char *destination, struct dp_actions *out)
 {
 	const struct dp_context *context = hash_get(dp->by_name, sv_of(context_name));
 	struct hunt *h;
@@ -301,7 +307,7 @@ int dialplan_xml_hunt(const struct dialplan *dp, const struct dp_env *env, const
 	for (size_t i = first_extension(context, env, destination); i < context->ext_count && !h->status; i++) {
 		const struct dp_ext *ext = &context->exts[i];
 		explain(h, 0, "Dialplan: %s parsing [%s->%s] continue=%s", env->channel_name, context_name, ext->name,
-			ext->is_continue ? "true" : "false");
+		    ext->is_continue ? "true" : "false");
 		if (run_conds(h, ext->conds, ext->cond_count, ext->name, 0) && !ext->is_continue)
 			break;
 	}

@@ -1,6 +1,6 @@
 /* The inline dialplan: a list of applications in one string, and the lists' growth. */
-#include "dialplan/dialplan.h"
 #include "base/mem.h"
+#include "dialplan/dialplan.h"
 
 void dp_actions_fini(struct dp_actions *a)
 {
@@ -10,7 +10,7 @@ void dp_actions_fini(struct dp_actions *a)
 	}
 	mem_free(a->list);
 	mem_free(a->extension);
-	*a = (struct dp_actions){ 0 };
+	*a = (struct dp_actions){0};
 }
 
 int dp_actions_add(struct dp_actions *a, struct sv app, struct sv data)

@@ -1,11 +1,12 @@
-/* The dialplans "XML" and "inline" for legs: the hunt's interfaces bound to a leg, the configuration stage that compiles the
- * XML dialplan once per snapshot, alternate files ("XML:/path/file.xml"), and time zones by FreeSWITCH's timezones.conf. */
+/* The dialplans "XML" and "inline" for legs: the hunt's interfaces bound to a leg, the configuration stage that
+ * compiles the XML dialplan once per snapshot, alternate files ("XML:/path/file.xml"), and time zones by FreeSWITCH's
+ * timezones.conf. */
+#include "core/module.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/exec.h"
-#include "core/module.h"
 #include "dialplan/dialplan.h"
 #include "loop/co.h"
 #include "text/tz.h"
@@ -48,13 +49,14 @@ static void check_app(const char *app, const char *data, const struct xml_node *
 	role_assert_ctl();
 	if (!*app || app_find(app))
 		return;
-	snprintf(text, sizeof text, "%s:%u:%u: no application is called '%s'", where->file, where->line, where->column, app);
+	snprintf(
+	    text, sizeof text, "%s:%u:%u: no application is called '%s'", where->file, where->line, where->column, app);
 	c->report(text, c->arg);
 }
 
 static void stage_check(const struct config *cfg, config_report_fn report, void *arg)
 {
-	struct check c = { report, arg };
+	struct check c = {report, arg};
 	struct dialplan *dp = NULL;
 
 	role_assert_ctl();
@@ -65,7 +67,7 @@ static void stage_check(const struct config *cfg, config_report_fn report, void 
 	dialplan_free(dp);
 }
 
-static const struct config_stage stage = { "dialplan", stage_make, stage_free, stage_check };
+static const struct config_stage stage = {"dialplan", stage_make, stage_free, stage_check};
 
 int dialplan_stage_init(void)
 {
@@ -88,9 +90,11 @@ ON_CTL static const struct tz *zone_find(const char *name)
 
 	if (tz)
 		return *tz->name ? tz : NULL;
-	if ((!zones && hash_new(&zones, 0, mem_free)) || hash_count(zones) >= ZONES_MAX || !(tz = mem_zalloc(sizeof *tz)))
+	if ((!zones && hash_new(&zones, 0, mem_free)) || hash_count(zones) >= ZONES_MAX ||
+	    !(tz = mem_zalloc(sizeof *tz)))
 		return NULL;
-	text = xml_attr(xml_child_with(xml_child(config_conf("timezones.conf"), "timezones"), "zone", "name", name), "value");
+	text = xml_attr(
+	    xml_child_with(xml_child(config_conf("timezones.conf"), "timezones"), "zone", "name", name), "value");
 	if (!text && !tz_lookup(name, posix, sizeof posix))
 		text = posix;
 	if (tz_parse(tz, sv_of(text ? text : name)))
@@ -265,8 +269,9 @@ static const char *or_empty(const char *s)
 
 static int xml_hunt(struct leg *leg, const char *args)
 {
-	struct dp_env env = { leg, env_field, env_var, env_expand, env_set_var, env_push_var, env_run_inline, env_local_time };
-	struct dp_actions found = { 0 };
+	struct dp_env env = {
+	    leg, env_field, env_var, env_expand, env_set_var, env_push_var, env_run_inline, env_local_time};
+	struct dp_actions found = {0};
 	struct config *held = NULL;
 	struct dialplan *own = NULL;
 	const struct dialplan *dp;
@@ -285,7 +290,7 @@ static int xml_hunt(struct leg *leg, const char *args)
 		goto out;
 	}
 	leg_log(leg, LOG_INFO, "Processing %s <%s>->%s in context %s", or_empty(leg->profile->caller_id_name),
-		or_empty(leg->profile->caller_id_number), destination, context);
+	    or_empty(leg->profile->caller_id_number), destination, context);
 	held = mem_ref(config_current());
 	if (args && *args) {
 		st = alternate_load(leg, args, &doc, &own);
@@ -315,7 +320,7 @@ out:
 
 static int inline_hunt(struct leg *leg, const char *args)
 {
-	struct dp_actions found = { 0 };
+	struct dp_actions found = {0};
 	int st;
 
 	role_assert_ctl();
@@ -343,22 +348,23 @@ static int module_unload_dialplan(void)
 	return ST_OK;
 }
 
-static const struct dialplan_desc dialplans[] = { { "XML", xml_hunt }, { "inline", inline_hunt }, { NULL } };
+static const struct dialplan_desc dialplans[] = {{"XML", xml_hunt}, {"inline", inline_hunt}, {NULL}};
 
 static const struct var_desc vars[] = {
-	{ "auto_hunt", "bool", "start the hunt at the extension named as the destination", .is_read = true },
-	{ "timezone", "text", "time zone for time conditions: a name of timezones.conf, of the system, or POSIX TZ text", .is_read = true },
-	{ "tod_tz_offset", "hours", "offset from UTC for time conditions, stronger than timezone", .is_read = true },
-	{ "DP_MATCH", "array", "groups of the last matching condition", .is_written = true },
-	{ "DP_REGEX_MATCH_1", "array", "groups of the first <regex> of a condition (and so on)", .is_written = true },
-	{ NULL },
+    {"auto_hunt", "bool", "start the hunt at the extension named as the destination", .is_read = true},
+    {"timezone", "text", "time zone for time conditions: a name of timezones.conf, of the system, or POSIX TZ text",
+        .is_read = true},
+    {"tod_tz_offset", "hours", "offset from UTC for time conditions, stronger than timezone", .is_read = true},
+    {"DP_MATCH", "array", "groups of the last matching condition", .is_written = true},
+    {"DP_REGEX_MATCH_1", "array", "groups of the first <regex> of a condition (and so on)", .is_written = true},
+    {NULL},
 };
 
 const struct module mod_dialplan_xml = {
-	.abi = MODULE_ABI,
-	.name = "mod_dialplan_xml",
-	.load = module_load_dialplan,
-	.unload = module_unload_dialplan,
-	.dialplans = dialplans,
-	.vars = vars,
+    .abi = MODULE_ABI,
+    .name = "mod_dialplan_xml",
+    .load = module_load_dialplan,
+    .unload = module_unload_dialplan,
+    .dialplans = dialplans,
+    .vars = vars,
 };

@@ -1,22 +1,58 @@
 /* Time conditions. Each attribute is a row: how to get the number from the clock, and how its text is compared. Ranges
  * are inclusive, and one whose end is below its start wraps. */
-#include "dialplan/dialplan.h"
 #include "base/check.h"
+#include "dialplan/dialplan.h"
 #include "text/xml.h"
 #include <string.h>
 
-static int value_year(const struct tm *t) { return t->tm_year + 1900; }
-static int value_yday(const struct tm *t) { return t->tm_yday + 1; }
-static int value_mon(const struct tm *t) { return t->tm_mon + 1; }
-static int value_mday(const struct tm *t) { return t->tm_mday; }
-static int value_week(const struct tm *t) { return t->tm_yday / 7 + 1; }
-static int value_wday(const struct tm *t) { return t->tm_wday + 1; }
-static int value_hour(const struct tm *t) { return t->tm_hour; }
-static int value_minute(const struct tm *t) { return t->tm_min; }
-static int value_minute_of_day(const struct tm *t) { return t->tm_hour * 60 + t->tm_min + 1; }
-static int value_time_of_day(const struct tm *t) { return t->tm_hour * 3600 + t->tm_min * 60 + t->tm_sec; }
-static int value_tz_offset(const struct tm *t) { return (int)(t->tm_gmtoff / 3600); }
-static int value_dst(const struct tm *t) { return t->tm_isdst > 0; }
+static int value_year(const struct tm *t)
+{
+	return t->tm_year + 1900;
+}
+static int value_yday(const struct tm *t)
+{
+	return t->tm_yday + 1;
+}
+static int value_mon(const struct tm *t)
+{
+	return t->tm_mon + 1;
+}
+static int value_mday(const struct tm *t)
+{
+	return t->tm_mday;
+}
+static int value_week(const struct tm *t)
+{
+	return t->tm_yday / 7 + 1;
+}
+static int value_wday(const struct tm *t)
+{
+	return t->tm_wday + 1;
+}
+static int value_hour(const struct tm *t)
+{
+	return t->tm_hour;
+}
+static int value_minute(const struct tm *t)
+{
+	return t->tm_min;
+}
+static int value_minute_of_day(const struct tm *t)
+{
+	return t->tm_hour * 60 + t->tm_min + 1;
+}
+static int value_time_of_day(const struct tm *t)
+{
+	return t->tm_hour * 3600 + t->tm_min * 60 + t->tm_sec;
+}
+static int value_tz_offset(const struct tm *t)
+{
+	return (int)(t->tm_gmtoff / 3600);
+}
+static int value_dst(const struct tm *t)
+{
+	return t->tm_isdst > 0;
+}
 
 /* The calendar week of the month, weeks starting on Sunday: 1 to 6. */
 static int value_mweek(const struct tm *t)
@@ -42,7 +78,7 @@ static bool read_int(struct sv v, int *out)
 
 static bool read_wday(struct sv v, int *out)
 {
-	static const char *const names[] = { "sun", "mon", "tue", "wed", "thu", "fri", "sat" };
+	static const char *const names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
 	for (int i = 0; i < 7; i++)
 		if (sv_startsi(v, sv_of(names[i]))) {
 			*out = i + 1;
@@ -55,7 +91,7 @@ static bool read_wday(struct sv v, int *out)
 static bool read_clock(struct sv v, int *out)
 {
 	struct sv head, rest = v;
-	int part[3] = { 0, 0, 0 };
+	int part[3] = {0, 0, 0};
 
 	for (int i = 0; i < 3 && rest.n; i++) {
 		sv_split(rest, ':', &head, &rest);
@@ -122,7 +158,7 @@ static bool match_truth(struct sv text, int value, const struct tm *now)
 static bool read_date(struct sv v, bool is_end, int64_t *out)
 {
 	struct sv date, clock, head, rest;
-	int part[3] = { 0, 1, 1 }, seconds = is_end ? 86399 : 0;
+	int part[3] = {0, 1, 1}, seconds = is_end ? 86399 : 0;
 
 	v = sv_trim(v);
 	sv_split(v, ' ', &date, &clock);
@@ -141,7 +177,8 @@ static bool read_date(struct sv v, bool is_end, int64_t *out)
 
 static bool match_dates(struct sv list, int value, const struct tm *now)
 {
-	int64_t at = (((int64_t)(now->tm_year + 1900) * 13 + now->tm_mon + 1) * 32 + now->tm_mday) * 86401 + value_time_of_day(now);
+	int64_t at = (((int64_t)(now->tm_year + 1900) * 13 + now->tm_mon + 1) * 32 + now->tm_mday) * 86401 +
+	             value_time_of_day(now);
 	struct sv item, from, to;
 	int64_t low, high;
 
@@ -161,20 +198,20 @@ static const struct {
 	int (*value)(const struct tm *t);
 	bool (*match)(struct sv text, int value, const struct tm *now);
 } rows[DPT_COUNT] = {
-	[DPT_TZ_OFFSET] = { "tz-offset", value_tz_offset, match_offset },
-	[DPT_DST] = { "dst", value_dst, match_truth },
-	[DPT_DATE_TIME] = { "date-time", value_year, match_dates },
-	[DPT_YEAR] = { "year", value_year, match_numbers },
-	[DPT_YDAY] = { "yday", value_yday, match_numbers },
-	[DPT_MON] = { "mon", value_mon, match_numbers },
-	[DPT_MDAY] = { "mday", value_mday, match_numbers },
-	[DPT_WEEK] = { "week", value_week, match_numbers },
-	[DPT_MWEEK] = { "mweek", value_mweek, match_numbers },
-	[DPT_WDAY] = { "wday", value_wday, match_wdays },
-	[DPT_HOUR] = { "hour", value_hour, match_numbers },
-	[DPT_MINUTE] = { "minute", value_minute, match_numbers },
-	[DPT_MINUTE_OF_DAY] = { "minute-of-day", value_minute_of_day, match_numbers },
-	[DPT_TIME_OF_DAY] = { "time-of-day", value_time_of_day, match_clock },
+    [DPT_TZ_OFFSET] = {"tz-offset", value_tz_offset, match_offset},
+    [DPT_DST] = {"dst", value_dst, match_truth},
+    [DPT_DATE_TIME] = {"date-time", value_year, match_dates},
+    [DPT_YEAR] = {"year", value_year, match_numbers},
+    [DPT_YDAY] = {"yday", value_yday, match_numbers},
+    [DPT_MON] = {"mon", value_mon, match_numbers},
+    [DPT_MDAY] = {"mday", value_mday, match_numbers},
+    [DPT_WEEK] = {"week", value_week, match_numbers},
+    [DPT_MWEEK] = {"mweek", value_mweek, match_numbers},
+    [DPT_WDAY] = {"wday", value_wday, match_wdays},
+    [DPT_HOUR] = {"hour", value_hour, match_numbers},
+    [DPT_MINUTE] = {"minute", value_minute, match_numbers},
+    [DPT_MINUTE_OF_DAY] = {"minute-of-day", value_minute_of_day, match_numbers},
+    [DPT_TIME_OF_DAY] = {"time-of-day", value_time_of_day, match_clock},
 };
 
 bool dp_time_read(struct dp_time *t, const struct xml_node *condition)

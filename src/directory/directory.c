@@ -1,7 +1,7 @@
-/* Directory lookups. Each configuration snapshot gets an index when it is loaded: domains by name, in each the users by id and
- * number-alias, and the groups. A user's parameters and variables (domain, then group, then its own; the later wins) are put
- * together at the first lookup and kept with the snapshot. A user that somebody still holds after a reload keeps the old
- * document alive, not the whole snapshot. */
+/* Directory lookups. Each configuration snapshot gets an index when it is loaded: domains by name, in each the users by
+ * id and number-alias, and the groups. A user's parameters and variables (domain, then group, then its own; the later
+ * wins) are put together at the first lookup and kept with the snapshot. A user that somebody still holds after a
+ * reload keeps the old document alive, not the whole snapshot. */
 #include "directory/directory.h"
 #include "base/check.h"
 #include "base/hash.h"
@@ -89,14 +89,10 @@ static int pairs_merge(struct pairs *to, const struct xml_node *parent, const ch
 	size_t more = 0;
 	int st;
 
-	xml_each(parent, wrap, w)
-		xml_each(w, item, it)
-			more++;
+	xml_each(parent, wrap, w) xml_each(w, item, it) more++;
 	st = pairs_reserve(to, more);
-	xml_each(st ? NULL : parent, wrap, w)
-		xml_each(w, item, it)
-			if (xml_attr(it, "name"))
-				pairs_put(to, xml_attr(it, "name"), xml_attr_or(it, "value", ""));
+	xml_each(st ? NULL : parent, wrap, w) xml_each(w, item, it) if (xml_attr(it, "name"))
+	    pairs_put(to, xml_attr(it, "name"), xml_attr_or(it, "value", ""));
 	return st;
 }
 
@@ -137,7 +133,7 @@ static int domain_add_user(struct domain *d, const struct xml_node *node, size_t
 			return ST_NOMEM;
 		d->records = bigger, d->record_cap = more;
 	}
-	d->records[d->record_count++] = (struct record){ node, group, NULL };
+	d->records[d->record_count++] = (struct record){node, group, NULL};
 	if (!hash_get(d->by_id, sv_of(id)))
 		st = hash_set(d->by_id, sv_of(id), (void *)(uintptr_t)d->record_count);
 	if (!st && alias && *alias && !hash_get(d->by_id, sv_of(alias)))
@@ -149,9 +145,8 @@ static int domain_add_user(struct domain *d, const struct xml_node *node, size_t
 static int domain_add_users(struct domain *d, const struct xml_node *parent, size_t group)
 {
 	int st = ST_OK;
-	xml_each(parent, "users", users)
-		for (const struct xml_node *u = xml_child(users, "user"); u && !st; u = xml_next(u, "user"))
-			st = domain_add_user(d, u, group);
+	xml_each(parent, "users", users) for (const struct xml_node *u = xml_child(users, "user"); u && !st;
+	                                      u = xml_next(u, "user")) st = domain_add_user(d, u, group);
 	for (const struct xml_node *u = xml_child(parent, "user"); u && !st; u = xml_next(u, "user"))
 		st = domain_add_user(d, u, group);
 	return st;
@@ -164,17 +159,16 @@ static int domain_fill(struct domain *d)
 
 	if (!st)
 		st = level_fill(&d->own, d->node);
-	xml_each(d->node, "groups", groups)
-		xml_each(groups, "group", g)
-			count++;
+	xml_each(d->node, "groups", groups) xml_each(groups, "group", g) count++;
 	if (!st && count && !(d->groups = mem_zalloc(count * sizeof *d->groups)))
 		st = ST_NOMEM;
-	xml_each(d->node, "groups", groups)
-		for (const struct xml_node *g = xml_child(groups, "group"); g && !st; g = xml_next(g, "group")) {
-			st = level_fill(&d->groups[d->group_count++], g);
-			if (!st)
-				st = domain_add_users(d, g, d->group_count);
-		}
+	xml_each(d->node, "groups", groups) for (const struct xml_node *g = xml_child(groups, "group"); g && !st;
+	                                         g = xml_next(g, "group"))
+	{
+		st = level_fill(&d->groups[d->group_count++], g);
+		if (!st)
+			st = domain_add_users(d, g, d->group_count);
+	}
 	return st ? st : domain_add_users(d, d->node, 0);
 }
 
@@ -208,11 +202,11 @@ static int index_make(const struct config *cfg, void **out)
 		return ST_NOMEM;
 	ix->doc = config_doc(cfg);
 	st = hash_new(&ix->by_name, HASH_NOCASE, NULL);
-	xml_each(section, "domain", it)
-		count++;
+	xml_each(section, "domain", it) count++;
 	if (!st && count && !(ix->domains = mem_zalloc(count * sizeof *ix->domains)))
 		st = ST_NOMEM;
-	for (const struct xml_node *it = ix->domains ? xml_child(section, "domain") : NULL; it && !st; it = xml_next(it, "domain")) {
+	for (const struct xml_node *it = ix->domains ? xml_child(section, "domain") : NULL; it && !st;
+	     it = xml_next(it, "domain")) {
 		struct domain *d = &ix->domains[ix->domain_count++];
 		struct sv name = sv_of(xml_attr_or(it, "name", ""));
 		d->node = it;
@@ -227,7 +221,7 @@ static int index_make(const struct config *cfg, void **out)
 	return st;
 }
 
-static const struct config_stage stage = { "directory", index_make, index_free, NULL };
+static const struct config_stage stage = {"directory", index_make, index_free, NULL};
 
 ON_CTL static struct dir_index *index_get(void)
 {
@@ -314,10 +308,13 @@ static const char *user_get(const struct dir_user *u, int what)
 
 static const char *user_value(const struct dir_user *u, int what, const char *name)
 {
-	return what == 0 ? pairs_get(&u->params, name) : what == 1 ? pairs_get(&u->vars, name) : xml_attr(u->node, name);
+	return what == 0   ? pairs_get(&u->params, name)
+	       : what == 1 ? pairs_get(&u->vars, name)
+	                   : xml_attr(u->node, name);
 }
 
-static void user_each(const struct dir_user *u, int what, void (*fn)(const char *name, const char *value, void *arg), void *arg)
+static void user_each(
+    const struct dir_user *u, int what, void (*fn)(const char *name, const char *value, void *arg), void *arg)
 {
 	const struct pairs *p = what == 0 ? &u->params : &u->vars;
 
@@ -363,7 +360,8 @@ static void each_domain(void (*fn)(const char *domain, void *arg), void *arg)
 
 static const struct xml_node *group_find(const struct domain *d, const char *group)
 {
-	xml_each(d ? d->node : NULL, "groups", groups) {
+	xml_each(d ? d->node : NULL, "groups", groups)
+	{
 		const struct xml_node *g = xml_child_with(groups, "group", "name", group);
 		if (g)
 			return g;
@@ -399,7 +397,7 @@ static bool each_member(struct each_user *e, const struct xml_node *parent)
 
 static void each_user(struct sv domain, const char *group, bool (*fn)(struct dir_user *u, void *arg), void *arg)
 {
-	struct each_user e = { .fn = fn, .arg = arg };
+	struct each_user e = {.fn = fn, .arg = arg};
 	struct config *held;
 	bool goes_on = true;
 
@@ -411,7 +409,8 @@ static void each_user(struct sv domain, const char *group, bool (*fn)(struct dir
 	held = mem_ref(config_current()); /* fn may wait in its own time, but not lose the list */
 	if (group) {
 		const struct xml_node *g = group_find(e.d, group);
-		for (const struct xml_node *users = xml_child(g, "users"); users && goes_on; users = xml_next(users, "users"))
+		for (const struct xml_node *users = xml_child(g, "users"); users && goes_on;
+		     users = xml_next(users, "users"))
 			goes_on = each_member(&e, users);
 		if (goes_on)
 			each_member(&e, g);
@@ -425,16 +424,16 @@ static void each_user(struct sv domain, const char *group, bool (*fn)(struct dir
 }
 
 static const struct dir_provider provider = {
-	.user_find = user_find,
-	.user_get = user_get,
-	.user_value = user_value,
-	.user_each = user_each,
-	.user_xml = user_xml,
-	.domain_exists = domain_exists,
-	.domain_value = domain_value,
-	.each_domain = each_domain,
-	.each_user = each_user,
-	.group_exists = group_exists,
+    .user_find = user_find,
+    .user_get = user_get,
+    .user_value = user_value,
+    .user_each = user_each,
+    .user_xml = user_xml,
+    .domain_exists = domain_exists,
+    .domain_value = domain_value,
+    .each_domain = each_domain,
+    .each_user = each_user,
+    .group_exists = group_exists,
 };
 
 int directory_start(void)

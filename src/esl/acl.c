@@ -1,6 +1,6 @@
-/* Access lists for the listener: FreeSWITCH's automatic ones by name, a network in CIDR form, or a list of acl.conf (its
- * nodes of type allow or deny; the longest prefix that holds the address decides, else the list's default). Read from the
- * configuration at every connection: connections are rare, and a reload then needs no step of its own. */
+/* Access lists for the listener: FreeSWITCH's automatic ones by name, a network in CIDR form, or a list of acl.conf
+ * (its nodes of type allow or deny; the longest prefix that holds the address decides, else the list's default). Read
+ * from the configuration at every connection: connections are rare, and a reload then needs no step of its own. */
 #include "core/config.h"
 #include "core/module.h"
 #include "esl/esl_i.h"
@@ -19,9 +19,9 @@ static bool in_any(const struct addr *a, const char *const *nets)
 
 static int auto_list(const struct addr *a, const char *name)
 {
-	static const char *const loopback[] = { "127.0.0.0/8", "::1/128", NULL };
-	static const char *const rfc1918[] = { "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", NULL };
-	static const char *const rfc6598[] = { "100.64.0.0/10", NULL };
+	static const char *const loopback[] = {"127.0.0.0/8", "::1/128", NULL};
+	static const char *const rfc1918[] = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", NULL};
+	static const char *const rfc6598[] = {"100.64.0.0/10", NULL};
 	bool is_v4 = a->sa.sa_family == AF_INET;
 	if (!strcasecmp(name, "loopback.auto"))
 		return in_any(a, loopback);
@@ -54,7 +54,8 @@ static bool list_allows(const struct xml_node *list, const struct addr *a)
 {
 	bool allows = !strcasecmp(xml_attr_or(list, "default", "deny"), "allow");
 	int best = -1;
-	xml_each(list, "node", node) {
+	xml_each(list, "node", node)
+	{
 		const char *cidr = xml_attr(node, "cidr");
 		if (!cidr || addr_in_cidr(a, sv_of(cidr)) != 1 || prefix_bits(cidr) <= best)
 			continue;
@@ -69,7 +70,7 @@ static struct addr plain(const struct addr *a)
 {
 	struct addr out = *a;
 	if (a->sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr)) {
-		out = (struct addr){ 0 };
+		out = (struct addr){0};
 		out.in4.sin_family = AF_INET;
 		out.in4.sin_port = a->in6.sin6_port;
 		memcpy(&out.in4.sin_addr, a->in6.sin6_addr.s6_addr + 12, 4);

@@ -1,5 +1,5 @@
-/* One connection of the event socket. Bytes come in on_data, requests are taken from the reader one at a time and run by
- * cmd.c; while one waits (an api on a coroutine) the following stay in the reader, and reading pauses when much is
+/* One connection of the event socket. Bytes come in on_data, requests are taken from the reader one at a time and run
+ * by cmd.c; while one waits (an api on a coroutine) the following stay in the reader, and reading pauses when much is
  * buffered. Going out, replies come first and are never dropped (no further command runs while many wait); events and
  * log lines wait in the bounded queue. Both are staged into chunks and given to the connection while it takes them, so
  * that nobody waits for a slow client. Owned by the list of clients; a waiting command holds a reference too. */
@@ -20,12 +20,15 @@ enum {
 	READ_AHEAD_BYTES = 64 << 10
 };
 static const int64_t closing_timeout_us = 10 * 1000000LL;
-static const char *const format_types[] = { "text/event-plain", "text/event-xml", "text/event-json", "text/event-plain" };
+static const char *const format_types[] = {"text/event-plain", "text/event-xml", "text/event-json", "text/event-plain"};
 
 static struct list clients;
 static size_t client_count;
 
-size_t esl_client_count(void) { return client_count; }
+size_t esl_client_count(void)
+{
+	return client_count;
+}
 
 static ON_CTL void client_free(void *obj)
 {
@@ -187,7 +190,8 @@ void esl_client_end(struct esl_client *c)
 	static const char text[] = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n";
 	if (!c->conn || c->is_ending)
 		return;
-	buf_printf(&c->replies, "Content-Type: text/disconnect-notice\nContent-Length: %zu\n\n%s", sizeof(text) - 1, text);
+	buf_printf(
+	    &c->replies, "Content-Type: text/disconnect-notice\nContent-Length: %zu\n\n%s", sizeof(text) - 1, text);
 	c->is_ending = true;
 	esl_client_unsubscribe(c);
 	esl_queue_clear(&c->queue);
@@ -196,7 +200,10 @@ void esl_client_end(struct esl_client *c)
 }
 
 /* ---- in ------------------------------------------------------------------------------------------------------ */
-static size_t replies_waiting(const struct esl_client *c) { return c->replies.n + c->staged.n - c->staged_sent; }
+static size_t replies_waiting(const struct esl_client *c)
+{
+	return c->replies.n + c->staged.n - c->staged_sent;
+}
 
 static bool may_run(const struct esl_client *c)
 {
@@ -211,12 +218,13 @@ static ON_CTL void client_process(struct esl_client *c)
 	c->is_processing = true;
 	mem_ref(c);
 	while (may_run(c)) {
-		struct esl_request r = { 0 };
+		struct esl_request r = {0};
 		int st = esl_reader_next(&c->reader, &r);
 		if (st == ST_AGAIN)
 			break;
 		if (st) {
-			log_notice("Event socket client %s sent a request that cannot be read (%s), closing", c->id, status_text(st));
+			log_notice("Event socket client %s sent a request that cannot be read (%s), closing", c->id,
+			    status_text(st));
 			esl_client_reply(c, "-ERR bad request");
 			esl_client_end(c);
 			break;
@@ -226,7 +234,8 @@ static ON_CTL void client_process(struct esl_client *c)
 	}
 	c->is_processing = false;
 	if (c->conn)
-		tcp_conn_pause(c->conn, c->is_ending || (!may_run(c) && esl_reader_buffered_bytes(&c->reader) > READ_AHEAD_BYTES));
+		tcp_conn_pause(
+		    c->conn, c->is_ending || (!may_run(c) && esl_reader_buffered_bytes(&c->reader) > READ_AHEAD_BYTES));
 	mem_unref(c);
 }
 
@@ -265,7 +274,7 @@ static void on_drain(struct tcp_conn *conn, void *arg)
 	mem_unref(c);
 }
 
-static const struct tcp_handlers handlers = { .on_data = on_data, .on_close = on_close, .on_drain = on_drain };
+static const struct tcp_handlers handlers = {.on_data = on_data, .on_close = on_close, .on_drain = on_drain};
 
 void esl_client_accept(struct tcp_conn *conn)
 {
@@ -308,7 +317,7 @@ void esl_client_each(void (*fn)(struct esl_client *c, void *arg), void *arg)
 	struct lnode *it, *tmp;
 	if (!clients.head.next)
 		return;
-	list_each(&clients, it, tmp)
+	list_each (&clients, it, tmp)
 		fn(list_entry(it, struct esl_client, link), arg);
 }
 
@@ -322,7 +331,10 @@ static void end_now(struct esl_client *c, void *arg)
 	mem_unref(c);
 }
 
-void esl_client_end_all(void) { esl_client_each(end_now, NULL); }
+void esl_client_end_all(void)
+{
+	esl_client_each(end_now, NULL);
+}
 
 /* ---- events -------------------------------------------------------------------------------------------------- */
 static ON_CTL bool is_event_allowed(const struct esl_client *c, const struct event *e)
@@ -342,7 +354,10 @@ static void on_event(struct event *e, void *arg)
 	esl_client_queue(c, e, event_render(e, c->format), format_types[c->format]);
 }
 
-int esl_client_subscribe(struct esl_client *c) { return c->sub ? ST_OK : event_sub_new(&c->sub, on_event, c); }
+int esl_client_subscribe(struct esl_client *c)
+{
+	return c->sub ? ST_OK : event_sub_new(&c->sub, on_event, c);
+}
 
 void esl_client_unsubscribe(struct esl_client *c)
 {

@@ -1,6 +1,7 @@
-/* The event socket's commands: one table, one small function each. A request's first word picks the row; rows that do not
- * say BEFORE_LOGIN answer "command not found" to strangers. An api that may wait runs on a coroutine of its own and
- * marks the client busy until it is done; others answer at once. Events and messages to legs are in events.c, sendmsg.c. */
+/* The event socket's commands: one table, one small function each. A request's first word picks the row; rows that do
+ * not say BEFORE_LOGIN answer "command not found" to strangers. An api that may wait runs on a coroutine of its own and
+ * marks the client busy until it is done; others answer at once. Events and messages to legs are in events.c,
+ * sendmsg.c. */
 #include "base/mem.h"
 #include "core/dir.h"
 #include "core/module.h"
@@ -23,7 +24,7 @@ bool esl_list_has(const char *list, struct sv name)
 		return true;
 	for (const char *p = list; *p;) {
 		size_t n = strcspn(p, " ,");
-		struct sv word = { p, n };
+		struct sv word = {p, n};
 		if (sv_isi(word, "all") || (n && sv_eqi(word, name)))
 			return true;
 		p += n;
@@ -106,13 +107,14 @@ static ON_CTL void cmd_userauth(struct esl_client *c, const struct esl_request *
 		goto out;
 	}
 	login_done(c);
-	const char *events = user_param(u, domain, "esl-allowed-events"), *api = user_param(u, domain, "esl-allowed-api");
+	const char *events = user_param(u, domain, "esl-allowed-events"),
+	           *api = user_param(u, domain, "esl-allowed-api");
 	const char *log = user_param(u, domain, "esl-allowed-log");
 	c->allowed_events = mem_strdup(events ? events : "all");
 	c->allowed_api = mem_strdup(api ? api : "show");
 	c->is_log_denied = log && !str_is_true(log);
 	esl_client_reply(c, "+OK accepted\nAllowed-Events: %s\nAllowed-API: %s%s", c->allowed_events, c->allowed_api,
-		log ? (c->is_log_denied ? "\nAllowed-LOG: false" : "\nAllowed-LOG: true") : "");
+	    log ? (c->is_log_denied ? "\nAllowed-LOG: false" : "\nAllowed-LOG: true") : "");
 out:
 	mem_free(password);
 	mem_unref(u);
@@ -177,7 +179,7 @@ static ON_CTL void api_wait_start(struct esl_client *c, const char *cmd, const c
 	char *copy = mem_strdup(cmd);
 	if (!w || !copy)
 		goto fail;
-	*w = (struct api_wait){ mem_ref(c), copy };
+	*w = (struct api_wait){mem_ref(c), copy};
 	c->is_busy = true;
 	if (!api_spawn(cmd, args, NULL, on_api_done, w))
 		return;
@@ -315,30 +317,30 @@ static ON_CTL void cmd_divert(struct esl_client *c, const struct esl_request *r,
 }
 
 static const struct cmd cmds[] = {
-	{ "auth", BEFORE_LOGIN | NEEDS_ARGS, cmd_auth },
-	{ "userauth", BEFORE_LOGIN | NEEDS_ARGS, cmd_userauth },
-	{ "exit", BEFORE_LOGIN, cmd_exit },
-	{ "...", BEFORE_LOGIN, cmd_exit },
-	{ "api", NEEDS_ARGS, cmd_api },
-	{ "bgapi", NEEDS_ARGS, cmd_bgapi },
-	{ "event", 0, esl_cmd_event },
-	{ "nixevent", 0, esl_cmd_nixevent },
-	{ "noevents", 0, esl_cmd_noevents },
-	{ "myevents", NEEDS_ARGS, esl_cmd_myevents },
-	{ "filter", NEEDS_ARGS, esl_cmd_filter },
-	{ "sendmsg", 0, esl_cmd_sendmsg },
-	{ "sendevent", 0, esl_cmd_sendevent },
-	{ "log", 0, cmd_log },
-	{ "nolog", 0, cmd_nolog },
-	{ "linger", 0, cmd_linger },
-	{ "nolinger", 0, cmd_linger },
-	{ "divert_events", 0, cmd_divert },
+    {"auth", BEFORE_LOGIN | NEEDS_ARGS, cmd_auth},
+    {"userauth", BEFORE_LOGIN | NEEDS_ARGS, cmd_userauth},
+    {"exit", BEFORE_LOGIN, cmd_exit},
+    {"...", BEFORE_LOGIN, cmd_exit},
+    {"api", NEEDS_ARGS, cmd_api},
+    {"bgapi", NEEDS_ARGS, cmd_bgapi},
+    {"event", 0, esl_cmd_event},
+    {"nixevent", 0, esl_cmd_nixevent},
+    {"noevents", 0, esl_cmd_noevents},
+    {"myevents", NEEDS_ARGS, esl_cmd_myevents},
+    {"filter", NEEDS_ARGS, esl_cmd_filter},
+    {"sendmsg", 0, esl_cmd_sendmsg},
+    {"sendevent", 0, esl_cmd_sendevent},
+    {"log", 0, cmd_log},
+    {"nolog", 0, cmd_nolog},
+    {"linger", 0, cmd_linger},
+    {"nolinger", 0, cmd_linger},
+    {"divert_events", 0, cmd_divert},
 };
 
 void esl_cmd_run(struct esl_client *c, struct esl_request *r)
 {
 	const char *line = r->command ? r->command : "";
-	struct sv word = { line, strcspn(line, " \t") };
+	struct sv word = {line, strcspn(line, " \t")};
 	const char *args = line + word.n + strspn(line + word.n, " \t");
 	for (size_t i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++) {
 		const struct cmd *k = &cmds[i];

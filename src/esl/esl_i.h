@@ -21,24 +21,24 @@ extern struct esl_conf esl_conf;
 
 struct esl_client {
 	struct lnode link;
-	struct tcp_conn *conn;      /* NULL once closed */
+	struct tcp_conn *conn; /* NULL once closed */
 	struct esl_reader reader;
-	struct esl_queue queue;     /* events and log lines */
-	struct buf replies;         /* replies not yet staged */
-	struct buf staged;          /* bytes on their way into the connection */
+	struct esl_queue queue; /* events and log lines */
+	struct buf replies;     /* replies not yet staged */
+	struct buf staged;      /* bytes on their way into the connection */
 	size_t staged_sent;
 	struct ldefer flush;
-	struct ltimer timer;        /* login deadline, later the deadline of closing */
+	struct ltimer timer; /* login deadline, later the deadline of closing */
 	bool is_authed, is_busy, is_ending, is_processing, is_listening;
-	struct event_sub *sub;      /* NULL until the first `event` */
+	struct event_sub *sub; /* NULL until the first `event` */
 	enum event_format format;
 	bool wants[EVENT_ID_COUNT];
-	struct hash *subclasses;    /* names after CUSTOM */
+	struct hash *subclasses; /* names after CUSTOM */
 	struct esl_filters filters;
-	enum log_level log_level;   /* LOG_DISABLE: none */
+	enum log_level log_level;           /* LOG_DISABLE: none */
 	char *allowed_api, *allowed_events; /* userauth's lists; NULL: all */
 	bool is_log_denied;
-	char id[64];                /* "127.0.0.1:54321" */
+	char id[64]; /* "127.0.0.1:54321" */
 };
 
 /* ---- client.c ---- */

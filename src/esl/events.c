@@ -1,5 +1,5 @@
-/* The commands that say which events a client gets: event, nixevent, noevents, myevents, filter. The wishes are kept in the
- * client and handed to core's subscription, which then calls only for what somebody wants. */
+/* The commands that say which events a client gets: event, nixevent, noevents, myevents, filter. The wishes are kept in
+ * the client and handed to core's subscription, which then calls only for what somebody wants. */
 #include "base/hash.h"
 #include "core/module.h"
 #include "esl/esl_i.h"
@@ -7,13 +7,13 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const format_names[] = { "plain", "xml", "json", "plain" };
+static const char *const format_names[] = {"plain", "xml", "json", "plain"};
 
 /* The next word of *p (spaces, tabs and commas part words); false at the end. */
 static bool next_word(const char **p, struct sv *word)
 {
 	*p += strspn(*p, " \t,");
-	*word = (struct sv){ *p, strcspn(*p, " \t,") };
+	*word = (struct sv){*p, strcspn(*p, " \t,")};
 	*p += word->n;
 	return word->n > 0;
 }
@@ -128,12 +128,12 @@ void esl_cmd_noevents(struct esl_client *c, const struct esl_request *r, const c
 /* myevents UUID [FORMAT]: the events of one call. */
 void esl_cmd_myevents(struct esl_client *c, const struct esl_request *r, const char *args)
 {
-	static const enum event_id ids[] = { EVENT_CHANNEL_CREATE, EVENT_CHANNEL_DESTROY, EVENT_CHANNEL_STATE,
-		EVENT_CHANNEL_ANSWER, EVENT_CHANNEL_HANGUP, EVENT_CHANNEL_HANGUP_COMPLETE, EVENT_CHANNEL_EXECUTE,
-		EVENT_CHANNEL_EXECUTE_COMPLETE, EVENT_CHANNEL_HOLD, EVENT_CHANNEL_UNHOLD, EVENT_CHANNEL_BRIDGE,
-		EVENT_CHANNEL_UNBRIDGE, EVENT_CHANNEL_PROGRESS, EVENT_CHANNEL_PROGRESS_MEDIA, EVENT_CHANNEL_OUTGOING,
-		EVENT_CHANNEL_PARK, EVENT_CHANNEL_UNPARK, EVENT_CHANNEL_APPLICATION, EVENT_CHANNEL_ORIGINATE,
-		EVENT_CHANNEL_UUID, EVENT_CHANNEL_DATA, EVENT_DTMF, EVENT_CALL_UPDATE };
+	static const enum event_id ids[] = {EVENT_CHANNEL_CREATE, EVENT_CHANNEL_DESTROY, EVENT_CHANNEL_STATE,
+	    EVENT_CHANNEL_ANSWER, EVENT_CHANNEL_HANGUP, EVENT_CHANNEL_HANGUP_COMPLETE, EVENT_CHANNEL_EXECUTE,
+	    EVENT_CHANNEL_EXECUTE_COMPLETE, EVENT_CHANNEL_HOLD, EVENT_CHANNEL_UNHOLD, EVENT_CHANNEL_BRIDGE,
+	    EVENT_CHANNEL_UNBRIDGE, EVENT_CHANNEL_PROGRESS, EVENT_CHANNEL_PROGRESS_MEDIA, EVENT_CHANNEL_OUTGOING,
+	    EVENT_CHANNEL_PARK, EVENT_CHANNEL_UNPARK, EVENT_CHANNEL_APPLICATION, EVENT_CHANNEL_ORIGINATE,
+	    EVENT_CHANNEL_UUID, EVENT_CHANNEL_DATA, EVENT_DTMF, EVENT_CALL_UPDATE};
 	struct sv uuid, word;
 	char text[256];
 	if (!next_word(&args, &uuid) || uuid.n >= sizeof(text) || esl_client_subscribe(c)) {
@@ -153,7 +153,7 @@ void esl_cmd_myevents(struct esl_client *c, const struct esl_request *r, const c
 
 static ON_CTL void filter_delete(struct esl_client *c, const char *args)
 {
-	struct sv name = { args, strcspn(args, " \t") };
+	struct sv name = {args, strcspn(args, " \t")};
 	const char *value = args + name.n + strspn(args + name.n, " \t");
 	char header[256];
 	if (!name.n || name.n >= sizeof(header)) {
@@ -168,7 +168,7 @@ static ON_CTL void filter_delete(struct esl_client *c, const char *args)
 
 void esl_cmd_filter(struct esl_client *c, const struct esl_request *r, const char *args)
 {
-	struct sv first = { args, strcspn(args, " \t") };
+	struct sv first = {args, strcspn(args, " \t")};
 	const char *rest = args + first.n + strspn(args + first.n, " \t");
 	char header[256];
 	if (sv_isi(first, "delete")) {
@@ -176,7 +176,7 @@ void esl_cmd_filter(struct esl_client *c, const struct esl_request *r, const cha
 		return;
 	}
 	if (sv_isi(first, "add")) {
-		first = (struct sv){ rest, strcspn(rest, " \t") };
+		first = (struct sv){rest, strcspn(rest, " \t")};
 		rest += first.n + strspn(rest + first.n, " \t");
 	}
 	if (!first.n || first.n >= sizeof(header) || !*rest) {

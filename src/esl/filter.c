@@ -25,12 +25,12 @@ void esl_filters_fini(struct esl_filters *f)
 	for (size_t i = 0; i < f->count; i++)
 		filter_fini(&f->items[i]);
 	mem_free(f->items);
-	*f = (struct esl_filters){ 0 };
+	*f = (struct esl_filters){0};
 }
 
 static int filter_init(struct esl_filter *it, const char *header, const char *value)
 {
-	*it = (struct esl_filter){ .header = mem_strdup(header), .value = mem_strdup(value) };
+	*it = (struct esl_filter){.header = mem_strdup(header), .value = mem_strdup(value)};
 	if (!it->header || !it->value)
 		return ST_NOMEM;
 	const char *p = it->value;
@@ -69,7 +69,7 @@ void esl_filters_del(struct esl_filters *f, const char *header, const char *valu
 	for (size_t i = 0; i < f->count; i++) {
 		struct esl_filter *it = &f->items[i];
 		bool goes = !strcasecmp(header, "all") ||
-			(!strcasecmp(it->header, header) && (!value || !*value || !strcmp(it->value, value)));
+		            (!strcasecmp(it->header, header) && (!value || !*value || !strcmp(it->value, value)));
 		if (goes)
 			filter_fini(it);
 		else

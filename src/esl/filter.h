@@ -1,5 +1,6 @@
-/* A client's event filters. None: everything passes. Any: what matches none of them is dropped; one negative match drops
- * (pitfall 21). A value is compared without case, or is /a regular expression/; a leading + or - gives its sign. */
+/* A client's event filters. None: everything passes. Any: what matches none of them is dropped; one negative match
+ * drops (pitfall 21). A value is compared without case, or is /a regular expression/; a leading + or - gives its sign.
+ */
 #pragma once
 #include "base/role.h"
 #include "core/event.h"

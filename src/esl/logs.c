@@ -1,6 +1,6 @@
-/* Log lines for clients that said `log`. The log's writer thread calls our sink, which copies the line and posts a pointer
- * through a bounded mailbox (full: the line is dropped and counted); on the control loop one frame is made and queued by
- * reference to every client whose level asks for it. The sink exists only while somebody listens. */
+/* Log lines for clients that said `log`. The log's writer thread calls our sink, which copies the line and posts a
+ * pointer through a bounded mailbox (full: the line is dropped and counted); on the control loop one frame is made and
+ * queued by reference to every client whose level asks for it. The sink exists only while somebody listens. */
 #include "base/mem.h"
 #include "core/core.h"
 #include "esl/esl_i.h"
@@ -34,7 +34,8 @@ static void on_line(const struct log_line *l, void *arg)
 	struct line *copy = mem_alloc(sizeof(*copy) + n);
 	if (!copy)
 		return;
-	*copy = (struct line){ .wall_us = l->wall_us, .level = l->level, .file = l->file, .func = l->func, .number = l->line };
+	*copy = (struct line){
+	    .wall_us = l->wall_us, .level = l->level, .file = l->file, .func = l->func, .number = l->line};
 	memcpy(copy->uuid, l->uuid, sizeof(copy->uuid));
 	memcpy(copy->text, l->text, n);
 	if (mailbox_post(box, &copy, sizeof(copy))) {
@@ -43,7 +44,10 @@ static void on_line(const struct log_line *l, void *arg)
 	}
 }
 
-static void frame_free(void *obj) { buf_fini(&((struct frame *)obj)->text); }
+static void frame_free(void *obj)
+{
+	buf_fini(&((struct frame *)obj)->text);
+}
 
 /* FreeSWITCH's text form of a line: date, idle CPU, level, place, message. */
 static ON_CTL void add_text(struct buf *b, const struct line *l, const char *file)
@@ -54,7 +58,7 @@ static ON_CTL void add_text(struct buf *b, const struct line *l, const char *fil
 	localtime_r(&secs, &tm);
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
 	buf_printf(b, "%s.%06d %.2f%% [%s] %s:%d %s", date, (int)(l->wall_us % 1000000), core_counters()->idle_cpu,
-		log_level_name(l->level), file, l->number, l->text);
+	    log_level_name(l->level), file, l->number, l->text);
 }
 
 static ON_CTL struct frame *frame_make(const struct line *l)
@@ -68,9 +72,9 @@ static ON_CTL struct frame *frame_make(const struct line *l)
 	buf_init(&text);
 	add_text(&text, l, file);
 	buf_printf(&f->text,
-		"Content-Type: log/data\nContent-Length: %zu\nLog-Level: %d\nText-Channel: 0\nLog-File: %s\nLog-Func: %s\n"
-		"Log-Line: %d\nUser-Data: %s\n\n",
-		text.n, (int)l->level, file, l->func, l->number, l->uuid);
+	    "Content-Type: log/data\nContent-Length: %zu\nLog-Level: %d\nText-Channel: 0\nLog-File: %s\nLog-Func: %s\n"
+	    "Log-Line: %d\nUser-Data: %s\n\n",
+	    text.n, (int)l->level, file, l->func, l->number, l->uuid);
 	buf_addv(&f->text, buf_sv(&text));
 	buf_fini(&text);
 	return f;
@@ -98,7 +102,7 @@ static void on_message(const void *msg, size_t n, void *arg)
 	role_assert_ctl();
 	struct line *l;
 	memcpy(&l, msg, sizeof(l));
-	struct send s = { .line = l };
+	struct send s = {.line = l};
 	esl_client_each(send_one, &s);
 	mem_unref(s.frame);
 	mem_free(l);

@@ -1,9 +1,10 @@
-/* mod_event_socket: reads event_socket.conf, opens the listeners, lets connections through the access lists to client.c.
- * A default password is accepted, but then only loopback is listened on, unless allow-default-password says otherwise;
- * the log and `status` say so. The outbound side (the `socket` application) will sit beside it with the same client. */
+/* mod_event_socket: reads event_socket.conf, opens the listeners, lets connections through the access lists to
+ * client.c. A default password is accepted, but then only loopback is listened on, unless allow-default-password says
+ * otherwise; the log and `status` say so. The outbound side (the `socket` application) will sit beside it with the same
+ * client. */
+#include "core/module.h"
 #include "base/mem.h"
 #include "core/config.h"
-#include "core/module.h"
 #include "esl/esl_i.h"
 
 #include <stdlib.h>
@@ -65,11 +66,13 @@ static ON_CTL int open_listeners(const struct xml_node *settings)
 	if (!is_default)
 		return listen_on(host, port);
 	bool is_loopback = !addr_parse(&bind, sv_of(host), port) && addr_is_loopback(&bind);
-	log_warning("event_socket.conf still has the default password%s", is_loopback ? ""
-			: is_allowed ? " and is open to others: anyone who knows FreeSWITCH has full control"
-				     : ": listening on loopback only (allow-default-password overrides)");
+	log_warning("event_socket.conf still has the default password%s",
+	    is_loopback  ? ""
+	    : is_allowed ? " and is open to others: anyone who knows FreeSWITCH has full control"
+	                 : ": listening on loopback only (allow-default-password overrides)");
 	if (is_loopback || is_allowed) {
-		globals_set(NOTICE_NAME, is_loopback ? NULL : "The event socket has the default password and is open to others");
+		globals_set(NOTICE_NAME,
+		    is_loopback ? NULL : "The event socket has the default password and is open to others");
 		return listen_on(host, port);
 	}
 	globals_set(NOTICE_NAME, "The event socket has the default password: listening on loopback only");
@@ -82,18 +85,20 @@ static ON_CTL int open_listeners(const struct xml_node *settings)
 static void read_settings(const struct xml_node *settings)
 {
 	esl_conf = (struct esl_conf){
-		.max_queue_bytes = (size_t)strtoull(config_param(settings, "max-queue-bytes", "16777216"), NULL, 10),
-		.max_clients = (unsigned)atoi(config_param(settings, "max-clients", "1000")),
-		.login_timeout_us = 1000000LL * atoi(config_param(settings, "login-timeout", "60")),
+	    .max_queue_bytes = (size_t)strtoull(config_param(settings, "max-queue-bytes", "16777216"), NULL, 10),
+	    .max_clients = (unsigned)atoi(config_param(settings, "max-clients", "1000")),
+	    .login_timeout_us = 1000000LL * atoi(config_param(settings, "login-timeout", "60")),
 	};
 	strncat(esl_conf.password, config_param(settings, "password", DEFAULT_PASSWORD), sizeof(esl_conf.password) - 1);
 	if (esl_conf.max_queue_bytes < 64 << 10)
 		esl_conf.max_queue_bytes = 64 << 10;
 	if (esl_conf.login_timeout_us <= 0)
 		esl_conf.login_timeout_us = 60 * 1000000LL;
-	xml_each(settings, "param", p) {
+	xml_each(settings, "param", p)
+	{
 		const char *value = xml_attr(p, "value");
-		if (!strcasecmp(xml_attr_or(p, "name", ""), "apply-inbound-acl") && value && *value && acl_count < ACL_MAX_COUNT)
+		if (!strcasecmp(xml_attr_or(p, "name", ""), "apply-inbound-acl") && value && *value &&
+		    acl_count < ACL_MAX_COUNT)
 			acls[acl_count++] = mem_strdup(value);
 	}
 }
@@ -120,20 +125,24 @@ static int unload(void)
 }
 
 static const struct conf_desc confs[] = {
-	{ "event_socket.conf", "listen-ip", "address", "", "127.0.0.1", "where to listen; :: is every address of both families" },
-	{ "event_socket.conf", "listen-port", "number", "", "8021", "TCP port" },
-	{ "event_socket.conf", "password", "text", "", DEFAULT_PASSWORD, "what `auth` must say" },
-	{ "event_socket.conf", "allow-default-password", "bool", "", "false", "listen as listen-ip says even with the default password" },
-	{ "event_socket.conf", "apply-inbound-acl", "list name", "", "loopback.auto", "who may connect; may be repeated" },
-	{ "event_socket.conf", "max-queue-bytes", "number", "bytes", "16777216", "events and log lines waiting for one client; more are dropped and told by a tandem::gap event" },
-	{ "event_socket.conf", "max-clients", "number", "", "1000", "connections at a time" },
-	{ "event_socket.conf", "login-timeout", "number", "s", "60", "a connection that has not logged in by then is closed" },
-	{ 0 },
+    {"event_socket.conf", "listen-ip", "address", "", "127.0.0.1",
+        "where to listen; :: is every address of both families"},
+    {"event_socket.conf", "listen-port", "number", "", "8021", "TCP port"},
+    {"event_socket.conf", "password", "text", "", DEFAULT_PASSWORD, "what `auth` must say"},
+    {"event_socket.conf", "allow-default-password", "bool", "", "false",
+        "listen as listen-ip says even with the default password"},
+    {"event_socket.conf", "apply-inbound-acl", "list name", "", "loopback.auto", "who may connect; may be repeated"},
+    {"event_socket.conf", "max-queue-bytes", "number", "bytes", "16777216",
+        "events and log lines waiting for one client; more are dropped and told by a tandem::gap event"},
+    {"event_socket.conf", "max-clients", "number", "", "1000", "connections at a time"},
+    {"event_socket.conf", "login-timeout", "number", "s", "60",
+        "a connection that has not logged in by then is closed"},
+    {0},
 };
 static const struct api_desc apis[] = {
-	{ "acl", "Compare an ip to an acl list", "<ip> <list_name>", 0, esl_api_acl, NULL },
-	{ "is_lan_addr", "See if an ip is a lan addr", "<ip>", 0, esl_api_is_lan_addr, NULL },
-	{ 0 },
+    {"acl", "Compare an ip to an acl list", "<ip> <list_name>", 0, esl_api_acl, NULL},
+    {"is_lan_addr", "See if an ip is a lan addr", "<ip>", 0, esl_api_is_lan_addr, NULL},
+    {0},
 };
-const struct module mod_event_socket = { .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .apis = apis,
-	.confs = confs };
+const struct module mod_event_socket = {
+    .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .apis = apis, .confs = confs};

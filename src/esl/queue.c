@@ -1,11 +1,15 @@
-/* The bounded queue of one client. An item costs its body's bytes plus a fixed share for the frame's header, whoever else
- * refers to the same text. Rendering puts the frame's header in front: Content-Length first, as FreeSWITCH writes it. */
+/* The bounded queue of one client. An item costs its body's bytes plus a fixed share for the frame's header, whoever
+ * else refers to the same text. Rendering puts the frame's header in front: Content-Length first, as FreeSWITCH writes
+ * it. */
 #include "esl/queue.h"
 #include "base/mem.h"
 
 enum { ITEM_OVERHEAD_BYTES = 128, FIRST_CAP = 64 };
 
-void esl_queue_init(struct esl_queue *q, size_t max_bytes) { *q = (struct esl_queue){ .max_bytes = max_bytes }; }
+void esl_queue_init(struct esl_queue *q, size_t max_bytes)
+{
+	*q = (struct esl_queue){.max_bytes = max_bytes};
+}
 
 void esl_queue_clear(struct esl_queue *q)
 {
@@ -19,7 +23,7 @@ void esl_queue_fini(struct esl_queue *q)
 {
 	esl_queue_clear(q);
 	mem_free(q->items);
-	*q = (struct esl_queue){ 0 };
+	*q = (struct esl_queue){0};
 }
 
 static bool grow(struct esl_queue *q)
@@ -46,7 +50,7 @@ bool esl_queue_push(struct esl_queue *q, void *ref, struct sv body, const char *
 		q->dropped_count++;
 		return false;
 	}
-	q->items[(q->head + q->count++) & (q->cap - 1)] = (struct esl_queue_item){ mem_ref(ref), body, ctype };
+	q->items[(q->head + q->count++) & (q->cap - 1)] = (struct esl_queue_item){mem_ref(ref), body, ctype};
 	q->bytes += cost;
 	return true;
 }
@@ -56,7 +60,10 @@ bool esl_queue_needs_gap(const struct esl_queue *q, size_t next_bytes)
 	return q->dropped_now && q->bytes + next_bytes + 4096 <= q->max_bytes / 2;
 }
 
-void esl_queue_gap_done(struct esl_queue *q) { q->dropped_now = 0; }
+void esl_queue_gap_done(struct esl_queue *q)
+{
+	q->dropped_now = 0;
+}
 
 size_t esl_queue_render(struct esl_queue *q, struct buf *out, size_t max_bytes)
 {

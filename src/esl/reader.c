@@ -1,6 +1,6 @@
 /* The command reader: finds the empty line that ends a block, cuts the block into a command line and headers in place,
- * then waits for the body. Bytes behind the request stay buffered for the next one, so a client may send ahead; how much
- * is read ahead is the connection's business. Does not decode values and does not know commands. */
+ * then waits for the body. Bytes behind the request stay buffered for the next one, so a client may send ahead; how
+ * much is read ahead is the connection's business. Does not decode values and does not know commands. */
 #include "esl/reader.h"
 #include "base/mem.h"
 
@@ -20,12 +20,12 @@ void esl_request_fini(struct esl_request *r)
 	mem_free(r->block);
 	mem_free(r->headers);
 	mem_free((char *)r->body.p);
-	*r = (struct esl_request){ 0 };
+	*r = (struct esl_request){0};
 }
 
 void esl_reader_init(struct esl_reader *r)
 {
-	*r = (struct esl_reader){ .block_max = ESL_LOGIN_BLOCK_MAX_BYTES };
+	*r = (struct esl_reader){.block_max = ESL_LOGIN_BLOCK_MAX_BYTES};
 	buf_init(&r->in);
 }
 
@@ -41,7 +41,10 @@ void esl_reader_trust(struct esl_reader *r)
 	r->body_max = ESL_BODY_MAX_BYTES;
 }
 
-size_t esl_reader_buffered_bytes(const struct esl_reader *r) { return r->in.n; }
+size_t esl_reader_buffered_bytes(const struct esl_reader *r)
+{
+	return r->in.n;
+}
 
 int esl_reader_feed(struct esl_reader *r, const char *p, size_t n)
 {
@@ -117,7 +120,7 @@ static int split_block(struct esl_request *q)
 				q->headers = h;
 			}
 			*colon = 0;
-			q->headers[q->header_count++] = (struct esl_header){ cut_spaces(line), cut_spaces(colon + 1) };
+			q->headers[q->header_count++] = (struct esl_header){cut_spaces(line), cut_spaces(colon + 1)};
 		}
 		line = end;
 	}
@@ -126,7 +129,7 @@ static int split_block(struct esl_request *q)
 
 static int open_block(struct esl_reader *r, size_t n)
 {
-	struct esl_request q = { 0 };
+	struct esl_request q = {0};
 	int st = ST_NOMEM;
 	if (memchr(r->in.p, 0, n))
 		return ST_PARSE;
@@ -174,11 +177,11 @@ int esl_reader_next(struct esl_reader *r, struct esl_request *out)
 		char *body = mem_strndup(r->in.p, r->body_bytes);
 		if (!body)
 			return ST_NOMEM;
-		r->open.body = (struct sv){ body, r->body_bytes };
+		r->open.body = (struct sv){body, r->body_bytes};
 		buf_drop(&r->in, r->body_bytes);
 	}
 	*out = r->open;
-	r->open = (struct esl_request){ 0 };
+	r->open = (struct esl_request){0};
 	r->has_open = false;
 	r->body_bytes = 0;
 	return ST_OK;

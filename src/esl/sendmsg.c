@@ -7,19 +7,24 @@
 #include <string.h>
 #include <strings.h>
 
-static bool header_is_true(const struct esl_request *r, const char *name) { return str_is_true(esl_request_get(r, name)); }
+static bool header_is_true(const struct esl_request *r, const char *name)
+{
+	return str_is_true(esl_request_get(r, name));
+}
 
 static ON_CTL void msg_execute(struct esl_client *c, struct leg *leg, const struct esl_request *r)
 {
 	const char *loops = esl_request_get(r, "loops"), *arg = esl_request_get(r, "execute-app-arg");
 	struct leg_exec_request q = {
-		.app = esl_request_get(r, "execute-app-name"),
-		.data = r->body.n ? r->body.p : arg ? arg : "",
-		.event_uuid = esl_request_get(r, "event-uuid"),
-		.event_uuid_name = esl_request_get(r, "event-uuid-name"),
-		.loops = loops ? atoi(loops) : 1,
-		.is_event_lock = header_is_true(r, "event-lock"),
-		.holds_bleg = header_is_true(r, "hold-bleg"),
+	    .app = esl_request_get(r, "execute-app-name"),
+	    .data = r->body.n ? r->body.p
+	            : arg     ? arg
+	                      : "",
+	    .event_uuid = esl_request_get(r, "event-uuid"),
+	    .event_uuid_name = esl_request_get(r, "event-uuid-name"),
+	    .loops = loops ? atoi(loops) : 1,
+	    .is_event_lock = header_is_true(r, "event-lock"),
+	    .holds_bleg = header_is_true(r, "hold-bleg"),
 	};
 	if (!q.app || !*q.app) {
 		esl_client_reply(c, "-ERR no execute-app-name");
@@ -44,7 +49,7 @@ void esl_cmd_sendmsg(struct esl_client *c, const struct esl_request *r, const ch
 	static const struct {
 		const char *name;
 		void (*fn)(struct esl_client *c, struct leg *leg, const struct esl_request *r);
-	} verbs[] = { { "execute", msg_execute }, { "hangup", msg_hangup } };
+	} verbs[] = {{"execute", msg_execute}, {"hangup", msg_hangup}};
 	struct leg *leg = *args ? leg_find(args) : NULL;
 	if (!leg || !leg_is_up(leg)) {
 		esl_client_reply(c, "-ERR invalid session id [%s]", args);
@@ -61,7 +66,7 @@ void esl_cmd_sendmsg(struct esl_client *c, const struct esl_request *r, const ch
 
 void esl_cmd_sendevent(struct esl_client *c, const struct esl_request *r, const char *args)
 {
-	static const char *const kept_out[] = { "event-name", "event-subclass", "content-length", "event-uuid" };
+	static const char *const kept_out[] = {"event-name", "event-subclass", "content-length", "event-uuid"};
 	char uuid[UUID_CHARS + 1];
 	enum event_id id = EVENT_CLONE;
 	const char *subclass = esl_request_get(r, "event-subclass");

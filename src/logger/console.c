@@ -1,5 +1,5 @@
-/* Log lines on the terminal (mod_console), coloured by level. One sink; until the module is loaded it shows everything up to
- * NOTICE so that errors of the start are seen. */
+/* Log lines on the terminal (mod_console), coloured by level. One sink; until the module is loaded it shows everything
+ * up to NOTICE so that errors of the start are seen. */
 #include "core/config.h"
 #include "logger/logger_i.h"
 #include <pthread.h>
@@ -13,10 +13,10 @@ static struct {
 	struct logger_map map;
 	struct buf text;      /* writer thread's */
 	pthread_mutex_t lock; /* between a reload on control and the writer: map and colour only */
-} console = { .level = LOG_NOTICE, .map = { .all_mask = ~0u }, .lock = PTHREAD_MUTEX_INITIALIZER };
+} console = {.level = LOG_NOTICE, .map = {.all_mask = ~0u}, .lock = PTHREAD_MUTEX_INITIALIZER};
 
-static const char *const colours[] = { "\033[0m", "\033[1;31m", "\033[1;31m", "\033[31m", "\033[35m", "\033[36m", "\033[32m",
-	"\033[33m" };
+static const char *const colours[] = {
+    "\033[0m", "\033[1;31m", "\033[1;31m", "\033[31m", "\033[35m", "\033[36m", "\033[32m", "\033[33m"};
 
 static void write_all(const char *p, size_t n)
 {
@@ -71,7 +71,10 @@ int logger_console_set_level(enum log_level level)
 	return ST_OK;
 }
 
-enum log_level logger_console_level(void) { return console.level; }
+enum log_level logger_console_level(void)
+{
+	return console.level;
+}
 
 static int console_load(void) ON_CTL
 {
@@ -131,7 +134,8 @@ static void api_loglevel(struct api_call *c, struct sv text) ON_CTL
 	} else if (!text.n)
 		level = console.level;
 	logger_console_set_level(level);
-	buf_printf(c->out, "+OK console log level set to %s\n", level == LOG_DISABLE ? "DISABLE" : log_level_name(level));
+	buf_printf(
+	    c->out, "+OK console log level set to %s\n", level == LOG_DISABLE ? "DISABLE" : log_level_name(level));
 }
 
 /* on, off, toggle, or nothing: only says */
@@ -165,10 +169,14 @@ static int api_console(struct api_call *c)
 }
 
 static const struct api_desc apis[] = {
-	{ "console", "Console", "loglevel [[0-7] | <loglevel_string>]", 0, api_console, NULL },
-	{ NULL },
+    {"console", "Console", "loglevel [[0-7] | <loglevel_string>]", 0, api_console, NULL},
+    {NULL},
 };
 
 const struct module mod_console = {
-	.abi = MODULE_ABI, .name = "mod_console", .load = console_load, .unload = console_unload, .apis = apis,
+    .abi = MODULE_ABI,
+    .name = "mod_console",
+    .load = console_load,
+    .unload = console_unload,
+    .apis = apis,
 };

@@ -88,9 +88,9 @@ void logger_line_text(struct buf *out, const struct log_line *line, bool has_uui
 	if (has_uuid && line->uuid[0])
 		buf_printf(out, "%s ", line->uuid);
 	if (line->level != LOG_CONSOLE)
-		buf_printf(out, "%04d-%02d-%02d %02d:%02d:%02d.%06d [%s] %s:%d ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		    tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(line->wall_us % 1000000), log_level_name(line->level),
-		    base_name(line->file), line->line);
+		buf_printf(out, "%04d-%02d-%02d %02d:%02d:%02d.%06d [%s] %s:%d ", tm.tm_year + 1900, tm.tm_mon + 1,
+		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(line->wall_us % 1000000),
+		    log_level_name(line->level), base_name(line->file), line->line);
 	for (; *p; p = eol) {
 		eol = p + strcspn(p, "\n");
 		for (; p < eol; p++)

@@ -1,5 +1,5 @@
-/* Log files (mod_logfile): one sink a profile, written on the log's writer thread, rolled over by size and on HUP. A disk that
- * refuses costs the lines of that file; it is told once on the terminal. */
+/* Log files (mod_logfile): one sink a profile, written on the log's writer thread, rolled over by size and on HUP. A
+ * disk that refuses costs the lines of that file; it is told once on the terminal. */
 #include "base/list.h"
 #include "base/mem.h"
 #include "core/config.h"
@@ -26,7 +26,7 @@ struct logfile {
 	struct buf text;
 	atomic_bool must_rotate, must_reopen;
 };
-static struct list files = { { &files.head, &files.head } };
+static struct list files = {{&files.head, &files.head}};
 
 static void file_open(struct logfile *f)
 {
@@ -56,8 +56,8 @@ static void file_rotate(struct logfile *f)
 		buf_printf(&to, "%s.%u", f->path, f->rotate_next);
 	} else {
 		localtime_r(&now, &tm);
-		buf_printf(&to, "%s.%04d-%02d-%02d-%02d-%02d-%02d", f->path, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		    tm.tm_hour, tm.tm_min, tm.tm_sec);
+		buf_printf(&to, "%s.%04d-%02d-%02d-%02d-%02d-%02d", f->path, tm.tm_year + 1900, tm.tm_mon + 1,
+		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 	}
 	if (f->fd >= 0)
 		close(f->fd);
@@ -138,8 +138,7 @@ static void file_new(const struct xml_node *profile, bool is_rotated_on_hup) ON_
 	f->is_rotated_on_hup = is_rotated_on_hup;
 	f->name = mem_strdup(xml_attr_or(profile, "name", ""));
 	buf_init(&f->text);
-	xml_each(xml_child(profile, "settings"), "param", p)
-		file_param(f, p);
+	xml_each(xml_child(profile, "settings"), "param", p) file_param(f, p);
 	if (!f->path) {
 		buf_init(&path);
 		buf_printf(&path, "%s/freeswitch.log", core_dirs()->log);
@@ -157,11 +156,9 @@ static int logfile_load(void) ON_CTL
 	bool is_rotated_on_hup = true;
 
 	role_assert_ctl();
-	xml_each(xml_child(conf, "settings"), "param", p)
-		if (!strcmp(xml_attr_or(p, "name", ""), "rotate-on-hup"))
-			is_rotated_on_hup = str_is_true(xml_attr(p, "value"));
-	xml_each(xml_child(conf, "profiles"), "profile", profile)
-		file_new(profile, is_rotated_on_hup);
+	xml_each(xml_child(conf, "settings"), "param", p) if (!strcmp(xml_attr_or(p, "name", ""), "rotate-on-hup"))
+	    is_rotated_on_hup = str_is_true(xml_attr(p, "value"));
+	xml_each(xml_child(conf, "profiles"), "profile", profile) file_new(profile, is_rotated_on_hup);
 	return ST_OK;
 }
 
@@ -169,7 +166,7 @@ static int logfile_unload(void) ON_CTL
 {
 	struct lnode *it, *tmp;
 
-	list_each(&files, it, tmp) {
+	list_each (&files, it, tmp) {
 		list_remove(it);
 		file_free(list_entry(it, struct logfile, link));
 	}
@@ -181,11 +178,12 @@ void logger_rotate(void)
 	struct lnode *it, *tmp;
 	struct logfile *f;
 
-	list_each(&files, it, tmp) {
+	list_each (&files, it, tmp) {
 		f = list_entry(it, struct logfile, link);
 		atomic_store(f->is_rotated_on_hup ? &f->must_rotate : &f->must_reopen, true);
 	}
 	log_notice("log files rotated"); /* the line that makes every sink look at its flags */
 }
 
-const struct module mod_logfile = { .abi = MODULE_ABI, .name = "mod_logfile", .load = logfile_load, .unload = logfile_unload };
+const struct module mod_logfile = {
+    .abi = MODULE_ABI, .name = "mod_logfile", .load = logfile_load, .unload = logfile_unload};

@@ -1,7 +1,7 @@
 /* Coroutines: a pool of mapped stacks with guard pages, a chain of resumers (main context <- coroutine <- coroutine it
- * spawned ...), and waiting. co_wait parks the running coroutine and goes back to its resumer; co_signal or the deadline
- * takes the coroutine out of the wait at once, so exactly one result is delivered, and resumes it from the loop. The
- * sanitizers' fiber calls and root regions are here and nowhere else. */
+ * spawned ...), and waiting. co_wait parks the running coroutine and goes back to its resumer; co_signal or the
+ * deadline takes the coroutine out of the wait at once, so exactly one result is delivered, and resumes it from the
+ * loop. The sanitizers' fiber calls and root regions are here and nowhere else. */
 #include "loop/co.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -52,8 +52,8 @@ enum { IDLE_STACKS_MAX = 256 };
 
 struct stack {
 	struct lnode link;
-	char *low;      /* lowest usable byte; the guard page is below */
-	size_t used;    /* deepest use found so far */
+	char *low;   /* lowest usable byte; the guard page is below */
+	size_t used; /* deepest use found so far */
 #ifdef CO_TSAN
 	void *tsan_fiber;
 #endif
@@ -91,9 +91,9 @@ struct co {
 
 static struct context main_context;
 static struct co *current;
-static struct list live_cos = { { &live_cos.head, &live_cos.head } }; /* tools/gdb-co.py walks it */
+static struct list live_cos = {{&live_cos.head, &live_cos.head}}; /* tools/gdb-co.py walks it */
 static size_t live_count, high_water_bytes, idle_count, page_bytes;
-static struct list idle_stacks = { { &idle_stacks.head, &idle_stacks.head } };
+static struct list idle_stacks = {{&idle_stacks.head, &idle_stacks.head}};
 
 /* ---- stacks ---- */
 
@@ -117,7 +117,7 @@ static struct stack *stack_map(void)
 	if (!s)
 		return NULL;
 	char *map = mmap(NULL, STACK_BYTES + page_bytes, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (map == MAP_FAILED)
 		goto fail;
 	if (guard_page(map)) {
@@ -160,8 +160,8 @@ static struct stack *stack_get(void)
 	return list_entry(node, struct stack, link);
 }
 
-/* Looks from the deepest page known to be used downward, page by page, until one was never written. Pages that were never
- * touched read as zeros. A function that skips a whole page without writing to it is not seen. */
+/* Looks from the deepest page known to be used downward, page by page, until one was never written. Pages that were
+ * never touched read as zeros. A function that skips a whole page without writing to it is not seen. */
 static NO_ASAN void stack_measure(struct stack *s)
 {
 	const char *page = s->low + STACK_BYTES - s->used / page_bytes * page_bytes;
@@ -212,7 +212,10 @@ static void context_switch(struct context *from, struct context *to, bool is_fro
 #endif
 }
 
-static struct context *context_of(struct co *c) { return c ? &c->context : &main_context; }
+static struct context *context_of(struct co *c)
+{
+	return c ? &c->context : &main_context;
+}
 
 static void co_entry(void)
 {
@@ -302,17 +305,32 @@ int co_spawn(const char *name, co_fn fn, void *arg, struct co **out)
 	return ST_OK;
 }
 
-struct co *co_self(void) { return current; }
+struct co *co_self(void)
+{
+	return current;
+}
 
-const char *co_name(const struct co *c) { return c->name; }
+const char *co_name(const struct co *c)
+{
+	return c->name;
+}
 
-size_t co_live_count(void) { return live_count; }
+size_t co_live_count(void)
+{
+	return live_count;
+}
 
-size_t co_stack_high_water_bytes(void) { return high_water_bytes; }
+size_t co_stack_high_water_bytes(void)
+{
+	return high_water_bytes;
+}
 
 /* ---- waiting ---- */
 
-static void co_wake(void *arg) { resume(arg); }
+static void co_wake(void *arg)
+{
+	resume(arg);
+}
 
 /* Ends the wait: from here on nothing of w is touched, and the next signal counts for the next wait. */
 static ON_CTL struct co *wait_end(struct co_wait *w, int result)
@@ -364,11 +382,14 @@ void co_signal(struct co_wait *w, int result)
 	loop_defer(&c->wake, c->name, co_wake, c);
 }
 
-void co_wait_reset(struct co_wait *w) { w->is_signalled = false; }
+void co_wait_reset(struct co_wait *w)
+{
+	w->is_signalled = false;
+}
 
 int co_sleep(int64_t us)
 {
-	struct co_wait w = { 0 };
+	struct co_wait w = {0};
 	wait_for(&w, us > 0 ? us : 0);
 	return ST_OK;
 }
@@ -394,7 +415,7 @@ static void co_job_done(int status, void *arg)
 
 int co_work(const char *name, void (*fn)(void *arg), void *arg)
 {
-	struct co_job j = { .fn = fn, .arg = arg };
+	struct co_job j = {.fn = fn, .arg = arg};
 	int rc = work_submit(name, co_job_run, co_job_done, &j);
 	return rc ? rc : co_wait(&j.wait, -1);
 }

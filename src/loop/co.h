@@ -1,7 +1,7 @@
 /* Stackful coroutines on the control loop, for applications and commands that read as plain sequential C.
  * Rules: a waiting function returns a status; after any wait, what you hold no reference to may be gone; nothing is
- * locked and no iterator is open across a wait; nobody kills a coroutine: it is told ST_CANCELLED or ST_HANGUP and returns.
- * 64 KiB stacks with a guard page, pooled. Own switch on x86-64 and aarch64, ucontext elsewhere and on demand;
+ * locked and no iterator is open across a wait; nobody kills a coroutine: it is told ST_CANCELLED or ST_HANGUP and
+ * returns. 64 KiB stacks with a guard page, pooled. Own switch on x86-64 and aarch64, ucontext elsewhere and on demand;
  * sanitizer fiber calls and LeakSanitizer root regions sit in co.c only. */
 #pragma once
 #include "base/role.h"
@@ -20,18 +20,19 @@ ON_CTL const char *co_name(const struct co *c);
 ON_CTL size_t co_live_count(void);
 ON_CTL size_t co_stack_high_water_bytes(void); /* the deepest stack seen so far */
 
-/* One place to wait at, embedded in whoever will be signalled. Zero-initialised is valid. At most one coroutine waits at it. */
+/* One place to wait at, embedded in whoever will be signalled. Zero-initialised is valid. At most one coroutine waits
+ * at it. */
 struct co_wait {
 	struct co *waiter;
 	struct ltimer timer;
 	int result;
 	bool is_signalled;
 };
-/* Waits until co_signal or the deadline. timeout_us < 0: no deadline. A signal that came before the wait is taken at once.
- * Returns the signalled status or ST_TIMEOUT. The co_wait may be freed by others once it returned. */
+/* Waits until co_signal or the deadline. timeout_us < 0: no deadline. A signal that came before the wait is taken at
+ * once. Returns the signalled status or ST_TIMEOUT. The co_wait may be freed by others once it returned. */
 CO int co_wait(struct co_wait *w, int64_t timeout_us);
-/* Wakes the waiter (it runs from a deferred call, not inside this one) with result; remembered when nobody waits: the first
- * of several. w may be freed right after. */
+/* Wakes the waiter (it runs from a deferred call, not inside this one) with result; remembered when nobody waits: the
+ * first of several. w may be freed right after. */
 ON_CTL void co_signal(struct co_wait *w, int result);
 ON_CTL void co_wait_reset(struct co_wait *w); /* forgets a remembered signal */
 CO int co_sleep(int64_t us);

@@ -1,7 +1,7 @@
-/* The control loop over libuv. One iteration: [prepare: deferred calls, due timers, deferred calls, arm the one uv timer
- * for the head of the heap] -> poll (callbacks of descriptors) -> [check: deferred calls]. Deferred calls therefore run
- * after the current callback and before the loop can sleep. Both kinds are bounded per pass so that descriptors are
- * never starved. The slow-handler watch is in loop_watch.c, coroutines in co.c, workers in work.c. */
+/* The control loop over libuv. One iteration: [prepare: deferred calls, due timers, deferred calls, arm the one uv
+ * timer for the head of the heap] -> poll (callbacks of descriptors) -> [check: deferred calls]. Deferred calls
+ * therefore run after the current callback and before the loop can sleep. Both kinds are bounded per pass so that
+ * descriptors are never starved. The slow-handler watch is in loop_watch.c, coroutines in co.c, workers in work.c. */
 #include "loop/loop.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -58,8 +58,8 @@ static struct {
 	int32_t lateness_us[LATENESS_COUNT];
 	size_t lateness_next, lateness_count;
 	uint64_t iteration_count;
-	uint64_t handler_count;  /* timers and deferred calls run */
-	bool is_once;            /* in loop_run_once */
+	uint64_t handler_count; /* timers and deferred calls run */
+	bool is_once;           /* in loop_run_once */
 	struct lsignal *signals[64];
 } loop;
 
@@ -135,7 +135,7 @@ void loop_timer_set(struct ltimer *t, int64_t delay_us, const char *name, loop_f
 	t->due_us = clock_mono_us() + (delay_us > 0 ? delay_us : 0);
 	t->fn = fn, t->arg = arg, t->name = name;
 	heap_reserve();
-	sift_up(++loop.heap_count, (struct heap_entry){ t->due_us, loop.next_seq++, t });
+	sift_up(++loop.heap_count, (struct heap_entry){t->due_us, loop.next_seq++, t});
 }
 
 void loop_timer_cancel(struct ltimer *t)
@@ -145,7 +145,10 @@ void loop_timer_cancel(struct ltimer *t)
 	t->heap_index = 0;
 }
 
-bool loop_timer_is_set(const struct ltimer *t) { return t->heap_index != 0; }
+bool loop_timer_is_set(const struct ltimer *t)
+{
+	return t->heap_index != 0;
+}
 
 static void lateness_note(int64_t us)
 {
@@ -202,7 +205,10 @@ void loop_defer(struct ldefer *d, const char *name, loop_fn fn, void *arg)
 		list_push(&loop.defers, &d->link);
 }
 
-void loop_defer_cancel(struct ldefer *d) { list_remove(&d->link); }
+void loop_defer_cancel(struct ldefer *d)
+{
+	list_remove(&d->link);
+}
 
 static void timer_cb(uv_timer_t *h)
 {
@@ -290,13 +296,25 @@ void loop_run_nowait(void)
 	uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
 
-void loop_stop(void) { uv_stop(&loop.uv); }
+void loop_stop(void)
+{
+	uv_stop(&loop.uv);
+}
 
-struct uv_loop_s *loop_uv(void) { return &loop.uv; }
+struct uv_loop_s *loop_uv(void)
+{
+	return &loop.uv;
+}
 
-int64_t loop_now_us(void) { return clock_is_fake() ? clock_mono_us() : loop.now_us; }
+int64_t loop_now_us(void)
+{
+	return clock_is_fake() ? clock_mono_us() : loop.now_us;
+}
 
-static void poll_closed(uv_handle_t *h) { mem_unref(h->data); }
+static void poll_closed(uv_handle_t *h)
+{
+	mem_unref(h->data);
+}
 
 static void poll_cb(uv_poll_t *h, int status, int uv_events)
 {
@@ -306,7 +324,8 @@ static void poll_cb(uv_poll_t *h, int status, int uv_events)
 		/* libuv stops the handle on POLLERR. The owner learns the error from its next read or write. */
 		events = LOOP_READ | LOOP_WRITE;
 	} else {
-		events = (uv_events & (UV_READABLE | UV_DISCONNECT) ? LOOP_READ : 0) | (uv_events & UV_WRITABLE ? LOOP_WRITE : 0);
+		events = (uv_events & (UV_READABLE | UV_DISCONNECT) ? LOOP_READ : 0) |
+		         (uv_events & UV_WRITABLE ? LOOP_WRITE : 0);
 	}
 	mem_ref(p);
 	loop_enter(p->name);
@@ -359,7 +378,10 @@ void loop_poll_close(struct lpoll *p)
 	uv_close((uv_handle_t *)&p->uv, poll_closed);
 }
 
-void loop_poll_on_fini(struct lpoll *p, loop_fn fn, void *arg) { p->fini_fn = fn, p->fini_arg = arg; }
+void loop_poll_on_fini(struct lpoll *p, loop_fn fn, void *arg)
+{
+	p->fini_fn = fn, p->fini_arg = arg;
+}
 
 static void signal_cb(uv_signal_t *h, int signum)
 {
@@ -369,7 +391,10 @@ static void signal_cb(uv_signal_t *h, int signum)
 	loop_leave();
 }
 
-static void signal_closed(uv_handle_t *h) { mem_unref(h->data); }
+static void signal_closed(uv_handle_t *h)
+{
+	mem_unref(h->data);
+}
 
 int loop_signal(int signum, void (*fn)(int signum, void *arg), void *arg)
 {

@@ -1,5 +1,6 @@
 /* The control loop: one libuv loop per process, run by the control thread. Timers, deferred calls, mailboxes from other
- * threads, signals. Every callback runs between loop_enter and loop_leave, which report a handler of over 10 ms by name. */
+ * threads, signals. Every callback runs between loop_enter and loop_leave, which report a handler of over 10 ms by
+ * name. */
 #pragma once
 #include "base/list.h"
 #include "base/role.h"
@@ -13,12 +14,14 @@ struct uv_loop_s;
 
 /* Makes the calling thread the control thread. Once per process (tests: once per test process). */
 ANY int loop_init(void) ROLE_ATTR(assert_capability(role_ctl));
-/* None of the three may be called from a callback or a coroutine. Under the fake clock use the latter two: nothing waits. */
-ON_CTL void loop_run(void);      /* until loop_stop; may be called again */
-ON_CTL void loop_run_once(void); /* one iteration; waits for an event or the next timer, unless timers or deferred calls ran */
+/* None of the three may be called from a callback or a coroutine. Under the fake clock use the latter two: nothing
+ * waits. */
+ON_CTL void loop_run(void); /* until loop_stop; may be called again */
+ON_CTL void loop_run_once(
+    void); /* one iteration; waits for an event or the next timer, unless timers or deferred calls ran */
 ON_CTL void loop_run_nowait(void);
 ON_CTL void loop_stop(void);
-ON_CTL void loop_fini(void);     /* closes the handles that remain; DCHECKs that none is forgotten */
+ON_CTL void loop_fini(void); /* closes the handles that remain; DCHECKs that none is forgotten */
 ON_CTL struct uv_loop_s *loop_uv(void);
 ON_CTL int64_t loop_now_us(void); /* monotonic, cached at the start of the iteration */
 

@@ -1,7 +1,7 @@
 /* The slow-handler watch. Entering and leaving cost one clock reading each. CPU time and voluntary context switches are
- * read once per iteration (and again when a millisecond has passed), by the first handler after the loop slept. A handler
- * is slow when it used over 10 ms of CPU, or took over 10 ms and gave the CPU away itself, that is, it blocked: a
- * machine that merely had no CPU for us raises no alarm. A nested slow handler is reported once, by its own name. */
+ * read once per iteration (and again when a millisecond has passed), by the first handler after the loop slept. A
+ * handler is slow when it used over 10 ms of CPU, or took over 10 ms and gave the CPU away itself, that is, it blocked:
+ * a machine that merely had no CPU for us raises no alarm. A nested slow handler is reported once, by its own name. */
 #include "base/check.h"
 #include "base/log.h"
 #include "loop/loop.h"
@@ -53,9 +53,15 @@ static void sample(int64_t now_ns)
 	watch.is_fresh = true;
 }
 
-unsigned loop_depth(void) { return watch.depth; }
+unsigned loop_depth(void)
+{
+	return watch.depth;
+}
 
-void loop_watch_stale(void) { watch.is_fresh = false; }
+void loop_watch_stale(void)
+{
+	watch.is_fresh = false;
+}
 
 void loop_enter(const char *name)
 {
@@ -63,7 +69,7 @@ void loop_enter(const char *name)
 	CHECK(watch.depth < DEPTH_MAX);
 	if (!watch.depth && (!watch.is_fresh || now_ns - watch.wall_ns > SAMPLE_NS))
 		sample(now_ns);
-	watch.frames[watch.depth++] = (struct frame){ name, now_ns, 0 };
+	watch.frames[watch.depth++] = (struct frame){name, now_ns, 0};
 }
 
 /* What the handler itself used cannot be more than all since the sample less the time before it began. */

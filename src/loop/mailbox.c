@@ -30,8 +30,8 @@ struct mailbox {
 	_Atomic uint32_t head; /* producers */
 	char pad2[64];
 	_Atomic uint32_t tail; /* written by the consumer only */
-	bool is_armed;                      /* consumer's: it left is_asleep set */
-	bool is_read_owed;                  /* consumer's: a producer writes or wrote the eventfd */
+	bool is_armed;         /* consumer's: it left is_asleep set */
+	bool is_read_owed;     /* consumer's: a producer writes or wrote the eventfd */
 	char pad3[64];
 	atomic_bool is_asleep;
 };
@@ -90,7 +90,8 @@ int mailbox_put(struct mailbox *m, const void *msg, size_t n)
 			return ST_FULL;
 		if (ahead > 0)
 			at = atomic_load_explicit(&m->head, memory_order_relaxed);
-		else if (atomic_compare_exchange_weak_explicit(&m->head, &at, at + 1, memory_order_relaxed, memory_order_relaxed))
+		else if (atomic_compare_exchange_weak_explicit(
+		             &m->head, &at, at + 1, memory_order_relaxed, memory_order_relaxed))
 			break;
 	}
 	if (n)
@@ -116,9 +117,15 @@ int mailbox_post(struct mailbox *m, const void *msg, size_t n)
 	return st;
 }
 
-int mailbox_fd(const struct mailbox *m) { return m->fd; }
+int mailbox_fd(const struct mailbox *m)
+{
+	return m->fd;
+}
 
-static bool is_written(const struct mailbox *m, uint32_t at) { return atomic_load(&m->slots[at & m->mask].seq) == at + 1; }
+static bool is_written(const struct mailbox *m, uint32_t at)
+{
+	return atomic_load(&m->slots[at & m->mask].seq) == at + 1;
+}
 
 /* Nothing is there: empties the eventfd and arms the wake-up; true when the consumer may sleep. */
 static bool mailbox_arm(struct mailbox *m, uint32_t at)
@@ -167,4 +174,7 @@ void mailbox_kick(struct mailbox *m)
 	m->is_read_owed = true;
 }
 
-struct mailbox_ctl **mailbox_ctl_slot(struct mailbox *m) { return &m->ctl; }
+struct mailbox_ctl **mailbox_ctl_slot(struct mailbox *m)
+{
+	return &m->ctl;
+}

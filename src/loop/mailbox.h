@@ -18,7 +18,8 @@ ANY int mailbox_post(struct mailbox *m, const void *msg, size_t n);
 /* The two halves of it, for several messages in a row: a consumer that sleeps sees what was put only after the wake. */
 ANY int mailbox_put(struct mailbox *m, const void *msg, size_t n);
 ANY void mailbox_wake(struct mailbox *m);
-/* Consumer side. fd is readable when messages wait. mailbox_take returns false when empty; after false the consumer may sleep. */
+/* Consumer side. fd is readable when messages wait. mailbox_take returns false when empty; after false the consumer may
+ * sleep. */
 ANY int mailbox_fd(const struct mailbox *m);
 ANY bool mailbox_take(struct mailbox *m, void *msg, size_t *n);
 ANY size_t mailbox_fill(const struct mailbox *m); /* approximate, for `show rings` */

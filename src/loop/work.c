@@ -23,12 +23,12 @@ struct job {
 
 struct work_serial {
 	const char *name;
-	struct list jobs; /* waiting */
+	struct list jobs;  /* waiting */
 	size_t count, max; /* waiting and running */
 	bool is_running, is_closing;
 };
 
-static struct list live_jobs = { { &live_jobs.head, &live_jobs.head } };
+static struct list live_jobs = {{&live_jobs.head, &live_jobs.head}};
 static bool is_ending;
 
 static void job_run(uv_work_t *w)

@@ -4,7 +4,7 @@
 #include "base/status.h"
 #include <stddef.h>
 
-typedef void (*work_fn)(void *arg); /* begins with role_assert_work() */
+typedef void (*work_fn)(void *arg);                  /* begins with role_assert_work() */
 typedef void (*work_done_fn)(int status, void *arg); /* on the control loop; ST_CANCELLED when the loop ends first */
 
 /* Runs fn on a worker, then done (may be NULL) on the control loop. arg is the worker's between the two. */
@@ -14,6 +14,6 @@ ON_CTL int work_submit(const char *name, work_fn fn, work_done_fn done, void *ar
 struct work_serial;
 ON_CTL int work_serial_new(struct work_serial **out, const char *name, size_t max_jobs);
 ON_CTL int work_serial_submit(struct work_serial *s, work_fn fn, work_done_fn done, void *arg);
-/* Runs what is queued to its end, then frees. Outside loop callbacks (shutdown) it waits for that; inside one it returns
- * at once and the last job's completion frees the queue. Nothing may be submitted after it. */
+/* Runs what is queued to its end, then frees. Outside loop callbacks (shutdown) it waits for that; inside one it
+ * returns at once and the last job's completion frees the queue. Nothing may be submitted after it. */
 ON_CTL void work_serial_close(struct work_serial *s);

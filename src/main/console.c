@@ -56,7 +56,7 @@ static void on_input(int events, void *arg)
 	}
 	buf_add(&line, bytes, (size_t)n);
 	while ((eol = sv_find(buf_sv(&line), '\n')) < line.n) {
-		run_line((struct sv){ line.p, eol });
+		run_line((struct sv){line.p, eol});
 		if (!input)
 			return;
 		buf_drop(&line, eol + 1);

@@ -1,4 +1,5 @@
-/* mod_local_stream: hands the directories of local_stream.conf to the media side. Runs at load and again after reloadxml. */
+/* mod_local_stream: hands the directories of local_stream.conf to the media side. Runs at load and again after
+ * reloadxml. */
 #include "base/log.h"
 #include "core/config.h"
 #include "main/modules.h"
@@ -28,15 +29,15 @@ static void add_directory(const struct xml_node *dir) ON_CTL
 	if (rate_hz < 8000 || rate_hz > 48000)
 		rate_hz = 8000;
 	if (mctl_local_stream_add(name, path, rate_hz, is_shuffled))
-		log_warning("%s:%u: local_stream '%s': the directory %s has no sound to play", dir->file, dir->line, name, path);
+		log_warning("%s:%u: local_stream '%s': the directory %s has no sound to play", dir->file, dir->line,
+		    name, path);
 }
 
 static int load(void)
 {
 	role_assert_ctl();
 	mctl_local_stream_clear();
-	xml_each(config_conf("local_stream.conf"), "directory", dir)
-		add_directory(dir);
+	xml_each(config_conf("local_stream.conf"), "directory", dir) add_directory(dir);
 	return ST_OK;
 }
 
@@ -47,6 +48,6 @@ static int unload(void)
 	return ST_OK;
 }
 
-static const struct name_desc names[] = { { "file", "local_stream" }, { NULL } };
-const struct module mod_local_stream = { .abi = MODULE_ABI, .name = "mod_local_stream", .load = load, .unload = unload,
-	.names = names };
+static const struct name_desc names[] = {{"file", "local_stream"}, {NULL}};
+const struct module mod_local_stream = {
+    .abi = MODULE_ABI, .name = "mod_local_stream", .load = load, .unload = unload, .names = names};

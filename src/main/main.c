@@ -1,7 +1,7 @@
-/* The program: options, background, then the start order below and its reverse at the end. Everything that starts is named
- * here once; nothing starts by itself.
- *   log -> loop -> configuration -> core (limits, media threads) -> modules.conf's modules -> ready
- * Stop: new calls refused, calls ended with SYSTEM_SHUTDOWN, modules unloaded in reverse, media threads joined, log drained. */
+/* The program: options, background, then the start order below and its reverse at the end. Everything that starts is
+ * named here once; nothing starts by itself. log -> loop -> configuration -> core (limits, media threads) ->
+ * modules.conf's modules -> ready Stop: new calls refused, calls ended with SYSTEM_SHUTDOWN, modules unloaded in
+ * reverse, media threads joined, log drained. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -63,21 +63,41 @@ static int config_start(void) ON_CTL
 	const struct core_dirs *d = &options.dirs;
 	struct buf fsxml;
 	const struct config_global builtins[] = {
-		{ "hostname", core_hostname() }, { "local_ip_v4", core_local_ip4() }, { "local_ip_v6", core_local_ip6() },
-		{ "local_mask_v4", "255.255.255.0" }, { "base_dir", d->base }, { "recordings_dir", d->recordings },
-		{ "sounds_dir", d->sounds }, { "conf_dir", d->conf }, { "log_dir", d->log }, { "run_dir", d->run },
-		{ "db_dir", d->db }, { "mod_dir", d->mod }, { "htdocs_dir", d->htdocs }, { "script_dir", d->scripts },
-		{ "temp_dir", d->temp }, { "grammar_dir", d->grammar }, { "certs_dir", d->certs }, { "storage_dir", d->storage },
-		{ "cache_dir", d->cache }, { "data_dir", d->data }, { "localstate_dir", d->base }, { "core_uuid", core_uuid() },
-		{ "zrtp_enabled", "false" }, { "nat_public_addr", "" }, { "nat_private_addr", "" }, { "nat_type", "" },
-		{ "switchname", core_switchname() },
+	    {"hostname", core_hostname()},
+	    {"local_ip_v4", core_local_ip4()},
+	    {"local_ip_v6", core_local_ip6()},
+	    {"local_mask_v4", "255.255.255.0"},
+	    {"base_dir", d->base},
+	    {"recordings_dir", d->recordings},
+	    {"sounds_dir", d->sounds},
+	    {"conf_dir", d->conf},
+	    {"log_dir", d->log},
+	    {"run_dir", d->run},
+	    {"db_dir", d->db},
+	    {"mod_dir", d->mod},
+	    {"htdocs_dir", d->htdocs},
+	    {"script_dir", d->scripts},
+	    {"temp_dir", d->temp},
+	    {"grammar_dir", d->grammar},
+	    {"certs_dir", d->certs},
+	    {"storage_dir", d->storage},
+	    {"cache_dir", d->cache},
+	    {"data_dir", d->data},
+	    {"localstate_dir", d->base},
+	    {"core_uuid", core_uuid()},
+	    {"zrtp_enabled", "false"},
+	    {"nat_public_addr", ""},
+	    {"nat_private_addr", ""},
+	    {"nat_type", ""},
+	    {"switchname", core_switchname()},
 	};
 	int st;
 
 	buf_init(&fsxml);
 	buf_printf(&fsxml, "%s/freeswitch.xml.fsxml", d->log);
-	st = config_init(&(struct config_source){ .conf_dir = d->conf, .main_file = options.cfgname,
-			     .fsxml_file = options.is_check_config ? NULL : fsxml.p },
+	st = config_init(&(struct config_source){.conf_dir = d->conf,
+	                     .main_file = options.cfgname,
+	                     .fsxml_file = options.is_check_config ? NULL : fsxml.p},
 	    builtins, sizeof(builtins) / sizeof(builtins[0]));
 	buf_fini(&fsxml);
 	if (!st)
@@ -156,7 +176,8 @@ static int run(void) NO_ROLE_CHECK
 	logger_console_enable(options.mode == RUN_CONSOLE || options.mode == RUN_FOREGROUND);
 	code = start();
 	if (code == 0) {
-		log_notice("Tandem %s is ready after %lld ms", TANDEM_VERSION, (long long)((clock_mono_us() - begin_us) / 1000));
+		log_notice("Tandem %s is ready after %lld ms", TANDEM_VERSION,
+		    (long long)((clock_mono_us() - begin_us) / 1000));
 		process_ready(0);
 		loop_run();
 		log_notice("stopping");

@@ -7,23 +7,34 @@
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_hash, mod_dialplan_xml, mod_event_socket;
 
 /* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
-static const struct name_desc sndfile_names[] = { { "file", "wav" }, { "file", "ulaw" }, { "file", "alaw" }, { "file", "gsm" },
-	{ "file", "flac" }, { "file", "ogg" }, { "file", "au" }, { "file", "raw" }, { NULL } };
-static const struct name_desc tone_names[] = { { "file", "tone_stream" }, { "file", "silence_stream" }, { NULL } };
-static const struct module mod_sndfile = { .abi = MODULE_ABI, .name = "mod_sndfile", .names = sndfile_names };
-static const struct module mod_tone_stream = { .abi = MODULE_ABI, .name = "mod_tone_stream", .names = tone_names };
+static const struct name_desc sndfile_names[] = {{"file", "wav"}, {"file", "ulaw"}, {"file", "alaw"}, {"file", "gsm"},
+    {"file", "flac"}, {"file", "ogg"}, {"file", "au"}, {"file", "raw"}, {NULL}};
+static const struct name_desc tone_names[] = {{"file", "tone_stream"}, {"file", "silence_stream"}, {NULL}};
+static const struct module mod_sndfile = {.abi = MODULE_ABI, .name = "mod_sndfile", .names = sndfile_names};
+static const struct module mod_tone_stream = {.abi = MODULE_ABI, .name = "mod_tone_stream", .names = tone_names};
 
 /* What FreeSWITCH's core registers itself, under the names it shows. */
-static const struct name_desc pcm_names[] = { { "codec", "G.711 alaw" }, { "codec", "G.711 ulaw" },
-	{ "codec", "RAW Signed Linear (16 bit)" }, { NULL } };
-static const struct name_desc timer_names[] = { { "timer", "soft" }, { NULL } };
-static const struct module core_pcm = { .abi = MODULE_ABI, .name = "CORE_PCM_MODULE", .names = pcm_names };
-static const struct module core_softtimer = { .abi = MODULE_ABI, .name = "CORE_SOFTTIMER_MODULE", .names = timer_names };
-static const struct module *const always[] = { &core_pcm, &core_softtimer };
+static const struct name_desc pcm_names[] = {
+    {"codec", "G.711 alaw"}, {"codec", "G.711 ulaw"}, {"codec", "RAW Signed Linear (16 bit)"}, {NULL}};
+static const struct name_desc timer_names[] = {{"timer", "soft"}, {NULL}};
+static const struct module core_pcm = {.abi = MODULE_ABI, .name = "CORE_PCM_MODULE", .names = pcm_names};
+static const struct module core_softtimer = {.abi = MODULE_ABI, .name = "CORE_SOFTTIMER_MODULE", .names = timer_names};
+static const struct module *const always[] = {&core_pcm, &core_softtimer};
 
 static const struct module *const all[] = {
-	&mod_console, &mod_logfile, &mod_commands, &mod_dptools, &mod_hash, &mod_dialplan_xml, &mod_sndfile, &mod_tone_stream,
-	&mod_local_stream, &mod_cdr_csv, &mod_xml_cdr, &mod_sofia, &mod_event_socket,
+    &mod_console,
+    &mod_logfile,
+    &mod_commands,
+    &mod_dptools,
+    &mod_hash,
+    &mod_dialplan_xml,
+    &mod_sndfile,
+    &mod_tone_stream,
+    &mod_local_stream,
+    &mod_cdr_csv,
+    &mod_xml_cdr,
+    &mod_sofia,
+    &mod_event_socket,
 };
 
 int modules_register_all(void)

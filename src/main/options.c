@@ -1,5 +1,5 @@
-/* The command line: one table of flags and one of directories; the rule that -conf, -log and -db come together; defaults of
- * the directories. Nothing is opened here. */
+/* The command line: one table of flags and one of directories; the rule that -conf, -log and -db come together;
+ * defaults of the directories. Nothing is opened here. */
 #include "main/options.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -24,63 +24,65 @@ struct flag {
 };
 #define AT(member) offsetof(struct options, member)
 static const struct flag flags[] = {
-	{ "-nf", FLAG_MODE, 0, RUN_FOREGROUND, "stay in the foreground, no console" },
-	{ "-c", FLAG_MODE, 0, RUN_CONSOLE, "stay in the foreground with a console (the default)" },
-	{ "-nc", FLAG_MODE, 0, RUN_BACKGROUND, "go to the background" },
-	{ "-ncwait", FLAG_MODE, 0, RUN_BACKGROUND_WAIT, "go to the background; return when ready" },
-	{ "-stop", FLAG_BOOL, AT(is_stop), 1, "stop the instance whose pid file lies in the run directory" },
-	{ "-check-config", FLAG_BOOL, AT(is_check_config), 1, "say everything that is wrong with the configuration and exit" },
-	{ "-elegant-term", FLAG_BOOL, AT(is_elegant_term), 1, "on TERM wait for calls to end" },
-	{ "-u", FLAG_TEXT, AT(user), 0, "user to become after start" },
-	{ "-g", FLAG_TEXT, AT(group), 0, "group to become after start" },
-	{ "-core", FLAG_BOOL, AT(dumps_core), 1, "dump cores" },
-	{ "-rp", FLAG_PRIORITY, 0, 2, "real-time priority" },
-	{ "-hp", FLAG_PRIORITY, 0, 2, "the same" },
-	{ "-lp", FLAG_PRIORITY, 0, -1, "low priority" },
-	{ "-np", FLAG_PRIORITY, 0, 0, "normal priority" },
-	{ "-nonat", FLAG_BOOL, AT(is_no_nat), 1, "do not look for a NAT router" },
-	{ "-cfgname", FLAG_TEXT, AT(cfgname), 0, "name of the configuration's first file (freeswitch.xml)" },
-	{ "-version", FLAG_BOOL, AT(is_version), 1, "print the version and exit" },
-	{ "-help", FLAG_BOOL, AT(is_help), 1, "this text" },
-	{ "-h", FLAG_BOOL, AT(is_help), 1, NULL },
-	{ "-?", FLAG_BOOL, AT(is_help), 1, NULL },
-	{ "--help", FLAG_BOOL, AT(is_help), 1, NULL },
-	{ "--version", FLAG_BOOL, AT(is_version), 1, NULL },
-	/* FreeSWITCH's that have nothing to act on here: accepted so that start scripts go on working */
-	{ "-reincarnate", FLAG_IGNORED, 0, 0, "accepted, no effect (let systemd restart)" },
-	{ "-reincarnate-reexec", FLAG_IGNORED, 0, 0, NULL },
-	{ "-waste", FLAG_IGNORED, 0, 0, NULL },
-	{ "-no-auto-stack", FLAG_IGNORED, 0, 0, NULL },
-	{ "-vg", FLAG_IGNORED, 0, 0, NULL },
-	{ "-nosql", FLAG_IGNORED, 0, 0, NULL },
-	{ "-heavy-timer", FLAG_IGNORED, 0, 0, NULL },
-	{ "-nonatmap", FLAG_IGNORED, 0, 0, NULL },
-	{ "-nocal", FLAG_IGNORED, 0, 0, NULL },
-	{ "-nort", FLAG_IGNORED, 0, 0, NULL },
-	{ "-monotonic-clock", FLAG_IGNORED, 0, 0, NULL },
-	{ "-base", FLAG_TEXT, AT(dirs.base), 0, "directory that holds all the following" },
-	{ "-conf", FLAG_TEXT, AT(dirs.conf), 0, "configuration" },
-	{ "-log", FLAG_TEXT, AT(dirs.log), 0, "logs and call records" },
-	{ "-run", FLAG_TEXT, AT(dirs.run), 0, "pid file" },
-	{ "-db", FLAG_TEXT, AT(dirs.db), 0, "databases" },
-	{ "-mod", FLAG_TEXT, AT(dirs.mod), 0, "loadable modules" },
-	{ "-htdocs", FLAG_TEXT, AT(dirs.htdocs), 0, "web files" },
-	{ "-scripts", FLAG_TEXT, AT(dirs.scripts), 0, "scripts" },
-	{ "-temp", FLAG_TEXT, AT(dirs.temp), 0, "temporary files" },
-	{ "-grammar", FLAG_TEXT, AT(dirs.grammar), 0, "speech grammars" },
-	{ "-certs", FLAG_TEXT, AT(dirs.certs), 0, "certificates" },
-	{ "-recordings", FLAG_TEXT, AT(dirs.recordings), 0, "recordings" },
-	{ "-storage", FLAG_TEXT, AT(dirs.storage), 0, "voicemail and other stored things" },
-	{ "-cache", FLAG_TEXT, AT(dirs.cache), 0, "caches" },
-	{ "-sounds", FLAG_TEXT, AT(dirs.sounds), 0, "prompts" },
+    {"-nf", FLAG_MODE, 0, RUN_FOREGROUND, "stay in the foreground, no console"},
+    {"-c", FLAG_MODE, 0, RUN_CONSOLE, "stay in the foreground with a console (the default)"},
+    {"-nc", FLAG_MODE, 0, RUN_BACKGROUND, "go to the background"},
+    {"-ncwait", FLAG_MODE, 0, RUN_BACKGROUND_WAIT, "go to the background; return when ready"},
+    {"-stop", FLAG_BOOL, AT(is_stop), 1, "stop the instance whose pid file lies in the run directory"},
+    {"-check-config", FLAG_BOOL, AT(is_check_config), 1,
+        "say everything that is wrong with the configuration and exit"},
+    {"-elegant-term", FLAG_BOOL, AT(is_elegant_term), 1, "on TERM wait for calls to end"},
+    {"-u", FLAG_TEXT, AT(user), 0, "user to become after start"},
+    {"-g", FLAG_TEXT, AT(group), 0, "group to become after start"},
+    {"-core", FLAG_BOOL, AT(dumps_core), 1, "dump cores"},
+    {"-rp", FLAG_PRIORITY, 0, 2, "real-time priority"},
+    {"-hp", FLAG_PRIORITY, 0, 2, "the same"},
+    {"-lp", FLAG_PRIORITY, 0, -1, "low priority"},
+    {"-np", FLAG_PRIORITY, 0, 0, "normal priority"},
+    {"-nonat", FLAG_BOOL, AT(is_no_nat), 1, "do not look for a NAT router"},
+    {"-cfgname", FLAG_TEXT, AT(cfgname), 0, "name of the configuration's first file (freeswitch.xml)"},
+    {"-version", FLAG_BOOL, AT(is_version), 1, "print the version and exit"},
+    {"-help", FLAG_BOOL, AT(is_help), 1, "this text"},
+    {"-h", FLAG_BOOL, AT(is_help), 1, NULL},
+    {"-?", FLAG_BOOL, AT(is_help), 1, NULL},
+    {"--help", FLAG_BOOL, AT(is_help), 1, NULL},
+    {"--version", FLAG_BOOL, AT(is_version), 1, NULL},
+    /* FreeSWITCH's that have nothing to act on here: accepted so that start scripts go on working */
+    {"-reincarnate", FLAG_IGNORED, 0, 0, "accepted, no effect (let systemd restart)"},
+    {"-reincarnate-reexec", FLAG_IGNORED, 0, 0, NULL},
+    {"-waste", FLAG_IGNORED, 0, 0, NULL},
+    {"-no-auto-stack", FLAG_IGNORED, 0, 0, NULL},
+    {"-vg", FLAG_IGNORED, 0, 0, NULL},
+    {"-nosql", FLAG_IGNORED, 0, 0, NULL},
+    {"-heavy-timer", FLAG_IGNORED, 0, 0, NULL},
+    {"-nonatmap", FLAG_IGNORED, 0, 0, NULL},
+    {"-nocal", FLAG_IGNORED, 0, 0, NULL},
+    {"-nort", FLAG_IGNORED, 0, 0, NULL},
+    {"-monotonic-clock", FLAG_IGNORED, 0, 0, NULL},
+    {"-base", FLAG_TEXT, AT(dirs.base), 0, "directory that holds all the following"},
+    {"-conf", FLAG_TEXT, AT(dirs.conf), 0, "configuration"},
+    {"-log", FLAG_TEXT, AT(dirs.log), 0, "logs and call records"},
+    {"-run", FLAG_TEXT, AT(dirs.run), 0, "pid file"},
+    {"-db", FLAG_TEXT, AT(dirs.db), 0, "databases"},
+    {"-mod", FLAG_TEXT, AT(dirs.mod), 0, "loadable modules"},
+    {"-htdocs", FLAG_TEXT, AT(dirs.htdocs), 0, "web files"},
+    {"-scripts", FLAG_TEXT, AT(dirs.scripts), 0, "scripts"},
+    {"-temp", FLAG_TEXT, AT(dirs.temp), 0, "temporary files"},
+    {"-grammar", FLAG_TEXT, AT(dirs.grammar), 0, "speech grammars"},
+    {"-certs", FLAG_TEXT, AT(dirs.certs), 0, "certificates"},
+    {"-recordings", FLAG_TEXT, AT(dirs.recordings), 0, "recordings"},
+    {"-storage", FLAG_TEXT, AT(dirs.storage), 0, "voicemail and other stored things"},
+    {"-cache", FLAG_TEXT, AT(dirs.cache), 0, "caches"},
+    {"-sounds", FLAG_TEXT, AT(dirs.sounds), 0, "prompts"},
 };
 
 void options_print_help(const char *program)
 {
 	size_t i;
 
-	printf("Usage: %s [OPTIONS]\n\nTandem %s, a softswitch that speaks FreeSWITCH's configuration and protocols.\n\n", program,
-	    TANDEM_VERSION);
+	printf(
+	    "Usage: %s [OPTIONS]\n\nTandem %s, a softswitch that speaks FreeSWITCH's configuration and protocols.\n\n",
+	    program, TANDEM_VERSION);
 	for (i = 0; i < ARRAY_COUNT(flags); i++) {
 		if (!flags[i].help)
 			continue;
@@ -142,7 +144,7 @@ static int apply_all(struct options *o, int argc, char **argv)
 
 int options_parse(struct options *out, int argc, char **argv, const char *env_opts)
 {
-	struct options o = { .mode = RUN_CONSOLE, .cfgname = "freeswitch.xml" };
+	struct options o = {.mode = RUN_CONSOLE, .cfgname = "freeswitch.xml"};
 	char *env = mem_strdup(env_opts ? env_opts : ""), *word, *save = NULL, *words[64];
 	int count = 0, given;
 

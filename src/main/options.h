@@ -3,8 +3,12 @@
 #include "base/str.h"
 #include "core/core.h"
 
-enum run_mode { RUN_CONSOLE /* foreground with a console, the default */, RUN_FOREGROUND /* -nf */, RUN_BACKGROUND /* -nc */,
-	RUN_BACKGROUND_WAIT /* -ncwait */ };
+enum run_mode {
+	RUN_CONSOLE /* foreground with a console, the default */,
+	RUN_FOREGROUND /* -nf */,
+	RUN_BACKGROUND /* -nc */,
+	RUN_BACKGROUND_WAIT /* -ncwait */
+};
 struct options {
 	enum run_mode mode;
 	bool is_stop, is_version, is_help, is_check_config, is_elegant_term, dumps_core, is_no_nat;
@@ -13,9 +17,11 @@ struct options {
 	const char *cfgname;
 	struct core_dirs dirs; /* NULL where not given */
 };
-/* argv as main's. On failure prints what is wrong to stderr and returns ST_INVAL (exit code 255). Strings borrow argv and env.
- * env_opts (FREESWITCH_OPTS, TANDEM_OPTS) goes in front of the arguments; it is split at spaces into memory that stays. */
+/* argv as main's. On failure prints what is wrong to stderr and returns ST_INVAL (exit code 255). Strings borrow argv
+ * and env. env_opts (FREESWITCH_OPTS, TANDEM_OPTS) goes in front of the arguments; it is split at spaces into memory
+ * that stays. */
 int options_parse(struct options *out, int argc, char **argv, const char *env_opts);
 void options_print_help(const char *program);
-/* Fills the directories that were not given, from -base or the compiled-in prefix; makes them absolute. Strings stay. */
+/* Fills the directories that were not given, from -base or the compiled-in prefix; makes them absolute. Strings stay.
+ */
 int options_resolve_dirs(struct options *o);

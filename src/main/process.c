@@ -22,7 +22,7 @@ static char pid_path[4096];
 
 int process_background(bool parent_waits)
 {
-	int fds[2] = { -1, -1 }, null_fd;
+	int fds[2] = {-1, -1}, null_fd;
 	unsigned char code = 255;
 	pid_t pid;
 
@@ -81,7 +81,7 @@ void process_ready(int exit_code)
 
 int process_pidfile_take(const char *run_dir)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char text[32];
 	int n;
 
@@ -116,7 +116,7 @@ void process_pidfile_drop(void)
 
 int process_stop_running(const char *run_dir)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char path[4096], text[32] = "";
 	long pid;
 	int fd;
@@ -150,13 +150,15 @@ int process_change_user(const char *user, const char *group)
 	gid_t gid = gr ? gr->gr_gid : pw ? pw->pw_gid : getgid();
 
 	if ((user && !pw) || (group && !gr)) {
-		fprintf(stderr, "tandem: there is no %s '%s'\n", user && !pw ? "user" : "group", user && !pw ? user : group);
+		fprintf(stderr, "tandem: there is no %s '%s'\n", user && !pw ? "user" : "group",
+		    user && !pw ? user : group);
 		return ST_NOTFOUND;
 	}
 	if (!pw && !gr)
 		return ST_OK;
 	if ((pw && initgroups(pw->pw_name, gid)) || setgid(gid) || (pw && setuid(pw->pw_uid))) {
-		fprintf(stderr, "tandem: cannot become %s:%s: %s\n", user ? user : "", group ? group : "", strerror(errno));
+		fprintf(
+		    stderr, "tandem: cannot become %s:%s: %s\n", user ? user : "", group ? group : "", strerror(errno));
 		return ST_DENIED;
 	}
 	return ST_OK;
@@ -202,7 +204,7 @@ static int make_dir(const char *path)
 
 int process_make_dirs(const struct core_dirs *d)
 {
-	const char *all[] = { d->log, d->run, d->db, d->recordings, d->storage, d->cache };
+	const char *all[] = {d->log, d->run, d->db, d->recordings, d->storage, d->cache};
 	size_t i;
 	int st = ST_OK;
 

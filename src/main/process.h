@@ -1,12 +1,15 @@
-/* What a daemon does around its work: background, pid file, user, limits. Before any thread starts unless said otherwise. */
+/* What a daemon does around its work: background, pid file, user, limits. Before any thread starts unless said
+ * otherwise. */
 #pragma once
 #include "main/options.h"
 
 /* Forks to the background; with -ncwait the parent waits for process_ready. Returns in the child only. */
 int process_background(bool parent_waits);
-/* Tells a waiting parent how the start went (0 = fine); also closes the standard streams' terminal in the background. */
+/* Tells a waiting parent how the start went (0 = fine); also closes the standard streams' terminal in the background.
+ */
 void process_ready(int exit_code);
-/* Writes and locks RUN/freeswitch.pid (FreeSWITCH's name, that scripts look for). ST_EXISTS: another instance holds it. */
+/* Writes and locks RUN/freeswitch.pid (FreeSWITCH's name, that scripts look for). ST_EXISTS: another instance holds it.
+ */
 int process_pidfile_take(const char *run_dir);
 void process_pidfile_drop(void);
 /* -stop: TERM to the instance that holds the pid file, then waits for it to end. Returns an exit code. */

@@ -1,5 +1,5 @@
-/* Socket addresses: parsing, printing, comparing, and the ranges that matter for policy. IPv4-mapped IPv6 addresses count
- * as the IPv4 address they carry wherever ranges are asked for. No look-ups. */
+/* Socket addresses: parsing, printing, comparing, and the ranges that matter for policy. IPv4-mapped IPv6 addresses
+ * count as the IPv4 address they carry wherever ranges are asked for. No look-ups. */
 #include "net/addr.h"
 #include "base/check.h"
 #include "base/status.h"
@@ -8,9 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
-bool addr_is_set(const struct addr *a) { return a->sa.sa_family == AF_INET || a->sa.sa_family == AF_INET6; }
+bool addr_is_set(const struct addr *a)
+{
+	return a->sa.sa_family == AF_INET || a->sa.sa_family == AF_INET6;
+}
 
-socklen_t addr_len(const struct addr *a) { return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in4); }
+socklen_t addr_len(const struct addr *a)
+{
+	return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in4);
+}
 
 int addr_parse(struct addr *out, struct sv host, uint16_t port)
 {
@@ -92,7 +98,9 @@ const char *addr_text(const struct addr *a, char *out)
 
 uint16_t addr_port(const struct addr *a)
 {
-	return a->sa.sa_family == AF_INET ? ntohs(a->in4.sin_port) : a->sa.sa_family == AF_INET6 ? ntohs(a->in6.sin6_port) : 0;
+	return a->sa.sa_family == AF_INET    ? ntohs(a->in4.sin_port)
+	       : a->sa.sa_family == AF_INET6 ? ntohs(a->in6.sin6_port)
+	                                     : 0;
 }
 
 void addr_set_port(struct addr *a, uint16_t port)
@@ -109,11 +117,14 @@ bool addr_eq_host(const struct addr *a, const struct addr *b)
 		return false;
 	if (a->sa.sa_family == AF_INET)
 		return a->in4.sin_addr.s_addr == b->in4.sin_addr.s_addr;
-	return a->sa.sa_family != AF_INET6 || (!memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16) &&
-	       a->in6.sin6_scope_id == b->in6.sin6_scope_id);
+	return a->sa.sa_family != AF_INET6 ||
+	       (!memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16) && a->in6.sin6_scope_id == b->in6.sin6_scope_id);
 }
 
-bool addr_eq(const struct addr *a, const struct addr *b) { return addr_port(a) == addr_port(b) && addr_eq_host(a, b); }
+bool addr_eq(const struct addr *a, const struct addr *b)
+{
+	return addr_port(a) == addr_port(b) && addr_eq_host(a, b);
+}
 
 /* The address's bytes, 4 or 16 of them; 0 when it is not set. */
 static size_t addr_bytes(const struct addr *a, const uint8_t **out)
@@ -155,20 +166,20 @@ static bool is_in_ranges(const struct addr *a, const struct range *ranges, size_
 bool addr_is_private(const struct addr *a)
 {
 	static const struct range ranges[] = {
-		{ 4, 8, { 10 } },         /* RFC 1918 */
-		{ 4, 12, { 172, 16 } },   /* RFC 1918 */
-		{ 4, 16, { 192, 168 } },  /* RFC 1918 */
-		{ 4, 10, { 100, 64 } },   /* RFC 6598 */
-		{ 4, 16, { 169, 254 } },  /* RFC 3927 */
-		{ 16, 7, { 0xfc } },      /* RFC 4193 */
-		{ 16, 10, { 0xfe, 0x80 } }, /* RFC 4291 */
+	    {4, 8, {10}},           /* RFC 1918 */
+	    {4, 12, {172, 16}},     /* RFC 1918 */
+	    {4, 16, {192, 168}},    /* RFC 1918 */
+	    {4, 10, {100, 64}},     /* RFC 6598 */
+	    {4, 16, {169, 254}},    /* RFC 3927 */
+	    {16, 7, {0xfc}},        /* RFC 4193 */
+	    {16, 10, {0xfe, 0x80}}, /* RFC 4291 */
 	};
 	return is_in_ranges(a, ranges, ARRAY_COUNT(ranges));
 }
 
 bool addr_is_loopback(const struct addr *a)
 {
-	static const struct range ranges[] = { { 4, 8, { 127 } } };
+	static const struct range ranges[] = {{4, 8, {127}}};
 	if (a->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr))
 		return true;
 	return is_in_ranges(a, ranges, ARRAY_COUNT(ranges));

@@ -1,7 +1,7 @@
 /* Opening and binding sockets. */
-#include "net/sock_i.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "net/sock_i.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,7 +20,8 @@ int sock_open(int *fd_out, int type, const struct addr *a)
 	}
 	if (family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-	/* For TCP it lets a restarted server bind while old connections time out; for UDP it would let two servers share. */
+	/* For TCP it lets a restarted server bind while old connections time out; for UDP it would let two servers
+	 * share. */
 	if (type == SOCK_STREAM)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (a && bind(fd, &a->sa, addr_len(a))) {

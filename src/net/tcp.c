@@ -1,7 +1,8 @@
 /* TCP on the control loop with plain descriptors. A connection holds one reference to itself while its socket is open.
  * In: readable -> recv into one shared buffer -> on_data. Out: send at once; what the kernel does not take waits in a
  * bounded buffer for the socket to become writable. A failure found inside tcp_conn_send is told by a deferred call, so
- * on_close never runs inside a call of the owner's. After tcp_conn_close the socket lives on for at most 2 s to flush. */
+ * on_close never runs inside a call of the owner's. After tcp_conn_close the socket lives on for at most 2 s to flush.
+ */
 #include "net/tcp.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -18,8 +19,14 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { OUT_MAX_DEFAULT = 1 << 20, READ_BYTES = 65536, READS_PER_WAKE = 4, ACCEPTS_PER_WAKE = 64, BACKLOG = 1024,
-	LINGER_US = 2000000 };
+enum {
+	OUT_MAX_DEFAULT = 1 << 20,
+	READ_BYTES = 65536,
+	READS_PER_WAKE = 4,
+	ACCEPTS_PER_WAKE = 64,
+	BACKLOG = 1024,
+	LINGER_US = 2000000
+};
 
 struct tcp_conn {
 	int fd; /* -1: closed */
@@ -53,7 +60,10 @@ static void conn_dtor(void *obj)
 	buf_fini(&c->out);
 }
 
-static size_t queued(const struct tcp_conn *c) { return c->out.n - c->out_at; }
+static size_t queued(const struct tcp_conn *c)
+{
+	return c->out.n - c->out_at;
+}
 
 /* Gives up the socket and the connection's reference to itself. */
 static ON_CTL void conn_destroy(struct tcp_conn *c)
@@ -82,8 +92,8 @@ static ON_CTL void poll_update(struct tcp_conn *c)
 	loop_poll_set(c->poll, events);
 }
 
-/* The owner is not told any more. Unread input would make the kernel reset the connection and lose our last words, so it
- * is read away, too. */
+/* The owner is not told any more. Unread input would make the kernel reset the connection and lose our last words, so
+ * it is read away, too. */
 static ON_CTL void conn_linger(struct tcp_conn *c)
 {
 	int unread = 0;
@@ -277,7 +287,8 @@ static ON_CTL int conn_new(struct tcp_conn **out, int fd, const struct addr *pee
 	return ST_OK;
 }
 
-int tcp_connect(struct tcp_conn **out, const struct addr *dst, int64_t timeout_us, const struct tcp_handlers *h, void *arg)
+int tcp_connect(
+    struct tcp_conn **out, const struct addr *dst, int64_t timeout_us, const struct tcp_handlers *h, void *arg)
 {
 	char text[ADDR_TEXT_MAX];
 	struct tcp_conn *c;
@@ -352,11 +363,20 @@ void tcp_conn_pause(struct tcp_conn *c, bool is_paused)
 	poll_update(c);
 }
 
-size_t tcp_conn_queued_bytes(const struct tcp_conn *c) { return queued(c); }
+size_t tcp_conn_queued_bytes(const struct tcp_conn *c)
+{
+	return queued(c);
+}
 
-const struct addr *tcp_conn_peer(const struct tcp_conn *c) { return &c->peer; }
+const struct addr *tcp_conn_peer(const struct tcp_conn *c)
+{
+	return &c->peer;
+}
 
-const struct addr *tcp_conn_local(const struct tcp_conn *c) { return &c->local; }
+const struct addr *tcp_conn_local(const struct tcp_conn *c)
+{
+	return &c->local;
+}
 
 void tcp_conn_close(struct tcp_conn *c)
 {
@@ -446,7 +466,10 @@ fail:
 	return rc;
 }
 
-void tcp_listener_local(const struct tcp_listener *l, struct addr *out) { *out = l->local; }
+void tcp_listener_local(const struct tcp_listener *l, struct addr *out)
+{
+	*out = l->local;
+}
 
 void tcp_listener_close(struct tcp_listener *l)
 {

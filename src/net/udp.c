@@ -31,9 +31,11 @@ static struct mmsghdr messages[BATCH];
 static void messages_prepare(void)
 {
 	for (int i = 0; i < BATCH; i++) {
-		vectors[i] = (struct iovec){ data[i], DATAGRAM_MAX };
-		messages[i].msg_hdr = (struct msghdr){ .msg_name = &sources[i], .msg_namelen = sizeof(sources[i]),
-			.msg_iov = &vectors[i], .msg_iovlen = 1 };
+		vectors[i] = (struct iovec){data[i], DATAGRAM_MAX};
+		messages[i].msg_hdr = (struct msghdr){.msg_name = &sources[i],
+		    .msg_namelen = sizeof(sources[i]),
+		    .msg_iov = &vectors[i],
+		    .msg_iovlen = 1};
 	}
 }
 
@@ -102,7 +104,10 @@ int udp_send(struct udp *u, const struct addr *dst, const void *p, size_t n)
 	return ST_IO;
 }
 
-void udp_local(const struct udp *u, struct addr *out) { *out = u->local; }
+void udp_local(const struct udp *u, struct addr *out)
+{
+	*out = u->local;
+}
 
 void udp_close(struct udp *u)
 {

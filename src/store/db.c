@@ -1,8 +1,8 @@
 /* The writer's side: one sqlite connection, its tables and prepared statements. A batch of ops comes in, runs in one
  * transaction, loads collect their rows into the op's buffer. Knows nothing of queues or the control loop. */
-#include "store/store_i.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/store_i.h"
 
 #include <sqlite3.h>
 #include <string.h>
@@ -65,7 +65,8 @@ static int db_connect(struct db *db)
 {
 	if (db->handle)
 		return ST_OK;
-	if (sqlite3_open_v2(db->path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+	if (sqlite3_open_v2(db->path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+	        NULL) != SQLITE_OK) {
 		db_fail(db, "open");
 		db_disconnect(db);
 		return ST_IO;
@@ -78,7 +79,8 @@ static int db_connect(struct db *db)
 	return ST_OK;
 }
 
-/* Tables hold what can be made again (registrations ...): one of another shape, left by another version, is replaced. */
+/* Tables hold what can be made again (registrations ...): one of another shape, left by another version, is replaced.
+ */
 static int table_has_shape(struct db *db, const struct store_table *t, bool *exists, bool *is_same)
 {
 	struct buf sql;
@@ -175,7 +177,9 @@ static int stmt_get(struct db *db, struct table *tb, enum stmt_kind kind, sqlite
 		buf_printf(&sql, "SELECT * FROM %s ORDER BY rowid", t->name);
 		break;
 	}
-	int rc = sql.failed ? SQLITE_NOMEM : sqlite3_prepare_v3(db->handle, sql.p, -1, SQLITE_PREPARE_PERSISTENT, &tb->stmts[kind], NULL);
+	int rc = sql.failed
+	             ? SQLITE_NOMEM
+	             : sqlite3_prepare_v3(db->handle, sql.p, -1, SQLITE_PREPARE_PERSISTENT, &tb->stmts[kind], NULL);
 	buf_fini(&sql);
 	if (rc != SQLITE_OK)
 		return db_fail(db, t->name);
@@ -204,14 +208,16 @@ static int op_run(struct db *db, struct store_op *op)
 {
 	struct table *tb;
 	sqlite3_stmt *st = NULL;
-	static const enum stmt_kind kinds[] = { [STORE_OP_PUT] = STMT_PUT, [STORE_OP_DEL] = STMT_DEL, [STORE_OP_LOAD] = STMT_ALL };
+	static const enum stmt_kind kinds[] = {
+	    [STORE_OP_PUT] = STMT_PUT, [STORE_OP_DEL] = STMT_DEL, [STORE_OP_LOAD] = STMT_ALL};
 	int rc = ST_OK;
 	if (op->kind == STORE_OP_SYNC)
 		return ST_OK;
 	if ((rc = table_get(db, op->table, &tb)) < 0 || (rc = stmt_get(db, tb, kinds[op->kind], &st)) < 0)
 		return rc;
 	for (size_t i = 0; i < op->value_count; i++)
-		sqlite3_bind_text(st, (int)i + 1, op->values[i].p ? op->values[i].p : "", (int)op->values[i].n, SQLITE_STATIC);
+		sqlite3_bind_text(
+		    st, (int)i + 1, op->values[i].p ? op->values[i].p : "", (int)op->values[i].n, SQLITE_STATIC);
 	if (op->kind == STORE_OP_LOAD)
 		rc = rows_read(db, op, st, tb->column_count);
 	else if (sqlite3_step(st) != SQLITE_DONE)
@@ -229,7 +235,7 @@ int db_run(struct db *db, struct list *ops)
 		return rc;
 	if ((rc = db_exec(db, "BEGIN IMMEDIATE")) < 0)
 		return rc;
-	list_each(ops, it, tmp) {
+	list_each (ops, it, tmp) {
 		if ((rc = op_run(db, list_entry(it, struct store_op, link))) < 0)
 			break;
 	}

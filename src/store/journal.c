@@ -1,6 +1,7 @@
-/* Append-only lines. Entries gather in a list for 20 ms and while a batch is on the serial queue, then all of them leave as one
- * job, which writes and syncs them in order. A job that fails says how far it came: what is safe is told to its callers, the rest goes back to
- * the front and is tried again after a pause. The file descriptor belongs to whoever holds the job. */
+/* Append-only lines. Entries gather in a list for 20 ms and while a batch is on the serial queue, then all of them
+ * leave as one job, which writes and syncs them in order. A job that fails says how far it came: what is safe is told
+ * to its callers, the rest goes back to the front and is tried again after a pause. The file descriptor belongs to
+ * whoever holds the job. */
 #include "store/journal.h"
 #include "base/check.h"
 #include "base/list.h"
@@ -86,7 +87,8 @@ static int file_open(struct store_journal *j)
 	if ((j->fd = open(j->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640)) < 0)
 		return journal_fail(j, "open");
 	j->safe_size = lseek(j->fd, 0, SEEK_END);
-	if (j->safe_size > 0 && pread(j->fd, &last, 1, j->safe_size - 1) == 1 && last != '\n' && write(j->fd, "\n", 1) == 1)
+	if (j->safe_size > 0 && pread(j->fd, &last, 1, j->safe_size - 1) == 1 && last != '\n' &&
+	    write(j->fd, "\n", 1) == 1)
 		j->safe_size++;
 	return ST_OK;
 }
@@ -237,12 +239,14 @@ static void kick_again(void *arg)
 		batch_send(j);
 }
 
-static int entry_add(struct store_journal *j, struct sv text, bool is_rotate, store_journal_done_fn done, void *arg) ON_CTL;
+static int entry_add(struct store_journal *j, struct sv text, bool is_rotate, store_journal_done_fn done, void *arg)
+    ON_CTL;
 static int entry_add(struct store_journal *j, struct sv text, bool is_rotate, store_journal_done_fn done, void *arg)
 {
 	if (j->stats.queued_bytes + text.n > QUEUE_MAX_BYTES) {
 		if (j->stats.dropped++ % 1000 == 0)
-			log_error("store: %s: the queue is full, lines are lost (%llu)", j->path, (unsigned long long)j->stats.dropped);
+			log_error("store: %s: the queue is full, lines are lost (%llu)", j->path,
+			    (unsigned long long)j->stats.dropped);
 		return ST_FULL;
 	}
 	struct entry *e = mem_zalloc(sizeof(*e) + text.n + 2);

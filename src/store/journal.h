@@ -1,6 +1,7 @@
-/* A file of lines that are only ever appended (call records). Lines are queued, written and fdatasync'ed in batches by a serial
- * queue; done says when a line is safe. A torn last line of a crash is closed with a newline at the next open. When
- * the disk refuses, lines stay queued (bounded) and are tried again; a half-written batch is cut off first, so that no line is doubled. */
+/* A file of lines that are only ever appended (call records). Lines are queued, written and fdatasync'ed in batches by
+ * a serial queue; done says when a line is safe. A torn last line of a crash is closed with a newline at the next open.
+ * When the disk refuses, lines stay queued (bounded) and are tried again; a half-written batch is cut off first, so
+ * that no line is doubled. */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"

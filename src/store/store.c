@@ -1,26 +1,27 @@
-/* The control side of the store: ops are queued; writes that nobody waits for gather for a moment; while no batch is on the
- * writer, up to BATCH_MAX of them leave as one job; its end delivers rows and done calls and sends the next. A failed batch comes back and is tried again after a pause.
- * No sqlite here (db.c). The store is counted: whoever holds a job keeps it alive past store_close. */
-#include "store/store_i.h"
+/* The control side of the store: ops are queued; writes that nobody waits for gather for a moment; while no batch is on
+ * the writer, up to BATCH_MAX of them leave as one job; its end delivers rows and done calls and sends the next. A
+ * failed batch comes back and is tried again after a pause. No sqlite here (db.c). The store is counted: whoever holds
+ * a job keeps it alive past store_close. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "loop/loop.h"
 #include "loop/work.h"
+#include "store/store_i.h"
 
 #include <string.h>
 
 enum { BATCH_MAX = 1024, QUEUE_MAX = 131072, TRIES_MAX = 5, ROWS_PER_TURN = 256, GATHER_US = 20000 };
-static const int64_t retry_pause_us[TRIES_MAX] = { 0, 100000, 500000, 2000000, 5000000 };
+static const int64_t retry_pause_us[TRIES_MAX] = {0, 100000, 500000, 2000000, 5000000};
 
 struct store {
 	struct work_serial *serial;
 	struct db *db;
 	struct list queue;
 	size_t queue_count;
-	struct job *job;     /* on the writer, or waiting to be tried again */
+	struct job *job; /* on the writer, or waiting to be tried again */
 	struct ltimer retry, gather;
-	bool is_urgent;      /* somebody waits for an op of the queue, or they have gathered long enough */
+	bool is_urgent;          /* somebody waits for an op of the queue, or they have gathered long enough */
 	struct store_op *giving; /* rows of a finished load being handed out */
 	struct list finished;
 	struct ltimer turn;
@@ -50,7 +51,7 @@ static void ops_cancel(struct list *ops) ON_CTL;
 static void ops_cancel(struct list *ops)
 {
 	struct lnode *it, *tmp;
-	list_each(ops, it, tmp) {
+	list_each (ops, it, tmp) {
 		struct store_op *op = list_entry(it, struct store_op, link);
 		list_remove(it);
 		if (op->done)
@@ -100,7 +101,7 @@ static void job_end(struct job *job, int status)
 		s->stats.written += job->op_count;
 		s->stats.batches++;
 	}
-	list_each(&job->ops, it, tmp) {
+	list_each (&job->ops, it, tmp) {
 		struct store_op *op = list_entry(it, struct store_op, link);
 		list_remove(it);
 		op->status = status;
@@ -159,7 +160,8 @@ static void gather_over(void *arg)
 	kick(s);
 }
 
-/* Takes the next batch out of the queue when none is under way. A transaction costs as much for one row as for fifty. */
+/* Takes the next batch out of the queue when none is under way. A transaction costs as much for one row as for fifty.
+ */
 static void kick(struct store *s)
 {
 	struct job *job;
@@ -225,16 +227,17 @@ static void deliver(void *arg)
 	mem_unref(s);
 }
 
-static int op_add(struct store *s, enum store_op_kind kind, const struct store_table *t, const struct sv *values, size_t count,
-    const struct store_op *calls) ON_CTL;
-static int op_add(struct store *s, enum store_op_kind kind, const struct store_table *t, const struct sv *values, size_t count,
-    const struct store_op *calls)
+static int op_add(struct store *s, enum store_op_kind kind, const struct store_table *t, const struct sv *values,
+    size_t count, const struct store_op *calls) ON_CTL;
+static int op_add(struct store *s, enum store_op_kind kind, const struct store_table *t, const struct sv *values,
+    size_t count, const struct store_op *calls)
 {
 	size_t bytes = 0;
 	struct store_op *op;
 	if (s->queue_count >= QUEUE_MAX) {
 		if (s->stats.dropped_full++ % 10000 == 0)
-			log_error("store: the queue is full, writes are lost (%llu)", (unsigned long long)s->stats.dropped_full);
+			log_error("store: the queue is full, writes are lost (%llu)",
+			    (unsigned long long)s->stats.dropped_full);
 		return ST_FULL;
 	}
 	for (size_t i = 0; i < count; i++)
@@ -248,7 +251,7 @@ static int op_add(struct store *s, enum store_op_kind kind, const struct store_t
 	buf_init(&op->rows);
 	char *p = (char *)&op->values[count];
 	for (size_t i = 0; i < count; i++) {
-		op->values[i] = (struct sv){ p, values[i].n };
+		op->values[i] = (struct sv){p, values[i].n};
 		if (values[i].n)
 			memcpy(p, values[i].p, values[i].n);
 		p += values[i].n;
@@ -278,12 +281,12 @@ int store_del(struct store *s, const struct store_table *t, const struct sv *key
 
 int store_load(struct store *s, const struct store_table *t, store_row_fn row, store_done_fn done, void *arg)
 {
-	return op_add(s, STORE_OP_LOAD, t, NULL, 0, &(struct store_op){ .row = row, .done = done, .arg = arg });
+	return op_add(s, STORE_OP_LOAD, t, NULL, 0, &(struct store_op){.row = row, .done = done, .arg = arg});
 }
 
 int store_sync(struct store *s, store_done_fn done, void *arg)
 {
-	return op_add(s, STORE_OP_SYNC, NULL, NULL, 0, &(struct store_op){ .done = done, .arg = arg });
+	return op_add(s, STORE_OP_SYNC, NULL, NULL, 0, &(struct store_op){.done = done, .arg = arg});
 }
 
 void store_stats_get(const struct store *s, struct store_stats *out)

@@ -11,7 +11,7 @@ struct store_op {
 	store_row_fn row;
 	store_done_fn done;
 	void *arg;
-	struct buf rows;   /* LOAD: column texts, each as size_t and bytes */
+	struct buf rows; /* LOAD: column texts, each as size_t and bytes */
 	size_t row_count;
 	int status;
 	size_t value_count;

@@ -11,9 +11,10 @@ static int base64_encode_with(struct buf *out, const void *p, size_t n, const ch
 
 	for (size_t i = 0; i < n && !st; i += 3) {
 		size_t have = n - i < 3 ? n - i : 3;
-		uint32_t v = (uint32_t)b[i] << 16 | (have > 1 ? (uint32_t)b[i + 1] << 8 : 0) | (have > 2 ? b[i + 2] : 0);
-		char q[4] = { alphabet[v >> 18], alphabet[v >> 12 & 63], have > 1 ? alphabet[v >> 6 & 63] : '=',
-			have > 2 ? alphabet[v & 63] : '=' };
+		uint32_t v =
+		    (uint32_t)b[i] << 16 | (have > 1 ? (uint32_t)b[i + 1] << 8 : 0) | (have > 2 ? b[i + 2] : 0);
+		char q[4] = {alphabet[v >> 18], alphabet[v >> 12 & 63], have > 1 ? alphabet[v >> 6 & 63] : '=',
+		    have > 2 ? alphabet[v & 63] : '='};
 		st = buf_add(out, q, is_padded ? 4 : have + 1);
 	}
 	return st;

@@ -2,13 +2,13 @@
  * algorithms per process, one context per thread (freed by the thread's key when it ends). */
 #include "text/digest.h"
 #include "base/check.h"
-#include <openssl/evp.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <pthread.h>
 #include <string.h>
 
 enum digest_kind { DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512_256, DIGEST_KIND_COUNT };
-static const char *const kind_names[DIGEST_KIND_COUNT] = { "MD5", "SHA1", "SHA256", "SHA512-256" };
+static const char *const kind_names[DIGEST_KIND_COUNT] = {"MD5", "SHA1", "SHA256", "SHA512-256"};
 
 static EVP_MD *algorithms[DIGEST_KIND_COUNT];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -60,7 +60,7 @@ static void digest_run(enum digest_kind kind, const struct digest_piece *pieces,
 
 void digest_md5(const void *p, size_t n, uint8_t out[DIGEST_MD5_BYTES])
 {
-	digest_run(DIGEST_MD5, &(struct digest_piece){ p, n }, 1, out);
+	digest_run(DIGEST_MD5, &(struct digest_piece){p, n}, 1, out);
 }
 
 void digest_md5_pieces(const struct digest_piece *pieces, size_t count, uint8_t out[DIGEST_MD5_BYTES])
@@ -70,35 +70,35 @@ void digest_md5_pieces(const struct digest_piece *pieces, size_t count, uint8_t 
 
 void digest_sha1(const void *p, size_t n, uint8_t out[DIGEST_SHA1_BYTES])
 {
-	digest_run(DIGEST_SHA1, &(struct digest_piece){ p, n }, 1, out);
+	digest_run(DIGEST_SHA1, &(struct digest_piece){p, n}, 1, out);
 }
 
 void digest_sha256(const void *p, size_t n, uint8_t out[DIGEST_SHA256_BYTES])
 {
-	digest_run(DIGEST_SHA256, &(struct digest_piece){ p, n }, 1, out);
+	digest_run(DIGEST_SHA256, &(struct digest_piece){p, n}, 1, out);
 }
 
 void digest_sha512_256(const void *p, size_t n, uint8_t out[32])
 {
-	digest_run(DIGEST_SHA512_256, &(struct digest_piece){ p, n }, 1, out);
+	digest_run(DIGEST_SHA512_256, &(struct digest_piece){p, n}, 1, out);
 }
 
 /* RFC 2104; both hashes used have blocks of 64 bytes. */
-static void hmac_run(enum digest_kind kind, size_t digest_bytes, const void *key, size_t key_bytes, const void *p, size_t n,
-	uint8_t *out)
+static void hmac_run(enum digest_kind kind, size_t digest_bytes, const void *key, size_t key_bytes, const void *p,
+    size_t n, uint8_t *out)
 {
-	uint8_t pad[64] = { 0 }, inner[64];
+	uint8_t pad[64] = {0}, inner[64];
 
 	if (key_bytes > sizeof pad)
-		digest_run(kind, &(struct digest_piece){ key, key_bytes }, 1, pad);
+		digest_run(kind, &(struct digest_piece){key, key_bytes}, 1, pad);
 	else if (key_bytes)
 		memcpy(pad, key, key_bytes);
 	for (size_t i = 0; i < sizeof pad; i++)
 		pad[i] ^= 0x36;
-	digest_run(kind, (struct digest_piece[]){ { pad, sizeof pad }, { p, n } }, 2, inner);
+	digest_run(kind, (struct digest_piece[]){{pad, sizeof pad}, {p, n}}, 2, inner);
 	for (size_t i = 0; i < sizeof pad; i++)
 		pad[i] ^= 0x36 ^ 0x5c;
-	digest_run(kind, (struct digest_piece[]){ { pad, sizeof pad }, { inner, digest_bytes } }, 2, out);
+	digest_run(kind, (struct digest_piece[]){{pad, sizeof pad}, {inner, digest_bytes}}, 2, out);
 	OPENSSL_cleanse(pad, sizeof pad);
 }
 

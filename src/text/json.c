@@ -31,7 +31,7 @@ static bool json_is_shallow(struct sv text)
 
 int json_parse(json_t **out, struct sv text, size_t max_bytes, char error[JSON_ERROR_CHARS])
 {
-	json_error_t why = { .line = 1, .column = 1 };
+	json_error_t why = {.line = 1, .column = 1};
 	json_t *value = NULL;
 
 	if (text.n > (max_bytes ? max_bytes : JSON_MAX_BYTES))
@@ -60,7 +60,8 @@ static size_t utf8_len(const unsigned char *s, size_t n)
 	for (size_t i = 1; i < len; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) || (c == 0xf0 && s[1] < 0x90) || (c == 0xf4 && s[1] > 0x8f))
+	if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) || (c == 0xf0 && s[1] < 0x90) ||
+	    (c == 0xf4 && s[1] > 0x8f))
 		return 0;
 	return len;
 }
@@ -68,14 +69,22 @@ static size_t utf8_len(const unsigned char *s, size_t n)
 static const char *json_escape_of(unsigned char c, char room[8])
 {
 	switch (c) {
-	case '"': return "\\\"";
-	case '\\': return "\\\\";
-	case '\b': return "\\b";
-	case '\f': return "\\f";
-	case '\n': return "\\n";
-	case '\r': return "\\r";
-	case '\t': return "\\t";
-	default: break;
+	case '"':
+		return "\\\"";
+	case '\\':
+		return "\\\\";
+	case '\b':
+		return "\\b";
+	case '\f':
+		return "\\f";
+	case '\n':
+		return "\\n";
+	case '\r':
+		return "\\r";
+	case '\t':
+		return "\\t";
+	default:
+		break;
 	}
 	if (c >= 0x20)
 		return NULL;

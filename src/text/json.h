@@ -9,8 +9,8 @@
 #define JSON_MAX_BYTES (16u << 20)
 #define JSON_ERROR_CHARS 200
 
-/* Parses one value of any kind; the caller json_decrefs it. ST_PARSE with line:column and reason in error (may be NULL);
- * nesting over 64 and texts over max_bytes (0 = 16 MiB) are refused before jansson sees them. */
+/* Parses one value of any kind; the caller json_decrefs it. ST_PARSE with line:column and reason in error (may be
+ * NULL); nesting over 64 and texts over max_bytes (0 = 16 MiB) are refused before jansson sees them. */
 ANY int json_parse(json_t **out, struct sv text, size_t max_bytes, char error[JSON_ERROR_CHARS]);
 
 /* The writer. Commas are put where they belong; the caller balances begin and end (checked in debug builds).
@@ -18,7 +18,7 @@ ANY int json_parse(json_t **out, struct sv text, size_t max_bytes, char error[JS
 struct json_writer {
 	struct buf *out;
 	unsigned depth;
-	bool is_pretty;       /* cJSON_Print's layout, as FreeSWITCH prints: tabs, "key":\tvalue */
+	bool is_pretty; /* cJSON_Print's layout, as FreeSWITCH prints: tabs, "key":\tvalue */
 	bool need_comma[JSON_MAX_NESTING + 1];
 	bool is_array[JSON_MAX_NESTING + 1];
 	bool after_key;

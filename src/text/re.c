@@ -1,7 +1,7 @@
-/* Regular expressions over PCRE2's JIT. Every thread has one match context (with its own JIT stack: the JIT would take 32 KiB
- * of the caller's, more than a coroutine can spare) and one match block; limits on matching stop a pattern that explodes.
- * Expressions made at run time go through a small cache per thread; what a thread keeps for its life is not counted by
- * base/mem. */
+/* Regular expressions over PCRE2's JIT. Every thread has one match context (with its own JIT stack: the JIT would take
+ * 32 KiB of the caller's, more than a coroutine can spare) and one match block; limits on matching stop a pattern that
+ * explodes. Expressions made at run time go through a small cache per thread; what a thread keeps for its life is not
+ * counted by base/mem. */
 #include "text/re.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -95,16 +95,16 @@ static const struct {
 	char letter;
 	uint32_t option;
 } options[] = {
-	{ RE_CASELESS, 'i', PCRE2_CASELESS },
-	{ RE_MULTILINE, 'm', PCRE2_MULTILINE },
-	{ RE_DOTALL, 's', PCRE2_DOTALL },
-	{ RE_EXTENDED, 'x', PCRE2_EXTENDED },
-	{ RE_UNGREEDY, 'U', PCRE2_UNGREEDY },
-	{ 0, 'A', PCRE2_ANCHORED },
-	{ 0, 'D', PCRE2_DOLLAR_ENDONLY },
-	{ 0, 'f', PCRE2_FIRSTLINE },
-	{ 0, 'u', PCRE2_UTF },
-	{ 0, '8', PCRE2_UTF },
+    {RE_CASELESS, 'i', PCRE2_CASELESS},
+    {RE_MULTILINE, 'm', PCRE2_MULTILINE},
+    {RE_DOTALL, 's', PCRE2_DOTALL},
+    {RE_EXTENDED, 'x', PCRE2_EXTENDED},
+    {RE_UNGREEDY, 'U', PCRE2_UNGREEDY},
+    {0, 'A', PCRE2_ANCHORED},
+    {0, 'D', PCRE2_DOLLAR_ENDONLY},
+    {0, 'f', PCRE2_FIRSTLINE},
+    {0, 'u', PCRE2_UTF},
+    {0, '8', PCRE2_UTF},
 };
 
 static int re_compile(struct re *re, struct sv pattern, uint32_t opts, char error[RE_ERROR_CHARS])
@@ -115,8 +115,8 @@ static int re_compile(struct re *re, struct sv pattern, uint32_t opts, char erro
 	uint32_t captures = 0;
 	PCRE2_UCHAR reason[120];
 
-	re->code = pcre2_compile((PCRE2_SPTR)(pattern.p ? pattern.p : ""), pattern.n, opts | PCRE2_NEVER_BACKSLASH_C, &code, &offset,
-		t->compile);
+	re->code = pcre2_compile((PCRE2_SPTR)(pattern.p ? pattern.p : ""), pattern.n, opts | PCRE2_NEVER_BACKSLASH_C,
+	    &code, &offset, t->compile);
 	if (!re->code) {
 		pcre2_get_error_message(code, reason, sizeof reason);
 		if (error)
@@ -178,7 +178,7 @@ static int re_wrap(struct re **out, struct re made)
 
 int re_new(struct re **out, struct sv pattern, unsigned flags, char error[RE_ERROR_CHARS])
 {
-	struct re made = { 0 };
+	struct re made = {0};
 	uint32_t opts = 0;
 	int st;
 
@@ -191,14 +191,15 @@ int re_new(struct re **out, struct sv pattern, unsigned flags, char error[RE_ERR
 
 int re_new_expression(struct re **out, struct sv expression, char error[RE_ERROR_CHARS])
 {
-	struct re made = { 0 };
+	struct re made = {0};
 	int st = re_compile_expression(&made, expression, error);
 	return st ? st : re_wrap(out, made);
 }
 
 static bool is_set_member(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '*' || c == '#';
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '*' ||
+	       c == '#';
 }
 
 int re_asterisk(struct buf *out, struct sv pattern)
@@ -249,8 +250,10 @@ int re_match(const struct re *re, struct sv subject, struct re_match *m)
 	if (count < 0) {
 		if (m)
 			m->count = 0;
-		return count == PCRE2_ERROR_MATCHLIMIT || count == PCRE2_ERROR_DEPTHLIMIT || count == PCRE2_ERROR_HEAPLIMIT ||
-				count == PCRE2_ERROR_JIT_STACKLIMIT ? ST_LIMIT : 0;
+		return count == PCRE2_ERROR_MATCHLIMIT || count == PCRE2_ERROR_DEPTHLIMIT ||
+		               count == PCRE2_ERROR_HEAPLIMIT || count == PCRE2_ERROR_JIT_STACKLIMIT
+		           ? ST_LIMIT
+		           : 0;
 	}
 	if (!m)
 		return 1;
@@ -267,12 +270,12 @@ int re_match(const struct re *re, struct sv subject, struct re_match *m)
 int re_match_once(struct sv expression, struct sv subject, struct re_match *m)
 {
 	struct re_thread *t = re_thread();
-	struct re made = { 0 };
+	struct re made = {0};
 	char *copy;
 	int st;
 
 	for (unsigned i = 0; i < RE_CACHE_SLOTS; i++)
-		if (t->cache[i].expression && sv_eq((struct sv){ t->cache[i].expression, t->cache[i].n }, expression))
+		if (t->cache[i].expression && sv_eq((struct sv){t->cache[i].expression, t->cache[i].n}, expression))
 			return re_match(&t->cache[i].re, subject, m);
 	st = re_compile_expression(&made, expression, NULL);
 	if (st) {

@@ -1,5 +1,5 @@
-/* Regular expressions: PCRE2 with JIT. Matching never needs more than a little of the caller's stack (the JIT has its own,
- * one per thread) and is bounded, so that no pattern can stall the control loop. */
+/* Regular expressions: PCRE2 with JIT. Matching never needs more than a little of the caller's stack (the JIT has its
+ * own, one per thread) and is bounded, so that no pattern can stall the control loop. */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"
@@ -33,5 +33,6 @@ ANY int re_match(const struct re *re, struct sv subject, struct re_match *m);
 ANY int re_match_once(struct sv expression, struct sv subject, struct re_match *m);
 
 /* Appends text with every $N (or %N) replaced by group N ("" when unset), as FreeSWITCH's perform_substitution:
- * the digit run after mark is the number; a mark followed by another mark or by no digit stays as it is. mark: '$' or '%'. */
+ * the digit run after mark is the number; a mark followed by another mark or by no digit stays as it is. mark: '$' or
+ * '%'. */
 ANY int re_substitute(struct buf *out, struct sv text, char mark, const struct re_match *m);

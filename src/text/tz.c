@@ -63,7 +63,8 @@ static bool take_time(struct cursor *c, int max_hours, int32_t *out)
 	int sign = take(c, '-') ? -1 : 1, h = 0, m = 0, s = 0;
 	if (sign > 0)
 		take(c, '+');
-	if (!take_number(c, max_hours, &h) || (take(c, ':') && (!take_number(c, 59, &m) || (take(c, ':') && !take_number(c, 59, &s)))))
+	if (!take_number(c, max_hours, &h) ||
+	    (take(c, ':') && (!take_number(c, 59, &m) || (take(c, ':') && !take_number(c, 59, &s)))))
 		return false;
 	*out = sign * (h * 3600 + m * 60 + s);
 	return true;
@@ -75,8 +76,8 @@ static bool take_rule(struct cursor *c, struct tz_rule *r)
 	r->at_s = 2 * 3600;
 	if (take(c, 'M')) {
 		r->kind = 0;
-		ok = take_number(c, 12, &r->month) && r->month > 0 && take(c, '.') && take_number(c, 5, &r->week) && r->week > 0 &&
-			take(c, '.') && take_number(c, 6, &r->day);
+		ok = take_number(c, 12, &r->month) && r->month > 0 && take(c, '.') && take_number(c, 5, &r->week) &&
+		     r->week > 0 && take(c, '.') && take_number(c, 6, &r->day);
 	} else if (take(c, 'J')) {
 		r->kind = 1;
 		ok = take_number(c, 365, &r->day) && r->day > 0;
@@ -89,7 +90,7 @@ static bool take_rule(struct cursor *c, struct tz_rule *r)
 
 int tz_parse(struct tz *tz, struct sv posix)
 {
-	struct cursor c = { posix.p, posix.p + posix.n };
+	struct cursor c = {posix.p, posix.p + posix.n};
 	struct tz made;
 	int32_t west;
 
@@ -108,9 +109,10 @@ int tz_parse(struct tz *tz, struct sv posix)
 			made.dst_offset_s = -west;
 		}
 		if (c.p == c.end) { /* no rule given: the usual default */
-			made.start = (struct tz_rule){ 0, 3, 2, 0, 7200 };
-			made.end = (struct tz_rule){ 0, 11, 1, 0, 7200 };
-		} else if (!take(&c, ',') || !take_rule(&c, &made.start) || !take(&c, ',') || !take_rule(&c, &made.end)) {
+			made.start = (struct tz_rule){0, 3, 2, 0, 7200};
+			made.end = (struct tz_rule){0, 11, 1, 0, 7200};
+		} else if (!take(&c, ',') || !take_rule(&c, &made.start) || !take(&c, ',') ||
+		           !take_rule(&c, &made.end)) {
 			return ST_PARSE;
 		}
 	}
@@ -132,8 +134,8 @@ static int64_t year_day(int64_t y)
 	return (y - 1970) * 365 + (p / 4 - 1969 / 4) - (p / 100 - 1969 / 100) + (p / 400 - 1969 / 400);
 }
 
-static const int month_days[2][13] = { { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365 },
-	{ 0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366 } };
+static const int month_days[2][13] = {{0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365},
+    {0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366}};
 
 /* The local second (of the clock before the change) at which the rule applies in year y. */
 static int64_t rule_second(const struct tz_rule *r, int64_t y)
@@ -192,7 +194,8 @@ void tz_local(const struct tz *tz, int64_t epoch_s, struct tm *out)
 	civil(epoch_s + tz->offset_s, out);
 	if (tz->has_dst) {
 		int64_t y = out->tm_year + 1900;
-		int64_t start = rule_second(&tz->start, y) - tz->offset_s, end = rule_second(&tz->end, y) - tz->dst_offset_s;
+		int64_t start = rule_second(&tz->start, y) - tz->offset_s,
+		        end = rule_second(&tz->end, y) - tz->dst_offset_s;
 		is_dst = start < end ? epoch_s >= start && epoch_s < end : epoch_s >= start || epoch_s < end;
 	}
 	if (is_dst)
@@ -210,17 +213,19 @@ int tz_lookup(const char *name, char *out, size_t out_bytes)
 	int fd;
 
 	if (!name || !*name || *name == '/' || strstr(name, "..") ||
-		snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", name) >= (int)sizeof path)
+	    snprintf(path, sizeof path, "/usr/share/zoneinfo/%s", name) >= (int)sizeof path)
 		return ST_NOTFOUND;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return ST_NOTFOUND;
 	size = lseek(fd, 0, SEEK_END);
-	n = size < 40 ? -1 : pread(fd, tail, sizeof tail - 1, size < (off_t)sizeof tail ? 0 : size - (off_t)(sizeof tail - 1));
+	n = size < 40
+	        ? -1
+	        : pread(fd, tail, sizeof tail - 1, size < (off_t)sizeof tail ? 0 : size - (off_t)(sizeof tail - 1));
 	close(fd);
 	if (n < 2 || tail[n - 1] != '\n')
 		return ST_NOTFOUND;
-	struct sv text = { tail, (size_t)n - 1 };
+	struct sv text = {tail, (size_t)n - 1};
 	while (sv_find(text, '\n') < text.n)
 		text = sv_sub(text, sv_find(text, '\n') + 1, text.n);
 	if (!text.n || text.n >= out_bytes)

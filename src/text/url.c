@@ -1,5 +1,5 @@
-/* Percent coding. One table of literal bytes decides; the set is FreeSWITCH's (its events and APIs), which keeps more than
- * RFC 3986 does and less than a form encoder. */
+/* Percent coding. One table of literal bytes decides; the set is FreeSWITCH's (its events and APIs), which keeps more
+ * than RFC 3986 does and less than a form encoder. */
 #include "text/url.h"
 #include <string.h>
 
@@ -20,7 +20,8 @@ static int hex_value(unsigned char c)
 
 static bool url_is_escape(struct sv v, size_t i)
 {
-	return v.p[i] == '%' && v.n - i > 2 && hex_value((unsigned char)v.p[i + 1]) >= 0 && hex_value((unsigned char)v.p[i + 2]) >= 0;
+	return v.p[i] == '%' && v.n - i > 2 && hex_value((unsigned char)v.p[i + 1]) >= 0 &&
+	       hex_value((unsigned char)v.p[i + 2]) >= 0;
 }
 
 int url_encode(struct buf *out, struct sv v, unsigned flags)
@@ -32,7 +33,7 @@ int url_encode(struct buf *out, struct sv v, unsigned flags)
 		unsigned char c = (unsigned char)v.p[i];
 		if (url_is_literal(c) || ((flags & URL_KEEP_ESCAPES) && url_is_escape(v, i)))
 			continue;
-		char esc[3] = { '%', hex_digits[c >> 4], hex_digits[c & 15] };
+		char esc[3] = {'%', hex_digits[c >> 4], hex_digits[c & 15]};
 		if (i > from)
 			st = buf_add(out, v.p + from, i - from);
 		if (!st)

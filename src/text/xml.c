@@ -194,8 +194,8 @@ static void XMLCALL xml_on_text(void *arg, const XML_Char *s, int n)
 		xml_stop(b, ST_NOMEM, "out of memory");
 }
 
-static void XMLCALL xml_on_entity(void *arg, const XML_Char *name, int is_parameter, const XML_Char *value, int value_len,
-	const XML_Char *base, const XML_Char *system_id, const XML_Char *public_id, const XML_Char *notation)
+static void XMLCALL xml_on_entity(void *arg, const XML_Char *name, int is_parameter, const XML_Char *value,
+    int value_len, const XML_Char *base, const XML_Char *system_id, const XML_Char *public_id, const XML_Char *notation)
 {
 	xml_stop(arg, ST_PARSE, "entity declarations are not allowed");
 }
@@ -209,7 +209,7 @@ static void xml_error_text(struct xml_build *b, char error[XML_ERROR_CHARS])
 		return;
 	xml_place(b, (unsigned)XML_GetCurrentLineNumber(b->expat), &file, &line);
 	snprintf(error, XML_ERROR_CHARS, "%s:%u:%u: %s", file ? file : "", line,
-		(unsigned)XML_GetCurrentColumnNumber(b->expat) + 1, reason);
+	    (unsigned)XML_GetCurrentColumnNumber(b->expat) + 1, reason);
 }
 
 static int xml_copy_files(struct xml_build *b, const char *file_name)
@@ -230,7 +230,7 @@ static int xml_copy_files(struct xml_build *b, const char *file_name)
 
 static int xml_build_run(struct xml_build *b, const char *text, size_t n)
 {
-	static const XML_Memory_Handling_Suite memory = { mem_alloc, mem_realloc, mem_free };
+	static const XML_Memory_Handling_Suite memory = {mem_alloc, mem_realloc, mem_free};
 
 	b->expat = XML_ParserCreate_MM(NULL, &memory, NULL);
 	if (!b->expat)
@@ -247,7 +247,7 @@ static int xml_build_run(struct xml_build *b, const char *text, size_t n)
 }
 
 int xml_parse(struct xml_doc **out, const char *text, size_t n, const char *file_name, const struct xml_line_map *map,
-	size_t map_count, char error[XML_ERROR_CHARS])
+    size_t map_count, char error[XML_ERROR_CHARS])
 {
 	struct xml_build *b = NULL;
 	int st = ST_NOMEM;
@@ -256,7 +256,8 @@ int xml_parse(struct xml_doc **out, const char *text, size_t n, const char *file
 		snprintf(error, XML_ERROR_CHARS, "%s:1:1: out of memory", file_name ? file_name : "");
 	if (n > XML_MAX_BYTES) {
 		if (error)
-			snprintf(error, XML_ERROR_CHARS, "%s:1:1: %zu bytes are too many", file_name ? file_name : "", n);
+			snprintf(
+			    error, XML_ERROR_CHARS, "%s:1:1: %zu bytes are too many", file_name ? file_name : "", n);
 		return ST_PARSE;
 	}
 	b = mem_zalloc(sizeof *b);
@@ -327,11 +328,10 @@ const char *xml_attr_or(const struct xml_node *node, const char *name, const cha
 	return value ? value : otherwise;
 }
 
-const struct xml_node *xml_child_with(const struct xml_node *node, const char *name, const char *attr, const char *value)
+const struct xml_node *xml_child_with(
+    const struct xml_node *node, const char *name, const char *attr, const char *value)
 {
-	xml_each(node, name, it)
-		if (sv_isi(sv_of(xml_attr(it, attr)), value))
-			return it;
+	xml_each(node, name, it) if (sv_isi(sv_of(xml_attr(it, attr)), value)) return it;
 	return NULL;
 }
 

@@ -1,19 +1,27 @@
-/* XML out, in the layout of FreeSWITCH's xml_locate: text (white space too) and children in document order, two more spaces a
- * level in front of a tag, a newline after every end tag, no empty-element tags. */
+/* XML out, in the layout of FreeSWITCH's xml_locate: text (white space too) and children in document order, two more
+ * spaces a level in front of a tag, a newline after every end tag, no empty-element tags. */
 #include "text/xml.h"
 #include <string.h>
 
 static const char *xml_escape_of(char c, bool is_attr)
 {
 	switch (c) {
-	case '&': return "&amp;";
-	case '<': return "&lt;";
-	case '>': return "&gt;";
-	case '"': return is_attr ? "&quot;" : NULL;
-	case '\n': return is_attr ? "&#xA;" : NULL;
-	case '\t': return is_attr ? "&#x9;" : NULL;
-	case '\r': return "&#xD;";
-	default: return NULL;
+	case '&':
+		return "&amp;";
+	case '<':
+		return "&lt;";
+	case '>':
+		return "&gt;";
+	case '"':
+		return is_attr ? "&quot;" : NULL;
+	case '\n':
+		return is_attr ? "&#xA;" : NULL;
+	case '\t':
+		return is_attr ? "&#x9;" : NULL;
+	case '\r':
+		return "&#xD;";
+	default:
+		return NULL;
 	}
 }
 

@@ -15,7 +15,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_SKIPPED = 77, EXIT_FAILED = 1, EXIT_LEAK = 3, EXIT_UNTOUCHED = 4, EXIT_UNFED = 5, DEADLINE_S = 30, OOM_RUNS_MAX = 100000 };
+enum {
+	EXIT_SKIPPED = 77,
+	EXIT_FAILED = 1,
+	EXIT_LEAK = 3,
+	EXIT_UNTOUCHED = 4,
+	EXIT_UNFED = 5,
+	DEADLINE_S = 30,
+	OOM_RUNS_MAX = 100000
+};
 
 /* Weak: rooms below loop are tested without it. */
 #pragma weak loop_init
@@ -86,7 +94,7 @@ static int run_once(const struct test_case *t, long fail_at)
 	/* A test that stopped half-way still owns what it held. */
 	if (!rc && (mem_live_objects() != objects || mem_live_blocks() != blocks)) {
 		fprintf(stderr, "# leak: %zu objects and %zu blocks before, now %zu and %zu\n", objects, blocks,
-			mem_live_objects(), mem_live_blocks());
+		    mem_live_objects(), mem_live_blocks());
 		mem_each_type(print_type, NULL);
 		rc = EXIT_LEAK;
 	}
@@ -104,7 +112,8 @@ static int run_ladder(const struct test_case *t)
 			is_in_ladder = true;
 			alarm(DEADLINE_S);
 			int rc = run_once(t, n);
-			/* Past LeakSanitizer: what a failed test held is no leak. Its own exit code is 1, hence another one. */
+			/* Past LeakSanitizer: what a failed test held is no leak. Its own exit code is 1, hence another
+			 * one. */
 			if (rc == EXIT_FAILED || rc == EXIT_UNTOUCHED)
 				_exit(rc == EXIT_FAILED ? EXIT_UNFED : rc);
 			exit(rc);
@@ -116,7 +125,7 @@ static int run_ladder(const struct test_case *t)
 			return run_once(t, 0);
 		if (code != 0 && code != EXIT_UNFED) {
 			fprintf(stderr, "# with allocation %ld failing: %s %d\n", n, code < 0 ? "signal" : "exit code",
-				code < 0 ? WTERMSIG(status) : code);
+			    code < 0 ? WTERMSIG(status) : code);
 			return EXIT_LEAK;
 		}
 	}
@@ -155,8 +164,8 @@ static void report(size_t number, const struct test_case *t, int wait_status, do
 		printf("not ok %zu - %s # exit code %d\n", number, t->name, code);
 	} else {
 		int sig = WTERMSIG(wait_status);
-		printf("not ok %zu - %s # %s after %.1f s\n", number, t->name, sig == SIGALRM ? "deadline passed" : strsignal(sig),
-			took_s);
+		printf("not ok %zu - %s # %s after %.1f s\n", number, t->name,
+		    sig == SIGALRM ? "deadline passed" : strsignal(sig), took_s);
 	}
 	fflush(stdout);
 }
@@ -203,7 +212,8 @@ int test_main(int argc, char **argv, const struct test_case *cases, size_t count
 			return 1;
 		}
 		report(i + 1, t, wait_status, now_s() - start_s);
-		failed_count += wait_status != 0 && !(WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_SKIPPED);
+		failed_count +=
+		    wait_status != 0 && !(WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_SKIPPED);
 		is_skipped = false;
 	}
 	return failed_count ? 1 : 0;

@@ -1,5 +1,5 @@
-/* The unit-test harness: TAP out, each test in its own process with a deadline (30 s), leak check over base/mem's counters,
- * failure by return (never longjmp: tests may run inside coroutines). */
+/* The unit-test harness: TAP out, each test in its own process with a deadline (30 s), leak check over base/mem's
+ * counters, failure by return (never longjmp: tests may run inside coroutines). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,9 +10,11 @@ struct test_case {
 	test_fn fn;
 	unsigned flags;
 };
-enum { TEST_LOOP = 1 /* loop_init before, loop_fini and live-coroutine check after; thread role is control */,
-       TEST_OOM = 2  /* repeated with every allocation failing in turn until it passes untouched; then a failed
-                      * EXPECT counts only in the untouched run, a crash or leak in any */ };
+enum {
+	TEST_LOOP = 1 /* loop_init before, loop_fini and live-coroutine check after; thread role is control */,
+	TEST_OOM = 2 /* repeated with every allocation failing in turn until it passes untouched; then a failed
+	              * EXPECT counts only in the untouched run, a crash or leak in any */
+};
 
 int test_main(int argc, char **argv, const struct test_case *cases, size_t count);
 void test_fail(const char *file, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -47,6 +49,6 @@ const char *test_shared_dir(void);
 #define TEST_MAIN(...) \
 	int main(int argc, char **argv) \
 	{ \
-		static const struct test_case cases[] = { __VA_ARGS__ }; \
+		static const struct test_case cases[] = {__VA_ARGS__}; \
 		return test_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0])); \
 	}

@@ -1,5 +1,6 @@
-/* Access lists as arrays of prefixes, looked through for the longest match: lists are short, and a check costs no allocation.
- * Built from acl.conf and the directory (domain= nodes take the users' cidr attributes) as one set that is swapped whole. */
+/* Access lists as arrays of prefixes, looked through for the longest match: lists are short, and a check costs no
+ * allocation. Built from acl.conf and the directory (domain= nodes take the users' cidr attributes) as one set that is
+ * swapped whole. */
 #include "endpoint/sip/acl.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -72,7 +73,7 @@ static int prefix_parse(struct prefix *out, struct sv text)
 
 static int list_add(struct acl_list *l, struct sv cidr, bool is_allow, const char *token)
 {
-	struct prefix p = { .is_allow = is_allow };
+	struct prefix p = {.is_allow = is_allow};
 	if (prefix_parse(&p, cidr) < 0)
 		return ST_PARSE;
 	struct prefix *grown = mem_realloc(l->prefixes, (l->count + 1) * sizeof(*grown));
@@ -108,16 +109,16 @@ struct builtin {
 	const char *nets, *more;
 };
 static const struct builtin builtins[] = {
-	{ "rfc1918.auto", false, true, "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16", "" },
-	{ "rfc6598.auto", false, true, "100.64.0.0/10", "" },
-	{ "loopback.auto", false, true, "127.0.0.0/8,::1/128", "" },
-	{ "any_v4.auto", false, true, "0.0.0.0/0", "" },
-	{ "any_v6.auto", false, true, "::/0", "" },
-	{ "wan.auto", true, false, private_nets, special_nets },
-	{ "wan_v4.auto", false, true, "0.0.0.0/0", "" },
-	{ "wan_v6.auto", false, true, "::/0", "" },
-	{ "nat.auto", false, true, private_nets, "100.64.0.0/10" },
-	{ "localnet.auto", false, true, "", "" },
+    {"rfc1918.auto", false, true, "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16", ""},
+    {"rfc6598.auto", false, true, "100.64.0.0/10", ""},
+    {"loopback.auto", false, true, "127.0.0.0/8,::1/128", ""},
+    {"any_v4.auto", false, true, "0.0.0.0/0", ""},
+    {"any_v6.auto", false, true, "::/0", ""},
+    {"wan.auto", true, false, private_nets, special_nets},
+    {"wan_v4.auto", false, true, "0.0.0.0/0", ""},
+    {"wan_v6.auto", false, true, "::/0", ""},
+    {"nat.auto", false, true, private_nets, "100.64.0.0/10"},
+    {"localnet.auto", false, true, "", ""},
 };
 
 static void nets_add(struct acl_list *l, const char *nets, bool is_allow)
@@ -208,13 +209,14 @@ static void node_add(struct acl_list *l, const struct xml_node *node)
 	const char *cidr = xml_attr(node, "cidr"), *domain = xml_attr(node, "domain"), *host = xml_attr(node, "host");
 	struct sv rest = sv_of(cidr ? cidr : host), one;
 	if (domain) {
-		struct user_scan scan = { l, is_allow };
+		struct user_scan scan = {l, is_allow};
 		dir_each_user(sv_of(domain), NULL, user_scan, &scan);
 	}
 	while (rest.n) {
 		sv_split(rest, ',', &one, &rest);
 		if (list_add(l, one, is_allow, NULL) == ST_PARSE)
-			log_warning("sofia: %s:%u: \"%.*s\" is no network", node->file ? node->file : "acl.conf", node->line, SVF(one));
+			log_warning("sofia: %s:%u: \"%.*s\" is no network", node->file ? node->file : "acl.conf",
+			    node->line, SVF(one));
 	}
 }
 
@@ -226,13 +228,14 @@ int acl_set_new(struct acl_set **out, const struct xml_node *conf, const char *l
 		acl_set_free(s);
 		return st;
 	}
-	xml_each (xml_child(conf, "network-lists"), "list", list) {
+	xml_each(xml_child(conf, "network-lists"), "list", list)
+	{
 		const char *name = xml_attr(list, "name");
-		struct acl_list *l = name ? list_new(s, name, !strcasecmp(xml_attr_or(list, "default", "deny"), "allow")) : NULL;
+		struct acl_list *l =
+		    name ? list_new(s, name, !strcasecmp(xml_attr_or(list, "default", "deny"), "allow")) : NULL;
 		if (!l)
 			continue;
-		xml_each (list, "node", node)
-			node_add(l, node);
+		xml_each(list, "node", node) node_add(l, node);
 	}
 	*out = s;
 	return ST_OK;
@@ -246,7 +249,10 @@ void acl_set_free(struct acl_set *s)
 	mem_free(s);
 }
 
-bool acl_list_exists(const struct acl_set *s, struct sv name) { return hash_get(s->lists, name) != NULL; }
+bool acl_list_exists(const struct acl_set *s, struct sv name)
+{
+	return hash_get(s->lists, name) != NULL;
+}
 
 static bool list_allows(const struct acl_list *l, const struct addr *a, const char **token)
 {
@@ -272,7 +278,8 @@ bool acl_allows(const struct acl_set *s, struct sv lists, const struct addr *a, 
 		/* "list:pass_context:fail_context": only the name counts here */
 		struct sv name, contexts;
 		const struct acl_list *l = hash_get(s->lists, one);
-		if (!l && sv_find(one, '.') >= sv_find(one, ':') && sv_split(one, ':', &name, &contexts) && (l = hash_get(s->lists, name)))
+		if (!l && sv_find(one, '.') >= sv_find(one, ':') && sv_split(one, ':', &name, &contexts) &&
+		    (l = hash_get(s->lists, name)))
 			one = name;
 		if (l ? list_allows(l, a, token) : prefix_parse(&plain, one) == ST_OK && prefix_fits(&plain, a)) {
 			if (list_out)

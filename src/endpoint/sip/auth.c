@@ -1,11 +1,12 @@
-/* Digest authentication of a request against the directory. Answers 401/407, 400 or 403 itself; tells the caller who it was
- * otherwise. An unknown user takes the same way as a wrong password. Failed answers are counted by source; challenges never. */
-#include "endpoint/sip/sofia_i.h"
+/* Digest authentication of a request against the directory. Answers 401/407, 400 or 403 itself; tells the caller who it
+ * was otherwise. An unknown user takes the same way as a wrong password. Failed answers are counted by source;
+ * challenges never. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/dir.h"
+#include "endpoint/sip/sofia_i.h"
 
 #include <string.h>
 #include <strings.h>
@@ -30,7 +31,7 @@ void auth_failed_count(struct profile *p, const struct addr *src)
 	struct sv key = sv_of(addr_host(src, host));
 	struct auth_failures *f = hash_get(p->failures, key);
 	if (!f) {
-		struct hash_it it = { 0 };
+		struct hash_it it = {0};
 		if (hash_count(p->failures) >= FAILURES_MAX_SOURCES && hash_next(p->failures, &it))
 			hash_del(p->failures, it.key); /* the oldest source makes room */
 		if (!(f = mem_zalloc(sizeof(*f))))
@@ -62,9 +63,13 @@ void auth_realm_put(const struct profile *p, const struct sip_msg *m, struct buf
 		buf_adds(out, how);
 }
 
-static bool is_proxy_kind(const struct sip_msg *m) { return m->method != SIP_REGISTER; }
+static bool is_proxy_kind(const struct sip_msg *m)
+{
+	return m->method != SIP_REGISTER;
+}
 
-static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *realm, bool is_stale) ON_CTL;
+static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *realm, bool is_stale)
+    ON_CTL;
 static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *realm, bool is_stale)
 {
 	bool is_proxy = is_proxy_kind(m);
@@ -85,8 +90,9 @@ static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_ms
 	if (!b.n)
 		digest_challenge_put(p->digest, &b, is_proxy, realm, DIGEST_MD5, is_stale);
 	if (p->conf.logs_auth_failures)
-		log_debug("SIP auth challenge (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s", SVF(m->method_text),
-		    p->conf.name, SVF(m->to.uri.user), SVF(m->to.uri.host), addr_host(sip_stx_peer(tx), host));
+		log_debug("SIP auth challenge (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s",
+		    SVF(m->method_text), p->conf.name, SVF(m->to.uri.user), SVF(m->to.uri.host),
+		    addr_host(sip_stx_peer(tx), host));
 	sip_stx_reply(tx, is_proxy ? 407 : 401, NULL, b.p, NULL, SV_NONE);
 	buf_fini(&b);
 }
@@ -98,8 +104,8 @@ static enum auth_outcome refuse(struct profile *p, struct sip_stx *tx, const str
 	auth_failed_count(p, sip_stx_peer(tx));
 	addr_host(sip_stx_peer(tx), host);
 	if (p->conf.logs_auth_failures)
-		log_warning("SIP auth failure (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s", SVF(m->method_text),
-		    p->conf.name, SVF(m->to.uri.user), SVF(m->to.uri.host), host);
+		log_warning("SIP auth failure (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s",
+		    SVF(m->method_text), p->conf.name, SVF(m->to.uri.user), SVF(m->to.uri.host), host);
 	else
 		log_debug("sofia: %s: %.*s from %s refused: %s", p->conf.name, SVF(m->method_text), host, why);
 	sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);
@@ -115,8 +121,10 @@ static bool is_default_password_refused(struct profile *p, const struct addr *sr
 		return false;
 	struct sv id = sv_of(dir_user_id(u));
 	if (!hash_get(p->default_password_told, id) && hash_set(p->default_password_told, id, p) == ST_OK)
-		log_warning("sofia: extension %.*s still has the default password: it is served from this machine only. Change it, or set "
-		            "allow-default-passwords in profile %s", SVF(id), p->conf.name);
+		log_warning("sofia: extension %.*s still has the default password: it is served from this machine "
+		            "only. Change it, or set "
+		            "allow-default-passwords in profile %s",
+		    SVF(id), p->conf.name);
 	return true;
 }
 
@@ -127,15 +135,18 @@ static bool user_acl_allows(const struct dir_user *u, const struct addr *src)
 	return !acl || !*acl || acl_allows(sofia.acl, sv_of(acl), src, NULL, NULL);
 }
 
-static enum digest_result check_answer(struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u) ON_CTL;
-static enum digest_result check_answer(struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u)
+static enum digest_result check_answer(
+    struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u) ON_CTL;
+static enum digest_result check_answer(
+    struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u)
 {
-	struct digest_secret secret = { dir_user_param(u, "password"), dir_user_param(u, "a1-hash") };
+	struct digest_secret secret = {dir_user_param(u, "password"), dir_user_param(u, "a1-hash")};
 	if (secret.ha1 && !*secret.ha1)
 		secret.ha1 = NULL;
 	if (secret.ha1)
 		secret.password = NULL;
-	if ((!secret.password || !*secret.password) && !secret.ha1 && !str_is_true(dir_user_param(u, "allow-empty-password")))
+	if ((!secret.password || !*secret.password) && !secret.ha1 &&
+	    !str_is_true(dir_user_param(u, "allow-empty-password")))
 		return DIGEST_NO_USER;
 	if (!secret.password && !secret.ha1)
 		secret.password = "";

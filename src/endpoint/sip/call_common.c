@@ -1,9 +1,9 @@
 /* What inbound and outbound calls share: the private object between a leg and its dialog, variables read from messages,
  * headers, causes both ways, and the end. A leg holds one reference on its call, the dialog's callbacks another. */
-#include "endpoint/sip/sofia_i.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config.h"
+#include "endpoint/sip/sofia_i.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,10 @@ struct call *call_new(struct profile *p, struct leg *leg, bool is_outbound)
 	return c;
 }
 
-struct call *call_of(const struct leg *leg) { return leg->endpoint; }
+struct call *call_of(const struct leg *leg)
+{
+	return leg->endpoint;
+}
 
 /* ---- media ---- */
 
@@ -51,15 +54,20 @@ int call_media_init(struct call *c)
 {
 	const struct profile_conf *pc = &c->p->conf;
 	bool has_2833 = strcasecmp(pc->dtmf_type, "none") && strcasecmp(pc->dtmf_type, "info");
-	struct leg_media_conf conf = { .rtp_host = c->p->rtp_ip,
-		.advertise_host = strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) ? c->p->ext_rtp_ip : NULL,
-		.inbound_codecs = codecs_or_global(pc->inbound_codecs), .outbound_codecs = codecs_or_global(pc->outbound_codecs),
-		.negotiation = pc->negotiation, .sdp_username = pc->username, .dtmf_pt = has_2833 ? (int)pc->rfc2833_pt : -1,
-		.cn_pt = pc->is_cng_suppressed ? -1 : (int)pc->cng_pt, .is_learning_allowed = !pc->has_rtp_auto_adjust_off,
-		.passes_telephone_event = pc->passes_rfc2833, .rtp_timeout_ms = pc->rtp_timeout_s * 1000,
-		.rtp_hold_timeout_ms = pc->rtp_hold_timeout_s * 1000 };
-	/* Not is_late_negotiation: an offer with nothing the profile's lists allow is refused at once, so that the callee does not ring
-	 * for a call that cannot be; what fits is chosen at the answer in either case. */
+	struct leg_media_conf conf = {.rtp_host = c->p->rtp_ip,
+	    .advertise_host = strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) ? c->p->ext_rtp_ip : NULL,
+	    .inbound_codecs = codecs_or_global(pc->inbound_codecs),
+	    .outbound_codecs = codecs_or_global(pc->outbound_codecs),
+	    .negotiation = pc->negotiation,
+	    .sdp_username = pc->username,
+	    .dtmf_pt = has_2833 ? (int)pc->rfc2833_pt : -1,
+	    .cn_pt = pc->is_cng_suppressed ? -1 : (int)pc->cng_pt,
+	    .is_learning_allowed = !pc->has_rtp_auto_adjust_off,
+	    .passes_telephone_event = pc->passes_rfc2833,
+	    .rtp_timeout_ms = pc->rtp_timeout_s * 1000,
+	    .rtp_hold_timeout_ms = pc->rtp_hold_timeout_s * 1000};
+	/* Not is_late_negotiation: an offer with nothing the profile's lists allow is refused at once, so that the
+	 * callee does not ring for a call that cannot be; what fits is chosen at the answer in either case. */
 	return leg_media_init(c->leg, &conf);
 }
 
@@ -101,9 +109,13 @@ void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *pr
 	size_t taken = 0;
 	for (size_t i = 0; i < m->hdr_count && taken < MAX; i++) {
 		const struct sip_hdr *h = &m->hdrs[i];
-		bool is_x = h->name.n > 2 && (h->name.p[0] == 'X' || h->name.p[0] == 'x' || h->name.p[0] == 'P' || h->name.p[0] == 'p') && h->name.p[1] == '-';
+		bool is_x =
+		    h->name.n > 2 &&
+		    (h->name.p[0] == 'X' || h->name.p[0] == 'x' || h->name.p[0] == 'P' || h->name.p[0] == 'p') &&
+		    h->name.p[1] == '-';
 		bool is_known = h->id == SIP_HDR_ALERT_INFO || h->id == SIP_HDR_CALL_INFO || h->id == SIP_HDR_DIVERSION;
-		if ((!is_x && !is_known) || h->name.n + strlen(prefix) >= sizeof(name) || sv_isi(h->name, "X-FS-Support"))
+		if ((!is_x && !is_known) || h->name.n + strlen(prefix) >= sizeof(name) ||
+		    sv_isi(h->name, "X-FS-Support"))
 			continue;
 		snprintf(name, sizeof(name), "%s%.*s", prefix, SVF(h->name));
 		var_sv(c->leg, name, h->value);
@@ -115,7 +127,9 @@ void call_vars_from_msg(struct call *c, const struct sip_msg *m)
 {
 	struct leg *leg = c->leg;
 	struct sip_nameaddr contact;
-	var_sv(leg, "sip_user_agent", sip_msg_value(m, m->is_request || sip_msg_hdr(m, SIP_HDR_USER_AGENT) ? SIP_HDR_USER_AGENT : SIP_HDR_SERVER));
+	var_sv(leg, "sip_user_agent",
+	    sip_msg_value(
+	        m, m->is_request || sip_msg_hdr(m, SIP_HDR_USER_AGENT) ? SIP_HDR_USER_AGENT : SIP_HDR_SERVER));
 	var_sv(leg, "sip_allow", sip_msg_value(m, SIP_HDR_ALLOW));
 	var_sv(leg, "sip_full_via", m->via.text);
 	var_sv(leg, "sip_from_display", m->from.display);
@@ -160,7 +174,10 @@ static enum cid_type cid_type_of(struct call *c)
 	return profile_conf_cid_type(&c->p->conf);
 }
 
-static void host_put(struct buf *b, const char *host) { buf_printf(b, strchr(host, ':') ? "[%s]" : "%s", host); }
+static void host_put(struct buf *b, const char *host)
+{
+	buf_printf(b, strchr(host, ':') ? "[%s]" : "%s", host);
+}
 
 /* To a caller: who answers. To a callee: who calls. */
 void call_identity_put(struct call *c, struct buf *b, bool is_response)
@@ -177,7 +194,8 @@ void call_identity_put(struct call *c, struct buf *b, bool is_response)
 		if (!name)
 			name = lp->callee_id_name && *lp->callee_id_name ? lp->callee_id_name : lp->destination_number;
 		if (!number)
-			number = lp->callee_id_number && *lp->callee_id_number ? lp->callee_id_number : lp->destination_number;
+			number = lp->callee_id_number && *lp->callee_id_number ? lp->callee_id_number
+			                                                       : lp->destination_number;
 	} else {
 		name = lp->caller_id_name;
 		number = lp->caller_id_number;
@@ -194,7 +212,8 @@ void call_identity_put(struct call *c, struct buf *b, bool is_response)
 	if (type == CID_RPID && is_response)
 		buf_adds(b, ";party=calling;privacy=off;screen=no");
 	else if (type == CID_RPID)
-		buf_printf(b, ";party=calling;screen=%s;privacy=%s", lp->has_screen ? "yes" : "no", hides ? "full" : "off");
+		buf_printf(
+		    b, ";party=calling;screen=%s;privacy=%s", lp->has_screen ? "yes" : "no", hides ? "full" : "off");
 	buf_adds(b, "\r\n");
 	if (type == CID_PID && hides)
 		buf_adds(b, "Privacy: id\r\n");
@@ -211,7 +230,8 @@ bool call_reason_put(struct call *c, struct buf *b)
 		return false;
 	if (cause == CAUSE_PICKED_OFF || cause == CAUSE_LOSE_RACE)
 		return buf_adds(b, "SIP;cause=200;text=\"Call completed elsewhere\"") == ST_OK;
-	return buf_printf(b, "%s;cause=%d;text=\"%s\"", cause > 0 && cause < 128 ? "Q.850" : "SIP", (int)cause, cause_name(cause)) == ST_OK;
+	return buf_printf(b, "%s;cause=%d;text=\"%s\"", cause > 0 && cause < 128 ? "Q.850" : "SIP", (int)cause,
+	           cause_name(cause)) == ST_OK;
 }
 
 /* ---- causes ---- */
@@ -227,7 +247,8 @@ enum cause call_cause_from_reason(struct sv reason)
 		return CAUSE_NONE;
 	if (is_q850)
 		return n < 1000 ? (enum cause)n : CAUSE_NONE;
-	if (sv_isi(protocol, "SIP") && n == 200 && sip_param_get(params, ';', "text", &text) && sv_starts(text, SV("Call completed elsewhere")))
+	if (sv_isi(protocol, "SIP") && n == 200 && sip_param_get(params, ';', "text", &text) &&
+	    sv_starts(text, SV("Call completed elsewhere")))
 		return CAUSE_LOSE_RACE;
 	return CAUSE_NONE;
 }
@@ -269,18 +290,22 @@ static const char *disposition(const struct call *c, const struct sip_close *why
 }
 
 static struct leg *originator_of(struct call *c) ON_CTL;
-static struct leg *originator_of(struct call *c) { return *c->originator_uuid ? leg_find(c->originator_uuid) : NULL; }
+static struct leg *originator_of(struct call *c)
+{
+	return *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
+}
 
 static void refusal_vars(struct call *c, const struct sip_close *why, struct sv phrase) ON_CTL;
 static void refusal_vars(struct call *c, const struct sip_close *why, struct sv phrase)
 {
-	struct leg *legs[2] = { c->leg, originator_of(c) };
+	struct leg *legs[2] = {c->leg, originator_of(c)};
 	for (size_t i = 0; i < 2; i++) {
 		if (!legs[i])
 			continue;
 		leg_var_setf(legs[i], "sip_invite_failure_status", "%d", why->code);
 		var_sv(legs[i], "sip_invite_failure_phrase", phrase);
-		leg_var_setf(legs[i], i ? "last_bridge_proto_specific_hangup_cause" : "proto_specific_hangup_cause", "sip:%d", why->code);
+		leg_var_setf(legs[i], i ? "last_bridge_proto_specific_hangup_cause" : "proto_specific_hangup_cause",
+		    "sip:%d", why->code);
 	}
 	if (why->code >= 300 && why->code < 400 && why->msg) {
 		struct sip_list_it it;
@@ -302,7 +327,9 @@ static void refusal_vars(struct call *c, const struct sip_close *why, struct sv 
 static enum cause cause_of_close(struct call *c, const struct sip_close *why) ON_CTL;
 static enum cause cause_of_close(struct call *c, const struct sip_close *why)
 {
-	enum cause told = why->reason.n && !leg_var_is_true(c->leg, "ignore_q850_reason") ? call_cause_from_reason(why->reason) : CAUSE_NONE;
+	enum cause told = why->reason.n && !leg_var_is_true(c->leg, "ignore_q850_reason")
+	                      ? call_cause_from_reason(why->reason)
+	                      : CAUSE_NONE;
 	switch (why->kind) {
 	case SIP_CLOSE_BYE:
 		return told ? told : CAUSE_NORMAL_CLEARING;
@@ -311,7 +338,8 @@ static enum cause cause_of_close(struct call *c, const struct sip_close *why)
 	case SIP_CLOSE_REJECT:
 		if (why->code >= 300 && why->code < 400)
 			return CAUSE_REDIRECTION_TO_NEW_DESTINATION;
-		return leg_var_is_true(c->leg, "ignore_q850_reason") ? cause_from_sip(why->code) : call_cause_from_msg(why->msg, why->code);
+		return leg_var_is_true(c->leg, "ignore_q850_reason") ? cause_from_sip(why->code)
+		                                                     : call_cause_from_msg(why->msg, why->code);
 	case SIP_CLOSE_TIMEOUT:
 	case SIP_CLOSE_NO_ACK:
 		return CAUSE_RECOVERY_ON_TIMER_EXPIRE;

@@ -1,8 +1,8 @@
-/* Inside a call that stands: re-INVITE and UPDATE from the far side, our own hold, INFO with digits, other requests. A session
- * change that does not fit is refused and the call goes on as it was. */
-#include "endpoint/sip/sofia_i.h"
+/* Inside a call that stands: re-INVITE and UPDATE from the far side, our own hold, INFO with digits, other requests. A
+ * session change that does not fit is refused and the call goes on as it was. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "endpoint/sip/sofia_i.h"
 
 #include <string.h>
 
@@ -102,7 +102,10 @@ void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *
 
 /* ---- digits in INFO ---- */
 
-static bool digit_char(char ch) { return ch && strchr("0123456789*#ABCDabcd", ch) != NULL; }
+static bool digit_char(char ch)
+{
+	return ch && strchr("0123456789*#ABCDabcd", ch) != NULL;
+}
 
 /* application/dtmf-relay has lines "Signal=5" and "Duration=160"; application/dtmf is the digit alone. */
 static bool info_digit(const struct sip_msg *m, char *digit, unsigned *duration_ms)
@@ -118,7 +121,8 @@ static bool info_digit(const struct sip_msg *m, char *digit, unsigned *duration_
 				continue;
 			key = sv_trim(key), value = sv_trim(value);
 			if (sv_isi(key, "Signal") && value.n)
-				*digit = value.n == 2 && value.p[0] == '1' ? (value.p[1] == '0' ? '*' : '#') : value.p[0];
+				*digit =
+				    value.n == 2 && value.p[0] == '1' ? (value.p[1] == '0' ? '*' : '#') : value.p[0];
 			else if (sv_isi(key, "Duration") && sv_u32(value, &n) == ST_OK && n <= 10000)
 				*duration_ms = n;
 		}
@@ -180,7 +184,8 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 		sip_call_reply(sc, tx, 489, NULL, "Allow-Events: \r\n", NULL, SV_NONE);
 		break;
 	default:
-		sip_call_reply(sc, tx, 501, NULL, "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE\r\n", NULL, SV_NONE);
+		sip_call_reply(
+		    sc, tx, 501, NULL, "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE\r\n", NULL, SV_NONE);
 		break;
 	}
 }
@@ -213,7 +218,8 @@ int call_send_info(struct leg *leg, const char *ctype, struct sv body)
 	return sip_call_request(c->sip, "INFO", NULL, ctype, body, NULL, NULL);
 }
 
-/* Told by an UPDATE to far ends that said they understand it (another Tandem or FreeSWITCH, phones that list UPDATE). */
+/* Told by an UPDATE to far ends that said they understand it (another Tandem or FreeSWITCH, phones that list UPDATE).
+ */
 int call_display(struct leg *leg, const char *name, const char *number)
 {
 	struct call *c = call_of(leg);
@@ -260,7 +266,8 @@ int call_redirect(struct leg *leg, const char *uris)
 		while (rest.n) {
 			sv_split(rest, ',', &one, &rest);
 			one = sv_trim(one);
-			buf_printf(&b, one.n && one.p[0] == '<' ? "Contact: %.*s\r\n" : "Contact: <%.*s>\r\n", SVF(one));
+			buf_printf(
+			    &b, one.n && one.p[0] == '<' ? "Contact: %.*s\r\n" : "Contact: <%.*s>\r\n", SVF(one));
 		}
 		c->respond_code = 302;
 		st = sip_call_hangup(c->sip, 302, NULL, NULL, b.p);

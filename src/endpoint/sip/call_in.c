@@ -1,10 +1,10 @@
-/* Inbound calls: who may call (access list, digest), the leg with its variables and profile, and the operations core asks of
- * an unanswered or answered inbound leg. SDP text goes through leg_media untouched. */
-#include "endpoint/sip/sofia_i.h"
+/* Inbound calls: who may call (access list, digest), the leg with its variables and profile, and the operations core
+ * asks of an unanswered or answered inbound leg. SDP text goes through leg_media untouched. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/dir.h"
+#include "endpoint/sip/sofia_i.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,13 +32,15 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 			snprintf(who->acl, sizeof(who->acl), "%.*s", SVF(list));
 			who->acl_name = who->acl;
 			who->is_authorized = true;
-			if (token && sv_split(sv_of(token), '@', &user, &domain) && dir_user_find(user, domain, &who->auth.user) == ST_OK)
+			if (token && sv_split(sv_of(token), '@', &user, &domain) &&
+			    dir_user_find(user, domain, &who->auth.user) == ST_OK)
 				who->auth.username = sv_dup(user), who->auth.realm = sv_dup(domain);
 			return true;
 		}
 		if (!p->conf.auths_calls || p->conf.auths_calls_acl_only) {
 			auth_failed_count(p, sip_stx_peer(tx));
-			log_warning("IP %s Rejected by acl \"%s\"", addr_host(sip_stx_peer(tx), host), p->conf.inbound_acl);
+			log_warning(
+			    "IP %s Rejected by acl \"%s\"", addr_host(sip_stx_peer(tx), host), p->conf.inbound_acl);
 			sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);
 			return false;
 		}
@@ -52,7 +54,10 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 /* ---- variables and profile ---- */
 
 static void set_sv(struct leg *leg, const char *name, struct sv v) ON_CTL;
-static void set_sv(struct leg *leg, const char *name, struct sv v) { leg_var_setf(leg, name, "%.*s", SVF(v)); }
+static void set_sv(struct leg *leg, const char *name, struct sv v)
+{
+	leg_var_setf(leg, name, "%.*s", SVF(v));
+}
 
 static void user_var(const char *name, const char *value, void *arg)
 {
@@ -102,14 +107,15 @@ static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg
 	leg_var_set(leg, "sip_via_protocol", transport);
 	user_vars(leg, who);
 	if (m->from.uri.user.n)
-		set_sv(leg, "sip_from_user_stripped", m->from.uri.user.p[0] == '+' ? sv_sub(m->from.uri.user, 1, SIZE_MAX) : m->from.uri.user);
+		set_sv(leg, "sip_from_user_stripped",
+		    m->from.uri.user.p[0] == '+' ? sv_sub(m->from.uri.user, 1, SIZE_MAX) : m->from.uri.user);
 	leg_var_set(leg, "sofia_profile_name", c->p->conf.name);
 	leg_var_set(leg, "sofia_profile_url", c->p->url);
 	leg_var_set(leg, "recovery_profile_name", c->p->conf.name);
 	if (m->ruri.user.n)
 		set_sv(leg, "sip_req_user", m->ruri.user);
-	leg_var_setf(leg, "sip_req_uri", m->ruri.port ? "%.*s%s%.*s:%u" : "%.*s%s%.*s", SVF(m->ruri.user), m->ruri.user.n ? "@" : "",
-	    SVF(m->ruri.host), m->ruri.port);
+	leg_var_setf(leg, "sip_req_uri", m->ruri.port ? "%.*s%s%.*s:%u" : "%.*s%s%.*s", SVF(m->ruri.user),
+	    m->ruri.user.n ? "@" : "", SVF(m->ruri.host), m->ruri.port);
 	set_sv(leg, "sip_req_host", m->ruri.host);
 	if (m->ruri.port)
 		leg_var_setf(leg, "sip_req_port", "%u", m->ruri.port);
@@ -140,7 +146,7 @@ static void caller_id(const struct profile *p, const struct sip_msg *m, struct l
 	struct sip_nameaddr id = m->from, other;
 	struct sip_list_it it;
 	struct buf name;
-	static const enum sip_hdr_id ids[] = { SIP_HDR_P_ASSERTED_IDENTITY, SIP_HDR_REMOTE_PARTY_ID };
+	static const enum sip_hdr_id ids[] = {SIP_HDR_P_ASSERTED_IDENTITY, SIP_HDR_REMOTE_PARTY_ID};
 	for (size_t i = 0; i < 2 && profile_conf_cid_type(&p->conf) != CID_NONE; i++) {
 		sip_list_start(&it, m, ids[i]);
 		if (sip_list_next(&it) && sip_nameaddr_parse(&other, it.item) == ST_OK && other.uri.user.n) {
@@ -207,8 +213,10 @@ static const char *uuid_of_call_id(const struct profile *p, const struct sip_msg
 	return out;
 }
 
-static int leg_make(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who, struct call **out) ON_CTL;
-static int leg_make(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who, struct call **out)
+static int leg_make(
+    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who, struct call **out) ON_CTL;
+static int leg_make(
+    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who, struct call **out)
 {
 	char uuid[UUID_CHARS + 1];
 	struct leg *leg;
@@ -253,7 +261,10 @@ static int leg_make(struct profile *p, struct sip_stx *tx, const struct sip_msg 
 	return ST_OK;
 }
 
-static bool is_full(const struct profile *p) { return p->conf.max_calls && p->call_count >= p->conf.max_calls; }
+static bool is_full(const struct profile *p)
+{
+	return p->conf.max_calls && p->call_count >= p->conf.max_calls;
+}
 
 /* RFC 4028 9: too short a session is refused with what is allowed. */
 static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
@@ -270,8 +281,8 @@ static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, co
 
 static int op_answer(struct leg *leg);
 
-/* An INVITE without SDP (RFC 3725): nothing can be played or bridged before the caller has said where. So we answer with our
- * offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. */
+/* An INVITE without SDP (RFC 3725): nothing can be played or bridged before the caller has said where. So we answer
+ * with our offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. */
 static int start_by_offering(struct call *c) ON_CTL;
 static int start_by_offering(struct call *c)
 {
@@ -281,7 +292,7 @@ static int start_by_offering(struct call *c)
 
 void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
-	struct caller who = { 0 };
+	struct caller who = {0};
 	struct call *c = NULL;
 	if (is_session_too_short(p, tx, m))
 		return;
@@ -300,7 +311,8 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 		else if (st == ST_OK)
 			leg_start(c->leg);
 		if (st < 0)
-			leg_hangup(c->leg, st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_MANDATORY_IE_MISSING);
+			leg_hangup(
+			    c->leg, st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_MANDATORY_IE_MISSING);
 	} else if (c) {
 		leg_hangup(c->leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 	} else if (!sip_stx_is_done(tx)) {
@@ -449,17 +461,27 @@ static int op_respond(struct leg *leg, int code, const char *phrase)
 	if (!c || code < 100 || code > 699)
 		return ST_INVAL;
 	if (code < 200)
-		return c->sip && !c->is_closed && code > 100 ? sip_call_progress(c->sip, code, phrase, NULL, SV_NONE) : ST_INVAL;
+		return c->sip && !c->is_closed && code > 100 ? sip_call_progress(c->sip, code, phrase, NULL, SV_NONE)
+		                                             : ST_INVAL;
 	c->respond_code = code;
 	mem_free(c->respond_phrase);
 	c->respond_phrase = mem_strdup(phrase);
 	return ST_OK;
 }
 
-const struct endpoint_ops sofia_ops = { .name = "sofia", .outgoing = call_out_outgoing, .on_init = call_out_dial,
-	.ring_ready = op_ring_ready, .pre_answer = op_pre_answer, .answer = op_answer, .on_hangup = op_on_hangup,
-	.on_destroy = op_on_destroy, .hold = call_hold, .send_info = call_send_info, .display = call_display, .redirect = call_redirect,
-	.respond = op_respond };
+const struct endpoint_ops sofia_ops = {.name = "sofia",
+    .outgoing = call_out_outgoing,
+    .on_init = call_out_dial,
+    .ring_ready = op_ring_ready,
+    .pre_answer = op_pre_answer,
+    .answer = op_answer,
+    .on_hangup = op_on_hangup,
+    .on_destroy = op_on_destroy,
+    .hold = call_hold,
+    .send_info = call_send_info,
+    .display = call_display,
+    .redirect = call_redirect,
+    .respond = op_respond};
 
 /* ---- what the far side does ---- */
 
@@ -478,5 +500,9 @@ static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 	c->is_start_held = false;
 }
 
-const struct sip_call_handlers call_in_handlers = { .on_ack = on_ack, .on_reinvite = call_on_reinvite,
-	.on_reinvite_done = call_on_reinvite_done, .on_update = call_on_update, .on_request = call_on_request, .on_closed = call_on_closed };
+const struct sip_call_handlers call_in_handlers = {.on_ack = on_ack,
+    .on_reinvite = call_on_reinvite,
+    .on_reinvite_done = call_on_reinvite_done,
+    .on_update = call_on_update,
+    .on_request = call_on_request,
+    .on_closed = call_on_closed};

@@ -1,9 +1,9 @@
-/* Outbound calls: a target becomes a leg in CS_NEW (outgoing), dialling makes the offer and sends the INVITE, responses become
- * ringing, early media, an answer. Refusals and time-outs end in call_common.c. */
-#include "endpoint/sip/sofia_i.h"
+/* Outbound calls: a target becomes a leg in CS_NEW (outgoing), dialling makes the offer and sends the INVITE, responses
+ * become ringing, early media, an answer. Refusals and time-outs end in call_common.c. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/dir.h"
+#include "endpoint/sip/sofia_i.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +13,10 @@
 /* ---- from target to leg ---- */
 
 static struct profile *target_profile(const struct sofia_target *t) ON_CTL;
-static struct profile *target_profile(const struct sofia_target *t) { return t->profile.n ? profile_find(t->profile) : profile_first(); }
+static struct profile *target_profile(const struct sofia_target *t)
+{
+	return t->profile.n ? profile_find(t->profile) : profile_first();
+}
 
 /* user%domain: the first contact registered. */
 static int target_lookup(struct profile *p, struct sofia_target *t) ON_CTL;
@@ -105,7 +108,8 @@ static int from_originator(struct call *c, struct leg *a)
 	return ST_OK;
 }
 
-static struct leg_profile *profile_make(struct call *c, const struct sofia_target *t, const struct originate_target *o) ON_CTL;
+static struct leg_profile *profile_make(struct call *c, const struct sofia_target *t, const struct originate_target *o)
+    ON_CTL;
 static struct leg_profile *profile_make(struct call *c, const struct sofia_target *t, const struct originate_target *o)
 {
 	struct leg_profile *lp = o->profile ? leg_profile_dup(o->profile) : leg_profile_new();
@@ -121,7 +125,7 @@ static struct leg_profile *profile_make(struct call *c, const struct sofia_targe
 
 int call_out_outgoing(const struct originate_target *o, struct leg **out, enum cause *cause)
 {
-	struct sofia_target t = { 0 };
+	struct sofia_target t = {0};
 	struct profile *p = NULL;
 	struct leg *leg;
 	struct call *c = NULL;
@@ -181,10 +185,11 @@ static bool on_challenge(struct sv realm, struct sip_credentials *out, void *arg
 {
 	struct call *c = arg;
 	role_assert_ctl();
-	const char *user = c->leg ? leg_var(c->leg, "sip_auth_username") : NULL, *password = c->leg ? leg_var(c->leg, "sip_auth_password") : NULL;
+	const char *user = c->leg ? leg_var(c->leg, "sip_auth_username") : NULL,
+	           *password = c->leg ? leg_var(c->leg, "sip_auth_password") : NULL;
 	if (!user || !*user || !password)
 		return false;
-	*out = (struct sip_credentials){ .user = sv_of(user), .password = sv_of(password) };
+	*out = (struct sip_credentials){.user = sv_of(user), .password = sv_of(password)};
 	return true;
 }
 
@@ -196,7 +201,9 @@ static void from_uri_put(struct call *c, struct buf *b)
 	const char *number = lp->hides_number ? "anonymous" : lp->caller_id_number;
 	buf_adds(b, "sip:");
 	sip_escape_user(b, sv_of(number && *number ? number : c->p->conf.contact_user));
-	buf_printf(b, domain && strchr(domain, ':') && domain[0] != '[' && strchr(domain, ':') != strrchr(domain, ':') ? "@[%s]" : "@%s",
+	buf_printf(b,
+	    domain && strchr(domain, ':') && domain[0] != '[' && strchr(domain, ':') != strrchr(domain, ':') ? "@[%s]"
+	                                                                                                     : "@%s",
 	    domain && *domain ? domain : c->p->ext_sip_ip);
 }
 
@@ -205,7 +212,8 @@ static void invite_headers(struct call *c, struct buf *b)
 {
 	buf_adds(b, "X-FS-Support: update_display,send_info\r\n");
 	if (leg_var_is_true(c->leg, "sip_auto_answer"))
-		buf_adds(b, "Call-Info: <sip:localhost>;answer-after=0\r\nAlert-Info: <http://localhost>;info=alert-autoanswer;delay=0\r\n");
+		buf_adds(b, "Call-Info: <sip:localhost>;answer-after=0\r\nAlert-Info: "
+		            "<http://localhost>;info=alert-autoanswer;delay=0\r\n");
 	call_headers_put(c, b, "sip_h_");
 	call_identity_put(c, b, false);
 }
@@ -254,11 +262,20 @@ int call_out_dial(struct leg *leg)
 	if (params && *params && sip_is_value(sv_of(params)))
 		buf_printf(&uri, ";%s", params);
 	const struct leg_profile *lp = leg->profile;
-	struct sip_invite_params ip = { .uri = uri.p, .to_uri = to.p, .from_uri = from.p,
-		.from_display = lp->hides_name ? "Anonymous" : lp->caller_id_name, .contact_user = leg_var(leg, "sip_contact_user"),
-		.route = c->route, .call_id = leg_var(leg, "sip_invite_call_id"), .headers = headers.p, .sdp = buf_sv(&sdp),
-		.max_forwards = (int)(hops ? hops : 1), .dst = c->dst, .use_source_address = c->is_nat, .credentials = on_challenge,
-		.credentials_arg = c };
+	struct sip_invite_params ip = {.uri = uri.p,
+	    .to_uri = to.p,
+	    .from_uri = from.p,
+	    .from_display = lp->hides_name ? "Anonymous" : lp->caller_id_name,
+	    .contact_user = leg_var(leg, "sip_contact_user"),
+	    .route = c->route,
+	    .call_id = leg_var(leg, "sip_invite_call_id"),
+	    .headers = headers.p,
+	    .sdp = buf_sv(&sdp),
+	    .max_forwards = (int)(hops ? hops : 1),
+	    .dst = c->dst,
+	    .use_source_address = c->is_nat,
+	    .credentials = on_challenge,
+	    .credentials_arg = c};
 	if (!ip.call_id && c->p->conf.uses_uuid_as_callid)
 		ip.call_id = leg->uuid;
 	if ((st = sip_call_invite(&c->sip, c->p->stack, &ip, &call_out_handlers, c)) == ST_OK) {
@@ -324,9 +341,13 @@ static void on_answer(struct sip_call *sc, const struct sip_msg *resp, void *arg
 		leg_hangup(c->leg, CAUSE_INCOMPATIBLE_DESTINATION);
 }
 
-const struct sip_call_handlers call_out_handlers = { .on_progress = on_progress, .on_answer = on_answer,
-	.on_reinvite = call_on_reinvite, .on_reinvite_done = call_on_reinvite_done, .on_update = call_on_update,
-	.on_request = call_on_request, .on_closed = call_on_closed };
+const struct sip_call_handlers call_out_handlers = {.on_progress = on_progress,
+    .on_answer = on_answer,
+    .on_reinvite = call_on_reinvite,
+    .on_reinvite_done = call_on_reinvite_done,
+    .on_update = call_on_update,
+    .on_request = call_on_request,
+    .on_closed = call_on_closed};
 
 /* ---- sip:user@host as a dial string of its own ---- */
 
@@ -344,4 +365,4 @@ static int sip_outgoing(const struct originate_target *o, struct leg **out, enum
 	return st;
 }
 
-const struct endpoint_ops sip_ops = { .name = "sip", .outgoing = sip_outgoing };
+const struct endpoint_ops sip_ops = {.name = "sip", .outgoing = sip_outgoing};

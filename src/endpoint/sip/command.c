@@ -1,9 +1,9 @@
-/* The `sofia` command: profiles started, stopped, flushed and traced, levels kept. Status texts are in status.c, look-ups in
- * contact.c. Replies are FreeSWITCH's to the byte where clients parse them. */
-#include "endpoint/sip/sofia_i.h"
+/* The `sofia` command: profiles started, stopped, flushed and traced, levels kept. Status texts are in status.c,
+ * look-ups in contact.c. Replies are FreeSWITCH's to the byte where clients parse them. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config.h"
+#include "endpoint/sip/sofia_i.h"
 #include "text/xml.h"
 
 #include <stdio.h>
@@ -43,7 +43,7 @@ struct words {
 
 static struct words words_of(struct sv text)
 {
-	struct words out = { .n = 0 };
+	struct words out = {.n = 0};
 	struct sv one;
 	for (text = sv_trim(text); text.n && out.n < 10; text = sv_trim(text)) {
 		sv_split(text, ' ', &one, &text);
@@ -63,14 +63,17 @@ static int global_cmd(struct api_call *c, const struct words *w) ON_CTL;
 static int global_cmd(struct api_call *c, const struct words *w)
 {
 	struct lnode *it, *tmp;
-	if (w->n < 2 || (!sv_isi(w->w[1], "siptrace") && !sv_isi(w->w[1], "capture") && !sv_isi(w->w[1], "watchdog") && !sv_isi(w->w[1], "debug")))
-		return buf_adds(c->out, "-ERR Usage: siptrace <on|off>|capture <on|off>|watchdog <on|off>|debug <sla|presence|none");
+	if (w->n < 2 || (!sv_isi(w->w[1], "siptrace") && !sv_isi(w->w[1], "capture") && !sv_isi(w->w[1], "watchdog") &&
+	                    !sv_isi(w->w[1], "debug")))
+		return buf_adds(c->out,
+		    "-ERR Usage: siptrace <on|off>|capture <on|off>|watchdog <on|off>|debug <sla|presence|none");
 	if (w->n < 3)
-		return buf_adds(c->out, "-ERR Usage: siptrace <on|off>|capture <on|off>|watchdog <on|off>|debug <sla|presence|none");
+		return buf_adds(c->out,
+		    "-ERR Usage: siptrace <on|off>|capture <on|off>|watchdog <on|off>|debug <sla|presence|none");
 	bool on = is_on(w->w[2]);
 	if (sv_isi(w->w[1], "siptrace")) {
 		sofia.is_tracing = on;
-		list_each(&sofia.profiles, it, tmp)
+		list_each (&sofia.profiles, it, tmp)
 			profile_trace_update(list_entry(it, struct profile, link));
 	}
 	return buf_printf(c->out, "+OK Global %.*s %s", SVF(w->w[1]), on ? "on" : "off");
@@ -80,9 +83,8 @@ static int global_cmd(struct api_call *c, const struct words *w)
 static const struct xml_node *profile_node(struct sv name) ON_CTL;
 static const struct xml_node *profile_node(struct sv name)
 {
-	xml_each (xml_child(config_conf("sofia.conf"), "profiles"), "profile", node)
-		if (xml_attr(node, "name") && sv_isi(name, xml_attr(node, "name")))
-			return node;
+	xml_each(xml_child(config_conf("sofia.conf"), "profiles"), "profile",
+	    node) if (xml_attr(node, "name") && sv_isi(name, xml_attr(node, "name"))) return node;
 	return NULL;
 }
 
@@ -155,13 +157,14 @@ static int profile_cmd(struct api_call *c, const struct words *w)
 static int loglevel_cmd(struct api_call *c, const struct words *w) ON_CTL;
 static int loglevel_cmd(struct api_call *c, const struct words *w)
 {
-	static const char *const components[] = { "all", "default", "tport", "iptsec", "nea", "nta", "nth_client", "nth_server",
-		"nua", "soa", "sresolv", "stun" };
+	static const char *const components[] = {"all", "default", "tport", "iptsec", "nea", "nta", "nth_client",
+	    "nth_server", "nua", "soa", "sresolv", "stun"};
 	if (w->n < 3 || w->w[2].n != 1 || w->w[2].p[0] < '0' || w->w[2].p[0] > '9')
 		return buf_adds(c->out, usage);
 	for (size_t i = 0; i < sizeof(components) / sizeof(components[0]); i++)
 		if (sv_isi(w->w[1], components[i]))
-			return buf_printf(c->out, "Sofia log level for component [%s] has been set to [%c]", components[i], w->w[2].p[0]);
+			return buf_printf(c->out, "Sofia log level for component [%s] has been set to [%c]",
+			    components[i], w->w[2].p[0]);
 	return buf_adds(c->out, usage);
 }
 
@@ -202,15 +205,18 @@ static int sofia_cmd(struct api_call *c)
 	return buf_printf(c->out, "Unknown Command [%.*s]\n", SVF(w.w[0]));
 }
 
-static const char *const sofia_complete[] = { "help", "status", "status profile", "status gateway", "xmlstatus", "xmlstatus profile",
-	"loglevel", "tracelevel", "global siptrace on", "global siptrace off", "profile", "recover", NULL };
+static const char *const sofia_complete[] = {"help", "status", "status profile", "status gateway", "xmlstatus",
+    "xmlstatus profile", "loglevel", "tracelevel", "global siptrace on", "global siptrace off", "profile", "recover",
+    NULL};
 
 const struct api_desc sofia_apis[] = {
-	{ "sofia", "Sofia Controls", "<cmd> <args>", 0, sofia_cmd, sofia_complete },
-	{ "sofia_gateway_data", "Get data from a sofia gateway", "<gateway_name> [ivar|ovar|var] <name>", 0, gateway_cmd, NULL },
-	{ "sofia_username_of", "Sofia Username Lookup", "[profile/]<user>@<domain>", 0, username_cmd, NULL },
-	{ "sofia_contact", "Sofia Contacts", "[profile/]<user>@<domain>", 0, contact_cmd, NULL },
-	{ "sofia_count_reg", "Count Sofia registration", "[profile/]<user>@<domain>", 0, count_cmd, NULL },
-	{ "sofia_presence_data", "Sofia Presence Data", "[list|status|rpid|user_agent] [profile/]<user>@domain", 0, presence_cmd, NULL },
-	{ 0 },
+    {"sofia", "Sofia Controls", "<cmd> <args>", 0, sofia_cmd, sofia_complete},
+    {"sofia_gateway_data", "Get data from a sofia gateway", "<gateway_name> [ivar|ovar|var] <name>", 0, gateway_cmd,
+        NULL},
+    {"sofia_username_of", "Sofia Username Lookup", "[profile/]<user>@<domain>", 0, username_cmd, NULL},
+    {"sofia_contact", "Sofia Contacts", "[profile/]<user>@<domain>", 0, contact_cmd, NULL},
+    {"sofia_count_reg", "Count Sofia registration", "[profile/]<user>@<domain>", 0, count_cmd, NULL},
+    {"sofia_presence_data", "Sofia Presence Data", "[list|status|rpid|user_agent] [profile/]<user>@domain", 0,
+        presence_cmd, NULL},
+    {0},
 };

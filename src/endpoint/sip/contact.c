@@ -1,14 +1,14 @@
-/* Where a registered user can be reached: `sofia_contact`, `sofia_count_reg`, `sofia_username_of`, which dial strings of the
- * directory use. Answers come from memory. */
-#include "endpoint/sip/sofia_i.h"
+/* Where a registered user can be reached: `sofia_contact`, `sofia_count_reg`, `sofia_username_of`, which dial strings
+ * of the directory use. Answers come from memory. */
 #include "base/mem.h"
+#include "endpoint/sip/sofia_i.h"
 
 size_t contact_lookup(struct profile *p, struct sv user, struct sv host, struct buf *out)
 {
 	const struct reg *regs[REG_CONTACTS_MAX];
 	struct lnode *it, *tmp;
 	size_t total = 0;
-	list_each(&sofia.profiles, it, tmp) {
+	list_each (&sofia.profiles, it, tmp) {
 		struct profile *each = list_entry(it, struct profile, link);
 		if (p && each != p)
 			continue;
@@ -20,7 +20,8 @@ size_t contact_lookup(struct profile *p, struct sv user, struct sv host, struct 
 }
 
 /* "[profile/]user@domain[/...]": false when there is no user in it. p NULL = every profile. */
-static bool args_parse(struct sv text, struct profile **p, struct sv *user, struct sv *host, bool *is_bad_profile) ON_CTL;
+static bool args_parse(struct sv text, struct profile **p, struct sv *user, struct sv *host, bool *is_bad_profile)
+    ON_CTL;
 static bool args_parse(struct sv text, struct profile **p, struct sv *user, struct sv *host, bool *is_bad_profile)
 {
 	struct sv head, rest, more;
@@ -83,7 +84,7 @@ int username_cmd(struct api_call *c)
 	struct lnode *it, *tmp;
 	role_assert_ctl();
 	if (args_parse(sv_of(c->args), &p, &user, &host, &is_bad) && !is_bad)
-		list_each(&sofia.profiles, it, tmp) {
+		list_each (&sofia.profiles, it, tmp) {
 			struct profile *each = list_entry(it, struct profile, link);
 			if ((!p || each == p) && reg_table_find(each->regs, user, host, &r, 1))
 				return buf_adds(c->out, r->auth_user);

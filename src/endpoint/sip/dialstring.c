@@ -1,7 +1,7 @@
-/* What follows "sofia/" in a dial string, taken apart without looking anything up: PROFILE/user@host, PROFILE/sip:...;fs_path=,
- * PROFILE/user%domain, gateway/NAME/number. */
-#include "endpoint/sip/sofia_i.h"
+/* What follows "sofia/" in a dial string, taken apart without looking anything up: PROFILE/user@host,
+ * PROFILE/sip:...;fs_path=, PROFILE/user%domain, gateway/NAME/number. */
 #include "base/mem.h"
+#include "endpoint/sip/sofia_i.h"
 #include "text/url.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ void sofia_target_fini(struct sofia_target *t)
 static int uri_clean(struct sofia_target *t, const struct sip_uri *u)
 {
 	struct buf b, path;
-	struct sip_params_it it = { .rest = u->params };
+	struct sip_params_it it = {.rest = u->params};
 	size_t head = u->params.n ? (size_t)(u->params.p - u->text.p) - 1 : u->text.n;
 	buf_init(&b);
 	buf_init(&path);
@@ -77,10 +77,11 @@ static int lookup_take(struct sofia_target *t, struct sv user, struct sv host)
 
 int sofia_target_parse(struct sofia_target *out, struct sv data)
 {
-	struct sofia_target t = { 0 };
+	struct sofia_target t = {0};
 	struct sv rest = data, user, host;
 	int st;
-	if (sv_find(data, '/') < sv_find(data, '@') && !sv_startsi(data, SV("sip:")) && !sv_startsi(data, SV("sips:"))) {
+	if (sv_find(data, '/') < sv_find(data, '@') && !sv_startsi(data, SV("sip:")) &&
+	    !sv_startsi(data, SV("sips:"))) {
 		sv_split(data, '/', &t.profile, &rest);
 		if (sv_isi(t.profile, "gateway")) {
 			t.profile = SV_NONE;

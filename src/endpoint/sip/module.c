@@ -1,10 +1,10 @@
-/* The endpoint's module: FreeSWITCH's mod_sofia by name. Load reads sofia.conf and acl.conf, opens the store, brings registrations
- * back and starts the profiles; unload ends them in the opposite order. */
-#include "endpoint/sip/sofia_i.h"
+/* The endpoint's module: FreeSWITCH's mod_sofia by name. Load reads sofia.conf and acl.conf, opens the store, brings
+ * registrations back and starts the profiles; unload ends them in the opposite order. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config.h"
+#include "endpoint/sip/sofia_i.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -59,57 +59,64 @@ static int sofia_unload(void)
 	return ST_OK;
 }
 
-static const struct endpoint_ops *const endpoints[] = { &sofia_ops, &sip_ops, NULL };
+static const struct endpoint_ops *const endpoints[] = {&sofia_ops, &sip_ops, NULL};
 
-static const struct name_desc names[] = { { "chat", "sip" }, { "management", "1.001" }, { 0 } };
+static const struct name_desc names[] = {{"chat", "sip"}, {"management", "1.001"}, {0}};
 
 static const struct var_desc vars[] = {
-	{ "sip_from_user", "text", "user of the caller's From", false, true },
-	{ "sip_from_host", "text", "host of the caller's From", false, true },
-	{ "sip_from_uri", "text", "user@host of the caller's From", false, true },
-	{ "sip_from_display", "text", "display name of the caller's From", false, true },
-	{ "sip_from_tag", "text", "tag of the From", false, true },
-	{ "sip_to_user", "text", "user of the To", false, true },
-	{ "sip_to_host", "text", "host of the To", false, true },
-	{ "sip_to_uri", "text", "user@host[:port] of the To", false, true },
-	{ "sip_to_tag", "text", "tag of the To", false, true },
-	{ "sip_req_user", "text", "user of the request URI", false, true },
-	{ "sip_req_host", "text", "host of the request URI", false, true },
-	{ "sip_req_uri", "text", "the request URI without scheme", false, true },
-	{ "sip_contact_uri", "text", "the far side's Contact without scheme", false, true },
-	{ "sip_network_ip", "address", "where the far side's packets come from", false, true },
-	{ "sip_network_port", "port", "and from which port", false, true },
-	{ "sip_call_id", "text", "Call-ID of the dialog", false, true },
-	{ "sip_user_agent", "text", "User-Agent of the far side", false, true },
-	{ "sip_authorized", "boolean", "the caller showed a password or is on the access list", false, true },
-	{ "sip_auth_username", "text", "who authenticated; outbound: user name for challenges", true, true },
-	{ "sip_auth_password", "text", "outbound: password for challenges", true, false },
-	{ "sip_acl_authed_by", "text", "access list that let the caller in", false, true },
-	{ "sip_invite_domain", "text", "host of our From and of the target", true, true },
-	{ "sip_invite_call_id", "text", "Call-ID of the outbound call", true, false },
-	{ "sip_invite_params", "text", "parameters added to the request URI", true, false },
-	{ "sip_contact_user", "text", "user of our Contact", true, true },
-	{ "sip_cid_type", "rpid|pid|none", "which identity header tells the caller", true, false },
-	{ "sip_copy_custom_headers", "boolean", "false: X- headers do not go from A to B", true, false },
-	{ "sip_h_*", "text", "INVITE header in and out", true, true },
-	{ "sip_rh_*", "text", "header of our final responses", true, false },
-	{ "sip_ph_*", "text", "header of our provisional responses", true, false },
-	{ "sip_bye_h_*", "text", "header of our BYE", true, false },
-	{ "sip_reason", "text", "Reason header, verbatim", true, false },
-	{ "disable_q850_reason", "boolean", "no Reason header", true, false },
-	{ "sip_ignore_remote_cause", "boolean", "the B leg's status is not passed to A", true, false },
-	{ "ignore_q850_reason", "boolean", "Reason of a refusal is not looked at", true, false },
-	{ "last_bridge_proto_specific_hangup_cause", "text", "sip:NNN of the last B leg", true, true },
-	{ "sip_invite_failure_status", "number", "final status of the refused INVITE", false, true },
-	{ "sip_invite_failure_phrase", "text", "and its phrase", false, true },
-	{ "sip_term_status", "number", "status that ended the call", false, true },
-	{ "sip_term_cause", "number", "its cause", false, true },
-	{ "sip_hangup_phrase", "text", "phrase of what ended the call", false, true },
-	{ "sip_hangup_disposition", "text", "recv_bye send_bye recv_cancel send_cancel recv_refuse send_refuse", false, true },
-	{ "sip_auto_answer", "boolean", "asks the phone to answer by itself", true, false },
-	{ "max_forwards", "number", "hops left", true, true },
-	{ 0 },
+    {"sip_from_user", "text", "user of the caller's From", false, true},
+    {"sip_from_host", "text", "host of the caller's From", false, true},
+    {"sip_from_uri", "text", "user@host of the caller's From", false, true},
+    {"sip_from_display", "text", "display name of the caller's From", false, true},
+    {"sip_from_tag", "text", "tag of the From", false, true},
+    {"sip_to_user", "text", "user of the To", false, true},
+    {"sip_to_host", "text", "host of the To", false, true},
+    {"sip_to_uri", "text", "user@host[:port] of the To", false, true},
+    {"sip_to_tag", "text", "tag of the To", false, true},
+    {"sip_req_user", "text", "user of the request URI", false, true},
+    {"sip_req_host", "text", "host of the request URI", false, true},
+    {"sip_req_uri", "text", "the request URI without scheme", false, true},
+    {"sip_contact_uri", "text", "the far side's Contact without scheme", false, true},
+    {"sip_network_ip", "address", "where the far side's packets come from", false, true},
+    {"sip_network_port", "port", "and from which port", false, true},
+    {"sip_call_id", "text", "Call-ID of the dialog", false, true},
+    {"sip_user_agent", "text", "User-Agent of the far side", false, true},
+    {"sip_authorized", "boolean", "the caller showed a password or is on the access list", false, true},
+    {"sip_auth_username", "text", "who authenticated; outbound: user name for challenges", true, true},
+    {"sip_auth_password", "text", "outbound: password for challenges", true, false},
+    {"sip_acl_authed_by", "text", "access list that let the caller in", false, true},
+    {"sip_invite_domain", "text", "host of our From and of the target", true, true},
+    {"sip_invite_call_id", "text", "Call-ID of the outbound call", true, false},
+    {"sip_invite_params", "text", "parameters added to the request URI", true, false},
+    {"sip_contact_user", "text", "user of our Contact", true, true},
+    {"sip_cid_type", "rpid|pid|none", "which identity header tells the caller", true, false},
+    {"sip_copy_custom_headers", "boolean", "false: X- headers do not go from A to B", true, false},
+    {"sip_h_*", "text", "INVITE header in and out", true, true},
+    {"sip_rh_*", "text", "header of our final responses", true, false},
+    {"sip_ph_*", "text", "header of our provisional responses", true, false},
+    {"sip_bye_h_*", "text", "header of our BYE", true, false},
+    {"sip_reason", "text", "Reason header, verbatim", true, false},
+    {"disable_q850_reason", "boolean", "no Reason header", true, false},
+    {"sip_ignore_remote_cause", "boolean", "the B leg's status is not passed to A", true, false},
+    {"ignore_q850_reason", "boolean", "Reason of a refusal is not looked at", true, false},
+    {"last_bridge_proto_specific_hangup_cause", "text", "sip:NNN of the last B leg", true, true},
+    {"sip_invite_failure_status", "number", "final status of the refused INVITE", false, true},
+    {"sip_invite_failure_phrase", "text", "and its phrase", false, true},
+    {"sip_term_status", "number", "status that ended the call", false, true},
+    {"sip_term_cause", "number", "its cause", false, true},
+    {"sip_hangup_phrase", "text", "phrase of what ended the call", false, true},
+    {"sip_hangup_disposition", "text", "recv_bye send_bye recv_cancel send_cancel recv_refuse send_refuse", false,
+        true},
+    {"sip_auto_answer", "boolean", "asks the phone to answer by itself", true, false},
+    {"max_forwards", "number", "hops left", true, true},
+    {0},
 };
 
-const struct module mod_sofia = { .abi = MODULE_ABI, .name = "mod_sofia", .load = sofia_load, .unload = sofia_unload,
-	.apis = sofia_apis, .endpoints = endpoints, .names = names, .vars = vars };
+const struct module mod_sofia = {.abi = MODULE_ABI,
+    .name = "mod_sofia",
+    .load = sofia_load,
+    .unload = sofia_unload,
+    .apis = sofia_apis,
+    .endpoints = endpoints,
+    .names = names,
+    .vars = vars};

@@ -1,4 +1,5 @@
-/* Whether a phone is behind a translator: what its Contact says against where its packets come from. Pure but for the lists. */
+/* Whether a phone is behind a translator: what its Contact says against where its packets come from. Pure but for the
+ * lists. */
 #include "endpoint/sip/sofia_i.h"
 
 #include <string.h>
@@ -7,10 +8,11 @@ static bool host_is_invalid(struct sv host)
 {
 	static const char tail[] = ".invalid";
 	size_t n = sizeof(tail) - 1;
-	return host.n > n && sv_isi((struct sv){ host.p + host.n - n, n }, tail);
+	return host.n > n && sv_isi((struct sv){host.p + host.n - n, n}, tail);
 }
 
-bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const struct sip_via *via, const struct addr *src, enum sip_transport t)
+bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const struct sip_via *via,
+    const struct addr *src, enum sip_transport t)
 {
 	struct addr said, via_said;
 	uint16_t port = contact->port ? contact->port : 5060;
@@ -27,8 +29,8 @@ bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const
 	if (is_same_host && (t != SIP_UDP || addr_eq(&said, src)))
 		return false;
 	if (p->conf.is_aggressive_nat) {
-		if (addr_parse(&via_said, via->host, via->port ? via->port : 5060) < 0 || !addr_eq_host(&via_said, src) ||
-		    (t == SIP_UDP && addr_port(&via_said) != addr_port(src)))
+		if (addr_parse(&via_said, via->host, via->port ? via->port : 5060) < 0 ||
+		    !addr_eq_host(&via_said, src) || (t == SIP_UDP && addr_port(&via_said) != addr_port(src)))
 			return true;
 	}
 	if (is_same_host)
@@ -37,5 +39,5 @@ bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const
 	    acl_allows(sofia.acl, sv_of(p->conf.local_network_acl), src, NULL, NULL))
 		return false;
 	return (*p->conf.nat_acl && sofia.acl && acl_allows(sofia.acl, sv_of(p->conf.nat_acl), &said, NULL, NULL)) ||
-	    (addr_is_private(&said) && !addr_is_private(src) && !addr_is_loopback(src)) || addr_is_loopback(&said);
+	       (addr_is_private(&said) && !addr_is_private(src) && !addr_is_loopback(src)) || addr_is_loopback(&said);
 }

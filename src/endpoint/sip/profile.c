@@ -1,12 +1,13 @@
-/* A profile while it runs: addresses resolved, stack and sockets opened, names it answers for; the list of running profiles;
- * start and stop. A profile that cannot bind is one line in the log and the others go on. Calls are call_*.c. */
-#include "endpoint/sip/sofia_i.h"
+/* A profile while it runs: addresses resolved, stack and sockets opened, names it answers for; the list of running
+ * profiles; start and stop. A profile that cannot bind is one line in the log and the others go on. Calls are call_*.c.
+ */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config.h"
 #include "core/dir.h"
+#include "endpoint/sip/sofia_i.h"
 #include "text/xml.h"
 
 #include <string.h>
@@ -25,8 +26,8 @@ static void profile_dtor(void *obj)
 	profile_conf_fini(&p->conf);
 }
 
-/* "1.2.3.4", "::1", "auto", "" and the forms that need the network's help, of which the text after the colon is taken when it
- * is an address. */
+/* "1.2.3.4", "::1", "auto", "" and the forms that need the network's help, of which the text after the colon is taken
+ * when it is an address. */
 static char *ip_resolve(const struct profile *p, const char *what, const char *text, const char *otherwise) ON_CTL;
 static char *ip_resolve(const struct profile *p, const char *what, const char *text, const char *otherwise)
 {
@@ -35,13 +36,17 @@ static char *ip_resolve(const struct profile *p, const char *what, const char *t
 	const char *colon = strchr(text, ':');
 	if (!*text || !strcasecmp(text, "auto") || !strcasecmp(text, "auto-nat"))
 		return mem_strdup(otherwise);
-	if (addr_parse(&a, sv_of(text), 0) == ST_OK || (colon && !strncasecmp(text, "autonat:", 8) && addr_parse(&a, sv_of(colon + 1), 0) == ST_OK))
+	if (addr_parse(&a, sv_of(text), 0) == ST_OK ||
+	    (colon && !strncasecmp(text, "autonat:", 8) && addr_parse(&a, sv_of(colon + 1), 0) == ST_OK))
 		return mem_strdup(addr_host(&a, host));
 	log_warning("sofia: profile %s: %s \"%s\" is no address; %s is used", p->conf.name, what, text, otherwise);
 	return mem_strdup(otherwise);
 }
 
-static bool is_v6(const char *host) { return strchr(host, ':') != NULL; }
+static bool is_v6(const char *host)
+{
+	return strchr(host, ':') != NULL;
+}
 
 static void urls_make(struct profile *p) ON_CTL;
 static void urls_make(struct profile *p)
@@ -55,7 +60,9 @@ static void urls_make(struct profile *p)
 	buf_init(&b);
 	l = is_v6(p->sip_ip) ? "[" : "", r = *l ? "]" : "";
 	buf_printf(&b, "%s;maddr=%s%s%s;transport=%s", p->url, l, p->sip_ip, r,
-	    p->has_udp && p->has_tcp ? "udp,tcp" : p->has_tcp ? "tcp" : "udp");
+	    p->has_udp && p->has_tcp ? "udp,tcp"
+	    : p->has_tcp             ? "tcp"
+	                             : "udp");
 	p->bind_url = buf_take(&b);
 }
 
@@ -85,14 +92,17 @@ static int listen_on(struct profile *p)
 	if (wants_tcp && (st = sip_stack_listen_tcp(p->stack, &p->sip_addr, p->has_udp ? NULL : &p->sip_addr)) == ST_OK)
 		p->has_tcp = true;
 	else if (wants_tcp && p->has_udp) {
-		log_warning("sofia: profile %s: no TCP on %s (%s)", p->conf.name, addr_text(&p->sip_addr, text), status_text(st));
+		log_warning("sofia: profile %s: no TCP on %s (%s)", p->conf.name, addr_text(&p->sip_addr, text),
+		    status_text(st));
 		st = ST_OK;
 	}
 done:
 	if (st < 0 && is_v6(p->sip_ip) && !addr_is_loopback(&bind))
-		log_warning("sofia: profile %s: %s: %s; without IPv6 it stays off", p->conf.name, addr_text(&bind, text), status_text(st));
+		log_warning("sofia: profile %s: %s: %s; without IPv6 it stays off", p->conf.name,
+		    addr_text(&bind, text), status_text(st));
 	else if (st < 0)
-		log_error("sofia: profile %s cannot listen on %s: %s", p->conf.name, addr_text(&bind, text), status_text(st));
+		log_error(
+		    "sofia: profile %s cannot listen on %s: %s", p->conf.name, addr_text(&bind, text), status_text(st));
 	return st;
 }
 
@@ -100,13 +110,20 @@ static int stack_open(struct profile *p) ON_CTL;
 static int stack_open(struct profile *p)
 {
 	const struct profile_conf *c = &p->conf;
-	struct sip_stack_config cfg = { .user_agent = *c->user_agent ? c->user_agent : "Tandem/" TANDEM_VERSION, .allow = allow_text,
-		.supported = "timer, path", .contact_user = c->contact_user,
-		.external_host = strcmp(p->ext_sip_ip, p->sip_ip) ? p->ext_sip_ip : NULL, .external_port = (uint16_t)c->ext_sip_port,
-		.t1_ms = (int)c->t1_ms, .t2_ms = (int)c->t2_ms, .t4_ms = (int)c->t4_ms, .timer_b_ms = (int)c->t1x64_ms };
-	struct sip_stack_handlers h = { .on_request = request_in, .on_trace = trace_print };
-	struct digest_config d = { .nonce_life_us = (int64_t)c->nonce_ttl_s * 1000000, .nonce_max_uses = c->max_auth_validity,
-		.accepts_no_qop = true };
+	struct sip_stack_config cfg = {.user_agent = *c->user_agent ? c->user_agent : "Tandem/" TANDEM_VERSION,
+	    .allow = allow_text,
+	    .supported = "timer, path",
+	    .contact_user = c->contact_user,
+	    .external_host = strcmp(p->ext_sip_ip, p->sip_ip) ? p->ext_sip_ip : NULL,
+	    .external_port = (uint16_t)c->ext_sip_port,
+	    .t1_ms = (int)c->t1_ms,
+	    .t2_ms = (int)c->t2_ms,
+	    .t4_ms = (int)c->t4_ms,
+	    .timer_b_ms = (int)c->t1x64_ms};
+	struct sip_stack_handlers h = {.on_request = request_in, .on_trace = trace_print};
+	struct digest_config d = {.nonce_life_us = (int64_t)c->nonce_ttl_s * 1000000,
+	    .nonce_max_uses = c->max_auth_validity,
+	    .accepts_no_qop = true};
 	int st = digest_server_new(&p->digest, &d);
 	return st < 0 ? st : sip_stack_new(&p->stack, &cfg, &h, p);
 }
@@ -115,7 +132,7 @@ static void list_sorted(struct profile *p) ON_CTL;
 static void list_sorted(struct profile *p)
 {
 	struct lnode *it, *tmp;
-	list_each(&sofia.profiles, it, tmp) {
+	list_each (&sofia.profiles, it, tmp) {
 		if (strcmp(list_entry(it, struct profile, link)->conf.name, p->conf.name) > 0)
 			break;
 	}
@@ -134,7 +151,8 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 	memset(conf, 0, sizeof(*conf));
 	list_init(&p->calls);
 	p->started_us = clock_mono_us();
-	const char *local = strncmp(p->conf.sip_ip, "::", 2) && !is_v6(p->conf.sip_ip) ? core_local_ip4() : core_local_ip6();
+	const char *local =
+	    strncmp(p->conf.sip_ip, "::", 2) && !is_v6(p->conf.sip_ip) ? core_local_ip4() : core_local_ip6();
 	p->sip_ip = ip_resolve(p, "sip-ip", p->conf.sip_ip, local);
 	p->rtp_ip = ip_resolve(p, "rtp-ip", p->conf.rtp_ip, p->sip_ip);
 	p->ext_sip_ip = ip_resolve(p, "ext-sip-ip", p->conf.ext_sip_ip, p->sip_ip);
@@ -162,7 +180,7 @@ void profile_stop(struct profile *p)
 {
 	struct lnode *it, *tmp;
 	list_remove(&p->link);
-	list_each(&p->calls, it, tmp) {
+	list_each (&p->calls, it, tmp) {
 		struct call *c = list_entry(it, struct call, link);
 		if (c->leg)
 			leg_hangup(c->leg, CAUSE_MANAGER_REQUEST);
@@ -175,14 +193,17 @@ void profile_stop(struct profile *p)
 	mem_unref(p);
 }
 
-void profile_trace_update(struct profile *p) { sip_stack_set_trace(p->stack, p->is_tracing || sofia.is_tracing); }
+void profile_trace_update(struct profile *p)
+{
+	sip_stack_set_trace(p->stack, p->is_tracing || sofia.is_tracing);
+}
 
 /* ---- names ---- */
 
 struct profile *profile_find_exact(struct sv name)
 {
 	struct lnode *it, *tmp;
-	list_each(&sofia.profiles, it, tmp) {
+	list_each (&sofia.profiles, it, tmp) {
 		struct profile *p = list_entry(it, struct profile, link);
 		if (sv_isi(name, p->conf.name))
 			return p;
@@ -204,7 +225,7 @@ struct profile *profile_find(struct sv name)
 	struct profile *exact = profile_find_exact(name);
 	if (exact)
 		return exact;
-	list_each(&sofia.profiles, it, tmp) {
+	list_each (&sofia.profiles, it, tmp) {
 		struct profile *p = list_entry(it, struct profile, link);
 		if (profile_has_alias(p, name))
 			return p;
@@ -233,7 +254,7 @@ static void on_domain(const char *domain, void *arg)
 
 void profile_each_alias(struct profile *p, void (*fn)(struct profile *p, const char *alias, void *arg), void *arg)
 {
-	struct alias_walk w = { p, fn, arg };
+	struct alias_walk w = {p, fn, arg};
 	for (size_t i = 0; i < p->conf.alias_count; i++)
 		fn(p, p->conf.aliases[i], arg);
 	if (p->conf.aliases_all_domains)
@@ -245,11 +266,13 @@ void profile_each_alias(struct profile *p, void (*fn)(struct profile *p, const c
 int profiles_start_all(const struct xml_node *conf)
 {
 	size_t started = 0;
-	xml_each (xml_child(conf, "profiles"), "profile", node) {
+	xml_each(xml_child(conf, "profiles"), "profile", node)
+	{
 		struct profile_conf c;
 		const char *name = xml_attr(node, "name");
 		if (!name || profile_find_exact(sv_of(name))) {
-			log_warning("sofia: %s:%u: a profile without a name of its own is left out", node->file ? node->file : "sofia.conf", node->line);
+			log_warning("sofia: %s:%u: a profile without a name of its own is left out",
+			    node->file ? node->file : "sofia.conf", node->line);
 			continue;
 		}
 		if (profile_conf_parse(&c, node) == ST_OK && profile_start(&c, NULL) == ST_OK)

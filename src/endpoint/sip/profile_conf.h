@@ -1,4 +1,5 @@
-/* What a <profile> of sofia.conf says, read once into a typed struct. Names and defaults are FreeSWITCH's. Pure but for log lines. */
+/* What a <profile> of sofia.conf says, read once into a typed struct. Names and defaults are FreeSWITCH's. Pure but for
+ * log lines. */
 #pragma once
 #include "base/role.h"
 #include "base/str.h"
@@ -18,8 +19,8 @@ struct profile_conf {
 	/* calls */
 	char *dialplan, *context, *inbound_codecs, *outbound_codecs, *codec_prefs, *negotiation, *hold_music, *username,
 	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template;
-	bool is_late_negotiation, has_full_id, uses_callid_as_uuid, uses_uuid_as_callid, parses_all_headers, is_auto_100,
-	    has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id;
+	bool is_late_negotiation, has_full_id, uses_callid_as_uuid, uses_uuid_as_callid, parses_all_headers,
+	    is_auto_100, has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id;
 	unsigned max_calls, max_proceeding, max_rps;
 	unsigned session_timeout_s, min_session_expires_s;
 	bool has_timer;

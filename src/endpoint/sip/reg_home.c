@@ -1,10 +1,11 @@
-/* Where registrations live: one table per profile name, made on first use and kept until the module goes, so that a restarted
- * profile finds them; each change goes to the store (disk) and to core's table. At start the store's rows come back. */
-#include "endpoint/sip/sofia_i.h"
+/* Where registrations live: one table per profile name, made on first use and kept until the module goes, so that a
+ * restarted profile finds them; each change goes to the store (disk) and to core's table. At start the store's rows
+ * come back. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "endpoint/sip/sofia_i.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -17,13 +18,31 @@ struct reg_home {
 	struct reg_table *table;
 };
 enum {
-	COL_PROFILE, COL_USER, COL_HOST, COL_CONTACT, COL_TARGET, COL_DISPLAY, COL_CALL_ID, COL_AGENT, COL_IP, COL_PORT, COL_PROTO,
-	COL_AUTH_USER, COL_AUTH_REALM, COL_PATH, COL_Q, COL_CSEQ, COL_IS_NAT, COL_GRANTED, COL_EXPIRES, COL_COUNT
+	COL_PROFILE,
+	COL_USER,
+	COL_HOST,
+	COL_CONTACT,
+	COL_TARGET,
+	COL_DISPLAY,
+	COL_CALL_ID,
+	COL_AGENT,
+	COL_IP,
+	COL_PORT,
+	COL_PROTO,
+	COL_AUTH_USER,
+	COL_AUTH_REALM,
+	COL_PATH,
+	COL_Q,
+	COL_CSEQ,
+	COL_IS_NAT,
+	COL_GRANTED,
+	COL_EXPIRES,
+	COL_COUNT
 };
-static const char *const columns[] = { "profile", "sip_user", "sip_host", "contact", "target", "display", "call_id", "user_agent",
-	"network_ip", "network_port", "network_proto", "sip_username", "sip_realm", "path", "q", "cseq", "is_nat", "granted",
-	"expires", NULL };
-static const struct store_table table = { "sip_registrations", columns, 4 };
+static const char *const columns[] = {"profile", "sip_user", "sip_host", "contact", "target", "display", "call_id",
+    "user_agent", "network_ip", "network_port", "network_proto", "sip_username", "sip_realm", "path", "q", "cseq",
+    "is_nat", "granted", "expires", NULL};
+static const struct store_table table = {"sip_registrations", columns, 4};
 
 void reg_contact_text(const struct reg *r, struct buf *out)
 {
@@ -36,17 +55,27 @@ static void store_write(const struct reg_home *h, const struct reg *r)
 {
 	char port[12], q[12], cseq[12], granted[24], expires[24];
 	struct sv v[COL_COUNT] = {
-		[COL_PROFILE] = sv_of(h->profile), [COL_USER] = sv_of(r->user), [COL_HOST] = sv_of(r->host),
-		[COL_CONTACT] = sv_of(r->contact_uri), [COL_TARGET] = sv_of(r->target), [COL_DISPLAY] = sv_of(r->display),
-		[COL_CALL_ID] = sv_of(r->call_id), [COL_AGENT] = sv_of(r->agent), [COL_IP] = sv_of(r->network_ip),
-		[COL_PROTO] = sv_of(r->proto), [COL_AUTH_USER] = sv_of(r->auth_user), [COL_AUTH_REALM] = sv_of(r->auth_realm),
-		[COL_PATH] = sv_of(r->path), [COL_IS_NAT] = sv_of(r->is_nat ? "1" : "0"),
+	    [COL_PROFILE] = sv_of(h->profile),
+	    [COL_USER] = sv_of(r->user),
+	    [COL_HOST] = sv_of(r->host),
+	    [COL_CONTACT] = sv_of(r->contact_uri),
+	    [COL_TARGET] = sv_of(r->target),
+	    [COL_DISPLAY] = sv_of(r->display),
+	    [COL_CALL_ID] = sv_of(r->call_id),
+	    [COL_AGENT] = sv_of(r->agent),
+	    [COL_IP] = sv_of(r->network_ip),
+	    [COL_PROTO] = sv_of(r->proto),
+	    [COL_AUTH_USER] = sv_of(r->auth_user),
+	    [COL_AUTH_REALM] = sv_of(r->auth_realm),
+	    [COL_PATH] = sv_of(r->path),
+	    [COL_IS_NAT] = sv_of(r->is_nat ? "1" : "0"),
 	};
-	v[COL_PORT] = (struct sv){ port, (size_t)snprintf(port, sizeof(port), "%u", r->network_port) };
-	v[COL_Q] = (struct sv){ q, (size_t)snprintf(q, sizeof(q), "%u", r->q_milli) };
-	v[COL_CSEQ] = (struct sv){ cseq, (size_t)snprintf(cseq, sizeof(cseq), "%" PRIu32, r->cseq) };
-	v[COL_GRANTED] = (struct sv){ granted, (size_t)snprintf(granted, sizeof(granted), "%" PRId64, r->expires_s) };
-	v[COL_EXPIRES] = (struct sv){ expires, (size_t)snprintf(expires, sizeof(expires), "%" PRId64, r->expires_epoch_s) };
+	v[COL_PORT] = (struct sv){port, (size_t)snprintf(port, sizeof(port), "%u", r->network_port)};
+	v[COL_Q] = (struct sv){q, (size_t)snprintf(q, sizeof(q), "%u", r->q_milli)};
+	v[COL_CSEQ] = (struct sv){cseq, (size_t)snprintf(cseq, sizeof(cseq), "%" PRIu32, r->cseq)};
+	v[COL_GRANTED] = (struct sv){granted, (size_t)snprintf(granted, sizeof(granted), "%" PRId64, r->expires_s)};
+	v[COL_EXPIRES] =
+	    (struct sv){expires, (size_t)snprintf(expires, sizeof(expires), "%" PRId64, r->expires_epoch_s)};
 	store_put(sofia.store, &table, v);
 }
 
@@ -58,9 +87,15 @@ static void core_tell(const struct reg_home *h, const struct reg *r)
 	buf_init(&url);
 	buf_printf(&url, "sofia/%s/%s", h->profile, r->target);
 	snprintf(port, sizeof(port), "%u", r->network_port);
-	core_registration_set(&(struct core_registration){ .user = r->user, .realm = r->host, .token = r->call_id, .url = url.p,
-	    .network_ip = r->network_ip, .network_port = port, .network_proto = r->proto, .metadata = "",
-	    .expires_epoch = r->expires_epoch_s });
+	core_registration_set(&(struct core_registration){.user = r->user,
+	    .realm = r->host,
+	    .token = r->call_id,
+	    .url = url.p,
+	    .network_ip = r->network_ip,
+	    .network_port = port,
+	    .network_proto = r->proto,
+	    .metadata = "",
+	    .expires_epoch = r->expires_epoch_s});
 	buf_fini(&url);
 }
 
@@ -99,7 +134,8 @@ static void on_change(const struct reg *r, enum reg_change change, void *arg)
 	if (change == REG_EXPIRED)
 		expire_event(h, r);
 	if (sofia.store)
-		store_del(sofia.store, &table, (struct sv[]){ sv_of(h->profile), sv_of(r->user), sv_of(r->host), sv_of(r->contact_uri) });
+		store_del(sofia.store, &table,
+		    (struct sv[]){sv_of(h->profile), sv_of(r->user), sv_of(r->host), sv_of(r->contact_uri)});
 	core_registration_del(r->user, r->host, r->call_id);
 }
 
@@ -136,7 +172,7 @@ static uint32_t num(struct sv v)
 
 static const char *proto_static(struct sv v)
 {
-	static const char *const names[] = { "udp", "tcp", "tls", "ws", "wss" };
+	static const char *const names[] = {"udp", "tcp", "tls", "ws", "wss"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (sv_is(v, names[i]))
 			return names[i];
@@ -156,11 +192,23 @@ static void on_row(const struct sv *v, size_t count, void *arg)
 	struct reg_home *h = home_get(name);
 	sv_i64(v[COL_EXPIRES], &expires);
 	sv_i64(v[COL_GRANTED], &granted);
-	struct reg_put p = { .user = v[COL_USER], .host = v[COL_HOST], .contact_uri = v[COL_CONTACT], .target = v[COL_TARGET],
-		.display = v[COL_DISPLAY], .call_id = v[COL_CALL_ID], .agent = v[COL_AGENT], .network_ip = v[COL_IP],
-		.auth_user = v[COL_AUTH_USER], .auth_realm = v[COL_AUTH_REALM], .path = v[COL_PATH], .proto = proto_static(v[COL_PROTO]),
-		.network_port = num(v[COL_PORT]), .q_milli = num(v[COL_Q]), .is_nat = sv_is(v[COL_IS_NAT], "1"),
-		.cseq = num(v[COL_CSEQ]), .expires_s = granted };
+	struct reg_put p = {.user = v[COL_USER],
+	    .host = v[COL_HOST],
+	    .contact_uri = v[COL_CONTACT],
+	    .target = v[COL_TARGET],
+	    .display = v[COL_DISPLAY],
+	    .call_id = v[COL_CALL_ID],
+	    .agent = v[COL_AGENT],
+	    .network_ip = v[COL_IP],
+	    .auth_user = v[COL_AUTH_USER],
+	    .auth_realm = v[COL_AUTH_REALM],
+	    .path = v[COL_PATH],
+	    .proto = proto_static(v[COL_PROTO]),
+	    .network_port = num(v[COL_PORT]),
+	    .q_milli = num(v[COL_Q]),
+	    .is_nat = sv_is(v[COL_IS_NAT], "1"),
+	    .cseq = num(v[COL_CSEQ]),
+	    .expires_s = granted};
 	if (!h)
 		return;
 	if (reg_table_restore(h->table, &p, expires) == ST_OK) {
@@ -201,7 +249,7 @@ static void forget(const struct reg *r, void *arg)
 
 void reg_homes_free(void)
 {
-	struct hash_it it = { 0 };
+	struct hash_it it = {0};
 	if (!sofia.reg_tables)
 		return;
 	while (hash_next(sofia.reg_tables, &it)) {

@@ -1,5 +1,6 @@
-/* Users sit in a hash by "user@host"; each has a short list of contacts, sorted by falling q. All contacts are also in one list
- * in order of registration, which is what `sofia status profile X reg` prints. A contact's timer is in the loop's heap. */
+/* Users sit in a hash by "user@host"; each has a short list of contacts, sorted by falling q. All contacts are also in
+ * one list in order of registration, which is what `sofia status profile X reg` prints. A contact's timer is in the
+ * loop's heap. */
 #include "endpoint/sip/reg_table.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -118,11 +119,11 @@ static void reg_remove(struct reg_table *t, struct reg *r, enum reg_change chang
 
 void reg_table_free(struct reg_table *t)
 {
-	struct hash_it it = { 0 };
+	struct hash_it it = {0};
 	struct lnode *n, *tmp;
 	if (!t)
 		return;
-	list_each(&t->all, n, tmp) {
+	list_each (&t->all, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, all_link);
 		reg_unlink(t, r);
 		reg_free(r);
@@ -146,7 +147,7 @@ static void on_due(void *arg)
 static void sorted_insert(struct reg_aor *a, struct reg *r)
 {
 	struct lnode *it, *tmp;
-	list_each(&a->contacts, it, tmp) {
+	list_each (&a->contacts, it, tmp) {
 		if (list_entry(it, struct reg, aor_link)->q_milli <= r->q_milli)
 			break;
 	}
@@ -164,7 +165,8 @@ static void text_keep(char **field, struct sv v)
 
 static bool reg_fill(struct reg *r, const struct reg_put *p)
 {
-	text_keep(&r->contact_uri, p->contact_uri), text_keep(&r->target, p->target), text_keep(&r->display, p->display);
+	text_keep(&r->contact_uri, p->contact_uri), text_keep(&r->target, p->target),
+	    text_keep(&r->display, p->display);
 	text_keep(&r->call_id, p->call_id), text_keep(&r->agent, p->agent), text_keep(&r->network_ip, p->network_ip);
 	text_keep(&r->auth_user, p->auth_user), text_keep(&r->auth_realm, p->auth_realm), text_keep(&r->path, p->path);
 	r->proto = p->proto;
@@ -174,7 +176,7 @@ static bool reg_fill(struct reg *r, const struct reg_put *p)
 	r->cseq = p->cseq;
 	r->expires_s = p->expires_s;
 	return r->contact_uri && r->target && r->display && r->call_id && r->agent && r->network_ip && r->auth_user &&
-	    r->auth_realm && r->path;
+	       r->auth_realm && r->path;
 }
 
 static void reg_arm(struct reg *r, int64_t left_s) ON_CTL;
@@ -187,7 +189,7 @@ static void reg_arm(struct reg *r, int64_t left_s)
 static struct reg *reg_by_contact(struct reg_aor *a, struct sv uri)
 {
 	struct lnode *n, *tmp;
-	list_each(&a->contacts, n, tmp) {
+	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
 		if (sv_eq(sv_of(r->contact_uri), uri))
 			return r;
@@ -198,7 +200,7 @@ static struct reg *reg_by_contact(struct reg_aor *a, struct sv uri)
 static struct reg *reg_by_call_id(struct reg_aor *a, struct sv call_id)
 {
 	struct lnode *n, *tmp;
-	list_each(&a->contacts, n, tmp) {
+	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
 		if (sv_eq(sv_of(r->call_id), call_id))
 			return r;
@@ -223,13 +225,15 @@ static struct reg *reg_add(struct reg_table *t, struct reg_aor *a, const struct 
 }
 
 /* Contacts of the user that this request makes obsolete. Those written by the same request (call-id and CSeq) stay. */
-static void replace_others(struct reg_table *t, struct reg_aor *a, enum reg_mode mode, const struct reg_put *p, const struct reg *kept) ON_CTL;
-static void replace_others(struct reg_table *t, struct reg_aor *a, enum reg_mode mode, const struct reg_put *p, const struct reg *kept)
+static void replace_others(
+    struct reg_table *t, struct reg_aor *a, enum reg_mode mode, const struct reg_put *p, const struct reg *kept) ON_CTL;
+static void replace_others(
+    struct reg_table *t, struct reg_aor *a, enum reg_mode mode, const struct reg_put *p, const struct reg *kept)
 {
 	struct lnode *n, *tmp;
 	if (mode == REG_BY_CONTACT)
 		return;
-	list_each(&a->contacts, n, tmp) {
+	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
 		bool is_same_call = sv_eq(sv_of(r->call_id), p->call_id);
 		if (r == kept || (is_same_call && r->cseq == p->cseq) || (mode == REG_BY_CALL_ID && !is_same_call))
@@ -243,9 +247,10 @@ static struct reg *oldest_of_same_phone(struct reg_aor *a, const struct reg_put 
 {
 	struct lnode *n, *tmp;
 	struct reg *oldest = NULL;
-	list_each(&a->contacts, n, tmp) {
+	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
-		bool is_same_phone = p->network_ip.n && sv_eq(sv_of(r->network_ip), p->network_ip) && sv_eq(sv_of(r->agent), p->agent);
+		bool is_same_phone =
+		    p->network_ip.n && sv_eq(sv_of(r->network_ip), p->network_ip) && sv_eq(sv_of(r->agent), p->agent);
 		bool is_same_request = sv_eq(sv_of(r->call_id), p->call_id) && r->cseq == p->cseq;
 		if (is_same_phone && !is_same_request && (!oldest || r->due_us < oldest->due_us))
 			oldest = r;
@@ -317,7 +322,8 @@ int reg_table_restore(struct reg_table *t, const struct reg_put *p, int64_t expi
 	return ST_OK;
 }
 
-int reg_table_del(struct reg_table *t, struct sv user, struct sv host, struct sv contact_uri, struct sv call_id, uint32_t cseq)
+int reg_table_del(
+    struct reg_table *t, struct sv user, struct sv host, struct sv contact_uri, struct sv call_id, uint32_t cseq)
 {
 	struct reg_aor *a = aor_find(t, user, host);
 	struct reg *r = a ? reg_by_contact(a, contact_uri) : NULL;
@@ -356,7 +362,7 @@ size_t reg_table_flush(struct reg_table *t, struct sv what)
 	bool has_host = sv_split(what, '@', &user, &host);
 	if (has_host && user.n && aor_find(t, user, host))
 		return reg_table_del_all(t, user, host);
-	list_each(&t->all, n, tmp) {
+	list_each (&t->all, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, all_link);
 		struct reg_aor *a = r->aor;
 		if (what.n && !sv_eq(sv_of(r->call_id), what) && !(has_host && !user.n && sv_eqi(sv_of(r->host), host)))
@@ -368,7 +374,10 @@ size_t reg_table_flush(struct reg_table *t, struct sv what)
 	return removed;
 }
 
-size_t reg_table_count(const struct reg_table *t) { return t->count; }
+size_t reg_table_count(const struct reg_table *t)
+{
+	return t->count;
+}
 
 size_t reg_table_find(struct reg_table *t, struct sv user, struct sv host, const struct reg **out, size_t max)
 {
@@ -377,13 +386,13 @@ size_t reg_table_find(struct reg_table *t, struct sv user, struct sv host, const
 	struct reg_aor *a = host.n ? aor_find(t, user, host) : NULL;
 	if (host.n) {
 		if (a)
-			list_each(&a->contacts, n, tmp) {
+			list_each (&a->contacts, n, tmp) {
 				if (found++ < max)
 					out[found - 1] = list_entry(n, struct reg, aor_link);
 			}
 		return found;
 	}
-	list_each(&t->all, n, tmp) {
+	list_each (&t->all, n, tmp) {
 		const struct reg *r = list_entry(n, struct reg, all_link);
 		if (sv_eq(sv_of(r->user), user) && found++ < max)
 			out[found - 1] = r;
@@ -394,6 +403,6 @@ size_t reg_table_find(struct reg_table *t, struct sv user, struct sv host, const
 void reg_table_each(struct reg_table *t, void (*fn)(const struct reg *r, void *arg), void *arg)
 {
 	struct lnode *n, *tmp;
-	list_each(&t->all, n, tmp)
+	list_each (&t->all, n, tmp)
 		fn(list_entry(n, struct reg, all_link), arg);
 }

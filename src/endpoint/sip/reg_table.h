@@ -1,5 +1,5 @@
-/* The registrations of one profile: address of record -> contacts, in memory, with expiry timers; what changes is told to a
- * listener, which keeps the copy on disk and core's table. Control thread. No SIP in here. */
+/* The registrations of one profile: address of record -> contacts, in memory, with expiry timers; what changes is told
+ * to a listener, which keeps the copy on disk and core's table. Control thread. No SIP in here. */
 #pragma once
 #include "base/list.h"
 #include "base/role.h"
@@ -11,18 +11,18 @@ struct reg_table;
 struct reg_aor;
 /* One contact. All strings owned, never NULL. Fields are for reading. */
 struct reg {
-	const char *user, *host;       /* the address of record, borrowed from it */
-	char *contact_uri;             /* as the phone gave it: "sip:1000@10.0.0.5:5060;ob" */
-	char *target;                  /* where calls go: the same plus fs_nat and fs_path when needed */
+	const char *user, *host; /* the address of record, borrowed from it */
+	char *contact_uri;       /* as the phone gave it: "sip:1000@10.0.0.5:5060;ob" */
+	char *target;            /* where calls go: the same plus fs_nat and fs_path when needed */
 	char *display, *call_id, *agent, *network_ip, *auth_user, *auth_realm, *path;
-	const char *proto;             /* "udp", "tcp" ... static */
+	const char *proto; /* "udp", "tcp" ... static */
 	unsigned network_port;
 	bool is_nat;
-	unsigned q_milli;              /* 1000 = first */
+	unsigned q_milli; /* 1000 = first */
 	uint32_t cseq;
-	int64_t expires_s;             /* as granted */
-	int64_t expires_epoch_s;       /* wall clock, with the late margin */
-	int64_t due_us;                /* the same on the monotonic clock */
+	int64_t expires_s;       /* as granted */
+	int64_t expires_epoch_s; /* wall clock, with the late margin */
+	int64_t due_us;          /* the same on the monotonic clock */
 	int64_t registered_epoch_s;
 	struct reg_aor *aor;
 	struct lnode aor_link, all_link;
@@ -47,19 +47,21 @@ struct reg_put { /* copied */
 	int64_t expires_s, late_margin_s;
 	size_t max_contacts; /* 0 = REG_CONTACTS_MAX */
 };
-/* ST_LIMIT: the user has max_contacts other ones, none of them of the same phone (source host and User-Agent), which would
- * make room; ST_EXISTS: same call-id and a CSeq not above the last (RFC 3261 10.3 7). */
+/* ST_LIMIT: the user has max_contacts other ones, none of them of the same phone (source host and User-Agent), which
+ * would make room; ST_EXISTS: same call-id and a CSeq not above the last (RFC 3261 10.3 7). */
 ON_CTL int reg_table_put(struct reg_table *t, enum reg_mode mode, const struct reg_put *p, const struct reg **out);
 /* Brings one back from disk: nothing happens when the contact is there already or its time is over (ST_NOTFOUND). */
 ON_CTL int reg_table_restore(struct reg_table *t, const struct reg_put *p, int64_t expires_epoch_s);
 /* Removes by contact URI or, when none is equal, by call-id. ST_NOTFOUND; ST_EXISTS as above. */
-ON_CTL int reg_table_del(struct reg_table *t, struct sv user, struct sv host, struct sv contact_uri, struct sv call_id, uint32_t cseq);
+ON_CTL int reg_table_del(
+    struct reg_table *t, struct sv user, struct sv host, struct sv contact_uri, struct sv call_id, uint32_t cseq);
 /* All of a user; how many. */
 ON_CTL size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv host);
 /* By call-id (any user), or "user@host", or "@host"; how many. Empty = everything. */
 ON_CTL size_t reg_table_flush(struct reg_table *t, struct sv what);
 ANY size_t reg_table_count(const struct reg_table *t);
-/* Contacts of a user by falling q, newest first among equals. Fills up to max, returns how many there are. host empty = any host. */
+/* Contacts of a user by falling q, newest first among equals. Fills up to max, returns how many there are. host empty =
+ * any host. */
 ON_CTL size_t reg_table_find(struct reg_table *t, struct sv user, struct sv host, const struct reg **out, size_t max);
 /* In order of registration; fn must not change the table. */
 ON_CTL void reg_table_each(struct reg_table *t, void (*fn)(const struct reg *r, void *arg), void *arg);

@@ -1,11 +1,11 @@
-/* The registrar, RFC 3261 10.3: access list, digest, then each Contact into the profile's table; the answer lists what is bound.
- * One pass, no XML walk, no disk: the directory is indexed and the table tells the store by itself. */
-#include "endpoint/sip/sofia_i.h"
+/* The registrar, RFC 3261 10.3: access list, digest, then each Contact into the profile's table; the answer lists what
+ * is bound. One pass, no XML walk, no disk: the directory is indexed and the table tells the store by itself. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "core/dir.h"
+#include "endpoint/sip/sofia_i.h"
 #include "text/url.h"
 
 #include <inttypes.h>
@@ -19,7 +19,7 @@ struct reg_request {
 	struct sip_stx *tx;
 	const struct sip_msg *m;
 	struct auth auth;
-	struct sv user, host;        /* of the address of record, as kept */
+	struct sv user, host; /* of the address of record, as kept */
 	enum reg_mode mode;
 	size_t max_contacts;
 	int64_t expires_s;           /* of the header, or the default */
@@ -78,8 +78,10 @@ static void event_user(const struct reg_request *r, struct event *e)
 	dir_user_each_var(u, add_var, e);
 }
 
-static void fire(const struct reg_request *r, const char *subclass, bool has_presence, bool has_user, const char *result) ON_CTL;
-static void fire(const struct reg_request *r, const char *subclass, bool has_presence, bool has_user, const char *result)
+static void fire(
+    const struct reg_request *r, const char *subclass, bool has_presence, bool has_user, const char *result) ON_CTL;
+static void fire(
+    const struct reg_request *r, const char *subclass, bool has_presence, bool has_user, const char *result)
 {
 	struct event *e;
 	if (!event_is_wanted(EVENT_CUSTOM, subclass) || !(e = event_new(EVENT_CUSTOM, subclass)))
@@ -120,7 +122,8 @@ static void fire_failure(const struct reg_request *r)
 {
 	const struct sip_msg *m = r->m;
 	struct event *e;
-	if (!event_is_wanted(EVENT_CUSTOM, "sofia::register_failure") || !(e = event_new(EVENT_CUSTOM, "sofia::register_failure")))
+	if (!event_is_wanted(EVENT_CUSTOM, "sofia::register_failure") ||
+	    !(e = event_new(EVENT_CUSTOM, "sofia::register_failure")))
 		return;
 	event_add(e, "profile-name", r->p->conf.name);
 	event_addf(e, "to-user", "%.*s", SVF(m->to.uri.user));
@@ -132,7 +135,8 @@ static void fire_failure(const struct reg_request *r)
 	event_fire(e);
 }
 
-/* A phone that is late with its refresh is kept a little longer: FreeSWITCH's margin, but no more than a tenth of the time granted. */
+/* A phone that is late with its refresh is kept a little longer: FreeSWITCH's margin, but no more than a tenth of the
+ * time granted. */
 static int64_t late_margin_s(const struct profile *p, int64_t granted_s)
 {
 	int64_t tenth = (granted_s + 9) / 10, most = p->conf.expires_late_margin_s;
@@ -147,8 +151,8 @@ static void date_put(struct buf *b)
 	time_t now = (time_t)(clock_wall_us() / 1000000);
 	struct tm tm;
 	gmtime_r(&now, &tm);
-	buf_printf(b, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n", days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
-	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	buf_printf(b, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n", days + 3 * tm.tm_wday, tm.tm_mday,
+	    months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 static void answer(struct reg_request *r) ON_CTL;
@@ -192,7 +196,8 @@ static int64_t granted_s(const struct reg_request *r, int64_t asked_s)
 {
 	const struct profile_conf *c = &r->p->conf;
 	const struct dir_user *u = r->auth.user;
-	unsigned force = user_uint(u, "sip-force-expires", c->force_expires_s), min = user_uint(u, "sip-force-expires-min", c->force_expires_min_s),
+	unsigned force = user_uint(u, "sip-force-expires", c->force_expires_s),
+	         min = user_uint(u, "sip-force-expires-min", c->force_expires_min_s),
 	         max = user_uint(u, "sip-force-expires-max", c->force_expires_max_s),
 	         spread = user_uint(u, "sip-expires-max-deviation", c->expires_max_deviation_s);
 	if (force)
@@ -214,8 +219,10 @@ static int64_t contact_expires_s(const struct reg_request *r, const struct sip_n
 	return s >= 0 ? s : r->expires_s;
 }
 
-static void target_put(const struct reg_request *r, const struct sip_nameaddr *na, bool is_nat, struct sv path, struct buf *out) ON_CTL;
-static void target_put(const struct reg_request *r, const struct sip_nameaddr *na, bool is_nat, struct sv path, struct buf *out)
+static void target_put(
+    const struct reg_request *r, const struct sip_nameaddr *na, bool is_nat, struct sv path, struct buf *out) ON_CTL;
+static void target_put(
+    const struct reg_request *r, const struct sip_nameaddr *na, bool is_nat, struct sv path, struct buf *out)
 {
 	const struct sip_uri *u = &na->uri;
 	enum sip_transport t = sip_stx_transport(r->tx);
@@ -231,7 +238,8 @@ static void target_put(const struct reg_request *r, const struct sip_nameaddr *n
 		buf_addv(&plain, hop.uri.text);
 	} else {
 		char text[ADDR_TEXT_MAX];
-		buf_printf(&plain, "sip:%.*s%s%s", SVF(u->user), u->user.n ? "@" : "", addr_text(sip_stx_peer(r->tx), text));
+		buf_printf(
+		    &plain, "sip:%.*s%s%s", SVF(u->user), u->user.n ? "@" : "", addr_text(sip_stx_peer(r->tx), text));
 		if (t != SIP_UDP)
 			buf_printf(&plain, ";transport=%s", t == SIP_TCP ? "tcp" : "tls");
 	}
@@ -253,15 +261,29 @@ static int contact_put(struct reg_request *r, const struct sip_nameaddr *na, int
 	bool is_nat = nat_is_behind(r->p, &na->uri, &m->via, src, t);
 	sip_list_start(&it, m, SIP_HDR_PATH);
 	struct sv path = sip_list_next(&it) ? it.item : SV_NONE;
-	static const char *const protos[] = { [SIP_UDP] = "udp", [SIP_TCP] = "tcp", [SIP_TLS] = "tls", [SIP_WS] = "ws", [SIP_WSS] = "wss" };
+	static const char *const protos[] = {
+	    [SIP_UDP] = "udp", [SIP_TCP] = "tcp", [SIP_TLS] = "tls", [SIP_WS] = "ws", [SIP_WSS] = "wss"};
 	buf_init(&target);
 	target_put(r, na, is_nat, path, &target);
-	struct reg_put put = { .user = r->user, .host = r->host, .contact_uri = na->uri.text, .target = buf_sv(&target),
-		.display = na->display, .call_id = m->call_id, .agent = sip_msg_value(m, SIP_HDR_USER_AGENT),
-		.network_ip = sv_of(r->src_host), .auth_user = sv_of(r->auth.username), .auth_realm = sv_of(r->auth.realm), .path = path,
-		.proto = protos[t] ? protos[t] : "udp", .network_port = addr_port(src),
-		.q_milli = (unsigned)sip_nameaddr_q_milli(na), .is_nat = is_nat, .cseq = m->cseq, .expires_s = expires_s,
-		.late_margin_s = late_margin_s(r->p, expires_s), .max_contacts = r->max_contacts };
+	struct reg_put put = {.user = r->user,
+	    .host = r->host,
+	    .contact_uri = na->uri.text,
+	    .target = buf_sv(&target),
+	    .display = na->display,
+	    .call_id = m->call_id,
+	    .agent = sip_msg_value(m, SIP_HDR_USER_AGENT),
+	    .network_ip = sv_of(r->src_host),
+	    .auth_user = sv_of(r->auth.username),
+	    .auth_realm = sv_of(r->auth.realm),
+	    .path = path,
+	    .proto = protos[t] ? protos[t] : "udp",
+	    .network_port = addr_port(src),
+	    .q_milli = (unsigned)sip_nameaddr_q_milli(na),
+	    .is_nat = is_nat,
+	    .cseq = m->cseq,
+	    .expires_s = expires_s,
+	    .late_margin_s = late_margin_s(r->p, expires_s),
+	    .max_contacts = r->max_contacts};
 	int st = target.failed ? ST_NOMEM : reg_table_put(r->p->regs, r->mode, &put, NULL);
 	buf_fini(&target);
 	return st;
@@ -349,7 +371,8 @@ static void bind_contacts(struct reg_request *r)
 		answer(r);
 		break;
 	case ST_LIMIT:
-		log_notice("sofia: %s: %.*s@%.*s has too many registrations", r->p->conf.name, SVF(r->user), SVF(r->host));
+		log_notice(
+		    "sofia: %s: %.*s@%.*s has too many registrations", r->p->conf.name, SVF(r->user), SVF(r->host));
 		sip_stx_reply(r->tx, 403, "Maximum Registrations Exceeded", NULL, NULL, SV_NONE);
 		break;
 	case ST_EXISTS:
@@ -369,7 +392,8 @@ static bool is_allowed(struct reg_request *r)
 	const struct dir_user *u = r->auth.user;
 	if (u && str_is_true(dir_user_param(u, "sip-forbid-register")))
 		return false;
-	if (u && c->forces_matching_username && !sv_is(r->m->to.uri.user, dir_user_id(u)) && !sv_is(r->m->to.uri.user, r->auth.username)) {
+	if (u && c->forces_matching_username && !sv_is(r->m->to.uri.user, dir_user_id(u)) &&
+	    !sv_is(r->m->to.uri.user, r->auth.username)) {
 		const char *alias = dir_user_attr(u, "number-alias");
 		return alias && sv_is(r->m->to.uri.user, alias);
 	}
@@ -380,7 +404,8 @@ static void policy_read(struct reg_request *r) ON_CTL;
 static void policy_read(struct reg_request *r)
 {
 	const struct profile_conf *c = &r->p->conf;
-	static const enum reg_mode modes[] = { [MULTI_REG_NONE] = REG_SINGLE, [MULTI_REG_CONTACT] = REG_BY_CONTACT, [MULTI_REG_CALL_ID] = REG_BY_CALL_ID };
+	static const enum reg_mode modes[] = {
+	    [MULTI_REG_NONE] = REG_SINGLE, [MULTI_REG_CONTACT] = REG_BY_CONTACT, [MULTI_REG_CALL_ID] = REG_BY_CALL_ID};
 	const char *own = r->auth.user ? dir_user_var(r->auth.user, "sip-allow-multiple-registrations") : NULL;
 	r->mode = modes[profile_conf_multi_reg(c)];
 	if (own)
@@ -388,13 +413,13 @@ static void policy_read(struct reg_request *r)
 	r->max_contacts = user_uint(r->auth.user, "max-registrations-per-extension", c->max_regs_per_extension);
 	r->user = r->m->to.uri.user;
 	r->host = *c->force_register_db_domain ? sv_of(c->force_register_db_domain)
-	    : *c->force_register_domain        ? sv_of(c->force_register_domain)
+	          : *c->force_register_domain  ? sv_of(c->force_register_domain)
 	                                       : r->m->to.uri.host;
 }
 
 void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
-	struct reg_request r = { .p = p, .tx = tx, .m = m };
+	struct reg_request r = {.p = p, .tx = tx, .m = m};
 	addr_host(sip_stx_peer(tx), r.src_host);
 	r.has_contact = sip_msg_contact(m, &r.contact) == ST_OK;
 	r.expires_s = m->expires_s >= 0 ? m->expires_s : EXPIRES_DEFAULT_S;
@@ -404,7 +429,8 @@ void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 		sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);
 		return;
 	}
-	if (*p->conf.register_acl && !acl_allows(sofia.acl, sv_of(p->conf.register_acl), sip_stx_peer(tx), NULL, NULL)) {
+	if (*p->conf.register_acl &&
+	    !acl_allows(sofia.acl, sv_of(p->conf.register_acl), sip_stx_peer(tx), NULL, NULL)) {
 		auth_failed_count(p, sip_stx_peer(tx));
 		log_notice("sofia: %s: REGISTER from %s: not in %s", p->conf.name, r.src_host, p->conf.register_acl);
 		sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);

@@ -1,13 +1,18 @@
-/* Requests that open no call: who may send what, and the answers. REGISTER and INVITE have files of their own. Whatever is
- * not answered in the open (OPTIONS, INFO) needs the same digest as a call; nothing here reaches the command registry. */
-#include "endpoint/sip/sofia_i.h"
+/* Requests that open no call: who may send what, and the answers. REGISTER and INVITE have files of their own. Whatever
+ * is not answered in the open (OPTIONS, INFO) needs the same digest as a call; nothing here reaches the command
+ * registry. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "endpoint/sip/sofia_i.h"
 
 static void reply(struct sip_stx *tx, int code, const char *headers) ON_CTL;
-static void reply(struct sip_stx *tx, int code, const char *headers) { sip_stx_reply(tx, code, NULL, headers, NULL, SV_NONE); }
+static void reply(struct sip_stx *tx, int code, const char *headers)
+{
+	sip_stx_reply(tx, code, NULL, headers, NULL, SV_NONE);
+}
 
-static const char allow_line[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, NOTIFY\r\n";
+static const char allow_line[] =
+    "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, NOTIFY\r\n";
 
 static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
 static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
@@ -27,7 +32,7 @@ static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_m
 static bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
 static bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
-	struct auth a = { 0 };
+	struct auth a = {0};
 	bool is_ok = auth_check(p, tx, m, &a) == AUTH_OK;
 	auth_fini(&a);
 	return is_ok;

@@ -18,12 +18,12 @@ struct dir_user;
 
 /* ---- the module ---- */
 struct sofia {
-	struct list profiles;       /* running ones, by name as FreeSWITCH lists them */
-	struct hash *reg_tables;    /* profile name -> struct reg_home: outlives a restart of its profile */
-	struct store *store;        /* NULL: nothing is kept on disk */
+	struct list profiles;    /* running ones, by name as FreeSWITCH lists them */
+	struct hash *reg_tables; /* profile name -> struct reg_home: outlives a restart of its profile */
+	struct store *store;     /* NULL: nothing is kept on disk */
 	struct acl_set *acl;
 	struct event_sub *events;
-	bool is_tracing;            /* sofia global siptrace */
+	bool is_tracing; /* sofia global siptrace */
 	int log_levels[10];
 	int trace_level;
 };
@@ -35,8 +35,8 @@ struct profile { /* counted */
 	struct profile_conf conf;
 	struct sip_stack *stack;
 	struct digest_server *digest;
-	struct reg_table *regs;     /* borrowed from the module */
-	struct addr sip_addr;       /* bound */
+	struct reg_table *regs;                          /* borrowed from the module */
+	struct addr sip_addr;                            /* bound */
 	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip; /* resolved; ext_* equal the others when not given */
 	char *url, *bind_url;
 	bool has_udp, has_tcp, is_tracing, is_paused;
@@ -44,7 +44,7 @@ struct profile { /* counted */
 	struct list calls;
 	uint64_t calls_in, failed_in, calls_out, failed_out;
 	int64_t started_us;
-	struct hash *failures;      /* source host -> struct auth_failures */
+	struct hash *failures; /* source host -> struct auth_failures */
 	struct hash *default_password_told;
 	int64_t rps_second;
 	unsigned rps_count;
@@ -60,7 +60,8 @@ ON_CTL void profiles_stop_all(void);
 
 ON_CTL void profile_trace_update(struct profile *p);
 /* Names the profile answers for besides its own: fn for each. */
-ON_CTL void profile_each_alias(struct profile *p, void (*fn)(struct profile *p, const char *alias, void *arg), void *arg);
+ON_CTL void profile_each_alias(
+    struct profile *p, void (*fn)(struct profile *p, const char *alias, void *arg), void *arg);
 ON_CTL bool profile_has_alias(const struct profile *p, struct sv name);
 
 /* ---- requests (request.c) ---- */
@@ -70,7 +71,7 @@ ON_CTL void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_ms
 
 /* ---- authentication (auth.c) ---- */
 struct auth {
-	struct dir_user *user; /* reference, or NULL (blind, access list) */
+	struct dir_user *user;  /* reference, or NULL (blind, access list) */
 	char *username, *realm; /* owned; NULL without digest */
 };
 enum auth_outcome {
@@ -96,7 +97,8 @@ ON_CTL size_t contact_lookup(struct profile *p /* NULL = all */, struct sv user,
 
 /* ---- NAT (nat.c) ---- */
 /* True when a contact is not where its messages come from and cannot be reached as written. */
-ON_CTL bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const struct sip_via *via, const struct addr *src, enum sip_transport t);
+ON_CTL bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const struct sip_via *via,
+    const struct addr *src, enum sip_transport t);
 
 /* ---- commands ---- */
 extern const struct api_desc sofia_apis[];
@@ -109,15 +111,15 @@ int gateway_cmd(struct api_call *c);
 ON_CTL void trace_print(struct sip_stack *s, const struct sip_trace *t, void *arg);
 
 /* ---- calls ---- */
-struct call { /* counted: one reference is the leg's, one the sip_call's */
-	struct lnode link;          /* in the profile's list */
+struct call {              /* counted: one reference is the leg's, one the sip_call's */
+	struct lnode link; /* in the profile's list */
 	struct profile *p;
-	struct leg *leg;            /* NULL once it is destroyed */
-	struct sip_call *sip;       /* NULL before dialling and once closed */
+	struct leg *leg;      /* NULL once it is destroyed */
+	struct sip_call *sip; /* NULL before dialling and once closed */
 	bool is_outbound, is_closed, is_counted;
-	bool has_offered;           /* our SDP in a 2xx waits for its answer in the ACK */
-	bool has_answered;          /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
-	bool is_start_held;         /* the leg starts when the ACK brings SDP */
+	bool has_offered;   /* our SDP in a 2xx waits for its answer in the ACK */
+	bool has_answered;  /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
+	bool is_start_held; /* the leg starts when the ACK brings SDP */
 	bool is_nat;
 	int respond_code;
 	char *respond_phrase;
@@ -161,13 +163,13 @@ ON_CTL int call_out_dial(struct leg *leg);
 
 /* ---- dial strings (dialstring.c): what follows "sofia/" ---- */
 struct sofia_target {
-	struct sv profile;    /* "" = none named */
-	struct sv gateway;    /* of sofia/gateway/NAME/... */
-	char *uri;            /* request URI without fs_* parameters, owned */
-	char *fs_path;        /* decoded, owned; NULL when absent */
-	char *user, *host;    /* owned; host with port */
+	struct sv profile; /* "" = none named */
+	struct sv gateway; /* of sofia/gateway/NAME/... */
+	char *uri;         /* request URI without fs_* parameters, owned */
+	char *fs_path;     /* decoded, owned; NULL when absent */
+	char *user, *host; /* owned; host with port */
 	bool is_nat;
-	bool needs_lookup;    /* user%domain: a registered user */
+	bool needs_lookup; /* user%domain: a registered user */
 	enum sip_transport transport;
 };
 ANY int sofia_target_parse(struct sofia_target *out, struct sv data);

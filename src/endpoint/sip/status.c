@@ -1,8 +1,8 @@
-/* `sofia status` and `sofia xmlstatus`: the list of profiles, one profile, its registrations. Rows of a profile are a table of
- * label, XML tag and a function that writes the value; both forms are printed from it. */
-#include "endpoint/sip/sofia_i.h"
+/* `sofia status` and `sofia xmlstatus`: the list of profiles, one profile, its registrations. Rows of a profile are a
+ * table of label, XML tag and a function that writes the value; both forms are printed from it. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "endpoint/sip/sofia_i.h"
 #include "text/xml.h"
 
 #include <inttypes.h>
@@ -11,17 +11,33 @@
 #include <string.h>
 #include <time.h>
 
-static const char line[] = "=================================================================================================\n";
+static const char line[] =
+    "=================================================================================================\n";
 
 /* ---- one profile ---- */
 
-static const char *or_na(const char *s) { return s && *s ? s : "N/A"; }
-static const char *truth(bool b) { return b ? "true" : "false"; }
+static const char *or_na(const char *s)
+{
+	return s && *s ? s : "N/A";
+}
+static const char *truth(bool b)
+{
+	return b ? "true" : "false";
+}
 
 #define ROW(name) static void row_##name(const struct profile *p, struct buf *b)
-ROW(name) { buf_adds(b, p->conf.name); }
-ROW(domain) { buf_adds(b, or_na(p->conf.domain_attr)); }
-ROW(auto_nat) { buf_adds(b, "false"); }
+ROW(name)
+{
+	buf_adds(b, p->conf.name);
+}
+ROW(domain)
+{
+	buf_adds(b, or_na(p->conf.domain_attr));
+}
+ROW(auto_nat)
+{
+	buf_adds(b, "false");
+}
 ROW(db)
 {
 	if (*p->conf.dbname)
@@ -29,58 +45,164 @@ ROW(db)
 	else
 		buf_printf(b, "sofia_reg_%s", p->conf.name);
 }
-ROW(pres_hosts) { buf_adds(b, p->conf.presence_hosts); }
-ROW(dialplan) { buf_adds(b, or_na(p->conf.dialplan)); }
-ROW(context) { buf_adds(b, or_na(p->conf.context)); }
-ROW(realm) { buf_adds(b, p->conf.challenge_realm); }
-ROW(rtp_ip) { buf_adds(b, p->rtp_ip); }
-ROW(ext_rtp_ip) { buf_adds(b, p->ext_rtp_ip); }
-ROW(sip_ip) { buf_adds(b, p->sip_ip); }
-ROW(ext_sip_ip) { buf_adds(b, p->ext_sip_ip); }
-ROW(url) { buf_adds(b, p->url); }
-ROW(bind_url) { buf_adds(b, p->bind_url); }
-ROW(hold_music) { buf_adds(b, or_na(p->conf.hold_music)); }
-ROW(outbound_proxy) { buf_adds(b, or_na(p->conf.outbound_proxy)); }
-ROW(codecs_in) { buf_adds(b, p->conf.inbound_codecs); }
-ROW(codecs_out) { buf_adds(b, p->conf.outbound_codecs); }
-ROW(tel_event) { buf_printf(b, "%u", p->conf.rfc2833_pt); }
-ROW(dtmf_mode) { buf_adds(b, p->conf.dtmf_type); }
-ROW(cng) { buf_printf(b, "%u", p->conf.cng_pt); }
-ROW(session_to) { buf_printf(b, "%u", p->conf.session_timeout_s); }
-ROW(max_dialog) { buf_printf(b, "%u", p->conf.max_proceeding); }
-ROW(max_rps) { buf_printf(b, "%u", p->conf.max_rps); }
-ROW(nomedia) { buf_adds(b, truth(p->conf.is_nomedia)); }
-ROW(late_neg) { buf_adds(b, truth(p->conf.is_late_negotiation)); }
-ROW(proxy_media) { buf_adds(b, truth(p->conf.is_proxy_media)); }
-ROW(nat) { buf_adds(b, truth(p->conf.is_aggressive_nat)); }
-ROW(calls_in) { buf_printf(b, "%" PRIu64, p->calls_in); }
-ROW(failed_in) { buf_printf(b, "%" PRIu64, p->failed_in); }
-ROW(calls_out) { buf_printf(b, "%" PRIu64, p->calls_out); }
-ROW(failed_out) { buf_printf(b, "%" PRIu64, p->failed_out); }
-ROW(registrations) { buf_printf(b, "%zu", reg_table_count(p->regs)); }
+ROW(pres_hosts)
+{
+	buf_adds(b, p->conf.presence_hosts);
+}
+ROW(dialplan)
+{
+	buf_adds(b, or_na(p->conf.dialplan));
+}
+ROW(context)
+{
+	buf_adds(b, or_na(p->conf.context));
+}
+ROW(realm)
+{
+	buf_adds(b, p->conf.challenge_realm);
+}
+ROW(rtp_ip)
+{
+	buf_adds(b, p->rtp_ip);
+}
+ROW(ext_rtp_ip)
+{
+	buf_adds(b, p->ext_rtp_ip);
+}
+ROW(sip_ip)
+{
+	buf_adds(b, p->sip_ip);
+}
+ROW(ext_sip_ip)
+{
+	buf_adds(b, p->ext_sip_ip);
+}
+ROW(url)
+{
+	buf_adds(b, p->url);
+}
+ROW(bind_url)
+{
+	buf_adds(b, p->bind_url);
+}
+ROW(hold_music)
+{
+	buf_adds(b, or_na(p->conf.hold_music));
+}
+ROW(outbound_proxy)
+{
+	buf_adds(b, or_na(p->conf.outbound_proxy));
+}
+ROW(codecs_in)
+{
+	buf_adds(b, p->conf.inbound_codecs);
+}
+ROW(codecs_out)
+{
+	buf_adds(b, p->conf.outbound_codecs);
+}
+ROW(tel_event)
+{
+	buf_printf(b, "%u", p->conf.rfc2833_pt);
+}
+ROW(dtmf_mode)
+{
+	buf_adds(b, p->conf.dtmf_type);
+}
+ROW(cng)
+{
+	buf_printf(b, "%u", p->conf.cng_pt);
+}
+ROW(session_to)
+{
+	buf_printf(b, "%u", p->conf.session_timeout_s);
+}
+ROW(max_dialog)
+{
+	buf_printf(b, "%u", p->conf.max_proceeding);
+}
+ROW(max_rps)
+{
+	buf_printf(b, "%u", p->conf.max_rps);
+}
+ROW(nomedia)
+{
+	buf_adds(b, truth(p->conf.is_nomedia));
+}
+ROW(late_neg)
+{
+	buf_adds(b, truth(p->conf.is_late_negotiation));
+}
+ROW(proxy_media)
+{
+	buf_adds(b, truth(p->conf.is_proxy_media));
+}
+ROW(nat)
+{
+	buf_adds(b, truth(p->conf.is_aggressive_nat));
+}
+ROW(calls_in)
+{
+	buf_printf(b, "%" PRIu64, p->calls_in);
+}
+ROW(failed_in)
+{
+	buf_printf(b, "%" PRIu64, p->failed_in);
+}
+ROW(calls_out)
+{
+	buf_printf(b, "%" PRIu64, p->calls_out);
+}
+ROW(failed_out)
+{
+	buf_printf(b, "%" PRIu64, p->failed_out);
+}
+ROW(registrations)
+{
+	buf_printf(b, "%zu", reg_table_count(p->regs));
+}
 
 struct row {
 	const char *label, *tag;
 	void (*put)(const struct profile *p, struct buf *b);
 };
 static const struct row text_rows[] = {
-	{ "Name", "name", row_name }, { "Domain Name", "domain-name", row_domain }, { "Auto-NAT", "auto-nat", row_auto_nat },
-	{ "DBName", "db-name", row_db }, { "Pres Hosts", "pres-hosts", row_pres_hosts }, { "Dialplan", "dialplan", row_dialplan },
-	{ "Context", "context", row_context }, { "Challenge Realm", "challenge-realm", row_realm }, { "RTP-IP", "rtp-ip", row_rtp_ip },
-	{ "Ext-RTP-IP", "ext-rtp-ip", row_ext_rtp_ip }, { "SIP-IP", "sip-ip", row_sip_ip }, { "Ext-SIP-IP", "ext-sip-ip", row_ext_sip_ip },
-	{ "URL", "url", row_url }, { "BIND-URL", "bind-url", row_bind_url }, { "HOLD-MUSIC", "hold-music", row_hold_music },
-	{ "OUTBOUND-PROXY", "outbound-proxy", row_outbound_proxy }, { "CODECS IN", "inbound-codecs", row_codecs_in },
-	{ "CODECS OUT", "outbound-codecs", row_codecs_out }, { "TEL-EVENT", "tel-event", row_tel_event },
-	{ "DTMF-MODE", "dtmf-mode", row_dtmf_mode }, { "CNG", "cng", row_cng }, { "SESSION-TO", "session-to", row_session_to },
-	{ "MAX-DIALOG", "max-dialog", row_max_dialog }, { "MAX-RECV-RPS", "max-recv-rps", row_max_rps },
-	{ "NOMEDIA", "nomedia", row_nomedia }, { "LATE-NEG", "late-neg", row_late_neg },
-	{ "PROXY-MEDIA", "proxy-media", row_proxy_media }, { "AGGRESSIVENAT", "aggressive-nat", row_nat },
-	{ "CALLS-IN", "calls-in", row_calls_in }, { "FAILED-CALLS-IN", "failed-calls-in", row_failed_in },
-	{ "CALLS-OUT", "calls-out", row_calls_out }, { "FAILED-CALLS-OUT", "failed-calls-out", row_failed_out },
-	{ "REGISTRATIONS", "registrations", row_registrations },
+    {"Name", "name", row_name},
+    {"Domain Name", "domain-name", row_domain},
+    {"Auto-NAT", "auto-nat", row_auto_nat},
+    {"DBName", "db-name", row_db},
+    {"Pres Hosts", "pres-hosts", row_pres_hosts},
+    {"Dialplan", "dialplan", row_dialplan},
+    {"Context", "context", row_context},
+    {"Challenge Realm", "challenge-realm", row_realm},
+    {"RTP-IP", "rtp-ip", row_rtp_ip},
+    {"Ext-RTP-IP", "ext-rtp-ip", row_ext_rtp_ip},
+    {"SIP-IP", "sip-ip", row_sip_ip},
+    {"Ext-SIP-IP", "ext-sip-ip", row_ext_sip_ip},
+    {"URL", "url", row_url},
+    {"BIND-URL", "bind-url", row_bind_url},
+    {"HOLD-MUSIC", "hold-music", row_hold_music},
+    {"OUTBOUND-PROXY", "outbound-proxy", row_outbound_proxy},
+    {"CODECS IN", "inbound-codecs", row_codecs_in},
+    {"CODECS OUT", "outbound-codecs", row_codecs_out},
+    {"TEL-EVENT", "tel-event", row_tel_event},
+    {"DTMF-MODE", "dtmf-mode", row_dtmf_mode},
+    {"CNG", "cng", row_cng},
+    {"SESSION-TO", "session-to", row_session_to},
+    {"MAX-DIALOG", "max-dialog", row_max_dialog},
+    {"MAX-RECV-RPS", "max-recv-rps", row_max_rps},
+    {"NOMEDIA", "nomedia", row_nomedia},
+    {"LATE-NEG", "late-neg", row_late_neg},
+    {"PROXY-MEDIA", "proxy-media", row_proxy_media},
+    {"AGGRESSIVENAT", "aggressive-nat", row_nat},
+    {"CALLS-IN", "calls-in", row_calls_in},
+    {"FAILED-CALLS-IN", "failed-calls-in", row_failed_in},
+    {"CALLS-OUT", "calls-out", row_calls_out},
+    {"FAILED-CALLS-OUT", "failed-calls-out", row_failed_out},
+    {"REGISTRATIONS", "registrations", row_registrations},
 };
 /* The XML form has the counters in another order. */
-static const char *const xml_tail[] = { "calls-in", "calls-out", "failed-calls-in", "failed-calls-out", "registrations" };
+static const char *const xml_tail[] = {"calls-in", "calls-out", "failed-calls-in", "failed-calls-out", "registrations"};
 enum { ROWS = sizeof(text_rows) / sizeof(text_rows[0]), XML_HEAD_ROWS = ROWS - 5 };
 
 static void xml_row_put(const struct profile *p, const struct row *r, struct buf *out)
@@ -170,7 +292,8 @@ static void reg_print(const struct reg *r, void *arg)
 	for (size_t i = 0; r->proto[i] && i + 1 < sizeof(proto); i++)
 		proto[i] = (char)(r->proto[i] - 32);
 	buf_printf(&status, "Registered(%s%s)(unknown) ", proto, r->is_nat ? "-NAT" : "");
-	buf_printf(&status, pr->is_xml ? "exp(%s) expsecs(%" PRId64 ")" : "EXP(%s) EXPSECS(%" PRId64 ")", when, left > 0 ? left : 0);
+	buf_printf(&status, pr->is_xml ? "exp(%s) expsecs(%" PRId64 ")" : "EXP(%s) EXPSECS(%" PRId64 ")", when,
+	    left > 0 ? left : 0);
 	snprintf(aor, sizeof(aor), "%s@%s", r->user, r->host);
 	snprintf(port, sizeof(port), "%u", r->network_port);
 	pr->count++;
@@ -195,7 +318,8 @@ static void reg_print(const struct reg *r, void *arg)
 		    "Call-ID:    \t%s\nUser:       \t%s\nContact:    \t%s\nAgent:      \t%s\nStatus:     \t%s\n"
 		    "Ping-Status:\tReachable\nPing-Time:\t0.00\nHost:       \t%s\nIP:         \t%s\nPort:       \t%s\n"
 		    "Auth-User:  \t%s\nAuth-Realm: \t%s\nMWI-Account:\t%s\n\n",
-		    r->call_id, aor, contact.p, r->agent, status.p, core_hostname(), r->network_ip, port, r->auth_user, r->auth_realm, aor);
+		    r->call_id, aor, contact.p, r->agent, status.p, core_hostname(), r->network_ip, port, r->auth_user,
+		    r->auth_realm, aor);
 	}
 	buf_fini(&contact);
 	buf_fini(&status);
@@ -204,13 +328,14 @@ static void reg_print(const struct reg *r, void *arg)
 static int regs_print(struct profile *p, struct buf *out, struct sv filter, bool is_exact, bool is_xml) ON_CTL;
 static int regs_print(struct profile *p, struct buf *out, struct sv filter, bool is_exact, bool is_xml)
 {
-	struct reg_print pr = { out, filter, is_exact, is_xml, 0 };
+	struct reg_print pr = {out, filter, is_exact, is_xml, 0};
 	if (is_xml)
 		buf_adds(out, "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<profile>\n  <registrations>\n");
 	else
 		buf_printf(out, "\nRegistrations:\n%s", line);
 	reg_table_each(p->regs, reg_print, &pr);
-	return is_xml ? buf_adds(out, "  </registrations>\n</profile>\n") : buf_printf(out, "Total items returned: %zu\n%s", pr.count, line);
+	return is_xml ? buf_adds(out, "  </registrations>\n</profile>\n")
+	              : buf_printf(out, "Total items returned: %zu\n%s", pr.count, line);
 }
 
 /* ---- the list ---- */
@@ -231,12 +356,18 @@ static void entry_add(struct entries *l, const char *name, struct profile *p, bo
 	if (!grown)
 		return;
 	l->e = grown;
-	grown[l->n++] = (struct entry){ name, p, is_alias };
+	grown[l->n++] = (struct entry){name, p, is_alias};
 }
 
-static void alias_found(struct profile *p, const char *alias, void *arg) { entry_add(arg, alias, p, true); }
+static void alias_found(struct profile *p, const char *alias, void *arg)
+{
+	entry_add(arg, alias, p, true);
+}
 
-static int entry_cmp(const void *a, const void *b) { return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name); }
+static int entry_cmp(const void *a, const void *b)
+{
+	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+}
 
 static void list_text(const struct entries *l, struct buf *out) ON_CTL;
 static void list_text(const struct entries *l, struct buf *out)
@@ -253,7 +384,8 @@ static void list_text(const struct entries *l, struct buf *out)
 		profiles++;
 		buf_printf(out, "%25s\t%7s\t%42s\tRUNNING (%zu)\n", e->name, "profile", e->p->url, e->p->call_count);
 	}
-	buf_printf(out, "%s%zu profile%s %zu alias%s\n", line, profiles, profiles == 1 ? "" : "s", aliases, aliases == 1 ? "" : "es");
+	buf_printf(out, "%s%zu profile%s %zu alias%s\n", line, profiles, profiles == 1 ? "" : "s", aliases,
+	    aliases == 1 ? "" : "es");
 }
 
 static void list_xml(const struct entries *l, struct buf *out) ON_CTL;
@@ -278,9 +410,9 @@ static void list_xml(const struct entries *l, struct buf *out)
 static int list_print(struct buf *out, bool is_xml) ON_CTL;
 static int list_print(struct buf *out, bool is_xml)
 {
-	struct entries l = { 0 };
+	struct entries l = {0};
 	struct lnode *it, *tmp;
-	list_each(&sofia.profiles, it, tmp) {
+	list_each (&sofia.profiles, it, tmp) {
 		struct profile *p = list_entry(it, struct profile, link);
 		entry_add(&l, p->conf.name, p, false);
 		profile_each_alias(p, alias_found, &l);
@@ -312,7 +444,8 @@ static int gateway_status(struct buf *out, struct sv name, bool is_xml)
 	if (is_xml)
 		return buf_adds(out, "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<gateways>\n</gateways>\n");
 	return buf_printf(out,
-	    "%25s\t%28s\tState\tPing Time\tIB Calls(F/T)\tOB Calls(F/T)\n%s%s0 gateways: Inbound(Failed/Total): 0/0,Outbound(Failed/Total):0/0\n",
+	    "%25s\t%28s\tState\tPing Time\tIB Calls(F/T)\tOB Calls(F/T)\n%s%s0 gateways: Inbound(Failed/Total): "
+	    "0/0,Outbound(Failed/Total):0/0\n",
 	    "Profile::Gateway-Name", "Data    ", line, line);
 }
 

@@ -1,7 +1,7 @@
 /* SIP messages in the log, in FreeSWITCH's text form, for `sofia profile X siptrace on`. */
-#include "endpoint/sip/sofia_i.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "endpoint/sip/sofia_i.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -22,6 +22,6 @@ void trace_print(struct sip_stack *s, const struct sip_trace *t, void *arg)
 	log_uuid(LOG_CONSOLE, NULL,
 	    "%s %zu bytes %s %s/[%s]:%u at %02d:%02d:%02d.%06d:\n"
 	    "------------------------------------------------------------------------\n%.*s",
-	    t->is_outgoing ? "send" : "recv", t->data.n, t->is_outgoing ? "to" : "from", transport, host, addr_port(t->remote),
-	    tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(now % 1000000), SVF(t->data));
+	    t->is_outgoing ? "send" : "recv", t->data.n, t->is_outgoing ? "to" : "from", transport, host,
+	    addr_port(t->remote), tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(now % 1000000), SVF(t->data));
 }

@@ -5,7 +5,11 @@
 
 static const char *lookup(const char *name, void *arg)
 {
-	return !strcmp(name, "a") ? "${b}x" : !strcmp(name, "b") ? "value" : !strcmp(name, "c") ? "${c}${c}" : !strcmp(name, "d") ? "ARRAY::1|:2" : NULL;
+	return !strcmp(name, "a")   ? "${b}x"
+	       : !strcmp(name, "b") ? "value"
+	       : !strcmp(name, "c") ? "${c}${c}"
+	       : !strcmp(name, "d") ? "ARRAY::1|:2"
+	                            : NULL;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(pre_init(&p, vars) == ST_OK);
 	p.may_run = false;
 	p.report = report, p.report_arg = &problems;
-	pre_text(&p, "/nonexistent/f.xml", (struct sv){ (const char *)data, size }, PRE_MAX_DEPTH);
+	pre_text(&p, "/nonexistent/f.xml", (struct sv){(const char *)data, size}, PRE_MAX_DEPTH);
 	pre_fini(&p);
 	return 0;
 }

@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (vars_new(&v))
 		return 0;
-	vars_parse(v, (struct sv){ (const char *)data, size });
+	vars_parse(v, (struct sv){(const char *)data, size});
 	vars_free(v);
 	return 0;
 }

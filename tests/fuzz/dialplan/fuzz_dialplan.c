@@ -32,9 +32,14 @@ static void report(const char *problem, void *arg)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t total = 0;
-	struct dp_env env = { .arg = &total, .field = get, .var = get, .local_time = local_time, .wall_us = 1795262400000000LL,
-		.channel_name = "c", .explain = explain };
-	struct dp_actions found = { 0 };
+	struct dp_env env = {.arg = &total,
+	    .field = get,
+	    .var = get,
+	    .local_time = local_time,
+	    .wall_us = 1795262400000000LL,
+	    .channel_name = "c",
+	    .explain = explain};
+	struct dp_actions found = {0};
 	struct xml_doc *doc = NULL;
 	struct dialplan *dp = NULL;
 
@@ -45,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		mem_unref(doc);
 	}
 	dp_actions_fini(&found);
-	dialplan_inline_parse((struct sv){ (const char *)data, size }, &found);
+	dialplan_inline_parse((struct sv){(const char *)data, size}, &found);
 	dp_actions_fini(&found);
 	return 0;
 }

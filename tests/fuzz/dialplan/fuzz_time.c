@@ -8,7 +8,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct dp_time t = { { NULL } };
+	struct dp_time t = {{NULL}};
 	struct tm now;
 	struct tz tz;
 	char *text;
@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		tz_local(&tz, INT64_MIN, &now);
 	} else {
 		memset(&now, 0, sizeof now);
-		now.tm_year = 126, now.tm_mon = 10, now.tm_mday = 21, now.tm_wday = 6, now.tm_yday = 324, now.tm_hour = 12;
+		now.tm_year = 126, now.tm_mon = 10, now.tm_mday = 21, now.tm_wday = 6, now.tm_yday = 324,
+		now.tm_hour = 12;
 	}
 	t.attr[data[0] % DPT_COUNT] = text;
 	dp_time_match(&t, &now);

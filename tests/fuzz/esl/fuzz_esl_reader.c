@@ -1,4 +1,5 @@
-/* The event socket's command reader: the first byte says how the rest is cut into pieces, and whether the client is trusted. */
+/* The event socket's command reader: the first byte says how the rest is cut into pieces, and whether the client is
+ * trusted. */
 #include "esl/reader.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sv text = { (const char *)data, size };
+	struct sv text = {(const char *)data, size};
 	struct addr a, b;
 	char out[ADDR_TEXT_MAX];
 	if (!addr_parse_hostport(&a, text, 5060)) {

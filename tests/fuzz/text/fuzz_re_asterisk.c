@@ -6,7 +6,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sv pattern = { (const char *)data, size < 200 ? size : 200 };
+	struct sv pattern = {(const char *)data, size < 200 ? size : 200};
 	struct re_match m;
 	struct buf text;
 	struct re *re = NULL;

@@ -7,7 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct xml_line_map map[] = { { 1, "a", 1 }, { 3, "b", 7 } };
+	static const struct xml_line_map map[] = {{1, "a", 1}, {3, "b", 7}};
 	struct xml_doc *doc = NULL, *again = NULL;
 	char error[XML_ERROR_CHARS];
 	struct buf out;

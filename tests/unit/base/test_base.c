@@ -20,7 +20,10 @@
 
 static int dtor_count;
 
-static void count_dtor(void *obj) { dtor_count++; }
+static void count_dtor(void *obj)
+{
+	dtor_count++;
+}
 
 static void sum_type(const char *type, size_t live, size_t bytes, void *arg)
 {
@@ -117,10 +120,22 @@ static int test_sv_numbers(void)
 		const char *text;
 		bool u32, u64, i64;
 	} cases[] = {
-		{ "0", 1, 1, 1 }, { "", 0, 0, 0 }, { "4294967295", 1, 1, 1 }, { "4294967296", 0, 1, 1 }, { "-1", 0, 0, 1 },
-		{ "+5", 0, 0, 1 }, { " 1", 0, 0, 0 }, { "1 ", 0, 0, 0 }, { "0x10", 0, 0, 0 }, { "-", 0, 0, 0 },
-		{ "18446744073709551615", 0, 1, 0 }, { "18446744073709551616", 0, 0, 0 }, { "9223372036854775808", 0, 1, 0 },
-		{ "-9223372036854775808", 0, 0, 1 }, { "-9223372036854775809", 0, 0, 0 }, { "99999999999999999999999", 0, 0, 0 },
+	    {"0", 1, 1, 1},
+	    {"", 0, 0, 0},
+	    {"4294967295", 1, 1, 1},
+	    {"4294967296", 0, 1, 1},
+	    {"-1", 0, 0, 1},
+	    {"+5", 0, 0, 1},
+	    {" 1", 0, 0, 0},
+	    {"1 ", 0, 0, 0},
+	    {"0x10", 0, 0, 0},
+	    {"-", 0, 0, 0},
+	    {"18446744073709551615", 0, 1, 0},
+	    {"18446744073709551616", 0, 0, 0},
+	    {"9223372036854775808", 0, 1, 0},
+	    {"-9223372036854775808", 0, 0, 1},
+	    {"-9223372036854775809", 0, 0, 0},
+	    {"99999999999999999999999", 0, 0, 0},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		uint32_t u = 77;
@@ -137,8 +152,8 @@ static int test_sv_numbers(void)
 
 static int test_truth(void)
 {
-	static const char *const yes[] = { "true", "YES", "on", "1", "enabled", "Active", "allow", "t", "12", "-1" };
-	static const char *const no[] = { "", "0", "false", "no", "off", "1x", "truee", "disabled", "0.5", "-" };
+	static const char *const yes[] = {"true", "YES", "on", "1", "enabled", "Active", "allow", "t", "12", "-1"};
+	static const char *const no[] = {"", "0", "false", "no", "off", "1x", "truee", "disabled", "0.5", "-"};
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
 		EXPECT(str_is_true(yes[i]));
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
@@ -212,12 +227,12 @@ static int test_hash(void)
 	EXPECT_INT(hash_new(&h, 0, mem_free), 0);
 	for (int i = 0; i < 10000; i++) {
 		int n = snprintf(key, sizeof(key), "key%d", i);
-		EXPECT_INT(hash_set(h, (struct sv){ key, (size_t)n }, mem_strdup(key)), 0);
+		EXPECT_INT(hash_set(h, (struct sv){key, (size_t)n}, mem_strdup(key)), 0);
 	}
 	EXPECT_INT(hash_count(h), 10000);
 	EXPECT_STR(hash_get(h, SV("key9999")), "key9999");
 	EXPECT(!hash_get(h, SV("KEY1")) && !hash_get(h, SV("")));
-	struct hash_it it = { 0 };
+	struct hash_it it = {0};
 	int i = 0;
 	while (hash_next(h, &it)) {
 		snprintf(key, sizeof(key), "key%d", i);
@@ -255,7 +270,7 @@ static int test_hash(void)
 static int test_list(void)
 {
 	struct list l;
-	struct lnode n[3] = { 0 }, *it, *tmp;
+	struct lnode n[3] = {0}, *it, *tmp;
 	int count = 0;
 	list_init(&l);
 	EXPECT(list_empty(&l) && !list_first(&l));
@@ -434,7 +449,10 @@ static int test_role(void)
 }
 
 /* The harness itself: what fails, leaks, crashes or fails only without memory is told as such. */
-static int case_passes(void) { return 0; }
+static int case_passes(void)
+{
+	return 0;
+}
 
 static int case_fails(void)
 {
@@ -442,7 +460,10 @@ static int case_fails(void)
 	return 0;
 }
 
-static int case_leaks(void) { return mem_strdup("x") ? 0 : -1; }
+static int case_leaks(void)
+{
+	return mem_strdup("x") ? 0 : -1;
+}
 
 static int case_crashes(void)
 {
@@ -469,10 +490,11 @@ static int case_leaks_without_memory(void)
 
 static int test_harness(void)
 {
-	static const struct test_case inner[] = { { "passes", case_passes }, { "fails", case_fails }, { "leaks", case_leaks },
-		{ "crashes", case_crashes }, { "skips", case_skips }, { "ladder", case_leaks_without_memory, TEST_OOM } };
-	static const char *const want[] = { "ok 1 - passes\n", "not ok 2 - fails # exit code 1\n", "not ok 3 - leaks # exit code",
-		"not ok 4 - crashes # Aborted", "ok 5 - skips # SKIP\n", "not ok 6 - ladder" };
+	static const struct test_case inner[] = {{"passes", case_passes}, {"fails", case_fails}, {"leaks", case_leaks},
+	    {"crashes", case_crashes}, {"skips", case_skips}, {"ladder", case_leaks_without_memory, TEST_OOM}};
+	static const char *const want[] = {"ok 1 - passes\n", "not ok 2 - fails # exit code 1\n",
+	    "not ok 3 - leaks # exit code", "not ok 4 - crashes # Aborted", "ok 5 - skips # SKIP\n",
+	    "not ok 6 - ladder"};
 	char text[2000] = "", *name = NULL;
 	size_t at = 0;
 	ssize_t n;
@@ -499,8 +521,9 @@ static int test_harness(void)
 	return 0;
 }
 
-TEST_MAIN({ "mem_counts", test_mem_counts }, { "mem_threads", test_mem_threads },
-	{ "mem_wrong_free_dies", test_mem_wrong_free_dies }, { "sv", test_sv }, { "sv_numbers", test_sv_numbers },
-	{ "truth", test_truth }, { "buf", test_buf }, { "hash", test_hash }, { "hash_oom", test_hash_oom, TEST_OOM },
-	{ "list", test_list }, { "clock", test_clock }, { "rand", test_rand }, { "log", test_log },
-	{ "log_threads", test_log_threads }, { "log_levels", test_log_levels }, { "status", test_status }, { "role", test_role }, { "harness", test_harness })
+TEST_MAIN({"mem_counts", test_mem_counts}, {"mem_threads", test_mem_threads},
+    {"mem_wrong_free_dies", test_mem_wrong_free_dies}, {"sv", test_sv}, {"sv_numbers", test_sv_numbers},
+    {"truth", test_truth}, {"buf", test_buf}, {"hash", test_hash}, {"hash_oom", test_hash_oom, TEST_OOM},
+    {"list", test_list}, {"clock", test_clock}, {"rand", test_rand}, {"log", test_log},
+    {"log_threads", test_log_threads}, {"log_levels", test_log_levels}, {"status", test_status}, {"role", test_role},
+    {"harness", test_harness})

@@ -1,20 +1,19 @@
 /* The console's frame reader at every split, its bounds, and its options and profiles. */
-#include "harness.h"
 #include "base/mem.h"
 #include "cli/conf.h"
 #include "cli/frame.h"
+#include "harness.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char stream[] =
-	"Content-Type: auth/request\n\n"
-	"Content-Type: command/reply\nReply-Text: +OK accepted\n\n"
-	"Content-Type: api/response\nContent-Length: 5\n\nfalse"
-	"Content-Length: 12\nContent-Type: text/event-plain\n\nA: b\n\nC: d\n\n"
-	"Content-Type: log/data\nContent-Length: 3\nLog-Level: 7\n\nhi\n";
+static const char stream[] = "Content-Type: auth/request\n\n"
+                             "Content-Type: command/reply\nReply-Text: +OK accepted\n\n"
+                             "Content-Type: api/response\nContent-Length: 5\n\nfalse"
+                             "Content-Length: 12\nContent-Type: text/event-plain\n\nA: b\n\nC: d\n\n"
+                             "Content-Type: log/data\nContent-Length: 3\nLog-Level: 7\n\nhi\n";
 
 /* Counts the frames and joins their bodies. */
 static int read_all(struct frame_reader *r, unsigned *count, struct buf *bodies)
@@ -52,8 +51,8 @@ static int test_every_split(void)
 
 static int test_bounds(void)
 {
-	static const char *const bad[] = { "Content-Length: 16777217\n\n", "Content-Length: -1\n\n", "Content-Length: 99999999999999999999\n\n",
-		"Content-Length: 0x10\n\n" };
+	static const char *const bad[] = {"Content-Length: 16777217\n\n", "Content-Length: -1\n\n",
+	    "Content-Length: 99999999999999999999\n\n", "Content-Length: 0x10\n\n"};
 	struct frame f;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct frame_reader r;
@@ -94,16 +93,18 @@ static int test_options(void)
 {
 	static struct cli_conf c;
 	setenv("HOME", "/nonexistent", 1);
-	EXPECT_INT(read_conf(&c, (const char *const[]){ "tandem-cli", "-H", "h", "-P", "99", "-p", "pw", "-x", "status", "-t", "500", "-l", "info", NULL }), 0);
+	EXPECT_INT(read_conf(&c, (const char *const[]){"tandem-cli", "-H", "h", "-P", "99", "-p", "pw", "-x", "status",
+	                             "-t", "500", "-l", "info", NULL}),
+	    0);
 	EXPECT_STR(c.host, "h");
 	EXPECT_INT(c.port, 99);
 	EXPECT_STR(c.password, "pw");
 	EXPECT_STR(c.command, "status");
 	EXPECT_INT(c.timeout_ms, 500);
 	EXPECT_INT(c.loglevel, LOG_INFO);
-	EXPECT(read_conf(&c, (const char *const[]){ "tandem-cli", "-P", "70000", NULL }) < 0);
-	EXPECT(read_conf(&c, (const char *const[]){ "tandem-cli", "-l", "nosuch", NULL }) < 0);
-	EXPECT(read_conf(&c, (const char *const[]){ "tandem-cli", "nosuchprofile", NULL }) < 0);
+	EXPECT(read_conf(&c, (const char *const[]){"tandem-cli", "-P", "70000", NULL}) < 0);
+	EXPECT(read_conf(&c, (const char *const[]){"tandem-cli", "-l", "nosuch", NULL}) < 0);
+	EXPECT(read_conf(&c, (const char *const[]){"tandem-cli", "nosuchprofile", NULL}) < 0);
 	return 0;
 }
 
@@ -115,15 +116,17 @@ static int test_profiles(void)
 	snprintf(path, sizeof(path), "%s/.fs_cli_conf", dir);
 	FILE *f = fopen(path, "w");
 	EXPECT(f != NULL);
-	fputs("; comment\n[default]\nhost => one\npassword => a b\nkey_f3 => show calls\n\n[other]\nhost     => two\nport => 5\nquiet => true\n", f);
+	fputs("; comment\n[default]\nhost => one\npassword => a b\nkey_f3 => show calls\n\n[other]\nhost     => "
+	      "two\nport => 5\nquiet => true\n",
+	    f);
 	fclose(f);
 	setenv("HOME", dir, 1);
-	EXPECT_INT(read_conf(&c, (const char *const[]){ "tandem-cli", "other", NULL }), 0);
+	EXPECT_INT(read_conf(&c, (const char *const[]){"tandem-cli", "other", NULL}), 0);
 	EXPECT_STR(c.host, "two");
 	EXPECT_INT(c.port, 5);
 	EXPECT(c.is_quiet);
 	EXPECT_STR(c.keys[2], "show channels");
-	EXPECT_INT(read_conf(&c, (const char *const[]){ "tandem-cli", "-p", "x", NULL }), 0);
+	EXPECT_INT(read_conf(&c, (const char *const[]){"tandem-cli", "-p", "x", NULL}), 0);
 	EXPECT_STR(c.host, "one");
 	EXPECT_STR(c.password, "x");
 	EXPECT_STR(c.keys[2], "show calls");
@@ -134,7 +137,7 @@ static int test_profiles(void)
 	fputs("[instance]\nhost => 127.0.0.1\nport => 8099\npassword => secret\n", f);
 	fclose(f);
 	setenv("TANDEM_RUN", dir, 1);
-	EXPECT_INT(read_conf(&c, (const char *const[]){ "tandem-cli", NULL }), 0);
+	EXPECT_INT(read_conf(&c, (const char *const[]){"tandem-cli", NULL}), 0);
 	EXPECT_INT(c.port, 8099);
 	EXPECT_STR(c.password, "secret");
 	unlink(path);
@@ -144,5 +147,5 @@ static int test_profiles(void)
 	return 0;
 }
 
-TEST_MAIN({ "every split", test_every_split, 0 }, { "bounds", test_bounds, 0 }, { "options", test_options, 0 },
-	{ "profiles", test_profiles, 0 })
+TEST_MAIN({"every split", test_every_split, 0}, {"bounds", test_bounds, 0}, {"options", test_options, 0},
+    {"profiles", test_profiles, 0})

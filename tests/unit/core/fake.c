@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/event.h"
-#include "core/registry_i.h"
 #include "core/leg_i.h"
+#include "core/registry_i.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +24,11 @@ struct fake {
 
 static void sdp_make(struct buf *out, const char *codecs, uint16_t port)
 {
-	bool has_pcma = strcasestr(codecs, "PCMA"), has_pcmu = strcasestr(codecs, "PCMU"), has_g722 = strcasestr(codecs, "G722");
+	bool has_pcma = strcasestr(codecs, "PCMA"), has_pcmu = strcasestr(codecs, "PCMU"),
+	     has_g722 = strcasestr(codecs, "G722");
 
-	buf_printf(out, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/AVP", port);
+	buf_printf(
+	    out, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/AVP", port);
 	buf_printf(out, "%s%s%s 101\r\n", has_pcmu ? " 0" : "", has_pcma ? " 8" : "", has_g722 ? " 9" : "");
 	if (has_pcmu)
 		buf_adds(out, "a=rtpmap:0 PCMU/8000\r\n");
@@ -39,8 +41,11 @@ static void sdp_make(struct buf *out, const char *codecs, uint16_t port)
 
 static NO_ROLE_CHECK void media_init(struct leg *leg)
 {
-	struct leg_media_conf conf = { .rtp_host = "127.0.0.1", .inbound_codecs = "G722,PCMU,PCMA", .outbound_codecs = "G722,PCMU,PCMA",
-		.dtmf_pt = 101, .cn_pt = -1 };
+	struct leg_media_conf conf = {.rtp_host = "127.0.0.1",
+	    .inbound_codecs = "G722,PCMU,PCMA",
+	    .outbound_codecs = "G722,PCMU,PCMA",
+	    .dtmf_pt = 101,
+	    .cn_pt = -1};
 	leg_media_init(leg, &conf);
 }
 
@@ -63,7 +68,7 @@ static NO_ROLE_CHECK void step(void *arg)
 {
 	struct fake *f = arg;
 	size_t n = strcspn(f->at, "-");
-	struct sv word = { f->at, n };
+	struct sv word = {f->at, n};
 
 	if (!*f->at || f->is_gone)
 		return;
@@ -183,29 +188,53 @@ static NO_ROLE_CHECK void fake_on_destroy(struct leg *leg)
 	leg->endpoint = NULL;
 }
 
-const struct endpoint_ops fake_ops = { .name = "fake", .outgoing = fake_outgoing, .on_init = fake_init, .ring_ready = fake_ring,
-	.pre_answer = fake_pre_answer, .answer = fake_answer, .on_hangup = fake_on_hangup, .on_destroy = fake_on_destroy };
+const struct endpoint_ops fake_ops = {.name = "fake",
+    .outgoing = fake_outgoing,
+    .on_init = fake_init,
+    .ring_ready = fake_ring,
+    .pre_answer = fake_pre_answer,
+    .answer = fake_answer,
+    .on_hangup = fake_on_hangup,
+    .on_destroy = fake_on_destroy};
 
 static NO_ROLE_CHECK int test_expand(const struct originate_target *t, char **dialstring, enum cause *cause)
 {
 	*dialstring = mem_strdup("[inner=1]fake/ring-answer");
 	return ST_OK;
 }
-static const struct endpoint_ops alias_ops = { .name = "alias", .expand = test_expand };
+static const struct endpoint_ops alias_ops = {.name = "alias", .expand = test_expand};
 
 /* ---- applications ---- */
 
-static NO_ROLE_CHECK int app_answer(struct leg *leg, const char *data) { return leg_answer(leg); }
-static NO_ROLE_CHECK int app_bridge(struct leg *leg, const char *data) { return bridge_app(leg, data); }
-static NO_ROLE_CHECK int app_park(struct leg *leg, const char *data) { return leg_park(leg); }
-static NO_ROLE_CHECK int app_sleep(struct leg *leg, const char *data) { return leg_sleep(leg, atoi(data) * 1000); }
-static NO_ROLE_CHECK int app_play(struct leg *leg, const char *data) { return leg_play(leg, data, NULL, NULL); }
+static NO_ROLE_CHECK int app_answer(struct leg *leg, const char *data)
+{
+	return leg_answer(leg);
+}
+static NO_ROLE_CHECK int app_bridge(struct leg *leg, const char *data)
+{
+	return bridge_app(leg, data);
+}
+static NO_ROLE_CHECK int app_park(struct leg *leg, const char *data)
+{
+	return leg_park(leg);
+}
+static NO_ROLE_CHECK int app_sleep(struct leg *leg, const char *data)
+{
+	return leg_sleep(leg, atoi(data) * 1000);
+}
+static NO_ROLE_CHECK int app_play(struct leg *leg, const char *data)
+{
+	return leg_play(leg, data, NULL, NULL);
+}
 static NO_ROLE_CHECK int app_hangup(struct leg *leg, const char *data)
 {
 	leg_hangup(leg, cause_parse(data));
 	return ST_OK;
 }
-static NO_ROLE_CHECK int app_transfer(struct leg *leg, const char *data) { return leg_transfer(leg, data, NULL, NULL); }
+static NO_ROLE_CHECK int app_transfer(struct leg *leg, const char *data)
+{
+	return leg_transfer(leg, data, NULL, NULL);
+}
 static NO_ROLE_CHECK int app_set(struct leg *leg, const char *data)
 {
 	struct sv n, v;
@@ -224,11 +253,14 @@ static NO_ROLE_CHECK int app_echo(struct leg *leg, const char *data)
 		st = mstream_echo(leg_media_stream(leg), 0);
 	return st ? st : APP_DETACHED;
 }
-static NO_ROLE_CHECK int app_nested(struct leg *leg, const char *data) { return leg_exec_app(leg, "set", data); }
-static const struct app_desc apps[] = { { .name = "answer", .fn = app_answer }, { .name = "bridge", .fn = app_bridge },
-	{ .name = "park", .fn = app_park }, { .name = "sleep", .fn = app_sleep }, { .name = "playback", .fn = app_play },
-	{ .name = "hangup", .fn = app_hangup }, { .name = "transfer", .fn = app_transfer }, { .name = "set", .fn = app_set },
-	{ .name = "echo", .fn = app_echo }, { .name = "nested", .fn = app_nested }, { 0 } };
+static NO_ROLE_CHECK int app_nested(struct leg *leg, const char *data)
+{
+	return leg_exec_app(leg, "set", data);
+}
+static const struct app_desc apps[] = {{.name = "answer", .fn = app_answer}, {.name = "bridge", .fn = app_bridge},
+    {.name = "park", .fn = app_park}, {.name = "sleep", .fn = app_sleep}, {.name = "playback", .fn = app_play},
+    {.name = "hangup", .fn = app_hangup}, {.name = "transfer", .fn = app_transfer}, {.name = "set", .fn = app_set},
+    {.name = "echo", .fn = app_echo}, {.name = "nested", .fn = app_nested}, {0}};
 
 static NO_ROLE_CHECK int api_upper(struct api_call *c)
 {
@@ -241,8 +273,8 @@ static NO_ROLE_CHECK int api_slow(struct api_call *c)
 	co_sleep(1000);
 	return buf_adds(c->out, "slow");
 }
-static const struct api_desc apis[] = { { .name = "upper", .fn = api_upper }, { .name = "slow", .flags = API_MAY_WAIT, .fn = api_slow },
-	{ 0 } };
+static const struct api_desc apis[] = {
+    {.name = "upper", .fn = api_upper}, {.name = "slow", .flags = API_MAY_WAIT, .fn = api_slow}, {0}};
 
 static NO_ROLE_CHECK int hunt(struct leg *leg, const char *args)
 {
@@ -264,14 +296,14 @@ static NO_ROLE_CHECK int hunt(struct leg *leg, const char *args)
 	}
 	return ST_NOTFOUND;
 }
-static const struct dialplan_desc dialplans[] = { { "test", hunt }, { 0 } };
-static const struct endpoint_ops *const endpoints[] = { &fake_ops, &alias_ops, NULL };
-static const struct module fake_module = { .abi = MODULE_ABI, .name = "mod_fake", .apps = apps, .apis = apis, .endpoints = endpoints,
-	.dialplans = dialplans };
+static const struct dialplan_desc dialplans[] = {{"test", hunt}, {0}};
+static const struct endpoint_ops *const endpoints[] = {&fake_ops, &alias_ops, NULL};
+static const struct module fake_module = {
+    .abi = MODULE_ABI, .name = "mod_fake", .apps = apps, .apis = apis, .endpoints = endpoints, .dialplans = dialplans};
 
 NO_ROLE_CHECK int fake_start(void)
 {
-	static const struct core_dirs dirs = { .sounds = "/nonexistent" };
+	static const struct core_dirs dirs = {.sounds = "/nonexistent"};
 	int st;
 
 	log_set_level(getenv("FAKE_LOG") ? LOG_DEBUG : LOG_CONSOLE);
@@ -284,8 +316,14 @@ NO_ROLE_CHECK int fake_start(void)
 	return st ? st : module_load("mod_fake", NULL);
 }
 
-NO_ROLE_CHECK void fake_stop(void) { core_stop(3000000); }
-void fake_routes(const struct fake_route *r) { routes = r; }
+NO_ROLE_CHECK void fake_stop(void)
+{
+	core_stop(3000000);
+}
+void fake_routes(const struct fake_route *r)
+{
+	routes = r;
+}
 
 NO_ROLE_CHECK struct leg *fake_inbound(const char *exten, const char *codecs)
 {
@@ -322,7 +360,7 @@ static void tick(void *arg) {}
 NO_ROLE_CHECK bool fake_until(bool (*fn)(void *arg), void *arg, int ms)
 {
 	int64_t end = clock_mono_us() + (int64_t)ms * 1000;
-	struct ltimer t = { 0 };
+	struct ltimer t = {0};
 	bool is_so;
 
 	while (!(is_so = fn(arg)) && clock_mono_us() < end) {
@@ -333,9 +371,18 @@ NO_ROLE_CHECK bool fake_until(bool (*fn)(void *arg), void *arg, int ms)
 	return is_so;
 }
 
-static bool never(void *arg) { return false; }
-bool fake_run_ms(int ms) { return !fake_until(never, NULL, ms); }
-NO_ROLE_CHECK bool fake_no_legs(void *arg) { return leg_count() == 0; }
+static bool never(void *arg)
+{
+	return false;
+}
+bool fake_run_ms(int ms)
+{
+	return !fake_until(never, NULL, ms);
+}
+NO_ROLE_CHECK bool fake_no_legs(void *arg)
+{
+	return leg_count() == 0;
+}
 
 /* ---- trace ---- */
 
@@ -354,8 +401,8 @@ static NO_ROLE_CHECK void on_event(struct event *e, void *arg)
 		i++;
 	snprintf(seen[i], sizeof(seen[i]), "%s", uuid);
 	buf_printf(&trace, "%c %s %s %s %s %s%s%s\n", 'A' + i, event_name(event_id(e)), event_get(e, "Channel-State"),
-		event_get(e, "Channel-State-Number"), event_get(e, "Channel-Call-State"), event_get(e, "Answer-State"), app ? " " : "",
-		app ? app : "");
+	    event_get(e, "Channel-State-Number"), event_get(e, "Channel-Call-State"), event_get(e, "Answer-State"),
+	    app ? " " : "", app ? app : "");
 }
 
 NO_ROLE_CHECK void fake_trace_start(void)
@@ -365,7 +412,10 @@ NO_ROLE_CHECK void fake_trace_start(void)
 	event_sub_new(&sub, on_event, NULL);
 	event_sub_want(sub, EVENT_ALL, true);
 }
-const char *fake_trace(void) { return trace.p ? trace.p : ""; }
+const char *fake_trace(void)
+{
+	return trace.p ? trace.p : "";
+}
 NO_ROLE_CHECK void fake_trace_stop(void)
 {
 	event_sub_free(sub);

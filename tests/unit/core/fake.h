@@ -1,5 +1,6 @@
-/* A fake endpoint, dialplan and applications, so that calls run inside a unit test: "fake/WORD-WORD-..." is what the far side
- * does, one word per 2 ms: ring, early, answer, busy, reject, silent, hangup; codec words (pcma, g722) say what it speaks. */
+/* A fake endpoint, dialplan and applications, so that calls run inside a unit test: "fake/WORD-WORD-..." is what the
+ * far side does, one word per 2 ms: ring, early, answer, busy, reject, silent, hangup; codec words (pcma, g722) say
+ * what it speaks. */
 #pragma once
 #include "core/core.h"
 #include "core/exec.h"

@@ -6,65 +6,73 @@
 #include <string.h>
 
 /* The order recorded from FreeSWITCH, without what its threads let float (CODEC repeats, presence). */
-static const char bridged_trace[] =
-	"A CHANNEL_STATE CS_NEW 0 DOWN ringing\n"
-	"A CHANNEL_STATE CS_INIT 1 DOWN ringing\n"
-	"A CHANNEL_CREATE CS_INIT 2 DOWN ringing\n"
-	"A CHANNEL_CALLSTATE CS_ROUTING 2 RINGING ringing\n"
-	"A CHANNEL_STATE CS_ROUTING 2 RINGING ringing\n"
-	"A CHANNEL_STATE CS_EXECUTE 4 RINGING ringing\n"
-	"A CHANNEL_EXECUTE CS_EXECUTE 4 RINGING ringing set\n"
-	"A CHANNEL_EXECUTE_COMPLETE CS_EXECUTE 4 RINGING ringing set\n"
-	"A CHANNEL_EXECUTE CS_EXECUTE 4 RINGING ringing bridge\n"
-	"B CHANNEL_OUTGOING CS_NONE 0 DOWN ringing\n"
-	"B CHANNEL_STATE CS_INIT 1 DOWN ringing\n"
-	"B CHANNEL_CREATE CS_INIT 2 DOWN ringing\n"
-	"B CHANNEL_ORIGINATE CS_INIT 2 DOWN ringing\n"
-	"B CHANNEL_STATE CS_ROUTING 2 DOWN ringing\n"
-	"B CHANNEL_STATE CS_CONSUME_MEDIA 7 DOWN ringing\n"
-	"B CHANNEL_PROGRESS CS_CONSUME_MEDIA 7 DOWN ringing\n"
-	"B CHANNEL_CALLSTATE CS_CONSUME_MEDIA 7 RINGING ringing\n"
-	"A CHANNEL_PROGRESS CS_EXECUTE 4 RINGING ringing\n"
-	"B CODEC CS_CONSUME_MEDIA 7 RINGING ringing\n"
-	"B CODEC CS_CONSUME_MEDIA 7 RINGING ringing\n"
-	"B CHANNEL_ANSWER CS_CONSUME_MEDIA 7 RINGING answered\n"
-	"B CHANNEL_CALLSTATE CS_CONSUME_MEDIA 7 ACTIVE answered\n"
-	"A CODEC CS_EXECUTE 4 RINGING ringing\n"
-	"A CODEC CS_EXECUTE 4 RINGING ringing\n"
-	"A CHANNEL_ANSWER CS_EXECUTE 4 RINGING answered\n"
-	"A CHANNEL_CALLSTATE CS_EXECUTE 4 ACTIVE answered\n"
-	"A CHANNEL_BRIDGE CS_EXECUTE 4 ACTIVE answered\n"
-	"B CHANNEL_STATE CS_EXCHANGE_MEDIA 5 ACTIVE answered\n"
-	"B CALL_UPDATE CS_EXCHANGE_MEDIA 5 ACTIVE answered\n"
-	"A CALL_UPDATE CS_EXECUTE 4 ACTIVE answered\n";
+static const char bridged_trace[] = "A CHANNEL_STATE CS_NEW 0 DOWN ringing\n"
+                                    "A CHANNEL_STATE CS_INIT 1 DOWN ringing\n"
+                                    "A CHANNEL_CREATE CS_INIT 2 DOWN ringing\n"
+                                    "A CHANNEL_CALLSTATE CS_ROUTING 2 RINGING ringing\n"
+                                    "A CHANNEL_STATE CS_ROUTING 2 RINGING ringing\n"
+                                    "A CHANNEL_STATE CS_EXECUTE 4 RINGING ringing\n"
+                                    "A CHANNEL_EXECUTE CS_EXECUTE 4 RINGING ringing set\n"
+                                    "A CHANNEL_EXECUTE_COMPLETE CS_EXECUTE 4 RINGING ringing set\n"
+                                    "A CHANNEL_EXECUTE CS_EXECUTE 4 RINGING ringing bridge\n"
+                                    "B CHANNEL_OUTGOING CS_NONE 0 DOWN ringing\n"
+                                    "B CHANNEL_STATE CS_INIT 1 DOWN ringing\n"
+                                    "B CHANNEL_CREATE CS_INIT 2 DOWN ringing\n"
+                                    "B CHANNEL_ORIGINATE CS_INIT 2 DOWN ringing\n"
+                                    "B CHANNEL_STATE CS_ROUTING 2 DOWN ringing\n"
+                                    "B CHANNEL_STATE CS_CONSUME_MEDIA 7 DOWN ringing\n"
+                                    "B CHANNEL_PROGRESS CS_CONSUME_MEDIA 7 DOWN ringing\n"
+                                    "B CHANNEL_CALLSTATE CS_CONSUME_MEDIA 7 RINGING ringing\n"
+                                    "A CHANNEL_PROGRESS CS_EXECUTE 4 RINGING ringing\n"
+                                    "B CODEC CS_CONSUME_MEDIA 7 RINGING ringing\n"
+                                    "B CODEC CS_CONSUME_MEDIA 7 RINGING ringing\n"
+                                    "B CHANNEL_ANSWER CS_CONSUME_MEDIA 7 RINGING answered\n"
+                                    "B CHANNEL_CALLSTATE CS_CONSUME_MEDIA 7 ACTIVE answered\n"
+                                    "A CODEC CS_EXECUTE 4 RINGING ringing\n"
+                                    "A CODEC CS_EXECUTE 4 RINGING ringing\n"
+                                    "A CHANNEL_ANSWER CS_EXECUTE 4 RINGING answered\n"
+                                    "A CHANNEL_CALLSTATE CS_EXECUTE 4 ACTIVE answered\n"
+                                    "A CHANNEL_BRIDGE CS_EXECUTE 4 ACTIVE answered\n"
+                                    "B CHANNEL_STATE CS_EXCHANGE_MEDIA 5 ACTIVE answered\n"
+                                    "B CALL_UPDATE CS_EXCHANGE_MEDIA 5 ACTIVE answered\n"
+                                    "A CALL_UPDATE CS_EXECUTE 4 ACTIVE answered\n";
 
 static const struct fake_route routes[] = {
-	{ "call", "set:hangup_after_bridge=true;bridge:fake/ring-answer" },
-	{ "call-far-end", "set:hangup_after_bridge=true;bridge:fake/ring-answer-wait-hangup" },
-	{ "busy", "bridge:fake/ring-busy;set:went_on=1" },
-	{ "busy-on", "set:continue_on_fail=true;bridge:fake/busy;answer;set:went_on=1;sleep:10000" },
-	{ "silent", "set:call_timeout=1;bridge:fake/silent;set:went_on=1;answer;sleep:10000" },
-	{ "both", "bridge:fake/ring-answer,fake/ring" },
-	{ "then", "bridge:fake/busy|fake/reject|fake/answer" },
-	{ "alias", "bridge:{outer=2}alias/x" },
-	{ "nobody", "bridge:error/user_not_registered" },
-	{ "pcma", "bridge:fake/answer-pcma" },
-	{ "early", "bridge:fake/early-wait-wait-wait-answer" },
-	{ "ringback", "set:ringback=%(2000,4000,440,480);bridge:fake/ring-wait-wait-wait-wait-answer" },
-	{ "echo", "echo" },
-	{ "park", "park" },
-	{ "sleep", "answer;sleep:10000" },
-	{ "end", "answer" },
-	{ "bad", "answer;nosuchapp" },
-	{ "play", "answer;playback:tone_stream://%(20,0,440);hangup:CALL_REJECTED" },
-	{ "hop", "answer;transfer:park" },
-	{ "nested", "nested:a=${upper(bc)};park" },
-	{ 0 },
+    {"call", "set:hangup_after_bridge=true;bridge:fake/ring-answer"},
+    {"call-far-end", "set:hangup_after_bridge=true;bridge:fake/ring-answer-wait-hangup"},
+    {"busy", "bridge:fake/ring-busy;set:went_on=1"},
+    {"busy-on", "set:continue_on_fail=true;bridge:fake/busy;answer;set:went_on=1;sleep:10000"},
+    {"silent", "set:call_timeout=1;bridge:fake/silent;set:went_on=1;answer;sleep:10000"},
+    {"both", "bridge:fake/ring-answer,fake/ring"},
+    {"then", "bridge:fake/busy|fake/reject|fake/answer"},
+    {"alias", "bridge:{outer=2}alias/x"},
+    {"nobody", "bridge:error/user_not_registered"},
+    {"pcma", "bridge:fake/answer-pcma"},
+    {"early", "bridge:fake/early-wait-wait-wait-answer"},
+    {"ringback", "set:ringback=%(2000,4000,440,480);bridge:fake/ring-wait-wait-wait-wait-answer"},
+    {"echo", "echo"},
+    {"park", "park"},
+    {"sleep", "answer;sleep:10000"},
+    {"end", "answer"},
+    {"bad", "answer;nosuchapp"},
+    {"play", "answer;playback:tone_stream://%(20,0,440);hangup:CALL_REJECTED"},
+    {"hop", "answer;transfer:park"},
+    {"nested", "nested:a=${upper(bc)};park"},
+    {0},
 };
 
-static NO_ROLE_CHECK bool is_bridged(void *arg) { return bridge_peer(arg) != NULL; }
-static bool is_answered(void *arg) { return ((struct leg *)arg)->is_answered; }
-static bool is_parked(void *arg) { return !strcmp(((struct leg *)arg)->last_app, "park"); }
+static NO_ROLE_CHECK bool is_bridged(void *arg)
+{
+	return bridge_peer(arg) != NULL;
+}
+static bool is_answered(void *arg)
+{
+	return ((struct leg *)arg)->is_answered;
+}
+static bool is_parked(void *arg)
+{
+	return !strcmp(((struct leg *)arg)->last_app, "park");
+}
 
 static NO_ROLE_CHECK int begin(void)
 {
@@ -99,15 +107,19 @@ static NO_ROLE_CHECK int test_bridged_events(void)
 	EXPECT(fake_until(fake_no_legs, NULL, 2000));
 	end_part = strstr(fake_trace(), "A CHANNEL_HANGUP CS_EXECUTE 10 ACTIVE hangup\n");
 	EXPECT(end_part);
-	EXPECT(!strncmp(end_part, "A CHANNEL_HANGUP CS_EXECUTE 10 ACTIVE hangup\n"
-		"B CHANNEL_HANGUP CS_EXCHANGE_MEDIA 10 ACTIVE hangup\n"
-		"A CHANNEL_UNBRIDGE CS_EXECUTE 10 ACTIVE hangup\n"
-		"A CHANNEL_EXECUTE_COMPLETE CS_EXECUTE 10 ACTIVE hangup bridge\n"
-		"A CHANNEL_STATE CS_HANGUP 10 ACTIVE hangup\n"
-		"A CHANNEL_CALLSTATE CS_HANGUP 10 HANGUP hangup\n", 250));
-	EXPECT(strstr(end_part, "B CHANNEL_STATE CS_HANGUP 10 ACTIVE hangup\nB CHANNEL_CALLSTATE CS_HANGUP 10 HANGUP hangup\n"));
-	EXPECT(strstr(end_part, "A CHANNEL_STATE CS_REPORTING 11 HANGUP hangup\nA CHANNEL_HANGUP_COMPLETE CS_REPORTING 11 HANGUP hangup\n"
-		"A CHANNEL_DESTROY CS_REPORTING 12 HANGUP hangup\nA CHANNEL_STATE CS_DESTROY 12 HANGUP hangup\n"));
+	EXPECT(!strncmp(end_part,
+	    "A CHANNEL_HANGUP CS_EXECUTE 10 ACTIVE hangup\n"
+	    "B CHANNEL_HANGUP CS_EXCHANGE_MEDIA 10 ACTIVE hangup\n"
+	    "A CHANNEL_UNBRIDGE CS_EXECUTE 10 ACTIVE hangup\n"
+	    "A CHANNEL_EXECUTE_COMPLETE CS_EXECUTE 10 ACTIVE hangup bridge\n"
+	    "A CHANNEL_STATE CS_HANGUP 10 ACTIVE hangup\n"
+	    "A CHANNEL_CALLSTATE CS_HANGUP 10 HANGUP hangup\n",
+	    250));
+	EXPECT(strstr(
+	    end_part, "B CHANNEL_STATE CS_HANGUP 10 ACTIVE hangup\nB CHANNEL_CALLSTATE CS_HANGUP 10 HANGUP hangup\n"));
+	EXPECT(strstr(end_part,
+	    "A CHANNEL_STATE CS_REPORTING 11 HANGUP hangup\nA CHANNEL_HANGUP_COMPLETE CS_REPORTING 11 HANGUP hangup\n"
+	    "A CHANNEL_DESTROY CS_REPORTING 12 HANGUP hangup\nA CHANNEL_STATE CS_DESTROY 12 HANGUP hangup\n"));
 	fake_trace_stop();
 	return end();
 }
@@ -272,7 +284,7 @@ static NO_ROLE_CHECK int test_apps(void)
 
 static NO_ROLE_CHECK int test_requests(void)
 {
-	struct leg_exec_request r = { .app = "set", .data = "x=1" };
+	struct leg_exec_request r = {.app = "set", .data = "x=1"};
 	struct leg *a, *b;
 
 	EXPECT_INT(begin(), 0);
@@ -283,7 +295,7 @@ static NO_ROLE_CHECK int test_requests(void)
 	EXPECT_STR(leg_var(a, "x"), "1");
 	leg_break(a, false);
 	EXPECT(fake_until(fake_no_legs, NULL, 2000)); /* the sleep was the last of its list */
-	a = fake_inbound("call", "PCMU"); /* on a bridged leg */
+	a = fake_inbound("call", "PCMU");             /* on a bridged leg */
 	EXPECT(fake_until(is_bridged, a, 2000));
 	b = bridge_peer(a);
 	EXPECT_INT(leg_exec_request(a, &r), 0);
@@ -332,7 +344,7 @@ struct command {
 static NO_ROLE_CHECK void originate_co(void *arg)
 {
 	struct command *c = arg;
-	struct originate_conf conf = { .dialstring = c->dialstring, .timeout_s = 2 };
+	struct originate_conf conf = {.dialstring = c->dialstring, .timeout_s = 2};
 	c->st = originate_run(&conf, &c->leg, &c->cause);
 	if (!c->st) {
 		leg_exec_add(c->leg, "park", "", NULL);
@@ -340,13 +352,17 @@ static NO_ROLE_CHECK void originate_co(void *arg)
 	}
 	c->is_done = true;
 }
-static bool command_done(void *arg) { return ((struct command *)arg)->is_done; }
+static bool command_done(void *arg)
+{
+	return ((struct command *)arg)->is_done;
+}
 
 static NO_ROLE_CHECK int test_originate(void)
 {
-	struct command ok = { .dialstring = "{origination_uuid=12345678-aaaa,a='x,y'}fake/ring-answer,fake/silent" },
-		       busy = { .dialstring = "fake/busy,fake/reject" }, bad = { .dialstring = "nonsense" },
-		       late = { .dialstring = "{originate_timeout=1}fake/ring|fake/answer" }, early = { .dialstring = "fake/early-wait" };
+	struct command ok = {.dialstring = "{origination_uuid=12345678-aaaa,a='x,y'}fake/ring-answer,fake/silent"},
+	               busy = {.dialstring = "fake/busy,fake/reject"}, bad = {.dialstring = "nonsense"},
+	               late = {.dialstring = "{originate_timeout=1}fake/ring|fake/answer"},
+	               early = {.dialstring = "fake/early-wait"};
 
 	EXPECT_INT(begin(), 0);
 	co_spawn("test", originate_co, &ok, NULL);
@@ -389,8 +405,9 @@ static NO_ROLE_CHECK bool hang_random(struct leg *leg, void *arg)
 /* A thousand calls of every kind, hung up, moved and broken at random moments. */
 static NO_ROLE_CHECK int test_storm(void)
 {
-	static const char *const kinds[] = { "call", "call-far-end", "busy", "busy-on", "both", "then", "alias", "nobody", "pcma", "early",
-		"ringback", "echo", "park", "sleep", "end", "bad", "play", "hop", "nested", "nowhere" };
+	static const char *const kinds[] = {"call", "call-far-end", "busy", "busy-on", "both", "then", "alias",
+	    "nobody", "pcma", "early", "ringback", "echo", "park", "sleep", "end", "bad", "play", "hop", "nested",
+	    "nowhere"};
 
 	EXPECT_INT(begin(), 0);
 	for (int i = 0; i < 1000; i++) {
@@ -418,8 +435,9 @@ static NO_ROLE_CHECK int test_stop_in_call(void)
 	return 0;
 }
 
-TEST_MAIN({ "events of a bridged call", test_bridged_events, TEST_LOOP }, { "far end hangs up", test_far_end_hangs_up, TEST_LOOP },
-	{ "failures", test_failures, TEST_LOOP }, { "timeout", test_timeout, TEST_LOOP }, { "forks", test_forks, TEST_LOOP },
-	{ "codecs", test_codecs, TEST_LOOP }, { "early media and ringback", test_early_and_ringback, TEST_LOOP },
-	{ "applications", test_apps, TEST_LOOP }, { "requests", test_requests, TEST_LOOP }, { "two legs", test_two, TEST_LOOP },
-	{ "originate", test_originate, TEST_LOOP }, { "storm", test_storm, TEST_LOOP }, { "stop in a call", test_stop_in_call, TEST_LOOP })
+TEST_MAIN({"events of a bridged call", test_bridged_events, TEST_LOOP},
+    {"far end hangs up", test_far_end_hangs_up, TEST_LOOP}, {"failures", test_failures, TEST_LOOP},
+    {"timeout", test_timeout, TEST_LOOP}, {"forks", test_forks, TEST_LOOP}, {"codecs", test_codecs, TEST_LOOP},
+    {"early media and ringback", test_early_and_ringback, TEST_LOOP}, {"applications", test_apps, TEST_LOOP},
+    {"requests", test_requests, TEST_LOOP}, {"two legs", test_two, TEST_LOOP}, {"originate", test_originate, TEST_LOOP},
+    {"storm", test_storm, TEST_LOOP}, {"stop in a call", test_stop_in_call, TEST_LOOP})

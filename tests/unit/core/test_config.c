@@ -1,10 +1,10 @@
 /* The preprocessor as a table of text in and text out; loading, errors with their place, reload on a worker, globals,
  * checking; and the stock configuration where it is at hand. */
-#include "harness.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/config_i.h"
+#include "harness.h"
 #include "loop/loop.h"
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -58,27 +58,29 @@ static int test_pre(void)
 	static const struct {
 		const char *in, *want;
 	} rows[] = {
-		{ "a $${base_dir}/x ${y} $${BASE_DIR} [$${nosuch}] $${open\n", "a /base/x ${y} /base [] $${open\n" },
-		{ "<X-PRE-PROCESS cmd=\"set\" data=\"k=v\"/>\n$${k}\n", "v\n" },
-		{ "<x-pre-process CMD=\"set\" DATA=\"k = $${base_dir}/v w\"/>\n$${k}\n", "/base/v w\n" },
-		{ "<!-- <X-PRE-PROCESS cmd=\"set\" data=\"k=v\"/> -->\n$${k}\n", "v\n" },
-		{ "<!--<Z-PRE-PROCESS cmd=\"set\" data=\"k=v\"/> -->\n$${k}\n", "<!--<Z-PRE-PROCESS cmd=\"set\" data=\"k=v\"/> -->\n\n" },
-		{ "<X-NO-PRE-PROCESS cmd=\"set\" data=\"k=v\"/>\n$${k}\n", "<X-NO-PRE-PROCESS cmd=\"set\" data=\"k=v\"/>\n\n" },
-		{ "<XX-PRE-PROCESS cmd=\"set\" data=\"k=v\"/>\n$${k}\n", "\n" },
-		{ "<X-PRE-PROCESS cmd=\"set\" data=\"k=a=b=c\"/>\n$${k}\n", "a=b=c\n" },
-		{ "<!--#set \"k=v\"-->\n$${k}\n", "v\n" },
-		{ "<?xml version=\"1.0\"?>\n<include>\n<a/>\n</include>\n", "<a/>\n" },
-		{ "<a> <include> </a>\nb\n", "b\n" },
-		{ "<!--#comment\n hidden $${base_dir}\n--> shown\n", " shown\n" },
-		{ "<X-PRE-PROCESS cmd=\"exec\" data=\"printf 'a\\n$${base_dir}\\n'\"/>\nb\n", "a\n/base\nb\n" },
-		{ "<X-PRE-PROCESS cmd=\"exec-set\" data=\"k=printf 'x y \\n\\n'\"/>\n[$${k}]\n", "[x y]\n" },
-		{ "<!--#exec-set \"k=echo hi\"-->\n[$${k}]\n", "[hi]\n" },
-		{ "<X-PRE-PROCESS cmd=\"env-set\" data=\"k=$TANDEM_TEST\"/>\n[$${k}]\n", "[from env]\n" },
-		{ "<X-PRE-PROCESS cmd=\"env-set\" data=\"k=$TANDEM_NOT\"/>\n[$${k}]\n", "[]\n" },
-		{ "<X-PRE-PROCESS cmd=\"stun-set\" data=\"k=10.1.2.3\"/>\n[$${k}]\n", "[10.1.2.3]\n" },
-		{ "<X-PRE-PROCESS cmd=\"stun-set\" data=\"k=host:127.0.0.9\"/>\n[$${k}]\n", "[127.0.0.9]\n" },
-		{ "a\r\nb", "a\nb\n" },
-		{ "", "" },
+	    {"a $${base_dir}/x ${y} $${BASE_DIR} [$${nosuch}] $${open\n", "a /base/x ${y} /base [] $${open\n"},
+	    {"<X-PRE-PROCESS cmd=\"set\" data=\"k=v\"/>\n$${k}\n", "v\n"},
+	    {"<x-pre-process CMD=\"set\" DATA=\"k = $${base_dir}/v w\"/>\n$${k}\n", "/base/v w\n"},
+	    {"<!-- <X-PRE-PROCESS cmd=\"set\" data=\"k=v\"/> -->\n$${k}\n", "v\n"},
+	    {"<!--<Z-PRE-PROCESS cmd=\"set\" data=\"k=v\"/> -->\n$${k}\n",
+	        "<!--<Z-PRE-PROCESS cmd=\"set\" data=\"k=v\"/> -->\n\n"},
+	    {"<X-NO-PRE-PROCESS cmd=\"set\" data=\"k=v\"/>\n$${k}\n",
+	        "<X-NO-PRE-PROCESS cmd=\"set\" data=\"k=v\"/>\n\n"},
+	    {"<XX-PRE-PROCESS cmd=\"set\" data=\"k=v\"/>\n$${k}\n", "\n"},
+	    {"<X-PRE-PROCESS cmd=\"set\" data=\"k=a=b=c\"/>\n$${k}\n", "a=b=c\n"},
+	    {"<!--#set \"k=v\"-->\n$${k}\n", "v\n"},
+	    {"<?xml version=\"1.0\"?>\n<include>\n<a/>\n</include>\n", "<a/>\n"},
+	    {"<a> <include> </a>\nb\n", "b\n"},
+	    {"<!--#comment\n hidden $${base_dir}\n--> shown\n", " shown\n"},
+	    {"<X-PRE-PROCESS cmd=\"exec\" data=\"printf 'a\\n$${base_dir}\\n'\"/>\nb\n", "a\n/base\nb\n"},
+	    {"<X-PRE-PROCESS cmd=\"exec-set\" data=\"k=printf 'x y \\n\\n'\"/>\n[$${k}]\n", "[x y]\n"},
+	    {"<!--#exec-set \"k=echo hi\"-->\n[$${k}]\n", "[hi]\n"},
+	    {"<X-PRE-PROCESS cmd=\"env-set\" data=\"k=$TANDEM_TEST\"/>\n[$${k}]\n", "[from env]\n"},
+	    {"<X-PRE-PROCESS cmd=\"env-set\" data=\"k=$TANDEM_NOT\"/>\n[$${k}]\n", "[]\n"},
+	    {"<X-PRE-PROCESS cmd=\"stun-set\" data=\"k=10.1.2.3\"/>\n[$${k}]\n", "[10.1.2.3]\n"},
+	    {"<X-PRE-PROCESS cmd=\"stun-set\" data=\"k=host:127.0.0.9\"/>\n[$${k}]\n", "[127.0.0.9]\n"},
+	    {"a\r\nb", "a\nb\n"},
+	    {"", ""},
 	};
 
 	setenv("TANDEM_TEST", "from env", 1);
@@ -113,10 +115,10 @@ static int test_command_bound(void)
 static void *stun_server(void *arg)
 {
 	const int *fd_and_kind = arg;
-	uint8_t in[100], out[32] = { 1, 1, 0, 12 };
+	uint8_t in[100], out[32] = {1, 1, 0, 12};
 	struct sockaddr_in from;
 	socklen_t n = sizeof from;
-	static const uint8_t address[4] = { 203, 0, 113, 7 }, cookie[4] = { 0x21, 0x12, 0xa4, 0x42 };
+	static const uint8_t address[4] = {203, 0, 113, 7}, cookie[4] = {0x21, 0x12, 0xa4, 0x42};
 
 	if (recvfrom(fd_and_kind[0], in, sizeof in, 0, (struct sockaddr *)&from, &n) != 20)
 		return NULL;
@@ -132,9 +134,9 @@ static void *stun_server(void *arg)
 static int test_stun(void)
 {
 	for (int kind = 0; kind < 2; kind++) {
-		struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 		socklen_t n = sizeof own;
-		int arg[2] = { socket(AF_INET, SOCK_DGRAM, 0), kind };
+		int arg[2] = {socket(AF_INET, SOCK_DGRAM, 0), kind};
 		char what[60], got[64] = "";
 		pthread_t thread;
 
@@ -152,12 +154,12 @@ static int test_stun(void)
 
 static int load_here(struct config **cfg, char error[CONFIG_ERROR_CHARS])
 {
-	static const struct config_global builtins[] = { { "base_dir", "/base" }, { "sounds_dir", "/sounds" } };
+	static const struct config_global builtins[] = {{"base_dir", "/base"}, {"sounds_dir", "/sounds"}};
 	char fsxml[100];
 
 	role_assert_ctl();
 	snprintf(fsxml, sizeof fsxml, "%s/out.fsxml", dir);
-	if (config_init(&(struct config_source){ .conf_dir = dir, .fsxml_file = fsxml }, builtins, ARRAY_COUNT(builtins)))
+	if (config_init(&(struct config_source){.conf_dir = dir, .fsxml_file = fsxml}, builtins, ARRAY_COUNT(builtins)))
 		return ST_NOMEM;
 	return config_load(cfg, error);
 }
@@ -166,17 +168,19 @@ static int write_tree(const char *acl)
 {
 	char path[100];
 
-	if (write_file("freeswitch.xml", "<?xml version=\"1.0\"?>\n<document>\n<X-PRE-PROCESS cmd=\"include\" data=\"vars.xml\"/>\n"
-					 "<section name=\"configuration\">\n<X-PRE-PROCESS cmd=\"include\" data=\"conf/*.xml\"/>\n</section>\n"
-					 "<section name=\"phrases\"><X/></section>\n</document>\n"))
+	if (write_file("freeswitch.xml",
+	        "<?xml version=\"1.0\"?>\n<document>\n<X-PRE-PROCESS cmd=\"include\" data=\"vars.xml\"/>\n"
+	        "<section name=\"configuration\">\n<X-PRE-PROCESS cmd=\"include\" data=\"conf/*.xml\"/>\n</section>\n"
+	        "<section name=\"phrases\"><X/></section>\n</document>\n"))
 		return -1;
 	snprintf(path, sizeof path, "%s/conf", dir);
 	mkdir(path, 0700);
 	return write_file("vars.xml", "<include>\n<X-PRE-PROCESS cmd=\"set\" data=\"domain=example.org\"/>\n"
-				      "<X-PRE-PROCESS cmd=\"set\" data=\"sounds_dir=/other\"/>\n</include>\n") ||
-		write_file("conf/b.xml", "<configuration name=\"b.conf\"><settings><param name=\"x\" value=\"$${domain}\"/>\n"
-					 "<param name=\"X\" value=\"$${sounds_dir}\"/></settings></configuration>\n") ||
-		write_file("conf/a.xml", acl);
+	                              "<X-PRE-PROCESS cmd=\"set\" data=\"sounds_dir=/other\"/>\n</include>\n") ||
+	       write_file("conf/b.xml",
+	           "<configuration name=\"b.conf\"><settings><param name=\"x\" value=\"$${domain}\"/>\n"
+	           "<param name=\"X\" value=\"$${sounds_dir}\"/></settings></configuration>\n") ||
+	       write_file("conf/a.xml", acl);
 }
 
 static int test_load(void)
@@ -248,7 +252,7 @@ static void on_swap(void *arg)
 
 static int test_reload(void)
 {
-	struct reload r = { .status = 1 };
+	struct reload r = {.status = 1};
 	struct config *cfg = NULL;
 
 	role_assert_ctl();
@@ -313,7 +317,8 @@ static int test_include_loop(void)
 	struct config *cfg = NULL;
 
 	role_assert_ctl();
-	EXPECT(!write_file("freeswitch.xml", "<document>\n<X-PRE-PROCESS cmd=\"include\" data=\"self.xml\"/>\n</document>\n"));
+	EXPECT(!write_file(
+	    "freeswitch.xml", "<document>\n<X-PRE-PROCESS cmd=\"include\" data=\"self.xml\"/>\n</document>\n"));
 	EXPECT(!write_file("self.xml", "<X-PRE-PROCESS cmd=\"include\" data=\"self.xml\"/>\n<a/>\n"));
 	EXPECT_INT(load_here(&cfg, error), ST_OK);
 	mem_unref(cfg);
@@ -346,7 +351,8 @@ static int compare_golden(const char *name, const struct xml_node *node)
 
 static int test_vanilla(void)
 {
-	static const struct config_global builtins[] = { { "local_ip_v4", "127.0.0.1" }, { "sounds_dir", "/s" }, { "conf_dir", "/c" } };
+	static const struct config_global builtins[] = {
+	    {"local_ip_v4", "127.0.0.1"}, {"sounds_dir", "/s"}, {"conf_dir", "/c"}};
 	char error[CONFIG_ERROR_CHARS], path[300];
 	struct config *cfg = NULL;
 	int64_t start, best_us = INT64_MAX;
@@ -357,7 +363,7 @@ static int test_vanilla(void)
 		return 0;
 	}
 	snprintf(path, sizeof path, "%s/vanilla", test_shared_dir());
-	EXPECT_INT(config_init(&(struct config_source){ .conf_dir = path }, builtins, ARRAY_COUNT(builtins)), ST_OK);
+	EXPECT_INT(config_init(&(struct config_source){.conf_dir = path}, builtins, ARRAY_COUNT(builtins)), ST_OK);
 	for (int i = 0; i < 3; i++) {
 		mem_unref(cfg);
 		start = clock_mono_us();
@@ -376,6 +382,7 @@ static int test_vanilla(void)
 	return 0;
 }
 
-TEST_MAIN({ "preprocessor", test_pre, 0 }, { "command bound", test_command_bound, 0 }, { "stun", test_stun, 0 }, { "load", test_load, TEST_LOOP },
-	{ "error place", test_error_place, TEST_LOOP }, { "reload", test_reload, TEST_LOOP }, { "check", test_check, TEST_LOOP },
-	{ "include loop", test_include_loop, TEST_LOOP }, { "vanilla", test_vanilla, TEST_LOOP })
+TEST_MAIN({"preprocessor", test_pre, 0}, {"command bound", test_command_bound, 0}, {"stun", test_stun, 0},
+    {"load", test_load, TEST_LOOP}, {"error place", test_error_place, TEST_LOOP}, {"reload", test_reload, TEST_LOOP},
+    {"check", test_check, TEST_LOOP}, {"include loop", test_include_loop, TEST_LOOP},
+    {"vanilla", test_vanilla, TEST_LOOP})

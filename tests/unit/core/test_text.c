@@ -58,8 +58,8 @@ static const char *lookup(const char *name, void *arg)
 {
 	static const struct {
 		const char *name, *value;
-	} all[] = { { "a", "alpha" }, { "n", "b" }, { "x_b", "found" }, { "outer", "<${a}>" }, { "self", "${self}" }, { "num", "0123456789" },
-		{ "arr", "ARRAY::one|:two|:three" }, { NULL, NULL } };
+	} all[] = {{"a", "alpha"}, {"n", "b"}, {"x_b", "found"}, {"outer", "<${a}>"}, {"self", "${self}"},
+	    {"num", "0123456789"}, {"arr", "ARRAY::one|:two|:three"}, {NULL, NULL}};
 	for (int i = 0; all[i].name; i++)
 		if (!strcmp(all[i].name, name))
 			return all[i].value;
@@ -80,12 +80,30 @@ static NO_ROLE_CHECK int test_expand(void)
 	static const struct {
 		const char *text, *want;
 	} cases[] = {
-		{ "plain", "plain" }, { "${a}", "alpha" }, { "x${a}y${a}", "xalphayalpha" }, { "${nosuch}", "" },
-		{ "${outer}", "<alpha>" }, { "${x_${n}}", "found" }, { "$1 and $", "$1 and $" }, { "\\${a}", "${a}" },
-		{ "it\\'s", "its" }, { "${num:2}", "23456789" }, { "${num:2:3}", "234" }, { "${num:-3}", "789" },
-		{ "${num:-3:2}", "78" }, { "${outer:0:3}", "<al" }, { "${arr[1]}", "two" }, { "${arr[9]}", "" }, { "${upper(abc)}", "ABC" },
-		{ "${upper abc}", "ABC" }, { "${upper(${a})}", "ALPHA" }, { "${nosuchapi(x)}", "" }, { "${open", "${open" }, { "a\\\\b", "a\\b" },
-		{ "${}", "" }, { "$${nosuchglobal}x", "x" },
+	    {"plain", "plain"},
+	    {"${a}", "alpha"},
+	    {"x${a}y${a}", "xalphayalpha"},
+	    {"${nosuch}", ""},
+	    {"${outer}", "<alpha>"},
+	    {"${x_${n}}", "found"},
+	    {"$1 and $", "$1 and $"},
+	    {"\\${a}", "${a}"},
+	    {"it\\'s", "its"},
+	    {"${num:2}", "23456789"},
+	    {"${num:2:3}", "234"},
+	    {"${num:-3}", "789"},
+	    {"${num:-3:2}", "78"},
+	    {"${outer:0:3}", "<al"},
+	    {"${arr[1]}", "two"},
+	    {"${arr[9]}", ""},
+	    {"${upper(abc)}", "ABC"},
+	    {"${upper abc}", "ABC"},
+	    {"${upper(${a})}", "ALPHA"},
+	    {"${nosuchapi(x)}", ""},
+	    {"${open", "${open"},
+	    {"a\\\\b", "a\\b"},
+	    {"${}", ""},
+	    {"$${nosuchglobal}x", "x"},
 	};
 	char *out = NULL;
 
@@ -136,7 +154,10 @@ static int test_dial(void)
 }
 
 static int seen_count;
-static void on_event(struct event *e, void *arg) { seen_count++; }
+static void on_event(struct event *e, void *arg)
+{
+	seen_count++;
+}
 static NO_ROLE_CHECK void on_event_free_self(struct event *e, void *arg)
 {
 	struct event_sub **s = arg;
@@ -176,16 +197,18 @@ static NO_ROLE_CHECK int test_events(void)
 	EXPECT_STR(event_render(e, EVENT_PLAIN).p, "Name: a%20b%26c\nEmpty: _undef_\nList: ARRAY%3A%3A1%7C%3A2\n\n");
 	EXPECT_STR(event_render(e, EVENT_JSON).p, "{\"Name\":\"a b&c\",\"Empty\":\"\",\"List\":[\"1\",\"2\"]}");
 	event_set_body(e, SV("hi<"));
-	EXPECT_STR(event_render(e, EVENT_PLAIN_RAW).p, "Name: a b&c\nEmpty: _undef_\nList: ARRAY::1|:2\nContent-Length: 3\n\nhi<");
+	EXPECT_STR(event_render(e, EVENT_PLAIN_RAW).p,
+	    "Name: a b&c\nEmpty: _undef_\nList: ARRAY::1|:2\nContent-Length: 3\n\nhi<");
 	EXPECT(strstr(event_render(e, EVENT_XML).p, "<body>hi&lt;</body>"));
 	event_unshift(e, "First", "1");
 	event_set(e, "name", "new");
 	event_del(e, "List");
 	EXPECT_STR(event_get(e, "NAME"), "new");
-	EXPECT_STR(event_render(e, EVENT_JSON).p, "{\"First\":\"1\",\"Name\":\"new\",\"Empty\":\"\",\"Content-Length\":\"3\",\"_body\":\"hi<\"}");
+	EXPECT_STR(event_render(e, EVENT_JSON).p,
+	    "{\"First\":\"1\",\"Name\":\"new\",\"Empty\":\"\",\"Content-Length\":\"3\",\"_body\":\"hi<\"}");
 	mem_unref(e);
 	return 0;
 }
 
-TEST_MAIN({ "causes", test_causes, 0 }, { "variables", test_vars, TEST_OOM }, { "expansion", test_expand, TEST_LOOP },
-	{ "dial strings", test_dial, TEST_OOM }, { "events", test_events, TEST_LOOP })
+TEST_MAIN({"causes", test_causes, 0}, {"variables", test_vars, TEST_OOM}, {"expansion", test_expand, TEST_LOOP},
+    {"dial strings", test_dial, TEST_OOM}, {"events", test_events, TEST_LOOP})

@@ -1,11 +1,11 @@
 /* Hunts as text: dialplan XML and a call in, the list of actions out. Inline applications are shown in the list as
  * "!app(data)" and really set variables when they are "set". The ten traps of FreeSWITCH's dialplan each have rows. */
-#include "harness.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "core/config.h"
 #include "dialplan/dialplan.h"
+#include "harness.h"
 #include "text/xml.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,12 +99,13 @@ static void explain(void *arg, const char *line)
 #define NOON 1795262400000000LL
 
 /* setup: "name=value;name=value". out: "app(data);..." with the inline ones first, or "none". */
-static int hunt_text(const struct dialplan *dp, const char *context, const char *setup, struct buf *out, struct buf *trace)
+static int hunt_text(
+    const struct dialplan *dp, const char *context, const char *setup, struct buf *out, struct buf *trace)
 {
-	struct call c = { 0 };
-	struct dp_actions found = { 0 };
+	struct call c = {0};
+	struct dp_actions found = {0};
 	struct sv item, rest = sv_of(setup), name, value;
-	struct dp_env env = { &c, get, get, do_expand, set_var, push_var, run_inline, local_time, NOON, "chan", explain };
+	struct dp_env env = {&c, get, get, do_expand, set_var, push_var, run_inline, local_time, NOON, "chan", explain};
 	int st;
 
 	hash_new(&c.values, HASH_NOCASE, mem_free);
@@ -125,8 +126,9 @@ static int hunt_text(const struct dialplan *dp, const char *context, const char 
 	if (trace) {
 		buf_clear(trace);
 		buf_addv(trace, buf_sv(&c.trace));
-		buf_printf(trace, "extension=%s\nDP_MATCH=%s\nDP_REGEX_MATCH_1=%s\n", found.extension ? found.extension : "-",
-			get(&c, "DP_MATCH") ? get(&c, "DP_MATCH") : "-", get(&c, "DP_REGEX_MATCH_1") ? get(&c, "DP_REGEX_MATCH_1") : "-");
+		buf_printf(trace, "extension=%s\nDP_MATCH=%s\nDP_REGEX_MATCH_1=%s\n",
+		    found.extension ? found.extension : "-", get(&c, "DP_MATCH") ? get(&c, "DP_MATCH") : "-",
+		    get(&c, "DP_REGEX_MATCH_1") ? get(&c, "DP_REGEX_MATCH_1") : "-");
 	}
 	buf_fini(&c.trace);
 	buf_fini(&c.inlines);
@@ -142,99 +144,115 @@ static int hunt_text(const struct dialplan *dp, const char *context, const char 
 static const struct row {
 	const char *xml, *setup, *want;
 } rows[] = {
-	/* plain match, captures, literal $1 without a group (2) */
-	{ EXT("a", D("^(10)(..)$", "<action application='x' data='$1-$2-$0-$9'/>")), "destination_number=1001", "x(10-01-1001-);" },
-	{ EXT("a", D("^1001$", A("x"))), "destination_number=1001", "x($1);" },
-	{ EXT("a", D("^2$", A("x"))), "destination_number=1001", "none" },
-	/* the hunt ends at the first match, goes on with continue */
-	{ EXT("a", D("1", A("x"))) EXT("b", D("1", A("y"))), "destination_number=1", "x($1);" },
-	{ "<extension name='a' continue='true'>" D("1", A("x")) "</extension>" EXT("b", D("1", A("y"))), "destination_number=1",
-		"x($1);y($1);" },
-	/* actions of an extension that fails later stay (1) */
-	{ EXT("a", D("1", A("x")) D("2", A("y"))) EXT("b", D("1", A("z"))), "destination_number=1", "x($1);z($1);" },
-	{ EXT("a", D("1", A("x")) D("2", A("y"))), "destination_number=1", "x($1);" },
-	/* a set that is not inline does not change later conditions; an inline one does (1, 9) */
-	{ EXT("a", D("1", "<action application='set' data='v=1'/>") "<condition field='${v}' expression='^1$'>" A("x") "</condition>"),
-		"destination_number=1", "set(v=1);" },
-	{ EXT("a", D("1", "<action application='set' data='v=1' inline='true'/>") "<condition field='${v}' expression='^1$'>" A("x")
-		  "</condition>"),
-		"destination_number=1", "!set(v=1);x($1);" },
-	/* time and field: either one chooses actions, the field decides the match (3) */
-	{ EXT("a", "<condition wday='7' field='destination_number' expression='^2$' break='never'>" A("x")
-		   "<anti-action application='n'/></condition>") EXT("b", D("1", A("y"))),
-		"destination_number=1", "x($1);y($1);" },
-	{ EXT("a", "<condition wday='1' field='destination_number' expression='^1$'>" A("x") "<anti-action application='n'/></condition>"),
-		"destination_number=1", "x($1);" },
-	{ EXT("a", "<condition wday='1'>" A("x") "<anti-action application='n' data='d'/></condition>"), "destination_number=1", "n(d);" },
-	{ EXT("a", "<condition wday='1'>" A("x") "</condition>") EXT("b", D("1", A("y"))), "destination_number=1", "y($1);" },
-	/* time shifted by variables (g) */
-	{ EXT("a", "<condition hour='14'>" A("x") "</condition>"), "destination_number=1;timezone=plus2", "x($1);" },
-	{ EXT("a", "<condition hour='7' tz-offset='-5'>" A("x") "</condition>"), "destination_number=1;tod_tz_offset=-5", "x($1);" },
-	{ EXT("a", "<condition hour='12'>" A("x") "</condition>"), "destination_number=1;timezone=nosuch", "x($1);" },
-	/* break (4) */
-	{ EXT("a", "<condition field='destination_number' expression='^2$' break='never'>" A("x") "</condition>" D("1", A("y"))),
-		"destination_number=1", "y($1);" },
-	{ EXT("a", "<condition field='destination_number' expression='^1$' break='on-true'>" A("x") "</condition>" D("1", A("y"))),
-		"destination_number=1", "x($1);" },
-	{ EXT("a", "<condition field='destination_number' expression='^2$' break='always'>" A("x") "</condition>" D("1", A("y"))),
-		"destination_number=1", "none" },
-	{ EXT("a", "<condition field='destination_number' expression='^2$' break='never'>" A("x") "</condition>") EXT("b", D("1", A("y"))),
-		"destination_number=1", "y($1);" },
-	{ EXT("a", "<condition field='destination_number' expression='^2$' break='never'><anti-action application='n' data=''/></condition>")
-			EXT("b", D("1", A("y"))),
-		"destination_number=1", "n();" },
-	/* anti-action with the default break: later conditions of the extension are not tried, and it counts as a match */
-	{ EXT("a", "<condition field='destination_number' expression='^2$'><anti-action application='n' data='$1'/></condition>" D("1", A("y")))
-			EXT("b", D("1", A("z"))),
-		"destination_number=1", "n($1);" },
-	/* nested conditions (5): after the parent's own actions */
-	{ EXT("a", D("1", A("x") "<condition field='${v}' expression='^t$'>" A("y") "</condition>" A("z"))), "destination_number=1;v=t",
-		"x($1);z($1);y($1);" },
-	{ EXT("a", D("1", "<condition field='${v}' expression='^t$'>" A("y") "</condition>")) EXT("b", D("1", A("z"))),
-		"destination_number=1;v=f", "z($1);" },
-	{ EXT("a", "<condition field='destination_number' expression='1' require-nested='false'>" A("x")
-		   "<condition field='${v}' expression='^t$'>" A("y") "</condition></condition>") EXT("b", D("1", A("z"))),
-		"destination_number=1;v=f", "x($1);" },
-	{ EXT("a", "<condition field='destination_number' expression='1' break='never'><condition field='${v}' expression='^t$'/></condition>"
-		   D("1", A("w"))),
-		"destination_number=1;v=f", "w($1);" },
-	{ EXT("a", D("1", "<condition field='${v}' expression='^t$'/>") D("1", A("w"))), "destination_number=1;v=f", "none" },
-	/* regex all, any, xor (5) */
-	{ EXT("a", "<condition regex='all'><regex field='destination_number' expression='^1'/><regex field='${v}' expression='^t(.)$'/>" A("x")
-		   "<anti-action application='n'/></condition>"),
-		"destination_number=1;v=t9", "x(9);" },
-	{ EXT("a", "<condition regex='all'><regex field='destination_number' expression='^1'/><regex field='${v}' expression='^t(.)$'/>" A("x")
-		   "<anti-action application='n' data='$1'/></condition>"),
-		"destination_number=1;v=u9", "n($1);" },
-	{ EXT("a", "<condition regex='any'><regex field='destination_number' expression='^2'/><regex field='${v}' expression='^t'/>" A("x")
-		   "</condition>"),
-		"destination_number=1;v=t9", "x($1);" },
-	{ EXT("a", "<condition regex='any'><regex field='destination_number' expression='^2'/><regex wday='7'/>" A("x") "</condition>"),
-		"destination_number=1", "x($1);" },
-	{ EXT("a", "<condition regex='xor'><regex field='destination_number' expression='^1'/><regex field='${v}' expression='^t'/>" A("x")
-		   "<anti-action application='n'/></condition>"),
-		"destination_number=1;v=u", "x($1);" },
-	{ EXT("a", "<condition regex='xor'><regex field='destination_number' expression='^1'/><regex field='${v}' expression='^t'/>" A("x")
-		   "<anti-action application='n'/></condition>"),
-		"destination_number=1;v=t", "n();" },
-	/* expressions: options, Asterisk patterns, child element with CDATA, run-time variables (5) */
-	{ EXT("a", D("/^ABC(.*)$/i", A("x"))), "destination_number=abcd", "x(d);" },
-	{ EXT("a", D("_NXX", A("x"))), "destination_number=211", "x($1);" },
-	{ EXT("a", "<condition field='destination_number'><expression><![CDATA[^<(\\d+)>$]]></expression>" A("x") "</condition>"),
-		"destination_number=<12>", "x(12);" },
-	{ EXT("a", D("^${v}(\\d)$", A("x"))), "destination_number=558;v=55", "x(8);" },
-	{ EXT("a", D("^(?!6000)(60\\d\\d)$", A("x"))), "destination_number=6000", "none" },
-	{ EXT("a", D("(", A("x"))) EXT("b", D("1", A("y"))), "destination_number=1", "y($1);" },
-	/* conditions without a field, unknown fields, actions with element text, loop */
-	{ EXT("a", "<condition>" A("x") "</condition>"), "destination_number=1", "x($1);" },
-	{ EXT("a", "<condition field='nosuch' expression='^$'>" A("x") "</condition>"), "destination_number=1", "x($1);" },
-	{ EXT("a", D("1", "<action application='x' loop='3'>text</action>")), "destination_number=1", "x(text);x(text);x(text);" },
-	{ EXT("a", D("1", "<action application='x' loop='0'/>")) EXT("b", D("1", A("y"))), "destination_number=1", "" },
-	{ "<extension name='a'/>" EXT("b", D("1", A("y"))), "destination_number=1", "y($1);" },
-	/* auto_hunt starts at the extension of that name */
-	{ EXT("a", D("7", A("x"))) EXT("77", D("7", A("y"))) EXT("c", D("7", A("z"))), "destination_number=77;auto_hunt=true", "y($1);" },
-	{ EXT("a", D("7", A("x"))) EXT("77", D("8", A("y"))) EXT("c", D("7", A("z"))), "destination_number=77;auto_hunt=true", "z($1);" },
-	{ EXT("a", D("7", A("x"))) EXT("77", D("7", A("y"))), "destination_number=77;auto_hunt=false", "x($1);" },
+    /* plain match, captures, literal $1 without a group (2) */
+    {EXT("a", D("^(10)(..)$", "<action application='x' data='$1-$2-$0-$9'/>")), "destination_number=1001",
+        "x(10-01-1001-);"},
+    {EXT("a", D("^1001$", A("x"))), "destination_number=1001", "x($1);"},
+    {EXT("a", D("^2$", A("x"))), "destination_number=1001", "none"},
+    /* the hunt ends at the first match, goes on with continue */
+    {EXT("a", D("1", A("x"))) EXT("b", D("1", A("y"))), "destination_number=1", "x($1);"},
+    {"<extension name='a' continue='true'>" D("1", A("x")) "</extension>" EXT("b", D("1", A("y"))),
+        "destination_number=1", "x($1);y($1);"},
+    /* actions of an extension that fails later stay (1) */
+    {EXT("a", D("1", A("x")) D("2", A("y"))) EXT("b", D("1", A("z"))), "destination_number=1", "x($1);z($1);"},
+    {EXT("a", D("1", A("x")) D("2", A("y"))), "destination_number=1", "x($1);"},
+    /* a set that is not inline does not change later conditions; an inline one does (1, 9) */
+    {EXT("a", D("1", "<action application='set' data='v=1'/>") "<condition field='${v}' expression='^1$'>" A(
+                  "x") "</condition>"),
+        "destination_number=1", "set(v=1);"},
+    {EXT("a",
+         D("1", "<action application='set' data='v=1' inline='true'/>") "<condition field='${v}' expression='^1$'>" A(
+             "x") "</condition>"),
+        "destination_number=1", "!set(v=1);x($1);"},
+    /* time and field: either one chooses actions, the field decides the match (3) */
+    {EXT("a", "<condition wday='7' field='destination_number' expression='^2$' break='never'>" A(
+                  "x") "<anti-action application='n'/></condition>") EXT("b", D("1", A("y"))),
+        "destination_number=1", "x($1);y($1);"},
+    {EXT("a", "<condition wday='1' field='destination_number' expression='^1$'>" A(
+                  "x") "<anti-action application='n'/></condition>"),
+        "destination_number=1", "x($1);"},
+    {EXT("a", "<condition wday='1'>" A("x") "<anti-action application='n' data='d'/></condition>"),
+        "destination_number=1", "n(d);"},
+    {EXT("a", "<condition wday='1'>" A("x") "</condition>") EXT("b", D("1", A("y"))), "destination_number=1", "y($1);"},
+    /* time shifted by variables (g) */
+    {EXT("a", "<condition hour='14'>" A("x") "</condition>"), "destination_number=1;timezone=plus2", "x($1);"},
+    {EXT("a", "<condition hour='7' tz-offset='-5'>" A("x") "</condition>"), "destination_number=1;tod_tz_offset=-5",
+        "x($1);"},
+    {EXT("a", "<condition hour='12'>" A("x") "</condition>"), "destination_number=1;timezone=nosuch", "x($1);"},
+    /* break (4) */
+    {EXT("a",
+         "<condition field='destination_number' expression='^2$' break='never'>" A("x") "</condition>" D("1", A("y"))),
+        "destination_number=1", "y($1);"},
+    {EXT("a", "<condition field='destination_number' expression='^1$' break='on-true'>" A("x") "</condition>" D(
+                  "1", A("y"))),
+        "destination_number=1", "x($1);"},
+    {EXT("a",
+         "<condition field='destination_number' expression='^2$' break='always'>" A("x") "</condition>" D("1", A("y"))),
+        "destination_number=1", "none"},
+    {EXT("a", "<condition field='destination_number' expression='^2$' break='never'>" A("x") "</condition>")
+            EXT("b", D("1", A("y"))),
+        "destination_number=1", "y($1);"},
+    {EXT("a", "<condition field='destination_number' expression='^2$' break='never'><anti-action application='n' "
+              "data=''/></condition>") EXT("b", D("1", A("y"))),
+        "destination_number=1", "n();"},
+    /* anti-action with the default break: later conditions of the extension are not tried, and it counts as a match */
+    {EXT("a", "<condition field='destination_number' expression='^2$'><anti-action application='n' "
+              "data='$1'/></condition>" D("1", A("y"))) EXT("b", D("1", A("z"))),
+        "destination_number=1", "n($1);"},
+    /* nested conditions (5): after the parent's own actions */
+    {EXT("a", D("1", A("x") "<condition field='${v}' expression='^t$'>" A("y") "</condition>" A("z"))),
+        "destination_number=1;v=t", "x($1);z($1);y($1);"},
+    {EXT("a", D("1", "<condition field='${v}' expression='^t$'>" A("y") "</condition>")) EXT("b", D("1", A("z"))),
+        "destination_number=1;v=f", "z($1);"},
+    {EXT("a", "<condition field='destination_number' expression='1' require-nested='false'>" A(
+                  "x") "<condition field='${v}' expression='^t$'>" A("y") "</condition></condition>")
+            EXT("b", D("1", A("z"))),
+        "destination_number=1;v=f", "x($1);"},
+    {EXT("a", "<condition field='destination_number' expression='1' break='never'><condition field='${v}' "
+              "expression='^t$'/></condition>" D("1", A("w"))),
+        "destination_number=1;v=f", "w($1);"},
+    {EXT("a", D("1", "<condition field='${v}' expression='^t$'/>") D("1", A("w"))), "destination_number=1;v=f", "none"},
+    /* regex all, any, xor (5) */
+    {EXT("a", "<condition regex='all'><regex field='destination_number' expression='^1'/><regex field='${v}' "
+              "expression='^t(.)$'/>" A("x") "<anti-action application='n'/></condition>"),
+        "destination_number=1;v=t9", "x(9);"},
+    {EXT("a", "<condition regex='all'><regex field='destination_number' expression='^1'/><regex field='${v}' "
+              "expression='^t(.)$'/>" A("x") "<anti-action application='n' data='$1'/></condition>"),
+        "destination_number=1;v=u9", "n($1);"},
+    {EXT("a", "<condition regex='any'><regex field='destination_number' expression='^2'/><regex field='${v}' "
+              "expression='^t'/>" A("x") "</condition>"),
+        "destination_number=1;v=t9", "x($1);"},
+    {EXT("a", "<condition regex='any'><regex field='destination_number' expression='^2'/><regex wday='7'/>" A(
+                  "x") "</condition>"),
+        "destination_number=1", "x($1);"},
+    {EXT("a", "<condition regex='xor'><regex field='destination_number' expression='^1'/><regex field='${v}' "
+              "expression='^t'/>" A("x") "<anti-action application='n'/></condition>"),
+        "destination_number=1;v=u", "x($1);"},
+    {EXT("a", "<condition regex='xor'><regex field='destination_number' expression='^1'/><regex field='${v}' "
+              "expression='^t'/>" A("x") "<anti-action application='n'/></condition>"),
+        "destination_number=1;v=t", "n();"},
+    /* expressions: options, Asterisk patterns, child element with CDATA, run-time variables (5) */
+    {EXT("a", D("/^ABC(.*)$/i", A("x"))), "destination_number=abcd", "x(d);"},
+    {EXT("a", D("_NXX", A("x"))), "destination_number=211", "x($1);"},
+    {EXT("a",
+         "<condition field='destination_number'><expression><![CDATA[^<(\\d+)>$]]></expression>" A("x") "</condition>"),
+        "destination_number=<12>", "x(12);"},
+    {EXT("a", D("^${v}(\\d)$", A("x"))), "destination_number=558;v=55", "x(8);"},
+    {EXT("a", D("^(?!6000)(60\\d\\d)$", A("x"))), "destination_number=6000", "none"},
+    {EXT("a", D("(", A("x"))) EXT("b", D("1", A("y"))), "destination_number=1", "y($1);"},
+    /* conditions without a field, unknown fields, actions with element text, loop */
+    {EXT("a", "<condition>" A("x") "</condition>"), "destination_number=1", "x($1);"},
+    {EXT("a", "<condition field='nosuch' expression='^$'>" A("x") "</condition>"), "destination_number=1", "x($1);"},
+    {EXT("a", D("1", "<action application='x' loop='3'>text</action>")), "destination_number=1",
+        "x(text);x(text);x(text);"},
+    {EXT("a", D("1", "<action application='x' loop='0'/>")) EXT("b", D("1", A("y"))), "destination_number=1", ""},
+    {"<extension name='a'/>" EXT("b", D("1", A("y"))), "destination_number=1", "y($1);"},
+    /* auto_hunt starts at the extension of that name */
+    {EXT("a", D("7", A("x"))) EXT("77", D("7", A("y"))) EXT("c", D("7", A("z"))),
+        "destination_number=77;auto_hunt=true", "y($1);"},
+    {EXT("a", D("7", A("x"))) EXT("77", D("8", A("y"))) EXT("c", D("7", A("z"))),
+        "destination_number=77;auto_hunt=true", "z($1);"},
+    {EXT("a", D("7", A("x"))) EXT("77", D("7", A("y"))), "destination_number=77;auto_hunt=false", "x($1);"},
 };
 
 static void swallow(const char *problem, void *arg)
@@ -270,8 +288,8 @@ static int test_rows(void)
 		EXPECT_INT(make(&doc, &dp, text.p), ST_OK);
 		hunt_text(dp, "c", rows[i].setup, &out, NULL);
 		if (!sv_is(buf_sv(&out), rows[i].want))
-			test_fail(__FILE__, __LINE__, "row %zu: %s gives %s, not %s\n%s", i, rows[i].setup, out.p ? out.p : "", rows[i].want,
-				rows[i].xml);
+			test_fail(__FILE__, __LINE__, "row %zu: %s gives %s, not %s\n%s", i, rows[i].setup,
+			    out.p ? out.p : "", rows[i].want, rows[i].xml);
 		EXPECT(sv_is(buf_sv(&out), rows[i].want));
 		dialplan_free(dp);
 		mem_unref(doc);
@@ -293,7 +311,8 @@ static int test_contexts(void)
 	EXPECT(dialplan_has_context(dp, "a") && !dialplan_has_context(dp, "b"));
 	dialplan_free(dp);
 	mem_unref(doc);
-	EXPECT_INT(make(&doc, &dp, "<context name='a'/><context name='global'>" EXT("1", D("1", A("g"))) "</context>"), ST_OK);
+	EXPECT_INT(
+	    make(&doc, &dp, "<context name='a'/><context name='global'>" EXT("1", D("1", A("g"))) "</context>"), ST_OK);
 	EXPECT_INT(hunt_text(dp, "b", "destination_number=1", &out, NULL), ST_OK);
 	EXPECT_STR(out.p, "g($1);");
 	EXPECT_INT(hunt_text(dp, "a", "destination_number=1", &out, NULL), ST_NOTFOUND);
@@ -311,29 +330,33 @@ static int test_explain(void)
 
 	buf_init(&out);
 	buf_init(&trace);
-	EXPECT_INT(make(&doc, &dp,
-			   "<context name='c'>"
-			   "<extension name='t' continue='true'><condition wday='1'>" A("x") "</condition></extension>"
-			   "<extension name='r'><condition regex='any'><regex field='${v}' expression='^(a)(b)'/>" A("x") "</condition>"
-			   "<condition><action application='set' data='k=v' inline='true'/></condition>"
-			   "<condition field='destination_number' expression='^(1)(2)?' break='never'>" A("y")
-			   "<condition field='${v}' expression='z'><anti-action application='n' data='d'/></condition></condition></extension>"
-			   "</context>"),
-		ST_OK);
+	EXPECT_INT(
+	    make(&doc, &dp,
+	        "<context name='c'>"
+	        "<extension name='t' continue='true'><condition wday='1'>" A(
+	            "x") "</condition></extension>"
+	                 "<extension name='r'><condition regex='any'><regex field='${v}' expression='^(a)(b)'/>" A(
+	                     "x") "</condition>"
+	                          "<condition><action application='set' data='k=v' inline='true'/></condition>"
+	                          "<condition field='destination_number' expression='^(1)(2)?' break='never'>" A(
+	                              "y") "<condition field='${v}' expression='z'><anti-action application='n' "
+	                                   "data='d'/></condition></condition></extension>"
+	                                   "</context>"),
+	    ST_OK);
 	EXPECT_INT(hunt_text(dp, "c", "destination_number=12;v=ab", &out, &trace), ST_OK);
 	EXPECT_STR(trace.p, "Dialplan: chan parsing [c->t] continue=true\n"
-			    "Dialplan: chan Date/TimeMatch (FAIL) [t] break=on-false\n"
-			    "Dialplan: chan parsing [c->r] continue=false\n"
-			    "Dialplan: chan Regex (PASS) [r] ${v}(ab) =~ /^(a)(b)/ match=any\n"
-			    "Dialplan: chan Action x(a) \n"
-			    "Dialplan: chan Absolute Condition [r]\n"
-			    "Dialplan: chan Action set(k=v) INLINE\n"
-			    "Dialplan: chan Regex (PASS) [r] destination_number(12) =~ /^(1)(2)?/ break=never\n"
-			    "Dialplan: chan Action y(1) \n"
-			    "|--- Dialplan: Processing recursive conditions level:1 [r_recur_1] require-nested=TRUE\n"
-			    "|--- Dialplan: chan Regex (FAIL) [r_recur_1] ${v}(ab) =~ /z/ break=on-false\n"
-			    "|--- Dialplan: chan ANTI-Action n(d) \n"
-			    "extension=r\nDP_MATCH=12|:1|:2\nDP_REGEX_MATCH_1=ab|:a|:b\n");
+	                    "Dialplan: chan Date/TimeMatch (FAIL) [t] break=on-false\n"
+	                    "Dialplan: chan parsing [c->r] continue=false\n"
+	                    "Dialplan: chan Regex (PASS) [r] ${v}(ab) =~ /^(a)(b)/ match=any\n"
+	                    "Dialplan: chan Action x(a) \n"
+	                    "Dialplan: chan Absolute Condition [r]\n"
+	                    "Dialplan: chan Action set(k=v) INLINE\n"
+	                    "Dialplan: chan Regex (PASS) [r] destination_number(12) =~ /^(1)(2)?/ break=never\n"
+	                    "Dialplan: chan Action y(1) \n"
+	                    "|--- Dialplan: Processing recursive conditions level:1 [r_recur_1] require-nested=TRUE\n"
+	                    "|--- Dialplan: chan Regex (FAIL) [r_recur_1] ${v}(ab) =~ /z/ break=on-false\n"
+	                    "|--- Dialplan: chan ANTI-Action n(d) \n"
+	                    "extension=r\nDP_MATCH=12|:1|:2\nDP_REGEX_MATCH_1=ab|:a|:b\n");
 	dialplan_free(dp);
 	mem_unref(doc);
 	buf_fini(&out);
@@ -348,8 +371,9 @@ static void keep(const char *problem, void *arg)
 
 static int test_problems(void)
 {
-	static const char text[] = "<s>\n<context name='c'>\n<extension>\n<condition field='x' expression='(a'>\n<action/>\n</condition>\n"
-				   "<condition break='maybe'/>\n</extension></context></s>";
+	static const char text[] =
+	    "<s>\n<context name='c'>\n<extension>\n<condition field='x' expression='(a'>\n<action/>\n</condition>\n"
+	    "<condition break='maybe'/>\n</extension></context></s>";
 	struct xml_doc *doc = NULL;
 	struct dialplan *dp = NULL;
 	struct buf found;
@@ -373,7 +397,10 @@ static int test_bounds(void)
 	struct buf out;
 
 	buf_init(&out);
-	EXPECT_INT(make(&doc, &dp, "<context name='c'>" EXT("a", D("1", "<action application='x' loop='2000000000'/>")) "</context>"), ST_OK);
+	EXPECT_INT(
+	    make(&doc, &dp,
+	        "<context name='c'>" EXT("a", D("1", "<action application='x' loop='2000000000'/>")) "</context>"),
+	    ST_OK);
 	EXPECT_INT(hunt_text(dp, "c", "destination_number=1", &out, NULL), ST_LIMIT);
 	dialplan_free(dp);
 	mem_unref(doc);
@@ -386,20 +413,20 @@ static int test_inline(void)
 	static const struct {
 		const char *text, *want;
 	} cases[] = {
-		{ "answer,sleep:2000,bridge:user/1000", "answer();sleep(2000);bridge(user/1000);" },
-		{ "m:^:bridge:{a=1,b=2}user/1^hangup", "bridge({a=1,b=2}user/1);hangup();" },
-		{ "set:'a=1,2',echo", "set(a=1,2);echo();" },
-		{ "intercept:uuid-1", "intercept(uuid-1);" },
-		{ " answer , echo ", "answer();echo();" },
-		{ "set:a=it\\'s,x", "set(a=it's);x();" },
-		{ "", "none" },
-		{ ",,", "none" },
+	    {"answer,sleep:2000,bridge:user/1000", "answer();sleep(2000);bridge(user/1000);"},
+	    {"m:^:bridge:{a=1,b=2}user/1^hangup", "bridge({a=1,b=2}user/1);hangup();"},
+	    {"set:'a=1,2',echo", "set(a=1,2);echo();"},
+	    {"intercept:uuid-1", "intercept(uuid-1);"},
+	    {" answer , echo ", "answer();echo();"},
+	    {"set:a=it\\'s,x", "set(a=it's);x();"},
+	    {"", "none"},
+	    {",,", "none"},
 	};
 	struct buf out;
 
 	buf_init(&out);
 	for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-		struct dp_actions found = { 0 };
+		struct dp_actions found = {0};
 		buf_clear(&out);
 		int st = dialplan_inline_parse(sv_of(cases[i].text), &found);
 		for (size_t k = 0; k < found.count; k++)
@@ -417,57 +444,57 @@ static int test_inline(void)
 static const struct {
 	const char *context, *number, *setup, *want; /* want: a piece of the list */
 } stock[] = {
-	{ "default", "886", "", "intercept(${hash(select/${domain_name}-last_dial_ext/global)});" },
-	{ "default", "*8", "", "intercept(" },
-	{ "default", "**1001", "", "intercept(${hash(select/${domain_name}-last_dial_ext/1001)});" },
-	{ "default", "870", "", "transfer(${hash(select/${domain_name}-last_dial/${caller_id_number})});" },
-	{ "default", "881234", "", "eavesdrop(${hash(select/${domain_name}-spymap/1234)});" },
-	{ "default", "*01001", "", "spymap/1001" },
-	{ "default", "779", "", "eavesdrop(all);" },
-	{ "default", "*69", "", "transfer(" },
-	{ "default", "8001", "", "group(delete:01@" },
-	{ "default", "8101", "", "group(insert:01@" },
-	{ "default", "8201", "", "${group(call:01@" },
-	{ "default", "8301", "", "${group(call:01@" },
-	{ "default", "81001", "", "set(dialed_extension=1001);export(sip_auto_answer=true);" },
-	{ "default", "1001", "", "bridge(user/${dialed_extension}@${domain_name});" },
-	{ "default", "1119", "", "bridge(skinny/internal/" },
-	{ "default", "2000", "", "bridge(${group_call(sales@" },
-	{ "default", "0", "", "transfer(1000 XML features);" },
-	{ "default", "*98", "", "voicemail(check default" },
-	{ "default", "3001", "", "conference(3001-" },
-	{ "default", "3101", "", "@wideband" },
-	{ "default", "3501-screen", "", "@video-mcu-stereo" },
-	{ "default", "3501", "", "@video-mcu-stereo" },
-	{ "default", "6070-moderator", "", "conference($1-" },
-	{ "default", "9888", "", "bridge(sofia/${use_profile}/888@conference.freeswitch.org" },
-	{ "default", "5000", "", "ivr(demo_ivr);" },
-	{ "default", "5900", "", "fifo(5900@" },
-	{ "default", "6000", "", "valet_park(" },
-	{ "default", "6001", "", "valet_park(" },
-	{ "default", "park+123", "source=mod_sofia", "fifo(" },
-	{ "default", "9178", "", "rxfax(" },
-	{ "default", "9180", "", "ring_ready()" },
-	{ "default", "9195", "", "delay_echo(5000);" },
-	{ "default", "9196", "", "answer();echo();" },
-	{ "default", "9198", "", "tone_stream://path=" },
-	{ "default", "9664", "", "playback(silence_stream://2000);playback(local_stream://moh);" },
-	{ "default", "9170", "", "say(" },
-	{ "default", "19185551212", "toll_allow=domestic", "bridge(sofia/gateway/${default_gateway}/19185551212);" },
-	{ "default", "011441234", "toll_allow=international", "bridge(sofia/gateway/" },
-	{ "public", "1000", "", "transfer(1000 XML default);" },
-	{ "public", "3500", "", "transfer(3500 XML default);" },
-	{ "public", "5551212", "", "transfer(1000 XML default);" },
-	{ "features", "dx", "", "read(" },
-	{ "features", "is_transfer", "digits=1001", "transfer(-bleg ${digits} XML default);" },
-	{ "features", "is_transfer", "digits=", "eval(cancel transfer);" },
-	{ "features", "cf", "", "transfer(-both 30" },
-	{ "features", "1000", "", "transfer(1000 XML default);" },
+    {"default", "886", "", "intercept(${hash(select/${domain_name}-last_dial_ext/global)});"},
+    {"default", "*8", "", "intercept("},
+    {"default", "**1001", "", "intercept(${hash(select/${domain_name}-last_dial_ext/1001)});"},
+    {"default", "870", "", "transfer(${hash(select/${domain_name}-last_dial/${caller_id_number})});"},
+    {"default", "881234", "", "eavesdrop(${hash(select/${domain_name}-spymap/1234)});"},
+    {"default", "*01001", "", "spymap/1001"},
+    {"default", "779", "", "eavesdrop(all);"},
+    {"default", "*69", "", "transfer("},
+    {"default", "8001", "", "group(delete:01@"},
+    {"default", "8101", "", "group(insert:01@"},
+    {"default", "8201", "", "${group(call:01@"},
+    {"default", "8301", "", "${group(call:01@"},
+    {"default", "81001", "", "set(dialed_extension=1001);export(sip_auto_answer=true);"},
+    {"default", "1001", "", "bridge(user/${dialed_extension}@${domain_name});"},
+    {"default", "1119", "", "bridge(skinny/internal/"},
+    {"default", "2000", "", "bridge(${group_call(sales@"},
+    {"default", "0", "", "transfer(1000 XML features);"},
+    {"default", "*98", "", "voicemail(check default"},
+    {"default", "3001", "", "conference(3001-"},
+    {"default", "3101", "", "@wideband"},
+    {"default", "3501-screen", "", "@video-mcu-stereo"},
+    {"default", "3501", "", "@video-mcu-stereo"},
+    {"default", "6070-moderator", "", "conference($1-"},
+    {"default", "9888", "", "bridge(sofia/${use_profile}/888@conference.freeswitch.org"},
+    {"default", "5000", "", "ivr(demo_ivr);"},
+    {"default", "5900", "", "fifo(5900@"},
+    {"default", "6000", "", "valet_park("},
+    {"default", "6001", "", "valet_park("},
+    {"default", "park+123", "source=mod_sofia", "fifo("},
+    {"default", "9178", "", "rxfax("},
+    {"default", "9180", "", "ring_ready()"},
+    {"default", "9195", "", "delay_echo(5000);"},
+    {"default", "9196", "", "answer();echo();"},
+    {"default", "9198", "", "tone_stream://path="},
+    {"default", "9664", "", "playback(silence_stream://2000);playback(local_stream://moh);"},
+    {"default", "9170", "", "say("},
+    {"default", "19185551212", "toll_allow=domestic", "bridge(sofia/gateway/${default_gateway}/19185551212);"},
+    {"default", "011441234", "toll_allow=international", "bridge(sofia/gateway/"},
+    {"public", "1000", "", "transfer(1000 XML default);"},
+    {"public", "3500", "", "transfer(3500 XML default);"},
+    {"public", "5551212", "", "transfer(1000 XML default);"},
+    {"features", "dx", "", "read("},
+    {"features", "is_transfer", "digits=1001", "transfer(-bleg ${digits} XML default);"},
+    {"features", "is_transfer", "digits=", "eval(cancel transfer);"},
+    {"features", "cf", "", "transfer(-both 30"},
+    {"features", "1000", "", "transfer(1000 XML default);"},
 };
 
 static int test_vanilla(void)
 {
-	static const struct config_global builtins[] = { { "local_ip_v4", "127.0.0.1" } };
+	static const struct config_global builtins[] = {{"local_ip_v4", "127.0.0.1"}};
 	char path[300], setup[300];
 	struct config *cfg = NULL;
 	struct dialplan *dp = NULL;
@@ -480,17 +507,19 @@ static int test_vanilla(void)
 		return 0;
 	}
 	snprintf(path, sizeof path, "%s/vanilla", test_shared_dir());
-	EXPECT_INT(config_init(&(struct config_source){ .conf_dir = path }, builtins, 1), ST_OK);
+	EXPECT_INT(config_init(&(struct config_source){.conf_dir = path}, builtins, 1), ST_OK);
 	EXPECT_INT(config_load(&cfg, NULL), ST_OK);
 	EXPECT_INT(dialplan_new(&dp, config_section_of(cfg, "dialplan"), swallow, &problems), ST_OK);
 	EXPECT_INT(problems, 0);
 	buf_init(&out);
 	buf_init(&trace);
 	for (size_t i = 0; i < ARRAY_COUNT(stock); i++) {
-		snprintf(setup, sizeof setup, "destination_number=%s;caller_id_number=1000;domain_name=127.0.0.1;%s", stock[i].number, stock[i].setup);
+		snprintf(setup, sizeof setup, "destination_number=%s;caller_id_number=1000;domain_name=127.0.0.1;%s",
+		    stock[i].number, stock[i].setup);
 		hunt_text(dp, stock[i].context, setup, &out, &trace);
 		if (!out.p || !strstr(out.p, stock[i].want)) {
-			test_fail(__FILE__, __LINE__, "%s %s: no %s in %s", stock[i].context, stock[i].number, stock[i].want, out.p ? out.p : "");
+			test_fail(__FILE__, __LINE__, "%s %s: no %s in %s", stock[i].context, stock[i].number,
+			    stock[i].want, out.p ? out.p : "");
 			misses++;
 		}
 	}
@@ -503,5 +532,6 @@ static int test_vanilla(void)
 	return 0;
 }
 
-TEST_MAIN({ "rows", test_rows, 0 }, { "contexts", test_contexts, 0 }, { "explain", test_explain, 0 }, { "problems", test_problems, 0 },
-	{ "bounds", test_bounds, 0 }, { "inline", test_inline, TEST_OOM }, { "vanilla", test_vanilla, TEST_LOOP })
+TEST_MAIN({"rows", test_rows, 0}, {"contexts", test_contexts, 0}, {"explain", test_explain, 0},
+    {"problems", test_problems, 0}, {"bounds", test_bounds, 0}, {"inline", test_inline, TEST_OOM},
+    {"vanilla", test_vanilla, TEST_LOOP})

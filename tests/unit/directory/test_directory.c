@@ -1,11 +1,12 @@
-/* The directory through core/dir.h: inheritance, aliases, groups with pointers, several domains, users held across a reload. */
-#include "harness.h"
+/* The directory through core/dir.h: inheritance, aliases, groups with pointers, several domains, users held across a
+ * reload. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/config.h"
 #include "core/dir.h"
 #include "directory/directory.h"
+#include "harness.h"
 #include "text/xml.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,22 +14,25 @@
 #include <unistd.h>
 
 static const char sample[] =
-	"<document><section name='directory'>\n"
-	"<domain name='one.example'>\n"
-	"<params><param name='dial-string' value='domain'/><param name='level' value='domain'/></params>\n"
-	"<variables><variable name='v' value='domain'/><variable name='w' value='domain'/></variables>\n"
-	"<groups>\n"
-	"<group name='default'><params><param name='level' value='group'/></params><variables><variable name='w' value='group'/></variables>\n"
-	"<users><user id='1000' number-alias='5000' cidr='10.0.0.0/8'><params><param name='password' value='p1'/></params>\n"
-	"<variables><variable name='V' value='user'/></variables></user>\n"
-	"<user id='1001'><params><param name='Level' value='user'/></params></user></users></group>\n"
-	"<group name='sales'><users><user id='1001' type='pointer'/><user id='1000' type='pointer'/><user id='nobody' type='pointer'/>\n"
-	"<user id='1002'/></users></group>\n"
-	"</groups>\n"
-	"<users><user id='direct'/></users><user id='bare'/>\n"
-	"</domain>\n"
-	"<domain name='two.example'><params><param name='level' value='two'/></params><user id='1000'/></domain>\n"
-	"</section></document>\n";
+    "<document><section name='directory'>\n"
+    "<domain name='one.example'>\n"
+    "<params><param name='dial-string' value='domain'/><param name='level' value='domain'/></params>\n"
+    "<variables><variable name='v' value='domain'/><variable name='w' value='domain'/></variables>\n"
+    "<groups>\n"
+    "<group name='default'><params><param name='level' value='group'/></params><variables><variable name='w' "
+    "value='group'/></variables>\n"
+    "<users><user id='1000' number-alias='5000' cidr='10.0.0.0/8'><params><param name='password' "
+    "value='p1'/></params>\n"
+    "<variables><variable name='V' value='user'/></variables></user>\n"
+    "<user id='1001'><params><param name='Level' value='user'/></params></user></users></group>\n"
+    "<group name='sales'><users><user id='1001' type='pointer'/><user id='1000' type='pointer'/><user id='nobody' "
+    "type='pointer'/>\n"
+    "<user id='1002'/></users></group>\n"
+    "</groups>\n"
+    "<users><user id='direct'/></users><user id='bare'/>\n"
+    "</domain>\n"
+    "<domain name='two.example'><params><param name='level' value='two'/></params><user id='1000'/></domain>\n"
+    "</section></document>\n";
 
 static char dir[64], path[100];
 
@@ -45,7 +49,7 @@ static int load(const char *text)
 		if (!mkdtemp(dir))
 			return ST_IO;
 		snprintf(path, sizeof path, "%s/freeswitch.xml", dir);
-		st = config_init(&(struct config_source){ .conf_dir = dir }, NULL, 0);
+		st = config_init(&(struct config_source){.conf_dir = dir}, NULL, 0);
 		if (st)
 			return st;
 	}
@@ -177,7 +181,9 @@ static int test_reload(void)
 	EXPECT_INT(directory_start(), ST_OK);
 	EXPECT_INT(load(sample), ST_OK);
 	EXPECT_INT(dir_user_find(SV("1000"), SV("one.example"), &u), ST_OK);
-	EXPECT_INT(load("<document><section name='directory'><domain name='one.example'><user id='1000'/></domain></section></document>"), ST_OK);
+	EXPECT_INT(load("<document><section name='directory'><domain name='one.example'><user "
+	                "id='1000'/></domain></section></document>"),
+	    ST_OK);
 	EXPECT_STR(dir_user_param(u, "password"), "p1");
 	EXPECT_STR(dir_user_attr(u, "number-alias"), "5000");
 	EXPECT_INT(dir_user_find(SV("1000"), SV("one.example"), &fresh), ST_OK);
@@ -219,7 +225,7 @@ static int test_big(void)
 
 static int test_vanilla(void)
 {
-	static const struct config_global builtins[] = { { "local_ip_v4", "10.1.1.1" } };
+	static const struct config_global builtins[] = {{"local_ip_v4", "10.1.1.1"}};
 	char conf[300];
 	struct config *cfg = NULL;
 	struct dir_user *u = NULL;
@@ -231,7 +237,7 @@ static int test_vanilla(void)
 		return 0;
 	}
 	snprintf(conf, sizeof conf, "%s/vanilla", test_shared_dir());
-	EXPECT_INT(config_init(&(struct config_source){ .conf_dir = conf }, builtins, 1), ST_OK);
+	EXPECT_INT(config_init(&(struct config_source){.conf_dir = conf}, builtins, 1), ST_OK);
 	EXPECT_INT(directory_start(), ST_OK);
 	EXPECT_INT(config_load(&cfg, NULL), ST_OK);
 	config_swap(cfg);
@@ -251,5 +257,5 @@ static int test_vanilla(void)
 	return 0;
 }
 
-TEST_MAIN({ "lookup", test_lookup, TEST_LOOP }, { "lists", test_lists, TEST_LOOP }, { "reload", test_reload, TEST_LOOP },
-	{ "big", test_big, TEST_LOOP }, { "vanilla", test_vanilla, TEST_LOOP })
+TEST_MAIN({"lookup", test_lookup, TEST_LOOP}, {"lists", test_lists, TEST_LOOP}, {"reload", test_reload, TEST_LOOP},
+    {"big", test_big, TEST_LOOP}, {"vanilla", test_vanilla, TEST_LOOP})

@@ -1,5 +1,6 @@
-/* The registrar over a real socket: challenge, right and wrong passwords, unknown users, stale answers, several contacts, 423, fetch,
- * removal, NAT, what comes back from disk; and the texts of `sofia status` against the recordings. The directory is a table here. */
+/* The registrar over a real socket: challenge, right and wrong passwords, unknown users, stale answers, several
+ * contacts, 423, fetch, removal, NAT, what comes back from disk; and the texts of `sofia status` against the
+ * recordings. The directory is a table here. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -21,7 +22,7 @@
 struct dir_user {
 	const char *id, *password, *vars;
 };
-static const struct dir_user users[] = { { "1000", "secret", NULL }, { "1001", "1234", NULL }, { "1002", "other", NULL } };
+static const struct dir_user users[] = {{"1000", "secret", NULL}, {"1001", "1234", NULL}, {"1002", "other", NULL}};
 
 static int user_find(struct sv user, struct sv domain, struct dir_user **out)
 {
@@ -34,20 +35,38 @@ static int user_find(struct sv user, struct sv domain, struct dir_user **out)
 		}
 	return ST_NOTFOUND;
 }
-static const char *user_get(const struct dir_user *u, int what) { return what == 0 ? u->id : what == 1 ? "example.com" : NULL; }
+static const char *user_get(const struct dir_user *u, int what)
+{
+	return what == 0 ? u->id : what == 1 ? "example.com" : NULL;
+}
 static const char *user_value(const struct dir_user *u, int what, const char *name)
 {
 	return what == 0 && !strcmp(name, "password") ? u->password : NULL;
 }
 static void user_each(const struct dir_user *u, int what, void (*fn)(const char *, const char *, void *), void *arg) {}
-static const struct xml_node *user_xml(const struct dir_user *u) { return NULL; }
-static bool domain_exists(struct sv domain) { return sv_is(domain, "example.com"); }
-static const char *domain_value(struct sv domain, int what, const char *name) { return NULL; }
-static void each_domain(void (*fn)(const char *, void *), void *arg) { fn("example.com", arg); }
+static const struct xml_node *user_xml(const struct dir_user *u)
+{
+	return NULL;
+}
+static bool domain_exists(struct sv domain)
+{
+	return sv_is(domain, "example.com");
+}
+static const char *domain_value(struct sv domain, int what, const char *name)
+{
+	return NULL;
+}
+static void each_domain(void (*fn)(const char *, void *), void *arg)
+{
+	fn("example.com", arg);
+}
 static void each_user(struct sv domain, const char *group, bool (*fn)(struct dir_user *, void *), void *arg) {}
-static bool group_exists(struct sv domain, const char *group) { return false; }
-static const struct dir_provider provider = { user_find, user_get, user_value, user_each, user_xml, domain_exists, domain_value, each_domain,
-	each_user, group_exists };
+static bool group_exists(struct sv domain, const char *group)
+{
+	return false;
+}
+static const struct dir_provider provider = {user_find, user_get, user_value, user_each, user_xml, domain_exists,
+    domain_value, each_domain, each_user, group_exists};
 
 /* ---- a profile and a phone ---- */
 
@@ -79,11 +98,15 @@ static int rig_up(const char *more)
 	list_init(&sofia.profiles);
 	dir_provider_set(&provider);
 	EXPECT_INT(acl_set_new(&sofia.acl, NULL, "127.0.0.1"), ST_OK);
-	snprintf(text, sizeof(text), "<profile name='internal'><domains><domain name='all' alias='true'/></domains><settings>"
+	snprintf(text, sizeof(text),
+	    "<profile name='internal'><domains><domain name='all' alias='true'/></domains><settings>"
 	    "<param name='sip-ip' value='127.0.0.1'/><param name='sip-port' value='auto'/>"
-	    "<param name='challenge-realm' value='example.com'/><param name='force-register-domain' value='example.com'/>%s</settings></profile>", more);
+	    "<param name='challenge-realm' value='example.com'/><param name='force-register-domain' "
+	    "value='example.com'/>%s</settings></profile>",
+	    more);
 	EXPECT_INT(xml_parse(&doc, text, strlen(text), "t.xml", NULL, 0, NULL), ST_OK);
-	const struct xml_node *node = !strcmp(xml_root(doc)->name, "profile") ? xml_root(doc) : xml_child(xml_root(doc), "profile");
+	const struct xml_node *node =
+	    !strcmp(xml_root(doc)->name, "profile") ? xml_root(doc) : xml_child(xml_root(doc), "profile");
 	EXPECT_INT(profile_conf_parse(&c, node), ST_OK);
 	mem_unref(doc);
 	EXPECT_INT(profile_start(&c, &rig.p), ST_OK);
@@ -107,23 +130,29 @@ static void rig_down(void)
 		loop_run_nowait();
 }
 
-static void give_up(void *arg) { loop_stop(); }
+static void give_up(void *arg)
+{
+	loop_stop();
+}
 
 /* Sends one REGISTER and waits for the answer; its code, 0 for none. contact: whole header lines. */
 static int ask(const char *user, const char *password, const char *contact) NO_ROLE_CHECK;
 static int ask(const char *user, const char *password, const char *contact)
 {
 	struct buf b;
-	struct ltimer timer = { 0 };
+	struct ltimer timer = {0};
 	char host[ADDR_TEXT_MAX], auth[512] = "", ha1[65], response[65], nc[9];
 	addr_text(&rig.phone_addr, host);
 	if (password && *rig.nonce) {
 		snprintf(nc, sizeof(nc), "%08x", ++rig.nc);
 		digest_ha1(DIGEST_MD5, sv_of(user), SV("example.com"), sv_of(password), ha1);
-		digest_response(DIGEST_MD5, ha1, sv_of(rig.nonce), sv_of(nc), SV("abc"), SV("auth"), SV("REGISTER"), SV("sip:example.com"), response);
+		digest_response(DIGEST_MD5, ha1, sv_of(rig.nonce), sv_of(nc), SV("abc"), SV("auth"), SV("REGISTER"),
+		    SV("sip:example.com"), response);
 		snprintf(auth, sizeof(auth),
-		    "Authorization: Digest username=\"%s\", realm=\"example.com\", nonce=\"%s\", uri=\"sip:example.com\", response=\"%s\", "
-		    "algorithm=MD5, qop=auth, nc=%s, cnonce=\"abc\"\r\n", user, rig.nonce, response, nc);
+		    "Authorization: Digest username=\"%s\", realm=\"example.com\", nonce=\"%s\", "
+		    "uri=\"sip:example.com\", response=\"%s\", "
+		    "algorithm=MD5, qop=auth, nc=%s, cnonce=\"abc\"\r\n",
+		    user, rig.nonce, response, nc);
 	}
 	buf_init(&b);
 	buf_printf(&b,
@@ -199,24 +228,31 @@ static int test_contacts(void)
 {
 	const struct reg *r[REG_CONTACTS_MAX];
 	if (rig_up("<param name='multiple-registrations' value='true'/><param name='min-expires' value='60'/>"
-	           "<param name='max-registrations-per-extension' value='3'/><param name='apply-nat-acl' value='rfc1918.auto'/><param name='local-network-acl' value='none'/>"))
+	           "<param name='max-registrations-per-extension' value='3'/><param name='apply-nat-acl' "
+	           "value='rfc1918.auto'/><param name='local-network-acl' value='none'/>"))
 		return -1;
 	EXPECT_INT(ask("1000", NULL, ""), 401);
-	EXPECT_INT(ask("1000", "secret", "Contact: <sip:a@127.0.0.1:9>;q=0.2, \"B, b\" <sip:b@127.0.0.1:10>;expires=120\r\nExpires: 300\r\n"), 200);
+	EXPECT_INT(
+	    ask("1000", "secret",
+	        "Contact: <sip:a@127.0.0.1:9>;q=0.2, \"B, b\" <sip:b@127.0.0.1:10>;expires=120\r\nExpires: 300\r\n"),
+	    200);
 	EXPECT_INT(bound("1000", r), 2);
 	EXPECT_STR(r[0]->contact_uri, "sip:b@127.0.0.1:10");
 	EXPECT_INT(r[0]->expires_s, 120);
 	EXPECT_INT(r[1]->expires_s, 300);
 	EXPECT(strstr(rig.reply, ";expires=300;q=0.200"));
 	/* nothing is bound when one of them is refused */
-	EXPECT_INT(ask("1000", "secret", "Contact: <sip:c@127.0.0.1:11>;expires=900, <sip:d@127.0.0.1:12>;expires=30\r\n"), 423);
+	EXPECT_INT(
+	    ask("1000", "secret", "Contact: <sip:c@127.0.0.1:11>;expires=900, <sip:d@127.0.0.1:12>;expires=30\r\n"),
+	    423);
 	EXPECT(strstr(rig.reply, "Min-Expires: 60\r\n"));
 	EXPECT_INT(bound("1000", r), 2);
 	EXPECT_INT(ask("1000", "secret", "Contact: *\r\nExpires: 5\r\n"), 400);
 	EXPECT_INT(ask("1000", "secret", "Contact: <sip:e@10.1.2.3:5062;ob>\r\n"), 200);
 	EXPECT_INT(bound("1000", r), 3);
 	char want[160];
-	snprintf(want, sizeof(want), "sip:e@10.1.2.3:5062;ob;fs_nat=yes;fs_path=sip%%3Ae%%40127.0.0.1%%3A%u", addr_port(&rig.phone_addr));
+	snprintf(want, sizeof(want), "sip:e@10.1.2.3:5062;ob;fs_nat=yes;fs_path=sip%%3Ae%%40127.0.0.1%%3A%u",
+	    addr_port(&rig.phone_addr));
 	size_t at = 0;
 	while (at < 3 && strcmp(r[at]->contact_uri, "sip:e@10.1.2.3:5062;ob"))
 		at++;
@@ -230,7 +266,10 @@ static int test_contacts(void)
 	return 0;
 }
 
-static void on_synced(int status, void *arg) { loop_stop(); }
+static void on_synced(int status, void *arg)
+{
+	loop_stop();
+}
 
 static int test_restore(void) NO_ROLE_CHECK;
 static int test_restore(void)
@@ -263,7 +302,7 @@ static int test_restore(void)
 	EXPECT(r[0]->expires_epoch_s > clock_wall_us() / 1000000 + 550);
 	rig_down();
 	char name[80];
-	static const char *const tails[] = { "", "-wal", "-shm" };
+	static const char *const tails[] = {"", "-wal", "-shm"};
 	for (int i = 0; i < 3; i++) {
 		snprintf(name, sizeof(name), "%s%s", path, tails[i]);
 		unlink(name);
@@ -298,7 +337,7 @@ static bool golden(const char *name, char *out, size_t size)
 static int run(const char *args, struct buf *out) NO_ROLE_CHECK;
 static int run(const char *args, struct buf *out)
 {
-	struct api_call c = { .args = args, .out = out };
+	struct api_call c = {.args = args, .out = out};
 	buf_clear(out);
 	return sofia_apis[0].fn(&c);
 }
@@ -309,7 +348,8 @@ static void mask(char *s)
 	char *o = s;
 	while (*s) {
 		if ((*s >= '0' && *s <= '9') || (*s == '.' && s[1] >= '0' && s[1] <= '9')) {
-			while ((*s >= '0' && *s <= '9') || *s == '.' || *s == '-' || *s == ':' || (*s == ' ' && s[1] >= '0' && s[1] <= '9'))
+			while ((*s >= '0' && *s <= '9') || *s == '.' || *s == '-' || *s == ':' ||
+			       (*s == ' ' && s[1] >= '0' && s[1] <= '9'))
 				s++;
 			*o++ = '0';
 			continue;
@@ -323,13 +363,23 @@ struct same {
 	const char *args, *file;
 };
 static const struct same sames[] = {
-	{ "", "sofia.txt" }, { "help", "sofia-help.txt" }, { "nosuch", "sofia-nosuch.txt" }, { "status profile nosuch", "sofia-status-profile-nosuch.txt" },
-	{ "status gateway nosuch", "sofia-status-gateway-nosuch.txt" }, { "profile", "sofia-profile.txt" }, { "profile internal", "sofia-profile-internal.txt" },
-	{ "loglevel", "sofia-loglevel.txt" }, { "loglevel all 0", "sofia-loglevel-all-0.txt" }, { "tracelevel", "sofia-tracelevel.txt" },
-	{ "global", "sofia-global.txt" }, { "global siptrace on", "sofia-global-siptrace-on.txt" },
-	{ "global siptrace off", "sofia-global-siptrace-off.txt" }, { "profile internal siptrace on", "sofia-profile-internal-siptrace-on.txt" },
-	{ "profile internal siptrace off", "sofia-profile-internal-siptrace-off.txt" }, { "recover", "sofia-recover.txt" },
-	{ "profile internal rescan", "sofia-profile-internal-rescan.txt" },
+    {"", "sofia.txt"},
+    {"help", "sofia-help.txt"},
+    {"nosuch", "sofia-nosuch.txt"},
+    {"status profile nosuch", "sofia-status-profile-nosuch.txt"},
+    {"status gateway nosuch", "sofia-status-gateway-nosuch.txt"},
+    {"profile", "sofia-profile.txt"},
+    {"profile internal", "sofia-profile-internal.txt"},
+    {"loglevel", "sofia-loglevel.txt"},
+    {"loglevel all 0", "sofia-loglevel-all-0.txt"},
+    {"tracelevel", "sofia-tracelevel.txt"},
+    {"global", "sofia-global.txt"},
+    {"global siptrace on", "sofia-global-siptrace-on.txt"},
+    {"global siptrace off", "sofia-global-siptrace-off.txt"},
+    {"profile internal siptrace on", "sofia-profile-internal-siptrace-on.txt"},
+    {"profile internal siptrace off", "sofia-profile-internal-siptrace-off.txt"},
+    {"recover", "sofia-recover.txt"},
+    {"profile internal rescan", "sofia-profile-internal-rescan.txt"},
 };
 
 static int test_texts(void) NO_ROLE_CHECK;
@@ -359,8 +409,9 @@ static int test_texts(void)
 	EXPECT(golden("reg-sofia-status-profile-internal-reg-1000-127-0-0-1.txt", want, sizeof(want)));
 	run("status profile internal reg 1000@example.com", &out);
 	EXPECT(strstr(out.p, "\nRegistrations:\n====="));
-	EXPECT(strstr(out.p, "Call-ID:    \tcall-1000\nUser:       \t1000@example.com\nContact:    \t\"\" <sip:1000@127.0.0.1:6000>\n"
-	                     "Agent:      \ttest-phone\nStatus:     \tRegistered(UDP)(unknown) EXP("));
+	EXPECT(strstr(out.p,
+	    "Call-ID:    \tcall-1000\nUser:       \t1000@example.com\nContact:    \t\"\" <sip:1000@127.0.0.1:6000>\n"
+	    "Agent:      \ttest-phone\nStatus:     \tRegistered(UDP)(unknown) EXP("));
 	EXPECT(strstr(out.p, ") EXPSECS(36"));
 	EXPECT(strstr(out.p, "\nTotal items returned: 1\n====="));
 	/* line by line the same labels as recorded */
@@ -385,7 +436,8 @@ static int test_texts(void)
 	}
 	EXPECT(!*a && !*b);
 	run("status", &out);
-	EXPECT(strstr(out.p, "              example.com\t  alias\t                                  internal\tALIASED\n"));
+	EXPECT(
+	    strstr(out.p, "              example.com\t  alias\t                                  internal\tALIASED\n"));
 	EXPECT(strstr(out.p, "                 internal\tprofile\t"));
 	EXPECT(strstr(out.p, "\tRUNNING (0)\n"));
 	EXPECT(strstr(out.p, "\n1 profile 1 alias\n"));
@@ -397,5 +449,5 @@ static int test_texts(void)
 	return 0;
 }
 
-TEST_MAIN({ "digest", test_digest, TEST_LOOP }, { "contacts", test_contacts, TEST_LOOP }, { "restore", test_restore, TEST_LOOP },
-    { "texts", test_texts, TEST_LOOP })
+TEST_MAIN({"digest", test_digest, TEST_LOOP}, {"contacts", test_contacts, TEST_LOOP},
+    {"restore", test_restore, TEST_LOOP}, {"texts", test_texts, TEST_LOOP})

@@ -1,5 +1,5 @@
-/* The parts of endpoint/sip that stand alone: the registration table under a fake clock, what follows "sofia/" in dial strings, a
- * profile's parameters, access lists. */
+/* The parts of endpoint/sip that stand alone: the registration table under a fake clock, what follows "sofia/" in dial
+ * strings, a profile's parameters, access lists. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,12 +17,22 @@ struct changes {
 	unsigned count[REG_EXPIRED + 1];
 };
 
-static void on_change(const struct reg *r, enum reg_change change, void *arg) { ((struct changes *)arg)->count[change]++; }
+static void on_change(const struct reg *r, enum reg_change change, void *arg)
+{
+	((struct changes *)arg)->count[change]++;
+}
 
 static struct reg_put put_of(const char *user, const char *uri, const char *call_id, uint32_t cseq, int64_t expires_s)
 {
-	return (struct reg_put){ .user = sv_of(user), .host = SV("Example.com"), .contact_uri = sv_of(uri), .target = sv_of(uri),
-		.call_id = sv_of(call_id), .proto = "udp", .q_milli = 1000, .cseq = cseq, .expires_s = expires_s };
+	return (struct reg_put){.user = sv_of(user),
+	    .host = SV("Example.com"),
+	    .contact_uri = sv_of(uri),
+	    .target = sv_of(uri),
+	    .call_id = sv_of(call_id),
+	    .proto = "udp",
+	    .q_milli = 1000,
+	    .cseq = cseq,
+	    .expires_s = expires_s};
 }
 
 static size_t find(struct reg_table *t, const char *user, const struct reg **out) NO_ROLE_CHECK;
@@ -42,7 +52,7 @@ static int test_expiry(void) NO_ROLE_CHECK;
 static int test_expiry(void)
 {
 	struct reg_table *t;
-	struct changes ch = { 0 };
+	struct changes ch = {0};
 	const struct reg *r[REG_CONTACTS_MAX];
 	clock_fake_start(1000000000);
 	EXPECT_INT(reg_table_new(&t, on_change, &ch), ST_OK);
@@ -74,7 +84,8 @@ static int test_modes(void)
 	struct reg_table *t;
 	const struct reg *r[REG_CONTACTS_MAX];
 	EXPECT_INT(reg_table_new(&t, NULL, NULL), ST_OK);
-	struct reg_put a = put_of("1000", "sip:1000@10.0.0.1", "a", 1, 100), b = put_of("1000", "sip:1000@10.0.0.2", "b", 1, 100);
+	struct reg_put a = put_of("1000", "sip:1000@10.0.0.1", "a", 1, 100),
+	               b = put_of("1000", "sip:1000@10.0.0.2", "b", 1, 100);
 	EXPECT_INT(reg_table_put(t, REG_SINGLE, &a, NULL), ST_OK);
 	EXPECT_INT(reg_table_put(t, REG_SINGLE, &b, NULL), ST_OK);
 	EXPECT_INT(find(t, "1000", r), 1);
@@ -107,7 +118,7 @@ static int test_order_and_limits(void)
 	const struct reg *r[REG_CONTACTS_MAX];
 	char uri[40];
 	EXPECT_INT(reg_table_new(&t, NULL, NULL), ST_OK);
-	static const unsigned q[] = { 500, 1000, 100, 700 };
+	static const unsigned q[] = {500, 1000, 100, 700};
 	for (unsigned i = 0; i < 4; i++) {
 		snprintf(uri, sizeof(uri), "sip:1000@10.0.0.%u", i);
 		struct reg_put p = put_of("1000", uri, uri, 1, 100);
@@ -126,8 +137,10 @@ static int test_order_and_limits(void)
 		EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &more, NULL), i < REG_CONTACTS_MAX ? ST_OK : ST_LIMIT);
 	}
 	/* a restarted phone replaces what it left behind, and only that */
-	struct reg_put first = put_of("1002", "sip:1002@10.0.0.1:1", "f1", 1, 100), second = put_of("1002", "sip:1002@10.0.0.2:1", "f2", 1, 100);
-	first.network_ip = SV("10.0.0.1"), first.agent = SV("phone"), second.network_ip = SV("10.0.0.2"), second.agent = SV("phone");
+	struct reg_put first = put_of("1002", "sip:1002@10.0.0.1:1", "f1", 1, 100),
+	               second = put_of("1002", "sip:1002@10.0.0.2:1", "f2", 1, 100);
+	first.network_ip = SV("10.0.0.1"), first.agent = SV("phone"), second.network_ip = SV("10.0.0.2"),
+	second.agent = SV("phone");
 	first.max_contacts = second.max_contacts = 2;
 	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &first, NULL), ST_OK);
 	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &second, NULL), ST_OK);
@@ -154,7 +167,7 @@ static int test_remove_and_restore(void) NO_ROLE_CHECK;
 static int test_remove_and_restore(void)
 {
 	struct reg_table *t;
-	struct changes ch = { 0 };
+	struct changes ch = {0};
 	const struct reg *r[REG_CONTACTS_MAX];
 	clock_fake_start(5000000000);
 	EXPECT_INT(reg_table_new(&t, on_change, &ch), ST_OK);
@@ -188,16 +201,18 @@ struct dial {
 	enum sip_transport transport;
 };
 static const struct dial dials[] = {
-	{ "internal/1001@10.0.0.1:5070", "internal", "", "sip:1001@10.0.0.1:5070", NULL, "1001", "10.0.0.1:5070", .transport = 0 },
-	{ "internal/sip:1000@127.0.0.1:6000", "internal", "", "sip:1000@127.0.0.1:6000", NULL, "1000", "127.0.0.1:6000" },
-	{ "internal/sip:1000@10.0.0.5;transport=tcp;ob;fs_nat=yes;fs_path=sip%3A1000%401.2.3.4%3A5060%3Btransport%3Dtcp", "internal", "",
-	    "sip:1000@10.0.0.5;transport=tcp;ob", "sip:1000@1.2.3.4:5060;transport=tcp", "1000", "10.0.0.5", .is_nat = true, .transport = SIP_TCP },
-	{ "example.com/1001%example.com", "example.com", "", NULL, NULL, "1001", "example.com", .needs_lookup = true },
-	{ "internal/1001", "internal", "", NULL, NULL, "1001", "", .needs_lookup = true },
-	{ "gateway/trunk/004930123", "", "trunk", NULL, NULL, "004930123", "" },
-	{ "internal/sip:[2001:db8::1]:5060", "internal", "", "sip:[2001:db8::1]:5060", NULL, "", "[2001:db8::1]:5060" },
-	{ "sip:1001@10.0.0.1", "", "", "sip:1001@10.0.0.1", NULL, "1001", "10.0.0.1" },
-	{ "1001@10.0.0.1", "", "", "sip:1001@10.0.0.1", NULL, "1001", "10.0.0.1" },
+    {"internal/1001@10.0.0.1:5070", "internal", "", "sip:1001@10.0.0.1:5070", NULL, "1001", "10.0.0.1:5070",
+        .transport = 0},
+    {"internal/sip:1000@127.0.0.1:6000", "internal", "", "sip:1000@127.0.0.1:6000", NULL, "1000", "127.0.0.1:6000"},
+    {"internal/sip:1000@10.0.0.5;transport=tcp;ob;fs_nat=yes;fs_path=sip%3A1000%401.2.3.4%3A5060%3Btransport%3Dtcp",
+        "internal", "", "sip:1000@10.0.0.5;transport=tcp;ob", "sip:1000@1.2.3.4:5060;transport=tcp", "1000", "10.0.0.5",
+        .is_nat = true, .transport = SIP_TCP},
+    {"example.com/1001%example.com", "example.com", "", NULL, NULL, "1001", "example.com", .needs_lookup = true},
+    {"internal/1001", "internal", "", NULL, NULL, "1001", "", .needs_lookup = true},
+    {"gateway/trunk/004930123", "", "trunk", NULL, NULL, "004930123", ""},
+    {"internal/sip:[2001:db8::1]:5060", "internal", "", "sip:[2001:db8::1]:5060", NULL, "", "[2001:db8::1]:5060"},
+    {"sip:1001@10.0.0.1", "", "", "sip:1001@10.0.0.1", NULL, "1001", "10.0.0.1"},
+    {"1001@10.0.0.1", "", "", "sip:1001@10.0.0.1", NULL, "1001", "10.0.0.1"},
 };
 
 static int test_dialstrings(void)
@@ -226,8 +241,8 @@ static int test_dialstrings(void)
 		EXPECT_INT(t.transport, d->transport);
 		sofia_target_fini(&t);
 	}
-	static const char *const bad[] = { "", "internal/", "internal/sip:", "gateway/x", "gateway//1", "internal/a@b\r\nX: y", "internal/%d",
-		"internal/1001@[::1" };
+	static const char *const bad[] = {"", "internal/", "internal/sip:", "gateway/x", "gateway//1",
+	    "internal/a@b\r\nX: y", "internal/%d", "internal/1001@[::1"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct sofia_target t;
 		if (sofia_target_parse(&t, sv_of(bad[i])) >= 0) {
@@ -246,7 +261,8 @@ static const char profile_xml[] =
     " <aliases><alias name='default'/></aliases>\n"
     " <domains><domain name='all' alias='true' parse='false'/><domain name='x.org' alias='true'/></domains>\n"
     " <settings>\n"
-    "  <param name='sip-ip' value='127.0.0.1'/><param name='sip-port' value='5070'/><param name='auth-calls' value='yes'/>\n"
+    "  <param name='sip-ip' value='127.0.0.1'/><param name='sip-port' value='5070'/><param name='auth-calls' "
+    "value='yes'/>\n"
     "  <param name='apply-inbound-acl' value='domains'/><param name='apply-inbound-acl' value='lan'/>\n"
     "  <param name='multiple-registrations' value='call-id'/><param name='nonce-ttl' value='5'/>\n"
     "  <param name='disable-auth-messages' value='true'/><param name='inbound-codec-prefs' value='PCMU'/>\n"
@@ -259,7 +275,8 @@ static int test_profile(void)
 	struct profile_conf c;
 	EXPECT_INT(xml_parse(&doc, profile_xml, strlen(profile_xml), "t.xml", NULL, 0, NULL), ST_OK);
 	/* xml_root stands above the document's element in some layouts: find it either way */
-	const struct xml_node *node = !strcmp(xml_root(doc)->name, "profile") ? xml_root(doc) : xml_child(xml_root(doc), "profile");
+	const struct xml_node *node =
+	    !strcmp(xml_root(doc)->name, "profile") ? xml_root(doc) : xml_child(xml_root(doc), "profile");
 	EXPECT_INT(profile_conf_parse(&c, node), ST_OK);
 	EXPECT_STR(c.name, "internal");
 	EXPECT_STR(c.sip_ip, "127.0.0.1");
@@ -283,11 +300,11 @@ static int test_profile(void)
 
 /* ---- access lists ---- */
 
-static const char acl_xml[] =
-    "<configuration name='acl.conf'><network-lists>"
-    "<list name='lan' default='allow'><node type='deny' cidr='192.168.42.0/24'/><node type='allow' cidr='192.168.42.42/32'/></list>"
-    "<list name='v6' default='deny'><node type='allow' cidr='2001:db8::/33'/></list>"
-    "</network-lists></configuration>";
+static const char acl_xml[] = "<configuration name='acl.conf'><network-lists>"
+                              "<list name='lan' default='allow'><node type='deny' cidr='192.168.42.0/24'/><node "
+                              "type='allow' cidr='192.168.42.42/32'/></list>"
+                              "<list name='v6' default='deny'><node type='allow' cidr='2001:db8::/33'/></list>"
+                              "</network-lists></configuration>";
 
 static bool allows(const struct acl_set *s, const char *list, const char *host) NO_ROLE_CHECK;
 static bool allows(const struct acl_set *s, const char *list, const char *host)
@@ -303,7 +320,8 @@ static int test_acl(void)
 	struct acl_set *s;
 	dir_provider_set(NULL);
 	EXPECT_INT(xml_parse(&doc, acl_xml, strlen(acl_xml), "acl.xml", NULL, 0, NULL), ST_OK);
-	const struct xml_node *node = !strcmp(xml_root(doc)->name, "configuration") ? xml_root(doc) : xml_child(xml_root(doc), "configuration");
+	const struct xml_node *node =
+	    !strcmp(xml_root(doc)->name, "configuration") ? xml_root(doc) : xml_child(xml_root(doc), "configuration");
 	EXPECT_INT(acl_set_new(&s, node, "127.0.0.1"), ST_OK);
 	EXPECT(allows(s, "lan", "10.0.0.1"));
 	EXPECT(!allows(s, "lan", "192.168.42.41"));
@@ -312,7 +330,8 @@ static int test_acl(void)
 	EXPECT(allows(s, "v6", "2001:db8:7fff::1"));
 	EXPECT(!allows(s, "v6", "2001:db8:8000::1"));
 	EXPECT(!allows(s, "v6", "10.0.0.1"));
-	EXPECT(allows(s, "loopback.auto", "127.1.2.3") && allows(s, "loopback.auto", "::1") && !allows(s, "loopback.auto", "10.0.0.1"));
+	EXPECT(allows(s, "loopback.auto", "127.1.2.3") && allows(s, "loopback.auto", "::1") &&
+	       !allows(s, "loopback.auto", "10.0.0.1"));
 	EXPECT(allows(s, "rfc1918.auto", "172.31.255.255") && !allows(s, "rfc1918.auto", "172.32.0.0"));
 	EXPECT(allows(s, "wan.auto", "8.8.8.8") && !allows(s, "wan.auto", "10.1.1.1"));
 	EXPECT(allows(s, "10.0.0.0/8", "10.1.1.1") && !allows(s, "10.0.0.0/8", "11.1.1.1"));
@@ -323,6 +342,6 @@ static int test_acl(void)
 	return 0;
 }
 
-TEST_MAIN({ "expiry", test_expiry, TEST_LOOP }, { "modes", test_modes, TEST_LOOP }, { "order_and_limits", test_order_and_limits, TEST_LOOP },
-    { "remove_and_restore", test_remove_and_restore, TEST_LOOP }, { "dialstrings", test_dialstrings }, { "profile", test_profile },
-    { "acl", test_acl, TEST_LOOP })
+TEST_MAIN({"expiry", test_expiry, TEST_LOOP}, {"modes", test_modes, TEST_LOOP},
+    {"order_and_limits", test_order_and_limits, TEST_LOOP}, {"remove_and_restore", test_remove_and_restore, TEST_LOOP},
+    {"dialstrings", test_dialstrings}, {"profile", test_profile}, {"acl", test_acl, TEST_LOOP})

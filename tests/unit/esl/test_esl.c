@@ -1,10 +1,10 @@
-/* Filters, the bounded queue, and the whole server over a socket: log in, commands, events in each format, a client that does
- * not read, what the recordings say byte for byte. */
-#include "harness.h"
+/* Filters, the bounded queue, and the whole server over a socket: log in, commands, events in each format, a client
+ * that does not read, what the recordings say byte for byte. */
 #include "base/mem.h"
 #include "core/event.h"
 #include "core/module.h"
 #include "esl/esl_i.h"
+#include "harness.h"
 #include "net/tcp.h"
 
 #include <stdio.h>
@@ -18,27 +18,27 @@ struct filter_row {
 	bool passes;
 };
 static const struct filter_row filter_rows[] = {
-	{ "", "x", "X-Kind", "a", true },
-	{ "X-Kind a", "one positive, matching", "X-Kind", "a", true },
-	{ "X-Kind a", "without case", "x-kind", "A", true },
-	{ "X-Kind a", "one positive, other value", "X-Kind", "b", false },
-	{ "X-Kind a", "header absent: default is drop", "X-Other", "a", false },
-	{ "X-Kind a;X-Kind b", "positives are or-ed", "X-Kind", "b", true },
-	{ "X-Kind +a", "explicit plus", "X-Kind", "a", true },
-	{ "X-Kind -a", "a negative drops", "X-Kind", "a", false },
-	{ "X-Kind -a", "only a negative, no match: still dropped", "X-Kind", "b", false },
-	{ "X-Kind /^a/;X-Kind -ab", "a negative wins over a positive", "X-Kind", "ab", false },
-	{ "X-Kind -ab;X-Kind /^a/", "in any order", "X-Kind", "ab", false },
-	{ "X-Kind /^a/;X-Kind -ab", "the others pass", "X-Kind", "ac", true },
-	{ "X-Kind /^SIP.*9$/i", "expression with options", "X-Kind", "sip:x9", true },
-	{ "X-Kind /^a/", "expression that does not match", "X-Kind", "ba", false },
+    {"", "x", "X-Kind", "a", true},
+    {"X-Kind a", "one positive, matching", "X-Kind", "a", true},
+    {"X-Kind a", "without case", "x-kind", "A", true},
+    {"X-Kind a", "one positive, other value", "X-Kind", "b", false},
+    {"X-Kind a", "header absent: default is drop", "X-Other", "a", false},
+    {"X-Kind a;X-Kind b", "positives are or-ed", "X-Kind", "b", true},
+    {"X-Kind +a", "explicit plus", "X-Kind", "a", true},
+    {"X-Kind -a", "a negative drops", "X-Kind", "a", false},
+    {"X-Kind -a", "only a negative, no match: still dropped", "X-Kind", "b", false},
+    {"X-Kind /^a/;X-Kind -ab", "a negative wins over a positive", "X-Kind", "ab", false},
+    {"X-Kind -ab;X-Kind /^a/", "in any order", "X-Kind", "ab", false},
+    {"X-Kind /^a/;X-Kind -ab", "the others pass", "X-Kind", "ac", true},
+    {"X-Kind /^SIP.*9$/i", "expression with options", "X-Kind", "sip:x9", true},
+    {"X-Kind /^a/", "expression that does not match", "X-Kind", "ba", false},
 };
 
 static NO_ROLE_CHECK int test_filters(void)
 {
 	for (size_t i = 0; i < sizeof(filter_rows) / sizeof(filter_rows[0]); i++) {
 		const struct filter_row *row = &filter_rows[i];
-		struct esl_filters f = { 0 };
+		struct esl_filters f = {0};
 		char text[256], *save = NULL;
 		snprintf(text, sizeof(text), "%s", row->filters);
 		for (char *one = strtok_r(text, ";", &save); one; one = strtok_r(NULL, ";", &save)) {
@@ -60,7 +60,7 @@ static NO_ROLE_CHECK int test_filters(void)
 
 static NO_ROLE_CHECK int test_filter_delete(void)
 {
-	struct esl_filters f = { 0 };
+	struct esl_filters f = {0};
 	EXPECT_INT(esl_filters_add(&f, "A", "1"), ST_OK);
 	EXPECT_INT(esl_filters_add(&f, "A", "2"), ST_OK);
 	EXPECT_INT(esl_filters_add(&f, "B", "1"), ST_OK);
@@ -120,10 +120,17 @@ struct peer {
 	bool is_closed;
 };
 
-static void peer_data(struct tcp_conn *c, const char *data, size_t n, void *arg) { buf_add(&((struct peer *)arg)->in, data, n); }
-static void peer_close(struct tcp_conn *c, int status, void *arg) { ((struct peer *)arg)->is_closed = true; }
+static void peer_data(struct tcp_conn *c, const char *data, size_t n, void *arg)
+{
+	buf_add(&((struct peer *)arg)->in, data, n);
+}
+static void peer_close(struct tcp_conn *c, int status, void *arg)
+{
+	((struct peer *)arg)->is_closed = true;
+}
 static void peer_connect(struct tcp_conn *c, int status, void *arg) {}
-static const struct tcp_handlers peer_handlers = { .on_data = peer_data, .on_close = peer_close, .on_connect = peer_connect };
+static const struct tcp_handlers peer_handlers = {
+    .on_data = peer_data, .on_close = peer_close, .on_connect = peer_connect};
 
 static struct tcp_listener *listener;
 
@@ -136,7 +143,8 @@ static void on_accept(struct tcp_conn *conn, void *arg)
 static NO_ROLE_CHECK int server_start(void)
 {
 	struct addr any;
-	esl_conf = (struct esl_conf){ .password = "secret", .max_queue_bytes = 64 << 10, .max_clients = 3, .login_timeout_us = 60000000 };
+	esl_conf = (struct esl_conf){
+	    .password = "secret", .max_queue_bytes = 64 << 10, .max_clients = 3, .login_timeout_us = 60000000};
 	EXPECT_INT(addr_parse(&any, SV("127.0.0.1"), 0), ST_OK);
 	EXPECT_INT(tcp_listen(&listener, &any, on_accept, NULL), ST_OK);
 	return esl_logs_start();
@@ -152,7 +160,7 @@ static NO_ROLE_CHECK void server_stop(void)
 static NO_ROLE_CHECK int peer_open(struct peer *p)
 {
 	struct addr to;
-	*p = (struct peer){ 0 };
+	*p = (struct peer){0};
 	buf_init(&p->in);
 	tcp_listener_local(listener, &to);
 	return tcp_connect(&p->conn, &to, 5000000, &peer_handlers, p);
@@ -180,7 +188,10 @@ static NO_ROLE_CHECK bool wait_text(struct peer *p, const char *text)
 	}
 }
 
-static NO_ROLE_CHECK void say(struct peer *p, const char *text) { tcp_conn_send(p->conn, text, strlen(text)); }
+static NO_ROLE_CHECK void say(struct peer *p, const char *text)
+{
+	tcp_conn_send(p->conn, text, strlen(text));
+}
 
 static void login(struct peer *p)
 {
@@ -193,23 +204,45 @@ static void login(struct peer *p)
 static const struct {
 	const char *command, *reply;
 } replies[] = {
-	{ "api", "-ERR command not found" }, { "foo", "-ERR command not found" }, { "event", "-ERR no keywords supplied" },
-	{ "event plain", "-ERR no keywords supplied" }, { "event plain nosuch", "-ERR no keywords supplied" },
-	{ "noevents", "-ERR not listening for events" }, { "event nosuch HEARTBEAT", "+OK event listener enabled plain" },
-	{ "event plain CUSTOM lab::test", "+OK event listener enabled plain" }, { "event json HEARTBEAT", "+OK event listener enabled json" },
-	{ "event xml HEARTBEAT", "+OK event listener enabled xml" }, { "nixevent HEARTBEAT", "+OK events nixed" },
-	{ "nixevent", "-ERR no keywords supplied" }, { "nixevent all", "+OK events nixed" },
-	{ "noevents", "+OK no longer listening for events" }, { "filter", "-ERR command not found" },
-	{ "filter Event-Name HEARTBEAT", "+OK filter added. [Event-Name]=[HEARTBEAT]" }, { "filter delete", "-ERR invalid syntax" },
-	{ "filter delete Event-Name", "+OK filter deleted. [Event-Name][]" }, { "filter delete all", "+OK filter deleted. [all][]" },
-	{ "filter Foo bar", "+OK filter added. [Foo]=[bar]" }, { "filter delete Foo bar", "+OK filter deleted. [Foo][bar]" },
-	{ "log", "+OK log level  [7]" }, { "log 7", "+OK log level 7 [7]" }, { "log debug", "+OK log level debug [7]" },
-	{ "log nosuch", "-ERR invalid log level" }, { "nolog", "+OK no longer logging" }, { "nolog", "-ERR not loging" },
-	{ "linger", "-ERR not controlling a session" }, { "nolinger", "-ERR not controlling a session" },
-	{ "divert_events on", "-ERR not controlling a session." }, { "myevents", "-ERR command not found" },
-	{ "myevents nosuch", "+OK Events Enabled" }, { "getvar foo", "-ERR command not found" }, { "connect", "-ERR command not found" },
-	{ "resume", "-ERR command not found" }, { "tick", "-ERR command not found" }, { "sendmsg", "-ERR invalid session id []" },
-	{ "sendmsg nosuch", "-ERR invalid session id [nosuch]" }, { "sendmsg nosuch\ncall-command: hangup", "-ERR invalid session id [nosuch]" },
+    {"api", "-ERR command not found"},
+    {"foo", "-ERR command not found"},
+    {"event", "-ERR no keywords supplied"},
+    {"event plain", "-ERR no keywords supplied"},
+    {"event plain nosuch", "-ERR no keywords supplied"},
+    {"noevents", "-ERR not listening for events"},
+    {"event nosuch HEARTBEAT", "+OK event listener enabled plain"},
+    {"event plain CUSTOM lab::test", "+OK event listener enabled plain"},
+    {"event json HEARTBEAT", "+OK event listener enabled json"},
+    {"event xml HEARTBEAT", "+OK event listener enabled xml"},
+    {"nixevent HEARTBEAT", "+OK events nixed"},
+    {"nixevent", "-ERR no keywords supplied"},
+    {"nixevent all", "+OK events nixed"},
+    {"noevents", "+OK no longer listening for events"},
+    {"filter", "-ERR command not found"},
+    {"filter Event-Name HEARTBEAT", "+OK filter added. [Event-Name]=[HEARTBEAT]"},
+    {"filter delete", "-ERR invalid syntax"},
+    {"filter delete Event-Name", "+OK filter deleted. [Event-Name][]"},
+    {"filter delete all", "+OK filter deleted. [all][]"},
+    {"filter Foo bar", "+OK filter added. [Foo]=[bar]"},
+    {"filter delete Foo bar", "+OK filter deleted. [Foo][bar]"},
+    {"log", "+OK log level  [7]"},
+    {"log 7", "+OK log level 7 [7]"},
+    {"log debug", "+OK log level debug [7]"},
+    {"log nosuch", "-ERR invalid log level"},
+    {"nolog", "+OK no longer logging"},
+    {"nolog", "-ERR not loging"},
+    {"linger", "-ERR not controlling a session"},
+    {"nolinger", "-ERR not controlling a session"},
+    {"divert_events on", "-ERR not controlling a session."},
+    {"myevents", "-ERR command not found"},
+    {"myevents nosuch", "+OK Events Enabled"},
+    {"getvar foo", "-ERR command not found"},
+    {"connect", "-ERR command not found"},
+    {"resume", "-ERR command not found"},
+    {"tick", "-ERR command not found"},
+    {"sendmsg", "-ERR invalid session id []"},
+    {"sendmsg nosuch", "-ERR invalid session id [nosuch]"},
+    {"sendmsg nosuch\ncall-command: hangup", "-ERR invalid session id [nosuch]"},
 };
 
 static int test_replies(void)
@@ -233,8 +266,9 @@ static int test_replies(void)
 	say(&p, "api nosuchcmd with args\n\n");
 	EXPECT(wait_text(&p, "Content-Type: api/response\nContent-Length: 34\n\n-ERR nosuchcmd Command not found!\n"));
 	say(&p, "exit\n\n");
-	EXPECT(wait_text(&p, "Content-Type: command/reply\nReply-Text: +OK bye\n\nContent-Type: text/disconnect-notice\nContent-Length: 67\n\n"
-		"Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n"));
+	EXPECT(wait_text(&p, "Content-Type: command/reply\nReply-Text: +OK bye\n\nContent-Type: "
+	                     "text/disconnect-notice\nContent-Length: 67\n\n"
+	                     "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n"));
 	while (!p.is_closed)
 		EXPECT(!wait_text(&p, "never"));
 	peer_fini(&p);
@@ -248,7 +282,8 @@ static int test_login(void)
 	EXPECT_INT(server_start(), ST_OK);
 	EXPECT_INT(peer_open(&p), ST_OK);
 	say(&p, "api status\n\n");
-	EXPECT(wait_text(&p, "Content-Type: auth/request\n\nContent-Type: command/reply\nReply-Text: -ERR command not found\n\n"));
+	EXPECT(wait_text(
+	    &p, "Content-Type: auth/request\n\nContent-Type: command/reply\nReply-Text: -ERR command not found\n\n"));
 	say(&p, "auth\n\n");
 	EXPECT(wait_text(&p, "-ERR command not found\n\n"));
 	say(&p, "auth secre\n\nauth secret\n\n"); /* what follows a wrong password is not read */
@@ -298,10 +333,12 @@ static int test_events(void)
 	fire("a b", "the body");
 	fire("json one", NULL);
 	EXPECT(wait_text(&plain, "Content-Length: "));
-	EXPECT(wait_text(&plain, "\nContent-Type: text/event-plain\n\nEvent-Subclass: test%3A%3Akind\nEvent-Name: CUSTOM\n"));
+	EXPECT(wait_text(
+	    &plain, "\nContent-Type: text/event-plain\n\nEvent-Subclass: test%3A%3Akind\nEvent-Name: CUSTOM\n"));
 	EXPECT(wait_text(&plain, "Kind: a%20b\nContent-Length: 8\n\nthe bodyContent-Length: "));
 	EXPECT(wait_text(&plain, "Kind: json%20one\n\n"));
-	EXPECT(wait_text(&json, "Content-Type: text/event-json\n\n{\"Event-Subclass\":\"test::kind\",\"Event-Name\":\"CUSTOM\""));
+	EXPECT(wait_text(
+	    &json, "Content-Type: text/event-json\n\n{\"Event-Subclass\":\"test::kind\",\"Event-Name\":\"CUSTOM\""));
 	EXPECT(wait_text(&json, "\"Kind\":\"json one\""));
 	EXPECT(wait_text(&xml, "Content-Type: text/event-xml\n\n<event>"));
 	EXPECT(wait_text(&xml, "the body"));
@@ -357,7 +394,8 @@ static NO_ROLE_CHECK int test_log_lines(void)
 	log_uuid(LOG_INFO, NULL, "not this one");
 	log_uuid(LOG_WARNING, "1111", "this one");
 	EXPECT(wait_text(&p, "Content-Type: log/data\nContent-Length: "));
-	EXPECT(wait_text(&p, "\nLog-Level: 4\nText-Channel: 0\nLog-File: test_esl.c\nLog-Func: test_log_lines\nLog-Line: "));
+	EXPECT(wait_text(
+	    &p, "\nLog-Level: 4\nText-Channel: 0\nLog-File: test_esl.c\nLog-Func: test_log_lines\nLog-Line: "));
 	EXPECT(wait_text(&p, "\nUser-Data: 1111\n\n"));
 	EXPECT(wait_text(&p, "[WARNING] test_esl.c:"));
 	EXPECT(wait_text(&p, " this one\n"));
@@ -367,6 +405,7 @@ static NO_ROLE_CHECK int test_log_lines(void)
 	return 0;
 }
 
-TEST_MAIN({ "filters", test_filters, TEST_LOOP }, { "filter delete", test_filter_delete, TEST_LOOP }, { "queue", test_queue, TEST_LOOP },
-	{ "replies", test_replies, TEST_LOOP }, { "login", test_login, TEST_LOOP }, { "events", test_events, TEST_LOOP },
-	{ "slow client", test_slow_client, TEST_LOOP }, { "log lines", test_log_lines, TEST_LOOP })
+TEST_MAIN({"filters", test_filters, TEST_LOOP}, {"filter delete", test_filter_delete, TEST_LOOP},
+    {"queue", test_queue, TEST_LOOP}, {"replies", test_replies, TEST_LOOP}, {"login", test_login, TEST_LOOP},
+    {"events", test_events, TEST_LOOP}, {"slow client", test_slow_client, TEST_LOOP},
+    {"log lines", test_log_lines, TEST_LOOP})

@@ -1,7 +1,7 @@
 /* The command reader: a table of streams and what they hold, each cut at every byte; and what it refuses. */
-#include "harness.h"
 #include "base/mem.h"
 #include "esl/reader.h"
+#include "harness.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,19 +10,19 @@ struct row {
 	const char *in, *out; /* out: requests as "command{name=value;}body|" */
 };
 static const struct row rows[] = {
-	{ "auth ClueCon\n\n", "auth ClueCon{}|" },
-	{ "auth ClueCon\r\n\r\n", "auth ClueCon{}|" },
-	{ "\n\n\r\n\nexit\n\n", "exit{}|" },
-	{ "api status\nJob-UUID: x\n\nexit\n\n", "api status{Job-UUID=x;}|exit{}|" },
-	{ "bgapi originate a &park()\nJob-UUID:  7 \n\n", "bgapi originate a &park(){Job-UUID=7;}|" },
-	{ "sendmsg u\ncall-command: execute\nContent-Length: 10\n\nINFO helloexit\n\n",
-		"sendmsg u{call-command=execute;Content-Length=10;}INFO hello|exit{}|" },
-	{ "sendmsg u\nContent-Length: 4\n\n\n\n\n\nexit\n\n", "sendmsg u{Content-Length=4;}\n\n\n\n|exit{}|" },
-	{ "x\nno colon here\n: no name\na:b:c\n\n", "x{a=b:c;}|" },
-	{ "sendevent X\ncontent-length: 0\n\nexit\n\n", "sendevent X{content-length=0;}|exit{}|" },
-	{ "  spaced  \n\n", "spaced{}|" },
-	{ "unfinished\n", "" },
-	{ "unfinished\nContent-Length: 3\n\nab", "" },
+    {"auth ClueCon\n\n", "auth ClueCon{}|"},
+    {"auth ClueCon\r\n\r\n", "auth ClueCon{}|"},
+    {"\n\n\r\n\nexit\n\n", "exit{}|"},
+    {"api status\nJob-UUID: x\n\nexit\n\n", "api status{Job-UUID=x;}|exit{}|"},
+    {"bgapi originate a &park()\nJob-UUID:  7 \n\n", "bgapi originate a &park(){Job-UUID=7;}|"},
+    {"sendmsg u\ncall-command: execute\nContent-Length: 10\n\nINFO helloexit\n\n",
+        "sendmsg u{call-command=execute;Content-Length=10;}INFO hello|exit{}|"},
+    {"sendmsg u\nContent-Length: 4\n\n\n\n\n\nexit\n\n", "sendmsg u{Content-Length=4;}\n\n\n\n|exit{}|"},
+    {"x\nno colon here\n: no name\na:b:c\n\n", "x{a=b:c;}|"},
+    {"sendevent X\ncontent-length: 0\n\nexit\n\n", "sendevent X{content-length=0;}|exit{}|"},
+    {"  spaced  \n\n", "spaced{}|"},
+    {"unfinished\n", ""},
+    {"unfinished\nContent-Length: 3\n\nab", ""},
 };
 
 static int drain(struct esl_reader *r, struct buf *out)
@@ -80,8 +80,8 @@ static int refused(const char *in, size_t n, bool is_trusted)
 
 static int test_refusals(void)
 {
-	static const char *const bad[] = { "x\nContent-Length: 16777217\n\n", "x\nContent-Length: -1\n\n", "x\nContent-Length: 1 2\n\n",
-		"x\nContent-Length: 18446744073709551617\n\n", "x\nContent-Length: \n\n" };
+	static const char *const bad[] = {"x\nContent-Length: 16777217\n\n", "x\nContent-Length: -1\n\n",
+	    "x\nContent-Length: 1 2\n\n", "x\nContent-Length: 18446744073709551617\n\n", "x\nContent-Length: \n\n"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		EXPECT_INT(refused(bad[i], strlen(bad[i]), true), 0);
 	EXPECT_INT(refused("auth\0x\n\n", 8, true), 0);
@@ -140,5 +140,5 @@ static int test_out_of_memory(void)
 	return 0;
 }
 
-TEST_MAIN({ "rows at every byte", test_rows_at_every_byte, 0 }, { "refusals", test_refusals, 0 },
-	{ "biggest body", test_biggest_body, 0 }, { "out of memory", test_out_of_memory, TEST_OOM })
+TEST_MAIN({"rows at every byte", test_rows_at_every_byte, 0}, {"refusals", test_refusals, 0},
+    {"biggest body", test_biggest_body, 0}, {"out of memory", test_out_of_memory, TEST_OOM})

@@ -21,14 +21,20 @@ static const char *format(const struct log_line *line, bool has_uuid)
 
 static int test_text(void)
 {
-	struct log_line line = { .wall_us = 1795208075495010, .level = LOG_NOTICE, .file = "leg.c", .func = "f", .line = 7,
-		.uuid = "59db79bb-45ec-4915-86cb-683d52ca2c26", .text = "two\nlines\n" };
+	struct log_line line = {.wall_us = 1795208075495010,
+	    .level = LOG_NOTICE,
+	    .file = "leg.c",
+	    .func = "f",
+	    .line = 7,
+	    .uuid = "59db79bb-45ec-4915-86cb-683d52ca2c26",
+	    .text = "two\nlines\n"};
 
 	setenv("TZ", "UTC", 1);
 	tzset();
 	EXPECT_STR(format(&line, false), "2026-11-20 20:54:35.495010 [NOTICE] leg.c:7 two\nlines\n");
-	EXPECT_STR(format(&line, true), "59db79bb-45ec-4915-86cb-683d52ca2c26 2026-11-20 20:54:35.495010 [NOTICE] leg.c:7 two\n"
-					"59db79bb-45ec-4915-86cb-683d52ca2c26 lines\n");
+	EXPECT_STR(format(&line, true),
+	    "59db79bb-45ec-4915-86cb-683d52ca2c26 2026-11-20 20:54:35.495010 [NOTICE] leg.c:7 two\n"
+	    "59db79bb-45ec-4915-86cb-683d52ca2c26 lines\n");
 	line.uuid[0] = 0;
 	line.text = "\033[2Jevil\ttab\r\n";
 	EXPECT_STR(format(&line, true), "2026-11-20 20:54:35.495010 [NOTICE] leg.c:7 ?[2Jevil\ttab?\n");
@@ -46,12 +52,14 @@ static int map_of(struct logger_map *m, struct xml_doc **doc, const char *xml)
 
 static int test_mapping(void)
 {
-	struct log_line line = { .level = LOG_DEBUG, .file = "sip/stack.c", .func = "stack_new", .text = "x\n" };
+	struct log_line line = {.level = LOG_DEBUG, .file = "sip/stack.c", .func = "stack_new", .text = "x\n"};
 	struct logger_map m;
 	struct xml_doc *doc;
 
-	EXPECT_INT(map_of(&m, &doc, "<mappings><map name=\"all\" value=\"err,crit\"/><map name=\"stack.c\" value=\"all\"/>"
-				    "<map name=\"other\" value=\"debug\"/></mappings>"), ST_OK);
+	EXPECT_INT(map_of(&m, &doc,
+	               "<mappings><map name=\"all\" value=\"err,crit\"/><map name=\"stack.c\" value=\"all\"/>"
+	               "<map name=\"other\" value=\"debug\"/></mappings>"),
+	    ST_OK);
 	EXPECT(logger_map_passes(&m, &line));
 	line.file = "leg.c";
 	EXPECT(!logger_map_passes(&m, &line));
@@ -68,4 +76,4 @@ static int test_mapping(void)
 	return 0;
 }
 
-TEST_MAIN({ "text", test_text }, { "mapping", test_mapping })
+TEST_MAIN({"text", test_text}, {"mapping", test_mapping})

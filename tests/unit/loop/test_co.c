@@ -1,8 +1,8 @@
 /* loop/co: spawning, nesting, waiting, signals, deadlines, workers, stacks. */
-#include "loop/co.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "harness.h"
+#include "loop/co.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -73,7 +73,7 @@ static void outer(void *arg)
 {
 	role_assert_co();
 	struct co *me = co_self();
-	struct co_wait w = { 0 };
+	struct co_wait w = {0};
 	note('1');
 	co_spawn("inner", inner, &w, NULL);
 	note(co_self() == me ? '3' : 'X');
@@ -325,7 +325,10 @@ NO_ROLE_CHECK static int test_overflow_is_seen(void)
 	return 0;
 }
 
-static void asserts(void *arg) { role_assert_co(); }
+static void asserts(void *arg)
+{
+	role_assert_co();
+}
 
 /* Waiting outside a coroutine is refused at once. */
 NO_ROLE_CHECK static int test_outside(void)
@@ -386,8 +389,9 @@ NO_ROLE_CHECK static int test_ping_pong(void)
 	return 0;
 }
 
-TEST_MAIN({ "spawn_and_signal", test_spawn_and_signal, TEST_LOOP }, { "nesting", test_nesting, TEST_LOOP },
-	{ "timeouts", test_timeouts, TEST_LOOP }, { "work", test_work, TEST_LOOP }, { "many", test_many, TEST_LOOP },
-	{ "high_water", test_high_water, TEST_LOOP }, { "guard_page", test_guard_page, TEST_LOOP }, { "root_region", test_root_region, TEST_LOOP },
-	{ "overflow_is_seen", test_overflow_is_seen, TEST_LOOP }, { "outside", test_outside, TEST_LOOP },
-	{ "oom", test_oom, TEST_LOOP | TEST_OOM }, { "ping_pong", test_ping_pong, TEST_LOOP })
+TEST_MAIN({"spawn_and_signal", test_spawn_and_signal, TEST_LOOP}, {"nesting", test_nesting, TEST_LOOP},
+    {"timeouts", test_timeouts, TEST_LOOP}, {"work", test_work, TEST_LOOP}, {"many", test_many, TEST_LOOP},
+    {"high_water", test_high_water, TEST_LOOP}, {"guard_page", test_guard_page, TEST_LOOP},
+    {"root_region", test_root_region, TEST_LOOP}, {"overflow_is_seen", test_overflow_is_seen, TEST_LOOP},
+    {"outside", test_outside, TEST_LOOP}, {"oom", test_oom, TEST_LOOP | TEST_OOM},
+    {"ping_pong", test_ping_pong, TEST_LOOP})

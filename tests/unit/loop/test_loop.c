@@ -1,9 +1,9 @@
 /* loop: timers, deferred calls, descriptors, signals, the slow-handler watch, mailboxes, workers. */
-#include "loop/loop.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "harness.h"
+#include "loop/loop.h"
 #include "loop/mailbox.h"
 #include "loop/work.h"
 
@@ -35,7 +35,7 @@ static void note_and_stop(void *arg)
 
 NO_ROLE_CHECK static int test_timer_order(void)
 {
-	struct ltimer t[5] = { 0 };
+	struct ltimer t[5] = {0};
 	loop_timer_set(&t[0], 12000, "t", note, "c");
 	loop_timer_set(&t[1], 3000, "t", note, "a");
 	loop_timer_set(&t[2], 6000, "t", note, "b");
@@ -58,9 +58,9 @@ static void cancel_peer(void *arg)
 {
 	note(arg);
 	role_assert_ctl();
-	loop_timer_cancel(&peers[1]);                    /* due in this very pass */
-	loop_timer_set(&peers[2], 0, "p", note, "3");    /* was idle; not in this pass */
-	loop_timer_set(&peers[0], 0, "p", note, "1");    /* itself */
+	loop_timer_cancel(&peers[1]);                 /* due in this very pass */
+	loop_timer_set(&peers[2], 0, "p", note, "3"); /* was idle; not in this pass */
+	loop_timer_set(&peers[0], 0, "p", note, "1"); /* itself */
 }
 
 NO_ROLE_CHECK static int test_timer_cancel_in_callback(void)
@@ -186,8 +186,8 @@ static void timer_defers(void *arg)
 
 NO_ROLE_CHECK static int test_defer(void)
 {
-	struct ltimer t = { 0 };
-	struct ldefer never = { 0 };
+	struct ltimer t = {0};
+	struct ldefer never = {0};
 	loop_defer(&never, "n", note, "x");
 	loop_defer_cancel(&never);
 	loop_timer_set(&t, 0, "t", timer_defers, "0");
@@ -230,14 +230,14 @@ static void burn(void *arg)
 
 static void block(void *arg)
 {
-	struct pollfd none = { -1, 0, 0 };
+	struct pollfd none = {-1, 0, 0};
 	poll(&none, 1, 15);
 }
 
 /* A handler that burns CPU and one that blocks are told by name; one that just is short is not. */
 NO_ROLE_CHECK static int test_slow_handler(void)
 {
-	struct ltimer t = { 0 };
+	struct ltimer t = {0};
 	struct loop_stats st;
 	struct timespec now;
 	int id;
@@ -283,7 +283,7 @@ static int test_watch_cost(void)
 static int test_mailbox(void)
 {
 	struct mailbox *m;
-	char big[MAILBOX_MSG_BYTES + 1] = { 0 };
+	char big[MAILBOX_MSG_BYTES + 1] = {0};
 	int v;
 	size_t n;
 	EXPECT_INT(mailbox_new(&m, 100), ST_INVAL);
@@ -298,7 +298,7 @@ static int test_mailbox(void)
 		EXPECT(n == sizeof(v) && v == i);
 	}
 	EXPECT(!mailbox_take(m, &v, &n));
-	struct pollfd p = { mailbox_fd(m), POLLIN, 0 };
+	struct pollfd p = {mailbox_fd(m), POLLIN, 0};
 	EXPECT_INT(poll(&p, 1, 0), 0);
 	EXPECT_INT(mailbox_post(m, NULL, 0), 0);
 	EXPECT_INT(poll(&p, 1, 0), 1);
@@ -323,7 +323,7 @@ static void *produce(void *arg)
 {
 	struct producer *p = arg;
 	for (uint32_t i = 0; i < POSTS;) {
-		struct post msg = { p->id, i };
+		struct post msg = {p->id, i};
 		if (mailbox_post(p->m, &msg, sizeof(msg)) == 0) {
 			i++;
 		} else {
@@ -338,8 +338,8 @@ static void *produce(void *arg)
 static int test_mailbox_threads(void)
 {
 	pthread_t t[2];
-	struct producer p[2] = { { .id = 0 }, { .id = 1 } };
-	uint32_t next[2] = { 0 };
+	struct producer p[2] = {{.id = 0}, {.id = 1}};
+	uint32_t next[2] = {0};
 	struct mailbox *m;
 	struct post msg;
 	size_t n, sleep_count = 0;
@@ -355,13 +355,14 @@ static int test_mailbox_threads(void)
 		}
 		if (next[0] + next[1] == 2 * POSTS)
 			break;
-		struct pollfd f = { mailbox_fd(m), POLLIN, 0 };
+		struct pollfd f = {mailbox_fd(m), POLLIN, 0};
 		EXPECT(poll(&f, 1, 20000) == 1);
 		sleep_count++;
 	}
 	pthread_join(t[0], NULL);
 	pthread_join(t[1], NULL);
-	fprintf(stderr, "# slept %zu times, full %llu times\n", sleep_count, (unsigned long long)(p[0].full_count + p[1].full_count));
+	fprintf(stderr, "# slept %zu times, full %llu times\n", sleep_count,
+	    (unsigned long long)(p[0].full_count + p[1].full_count));
 	mailbox_free(m);
 	return 0;
 }
@@ -385,7 +386,7 @@ static void ctl_message(const void *msg, size_t n, void *arg)
 NO_ROLE_CHECK static int test_mailbox_ctl(void)
 {
 	pthread_t t[2];
-	struct producer p[2] = { { .id = 0 }, { .id = 1 } };
+	struct producer p[2] = {{.id = 0}, {.id = 1}};
 	struct mailbox *m;
 	EXPECT_INT(mailbox_new(&m, 1024), 0);
 	for (int i = 0; i < 2; i++) {
@@ -474,8 +475,9 @@ NO_ROLE_CHECK static int test_work_fini(void)
 	return 0;
 }
 
-TEST_MAIN({ "timer_order", test_timer_order, TEST_LOOP }, { "timer_cancel_in_callback", test_timer_cancel_in_callback, TEST_LOOP },
-	{ "timer_heap", test_timer_heap, TEST_LOOP }, { "timer_storm", test_timer_storm, TEST_LOOP }, { "defer", test_defer, TEST_LOOP },
-	{ "signal", test_signal, TEST_LOOP }, { "slow_handler", test_slow_handler, TEST_LOOP }, { "watch_cost", test_watch_cost },
-	{ "mailbox", test_mailbox }, { "mailbox_threads", test_mailbox_threads }, { "mailbox_ctl", test_mailbox_ctl, TEST_LOOP },
-	{ "work_serial", test_work_serial, TEST_LOOP }, { "work_fini", test_work_fini, TEST_LOOP })
+TEST_MAIN({"timer_order", test_timer_order, TEST_LOOP},
+    {"timer_cancel_in_callback", test_timer_cancel_in_callback, TEST_LOOP}, {"timer_heap", test_timer_heap, TEST_LOOP},
+    {"timer_storm", test_timer_storm, TEST_LOOP}, {"defer", test_defer, TEST_LOOP}, {"signal", test_signal, TEST_LOOP},
+    {"slow_handler", test_slow_handler, TEST_LOOP}, {"watch_cost", test_watch_cost}, {"mailbox", test_mailbox},
+    {"mailbox_threads", test_mailbox_threads}, {"mailbox_ctl", test_mailbox_ctl, TEST_LOOP},
+    {"work_serial", test_work_serial, TEST_LOOP}, {"work_fini", test_work_fini, TEST_LOOP})

@@ -9,12 +9,16 @@ static int parse(struct options *o, const char *env, int argc, const char **argv
 {
 	return options_parse(o, argc, (char **)argv, env);
 }
-#define ARGS(...) (int)(sizeof((const char *[]){ "tandem", __VA_ARGS__ }) / sizeof(char *)), (const char *[]){ "tandem", __VA_ARGS__ }
+#define ARGS(...) \
+	(int)(sizeof((const char *[]){"tandem", __VA_ARGS__}) / sizeof(char *)), (const char *[]) \
+	{ \
+		"tandem", __VA_ARGS__ \
+	}
 
 static int test_defaults(void)
 {
 	struct options o;
-	const char *argv[] = { "tandem" };
+	const char *argv[] = {"tandem"};
 
 	EXPECT_INT(parse(&o, NULL, 1, argv), ST_OK);
 	EXPECT_INT(o.mode, RUN_CONSOLE);
@@ -27,7 +31,8 @@ static int test_modes_and_paths(void)
 {
 	struct options o;
 
-	EXPECT_INT(parse(&o, NULL, ARGS("-nc", "-nonat", "-conf", "/c", "-log", "/l", "-db", "/d", "-u", "me", "-rp")), ST_OK);
+	EXPECT_INT(
+	    parse(&o, NULL, ARGS("-nc", "-nonat", "-conf", "/c", "-log", "/l", "-db", "/d", "-u", "me", "-rp")), ST_OK);
 	EXPECT_INT(o.mode, RUN_BACKGROUND);
 	EXPECT(o.is_no_nat);
 	EXPECT_STR(o.dirs.conf, "/c");
@@ -42,7 +47,7 @@ static int test_modes_and_paths(void)
 
 static int test_refused(void)
 {
-	struct options o = { .mode = RUN_FOREGROUND };
+	struct options o = {.mode = RUN_FOREGROUND};
 
 	EXPECT_INT(parse(&o, NULL, ARGS("-nosuch")), ST_INVAL);
 	EXPECT_INT(parse(&o, NULL, ARGS("-conf")), ST_INVAL);
@@ -65,5 +70,5 @@ static int test_environment_comes_first(void)
 	return 0;
 }
 
-TEST_MAIN({ "defaults", test_defaults }, { "modes_and_paths", test_modes_and_paths }, { "refused", test_refused },
-    { "environment_comes_first", test_environment_comes_first })
+TEST_MAIN({"defaults", test_defaults}, {"modes_and_paths", test_modes_and_paths}, {"refused", test_refused},
+    {"environment_comes_first", test_environment_comes_first})

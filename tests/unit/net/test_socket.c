@@ -69,7 +69,10 @@ static int udp_pair(const char *host, int want)
 	return 0;
 }
 
-static int test_udp(void) { return udp_pair("127.0.0.1", 500); }
+static int test_udp(void)
+{
+	return udp_pair("127.0.0.1", 500);
+}
 
 static int test_udp6(void)
 {
@@ -146,9 +149,9 @@ static void on_drain(struct tcp_conn *c, void *arg)
 	drain_count++;
 }
 
-static const struct tcp_handlers server_handlers = { .on_data = on_data, .on_close = on_close };
-static const struct tcp_handlers client_handlers = { .on_data = on_data, .on_connect = on_connect, .on_close = on_close,
-	.on_drain = on_drain };
+static const struct tcp_handlers server_handlers = {.on_data = on_data, .on_close = on_close};
+static const struct tcp_handlers client_handlers = {
+    .on_data = on_data, .on_connect = on_connect, .on_close = on_close, .on_drain = on_drain};
 
 static void on_accept(struct tcp_conn *c, void *arg)
 {
@@ -372,9 +375,10 @@ NO_ROLE_CHECK static int test_oom(void)
 	return 0;
 }
 
-TEST_MAIN({ "udp", test_udp, TEST_LOOP }, { "udp6", test_udp6, TEST_LOOP }, { "udp_close_in_callback", test_udp_close_in_callback, TEST_LOOP },
-	{ "tcp_bulk", test_tcp_bulk, TEST_LOOP }, { "tcp_queue_full", test_tcp_queue_full, TEST_LOOP },
-	{ "tcp_close_in_callback", test_tcp_close_in_callback, TEST_LOOP }, { "tcp_not_kept", test_tcp_not_kept, TEST_LOOP },
-	{ "tcp_refused", test_tcp_refused, TEST_LOOP }, { "tcp_idle", test_tcp_idle, TEST_LOOP },
-	{ "tcp_linger", test_tcp_linger, TEST_LOOP }, { "tcp_out_of_fds", test_tcp_out_of_fds, TEST_LOOP },
-	{ "oom", test_oom, TEST_LOOP | TEST_OOM })
+TEST_MAIN({"udp", test_udp, TEST_LOOP}, {"udp6", test_udp6, TEST_LOOP},
+    {"udp_close_in_callback", test_udp_close_in_callback, TEST_LOOP}, {"tcp_bulk", test_tcp_bulk, TEST_LOOP},
+    {"tcp_queue_full", test_tcp_queue_full, TEST_LOOP},
+    {"tcp_close_in_callback", test_tcp_close_in_callback, TEST_LOOP}, {"tcp_not_kept", test_tcp_not_kept, TEST_LOOP},
+    {"tcp_refused", test_tcp_refused, TEST_LOOP}, {"tcp_idle", test_tcp_idle, TEST_LOOP},
+    {"tcp_linger", test_tcp_linger, TEST_LOOP}, {"tcp_out_of_fds", test_tcp_out_of_fds, TEST_LOOP},
+    {"oom", test_oom, TEST_LOOP | TEST_OOM})

@@ -1,5 +1,5 @@
-/* The store against real files: rows come back in order after a close, deletes and replaces count, a batch is one transaction,
- * a table of another shape is replaced; journal lines survive, rotate, and a torn last line is closed. */
+/* The store against real files: rows come back in order after a close, deletes and replaces count, a batch is one
+ * transaction, a table of another shape is replaced; journal lines survive, rotate, and a torn last line is closed. */
 #include "base/mem.h"
 #include "harness.h"
 #include "loop/loop.h"
@@ -12,10 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const columns[] = { "k", "n", "v", NULL };
-static const struct store_table table = { "things", columns, 2 };
-static const char *const other_columns[] = { "k", "w", NULL };
-static const struct store_table other = { "things", other_columns, 1 };
+static const char *const columns[] = {"k", "n", "v", NULL};
+static const struct store_table table = {"things", columns, 2};
+static const char *const other_columns[] = {"k", "w", NULL};
+static const struct store_table other = {"things", other_columns, 1};
 
 static char dir[64];
 static const char *path_in_dir(const char *name)
@@ -32,7 +32,7 @@ static const char *path_in_dir(const char *name)
 
 static void clean(void)
 {
-	static const char *const names[] = { "a.db", "a.db-wal", "a.db-shm", "j.log", "j.log.1" };
+	static const char *const names[] = {"a.db", "a.db-wal", "a.db-shm", "j.log", "j.log.1"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unlink(path_in_dir(names[i]));
 	rmdir(dir);
@@ -61,21 +61,21 @@ static void on_done(int status, void *arg)
 static int put(struct store *s, const char *k, const char *n, const char *v) NO_ROLE_CHECK;
 static int put(struct store *s, const char *k, const char *n, const char *v)
 {
-	return store_put(s, &table, (struct sv[]){ sv_of(k), sv_of(n), sv_of(v) });
+	return store_put(s, &table, (struct sv[]){sv_of(k), sv_of(n), sv_of(v)});
 }
 
 static int test_rows(void) NO_ROLE_CHECK;
 static int test_rows(void)
 {
 	struct store *s;
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 	struct store_stats stats;
 	EXPECT_INT(store_open(&s, path_in_dir("a.db")), ST_OK);
 	EXPECT_INT(put(s, "a", "1", "x'y\"z"), ST_OK);
 	EXPECT_INT(put(s, "b", "1", ""), ST_OK);
 	EXPECT_INT(put(s, "c", "1", "gone"), ST_OK);
 	EXPECT_INT(put(s, "b", "1", "again"), ST_OK);
-	EXPECT_INT(store_del(s, &table, (struct sv[]){ SV("c"), SV("1") }), ST_OK);
+	EXPECT_INT(store_del(s, &table, (struct sv[]){SV("c"), SV("1")}), ST_OK);
 	store_close(s);
 
 	EXPECT_INT(store_open(&s, path_in_dir("a.db")), ST_OK);
@@ -105,7 +105,7 @@ static int test_batches(void)
 {
 	enum { N = 5000 };
 	struct store *s;
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 	struct store_stats stats;
 	char k[16];
 	EXPECT_INT(store_open(&s, path_in_dir("a.db")), ST_OK);
@@ -133,7 +133,7 @@ static int test_no_disk(void) NO_ROLE_CHECK;
 static int test_no_disk(void)
 {
 	struct store *s;
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 	EXPECT_INT(store_open(&s, "/nonexistent/folder/a.db"), ST_OK);
 	EXPECT_INT(put(s, "a", "1", "v"), ST_OK);
 	EXPECT_INT(store_sync(s, on_done, &seen), ST_OK);
@@ -158,7 +158,7 @@ static int test_journal(void) NO_ROLE_CHECK;
 static int test_journal(void)
 {
 	struct store_journal *j;
-	struct seen seen = { 0 };
+	struct seen seen = {0};
 	char text[256], old[128];
 	int fd = open(path_in_dir("j.log"), O_CREAT | O_WRONLY, 0600);
 	EXPECT(fd >= 0 && write(fd, "torn", 4) == 4);
@@ -183,5 +183,5 @@ static int test_journal(void)
 	return 0;
 }
 
-TEST_MAIN({ "rows", test_rows, TEST_LOOP }, { "batches", test_batches, TEST_LOOP }, { "no_disk", test_no_disk, TEST_LOOP },
-    { "journal", test_journal, TEST_LOOP })
+TEST_MAIN({"rows", test_rows, TEST_LOOP}, {"batches", test_batches, TEST_LOOP}, {"no_disk", test_no_disk, TEST_LOOP},
+    {"journal", test_journal, TEST_LOOP})

@@ -1,8 +1,8 @@
 /* Regular expressions, JSON, URL and base64 coding, digests: tables of text in and text out. */
-#include "harness.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "harness.h"
 #include "text/base64.h"
 #include "text/digest.h"
 #include "text/json.h"
@@ -17,13 +17,13 @@ static int test_url(void)
 		const char *in, *want;
 		unsigned flags;
 	} rows[] = {
-		{ "sip:1000@10.0.0.1;x=y", "sip%3A1000%4010.0.0.1%3Bx%3Dy", 0 },
-		{ "a b,c/d(e)'f'$g~!*", "a%20b,c/d(e)'f'$g~!*", 0 },
-		{ "<\"[]{}|\\^`>?#&+", "%3C%22%5B%5D%7B%7D%7C%5C%5E%60%3E%3F%23%26%2B", 0 },
-		{ "\r\n\t\x7f\xc3\xa9", "%0D%0A%09%7F%C3%A9", 0 },
-		{ "%(2000,4000) 50%25", "%25(2000,4000)%2050%2525", 0 },
-		{ "%(2000) 50%25", "%25(2000)%2050%25", URL_KEEP_ESCAPES },
-		{ "", "", 0 },
+	    {"sip:1000@10.0.0.1;x=y", "sip%3A1000%4010.0.0.1%3Bx%3Dy", 0},
+	    {"a b,c/d(e)'f'$g~!*", "a%20b,c/d(e)'f'$g~!*", 0},
+	    {"<\"[]{}|\\^`>?#&+", "%3C%22%5B%5D%7B%7D%7C%5C%5E%60%3E%3F%23%26%2B", 0},
+	    {"\r\n\t\x7f\xc3\xa9", "%0D%0A%09%7F%C3%A9", 0},
+	    {"%(2000,4000) 50%25", "%25(2000,4000)%2050%2525", 0},
+	    {"%(2000) 50%25", "%25(2000)%2050%25", URL_KEEP_ESCAPES},
+	    {"", "", 0},
 	};
 	struct buf b, back;
 	buf_init(&b);
@@ -51,9 +51,9 @@ static int test_base64(void)
 {
 	static const struct {
 		const char *plain, *coded;
-	} rows[] = { { "", "" }, { "f", "Zg==" }, { "fo", "Zm8=" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
-		{ "foobar", "Zm9vYmFy" }, { "\xff\xfe\xfd?", "//79Pw==" } };
-	static const char *const bad[] = { "Z", "Zg=a", "Zm9v!", "Zg===", "Zg=", "Zm9vY" };
+	} rows[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
+	    {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xff\xfe\xfd?", "//79Pw=="}};
+	static const char *const bad[] = {"Z", "Zg=a", "Zm9v!", "Zg===", "Zg=", "Zm9vY"};
 	struct buf b;
 	buf_init(&b);
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
@@ -87,7 +87,7 @@ static int test_digest(void)
 	digest_md5("abc", 3, d);
 	digest_hex(d, 16, hex);
 	EXPECT_STR(hex, "900150983cd24fb0d6963f7d28e17f72");
-	digest_md5_pieces((struct digest_piece[]){ { "a", 1 }, { NULL, 0 }, { "bc", 2 } }, 3, d);
+	digest_md5_pieces((struct digest_piece[]){{"a", 1}, {NULL, 0}, {"bc", 2}}, 3, d);
 	digest_hex(d, 16, hex);
 	EXPECT_STR(hex, "900150983cd24fb0d6963f7d28e17f72");
 	digest_md5(NULL, 0, d);
@@ -128,10 +128,10 @@ static int test_json_read(void)
 	EXPECT_INT(json_parse(&v, SV("[1,2,3]"), 6, error), ST_PARSE);
 	memset(deep, '[', 65);
 	memset(deep + 65, ']', 65);
-	EXPECT_INT(json_parse(&v, (struct sv){ deep, 130 }, 0, error), ST_PARSE);
+	EXPECT_INT(json_parse(&v, (struct sv){deep, 130}, 0, error), ST_PARSE);
 	EXPECT(strstr(error, "deeper"));
 	EXPECT(v == NULL);
-	EXPECT_INT(json_parse(&v, (struct sv){ deep + 1, 128 }, 0, error), ST_OK);
+	EXPECT_INT(json_parse(&v, (struct sv){deep + 1, 128}, 0, error), ST_OK);
 	json_decref(v);
 	return 0;
 }
@@ -158,14 +158,17 @@ static int test_json_write(void)
 		jw_end_array(&w);
 		jw_kv_str(&w, "d", NULL);
 		jw_end_object(&w);
-		EXPECT_STR(b.p, pretty ? "{\n\t\"a\":\t\"x\\\"\\\\\\n\\u0001\xef\xbf\xbd\",\n\t\"b\":\t[-1, {\n\t\t\t\"c\":\ttrue\n\t\t}, null, 1.5],\n"
-					 "\t\"d\":\tnull\n}"
-				       : "{\"a\":\"x\\\"\\\\\\n\\u0001\xef\xbf\xbd\",\"b\":[-1,{\"c\":true},null,1.5],\"d\":null}");
+		EXPECT_STR(b.p,
+		    pretty ? "{\n\t\"a\":\t\"x\\\"\\\\\\n\\u0001\xef\xbf\xbd\",\n\t\"b\":\t[-1, "
+		             "{\n\t\t\t\"c\":\ttrue\n\t\t}, null, 1.5],\n"
+		             "\t\"d\":\tnull\n}"
+		           : "{\"a\":\"x\\\"\\\\\\n\\u0001\xef\xbf\xbd\",\"b\":[-1,{\"c\":true},null,1.5],\"d\":null}");
 	}
 	buf_clear(&b);
-	json_quote(&b, SV("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xc0\xaf\xed\xa0\x80")); /* good 2, 3, 4 bytes; overlong; surrogate */
+	json_quote(&b, SV("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xc0\xaf\xed\xa0\x80")); /* good 2, 3, 4 bytes; overlong;
+	                                                                                   surrogate */
 	EXPECT_STR(b.p, "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"
-			"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+	                "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
 	buf_fini(&b);
 	return 0;
 }
@@ -177,22 +180,22 @@ static int test_re_expression(void)
 		int want;
 		const char *one; /* $1 */
 	} rows[] = {
-		{ "^(10[01][0-9])$", "1001", 1, "1001" },
-		{ "^(10[01][0-9])$", "1021", 0, NULL },
-		{ "/^ABC(.*)$/i", "abcdef", 1, "def" },
-		{ "/^ABC(.*)$/", "abcdef", 0, NULL },
-		{ "/a.b/s", "a\nb", 1, NULL },
-		{ "/a b/x", "ab", 1, NULL },
-		{ "_NXX", "211", 1, NULL },
-		{ "_NXX", "111", 0, NULL },
-		{ "_NXX", "2111", 0, NULL },
-		{ "_9[1-3]Z.", "9255", 1, NULL },
-		{ "_9[1-3]Z.", "925", 0, NULL },
-		{ "_*98!", "*98", 1, NULL },
-		{ "^(?!6000)(60\\d\\d)$", "6000", 0, NULL },
-		{ "^(?!6000)(60\\d\\d)$", "6001", 1, "6001" },
-		{ "/^a/b$/", "a/b", 1, NULL }, /* the last / closes: pattern ^a/b$ */
-		{ "", "anything", 1, NULL },
+	    {"^(10[01][0-9])$", "1001", 1, "1001"},
+	    {"^(10[01][0-9])$", "1021", 0, NULL},
+	    {"/^ABC(.*)$/i", "abcdef", 1, "def"},
+	    {"/^ABC(.*)$/", "abcdef", 0, NULL},
+	    {"/a.b/s", "a\nb", 1, NULL},
+	    {"/a b/x", "ab", 1, NULL},
+	    {"_NXX", "211", 1, NULL},
+	    {"_NXX", "111", 0, NULL},
+	    {"_NXX", "2111", 0, NULL},
+	    {"_9[1-3]Z.", "9255", 1, NULL},
+	    {"_9[1-3]Z.", "925", 0, NULL},
+	    {"_*98!", "*98", 1, NULL},
+	    {"^(?!6000)(60\\d\\d)$", "6000", 0, NULL},
+	    {"^(?!6000)(60\\d\\d)$", "6001", 1, "6001"},
+	    {"/^a/b$/", "a/b", 1, NULL}, /* the last / closes: pattern ^a/b$ */
+	    {"", "anything", 1, NULL},
 	};
 	struct re_match m;
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
@@ -221,7 +224,7 @@ static int test_re_errors(void)
 	EXPECT_INT(re_new(&re, SV("\\Cx"), 0, error), ST_PARSE);
 	memset(nested, '(', 100);
 	memset(nested + 100, ')', 100);
-	EXPECT_INT(re_new(&re, (struct sv){ nested, 200 }, 0, error), ST_PARSE);
+	EXPECT_INT(re_new(&re, (struct sv){nested, 200}, 0, error), ST_PARSE);
 	EXPECT(re == NULL);
 	return 0;
 }
@@ -236,7 +239,7 @@ static int test_re_bounded(void)
 	subject[sizeof subject - 1] = 'b';
 	EXPECT_INT(re_new(&re, SV("^(a+)+$"), 0, NULL), ST_OK);
 	start = clock_mono_us();
-	EXPECT_INT(re_match(re, (struct sv){ subject, sizeof subject }, NULL), ST_LIMIT);
+	EXPECT_INT(re_match(re, (struct sv){subject, sizeof subject}, NULL), ST_LIMIT);
 	EXPECT(clock_mono_us() - start < 500000);
 	mem_unref(re);
 	return 0;
@@ -248,12 +251,12 @@ static int test_re_substitute(void)
 		const char *text, *want;
 		char mark;
 	} rows[] = {
-		{ "user/$1@$2", "user/ab@cd", '$' },
-		{ "$0|$9|$", "ab-cd||$", '$' },
-		{ "$$1 ${x} $x", "$ab ${x} $x", '$' },
-		{ "$12", "", '$' },
-		{ "%1$1", "ab$1", '%' },
-		{ "$99999999999", "", '$' },
+	    {"user/$1@$2", "user/ab@cd", '$'},
+	    {"$0|$9|$", "ab-cd||$", '$'},
+	    {"$$1 ${x} $x", "$ab ${x} $x", '$'},
+	    {"$12", "", '$'},
+	    {"%1$1", "ab$1", '%'},
+	    {"$99999999999", "", '$'},
 	};
 	struct re_match m;
 	struct buf b;
@@ -287,7 +290,7 @@ static int test_digest_speed(void)
 	return 0;
 }
 
-TEST_MAIN({ "url", test_url, 0 }, { "base64", test_base64, TEST_OOM }, { "digest", test_digest, 0 },
-	{ "digest speed", test_digest_speed, 0 }, { "json read", test_json_read, 0 }, { "json write", test_json_write, 0 },
-	{ "re expression", test_re_expression, TEST_OOM }, { "re errors", test_re_errors, 0 }, { "re bounded", test_re_bounded, 0 },
-	{ "re substitute", test_re_substitute, 0 })
+TEST_MAIN({"url", test_url, 0}, {"base64", test_base64, TEST_OOM}, {"digest", test_digest, 0},
+    {"digest speed", test_digest_speed, 0}, {"json read", test_json_read, 0}, {"json write", test_json_write, 0},
+    {"re expression", test_re_expression, TEST_OOM}, {"re errors", test_re_errors, 0},
+    {"re bounded", test_re_bounded, 0}, {"re substitute", test_re_substitute, 0})

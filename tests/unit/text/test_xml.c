@@ -1,12 +1,13 @@
 /* The XML tree: what it holds, where it says things are, what it refuses, and how it is written back. */
-#include "harness.h"
 #include "base/check.h"
 #include "base/mem.h"
+#include "harness.h"
 #include "text/xml.h"
 #include <stdio.h>
 #include <string.h>
 
-static const char sample[] = "<a x='1' y=\"&lt;2&gt;\">\n  <b name=\"One\">t1</b>\n  <c/>\n  <b name=\"two\"><![CDATA[<&>]]></b>tail</a>\n";
+static const char sample[] =
+    "<a x='1' y=\"&lt;2&gt;\">\n  <b name=\"One\">t1</b>\n  <c/>\n  <b name=\"two\"><![CDATA[<&>]]></b>tail</a>\n";
 
 static int test_tree(void)
 {
@@ -59,17 +60,17 @@ static int test_index(void)
 
 static int test_errors(void)
 {
-	static const struct xml_line_map map[] = { { 1, "one.xml", 1 }, { 3, "two.xml", 10 }, { 5, "one.xml", 4 } };
+	static const struct xml_line_map map[] = {{1, "one.xml", 1}, {3, "two.xml", 10}, {5, "one.xml", 4}};
 	static const struct {
 		const char *text, *want;
 	} rows[] = {
-		{ "<a>\n<b>\n</a>", "two.xml:10:3: mismatched tag" },
-		{ "<a>\n\n\n\n<b x=1/></a>", "one.xml:4:6: not well-formed (invalid token)" },
-		{ "<a", "one.xml:1:1: unclosed token" },
-		{ "", "one.xml:1:1: no element found" },
-		{ "<!DOCTYPE a [<!ENTITY e 'x'>]>\n<a>&e;</a>", "one.xml:1:27: entity declarations are not allowed" },
-		{ "<a>&nosuch;</a>", "one.xml:1:4: undefined entity" },
-		{ "<a/><b/>", "one.xml:1:5: junk after document element" },
+	    {"<a>\n<b>\n</a>", "two.xml:10:3: mismatched tag"},
+	    {"<a>\n\n\n\n<b x=1/></a>", "one.xml:4:6: not well-formed (invalid token)"},
+	    {"<a", "one.xml:1:1: unclosed token"},
+	    {"", "one.xml:1:1: no element found"},
+	    {"<!DOCTYPE a [<!ENTITY e 'x'>]>\n<a>&e;</a>", "one.xml:1:27: entity declarations are not allowed"},
+	    {"<a>&nosuch;</a>", "one.xml:1:4: undefined entity"},
+	    {"<a/><b/>", "one.xml:1:5: junk after document element"},
 	};
 	char error[XML_ERROR_CHARS];
 	struct xml_doc *doc = NULL;
@@ -100,7 +101,8 @@ static int test_depth(void)
 			buf_adds(&text, "<a>");
 		for (int i = 0; i < depth; i++)
 			buf_adds(&text, "</a>");
-		EXPECT_INT(xml_parse(&doc, text.p, text.n, NULL, NULL, 0, NULL), depth > XML_MAX_DEPTH ? ST_PARSE : ST_OK);
+		EXPECT_INT(
+		    xml_parse(&doc, text.p, text.n, NULL, NULL, 0, NULL), depth > XML_MAX_DEPTH ? ST_PARSE : ST_OK);
 		doc = mem_unref(doc);
 	}
 	buf_fini(&text);
@@ -112,10 +114,10 @@ static int test_write(void)
 	static const struct {
 		const char *text, *want;
 	} rows[] = {
-		{ "<a><b/></a>", "<a>\n  <b></b>\n</a>\n" },
-		{ "<a x=\"1&amp;&quot;\">t&lt;</a>", "<a x=\"1&amp;&quot;\">t&lt;</a>\n" },
-		{ "<a>\n  <b/>\n  <c>\n\t<d/>\n  </c>\n</a>",
-			"<a>\n    <b></b>\n\n    <c>\n\t    <d></d>\n\n  </c>\n\n</a>\n" },
+	    {"<a><b/></a>", "<a>\n  <b></b>\n</a>\n"},
+	    {"<a x=\"1&amp;&quot;\">t&lt;</a>", "<a x=\"1&amp;&quot;\">t&lt;</a>\n"},
+	    {"<a>\n  <b/>\n  <c>\n\t<d/>\n  </c>\n</a>",
+	        "<a>\n    <b></b>\n\n    <c>\n\t    <d></d>\n\n  </c>\n\n</a>\n"},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		struct xml_doc *doc = NULL;
@@ -130,5 +132,5 @@ static int test_write(void)
 	return 0;
 }
 
-TEST_MAIN({ "tree", test_tree, TEST_OOM }, { "index", test_index, 0 }, { "errors", test_errors, 0 }, { "depth", test_depth, 0 },
-	{ "write", test_write, 0 })
+TEST_MAIN({"tree", test_tree, TEST_OOM}, {"index", test_index, 0}, {"errors", test_errors, 0}, {"depth", test_depth, 0},
+    {"write", test_write, 0})
