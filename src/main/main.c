@@ -223,6 +223,7 @@ int main(int argc, char **argv)
 			return 255;
 		}
 	}
+	process_reserve_descriptors();
 	code = run();
 	process_ready(code);
 	process_pidfile_drop();

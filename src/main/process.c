@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { DESCRIPTORS_RESERVED = 65536 };
+
 static int ready_fd = -1;
 static int pid_fd = -1;
 static char pid_path[4096];
@@ -180,6 +182,22 @@ void process_set_limits(const struct options *o)
 	}
 	if (o->priority && setpriority(PRIO_PROCESS, 0, o->priority < 0 ? 10 : -10))
 		fprintf(stderr, "tandem: cannot change the priority: %s\n", strerror(errno));
+}
+
+void process_reserve_descriptors(void)
+{
+	struct rlimit limit;
+	int fd, high;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur < 2)
+		return;
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	high = fcntl(fd, F_DUPFD_CLOEXEC, limit.rlim_cur > DESCRIPTORS_RESERVED ? DESCRIPTORS_RESERVED - 1 : (int)limit.rlim_cur - 1);
+	if (high >= 0)
+		close(high);
+	close(fd);
 }
 
 static int make_dir(const char *path)

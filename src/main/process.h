@@ -18,5 +18,8 @@ int process_stop_running(const char *run_dir);
 int process_change_user(const char *user, const char *group);
 /* Raises the open-file limit to its hard maximum, sets core dumps and priority as asked; refusals are warnings. */
 void process_set_limits(const struct options *o);
+/* Makes the kernel's table of descriptors large at once, after the last fork: growing it later, once there are threads,
+ * holds the caller for an RCU grace period (10 ms and more) at 256, 512, 1024 ... descriptors. */
+void process_reserve_descriptors(void);
 /* Creates the directories that are missing. ST_IO with a message on stderr. */
 int process_make_dirs(const struct core_dirs *d);
