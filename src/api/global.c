@@ -1,6 +1,7 @@
-/* Global variables, the configuration and modules: global_getvar, global_setvar, reloadxml, reloadacl, xml_locate,
- * xml_wrap, load, unload, reload, module_exists, log, nat_map. */
+/* Global variables, the configuration and modules: global_getvar, global_setvar, reloadxml, reloadacl, acl,
+ * is_lan_addr, xml_locate, xml_wrap, load, unload, reload, module_exists, log, nat_map. */
 #include "api/api_i.h"
+#include "core/acl.h"
 #include "core/config.h"
 #include "text/xml.h"
 
@@ -95,6 +96,20 @@ int api_reloadacl(struct api_call *c)
 	else
 		buf_adds(c->out, "+OK acl reloaded\n");
 	return ST_OK;
+}
+
+int api_acl(struct api_call *c)
+{
+	struct sv ip, lists;
+	role_assert_ctl();
+	sv_split(sv_trim(sv_of(c->args)), ' ', &ip, &lists);
+	return api_text(c, acl_allows_host(sv_trim(lists), ip) ? "true" : "false");
+}
+
+int api_is_lan_addr(struct api_call *c)
+{
+	role_assert_ctl();
+	return api_text(c, acl_is_lan(sv_trim(sv_of(c->args))) ? "true" : "false");
 }
 
 static const struct xml_node *find_node(

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/status.h"
+#include "core/acl.h"
 #include "core/config.h"
 #include "core/core_i.h"
 #include "core/event_i.h"
@@ -150,6 +151,9 @@ int core_start(const struct core_dirs *d)
 	dirs = d;
 	conf_read(&conf);
 	conf_apply(&conf);
+	st = acl_start();
+	if (st)
+		return st;
 	limits_start();
 	heartbeat_start(conf.heartbeat_s);
 	media.port_min = (uint16_t)conf.port_min, media.port_max = (uint16_t)conf.port_max;
@@ -196,6 +200,7 @@ void core_stop(int64_t deadline_us)
 	is_media_started = false;
 	heartbeat_stop();
 	limits_stop();
+	acl_stop();
 	registrations_clear();
 	leg_hooks_clear();
 	core_limits()->is_shutting_down = false;

@@ -79,10 +79,3 @@ ON_CTL void esl_cmd_filter(struct esl_client *c, const struct esl_request *r, co
 ON_CTL int esl_logs_start(void);
 ON_CTL void esl_logs_stop(void);
 ON_CTL void esl_logs_update(void); /* a client's level changed, or a client left */
-
-/* ---- acl.c ---- */
-/* Is the address let in by one of the lists? Names with .auto, networks in CIDR form, lists of acl.conf. */
-ON_CTL bool esl_acl_allows(const struct addr *a, const char *list);
-struct api_call;
-int esl_api_acl(struct api_call *c);
-int esl_api_is_lan_addr(struct api_call *c);

@@ -4,6 +4,7 @@
  * client. */
 #include "core/module.h"
 #include "base/mem.h"
+#include "core/acl.h"
 #include "core/config.h"
 #include "esl/esl_i.h"
 
@@ -24,9 +25,9 @@ static size_t listener_count;
 static void on_accept(struct tcp_conn *conn, void *arg)
 {
 	role_assert_ctl();
-	bool is_allowed = acl_count == 0 && esl_acl_allows(tcp_conn_peer(conn), "loopback.auto");
+	bool is_allowed = acl_count == 0 && acl_allows(SV("loopback.auto"), tcp_conn_peer(conn), NULL, NULL);
 	for (size_t i = 0; i < acl_count && !is_allowed; i++)
-		is_allowed = esl_acl_allows(tcp_conn_peer(conn), acls[i]);
+		is_allowed = acl_allows(sv_of(acls[i]), tcp_conn_peer(conn), NULL, NULL);
 	if (is_allowed) {
 		esl_client_accept(conn);
 		return;
@@ -139,10 +140,5 @@ static const struct conf_desc confs[] = {
         "a connection that has not logged in by then is closed"},
     {0},
 };
-static const struct api_desc apis[] = {
-    {"acl", "Compare an ip to an acl list", "<ip> <list_name>", 0, esl_api_acl, NULL},
-    {"is_lan_addr", "See if an ip is a lan addr", "<ip>", 0, esl_api_is_lan_addr, NULL},
-    {0},
-};
 const struct module mod_event_socket = {
-    .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .apis = apis, .confs = confs};
+    .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .confs = confs};

@@ -132,7 +132,7 @@ static bool user_acl_allows(const struct dir_user *u, const struct addr *src) ON
 static bool user_acl_allows(const struct dir_user *u, const struct addr *src)
 {
 	const char *acl = dir_user_param(u, "auth-acl");
-	return !acl || !*acl || acl_allows(sofia.acl, sv_of(acl), src, NULL, NULL);
+	return !acl || !*acl || acl_allows(sv_of(acl), src, NULL, NULL);
 }
 
 static enum digest_result check_answer(

@@ -28,7 +28,7 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 	struct sv list = SV_NONE, user, domain;
 	char host[ADDR_TEXT_MAX];
 	if (*p->conf.inbound_acl) {
-		if (acl_allows(sofia.acl, sv_of(p->conf.inbound_acl), sip_stx_peer(tx), &token, &list)) {
+		if (acl_allows(sv_of(p->conf.inbound_acl), sip_stx_peer(tx), &token, &list)) {
 			snprintf(who->acl, sizeof(who->acl), "%.*s", SVF(list));
 			who->acl_name = who->acl;
 			who->is_authorized = true;

@@ -1,4 +1,4 @@
-/* The endpoint's module: FreeSWITCH's mod_sofia by name. Load reads sofia.conf and acl.conf, opens the store, brings
+/* The endpoint's module: FreeSWITCH's mod_sofia by name. Load reads sofia.conf, opens the store, brings
  * registrations back and starts the profiles; unload ends them in the opposite order. */
 #include "base/clock.h"
 #include "base/log.h"
@@ -11,16 +11,6 @@
 
 struct sofia sofia;
 
-static void acl_build(void *arg)
-{
-	struct acl_set *fresh;
-	role_assert_ctl();
-	if (acl_set_new(&fresh, config_conf("acl.conf"), core_local_ip4()) < 0)
-		return;
-	acl_set_free(sofia.acl);
-	sofia.acl = fresh;
-}
-
 static int sofia_load(void)
 {
 	struct buf path;
@@ -28,8 +18,6 @@ static int sofia_load(void)
 	memset(&sofia, 0, sizeof(sofia));
 	list_init(&sofia.profiles);
 	sofia.trace_level = LOG_CONSOLE;
-	acl_build(NULL);
-	config_on_swap(acl_build, NULL);
 	buf_init(&path);
 	if (core_dirs() && core_dirs()->db) {
 		buf_printf(&path, "%s/sofia_reg.db", core_dirs()->db);
@@ -49,13 +37,10 @@ static int sofia_load(void)
 static int sofia_unload(void)
 {
 	role_assert_ctl();
-	config_on_swap_del(acl_build, NULL);
 	profiles_stop_all();
 	store_close(sofia.store);
 	sofia.store = NULL;
 	reg_homes_free();
-	acl_set_free(sofia.acl);
-	sofia.acl = NULL;
 	return ST_OK;
 }
 

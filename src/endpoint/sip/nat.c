@@ -35,9 +35,9 @@ bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const
 	}
 	if (is_same_host)
 		return false;
-	if (*p->conf.local_network_acl && strcmp(p->conf.local_network_acl, "none") != 0 && sofia.acl &&
-	    acl_allows(sofia.acl, sv_of(p->conf.local_network_acl), src, NULL, NULL))
+	if (*p->conf.local_network_acl && strcmp(p->conf.local_network_acl, "none") != 0 &&
+	    acl_allows(sv_of(p->conf.local_network_acl), src, NULL, NULL))
 		return false;
-	return (*p->conf.nat_acl && sofia.acl && acl_allows(sofia.acl, sv_of(p->conf.nat_acl), &said, NULL, NULL)) ||
+	return (*p->conf.nat_acl && acl_allows(sv_of(p->conf.nat_acl), &said, NULL, NULL)) ||
 	       (addr_is_private(&said) && !addr_is_private(src) && !addr_is_loopback(src)) || addr_is_loopback(&said);
 }

@@ -429,8 +429,7 @@ void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 		sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);
 		return;
 	}
-	if (*p->conf.register_acl &&
-	    !acl_allows(sofia.acl, sv_of(p->conf.register_acl), sip_stx_peer(tx), NULL, NULL)) {
+	if (*p->conf.register_acl && !acl_allows(sv_of(p->conf.register_acl), sip_stx_peer(tx), NULL, NULL)) {
 		auth_failed_count(p, sip_stx_peer(tx));
 		log_notice("sofia: %s: REGISTER from %s: not in %s", p->conf.name, r.src_host, p->conf.register_acl);
 		sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);

@@ -1,12 +1,12 @@
 /* What the files of this room share: the module's state, a profile while it runs, a call. */
 #pragma once
+#include "core/acl.h"
 #include "core/core.h"
 #include "core/event.h"
 #include "core/leg.h"
 #include "core/leg_media.h"
 #include "core/module.h"
 #include "core/originate.h"
-#include "endpoint/sip/acl.h"
 #include "endpoint/sip/profile_conf.h"
 #include "endpoint/sip/reg_table.h"
 #include "sip/digest.h"
@@ -21,7 +21,6 @@ struct sofia {
 	struct list profiles;    /* running ones, by name as FreeSWITCH lists them */
 	struct hash *reg_tables; /* profile name -> struct reg_home: outlives a restart of its profile */
 	struct store *store;     /* NULL: nothing is kept on disk */
-	struct acl_set *acl;
 	struct event_sub *events;
 	bool is_tracing; /* sofia global siptrace */
 	int log_levels[10];

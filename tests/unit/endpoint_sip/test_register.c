@@ -97,7 +97,7 @@ static int rig_up(const char *more)
 	memset(&sofia, 0, sizeof(sofia));
 	list_init(&sofia.profiles);
 	dir_provider_set(&provider);
-	EXPECT_INT(acl_set_new(&sofia.acl, NULL, "127.0.0.1"), ST_OK);
+	EXPECT_INT(acl_start(), ST_OK);
 	snprintf(text, sizeof(text),
 	    "<profile name='internal'><domains><domain name='all' alias='true'/></domains><settings>"
 	    "<param name='sip-ip' value='127.0.0.1'/><param name='sip-port' value='auto'/>"
@@ -123,7 +123,7 @@ static void rig_down(void)
 	udp_close(rig.phone);
 	store_close(sofia.store);
 	reg_homes_free();
-	acl_set_free(sofia.acl);
+	acl_stop();
 	dir_provider_set(NULL);
 	registrations_clear();
 	for (int i = 0; i < 5; i++)

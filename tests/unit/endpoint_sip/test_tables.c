@@ -298,50 +298,6 @@ static int test_profile(void)
 	return 0;
 }
 
-/* ---- access lists ---- */
-
-static const char acl_xml[] = "<configuration name='acl.conf'><network-lists>"
-                              "<list name='lan' default='allow'><node type='deny' cidr='192.168.42.0/24'/><node "
-                              "type='allow' cidr='192.168.42.42/32'/></list>"
-                              "<list name='v6' default='deny'><node type='allow' cidr='2001:db8::/33'/></list>"
-                              "</network-lists></configuration>";
-
-static bool allows(const struct acl_set *s, const char *list, const char *host) NO_ROLE_CHECK;
-static bool allows(const struct acl_set *s, const char *list, const char *host)
-{
-	struct addr a;
-	return addr_parse(&a, sv_of(host), 5060) == ST_OK && acl_allows(s, sv_of(list), &a, NULL, NULL);
-}
-
-static int test_acl(void) NO_ROLE_CHECK;
-static int test_acl(void)
-{
-	struct xml_doc *doc;
-	struct acl_set *s;
-	dir_provider_set(NULL);
-	EXPECT_INT(xml_parse(&doc, acl_xml, strlen(acl_xml), "acl.xml", NULL, 0, NULL), ST_OK);
-	const struct xml_node *node =
-	    !strcmp(xml_root(doc)->name, "configuration") ? xml_root(doc) : xml_child(xml_root(doc), "configuration");
-	EXPECT_INT(acl_set_new(&s, node, "127.0.0.1"), ST_OK);
-	EXPECT(allows(s, "lan", "10.0.0.1"));
-	EXPECT(!allows(s, "lan", "192.168.42.41"));
-	EXPECT(allows(s, "lan", "192.168.42.42"));
-	EXPECT(allows(s, "lan:ctx:other", "192.168.42.42"));
-	EXPECT(allows(s, "v6", "2001:db8:7fff::1"));
-	EXPECT(!allows(s, "v6", "2001:db8:8000::1"));
-	EXPECT(!allows(s, "v6", "10.0.0.1"));
-	EXPECT(allows(s, "loopback.auto", "127.1.2.3") && allows(s, "loopback.auto", "::1") &&
-	       !allows(s, "loopback.auto", "10.0.0.1"));
-	EXPECT(allows(s, "rfc1918.auto", "172.31.255.255") && !allows(s, "rfc1918.auto", "172.32.0.0"));
-	EXPECT(allows(s, "wan.auto", "8.8.8.8") && !allows(s, "wan.auto", "10.1.1.1"));
-	EXPECT(allows(s, "10.0.0.0/8", "10.1.1.1") && !allows(s, "10.0.0.0/8", "11.1.1.1"));
-	EXPECT(allows(s, "nosuch,v6,lan", "10.0.0.1"));
-	EXPECT(!allows(s, "nosuch", "10.0.0.1"));
-	acl_set_free(s);
-	mem_unref(doc);
-	return 0;
-}
-
 TEST_MAIN({"expiry", test_expiry, TEST_LOOP}, {"modes", test_modes, TEST_LOOP},
     {"order_and_limits", test_order_and_limits, TEST_LOOP}, {"remove_and_restore", test_remove_and_restore, TEST_LOOP},
-    {"dialstrings", test_dialstrings}, {"profile", test_profile}, {"acl", test_acl, TEST_LOOP})
+    {"dialstrings", test_dialstrings}, {"profile", test_profile})

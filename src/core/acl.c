@@ -1,12 +1,15 @@
 /* Access lists as arrays of prefixes, looked through for the longest match: lists are short, and a check costs no
  * allocation. Built from acl.conf and the directory (domain= nodes take the users' cidr attributes) as one set that is
- * swapped whole. */
-#include "endpoint/sip/acl.h"
+ * replaced whole after every change of the configuration. */
+#include "core/acl.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/acl_i.h"
+#include "core/config.h"
+#include "core/core.h"
 #include "core/dir.h"
-#include "text/xml.h"
+#include "net/addr.h"
 
 #include <ifaddrs.h>
 #include <stdio.h>
@@ -196,7 +199,7 @@ static bool user_scan(struct dir_user *u, void *arg)
 	while (rest.n) {
 		sv_split(rest, ',', &one, &rest);
 		if (list_add(scan->list, one, scan->is_allow, token.p) == ST_PARSE)
-			log_warning("sofia: user %s: cidr \"%.*s\" is no network", token.p, SVF(one));
+			log_warning("acl: user %s: cidr \"%.*s\" is no network", token.p, SVF(one));
 	}
 	buf_fini(&token);
 	return true;
@@ -215,7 +218,7 @@ static void node_add(struct acl_list *l, const struct xml_node *node)
 	while (rest.n) {
 		sv_split(rest, ',', &one, &rest);
 		if (list_add(l, one, is_allow, NULL) == ST_PARSE)
-			log_warning("sofia: %s:%u: \"%.*s\" is no network", node->file ? node->file : "acl.conf",
+			log_warning("acl: %s:%u: \"%.*s\" is no network", node->file ? node->file : "acl.conf",
 			    node->line, SVF(one));
 	}
 }
@@ -249,11 +252,6 @@ void acl_set_free(struct acl_set *s)
 	mem_free(s);
 }
 
-bool acl_list_exists(const struct acl_set *s, struct sv name)
-{
-	return hash_get(s->lists, name) != NULL;
-}
-
 static bool list_allows(const struct acl_list *l, const struct addr *a, const char **token)
 {
 	const struct prefix *best = NULL;
@@ -267,10 +265,24 @@ static bool list_allows(const struct acl_list *l, const struct addr *a, const ch
 	return best->is_allow;
 }
 
-bool acl_allows(const struct acl_set *s, struct sv lists, const struct addr *a, const char **token, struct sv *list_out)
+/* An IPv4 address that came in on an IPv6 socket is judged as IPv4. */
+static struct addr plain_addr(const struct addr *a)
 {
+	struct addr out = *a;
+	if (a->sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr)) {
+		out = (struct addr){0};
+		out.in4.sin_family = AF_INET;
+		memcpy(&out.in4.sin_addr, a->in6.sin6_addr.s6_addr + 12, 4);
+	}
+	return out;
+}
+
+bool acl_set_allows(
+    const struct acl_set *s, struct sv lists, const struct addr *addr, const char **token, struct sv *list_out)
+{
+	struct addr a = plain_addr(addr);
 	struct sv one;
-	struct prefix plain;
+	struct prefix network;
 	if (token)
 		*token = NULL;
 	while (lists.n) {
@@ -281,11 +293,55 @@ bool acl_allows(const struct acl_set *s, struct sv lists, const struct addr *a, 
 		if (!l && sv_find(one, '.') >= sv_find(one, ':') && sv_split(one, ':', &name, &contexts) &&
 		    (l = hash_get(s->lists, name)))
 			one = name;
-		if (l ? list_allows(l, a, token) : prefix_parse(&plain, one) == ST_OK && prefix_fits(&plain, a)) {
+		if (l ? list_allows(l, &a, token) : prefix_parse(&network, one) == ST_OK && prefix_fits(&network, &a)) {
 			if (list_out)
 				*list_out = one;
 			return true;
 		}
 	}
 	return false;
+}
+
+/* ---- the lists of the running configuration ---- */
+
+static struct acl_set *current;
+
+static void rebuild(void *arg)
+{
+	struct acl_set *fresh;
+	role_assert_ctl();
+	if (acl_set_new(&fresh, config_conf("acl.conf"), core_local_ip4()) < 0)
+		return; /* out of memory: the old lists stay */
+	acl_set_free(current);
+	current = fresh;
+}
+
+int acl_start(void)
+{
+	rebuild(NULL);
+	return current ? config_on_swap(rebuild, NULL) : ST_NOMEM;
+}
+
+void acl_stop(void)
+{
+	config_on_swap_del(rebuild, NULL);
+	acl_set_free(current);
+	current = NULL;
+}
+
+bool acl_allows(struct sv lists, const struct addr *a, const char **token, struct sv *list_out)
+{
+	return current && acl_set_allows(current, lists, a, token, list_out);
+}
+
+bool acl_allows_host(struct sv lists, struct sv host)
+{
+	struct addr a;
+	return !addr_parse(&a, host, 0) && acl_allows(lists, &a, NULL, NULL);
+}
+
+bool acl_is_lan(struct sv host)
+{
+	struct addr a;
+	return !addr_parse(&a, host, 0) && (addr_is_private(&a) || addr_is_loopback(&a));
 }
