@@ -55,6 +55,7 @@ static struct {
 	size_t ready_count;
 	bool is_busy; /* a batch is with the worker */
 	char *dir;
+	struct buf line; /* of the journal, kept between records */
 } spool = {.ready = {{&spool.ready.head, &spool.ready.head}}};
 
 /* ---- on the worker ------------------------------------------------------------------------------------------- */
@@ -312,7 +313,7 @@ static struct generation *generation_new(void) ON_CTL
 int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text)
 {
 	struct entry *e = mem_zalloc(sizeof(*e));
-	struct buf line;
+	struct buf *line = &spool.line;
 	int st;
 
 	e->kind = kind;
@@ -326,17 +327,16 @@ int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text)
 	}
 	if (!spool.now)
 		return entry_ready(e), ST_OK;
-	buf_init(&line);
-	buf_printf(&line, "[\"%c\",", kind);
-	json_quote(&line, sv_of(path));
-	buf_addc(&line, ',');
-	json_quote(&line, text);
-	buf_adds(&line, "]\n");
+	buf_clear(line);
+	buf_printf(line, "[\"%c\",", kind);
+	json_quote(line, sv_of(path));
+	buf_addc(line, ',');
+	json_quote(line, text);
+	buf_adds(line, "]\n");
 	e->generation = spool.now;
 	spool.now->line_count++;
 	spool.now->open_count++;
-	st = store_journal_append(spool.now->journal, buf_sv(&line), entry_journaled, e);
-	buf_fini(&line);
+	st = store_journal_append(spool.now->journal, buf_sv(line), entry_journaled, e);
 	if (st) {
 		spool.now->open_count--;
 		e->generation = NULL;
@@ -461,5 +461,6 @@ void cdr_spool_close(void)
 	work_serial_close(spool.writer);
 	spool.writer = NULL;
 	mem_free(spool.dir);
+	buf_fini(&spool.line);
 	spool.dir = NULL;
 }

@@ -13,6 +13,7 @@
 static struct {
 	char *dir;
 	bool has_b_leg, prefixes_a_leg, is_encoded;
+	struct buf text; /* of the record being made; kept, as it has its full size already */
 } conf_now;
 
 static void put_element(struct buf *out, const char *indent, const char *name, const char *value)
@@ -66,19 +67,18 @@ static void put_stats(struct leg *leg, struct buf *out) ON_CTL
 /* A variable's name as an element: what XML does not allow there becomes '_'. */
 static void put_name(struct buf *out, const char *name)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-.";
-	size_t i, length = strlen(name);
+	size_t from = 0, i;
 
-	if (length && strspn(name, plain) == length && !strchr("0123456789-.", name[0])) {
-		buf_add(out, name, length);
-		return;
+	for (i = 0; name[i]; i++) {
+		char low = (char)(name[i] | 0x20);
+		if ((low >= 'a' && low <= 'z') || name[i] == '_' ||
+		    (i && ((name[i] >= '0' && name[i] <= '9') || name[i] == '-' || name[i] == '.')))
+			continue;
+		buf_add(out, name + from, i - from);
+		buf_addc(out, '_');
+		from = i + 1;
 	}
-	for (i = 0; name[i]; i++)
-		buf_addc(out, (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') ||
-		                      name[i] == '_' ||
-		                      (i && ((name[i] >= '0' && name[i] <= '9') || name[i] == '-' || name[i] == '.'))
-		                  ? name[i]
-		                  : '_');
+	buf_add(out, name + from, i - from);
 }
 
 static void put_variables(struct leg *leg, struct buf *out)
@@ -182,18 +182,17 @@ void cdr_xml_write(struct leg *leg, struct buf *out)
 static void on_reporting(struct leg *leg, void *arg)
 {
 	bool is_b = leg->is_outbound && leg->other && leg->other_is_originator;
-	struct buf path, text;
+	struct buf path;
 
 	role_assert_ctl();
 	if (!cdr_is_wanted(leg, true, conf_now.has_b_leg))
 		return;
 	buf_init(&path);
-	buf_init(&text);
 	buf_printf(&path, "%s/%s%s.cdr.xml", conf_now.dir, !is_b && conf_now.prefixes_a_leg ? "a_" : "", leg->uuid);
-	cdr_xml_write(leg, &text);
-	cdr_spool_put(CDR_CREATE, path.p, buf_sv(&text));
+	buf_clear(&conf_now.text);
+	cdr_xml_write(leg, &conf_now.text);
+	cdr_spool_put(CDR_CREATE, path.p, buf_sv(&conf_now.text));
 	buf_fini(&path);
-	buf_fini(&text);
 }
 
 static int xml_load(void) ON_CTL
@@ -239,6 +238,7 @@ static int xml_unload(void) ON_CTL
 	leg_hook_del(LEG_HOOK_REPORTING, on_reporting, NULL);
 	cdr_spool_close();
 	mem_free(conf_now.dir);
+	buf_fini(&conf_now.text);
 	memset(&conf_now, 0, sizeof(conf_now));
 	return ST_OK;
 }

@@ -7,7 +7,9 @@ static const char hex_digits[] = "0123456789ABCDEF";
 
 static bool url_is_literal(unsigned char c)
 {
-	return c > ' ' && c <= '~' && !strchr("\"#%&+:;<=>?@[\\]^`{|}", c);
+	/* printable but none of "#%&+:;<=>?@[\]^`{|} */
+	static const uint64_t literal[2] = {0x03fff79200000000, 0x47fffffe87fffffe};
+	return c < 128 && (literal[c >> 6] >> (c & 63) & 1);
 }
 
 static int hex_value(unsigned char c)
