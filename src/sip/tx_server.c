@@ -130,20 +130,27 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 		sip_put_hdr(b, "Via", h->value);
 }
 
-/* What every response to m begins with; to_n and rr_n may be NULL. */
+static void put_copy(struct buf *b, const struct sip_msg *m, enum sip_hdr_id id, const char *name)
+{
+	if (sip_msg_hdr(m, id))
+		sip_put_hdr(b, name, sip_msg_value(m, id));
+}
+
+/* What every response to m begins with. What m lacks is not made up: only a 400 answers such a request. */
 static void put_head(struct buf *b, const struct sip_msg *m, const struct sip_source *src, uint32_t *head_n,
     uint32_t *to_n, uint32_t *rr_n)
 {
 	size_t start = b->n;
 	put_vias(b, m, src);
-	sip_put_hdr(b, "From", sip_msg_value(m, SIP_HDR_FROM));
-	sip_put_hdr(b, "Call-ID", m->call_id);
-	sip_put_hdr(b, "CSeq", sip_msg_value(m, SIP_HDR_CSEQ));
-	if (sip_msg_hdr(m, SIP_HDR_TIMESTAMP))
-		sip_put_hdr(b, "Timestamp", sip_msg_value(m, SIP_HDR_TIMESTAMP));
+	put_copy(b, m, SIP_HDR_FROM, "From");
+	put_copy(b, m, SIP_HDR_CALL_ID, "Call-ID");
+	put_copy(b, m, SIP_HDR_CSEQ, "CSeq");
+	put_copy(b, m, SIP_HDR_TIMESTAMP, "Timestamp");
 	*head_n = (uint32_t)(b->n - start);
-	buf_adds(b, "To: ");
-	buf_addv(b, sip_msg_value(m, SIP_HDR_TO));
+	if (sip_msg_hdr(m, SIP_HDR_TO)) {
+		buf_adds(b, "To: ");
+		buf_addv(b, sip_msg_value(m, SIP_HDR_TO));
+	}
 	*to_n = (uint32_t)(b->n - start) - *head_n;
 	for (const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_RECORD_ROUTE); h; h = sip_msg_hdr_next(m, h))
 		sip_put_hdr(b, "Record-Route", h->value);
@@ -334,9 +341,10 @@ void sip_stateless_reply(struct sip_stack *s, const struct sip_source *src, cons
 	sip_put_status_line(b, code, sv_of(phrase));
 	put_head(b, m, src, &head_n, &to_n, &rr_n);
 	b->n -= rr_n;
-	if (!m->to_tag.n) /* the same for each retransmission */
+	if (to_n && !m->to_tag.n) /* the same for each retransmission */
 		buf_printf(b, ";tag=%016llx", (unsigned long long)tag);
-	buf_adds(b, "\r\n");
+	if (to_n)
+		buf_adds(b, "\r\n");
 	sip_put_common(s, b, false);
 	sip_put_lines(b, headers);
 	sip_put_body(b, SV_NONE, SV_NONE);

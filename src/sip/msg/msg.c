@@ -263,12 +263,14 @@ int sip_msg_parse(struct sip_msg *m, struct sip_hdr *hdrs, size_t hdrs_max, cons
 	bool has_via = top_via(m), has_cseq;
 	addresses(m);
 	call_id(m);
-	has_cseq = cseq(m);
+	has_cseq = cseq(m) || !m->first[SIP_HDR_CSEQ];
 	numbers(m);
 	singletons(m);
 	body(m, b, end, flags);
 	m->is_answerable = m->is_request && m->method_text.n && m->method != SIP_ACK && has_via && has_cseq &&
-	                   m->call_id.n && m->from.uri.text.n && m->to.uri.text.n;
+	                   (m->call_id.n || !m->first[SIP_HDR_CALL_ID]) &&
+	                   (m->from.uri.text.n || !m->first[SIP_HDR_FROM]) &&
+	                   (m->to.uri.text.n || !m->first[SIP_HDR_TO]);
 	return m->error ? ST_PARSE : ST_OK;
 }
 

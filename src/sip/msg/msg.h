@@ -188,7 +188,8 @@ struct sip_msg {
 	struct sv content_type; /* empty = none */
 	const char *error;      /* when parsing failed: the reason, fit for a 400's phrase; else NULL */
 	uint16_t error_code;    /* then 400, or 505 */
-	bool is_answerable;     /* when parsing failed: a request whose Via, From, To, Call-ID and CSeq are sound */
+	bool is_answerable;     /* when parsing failed: a request whose Via is sound and whose From, To, Call-ID
+	                         * and CSeq are sound or missing (RFC 4475 section 3.3.1) */
 	uint8_t hdr_count;
 	uint8_t first[SIP_HDR_COUNT]; /* 1 + index of the first header of that id; 0 = none */
 	struct sip_hdr *hdrs;
