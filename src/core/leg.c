@@ -270,11 +270,21 @@ void leg_var_setf(struct leg *leg, const char *name, const char *fmt, ...)
 	}
 }
 
+/* aleg_NAME and bleg_NAME: the field of who called this leg, or of whom it called. */
+static const char *profile_var(const struct leg *leg, const char *name)
+{
+	bool is_of_caller = !strncmp(name, "aleg_", 5);
+
+	if (is_of_caller || !strncmp(name, "bleg_", 5))
+		return is_of_caller == leg->other_is_originator ? leg_profile_field(leg->other, name + 5) : NULL;
+	return leg_profile_field(leg->profile, name);
+}
+
 const char *leg_var(struct leg *leg, const char *name)
 {
 	const char *value = vars_get(leg->vars, name);
-	if (!value && leg->profile)
-		value = leg_profile_field(leg->profile, name);
+	if (!value)
+		value = profile_var(leg, name);
 	return value ? value : globals_get(name);
 }
 

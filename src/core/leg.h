@@ -162,7 +162,8 @@ ON_CTL int leg_set_hold(struct leg *leg, bool is_held); /* our hold towards the 
 /* ---- variables ----------------------------------------------------------------------------------------------- */
 ON_CTL void leg_var_set(struct leg *leg, const char *name, const char *value); /* NULL removes */
 ON_CTL void leg_var_setf(struct leg *leg, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* Channel variable, else caller-profile field, else global; borrowed until the next change. */
+/* Channel variable, else caller-profile field (with aleg_ or bleg_ in front the caller's or the callee's, as seen from
+ * here), else global; borrowed until the next change. */
 ON_CTL const char *leg_var(struct leg *leg, const char *name);
 ON_CTL bool leg_var_is_true(struct leg *leg, const char *name);
 

@@ -101,6 +101,9 @@ static NO_ROLE_CHECK int test_bridged_events(void)
 	EXPECT_STR(fake_trace(), bridged_trace);
 	EXPECT_STR(leg_var(a, "originate_disposition"), "SUCCESS");
 	EXPECT_STR(leg_var(a, "bridge_uuid"), bridge_peer(a)->uuid);
+	EXPECT_STR(leg_var(a, "bleg_uuid"), bridge_peer(a)->uuid);
+	EXPECT(!leg_var(a, "aleg_uuid") && !leg_var(bridge_peer(a), "bleg_uuid"));
+	EXPECT_STR(leg_var(bridge_peer(a), "aleg_uuid"), a->uuid);
 	EXPECT_STR(leg_var(bridge_peer(a), "max_forwards"), "69");
 	EXPECT_STR(bridge_peer(a)->profile->caller_id_number, "1000");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
