@@ -272,7 +272,8 @@ static void pre_do_include(struct pre *p, const char *file, unsigned line, struc
 	memset(&found, 0, sizeof found);
 	rc = pattern.p && !pattern.failed ? glob(pattern.p, 0, NULL, &found) : GLOB_NOSPACE;
 	if (rc == GLOB_NOMATCH) {
-		if (p->report)
+		/* a folder to drop files into may be empty; a file that is named must be there */
+		if (p->report && !strpbrk(pattern.p, "*?["))
 			pre_problem(p, file, line, "nothing matches include %s", pattern.p);
 		else
 			log_info("%s:%u: nothing matches include %s", file, line, pattern.p);
