@@ -1,5 +1,6 @@
 /* Log files (mod_logfile): one sink a profile, written on the log's writer thread, rolled over by size and on HUP. A
  * disk that refuses costs the lines of that file; it is told once on the terminal. */
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "core/config.h"
@@ -24,7 +25,8 @@ struct logfile {
 	unsigned rotate_max, rotate_next;
 	struct logger_map map;
 	struct buf text;
-	atomic_bool must_rotate, must_reopen;
+	/* wall time of the order, 0 = none: lines logged before it still go to the old file */
+	_Atomic int64_t rotate_us, reopen_us;
 };
 static struct list files = {{&files.head, &files.head}};
 
@@ -68,15 +70,22 @@ static void file_rotate(struct logfile *f)
 	file_open(f);
 }
 
+static bool is_due(_Atomic int64_t *at_us, const struct log_line *line)
+{
+	int64_t at = atomic_load(at_us);
+
+	return at && line->wall_us >= at && atomic_compare_exchange_strong(at_us, &at, 0);
+}
+
 static void file_sink(const struct log_line *line, void *arg)
 {
 	struct logfile *f = arg;
 	size_t done = 0;
 	ssize_t n;
 
-	if (atomic_exchange(&f->must_rotate, false))
+	if (is_due(&f->rotate_us, line))
 		file_rotate(f);
-	if (atomic_exchange(&f->must_reopen, false)) {
+	if (is_due(&f->reopen_us, line)) {
 		if (f->fd >= 0)
 			close(f->fd);
 		file_open(f);
@@ -175,12 +184,13 @@ static int logfile_unload(void) ON_CTL
 
 void logger_rotate(void)
 {
+	int64_t now_us = clock_wall_us();
 	struct lnode *it, *tmp;
 	struct logfile *f;
 
 	list_each (&files, it, tmp) {
 		f = list_entry(it, struct logfile, link);
-		atomic_store(f->is_rotated_on_hup ? &f->must_rotate : &f->must_reopen, true);
+		atomic_store(f->is_rotated_on_hup ? &f->rotate_us : &f->reopen_us, now_us);
 	}
 	log_notice("log files rotated"); /* the line that makes every sink look at its flags */
 }
