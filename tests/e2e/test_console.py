@@ -127,6 +127,7 @@ def test_terminal(tandem, home):
     term.wait("half a li")  # the line is drawn again
     term.type("\x15\033[A\n")  # forget it; the line before once more
     term.wait("1.11.3-dev\n")
+    term.wait(prompt)  # a key in between would be the terminal's, not the editor's
     term.type("\x03")
     term.wait("Type control-D or /exit or /quit or /bye to exit.")
     term.type("\x04")

@@ -56,7 +56,7 @@ def test_star_removes_all(tandem):
 def test_several_contacts_and_fetch(tandem):
     ports = [free_port(), free_port()]
     for p in ports:
-        register_as(tandem, "1006", p)
+        Sipp(tandem, register("1006", tandem.passwords["1006"]), port=p).wait()
     fetch = [s.replace("Contact: ", "X-None: ").replace("Expires: 300\n", "") if s.startswith("<send") else s
              for s in register("1006", tandem.passwords["1006"])]
     s = Sipp(tandem, fetch)
