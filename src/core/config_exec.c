@@ -109,11 +109,12 @@ int config_run_command(const char *command, int timeout_ms, struct buf *out)
 }
 
 /* A look-up has no deadline of its own, so it runs on a thread that may outlive the one who asked: a byte in the pipe
- * says that it is done, and whoever leaves last frees. */
+ * wakes him, is_done hands over what was found, and whoever leaves last frees. */
 struct lookup {
 	char *host, *service;
 	struct addrinfo *found;
 	int fds[2];
+	atomic_bool is_done;
 	atomic_int users;
 };
 
@@ -136,6 +137,7 @@ static void *lookup_thread(void *arg)
 	struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
 	if (getaddrinfo(l->host, l->service, &hints, &l->found))
 		l->found = NULL;
+	atomic_store(&l->is_done, true);
 	while (write(l->fds[1], "", 1) < 0 && errno == EINTR)
 		;
 	lookup_leave(l);
@@ -164,7 +166,7 @@ static int resolve(struct sv host, struct sv service, int64_t deadline_us, struc
 		st = ST_IO;
 	} else {
 		pthread_detach(thread);
-		if (wait_readable(l->fds[0], deadline_us)) {
+		if (wait_readable(l->fds[0], deadline_us) && atomic_load(&l->is_done)) {
 			st = l->found ? ST_OK : ST_NOTFOUND;
 			if (l->found)
 				memcpy(out, l->found->ai_addr, sizeof *out);
