@@ -57,6 +57,7 @@ void logger_console_enable(bool is_enabled)
 		console.is_coloured = isatty(STDOUT_FILENO);
 		console.has_sink = log_sink_add(console.level, console_sink, NULL, &console.id) == ST_OK;
 	} else if (!is_enabled && console.has_sink) {
+		log_flush(); /* what was said before it went is still to be seen */
 		log_sink_del(console.id);
 		console.has_sink = false;
 		buf_fini(&console.text);

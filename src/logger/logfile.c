@@ -175,6 +175,7 @@ static int logfile_unload(void) ON_CTL
 {
 	struct lnode *it, *tmp;
 
+	log_flush(); /* what was said before still belongs in the files */
 	list_each (&files, it, tmp) {
 		list_remove(it);
 		file_free(list_entry(it, struct logfile, link));

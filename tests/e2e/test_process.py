@@ -45,6 +45,8 @@ def test_term_ends_calls_and_exits_0(fresh):
     fresh.wait_calls(1)
     fresh.stop()
     a.wait()
+    for text in (fresh.console(), fresh.log_text):  # nothing said on the way down is lost
+        assert re.search(r"\[NOTICE\] \S+ stopping\n", text), text
 
 
 def test_hup_rotates_the_log(fresh):
