@@ -12,6 +12,7 @@
 #include "core/event_i.h"
 #include "core/leg_i.h"
 #include "core/module.h"
+#include "loop/co.h"
 #include "media/ctl/mctl.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -205,6 +206,25 @@ void core_stop(int64_t deadline_us)
 	leg_hooks_clear();
 	core_limits()->is_shutting_down = false;
 	dirs = NULL;
+}
+
+#ifndef NDEBUG
+static void report_type(const char *type, size_t live, size_t bytes, void *arg)
+{
+	if (strcmp(type, "blocks")) /* LeakSanitizer finds those; what globals keep of them is no object */
+		log_error("still alive at the end: %zu %s, %zu bytes", live, type, bytes);
+}
+#endif
+
+void core_report_alive(void)
+{
+#ifndef NDEBUG
+	if (leg_count())
+		log_error("still alive at the end: %zu legs", leg_count());
+	if (co_live_count())
+		log_error("still alive at the end: %zu coroutines", co_live_count());
+	mem_each_type(report_type, NULL);
+#endif
 }
 
 /* ---- asking main to stop ---- */

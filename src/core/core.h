@@ -11,6 +11,9 @@ struct core_dirs { /* absolute, no trailing slash; strings live as long as the p
 ON_CTL int core_start(const struct core_dirs *dirs);
 /* Hangs up everything with SYSTEM_SHUTDOWN, waits (running the loop) up to the deadline, unloads modules. */
 ON_CTL void core_stop(int64_t deadline_us);
+/* Last of all, after loop_fini: in debug builds logs every leg, coroutine and type of counted object that is still
+ * alive, one line each at ERROR; globals that hold one would hide it from LeakSanitizer. */
+ON_CTL void core_report_alive(void);
 ON_CTL const struct core_dirs *core_dirs(void);
 ON_CTL const char *core_uuid(void);
 ON_CTL const char *core_hostname(void);

@@ -184,6 +184,7 @@ static int run(void) NO_ROLE_CHECK
 	}
 	stop();
 	loop_fini();
+	core_report_alive();
 	logger_console_enable(false);
 	log_stop();
 	return code;

@@ -268,7 +268,8 @@ class Tandem:
         if check:
             text = self.console()
             assert self.proc.returncode == 0, f"exit {self.proc.returncode}\n{text[-6000:]}"
-            for bad in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer"):
+            for bad in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer",
+                        "still open at loop_fini", "still alive at the end"):
                 assert bad not in text, text[-8000:]
             if not IS_SANITIZED:  # a sanitizer makes everything slow
                 slow = [l for l in (text + self.log_text).split("\n") if "slow handler" in l]

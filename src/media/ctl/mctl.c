@@ -214,10 +214,15 @@ int mctl_start(const struct mctl_conf *conf)
 void mctl_stop(void)
 {
 	struct lnode *it, *tmp;
+	size_t forgotten_count = 0;
 	if (!mctl.is_on)
 		return;
-	list_each (&mctl.streams, it, tmp)
+	list_each (&mctl.streams, it, tmp) {
+		forgotten_count += !list_entry(it, struct mstream, link)->is_closing;
 		mstream_close(list_entry(it, struct mstream, link));
+	}
+	if (forgotten_count)
+		log_error("still alive at the end: %zu media streams", forgotten_count);
 	mctl_local_stream_clear();
 	while (mctl.stream_count || mctl.job_count)
 		loop_run_once();

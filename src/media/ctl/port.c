@@ -33,6 +33,8 @@ int ports_init(uint16_t min, uint16_t max)
 
 void ports_fini(void)
 {
+	if (pool.taken_count)
+		log_error("still alive at the end: %zu pairs of ports", pool.taken_count);
 	mem_free(pool.taken);
 	memset(&pool, 0, sizeof(pool));
 }
