@@ -228,9 +228,11 @@ int main(int argc, char **argv)
 	code = run();
 	process_ready(code);
 	process_pidfile_drop();
+	options_fini(&options);
 	if (is_restart) {
 		execv("/proc/self/exe", arguments);
 		perror("tandem: cannot restart");
 	}
+	options_fini(&options);
 	return code;
 }

@@ -145,10 +145,10 @@ static int apply_all(struct options *o, int argc, char **argv)
 int options_parse(struct options *out, int argc, char **argv, const char *env_opts)
 {
 	struct options o = {.mode = RUN_CONSOLE, .cfgname = "freeswitch.xml"};
-	char *env = mem_strdup(env_opts ? env_opts : ""), *word, *save = NULL, *words[64];
+	char *env = env_opts ? mem_strdup(env_opts) : NULL, *word, *save = NULL, *words[64];
 	int count = 0, given;
 
-	for (word = strtok_r(env, " \t", &save); word && count < 64; word = strtok_r(NULL, " \t", &save))
+	for (word = env ? strtok_r(env, " \t", &save) : NULL; word && count < 64; word = strtok_r(NULL, " \t", &save))
 		words[count++] = word;
 	if (apply_all(&o, count, words) || apply_all(&o, argc - 1, argv + 1))
 		goto bad;
@@ -157,13 +157,25 @@ int options_parse(struct options *out, int argc, char **argv, const char *env_op
 		fprintf(stderr, "tandem: You must specify all or none of -conf, -log, and -db (or -base)\n");
 		goto bad;
 	}
+	o.env = env;
+	o.env_text = env;
 	*out = o;
-	if (!count)
-		mem_free(env); /* nothing borrows it */
 	return ST_OK;
 bad:
 	mem_free(env);
 	return ST_INVAL;
+}
+
+void options_fini(struct options *o)
+{
+	mem_free(o->env);
+	o->env = NULL;
+}
+
+void options_fini(struct options *o)
+{
+	mem_free(o->env_text);
+	o->env_text = NULL;
 }
 
 /* A fresh absolute path, base joined when given is NULL. Lives as long as the program. */

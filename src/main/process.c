@@ -194,7 +194,8 @@ void process_reserve_descriptors(void)
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, limit.rlim_cur > DESCRIPTORS_RESERVED ? DESCRIPTORS_RESERVED - 1 : (int)limit.rlim_cur - 1);
+	high = fcntl(fd, F_DUPFD_CLOEXEC,
+	    limit.rlim_cur > DESCRIPTORS_RESERVED ? DESCRIPTORS_RESERVED - 1 : (int)limit.rlim_cur - 1);
 	if (high >= 0)
 		close(high);
 	close(fd);

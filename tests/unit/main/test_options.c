@@ -7,7 +7,11 @@
 
 static int parse(struct options *o, const char *env, int argc, const char **argv)
 {
-	return options_parse(o, argc, (char **)argv, env);
+	int st = options_parse(o, argc, (char **)argv, env);
+
+	if (st == ST_OK)
+		options_fini(o);
+	return st;
 }
 #define ARGS(...) \
 	(int)(sizeof((const char *[]){"tandem", __VA_ARGS__}) / sizeof(char *)), (const char *[]) \
@@ -67,6 +71,7 @@ static int test_environment_comes_first(void)
 	EXPECT_INT(o.mode, RUN_CONSOLE);
 	EXPECT(o.is_no_nat);
 	EXPECT_INT(parse(&o, "-bogus", ARGS("-c")), ST_INVAL);
+	options_fini(&o);
 	return 0;
 }
 
