@@ -233,6 +233,5 @@ int main(int argc, char **argv)
 		execv("/proc/self/exe", arguments);
 		perror("tandem: cannot restart");
 	}
-	options_fini(&options);
 	return code;
 }

@@ -158,7 +158,6 @@ int options_parse(struct options *out, int argc, char **argv, const char *env_op
 		goto bad;
 	}
 	o.env = env;
-	o.env_text = env;
 	*out = o;
 	return ST_OK;
 bad:
@@ -170,12 +169,6 @@ void options_fini(struct options *o)
 {
 	mem_free(o->env);
 	o->env = NULL;
-}
-
-void options_fini(struct options *o)
-{
-	mem_free(o->env_text);
-	o->env_text = NULL;
 }
 
 /* A fresh absolute path, base joined when given is NULL. Lives as long as the program. */

@@ -16,14 +16,12 @@ struct options {
 	const char *user, *group;
 	const char *cfgname;
 	struct core_dirs dirs; /* NULL where not given */
-	char *env_text;        /* what the words of env_opts point into; options_fini frees it */
 	char *env;             /* owned: words of env_opts that others above point into; NULL when there are none */
 };
 /* argv as main's. On failure prints what is wrong to stderr and returns ST_INVAL (exit code 255). Strings borrow argv
  * and a copy of env_opts (FREESWITCH_OPTS, TANDEM_OPTS), which is split at spaces and goes in front of the arguments.
  * options_fini what a successful call filled. */
 int options_parse(struct options *out, int argc, char **argv, const char *env_opts);
-void options_fini(struct options *o);
 void options_fini(struct options *o);
 void options_print_help(const char *program);
 /* Fills the directories that were not given, from -base or the compiled-in prefix; makes them absolute. Strings stay.

@@ -7,11 +7,7 @@
 
 static int parse(struct options *o, const char *env, int argc, const char **argv)
 {
-	int st = options_parse(o, argc, (char **)argv, env);
-
-	if (st == ST_OK)
-		options_fini(o);
-	return st;
+	return options_parse(o, argc, (char **)argv, env);
 }
 #define ARGS(...) \
 	(int)(sizeof((const char *[]){"tandem", __VA_ARGS__}) / sizeof(char *)), (const char *[]) \
