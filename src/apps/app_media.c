@@ -88,6 +88,32 @@ int app_endless_playback(struct leg *leg, const char *data)
 	return st;
 }
 
+/* [+loops] path; without a number for ever */
+int app_loop_playback(struct leg *leg, const char *data)
+{
+	struct sv path = sv_trim(sv_of(data)), word;
+	int64_t loops = -1;
+	struct buf source;
+	int st;
+
+	role_assert_co();
+	if (path.n && path.p[0] == '+') {
+		sv_split(sv_sub(path, 1, path.n), ' ', &word, &path);
+		path = sv_trim(path);
+		if (sv_i64(word, &loops) || loops > 1000000)
+			return ST_INVAL;
+	}
+	if (!path.n) {
+		leg_log(leg, LOG_ERR, "loop_playback: usage: [+loops] <path>");
+		return ST_INVAL;
+	}
+	buf_init(&source);
+	buf_printf(&source, "{loops=%lld}%.*s", (long long)loops, SVF(path));
+	st = leg_play(leg, source.p, NULL, NULL);
+	buf_fini(&source);
+	return st == ST_HANGUP ? st : ST_OK;
+}
+
 /* tgml[|loops] */
 int app_gentones(struct leg *leg, const char *data)
 {

@@ -84,15 +84,90 @@ int app_multiset(struct leg *leg, const char *data)
 	return ST_OK;
 }
 
-/* [nolocal:]name=value: set here unless nolocal, and named in export_vars so that bridge copies it to the other leg. */
-int app_export(struct leg *leg, const char *data)
+/* [^^<delim>]a b c */
+int app_multiunset(struct leg *leg, const char *data)
+{
+	struct sv rest = sv_of(data), one;
+	char delim = ' ', *name;
+
+	role_assert_co();
+	if (sv_starts(rest, SV("^^")) && rest.n > 2) {
+		delim = rest.p[2];
+		rest = sv_sub(rest, 3, rest.n);
+	}
+	while (rest.n) {
+		sv_split(rest, delim, &one, &rest);
+		one = sv_trim(one);
+		if (!one.n)
+			continue;
+		name = sv_dup(one);
+		leg_var_set(leg, name, NULL);
+		mem_free(name);
+	}
+	return ST_OK;
+}
+
+/* One more element behind or in front of the array ("ARRAY::a|:b"). */
+static int array_add(struct leg *leg, const char *data, bool is_front) ON_CTL
+{
+	const char *value, *old;
+	char *name = NULL, *expanded = NULL;
+	bool is_array;
+	int st;
+
+	if (!data || !split_pair(data, &name, &value)) {
+		leg_log(leg, LOG_ERR, "'%s' is not <varname>=<value>", data ? data : "");
+		return ST_INVAL;
+	}
+	st = expand(leg, value ? value : "", &expanded);
+	old = st ? NULL : vars_get(leg->vars, name);
+	if (!st && !(is_front && old)) {
+		st = vars_push(leg->vars, name, expanded);
+	} else if (!st) {
+		struct buf b;
+		is_array = !strncmp(old, "ARRAY::", 7);
+		buf_init(&b);
+		buf_printf(&b, "ARRAY::%s|:%s", expanded, is_array ? old + 7 : old);
+		leg_var_set(leg, name, b.p);
+		buf_fini(&b);
+	}
+	mem_free(expanded);
+	mem_free(name);
+	return st;
+}
+
+int app_push(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return array_add(leg, data, false);
+}
+
+int app_unshift(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return array_add(leg, data, true);
+}
+
+static bool list_has(const char *list, const char *name)
+{
+	struct sv rest = sv_of(list), one;
+
+	while (rest.n) {
+		sv_split(rest, ',', &one, &rest);
+		if (sv_isi(sv_trim(one), name))
+			return true;
+	}
+	return false;
+}
+
+/* [nolocal:]name=value: set here unless nolocal, and named in the list variable, whose names go to the other leg. */
+static int export_in(struct leg *leg, const char *data, const char *list_name) ON_CTL
 {
 	const char *value, *bare, *list;
 	char *name = NULL, *expanded = NULL;
 	bool is_nolocal;
 	int st = ST_OK;
 
-	role_assert_co();
 	if (!data || !split_pair(data, &name, &value)) {
 		leg_log(leg, LOG_ERR, "export: '%s' is not [nolocal:]<varname>=<value>", data ? data : "");
 		return ST_INVAL;
@@ -103,19 +178,33 @@ int app_export(struct leg *leg, const char *data)
 		st = expand(leg, value, &expanded);
 	if (st)
 		goto out;
-	leg_log(leg, LOG_DEBUG, "EXPORT (export_vars) %s[%s]=[%s]", is_nolocal ? "(REMOTE ONLY) " : "", bare,
+	leg_log(leg, LOG_DEBUG, "EXPORT (%s) %s[%s]=[%s]", list_name, is_nolocal ? "(REMOTE ONLY) " : "", bare,
 	    expanded ? expanded : "UNDEF");
 	/* a remote-only one is kept under its nolocal name, where bridge finds it */
 	leg_var_set(leg, name, expanded);
-	list = leg_var(leg, "export_vars");
+	list = leg_var(leg, list_name);
 	if (!list || !*list)
-		leg_var_set(leg, "export_vars", name);
-	else if (!strstr(list, name))
-		leg_var_setf(leg, "export_vars", "%s,%s", list, name);
+		leg_var_set(leg, list_name, name);
+	else if (!list_has(list, name))
+		leg_var_setf(leg, list_name, "%s,%s", list, name);
 out:
 	mem_free(expanded);
 	mem_free(name);
 	return st;
+}
+
+/* For the legs this one calls. */
+int app_export(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return export_in(leg, data, "export_vars");
+}
+
+/* For whatever leg it is bridged to, at that moment. */
+int app_bridge_export(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return export_in(leg, data, "bridge_export_vars");
 }
 
 int app_set_global(struct leg *leg, const char *data)

@@ -24,6 +24,10 @@ int app_set(struct leg *leg, const char *data);
 int app_unset(struct leg *leg, const char *data);
 int app_multiset(struct leg *leg, const char *data);
 int app_export(struct leg *leg, const char *data);
+int app_bridge_export(struct leg *leg, const char *data);
+int app_multiunset(struct leg *leg, const char *data);
+int app_push(struct leg *leg, const char *data);
+int app_unshift(struct leg *leg, const char *data);
 int app_set_global(struct leg *leg, const char *data);
 int app_eval(struct leg *leg, const char *data);
 int app_log(struct leg *leg, const char *data);
@@ -38,7 +42,42 @@ int app_echo(struct leg *leg, const char *data);
 int app_delay_echo(struct leg *leg, const char *data);
 int app_playback(struct leg *leg, const char *data);
 int app_endless_playback(struct leg *leg, const char *data);
+int app_loop_playback(struct leg *leg, const char *data);
 int app_gentones(struct leg *leg, const char *data);
 int app_record(struct leg *leg, const char *data);
 int app_send_dtmf(struct leg *leg, const char *data);
 int app_flush_dtmf(struct leg *leg, const char *data);
+
+/* digits (app_digits.c) */
+int app_read(struct leg *leg, const char *data);
+int app_play_and_get_digits(struct leg *leg, const char *data);
+int app_queue_dtmf(struct leg *leg, const char *data);
+
+/* other things run (app_exec.c) */
+int app_execute_extension(struct leg *leg, const char *data);
+int app_sched_hangup(struct leg *leg, const char *data);
+int app_sched_transfer(struct leg *leg, const char *data);
+int app_sched_broadcast(struct leg *leg, const char *data);
+int app_sched_cancel(struct leg *leg, const char *data);
+
+/* who calls (app_user.c) */
+int app_set_user(struct leg *leg, const char *data);
+int app_check_acl(struct leg *leg, const char *data);
+int app_privacy(struct leg *leg, const char *data);
+int app_verbose_events(struct leg *leg, const char *data);
+int app_strftime(struct leg *leg, const char *data);
+int app_send_display(struct leg *leg, const char *data);
+int app_hold(struct leg *leg, const char *data);
+int app_unhold(struct leg *leg, const char *data);
+
+/* ---- app_util.c ---- */
+enum { APP_WORDS_MAX = 16 };
+struct app_words {
+	char *text;             /* owned */
+	char *w[APP_WORDS_MAX]; /* into text; NULL after the last */
+	int n;
+};
+/* Cuts data at blanks into at most max words; 'quotes' keep blanks, the last word takes what is left. app_words_fini it
+ * whatever comes back. */
+ANY int app_words_init(struct app_words *w, const char *data, int max);
+ANY void app_words_fini(struct app_words *w);

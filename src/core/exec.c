@@ -29,10 +29,13 @@ struct exec_request {
 	char uuid[UUID_CHARS + 1];
 	int loops;
 	bool is_event_lock, holds_bleg;
+	void (*done)(void *arg);
+	void *done_arg;
 };
 struct exec_frame {
 	struct exec_frame *below; /* the application that runs this one, or an older detached one */
 	const char *app;          /* of the descriptor */
+	uint64_t number;
 	char *data, *response;
 	char uuid[UUID_CHARS + 1];
 	bool is_nested, is_detached, is_over;
@@ -42,6 +45,7 @@ struct leg_exec {
 	struct exec_items list, log;
 	struct list requests;
 	unsigned request_count, transfer_count, depth;
+	uint64_t frame_number; /* of the latest */
 	struct exec_frame *top;
 	struct co *co;
 	struct co_wait wait;
@@ -101,12 +105,25 @@ static void items_clear(struct exec_items *l)
 		mem_free(item);
 }
 
+/* to is empty. */
+static void items_move(struct exec_items *to, struct exec_items *from)
+{
+	if (from->first) {
+		*to = *from;
+		items_init(from);
+	}
+}
+
 static void request_free(struct leg_exec *x, struct exec_request *r)
 {
+	void (*done)(void *) = r->done;
+	void *done_arg = r->done_arg;
 	list_remove(&r->link);
 	x->request_count--;
 	mem_free(r->item);
 	mem_free(r);
+	if (done)
+		done(done_arg);
 }
 
 static void requests_clear(struct leg_exec *x)
@@ -280,6 +297,7 @@ static ON_CTL int frame_new(
 	if (!f)
 		return ST_NOMEM;
 	f->app = app->name, f->data = data, f->is_nested = is_nested;
+	f->number = ++leg->exec->frame_number;
 	if (given)
 		snprintf(f->uuid, sizeof(f->uuid), "%s", given);
 	else
@@ -365,6 +383,7 @@ int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
 		snprintf(q->uuid, sizeof(q->uuid), "%s", r->event_uuid);
 	q->loops = r->loops < 0 ? -1 : r->loops > 1 ? r->loops : 1;
 	q->is_event_lock = r->is_event_lock, q->holds_bleg = r->holds_bleg;
+	q->done = r->done, q->done_arg = r->done_arg;
 	if (r->priority > 0)
 		list_unshift(&x->requests, &q->link);
 	else
@@ -390,7 +409,9 @@ static CO bool run_request(struct leg *leg)
 	r = list_entry(list_first(&x->requests), struct exec_request, link);
 	list_remove(&r->link);
 	x->in_request = true;
-	for (int left = r->loops; left && leg_is_up(leg) && st >= 0 && !x->is_rerouted; left -= left > 0) {
+	for (int left = r->loops, loop = 1; left && leg_is_up(leg) && st >= 0 && !x->is_rerouted; left -= left > 0) {
+		leg_var_setf(leg, "current_loop", "%d", loop++);
+		leg_var_setf(leg, "total_loops", "%d", r->loops);
 		st = run_app(leg, r->item->app, r->item->data, r->uuid, true);
 		if (x->is_break) {
 			x->is_break = false;
@@ -437,6 +458,62 @@ static CO int hunt(struct leg *leg)
 	return st;
 }
 
+/* Hunts with a profile that lasts only for it; what inline actions and a transfer do to the leg stays. */
+static CO int hunt_aside(struct leg *leg, const char *exten, const char *dialplan, const char *context)
+{
+	struct leg_profile *old = leg->profile, *p = leg_profile_dup(old);
+	int st;
+
+	if (!p)
+		return ST_NOMEM;
+	p->times = old->times, p->index = old->index;
+	leg_profile_set(&p->destination_number, exten);
+	if (dialplan && *dialplan)
+		leg_profile_set(&p->dialplan, dialplan);
+	if (context && *context)
+		leg_profile_set(&p->context, context);
+	leg->profile = p;
+	leg->exec->is_hunting = true;
+	st = hunt(leg);
+	leg->exec->is_hunting = false;
+	if (leg->profile == p)
+		leg->profile = old;
+	else
+		for (struct leg_profile *q = leg->profile; q; q = q->older)
+			if (q->older == p)
+				q->older = old;
+	p->older = NULL;
+	leg_profile_free(p);
+	return st;
+}
+
+int leg_exec_extension(struct leg *leg, const char *exten, const char *dialplan, const char *context)
+{
+	struct leg_exec *x = leg->exec;
+	struct exec_items saved;
+	struct exec_item *item;
+	int st;
+
+	if (x->depth >= NESTING_MAX)
+		return ST_LIMIT;
+	items_init(&saved);
+	items_move(&saved, &x->list);
+	st = hunt_aside(leg, exten, dialplan, context);
+	if (!st && !x->list.first)
+		st = ST_NOTFOUND;
+	while (leg_is_up(leg) && !x->is_rerouted && (item = items_pop(&x->list))) {
+		run_app(leg, item->app, item->data, NULL, true);
+		mem_free(item);
+	}
+	if (x->is_rerouted) { /* the list is what comes next; what was left of the old one is given up */
+		items_clear(&saved);
+		return leg_is_up(leg) ? ST_CANCELLED : ST_HANGUP;
+	}
+	items_clear(&x->list);
+	items_move(&x->list, &saved);
+	return leg_is_up(leg) ? st : ST_HANGUP;
+}
+
 static CO void route(struct leg *leg)
 {
 	struct leg_exec *x = leg->exec;
@@ -467,6 +544,7 @@ static CO void route(struct leg *leg)
 	leg_flip_cid(leg);
 	leg_state_input(leg, IN_ROUTE);
 	leg_state_run(leg);
+	leg_hooks_run(leg, LEG_HOOK_ROUTING);
 	leg->hit_dialplan = true;
 	x->is_hunting = true;
 	st = hunt(leg);
@@ -600,6 +678,45 @@ void leg_exec_resume(struct leg *leg, const char *response)
 	exec_kick(leg);
 }
 
+static struct exec_frame *frame_by_number(const struct leg *leg, uint64_t number)
+{
+	struct exec_frame *f = leg->exec->top;
+	while (f && f->number != number)
+		f = f->below;
+	return f;
+}
+
+uint64_t leg_exec_frame(const struct leg *leg)
+{
+	return leg->exec->top ? leg->exec->top->number : 0;
+}
+
+bool leg_exec_frame_is_open(const struct leg *leg, uint64_t frame)
+{
+	const struct exec_frame *f = frame_by_number(leg, frame);
+	return f && !f->is_over;
+}
+
+void leg_exec_frame_end(struct leg *leg, uint64_t frame)
+{
+	struct exec_frame *f = frame_by_number(leg, frame);
+
+	if (!f || !f->is_detached || f->is_over)
+		return;
+	if (f == detached_frame(leg->exec)) {
+		leg_exec_resume(leg, NULL);
+		return;
+	}
+	/* A request that detached stays; after it the coroutine goes on with the list. */
+	leg_i(leg)->is_parked = false;
+	loop_timer_cancel(&leg_i(leg)->park_timer);
+	f->is_over = true;
+	if (f->is_nested)
+		co_signal(&f->over, ST_OK);
+	else
+		frame_complete(leg, f);
+}
+
 void exec_complete_detached(struct leg *leg)
 {
 	if (leg_i(leg)->is_parked) {
@@ -608,6 +725,7 @@ void exec_complete_detached(struct leg *leg)
 	}
 	while (leg->exec->top)
 		frame_complete(leg, leg->exec->top);
+	requests_clear(leg->exec);
 }
 
 void exec_hung_up(struct leg *leg)
@@ -670,6 +788,12 @@ void exec_run_after(struct leg *leg, const char *app, const char *data)
 	items_clear(&leg->exec->list);
 	leg->exec->is_rerouted = leg->exec->is_soft_next = true;
 	leg_exec_add(leg, app, data, NULL);
+	exec_unwind(leg);
+}
+
+void leg_exec_restart(struct leg *leg)
+{
+	leg->exec->is_rerouted = leg->exec->is_soft_next = true;
 	exec_unwind(leg);
 }
 

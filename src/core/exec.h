@@ -13,9 +13,19 @@ ON_CTL void leg_exec_clear(struct leg *leg);
  * data is expanded (unless app_disable_expand_variables). ST_NOTFOUND: no such application (the leg is hung up as
  * FreeSWITCH does: DESTINATION_OUT_OF_ORDER). */
 CO int leg_exec_app(struct leg *leg, const char *app, const char *data);
+/* Runs another extension's actions as if they stood here (FreeSWITCH's execute_extension); dialplan, context NULL = the
+ * leg's own. ST_NOTFOUND: no such extension; ST_CANCELLED: it transferred the leg. */
+CO int leg_exec_extension(struct leg *leg, const char *exten, const char *dialplan, const char *context);
 /* A detached application is over: a coroutine goes on with the rest of the list. response may be NULL. */
 ON_CTL void leg_exec_resume(struct leg *leg, const char *response);
 ON_CTL void leg_exec_response(struct leg *leg, const char *response); /* Application-Response of the running one */
+/* The innermost application that runs or is detached, by a number of its own on this leg; 0: none. */
+ON_CTL uint64_t leg_exec_frame(const struct leg *leg);
+ON_CTL bool leg_exec_frame_is_open(const struct leg *leg, uint64_t frame);
+/* Ends that application if it is detached, whatever runs above it; the leg goes on with its list. */
+ON_CTL void leg_exec_frame_end(struct leg *leg, uint64_t frame);
+/* Leaves what the leg does for its list as it is now (leg_exec_clear, leg_exec_add). */
+ON_CTL void leg_exec_restart(struct leg *leg);
 /* From outside (uuid_broadcast, sendmsg, hooks): runs app on the leg as soon as it may: inside the running
  * application's next leg_wait, or at once on a coroutine of its own when the leg is parked or bridged. */
 struct leg_exec_request {
@@ -25,6 +35,8 @@ struct leg_exec_request {
 	bool is_event_lock;                       /* the next request waits for this one */
 	bool holds_bleg;
 	int priority;
+	void (*done)(void *arg); /* may be NULL: it ran to its end, or never will */
+	void *done_arg;
 };
 ON_CTL int leg_exec_request(struct leg *leg, const struct leg_exec_request *r);
 /* Applications executed so far, for records (app_log): calls fn for each. */

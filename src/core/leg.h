@@ -170,12 +170,15 @@ ON_CTL bool leg_var_is_true(struct leg *leg, const char *name);
 /* ---- events -------------------------------------------------------------------------------------------------- */
 /* Adds basic channel headers, profiles and (where FreeSWITCH does) variables. */
 ON_CTL void leg_event_headers(struct leg *leg, struct event *e);
+/* The caller profile as "Channel-..." headers, in front of the others of an outbound socket's greeting. */
+ON_CTL void leg_event_channel_profile(struct leg *leg, struct event *e);
 /* Builds, fills and fires when wanted. */
 #define leg_event(leg, id) leg_event_at((leg), (id), __FILE__, __func__, __LINE__)
 ON_CTL void leg_event_at(struct leg *leg, enum event_id id, const char *file, const char *func, int line);
 #define leg_log(leg, level, ...) log_uuid((level), (leg)->uuid, __VA_ARGS__)
 
-/* Steps others hang into the teardown, in CS_REPORTING before CHANNEL_HANGUP_COMPLETE (records) and at the end. */
-enum leg_hook { LEG_HOOK_HANGUP, LEG_HOOK_REPORTING, LEG_HOOK_DESTROY, LEG_HOOK_COUNT };
+/* Steps others hang into the life of a leg: each time it begins a dialplan, and in the teardown: at the hang-up, in
+ * CS_REPORTING before CHANNEL_HANGUP_COMPLETE (records) and at the end. */
+enum leg_hook { LEG_HOOK_ROUTING, LEG_HOOK_HANGUP, LEG_HOOK_REPORTING, LEG_HOOK_DESTROY, LEG_HOOK_COUNT };
 ON_CTL int leg_hook_add(enum leg_hook hook, void (*fn)(struct leg *leg, void *arg), void *arg);
 ON_CTL void leg_hook_del(enum leg_hook hook, void (*fn)(struct leg *leg, void *arg), void *arg);

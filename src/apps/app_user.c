@@ -1,0 +1,152 @@
+/* Applications about who calls and what may be known of them: set_user, check_acl, privacy, presence; and the small
+ * ones that only mark the leg. */
+#include "apps/apps_i.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/acl.h"
+#include "core/dir.h"
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+struct prefixed {
+	struct leg *leg;
+	const char *prefix;
+};
+
+static void set_prefixed(const char *name, const char *value, void *arg)
+{
+	const struct prefixed *p = arg;
+	struct buf b;
+
+	role_assert_ctl();
+	buf_init(&b);
+	buf_printf(&b, "%s%s", p->prefix, name);
+	leg_var_set(p->leg, b.p, value);
+	buf_fini(&b);
+}
+
+/* user@domain [prefix] */
+int app_set_user(struct leg *leg, const char *data)
+{
+	struct prefixed p = {leg, ""};
+	struct dir_user *u = NULL;
+	struct app_words w;
+	struct sv user, domain;
+	int st = app_words_init(&w, data, 2);
+
+	role_assert_co();
+	if (st || !w.n || !sv_split(sv_of(w.w[0]), '@', &user, &domain)) {
+		leg_log(leg, LOG_ERR, "set_user: usage: <user>@<domain> [prefix]");
+		st = ST_INVAL;
+		goto out;
+	}
+	st = dir_user_find(user, domain, &u);
+	if (st) {
+		leg_log(leg, LOG_ERR, "set_user: can't find user [%s]", w.w[0]);
+		st = ST_OK;
+		goto out;
+	}
+	if (w.n > 1)
+		p.prefix = w.w[1];
+	dir_user_each_var(u, set_prefixed, &p);
+	set_prefixed("user_name", dir_user_id(u), &p);
+	set_prefixed("domain_name", dir_user_domain(u), &p);
+	mem_unref(u);
+out:
+	app_words_fini(&w);
+	return st;
+}
+
+/* ip acl|cidr [cause] */
+int app_check_acl(struct leg *leg, const char *data)
+{
+	struct app_words w;
+	int st = app_words_init(&w, data, 3);
+
+	role_assert_co();
+	if (st || w.n < 2)
+		leg_log(leg, LOG_ERR, "check_acl: usage: <ip> <acl | cidr> [<hangup_cause>]");
+	else if (!acl_allows_host(sv_of(w.w[1]), sv_of(w.w[0])))
+		leg_hangup(leg, w.n > 2 ? cause_parse(w.w[2]) : CAUSE_CALL_REJECTED);
+	app_words_fini(&w);
+	return st ? st : leg_is_up(leg) ? ST_OK : ST_HANGUP;
+}
+
+/* off|on|name|full|number */
+int app_privacy(struct leg *leg, const char *data)
+{
+	bool is_all, is_on;
+
+	role_assert_co();
+	if (!data || !*data) {
+		leg_log(leg, LOG_INFO, "privacy: no mode given: off|on|name|full|number");
+		return ST_OK;
+	}
+	is_on = strcasecmp(data, "off") && strcasecmp(data, "no") && strcasecmp(data, "false");
+	is_all = !strcasecmp(data, "on") || !strcasecmp(data, "yes") || !strcasecmp(data, "full");
+	if (is_on && !is_all && strcasecmp(data, "name") && strcasecmp(data, "number")) {
+		leg_log(leg, LOG_INFO, "privacy: no such mode: %s", data);
+		return ST_OK;
+	}
+	leg->profile->hides_name = is_on && (is_all || !strcasecmp(data, "name"));
+	leg->profile->hides_number = is_on && (is_all || !strcasecmp(data, "number"));
+	return ST_OK;
+}
+
+/* [false] */
+int app_verbose_events(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	leg_var_set(leg, "verbose_events", !data || !*data || str_is_true(data) ? "true" : NULL);
+	return ST_OK;
+}
+
+/* [epoch|]format; the text is the application's response */
+int app_strftime(struct leg *leg, const char *data)
+{
+	const char *bar = data ? strchr(data, '|') : NULL, *format = bar ? bar + 1 : data;
+	time_t at = (time_t)(bar ? strtoll(data, NULL, 10) : clock_wall_us() / 1000000);
+	char text[1024];
+	struct tm tm;
+
+	role_assert_co();
+	if (!format || !*format || !localtime_r(&at, &tm))
+		return ST_INVAL;
+	if (!strftime(text, sizeof(text), format, &tm))
+		text[0] = 0;
+	leg_exec_response(leg, text);
+	return ST_OK;
+}
+
+/* name[|number] */
+int app_send_display(struct leg *leg, const char *data)
+{
+	struct sv name, number;
+	char *text[2];
+	int st;
+
+	role_assert_co();
+	if (!data || !*data || !leg->ops->display)
+		return ST_UNSUPPORTED;
+	if (!sv_split(sv_of(data), '|', &name, &number))
+		number = name;
+	text[0] = sv_dup(name), text[1] = sv_dup(number);
+	st = leg->ops->display(leg, text[0], text[1]);
+	mem_free(text[0]);
+	mem_free(text[1]);
+	return st;
+}
+
+int app_hold(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return leg_set_hold(leg, true);
+}
+
+int app_unhold(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	return leg_set_hold(leg, false);
+}

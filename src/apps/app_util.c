@@ -1,0 +1,42 @@
+/* Cutting an application's data into words. */
+#include "apps/apps_i.h"
+#include "base/mem.h"
+#include <string.h>
+
+/* Takes one word off *at, in place: 'quotes' keep blanks and are dropped. The last word takes what is left. */
+static char *word_take(char **at, bool is_last)
+{
+	char *from = *at + strspn(*at, " "), *to = from, *word = from;
+	bool is_quoted = false;
+
+	if (!*from)
+		return NULL;
+	for (; *from && (is_quoted || is_last || *from != ' '); from++) {
+		if (*from == '\'' && (is_quoted || to == word || from[-1] == ' '))
+			is_quoted = !is_quoted;
+		else
+			*to++ = *from;
+	}
+	*at = *from ? from + 1 : from;
+	*to = 0;
+	return word;
+}
+
+int app_words_init(struct app_words *w, const char *data, int max)
+{
+	char *at;
+
+	memset(w, 0, sizeof(*w));
+	w->text = mem_strdup(data ? data : "");
+	if (!w->text)
+		return ST_NOMEM;
+	at = w->text;
+	while (w->n < max && w->n < APP_WORDS_MAX && (w->w[w->n] = word_take(&at, w->n == max - 1)))
+		w->n++;
+	return ST_OK;
+}
+
+void app_words_fini(struct app_words *w)
+{
+	mem_free(w->text);
+}

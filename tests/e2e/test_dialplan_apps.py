@@ -1,0 +1,273 @@
+"""What a dialplan asks for beyond answering and playing: digits, extensions within extensions, arrays, users, tasks for later, loopback
+legs, limits, the database. Real calls; digits are telephone-events; sound is listened to."""
+import struct
+import time
+
+import pytest
+from phones import write_tone
+from test_apps import ULAW, heard_ms, listen, originate  # noqa: F401
+from test_dialogs import rtp
+from wire import Phone, sdp
+
+pytestmark = pytest.mark.leaks
+X = """<extension name="{0}"><condition field="destination_number" expression="^{0}$">{1}</condition></extension>"""
+
+
+def extension(number, *actions):
+    return X.format(number, "".join(f'<action application="{a.split(" ", 1)[0]}" data="{a.partition(" ")[2].replace("&", "&amp;")}"/>'
+                                    for a in actions))
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory):
+    import tandem as t
+    s = t.Tandem(tmp_path_factory.mktemp("dialplan_apps") / "instance")
+    ask, bad, music = s.root / "ask.wav", s.root / "bad.wav", s.root / "music.wav"
+    write_tone(ask, 523, seconds=3)
+    write_tone(bad, 700, seconds=0.3)
+    write_tone(music, 880, seconds=2)
+    extensions = [
+        extension("7101", "answer", f"read 2 4 {ask} got 1500 # 700", "park"),
+        extension("7102", "answer", f"play_and_get_digits 2 3 2 1000 # {ask} {bad} pin ^12\\d$ 800 'failed XML default'", "park"),
+        extension("failed", "set went=wrong", "park"),
+        extension("7103", "answer", "set where=first", "execute_extension inner", "set after=yes ${where}", "park"),
+        extension("inner", "set where=inner ${destination_number}", "execute_extension innermost XML default", "set after=no"),
+        extension("innermost", "set deep=yes"),
+        extension("7104", "answer", "execute_extension away", "set after=yes", "park"),
+        extension("away", "transfer gone", "set after=no"),
+        extension("gone", "set went=gone", "park"),
+        extension("7105", "push list=a", "push list=b", "unshift list=z", "set x=1", "set y=2", "multiunset ^^:x:y",
+                  "set second=${list[1]}", "bridge_export carried=over", "answer", "park"),
+        extension("7106", f"set_user 1001@{s.domain} his_", "check_acl 127.0.0.1 loopback.auto", "verbose_events", "answer", "park"),
+        extension("7107", "check_acl 127.0.0.1 rfc1918.auto CALL_REJECTED", "answer", "park"),
+        extension("7108", "answer", "sched_hangup +1 USER_BUSY", "park"),
+        extension("7109", "answer", "sched_transfer +1 gone XML default", "park"),
+        extension("7110", "answer", f"sched_broadcast +1 {ask} aleg", "park"),
+        extension("7111", "answer", "sched_hangup +1", "sched_cancel", "park"),
+        extension("7112", "answer", "queue_dtmf 77#", "read 1 5 silence_stream://2000 got 1000 #", "park"),
+        extension("7113", f"export hold_music={music}", "bridge user/1001"),
+        extension("7114", "set park_timeout=1:USER_BUSY", "answer", "park"),
+        extension("7115", "answer", f"loop_playback +3 {bad}", "hangup"),
+    ]
+    (s.root / "conf/dialplan/default/apps.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
+    s.start()
+    yield s
+    s.stop()
+
+
+@pytest.fixture
+def phone(sw):
+    made = []
+
+    def make(user):
+        p = Phone(sw, user)
+        p.register()
+        made.append(p)
+        return p
+    yield make
+    for p in made:
+        p.close()
+        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
+    sw.api("hupall")
+    sw.wait_calls(0)
+
+
+@pytest.fixture
+def parked(sw):
+    """Waits for the leg that parks; its variables can then be asked."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_PARK")
+
+    def wait():
+        uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
+        return lambda name: sw.api(f"uuid_getvar {uuid} {name}")
+    yield wait
+    events.close()
+
+
+def press(p, digits, start=1000):
+    """Telephone-events of 100 ms each (RFC 4733)."""
+    seq = start
+    for n, d in enumerate(digits):
+        event, ts = "0123456789*#".index(d), (start + n * 20) * 160
+        for duration, end in ((160, 0), (480, 0), (800, 0x80), (800, 0x80), (800, 0x80)):
+            p.media.sendto(rtp(seq, struct.pack("!BBH", event, end | 10, duration), 101, ts=ts), ("127.0.0.1", p.remote_rtp))
+            seq += 1
+
+
+def call(p, number):
+    p.invite(number)
+    p.answered()
+
+
+def test_read(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7101")
+    assert heard_ms(listen(a, 0.6), 523, 4000) > 300  # the prompt
+    press(a, "12")
+    assert heard_ms(listen(a, 0.4), 523, 4000) < 200  # the first key ended it
+    press(a, "3#", 2000)
+    var = parked()
+    assert (var("got"), var("read_result"), var("read_terminator_used")) == ("123", "success", "#")
+    a.bye()
+
+
+def test_read_until_nobody_presses(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7101")
+    listen(a, 0.2)
+    press(a, "12")
+    var = parked()
+    assert (var("got"), var("read_result")) == ("12", "timeout")
+    a.bye()
+
+
+def test_read_too_few(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7101")
+    listen(a, 0.2)
+    press(a, "1")
+    var = parked()
+    assert (var("got"), var("read_result")) == ("1", "failure")
+    a.bye()
+
+
+def test_play_and_get_digits_second_try(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7102")
+    listen(a, 0.2)
+    press(a, "99#")
+    x = listen(a, 0.6)
+    assert heard_ms(x, 700, 4000) > 200  # what was pressed is wrong
+    press(a, "125", 2000)  # three are enough: no terminator
+    var = parked()
+    assert (var("pin"), var("pin_invalid"), var("went")) == ("125", "99", "_undef_")
+    a.bye()
+
+
+def test_play_and_get_digits_fails_to_an_extension(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7102")
+    for start in (1000, 2000):
+        listen(a, 0.4)
+        press(a, "88#", start)
+    var = parked()
+    assert (var("pin"), var("went")) == ("_undef_", "wrong")
+    a.bye()
+
+
+def test_execute_extension_returns(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7103")
+    var = parked()
+    assert (var("where"), var("deep"), var("after")) == ("inner 7103", "yes", "yes inner 7103")
+    assert var("destination_number") == "7103"
+    a.bye()
+
+
+def test_execute_extension_that_transfers(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7104")
+    var = parked()
+    assert (var("went"), var("after"), var("destination_number")) == ("gone", "_undef_", "gone")
+    a.bye()
+
+
+def test_arrays_and_lists(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7105")
+    var = parked()
+    assert var("list") == "ARRAY::z|:a|:b"
+    assert var("second") == "a"
+    assert (var("x"), var("y")) == ("_undef_", "_undef_")
+    assert var("bridge_export_vars") == "carried"
+    a.bye()
+
+
+def test_set_user_and_check_acl(sw, phone, parked):
+    a = phone("1000")
+    events = sw.esl()
+    events.subscribe("CHANNEL_CALLSTATE")
+    call(a, "7106")
+    var = parked()
+    assert (var("his_user_name"), var("his_domain_name")) == ("1001", sw.domain)
+    assert var("his_user_context") == "default"
+    assert "variable_his_user_name" in events.wait_event("CHANNEL_CALLSTATE", **{"Answer-State": "answered"})
+    events.close()
+    a.bye()
+    a.invite("7107")
+    a.ack_failure(a.expect(603))
+
+
+def test_sched_hangup(sw, phone):
+    a = phone("1000")
+    call(a, "7108")
+    start = time.monotonic()
+    bye = a.expect(method="BYE", timeout=5)
+    assert 0.8 < time.monotonic() - start < 2.5 and "USER_BUSY" in bye.get("Reason")
+    a.reply(bye, 200, "OK")
+
+
+def test_sched_transfer(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7109")
+    parked()
+    assert parked()("went") == "gone"
+    a.bye()
+
+
+def test_sched_broadcast(sw, phone):
+    a = phone("1000")
+    call(a, "7110")
+    assert heard_ms(listen(a, 2.5), 523, 4000) > 800
+    a.bye()
+
+
+def test_sched_cancel(sw, phone):
+    a = phone("1000")
+    call(a, "7111")
+    a.expect_nothing("BYE", 1.8)
+    a.bye()
+
+
+def test_queued_digits_are_read(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7112")
+    var = parked()
+    assert (var("got"), var("read_result")) == ("77", "success")
+    a.bye()
+
+
+def test_park_timeout(sw, phone):
+    a = phone("1000")
+    call(a, "7114")
+    bye = a.expect(method="BYE", timeout=5)
+    assert "USER_BUSY" in bye.get("Reason")
+    a.reply(bye, 200, "OK")
+
+
+def test_loop_playback(sw, phone):
+    a = phone("1000")
+    call(a, "7115")
+    assert heard_ms(listen(a, 1.2), 700, 4000) > 700
+    a.reply(a.expect(method="BYE", timeout=5), 200, "OK")
+
+
+def test_hold_music(sw, phone):
+    """B puts the call on hold: A hears hold_music, and no more of it after the resume."""
+    a, b = phone("1000"), phone("1001")
+    a.invite("7113")
+    b.take()
+    a.answered()
+    listen(a, 0.2)
+    b.own_request("INVITE", body=sdp(b.rtp_port, direction="sendonly", version=2))
+    ok = b.expect(200)
+    b.own_request("ACK", cseq=int(ok.get("CSeq").split()[0]))
+    assert heard_ms(listen(a, 0.8), 880, 4000) > 500
+    b.own_request("INVITE", body=sdp(b.rtp_port, version=3))
+    ok = b.expect(200)
+    b.own_request("ACK", cseq=int(ok.get("CSeq").split()[0]))
+    listen(a, 0.2)
+    assert heard_ms(listen(a, 0.5), 880, 4000) == 0
+    a.bye()
+    b.reply(b.expect(method="BYE"), 200, "OK")
