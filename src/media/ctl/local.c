@@ -19,7 +19,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { RING_S = 8, AHEAD_MS = 4000, FILL_US = 1000000, LINGER_TICKS = 5, FILES_MAX = 1024, CHUNK_SAMPLES = 2048 };
+enum { RING_S = 8, AHEAD_MS = 4000, FILL_US = 1000000, LINGER_TICKS = 5, FILES_MAX = 1024, CHUNK_SAMPLES = 2048, LSTREAM_NAME_MAX = 256 };
 
 struct lstream {
 	char *dir;
@@ -305,9 +305,30 @@ ON_CTL static struct lring *ring_new(struct lstream *ls, const struct media_code
 	return r;
 }
 
+/* FreeSWITCH's search: the name at the listener's rate, the name itself, what is called default. A rate that the caller
+ * wrote ("moh/8000") is a wish only. */
+static struct lstream *lstream_find(const char *name, uint32_t rate_hz)
+{
+	char at_rate[LSTREAM_NAME_MAX];
+	struct sv text = sv_of(name), plain;
+	struct lstream *ls = NULL;
+	if (!streams)
+		return NULL;
+	(void)sv_split(text, '/', &plain, &(struct sv){0});
+	if (snprintf(at_rate, sizeof(at_rate), "%s/%u", name, rate_hz) < (int)sizeof(at_rate))
+		ls = hash_get(streams, sv_of(at_rate));
+	if (!ls)
+		ls = hash_get(streams, text);
+	if (!ls)
+		ls = hash_get(streams, plain);
+	if (!ls && (ls = hash_get(streams, SV("default"))))
+		log_warning("media: there is no local_stream %s; default is played", name);
+	return ls;
+}
+
 int lring_join(const char *name, const struct media_codec *codec, lring_ready_fn fn, void *arg)
 {
-	struct lstream *ls = streams ? hash_get(streams, sv_of(name)) : NULL;
+	struct lstream *ls = lstream_find(name, codec->rate_hz);
 	if (!ls)
 		return ST_NOTFOUND;
 	struct lring *r = ring_find(ls, codec);

@@ -62,7 +62,8 @@ ON_CTL int mstream_stats_ask(struct mstream *s);
 ON_CTL bool mstream_peer_addr(const struct mstream *s, struct addr *out); /* learned or signalled */
 ON_CTL unsigned mstream_thread_index(const struct mstream *s);
 
-/* local_stream directories: name -> directory of sound files, played in turn, one clock for everybody. */
+/* local_stream directories: name -> directory of sound files, played in turn, one clock for everybody. A source
+ * "local_stream://name" plays "name/RATE" with the codec's rate when there is one, else "name", else "default". */
 ON_CTL int mctl_local_stream_add(const char *name, const char *dir, uint32_t rate_hz, bool is_shuffled);
 ON_CTL bool mctl_local_stream_exists(const char *name);
 ON_CTL void mctl_local_stream_clear(void);

@@ -67,8 +67,6 @@ static int read_part(struct src *out, struct sv text)
 		return ST_INVAL;
 	if (part.kind == SRC_SILENCE && read_silence(&part, text))
 		return ST_INVAL;
-	if (part.kind == SRC_LOCAL)
-		text = sv_sub(text, 0, sv_find(text, '/')); /* "/rate": the codec says it */
 	part.text = sv_dup(text);
 	if (!part.text)
 		return ST_NOMEM;

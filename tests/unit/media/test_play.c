@@ -277,6 +277,16 @@ static int test_local_stream(void)
 	EXPECT_INT(mstream_play(peers[2].s, "local_stream://other", 1, NULL), ST_OK);
 	EXPECT_INT(wait_report(&peers[2], MEDIA_R_PLAY_DONE, 1), 0);
 	EXPECT_INT(report_last(&peers[2], MEDIA_R_PLAY_DONE)->status, ST_NOTFOUND);
+	/* the listener's rate is looked for first, default last */
+	EXPECT_INT(mctl_local_stream_add("other/8000", dir, 8000, false), ST_OK);
+	EXPECT_INT(mctl_local_stream_add("other", tmp("nowhere"), 8000, false), ST_OK);
+	EXPECT_INT(mctl_local_stream_add("default", dir, 8000, false), ST_OK);
+	EXPECT_INT(mstream_play(peers[2].s, "local_stream://other", 1, NULL), ST_OK);
+	EXPECT_INT(wait_packets(&peers[2], 20), 0);
+	EXPECT_INT(mstream_play_stop(peers[2].s, 0), ST_OK);
+	EXPECT_INT(wait_report(&peers[2], MEDIA_R_PLAY_DONE, 2), 0);
+	EXPECT_INT(mstream_play(peers[2].s, "local_stream://third", 1, NULL), ST_OK);
+	EXPECT_INT(wait_packets(&peers[2], 40), 0);
 	EXPECT_INT(mstream_play_stop(A->s, 0), ST_OK);
 	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 1), 0);
 	cleanup();
