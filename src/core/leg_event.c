@@ -99,7 +99,7 @@ static ON_CTL void add_basic(struct leg *leg, struct event *e)
 
 /* Every header of a profile; two spellings, because names must be literals to be cheap. */
 struct profile_names {
-	const char *direction, *logical, *text[16], *index, *time[11], *screen, *hide_name, *hide_number;
+	const char *direction, *logical, *text[16], *rdnis, *chan_name, *index, *time[11], *screen, *hide_name, *hide_number;
 };
 #define PROFILE_NAMES(p) \
 	{ \
@@ -108,6 +108,7 @@ struct profile_names {
 		        p "-Orig-Caller-ID-Name", p "-Orig-Caller-ID-Number", p "-Callee-ID-Name", \
 		        p "-Callee-ID-Number", p "-Network-Addr", p "-ANI", p "-ANI-II", p "-Destination-Number", \
 		        p "-Unique-ID", p "-Source", p "-Transfer-Source", p "-Context"}, \
+		    p "-RDNIS", p "-Channel-Name", \
 		    p "-Profile-Index", \
 		    {p "-Profile-Created-Time", p "-Channel-Created-Time", p "-Channel-Answered-Time", \
 		        p "-Channel-Progress-Time", p "-Channel-Progress-Media-Time", p "-Channel-Hangup-Time", \
@@ -115,11 +116,11 @@ struct profile_names {
 		        p "-Channel-Last-Hold", p "-Channel-Hold-Accum"}, \
 		    p "-Screen-Bit", p "-Privacy-Hide-Name", p "-Privacy-Hide-Number" \
 	}
-static const struct profile_names caller_names = PROFILE_NAMES("Caller"), other_names = PROFILE_NAMES("Other-Leg");
+static const struct profile_names caller_names = PROFILE_NAMES("Caller"), other_names = PROFILE_NAMES("Other-Leg"),
+                                  channel_names = PROFILE_NAMES("Channel");
 
-static ON_CTL void add_profile(struct event *e, const struct leg_profile *p, bool is_other)
+static ON_CTL void add_profile(struct event *e, const struct leg_profile *p, const struct profile_names *n)
 {
-	const struct profile_names *n = is_other ? &other_names : &caller_names;
 	const char *text[16] = {p->username, p->dialplan, p->caller_id_name, p->caller_id_number,
 	    p->orig_caller_id_name, p->orig_caller_id_number, p->callee_id_name, p->callee_id_number, p->network_addr,
 	    p->ani, p->aniii, p->destination_number, p->uuid, p->source, p->transfer_source, p->context};
@@ -131,9 +132,9 @@ static ON_CTL void add_profile(struct event *e, const struct leg_profile *p, boo
 	event_add(e, n->logical, p->is_originator_side ? "inbound" : "outbound");
 	for (size_t i = 0; i < ARRAY_COUNT(text); i++)
 		add_if(e, n->text[i], text[i]);
-	add_if(e, is_other ? "Other-Leg-RDNIS" : "Caller-RDNIS", p->rdnis);
-	add_if(e, is_other ? "Other-Leg-Channel-Name" : "Caller-Channel-Name", p->chan_name);
-	if (!is_other)
+	add_if(e, n->rdnis, p->rdnis);
+	add_if(e, n->chan_name, p->chan_name);
+	if (n != &other_names)
 		event_addf(e, n->index, "%u", p->index);
 	for (size_t i = 0; i < ARRAY_COUNT(times); i++)
 		event_addf(e, n->time[i], "%lld", (long long)times[i]);
@@ -154,16 +155,22 @@ static ON_CTL void add_vars(struct leg *leg, struct event *e)
 	}
 }
 
+void leg_event_channel_profile(struct leg *leg, struct event *e)
+{
+	if (leg->profile)
+		add_profile(e, leg->profile, &channel_names);
+}
+
 void leg_event_headers(struct leg *leg, struct event *e)
 {
 	bool is_verbose = vars_get(leg->vars, "verbose_events") && str_is_true(vars_get(leg->vars, "verbose_events"));
 
 	add_basic(leg, e);
 	if (leg->profile && leg->running_state != CS_NEW)
-		add_profile(e, leg->profile, false);
+		add_profile(e, leg->profile, &caller_names);
 	if (leg->other) {
 		event_add(e, "Other-Type", leg->other_is_originator ? "originator" : "originatee");
-		add_profile(e, leg->other, true);
+		add_profile(e, leg->other, &other_names);
 	}
 	if (has_vars[event_id(e)] || is_verbose)
 		add_vars(leg, e);
