@@ -19,6 +19,8 @@ static struct ltimer second_timer;
 static uint32_t second_of_five;
 static uint64_t cpu_idle_before, cpu_all_before;
 static uint32_t crowd_legs; /* most legs at once since memory was given back */
+static uint32_t crowd_sps; /* and most new ones in a second */
+static uint64_t legs_at_trim;
 static uint32_t quiet_s;
 
 struct core_limits *core_limits(void)
@@ -111,15 +113,21 @@ static void trim_work(void *arg)
  * when the calls have gone and once when their transactions have (RFC 3261, 64*T1). */
 static ON_CTL void memory_give_back(void)
 {
-	if (crowd_legs < CROWD_LEGS || counters.sessions_now > crowd_legs / 4) {
+	if (counters.sps_last > crowd_sps)
+		crowd_sps = counters.sps_last;
+	if (counters.sessions_since_startup - legs_at_trim < CROWD_LEGS || counters.sessions_now > crowd_legs / 4 ||
+	    counters.sps_last > crowd_sps / 4) {
 		quiet_s = 0;
 		return;
 	}
 	quiet_s++;
 	if (quiet_s == TRIM_FIRST_S || quiet_s == TRIM_LAST_S)
 		(void)work_submit("memory", trim_work, NULL, NULL);
-	if (quiet_s == TRIM_LAST_S)
+	if (quiet_s == TRIM_LAST_S) {
 		crowd_legs = counters.sessions_now;
+		crowd_sps = counters.sps_last;
+		legs_at_trim = counters.sessions_since_startup;
+	}
 }
 
 static void second_passed(void *arg)
@@ -142,6 +150,7 @@ void limits_start(void)
 {
 	uint32_t now = counters.sessions_now;
 	memset(&counters, 0, sizeof(counters));
+	legs_at_trim = 0;
 	counters.sessions_now = now;
 	counters.start_mono_us = clock_mono_us();
 	counters.start_wall_us = clock_wall_us();
