@@ -187,7 +187,8 @@ void core_stop(int64_t deadline_us)
 
 	core_limits()->is_shutting_down = true;
 	leg_hangup_all(CAUSE_SYSTEM_SHUTDOWN, NULL, NULL);
-	while (leg_count() && clock_mono_us() < end) {
+	co_sleepers_wake();
+	while ((leg_count() || co_live_count()) && clock_mono_us() < end) {
 		loop_timer_set(&tick, 50000, "core stop", stop_tick, NULL);
 		loop_run_once();
 	}

@@ -9,7 +9,8 @@ struct core_dirs { /* absolute, no trailing slash; strings live as long as the p
 	    *htdocs, *grammar, *data;
 };
 ON_CTL int core_start(const struct core_dirs *dirs);
-/* Hangs up everything with SYSTEM_SHUTDOWN, waits (running the loop) up to the deadline, unloads modules. */
+/* Hangs up everything with SYSTEM_SHUTDOWN, waits (running the loop) up to the deadline for calls and for commands that
+ * still wait, unloads modules. */
 ON_CTL void core_stop(int64_t deadline_us);
 /* Last of all, after loop_fini: in debug builds logs every leg, coroutine and type of counted object that is still
  * alive, one line each at ERROR; globals that hold one would hide it from LeakSanitizer. */

@@ -387,11 +387,31 @@ void co_wait_reset(struct co_wait *w)
 	w->is_signalled = false;
 }
 
+struct sleeper {
+	struct co_wait wait;
+	struct lnode link;
+};
+static struct list sleepers = {{&sleepers.head, &sleepers.head}};
+static bool is_sleep_over;
+
 int co_sleep(int64_t us)
 {
-	struct co_wait w = {0};
-	wait_for(&w, us > 0 ? us : 0);
-	return ST_OK;
+	struct sleeper s = {0};
+	list_push(&sleepers, &s.link);
+	int rc = wait_for(&s.wait, us > 0 && !is_sleep_over ? us : 0);
+	list_remove(&s.link);
+	return rc == ST_CANCELLED || is_sleep_over ? ST_CANCELLED : ST_OK;
+}
+
+void co_sleepers_wake(void)
+{
+	struct lnode *it, *tmp;
+	is_sleep_over = true;
+	list_each (&sleepers, it, tmp) {
+		struct sleeper *s = list_entry(it, struct sleeper, link);
+		if (s->wait.waiter)
+			co_signal(&s->wait, ST_CANCELLED);
+	}
 }
 
 struct co_job {
@@ -423,6 +443,7 @@ int co_work(const char *name, void (*fn)(void *arg), void *arg)
 void co_fini(void)
 {
 	struct lnode *node;
+	is_sleep_over = false;
 	while ((node = list_first(&idle_stacks))) {
 		list_remove(node);
 		idle_count--;

@@ -49,6 +49,17 @@ def test_term_ends_calls_and_exits_0(fresh):
         assert re.search(r"\[NOTICE\] \S+ stopping\n", text), text
 
 
+def test_term_ends_commands_that_wait(fresh):
+    fresh.start()
+    esl = fresh.esl()
+    esl.sock.sendall(b"bgapi msleep 600000\n\napi msleep 600000\n\n")
+    assert esl.read()[0]["Reply-Text"].startswith("+OK Job-UUID")
+    begin = time.monotonic()
+    fresh.stop()
+    assert time.monotonic() - begin < 4
+    esl.close()
+
+
 def test_hup_rotates_the_log(fresh):
     fresh.start()
     fresh.api("log notice before-the-rotation")

@@ -184,6 +184,26 @@ NO_ROLE_CHECK static int test_work(void)
 static int ended_count;
 static int64_t checksum;
 
+static void sleeps_long(void *arg)
+{
+	int *result = arg;
+	role_assert_co();
+	*result = co_sleep(3600 * INT64_C(1000000)) == ST_CANCELLED;
+	*result += co_sleep(3600 * INT64_C(1000000)) == ST_CANCELLED;
+}
+
+NO_ROLE_CHECK static int test_sleepers_wake(void)
+{
+	int ends[2] = {0};
+	EXPECT_INT(co_spawn("sleeper", sleeps_long, &ends[0], NULL), 0);
+	EXPECT_INT(co_spawn("sleeper", sleeps_long, &ends[1], NULL), 0);
+	co_sleepers_wake();
+	while (co_live_count())
+		loop_run_once();
+	EXPECT(ends[0] == 2 && ends[1] == 2);
+	return 0;
+}
+
 static void one_of_many(void *arg)
 {
 	volatile int64_t local[64];
@@ -391,7 +411,7 @@ NO_ROLE_CHECK static int test_ping_pong(void)
 
 TEST_MAIN({"spawn_and_signal", test_spawn_and_signal, TEST_LOOP}, {"nesting", test_nesting, TEST_LOOP},
     {"timeouts", test_timeouts, TEST_LOOP}, {"work", test_work, TEST_LOOP}, {"many", test_many, TEST_LOOP},
-    {"high_water", test_high_water, TEST_LOOP}, {"guard_page", test_guard_page, TEST_LOOP},
-    {"root_region", test_root_region, TEST_LOOP}, {"overflow_is_seen", test_overflow_is_seen, TEST_LOOP},
-    {"outside", test_outside, TEST_LOOP}, {"oom", test_oom, TEST_LOOP | TEST_OOM},
-    {"ping_pong", test_ping_pong, TEST_LOOP})
+    {"sleepers_wake", test_sleepers_wake, TEST_LOOP}, {"high_water", test_high_water, TEST_LOOP},
+    {"guard_page", test_guard_page, TEST_LOOP}, {"root_region", test_root_region, TEST_LOOP},
+    {"overflow_is_seen", test_overflow_is_seen, TEST_LOOP}, {"outside", test_outside, TEST_LOOP},
+    {"oom", test_oom, TEST_LOOP | TEST_OOM}, {"ping_pong", test_ping_pong, TEST_LOOP})
