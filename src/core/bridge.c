@@ -19,10 +19,10 @@ static ON_CTL void set_pair_vars(struct leg *leg, struct leg *peer, const char *
 	leg_var_set(leg, "last_bridge_to", peer->uuid);
 	leg_var_set(leg, "bridge_channel", peer->name);
 	leg_var_set(leg, "bridge_uuid", peer->uuid);
+	leg_var_set(leg, "bridge_to", peer->uuid);
 	leg_var_set(leg, "signal_bond", peer->uuid);
-	leg_var_set(leg, "last_bridge_role", role);
-	if (leg->profile)
-		leg->profile->times.bridged = clock_wall_us();
+	if (role)
+		leg_var_set(leg, "last_bridge_role", role);
 }
 
 static ON_CTL void fire_pair(struct leg *a, struct leg *b, enum event_id id)
@@ -94,11 +94,16 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 	limits_count_bridged();
 	other_set(a, b, false);
 	other_set(b, a, true);
-	set_pair_vars(a, b, "originator");
-	set_pair_vars(b, a, "originatee");
+	if (a->profile)
+		a->profile->times.bridged = clock_wall_us();
+	if (b->profile)
+		b->profile->times.bridged = clock_wall_us();
 	memcpy(b->call_uuid, a->call_uuid, sizeof(b->call_uuid));
 	leg_var_set(b, "call_uuid", b->call_uuid);
 	fire_pair(a, b, EVENT_CHANNEL_BRIDGE);
+	/* FreeSWITCH's order: the event shows neither side's bridge variables yet, and only A remembers a role. */
+	set_pair_vars(a, b, "originator");
+	set_pair_vars(b, a, NULL);
 	leg_state_input(b, IN_EXCHANGE);
 	leg_state_run(b);
 	fire_update(b, a);
@@ -112,6 +117,7 @@ static ON_CTL void set_end_vars(struct leg *leg, struct leg *peer)
 	const char *proto;
 	enum cause cause = peer->cause ? peer->cause : leg->cause ? leg->cause : CAUSE_NORMAL_CLEARING;
 
+	leg_var_set(leg, "bridge_to", NULL);
 	leg_var_set(leg, "bridge_hangup_cause", cause_name(cause));
 	if (leg_is_up(peer))
 		return;

@@ -102,8 +102,8 @@ int bridge_app(struct leg *leg, const char *data)
 		st = bridge_join(leg, b, bridge_app_done, NULL);
 	if (st) {
 		cause = st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_NORMAL_CLEARING;
-		if (st == ST_HANGUP && !leg_is_up(b))
-			cause = b->cause;
+		if (st == ST_HANGUP)
+			cause = !leg_is_up(b) ? b->cause : leg->cause;
 		leg_hangup(b, leg_is_up(leg) ? cause : CAUSE_ORIGINATOR_CANCEL);
 		leg_var_set(leg, "originate_disposition", cause_name(cause));
 		bridge_failed(leg, cause);

@@ -88,7 +88,8 @@ static ON_CTL void add_basic(struct leg *leg, struct event *e)
 	event_add(e, "Call-Direction", direction);
 	event_add(e, "Presence-Call-Direction", direction);
 	event_add(e, "Channel-HIT-Dialplan", leg->hit_dialplan ? "true" : "false");
-	add_if(e, "Channel-Presence-ID", vars_get(leg->vars, "presence_id"));
+	if (leg->running_state != CS_NEW)
+		add_if(e, "Channel-Presence-ID", vars_get(leg->vars, "presence_id"));
 	add_if(e, "Channel-Presence-Data", vars_get(leg->vars, "presence_data"));
 	event_add(e, "Channel-Call-UUID", leg->call_uuid);
 	event_add(e, "Answer-State", answer_state(leg));
@@ -206,7 +207,7 @@ void leg_codec_events(struct leg *leg)
 		leg_event_headers(leg, e);
 		event_add(e, i ? "Channel-Write-Codec-Name" : "channel-read-codec-name", c->name);
 		event_addf(e, i ? "Channel-Write-Codec-Rate" : "channel-read-codec-rate", "%u", c->rate_hz);
-		event_addf(e, i ? "Channel-Write-Codec-Bit-Rate" : "channel-read-codec-bit-rate", "%u", bit_rate(c));
+		event_addf(e, i ? "Channel-Write-codec-bit-rate" : "channel-read-codec-bit-rate", "%u", bit_rate(c));
 		event_fire(e);
 	}
 }

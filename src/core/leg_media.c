@@ -46,6 +46,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->passes_telephone_event = c->passes_telephone_event;
 	m->rtp_timeout_ms = c->rtp_timeout_ms, m->rtp_hold_timeout_ms = c->rtp_hold_timeout_ms;
 	m->is_late = c->is_late_negotiation;
+	m->is_late_told = c->is_late_told || c->is_late_negotiation;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
 	leg->media = m;
 	return ST_OK;
@@ -341,7 +342,6 @@ static ON_CTL void keep_local(struct leg *leg, struct sv text)
 {
 	if (!keep_text(&leg->media->local_sdp, text)) {
 		leg_var_set(leg, "rtp_local_sdp_str", leg->media->local_sdp);
-		leg_var_set(leg, "switch_l_sdp", leg->media->local_sdp);
 	}
 }
 
@@ -355,7 +355,7 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 	struct sdp_codecs *theirs;
 	int st;
 
-	leg_var_set(leg, "endpoint_disposition", m->is_late ? "DELAYED NEGOTIATION" : "RECEIVED");
+	leg_var_set(leg, "endpoint_disposition", m->is_late_told ? "DELAYED NEGOTIATION" : "RECEIVED");
 	if (!sv_trim(sdp).n)
 		return ST_OK;
 	theirs = mem_alloc(sizeof(*theirs) + sizeof(*plan));

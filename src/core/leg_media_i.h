@@ -7,7 +7,7 @@ struct leg_media {
 	struct leg *leg; /* NULL once the leg is gone and only the last report is awaited */
 	struct mstream *stream;
 	struct addr local;
-	bool is_negotiated, is_closing, is_remote_offer_new, is_late, is_held_by_us;
+	bool is_negotiated, is_closing, is_remote_offer_new, is_late, is_late_told, is_held_by_us;
 	bool is_learning_allowed, passes_telephone_event;
 	char *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation, *username;
 	int dtmf_pt, cn_pt;

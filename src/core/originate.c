@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/dir.h"
 #include "core/leg_i.h"
 #include "core/module.h"
 #include "core/originate_i.h"
@@ -544,7 +545,58 @@ static ON_CTL void read_options(struct originate *o, const struct dial *d)
 	o->deadline_us = clock_mono_us() + timeout_s * 1000000;
 }
 
-static ON_CTL void tell_result(struct originate *o, struct leg *b, enum cause cause)
+static ON_CTL void note_user_var(const char *name, const char *value, void *arg)
+{
+	role_assert_ctl();
+	leg_var_set(arg, name, value);
+}
+
+/* FreeSWITCH's user/ is a call within a call: once the inner one succeeds the outer is told a second time, and the
+ * directory's variables come to the leg. True: b was dialled so. */
+static ON_CTL bool tell_user(struct originate *o, struct leg *b)
+{
+	const char *user = vars_get(b->vars, "dialed_user"), *domain = vars_get(b->vars, "dialed_domain");
+	struct dir_user *u = NULL;
+	char legs[200];
+
+	if (!user || !domain || dir_user_find(sv_of(user), sv_of(domain), &u))
+		return false;
+	leg_event(b, EVENT_CHANNEL_OUTGOING);
+	dir_user_each_var(u, note_user_var, b);
+	mem_unref(u);
+	leg_var_set(b, "originate_endpoint", "user");
+	if (o->a) {
+		snprintf(legs, sizeof(legs), "%s;%s;%s", b->uuid,
+		    b->profile->callee_id_name ? b->profile->callee_id_name : "",
+		    b->profile->callee_id_number ? b->profile->callee_id_number : "");
+		vars_push(o->a->vars, "originated_legs", legs);
+	}
+	return true;
+}
+
+/* The winner has answered: so does the originator, which knows by then whom it reached. */
+static ON_CTL void answer_originator(struct originate *o, struct leg *b)
+{
+	struct leg *a = o->a;
+
+	if (!a)
+		return;
+	if (a->profile) {
+		leg_profile_set(&a->profile->callee_id_name, b->profile->callee_id_name);
+		leg_profile_set(&a->profile->callee_id_number, b->profile->callee_id_number);
+		if (b->other) {
+			leg_profile_set(&b->other->callee_id_name, b->profile->callee_id_name);
+			leg_profile_set(&b->other->callee_id_number, b->profile->callee_id_number);
+		}
+	}
+	if (!b->is_answered || !leg_is_up(a))
+		return;
+	leg_i(a)->near = b;
+	leg_answer(a);
+	leg_i(a)->near = NULL;
+}
+
+static ON_CTL void tell_result(struct originate *o, struct leg *b, enum cause cause, bool is_user)
 {
 	struct leg *a = o->a;
 	char text[80];
@@ -554,19 +606,14 @@ static ON_CTL void tell_result(struct originate *o, struct leg *b, enum cause ca
 	if (b) {
 		snprintf(text, sizeof(text), "%s;NONE", b->uuid);
 		vars_push(a->vars, "originate_causes", text);
+		if (is_user)
+			vars_push(a->vars, "originate_causes", text);
 		leg_profile_free(a->other);
 		a->other = leg_profile_dup(b->profile);
 		if (a->other)
 			a->other->is_originator_side = true;
 		a->other_is_originator = false;
-		if (a->profile) {
-			leg_profile_set(&a->profile->callee_id_name, b->profile->callee_id_name);
-			leg_profile_set(&a->profile->callee_id_number, b->profile->callee_id_number);
-			if (b->other) {
-				leg_profile_set(&b->other->callee_id_name, b->profile->callee_id_name);
-				leg_profile_set(&b->other->callee_id_number, b->profile->callee_id_number);
-			}
-		}
+		leg_var_set(a, "originate_signal_bond", NULL);
 		leg_var_set(a, "signal_bond", b->uuid);
 		leg_log(a, LOG_DEBUG, "Originate Resulted in Success: [%s] Peer UUID: %s", b->name, b->uuid);
 	} else {
@@ -621,6 +668,7 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 	struct attempt *winner = NULL;
 	struct dial dial;
 	struct leg *b = NULL;
+	bool is_user = false;
 	int st;
 
 	if (!o)
@@ -653,6 +701,8 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 	if (winner) {
 		b = mem_ref(winner->leg);
 		b->originate = NULL;
+		answer_originator(o, b);
+		is_user = tell_user(o, b);
 	} else {
 		st = o->is_cancelled ? ST_CANCELLED : o->is_timed_out ? ST_TIMEOUT : ST_NOTFOUND;
 		if (o->is_cancelled)
@@ -665,7 +715,7 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 		if (o->early && o->a && leg_is_up(o->a) && leg_media_stream(o->a))
 			mstream_idle(leg_media_stream(o->a));
 	}
-	tell_result(o, b, o->cause);
+	tell_result(o, b, o->cause, is_user);
 out:
 	if (cause_out)
 		*cause_out = b ? CAUSE_NONE : o->cause;

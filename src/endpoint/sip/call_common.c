@@ -63,6 +63,7 @@ int call_media_init(struct call *c)
 	    .dtmf_pt = has_2833 ? (int)pc->rfc2833_pt : -1,
 	    .cn_pt = pc->is_cng_suppressed ? -1 : (int)pc->cng_pt,
 	    .is_learning_allowed = !pc->has_rtp_auto_adjust_off,
+	    .is_late_told = pc->is_late_negotiation,
 	    .passes_telephone_event = pc->passes_rfc2833,
 	    .rtp_timeout_ms = pc->rtp_timeout_s * 1000,
 	    .rtp_hold_timeout_ms = pc->rtp_hold_timeout_s * 1000};
