@@ -47,6 +47,12 @@ def sw(tmp_path_factory):
         extension("7112", "answer", "queue_dtmf 77#", "read 1 5 silence_stream://2000 got 1000 #", "park"),
         extension("7113", f"export hold_music={music}", "bridge user/1001"),
         extension("7114", "set park_timeout=1:USER_BUSY", "answer", "park"),
+        extension("7116", "bridge loopback/9196"),
+        extension("7117", "set continue_on_fail=true", "bridge loopback/app=nosuchapp:a b", "set went=${originate_disposition}", "answer",
+                  "park"),
+        extension("7118", "hangup USER_BUSY"),
+        extension("7119", "set loopback_export=told", "bridge {told=yes}loopback/1001/default/XML"),
+        extension("7120", f"bridge loopback/app=playback:{ask}"),
         extension("7115", "answer", f"loop_playback +3 {bad}", "hangup"),
     ]
     (s.root / "conf/dialplan/default/apps.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
@@ -271,3 +277,96 @@ def test_hold_music(sw, phone):
     assert heard_ms(listen(a, 0.5), 880, 4000) == 0
     a.bye()
     b.reply(b.expect(method="BYE"), 200, "OK")
+
+
+def test_loopback_echo(sw, phone):
+    a = phone("1000")
+    call(a, "7116")
+    a.media.settimeout(0.05)
+    heard = 0
+    for n in range(60):
+        a.media.sendto(rtp(n, payload=b"\x33" * 160), ("127.0.0.1", a.remote_rtp))
+        try:
+            heard += a.media.recv(2000)[12:] == b"\x33" * 160
+        except TimeoutError:
+            pass
+    assert heard > 40
+    assert "3 total" in sw.api("show channels count")
+    rows = sw.api("show channels")
+    assert "loopback/9196-a" in rows and "loopback/9196-b" in rows
+    a.bye()
+
+
+def test_loopback_between_phones(sw, phone):
+    """Ringing, sound both ways and digits pass through the pair; either end's hang-up ends all four legs."""
+    a, b = phone("1000"), phone("1001")
+    for ender in (a, b):
+        a.invite("7119")
+        i = b.expect(method="INVITE")
+        b.reply(i, 180, "Ringing")
+        a.expect(183)  # the extension sends ringback
+        b.reply(i, 200, "OK", sdp(b.rtp_port))
+        b.expect(method="ACK")
+        b.enter(i)
+        b.remote_rtp = int(i.body.split("m=audio ")[1].split(" ")[0])
+        a.answered()
+        for p, q, byte in ((a, b, b"\x33"), (b, a, b"\x44")):
+            q.media.settimeout(0.05)
+            heard = 0
+            for n in range(40):
+                p.media.sendto(rtp(n, payload=byte * 160), ("127.0.0.1", p.remote_rtp))
+                try:
+                    heard += q.media.recv(2000)[12:] == byte * 160
+                except TimeoutError:
+                    pass
+            assert heard > 25
+        assert "4 total" in sw.api("show channels count")
+        if ender is a:
+            a.bye()
+            b.reply(b.expect(method="BYE"), 200, "OK")
+        else:
+            b.own_request("BYE")
+            b.expect(200)
+            a.reply(a.expect(method="BYE"), 200, "OK")
+        sw.wait_calls(0)
+
+
+def test_loopback_is_cancelled(sw, phone):
+    a, b = phone("1000"), phone("1001")
+    a.invite("7119")
+    i = b.expect(method="INVITE")
+    b.reply(i, 180, "Ringing")
+    a.expect(183)  # the extension sends ringback
+    a.cancel()
+    cancel = b.expect(method="CANCEL")
+    b.reply(cancel, 200, "OK", tag=False)
+    b.reply(i, 487, "Request Terminated")
+    b.expect(method="ACK")
+    a.ack_failure(a.expect(487))
+
+
+def test_loopback_application(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7117")  # there is no such application
+    assert parked()("went") == "DESTINATION_OUT_OF_ORDER"
+    a.bye()
+    a.invite("7120")  # early media from an application
+    a.remote_rtp = int(a.expect(183).body.split("m=audio ")[1].split(" ")[0])
+    assert heard_ms(listen(a, 1), 523, 4000) > 600
+    a.cancel()
+    a.ack_failure(a.expect(487))
+
+
+def test_loopback_originate(sw):
+    assert originate(sw, "loopback/7118/default &park()")() == "-ERR USER_BUSY\n"
+    assert originate(sw, "loopback/nobody/default &park()")() == "-ERR NO_ROUTE_DESTINATION\n"
+    assert originate(sw, "loopback/ &park()")().startswith("-ERR")
+    reply = originate(sw, "loopback/9196/default &park()")()
+    assert reply.startswith("+OK")
+    assert "2 total" in sw.api("show channels count")
+    uuid = reply.split()[1]
+    other = sw.api(f"uuid_getvar {uuid} other_loopback_leg_uuid")
+    assert sw.api(f"uuid_getvar {other} other_loopback_leg_uuid") == uuid
+    assert sw.api(f"uuid_getvar {uuid} loopback_leg") + sw.api(f"uuid_getvar {other} loopback_leg") == "AB"
+    assert sw.api(f"uuid_kill {other} USER_BUSY") == "+OK\n"
+    sw.wait_calls(0)

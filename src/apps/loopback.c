@@ -1,0 +1,315 @@
+/* mod_loopback: a leg that calls into our own dialplan. loopback/EXTEN[/CONTEXT[/DIALPLAN]] makes two legs: NAME-a,
+ * which whoever dialled talks to, and NAME-b, an inbound call that runs the extension; loopback/app=APP:ARGS runs one
+ * application there. The pair passes offers and answers between the two as a network would, and each has its own
+ * stream on the loopback interface: whatever a leg can do, these can. They stay when both are bridged (no bow-out). */
+#include "apps/apps_i.h"
+#include "base/mem.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { SIDE_A, SIDE_B };
+struct pair {
+	struct leg *leg[2]; /* borrowed; NULL once it is destroyed or not made yet */
+	char *target;       /* the whole of what was dialled */
+	char originator_uuid[UUID_CHARS + 1];
+};
+
+static int on_init(struct leg *leg);
+static int ring_ready(struct leg *leg);
+static int pre_answer(struct leg *leg);
+static int answer(struct leg *leg);
+static int hold(struct leg *leg, bool is_hold);
+static void on_hangup(struct leg *leg);
+static void on_destroy(struct leg *leg);
+static int outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
+static const struct endpoint_ops loopback_ops = {.name = "loopback",
+    .outgoing = outgoing,
+    .on_init = on_init,
+    .ring_ready = ring_ready,
+    .pre_answer = pre_answer,
+    .answer = answer,
+    .on_hangup = on_hangup,
+    .on_destroy = on_destroy,
+    .hold = hold};
+
+static struct leg *other_of(const struct leg *leg)
+{
+	const struct pair *pair = leg->endpoint;
+	return pair ? pair->leg[pair->leg[SIDE_A] == leg ? SIDE_B : SIDE_A] : NULL;
+}
+
+/* The other side while it can still be told something. */
+static struct leg *other_up(const struct leg *leg) ON_CTL
+{
+	struct leg *other = other_of(leg);
+	return other && leg_is_up(other) ? other : NULL;
+}
+
+static int media_init(struct leg *leg) ON_CTL
+{
+	static const struct leg_media_conf conf = {.rtp_host = "127.0.0.1",
+	    .inbound_codecs = "L16@8000h,PCMU,PCMA,G722,OPUS",
+	    .outbound_codecs = "L16@8000h,PCMU,PCMA,G722,OPUS",
+	    .negotiation = "generous",
+	    .sdp_username = "loopback",
+	    .dtmf_pt = 101,
+	    .cn_pt = -1,
+	    .passes_telephone_event = true};
+	return leg_media_init(leg, &conf);
+}
+
+static int side_init(struct leg *leg, struct pair *pair, int side) ON_CTL
+{
+	struct buf name;
+
+	leg->endpoint = pair;
+	pair->leg[side] = leg;
+	buf_init(&name);
+	buf_printf(&name, "loopback/%s-%c", pair->target, "ab"[side]);
+	leg_set_name(leg, name.p);
+	buf_fini(&name);
+	leg_var_set(leg, "is_loopback", "1");
+	leg_var_set(leg, "loopback_leg", side == SIDE_A ? "A" : "B");
+	return media_init(leg);
+}
+
+/* ---- from target to legs ---- */
+
+/* EXTEN[/CONTEXT[/DIALPLAN]]; an application goes into an inline dialplan, with a separator its arguments lack. */
+static int target_apply(struct leg_profile *p, const char *target) ON_CTL
+{
+	struct sv exten, context, dialplan, rest;
+	const char *separators = "^~;!|#%@";
+	char *text[3];
+	struct buf b;
+
+	if (!strncmp(target, "app=", 4)) {
+		while (separators[1] && strchr(target, *separators))
+			separators++;
+		buf_init(&b);
+		buf_printf(&b, "m:%c:%s", *separators, target + 4);
+		leg_profile_set(&p->destination_number, b.p);
+		leg_profile_set(&p->dialplan, "inline");
+		buf_fini(&b);
+		return ST_OK;
+	}
+	sv_split(sv_of(target), '/', &exten, &rest);
+	sv_split(rest, '/', &context, &dialplan);
+	if (!exten.n)
+		return ST_INVAL;
+	text[0] = sv_dup(exten), text[1] = sv_dup(context), text[2] = sv_dup(dialplan);
+	leg_profile_set(&p->destination_number, text[0]);
+	if (context.n || !p->context || !*p->context)
+		leg_profile_set(&p->context, context.n ? text[1] : "default");
+	leg_profile_set(&p->dialplan, dialplan.n ? text[2] : "xml");
+	for (int i = 0; i < 3; i++)
+		mem_free(text[i]);
+	return ST_OK;
+}
+
+static void pair_free(struct pair *pair)
+{
+	mem_free(pair->target);
+	mem_free(pair);
+}
+
+static int outgoing(const struct originate_target *t, struct leg **out, enum cause *cause)
+{
+	struct leg_profile *p = t->profile ? leg_profile_dup(t->profile) : leg_profile_new();
+	struct pair *pair = mem_zalloc(sizeof(*pair));
+	struct leg *leg = NULL;
+	int st = p && pair ? target_apply(p, t->data) : ST_NOMEM;
+
+	role_assert_ctl();
+	*cause = st == ST_INVAL ? CAUSE_INVALID_NUMBER_FORMAT : CAUSE_SWITCH_CONGESTION;
+	if (!st)
+		st = leg_new(&leg, &loopback_ops, true, t->vars ? vars_get(t->vars, "origination_uuid") : NULL);
+	if (st) {
+		leg_profile_free(p);
+		mem_free(pair);
+		return st;
+	}
+	leg_profile_set(&p->source, "mod_loopback");
+	/* an application's arguments are no part of the name */
+	pair->target = mem_strndup(t->data, strcspn(t->data, strncmp(t->data, "app=", 4) ? "/" : ":"));
+	if (t->originator)
+		snprintf(pair->originator_uuid, sizeof(pair->originator_uuid), "%s", t->originator->uuid);
+	st = side_init(leg, pair, SIDE_A);
+	leg_set_profile(leg, p);
+	if (st) {
+		leg_hangup(leg, CAUSE_SWITCH_CONGESTION);
+		return st;
+	}
+	*cause = CAUSE_NONE;
+	*out = leg;
+	return ST_OK;
+}
+
+/* What B is told by variables: the hops that are left and what loopback_export names. */
+static void vars_pass(struct leg *a, struct leg *b) ON_CTL
+{
+	const char *list = vars_get(a->vars, "loopback_export"), *hops = vars_get(a->vars, "max_forwards"), *value;
+	struct sv rest = sv_of(list), one;
+	char *name;
+
+	if (hops)
+		leg_var_set(b, "max_forwards", hops);
+	while (rest.n) {
+		sv_split(rest, ',', &one, &rest);
+		name = sv_dup(sv_trim(one));
+		value = name && *name ? vars_get(a->vars, name) : NULL;
+		if (value)
+			leg_var_set(b, name, value);
+		mem_free(name);
+	}
+	leg_var_set(a, "other_loopback_leg_uuid", b->uuid);
+	leg_var_set(b, "other_loopback_leg_uuid", a->uuid);
+}
+
+static struct leg_profile *profile_of_b(const struct leg *a) ON_CTL
+{
+	struct leg_profile *p = leg_profile_dup(a->profile);
+
+	if (!p)
+		return NULL;
+	memset(&p->times, 0, sizeof(p->times));
+	p->index = 0;
+	leg_profile_set(&p->callee_id_name, NULL);
+	leg_profile_set(&p->callee_id_number, NULL);
+	leg_profile_set(&p->chan_name, NULL);
+	return p;
+}
+
+/* A dials: B is born and begins its dialplan. */
+static int on_init(struct leg *leg)
+{
+	struct pair *pair = leg->endpoint;
+	struct leg_profile *p = NULL;
+	struct leg *b = NULL;
+	struct buf offer;
+	int st;
+
+	role_assert_ctl();
+	buf_init(&offer);
+	st = leg_media_offer(leg, leg_find(pair->originator_uuid), &offer);
+	if (!st)
+		st = leg_new(&b, &loopback_ops, false, NULL);
+	if (st)
+		goto out;
+	st = side_init(b, pair, SIDE_B);
+	vars_pass(leg, b);
+	p = profile_of_b(leg);
+	if (p)
+		leg_set_profile(b, p);
+	if (!st)
+		st = p ? leg_media_remote_offer(b, buf_sv(&offer)) : ST_NOMEM;
+	if (!st)
+		st = leg_start(b);
+	if (st && leg_is_up(b))
+		leg_hangup(b, CAUSE_INCOMPATIBLE_DESTINATION);
+out:
+	buf_fini(&offer);
+	return st;
+}
+
+/* ---- what B does is what A hears of, and the other way round ---- */
+
+static int ring_ready(struct leg *leg)
+{
+	struct leg *a = other_up(leg);
+
+	role_assert_ctl();
+	if (!a)
+		return ST_CLOSED;
+	leg_mark_ring_ready(a);
+	return ST_OK;
+}
+
+static int answer_pass(struct leg *leg, struct leg *a) ON_CTL
+{
+	struct buf text;
+	int st;
+
+	buf_init(&text);
+	st = leg_media_answer(leg, NULL, &text);
+	if (!st)
+		st = leg_media_remote_answer(a, buf_sv(&text));
+	buf_fini(&text);
+	return st;
+}
+
+static int pre_answer(struct leg *leg)
+{
+	struct leg *a = other_up(leg);
+	int st;
+
+	role_assert_ctl();
+	st = a ? answer_pass(leg, a) : ST_CLOSED;
+	if (!st)
+		leg_mark_early_media(a);
+	return st;
+}
+
+static int answer(struct leg *leg)
+{
+	struct leg *a = other_up(leg);
+	int st;
+
+	role_assert_ctl();
+	st = a ? answer_pass(leg, a) : ST_CLOSED;
+	if (!st)
+		leg_mark_answered(a);
+	return st;
+}
+
+static int hold(struct leg *leg, bool is_hold)
+{
+	struct leg *other = other_up(leg);
+	struct buf offer, reply;
+	int st;
+
+	role_assert_ctl();
+	buf_init(&offer);
+	buf_init(&reply);
+	st = other ? leg_media_own_reoffer(leg, is_hold, &offer) : ST_CLOSED;
+	if (!st)
+		st = leg_media_reoffer(other, buf_sv(&offer), &reply);
+	if (!st)
+		st = leg_media_remote_answer(leg, buf_sv(&reply));
+	buf_fini(&offer);
+	buf_fini(&reply);
+	return st;
+}
+
+static void on_hangup(struct leg *leg)
+{
+	struct leg *other = other_up(leg);
+
+	role_assert_ctl();
+	if (other)
+		leg_hangup(other, leg->cause);
+}
+
+static void on_destroy(struct leg *leg)
+{
+	struct pair *pair = leg->endpoint;
+
+	role_assert_ctl();
+	if (!pair)
+		return;
+	leg->endpoint = NULL;
+	pair->leg[pair->leg[SIDE_A] == leg ? SIDE_A : SIDE_B] = NULL;
+	if (!pair->leg[SIDE_A] && !pair->leg[SIDE_B])
+		pair_free(pair);
+}
+
+static const struct endpoint_ops *const endpoints[] = {&loopback_ops, NULL};
+static const struct var_desc vars[] = {
+    {"loopback_export", "list", "names of variables that go to the loopback leg's far side", true, false},
+    {"is_loopback", "1", "set on both legs of a loopback pair", false, true},
+    {"loopback_leg", "A|B", "which of the pair this is", false, true},
+    {"other_loopback_leg_uuid", "uuid", "the other leg of the pair", false, true},
+    {NULL},
+};
+extern const struct module mod_loopback;
+const struct module mod_loopback = {.abi = MODULE_ABI, .name = "mod_loopback", .endpoints = endpoints, .vars = vars};
