@@ -592,6 +592,18 @@ static CO bool run_next(struct leg *leg)
 	return true;
 }
 
+/* The leg goes elsewhere: what a bridge or a request kept from ending (a park below it) is over. */
+static ON_CTL void end_detached(struct leg *leg)
+{
+	if (leg_i(leg)->is_parked) {
+		leg_i(leg)->is_parked = false;
+		loop_timer_cancel(&leg_i(leg)->park_timer);
+		leg_event(leg, EVENT_CHANNEL_UNPARK);
+	}
+	while (exec_is_detached(leg))
+		frame_complete(leg, detached_frame(leg->exec));
+}
+
 static void co_main(void *arg)
 {
 	struct leg *leg = arg;
@@ -605,6 +617,7 @@ static void co_main(void *arg)
 			continue;
 		if (x->is_rerouted) {
 			x->is_rerouted = false;
+			end_detached(leg);
 			route(leg);
 			continue;
 		}

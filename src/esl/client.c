@@ -9,6 +9,7 @@
 #include "core/event.h"
 #include "esl/esl_i.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ static const int64_t closing_timeout_us = 10 * 1000000LL;
 static const char *const format_types[] = {"text/event-plain", "text/event-xml", "text/event-json", "text/event-plain"};
 
 static struct list clients;
-static size_t client_count;
+static size_t client_count, outbound_count;
 
 size_t esl_client_count(void)
 {
@@ -52,6 +53,8 @@ static ON_CTL void client_detach(struct esl_client *c, bool is_closed_by_peer)
 	c->conn = NULL;
 	loop_timer_cancel(&c->timer);
 	loop_defer_cancel(&c->flush);
+	loop_defer_cancel(&c->leg_over);
+	esl_outbound_release(c);
 	esl_client_unsubscribe(c);
 	c->log_level = LOG_DISABLE;
 	esl_logs_update();
@@ -60,6 +63,7 @@ static ON_CTL void client_detach(struct esl_client *c, bool is_closed_by_peer)
 	mem_unref(conn);
 	list_remove(&c->link);
 	client_count--;
+	outbound_count -= c->is_outbound;
 	mem_unref(c);
 }
 
@@ -79,7 +83,8 @@ static ON_CTL bool stage(struct esl_client *c)
 		c->replies = t;
 		return true;
 	}
-	esl_queue_render(&c->queue, &c->staged, CHUNK_BYTES);
+	if (!c->holds_events)
+		esl_queue_render(&c->queue, &c->staged, CHUNK_BYTES);
 	return c->staged.n > 0;
 }
 
@@ -100,6 +105,8 @@ static ON_CTL void push_gap(struct esl_client *c, size_t next_bytes)
 
 static ON_CTL void client_flush(struct esl_client *c)
 {
+	if (c->is_outbound && !c->is_open)
+		return;
 	while (c->conn && tcp_conn_queued_bytes(c->conn) < CONN_HIGH_BYTES) {
 		if (!stage(c)) {
 			push_gap(c, 0);
@@ -190,13 +197,52 @@ void esl_client_end(struct esl_client *c)
 	static const char text[] = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n";
 	if (!c->conn || c->is_ending)
 		return;
-	buf_printf(
-	    &c->replies, "Content-Type: text/disconnect-notice\nContent-Length: %zu\n\n%s", sizeof(text) - 1, text);
+	buf_adds(&c->replies, "Content-Type: text/disconnect-notice\n");
+	if (c->is_outbound)
+		buf_printf(&c->replies, "Controlled-Session-UUID: %s\nContent-Disposition: disconnect\n", c->leg_uuid);
+	buf_printf(&c->replies, "Content-Length: %zu\n\n%s", sizeof(text) - 1, text);
 	c->is_ending = true;
 	esl_client_unsubscribe(c);
 	esl_queue_clear(&c->queue);
 	loop_timer_set(&c->timer, closing_timeout_us, "esl.closing", on_deadline, c);
 	flush_soon(c);
+	loop_defer_cancel(&c->leg_over);
+	esl_outbound_release(c);
+}
+
+/* What waits in the bounded queue becomes replies, so that what is said next comes behind it. */
+static ON_CTL void queue_to_replies(struct esl_client *c)
+{
+	c->holds_events = false;
+	push_gap(c, 0);
+	esl_queue_render(&c->queue, &c->replies, SIZE_MAX);
+}
+
+void esl_client_end_after_events(struct esl_client *c)
+{
+	if (!c->conn || c->is_ending)
+		return;
+	queue_to_replies(c);
+	esl_client_end(c);
+}
+
+void esl_client_linger(struct esl_client *c)
+{
+	if (!c->conn || c->is_ending || !c->leg)
+		return;
+	queue_to_replies(c);
+	buf_printf(&c->replies,
+	    "Content-Type: text/disconnect-notice\nControlled-Session-UUID: %s\nContent-Disposition: linger\n"
+	    "Channel-Name: %s\nLinger-Time: %d\nContent-Length: 0\n\n",
+	    c->leg_uuid, c->leg->name ? c->leg->name : "", c->linger_s);
+	if (c->linger_s > 0)
+		loop_timer_set(&c->timer, c->linger_s * 1000000LL, "esl.linger", on_deadline, c);
+	flush_soon(c);
+}
+
+void esl_client_drop(struct esl_client *c)
+{
+	client_detach(c, false);
 }
 
 /* ---- in ------------------------------------------------------------------------------------------------------ */
@@ -274,31 +320,81 @@ static void on_drain(struct tcp_conn *conn, void *arg)
 	mem_unref(c);
 }
 
-static const struct tcp_handlers handlers = {.on_data = on_data, .on_close = on_close, .on_drain = on_drain};
-
-void esl_client_accept(struct tcp_conn *conn)
+static void on_connect(struct tcp_conn *conn, int status, void *arg)
 {
-	if (!clients.head.next)
-		list_init(&clients);
-	if (client_count >= esl_conf.max_clients) {
-		log_warning("Event socket: over %u clients, one more refused", esl_conf.max_clients);
-		esl_client_reject(conn);
+	role_assert_ctl();
+	struct esl_client *c = arg;
+	c->is_open = status == ST_OK;
+	c->open_status = status;
+	if (status) {
+		client_detach(c, true);
 		return;
 	}
+	tcp_conn_set_limits(conn, CONN_OUT_MAX_BYTES, 0);
+	if (c->leg)
+		leg_wake(c->leg);
+}
+
+static const struct tcp_handlers handlers = {
+    .on_data = on_data, .on_connect = on_connect, .on_close = on_close, .on_drain = on_drain};
+
+/* A client in the list, of one reference, without a connection. */
+static ON_CTL struct esl_client *client_new(void)
+{
 	struct esl_client *c = mem_new(sizeof(*c), client_free, "esl.client");
 	if (!c)
-		return;
+		return NULL;
+	if (!clients.head.next)
+		list_init(&clients);
 	esl_reader_init(&c->reader);
 	esl_queue_init(&c->queue, esl_conf.max_queue_bytes);
 	buf_init(&c->replies);
 	buf_init(&c->staged);
 	c->log_level = LOG_DISABLE;
+	return c;
+}
+
+static ON_CTL void client_enter(struct esl_client *c)
+{
+	list_push(&clients, &c->link);
+	client_count++;
+	outbound_count += c->is_outbound;
+}
+
+int esl_client_connect(struct esl_client **out, const struct addr *dst, int64_t timeout_us)
+{
+	struct esl_client *c = client_new();
+	int st;
+	if (!c)
+		return ST_NOMEM;
+	c->is_outbound = c->is_authed = true;
+	esl_reader_trust(&c->reader);
+	addr_text(dst, c->id);
+	st = tcp_connect(&c->conn, dst, timeout_us, &handlers, c);
+	if (st) {
+		mem_unref(c);
+		return st;
+	}
+	client_enter(c);
+	*out = mem_ref(c);
+	return ST_OK;
+}
+
+void esl_client_accept(struct tcp_conn *conn)
+{
+	if (client_count - outbound_count >= esl_conf.max_clients) {
+		log_warning("Event socket: over %u clients, one more refused", esl_conf.max_clients);
+		esl_client_reject(conn);
+		return;
+	}
+	struct esl_client *c = client_new();
+	if (!c)
+		return;
 	c->conn = mem_ref(conn);
 	addr_text(tcp_conn_peer(conn), c->id);
 	tcp_conn_set(conn, &handlers, c);
 	tcp_conn_set_limits(conn, CONN_OUT_MAX_BYTES, 0);
-	list_push(&clients, &c->link);
-	client_count++;
+	client_enter(c);
 	loop_timer_set(&c->timer, esl_conf.login_timeout_us, "esl.login", on_deadline, c);
 	esl_client_send(c, SV("Content-Type: auth/request\n\n"));
 }
@@ -336,6 +432,11 @@ void esl_client_end_all(void)
 	esl_client_each(end_now, NULL);
 }
 
+void esl_client_event(struct esl_client *c, struct event *e)
+{
+	esl_client_queue(c, e, event_render(e, c->format), format_types[c->format]);
+}
+
 /* ---- events -------------------------------------------------------------------------------------------------- */
 static ON_CTL bool is_event_allowed(const struct esl_client *c, const struct event *e)
 {
@@ -351,7 +452,7 @@ static void on_event(struct event *e, void *arg)
 	struct esl_client *c = arg;
 	if (!c->conn || !is_event_allowed(c, e) || !esl_filters_pass(&c->filters, e))
 		return;
-	esl_client_queue(c, e, event_render(e, c->format), format_types[c->format]);
+	esl_client_event(c, e);
 }
 
 int esl_client_subscribe(struct esl_client *c)

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BEFORE_LOGIN = 1, NEEDS_ARGS = 2 };
+/* NEEDS_FULL: an outbound socket without `full` may not. */
+enum { BEFORE_LOGIN = 1, NEEDS_ARGS = 2, NEEDS_FULL = 4 };
 struct cmd {
 	const char *name;
 	unsigned flags;
@@ -305,36 +306,28 @@ static ON_CTL void cmd_nolog(struct esl_client *c, const struct esl_request *r, 
 	esl_client_reply(c, "+OK no longer logging");
 }
 
-/* ---- only of use with a leg of one's own (the outbound socket) ------------------------------------------------ */
-static ON_CTL void cmd_linger(struct esl_client *c, const struct esl_request *r, const char *args)
-{
-	esl_client_reply(c, "-ERR not controlling a session");
-}
-
-static ON_CTL void cmd_divert(struct esl_client *c, const struct esl_request *r, const char *args)
-{
-	esl_client_reply(c, "-ERR not controlling a session.");
-}
-
 static const struct cmd cmds[] = {
     {"auth", BEFORE_LOGIN | NEEDS_ARGS, cmd_auth},
     {"userauth", BEFORE_LOGIN | NEEDS_ARGS, cmd_userauth},
     {"exit", BEFORE_LOGIN, cmd_exit},
     {"...", BEFORE_LOGIN, cmd_exit},
-    {"api", NEEDS_ARGS, cmd_api},
-    {"bgapi", NEEDS_ARGS, cmd_bgapi},
-    {"event", 0, esl_cmd_event},
-    {"nixevent", 0, esl_cmd_nixevent},
-    {"noevents", 0, esl_cmd_noevents},
-    {"myevents", NEEDS_ARGS, esl_cmd_myevents},
+    {"connect", 0, esl_cmd_connect},
+    {"getvar", NEEDS_ARGS, esl_cmd_getvar},
+    {"resume", 0, esl_cmd_resume},
+    {"api", NEEDS_ARGS | NEEDS_FULL, cmd_api},
+    {"bgapi", NEEDS_ARGS | NEEDS_FULL, cmd_bgapi},
+    {"event", NEEDS_FULL, esl_cmd_event},
+    {"nixevent", NEEDS_FULL, esl_cmd_nixevent},
+    {"noevents", NEEDS_FULL, esl_cmd_noevents},
+    {"myevents", 0, esl_cmd_myevents},
     {"filter", NEEDS_ARGS, esl_cmd_filter},
     {"sendmsg", 0, esl_cmd_sendmsg},
-    {"sendevent", 0, esl_cmd_sendevent},
-    {"log", 0, cmd_log},
-    {"nolog", 0, cmd_nolog},
-    {"linger", 0, cmd_linger},
-    {"nolinger", 0, cmd_linger},
-    {"divert_events", 0, cmd_divert},
+    {"sendevent", NEEDS_FULL, esl_cmd_sendevent},
+    {"log", NEEDS_FULL, cmd_log},
+    {"nolog", NEEDS_FULL, cmd_nolog},
+    {"linger", 0, esl_cmd_linger},
+    {"nolinger", 0, esl_cmd_nolinger},
+    {"divert_events", 0, esl_cmd_divert},
 };
 
 void esl_cmd_run(struct esl_client *c, struct esl_request *r)
@@ -346,7 +339,8 @@ void esl_cmd_run(struct esl_client *c, struct esl_request *r)
 		const struct cmd *k = &cmds[i];
 		if (!sv_isi(word, k->name))
 			continue;
-		if ((!c->is_authed && !(k->flags & BEFORE_LOGIN)) || ((k->flags & NEEDS_ARGS) && !*args))
+		if ((!c->is_authed && !(k->flags & BEFORE_LOGIN)) || ((k->flags & NEEDS_ARGS) && !*args) ||
+		    ((k->flags & NEEDS_FULL) && c->is_outbound && !c->is_full))
 			break;
 		k->fn(c, r, args);
 		return;

@@ -2,7 +2,7 @@
 #pragma once
 #include "base/list.h"
 #include "base/log.h"
-#include "core/event.h"
+#include "core/module.h"
 #include "esl/filter.h"
 #include "esl/queue.h"
 #include "esl/reader.h"
@@ -39,6 +39,16 @@ struct esl_client {
 	char *allowed_api, *allowed_events; /* userauth's lists; NULL: all */
 	bool is_log_denied;
 	char id[64]; /* "127.0.0.1:54321" */
+	/* the outbound socket */
+	bool is_outbound, is_async, is_full, is_open /* the connection stands */, is_connected /* the server said so */;
+	bool is_attached; /* the application has detached: the server holds the leg */
+	bool resumes, lingers, diverts, holds_events /* until the reply to what waits */;
+	int linger_s, open_status; /* linger_s -1: for ever */
+	struct leg *leg;           /* a reference; NULL for inbound ones and when it is over */
+	struct lnode leg_link;
+	uint64_t frame; /* the application, by core's number */
+	char leg_uuid[UUID_CHARS + 1];
+	struct ldefer leg_over;
 };
 
 /* ---- client.c ---- */
@@ -60,6 +70,35 @@ ON_CTL void esl_client_resume(struct esl_client *c);
 ON_CTL void esl_client_queue(struct esl_client *c, void *ref, struct sv body, const char *ctype);
 ON_CTL int esl_client_subscribe(struct esl_client *c); /* makes c->sub */
 ON_CTL void esl_client_unsubscribe(struct esl_client *c);
+
+/* Begins a connection of the outbound socket; the caller gets a reference. open_status and is_open tell how it went,
+ * and the leg is woken then. */
+ON_CTL int esl_client_connect(struct esl_client **out, const struct addr *dst, int64_t timeout_us);
+ON_CTL void esl_client_drop(struct esl_client *c); /* closes without a word */
+/* As esl_client_end, but what is queued goes out before the notice. */
+ON_CTL void esl_client_end_after_events(struct esl_client *c);
+ON_CTL void esl_client_linger(struct esl_client *c); /* the leg is over: the notice, and the end later */
+ON_CTL void esl_client_event(struct esl_client *c, struct event *e); /* past wishes and filters */
+
+/* ---- outbound.c ---- */
+extern const struct app_desc esl_apps[];
+ON_CTL int esl_outbound_start(void);
+ON_CTL void esl_outbound_stop(void);
+/* The client ends: its leg hangs up, or goes on. Does nothing the second time. */
+ON_CTL void esl_outbound_release(struct esl_client *c);
+/* Hands e to the servers that asked for the leg's events; false: nobody did. */
+ON_CTL bool esl_outbound_divert(const struct leg *leg, struct event *e);
+ON_CTL void esl_cmd_connect(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_getvar(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_resume(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_linger(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_nolinger(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_divert(struct esl_client *c, const struct esl_request *r, const char *args);
+/* ---- lookup.c ---- */
+/* Numeric or a name, which may wait a few seconds. */
+CO int esl_lookup(struct leg *leg, const char *host, uint16_t port, struct addr *out);
+ON_CTL int esl_lookup_start(void);
+ON_CTL void esl_lookup_stop(void);
 
 /* ---- cmd.c ---- */
 ON_CTL void esl_cmd_run(struct esl_client *c, struct esl_request *r);

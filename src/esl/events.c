@@ -125,7 +125,7 @@ void esl_cmd_noevents(struct esl_client *c, const struct esl_request *r, const c
 	esl_client_reply(c, "+OK no longer listening for events");
 }
 
-/* myevents UUID [FORMAT]: the events of one call. */
+/* myevents UUID [FORMAT]: the events of one call; without UUID on an outbound socket, of its own. */
 void esl_cmd_myevents(struct esl_client *c, const struct esl_request *r, const char *args)
 {
 	static const enum event_id ids[] = {EVENT_CHANNEL_CREATE, EVENT_CHANNEL_DESTROY, EVENT_CHANNEL_STATE,
@@ -134,15 +134,15 @@ void esl_cmd_myevents(struct esl_client *c, const struct esl_request *r, const c
 	    EVENT_CHANNEL_UNBRIDGE, EVENT_CHANNEL_PROGRESS, EVENT_CHANNEL_PROGRESS_MEDIA, EVENT_CHANNEL_OUTGOING,
 	    EVENT_CHANNEL_PARK, EVENT_CHANNEL_UNPARK, EVENT_CHANNEL_APPLICATION, EVENT_CHANNEL_ORIGINATE,
 	    EVENT_CHANNEL_UUID, EVENT_CHANNEL_DATA, EVENT_DTMF, EVENT_CALL_UPDATE};
-	struct sv uuid, word;
+	struct sv uuid = c->is_outbound ? sv_of(c->leg_uuid) : (struct sv){0}, word;
 	char text[256];
-	if (!next_word(&args, &uuid) || uuid.n >= sizeof(text) || esl_client_subscribe(c)) {
+	if ((!c->is_outbound && !next_word(&args, &uuid)) || uuid.n >= sizeof(text) || esl_client_subscribe(c)) {
 		esl_client_reply(c, "-ERR command not found");
 		return;
 	}
 	memcpy(text, uuid.p, uuid.n);
 	text[uuid.n] = 0;
-	if (next_word(&args, &word))
+	while (next_word(&args, &word))
 		parse_format(word, &c->format);
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
 		want(c, ids[i], true);

@@ -1,7 +1,6 @@
 /* mod_event_socket: reads event_socket.conf, opens the listeners, lets connections through the access lists to
  * client.c. A default password is accepted, but then only loopback is listened on, unless allow-default-password says
- * otherwise; the log and `status` say so. The outbound side (the `socket` application) will sit beside it with the same
- * client. */
+ * otherwise; the log and `status` say so. The outbound side (the `socket` application) is outbound.c. */
 #include "core/module.h"
 #include "base/mem.h"
 #include "core/acl.h"
@@ -110,6 +109,8 @@ static int load(void)
 	const struct xml_node *settings = xml_child(config_conf("event_socket.conf"), "settings");
 	read_settings(settings);
 	int st = esl_logs_start();
+	if (!st)
+		st = esl_outbound_start();
 	return st ? st : open_listeners(settings);
 }
 
@@ -119,6 +120,7 @@ static int unload(void)
 	while (listener_count)
 		tcp_listener_close(listeners[--listener_count]);
 	esl_client_end_all();
+	esl_outbound_stop();
 	esl_logs_stop();
 	while (acl_count)
 		mem_free(acls[--acl_count]);
@@ -141,4 +143,4 @@ static const struct conf_desc confs[] = {
     {0},
 };
 const struct module mod_event_socket = {
-    .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .confs = confs};
+    .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .apps = esl_apps, .confs = confs};

@@ -12,9 +12,22 @@ static bool header_is_true(const struct esl_request *r, const char *name)
 	return str_is_true(esl_request_get(r, name));
 }
 
+/* ---- execute ------------------------------------------------------------------------------------------------- */
+/* Sync outbound socket: nothing further is read and no event is sent until the application is over. */
+static void on_executed(void *arg)
+{
+	struct esl_client *c = arg;
+	role_assert_ctl();
+	c->holds_events = false;
+	esl_client_reply(c, "+OK");
+	esl_client_resume(c);
+	mem_unref(c);
+}
+
 static ON_CTL void msg_execute(struct esl_client *c, struct leg *leg, const struct esl_request *r)
 {
 	const char *loops = esl_request_get(r, "loops"), *arg = esl_request_get(r, "execute-app-arg");
+	bool waits = c->is_outbound && !c->is_async && leg == c->leg && !header_is_true(r, "async");
 	struct leg_exec_request q = {
 	    .app = esl_request_get(r, "execute-app-name"),
 	    .data = r->body.n ? r->body.p
@@ -25,18 +38,29 @@ static ON_CTL void msg_execute(struct esl_client *c, struct leg *leg, const stru
 	    .loops = loops ? atoi(loops) : 1,
 	    .is_event_lock = header_is_true(r, "event-lock"),
 	    .holds_bleg = header_is_true(r, "hold-bleg"),
+	    .done = waits ? on_executed : NULL,
+	    .done_arg = c,
 	};
 	if (!q.app || !*q.app) {
 		esl_client_reply(c, "-ERR no execute-app-name");
 		return;
 	}
+	if (waits) {
+		mem_ref(c);
+		c->is_busy = c->holds_events = true;
+	}
 	int st = leg_exec_request(leg, &q);
+	if (st && waits) {
+		c->is_busy = c->holds_events = false;
+		mem_unref(c);
+	}
 	if (st)
 		esl_client_reply(c, "-ERR %s", status_text(st));
-	else
+	else if (!waits)
 		esl_client_reply(c, "+OK");
 }
 
+/* ---- the other verbs ----------------------------------------------------------------------------------------- */
 static ON_CTL void msg_hangup(struct esl_client *c, struct leg *leg, const struct esl_request *r)
 {
 	const char *cause = esl_request_get(r, "hangup-cause");
@@ -44,13 +68,44 @@ static ON_CTL void msg_hangup(struct esl_client *c, struct leg *leg, const struc
 	esl_client_reply(c, "+OK");
 }
 
+/* The leg leaves what it does for the applications of the message's "application: NAME DATA" lines. */
+static ON_CTL void msg_xferext(struct esl_client *c, struct leg *leg, const struct esl_request *r)
+{
+	unsigned count = 0;
+	for (size_t i = 0; i < r->header_count; i++) {
+		struct sv app, data;
+		if (strcasecmp(r->headers[i].name, "application"))
+			continue;
+		if (!sv_split(sv_of(r->headers[i].value), ' ', &app, &data)) {
+			app = sv_of(r->headers[i].value);
+			data = SV("");
+		}
+		char *name = sv_dup(app), *args = sv_dup(data);
+		if (!count)
+			leg_exec_clear(leg);
+		count += name && args && *name && !leg_exec_add(leg, name, args, NULL);
+		mem_free(name);
+		mem_free(args);
+	}
+	if (count)
+		leg_exec_restart(leg);
+	esl_client_reply(c, count ? "+OK" : "-ERR no application");
+}
+
+/* Media always comes through here, and only SIP's and RTP's own ports take it. */
+static ON_CTL void msg_refused(struct esl_client *c, struct leg *leg, const struct esl_request *r)
+{
+	esl_client_reply(c, "-ERR %s is not supported", esl_request_get(r, "call-command"));
+}
+
 void esl_cmd_sendmsg(struct esl_client *c, const struct esl_request *r, const char *args)
 {
 	static const struct {
 		const char *name;
 		void (*fn)(struct esl_client *c, struct leg *leg, const struct esl_request *r);
-	} verbs[] = {{"execute", msg_execute}, {"hangup", msg_hangup}};
-	struct leg *leg = *args ? leg_find(args) : NULL;
+	} verbs[] = {{"execute", msg_execute}, {"hangup", msg_hangup}, {"xferext", msg_xferext},
+	    {"nomedia", msg_refused}, {"unicast", msg_refused}};
+	struct leg *leg = *args && (!c->is_outbound || c->is_full) ? leg_find(args) : c->leg;
 	if (!leg || !leg_is_up(leg)) {
 		esl_client_reply(c, "-ERR invalid session id [%s]", args);
 		return;
@@ -62,6 +117,19 @@ void esl_cmd_sendmsg(struct esl_client *c, const struct esl_request *r, const ch
 			return;
 		}
 	esl_client_reply(c, "-ERR unknown call-command [%s]", verb ? verb : "");
+}
+
+/* An event with the Unique-ID of a leg is that leg's: it goes to who diverted its events, and to nobody else. */
+static ON_CTL void send_to_leg_or_all(struct event *e)
+{
+	const char *uuid = event_get(e, "unique-id");
+	struct leg *leg = uuid ? leg_find(uuid) : NULL;
+	if (!leg) {
+		event_fire(e);
+		return;
+	}
+	esl_outbound_divert(leg, e);
+	mem_unref(e);
 }
 
 void esl_cmd_sendevent(struct esl_client *c, const struct esl_request *r, const char *args)
@@ -87,6 +155,6 @@ void esl_cmd_sendevent(struct esl_client *c, const struct esl_request *r, const 
 	event_add(e, "Event-UUID", uuid);
 	if (r->body.n)
 		event_set_body(e, r->body);
-	event_fire(e);
+	send_to_leg_or_all(e);
 	esl_client_reply(c, "+OK %s", uuid);
 }

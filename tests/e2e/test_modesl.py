@@ -2,6 +2,7 @@
 import json
 import math
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -55,4 +56,25 @@ def test_modesl(tandem, modules, tmp_path):
         assert result["cause"] == "NORMAL_CLEARING"
         tandem.wait_calls(0)
     finally:
+        phone.close()
+
+
+def test_modesl_server(tandem, modules):
+    """modesl's server holds a call that the application `socket` gave it."""
+    port = t.free_port(socket.SOCK_STREAM)
+    phone = Ua(tandem, "1000").register()
+    shutil.copy(HERE / "esl_modesl_server.js", modules)
+    node = subprocess.Popen(["node", "esl_modesl_server.js", str(port)], cwd=modules, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert node.stdout.readline() == "ready\n"
+        uuid = tandem.api(f"originate user/1000 '&socket(127.0.0.1:{port} async full)'")[4:].strip()
+        out, err = node.communicate(timeout=40)
+        result = json.loads(out.strip().split("\n")[-1])
+        assert "error" not in result, (result, err)
+        assert result["info"] == uuid and result["response"] == "FILE PLAYED"
+        assert "CHANNEL_EXECUTE" in result["events"] and "CHANNEL_HANGUP" in result["events"]
+        assert phone.down.wait(5)
+        tandem.wait_calls(0)
+    finally:
+        node.kill()
         phone.close()
