@@ -147,10 +147,14 @@ class Baresip:
                     raise AssertionError(f"{self.user}: no {kind}; {self.events}\n{self.text()[-3000:]}")
 
     def dial(self, number):
+        with self.more:
+            self.events.clear()  # an earlier call's
         self.command("dial", f"sip:{number}@127.0.0.1:{self.switch.sip_port}")
 
     def answer(self):
         self.wait("CALL_INCOMING")
+        with self.more:
+            self.events = [e for e in self.events if e.get("type") != "CALL_CLOSED"]  # an earlier call's
         self.command("accept")
 
     def hangup(self):

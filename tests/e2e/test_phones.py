@@ -134,22 +134,28 @@ def test_echo_is_heard(switch, phones):
 
 
 def assert_hears_music(path, seconds=2.0):
-    """A second of what was heard is found in one of the music files, and it goes on for a while."""
+    """What was heard is found in one of the music files, and it goes on for a while."""
     x, rate = read_wav(path)
     loud = np.flatnonzero(np.abs(x) > 50)
     assert len(loud), f"{path}: silence, {len(x) / rate:.1f} s"
     x = x[loud[0]:loud[-1] + 1]
     assert len(x) >= seconds * rate, f"{path}: only {len(x) / rate:.2f} s of sound"
-    piece = x[len(x) // 2 - rate // 2:len(x) // 2 + rate // 2]
     best = 0
-    for name in MUSIC.glob("*.wav"):
-        y, _ = read_wav(name)
-        n = 1 << (len(y) + rate).bit_length()
-        found = np.fft.irfft(np.fft.rfft(y, n) * np.conj(np.fft.rfft(piece, n)), n)[:len(y) - rate]
-        energy = np.cumsum(np.concatenate(([0], y * y)))
-        at = np.abs(found).argmax()
-        best = max(best, found[at] / np.sqrt((energy[at + rate] - energy[at]) * (piece @ piece) + 1))
-    assert best > 0.9, f"{path}: not the music, likeness {best:.2f}"
+    for start in (len(x) // 4, len(x) // 2, len(x) * 3 // 4):  # a phone's jitter buffer may cut one of them
+        for name in MUSIC.glob("*.wav"):
+            best = max(best, likeness(x[start:start + rate // 4], read_wav(name)[0]))
+        if best > 0.9:
+            return
+    raise AssertionError(f"{path}: not the music, likeness {best:.2f}")
+
+
+def likeness(piece, whole):
+    """The best normalised correlation of piece with any part of whole."""
+    n, m = 1 << (len(whole) + len(piece)).bit_length(), len(piece)
+    found = np.fft.irfft(np.fft.rfft(whole, n) * np.conj(np.fft.rfft(piece, n)), n)[:len(whole) - m]
+    sums = np.cumsum(np.concatenate(([0], whole * whole)))
+    energy = sums[m:len(whole)] - sums[:len(whole) - m]
+    return (found / np.sqrt(energy * (piece @ piece) + 1e6)).max()
 
 
 def listen_to_music(switch, a):
