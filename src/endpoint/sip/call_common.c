@@ -18,6 +18,7 @@ static void call_dtor(void *obj)
 		c->p->call_count--;
 	mem_free(c->respond_phrase), mem_free(c->uri), mem_free(c->route), mem_free(c->to_uri);
 	mem_free(c->auth_user), mem_free(c->auth_password);
+	mem_unref(c->gateway);
 	mem_unref(c->p);
 }
 

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/dir.h"
-#include "endpoint/sip/sofia_i.h"
+#include "endpoint/sip/gateway.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,6 +27,11 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 	const char *token = NULL;
 	struct sv list = SV_NONE, user, domain;
 	char host[ADDR_TEXT_MAX];
+	const struct gateway *g = gateway_of_request(p, m);
+	if (g && *g->conf.auth_acl && acl_allows(sv_of(g->conf.auth_acl), sip_stx_peer(tx), NULL, NULL)) {
+		who->is_authorized = true;
+		return true;
+	}
 	if (*p->conf.inbound_acl) {
 		if (acl_allows(sv_of(p->conf.inbound_acl), sip_stx_peer(tx), &token, &list)) {
 			snprintf(who->acl, sizeof(who->acl), "%.*s", SVF(list));
@@ -191,6 +196,7 @@ static struct leg_profile *invite_profile(struct call *c, struct sip_stx *tx, co
 		leg_profile_set(&lp->destination_number, dest && *dest ? dest : "service");
 	}
 	caller_id(c->p, m, lp);
+	gateway_inbound(c, m, lp);
 	mem_free(from);
 	mem_free(dest);
 	return lp;
@@ -420,6 +426,8 @@ static void op_on_hangup(struct leg *leg)
 		return;
 	if (!leg->is_answered)
 		*(c->is_outbound ? &c->p->failed_out : &c->p->failed_in) += 1;
+	if (!leg->is_answered && c->gateway)
+		*(c->is_outbound ? &c->gateway->failed_out : &c->gateway->failed_in) += 1;
 	if (!c->sip || c->is_closed)
 		return;
 	buf_init(&reason);

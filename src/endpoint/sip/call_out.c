@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/dir.h"
-#include "endpoint/sip/sofia_i.h"
+#include "endpoint/sip/gateway.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -70,7 +70,7 @@ static void vars_first(struct call *c, const struct sofia_target *t, const struc
 	leg_var_set(leg, "sip_profile_name", c->p->conf.name);
 	struct buf name;
 	buf_init(&name);
-	buf_printf(&name, "sofia/%s/%s%s%s", c->p->conf.name, t->user, *t->user ? "@" : "", t->host);
+	buf_printf(&name, "sofia/%s/%s%s%s", c->p->conf.name, t->user, *t->user && *t->host ? "@" : "", t->host);
 	leg_set_name(leg, name.p);
 	buf_fini(&name);
 	leg_var_set(leg, "sip_destination_url", c->uri);
@@ -80,6 +80,8 @@ static void vars_first(struct call *c, const struct sofia_target *t, const struc
 			vars_at(o->vars, i, &n, &v);
 			leg_var_set(leg, n, v);
 		}
+	if (c->gateway)
+		gateway_call_vars(c);
 	if (!(domain = vars_get(leg->vars, "sip_invite_domain")) || !*domain)
 		leg_var_set(leg, "sip_invite_domain", c->p->ext_sip_ip);
 }
@@ -129,17 +131,15 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 	struct profile *p = NULL;
 	struct leg *leg;
 	struct call *c = NULL;
+	struct gateway *g = NULL;
 	int st;
 	role_assert_ctl();
 	*cause = CAUSE_INVALID_URL;
 	if ((st = sofia_target_parse(&t, sv_of(o->data))) < 0)
 		return st;
-	if (t.gateway.n) {
-		*cause = CAUSE_INVALID_GATEWAY;
-		st = ST_NOTFOUND;
+	if (t.gateway.n && (st = gateway_target(&t, &g, cause)) < 0)
 		goto done;
-	}
-	if (!(p = target_profile(&t))) {
+	if (!(p = g ? g->p : target_profile(&t))) {
 		*cause = CAUSE_INVALID_PROFILE;
 		st = ST_NOTFOUND;
 		goto done;
@@ -160,6 +160,12 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 	c->is_nat = t.is_nat;
 	c->dst.transport = SIP_TRANSPORT_NONE;
 	target_route(c, &t);
+	if (g) {
+		c->gateway = mem_ref(g);
+		g->calls_out++;
+		c->route = mem_strdup(g->outbound_route);
+		c->dst = g->outbound_dst;
+	}
 	vars_first(c, &t, o);
 	struct leg_profile *lp = profile_make(c, &t, o);
 	if (lp)
@@ -188,7 +194,7 @@ static bool on_challenge(struct sv realm, struct sip_credentials *out, void *arg
 	const char *user = c->leg ? leg_var(c->leg, "sip_auth_username") : NULL,
 	           *password = c->leg ? leg_var(c->leg, "sip_auth_password") : NULL;
 	if (!user || !*user || !password)
-		return false;
+		return c->gateway && gateway_credentials(c->gateway, realm, out);
 	*out = (struct sip_credentials){.user = sv_of(user), .password = sv_of(password)};
 	return true;
 }
@@ -255,7 +261,10 @@ int call_out_dial(struct leg *leg)
 	const char *mf = leg_var(leg, "max_forwards"), *params = leg_var(leg, "sip_invite_params");
 	if (mf)
 		sv_u32(sv_of(mf), &hops);
-	from_uri_put(c, &from);
+	if (c->gateway)
+		gateway_from_put(c, &from);
+	else
+		from_uri_put(c, &from);
 	invite_headers(c, &headers);
 	to_uri_put(c->uri, &to);
 	buf_adds(&uri, c->uri);
@@ -267,6 +276,7 @@ int call_out_dial(struct leg *leg)
 	    .from_uri = from.p,
 	    .from_display = lp->hides_name ? "Anonymous" : lp->caller_id_name,
 	    .contact_user = leg_var(leg, "sip_contact_user"),
+	    .contact = c->gateway ? c->gateway->contact : NULL,
 	    .route = c->route,
 	    .call_id = leg_var(leg, "sip_invite_call_id"),
 	    .headers = headers.p,

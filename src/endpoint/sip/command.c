@@ -3,7 +3,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config.h"
-#include "endpoint/sip/sofia_i.h"
+#include "endpoint/sip/gateway.h"
+#include "loop/co.h"
 #include "text/xml.h"
 
 #include <stdio.h>
@@ -79,6 +80,33 @@ static int global_cmd(struct api_call *c, const struct words *w)
 	return buf_printf(c->out, "+OK Global %.*s %s", SVF(w->w[1]), on ? "on" : "off");
 }
 
+/* ---- the configuration is read again before a profile starts or is rescanned ---- */
+
+struct reload_wait {
+	struct co_wait wait;
+	int status;
+};
+
+static void on_reloaded(int status, const char *message, void *arg)
+{
+	struct reload_wait *w = arg;
+	role_assert_ctl();
+	w->status = status;
+	co_signal(&w->wait, ST_OK);
+}
+
+/* On an error the configuration that is there is used. */
+static CO void reload_put(struct buf *out)
+{
+	struct reload_wait w = {.status = ST_OK};
+	int st = config_reload(on_reloaded, &w);
+	if (st == ST_OK) {
+		co_wait(&w.wait, -1);
+		st = w.status;
+	}
+	buf_printf(out, "Reload XML [%s]\n", st == ST_OK ? "Success" : status_text(st));
+}
+
 /* The profile's node of the running configuration; NULL when there is none. */
 static const struct xml_node *profile_node(struct sv name) ON_CTL;
 static const struct xml_node *profile_node(struct sv name)
@@ -96,10 +124,10 @@ static bool profile_start_by_name(struct sv name)
 	return node && profile_conf_parse(&conf, node) == ST_OK && profile_start(&conf, NULL) == ST_OK;
 }
 
-static int start_cmd(struct api_call *c, struct sv name) ON_CTL;
+static int start_cmd(struct api_call *c, struct sv name) CO;
 static int start_cmd(struct api_call *c, struct sv name)
 {
-	buf_adds(c->out, "Reload XML [Success]\n");
+	reload_put(c->out);
 	if (profile_find_exact(name))
 		return buf_printf(c->out, "Profile [%.*s] already running\n", SVF(name)); /* nothing to start */
 	return profile_start_by_name(name) ? buf_printf(c->out, "%.*s started successfully\n", SVF(name))
@@ -115,7 +143,7 @@ static int trace_cmd(struct api_call *c, struct profile *p, const struct words *
 	return buf_printf(c->out, "%s sip debugging on %s", on ? "Enabled" : "Disabled", p->conf.name);
 }
 
-static int profile_cmd(struct api_call *c, const struct words *w) ON_CTL;
+static int profile_cmd(struct api_call *c, const struct words *w) CO;
 static int profile_cmd(struct api_call *c, const struct words *w)
 {
 	if (w->n < 3)
@@ -126,10 +154,14 @@ static int profile_cmd(struct api_call *c, const struct words *w)
 	struct profile *p = profile_find(name);
 	if (!p)
 		return buf_printf(c->out, "Invalid Profile [%.*s]", SVF(name));
+	if (sv_isi(verb, "stop") || sv_isi(verb, "restart") || sv_isi(verb, "rescan")) {
+		reload_put(c->out);
+		if (!(p = profile_find(name))) /* somebody else stopped it */
+			return buf_printf(c->out, "Invalid Profile [%.*s]", SVF(name));
+	}
 	if (sv_isi(verb, "stop") || sv_isi(verb, "restart")) {
 		char *own = mem_strdup(p->conf.name);
 		bool is_restart = sv_isi(verb, "restart");
-		buf_printf(c->out, "Reload XML [Success]\n");
 		if (is_restart)
 			buf_printf(c->out, "restarting: %s", own);
 		else
@@ -140,11 +172,13 @@ static int profile_cmd(struct api_call *c, const struct words *w)
 		mem_free(own);
 		return ST_OK;
 	}
-	if (sv_isi(verb, "rescan"))
-		return buf_adds(c->out, "Reload XML [Success]\n+OK scan complete\n");
+	if (sv_isi(verb, "rescan")) {
+		gateways_load(p); /* what is new; calls and registrations go on */
+		return buf_adds(c->out, "+OK scan complete\n");
+	}
 	if (sv_isi(verb, "siptrace"))
 		return trace_cmd(c, p, w);
-	if (sv_isi(verb, "gwlist"))
+	if (gateway_profile_cmd(c, p, verb, w->n > 3 ? w->w[3] : SV_NONE))
 		return ST_OK;
 	if (sv_isi(verb, "flush_inbound_reg")) {
 		reg_table_flush(p->regs, w->n > 3 ? w->w[3] : SV_NONE);
@@ -184,7 +218,7 @@ static int tracelevel_cmd(struct api_call *c, const struct words *w)
 static int sofia_cmd(struct api_call *c)
 {
 	struct words w = words_of(sv_of(c->args));
-	role_assert_ctl();
+	role_assert_co();
 	if (!w.n || sv_isi(w.w[0], "help"))
 		return buf_adds(c->out, usage);
 	struct sv rest = sv_trim(sv_sub(sv_of(c->args), (size_t)(w.w[0].p + w.w[0].n - c->args), SIZE_MAX));
@@ -206,11 +240,11 @@ static int sofia_cmd(struct api_call *c)
 }
 
 static const char *const sofia_complete[] = {"help", "status", "status profile", "status gateway", "xmlstatus",
-    "xmlstatus profile", "loglevel", "tracelevel", "global siptrace on", "global siptrace off", "profile", "recover",
+    "xmlstatus profile", "xmlstatus gateway", "loglevel", "tracelevel", "global siptrace on", "global siptrace off", "profile", "recover",
     NULL};
 
 const struct api_desc sofia_apis[] = {
-    {"sofia", "Sofia Controls", "<cmd> <args>", 0, sofia_cmd, sofia_complete},
+    {"sofia", "Sofia Controls", "<cmd> <args>", API_MAY_WAIT, sofia_cmd, sofia_complete},
     {"sofia_gateway_data", "Get data from a sofia gateway", "<gateway_name> [ivar|ovar|var] <name>", 0, gateway_cmd,
         NULL},
     {"sofia_username_of", "Sofia Username Lookup", "[profile/]<user>@<domain>", 0, username_cmd, NULL},

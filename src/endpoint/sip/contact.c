@@ -97,9 +97,3 @@ int presence_cmd(struct api_call *c)
 	role_assert_ctl();
 	return ST_OK;
 }
-
-int gateway_cmd(struct api_call *c)
-{
-	role_assert_ctl();
-	return *c->args ? ST_OK : buf_adds(c->out, "-ERR Parameter missing\n");
-}

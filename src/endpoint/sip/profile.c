@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "core/config.h"
 #include "core/dir.h"
-#include "endpoint/sip/sofia_i.h"
+#include "endpoint/sip/gateway.h"
 #include "text/xml.h"
 
 #include <string.h>
@@ -149,7 +149,7 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 	}
 	p->conf = *conf;
 	memset(conf, 0, sizeof(*conf));
-	list_init(&p->calls);
+	list_init(&p->calls), list_init(&p->gateways), list_init(&p->leaving_gateways);
 	p->started_us = clock_mono_us();
 	const char *local =
 	    strncmp(p->conf.sip_ip, "::", 2) && !is_v6(p->conf.sip_ip) ? core_local_ip4() : core_local_ip6();
@@ -171,6 +171,7 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 	list_sorted(p);
 	profile_trace_update(p);
 	log_notice("sofia: profile %s: %s", p->conf.name, p->bind_url);
+	gateways_load(p);
 	if (out)
 		*out = p;
 	return ST_OK;
@@ -187,6 +188,7 @@ void profile_stop(struct profile *p)
 		if (c->sip && !c->is_closed)
 			sip_call_hangup(c->sip, 480, NULL, NULL, NULL);
 	}
+	gateways_stop(p);
 	sip_stack_close(p->stack);
 	p->stack = NULL;
 	log_notice("sofia: profile %s is stopped", p->conf.name);

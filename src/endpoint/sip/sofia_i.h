@@ -15,6 +15,7 @@
 struct hash;
 struct store;
 struct dir_user;
+struct gateway;
 
 /* ---- the module ---- */
 struct sofia {
@@ -41,6 +42,7 @@ struct profile { /* counted */
 	bool has_udp, has_tcp, is_tracing, is_paused;
 	size_t call_count;
 	struct list calls;
+	struct list gateways, leaving_gateways; /* endpoint/sip/gateway.h */
 	uint64_t calls_in, failed_in, calls_out, failed_out;
 	int64_t started_us;
 	struct hash *failures; /* source host -> struct auth_failures */
@@ -128,6 +130,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
 	bool has_early;
+	struct gateway *gateway; /* the one it came or goes by; a reference, or NULL */
 	struct ltimer session_timer; /* RFC 4028: the far side refreshes before it is due */
 };
 extern const struct endpoint_ops sofia_ops, sip_ops;

@@ -2,7 +2,7 @@
  * table of label, XML tag and a function that writes the value; both forms are printed from it. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "endpoint/sip/sofia_i.h"
+#include "endpoint/sip/gateway.h"
 #include "text/xml.h"
 
 #include <inttypes.h>
@@ -383,6 +383,7 @@ static void list_text(const struct entries *l, struct buf *out)
 		}
 		profiles++;
 		buf_printf(out, "%25s\t%7s\t%42s\tRUNNING (%zu)\n", e->name, "profile", e->p->url, e->p->call_count);
+		gateway_rows_put(e->p, out, false);
 	}
 	buf_printf(out, "%s%zu profile%s %zu alias%s\n", line, profiles, profiles == 1 ? "" : "s", aliases,
 	    aliases == 1 ? "" : "es");
@@ -403,6 +404,8 @@ static void list_xml(const struct entries *l, struct buf *out)
 			buf_adds(out, "</data>\n<state>ALIASED</state>\n</alias>\n");
 		else
 			buf_printf(out, "</data>\n<state>RUNNING (%zu)</state>\n</profile>\n", e->p->call_count);
+		if (!e->is_alias)
+			gateway_rows_put(e->p, out, true);
 	}
 	buf_adds(out, "</profiles>\n");
 }
@@ -435,18 +438,6 @@ static struct sv word(struct sv *rest)
 	*rest = sv_trim(*rest);
 	sv_split(*rest, ' ', &one, rest);
 	return one;
-}
-
-static int gateway_status(struct buf *out, struct sv name, bool is_xml)
-{
-	if (name.n)
-		return buf_adds(out, "Invalid Gateway!\n");
-	if (is_xml)
-		return buf_adds(out, "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<gateways>\n</gateways>\n");
-	return buf_printf(out,
-	    "%25s\t%28s\tState\tPing Time\tIB Calls(F/T)\tOB Calls(F/T)\n%s%s0 gateways: Inbound(Failed/Total): "
-	    "0/0,Outbound(Failed/Total):0/0\n",
-	    "Profile::Gateway-Name", "Data    ", line, line);
 }
 
 int status_cmd(struct api_call *c, struct sv args, bool is_xml)

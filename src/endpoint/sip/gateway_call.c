@@ -1,0 +1,106 @@
+/* Calls through gateways: sofia/gateway/NAME/NUMBER becomes a request URI at the gateway's proxy, with its From and
+ * Contact; a call that comes to the gateway's Contact gets its context, extension and variables. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "endpoint/sip/gateway.h"
+
+#include <string.h>
+#include <strings.h>
+
+int gateway_target(struct sofia_target *t, struct gateway **out, enum cause *cause)
+{
+	struct gateway *g = gateway_find(t->gateway);
+	struct buf b;
+	struct sip_uri u;
+	if (!g) {
+		log_error("sofia: there is no gateway %.*s", SVF(t->gateway));
+		*cause = CAUSE_INVALID_GATEWAY;
+		return ST_NOTFOUND;
+	}
+	if (!g->is_up) {
+		log_error("sofia: gateway %s is down", g->name);
+		g->failed_out++;
+		*cause = CAUSE_GATEWAY_DOWN;
+		return ST_CLOSED;
+	}
+	buf_init(&b);
+	buf_printf(&b, "sip:%s%s", g->conf.prefix, t->user);
+	if (!strchr(t->user, '@'))
+		buf_printf(&b, "@%s", g->register_url + 4);
+	if (b.failed || !sip_is_value(buf_sv(&b)) || sip_uri_parse(&u, buf_sv(&b)) < 0) {
+		buf_fini(&b);
+		*cause = CAUSE_INVALID_URL;
+		return ST_PARSE;
+	}
+	t->uri = buf_take(&b);
+	*out = g;
+	return t->uri ? ST_OK : ST_NOMEM;
+}
+
+void gateway_call_vars(struct call *c)
+{
+	const struct gateway *g = c->gateway;
+	for (size_t i = 0; i < vars_count(g->vars_out); i++) {
+		const char *name, *value;
+		vars_at(g->vars_out, i, &name, &value);
+		leg_var_set(c->leg, name, value);
+	}
+	leg_var_set(c->leg, "sip_gateway_name", g->name);
+	if (*g->conf.from_domain && !vars_get(c->leg->vars, "sip_invite_domain"))
+		leg_var_set(c->leg, "sip_invite_domain", g->conf.from_domain);
+}
+
+void gateway_from_put(struct call *c, struct buf *b)
+{
+	const struct gateway *g = c->gateway;
+	const struct leg_profile *lp = c->leg->profile;
+	struct sip_uri u;
+	if (!str_is_true(g->conf.has_caller_id_in_from)) {
+		struct sv from = sv_sub(sv_of(g->from), 1, strlen(g->from) - 2);
+		/* The address itself: the transport of registering is no part of who calls. */
+		if (sip_uri_parse(&u, from) == ST_OK && u.params.n)
+			from.n = (size_t)(u.params.p - from.p) - 1;
+		buf_addv(b, from);
+		return;
+	}
+	const char *number = lp->hides_number ? "anonymous" : lp->caller_id_number;
+	const char *domain = vars_get(c->leg->vars, "sip_invite_domain");
+	buf_adds(b, "sip:");
+	sip_escape_user(b, sv_of(number && *number ? number : g->conf.from_user));
+	if (*g->conf.from_domain && (!domain || !*domain))
+		domain = g->conf.from_domain;
+	buf_printf(b, "@%s", domain && *domain ? domain : c->p->ext_sip_ip);
+}
+
+static void exten_set(const struct gateway *g, const struct sip_msg *m, struct leg_profile *lp)
+{
+	struct buf b;
+	if (strcasecmp(g->conf.extension, "auto") == 0)
+		return; /* what the request URI says */
+	if (strcasecmp(g->conf.extension, "auto_to_user") != 0) {
+		leg_profile_set(&lp->destination_number, g->conf.extension);
+		return;
+	}
+	buf_init(&b);
+	sip_unescape(&b, m->to.uri.user);
+	if (b.n)
+		leg_profile_set(&lp->destination_number, b.p);
+	buf_fini(&b);
+}
+
+void gateway_inbound(struct call *c, const struct sip_msg *m, struct leg_profile *lp)
+{
+	struct gateway *g = gateway_of_request(c->p, m);
+	if (!g)
+		return;
+	c->gateway = mem_ref(g);
+	g->calls_in++;
+	leg_var_set(c->leg, "sip_gateway", g->name);
+	for (size_t i = 0; i < vars_count(g->vars_in); i++) {
+		const char *name, *value;
+		vars_at(g->vars_in, i, &name, &value);
+		leg_var_set(c->leg, name, value);
+	}
+	leg_profile_set(&lp->context, g->conf.context);
+	exten_set(g, m, lp);
+}
