@@ -156,5 +156,11 @@ static const struct app_desc apps[] = {
         APP_ZOMBIE_EXEC | APP_NO_MEDIA, app_hash},
     {0},
 };
-const struct module mod_hash = {
-    .abi = MODULE_ABI, .name = "mod_hash", .load = load, .unload = unload, .apis = apis, .apps = apps};
+static const struct name_desc names[] = {{"limit", "hash"}, {NULL}};
+const struct module mod_hash = {.abi = MODULE_ABI,
+    .name = "mod_hash",
+    .load = load,
+    .unload = unload,
+    .apis = apis,
+    .apps = apps,
+    .names = names};

@@ -70,6 +70,19 @@ int app_send_display(struct leg *leg, const char *data);
 int app_hold(struct leg *leg, const char *data);
 int app_unhold(struct leg *leg, const char *data);
 
+/* counted resources (limit.c) */
+int app_limit(struct leg *leg, const char *data);
+int app_limit_hash(struct leg *leg, const char *data);
+int app_limit_execute(struct leg *leg, const char *data);
+int app_limit_hash_execute(struct leg *leg, const char *data);
+int api_limit_usage(struct api_call *c);
+int api_limit_hash_usage(struct api_call *c);
+int api_limit_reset(struct api_call *c);
+int api_limit_interval_reset(struct api_call *c);
+int api_limit_status(struct api_call *c);
+ON_CTL int limit_load(void);
+ON_CTL void limit_unload(void);
+
 /* ---- app_util.c ---- */
 enum { APP_WORDS_MAX = 16 };
 struct app_words {

@@ -23,6 +23,14 @@ static const struct app_desc apps[] = {
     {"hangup", "Hangup the call", "[<cause>]", APP_NO_MEDIA, app_hangup},
     {"hold", "Send a hold message", "[<display message>]", APP_NO_MEDIA, app_hold},
     {"info", "Display Call Info", "", APP_ROUTING_EXEC | APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_info},
+    {"limit", "Limit", "<backend> <realm> <id> [<max>[/interval]] [number [dialplan [context]]]", APP_NO_MEDIA,
+        app_limit},
+    {"limit_execute", "Limit", "<backend> <realm> <id> <max>[/interval] <application> [application arguments]",
+        APP_NO_MEDIA, app_limit_execute},
+    {"limit_hash", "Limit", "<realm> <id> [<max>[/interval]] [number [dialplan [context]]]", APP_NO_MEDIA,
+        app_limit_hash},
+    {"limit_hash_execute", "Limit", "<realm> <id> <max>[/interval] <application> [application arguments]", APP_NO_MEDIA,
+        app_limit_hash_execute},
     {"log", "Logs to the logger", "<log_level> <log_string>", APP_ROUTING_EXEC | APP_NO_MEDIA | APP_ZOMBIE_EXEC,
         app_log},
     {"loop_playback", "Playback File looply", "[+loops] <path>", 0, app_loop_playback},
@@ -79,14 +87,46 @@ static const struct var_desc vars[] = {
     {"playback_terminators", "text", "keys that end a playback; none: no key does; default *", true, false},
     {"bind_meta_key", "digit", "the key in front of bound keys; default *", true, false},
     {"export_vars", "list", "names that go to the other leg; kept by export", true, true},
+    {"limit_ignore_transfer", "bool", "what limit holds is kept when the call is transferred", true, false},
+    {"limit_usage", "number", "legs that hold the resource limit took last", false, true},
+    {"limit_rate", "number", "how often it was asked for in the interval", false, true},
+    {"read_result", "success|timeout|failure", "how read ended", false, true},
+    {"read_terminator_used", "digit", "the key that ended read or play_and_get_digits", false, true},
     {"park_timeout", "seconds[:cause]", "how long park lasts", true, false},
     {NULL},
 };
+
+static const struct api_desc apis[] = {
+    {"limit_hash_usage", "Deprecated: gets the usage count of a limited resource", "<realm> <id>", 0,
+        api_limit_hash_usage, NULL},
+    {"limit_interval_reset", "Reset the interval counter for a limited resource", "<backend> <realm> <resource>", 0,
+        api_limit_interval_reset, NULL},
+    {"limit_reset", "Reset the counters of a limit backend", "<backend>", 0, api_limit_reset, NULL},
+    {"limit_status", "Get the status of a limit backend", "<backend>", 0, api_limit_status, NULL},
+    {"limit_usage", "Get the usage count of a limited resource", "<backend> <realm> <id>", 0, api_limit_usage, NULL},
+    {NULL},
+};
+
+static int load(void)
+{
+	role_assert_ctl();
+	return limit_load();
+}
+
+static int unload(void)
+{
+	role_assert_ctl();
+	limit_unload();
+	return ST_OK;
+}
 
 extern const struct module mod_dptools;
 const struct module mod_dptools = {
     .abi = MODULE_ABI,
     .name = "mod_dptools",
+    .load = load,
+    .unload = unload,
     .apps = apps,
+    .apis = apis,
     .vars = vars,
 };

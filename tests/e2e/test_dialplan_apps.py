@@ -53,6 +53,16 @@ def sw(tmp_path_factory):
         extension("7118", "hangup USER_BUSY"),
         extension("7119", "set loopback_export=told", "bridge {told=yes}loopback/1001/default/XML"),
         extension("7120", f"bridge loopback/app=playback:{ask}"),
+        extension("7121", "limit hash tests one 1", "answer", "park"),
+        extension("limit_exceeded", "hangup SWITCH_CONGESTION"),
+        extension("7122", "limit hash tests one 1 !USER_BUSY", "answer", "park"),
+        extension("7123", "limit db tests two 1 elsewhere XML default", "answer", "park"),
+        extension("elsewhere", "set went=elsewhere", "answer", "park"),
+        extension("7124", "limit hash tests rate 2/60 !USER_BUSY", "hangup NORMAL_CLEARING"),
+        extension("7125", "answer", "limit_execute hash tests three 1 park"),
+        extension("7126", "limit hash tests four -1", "answer", "limit hash tests five", "park"),
+        extension("7127", "answer", "db insert/tests/from_call/${destination_number}", "group insert:crew:user/1001@${domain_name}",
+                  "group insert:crew:user/1000@${domain_name}", "park"),
         extension("7115", "answer", f"loop_playback +3 {bad}", "hangup"),
     ]
     (s.root / "conf/dialplan/default/apps.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
@@ -370,3 +380,104 @@ def test_loopback_originate(sw):
     assert sw.api(f"uuid_getvar {uuid} loopback_leg") + sw.api(f"uuid_getvar {other} loopback_leg") == "AB"
     assert sw.api(f"uuid_kill {other} USER_BUSY") == "+OK\n"
     sw.wait_calls(0)
+
+
+def usage(sw, name, backend="hash"):
+    return sw.api(f"limit_usage {backend} tests {name}")
+
+
+def test_limit_transfers(sw, phone, parked):
+    a, b = phone("1000"), phone("1001")
+    call(a, "7121")
+    var = parked()
+    assert usage(sw, "one") == "1" and sw.api("limit_hash_usage tests one") == "1"
+    assert (var("limit_usage"), var("limit_usage_tests_one")) == ("1", "1")
+    b.invite("7121")  # the second goes to limit_exceeded of its context
+    b.ack_failure(b.expect(503))
+    b.invite("7122")  # or is refused
+    b.ack_failure(b.expect(486))
+    assert usage(sw, "one") == "1"
+    a.bye()
+    sw.wait_calls(0)
+    assert usage(sw, "one") == "0"
+    call(b, "7122")
+    b.bye()
+
+
+def test_limit_to_an_extension_and_over_a_transfer(sw, phone, parked):
+    a, b = phone("1000"), phone("1001")
+    call(a, "7123")
+    first = parked()
+    call(b, "7123")
+    assert parked()("went") == "elsewhere"
+    assert usage(sw, "two", "db") == "1"
+    sw.api(f"uuid_transfer {first('uuid')} elsewhere")  # what a leg held goes with a transfer
+    parked()
+    assert usage(sw, "two", "db") == "0"
+    a.bye()
+    b.bye()
+
+
+def test_limit_rate(sw, phone):
+    a = phone("1000")
+    for code in (480, 480, 486):
+        a.invite("7124")
+        a.ack_failure(a.expect(code))
+    assert sw.api("limit_usage hash tests rate rate") == "3"
+    assert sw.api("limit_interval_reset hash tests rate") == "+OK"
+    a.invite("7124")
+    a.ack_failure(a.expect(480))
+
+
+def test_limit_execute_and_counting_only(sw, phone, parked):
+    a, b = phone("1000"), phone("1001")
+    call(a, "7125")
+    parked()
+    call(b, "7125")  # over the limit: nothing is run, and the list is at its end
+    b.reply(b.expect(method="BYE"), 200, "OK")
+    assert usage(sw, "three") == "1"
+    call(b, "7126")
+    parked()
+    assert (usage(sw, "four"), usage(sw, "five")) == ("1", "1")
+    a.bye()
+    b.bye()
+    sw.wait_calls(0)
+    assert [usage(sw, n) for n in ("three", "four", "five")] == ["0", "0", "0"]
+
+
+GOLDEN = [  # ../shared/golden/api/db-hash-limit.txt
+    ("db", "!err!"), ("db insert/lab/k1/v1", "+OK"), ("db select/lab/k1", "v1"), ("db select/lab/nosuch", "-ERR no reply\n"),
+    ("db exists/lab/k1", "true"), ("db exists/lab/nosuch", "false"), ("db list/", "lab"), ("db list/lab", "k1"), ("db count/lab", "1"),
+    ("db delete/lab/k1", "+OK"), ("db delete/lab/nosuch", "+OK"), ("db select/lab/k1", "-ERR no reply\n"), ("db nosuch/a", "!err!"),
+    ("db insert/x", "!err!"), ("limit_usage", "USAGE: limit_usage <backend> <realm> <id> [rate]\n"), ("limit_usage hash realm1 id1", "0"),
+    ("limit_usage nosuch a b", "0"), ("limit_reset", "USAGE: limit_reset <backend>\n"), ("limit_reset hash", "-ERR"),
+    ("limit_hash_usage realm1 id1", "0"), ("limit_interval_reset", "USAGE: limit_interval_reset <backend> <realm> <resource>\n"),
+    ("limit_interval_reset hash realm id", "+OK"), ("limit_status", "USAGE: limit_status <backend>\n"),
+    ("limit_status hash", "-ERR not supported yet (locking problems)."),
+]
+
+
+def test_db_and_limit_commands(sw):
+    assert [(c, sw.api(c)) for c, _ in GOLDEN] == GOLDEN
+    assert sw.api("show limits") == "type,name,ikey\nlimit,db,mod_db\nlimit,hash,mod_hash\n\n2 total.\n"
+
+
+def test_db_and_groups_are_kept(sw, phone, parked):
+    """What a call wrote is there, and still after a restart."""
+    a = phone("1000")
+    call(a, "7127")
+    parked()
+    kept = {"db select/tests/from_call": "7127", "db list/tests": "from_call", "group call:crew": f"user/1001@{sw.domain},user/1000@{sw.domain}",
+            "group call:crew:order": f"user/1001@{sw.domain}|user/1000@{sw.domain}"}
+    assert {c: sw.api(c) for c in kept} == kept
+    assert sw.api("db insert/tests/gone/1") == "+OK" and sw.api("db delete/tests/gone") == "+OK"
+    assert sw.api("group insert:crew:user/1002") == "+OK" and sw.api("group delete:crew:user/1002") == "+OK"
+    assert sw.api("group nosuch") == "!err!"
+    a.bye()
+    sw.wait_calls(0)
+    sw.stop()
+    sw.start()
+    deadline = time.monotonic() + 5
+    while {c: sw.api(c) for c in kept} != kept:
+        assert time.monotonic() < deadline, {c: sw.api(c) for c in kept}
+        time.sleep(0.05)

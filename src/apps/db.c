@@ -1,0 +1,408 @@
+/* mod_db: the database of a dialplan (db) and its call groups (group). Everything is answered from memory; each change
+ * goes to the store, which writes behind, and at the start the store's rows come back: a key set meanwhile wins. */
+#include "apps/apps_i.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "core/core.h"
+#include "store/store.h"
+#include <string.h>
+#include <strings.h>
+
+enum { ENTRIES_MAX = 1000000, GROUP_MEMBERS_MAX = 1000 };
+
+struct realm {
+	char *name;
+	struct hash *values; /* key -> text */
+};
+struct member {
+	struct member *next;
+	char url[];
+};
+struct group {
+	char *name;
+	struct member *first;
+	unsigned count;
+};
+static struct hash *realms, *groups;
+static size_t entry_count;
+static struct store *store;
+
+static const char *const data_columns[] = {"realm", "data_key", "data", NULL};
+static const char *const group_columns[] = {"groupname", "url", NULL};
+static const struct store_table data_table = {"db_data", data_columns, 2},
+                                group_table = {"group_data", group_columns, 2};
+
+static void text_free(void *p)
+{
+	mem_free(p);
+}
+
+static void realm_free(void *p)
+{
+	struct realm *r = p;
+	hash_free(r->values);
+	mem_free(r->name);
+	mem_free(r);
+}
+
+static void group_free(void *p)
+{
+	struct group *g = p;
+	while (g->first) {
+		struct member *m = g->first;
+		g->first = m->next;
+		mem_free(m);
+	}
+	mem_free(g->name);
+	mem_free(g);
+}
+
+/* ---- values ---- */
+
+static struct realm *realm_get(struct sv name) ON_CTL
+{
+	struct realm *r = hash_get(realms, name);
+
+	if (r || !(r = mem_zalloc(sizeof(*r))))
+		return r;
+	r->name = sv_dup(name);
+	if (!r->name || hash_new(&r->values, 0, text_free) || hash_set(realms, name, r)) {
+		realm_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+static const char *value_get(struct sv realm, struct sv key) ON_CTL
+{
+	const struct realm *r = hash_get(realms, realm);
+	return r ? hash_get(r->values, key) : NULL;
+}
+
+static int value_put(struct sv realm, struct sv key, struct sv value) ON_CTL
+{
+	struct realm *r = realm_get(realm);
+	bool is_new = r && !hash_get(r->values, key);
+	char *copy;
+	int st;
+
+	if (!r || (is_new && entry_count >= ENTRIES_MAX))
+		return ST_FULL;
+	copy = sv_dup(value);
+	st = copy ? hash_set(r->values, key, copy) : ST_NOMEM;
+	if (st)
+		mem_free(copy);
+	else
+		entry_count += is_new;
+	return st;
+}
+
+static void value_del(struct sv realm, struct sv key) ON_CTL
+{
+	struct realm *r = hash_get(realms, realm);
+
+	if (r && hash_del(r->values, key))
+		entry_count--;
+	if (r && !hash_count(r->values))
+		hash_del(realms, realm);
+}
+
+struct order {
+	char *text; /* owned */
+	struct sv verb, realm, key, value;
+	bool has_key, has_value;
+};
+
+static int order_parse(struct order *o, const char *data, char separator)
+{
+	struct sv rest;
+
+	*o = (struct order){.text = mem_strdup(data ? data : "")};
+	if (!o->text)
+		return ST_NOMEM;
+	if (!sv_split(sv_of(o->text), separator, &o->verb, &rest))
+		return ST_PARSE;
+	o->has_key = sv_split(rest, separator, &o->realm, &rest);
+	if (separator == '/')
+		o->has_value = sv_split(rest, separator, &o->key, &o->value);
+	else /* a group's url may hold anything */
+		o->key = rest;
+	return ST_OK;
+}
+
+static int insert(const struct order *o) ON_CTL
+{
+	int st = value_put(o->realm, o->key, o->value);
+
+	if (!st && store)
+		store_put(store, &data_table, (struct sv[]){o->realm, o->key, o->value});
+	return st;
+}
+
+static void delete (const struct order *o)ON_CTL
+{
+	value_del(o->realm, o->key);
+	if (store)
+		store_del(store, &data_table, (struct sv[]){o->realm, o->key});
+}
+
+/* The realms, or a realm's keys, with commas. */
+static void list(struct sv realm, struct buf *out) ON_CTL
+{
+	const struct realm *r = realm.n ? hash_get(realms, realm) : NULL;
+	const struct hash *of = realm.n ? (r ? r->values : NULL) : realms;
+	struct hash_it it = {0};
+	bool is_first = true;
+
+	while (of && hash_next(of, &it)) {
+		buf_printf(out, "%s%.*s", is_first ? "" : ",", SVF(it.key));
+		is_first = false;
+	}
+}
+
+static size_t count(struct sv realm) ON_CTL
+{
+	const struct realm *r = realm.n ? hash_get(realms, realm) : NULL;
+	return realm.n ? (r ? hash_count(r->values) : 0) : entry_count;
+}
+
+static int api_db(struct api_call *c)
+{
+	struct order o;
+	int st = order_parse(&o, c->args, '/');
+	const char *found;
+
+	role_assert_ctl();
+	if (st == ST_OK && sv_isi(o.verb, "list")) {
+		list(o.realm, c->out);
+	} else if (st == ST_OK && sv_isi(o.verb, "count")) {
+		buf_printf(c->out, "%zu", count(o.realm));
+	} else if (st || !o.has_key) {
+		buf_adds(c->out, "!err!");
+	} else if (sv_isi(o.verb, "insert") && o.has_value) {
+		buf_adds(c->out, insert(&o) ? "-ERR" : "+OK");
+	} else if (sv_isi(o.verb, "delete")) {
+		delete (&o);
+		buf_adds(c->out, "+OK");
+	} else if (sv_isi(o.verb, "select") || sv_isi(o.verb, "exists")) {
+		found = value_get(o.realm, o.key);
+		buf_adds(c->out, !sv_isi(o.verb, "exists") ? (found ? found : "") : found ? "true" : "false");
+	} else {
+		buf_adds(c->out, "!err!");
+	}
+	mem_free(o.text);
+	return ST_OK;
+}
+
+static int app_db(struct leg *leg, const char *data)
+{
+	struct order o;
+	int st = order_parse(&o, data, '/');
+
+	role_assert_co();
+	if (!st && o.has_key && sv_isi(o.verb, "insert") && o.has_value)
+		st = insert(&o);
+	else if (!st && o.has_key && sv_isi(o.verb, "delete"))
+		delete (&o);
+	else
+		leg_log(
+		    leg, LOG_WARNING, "db: [insert|delete]/<realm>/<key>/<val> expected, not '%s'", data ? data : "");
+	mem_free(o.text);
+	return st == ST_FULL ? st : ST_OK;
+}
+
+/* ---- groups ---- */
+
+static struct member **member_find(struct group *g, struct sv url)
+{
+	struct member **at = &g->first;
+	while (*at && !sv_is(url, (*at)->url))
+		at = &(*at)->next;
+	return at;
+}
+
+static int member_add(struct sv name, struct sv url) ON_CTL
+{
+	struct group *g = hash_get(groups, name);
+	struct member **at, *m;
+
+	if (!g) {
+		if (hash_count(groups) >= ENTRIES_MAX || !(g = mem_zalloc(sizeof(*g))))
+			return ST_FULL;
+		g->name = sv_dup(name);
+		if (!g->name || hash_set(groups, name, g)) {
+			group_free(g);
+			return ST_NOMEM;
+		}
+	}
+	at = member_find(g, url);
+	if (*at)
+		return ST_OK;
+	if (g->count >= GROUP_MEMBERS_MAX || !(m = mem_alloc(sizeof(*m) + url.n + 1)))
+		return ST_FULL;
+	m->next = NULL;
+	memcpy(m->url, url.p, url.n);
+	m->url[url.n] = 0;
+	*at = m;
+	g->count++;
+	return ST_OK;
+}
+
+static void member_del(struct sv name, struct sv url) ON_CTL
+{
+	struct group *g = hash_get(groups, name);
+	struct member **at = g ? member_find(g, url) : NULL, *m = at ? *at : NULL;
+
+	if (!m)
+		return;
+	*at = m->next;
+	mem_free(m);
+	if (!--g->count)
+		hash_del(groups, name);
+}
+
+/* insert|delete:group:url; ST_PARSE: it is neither. */
+static int group_change(const struct order *o) ON_CTL
+{
+	struct sv row[2] = {o->realm, o->key};
+	int st;
+
+	if (!o->has_key || !o->realm.n || !o->key.n)
+		return ST_PARSE;
+	if (sv_isi(o->verb, "insert")) {
+		st = member_add(o->realm, o->key);
+		if (!st && store)
+			store_put(store, &group_table, row);
+		return st;
+	}
+	if (!sv_isi(o->verb, "delete"))
+		return ST_PARSE;
+	member_del(o->realm, o->key);
+	if (store)
+		store_del(store, &group_table, row);
+	return ST_OK;
+}
+
+/* call:group[:order|:multi]: a dial string; order: one after the other, multi: enterprise. */
+static void group_call(const struct order *o, struct buf *out) ON_CTL
+{
+	const struct group *g = hash_get(groups, o->realm);
+	const char *separator = sv_isi(o->key, "order") ? "|" : sv_isi(o->key, "multi") ? ":_:" : ",";
+
+	for (const struct member *m = g ? g->first : NULL; m; m = m->next)
+		buf_printf(out, "%s%s", m->url, m->next ? separator : "");
+}
+
+static int api_group(struct api_call *c)
+{
+	struct order o;
+	int st = order_parse(&o, c->args, ':');
+
+	role_assert_ctl();
+	if (!st && sv_isi(o.verb, "call"))
+		group_call(&o, c->out);
+	else if (!st)
+		st = group_change(&o);
+	if (st)
+		buf_adds(c->out, "!err!");
+	else if (!sv_isi(o.verb, "call"))
+		buf_adds(c->out, "+OK");
+	mem_free(o.text);
+	return ST_OK;
+}
+
+static int app_group(struct leg *leg, const char *data)
+{
+	struct order o;
+	int st = order_parse(&o, data, ':');
+
+	role_assert_co();
+	if (!st)
+		st = group_change(&o);
+	if (st)
+		leg_log(
+		    leg, LOG_WARNING, "group: [insert|delete]:<group name>:<val> expected, not '%s'", data ? data : "");
+	mem_free(o.text);
+	return ST_OK;
+}
+
+/* ---- life ---- */
+
+static void on_value(const struct sv *values, size_t n, void *arg)
+{
+	role_assert_ctl();
+	if (!value_get(values[0], values[1]))
+		value_put(values[0], values[1], values[2]);
+}
+
+static void on_member(const struct sv *values, size_t n, void *arg)
+{
+	role_assert_ctl();
+	member_add(values[0], values[1]);
+}
+
+static void on_loaded(int status, void *arg)
+{
+	if (status < 0 && status != ST_CANCELLED)
+		log_error("db: what the last run kept (%s) cannot be read", (const char *)arg);
+}
+
+static void open_store(void) ON_CTL
+{
+	struct buf path;
+
+	if (!core_dirs() || !core_dirs()->db)
+		return;
+	buf_init(&path);
+	buf_printf(&path, "%s/call_db.db", core_dirs()->db);
+	if (store_open(&store, path.p)) {
+		log_error("db: %s cannot be opened; nothing is kept over a restart", path.p);
+		store = NULL;
+	} else {
+		store_load(store, &data_table, on_value, on_loaded, (void *)(uintptr_t) "values");
+		store_load(store, &group_table, on_member, on_loaded, (void *)(uintptr_t) "groups");
+	}
+	buf_fini(&path);
+}
+
+static int load(void)
+{
+	int st = hash_new(&realms, 0, realm_free);
+
+	role_assert_ctl();
+	if (!st)
+		st = hash_new(&groups, 0, group_free);
+	if (!st)
+		open_store();
+	return st;
+}
+
+static int unload(void)
+{
+	role_assert_ctl();
+	store_close(store);
+	store = NULL;
+	hash_free(realms);
+	hash_free(groups);
+	realms = groups = NULL;
+	entry_count = 0;
+	return ST_OK;
+}
+
+static const char *const complete_db[] = {"db insert", "db delete", "db select", "db exists", "db count", "db list",
+    NULL},
+                         *const complete_group[] = {"group insert", "group delete", "group call", NULL};
+static const struct api_desc apis[] = {
+    {"db", "db get/set", "[insert|delete|select|exists|count|list]/<realm>/<key>/<value>", 0, api_db, complete_db},
+    {"group", "group [insert|delete|call]", "[insert|delete|call]:<group name>:<url>", 0, api_group, complete_group},
+    {0},
+};
+static const struct app_desc apps[] = {
+    {"db", "Insert to the db", "[insert|delete]/<realm>/<key>/<val>", APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_db},
+    {"group", "Manage a group", "[insert|delete]:<group name>:<val>", APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_group},
+    {0},
+};
+static const struct name_desc names[] = {{"limit", "db"}, {NULL}};
+extern const struct module mod_db;
+const struct module mod_db = {
+    .abi = MODULE_ABI, .name = "mod_db", .load = load, .unload = unload, .apis = apis, .apps = apps, .names = names};
