@@ -41,10 +41,14 @@ static ON_CTL void fire_pair(struct leg *a, struct leg *b, enum event_id id)
 static ON_CTL void fire_update(struct leg *leg, struct leg *peer)
 {
 	const struct leg_profile *p = leg->profile;
-	const char *name = leg->is_outbound ? p->caller_id_name : p->callee_id_name;
-	const char *number = leg->is_outbound ? p->caller_id_number : p->callee_id_number;
+	/* A dialled leg that runs applications of its own has had its two ids exchanged. */
+	bool is_callee = leg->is_outbound && !leg_i(leg)->is_cid_flipped;
+	const char *name = is_callee ? p->caller_id_name : p->callee_id_name;
+	const char *number = is_callee ? p->caller_id_number : p->callee_id_number;
 	struct event *e;
 
+	if (!name || !*name)
+		name = number;
 	if (name)
 		leg_var_set(leg, "last_sent_callee_id_name", name);
 	if (number)

@@ -213,7 +213,7 @@ int leg_start(struct leg *leg)
 {
 	int st = ST_OK;
 
-	if (leg->state != CS_NEW || leg_i(leg)->is_started)
+	if (leg->state > CS_INIT || leg_i(leg)->is_started)
 		return ST_INVAL;
 	leg_i(leg)->is_started = true;
 	if (!leg->profile) {
@@ -225,14 +225,15 @@ int leg_start(struct leg *leg)
 	leg_log(leg, LOG_NOTICE, "New Channel %s [%s]", leg->name, leg->uuid);
 	if (!leg->is_outbound)
 		leg_state_run(leg);
-	leg_state_input(leg, IN_INIT);
+	if (leg->state == CS_NEW)
+		leg_state_input(leg, IN_INIT);
 	if (leg->is_outbound) {
 		st = start_outbound(leg);
 	} else {
 		leg_state_run(leg);
 		leg_state_input(leg, IN_ROUTE);
-		leg_event(leg, EVENT_CHANNEL_CREATE);
 		leg_var_set(leg, "call_uuid", leg->call_uuid);
+		leg_event(leg, EVENT_CHANNEL_CREATE);
 		exec_reroute(leg);
 	}
 	if (st)

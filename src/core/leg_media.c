@@ -370,6 +370,7 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 		goto out;
 	m->is_remote_offer_new = true;
 	leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
+	leg_var_set(leg, "rtp_use_codec_string", wanted_codecs(leg, m->inbound_codecs));
 	media_vars_offer(leg, theirs);
 	if (m->is_late)
 		goto out;
@@ -453,6 +454,8 @@ int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out)
 		return ST_INVAL;
 	if (!near)
 		near = leg_i(leg)->near;
+	if (near && near->media && near->media->remote_sdp)
+		leg_var_set(leg, "switch_m_sdp", near->media->remote_sdp);
 	if (m->local_sdp && !m->is_remote_offer_new)
 		return buf_adds(out, m->local_sdp);
 	return m->remote_sdp ? make_answer(leg, near, out)
@@ -463,6 +466,12 @@ int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out)
 {
 	if (!leg->media)
 		return ST_INVAL;
+	if (originator && originator->media && originator->media->remote_sdp) {
+		const char *codecs = vars_get(originator->vars, "ep_codec_string");
+		leg_var_set(leg, "originator_codec", codecs);
+		leg_var_set(leg, "switch_m_sdp", originator->media->remote_sdp);
+		leg_var_set(leg, "rtp_use_codec_string", codecs);
+	}
 	return make_offer(leg, originator, leg->media->outbound_codecs, SDP_SENDRECV, out);
 }
 

@@ -237,6 +237,7 @@ static ON_CTL void attempt_dial(struct originate *o, struct attempt *t, struct l
 		}
 		b->other_is_originator = true;
 	}
+	leg_state_input(b, IN_INIT);
 	leg_event(b, EVENT_CHANNEL_OUTGOING);
 	set_leg_vars(o, b, t, max_forwards);
 	if (o->a) {
@@ -566,6 +567,9 @@ static ON_CTL bool tell_user(struct originate *o, struct leg *b)
 	mem_unref(u);
 	leg_var_set(b, "originate_endpoint", "user");
 	if (o->a) {
+		const struct media_codec *c = leg_media_codec(o->a);
+		if (c)
+			leg_var_setf(b, "originator_codec", "%s@%uh@%ui", c->name, c->rate_hz, c->ptime_ms);
 		snprintf(legs, sizeof(legs), "%s;%s;%s", b->uuid,
 		    b->profile->callee_id_name ? b->profile->callee_id_name : "",
 		    b->profile->callee_id_number ? b->profile->callee_id_number : "");
