@@ -272,7 +272,7 @@ void leg_var_setf(struct leg *leg, const char *name, const char *fmt, ...)
 }
 
 /* aleg_NAME and bleg_NAME: the field of who called this leg, or of whom it called. */
-static const char *profile_var(const struct leg *leg, const char *name)
+static ON_CTL const char *profile_var(const struct leg *leg, const char *name)
 {
 	bool is_of_caller = !strncmp(name, "aleg_", 5);
 
