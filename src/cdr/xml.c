@@ -129,6 +129,52 @@ static void put_profile(struct buf *out, const char *indent, const struct leg_pr
 	}
 }
 
+struct list_text {
+	struct buf text;
+	char *extension, *current;
+};
+
+static void put_listed(const char *app, const char *data, const char *extension, bool is_next, void *arg)
+{
+	struct list_text *l = arg;
+
+	if (!l->extension)
+		l->extension = mem_strdup(extension ? extension : "");
+	if (is_next)
+		l->current = mem_strdup(app);
+	buf_adds(&l->text, "      <application");
+	buf_adds(&l->text, is_next ? " last_executed=\"true\" app_name=\"" : " app_name=\"");
+	xml_escape(&l->text, sv_of(app), true);
+	buf_adds(&l->text, "\" app_data=\"");
+	xml_escape(&l->text, sv_of(data ? data : ""), true);
+	buf_adds(&l->text, "\"></application>\n");
+}
+
+/* What the dialplan found. FreeSWITCH marks the application it would go on with, not the one that ended the call. */
+static void put_extension(struct leg *leg, const struct leg_profile *p, struct buf *out) ON_CTL
+{
+	struct list_text l = {.extension = NULL};
+
+	buf_init(&l.text);
+	leg_exec_list_each(leg, put_listed, &l);
+	if (l.text.n) {
+		buf_adds(out, "    <extension name=\"");
+		xml_escape(out, sv_of(l.extension ? l.extension : ""), true);
+		buf_adds(out, "\" number=\"");
+		xml_escape(out, sv_of(p->destination_number ? p->destination_number : ""), true);
+		if (l.current) {
+			buf_adds(out, "\" current_app=\"");
+			xml_escape(out, sv_of(l.current), true);
+		}
+		buf_adds(out, "\">\n");
+		buf_addv(out, buf_sv(&l.text));
+		buf_adds(out, "    </extension>\n");
+	}
+	buf_fini(&l.text);
+	mem_free(l.extension);
+	mem_free(l.current);
+}
+
 static void put_callflow(struct leg *leg, const struct leg_profile *p, struct buf *out) ON_CTL
 {
 	const struct leg_times *t = &p->times;
@@ -136,8 +182,11 @@ static void put_callflow(struct leg *leg, const struct leg_profile *p, struct bu
 
 	buf_adds(out, "  <callflow dialplan=\"");
 	xml_escape(out, sv_of(p->dialplan ? p->dialplan : ""), true);
-	buf_printf(out, "\" unique-id=\"%s\" profile_index=\"%u\">\n    <caller_profile>\n",
+	buf_printf(out, "\" unique-id=\"%s\" profile_index=\"%u\">\n",
 	    p->uuid ? p->uuid : leg->uuid, p->index);
+	if (p == leg->profile)
+		put_extension(leg, p, out);
+	buf_adds(out, "    <caller_profile>\n");
 	put_profile(out, "      ", p);
 	if (p == leg->profile && leg->other) {
 		buf_printf(out, "      <%s>\n        <%s_caller_profile>\n", side, side);
@@ -226,6 +275,7 @@ static int xml_load(void) ON_CTL
 	else
 		buf_printf(&path, "%s/%s", core_dirs()->log, *dir ? dir : "xml_cdr");
 	conf_now.dir = buf_take(&path);
+	leg_exec_keep_list(true);
 	st = cdr_spool_open();
 	if (st == ST_OK)
 		st = leg_hook_add(LEG_HOOK_REPORTING, on_reporting, NULL);
@@ -236,6 +286,7 @@ static int xml_unload(void) ON_CTL
 {
 	role_assert_ctl();
 	leg_hook_del(LEG_HOOK_REPORTING, on_reporting, NULL);
+	leg_exec_keep_list(false);
 	cdr_spool_close();
 	mem_free(conf_now.dir);
 	buf_fini(&conf_now.text);

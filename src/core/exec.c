@@ -43,6 +43,7 @@ struct exec_frame {
 };
 struct leg_exec {
 	struct exec_items list, log;
+	struct exec_items past; /* of the list, those begun; kept only when records want them */
 	struct list requests;
 	unsigned request_count, transfer_count, depth;
 	uint64_t frame_number; /* of the latest */
@@ -139,6 +140,7 @@ int exec_init(struct leg *leg)
 		return ST_NOMEM;
 	items_init(&x->list);
 	items_init(&x->log);
+	items_init(&x->past);
 	list_init(&x->requests);
 	leg->exec = x;
 	return ST_OK;
@@ -159,6 +161,7 @@ void exec_fini(struct leg *leg)
 	loop_defer_cancel(&x->kick);
 	items_clear(&x->list);
 	items_clear(&x->log);
+	items_clear(&x->past);
 	requests_clear(x);
 	while (x->top) {
 		struct exec_frame *f = x->top;
@@ -210,6 +213,24 @@ int leg_exec_add(struct leg *leg, const char *app, const char *data, const char 
 void leg_exec_clear(struct leg *leg)
 {
 	items_clear(&leg->exec->list);
+}
+
+static bool keeps_past;
+
+void leg_exec_keep_list(bool is_kept)
+{
+	keeps_past = is_kept;
+}
+
+void leg_exec_list_each(struct leg *leg,
+    void (*fn)(const char *app, const char *data, const char *extension, bool is_next, void *arg), void *arg)
+{
+	const struct exec_item *item;
+
+	for (item = leg->exec->past.first; item; item = item->next)
+		fn(item->app, item->data, item->extension, false, arg);
+	for (item = leg->exec->list.first; item; item = item->next)
+		fn(item->app, item->data, item->extension, item == leg->exec->list.first, arg);
 }
 
 void leg_exec_log_each(
@@ -588,7 +609,10 @@ static CO bool run_next(struct leg *leg)
 		leg_state_run(leg);
 	}
 	run_app(leg, item->app, item->data, NULL, false);
-	mem_free(item);
+	if (keeps_past && leg->exec->past.count < ITEMS_MAX)
+		items_push(&leg->exec->past, item);
+	else
+		mem_free(item);
 	return true;
 }
 
@@ -775,6 +799,7 @@ void exec_unwind(struct leg *leg)
 void exec_reroute(struct leg *leg)
 {
 	items_clear(&leg->exec->list);
+	items_clear(&leg->exec->past);
 	leg->exec->is_rerouted = true;
 	exec_unwind(leg);
 }

@@ -42,3 +42,8 @@ ON_CTL int leg_exec_request(struct leg *leg, const struct leg_exec_request *r);
 /* Applications executed so far, for records (app_log): calls fn for each. */
 ON_CTL void leg_exec_log_each(
     struct leg *leg, void (*fn)(const char *app, const char *data, int64_t wall_us, void *arg), void *arg);
+/* The list as the dialplan gave it, data unexpanded, those run and those still to come; is_next marks where it stands.
+ * Those run are there only since leg_exec_keep_list(true). */
+ON_CTL void leg_exec_keep_list(bool is_kept);
+ON_CTL void leg_exec_list_each(struct leg *leg,
+    void (*fn)(const char *app, const char *data, const char *extension, bool is_next, void *arg), void *arg);
