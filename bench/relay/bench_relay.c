@@ -294,9 +294,11 @@ static struct figures room_run(void)
 	load_switch();
 	struct figures f = measure(room_wait, room_cpu);
 	load_switch();
-	mctl_stop();
-	for (int i = 0; i < stream_count; i++)
+	for (int i = 0; i < stream_count; i++) {
+		mstream_close(streams[i]);
 		mem_unref(streams[i]);
+	}
+	mctl_stop();
 	return f;
 }
 
