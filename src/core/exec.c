@@ -28,7 +28,7 @@ struct exec_request {
 	struct exec_item *item;
 	char uuid[UUID_CHARS + 1];
 	int loops;
-	bool is_event_lock, holds_bleg;
+	bool is_event_lock, holds_bleg, is_hook;
 	void (*done)(void *arg);
 	void *done_arg;
 };
@@ -404,6 +404,7 @@ int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
 		snprintf(q->uuid, sizeof(q->uuid), "%s", r->event_uuid);
 	q->loops = r->loops < 0 ? -1 : r->loops > 1 ? r->loops : 1;
 	q->is_event_lock = r->is_event_lock, q->holds_bleg = r->holds_bleg;
+	q->is_hook = r->priority > 0;
 	q->done = r->done, q->done_arg = r->done_arg;
 	if (r->priority > 0)
 		list_unshift(&x->requests, &q->link);
@@ -431,8 +432,10 @@ static CO bool run_request(struct leg *leg)
 	list_remove(&r->link);
 	x->in_request = true;
 	for (int left = r->loops, loop = 1; left && leg_is_up(leg) && st >= 0 && !x->is_rerouted; left -= left > 0) {
-		leg_var_setf(leg, "current_loop", "%d", loop++);
-		leg_var_setf(leg, "total_loops", "%d", r->loops);
+		if (!r->is_hook) {
+			leg_var_setf(leg, "current_loop", "%d", loop++);
+			leg_var_setf(leg, "total_loops", "%d", r->loops);
+		}
 		st = run_app(leg, r->item->app, r->item->data, r->uuid, true);
 		if (x->is_break) {
 			x->is_break = false;
