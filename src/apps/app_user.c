@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/acl.h"
 #include "core/dir.h"
+#include "text/re.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -149,4 +150,89 @@ int app_unhold(struct leg *leg, const char *data)
 {
 	role_assert_co();
 	return leg_set_hold(leg, false);
+}
+
+/* [content-type ]text: the first word is a type when it has a slash */
+int app_send_info(struct leg *leg, const char *data)
+{
+	struct sv rest = sv_trim(sv_of(data)), word, text;
+	char *type = NULL;
+	int st;
+
+	role_assert_co();
+	if (!rest.n || !leg->ops->send_info)
+		return ST_UNSUPPORTED;
+	if (sv_split(rest, ' ', &word, &text) && sv_find(word, '/') < word.n) {
+		type = sv_dup(word);
+		rest = sv_trim(text);
+	}
+	st = leg->ops->send_info(leg, type ? type : "message/freeswitch", rest);
+	mem_free(type);
+	return st;
+}
+
+/* level */
+int app_session_loglevel(struct leg *leg, const char *data)
+{
+	enum log_level level;
+
+	role_assert_co();
+	if (!data || log_level_parse(data, &level)) {
+		leg_log(leg, LOG_ERR, "session_loglevel: there is no level '%s'", data ? data : "");
+		return ST_INVAL;
+	}
+	leg->loglevel = (int)level;
+	return ST_OK;
+}
+
+/* ~prefix|name: to the other leg */
+int app_transfer_vars(struct leg *leg, const char *data)
+{
+	const char *uuid = vars_get(leg->vars, "signal_bond"), *name, *value;
+	struct leg *other = bridge_peer(leg);
+	size_t n;
+
+	role_assert_co();
+	if (!data || !*data)
+		return ST_INVAL;
+	if (!other)
+		other = leg_find(uuid);
+	if (!other || other == leg)
+		return ST_OK;
+	n = data[0] == '~' ? strlen(data + 1) : 0;
+	for (size_t i = 0; i < vars_count(leg->vars); i++) {
+		vars_at(leg->vars, i, &name, &value);
+		if (data[0] == '~' ? !strncasecmp(name, data + 1, n) : !strcasecmp(name, data))
+			leg_var_set(other, name, value);
+	}
+	return ST_OK;
+}
+
+/* var|text|regex: what the groups matched becomes an array */
+int app_capture(struct leg *leg, const char *data)
+{
+	struct sv name, text, regex, rest;
+	struct re_match *m;
+	char *var;
+	int st;
+
+	role_assert_co();
+	if (!sv_split(sv_of(data), '|', &name, &rest) || !sv_split(rest, '|', &text, &regex) || !name.n) {
+		leg_log(leg, LOG_ERR, "capture: usage: <varname>|<data>|<regex>");
+		return ST_INVAL;
+	}
+	m = mem_alloc(sizeof(*m));
+	var = sv_dup(name);
+	st = m && var ? re_match_once(regex, text, m) : ST_NOMEM;
+	if (st == 1) {
+		leg_var_set(leg, var, NULL);
+		for (unsigned i = 1; i < m->count; i++) {
+			char *group = sv_dup(m->group[i]);
+			vars_push(leg->vars, var, group);
+			mem_free(group);
+		}
+	}
+	mem_free(m);
+	mem_free(var);
+	return st < 0 ? st : ST_OK;
 }

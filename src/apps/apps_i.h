@@ -67,6 +67,10 @@ int app_privacy(struct leg *leg, const char *data);
 int app_verbose_events(struct leg *leg, const char *data);
 int app_strftime(struct leg *leg, const char *data);
 int app_send_display(struct leg *leg, const char *data);
+int app_send_info(struct leg *leg, const char *data);
+int app_session_loglevel(struct leg *leg, const char *data);
+int app_transfer_vars(struct leg *leg, const char *data);
+int app_capture(struct leg *leg, const char *data);
 int app_hold(struct leg *leg, const char *data);
 int app_unhold(struct leg *leg, const char *data);
 

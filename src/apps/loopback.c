@@ -1,17 +1,21 @@
 /* mod_loopback: a leg that calls into our own dialplan. loopback/EXTEN[/CONTEXT[/DIALPLAN]] makes two legs: NAME-a,
  * which whoever dialled talks to, and NAME-b, an inbound call that runs the extension; loopback/app=APP:ARGS runs one
  * application there. The pair passes offers and answers between the two as a network would, and each has its own
- * stream on the loopback interface: whatever a leg can do, these can. They stay when both are bridged (no bow-out). */
+ * stream on the loopback interface: whatever a leg can do, these can. When both are bridged the legs
+ * behind them are joined and the pair goes (loopback_bowout=false keeps it). */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "loop/loop.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { SIDE_A, SIDE_B };
 struct pair {
 	struct leg *leg[2]; /* borrowed; NULL once it is destroyed or not made yet */
 	char *target;       /* the whole of what was dialled */
 	char originator_uuid[UUID_CHARS + 1];
+	struct ldefer bowout;
 };
 
 static int on_init(struct leg *leg);
@@ -19,6 +23,7 @@ static int ring_ready(struct leg *leg);
 static int pre_answer(struct leg *leg);
 static int answer(struct leg *leg);
 static int hold(struct leg *leg, bool is_hold);
+static void on_bridge(struct leg *leg);
 static void on_hangup(struct leg *leg);
 static void on_destroy(struct leg *leg);
 static int outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
@@ -30,7 +35,8 @@ static const struct endpoint_ops loopback_ops = {.name = "loopback",
     .answer = answer,
     .on_hangup = on_hangup,
     .on_destroy = on_destroy,
-    .hold = hold};
+    .hold = hold,
+    .on_bridge = on_bridge};
 
 static struct leg *other_of(const struct leg *leg)
 {
@@ -107,8 +113,9 @@ static int target_apply(struct leg_profile *p, const char *target) ON_CTL
 	return ST_OK;
 }
 
-static void pair_free(struct pair *pair)
+static void pair_free(struct pair *pair) ON_CTL
 {
+	loop_defer_cancel(&pair->bowout);
 	mem_free(pair->target);
 	mem_free(pair);
 }
@@ -281,6 +288,55 @@ static int hold(struct leg *leg, bool is_hold)
 	return st;
 }
 
+static bool may_bow_out(struct leg *leg) ON_CTL
+{
+	const char *wish = leg_var(leg, "loopback_bowout");
+	return (!wish || str_is_true(wish)) && leg_is_up(leg) && leg->is_answered;
+}
+
+/* Two codecs that the engine can join without the pair between them. */
+static bool can_join(struct leg *p, struct leg *q) ON_CTL
+{
+	const struct media_codec *x = leg_media_codec(p), *y = leg_media_codec(q);
+	return x && y &&
+	       (!strcasecmp(x->name, y->name) || (mctl_codec_is_known(x->name) && mctl_codec_is_known(y->name)));
+}
+
+/* Who talks to A and who talks to B are joined; the pair has no more to do. */
+static void bow_out(void *arg)
+{
+	struct pair *pair = arg;
+	struct leg *a = pair->leg[SIDE_A], *b = pair->leg[SIDE_B], *p, *q;
+
+	role_assert_ctl();
+	if (!a || !b || !may_bow_out(a) || !may_bow_out(b))
+		return;
+	p = bridge_peer(a), q = bridge_peer(b);
+	if (!p || !q || p == b || !leg_is_up(p) || !leg_is_up(q) || !can_join(p, q))
+		return;
+	mem_ref(a), mem_ref(b), mem_ref(p), mem_ref(q);
+	leg_var_set(a, "loopback_hangup_cause", "bridge");
+	leg_var_set(b, "loopback_hangup_cause", "bridge");
+	leg_var_set(a, "loopback_bowout_other_uuid", p->uuid);
+	leg_var_set(b, "loopback_bowout_other_uuid", q->uuid);
+	leg_log(a, LOG_NOTICE, "%s and %s are bridged without the loopback between", p->name, q->name);
+	if (bridge_two(p, q) == ST_OK) {
+		leg_hangup(a, CAUSE_NORMAL_UNSPECIFIED);
+		leg_hangup(b, CAUSE_NORMAL_UNSPECIFIED);
+	}
+	mem_unref(a), mem_unref(b), mem_unref(p), mem_unref(q);
+}
+
+static void on_bridge(struct leg *leg)
+{
+	struct pair *pair = leg->endpoint;
+	struct leg *other = other_of(leg);
+
+	role_assert_ctl();
+	if (pair && other && other->bridge && leg->bridge && !lnode_is_linked(&pair->bowout.link))
+		loop_defer(&pair->bowout, "loopback bow-out", bow_out, pair);
+}
+
 static void on_hangup(struct leg *leg)
 {
 	struct leg *other = other_up(leg);
@@ -305,6 +361,7 @@ static void on_destroy(struct leg *leg)
 
 static const struct endpoint_ops *const endpoints[] = {&loopback_ops, NULL};
 static const struct var_desc vars[] = {
+    {"loopback_bowout", "bool", "false: the pair stays when both its legs are bridged", true, false},
     {"loopback_export", "list", "names of variables that go to the loopback leg's far side", true, false},
     {"is_loopback", "1", "set on both legs of a loopback pair", false, true},
     {"loopback_leg", "A|B", "which of the pair this is", false, true},

@@ -112,6 +112,10 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 	leg_state_run(b);
 	fire_update(b, a);
 	fire_update(a, b);
+	if (a->ops && a->ops->on_bridge)
+		a->ops->on_bridge(a);
+	if (b->ops && b->ops->on_bridge)
+		b->ops->on_bridge(b);
 	return ST_OK;
 }
 

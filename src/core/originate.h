@@ -40,6 +40,7 @@ struct endpoint_ops {
 	int (*display)(struct leg *leg, const char *name, const char *number); /* callee id update */
 	int (*redirect)(struct leg *leg, const char *uris);                    /* 302, or REFER when answered */
 	int (*respond)(struct leg *leg, int code, const char *phrase);
+	void (*on_bridge)(struct leg *leg); /* it is bridged now; may not end the bridge from within */
 };
 
 /* Two legs that hear each other. Wakes by reports, holds no coroutine. Fires CHANNEL_BRIDGE/UNBRIDGE, sets bridge

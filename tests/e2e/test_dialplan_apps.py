@@ -51,7 +51,9 @@ def sw(tmp_path_factory):
         extension("7117", "set continue_on_fail=true", "bridge loopback/app=nosuchapp:a b", "set went=${originate_disposition}", "answer",
                   "park"),
         extension("7118", "hangup USER_BUSY"),
-        extension("7119", "set loopback_export=told", "bridge {told=yes}loopback/1001/default/XML"),
+        extension("7119", "set loopback_export=told", "bridge {told=yes,loopback_bowout=false}loopback/1001/default/XML"),
+        extension("7128", "bridge loopback/1001/default/XML"),
+        extension("7129", "answer", "set text=ab-42", "capture got|${text}|^(\\w+)-(\\d+)$", "session_loglevel debug", "park"),
         extension("7120", f"bridge loopback/app=playback:{ask}"),
         extension("7121", "limit hash tests one 1", "answer", "park"),
         extension("limit_exceeded", "hangup SWITCH_CONGESTION"),
@@ -341,6 +343,43 @@ def test_loopback_between_phones(sw, phone):
         sw.wait_calls(0)
 
 
+def test_loopback_bows_out(sw, phone):
+    """Both ends bridged: the phones are joined directly, the sound goes on, and a hang-up ends both."""
+    a, b = phone("1000"), phone("1001")
+    for ender in (a, b):
+        a.invite("7128")
+        i = b.take()
+        b.remote_rtp = int(i.body.split("m=audio ")[1].split(" ")[0])
+        a.answered()
+        sw.wait_calls(2)
+        assert "loopback" not in sw.api("show channels") and "1 total" in sw.api("show bridged_calls count")
+        for p, q, byte in ((a, b, b"\x33"), (b, a, b"\x44")):
+            q.media.settimeout(0.05)
+            heard = 0
+            for n in range(40):
+                p.media.sendto(rtp(n, payload=byte * 160), ("127.0.0.1", p.remote_rtp))
+                try:
+                    heard += q.media.recv(2000)[12:] == byte * 160
+                except TimeoutError:
+                    pass
+            assert heard > 25
+        if ender is a:
+            a.bye()
+            b.reply(b.expect(method="BYE"), 200, "OK")
+        else:
+            b.own_request("BYE")
+            b.expect(200)
+            a.reply(a.expect(method="BYE"), 200, "OK")
+        sw.wait_calls(0)
+
+
+def test_capture(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7129")
+    assert parked()("got") == "ARRAY::ab|:42"
+    a.bye()
+
+
 def test_loopback_is_cancelled(sw, phone):
     a, b = phone("1000"), phone("1001")
     a.invite("7119")
@@ -481,3 +520,17 @@ def test_db_and_groups_are_kept(sw, phone, parked):
     while {c: sw.api(c) for c in kept} != kept:
         assert time.monotonic() < deadline, {c: sw.api(c) for c in kept}
         time.sleep(0.05)
+
+
+def test_stock_voicemail_fall_through(tandem_vanilla):
+    """Nobody answers at a stock extension: it goes on to loopback/app=voicemail, which is not here, and ends cleanly."""
+    sw = tandem_vanilla
+    a = Phone(sw, "1000")
+    a.register()
+    a.invite("1007")
+    a.answered()
+    bye = a.expect(method="BYE", timeout=8)
+    a.reply(bye, 200, "OK")
+    a.close()
+    sw.wait_calls(0)
+    assert "Invalid Application voicemail" in sw.log_text
