@@ -1,10 +1,14 @@
 """The event socket of a running switch: commands in order while one waits, nobody else held up, login by directory user, the
 default password."""
+import random
 import re
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "golden"))
 from ua import Ua  # noqa: E402
@@ -95,3 +99,79 @@ def test_default_password_binds_loopback_only(tmp_path_factory):
         assert "default password" in sw.api("status") and "default password" in sw.console() + sw.log_text
     finally:
         sw.stop()
+
+
+@pytest.mark.leaks
+def test_a_reader_that_stops_costs_the_calls_nothing(fresh):
+    """Calls are placed while a subscriber to everything does not read: as many succeed, as fast, and it gets one gap mark."""
+    p = fresh.root / "conf/autoload_configs/event_socket.conf.xml"
+    text = p.read_text()
+    assert "</settings>" in text
+    p.write_text(text.replace("</settings>", '<param name="max-queue-bytes" value="262144"/>\n</settings>'))
+    fresh.start()
+
+    def calls(count):
+        start = time.monotonic()
+        for _ in range(count):
+            got = fresh.api(f"originate {{n={'x' * 2000}}}user/1000 &hangup")
+            assert got.startswith("+OK"), got
+        fresh.wait_calls(0)
+        return time.monotonic() - start
+
+    phone = Ua(fresh, "1000").register()
+    calls(10)
+    alone = calls(60)
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(("127.0.0.1", fresh.esl_port))
+        s.sendall(f"auth {fresh.esl_password}\n\nevent plain ALL\n\n".encode())
+        read_frames(s, 3)
+        watched = calls(60)
+        assert watched < alone * 2 + 0.5, (alone, watched)
+        s.settimeout(5)
+        data = b""
+        fresh.api("bgapi status")
+        end = time.monotonic() + 10
+        while b"tandem%3A%3Agap" not in data and b"tandem::gap" not in data and time.monotonic() < end:
+            data = data[-200:] + s.recv(1 << 16)
+        rest = data
+        s.settimeout(1)
+        try:
+            while True:
+                rest += s.recv(1 << 16)
+        except (socket.timeout, TimeoutError):
+            pass
+        gaps = len(re.findall(rb"Event-Subclass: tandem(?:%3A%3A|::)gap", rest))
+        assert gaps == 1 and int(re.search(rb"Missed-Count: (\d+)", rest).group(1)) > 10
+    phone.close()
+    fresh.stop()
+
+
+@pytest.mark.leaks
+def test_connections_cut_anywhere(tandem):
+    """Ten thousand connections that end at a random byte of a conversation: the next is served, nothing stays."""
+    rng = random.Random(4)
+    talk = (f"auth {tandem.esl_password}\n\nevent plain ALL\n\nfilter Event-Name HEARTBEAT\n\nlog 7\n\nbgapi status\n\napi show channels\n\n"
+            "sendevent NOTIFY\nContent-Length: 5\n\nhello" "api msleep 5\n\nexit\n\n").encode()
+    held = []
+    for i in range(10000):
+        s = socket.create_connection(("127.0.0.1", tandem.esl_port))
+        try:
+            s.sendall(talk[:rng.randrange(len(talk) + 1)])
+            if rng.random() < 0.2:
+                s.recv(100)
+            if rng.random() < 0.3:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        except OSError:
+            pass
+        held.append(s)
+        if len(held) > 20:
+            held.pop(rng.randrange(len(held))).close()
+    for s in held:
+        s.close()
+    fds = lambda: len(list(Path(f"/proc/{tandem.proc.pid}/fd").iterdir()))  # noqa: E731
+    deadline = time.monotonic() + 15
+    while fds() > 60:
+        assert time.monotonic() < deadline, fds()
+        time.sleep(0.05)
+    assert "is ready" in tandem.api("status")

@@ -128,12 +128,19 @@ def sw(tmp_path_factory):
     sw.stop()
 
 
-@pytest.fixture
-def phone(sw):
+@pytest.fixture(scope="module")
+def registered(sw):
     p = Ua(sw, "1000").register()
     yield p
-    sw.wait_calls(0)
     p.close()
+
+
+@pytest.fixture
+def phone(sw, registered):
+    registered.up.clear()
+    registered.down.clear()
+    yield registered
+    sw.wait_calls(0)
 
 
 def route(sw, *actions):
@@ -382,3 +389,22 @@ def test_xferext_and_own_events(sw, server, phone):
     sw.api("hupall")
     assert link.rest()[-1] == "disconnect"
     inbound.close()
+
+
+@pytest.mark.leaks
+def test_servers_that_come_and_go_leave_nothing(sw, server, phone):
+    """Connections cut at every point of a conversation: no call stays."""
+    cuts = [lambda l: l.close(), lambda l: (l.send("connect"), l.close()), lambda l: (greeting(l), l.close()),
+            lambda l: (greeting(l), l.send("myevents"), l.send("sendmsg\ncall-command: execute\nexecute-app-name: sleep\nexecute-app-arg: 500"),
+                       l.close()), lambda l: (greeting(l), l.ask("resume"), l.close())]
+    for i in range(40):
+        uuid = originate(sw, f"socket:127.0.0.1:{server.port} {'async ' if i % 3 else ''}full")
+        link = server.link()
+        if i % 7 == 6:
+            sw.api(f"uuid_kill {uuid}")
+        try:
+            cuts[i % len(cuts)](link)
+        except (OSError, EOFError):  # the killed call's connection may be closed already
+            pass
+        link.close()
+        sw.wait_calls(0)
