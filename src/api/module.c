@@ -18,6 +18,7 @@ static int load(void)
 {
 	role_assert_ctl();
 	api_record_start();
+	api_task_start();
 	return ST_OK;
 }
 

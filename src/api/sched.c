@@ -82,12 +82,6 @@ void api_task_each(void (*fn)(unsigned id, const char *desc, const char *group, 
 	}
 }
 
-void api_task_fini(void)
-{
-	struct lnode *it, *tmp;
-	list_each (&tasks, it, tmp)
-		task_free(list_entry(it, struct task, link));
-}
 
 /* ---- what tasks do --------------------------------------------------------------------------------------------- */
 static void on_api_done(int status, struct sv reply, void *arg) {}
@@ -202,6 +196,27 @@ static ON_CTL unsigned delete_tasks(const char *name)
 		count++;
 	}
 	return count;
+}
+
+/* What was planned for a call goes with it. */
+static void on_leg_gone(struct leg *leg, void *arg)
+{
+	role_assert_ctl();
+	if (task_count)
+		delete_tasks(leg->uuid);
+}
+
+void api_task_start(void)
+{
+	leg_hook_add(LEG_HOOK_DESTROY, on_leg_gone, NULL);
+}
+
+void api_task_fini(void)
+{
+	struct lnode *it, *tmp;
+	leg_hook_del(LEG_HOOK_DESTROY, on_leg_gone, NULL);
+	list_each (&tasks, it, tmp)
+		task_free(list_entry(it, struct task, link));
 }
 
 int api_sched_del(struct api_call *c)

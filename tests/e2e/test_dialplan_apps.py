@@ -54,6 +54,7 @@ def sw(tmp_path_factory):
         extension("7119", "set loopback_export=told", "bridge {told=yes,loopback_bowout=false}loopback/1001/default/XML"),
         extension("7128", "bridge loopback/1001/default/XML"),
         extension("7129", "answer", "set text=ab-42", "capture got|${text}|^(\\w+)-(\\d+)$", "session_loglevel debug", "park"),
+        extension("7130", "sched_hangup +100", "answer", "park"),
         extension("7120", f"bridge loopback/app=playback:{ask}"),
         extension("7121", "limit hash tests one 1", "answer", "park"),
         extension("limit_exceeded", "hangup SWITCH_CONGESTION"),
@@ -246,6 +247,16 @@ def test_sched_cancel(sw, phone):
     call(a, "7111")
     a.expect_nothing("BYE", 1.8)
     a.bye()
+
+
+def test_tasks_go_with_their_call(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7130")
+    uuid = parked()("uuid")
+    assert uuid in sw.api("show tasks")
+    a.bye()
+    sw.wait_calls(0)
+    assert uuid not in sw.api("show tasks")
 
 
 def test_queued_digits_are_read(sw, phone, parked):
