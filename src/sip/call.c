@@ -404,7 +404,7 @@ int sip_call_answer_tx(struct sip_call *c, struct sip_stx *tx, int code, const c
     const char *ctype, struct sv body)
 {
 	struct buf contact, self, full;
-	bool with_contact = code > 100 && code < 300 && (tx->method == SIP_INVITE || tx->method == SIP_UPDATE);
+	bool with_contact = code > 100 && code < 300 && (tx->method == SIP_INVITE || tx->method == SIP_UPDATE || tx->method == SIP_REFER);
 	int st;
 	buf_init(&contact);
 	buf_init(&self);

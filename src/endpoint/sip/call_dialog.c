@@ -178,14 +178,17 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 		sip_call_reply(sc, tx, 200, NULL, "Accept: application/sdp\r\n", NULL, SV_NONE);
 		break;
 	case SIP_NOTIFY:
-		sip_call_reply(sc, tx, 481, "Subscription Does Not Exist", NULL, NULL, SV_NONE);
+		refer_notify_in(c, sc, tx, m);
+		break;
+	case SIP_REFER:
+		refer_in(c, sc, tx, m);
 		break;
 	case SIP_SUBSCRIBE:
 		sip_call_reply(sc, tx, 489, NULL, "Allow-Events: \r\n", NULL, SV_NONE);
 		break;
 	default:
 		sip_call_reply(
-		    sc, tx, 501, NULL, "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE\r\n", NULL, SV_NONE);
+		    sc, tx, 501, NULL, "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, NOTIFY\r\n", NULL, SV_NONE);
 		break;
 	}
 }
@@ -262,6 +265,7 @@ int call_redirect(struct leg *leg, const char *uris)
 		buf_printf(&b, rest.p[0] == '<' ? "Refer-To: %s\r\n" : "Refer-To: <%s>\r\n", uris);
 		buf_printf(&b, "Referred-By: <%s>\r\n", c->p->url);
 		st = sip_call_request(c->sip, "REFER", b.p, NULL, SV_NONE, NULL, NULL);
+		c->has_referred |= st == ST_OK;
 	} else {
 		while (rest.n) {
 			sv_split(rest, ',', &one, &rest);

@@ -300,9 +300,10 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct caller who = {0};
 	struct call *c = NULL;
+	struct leg *replaced;
 	if (is_session_too_short(p, tx, m))
 		return;
-	if (!caller_check(p, tx, m, &who)) {
+	if (!caller_check(p, tx, m, &who) || !replaces_check(p, tx, m, &replaced)) {
 		auth_fini(&who.auth);
 		return;
 	}
@@ -310,6 +311,8 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	if (p->conf.is_auto_100)
 		sip_stx_reply(tx, 100, NULL, NULL, NULL, SV_NONE);
 	int st = is_full(p) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
+	if (st == ST_OK && replaced)
+		replaces_prepare(c, replaced);
 	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {
 		st = leg_media_remote_offer(c->leg, m->body);
 		if (st == ST_OK && !m->body.n)
@@ -497,7 +500,11 @@ static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 {
 	struct call *c = arg;
 	role_assert_ctl();
-	if (!c->leg || !c->has_offered)
+	if (!c->leg)
+		return;
+	if (*c->replaced_uuid)
+		replaces_run(c);
+	if (!c->has_offered)
 		return;
 	c->has_offered = false;
 	int st = ack->body.n ? leg_media_remote_answer(c->leg, ack->body) : ST_NOTFOUND;

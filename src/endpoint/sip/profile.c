@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, NOTIFY";
+static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 static void profile_dtor(void *obj)
 {
@@ -112,7 +112,7 @@ static int stack_open(struct profile *p)
 	const struct profile_conf *c = &p->conf;
 	struct sip_stack_config cfg = {.user_agent = *c->user_agent ? c->user_agent : "Tandem/" TANDEM_VERSION,
 	    .allow = allow_text,
-	    .supported = "timer, path",
+	    .supported = "timer, path, replaces",
 	    .contact_user = c->contact_user,
 	    .external_host = strcmp(p->ext_sip_ip, p->sip_ip) ? p->ext_sip_ip : NULL,
 	    .external_port = (uint16_t)c->ext_sip_port,

@@ -130,6 +130,8 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
 	bool has_early;
+	bool has_referred;                    /* we sent a REFER: its NOTIFY is awaited */
+	char replaced_uuid[UUID_CHARS + 1];   /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway; /* the one it came or goes by; a reference, or NULL */
 	struct ltimer session_timer; /* RFC 4028: the far side refreshes before it is due */
 };
@@ -156,6 +158,14 @@ ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const stru
 ON_CTL void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+/* ---- transfers (refer.c) ---- */
+ON_CTL void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
+ON_CTL void refer_notify_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
+/* The leg an INVITE's Replaces names (NULL without the header; borrowed). False: it cannot be, and was answered. */
+ON_CTL bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct leg **out);
+ON_CTL void replaces_prepare(struct call *c, const struct leg *replaced); /* before the leg starts */
+ON_CTL void replaces_run(struct call *c);                                 /* once it is acknowledged */
+
 ON_CTL int call_hold(struct leg *leg, bool is_hold);
 ON_CTL int call_send_info(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_display(struct leg *leg, const char *name, const char *number);

@@ -1,0 +1,261 @@
+/* Transfers as phones ask for them: REFER inside a call (RFC 3515), to a number or with Replaces to join two calls, the
+ * NOTIFY that tells how it went, and an INVITE with Replaces (RFC 3891). The dialog itself is the proof of who asks; a
+ * REFER outside of one is request.c's. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "endpoint/sip/sofia_i.h"
+
+#include <string.h>
+
+/* ---- Replaces: call-id;to-tag=..;from-tag=.. as the side that receives it sees them ---- */
+
+struct replaces {
+	struct sv call_id, to_tag, from_tag;
+	bool is_early_only;
+};
+
+static bool replaces_parse(struct replaces *out, struct sv text)
+{
+	struct sv params;
+	*out = (struct replaces){.to_tag = SV_NONE};
+	sv_split(sv_trim(text), ';', &out->call_id, &params);
+	out->call_id = sv_trim(out->call_id);
+	out->is_early_only = sip_param_get(params, ';', "early-only", NULL);
+	return out->call_id.n && sip_param_get(params, ';', "to-tag", &out->to_tag) && out->to_tag.n &&
+	       sip_param_get(params, ';', "from-tag", &out->from_tag) && out->from_tag.n;
+}
+
+static struct call *call_in_stack(struct profile *p, const struct replaces *r) ON_CTL;
+static struct call *call_in_stack(struct profile *p, const struct replaces *r)
+{
+	struct sip_call *sc = sip_call_find(p->stack, r->call_id, r->to_tag, r->from_tag);
+	if (!sc) /* some phones name the tags from their own side */
+		sc = sip_call_find(p->stack, r->call_id, r->from_tag, r->to_tag);
+	struct call *c = sc ? sip_call_arg(sc) : NULL;
+	return c && !c->is_closed && c->leg && leg_is_up(c->leg) ? c : NULL;
+}
+
+static struct call *call_find(const struct replaces *r) ON_CTL;
+static struct call *call_find(const struct replaces *r)
+{
+	struct lnode *it, *tmp;
+	list_each (&sofia.profiles, it, tmp) {
+		struct call *c = call_in_stack(list_entry(it, struct profile, link), r);
+		if (c)
+			return c;
+	}
+	return NULL;
+}
+
+/* ---- REFER ---- */
+
+struct refer {
+	struct sip_nameaddr to;
+	char *exten, *replaces; /* owned; replaces NULL without */
+};
+
+static char *unescaped(struct sv text)
+{
+	struct buf b;
+	buf_init(&b);
+	sip_unescape(&b, text);
+	return buf_take(&b);
+}
+
+static bool refer_parse(struct refer *out, const struct sip_msg *m)
+{
+	struct sv value = sip_msg_value(m, SIP_HDR_REFER_TO), rest, one, name, text;
+	*out = (struct refer){.exten = NULL};
+	if (!value.n || sip_nameaddr_parse(&out->to, value) < 0 ||
+	    (out->to.uri.scheme != SIP_SCHEME_SIP && out->to.uri.scheme != SIP_SCHEME_SIPS &&
+	        out->to.uri.scheme != SIP_SCHEME_TEL) ||
+	    !out->to.uri.user.n)
+		return false;
+	out->exten = unescaped(out->to.uri.user);
+	for (rest = out->to.uri.headers; rest.n;) {
+		sv_split(rest, '&', &one, &rest);
+		if (sv_split(one, '=', &name, &text) && sv_isi(name, "Replaces") && !out->replaces)
+			out->replaces = unescaped(text);
+	}
+	return out->exten && sip_is_value(sv_of(out->exten)) && (!out->replaces || sip_is_value(sv_of(out->replaces)));
+}
+
+static void refer_fini(struct refer *r)
+{
+	mem_free(r->exten);
+	mem_free(r->replaces);
+}
+
+/* One NOTIFY tells the end of it, as FreeSWITCH does: the transfer is on its way, or it is not. */
+static void notify(struct call *c, uint32_t cseq, const char *status) ON_CTL;
+static void notify(struct call *c, uint32_t cseq, const char *status)
+{
+	struct buf headers, body;
+	if (!c->sip || c->is_closed)
+		return;
+	buf_init(&headers);
+	buf_init(&body);
+	buf_printf(&headers, "Event: refer;id=%u\r\nSubscription-State: terminated;reason=noresource\r\n", cseq);
+	buf_printf(&body, "SIP/2.0 %s\r\n", status);
+	if (!headers.failed && !body.failed)
+		sip_call_request(
+		    c->sip, "NOTIFY", headers.p, "message/sipfrag;version=2.0", buf_sv(&body), NULL, NULL);
+	buf_fini(&headers);
+	buf_fini(&body);
+}
+
+static void refer_vars(struct leg *leg, struct leg *referrer, const struct sip_msg *m) ON_CTL;
+static void refer_vars(struct leg *leg, struct leg *referrer, const struct sip_msg *m)
+{
+	struct sv by = sip_msg_value(m, SIP_HDR_REFERRED_BY);
+	leg_var_setf(leg, "sip_refer_to", "%.*s", SVF(sip_msg_value(m, SIP_HDR_REFER_TO)));
+	if (by.n && by.n < 1024) {
+		struct sip_nameaddr na;
+		leg_var_setf(leg, "sip_h_Referred-By", "%.*s", SVF(by));
+		if (sip_nameaddr_parse(&na, by) == ST_OK) {
+			leg_var_setf(leg, "sip_referred_by_user", "%.*s", SVF(na.uri.user));
+			leg_var_setf(leg, "sip_referred_by_host", "%.*s", SVF(na.uri.host));
+		}
+	}
+	if (referrer->profile && referrer->profile->username)
+		leg_var_set(leg, "transfer_fallback_extension", referrer->profile->username);
+}
+
+/* The peer goes to the number in its own context; the leg that asked ends. */
+static int blind(struct call *c, const struct sip_msg *m, const struct refer *r) ON_CTL;
+static int blind(struct call *c, const struct sip_msg *m, const struct refer *r)
+{
+	struct leg *peer = bridge_peer(c->leg);
+	if (!peer || !leg_is_up(peer))
+		return ST_NOTFOUND;
+	refer_vars(peer, c->leg, m);
+	leg_var_set(c->leg, "transfer_disposition", "blind");
+	if (r->replaces) /* a call that another switch holds: it is told */
+		leg_var_set(peer, "sip_h_Replaces", r->replaces);
+	return leg_transfer(peer, r->exten, NULL, NULL);
+}
+
+/* The far ends of the two calls the phone holds are joined; where the second has none yet, the first goes where the
+ * second was going. */
+static int attended(struct call *c, struct call *other, const struct sip_msg *m) ON_CTL;
+static int attended(struct call *c, struct call *other, const struct sip_msg *m)
+{
+	struct leg *first = bridge_peer(c->leg), *second = bridge_peer(other->leg), *held;
+	int st;
+	if (other == c || (!first && !second))
+		return ST_NOTFOUND;
+	refer_vars(first ? first : second, c->leg, m);
+	leg_var_set(c->leg, "transfer_disposition", "attended");
+	if (first && second) {
+		held = mem_ref(second);
+		if ((st = bridge_two(second, first)) == ST_OK)
+			leg_hangup(other->leg, CAUSE_NORMAL_CLEARING);
+		mem_unref(held);
+		return st;
+	}
+	const struct leg *to = first ? other->leg : c->leg;
+	if (!to->profile || !to->profile->destination_number)
+		return ST_NOTFOUND;
+	st = leg_transfer(
+	    first ? first : second, to->profile->destination_number, to->profile->dialplan, to->profile->context);
+	if (st == ST_OK)
+		leg_hangup(other->leg, CAUSE_ATTENDED_TRANSFER);
+	return st;
+}
+
+void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct refer r;
+	struct replaces rep;
+	uint32_t cseq = m->cseq;
+	struct call *held = mem_ref(c), *other = NULL;
+	struct leg *leg = mem_ref(c->leg);
+	int st;
+	if (!refer_parse(&r, m)) {
+		sip_call_reply(sc, tx, 400, "Bad Refer-To", NULL, NULL, SV_NONE);
+		goto done;
+	}
+	if (leg_var_is_true(leg, "deny_refer_requests")) {
+		sip_call_reply(sc, tx, 403, NULL, NULL, NULL, SV_NONE);
+		goto done;
+	}
+	sip_call_reply(sc, tx, 202, NULL, "Expires: 60\r\n", NULL, SV_NONE);
+	leg_var_setf(leg, "sip_refer_to", "%.*s", SVF(sip_msg_value(m, SIP_HDR_REFER_TO)));
+	if (r.replaces && replaces_parse(&rep, sv_of(r.replaces)))
+		other = call_find(&rep);
+	st = other ? attended(c, other, m) : blind(c, m, &r);
+	notify(c, cseq, st == ST_OK ? "200 OK" : "403 Forbidden");
+	if (st == ST_OK)
+		leg_hangup(leg, CAUSE_NORMAL_CLEARING);
+	else
+		leg_log(leg, LOG_NOTICE, "the transfer to %s cannot be: %s", r.exten, status_text(st));
+done:
+	refer_fini(&r);
+	mem_unref(leg);
+	mem_unref(held);
+}
+
+/* What became of a REFER of ours (deflect): once the far side has taken it, the call here is over. */
+void refer_notify_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct sv body = m->body, version, code;
+	uint32_t n = 0;
+	if (!c->has_referred || !sv_startsi(sip_msg_value(m, SIP_HDR_EVENT), SV("refer"))) {
+		sip_call_reply(sc, tx, 481, "Subscription Does Not Exist", NULL, NULL, SV_NONE);
+		return;
+	}
+	sip_call_reply(sc, tx, 200, NULL, NULL, NULL, SV_NONE);
+	sv_split(body, ' ', &version, &body);
+	sv_split(body, ' ', &code, &body);
+	if (sv_starts(version, SV("SIP/2.0")) && sv_u32(sv_trim(code), &n) == ST_OK && n >= 200 && n < 300)
+		leg_hangup(c->leg, CAUSE_BLIND_TRANSFER);
+}
+
+/* ---- INVITE with Replaces ---- */
+
+bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct leg **out)
+{
+	struct sv value = sip_msg_value(m, SIP_HDR_REPLACES);
+	struct replaces r;
+	*out = NULL;
+	if (!value.n)
+		return true;
+	struct call *c = NULL;
+	if (!replaces_parse(&r, value)) {
+		sip_stx_reply(tx, 400, "Bad Replaces", NULL, NULL, SV_NONE);
+		return false;
+	}
+	c = call_in_stack(p, &r);
+	if (!c || !bridge_peer(c->leg)) {
+		sip_stx_reply(tx, 481, "Call Does Not Exist", NULL, NULL, SV_NONE);
+		return false;
+	}
+	if (r.is_early_only && c->leg->is_answered) {
+		sip_stx_reply(tx, 486, NULL, NULL, NULL, SV_NONE);
+		return false;
+	}
+	*out = c->leg;
+	return true;
+}
+
+/* The new leg answers and waits; its ACK brings the exchange. */
+void replaces_prepare(struct call *c, const struct leg *replaced)
+{
+	struct leg_profile *lp = c->leg->profile;
+	memcpy(c->replaced_uuid, replaced->uuid, sizeof(c->replaced_uuid));
+	if (!lp)
+		return;
+	leg_profile_set(&lp->dialplan, "inline");
+	leg_profile_set(&lp->destination_number, "answer,park");
+}
+
+void replaces_run(struct call *c)
+{
+	struct leg *replaced = leg_find(c->replaced_uuid), *peer = replaced ? bridge_peer(replaced) : NULL;
+	c->replaced_uuid[0] = 0;
+	if (!peer || bridge_two(c->leg, peer) < 0) {
+		leg_hangup(c->leg, CAUSE_NORMAL_CLEARING);
+		return;
+	}
+	leg_hangup(replaced, CAUSE_NORMAL_CLEARING);
+}
