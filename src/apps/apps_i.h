@@ -84,6 +84,8 @@ int api_limit_hash_usage(struct api_call *c);
 int api_limit_reset(struct api_call *c);
 int api_limit_interval_reset(struct api_call *c);
 int api_limit_status(struct api_call *c);
+int api_uuid_limit(struct api_call *c);
+int api_uuid_limit_release(struct api_call *c);
 ON_CTL int limit_load(void);
 ON_CTL void limit_unload(void);
 

@@ -207,7 +207,7 @@ static void max_parse(const char *text, int64_t *max, int64_t *interval_s)
 }
 
 /* realm id [max[/interval]] [exten [dialplan [context]]] */
-static CO int limit_words(struct leg *leg, const char *backend_name, char *const *w)
+static int limit_words(struct leg *leg, const char *backend_name, char *const *w) ON_CTL
 {
 	int backend = backend_find(backend_name), st;
 	int64_t max, interval_s;
@@ -337,6 +337,59 @@ int api_limit_hash_usage(struct api_call *c)
 		st = w.n < 2 ? buf_adds(c->out, "USAGE: limit_hash_usage <realm> <id> [rate] "
 		                                "(Using deprecated limit api, check limit_usage with backend param)\n")
 		             : usage_of(c, "hash", w.w[0], w.w[1], w.n > 2 && !strcasecmp(w.w[2], "rate"));
+	app_words_fini(&w);
+	return st;
+}
+
+/* uuid backend realm id [max[/interval]] [exten [dialplan [context]]] */
+int api_uuid_limit(struct api_call *c)
+{
+	struct app_words w;
+	struct leg *leg;
+	int st = app_words_init(&w, c->args, 8);
+
+	role_assert_ctl();
+	if (st)
+		goto out;
+	if (w.n < 4)
+		buf_adds(c->out,
+		    "USAGE: uuid_limit <uuid> <backend> <realm> <resource> [<max>[/interval]] [number [dialplan "
+		    "[context]]]\n");
+	else if (!(leg = leg_find(w.w[0])))
+		buf_adds(c->out, "-ERR No such channel!\n");
+	else
+		buf_adds(c->out, limit_words(leg, w.w[1], w.w + 2) ? "-ERR" : "+OK");
+out:
+	app_words_fini(&w);
+	return st;
+}
+
+/* uuid backend [realm] [id] */
+int api_uuid_limit_release(struct api_call *c)
+{
+	struct app_words w;
+	struct leg *leg;
+	int backend, st = app_words_init(&w, c->args, 4);
+
+	role_assert_ctl();
+	if (st)
+		goto out;
+	backend = backend_find(w.w[1]);
+	if (w.n < 2) {
+		buf_adds(c->out, "USAGE: uuid_limit_release <uuid> <backend> [realm] [resource]\n");
+	} else if (!(leg = leg_find(w.w[0]))) {
+		buf_adds(c->out, "-ERR No such channel!\n");
+	} else if (backend < 0) {
+		buf_adds(c->out, "-ERR");
+	} else {
+		char *key = w.n > 3 ? key_make(w.w[2], w.w[3]) : NULL;
+		const struct item *item = key ? hash_get(items[backend], sv_of(key)) : NULL;
+		if (item || !key)
+			release(leg, item);
+		mem_free(key);
+		buf_adds(c->out, "+OK");
+	}
+out:
 	app_words_fini(&w);
 	return st;
 }

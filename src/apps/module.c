@@ -100,6 +100,8 @@ static const struct var_desc vars[] = {
     {NULL},
 };
 
+static const char *const uuid_limit_words[] = {"uuid_limit ::console::list_uuid", NULL};
+static const char *const uuid_limit_release_words[] = {"uuid_limit_release ::console::list_uuid", NULL};
 static const struct api_desc apis[] = {
     {"limit_hash_usage", "Deprecated: gets the usage count of a limited resource", "<realm> <id>", 0,
         api_limit_hash_usage, NULL},
@@ -108,6 +110,11 @@ static const struct api_desc apis[] = {
     {"limit_reset", "Reset the counters of a limit backend", "<backend>", 0, api_limit_reset, NULL},
     {"limit_status", "Get the status of a limit backend", "<backend>", 0, api_limit_status, NULL},
     {"limit_usage", "Get the usage count of a limited resource", "<backend> <realm> <id>", 0, api_limit_usage, NULL},
+    {"uuid_limit", "Increase limit resource",
+        "<uuid> <backend> <realm> <resource> [<max>[/interval]] [number [dialplan [context]]]", 0, api_uuid_limit,
+        uuid_limit_words},
+    {"uuid_limit_release", "Release limit resource", "<uuid> <backend> [realm] [resource]", 0, api_uuid_limit_release,
+        uuid_limit_release_words},
     {NULL},
 };
 

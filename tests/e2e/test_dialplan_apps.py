@@ -507,6 +507,24 @@ GOLDEN = [  # ../shared/golden/api/db-hash-limit.txt
 ]
 
 
+def test_limit_from_outside(sw, phone, parked):
+    a, b = phone("1000"), phone("1001")
+    call(a, "7129")
+    uuid = parked()("uuid")
+    assert sw.api(f"uuid_limit {uuid} hash tests six 1") == "+OK" and usage(sw, "six") == "1"
+    assert sw.api(f"uuid_limit {uuid} hash tests six 1") == "+OK" and usage(sw, "six") == "1"  # it has it already
+    assert sw.api(f"uuid_limit_release {uuid} hash tests six") == "+OK" and usage(sw, "six") == "0"
+    assert sw.api(f"uuid_limit {uuid} hash tests six 1") == "+OK"
+    call(b, "7129")
+    other = parked()("uuid")
+    sw.api(f"uuid_limit {other} hash tests six 1 !USER_BUSY")
+    bye = b.expect(method="BYE")
+    assert "USER_BUSY" in bye.get("Reason")
+    b.reply(bye, 200, "OK")
+    assert sw.api("uuid_limit nosuch hash tests six") == "-ERR No such channel!\n"
+    a.bye()
+
+
 def test_db_and_limit_commands(sw):
     assert [(c, sw.api(c)) for c, _ in GOLDEN] == GOLDEN
     assert sw.api("show limits") == "type,name,ikey\nlimit,db,mod_db\nlimit,hash,mod_hash\n\n2 total.\n"
