@@ -55,6 +55,8 @@ def sw(tmp_path_factory):
         extension("7128", "bridge loopback/1001/default/XML"),
         extension("7129", "answer", "set text=ab-42", "capture got|${text}|^(\\w+)-(\\d+)$", "session_loglevel debug", "park"),
         extension("7130", "sched_hangup +100", "answer", "park"),
+        extension("7131", "bridge loopback/7131"),
+        extension("7132", "bridge loopback/7101"),
         extension("7120", f"bridge loopback/app=playback:{ask}"),
         extension("7121", "limit hash tests one 1", "answer", "park"),
         extension("limit_exceeded", "hangup SWITCH_CONGESTION"),
@@ -382,6 +384,36 @@ def test_loopback_bows_out(sw, phone):
             b.expect(200)
             a.reply(a.expect(method="BYE"), 200, "OK")
         sw.wait_calls(0)
+
+
+def test_loopback_to_itself_ends(sw):
+    assert originate(sw, "loopback/7131/default &park()")().startswith("-ERR")
+    sw.wait_calls(0)
+
+
+def test_digits_through_a_loopback(sw, phone, parked):
+    a = phone("1000")
+    call(a, "7132")
+    assert heard_ms(listen(a, 0.6), 523, 4000) > 300
+    press(a, "123#")
+    var = parked()
+    assert (var("got"), var("read_result"), var("loopback_leg")) == ("123", "success", "B")
+    a.bye()
+
+
+def test_hold_of_a_loopback(sw, phone):
+    """uuid_hold on one side of the pair is a hold for the other."""
+    uuid = originate(sw, "loopback/9196/default &park()")().split()[1]
+    other = sw.api(f"uuid_getvar {uuid} other_loopback_leg_uuid")
+    events = sw.esl()
+    events.subscribe("CHANNEL_HOLD CHANNEL_UNHOLD")
+    sw.api(f"uuid_hold {uuid}")
+    assert events.wait_event("CHANNEL_HOLD")["Unique-ID"] == other
+    sw.api(f"uuid_hold off {uuid}")
+    assert events.wait_event("CHANNEL_UNHOLD")["Unique-ID"] == other
+    events.close()
+    sw.api(f"uuid_kill {uuid}")
+    sw.wait_calls(0)
 
 
 def test_capture(sw, phone, parked):
