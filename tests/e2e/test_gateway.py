@@ -1,6 +1,7 @@
 """A gateway to Debian's Kamailio, a registrar with digest and a trunk: registers, calls out, is called, and comes back; and what
 gateways are without one."""
 import re
+import socket
 import subprocess
 import time
 import uuid
@@ -291,7 +292,6 @@ def test_a_strangers_challenge_is_not_answered(sw, trunk):
     """RFC 2617's Digest is given to nobody but the realm it was configured for."""
     stranger = Phone(sw, "stranger")
     stranger.s.close()
-    import socket
     stranger.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     stranger.s.bind(("127.0.0.1", 0))
     stranger.s.connect(("127.0.0.1", sw.ext_port))
@@ -313,6 +313,52 @@ def test_a_strangers_challenge_is_not_answered(sw, trunk):
     sw.api("sofia profile external killgw gw4")
     stranger.close()
     sw.wait_calls(0)
+
+
+def test_caller_id_in_from_and_a_fixed_extension(sw, trunk, phone):
+    """The caller's number in the From; and the other way a fixed extension in the gateway's context."""
+    peer = Phone(trunk, "peer")  # no proxy between: the gateway's far side itself
+    peer.s.close()
+    peer.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    peer.s.bind(("127.0.0.1", 0))
+    peer.s.connect(("127.0.0.1", sw.ext_port))
+    peer.port = peer.s.getsockname()[1]
+    path = sw.root / "conf/sip_profiles/external/gw5.xml"
+    path.write_text(gateway("gw5", peer.port, register="false", caller_id_in_from="true", extension="1000", context="default",
+                            extension_in_contact="true", contact_params="ob", destination_prefix="99"))
+    sw.api("sofia profile external rescan")
+    assert "Contact \t<sip:1000@127.0.0.1:%d;ob;transport=udp;gw=gw5>" % sw.ext_port in sw.api("sofia status gateway gw5")
+    sw.api("bgapi originate {origination_caller_id_number=4711}sofia/gateway/external::gw5/123 &park")
+    invite = peer.expect(method="INVITE")
+    assert invite.first.startswith("INVITE sip:99123@127.0.0.1:") and "<sip:4711@127.0.0.1>" in invite.get("From")
+    peer.reply(invite, 486, "Busy Here")
+    peer.expect(method="ACK")
+    sw.wait_calls(0)
+    assert "FailedCallsOUT\t1" in sw.api("sofia status gateway gw5")
+    a = phone("1000")
+    peer.call_id, peer.uri = uuid.uuid4().hex, f"sip:whatever@127.0.0.1:{sw.ext_port};gw=gw5"
+    peer.to = f"<{peer.uri}>"
+    peer.request("INVITE", peer.uri, peer.to, body=sdp(peer.rtp_port))
+    a.take()
+    peer.answered()
+    peer.bye()
+    a.reply(a.expect(method="BYE"), 200, "OK")
+    path.unlink()
+    sw.api("sofia profile external killgw gw5")
+    peer.close()
+
+
+def test_a_gateway_of_a_directory_user(sw, trunk):
+    path = sw.root / "conf/directory/default.xml"
+    text = path.read_text()
+    node = gateway("usergw", trunk.sip_port).replace("<include>\n", "").replace("</include>\n", "").strip()
+    path.write_text(text.replace('<user id="1001">', f'<user id="1001"><gateways>{node}</gateways>', 1))
+    sw.api("sofia profile external rescan")
+    wait_state(sw, "usergw", "REGED")
+    path.write_text(text)
+    assert sw.api("sofia profile external killgw usergw") == "+OK gateway marked for deletion.\n"
+    assert sw.api("sofia profile external rescan") == "Reload XML [Success]\n+OK scan complete\n"
+    assert sw.api("sofia status gateway usergw") == "Invalid Gateway!\n"
 
 
 def test_the_peer_restarts_and_is_found_again(sw, trunk, phone):

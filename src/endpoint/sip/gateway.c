@@ -179,7 +179,8 @@ static int conf_finish(struct gateway *g)
 	struct sip_uri u;
 	bool registers = str_is_true(c->registers);
 	if (registers && (!*c->username || !*c->password)) {
-		log_error("sofia: gateway %s: %s is required to register", g->name, *c->username ? "password" : "username");
+		log_error(
+		    "sofia: gateway %s: %s is required to register", g->name, *c->username ? "password" : "username");
 		return ST_INVAL;
 	}
 	if (!*c->username)
@@ -199,11 +200,13 @@ static int conf_finish(struct gateway *g)
 		text_set(&c->context, g->p->conf.context);
 	enum sip_transport t = sip_transport_of(sv_of(c->transport));
 	if (t != SIP_UDP && t != SIP_TCP) {
-		log_warning("sofia: gateway %s: register-transport %s is not there; UDP is used", g->name, c->transport);
+		log_warning(
+		    "sofia: gateway %s: register-transport %s is not there; UDP is used", g->name, c->transport);
 		text_set(&c->transport, "udp"), t = SIP_UDP;
 	}
 	g->proxy_uri = format("sip:%s", without_scheme(c->proxy));
-	const char *domain = *c->from_domain ? c->from_domain : c->realm, *transport = t == SIP_TCP ? ";transport=tcp" : "";
+	const char *domain = *c->from_domain ? c->from_domain : c->realm,
+	           *transport = t == SIP_TCP ? ";transport=tcp" : "";
 	g->from = format("<sip:%s@%s%s>", c->from_user, domain, transport);
 	g->to = format("sip:%s@%s", c->username, str_is_true(c->has_distinct_to) ? c->realm : domain);
 	if (!g->proxy_uri || sip_uri_parse(&u, sv_of(g->proxy_uri)) < 0 || !u.host.n) {
@@ -259,7 +262,8 @@ static void gateway_add(struct profile *p, const struct xml_node *node, bool is_
 	}
 	if ((g = gateway_find(sv_of(name)))) {
 		if (g->p != p || !is_quiet)
-			log_warning("sofia: profile %s: gateway %s is there already; this one is left out", p->conf.name, name);
+			log_warning(
+			    "sofia: profile %s: gateway %s is there already; this one is left out", p->conf.name, name);
 		return;
 	}
 	if (!(g = mem_new(sizeof(*g), gateway_dtor, "sofia.gateway")))

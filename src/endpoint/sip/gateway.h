@@ -46,7 +46,8 @@ struct gateway { /* counted: the profile's list holds one reference, each call a
 	char call_id[UUID_CHARS + 1];
 	uint32_t cseq;
 	unsigned expire_s, retry_s, timeout_s, failures;
-	int64_t due_us; /* of timer, for "retry" in status */
+	int failed_code; /* why it waits in FAIL_WAIT */
+	int64_t due_us;  /* of timer, for "retry" in status */
 	bool is_leaving; /* deleted; only its goodbye is waited for */
 	/* ping */
 	unsigned ping_freq_s, ping_max, ping_min, ping_count;
@@ -70,8 +71,8 @@ ON_CTL struct gateway *gateway_of_request(struct profile *p, const struct sip_ms
 
 /* ---- gateway_reg.c: the state table and the ping ---- */
 ON_CTL void gateway_start(struct gateway *g);
-/* No timer and no request is left. A registered one says goodbye: with is_leaving true while the answer is awaited (then
- * gateway_left ends it), or, when the stack closes, without waiting. */
+/* No timer and no request is left. A registered one says goodbye: with is_leaving true while the answer is awaited
+ * (then gateway_left ends it), or, when the stack closes, without waiting. */
 ON_CTL void gateway_stop(struct gateway *g, bool is_stack_closing);
 ON_CTL void gateway_left(struct gateway *g); /* gateway.c */
 ON_CTL void gateway_register(struct gateway *g);

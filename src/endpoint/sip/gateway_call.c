@@ -72,6 +72,7 @@ void gateway_from_put(struct call *c, struct buf *b)
 	buf_printf(b, "@%s", domain && *domain ? domain : c->p->ext_sip_ip);
 }
 
+static void exten_set(const struct gateway *g, const struct sip_msg *m, struct leg_profile *lp) ON_CTL;
 static void exten_set(const struct gateway *g, const struct sip_msg *m, struct leg_profile *lp)
 {
 	struct buf b;

@@ -19,8 +19,8 @@ enum gw_input {
 	IN_COUNT
 };
 
-static const char *const state_names[GW_STATE_COUNT] = {"", "UNREGED", "TRYING", "REGISTER", "REGED", "UNREGISTER",
-    "FAILED", "FAIL_WAIT", "NOREG", "TIMEOUT"};
+static const char *const state_names[GW_STATE_COUNT] = {
+    "", "UNREGED", "TRYING", "REGISTER", "REGED", "UNREGISTER", "FAILED", "FAIL_WAIT", "NOREG", "TIMEOUT"};
 
 const char *gateway_state_name(enum gateway_state s)
 {
@@ -36,10 +36,8 @@ static const enum gateway_state next_state[GW_STATE_COUNT][IN_COUNT] = {
         [IN_REFUSED] = GW_FAILED,
         [IN_REGISTER] = GW_UNREGED,
         [IN_UNREGISTER] = GW_UNREGISTER},
-    [GW_REGED] = {[IN_DUE] = GW_UNREGED,
-        [IN_REFUSED] = GW_FAILED,
-        [IN_REGISTER] = GW_UNREGED,
-        [IN_UNREGISTER] = GW_UNREGISTER},
+    [GW_REGED] =
+        {[IN_DUE] = GW_UNREGED, [IN_REFUSED] = GW_FAILED, [IN_REGISTER] = GW_UNREGED, [IN_UNREGISTER] = GW_UNREGISTER},
     [GW_FAIL_WAIT] = {[IN_DUE] = GW_UNREGED, [IN_REGISTER] = GW_UNREGED, [IN_UNREGISTER] = GW_UNREGISTER},
     [GW_NOREG] = {[IN_REGISTER] = GW_UNREGED},
 };
@@ -102,8 +100,8 @@ bool gateway_credentials(struct gateway *g, struct sv realm, struct sip_credenti
 {
 	struct event *e;
 	if (realm_is_own(g, realm)) {
-		*out = (struct sip_credentials){
-		    .user = sv_of(g->conf.auth_username), .password = sv_of(g->conf.password)};
+		*out =
+		    (struct sip_credentials){.user = sv_of(g->conf.auth_username), .password = sv_of(g->conf.password)};
 		return true;
 	}
 	log_warning("sofia: gateway %s: a challenge for realm \"%.*s\" is not answered; its own is \"%s\"", g->name,
@@ -237,11 +235,12 @@ static enum gateway_state enter_failed(struct gateway *g, const struct outcome *
 	request_drop(g);
 	g->is_up = false;
 	g->failures++;
+	g->failed_code = code ? code : 408;
 	if (times > 100)
 		times = 100;
 	due_in(g, g->retry_s * times);
-	log_warning("sofia: gateway %s failed to register [%d]; tried again in %u seconds", g->name, code,
-	    g->retry_s * times);
+	log_warning(
+	    "sofia: gateway %s failed to register [%d]; tried again in %u seconds", g->name, code, g->retry_s * times);
 	return GW_FAIL_WAIT;
 }
 
@@ -274,6 +273,7 @@ static enum gateway_state enter(struct gateway *g, const struct outcome *o)
 	}
 }
 
+static void go(struct gateway *g, enum gateway_state to, const struct outcome *o) ON_CTL;
 static void go(struct gateway *g, enum gateway_state to, const struct outcome *o)
 {
 	while (to) {
@@ -321,7 +321,7 @@ static void ping_judge(struct gateway *g, int code)
 	if (ping_is_good(code)) {
 		if (g->ping_count < g->ping_max)
 			g->ping_count++;
-		if (g->state == GW_FAIL_WAIT && g->conf.registers && str_is_true(g->conf.registers))
+		if (g->state == GW_FAIL_WAIT && (g->failed_code == 408 || g->failed_code == 503))
 			input(g, IN_DUE, NULL); /* it is back: no need to wait for the retry */
 		else if (g->ping_count >= g->ping_min)
 			g->is_up = true;

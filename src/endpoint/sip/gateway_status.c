@@ -1,5 +1,5 @@
-/* What is told of gateways: `sofia status gateway`, rows of `sofia status`, sofia_gateway_data, and the commands that act
- * on them. The texts are FreeSWITCH's to the byte. */
+/* What is told of gateways: `sofia status gateway`, rows of `sofia status`, sofia_gateway_data, and the commands that
+ * act on them. The texts are FreeSWITCH's to the byte. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "endpoint/sip/gateway.h"
@@ -179,8 +179,8 @@ static int list_all(struct buf *out, bool is_xml)
 	if (is_xml)
 		buf_adds(out, "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<gateways>\n");
 	else
-		buf_printf(out, "%25s\t%32s\tState\tPing Time\tIB Calls(F/T)\tOB Calls(F/T)\n%s", "Profile::Gateway-Name",
-		    "Data    ", line);
+		buf_printf(out, "%25s\t%32s\tState\tPing Time\tIB Calls(F/T)\tOB Calls(F/T)\n%s",
+		    "Profile::Gateway-Name", "Data    ", line);
 	list_each (&sofia.profiles, it, tmp)
 		list_each (&list_entry(it, struct profile, link)->gateways, it2, tmp2) {
 			const struct gateway *g = list_entry(it2, struct gateway, link);

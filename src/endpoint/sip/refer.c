@@ -98,8 +98,7 @@ static void notify(struct call *c, uint32_t cseq, const char *status)
 	buf_printf(&headers, "Event: refer;id=%u\r\nSubscription-State: terminated;reason=noresource\r\n", cseq);
 	buf_printf(&body, "SIP/2.0 %s\r\n", status);
 	if (!headers.failed && !body.failed)
-		sip_call_request(
-		    c->sip, "NOTIFY", headers.p, "message/sipfrag;version=2.0", buf_sv(&body), NULL, NULL);
+		sip_call_request(c->sip, "NOTIFY", headers.p, "message/sipfrag;version=2.0", buf_sv(&body), NULL, NULL);
 	buf_fini(&headers);
 	buf_fini(&body);
 }
@@ -232,6 +231,10 @@ bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg 
 	}
 	if (r.is_early_only && c->leg->is_answered) {
 		sip_stx_reply(tx, 486, NULL, NULL, NULL, SV_NONE);
+		return false;
+	}
+	if (!m->body.n) { /* the leg could not be joined before its ACK says where it listens */
+		sip_stx_reply(tx, 488, NULL, NULL, NULL, SV_NONE);
 		return false;
 	}
 	*out = c->leg;
