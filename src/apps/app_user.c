@@ -189,12 +189,13 @@ int app_session_loglevel(struct leg *leg, const char *data)
 int app_transfer_vars(struct leg *leg, const char *data)
 {
 	const char *uuid = vars_get(leg->vars, "signal_bond"), *name, *value;
-	struct leg *other = bridge_peer(leg);
+	struct leg *other;
 	size_t n;
 
 	role_assert_co();
 	if (!data || !*data)
 		return ST_INVAL;
+	other = bridge_peer(leg);
 	if (!other)
 		other = leg_find(uuid);
 	if (!other || other == leg)

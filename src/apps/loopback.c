@@ -122,12 +122,14 @@ static void pair_free(struct pair *pair) ON_CTL
 
 static int outgoing(const struct originate_target *t, struct leg **out, enum cause *cause)
 {
-	struct leg_profile *p = t->profile ? leg_profile_dup(t->profile) : leg_profile_new();
 	struct pair *pair = mem_zalloc(sizeof(*pair));
+	struct leg_profile *p;
 	struct leg *leg = NULL;
-	int st = p && pair ? target_apply(p, t->data) : ST_NOMEM;
+	int st;
 
 	role_assert_ctl();
+	p = t->profile ? leg_profile_dup(t->profile) : leg_profile_new();
+	st = p && pair ? target_apply(p, t->data) : ST_NOMEM;
 	*cause = st == ST_INVAL ? CAUSE_INVALID_NUMBER_FORMAT : CAUSE_SWITCH_CONGESTION;
 	if (!st)
 		st = leg_new(&leg, &loopback_ops, true, t->vars ? vars_get(t->vars, "origination_uuid") : NULL);
@@ -223,9 +225,10 @@ out:
 
 static int ring_ready(struct leg *leg)
 {
-	struct leg *a = other_up(leg);
+	struct leg *a;
 
 	role_assert_ctl();
+	a = other_up(leg);
 	if (!a)
 		return ST_CLOSED;
 	leg_mark_ring_ready(a);
@@ -247,10 +250,11 @@ static int answer_pass(struct leg *leg, struct leg *a) ON_CTL
 
 static int pre_answer(struct leg *leg)
 {
-	struct leg *a = other_up(leg);
+	struct leg *a;
 	int st;
 
 	role_assert_ctl();
+	a = other_up(leg);
 	st = a ? answer_pass(leg, a) : ST_CLOSED;
 	if (!st)
 		leg_mark_early_media(a);
@@ -259,10 +263,11 @@ static int pre_answer(struct leg *leg)
 
 static int answer(struct leg *leg)
 {
-	struct leg *a = other_up(leg);
+	struct leg *a;
 	int st;
 
 	role_assert_ctl();
+	a = other_up(leg);
 	st = a ? answer_pass(leg, a) : ST_CLOSED;
 	if (!st)
 		leg_mark_answered(a);
@@ -271,11 +276,12 @@ static int answer(struct leg *leg)
 
 static int hold(struct leg *leg, bool is_hold)
 {
-	struct leg *other = other_up(leg);
+	struct leg *other;
 	struct buf offer, reply;
 	int st;
 
 	role_assert_ctl();
+	other = other_up(leg);
 	buf_init(&offer);
 	buf_init(&reply);
 	st = other ? leg_media_own_reoffer(leg, is_hold, &offer) : ST_CLOSED;
@@ -339,9 +345,10 @@ static void on_bridge(struct leg *leg)
 
 static void on_hangup(struct leg *leg)
 {
-	struct leg *other = other_up(leg);
+	struct leg *other;
 
 	role_assert_ctl();
+	other = other_up(leg);
 	if (other)
 		leg_hangup(other, leg->cause);
 }
