@@ -63,6 +63,8 @@ ON_CTL void api_task_each(
     void (*fn)(unsigned id, const char *desc, const char *group, int64_t epoch, void *arg), void *arg);
 ON_CTL void api_task_start(void);
 ON_CTL void api_task_fini(void);
+/* ---- heartbeat.c ---- */
+ON_CTL void api_heartbeat_fini(void);
 /* ---- record.c ---- */
 ON_CTL void api_record_start(void);
 ON_CTL void api_record_fini(void);

@@ -175,3 +175,23 @@ def test_connections_cut_anywhere(tandem):
         assert time.monotonic() < deadline, fds()
         time.sleep(0.05)
     assert "is ready" in tandem.api("status")
+
+
+def test_session_heartbeat(tandem):
+    phone = Ua(tandem, "1000").register()
+    uuid = tandem.api("originate user/1000 &park")[4:].strip()
+    e = tandem.esl()
+    e.subscribe("SESSION_HEARTBEAT")
+    usage = "uuid_session_heartbeat <uuid> [sched] [0|<seconds>]\n"
+    assert tandem.api("uuid_session_heartbeat") == "-USAGE: " + usage
+    assert tandem.api("uuid_session_heartbeat nosuch 10") == "-ERR Cannot locate session. USAGE: " + usage
+    assert tandem.api(f"uuid_session_heartbeat {uuid} 1") == "+OK\n"
+    for _ in range(2):
+        assert e.wait_event("SESSION_HEARTBEAT", timeout=4)["Unique-ID"] == uuid
+    assert tandem.api(f"uuid_session_heartbeat {uuid} 0") == "+OK\n"
+    tandem.api(f"uuid_session_heartbeat {uuid} sched 1")
+    tandem.api(f"uuid_kill {uuid}")
+    assert phone.down.wait(5)
+    phone.close()
+    tandem.wait_calls(0)
+    e.close()

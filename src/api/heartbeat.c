@@ -1,0 +1,95 @@
+/* uuid_session_heartbeat: SESSION_HEARTBEAT of one leg every so many seconds, by a timer of the loop. The table holds
+ * the leg's uuid, not the leg: the first beat after its end finds none and goes. */
+#include "api/api_i.h"
+#include "base/hash.h"
+#include "loop/loop.h"
+
+#include <stdlib.h>
+
+enum { SECONDS_MIN = 1, SECONDS_MAX = 86400, SECONDS_DEFAULT = 60 };
+#define USAGE "uuid_session_heartbeat <uuid> [sched] [0|<seconds>]\n"
+struct beat {
+	struct ltimer timer;
+	int64_t period_us;
+	char uuid[UUID_CHARS + 1];
+};
+static struct hash *beats;
+
+static void beat_free(void *value)
+{
+	struct beat *b = value;
+	role_assert_ctl();
+	loop_timer_cancel(&b->timer);
+	mem_free(b);
+}
+
+static void on_beat(void *arg)
+{
+	struct beat *b = arg;
+	struct leg *leg = leg_find(b->uuid);
+	role_assert_ctl();
+	if (!leg || !leg_is_up(leg)) {
+		hash_del(beats, sv_of(b->uuid));
+		return;
+	}
+	loop_timer_set(&b->timer, b->period_us, "session heartbeat", on_beat, b);
+	leg_event(leg, EVENT_SESSION_HEARTBEAT);
+}
+
+static ON_CTL int beat_set(const struct leg *leg, int seconds)
+{
+	struct beat *b;
+	int st = beats ? ST_OK : hash_new(&beats, 0, beat_free);
+	if (st)
+		return st;
+	hash_del(beats, sv_of(leg->uuid));
+	if (seconds <= 0)
+		return ST_OK;
+	b = mem_zalloc(sizeof(*b));
+	if (!b)
+		return ST_NOMEM;
+	memcpy(b->uuid, leg->uuid, sizeof(b->uuid));
+	b->period_us = (seconds < SECONDS_MIN      ? SECONDS_MIN
+	                   : seconds > SECONDS_MAX ? SECONDS_MAX
+	                                           : seconds) *
+	               1000000LL;
+	st = hash_set(beats, sv_of(b->uuid), b);
+	if (st) {
+		mem_free(b);
+		return st;
+	}
+	loop_timer_set(&b->timer, b->period_us, "session heartbeat", on_beat, b);
+	return ST_OK;
+}
+
+int api_uuid_session_heartbeat(struct api_call *c)
+{
+	struct api_words w;
+	struct leg *leg;
+	role_assert_ctl();
+	int st = api_words_init(&w, c->args, 3);
+	if (st)
+		goto out;
+	if (w.n < 1) {
+		api_text(c, "-USAGE: " USAGE);
+	} else if (!(leg = leg_find(w.w[0]))) {
+		api_text(c, "-ERR Cannot locate session. USAGE: " USAGE);
+	} else {
+		const char *text = w.n > 1 && !strcasecmp(w.w[1], "sched") ? (w.n > 2 ? w.w[2] : NULL)
+		                   : w.n > 1                               ? w.w[1]
+		                                                           : NULL;
+		st = beat_set(
+		    leg, text ? (str_is_true(text) && !atoi(text) ? SECONDS_DEFAULT : atoi(text)) : SECONDS_DEFAULT);
+		if (!st)
+			api_text(c, "+OK\n");
+	}
+out:
+	api_words_fini(&w);
+	return st;
+}
+
+void api_heartbeat_fini(void)
+{
+	hash_free(beats);
+	beats = NULL;
+}
