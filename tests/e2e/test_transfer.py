@@ -157,6 +157,31 @@ def test_attended_of_two_calls_that_came(tandem, phone):
     tandem.wait_calls(0)
 
 
+def test_attended_while_it_still_rings(tandem, phone):
+    """The second call is not answered yet: B is sent to its number, the ringing one is given up."""
+    a, b, c = phone("1000"), phone("1001"), phone("1002")
+    call(phone, a, b)
+    line = Phone(tandem, "1000")
+    line.invite("1002")
+    first = c.expect(method="INVITE")
+    c.reply(first, 180, "Ringing")
+    line.peer_to = line.expect(183).get("To")
+    notify = refer(a, f"<sip:1002@127.0.0.1?Replaces={quote(replaces_of(line), safe='')}>")
+    assert notify.body == "SIP/2.0 200 OK\r\n"
+    ended(a)
+    cancel = c.expect(method="CANCEL")
+    c.reply(cancel, 200, "OK", tag=False)
+    c.reply(first, 487, "Request Terminated")
+    c.expect(method="ACK")
+    line.ack_failure(next(m for m in (line._read(8) for _ in range(5)) if m.code >= 300))
+    c.take()
+    assert heard(b, c) and heard(c, b)
+    b.bye()
+    ended(c)
+    tandem.wait_calls(0)
+    line.close()
+
+
 def test_invite_with_replaces(tandem, phone):
     """A third phone takes A's place in the call with B."""
     a, b, c = phone("1000"), phone("1001"), phone("1002")
