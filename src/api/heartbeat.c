@@ -26,8 +26,9 @@ static void beat_free(void *value)
 static void on_beat(void *arg)
 {
 	struct beat *b = arg;
-	struct leg *leg = leg_find(b->uuid);
+	struct leg *leg;
 	role_assert_ctl();
+	leg = leg_find(b->uuid);
 	if (!leg || !leg_is_up(leg)) {
 		hash_del(beats, sv_of(b->uuid));
 		return;
