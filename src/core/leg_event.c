@@ -100,7 +100,8 @@ static ON_CTL void add_basic(struct leg *leg, struct event *e)
 
 /* Every header of a profile; two spellings, because names must be literals to be cheap. */
 struct profile_names {
-	const char *direction, *logical, *text[16], *rdnis, *chan_name, *index, *time[11], *screen, *hide_name, *hide_number;
+	const char *direction, *logical, *text[16], *rdnis, *chan_name, *index, *time[11], *screen, *hide_name,
+	    *hide_number;
 };
 #define PROFILE_NAMES(p) \
 	{ \
@@ -109,8 +110,7 @@ struct profile_names {
 		        p "-Orig-Caller-ID-Name", p "-Orig-Caller-ID-Number", p "-Callee-ID-Name", \
 		        p "-Callee-ID-Number", p "-Network-Addr", p "-ANI", p "-ANI-II", p "-Destination-Number", \
 		        p "-Unique-ID", p "-Source", p "-Transfer-Source", p "-Context"}, \
-		    p "-RDNIS", p "-Channel-Name", \
-		    p "-Profile-Index", \
+		    p "-RDNIS", p "-Channel-Name", p "-Profile-Index", \
 		    {p "-Profile-Created-Time", p "-Channel-Created-Time", p "-Channel-Answered-Time", \
 		        p "-Channel-Progress-Time", p "-Channel-Progress-Media-Time", p "-Channel-Hangup-Time", \
 		        p "-Channel-Transfer-Time", p "-Channel-Resurrect-Time", p "-Channel-Bridged-Time", \
