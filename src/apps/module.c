@@ -41,7 +41,7 @@ static const struct app_desc apps[] = {
         APP_ROUTING_EXEC | APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_multiunset},
     {"park", "Park", "", APP_NO_MEDIA, app_park},
     {"play_and_get_digits", "Play and get Digits",
-        "<min> <max> <tries> <timeout> <terminators> <file> <invalid_file> <var_name> <regexp> [<digit_timeout>] "
+        "\n\t<min> <max> <tries> <timeout> <terminators> <file> <invalid_file> <var_name> <regexp> [<digit_timeout>] "
         "['<failure_ext> [failure_dp [failure_context]]']",
         0, app_play_and_get_digits},
     {"playback", "Playback File", "<path>", 0, app_playback},
