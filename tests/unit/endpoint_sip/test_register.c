@@ -83,6 +83,7 @@ static struct rig rig;
 
 static void on_reply(const char *data, size_t n, const struct addr *src, void *arg)
 {
+	role_assert_ctl();
 	snprintf(rig.reply, sizeof(rig.reply), "%.*s", (int)n, data);
 	loop_stop();
 }
@@ -133,6 +134,7 @@ static void rig_down(void)
 
 static void give_up(void *arg)
 {
+	role_assert_ctl();
 	loop_stop();
 }
 
@@ -269,6 +271,7 @@ static int test_contacts(void)
 
 static void on_synced(int status, void *arg)
 {
+	role_assert_ctl();
 	loop_stop();
 }
 

@@ -53,6 +53,7 @@ static void on_row(const struct sv *v, size_t n, void *arg)
 static void on_done(int status, void *arg)
 {
 	struct seen *s = arg;
+	role_assert_ctl();
 	s->status = status;
 	s->done_count++;
 	loop_stop();
