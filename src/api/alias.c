@@ -95,7 +95,7 @@ int api_console_execute(struct api_call *c)
 	} else {
 		buf_adds(&line, c->args);
 	}
-	char *cmd = mem_strndup(line.p ? line.p : "", line.p ? strcspn(line.p, " ") : 0);
+	char *cmd = line.p ? mem_strndup(line.p, strcspn(line.p, " ")) : NULL;
 	if (cmd && *cmd && strcasecmp(cmd, "console_execute")) {
 		const char *args = line.p + strlen(cmd);
 		if (api_run(cmd, args + strspn(args, " "), c->leg, c->out) == ST_NOTFOUND)
@@ -196,8 +196,8 @@ static void look_at(const char *line, void *arg)
 {
 	role_assert_ctl();
 	struct candidates *k = arg;
-	char text[512] = "", *word[WORDS_IN_LINE];
-	strncat(text, line, sizeof(text) - 1);
+	char text[512], *word[WORDS_IN_LINE];
+	snprintf(text, sizeof(text), "%s", line);
 	int n = api_split(text, ' ', word, WORDS_IN_LINE);
 	if (n < k->typed_count)
 		return;

@@ -157,10 +157,5 @@ static const struct app_desc apps[] = {
     {0},
 };
 static const struct name_desc names[] = {{"limit", "hash"}, {NULL}};
-const struct module mod_hash = {.abi = MODULE_ABI,
-    .name = "mod_hash",
-    .load = load,
-    .unload = unload,
-    .apis = apis,
-    .apps = apps,
-    .names = names};
+const struct module mod_hash = {
+    .abi = MODULE_ABI, .name = "mod_hash", .load = load, .unload = unload, .apis = apis, .apps = apps, .names = names};

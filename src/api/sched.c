@@ -82,7 +82,6 @@ void api_task_each(void (*fn)(unsigned id, const char *desc, const char *group, 
 	}
 }
 
-
 /* ---- what tasks do --------------------------------------------------------------------------------------------- */
 static void on_api_done(int status, struct sv reply, void *arg) {}
 

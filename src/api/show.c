@@ -411,8 +411,8 @@ static void complete_row(const char *words, void *arg)
 {
 	role_assert_ctl();
 	const char *v[12] = {"0"};
-	char text[512] = "";
-	strncat(text, words, sizeof(text) - 1);
+	char text[512];
+	snprintf(text, sizeof(text), "%s", words);
 	api_split(text, ' ', (char **)(v + 1), 10);
 	v[11] = core_hostname();
 	rows_add(arg, v);

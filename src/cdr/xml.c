@@ -182,8 +182,7 @@ static void put_callflow(struct leg *leg, const struct leg_profile *p, struct bu
 
 	buf_adds(out, "  <callflow dialplan=\"");
 	xml_escape(out, sv_of(p->dialplan ? p->dialplan : ""), true);
-	buf_printf(out, "\" unique-id=\"%s\" profile_index=\"%u\">\n",
-	    p->uuid ? p->uuid : leg->uuid, p->index);
+	buf_printf(out, "\" unique-id=\"%s\" profile_index=\"%u\">\n", p->uuid ? p->uuid : leg->uuid, p->index);
 	if (p == leg->profile)
 		put_extension(leg, p, out);
 	buf_adds(out, "    <caller_profile>\n");

@@ -126,8 +126,9 @@ static unsigned char press(int i)
 	{ \
 		return press(n - 1); \
 	}
-KEY(1)
-KEY(2) KEY(3) KEY(4) KEY(5) KEY(6) KEY(7) KEY(8) KEY(9) KEY(10) KEY(11) KEY(12)
+/* clang-format off */
+KEY(1) KEY(2) KEY(3) KEY(4) KEY(5) KEY(6) KEY(7) KEY(8) KEY(9) KEY(10) KEY(11) KEY(12)
+    /* clang-format on */
 
     static unsigned char complete(EditLine *edit, int ch)
 {

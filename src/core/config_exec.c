@@ -240,7 +240,7 @@ static int stun_ask(const struct sockaddr_in *server, int64_t deadline_us, char 
 int config_public_address(struct sv what, int timeout_ms, char out[64])
 {
 	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
-	struct sv host = what, port = SV("3478");
+	struct sv host, port = SV("3478");
 	struct sockaddr_in address;
 	int st;
 

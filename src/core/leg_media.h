@@ -16,15 +16,15 @@ struct leg_media_conf {
 	bool passes_telephone_event;
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms;
 	bool is_late_negotiation;
-	bool is_late_told;      /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
+	bool is_late_told; /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
 };
 ON_CTL int leg_media_init(struct leg *leg, const struct leg_media_conf *conf);
 /* Inbound call: keeps the offer (NULL or empty = the far side sent none: we offer in the answer) and, unless
  * negotiation is late, checks that a codec fits: ST_UNSUPPORTED. Sets switch_r_sdp, ep_codec_string. */
 ON_CTL int leg_media_remote_offer(struct leg *leg, struct sv sdp);
 /* Makes (first time: negotiates, opens the stream) our answer; the same text again until something changes. near: the
- * leg it is going to be bridged to or NULL; its codec is preferred. Text appended to out. Sets rtp_local_sdp_str, read/write
- * codec variables. */
+ * leg it is going to be bridged to or NULL; its codec is preferred. Text appended to out. Sets rtp_local_sdp_str,
+ * read/write codec variables. */
 ON_CTL int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out);
 /* Outbound call: our offer; originator may be NULL; its codecs come first and bound what is offered. */
 ON_CTL int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out);

@@ -120,9 +120,9 @@ int leg_play(struct leg *leg, const char *source, const char *terminators, char 
 			*digit_out = digit;
 	}
 	if (full->done_play_id == id) {
-		uint64_t ms = full->done_play_samples / 8;
-		leg_var_setf(leg, "playback_seconds", "%llu", (unsigned long long)(ms / 1000));
-		leg_var_setf(leg, "playback_ms", "%llu", (unsigned long long)ms);
+		unsigned long long ms = full->done_play_samples / 8;
+		leg_var_setf(leg, "playback_seconds", "%llu", ms / 1000);
+		leg_var_setf(leg, "playback_ms", "%llu", ms);
 		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)full->done_play_samples);
 	}
 	fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,
@@ -140,7 +140,7 @@ int leg_record(struct leg *leg, const char *path, const struct media_record_conf
 	struct leg_full *full = leg_i(leg);
 	char *file = NULL, *ends = NULL, digit = 0;
 	uint32_t id = 0;
-	uint64_t ms;
+	unsigned long long ms;
 	int st = make_ready(leg);
 
 	if (st)
@@ -169,9 +169,9 @@ int leg_record(struct leg *leg, const char *path, const struct media_record_conf
 	ms = full->done_record_id == id ? full->done_record_samples / 8 : 0;
 	if (full->done_record_id == id && full->done_record_status && full->done_record_status != ST_CANCELLED)
 		st = ST_NOTFOUND;
-	leg_var_setf(leg, "record_seconds", "%llu", (unsigned long long)(ms / 1000));
-	leg_var_setf(leg, "record_ms", "%llu", (unsigned long long)ms);
-	leg_var_setf(leg, "record_samples", "%llu", (unsigned long long)(ms * 8));
+	leg_var_setf(leg, "record_seconds", "%llu", ms / 1000);
+	leg_var_setf(leg, "record_ms", "%llu", ms);
+	leg_var_setf(leg, "record_samples", "%llu", ms * 8);
 	leg_var_set(leg, "record_completion_cause", st == ST_OK ? "success" : st == ST_NOTFOUND ? "failure" : "hangup");
 	if (digit) {
 		char text[2] = {digit, 0};

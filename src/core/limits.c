@@ -19,7 +19,7 @@ static struct ltimer second_timer;
 static uint32_t second_of_five;
 static uint64_t cpu_idle_before, cpu_all_before;
 static uint32_t crowd_legs; /* most legs at once since memory was given back */
-static uint32_t crowd_sps; /* and most new ones in a second */
+static uint32_t crowd_sps;  /* and most new ones in a second */
 static uint64_t legs_at_trim;
 static uint32_t quiet_s;
 

@@ -190,7 +190,7 @@ void dialplan_free(struct dialplan *dp)
 {
 	if (!dp)
 		return;
-	for (size_t i = 0; i < dp->context_count; i++) {
+	for (size_t i = 0; dp->contexts && i < dp->context_count; i++) {
 		for (size_t k = 0; k < dp->contexts[i].ext_count; k++)
 			free_conds(dp->contexts[i].exts[k].conds, dp->contexts[i].exts[k].cond_count);
 		mem_free(dp->contexts[i].exts);

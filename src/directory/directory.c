@@ -176,7 +176,7 @@ static void index_free(void *obj)
 {
 	struct dir_index *ix = obj;
 
-	for (size_t i = 0; i < ix->domain_count; i++) {
+	for (size_t i = 0; ix->domains && i < ix->domain_count; i++) {
 		for (size_t k = 0; k < ix->domains[i].record_count; k++)
 			mem_unref(ix->domains[i].records[k].flat);
 		for (size_t k = 0; k < ix->domains[i].group_count; k++)

@@ -37,7 +37,8 @@ ON_CTL void co_signal(struct co_wait *w, int result);
 ON_CTL void co_wait_reset(struct co_wait *w); /* forgets a remembered signal */
 /* ST_OK after us, or ST_CANCELLED. */
 CO int co_sleep(int64_t us);
-/* For the end of the program: every co_sleep, running or begun later, ends at the loop's next turn with ST_CANCELLED. */
+/* For the end of the program: every co_sleep, running or begun later, ends at the loop's next turn with ST_CANCELLED.
+ */
 ON_CTL void co_sleepers_wake(void);
 /* Runs fn on a worker and waits for it. */
 CO int co_work(const char *name, void (*fn)(void *arg), void *arg);

@@ -19,7 +19,15 @@
 #include <string.h>
 #include <strings.h>
 
-enum { RING_S = 8, AHEAD_MS = 4000, FILL_US = 1000000, LINGER_TICKS = 5, FILES_MAX = 1024, CHUNK_SAMPLES = 2048, LSTREAM_NAME_MAX = 256 };
+enum {
+	RING_S = 8,
+	AHEAD_MS = 4000,
+	FILL_US = 1000000,
+	LINGER_TICKS = 5,
+	FILES_MAX = 1024,
+	CHUNK_SAMPLES = 2048,
+	LSTREAM_NAME_MAX = 256
+};
 
 struct lstream {
 	char *dir;

@@ -297,7 +297,8 @@ static int test_check(void)
 	role_assert_ctl();
 	buf_init(&found);
 	EXPECT(!write_tree("<configuration name=\"a.conf\">\n  <open>\n</configuration>\n"));
-	EXPECT(!write_file("conf/c.xml", "<x>\n<X-PRE-PROCESS cmd=\"include\" data=\"nothing.xml\"/>\n<X-PRE-PROCESS cmd=\"include\" data=\"no/*.xml\"/>\n</y>\n"));
+	EXPECT(!write_file("conf/c.xml", "<x>\n<X-PRE-PROCESS cmd=\"include\" data=\"nothing.xml\"/>\n<X-PRE-PROCESS "
+	                                 "cmd=\"include\" data=\"no/*.xml\"/>\n</y>\n"));
 	EXPECT(!write_file("conf/d.xml", "<X-PRE-PROCESS cmd=\"nosuch\" data=\"1\"/>\n"));
 	EXPECT_INT(load_here(&cfg, NULL), ST_PARSE);
 	EXPECT_INT(config_check(collect, &found), 4);
