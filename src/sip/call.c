@@ -282,7 +282,9 @@ void sip_call_contact_put(struct sip_call *c, struct buf *out)
 	const char *user = c->contact_user ? c->contact_user : c->stack->cfg.contact_user;
 	buf_adds(out, "<sip:");
 	sip_escape_user(out, sv_of(user));
-	buf_adds(out, "@" SIP_SELF_MARK_TEXT ">");
+	/* A caller over UDP is told so, as FreeSWITCH does; for TCP the mark brings the parameter along. */
+	buf_adds(out, "@" SIP_SELF_MARK_TEXT);
+	buf_adds(out, !c->is_uac && c->transport == SIP_UDP ? ";transport=udp>" : ">");
 }
 
 static ON_CTL void choose_dst(const struct sip_call *c, struct sip_dst *dst)
@@ -312,9 +314,9 @@ int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, 
 		sip_call_contact_put(c, &contact);
 		sip_put_hdr(&b, "Contact", buf_sv(&contact));
 	}
-	sip_put_common(c->stack, &b, id == SIP_INVITE);
+	sip_put_common(c->stack, &b, true);
 	sip_put_lines(&b, headers);
-	sip_put_body(&b, sv_of(ctype), body);
+	sip_put_call_body(&b, sv_of(ctype), body);
 	struct ctx_params p = {.text = b.p,
 	    .text_n = b.n,
 	    .method = id,
@@ -404,7 +406,9 @@ int sip_call_answer_tx(struct sip_call *c, struct sip_stx *tx, int code, const c
     const char *ctype, struct sv body)
 {
 	struct buf contact, self, full;
-	bool with_contact = code > 100 && code < 300 && (tx->method == SIP_INVITE || tx->method == SIP_UPDATE || tx->method == SIP_REFER);
+	bool is_target = tx->method == SIP_INVITE || tx->method == SIP_UPDATE || tx->method == SIP_REFER ||
+	                 tx->method == SIP_OPTIONS;
+	bool with_contact = code > 100 && code < 300 && is_target;
 	int st;
 	buf_init(&contact);
 	buf_init(&self);

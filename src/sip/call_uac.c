@@ -17,7 +17,7 @@ static ON_CTL int put_invite(struct sip_call *c, const struct sip_invite_params 
 	buf_fini(&contact);
 	sip_put_common(c->stack, b, true);
 	sip_put_lines(b, p->headers);
-	sip_put_body(b, sv_of(p->ctype ? p->ctype : "application/sdp"), p->sdp);
+	sip_put_call_body(b, sv_of(p->ctype ? p->ctype : "application/sdp"), p->sdp);
 	return b->failed ? ST_NOMEM : ST_OK;
 }
 
@@ -167,14 +167,16 @@ static void drop_forks(struct sip_call *c)
 /* Sends the ACK for a 2xx of ctx, with the body given during the callback. */
 static ON_CTL void acknowledge(struct sip_call *c, struct sip_ctx *ctx, struct sv tag)
 {
-	struct buf b;
+	struct buf b, contact;
 	struct sip_dst dst = {0};
 	char *hop = NULL;
 	buf_init(&b);
+	buf_init(&contact);
 	if (!sip_dialog_put_request(
 	        &c->dlg, &b, "ACK", c->local_uri, c->local_tag, c->remote_uri, c->call_id, ctx->cseq, &hop)) {
-		sip_put_common(c->stack, &b, false);
-		sip_put_body(&b, SV("application/sdp"), sv_of(c->ack_body));
+		sip_call_contact_put(c, &contact);
+		sip_put_hdr(&b, "Contact", buf_sv(&contact));
+		sip_put_call_body(&b, SV("application/sdp"), sv_of(c->ack_body));
 		bool is_open = c->transport == SIP_TCP && !c->dlg.route_set && sip_conn_find(c->stack, &c->remote);
 		if (c->use_source_address || is_open) {
 			dst.addr = c->remote;
@@ -186,6 +188,7 @@ static ON_CTL void acknowledge(struct sip_call *c, struct sip_ctx *ctx, struct s
 	mem_free(c->ack_body);
 	c->ack_body = NULL;
 	mem_free(hop);
+	buf_fini(&contact);
 	buf_fini(&b);
 }
 

@@ -172,3 +172,10 @@ void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow)
 	if (s->cfg.supported)
 		sip_put_hdr(b, "Supported", sv_of(s->cfg.supported));
 }
+
+void sip_put_call_body(struct buf *b, struct sv ctype, struct sv body)
+{
+	if (body.n && sv_isi(ctype, "application/sdp"))
+		buf_adds(b, "Content-Disposition: session\r\n");
+	sip_put_body(b, ctype, body);
+}

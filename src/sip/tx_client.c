@@ -287,14 +287,13 @@ static ON_CTL int put_derived(struct sip_ctx *c, const char *method, const struc
 	buf_clear(b);
 	sip_put_request_line(b, sv_of(method), m.ruri.text);
 	sip_put_hdr(b, "Via", m.via.text);
-	sip_put_hdr(b, "Max-Forwards", SV("70"));
+	sip_put_hdr_u32(b, "Max-Forwards", (uint32_t)(m.max_forwards >= 0 ? m.max_forwards : 70));
 	for (const struct sip_hdr *h = sip_msg_hdr(&m, SIP_HDR_ROUTE); h; h = sip_msg_hdr_next(&m, h))
 		sip_put_hdr(b, "Route", h->value);
 	sip_put_hdr(b, "From", sip_msg_value(&m, SIP_HDR_FROM));
 	sip_put_hdr(b, "To", sip_msg_value(resp ? resp : &m, SIP_HDR_TO));
 	sip_put_hdr(b, "Call-ID", m.call_id);
 	buf_printf(b, "CSeq: %u %s\r\n", m.cseq, method);
-	sip_put_common(s, b, false);
 	sip_put_lines(b, headers);
 	sip_put_body(b, SV_NONE, SV_NONE);
 	return b->failed ? ST_NOMEM : ST_OK;

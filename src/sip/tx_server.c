@@ -271,11 +271,10 @@ int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char
 		buf_addv(b, (struct sv){head + tx->head_n + tx->to_n, tx->rr_n});
 	if (contact)
 		sip_put_hdr(b, "Contact", sv_of(contact));
-	sip_put_common(s, b, code != 100 && (tx->method == SIP_INVITE || tx->method == SIP_OPTIONS) && code < 300);
-	if (code == 405)
-		sip_put_hdr(b, "Allow", sv_of(s->cfg.allow));
+	if (tx->method != SIP_CANCEL)
+		sip_put_common(s, b, code != 100);
 	sip_put_lines(b, headers);
-	sip_put_body(b, sv_of(ctype), body);
+	sip_put_call_body(b, sv_of(ctype), body);
 	char *copy = b->failed ? NULL : mem_alloc(b->n);
 	if (!copy)
 		return ST_NOMEM;

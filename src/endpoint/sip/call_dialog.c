@@ -187,8 +187,7 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 		sip_call_reply(sc, tx, 489, NULL, "Allow-Events: \r\n", NULL, SV_NONE);
 		break;
 	default:
-		sip_call_reply(
-		    sc, tx, 501, NULL, "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REFER, NOTIFY\r\n", NULL, SV_NONE);
+		sip_call_reply(sc, tx, 501, NULL, NULL, NULL, SV_NONE);
 		break;
 	}
 }

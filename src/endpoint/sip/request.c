@@ -11,9 +11,6 @@ static void reply(struct sip_stx *tx, int code, const char *headers)
 	sip_stx_reply(tx, code, NULL, headers, NULL, SV_NONE);
 }
 
-static const char allow_line[] =
-    "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, NOTIFY\r\n";
-
 static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
 static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
@@ -70,7 +67,7 @@ static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg
 		break;
 	case SIP_MESSAGE:
 		if (is_authenticated(p, tx, m))
-			reply(tx, 405, allow_line);
+			reply(tx, 405, NULL);
 		break;
 	case SIP_SUBSCRIBE:
 		if (is_authenticated(p, tx, m))
@@ -82,10 +79,10 @@ static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg
 		break;
 	case SIP_REFER:
 		if (is_authenticated(p, tx, m))
-			reply(tx, 405, allow_line);
+			reply(tx, 405, NULL);
 		break;
 	default:
-		reply(tx, 501, allow_line);
+		reply(tx, 501, NULL);
 		break;
 	}
 }
