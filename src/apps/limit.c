@@ -262,7 +262,7 @@ static CO int execute_app(struct leg *leg, const char *data, bool has_backend, c
 	max_parse(w.w[first + 2], &max, &interval_s);
 	if (take(leg, (unsigned)backend, w.w[first], w.w[first + 1], max, interval_s))
 		goto out; /* over the limit: the dialplan goes on */
-	st = leg_exec_app(leg, w.w[first + 3], w.w[first + 4] ? w.w[first + 4] : "");
+	(void)leg_exec_app(leg, w.w[first + 3], w.w[first + 4] ? w.w[first + 4] : "");
 	key = key_make(w.w[first], w.w[first + 1]);
 	item = holdings ? hash_get(items[backend], sv_of(key)) : NULL;
 	if (item && leg_is_up(leg))
