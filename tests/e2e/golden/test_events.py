@@ -1,0 +1,49 @@
+"""Events outside the course of a call, against the recordings of ../shared/golden/esl: names and order of their headers."""
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import tandem as t  # noqa: E402
+from test_call_events import GOLDEN, Raw, headers, pairs, recorded  # noqa: E402
+from wire import Phone  # noqa: E402
+
+pytestmark = [pytest.mark.skipif(not GOLDEN.exists(), reason="the recordings (../shared/golden) are not here")]
+
+
+def kind(e):
+    d = dict(e)
+    return d.get("Event-Subclass", d["Event-Name"])
+
+
+def next_of(client, name):
+    while True:
+        e = pairs(client.event()[1])
+        if kind(e) == name:
+            return e
+
+
+def test_heartbeat(tandem_vanilla):
+    client = Raw(tandem_vanilla, "HEARTBEAT")
+    client.esl.sock.settimeout(30)
+    wanted = next(e for e in recorded("heartbeat.txt") if kind(e) == "HEARTBEAT")
+    got = next_of(client, "HEARTBEAT")
+    client.esl.close()
+    assert headers(got) == headers(wanted)
+    assert dict(got)["Event-Info"] == dict(wanted)["Event-Info"]
+
+
+@pytest.mark.parametrize("subclass,expires", [("sofia::register", 300), ("sofia::unregister", 0), ("sofia::register_attempt", 300),
+                                              ("sofia::pre_register", 300)])
+def test_register(tandem_vanilla, subclass, expires):
+    sw = tandem_vanilla
+    wanted = [e for e in recorded("register-events.txt") if kind(e) == subclass]
+    phone, client = Phone(sw, "1002"), Raw(sw, f"CUSTOM {subclass}")
+    phone.register(300, "User-Agent: lab-ua\n")
+    if not expires:
+        phone.register(0, "User-Agent: lab-ua\n")
+    got = next_of(client, subclass)
+    phone.close(), client.esl.close()
+    assert headers(got) == headers(wanted[0])
