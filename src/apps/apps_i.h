@@ -6,6 +6,7 @@
 #include "core/module.h"
 
 /* calls (app_call.c) */
+int app_acknowledge_call(struct leg *leg, const char *data);
 int app_answer(struct leg *leg, const char *data);
 int app_pre_answer(struct leg *leg, const char *data);
 int app_ring_ready(struct leg *leg, const char *data);

@@ -2,6 +2,7 @@
 #include "apps/apps_i.h"
 
 static const struct app_desc apps[] = {
+    {"acknowledge_call", "Indicate Call Acknowledged", "", APP_NO_MEDIA, app_acknowledge_call},
     {"answer", "Answer the call", "", 0, app_answer},
     {"bind_meta_app", "Bind a key to an application", "<key> [a|b|ab] [a|b|o|s|i|1] <app>", 0, app_bind_meta_app},
     {"bridge", "Bridge Audio", "<channel_url>", 0, app_bridge},

@@ -22,10 +22,10 @@ static ON_CTL void fire(struct leg *leg, char digit, unsigned duration, unsigned
 		buf_addc(&leg_i(leg)->digits_dialed, digit);
 	if (!event_is_wanted(EVENT_DTMF, NULL) || !(e = event_new(EVENT_DTMF, NULL)))
 		return;
+	leg_event_headers(leg, e);
 	event_addf(e, "DTMF-Digit", "%c", digit);
 	event_addf(e, "DTMF-Duration", "%u", duration);
 	event_add(e, "DTMF-Source", sources[source <= DTMF_APP ? source : 0]);
-	leg_event_headers(leg, e);
 	event_fire(e);
 }
 
@@ -46,6 +46,12 @@ void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf
 			return;
 		if (leg_media_stream(peer))
 			mstream_send_dtmf(leg_media_stream(peer), text, duration / SAMPLES_PER_MS);
+		return;
+	}
+	/* parked, or in an application that detached (echo): nobody collects digits, but whoever controls the leg hears
+	 * of them */
+	if (!exec_is_running(leg) && (leg->state == CS_PARK || leg->state == CS_EXECUTE)) {
+		fire(leg, digit, duration, source);
 		return;
 	}
 	if (full->digit_count == DTMF_QUEUE_MAX)

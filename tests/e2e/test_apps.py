@@ -289,6 +289,25 @@ def test_broadcast_and_break(sw, phone):
     events.close()
 
 
+def test_digits_of_a_parked_leg_are_told(sw, phone):
+    """Nobody collects them, but who controls the leg hears of them, as FreeSWITCH's park does."""
+    b = phone("1001")
+    reply = originate(sw, "user/1001 &park()")
+    b.take()
+    uuid = reply().split()[1]
+    events = sw.esl()
+    events.subscribe("DTMF")
+    sw.api(f"uuid_recv_dtmf {uuid} 12#")
+    got = [events.wait_event("DTMF", **{"Unique-ID": uuid}) for _ in range(3)]
+    assert "".join(e["DTMF-Digit"] for e in got) == "12#" and got[0]["DTMF-Source"] == "APP"
+    assert list(got[0])[-4:-1] == ["DTMF-Digit", "DTMF-Duration", "DTMF-Source"], list(got[0])
+    b.own_request("INFO", body="Signal=5\r\nDuration=160\r\n", ctype="application/dtmf-relay")
+    assert events.wait_event("DTMF")["DTMF-Digit"] == "5"
+    events.close()
+    sw.api("hupall")
+    b.reply(b.expect(method="BYE"), 200, "OK")
+
+
 def test_uuid_bridge_joins_two_calls(sw, phone):
     a, b = phone("1000"), phone("1001")
     uuids = []
