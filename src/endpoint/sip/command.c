@@ -240,8 +240,8 @@ static int sofia_cmd(struct api_call *c)
 }
 
 static const char *const sofia_complete[] = {"help", "status", "status profile", "status gateway", "xmlstatus",
-    "xmlstatus profile", "xmlstatus gateway", "loglevel", "tracelevel", "global siptrace on", "global siptrace off", "profile", "recover",
-    NULL};
+    "xmlstatus profile", "xmlstatus gateway", "loglevel", "tracelevel", "global siptrace on", "global siptrace off",
+    "profile", "recover", NULL};
 
 const struct api_desc sofia_apis[] = {
     {"sofia", "Sofia Controls", "<cmd> <args>", API_MAY_WAIT, sofia_cmd, sofia_complete},

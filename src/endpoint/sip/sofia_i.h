@@ -130,10 +130,10 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
 	bool has_early;
-	bool has_referred;                    /* we sent a REFER: its NOTIFY is awaited */
-	char replaced_uuid[UUID_CHARS + 1];   /* of the leg whose place this one takes when it is up; "" = none */
-	struct gateway *gateway; /* the one it came or goes by; a reference, or NULL */
-	struct ltimer session_timer; /* RFC 4028: the far side refreshes before it is due */
+	bool has_referred;                  /* we sent a REFER: its NOTIFY is awaited */
+	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
+	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
+	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
 };
 extern const struct endpoint_ops sofia_ops, sip_ops;
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, bool is_outbound);
