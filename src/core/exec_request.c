@@ -1,0 +1,144 @@
+/* What a leg is asked to run from outside: uuid_broadcast, sendmsg, scheduled tasks, and the hooks by variable
+ * (execute_on_*, api_on_*). Taken up inside the running application's next wait, or by a coroutine of its own. */
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/exec_i.h"
+#include "core/module.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static void request_free(struct leg_exec *x, struct exec_request *r)
+{
+	void (*done)(void *) = r->done;
+	void *done_arg = r->done_arg;
+	list_remove(&r->link);
+	x->request_count--;
+	mem_free(r->item);
+	mem_free(r);
+	if (done)
+		done(done_arg);
+}
+
+void exec_requests_clear(struct leg_exec *x)
+{
+	while (!list_empty(&x->requests))
+		request_free(x, list_entry(list_first(&x->requests), struct exec_request, link));
+}
+
+int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
+{
+	struct leg_exec *x = leg->exec;
+	struct exec_request *q;
+
+	if (!leg_is_up(leg))
+		return ST_HANGUP;
+	if (!r->app || !*r->app)
+		return ST_INVAL;
+	if (x->request_count >= REQUESTS_MAX)
+		return ST_FULL;
+	q = mem_zalloc(sizeof(*q));
+	if (!q || !(q->item = exec_item_new(r->app, r->data, NULL))) {
+		mem_free(q);
+		return ST_NOMEM;
+	}
+	if (r->event_uuid)
+		snprintf(q->uuid, sizeof(q->uuid), "%s", r->event_uuid);
+	q->loops = r->loops < 0 ? -1 : r->loops > 1 ? r->loops : 1;
+	q->is_event_lock = r->is_event_lock, q->holds_bleg = r->holds_bleg;
+	q->is_hook = r->priority > 0;
+	q->done = r->done, q->done_arg = r->done_arg;
+	if (r->priority > 0)
+		list_unshift(&x->requests, &q->link);
+	else
+		list_push(&x->requests, &q->link);
+	x->request_count++;
+	if (x->is_running)
+		leg_wake(leg);
+	else
+		exec_kick(leg);
+	return ST_OK;
+}
+
+bool exec_run_request(struct leg *leg)
+{
+	struct leg_exec *x = leg->exec;
+	struct exec_request *r;
+	bool is_break_all = false;
+	int st = ST_OK;
+
+	if (x->in_request || list_empty(&x->requests))
+		return false;
+	r = list_entry(list_first(&x->requests), struct exec_request, link);
+	list_remove(&r->link);
+	x->in_request = true;
+	for (int left = r->loops, loop = 1; left && leg_is_up(leg) && st >= 0 && !x->is_rerouted; left -= left > 0) {
+		if (!r->is_hook) {
+			leg_var_setf(leg, "current_loop", "%d", loop++);
+			leg_var_setf(leg, "total_loops", "%d", r->loops);
+		}
+		st = exec_run_app(leg, r->item->app, r->item->data, r->uuid, true);
+		if (x->is_break) {
+			x->is_break = false;
+			break;
+		}
+		if (r->loops < 0 && !st && !leg_is_up(leg))
+			break;
+	}
+	x->in_request = false;
+	is_break_all = x->is_break_all;
+	x->is_break_all = false;
+	list_push(&x->requests, &r->link); /* request_free takes it out again */
+	request_free(x, r);
+	if (is_break_all)
+		exec_requests_clear(x);
+	return true;
+}
+
+void exec_hook_spec(struct leg *leg, const char *spec)
+{
+	const char *end = strstr(spec, "::");
+	size_t app_n = end ? (size_t)(end - spec) : strcspn(spec, " ");
+	char *app = mem_strndup(spec, app_n);
+	const char *data = spec + app_n + (end ? 2 : spec[app_n] == ' ');
+	struct leg_exec_request r = {.app = app, .data = data, .priority = 1};
+
+	if (app && *app)
+		leg_exec_request(leg, &r);
+	mem_free(app);
+}
+
+/* api_on_*: fire and forget on a coroutine of its own. */
+static ON_CTL void api_hook(struct leg *leg, const char *spec)
+{
+	char *line = NULL, *args;
+
+	if (expand(leg, spec, &line))
+		return;
+	args = strchr(line, ' ');
+	if (args)
+		*args++ = 0;
+	api_spawn(line, args ? args : "", NULL, NULL, NULL);
+	mem_free(line);
+}
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	return !strncasecmp(name, prefix, n) && (!name[n] || (name[n] == '_' && isdigit((unsigned char)name[n + 1])));
+}
+
+/* execute_on_answer, execute_on_answer_1 ...: a scan, made only when any variable starts so. */
+void exec_hooks(struct leg *leg, const char *execute_prefix, const char *api_prefix)
+{
+	for (size_t i = 0; i < vars_count(leg->vars); i++) {
+		const char *name, *value;
+		vars_at(leg->vars, i, &name, &value);
+		if ((name[0] | 0x20) == 'e' && has_prefix(name, execute_prefix)) {
+			exec_hook_spec(leg, value);
+		} else if ((name[0] | 0x20) == 'a' && has_prefix(name, api_prefix)) {
+			api_hook(leg, value);
+		}
+	}
+}
