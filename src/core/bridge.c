@@ -95,6 +95,8 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 	}
 	br->a = mem_ref(a), br->b = mem_ref(b), br->done = done, br->arg = arg;
 	a->bridge = b->bridge = br;
+	leg_dtmf_capture_check(a);
+	leg_dtmf_capture_check(b);
 	limits_count_bridged();
 	other_set(a, b, false);
 	other_set(b, a, true);
@@ -177,6 +179,8 @@ void bridge_leave(struct leg *leg)
 	bridge_hold_music(a, false);
 	bridge_hold_music(b, false);
 	a->bridge = b->bridge = NULL;
+	leg_dtmf_capture_check(a);
+	leg_dtmf_capture_check(b);
 	set_end_vars(a, b);
 	set_end_vars(b, a);
 	if (leg_is_up(a) && leg_media_stream(a))

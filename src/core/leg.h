@@ -128,7 +128,8 @@ ON_CTL void leg_mark_ring_ready(struct leg *leg);         /* 180: CHANNEL_PROGRE
 ON_CTL void leg_mark_early_media(struct leg *leg);        /* 183 with SDP: CHANNEL_PROGRESS_MEDIA, EARLY */
 ON_CTL void leg_mark_answered(struct leg *leg);           /* CHANNEL_ANSWER, ACTIVE */
 ON_CTL void leg_mark_held(struct leg *leg, bool is_held); /* far side's hold: CHANNEL_HOLD/UNHOLD, callstate */
-enum dtmf_source { DTMF_UNKNOWN, DTMF_RTP, DTMF_ENDPOINT, DTMF_INBAND, DTMF_APP };
+/* DTMF_RTP_CAPTURED: a telephone-event that media did not relay to the other leg (leg_dtmf_capture). */
+enum dtmf_source { DTMF_UNKNOWN, DTMF_RTP, DTMF_ENDPOINT, DTMF_INBAND, DTMF_APP, DTMF_RTP_CAPTURED };
 /* A digit from the far side: queued for the application, or passed on when bridged. duration in samples at 8 kHz. */
 ON_CTL void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf_source source);
 
@@ -146,6 +147,9 @@ CO int leg_sleep(struct leg *leg, int64_t us); /* to the end, unless hung up or 
 ON_CTL bool leg_dtmf_take(struct leg *leg, char *digit, unsigned *duration); /* fires the DTMF event */
 ON_CTL size_t leg_dtmf_count(const struct leg *leg);
 ON_CTL void leg_dtmf_flush(struct leg *leg);
+/* While anybody holds its digits, what the leg's phone dials in a bridge comes here first and goes on to the other leg
+ * only when nothing takes it; else media relays it at once. Holds are counted: each true needs its false. */
+ON_CTL void leg_dtmf_capture(struct leg *leg, bool is_held);
 ON_CTL int leg_dtmf_send(struct leg *leg, const char *digits /* "123@100" allowed */);
 /* Play to the leg (pre-answers an unanswered inbound leg); ends at end of source, a terminator digit, break, hang-up.
  * Fires PLAYBACK_START/STOP, sets playback_* variables. terminators NULL = variable playback_terminators, default "*".

@@ -1,4 +1,5 @@
 /* Digits: those that come in (queued for an application, or passed to the other leg of a bridge) and those sent out. */
+#include "base/check.h"
 #include "base/status.h"
 #include "core/leg_i.h"
 #include "core/leg_meta.h"
@@ -7,7 +8,7 @@
 
 enum { DIALED_MAX = 512, SAMPLES_PER_MS = 8 };
 
-static const char *const sources[] = {"UNKNOWN", "RTP", "ENDPOINT", "INBAND_AUDIO", "APP"};
+static const char *const sources[] = {"UNKNOWN", "RTP", "ENDPOINT", "INBAND_AUDIO", "APP", "RTP"};
 
 static bool is_digit(char c)
 {
@@ -25,8 +26,33 @@ static ON_CTL void fire(struct leg *leg, char digit, unsigned duration, unsigned
 	leg_event_headers(leg, e);
 	event_addf(e, "DTMF-Digit", "%c", digit);
 	event_addf(e, "DTMF-Duration", "%u", duration);
-	event_add(e, "DTMF-Source", sources[source <= DTMF_APP ? source : 0]);
+	event_add(e, "DTMF-Source", sources[source < ARRAY_COUNT(sources) ? source : 0]);
 	event_fire(e);
+}
+
+void leg_dtmf_capture_check(struct leg *leg)
+{
+	struct mstream *s = leg_media_stream(leg);
+
+	if (s)
+		mstream_capture_dtmf(s, leg_i(leg)->capture_count || leg_meta_listens(leg));
+}
+
+void leg_dtmf_capture(struct leg *leg, bool is_held)
+{
+	leg_i(leg)->capture_count += is_held ? 1 : leg_i(leg)->capture_count ? -1u : 0;
+	leg_dtmf_capture_check(leg);
+}
+
+/* On to the other leg of the bridge: by the endpoint's own way, or in the media. */
+static ON_CTL void pass_on(struct leg *peer, char digit, unsigned duration)
+{
+	char text[2] = {digit, 0};
+
+	if (peer->ops && peer->ops->send_dtmf && !peer->ops->send_dtmf(peer, text, duration / SAMPLES_PER_MS))
+		return;
+	if (leg_media_stream(peer))
+		mstream_send_dtmf(leg_media_stream(peer), text, duration / SAMPLES_PER_MS);
 }
 
 void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf_source source)
@@ -38,14 +64,9 @@ void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf
 	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf"))
 		return;
 	if (peer && !exec_is_running(leg)) {
-		char text[2] = {digit, 0};
 		fire(leg, digit, duration, source);
-		if (leg_meta_digit(leg, digit) || source == DTMF_RTP)
-			return; /* media relays telephone-events itself */
-		if (peer->ops && peer->ops->send_dtmf && !peer->ops->send_dtmf(peer, text, duration / SAMPLES_PER_MS))
-			return;
-		if (leg_media_stream(peer))
-			mstream_send_dtmf(leg_media_stream(peer), text, duration / SAMPLES_PER_MS);
+		if (!leg_meta_digit(leg, digit) && source != DTMF_RTP) /* media has relayed it itself */
+			pass_on(peer, digit, duration);
 		return;
 	}
 	/* parked, or in an application that detached (echo): nobody collects digits, but whoever controls the leg hears

@@ -34,6 +34,7 @@ struct leg_full {
 	struct leg *near;           /* the leg its answer is made for; borrowed while dialling */
 	struct leg_digit digits[DTMF_QUEUE_MAX];
 	uint8_t digit_count;
+	unsigned capture_count; /* leg_dtmf_capture */
 	struct buf digits_dialed;
 	struct leg_meta *meta;
 	/* the latest report of a play and of a recording, for leg_play and leg_record */
@@ -99,6 +100,10 @@ ON_CTL void exec_hibernate_after(struct leg *leg);             /* leaves what it
 ON_CTL void exec_park_after(struct leg *leg);                  /* as exec_reroute, then parked */
 ON_CTL void exec_hook_spec(struct leg *leg, const char *spec); /* "app::data" or "app data" of execute_on_* */
 ON_CTL void exec_hooks(struct leg *leg, const char *execute_prefix, const char *api_prefix);
+
+/* ---- leg_dtmf.c ---- */
+/* What says who looks at its digits has changed: holds, bindings, the bridge, its stream. */
+ON_CTL void leg_dtmf_capture_check(struct leg *leg);
 
 /* ---- leg_media.c ---- */
 ON_CTL bool leg_media_is_closing(const struct leg *leg);

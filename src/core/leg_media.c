@@ -79,7 +79,7 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		return;
 	switch (r->kind) {
 	case MEDIA_R_DTMF:
-		leg_dtmf_received(m->leg, r->digit, r->duration, DTMF_RTP);
+		leg_dtmf_received(m->leg, r->digit, r->duration, r->is_captured ? DTMF_RTP_CAPTURED : DTMF_RTP);
 		break;
 	case MEDIA_R_PLAY_DONE:
 		full->done_play_id = r->id, full->done_play_status = r->status, full->done_play_samples = r->samples;
@@ -108,7 +108,10 @@ static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 	st = addr_parse(&m->local, sv_of(m->rtp_host), 0);
 	if (st)
 		return st;
-	return mstream_open(&m->stream, &m->local, near ? leg_media_stream(near) : NULL, on_report, m);
+	st = mstream_open(&m->stream, &m->local, near ? leg_media_stream(near) : NULL, on_report, m);
+	if (!st)
+		leg_dtmf_capture_check(m->leg);
+	return st;
 }
 
 void leg_media_fini(struct leg *leg)

@@ -1,4 +1,4 @@
-/* Keys bound during a bridge: the meta key, then a bound key within three seconds, runs an application. */
+/* Keys bound during a bridge: the meta key, then a bound key within five seconds, runs an application. */
 #include "core/leg_meta.h"
 #include "base/clock.h"
 #include "base/status.h"
@@ -6,7 +6,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { BINDINGS_MAX = 24, WINDOW_US = 3000000 };
+enum { BINDINGS_MAX = 24, WINDOW_US = 5000000 };
 
 struct leg_meta {
 	int64_t armed_until_us[2]; /* by side: own keys, the other leg's keys */
@@ -25,6 +25,28 @@ static void binding_drop(struct leg_meta *m, unsigned i)
 	m->v[i] = m->v[--m->count];
 }
 
+static bool binds(const struct leg *owner, unsigned listen)
+{
+	const struct leg_meta *m = owner ? leg_i(owner)->meta : NULL;
+
+	for (unsigned i = 0; m && i < m->count; i++)
+		if (m->v[i].listen & listen)
+			return true;
+	return false;
+}
+
+bool leg_meta_listens(const struct leg *leg)
+{
+	return binds(leg, LEG_META_LISTEN_A) || binds(bridge_peer(leg), LEG_META_LISTEN_B);
+}
+
+static ON_CTL void bindings_changed(struct leg *leg)
+{
+	leg_dtmf_capture_check(leg);
+	if (bridge_peer(leg))
+		leg_dtmf_capture_check(bridge_peer(leg));
+}
+
 void leg_meta_unbind(struct leg *leg, char key)
 {
 	struct leg_meta *m = leg_i(leg)->meta;
@@ -36,6 +58,7 @@ void leg_meta_unbind(struct leg *leg, char key)
 		mem_free(m);
 		leg_i(leg)->meta = NULL;
 	}
+	bindings_changed(leg);
 }
 
 void leg_meta_fini(struct leg *leg)
@@ -65,46 +88,51 @@ int leg_meta_bind(struct leg *leg, char key, unsigned listen, struct sv flags, c
 	if (!b.app)
 		return ST_NOMEM;
 	m->v[m->count++] = b;
+	bindings_changed(leg);
 	return ST_OK;
 }
 
-/* A key of from's far side against owner's bindings. */
+static ON_CTL void run(struct leg *owner, struct leg *from, struct leg *other, unsigned i)
+{
+	struct leg_meta *m = leg_i(owner)->meta;
+	const struct binding *b = &m->v[i];
+	struct leg *target = b->is_on_a    ? owner
+	                     : b->is_on_b  ? (owner == from ? other : from)
+	                     : b->is_other ? other
+	                                   : from;
+
+	if (target)
+		exec_hook_spec(target, b->app);
+	if (b->is_once) {
+		binding_drop(m, i);
+		bindings_changed(owner);
+	}
+}
+
+/* A key of from's far side against owner's bindings: true when it was theirs. After the meta key every key is, and a
+ * second meta key is meant for the other side. */
 static ON_CTL bool try_bindings(struct leg *owner, struct leg *from, struct leg *other, char digit)
 {
 	struct leg_meta *m = leg_i(owner)->meta;
-	unsigned side = owner == from ? 0 : 1;
+	unsigned side = owner == from ? 0 : 1, listen = side ? LEG_META_LISTEN_B : LEG_META_LISTEN_A;
 	const char *meta_key = vars_get(owner->vars, "bind_meta_key");
+	bool is_meta = digit == (meta_key && *meta_key ? meta_key[0] : '*');
 	int64_t now = clock_mono_us();
 
-	if (!m)
+	if (!binds(owner, listen))
 		return false;
-	if (m->armed_until_us[side] > now) {
-		m->armed_until_us[side] = 0;
-		for (unsigned i = 0; i < m->count; i++) {
-			struct binding *b = &m->v[i];
-			struct leg *target;
-			if (b->key != digit || !(b->listen & (side ? LEG_META_LISTEN_B : LEG_META_LISTEN_A)))
-				continue;
-			target = b->is_on_a    ? owner
-			         : b->is_on_b  ? (owner == from ? other : from)
-			         : b->is_other ? other
-			                       : from;
-			if (target)
-				exec_hook_spec(target, b->app);
-			if (b->is_once)
-				binding_drop(m, i);
-			return true;
-		}
-		return false;
+	if (m->armed_until_us[side] <= now) {
+		m->armed_until_us[side] = is_meta ? now + WINDOW_US : 0;
+		return is_meta;
 	}
-	if (digit != (meta_key && *meta_key ? meta_key[0] : '*'))
-		return false;
-	for (unsigned i = 0; i < m->count; i++)
-		if (m->v[i].listen & (side ? LEG_META_LISTEN_B : LEG_META_LISTEN_A)) {
-			m->armed_until_us[side] = now + WINDOW_US;
-			return true;
+	m->armed_until_us[side] = 0;
+	for (unsigned i = 0; i < m->count && !is_meta; i++) {
+		if (m->v[i].key == digit && m->v[i].listen & listen) {
+			run(owner, from, other, i);
+			break;
 		}
-	return false;
+	}
+	return !is_meta;
 }
 
 bool leg_meta_digit(struct leg *leg, char digit)

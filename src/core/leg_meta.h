@@ -1,5 +1,5 @@
 /* Keys bound during a bridge (bind_meta_app): the meta key (variable bind_meta_key, default *) and then a bound digit,
- * within three seconds, run an application. Digits come by leg_meta_digit from either side's DTMF. */
+ * within five seconds, run an application. Digits come by leg_meta_digit from either side's DTMF. */
 #pragma once
 #include "core/leg.h"
 
@@ -11,5 +11,7 @@ ON_CTL int leg_meta_bind(struct leg *leg, char key, unsigned listen, struct sv f
 ON_CTL void leg_meta_unbind(struct leg *leg, char key /* 0 = all */);
 /* A digit came from leg while bridged; true when it belonged to a binding (and should not go on). */
 ON_CTL bool leg_meta_digit(struct leg *leg, char digit);
+/* Whether a binding, its own or the other leg's, waits for keys of the leg's phone. */
+ON_CTL bool leg_meta_listens(const struct leg *leg);
 /* When the leg goes. */
 ON_CTL void leg_meta_fini(struct leg *leg);

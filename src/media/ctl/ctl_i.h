@@ -26,7 +26,7 @@ struct mstream {
 	void *arg;
 	struct addr local, learned;
 	uint16_t port;
-	bool has_params, is_learned, is_moving, is_closing, is_rt_closed;
+	bool has_params, is_learned, is_moving, is_closing, is_rt_closed, is_dtmf_captured;
 	enum join_kind join; /* what is wanted; told to the media thread when it can be */
 	struct mstream *peer;
 	unsigned delay_ms;

@@ -137,7 +137,11 @@ ON_CTL static void closed(struct mstream *s)
 
 ON_CTL static void event(struct mstream *s, const struct rt_report *m)
 {
-	struct media_report r = {.kind = m->event, .digit = m->digit, .duration = m->duration, .addr = m->addr};
+	struct media_report r = {.kind = m->event,
+	    .digit = m->digit,
+	    .duration = m->duration,
+	    .is_captured = m->is_captured,
+	    .addr = m->addr};
 	if (m->event == MEDIA_R_LEARNED)
 		s->learned = m->addr, s->is_learned = true;
 	mstream_report(s, &r);

@@ -58,6 +58,10 @@ ON_CTL int mstream_record_stop(struct mstream *s, uint32_t id /* 0 = all */);
 /* Digits 0-9 * # A-D (w = 500 ms, W = 1 s pause), duration_ms 0 = 100; by telephone-event, or in-band tones when none.
  */
 ON_CTL int mstream_send_dtmf(struct mstream *s, const char *digits, unsigned duration_ms);
+/* Telephone-events that come on s are only told (MEDIA_R_DTMF with is_captured), not relayed to its peer: whoever looks
+ * at digits first sends on what he does not take (mstream_send_dtmf). An event that has begun goes on as it began.
+ * Stays with the stream whatever it is joined to; off at first. */
+ON_CTL int mstream_capture_dtmf(struct mstream *s, bool is_captured);
 ON_CTL int mstream_stats_ask(struct mstream *s);
 ON_CTL bool mstream_peer_addr(const struct mstream *s, struct addr *out); /* learned or signalled */
 ON_CTL unsigned mstream_thread_index(const struct mstream *s);

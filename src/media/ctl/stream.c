@@ -232,6 +232,14 @@ int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_muted)
 	return simple(s, RT_C_MUTE, (uint32_t)is_read_muted | (uint32_t)is_write_muted << 1);
 }
 
+int mstream_capture_dtmf(struct mstream *s, bool is_captured)
+{
+	if (s->is_dtmf_captured == is_captured)
+		return ST_OK;
+	s->is_dtmf_captured = is_captured;
+	return simple(s, RT_C_CAPTURE, is_captured);
+}
+
 int mstream_relay(struct mstream *a, struct mstream *b)
 {
 	if (a == b)

@@ -1,20 +1,59 @@
-/* Digits. In: telephone-event packets become one report a digit (rtp/telev.h). Out: a queue per stream; on the stream's
- * tick a digit goes out as telephone-event (RFC 4733) or, where the far side takes none and the codec is known here, as
- * a tone in the audio. While a digit and the gap after it last, nothing else is sent; w and W only wait. */
+/* Digits. In: telephone-event packets become one report a digit (rtp/telev.h), and go on to the peer unless the stream
+ * captures them: as they are, or, where the peer has another clock or takes none, as a digit of our own. Out: a queue
+ * per stream; on the stream's tick a digit goes out as telephone-event (RFC 4733) or, where the far side takes none and
+ * the codec is known here, as a tone in the audio. While a digit and the gap after it last, nothing else is sent; w and
+ * W only wait. */
 #include "media/rt/rt_i.h"
 
 #include <string.h>
 
 enum { DIGIT_MS = 100, DIGIT_MIN_MS = 40, DIGIT_MAX_MS = 8000, GAP_US = 60000 };
 
-bool dtmf_in(struct rt_stream *s, const struct pkt *k, struct telev_report *done)
+static bool has_listener(const struct rt_stream *s)
 {
-	return telev_rx_packet(&s->dtmf_in, k->payload, k->n, k->ts, s->t->now_us, done);
+	return s->f->how != HOW_NONE && s->peer != s;
 }
 
-bool dtmf_in_flush(struct rt_stream *s, struct telev_report *done)
+ON_MEDIA static bool can_pass_through(const struct rt_stream *s)
 {
-	return telev_rx_tick(&s->dtmf_in, s->t->now_us, 0, done);
+	const struct rt_flow *to = &s->t->flows[s->f->to];
+	return to->send_dtmf_pt >= 0 && to->send_clock_hz == s->params.recv.clock_hz;
+}
+
+ON_MEDIA static void digit_done(struct rt_stream *s, const struct telev_report *done)
+{
+	uint32_t clock_hz = s->params.recv.clock_hz ? s->params.recv.clock_hz : 8000;
+	bool was_relayed = s->has_relayed_event && s->dtmf_in.last_ts == s->relayed_event_ts;
+	struct rt_digit d = {.digit = done->digit,
+	    .duration = (uint16_t)((uint64_t)done->duration * 8000 / clock_hz),
+	    .is_captured = s->is_dtmf_captured && !was_relayed};
+	report_digit(s, &d);
+	if (d.is_captured || was_relayed || !has_listener(s) || can_pass_through(s))
+		return;
+	dtmf_out_queue(s->t->flows[s->f->to].s, (char[]){d.digit, 0}, d.duration / 8u);
+}
+
+/* An event of which the peer has seen the beginning goes on to its end, whatever was asked for meanwhile. */
+bool dtmf_in(struct rt_stream *s, const struct pkt *k)
+{
+	struct telev_report done;
+	bool is_begun = s->has_relayed_event && k->ts == s->relayed_event_ts;
+	bool is_relayed = has_listener(s) && can_pass_through(s) && (!s->is_dtmf_captured || is_begun);
+	bool is_done = telev_rx_packet(&s->dtmf_in, k->payload, k->n, k->ts, s->t->now_us, &done);
+	if (is_done && s->dtmf_in.last_ts != k->ts) /* the one before, whose end was lost */
+		digit_done(s, &done), is_done = false;
+	if (is_relayed)
+		s->has_relayed_event = true, s->relayed_event_ts = k->ts;
+	if (is_done)
+		digit_done(s, &done);
+	return is_relayed;
+}
+
+void dtmf_in_flush(struct rt_stream *s)
+{
+	struct telev_report done;
+	if (telev_rx_tick(&s->dtmf_in, s->t->now_us, 0, &done))
+		digit_done(s, &done);
 }
 
 void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_ms)

@@ -110,10 +110,9 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
 {
 	struct rt_stream *s = f->s;
-	struct telev_report done;
 	f->in_media++;
-	if (s->dtmf_in.is_active && dtmf_in_flush(s, &done))
-		report_digit(s, done.digit, done.duration);
+	if (s->dtmf_in.is_active)
+		dtmf_in_flush(s);
 	if (f->is_read_tapped && !s->is_read_muted)
 		record_tap(s, 0, &s->params.recv, k->ts, k->payload, k->n);
 	switch ((enum flow_how)f->how) {
@@ -133,24 +132,13 @@ ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 
 ON_MEDIA static void event_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
 {
-	struct rt_stream *s = f->s;
-	struct telev_report done;
-	bool is_done = dtmf_in(s, k, &done);
-	s->in_dtmf++;
-	if (is_done)
-		report_digit(s, done.digit, done.duration);
-	if (f->how == HOW_NONE || s->peer == s)
+	f->s->in_dtmf++;
+	if (!dtmf_in(f->s, k))
 		return;
 	struct rt_flow *to = &t->flows[f->to];
-	if (to->send_dtmf_pt >= 0 && to->send_clock_hz == s->params.recv.clock_hz) {
-		if (to->may_relay)
-			to->s->out_dtmf++;
-		flow_forward(t, to, k, (uint8_t)to->send_dtmf_pt);
-	} else if (is_done) {
-		char digit[2] = {done.digit, 0};
-		dtmf_out_queue(
-		    to->s, digit, done.duration * 1000u / (s->params.recv.clock_hz ? s->params.recv.clock_hz : 8000));
-	}
+	if (to->may_relay)
+		to->s->out_dtmf++;
+	flow_forward(t, to, k, (uint8_t)to->send_dtmf_pt);
 }
 
 ON_MEDIA static void noise_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)

@@ -29,7 +29,7 @@ struct media_params {
 
 enum media_report_kind {
 	MEDIA_R_NONE,
-	MEDIA_R_DTMF,         /* digit, duration in samples at 8 kHz units */
+	MEDIA_R_DTMF,         /* digit, duration in samples at 8 kHz units, is_captured */
 	MEDIA_R_PLAY_DONE,    /* id of the play; status ST_OK ended, ST_CANCELLED stopped, else error */
 	MEDIA_R_RECORD_DONE,  /* id; status, samples, path was written */
 	MEDIA_R_FIRST_PACKET, /* first RTP of the stream */
@@ -53,6 +53,7 @@ struct media_report {
 	int status;
 	char digit;
 	uint16_t duration;
+	bool is_captured; /* a digit the peer has not been sent (mstream_capture_dtmf) */
 	uint64_t samples;
 	struct addr addr;
 	struct media_stats stats;

@@ -19,13 +19,12 @@ void report_flag(struct rt_stream *s, enum pend_flag flag)
 	report_wanted(s);
 }
 
-void report_digit(struct rt_stream *s, char digit, unsigned duration)
+void report_digit(struct rt_stream *s, const struct rt_digit *d)
 {
 	struct rt_pending *p = &s->pend;
 	if (p->digit_count == PEND_DIGITS_MAX) /* control has not looked for seconds */
 		return;
-	p->durations[p->digit_count] = (uint16_t)duration;
-	p->digits[p->digit_count++] = digit;
+	p->digits[p->digit_count++] = *d;
 	report_wanted(s);
 }
 
@@ -100,15 +99,15 @@ static bool flush_digits(struct rt_thread *t, struct rt_stream *s)
 	while (done < p->digit_count) {
 		struct rt_report r = {.kind = RT_R_EVENT,
 		    .event = MEDIA_R_DTMF,
-		    .digit = p->digits[done],
-		    .duration = p->durations[done]};
+		    .digit = p->digits[done].digit,
+		    .duration = p->digits[done].duration,
+		    .is_captured = p->digits[done].is_captured};
 		if (!post(t, s, &r))
 			break;
 		done++;
 	}
 	p->digit_count = (uint8_t)(p->digit_count - done);
-	memmove(p->digits, p->digits + done, p->digit_count);
-	memmove(p->durations, p->durations + done, p->digit_count * sizeof(p->durations[0]));
+	memmove(p->digits, p->digits + done, p->digit_count * sizeof(p->digits[0]));
 	return !p->digit_count;
 }
 

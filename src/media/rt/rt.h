@@ -127,6 +127,7 @@ enum rt_cmd_kind {
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */
 	RT_C_ECHO,        /* ptr: struct rt_delay or NULL; ptr2: xcode or NULL */
 	RT_C_MUTE,        /* number: bit 0 read, bit 1 write */
+	RT_C_CAPTURE,     /* number: 1 = digits that come in are told only, 0 = relayed as well */
 	RT_C_PLAY,        /* ptr: struct rt_play; replaces what plays */
 	RT_C_PLAY_STOP,   /* number: id or 0 */
 	RT_C_RECORD,      /* ptr: struct rt_record */
@@ -171,5 +172,6 @@ struct rt_report {
 	enum media_report_kind event;
 	char digit;
 	uint16_t duration;
+	bool is_captured;
 	struct addr addr;
 };

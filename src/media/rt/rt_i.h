@@ -88,13 +88,18 @@ enum pend_flag {
 };
 enum { PEND_DIGITS_MAX = 32, DTMF_QUEUE_MAX = 128 };
 
+struct rt_digit {
+	char digit;
+	bool is_captured; /* its peer was not sent it */
+	uint16_t duration;
+};
+
 /* What is to be reported, kept until the ring to control has room: nothing is lost. */
 struct rt_pending {
 	struct lnode link; /* in the thread's list */
 	uint32_t flags;
 	uint8_t digit_count;
-	char digits[PEND_DIGITS_MAX];
-	uint16_t durations[PEND_DIGITS_MAX];
+	struct rt_digit digits[PEND_DIGITS_MAX];
 	struct rt_play *plays;
 	struct rt_record *records;
 	struct rt_stats *stats;
@@ -154,6 +159,9 @@ struct rt_stream {
 	struct rt_record *records;
 	struct rt_dtmf_out dtmf_out;
 	struct telev_rx dtmf_in;
+	bool is_dtmf_captured;  /* events are told, not relayed */
+	bool has_relayed_event; /* relayed_event_ts is of an event of which packets were relayed */
+	uint32_t relayed_event_ts;
 	struct rtp_source seq; /* RFC 3550 appendix A; of the current SSRC */
 	uint64_t lost_before;  /* by earlier SSRCs */
 	struct rt_rtcp rtcp;
@@ -228,9 +236,10 @@ ON_MEDIA void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint
 ON_MEDIA uint32_t flow_ts_now(const struct rt_flow *f); /* the timestamp for something that starts now */
 
 /* dtmf.c */
-ON_MEDIA bool dtmf_in(
-    struct rt_stream *s, const struct pkt *k, struct telev_report *done);    /* true: a digit is complete */
-ON_MEDIA bool dtmf_in_flush(struct rt_stream *s, struct telev_report *done); /* one whose end was lost */
+/* A telephone-event packet: a digit that is complete is reported. Should this packet be relayed to the peer as it is?
+ */
+ON_MEDIA bool dtmf_in(struct rt_stream *s, const struct pkt *k);
+ON_MEDIA void dtmf_in_flush(struct rt_stream *s); /* a digit whose end was lost */
 ON_MEDIA void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_ms);
 ON_MEDIA bool dtmf_out_tick(struct rt_stream *s); /* true: nothing else may be sent in this tick */
 ON_MEDIA void dtmf_out_clear(struct rt_stream *s);
@@ -263,7 +272,7 @@ ON_MEDIA void rtcp_bye(struct rt_stream *s);
 
 /* report.c */
 ON_MEDIA void report_flag(struct rt_stream *s, enum pend_flag flag);
-ON_MEDIA void report_digit(struct rt_stream *s, char digit, unsigned duration);
+ON_MEDIA void report_digit(struct rt_stream *s, const struct rt_digit *d);
 ON_MEDIA void report_play(struct rt_stream *s, struct rt_play *p);
 ON_MEDIA void report_record(struct rt_stream *s, struct rt_record *r);
 ON_MEDIA void report_stats(struct rt_stream *s, struct rt_stats *st);

@@ -251,6 +251,9 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	case RT_C_MUTE:
 		mute(s, c->number);
 		break;
+	case RT_C_CAPTURE:
+		s->is_dtmf_captured = c->number;
+		break;
 	case RT_C_PLAY:
 		play_start(s, c->ptr);
 		break;
@@ -295,13 +298,12 @@ void stream_tick(struct rt_stream *s)
 void stream_house(struct rt_stream *s)
 {
 	int64_t now_us = s->t->now_us;
-	struct telev_report done;
 	if (!s->has_params)
 		return;
 	source_house(s);
 	rtcp_house(s);
-	if (s->dtmf_in.is_active && dtmf_in_flush(s, &done))
-		report_digit(s, done.digit, done.duration);
+	if (s->dtmf_in.is_active)
+		dtmf_in_flush(s);
 	if (!s->f->may_take || !s->timeout_ms) {
 		s->timeout_since_us = now_us;
 		return;

@@ -354,6 +354,44 @@ static int test_digits_once_and_relayed(void)
 	return room_stop();
 }
 
+/* The same digits, but told only; one whose beginning went through goes through to its end. */
+static int test_digits_captured(void)
+{
+	role_assert_ctl();
+	uint8_t a[160] = {0}, event[4];
+	EXPECT_INT(room_start(1, 2), 0);
+	EXPECT_INT(mstream_relay(A->s, B->s), ST_OK);
+	EXPECT_INT(settle(), 0);
+	struct telev_event e = {.event = 3, .volume_dbm0 = 10, .duration = 160};
+	telev_write(event, &e);
+	peer_send(A, 101, true, A->seq++, 800, event, 4);
+	EXPECT_INT(wait_packets(B, 1), 0);
+	EXPECT_INT(mstream_capture_dtmf(A->s, true), ST_OK);
+	EXPECT_INT(settle(), 0);
+	e.is_end = true, e.duration = 320;
+	telev_write(event, &e);
+	peer_send(A, 101, false, A->seq++, 800, event, 4);
+	EXPECT_INT(wait_packets(B, 2), 0);
+	EXPECT_INT(wait_report(A, MEDIA_R_DTMF, 1), 0);
+	EXPECT(!report_last(A, MEDIA_R_DTMF)->is_captured);
+	send_digit(A, '*', 8160, 5, 3);
+	send_digit(A, '1', 9600, 5, 0); /* its end is lost */
+	EXPECT_INT(wait_report(A, MEDIA_R_DTMF, 3), 0);
+	EXPECT_INT(report_last(A, MEDIA_R_DTMF)->digit, '1');
+	EXPECT_INT(report_last(A, MEDIA_R_DTMF)->duration, 800);
+	EXPECT(report_last(A, MEDIA_R_DTMF)->is_captured);
+	peer_send(A, 0, false, A->seq++, 13000, a, 160);
+	EXPECT_INT(wait_packets(B, 3), 0); /* sound goes on */
+	EXPECT_INT(B->kept[2].pt, 0);
+	EXPECT_INT(mstream_capture_dtmf(A->s, false), ST_OK);
+	EXPECT_INT(settle(), 0);
+	send_digit(A, '2', 16000, 5, 3);
+	EXPECT_INT(wait_packets(B, 11), 0);
+	EXPECT_INT(wait_report(A, MEDIA_R_DTMF, 4), 0);
+	EXPECT(!report_last(A, MEDIA_R_DTMF)->is_captured);
+	return room_stop();
+}
+
 static int test_digits_sent(void)
 {
 	role_assert_ctl();
@@ -659,6 +697,7 @@ TEST_MAIN({"relay both ways: payload, headers, statistics", test_both_ways, TEST
     {"the signalled address wins", test_signalled_wins, TEST_LOOP}, {"PCMU and PCMA", test_ulaw_alaw, TEST_LOOP},
     {"other packet times and rates", test_repacketised, TEST_LOOP},
     {"digits: reported once, relayed with their number mapped", test_digits_once_and_relayed, TEST_LOOP},
+    {"digits: captured, the peer sees none", test_digits_captured, TEST_LOOP},
     {"digits: sent as events and in the audio", test_digits_sent, TEST_LOOP},
     {"hold and mute", test_direction_and_mute, TEST_LOOP}, {"time-out and RTCP", test_timeout_and_rtcp, TEST_LOOP},
     {"streams move between threads", test_two_threads, TEST_LOOP},
