@@ -75,6 +75,12 @@ int app_capture(struct leg *leg, const char *data);
 int app_hold(struct leg *leg, const char *data);
 int app_unhold(struct leg *leg, const char *data);
 
+/* the operating system (app_system.c) */
+int app_system(struct leg *leg, const char *data);
+int app_bgsystem(struct leg *leg, const char *data);
+int app_mkdir(struct leg *leg, const char *data);
+int app_rename(struct leg *leg, const char *data);
+
 /* counted resources (limit.c) */
 int app_limit(struct leg *leg, const char *data);
 int app_limit_hash(struct leg *leg, const char *data);

@@ -4,6 +4,8 @@
 static const struct app_desc apps[] = {
     {"acknowledge_call", "Indicate Call Acknowledged", "", APP_NO_MEDIA, app_acknowledge_call},
     {"answer", "Answer the call", "", 0, app_answer},
+    {"bgsystem", "Execute a system command in the background", "<command>", APP_NO_MEDIA | APP_ZOMBIE_EXEC,
+        app_bgsystem},
     {"bind_meta_app", "Bind a key to an application", "<key> [a|b|ab] [a|b|o|s|i|1] <app>", 0, app_bind_meta_app},
     {"bridge", "Bridge Audio", "<channel_url>", 0, app_bridge},
     {"bridge_export", "Export a channel variable across a bridge", "<varname>=<value>",
@@ -36,6 +38,7 @@ static const struct app_desc apps[] = {
     {"log", "Logs to the logger", "<log_level> <log_string>", APP_ROUTING_EXEC | APP_NO_MEDIA | APP_ZOMBIE_EXEC,
         app_log},
     {"loop_playback", "Playback File looply", "[+loops] <path>", 0, app_loop_playback},
+    {"mkdir", "Create a directory", "<path>", APP_NO_MEDIA, app_mkdir},
     {"multiset", "Set many channel variables", "[^^<delim>]<varname>=<value> <var2>=<val2>",
         APP_ROUTING_EXEC | APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_multiset},
     {"multiunset", "Unset many channel variables", "[^^<delim>]<varname> <var2> <var3>",
@@ -54,6 +57,7 @@ static const struct app_desc apps[] = {
     {"read", "Read Digits", "<min> <max> <file> <var_name> <timeout> <terminators> <digit_timeout>", 0, app_read},
     {"record", "Record File", "<path> [<time_limit_secs>] [<silence_thresh>] [<silence_hits>]", 0, app_record},
     {"redirect", "Send session redirect", "<redirect_data>", APP_NO_MEDIA, app_redirect},
+    {"rename", "Rename file", "<from_path> <to_path>", APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_rename},
     {"respond", "Send session respond", "<respond_data>", APP_NO_MEDIA, app_respond},
     {"ring_ready", "Indicate Ring_Ready", "", APP_NO_MEDIA, app_ring_ready},
     {"sched_broadcast", "Schedule a broadcast in the future", "[+]<time> <path> [aleg|bleg|both]", APP_NO_MEDIA,
@@ -76,6 +80,7 @@ static const struct app_desc apps[] = {
     {"sleep", "Pause a channel", "<pausemilliseconds>", APP_NO_MEDIA, app_sleep},
     {"stop", "Do Nothing", "", APP_ROUTING_EXEC | APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_eval},
     {"strftime", "strftime", "[<epoch>|]<format string>", APP_NO_MEDIA, app_strftime},
+    {"system", "Execute a system command", "<command>", APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_system},
     {"transfer", "Immediately transfer a channel", "<exten> [<dialplan> <context>]", APP_NO_MEDIA, app_transfer},
     {"transfer_vars", "Transfer variables", "<~variable_prefix|variable>", APP_NO_MEDIA, app_transfer_vars},
     {"unbind_meta_app", "Unbind a key from an application", "[<key>]", APP_NO_MEDIA, app_unbind_meta_app},
@@ -98,6 +103,14 @@ static const struct var_desc vars[] = {
     {"read_result", "success|timeout|failure", "how read ended", false, true},
     {"read_terminator_used", "digit", "the key that ended read or play_and_get_digits", false, true},
     {"park_timeout", "seconds[:cause]", "how long park lasts", true, false},
+    {NULL},
+};
+
+static const struct conf_desc confs[] = {
+    {"switch.conf", "system-commands", "bool", "", "false",
+        "applications and commands may run commands of the operating system (system, bgsystem, spawn ...)"},
+    {"switch.conf", "system-command-timeout", "number", "s", "60",
+        "one that runs longer is killed; bgsystem's are not"},
     {NULL},
 };
 
@@ -141,4 +154,5 @@ const struct module mod_dptools = {
     .apps = apps,
     .apis = apis,
     .vars = vars,
+    .confs = confs,
 };

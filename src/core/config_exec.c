@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "core/config_i.h"
+#include "core/shell.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +20,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 /* Waits until fd is readable or the deadline; 1 readable, 0 not. */
 static int wait_readable(int fd, int64_t deadline_us)
@@ -35,28 +33,6 @@ static int wait_readable(int fd, int64_t deadline_us)
 	}
 }
 
-static int spawn_shell(const char *command, int out_fd, pid_t *pid)
-{
-	char *argv[] = {(char[]){"sh"}, (char[]){"-c"}, (char *)(uintptr_t)command, NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none;
-	int rc;
-
-	sigemptyset(&none);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK); /* own group: killed as one */
-	posix_spawnattr_setpgroup(&attr, 0);
-	posix_spawnattr_setsigmask(&attr, &none);
-	rc = posix_spawn(pid, "/bin/sh", &actions, &attr, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
-	return rc ? ST_IO : ST_OK;
-}
-
 int config_run_command(const char *command, int timeout_ms, struct buf *out)
 {
 	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
@@ -67,7 +43,7 @@ int config_run_command(const char *command, int timeout_ms, struct buf *out)
 
 	if (pipe2(fds, O_CLOEXEC))
 		return ST_IO;
-	st = spawn_shell(command, fds[1], &pid);
+	st = shell_spawn(command, NULL, fds[1], false, &pid);
 	close(fds[1]);
 	if (st) {
 		close(fds[0]);

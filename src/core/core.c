@@ -12,6 +12,7 @@
 #include "core/event_i.h"
 #include "core/leg_i.h"
 #include "core/module.h"
+#include "core/shell.h"
 #include "loop/co.h"
 #include "media/ctl/mctl.h"
 #include <arpa/inet.h>
@@ -188,6 +189,7 @@ void core_stop(int64_t deadline_us)
 	core_limits()->is_shutting_down = true;
 	leg_hangup_all(CAUSE_SYSTEM_SHUTDOWN, NULL, NULL);
 	co_sleepers_wake();
+	shell_stop();
 	while ((leg_count() || co_live_count()) && clock_mono_us() < end) {
 		loop_timer_set(&tick, 50000, "core stop", stop_tick, NULL);
 		loop_run_once();
@@ -196,6 +198,7 @@ void core_stop(int64_t deadline_us)
 	if (leg_count())
 		log_error("%zu calls did not end in time", leg_count());
 	fire_shutdown();
+	shell_stop();
 	module_unload_all();
 	if (is_media_started)
 		mctl_stop();
