@@ -253,6 +253,42 @@ void mctl_counts(size_t *streams_open, size_t *ports_free, uint64_t *rtp_in, uin
 	*rtp_in = c.rtp_in, *rtp_out = c.rtp_out, *rtp_dropped = c.rtp_dropped;
 }
 
+unsigned mctl_thread_count(void)
+{
+	return mctl.thread_count;
+}
+
+int mctl_thread_counts(unsigned i, struct mctl_thread_counts *out)
+{
+	struct rt_counts c = {0};
+	if (i >= mctl.thread_count)
+		return ST_NOTFOUND;
+	rt_thread_counts(mctl.threads[i], &c);
+	*out = (struct mctl_thread_counts){
+	    .streams = mctl.thread_streams[i],
+	    .commands_fill = rt_thread_commands_fill(mctl.threads[i]),
+	    .commands_cap = RT_COMMAND_SLOTS,
+	    .rtp_in = c.rtp_in,
+	    .rtp_out = c.rtp_out,
+	    .rtp_dropped = c.rtp_dropped,
+	    .ticks = c.ticks,
+	    .ticks_late = c.ticks_late,
+	    .tick_late_us = c.tick_late_us,
+	    .tick_late_max_us = c.tick_late_max_us,
+	    .cpu_ns = (uint64_t)rt_thread_cpu_ns(mctl.threads[i]),
+	};
+	return ST_OK;
+}
+
+void mctl_ring_counts(size_t *reports_fill, size_t *reports_cap, size_t *commands_held)
+{
+	*reports_fill = mctl.reports ? mailbox_fill(mctl.reports) : 0;
+	*reports_cap = REPORT_SLOTS;
+	*commands_held = 0;
+	for (const struct held_cmd *h = mctl.overflow.first; h; h = h->next)
+		++*commands_held;
+}
+
 uint64_t mctl_cpu_ns(void)
 {
 	uint64_t sum = 0;

@@ -22,6 +22,21 @@ ON_CTL void mctl_stop(
     void); /* closes what is open, joins the threads; runs the loop for it: not from inside a loop callback */
 ON_CTL void mctl_counts(
     size_t *streams_open, size_t *ports_free, uint64_t *rtp_in, uint64_t *rtp_out, uint64_t *rtp_dropped);
+/* One media thread, for `show rings` and metrics. Packets and ticks as of the last quarter of a second, since the
+ * start.
+ */
+struct mctl_thread_counts {
+	size_t streams;
+	size_t commands_fill, commands_cap; /* its ring of commands now, and its size */
+	uint64_t rtp_in, rtp_out, rtp_dropped;
+	uint64_t ticks, ticks_late;              /* wheel slots run; of these over 10 ms after their time */
+	uint64_t tick_late_us, tick_late_max_us; /* sum and maximum of how late */
+	uint64_t cpu_ns;
+};
+ON_CTL unsigned mctl_thread_count(void);
+ON_CTL int mctl_thread_counts(unsigned i, struct mctl_thread_counts *out); /* ST_NOTFOUND past the last */
+/* The ring in which all media threads report to control, and commands kept back because a thread's ring was full. */
+ON_CTL void mctl_ring_counts(size_t *reports_fill, size_t *reports_cap, size_t *commands_held);
 ON_CTL uint64_t mctl_cpu_ns(void); /* CPU time of all media threads so far */
 
 /* On the control loop; the stream is borrowed. */

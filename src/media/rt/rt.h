@@ -22,8 +22,13 @@ ANY int rt_thread_put(struct rt_thread *t, const struct rt_cmd *cmd);
 ANY void rt_thread_wake(struct rt_thread *t);
 struct rt_counts {
 	uint64_t rtp_in, rtp_out, rtp_dropped;
+	uint64_t ticks, ticks_late;              /* wheel slots run; of these over 10 ms after their time */
+	uint64_t tick_late_us, tick_late_max_us; /* sum and maximum of how late */
 };
+/* As of the last quarter of a second. Adds to the sums, raises the maximum. */
 ANY void rt_thread_counts(const struct rt_thread *t, struct rt_counts *add_to);
+ANY size_t rt_thread_commands_fill(const struct rt_thread *t); /* commands it has not taken yet */
+enum { RT_COMMAND_SLOTS = 2048 };
 ANY int64_t rt_thread_cpu_ns(const struct rt_thread *t); /* CPU time used so far */
 
 /* A stream is made by control with its sockets open, lives on a media thread, and is freed by control after

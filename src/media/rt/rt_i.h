@@ -189,7 +189,8 @@ struct rt_thread {
 	struct mailbox *box, *reports;
 	uint64_t dropped;
 	uint64_t gone_in, gone_out; /* of streams that left */
-	_Atomic uint64_t count_in, count_out, count_dropped;
+	struct rt_counts counts;    /* ticks only; the rest is summed up when told */
+	_Atomic uint64_t count_in, count_out, count_dropped, count_ticks, count_late, count_late_us, count_late_max_us;
 	pthread_t pthread;
 	unsigned index;
 	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + 16];

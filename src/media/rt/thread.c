@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENT_MAX = 256, HOUSE_US = 250000, REPORT_RETRY_US = 4000, COMMAND_SLOTS = 2048 };
+enum { EVENT_MAX = 256, HOUSE_US = 250000, REPORT_RETRY_US = 4000, TICK_LATE_US = 10000 };
 enum { NICE = -10 }; /* a packet does not wait behind the control thread's or another program's work */
 enum event_tag { TAG_RTP, TAG_RTCP, TAG_BOX };
 
@@ -144,6 +144,17 @@ ON_MEDIA static void wheel_run_slot(struct rt_thread *t, unsigned i)
 	}
 }
 
+static void lateness_count(struct rt_counts *c, int64_t late_us)
+{
+	c->ticks++;
+	if (late_us <= 0)
+		return;
+	c->ticks_late += late_us > TICK_LATE_US;
+	c->tick_late_us += (uint64_t)late_us;
+	if ((uint64_t)late_us > c->tick_late_max_us)
+		c->tick_late_max_us = (uint64_t)late_us;
+}
+
 ON_MEDIA static void wheel_run(struct rt_thread *t)
 {
 	int64_t now_slot = t->now_us / WHEEL_SLOT_US;
@@ -151,10 +162,17 @@ ON_MEDIA static void wheel_run(struct rt_thread *t)
 		t->wheel_slot = now_slot - WHEEL_SLOTS + 1;
 	while (t->wheel_bits && t->wheel_slot <= now_slot) {
 		unsigned i = (unsigned)(t->wheel_slot % WHEEL_SLOTS);
-		t->wheel_slot++;
-		if (t->wheel_bits & UINT64_C(1) << i)
-			wheel_run_slot(t, i);
+		int64_t due_us = t->wheel_slot++ * WHEEL_SLOT_US;
+		if (!(t->wheel_bits & UINT64_C(1) << i))
+			continue;
+		lateness_count(&t->counts, t->now_us - due_us);
+		wheel_run_slot(t, i);
 	}
+}
+
+static void tell(_Atomic uint64_t *to, uint64_t value)
+{
+	atomic_store_explicit(to, value, memory_order_relaxed);
 }
 
 ON_MEDIA static void house_run(struct rt_thread *t)
@@ -170,9 +188,9 @@ ON_MEDIA static void house_run(struct rt_thread *t)
 	for (uint32_t i = 0; i < t->flow_top; i++)
 		if (t->flows[i].s)
 			in += t->flows[i].in_packets, out += t->flows[i].out.packets;
-	atomic_store_explicit(&t->count_in, in, memory_order_relaxed);
-	atomic_store_explicit(&t->count_out, out, memory_order_relaxed);
-	atomic_store_explicit(&t->count_dropped, dropped, memory_order_relaxed);
+	tell(&t->count_in, in), tell(&t->count_out, out), tell(&t->count_dropped, dropped);
+	tell(&t->count_ticks, t->counts.ticks), tell(&t->count_late, t->counts.ticks_late);
+	tell(&t->count_late_us, t->counts.tick_late_us), tell(&t->count_late_max_us, t->counts.tick_late_max_us);
 }
 
 static int wait_ms(const struct rt_thread *t)
@@ -305,7 +323,7 @@ int rt_thread_start(struct rt_thread **out, unsigned index, struct mailbox *repo
 	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!t->flows || t->epoll_fd < 0)
 		goto out;
-	st = mailbox_new(&t->box, COMMAND_SLOTS);
+	st = mailbox_new(&t->box, RT_COMMAND_SLOTS);
 	if (st)
 		goto out;
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = TAG_BOX};
@@ -342,11 +360,26 @@ void rt_thread_stop(struct rt_thread *t)
 	thread_free(t);
 }
 
+static uint64_t told(const _Atomic uint64_t *from)
+{
+	return atomic_load_explicit(from, memory_order_relaxed);
+}
+
 void rt_thread_counts(const struct rt_thread *t, struct rt_counts *add_to)
 {
-	add_to->rtp_in += atomic_load_explicit(&t->count_in, memory_order_relaxed);
-	add_to->rtp_out += atomic_load_explicit(&t->count_out, memory_order_relaxed);
-	add_to->rtp_dropped += atomic_load_explicit(&t->count_dropped, memory_order_relaxed);
+	uint64_t max_us = told(&t->count_late_max_us);
+	add_to->rtp_in += told(&t->count_in);
+	add_to->rtp_out += told(&t->count_out);
+	add_to->rtp_dropped += told(&t->count_dropped);
+	add_to->ticks += told(&t->count_ticks);
+	add_to->ticks_late += told(&t->count_late);
+	add_to->tick_late_us += told(&t->count_late_us);
+	add_to->tick_late_max_us = max_us > add_to->tick_late_max_us ? max_us : add_to->tick_late_max_us;
+}
+
+size_t rt_thread_commands_fill(const struct rt_thread *t)
+{
+	return mailbox_fill(t->box);
 }
 
 int64_t rt_thread_cpu_ns(const struct rt_thread *t)

@@ -175,6 +175,14 @@ static int test_paces(void)
 		double ms = (double)(A->kept[A->count - 1].at_us - A->kept[0].at_us) / 1000 / (double)(A->count - 1);
 		EXPECT(!IS_TIMED || fabs(ms - times[i]) < 0.05 * times[i]);
 	}
+	struct mctl_thread_counts c;
+	EXPECT_INT(mctl_thread_count(), 1);
+	EXPECT_INT(mctl_thread_counts(1, &c), ST_NOTFOUND);
+	EXPECT_INT(mctl_thread_counts(0, &c), ST_OK);
+	EXPECT_INT(c.streams, 1);
+	EXPECT(c.ticks > 80 && c.ticks < 600); /* one each packet time of the last 3.6 s, and some before */
+	EXPECT(c.tick_late_us >= c.tick_late_max_us && (!IS_TIMED || c.tick_late_us / c.ticks < 10000));
+	EXPECT(c.rtp_out > 100 && c.commands_fill <= c.commands_cap && c.cpu_ns > 0);
 	size_t n = peer_samples(A, 0, 0, false, pcm, 8000);
 	EXPECT(n > 6000 && mix_level_abs(pcm, 6000) > 0 && mix_level_abs(pcm, 6000) < 500); /* noise, soft */
 	return room_stop();
