@@ -48,11 +48,12 @@ enum { STACK_BYTES = 256 * 1024 };
 #else
 enum { STACK_BYTES = 64 * 1024 };
 #endif
-enum { IDLE_STACKS_MAX = 256 };
+enum { DEEP_STACK_BYTES = 1024 * 1024, IDLE_STACKS_MAX = 256, IDLE_DEEP_STACKS_MAX = 32 };
 
 struct stack {
 	struct lnode link;
-	char *low;   /* lowest usable byte; the guard page is below */
+	char *low; /* lowest usable byte; the guard page is below */
+	size_t bytes;
 	size_t used; /* deepest use found so far */
 #ifdef CO_TSAN
 	void *tsan_fiber;
@@ -76,10 +77,11 @@ struct context {
 };
 
 struct co {
-	struct context context;
+	struct context context; /* of the stack it is on */
 	struct stack *stack;
-	struct co *resumer; /* NULL: the main context */
-	struct lnode link;  /* in live_cos */
+	struct deep_call *deep; /* while it is on a deep stack */
+	struct co *resumer;     /* NULL: the main context */
+	struct lnode link;      /* in live_cos */
 	const char *name;
 	co_fn fn;
 	void *arg;
@@ -89,11 +91,21 @@ struct co {
 	unsigned depth; /* of loop_enter at the last resume */
 };
 
+struct deep_call {
+	struct context shallow; /* where the call goes back to */
+	co_fn fn;
+	void *arg;
+};
+
 static struct context main_context;
 static struct co *current;
 static struct list live_cos = {{&live_cos.head, &live_cos.head}}; /* tools/gdb-co.py walks it */
-static size_t live_count, high_water_bytes, idle_count, page_bytes;
-static struct list idle_stacks = {{&idle_stacks.head, &idle_stacks.head}};
+static size_t live_count, high_water_bytes, page_bytes;
+static struct pool {
+	struct list idle;
+	size_t idle_count, idle_max, bytes;
+} stacks = {{{&stacks.idle.head, &stacks.idle.head}}, 0, IDLE_STACKS_MAX, STACK_BYTES},
+  deep_stacks = {{{&deep_stacks.idle.head, &deep_stacks.idle.head}}, 0, IDLE_DEEP_STACKS_MAX, DEEP_STACK_BYTES};
 
 /* ---- stacks ---- */
 
@@ -109,24 +121,25 @@ static int guard_page(char *page)
 	return mprotect(page, page_bytes, PROT_NONE);
 }
 
-static struct stack *stack_map(void)
+static struct stack *stack_map(size_t bytes)
 {
 	if (!page_bytes)
 		page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	struct stack *s = mem_new(sizeof(*s), NULL, "loop.stack");
 	if (!s)
 		return NULL;
-	char *map = mmap(NULL, STACK_BYTES + page_bytes, PROT_READ | PROT_WRITE,
+	s->bytes = bytes;
+	char *map = mmap(NULL, bytes + page_bytes, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (map == MAP_FAILED)
 		goto fail;
 	if (guard_page(map)) {
-		munmap(map, STACK_BYTES + page_bytes);
+		munmap(map, bytes + page_bytes);
 		goto fail;
 	}
 	s->low = map + page_bytes;
 #ifdef CO_ASAN
-	__lsan_register_root_region(s->low, STACK_BYTES);
+	__lsan_register_root_region(s->low, bytes);
 #endif
 #ifdef CO_TSAN
 	s->tsan_fiber = __tsan_create_fiber(0);
@@ -140,23 +153,23 @@ fail:
 static void stack_unmap(struct stack *s)
 {
 #ifdef CO_ASAN
-	__lsan_unregister_root_region(s->low, STACK_BYTES);
-	__asan_unpoison_memory_region(s->low, STACK_BYTES);
+	__lsan_unregister_root_region(s->low, s->bytes);
+	__asan_unpoison_memory_region(s->low, s->bytes);
 #endif
 #ifdef CO_TSAN
 	__tsan_destroy_fiber(s->tsan_fiber);
 #endif
-	munmap(s->low - page_bytes, STACK_BYTES + page_bytes);
+	munmap(s->low - page_bytes, s->bytes + page_bytes);
 	mem_unref(s);
 }
 
-static struct stack *stack_get(void)
+static struct stack *stack_get(struct pool *pool)
 {
-	struct lnode *node = list_first(&idle_stacks);
+	struct lnode *node = list_first(&pool->idle);
 	if (!node)
-		return stack_map();
+		return stack_map(pool->bytes);
 	list_remove(node);
-	idle_count--;
+	pool->idle_count--;
 	return list_entry(node, struct stack, link);
 }
 
@@ -164,32 +177,32 @@ static struct stack *stack_get(void)
  * never touched read as zeros. A function that skips a whole page without writing to it is not seen. */
 static NO_ASAN void stack_measure(struct stack *s)
 {
-	const char *page = s->low + STACK_BYTES - s->used / page_bytes * page_bytes;
+	const char *page = s->low + s->bytes - s->used / page_bytes * page_bytes;
 	while (page > s->low) {
 		const uint64_t *word = (const uint64_t *)(page - page_bytes), *end = (const uint64_t *)page;
 		while (word < end && !*word)
 			word++;
 		if (word == end)
 			break;
-		s->used = (size_t)(s->low + STACK_BYTES - (const char *)word);
+		s->used = (size_t)(s->low + s->bytes - (const char *)word);
 		page -= page_bytes;
 	}
-	if (s->used > high_water_bytes)
+	if (s->bytes == STACK_BYTES && s->used > high_water_bytes)
 		high_water_bytes = s->used;
 }
 
-static void stack_put(struct stack *s)
+static void stack_put(struct pool *pool, struct stack *s)
 {
 	stack_measure(s);
-	if (idle_count >= IDLE_STACKS_MAX) {
+	if (pool->idle_count >= pool->idle_max) {
 		stack_unmap(s);
 		return;
 	}
 #ifdef CO_ASAN
-	__asan_unpoison_memory_region(s->low, STACK_BYTES);
+	__asan_unpoison_memory_region(s->low, s->bytes);
 #endif
-	list_unshift(&idle_stacks, &s->link);
-	idle_count++;
+	list_unshift(&pool->idle, &s->link);
+	pool->idle_count++;
 }
 
 /* ---- switching ---- */
@@ -234,25 +247,54 @@ static void co_entry(void)
 	__builtin_unreachable();
 }
 
-static void context_make(struct co *c)
+static void context_make(struct context *x, struct stack *s, void (*entry)(void))
 {
-	char *top = c->stack->low + STACK_BYTES;
 #if CO_OWN_SWITCH
-	c->context.sp = co_stack_prepare(top, co_entry);
+	x->sp = co_stack_prepare(s->low + s->bytes, entry);
 #else
-	(void)top;
-	getcontext(&c->context.uc);
-	c->context.uc.uc_stack.ss_sp = c->stack->low;
-	c->context.uc.uc_stack.ss_size = STACK_BYTES;
-	c->context.uc.uc_link = NULL;
-	makecontext(&c->context.uc, co_entry, 0);
+	getcontext(&x->uc);
+	x->uc.uc_stack.ss_sp = s->low;
+	x->uc.uc_stack.ss_size = s->bytes;
+	x->uc.uc_link = NULL;
+	makecontext(&x->uc, entry, 0);
 #endif
 #ifdef CO_ASAN
-	c->context.bottom = c->stack->low, c->context.bytes = STACK_BYTES;
+	x->bottom = s->low, x->bytes = s->bytes;
 #endif
 #ifdef CO_TSAN
-	c->context.tsan_fiber = c->stack->tsan_fiber;
+	x->tsan_fiber = s->tsan_fiber;
 #endif
+}
+
+static void deep_entry(void)
+{
+#ifdef CO_ASAN
+	__sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+#endif
+	struct co *c = current;
+	c->deep->fn(c->deep->arg);
+	context_switch(&c->context, &c->deep->shallow, true);
+	__builtin_unreachable();
+}
+
+/* The coroutine's context becomes that of the deep stack, so waits inside find it there. */
+int co_call_deep(co_fn fn, void *arg)
+{
+	struct co *c = current;
+	struct deep_call call = {.fn = fn, .arg = arg};
+	struct stack *s;
+	CHECK(c && !c->deep);
+	s = stack_get(&deep_stacks);
+	if (!s)
+		return ST_NOMEM;
+	call.shallow = c->context;
+	context_make(&c->context, s, deep_entry);
+	c->deep = &call;
+	context_switch(&call.shallow, &c->context, false);
+	c->deep = NULL;
+	c->context = call.shallow;
+	stack_put(&deep_stacks, s);
+	return ST_OK;
 }
 
 /* Runs c until it waits or ends. */
@@ -277,7 +319,7 @@ static void resume(struct co *c)
 	loop_leave();
 	if (!c->is_done)
 		return;
-	stack_put(c->stack);
+	stack_put(&stacks, c->stack);
 	live_count--;
 	list_remove(&c->link);
 	mem_unref(c);
@@ -288,13 +330,13 @@ int co_spawn(const char *name, co_fn fn, void *arg, struct co **out)
 	struct co *c = mem_new(sizeof(*c), NULL, "loop.co");
 	if (!c)
 		return ST_NOMEM;
-	c->stack = stack_get();
+	c->stack = stack_get(&stacks);
 	if (!c->stack) {
 		mem_unref(c);
 		return ST_NOMEM;
 	}
 	c->name = name, c->fn = fn, c->arg = arg;
-	context_make(c);
+	context_make(&c->context, c->stack, co_entry);
 	live_count++;
 	list_push(&live_cos, &c->link);
 	mem_ref(c);
@@ -388,19 +430,34 @@ void co_wait_reset(struct co_wait *w)
 }
 
 struct sleeper {
-	struct co_wait wait;
+	struct co_wait *wait;
 	struct lnode link;
 };
 static struct list sleepers = {{&sleepers.head, &sleepers.head}};
 static bool is_sleep_over;
 
+static CO int wait_as_sleeper(struct co_wait *w, int64_t timeout_us)
+{
+	struct sleeper s = {.wait = w};
+	int rc;
+	list_push(&sleepers, &s.link);
+	rc = wait_for(w, is_sleep_over ? 0 : timeout_us);
+	list_remove(&s.link);
+	return is_sleep_over ? ST_CANCELLED : rc;
+}
+
 int co_sleep(int64_t us)
 {
-	struct sleeper s = {0};
-	list_push(&sleepers, &s.link);
-	int rc = wait_for(&s.wait, us > 0 && !is_sleep_over ? us : 0);
-	list_remove(&s.link);
-	return rc == ST_CANCELLED || is_sleep_over ? ST_CANCELLED : ST_OK;
+	struct co_wait w = {0};
+	int rc = wait_as_sleeper(&w, us > 0 ? us : 0);
+	return rc == ST_TIMEOUT ? ST_OK : rc;
+}
+
+int co_wait_or_stop(struct co_wait *w, int64_t timeout_us)
+{
+	if (w->is_signalled || (timeout_us == 0 && !is_sleep_over))
+		return co_wait(w, timeout_us);
+	return wait_as_sleeper(w, timeout_us);
 }
 
 void co_sleepers_wake(void)
@@ -409,8 +466,8 @@ void co_sleepers_wake(void)
 	is_sleep_over = true;
 	list_each (&sleepers, it, tmp) {
 		struct sleeper *s = list_entry(it, struct sleeper, link);
-		if (s->wait.waiter)
-			co_signal(&s->wait, ST_CANCELLED);
+		if (s->wait->waiter)
+			co_signal(s->wait, ST_CANCELLED);
 	}
 }
 
@@ -440,13 +497,19 @@ int co_work(const char *name, void (*fn)(void *arg), void *arg)
 	return rc ? rc : co_wait(&j.wait, -1);
 }
 
-void co_fini(void)
+static void pool_drain(struct pool *pool)
 {
 	struct lnode *node;
-	is_sleep_over = false;
-	while ((node = list_first(&idle_stacks))) {
+	while ((node = list_first(&pool->idle))) {
 		list_remove(node);
-		idle_count--;
+		pool->idle_count--;
 		stack_unmap(list_entry(node, struct stack, link));
 	}
+}
+
+void co_fini(void)
+{
+	is_sleep_over = false;
+	pool_drain(&stacks);
+	pool_drain(&deep_stacks);
 }

@@ -1,8 +1,8 @@
 /* Stackful coroutines on the control loop, for applications and commands that read as plain sequential C.
  * Rules: a waiting function returns a status; after any wait, what you hold no reference to may be gone; nothing is
  * locked and no iterator is open across a wait; nobody kills a coroutine: it is told ST_CANCELLED or ST_HANGUP and
- * returns. 64 KiB stacks with a guard page, pooled. Own switch on x86-64 and aarch64, ucontext elsewhere and on demand;
- * sanitizer fiber calls and LeakSanitizer root regions sit in co.c only. */
+ * returns. 64 KiB stacks with a guard page, pooled (co_call_deep for what needs more). Own switch on x86-64 and
+ * aarch64, ucontext elsewhere and on demand; sanitizer fiber calls and LeakSanitizer root regions sit in co.c only. */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"
@@ -40,5 +40,11 @@ CO int co_sleep(int64_t us);
 /* For the end of the program: every co_sleep, running or begun later, ends at the loop's next turn with ST_CANCELLED.
  */
 ON_CTL void co_sleepers_wake(void);
+/* As co_wait, and the end of the program ends it too: for who waits without a leg, for as long as it takes.
+ * ST_CANCELLED then. w lives until it returns. */
+CO int co_wait_or_stop(struct co_wait *w, int64_t timeout_us);
+/* Calls fn on a stack of 1 MiB and returns when it has: for libraries that recurse. It is the same coroutine, so fn may
+ * wait. Not from within such a call. ST_NOMEM: fn was not called. */
+CO int co_call_deep(co_fn fn, void *arg);
 /* Runs fn on a worker and waits for it. */
 CO int co_work(const char *name, void (*fn)(void *arg), void *arg);

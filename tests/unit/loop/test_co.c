@@ -409,9 +409,84 @@ NO_ROLE_CHECK static int test_ping_pong(void)
 	return 0;
 }
 
+/* Frames of 512 bytes, more of them than a coroutine's own stack takes; the deepest one waits. */
+static __attribute__((noinline)) int recurse(int depth, struct co_wait *w)
+{
+	volatile char frame[512];
+	frame[0] = (char)depth;
+	if (depth)
+		return recurse(depth - 1, w) + (frame[0] == (char)depth);
+	return co_wait(w, -1);
+}
+
+static void deep_inner(void *arg)
+{
+	role_assert_co();
+	note('d');
+	int rc = recurse(1000, arg);
+	results[result_count++] = rc;
+	note('D');
+}
+
+static void deep_outer(void *arg)
+{
+	role_assert_co();
+	struct co *me = co_self();
+	int rc = co_call_deep(deep_inner, arg);
+	results[result_count++] = rc;
+	note(co_self() == me ? 'r' : 'X');
+	co_sleep(1000); /* it waits on its own stack again */
+	note('s');
+}
+
+NO_ROLE_CHECK static int test_deep(void)
+{
+	for (int round = 0; round < 2; round++) { /* the second time on stacks from the pool */
+		order[0] = 0, result_count = 0;
+		EXPECT_INT(co_spawn("deep", deep_outer, &waits[0], NULL), 0);
+		EXPECT_INT(co_spawn("deep", deep_outer, &waits[1], NULL), 0);
+		EXPECT_STR(order, "dd");
+		co_signal(&waits[1], 5);
+		co_signal(&waits[0], 7);
+		while (co_live_count())
+			loop_run_once();
+		EXPECT_STR(order, "ddDrDrss");
+		EXPECT_INT(results[0], 1005);
+		EXPECT_INT(results[1], ST_OK);
+		EXPECT_INT(results[2], 1007);
+		EXPECT_INT(results[3], ST_OK);
+	}
+	return 0;
+}
+
+static void waits_or_stops(void *arg)
+{
+	role_assert_co();
+	for (int i = 0; i < 3; i++) {
+		int rc = co_wait_or_stop(arg, -1);
+		results[result_count++] = rc;
+	}
+}
+
+NO_ROLE_CHECK static int test_wait_or_stop(void)
+{
+	EXPECT_INT(co_spawn("waiter", waits_or_stops, &waits[0], NULL), 0);
+	co_signal(&waits[0], 3);
+	loop_run_nowait();
+	EXPECT_INT(results[0], 3);
+	EXPECT_INT(result_count, 1);
+	co_sleepers_wake();
+	while (co_live_count())
+		loop_run_once();
+	EXPECT_INT(results[1], ST_CANCELLED);
+	EXPECT_INT(results[2], ST_CANCELLED);
+	return 0;
+}
+
 TEST_MAIN({"spawn_and_signal", test_spawn_and_signal, TEST_LOOP}, {"nesting", test_nesting, TEST_LOOP},
     {"timeouts", test_timeouts, TEST_LOOP}, {"work", test_work, TEST_LOOP}, {"many", test_many, TEST_LOOP},
     {"sleepers_wake", test_sleepers_wake, TEST_LOOP}, {"high_water", test_high_water, TEST_LOOP},
     {"guard_page", test_guard_page, TEST_LOOP}, {"root_region", test_root_region, TEST_LOOP},
+    {"deep", test_deep, TEST_LOOP}, {"wait_or_stop", test_wait_or_stop, TEST_LOOP},
     {"overflow_is_seen", test_overflow_is_seen, TEST_LOOP}, {"outside", test_outside, TEST_LOOP},
     {"oom", test_oom, TEST_LOOP | TEST_OOM}, {"ping_pong", test_ping_pong, TEST_LOOP})
