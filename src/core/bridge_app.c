@@ -112,6 +112,38 @@ int bridge_app(struct leg *leg, const char *data)
 	return st ? (leg_is_up(leg) ? ST_OK : ST_HANGUP) : APP_DETACHED;
 }
 
+/* ---- a script's bridge ---- */
+
+static void wait_bridge_done(struct leg *a, struct leg *b, void *arg)
+{
+	struct co_wait *w = arg;
+	role_assert_ctl();
+	exec_set_joined(a, false);
+	exec_set_joined(b, false);
+	if (leg_is_up(a))
+		bridge_after(a);
+	co_signal(w, ST_OK);
+}
+
+int bridge_wait(struct leg *a, struct leg *b)
+{
+	struct co_wait over = {0};
+	int st = leg_is_up(a) && leg_is_up(b) ? ST_OK : ST_HANGUP;
+
+	if (!st && !b->is_answered && !b->is_early)
+		st = leg_pre_answer(b);
+	if (!st && !a->is_answered)
+		st = b->is_answered ? leg_answer(a) : leg_pre_answer(a);
+	if (!st)
+		st = bridge_join(a, b, wait_bridge_done, &over);
+	if (st)
+		return st;
+	exec_set_joined(a, true);
+	exec_set_joined(b, true);
+	co_wait(&over, -1);
+	return ST_OK;
+}
+
 /* ---- uuid_bridge ---- */
 
 static void two_done(struct leg *a, struct leg *b, void *arg)

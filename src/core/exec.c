@@ -44,6 +44,19 @@ bool exec_is_running(const struct leg *leg)
 {
 	return leg->exec->is_running;
 }
+bool exec_takes_digits(const struct leg *leg)
+{
+	const struct leg_exec *x = leg->exec;
+	const struct exec_frame *f = x->top;
+
+	return x->is_running && !x->is_joined && !(f && f->is_nested && f->is_detached && !f->is_over);
+}
+
+void exec_set_joined(struct leg *leg, bool is_joined)
+{
+	leg->exec->is_joined = is_joined;
+}
+
 bool exec_is_own_co(const struct leg *leg)
 {
 	return leg->exec->is_running && leg->exec->co && co_self() == leg->exec->co;
@@ -93,6 +106,17 @@ static ON_CTL void end_detached(struct leg *leg)
 		exec_frame_complete(leg, exec_frame_detached(leg->exec));
 }
 
+static ON_CTL void stop_running(struct leg *leg)
+{
+	struct leg_exec *x = leg->exec;
+
+	x->is_running = false;
+	x->co = NULL;
+	co_wait_reset(&x->wait);
+	if (!leg_is_up(leg))
+		leg_end_go(leg);
+}
+
 static void co_main(void *arg)
 {
 	struct leg *leg = arg;
@@ -112,12 +136,33 @@ static void co_main(void *arg)
 		}
 		goes_on = run_next(leg);
 	}
-	x->is_running = false;
-	x->co = NULL;
-	co_wait_reset(&x->wait);
-	if (!leg_is_up(leg))
-		leg_end_go(leg);
+	stop_running(leg);
 	mem_unref(leg);
+}
+
+int leg_exec_adopt(struct leg *leg)
+{
+	struct leg_exec *x = leg->exec;
+
+	if (exec_is_own_co(leg))
+		return ST_EXISTS;
+	if (!leg_is_up(leg))
+		return ST_HANGUP;
+	if (x->is_running || leg->bridge || leg->originate)
+		return ST_BUSY;
+	end_detached(leg);
+	x->is_running = true;
+	x->co = co_self();
+	return ST_OK;
+}
+
+void leg_exec_release(struct leg *leg)
+{
+	struct leg_exec *x = leg->exec;
+
+	stop_running(leg);
+	if (x->is_rerouted || x->request_count || x->list.first)
+		exec_kick(leg);
 }
 
 static void kicked(void *arg)

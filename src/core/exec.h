@@ -16,6 +16,12 @@ CO int leg_exec_app(struct leg *leg, const char *app, const char *data);
 /* Runs another extension's actions as if they stood here (FreeSWITCH's execute_extension); dialplan, context NULL = the
  * leg's own. ST_NOTFOUND: no such extension; ST_CANCELLED: it transferred the leg. */
 CO int leg_exec_extension(struct leg *leg, const char *exten, const char *dialplan, const char *context);
+/* The running coroutine takes a leg that is not its own and runs nothing (dialled by a script, or parked: the park
+ * ends), so that it may call what waits on it; leg_exec_release gives it back: requests and transfers made meanwhile
+ * take effect then. The leg must be held by a reference. ST_EXISTS: it is this coroutine's already, nothing to release;
+ * ST_BUSY: something else runs on it; ST_HANGUP. */
+CO int leg_exec_adopt(struct leg *leg);
+CO void leg_exec_release(struct leg *leg);
 /* A detached application is over: a coroutine goes on with the rest of the list. response may be NULL. */
 ON_CTL void leg_exec_resume(struct leg *leg, const char *response);
 ON_CTL void leg_exec_response(struct leg *leg, const char *response); /* Application-Response of the running one */

@@ -98,6 +98,11 @@ size_t leg_count(void)
 {
 	return by_uuid ? hash_count(by_uuid) : 0;
 }
+bool leg_is_ready(const struct leg *leg)
+{
+	return leg_is_up(leg) && !exec_is_rerouted(leg);
+}
+
 bool leg_is_up(const struct leg *leg)
 {
 	return leg->state < CS_HANGUP;

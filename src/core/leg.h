@@ -115,7 +115,10 @@ ON_CTL int leg_start(struct leg *leg);
 /* Ends the leg: first call wins, later ones change nothing. Never frees at once: the caller's reference stays valid.
  * Waiting coroutines get ST_HANGUP; the endpoint is told (ops->on_hangup) unless it said so itself. */
 ON_CTL void leg_hangup(struct leg *leg, enum cause cause);
-ON_CTL bool leg_is_up(const struct leg *leg);  /* not hung up */
+ON_CTL bool leg_is_up(const struct leg *leg); /* not hung up */
+/* Up and where it was: not on its way to another extension while an application still unwinds (FreeSWITCH's
+ * switch_channel_ready). */
+ON_CTL bool leg_is_ready(const struct leg *leg);
 ON_CTL struct leg *leg_find(const char *uuid); /* borrowed; NULL when absent; legs before CS_DESTROY */
 ON_CTL size_t leg_count(void);
 /* In order of creation. fn returns false to stop. It may hang up legs. */
@@ -155,6 +158,14 @@ ON_CTL int leg_dtmf_send(struct leg *leg, const char *digits /* "123@100" allowe
  * Fires PLAYBACK_START/STOP, sets playback_* variables. terminators NULL = variable playback_terminators, default "*".
  * digit_out may be NULL. ST_NOTFOUND when the file cannot be opened. */
 CO int leg_play(struct leg *leg, const char *source, const char *terminators, char *digit_out);
+/* Who looks at keys and the like himself while something plays or is recorded: goes_on is called at the start and each
+ * time the leg was woken (leg_wake); it may take digits and wait; false ends the play. Digits it does not take stay
+ * queued. goes_on may be NULL. */
+struct leg_watch {
+	bool (*goes_on)(struct leg *leg, void *arg); /* begins with role_assert_co() */
+	void *arg;
+};
+CO int leg_play_watched(struct leg *leg, const char *source, const struct leg_watch *watch);
 /* Ends the current application (uuid_break), everything queued too when is_all. */
 ON_CTL void leg_break(struct leg *leg, bool is_all);
 /* Restarts routing at a new extension (dialplan, context NULL = keep). Takes effect when the running application

@@ -63,7 +63,7 @@ void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf
 	digit = (char)toupper((unsigned char)digit);
 	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf"))
 		return;
-	if (peer && !exec_is_running(leg)) {
+	if (peer && !exec_takes_digits(leg)) {
 		fire(leg, digit, duration, source);
 		if (!leg_meta_digit(leg, digit) && source != DTMF_RTP) /* media has relayed it itself */
 			pass_on(peer, digit, duration);

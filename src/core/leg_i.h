@@ -87,6 +87,9 @@ ON_CTL int exec_init(struct leg *leg);
 ON_CTL void exec_fini(struct leg *leg);
 ON_CTL void exec_kick(struct leg *leg); /* a coroutine looks at what there is to do, after this callback */
 ON_CTL bool exec_is_running(const struct leg *leg);
+/* What runs on it may collect digits: it is not one that only waits for a bridge. */
+ON_CTL bool exec_takes_digits(const struct leg *leg);
+ON_CTL void exec_set_joined(struct leg *leg, bool is_joined);
 ON_CTL bool exec_is_detached(const struct leg *leg);
 ON_CTL bool exec_is_own_co(const struct leg *leg);
 ON_CTL void exec_hung_up(struct leg *leg);           /* wakes every wait with ST_HANGUP */

@@ -68,56 +68,76 @@ static ON_CTL int make_ready(struct leg *leg)
 	return st ? st : leg_media_stream(leg) ? ST_OK : ST_UNSUPPORTED;
 }
 
-/* Waits until the report with that id or a terminator digit. Out: the digit or 0. */
-static CO int wait_done(struct leg *leg, const uint32_t *done_id, uint32_t id, const char *terminators, char *digit_out)
+/* What may end a play or a record besides its own end: a watch, else a digit of terminators. */
+struct ender {
+	const struct leg_watch *watch;
+	char *terminators;
+	char digit; /* that ended it, or 0 */
+};
+
+static ON_CTL void ender_init(struct ender *e, struct leg *leg, const char *terminators, const struct leg_watch *watch)
 {
-	int st = ST_OK;
+	*e = (struct ender){.watch = watch};
+	if (!watch)
+		e->terminators = mem_strdup(terminators_of(leg, terminators));
+}
+
+static CO bool ender_goes_on(struct ender *e, struct leg *leg)
+{
 	char digit;
 
-	*digit_out = 0;
-	while (*done_id != id) {
-		while (leg_dtmf_take(leg, &digit, NULL)) {
-			if (strchr(terminators, digit)) {
-				*digit_out = digit;
-				return ST_OK;
-			}
+	if (e->watch)
+		return !e->watch->goes_on || e->watch->goes_on(leg, e->watch->arg);
+	while (leg_dtmf_take(leg, &digit, NULL)) {
+		if (e->terminators && strchr(e->terminators, digit)) {
+			e->digit = digit;
+			return false;
 		}
-		st = leg_wait(leg, -1);
+	}
+	return true;
+}
+
+/* Ids grow: the report of a later one, begun while this one was waited for, took this one's place. */
+static bool is_done(uint32_t done_id, uint32_t id)
+{
+	return (int32_t)(done_id - id) >= 0;
+}
+
+/* Waits until the report with that id, or what the ender says. */
+static CO int wait_done(struct leg *leg, const uint32_t *done_id, uint32_t id, struct ender *e)
+{
+	while (!is_done(*done_id, id) && ender_goes_on(e, leg)) {
+		int st = is_done(*done_id, id) ? ST_OK : leg_wait(leg, -1);
 		if (st)
 			return st;
 	}
 	return ST_OK;
 }
 
-int leg_play(struct leg *leg, const char *source, const char *terminators, char *digit_out)
+static CO int play(struct leg *leg, const char *source, struct ender *e)
 {
 	struct leg_full *full = leg_i(leg);
-	char *path = NULL, *ends = NULL, digit = 0;
+	char *path = NULL;
 	uint32_t id = 0;
 	int st;
 
-	if (digit_out)
-		*digit_out = 0;
 	st = make_ready(leg);
 	if (st)
 		return st;
 	path = source_full(leg, source);
-	ends = mem_strdup(terminators_of(leg, terminators));
 	st = mstream_play(leg_media_stream(leg), path, 1, &id);
 	if (st)
 		goto out;
 	leg_var_set(leg, "playback_terminator_used", NULL);
 	fire(leg, EVENT_PLAYBACK_START, "Playback-File-Path", path, NULL);
-	st = wait_done(leg, &full->done_play_id, id, ends, &digit);
+	st = wait_done(leg, &full->done_play_id, id, e);
 	if (full->done_play_id != id && leg_media_stream(leg))
 		mstream_play_stop(leg_media_stream(leg), id);
 	else if (full->done_play_id == id && full->done_play_status != ST_CANCELLED)
 		st = full->done_play_status;
-	if (digit) {
-		char text[2] = {digit, 0};
+	if (e->digit) {
+		char text[2] = {e->digit, 0};
 		leg_var_set(leg, "playback_terminator_used", text);
-		if (digit_out)
-			*digit_out = digit;
 	}
 	if (full->done_play_id == id) {
 		unsigned long long ms = full->done_play_samples / 8;
@@ -126,19 +146,39 @@ int leg_play(struct leg *leg, const char *source, const char *terminators, char 
 		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)full->done_play_samples);
 	}
 	fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,
-	    st || digit || full->done_play_id != id || full->done_play_status == ST_CANCELLED ? "break" : "done");
+	    st || e->digit || full->done_play_id != id || full->done_play_status == ST_CANCELLED ? "break" : "done");
 	if (st == ST_NOTFOUND || st == ST_IO)
 		leg_log(leg, LOG_ERR, "cannot play %s", path);
 out:
 	mem_free(path);
-	mem_free(ends);
 	return st == ST_IO ? ST_NOTFOUND : st;
 }
 
-int leg_record(struct leg *leg, const char *path, const struct media_record_conf *conf, const char *terminators)
+int leg_play(struct leg *leg, const char *source, const char *terminators, char *digit_out)
+{
+	struct ender e;
+	int st;
+
+	ender_init(&e, leg, terminators, NULL);
+	st = play(leg, source, &e);
+	if (digit_out)
+		*digit_out = e.digit;
+	mem_free(e.terminators);
+	return st;
+}
+
+int leg_play_watched(struct leg *leg, const char *source, const struct leg_watch *watch)
+{
+	struct ender e;
+
+	ender_init(&e, leg, NULL, watch);
+	return play(leg, source, &e);
+}
+
+static CO int record(struct leg *leg, const char *path, const struct media_record_conf *conf, struct ender *e)
 {
 	struct leg_full *full = leg_i(leg);
-	char *file = NULL, *ends = NULL, digit = 0;
+	char *file = NULL;
 	uint32_t id = 0;
 	unsigned long long ms;
 	int st = make_ready(leg);
@@ -154,12 +194,11 @@ int leg_record(struct leg *leg, const char *path, const struct media_record_conf
 		buf_printf(&b, "%s/%s", dir ? dir : ".", path);
 		file = buf_take(&b);
 	}
-	ends = mem_strdup(terminators_of(leg, terminators));
 	st = mstream_record(leg_media_stream(leg), file, conf, &id);
 	if (st)
 		goto out;
 	fire(leg, EVENT_RECORD_START, "Record-File-Path", file, NULL);
-	st = wait_done(leg, &full->done_record_id, id, ends, &digit);
+	st = wait_done(leg, &full->done_record_id, id, e);
 	/* A stopped recording still reports what was written; a leg that is gone cannot wait for it. */
 	if (full->done_record_id != id && leg_media_stream(leg)) {
 		mstream_record_stop(leg_media_stream(leg), id);
@@ -173,13 +212,32 @@ int leg_record(struct leg *leg, const char *path, const struct media_record_conf
 	leg_var_setf(leg, "record_ms", "%llu", ms);
 	leg_var_setf(leg, "record_samples", "%llu", ms * 8);
 	leg_var_set(leg, "record_completion_cause", st == ST_OK ? "success" : st == ST_NOTFOUND ? "failure" : "hangup");
-	if (digit) {
-		char text[2] = {digit, 0};
+	if (e->digit) {
+		char text[2] = {e->digit, 0};
 		leg_var_set(leg, "playback_terminator_used", text);
 	}
 	fire(leg, EVENT_RECORD_STOP, "Record-File-Path", file, NULL);
 out:
 	mem_free(file);
-	mem_free(ends);
 	return st;
+}
+
+int leg_record(struct leg *leg, const char *path, const struct media_record_conf *conf, const char *terminators)
+{
+	struct ender e;
+	int st;
+
+	ender_init(&e, leg, terminators, NULL);
+	st = record(leg, path, conf, &e);
+	mem_free(e.terminators);
+	return st;
+}
+
+int leg_record_watched(
+    struct leg *leg, const char *path, const struct media_record_conf *conf, const struct leg_watch *watch)
+{
+	struct ender e;
+
+	ender_init(&e, leg, NULL, watch);
+	return record(leg, path, conf, &e);
 }

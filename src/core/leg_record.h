@@ -7,3 +7,6 @@
  * relative path lies under recordings_dir. Fires RECORD_START/RECORD_STOP; sets record_ms, record_seconds,
  * record_samples, record_completion_cause, playback_terminator_used. ST_NOTFOUND when the file cannot be made. */
 CO int leg_record(struct leg *leg, const char *path, const struct media_record_conf *conf, const char *terminators);
+/* Keys end nothing; the watch may. */
+CO int leg_record_watched(
+    struct leg *leg, const char *path, const struct media_record_conf *conf, const struct leg_watch *watch);

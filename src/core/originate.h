@@ -50,6 +50,9 @@ typedef void (*bridge_done_fn)(struct leg *a, struct leg *b, void *arg);
 ON_CTL int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg);
 ON_CTL void bridge_leave(struct leg *leg);             /* ends its bridge; NULL bridge is fine */
 ON_CTL struct leg *bridge_peer(const struct leg *leg); /* borrowed or NULL */
+/* Joins two legs that the running coroutine has (leg_exec_adopt, or its own) and waits until the bridge ends; b is
+ * answered as far as a is. ST_OK when it was joined, however it ended. */
+CO int bridge_wait(struct leg *a, struct leg *b);
 /* The whole of the bridge application: originate, answer, join, after-bridge variables. Returns APP_DETACHED or a
  * failure. */
 CO int bridge_app(struct leg *leg, const char *data);
