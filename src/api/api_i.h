@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+struct leg_command;
 /* ---- util.c ---- */
 /* Cuts text in place into at most max words, as FreeSWITCH does: runs of spaces part words (another sep parts at each),
  * 'quotes' keep together, a backslash keeps the next quote, separator or backslash; the last word takes all that is
@@ -17,6 +18,8 @@ struct api_words {
 	char *text; /* owned */
 	char *w[16];
 	int n;
+	const char *before;                /* what stood in front of the uuid, NULL = nothing */
+	const struct leg_command *command; /* of api_on_leg */
 };
 /* The words of the arguments, separated by spaces. api_words_fini it whatever comes back. */
 ANY int api_words_init(struct api_words *w, const char *args, int max /* <= 16 */);
@@ -68,10 +71,28 @@ ON_CTL void api_heartbeat_fini(void);
 /* ---- record.c ---- */
 ON_CTL void api_record_start(void);
 ON_CTL void api_record_fini(void);
-/* ---- uuid.c ---- */
+/* ---- uuid.c: commands on one leg, by the rows of uuid_commands.inc ---- */
+struct leg_command {
+	const char *syntax;
+	unsigned words_min, words_max; /* with the uuid; the last word takes the rest */
+	void (*fn)(struct api_call *c, struct leg *leg, const struct api_words *w); /* w[0] is the uuid */
+	const char *before;  /* words that may stand in front of the uuid, "off|toggle"; told as w->before */
+	const char *missing; /* said when there is no such leg; %s is the uuid */
+	const char *usage, *after_usage; /* in place of "-USAGE: " and the syntax; after them */
+};
+/* Cuts the arguments into words, finds the leg, says what is to be said when something lacks, or runs the function. */
+ON_CTL int api_on_leg(struct api_call *c, const struct leg_command *row);
+ON_CTL void api_leg_usage(struct api_call *c, const struct leg_command *row);
+
+/* ---- uuid_route.c ---- */
 /* Runs path or app::args on the leg, its peer or both; ST_NOTFOUND: no such leg. */
 ON_CTL int api_broadcast(const char *uuid, const char *path, const char *side);
 
 #define COMMAND(fn, name, desc, syntax, flags, complete) int fn(struct api_call *c);
 #include "api/commands.inc"
 #undef COMMAND
+#define LEG_COMMAND(id, fn, ...) \
+	void fn(struct api_call *c, struct leg *leg, const struct api_words *w); \
+	int run_##id(struct api_call *c);
+#include "api/uuid_commands.inc"
+#undef LEG_COMMAND

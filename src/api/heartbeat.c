@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 enum { SECONDS_MIN = 1, SECONDS_MAX = 86400, SECONDS_DEFAULT = 60 };
-#define USAGE "uuid_session_heartbeat <uuid> [sched] [0|<seconds>]\n"
 struct beat {
 	struct ltimer timer;
 	int64_t period_us;
@@ -63,30 +62,14 @@ static ON_CTL int beat_set(const struct leg *leg, int seconds)
 	return ST_OK;
 }
 
-int api_uuid_session_heartbeat(struct api_call *c)
+void on_session_heartbeat(struct api_call *c, struct leg *leg, const struct api_words *w)
 {
-	struct api_words w;
-	struct leg *leg;
+	const char *text = w->n > 1 && !strcasecmp(w->w[1], "sched") ? (w->n > 2 ? w->w[2] : NULL)
+	                   : w->n > 1                                ? w->w[1]
+	                                                             : NULL;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->args, 3);
-	if (st)
-		goto out;
-	if (w.n < 1) {
-		api_text(c, "-USAGE: " USAGE);
-	} else if (!(leg = leg_find(w.w[0]))) {
-		api_text(c, "-ERR Cannot locate session. USAGE: " USAGE);
-	} else {
-		const char *text = w.n > 1 && !strcasecmp(w.w[1], "sched") ? (w.n > 2 ? w.w[2] : NULL)
-		                   : w.n > 1                               ? w.w[1]
-		                                                           : NULL;
-		st = beat_set(
-		    leg, text ? (str_is_true(text) && !atoi(text) ? SECONDS_DEFAULT : atoi(text)) : SECONDS_DEFAULT);
-		if (!st)
-			api_text(c, "+OK\n");
-	}
-out:
-	api_words_fini(&w);
-	return st;
+	int seconds = text && !(str_is_true(text) && !atoi(text)) ? atoi(text) : SECONDS_DEFAULT;
+	buf_adds(c->out, beat_set(leg, seconds) ? "-ERR out of memory\n" : "+OK\n");
 }
 
 void api_heartbeat_fini(void)

@@ -1,4 +1,4 @@
-/* mod_commands: the table of commands, made from commands.inc. */
+/* mod_commands: the table of commands, made from commands.inc and uuid_commands.inc. */
 #include "api/api_i.h"
 
 #define UUIDS "::console::list_uuid"
@@ -11,6 +11,11 @@
 #define COMMAND(fn, name, description, syntax, flags, complete) {name, description, syntax, flags, fn, complete},
 static const struct api_desc apis[] = {
 #include "api/commands.inc"
+#undef COMMAND
+#define LEG_COMMAND(id, fn, description, syntax, min, max, complete, ...) \
+	{#id, description, syntax, 0, run_##id, complete},
+#include "api/uuid_commands.inc"
+#undef LEG_COMMAND
     {0},
 };
 

@@ -356,7 +356,7 @@ int api_uuid_limit(struct api_call *c)
 		    "USAGE: uuid_limit <uuid> <backend> <realm> <resource> [<max>[/interval]] [number [dialplan "
 		    "[context]]]\n");
 	else if (!(leg = leg_find(w.w[0])))
-		buf_adds(c->out, "-ERR No such channel!\n");
+		buf_printf(c->out, "-ERR Cannot find session with uuid %s\n", w.w[0]);
 	else
 		buf_adds(c->out, limit_words(leg, w.w[1], w.w + 2) ? "-ERR" : "+OK");
 out:
@@ -378,7 +378,7 @@ int api_uuid_limit_release(struct api_call *c)
 	if (w.n < 2) {
 		buf_adds(c->out, "USAGE: uuid_limit_release <uuid> <backend> [realm] [resource]\n");
 	} else if (!(leg = leg_find(w.w[0]))) {
-		buf_adds(c->out, "-ERR No such channel!\n");
+		buf_printf(c->out, "-ERR Cannot find session with uuid %s\n", w.w[0]);
 	} else if (backend < 0) {
 		buf_adds(c->out, "-ERR");
 	} else {

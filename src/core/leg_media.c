@@ -90,6 +90,9 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		full->done_record_samples = r->samples;
 		leg_wake(m->leg);
 		break;
+	case MEDIA_R_STATS:
+		media_vars_stats(m->leg, &r->stats);
+		break;
 	case MEDIA_R_TIMEOUT:
 		leg_log(m->leg, LOG_NOTICE, "no RTP from %s: hanging up", m->leg->name);
 		leg_hangup(m->leg, CAUSE_MEDIA_TIMEOUT);

@@ -37,6 +37,8 @@ struct endpoint_ops {
 	int (*hold)(struct leg *leg, bool is_hold); /* re-INVITE */
 	int (*send_dtmf)(struct leg *leg, const char *digits, unsigned duration_ms); /* NULL: by media */
 	int (*send_info)(struct leg *leg, const char *ctype, struct sv body);
+	int (*send_message)(struct leg *leg, const char *ctype, struct sv body); /* text inside the call */
+	int (*phone_event)(struct leg *leg, const char *event);                  /* "talk", "hold": what a phone is to do */
 	int (*display)(struct leg *leg, const char *name, const char *number); /* callee id update */
 	int (*redirect)(struct leg *leg, const char *uris);                    /* 302, or REFER when answered */
 	int (*respond)(struct leg *leg, int code, const char *phrase);

@@ -553,7 +553,7 @@ def test_limit_from_outside(sw, phone, parked):
     bye = b.expect(method="BYE")
     assert "USER_BUSY" in bye.get("Reason")
     b.reply(bye, 200, "OK")
-    assert sw.api("uuid_limit nosuch hash tests six") == "-ERR No such channel!\n"
+    assert sw.api("uuid_limit nosuch hash tests six") == "-ERR Cannot find session with uuid nosuch\n"
     a.bye()
 
 

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "endpoint/sip/sofia_i.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- session timers, RFC 4028: the far side refreshes, we watch ---- */
@@ -218,6 +219,27 @@ int call_send_info(struct leg *leg, const char *ctype, struct sv body)
 	if (!c || !c->sip || c->is_closed)
 		return ST_INVAL;
 	return sip_call_request(c->sip, "INFO", NULL, ctype, body, NULL, NULL);
+}
+
+int call_send_message(struct leg *leg, const char *ctype, struct sv body)
+{
+	struct call *c = call_of(leg);
+	role_assert_ctl();
+	if (!c || !c->sip || c->is_closed)
+		return ST_INVAL;
+	return sip_call_request(c->sip, "MESSAGE", NULL, ctype, body, NULL, NULL);
+}
+
+/* FreeSWITCH's way to make a phone answer or hold by itself (BroadSoft's talk and hold events). */
+int call_phone_event(struct leg *leg, const char *event)
+{
+	struct call *c = call_of(leg);
+	char headers[64];
+	role_assert_ctl();
+	if (!c || !c->sip || c->is_closed || (!leg->is_outbound && !leg->is_answered))
+		return ST_INVAL;
+	snprintf(headers, sizeof(headers), "Event: %.16s\r\nSubscription-State: active\r\n", event);
+	return sip_call_request(c->sip, "NOTIFY", headers, NULL, SV_NONE, NULL, NULL);
 }
 
 /* Told by an UPDATE to far ends that said they understand it (another Tandem or FreeSWITCH, phones that list UPDATE).

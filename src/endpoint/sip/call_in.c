@@ -490,6 +490,8 @@ const struct endpoint_ops sofia_ops = {.name = "sofia",
     .on_destroy = op_on_destroy,
     .hold = call_hold,
     .send_info = call_send_info,
+    .send_message = call_send_message,
+    .phone_event = call_phone_event,
     .display = call_display,
     .redirect = call_redirect,
     .respond = op_respond};

@@ -168,6 +168,8 @@ ON_CTL void replaces_run(struct call *c);                                 /* onc
 
 ON_CTL int call_hold(struct leg *leg, bool is_hold);
 ON_CTL int call_send_info(struct leg *leg, const char *ctype, struct sv body);
+ON_CTL int call_send_message(struct leg *leg, const char *ctype, struct sv body);
+ON_CTL int call_phone_event(struct leg *leg, const char *event);
 ON_CTL int call_display(struct leg *leg, const char *name, const char *number);
 ON_CTL int call_redirect(struct leg *leg, const char *uris);
 ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);

@@ -1,0 +1,120 @@
+/* Commands that tell the far end something: digits, displays, messages, redirections. An endpoint that lacks a way to
+ * say it leaves it; the reply is FreeSWITCH's, which counts the leg being there as success. */
+#include "api/api_i.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- digits ---- */
+
+void on_send_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	leg_dtmf_send(leg, w->w[1]);
+	buf_printf(c->out, "+OK %s sent DTMF %s.\n", leg->uuid, w->w[1]);
+}
+
+void on_recv_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	enum { DURATION_DEFAULT = 2000 };
+	const char *digits = w->w[1], *at = strchr(digits, '@');
+	role_assert_ctl();
+	int duration = at ? atoi(at + 1) : DURATION_DEFAULT;
+	for (const char *p = digits; *p && p != at; p++)
+		if (strchr("0123456789*#ABCDabcd", *p))
+			leg_dtmf_received(leg, *p, (unsigned)(duration > 0 ? duration : DURATION_DEFAULT), DTMF_APP);
+	buf_printf(c->out, "+OK %s received DTMF %s.\n", leg->uuid, digits);
+}
+
+void on_flush_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	leg_dtmf_flush(leg);
+	buf_adds(c->out, "+OK\n");
+}
+
+/* Media relays telephone-events by itself: a leg whose digits are dropped is told digit by digit. */
+void on_drop_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	bool is_digits = !strcasecmp(w->w[2], "mask_digits"), is_file = !strcasecmp(w->w[2], "mask_file");
+	if (!is_digits && !is_file) {
+		api_leg_usage(c, w->command);
+		return;
+	}
+	bool was_on = leg_var_is_true(leg, "drop_dtmf"), is_on = !strcasecmp(w->w[1], "on");
+	leg_var_set(leg, "drop_dtmf_masking_digits", is_digits ? w->w[3] : NULL);
+	leg_var_set(leg, "drop_dtmf_masking_file", is_file ? w->w[3] : NULL);
+	leg_var_set(leg, "drop_dtmf", is_on ? "true" : "false");
+	if (is_on != was_on)
+		leg_dtmf_capture(leg, is_on);
+	buf_printf(c->out, "+OK %s is %s DTMF. mask_file: %s mask_digits: %s\n", w->w[0],
+	    is_on ? "dropping" : "not dropping", is_file ? w->w[3] : "NONE", is_digits ? w->w[3] : "NONE");
+}
+
+/* ---- displays, messages ---- */
+
+void on_display(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	char *number = strchr(w->w[1], '|');
+	role_assert_ctl();
+	if (number)
+		*number++ = 0;
+	if (leg->ops && leg->ops->display)
+		leg->ops->display(leg, w->w[1], number ? number : w->w[1]);
+	buf_adds(c->out, "+OK Success\n");
+}
+
+void on_send_info(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	char ctype[128] = "freeswitch/data";
+	struct sv body = w->n == 2 ? sv_of(w->w[1]) : w->n == 4 ? sv_of(w->w[3]) : SV("");
+	role_assert_ctl();
+	if (w->n == 4 && strlen(w->w[1]) < 60 && strlen(w->w[2]) < 60)
+		snprintf(ctype, sizeof(ctype), "%.60s/%.60s", w->w[1], w->w[2]);
+	bool is_done = leg->ops && leg->ops->send_info && !leg->ops->send_info(leg, ctype, body);
+	buf_adds(c->out, is_done ? "+OK Success\n" : "-ERR Operation Failed\n");
+}
+
+void on_send_message(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	bool is_done = leg->ops && leg->ops->send_message && !leg->ops->send_message(leg, "text/plain", sv_of(w->w[1]));
+	buf_adds(c->out, is_done ? "+OK Success\n" : "-ERR Operation Failed\n");
+}
+
+void on_chat(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	bool is_done = leg->ops && leg->ops->send_message && !leg->ops->send_message(leg, "text/html", sv_of(w->w[1]));
+	buf_adds(c->out, is_done ? "+OK\n" : "-ERR Send failed\n");
+}
+
+void on_phone_event(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	const char *event = w->n > 1 && !strcasecmp(w->w[1], "hold") ? "hold" : "talk";
+	role_assert_ctl();
+	if (leg->ops && leg->ops->phone_event)
+		leg->ops->phone_event(leg, event);
+	buf_adds(c->out, "+OK Success\n");
+}
+
+/* ---- elsewhere ---- */
+
+static ON_CTL void redirect(struct api_call *c, struct leg *leg, const char *uri, const char *done)
+{
+	bool is_done = leg->ops && leg->ops->redirect && !leg->ops->redirect(leg, uri);
+	buf_adds(c->out, is_done ? done : "-ERR Operation failed\n");
+}
+
+void on_deflect(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	redirect(c, leg, w->w[1], "+OK:no reply\n");
+}
+
+void on_redirect(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	redirect(c, leg, w->w[1], "+OK:\n");
+}

@@ -1,0 +1,79 @@
+/* Commands that read and write what a leg knows: its variables, its dump, its log level. */
+#include "api/api_i.h"
+
+#include <stdlib.h>
+
+int api_create_uuid(struct api_call *c)
+{
+	char uuid[UUID_CHARS + 1];
+	role_assert_ctl();
+	uuid_make(uuid);
+	return api_text(c, uuid);
+}
+
+int api_uuid_exists(struct api_call *c)
+{
+	role_assert_ctl();
+	return api_text(c, leg_find(c->args) ? "true" : "false");
+}
+
+void on_getvar(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	const char *v;
+	role_assert_ctl();
+	v = leg_var(leg, w->w[1]);
+	buf_adds(c->out, v ? v : "_undef_");
+}
+
+void on_setvar(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	if (!*w->w[1]) {
+		buf_adds(c->out, "-ERR No variable specified\n");
+		return;
+	}
+	leg_var_set(leg, w->w[1], w->n > 2 && *w->w[2] ? w->w[2] : NULL);
+	buf_adds(c->out, "+OK\n");
+}
+
+void on_setvar_multi(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	char *pair[64];
+	role_assert_ctl();
+	int n = api_split(w->w[1], ';', pair, 64);
+	for (int i = 0; i < n; i++) {
+		char *eq = strchr(pair[i], '=');
+		if (eq)
+			*eq++ = 0;
+		if (*pair[i])
+			leg_var_set(leg, pair[i], eq && *eq ? eq : NULL);
+	}
+	buf_adds(c->out, "+OK\n");
+}
+
+void on_dump(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	struct event *e;
+	role_assert_ctl();
+	e = event_new(EVENT_CHANNEL_DATA, NULL);
+	if (!e)
+		return;
+	leg_event_headers(leg, e);
+	const char *format = w->n > 1 ? w->w[1] : "txt";
+	buf_addv(c->out, event_render(e, !strcasecmp(format, "xml")    ? EVENT_XML
+	                                 : !strcasecmp(format, "json") ? EVENT_JSON
+	                                                               : EVENT_PLAIN));
+	mem_unref(e);
+}
+
+void on_loglevel(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	enum log_level level;
+	role_assert_ctl();
+	if (log_level_parse(w->w[1], &level)) {
+		buf_adds(c->out, "-ERR Invalid log level!\n");
+		return;
+	}
+	leg->loglevel = (int)level;
+	buf_adds(c->out, "+OK\n");
+}
