@@ -47,14 +47,19 @@ void on_codec_param(struct api_call *c, struct leg *leg, const struct api_words 
 	buf_adds(c->out, "+OK Command sent reply: [NOT SENT]\n");
 }
 
-/* A re-INVITE with an offer of its own; the codecs given are all that is offered from now on. */
+/* To the other phone and back. */
+void on_media(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	int st = w->before ? leg_bypass_start(leg) : leg_bypass_end(leg);
+	buf_adds(c->out, st ? "-ERR Operation failed\n" : "+OK Success\n");
+}
+
 void on_media_reneg(struct api_call *c, struct leg *leg, const struct api_words *w)
 {
 	role_assert_ctl();
-	if (w->n > 1)
-		leg_var_set(leg, "absolute_codec_string", w->w[1]);
-	bool is_done = leg->ops && leg->ops->hold && !leg->ops->hold(leg, leg->is_held);
-	buf_adds(c->out, is_done ? "+OK Success\n" : "-ERR Operation Failed\n");
+	int st = leg_media_reneg(leg, w->n > 1 ? w->w[1] + (*w->w[1] == '=') : NULL);
+	buf_adds(c->out, st ? "-ERR Operation Failed\n" : "+OK Success\n");
 }
 
 void on_set_media_stats(struct api_call *c, struct leg *leg, const struct api_words *w)

@@ -90,7 +90,8 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 		return st;
 	br = mem_zalloc(sizeof(*br));
 	if (!br) {
-		mstream_idle(leg_media_stream(a));
+		if (leg_media_stream(a))
+			mstream_idle(leg_media_stream(a));
 		return ST_NOMEM;
 	}
 	br->a = mem_ref(a), br->b = mem_ref(b), br->done = done, br->arg = arg;
@@ -181,6 +182,8 @@ void bridge_leave(struct leg *leg)
 	a->bridge = b->bridge = NULL;
 	leg_dtmf_capture_check(a);
 	leg_dtmf_capture_check(b);
+	bypass_unbridged(a);
+	bypass_unbridged(b);
 	set_end_vars(a, b);
 	set_end_vars(b, a);
 	if (leg_is_up(a) && leg_media_stream(a))

@@ -100,6 +100,9 @@ int bridge_app(struct leg *leg, const char *data)
 	}
 	if (!st)
 		st = bridge_join(leg, b, bridge_app_done, NULL);
+	if (!st &&
+	    (leg_var_is_true(leg, "bypass_media_after_bridge") || leg_var_is_true(b, "bypass_media_after_bridge")))
+		bypass_when_possible(leg);
 	if (st) {
 		cause = st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_NORMAL_CLEARING;
 		if (st == ST_HANGUP)

@@ -140,6 +140,8 @@ int exec_run_app(struct leg *leg, const char *name, const char *raw, const char 
 		mem_free(data);
 		return st;
 	}
+	if (!(app->flags & APP_NO_MEDIA) && leg_media_is_bypassed(leg))
+		leg_bypass_end_wait(leg);
 	x->is_break = false;
 	x->depth++;
 	fire_execute(leg, f, EVENT_CHANNEL_EXECUTE);

@@ -113,6 +113,10 @@ ON_CTL bool leg_media_is_closing(const struct leg *leg);
 ON_CTL void leg_media_free(struct leg *leg);
 ON_CTL int leg_media_join(struct leg *a, struct leg *b); /* relays; ST_UNSUPPORTED when the codecs cannot be joined */
 
+/* ---- leg_bypass.c ---- */
+ON_CTL void bypass_when_possible(struct leg *leg); /* leg_bypass_start, now or when its answer is acknowledged */
+ON_CTL void bypass_unbridged(struct leg *leg);     /* its bridge is over: what waits for the other phone is answered */
+
 /* ---- bridge.c ---- */
 /* The after-bridge variables of a leg; true: it is taken care of (or gone, or on its way elsewhere). */
 ON_CTL bool bridge_after(struct leg *leg);

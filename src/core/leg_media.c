@@ -45,6 +45,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->is_learning_allowed = c->is_learning_allowed;
 	m->passes_telephone_event = c->passes_telephone_event;
 	m->rtp_timeout_ms = c->rtp_timeout_ms, m->rtp_hold_timeout_ms = c->rtp_hold_timeout_ms;
+	m->is_bypass_default = c->is_bypass;
 	m->is_late = c->is_late_negotiation;
 	m->is_late_told = c->is_late_told || c->is_late_negotiation;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
@@ -151,7 +152,8 @@ struct mstream *leg_media_stream(struct leg *leg)
 }
 bool leg_media_is_ready(struct leg *leg)
 {
-	return leg->media && leg->media->is_negotiated && !leg->media->is_closing;
+	const struct leg_media *m = leg->media;
+	return m && !m->is_closing && (m->is_negotiated || (m->bypass == BYPASS_ON && m->remote_sdp));
 }
 const struct media_codec *leg_media_codec(struct leg *leg)
 {
@@ -334,7 +336,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	return ST_OK;
 }
 
-static ON_CTL int keep_text(char **field, struct sv text)
+int media_keep_text(char **field, struct sv text)
 {
 	char *copy = sv_dup(text);
 	if (!copy)
@@ -346,7 +348,7 @@ static ON_CTL int keep_text(char **field, struct sv text)
 
 static ON_CTL void keep_local(struct leg *leg, struct sv text)
 {
-	if (!keep_text(&leg->media->local_sdp, text)) {
+	if (!media_keep_text(&leg->media->local_sdp, text)) {
 		leg_var_set(leg, "rtp_local_sdp_str", leg->media->local_sdp);
 	}
 }
@@ -371,7 +373,7 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 	st = sdp_offer_codecs(sdp, theirs);
 	if (st)
 		goto out;
-	st = keep_text(&m->remote_sdp, sdp);
+	st = media_keep_text(&m->remote_sdp, sdp);
 	if (st)
 		goto out;
 	m->is_remote_offer_new = true;
@@ -407,7 +409,7 @@ static ON_CTL int make_offer(
 		st = bound_offer(leg, originator, q);
 	if (!st) {
 		q->p.dir = dir;
-		if (m->is_negotiated) { /* a re-offer keeps the running codec in front */
+		if (m->is_negotiated && originator) { /* a re-offer keeps the running codec in front */
 			add_current(leg, &q->first);
 			q->p.first = &q->first;
 		}
@@ -455,6 +457,7 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out)
 {
 	struct leg_media *m = leg->media;
+	int st;
 
 	if (!m)
 		return ST_INVAL;
@@ -462,6 +465,8 @@ int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out)
 		near = leg_i(leg)->near;
 	if (near && near->media && near->media->remote_sdp)
 		leg_var_set(leg, "switch_m_sdp", near->media->remote_sdp);
+	if (m->bypass && bypass_answer(leg, near, out, &st))
+		return st;
 	if (m->local_sdp && !m->is_remote_offer_new)
 		return buf_adds(out, m->local_sdp);
 	return m->remote_sdp ? make_answer(leg, near, out)
@@ -478,6 +483,8 @@ int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out)
 		leg_var_set(leg, "switch_m_sdp", originator->media->remote_sdp);
 		leg_var_set(leg, "rtp_use_codec_string", codecs);
 	}
+	if (bypass_is_wanted(leg, originator))
+		return bypass_offer(leg, originator, out);
 	return make_offer(leg, originator, leg->media->outbound_codecs, SDP_SENDRECV, out);
 }
 
@@ -485,10 +492,35 @@ int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 {
 	struct leg_media *m = leg->media;
 
+	if (m && m->bypass == BYPASS_ON && !is_hold && m->local_sdp)
+		return buf_adds(out, m->local_sdp);
 	if (!m || !m->is_negotiated)
 		return ST_INVAL;
 	m->is_held_by_us = is_hold;
 	return make_offer(leg, leg, m->outbound_codecs, is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
+}
+
+int media_own_offer(struct leg *leg, struct leg *near, struct buf *out)
+{
+	return make_offer(leg, near ? near : leg, leg->media->outbound_codecs, SDP_SENDRECV, out);
+}
+
+int leg_media_reneg(struct leg *leg, const char *codecs)
+{
+	struct leg_media *m = leg->media;
+	struct buf sdp;
+	int st;
+
+	if (!m || !m->is_negotiated || m->bypass || !leg->is_answered || !leg->ops->reinvite)
+		return ST_INVAL;
+	if (codecs && *codecs)
+		leg_var_set(leg, "codec_string", codecs);
+	buf_init(&sdp);
+	st = make_offer(leg, NULL, m->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, &sdp);
+	if (!st)
+		st = leg->ops->reinvite(leg, buf_sv(&sdp));
+	buf_fini(&sdp);
+	return st;
 }
 
 int leg_media_remote_answer(struct leg *leg, struct sv sdp)
@@ -498,6 +530,8 @@ int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 	struct sdp_plan *plan;
 	int st;
 
+	if (m && m->bypass == BYPASS_ON)
+		return bypass_remote_answer(leg, sdp);
 	if (!m || !m->stream)
 		return ST_INVAL;
 	if (m->is_negotiated && !m->is_held_by_us && m->remote_sdp && sv_is(sdp, m->remote_sdp))
@@ -511,7 +545,7 @@ int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 		st = sdp_answer_accept(sdp, &q->p, &m->running, plan);
 	}
 	if (!st)
-		st = keep_text(&m->remote_sdp, sdp);
+		st = media_keep_text(&m->remote_sdp, sdp);
 	if (!st) {
 		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
@@ -531,6 +565,8 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	bool is_hold = false;
 	int st;
 
+	if (m && m->bypass)
+		return bypass_reoffer(leg, sdp);
 	if (!m || !m->stream || m->is_closing)
 		return ST_INVAL;
 	plan = mem_alloc(sizeof(*plan));
@@ -549,7 +585,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	if (!st)
 		st = apply_plan(leg, plan);
 	if (!st)
-		st = keep_text(&m->remote_sdp, sdp);
+		st = media_keep_text(&m->remote_sdp, sdp);
 	if (!st) {
 		is_hold = plan->is_hold;
 		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
@@ -569,6 +605,8 @@ int leg_media_join(struct leg *a, struct leg *b)
 	const struct media_codec *x = leg_media_codec(a), *y = leg_media_codec(b);
 	bool is_same;
 
+	if (leg_media_is_bypassed(a) || leg_media_is_bypassed(b))
+		return bypass_join(a, b);
 	if (!x || !y || !leg_media_stream(a) || !leg_media_stream(b))
 		return ST_UNSUPPORTED;
 	is_same = !strcasecmp(x->name, y->name) && x->clock_hz == y->clock_hz && x->channels == y->channels;

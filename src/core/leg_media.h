@@ -15,6 +15,7 @@ struct leg_media_conf {
 	bool is_learning_allowed;                     /* false: rtp-auto-adjust disabled */
 	bool passes_telephone_event;
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms;
+	bool is_bypass; /* inbound-bypass-media: as if bypass_media were set */
 	bool is_late_negotiation;
 	bool is_late_told; /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
 };
@@ -32,10 +33,29 @@ ON_CTL int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *
  * fit. */
 ON_CTL int leg_media_remote_answer(struct leg *leg, struct sv sdp);
 /* A re-INVITE or UPDATE with an offer: applies it, appends our answer. Reports hold and resume by leg_mark_held itself.
- * ST_UNSUPPORTED leaves the running session as it was (488). */
+ * ST_UNSUPPORTED leaves the running session as it was (488). ST_AGAIN: the other phone is asked (bypass); the answer
+ * comes by ops->reinvite_reply. ST_BUSY: 491. */
 ON_CTL int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out);
 /* Our own re-INVITE's offer (hold: sendonly). */
 ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out);
+/* A re-INVITE of ours is over: its final code, and the SDP of a 2xx. */
+ON_CTL void leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp);
+
+ON_CTL void leg_media_acknowledged(struct leg *leg); /* our answer is: what waited for it goes on */
+
+/* ---- bypass: the two phones of a bridge send media to each other (FreeSWITCH's bypass_media, uuid_media) ---- */
+ON_CTL bool leg_media_is_bypassed(const struct leg *leg); /* no media of it passes here, or it is about to change */
+ON_CTL bool leg_bypass_is_moving(const struct leg *leg);  /* on its way there or back */
+/* Sends the two phones of leg's bridge to each other by re-INVITEs. ST_OK: under way, or so already; ST_BUSY: another
+ * INVITE is; ST_INVAL: no bridge of two answered legs whose endpoints can do it. A refusal brings media back. */
+ON_CTL int leg_bypass_start(struct leg *leg);
+/* Brings the media of leg and of the leg it is bridged to back here; ST_OK: under way, or here already. A phone that
+ * refuses is hung up. */
+ON_CTL int leg_bypass_end(struct leg *leg);
+/* Offers again in a re-INVITE; codecs NULL = the profile's. ST_INVAL without media here, ST_BUSY as above. */
+ON_CTL int leg_media_reneg(struct leg *leg, const char *codecs);
+CO int leg_bypass_end_wait(struct leg *leg); /* until it is here; ST_TIMEOUT after 10 s without progress */
+
 ON_CTL struct mstream *leg_media_stream(struct leg *leg);          /* NULL before it is opened */
 ON_CTL bool leg_media_is_ready(struct leg *leg);                   /* negotiated */
 ON_CTL const struct media_codec *leg_media_codec(struct leg *leg); /* of sending; NULL before */

@@ -1,8 +1,15 @@
 /* A leg's media, for leg_media.c (life, offers and answers) and leg_media_vars.c (what it tells in variables). */
 #pragma once
+#include "core/bridge_i.h"
 #include "core/leg_i.h"
 #include "sdp/sdp.h"
 
+enum bypass_state {
+	BYPASS_NONE,
+	BYPASS_ON,
+	BYPASS_GOING, /* our re-INVITE with the other phone's SDP is under way */
+	BYPASS_COMING /* our re-INVITE with our own SDP is */
+};
 struct leg_media {
 	struct leg *leg; /* NULL once the leg is gone and only the last report is awaited */
 	struct mstream *stream;
@@ -10,6 +17,10 @@ struct leg_media {
 	bool is_negotiated, is_closing, is_remote_offer_new, is_late, is_late_told, is_held_by_us;
 	bool is_learning_allowed, passes_telephone_event;
 	char *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation, *username;
+	enum bypass_state bypass;
+	bool is_bypass_default; /* the profile's inbound-bypass-media */
+	bool is_bypass_due;     /* bypass_media_after_bridge waits for the ACK */
+	bool is_reoffer_passed; /* the phone's own re-INVITE waits for the other phone's answer */
 	int dtmf_pt, cn_pt;
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms;
 	char *remote_sdp, *local_sdp;
@@ -26,3 +37,17 @@ struct media_policy {
 ON_CTL void media_vars_offer(struct leg *leg, const struct sdp_codecs *theirs); /* ep_codec_string */
 ON_CTL void media_vars_plan(struct leg *leg, const struct leg_media *m, const struct sdp_plan *plan);
 ON_CTL void media_vars_stats(struct leg *leg, const struct media_stats *s);
+
+/* ---- leg_media.c ---- */
+ON_CTL int media_keep_text(char **field, struct sv text);
+/* An offer of our own for a re-INVITE, whatever is running. */
+ON_CTL int media_own_offer(struct leg *leg, struct leg *near, struct buf *out);
+
+/* ---- leg_bypass.c ---- */
+ON_CTL bool bypass_is_wanted(struct leg *leg, struct leg *originator);
+ON_CTL int bypass_offer(struct leg *leg, struct leg *originator, struct buf *out);
+/* False: the leg is not in bypass any more and is answered like others. */
+ON_CTL bool bypass_answer(struct leg *leg, struct leg *near, struct buf *out, int *st);
+ON_CTL int bypass_remote_answer(struct leg *leg, struct sv sdp);
+ON_CTL int bypass_join(struct leg *a, struct leg *b);
+ON_CTL int bypass_reoffer(struct leg *leg, struct sv sdp); /* ST_AGAIN: answered later, by ops->reinvite_reply */

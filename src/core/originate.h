@@ -35,6 +35,10 @@ struct endpoint_ops {
 	void (*on_hangup)(struct leg *leg);         /* tell the far side, by leg->cause */
 	void (*on_destroy)(struct leg *leg);        /* free leg->endpoint */
 	int (*hold)(struct leg *leg, bool is_hold); /* re-INVITE */
+	/* A re-INVITE with this SDP; its end comes by leg_media_reinvite_done. ST_BUSY while another is under way. */
+	int (*reinvite)(struct leg *leg, struct sv sdp);
+	/* Answers the far side's re-INVITE that leg_media_reoffer left open with ST_AGAIN. */
+	void (*reinvite_reply)(struct leg *leg, int code, struct sv sdp);
 	int (*send_dtmf)(struct leg *leg, const char *digits, unsigned duration_ms); /* NULL: by media */
 	int (*send_info)(struct leg *leg, const char *ctype, struct sv body);
 	int (*send_message)(struct leg *leg, const char *ctype, struct sv body); /* text inside the call */

@@ -18,6 +18,8 @@ static void call_dtor(void *obj)
 		c->p->call_count--;
 	mem_free(c->respond_phrase), mem_free(c->uri), mem_free(c->route), mem_free(c->to_uri);
 	mem_free(c->auth_user), mem_free(c->auth_password);
+	if (c->waiting_tx)
+		sip_stx_unref(c->waiting_tx);
 	mem_unref(c->gateway);
 	mem_unref(c->p);
 }
@@ -65,6 +67,7 @@ int call_media_init(struct call *c)
 	    .cn_pt = pc->is_cng_suppressed ? -1 : (int)pc->cng_pt,
 	    .is_learning_allowed = !pc->has_rtp_auto_adjust_off,
 	    .is_late_told = pc->is_late_negotiation,
+	    .is_bypass = pc->is_nomedia,
 	    .passes_telephone_event = pc->passes_rfc2833,
 	    .rtp_timeout_ms = pc->rtp_timeout_s * 1000,
 	    .rtp_hold_timeout_ms = pc->rtp_hold_timeout_s * 1000};

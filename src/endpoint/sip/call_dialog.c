@@ -53,6 +53,10 @@ static void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx
 			c->has_offered = true; /* the answer comes in the ACK */
 		call_session_timer_put(c, m, &headers);
 		sip_call_reply(sc, tx, 200, NULL, headers.p, "application/sdp", buf_sv(&sdp));
+	} else if (st == ST_AGAIN) {
+		if (c->waiting_tx)
+			sip_stx_unref(c->waiting_tx);
+		c->waiting_tx = sip_stx_ref(tx);
 	} else {
 		sip_call_reply(sc, tx, st == ST_BUSY ? 491 : 488, NULL, NULL, NULL, SV_NONE);
 	}
@@ -93,12 +97,8 @@ void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *
 	role_assert_ctl();
 	if (!c->leg || !leg_is_up(c->leg))
 		return;
-	if (code >= 200 && code < 300 && resp && resp->body.n) {
-		if (leg_media_remote_answer(c->leg, resp->body) < 0)
-			leg_log(c->leg, LOG_WARNING, "the answer to our re-INVITE does not fit; media stays as it was");
-	} else if (code >= 300) {
-		leg_log(c->leg, LOG_NOTICE, "re-INVITE refused: %d", code);
-	}
+	if (code >= 200)
+		leg_media_reinvite_done(c->leg, code, resp ? resp->body : SV_NONE);
 }
 
 /* ---- digits in INFO ---- */
@@ -210,6 +210,27 @@ int call_hold(struct leg *leg, bool is_hold)
 		st = sip_call_reinvite(c->sip, NULL, buf_sv(&sdp));
 	buf_fini(&sdp);
 	return st;
+}
+
+int call_reinvite(struct leg *leg, struct sv sdp)
+{
+	struct call *c = call_of(leg);
+	role_assert_ctl();
+	if (!c || !c->sip || c->is_closed || sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
+		return ST_INVAL;
+	return sip_call_reinvite(c->sip, NULL, sdp);
+}
+
+void call_reinvite_reply(struct leg *leg, int code, struct sv sdp)
+{
+	struct call *c = call_of(leg);
+	role_assert_ctl();
+	if (!c || !c->waiting_tx)
+		return;
+	if (c->sip && !sip_stx_is_done(c->waiting_tx))
+		sip_call_reply(c->sip, c->waiting_tx, code, NULL, NULL, sdp.n ? "application/sdp" : NULL, sdp);
+	sip_stx_unref(c->waiting_tx);
+	c->waiting_tx = NULL;
 }
 
 int call_send_info(struct leg *leg, const char *ctype, struct sv body)

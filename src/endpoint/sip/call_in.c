@@ -489,6 +489,8 @@ const struct endpoint_ops sofia_ops = {.name = "sofia",
     .on_hangup = op_on_hangup,
     .on_destroy = op_on_destroy,
     .hold = call_hold,
+    .reinvite = call_reinvite,
+    .reinvite_reply = call_reinvite_reply,
     .send_info = call_send_info,
     .send_message = call_send_message,
     .phone_event = call_phone_event,
@@ -506,6 +508,7 @@ static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 		return;
 	if (*c->replaced_uuid)
 		replaces_run(c);
+	leg_media_acknowledged(c->leg);
 	if (!c->has_offered)
 		return;
 	c->has_offered = false;

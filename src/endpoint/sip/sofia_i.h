@@ -122,6 +122,8 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool has_answered;  /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
 	bool is_start_held; /* the leg starts when the ACK brings SDP */
 	bool is_nat;
+	struct sip_stx
+	    *waiting_tx; /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
 	int respond_code;
 	char *respond_phrase;
 	/* outbound */
@@ -167,6 +169,8 @@ ON_CTL void replaces_prepare(struct call *c, const struct leg *replaced); /* bef
 ON_CTL void replaces_run(struct call *c);                                 /* once it is acknowledged */
 
 ON_CTL int call_hold(struct leg *leg, bool is_hold);
+ON_CTL int call_reinvite(struct leg *leg, struct sv sdp);
+ON_CTL void call_reinvite_reply(struct leg *leg, int code, struct sv sdp);
 ON_CTL int call_send_info(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_send_message(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_phone_event(struct leg *leg, const char *event);
