@@ -38,6 +38,10 @@ struct file_info {
 	uint64_t frames;                         /* of the file at its own rate; 0 = not known */
 	char title[80], artist[80], comment[80]; /* tags, or "" */
 };
+/* Sound packages keep a prompt once per rate: "dir/name.wav" lies in "dir/8000/name.wav" and so on. Out gets, as in
+ * FreeSWITCH, the file of the exact rate (0 = none), else of the highest there is, else path itself, there or not.
+ * ST_INVAL: longer than cap. Reading looks by itself. */
+ON_WORK int file_locate(const char *path, uint32_t rate_hz, char *out, size_t cap);
 ON_WORK int file_reader_open(struct file_reader **out, const char *path, uint32_t rate_hz, char *err);
 /* Samples read, 0 at the end, negative status. */
 ON_WORK int file_reader_read(struct file_reader *r, int16_t *out, size_t cap);

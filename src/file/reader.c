@@ -27,6 +27,24 @@ struct file_reader {
 	int16_t raw[BLOCK_FRAMES * FILE_CHANNELS_MAX];
 };
 
+int file_locate(const char *path, uint32_t rate_hz, char *out, size_t cap)
+{
+	static const uint32_t rates[] = {48000, 32000, 16000, 8000};
+	const char *slash = strrchr(path, '/');
+	struct stat sb;
+	int n;
+
+	for (size_t i = 0; slash && i <= sizeof rates / sizeof *rates; i++) {
+		uint32_t rate = i ? rates[i - 1] : rate_hz;
+		if (!rate)
+			continue;
+		n = snprintf(out, cap, "%.*s/%u%s", (int)(slash - path), path, (unsigned)rate, slash);
+		if (n > 0 && (size_t)n < cap && !stat(out, &sb) && S_ISREG(sb.st_mode))
+			return ST_OK;
+	}
+	n = snprintf(out, cap, "%s", path);
+	return n > 0 && (size_t)n < cap ? ST_OK : ST_INVAL;
+}
 static int open_regular(const char *path, int *fd_out, char *err)
 {
 	struct stat sb;
@@ -92,13 +110,16 @@ static void reader_free(void *obj)
 int file_reader_open(struct file_reader **out, const char *path, uint32_t rate_hz, char *err)
 {
 	struct file_reader *r;
+	char found[FILE_PATH_MAX];
 	int st, fd = -1;
 
 	if (rate_hz && (rate_hz < RATE_MIN || rate_hz > RATE_MAX)) {
 		file_say(err, "%u Hz is out of range", rate_hz);
 		return ST_INVAL;
 	}
-	if ((st = open_regular(path, &fd, err)))
+	if (!(st = file_path_check(path, err)) && !(st = file_locate(path, rate_hz, found, sizeof found)))
+		st = open_regular(found, &fd, err);
+	if (st)
 		return st;
 	r = mem_new(sizeof(*r), reader_free, "file.reader");
 	if (!r) {

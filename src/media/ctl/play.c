@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/codec.h"
+#include "file/file.h"
 #include "loop/work.h"
 #include "media/ctl/ctl_i.h"
 
@@ -44,12 +45,13 @@ static int64_t mtime_of(const struct stat *st)
 ON_WORK static int prepare_file(struct mplay *p, size_t i, struct rt_part *part)
 {
 	struct clip_ref *ref = &p->refs[i];
+	char path[FILE_PATH_MAX];
 	struct stat st;
-	if (stat(p->src.parts[i].text, &st))
+	if (file_locate(p->src.parts[i].text, p->codec.rate_hz, path, sizeof path) || stat(path, &st))
 		return ST_NOTFOUND;
 	if (!ref->clip || ref->mtime_ns != mtime_of(&st) || ref->file_bytes != (uint64_t)st.st_size) {
 		ref->clip = mem_unref(ref->clip);
-		int status = gen_clip_of_file(&ref->clip, p->src.parts[i].text, p->ops, &p->is_long);
+		int status = gen_clip_of_file(&ref->clip, path, p->ops, &p->is_long);
 		if (status || p->is_long)
 			return status;
 		ref->mtime_ns = mtime_of(&st), ref->file_bytes = (uint64_t)st.st_size;

@@ -288,5 +288,37 @@ static int test_new_directory(void) NO_ROLE_CHECK
 	return 0;
 }
 
+/* A prompt of a sound package: the exact rate, else the highest, else the name itself. */
+static int test_rate_directories(void) NO_ROLE_CHECK
+{
+	static int16_t s[SECOND];
+	struct file_writer_conf conf = {.rate_hz = 8000};
+	struct file_pcm pcm;
+	char found[600], tight[8];
+
+	role_set(ROLE_WORK);
+	EXPECT_INT(write_file(path_of("8000/p.wav"), &conf, s, 100), ST_OK);
+	conf.rate_hz = 16000;
+	EXPECT_INT(write_file(path_of("16000/p.wav"), &conf, s, 400), ST_OK);
+	EXPECT_INT(file_locate(path_of("p.wav"), 8000, found, sizeof found), ST_OK);
+	EXPECT_STR(found, path_of("8000/p.wav"));
+	EXPECT_INT(file_locate(path_of("p.wav"), 48000, found, sizeof found), ST_OK);
+	EXPECT_STR(found, path_of("16000/p.wav"));
+	EXPECT_INT(file_locate(path_of("q.wav"), 8000, found, sizeof found), ST_OK);
+	EXPECT_STR(found, path_of("q.wav"));
+	EXPECT_INT(file_locate(path_of("q.wav"), 8000, tight, sizeof tight), ST_INVAL);
+	EXPECT_INT(file_read_all(path_of("p.wav"), 8000, 1000, &pcm, err), ST_OK);
+	EXPECT_INT((long)pcm.count, 100);
+	file_pcm_free(&pcm);
+	EXPECT_INT(file_read_all(path_of("q.wav"), 8000, 1000, &pcm, err), ST_NOTFOUND);
+	unlink(path_of("8000/p.wav"));
+	unlink(path_of("16000/p.wav"));
+	rmdir(path_of("8000"));
+	rmdir(path_of("16000"));
+	rmdir(dir);
+	return 0;
+}
+
 TEST_MAIN({"wav", test_wav}, {"rates", test_rates}, {"formats", test_formats}, {"append, stereo", test_append_stereo},
-    {"sync", test_sync}, {"refusals", test_refusals}, {"new directory", test_new_directory})
+    {"sync", test_sync}, {"refusals", test_refusals}, {"new directory", test_new_directory},
+    {"rate directories", test_rate_directories})
