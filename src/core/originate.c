@@ -380,6 +380,12 @@ static ON_CTL void ringback_play(struct originate *o, const char *spec)
 	buf_fini(&source);
 }
 
+/* What the originator's variables say it shall hear while the others ring; NULL: nothing of ours. */
+static ON_CTL const char *ringback_of(struct originate *o)
+{
+	return o->a ? vars_get(o->a->vars, o->a->is_answered ? "transfer_ringback" : "ringback") : NULL;
+}
+
 static ON_CTL void pass_ringing(struct originate *o)
 {
 	const char *spec;
@@ -387,7 +393,7 @@ static ON_CTL void pass_ringing(struct originate *o)
 	if (!o->a || o->is_ring_passed || o->early || !leg_is_up(o->a))
 		return;
 	o->is_ring_passed = true;
-	spec = vars_get(o->a->vars, o->a->is_answered ? "transfer_ringback" : "ringback");
+	spec = ringback_of(o);
 	if (!spec && !o->a->is_answered) {
 		leg_ring_ready(o->a);
 		return;
@@ -447,8 +453,8 @@ static ON_CTL bool attempt_look(struct originate *o, struct attempt *t, int64_t 
 			return true;
 		if (!o->ignores_early)
 			pass_early(o, b);
-		else if (o->early_is_ring)
-			pass_ringing(o);
+		else if (o->early_is_ring || ringback_of(o))
+			pass_ringing(o); /* ignored early media: the caller hears our ringback in its place */
 	}
 	if (b->is_ringing && !t->has_rung) {
 		t->has_rung = true;
