@@ -1,0 +1,495 @@
+"""The stock dialplan (../shared/vanilla), dialled extension by extension: what each does is heard (tones by their frequency), seen on
+the wire and asked of the running switch. What the stock sound package would hold is replaced by tones, one frequency a prompt; names of
+hosts on the Internet end in .invalid here; the stock user gateway is a phone of the test."""
+import re
+import threading
+import time
+
+import pytest
+import tandem as t
+from phones import write_tone
+from test_apps import heard_ms, listen
+from test_dialplan_apps import press
+from wire import Phone, sdp
+
+pytestmark = pytest.mark.skipif(not t.SHARED.exists(), reason="the stock configuration (../shared/vanilla) is not here")
+MUSIC, GOODBYE, CONNECT = 600, 700, 750  # Hz
+US_RING, UK_RING = (440, 480), (400, 450)
+DOMAIN = "127.0.0.1"
+
+
+class Outside(Phone):
+    """A phone nobody knows, on the external profile: no challenge."""
+
+    def __init__(self, sw, user="stranger"):
+        class At:
+            sip_port, domain, passwords = sw.ext_port, DOMAIN, {}
+        super().__init__(At, user)
+
+    def invite(self, number, body=None, extra=""):
+        self.call_id = f"out-{self.port}-{self.cseq}"
+        self.uri = f"sip:{number}@{DOMAIN}"
+        self.to = f"<{self.uri}>"
+        self.request("INVITE", self.uri, self.to, body=sdp(self.rtp_port) if body is None else body, extra=extra)
+        self.invite_branch, self.invite_cseq = self.last_branch, self.cseq
+
+
+def edit(path, *pairs):
+    text = path.read_text()
+    for old, new in pairs:
+        assert re.search(old, text), (path, old)
+        text = re.sub(old, new, text)
+    path.write_text(text)
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory):
+    s = t.Tandem(tmp_path_factory.mktemp("stock") / "instance", "vanilla")
+    conf, sounds = s.root / "conf", s.root / "sounds"
+    for path, hz, seconds in (("music/8000/tone.wav", MUSIC, 20), ("en/us/callie/voicemail/8000/vm-goodbye.wav", GOODBYE, 0.6),
+                              ("en/us/callie/ivr/8000/ivr-hold_connect_call.wav", CONNECT, 0.6)):
+        (sounds / path).parent.mkdir(parents=True, exist_ok=True)
+        write_tone(sounds / path, hz, seconds)
+    edit(conf / "dialplan/default.xml", (r"2000@bkw\.org", "2000@bkw.invalid"), (r"conference\.freeswitch\.org", "conference.invalid"))
+    s.gateway = Outside(s, "gateway")
+    edit(conf / "directory/default/example.com.xml",
+         ('<param name="expire-seconds"', f'<param name="proxy" value="127.0.0.1:{s.gateway.port}"/><param name="expire-seconds"'))
+    s.start()
+    yield s
+    s.gateway.close()
+    s.stop()
+
+
+@pytest.fixture
+def phone(sw):
+    made = []
+
+    def make(user, is_outside=False):
+        p = Outside(sw, user) if is_outside else Phone(sw, user)
+        if not is_outside:
+            p.register()
+        made.append(p)
+        return p
+    yield make
+    sw.api("hupall")
+    sw.wait_calls(0)
+    for p in made:
+        p.close()
+        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
+
+
+def hash_of(sw, kind, key):
+    return sw.api(f"hash select/{DOMAIN}-{kind}/{key}").strip()
+
+
+def channel(sw, user):
+    """The uuid of the leg whose name says this user."""
+    rows = sw.api("show channels").split("\n")
+    return next(r for r in rows if f"/{user}@" in r).split(",")[0]
+
+
+def early(p, code=183):
+    """Expects early media."""
+    m = p.expect(code, timeout=15)
+    p.remote_rtp = int(re.search(r"m=audio (\d+)", m.body).group(1))
+    return m
+
+
+def hears(p, hz, ms, seconds=8, level=1500):
+    """Listens until hz was heard for so long; all of hz, if they are several."""
+    got, all_hz = {}, hz if isinstance(hz, tuple) else (hz,)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        x = listen(p, 0.2)
+        for f in all_hz:
+            got[f] = got.get(f, 0) + heard_ms(x, f, level)
+        if all(got[f] >= ms for f in all_hz):
+            return
+    raise AssertionError(f"{p.user} heard {got} ms")
+
+
+def talk(a, b):
+    """Each hears the other."""
+    from test_transfer import heard
+    assert heard(a, b) and heard(b, a)
+
+
+def ring(*phones):
+    """Each is called and says 180."""
+    calls = [p.expect(method="INVITE") for p in phones]
+    for p, req in zip(phones, calls):
+        p.reply(req, 180, "Ringing")
+    return calls
+
+
+def hangs_up(ender, *others):
+    ender.bye()
+    for p in others:
+        p.reply(p.expect(method="BYE"), 200, "OK")
+
+
+# ---- the context default
+def test_echo_and_what_every_call_leaves_behind(sw, phone):
+    """9196; before it tod_example and global ran: open by the clock, three hash entries, the date for the other leg."""
+    a = phone("1000")
+    a.invite("9196")
+    now = time.localtime()
+    a.answered()
+    talk_to_itself(a)
+    uuid = channel(sw, "1000")
+    is_open = now.tm_wday < 5 and 9 <= now.tm_hour <= 18
+    assert sw.api(f"uuid_getvar {uuid} open") == ("true" if is_open else "_undef_")
+    assert (hash_of(sw, "spymap", "1000"), hash_of(sw, "last_dial", "1000"), hash_of(sw, "last_dial", "global")) == (uuid, "9196", uuid)
+    date = sw.api(f"uuid_getvar {uuid} RFC2822_DATE")
+    assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", date), date
+    assert sw.api(f"uuid_getvar {uuid} export_vars") == "RFC2822_DATE"
+    a.bye()
+
+
+def talk_to_itself(p, delay_s=0.0):
+    """What p says comes back, so much later."""
+    from test_dialogs import rtp
+    p.media.settimeout(0.02)
+    start, first, n = time.monotonic(), None, 0
+    while time.monotonic() < start + delay_s + 3:
+        p.media.sendto(rtp(n, payload=b"\x35" * 160), ("127.0.0.1", p.remote_rtp))
+        n += 1
+        try:
+            if p.media.recv(2000)[12:] == b"\x35" * 160:
+                first = first or time.monotonic() - start
+                if n > 20:
+                    break
+        except TimeoutError:
+            pass
+    assert first is not None and delay_s <= first < delay_s + 1.5, first
+
+
+def test_delay_echo(sw, phone):
+    a = phone("1000")
+    a.invite("9195")
+    a.answered()
+    talk_to_itself(a, 4.9)
+    a.bye()
+
+
+def test_milliwatt(sw, phone):
+    a = phone("1000")
+    a.invite("9197")
+    a.answered()
+    hears(a, 1004, 1500)
+    a.bye()
+
+
+def test_hold_music(sw, phone):
+    """No SRTP: the anti-actions answer, are silent for two seconds, and play music."""
+    a = phone("1000")
+    a.invite("9664")
+    a.answered()
+    assert heard_ms(listen(a, 1.5), MUSIC, 1500) == 0
+    hears(a, MUSIC, 1000)
+    a.bye()
+
+
+def test_show_info(sw, phone):
+    a = phone("1000")
+    a.invite("9192")
+    a.answered()
+    a.reply(a.expect(method="BYE"), 200, "OK")
+    assert "variable_dialed_user" not in sw.log_text and re.search(r"Channel-State: \[CS_EXECUTE\]", sw.log_text)
+
+
+def test_redial(sw, phone):
+    a = phone("1000")
+    a.invite("9197")
+    a.answered()
+    a.bye()
+    sw.wait_calls(0)
+    for number in ("870", "redial"):
+        a.invite(number)
+        a.answered()
+        hears(a, 1004, 400)
+        a.bye()
+        sw.wait_calls(0)
+        sw.api(f"hash insert/{DOMAIN}-last_dial/1000/9197")  # this call was noted as well
+
+
+def test_route_failure(sw, phone):
+    """9191 is a host that does not exist: the cause of the dead route ends the call."""
+    a = phone("1000")
+    a.invite("9191")
+    m = a.expect(503, timeout=20)
+    a.ack_failure(m)
+    sw.wait_calls(0)
+
+
+def test_conference_by_sip(sw, phone):
+    a = phone("1000")
+    a.invite("9888")
+    a.ack_failure(a.expect(503, timeout=20))
+
+
+def test_unknown_number(sw, phone):
+    """acknowledge_call: 100, 180, then music as early media."""
+    a = phone("1000")
+    a.invite("4711")
+    a.expect(100)
+    a.expect(180)
+    early(a)
+    hears(a, MUSIC, 600)
+    a.cancel()
+    a.ack_failure(a.expect(487))
+
+
+# ---- extensions
+def test_local_extension(sw, phone):
+    """US ringback as early media while 1001 rings; what is noted; the call; hangup_after_bridge."""
+    a, b = phone("1000"), phone("1001")
+    a.invite("1001")
+    invite = b.expect(method="INVITE")
+    b.reply(invite, 180, "Ringing")
+    early(a)
+    hears(a, US_RING, 600, level=800)
+    uuid = channel(sw, "1000")
+    for kind, key, value in (("call_return", "1001", "1000"), ("last_dial_ext", "1001", uuid), ("last_dial_ext", "techsupport", uuid),
+                             ("last_dial_ext", "global", uuid), ("last_dial", "techsupport", uuid)):
+        assert hash_of(sw, kind, key) == value, (kind, key)
+    assert sw.api(f"uuid_getvar {uuid} call_timeout") == "30"
+    b.reply(invite, 200, "OK", sdp(b.rtp_port))
+    b.expect(method="ACK")
+    b.enter(invite)
+    a.answered()
+    talk(a, b)
+    assert sw.api(f"uuid_getvar {channel(sw, '1001')} dialed_extension") == "1001"
+    hangs_up(b, a)
+
+
+def test_local_extension_nobody_there(sw, phone):
+    """continue_on_fail: 1003 is not registered; the call is answered and goes on to its voice mail."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_EXECUTE")
+    a = phone("1000")
+    a.invite("1003")
+    a.answered()
+    assert events.wait_event("CHANNEL_EXECUTE", Application="bridge")["Application-Data"] == f"user/1003@{DOMAIN}"
+    events.wait_event("CHANNEL_EXECUTE", Application="answer")
+    assert events.wait_event("CHANNEL_EXECUTE", Application="sleep")["Application-Data"] == "1000"
+    e = events.wait_event("CHANNEL_EXECUTE", Application="bridge")
+    assert e["Application-Data"] == f"loopback/app=voicemail:default {DOMAIN} 1003"
+    events.close()
+
+
+def test_call_return(sw, phone):
+    """1000 called 1001; 1001 calls back by *69, 869 and lcr."""
+    a, b = phone("1000"), phone("1001")
+    a.invite("1001")
+    hangs_up_ringing(a, b)
+    for number in ("*69", "869", "lcr"):
+        b.invite(number)
+        a.take()
+        b.answered()
+        hangs_up(b, a)
+        sw.wait_calls(0)
+
+
+def hangs_up_ringing(a, b):
+    b.reply(b.expect(method="INVITE"), 180, "Ringing")
+    early(a)
+    a.cancel()
+    a.ack_failure(a.expect(487))
+    b.reply(b.expect(method="CANCEL"), 200, "OK")
+
+
+def test_intercom(sw, phone):
+    """81001: the phone is told to answer by itself."""
+    a, b = phone("1000"), phone("1001")
+    a.invite("81001")
+    req = b.take(ring=False)
+    assert "answer-after=0" in req.get("Call-Info")
+    a.answered()
+    talk(a, b)
+    hangs_up(a, b)
+
+
+def test_group_of_the_database(sw, phone):
+    """8101 joins group 01 with a tone, 8201 rings all of it, 8301 one after another, 8001 leaves it with another tone."""
+    a, b, c = phone("1000"), phone("1001"), phone("1002")
+    for p in (b, c):
+        p.invite("8101")
+        p.answered()
+        hears(p, 640, 600)
+        p.reply(p.expect(method="BYE"), 200, "OK")
+    assert sw.api(f"group call:01@{DOMAIN}").count("sofia/internal/sip:") == 2
+    a.invite("8201")
+    both = ring(b, c)
+    c.reply(both[1], 200, "OK", sdp(c.rtp_port))
+    c.expect(method="ACK")
+    c.enter(both[1])
+    b.reply(b.expect(method="CANCEL"), 200, "OK")
+    a.answered()
+    hangs_up(a, c)
+    a.invite("8301")
+    b.reply(b.expect(method="INVITE"), 486, "Busy Here")
+    b.expect(method="ACK")
+    c.take()
+    a.answered()
+    hangs_up(a, c)
+    b.invite("8001")
+    b.answered()
+    hears(b, 320, 600)
+    b.reply(b.expect(method="BYE"), 200, "OK")
+    assert sw.api(f"group call:01@{DOMAIN}").count("sofia/internal/sip:") == 1
+
+
+@pytest.mark.parametrize("number,members", [("2000", ("1001", "1002")), ("2001", ("1010", "1011")), ("2002", ("1005", "1009"))])
+def test_group_of_the_directory(sw, phone, number, members):
+    """2000 sales, 2001 support, 2002 billing: those who are registered ring at once; the rest of a group does not matter."""
+    a = phone("1000" if number != "2000" else "1019")
+    ringing = [phone(m) for m in members]
+    a.invite(number)
+    first, *others = zip(ringing, ring(*ringing))
+    first[0].reply(first[1], 200, "OK", sdp(first[0].rtp_port))
+    first[0].expect(method="ACK")
+    first[0].enter(first[1])
+    for p, req in others:
+        p.reply(p.expect(method="CANCEL"), 200, "OK")
+    a.answered()
+    talk(a, first[0])
+    hangs_up(a, first[0])
+
+
+@pytest.mark.parametrize("number", ["0", "operator"])
+def test_operator(sw, phone, number):
+    """Answered, "please hold", and music instead of ringing while the operator's phone rings."""
+    a, b = phone("1001"), phone("1000")
+    a.invite(number)
+    a.answered()
+    hears(a, CONNECT, 300)
+    req = b.expect(method="INVITE")
+    b.reply(req, 180, "Ringing")
+    hears(a, MUSIC, 600)
+    b.reply(req, 200, "OK", sdp(b.rtp_port))
+    b.expect(method="ACK")
+    b.enter(req)
+    talk(a, b)
+    hangs_up(a, b)
+
+
+def test_ringback(sw, phone):
+    """9180 to 9184 at once: 180 alone; ring or music before the answer; ring or music after it; twenty seconds later all are answered
+    and told goodbye."""
+    numbers = {"9180": "1000", "9181": "1001", "9182": "1002", "9183": "1003", "9184": "1004"}
+    done, failed = [], []
+
+    def one(number, p):
+        try:
+            p.invite(number)
+            if number == "9180":
+                assert not p.expect(180).body
+                p.expect_nothing("BYE", 1)
+            elif number in ("9181", "9182"):
+                early(p)
+            else:
+                p.answered()
+            if number != "9180":
+                hears(p, UK_RING if number in ("9181", "9183") else MUSIC, 600, level=800)
+            if number in ("9180", "9181", "9182"):
+                ok = p.expect(200, timeout=30)
+                p.queue.append(ok)
+                p.answered()
+            hears(p, GOODBYE, 300, seconds=30)
+            p.reply(p.expect(method="BYE", timeout=10), 200, "OK")
+            done.append(number)
+        except Exception as e:  # noqa: BLE001 told by the test
+            failed.append(f"{number}: {e!r}")
+
+    threads = [threading.Thread(target=one, args=(n, phone(u))) for n, u in numbers.items()]
+    for x in threads:
+        x.start()
+    for x in threads:
+        x.join(60)
+    assert not failed and sorted(done) == sorted(numbers), failed
+
+
+# ---- out by the provider
+@pytest.mark.parametrize("dialled,sent", [("5551234", "19185551234"), ("14155551234", "14155551234"), ("011442012345", "011442012345")])
+def test_toll(sw, phone, dialled, sent):
+    """Local numbers get 1 and the area code; all go with the outbound caller id."""
+    a, g = phone("1001"), sw.gateway
+    a.invite(dialled)
+    req = g.take()
+    assert req.first.startswith(f"INVITE sip:{sent}@")
+    assert '"FreeSWITCH"' in req.get("From") or "0000000000" in req.get("Remote-Party-ID") + req.get("From"), req.lines
+    a.answered()
+    talk(a, g)
+    hangs_up(a, g)
+
+
+def test_toll_not_allowed(sw, phone):
+    """Who has no toll_allow falls through to acknowledge_call."""
+    edit(sw.root / "conf/directory/default/1007.xml", ("domestic,international,local", "local"))
+    assert "+OK" in sw.api("reloadxml")
+    a = phone("1007")
+    a.invite("14155551234")
+    a.expect(180)
+    early(a)
+    hears(a, MUSIC, 300)
+    a.cancel()
+    a.ack_failure(a.expect(487))
+
+
+# ---- the context public
+def test_public_did(sw, phone):
+    """5551212 from outside rings 1000, as does 1000 itself."""
+    o, b = phone("stranger", is_outside=True), phone("1000")
+    for number in ("5551212", "1000"):
+        o.invite(number)
+        req = b.take()
+        o.answered()
+        b_uuid = channel(sw, "1000")
+        assert sw.api(f"uuid_getvar {b_uuid} RFC2822_DATE") != "_undef_", req
+        talk(o, b)
+        hangs_up(o, b)
+        sw.wait_calls(0)
+
+
+def test_public_nothing_matches(sw, phone):
+    """outside_call matches whatever is dialled, so that there is a route: its list just ends. 480, as the recorded program says."""
+    o = phone("stranger", is_outside=True)
+    o.invite("9196")
+    o.ack_failure(o.expect(480))
+
+
+# ---- the context features
+def test_transfer_by_dx(sw, phone):
+    """*1 of the called phone: dial tone, eleven digits, and the caller is with whom they name."""
+    a, b, g = phone("1000"), phone("1001"), sw.gateway
+    a.invite("1001")
+    b.take()
+    a.answered()
+    listen(b, 0.2)
+    press(b, "*1", 5000)
+    hears(b, (350, 440), 300, level=800)
+    press(b, "14155550000", 6000)
+    req = g.take()
+    assert req.first.startswith("INVITE sip:14155550000@")
+    b.reply(b.expect(method="BYE"), 200, "OK")
+    talk(a, g)
+    hangs_up(a, g)
+
+
+def test_transfer_by_dx_given_up(sw, phone):
+    """No digit: is_transfer's anti-action, and the two talk on."""
+    a, b = phone("1000"), phone("1001")
+    events = sw.esl()
+    events.subscribe("CHANNEL_EXECUTE")
+    a.invite("1001")
+    b.take()
+    a.answered()
+    listen(b, 0.2)
+    press(b, "*1", 5000)
+    hears(b, (350, 440), 300, level=800)
+    press(b, "#", 6000)
+    events.wait_event("CHANNEL_EXECUTE", Application="eval", **{"Application_Data": "cancel transfer"})
+    talk(a, b)
+    hangs_up(a, b)
+    events.close()
