@@ -155,8 +155,9 @@ ON_CTL void leg_dtmf_flush(struct leg *leg);
 ON_CTL void leg_dtmf_capture(struct leg *leg, bool is_held);
 ON_CTL int leg_dtmf_send(struct leg *leg, const char *digits /* "123@100" allowed */);
 /* Play to the leg (pre-answers an unanswered inbound leg); ends at end of source, a terminator digit, break, hang-up.
- * Fires PLAYBACK_START/STOP, sets playback_* variables. terminators NULL = variable playback_terminators, default "*".
- * digit_out may be NULL. ST_NOTFOUND when the file cannot be opened. */
+ * source: a file (relative: under sound_prefix), a source of media/ctl/mctl.h, "phrase:macro[:data]", "say:text";
+ * several with playback_delimiter between them. Fires PLAYBACK_START/STOP, sets playback_* variables. terminators NULL
+ * = variable playback_terminators, default "*". digit_out may be NULL. ST_NOTFOUND when the file cannot be opened. */
 CO int leg_play(struct leg *leg, const char *source, const char *terminators, char *digit_out);
 /* Who looks at keys and the like himself while something plays or is recorded: goes_on is called at the start and each
  * time the leg was woken (leg_wake); it may take digits and wait; false ends the play. Digits it does not take stay
@@ -166,6 +167,17 @@ struct leg_watch {
 	void *arg;
 };
 CO int leg_play_watched(struct leg *leg, const char *source, const struct leg_watch *watch);
+/* The same in one, for what plays several sources one after another. */
+struct leg_play_end {
+	const char *terminators;       /* as leg_play's */
+	const struct leg_watch *watch; /* instead of terminators, or NULL */
+	char digit;                    /* out: the terminator, or 0 */
+	bool is_ended;                 /* out: by the terminator or the watch */
+};
+CO int leg_play_until(struct leg *leg, const char *source, struct leg_play_end *end);
+/* The source as the media side takes it: relative files, those of a file_string:// too, under sound_prefix. Free with
+ * mem_free. */
+ON_CTL char *leg_source_full(struct leg *leg, const char *source);
 /* Ends the current application (uuid_break), everything queued too when is_all. */
 ON_CTL void leg_break(struct leg *leg, bool is_all);
 /* Restarts routing at a new extension (dialplan, context NULL = keep). Takes effect when the running application

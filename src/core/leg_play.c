@@ -5,7 +5,9 @@
 #include "core/core.h"
 #include "core/leg_i.h"
 #include "core/leg_record.h"
+#include "core/say.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -38,26 +40,42 @@ static ON_CTL const char *terminators_of(struct leg *leg, const char *given)
 	return strcasecmp(given, "any") ? given : "0123456789*#ABCD";
 }
 
-/* A relative file lies under sound_prefix; a source with a scheme or "{params}" is left alone. */
-static ON_CTL char *source_full(struct leg *leg, const char *source)
+/* A relative file lies under sound_prefix; a source with a scheme stays as it is. */
+static ON_CTL void add_full(struct leg *leg, struct sv one, struct buf *out)
 {
-	const char *prefix;
-	struct buf b;
+	const char *prefix = leg_var(leg, "sound_prefix");
 	size_t skip = 0;
 
-	if (source[0] == '{' && strchr(source, '}'))
-		skip = (size_t)(strchr(source, '}') - source) + 1;
-	while (source[skip] == ' ')
+	if (one.n && one.p[0] == '{' && sv_find(one, '}') < one.n)
+		skip = sv_find(one, '}') + 1;
+	while (skip < one.n && one.p[skip] == ' ')
 		skip++;
+	buf_add(out, one.p, skip);
+	one = sv_sub(one, skip, one.n);
+	if (one.n && one.p[0] != '/' && !memmem(one.p, one.n, "://", 3))
+		buf_printf(out, "%s/", prefix ? prefix : core_dirs() ? core_dirs()->sounds : "");
+	buf_addv(out, one);
+}
+
+char *leg_source_full(struct leg *leg, const char *source)
+{
+	static const char row[] = "file_string://";
+	const char *at = strcasestr(source, row);
+	struct sv rest = sv_of(source), one;
+	struct buf b;
+
 	buf_init(&b);
-	buf_add(&b, source, skip);
-	if (!strncmp(source + skip, "silence_stream", 14) || strstr(source + skip, "://") || source[skip] == '/') {
-		buf_adds(&b, source + skip);
-	} else {
-		prefix = leg_var(leg, "sound_prefix");
-		if (!prefix)
-			prefix = core_dirs() ? core_dirs()->sounds : "";
-		buf_printf(&b, "%s/%s", prefix, source + skip);
+	if (!at || (at != source && source[0] != '{')) {
+		add_full(leg, rest, &b);
+		return buf_take(&b);
+	}
+	buf_add(&b, source, (size_t)(at - source) + sizeof(row) - 1);
+	rest = sv_of(at + sizeof(row) - 1);
+	for (bool is_first = true; rest.n; is_first = false) {
+		sv_split(rest, '!', &one, &rest);
+		if (!is_first)
+			buf_addc(&b, '!');
+		add_full(leg, one, &b);
 	}
 	return buf_take(&b);
 }
@@ -73,6 +91,7 @@ struct ender {
 	const struct leg_watch *watch;
 	char *terminators;
 	char digit; /* that ended it, or 0 */
+	bool is_ended;
 };
 
 static ON_CTL void ender_init(struct ender *e, struct leg *leg, const char *terminators, const struct leg_watch *watch)
@@ -86,11 +105,14 @@ static CO bool ender_goes_on(struct ender *e, struct leg *leg)
 {
 	char digit;
 
-	if (e->watch)
-		return !e->watch->goes_on || e->watch->goes_on(leg, e->watch->arg);
+	if (e->watch) {
+		e->is_ended = e->watch->goes_on && !e->watch->goes_on(leg, e->watch->arg);
+		return !e->is_ended;
+	}
 	while (leg_dtmf_take(leg, &digit, NULL)) {
 		if (e->terminators && strchr(e->terminators, digit)) {
 			e->digit = digit;
+			e->is_ended = true;
 			return false;
 		}
 	}
@@ -114,18 +136,19 @@ static CO int wait_done(struct leg *leg, const uint32_t *done_id, uint32_t id, s
 	return ST_OK;
 }
 
-static CO int play(struct leg *leg, const char *source, struct ender *e)
+static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 {
 	struct leg_full *full = leg_i(leg);
-	char *path = NULL;
+	char *path = NULL, *whole;
 	uint32_t id = 0;
 	int st;
 
 	st = make_ready(leg);
 	if (st)
 		return st;
-	path = source_full(leg, source);
-	st = mstream_play(leg_media_stream(leg), path, 1, &id);
+	whole = leg_source_full(leg, source);
+	path = strcasestr(source, "file_string://") ? mem_strdup(source) : mem_strdup(whole); /* what events tell */
+	st = mstream_play(leg_media_stream(leg), whole, 1, &id);
 	if (st)
 		goto out;
 	leg_var_set(leg, "playback_terminator_used", NULL);
@@ -150,29 +173,80 @@ static CO int play(struct leg *leg, const char *source, struct ender *e)
 	if (st == ST_NOTFOUND || st == ST_IO)
 		leg_log(leg, LOG_ERR, "cannot play %s", path);
 out:
+	mem_free(whole);
 	mem_free(path);
 	return st == ST_IO ? ST_NOTFOUND : st;
 }
 
-int leg_play(struct leg *leg, const char *source, const char *terminators, char *digit_out)
+static CO int play_one(struct leg *leg, struct sv one, struct ender *e)
+{
+	struct leg_play_end end = {.terminators = e->terminators, .watch = e->watch};
+	char *source = sv_dup(one), *colon;
+	int st;
+
+	if (!strncasecmp(source, "phrase:", 7)) {
+		colon = strchr(source + 7, ':');
+		if (colon)
+			*colon++ = 0;
+		st = leg_phrase(leg, source + 7, colon, NULL, &end);
+	} else if (!strncasecmp(source, "say:", 4)) {
+		st = leg_speak(leg, NULL, NULL, source + 4, &end);
+	} else {
+		st = play_source(leg, source, e);
+		end.digit = e->digit, end.is_ended = e->is_ended;
+	}
+	e->digit = end.digit, e->is_ended = end.is_ended;
+	mem_free(source);
+	return st;
+}
+
+static CO int play(struct leg *leg, const char *source, struct ender *e)
+{
+	const char *delimiter = leg_var(leg, "playback_delimiter"), *pause = leg_var(leg, "playback_sleep_val");
+	long pause_ms = pause && strtol(pause, NULL, 10) >= 0 ? strtol(pause, NULL, 10) : 250;
+	char separator = delimiter ? *delimiter : 0;
+	struct sv rest = sv_of(source), one;
+	int st = ST_OK;
+
+	if (!separator)
+		return play_one(leg, rest, e);
+	for (bool is_first = true; rest.n && !e->is_ended && (st == ST_OK || st == ST_NOTFOUND); is_first = false) {
+		st = is_first ? ST_OK : leg_sleep(leg, pause_ms * 1000);
+		sv_split(rest, separator, &one, &rest);
+		if (!st && one.n)
+			st = play_one(leg, one, e);
+	}
+	return st;
+}
+
+int leg_play_until(struct leg *leg, const char *source, struct leg_play_end *end)
 {
 	struct ender e;
 	int st;
 
-	ender_init(&e, leg, terminators, NULL);
+	ender_init(&e, leg, end->terminators, end->watch);
 	st = play(leg, source, &e);
-	if (digit_out)
-		*digit_out = e.digit;
+	end->digit = e.digit;
+	end->is_ended = e.is_ended;
 	mem_free(e.terminators);
+	return st;
+}
+
+int leg_play(struct leg *leg, const char *source, const char *terminators, char *digit_out)
+{
+	struct leg_play_end end = {.terminators = terminators};
+	int st = leg_play_until(leg, source, &end);
+
+	if (digit_out)
+		*digit_out = end.digit;
 	return st;
 }
 
 int leg_play_watched(struct leg *leg, const char *source, const struct leg_watch *watch)
 {
-	struct ender e;
+	struct leg_play_end end = {.watch = watch};
 
-	ender_init(&e, leg, NULL, watch);
-	return play(leg, source, &e);
+	return leg_play_until(leg, source, &end);
 }
 
 static CO int record(struct leg *leg, const char *path, const struct media_record_conf *conf, struct ender *e)

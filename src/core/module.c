@@ -55,10 +55,27 @@ static void say(const char **why, const char *text)
 		*why = text;
 }
 
+static ON_CTL int load(struct loaded *l)
+{
+	int st = l->module->load ? l->module->load() : ST_OK;
+
+	if (st)
+		return st;
+	l->is_loaded = true;
+	l->order = ++load_order;
+	return registry_add(l->module);
+}
+
+/* A module may be made of several descriptors of one name, each in its room. */
+static bool is_part(const struct loaded *l, const struct loaded *of)
+{
+	return l != of && !strcmp(l->module->name, of->module->name);
+}
+
 int module_load(const char *name, const char **why)
 {
 	struct loaded *l = find(name);
-	int st = ST_OK;
+	int st;
 
 	say(why, "Success");
 	if (!l) {
@@ -69,15 +86,13 @@ int module_load(const char *name, const char **why)
 		say(why, "Module already loaded");
 		return ST_EXISTS;
 	}
-	if (l->module->load)
-		st = l->module->load();
-	if (st) {
+	st = load(l);
+	for (unsigned i = 0; i < module_count && !st; i++)
+		if (is_part(&modules[i], l) && !modules[i].is_loaded)
+			st = load(&modules[i]);
+	if (st)
 		say(why, status_text(st));
-		return st;
-	}
-	l->is_loaded = true;
-	l->order = ++load_order;
-	return registry_add(l->module);
+	return st;
 }
 
 static ON_CTL int unload(struct loaded *l, bool is_forced)
@@ -102,6 +117,9 @@ int module_unload(const char *name, const char **why)
 		return ST_NOTFOUND;
 	}
 	st = unload(l, false);
+	for (unsigned i = module_count; i > 0 && !st; i--)
+		if (is_part(&modules[i - 1], l) && modules[i - 1].is_loaded)
+			st = unload(&modules[i - 1], false);
 	if (st)
 		say(why, st == ST_BUSY ? "module in use" : status_text(st));
 	return st;

@@ -7,7 +7,7 @@
 
 struct file_reader;
 struct codec_ops;
-enum { MCTL_THREADS_MAX = 64, CLIP_MAX_S = 60, PARTS_MAX = 64, SOURCE_TEXT_MAX = 16384 };
+enum { MCTL_THREADS_MAX = 64, CLIP_MAX_S = 60, PARTS_MAX = 128, SOURCE_TEXT_MAX = 16384 };
 
 enum join_kind { JOIN_NONE, JOIN_RELAY, JOIN_ECHO };
 struct held_cmd {
@@ -67,10 +67,11 @@ ON_CTL int ports_take(struct addr *host, int *rtp_fd, int *rtcp_fd);
 ON_CTL void ports_give(uint16_t port);
 
 /* source.c: the text of a source, read */
-enum src_kind { SRC_FILE, SRC_TONE, SRC_SILENCE, SRC_LOCAL };
+enum src_kind { SRC_FILE, SRC_TONE, SRC_SILENCE, SRC_LOCAL, SRC_NAME /* the finder makes a file of it */ };
 struct src_part {
 	enum src_kind kind;
 	char *text;     /* path, TGML, name of the local stream */
+	char *path;     /* the file that was found for it; NULL = text is it */
 	int64_t ms;     /* silence; -1 = for ever */
 	uint32_t noise; /* divisor, 0 = digital silence */
 };
@@ -111,6 +112,7 @@ ON_WORK int gen_fill(struct gen *g, struct rt_ring *r, uint64_t until);
 ON_WORK void gen_free(struct gen *g);
 
 /* play.c */
+extern mctl_find_fn play_finder;
 ON_CTL void play_reported(struct mstream *s, struct rt_play *p);
 ON_CTL void play_refill(struct mstream *s, uint32_t id);
 ON_CTL void plays_cancel(struct mstream *s, uint32_t id);

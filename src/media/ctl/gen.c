@@ -173,8 +173,10 @@ int gen_new(struct gen **out, const struct src *src, int32_t loops, const struct
 	g->codec = codec;
 	g->loops_left = loops;
 	for (size_t i = 0; i < src->count; i++) {
-		g->src.parts[i] = src->parts[i];
-		g->src.parts[i].text = mem_strdup(src->parts[i].text);
+		const struct src_part *from = &src->parts[i];
+		g->src.parts[i] = *from;
+		g->src.parts[i].text = mem_strdup(from->path ? from->path : from->text);
+		g->src.parts[i].path = NULL;
 		g->src.count++;
 		if (!g->src.parts[i].text) {
 			gen_free(g);
@@ -201,6 +203,7 @@ ON_WORK static void part_open(struct gen *g)
 	g->is_open = true;
 	switch (p->kind) {
 	case SRC_FILE:
+	case SRC_NAME:
 		if (file_reader_open(&g->reader, p->text, g->codec->rate_hz, err))
 			log_warning("media: %s: %s", p->text, err);
 		break;

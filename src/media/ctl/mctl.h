@@ -81,6 +81,13 @@ ON_CTL int mstream_stats_ask(struct mstream *s);
 ON_CTL bool mstream_peer_addr(const struct mstream *s, struct addr *out); /* learned or signalled */
 ON_CTL unsigned mstream_thread_index(const struct mstream *s);
 
+/* What a source names and is not there as a file, somebody else may make (a prompt that is spoken, "tts://..."): fn is
+ * asked with the path or name; it returns a failure at once, or calls found once, later, on the control loop, with a
+ * file's path (valid during the call) or a failure. NULL = nobody. */
+typedef void (*mctl_found_fn)(int status, const char *path, void *arg);
+typedef int (*mctl_find_fn)(const char *name, uint32_t rate_hz, mctl_found_fn found, void *arg);
+ON_CTL void mctl_set_finder(mctl_find_fn fn);
+
 /* local_stream directories: name -> directory of sound files, played in turn, one clock for everybody. A source
  * "local_stream://name" plays "name/RATE" with the codec's rate when there is one, else "name", else "default". */
 ON_CTL int mctl_local_stream_add(const char *name, const char *dir, uint32_t rate_hz, bool is_shuffled);

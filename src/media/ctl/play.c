@@ -1,19 +1,29 @@
 /* Plays on control's side: the source's parts are prepared by a worker job (from the cache where it has them), then the
- * play goes to the media thread. A source with a long part is written by workers into a ring of four seconds instead,
+ * play goes to the media thread. Files that are not there the finder is asked for; a row is played without the parts
+ * that nobody has. A source with a long part is written by workers into a ring of four seconds instead,
  * and refilled whenever the media thread has read half. local_stream:// joins the shared ring of that name. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/codec.h"
 #include "file/file.h"
+#include "loop/loop.h"
 #include "loop/work.h"
 #include "media/ctl/ctl_i.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 enum { RING_MS = 4000, NOISE_MS = 2000 };
 
+mctl_find_fn play_finder;
+
+struct mplay;
+struct ask {             /* the finder's until it answers */
+	struct mplay *p; /* NULL: nobody waits any more */
+	size_t part;
+};
 enum mplay_phase { PHASE_PREPARING, PHASE_ON_MEDIA, PHASE_DONE };
 struct mplay {
 	struct lnode link; /* in the stream's plays */
@@ -30,11 +40,15 @@ struct mplay {
 	int status;
 	struct rt_play *play;
 	struct clip_ref refs[PARTS_MAX]; /* of the cache, or new ones to go into it */
-	bool is_new[PARTS_MAX];
+	bool is_new[PARTS_MAX], is_missing[PARTS_MAX];
 	bool is_long;
 	struct gen *gen;
 	struct rt_ring *ring;
 	struct lring *local;
+	struct ask *asks[PARTS_MAX];
+	size_t ask_count;
+	bool is_asked;
+	struct ldefer cancel_defer;
 };
 
 static int64_t mtime_of(const struct stat *st)
@@ -45,13 +59,12 @@ static int64_t mtime_of(const struct stat *st)
 ON_WORK static int prepare_file(struct mplay *p, size_t i, struct rt_part *part)
 {
 	struct clip_ref *ref = &p->refs[i];
-	char path[FILE_PATH_MAX];
 	struct stat st;
-	if (file_locate(p->src.parts[i].text, p->codec.rate_hz, path, sizeof path) || stat(path, &st))
+	if (stat(p->src.parts[i].path, &st))
 		return ST_NOTFOUND;
 	if (!ref->clip || ref->mtime_ns != mtime_of(&st) || ref->file_bytes != (uint64_t)st.st_size) {
 		ref->clip = mem_unref(ref->clip);
-		int status = gen_clip_of_file(&ref->clip, path, p->ops, &p->is_long);
+		int status = gen_clip_of_file(&ref->clip, p->src.parts[i].path, p->ops, &p->is_long);
 		if (status || p->is_long)
 			return status;
 		ref->mtime_ns = mtime_of(&st), ref->file_bytes = (uint64_t)st.st_size;
@@ -82,7 +95,11 @@ ON_WORK static int prepare_part(struct mplay *p, size_t i)
 	int st = ST_INVAL;
 	switch (from->kind) {
 	case SRC_FILE:
-		return prepare_file(p, i, part);
+	case SRC_NAME:
+		if (!p->is_missing[i])
+			return prepare_file(p, i, part);
+		part->kind = RT_PART_SILENCE; /* of no length */
+		return ST_OK;
 	case SRC_SILENCE:
 		return prepare_silence(p, from, part);
 	case SRC_TONE:
@@ -114,10 +131,68 @@ ON_WORK static int prepare_long(struct mplay *p)
 	return st;
 }
 
+static bool is_file(const struct src_part *part)
+{
+	return part->kind == SRC_FILE || part->kind == SRC_NAME;
+}
+
+static bool any_missing(const struct mplay *p)
+{
+	for (size_t i = 0; i < p->src.count; i++)
+		if (p->is_missing[i])
+			return true;
+	return false;
+}
+
+/* The file a text means: of the codec's rate where there are several; without an extension a wav. */
+ON_WORK static bool find_file(const struct mplay *p, const char *text, char path[FILE_PATH_MAX])
+{
+	const char *slash = strrchr(text, '/');
+	char with_ext[FILE_PATH_MAX];
+	struct stat st;
+	if (!file_locate(text, p->codec.rate_hz, path, FILE_PATH_MAX) && !stat(path, &st))
+		return true;
+	if (strchr(slash ? slash : text, '.') || strlen(text) + 5 > sizeof(with_ext))
+		return false;
+	sprintf(with_ext, "%s.wav", text);
+	return !file_locate(with_ext, p->codec.rate_hz, path, FILE_PATH_MAX) && !stat(path, &st);
+}
+
+/* Finds the files; how many are not there. */
+ON_WORK static size_t locate(struct mplay *p)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < p->src.count; i++) {
+		struct src_part *part = &p->src.parts[i];
+		char path[FILE_PATH_MAX];
+		struct stat st;
+		p->is_missing[i] = false;
+		if (!is_file(part))
+			continue;
+		if (part->path) {
+			p->is_missing[i] = stat(part->path, &st) != 0;
+		} else if (part->kind == SRC_FILE && find_file(p, part->text, path)) {
+			part->path = mem_strdup(path);
+			p->is_missing[i] = !part->path;
+		} else {
+			p->is_missing[i] = true;
+		}
+		if (p->is_missing[i] && p->is_asked)
+			log_warning("media: there is no %s", part->text);
+		count += p->is_missing[i];
+	}
+	return count;
+}
+
 static void prepare_job(void *arg)
 {
 	role_assert_work();
 	struct mplay *p = arg;
+	size_t missing_count = locate(p);
+	if (missing_count && !p->is_asked)
+		return;
+	if (missing_count == p->src.count)
+		p->status = ST_NOTFOUND;
 	for (size_t i = 0; i < p->src.count && !p->status && !p->is_long; i++)
 		p->status = prepare_part(p, i);
 	if (!p->status && p->is_long)
@@ -138,6 +213,7 @@ static void job_over(int status, void *arg)
 
 ON_CTL static void mplay_free(struct mplay *p)
 {
+	loop_defer_cancel(&p->cancel_defer);
 	if (p->gen) {
 		mctl.job_count++;
 		if (work_submit("media.play.close", free_job, job_over, p->gen))
@@ -206,6 +282,63 @@ static const char *local_name(const struct mplay *p)
 	return NULL;
 }
 
+static void prepared(int status, void *arg);
+ON_CTL static int prepare(struct mplay *p)
+{
+	p->is_job_running = true;
+	mctl.job_count++;
+	int st = work_submit("media.play.prepare", prepare_job, prepared, p);
+	if (st) {
+		mctl.job_count--;
+		p->is_job_running = false;
+	}
+	return st;
+}
+
+static void found(int status, const char *path, void *arg)
+{
+	role_assert_ctl();
+	struct ask *ask = arg;
+	struct mplay *p = ask->p;
+	mctl.job_count--;
+	if (p) {
+		if (!status)
+			p->src.parts[ask->part].path = mem_strdup(path);
+		p->asks[ask->part] = NULL;
+		if (!--p->ask_count) {
+			int st = prepare(p);
+			if (st)
+				mplay_done(p, st);
+		}
+	}
+	mem_free(ask);
+}
+
+/* Asks for what is missing; false when nobody is asked. */
+ON_CTL static bool ask_finder(struct mplay *p)
+{
+	p->is_asked = true;
+	for (size_t i = 0; i < p->src.count && play_finder; i++) {
+		struct ask *ask = p->is_missing[i] ? mem_alloc(sizeof(*ask)) : NULL;
+		if (!ask)
+			continue;
+		*ask = (struct ask){p, i};
+		if (play_finder(p->src.parts[i].text, p->codec.rate_hz, found, ask)) {
+			mem_free(ask);
+			continue;
+		}
+		p->asks[i] = ask;
+		p->ask_count++;
+		mctl.job_count++;
+	}
+	return p->ask_count > 0;
+}
+
+void mctl_set_finder(mctl_find_fn fn)
+{
+	play_finder = fn;
+}
+
 static void prepared(int status, void *arg)
 {
 	role_assert_ctl();
@@ -214,6 +347,13 @@ static void prepared(int status, void *arg)
 	p->is_job_running = false;
 	if (!p->status)
 		p->status = status;
+	if (!p->status && !p->is_cancelled && !p->is_asked && any_missing(p)) {
+		if (ask_finder(p))
+			return;
+		p->status = prepare(p);
+		if (!p->status)
+			return;
+	}
 	for (size_t i = 0; i < p->src.count && !p->status; i++)
 		if (p->is_new[i] && p->refs[i].clip)
 			clips_put(p->src.parts[i].text, &p->codec, &p->refs[i]);
@@ -263,7 +403,7 @@ ON_CTL static int mplay_new(struct mplay **out, struct mstream *s, const char *s
 		p->play->silence = byte[0];
 	}
 	for (size_t i = 0; i < p->src.count; i++)
-		if (p->src.parts[i].kind == SRC_FILE)
+		if (is_file(&p->src.parts[i]))
 			p->refs[i] = clips_get(p->src.parts[i].text, &p->codec);
 out:
 	if (st) {
@@ -274,6 +414,26 @@ out:
 		*out = p;
 	}
 	return st;
+}
+
+static void cancelled(void *arg)
+{
+	role_assert_ctl();
+	mplay_done(arg, ST_CANCELLED);
+}
+
+/* What is still being prepared will not be played; nobody waits for the finder's answers. */
+ON_CTL static void mplay_cancel(struct mplay *p)
+{
+	if (p->phase != PHASE_PREPARING || p->is_cancelled)
+		return;
+	p->is_cancelled = true;
+	if (!p->ask_count)
+		return;
+	for (size_t i = 0; i < p->src.count; i++)
+		if (p->asks[i])
+			p->asks[i]->p = NULL;
+	loop_defer(&p->cancel_defer, "media.play.cancelled", cancelled, p);
 }
 
 int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_out)
@@ -288,18 +448,13 @@ int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_
 		return st;
 	struct lnode *it, *tmp; /* one that is still being prepared gives way */
 	list_each (&s->plays, it, tmp)
-		if (list_entry(it, struct mplay, link)->phase == PHASE_PREPARING)
-			list_entry(it, struct mplay, link)->is_cancelled = true;
+		mplay_cancel(list_entry(it, struct mplay, link));
 	list_push(&s->plays, &p->link);
-	p->is_job_running = true;
-	mctl.job_count++;
-	st = work_submit("media.play.prepare", prepare_job, prepared, p);
-	if (st) {
-		mctl.job_count--;
+	st = prepare(p);
+	if (st)
 		mplay_free(p);
-	} else if (id_out) {
+	else if (id_out)
 		*id_out = p->id;
-	}
 	return st;
 }
 
@@ -308,8 +463,8 @@ void plays_cancel(struct mstream *s, uint32_t id)
 	struct lnode *it, *tmp;
 	list_each (&s->plays, it, tmp) {
 		struct mplay *p = list_entry(it, struct mplay, link);
-		if (p->phase == PHASE_PREPARING && (!id || p->id == id))
-			p->is_cancelled = true;
+		if (!id || p->id == id)
+			mplay_cancel(p);
 	}
 }
 

@@ -49,7 +49,8 @@ static int read_silence(struct src_part *part, struct sv text)
 static const struct {
 	const char *prefix;
 	enum src_kind kind;
-} schemes[] = {{"tone_stream://", SRC_TONE}, {"silence_stream://", SRC_SILENCE}, {"local_stream://", SRC_LOCAL}};
+} schemes[] = {{"tone_stream://", SRC_TONE}, {"silence_stream://", SRC_SILENCE}, {"local_stream://", SRC_LOCAL},
+    {"tts://", SRC_NAME}};
 
 static int read_part(struct src *out, struct sv text)
 {
@@ -61,7 +62,8 @@ static int read_part(struct src *out, struct sv text)
 		if (!sv_startsi(text, prefix))
 			continue;
 		part.kind = schemes[i].kind;
-		text = sv_sub(text, prefix.n, text.n);
+		if (part.kind != SRC_NAME)
+			text = sv_sub(text, prefix.n, text.n);
 	}
 	if (!text.n || (part.kind == SRC_FILE && text.p[0] != '/') || memchr(text.p, 0, text.n))
 		return ST_INVAL;
@@ -102,15 +104,18 @@ int src_parse(struct src *out, const char *source)
 void src_fini(struct src *s)
 {
 	for (size_t i = 0; i < s->count; i++)
-		mem_free(s->parts[i].text);
+		mem_free(s->parts[i].text), mem_free(s->parts[i].path);
 	s->count = 0;
 }
 
 bool mctl_source_exists(const char *source)
 {
 	struct src s;
+	bool is_known = true;
 	if (!source || src_parse(&s, source))
 		return false;
+	for (size_t i = 0; i < s.count; i++)
+		is_known = is_known && (s.parts[i].kind != SRC_NAME || play_finder);
 	src_fini(&s);
-	return true;
+	return is_known;
 }
