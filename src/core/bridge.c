@@ -220,6 +220,8 @@ void bridge_hold_music(struct leg *leg, bool is_held)
 	music = leg_var(leg, "temp_hold_music");
 	if (!music)
 		music = leg_var(leg, "hold_music");
+	if (!music)
+		music = leg_media_hold_music(leg);
 	if (music && strncasecmp(music, "silence", 7) && strcasecmp(music, "indicate_hold"))
 		mstream_play(leg_media_stream(peer), music, -1, &leg_i(peer)->hold_play_id);
 }

@@ -20,6 +20,7 @@ static ON_CTL void media_destroy(struct leg_media *m)
 	mem_free(m->outbound_codecs);
 	mem_free(m->negotiation);
 	mem_free(m->username);
+	mem_free(m->hold_music);
 	mem_free(m->remote_sdp);
 	mem_free(m->local_sdp);
 	mem_free(m);
@@ -41,6 +42,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->outbound_codecs = mem_strdup(c->outbound_codecs ? c->outbound_codecs : "PCMU,PCMA");
 	m->negotiation = mem_strdup(c->negotiation ? c->negotiation : "generous");
 	m->username = mem_strdup(c->sdp_username ? c->sdp_username : "FreeSWITCH");
+	m->hold_music = c->hold_music && *c->hold_music ? mem_strdup(c->hold_music) : NULL;
 	m->dtmf_pt = c->dtmf_pt, m->cn_pt = c->cn_pt;
 	m->is_learning_allowed = c->is_learning_allowed;
 	m->passes_telephone_event = c->passes_telephone_event;
@@ -149,6 +151,10 @@ void leg_media_free(struct leg *leg)
 struct mstream *leg_media_stream(struct leg *leg)
 {
 	return leg->media && !leg->media->is_closing ? leg->media->stream : NULL;
+}
+const char *leg_media_hold_music(struct leg *leg)
+{
+	return leg->media ? leg->media->hold_music : NULL;
 }
 bool leg_media_is_ready(struct leg *leg)
 {

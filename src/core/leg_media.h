@@ -11,6 +11,7 @@ struct leg_media_conf {
 	const char *inbound_codecs, *outbound_codecs; /* codec strings */
 	const char *negotiation;                      /* generous | greedy | scrooge */
 	const char *sdp_username;                     /* o= line */
+	const char *hold_music;                       /* for the peer of a held leg without the variable; NULL = none */
 	int dtmf_pt, cn_pt;                           /* -1 = none */
 	bool is_learning_allowed;                     /* false: rtp-auto-adjust disabled */
 	bool passes_telephone_event;
@@ -56,6 +57,7 @@ ON_CTL int leg_bypass_end(struct leg *leg);
 ON_CTL int leg_media_reneg(struct leg *leg, const char *codecs);
 CO int leg_bypass_end_wait(struct leg *leg); /* until it is here; ST_TIMEOUT after 10 s without progress */
 
+ON_CTL const char *leg_media_hold_music(struct leg *leg);          /* the conf's, or NULL */
 ON_CTL struct mstream *leg_media_stream(struct leg *leg);          /* NULL before it is opened */
 ON_CTL bool leg_media_is_ready(struct leg *leg);                   /* negotiated */
 ON_CTL const struct media_codec *leg_media_codec(struct leg *leg); /* of sending; NULL before */

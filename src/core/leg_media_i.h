@@ -16,7 +16,7 @@ struct leg_media {
 	struct addr local;
 	bool is_negotiated, is_closing, is_remote_offer_new, is_late, is_late_told, is_held_by_us;
 	bool is_learning_allowed, passes_telephone_event;
-	char *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation, *username;
+	char *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation, *username, *hold_music;
 	enum bypass_state bypass;
 	bool is_bypass_default; /* the profile's inbound-bypass-media */
 	bool is_bypass_due;     /* bypass_media_after_bridge waits for the ACK */

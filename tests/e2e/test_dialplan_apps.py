@@ -46,6 +46,7 @@ def sw(tmp_path_factory):
         extension("7111", "answer", "sched_hangup +1", "sched_cancel", "park"),
         extension("7112", "answer", "queue_dtmf 77#", "read 1 5 silence_stream://2000 got 1000 #", "park"),
         extension("7113", f"export hold_music={music}", "bridge user/1001"),
+        extension("7135", "bridge user/1001"),
         extension("7114", "set park_timeout=1:USER_BUSY", "answer", "park"),
         extension("7116", "bridge loopback/9196"),
         extension("7117", "set continue_on_fail=true", "bridge loopback/app=nosuchapp:a b", "set went=${originate_disposition}", "answer",
@@ -302,6 +303,27 @@ def test_hold_music(sw, phone):
     assert heard_ms(listen(a, 0.5), 880, 4000) == 0
     a.bye()
     b.reply(b.expect(method="BYE"), 200, "OK")
+
+
+def test_hold_music_of_the_profile(sw, phone):
+    """Without the variable, the profile's hold-music is heard."""
+    a, b = phone("1000"), phone("1001")
+    was = sw.api("global_getvar hold_music")
+    assert was, "conf/ has one"
+    sw.api("global_setvar hold_music=")
+    try:
+        a.invite("7135")
+        b.take()
+        a.answered()
+        listen(a, 0.2)
+        b.own_request("INVITE", body=sdp(b.rtp_port, direction="sendonly", version=2))
+        ok = b.expect(200)
+        b.own_request("ACK", cseq=int(ok.get("CSeq").split()[0]))
+        assert len(set(listen(a, 0.8))) > 8, "music has more than one level"
+        a.bye()
+        b.reply(b.expect(method="BYE"), 200, "OK")
+    finally:
+        sw.api(f"global_setvar hold_music={was}")
 
 
 def test_loopback_echo(sw, phone):

@@ -63,6 +63,7 @@ int call_media_init(struct call *c)
 	    .outbound_codecs = codecs_or_global(pc->outbound_codecs),
 	    .negotiation = pc->negotiation,
 	    .sdp_username = pc->username,
+	    .hold_music = pc->hold_music,
 	    .dtmf_pt = has_2833 ? (int)pc->rfc2833_pt : -1,
 	    .cn_pt = pc->is_cng_suppressed ? -1 : (int)pc->cng_pt,
 	    .is_learning_allowed = !pc->has_rtp_auto_adjust_off,
