@@ -43,6 +43,9 @@ struct rows {
 };
 ANY void rows_init(struct rows *r, const char *const *cols);
 ANY void rows_add(struct rows *r, const char *const *values); /* NULL is empty; one per column */
+struct api_words;
+/* Takes "as xml|json|csv|delim X" off the end of the words; false when the form is unknown. */
+ANY bool rows_parse_as(struct api_words *w, struct rows *rows);
 /* Appends everything to out and frees. */
 ANY void rows_finish(struct rows *r, struct buf *out);
 
@@ -61,6 +64,11 @@ ON_CTL void api_alias_each(void (*fn)(bool is_sticky, const char *alias, const c
 ON_CTL void api_complete_each(void (*fn)(const char *words, void *arg), void *arg);
 ON_CTL void api_alias_fini(void);
 
+/* ---- observe.c: what the program knows about itself ---- */
+ON_CTL void show_locks(struct rows *rows, const char *filter);
+ON_CTL void show_loops(struct rows *rows, const char *filter);
+ON_CTL void show_rings(struct rows *rows, const char *filter);
+ON_CTL void show_memory(struct rows *rows, const char *filter);
 /* ---- sched.c ---- */
 ON_CTL void api_task_each(
     void (*fn)(unsigned id, const char *desc, const char *group, int64_t epoch, void *arg), void *arg);

@@ -79,3 +79,22 @@ void rows_finish(struct rows *r, struct buf *out)
 	}
 	buf_fini(&r->text);
 }
+
+bool rows_parse_as(struct api_words *w, struct rows *rows)
+{
+	for (int i = 1; i + 1 < w->n; i++) {
+		if (strcasecmp(w->w[i], "as"))
+			continue;
+		const char *form = w->w[i + 1];
+		if (!strcasecmp(form, "xml"))
+			rows->format = ROWS_XML;
+		else if (!strcasecmp(form, "json"))
+			rows->format = ROWS_JSON;
+		else if (!strcasecmp(form, "delim") && i + 2 < w->n)
+			rows->sep = w->w[i + 2];
+		else if (strcasecmp(form, "csv"))
+			return false;
+		w->n = i;
+	}
+	return true;
+}

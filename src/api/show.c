@@ -468,6 +468,10 @@ static const struct report reports[] = {
     {"complete", show_complete, NULL},
     {"tasks", show_tasks, NULL},
     {"nat_map", show_nat_map, NULL},
+    {"locks", show_locks, NULL},
+    {"loops", show_loops, NULL},
+    {"rings", show_rings, NULL},
+    {"memory", show_memory, NULL},
     {"codec", NULL, "codec"},
     {"endpoint", NULL, "endpoint"},
     {"dialplan", NULL, "dialplan"},
@@ -497,26 +501,6 @@ static ON_CTL bool show_report(const char *name, const char *filter, struct rows
 	return false;
 }
 
-/* Takes "as xml|json|csv|delim X" off the end of the words; false when the form is unknown. */
-static bool parse_as(struct api_words *w, struct rows *rows)
-{
-	for (int i = 1; i + 1 < w->n; i++) {
-		if (strcasecmp(w->w[i], "as"))
-			continue;
-		const char *form = w->w[i + 1];
-		if (!strcasecmp(form, "xml"))
-			rows->format = ROWS_XML;
-		else if (!strcasecmp(form, "json"))
-			rows->format = ROWS_JSON;
-		else if (!strcasecmp(form, "delim") && i + 2 < w->n)
-			rows->sep = w->w[i + 2];
-		else if (strcasecmp(form, "csv"))
-			return false;
-		w->n = i;
-	}
-	return true;
-}
-
 /* The text between the percent signs of an SQL pattern. */
 static char *trim_percent(char *s)
 {
@@ -534,7 +518,7 @@ int api_show(struct api_call *c)
 	const struct view *view = NULL;
 	int st = api_words_init(&w, c->args, 12);
 	rows_init(&rows, channel_cols);
-	bool is_known = !st && w.n > 0 && parse_as(&w, &rows);
+	bool is_known = !st && w.n > 0 && rows_parse_as(&w, &rows);
 	for (size_t i = 0; is_known && i < sizeof(views) / sizeof(views[0]); i++)
 		if (!strcasecmp(w.w[0], views[i].name))
 			view = &views[i];

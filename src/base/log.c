@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/role.h"
 #include "base/status.h"
 
@@ -50,7 +51,7 @@ static _Atomic uint64_t dropped_count;
 static atomic_int hard_level = LOG_DEBUG;
 static atomic_int effective_level = LOG_DEBUG; /* the lower of hard_level and what any sink wants */
 static pthread_t writer;
-static pthread_mutex_t sinks_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static struct lock sinks_lock = LOCK_INIT_RECURSIVE("log sinks");
 static struct sink sinks[SINK_MAX];
 
 static const char *const level_names[] = {"CONSOLE", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG"};
@@ -104,7 +105,7 @@ static void line_to_stderr(const struct log_line *l)
 static void line_deliver(const struct log_line *l)
 {
 	bool has_sink = false;
-	pthread_mutex_lock(&sinks_lock);
+	lock_take(&sinks_lock);
 	for (size_t i = 0; i < SINK_MAX; i++) {
 		if (!sinks[i].fn)
 			continue;
@@ -112,7 +113,7 @@ static void line_deliver(const struct log_line *l)
 		if (l->level <= sinks[i].max)
 			sinks[i].fn(l, sinks[i].arg);
 	}
-	pthread_mutex_unlock(&sinks_lock);
+	lock_give(&sinks_lock);
 	if (!has_sink && l->level <= LOG_WARNING)
 		line_to_stderr(l);
 }
@@ -217,7 +218,7 @@ void log_stop(void)
 int log_sink_add(enum log_level max, log_sink_fn fn, void *arg, int *id_out)
 {
 	int rc = ST_FULL;
-	pthread_mutex_lock(&sinks_lock);
+	lock_take(&sinks_lock);
 	for (int i = 0; i < SINK_MAX && rc; i++) {
 		if (sinks[i].fn)
 			continue;
@@ -226,26 +227,26 @@ int log_sink_add(enum log_level max, log_sink_fn fn, void *arg, int *id_out)
 		rc = ST_OK;
 	}
 	effective_update();
-	pthread_mutex_unlock(&sinks_lock);
+	lock_give(&sinks_lock);
 	return rc;
 }
 
 void log_sink_set_level(int id, enum log_level max)
 {
 	CHECK(id >= 0 && id < SINK_MAX);
-	pthread_mutex_lock(&sinks_lock);
+	lock_take(&sinks_lock);
 	sinks[id].max = max;
 	effective_update();
-	pthread_mutex_unlock(&sinks_lock);
+	lock_give(&sinks_lock);
 }
 
 void log_sink_del(int id)
 {
 	CHECK(id >= 0 && id < SINK_MAX);
-	pthread_mutex_lock(&sinks_lock);
+	lock_take(&sinks_lock);
 	sinks[id].fn = NULL;
 	effective_update();
-	pthread_mutex_unlock(&sinks_lock);
+	lock_give(&sinks_lock);
 }
 
 void log_flush(void)
@@ -266,10 +267,10 @@ void log_flush(void)
 
 void log_set_level(enum log_level max)
 {
-	pthread_mutex_lock(&sinks_lock);
+	lock_take(&sinks_lock);
 	atomic_store(&hard_level, max);
 	effective_update();
-	pthread_mutex_unlock(&sinks_lock);
+	lock_give(&sinks_lock);
 }
 
 enum log_level log_get_level(void)
@@ -280,6 +281,13 @@ enum log_level log_get_level(void)
 bool log_is_on(enum log_level level)
 {
 	return (int)level >= 0 && (int)level <= atomic_load_explicit(&effective_level, memory_order_relaxed);
+}
+
+void log_ring_counts(size_t *fill, size_t *slot_count)
+{
+	uint64_t out = atomic_load(&done), in = atomic_load(&head);
+	*fill = in > out ? (size_t)(in - out) : 0;
+	*slot_count = SLOT_COUNT;
 }
 
 uint64_t log_dropped_count(void)

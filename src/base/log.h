@@ -3,6 +3,7 @@
  * waited for. Media threads must not log per packet. Levels and their colours are FreeSWITCH's. */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level {
@@ -41,6 +42,7 @@ void log_flush(void); /* waits until all lines written before the call are out; 
 void log_set_level(enum log_level max);
 enum log_level log_get_level(void);
 uint64_t log_dropped_count(void);
+void log_ring_counts(size_t *fill, size_t *slot_count);     /* lines waiting for the writer, approximate */
 const char *log_level_name(enum log_level level);           /* "DEBUG" */
 int log_level_parse(const char *text, enum log_level *out); /* names or digits, case-insensitive */
 

@@ -1,8 +1,9 @@
 /* Counted objects and plain blocks over malloc. Every object carries a 32-byte header (type, destructor, size, count),
  * every block a 16-byte one (size, mark), so that addresses keep 16-byte alignment and a wrong free is caught.
  * Counts per type sit in a small open-addressing table keyed by the address of the type's literal; equal texts at
- * different addresses are added up when reported. Counters are relaxed atomics; those of blocks are spread over
- * cache lines by thread. The log's own memory does not come from here. */
+ * different addresses are added up when reported. Blocks are counted by the room of the file that allocates, which the
+ * block remembers by number. Counters are relaxed atomics; those of blocks are spread over cache lines by thread. The
+ * log's own memory does not come from here. */
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -12,12 +13,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TYPE_SLOTS = 1024, BLOCK_SHARDS = 16 };
+/* Here the functions themselves are defined. */
+#undef mem_new
+#undef mem_new_atomic
+#undef mem_alloc
+#undef mem_zalloc
+#undef mem_realloc
+#undef mem_strdup
+#undef mem_strndup
+
+enum { TYPE_SLOTS = 1024, BLOCK_SHARDS = 4, ROOMS_MAX = 64, ROOM_CHARS = 24 };
 enum { MARK_PLAIN = 0x4f424a31, MARK_ATOMIC = 0x4f424a32, MARK_DEAD = 0xdeadu, MARK_BLOCK = 0x424c4b31 };
 
 struct type_slot {
 	_Atomic(const char *) type;
 	_Atomic size_t live, bytes;
+	_Atomic unsigned room;
 };
 
 struct object {
@@ -31,17 +42,27 @@ _Static_assert(sizeof(struct object) == 32, "objects stay 16-byte aligned");
 
 struct block {
 	size_t bytes;
-	uint32_t mark, unused;
+	uint32_t mark, room;
 };
 _Static_assert(sizeof(struct block) == 16, "blocks stay 16-byte aligned");
 
+struct room {
+	char name[ROOM_CHARS];
+	atomic_bool is_ready;
+};
+struct room_count {
+	_Atomic size_t blocks, bytes;
+};
 struct shard {
-	_Alignas(64) _Atomic size_t blocks, bytes;
+	_Alignas(64) struct room_count rooms[ROOMS_MAX];
 };
 
 static struct type_slot type_slots[TYPE_SLOTS];
 static struct type_slot other_types = {.type = "other"};
+static struct room rooms[ROOMS_MAX] = {[1] = {"other", true}}; /* 0 means not found yet */
+static atomic_uint room_count = 2;
 static struct shard shards[BLOCK_SHARDS];
+static struct mem_site unnamed_site = {"", 1};
 static atomic_uint next_shard;
 static _Atomic long fail_left;
 
@@ -49,12 +70,43 @@ static _Atomic long fail_left;
 #define SUB(counter, n) atomic_fetch_sub_explicit(&(counter), (n), memory_order_relaxed)
 #define GET(counter) atomic_load_explicit(&(counter), memory_order_relaxed)
 
-static struct shard *my_shard(void)
+static struct room_count *count_of(unsigned room)
 {
 	static _Thread_local struct shard *mine;
 	if (!mine)
 		mine = &shards[atomic_fetch_add(&next_shard, 1) % BLOCK_SHARDS];
+	return &mine->rooms[room];
+}
+
+/* The folder below the last "src/" of a path. Two threads may name a room twice: reports add the two up. */
+static unsigned room_find(const char *file)
+{
+	const char *from = NULL, *to = strrchr(file, '/'), *at = file;
+	while ((at = strstr(at, "src/")))
+		from = at += 4;
+	if (!from || to <= from || (size_t)(to - from) >= ROOM_CHARS)
+		return 1;
+	size_t n = (size_t)(to - from);
+	unsigned count = atomic_load(&room_count);
+	for (unsigned i = 1; i < count && i < ROOMS_MAX; i++)
+		if (atomic_load(&rooms[i].is_ready) && !strncmp(rooms[i].name, from, n) && !rooms[i].name[n])
+			return i;
+	unsigned mine = atomic_fetch_add(&room_count, 1);
+	if (mine >= ROOMS_MAX)
+		return 1;
+	memcpy(rooms[mine].name, from, n);
+	atomic_store(&rooms[mine].is_ready, true);
 	return mine;
+}
+
+static unsigned room_of(struct mem_site *site)
+{
+	unsigned room = GET(site->room);
+	if (__builtin_expect(!room, 0)) {
+		room = room_find(site->file);
+		atomic_store_explicit(&site->room, room, memory_order_relaxed);
+	}
+	return room;
 }
 
 static struct type_slot *type_find(const char *type)
@@ -89,12 +141,14 @@ static void *raw_alloc(size_t bytes, size_t header, bool is_zeroed)
 	return p;
 }
 
-static void *object_new(size_t bytes, mem_free_fn dtor, const char *type, uint32_t mark)
+static void *object_new(struct mem_site *site, size_t bytes, mem_free_fn dtor, const char *type, uint32_t mark)
 {
 	struct object *o = raw_alloc(bytes, sizeof(*o), true);
 	if (!o)
 		return NULL;
 	o->slot = type_find(type);
+	if (!GET(o->slot->room))
+		atomic_store_explicit(&o->slot->room, room_of(site), memory_order_relaxed);
 	o->dtor = dtor, o->bytes = bytes, o->mark = mark;
 	atomic_init(&o->refs, 1);
 	ADD(o->slot->live, 1);
@@ -102,14 +156,24 @@ static void *object_new(size_t bytes, mem_free_fn dtor, const char *type, uint32
 	return o + 1;
 }
 
+void *mem_new_at(struct mem_site *site, size_t bytes, mem_free_fn dtor, const char *type)
+{
+	return object_new(site, bytes, dtor, type, MARK_PLAIN);
+}
+
+void *mem_new_atomic_at(struct mem_site *site, size_t bytes, mem_free_fn dtor, const char *type)
+{
+	return object_new(site, bytes, dtor, type, MARK_ATOMIC);
+}
+
 void *mem_new(size_t bytes, mem_free_fn dtor, const char *type)
 {
-	return object_new(bytes, dtor, type, MARK_PLAIN);
+	return mem_new_at(&unnamed_site, bytes, dtor, type);
 }
 
 void *mem_new_atomic(size_t bytes, mem_free_fn dtor, const char *type)
 {
-	return object_new(bytes, dtor, type, MARK_ATOMIC);
+	return mem_new_atomic_at(&unnamed_site, bytes, dtor, type);
 }
 
 static struct object *object_of(const void *obj)
@@ -164,32 +228,32 @@ unsigned mem_refs(const void *obj)
 	return obj ? GET(object_of(obj)->refs) : 0;
 }
 
-static void *block_new(size_t bytes, bool is_zeroed)
+static void *block_new(struct mem_site *site, size_t bytes, bool is_zeroed)
 {
 	struct block *b = raw_alloc(bytes, sizeof(*b), is_zeroed);
 	if (!b)
 		return NULL;
-	b->bytes = bytes, b->mark = MARK_BLOCK;
-	struct shard *s = my_shard();
-	ADD(s->blocks, 1);
-	ADD(s->bytes, bytes);
+	b->bytes = bytes, b->mark = MARK_BLOCK, b->room = room_of(site);
+	struct room_count *k = count_of(b->room);
+	ADD(k->blocks, 1);
+	ADD(k->bytes, bytes);
 	return b + 1;
 }
 
-void *mem_alloc(size_t bytes)
+void *mem_alloc_at(struct mem_site *site, size_t bytes)
 {
-	return block_new(bytes, false);
+	return block_new(site, bytes, false);
 }
 
-void *mem_zalloc(size_t bytes)
+void *mem_zalloc_at(struct mem_site *site, size_t bytes)
 {
-	return block_new(bytes, true);
+	return block_new(site, bytes, true);
 }
 
-void *mem_realloc(void *p, size_t bytes)
+void *mem_realloc_at(struct mem_site *site, void *p, size_t bytes)
 {
 	if (!p)
-		return mem_alloc(bytes);
+		return mem_alloc_at(site, bytes);
 	if (is_told_to_fail())
 		return NULL;
 	struct block *b = (struct block *)p - 1;
@@ -199,7 +263,7 @@ void *mem_realloc(void *p, size_t bytes)
 	if (!b)
 		check_fail(__FILE__, __LINE__, __func__, "out of memory");
 	b->bytes = bytes;
-	ADD(my_shard()->bytes, bytes - was); /* wraps: only the sum over the shards means something */
+	ADD(count_of(b->room)->bytes, bytes - was); /* wraps: only the sum over the shards means something */
 	return b + 1;
 }
 
@@ -209,16 +273,16 @@ void mem_free(void *p)
 		return;
 	struct block *b = (struct block *)p - 1;
 	CHECK(b->mark == MARK_BLOCK);
-	struct shard *s = my_shard();
-	SUB(s->blocks, 1);
-	SUB(s->bytes, b->bytes);
+	struct room_count *k = count_of(b->room);
+	SUB(k->blocks, 1);
+	SUB(k->bytes, b->bytes);
 	b->mark = MARK_DEAD;
 	free(b);
 }
 
-char *mem_strndup(const char *s, size_t n)
+char *mem_strndup_at(struct mem_site *site, const char *s, size_t n)
 {
-	char *p = mem_alloc(n + 1);
+	char *p = mem_alloc_at(site, n + 1);
 	if (!p)
 		return NULL;
 	if (n)
@@ -227,9 +291,43 @@ char *mem_strndup(const char *s, size_t n)
 	return p;
 }
 
+char *mem_strdup_at(struct mem_site *site, const char *s)
+{
+	return s ? mem_strndup_at(site, s, strlen(s)) : NULL;
+}
+
+void *mem_alloc(size_t bytes)
+{
+	return mem_alloc_at(&unnamed_site, bytes);
+}
+
+void *mem_zalloc(size_t bytes)
+{
+	return mem_zalloc_at(&unnamed_site, bytes);
+}
+
+void *mem_realloc(void *p, size_t bytes)
+{
+	return mem_realloc_at(&unnamed_site, p, bytes);
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+	return mem_strndup_at(&unnamed_site, s, n);
+}
+
 char *mem_strdup(const char *s)
 {
-	return s ? mem_strndup(s, strlen(s)) : NULL;
+	return mem_strdup_at(&unnamed_site, s);
+}
+
+static void blocks_of(unsigned room, size_t *blocks, size_t *bytes)
+{
+	*blocks = *bytes = 0;
+	for (size_t i = 0; i < BLOCK_SHARDS; i++) {
+		*blocks += GET(shards[i].rooms[room].blocks);
+		*bytes += GET(shards[i].rooms[room].bytes);
+	}
 }
 
 size_t mem_live_objects(void)
@@ -242,9 +340,11 @@ size_t mem_live_objects(void)
 
 size_t mem_live_blocks(void)
 {
-	size_t sum = 0;
-	for (size_t i = 0; i < BLOCK_SHARDS; i++)
-		sum += GET(shards[i].blocks);
+	size_t sum = 0, blocks, bytes;
+	for (unsigned i = 1; i < ROOMS_MAX; i++) {
+		blocks_of(i, &blocks, &bytes);
+		sum += blocks;
+	}
 	return sum;
 }
 
@@ -275,11 +375,50 @@ void mem_each_type(void (*fn)(const char *type, size_t live, size_t bytes, void 
 	}
 	if (GET(other_types.live))
 		fn("other", GET(other_types.live), GET(other_types.bytes), arg);
-	size_t bytes = 0, blocks = mem_live_blocks();
-	for (size_t i = 0; i < BLOCK_SHARDS; i++)
-		bytes += GET(shards[i].bytes);
-	if (blocks)
-		fn("blocks", blocks, bytes, arg);
+	size_t all_bytes = 0, all_blocks = 0;
+	for (unsigned i = 1; i < ROOMS_MAX; i++) {
+		size_t blocks, bytes;
+		blocks_of(i, &blocks, &bytes);
+		all_blocks += blocks, all_bytes += bytes;
+	}
+	if (all_blocks)
+		fn("blocks", all_blocks, all_bytes, arg);
+}
+
+static bool is_same_room(unsigned a, unsigned b)
+{
+	return a == b || !strcmp(rooms[a].name, rooms[b].name);
+}
+
+static unsigned slot_room(const struct type_slot *s)
+{
+	unsigned room = GET(s->room);
+	return room ? room : 1;
+}
+
+void mem_each_room(void (*fn)(const char *room, size_t live, size_t bytes, void *arg), void *arg)
+{
+	size_t live[ROOMS_MAX] = {0}, bytes[ROOMS_MAX] = {0};
+	unsigned count = atomic_load(&room_count);
+	if (count > ROOMS_MAX)
+		count = ROOMS_MAX;
+	for (unsigned i = 1; i < count; i++)
+		blocks_of(i, &live[i], &bytes[i]);
+	for (size_t i = 0; i < TYPE_SLOTS; i++) {
+		unsigned room = slot_room(&type_slots[i]);
+		live[room] += GET(type_slots[i].live);
+		bytes[room] += GET(type_slots[i].bytes);
+	}
+	for (unsigned i = 1; i < count; i++) {
+		bool is_told = !atomic_load(&rooms[i].is_ready);
+		for (unsigned j = 1; j < i && !is_told; j++)
+			is_told = is_same_room(i, j);
+		for (unsigned j = i + 1; j < count && !is_told; j++)
+			if (is_same_room(i, j))
+				live[i] += live[j], bytes[i] += bytes[j];
+		if (!is_told && live[i])
+			fn(rooms[i].name, live[i], bytes[i], arg);
+	}
 }
 
 void mem_fail_after(long n)

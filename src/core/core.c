@@ -158,6 +158,9 @@ int core_start(const struct core_dirs *d)
 		return st;
 	limits_start();
 	heartbeat_start(conf.heartbeat_s);
+	st = metrics_start();
+	if (st)
+		return st;
 	media.port_min = (uint16_t)conf.port_min, media.port_max = (uint16_t)conf.port_max;
 	st = mctl_start(&media);
 	if (st)
@@ -204,6 +207,7 @@ void core_stop(int64_t deadline_us)
 		mctl_stop();
 	is_media_started = false;
 	heartbeat_stop();
+	metrics_stop();
 	limits_stop();
 	acl_stop();
 	registrations_clear();

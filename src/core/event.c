@@ -14,6 +14,7 @@ enum { CHUNK_BYTES = 4000, HEADERS_MAX = 8192 };
 
 struct event_identity event_identity = {"", "", "", "127.0.0.1", "::1"};
 static uint64_t sequence;
+struct event_counts event_counts[EVENT_ID_COUNT];
 
 static const char *const names[EVENT_ID_COUNT] = {
 #define EVENT_TEXT(n) #n,
@@ -159,6 +160,7 @@ struct event *event_new_at(enum event_id id, const char *subclass, const char *f
 
 	if (!e)
 		return NULL;
+	event_counts[id].built++;
 	if (subclass) {
 		event_add(e, "Event-Subclass", subclass);
 		e->subclass = event_get(e, "Event-Subclass");
@@ -287,6 +289,16 @@ void event_header_at(const struct event *e, size_t i, const char **name, const c
 	*value = e->headers[i].value;
 }
 
+void event_counts_get(enum event_id id, struct event_counts *out)
+{
+	*out = event_counts[id];
+}
+
+void event_count_dropped(const struct event *e)
+{
+	event_counts[e->id].dropped++;
+}
+
 uint64_t event_sequence(void)
 {
 	return sequence;
@@ -297,6 +309,7 @@ void event_fire(struct event *e)
 	if (!e)
 		return;
 	sequence++;
+	event_counts[e->id].fired++;
 	if (e->sequence_at >= 0) {
 		char text[24];
 		int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)sequence);

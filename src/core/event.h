@@ -70,4 +70,11 @@ ON_CTL void event_sub_want(struct event_sub *s, enum event_id id, bool is_wanted
 ON_CTL void event_sub_want_subclass(struct event_sub *s, const char *subclass, bool is_wanted);
 ON_CTL bool event_sub_wants(const struct event_sub *s, const struct event *e);
 ON_CTL void event_sub_free(struct event_sub *s); /* allowed inside its own fn */
-ON_CTL uint64_t event_sequence(void);
+ON_CTL uint64_t event_sequence(void);            /* of the event fired last */
+/* By name, since the start, for `event stats` and metrics. */
+struct event_counts {
+	uint64_t built, fired, delivered, dropped;
+};
+ON_CTL void event_counts_get(enum event_id id, struct event_counts *out);
+/* A subscriber could not keep what it was given: its queue is full. */
+ON_CTL void event_count_dropped(const struct event *e);

@@ -29,3 +29,4 @@ struct event_identity {
 extern struct event_identity event_identity;
 ON_CTL void event_forget_rendered(struct event *e);
 ON_CTL void event_deliver(struct event *e);
+extern struct event_counts event_counts[EVENT_ID_COUNT];

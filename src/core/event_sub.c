@@ -118,8 +118,10 @@ void event_deliver(struct event *e)
 	delivering++;
 	for (it = subs.head.next; it != &subs.head; it = it->next) {
 		struct event_sub *s = list_entry(it, struct event_sub, link);
-		if (!s->is_dead && event_sub_wants(s, e))
+		if (!s->is_dead && event_sub_wants(s, e)) {
+			event_counts[e->id].delivered++;
 			s->fn(e, s->arg);
+		}
 	}
 	delivering--;
 	if (!has_dead || delivering)

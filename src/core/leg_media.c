@@ -5,6 +5,7 @@
 #include "base/rand.h"
 #include "base/status.h"
 #include "core/bridge_i.h"
+#include "core/core_i.h"
 #include "core/leg_media_i.h"
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 
 static ON_CTL void report_closed(struct leg_media *m, const struct media_report *r)
 {
+	metrics_stream_ended(&r->stats);
 	mem_unref(m->stream);
 	m->stream = NULL;
 	m->is_closing = false;

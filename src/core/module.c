@@ -125,6 +125,16 @@ int module_unload(const char *name, const char **why)
 	return st;
 }
 
+const char *module_unready(struct buf *why)
+{
+	for (unsigned i = 0; i < module_count; i++) {
+		const struct module *m = modules[i].module;
+		if (modules[i].is_loaded && m->is_ready && !m->is_ready(why))
+			return m->name;
+	}
+	return NULL;
+}
+
 bool module_is_loaded(const char *name)
 {
 	struct loaded *l = find(name);

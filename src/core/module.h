@@ -2,6 +2,7 @@
  * help, completion and `show` come from it. Built-in modules are listed in main/modules.c; start order is that list. */
 #pragma once
 #include "core/leg.h"
+#include "core/metrics.h"
 #include "core/originate.h"
 
 #define MODULE_ABI 1
@@ -56,6 +57,9 @@ struct module {
 	const struct name_desc *names;
 	const struct var_desc *vars;
 	const struct conf_desc *confs;
+	const struct metric_desc *metrics; /* core/metrics.h */
+	/* Can it do its work now? false with a reason: /readyz tells it. NULL: it can. */
+	bool (*is_ready)(struct buf *why);
 };
 /* Built-in: makes it known, not yet loaded. Several descriptors of one name are one module, loaded and unloaded
  * together (rooms beside each other add to mod_dptools and mod_commands). */
@@ -64,6 +68,8 @@ ON_CTL int module_load(const char *name, const char **why); /* from modules.conf
 ON_CTL int module_unload(const char *name, const char **why);
 ON_CTL bool module_is_loaded(const char *name);
 ON_CTL void module_unload_all(void); /* in reverse order */
+/* The first loaded module that is not ready (its reason appended to why), or NULL. */
+ON_CTL const char *module_unready(struct buf *why);
 /* Reads modules.conf of the configuration and loads: one warning for each that we lack, never a failure. */
 ON_CTL int module_load_configured(void);
 

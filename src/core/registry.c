@@ -92,11 +92,15 @@ int registry_add(const struct module *m)
 		row.kind = d->kind, row.name = d->name;
 		add_row(KIND_NAMED, m, d, &row);
 	}
+	if (m->metrics)
+		metrics_add(m->metrics);
 	return ST_OK;
 }
 
 void registry_del(const struct module *m)
 {
+	if (m->metrics)
+		metrics_del(m->metrics);
 	for (int k = 0; k < KIND_COUNT; k++) {
 		struct hash_it it = {0};
 		while (tables[k] && hash_next(tables[k], &it)) {

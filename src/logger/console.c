@@ -1,8 +1,8 @@
 /* Log lines on the terminal (mod_console), coloured by level. One sink; until the module is loaded it shows everything
  * up to NOTICE so that errors of the start are seen. */
+#include "base/lock.h"
 #include "core/config.h"
 #include "logger/logger_i.h"
-#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,9 +11,9 @@ static struct {
 	bool has_sink, is_coloured, has_uuid;
 	enum log_level level;
 	struct logger_map map;
-	struct buf text;      /* writer thread's */
-	pthread_mutex_t lock; /* between a reload on control and the writer: map and colour only */
-} console = {.level = LOG_NOTICE, .map = {.all_mask = ~0u}, .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct buf text;  /* writer thread's */
+	struct lock lock; /* between a reload on control and the writer: map and colour only */
+} console = {.level = LOG_NOTICE, .map = {.all_mask = ~0u}, .lock = LOCK_INIT("console")};
 
 static const char *const colours[] = {
     "\033[0m", "\033[1;31m", "\033[1;31m", "\033[31m", "\033[35m", "\033[36m", "\033[32m", "\033[33m"};
@@ -34,11 +34,11 @@ static void console_sink(const struct log_line *line, void *arg)
 {
 	bool is_coloured, has_uuid, passes;
 
-	pthread_mutex_lock(&console.lock);
+	lock_take(&console.lock);
 	passes = logger_map_passes(&console.map, line);
 	is_coloured = console.is_coloured;
 	has_uuid = console.has_uuid;
-	pthread_mutex_unlock(&console.lock);
+	lock_give(&console.lock);
 	if (!passes)
 		return;
 	buf_clear(&console.text);
@@ -94,21 +94,21 @@ static int console_load(void) ON_CTL
 		else if (!strcmp(name, "loglevel") && log_level_parse(value, &level))
 			log_warning("%s:%u: loglevel '%s' is no log level", p->file, p->line, value);
 	}
-	pthread_mutex_lock(&console.lock);
+	lock_take(&console.lock);
 	old = console.map;
 	console.map = map;
 	console.is_coloured = is_coloured && isatty(STDOUT_FILENO);
-	pthread_mutex_unlock(&console.lock);
+	lock_give(&console.lock);
 	logger_map_fini(&old);
 	return logger_console_set_level(level);
 }
 
 static int console_unload(void) ON_CTL
 {
-	pthread_mutex_lock(&console.lock);
+	lock_take(&console.lock);
 	logger_map_fini(&console.map);
 	console.map.all_mask = ~0u;
-	pthread_mutex_unlock(&console.lock);
+	lock_give(&console.lock);
 	return ST_OK;
 }
 
@@ -142,12 +142,12 @@ static void api_loglevel(struct api_call *c, struct sv text) ON_CTL
 /* on, off, toggle, or nothing: only says */
 static void api_switch(struct api_call *c, const char *what, bool *flag, struct sv text) ON_CTL
 {
-	pthread_mutex_lock(&console.lock);
+	lock_take(&console.lock);
 	if (sv_isi(text, "toggle"))
 		*flag = !*flag;
 	else if (text.n)
 		*flag = sv_isi(text, "on") || sv_isi(text, "true");
-	pthread_mutex_unlock(&console.lock);
+	lock_give(&console.lock);
 	buf_printf(c->out, "+OK console %s %s\n", what, *flag ? "enabled" : "disabled");
 }
 

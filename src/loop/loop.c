@@ -150,8 +150,9 @@ bool loop_timer_is_set(const struct ltimer *t)
 	return t->heap_index != 0;
 }
 
-static void lateness_note(int64_t us)
+static ON_CTL void lateness_note(const char *name, int64_t us)
 {
+	loop_watch_late(name, us);
 	loop.lateness_us[loop.lateness_next] = us > INT32_MAX ? INT32_MAX : (int32_t)us;
 	loop.lateness_next = (loop.lateness_next + 1) % LATENESS_COUNT;
 	if (loop.lateness_count < LATENESS_COUNT)
@@ -159,7 +160,7 @@ static void lateness_note(int64_t us)
 }
 
 /* Runs what is due, at most TIMERS_PER_PASS; what a callback arms now waits for the next pass. */
-static void timers_run(void)
+static ON_CTL void timers_run(void)
 {
 	uint64_t seq_end = loop.next_seq;
 	int64_t now_us = loop.now_us = clock_mono_us();
@@ -168,8 +169,8 @@ static void timers_run(void)
 		if (e.due_us > now_us || e.seq >= seq_end)
 			return;
 		heap_remove(1);
-		lateness_note(now_us - e.due_us);
 		struct ltimer *t = e.timer;
+		lateness_note(t->name, now_us - e.due_us);
 		loop.handler_count++;
 		loop_enter(t->name);
 		t->fn(t->arg); /* t may be gone after this */
@@ -212,6 +213,7 @@ void loop_defer_cancel(struct ldefer *d)
 
 static void timer_cb(uv_timer_t *h)
 {
+	role_assert_ctl();
 	loop.armed_us = 0;
 	timers_run();
 }
@@ -261,6 +263,7 @@ int loop_init(void)
 	role_assert_ctl();
 	if (uv_loop_init(&loop.uv))
 		return ST_IO;
+	loop_watch_reset();
 	list_init(&loop.defers);
 	list_init(&loop.polls);
 	uv_timer_init(&loop.uv, &loop.timer);

@@ -65,10 +65,27 @@ ON_CTL int loop_signal(int signum, void (*fn)(int signum, void *arg), void *arg)
 /* Slow-handler watch. Pairs nest; a coroutine switch counts as a leave. */
 ANY void loop_enter(const char *name);
 ANY void loop_leave(void);
+/* How long things took or came late, in fixed steps. */
+enum { LOOP_STEPS_COUNT = 12 };
+extern const double loop_steps_s[LOOP_STEPS_COUNT]; /* upper bounds, seconds */
+struct loop_histogram {
+	uint64_t counts[LOOP_STEPS_COUNT + 1]; /* the last: above all bounds */
+	double sum_s;
+};
 struct loop_stats {
 	uint64_t iteration_count, slow_count;
 	int64_t longest_us;
-	const char *longest_name;
-	int64_t lateness_us_p99; /* of timers, over the last 1,024 */
+	const char *longest_name;       /* NULL before the first handler */
+	int64_t lateness_us_p99;        /* of timers, over the last 1,024 */
+	struct loop_histogram lateness; /* of timers, since the start */
 };
 ON_CTL void loop_stats_get(struct loop_stats *out);
+/* What ran under one name, since the start. Times are the handler's own, without handlers nested in it. */
+struct loop_handler {
+	const char *name;
+	uint64_t run_count, slow_count;
+	int64_t total_us, longest_us;
+	uint64_t timer_count; /* of the runs, those as a timer */
+	int64_t late_total_us, late_longest_us;
+};
+ON_CTL void loop_handlers_each(void (*fn)(const struct loop_handler *h, void *arg), void *arg);

@@ -10,4 +10,7 @@ ON_CTL void co_fini(void);
 ANY unsigned loop_depth(void);
 /* Told once per iteration, before the loop may sleep: the next handler takes new readings. */
 ON_CTL void loop_watch_stale(void);
-ON_CTL void loop_watch_stats(struct loop_stats *out); /* fills slow_count, longest_* */
+ON_CTL void loop_watch_stats(struct loop_stats *out); /* fills slow_count, longest_* and the histogram */
+/* A timer of that name ran so late. */
+ON_CTL void loop_watch_late(const char *name, int64_t us);
+ON_CTL void loop_watch_reset(void);

@@ -1,22 +1,29 @@
 /* The slow-handler watch. Entering and leaving cost one clock reading each. CPU time and voluntary context switches are
  * read once per iteration (and again when a millisecond has passed), by the first handler after the loop slept. A
  * handler is slow when it used over 10 ms of CPU, or took over 10 ms and gave the CPU away itself, that is, it blocked:
- * a machine that merely had no CPU for us raises no alarm. A nested slow handler is reported once, by its own name. */
+ * a machine that merely had no CPU for us raises no alarm. A nested slow handler is reported once, by its own name.
+ * What control's handlers took, and how late its timers were, is added up by name in an open-addressing table keyed by
+ * the name's address; the text is copied, as the module it lies in may go. */
 #include "base/check.h"
 #include "base/log.h"
 #include "loop/loop.h"
 #include "loop/loop_i.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
-enum { DEPTH_MAX = 32, SLOW_NS = 10 * 1000 * 1000, SAMPLE_NS = 1000 * 1000 };
+enum { DEPTH_MAX = 32, SLOW_NS = 10 * 1000 * 1000, SAMPLE_NS = 1000 * 1000, NAMES_MAX = 512, NAME_CHARS = 40 };
+const double loop_steps_s[LOOP_STEPS_COUNT] = {
+    0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1};
 
 struct frame {
 	const char *name;
 	int64_t start_ns;
 	int64_t reported_ns; /* of nested handlers, already told */
+	int64_t nested_ns;   /* of all nested handlers */
 };
 
 static _Thread_local struct {
@@ -27,9 +34,16 @@ static _Thread_local struct {
 	struct frame frames[DEPTH_MAX];
 } watch;
 
-static _Atomic uint64_t slow_count;
-static _Atomic int64_t longest_us;
-static _Atomic(const char *) longest_name;
+struct named {
+	const char *key; /* NULL = free */
+	char name[NAME_CHARS];
+	uint64_t run_count, slow_count, timer_count;
+	int64_t total_ns, longest_ns, late_total_us, late_longest_us;
+};
+/* Control's. */
+static struct named named[NAMES_MAX], others = {.name = "other"};
+static size_t named_count;
+static struct loop_histogram lateness;
 
 static inline int64_t read_ns(clockid_t id)
 {
@@ -79,12 +93,45 @@ static bool is_really_slow(const struct frame *f)
 	return cpu_ns - f->reported_ns > SLOW_NS || switches_get() != watch.switch_count;
 }
 
-static void note_longest(const char *name, int64_t us)
+static struct named *named_find(const char *name)
 {
-	if (us <= atomic_load_explicit(&longest_us, memory_order_relaxed))
+	size_t i = ((uintptr_t)name * 0x9e3779b97f4a7c15u) >> 55;
+	for (; named[i].key; i = (i + 1) % NAMES_MAX)
+		if (named[i].key == name)
+			return &named[i];
+	if (named_count >= NAMES_MAX / 4 * 3)
+		return &others;
+	named_count++;
+	named[i].key = name;
+	snprintf(named[i].name, sizeof(named[i].name), "%s", name ? name : "");
+	return &named[i];
+}
+
+static void run_note(const char *name, int64_t ns, bool is_slow)
+{
+	if (role_get() != ROLE_CTL)
 		return;
-	atomic_store_explicit(&longest_us, us, memory_order_relaxed);
-	atomic_store_explicit(&longest_name, name, memory_order_relaxed);
+	struct named *h = named_find(name);
+	h->run_count++;
+	h->slow_count += is_slow;
+	h->total_ns += ns;
+	if (ns > h->longest_ns)
+		h->longest_ns = ns;
+}
+
+void loop_watch_late(const char *name, int64_t us)
+{
+	struct named *h = named_find(name);
+	double s = (double)us / 1e6;
+	size_t step = 0;
+	while (step < LOOP_STEPS_COUNT && s > loop_steps_s[step])
+		step++;
+	lateness.counts[step]++;
+	lateness.sum_s += s;
+	h->timer_count++;
+	h->late_total_us += us;
+	if (us > h->late_longest_us)
+		h->late_longest_us = us;
 }
 
 void loop_leave(void)
@@ -92,23 +139,50 @@ void loop_leave(void)
 	int64_t now_ns = read_ns(CLOCK_MONOTONIC);
 	CHECK(watch.depth > 0);
 	struct frame *f = &watch.frames[--watch.depth];
-	int64_t took_ns = now_ns - f->start_ns - f->reported_ns, told_ns = f->reported_ns;
-	if (took_ns <= SLOW_NS) {
-		note_longest(f->name, took_ns / 1000);
-	} else if (is_really_slow(f)) {
-		atomic_fetch_add(&slow_count, 1);
-		note_longest(f->name, took_ns / 1000);
+	int64_t all_ns = now_ns - f->start_ns, took_ns = all_ns - f->reported_ns, told_ns = f->reported_ns;
+	bool is_slow = took_ns > SLOW_NS && is_really_slow(f);
+	run_note(f->name, all_ns - f->nested_ns, is_slow);
+	if (is_slow) {
 		log_warning("slow handler %s took %lld ms", f->name, (long long)(took_ns / 1000000));
 		told_ns += took_ns;
 		watch.is_fresh = false;
 	}
-	if (watch.depth)
+	if (watch.depth) {
 		watch.frames[watch.depth - 1].reported_ns += told_ns;
+		watch.frames[watch.depth - 1].nested_ns += all_ns;
+	}
+}
+
+void loop_watch_reset(void)
+{
+	memset(named, 0, sizeof(named));
+	memset(&lateness, 0, sizeof(lateness));
+	others = (struct named){.name = "other"};
+	named_count = 0;
 }
 
 void loop_watch_stats(struct loop_stats *out)
 {
-	out->slow_count = atomic_load(&slow_count);
-	out->longest_us = atomic_load(&longest_us);
-	out->longest_name = atomic_load(&longest_name);
+	int64_t longest_ns = -1;
+	for (size_t i = 0; i <= NAMES_MAX; i++) {
+		const struct named *h = i < NAMES_MAX ? &named[i] : &others;
+		out->slow_count += h->slow_count;
+		if (!h->run_count || h->longest_ns <= longest_ns)
+			continue;
+		longest_ns = h->longest_ns;
+		out->longest_us = longest_ns / 1000;
+		out->longest_name = h->name;
+	}
+	out->lateness = lateness;
+}
+
+void loop_handlers_each(void (*fn)(const struct loop_handler *h, void *arg), void *arg)
+{
+	for (size_t i = 0; i <= NAMES_MAX; i++) {
+		const struct named *h = i < NAMES_MAX ? &named[i] : &others;
+		struct loop_handler row = {h->name, h->run_count, h->slow_count, h->total_ns / 1000,
+		    h->longest_ns / 1000, h->timer_count, h->late_total_us, h->late_longest_us};
+		if (h->run_count || h->timer_count)
+			fn(&row, arg);
+	}
 }

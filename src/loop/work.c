@@ -22,12 +22,15 @@ struct job {
 };
 
 struct work_serial {
+	struct lnode link;
 	const char *name;
 	struct list jobs;  /* waiting */
 	size_t count, max; /* waiting and running */
+	uint64_t refused_count;
 	bool is_running, is_closing;
 };
 
+static struct list serials = {{&serials.head, &serials.head}};
 static struct list live_jobs = {{&live_jobs.head, &live_jobs.head}};
 static bool is_ending;
 
@@ -90,13 +93,20 @@ int work_submit(const char *name, work_fn fn, work_done_fn done, void *arg)
 	return ST_OK;
 }
 
+static void serial_free(void *obj)
+{
+	struct work_serial *s = obj;
+	list_remove(&s->link);
+}
+
 int work_serial_new(struct work_serial **out, const char *name, size_t max_jobs)
 {
-	struct work_serial *s = mem_new(sizeof(*s), NULL, "loop.work_serial");
+	struct work_serial *s = mem_new(sizeof(*s), serial_free, "loop.work_serial");
 	if (!s)
 		return ST_NOMEM;
 	s->name = name, s->max = max_jobs;
 	list_init(&s->jobs);
+	list_push(&serials, &s->link);
 	*out = s;
 	return ST_OK;
 }
@@ -115,8 +125,10 @@ int work_serial_submit(struct work_serial *s, work_fn fn, work_done_fn done, voi
 {
 	if (s->is_closing)
 		return ST_CANCELLED;
-	if (s->count >= s->max)
+	if (s->count >= s->max) {
+		s->refused_count++;
 		return ST_FULL;
+	}
 	struct job *j = job_new(s->name, fn, done, arg);
 	if (!j)
 		return ST_NOMEM;
@@ -143,6 +155,20 @@ void work_serial_close(struct work_serial *s)
 	while (s->count)
 		uv_run(loop_uv(), UV_RUN_ONCE);
 	mem_unref(s);
+}
+
+void work_queues_each(
+    void (*fn)(const char *name, size_t job_count, size_t max_jobs, uint64_t refused_count, void *arg), void *arg)
+{
+	struct lnode *it, *tmp;
+	size_t plain_count = 0;
+	list_each (&serials, it, tmp) {
+		struct work_serial *s = list_entry(it, struct work_serial, link);
+		fn(s->name, s->count, s->max, s->refused_count, arg);
+	}
+	list_each (&live_jobs, it, tmp)
+		plain_count += !list_entry(it, struct job, link)->serial;
+	fn("workers", plain_count, 0, 0, arg);
 }
 
 void work_fini(void)

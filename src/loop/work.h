@@ -3,6 +3,7 @@
 #include "base/role.h"
 #include "base/status.h"
 #include <stddef.h>
+#include <stdint.h>
 
 typedef void (*work_fn)(void *arg);                  /* begins with role_assert_work() */
 typedef void (*work_done_fn)(int status, void *arg); /* on the control loop; ST_CANCELLED when the loop ends first */
@@ -17,3 +18,8 @@ ON_CTL int work_serial_submit(struct work_serial *s, work_fn fn, work_done_fn do
 /* Runs what is queued to its end, then frees. Outside loop callbacks (shutdown) it waits for that; inside one it
  * returns at once and the last job's completion frees the queue. Nothing may be submitted after it. */
 ON_CTL void work_serial_close(struct work_serial *s);
+
+/* For `show rings`: calls fn for each serial queue with its jobs waiting and running, and for the pool (max 0: no
+ * bound) with the plain ones. refused: ST_FULL so far. */
+ON_CTL void work_queues_each(
+    void (*fn)(const char *name, size_t job_count, size_t max_jobs, uint64_t refused_count, void *arg), void *arg);

@@ -112,4 +112,6 @@ const struct module mod_sofia = {.abi = MODULE_ABI,
     .apis = sofia_apis,
     .endpoints = endpoints,
     .names = names,
-    .vars = vars};
+    .vars = vars,
+    .metrics = sofia_metrics,
+    .is_ready = sofia_is_ready};

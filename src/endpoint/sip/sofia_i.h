@@ -103,6 +103,8 @@ ON_CTL bool nat_is_behind(const struct profile *p, const struct sip_uri *contact
 
 /* ---- commands ---- */
 extern const struct api_desc sofia_apis[];
+extern const struct metric_desc sofia_metrics[];
+ON_CTL bool sofia_is_ready(struct buf *why);
 ON_CTL int status_cmd(struct api_call *c, struct sv args, bool is_xml);
 int contact_cmd(struct api_call *c);
 int count_cmd(struct api_call *c);

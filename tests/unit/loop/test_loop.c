@@ -234,6 +234,19 @@ static void block(void *arg)
 	poll(&none, 1, 15);
 }
 
+struct seen_handlers {
+	struct loop_handler burner, quick;
+};
+
+static void see_handler(const struct loop_handler *h, void *arg)
+{
+	struct seen_handlers *s = arg;
+	if (!strcmp(h->name, "burner"))
+		s->burner = *h;
+	if (!strcmp(h->name, "quick"))
+		s->quick = *h;
+}
+
 /* A handler that burns CPU and one that blocks are told by name; one that just is short is not. */
 NO_ROLE_CHECK static int test_slow_handler(void)
 {
@@ -263,6 +276,16 @@ NO_ROLE_CHECK static int test_slow_handler(void)
 	loop_stats_get(&st);
 	EXPECT_INT(st.slow_count, 2);
 	EXPECT(st.longest_us >= 14000 && st.longest_name);
+	struct seen_handlers seen = {{0}, {0}};
+	loop_handlers_each(see_handler, &seen);
+	EXPECT_INT(seen.burner.run_count, 1);
+	EXPECT_INT(seen.burner.slow_count, 1);
+	EXPECT(seen.burner.longest_us >= 10000 && seen.burner.total_us == seen.burner.longest_us);
+	EXPECT(seen.quick.timer_count == 1 && seen.quick.run_count == 1 && !seen.quick.slow_count);
+	uint64_t late_count = 0;
+	for (size_t i = 0; i <= LOOP_STEPS_COUNT; i++)
+		late_count += st.lateness.counts[i];
+	EXPECT(late_count >= 3 && st.lateness.sum_s > 0);
 	EXPECT(st.iteration_count > 2);
 	return 0;
 }

@@ -1,0 +1,81 @@
+/* Metrics per profile and per gateway, and whether the endpoint is ready for calls: every profile that sofia.conf names
+ * listens. */
+#include "core/metrics.h"
+#include "base/clock.h"
+#include "core/config.h"
+#include "endpoint/sip/gateway.h"
+
+enum { P_UP, P_CALLS, P_CALLS_IN, P_FAILED_IN, P_CALLS_OUT, P_FAILED_OUT, P_REGISTRATIONS };
+
+static void fill_profiles(struct metric_out *out, int which)
+{
+	struct lnode *it, *tmp;
+	role_assert_ctl();
+	list_each (&sofia.profiles, it, tmp) {
+		const struct profile *p = list_entry(it, struct profile, link);
+		const double values[] = {1, (double)p->call_count, (double)p->calls_in, (double)p->failed_in,
+		    (double)p->calls_out, (double)p->failed_out, (double)reg_table_count(p->regs)};
+		metric_put(out, values[which], "profile", p->conf.name, NULL);
+	}
+}
+
+enum { G_UP, G_STATE, G_PING, G_CALLS_IN, G_FAILED_IN, G_CALLS_OUT, G_FAILED_OUT };
+
+static ON_CTL void gateway_put(struct metric_out *out, int which, const struct profile *p, const struct gateway *g)
+{
+	const double values[] = {
+	    g->is_up, 0, g->ping_time_ms / 1000, g->calls_in, g->failed_in, g->calls_out, g->failed_out};
+	for (int s = GW_NONE + 1; which == G_STATE && s < GW_STATE_COUNT; s++)
+		metric_put(out, (int)g->state == s, "profile", p->conf.name, "gateway", g->name, "state",
+		    gateway_state_name((enum gateway_state)s), NULL);
+	if (which != G_STATE)
+		metric_put(out, values[which], "profile", p->conf.name, "gateway", g->name, NULL);
+}
+
+static void fill_gateways(struct metric_out *out, int which)
+{
+	struct lnode *it, *tmp, *git, *gtmp;
+	role_assert_ctl();
+	list_each (&sofia.profiles, it, tmp) {
+		const struct profile *p = list_entry(it, struct profile, link);
+		list_each (&p->gateways, git, gtmp)
+			gateway_put(out, which, p, list_entry(git, struct gateway, link));
+	}
+}
+
+/* clang-format off */
+#define C METRIC_COUNTER, 0
+#define G METRIC_GAUGE, 0
+const struct metric_desc sofia_metrics[] = {
+    {"tandem_sip_profile_up", G, "1 for each SIP profile that runs.", fill_profiles, P_UP},
+    {"tandem_sip_profile_calls", G, "Calls (legs) of a profile now.", fill_profiles, P_CALLS},
+    {"tandem_sip_profile_registrations", G, "Contacts registered at a profile.", fill_profiles, P_REGISTRATIONS},
+    {"tandem_sip_profile_calls_in_total", C, "Calls that came in.", fill_profiles, P_CALLS_IN},
+    {"tandem_sip_profile_calls_in_failed_total", C, "Of these unanswered.", fill_profiles, P_FAILED_IN},
+    {"tandem_sip_profile_calls_out_total", C, "Calls made.", fill_profiles, P_CALLS_OUT},
+    {"tandem_sip_profile_calls_out_failed_total", C, "Of these unanswered.", fill_profiles, P_FAILED_OUT},
+    {"tandem_sip_gateway_up", G, "1 while a gateway answers pings, or is not pinged.", fill_gateways, G_UP},
+    {"tandem_sip_gateway_state", G, "1 for the state the gateway's registration is in.", fill_gateways, G_STATE},
+    {"tandem_sip_gateway_ping_seconds", G, "Round trip of its last OPTIONS ping.", fill_gateways, G_PING},
+    {"tandem_sip_gateway_calls_in_total", C, "Calls that came by a gateway.", fill_gateways, G_CALLS_IN},
+    {"tandem_sip_gateway_calls_in_failed_total", C, "Of these unanswered.", fill_gateways, G_FAILED_IN},
+    {"tandem_sip_gateway_calls_out_total", C, "Calls made by it.", fill_gateways, G_CALLS_OUT},
+    {"tandem_sip_gateway_calls_out_failed_total", C, "Of these unanswered.", fill_gateways, G_FAILED_OUT},
+    {0},
+};
+/* clang-format on */
+
+bool sofia_is_ready(struct buf *why)
+{
+	const struct xml_node *profiles = xml_child(config_conf("sofia.conf"), "profiles");
+	role_assert_ctl();
+	xml_each(profiles, "profile", node)
+	{
+		const char *name = xml_attr(node, "name");
+		if (!name || profile_find_exact(sv_of(name)))
+			continue;
+		buf_printf(why, "SIP profile %s does not run", name);
+		return false;
+	}
+	return true;
+}
