@@ -62,35 +62,23 @@ int app_unset(struct leg *leg, const char *data)
 	return ST_OK;
 }
 
-/* [^^<delim>]a=1 b=2 */
-int app_multiset(struct leg *leg, const char *data)
+static void set_word(struct leg *leg, const char *word)
 {
-	struct sv rest = sv_of(data), one;
-	char delim = ' ', *text;
-
 	role_assert_co();
-	if (sv_starts(rest, SV("^^")) && rest.n > 2) {
-		delim = rest.p[2];
-		rest = sv_sub(rest, 3, rest.n);
-	}
-	while (rest.n) {
-		sv_split(rest, delim, &one, &rest);
-		if (!sv_trim(one).n)
-			continue;
-		text = sv_dup(one);
-		set_one(leg, text);
-		mem_free(text);
-	}
-	return ST_OK;
+	set_one(leg, word);
+}
+static void unset_word(struct leg *leg, const char *word)
+{
+	role_assert_co();
+	leg_var_set(leg, word, NULL);
 }
 
-/* [^^<delim>]a b c */
-int app_multiunset(struct leg *leg, const char *data)
+/* fn for each word of "[^^<delim>]one two". */
+static void each_word(struct leg *leg, const char *data, void (*fn)(struct leg *leg, const char *word)) ON_CTL
 {
 	struct sv rest = sv_of(data), one;
-	char delim = ' ', *name;
+	char delim = ' ', *word;
 
-	role_assert_co();
 	if (sv_starts(rest, SV("^^")) && rest.n > 2) {
 		delim = rest.p[2];
 		rest = sv_sub(rest, 3, rest.n);
@@ -98,12 +86,24 @@ int app_multiunset(struct leg *leg, const char *data)
 	while (rest.n) {
 		sv_split(rest, delim, &one, &rest);
 		one = sv_trim(one);
-		if (!one.n)
+		if (!one.n || !(word = sv_dup(one)))
 			continue;
-		name = sv_dup(one);
-		leg_var_set(leg, name, NULL);
-		mem_free(name);
+		fn(leg, word);
+		mem_free(word);
 	}
+}
+
+int app_multiset(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	each_word(leg, data, set_word);
+	return ST_OK;
+}
+
+int app_multiunset(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	each_word(leg, data, unset_word);
 	return ST_OK;
 }
 
