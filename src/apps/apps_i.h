@@ -81,6 +81,11 @@ int app_bgsystem(struct leg *leg, const char *data);
 int app_mkdir(struct leg *leg, const char *data);
 int app_rename(struct leg *leg, const char *data);
 
+/* calls taken over and passed on (app_intercept.c, app_xfer.c) */
+int app_intercept(struct leg *leg, const char *data);
+int app_att_xfer(struct leg *leg, const char *data);
+int app_soft_hold(struct leg *leg, const char *data);
+
 /* counted resources (limit.c) */
 int app_limit(struct leg *leg, const char *data);
 int app_limit_hash(struct leg *leg, const char *data);

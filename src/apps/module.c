@@ -4,6 +4,7 @@
 static const struct app_desc apps[] = {
     {"acknowledge_call", "Indicate Call Acknowledged", "", APP_NO_MEDIA, app_acknowledge_call},
     {"answer", "Answer the call", "", APP_NO_MEDIA, app_answer},
+    {"att_xfer", "Attended Transfer", "<channel_url>", 0, app_att_xfer},
     {"bgsystem", "Execute a system command in the background", "<command>", APP_NO_MEDIA | APP_ZOMBIE_EXEC,
         app_bgsystem},
     {"bind_meta_app", "Bind a key to an application", "<key> [a|b|ab] [a|b|o|s|i|1] <app>", APP_NO_MEDIA,
@@ -28,6 +29,7 @@ static const struct app_desc apps[] = {
     {"hangup", "Hangup the call", "[<cause>]", APP_NO_MEDIA, app_hangup},
     {"hold", "Send a hold message", "[<display message>]", APP_NO_MEDIA, app_hold},
     {"info", "Display Call Info", "", APP_ROUTING_EXEC | APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_info},
+    {"intercept", "intercept", "[-bleg] <uuid>", APP_NO_MEDIA, app_intercept},
     {"limit", "Limit", "<backend> <realm> <id> [<max>[/interval]] [number [dialplan [context]]]", APP_NO_MEDIA,
         app_limit},
     {"limit_execute", "Limit", "<backend> <realm> <id> <max>[/interval] <application> [application arguments]",
@@ -79,6 +81,7 @@ static const struct app_desc apps[] = {
         APP_ROUTING_EXEC | APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_set_profile_var},
     {"set_user", "Set a User", "<user>@<domain> [prefix]", APP_ROUTING_EXEC | APP_NO_MEDIA, app_set_user},
     {"sleep", "Pause a channel", "<pausemilliseconds>", APP_NO_MEDIA, app_sleep},
+    {"soft_hold", "Put a bridged channel on hold", "<unhold key> [<moh_a>] [<moh_b>]", 0, app_soft_hold},
     {"stop", "Do Nothing", "", APP_ROUTING_EXEC | APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_eval},
     {"strftime", "strftime", "[<epoch>|]<format string>", APP_NO_MEDIA, app_strftime},
     {"system", "Execute a system command", "<command>", APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_system},

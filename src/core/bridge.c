@@ -25,7 +25,13 @@ static ON_CTL void set_pair_vars(struct leg *leg, struct leg *peer, const char *
 		leg_var_set(leg, "last_bridge_role", role);
 }
 
-static ON_CTL void fire_pair(struct leg *a, struct leg *b, enum event_id id)
+void bridge_pair_vars(struct leg *a, struct leg *b)
+{
+	set_pair_vars(a, b, "originator");
+	set_pair_vars(b, a, NULL);
+}
+
+void bridge_fire_pair(struct leg *a, struct leg *b, enum event_id id)
 {
 	struct event *e;
 
@@ -107,10 +113,9 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 		b->profile->times.bridged = clock_wall_us();
 	memcpy(b->call_uuid, a->call_uuid, sizeof(b->call_uuid));
 	leg_var_set(b, "call_uuid", b->call_uuid);
-	fire_pair(a, b, EVENT_CHANNEL_BRIDGE);
+	bridge_fire_pair(a, b, EVENT_CHANNEL_BRIDGE);
 	/* FreeSWITCH's order: the event shows neither side's bridge variables yet, and only A remembers a role. */
-	set_pair_vars(a, b, "originator");
-	set_pair_vars(b, a, NULL);
+	bridge_pair_vars(a, b);
 	leg_state_input(b, IN_EXCHANGE);
 	leg_state_run(b);
 	fire_update(b, a);
@@ -123,7 +128,7 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 }
 
 /* What a leg remembers of how its peer left. */
-static ON_CTL void set_end_vars(struct leg *leg, struct leg *peer)
+void bridge_end_vars(struct leg *leg, struct leg *peer)
 {
 	const char *proto;
 	enum cause cause = peer->cause ? peer->cause : leg->cause ? leg->cause : CAUSE_NORMAL_CLEARING;
@@ -173,6 +178,7 @@ void bridge_leave(struct leg *leg)
 	struct bridge *br = leg->bridge;
 	struct leg *a, *b;
 
+	bridge_aside_leave(leg);
 	if (!br || br->is_ending)
 		return;
 	br->is_ending = true;
@@ -184,44 +190,75 @@ void bridge_leave(struct leg *leg)
 	leg_dtmf_capture_check(b);
 	bypass_unbridged(a);
 	bypass_unbridged(b);
-	set_end_vars(a, b);
-	set_end_vars(b, a);
+	bridge_end_vars(a, b);
+	bridge_end_vars(b, a);
 	if (leg_is_up(a) && leg_media_stream(a))
 		mstream_idle(leg_media_stream(a));
 	else if (leg_is_up(b) && leg_media_stream(b))
 		mstream_idle(leg_media_stream(b));
 	/* FreeSWITCH's order: when A left, B's hang-up is told before the unbridging. */
-	if (!leg_is_up(a) && !bridge_after(b))
+	if (!br->is_consultation && !leg_is_up(a) && !bridge_after(b))
 		leg_hangup(b, CAUSE_NORMAL_CLEARING);
-	fire_pair(a, b, EVENT_CHANNEL_UNBRIDGE);
+	bridge_fire_pair(a, b, EVENT_CHANNEL_UNBRIDGE);
 	if (br->done)
 		br->done(a, b, br->arg);
-	if (!bridge_after(b))
+	if (!br->is_consultation && !bridge_after(b))
 		leg_hangup(b, CAUSE_NORMAL_CLEARING);
+	leg_wake(a); /* what runs on them may look at their bridge */
+	leg_wake(b);
 	mem_unref(a);
 	mem_unref(b);
 	mem_free(br);
+}
+
+void bridge_suspend(struct leg *leg)
+{
+	struct bridge *br = leg->bridge;
+
+	if (!br || br->is_ending || br->is_consultation)
+		return;
+	if (!br->suspended_by && leg_media_stream(leg))
+		mstream_idle(leg_media_stream(leg));
+	br->suspended_by |= br->a == leg ? BRIDGE_A : BRIDGE_B;
+}
+
+void bridge_resume(struct leg *leg)
+{
+	struct bridge *br = leg->bridge;
+
+	if (!br || br->is_ending || !(br->suspended_by & (br->a == leg ? BRIDGE_A : BRIDGE_B)))
+		return;
+	br->suspended_by &= ~(unsigned)(br->a == leg ? BRIDGE_A : BRIDGE_B);
+	if (!br->suspended_by && leg_is_up(br->a) && leg_is_up(br->b))
+		leg_media_join(br->a, br->b);
+}
+
+void bridge_music(struct leg *of, struct leg *to, bool is_on)
+{
+	const char *music;
+
+	if (!leg_media_stream(to))
+		return;
+	if (!is_on) {
+		if (leg_i(to)->hold_play_id)
+			mstream_play_stop(leg_media_stream(to), leg_i(to)->hold_play_id);
+		leg_i(to)->hold_play_id = 0;
+		return;
+	}
+	music = leg_var(of, "temp_hold_music");
+	if (!music)
+		music = leg_var(of, "hold_music");
+	if (!music)
+		music = leg_media_hold_music(of);
+	if (music && strncasecmp(music, "silence", 7) && strcasecmp(music, "indicate_hold"))
+		mstream_play(leg_media_stream(to), music, -1, &leg_i(to)->hold_play_id);
 }
 
 /* The holder's hold_music plays to its peer until it comes back. */
 void bridge_hold_music(struct leg *leg, bool is_held)
 {
 	struct leg *peer = bridge_peer(leg);
-	const char *music;
 
-	if (!peer || !leg_media_stream(peer))
-		return;
-	if (!is_held) {
-		if (leg_i(peer)->hold_play_id)
-			mstream_play_stop(leg_media_stream(peer), leg_i(peer)->hold_play_id);
-		leg_i(peer)->hold_play_id = 0;
-		return;
-	}
-	music = leg_var(leg, "temp_hold_music");
-	if (!music)
-		music = leg_var(leg, "hold_music");
-	if (!music)
-		music = leg_media_hold_music(leg);
-	if (music && strncasecmp(music, "silence", 7) && strcasecmp(music, "indicate_hold"))
-		mstream_play(leg_media_stream(peer), music, -1, &leg_i(peer)->hold_play_id);
+	if (peer)
+		bridge_music(leg, peer, is_held);
 }

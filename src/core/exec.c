@@ -65,8 +65,9 @@ bool exec_is_own_co(const struct leg *leg)
 /* What is left when the list is empty: parked and detached legs stay, others have nobody to keep them. */
 static ON_CTL void end_of_list(struct leg *leg)
 {
-	if (leg_i(leg)->is_parked || exec_is_detached(leg) || leg->bridge || leg->state == CS_CONSUME_MEDIA ||
-	    leg->state == CS_PARK || leg->state == CS_EXCHANGE_MEDIA || leg->state == CS_HIBERNATE)
+	if (leg_i(leg)->is_parked || exec_is_detached(leg) || leg->bridge || leg_i(leg)->aside ||
+	    leg->state == CS_CONSUME_MEDIA || leg->state == CS_PARK || leg->state == CS_EXCHANGE_MEDIA ||
+	    leg->state == CS_HIBERNATE)
 		return;
 	leg_log(leg, LOG_NOTICE, "%s has executed the last dialplan instruction, hanging up.", leg->name);
 	leg_hangup(leg, CAUSE_NORMAL_CLEARING);
@@ -215,7 +216,7 @@ void exec_unwind(struct leg *leg)
 	originate_cancel(leg);
 	if (x->is_running)
 		co_signal(&x->wait, ST_OK);
-	if (leg->bridge) {
+	if (leg->bridge || leg_i(leg)->aside) {
 		bridge_leave(leg);
 	} else if (exec_is_detached(leg) || leg_i(leg)->is_parked) {
 		if (leg_media_stream(leg))
@@ -279,6 +280,7 @@ int leg_wait(struct leg *leg, int64_t timeout_us)
 		return ST_CANCELLED;
 	if (exec_run_request(leg))
 		return leg_is_up(leg) ? ST_OK : ST_HANGUP;
+	exec_request_waits(leg);
 	st = co_wait(&x->wait, timeout_us);
 	if (!leg_is_up(leg))
 		return ST_HANGUP;

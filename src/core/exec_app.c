@@ -154,6 +154,7 @@ int exec_run_app(struct leg *leg, const char *name, const char *raw, const char 
 			x->depth--;
 			return APP_DETACHED;
 		}
+		exec_request_waits(leg);
 		if (!f->is_over)
 			co_wait(&f->over, -1);
 		st = leg_is_up(leg) ? ST_OK : ST_HANGUP;

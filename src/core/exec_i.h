@@ -42,7 +42,7 @@ struct leg_exec {
 	struct co *co;
 	struct co_wait wait;
 	struct ldefer kick;
-	bool is_running, is_kicked, in_request, is_hunting;
+	bool is_running, is_kicked, in_request, is_hunting, holds_bleg;
 	bool is_joined; /* its coroutine waits for a bridge to end */
 	bool is_break, is_break_all, is_rerouted, is_park_next, is_hibernate_next, is_soft_next;
 };
@@ -69,6 +69,8 @@ CO int exec_run_app(struct leg *leg, const char *name, const char *raw, const ch
 /* Runs the oldest request; inside another one nothing is taken. */
 CO bool exec_run_request(struct leg *leg);
 ON_CTL void exec_requests_clear(struct leg_exec *x);
+/* The running application waits: asked for from outside on a bridged leg, it has the leg's sound for itself. */
+ON_CTL void exec_request_waits(struct leg *leg);
 
 /* ---- exec_route.c ---- */
 /* What a leg that was sent elsewhere does next: parks, hibernates, runs its list, or hunts. */

@@ -61,6 +61,16 @@ int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
 	return ST_OK;
 }
 
+void exec_request_waits(struct leg *leg)
+{
+	if (!leg->exec->in_request || !leg->bridge)
+		return;
+	bridge_suspend(leg);
+	if (leg->exec->holds_bleg)
+		bridge_hold_music(leg, true);
+	leg->exec->holds_bleg = false;
+}
+
 bool exec_run_request(struct leg *leg)
 {
 	struct leg_exec *x = leg->exec;
@@ -73,6 +83,7 @@ bool exec_run_request(struct leg *leg)
 	r = list_entry(list_first(&x->requests), struct exec_request, link);
 	list_remove(&r->link);
 	x->in_request = true;
+	x->holds_bleg = r->holds_bleg;
 	for (int left = r->loops, loop = 1; left && leg_is_up(leg) && st >= 0 && !x->is_rerouted; left -= left > 0) {
 		if (!r->is_hook) {
 			leg_var_setf(leg, "current_loop", "%d", loop++);
@@ -87,6 +98,9 @@ bool exec_run_request(struct leg *leg)
 			break;
 	}
 	x->in_request = false;
+	if (r->holds_bleg)
+		bridge_hold_music(leg, false);
+	bridge_resume(leg);
 	is_break_all = x->is_break_all;
 	x->is_break_all = false;
 	list_push(&x->requests, &r->link); /* request_free takes it out again */

@@ -30,6 +30,8 @@ struct leg_full {
 	bool is_end_waiting; /* the hook or media is awaited */
 	bool is_codec_told;
 	struct originate *dialling; /* as originator */
+	enum cause dialling_end;    /* what the legs it dials are given when it is taken away; 0 = ORIGINATOR_CANCEL */
+	struct bridge *aside;       /* its bridge while one side of it talks to somebody else */
 	uint32_t hold_play_id;      /* music that plays to it while its peer is held */
 	struct leg *near;           /* the leg its answer is made for; borrowed while dialling */
 	struct leg_digit digits[DTMF_QUEUE_MAX];
@@ -122,6 +124,12 @@ ON_CTL void bypass_unbridged(struct leg *leg);     /* its bridge is over: what w
 ON_CTL bool bridge_after(struct leg *leg);
 ON_CTL int bridge_app_register(void);
 ON_CTL void bridge_hold_music(struct leg *leg, bool is_held); /* leg is held by its far side: its peer hears music */
+/* While an application runs on one side of a bridge the two do not hear each other. Nothing for a leg without one. */
+ON_CTL void bridge_suspend(struct leg *leg);
+ON_CTL void bridge_resume(struct leg *leg);
+
+/* ---- bridge_aside.c ---- */
+ON_CTL void bridge_aside_leave(struct leg *leg); /* it leaves a bridge that is set aside, if it is in one */
 
 /* ---- originate.c ---- */
 ON_CTL void originate_leg_changed(struct leg *leg);   /* rings, early, answered or hung up while dialled */

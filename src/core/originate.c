@@ -635,6 +635,11 @@ static ON_CTL void tell_result(struct originate *o, struct leg *b, enum cause ca
 	leg_var_set(a, "DIALSTATUS", dialstatus(b ? CAUSE_SUCCESS : cause));
 }
 
+static ON_CTL enum cause cancel_cause(const struct originate *o)
+{
+	return o->a && leg_i(o->a)->dialling_end ? leg_i(o->a)->dialling_end : CAUSE_ORIGINATOR_CANCEL;
+}
+
 /* Tries the groups in turn. The winner's leg, or NULL. */
 static CO struct attempt *run_groups(struct originate *o, const struct dial *d)
 {
@@ -655,7 +660,7 @@ static CO struct attempt *run_groups(struct originate *o, const struct dial *d)
 		for (unsigned t = 0; t < turns && !winner; t++) {
 			winner = run_turn(o, t);
 			if (!winner && (o->is_cancelled || o->is_timed_out))
-				hangup_others(o, NULL, o->is_cancelled ? CAUSE_ORIGINATOR_CANCEL : CAUSE_NO_ANSWER);
+				hangup_others(o, NULL, o->is_cancelled ? cancel_cause(o) : CAUSE_NO_ANSWER);
 			if (o->is_cancelled)
 				return NULL;
 			if (o->is_timed_out) {
@@ -706,7 +711,7 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 	}
 	winner = run_groups(o, &dial);
 	if (o->a)
-		leg_i(o->a)->dialling = NULL;
+		leg_i(o->a)->dialling = NULL, leg_i(o->a)->dialling_end = CAUSE_NONE;
 	ringback_stop(o);
 	if (winner) {
 		b = mem_ref(winner->leg);
@@ -722,7 +727,7 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 		if (!o->cause)
 			o->cause = CAUSE_DESTINATION_OUT_OF_ORDER;
 		log_uuid(LOG_NOTICE, o->a ? o->a->uuid : NULL, "Originate Failed. Cause: %s", cause_name(o->cause));
-		if (o->early && o->a && leg_is_up(o->a) && leg_media_stream(o->a))
+		if (o->early && o->a && leg_is_up(o->a) && !o->a->bridge && leg_media_stream(o->a))
 			mstream_idle(leg_media_stream(o->a));
 	}
 	tell_result(o, b, o->cause, is_user);

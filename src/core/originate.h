@@ -64,3 +64,7 @@ CO int bridge_wait(struct leg *a, struct leg *b);
 CO int bridge_app(struct leg *leg, const char *data);
 /* uuid_bridge: two existing legs leave what they do and are joined. */
 ON_CTL int bridge_two(struct leg *a, struct leg *b);
+/* leg takes target over: both are answered, whom target talked to is hung up with PICKED_OFF (so are the legs it was
+ * still dialling), and the two are bridged as by bridge_two. An unanswered leg that is being dialled stands for its
+ * caller. From leg's own application; ST_NOTFOUND when there is nobody to take, ST_HANGUP. */
+ON_CTL int bridge_intercept(struct leg *leg, struct leg *target);
