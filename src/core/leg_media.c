@@ -419,7 +419,8 @@ static ON_CTL int make_offer(
 		q->p.dir = dir;
 		if (m->is_negotiated && originator) { /* a re-offer keeps the running codec in front */
 			add_current(leg, &q->first);
-			q->p.first = &q->first;
+			if (q->first.count && codecs_have(&q->prefs, &q->first.v[0]))
+				q->p.first = &q->first; /* unless it is no longer wanted */
 		}
 		st = sdp_offer_make(&q->p, &m->running, &text);
 	}

@@ -56,7 +56,7 @@ def test_renegotiation(parked):
     sw, phone, uuid = parked
     assert sw.api(f"uuid_media_reneg {uuid} PCMA") == "+OK Success\n"
     again = phone.expect(method="INVITE")
-    assert re.search(r"m=audio \d+ RTP/AVP 8\b", again.body)
+    assert re.search(r"m=audio \d+ RTP/AVP 8\b", again.body), again.body
     phone.reply(again, 200, "OK", sdp(phone.rtp_port, formats=(8, 101), version=2))
     phone.expect(method="ACK")
 
