@@ -21,8 +21,21 @@ struct task {
 static struct list tasks = {{&tasks.head, &tasks.head}};
 static unsigned last_id, task_count;
 
+static ON_CTL void task_fire(const struct task *t, enum event_id id)
+{
+	struct event *e;
+	if (!event_is_wanted(id, NULL) || !(e = event_new(id, NULL)))
+		return;
+	event_addf(e, "Task-ID", "%u", t->id);
+	event_add(e, "Task-Desc", t->desc);
+	event_add(e, "Task-Group", t->group ? t->group : "");
+	event_addf(e, "Task-Runtime", "%lld", (long long)t->due_epoch);
+	event_fire(e);
+}
+
 static ON_CTL void task_free(struct task *t)
 {
+	task_fire(t, EVENT_DEL_SCHEDULE);
 	loop_timer_cancel(&t->timer);
 	list_remove(&t->link);
 	task_count--;
@@ -40,6 +53,7 @@ static void on_due(void *arg)
 		t->due_epoch = clock_wall_us() / 1000000 + t->repeat_s;
 		loop_timer_set(&t->timer, t->repeat_s * 1000000, "api.task", on_due, t);
 		t->run(t);
+		task_fire(t, EVENT_RE_SCHEDULE);
 		return;
 	}
 	loop_timer_cancel(&t->timer);
@@ -69,6 +83,7 @@ static ON_CTL struct task *task_add(
 		t->arg[i] = mem_strdup(arg[i]);
 	list_push(&tasks, &t->link);
 	task_count++;
+	task_fire(t, EVENT_ADD_SCHEDULE);
 	loop_timer_set(&t->timer, delay * 1000000, "api.task", on_due, t);
 	return t;
 }

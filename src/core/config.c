@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/config_i.h"
+#include "core/event.h"
 #include "loop/work.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -255,6 +256,8 @@ static void reload_done(int status, void *arg)
 	} else {
 		config_swap(l->result.cfg);
 		l->result.cfg = NULL;
+		if (event_is_wanted(EVENT_RELOADXML, NULL))
+			event_fire(event_new(EVENT_RELOADXML, NULL));
 	}
 	if (l->done)
 		l->done(status, !status ? "Success" : *l->result.error ? l->result.error : status_text(status), l->arg);

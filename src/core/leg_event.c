@@ -61,15 +61,24 @@ static unsigned bit_rate(const struct media_codec *c)
 	return 64000;
 }
 
+static const char *read_name(const struct leg *leg, const struct media_codec *c)
+{
+	return leg_i(leg)->is_read_linear ? "L16" : c->name;
+}
+static unsigned read_bit_rate(const struct leg *leg, const struct media_codec *c)
+{
+	return leg_i(leg)->is_read_linear ? c->rate_hz * 16 : bit_rate(c);
+}
+
 static ON_CTL void add_codec(struct leg *leg, struct event *e)
 {
 	const struct media_codec *c = leg_media_codec(leg);
 
 	if (!c)
 		return;
-	event_add(e, "Channel-Read-Codec-Name", c->name);
+	event_add(e, "Channel-Read-Codec-Name", read_name(leg, c));
 	event_addf(e, "Channel-Read-Codec-Rate", "%u", c->rate_hz);
-	event_addf(e, "Channel-Read-Codec-Bit-Rate", "%u", bit_rate(c));
+	event_addf(e, "Channel-Read-Codec-Bit-Rate", "%u", read_bit_rate(leg, c));
 	event_add(e, "Channel-Write-Codec-Name", c->name);
 	event_addf(e, "Channel-Write-Codec-Rate", "%u", c->rate_hz);
 	event_addf(e, "Channel-Write-Codec-Bit-Rate", "%u", bit_rate(c));
@@ -189,25 +198,48 @@ void leg_event_at(struct leg *leg, enum event_id id, const char *file, const cha
 	event_fire(e);
 }
 
-/* CODEC, read and write, once when the leg's codec is known. */
-void leg_codec_events(struct leg *leg)
+static ON_CTL void fire_read_codec(struct leg *leg)
 {
 	const struct media_codec *c = leg_media_codec(leg);
 	struct event *e;
 
-	if (!c || leg_i(leg)->is_codec_told)
+	if (!event_is_wanted(EVENT_CODEC, NULL) || !(e = event_new(EVENT_CODEC, NULL)))
+		return;
+	leg_event_headers(leg, e);
+	event_add(e, "channel-read-codec-name", read_name(leg, c));
+	event_addf(e, "channel-read-codec-rate", "%u", c->rate_hz);
+	event_addf(e, "channel-read-codec-bit-rate", "%u", read_bit_rate(leg, c));
+	event_fire(e);
+}
+
+static ON_CTL void fire_write_codec(struct leg *leg)
+{
+	const struct media_codec *c = leg_media_codec(leg);
+	struct event *e;
+
+	if (!event_is_wanted(EVENT_CODEC, NULL) || !(e = event_new(EVENT_CODEC, NULL)))
+		return;
+	leg_event_headers(leg, e);
+	event_add(e, "Channel-Write-Codec-Name", c->name);
+	event_addf(e, "Channel-Write-Codec-Rate", "%u", c->rate_hz);
+	event_addf(e, "Channel-Write-codec-bit-rate", "%u", bit_rate(c));
+	event_fire(e);
+}
+
+/* CODEC, read and write, once when the leg's codec is known. */
+void leg_codec_events(struct leg *leg)
+{
+	if (!leg_media_codec(leg) || leg_i(leg)->is_codec_told)
 		return;
 	leg_i(leg)->is_codec_told = true;
-	if (!event_is_wanted(EVENT_CODEC, NULL))
+	fire_read_codec(leg);
+	fire_write_codec(leg);
+}
+
+void leg_read_linear(struct leg *leg, bool is_linear)
+{
+	if (!leg_media_codec(leg) || leg_i(leg)->is_read_linear == is_linear)
 		return;
-	for (int i = 0; i < 2; i++) {
-		e = event_new(EVENT_CODEC, NULL);
-		if (!e)
-			return;
-		leg_event_headers(leg, e);
-		event_add(e, i ? "Channel-Write-Codec-Name" : "channel-read-codec-name", c->name);
-		event_addf(e, i ? "Channel-Write-Codec-Rate" : "channel-read-codec-rate", "%u", c->rate_hz);
-		event_addf(e, i ? "Channel-Write-codec-bit-rate" : "channel-read-codec-bit-rate", "%u", bit_rate(c));
-		event_fire(e);
-	}
+	leg_i(leg)->is_read_linear = is_linear;
+	fire_read_codec(leg);
 }

@@ -29,6 +29,8 @@ struct leg_full {
 	bool is_started, is_parked, is_far_end_gone, is_cid_flipped;
 	bool is_end_waiting; /* the hook or media is awaited */
 	bool is_codec_told;
+	bool is_read_linear; /* tones play to it: FreeSWITCH reads it as L16 meanwhile, and says so */
+	unsigned presence_count;
 	struct originate *dialling; /* as originator */
 	enum cause dialling_end;    /* what the legs it dials are given when it is taken away; 0 = ORIGINATOR_CANCEL */
 	struct bridge *aside;       /* its bridge while one side of it talks to somebody else */
@@ -71,6 +73,13 @@ ON_CTL int leg_state_input(struct leg *leg, enum leg_input in);
 ON_CTL void leg_state_run(struct leg *leg);
 ON_CTL void leg_callstate_set(struct leg *leg, enum leg_callstate s);
 ON_CTL void leg_codec_events(struct leg *leg);
+/* Ringback tones start or stop playing to the leg: CODEC, when that is news. */
+ON_CTL void leg_read_linear(struct leg *leg, bool is_linear);
+
+/* ---- leg_presence.c ---- */
+/* PRESENCE_IN when the leg has a presence_id and somebody listens. */
+#define leg_presence(leg, status) leg_presence_at((leg), (status), __func__, __LINE__)
+ON_CTL void leg_presence_at(struct leg *leg, const char *status, const char *func, int line);
 
 /* ---- leg.c ---- */
 ON_CTL void leg_table_remove(struct leg *leg);

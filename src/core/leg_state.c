@@ -66,6 +66,8 @@ void leg_state_run(struct leg *leg)
 	if (leg->state == CS_ROUTING && !leg->is_outbound)
 		leg_callstate_set(leg, CCS_RINGING);
 	leg_event(leg, EVENT_CHANNEL_STATE);
+	if (leg->state == CS_ROUTING)
+		leg_presence(leg, leg_state_name(CS_ROUTING));
 }
 
 void leg_callstate_set(struct leg *leg, enum leg_callstate s)
@@ -137,6 +139,7 @@ void leg_mark_answered(struct leg *leg)
 	limits_count_answered();
 	leg_log(leg, LOG_NOTICE, "Channel [%s] has been answered", leg->name);
 	leg_event(leg, EVENT_CHANNEL_ANSWER);
+	leg_presence(leg, "answered");
 	leg_callstate_set(leg, CCS_ACTIVE);
 	exec_hooks(leg, "execute_on_answer", "api_on_answer");
 	originate_leg_changed(leg);
@@ -160,6 +163,7 @@ void leg_mark_held(struct leg *leg, bool is_held)
 	leg_callstate_set(leg, is_held ? CCS_HELD : CCS_UNHELD);
 	if (!is_held)
 		leg_callstate_set(leg, CCS_ACTIVE);
+	leg_presence(leg, is_held ? "hold" : "unhold");
 	bridge_hold_music(leg, is_held);
 }
 

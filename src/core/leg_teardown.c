@@ -125,6 +125,7 @@ static ON_CTL void step_hangup(struct leg *leg)
 
 	leg_state_run(leg);
 	leg_callstate_set(leg, CCS_HANGUP);
+	leg_presence(leg, leg->cause == CAUSE_LOSE_RACE ? "cancelled" : leg_state_name(CS_HANGUP));
 	leg_var_set(leg, "hangup_cause", cause_name(leg->cause));
 	leg_var_setf(leg, "hangup_cause_q850", "%d", (int)leg->cause < 128 ? (int)leg->cause : 0);
 	leg_var_set(leg, "digits_dialed", leg_i(leg)->digits_dialed.n ? leg_i(leg)->digits_dialed.p : "none");

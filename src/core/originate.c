@@ -358,6 +358,8 @@ static ON_CTL void ringback_stop(struct originate *o)
 {
 	if (o->is_ringback_on && o->a && leg_is_up(o->a) && leg_media_stream(o->a))
 		mstream_play_stop(leg_media_stream(o->a), o->ringback_id);
+	if (o->is_ringback_on && o->a)
+		leg_read_linear(o->a, false);
 	o->is_ringback_on = false;
 }
 
@@ -375,6 +377,7 @@ static ON_CTL void ringback_play(struct originate *o, const char *spec)
 		buf_printf(&source, "tone_stream://%s", spec);
 	if (!mstream_play(leg_media_stream(o->a), source.p, -1, &o->ringback_id)) {
 		o->is_ringback_on = true;
+		leg_read_linear(o->a, true);
 		leg_log(o->a, LOG_DEBUG, "Play Ringback Tone [%s]", spec);
 	}
 	buf_fini(&source);
@@ -599,6 +602,7 @@ static ON_CTL void answer_originator(struct originate *o, struct leg *b)
 			leg_profile_set(&b->other->callee_id_number, b->profile->callee_id_number);
 		}
 	}
+	ringback_stop(o); /* the caller's events name the callee from here on */
 	if (!b->is_answered || !leg_is_up(a))
 		return;
 	leg_i(a)->near = b;
@@ -712,13 +716,13 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 	winner = run_groups(o, &dial);
 	if (o->a)
 		leg_i(o->a)->dialling = NULL, leg_i(o->a)->dialling_end = CAUSE_NONE;
-	ringback_stop(o);
 	if (winner) {
 		b = mem_ref(winner->leg);
 		b->originate = NULL;
 		answer_originator(o, b);
 		is_user = tell_user(o, b);
 	} else {
+		ringback_stop(o);
 		st = o->is_cancelled ? ST_CANCELLED : o->is_timed_out ? ST_TIMEOUT : ST_NOTFOUND;
 		if (o->is_cancelled)
 			o->cause = CAUSE_ORIGINATOR_CANCEL;

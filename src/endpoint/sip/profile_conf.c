@@ -176,7 +176,7 @@ static const struct param params[] = {
     IGN("bind-attempts"),
     IGN("bind-attempt-interval"),
     IGN("auto-restart"),
-    IGN("send-message-query-on-register"),
+    P("send-message-query-on-register", P_TEXT, message_query, "first-only"),
     IGN("send-presence-on-register"),
     IGN("nat-options-ping"),
     IGN("all-reg-options-ping"),

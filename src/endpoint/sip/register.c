@@ -117,6 +117,42 @@ static void fire_unregister(const struct reg_request *r)
 	event_fire(e);
 }
 
+/* A phone that goes is seen to go by those who watch it. */
+static void fire_presence_gone(const struct reg_request *r) ON_CTL;
+static void fire_presence_gone(const struct reg_request *r)
+{
+	struct event *e;
+	if (!event_is_wanted(EVENT_PRESENCE_IN, NULL) || !(e = event_new(EVENT_PRESENCE_IN, NULL)))
+		return;
+	event_add(e, "proto", "sip");
+	event_add(e, "rpid", "unknown");
+	event_add(e, "login", r->p->url);
+	event_addf(e, "user-agent", "%.*s", SVF(sip_msg_value(r->m, SIP_HDR_USER_AGENT)));
+	event_addf(e, "from", "%.*s@%.*s", SVF(r->user), SVF(r->host));
+	event_add(e, "status", "Unregistered");
+	event_add(e, "presence-source", "register");
+	event_add(e, "event_type", "presence");
+	event_fire(e);
+}
+
+/* Asks whoever keeps voicemail to tell the new phone's lamp. */
+static void fire_message_query(const struct reg_request *r) ON_CTL;
+static void fire_message_query(const struct reg_request *r)
+{
+	const char *when = r->p->conf.message_query;
+	const struct reg *first[1];
+	struct event *e;
+	if (strcasecmp(when, "first-only") ? !str_is_true(when)
+	                                   : reg_table_find(r->p->regs, r->user, r->host, first, 1) > 1)
+		return;
+	if (!event_is_wanted(EVENT_MESSAGE_QUERY, NULL) || !(e = event_new(EVENT_MESSAGE_QUERY, NULL)))
+		return;
+	event_addf(e, "Message-Account", "sip:%.*s@%.*s", SVF(r->user), SVF(r->host));
+	event_add(e, "VM-Sofia-Profile", r->p->conf.name);
+	event_addf(e, "VM-Call-ID", "%.*s", SVF(r->m->call_id));
+	event_fire(e);
+}
+
 static void fire_failure(const struct reg_request *r) ON_CTL;
 static void fire_failure(const struct reg_request *r)
 {
@@ -339,10 +375,13 @@ static int contacts_apply(struct reg_request *r)
 			has_added = true;
 		}
 	}
-	if (st == ST_OK && has_added)
+	if (st == ST_OK && has_added) {
 		fire(r, "sofia::register", true, true, NULL);
-	else if (st == ST_OK && has_removed)
+		fire_message_query(r);
+	} else if (st == ST_OK && has_removed) {
+		fire_presence_gone(r);
 		fire_unregister(r);
+	}
 	return st;
 }
 

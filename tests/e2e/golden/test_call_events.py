@@ -19,11 +19,6 @@ GOLDEN = t.SHARED / "golden"
 pytestmark = [pytest.mark.skipif(not GOLDEN.exists(), reason="the recordings (../shared/golden) are not here")]
 
 # ---- what legitimately differs
-# Modules that are not loaded or not there: no presence, so no PRESENCE_IN.
-NOT_HERE = {"PRESENCE_IN"}
-# The codec is told once; FreeSWITCH tells it again at the answer of a leg that had early media. Other events of these kinds come
-# from threads of their own there (reference/events.md, section 4).
-LOOSE = {"CODEC", "CALL_UPDATE"}
 # Variables: video and text streams, which Tandem does not carry; headers only the recording's phones sent; those read from the
 # phone's answers, set by FreeSWITCH with the 180 already; what the phones' media decides; a directory entry's own.
 VARS_OTHER = re.compile(r"^(remote_)?(video|text|audio)_media_flow$|^rtp_use_ssrc$|^sip_(allow|recover_.*|user_agent|cseq|to_tag|call_id|"
@@ -34,7 +29,7 @@ VARS_OTHER = re.compile(r"^(remote_)?(video|text|audio)_media_flow$|^rtp_use_ssr
 # caller's leg is gone, which is a race; ours keeps the call's.
 UNSTEADY = re.compile(r"^(Core-UUID|Channel-Call-UUID|FreeSWITCH-.*|Event-(Date|Calling|Sequence).*|.*-Time|Channel-Hold-Accum|Application-UUID|"
                       r"variable_(.*(stamp|epoch|sec|duration|port|_via.*|_url|_uri|_tag|sdp.*)|rtp_audio.*|sip_.*|session_id|originated_legs|"
-                      r"originate_causes|current_application_data|uuid|call_uuid|app_uuid|RFC2822_DATE))$")
+                      r"originate_causes|current_application_data|uuid|call_uuid|app_uuid|RFC2822_DATE)|login|Presence-Calling-.*)$")
 
 
 class Raw:
@@ -149,7 +144,7 @@ def full(phones):
 
 
 def told(events):
-    return [n for n in map(title, events) if n.split()[0] not in NOT_HERE | LOOSE]
+    return [n for n in map(title, events)]
 
 
 @pytest.mark.parametrize("leg", "AB")
@@ -179,10 +174,9 @@ def paired(full, leg):
 @pytest.mark.parametrize("leg", "AB")
 def test_headers(full, leg):
     for name, wanted, got in paired(full, leg):
-        if name.split()[0] not in LOOSE:
-            # a dialled leg knows its presence id when it is made
-            mine = [h for h in headers(got) if name != "CHANNEL_OUTGOING" or h != "Channel-Presence-ID"]
-            assert mine == [h for h in headers(wanted) if name != "CHANNEL_OUTGOING" or h != "Channel-Presence-ID"], name
+        # a dialled leg knows its presence id when it is made
+        mine = [h for h in headers(got) if name != "CHANNEL_OUTGOING" or h != "Channel-Presence-ID"]
+        assert mine == [h for h in headers(wanted) if name != "CHANNEL_OUTGOING" or h != "Channel-Presence-ID"], name
 
 
 @pytest.mark.parametrize("leg", "AB")
@@ -207,6 +201,8 @@ def test_values(full, leg):
     for name, wanted, got in paired(full, leg):
         ours = dict(got)
         for k, v in wanted:
+            if (name, k) == ("PRESENCE_IN", "Channel-State-Number"):
+                continue  # the state after the one it tells of, there; which depends on threads
             if k in ours and not UNSTEADY.match(k) and not VARS_OTHER.match(k.removeprefix("variable_")):
                 differ.append((name, k, masked(v, wanted_ids), masked(ours[k], got_ids)))
     differ = [d for d in differ if d[2] != d[3]]

@@ -47,3 +47,33 @@ def test_register(tandem_vanilla, subclass, expires):
     got = next_of(client, subclass)
     phone.close(), client.esl.close()
     assert headers(got) == headers(wanted[0])
+
+
+@pytest.mark.parametrize("name,expires", [("MESSAGE_QUERY", 300), ("PRESENCE_IN", 0)])
+def test_registration_tells(tandem_vanilla, name, expires):
+    """The first phone of a user asks for its messages; one that goes is seen to go."""
+    sw = tandem_vanilla
+    wanted = next(e for e in recorded("register-events.txt") if kind(e) == name)
+    phone, client = Phone(sw, "1003"), Raw(sw, name)
+    phone.register(300, "User-Agent: lab-ua\n")
+    if not expires:
+        phone.register(0, "User-Agent: lab-ua\n")
+    got = next_of(client, name)
+    phone.close(), client.esl.close()
+    assert headers(got) == headers(wanted)
+    sw.api("sofia profile internal flush_inbound_reg")
+
+
+def test_schedule(tandem_vanilla):
+    """A task is told as it is added, runs and goes; a repeated one as it comes again."""
+    sw = tandem_vanilla
+    wanted = [h for h in headers(next(e for e in recorded("heartbeat.txt") if kind(e) == "RE_SCHEDULE"))]
+    client = Raw(sw, "ADD_SCHEDULE DEL_SCHEDULE RE_SCHEDULE RELOADXML")
+    sw.api("sched_api @1 tests version")
+    for name in ("ADD_SCHEDULE", "RE_SCHEDULE"):
+        assert headers(next_of(client, name)) == wanted
+    sw.api("sched_del tests")
+    assert headers(next_of(client, "DEL_SCHEDULE")) == wanted
+    sw.api("reloadxml")
+    assert headers(next_of(client, "RELOADXML")) == wanted[:13]
+    client.esl.close()
