@@ -14,21 +14,20 @@ struct leg *bridge_peer(const struct leg *leg)
 	return leg->bridge ? leg->bridge->a == leg ? leg->bridge->b : leg->bridge->a : NULL;
 }
 
-static ON_CTL void set_pair_vars(struct leg *leg, struct leg *peer, const char *role)
+static ON_CTL void set_pair_vars(struct leg *leg, struct leg *peer)
 {
 	leg_var_set(leg, "last_bridge_to", peer->uuid);
 	leg_var_set(leg, "bridge_channel", peer->name);
 	leg_var_set(leg, "bridge_uuid", peer->uuid);
 	leg_var_set(leg, "bridge_to", peer->uuid);
 	leg_var_set(leg, "signal_bond", peer->uuid);
-	if (role)
-		leg_var_set(leg, "last_bridge_role", role);
 }
 
 void bridge_pair_vars(struct leg *a, struct leg *b)
 {
-	set_pair_vars(a, b, "originator");
-	set_pair_vars(b, a, NULL);
+	set_pair_vars(a, b);
+	set_pair_vars(b, a);
+	leg_var_set(a, "last_bridge_role", "originator");
 }
 
 void bridge_fire_pair(struct leg *a, struct leg *b, enum event_id id)
@@ -115,11 +114,13 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 	leg_var_set(b, "call_uuid", b->call_uuid);
 	bridge_fire_pair(a, b, EVENT_CHANNEL_BRIDGE);
 	/* FreeSWITCH's order: the event shows neither side's bridge variables yet, and only A remembers a role. */
-	bridge_pair_vars(a, b);
+	set_pair_vars(a, b);
+	set_pair_vars(b, a);
 	leg_state_input(b, IN_EXCHANGE);
 	leg_state_run(b);
 	fire_update(b, a);
 	fire_update(a, b);
+	leg_var_set(a, "last_bridge_role", "originator");
 	if (a->ops && a->ops->on_bridge)
 		a->ops->on_bridge(a);
 	if (b->ops && b->ops->on_bridge)
@@ -127,20 +128,31 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 	return ST_OK;
 }
 
-/* What a leg remembers of how its peer left. */
-void bridge_end_vars(struct leg *leg, struct leg *peer)
+static ON_CTL void set_end_cause(struct leg *leg, struct leg *peer)
 {
-	const char *proto;
 	enum cause cause = peer->cause ? peer->cause : leg->cause ? leg->cause : CAUSE_NORMAL_CLEARING;
 
-	leg_var_set(leg, "bridge_to", NULL);
 	leg_var_set(leg, "bridge_hangup_cause", cause_name(cause));
+}
+
+/* What a leg remembers of how its peer left. */
+static ON_CTL void set_end_vars(struct leg *leg, struct leg *peer)
+{
+	const char *proto;
+
+	leg_var_set(leg, "bridge_to", NULL);
 	if (leg_is_up(peer))
 		return;
 	leg_var_set(leg, "last_bridge_hangup_cause", cause_name(peer->cause));
 	proto = vars_get(peer->vars, "proto_specific_hangup_cause");
 	if (proto)
 		leg_var_set(leg, "last_bridge_proto_specific_hangup_cause", proto);
+}
+
+void bridge_end_vars(struct leg *leg, struct leg *peer)
+{
+	set_end_vars(leg, peer);
+	set_end_cause(leg, peer);
 }
 
 /* ext[:dialplan[:context]] of transfer_after_bridge. */
@@ -190,8 +202,9 @@ void bridge_leave(struct leg *leg)
 	leg_dtmf_capture_check(b);
 	bypass_unbridged(a);
 	bypass_unbridged(b);
-	bridge_end_vars(a, b);
-	bridge_end_vars(b, a);
+	set_end_vars(a, b);
+	set_end_vars(b, a);
+	set_end_cause(a, b);
 	if (leg_is_up(a) && leg_media_stream(a))
 		mstream_idle(leg_media_stream(a));
 	else if (leg_is_up(b) && leg_media_stream(b))
@@ -199,6 +212,7 @@ void bridge_leave(struct leg *leg)
 	/* FreeSWITCH's order: when A left, B's hang-up is told before the unbridging. */
 	if (!br->is_consultation && !leg_is_up(a) && !bridge_after(b))
 		leg_hangup(b, CAUSE_NORMAL_CLEARING);
+	set_end_cause(b, a);
 	bridge_fire_pair(a, b, EVENT_CHANNEL_UNBRIDGE);
 	if (br->done)
 		br->done(a, b, br->arg);

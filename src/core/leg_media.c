@@ -371,6 +371,7 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 	struct sdp_codecs *theirs;
 	int st;
 
+	leg_var_set(leg, "audio_media_flow", "disabled"); /* until it is answered */
 	leg_var_set(leg, "endpoint_disposition", m->is_late_told ? "DELAYED NEGOTIATION" : "RECEIVED");
 	if (!sv_trim(sdp).n)
 		return ST_OK;
@@ -426,6 +427,7 @@ static ON_CTL int make_offer(
 	}
 	if (!st) {
 		keep_local(leg, buf_sv(&text));
+		media_vars_local(leg, m, dir);
 		st = buf_addv(out, buf_sv(&text));
 	}
 	mem_free(q);

@@ -35,6 +35,8 @@ struct media_policy {
 	struct sdp_codecs prefs, first;
 };
 ON_CTL void media_vars_offer(struct leg *leg, const struct sdp_codecs *theirs); /* ep_codec_string */
+/* What our own side of the stream is: known with our offer already. */
+ON_CTL void media_vars_local(struct leg *leg, const struct leg_media *m, enum sdp_dir dir);
 ON_CTL void media_vars_plan(struct leg *leg, const struct leg_media *m, const struct sdp_plan *plan);
 ON_CTL void media_vars_stats(struct leg *leg, const struct media_stats *s);
 

@@ -31,14 +31,22 @@ void media_vars_offer(struct leg *leg, const struct sdp_codecs *theirs)
 	buf_fini(&b);
 }
 
+void media_vars_local(struct leg *leg, const struct leg_media *m, enum sdp_dir dir)
+{
+	char host[ADDR_TEXT_MAX];
+
+	leg_var_set(leg, "audio_media_flow", sdp_dir_name(dir));
+	leg_var_set(leg, "local_media_ip", addr_host(&m->local, host));
+	leg_var_setf(leg, "local_media_port", "%u", addr_port(&m->local));
+	leg_var_set(leg, "advertised_media_ip", m->advertise_host);
+}
+
 void media_vars_plan(struct leg *leg, const struct leg_media *m, const struct sdp_plan *plan)
 {
 	const struct media_codec *c = &m->codec;
 	const char *old = vars_get(leg->vars, "read_codec");
-	char host[ADDR_TEXT_MAX];
 
 	leg_var_set(leg, "remote_audio_media_flow", sdp_dir_name(plan->remote_dir));
-	leg_var_set(leg, "audio_media_flow", sdp_dir_name(plan->local_dir));
 	leg_var_setf(leg, "rtp_audio_recv_pt", "%d", plan->recv.pt_recv);
 	leg_var_set(leg, "rtp_use_codec_name", c->name);
 	leg_var_setf(leg, "rtp_use_codec_rate", "%u", c->rate_hz);
@@ -55,9 +63,7 @@ void media_vars_plan(struct leg *leg, const struct leg_media *m, const struct sd
 	leg_var_set(leg, "write_codec", c->name);
 	leg_var_setf(leg, "write_rate", "%u", c->rate_hz);
 	leg_var_set(leg, "dtmf_type", plan->dtmf_send_pt >= 0 ? "rfc2833" : "none");
-	leg_var_set(leg, "local_media_ip", addr_host(&m->local, host));
-	leg_var_setf(leg, "local_media_port", "%u", addr_port(&m->local));
-	leg_var_set(leg, "advertised_media_ip", m->advertise_host);
+	media_vars_local(leg, m, plan->local_dir);
 	leg_var_set(leg, "rtp_use_timer_name", "soft");
 	leg_var_setf(leg, "rtp_use_pt", "%u", c->pt);
 	if (plan->dtmf_send_pt >= 0) {

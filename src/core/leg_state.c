@@ -135,10 +135,10 @@ void leg_mark_answered(struct leg *leg)
 	leg->is_answered = true;
 	if (leg->profile)
 		leg->profile->times.answered = clock_wall_us();
-	leg_var_set(leg, "endpoint_disposition", "ANSWER");
 	limits_count_answered();
 	leg_log(leg, LOG_NOTICE, "Channel [%s] has been answered", leg->name);
 	leg_event(leg, EVENT_CHANNEL_ANSWER);
+	leg_var_set(leg, "endpoint_disposition", "ANSWER"); /* CHANNEL_ANSWER does not show it yet */
 	leg_presence(leg, "answered");
 	leg_callstate_set(leg, CCS_ACTIVE);
 	exec_hooks(leg, "execute_on_answer", "api_on_answer");

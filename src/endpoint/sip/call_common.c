@@ -137,18 +137,28 @@ void call_vars_from_msg(struct call *c, const struct sip_msg *m)
 	    sip_msg_value(
 	        m, m->is_request || sip_msg_hdr(m, SIP_HDR_USER_AGENT) ? SIP_HDR_USER_AGENT : SIP_HDR_SERVER));
 	var_sv(leg, "sip_allow", sip_msg_value(m, SIP_HDR_ALLOW));
-	var_sv(leg, "sip_full_via", m->via.text);
 	var_sv(leg, "sip_from_display", m->from.display);
 	var_sv(leg, "sip_full_from", m->from.text);
-	var_sv(leg, "sip_full_to", m->to.text);
 	var_uri(leg, "from", &m->from.uri);
 	var_uri(leg, "to", &m->to.uri);
 	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
 		var_uri(leg, "contact", &contact.uri);
-	var_sv(leg, "sip_to_tag", m->to_tag);
 	var_sv(leg, "sip_from_tag", m->from_tag);
-	leg_var_setf(leg, "sip_cseq", "%u", m->cseq);
 	var_sv(leg, "sip_call_id", m->call_id);
+	if (m->to_tag.n) {
+		call_vars_dialog(c, m);
+	} else {
+		var_sv(leg, "sip_full_via", m->via.text);
+		var_sv(leg, "sip_full_to", m->to.text);
+	}
+}
+
+void call_vars_dialog(struct call *c, const struct sip_msg *m)
+{
+	var_sv(c->leg, "sip_full_via", m->via.text);
+	var_sv(c->leg, "sip_full_to", m->to.text);
+	var_sv(c->leg, "sip_to_tag", m->to_tag);
+	leg_var_setf(c->leg, "sip_cseq", "%u", m->cseq);
 }
 
 /* ---- headers ---- */
@@ -358,6 +368,17 @@ static enum cause cause_of_close(struct call *c, const struct sip_close *why)
 	}
 }
 
+/* FreeSWITCH tells the phrase to the other leg: why the call it was in ended. */
+static void partner_phrase(struct call *c, struct sv phrase) ON_CTL;
+static void partner_phrase(struct call *c, struct sv phrase)
+{
+	struct leg *partner = bridge_peer(c->leg);
+	if (!partner)
+		partner = originator_of(c);
+	if (partner)
+		var_sv(partner, "sip_hangup_phrase", phrase);
+}
+
 void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 {
 	struct call *c = arg;
@@ -368,18 +389,18 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 		enum cause cause = cause_of_close(c, why);
 		const char *text = disposition(c, why);
 		struct sv phrase = why->phrase.n ? why->phrase : sv_of(why->code ? sip_reason_phrase(why->code) : "");
-		if (text)
-			leg_var_set(c->leg, "sip_hangup_disposition", text);
 		if (why->code) {
 			leg_var_setf(c->leg, "sip_term_status", "%d", why->code);
 			leg_var_setf(c->leg, "sip_term_cause", "%d", (int)cause);
-			var_sv(c->leg, "sip_hangup_phrase", phrase);
+			partner_phrase(c, phrase);
 		}
 		if (c->is_outbound && why->code >= 300 && why->kind != SIP_CLOSE_BYE)
 			refusal_vars(c, why, phrase);
 		else if (why->code)
 			leg_var_setf(c->leg, "proto_specific_hangup_cause", "sip:%d", why->code);
 		leg_hangup(c->leg, cause);
+		if (text) /* CHANNEL_HANGUP does not show it yet */
+			leg_var_set(c->leg, "sip_hangup_disposition", text);
 	}
 	c->sip = mem_unref(c->sip);
 	mem_unref(c);

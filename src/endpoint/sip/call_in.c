@@ -125,7 +125,6 @@ static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg
 	if (m->ruri.port)
 		leg_var_setf(leg, "sip_req_port", "%u", m->ruri.port);
 	call_vars_from_msg(c, m);
-	leg_var_set(leg, "sip_to_tag", sip_call_local_tag(c->sip));
 	set_sv(leg, "sip_via_host", m->via.host);
 	if (m->via.port)
 		leg_var_setf(leg, "sip_via_port", "%u", m->via.port);
@@ -506,6 +505,7 @@ static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 	role_assert_ctl();
 	if (!c->leg)
 		return;
+	call_vars_dialog(c, ack);
 	if (*c->replaced_uuid)
 		replaces_run(c);
 	leg_media_acknowledged(c->leg);

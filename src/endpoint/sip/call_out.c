@@ -244,7 +244,10 @@ static void vars_dialled(struct call *c)
 	leg_var_set(c->leg, "recovery_profile_name", c->p->conf.name);
 	leg_var_set(c->leg, "sofia_profile_url", c->p->url);
 	leg_var_set(c->leg, "sip_local_network_addr", c->p->ext_sip_ip);
-	leg_var_set(c->leg, "sip_call_id", sip_call_id(c->sip));
+	struct sip_uri u;
+	if (at && sip_uri_parse(&u, sv_of(c->uri)) == ST_OK)
+		leg_var_setf(c->leg, "sip_to_host", u.port ? "%.*s:%u" : "%.*s", SVF(u.host), u.port);
+	leg_var_set(c->leg, "sip_from_host", c->p->ext_sip_ip);
 }
 
 int call_out_dial(struct leg *leg)
@@ -314,6 +317,7 @@ static void vars_answering(struct call *c, const struct sip_msg *resp)
 	}
 	if (sip_msg_contact(resp, &contact) == ST_OK)
 		leg_var_setf(c->leg, "sip_recover_contact", "%.*s", SVF(contact.text));
+	leg_var_setf(c->leg, "sip_recover_via", "%.*s", SVF(resp->via.text));
 	call_vars_from_msg(c, resp);
 	call_vars_x_headers(c, resp, "sip_rh_");
 }
@@ -324,14 +328,12 @@ static void on_progress(struct sip_call *sc, const struct sip_msg *resp, void *a
 	role_assert_ctl();
 	if (!c->leg || !leg_is_up(c->leg))
 		return;
-	if (resp->body.n && leg_media_remote_answer(c->leg, resp->body) == ST_OK) {
-		if (!c->has_early)
-			vars_answering(c, resp);
-		c->has_early = true;
+	if (resp->code > 100)
+		vars_answering(c, resp);
+	if (resp->body.n && leg_media_remote_answer(c->leg, resp->body) == ST_OK)
 		leg_mark_early_media(c->leg);
-	} else if (resp->code == 180 || (resp->code == 183 && !resp->body.n)) {
+	else if (resp->code == 180 || (resp->code == 183 && !resp->body.n))
 		leg_mark_ring_ready(c->leg);
-	}
 }
 
 static void on_answer(struct sip_call *sc, const struct sip_msg *resp, void *arg)

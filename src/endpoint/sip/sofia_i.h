@@ -133,7 +133,6 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	struct sip_dst dst;
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
-	bool has_early;
 	bool has_referred;                  /* we sent a REFER: its NOTIFY is awaited */
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
@@ -149,6 +148,8 @@ ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
 /* Value of the Reason header for the leg's cause; false: none is to be sent. */
 ON_CTL bool call_reason_put(struct call *c, struct buf *b);
 ON_CTL void call_vars_from_msg(struct call *c, const struct sip_msg *m);
+/* Those of the dialog as its latest message has them; an inbound call's are complete with its ACK. */
+ON_CTL void call_vars_dialog(struct call *c, const struct sip_msg *m);
 ON_CTL void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix);
 ON_CTL enum cause call_cause_from_msg(const struct sip_msg *m, int code);
 ON_CTL enum cause call_cause_from_reason(struct sv reason);

@@ -7,6 +7,9 @@ import threading
 import uuid
 
 
+ALLOW = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REFER, NOTIFY, MESSAGE, UPDATE"
+
+
 class Ua:
     def __init__(self, switch, user, answer=200):
         self.switch, self.user, self.answer = switch, user, answer
@@ -42,7 +45,7 @@ class Ua:
         return (f"{method} {uri} SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:{self.port};rport;branch={branch or 'z9hG4bK' + uuid.uuid4().hex}\n"
                 f"Max-Forwards: 70\nFrom: \"{self.user}\" <sip:{self.user}@{self.switch.domain}>;tag={call_id[:8]}\nTo: {to}\n"
                 f"Call-ID: {call_id}\nCSeq: {cseq} {method}\nContact: <sip:{self.user}@127.0.0.1:{self.port}>\n"
-                f"User-Agent: lab-ua\n{extra}" + ("Content-Type: application/sdp\n" if body else "")
+                f"User-Agent: lab-ua\n{extra}" + (f"{ALLOW}\nContent-Type: application/sdp\n" if body else "")
                 + f"Content-Length: {len(body)}\n\n{body}")
 
     def _reply(self, request, code, reason, body="", tag=True):
@@ -54,8 +57,9 @@ class Ua:
         lines = [f"SIP/2.0 {code} {reason}", *(v.strip() for v in vias), *(r.strip() for r in routes),
                  f"From: {self._header(request, 'From')}", f"To: {to}", f"Call-ID: {self._header(request, 'Call-ID')}",
                  f"CSeq: {self._header(request, 'CSeq')}", f"Contact: <sip:{self.user}@127.0.0.1:{self.port}>"]
+        lines.append("User-Agent: lab-ua")
         if body:
-            lines.append("Content-Type: application/sdp")
+            lines += [ALLOW, "Content-Type: application/sdp"]
         self._send("\n".join(lines) + f"\nContent-Length: {len(body)}\n\n{body}")
 
     def _authorization(self, challenge, method, uri):
