@@ -166,7 +166,7 @@ def test_fsctl(sw):
 # our command of that name differs on purpose, or the recording's situation cannot be made here
 MISC_OTHER = re.compile(r"^(banner|interface_ip|gethost|timer_test|time_test|say_string|stun|lua|luarun|system|bg_system|spawn|"
                         r"pool_stats|page|limit_status|tone_detect|xml_locate|chat|strftime 0|strftime 1000|json|bgapi version|"
-                        r"getcputime|zz|strftime_tz UTC|strepoch$|eval hello|host_lookup|media_reset)")
+                        r"getcputime|event$|zz|strftime_tz UTC|strepoch$|eval hello|host_lookup|media_reset)")
 
 
 def test_misc_functions(sw):
