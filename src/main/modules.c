@@ -4,8 +4,8 @@
 #include "logger/logger.h"
 
 /* each room's descriptors */
-extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_dialplan_xml,
-    mod_event_socket, mod_expr;
+extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
+    mod_dialplan_xml, mod_event_socket, mod_expr;
 
 /* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
 static const struct name_desc sndfile_names[] = {{"file", "wav"}, {"file", "ulaw"}, {"file", "alaw"}, {"file", "gsm"},
@@ -31,6 +31,7 @@ static const struct module *const all[] = {
     &mod_hash,
     &mod_expr,
     &mod_loopback,
+    &mod_valet_parking,
     &mod_dialplan_xml,
     &mod_sndfile,
     &mod_tone_stream,

@@ -153,10 +153,14 @@ static int attended(struct call *c, struct call *other, const struct sip_msg *m)
 		return st;
 	}
 	const struct leg *to = first ? other->leg : c->leg;
+	const char *place = vars_get(to->vars, "inline_destination");
 	if (!to->profile || !to->profile->destination_number)
 		return ST_NOTFOUND;
-	st = leg_transfer(
-	    first ? first : second, to->profile->destination_number, to->profile->dialplan, to->profile->context);
+	if (place) /* it waits somewhere (valet_park): the transferred one takes its place */
+		st = leg_transfer(first ? first : second, place, "inline", NULL);
+	else
+		st = leg_transfer(first ? first : second, to->profile->destination_number, to->profile->dialplan,
+		    to->profile->context);
 	if (st == ST_OK)
 		leg_hangup(other->leg, CAUSE_ATTENDED_TRANSFER);
 	return st;
