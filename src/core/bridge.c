@@ -155,10 +155,9 @@ void bridge_end_vars(struct leg *leg, struct leg *peer)
 	set_end_cause(leg, peer);
 }
 
-/* ext[:dialplan[:context]] of transfer_after_bridge. */
-static ON_CTL bool transfer_after(struct leg *leg)
+bool bridge_transfer_after(struct leg *leg, const char *var_name)
 {
-	const char *spec = vars_get(leg->vars, "transfer_after_bridge");
+	const char *spec = vars_get(leg->vars, var_name);
 	struct sv exten, dialplan, context;
 	char *text[3];
 
@@ -167,7 +166,7 @@ static ON_CTL bool transfer_after(struct leg *leg)
 	sv_split(sv_of(spec), ':', &exten, &dialplan);
 	sv_split(dialplan, ':', &dialplan, &context);
 	text[0] = sv_dup(exten), text[1] = sv_dup(dialplan), text[2] = sv_dup(context);
-	leg_var_set(leg, "transfer_after_bridge", NULL);
+	leg_var_set(leg, var_name, NULL);
 	leg_transfer(leg, text[0], text[1], text[2]);
 	for (int i = 0; i < 3; i++)
 		mem_free(text[i]);
@@ -182,7 +181,7 @@ bool bridge_after(struct leg *leg)
 		exec_park_after(leg);
 		return true;
 	}
-	return transfer_after(leg);
+	return bridge_transfer_after(leg, "transfer_after_bridge");
 }
 
 void bridge_leave(struct leg *leg)
@@ -194,6 +193,7 @@ void bridge_leave(struct leg *leg)
 	if (!br || br->is_ending)
 		return;
 	br->is_ending = true;
+	loop_timer_cancel(&br->answer_timer);
 	a = br->a, b = br->b;
 	bridge_hold_music(a, false);
 	bridge_hold_music(b, false);
@@ -266,6 +266,41 @@ void bridge_music(struct leg *of, struct leg *to, bool is_on)
 		music = leg_media_hold_music(of);
 	if (music && strncasecmp(music, "silence", 7) && strcasecmp(music, "indicate_hold"))
 		mstream_play(leg_media_stream(to), music, -1, &leg_i(to)->hold_play_id);
+}
+
+void bridge_leg_answered(struct leg *leg)
+{
+	struct leg *peer = bridge_peer(leg);
+
+	if (!peer || !leg_is_up(peer) || peer->is_answered || peer->is_outbound)
+		return;
+	leg_show_callee(peer, leg);
+	leg_i(peer)->near = leg;
+	leg_answer(peer);
+	leg_i(peer)->near = NULL;
+}
+
+static void answer_timeout(void *arg)
+{
+	struct bridge *br = arg;
+
+	role_assert_ctl();
+	if (br->a->is_answered)
+		return;
+	leg_log(br->a, LOG_DEBUG, "Answer timeout hit on %s.", br->a->name);
+	if (leg_var_is_true(br->a, "continue_on_answer_timeout")) {
+		leg_var_set(br->a, "continue_on_fail", "true");
+		leg_hangup(br->b, CAUSE_ALLOTTED_TIMEOUT);
+	} else {
+		leg_hangup(br->a, CAUSE_ALLOTTED_TIMEOUT);
+	}
+}
+
+void bridge_answer_within(struct leg *a, int seconds)
+{
+	if (a->bridge)
+		loop_timer_set(&a->bridge->answer_timer, (int64_t)seconds * 1000000, "bridge answer timeout",
+		    answer_timeout, a->bridge);
 }
 
 /* The holder's hold_music plays to its peer until it comes back. */

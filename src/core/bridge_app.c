@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/bridge_i.h"
+#include "core/exec_i.h"
 #include "core/module.h"
 #include <stdlib.h>
 #include <string.h>
@@ -63,46 +64,136 @@ static ON_CTL bool goes_on(struct leg *leg, enum cause cause)
 
 static ON_CTL void bridge_failed(struct leg *leg, enum cause cause)
 {
+	leg_var_set(leg, "originate_failed_cause", cause_name(cause));
 	if (!leg_is_up(leg) || exec_is_rerouted(leg) || transfer_on_fail(leg, cause))
 		return;
 	if (!goes_on(leg, cause))
 		leg_hangup(leg, cause);
 }
 
+/* ---- after the bridge ---- */
+
+/* exec_after_bridge_app, _arg: the application takes the place of what the dialplan still had. */
+static ON_CTL void run_after(struct leg *a)
+{
+	const char *app = vars_get(a->vars, "exec_after_bridge_app");
+	const char *arg = vars_get(a->vars, "exec_after_bridge_arg");
+
+	if (!app || !leg_is_up(a))
+		return;
+	leg_exec_clear(a);
+	leg_exec_add(a, app, arg ? arg : "", NULL);
+}
+
+static ON_CTL void early_bridge_over(struct leg *a, enum cause cause)
+{
+	if (str_is_true(vars_get(a->vars, "park_after_early_bridge")))
+		exec_park_after(a);
+	else if (!bridge_transfer_after(a, "transfer_after_early_bridge"))
+		bridge_failed(a, cause);
+}
+
+/* How the bridge ended, kept while hooks run. */
+struct bridge_end {
+	struct leg *a; /* reference */
+	enum cause cause;
+	bool was_answered;
+};
+
+static ON_CTL void go_on(struct leg *a, const struct bridge_end *end)
+{
+	const char *hangup = leg_var(a, "hangup_after_bridge");
+
+	if (leg_is_up(a) && !exec_is_rerouted(a)) {
+		if (hangup && !strcasecmp(hangup, "explicit"))
+			leg_hangup(a, end->cause);
+		else if (!end->was_answered)
+			early_bridge_over(a, end->cause);
+		else if (!bridge_after(a) && str_is_true(hangup))
+			leg_hangup(a, CAUSE_NORMAL_CLEARING);
+		else if (!exec_is_rerouted(a))
+			run_after(a);
+	}
+	leg_exec_resume(a, NULL);
+}
+
+static void hooks_done(void *arg)
+{
+	struct bridge_end *end = arg;
+
+	role_assert_ctl();
+	go_on(end->a, end);
+	mem_unref(end->a);
+	mem_free(end);
+}
+
 static void bridge_app_done(struct leg *a, struct leg *b, void *arg)
 {
+	struct bridge_end end = {a, b->cause ? b->cause : CAUSE_NORMAL_CLEARING, b->is_answered}, *kept;
+
 	role_assert_ctl();
-	if (!bridge_after(a) && leg_var_is_true(a, "hangup_after_bridge"))
-		leg_hangup(a, CAUSE_NORMAL_CLEARING);
-	leg_exec_resume(a, NULL);
+	kept = leg_is_up(a) ? mem_zalloc(sizeof(*kept)) : NULL;
+	if (kept) {
+		*kept = end;
+		mem_ref(a);
+		if (exec_hooks_then(a, "execute_on_post_bridge", "api_on_post_bridge", hooks_done, kept))
+			return;
+		mem_unref(a);
+		mem_free(kept);
+	}
+	go_on(a, &end);
+}
+
+/* ---- the application ---- */
+
+/* bridge_answer_timeout: seconds for a called party that is bridged in early media to answer. */
+static ON_CTL int join(struct leg *a, struct leg *b)
+{
+	const char *limit = a->is_answered ? NULL : leg_var(a, "bridge_answer_timeout");
+	int st = bridge_join(a, b, bridge_app_done, NULL);
+
+	if (!st && limit && atoi(limit) > 0)
+		bridge_answer_within(a, atoi(limit));
+	return st;
+}
+
+static CO int meet(struct leg *leg, struct leg *b)
+{
+	int st = ST_OK;
+
+	exec_hooks(leg, "execute_on_pre_bridge", "api_on_pre_bridge");
+	while (leg_is_up(leg) && !exec_is_rerouted(leg) && exec_run_request(leg))
+		;
+	if (b->is_answered) {
+		leg_i(leg)->near = b;
+		st = leg_answer(leg);
+		leg_i(leg)->near = NULL;
+	}
+	if (!st && exec_is_rerouted(leg))
+		st = ST_CANCELLED;
+	if (!st)
+		st = join(leg, b);
+	if (!st &&
+	    (leg_var_is_true(leg, "bypass_media_after_bridge") || leg_var_is_true(b, "bypass_media_after_bridge")))
+		bypass_when_possible(leg);
+	return st;
 }
 
 int bridge_app(struct leg *leg, const char *data)
 {
 	struct originate_conf conf = {.originator = leg, .dialstring = data};
-	const char *timeout = vars_get(leg->vars, "call_timeout");
 	enum cause cause = CAUSE_NONE;
 	struct leg *b = NULL;
 	int st;
 
 	if (!data || !*data)
 		return ST_INVAL;
-	conf.timeout_s = timeout && atoi(timeout) > 0 ? (unsigned)atoi(timeout) : 0;
 	st = originate_run(&conf, &b, &cause);
 	if (st) {
 		bridge_failed(leg, cause);
 		return leg_is_up(leg) ? ST_OK : ST_HANGUP;
 	}
-	if (b->is_answered) {
-		leg_i(leg)->near = b;
-		st = leg_answer(leg);
-		leg_i(leg)->near = NULL;
-	}
-	if (!st)
-		st = bridge_join(leg, b, bridge_app_done, NULL);
-	if (!st &&
-	    (leg_var_is_true(leg, "bypass_media_after_bridge") || leg_var_is_true(b, "bypass_media_after_bridge")))
-		bypass_when_possible(leg);
+	st = meet(leg, b);
 	if (st) {
 		cause = st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_NORMAL_CLEARING;
 		if (st == ST_HANGUP)

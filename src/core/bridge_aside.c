@@ -81,6 +81,7 @@ void consult_end(struct leg *holder, bool is_told)
 		end_for(br, holder);
 		mem_unref(br->a);
 		mem_unref(br->b);
+		loop_timer_cancel(&br->answer_timer);
 		mem_free(br);
 		return;
 	}

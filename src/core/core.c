@@ -167,6 +167,10 @@ int core_start(const struct core_dirs *d)
 		return st;
 	is_media_started = true;
 	st = endpoint_user_register();
+	if (!st)
+		st = endpoint_pickup_register();
+	if (!st)
+		st = originate_register();
 	return st ? st : bridge_app_register();
 }
 

@@ -11,3 +11,5 @@ ON_CTL int endpoint_user_register(void);
 ON_CTL int metrics_start(void);
 ON_CTL void metrics_stop(void);
 ON_CTL void metrics_stream_ended(const struct media_stats *s);
+ON_CTL int endpoint_pickup_register(void);
+ON_CTL int originate_register(void);

@@ -7,6 +7,7 @@
 #include "core/dir.h"
 #include "core/module.h"
 #include <string.h>
+#include <strings.h>
 
 struct dialed {
 	const char *user, *domain;
@@ -38,6 +39,15 @@ static ON_CTL void tell_dialed(const struct originate_target *t, const char *use
 		return;
 	leg_var_set(t->originator, "dialed_user", user);
 	leg_var_set(t->originator, "dialed_domain", domain);
+}
+
+/* The directory's dial-var-NAME parameters, and presence_id unless the dial string sets one. */
+static void add_dial_var(const char *name, const char *value, void *arg)
+{
+	struct buf *out = arg;
+	role_assert_ctl();
+	if (!strncasecmp(name, "dial-var-", 9) && name[9] && !strpbrk(value, ";{}'\\"))
+		buf_printf(out, ";%s=%s", name + 9, value);
 }
 
 /* A dial string whose expansion names nobody: sofia_contact prints error/user_not_registered. */
@@ -72,8 +82,9 @@ static int user_expand(const struct originate_target *t, char **dialstring, enum
 	spec = dir_user_param(u, "dial-string");
 	if (!spec) {
 		st = ST_NOTFOUND;
-		log_uuid(
-		    LOG_ERR, t->originator ? t->originator->uuid : NULL, "user %s@%s has no dial-string", user, domain);
+		*cause = CAUSE_MANDATORY_IE_MISSING;
+		log_uuid(LOG_ERR, t->originator ? t->originator->uuid : NULL,
+		    "No dial-string available for user %s@%s, please check your user directory.", user, domain);
 		goto out;
 	}
 	tell_dialed(t, user, domain);
@@ -86,8 +97,14 @@ static int user_expand(const struct originate_target *t, char **dialstring, enum
 		goto out;
 	}
 	/* What FreeSWITCH sets on the leg of a user, ahead of the dial string's own. */
-	buf_printf(&b, "{^^;dialed_user=%s;dialed_domain=%s}%s", user, domain, text);
-	*dialstring = buf_take(&b);
+	buf_printf(&b, "{^^;dialed_user=%s;dialed_domain=%s", user, domain);
+	if (!strstr(text, "presence_id="))
+		buf_printf(&b, ";presence_id=%s@%s", dir_user_id(u), domain);
+	dir_user_each_param(u, add_dial_var, &b);
+	buf_printf(&b, "}%s", text);
+	st = b.failed ? ST_NOMEM : ST_OK;
+	if (!st)
+		*dialstring = buf_take(&b);
 out:
 	buf_fini(&b);
 	mem_free(text);
@@ -99,8 +116,7 @@ out:
 
 struct members {
 	struct buf text;
-	const char *domain;
-	char separator;
+	const char *domain, *separator;
 	unsigned count;
 };
 
@@ -108,24 +124,27 @@ static bool add_member(struct dir_user *u, void *arg)
 {
 	struct members *m = arg;
 	role_assert_ctl();
-	buf_printf(&m->text, "%.*suser/%s@%s", m->count ? 1 : 0, &m->separator, dir_user_id(u), m->domain);
+	buf_printf(&m->text, "%suser/%s@%s", m->count ? m->separator : "", dir_user_id(u), m->domain);
 	return ++m->count < 128;
 }
 
-/* group/NAME[@domain][+A|+F]: +A all at once (the default), +F one after the other. */
+/* group/NAME[@domain][+A|+F|+E]: all at once (the default), one after the other, or each on its own (the same here: one
+ * of them wins). */
 static int group_expand(const struct originate_target *t, char **dialstring, enum cause *cause)
 {
 	char *group = NULL, *domain = NULL;
 	struct sv text, flag;
-	struct members m = {.separator = ','};
+	struct members m = {.separator = ","};
 	int st;
 
 	role_assert_ctl();
 	buf_init(&m.text);
-	*cause = CAUSE_SUBSCRIBER_ABSENT;
+	*cause = CAUSE_NO_ROUTE_DESTINATION;
 	sv_split(sv_of(t->data), '+', &text, &flag);
-	if (flag.n && (flag.p[0] == 'F' || flag.p[0] == 'f'))
-		m.separator = '|';
+	if (sv_isi(flag, "F"))
+		m.separator = "|";
+	else if (sv_isi(flag, "E"))
+		m.separator = ":_:";
 	st = address_split(t, text, &group, &domain);
 	if (st)
 		goto out;

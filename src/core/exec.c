@@ -295,6 +295,7 @@ int leg_wait(struct leg *leg, int64_t timeout_us)
 
 void leg_wake(struct leg *leg)
 {
+	originate_wake(leg);
 	if (leg->exec->is_running)
 		co_signal(&leg->exec->wait, ST_OK);
 }

@@ -110,17 +110,22 @@ bool exec_run_request(struct leg *leg)
 	return true;
 }
 
-void exec_hook_spec(struct leg *leg, const char *spec)
+static ON_CTL int hook_request(struct leg *leg, const char *spec, void (*done)(void *arg), void *arg)
 {
 	const char *end = strstr(spec, "::");
 	size_t app_n = end ? (size_t)(end - spec) : strcspn(spec, " ");
 	char *app = mem_strndup(spec, app_n);
 	const char *data = spec + app_n + (end ? 2 : spec[app_n] == ' ');
-	struct leg_exec_request r = {.app = app, .data = data, .priority = 1};
+	struct leg_exec_request r = {.app = app, .data = data, .priority = 1, .done = done, .done_arg = arg};
+	int st = leg_exec_request(leg, &r);
 
-	if (app && *app)
-		leg_exec_request(leg, &r);
 	mem_free(app);
+	return st;
+}
+
+void exec_hook_spec(struct leg *leg, const char *spec)
+{
+	hook_request(leg, spec, NULL, NULL);
 }
 
 /* api_on_*: fire and forget on a coroutine of its own. */
@@ -143,16 +148,26 @@ static bool has_prefix(const char *name, const char *prefix)
 	return !strncasecmp(name, prefix, n) && (!name[n] || (name[n] == '_' && isdigit((unsigned char)name[n + 1])));
 }
 
-/* execute_on_answer, execute_on_answer_1 ...: a scan, made only when any variable starts so. */
-void exec_hooks(struct leg *leg, const char *execute_prefix, const char *api_prefix)
+/* execute_on_answer, execute_on_answer_1 ...: a scan, made only when any variable starts so. Each goes in front of
+ * those before it: the first is the last to run. */
+bool exec_hooks_then(
+    struct leg *leg, const char *execute_prefix, const char *api_prefix, void (*done)(void *arg), void *arg)
 {
+	bool has_any = false;
+
 	for (size_t i = 0; i < vars_count(leg->vars); i++) {
 		const char *name, *value;
 		vars_at(leg->vars, i, &name, &value);
 		if ((name[0] | 0x20) == 'e' && has_prefix(name, execute_prefix)) {
-			exec_hook_spec(leg, value);
+			has_any |= !hook_request(leg, value, has_any ? NULL : done, arg);
 		} else if ((name[0] | 0x20) == 'a' && has_prefix(name, api_prefix)) {
 			api_hook(leg, value);
 		}
 	}
+	return has_any;
+}
+
+void exec_hooks(struct leg *leg, const char *execute_prefix, const char *api_prefix)
+{
+	exec_hooks_then(leg, execute_prefix, api_prefix, NULL, NULL);
 }

@@ -196,6 +196,18 @@ void leg_flip_cid(struct leg *leg)
 	p->callee_id_name = name, p->callee_id_number = number;
 }
 
+void leg_show_callee(struct leg *a, const struct leg *b)
+{
+	if (!a->profile || !b->profile)
+		return;
+	leg_profile_set(&a->profile->callee_id_name, b->profile->callee_id_name);
+	leg_profile_set(&a->profile->callee_id_number, b->profile->callee_id_number);
+	if (b->other) {
+		leg_profile_set(&b->other->callee_id_name, b->profile->callee_id_name);
+		leg_profile_set(&b->other->callee_id_number, b->profile->callee_id_number);
+	}
+}
+
 static ON_CTL int start_outbound(struct leg *leg)
 {
 	int st;

@@ -84,6 +84,7 @@ ON_CTL void leg_presence_at(struct leg *leg, const char *status, const char *fun
 /* ---- leg.c ---- */
 ON_CTL void leg_table_remove(struct leg *leg);
 ON_CTL void leg_flip_cid(struct leg *leg);
+ON_CTL void leg_show_callee(struct leg *a, const struct leg *b); /* A learns whom it reached */
 
 /* ---- leg_teardown.c ---- */
 ON_CTL void leg_end_go(struct leg *leg); /* something the teardown waits for may be over */
@@ -114,6 +115,9 @@ ON_CTL void exec_hibernate_after(struct leg *leg);             /* leaves what it
 ON_CTL void exec_park_after(struct leg *leg);                  /* as exec_reroute, then parked */
 ON_CTL void exec_hook_spec(struct leg *leg, const char *spec); /* "app::data" or "app data" of execute_on_* */
 ON_CTL void exec_hooks(struct leg *leg, const char *execute_prefix, const char *api_prefix);
+/* The same; true: done is called when the last of them is over. */
+ON_CTL bool exec_hooks_then(
+    struct leg *leg, const char *execute_prefix, const char *api_prefix, void (*done)(void *arg), void *arg);
 
 /* ---- leg_dtmf.c ---- */
 /* What says who looks at its digits has changed: holds, bindings, the bridge, its stream. */
@@ -132,6 +136,7 @@ ON_CTL void bypass_unbridged(struct leg *leg);     /* its bridge is over: what w
 /* The after-bridge variables of a leg; true: it is taken care of (or gone, or on its way elsewhere). */
 ON_CTL bool bridge_after(struct leg *leg);
 ON_CTL int bridge_app_register(void);
+ON_CTL void bridge_leg_answered(struct leg *leg); /* bridged in early media, it answered: its peer does too */
 ON_CTL void bridge_hold_music(struct leg *leg, bool is_held); /* leg is held by its far side: its peer hears music */
 /* While an application runs on one side of a bridge the two do not hear each other. Nothing for a leg without one. */
 ON_CTL void bridge_suspend(struct leg *leg);
@@ -143,6 +148,7 @@ ON_CTL void bridge_aside_leave(struct leg *leg); /* it leaves a bridge that is s
 /* ---- originate.c ---- */
 ON_CTL void originate_leg_changed(struct leg *leg);   /* rings, early, answered or hung up while dialled */
 ON_CTL void originate_cancel(struct leg *originator); /* it hung up or was sent elsewhere */
+ON_CTL void originate_wake(struct leg *originator);   /* digits or requests came while it dials */
 
 /* ---- limits.c ---- */
 ON_CTL int limits_session_begin(bool is_outbound);

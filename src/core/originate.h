@@ -1,5 +1,5 @@
-/* Dialling: dial strings to answered legs. Grammar: {vars}[vars]endpoint/data with ',' (at once) and '|' (in turn); the
- * enterprise and other forms of the reference keep their place in the parser. */
+/* Dialling: dial strings to answered legs. Grammar: <vars>{vars}[vars]endpoint/data with ',' (at once), '|' (in turn)
+ * and ":_:" (threads of their own; the first that succeeds wins). */
 #pragma once
 #include "core/leg.h"
 
@@ -9,10 +9,14 @@ struct originate_conf {
 	const struct vars *vars;                       /* extra, or NULL */
 	const char *caller_id_name, *caller_id_number; /* NULL = from originator or "" */
 	unsigned timeout_s;                            /* 0 = 60 */
+	char *error_out; /* NULL, or gets which part of a bad dial string is wrong; untouched otherwise */
+	size_t error_size;
 };
-/* Waits until one leg answers (or gives early media that counts as such), all fail, or the originator hangs up. Losers
- * are cancelled with LOSE_RACE. *leg_out is a counted reference the caller owns. *cause_out says why on failure. Passes
- * ringing and early media on to the originator as it comes (ringback variables). */
+/* Waits until one leg answers, or gives early media that counts as an answer (it does unless ignore_early_media or
+ * bridge_early_media say otherwise, or there are several threads): is_answered tells which. Or until all fail, or the
+ * originator hangs up. The originator answers (or gets early media) with the winner, and hears ringing and ringback
+ * until then. Losers are cancelled with LOSE_RACE. *leg_out is a counted reference the caller owns. *cause_out says why
+ * on failure. Runs what the originator is asked to run meanwhile. */
 CO int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum cause *cause_out);
 
 /* An endpoint names what dial strings may start with. */
@@ -42,7 +46,7 @@ struct endpoint_ops {
 	int (*send_dtmf)(struct leg *leg, const char *digits, unsigned duration_ms); /* NULL: by media */
 	int (*send_info)(struct leg *leg, const char *ctype, struct sv body);
 	int (*send_message)(struct leg *leg, const char *ctype, struct sv body); /* text inside the call */
-	int (*phone_event)(struct leg *leg, const char *event);                  /* "talk", "hold": what a phone is to do */
+	int (*phone_event)(struct leg *leg, const char *event); /* "talk", "hold": what a phone is to do */
 	int (*display)(struct leg *leg, const char *name, const char *number); /* callee id update */
 	int (*redirect)(struct leg *leg, const char *uris);                    /* 302, or REFER when answered */
 	int (*respond)(struct leg *leg, int code, const char *phrase);

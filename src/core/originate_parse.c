@@ -1,15 +1,34 @@
-/* Dial strings: <vars>{vars}[vars]endpoint/data, legs separated by ',' (at once) and '|' (in turn); ":_:" separates
- * enterprise parts, which are dialled at once as one group. Pure. */
+/* Dial strings: <vars>{vars}[vars]endpoint/data, legs separated by ',' (at once) and '|' (in turn), parts by ":_:"
+ * (each dialled by a thread of its own). Pure. What is wrong is told with the place where it stands. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/originate_i.h"
 #include "core/vars.h"
+#include <stdio.h>
 #include <string.h>
 
-/* A bracketed block at the front; true when there was one. */
-static int take_block(struct sv *text, char open, char close, struct sv *inner)
+struct parser {
+	struct dial *d;
+	const char *begin;
+};
+
+/* The reason with its place (characters count from 1) and what stands there. */
+static int wrong(struct parser *p, struct sv at, const char *why)
+{
+	bool is_long = at.n > 32;
+
+	if (!p->d->error[0])
+		snprintf(p->d->error, sizeof(p->d->error), "%s at character %zu: '%.*s%s'", why,
+		    at.p ? (size_t)(at.p - p->begin) + 1 : 1, (int)(is_long ? 32 : at.n), at.p ? at.p : "",
+		    is_long ? "..." : "");
+	return ST_PARSE;
+}
+
+/* A bracketed block at the front: 1 when there was one, 0, or ST_PARSE. */
+static int take_block(struct parser *p, struct sv *text, char open, char close, struct sv *inner)
 {
 	bool is_quoted = false;
+	char why[32];
 
 	*text = sv_trim(*text);
 	if (!text->n || text->p[0] != open)
@@ -25,16 +44,20 @@ static int take_block(struct sv *text, char open, char close, struct sv *inner)
 			return 1;
 		}
 	}
-	return ST_PARSE;
+	snprintf(why, sizeof(why), "%c without its %c%s", open, close, is_quoted ? " (open quote)" : "");
+	return wrong(p, *text, why);
 }
 
-static int take_vars(struct sv *text, char open, char close, struct vars *into)
+static int take_vars(struct parser *p, struct sv *text, char open, char close, struct vars *into)
 {
 	struct sv inner;
 	int got, st = ST_OK;
 
-	while (!st && (got = take_block(text, open, close, &inner)) != 0)
+	while (!st && (got = take_block(p, text, open, close, &inner)) != 0) {
 		st = got < 0 ? got : vars_parse(into, inner);
+		if (st == ST_PARSE)
+			wrong(p, inner, "bad variables");
+	}
 	return st;
 }
 
@@ -76,103 +99,121 @@ static int leg_vars_merge(struct dial_leg *leg, const struct vars *all, const st
 	return st;
 }
 
-static int add_leg(struct dial *d, struct sv text, const struct vars *all, unsigned group)
+static int push_leg(struct dial_part *part, struct sv name, struct sv data, unsigned group, struct vars *own)
 {
-	struct vars *own = NULL;
-	struct dial_leg *legs, *leg;
-	struct sv name, data;
-	int st = vars_new(&own);
+	struct dial_leg *legs = mem_realloc(part->legs, (part->count + 1) * sizeof(*legs)), *leg;
 
-	if (!st)
-		st = take_vars(&text, '[', ']', own);
-	if (!st && take_block(&text, '{', '}', &data) == 1) /* stray braces before a leg count as its own */
-		st = vars_parse(own, data);
-	if (st)
-		goto out;
-	text = sv_trim(text);
-	if (!text.n)
-		goto out;
-	if (d->count == DIAL_LEGS_MAX) {
-		st = ST_LIMIT;
-		goto out;
-	}
-	if (!sv_split(text, '/', &name, &data) && !sv_startsi(text, SV("sip:")) && !sv_startsi(text, SV("sips:"))) {
-		st = ST_PARSE;
-		goto out;
-	}
-	legs = mem_realloc(d->legs, (d->count + 1) * sizeof(*legs));
-	if (!legs) {
-		st = ST_NOMEM;
-		goto out;
-	}
-	d->legs = legs;
-	leg = &legs[d->count++];
+	if (!legs)
+		return ST_NOMEM;
+	part->legs = legs;
+	leg = &legs[part->count++];
 	memset(leg, 0, sizeof(*leg));
 	leg->group = group;
-	if (sv_startsi(text, SV("sip:")) || sv_startsi(text, SV("sips:")))
-		name = SV("sip"), data = text;
 	leg->endpoint = sv_dup(sv_trim(name));
 	leg->data = sv_dup(data);
-	st = leg->endpoint && leg->data ? leg_vars_merge(leg, all, own) : ST_NOMEM;
+	return leg->endpoint && leg->data ? leg_vars_merge(leg, part->vars, own) : ST_NOMEM;
+}
+
+static int add_leg(struct parser *p, struct dial_part *part, struct sv text, unsigned group)
+{
+	struct vars *own = NULL;
+	struct sv name, data, inner;
+	int got, st = vars_new(&own);
+
+	if (!st)
+		st = take_vars(p, &text, '[', ']', own);
+	/* braces in front of a single leg count as its own */
+	if (!st && (got = take_block(p, &text, '{', '}', &inner)) != 0)
+		st = got < 0 ? got : vars_parse(own, inner);
+	if (!st)
+		st = take_vars(p, &text, '[', ']', own);
+	text = sv_trim(text);
+	if (st || !text.n)
+		goto out;
+	if (part->count == DIAL_LEGS_MAX) {
+		wrong(p, text, "more than 128 legs");
+		st = ST_LIMIT;
+	} else if (sv_startsi(text, SV("sip:")) || sv_startsi(text, SV("sips:"))) {
+		st = push_leg(part, SV("sip"), text, group, own);
+	} else if (!sv_split(text, '/', &name, &data) || !sv_trim(name).n) {
+		st = wrong(p, text, "no ENDPOINT/ADDRESS");
+	} else {
+		st = push_leg(part, name, data, group, own);
+	}
 out:
 	vars_free(own);
 	return st;
 }
 
-static int add_part(struct dial *d, struct sv text, unsigned *group)
+static int add_part(struct parser *p, struct sv text)
 {
-	struct vars *all = NULL;
-	int st = vars_new(&all);
+	struct dial *d = p->d;
+	struct dial_part *parts, *part;
+	struct sv all = text;
+	int st;
 
+	if (d->count == DIAL_PARTS_MAX) {
+		wrong(p, text, "more than 128 parts");
+		return ST_LIMIT;
+	}
+	parts = mem_realloc(d->parts, (d->count + 1) * sizeof(*parts));
+	if (!parts)
+		return ST_NOMEM;
+	d->parts = parts;
+	part = &parts[d->count++];
+	memset(part, 0, sizeof(*part));
+	part->group_count = 1;
+	st = vars_new(&part->vars);
 	if (!st)
-		st = vars_copy(all, d->vars);
+		st = vars_copy(part->vars, d->vars);
 	if (!st)
-		st = take_vars(&text, '{', '}', all);
+		st = take_vars(p, &text, '<', '>', part->vars);
 	if (!st)
-		st = vars_copy(d->vars, all);
+		st = take_vars(p, &text, '{', '}', part->vars);
 	while (!st && text.n) {
 		size_t end = leg_end(text);
 		bool is_next_group = end < text.n && text.p[end] == '|';
-		st = add_leg(d, sv_sub(text, 0, end), all, *group);
+		st = add_leg(p, part, sv_sub(text, 0, end), part->group_count - 1);
 		text = end < text.n ? sv_sub(text, end + 1, text.n) : SV_NONE;
-		*group += is_next_group;
+		part->group_count += is_next_group;
 	}
-	vars_free(all);
-	return st;
+	return st || part->count ? st : wrong(p, all, "nothing to dial");
 }
 
 int dial_parse(struct dial *d, const char *string)
 {
-	struct sv text = sv_trim(sv_of(string));
-	unsigned group = 0, deepest = 0;
+	struct parser p = {d, string ? string : ""};
+	struct sv text = sv_trim(sv_of(p.begin));
 	int st;
 
 	memset(d, 0, sizeof(*d));
 	st = vars_new(&d->vars);
 	if (!st)
-		st = take_vars(&text, '<', '>', d->vars);
+		st = take_vars(&p, &text, '<', '>', d->vars);
+	if (!st && !text.n)
+		st = wrong(&p, text, "nothing to dial");
 	while (!st && text.n) {
 		const char *sep = memmem(text.p, text.n, ":_:", 3);
 		size_t n = sep ? (size_t)(sep - text.p) : text.n;
-		group = 0;
-		st = add_part(d, sv_sub(text, 0, n), &group);
-		deepest = group > deepest ? group : deepest;
+		st = add_part(&p, sv_sub(text, 0, n));
 		text = sep ? sv_sub(text, n + 3, text.n) : SV_NONE;
 	}
-	d->group_count = deepest + 1;
-	if (!st && !d->count)
-		st = ST_PARSE;
 	return st;
 }
 
 void dial_free(struct dial *d)
 {
 	for (size_t i = 0; i < d->count; i++) {
-		vars_free(d->legs[i].vars);
-		mem_free(d->legs[i].endpoint);
-		mem_free(d->legs[i].data);
+		struct dial_part *part = &d->parts[i];
+		for (size_t k = 0; k < part->count; k++) {
+			vars_free(part->legs[k].vars);
+			mem_free(part->legs[k].endpoint);
+			mem_free(part->legs[k].data);
+		}
+		mem_free(part->legs);
+		vars_free(part->vars);
 	}
-	mem_free(d->legs);
+	mem_free(d->parts);
 	vars_free(d->vars);
-	memset(d, 0, sizeof(*d));
+	d->parts = NULL, d->vars = NULL, d->count = 0;
 }

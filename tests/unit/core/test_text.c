@@ -1,4 +1,5 @@
 /* Causes, variables, expansion, dial strings and the renderings of events. */
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/event.h"
@@ -121,35 +122,106 @@ static NO_ROLE_CHECK int test_expand(void)
 	return 0;
 }
 
+/* A dial string taken apart, as text: each part "(vars) G:endpoint/data{vars} ...". */
+static void dial_render(const struct dial *d, struct buf *out)
+{
+	const char *name, *value;
+
+	for (size_t p = 0; p < d->count; p++) {
+		const struct dial_part *part = &d->parts[p];
+		buf_adds(out, p ? " & (" : "(");
+		for (size_t i = 0; i < vars_count(part->vars); i++) {
+			vars_at(part->vars, i, &name, &value);
+			buf_printf(out, "%s%s=%s", i ? "," : "", name, value);
+		}
+		buf_addc(out, ')');
+		for (size_t k = 0; k < part->count; k++) {
+			const struct dial_leg *leg = &part->legs[k];
+			buf_printf(out, " %u:%s/%s{", leg->group, leg->endpoint, leg->data);
+			for (size_t i = 0; i < vars_count(leg->vars); i++) {
+				vars_at(leg->vars, i, &name, &value);
+				buf_printf(out, "%s%s=%s", i ? "," : "", name, value);
+			}
+			buf_addc(out, '}');
+		}
+	}
+}
+
+static const struct {
+	const char *text, *want; /* want: what it is, or "!" and what is wrong with it */
+} dial_cases[] = {
+    {"user/1", "() 0:user/1{}"},
+    {"user/1,user/2|user/3", "() 0:user/1{} 0:user/2{} 1:user/3{}"},
+    {"<e=0>{a=1,b=2}{c=3}[b=9,d=4]sofia/internal/1@x,user/2|[^^:d=5,6:z=1]user/3",
+        "(e=0,a=1,b=2,c=3) 0:sofia/internal/1@x{d=4,e=0,a=1,b=2,c=3} 0:user/2{e=0,a=1,b=2,c=3} "
+        "1:user/3{d=5,6,z=1,e=0,a=1,b=2,c=3}"},
+    {"{local_var_clobber=true,a=1}[a=2]user/1", "(local_var_clobber=true,a=1) 0:user/1{local_var_clobber=true,a=2}"},
+    {"{a=1}[local_var_clobber=true,a=2]user/1", "(a=1) 0:user/1{local_var_clobber=true,a=2}"},
+    {"user/1:_:user/2|user/3", "() 0:user/1{} & () 0:user/2{} 1:user/3{}"},
+    {"<x=1>{y=2}user/1:_:{y=3}user/2", "(x=1,y=2) 0:user/1{x=1,y=2} & (x=1,y=3) 0:user/2{x=1,y=3}"},
+    {"^^", "!no ENDPOINT/ADDRESS at character 1: '^^'"},
+    {"{^^;a=1,2;b=3}user/1", "(a=1,2,b=3) 0:user/1{a=1,2,b=3}"},
+    {"<^^;a=1,2;b=3>user/1", "(a=1,2,b=3) 0:user/1{a=1,2,b=3}"},
+    {"{a='x,y',b=p\\,q}user/1", "(a=x,y,b=p,q) 0:user/1{a=x,y,b=p,q}"},
+    {"[a='x,y|z']user/1", "() 0:user/1{a=x,y|z}"},
+    {" { a = 1 } user/1 , user/2", "(a=1) 0:user/1{a=1} 0:user/2{a=1}"},
+    {"[a=1][b=2]user/1", "() 0:user/1{a=1,b=2}"},
+    {"sip:1@example.com,sips:2@x", "() 0:sip/sip:1@example.com{} 0:sip/sips:2@x{}"},
+    {"loopback/app=playback:/a/b.wav", "() 0:loopback/app=playback:/a/b.wav{}"},
+    {"user/1,,user/2", "() 0:user/1{} 0:user/2{}"},
+    {"", "!nothing to dial at character 1: ''"},
+    {"   ", "!nothing to dial"},
+    {"{a=1}", "!nothing to dial at character 1: '{a=1}'"},
+    {"{unclosed user/1", "!{ without its } at character 1: '{unclosed user/1'"},
+    {"user/1,[a='x]user/2", "![ without its ] (open quote) at character 8"},
+    {"user/1|[a=1 user/2", "![ without its ] at character 8: '[a=1 user/2'"},
+    {"<a=1 user/2", "!< without its > at character 1: '<a=1 user/2'"},
+    {"user/1,nonsense|user/2", "!no ENDPOINT/ADDRESS at character 8: 'nonsense'"},
+    {"user/1:_:", "() 0:user/1{}"},
+    {"user/1:_: :_:user/2", "!nothing to dial at character 10: ' '"},
+    {"/1", "!no ENDPOINT/ADDRESS at character 1: '/1'"},
+};
+
 static int test_dial(void)
 {
-	struct dial d;
+	for (size_t i = 0; i < ARRAY_COUNT(dial_cases); i++) {
+		const char *want = dial_cases[i].want;
+		struct dial d;
+		struct buf got;
+		int st = dial_parse(&d, dial_cases[i].text);
+		buf_init(&got);
+		if (st)
+			buf_printf(&got, "!%s", d.error);
+		else
+			dial_render(&d, &got);
+		EXPECT(got.p && (!st || st == ST_PARSE));
+		if (want[0] == '!') {
+			EXPECT(!strncmp(got.p, want, strlen(want)) || (fprintf(stderr, "# is %s\n", got.p), false));
+		} else {
+			EXPECT_STR(got.p, want);
+		}
+		buf_fini(&got);
+		dial_free(&d);
+	}
+	return 0;
+}
 
-	EXPECT_INT(dial_parse(&d, "<e=0>{a=1,b=2}{c=3}[b=9,d=4]sofia/internal/1@x,user/2|[^^:d=5,6:z=1]user/3"), 0);
-	EXPECT_INT(d.count, 3);
-	EXPECT_INT(d.group_count, 2);
-	EXPECT_STR(d.legs[0].endpoint, "sofia");
-	EXPECT_STR(d.legs[0].data, "internal/1@x");
-	EXPECT_STR(vars_get(d.legs[0].vars, "b"), "2"); /* {} beats [] */
-	EXPECT_STR(vars_get(d.legs[0].vars, "e"), "0");
-	EXPECT_STR(vars_get(d.legs[2].vars, "d"), "5,6");
-	EXPECT_INT(d.legs[1].group, 0);
-	EXPECT_INT(d.legs[2].group, 1);
+static int test_dial_many(void)
+{
+	struct dial d;
+	struct buf text;
+
+	buf_init(&text);
+	for (int i = 0; i < DIAL_LEGS_MAX; i++)
+		buf_printf(&text, "%suser/%d", i ? "," : "", i);
+	EXPECT_INT(dial_parse(&d, text.p), ST_OK);
+	EXPECT_INT(d.parts[0].count, DIAL_LEGS_MAX);
 	dial_free(&d);
-	EXPECT_INT(dial_parse(&d, "{local_var_clobber=true,a=1}[a=2]user/1"), 0);
-	EXPECT_STR(vars_get(d.legs[0].vars, "a"), "2");
+	buf_adds(&text, ",user/last");
+	EXPECT_INT(dial_parse(&d, text.p), ST_LIMIT);
+	EXPECT(!strncmp(d.error, "more than 128 legs", 18));
 	dial_free(&d);
-	EXPECT_INT(dial_parse(&d, "user/1:_:user/2|user/3"), 0);
-	EXPECT_INT(d.count, 3);
-	EXPECT_INT(d.legs[1].group, 0);
-	dial_free(&d);
-	EXPECT_INT(dial_parse(&d, "sip:1@example.com"), 0);
-	EXPECT_STR(d.legs[0].endpoint, "sip");
-	dial_free(&d);
-	EXPECT_INT(dial_parse(&d, ""), ST_PARSE);
-	dial_free(&d);
-	EXPECT_INT(dial_parse(&d, "{unclosed user/1"), ST_PARSE);
-	dial_free(&d);
+	buf_fini(&text);
 	return 0;
 }
 
@@ -211,4 +283,4 @@ static NO_ROLE_CHECK int test_events(void)
 }
 
 TEST_MAIN({"causes", test_causes, 0}, {"variables", test_vars, TEST_OOM}, {"expansion", test_expand, TEST_LOOP},
-    {"dial strings", test_dial, TEST_OOM}, {"events", test_events, TEST_LOOP})
+    {"dial strings", test_dial, TEST_OOM}, {"many legs", test_dial_many, 0}, {"events", test_events, TEST_LOOP})
