@@ -79,7 +79,7 @@ struct context {
 struct co {
 	struct context context; /* of the stack it is on */
 	struct stack *stack;
-	struct deep_call *deep; /* while it is on a deep stack */
+	struct deep_call *deep; /* the innermost, while it is on a deep stack */
 	struct co *resumer;     /* NULL: the main context */
 	struct lnode link;      /* in live_cos */
 	const char *name;
@@ -92,6 +92,7 @@ struct co {
 };
 
 struct deep_call {
+	struct deep_call *outer;
 	struct context shallow; /* where the call goes back to */
 	co_fn fn;
 	void *arg;
@@ -283,15 +284,16 @@ int co_call_deep(co_fn fn, void *arg)
 	struct co *c = current;
 	struct deep_call call = {.fn = fn, .arg = arg};
 	struct stack *s;
-	CHECK(c && !c->deep);
+	CHECK(c);
 	s = stack_get(&deep_stacks);
 	if (!s)
 		return ST_NOMEM;
+	call.outer = c->deep;
 	call.shallow = c->context;
 	context_make(&c->context, s, deep_entry);
 	c->deep = &call;
 	context_switch(&call.shallow, &c->context, false);
-	c->deep = NULL;
+	c->deep = call.outer;
 	c->context = call.shallow;
 	stack_put(&deep_stacks, s);
 	return ST_OK;

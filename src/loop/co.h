@@ -44,7 +44,7 @@ ON_CTL void co_sleepers_wake(void);
  * ST_CANCELLED then. w lives until it returns. */
 CO int co_wait_or_stop(struct co_wait *w, int64_t timeout_us);
 /* Calls fn on a stack of 1 MiB and returns when it has: for libraries that recurse. It is the same coroutine, so fn may
- * wait. Not from within such a call. ST_NOMEM: fn was not called. */
+ * wait; within it each further such call takes a stack of its own. ST_NOMEM: fn was not called. */
 CO int co_call_deep(co_fn fn, void *arg);
 /* Runs fn on a worker and waits for it. */
 CO int co_work(const char *name, void (*fn)(void *arg), void *arg);

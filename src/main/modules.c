@@ -5,7 +5,7 @@
 
 /* each room's descriptors */
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
-    mod_dialplan_xml, mod_event_socket, mod_expr;
+    mod_dialplan_xml, mod_event_socket, mod_expr, mod_lua;
 
 /* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
 static const struct name_desc sndfile_names[] = {{"file", "wav"}, {"file", "ulaw"}, {"file", "alaw"}, {"file", "gsm"},
@@ -40,6 +40,7 @@ static const struct module *const all[] = {
     &mod_xml_cdr,
     &mod_sofia,
     &mod_event_socket,
+    &mod_lua,
 };
 
 int modules_register_all(void)

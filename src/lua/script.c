@@ -1,0 +1,390 @@
+/* One run of a script: a Lua state with bounded memory, on a deep stack of the coroutine that asked for it. Its
+ * instructions are counted: it gives way to others after two milliseconds, and one that neither waits nor ends is
+ * stopped with the line it is at. The libraries are in libs.c, the objects in session.c, event.c and globals.c. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/event.h"
+#include "lua/lua_i.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { COUNT_INSTRUCTIONS = 1000, SLICE_US = 2000, SCRIPTS_MAX = 10000, ARGS_MAX = 128 };
+
+static struct list running = {{&running.head, &running.head}};
+static size_t running_count;
+static const char quiet_end; /* its address is the error value */
+
+struct script *script_of(lua_State *L)
+{
+	return *(struct script **)lua_getextraspace(L);
+}
+
+const char *script_uuid(const struct script *s)
+{
+	return s->leg ? s->leg->uuid : NULL;
+}
+
+size_t script_count(void)
+{
+	return running_count;
+}
+
+/* ---- bounds ---- */
+
+/* The first function of Lua's on the stack; allocates nothing. */
+static void note_place(struct script *s)
+{
+	lua_Debug ar;
+
+	for (int level = 0; s->L && lua_getstack(s->L, level, &ar); level++) {
+		if (!lua_getinfo(s->L, "Sl", &ar) || ar.currentline < 0)
+			continue;
+		snprintf(s->place, sizeof(s->place), "%s:%d: ", ar.short_src, ar.currentline);
+		return;
+	}
+}
+
+static void *allocate(void *ud, void *p, size_t old, size_t n)
+{
+	struct script *s = ud;
+	void *q;
+
+	if (!p)
+		old = 0; /* it tells a type */
+	if (!n) {
+		s->mem_bytes -= old;
+		mem_free(p);
+		return NULL;
+	}
+	if (n > old && s->mem_bytes + (n - old) > lua_conf.memory_limit_bytes) {
+		note_place(s);
+		return NULL;
+	}
+	q = mem_realloc(p, n);
+	if (q)
+		s->mem_bytes += n - old;
+	return q;
+}
+
+/* Once it must end, every further instruction says so: pcall does not save it. */
+static void raise_end(lua_State *L, struct script *s, lua_Debug *ar)
+{
+	lua_sethook(L, lua_gethook(L), LUA_MASKCOUNT, 1);
+	lua_getinfo(L, "Sl", ar);
+	luaL_error(L, "%s:%d: %s", ar->short_src, ar->currentline, s->ending);
+}
+
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+	struct script *s = script_of(L);
+
+	role_assert_co();
+	s->instructions += COUNT_INSTRUCTIONS;
+	if (!s->ending && s->instructions > lua_conf.instruction_limit)
+		s->ending = "stopped: it neither waits nor ends (instruction-limit of lua.conf)";
+	if (!s->ending && clock_mono_us() - s->slice_from_us > SLICE_US) {
+		if (co_sleep(0) == ST_CANCELLED)
+			s->ending = "stopped: the program ends";
+		s->turn_us = loop_now_us();
+		s->slice_from_us = clock_mono_us();
+	}
+	if (s->ending)
+		raise_end(L, s, ar);
+}
+
+void script_waited(struct script *s)
+{
+	if (loop_now_us() == s->turn_us) { /* it did not wait: asking for it again and again is spinning too */
+		s->instructions += 10 * COUNT_INSTRUCTIONS;
+		return;
+	}
+	s->turn_us = loop_now_us();
+	s->slice_from_us = clock_mono_us();
+	s->instructions = 0;
+}
+
+int script_wait(struct script *s, int64_t timeout_us)
+{
+	int st;
+
+	if (s->leg)
+		st = leg_wait(s->leg, timeout_us);
+	else
+		st = co_wait_or_stop(&s->wait, timeout_us);
+	if (st == ST_CANCELLED && !s->leg)
+		s->ending = "stopped: the program ends";
+	script_waited(s);
+	return st;
+}
+
+void script_wake(struct script *s)
+{
+	if (s->leg)
+		leg_wake(s->leg);
+	else
+		co_signal(&s->wait, ST_OK);
+}
+
+/* ---- errors and texts ---- */
+
+int script_traceback(lua_State *L)
+{
+	const char *text = lua_tostring(L, 1);
+
+	if (lua_touserdata(L, 1) == &quiet_end)
+		return 1;
+	if (!text)
+		text = luaL_tolstring(L, 1, NULL);
+	luaL_traceback(L, L, text, 1);
+	return 1;
+}
+
+int script_end_quietly(lua_State *L)
+{
+	lua_pushlightuserdata(L, (void *)&quiet_end);
+	return lua_error(L);
+}
+
+static int push_text(lua_State *L)
+{
+	const struct sv *v = lua_touserdata(L, 1);
+	lua_pushlstring(L, v->p ? v->p : "", v->n);
+	return 1;
+}
+
+void script_push_take(lua_State *L, struct buf *b)
+{
+	struct sv v = buf_sv(b);
+	int rc;
+
+	lua_pushcfunction(L, push_text);
+	lua_pushlightuserdata(L, &v);
+	rc = lua_pcall(L, 1, 1, 0);
+	buf_fini(b);
+	if (rc)
+		lua_error(L);
+}
+
+/* ---- one run ---- */
+
+/* Cuts text at blanks; 'quoted' words keep theirs. Pushes argv: [0] the script, [1] ... */
+static void push_argv(lua_State *L, struct sv script, const char *text)
+{
+	lua_newtable(L);
+	lua_pushlstring(L, script.p, script.n);
+	lua_rawseti(L, -2, 0);
+	for (int n = 1; n <= ARGS_MAX; n++) {
+		text += strspn(text, " ");
+		if (!*text)
+			return;
+		const char *end = *text == '\'' ? strchr(text + 1, '\'') : NULL;
+		if (end) {
+			lua_pushlstring(L, text + 1, (size_t)(end - text - 1));
+			text = end + 1;
+		} else {
+			size_t len = strcspn(text, " ");
+			lua_pushlstring(L, text, len);
+			text += len;
+		}
+		lua_rawseti(L, -2, n);
+	}
+}
+
+/* Pushes the chunk that code names or is. */
+static CO void push_chunk(lua_State *L, const char *code)
+{
+	struct buf path;
+	struct sv name;
+	int st;
+
+	code += strspn(code, " \r\n");
+	if (*code == '~' || !strncasecmp(code, "#!/lua", 6)) {
+		code += *code == '~' ? 1 : 6;
+		if (luaL_loadbufferx(L, code, strlen(code), "line", "t"))
+			lua_error(L);
+		return;
+	}
+	name = (struct sv){code, strcspn(code, " ")};
+	push_argv(L, name, code + name.n);
+	lua_setglobal(L, "argv");
+	lua_pushlstring(L, name.p, name.n);
+	buf_init(&path);
+	st = chunk_path(lua_tostring(L, -1), &path);
+	script_push_take(L, &path); /* from here on Lua holds it */
+	if (st)
+		luaL_error(L, "%s: a script lies in the script directory or has an absolute path", lua_tostring(L, -2));
+	if (chunk_load(L, lua_tostring(L, -1)))
+		lua_error(L);
+}
+
+/* The table ACTIONS to the leg's list. */
+static CO void take_actions(lua_State *L, struct leg *leg)
+{
+	lua_getglobal(L, "ACTIONS");
+	if (!lua_istable(L, -1))
+		luaL_error(L, "the global variable ACTIONS may only be a table");
+	for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++, lua_settop(L, 1)) {
+		if (lua_istable(L, 2)) {
+			lua_geti(L, 2, 1);
+			lua_geti(L, 2, 2);
+		} else {
+			lua_pushvalue(L, 2);
+			lua_pushnil(L);
+		}
+		if (!lua_isstring(L, 3) || !(lua_isnil(L, 4) || lua_isstring(L, 4)))
+			luaL_error(L, "ACTIONS[%d] is neither \"app\" nor {\"app\", \"data\"}", (int)i);
+		if (leg_exec_add(leg, lua_tostring(L, 3), lua_tostring(L, 4), "_anon_"))
+			luaL_error(L, "ACTIONS is too long");
+	}
+}
+
+static int script_body(lua_State *L)
+{
+	struct script *s = script_of(L);
+
+	role_assert_co();
+	libs_open(L);
+	lua_newtable(L);
+	lua_pushvalue(L, -1);
+	lua_setglobal(L, "freeswitch");
+	globals_open(L);
+	event_open(L);
+	session_open(L);
+	if (s->leg) {
+		session_push(L, s->leg)->hangs_up = !s->is_dialplan;
+		lua_setglobal(L, "session");
+	}
+	if (s->out) {
+		stream_push(L);
+		lua_setglobal(L, "stream");
+	}
+	if (s->event) {
+		event_push_copy(L, s->event);
+		lua_setglobal(L, "event");
+	}
+	lua_settop(L, 0);
+	push_chunk(L, s->code);
+	lua_call(L, 0, 0);
+	lua_settop(L, 0);
+	if (s->is_dialplan)
+		take_actions(L, s->leg);
+	return 0;
+}
+
+/* Tells an error and takes it from the stack; true: it was only the quiet end. */
+static bool take_error(struct script *s, int rc)
+{
+	lua_State *L = s->L;
+	bool is_quiet = lua_touserdata(L, -1) == &quiet_end;
+
+	if (rc == LUA_ERRMEM)
+		log_uuid(LOG_ERR, script_uuid(s), "%sstopped: out of memory (memory-limit of lua.conf)", s->place);
+	else if (!is_quiet)
+		log_uuid(LOG_ERR, script_uuid(s), "%s",
+		    lua_tostring(L, -1) ? lua_tostring(L, -1) : "an error that is no text");
+	lua_pop(L, 1);
+	return is_quiet;
+}
+
+struct run {
+	struct script *script;
+	int status;
+};
+
+static void run_main(void *arg)
+{
+	struct run *r = arg;
+	struct script *s = r->script;
+	lua_State *L = lua_newstate(allocate, s);
+	int rc;
+
+	role_assert_co();
+	if (!L) {
+		log_uuid(LOG_ERR, script_uuid(s), "no memory for a script");
+		r->status = ST_NOMEM;
+		return;
+	}
+	s->L = L;
+	*(struct script **)lua_getextraspace(L) = s;
+	lua_sethook(L, on_count, LUA_MASKCOUNT, COUNT_INSTRUCTIONS);
+	lua_pushcfunction(L, script_traceback);
+	lua_pushcfunction(L, script_body);
+	rc = lua_pcall(L, 0, 0, 1);
+	if (rc && !take_error(s, rc))
+		r->status = ST_INVAL;
+	lua_pushcfunction(L, session_finish);
+	rc = lua_pcall(L, 0, 0, 1);
+	if (rc)
+		take_error(s, rc);
+	s->L = NULL;
+	lua_close(L);
+}
+
+int script_run(const struct script_job *job)
+{
+	struct script s = {
+	    .leg = job->leg, .out = job->out, .event = job->event, .code = job->code, .is_dialplan = job->is_dialplan};
+	struct run r = {.script = &s};
+	int st;
+
+	s.turn_us = loop_now_us();
+	s.slice_from_us = clock_mono_us();
+	list_push(&running, &s.link);
+	running_count++;
+	st = co_call_deep(run_main, &r);
+	list_remove(&s.link);
+	running_count--;
+	if (st)
+		log_uuid(LOG_CRIT, script_uuid(&s), "no memory for a script's stack");
+	return st ? st : r.status;
+}
+
+/* ---- in the background ---- */
+
+struct background {
+	struct ldefer start;
+	char *code;
+	struct event *event;
+};
+
+static void background_free(struct background *b)
+{
+	mem_unref(b->event);
+	mem_free(b->code);
+	mem_free(b);
+}
+
+static void background_main(void *arg)
+{
+	struct background *b = arg;
+
+	role_assert_co();
+	script_run(&(struct script_job){.code = b->code, .event = b->event});
+	background_free(b);
+}
+
+static void background_start(void *arg)
+{
+	role_assert_ctl();
+	if (co_spawn("lua", background_main, arg, NULL)) {
+		log_uuid(LOG_CRIT, NULL, "no memory for a script's stack");
+		background_free(arg);
+	}
+}
+
+int script_spawn(const char *code, struct event *event)
+{
+	struct background *b;
+
+	if (running_count >= SCRIPTS_MAX)
+		return ST_LIMIT;
+	b = mem_zalloc(sizeof(*b));
+	if (!b)
+		return ST_NOMEM;
+	b->code = mem_strdup(code);
+	b->event = mem_ref(event);
+	loop_defer(&b->start, "lua", background_start, b);
+	return ST_OK;
+}

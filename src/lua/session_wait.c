@@ -1,0 +1,507 @@
+/* freeswitch.Session: the methods that wait. On a leg that is not the coroutine's own they take it for the time of the
+ * call (leg_exec_adopt). While something plays, a callback of the script sees each key; its errors are kept until
+ * core's functions have returned. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/leg_digits.h"
+#include "core/leg_record.h"
+#include "core/originate.h"
+#include "lua/lua_i.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static int64_t number_arg(lua_State *L, int index, int64_t otherwise)
+{
+	lua_Number n = luaL_optnumber(L, index, (lua_Number)otherwise);
+	return n > 1e12 ? (int64_t)1e12 : n < -1e12 ? -(int64_t)1e12 : (int64_t)n;
+}
+
+static uint32_t count_arg(lua_State *L, int index, uint32_t otherwise)
+{
+	int64_t n = number_arg(L, index, otherwise);
+	return n < 0 ? 0 : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+/* ---- a leg for the time of a call ---- */
+
+struct use {
+	struct lua_session *session;
+	struct leg *leg; /* held by the session object, which is on the stack */
+	bool is_adopted;
+};
+
+static CO bool use_begin(lua_State *L, int index, struct use *u)
+{
+	struct lua_session *s = session_arg(L, index);
+	int st = s->leg ? leg_exec_adopt(s->leg) : ST_NOTFOUND;
+
+	*u = (struct use){.session = s, .leg = s->leg, .is_adopted = !st};
+	if (st == ST_BUSY)
+		leg_log(s->leg, LOG_ERR, "the script cannot use %s: something else runs on it", s->leg->name);
+	if (st && st != ST_EXISTS)
+		u->leg = NULL;
+	return u->leg && leg_is_up(u->leg);
+}
+
+/* The last thing a method does but for pushing results: may raise the script's end. */
+static CO void use_end(lua_State *L, int index, struct use *u)
+{
+	if (u->is_adopted)
+		leg_exec_release(u->leg);
+	script_waited(u->session->script);
+	session_hook(L, index);
+}
+
+static int push_status(lua_State *L, int st)
+{
+	lua_pushinteger(L, st ? 1 : 0);
+	return 1;
+}
+
+/* ---- the input callback ---- */
+
+struct input {
+	lua_State *L;
+	struct lua_session *session;
+	struct leg *leg;
+	char digit; /* the one to tell, or 0: an event */
+	unsigned duration;
+	struct event *event;
+	bool is_error; /* its message is on top of the stack */
+	bool is_restart;
+};
+
+/* (session object, struct input): calls the script's function; its result. */
+static int input_call(lua_State *L)
+{
+	struct input *in = lua_touserdata(L, 2);
+	char text[2] = {in->digit, 0};
+
+	role_assert_co();
+	lua_getiuservalue(L, 1, 1);
+	lua_getfield(L, 3, "callback");
+	if (lua_type(L, -1) == LUA_TSTRING)
+		lua_getglobal(L, lua_tostring(L, -1));
+	lua_pushvalue(L, 1);
+	if (in->event) {
+		lua_pushliteral(L, "event");
+		event_push_copy(L, in->event);
+	} else {
+		lua_pushliteral(L, "dtmf");
+		lua_createtable(L, 0, 2);
+		lua_pushstring(L, text);
+		lua_setfield(L, -2, "digit");
+		lua_pushinteger(L, in->duration);
+		lua_setfield(L, -2, "duration");
+	}
+	lua_getfield(L, 3, "callback_arg");
+	if (lua_type(L, -1) == LUA_TSTRING && lua_getglobal(L, lua_tostring(L, -1)) != LUA_TNIL)
+		lua_remove(L, -2);
+	else if (lua_isnil(L, -1) && lua_type(L, -2) == LUA_TSTRING)
+		lua_pop(L, 1);
+	lua_call(L, 4, 1);
+	return 1;
+}
+
+/* What the callback's result means: false ends what plays. */
+static CO bool goes_on_with(struct input *in, const char *result)
+{
+	if (!result || !*result || !strcmp(result, "true") || !strcmp(result, "undefined"))
+		return true;
+	if (!strcasecmp(result, "restart"))
+		in->is_restart = true;
+	else if (!strcasecmp(result, "pause") || !strncasecmp(result, "seek", 4) || !strncasecmp(result, "speed", 5) ||
+	         !strncasecmp(result, "volume", 6)) {
+		leg_log(in->leg, LOG_WARNING, "an input callback asks for '%s', which is not available here", result);
+		return true;
+	}
+	return false;
+}
+
+static CO bool tell_callback(struct input *in)
+{
+	lua_State *L = in->L;
+	bool goes_on;
+
+	if (!lua_checkstack(L, 10))
+		return false;
+	lua_pushcfunction(L, script_traceback);
+	lua_pushcfunction(L, input_call);
+	lua_pushvalue(L, 1);
+	lua_pushlightuserdata(L, in);
+	if (lua_pcall(L, 2, 1, -4)) {
+		lua_remove(L, -2);
+		in->is_error = true;
+		return false;
+	}
+	goes_on = goes_on_with(in, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL);
+	lua_pop(L, 2);
+	return goes_on;
+}
+
+static bool input_goes_on(struct leg *leg, void *arg)
+{
+	struct input *in = arg;
+	struct lua_session *s = in->session;
+	bool goes_on = true;
+
+	role_assert_co();
+	while (goes_on && s->has_callback) {
+		in->event = NULL;
+		if (s->event_count) {
+			in->event = s->events[0];
+			memmove(s->events, s->events + 1, --s->event_count * sizeof(s->events[0]));
+		} else if (!leg_dtmf_take(leg, &in->digit, &in->duration)) {
+			break;
+		}
+		script_waited(s->script);
+		goes_on = tell_callback(in);
+		mem_unref(in->event);
+	}
+	return goes_on;
+}
+
+/* Raises what a callback raised; after everything was given back. */
+static CO void input_end(lua_State *L, struct use *u, const struct input *in)
+{
+	use_end(L, 1, u);
+	if (in->is_error)
+		lua_error(L);
+}
+
+/* ---- sound ---- */
+
+static int l_stream_file(lua_State *L)
+{
+	const char *file = luaL_checkstring(L, 2);
+	struct use u;
+	int st = ST_HANGUP;
+
+	role_assert_co();
+	if (use_begin(L, 1, &u)) {
+		struct input in = {.L = L, .session = u.session, .leg = u.leg};
+		struct leg_watch watch = {input_goes_on, &in};
+		do {
+			in.is_restart = false;
+			st = leg_play_watched(u.leg, file, &watch);
+		} while (in.is_restart && leg_is_ready(u.leg));
+		input_end(L, &u, &in);
+	} else {
+		use_end(L, 1, &u);
+	}
+	return push_status(L, st);
+}
+
+static int l_record_file(lua_State *L)
+{
+	const char *file = luaL_checkstring(L, 2);
+	uint32_t limit_s = count_arg(L, 3, 0), level = count_arg(L, 4, 0), hits = count_arg(L, 5, 0);
+	struct media_record_conf conf = {.has_read = true};
+	struct use u;
+	int st = ST_HANGUP;
+
+	role_assert_co();
+	conf.limit_ms = limit_s > 4000000 ? 0 : limit_s * 1000;
+	conf.silence_level = level > 32767 ? 32767 : level;
+	conf.silence_ms = level ? (hits ? (hits > 500000 ? 500000 : hits) : 1) * 20 : 0;
+	if (use_begin(L, 1, &u)) {
+		struct input in = {.L = L, .session = u.session, .leg = u.leg};
+		struct leg_watch watch = {input_goes_on, &in};
+		conf.is_append = leg_var_is_true(u.leg, "record_append");
+		st = leg_record_watched(u.leg, file, &conf, &watch);
+		input_end(L, &u, &in);
+	} else {
+		use_end(L, 1, &u);
+	}
+	return push_status(L, st);
+}
+
+/* Waits for ms with the callback told; digits stay queued without one. */
+static CO int wait_watched(lua_State *L, int64_t ms, bool is_collecting)
+{
+	int64_t end = ms > 0 || !is_collecting ? clock_mono_us() + ms * 1000 : -1;
+	struct use u;
+	int st = ST_HANGUP;
+
+	if (use_begin(L, 1, &u)) {
+		struct input in = {.L = L, .session = u.session, .leg = u.leg};
+		for (st = ST_OK; !st;) {
+			int64_t left = end < 0 ? -1 : end - clock_mono_us();
+			if (!input_goes_on(u.leg, &in) || (end >= 0 && left <= 0))
+				break;
+			st = leg_wait(u.leg, left);
+			if (st == ST_TIMEOUT)
+				st = ST_OK;
+		}
+		input_end(L, &u, &in);
+	} else {
+		use_end(L, 1, &u);
+	}
+	return push_status(L, st);
+}
+
+static int l_sleep(lua_State *L)
+{
+	role_assert_co();
+	return wait_watched(L, number_arg(L, 2, 0), false);
+}
+
+/* (timeout in ms) or (digit timeout, timeout) */
+static int l_collect_digits(lua_State *L)
+{
+	role_assert_co();
+	return wait_watched(L, number_arg(L, lua_isnoneornil(L, 3) ? 2 : 3, 0), true);
+}
+
+/* ---- digits ---- */
+
+static int push_digits(lua_State *L, const struct leg_digits *d)
+{
+	lua_pushlstring(L, d->digits, d->count);
+	return 1;
+}
+
+/* (max, terminators, timeout[, between[, all]]) */
+static int l_get_digits(lua_State *L)
+{
+	struct leg_digits d = {.terminators = luaL_optstring(L, 3, "")};
+	uint32_t max = count_arg(L, 2, 0), timeout_ms = count_arg(L, 4, 0), between_ms = count_arg(L, 5, 0);
+	uint32_t total_ms = count_arg(L, 6, 0);
+	struct use u;
+
+	role_assert_co();
+	d.max = max && max <= LEG_DIGITS_MAX ? max : LEG_DIGITS_MAX;
+	d.timeout_us = timeout_ms ? (int64_t)timeout_ms * 1000 : INT64_MAX / 4;
+	d.digit_timeout_us = between_ms ? (int64_t)between_ms * 1000 : d.timeout_us;
+	d.total_us = (int64_t)total_ms * 1000;
+	if (use_begin(L, 1, &u))
+		leg_digits_collect(u.leg, &d);
+	use_end(L, 1, &u);
+	return push_digits(L, &d);
+}
+
+/* (min, max, file, timeout, terminators[, digit timeout]) */
+static int l_read(lua_State *L)
+{
+	struct leg_digits d = {.prompt = luaL_optstring(L, 4, NULL), .terminators = luaL_optstring(L, 6, "#")};
+	struct use u;
+
+	role_assert_co();
+	leg_digits_limit(&d, count_arg(L, 2, 0), count_arg(L, 3, 0), count_arg(L, 5, 0), count_arg(L, 7, 0));
+	if (use_begin(L, 1, &u))
+		leg_digits_read(u.leg, &d);
+	use_end(L, 1, &u);
+	return push_digits(L, &d);
+}
+
+/* 'exten [dialplan [context]]' */
+static CO void transfer_on_failure(struct leg *leg, const char *spec)
+{
+	char *text = mem_strdup(spec), *save = NULL, *word[3];
+
+	word[0] = text ? strtok_r(text, " ", &save) : NULL;
+	word[1] = word[0] ? strtok_r(NULL, " ", &save) : NULL;
+	word[2] = word[1] ? strtok_r(NULL, " ", &save) : NULL;
+	if (word[0])
+		leg_transfer(leg, word[0], word[1], word[2]);
+	mem_free(text);
+}
+
+/* (min, max, tries, timeout, terminators, file, bad file, regex[, var[, digit timeout[, transfer on failure]]]) */
+static int l_play_and_get_digits(lua_State *L)
+{
+	struct leg_digits_ask a = {.tries = count_arg(L, 4, 1), .bad_prompt = luaL_optstring(L, 8, NULL)};
+	const char *var = luaL_optstring(L, 10, NULL), *failure = luaL_optstring(L, 12, NULL);
+	struct use u;
+	int st = ST_HANGUP;
+
+	role_assert_co();
+	leg_digits_limit(&a.digits, count_arg(L, 2, 0), count_arg(L, 3, 0), count_arg(L, 5, 0), count_arg(L, 11, 0));
+	a.digits.terminators = luaL_optstring(L, 6, "#");
+	a.digits.prompt = luaL_optstring(L, 7, NULL);
+	a.regexp = luaL_optstring(L, 9, NULL);
+	a.var = var && *var ? var : NULL;
+	if (use_begin(L, 1, &u)) {
+		st = leg_digits_ask(u.leg, &a);
+		if (st == ST_NOTFOUND && failure && *failure)
+			transfer_on_failure(u.leg, failure);
+	}
+	if (st)
+		a.digits.count = 0;
+	use_end(L, 1, &u);
+	return push_digits(L, &a.digits);
+}
+
+/* ---- applications ---- */
+
+/* Runs app with the text on top of the stack. */
+static CO void execute_top(lua_State *L, const char *app)
+{
+	struct use u;
+
+	if (use_begin(L, 1, &u))
+		leg_exec_app(u.leg, app, lua_tostring(L, -1));
+	else if (u.leg && app_find(app) && (app_find(app)->flags & APP_ZOMBIE_EXEC))
+		leg_exec_app(u.leg, app, lua_tostring(L, -1));
+	use_end(L, 1, &u);
+}
+
+static int l_execute(lua_State *L)
+{
+	const char *app = luaL_checkstring(L, 2);
+
+	role_assert_co();
+	lua_pushstring(L, luaL_optstring(L, 3, ""));
+	execute_top(L, app);
+	return 0;
+}
+
+/* An application that a method needs: without it the script learns so; a call would be hung up. */
+static CO void need_app(lua_State *L, const char *method, const char *app)
+{
+	if (!app_find(app))
+		luaL_error(L, "session:%s needs the application '%s', which no loaded module has", method, app);
+}
+
+/* (text, language module, type, method[, gender]) */
+static int l_say(lua_State *L)
+{
+	const char *gender = luaL_optstring(L, 6, "");
+
+	role_assert_co();
+	need_app(L, "say", "say");
+	lua_pushfstring(L, "%s %s %s%s%s %s", luaL_checkstring(L, 3), luaL_checkstring(L, 4), luaL_checkstring(L, 5),
+	    *gender ? " " : "", gender, luaL_checkstring(L, 2));
+	execute_top(L, "say");
+	return 0;
+}
+
+/* (name[, data[, language]]) */
+static int l_say_phrase(lua_State *L)
+{
+	const char *language = luaL_optstring(L, 4, NULL);
+	struct lua_session *s = session_arg(L, 1);
+
+	role_assert_co();
+	need_app(L, "sayPhrase", "phrase");
+	if (language && *language && s->leg)
+		leg_var_set(s->leg, "language", language);
+	lua_pushfstring(L, "%s,%s", luaL_checkstring(L, 2), luaL_optstring(L, 3, ""));
+	execute_top(L, "phrase");
+	return 0;
+}
+
+static int l_speak(lua_State *L)
+{
+	struct lua_session *s = session_arg(L, 1);
+	const char *text = luaL_checkstring(L, 2);
+
+	role_assert_co();
+	need_app(L, "speak", "speak");
+	if (s->voice[0])
+		lua_pushfstring(L, "%s|%s", s->voice, text);
+	else
+		lua_pushstring(L, text);
+	execute_top(L, "speak");
+	return push_status(L, ST_OK);
+}
+
+static int l_wait_for_answer(lua_State *L)
+{
+	struct use u;
+
+	role_assert_co();
+	if (use_begin(L, 1, &u))
+		while (!u.leg->is_answered && leg_wait(u.leg, -1) == ST_OK)
+			;
+	use_end(L, 1, &u);
+	return 0;
+}
+
+/* ---- making calls ---- */
+
+static struct lua_session *session_or_null(lua_State *L, int index)
+{
+	return lua_isnoneornil(L, index) ? NULL : session_arg(L, index);
+}
+
+/* Dials; s gets the leg, or the cause why there is none. */
+static CO int dial(
+    lua_State *L, struct lua_session *s, const char *destination, struct lua_session *a, unsigned timeout_s)
+{
+	struct originate_conf conf = {.originator = a && a->leg && leg_is_up(a->leg) ? a->leg : NULL,
+	    .dialstring = destination,
+	    .timeout_s = timeout_s};
+	struct leg *leg = NULL;
+	int st;
+
+	if (a && !conf.originator) {
+		s->cause = CAUSE_ORIGINATOR_CANCEL;
+		return ST_HANGUP;
+	}
+	st = originate_run(&conf, &leg, &s->cause);
+	script_waited(s->script);
+	if (st)
+		return st;
+	s->leg = leg;
+	memcpy(s->uuid, leg->uuid, sizeof(s->uuid));
+	return ST_OK;
+}
+
+/* ([uuid or dial string[, session it is dialled for]]) */
+int session_new(lua_State *L)
+{
+	const char *what = luaL_optstring(L, 1, "");
+	struct lua_session *a = session_or_null(L, 2), *s;
+	struct leg *found;
+
+	role_assert_co();
+	found = leg_find(what);
+	s = session_push(L, found);
+	if (found)
+		s->hangs_up = false; /* it lives without the script */
+	else if (*what)
+		dial(L, s, what, a, 0);
+	return 1;
+}
+
+/* ([session it is dialled for], dial string[, timeout in s]) */
+static int l_originate(lua_State *L)
+{
+	struct lua_session *s = session_arg(L, 1), *a = session_or_null(L, 2);
+	const char *destination = luaL_checkstring(L, 3);
+	unsigned timeout_s = count_arg(L, 4, 60);
+
+	role_assert_co();
+	if (s->leg)
+		return luaL_error(L, "session:originate: this session has a call already");
+	return push_status(L, dial(L, s, destination, a, timeout_s));
+}
+
+int session_bridge(lua_State *L)
+{
+	struct use a, b;
+	bool has_a, has_b;
+
+	role_assert_co();
+	session_arg(L, 2);
+	has_a = use_begin(L, 1, &a);
+	has_b = use_begin(L, 2, &b);
+	if (has_a && has_b) {
+		int st = bridge_wait(a.leg, b.leg);
+		if (st)
+			leg_log(a.leg, LOG_ERR, "freeswitch.bridge: %s", status_text(st));
+	}
+	if (b.is_adopted)
+		leg_exec_release(b.leg);
+	use_end(L, 1, &a);
+	session_hook(L, 2);
+	return 0;
+}
+
+const luaL_Reg session_waiting_methods[] = {{"streamFile", l_stream_file}, {"recordFile", l_record_file},
+    {"sleep", l_sleep}, {"collectDigits", l_collect_digits}, {"getDigits", l_get_digits}, {"read", l_read},
+    {"playAndGetDigits", l_play_and_get_digits}, {"execute", l_execute}, {"say", l_say}, {"sayPhrase", l_say_phrase},
+    {"speak", l_speak}, {"waitForAnswer", l_wait_for_answer}, {"originate", l_originate}, {NULL, NULL}};
