@@ -40,6 +40,7 @@ static void compile_test(struct compile *c, struct dp_test *t, const struct xml_
 	const struct xml_node *child = xml_child(node, "expression");
 	char error[RE_ERROR_CHARS];
 
+	t->node = node;
 	t->field = xml_attr(node, "field");
 	t->expression = child ? child->text : xml_attr_or(node, "expression", "");
 	t->field_expands = t->field && strchr(t->field, '$');
@@ -140,6 +141,7 @@ static void compile_context(struct compile *c, struct dp_context *context, const
 	for (const struct xml_node *it = context->exts ? xml_child(node, "extension") : NULL; it;
 	     it = xml_next(it, "extension")) {
 		struct dp_ext *ext = &context->exts[i++];
+		ext->node = it;
 		ext->name = xml_attr_or(it, "name", "UNKNOWN");
 		ext->is_continue = str_is_true(xml_attr(it, "continue"));
 		compile_conds(c, it, &ext->conds, &ext->cond_count, 0);

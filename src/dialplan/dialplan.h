@@ -7,6 +7,8 @@
 #include "core/config.h"
 #include <time.h>
 
+struct dp_trace;
+struct re_match;
 struct xml_node;
 struct dialplan; /* immutable; borrows the XML it was made of */
 
@@ -32,9 +34,33 @@ struct dp_env {
 	/* Local time in zone (NULL = the system's), ST_NOTFOUND when unknown. */
 	int (*local_time)(void *arg, const char *zone, int64_t wall_us, struct tm *out);
 	int64_t wall_us;
-	const char *channel_name;                     /* for the explanations */
-	void (*explain)(void *arg, const char *line); /* each step in FreeSWITCH's words; NULL = silent */
+	void (*trace)(void *arg, const struct dp_trace *t); /* each step as it is taken; NULL = silent */
 };
+/* One step of a hunt. What it points at lives as long as the call. */
+enum dp_trace_kind {
+	DP_TRACE_EXTENSION, /* is tried: is_continue */
+	DP_TRACE_TIME,      /* a condition's (or <regex>'s) time attributes: is_pass */
+	DP_TRACE_FIELD,     /* a field against an expression: is_pass, field, value, expression, match */
+	DP_TRACE_ALWAYS,    /* a condition with neither */
+	DP_TRACE_NESTED,    /* goes into nested conditions: is_required */
+	DP_TRACE_ACTION     /* taken: app, data; is_anti, is_inline (run now, all others later) */
+};
+struct dp_trace {
+	enum dp_trace_kind kind;
+	unsigned level;        /* of nesting */
+	const char *context;   /* of DP_TRACE_EXTENSION */
+	const char *extension; /* as FreeSWITCH's log calls it: nested ones end in _recur_N */
+	const char *file;      /* where it stands, NULL when unknown */
+	unsigned line;
+	bool is_continue, is_pass, is_required, is_anti, is_inline;
+	bool is_rule;    /* a <regex> of a condition with regex="any|all|xor" */
+	const char *brk; /* break's value; of a <regex> the rule */
+	const char *field, *value, *expression;
+	const struct re_match *match; /* NULL, or the groups */
+	const char *app, *data;
+};
+/* Appends FreeSWITCH's log line of a step. */
+ANY int dp_trace_line(const struct dp_trace *t, const char *channel_name, struct buf *out);
 struct dp_action {
 	char *app, *data;
 };
@@ -46,6 +72,9 @@ struct dp_actions {
 };
 ANY void dp_actions_fini(struct dp_actions *a);
 ANY int dp_actions_add(struct dp_actions *a, struct sv app, struct sv data); /* copies; ST_LIMIT */
+/* The next item of a list: up to delim outside single quotes, which go, as does a backslash before a quote or delim.
+ * The result is in item, trimmed. */
+ANY struct sv dp_item_take(struct sv *rest, char delim, struct buf *item);
 
 /* Finds the actions for destination in context. ST_OK: out->extension is set (the list may be empty when all actions
  * were inline); ST_NOTFOUND: no route (no such context and no "global" one either, or nothing gave an action). out must
@@ -55,6 +84,23 @@ ANY int dialplan_xml_hunt(const struct dialplan *dp, const struct dp_env *env, c
 
 /* The inline dialplan: "app:arg,app:arg", "m:^:app:arg^app:arg"; quotes as in FreeSWITCH. */
 ANY int dialplan_inline_parse(struct sv text, struct dp_actions *out);
+
+/* ---- extensions.conf ----
+ * Asterisk's file as FreeSWITCH's mod_dialplan_asterisk reads it: every line of the context whose pattern matches gives
+ * its application, in the file's order; priorities and labels are read and mean nothing. Beyond it: `same =>`, and
+ * `include => context`, looked into when nothing of the context itself matched. */
+struct dp_ast;
+/* What cannot be read is reported as "file:line:1: reason" (report may be NULL: logged) and left out. file is copied.
+ */
+ANY int dp_ast_parse(struct dp_ast **out, struct sv text, const char *file, config_report_fn report, void *arg);
+ANY void dp_ast_free(struct dp_ast *ast);
+ANY bool dp_ast_has_context(const struct dp_ast *ast, const char *context);
+/* As dialplan_xml_hunt; sets the variable EXTEN when something matches. */
+ANY int dp_ast_hunt(const struct dp_ast *ast, const struct dp_env *env, const char *context, const char *destination,
+    struct dp_actions *out);
+/* Calls fn for every application named, with its line. */
+ANY void dp_ast_each_app(
+    const struct dp_ast *ast, void (*fn)(const char *app, const char *file, unsigned line, void *arg), void *arg);
 
 /* ---- time conditions ---- */
 enum dp_time_attr {
@@ -85,6 +131,9 @@ ANY bool dp_time_match(const struct dp_time *t, const struct tm *now);
 /* What the program links: registers the configuration stage and the module (mod_dialplan_xml, "XML" and "inline"). */
 struct module;
 extern const struct module mod_dialplan_xml;
+extern const struct module mod_dialplan_asterisk;
+/* The running configuration's extensions.conf; NULL: there is none, or the module is not loaded. */
+ON_CTL const struct dp_ast *dp_ast_current(void);
 /* Adds the configuration stage (compiling, checking) once; the module does it when it loads, `-check-config` without
  * modules. */
 ON_CTL int dialplan_stage_init(void);

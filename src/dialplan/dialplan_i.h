@@ -18,6 +18,7 @@ struct dp_test {                 /* field =~ expression, or time, or nothing at 
 	bool has_time;
 	struct dp_time time;
 	struct re *re; /* NULL: expands, or does not compile */
+	const struct xml_node *node;
 };
 struct dp_step {
 	const char *app, *data;
@@ -40,6 +41,7 @@ struct dp_cond {
 };
 struct dp_ext {
 	const char *name;
+	const struct xml_node *node;
 	bool is_continue;
 	struct dp_cond *conds;
 	size_t cond_count;

@@ -26,27 +26,14 @@ struct hunt {
 	    rule; /* of the condition and the <regex> at hand: too big for a coroutine's stack, level by level */
 };
 
-static void explain(struct hunt *h, unsigned level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void explain(struct hunt *h, unsigned level, const char *fmt, ...)
+static void trace(struct hunt *h, unsigned level, const char *extension, const struct xml_node *node, struct dp_trace t)
 {
-	struct buf line;
-	va_list ap;
-
-	if (!h->env->explain)
+	if (!h->env->trace)
 		return;
-	buf_init(&line);
-	if (level) {
-		buf_addc(&line, '|');
-		for (unsigned i = 0; i < 4 * level; i++)
-			buf_addc(&line, '-');
-		line.p[line.n - 1] = ' ';
-	}
-	va_start(ap, fmt);
-	buf_vprintf(&line, fmt, ap);
-	va_end(ap);
-	if (!line.failed)
-		h->env->explain(h->env->arg, line.p);
-	buf_fini(&line);
+	t.level = level, t.extension = extension;
+	if (node)
+		t.file = node->file, t.line = node->line;
+	h->env->trace(h->env->arg, &t);
 }
 
 /* Channel variables move the clock: tod_tz_offset by hours from UTC, timezone by name. */
@@ -118,13 +105,23 @@ static void run_test(struct hunt *h, const struct dp_test *t, struct verdict *v)
 	                                     : 0) == 1;
 }
 
-static void explain_field(struct hunt *h, unsigned level, const char *name, const struct dp_test *t,
-    const struct verdict *v, const char *how, const char *what)
+/* What a test of name came to. brk: the condition's break, or with is_rule how its <regex> count. */
+static void trace_test(struct hunt *h, unsigned level, const char *name, const struct dp_test *t,
+    const struct verdict *v, const char *brk, bool is_rule)
 {
-	if (h->env->explain)
-		explain(h, level, "Dialplan: %s Regex (%s) [%s] %s(%s) =~ /%s/ %s=%s", h->env->channel_name,
-		    v->is_match ? "PASS" : "FAIL", name, t->field, v->subject.p ? v->subject.p : "",
-		    t->expression_expands ? v->expression.p ? v->expression.p : "" : t->expression, how, what);
+	struct dp_trace step = {.kind = DP_TRACE_TIME, .is_pass = v->time == 1, .brk = brk, .is_rule = is_rule};
+
+	if (v->time >= 0)
+		trace(h, level, name, t->node, step);
+	if (!v->has_field && v->time >= 0)
+		return;
+	step.kind = v->has_field ? DP_TRACE_FIELD : DP_TRACE_ALWAYS;
+	step.is_pass = !v->has_field || v->is_match;
+	step.field = t->field;
+	step.value = v->subject.p ? v->subject.p : "";
+	step.expression = !t->expression_expands ? t->expression : v->expression.p ? v->expression.p : "";
+	step.match = v->is_match && v->captures ? &v->match : NULL;
+	trace(h, level, name, t->node, step);
 }
 
 /* An array variable of all groups of a match. */
@@ -157,14 +154,8 @@ static bool run_rule(struct hunt *h, const struct dp_cond *cond, const char *nam
 	for (size_t i = 0; i < cond->regex_count && !h->status; i++) {
 		struct verdict *v = &h->rule;
 		run_test(h, &cond->regexes[i], v);
-		if (v->time >= 0)
-			explain(h, level, "Dialplan: %s Date/Time%s [%s]", h->env->channel_name,
-			    v->time ? " Match (PASS)" : "Match (FAIL)", name);
-		if (v->has_field)
-			explain_field(h, level, name, &cond->regexes[i], v, "match", word);
-		else if (v->time < 0)
-			explain(h, level, "Dialplan: %s Absolute Condition [%s] match=%s", h->env->channel_name, name,
-			    word);
+		if (!h->status)
+			trace_test(h, level, name, &cond->regexes[i], v, word, true);
 		bool is_pass = v->has_field ? v->is_match : v->time != 0;
 		pass += is_pass;
 		fail += !is_pass;
@@ -182,7 +173,7 @@ static bool run_rule(struct hunt *h, const struct dp_cond *cond, const char *nam
 	return cond->rule == DP_XOR ? pass == 1 : cond->rule == DP_ALL ? !fail : pass > 0;
 }
 
-static void add_steps(struct hunt *h, const struct dp_step *list, size_t count, const char *kind, const char *name,
+static void add_steps(struct hunt *h, const struct dp_step *list, size_t count, bool is_anti, const char *name,
     unsigned level, const struct verdict *v)
 {
 	struct buf data;
@@ -198,8 +189,12 @@ static void add_steps(struct hunt *h, const struct dp_step *list, size_t count, 
 		if (!h->status && !h->out->extension && !(h->out->extension = mem_strdup(name)))
 			h->status = ST_NOMEM;
 		for (int k = 0; k < s->loops && !h->status; k++) {
-			explain(h, level, "Dialplan: %s %s %s(%s) %s", h->env->channel_name, kind, s->app,
-			    data.p ? data.p : "", s->is_inline ? "INLINE" : "");
+			trace(h, level, name, s->node,
+			    (struct dp_trace){.kind = DP_TRACE_ACTION,
+			        .app = s->app,
+			        .data = data.p ? data.p : "",
+			        .is_anti = is_anti,
+			        .is_inline = s->is_inline});
 			if (!s->is_inline) {
 				h->status = dp_actions_add(h->out, sv_of(s->app), buf_sv(&data));
 			} else if (k >= DP_MAX_ACTIONS) {
@@ -231,28 +226,25 @@ static bool run_cond(
 	} else {
 		v->time = cond->test.has_time ? dp_time_match(&cond->test.time, local_now(h)) : -1;
 	}
-	if (v->time >= 0) {
-		explain(h, level, "Dialplan: %s Date/Time%s [%s] break=%s", h->env->channel_name,
-		    v->time ? " Match (PASS)" : "Match (FAIL)", name, cond->break_text);
+	if (!h->status && (v->time >= 0 || cond->rule == DP_SINGLE))
+		trace_test(h, level, name, &cond->test, v, cond->break_text, false);
+	if (v->time >= 0)
 		is_true = *proceed = v->time == 1;
-	}
 	if (cond->rule != DP_SINGLE) {
 		*proceed = run_rule(h, cond, name, level, v);
 		is_true = is_true || *proceed;
 	} else if (v->has_field) {
-		explain_field(h, level, name, &cond->test, v, "break", cond->break_text);
 		*proceed = v->is_match;
 		is_true = is_true || v->is_match;
 	} else if (v->time < 0) {
-		explain(h, level, "Dialplan: %s Absolute Condition [%s]", h->env->channel_name, name);
 		is_true = *proceed = true;
 	}
 	if (!h->status && is_true) {
 		if (v->has_field && v->captures)
 			set_captures(h, "DP_MATCH", v);
-		add_steps(h, cond->actions, cond->action_count, "Action", base_name, level, v);
+		add_steps(h, cond->actions, cond->action_count, false, base_name, level, v);
 	} else if (!h->status && cond->anti_count) {
-		add_steps(h, cond->antis, cond->anti_count, "ANTI-Action", base_name, level, NULL);
+		add_steps(h, cond->antis, cond->anti_count, true, base_name, level, NULL);
 		*proceed = true;
 	}
 	verdict_fini(v);
@@ -262,8 +254,8 @@ static bool run_cond(
 		return true;
 	char inner[160];
 	snprintf(inner, sizeof inner, "%.120s_recur_%u", base_name, level + 1);
-	explain(h, level + 1, "Dialplan: Processing recursive conditions level:%u [%s] require-nested=%s", level + 1,
-	    inner, cond->requires_nested ? "TRUE" : "FALSE");
+	trace(h, level + 1, inner, cond->test.node,
+	    (struct dp_trace){.kind = DP_TRACE_NESTED, .is_required = cond->requires_nested});
 	*proceed = run_conds(h, cond->nested, cond->nested_count, base_name, level + 1) || !cond->requires_nested;
 	return *proceed || cond->brk == DP_NEVER;
 }
@@ -306,8 +298,9 @@ int dialplan_xml_hunt(const struct dialplan *dp, const struct dp_env *env, const
 	h->env = env, h->out = out;
 	for (size_t i = first_extension(context, env, destination); i < context->ext_count && !h->status; i++) {
 		const struct dp_ext *ext = &context->exts[i];
-		explain(h, 0, "Dialplan: %s parsing [%s->%s] continue=%s", env->channel_name, context_name, ext->name,
-		    ext->is_continue ? "true" : "false");
+		trace(h, 0, ext->name, ext->node,
+		    (struct dp_trace){
+		        .kind = DP_TRACE_EXTENSION, .context = context_name, .is_continue = ext->is_continue});
 		if (run_conds(h, ext->conds, ext->cond_count, ext->name, 0) && !ext->is_continue)
 			break;
 	}

@@ -37,8 +37,7 @@ int dp_actions_add(struct dp_actions *a, struct sv app, struct sv data)
 	return ST_OK;
 }
 
-/* Up to the next delim outside single quotes; the quotes go, and so does a backslash before a quote or a delimiter. */
-static struct sv take_item(struct sv *rest, char delim, struct buf *item)
+struct sv dp_item_take(struct sv *rest, char delim, struct buf *item)
 {
 	bool is_quoted = false;
 	size_t i = 0;
@@ -72,7 +71,7 @@ int dialplan_inline_parse(struct sv text, struct dp_actions *out)
 	}
 	buf_init(&item);
 	while (text.n && !st) {
-		whole = take_item(&text, delim, &item);
+		whole = dp_item_take(&text, delim, &item);
 		sv_split(whole, ':', &app, &data);
 		app = sv_trim(app);
 		if (app.n)

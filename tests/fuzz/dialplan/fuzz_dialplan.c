@@ -19,14 +19,18 @@ static int local_time(void *arg, const char *zone, int64_t wall_us, struct tm *o
 	return ST_OK;
 }
 
-static void explain(void *arg, const char *line)
+static void trace(void *arg, const struct dp_trace *t)
 {
-	*(volatile size_t *)arg += strlen(line);
+	struct buf line;
+	buf_init(&line);
+	dp_trace_line(t, "c", &line);
+	*(volatile size_t *)arg += line.n;
+	buf_fini(&line);
 }
 
 static void report(const char *problem, void *arg)
 {
-	explain(arg, problem);
+	*(volatile size_t *)arg += strlen(problem);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -37,8 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .var = get,
 	    .local_time = local_time,
 	    .wall_us = 1795262400000000LL,
-	    .channel_name = "c",
-	    .explain = explain};
+	    .trace = trace};
 	struct dp_actions found = {0};
 	struct xml_doc *doc = NULL;
 	struct dialplan *dp = NULL;

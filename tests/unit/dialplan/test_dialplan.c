@@ -90,9 +90,11 @@ static int local_time(void *arg, const char *zone, int64_t wall_us, struct tm *o
 	return ST_OK;
 }
 
-static void explain(void *arg, const char *line)
+static void trace_step(void *arg, const struct dp_trace *t)
 {
-	buf_printf(&((struct call *)arg)->trace, "%s\n", line);
+	struct buf *out = &((struct call *)arg)->trace;
+	dp_trace_line(t, "chan", out);
+	buf_addc(out, '\n');
 }
 
 /* 2026-11-21 12:00:00 UTC, a Saturday */
@@ -105,7 +107,7 @@ static int hunt_text(
 	struct call c = {0};
 	struct dp_actions found = {0};
 	struct sv item, rest = sv_of(setup), name, value;
-	struct dp_env env = {&c, get, get, do_expand, set_var, push_var, run_inline, local_time, NOON, "chan", explain};
+	struct dp_env env = {&c, get, get, do_expand, set_var, push_var, run_inline, local_time, NOON, trace_step};
 	int st;
 
 	hash_new(&c.values, HASH_NOCASE, mem_free);
