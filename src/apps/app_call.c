@@ -5,6 +5,7 @@
 #include "core/leg_meta.h"
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* The far side has its 100 Trying already: the transaction sends it by itself. */
 int app_acknowledge_call(struct leg *leg, const char *data)
@@ -44,35 +45,31 @@ int app_bridge(struct leg *leg, const char *data)
 	return bridge_app(leg, data);
 }
 
-/* [-bleg|-both] exten [dialplan [context]] */
+/* [-bleg|-both] exten [dialplan [context]]; quotes keep an inline list together */
 int app_transfer(struct leg *leg, const char *data)
 {
-	struct sv rest = sv_trim(sv_of(data)), word[3] = {SV_NONE, SV_NONE, SV_NONE};
-	char *text[3] = {NULL, NULL, NULL};
-	bool is_bleg = sv_starts(rest, SV("-bleg ")), is_both = sv_starts(rest, SV("-both "));
-	struct leg *peer;
-	int st = ST_OK, i;
+	struct leg *peer = bridge_peer(leg);
+	bool is_bleg = false, is_both = false;
+	struct app_words w;
+	int st = app_words_init(&w, data, 4), at = 0;
 
 	role_assert_co();
-	peer = bridge_peer(leg);
-	if (is_bleg || is_both)
-		rest = sv_trim(sv_sub(rest, 6, rest.n));
-	for (i = 0; i < 3 && rest.n; i++) {
-		sv_split(rest, ' ', &word[i], &rest);
-		rest = sv_trim(rest);
-		text[i] = sv_dup(word[i]);
+	if (!st && w.n) {
+		is_bleg = !strcasecmp(w.w[0], "-bleg");
+		is_both = !strcasecmp(w.w[0], "-both");
+		at = is_bleg || is_both;
 	}
-	if (!text[0]) {
+	if (st || w.n <= at) {
 		leg_log(leg, LOG_ERR,
 		    "transfer: no extension given; usage: [-bleg|-both] <exten> [<dialplan> [<context>]]");
-		return ST_INVAL;
+		app_words_fini(&w);
+		return st ? st : ST_INVAL;
 	}
-	if ((is_bleg || is_both) && peer)
-		st = leg_transfer(peer, text[0], text[1], text[2]);
+	if (at && peer)
+		st = leg_transfer(peer, w.w[at], w.w[at + 1], w.w[at + 2]);
 	if (!is_bleg && st == ST_OK)
-		st = leg_transfer(leg, text[0], text[1], text[2]);
-	for (i = 0; i < 3; i++)
-		mem_free(text[i]);
+		st = leg_transfer(leg, w.w[at], w.w[at + 1], w.w[at + 2]);
+	app_words_fini(&w);
 	return st;
 }
 

@@ -6,6 +6,7 @@
 /* each room's descriptors */
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
     mod_dialplan_xml, mod_event_socket, mod_expr, mod_lua;
+extern const struct module mod_dialplan_asterisk;
 
 /* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
 static const struct name_desc sndfile_names[] = {{"file", "wav"}, {"file", "ulaw"}, {"file", "alaw"}, {"file", "gsm"},
@@ -33,6 +34,7 @@ static const struct module *const all[] = {
     &mod_loopback,
     &mod_valet_parking,
     &mod_dialplan_xml,
+    &mod_dialplan_asterisk,
     &mod_sndfile,
     &mod_tone_stream,
     &mod_local_stream,

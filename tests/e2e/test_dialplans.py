@@ -1,0 +1,176 @@
+"""Dialplans beside the XML one: lists of them, other files, the inline one, Asterisk's extensions.conf."""
+import re
+
+import pytest
+import tandem as t
+from phones import write_tone
+from test_apps import heard_ms, listen
+from test_dialplan_apps import extension, parked, phone  # noqa: F401 fixtures
+
+pytestmark = pytest.mark.leaks
+EXTENSIONS_CONF = """; comments begin so
+[general]
+static=yes
+
+[default]
+exten => music,n,Dial(SIP/1001%{host}&SIP/1002%{host}|9)
+exten => _55X.,1,set(first=${{EXTEN}})
+same => n(label),set(second=${{first}} ${{CHANNEL}})
+same => n,answer
+same => n,park
+exten => 1000/5600,n,answer
+exten => 1001/5600,1,hangup(USER_BUSY)
+exten => ~^57(\\d)(\\d)$,n,Goto(away|58$2$1)
+exten => 5900,n,AvoidingDeadlock
+exten => 5900,n,hangup(NORMAL_CLEARING)
+{more}
+[away]
+include => further
+[further]
+exten => _58.,n,set(first=further)
+exten => _58.,n,answer
+exten => _58.,n,park
+"""
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory):
+    s = t.Tandem(tmp_path_factory.mktemp("dialplans") / "instance")
+    conf = s.root / "conf"
+    profile = conf / "sip_profiles/internal.xml"
+    text = profile.read_text()
+    assert '<param name="dialplan" value="XML"/>' in text
+    profile.write_text(text.replace('<param name="dialplan" value="XML"/>', '<param name="dialplan" value="XML,asterisk"/>'))
+    modules = conf / "autoload_configs/modules.conf.xml"
+    modules.write_text(modules.read_text().replace('<load module="mod_dialplan_xml"/>',
+                                                   '<load module="mod_dialplan_xml"/><load module="mod_dialplan_asterisk"/>'))
+    tone = s.root / "tone.wav"
+    write_tone(tone, 523, seconds=1)
+    (conf / "dialplan/default/dp.xml").write_text("\n".join([
+        "<include>",
+        extension("7201", f"transfer 'answer,set:got=in line,playback:{tone},park' inline"),
+        extension("7202", "transfer 'm:^:answer^set:got=a,b:c^park' inline"),
+        extension("7203", f"transfer x XML:{s.root}/other.xml elsewhere"),
+        extension("7204", f"transfer x asterisk:{s.root}/other.conf elsewhere"),
+        extension("7205", "transfer 'set:got=after,answer,park' nosuchdialplan,inline"),
+        extension("7206", f"transfer x asterisk:{s.root}/nosuch.conf default"),
+        extension("7207", "set sip_profile=internal", "transfer music asterisk"),
+        "</include>"]))
+    (s.root / "other.xml").write_text('<document><section name="dialplan"><context name="elsewhere"><extension name="o"><condition '
+                                      'field="destination_number" expression="^(.*)$"><action application="set" data="got=$1 of a '
+                                      'file"/><action application="answer"/><action application="park"/></condition></extension>'
+                                      '</context></section></document>')
+    (s.root / "other.conf").write_text("[elsewhere]\nexten => x,1,set(got=of a conf)\nexten => x,2,answer\nexten => x,3,park()\n")
+    s.write = lambda more="": (conf / "extensions.conf").write_text(EXTENSIONS_CONF.format(host=s.domain, more=more))
+    s.write()
+    s.start()
+    yield s
+    s.stop()
+
+
+@pytest.mark.parametrize("number,got", [("7202", "a,b:c"), ("7203", "x of a file"), ("7204", "of a conf"), ("7205", "after")])
+def test_other_dialplans(sw, phone, parked, number, got):  # noqa: F811
+    a = phone("1000")
+    a.invite(number)
+    a.answered()
+    assert parked()("got") == got
+    a.bye()
+
+
+def test_inline_list(sw, phone, parked):  # noqa: F811
+    a = phone("1000")
+    a.invite("7201")
+    a.answered()
+    assert heard_ms(listen(a, 1.2), 523, 4000) > 700
+    assert parked()("got") == "in line"
+    a.bye()
+
+
+def test_inline_from_a_command(sw, phone, parked):  # noqa: F811
+    a = phone("1000")
+    a.invite("7202")
+    a.answered()
+    uuid = parked()("uuid")
+    assert sw.api(f"uuid_transfer {uuid} 'set:got=again,park' inline") == "+OK\n"
+    assert parked()("got") == "again"
+    a.bye()
+
+
+def test_what_xml_has_not_is_in_extensions_conf(sw, phone, parked):  # noqa: F811
+    a = phone("1000")
+    a.invite("5512")
+    a.answered()
+    var = parked()
+    assert (var("first"), var("second")) == ("5512", f"5512 {var('channel_name')}")
+    assert (var("EXTEN"), var("UNIQUEID")) == ("5512", var("uuid"))
+    a.bye()
+
+
+def test_caller_and_goto(sw, phone, parked):  # noqa: F811
+    """1000/5600 answers 1000 and refuses 1001; the groups of ~regex are in Goto's data; an included context is found."""
+    a, b = phone("1000"), phone("1001")
+    a.invite("5600")
+    a.answered()
+    a.reply(a.expect(method="BYE"), 200, "OK")
+    b.invite("5600")
+    b.ack_failure(b.expect(486))
+    a.invite("5734")
+    a.answered()
+    var = parked()
+    assert (var("destination_number"), var("context"), var("first")) == ("5843", "away", "further")
+    a.bye()
+
+
+def test_dial(sw, phone):  # noqa: F811
+    """SIP/ is sofia/; '&' rings both; the time is call_timeout."""
+    a, b, c = phone("1000"), phone("1001"), phone("1002")
+    events = sw.esl()
+    events.subscribe("CHANNEL_EXECUTE")
+    a.invite("7207")
+    calls = [p.expect(method="INVITE") for p in (b, c)]
+    for p, req in zip((b, c), calls):
+        p.reply(req, 180, "Ringing")
+    a.expect(180)
+    e = events.wait_event("CHANNEL_EXECUTE", Application="Dial")
+    data = sw.api(f"uuid_getvar {e['Unique-ID']} current_application_data")
+    assert data == f"SIP/1001%{sw.domain}&SIP/1002%{sw.domain}|9"
+    assert sw.api(f"uuid_getvar {e['Unique-ID']} call_timeout") == "9"
+    c.reply(calls[1], 200, "OK", "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            f"m=audio {c.rtp_port} RTP/AVP 0\r\n")
+    c.expect(method="ACK")
+    c.enter(calls[1])
+    b.reply(b.expect(method="CANCEL"), 200, "OK")
+    a.answered()
+    a.bye()
+    c.reply(c.expect(method="BYE"), 200, "OK")
+    events.close()
+
+
+def test_deadlocks_are_avoided(sw, phone):  # noqa: F811
+    a = phone("1000")
+    a.invite("5900")
+    a.ack_failure(a.expect(480))
+    assert sw.log_text.count("Avoiding initial deadlock on channel") == 5
+
+
+def test_no_file(sw, phone):  # noqa: F811
+    a = phone("1000")
+    a.invite("7206")
+    a.ack_failure(a.expect(502))
+    assert re.search(r"Open of \S+/nosuch.conf failed", sw.log_text)
+
+
+def test_reload(sw, phone, parked):  # noqa: F811
+    a = phone("1000")
+    a.invite("5961")
+    a.ack_failure(a.expect(404))
+    sw.write("exten => 5961,1,answer\nsame => n,park\nexten => _[5,1,answer\n")
+    a.invite("5961")  # only a reload reads it
+    a.ack_failure(a.expect(404))
+    assert sw.api("reloadxml") == "+OK [Success]\n"
+    a.invite("5961")
+    a.answered()
+    parked()
+    a.bye()
+    assert re.search(r"extensions\.conf:\d+:1: the pattern _\[5 does not compile: unclosed set", sw.log_text)
+    sw.write()
