@@ -2,7 +2,6 @@
  * none knows the protocol. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/leg_meta.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -111,34 +110,4 @@ int app_wait_for_answer(struct leg *leg, const char *data)
 	while (st == ST_OK && !leg->is_answered)
 		st = leg_wait(leg, -1);
 	return st;
-}
-
-/* <key> [a|b|ab] [flags] <app>[::<args>] */
-int app_bind_meta_app(struct leg *leg, const char *data)
-{
-	struct sv rest = sv_trim(sv_of(data)), key, who, flags;
-	unsigned listen = 0;
-	char *app = NULL;
-	size_t i;
-	int st;
-
-	role_assert_co();
-	if (!sv_split(rest, ' ', &key, &rest) || !sv_split(sv_trim(rest), ' ', &who, &rest) ||
-	    !sv_split(sv_trim(rest), ' ', &flags, &rest) || key.n != 1 || !rest.n) {
-		leg_log(leg, LOG_ERR, "bind_meta_app: usage: <key> [a|b|ab] [a|b|o|s|i|1] <app>[::<args>]");
-		return ST_INVAL;
-	}
-	for (i = 0; i < who.n; i++)
-		listen |= who.p[i] == 'a' || who.p[i] == 'A' ? LEG_META_LISTEN_A : LEG_META_LISTEN_B;
-	app = sv_dup(sv_trim(rest));
-	st = leg_meta_bind(leg, key.p[0], listen, flags, app);
-	mem_free(app);
-	return st;
-}
-
-int app_unbind_meta_app(struct leg *leg, const char *data)
-{
-	role_assert_co();
-	leg_meta_unbind(leg, data && *data ? data[0] : 0);
-	return ST_OK;
 }

@@ -3,16 +3,16 @@
 #include "base/mem.h"
 #include <string.h>
 
-/* Takes one word off *at, in place: 'quotes' keep blanks and are dropped. The last word takes what is left. */
-static char *word_take(char **at, bool is_last)
+/* Takes one word off *at, in place: 'quotes' keep the delimiter and are dropped. The last word takes what is left. */
+static char *word_take(char **at, char delim, bool is_last)
 {
 	char *from = *at + strspn(*at, " "), *to = from, *word = from;
 	bool is_quoted = false;
 
 	if (!*from)
 		return NULL;
-	for (; *from && (is_quoted || is_last || *from != ' '); from++) {
-		if (*from == '\'' && (is_quoted || to == word || from[-1] == ' '))
+	for (; *from && (is_quoted || is_last || *from != delim); from++) {
+		if (*from == '\'' && (is_quoted || to == word || from[-1] == delim))
 			is_quoted = !is_quoted;
 		else
 			*to++ = *from;
@@ -24,6 +24,11 @@ static char *word_take(char **at, bool is_last)
 
 int app_words_init(struct app_words *w, const char *data, int max)
 {
+	return app_words_cut(w, data, ' ', max);
+}
+
+int app_words_cut(struct app_words *w, const char *data, char delim, int max)
+{
 	char *at;
 
 	memset(w, 0, sizeof(*w));
@@ -31,7 +36,7 @@ int app_words_init(struct app_words *w, const char *data, int max)
 	if (!w->text)
 		return ST_NOMEM;
 	at = w->text;
-	while (w->n < max && w->n < APP_WORDS_MAX && (w->w[w->n] = word_take(&at, w->n == max - 1)))
+	while (w->n < max && w->n < APP_WORDS_MAX && (w->w[w->n] = word_take(&at, delim, w->n == max - 1)))
 		w->n++;
 	return ST_OK;
 }

@@ -17,8 +17,6 @@ int app_respond(struct leg *leg, const char *data);
 int app_redirect(struct leg *leg, const char *data);
 int app_bridge(struct leg *leg, const char *data);
 int app_wait_for_answer(struct leg *leg, const char *data);
-int app_bind_meta_app(struct leg *leg, const char *data);
-int app_unbind_meta_app(struct leg *leg, const char *data);
 
 /* variables and text (app_var.c) */
 int app_set(struct leg *leg, const char *data);
@@ -81,6 +79,14 @@ int app_bgsystem(struct leg *leg, const char *data);
 int app_mkdir(struct leg *leg, const char *data);
 int app_rename(struct leg *leg, const char *data);
 
+/* keys that do something (app_bind.c) */
+int app_bind_meta_app(struct leg *leg, const char *data);
+int app_unbind_meta_app(struct leg *leg, const char *data);
+int app_bind_digit_action(struct leg *leg, const char *data);
+int app_clear_digit_action(struct leg *leg, const char *data);
+int app_digit_action_set_realm(struct leg *leg, const char *data);
+int app_deduplicate_dtmf(struct leg *leg, const char *data);
+
 /* calls taken over and passed on (app_intercept.c, app_xfer.c) */
 int app_intercept(struct leg *leg, const char *data);
 int app_att_xfer(struct leg *leg, const char *data);
@@ -111,4 +117,6 @@ struct app_words {
 /* Cuts data at blanks into at most max words; 'quotes' keep blanks, the last word takes what is left. app_words_fini it
  * whatever comes back. */
 ANY int app_words_init(struct app_words *w, const char *data, int max);
+/* The same at another delimiter; an empty word between two is kept as "". */
+ANY int app_words_cut(struct app_words *w, const char *data, char delim, int max);
 ANY void app_words_fini(struct app_words *w);

@@ -1,12 +1,13 @@
 /* Digits: those that come in (queued for an application, or passed to the other leg of a bridge) and those sent out. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "core/leg_i.h"
 #include "core/leg_meta.h"
 #include <ctype.h>
 #include <string.h>
 
-enum { DIALED_MAX = 512, SAMPLES_PER_MS = 8 };
+enum { DIALED_MAX = 512, SAMPLES_PER_MS = 8, DUPLICATE_US = 1000000 };
 
 static const char *const sources[] = {"UNKNOWN", "RTP", "ENDPOINT", "INBAND_AUDIO", "APP", "RTP"};
 
@@ -35,7 +36,8 @@ void leg_dtmf_capture_check(struct leg *leg)
 	struct mstream *s = leg_media_stream(leg);
 
 	if (s)
-		mstream_capture_dtmf(s, leg_i(leg)->capture_count || leg_meta_listens(leg));
+		mstream_capture_dtmf(
+		    s, leg_i(leg)->capture_count || leg_meta_listens(leg) || digit_actions_listen(leg));
 }
 
 void leg_dtmf_capture(struct leg *leg, bool is_held)
@@ -55,14 +57,43 @@ static ON_CTL void pass_on(struct leg *peer, char digit, unsigned duration)
 		mstream_send_dtmf(leg_media_stream(peer), text, duration / SAMPLES_PER_MS);
 }
 
+void leg_dtmf_deduplicate(struct leg *leg, enum dtmf_dedup how)
+{
+	leg_i(leg)->dedup = how;
+}
+
+/* The same key told twice, by telephone-event and by its tones: the second is dropped. */
+static ON_CTL bool is_duplicate(struct leg *leg, char digit, enum dtmf_source source)
+{
+	struct leg_full *full = leg_i(leg);
+	bool is_rtp = source == DTMF_RTP || source == DTMF_RTP_CAPTURED;
+	int64_t now = clock_mono_us();
+	bool is_again;
+
+	if (!full->dedup || source == DTMF_APP)
+		return false;
+	if (full->dedup == DTMF_DEDUP_ONLY_RTP && !is_rtp && source != DTMF_ENDPOINT)
+		return true;
+	is_again = full->last_digit == digit && full->last_is_rtp != is_rtp && now - full->last_digit_us < DUPLICATE_US;
+	if (!is_again)
+		full->last_digit = digit, full->last_is_rtp = is_rtp, full->last_digit_us = now;
+	return is_again;
+}
+
 void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf_source source)
+{
+	digit = (char)toupper((unsigned char)digit);
+	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf") ||
+	    is_duplicate(leg, digit, source) || digit_actions_take(leg, digit, false))
+		return;
+	leg_dtmf_deliver(leg, digit, duration, source);
+}
+
+void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enum dtmf_source source)
 {
 	struct leg_full *full = leg_i(leg);
 	struct leg *peer = bridge_peer(leg);
 
-	digit = (char)toupper((unsigned char)digit);
-	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf"))
-		return;
 	if (peer && !exec_takes_digits(leg)) {
 		fire(leg, digit, duration, source);
 		if (!leg_meta_digit(leg, digit) && source != DTMF_RTP) /* media has relayed it itself */

@@ -39,8 +39,13 @@ struct leg_full {
 	struct leg_digit digits[DTMF_QUEUE_MAX];
 	uint8_t digit_count;
 	unsigned capture_count; /* leg_dtmf_capture */
+	enum dtmf_dedup dedup;
+	char last_digit; /* for dedup: the latest, and how it came */
+	bool last_is_rtp;
+	int64_t last_digit_us;
 	struct buf digits_dialed;
 	struct leg_meta *meta;
+	struct leg_actions *actions[2]; /* on its own keys, on the other leg's; NULL = none */
 	/* the latest report of a play and of a recording, for leg_play and leg_record */
 	uint32_t done_play_id, done_record_id;
 	int done_play_status, done_record_status;
@@ -91,6 +96,12 @@ ON_CTL void leg_end_go(struct leg *leg); /* something the teardown waits for may
 ON_CTL void leg_hooks_run(struct leg *leg, enum leg_hook hook);
 ON_CTL void leg_hooks_clear(void);
 
+/* ---- digit_actions.c ---- */
+/* A key of leg's phone: true when a digit machine has it now (its own unless is_past_own, then the other leg's). */
+ON_CTL bool digit_actions_take(struct leg *leg, char digit, bool is_past_own);
+ON_CTL bool digit_actions_listen(const struct leg *leg);
+ON_CTL void digit_actions_fini(struct leg *leg);
+
 /* ---- vars_cdr.c ---- */
 ON_CTL void leg_vars_cdr_set(struct leg *leg);
 
@@ -122,6 +133,8 @@ ON_CTL bool exec_hooks_then(
 /* ---- leg_dtmf.c ---- */
 /* What says who looks at its digits has changed: holds, bindings, the bridge, its stream. */
 ON_CTL void leg_dtmf_capture_check(struct leg *leg);
+/* A key goes its ordinary way: to the application that collects, to a binding, or to the other leg. */
+ON_CTL void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enum dtmf_source source);
 
 /* ---- leg_media.c ---- */
 ON_CTL bool leg_media_is_closing(const struct leg *leg);

@@ -168,6 +168,7 @@ static ON_CTL void step_destroy(struct leg *leg)
 	leg_state_run(leg);
 	leg_hooks_run(leg, LEG_HOOK_DESTROY);
 	leg_meta_fini(leg);
+	digit_actions_fini(leg);
 	if (leg->ops && leg->ops->on_destroy)
 		leg->ops->on_destroy(leg);
 	leg_table_remove(leg);
