@@ -136,9 +136,36 @@ static char *split_api(const char *line, const char **args)
 	return mem_strndup(line, n);
 }
 
-static ON_CTL bool is_api_allowed(struct esl_client *c, const char *cmd)
+/* Commands that run the command in their arguments, which must be allowed too; sched_api has two words before it. */
+static bool is_line_allowed(const char *list, const char *cmd, const char *args)
 {
-	if (esl_list_has(c->allowed_api, sv_of(cmd)))
+	static const struct {
+		const char *name;
+		unsigned words_before;
+	} nesting[] = {{"bgapi", 0}, {"eval", 0}, {"expand", 0}, {"xml_wrap", 0}, {"console_execute", 0}, {"sched_api", 2}};
+	struct sv word = sv_of(cmd), rest = sv_of(args);
+	for (unsigned depth = 0; depth < 16; depth++) {
+		unsigned skip = 0;
+		size_t i = 0, count = sizeof(nesting) / sizeof(nesting[0]);
+		if (!esl_list_has(list, word))
+			return false;
+		while (i < count && !sv_isi(word, nesting[i].name))
+			i++;
+		if (i == count)
+			return true;
+		for (skip = nesting[i].words_before + 1; skip && rest.n; skip--) {
+			sv_split(sv_trim(rest), ' ', &word, &rest);
+			rest = sv_trim(rest);
+		}
+		if (skip)
+			return true; /* nothing is run */
+	}
+	return false;
+}
+
+static ON_CTL bool is_api_allowed(struct esl_client *c, const char *cmd, const char *args)
+{
+	if (is_line_allowed(c->allowed_api, cmd, args))
 		return true;
 	esl_client_reply(c, "-ERR permission denied");
 	return false;
@@ -205,7 +232,7 @@ static ON_CTL void cmd_api(struct esl_client *c, const struct esl_request *r, co
 {
 	const char *args, *console = esl_request_get(r, "console_execute");
 	char *cmd = split_api(line, &args);
-	if (!cmd || !is_api_allowed(c, cmd))
+	if (!cmd || !is_api_allowed(c, cmd, args))
 		goto out;
 	if (console && str_is_true(console) && api_find("console_execute")) {
 		api_wait_start(c, "console_execute", line);
@@ -265,7 +292,7 @@ static ON_CTL void cmd_bgapi(struct esl_client *c, const struct esl_request *r, 
 		return;
 	j->cmd = split_api(line, &args);
 	j->args = *args ? mem_strdup(args) : NULL;
-	if (!j->cmd || !is_api_allowed(c, j->cmd)) {
+	if (!j->cmd || !is_api_allowed(c, j->cmd, args)) {
 		job_free(j);
 		return;
 	}

@@ -127,6 +127,47 @@ static int unload(void)
 	return ST_OK;
 }
 
+/* ---- what `event stats clients` and the metrics tell ---- */
+enum { CLIENT_SENT, CLIENT_DROPPED, CLIENT_WAITING };
+struct client_metric {
+	struct metric_out *out;
+	int which;
+};
+
+static void put_client(struct esl_client *c, void *arg)
+{
+	const struct client_metric *m = arg;
+	role_assert_ctl();
+	double value = m->which == CLIENT_SENT      ? (double)c->queue.sent_count
+	               : m->which == CLIENT_DROPPED ? (double)c->queue.dropped_count
+	                                            : (double)c->queue.bytes;
+	metric_put(m->out, value, "door", "event_socket", "client", c->id, NULL);
+}
+
+static void fill_clients(struct metric_out *out, int which)
+{
+	struct client_metric m = {out, which};
+	role_assert_ctl();
+	esl_client_each(put_client, &m);
+}
+
+static void fill_count(struct metric_out *out, int which)
+{
+	role_assert_ctl();
+	metric_put(out, (double)esl_client_count(), "door", "event_socket", NULL);
+}
+
+static const struct metric_desc metrics[] = {
+    {"tandem_event_clients", METRIC_GAUGE, 0, "Clients connected.", fill_count, 0},
+    {"tandem_event_client_delivered_total", METRIC_COUNTER, METRIC_INSIDE, "Events and log lines handed to the connection.",
+        fill_clients, CLIENT_SENT},
+    {"tandem_event_client_dropped_total", METRIC_COUNTER, METRIC_INSIDE, "Those lost because the client did not read.",
+        fill_clients, CLIENT_DROPPED},
+    {"tandem_event_client_waiting_bytes", METRIC_GAUGE, METRIC_INSIDE, "Bytes waiting for the client to read.", fill_clients,
+        CLIENT_WAITING},
+    {0},
+};
+
 static const struct conf_desc confs[] = {
     {"event_socket.conf", "listen-ip", "address", "", "127.0.0.1",
         "where to listen; :: is every address of both families"},
@@ -143,4 +184,4 @@ static const struct conf_desc confs[] = {
     {0},
 };
 const struct module mod_event_socket = {
-    .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .apps = esl_apps, .confs = confs};
+    .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .apps = esl_apps, .confs = confs, .metrics = metrics};

@@ -79,5 +79,6 @@ size_t esl_queue_render(struct esl_queue *q, struct buf *out, size_t max_bytes)
 		mem_unref(it->ref);
 		frames++;
 	}
+	q->sent_count += frames;
 	return frames;
 }

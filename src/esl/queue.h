@@ -15,6 +15,7 @@ struct esl_queue {
 	size_t head, count, cap;
 	size_t bytes, max_bytes;
 	uint64_t dropped_now, dropped_count; /* since the last gap mark; ever */
+	uint64_t sent_count;                 /* handed on to the connection */
 };
 ON_CTL void esl_queue_init(struct esl_queue *q, size_t max_bytes);
 ON_CTL void esl_queue_fini(struct esl_queue *q);

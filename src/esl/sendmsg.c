@@ -1,6 +1,7 @@
 /* sendmsg (orders to a leg) and sendevent (an event of the client's making). */
 #include "base/mem.h"
 #include "core/exec.h"
+#include "core/leg_media.h"
 #include "esl/esl_i.h"
 
 #include <stdlib.h>
@@ -92,7 +93,19 @@ static ON_CTL void msg_xferext(struct esl_client *c, struct leg *leg, const stru
 	esl_client_reply(c, count ? "+OK" : "-ERR no application");
 }
 
-/* Media always comes through here, and only SIP's and RTP's own ports take it. */
+/* The two phones of that leg's bridge send media to each other from now on. */
+static ON_CTL void msg_nomedia(struct esl_client *c, struct leg *leg, const struct esl_request *r)
+{
+	const char *uuid = esl_request_get(r, "nomedia-uuid");
+	struct leg *other = uuid && *uuid ? leg_find(uuid) : leg;
+	int st = other ? leg_bypass_start(other) : ST_NOTFOUND;
+	if (st)
+		esl_client_reply(c, "-ERR %s", status_text(st));
+	else
+		esl_client_reply(c, "+OK");
+}
+
+/* Only SIP's and RTP's own ports take media. */
 static ON_CTL void msg_refused(struct esl_client *c, struct leg *leg, const struct esl_request *r)
 {
 	esl_client_reply(c, "-ERR %s is not supported", esl_request_get(r, "call-command"));
@@ -104,7 +117,7 @@ void esl_cmd_sendmsg(struct esl_client *c, const struct esl_request *r, const ch
 		const char *name;
 		void (*fn)(struct esl_client *c, struct leg *leg, const struct esl_request *r);
 	} verbs[] = {{"execute", msg_execute}, {"hangup", msg_hangup}, {"xferext", msg_xferext},
-	    {"nomedia", msg_refused}, {"unicast", msg_refused}};
+	    {"nomedia", msg_nomedia}, {"unicast", msg_refused}};
 	struct leg *leg = *args && (!c->is_outbound || c->is_full) ? leg_find(args) : c->leg;
 	if (!leg || !leg_is_up(leg)) {
 		esl_client_reply(c, "-ERR invalid session id [%s]", args);

@@ -195,3 +195,63 @@ def test_session_heartbeat(tandem):
     phone.close()
     tandem.wait_calls(0)
     e.close()
+
+
+def login(sw, line):
+    """A connection logged in by line, and the headers of the reply."""
+    s = socket.create_connection(("127.0.0.1", sw.esl_port))
+    s.sendall(f"{line}\n\n".encode())
+    return s, read_frames(s, 2)[1][0]
+
+
+def ask(s, text):
+    s.sendall(f"{text}\n\n".encode())
+    head, body = read_frames(s, 1)[0]
+    return body if body else re.search(r"Reply-Text: (.*)", head).group(1)
+
+
+def test_users_of_the_directory(fresh):
+    """userauth: what the user's entry allows of commands, events and log lines, and no more; the domain's entry stands in."""
+    p = fresh.root / "conf/directory/default.xml"
+    p.write_text(p.read_text().replace('<user id="1000">\n            <params>', '<user id="1000">\n            <params>\n'
+                 '<param name="esl-password" value="ops"/><param name="esl-allowed-api" value="show echo bgapi sched_api"/>'
+                 '<param name="esl-allowed-events" value="HEARTBEAT tests::mine CUSTOM"/><param name="esl-allowed-log" value="false"/>', 1))
+    fresh.start()
+    for line in ("userauth 1000@127.0.0.1:wrong", "userauth nobody@127.0.0.1:ops", "userauth 1001@127.0.0.1:", "userauth x"):
+        s, head = login(fresh, line)
+        assert "-ERR invalid" in head
+        s.close()
+    s, head = login(fresh, "userauth 1000@127.0.0.1:ops")
+    assert head == ("Content-Type: command/reply\nReply-Text: +OK accepted\nAllowed-Events: HEARTBEAT tests::mine CUSTOM\n"
+                    "Allowed-API: show echo bgapi sched_api\nAllowed-LOG: false")
+    assert ask(s, "api echo hi") == "hi"
+    for line in ("api version", "api bgapi version", "bgapi version", "api sched_api +1 none version", "api console_execute version",
+                 "api echo hi\nconsole_execute: true"):
+        got = ask(s, line)
+        assert got == ("hi" if line.startswith("api echo") else "-ERR permission denied"), (line, got)
+    assert ask(s, "api bgapi echo x").startswith("+OK Job-UUID") and ask(s, "api sched_api +60 none echo x").startswith("+OK Added")
+    assert ask(s, "log 7") == "-ERR permission denied"
+    assert ask(s, "event plain ALL").startswith("+OK")
+    other = fresh.esl()
+    for name in ("tests::theirs", "tests::mine"):
+        other.command(f"sendevent CUSTOM\nEvent-Subclass: {name}")
+    head, body = read_frames(s, 1)[0]
+    assert "tests%3A%3Amine" in body or "tests::mine" in body
+    s.close()
+    s, head = login(fresh, "userauth 1000:ops@127.0.0.1")  # the older order of words
+    assert "+OK accepted" in head
+    s.close(), other.close()
+    fresh.stop()
+
+
+def test_clients_are_counted(tandem):
+    e = tandem.esl()
+    e.subscribe("CUSTOM tests::counted")
+    for i in range(3):
+        e.command(f"sendevent CUSTOM\nEvent-Subclass: tests::counted\nTurn: {i}")
+    assert e.wait_event("CUSTOM", Turn="2")
+    me = f"127.0.0.1:{e.sock.getsockname()[1]}"
+    rows = [line.split(",") for line in tandem.api("event stats clients").split("\n")]
+    assert rows[0] == ["door", "client", "delivered", "dropped", "waiting_bytes"]
+    assert ["event_socket", me, "3", "0", "0"] in rows
+    e.close()
