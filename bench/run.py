@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`./dev bench [row ...]`: measures rows a to g on a real Tandem and writes a table (Markdown on standard output) and bench.json
+"""`./dev bench [row ...]`: measures rows a to i on a real Tandem and writes a table (Markdown on standard output) and bench.json
 in the build directory. The switch runs pinned to the first core, all load to the second; the load is our own (bench/load),
 offered by the clock, and every row tells how busy the generator was. docs/performance.md says how to read the table."""
 import atexit
@@ -28,11 +28,13 @@ P99_MAX_MS = 500    # slower is not clean
 OWN_CPU_MAX = 0.9   # a generator busier than this measures itself
 OTHERS_CPU_MAX = 0.1
 HELD_CALLS = 1000
+EVENT_RATES = (50000, 70000, 90000)
+WATCHED_RATE = 500
 GIVEN_BACK_S = 45   # the transactions of ended calls live 32 s (RFC 3261)
 MEDIA_CALLS = (500, 1000)
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
-              "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %"}
+              "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-"}
 
 
 def note(text):
@@ -338,13 +340,81 @@ def row_g():
             "data": {"flavour": flavour, "starts_s": starts, "rss_kb": rss, "pss_kb": pss, "cpu": cpu, "threads": threads}}
 
 
+def event_client(s, role, *args):
+    """A bench/events.py that has said it is ready."""
+    p = pinned(LOAD_CORE, lambda: subprocess.Popen([sys.executable, TOP / "bench/events.py", role, str(s.esl_port), s.esl_password, *map(str, args)],
+                                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+    assert p.stdout.readline() == "ready\n"
+    return p
+
+
+def result_of(p, say=None):
+    out, _ = p.communicate(say, timeout=120)
+    return json.loads(out)
+
+
+def row_h():
+    """events to one plain subscriber"""
+    s = Switch().start()
+    tried = []
+    try:
+        for rate in EVENT_RATES:
+            counter = event_client(s, "count", "NOTIFY")
+            sender = event_client(s, "send", rate, STEP_S)
+            cpu, begin = s.cpu_s(), time.monotonic()
+            sent = result_of(sender)
+            cpu = (s.cpu_s() - cpu) / (time.monotonic() - begin)
+            got = result_of(counter)
+            r = {"rate": rate, "real": sent["sent"] / sent["seconds"], "lost": sent["sent"] - got["events"], "gaps": got["gaps"],
+                 "cpu_us": cpu * sent["seconds"] * 1e6 / sent["sent"], "bytes": got["bytes"] / max(got["events"], 1), **sent}
+            tried.append(r)
+            note(f"  {rate}/s: {r['real']:,.0f}/s made, {r['lost']} lost, {r['gaps']} gaps, {r['cpu_us']:.1f} us each, {r['bytes']:.0f} bytes each, "
+                 f"sender {100 * sent['own_cpu']:.0f} %")
+            if r["lost"] or r["real"] < 0.97 * rate:
+                break
+    finally:
+        s.end()
+    good = [r for r in tried if not r["lost"] and r["real"] >= 0.97 * r["rate"]]
+    best = max(good, key=lambda r: r["rate"], default=None)
+    value = (f"{best['real']:,.0f}/s, none lost ({best['cpu_us']:.1f} us CPU each with its sendevent, {best['bytes']:.0f} bytes)" if best
+             else f"{tried[0]['real']:,.0f}/s, {tried[0]['lost']} lost")
+    return {"key": "h", "what": "events made by sendevent, read by one plain subscriber", "value": value, "goal": f"{EVENT_RATES[0]:,}/s",
+            "met": best is not None, "data": tried}
+
+
+def row_i():
+    """calls while an event subscriber reads, and while it has stopped"""
+    s, results = Switch().start(), {}
+    try:
+        s.load("call", rate=WATCHED_RATE / 10, seconds=1)
+        for kind in ("none", "count", "stall"):
+            p = event_client(s, kind, "ALL") if kind != "none" else None
+            r = s.load("call", rate=WATCHED_RATE, seconds=STEP_S * 2)
+            s.settle()
+            r["watcher"] = result_of(p, "go on\n" if kind == "stall" else None) if p else None
+            results[kind] = r
+            tell(r)
+            note(f"    {kind}: {r['watcher']}")
+    finally:
+        s.end()
+    alone, reads, stopped = results["none"], results["count"], results["stall"]
+    lost = stopped["watcher"]["gaps"]
+    value = "; ".join(f"{name} {r['ok'] / r['seconds']:.0f}/s, {r['failed']} failed, p99 {r['setup_p99_ms']:.1f} ms, switch {100 * r['switch_cpu']:.0f} %"
+                      for name, r in (("nobody subscribed", alone), ("ALL read", reads), ("ALL not read", stopped)))
+    value += f"; the one that read got {reads['watcher']['events']:,} events and {reads['watcher']['gaps']} gaps, the other {lost} gap mark"
+    value += disturbed(list(results.values()))
+    met = (all(clean(r) for r in results.values()) and stopped["ok"] == alone["ok"] == reads["ok"] and reads["watcher"]["gaps"] == 0 and lost == 1)
+    return {"key": "i", "what": f"{WATCHED_RATE} calls/s beside an event subscriber", "value": value,
+            "goal": "same rate, no failures; one gap mark", "met": met, "data": results}
+
+
 def quit_switch(s):
     s.proc.send_signal(signal.SIGTERM)
     s.proc.wait(30)
     s.proc.stdout.close()
 
 
-ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g}
+ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i}
 
 
 def table(rows):

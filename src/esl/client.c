@@ -17,6 +17,7 @@ enum {
 	CONN_OUT_MAX_BYTES = 1 << 20,
 	CONN_HIGH_BYTES = CONN_OUT_MAX_BYTES / 2, /* where on_drain tells us */
 	CHUNK_BYTES = 128 << 10,
+	TURN_MAX_BYTES = 512 << 10, /* given to one connection at a time: others wait meanwhile */
 	REPLIES_HIGH_BYTES = 1 << 20,
 	READ_AHEAD_BYTES = 64 << 10
 };
@@ -103,11 +104,17 @@ static ON_CTL void push_gap(struct esl_client *c, size_t next_bytes)
 	mem_unref(e);
 }
 
+static ON_CTL void flush_soon(struct esl_client *c);
 static ON_CTL void client_flush(struct esl_client *c)
 {
+	size_t done = 0;
 	if (c->is_outbound && !c->is_open)
 		return;
 	while (c->conn && tcp_conn_queued_bytes(c->conn) < CONN_HIGH_BYTES) {
+		if (done >= TURN_MAX_BYTES) {
+			flush_soon(c);
+			break;
+		}
 		if (!stage(c)) {
 			push_gap(c, 0);
 			if (!stage(c))
@@ -118,6 +125,7 @@ static ON_CTL void client_flush(struct esl_client *c)
 			n = CHUNK_BYTES;
 		const char *p = c->staged.p + c->staged_sent;
 		c->staged_sent += n;
+		done += n;
 		if (tcp_conn_send(c->conn, p, n)) {
 			client_detach(c, false);
 			return;
@@ -434,6 +442,8 @@ void esl_client_end_all(void)
 
 void esl_client_event(struct esl_client *c, struct event *e)
 {
+	if (c->conn && !c->is_ending && esl_queue_drops(&c->queue))
+		return;
 	esl_client_queue(c, e, event_render(e, c->format), format_types[c->format]);
 }
 

@@ -142,7 +142,8 @@ static bool is_line_allowed(const char *list, const char *cmd, const char *args)
 	static const struct {
 		const char *name;
 		unsigned words_before;
-	} nesting[] = {{"bgapi", 0}, {"eval", 0}, {"expand", 0}, {"xml_wrap", 0}, {"console_execute", 0}, {"sched_api", 2}};
+	} nesting[] = {
+	    {"bgapi", 0}, {"eval", 0}, {"expand", 0}, {"xml_wrap", 0}, {"console_execute", 0}, {"sched_api", 2}};
 	struct sv word = sv_of(cmd), rest = sv_of(args);
 	for (unsigned depth = 0; depth < 16; depth++) {
 		unsigned skip = 0;

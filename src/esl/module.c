@@ -159,12 +159,12 @@ static void fill_count(struct metric_out *out, int which)
 
 static const struct metric_desc metrics[] = {
     {"tandem_event_clients", METRIC_GAUGE, 0, "Clients connected.", fill_count, 0},
-    {"tandem_event_client_delivered_total", METRIC_COUNTER, METRIC_INSIDE, "Events and log lines handed to the connection.",
-        fill_clients, CLIENT_SENT},
+    {"tandem_event_client_delivered_total", METRIC_COUNTER, METRIC_INSIDE,
+        "Events and log lines handed to the connection.", fill_clients, CLIENT_SENT},
     {"tandem_event_client_dropped_total", METRIC_COUNTER, METRIC_INSIDE, "Those lost because the client did not read.",
         fill_clients, CLIENT_DROPPED},
-    {"tandem_event_client_waiting_bytes", METRIC_GAUGE, METRIC_INSIDE, "Bytes waiting for the client to read.", fill_clients,
-        CLIENT_WAITING},
+    {"tandem_event_client_waiting_bytes", METRIC_GAUGE, METRIC_INSIDE, "Bytes waiting for the client to read.",
+        fill_clients, CLIENT_WAITING},
     {0},
 };
 
@@ -183,5 +183,10 @@ static const struct conf_desc confs[] = {
         "a connection that has not logged in by then is closed"},
     {0},
 };
-const struct module mod_event_socket = {
-    .abi = MODULE_ABI, .name = "mod_event_socket", .load = load, .unload = unload, .apps = esl_apps, .confs = confs, .metrics = metrics};
+const struct module mod_event_socket = {.abi = MODULE_ABI,
+    .name = "mod_event_socket",
+    .load = load,
+    .unload = unload,
+    .apps = esl_apps,
+    .confs = confs,
+    .metrics = metrics};

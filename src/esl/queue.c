@@ -60,6 +60,15 @@ bool esl_queue_needs_gap(const struct esl_queue *q, size_t next_bytes)
 	return q->dropped_now && q->bytes + next_bytes + 4096 <= q->max_bytes / 2;
 }
 
+bool esl_queue_drops(struct esl_queue *q)
+{
+	if (!q->dropped_now || esl_queue_needs_gap(q, 0))
+		return false;
+	q->dropped_now++;
+	q->dropped_count++;
+	return true;
+}
+
 void esl_queue_gap_done(struct esl_queue *q)
 {
 	q->dropped_now = 0;

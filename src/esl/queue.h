@@ -26,5 +26,7 @@ ON_CTL bool esl_queue_push(struct esl_queue *q, void *ref, struct sv body, const
  */
 ON_CTL bool esl_queue_needs_gap(const struct esl_queue *q, size_t next_bytes);
 ON_CTL void esl_queue_gap_done(struct esl_queue *q);
+/* True (and counted) when whatever came next would be dropped: it need not be rendered first. */
+ON_CTL bool esl_queue_drops(struct esl_queue *q);
 /* Moves whole frames to out until it holds about max_bytes; returns how many. */
 ON_CTL size_t esl_queue_render(struct esl_queue *q, struct buf *out, size_t max_bytes);
