@@ -49,8 +49,8 @@ int32_t mix_gain_of_db(double db)
 }
 int32_t mix_gain_of_step(int step)
 {
-	/* Factors of the nine steps as FreeSWITCH users know them: each step up is about half as much again. */
-	static const double factors[9] = {0.08, 0.20, 0.40, 0.60, 1.0, 1.3, 2.3, 3.3, 4.3};
+	/* FreeSWITCH's factors of the nine steps. */
+	static const double factors[9] = {0.20, 0.40, 0.60, 0.80, 1.0, 1.3, 2.3, 3.3, 4.3};
 	int i = step < -4 ? 0 : step > 4 ? 8 : step + 4;
 	return (int32_t)lrint(4096 * factors[i]);
 }

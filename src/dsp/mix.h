@@ -13,7 +13,7 @@ ANY void mix_out(int16_t *out, const int32_t *acc, const int16_t *own, size_t n)
 /* Multiplies by gain_q12 / 4096, clipped, in place. */
 ANY void mix_gain(int16_t *s, size_t n, int32_t gain_q12);
 ANY int32_t mix_gain_of_db(double db);                  /* q12, clamped to -96..+48 dB */
-ANY int32_t mix_gain_of_step(int step);                 /* FreeSWITCH's -4..4 volume steps to q12 (4: + 8.9 dB or so) */
+ANY int32_t mix_gain_of_step(int step);                 /* FreeSWITCH's -4..4 volume steps to q12: 0.2 .. 4.3 times */
 ANY uint32_t mix_level_abs(const int16_t *s, size_t n); /* mean of absolute values, 0..32768; 0 for n = 0 */
 ANY double mix_level_rms(const int16_t *s, size_t n);   /* 0..32768 */
 ANY double mix_level_dbm0(const int16_t *s, size_t n);  /* G.711's scale: full-scale sine is +3.14; silence -99 */

@@ -26,13 +26,15 @@ struct mstream {
 	void *arg;
 	struct addr local, learned;
 	uint16_t port;
-	bool has_params, is_learned, is_moving, is_closing, is_rt_closed, is_dtmf_captured;
-	enum join_kind join; /* what is wanted; told to the media thread when it can be */
+	bool has_params, is_learned, is_moving, is_closing, is_rt_closed;
+	unsigned digit_flags; /* enum rt_digit_flag */
+	enum join_kind join;  /* what is wanted; told to the media thread when it can be */
 	struct mstream *peer;
 	unsigned delay_ms;
 	struct media_params params;
 	struct cmd_queue held; /* while it moves */
 	struct list plays, records;
+	struct list taps, spying; /* on it; whom it listens to */
 	struct media_stats final_stats;
 };
 
@@ -113,9 +115,29 @@ ON_WORK void gen_free(struct gen *g);
 
 /* play.c */
 extern mctl_find_fn play_finder;
-ON_CTL void play_reported(struct mstream *s, struct rt_play *p);
+struct mplay;
+ON_CTL void play_returned(struct mstream *s, struct rt_play *p);
+/* Prepares a source in codec for a tap, which gets it by displace_ready; id of its own. */
+ON_CTL int play_prepare(
+    struct mstream *s, const char *source, int loops, const struct media_codec *codec, uint32_t tap_id);
+ON_CTL void play_unprepare(struct mstream *s, uint32_t tap_id); /* it is not wanted any more */
+ON_CTL struct rt_play *play_rt(struct mplay *p);                /* borrowed */
+ON_CTL void play_lent(struct mplay *p); /* it is on its way to the media thread; play_returned ends it */
+ON_CTL void play_drop(struct mplay *p);
 ON_CTL void play_refill(struct mstream *s, uint32_t id);
 ON_CTL void plays_cancel(struct mstream *s, uint32_t id);
+
+/* tap.c */
+/* p is the tap's now, or is dropped; with a failure there is none to be had. */
+ON_CTL void displace_ready(struct mstream *s, uint32_t id, struct mplay *p, int status);
+ON_CTL void tap_reported(struct mstream *s, struct rt_tap *tap);
+ON_CTL void tap_event(struct mstream *s, uint32_t id);
+ON_CTL void taps_params_changed(struct mstream *s);
+ON_CTL void taps_moved(struct mstream *s);
+ON_CTL void taps_close(struct mstream *s);
+
+/* stream.c */
+ON_CTL void mstream_move(struct mstream *s, unsigned thread); /* moved() follows */
 
 /* record.c */
 ON_CTL void record_reported(struct mstream *s, struct rt_record *r);

@@ -120,8 +120,10 @@ ON_CTL static void moved(struct mstream *s)
 	s->is_moving = false;
 	while (cmd_queue_take(&s->held, &thread, &cmd))
 		(void)mstream_post(s, &cmd);
-	if (!s->is_closing)
-		join_apply(s);
+	if (s->is_closing)
+		return;
+	join_apply(s);
+	taps_moved(s);
 }
 
 ON_CTL static void closed(struct mstream *s)
@@ -141,6 +143,7 @@ ON_CTL static void event(struct mstream *s, const struct rt_report *m)
 	    .digit = m->digit,
 	    .duration = m->duration,
 	    .is_captured = m->is_captured,
+	    .is_inband = m->is_inband,
 	    .addr = m->addr};
 	if (m->event == MEDIA_R_LEARNED)
 		s->learned = m->addr, s->is_learned = true;
@@ -167,7 +170,7 @@ static void report_in(const void *msg, size_t n, void *arg)
 		event(s, m);
 		break;
 	case RT_R_PLAY_DONE:
-		play_reported(s, m->ptr);
+		play_returned(s, m->ptr);
 		break;
 	case RT_R_PLAY_REFILL:
 		play_refill(s, m->number);
@@ -177,6 +180,12 @@ static void report_in(const void *msg, size_t n, void *arg)
 		break;
 	case RT_R_RECORD_DRAIN:
 		record_drain(s, m->number);
+		break;
+	case RT_R_TAP_DONE:
+		tap_reported(s, m->ptr);
+		break;
+	case RT_R_TAP_EVENT:
+		tap_event(s, m->number);
 		break;
 	case RT_R_STATS:
 		stats(s, m->ptr);

@@ -67,8 +67,36 @@ ON_CTL int mstream_play(struct mstream *s, const char *source, int loops, uint32
 ON_CTL int mstream_play_stop(struct mstream *s, uint32_t id /* 0 = whatever plays */);
 ON_CTL bool mctl_source_exists(const char *source); /* cheap syntax check: known scheme or absolute path */
 
+/* ---- taps: what looks into the sound of a stream or changes it ----------------------------------------------------
+ * Side 0 (read) is what comes from the stream's phone, side 1 (write) what goes to it. Only with codecs the engine
+ * knows, else ST_UNSUPPORTED; ST_INVAL before mstream_set_params. While nothing is changed packets are relayed as ever.
+ * A tap that ends, by itself or because it was stopped, is told by MEDIA_R_TAP_DONE (a spy's to its listener); fn must
+ * not stop other taps from there. All end with their stream. */
+/* Replaces what was set before; all zero: as it is. */
+ON_CTL int mstream_set_level(struct mstream *s, const struct media_level *level);
+/* listener, which may not be relayed to anybody, hears the target's sides and may whisper into them (enum
+ * media_spy_flag): what he says into the read side is heard by whoever hears the target, into the write side by the
+ * target. A listener has one target; a target any number of listeners. */
+ON_CTL int mstream_spy(struct mstream *listener, struct mstream *target, unsigned flags, uint32_t *id_out);
+ON_CTL int mstream_spy_set(struct mstream *target, uint32_t id, unsigned flags);
+/* A source (as for mstream_play) on a side of the stream. */
+ON_CTL int mstream_displace(
+    struct mstream *s, const char *source, const struct media_displace_conf *conf, int loops, uint32_t *id_out);
+/* MEDIA_R_TAP_EVENT once, when the tone was heard as often as asked; it stays until stopped. */
+ON_CTL int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *conf, uint32_t *id_out);
+/* MEDIA_R_TAP_EVENT once, then it is over. */
+ON_CTL int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *conf, uint32_t *id_out);
+/* Digits heard in the audio: MEDIA_R_DTMF with is_inband. */
+ON_CTL int mstream_detect_dtmf(struct mstream *s, bool is_on);
+ON_CTL int mstream_tap_stop(struct mstream *s, uint32_t id); /* s: the target, for a spy. ST_NOTFOUND */
+/* Digits that come as telephone-events go on to the peer as tones (read), or those that go out to the phone do (write).
+ */
+ON_CTL int mstream_generate_dtmf(struct mstream *s, bool is_read, bool is_on);
+
 ON_CTL int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out);
 ON_CTL int mstream_record_stop(struct mstream *s, uint32_t id /* 0 = all */);
+/* Masked: silence is written. Paused: nothing is. */
+ON_CTL int mstream_record_set(struct mstream *s, uint32_t id, bool is_masked, bool is_paused);
 
 /* Digits 0-9 * # A-D (w = 500 ms, W = 1 s pause), duration_ms 0 = 100; by telephone-event, or in-band tones when none.
  */

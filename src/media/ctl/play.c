@@ -31,6 +31,7 @@ struct mplay {
 	uint32_t id;
 	enum mplay_phase phase;
 	bool is_cancelled;
+	uint32_t tap_id; /* for a displaced side: the tap that wants it, else 0 */
 	struct media_codec codec;
 	const struct codec_ops *ops;
 	struct src src;
@@ -238,18 +239,32 @@ ON_CTL static void mplay_done(struct mplay *p, int status)
 	struct media_report r = {
 	    .kind = MEDIA_R_PLAY_DONE, .id = p->id, .status = status, .samples = p->play ? p->play->sent_samples : 0};
 	struct mstream *s = mem_ref(p->s);
+	bool is_told = !p->tap_id;
 	p->phase = PHASE_DONE;
 	if (!p->is_job_running)
 		mplay_free(p);
-	mstream_report(s, &r);
+	if (is_told)
+		mstream_report(s, &r);
 	mem_unref(s);
+}
+
+ON_CTL static void failed(struct mplay *p, int status)
+{
+	if (p->tap_id)
+		displace_ready(p->s, p->tap_id, p, status);
+	else
+		mplay_done(p, status);
 }
 
 ON_CTL static void to_media(struct mplay *p)
 {
 	struct rt_cmd c = {.kind = RT_C_PLAY, .ptr = p->play};
 	if (p->is_cancelled || p->s->is_closing) {
-		mplay_done(p, ST_CANCELLED);
+		failed(p, ST_CANCELLED);
+		return;
+	}
+	if (p->tap_id) {
+		displace_ready(p->s, p->tap_id, p, ST_OK);
 		return;
 	}
 	p->play = NULL;
@@ -264,7 +279,7 @@ static void local_ready(int status, struct lring *r, void *arg)
 	p->is_job_running = false;
 	p->local = r;
 	if (status) {
-		mplay_done(p, status);
+		failed(p, status);
 		return;
 	}
 	for (size_t i = 0; i < p->src.count; i++)
@@ -308,7 +323,7 @@ static void found(int status, const char *path, void *arg)
 		if (!--p->ask_count) {
 			int st = prepare(p);
 			if (st)
-				mplay_done(p, st);
+				failed(p, st);
 		}
 	}
 	mem_free(ask);
@@ -359,20 +374,21 @@ static void prepared(int status, void *arg)
 			clips_put(p->src.parts[i].text, &p->codec, &p->refs[i]);
 	const char *name = local_name(p);
 	if (p->status || p->is_cancelled) {
-		mplay_done(p, p->status ? p->status : ST_CANCELLED);
+		failed(p, p->status ? p->status : ST_CANCELLED);
 	} else if (name) {
 		p->is_job_running = true;
 		int st = lring_join(name, &p->codec, local_ready, p);
 		if (st)
-			p->is_job_running = false, mplay_done(p, st);
+			p->is_job_running = false, failed(p, st);
 	} else {
 		to_media(p);
 	}
 }
 
-ON_CTL static int mplay_new(struct mplay **out, struct mstream *s, const char *source, int loops)
+ON_CTL static int mplay_new(
+    struct mplay **out, struct mstream *s, const char *source, int loops, const struct media_codec *codec)
 {
-	const struct codec_ops *ops = codec_find(s->params.send.name, s->params.send.clock_hz, s->params.send.channels);
+	const struct codec_ops *ops = codec_find(codec->name, codec->clock_hz, codec->channels);
 	struct mplay *p = mem_zalloc(sizeof(*p));
 	if (!p)
 		return ST_NOMEM;
@@ -388,7 +404,7 @@ ON_CTL static int mplay_new(struct mplay **out, struct mstream *s, const char *s
 	if (p->src.has_loops)
 		loops = p->src.loops;
 	p->loops_left = loops < 0 ? -1 : loops > 0 ? loops - 1 : 0;
-	p->codec = s->params.send;
+	p->codec = *codec;
 	p->ops = ops;
 	p->id = p->play->id = ++mctl.next_id;
 	p->play->codec = p->codec;
@@ -419,7 +435,7 @@ out:
 static void cancelled(void *arg)
 {
 	role_assert_ctl();
-	mplay_done(arg, ST_CANCELLED);
+	failed(arg, ST_CANCELLED);
 }
 
 /* What is still being prepared will not be played; nobody waits for the finder's answers. */
@@ -436,6 +452,16 @@ ON_CTL static void mplay_cancel(struct mplay *p)
 	loop_defer(&p->cancel_defer, "media.play.cancelled", cancelled, p);
 }
 
+/* Takes p, also when it fails. */
+ON_CTL static int begin(struct mplay *p)
+{
+	list_push(&p->s->plays, &p->link);
+	int st = prepare(p);
+	if (st)
+		mplay_free(p);
+	return st;
+}
+
 int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_out)
 {
 	struct mplay *p;
@@ -443,19 +469,51 @@ int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_
 		return ST_CLOSED;
 	if (!s->has_params)
 		return ST_INVAL;
-	int st = mplay_new(&p, s, source, loops);
+	int st = mplay_new(&p, s, source, loops, &s->params.send);
 	if (st)
 		return st;
 	struct lnode *it, *tmp; /* one that is still being prepared gives way */
 	list_each (&s->plays, it, tmp)
-		mplay_cancel(list_entry(it, struct mplay, link));
-	list_push(&s->plays, &p->link);
-	st = prepare(p);
-	if (st)
-		mplay_free(p);
-	else if (id_out)
+		if (!list_entry(it, struct mplay, link)->tap_id)
+			mplay_cancel(list_entry(it, struct mplay, link));
+	st = begin(p);
+	if (!st && id_out)
 		*id_out = p->id;
 	return st;
+}
+
+int play_prepare(struct mstream *s, const char *source, int loops, const struct media_codec *codec, uint32_t tap_id)
+{
+	struct mplay *p;
+	int st = mplay_new(&p, s, source, loops, codec);
+	if (st)
+		return st;
+	p->tap_id = tap_id;
+	return begin(p);
+}
+
+void play_unprepare(struct mstream *s, uint32_t tap_id)
+{
+	struct lnode *it, *tmp;
+	list_each (&s->plays, it, tmp)
+		if (list_entry(it, struct mplay, link)->tap_id == tap_id)
+			mplay_cancel(list_entry(it, struct mplay, link));
+}
+
+struct rt_play *play_rt(struct mplay *p)
+{
+	return p->play;
+}
+
+void play_lent(struct mplay *p)
+{
+	p->play = NULL;
+	p->phase = PHASE_ON_MEDIA;
+}
+
+void play_drop(struct mplay *p)
+{
+	mplay_done(p, ST_CANCELLED);
 }
 
 void plays_cancel(struct mstream *s, uint32_t id)
@@ -463,7 +521,7 @@ void plays_cancel(struct mstream *s, uint32_t id)
 	struct lnode *it, *tmp;
 	list_each (&s->plays, it, tmp) {
 		struct mplay *p = list_entry(it, struct mplay, link);
-		if (!id || p->id == id)
+		if (!p->tap_id && (!id || p->id == id))
 			mplay_cancel(p);
 	}
 }
@@ -486,7 +544,7 @@ static struct mplay *mplay_find(struct mstream *s, uint32_t id)
 	return NULL;
 }
 
-void play_reported(struct mstream *s, struct rt_play *play)
+void play_returned(struct mstream *s, struct rt_play *play)
 {
 	struct mplay *p = mplay_find(s, play->id);
 	CHECK(p);

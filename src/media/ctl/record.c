@@ -199,6 +199,12 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	return ST_OK;
 }
 
+int mstream_record_set(struct mstream *s, uint32_t id, bool is_masked, bool is_paused)
+{
+	struct rt_cmd c = {.kind = RT_C_RECORD_SET, .number = id, .flags = is_masked | is_paused << 1};
+	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
+}
+
 int mstream_record_stop(struct mstream *s, uint32_t id)
 {
 	struct rt_cmd c = {.kind = RT_C_RECORD_STOP, .number = id};

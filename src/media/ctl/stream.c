@@ -53,6 +53,8 @@ int mstream_open(struct mstream **out, struct addr *local, struct mstream *near,
 	s->local = bound, s->port = addr_port(&bound);
 	list_init(&s->plays);
 	list_init(&s->records);
+	list_init(&s->taps);
+	list_init(&s->spying);
 	list_push(&mctl.streams, &s->link);
 	mctl.stream_count++;
 	mctl.thread_streams[thread]++;
@@ -81,6 +83,7 @@ void mstream_close(struct mstream *s)
 	part_from_peer(s);
 	plays_cancel(s, 0);
 	s->is_closing = true;
+	taps_close(s);
 	struct rt_cmd c = {.kind = RT_C_CLOSE};
 	(void)mstream_post(s, &c);
 }
@@ -98,7 +101,7 @@ static int xcodes_make(struct rt_xcode *x[2], const struct media_params *a, cons
 	return st;
 }
 
-ON_CTL static void move_to(struct mstream *s, unsigned thread)
+void mstream_move(struct mstream *s, unsigned thread)
 {
 	struct rt_cmd c = {.kind = RT_C_MOVE, .to = mctl.threads[thread]};
 	(void)mstream_post(s, &c);
@@ -121,7 +124,7 @@ ON_CTL static void relay_tell(struct mstream *a, struct mstream *b)
 		return; /* told again when it has arrived */
 	if (a->thread != b->thread) {
 		bool is_full = mctl.thread_streams[a->thread] >= THREAD_STREAMS_MAX;
-		move_to(is_full ? a : b, is_full ? b->thread : a->thread);
+		mstream_move(is_full ? a : b, is_full ? b->thread : a->thread);
 		return;
 	}
 	struct rt_xcode *x[2];
@@ -211,8 +214,10 @@ int mstream_set_params(struct mstream *s, const struct media_params *p)
 	s->has_params = true;
 	struct rt_cmd c = {.kind = RT_C_PARAMS, .ptr = copy};
 	(void)mstream_post(s, &c);
-	if (is_other)
+	if (is_other) {
 		join_apply(s);
+		taps_params_changed(s);
+	}
 	return ST_OK;
 }
 
@@ -232,12 +237,23 @@ int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_muted)
 	return simple(s, RT_C_MUTE, (uint32_t)is_read_muted | (uint32_t)is_write_muted << 1);
 }
 
+ON_CTL static int digits(struct mstream *s, unsigned flag, bool is_on)
+{
+	unsigned flags = is_on ? s->digit_flags | flag : s->digit_flags & ~flag;
+	if (flags == s->digit_flags)
+		return ST_OK;
+	s->digit_flags = flags;
+	return simple(s, RT_C_DIGITS, flags);
+}
+
 int mstream_capture_dtmf(struct mstream *s, bool is_captured)
 {
-	if (s->is_dtmf_captured == is_captured)
-		return ST_OK;
-	s->is_dtmf_captured = is_captured;
-	return simple(s, RT_C_CAPTURE, is_captured);
+	return digits(s, RT_DIGITS_CAPTURED, is_captured);
+}
+
+int mstream_generate_dtmf(struct mstream *s, bool is_read, bool is_on)
+{
+	return digits(s, is_read ? RT_DIGITS_READ_TONES : RT_DIGITS_WRITE_TONES, is_on);
 }
 
 int mstream_relay(struct mstream *a, struct mstream *b)

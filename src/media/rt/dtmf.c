@@ -17,7 +17,9 @@ static bool has_listener(const struct rt_stream *s)
 ON_MEDIA static bool can_pass_through(const struct rt_stream *s)
 {
 	const struct rt_flow *to = &s->t->flows[s->f->to];
-	return to->send_dtmf_pt >= 0 && to->send_clock_hz == s->params.recv.clock_hz;
+	bool are_tones = s->digit_flags & RT_DIGITS_READ_TONES || to->s->digit_flags & RT_DIGITS_WRITE_TONES;
+	return !are_tones && s->f->how != HOW_WORK && to->send_dtmf_pt >= 0 &&
+	       to->send_clock_hz == s->params.recv.clock_hz;
 }
 
 ON_MEDIA static void digit_done(struct rt_stream *s, const struct telev_report *done)
@@ -26,11 +28,12 @@ ON_MEDIA static void digit_done(struct rt_stream *s, const struct telev_report *
 	bool was_relayed = s->has_relayed_event && s->dtmf_in.last_ts == s->relayed_event_ts;
 	struct rt_digit d = {.digit = done->digit,
 	    .duration = (uint16_t)((uint64_t)done->duration * 8000 / clock_hz),
-	    .is_captured = s->is_dtmf_captured && !was_relayed};
+	    .is_captured = s->digit_flags & RT_DIGITS_CAPTURED && !was_relayed};
 	report_digit(s, &d);
 	if (d.is_captured || was_relayed || !has_listener(s) || can_pass_through(s))
 		return;
-	dtmf_out_queue(s->t->flows[s->f->to].s, (char[]){d.digit, 0}, d.duration / 8u);
+	dtmf_out_queue(
+	    s->t->flows[s->f->to].s, (char[]){d.digit, 0}, d.duration / 8u, s->digit_flags & RT_DIGITS_READ_TONES);
 }
 
 /* An event of which the peer has seen the beginning goes on to its end, whatever was asked for meanwhile. */
@@ -38,7 +41,8 @@ bool dtmf_in(struct rt_stream *s, const struct pkt *k)
 {
 	struct telev_report done;
 	bool is_begun = s->has_relayed_event && k->ts == s->relayed_event_ts;
-	bool is_relayed = has_listener(s) && can_pass_through(s) && (!s->is_dtmf_captured || is_begun);
+	bool is_relayed =
+	    has_listener(s) && can_pass_through(s) && (!(s->digit_flags & RT_DIGITS_CAPTURED) || is_begun);
 	bool is_done = telev_rx_packet(&s->dtmf_in, k->payload, k->n, k->ts, s->t->now_us, &done);
 	if (is_done && s->dtmf_in.last_ts != k->ts) /* the one before, whose end was lost */
 		digit_done(s, &done), is_done = false;
@@ -56,7 +60,7 @@ void dtmf_in_flush(struct rt_stream *s)
 		digit_done(s, &done);
 }
 
-void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_ms)
+void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_ms, bool are_tones)
 {
 	struct rt_dtmf_out *d = &s->dtmf_out;
 	if (!duration_ms)
@@ -71,6 +75,7 @@ void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_m
 		unsigned at = (d->head + d->count++) % DTMF_QUEUE_MAX;
 		d->digits[at] = *digits;
 		d->durations_ms[at] = (uint16_t)duration_ms;
+		d->are_tones[at] = are_tones;
 	}
 	if (d->count)
 		tick_need(s, TICK_DTMF);
@@ -97,6 +102,7 @@ ON_MEDIA static bool digit_next(struct rt_stream *s)
 	struct rt_dtmf_out *d = &s->dtmf_out;
 	char digit = d->digits[d->head];
 	unsigned ms = d->durations_ms[d->head];
+	bool is_tone = d->are_tones[d->head] || s->digit_flags & RT_DIGITS_WRITE_TONES;
 	d->head = (uint8_t)((d->head + 1) % DTMF_QUEUE_MAX);
 	d->count--;
 	if (digit == 'w' || digit == 'W') {
@@ -104,7 +110,7 @@ ON_MEDIA static bool digit_next(struct rt_stream *s)
 		d->pause_us = digit == 'w' ? 500000 : 1000000;
 		return false;
 	}
-	d->is_inband = s->f->send_dtmf_pt < 0;
+	d->is_inband = is_tone || s->f->send_dtmf_pt < 0;
 	if (!d->is_inband) {
 		if (telev_tx_start(&d->tx, digit, flow_ts_now(s->f), s->f->send_clock_hz / 1000 * ms))
 			return false;

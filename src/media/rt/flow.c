@@ -127,6 +127,9 @@ ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	case HOW_DELAY:
 		delay_put(s, k);
 		break;
+	case HOW_WORK:
+		work_in(t, s, k);
+		break;
 	}
 }
 

@@ -36,6 +36,8 @@ enum media_report_kind {
 	MEDIA_R_LEARNED,      /* the source address changed by learning: addr */
 	MEDIA_R_TIMEOUT,      /* no RTP for the configured time */
 	MEDIA_R_DTMF_SENT,    /* the queue of digits to send ran empty */
+	MEDIA_R_TAP_DONE,     /* id; status: ST_OK ended by itself, ST_CANCELLED stopped, else error */
+	MEDIA_R_TAP_EVENT,    /* id; what a watch waits for came */
 	MEDIA_R_STATS,        /* answer to mstream_stats_ask */
 	MEDIA_R_CLOSED        /* last report of a stream; ports are free, statistics are final */
 };
@@ -54,9 +56,36 @@ struct media_report {
 	char digit;
 	uint16_t duration;
 	bool is_captured; /* a digit the peer has not been sent (mstream_capture_dtmf) */
+	bool is_inband;   /* a digit heard in the audio (mstream_detect_dtmf) */
 	uint64_t samples;
 	struct addr addr;
 	struct media_stats stats;
+};
+/* Sides by index: 0 read (what comes from the stream's phone), 1 write (what goes to it). */
+struct media_level {
+	int steps[2];     /* FreeSWITCH's -4..4; 0 = as it is */
+	unsigned mute[2]; /* 0 no, 1 silence, more: comfort noise of that divisor (the larger, the softer) */
+};
+enum media_spy_flag { MEDIA_SPY_READ = 1, MEDIA_SPY_WRITE = 2, MEDIA_WHISPER_READ = 4, MEDIA_WHISPER_WRITE = 8 };
+struct media_displace_conf {
+	bool on_read, on_write; /* one, or both with the same */
+	bool is_mixed;          /* else in place of what is there, and the other side is silent */
+	uint32_t limit_ms;      /* 0 = none */
+};
+enum { MEDIA_TONE_FREQS_MAX = 8 };
+struct media_tone_conf {
+	double freqs_hz[MEDIA_TONE_FREQS_MAX]; /* all at once */
+	unsigned freq_count;
+	bool on_read, on_write;
+	unsigned hits;                        /* so often, then the event; 0 = once */
+	unsigned sleep_frames, expire_frames; /* of 20 ms: deaf after a hit; hits are forgotten after; 0 = 25 and 250 */
+};
+struct media_energy_conf { /* on the read side, in frames of 20 ms, as FreeSWITCH counts */
+	bool wants_silence;
+	uint32_t level;       /* mean of absolute samples */
+	unsigned hits;        /* so many frames in a row */
+	unsigned listen_hits; /* silence counts only after more than so many frames with sound; 0 = from the start */
+	unsigned after;       /* told so many frames later */
 };
 struct media_record_conf {
 	bool has_read, has_write; /* what comes from the peer; what is sent to it; both are mixed, or stereo */

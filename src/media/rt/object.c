@@ -1,7 +1,7 @@
 /* What control makes and lends to media threads: byte rings, clips, plays, records. Memory is taken and given back by
  * control (or between two packets); here is how they are made, filled and read. */
 #include "base/mem.h"
-#include "media/rt/record_i.h"
+#include "media/rt/lane_i.h"
 #include "media/rt/rt_i.h"
 
 #include <string.h>
@@ -96,24 +96,6 @@ void rt_play_free(struct rt_play *p)
 	mem_free(p);
 }
 
-static int tap_new(struct rt_tap **out, uint32_t in_hz, uint32_t rate_hz)
-{
-	size_t cap = 4096;
-	while (cap < rate_hz / 2)
-		cap *= 2;
-	struct rt_tap *tap = mem_zalloc(sizeof(*tap) + cap * sizeof(tap->pcm[0]));
-	if (!tap)
-		return ST_NOMEM;
-	tap->cap = cap;
-	tap->in_hz = in_hz;
-	int st = in_hz == rate_hz ? ST_OK : resample_new(&tap->resample, in_hz, rate_hz, 1);
-	if (st)
-		mem_free(tap);
-	else
-		*out = tap;
-	return st;
-}
-
 int rt_record_new(
     struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz, const uint32_t in_rates[2])
 {
@@ -127,9 +109,9 @@ int rt_record_new(
 	r->silence_frames = conf->silence_level ? (uint64_t)conf->silence_ms * rate_hz / 1000 : 0;
 	int st = rt_ring_new(&r->ring, (size_t)rate_hz * 2 * sizeof(int16_t) * r->channels);
 	if (!st && conf->has_read)
-		st = tap_new(&r->taps[0], in_rates[0], rate_hz);
+		st = rt_lane_new(&r->lanes[0], in_rates[0], rate_hz, RT_RECORD_LEAD_MS);
 	if (!st && conf->has_write)
-		st = tap_new(&r->taps[1], in_rates[1], rate_hz);
+		st = rt_lane_new(&r->lanes[1], in_rates[1], rate_hz, RT_RECORD_LEAD_MS);
 	if (st)
 		rt_record_free(r);
 	else
@@ -139,11 +121,8 @@ int rt_record_new(
 
 void rt_record_free(struct rt_record *r)
 {
-	for (int i = 0; r && i < 2; i++) {
-		if (r->taps[i])
-			mem_unref(r->taps[i]->resample);
-		mem_free(r->taps[i]);
-	}
+	for (int i = 0; r && i < 2; i++)
+		rt_lane_free(r->lanes[i]);
 	if (r)
 		mem_unref(r->ring);
 	mem_free(r);

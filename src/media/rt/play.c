@@ -19,7 +19,6 @@ void play_end(struct rt_stream *s, int status)
 {
 	struct rt_play *p = s->play;
 	s->play = NULL;
-	s->pend.flags &= ~(unsigned)PEND_REFILL;
 	p->status = status;
 	tick_done(s, TICK_PLAY);
 	stream_plan(s);
@@ -76,7 +75,7 @@ ON_MEDIA static size_t read_ring(
 	memset(out + take, p->silence, n - take); /* the disk is late */
 	bool was_low = have >= r->cap / 2;
 	if (have - take < r->cap / 2 && (was_low || take < n))
-		report_flag(s, PEND_REFILL);
+		p->is_refill_due = true, report_wanted(s);
 	return n;
 }
 
@@ -98,8 +97,7 @@ ON_MEDIA static size_t read_clock(struct rt_stream *s, struct rt_play *p, struct
 	return n;
 }
 
-/* The next n bytes; fewer only at the end of everything. */
-ON_MEDIA static size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t *out, size_t n)
+size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t *out, size_t n)
 {
 	size_t done = 0, empty_count = 0;
 	while (done < n && empty_count <= p->part_count) {
@@ -143,6 +141,17 @@ ON_MEDIA static int turn_over(struct rt_stream *s, const struct rt_play *p, uint
 	return got < 0 ? got : s->send_ops->encode(NULL, s->t->pcm[0], (size_t)got, bytes, cap);
 }
 
+/* Taps change what goes to the phone: samples, not bytes. */
+ON_MEDIA static void changed_send(struct rt_stream *s, struct rt_play *p, const uint8_t *bytes, size_t n)
+{
+	const struct codec_ops *from = codec_find(p->codec.name, p->codec.clock_hz, 1);
+	int16_t *pcm = s->t->frame[FRAME_OUT];
+	int got = from ? from->decode(NULL, bytes, n, pcm, RT_FRAME_MAX_SAMPLES) : ST_UNSUPPORTED;
+	p->was_started = false; /* its own frames start anew */
+	if (got > 0)
+		work_send(s, pcm, (size_t)got);
+}
+
 void play_tick(struct rt_stream *s)
 {
 	struct rt_play *p = s->play;
@@ -162,6 +171,12 @@ void play_tick(struct rt_stream *s)
 	}
 	memset(bytes + got, p->silence, want - got);
 	p->sent_samples += got / p->bytes_per_sample;
+	if (s->is_changed[RT_WRITE]) {
+		changed_send(s, p, bytes, want);
+		if (got < want)
+			play_end(s, ST_OK);
+		return;
+	}
 	bool is_going_on = p->was_started && f->out.ts == p->ts;
 	p->ts = is_going_on ? p->ts + f->send_frame_ticks : flow_ts_now(f);
 	p->was_started = true;

@@ -38,6 +38,16 @@ void report_play(struct rt_stream *s, struct rt_play *p)
 	report_wanted(s);
 }
 
+void report_tap(struct rt_stream *s, struct rt_tap *tap)
+{
+	struct rt_tap **at = &s->pend.taps;
+	while (*at)
+		at = &(*at)->next;
+	tap->next = NULL;
+	*at = tap;
+	report_wanted(s);
+}
+
 void report_record(struct rt_stream *s, struct rt_record *r)
 {
 	struct rt_record **at = &s->pend.records;
@@ -72,7 +82,6 @@ static const struct {
     {PEND_FIRST, RT_R_EVENT, MEDIA_R_FIRST_PACKET},
     {PEND_TIMEOUT, RT_R_EVENT, MEDIA_R_TIMEOUT},
     {PEND_DTMF_SENT, RT_R_EVENT, MEDIA_R_DTMF_SENT},
-    {PEND_REFILL, RT_R_PLAY_REFILL, MEDIA_R_NONE},
 };
 
 ON_MEDIA static bool flush_flags(struct rt_thread *t, struct rt_stream *s)
@@ -83,8 +92,6 @@ ON_MEDIA static bool flush_flags(struct rt_thread *t, struct rt_stream *s)
 		struct rt_report r = {.kind = flag_table[i].kind, .event = flag_table[i].event};
 		if (flag_table[i].flag == PEND_LEARNED || flag_table[i].flag == PEND_FIRST)
 			r.addr = s->remote_rtp;
-		if (flag_table[i].flag == PEND_REFILL)
-			r.number = s->play ? s->play->id : 0;
 		if (!post(t, s, &r))
 			return false;
 		s->pend.flags &= ~(unsigned)flag_table[i].flag;
@@ -101,7 +108,8 @@ static bool flush_digits(struct rt_thread *t, struct rt_stream *s)
 		    .event = MEDIA_R_DTMF,
 		    .digit = p->digits[done].digit,
 		    .duration = p->digits[done].duration,
-		    .is_captured = p->digits[done].is_captured};
+		    .is_captured = p->digits[done].is_captured,
+		    .is_inband = p->digits[done].is_inband};
 		if (!post(t, s, &r))
 			break;
 		done++;
@@ -111,9 +119,46 @@ static bool flush_digits(struct rt_thread *t, struct rt_stream *s)
 	return !p->digit_count;
 }
 
+ON_MEDIA static bool flush_refill(struct rt_thread *t, struct rt_stream *s, struct rt_play *p)
+{
+	struct rt_report r = {.kind = RT_R_PLAY_REFILL, .number = p ? p->id : 0};
+	if (!p || !p->is_refill_due)
+		return true;
+	if (!post(t, s, &r))
+		return false;
+	p->is_refill_due = false;
+	return true;
+}
+
+ON_MEDIA static bool flush_taps(struct rt_thread *t, struct rt_stream *s)
+{
+	for (struct rt_tap *d = s->taps; d; d = d->next) {
+		struct rt_report r = {.kind = RT_R_TAP_EVENT, .number = d->id};
+		if (d->is_event_due && !post(t, s, &r))
+			return false;
+		d->is_event_due = false;
+		if (d->kind == RT_TAP_DISPLACE && !flush_refill(t, s, ((struct rt_displace *)d)->play))
+			return false;
+	}
+	while (s->pend.taps) {
+		struct rt_tap *d = s->pend.taps, *next = d->next;
+		struct rt_report e = {.kind = RT_R_TAP_EVENT, .number = d->id};
+		struct rt_report r = {.kind = RT_R_TAP_DONE, .number = d->id, .ptr = d};
+		if (d->is_event_due && !post(t, s, &e))
+			return false;
+		d->is_event_due = false;
+		if (!post(t, s, &r))
+			return false;
+		s->pend.taps = next;
+	}
+	return true;
+}
+
 ON_MEDIA static bool flush_objects(struct rt_thread *t, struct rt_stream *s)
 {
 	struct rt_pending *p = &s->pend;
+	if (!flush_refill(t, s, s->play) || !flush_taps(t, s))
+		return false;
 	for (struct rt_record *d = s->records; d; d = d->next) {
 		struct rt_report r = {.kind = RT_R_RECORD_DRAIN, .number = d->id};
 		if (d->is_drain_due && !post(t, s, &r))

@@ -3,6 +3,8 @@
  * report or is freed there between two packets. The media thread itself allocates nothing. */
 #pragma once
 #include "base/role.h"
+#include "dsp/noise.h"
+#include "dsp/tonedet.h"
 #include "media/rt/media.h"
 #include <stdatomic.h>
 #include <stddef.h>
@@ -80,11 +82,13 @@ struct rt_play {
 	bool was_started;
 	uint32_t ts; /* RTP timestamp of the frame sent last */
 	uint64_t sent_samples;
+	bool is_refill_due; /* to be reported: its ring is half empty */
 	struct rt_part parts[];
 };
 ANY struct rt_play *rt_play_new(size_t part_count);
 ANY void rt_play_free(struct rt_play *p); /* drops its references */
 
+enum { RT_RECORD_LEAD_MS = 60, RT_WORK_LEAD_MS = 40 }; /* how late packets may be */
 /* A record: made by control; the media thread writes samples into the ring, a worker drains it into the file. */
 struct rt_record {
 	struct rt_record *next; /* media thread's */
@@ -94,18 +98,114 @@ struct rt_record {
 	uint8_t channels;
 	struct rt_ring *ring;                  /* int16 samples */
 	uint64_t limit_frames, silence_frames; /* 0 = none */
+	bool is_masked, is_paused;
 	/* the media thread's */
 	int status;
 	uint64_t frames_done, quiet_frames, dropped_frames /* the disk was too slow */;
 	uint64_t at;       /* the timeline: frames since the start */
 	bool is_drain_due; /* to be reported */
 	bool was_drain_told;
-	struct rt_tap *taps[2]; /* read side, write side */
+	struct rt_lane *lanes[2]; /* read side, write side */
 };
 /* in_rates: sampling rates of the two sides' codecs, read and write. */
 ANY int rt_record_new(
     struct rt_record **out, const struct media_record_conf *conf, uint32_t rate_hz, const uint32_t in_rates[2]);
 ANY void rt_record_free(struct rt_record *r);
+
+/* ---- taps: what looks into the samples of a stream or changes them ------------------------------------------------
+ * Side RT_READ is what comes from the stream's phone, RT_WRITE what goes to it. Made by control, lent to the media
+ * thread, come back with RT_R_TAP_DONE. Only for sample-based codecs (rt_sample_bytes). */
+enum { RT_READ, RT_WRITE };
+/* A stream's lanes while it has taps: every tap brings one along, a stream keeps one. */
+struct rt_work;
+ANY int rt_work_new(struct rt_work **out, const struct media_params *p); /* ST_UNSUPPORTED */
+ANY void rt_work_free(struct rt_work *w);
+
+enum rt_tap_kind {
+	RT_TAP_NONE,
+	RT_TAP_LEVEL,
+	RT_TAP_DISPLACE,
+	RT_TAP_SPY,   /* on its target */
+	RT_TAP_VOICE, /* on its listener: what he says */
+	RT_TAP_TONE,
+	RT_TAP_ENERGY,
+	RT_TAP_DTMF
+};
+struct rt_tap {
+	struct rt_tap *next; /* media thread's */
+	uint32_t id;
+	enum rt_tap_kind kind;
+	bool hears[2], changes[2]; /* by side */
+	struct rt_work *work;      /* until it is on its stream */
+	/* the media thread's */
+	int status;
+	bool is_over;      /* leaves with its stream's next tick */
+	bool is_event_due; /* to be reported */
+};
+ANY void rt_tap_free(struct rt_tap *tap); /* of any kind below */
+
+/* How loud: gain, silence or noise instead. One a stream; a second one with its id takes its place. */
+struct rt_level_side {
+	int32_t gain_q12;
+	bool is_muted;
+	struct noise noise; /* when muted */
+};
+struct rt_level {
+	struct rt_tap tap;
+	struct rt_level_side side[2];
+};
+
+/* A play in place of (or mixed into) one side, or the same on both. Unless mixed the other side is silent. */
+struct rt_pipe;
+struct rt_displace {
+	struct rt_tap tap;
+	struct rt_play *play; /* in the codec of its side */
+	unsigned side;
+	bool is_both, is_mixed;
+	uint64_t limit_samples, done_samples; /* 0 = none */
+	struct rt_pipe *pipe;                 /* is_both: from the read side to the write side */
+};
+ANY int rt_displace_new(struct rt_displace **out, const struct media_params *p, struct rt_play *play,
+    const struct media_displace_conf *conf); /* takes play when ST_OK */
+
+/* Somebody listens in, and may speak into the target's sides. */
+struct rt_spy {
+	struct rt_tap tap, voice;
+	struct rt_stream *target, *listener; /* media thread's */
+	unsigned flags;                      /* enum media_spy_flag */
+	struct resample *hear;               /* NULL: same rate */
+	struct rt_frames *heard;
+	struct rt_pipe *whisper[2];
+};
+ANY int rt_spy_new(struct rt_spy **out, const struct media_params *target, const struct media_params *listener);
+
+struct rt_tone_watch {
+	struct rt_tap tap;
+	struct media_tone_conf conf;
+	struct tonedet det[2];
+	unsigned hits, sleep_frames, expire_frames;
+	uint32_t frame_samples, fill; /* of 20 ms, in which the two are counted */
+	bool is_up;
+};
+ANY int rt_tone_watch_new(struct rt_tone_watch **out, const struct media_params *p, const struct media_tone_conf *conf);
+
+struct rt_energy_watch {
+	struct rt_tap tap;
+	struct media_energy_conf conf;
+	uint32_t frame_samples, fill; /* 20 ms */
+	uint64_t sum;
+	unsigned hits, heard, countdown;
+};
+ANY int rt_energy_watch_new(
+    struct rt_energy_watch **out, const struct media_params *p, const struct media_energy_conf *conf);
+
+struct rt_dtmf_watch {
+	struct rt_tap tap;
+	struct dtmf_det *det;
+	struct resample *to_8k; /* NULL: it is */
+};
+ANY int rt_dtmf_watch_new(struct rt_dtmf_watch **out, const struct media_params *p);
+ANY int rt_level_new(struct rt_level **out, const struct media_params *p, const struct media_level *level);
 
 /* Turns one codec into another; made by control for a relay whose sides differ. */
 struct rt_xcode;
@@ -132,20 +232,28 @@ enum rt_cmd_kind {
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */
 	RT_C_ECHO,        /* ptr: struct rt_delay or NULL; ptr2: xcode or NULL */
 	RT_C_MUTE,        /* number: bit 0 read, bit 1 write */
-	RT_C_CAPTURE,     /* number: 1 = digits that come in are told only, 0 = relayed as well */
+	RT_C_DIGITS,      /* number: enum rt_digit_flag */
 	RT_C_PLAY,        /* ptr: struct rt_play; replaces what plays */
 	RT_C_PLAY_STOP,   /* number: id or 0 */
 	RT_C_RECORD,      /* ptr: struct rt_record */
 	RT_C_RECORD_STOP, /* number: id or 0 */
-	RT_C_DTMF,        /* text: digits; number: duration in ms */
+	RT_C_RECORD_SET,  /* number: id; flags: bit 0 masked, bit 1 paused */
+	RT_C_TAP,         /* ptr: struct rt_tap; in place of the one with its id */
+	RT_C_TAP_STOP,    /* number: id; flags: the status it ends with */
+	RT_C_SPY,         /* s: target, peer: listener; ptr: struct rt_spy */
+	RT_C_SPY_SET,     /* number: id; flags: enum media_spy_flag */
+	RT_C_DTMF,        /* text: digits; number: duration in ms; flags: 1 = as tones in the audio */
 	RT_C_STATS,       /* ptr: struct rt_stats to fill */
 	RT_C_CLOSE,
 	RT_C_QUIT
 };
+/* Digits that come in are told only; go on as tones in the audio; those that go out go as tones in the audio. */
+enum rt_digit_flag { RT_DIGITS_CAPTURED = 1, RT_DIGITS_READ_TONES = 2, RT_DIGITS_WRITE_TONES = 4 };
 #define RT_DTMF_TEXT_MAX 64
 struct rt_cmd {
 	enum rt_cmd_kind kind;
 	uint32_t number;
+	int32_t flags;
 	struct rt_stream *s;
 	union {
 		struct {
@@ -164,6 +272,8 @@ enum rt_report_kind {
 	RT_R_PLAY_REFILL,  /* number: id; its ring is half empty */
 	RT_R_RECORD_DONE,  /* ptr: the struct rt_record comes back, the ring may still hold samples */
 	RT_R_RECORD_DRAIN, /* number: id; its ring is half full */
+	RT_R_TAP_DONE,     /* ptr: the struct rt_tap comes back */
+	RT_R_TAP_EVENT,    /* number: id; what it watches for came */
 	RT_R_STATS,        /* ptr: the filled struct rt_stats */
 	RT_R_MOVED,        /* s lives on another thread now */
 	RT_R_CLOSED        /* s comes back; its sockets are closed */
@@ -177,6 +287,6 @@ struct rt_report {
 	enum media_report_kind event;
 	char digit;
 	uint16_t duration;
-	bool is_captured;
+	bool is_captured, is_inband;
 	struct addr addr;
 };

@@ -26,7 +26,7 @@ enum {
 };
 #define FLOW_NONE UINT32_MAX
 
-enum flow_how { HOW_NONE, HOW_DIRECT, HOW_XCODE, HOW_DELAY };
+enum flow_how { HOW_NONE, HOW_DIRECT, HOW_XCODE, HOW_DELAY, HOW_WORK };
 
 /* What a stream sends is one continuous sequence, whatever the source: a relayed source is anchored to it (offsets),
  * our own packets (plays, digits) go on from it. RFC 3550 section 5.1. */
@@ -75,22 +75,22 @@ struct src_candidate {
 	uint8_t count;
 };
 
-enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8 };
+enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8, TICK_WORK = 16 };
 
 enum pend_flag {
 	PEND_FIRST = 1,
 	PEND_LEARNED = 2,
 	PEND_TIMEOUT = 4,
 	PEND_DTMF_SENT = 8,
-	PEND_REFILL = 16,
-	PEND_MOVED = 32,
-	PEND_CLOSED = 64
+	PEND_MOVED = 16,
+	PEND_CLOSED = 32
 };
 enum { PEND_DIGITS_MAX = 32, DTMF_QUEUE_MAX = 128 };
 
 struct rt_digit {
 	char digit;
 	bool is_captured; /* its peer was not sent it */
+	bool is_inband;
 	uint16_t duration;
 };
 
@@ -102,12 +102,14 @@ struct rt_pending {
 	struct rt_digit digits[PEND_DIGITS_MAX];
 	struct rt_play *plays;
 	struct rt_record *records;
+	struct rt_tap *taps;
 	struct rt_stats *stats;
 };
 
 struct rt_dtmf_out {
 	char digits[DTMF_QUEUE_MAX];
 	uint16_t durations_ms[DTMF_QUEUE_MAX];
+	bool are_tones[DTMF_QUEUE_MAX];
 	uint8_t head, count;
 	bool is_busy; /* a digit or the gap after it: nothing else is sent */
 	bool is_sending, is_inband;
@@ -157,9 +159,16 @@ struct rt_stream {
 
 	struct rt_play *play;
 	struct rt_record *records;
+	struct rt_tap *taps;
+	struct rt_work *work;           /* while there are taps */
+	struct rt_tap *listening;       /* the spy whose listener it is */
+	bool is_work_ready;             /* the lanes fit the codecs */
+	bool is_changed[2];             /* a tap changes the side */
+	uint32_t made_ts, made_ts_next; /* of the frame of samples sent last, and the one after it */
+	bool was_made;
 	struct rt_dtmf_out dtmf_out;
 	struct telev_rx dtmf_in;
-	bool is_dtmf_captured;  /* events are told, not relayed */
+	unsigned digit_flags;   /* enum rt_digit_flag */
 	bool has_relayed_event; /* relayed_event_ts is of an event of which packets were relayed */
 	uint32_t relayed_event_ts;
 	struct rtp_source seq; /* RFC 3550 appendix A; of the current SSRC */
@@ -171,6 +180,9 @@ struct rt_stream {
 	struct rt_pending pend;
 	uint64_t in_dtmf, in_cng, in_wrong, in_flushed, out_dtmf, out_cng;
 };
+
+/* read side, write side, what goes on, what a tap adds */
+enum { FRAME_READ, FRAME_WRITE, FRAME_OUT, FRAME_TAP, FRAME_COUNT };
 
 struct rt_thread {
 	int epoll_fd;
@@ -196,6 +208,7 @@ struct rt_thread {
 	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + 16];
 	uint8_t scratch[RT_PACKET_ROOM + RT_PACKET_MAX + 16];
 	int16_t pcm[2][RT_FRAME_MAX_SAMPLES];
+	int16_t frame[FRAME_COUNT][RT_FRAME_MAX_SAMPLES]; /* work.c's */
 };
 
 /* thread.c */
@@ -241,7 +254,7 @@ ON_MEDIA uint32_t flow_ts_now(const struct rt_flow *f); /* the timestamp for som
  */
 ON_MEDIA bool dtmf_in(struct rt_stream *s, const struct pkt *k);
 ON_MEDIA void dtmf_in_flush(struct rt_stream *s); /* a digit whose end was lost */
-ON_MEDIA void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_ms);
+ON_MEDIA void dtmf_out_queue(struct rt_stream *s, const char *digits, unsigned duration_ms, bool are_tones);
 ON_MEDIA bool dtmf_out_tick(struct rt_stream *s); /* true: nothing else may be sent in this tick */
 ON_MEDIA void dtmf_out_clear(struct rt_stream *s);
 
@@ -249,17 +262,65 @@ ON_MEDIA void dtmf_out_clear(struct rt_stream *s);
 ON_MEDIA void play_start(struct rt_stream *s, struct rt_play *p);
 ON_MEDIA void play_end(struct rt_stream *s, int status);
 ON_MEDIA void play_tick(struct rt_stream *s);
+/* The next n bytes; fewer only at the end of everything. */
+ON_MEDIA size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t *out, size_t n);
 
 /* record.c */
 ON_MEDIA void record_start(struct rt_stream *s, struct rt_record *r);
 ON_MEDIA void record_end(struct rt_stream *s, struct rt_record *r, int status);
 ON_MEDIA void record_stop(struct rt_stream *s, uint32_t id, int status); /* 0 = all */
+ON_MEDIA void record_set(struct rt_stream *s, uint32_t id, bool is_masked, bool is_paused);
 ON_MEDIA void record_tick(struct rt_stream *s);
 /* side 0: from the peer, 1: to it */
 ON_MEDIA void record_tap(
     struct rt_stream *s, int side, const struct media_codec *codec, uint32_t ts, const uint8_t *p, size_t n);
 
+/* tap.c: taps come and go */
+ON_MEDIA void tap_add(struct rt_stream *s, struct rt_tap *tap);
+ON_MEDIA void tap_end(struct rt_stream *s, struct rt_tap *tap, int status); /* of a spy's two either will do */
+ON_MEDIA void tap_stop(struct rt_stream *s, uint32_t id, int status);
+ON_MEDIA void taps_end(struct rt_stream *s, int status);
+ON_MEDIA void taps_reap(struct rt_stream *s); /* those that are over */
+ON_MEDIA void spy_add(struct rt_stream *target, struct rt_stream *listener, struct rt_spy *spy);
+ON_MEDIA void spy_set(struct rt_stream *target, uint32_t id, unsigned flags);
+ON_MEDIA void spies_cut(struct rt_stream *s, int status); /* s leaves the thread: whom it hears, who hears it */
+/* A short queue of samples between two ticks, with the rate changed on the way. */
+struct rt_pipe {
+	struct resample *resample; /* NULL: same rate */
+	size_t fill;
+	bool is_flowing; /* one frame lies in stock */
+	size_t cap;
+	int16_t pcm[];
+};
+ANY int rt_pipe_new(struct rt_pipe **out, uint32_t from_hz, uint32_t to_hz);
+ANY void rt_pipe_free(struct rt_pipe *p);
+ANY void pipe_put(struct rt_pipe *p, const int16_t *pcm, size_t n);
+ANY bool pipe_get(struct rt_pipe *p, int16_t *out, size_t n); /* all or nothing */
+
+/* work.c: samples of a stream with taps */
+struct rt_frames { /* samples on their way to a stream whose packets have another length */
+	size_t fill;
+	int16_t pcm[2 * RT_FRAME_MAX_SAMPLES];
+};
+struct rt_work {
+	uint32_t recv_hz, send_hz;
+	struct rt_lane *lanes[2]; /* both at recv_hz; the write side as it is before anybody whispers into it */
+	struct rt_lane *in;       /* at send_hz: what its peer says, while the write side is changed */
+	struct rt_frames to_peer; /* its changed read side */
+};
+ON_MEDIA void work_plan(struct rt_stream *s); /* what of the row depends on taps; before the rest of the plan */
+ON_MEDIA bool work_hears(const struct rt_stream *s, int side);
+ON_MEDIA void work_lay(struct rt_stream *s, int side, uint32_t clock_hz, uint32_t ts, const int16_t *pcm, size_t n);
+ON_MEDIA void work_in(struct rt_thread *t, struct rt_stream *from, struct pkt *k); /* a packet for a peer in HOW_WORK */
+ON_MEDIA void work_send(struct rt_stream *s, int16_t *pcm, size_t n); /* n samples at send_hz: changed, encoded, sent */
+ON_MEDIA void work_tick(struct rt_stream *s);
+
+/* detect.c */
+ON_MEDIA void watch_hear(struct rt_stream *s, struct rt_tap *tap, const int16_t *const sides[2], size_t n);
+
 /* xcode.c */
+/* At the far side's rate, into out; 0 when something is wrong. */
+ANY size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16_t *out, size_t cap);
 ANY size_t rt_sample_bytes(const struct codec_ops *ops); /* of sample-based codecs without state; 0 = not one */
 ON_MEDIA void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k);
 ON_MEDIA void delay_put(struct rt_stream *s, const struct pkt *k);
@@ -276,6 +337,7 @@ ON_MEDIA void report_flag(struct rt_stream *s, enum pend_flag flag);
 ON_MEDIA void report_digit(struct rt_stream *s, const struct rt_digit *d);
 ON_MEDIA void report_play(struct rt_stream *s, struct rt_play *p);
 ON_MEDIA void report_record(struct rt_stream *s, struct rt_record *r);
+ON_MEDIA void report_tap(struct rt_stream *s, struct rt_tap *tap);
 ON_MEDIA void report_stats(struct rt_stream *s, struct rt_stats *st);
 ON_MEDIA void report_wanted(struct rt_stream *s); /* something of it is to be looked at in report_flush */
 ON_MEDIA void reports_flush(struct rt_thread *t);

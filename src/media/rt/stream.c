@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "media/rt/lane_i.h"
 #include "media/rt/rt_i.h"
 
 #include <string.h>
@@ -82,7 +83,9 @@ void stream_plan(struct rt_stream *s)
 	f->may_take = p->may_recv;
 	f->may_send = p->may_send && !s->is_write_muted && addr_is_set(&s->remote_rtp);
 	f->may_relay = f->may_send && !s->play && !s->dtmf_out.is_busy;
-	f->is_read_tapped = f->is_write_tapped = false;
+	work_plan(s);
+	f->is_read_tapped = work_hears(s, RT_READ);
+	f->is_write_tapped = work_hears(s, RT_WRITE);
 	for (struct rt_record *r = s->records; r; r = r->next) {
 		f->is_read_tapped |= r->conf.has_read;
 		f->is_write_tapped |= r->conf.has_write;
@@ -90,13 +93,16 @@ void stream_plan(struct rt_stream *s)
 	f->how = HOW_NONE, f->to = FLOW_NONE;
 	if (s->peer && !s->is_read_muted) {
 		f->to = s->peer->slot;
-		f->how = s->delay ? HOW_DELAY : s->xcode ? HOW_XCODE : HOW_DIRECT;
+		bool is_worked = s->is_changed[RT_READ] || s->peer->is_changed[RT_WRITE];
+		f->how = s->delay ? HOW_DELAY : is_worked ? HOW_WORK : s->xcode ? HOW_XCODE : HOW_DIRECT;
 	}
 }
 
 ON_MEDIA static void half_unjoin(struct rt_stream *s)
 {
 	s->peer = NULL;
+	if (s->work)
+		lane_reset(s->work->in);
 	rt_xcode_free(s->xcode);
 	s->xcode = NULL;
 	if (s->delay) {
@@ -146,6 +152,8 @@ ON_MEDIA static void params_set(struct rt_stream *s, struct media_params *p)
 	stream_plan(s); /* before the source: packets read while connecting meet the new row */
 	source_set(s, had ? &was : NULL);
 	stream_plan(s);
+	if (s->peer && s->peer != s)
+		stream_plan(s->peer);
 	s->timeout_since_us = s->t->now_us;
 	s->is_timeout_told = false;
 	if (!s->rtcp.next_us)
@@ -162,6 +170,7 @@ ON_MEDIA static void mute(struct rt_stream *s, unsigned bits)
 ON_MEDIA static void leave(struct rt_thread *t, struct rt_stream *s)
 {
 	stream_unjoin(s);
+	spies_cut(s, ST_CLOSED);
 	list_remove(&s->pend.link);
 	if (s->tick_needs) {
 		unsigned needs = s->tick_needs;
@@ -205,6 +214,7 @@ ON_MEDIA static void close_here(struct rt_thread *t, struct rt_stream *s)
 	if (s->play)
 		play_end(s, ST_CANCELLED);
 	record_stop(s, 0, ST_OK);
+	taps_end(s, ST_CANCELLED);
 	dtmf_out_clear(s);
 	rtcp_bye(s);
 	tick_done(s, ~0u);
@@ -251,8 +261,8 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	case RT_C_MUTE:
 		mute(s, c->number);
 		break;
-	case RT_C_CAPTURE:
-		s->is_dtmf_captured = c->number;
+	case RT_C_DIGITS:
+		s->digit_flags = c->number;
 		break;
 	case RT_C_PLAY:
 		play_start(s, c->ptr);
@@ -267,8 +277,23 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	case RT_C_RECORD_STOP:
 		record_stop(s, c->number, ST_OK);
 		break;
+	case RT_C_RECORD_SET:
+		record_set(s, c->number, c->flags & 1, c->flags & 2);
+		break;
+	case RT_C_TAP:
+		tap_add(s, c->ptr);
+		break;
+	case RT_C_TAP_STOP:
+		tap_stop(s, c->number, c->flags);
+		break;
+	case RT_C_SPY:
+		spy_add(s, c->peer, c->ptr);
+		break;
+	case RT_C_SPY_SET:
+		spy_set(s, c->number, (unsigned)c->flags);
+		break;
 	case RT_C_DTMF:
-		dtmf_out_queue(s, c->text, c->number);
+		dtmf_out_queue(s, c->text, c->number, c->flags);
 		break;
 	case RT_C_STATS:
 		stats_fill(s, c->ptr);
@@ -291,6 +316,8 @@ void stream_tick(struct rt_stream *s)
 		play_tick(s);
 	if (s->tick_needs & TICK_DELAY)
 		delay_tick(s);
+	if (s->tick_needs & TICK_WORK)
+		work_tick(s);
 	if (s->tick_needs & TICK_RECORD)
 		record_tick(s);
 }

@@ -116,6 +116,15 @@ static void hole(struct rt_xcode *x)
 		resample_reset(x->resample);
 }
 
+size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16_t *out, size_t cap)
+{
+	if (x && x->resample)
+		return resample_run(x->resample, in, &n, out, cap);
+	n = n < cap ? n : cap;
+	memcpy(out, in, n * sizeof(*in));
+	return n;
+}
+
 void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k)
 {
 	struct rt_xcode *x = from->xcode;

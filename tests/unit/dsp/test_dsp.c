@@ -7,6 +7,7 @@
 #include "dsp/plc.h"
 #include "dsp/resample.h"
 #include "dsp/tone.h"
+#include "dsp/tonedet.h"
 #include "harness.h"
 #include <math.h>
 #include <stdio.h>
@@ -321,6 +322,53 @@ static int test_plc(void)
 	return 0;
 }
 
+/* One tone or two, in noise, half of a chord, too short, too soft; at two rates. */
+static int test_tonedet(void)
+{
+	static const struct {
+		double a, b, noise, level;
+		double want[2];
+		unsigned ms;
+		bool is_heard;
+	} cases[] = {
+	    {1100, 0, 0, 8000, {1100, 0}, 200, true},
+	    {1110, 0, 0, 8000, {1100, 0}, 200, true},
+	    {1250, 0, 0, 8000, {1100, 0}, 400, false},
+	    {440, 480, 0, 6000, {440, 480}, 200, true},
+	    {440, 0, 0, 8000, {440, 480}, 400, false},
+	    {350, 440, 0, 6000, {350, 440}, 200, true},
+	    {350, 0, 0, 8000, {350, 620}, 400, false},
+	    {1100, 0, 0, 8000, {1100, 0}, 50, false},
+	    {1100, 0, 0, 100, {1100, 0}, 400, false},
+	    {1100, 0, 2000, 8000, {1100, 0}, 200, true},
+	    {1100, 0, 8000, 3000, {1100, 0}, 400, false},
+	    {0, 0, 0, 0, {1100, 0}, 400, false},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (uint32_t rate = 8000; rate <= 16000; rate += 8000) {
+			static int16_t s[16000];
+			struct tonedet d;
+			struct noise noise;
+			size_t n = rate * cases[i].ms / 1000;
+			bool is_heard = false;
+			noise_init_divisor(&noise, cases[i].noise > 0 ? (uint32_t)(65535 / cases[i].noise) : 0, 3);
+			noise_fill(&noise, s, n);
+			for (size_t k = 0; k < n; k++)
+				s[k] =
+				    (int16_t)(s[k] + cases[i].level * (sin(2 * PI * cases[i].a * (double)k / rate) +
+				                                          sin(2 * PI * cases[i].b * (double)k / rate)));
+			tonedet_init(&d, rate, cases[i].want, cases[i].want[1] > 0 ? 2 : 1);
+			for (size_t at = 0; at < n; at += 77)
+				is_heard |= tonedet_feed(&d, s + at, n - at < 77 ? n - at : 77);
+			if (is_heard != cases[i].is_heard)
+				printf("# case %zu at %u\n", i, rate);
+			EXPECT_INT(is_heard, cases[i].is_heard);
+		}
+	}
+	return 0;
+}
+
 TEST_MAIN({"tone frequency", test_tone_frequency}, {"tgml lengths", test_tgml_lengths}, {"tgml decay", test_tgml_decay},
     {"tone endless", test_tone_endless}, {"tone oom", test_tone_oom, TEST_OOM}, {"dtmf", test_dtmf},
-    {"resample", test_resample}, {"mix", test_mix}, {"levels", test_levels}, {"noise", test_noise}, {"plc", test_plc})
+    {"resample", test_resample}, {"mix", test_mix}, {"levels", test_levels}, {"tone detector", test_tonedet},
+    {"noise", test_noise}, {"plc", test_plc})

@@ -168,10 +168,13 @@ static void tone_frame(struct peer *p)
 	uint8_t b[400];
 	for (unsigned i = 0; i < p->frame; i++) {
 		int16_t v = (int16_t)(8000 * sin(p->phase));
-		p->phase += 2 * M_PI * p->hz / 8000;
-		b[i] = p->is_alaw ? g711_alaw_encode(v) : g711_ulaw_encode(v);
+		p->phase += 2 * M_PI * p->hz / (p->is_wide ? 16000 : 8000);
+		if (p->is_wide)
+			b[2 * i] = (uint8_t)(v >> 8), b[2 * i + 1] = (uint8_t)v;
+		else
+			b[i] = p->is_alaw ? g711_alaw_encode(v) : g711_ulaw_encode(v);
 	}
-	peer_send(p, p->pt, p->sent_count == 0, p->seq++, p->ts, b, p->frame);
+	peer_send(p, p->pt, p->sent_count == 0, p->seq++, p->ts, b, p->frame * (p->is_wide ? 2 : 1));
 	p->ts += p->frame;
 	p->sent_count++;
 }
@@ -218,7 +221,7 @@ int pump(pump_fn fn, void *arg, int timeout_ms)
 			if (p->is_sending && !p->next_us)
 				p->next_us = now;
 			while (p->is_sending && p->next_us <= now)
-				tone_frame(p), p->next_us += p->frame * 125;
+				tone_frame(p), p->next_us += p->frame * (p->is_wide ? 1000 : 2000) / 16;
 			peer_receive(p);
 			fds[n++] = (struct pollfd){.fd = p->fd, .events = POLLIN};
 			fds[n++] = (struct pollfd){.fd = p->rtcp_fd, .events = POLLIN};

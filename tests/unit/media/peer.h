@@ -25,6 +25,7 @@ struct peer {
 	double hz;
 	uint8_t pt;
 	bool is_alaw;
+	bool is_wide;   /* L16 at 16 kHz; frames of 160 samples, 10 ms */
 	unsigned frame; /* samples */
 	int64_t next_us;
 	uint32_t ssrc, ts;

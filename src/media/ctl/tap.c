@@ -1,0 +1,375 @@
+/* Taps on control's side. A tap is what is wanted (levels, a spy, a watch ...); what the media thread gets is made from
+ * it for the codecs of the moment, and made again when those change or when a spy's two streams had to part because one
+ * moved to another thread. A spy's listener is moved to where its target lives. What plays in a displaced side is
+ * prepared by play.c. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "media/ctl/ctl_i.h"
+
+#include <string.h>
+
+enum mtap_kind { MTAP_LEVEL, MTAP_SPY, MTAP_DISPLACE, MTAP_TONE, MTAP_ENERGY, MTAP_DTMF };
+struct mtap {
+	struct lnode link; /* in the stream's taps */
+	struct mstream *s; /* a reference: on whom it is */
+	uint32_t id;
+	enum mtap_kind kind;
+	bool is_told, is_stopped;
+	uint32_t told_recv_hz, told_send_hz;
+	struct mstream *listener; /* spy: a reference */
+	struct lnode spying;      /* spy: in the listener's */
+	struct mplay *play;       /* displaced: until it is told */
+	union {
+		struct media_level level;
+		unsigned spy_flags;
+		struct media_displace_conf displace;
+		struct media_tone_conf tone;
+		struct media_energy_conf energy;
+	};
+};
+
+static bool is_workable(const struct mstream *s)
+{
+	struct rt_work *w;
+	if (rt_work_new(&w, &s->params))
+		return false;
+	rt_work_free(w);
+	return true;
+}
+
+static struct mtap *find(struct mstream *s, uint32_t id)
+{
+	struct lnode *it, *tmp;
+	list_each (&s->taps, it, tmp)
+		if (list_entry(it, struct mtap, link)->id == id)
+			return list_entry(it, struct mtap, link);
+	return NULL;
+}
+
+static struct mtap *find_kind(struct mstream *s, enum mtap_kind kind)
+{
+	struct lnode *it, *tmp;
+	list_each (&s->taps, it, tmp) {
+		struct mtap *m = list_entry(it, struct mtap, link);
+		if (m->kind == kind && !m->is_stopped)
+			return m;
+	}
+	return NULL;
+}
+
+ON_CTL static void mtap_free(struct mtap *m)
+{
+	list_remove(&m->link);
+	list_remove(&m->spying);
+	if (m->play)
+		play_drop(m->play);
+	mem_unref(m->listener);
+	mem_unref(m->s);
+	mem_free(m);
+}
+
+/* Tells whom it concerns: a spy is his listener's. */
+ON_CTL static void over(struct mtap *m, int status)
+{
+	struct media_report r = {.kind = MEDIA_R_TAP_DONE, .id = m->id, .status = status};
+	struct mstream *whom = mem_ref(m->listener ? m->listener : m->s);
+	mtap_free(m);
+	mstream_report(whom, &r);
+	mem_unref(whom);
+}
+
+ON_CTL static int make(struct mtap *m, struct rt_tap **out)
+{
+	const struct media_params *p = &m->s->params;
+	struct rt_spy *y = NULL;
+	int st = ST_INVAL;
+	switch (m->kind) {
+	case MTAP_LEVEL:
+		return rt_level_new((struct rt_level **)out, p, &m->level);
+	case MTAP_SPY:
+		st = rt_spy_new(&y, p, &m->listener->params);
+		if (!st)
+			y->flags = m->spy_flags, *out = &y->tap;
+		return st;
+	case MTAP_DISPLACE:
+		st = rt_displace_new((struct rt_displace **)out, p, play_rt(m->play), &m->displace);
+		if (!st)
+			play_lent(m->play), m->play = NULL;
+		return st;
+	case MTAP_TONE:
+		return rt_tone_watch_new((struct rt_tone_watch **)out, p, &m->tone);
+	case MTAP_ENERGY:
+		return rt_energy_watch_new((struct rt_energy_watch **)out, p, &m->energy);
+	case MTAP_DTMF:
+		return rt_dtmf_watch_new((struct rt_dtmf_watch **)out, p);
+	}
+	return st;
+}
+
+/* A spy and his target on one thread, both there; otherwise false, and it is tried again when that has come about. */
+ON_CTL static bool is_together(struct mtap *m)
+{
+	struct mstream *l = m->listener, *t = m->s;
+	if (!l)
+		return true;
+	if (l->is_moving || t->is_moving || !l->has_params || !t->has_params)
+		return false;
+	if (l->thread == t->thread)
+		return true;
+	mstream_move(l, t->thread);
+	return false;
+}
+
+/* ST_OK also when it has to wait. */
+ON_CTL static int tell(struct mtap *m)
+{
+	struct rt_cmd c = {.kind = m->kind == MTAP_SPY ? RT_C_SPY : RT_C_TAP};
+	struct rt_tap *tap;
+	if (!is_together(m))
+		return ST_OK;
+	int st = make(m, &tap);
+	if (st)
+		return st;
+	tap->id = m->id;
+	m->is_told = true;
+	m->told_recv_hz = m->s->params.recv.rate_hz, m->told_send_hz = m->s->params.send.rate_hz;
+	c.ptr = tap;
+	if (m->listener)
+		c.peer = m->listener->rt;
+	return mstream_post(m->s, &c);
+}
+
+ON_CTL static struct mtap *mtap_new(struct mstream *s, enum mtap_kind kind)
+{
+	struct mtap *m = mem_zalloc(sizeof(*m));
+	if (!m)
+		return NULL;
+	m->id = ++mctl.next_id;
+	m->kind = kind;
+	m->s = mem_ref(s);
+	list_push(&s->taps, &m->link);
+	return m;
+}
+
+static int can_tap(const struct mstream *s)
+{
+	return s->is_closing ? ST_CLOSED : !s->has_params ? ST_INVAL : is_workable(s) ? ST_OK : ST_UNSUPPORTED;
+}
+
+ON_CTL static int start(struct mtap *m, uint32_t *id_out)
+{
+	int st = m ? tell(m) : ST_NOMEM;
+	if (st && m)
+		mtap_free(m);
+	else if (!st && id_out)
+		*id_out = m->id;
+	return st;
+}
+
+ON_CTL static void stop(struct mtap *m)
+{
+	struct rt_cmd c = {.kind = RT_C_TAP_STOP, .number = m->id, .flags = ST_CANCELLED};
+	if (m->is_stopped)
+		return;
+	m->is_stopped = true;
+	if (m->is_told) {
+		(void)mstream_post(m->s, &c);
+		return;
+	}
+	if (m->kind == MTAP_DISPLACE)
+		play_unprepare(m->s, m->id);
+	over(m, ST_CANCELLED);
+}
+
+int mstream_set_level(struct mstream *s, const struct media_level *level)
+{
+	struct mtap *m = find_kind(s, MTAP_LEVEL);
+	int st = can_tap(s);
+	if (st)
+		return st;
+	if (!level->steps[0] && !level->steps[1] && !level->mute[0] && !level->mute[1]) {
+		if (m)
+			stop(m);
+		return ST_OK;
+	}
+	if (m) {
+		m->level = *level;
+		return tell(m); /* in place of the one before */
+	}
+	m = mtap_new(s, MTAP_LEVEL);
+	if (m)
+		m->level = *level;
+	return start(m, NULL);
+}
+
+int mstream_spy(struct mstream *listener, struct mstream *target, unsigned flags, uint32_t *id_out)
+{
+	int st = listener == target || listener->join == JOIN_RELAY ? ST_INVAL : can_tap(target);
+	if (!st)
+		st = can_tap(listener);
+	if (st)
+		return st;
+	struct mtap *m = mtap_new(target, MTAP_SPY);
+	if (!m)
+		return ST_NOMEM;
+	m->spy_flags = flags;
+	m->listener = mem_ref(listener);
+	list_push(&listener->spying, &m->spying);
+	return start(m, id_out);
+}
+
+int mstream_spy_set(struct mstream *target, uint32_t id, unsigned flags)
+{
+	struct rt_cmd c = {.kind = RT_C_SPY_SET, .number = id, .flags = (int32_t)flags};
+	struct mtap *m = find(target, id);
+	if (!m || m->kind != MTAP_SPY || m->is_stopped)
+		return ST_NOTFOUND;
+	m->spy_flags = flags;
+	return m->is_told ? mstream_post(target, &c) : ST_OK;
+}
+
+int mstream_displace(
+    struct mstream *s, const char *source, const struct media_displace_conf *conf, int loops, uint32_t *id_out)
+{
+	int st = can_tap(s);
+	if (st || (!conf->on_read && !conf->on_write))
+		return st ? st : ST_INVAL;
+	struct mtap *m = mtap_new(s, MTAP_DISPLACE);
+	if (!m)
+		return ST_NOMEM;
+	m->displace = *conf;
+	st = play_prepare(s, source, loops, conf->on_read ? &s->params.recv : &s->params.send, m->id);
+	if (st)
+		mtap_free(m);
+	else if (id_out)
+		*id_out = m->id;
+	return st;
+}
+
+void displace_ready(struct mstream *s, uint32_t id, struct mplay *p, int status)
+{
+	struct mtap *m = find(s, id);
+	if (!m || m->is_stopped || status) {
+		play_drop(p);
+		if (m && !m->is_stopped)
+			over(m, status);
+		return;
+	}
+	m->play = p;
+	status = tell(m);
+	if (status)
+		over(m, status);
+}
+
+int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *conf, uint32_t *id_out)
+{
+	int st = conf->freq_count && conf->freq_count <= MEDIA_TONE_FREQS_MAX ? can_tap(s) : ST_INVAL;
+	struct mtap *m = st ? NULL : mtap_new(s, MTAP_TONE);
+	if (m)
+		m->tone = *conf;
+	return st ? st : start(m, id_out);
+}
+
+int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *conf, uint32_t *id_out)
+{
+	int st = conf->hits ? can_tap(s) : ST_INVAL;
+	struct mtap *m = st ? NULL : mtap_new(s, MTAP_ENERGY);
+	if (m)
+		m->energy = *conf;
+	return st ? st : start(m, id_out);
+}
+
+int mstream_detect_dtmf(struct mstream *s, bool is_on)
+{
+	struct mtap *m = find_kind(s, MTAP_DTMF);
+	int st = can_tap(s);
+	if (st || !is_on == !m)
+		return st;
+	if (m)
+		stop(m);
+	return m ? ST_OK : start(mtap_new(s, MTAP_DTMF), NULL);
+}
+
+int mstream_tap_stop(struct mstream *s, uint32_t id)
+{
+	struct mtap *m = find(s, id);
+	if (m)
+		stop(m);
+	return m ? ST_OK : ST_NOTFOUND;
+}
+
+void tap_reported(struct mstream *s, struct rt_tap *tap)
+{
+	struct mtap *m = find(s, tap->id);
+	int status = tap->status;
+	CHECK(m);
+	if (tap->kind == RT_TAP_DISPLACE) {
+		struct rt_displace *d = (struct rt_displace *)tap;
+		play_returned(s, d->play);
+		d->play = NULL;
+	}
+	rt_tap_free(tap);
+	m->is_told = false;
+	bool is_again = status == ST_CLOSED || status == ST_AGAIN;
+	if (is_again && !m->is_stopped && !s->is_closing && m->kind != MTAP_DISPLACE) {
+		status = tell(m);
+		if (!status)
+			return;
+	}
+	over(m, status);
+}
+
+void tap_event(struct mstream *s, uint32_t id)
+{
+	struct media_report r = {.kind = MEDIA_R_TAP_EVENT, .id = id};
+	struct mtap *m = find(s, id);
+	if (m && !m->is_stopped)
+		mstream_report(s, &r);
+}
+
+/* Other rates: lanes and filters are made anew. */
+void taps_params_changed(struct mstream *s)
+{
+	uint32_t recv_hz = s->params.recv.rate_hz, send_hz = s->params.send.rate_hz;
+	struct lnode *it, *tmp;
+	list_each (&s->taps, it, tmp) {
+		struct mtap *m = list_entry(it, struct mtap, link);
+		struct rt_cmd c = {.kind = RT_C_TAP_STOP, .number = m->id, .flags = ST_AGAIN};
+		if (m->is_told && (m->told_recv_hz != recv_hz || m->told_send_hz != send_hz))
+			(void)mstream_post(s, &c);
+	}
+	list_each (&s->spying, it, tmp) {
+		struct mtap *m = list_entry(it, struct mtap, spying);
+		struct rt_cmd c = {.kind = RT_C_TAP_STOP, .number = m->id, .flags = ST_AGAIN};
+		if (m->is_told)
+			(void)mstream_post(m->s, &c);
+	}
+}
+
+ON_CTL static void try_again(struct mtap *m)
+{
+	int st = m->is_told || m->is_stopped ? ST_OK : tell(m);
+	if (st)
+		over(m, st);
+}
+
+void taps_moved(struct mstream *s)
+{
+	struct lnode *it, *tmp;
+	list_each (&s->taps, it, tmp)
+		if (list_entry(it, struct mtap, link)->kind == MTAP_SPY)
+			try_again(list_entry(it, struct mtap, link));
+	list_each (&s->spying, it, tmp)
+		try_again(list_entry(it, struct mtap, spying));
+}
+
+/* The media thread ends what is on the stream; what never got there, and what the stream hears elsewhere, ends here. */
+void taps_close(struct mstream *s)
+{
+	struct lnode *it, *tmp;
+	list_each (&s->spying, it, tmp)
+		stop(list_entry(it, struct mtap, spying));
+	list_each (&s->taps, it, tmp)
+		if (!list_entry(it, struct mtap, link)->is_told)
+			stop(list_entry(it, struct mtap, link));
+}

@@ -1,0 +1,34 @@
+/* A lane: a short window of a timeline into which packets are laid by their RTP timestamps, ahead of the tick that
+ * takes frames from it. What did not come in time is silence. Used by records and by everything that works on samples.
+ */
+#pragma once
+#include "base/role.h"
+#include "dsp/resample.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rt_lane {
+	uint32_t in_hz, rate_hz;   /* of what is laid, and of the timeline */
+	struct resample *resample; /* NULL: same rate */
+	uint64_t at;               /* the next sample to be taken */
+	uint64_t lead;             /* a new source is laid so far ahead */
+	bool is_anchored;
+	uint32_t ts_anchor;
+	uint64_t at_anchor;  /* where ts_anchor lies on the timeline */
+	unsigned late_count; /* packets in a row that came after their time */
+	uint64_t spare_min;  /* the least that a packet came before its time, of the last spare_count */
+	unsigned spare_count;
+	size_t cap; /* samples, power of two */
+	int16_t pcm[];
+};
+/* lead_ms: how late a packet may be, and what the lane adds in delay. */
+ANY int rt_lane_new(struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms);
+ANY void rt_lane_free(struct rt_lane *l);
+/* n samples at in_hz of the packet with this timestamp; scratch holds as many at rate_hz. */
+ANY void lane_lay(
+    struct rt_lane *l, uint32_t clock_hz, uint32_t ts, const int16_t *pcm, size_t n, int16_t *scratch, size_t cap);
+/* The next n samples of the timeline. */
+ANY void lane_take(struct rt_lane *l, int16_t *out, size_t n);
+/* What was laid belongs to a source that is gone. */
+ANY void lane_reset(struct rt_lane *l);
