@@ -365,9 +365,10 @@ static void prepared(int status, void *arg)
 	if (!p->status && !p->is_cancelled && !p->is_asked && any_missing(p)) {
 		if (ask_finder(p))
 			return;
-		p->status = prepare(p);
-		if (!p->status)
-			return;
+		int st = prepare(p);
+		if (!st)
+			return; /* the job has p->status now */
+		p->status = st;
 	}
 	for (size_t i = 0; i < p->src.count && !p->status; i++)
 		if (p->is_new[i] && p->refs[i].clip)
