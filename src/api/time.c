@@ -2,15 +2,14 @@
  * the system's database. */
 #include "api/api_i.h"
 #include "base/clock.h"
-#include "core/config.h"
-#include "text/tz.h"
+#include "core/zone.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define DEFAULT_FORMAT "%Y-%m-%d %T"
-enum { ZONE_RULE_MAX = 128, DATE_MAX = 1024 };
+enum { DATE_MAX = 1024 };
 
 /* Takes "EPOCH|" off the front of a format. */
 static const char *take_epoch(const char *text, int64_t *epoch)
@@ -41,31 +40,6 @@ int api_strftime(struct api_call *c)
 	return put_date(c, format, &tm);
 }
 
-struct zone_ask {
-	const char *name;
-	char rule[ZONE_RULE_MAX];
-	int status;
-};
-
-static void zone_work(void *arg)
-{
-	role_assert_work();
-	struct zone_ask *q = arg;
-	q->status = tz_lookup(q->name, q->rule, sizeof(q->rule));
-}
-
-static CO int find_zone(const char *name, struct tz *out)
-{
-	const struct xml_node *zones = xml_child(config_conf("timezones.conf"), "timezones");
-	const struct xml_node *zone = xml_child_with(zones, "zone", "name", name);
-	const char *rule = xml_attr(zone, "value");
-	if (rule)
-		return tz_parse(out, sv_of(rule));
-	struct zone_ask q = {.name = name};
-	int st = co_work("api.zone", zone_work, &q);
-	return st ? st : q.status ? q.status : tz_parse(out, sv_of(q.rule));
-}
-
 int api_strftime_tz(struct api_call *c)
 {
 	role_assert_co();
@@ -77,7 +51,7 @@ int api_strftime_tz(struct api_call *c)
 	if (!n)
 		return api_strftime(c);
 	strncat(name, c->args, n < sizeof(name) ? n : sizeof(name) - 1);
-	if (find_zone(name, &zone))
+	if (zone_find(name, &zone))
 		return api_text(c, "-ERR Invalid timezone/format\n");
 	const char *format = take_epoch(c->args + n + strspn(c->args + n, " "), &epoch);
 	tz_local(&zone, epoch, &tm);

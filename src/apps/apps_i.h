@@ -1,5 +1,6 @@
 /* What the files of the standard applications share. */
 #pragma once
+#include "core/app_words.h"
 #include "core/exec.h"
 #include "core/leg.h"
 #include "core/leg_media.h"
@@ -106,17 +107,3 @@ int api_uuid_limit(struct api_call *c);
 int api_uuid_limit_release(struct api_call *c);
 ON_CTL int limit_load(void);
 ON_CTL void limit_unload(void);
-
-/* ---- app_util.c ---- */
-enum { APP_WORDS_MAX = 16 };
-struct app_words {
-	char *text;             /* owned */
-	char *w[APP_WORDS_MAX]; /* into text; NULL after the last */
-	int n;
-};
-/* Cuts data at blanks into at most max words; 'quotes' keep blanks, the last word takes what is left. app_words_fini it
- * whatever comes back. */
-ANY int app_words_init(struct app_words *w, const char *data, int max);
-/* The same at another delimiter; an empty word between two is kept as "". */
-ANY int app_words_cut(struct app_words *w, const char *data, char delim, int max);
-ANY void app_words_fini(struct app_words *w);

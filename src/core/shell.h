@@ -13,6 +13,7 @@ struct shell_conf {
 	const char *const *argv; /* NULL-ended, run without a shell; the first is looked for in PATH */
 	size_t output_max_bytes; /* of standard output and error together; 0 = not wanted, they go to /dev/null */
 	unsigned timeout_s;      /* 0 = system-command-timeout of switch.conf (60); then its process group is killed */
+	bool is_ours;            /* a program we or the configuration named, not a call: runs though commands are off */
 	bool is_left_behind;     /* bgsystem: has no deadline and is not ended with us */
 };
 struct shell_result {

@@ -1,6 +1,7 @@
 /* Cutting an application's data into words. */
-#include "apps/apps_i.h"
+#include "core/app_words.h"
 #include "base/mem.h"
+#include <stdbool.h>
 #include <string.h>
 
 /* Takes one word off *at, in place: 'quotes' keep the delimiter and are dropped. The last word takes what is left. */

@@ -1,0 +1,17 @@
+/* Cutting an application's data into words, as FreeSWITCH's applications take them. */
+#pragma once
+#include "base/role.h"
+#include "base/status.h"
+
+enum { APP_WORDS_MAX = 16 };
+struct app_words {
+	char *text;             /* owned */
+	char *w[APP_WORDS_MAX]; /* into text; NULL after the last */
+	int n;
+};
+/* Cuts data at blanks into at most max words; 'quotes' keep blanks, the last word takes what is left. app_words_fini it
+ * whatever comes back. */
+ANY int app_words_init(struct app_words *w, const char *data, int max);
+/* The same at another delimiter; an empty word between two is kept as "". */
+ANY int app_words_cut(struct app_words *w, const char *data, char delim, int max);
+ANY void app_words_fini(struct app_words *w);
