@@ -17,6 +17,7 @@
 #include "main/modules.h"
 #include "main/options.h"
 #include "main/process.h"
+#include "say/say.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +103,8 @@ static int config_start(void) ON_CTL
 	buf_fini(&fsxml);
 	if (!st)
 		st = dialplan_stage_init(); /* before the first load, which compiles and indexes */
+	if (!st)
+		st = say_stage_init();
 	return st ? st : directory_start();
 }
 

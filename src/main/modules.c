@@ -7,6 +7,7 @@
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
     mod_dialplan_xml, mod_event_socket, mod_expr, mod_lua;
 extern const struct module mod_dialplan_asterisk;
+extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline;
 
 /* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
 static const struct name_desc sndfile_names[] = {{"file", "wav"}, {"file", "ulaw"}, {"file", "alaw"}, {"file", "gsm"},
@@ -28,6 +29,12 @@ static const struct module *const all[] = {
     &mod_logfile,
     &mod_commands,
     &mod_dptools,
+    &say_in_dptools,
+    &say_in_commands,
+    &mod_say_en,
+    &mod_say_zh,
+    &mod_flite,
+    &mod_tts_commandline,
     &mod_db,
     &mod_hash,
     &mod_expr,

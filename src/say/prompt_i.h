@@ -1,0 +1,44 @@
+/* Recorded prompts by name, and what stands in for one that is missing. */
+#pragma once
+#include "base/role.h"
+#include "base/str.h"
+
+/* A prompt by its last two names: "digits", "20". */
+struct prompt_name {
+	struct sv dir, base;
+};
+/* The name at the end of a path, without a directory of a rate and without an extension; root_bytes is where it begins.
+ * False: no prompt (its directory is none of FreeSWITCH's). */
+ANY bool prompt_name_of(const char *path, struct prompt_name *out, size_t *root_bytes);
+/* The name of the same words in Debian's asterisk-core-sounds (English): "letters/a". False: there is none. */
+ANY bool prompt_asterisk_name(const struct prompt_name *name, struct buf *out);
+/* English words for it. Appends; false: none (a signal, not words). */
+ANY bool prompt_words_en(const struct prompt_name *name, struct buf *out);
+/* Words in Chinese characters; false: none are known. */
+ANY bool prompt_words_zh(const struct prompt_name *name, struct buf *out);
+
+/* What may be played for one name, best first. All strings owned. */
+enum { PROMPT_FILES_MAX = 8 };
+enum prompt_engine { PROMPT_FLITE, PROMPT_ESPEAK, PROMPT_COMMAND };
+struct prompt_plan {
+	char *name; /* as asked */
+	char *files[PROMPT_FILES_MAX];
+	size_t file_count;
+	/* spoken if there is none of them */
+	enum prompt_engine engine;
+	char *voice, *text;
+	/* what is spoken by flite when the engine is not installed; NULL = the same */
+	char *other_text;
+	char *command;  /* PROMPT_COMMAND: the line for the shell, ${text} ${voice} ${rate} ${file} in it */
+	bool is_prompt; /* a recording is missing, not a text of its own */
+};
+ON_CTL void prompt_plan_fini(struct prompt_plan *p);
+/* ST_NOTFOUND: neither a stock prompt below the sounds' directories nor "tts://engine|voice|text". */
+ON_CTL int prompt_plan_make(const char *name, struct prompt_plan *out);
+
+/* synth.c: finds or makes the file of a plan. One job a name, however many wait for it. */
+typedef void (*synth_done_fn)(int status, const char *path, void *arg);
+/* Takes the plan. done once, later, on the control loop. */
+ON_CTL int synth_start(struct prompt_plan *plan, synth_done_fn done, void *arg);
+ON_CTL int synth_open(void);
+ON_CTL void synth_close(void); /* what waits gets ST_CANCELLED; jobs end by themselves */

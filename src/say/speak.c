@@ -1,0 +1,58 @@
+/* Text to speech on a leg: the text becomes a source that the finder makes a file of (prompt.c). */
+#include "base/mem.h"
+#include "base/status.h"
+#include "say/say_i.h"
+#include <string.h>
+
+enum { TEXT_MAX = 8000 };
+
+int speak_run(struct leg *leg, const char *engine, const char *voice, const char *text, struct leg_play_end *end)
+{
+	struct buf source;
+	int st;
+
+	role_assert_co();
+	if (!engine || !*engine)
+		engine = leg_var(leg, "tts_engine");
+	if (!voice || !*voice)
+		voice = leg_var(leg, "tts_voice");
+	if (!text || !*text || strlen(text) > TEXT_MAX) {
+		leg_log(leg, LOG_ERR,
+		    text && *text ? "a text to speak has more than %d bytes" : "there is no text to speak", TEXT_MAX);
+		return ST_INVAL;
+	}
+	buf_init(&source);
+	buf_printf(&source, "tts://%s|%s|%s", engine ? engine : "", voice ? voice : "", text);
+	st = leg_play_until(leg, source.p, end);
+	buf_fini(&source);
+	return st;
+}
+
+/* [engine|][voice|]text */
+int app_speak(struct leg *leg, const char *data)
+{
+	struct sv parts[3] = {SV_NONE, SV_NONE, SV_NONE}, rest = sv_of(data);
+	char *engine = NULL, *voice = NULL, *text;
+	struct leg_play_end end = {0};
+	int n = 0, st;
+
+	role_assert_co();
+	if (!rest.n) {
+		leg_log(leg, LOG_ERR, "Invalid Params!");
+		return ST_INVAL;
+	}
+	while (n < 2 && sv_find(rest, '|') < rest.n)
+		sv_split(rest, '|', &parts[n++], &rest);
+	parts[n++] = rest;
+	text = sv_dup(parts[n - 1]);
+	if (n == 3)
+		engine = sv_dup(parts[0]);
+	if (n > 1)
+		voice = sv_dup(parts[n - 2]);
+	leg_var_set(leg, "playback_terminator_used", NULL);
+	st = speak_run(leg, engine, voice, text, &end);
+	mem_free(engine);
+	mem_free(voice);
+	mem_free(text);
+	return st == ST_HANGUP ? st : ST_OK;
+}

@@ -1,0 +1,424 @@
+/* The file of a prompt that is not where it was looked for: a recording of the same words, one spoken before (the
+ * cache), or spoken now. Workers look and speak; flite has a queue of its own, one text at a time, so that it never
+ * takes more than one worker from the others; espeak-ng and the like run as child processes. A spoken text is written
+ * aside and renamed; the cache is bounded, what was not used for longest goes first. */
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/core.h"
+#include "core/shell.h"
+#include "loop/work.h"
+#include "say/prompt_i.h"
+#include "speech/speech.h"
+#include "text/digest.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	QUEUE_MAX = 512,
+	CHILD_TIMEOUT_S = 30,
+	CACHE_FILES_MAX = 4096,
+	CACHE_BYTES_MAX = 128 << 20,
+	TRIM_EVERY = 64,
+	USED_AGAIN_S = 3600
+};
+
+struct waiter {
+	struct lnode link;
+	synth_done_fn done;
+	void *arg;
+};
+struct job {
+	struct prompt_plan plan;
+	struct list waiters;
+	char dir[400], cached[480], temp[520];
+	/* the worker's while it runs */
+	char found[1024];
+	int status;
+	bool is_spoken, is_fallen;
+	char err[SPEECH_ERR_MAX];
+};
+static struct {
+	struct hash *jobs; /* by name */
+	struct work_serial *flite;
+	unsigned made_count, temp_count;
+	bool is_on, is_child_missed;
+} synth;
+
+/* ---- on workers ------------------------------------------------------------------------------------------------ */
+
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISREG(st.st_mode) && st.st_size > 44;
+}
+
+static void touch(const char *path)
+{
+	struct stat st;
+
+	if (!stat(path, &st) && time(NULL) - st.st_mtime > USED_AGAIN_S)
+		utimensat(AT_FDCWD, path, NULL, 0);
+}
+
+/* The cache's name for a text: engine, voice and words are in it. */
+static void name_cached(struct job *j)
+{
+	uint8_t sum[DIGEST_SHA256_BYTES];
+	char hex[2 * DIGEST_SHA256_BYTES + 1];
+	struct buf b;
+
+	buf_init(&b);
+	buf_printf(&b, "%d|%s|%s|%s", (int)j->plan.engine, j->plan.command ? j->plan.command : "", j->plan.voice,
+	    j->plan.text);
+	digest_sha256(b.p, b.n, sum);
+	digest_hex(sum, sizeof(sum), hex);
+	buf_fini(&b);
+	snprintf(j->cached, sizeof(j->cached), "%s/%.40s.wav", j->dir, hex);
+}
+
+/* The engine is not there: the other words, by flite. */
+static void fall_back(struct job *j)
+{
+	if (j->plan.other_text) {
+		mem_free(j->plan.text);
+		j->plan.text = j->plan.other_text;
+		j->plan.other_text = NULL;
+	}
+	mem_free(j->plan.voice);
+	j->plan.voice = mem_strdup(SPEECH_FLITE_DEFAULT_VOICE);
+	j->plan.engine = PROMPT_FLITE;
+	j->is_fallen = true;
+	name_cached(j);
+}
+
+static bool has_espeak(void)
+{
+	return !access("/usr/bin/espeak-ng", X_OK) || !access("/usr/local/bin/espeak-ng", X_OK);
+}
+
+static void look(void *arg)
+{
+	struct job *j = arg;
+
+	role_assert_work();
+	j->status = ST_NOTFOUND;
+	for (size_t i = 0; i < j->plan.file_count && j->status; i++) {
+		if (!is_file(j->plan.files[i]))
+			continue;
+		snprintf(j->found, sizeof(j->found), "%s", j->plan.files[i]);
+		j->status = ST_OK;
+	}
+	if (!j->status)
+		return;
+	name_cached(j);
+	if (j->plan.engine == PROMPT_ESPEAK && !is_file(j->cached) && !has_espeak())
+		fall_back(j);
+	if (is_file(j->cached)) {
+		touch(j->cached);
+		snprintf(j->found, sizeof(j->found), "%s", j->cached);
+		j->status = ST_OK;
+	} else if (mkdir(j->dir, 0750) && errno != EEXIST) {
+		snprintf(j->err, sizeof(j->err), "%.100s: %s", j->dir, strerror(errno));
+		j->status = ST_IO;
+	}
+}
+
+/* The temporary file is whole: it takes its name. */
+static void publish(void *arg)
+{
+	struct job *j = arg;
+
+	role_assert_work();
+	if (!j->status && !is_file(j->temp)) {
+		snprintf(j->err, sizeof(j->err), "nothing was spoken");
+		j->status = ST_IO;
+	}
+	if (!j->status && rename(j->temp, j->cached)) {
+		snprintf(j->err, sizeof(j->err), "%.100s: %s", j->cached, strerror(errno));
+		j->status = ST_IO;
+	}
+	if (j->status)
+		unlink(j->temp);
+	snprintf(j->found, sizeof(j->found), "%s", j->cached);
+}
+
+static void speak(void *arg)
+{
+	struct job *j = arg;
+
+	role_assert_work();
+	j->status = speech_flite(j->plan.voice, j->plan.text, j->temp, j->err);
+	publish(j);
+}
+
+struct aged {
+	char *path;
+	time_t used;
+	off_t bytes;
+};
+
+static int by_use(const void *a, const void *b)
+{
+	const struct aged *x = a, *y = b;
+
+	return x->used < y->used ? -1 : x->used > y->used;
+}
+
+/* Down to three quarters of the bounds. */
+static void trim(void *arg)
+{
+	char *dir = arg;
+	struct aged *all = mem_alloc(2 * CACHE_FILES_MAX * sizeof(*all));
+	DIR *d = opendir(dir);
+	size_t n = 0, gone = 0;
+	off_t bytes = 0;
+
+	role_assert_work();
+	for (struct dirent *e; d && (e = readdir(d)) && n < 2 * CACHE_FILES_MAX;) {
+		struct stat st;
+		struct buf b;
+		if (e->d_name[0] == '.' && strncmp(e->d_name, ".new", 4) != 0)
+			continue;
+		buf_init(&b);
+		buf_printf(&b, "%s/%s", dir, e->d_name);
+		if (stat(b.p, &st) || !S_ISREG(st.st_mode) ||
+		    (e->d_name[0] == '.' && time(NULL) - st.st_mtime < 3600)) {
+			buf_fini(&b);
+			continue;
+		}
+		all[n++] = (struct aged){buf_take(&b), e->d_name[0] == '.' ? 0 : st.st_mtime, st.st_size};
+		bytes += st.st_size;
+	}
+	if (d)
+		closedir(d);
+	bool is_over = n > CACHE_FILES_MAX || bytes > CACHE_BYTES_MAX;
+	qsort(all, n, sizeof(*all), by_use);
+	for (size_t i = 0; i < n; i++) {
+		bool goes = !all[i].used ||
+		            (is_over && (n - gone > CACHE_FILES_MAX / 4 * 3 || bytes > CACHE_BYTES_MAX / 4 * 3));
+		if (goes && !unlink(all[i].path))
+			gone++, bytes -= all[i].bytes;
+		mem_free(all[i].path);
+	}
+	mem_free(all);
+	mem_free(dir);
+}
+
+/* ---- on control -------------------------------------------------------------------------------------------------- */
+
+static void trim_over(int status, void *arg)
+{
+	role_assert_ctl();
+	if (status)
+		mem_free(arg); /* it did not run */
+}
+
+static ON_CTL void count_made(const char *dir)
+{
+	char *copy;
+
+	if (!synth.is_on || synth.made_count++ % TRIM_EVERY)
+		return;
+	copy = mem_strdup(dir);
+	if (work_serial_submit(synth.flite, trim, trim_over, copy))
+		mem_free(copy);
+}
+
+static ON_CTL void job_end(struct job *j)
+{
+	struct lnode *it, *tmp;
+
+	if (j->status && j->status != ST_CANCELLED)
+		log_error("%s cannot be spoken: %s", j->plan.is_prompt ? j->plan.name : "a text", j->err);
+	else if (!j->status && j->is_spoken)
+		log_uuid(j->plan.is_prompt ? LOG_NOTICE : LOG_DEBUG, NULL, "%s: spoken by %s, kept in %s",
+		    j->plan.is_prompt ? j->plan.name : "text",
+		    j->plan.engine == PROMPT_FLITE ? "flite" : "a child process", j->found);
+	if (!j->status && j->is_spoken)
+		count_made(j->dir);
+	hash_take(synth.jobs, sv_of(j->plan.name));
+	list_each (&j->waiters, it, tmp) {
+		struct waiter *w = list_entry(it, struct waiter, link);
+		list_remove(&w->link);
+		w->done(j->status, j->status ? NULL : j->found, w->arg);
+		mem_free(w);
+	}
+	prompt_plan_fini(&j->plan);
+	mem_free(j);
+	if (!synth.is_on && !hash_count(synth.jobs)) {
+		hash_free(synth.jobs);
+		synth.jobs = NULL;
+	}
+}
+
+static void job_over(int status, void *arg)
+{
+	struct job *j = arg;
+
+	role_assert_ctl();
+	if (status)
+		j->status = status;
+	job_end(j);
+}
+
+static void child_over(const struct shell_result *r, void *arg)
+{
+	struct job *j = arg;
+
+	role_assert_ctl();
+	j->status = r->status;
+	if (!j->status && r->exit_code) {
+		snprintf(j->err, sizeof(j->err), "the program ended with %d", r->exit_code);
+		j->status = ST_IO;
+	}
+	if (work_submit("say.publish", publish, job_over, j))
+		job_over(ST_IO, j);
+}
+
+static void add_quoted(struct buf *out, const char *value)
+{
+	buf_addc(out, '\'');
+	for (; *value; value++)
+		if (*value == '\'')
+			buf_adds(out, "'\\''");
+		else
+			buf_addc(out, *value);
+	buf_addc(out, '\'');
+}
+
+static void fill_command(const struct job *j, struct buf *out)
+{
+	const struct {
+		const char *name, *value;
+	} known[] = {{"${text}", j->plan.text}, {"${voice}", j->plan.voice}, {"${rate}", "8000"}, {"${file}", j->temp}};
+
+	for (const char *p = j->plan.command; *p;) {
+		bool is_done = false;
+		for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && !is_done; i++) {
+			size_t n = strlen(known[i].name);
+			if (strncmp(p, known[i].name, n) != 0)
+				continue;
+			add_quoted(out, known[i].value);
+			p += n;
+			is_done = true;
+		}
+		if (!is_done)
+			buf_addc(out, *p++);
+	}
+}
+
+static ON_CTL int start_child(struct job *j)
+{
+	const char *argv[] = {"espeak-ng", "-v", j->plan.voice, "-w", j->temp, "--", j->plan.text, NULL};
+	struct shell_conf conf = {.timeout_s = CHILD_TIMEOUT_S, .is_ours = true};
+	struct buf line;
+	int st;
+
+	buf_init(&line);
+	if (j->plan.engine == PROMPT_ESPEAK) {
+		conf.argv = argv;
+	} else {
+		fill_command(j, &line);
+		conf.command = line.p;
+	}
+	st = shell_start(&conf, child_over, j, NULL);
+	buf_fini(&line);
+	return st;
+}
+
+static ON_CTL void tell_missing_child(const struct job *j)
+{
+	if (synth.is_child_missed)
+		return;
+	synth.is_child_missed = true;
+	log_warning("%s: flite speaks English only: install the package espeak-ng%s",
+	    j->plan.is_prompt ? j->plan.name : "a text", j->plan.is_prompt ? ", or put recordings there" : "");
+}
+
+static void looked(int status, void *arg)
+{
+	struct job *j = arg;
+	int st;
+
+	role_assert_ctl();
+	if (status)
+		j->status = status;
+	if (!synth.is_on && j->status)
+		j->status = ST_CANCELLED;
+	if (j->status != ST_NOTFOUND) {
+		job_end(j);
+		return;
+	}
+	if (j->is_fallen)
+		tell_missing_child(j);
+	snprintf(j->temp, sizeof(j->temp), "%s/.new%ld-%u.wav", j->dir, (long)getpid(), synth.temp_count++);
+	j->is_spoken = true;
+	j->status = ST_OK;
+	st = j->plan.engine == PROMPT_FLITE ? work_serial_submit(synth.flite, speak, job_over, j) : start_child(j);
+	if (st) {
+		snprintf(j->err, sizeof(j->err), "%s", status_text(st));
+		j->status = st;
+		job_end(j);
+	}
+}
+
+int synth_start(struct prompt_plan *plan, synth_done_fn done, void *arg)
+{
+	struct job *j = synth.is_on ? hash_get(synth.jobs, sv_of(plan->name)) : NULL;
+	struct waiter *w = mem_zalloc(sizeof(*w));
+	int st = synth.is_on ? ST_OK : ST_CLOSED;
+
+	w->done = done, w->arg = arg;
+	if (!st && !j) {
+		j = mem_zalloc(sizeof(*j));
+		j->plan = *plan;
+		*plan = (struct prompt_plan){0};
+		list_init(&j->waiters);
+		snprintf(j->dir, sizeof(j->dir), "%s/speech", core_dirs()->cache);
+		st = hash_set(synth.jobs, sv_of(j->plan.name), j);
+		if (!st && (st = work_submit("say.look", look, looked, j)))
+			hash_take(synth.jobs, sv_of(j->plan.name));
+		if (st) {
+			prompt_plan_fini(&j->plan);
+			mem_free(j);
+		}
+	}
+	if (st)
+		mem_free(w);
+	else
+		list_push(&j->waiters, &w->link);
+	prompt_plan_fini(plan);
+	return st;
+}
+
+int synth_open(void)
+{
+	int st = synth.jobs ? ST_OK : hash_new(&synth.jobs, 0, NULL);
+
+	if (!st)
+		st = work_serial_new(&synth.flite, "flite", QUEUE_MAX);
+	synth.is_on = !st;
+	return st;
+}
+
+void synth_close(void)
+{
+	synth.is_on = false;
+	work_serial_close(synth.flite);
+	synth.flite = NULL;
+	if (synth.jobs && !hash_count(synth.jobs)) {
+		hash_free(synth.jobs);
+		synth.jobs = NULL;
+	}
+}
