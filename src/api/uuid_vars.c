@@ -32,7 +32,7 @@ void on_setvar(struct api_call *c, struct leg *leg, const struct api_words *w)
 		buf_adds(c->out, "-ERR No variable specified\n");
 		return;
 	}
-	leg_var_set(leg, w->w[1], w->n > 2 && *w->w[2] ? w->w[2] : NULL);
+	leg_var_set_text(leg, w->w[1], w->n > 2 && *w->w[2] ? w->w[2] : NULL);
 	buf_adds(c->out, "+OK\n");
 }
 
@@ -46,7 +46,7 @@ void on_setvar_multi(struct api_call *c, struct leg *leg, const struct api_words
 		if (eq)
 			*eq++ = 0;
 		if (*pair[i])
-			leg_var_set(leg, pair[i], eq && *eq ? eq : NULL);
+			leg_var_set_text(leg, pair[i], eq && *eq ? eq : NULL);
 	}
 	buf_adds(c->out, "+OK\n");
 }

@@ -24,7 +24,7 @@ static void set_prefixed(const char *name, const char *value, void *arg)
 	role_assert_ctl();
 	buf_init(&b);
 	buf_printf(&b, "%s%s", p->prefix, name);
-	leg_var_set(p->leg, b.p, value);
+	leg_var_set_text(p->leg, b.p, value);
 	buf_fini(&b);
 }
 
@@ -204,7 +204,7 @@ int app_transfer_vars(struct leg *leg, const char *data)
 	for (size_t i = 0; i < vars_count(leg->vars); i++) {
 		vars_at(leg->vars, i, &name, &value);
 		if (data[0] == '~' ? !strncasecmp(name, data + 1, n) : !strcasecmp(name, data))
-			leg_var_set(other, name, value);
+			leg_var_set_text(other, name, value);
 	}
 	return ST_OK;
 }

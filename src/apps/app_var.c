@@ -35,7 +35,7 @@ static int set_one(struct leg *leg, const char *data) ON_CTL
 	if (value && *value && strcmp(value, "_undef_")) {
 		st = expand(leg, value, &expanded);
 		if (st == ST_OK)
-			leg_var_set(leg, name, expanded);
+			leg_var_set_text(leg, name, expanded);
 	} else {
 		leg_var_set(leg, name, NULL);
 	}
@@ -128,7 +128,7 @@ static int array_add(struct leg *leg, const char *data, bool is_front) ON_CTL
 		is_array = !strncmp(old, "ARRAY::", 7);
 		buf_init(&b);
 		buf_printf(&b, "ARRAY::%s|:%s", expanded, is_array ? old + 7 : old);
-		leg_var_set(leg, name, b.p);
+		leg_var_set_text(leg, name, b.p);
 		buf_fini(&b);
 	}
 	mem_free(expanded);
@@ -181,7 +181,7 @@ static int export_in(struct leg *leg, const char *data, const char *list_name) O
 	leg_log(leg, LOG_DEBUG, "EXPORT (%s) %s[%s]=[%s]", list_name, is_nolocal ? "(REMOTE ONLY) " : "", bare,
 	    expanded ? expanded : "UNDEF");
 	/* a remote-only one is kept under its nolocal name, where bridge finds it */
-	leg_var_set(leg, name, expanded);
+	leg_var_set_text(leg, name, expanded);
 	list = leg_var(leg, list_name);
 	if (!list || !*list)
 		leg_var_set(leg, list_name, name);

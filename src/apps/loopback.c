@@ -168,7 +168,7 @@ static void vars_pass(struct leg *a, struct leg *b) ON_CTL
 		name = sv_dup(sv_trim(one));
 		value = name && *name ? vars_get(a->vars, name) : NULL;
 		if (value)
-			leg_var_set(b, name, value);
+			leg_var_set_text(b, name, value);
 		mem_free(name);
 	}
 	leg_var_set(a, "other_loopback_leg_uuid", b->uuid);

@@ -117,7 +117,7 @@ static ON_CTL void become_callee(struct leg *by, const struct pickup *p)
 
 	for (size_t i = 0; i < vars_count(p->vars); i++) {
 		vars_at(p->vars, i, &name, &value);
-		leg_var_set(by, name, value);
+		leg_var_set_text(by, name, value);
 	}
 	leg_var_set(by, "picked_up_uuid", p->leg->uuid);
 	leg_profile_set(&own->callee_id_name, own->caller_id_name);

@@ -69,9 +69,7 @@ void exec_frame_complete(struct leg *leg, struct exec_frame *f)
 
 static ON_CTL int expand_data(struct leg *leg, const char *data, char **out)
 {
-	if (!data || !strchr(data, '$') || leg_var_is_true(leg, "app_disable_expand_variables")) {
-		if (data && strchr(data, '\\') && strchr(data, '$'))
-			return expand(leg, data, out);
+	if (!data || leg_var_is_true(leg, "app_disable_expand_variables")) {
 		*out = mem_strdup(data ? data : "");
 		return *out ? ST_OK : ST_NOMEM;
 	}
@@ -83,7 +81,7 @@ static ON_CTL void note_app(struct leg *leg, const char *app, const char *data)
 	struct leg_exec *x = leg->exec;
 	struct exec_item *item;
 
-	leg_var_set(leg, "current_application_data", data);
+	leg_var_set_text(leg, "current_application_data", data);
 	leg_var_set(leg, "current_application", app);
 	snprintf(leg->last_app, sizeof(leg->last_app), "%s", app);
 	leg_profile_set(&leg->last_app_data, data);

@@ -15,6 +15,7 @@ enum { DEPTH_MAX = 100, OUT_MAX = 1 << 20, API_MAX = 256, STEPS_MAX = 20000 };
 struct expansion {
 	struct leg *leg;
 	expand_lookup_fn fn;
+	expand_api_fn api; /* NULL: commands run */
 	void *arg;
 	unsigned api_count, steps;
 };
@@ -69,6 +70,8 @@ static ON_CTL int put_api(struct expansion *x, const char *cmd, const char *args
 		return buf_adds(out, "<API Execute Permission Denied>");
 	if (++x->api_count > API_MAX)
 		return ST_LIMIT;
+	if (x->api && x->api(cmd, args, out, x->arg) != ST_NOTFOUND)
+		return ST_OK;
 	buf_init(&reply);
 	reply.max = OUT_MAX;
 	st = api_run(cmd, args, x->leg, &reply);
@@ -98,25 +101,23 @@ static struct sv array_element(struct sv value, long index)
 	return SV_NONE;
 }
 
+/* offset[:length], as atoi reads them: a negative offset counts from the end (and is nothing when it leads before the
+ * start), a length counts when it is positive. */
 static struct sv value_part(struct sv value, const char *spec)
 {
 	char *end;
-	long offset = strtol(spec, &end, 10), length = *end == ':' ? strtol(end + 1, NULL, 10) : 0;
-	size_t from;
+	long offset = strtol(spec, &end, 10), length;
 
-	if (offset < 0)
-		from = (size_t)-offset >= value.n ? 0 : value.n - (size_t)-offset;
-	else
-		from = (size_t)offset > value.n ? value.n : (size_t)offset;
-	value = sv_sub(value, from, value.n);
-	if (length > 0)
-		value = sv_sub(value, 0, (size_t)length);
-	else if (length < 0)
-		value = (size_t)-length >= value.n ? SV_NONE : sv_sub(value, 0, value.n - (size_t)-length);
-	return value;
+	if (offset >= 0)
+		value = sv_sub(value, (size_t)offset, value.n);
+	else if ((size_t)-offset <= value.n)
+		value = sv_sub(value, value.n - (size_t)-offset, value.n);
+	end = strchr(end, ':');
+	length = end ? strtol(end + 1, NULL, 10) : 0;
+	return length > 0 ? sv_sub(value, 0, (size_t)length) : value;
 }
 
-static ON_CTL int put_var(struct expansion *x, char *name, struct buf *out, unsigned depth)
+static ON_CTL int put_var(struct expansion *x, char *name, bool is_global, struct buf *out, unsigned depth)
 {
 	char *spec = strchr(name, ':'), *bracket;
 	struct buf full;
@@ -133,7 +134,7 @@ static ON_CTL int put_var(struct expansion *x, char *name, struct buf *out, unsi
 		*bracket = 0;
 		index = strtol(bracket + 1, NULL, 10);
 	}
-	raw = lookup(x, name);
+	raw = is_global ? globals_get(name) : lookup(x, name);
 	if (!raw || !*raw)
 		return ST_OK;
 	value = sv_of(raw);
@@ -170,17 +171,54 @@ static ON_CTL int put_reference(struct expansion *x, struct sv inner, bool is_gl
 		buf_addv(&name, inner);
 	if (st || !name.n || name.failed)
 		goto out;
-	if (is_global) {
-		const char *value = globals_get(name.p);
-		if (value)
-			buf_adds(out, value);
-	} else if (api_split(name.p, &args)) {
+	if (!is_global && api_split(name.p, &args))
 		st = put_api(x, name.p, args, out);
-	} else {
-		st = put_var(x, name.p, out, depth);
-	}
+	else
+		st = put_var(x, name.p, is_global, out, depth);
 out:
 	buf_fini(&name);
+	return st;
+}
+
+/* FreeSWITCH leaves text alone that has neither "${" nor one of these behind a backslash. */
+static bool has_work(struct sv text)
+{
+	for (size_t i = 0; i + 1 < text.n; i++)
+		if ((text.p[i] == '$' && text.p[i + 1] == '{') ||
+		    (text.p[i] == '\\' && strchr("\\'nst", text.p[i + 1])))
+			return true;
+	return false;
+}
+
+/* What a backslash at i begins: with a dollar (or two) a dollar that begins nothing, with a backslash one of them, with
+ * a quote nothing at all; other pairs stay. Returns how many bytes it took. */
+static size_t put_escape(struct sv text, size_t i, struct buf *out)
+{
+	char next = i + 1 < text.n ? text.p[i + 1] : 0;
+
+	if (next == '\'')
+		return 2;
+	if (next == '$' || next == '\\') {
+		buf_addc(out, next);
+		return next == '$' && i + 2 < text.n && text.p[i + 2] == '$' ? 3 : 2;
+	}
+	buf_addc(out, '\\');
+	return 1;
+}
+
+/* What a dollar at i begins: a reference, or itself ("$$" without a brace is one dollar). */
+static ON_CTL int put_dollar(struct expansion *x, struct sv text, size_t *i, struct buf *out, unsigned depth)
+{
+	bool is_double = *i + 1 < text.n && text.p[*i + 1] == '$';
+	size_t open = *i + (is_double ? 2 : 1), close;
+	int st;
+
+	if (open >= text.n || text.p[open] != '{' || (close = close_find(text, open + 1)) == text.n) {
+		*i += is_double ? 2 : 1;
+		return buf_addc(out, '$');
+	}
+	st = put_reference(x, sv_sub(text, open + 1, close - open - 1), is_double, out, depth);
+	*i = close + 1;
 	return st;
 }
 
@@ -190,55 +228,50 @@ static ON_CTL int expand_text(struct expansion *x, struct sv text, struct buf *o
 
 	if (depth > DEPTH_MAX || ++x->steps > STEPS_MAX)
 		return ST_LIMIT;
+	if (!has_work(text))
+		return buf_addv(out, text) ? ST_LIMIT : ST_OK;
 	for (size_t i = 0; i < text.n && !st && !out->failed;) {
-		char c = text.p[i], next = i + 1 < text.n ? text.p[i + 1] : 0;
-		size_t run, open;
-		bool is_global;
-
-		if (c == '\\' && (next == '$' || next == '\\')) {
-			buf_addc(out, next);
-			i += 2;
-			/* an escaped reference is copied whole */
+		size_t run = i;
+		if (text.p[i] == '\\') {
+			i += put_escape(text, i, out);
 			continue;
 		}
-		if (c == '\\' && next == '\'') {
-			i += 2;
+		if (text.p[i] == '$') {
+			st = put_dollar(x, text, &i, out, depth);
 			continue;
 		}
-		is_global = c == '$' && next == '$' && i + 2 < text.n && text.p[i + 2] == '{';
-		if (c == '$' && (next == '{' || is_global)) {
-			size_t close;
-			open = i + (is_global ? 3 : 2);
-			close = close_find(text, open);
-			if (close < text.n) {
-				st = put_reference(x, sv_sub(text, open, close - open), is_global, out, depth);
-				i = close + 1;
-				continue;
-			}
-		}
-		for (run = i + 1; run < text.n && text.p[run] != '$' && text.p[run] != '\\'; run++)
-			;
+		while (run < text.n && text.p[run] != '$' && text.p[run] != '\\')
+			run++;
 		buf_add(out, text.p + i, run - i);
 		i = run;
 	}
 	return st ? st : out->failed ? ST_LIMIT : ST_OK;
 }
 
-int expand_with(struct leg *leg, expand_lookup_fn fn, void *arg, const char *text, char **out)
+static ON_CTL int expand_run(struct expansion *x, const char *text, char **out)
 {
-	struct expansion x = {.leg = leg, .fn = fn, .arg = arg};
 	struct buf b;
 	int st;
 
 	buf_init(&b);
 	b.max = OUT_MAX;
-	st = expand_text(&x, sv_of(text), &b, 0);
+	st = expand_text(x, sv_of(text), &b, 0);
 	if (!st)
 		*out = buf_take(&b);
-	else if (leg)
-		leg_log(leg, LOG_WARNING, "expansion goes too deep or gets too long: %.80s", text);
+	else if (x->leg)
+		leg_log(x->leg, LOG_WARNING, "expansion goes too deep or gets too long: %.80s", text);
 	buf_fini(&b);
 	return st;
+}
+
+int expand_with(struct leg *leg, expand_lookup_fn fn, void *arg, const char *text, char **out)
+{
+	return expand_run(&(struct expansion){.leg = leg, .fn = fn, .arg = arg}, text, out);
+}
+
+int expand_aside(expand_lookup_fn fn, expand_api_fn api, void *arg, const char *text, char **out)
+{
+	return expand_run(&(struct expansion){.fn = fn, .api = api, .arg = arg}, text, out);
 }
 
 int expand(struct leg *leg, const char *text, char **out)

@@ -164,6 +164,8 @@ void leg_set_profile(struct leg *leg, struct leg_profile *profile)
 
 	profile->is_outbound = leg->is_outbound;
 	profile->is_originator_side = !leg->is_outbound;
+	if (!old)
+		leg_profile_clean(profile);
 	leg_profile_set(&profile->uuid, leg->uuid);
 	leg_profile_set(&profile->chan_name, leg->name);
 	if (!profile->orig_caller_id_name)
@@ -260,7 +262,21 @@ int leg_start(struct leg *leg)
 
 /* ---- variables ---- */
 
+void leg_text_clean(char *text)
+{
+	while (text && (text = strstr(text, "${")))
+		*text++ = '%';
+}
+
 void leg_var_set(struct leg *leg, const char *name, const char *value)
+{
+	if (value && strstr(value, "${"))
+		leg_log(leg, LOG_CRIT, "Invalid data (${%s} contains a variable)", name);
+	else
+		leg_var_set_text(leg, name, value);
+}
+
+void leg_var_set_text(struct leg *leg, const char *name, const char *value)
 {
 	if (vars_set(leg->vars, name, value))
 		leg_log(leg, LOG_WARNING, "variable %s was not set: too many or too long", name);

@@ -190,7 +190,12 @@ ON_CTL int leg_park(struct leg *leg);
 ON_CTL int leg_set_hold(struct leg *leg, bool is_held); /* our hold towards the far side (re-INVITE) */
 
 /* ---- variables ----------------------------------------------------------------------------------------------- */
-ON_CTL void leg_var_set(struct leg *leg, const char *name, const char *value); /* NULL removes */
+/* NULL removes. A value with "${" is refused, as in FreeSWITCH: it would be expanded with what the network said. */
+ON_CTL void leg_var_set(struct leg *leg, const char *name, const char *value);
+/* For what the configuration, an operator or the dialplan wrote: may hold "${", which is expanded when it is used. */
+ON_CTL void leg_var_set_text(struct leg *leg, const char *name, const char *value);
+/* Text of the network that becomes an extension or a profile's field: "${" turns into "%{". NULL is fine. */
+ON_CTL void leg_text_clean(char *text);
 ON_CTL void leg_var_setf(struct leg *leg, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Channel variable, else caller-profile field (with aleg_ or bleg_ in front the caller's or the callee's, as seen from
  * here), else global; borrowed until the next change. */

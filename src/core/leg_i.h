@@ -89,6 +89,9 @@ ON_CTL void leg_presence_at(struct leg *leg, const char *status, const char *fun
 /* ---- leg.c ---- */
 ON_CTL void leg_table_remove(struct leg *leg);
 ON_CTL void leg_flip_cid(struct leg *leg);
+
+/* ---- leg_profile.c ---- */
+ON_CTL void leg_profile_clean(struct leg_profile *p);            /* leg_text_clean of each field */
 ON_CTL void leg_show_callee(struct leg *a, const struct leg *b); /* A learns whom it reached */
 
 /* ---- leg_teardown.c ---- */

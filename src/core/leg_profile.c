@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/leg.h"
+#include "core/leg_i.h"
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,6 +83,12 @@ void leg_profile_set(char **field, const char *value)
 	char *copy = value ? mem_strdup(value) : NULL;
 	mem_free(*field);
 	*field = copy;
+}
+
+void leg_profile_clean(struct leg_profile *p)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
+		leg_text_clean(*(char **)(void *)((char *)p + fields[i].offset));
 }
 
 const char *leg_profile_field(const struct leg_profile *p, const char *name)

@@ -191,7 +191,7 @@ static ON_CTL void import_vars(struct leg *a, struct leg *b)
 		sv_split(rest, ',', &item, &rest);
 		name = sv_dup(sv_trim(item));
 		if (name && *name && (value = vars_get(b->vars, name)))
-			leg_var_set(a, name, value);
+			leg_var_set_text(a, name, value);
 		mem_free(name);
 	}
 }

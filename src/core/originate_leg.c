@@ -219,7 +219,7 @@ static ON_CTL void export_vars(struct leg *a, struct leg *b, const char *list_na
 		else if (!strncasecmp(name, "_nolocal_", 9))
 			to = name + 9;
 		if (value)
-			leg_var_set(b, to, value);
+			leg_var_set_text(b, to, value);
 	}
 }
 
@@ -242,7 +242,7 @@ static ON_CTL void set_leg_vars(struct originate *o, struct leg *b, const struct
 		vars_at(t->spec.vars, i, &name, &value);
 		old = vars_get(b->vars, name);
 		if (!old || strcmp(old, value))
-			leg_var_set(b, name, value);
+			leg_var_set_text(b, name, value);
 	}
 	leg_var_set(b, "originate_early_media", o->opts.early == EARLY_WINS ? "true" : "false");
 	if ((v = vars_get(b->vars, "origination_channel_name")))
@@ -349,7 +349,7 @@ void attempt_start(struct originate *o, struct attempt *t)
 static ON_CTL void note_user_var(const char *name, const char *value, void *arg)
 {
 	role_assert_ctl();
-	leg_var_set(arg, name, value);
+	leg_var_set_text(arg, name, value);
 }
 
 /* FreeSWITCH's user/ is a call within a call: once the inner one succeeds the outer is told a second time, and the

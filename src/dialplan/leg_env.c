@@ -90,7 +90,8 @@ static void env_push_var(void *arg, const char *name, const char *value)
 {
 	struct leg *leg = arg;
 	role_assert_ctl();
-	vars_push(leg->vars, name, value);
+	if (!strstr(value, "${"))
+		vars_push(leg->vars, name, value);
 }
 
 static int env_run_inline(void *arg, const char *app, const char *data)

@@ -225,7 +225,7 @@ static int l_set_variable(lua_State *L)
 
 	role_assert_co();
 	if (leg)
-		leg_var_set(leg, name, value);
+		leg_var_set_text(leg, name, value);
 	return 0;
 }
 

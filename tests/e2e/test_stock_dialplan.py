@@ -240,6 +240,26 @@ def test_unknown_number(sw, phone):
     a.ack_failure(a.expect(487))
 
 
+def test_what_the_network_says_is_never_a_command(sw, phone):
+    """Names, numbers, headers and session descriptions that look like ${commands} stay words."""
+    evil = "${global_setvar(owned=yes)}"
+    body = sdp(4000).replace("s=-", f"s={evil}")
+    a, o = phone("1000"), phone("stranger", is_outside=True)
+    a.invite("9196", body=body.replace("4000", str(a.rtp_port)), extra=f"X-Evil: {evil}\nSubject: {evil}\n")
+    a.answered()
+    uuid = channel(sw, "1000")
+    assert sw.api(f"uuid_getvar {uuid} sip_h_X-Evil") == "_undef_"
+    assert sw.api(f"uuid_getvar {uuid} switch_r_sdp") == "_undef_"
+    a.bye()
+    for user, number in (("%24%7Bglobal_setvar(owned=yes)%7D", "9196"), ("1", "%24%7Bglobal_setvar(owned=yes)%7D")):
+        o.user = user
+        o.invite(number, body=body, extra=f'Remote-Party-ID: "{evil}" <sip:{user}@127.0.0.1>\nX-Evil: {evil}\n')
+        m = o.expect(480)
+        o.ack_failure(m)
+    assert "yes" not in sw.api("global_getvar owned")
+    assert "contains a variable" in sw.log_text
+
+
 # ---- extensions
 def test_local_extension(sw, phone):
     """US ringback as early media while 1001 rings; what is noted; the call; hangup_after_bridge."""

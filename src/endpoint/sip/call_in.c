@@ -67,7 +67,7 @@ static void set_sv(struct leg *leg, const char *name, struct sv v)
 static void user_var(const char *name, const char *value, void *arg)
 {
 	role_assert_ctl();
-	leg_var_set(arg, name, value);
+	leg_var_set_text(arg, name, value);
 }
 
 static void user_vars(struct leg *leg, const struct caller *who) ON_CTL;

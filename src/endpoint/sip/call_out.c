@@ -78,7 +78,7 @@ static void vars_first(struct call *c, const struct sofia_target *t, const struc
 		for (size_t i = 0; i < vars_count(o->vars); i++) {
 			const char *n, *v;
 			vars_at(o->vars, i, &n, &v);
-			leg_var_set(leg, n, v);
+			leg_var_set_text(leg, n, v);
 		}
 	if (c->gateway)
 		gateway_call_vars(c);

@@ -43,7 +43,7 @@ void gateway_call_vars(struct call *c)
 	for (size_t i = 0; i < vars_count(g->vars_out); i++) {
 		const char *name, *value;
 		vars_at(g->vars_out, i, &name, &value);
-		leg_var_set(c->leg, name, value);
+		leg_var_set_text(c->leg, name, value);
 	}
 	leg_var_set(c->leg, "sip_gateway_name", g->name);
 	if (*g->conf.from_domain && !vars_get(c->leg->vars, "sip_invite_domain"))
@@ -100,7 +100,7 @@ void gateway_inbound(struct call *c, const struct sip_msg *m, struct leg_profile
 	for (size_t i = 0; i < vars_count(g->vars_in); i++) {
 		const char *name, *value;
 		vars_at(g->vars_in, i, &name, &value);
-		leg_var_set(c->leg, name, value);
+		leg_var_set_text(c->leg, name, value);
 	}
 	leg_profile_set(&lp->context, g->conf.context);
 	exten_set(g, m, lp);

@@ -72,6 +72,7 @@ static bool refer_parse(struct refer *out, const struct sip_msg *m)
 	    !out->to.uri.user.n)
 		return false;
 	out->exten = unescaped(out->to.uri.user);
+	leg_text_clean(out->exten);
 	for (rest = out->to.uri.headers; rest.n;) {
 		sv_split(rest, '&', &one, &rest);
 		if (sv_split(one, '=', &name, &text) && sv_isi(name, "Replaces") && !out->replaces)

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/config_i.h"
 #include "core/event.h"
 #include "core/originate_i.h"
 #include "fake.h"
@@ -81,34 +82,26 @@ static NO_ROLE_CHECK int test_expand(void)
 	static const struct {
 		const char *text, *want;
 	} cases[] = {
-	    {"plain", "plain"},
-	    {"${a}", "alpha"},
-	    {"x${a}y${a}", "xalphayalpha"},
-	    {"${nosuch}", ""},
-	    {"${outer}", "<alpha>"},
-	    {"${x_${n}}", "found"},
-	    {"$1 and $", "$1 and $"},
-	    {"\\${a}", "${a}"},
-	    {"it\\'s", "its"},
-	    {"${num:2}", "23456789"},
-	    {"${num:2:3}", "234"},
-	    {"${num:-3}", "789"},
-	    {"${num:-3:2}", "78"},
-	    {"${outer:0:3}", "<al"},
-	    {"${arr[1]}", "two"},
-	    {"${arr[9]}", ""},
-	    {"${upper(abc)}", "ABC"},
-	    {"${upper abc}", "ABC"},
-	    {"${upper(${a})}", "ALPHA"},
-	    {"${nosuchapi(x)}", ""},
-	    {"${open", "${open"},
-	    {"a\\\\b", "a\\b"},
-	    {"${}", ""},
-	    {"$${nosuchglobal}x", "x"},
+	    {"plain", "plain"}, {"${a}", "alpha"}, {"x${a}y${a}", "xalphayalpha"}, {"${nosuch}", ""},
+	    {"${outer}", "<alpha>"}, {"${x_${n}}", "found"}, {"$1 and $", "$1 and $"}, {"\\${a}", "${a}"},
+	    {"it\\'s", "its"}, {"${num:2}", "23456789"}, {"${num:2:3}", "234"}, {"${num:-3}", "789"},
+	    {"${num:-3:2}", "78"}, {"${outer:0:3}", "<al"}, {"${arr[1]}", "two"}, {"${arr[9]}", ""},
+	    {"${upper(abc)}", "ABC"}, {"${upper abc}", "ABC"}, {"${upper(${a})}", "ALPHA"}, {"${nosuchapi(x)}", ""},
+	    {"${open", "${open"}, {"a\\\\b", "a\\b"}, {"${}", ""}, {"$${nosuchglobal}x", "x"},
+	    {"$${glob}-$${glob:1:2}-$${glob:-1}", "global-lo-l"},
+	    {"$$ ${a}$$", "$ alpha$"}, /* two dollars are one where something is expanded, and stay elsewhere */
+	    {"$$ and $$", "$$ and $$"}, {"\\$${a}", "${a}"}, {"\\${a}${a}", "${a}alpha"}, {"\\$5", "\\$5"},
+	    {"a\\d\\.${n}", "a\\d\\.b"}, {"${num:2:0}", "23456789"},
+	    {"${num:0:-2}", "0123456789"}, /* a negative length counts for nothing */
+	    {"${num:-20}", "0123456789"}, {"${num:20}", ""}, {"${arr:-5}", "three"}, {"${arr[2]:1:3}", "hre"},
+	    {"${arr[0]}${arr}", "oneARRAY::one|:two|:three"}, {"${a[0]}${a[1]}", "alpha"}, {"${nosuch:0:3}", ""},
+	    {"${x_${n}:0:2}", "fo"}, {"${upper(${outer})}", "<ALPHA>"}, {"${upper(a(b)c)}", "A(B)C"},
+	    {"${A}", ""}, /* the lookup of this test minds case */
 	};
 	char *out = NULL;
 
 	EXPECT_INT(fake_start(), 0);
+	globals_set("glob", "global");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		EXPECT_INT(expect_expanded(cases[i].text, cases[i].want), 0);
 	EXPECT_INT(expand_with(NULL, lookup, NULL, "${self}", &out), ST_LIMIT);
@@ -118,6 +111,7 @@ static NO_ROLE_CHECK int test_expand(void)
 	EXPECT_INT(expand(NULL, "${slow()}", &out), 0); /* may wait, and nobody can wait here */
 	EXPECT_STR(out, "");
 	mem_free(out);
+	globals_fini();
 	fake_stop();
 	return 0;
 }
