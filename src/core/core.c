@@ -144,6 +144,18 @@ static ON_CTL void conf_apply(const struct switch_conf *c)
 	    core_uuid(), core_hostname(), core_switchname(), core_local_ip4(), core_local_ip6()};
 }
 
+int core_modules_register(void)
+{
+	int st = core_vars_register();
+	if (!st)
+		st = endpoint_user_register();
+	if (!st)
+		st = endpoint_pickup_register();
+	if (!st)
+		st = originate_register();
+	return st ? st : bridge_app_register();
+}
+
 int core_start(const struct core_dirs *d)
 {
 	struct switch_conf conf;
@@ -166,12 +178,7 @@ int core_start(const struct core_dirs *d)
 	if (st)
 		return st;
 	is_media_started = true;
-	st = endpoint_user_register();
-	if (!st)
-		st = endpoint_pickup_register();
-	if (!st)
-		st = originate_register();
-	return st ? st : bridge_app_register();
+	return core_modules_register();
 }
 
 static ON_CTL void fire_shutdown(void)

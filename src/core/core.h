@@ -8,6 +8,8 @@ struct core_dirs { /* absolute, no trailing slash; strings live as long as the p
 	const char *base, *conf, *log, *run, *db, *mod, *scripts, *temp, *certs, *recordings, *storage, *cache, *sounds,
 	    *htdocs, *grammar, *data;
 };
+/* Core's own modules (core_start does it): for listings without a start. */
+ON_CTL int core_modules_register(void);
 ON_CTL int core_start(const struct core_dirs *dirs);
 /* Hangs up everything with SYSTEM_SHUTDOWN, waits (running the loop) up to the deadline for calls and for commands that
  * still wait, unloads modules. */

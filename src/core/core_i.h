@@ -13,3 +13,4 @@ ON_CTL void metrics_stop(void);
 ON_CTL void metrics_stream_ended(const struct media_stats *s);
 ON_CTL int endpoint_pickup_register(void);
 ON_CTL int originate_register(void);
+ON_CTL int core_vars_register(void);

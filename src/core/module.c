@@ -31,6 +31,12 @@ int module_register(const struct module *m)
 	return ST_OK;
 }
 
+void module_each(void (*fn)(const struct module *m, void *arg), void *arg)
+{
+	for (unsigned i = 0; i < module_count; i++)
+		fn(modules[i].module, arg);
+}
+
 static bool answers_for(const struct module *m, const char *name)
 {
 	if (!strcasecmp(m->name, name))

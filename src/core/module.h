@@ -64,6 +64,7 @@ struct module {
 /* Built-in: makes it known, not yet loaded. Several descriptors of one name are one module, loaded and unloaded
  * together (rooms beside each other add to mod_dptools and mod_commands). */
 ON_CTL int module_register(const struct module *m);
+ON_CTL void module_each(void (*fn)(const struct module *m, void *arg), void *arg); /* registered ones, in order */
 ON_CTL int module_load(const char *name, const char **why); /* from modules.conf; ST_NOTFOUND, ST_EXISTS ... */
 ON_CTL int module_unload(const char *name, const char **why);
 ON_CTL bool module_is_loaded(const char *name);

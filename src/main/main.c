@@ -18,6 +18,7 @@
 #include "main/options.h"
 #include "main/process.h"
 #include "say/say.h"
+#include "main/reference.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,6 +114,14 @@ static void report_problem(const char *problem, void *arg)
 	fprintf(stderr, "%s\n", problem);
 }
 
+static int reference(void) ON_CTL
+{
+	if (core_modules_register() || modules_register_all())
+		return 255;
+	reference_print();
+	return 0;
+}
+
 static int check_config(void) ON_CTL
 {
 	size_t count;
@@ -174,6 +183,8 @@ static int run(void) NO_ROLE_CHECK
 
 	if (log_start() || loop_init())
 		return 255;
+	if (options.is_reference)
+		return reference();
 	if (options.is_check_config)
 		return check_config();
 	logger_console_enable(options.mode == RUN_CONSOLE || options.mode == RUN_FOREGROUND);

@@ -31,6 +31,8 @@ static const struct flag flags[] = {
     {"-stop", FLAG_BOOL, AT(is_stop), 1, "stop the instance whose pid file lies in the run directory"},
     {"-check-config", FLAG_BOOL, AT(is_check_config), 1,
         "say everything that is wrong with the configuration and exit"},
+    {"-reference", FLAG_BOOL, AT(is_reference), 1,
+        "print the reference of applications, commands, variables and settings and exit"},
     {"-elegant-term", FLAG_BOOL, AT(is_elegant_term), 1, "on TERM wait for calls to end"},
     {"-u", FLAG_TEXT, AT(user), 0, "user to become after start"},
     {"-g", FLAG_TEXT, AT(group), 0, "group to become after start"},

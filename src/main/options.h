@@ -11,7 +11,7 @@ enum run_mode {
 };
 struct options {
 	enum run_mode mode;
-	bool is_stop, is_version, is_help, is_check_config, is_elegant_term, dumps_core, is_no_nat;
+	bool is_stop, is_version, is_help, is_check_config, is_reference, is_elegant_term, dumps_core, is_no_nat;
 	int priority; /* -1 low, 0 normal, 1 and 2 real time asked for */
 	const char *user, *group;
 	const char *cfgname;

@@ -6,7 +6,7 @@ import pytest
 from tandem import BUILD, TOP
 
 PAGES = ["README.md", "README.zh.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/tour.md", "docs/threads.md",
-         "docs/rules.md", "docs/glossary.md", "docs/differences.md", "docs/performance.md"]
+         "docs/rules.md", "docs/glossary.md", "docs/differences.md", "docs/performance.md", "docs/reference.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -43,3 +43,9 @@ def test_manual_page_names_every_option():
     shown = subprocess.run([BUILD / "tandem", "-help"], capture_output=True, text=True).stdout
     for option in re.findall(r"^  -([\w-]+)", shown, re.M):
         assert re.search(rf"Fl {re.escape(option)}\b", page) or option == "reincarnate", option
+
+
+def test_reference_is_what_the_program_says():
+    """docs/reference.md is made: build/tandem -reference > docs/reference.md"""
+    made = subprocess.run([BUILD / "tandem", "-reference"], capture_output=True, text=True, check=True).stdout
+    assert made == (TOP / "docs/reference.md").read_text(), "make it anew: build/tandem -reference > docs/reference.md"
