@@ -208,7 +208,7 @@ static const char *skip_force(const char *args)
 	return !strncmp(args, "-f ", 3) ? args + 3 + strspn(args + 3, " ") : args;
 }
 
-static ON_CTL int unload_one(const char *name, const char **why)
+static CO int unload_one(const char *name, const char **why)
 {
 	*why = NULL;
 	if (!strcasecmp(name, "mod_commands")) {
@@ -225,7 +225,7 @@ static ON_CTL int unload_one(const char *name, const char **why)
 
 int api_unload(struct api_call *c)
 {
-	role_assert_ctl();
+	role_assert_co();
 	const char *name = skip_force(c->args), *why;
 	if (!*name)
 		return api_usage(c, "unload");

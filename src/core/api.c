@@ -34,7 +34,7 @@ int api_run(const char *cmd, const char *args, struct leg *leg, struct buf *out)
 	if ((api->flags & API_MAY_WAIT) && !co_self())
 		return ST_DENIED;
 	fire_api(cmd, args, leg);
-	return api->fn(&call);
+	return module_api_call(api, &call);
 }
 
 struct job {
@@ -65,7 +65,7 @@ static void job_main(void *arg)
 	if (api) {
 		struct api_call call = {.args = j->args, .out = &out, .job_uuid = j->job_uuid};
 		fire_api(j->cmd, j->args, NULL);
-		st = api->fn(&call);
+		st = module_api_call(api, &call);
 	}
 	if (j->done)
 		j->done(st, buf_sv(&out), j->arg);

@@ -112,19 +112,13 @@ static ON_CTL int frame_new(
 	return ST_OK;
 }
 
-int exec_run_app(struct leg *leg, const char *name, const char *raw, const char *uuid, bool is_nested)
+static CO int run_found(struct leg *leg, const struct app_desc *app, const char *raw, const char *uuid, bool is_nested)
 {
 	struct leg_exec *x = leg->exec;
-	const struct app_desc *app = app_find(name);
 	struct exec_frame *f = NULL;
 	char *data = NULL;
 	int st;
 
-	if (!app) {
-		leg_log(leg, LOG_ERR, "Invalid Application %s", name);
-		leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
-		return ST_NOTFOUND;
-	}
 	if (!leg_is_up(leg) && !(app->flags & APP_ZOMBIE_EXEC))
 		return ST_HANGUP;
 	if (x->depth >= NESTING_MAX)
@@ -143,7 +137,7 @@ int exec_run_app(struct leg *leg, const char *name, const char *raw, const char 
 	x->is_break = false;
 	x->depth++;
 	fire_execute(leg, f, EVENT_CHANNEL_EXECUTE);
-	st = app->fn(leg, data);
+	st = module_app_call(app, leg, data);
 	if (st == APP_DETACHED) {
 		f->is_detached = true;
 		if (!leg_is_up(leg) || x->is_rerouted)
@@ -159,6 +153,22 @@ int exec_run_app(struct leg *leg, const char *name, const char *raw, const char 
 	}
 	x->depth--;
 	exec_frame_complete(leg, f);
+	return st;
+}
+
+int exec_run_app(struct leg *leg, const char *name, const char *raw, const char *uuid, bool is_nested)
+{
+	const struct app_desc *app = app_find(name);
+	int st;
+
+	if (!app) {
+		leg_log(leg, LOG_ERR, "Invalid Application %s", name);
+		leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
+		return ST_NOTFOUND;
+	}
+	module_app_keep(app, true);
+	st = run_found(leg, app, raw, uuid, is_nested);
+	module_app_keep(app, false);
 	return st;
 }
 

@@ -1,11 +1,15 @@
-/* Modules: the built-in ones that main makes known, loading by name (also under the names of the FreeSWITCH modules
- * they answer for), unloading in reverse order. modules.conf of the configuration says what is loaded. */
+/* Modules: the built-in ones that main makes known, those from files (module_file.c), loading by name (built-in ones
+ * also under the names of the FreeSWITCH modules they answer for), unloading in reverse order. modules.conf of the
+ * configuration says what is loaded. */
 #include "core/module.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/config.h"
+#include "core/module_i.h"
 #include "core/registry_i.h"
+#include "loop/co.h"
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,6 +21,8 @@ struct loaded {
 };
 static struct loaded modules[MODULES_MAX];
 static unsigned module_count, load_order;
+static char why_text[MODULE_WHY_CHARS];
+static bool is_changing; /* a file is being opened or closed: a worker may be at it */
 
 int module_register(const struct module *m)
 {
@@ -78,16 +84,42 @@ static bool is_part(const struct loaded *l, const struct loaded *of)
 	return l != of && !strcmp(l->module->name, of->module->name);
 }
 
+static ON_CTL int load_file(const char *name, const char **why)
+{
+	struct tandem_self *m = NULL;
+	int st;
+
+	if (is_changing) {
+		say(why, "another module is being loaded or unloaded");
+		return ST_BUSY;
+	}
+	is_changing = true;
+	why_text[0] = 0;
+	st = module_file_open(name, &m, why_text);
+	is_changing = false;
+	if (st) {
+		say(why, why_text[0] ? why_text : status_text(st));
+		if (st != ST_NOTFOUND)
+			log_error("the module %s was not loaded: %s", name, why_text);
+		return st;
+	}
+	st = module_register(&m->module);
+	if (st) {
+		module_file_close(m);
+		say(why, status_text(st));
+		return st;
+	}
+	return load(find(name));
+}
+
 int module_load(const char *name, const char **why)
 {
 	struct loaded *l = find(name);
 	int st;
 
 	say(why, "Success");
-	if (!l) {
-		say(why, "no such module");
-		return ST_NOTFOUND;
-	}
+	if (!l)
+		return load_file(name, why);
 	if (l->is_loaded) {
 		say(why, "Module already loaded");
 		return ST_EXISTS;
@@ -101,10 +133,45 @@ int module_load(const char *name, const char **why)
 	return st;
 }
 
+/* A module from a file. Between the look at use_count and registry_del nothing waits, so nothing of it can begin. */
+static ON_CTL int unload_file(struct loaded *l, bool is_forced)
+{
+	struct tandem_self *m = l->module->outside;
+	int st;
+
+	if (m->use_count || is_changing) {
+		if (is_forced)
+			log_error("the module %s still runs: it stays in memory", m->name);
+		snprintf(why_text, sizeof(why_text),
+		    "Module in use: %u of its applications, commands and callbacks run", m->use_count);
+		if (!is_forced)
+			return ST_BUSY;
+	}
+	m->use_count++;
+	st = m->desc->unload ? m->desc->unload() : ST_OK;
+	m->use_count--;
+	if (st && !is_forced) {
+		snprintf(why_text, sizeof(why_text), "the module refuses: %s", status_text(st));
+		return st;
+	}
+	registry_del(l->module);
+	*l = modules[--module_count];
+	if (m->use_count)
+		return ST_BUSY;
+	is_changing = true;
+	module_file_close(m);
+	is_changing = false;
+	return ST_OK;
+}
+
 static ON_CTL int unload(struct loaded *l, bool is_forced)
 {
-	int st = l->module->unload ? l->module->unload() : ST_OK;
+	int st;
 
+	why_text[0] = 0;
+	if (l->module->outside)
+		return unload_file(l, is_forced);
+	st = l->module->unload ? l->module->unload() : ST_OK;
 	if (st && !is_forced)
 		return st;
 	registry_del(l->module);
@@ -121,6 +188,11 @@ int module_unload(const char *name, const char **why)
 	if (!l || !l->is_loaded) {
 		say(why, "no such module");
 		return ST_NOTFOUND;
+	}
+	if (l->module->outside) { /* one descriptor, and its row is gone afterwards */
+		st = unload(l, false);
+		say(why, st ? why_text : "Success");
+		return st;
 	}
 	st = unload(l, false);
 	for (unsigned i = module_count; i > 0 && !st; i--)
@@ -175,7 +247,7 @@ int module_load_configured(void)
 			log_warning("%s:%u: the module %s does not exist here", node->file, node->line, name);
 		else if (st && st != ST_EXISTS)
 			log_error("%s:%u: the module %s was not loaded: %s", node->file, node->line, name ? name : "",
-			    status_text(st));
+			    name ? why : "it has no name");
 	}
 	return ST_OK;
 }

@@ -7,12 +7,18 @@
 
 #define MODULE_ABI 1
 
+struct tandem_app;
+struct tandem_api;
+struct tandem_self; /* a module that was loaded from a file (include/tandem/module.h) */
+
 enum { APP_ROUTING_EXEC = 1 /* may be inline */, APP_ZOMBIE_EXEC = 2, APP_NO_MEDIA = 4 };
 struct app_desc {
 	const char *name, *description, *syntax;
 	unsigned flags;
 	/* Inside a coroutine (begins with role_assert_co). */
 	int (*fn)(struct leg *leg, const char *data); /* ST_OK, APP_DETACHED or failure */
+	const struct tandem_app *outside;             /* in place of fn, with owner: of a module from a file */
+	struct tandem_self *owner;
 };
 struct api_call {
 	const char *args;              /* never NULL */
@@ -24,8 +30,10 @@ enum { API_MAY_WAIT = 1 };
 struct api_desc {
 	const char *name, *description, *syntax;
 	unsigned flags;
-	int (*fn)(struct api_call *c); /* with API_MAY_WAIT it runs inside a coroutine and may call CO functions */
-	const char *const *complete;   /* "add sofia status"-style completion words, NULL-ended, or NULL */
+	int (*fn)(struct api_call *c);    /* with API_MAY_WAIT it runs inside a coroutine and may call CO functions */
+	const char *const *complete;      /* "add sofia status"-style completion words, NULL-ended, or NULL */
+	const struct tandem_api *outside; /* in place of fn, with owner: of a module from a file */
+	struct tandem_self *owner;
 };
 struct dialplan_desc {
 	const char *name; /* "XML" */
@@ -58,6 +66,8 @@ struct module {
 	const struct var_desc *vars;
 	const struct conf_desc *confs;
 	const struct metric_desc *metrics; /* core/metrics.h */
+	const char *filename;              /* what `show modules` tells; NULL: the name */
+	struct tandem_self *outside;       /* not NULL: it is from a file */
 	/* Can it do its work now? false with a reason: /readyz tells it. NULL: it can. */
 	bool (*is_ready)(struct buf *why);
 };
@@ -65,7 +75,10 @@ struct module {
  * together (rooms beside each other add to mod_dptools and mod_commands). */
 ON_CTL int module_register(const struct module *m);
 ON_CTL void module_each(void (*fn)(const struct module *m, void *arg), void *arg); /* registered ones, in order */
-ON_CTL int module_load(const char *name, const char **why); /* from modules.conf; ST_NOTFOUND, ST_EXISTS ... */
+/* A built-in module, or NAME.so of the module directory. Inside a coroutine it may wait for the disk. why (may be NULL)
+ * gets a text that stays valid until the next call. ST_NOTFOUND: neither is there; ST_EXISTS: loaded already. */
+ON_CTL int module_load(const char *name, const char **why);
+/* ST_BUSY: it is in use. A module from a file goes out of memory. */
 ON_CTL int module_unload(const char *name, const char **why);
 ON_CTL bool module_is_loaded(const char *name);
 ON_CTL void module_unload_all(void); /* in reverse order */
@@ -75,6 +88,11 @@ ON_CTL const char *module_unready(struct buf *why);
 ON_CTL int module_load_configured(void);
 
 ON_CTL const struct app_desc *app_find(const char *name);
+/* Call a row's function, whatever kind of module it is of; that module cannot be unloaded meanwhile. Who waits between
+ * finding an application and calling it holds it. */
+CO int module_app_call(const struct app_desc *app, struct leg *leg, const char *data);
+ON_CTL int module_api_call(const struct api_desc *api, struct api_call *c);
+ON_CTL void module_app_keep(const struct app_desc *app, bool is_held);
 ON_CTL const struct api_desc *api_find(const char *name);
 ON_CTL const struct endpoint_ops *endpoint_find(struct sv name);
 ON_CTL const struct dialplan_desc *dialplan_find(struct sv name);

@@ -69,7 +69,7 @@ static ON_CTL int add_row(enum kind kind, const struct module *m, const void *de
 
 int registry_add(const struct module *m)
 {
-	struct registry_row row = {.module = m->name, .filename = m->name};
+	struct registry_row row = {.module = m->name, .filename = m->filename ? m->filename : m->name};
 
 	for (const struct app_desc *d = m->apps; d && d->name; d++) {
 		row.kind = "application", row.name = d->name, row.description = d->description, row.syntax = d->syntax;

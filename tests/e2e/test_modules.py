@@ -1,0 +1,188 @@
+"""Modules built outside of the tree: the example is compiled with nothing but the public header, loaded, used, unloaded and exchanged
+while the program runs; what is no module is refused."""
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+import tandem as t
+from test_dialplan_apps import extension, press
+from wire import Phone
+
+pytestmark = pytest.mark.leaks
+HEAD = '#include <tandem/module.h>\nstatic int load(const struct tandem_host *h, struct tandem_self *s) { (void)h; (void)s; return RESULT; }\n'
+MODULE = 'TANDEM_MODULE_EXPORT = {ABI, sizeof(struct tandem_module), "NAME", "1", load, UNLOAD, 0, 0};\n'
+
+
+def build(sw, tmp, version="1.0"):
+    """As examples/module/README.md says, with the header alone at hand."""
+    include = tmp / "include"
+    if not include.exists():
+        shutil.copytree(t.TOP / "include", include)
+        shutil.copytree(t.TOP / "examples/module", tmp / "module")
+    subprocess.run(["make", "-s", "-B", f"OUT={tmp}", f"TANDEM_INCLUDE={include}",
+                    f'CFLAGS=-Wall -Wextra -Wpedantic -Werror -DEXAMPLE_VERSION=\\"{version}\\"'], cwd=tmp / "module", check=True)
+    install(sw, tmp / "mod_example.so")
+
+
+def install(sw, path):
+    to = sw.root / "mod" / path.name
+    to.parent.mkdir(exist_ok=True)
+    to.unlink(missing_ok=True)
+    shutil.copy(path, to)
+
+
+def compile_text(sw, tmp, name, text, compiler="cc", std="-std=c11", suffix="c"):
+    source, out = tmp / f"{name}.{suffix}", tmp / f"{name}.so"
+    source.write_text(text)
+    subprocess.run([compiler, std, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fPIC", "-shared", f"-I{t.TOP / 'include'}", "-o", out,
+                    source], check=True)
+    install(sw, out)
+
+
+def small(name, abi="TANDEM_MODULE_ABI", result="0", unload="0"):
+    return HEAD.replace("RESULT", result) + MODULE.replace("ABI", abi).replace("NAME", name).replace("UNLOAD", unload)
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory):
+    s = t.Tandem(tmp_path_factory.mktemp("modules") / "instance")
+    (s.root / "conf/dialplan/default/modules.xml").write_text("\n".join([
+        "<include>", extension("7401", "example_greet silence_stream://5000", "park"), "</include>"]))
+    (s.root / "conf/autoload_configs/example.conf.xml").write_text(
+        '<configuration name="example.conf"><settings><param name="greeting" value="good day"/></settings></configuration>')
+    s.start()
+    yield s
+    s.stop()
+
+
+@pytest.fixture(scope="module")
+def tmp(tmp_path_factory):
+    return tmp_path_factory.mktemp("module-build")
+
+
+@pytest.fixture
+def phone(sw):
+    p = Phone(sw, "1000")
+    p.register()
+    yield p
+    p.close()
+    sw.api("hupall")
+    sw.wait_calls(0)
+
+
+LOADED = "+OK Reloading XML\n+OK\n"
+
+
+def test_example(sw, tmp, phone):
+    build(sw, tmp)
+    events = sw.esl()
+    events.command("event plain MODULE_LOAD MODULE_UNLOAD CUSTOM example::digits")
+    assert sw.api("module_exists mod_example") == "false"
+    assert sw.api("load mod_example") == LOADED
+    e = events.wait_event("MODULE_LOAD", type="application", key="mod_example")
+    assert e["name"] == "example_greet" and e["filename"] == f"{sw.root}/mod/mod_example.so"
+    assert events.wait_event("MODULE_LOAD", type="api", key="mod_example")["description"] == "What the example module counts"
+    assert sw.api("load mod_example") == "+OK Reloading XML\n-ERR [Module already loaded]\n"
+    assert sw.api("module_exists mod_example") == "true"
+    assert f"application,example_greet,mod_example,{sw.root}/mod/mod_example.so\n" in sw.api("show modules")
+    assert "example,[count|system|wait],What the example module counts,mod_example\n" in sw.api("show help") + sw.api("help")
+    assert sw.api("example") == "+OK 1.0 good day\n"
+    assert sw.api("example system") == "+OK Linux\n"
+    # its application, on a call
+    phone.invite("7401")
+    phone.answered()
+    assert sw.api("unload mod_example") == "-ERR [Module in use: 2 of its applications, commands and callbacks run]\n"
+    assert sw.api("reload mod_example").split("\n")[1].startswith("-ERR unloading module [Module in use")
+    press(phone, "42#")
+    e = events.wait_event("CUSTOM", Digits="42")
+    assert e["Event-Subclass"] == "example::digits" and e["Status"] == "success"
+    uuid = e["Unique-ID"]
+    deadline = time.monotonic() + 10
+    while ",park," not in sw.api("show channels"):
+        assert time.monotonic() < deadline
+    assert sw.api(f"uuid_getvar {uuid} example_digits") == "42"
+    assert re.fullmatch(r"\+OK 1 answered, \d+ ticks\n", sw.api("example count"))
+    phone.bye()
+    # a command that runs keeps it, too
+    other = sw.esl()
+    other.sock.sendall(b"bgapi example wait\n\n")
+    other.read()
+    deadline = time.monotonic() + 10
+    answers = set()
+    while (answer := sw.api("unload mod_example")) != "+OK\n":
+        answers.add(answer)
+        assert time.monotonic() < deadline, answer
+    assert all("Module in use" in a for a in answers), answers
+    other.close()
+    assert events.wait_event("MODULE_UNLOAD", type="api", key="mod_example")["name"] == "example"
+    assert sw.api("example").startswith("-ERR example Command not found!")
+    assert sw.api("module_exists mod_example") == "false"
+    assert sw.api("unload mod_example") == "-ERR [No such module!]\n"
+    events.close()
+
+
+def test_a_call_that_ends_in_its_application(sw, tmp, phone):
+    build(sw, tmp)
+    assert sw.api("load mod_example") == LOADED
+    phone.invite("7401")
+    phone.answered()
+    phone.bye()
+    sw.wait_calls(0)
+    assert sw.api("unload mod_example") == "+OK\n"
+
+
+def test_reload_picks_the_new_code(sw, tmp):
+    build(sw, tmp, "2.0")
+    assert sw.api("load mod_example") == LOADED
+    assert sw.api("example") == "+OK 2.0 good day\n"
+    build(sw, tmp, "2.1")
+    conf = sw.root / "conf/autoload_configs/example.conf.xml"
+    text = conf.read_text()
+    conf.write_text(text.replace("good day", "hi there"))
+    assert sw.api("reload mod_example") == "+OK Reloading XML\n+OK module unloaded\n+OK module loaded\n"
+    assert sw.api("example") == "+OK 2.1 hi there\n"
+    conf.write_text(text)
+    assert sw.api("unload mod_example") == "+OK\n"
+
+
+def refused(sw, name):
+    answer = sw.api(f"load {name}")
+    assert answer.startswith("+OK Reloading XML\n-ERR ["), answer
+    assert sw.api(f"module_exists {name}") == "false"
+    return answer.split("\n")[1]
+
+
+def test_what_is_no_module_is_refused(sw, tmp):
+    assert refused(sw, "mod_nosuch") == "-ERR [module load file routine returned an error]"
+    for name in "../../x", "/tmp/x", "mod_x.so", "a b", "x" * 100:
+        assert f"'{name[:60]}' is no name of a module" in refused(sw, name), name
+    (sw.root / "mod/mod_text.so").write_text("this is no shared object")
+    assert "cannot be loaded" in refused(sw, "mod_text")
+    compile_text(sw, tmp, "mod_other", "int x; int *tandem_other(void); int *tandem_other(void) { return &x; }\n")
+    assert "is no module of Tandem: it has no tandem_module" in refused(sw, "mod_other")
+    compile_text(sw, tmp, "mod_future", small("mod_future", abi="7"))
+    assert refused(sw, "mod_future") == \
+        "-ERR [mod_future was built for version 7 of the module interface, this Tandem has version 1: build it anew]"
+    compile_text(sw, tmp, "mod_alias", small("mod_real"))
+    assert "calls itself 'mod_real'" in refused(sw, "mod_alias")
+    compile_text(sw, tmp, "mod_fails", small("mod_fails", result="TANDEM_NOTFOUND"))
+    assert "its load function failed" in refused(sw, "mod_fails")
+
+
+def test_one_that_refuses_to_go_and_one_in_cplusplus(sw, tmp):
+    unload = "static int asked;\nstatic int unload(void) { return asked++ ? TANDEM_OK : TANDEM_BUSY; }\nTANDEM_MODULE_EXPORT"
+    compile_text(sw, tmp, "mod_stays", small("mod_stays", unload="unload").replace("TANDEM_MODULE_EXPORT", unload))
+    assert sw.api("load mod_stays") == LOADED
+    assert sw.api("unload mod_stays") == "-ERR [the module refuses: busy]\n"
+    assert sw.api("unload mod_stays") == "+OK\n"
+    compile_text(sw, tmp, "mod_plus", small("mod_plus"), compiler="c++", std="-std=c++11", suffix="cc")
+    assert sw.api("load mod_plus") == LOADED
+    assert sw.api("unload mod_plus") == "+OK\n"
+
+
+def test_stays_loaded_to_the_end(sw, tmp):
+    """The program's end finds it loaded, with its timer and its subscription."""
+    build(sw, tmp)
+    assert sw.api("load mod_example") == LOADED
