@@ -1,6 +1,8 @@
 /* fsctl: limits, pausing, stopping, log level. A table of verbs; several may follow each other on one line where a verb
  * takes no argument. */
 #include "api/api_i.h"
+#include "base/rand.h"
+#include "loop/work.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -16,8 +18,8 @@ struct verb {
 	void (*fn)(struct ctl *x);
 };
 
-static unsigned min_dtmf = 400, max_dtmf = 192000, default_dtmf = 2000, debug_level;
-static bool is_verbose_events, is_api_expansion = true, is_threaded_system;
+static unsigned debug_level;
+static bool is_threaded_system, is_sql_debug;
 
 /* The next word when it is one of an argument, else NULL. */
 static const char *next_arg(struct ctl *x)
@@ -178,19 +180,19 @@ static ON_CTL void dtmf_value(struct ctl *x, const char *name, unsigned *value)
 static void v_min_dtmf(struct ctl *x)
 {
 	role_assert_ctl();
-	dtmf_value(x, "min", &min_dtmf);
+	dtmf_value(x, "min", &core_limits()->min_dtmf);
 }
 
 static void v_max_dtmf(struct ctl *x)
 {
 	role_assert_ctl();
-	dtmf_value(x, "max", &max_dtmf);
+	dtmf_value(x, "max", &core_limits()->max_dtmf);
 }
 
 static void v_default_dtmf(struct ctl *x)
 {
 	role_assert_ctl();
-	dtmf_value(x, "default", &default_dtmf);
+	dtmf_value(x, "default", &core_limits()->default_dtmf);
 }
 
 static void v_sighup(struct ctl *x)
@@ -211,13 +213,15 @@ static ON_CTL void on_off(struct ctl *x, const char *name, bool *value, const ch
 static void v_verbose_events(struct ctl *x)
 {
 	role_assert_ctl();
-	on_off(x, "verbose_events", &is_verbose_events, "on", "off");
+	on_off(x, "verbose_events", &core_limits()->are_events_verbose, "on", "off");
 }
 
 static void v_api_expansion(struct ctl *x)
 {
 	role_assert_ctl();
-	on_off(x, "api_expansion", &is_api_expansion, "on", "off");
+	bool is_on = !core_limits()->is_api_expansion_off;
+	on_off(x, "api_expansion", &is_on, "on", "off");
+	core_limits()->is_api_expansion_off = !is_on;
 }
 
 static void v_threaded_system(struct ctl *x)
@@ -236,6 +240,51 @@ static void v_clock(struct ctl *x)
 {
 	role_assert_ctl();
 	buf_adds(x->call->out, "+OK clock synchronized\n");
+}
+
+static void v_uuid_version(struct ctl *x)
+{
+	role_assert_ctl();
+	unsigned version = number_of(next_arg(x), 0);
+	if (version == 4 || version == 7)
+		uuid_set_version(version);
+	buf_printf(x->call->out, "+OK set uuid version: %u\n", version);
+}
+
+/* Every statement would be logged; there is no SQL here, so only the switch is kept. */
+static void v_debug_sql(struct ctl *x)
+{
+	role_assert_ctl();
+	is_sql_debug = !is_sql_debug;
+	buf_printf(x->call->out, "+OK SQL DEBUG [%s]\n", is_sql_debug ? "on" : "off");
+}
+
+static void pool_row(const char *name, size_t job_count, size_t max_jobs, uint64_t refused_count, void *arg)
+{
+	if (!max_jobs)
+		*(size_t *)arg += job_count;
+}
+
+/* The pool that runs what blocks. */
+static void v_debug_pool(struct ctl *x)
+{
+	size_t busy = 0;
+	role_assert_ctl();
+	work_queues_each(pool_row, &busy);
+	buf_printf(x->call->out, "Thread pool: running:%zu busy:%zu popping:0\n", busy, busy);
+}
+
+/* Names of the .local kind are never asked for here; the words are checked as there. */
+static void v_mdns(struct ctl *x)
+{
+	const char *given = next_arg(x);
+	role_assert_ctl();
+	if (given && (!strcasecmp(given, "enable") || !strcasecmp(given, "disable"))) {
+		buf_adds(x->call->out, "+OK\n");
+		return;
+	}
+	const struct api_desc *d = api_find("fsctl");
+	buf_printf(x->call->out, "-ERR Invalid command\nUSAGE: fsctl %s\n", d ? d->syntax : "");
 }
 
 /* What tunes FreeSWITCH's own insides and has no counterpart here. */
@@ -268,6 +317,10 @@ static const struct verb verbs[] = {
     {"api_expansion", v_api_expansion},
     {"threaded_system_exec", v_threaded_system},
     {"recover", v_recover},
+    {"uuid_version", v_uuid_version},
+    {"debug_sql", v_debug_sql},
+    {"debug_pool", v_debug_pool},
+    {"mdns_resolve", v_mdns},
     {"sync_clock", v_clock},
     {"sync_clock_when_idle", v_clock},
     {"calibrate_clock", v_nothing},

@@ -152,6 +152,13 @@ int api_memory(struct api_call *c)
 	return ST_OK;
 }
 
+/* FreeSWITCH's memory pools have no counterpart; `memory` tells what there is. */
+int api_pool_stats(struct api_call *c)
+{
+	role_assert_ctl();
+	return api_text(c, "Unable to get core pool statictics. Please rebuild FreeSWITCH with --enable-pool-debug");
+}
+
 static uint64_t tv_ms(struct timeval t)
 {
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_usec / 1000;

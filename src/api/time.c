@@ -1,5 +1,5 @@
-/* Dates: strftime, strftime_tz, strepoch, strmicroepoch, msleep, time_test. Zones come from timezones.conf, else from
- * the system's database. */
+/* Dates: strftime, strftime_tz, strepoch, strmicroepoch, msleep, time_test, timer_test. Zones come from timezones.conf,
+ * else from the system's database. */
 #include "api/api_i.h"
 #include "base/clock.h"
 #include "core/zone.h"
@@ -114,6 +114,40 @@ int api_time_test(struct api_call *c)
 		}
 		buf_printf(c->out, "avg %lld\n", (long long)(sum / count / 1000));
 	}
+	api_words_fini(&w);
+	return st;
+}
+
+/* How evenly a timer ticks, each tick due a whole number of periods after the first. */
+int api_timer_test(struct api_call *c)
+{
+	role_assert_co();
+	struct api_words w;
+	int st = api_words_init(&w, c->args, 3);
+	if (st)
+		goto out;
+	int ms = w.n > 0 ? atoi(w.w[0]) : 20, count = w.n > 1 ? atoi(w.w[1]) : 50;
+	if (count < 1 || count > 400)
+		count = 50;
+	if (ms != 10 && ms != 20 && ms != 30 && ms != 32 && ms != 40 && ms != 60 && ms != 120) {
+		const struct api_desc *d = api_find("timer_test");
+		buf_printf(c->out, "parameter missing: %s\n", d->syntax);
+		goto out;
+	}
+	if (w.n > 2 && strcasecmp(w.w[2], "soft")) {
+		buf_adds(c->out, "Timer Error!\n");
+		goto out;
+	}
+	int64_t start = clock_mono_us(), now = start;
+	for (int i = 1; i <= count; i++) {
+		int64_t due = start + (int64_t)i * ms * 1000;
+		if (due > now && co_sleep(due - now))
+			break;
+		now = clock_mono_us();
+	}
+	buf_printf(c->out, "Avg: %0.3fms Total Time: %0.3fms\n", (double)(now - start) / 1000 / count,
+	    (double)(now - start) / 1000);
+out:
 	api_words_fini(&w);
 	return st;
 }

@@ -2,6 +2,7 @@
  * that parent and child never hand out the same bytes. */
 #include "base/rand.h"
 #include "base/check.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -96,12 +97,25 @@ void rand_token(char *out, size_t n)
 	out[n] = 0;
 }
 
+static atomic_uint uuid_version = 4;
+
+void uuid_set_version(unsigned version)
+{
+	atomic_store_explicit(&uuid_version, version == 7 ? 7 : 4, memory_order_relaxed);
+}
+
 void uuid_make(char out[UUID_CHARS + 1])
 {
 	static const char hex[] = "0123456789abcdef";
+	unsigned version = atomic_load_explicit(&uuid_version, memory_order_relaxed);
 	unsigned char b[16];
 	rand_bytes(b, sizeof(b));
-	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* version 4 */
+	if (version == 7) { /* RFC 9562 5.7: milliseconds first, so that they sort by time */
+		uint64_t ms = (uint64_t)clock_wall_us() / 1000;
+		for (int i = 5; i >= 0; i--, ms >>= 8)
+			b[i] = (unsigned char)ms;
+	}
+	b[6] = (unsigned char)((b[6] & 0x0f) | version << 4);
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80); /* RFC 4122's variant */
 	char *at = out;
 	for (size_t i = 0; i < sizeof(b); i++) {

@@ -11,5 +11,6 @@ uint32_t rand_below(uint32_t bound); /* uniform in [0, bound), bound > 0 */
 void rand_token(char *out, size_t n);
 
 #define UUID_CHARS 36
-/* Lower-case text form of a version 4 uuid: out holds 37 bytes. */
+/* Lower-case text form of a uuid of version 4, or of what was set: out holds 37 bytes. */
 void uuid_make(char out[UUID_CHARS + 1]);
+void uuid_set_version(unsigned version); /* 4 (random) or 7 (RFC 9562: they sort by time); any thread */

@@ -81,24 +81,37 @@ static void put_name(struct buf *out, const char *name)
 	buf_add(out, name + from, i - from);
 }
 
+static void put_variable(struct buf *out, const char *name, struct sv value)
+{
+	buf_adds(out, "    <");
+	put_name(out, name);
+	buf_addc(out, '>');
+	if (conf_now.is_encoded)
+		url_encode(out, value, 0);
+	else
+		xml_escape(out, value, false);
+	buf_adds(out, "</");
+	put_name(out, name);
+	buf_adds(out, ">\n");
+}
+
+/* A list (ARRAY::a|:b) is an element for each of its values. */
 static void put_variables(struct leg *leg, struct buf *out)
 {
-	const char *name, *value;
-	size_t i;
+	static const char list_mark[] = "ARRAY::", between[] = "|:";
+	const char *name, *value, *end;
 
 	buf_adds(out, "  <variables>\n");
-	for (i = 0; i < vars_count(leg->vars); i++) {
+	for (size_t i = 0; i < vars_count(leg->vars); i++) {
 		vars_at(leg->vars, i, &name, &value);
-		buf_adds(out, "    <");
-		put_name(out, name);
-		buf_addc(out, '>');
-		if (conf_now.is_encoded)
-			url_encode(out, sv_of(value), 0);
-		else
-			xml_escape(out, sv_of(value), false);
-		buf_adds(out, "</");
-		put_name(out, name);
-		buf_adds(out, ">\n");
+		if (strncmp(value, list_mark, sizeof(list_mark) - 1)) {
+			put_variable(out, name, sv_of(value));
+			continue;
+		}
+		value += sizeof(list_mark) - 1;
+		for (; (end = strstr(value, between)); value = end + sizeof(between) - 1)
+			put_variable(out, name, (struct sv){value, (size_t)(end - value)});
+		put_variable(out, name, sv_of(value));
 	}
 	buf_adds(out, "  </variables>\n");
 }
@@ -175,10 +188,22 @@ static void put_extension(struct leg *leg, const struct leg_profile *p, struct b
 	mem_free(l.current);
 }
 
+/* The profiles of one kind of other leg. FreeSWITCH lists the leg that answered as one it dialled and as one it bridged
+ * to, each twice; records are compared with its, so ours do too. */
+static void put_others(struct buf *out, const char *kind, const struct leg_profile *other, unsigned count) ON_CTL
+{
+	buf_printf(out, "      <%s>\n", kind);
+	for (unsigned i = 0; i < count; i++) {
+		buf_printf(out, "        <%s_caller_profile>\n", kind);
+		put_profile(out, "          ", other);
+		buf_printf(out, "        </%s_caller_profile>\n", kind);
+	}
+	buf_printf(out, "      </%s>\n", kind);
+}
+
 static void put_callflow(struct leg *leg, const struct leg_profile *p, struct buf *out) ON_CTL
 {
 	const struct leg_times *t = &p->times;
-	const char *side = leg->other_is_originator ? "originator" : "originatee";
 
 	buf_adds(out, "  <callflow dialplan=\"");
 	xml_escape(out, sv_of(p->dialplan ? p->dialplan : ""), true);
@@ -187,10 +212,11 @@ static void put_callflow(struct leg *leg, const struct leg_profile *p, struct bu
 		put_extension(leg, p, out);
 	buf_adds(out, "    <caller_profile>\n");
 	put_profile(out, "      ", p);
-	if (p == leg->profile && leg->other) {
-		buf_printf(out, "      <%s>\n        <%s_caller_profile>\n", side, side);
-		put_profile(out, "          ", leg->other);
-		buf_printf(out, "        </%s_caller_profile>\n      </%s>\n", side, side);
+	if (p == leg->profile && leg->other && leg->other_is_originator) {
+		put_others(out, "originator", leg->other, 1);
+	} else if (p == leg->profile && leg->other) {
+		put_others(out, "origination", leg->other, 2);
+		put_others(out, "originatee", leg->other, 2);
 	}
 	buf_adds(out, "    </caller_profile>\n    <times>\n");
 	put_int(out, "      ", "created_time", t->created);

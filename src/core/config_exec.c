@@ -160,8 +160,8 @@ static uint32_t get_u32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* The mapped IPv4 address of a binding success response (RFC 8489 section 14.1, 14.2). */
-static int stun_read(const uint8_t *p, size_t n, const uint8_t *request, char out[64])
+/* The mapped IPv4 address and port of a binding success response (RFC 8489 section 14.1, 14.2). */
+static int stun_read(const uint8_t *p, size_t n, const uint8_t *request, char out[64], uint16_t *port)
 {
 	bool is_found = false;
 
@@ -174,6 +174,7 @@ static int stun_read(const uint8_t *p, size_t n, const uint8_t *request, char ou
 		if ((type == 0x0020 || (type == 0x0001 && !is_found)) && len >= 8 && p[at + 5] == 1) {
 			struct in_addr a = {htonl(get_u32(p + at + 8) ^ (type == 0x0020 ? STUN_COOKIE : 0))};
 			inet_ntop(AF_INET, &a, out, 64);
+			*port = (uint16_t)((p[at + 6] << 8 | p[at + 7]) ^ (type == 0x0020 ? STUN_COOKIE >> 16 : 0));
 			is_found = true;
 		}
 		at += 4 + (len + 3) / 4 * 4;
@@ -181,7 +182,7 @@ static int stun_read(const uint8_t *p, size_t n, const uint8_t *request, char ou
 	return is_found ? ST_OK : ST_NOTFOUND;
 }
 
-static int stun_ask(const struct sockaddr_in *server, int64_t deadline_us, char out[64])
+static int stun_ask(const struct sockaddr_in *server, int64_t deadline_us, char out[64], uint16_t *port)
 {
 	uint8_t request[STUN_HEADER_BYTES] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, reply[600];
 	int64_t again_us = 250000;
@@ -206,38 +207,42 @@ static int stun_ask(const struct sockaddr_in *server, int64_t deadline_us, char 
 		ssize_t n = recv(fd, reply, sizeof reply, 0);
 		if (n < 0)
 			st = ST_IO;
-		else if (stun_read(reply, (size_t)n, request, out) == ST_OK)
+		else if (stun_read(reply, (size_t)n, request, out, port) == ST_OK)
 			st = ST_OK;
 	}
 	close(fd);
 	return st;
 }
 
-int config_public_address(struct sv what, int timeout_ms, char out[64])
+int config_stun(struct sv server, int timeout_ms, char out[64], uint16_t *port)
 {
 	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
-	struct sv host, port = SV("3478");
+	struct sv host = server, service = SV("3478"), head, rest;
 	struct sockaddr_in address;
+
+	if (sv_split(host, ':', &head, &rest))
+		host = head, service = rest;
+	int st = resolve(host, service, deadline_us, &address);
+	return st ? st : stun_ask(&address, deadline_us, out, port);
+}
+
+int config_public_address(struct sv what, int timeout_ms, char out[64])
+{
+	struct sockaddr_in address;
+	uint16_t port;
 	int st;
 
-	if (sv_startsi(what, SV("stun:"))) {
-		struct sv head, rest;
-		host = sv_sub(what, 5, what.n);
-		if (sv_split(host, ':', &head, &rest))
-			host = head, port = rest;
-	} else if (sv_startsi(what, SV("host:"))) {
-		host = sv_sub(what, 5, what.n);
-	} else {
+	if (sv_startsi(what, SV("stun:")))
+		return config_stun(sv_sub(what, 5, what.n), timeout_ms, out, &port);
+	if (!sv_startsi(what, SV("host:"))) {
 		if (!what.n || what.n >= 64)
 			return ST_INVAL;
 		memcpy(out, what.p, what.n);
 		out[what.n] = 0;
 		return ST_OK;
 	}
-	st = resolve(host, port, deadline_us, &address);
+	st = resolve(sv_sub(what, 5, what.n), SV("3478"), clock_mono_us() + (int64_t)timeout_ms * 1000, &address);
 	if (st)
 		return st;
-	if (sv_startsi(what, SV("stun:")))
-		return stun_ask(&address, deadline_us, out);
 	return inet_ntop(AF_INET, &address.sin_addr, out, 64) ? ST_OK : ST_IO;
 }

@@ -53,9 +53,6 @@ ANY void pre_problem(struct pre *p, const char *file, unsigned line, const char 
 /* Runs a shell command, appends its standard output. Blocks up to timeout_ms, then kills it. ST_TIMEOUT, ST_IO,
  * ST_LIMIT. */
 ANY int config_run_command(const char *command, int timeout_ms, struct buf *out);
-/* "stun:host[:port]" asks a STUN server for our public IPv4 address (RFC 8489 binding), "host:name" resolves, anything
- * else is taken as it is. Blocks up to timeout_ms. */
-ANY int config_public_address(struct sv what, int timeout_ms, char out[64]);
 
 struct config_loaded {
 	struct config *cfg;

@@ -31,6 +31,8 @@ struct core_limits {
 	uint32_t max_sessions, sessions_per_second;
 	bool is_paused_inbound, is_paused_outbound, is_shutting_down, is_elegant;
 	bool is_api_expansion_off; /* ${api(args)} in texts is refused (fsctl api_expansion) */
+	bool are_events_verbose;   /* every event of a leg carries its variables (fsctl verbose_events) */
+	unsigned min_dtmf, max_dtmf, default_dtmf; /* length of digits, samples at 8 kHz */
 	double min_idle_cpu;
 };
 struct core_counters {

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "core/core.h"
 #include "core/leg_i.h"
 #include "core/leg_meta.h"
 #include <ctype.h>
@@ -86,6 +87,11 @@ void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf
 	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf") ||
 	    is_duplicate(leg, digit, source) || digit_actions_take(leg, digit, false))
 		return;
+	const struct core_limits *limits = core_limits();
+	if (duration > limits->max_dtmf)
+		duration = limits->max_dtmf;
+	else if (duration < limits->min_dtmf)
+		duration = duration ? limits->min_dtmf : limits->default_dtmf;
 	leg_dtmf_deliver(leg, digit, duration, source);
 }
 
@@ -140,7 +146,7 @@ void leg_dtmf_flush(struct leg *leg)
 int leg_dtmf_send(struct leg *leg, const char *digits)
 {
 	struct sv text, duration;
-	uint32_t ms = 0;
+	uint32_t ms = core_limits()->default_dtmf / SAMPLES_PER_MS;
 	char *only;
 	int st;
 

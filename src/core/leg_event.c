@@ -1,6 +1,7 @@
 /* The headers an event gets from a leg: basic channel data, the caller profile, the other leg's profile, and on the
  * events where FreeSWITCH does it, all variables. */
 #include "base/check.h"
+#include "core/core.h"
 #include "core/leg_i.h"
 #include <stdio.h>
 #include <string.h>
@@ -182,7 +183,7 @@ void leg_event_headers(struct leg *leg, struct event *e)
 		event_add(e, "Other-Type", leg->other_is_originator ? "originator" : "originatee");
 		add_profile(e, leg->other, &other_names);
 	}
-	if (has_vars[event_id(e)] || is_verbose)
+	if (has_vars[event_id(e)] || is_verbose || core_limits()->are_events_verbose)
 		add_vars(leg, e);
 }
 

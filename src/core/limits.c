@@ -13,7 +13,8 @@
 
 enum { FIVE_MINUTES_S = 300, SECOND_US = 1000000, CROWD_LEGS = 200, TRIM_FIRST_S = 3, TRIM_LAST_S = 40 };
 
-static struct core_limits limits = {.max_sessions = 1000, .sessions_per_second = 30};
+static struct core_limits limits = {
+    .max_sessions = 1000, .sessions_per_second = 30, .min_dtmf = 400, .max_dtmf = 192000, .default_dtmf = 2000};
 static struct core_counters counters;
 static struct ltimer second_timer;
 static uint32_t second_of_five;
