@@ -232,14 +232,14 @@ int app_phrase(struct leg *leg, const char *data)
 {
 	struct leg_play_end end = {0};
 	char *macro = mem_strdup(data ? data : ""), *comma = strchr(macro, ',');
-	const char *response = "NOTHING", *language = leg_var(leg, "language");
+	const char *response = "NOTHING";
 	int st = ST_OK;
 
 	role_assert_co();
 	if (*macro) {
 		if (comma)
 			*comma++ = 0;
-		char *lang = mem_strdup(language);
+		char *lang = mem_strdup(leg_var(leg, "language"));
 		leg_var_set(leg, "playback_terminator_used", NULL);
 		st = phrase_run(leg, macro, comma, lang, &end);
 		response = st && st != ST_CANCELLED ? "UNKNOWN ERROR" : "PHRASE PLAYED";

@@ -26,6 +26,7 @@
 enum {
 	QUEUE_MAX = 512,
 	CHILD_TIMEOUT_S = 30,
+	CHILDREN_MAX = 2,
 	CACHE_FILES_MAX = 4096,
 	CACHE_BYTES_MAX = 128 << 20,
 	TRIM_EVERY = 64,
@@ -38,6 +39,7 @@ struct waiter {
 	void *arg;
 };
 struct job {
+	struct lnode link; /* among those that wait for a child process */
 	struct prompt_plan plan;
 	struct list waiters;
 	char dir[400], cached[480], temp[520];
@@ -50,9 +52,10 @@ struct job {
 static struct {
 	struct hash *jobs; /* by name */
 	struct work_serial *flite;
-	unsigned made_count, temp_count;
+	struct list queue; /* jobs for child processes, beyond those that run */
+	unsigned made_count, temp_count, child_count;
 	bool is_on, is_child_missed;
-} synth;
+} synth = {.queue = {{&synth.queue.head, &synth.queue.head}}};
 
 /* ---- on workers ------------------------------------------------------------------------------------------------ */
 
@@ -102,9 +105,19 @@ static void fall_back(struct job *j)
 	name_cached(j);
 }
 
+/* Where posix_spawnp will look for it. */
 static bool has_espeak(void)
 {
-	return !access("/usr/bin/espeak-ng", X_OK) || !access("/usr/local/bin/espeak-ng", X_OK);
+	struct sv rest = sv_of(getenv("PATH")), dir;
+	char path[512];
+
+	while (rest.n) {
+		sv_split(rest, ':', &dir, &rest);
+		snprintf(path, sizeof(path), "%.*s/espeak-ng", SVF(dir));
+		if (dir.n && dir.n < sizeof(path) - 16 && !access(path, X_OK))
+			return true;
+	}
+	return false;
 }
 
 static void look(void *arg)
@@ -262,6 +275,13 @@ static ON_CTL void job_end(struct job *j)
 	}
 }
 
+static ON_CTL void job_fail(struct job *j, int status)
+{
+	snprintf(j->err, sizeof(j->err), "%s", status_text(status));
+	j->status = status;
+	job_end(j);
+}
+
 static void job_over(int status, void *arg)
 {
 	struct job *j = arg;
@@ -272,11 +292,14 @@ static void job_over(int status, void *arg)
 	job_end(j);
 }
 
+static ON_CTL void children_go(void);
+
 static void child_over(const struct shell_result *r, void *arg)
 {
 	struct job *j = arg;
 
 	role_assert_ctl();
+	synth.child_count--;
 	j->status = r->status;
 	if (!j->status && r->exit_code) {
 		snprintf(j->err, sizeof(j->err), "the program ended with %d", r->exit_code);
@@ -284,6 +307,7 @@ static void child_over(const struct shell_result *r, void *arg)
 	}
 	if (work_submit("say.publish", publish, job_over, j))
 		job_over(ST_IO, j);
+	children_go();
 }
 
 static void add_quoted(struct buf *out, const char *value)
@@ -337,6 +361,21 @@ static ON_CTL int start_child(struct job *j)
 	return st;
 }
 
+/* A few at a time: a row of prompts must not start a hundred processes. */
+static ON_CTL void children_go(void)
+{
+	while (synth.child_count < CHILDREN_MAX && !list_empty(&synth.queue)) {
+		struct job *j = list_entry(list_first(&synth.queue), struct job, link);
+		int st = synth.is_on ? start_child(j) : ST_CANCELLED;
+
+		list_remove(&j->link);
+		if (st)
+			job_fail(j, st);
+		else
+			synth.child_count++;
+	}
+}
+
 static ON_CTL void tell_missing_child(const struct job *j)
 {
 	if (synth.is_child_missed)
@@ -365,12 +404,14 @@ static void looked(int status, void *arg)
 	snprintf(j->temp, sizeof(j->temp), "%s/.new%ld-%u.wav", j->dir, (long)getpid(), synth.temp_count++);
 	j->is_spoken = true;
 	j->status = ST_OK;
-	st = j->plan.engine == PROMPT_FLITE ? work_serial_submit(synth.flite, speak, job_over, j) : start_child(j);
-	if (st) {
-		snprintf(j->err, sizeof(j->err), "%s", status_text(st));
-		j->status = st;
-		job_end(j);
+	if (j->plan.engine != PROMPT_FLITE) {
+		list_push(&synth.queue, &j->link);
+		children_go();
+		return;
 	}
+	st = work_serial_submit(synth.flite, speak, job_over, j);
+	if (st)
+		job_fail(j, st);
 }
 
 int synth_start(struct prompt_plan *plan, synth_done_fn done, void *arg)
@@ -416,6 +457,7 @@ void synth_close(void)
 {
 	synth.is_on = false;
 	work_serial_close(synth.flite);
+	children_go();
 	synth.flite = NULL;
 	if (synth.jobs && !hash_count(synth.jobs)) {
 		hash_free(synth.jobs);

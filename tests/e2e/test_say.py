@@ -2,6 +2,7 @@
 listened to, events tell what was played."""
 import re
 import select
+import shutil
 import threading
 import time
 
@@ -29,7 +30,7 @@ PHRASES = """
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):
     import tandem as t
-    s = t.Tandem(tmp_path_factory.mktemp("say") / "instance")
+    s = t.Tandem(tmp_path_factory.mktemp("say") / "instance", env={"PATH": "/nonexistent"})  # no espeak-ng in it
     en = s.root / "conf/lang/en/en.xml"
     en.write_text(en.read_text().replace("<macros>", "<macros>" + PHRASES, 1))
     own = s.root / "sounds/own"
@@ -38,7 +39,7 @@ def sw(tmp_path_factory):
         write_tone(own / f"ivr/{rate}/ivr-hello.wav", hz, seconds=0.6)
     write_tone(own / "ivr/plain.wav", 880, seconds=0.6)
     extensions = [
-        extension("7201", "answer", "say en NUMBER pronounced 1942", "hangup"),
+        extension("7201", "answer", "say en NUMBER pronounced 142", "hangup"),
         extension("7202", "answer", "playback ivr/ivr-this_prompt_is_new.wav", "hangup"),
         extension("7203", "answer", "playback phrase:pattern:12-3", "park"),
         extension("7204", "answer", "phrase pattern,no", "park"),
@@ -133,11 +134,11 @@ def cache(sw):
 def test_number_out_of_recordings(sw, phone, events):
     a = call(phone(), "7201")
     x = hear(a)
-    assert started(events) == ("file_string://digits/1.wav!digits/thousand.wav!digits/9.wav!digits/hundred.wav!digits/40.wav!digits/2.wav")
+    assert started(events) == "file_string://digits/1.wav!digits/hundred.wav!digits/40.wav!digits/2.wav"
     stop = events.wait_event("PLAYBACK_STOP")
     assert stop["Playback-Status"] == "done"
     want = sum(len(read_wav(f"/usr/share/asterisk/sounds/en_US_f_Allison/digits/{n}.wav")[0]) / 8000
-               for n in ("1", "thousand", "9", "hundred", "40", "2"))
+               for n in ("1", "hundred", "40", "2"))
     assert abs(int(stop["variable_playback_ms"]) / 1000 - want) < 0.1
     assert voiced_s(x) > want / 3
     assert not cache(sw)  # all of them are recorded
@@ -243,13 +244,31 @@ def test_speech(sw, phone, events):
 
 
 def test_chinese_is_not_silent(sw, phone, events):
-    """Without recordings: by espeak-ng where it is installed, else in English, and the log says how to get better."""
+    """Without recordings and without espeak-ng it is said in English, and the log says how to get better."""
     x = hear(call(phone(), "7207"))
     assert started(events) == "file_string://digits/10.wav!digits/2.wav!currency/yuan.wav!digits/5.wav!currency/jiao.wav!digits/0.wav!currency/fen.wav"
     assert voiced_s(x) > 1.2
-    from pathlib import Path
-    if not Path("/usr/bin/espeak-ng").exists():
-        assert sw.log_text.count("install the package espeak-ng") == 1
+    assert sw.log_text.count("install the package espeak-ng") == 1
+
+
+@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
+def test_chinese_by_espeak(fresh, phone):
+    actions = ["answer", "say zh:zh NUMBER pronounced 15", "speak espeak-ng|cmn|\u4f60\u597d", "speak tts_commandline|cmn|it\'s $(x)", "hangup"]
+    (fresh.root / "conf/dialplan/default/say.xml").write_text(f"<include>\n{extension('7301', *actions)}\n</include>")
+    (fresh.root / "conf/autoload_configs/tts_commandline.conf.xml").write_text(
+        '<include>\n<configuration name="tts_commandline.conf"><settings><param name="command" '
+        'value="espeak-ng -v ${voice} -w ${file} -- ${text}"/></settings></configuration>\n</include>')
+    fresh.start()
+    e = fresh.esl()
+    e.subscribe("PLAYBACK_START")
+    x = hear(call(phone("1000", fresh), "7301"))
+    assert started(e) == "file_string://digits/10.wav!digits/5.wav"
+    assert voiced_s(x) > 1.5
+    log = fresh.log_text
+    assert len(re.findall(r"zh/cn/sinmei/digits/[0-9]+\.wav: spoken by a child process", log)) == 2, log
+    assert "cannot be spoken" not in log and "flite" not in re.findall("spoken by (.*?),", log)
+    assert len(cache(fresh)) == 4
+    e.close()
 
 
 def test_real_recordings_win_by_rate(sw, phone):
@@ -313,8 +332,8 @@ def test_macros_are_checked(fresh):
 
 # ---- the stock configuration --------------------------------------------------------------------------------------------
 
-CLOCK = {"9170": (r"file_string://digits/\d+\.wav!.*!time/[ap]-m\.wav", 1.0), "9171": (r"file_string://time/day-\d\.wav!time/mon-\d+\.wav!.*", 1.5),
-         "9172": (r"file_string://time/day-\d\.wav!.*!time/at\.wav!.*!time/[ap]-m\.wav", 2.5)}
+CLOCK = {"9170": r"file_string://digits/\d+\.wav!.*!time/[ap]-m\.wav", "9171": r"file_string://time/day-\d\.wav!time/mon-\d+\.wav!.*",
+         "9172": r"file_string://time/day-\d\.wav!.*!time/at\.wav!.*!time/[ap]-m\.wav"}
 
 
 @pytest.mark.parametrize("number", CLOCK)
@@ -322,13 +341,16 @@ def test_stock_talking_clock(tandem_vanilla, phone, number):
     e = tandem_vanilla.esl()
     e.subscribe("PLAYBACK_START PLAYBACK_STOP")
     a = phone("1000", tandem_vanilla)
-    x = hear(call(a, number))
-    pattern, least_s = CLOCK[number]
-    assert re.fullmatch(pattern, started(e))
-    stop = e.wait_event("PLAYBACK_STOP")
-    assert stop["Playback-Status"] == "done" and int(stop["variable_playback_ms"]) > least_s * 1000
-    assert voiced_s(x) > least_s / 2
-    assert not any(v["Event-Name"] == "PLAYBACK_START" for v in e.events)  # one for the whole row
+    is_whole = number == "9170"
+    x = hear(call(a, number), enough=lambda out: not is_whole and voiced_s(np.concatenate(out)) > 1)
+    assert re.fullmatch(CLOCK[number], started(e))
+    if is_whole:
+        stop = e.wait_event("PLAYBACK_STOP")
+        assert stop["Playback-Status"] == "done" and 1000 < int(stop["variable_playback_ms"]) < 4000
+        assert not any(v["Event-Name"] == "PLAYBACK_START" for v in e.events)  # one for the whole row
+    else:
+        a.bye()
+    assert voiced_s(x) > 0.7
     e.close()
 
 
