@@ -75,7 +75,6 @@ ON_CTL void api_task_each(
 ON_CTL void api_task_start(void);
 ON_CTL void api_task_fini(void);
 /* ---- heartbeat.c ---- */
-ON_CTL void api_heartbeat_fini(void);
 /* ---- record.c ---- */
 ON_CTL void api_record_start(void);
 ON_CTL void api_record_fini(void);

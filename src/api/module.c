@@ -33,7 +33,6 @@ static int unload(void)
 	api_record_fini();
 	api_task_fini();
 	api_alias_fini();
-	api_heartbeat_fini();
 	return ST_OK;
 }
 

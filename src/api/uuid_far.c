@@ -16,13 +16,9 @@ void on_send_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w
 
 void on_recv_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w)
 {
-	enum { DURATION_DEFAULT = 2000 };
-	const char *digits = w->w[1], *at = strchr(digits, '@');
+	const char *digits = w->w[1];
 	role_assert_ctl();
-	int duration = at ? atoi(at + 1) : DURATION_DEFAULT;
-	for (const char *p = digits; *p && p != at; p++)
-		if (strchr("0123456789*#ABCDabcd", *p))
-			leg_dtmf_received(leg, *p, (unsigned)(duration > 0 ? duration : DURATION_DEFAULT), DTMF_APP);
+	leg_dtmf_queue(leg, digits);
 	buf_printf(c->out, "+OK %s received DTMF %s.\n", leg->uuid, digits);
 }
 

@@ -47,7 +47,7 @@ int app_bridge(struct leg *leg, const char *data)
 /* [-bleg|-both] exten [dialplan [context]]; quotes keep an inline list together */
 int app_transfer(struct leg *leg, const char *data)
 {
-	struct leg *peer = bridge_peer(leg);
+	struct leg *partner = leg_partner(leg);
 	bool is_bleg = false, is_both = false;
 	struct app_words w;
 	int st = app_words_init(&w, data, 4), at = 0;
@@ -64,8 +64,10 @@ int app_transfer(struct leg *leg, const char *data)
 		app_words_fini(&w);
 		return st ? st : ST_INVAL;
 	}
-	if (at && peer)
-		st = leg_transfer(peer, w.w[at], w.w[at + 1], w.w[at + 2]);
+	if (at && !partner)
+		leg_log(leg, LOG_WARNING, "No B-leg present.");
+	else if (at)
+		st = leg_transfer(partner, w.w[at], w.w[at + 1], w.w[at + 2]);
 	if (!is_bleg && st == ST_OK)
 		st = leg_transfer(leg, w.w[at], w.w[at + 1], w.w[at + 2]);
 	app_words_fini(&w);

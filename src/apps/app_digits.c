@@ -99,16 +99,6 @@ out:
 /* digits[@ms]: as if the caller had pressed them */
 int app_queue_dtmf(struct leg *leg, const char *data)
 {
-	struct sv digits, ms;
-	uint32_t duration_ms = 100;
-
 	role_assert_co();
-	sv_split(sv_of(data), '@', &digits, &ms);
-	if (!digits.n || (ms.n && sv_u32(ms, &duration_ms)))
-		return ST_INVAL;
-	if (duration_ms > 8000)
-		duration_ms = 8000;
-	for (size_t i = 0; i < digits.n; i++)
-		leg_dtmf_received(leg, digits.p[i], duration_ms * 8, DTMF_APP);
-	return ST_OK;
+	return leg_dtmf_queue(leg, data);
 }

@@ -1,17 +1,8 @@
-/* Taking calls of others over: intercept. */
+/* Taking calls of others over: intercept (a leg by its uuid), pickup (a leg that waits for a key). */
 #include "apps/apps_i.h"
-#include "base/mem.h"
+#include "core/pickup.h"
 #include <string.h>
-
-/* Whom the leg talks to or is dialling. */
-static ON_CTL struct leg *other_of(struct leg *leg)
-{
-	const char *uuid = vars_get(leg->vars, "originate_signal_bond");
-
-	if (bridge_peer(leg))
-		return bridge_peer(leg);
-	return leg_find(uuid ? uuid : vars_get(leg->vars, "signal_bond"));
-}
+#include <strings.h>
 
 /* [-bleg] uuid */
 int app_intercept(struct leg *leg, const char *data)
@@ -30,7 +21,7 @@ int app_intercept(struct leg *leg, const char *data)
 	}
 	target = leg_find(w.w[is_bleg]);
 	if (target && is_bleg)
-		target = other_of(target);
+		target = leg_partner(target);
 	if (!target || target == leg) {
 		leg_log(leg, LOG_DEBUG, is_bleg ? "intercept: nobody is bridged to %s" : "intercept: no uuid %s",
 		    w.w[is_bleg]);
@@ -47,4 +38,20 @@ int app_intercept(struct leg *leg, const char *data)
 out:
 	app_words_fini(&w);
 	return st == ST_HANGUP ? st : ST_OK;
+}
+
+/* [key] */
+int app_pickup(struct leg *leg, const char *data)
+{
+	int st;
+
+	role_assert_co();
+	if (!data || !*data) {
+		leg_log(leg, LOG_ERR, "Missing data.  Usage: pickup <key>");
+		return ST_INVAL;
+	}
+	st = pickup_answer(data, leg);
+	if (st == ST_NOTFOUND)
+		leg_log(leg, LOG_DEBUG, "pickup: nobody waits for %s", data);
+	return st == ST_NOTFOUND ? ST_OK : st;
 }

@@ -75,24 +75,28 @@ int app_check_acl(struct leg *leg, const char *data)
 	return st ? st : leg_is_up(leg) ? ST_OK : ST_HANGUP;
 }
 
-/* off|on|name|full|number */
+/* off|on|name|full|number: adds to what is hidden already, off hides nothing */
 int app_privacy(struct leg *leg, const char *data)
 {
-	bool is_all, is_on;
+	bool is_all, is_off;
 
 	role_assert_co();
 	if (!data || !*data) {
-		leg_log(leg, LOG_INFO, "privacy: no mode given: off|on|name|full|number");
+		leg_log(leg, LOG_ERR, "No privacy mode specified.");
 		return ST_OK;
 	}
-	is_on = strcasecmp(data, "off") && strcasecmp(data, "no") && strcasecmp(data, "false");
-	is_all = !strcasecmp(data, "on") || !strcasecmp(data, "yes") || !strcasecmp(data, "full");
-	if (is_on && !is_all && strcasecmp(data, "name") && strcasecmp(data, "number")) {
-		leg_log(leg, LOG_INFO, "privacy: no such mode: %s", data);
-		return ST_OK;
+	leg->profile->has_screen = true;
+	is_all = !strcasecmp(data, "full") || str_is_true(data);
+	is_off =
+	    !strcasecmp(data, "off") || !strcasecmp(data, "no") || !strcasecmp(data, "false") || !strcmp(data, "0");
+	if (is_off) {
+		leg->profile->hides_name = leg->profile->hides_number = false;
+	} else if (is_all || !strcasecmp(data, "name") || !strcasecmp(data, "number")) {
+		leg->profile->hides_name |= strcasecmp(data, "number") != 0;
+		leg->profile->hides_number |= strcasecmp(data, "name") != 0;
+	} else {
+		leg_log(leg, LOG_ERR, "INVALID privacy mode specified. Use a valid mode [no|yes|name|full|number].");
 	}
-	leg->profile->hides_name = is_on && (is_all || !strcasecmp(data, "name"));
-	leg->profile->hides_number = is_on && (is_all || !strcasecmp(data, "number"));
 	return ST_OK;
 }
 
@@ -104,21 +108,38 @@ int app_verbose_events(struct leg *leg, const char *data)
 	return ST_OK;
 }
 
-/* [epoch|]format; the text is the application's response */
+/* name=format: into a variable. [epoch|]format: the application's response. */
 int app_strftime(struct leg *leg, const char *data)
 {
-	const char *bar = data ? strchr(data, '|') : NULL, *format = bar ? bar + 1 : data;
-	time_t at = (time_t)(bar ? strtoll(data, NULL, 10) : clock_wall_us() / 1000000);
-	char text[1024];
+	struct sv name, format = sv_of(data), epoch, rest;
+	int64_t at = clock_wall_us() / 1000000;
+	char text[1024], *f, *var = NULL;
+	time_t when;
 	struct tm tm;
+	int st = ST_INVAL;
 
 	role_assert_co();
-	if (!format || !*format || !localtime_r(&at, &tm))
-		return ST_INVAL;
-	if (!strftime(text, sizeof(text), format, &tm))
-		text[0] = 0;
-	leg_exec_response(leg, text);
-	return ST_OK;
+	if (sv_split(format, '=', &name, &rest) && name.n && sv_find(name, '%') == name.n &&
+	    sv_find(name, '|') == name.n)
+		var = sv_dup(sv_trim(name)), format = rest;
+	else if (sv_split(format, '|', &epoch, &rest) && !sv_i64(sv_trim(epoch), &at))
+		format = rest;
+	when = (time_t)at;
+	f = sv_dup(format);
+	if (f && *f && localtime_r(&when, &tm)) {
+		if (!strftime(text, sizeof(text), f, &tm))
+			text[0] = 0;
+		if (var)
+			leg_var_set(leg, var, text);
+		else
+			leg_exec_response(leg, text);
+		st = ST_OK;
+	} else {
+		leg_log(leg, LOG_ERR, "strftime: usage: <varname>=<format string> | [<epoch>|]<format string>");
+	}
+	mem_free(f);
+	mem_free(var);
+	return st;
 }
 
 /* name[|number] */
@@ -188,17 +209,14 @@ int app_session_loglevel(struct leg *leg, const char *data)
 /* ~prefix|name: to the other leg */
 int app_transfer_vars(struct leg *leg, const char *data)
 {
-	const char *uuid = vars_get(leg->vars, "signal_bond"), *name, *value;
-	struct leg *other;
+	struct leg *other = leg_partner(leg);
+	const char *name, *value;
 	size_t n;
 
 	role_assert_co();
 	if (!data || !*data)
 		return ST_INVAL;
-	other = bridge_peer(leg);
 	if (!other)
-		other = leg_find(uuid);
-	if (!other || other == leg)
 		return ST_OK;
 	n = data[0] == '~' ? strlen(data + 1) : 0;
 	for (size_t i = 0; i < vars_count(leg->vars); i++) {

@@ -88,8 +88,34 @@ int app_clear_digit_action(struct leg *leg, const char *data);
 int app_digit_action_set_realm(struct leg *leg, const char *data);
 int app_deduplicate_dtmf(struct leg *leg, const char *data);
 
+/* marks and small questions (app_mark.c) */
+int app_enable_heartbeat(struct leg *leg, const char *data);
+int app_enable_keepalive(struct leg *leg, const char *data);
+int app_presence(struct leg *leg, const char *data);
+int app_broadcast(struct leg *leg, const char *data);
+int app_break(struct leg *leg, const char *data);
+int app_park_state(struct leg *leg, const char *data);
+int app_set_zombie_exec(struct leg *leg, const char *data);
+int app_set_media_stats(struct leg *leg, const char *data);
+int app_reuse_caller_profile(struct leg *leg, const char *data);
+int app_media_reset(struct leg *leg, const char *data);
+int app_filter_codecs(struct leg *leg, const char *data);
+int app_jitterbuffer(struct leg *leg, const char *data);
+int app_deflect(struct leg *leg, const char *data);
+int app_novideo(struct leg *leg, const char *data);
+int app_early_hangup(struct leg *leg, const char *data);
+int app_recovery_refresh(struct leg *leg, const char *data);
+int app_blind_transfer_ack(struct leg *leg, const char *data);
+int app_unloop(struct leg *leg, const char *data);
+
+/* one after another (app_mutex.c) */
+int app_mutex(struct leg *leg, const char *data);
+ON_CTL int mutex_load(void);
+ON_CTL void mutex_unload(void);
+
 /* calls taken over and passed on (app_intercept.c, app_xfer.c) */
 int app_intercept(struct leg *leg, const char *data);
+int app_pickup(struct leg *leg, const char *data);
 int app_att_xfer(struct leg *leg, const char *data);
 int app_soft_hold(struct leg *leg, const char *data);
 

@@ -162,7 +162,6 @@ static CO int park_in(struct leg *leg, struct slot *slot, bool is_auto)
 {
 	struct lot *lot = slot->lot;
 	const char *wanted = leg_var(leg, "valet_hold_music");
-	struct leg *partner = bridge_peer(leg);
 	char *ext = mem_strdup(slot->ext), *music;
 	int st = ST_OK;
 
@@ -171,9 +170,8 @@ static CO int park_in(struct leg *leg, struct slot *slot, bool is_auto)
 	music = mem_strdup(!wanted || !strcasecmp(wanted, "silence") ? "silence_stream://-1" : wanted);
 	tell_destination(leg, lot, ext, music);
 	if (is_auto) {
-		if (!partner)
-			partner = leg_find(vars_get(leg->vars, "signal_bond"));
-		if (partner && partner != leg && leg_is_up(partner)) {
+		struct leg *partner = leg_partner(leg);
+		if (partner && leg_is_up(partner)) {
 			st = park_partner(leg, partner, slot);
 			goto out;
 		}

@@ -14,6 +14,17 @@ struct leg *bridge_peer(const struct leg *leg)
 	return leg->bridge ? leg->bridge->a == leg ? leg->bridge->b : leg->bridge->a : NULL;
 }
 
+struct leg *leg_partner(const struct leg *leg)
+{
+	struct leg *other = bridge_peer(leg);
+
+	if (!other)
+		other = leg_find(vars_get(leg->vars, "originate_signal_bond"));
+	if (!other)
+		other = leg_find(vars_get(leg->vars, "signal_bond"));
+	return other != leg ? other : NULL;
+}
+
 static ON_CTL void set_pair_vars(struct leg *leg, struct leg *peer)
 {
 	leg_var_set(leg, "last_bridge_to", peer->uuid);

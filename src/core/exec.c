@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "core/exec_i.h"
 #include "core/leg_media.h"
+#include "core/module.h"
 #include <string.h>
 
 int exec_init(struct leg *leg)
@@ -257,6 +258,55 @@ void exec_run_after(struct leg *leg, const char *app, const char *data)
 	leg->exec->is_rerouted = leg->exec->is_soft_next = true;
 	leg_exec_add(leg, app, data, NULL);
 	exec_unwind(leg);
+}
+
+void leg_exec_park(struct leg *leg)
+{
+	exec_park_after(leg);
+}
+
+void leg_exec_break_around(struct leg *leg)
+{
+	leg->exec->is_break_around = true;
+}
+
+void leg_exec_outlive(struct leg *leg)
+{
+	if (leg_is_up(leg))
+		leg_i(leg)->is_zombie = true;
+}
+
+static void zombie_main(void *arg)
+{
+	struct leg *leg = arg;
+	struct exec_item *item;
+
+	role_assert_co();
+	while ((item = exec_items_pop(&leg->exec->list))) {
+		const struct app_desc *app = app_find(item->app);
+		if (app && app->flags & APP_ZOMBIE_EXEC)
+			exec_run_app(leg, item->app, item->data, NULL, true);
+		else
+			leg_log(leg, LOG_WARNING, "%s cannot run after the hang-up", item->app);
+		exec_item_past(leg, item);
+	}
+	leg->exec->is_running = false;
+	leg_end_go(leg);
+	mem_unref(leg);
+}
+
+bool exec_zombie(struct leg *leg)
+{
+	if (!leg_i(leg)->is_zombie || !leg->exec->list.first)
+		return false;
+	leg_i(leg)->is_zombie = false;
+	leg->exec->is_running = true;
+	mem_ref(leg);
+	if (!co_spawn("leg, hung up", zombie_main, leg, NULL))
+		return true;
+	leg->exec->is_running = false;
+	mem_unref(leg);
+	return false;
 }
 
 void leg_exec_restart(struct leg *leg)

@@ -45,6 +45,12 @@ struct leg_exec_request {
 	void *done_arg;
 };
 ON_CTL int leg_exec_request(struct leg *leg, const struct leg_exec_request *r);
+/* After the hang-up what is left of the list runs on, as far as it may (APP_ZOMBIE_EXEC). */
+ON_CTL void leg_exec_outlive(struct leg *leg);
+/* The application around the running one, or else the next one of the list, ends as soon as it waits. */
+ON_CTL void leg_exec_break_around(struct leg *leg);
+/* Leaves what it does, its list too, and parks (CS_PARK). */
+ON_CTL void leg_exec_park(struct leg *leg);
 /* Applications executed so far, for records (app_log): calls fn for each. */
 ON_CTL void leg_exec_log_each(
     struct leg *leg, void (*fn)(const char *app, const char *data, int64_t wall_us, void *arg), void *arg);

@@ -134,7 +134,8 @@ static CO int run_found(struct leg *leg, const struct app_desc *app, const char 
 	}
 	if (!(app->flags & APP_NO_MEDIA) && leg_media_is_bypassed(leg))
 		leg_bypass_end_wait(leg);
-	x->is_break = false;
+	x->is_break = x->is_break_around;
+	x->is_break_around = false;
 	x->depth++;
 	fire_execute(leg, f, EVENT_CHANNEL_EXECUTE);
 	st = module_app_call(app, leg, data);

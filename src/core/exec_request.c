@@ -103,6 +103,8 @@ bool exec_run_request(struct leg *leg)
 	bridge_resume(leg);
 	is_break_all = x->is_break_all;
 	x->is_break_all = false;
+	if (x->is_break_around)
+		x->is_break = true, x->is_break_around = false;
 	list_push(&x->requests, &r->link); /* request_free takes it out again */
 	request_free(x, r);
 	if (is_break_all)

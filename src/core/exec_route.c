@@ -153,7 +153,7 @@ int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const
 	if ((forced = vars_get(leg->vars, "force_transfer_context")))
 		context = forced;
 	leg_flip_cid(leg);
-	p = leg_profile_dup(leg->profile);
+	p = leg_i(leg)->reuses_profile ? leg->profile : leg_profile_dup(leg->profile);
 	if (!p)
 		return ST_NOMEM;
 	leg_profile_set(&p->destination_number, exten);
@@ -165,11 +165,18 @@ int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const
 		leg_profile_set(&p->context, context);
 	else if (!p->context)
 		leg_profile_set(&p->context, "default");
-	leg_set_profile(leg, p);
+	if (p != leg->profile)
+		leg_set_profile(leg, p);
+	leg_i(leg)->reuses_profile = false;
 	p->times.transferred = clock_wall_us();
 	leg_log(leg, LOG_NOTICE, "Transfer %s to %s[%s@%s]", leg->name, p->dialplan, p->destination_number, p->context);
 	if (leg->exec->is_hunting)
 		exec_items_clear(&leg->exec->list);
 	exec_reroute(leg);
 	return ST_OK;
+}
+
+void leg_reuse_profile(struct leg *leg)
+{
+	leg_i(leg)->reuses_profile = true;
 }

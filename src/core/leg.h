@@ -156,7 +156,10 @@ ON_CTL void leg_dtmf_capture(struct leg *leg, bool is_held);
 /* What tells a key twice, by telephone-event and by its tones, counts once; or tones never count. */
 enum dtmf_dedup { DTMF_DEDUP_NONE, DTMF_DEDUP_BOTH, DTMF_DEDUP_ONLY_RTP };
 ON_CTL void leg_dtmf_deduplicate(struct leg *leg, enum dtmf_dedup how);
-ON_CTL int leg_dtmf_send(struct leg *leg, const char *digits /* "123@100" allowed */);
+/* digits[@ms][+digits[@ms]...], a ~ in front: as if the far side had pressed them; or sent to it, then with w and W for
+ * pauses. ST_INVAL. */
+ON_CTL int leg_dtmf_queue(struct leg *leg, const char *text);
+ON_CTL int leg_dtmf_send(struct leg *leg, const char *text);
 /* Play to the leg (pre-answers an unanswered inbound leg); ends at end of source, a terminator digit, break, hang-up.
  * source: a file (relative: under sound_prefix), a source of media/ctl/mctl.h, "phrase:macro[:data]", "say:text";
  * several with playback_delimiter between them. Fires PLAYBACK_START/STOP, sets playback_* variables. terminators NULL
@@ -188,6 +191,16 @@ ON_CTL void leg_break(struct leg *leg, bool is_all);
 ON_CTL int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const char *context);
 ON_CTL int leg_park(struct leg *leg);
 ON_CTL int leg_set_hold(struct leg *leg, bool is_held); /* our hold towards the far side (re-INVITE) */
+
+/* SESSION_HEARTBEAT every so many seconds; 0 or less ends it. keepalive: an INFO to the far side each time as well. */
+ON_CTL void leg_heartbeat(struct leg *leg, int seconds);
+ON_CTL void leg_keepalive(struct leg *leg, int seconds);
+/* PRESENCE_IN with that rpid and status for id; NULL = its presence_id, without one nothing. */
+ON_CTL void leg_presence_tell(struct leg *leg, const char *rpid, const char *status, const char *id);
+/* Asks the media for its statistics so far and waits for them: the variables rtp_audio_*. */
+CO int leg_media_stats_wait(struct leg *leg);
+/* The next transfer changes the caller profile it has, in place of a new one in front. */
+ON_CTL void leg_reuse_profile(struct leg *leg);
 
 /* ---- variables ----------------------------------------------------------------------------------------------- */
 /* NULL removes. A value with "${" is refused, as in FreeSWITCH: it would be expanded with what the network said. */

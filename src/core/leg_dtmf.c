@@ -8,7 +8,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { DIALED_MAX = 512, SAMPLES_PER_MS = 8, DUPLICATE_US = 1000000 };
+enum { DIALED_MAX = 512, SAMPLES_PER_MS = 8, GROUP_MAX = 256, DUPLICATE_US = 1000000 };
 
 static const char *const sources[] = {"UNKNOWN", "RTP", "ENDPOINT", "INBAND_AUDIO", "APP", "RTP"};
 
@@ -143,28 +143,68 @@ void leg_dtmf_flush(struct leg *leg)
 	leg_i(leg)->digit_count = 0;
 }
 
-int leg_dtmf_send(struct leg *leg, const char *digits)
+/* "[~]digits[@ms][+digits[@ms]...]": the next group off *rest. ST_INVAL for a length that is no number. */
+static ON_CTL int group_take(struct sv *rest, struct sv *digits, uint32_t *ms)
 {
-	struct sv text, duration;
-	uint32_t ms = core_limits()->default_dtmf / SAMPLES_PER_MS;
-	char *only;
-	int st;
+	struct sv group, length;
+
+	sv_split(*rest, '+', &group, rest);
+	sv_split(group, '@', digits, &length);
+	*ms = core_limits()->default_dtmf / SAMPLES_PER_MS;
+	if (length.n && sv_u32(length, ms))
+		return ST_INVAL;
+	if (*ms > 60000)
+		*ms = 60000;
+	return digits->n <= GROUP_MAX ? ST_OK : ST_INVAL;
+}
+
+static struct sv groups_of(const char *text)
+{
+	struct sv all = sv_of(text);
+	return all.n && all.p[0] == '~' ? sv_sub(all, 1, all.n) : all;
+}
+
+int leg_dtmf_queue(struct leg *leg, const char *text)
+{
+	struct sv rest = groups_of(text), digits;
+	uint32_t ms;
+	int st = rest.n ? ST_OK : ST_INVAL;
+
+	while (!st && rest.n && leg_is_up(leg)) {
+		st = group_take(&rest, &digits, &ms);
+		for (size_t i = 0; !st && i < digits.n; i++)
+			leg_dtmf_received(leg, digits.p[i], ms * SAMPLES_PER_MS, DTMF_APP);
+	}
+	return st;
+}
+
+static ON_CTL int send_group(struct leg *leg, struct sv digits, uint32_t ms)
+{
+	char *only = sv_dup(digits);
+	int st = only ? ST_OK : ST_NOMEM;
+
+	if (!st && digits.n) {
+		st = leg->ops && leg->ops->send_dtmf ? leg->ops->send_dtmf(leg, only, ms) : ST_UNSUPPORTED;
+		if (st)
+			st =
+			    leg_media_stream(leg) ? mstream_send_dtmf(leg_media_stream(leg), only, ms) : ST_UNSUPPORTED;
+	}
+	mem_free(only);
+	return st;
+}
+
+int leg_dtmf_send(struct leg *leg, const char *text)
+{
+	struct sv rest = groups_of(text), digits;
+	uint32_t ms;
+	int st = rest.n ? ST_OK : ST_INVAL;
 
 	if (!leg_is_up(leg))
 		return ST_HANGUP;
-	sv_split(sv_of(digits), '@', &text, &duration);
-	if (!text.n || text.n > 256)
-		return ST_INVAL;
-	if (duration.n && sv_u32(duration, &ms))
-		return ST_INVAL;
-	if (ms > 60000)
-		ms = 60000;
-	only = sv_dup(text);
-	if (!only)
-		return ST_NOMEM;
-	st = leg->ops && leg->ops->send_dtmf ? leg->ops->send_dtmf(leg, only, ms) : ST_UNSUPPORTED;
-	if (st)
-		st = leg_media_stream(leg) ? mstream_send_dtmf(leg_media_stream(leg), only, ms) : ST_UNSUPPORTED;
-	mem_free(only);
+	while (!st && rest.n) {
+		st = group_take(&rest, &digits, &ms);
+		if (!st)
+			st = send_group(leg, digits, ms);
+	}
 	return st;
 }

@@ -44,6 +44,11 @@ struct leg_full {
 	bool last_is_rtp;
 	int64_t last_digit_us;
 	struct buf digits_dialed;
+	struct ltimer beat_timer;
+	int beat_s;
+	unsigned keepalive_count;
+	bool keeps_alive, reuses_profile, is_zombie;
+	unsigned stats_count; /* reports so far */
 	struct leg_meta *meta;
 	struct leg_actions *actions[2]; /* on its own keys, on the other leg's; NULL = none */
 	/* the latest report of a play and of a recording, for leg_play and leg_record */
@@ -99,6 +104,9 @@ ON_CTL void leg_end_go(struct leg *leg); /* something the teardown waits for may
 ON_CTL void leg_hooks_run(struct leg *leg, enum leg_hook hook);
 ON_CTL void leg_hooks_clear(void);
 
+/* ---- leg_heartbeat.c ---- */
+ON_CTL void leg_heartbeat_answered(struct leg *leg); /* enable_heartbeat_events */
+
 /* ---- digit_actions.c ---- */
 /* A key of leg's phone: true when a digit machine has it now (its own unless is_past_own, then the other leg's). */
 ON_CTL bool digit_actions_take(struct leg *leg, char digit, bool is_past_own);
@@ -118,7 +126,9 @@ ON_CTL bool exec_takes_digits(const struct leg *leg);
 ON_CTL void exec_set_joined(struct leg *leg, bool is_joined);
 ON_CTL bool exec_is_detached(const struct leg *leg);
 ON_CTL bool exec_is_own_co(const struct leg *leg);
-ON_CTL void exec_hung_up(struct leg *leg);           /* wakes every wait with ST_HANGUP */
+ON_CTL void exec_hung_up(struct leg *leg); /* wakes every wait with ST_HANGUP */
+/* What is left of the list runs although the leg is hung up (set_zombie_exec); false: nothing does. */
+ON_CTL bool exec_zombie(struct leg *leg);
 ON_CTL void exec_complete_detached(struct leg *leg); /* teardown: what was left detached is over */
 ON_CTL void exec_reroute(struct leg *leg); /* the list is gone, the profile is new: hunt when the application unwinds */
 ON_CTL void exec_unwind(struct leg *leg);  /* ends the running or detached application */

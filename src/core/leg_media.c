@@ -97,6 +97,8 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		break;
 	case MEDIA_R_STATS:
 		media_vars_stats(m->leg, &r->stats);
+		leg_i(m->leg)->stats_count++;
+		leg_wake(m->leg);
 		break;
 	case MEDIA_R_TIMEOUT:
 		leg_log(m->leg, LOG_NOTICE, "no RTP from %s: hanging up", m->leg->name);

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { STATS_WAIT_US = 500000 };
+
 /* FreeSWITCH names a codec with the module it comes from. */
 static const char *codec_module(const char *name)
 {
@@ -112,4 +114,14 @@ void media_vars_stats(struct leg *leg, const struct media_stats *s)
 	set_count(leg, "rtp_audio_out_cng_packet_count", s->out_cng_packets);
 	set_count(leg, "rtp_audio_rtcp_packet_count", s->rtcp_packets);
 	set_count(leg, "rtp_audio_rtcp_octet_count", s->rtcp_octets);
+}
+
+int leg_media_stats_wait(struct leg *leg)
+{
+	unsigned before = leg_i(leg)->stats_count;
+	int st = leg_media_stream(leg) ? mstream_stats_ask(leg_media_stream(leg)) : ST_UNSUPPORTED;
+
+	while (!st && leg_i(leg)->stats_count == before)
+		st = leg_wait(leg, STATS_WAIT_US);
+	return st;
 }

@@ -22,9 +22,10 @@ static ON_CTL const char *call_info_state(const struct leg *leg, const char *sta
 	return leg->is_outbound ? "progressing" : "alerting";
 }
 
-void leg_presence_at(struct leg *leg, const char *status, const char *func, int line)
+static ON_CTL void fire(
+    struct leg *leg, const char *rpid, const char *status, const char *id, const char *func, int line)
 {
-	const char *id = vars_get(leg->vars, "presence_id"), *info = vars_get(leg->vars, "presence_call_info");
+	const char *info = vars_get(leg->vars, "presence_call_info");
 	struct event *e;
 
 	if (!id || !event_is_wanted(EVENT_PRESENCE_IN, NULL) || !(e = event_new(EVENT_PRESENCE_IN, NULL)))
@@ -33,7 +34,7 @@ void leg_presence_at(struct leg *leg, const char *status, const char *func, int 
 	event_add(e, "proto", "any");
 	event_add(e, "login", own_file());
 	event_add(e, "from", id);
-	event_add(e, "rpid", "unknown");
+	event_add(e, "rpid", rpid);
 	event_add(e, "status", status);
 	event_add(e, "event_type", "presence");
 	event_add(e, "alt_event_type", "dialog");
@@ -47,4 +48,14 @@ void leg_presence_at(struct leg *leg, const char *status, const char *func, int 
 	if (leg_var_is_true(leg, "presence_privacy"))
 		event_add(e, "Presence-Privacy", "true");
 	event_fire(e);
+}
+
+void leg_presence_at(struct leg *leg, const char *status, const char *func, int line)
+{
+	fire(leg, "unknown", status, vars_get(leg->vars, "presence_id"), func, line);
+}
+
+void leg_presence_tell(struct leg *leg, const char *rpid, const char *status, const char *id)
+{
+	fire(leg, rpid, status, id ? id : vars_get(leg->vars, "presence_id"), __func__, __LINE__);
 }

@@ -141,6 +141,7 @@ void leg_mark_answered(struct leg *leg)
 	leg_var_set(leg, "endpoint_disposition", "ANSWER"); /* CHANNEL_ANSWER does not show it yet */
 	leg_presence(leg, "answered");
 	leg_callstate_set(leg, CCS_ACTIVE);
+	leg_heartbeat_answered(leg);
 	exec_hooks(leg, "execute_on_answer", "api_on_answer");
 	originate_leg_changed(leg);
 	leg_wake(leg);

@@ -88,6 +88,7 @@ static void end_deferred(void *arg)
 
 	role_assert_ctl();
 	loop_timer_cancel(&leg_i(leg)->park_timer);
+	loop_timer_cancel(&leg_i(leg)->beat_timer);
 	bridge_leave(leg);
 	if (leg->ops && leg->ops->on_hangup)
 		leg->ops->on_hangup(leg);
@@ -192,6 +193,8 @@ void leg_end_go(struct leg *leg)
 		if (exec_is_running(leg))
 			return;
 		exec_complete_detached(leg);
+		if (exec_zombie(leg))
+			return;
 		step_hangup(leg);
 	}
 	/* 5. The last statistics, or 200 ms. */

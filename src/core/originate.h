@@ -60,6 +60,8 @@ typedef void (*bridge_done_fn)(struct leg *a, struct leg *b, void *arg);
 ON_CTL int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg);
 ON_CTL void bridge_leave(struct leg *leg);             /* ends its bridge; NULL bridge is fine */
 ON_CTL struct leg *bridge_peer(const struct leg *leg); /* borrowed or NULL */
+/* Its peer, or whom it dials, or whom it talked to last (variable signal_bond); borrowed; NULL when there is none. */
+ON_CTL struct leg *leg_partner(const struct leg *leg);
 /* Joins two legs that the running coroutine has (leg_exec_adopt, or its own) and waits until the bridge ends; b is
  * answered as far as a is. ST_OK when it was joined, however it ended. */
 CO int bridge_wait(struct leg *a, struct leg *b);
