@@ -63,7 +63,13 @@ static void close_job(void *arg)
 
 static ON_CTL void run_job(const char *name, void (*fn)(void *arg), void *arg)
 {
-	if (!co_self() || co_work(name, fn, arg) == ST_NOMEM)
+	int st = ST_NOMEM;
+
+	if (co_self()) {
+		role_assert_co();
+		st = co_work(name, fn, arg);
+	}
+	if (st == ST_NOMEM) /* not begun */
 		fn(arg);
 }
 

@@ -1,8 +1,7 @@
 /* Lua's own libraries as scripts get them: what would block the loop, end the program or escape the budget is replaced
- * or absent, and says so. require, dofile and loadfile read on a worker. */
+ * or absent, and says so. require, dofile and loadfile read on a worker; io is in io.c. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/shell.h"
 #include "lua/lua_i.h"
 #include <lualib.h>
 #include <string.h>
@@ -204,49 +203,20 @@ static void package_open(lua_State *L)
 	lua_register(L, "require", l_require);
 }
 
-/* ---- os, io, debug ---- */
-
-static int l_execute(lua_State *L)
-{
-	const char *command = luaL_optstring(L, 1, NULL);
-	struct shell_conf conf = {.command = command};
-	int code = 0, st;
-
-	role_assert_co();
-	if (!shell_is_allowed())
-		return luaL_error(L, "os.execute: %s", shell_off_text);
-	if (!command) {
-		lua_pushboolean(L, 1);
-		return 1;
-	}
-	st = shell_run(&conf, NULL, &code);
-	script_waited(script_of(L));
-	if (st || code)
-		luaL_pushfail(L);
-	else
-		lua_pushboolean(L, 1);
-	lua_pushliteral(L, "exit");
-	lua_pushinteger(L, st ? -1 : code);
-	return 3;
-}
+/* ---- os, debug, io ---- */
 
 static void os_open(lua_State *L)
 {
 	static const char *const kept[] = {"clock", "date", "difftime", "getenv", "time", NULL};
-	static const char why_file[] = "the control thread does not wait for disks";
-
 	luaL_requiref(L, LUA_OSLIBNAME, luaopen_os, 0);
 	lua_newtable(L);
 	for (const char *const *name = kept; *name; name++) {
 		lua_getfield(L, -2, *name);
 		lua_setfield(L, -2, *name);
 	}
-	lua_pushcfunction(L, l_execute);
-	lua_setfield(L, -2, "execute");
+	luaL_setfuncs(L, io_os_functions, 0);
 	set_refused(L, "os", "exit", "a script ends by returning, a call by session:hangup()");
-	set_refused(L, "os", "remove", why_file);
-	set_refused(L, "os", "rename", why_file);
-	set_refused(L, "os", "tmpname", why_file);
+	set_refused(L, "os", "tmpname", "its name could be taken by somebody else");
 	set_refused(L, "os", "setlocale", "it would change the whole program");
 	lua_pushvalue(L, -1);
 	lua_setglobal(L, "os");
@@ -272,14 +242,13 @@ static void debug_open(lua_State *L)
 	lua_pop(L, 2);
 }
 
-static void io_open(lua_State *L)
+static void io_library_open(lua_State *L)
 {
-	static const char *const names[] = {
-	    "close", "flush", "input", "lines", "open", "output", "popen", "read", "tmpfile", "type", "write", NULL};
+	static const char *const names[] = {"flush", "input", "output", "read", "tmpfile", "write", NULL};
 
-	lua_newtable(L);
+	io_open(L);
 	for (const char *const *name = names; *name; name++)
-		set_refused(L, "io", *name, "the control thread does not wait for disks");
+		set_refused(L, "io", *name, "a script has no standard input and output");
 	lua_setglobal(L, "io");
 }
 
@@ -296,7 +265,7 @@ void libs_open(lua_State *L)
 	package_open(L);
 	os_open(L);
 	debug_open(L);
-	io_open(L);
+	io_library_open(L);
 	lua_getglobal(L, "load");
 	lua_pushcclosure(L, l_load, 1);
 	lua_setglobal(L, "load");

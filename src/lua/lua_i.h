@@ -71,10 +71,15 @@ ON_CTL void chunk_cache_clear(void);
 /* ---- libs.c ---- */
 void libs_open(lua_State *L); /* Lua's own libraries, without what would block the loop or end the program */
 
+/* ---- io.c ---- */
+extern const luaL_Reg io_os_functions[];
+void io_open(lua_State *L); /* pushes the table */
+
 /* ---- objects: each opens its part of the table `freeswitch`, on top of the stack ---- */
 void object_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc); /* its metatable */
 void globals_open(lua_State *L);
 void event_open(lua_State *L);
+void dbh_open(lua_State *L);
 void session_open(lua_State *L);
 /* Pushes an Event object with a copy of e. */
 ON_CTL void event_push_copy(lua_State *L, struct event *e);
@@ -92,7 +97,7 @@ struct lua_session {
 	struct event *events[SESSION_EVENTS_MAX]; /* sent to the session, for the callback */
 	unsigned event_count;
 	char uuid[UUID_CHARS + 1];
-	char voice[160]; /* engine|voice of set_tts_params */
+	char engine[80], voice[80]; /* of set_tts_params */
 };
 struct lua_session *session_arg(lua_State *L, int index);
 /* Pushes a new object for leg (may be NULL), which gets a reference. */

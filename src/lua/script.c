@@ -251,6 +251,7 @@ static int script_body(lua_State *L)
 	lua_setglobal(L, "freeswitch");
 	globals_open(L);
 	event_open(L);
+	dbh_open(L);
 	session_open(L);
 	if (s->leg) {
 		session_push(L, s->leg)->hangs_up = !s->is_dialplan;

@@ -389,11 +389,10 @@ static int l_set_tts(lua_State *L)
 	struct lua_session *s = session_arg(L, 1);
 	const char *engine = luaL_checkstring(L, 2), *voice = luaL_optstring(L, 3, "");
 
-	if (strlen(engine) + strlen(voice) + 2 > sizeof(s->voice))
+	if (strlen(engine) >= sizeof(s->engine) || strlen(voice) >= sizeof(s->voice))
 		return luaL_error(L, "set_tts_params: the names are too long");
-	strcpy(s->voice, engine);
-	strcat(s->voice, "|");
-	strcat(s->voice, voice);
+	strcpy(s->engine, engine);
+	strcpy(s->voice, voice);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "core/leg_digits.h"
 #include "core/leg_record.h"
 #include "core/originate.h"
+#include "core/say.h"
 #include "lua/lua_i.h"
 #include <stdio.h>
 #include <string.h>
@@ -163,12 +164,31 @@ static bool input_goes_on(struct leg *leg, void *arg)
 	return goes_on;
 }
 
-/* Raises what a callback raised; after everything was given back. */
-static CO void input_end(lua_State *L, struct use *u, const struct input *in)
+/* A method that waits with the callback told of keys. */
+struct watched {
+	struct use use;
+	struct input in;
+	struct leg_watch watch;
+	struct leg_play_end end;
+};
+
+static CO bool watched_begin(lua_State *L, struct watched *w)
 {
-	use_end(L, 1, u);
-	if (in->is_error)
-		lua_error(L);
+	bool is_usable = use_begin(L, 1, &w->use);
+
+	w->in = (struct input){.L = L, .session = w->use.session, .leg = w->use.leg};
+	w->watch = (struct leg_watch){input_goes_on, &w->in};
+	w->end = (struct leg_play_end){.watch = &w->watch};
+	return is_usable;
+}
+
+/* Gives the leg back, raises what the callback raised, pushes the status. */
+static CO int watched_end(lua_State *L, struct watched *w, int st)
+{
+	use_end(L, 1, &w->use);
+	if (w->in.is_error)
+		return lua_error(L);
+	return push_status(L, st);
 }
 
 /* ---- sound ---- */
@@ -176,22 +196,16 @@ static CO void input_end(lua_State *L, struct use *u, const struct input *in)
 static int l_stream_file(lua_State *L)
 {
 	const char *file = luaL_checkstring(L, 2);
-	struct use u;
+	struct watched w;
 	int st = ST_HANGUP;
 
 	role_assert_co();
-	if (use_begin(L, 1, &u)) {
-		struct input in = {.L = L, .session = u.session, .leg = u.leg};
-		struct leg_watch watch = {input_goes_on, &in};
+	if (watched_begin(L, &w))
 		do {
-			in.is_restart = false;
-			st = leg_play_watched(u.leg, file, &watch);
-		} while (in.is_restart && leg_is_ready(u.leg));
-		input_end(L, &u, &in);
-	} else {
-		use_end(L, 1, &u);
-	}
-	return push_status(L, st);
+			w.in.is_restart = false;
+			st = leg_play_watched(w.use.leg, file, &w.watch);
+		} while (w.in.is_restart && leg_is_ready(w.use.leg));
+	return watched_end(L, &w, st);
 }
 
 static int l_record_file(lua_State *L)
@@ -199,60 +213,106 @@ static int l_record_file(lua_State *L)
 	const char *file = luaL_checkstring(L, 2);
 	uint32_t limit_s = count_arg(L, 3, 0), level = count_arg(L, 4, 0), hits = count_arg(L, 5, 0);
 	struct media_record_conf conf = {.has_read = true};
-	struct use u;
+	struct watched w;
 	int st = ST_HANGUP;
 
 	role_assert_co();
 	conf.limit_ms = limit_s > 4000000 ? 0 : limit_s * 1000;
 	conf.silence_level = level > 32767 ? 32767 : level;
 	conf.silence_ms = level ? (hits ? (hits > 500000 ? 500000 : hits) : 1) * 20 : 0;
-	if (use_begin(L, 1, &u)) {
-		struct input in = {.L = L, .session = u.session, .leg = u.leg};
-		struct leg_watch watch = {input_goes_on, &in};
-		conf.is_append = leg_var_is_true(u.leg, "record_append");
-		st = leg_record_watched(u.leg, file, &conf, &watch);
-		input_end(L, &u, &in);
-	} else {
-		use_end(L, 1, &u);
+	if (watched_begin(L, &w)) {
+		conf.is_append = leg_var_is_true(w.use.leg, "record_append");
+		st = leg_record_watched(w.use.leg, file, &conf, &w.watch);
 	}
-	return push_status(L, st);
+	return watched_end(L, &w, st);
 }
 
-/* Waits for ms with the callback told; digits stay queued without one. */
-static CO int wait_watched(lua_State *L, int64_t ms, bool is_collecting)
+/* Waits until then (INT64_MAX: for ever) with the callback told; digits stay queued without one. */
+static CO int wait_until(struct watched *w, int64_t end)
 {
-	int64_t end = ms > 0 || !is_collecting ? clock_mono_us() + ms * 1000 : -1;
-	struct use u;
-	int st = ST_HANGUP;
+	struct leg *leg = w->use.leg;
+	int st = ST_OK;
 
-	if (use_begin(L, 1, &u)) {
-		struct input in = {.L = L, .session = u.session, .leg = u.leg};
-		for (st = ST_OK; !st;) {
-			int64_t left = end < 0 ? -1 : end - clock_mono_us();
-			if (!input_goes_on(u.leg, &in) || (end >= 0 && left <= 0))
-				break;
-			st = leg_wait(u.leg, left);
-			if (st == ST_TIMEOUT)
-				st = ST_OK;
-		}
-		input_end(L, &u, &in);
-	} else {
-		use_end(L, 1, &u);
+	while (!st && input_goes_on(leg, &w->in)) {
+		int64_t left = end == INT64_MAX ? -1 : end - clock_mono_us();
+		if (end != INT64_MAX && left <= 0)
+			break;
+		st = leg_wait(leg, left);
+		if (st == ST_TIMEOUT)
+			st = ST_OK;
 	}
-	return push_status(L, st);
+	return st;
 }
 
 static int l_sleep(lua_State *L)
 {
+	int64_t ms = number_arg(L, 2, 0);
+	struct watched w;
+	int st = ST_HANGUP;
+
 	role_assert_co();
-	return wait_watched(L, number_arg(L, 2, 0), false);
+	if (watched_begin(L, &w))
+		st = wait_until(&w, clock_mono_us() + ms * 1000);
+	return watched_end(L, &w, st);
 }
 
-/* (timeout in ms) or (digit timeout, timeout) */
+/* (timeout in ms) or (digit timeout, timeout); 0: until the callback ends it */
 static int l_collect_digits(lua_State *L)
 {
+	int64_t ms = number_arg(L, lua_isnoneornil(L, 3) ? 2 : 3, 0);
+	struct watched w;
+	int st = ST_HANGUP;
+
 	role_assert_co();
-	return wait_watched(L, number_arg(L, lua_isnoneornil(L, 3) ? 2 : 3, 0), true);
+	if (watched_begin(L, &w))
+		st = wait_until(&w, ms > 0 ? clock_mono_us() + ms * 1000 : INT64_MAX);
+	return watched_end(L, &w, st);
+}
+
+/* (text, language module, type, method[, gender]) */
+static int l_say(lua_State *L)
+{
+	struct say_request r = {.text = luaL_checkstring(L, 2),
+	    .module = luaL_checkstring(L, 3),
+	    .type = luaL_checkstring(L, 4),
+	    .method = luaL_checkstring(L, 5),
+	    .gender = luaL_optstring(L, 6, NULL)};
+	struct watched w;
+	int st = ST_HANGUP;
+
+	role_assert_co();
+	if (watched_begin(L, &w))
+		st = leg_say(w.use.leg, &r, &w.end);
+	return watched_end(L, &w, st);
+}
+
+/* (name[, data[, language]]) */
+static int l_say_phrase(lua_State *L)
+{
+	const char *macro = luaL_checkstring(L, 2), *data = luaL_optstring(L, 3, "");
+	const char *language = luaL_optstring(L, 4, NULL);
+	struct watched w;
+	int st = ST_HANGUP;
+
+	role_assert_co();
+	if (watched_begin(L, &w))
+		st = leg_phrase(w.use.leg, macro, data, language && *language ? language : NULL, &w.end);
+	return watched_end(L, &w, st);
+}
+
+/* (text), with the engine and voice of set_tts_params */
+static int l_speak(lua_State *L)
+{
+	const char *text = luaL_checkstring(L, 2);
+	struct watched w;
+	int st = ST_HANGUP;
+
+	role_assert_co();
+	if (watched_begin(L, &w)) {
+		const struct lua_session *s = w.use.session;
+		st = leg_speak(w.use.leg, s->engine[0] ? s->engine : NULL, s->voice[0] ? s->voice : NULL, text, &w.end);
+	}
+	return watched_end(L, &w, st);
 }
 
 /* ---- digits ---- */
@@ -356,56 +416,6 @@ static int l_execute(lua_State *L)
 	lua_pushstring(L, luaL_optstring(L, 3, ""));
 	execute_top(L, app);
 	return 0;
-}
-
-/* An application that a method needs: without it the script learns so; a call would be hung up. */
-static CO void need_app(lua_State *L, const char *method, const char *app)
-{
-	if (!app_find(app))
-		luaL_error(L, "session:%s needs the application '%s', which no loaded module has", method, app);
-}
-
-/* (text, language module, type, method[, gender]) */
-static int l_say(lua_State *L)
-{
-	const char *gender = luaL_optstring(L, 6, "");
-
-	role_assert_co();
-	need_app(L, "say", "say");
-	lua_pushfstring(L, "%s %s %s%s%s %s", luaL_checkstring(L, 3), luaL_checkstring(L, 4), luaL_checkstring(L, 5),
-	    *gender ? " " : "", gender, luaL_checkstring(L, 2));
-	execute_top(L, "say");
-	return 0;
-}
-
-/* (name[, data[, language]]) */
-static int l_say_phrase(lua_State *L)
-{
-	const char *language = luaL_optstring(L, 4, NULL);
-	struct lua_session *s = session_arg(L, 1);
-
-	role_assert_co();
-	need_app(L, "sayPhrase", "phrase");
-	if (language && *language && s->leg)
-		leg_var_set(s->leg, "language", language);
-	lua_pushfstring(L, "%s,%s", luaL_checkstring(L, 2), luaL_optstring(L, 3, ""));
-	execute_top(L, "phrase");
-	return 0;
-}
-
-static int l_speak(lua_State *L)
-{
-	struct lua_session *s = session_arg(L, 1);
-	const char *text = luaL_checkstring(L, 2);
-
-	role_assert_co();
-	need_app(L, "speak", "speak");
-	if (s->voice[0])
-		lua_pushfstring(L, "%s|%s", s->voice, text);
-	else
-		lua_pushstring(L, text);
-	execute_top(L, "speak");
-	return push_status(L, ST_OK);
 }
 
 static int l_wait_for_answer(lua_State *L)

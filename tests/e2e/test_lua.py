@@ -141,15 +141,53 @@ while true do
 end
 """,
     "many.lua": """
+local finish = freeswitch.EventConsumer("CUSTOM", "lua::finish")
 session:answer()
 session:streamFile("{short}")
 session:sleep(200)
 session:execute("set", "done=" .. session:getVariable("caller_id_number"))
 tell("done")
-session:getDigits(1, "#", 30000)
+finish:pop(1, 60000)
 """,
     "route.lua": """
 ACTIONS = {{ {{"set", "routed=" .. session:getVariable("destination_number")}}, "answer", {{"park"}} }}
+""",
+    "say.lua": """
+session:answer()
+session:setInputCallback(function(s, kind, obj) return obj.digit == "5" and "break" or "true" end)
+tell("said %d", session:say("12", "en", "number", "pronounced"))
+tell("counting %d", session:say("1234567", "en", "number", "iterated"))
+tell("phrase %d", session:sayPhrase("nosuch_macro", "x"))
+tell("over")
+session:getDigits(1, "#", 30000)
+""",
+    "files.lua": """
+local name = argv[1] .. "/lua-file.txt"
+local f = assert(io.open(name, "w"))
+assert(f:write("one\\n", 2, "\\nthree\\nrest of it") == f)
+assert(f:close() and io.type(f) == "closed file")
+f = io.open(name)
+stream:write(f:read(), f:read("n"), f:read("L"), f:read(3), f:read("*a"), tostring(f:read("l")), f:read("a"), "|")
+stream:write(f:seek("set", 4), f:read("l"), f:seek("end"), "|")
+f = nil
+for line in io.lines(name) do stream:write(line, ",") end
+assert(os.rename(name, name .. "2"))
+local ok, why, code = io.open(name)
+stream:write("|", tostring(ok), why:match("No such file"), code, tostring(os.remove(name .. "2")))
+stream:write("|", io.popen("echo from the shell"):read("a"), tostring(os.execute("exit 3")), select(3, os.execute("exit 3")))
+""",
+    "sql.lua": """
+local dbh = freeswitch.Dbh("sqlite://lua_test")
+stream:write(tostring(dbh:connected()))
+assert(dbh:test_reactive("select name, n from t", "drop table if exists t", "create table t (name text, n integer)"))
+assert(dbh:query("insert into t values ('a', 1), ('b', 2), ('c', null)"))
+stream:write(dbh:affected_rows())
+assert(dbh:query("select * from t order by name", function(row) stream:write("[", row.name, row.n, "]") return row.name == "b" and 1 or 0 end))
+stream:write(dbh:first_value("select count(*) from t"), dbh:first_row("select * from t").name, tostring(dbh:first_row("select * from t where n = 9")))
+stream:write(tostring(dbh:query("select x from nowhere")), dbh:last_error())
+local ok, why = pcall(dbh.query, dbh, "select 1", function() error("in a row") end)
+stream:write(tostring(ok), why:match("in a row"), tostring(dbh:release()), tostring(dbh:query("select 1")))
+stream:write(tostring(pcall(freeswitch.Dbh, "pgsql://x")), tostring(pcall(freeswitch.Dbh, "sqlite://../x")))
 """,
     "broken.lua": "local x = 1\nlocal y = = 2\n",
 }
@@ -173,7 +211,7 @@ def sw(tmp_path_factory):
         extension("7303", "lua bridge.lua", "set after=lua", "park"), extension("7304", "lua many.lua"),
         extension("7305", "answer", "park"), extension("7306", "lua spin.lua"), extension("7307", "lua ~session:answer() x = nil + 1"),
         extension("7308", "answer", "lua ~session:setAutoHangup(false)", "set after=inline", "park"),
-        extension("7309", "transfer 7309 LUA route.lua"), extension("7999", "set went=there", "park"),
+        extension("7330", "lua say.lua"), extension("7309", "transfer 7309 LUA route.lua"), extension("7999", "set went=there", "park"),
         *(extension(f"731{i}", f"lua hook.lua {how} {arg}") for i, (how, arg) in enumerate(HANGS)),
         *(extension(f"732{i}", f"lua hook.lua {how} {arg}") for i, (how, arg) in enumerate(HANGS[10:])),
         "</include>"]))
@@ -249,8 +287,8 @@ def test_errors_name_their_line(sw):
     for line, says in [("broken.lua", r"broken\.lua:2: unexpected symbol near '='"), ("nosuch.lua", "nosuch.lua: No such file or directory"),
                        ("../x.lua", "a script lies in the script directory"), ("~error('boom')", r'\[string "line"\]:1: boom'),
                        ("~os.exit()", "os.exit is not available in scripts: a script ends by returning"),
-                       ("~io.open('/etc/passwd')", "io.open is not available in scripts"),
-                       ("~os.execute('true')", "system-commands"),
+                       ("~io.open('/etc/passwd')", "io.open: system commands are off"), ("~io.read()", "io.read is not available in scripts"),
+                       ("~os.execute('true')", "system-commands"), ("~os.remove('/x')", "system-commands"),
                        ("~setmetatable({}, {__gc = print})", "__gc is not available"),
                        ("~load(string.dump(print))", "unable to dump"),
                        ("~local f = load(string.dump(function() end)) f()", "nil value"),
@@ -284,6 +322,22 @@ def test_a_script_out_of_bounds_is_stopped(sw, script, place):
         assert other.api("lua ~stream:write(1)") == "1"
         assert time.monotonic() - begin < 5
     other.close()
+
+
+def test_files_and_commands_where_allowed(fresh):
+    path = fresh.root / "scripts/files.lua"
+    path.write_text(SCRIPTS["files.lua"])
+    conf = fresh.root / "conf/autoload_configs/switch.conf.xml"
+    conf.write_text(conf.read_text().replace('name="system-commands" value="false"', 'name="system-commands" value="true"'))
+    fresh.start()
+    assert fresh.api(f"lua files.lua {fresh.root}") == \
+        "one2\nthree\nrest of itnil|42" "22|one,2,three,rest of it,|nilNo such file2true|from the shell\nnil3"
+    fresh.stop()
+
+
+def test_sql(sw):
+    assert sw.api("lua sql.lua") == ("true3[a1][b2]3anilfalseno such table: nowhere" "falsein a rowtruefalsefalsefalse")
+    assert (sw.root / "db/lua_test.db").exists()
 
 
 def test_a_changed_file_is_read_again(sw):
@@ -426,6 +480,18 @@ def test_bridge(sw, phone, told):
     a.bye()
 
 
+def test_say(sw, phone, told):
+    a = phone("1000")
+    call(a, "7330")
+    assert (abs(listen(a, 0.8)) > 1000).sum() > 800  # a voice
+    told("said 0")
+    press(a, "5")
+    told("counting 0")
+    told("phrase 1")
+    told("over")
+    a.bye()
+
+
 def test_another_call_is_used(sw, phone, told):
     a = phone("1000")
     call(a, "7305")
@@ -477,7 +543,7 @@ def test_a_hundred_calls(sw, told):
     for _ in range(100):
         told("done")
     assert int(sw.api("lua ~stream:write(1)")) == 1
-    sw.api("hupall")
+    fire(sw, "lua::finish", 1)
     sw.wait_calls(0)
 
 
