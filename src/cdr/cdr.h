@@ -6,5 +6,5 @@
 
 extern const struct module mod_cdr_csv, mod_xml_cdr;
 ON_CTL void cdr_rotate(void); /* HUP: moves the CSV files aside when rotate-on-hup says so */
-/* The record of a leg as FreeSWITCH's XML, appended to out. */
+/* The record of a leg as FreeSWITCH's XML, variables url-encoded, appended to out; mod_xml_cdr need not be loaded. */
 ON_CTL void cdr_xml_write(struct leg *leg, struct buf *out);

@@ -81,12 +81,12 @@ static void put_name(struct buf *out, const char *name)
 	buf_add(out, name + from, i - from);
 }
 
-static void put_variable(struct buf *out, const char *name, struct sv value)
+static void put_variable(struct buf *out, const char *name, struct sv value, bool is_encoded)
 {
 	buf_adds(out, "    <");
 	put_name(out, name);
 	buf_addc(out, '>');
-	if (conf_now.is_encoded)
+	if (is_encoded)
 		url_encode(out, value, 0);
 	else
 		xml_escape(out, value, false);
@@ -96,7 +96,7 @@ static void put_variable(struct buf *out, const char *name, struct sv value)
 }
 
 /* A list (ARRAY::a|:b) is an element for each of its values. */
-static void put_variables(struct leg *leg, struct buf *out)
+static void put_variables(struct leg *leg, struct buf *out, bool is_encoded)
 {
 	static const char list_mark[] = "ARRAY::", between[] = "|:";
 	const char *name, *value, *end;
@@ -105,13 +105,13 @@ static void put_variables(struct leg *leg, struct buf *out)
 	for (size_t i = 0; i < vars_count(leg->vars); i++) {
 		vars_at(leg->vars, i, &name, &value);
 		if (strncmp(value, list_mark, sizeof(list_mark) - 1)) {
-			put_variable(out, name, sv_of(value));
+			put_variable(out, name, sv_of(value), is_encoded);
 			continue;
 		}
 		value += sizeof(list_mark) - 1;
 		for (; (end = strstr(value, between)); value = end + sizeof(between) - 1)
-			put_variable(out, name, (struct sv){value, (size_t)(end - value)});
-		put_variable(out, name, sv_of(value));
+			put_variable(out, name, (struct sv){value, (size_t)(end - value)}, is_encoded);
+		put_variable(out, name, sv_of(value), is_encoded);
 	}
 	buf_adds(out, "  </variables>\n");
 }
@@ -233,7 +233,7 @@ static void put_callflow(struct leg *leg, const struct leg_profile *p, struct bu
 	buf_adds(out, "    </times>\n  </callflow>\n");
 }
 
-void cdr_xml_write(struct leg *leg, struct buf *out)
+static void write_record(struct leg *leg, struct buf *out, bool is_encoded) ON_CTL
 {
 	const struct leg_profile *p;
 
@@ -244,13 +244,18 @@ void cdr_xml_write(struct leg *leg, struct buf *out)
 	    "    <state_number>%d</state_number>\n  </channel_data>\n",
 	    leg_state_name(leg->state), leg->is_outbound ? "outbound" : "inbound", (int)leg->state);
 	put_stats(leg, out);
-	put_variables(leg, out);
+	put_variables(leg, out, is_encoded);
 	buf_adds(out, "  <app_log>\n");
 	leg_exec_log_each(leg, put_app, out);
 	buf_adds(out, "  </app_log>\n");
 	for (p = leg->profile; p; p = p->older)
 		put_callflow(leg, p, out);
 	buf_adds(out, "</cdr>\n");
+}
+
+void cdr_xml_write(struct leg *leg, struct buf *out)
+{
+	write_record(leg, out, true);
 }
 
 static void on_reporting(struct leg *leg, void *arg)
@@ -264,7 +269,7 @@ static void on_reporting(struct leg *leg, void *arg)
 	buf_init(&path);
 	buf_printf(&path, "%s/%s%s.cdr.xml", conf_now.dir, !is_b && conf_now.prefixes_a_leg ? "a_" : "", leg->uuid);
 	buf_clear(&conf_now.text);
-	cdr_xml_write(leg, &conf_now.text);
+	write_record(leg, &conf_now.text, conf_now.is_encoded);
 	cdr_spool_put(CDR_CREATE, path.p, buf_sv(&conf_now.text));
 	buf_fini(&path);
 }

@@ -223,6 +223,8 @@ ON_CTL void leg_event_channel_profile(struct leg *leg, struct event *e);
 /* Builds, fills and fires when wanted. */
 #define leg_event(leg, id) leg_event_at((leg), (id), __FILE__, __func__, __LINE__)
 ON_CTL void leg_event_at(struct leg *leg, enum event_id id, const char *file, const char *func, int line);
+/* Who writes a leg's record as XML: the body of CHANNEL_HANGUP_COMPLETE when hangup_complete_with_xml is true. */
+ON_CTL void leg_record_writer_set(void (*fn)(struct leg *leg, struct buf *out));
 #define leg_log(leg, level, ...) log_uuid((level), (leg)->uuid, __VA_ARGS__)
 
 /* Steps others hang into the life of a leg: each time it begins a dialplan, and in the teardown: at the hang-up, in

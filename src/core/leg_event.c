@@ -187,6 +187,26 @@ void leg_event_headers(struct leg *leg, struct event *e)
 		add_vars(leg, e);
 }
 
+static void (*record_writer)(struct leg *leg, struct buf *out);
+
+void leg_record_writer_set(void (*fn)(struct leg *leg, struct buf *out))
+{
+	record_writer = fn;
+}
+
+static ON_CTL void attach_record(struct leg *leg, struct event *e)
+{
+	struct buf text;
+
+	if (!record_writer || !str_is_true(vars_get(leg->vars, "hangup_complete_with_xml")))
+		return;
+	buf_init(&text);
+	record_writer(leg, &text);
+	event_add(e, "CDR-Attached", "xml");
+	event_set_body(e, buf_sv(&text));
+	buf_fini(&text);
+}
+
 void leg_event_at(struct leg *leg, enum event_id id, const char *file, const char *func, int line)
 {
 	struct event *e;
@@ -196,6 +216,8 @@ void leg_event_at(struct leg *leg, enum event_id id, const char *file, const cha
 	if (id == EVENT_CHANNEL_HANGUP_COMPLETE)
 		event_add(e, "Hangup-Cause", cause_name(leg->cause));
 	leg_event_headers(leg, e);
+	if (id == EVENT_CHANNEL_HANGUP_COMPLETE)
+		attach_record(leg, e);
 	event_fire(e);
 }
 

@@ -157,6 +157,7 @@ static int start(void) ON_CTL
 		return 255;
 	}
 	core_on_stop(on_stop, NULL);
+	leg_record_writer_set(cdr_xml_write);
 	module_load_configured();
 	if (loop_signal(SIGTERM, on_terminate, NULL) || loop_signal(SIGHUP, on_hangup_signal, NULL) ||
 	    loop_signal(SIGUSR1, on_hangup_signal, NULL))

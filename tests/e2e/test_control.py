@@ -1,5 +1,6 @@
 """Commands on a call that its far end sees or hears: what a phone is told, what is dropped, what is muted."""
 import re
+import xml.etree.ElementTree as ET
 
 import pytest
 from wire import Phone, sdp
@@ -67,3 +68,17 @@ def test_words_before_the_uuid(parked):
     assert sw.api("uuid_hold") == "-USAGE: [off|toggle] <uuid> [<display>]\n-ERR Operation failed\n"
     assert sw.api("uuid_hold off") == sw.api("uuid_hold")
     assert sw.api(f"uuid_outgoing_answer {uuid}") == "+OK\n"
+
+
+def test_record_in_the_event(parked):
+    sw, _, uuid = parked
+    esl = sw.esl()
+    esl.subscribe("CHANNEL_HANGUP_COMPLETE")
+    sw.api(f"uuid_setvar {uuid} hangup_complete_with_xml true")
+    sw.api(f"uuid_setvar {uuid} asked a b&c")
+    sw.api(f"uuid_kill {uuid} USER_BUSY")
+    event = esl.wait_event("CHANNEL_HANGUP_COMPLETE", Unique_ID=uuid)
+    assert event["CDR-Attached"] == "xml"
+    cdr = ET.fromstring(event["_body"])
+    assert cdr.tag == "cdr" and cdr.find("variables/hangup_cause").text == "USER_BUSY" and cdr.find("variables/asked").text == "a%20b%26c"
+    esl.close()
