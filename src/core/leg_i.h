@@ -151,6 +151,7 @@ ON_CTL void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enu
 
 /* ---- leg_media.c ---- */
 ON_CTL bool leg_media_is_closing(const struct leg *leg);
+ON_CTL bool media_is_late(const struct leg *leg); /* its profile negotiates late */
 ON_CTL void leg_media_free(struct leg *leg);
 ON_CTL int leg_media_join(struct leg *a, struct leg *b); /* relays; ST_UNSUPPORTED when the codecs cannot be joined */
 

@@ -160,6 +160,10 @@ const char *leg_media_hold_music(struct leg *leg)
 {
 	return leg->media ? leg->media->hold_music : NULL;
 }
+bool media_is_late(const struct leg *leg)
+{
+	return leg->media && leg->media->is_late_told;
+}
 bool leg_media_is_ready(struct leg *leg)
 {
 	const struct leg_media *m = leg->media;

@@ -209,6 +209,8 @@ int leg_answer(struct leg *leg)
 		return ST_OK;
 	if (leg->ops->answer)
 		st = leg->ops->answer(leg);
+	if (!st && media_is_late(leg))
+		leg_mark_early_media(leg); /* FreeSWITCH tells so of an answer that negotiates */
 	if (!st)
 		leg_mark_answered(leg);
 	else if (leg_is_up(leg))

@@ -208,7 +208,7 @@ def test_async_full_walk(sw, server):
     assert link.ask("myevents") == "+OK Events Enabled"
     assert link.ask("linger 1") == "+OK will linger 1 seconds"
     assert link.execute("answer") == "+OK"
-    seen = [e for e in link.until("CHANNEL_EXECUTE_COMPLETE", Application="answer")[1] if e != "CHANNEL_PROGRESS_MEDIA"]
+    seen = link.until("CHANNEL_EXECUTE_COMPLETE", Application="answer")[1]
     assert seen == ["CHANNEL_PARK", "CHANNEL_EXECUTE", "CHANNEL_ANSWER", "CHANNEL_EXECUTE_COMPLETE"]
     caller.answered()
     assert link.execute("playback", "tone_stream://%(200,100,440)", event_lock="true") == "+OK"

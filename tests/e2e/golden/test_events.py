@@ -77,3 +77,21 @@ def test_schedule(tandem_vanilla):
     sw.api("reloadxml")
     assert headers(next_of(client, "RELOADXML")) == wanted[:13]
     client.esl.close()
+
+
+def test_answer_of_a_late_negotiated_call(tandem_vanilla):
+    """The stock profile negotiates late: an application's answer is early media first (recorded in outbound-async-full.txt)."""
+    sw = tandem_vanilla
+    wanted = [kind(e) for e in recorded("outbound-async-full.txt") if kind(e) in ("CHANNEL_PROGRESS_MEDIA", "CHANNEL_ANSWER")]
+    phone, client = Phone(sw, "1004"), Raw(sw, "CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_CALLSTATE")
+    phone.invite("9664")
+    got = []
+    while "CHANNEL_ANSWER" not in [kind(e) for e in got]:
+        got.append(pairs(client.event()[1]))
+    got.append(next_of(client, "CHANNEL_CALLSTATE"))
+    assert [kind(e) for e in got if kind(e) != "CHANNEL_CALLSTATE"] == wanted
+    assert [dict(e)["Channel-Call-State"] for e in got if kind(e) == "CHANNEL_CALLSTATE"] == ["RINGING", "EARLY", "ACTIVE"]
+    phone.answered()
+    phone.bye()
+    phone.close(), client.esl.close()
+    sw.wait_calls(0)
