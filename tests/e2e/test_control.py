@@ -82,3 +82,41 @@ def test_record_in_the_event(parked):
     cdr = ET.fromstring(event["_body"])
     assert cdr.tag == "cdr" and cdr.find("variables/hangup_cause").text == "USER_BUSY" and cdr.find("variables/asked").text == "a%20b%26c"
     esl.close()
+
+
+def test_phones_are_told_to_fetch_their_configuration(tandem):
+    phones = [Phone(tandem, user) for user in ("1002", "1003")]
+    for phone in phones:
+        phone.register()
+    assert tandem.api("sofia profile internal check_sync 1002@127.0.0.1") == "+OK syncing all registrations matching specified call_id\n"
+    notify = phones[0].expect(method="NOTIFY")
+    assert notify.get("Event") == "check-sync;reboot=false" and notify.first.startswith(f"NOTIFY sip:1002@127.0.0.1:{phones[0].port}")
+    phones[0].reply(notify, 200)
+    assert tandem.api("sofia profile internal flush_inbound_reg reboot") == "+OK rebooting all registrations\n"
+    for phone in phones:  # the first NOTIFY would have come before this one
+        notify = phone.expect(method="NOTIFY")
+        assert notify.get("Event") == "check-sync;reboot=true"
+        phone.reply(notify, 200)
+        phone.close()
+    assert "0 total" in tandem.api("show registrations count")
+
+
+def test_rescan_changes_a_running_profile(parked):
+    """Parameters of the file act on what comes next; the call that stands stands, the socket stays."""
+    sw, phone, uuid = parked
+    path = sw.root / "conf/sip_profiles/internal.xml"
+    before = path.read_text()
+    try:
+        path.write_text(before.replace('name="force-register-domain"', 'name="disable-register" value="true"/>\n<param name="force-register-domain"', 1)
+                        .replace('name="sip-port" value="', 'name="sip-port" value="1', 1))
+        assert sw.api("sofia profile internal rescan") == "Reload XML [Success]\n+OK scan complete\n"
+        other = Phone(sw, "1005")
+        other.request("REGISTER", f"sip:{sw.domain}", f"<sip:1005@{sw.domain}>", "rescan-1", extra="Expires: 300\n")
+        refused = other.expect(403)
+        assert refused.code == 403
+        other.close()
+        assert sw.api(f"uuid_exists {uuid}") == "true" and f":{sw.sip_port}" in sw.api("sofia status profile internal")
+    finally:
+        path.write_text(before)
+        sw.api("sofia profile internal rescan")
+    phone.register()

@@ -43,25 +43,6 @@ static int target_lookup(struct profile *p, struct sofia_target *t)
 }
 
 /* Where the INVITE goes when it is not where the URI says: a registered phone's source address, or a Path. */
-static void target_route(struct call *c, const struct sofia_target *t)
-{
-	struct sip_uri u;
-	struct sv lr;
-	if (!t->fs_path || sip_uri_parse(&u, sv_of(t->fs_path)) < 0)
-		return;
-	if (sip_uri_param(&u, "lr", &lr)) {
-		struct buf b;
-		buf_init(&b);
-		buf_printf(&b, "<%s>", t->fs_path);
-		c->route = buf_take(&b);
-		return;
-	}
-	enum sip_transport transport = sip_uri_transport(&u);
-	uint16_t port = u.port ? u.port : 5060;
-	if (addr_parse(&c->dst.addr, u.host, port) == ST_OK)
-		c->dst.transport = transport ? transport : SIP_UDP;
-}
-
 static void vars_first(struct call *c, const struct sofia_target *t, const struct originate_target *o) ON_CTL;
 static void vars_first(struct call *c, const struct sofia_target *t, const struct originate_target *o)
 {
@@ -159,7 +140,7 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 	c->uri = mem_strdup(t.uri);
 	c->is_nat = t.is_nat;
 	c->dst.transport = SIP_TRANSPORT_NONE;
-	target_route(c, &t);
+	sofia_target_route(&t, &c->route, &c->dst);
 	if (g) {
 		c->gateway = mem_ref(g);
 		g->calls_out++;

@@ -143,6 +143,32 @@ static int trace_cmd(struct api_call *c, struct profile *p, const struct words *
 	return buf_printf(c->out, "%s sip debugging on %s", on ? "Enabled" : "Disabled", p->conf.name);
 }
 
+/* Gateways that are new, and every parameter that sockets were not made with; calls and registrations go on. */
+static int rescan_cmd(struct api_call *c, struct profile *p) ON_CTL;
+static int rescan_cmd(struct api_call *c, struct profile *p)
+{
+	struct profile_conf fresh;
+	const struct xml_node *node = profile_node(sv_of(p->conf.name));
+	if (node && profile_conf_parse(&fresh, node) == ST_OK)
+		profile_conf_adopt(&p->conf, &fresh);
+	gateways_load(p);
+	return buf_adds(c->out, "+OK scan complete\n");
+}
+
+/* [WHICH] [reboot]: registrations are forgotten; with reboot their phones are told to restart. */
+static int flush_cmd(struct api_call *c, struct profile *p, const struct words *w) ON_CTL;
+static int flush_cmd(struct api_call *c, struct profile *p, const struct words *w)
+{
+	bool is_reboot = w->n > 3 && sv_isi(w->w[w->n - 1], "reboot");
+	bool has_which = w->n > (is_reboot ? 4u : 3u);
+	struct sv which = has_which ? w->w[3] : SV_NONE;
+	if (is_reboot)
+		reg_sync(p, which, true);
+	reg_table_flush(p->regs, which);
+	return buf_printf(c->out, "+OK %s all registrations%s\n", is_reboot ? "rebooting" : "flushing",
+	    has_which ? " matching specified call_id" : "");
+}
+
 static int profile_cmd(struct api_call *c, const struct words *w) CO;
 static int profile_cmd(struct api_call *c, const struct words *w)
 {
@@ -172,18 +198,18 @@ static int profile_cmd(struct api_call *c, const struct words *w)
 		mem_free(own);
 		return ST_OK;
 	}
-	if (sv_isi(verb, "rescan")) {
-		gateways_load(p); /* what is new; calls and registrations go on */
-		return buf_adds(c->out, "+OK scan complete\n");
-	}
+	if (sv_isi(verb, "rescan"))
+		return rescan_cmd(c, p);
 	if (sv_isi(verb, "siptrace"))
 		return trace_cmd(c, p, w);
 	if (gateway_profile_cmd(c, p, verb, w->n > 3 ? w->w[3] : SV_NONE))
 		return ST_OK;
-	if (sv_isi(verb, "flush_inbound_reg")) {
-		reg_table_flush(p->regs, w->n > 3 ? w->w[3] : SV_NONE);
-		return w->n > 3 ? buf_printf(c->out, "+OK flushing all registrations matching specified call_id\n")
-		                : buf_adds(c->out, "+OK flushing all registrations\n");
+	if (sv_isi(verb, "flush_inbound_reg"))
+		return flush_cmd(c, p, w);
+	if (sv_isi(verb, "check_sync")) {
+		reg_sync(p, w->n > 3 ? w->w[3] : SV_NONE, false);
+		return buf_printf(
+		    c->out, "+OK syncing all registrations%s\n", w->n > 3 ? " matching specified call_id" : "");
 	}
 	return buf_adds(c->out, "-ERR Unknown command!\n");
 }
@@ -226,6 +252,8 @@ static int sofia_cmd(struct api_call *c)
 		return status_cmd(c, rest, false);
 	if (sv_isi(w.w[0], "xmlstatus"))
 		return status_cmd(c, rest, true);
+	if (sv_isi(w.w[0], "jsonstatus"))
+		return jsonstatus_cmd(c);
 	if (sv_isi(w.w[0], "profile"))
 		return profile_cmd(c, &w);
 	if (sv_isi(w.w[0], "global"))
@@ -239,9 +267,10 @@ static int sofia_cmd(struct api_call *c)
 	return buf_printf(c->out, "Unknown Command [%.*s]\n", SVF(w.w[0]));
 }
 
-static const char *const sofia_complete[] = {"help", "status", "status profile", "status gateway", "xmlstatus",
-    "xmlstatus profile", "xmlstatus gateway", "loglevel", "tracelevel", "global siptrace on", "global siptrace off",
-    "profile", "recover", NULL};
+static const char *const sofia_complete[] = {"sofia help", "sofia status", "sofia status profile",
+    "sofia status gateway", "sofia xmlstatus", "sofia xmlstatus profile", "sofia xmlstatus gateway", "sofia jsonstatus",
+    "sofia loglevel", "sofia tracelevel", "sofia global siptrace on", "sofia global siptrace off", "sofia profile",
+    "sofia recover", "sofia recover flush", NULL};
 
 const struct api_desc sofia_apis[] = {
     {"sofia", "Sofia Controls", "<cmd> <args>", API_MAY_WAIT, sofia_cmd, sofia_complete},

@@ -109,3 +109,21 @@ done:
 		*out = t;
 	return st;
 }
+
+void sofia_target_route(const struct sofia_target *t, char **route, struct sip_dst *dst)
+{
+	struct sip_uri u;
+	struct sv lr;
+	if (!t->fs_path || sip_uri_parse(&u, sv_of(t->fs_path)) < 0)
+		return;
+	if (sip_uri_param(&u, "lr", &lr)) {
+		struct buf b;
+		buf_init(&b);
+		buf_printf(&b, "<%s>", t->fs_path);
+		*route = buf_take(&b);
+		return;
+	}
+	enum sip_transport transport = sip_uri_transport(&u);
+	if (addr_parse(&dst->addr, u.host, u.port ? u.port : 5060) == ST_OK)
+		dst->transport = transport ? transport : SIP_UDP;
+}

@@ -348,6 +348,41 @@ void profile_conf_fini(struct profile_conf *c)
 	memset(c, 0, sizeof(*c));
 }
 
+/* What sockets, the stack and the digest server were made with. */
+static bool is_fixed(const char *name)
+{
+	static const char *const names[] = {"sip-ip", "rtp-ip", "ext-sip-ip", "ext-rtp-ip", "ext-sip-port", "sip-port",
+	    "bind-params", "tls", "ws-binding", "wss-binding", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
+	    "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname"};
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+		if (!strcasecmp(names[i], name))
+			return true;
+	return false;
+}
+
+static void swap_bytes(void *a, void *b, size_t n)
+{
+	char t[sizeof(char *)];
+	memcpy(t, a, n), memcpy(a, b, n), memcpy(b, t, n);
+}
+
+void profile_conf_adopt(struct profile_conf *running, struct profile_conf *fresh)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(params); i++) {
+		const struct param *p = &params[i];
+		if (!p->fallback || !is_fixed(p->name))
+			continue;
+		size_t n = p->type == P_UINT                       ? sizeof(unsigned)
+		           : p->type == P_BOOL || p->type == P_NOT ? sizeof(bool)
+		                                                   : sizeof(char *);
+		swap_bytes((char *)running + p->at, (char *)fresh + p->at, n);
+	}
+	swap_bytes(&running->name, &fresh->name, sizeof(char *));
+	profile_conf_fini(running);
+	*running = *fresh;
+	memset(fresh, 0, sizeof(*fresh));
+}
+
 enum multi_reg profile_conf_multi_reg(const struct profile_conf *c)
 {
 	if (!strcasecmp(c->multiple_registrations, "call-id"))

@@ -53,6 +53,8 @@ struct profile_conf {
 /* Never NULL strings for what has a default. node may be NULL (defaults only). */
 ANY int profile_conf_parse(struct profile_conf *out, const struct xml_node *node);
 ANY void profile_conf_fini(struct profile_conf *c);
+/* What a running profile may change: all of fresh (taken) but addresses, ports, timers and the like, which stay. */
+ANY void profile_conf_adopt(struct profile_conf *running, struct profile_conf *fresh);
 ANY enum multi_reg profile_conf_multi_reg(const struct profile_conf *c);
 ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
 /* One parameter by name; false when it is unknown. */

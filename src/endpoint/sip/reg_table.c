@@ -354,18 +354,23 @@ size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv host)
 	return a ? aor_clear(t, a) : 0;
 }
 
+bool reg_is_meant(const struct reg *r, struct sv what)
+{
+	struct sv user, host;
+	if (!what.n || sv_eq(sv_of(r->call_id), what))
+		return true;
+	return sv_split(what, '@', &user, &host) && sv_eqi(sv_of(r->host), host) &&
+	       (!user.n || sv_eq(sv_of(r->user), user));
+}
+
 size_t reg_table_flush(struct reg_table *t, struct sv what)
 {
 	struct lnode *n, *tmp;
-	struct sv user, host;
 	size_t removed = 0;
-	bool has_host = sv_split(what, '@', &user, &host);
-	if (has_host && user.n && aor_find(t, user, host))
-		return reg_table_del_all(t, user, host);
 	list_each (&t->all, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, all_link);
 		struct reg_aor *a = r->aor;
-		if (what.n && !sv_eq(sv_of(r->call_id), what) && !(has_host && !user.n && sv_eqi(sv_of(r->host), host)))
+		if (!reg_is_meant(r, what))
 			continue;
 		reg_remove(t, r, REG_REMOVED);
 		aor_drop_if_empty(t, a);

@@ -57,6 +57,8 @@ ON_CTL int reg_table_del(
     struct reg_table *t, struct sv user, struct sv host, struct sv contact_uri, struct sv call_id, uint32_t cseq);
 /* All of a user; how many. */
 ON_CTL size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv host);
+/* Does what (a call-id, "user@host", "@host", or nothing: everything) mean this one? */
+ANY bool reg_is_meant(const struct reg *r, struct sv what);
 /* By call-id (any user), or "user@host", or "@host"; how many. Empty = everything. */
 ON_CTL size_t reg_table_flush(struct reg_table *t, struct sv what);
 ANY size_t reg_table_count(const struct reg_table *t);

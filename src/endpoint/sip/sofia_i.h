@@ -89,6 +89,8 @@ ON_CTL uint64_t auth_failures_of(struct profile *p, const struct addr *src);
 ON_CTL void auth_realm_put(const struct profile *p, const struct sip_msg *m, struct buf *out);
 
 /* ---- registrations ---- */
+/* NOTIFY of check-sync to each contact that what means (reg_is_meant); how many. */
+ON_CTL size_t reg_sync(struct profile *p, struct sv what, bool is_reboot);
 ON_CTL struct reg_table *reg_home_get(const char *profile_name); /* made on first use; NULL when out of memory */
 ON_CTL int reg_store_open(const char *path); /* opens the store and brings registrations back as they arrive */
 ON_CTL void reg_homes_free(void);
@@ -106,6 +108,7 @@ extern const struct api_desc sofia_apis[];
 extern const struct metric_desc sofia_metrics[];
 ON_CTL bool sofia_is_ready(struct buf *why);
 ON_CTL int status_cmd(struct api_call *c, struct sv args, bool is_xml);
+ON_CTL int jsonstatus_cmd(struct api_call *c); /* the list; further words are ignored, as FreeSWITCH does */
 int contact_cmd(struct api_call *c);
 int count_cmd(struct api_call *c);
 int username_cmd(struct api_call *c);
@@ -195,3 +198,5 @@ struct sofia_target {
 };
 ANY int sofia_target_parse(struct sofia_target *out, struct sv data);
 ANY void sofia_target_fini(struct sofia_target *t);
+/* Where its fs_path sends it: a Route (owned by the caller, lr) or an address. Leaves both alone without one. */
+ANY void sofia_target_route(const struct sofia_target *t, char **route, struct sip_dst *dst);

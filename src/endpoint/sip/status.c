@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "endpoint/sip/gateway.h"
+#include "text/json.h"
 #include "text/xml.h"
 
 #include <inttypes.h>
@@ -268,7 +269,7 @@ static bool reg_fits(const struct reg_print *pr, const struct reg *r)
 static void xml_field(struct buf *out, const char *tag, const char *value)
 {
 	buf_printf(out, "        <%s>", tag);
-	xml_escape(out, sv_of(value), false);
+	xml_escape(out, sv_of(value), true); /* quotes too, as FreeSWITCH does here */
 	buf_printf(out, "</%s>\n", tag);
 }
 
@@ -410,8 +411,87 @@ static void list_xml(const struct entries *l, struct buf *out)
 	buf_adds(out, "</profiles>\n");
 }
 
-static int list_print(struct buf *out, bool is_xml) ON_CTL;
-static int list_print(struct buf *out, bool is_xml)
+/* ---- the list as JSON: what each profile is, its gateways, and the first rows of its status ---- */
+
+static void json_info(struct json_writer *w, const struct entry *e) ON_CTL;
+static void json_info(struct json_writer *w, const struct entry *e)
+{
+	struct buf v;
+	buf_init(&v);
+	jw_key(w, "info");
+	jw_begin_object(w);
+	for (size_t i = 1; i < ROWS; i++) { /* without the name */
+		const struct row *r = &text_rows[i];
+		buf_clear(&v);
+		r->put(e->p, &v);
+		jw_key(w, r->tag);
+		if (r->put == row_rtp_ip)
+			jw_begin_array(w);
+		jw_sv(w, buf_sv(&v));
+		if (r->put == row_rtp_ip)
+			jw_end_array(w);
+		if (r->put == row_domain && e->is_alias)
+			jw_kv_str(w, "alias-of", e->p->conf.name);
+		if (r->put == row_outbound_proxy)
+			break;
+	}
+	jw_end_object(w);
+	buf_fini(&v);
+}
+
+static void json_entry(struct json_writer *w, const struct entry *e) ON_CTL;
+static void json_entry(struct json_writer *w, const struct entry *e)
+{
+	struct lnode *it, *tmp;
+	jw_key(w, e->name);
+	jw_begin_object(w);
+	jw_key(w, "status");
+	jw_begin_object(w);
+	jw_kv_str(w, "type", e->is_alias ? "alias" : "profile");
+	if (e->is_alias) {
+		jw_kv_str(w, "data", e->p->conf.name);
+		jw_kv_str(w, "state", "ALIASED");
+	} else {
+		jw_kv_str(w, "state", "RUNNING");
+		jw_kv_int(w, "in-use", (int64_t)e->p->call_count);
+		jw_kv_str(w, "data", e->p->url);
+	}
+	jw_end_object(w);
+	if (!e->is_alias && !list_empty(&e->p->gateways)) {
+		jw_key(w, "gateways");
+		jw_begin_object(w);
+		list_each (&e->p->gateways, it, tmp) {
+			const struct gateway *g = list_entry(it, struct gateway, link);
+			jw_key(w, g->name);
+			jw_begin_object(w);
+			jw_kv_str(w, "type", "gateway");
+			jw_kv_str(w, "data", g->to);
+			jw_kv_str(w, "state", gateway_state_name(g->state));
+			jw_end_object(w);
+		}
+		jw_end_object(w);
+	}
+	json_info(w, e);
+	jw_end_object(w);
+}
+
+static void list_json(const struct entries *l, struct buf *out) ON_CTL;
+static void list_json(const struct entries *l, struct buf *out)
+{
+	struct json_writer w;
+	jw_init(&w, out, true);
+	jw_begin_object(&w);
+	jw_key(&w, "profiles");
+	jw_begin_object(&w);
+	for (size_t i = 0; i < l->n; i++)
+		json_entry(&w, &l->e[i]);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	buf_addc(out, '\n');
+}
+
+static int list_print(struct buf *out, void (*put)(const struct entries *l, struct buf *out)) ON_CTL;
+static int list_print(struct buf *out, void (*put)(const struct entries *l, struct buf *out))
 {
 	struct entries l = {0};
 	struct lnode *it, *tmp;
@@ -422,10 +502,7 @@ static int list_print(struct buf *out, bool is_xml)
 	}
 	if (l.n)
 		qsort(l.e, l.n, sizeof(*l.e), entry_cmp);
-	if (is_xml)
-		list_xml(&l, out);
-	else
-		list_text(&l, out);
+	put(&l, out);
 	mem_free(l.e);
 	return ST_OK;
 }
@@ -440,11 +517,17 @@ static struct sv word(struct sv *rest)
 	return one;
 }
 
+int jsonstatus_cmd(struct api_call *c)
+{
+	role_assert_ctl();
+	return list_print(c->out, list_json);
+}
+
 int status_cmd(struct api_call *c, struct sv args, bool is_xml)
 {
 	struct sv kind = word(&args), name = word(&args), what = word(&args);
 	if (!kind.n)
-		return list_print(c->out, is_xml);
+		return list_print(c->out, is_xml ? list_xml : list_text);
 	if (sv_isi(kind, "gateway"))
 		return gateway_status(c->out, name, is_xml);
 	if (!sv_isi(kind, "profile"))
