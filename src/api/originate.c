@@ -70,21 +70,7 @@ static void on_job_done(int status, struct sv reply, void *arg)
 {
 	role_assert_ctl();
 	struct job *j = arg;
-	struct event *e = event_new(EVENT_BACKGROUND_JOB, NULL);
-	struct buf text;
-	buf_init(&text);
-	if (e) {
-		event_add(e, "Job-UUID", j->uuid);
-		event_add(e, "Job-Command", j->cmd);
-		event_add(e, "Job-Command-Arg", *j->args ? j->args : NULL);
-		if (status == ST_NOTFOUND)
-			buf_printf(&text, "-ERR %s Command not found!\n", j->cmd);
-		else
-			buf_addv(&text, reply.n ? reply : SV("Command returned no output!"));
-		event_set_body(e, buf_sv(&text));
-		event_fire(e);
-	}
-	buf_fini(&text);
+	api_job_event(j->uuid, j->cmd, j->args, status, reply);
 	mem_free(j->cmd);
 	mem_free(j->args);
 	mem_free(j);

@@ -246,9 +246,7 @@ static void json_head(struct json_writer *w, const json_t *request, const char *
 		if (!text || !strcmp(key, "status") || !strcmp(key, "response"))
 			goto next;
 		jw_key(w, key);
-		buf_adds(w->out, text);
-		w->after_key = false;
-		w->need_comma[w->depth] = true;
+		jw_raw(w, sv_of(text));
 	next:
 		free(text);
 	}

@@ -100,3 +100,23 @@ int api_spawn(const char *cmd, const char *args, const char *job_uuid, api_done_
 	loop_defer(&j->start, "api", job_start, j);
 	return ST_OK;
 }
+
+void api_job_event(const char *job_uuid, const char *cmd, const char *args, int status, struct sv reply)
+{
+	struct event *e = event_new(EVENT_BACKGROUND_JOB, NULL);
+	struct buf text;
+
+	if (!e)
+		return;
+	buf_init(&text);
+	event_add(e, "Job-UUID", job_uuid);
+	event_add(e, "Job-Command", cmd);
+	event_add(e, "Job-Command-Arg", args && *args ? args : NULL);
+	if (status == ST_NOTFOUND)
+		buf_printf(&text, "-ERR %s Command not found!\n", cmd);
+	else
+		buf_addv(&text, reply.n ? reply : SV("Command returned no output!"));
+	event_set_body(e, buf_sv(&text));
+	buf_fini(&text);
+	event_fire(e);
+}

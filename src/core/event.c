@@ -294,9 +294,9 @@ void event_counts_get(enum event_id id, struct event_counts *out)
 	*out = event_counts[id];
 }
 
-void event_count_dropped(const struct event *e)
+void event_count_dropped(enum event_id id)
 {
-	event_counts[e->id].dropped++;
+	event_counts[id].dropped++;
 }
 
 uint64_t event_sequence(void)

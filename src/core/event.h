@@ -77,4 +77,4 @@ struct event_counts {
 };
 ON_CTL void event_counts_get(enum event_id id, struct event_counts *out);
 /* A subscriber could not keep what it was given: its queue is full. */
-ON_CTL void event_count_dropped(const struct event *e);
+ON_CTL void event_count_dropped(enum event_id id);

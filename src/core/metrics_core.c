@@ -15,6 +15,7 @@
 #include "media/ctl/mctl.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -214,19 +215,37 @@ static ON_CTL void ring_put(
 	metric_put(out, values[which], "ring", name, NULL);
 }
 
+enum { QUEUES_MAX = 64 };
+struct queue_ask {
+	struct metric_out *out;
+	int which;
+	const char *names[QUEUES_MAX];
+	size_t count;
+};
+
+/* Queues of one name (a store's, several times) are numbered. */
 static void queue_put(const char *name, size_t job_count, size_t max_jobs, uint64_t refused_count, void *arg)
 {
-	const struct fill_ask *q = arg;
+	struct queue_ask *q = arg;
 	char text[64];
+	unsigned nth = 1;
 	role_assert_ctl();
-	snprintf(text, sizeof(text), "jobs %s", name);
+	if (q->count == QUEUES_MAX)
+		return;
+	for (size_t i = 0; i < q->count; i++)
+		nth += !strcmp(q->names[i], name);
+	q->names[q->count++] = name;
+	if (nth > 1)
+		snprintf(text, sizeof(text), "jobs %s %u", name, nth);
+	else
+		snprintf(text, sizeof(text), "jobs %s", name);
 	ring_put(q->out, q->which, text, job_count, max_jobs, refused_count);
 }
 
 static void fill_rings(struct metric_out *out, int which)
 {
 	role_assert_ctl();
-	struct fill_ask q = {out, which};
+	struct queue_ask q = {.out = out, .which = which};
 	struct mctl_thread_counts t;
 	size_t fill = 0, slots = 0, held = 0;
 	char name[32];
@@ -324,7 +343,7 @@ static const struct metric_desc table[] = {
     {"tandem_sessions", G, "Legs now.", fill_number, N_SESSIONS},
     {"tandem_sessions_peak", G, "Most legs at once since the start.", fill_number, N_SESSIONS_PEAK},
     {"tandem_sessions_limit", G, "Most legs allowed (max-sessions).", fill_number, N_SESSIONS_MAX},
-    {"tandem_sessions_total", C, "Legs since the start.", fill_number, N_SESSIONS_TOTAL},
+    {"tandem_sessions_started_total", C, "Legs since the start.", fill_number, N_SESSIONS_TOTAL},
     {"tandem_sessions_per_second", G, "New legs in the last second (CPS).", fill_number, N_SPS},
     {"tandem_sessions_per_second_peak", G, "Most new legs in a second since the start.", fill_number, N_SPS_PEAK},
     {"tandem_sessions_per_second_limit", G, "Most allowed (sessions-per-second).", fill_number, N_SPS_MAX},

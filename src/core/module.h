@@ -108,5 +108,7 @@ ON_CTL void registry_each(
  * wait but no coroutine runs. Fires EVENT_API. */
 ON_CTL int api_run(const char *cmd, const char *args, struct leg *leg, struct buf *out);
 /* The same on a coroutine of its own; done on the control loop. Strings are copied. */
+/* BACKGROUND_JOB, which tells that a command begun in the background is over. args NULL or "": none. */
+ON_CTL void api_job_event(const char *job_uuid, const char *cmd, const char *args, int status, struct sv reply);
 typedef void (*api_done_fn)(int status, struct sv reply, void *arg);
 ON_CTL int api_spawn(const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg);

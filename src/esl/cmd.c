@@ -264,24 +264,7 @@ static void on_job_done(int status, struct sv reply, void *arg)
 {
 	role_assert_ctl();
 	struct job *j = arg;
-	struct event *e = event_new(EVENT_BACKGROUND_JOB, NULL);
-	struct buf b;
-	buf_init(&b);
-	if (!e)
-		goto out;
-	event_add(e, "Job-UUID", j->uuid);
-	event_add(e, "Job-Command", j->cmd);
-	event_add(e, "Job-Command-Arg", j->args);
-	if (status == ST_NOTFOUND)
-		buf_printf(&b, "-ERR %s Command not found!\n", j->cmd);
-	else if (!reply.n)
-		buf_adds(&b, "Command returned no output!");
-	else
-		buf_addv(&b, reply);
-	event_set_body(e, buf_sv(&b));
-	event_fire(e);
-out:
-	buf_fini(&b);
+	api_job_event(j->uuid, j->cmd, j->args, status, reply);
 	job_free(j);
 }
 

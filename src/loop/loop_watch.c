@@ -176,13 +176,41 @@ void loop_watch_stats(struct loop_stats *out)
 	out->lateness = lateness;
 }
 
+static bool is_repeated(size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (named[j].key && !strcmp(named[j].name, named[i].name))
+			return true;
+	return false;
+}
+
+/* Equal texts at different addresses are one handler. */
+static struct named named_sum(size_t i)
+{
+	struct named sum = named[i];
+	for (size_t j = i + 1; j < NAMES_MAX; j++) {
+		const struct named *h = &named[j];
+		if (!h->key || strcmp(h->name, sum.name))
+			continue;
+		sum.run_count += h->run_count, sum.slow_count += h->slow_count;
+		sum.timer_count += h->timer_count, sum.late_total_us += h->late_total_us;
+		sum.total_ns += h->total_ns;
+		sum.longest_ns = h->longest_ns > sum.longest_ns ? h->longest_ns : sum.longest_ns;
+		sum.late_longest_us =
+		    h->late_longest_us > sum.late_longest_us ? h->late_longest_us : sum.late_longest_us;
+	}
+	return sum;
+}
+
 void loop_handlers_each(void (*fn)(const struct loop_handler *h, void *arg), void *arg)
 {
 	for (size_t i = 0; i <= NAMES_MAX; i++) {
-		const struct named *h = i < NAMES_MAX ? &named[i] : &others;
-		struct loop_handler row = {h->name, h->run_count, h->slow_count, h->total_ns / 1000,
-		    h->longest_ns / 1000, h->timer_count, h->late_total_us, h->late_longest_us};
-		if (h->run_count || h->timer_count)
+		if (i < NAMES_MAX && (!named[i].key || is_repeated(i)))
+			continue;
+		struct named h = i < NAMES_MAX ? named_sum(i) : others;
+		struct loop_handler row = {h.name, h.run_count, h.slow_count, h.total_ns / 1000, h.longest_ns / 1000,
+		    h.timer_count, h.late_total_us, h.late_longest_us};
+		if (h.run_count || h.timer_count)
 			fn(&row, arg);
 	}
 }

@@ -35,7 +35,7 @@ struct http_conn {
 	struct buf in, out;
 	size_t out_at;
 	enum stage stage;
-	bool is_processing, is_last /* closes after the answer */;
+	bool is_processing, is_last /* closes after the answer */, is_write_watched;
 	struct ltimer timer;
 	struct ldefer again;
 	uint64_t sent_seen; /* bytes the client had taken when last looked */
@@ -145,12 +145,11 @@ static ON_CTL int64_t stage_timeout_us(const struct http_conn *c)
 
 static void on_timer(void *arg);
 
-static ON_CTL void stage_set(struct http_conn *c, enum stage stage)
+/* What is to be sent is watched first: a client that does not read will not ask either. */
+static ON_CTL void timer_choose(struct http_conn *c)
 {
-	if (c->stage == stage && stage != STAGE_IDLE)
-		return;
-	c->stage = stage;
-	if (waiting_bytes(c)) {
+	c->is_write_watched = waiting_bytes(c) > 0;
+	if (c->is_write_watched) {
 		c->sent_seen = c->queued_bytes_total - waiting_bytes(c);
 		loop_timer_set(&c->timer, c->server->conf.write_timeout_us, "http write", on_timer, c);
 	} else if (stage_timeout_us(c)) {
@@ -160,15 +159,19 @@ static ON_CTL void stage_set(struct http_conn *c, enum stage stage)
 	}
 }
 
-/* An answer is on its way: from now on the timer looks whether any of it is taken. */
+static ON_CTL void stage_set(struct http_conn *c, enum stage stage)
+{
+	if (c->stage == stage && stage != STAGE_IDLE)
+		return;
+	c->stage = stage;
+	timer_choose(c);
+}
+
+/* Something was handed over: the timer looks whether it is taken, or goes back to what the stage waits for. */
 static ON_CTL void write_watch(struct http_conn *c)
 {
-	if (c->stage < STAGE_ANSWER && c->stage != STAGE_IDLE)
-		return;
-	if (!waiting_bytes(c) || loop_timer_is_set(&c->timer))
-		return;
-	c->sent_seen = c->queued_bytes_total - waiting_bytes(c);
-	loop_timer_set(&c->timer, c->server->conf.write_timeout_us, "http write", on_timer, c);
+	if (c->stage != STAGE_HEAD && c->stage != STAGE_BODY && c->is_write_watched != (waiting_bytes(c) > 0))
+		timer_choose(c);
 }
 
 static ON_CTL int out_add(struct http_conn *c, struct sv v)
@@ -278,6 +281,11 @@ void http_exchange_header(struct http_exchange *x, const char *name, const char 
 	for (; *value; value++)
 		buf_addc(&x->headers, (unsigned char)*value < ' ' || *value == 127 ? ' ' : *value);
 	buf_adds(&x->headers, "\r\n");
+}
+
+void http_exchange_headers_clear(struct http_exchange *x)
+{
+	buf_clear(&x->headers);
 }
 
 void http_exchange_reply(struct http_exchange *x, int status, const char *content_type, struct sv body)
@@ -538,6 +546,10 @@ static void on_timer(void *arg)
 		c->server->counts.timeouts++;
 		log_info("HTTP client %s does not read: closed", c->host);
 		conn_end(c, false);
+		return;
+	}
+	if (c->is_write_watched) {
+		timer_choose(c); /* all is taken, and nobody told us when */
 		return;
 	}
 	if (!stage_timeout_us(c))

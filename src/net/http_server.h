@@ -45,6 +45,7 @@ ON_CTL const struct addr *http_exchange_peer(const struct http_exchange *x);
 ON_CTL bool http_exchange_is_open(const struct http_exchange *x); /* the client is there, no answer was begun */
 /* A header of the answer to come; bytes that could end a line become spaces. */
 ON_CTL void http_exchange_header(struct http_exchange *x, const char *name, const char *value);
+ON_CTL void http_exchange_headers_clear(struct http_exchange *x);
 /* The whole answer. The body is copied (left out for HEAD, 204 and 304). content_type may be NULL without a body. */
 ON_CTL void http_exchange_reply(struct http_exchange *x, int status, const char *content_type, struct sv body);
 

@@ -243,6 +243,12 @@ void jw_bool(struct json_writer *w, bool value)
 	jw_literal(w, value ? "true" : "false");
 }
 
+void jw_raw(struct json_writer *w, struct sv value)
+{
+	jw_before_value(w);
+	buf_addv(w->out, value);
+}
+
 void jw_null(struct json_writer *w)
 {
 	jw_literal(w, "null");

@@ -36,6 +36,7 @@ ANY void jw_int(struct json_writer *w, int64_t value);
 ANY void jw_real(struct json_writer *w, double value);
 ANY void jw_bool(struct json_writer *w, bool value);
 ANY void jw_null(struct json_writer *w);
+ANY void jw_raw(struct json_writer *w, struct sv value); /* a whole value that is JSON already */
 /* Pairs: key and value at once. */
 ANY void jw_kv_str(struct json_writer *w, const char *key, const char *value);
 ANY void jw_kv_int(struct json_writer *w, const char *key, int64_t value);

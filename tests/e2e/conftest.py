@@ -1,4 +1,7 @@
+import json
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -55,3 +58,19 @@ def fresh(tmp_path_factory):
     yield sw
     if sw.proc and sw.proc.poll() is None:
         sw.stop()
+
+
+@pytest.fixture(scope="session")
+def modules():
+    """node_modules with what package.json names, installed once beside the build."""
+    if not shutil.which("npm") or not shutil.which("node"):
+        pytest.skip("npm and node are not installed")
+    here, cache = Path(__file__).parent, t.TOP / "build" / "npm"
+    cache.mkdir(parents=True, exist_ok=True)
+    shutil.copy(here / "package.json", cache)
+    wanted = json.loads((here / "package.json").read_text())["dependencies"]
+    if not all((cache / "node_modules" / name).exists() for name in wanted):
+        got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=cache, capture_output=True, text=True)
+        if got.returncode:
+            pytest.skip(f"npm cannot install here: {got.stderr.strip()[-200:]}")
+    return cache

@@ -139,6 +139,7 @@ class Tandem:
         self.sip_port = free_port(count=2)
         self.ext_port = free_port(count=2)
         self.esl_port = free_port(socket.SOCK_STREAM)
+        self.http_port = free_port(socket.SOCK_STREAM)
         self.rtp_start = 0
         self.env = dict(os.environ, **(env or {}))
         self.proc = None
@@ -154,7 +155,7 @@ class Tandem:
         if self.flavour == "conf":
             subprocess.run([TOP / "tools/make-instance", self.root], check=True)
             self.env.update(TANDEM_IP="127.0.0.1", TANDEM_SIP_PORT=str(self.sip_port), TANDEM_EXT_SIP_PORT=str(self.ext_port),
-                            TANDEM_ESL_PORT=str(self.esl_port), TANDEM_RTP_START=str(self.rtp_start),
+                            TANDEM_ESL_PORT=str(self.esl_port), TANDEM_HTTP_PORT=str(self.http_port), TANDEM_RTP_START=str(self.rtp_start),
                             TANDEM_RTP_END=str(self.rtp_start + 4000))
             (self.root / "conf/dialplan/default/tests.xml").write_text(
                 '<include>\n<extension name="short_timeout"><condition field="destination_number" expression="^9(10[01][0-9])$">'

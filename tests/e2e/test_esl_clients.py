@@ -19,21 +19,6 @@ from ua import Ua  # noqa: E402
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="module")
-def modules():
-    """node_modules with both clients, installed once beside the build."""
-    if not shutil.which("npm") or not shutil.which("node"):
-        pytest.skip("npm and node are not installed")
-    cache = t.TOP / "build" / "npm"
-    cache.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "package.json", cache)
-    if not all((cache / "node_modules" / name).exists() for name in ("modesl", "esl")):
-        got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=cache, capture_output=True, text=True)
-        if got.returncode:
-            pytest.skip(f"npm cannot install its clients here: {got.stderr.strip()[-200:]}")
-    return cache
-
-
 @pytest.fixture
 def sound(tmp_path):
     path = tmp_path / "tone.wav"

@@ -1,0 +1,74 @@
+/* The routes, and what /openapi.json says of each: one table. The commands' own paths come from their registry. */
+#include "web/web_i.h"
+
+#define PARAM_EVENTS \
+	"{\"name\":\"events\",\"in\":\"query\",\"schema\":{\"type\":\"string\"},\"description\":" \
+	"\"Names, separated by commas: CHANNEL_ANSWER, CUSTOM, sofia::register ... Without: all.\"}," \
+	"{\"name\":\"uuid\",\"in\":\"query\",\"schema\":{\"type\":\"string\"},\"description\":\"Only events of this " \
+	"channel.\"}," \
+	"{\"name\":\"since\",\"in\":\"query\",\"schema\":{\"type\":\"string\"},\"description\":" \
+	"\"Replays what came after this event: its number (Event-Sequence) or its id.\"}," \
+	"{\"name\":\"Last-Event-ID\",\"in\":\"header\",\"schema\":{\"type\":\"string\"},\"description\":" \
+	"\"The same, as browsers send it; wins over since.\"}," \
+	"{\"name\":\"access_token\",\"in\":\"query\",\"schema\":{\"type\":\"string\"},\"description\":" \
+	"\"For clients that cannot set headers.\"}"
+#define PARAM_CHANNEL \
+	"{\"name\":\"uuid\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"},\"description\":" \
+	"\"Unique-ID of the channel.\"}"
+#define PARAM_JOB \
+	"{\"name\":\"id\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\",\"format\":\"uuid\"}}"
+#define PARAM_CAUSE \
+	"{\"name\":\"cause\",\"in\":\"query\",\"schema\":{\"type\":\"string\",\"default\":\"NORMAL_CLEARING\"}," \
+	"\"description\":\"Name or number of the hang-up cause.\"}"
+#define REF(name) "{\"$ref\":\"#/components/schemas/" name "\"}"
+
+/* clang-format off */
+const struct web_route web_routes[] = {
+    {"GET", "/healthz", WEB_NOBODY, 0, web_healthz, "health", "The process answers",
+        NULL, NULL, "It does.", REF("Health"), "application/json", 200},
+    {"GET", "/readyz", WEB_NOBODY, 0, web_readyz, "health", "New calls may come here; 503 with a reason while not, or draining",
+        NULL, NULL, "They may.", REF("Readiness"), "application/json", 200},
+    {"GET", "/metrics", WEB_READ, 0, web_metrics, "health", "Numbers in Prometheus' text format",
+        NULL, NULL, "All families.", "{\"type\":\"string\"}", "text/plain", 200},
+    {"GET", "/openapi.json", WEB_READ, 0, web_openapi, "health", "This description",
+        NULL, NULL, "An OpenAPI 3.1 document.", "{\"type\":\"object\"}", "application/json", 200},
+    {"GET", "/v1/status", WEB_READ, 0, web_status, "views", "Version, uptime, sessions, notices",
+        NULL, NULL, "The status.", REF("Status"), "application/json", 200},
+    {"GET", "/v1/calls", WEB_READ, 0, web_show, "views", "Bridged legs as calls, others as calls of one leg (show calls)",
+        NULL, NULL, "One row a call.", REF("Rows"), "application/json", 200},
+    {"GET", "/v1/channels", WEB_READ, 0, web_show, "views", "Every leg (show channels)",
+        NULL, NULL, "One row a leg.", REF("Rows"), "application/json", 200},
+    {"GET", "/v1/registrations", WEB_READ, 0, web_show, "views", "Every registration (show registrations)",
+        NULL, NULL, "One row a registration.", REF("Rows"), "application/json", 200},
+    {"GET", "/v1/gateways", WEB_READ, 0, web_gateways, "views", "SIP gateways and how they stand",
+        NULL, NULL, "One row a gateway.", REF("Rows"), "application/json", 200},
+    {"GET", "/v1/profiles", WEB_READ, 0, web_profiles, "views", "SIP profiles and their aliases",
+        NULL, NULL, "One row a profile.", REF("Rows"), "application/json", 200},
+    {"GET", "/v1/channels/{uuid}", WEB_READ, 0, web_channel, "calls", "One leg: its headers and variables (uuid_dump)",
+        PARAM_CHANNEL, NULL, "Headers as in events.", REF("Event"), "application/json", 200},
+    {"DELETE", "/v1/channels/{uuid}", WEB_READ, 0, web_channel_hangup, "calls", "Hang up (uuid_kill)",
+        PARAM_CHANNEL "," PARAM_CAUSE, NULL, "It is hung up.", NULL, NULL, 204},
+    {"POST", "/v1/channels/{uuid}/commands", WEB_READ, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_channel_command, "calls",
+        "A uuid_ command on this leg: hold, transfer, broadcast, send_dtmf, setvar ...",
+        PARAM_CHANNEL, REF("ChannelCommand"), "What the command answered.", REF("Outcome"), "application/json", 200},
+    {"POST", "/v1/originate", WEB_READ, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_originate, "calls",
+        "Make a call; the answer comes when it is answered or fails (422)",
+        NULL, REF("Originate"), "It is answered.", REF("Originated"), "application/json", 201},
+    {"GET", "/v1/jobs", WEB_READ, 0, web_jobs, "jobs", "Jobs that run or ended lately",
+        NULL, NULL, "One row a job.", REF("Rows"), "application/json", 200},
+    {"POST", "/v1/jobs", WEB_READ, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_job_new, "jobs",
+        "Run a command in the background; its end is also told by the event BACKGROUND_JOB",
+        NULL, REF("JobRequest"), "It runs.", REF("Job"), "application/json", 202},
+    {"GET", "/v1/jobs/{id}", WEB_READ, 0, web_job, "jobs", "One job and, when it is done, its reply",
+        PARAM_JOB, NULL, "The job.", REF("Job"), "application/json", 200},
+    {"GET", "/v1/events", WEB_READ, WEB_QUERY_TOKEN | WEB_STREAM, web_events, "events",
+        "Server-sent events, each with its id; an event named gap tells what cannot be had any more",
+        PARAM_EVENTS, NULL, "A stream that does not end.", "{\"type\":\"string\"}", "text/event-stream", 200},
+    {"GET", "/v1/events/ws", WEB_READ, WEB_QUERY_TOKEN, web_events_ws, "events",
+        "The same over WebSocket: send {\\\"type\\\":\\\"subscribe\\\",\\\"events\\\":[...]}",
+        NULL, NULL, "Switching protocols.", NULL, NULL, 101},
+    {"POST", "/v1/commands/{name}", WEB_READ, WEB_TAKES_BODY, web_command, "commands", NULL, NULL, REF("CommandRequest"),
+        "What the command answered.", REF("Outcome"), "application/json", 200},
+    {0},
+};
+/* clang-format on */

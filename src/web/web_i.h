@@ -1,0 +1,158 @@
+/* Private to the room: settings, tokens and roles, routes, answers, commands and jobs, the event ring and those who
+ * read it. All on the control thread. */
+#pragma once
+#include "core/core.h"
+#include "core/module.h"
+#include "net/http_server.h"
+#include "text/json.h"
+
+/* ---- module.c: the settings of http.conf ---- */
+struct web_conf {
+	char *token_file, *cors_origins, *operator_commands, *read_commands, *ring_always; /* owned */
+	bool is_metrics_open; /* to loopback, without a token */
+	unsigned max_running_commands, max_event_clients;
+	size_t ring_max_count, ring_max_bytes;
+	int64_t ring_linger_us;
+};
+extern struct web_conf web_conf;
+ON_CTL const struct http_server *web_server(void); /* NULL while there is none */
+
+/* ---- token.c ---- */
+enum web_role { WEB_NOBODY, WEB_READ, WEB_OPERATOR, WEB_ADMIN };
+ANY const char *web_role_name(enum web_role r);
+enum { TOKEN_NAME_MAX = 64 };
+/* Reads the file; without one makes it with an admin token, whose text goes to http_admin_token beside it. Blocking. */
+ANY int web_tokens_load(const char *path);
+ON_CTL void web_tokens_fini(void);
+/* The role of a presented token, WEB_NOBODY for a wrong one; *name (borrowed) tells which. Takes as long for each. */
+ON_CTL enum web_role web_token_check(struct sv token, const char **name);
+int web_api_http(struct api_call *c); /* the command `http` */
+
+/* ---- route.c: from a request to its handler ---- */
+enum { WEB_PARAMS_MAX = 1, WEB_PARAM_CHARS = 128 };
+struct web_route;
+struct web_call {
+	struct http_exchange *x; /* borrowed: who answers later takes a reference */
+	const struct http_request *q;
+	const struct web_route *route;
+	enum web_role role;
+	const char *token_name;      /* "" without one */
+	char param[WEB_PARAM_CHARS]; /* what {name} in the path stands for */
+	json_t *body;                /* borrowed; NULL without one */
+};
+enum {
+	WEB_TAKES_BODY = 1,
+	WEB_NEEDS_BODY = 2,  /* and that it is a JSON object */
+	WEB_QUERY_TOKEN = 4, /* access_token in the query will do: browsers cannot set headers there */
+	WEB_STREAM = 8,      /* answers without end: HEAD is answered at once */
+	WEB_HIDDEN = 16      /* not in the description */
+};
+struct web_route {
+	const char *method, *path; /* "/v1/jobs/{id}" */
+	enum web_role role;        /* WEB_NOBODY: no token needed */
+	unsigned flags;
+	void (*fn)(struct web_call *c);
+	const char *tag, *summary;
+	/* For /openapi.json, JSON texts or NULL: parameters (array), schema of the request, description and schema of
+	 * the success, its status and type. */
+	const char *parameters, *request, *success, *response, *response_type;
+	int status;
+};
+extern const struct http_handlers web_handlers;
+extern const struct web_route web_routes[]; /* routes.c; ends with a zero row */
+/* Commands a role may run, by the lists of the settings ('*' at the end of a word stands for anything). */
+ON_CTL bool web_command_allowed(enum web_role role, const char *name);
+
+/* ---- reply.c ---- */
+/* RFC 9457. detail may be NULL. */
+ON_CTL void web_problem(struct http_exchange *x, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Sends and frees body. */
+ON_CTL void web_reply_json(struct http_exchange *x, int status, struct buf *body);
+
+/* ---- command.c ---- */
+/* Runs a command on a coroutine of its own; done is called once, also when it could not be begun. */
+typedef void (*web_done_fn)(struct http_exchange *x, int status, struct sv reply, void *arg);
+ON_CTL void web_command_run(struct http_exchange *x, const char *name, const char *args, web_done_fn done, void *arg);
+/* Is there the command, and may the caller run it? false: it was answered. */
+ON_CTL bool web_command_check(struct web_call *c, const char *name);
+/* Runs it and answers {command, status, reply, error}. */
+ON_CTL void web_command_answer(struct http_exchange *x, const char *name, const char *args);
+/* True when a reply begins with -ERR or -USAGE; *text is it without that, trimmed. */
+ANY bool web_reply_is_error(struct sv reply, struct sv *text);
+ON_CTL void web_command(struct web_call *c);
+ON_CTL void web_jobs(struct web_call *c);
+ON_CTL void web_job_new(struct web_call *c);
+ON_CTL void web_job(struct web_call *c);
+ON_CTL void web_jobs_fini(void);
+ON_CTL size_t web_running_count(void);
+
+/* ---- view.c, call.c, health.c, openapi.c ---- */
+ON_CTL void web_status(struct web_call *c);
+ON_CTL void web_show(struct web_call *c); /* calls, channels, registrations: by the path's last word */
+ON_CTL void web_gateways(struct web_call *c);
+ON_CTL void web_profiles(struct web_call *c);
+ON_CTL void web_channel(struct web_call *c);
+ON_CTL void web_channel_hangup(struct web_call *c);
+ON_CTL void web_channel_command(struct web_call *c);
+ON_CTL void web_originate(struct web_call *c);
+ON_CTL void web_healthz(struct web_call *c);
+ON_CTL void web_readyz(struct web_call *c);
+ON_CTL void web_metrics(struct web_call *c);
+extern const struct metric_desc web_metric_table[];
+ON_CTL void web_openapi(struct web_call *c);
+
+/* ---- ring.c: events kept for those who come back ---- */
+struct web_event { /* counted */
+	uint64_t seq;
+	enum event_id id;
+	char *subclass, *uuid; /* or NULL */
+	char *frame;           /* as server-sent event */
+	size_t frame_bytes, json_at, json_bytes;
+};
+/* What a reader wants. */
+enum { FILTER_SUBCLASSES_MAX = 32, FILTER_TEXT_MAX = 128 };
+struct web_filter {
+	bool wants[EVENT_ID_COUNT];
+	unsigned subclass_count; /* 0 with wants[CUSTOM]: every subclass */
+	char subclasses[FILTER_SUBCLASSES_MAX][FILTER_TEXT_MAX];
+	char uuid[FILTER_TEXT_MAX]; /* "": of every leg */
+};
+/* Names separated by commas or spaces; CUSTOM or a subclass (with "::"); SV_NONE: all. ST_NOTFOUND: *wrong (a view into
+ * names) is no event; ST_FULL. */
+ON_CTL int web_filter_parse(struct web_filter *f, struct sv names, struct sv *wrong);
+ON_CTL bool web_filter_passes(const struct web_filter *f, const struct web_event *e);
+ON_CTL int web_ring_start(void (*wake)(void));
+ON_CTL void web_ring_stop(void);
+/* Counted: while somebody wants an event (and for a while after) it is recorded. */
+ON_CTL void web_ring_want(const struct web_filter *f, bool is_wanted);
+/* Positions grow by one an event; [begin, end) are kept. */
+ON_CTL uint64_t web_ring_begin(void);
+ON_CTL uint64_t web_ring_end(void);
+ON_CTL const struct web_event *web_ring_at(uint64_t pos); /* borrowed */
+ON_CTL size_t web_ring_bytes(void);
+/* Where to read on after event seq of the run epoch ("": this run's): the position, and what is missing for the filter
+ * (gap->reason NULL: nothing). */
+struct web_gap {
+	uint64_t from, to; /* sequence numbers, both missing */
+	const char *reason;
+};
+ON_CTL uint64_t web_ring_seek(const struct web_filter *f, struct sv epoch, uint64_t seq, struct web_gap *gap);
+ON_CTL const char *web_ring_epoch(void);
+ON_CTL uint64_t web_ring_lost_seq(void); /* of the newest event that is not kept any more */
+/* "SEQ" or "EPOCH.SEQ"; ST_PARSE. */
+ANY int web_event_id_parse(struct sv text, struct sv *epoch, uint64_t *seq);
+
+/* ---- stream.c: readers of the ring ---- */
+ON_CTL void web_events(struct web_call *c);    /* server-sent events */
+ON_CTL void web_events_ws(struct web_call *c); /* WebSocket */
+ON_CTL void web_readers_wake(void);
+ON_CTL void web_readers_end(const char *token_name /* NULL: all */);
+ON_CTL void web_reader_lost(uint64_t pos, const struct web_event *e); /* before the ring drops it */
+struct web_reader_info {
+	const char *name, *token;
+	uint64_t delivered, dropped;
+	size_t waiting_bytes;
+};
+ON_CTL void web_readers_each(void (*fn)(const struct web_reader_info *r, void *arg), void *arg);
+ON_CTL size_t web_reader_count(void);
