@@ -65,6 +65,11 @@ int dialplan_stage_init(void)
 	return stage_slot >= 0 ? ST_OK : config_stage_add(&stage, &stage_slot);
 }
 
+const struct dialplan *dp_current(void)
+{
+	return stage_slot < 0 ? NULL : config_stage_get(stage_slot);
+}
+
 /* ---- alternate files ----------------------------------------------------------------------------------------- */
 
 struct alternate {
@@ -146,7 +151,7 @@ static int xml_hunt(struct leg *leg, const char *args)
 			goto out;
 		dp = own;
 	} else {
-		dp = config_stage_get(stage_slot);
+		dp = dp_current();
 	}
 	if (!dp || (!dialplan_has_context(dp, context) && !dialplan_has_context(dp, "global"))) {
 		leg_log(leg, LOG_WARNING, "Context %s not found", context);
@@ -198,6 +203,13 @@ static int module_unload_dialplan(void)
 
 static const struct dialplan_desc dialplans[] = {{"XML", xml_hunt}, {"inline", inline_hunt}, {NULL}};
 
+static const char *const dialplan_words[] = {"dialplan explain", NULL};
+static const struct api_desc apis[] = {
+    {"dialplan", "What a dialplan would do for a call", "explain <context> <number> [<variable>=<value> ...] [as json]",
+        0, api_dialplan, dialplan_words},
+    {NULL},
+};
+
 static const struct var_desc vars[] = {
     {"auto_hunt", "bool", "start the hunt at the extension named as the destination", .is_read = true},
     {"timezone", "text", "time zone for time conditions: a name of timezones.conf, of the system, or POSIX TZ text",
@@ -214,5 +226,6 @@ const struct module mod_dialplan_xml = {
     .load = module_load_dialplan,
     .unload = module_unload_dialplan,
     .dialplans = dialplans,
+    .apis = apis,
     .vars = vars,
 };
