@@ -116,12 +116,21 @@ struct config_load {
 
 static void copy_global(const char *name, const char *value, void *arg)
 {
-	struct config_load *l = arg;
-	char *copy = mem_strdup(value);
-	if (!copy || hash_set(l->vars, sv_of(name), copy)) {
+	struct hash **vars = arg;
+	char *copy = *vars ? mem_strdup(value) : NULL;
+	if (*vars && (!copy || hash_set(*vars, sv_of(name), copy))) {
 		mem_free(copy);
-		l->status = ST_NOMEM;
+		hash_free(*vars);
+		*vars = NULL;
 	}
+}
+
+struct hash *config_globals_copy(void)
+{
+	struct hash *vars = NULL;
+	if (!hash_new(&vars, HASH_NOCASE, mem_free))
+		globals_each(copy_global, &vars);
+	return vars;
 }
 
 static void config_load_free(struct config_load *l)
@@ -141,10 +150,8 @@ ON_CTL static struct config_load *config_load_prepare(void)
 		return NULL;
 	l->main_file = mem_strdup(state.main_file);
 	l->fsxml_file = mem_strdup(state.fsxml_file);
-	l->status = hash_new(&l->vars, HASH_NOCASE, mem_free);
-	if (!l->status)
-		globals_each(copy_global, l);
-	if (l->status || !l->main_file) {
+	l->vars = config_globals_copy();
+	if (!l->vars || !l->main_file) {
 		config_load_free(l);
 		return NULL;
 	}
@@ -180,6 +187,34 @@ static void config_make_stages(struct config *cfg)
 	}
 }
 
+int config_of_text(struct config **out, const struct pre *pre, const char *main_file, char error[CONFIG_ERROR_CHARS])
+{
+	struct config *cfg = mem_new_atomic(sizeof *cfg, config_free, "core.config");
+	int st =
+	    cfg ? xml_parse(&cfg->doc, pre->out.p, pre->out.n, main_file, pre->map, pre->map_count, error) : ST_NOMEM;
+
+	if (st)
+		mem_unref(cfg);
+	else
+		*out = cfg;
+	return st;
+}
+
+const struct config_stage *config_stage_at(int i)
+{
+	return i < state.stage_count ? state.stages[i] : NULL;
+}
+
+const char *config_dir(void)
+{
+	return state.conf_dir;
+}
+
+const char *config_main_file(void)
+{
+	return state.main_file;
+}
+
 /* ANY thread. Stages are registered at start only, so reading their table here is safe. */
 static void config_load_run(struct config_load *l)
 {
@@ -197,14 +232,11 @@ static void config_load_run(struct config_load *l)
 	}
 	if (l->fsxml_file)
 		write_fsxml(l->fsxml_file, buf_sv(&pre.out));
-	cfg = mem_new_atomic(sizeof *cfg, config_free, "core.config");
-	l->status =
-	    cfg ? xml_parse(&cfg->doc, pre.out.p, pre.out.n, l->main_file, pre.map, pre.map_count, error) : ST_NOMEM;
+	l->status = config_of_text(&cfg, &pre, l->main_file, error);
 	if (l->status) {
 		if (l->status == ST_PARSE)
 			pre_blame(
 			    &pre, error); /* an element left open is found at the end of all, which helps nobody */
-		mem_unref(cfg);
 		goto out;
 	}
 	cfg->sets = pre.sets, cfg->set_count = pre.set_count;
@@ -384,56 +416,4 @@ const char *config_param(const struct xml_node *settings, const char *name, cons
 	xml_each(settings, "param", p) if (sv_isi(sv_of(xml_attr(p, "name")), name)) otherwise =
 	    xml_attr_or(p, "value", "");
 	return otherwise;
-}
-
-/* ---- checking ------------------------------------------------------------------------------------------------ */
-
-struct config_count {
-	config_report_fn fn;
-	void *arg;
-	size_t count;
-};
-
-static void count_report(const char *problem, void *arg)
-{
-	struct config_count *c = arg;
-	c->count++;
-	c->fn(problem, c->arg);
-}
-
-size_t config_check(config_report_fn report, void *arg)
-{
-	struct config_count count = {report, arg, 0};
-	struct config_load *l = config_load_prepare();
-	char error[CONFIG_ERROR_CHARS];
-	struct config *cfg = NULL;
-	struct pre pre;
-	int st;
-
-	if (!l || pre_init(&pre, l->vars)) {
-		report("out of memory", arg);
-		if (l)
-			l->vars = NULL, config_load_free(l);
-		return 1;
-	}
-	l->vars = NULL;
-	pre.report = count_report, pre.report_arg = &count;
-	pre.cuts_broken = true;
-	st = pre_file(&pre, l->main_file, 0);
-	if (st) {
-		snprintf(error, sizeof error, "%s:1:1: cannot be read: %s", l->main_file, status_text(st));
-		count_report(error, &count);
-	}
-	cfg = mem_new_atomic(sizeof *cfg, config_free, "core.config");
-	if (!st && cfg && xml_parse(&cfg->doc, pre.out.p, pre.out.n, l->main_file, pre.map, pre.map_count, error)) {
-		count_report(error, &count);
-		st = ST_PARSE;
-	}
-	for (int i = 0; !st && cfg && i < state.stage_count; i++)
-		if (state.stages[i]->check)
-			state.stages[i]->check(cfg, count_report, &count);
-	pre_fini(&pre);
-	mem_unref(cfg);
-	config_load_free(l);
-	return count.count;
 }

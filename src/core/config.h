@@ -24,6 +24,7 @@ struct config_global {
 /* Once, at start, before the first load. builtins: hostname, local_ip_v4, base_dir, conf_dir ... (count of them). */
 ON_CTL int config_init(const struct config_source *source, const struct config_global *builtins, size_t count);
 ON_CTL void config_fini(void);
+ANY const char *config_dir(void); /* conf_dir; the same as long as the program runs */
 
 /* Loads here and now, blocking: program start, tests. error as "file:line:column: reason". Nothing is swapped. */
 ON_CTL int config_load(struct config **out, char error[CONFIG_ERROR_CHARS]);
@@ -54,20 +55,31 @@ ANY const struct xml_node *config_conf_of(const struct config *cfg, const char *
 /* What a room derives from a snapshot (compiled dialplan, directory index) is made once per snapshot: on the worker
  * that loads it, or at the first config_stage_get. The table is static; slots are few. */
 typedef void (*config_report_fn)(const char *problem, void *arg); /* "file:line:column: reason" */
+struct config_known;                                              /* what a check compares with */
 struct config_stage {
 	const char *name;
 	int (*make)(
 	    const struct config *cfg, void **out); /* ANY thread; failure leaves the slot empty, the load goes on */
 	void (*free_fn)(void *obj);
-	void (*check)(
-	    const struct config *cfg, config_report_fn report, void *arg); /* may be NULL; everything wrong at once */
+	/* May be NULL; ANY thread; reports everything wrong at once, and "file:line:column: warning: ..." */
+	void (*check)(const struct config *cfg, const struct config_known *known, config_report_fn report, void *arg);
 };
 ON_CTL int config_stage_add(const struct config_stage *stage, int *slot);
 ON_CTL void *config_stage_get(int slot); /* of the current snapshot; borrowed; NULL when there is none */
 
 /* Everything that is wrong, at once: XML errors of each file separately, includes that match nothing, commands that
- * fail, and what the stages find. Returns how many were reported. Blocking: for `tandem -check-config`. */
+ * fail, what the stages find, and as warnings parameters without effect. Returns how many problems (not warnings) were
+ * reported. Blocking: for `tandem -check-config`. */
 ON_CTL size_t config_check(config_report_fn report, void *arg);
+/* The same in parts, for a worker: path is a main file or a directory with freeswitch.xml, NULL or "" what runs. */
+struct config_check;
+ON_CTL struct config_check *config_check_new(const char *path);                          /* NULL: out of memory */
+ANY size_t config_check_run(struct config_check *c, config_report_fn report, void *arg); /* once */
+ANY void config_check_free(struct config_check *c);
+/* For stages: whether cfg would have that application; if not, why says so. True when no module is known at all. */
+ANY bool config_known_app(
+    const struct config_known *k, const struct config *cfg, const char *app, char *why, size_t cap);
+ANY const char *config_known_dir(const struct config_known *k); /* where the checked main file lies */
 
 /* ---- addresses, for the configuration and for commands: both block up to timeout_ms ---- */
 /* "stun:host[:port]" asks a STUN server for our public IPv4 address (RFC 8489 binding), "host:name" resolves, anything

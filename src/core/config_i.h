@@ -33,8 +33,9 @@ struct pre {
 	struct hash *stun;       /* host -> char *: one question per host and load; "" = no answer */
 	config_report_fn report; /* NULL: problems go to the log */
 	void *report_arg;
-	bool cuts_broken; /* checking: leave out files that do not parse, after reporting them */
-	bool may_run;     /* include, exec, exec-set, stun-set do something (false in fuzzing) */
+	bool cuts_broken;  /* checking: leave out files that do not parse, after reporting them */
+	bool runs_nothing; /* exec, exec-set and stun-set are left out */
+	bool may_run;      /* include, exec, exec-set, stun-set do something (false in fuzzing) */
 	int status;
 };
 /* vars is taken. */
@@ -53,6 +54,13 @@ ANY void pre_problem(struct pre *p, const char *file, unsigned line, const char 
 /* Runs a shell command, appends its standard output. Blocks up to timeout_ms, then kills it. ST_TIMEOUT, ST_IO,
  * ST_LIMIT. */
 ANY int config_run_command(const char *command, int timeout_ms, struct buf *out);
+
+/* The preprocessed text as a snapshot without stages. */
+ANY int config_of_text(
+    struct config **out, const struct pre *pre, const char *main_file, char error[CONFIG_ERROR_CHARS]);
+ANY const struct config_stage *config_stage_at(int i); /* NULL after the last */
+ON_CTL const char *config_main_file(void);
+ON_CTL struct hash *config_globals_copy(void); /* name -> char *; the caller frees it; NULL: out of memory */
 
 struct config_loaded {
 	struct config *cfg;

@@ -187,7 +187,7 @@ static int pre_run(struct pre *p, const char *file, unsigned line, struct sv com
 	char *text = sv_dup(command);
 	int st = text ? ST_OK : ST_NOMEM;
 
-	if (!st && p->may_run)
+	if (!st && p->may_run && !p->runs_nothing)
 		st = config_run_command(text, PRE_COMMAND_MS, out);
 	if (st)
 		pre_problem(p, file, line, "command '%.*s' failed: %s", (int)(command.n < 200 ? command.n : 200),
@@ -241,7 +241,7 @@ static void pre_do_stun_set(struct pre *p, const char *file, unsigned line, stru
 		return;
 	}
 	known = hash_get(p->stun, value);
-	if (!known && p->may_run) {
+	if (!known && p->may_run && !p->runs_nothing) {
 		int st = config_public_address(value, PRE_STUN_MS, address);
 		if (st) /* the network's fault, not the configuration's */
 			log_warning("%s:%u: no address from %.*s: %s", file, line, SVF(value), status_text(st));

@@ -2,7 +2,7 @@
  * read for each call), the applications Dial, Goto and AvoidingDeadlock, and the endpoint SIP/, which is sofia's. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/core.h"
+#include "core/config.h"
 #include "core/exec.h"
 #include "dialplan/module_i.h"
 #include "loop/co.h"
@@ -10,7 +10,6 @@
 #include <string.h>
 
 static int stage_slot = -1;
-static char default_path[4096]; /* set before a worker may ask */
 
 /* ---- files ---- */
 
@@ -27,11 +26,28 @@ static int file_parse(const char *path, struct dp_ast **out, config_report_fn re
 	return st;
 }
 
-/* No file is no failure: hunting says so. */
+static int file_parse_in(const char *dir, struct dp_ast **out, config_report_fn report, void *arg)
+{
+	struct buf path;
+	int st;
+
+	buf_init(&path);
+	buf_printf(&path, "%s/extensions.conf", dir);
+	st = path.failed ? ST_NOMEM : file_parse(path.p, out, report, arg);
+	buf_fini(&path);
+	return st;
+}
+
+/* No file is no failure: hunting says so. Any thread. */
 static int stage_make(const struct config *cfg, void **out)
 {
+	const struct xml_node *modules = xml_child(config_conf_of(cfg, "modules.conf"), "modules");
 	struct dp_ast *ast = NULL;
-	int st = file_parse(default_path, &ast, NULL, NULL);
+	int st;
+
+	if (!xml_child_with(modules, "load", "module", "mod_dialplan_asterisk"))
+		return ST_OK; /* whose file this is nobody knows */
+	st = file_parse_in(config_dir(), &ast, NULL, NULL);
 	if (!st)
 		*out = ast;
 	return st == ST_NOTFOUND ? ST_OK : st;
@@ -43,6 +59,8 @@ static void stage_free(void *obj)
 }
 
 struct check {
+	const struct config *cfg;
+	const struct config_known *known;
 	config_report_fn report;
 	void *arg;
 };
@@ -50,25 +68,25 @@ struct check {
 static void check_app(const char *app, const char *file, unsigned line, void *arg)
 {
 	struct check *c = arg;
-	char text[CONFIG_ERROR_CHARS];
+	char text[CONFIG_ERROR_CHARS], why[200];
 
-	role_assert_ctl();
-	if (app_find(app))
+	if (config_known_app(c->known, c->cfg, app, why, sizeof why))
 		return;
-	snprintf(text, sizeof text, "%s:%u:1: no application is called '%s'", file, line, app);
+	snprintf(text, sizeof text, "%s:%u:1: %s", file, line, why);
 	c->report(text, c->arg);
 }
 
-static void stage_check(const struct config *cfg, config_report_fn report, void *arg)
+static void stage_check(const struct config *cfg, const struct config_known *known, config_report_fn report, void *arg)
 {
-	struct check c = {report, arg};
+	struct check c = {cfg, known, report, arg};
 	struct dp_ast *ast = NULL;
+	char why[200];
 
-	role_assert_ctl();
-	if (file_parse(default_path, &ast, report, arg))
+	if (!config_known_app(known, cfg, "Goto", why, sizeof why)) /* the module is not loaded: nobody reads it */
 		return;
-	if (app_find("answer"))
-		dp_ast_each_app(ast, check_app, &c);
+	if (file_parse_in(config_known_dir(known), &ast, report, arg))
+		return;
+	dp_ast_each_app(ast, check_app, &c);
 	dp_ast_free(ast);
 }
 
@@ -109,7 +127,7 @@ static CO int file_of(const char *args, const struct dp_ast **out, struct dp_ast
 	if (*args == '/')
 		buf_adds(&path, args);
 	else
-		buf_printf(&path, "%s/%s", core_dirs()->conf, args);
+		buf_printf(&path, "%s/%s", config_dir(), args);
 	a.path = path.p;
 	st = path.failed ? ST_NOMEM : co_work("extensions file", alternate_read, &a);
 	if (!st)
@@ -136,7 +154,8 @@ static int hunt(struct leg *leg, const char *args)
 	held = mem_ref(config_current());
 	st = context && destination ? file_of(args, &ast, &own) : ST_NOMEM;
 	if (st) {
-		leg_log(leg, LOG_ERR, "Open of %s failed: %s", args && *args ? args : default_path, status_text(st));
+		leg_log(
+		    leg, LOG_ERR, "Open of %s failed: %s", args && *args ? args : "extensions.conf", status_text(st));
 		leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 		goto out;
 	}
@@ -239,11 +258,15 @@ static int app_avoid(struct leg *leg, const char *data)
 
 /* ---- the module ---- */
 
+int dp_ast_stage_init(void)
+{
+	return stage_slot < 0 ? config_stage_add(&stage, &stage_slot) : ST_OK;
+}
+
 static int load(void)
 {
 	role_assert_ctl();
-	snprintf(default_path, sizeof default_path, "%s/extensions.conf", core_dirs() ? core_dirs()->conf : ".");
-	int st = stage_slot < 0 ? config_stage_add(&stage, &stage_slot) : ST_OK;
+	int st = dp_ast_stage_init();
 	if (!st)
 		(void)config_stage_get(stage_slot); /* the file is read now, at the start, and not at the first call */
 	return st;

@@ -28,6 +28,8 @@ static void stage_free(void *obj)
 }
 
 struct check {
+	const struct config *cfg;
+	const struct config_known *known;
 	config_report_fn report;
 	void *arg;
 };
@@ -35,26 +37,22 @@ struct check {
 static void check_app(const char *app, const char *data, const struct xml_node *where, void *arg)
 {
 	struct check *c = arg;
-	char text[CONFIG_ERROR_CHARS];
+	char text[CONFIG_ERROR_CHARS], why[200];
 
-	role_assert_ctl();
-	if (!*app || app_find(app))
+	if (!*app || config_known_app(c->known, c->cfg, app, why, sizeof why))
 		return;
-	snprintf(
-	    text, sizeof text, "%s:%u:%u: no application is called '%s'", where->file, where->line, where->column, app);
+	snprintf(text, sizeof text, "%s:%u:%u: %s", where->file, where->line, where->column, why);
 	c->report(text, c->arg);
 }
 
-static void stage_check(const struct config *cfg, config_report_fn report, void *arg)
+static void stage_check(const struct config *cfg, const struct config_known *known, config_report_fn report, void *arg)
 {
-	struct check c = {report, arg};
+	struct check c = {cfg, known, report, arg};
 	struct dialplan *dp = NULL;
 
-	role_assert_ctl();
 	if (dialplan_new(&dp, config_section_of(cfg, "dialplan"), report, arg))
 		return;
-	if (app_find("answer")) /* without loaded modules nobody can tell which applications there are */
-		dialplan_each_app(dp, check_app, &c);
+	dialplan_each_app(dp, check_app, &c);
 	dialplan_free(dp);
 }
 
@@ -62,7 +60,8 @@ static const struct config_stage stage = {"dialplan", stage_make, stage_free, st
 
 int dialplan_stage_init(void)
 {
-	return stage_slot >= 0 ? ST_OK : config_stage_add(&stage, &stage_slot);
+	int st = stage_slot >= 0 ? ST_OK : config_stage_add(&stage, &stage_slot);
+	return st ? st : dp_ast_stage_init();
 }
 
 const struct dialplan *dp_current(void)

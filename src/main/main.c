@@ -11,14 +11,15 @@
 #include "core/event.h"
 #include "dialplan/dialplan.h"
 #include "directory/directory.h"
+#include "endpoint/sip/check.h"
 #include "logger/logger.h"
 #include "loop/loop.h"
 #include "main/console.h"
 #include "main/modules.h"
 #include "main/options.h"
 #include "main/process.h"
-#include "say/say.h"
 #include "main/reference.h"
+#include "say/say.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,8 @@ static int config_start(void) ON_CTL
 		st = dialplan_stage_init(); /* before the first load, which compiles and indexes */
 	if (!st)
 		st = say_stage_init();
+	if (!st)
+		st = sofia_stage_init();
 	return st ? st : directory_start();
 }
 

@@ -113,3 +113,49 @@ def test_as_the_call_itself(sw):
     sw.api("fsctl loglevel info")
     sw.api("hupall")
     events.close()
+
+
+# ---- config check
+def test_check_of_what_runs(sw):
+    text = sw.api("config check")
+    assert text == "+OK no problems, 0 warnings\n"
+    assert sw.api("config").startswith("-USAGE: check [<file>|<directory>]")
+
+
+def test_check_of_another_directory(sw):
+    """Everything that is wrong is told with its place; commands of the files are not run; what runs is not touched."""
+    import shutil
+    other = sw.root / "other"
+    shutil.copytree(sw.root / "conf", other)
+    shutil.copy(sw.root / "conf/passwords.xml", other)
+    (other / "dialplan/default/bad.xml").write_text(
+        '<include>\n<extension name="x"><condition field="destination_number" expression="^(1$">\n'
+        '<action application="no_such_app"/></condition></extension>\n'
+        f'<X-PRE-PROCESS cmd="exec" data="touch {sw.root}/was-run"/>\n</include>\n')
+    (other / "dialplan/default/worse.xml").write_text("<include>\n<extension>\n</include>\n")
+    (other / "sip_profiles/external/gw.xml").write_text(
+        '<include>\n<gateway name="gw">\n<param name="username" value="u"/>\n<param name="pasword" value="p"/></gateway>\n</include>\n')
+    (other / "extensions.conf").write_text("[default]\nexten => 1,1,Nothing\nwhat\n")
+    text = sw.api(f"config check {other}")
+    assert text.endswith("-ERR 6 problems, 1 warning\n"), text
+    for wanted in (r"bad\.xml:2:\d+: expression does not compile: missing closing parenthesis",
+                   r"bad\.xml:3:\d+: no application is called 'no_such_app'", r"worse\.xml:\d+:\d+: ",
+                   r"gw\.xml:2:\d+: gateway gw: password is required to register",
+                   r"gw\.xml:4:\d+: warning: gateway gw: the parameter 'pasword' has no effect",
+                   r"extensions\.conf:2:1: no application is called 'Nothing'", r"extensions\.conf:3:1: neither \[context\]"):
+        assert re.search(f"^{re.escape(str(other))}/\\S*{wanted}", text, re.M), (wanted, text)
+    assert not (sw.root / "was-run").exists()
+    assert "cannot be read" in sw.api(f"config check {sw.root}/nowhere")
+    assert sw.api("dialplan explain default 9196").endswith("echo()\n")
+
+
+def test_check_of_the_stock_configuration(tandem_vanilla):
+    """Applications that are not there are told; what is there has no false alarm."""
+    lines = tandem_vanilla.api("config check").rstrip("\n").split("\n")
+    other = [x for x in lines[:-1] if "no application is called" not in x and ": warning: " not in x and "which is not loaded" not in x]
+    assert not other, other
+    for line in lines[:-1]:
+        place = re.match(r"(\S+?):(\d+):\d+: ", line)
+        app = re.search(r"no application is called '(\w+)'", line)
+        if app:
+            assert app.group(1) in open(place.group(1)).read().split("\n")[int(place.group(2)) - 1]

@@ -79,6 +79,14 @@ static void gateway_dtor(void *obj)
 
 /* ---- reading ---- */
 
+bool gateway_param_is_known(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(params); i++)
+		if (!strcasecmp(params[i].name, name))
+			return true;
+	return false;
+}
+
 static void params_read(struct gateway *g, const struct xml_node *node)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(params); i++)

@@ -20,6 +20,7 @@ enum gateway_state {
 ANY const char *gateway_state_name(enum gateway_state s);
 
 /* The parameters as written, defaults filled in; "" when not given. */
+ANY bool gateway_param_is_known(const char *name);
 struct gateway_conf {
 	char *scheme, *realm, *username, *auth_username, *password, *from_user, *from_domain, *proxy, *register_proxy,
 	    *outbound_proxy, *extension, *contact_host, *contact_params, *context, *prefix, *transport, *auth_acl;

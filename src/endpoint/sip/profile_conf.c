@@ -399,6 +399,11 @@ enum cid_type profile_conf_cid_type(const struct profile_conf *c)
 	return strcasecmp(c->caller_id_type, "none") ? CID_RPID : CID_NONE;
 }
 
+bool profile_param_is_known(const char *name)
+{
+	return param_find(name) != NULL;
+}
+
 void profile_conf_each(void (*fn)(const char *name, const char *type, const char *fallback, void *arg), void *arg)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(params); i++)

@@ -60,4 +60,5 @@ ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
 /* One parameter by name; false when it is unknown. */
 ANY bool profile_conf_set(struct profile_conf *c, const char *name, const char *value);
 /* For docs: calls fn for each known parameter with its type and default. */
+ANY bool profile_param_is_known(const char *name); /* also one that is read and ignored */
 ANY void profile_conf_each(void (*fn)(const char *name, const char *type, const char *fallback, void *arg), void *arg);
