@@ -104,6 +104,17 @@ static CO int talk_run(struct talk *t)
 	return st == ST_HANGUP ? st : ST_OK;
 }
 
+/* The holder hung up before the target answered: who waited is given to it at once. */
+static ON_CTL void give_at_once(struct leg *leg, struct leg *target)
+{
+	struct leg *held = consult_held(leg);
+
+	if (held && leg_is_up(held))
+		leg_var_set(target, "att_xfer_result", bridge_two(target, held) ? "failure" : "success");
+	else
+		leg_hangup(target, CAUSE_NORMAL_CLEARING);
+}
+
 static CO int talk_with(struct leg *leg, struct leg *target)
 {
 	struct talk *t = mem_new(sizeof(*t), talk_dtor, "apps.talk");
@@ -128,7 +139,7 @@ static CO int talk_with(struct leg *leg, struct leg *target)
 int app_att_xfer(struct leg *leg, const char *data)
 {
 	struct originate_conf conf = {.originator = leg, .dialstring = data};
-	struct leg *held = bridge_peer(leg), *target = NULL;
+	struct leg *held = mem_ref(bridge_peer(leg)), *target = NULL;
 	char bond[UUID_CHARS + 1] = "";
 	enum cause cause = CAUSE_NONE;
 	int st;
@@ -136,20 +147,26 @@ int app_att_xfer(struct leg *leg, const char *data)
 	role_assert_co();
 	if (!data || !*data) {
 		leg_log(leg, LOG_ERR, "att_xfer: usage: <channel_url>");
+		mem_unref(held);
 		return ST_INVAL;
 	}
 	if (held && !consult_begin(leg)) {
 		snprintf(bond, sizeof(bond), "%s", held->uuid);
 		leg_var_set(leg, "soft_holding_uuid", bond);
+		conf.heir = held;
 	}
 	st = originate_run(&conf, &target, &cause);
 	if (st) {
 		leg_var_set(leg, "att_xfer_result", "failure");
 		leg_var_set(leg, "soft_holding_uuid", NULL);
 	} else {
-		st = talk_with(leg, target);
+		if (leg_is_up(leg))
+			st = talk_with(leg, target);
+		else
+			give_at_once(leg, target);
 		mem_unref(target);
 	}
+	mem_unref(held);
 	if (bond[0])
 		leg_var_set(leg, "signal_bond", bond);
 	consult_end(leg, false);
@@ -198,17 +215,13 @@ static CO int hold_wait(struct leg *leg, struct soft_hold *h)
 	return st;
 }
 
-/* The holder hung up: its hold_hangup_xfer_exten ("exten [dialplan [context]]") says where the held one goes. */
+/* The holder hung up: its hold_hangup_xfer_exten ("exten[:dialplan[:context]]") says where the held one goes. */
 static ON_CTL void held_goes(struct leg *leg, struct leg *held)
 {
 	const char *spec = vars_get(leg->vars, "hold_hangup_xfer_exten");
-	struct app_words w;
 
-	if (spec && leg_is_up(held) && app_words_init(&w, spec, 3) == ST_OK) {
-		if (w.n)
-			leg_transfer(held, w.w[0], w.w[1], w.w[2]);
-		app_words_fini(&w);
-	}
+	if (spec && leg_is_up(held))
+		leg_var_set(held, "transfer_after_bridge", spec);
 }
 
 /* unhold_key [moh_a] [moh_b] */

@@ -126,6 +126,20 @@ static const struct app_desc apps[] = {
 };
 
 static const struct var_desc vars[] = {
+    {"attxfer_hangup_key", "digit", "completes an attended transfer; default *; none: no key does", true, false},
+    {"attxfer_cancel_key", "digit", "ends the consultation; default #", true, false},
+    {"attxfer_conf_key", "digit", "joins the three; default 0", true, false},
+    {"att_xfer_result", "success|failure", "how an attended transfer ended", false, true},
+    {"soft_holding_uuid", "uuid", "whom the leg holds (soft_hold, att_xfer)", false, true},
+    {"intercept_unbridged_only", "bool", "intercept takes no bridged call", true, false},
+    {"intercept_unanswered_only", "bool", "intercept takes no answered call", true, false},
+    {"sip_local_network_addr", "address", "our own, where deflect sends a bare number", true, false},
+    {"domain", "domain", "the same when there is none", true, false},
+    {"mutex_timeout", "seconds", "how long mutex waits", true, false},
+    {"mutex_feedback", "source", "what is heard meanwhile", true, false},
+    {"mutex_orbit_exten", "extension", "where the call goes when mutex waited in vain", true, false},
+    {"mutex_orbit_dialplan", "dialplan", "of mutex_orbit_exten", true, false},
+    {"mutex_orbit_context", "context", "of mutex_orbit_exten", true, false},
     {"playback_terminators", "text", "keys that end a playback; none: no key does; default *", true, false},
     {"bind_meta_key", "digit", "the key in front of bound keys; default *", true, false},
     {"export_vars", "list", "names that go to the other leg; kept by export", true, true},

@@ -31,9 +31,30 @@ enum cause originate_cancel_cause(struct leg *originator)
 	return leg_i(originator)->dialling_end ? leg_i(originator)->dialling_end : CAUSE_ORIGINATOR_CANCEL;
 }
 
+/* Who waited for the originator (an attended transfer) takes its place; false: nobody does. */
+static ON_CTL bool inherit(struct originate *o)
+{
+	struct leg *heir = o->conf->heir;
+
+	if (!heir || o->a == heir || !leg_is_up(heir) || leg_i(heir)->dialling)
+		return false;
+	ring_stop(o);
+	leg_i(o->a)->dialling = NULL;
+	leg_i(heir)->dialling = o;
+	o->a = o->caller = heir;
+	leg_log(heir, LOG_DEBUG, "%s goes on dialling for whom it was held by", heir->name);
+	if (o->early)
+		leg_media_join(heir, o->early);
+	else if (o->is_ring_passed)
+		ring_begin(o);
+	return true;
+}
+
 void originate_cancel(struct leg *originator)
 {
 	struct originate *o = leg_i(originator)->dialling;
+	if (o && !leg_is_up(originator) && inherit(o))
+		return;
 	if (o)
 		thread_cancel(o, originate_cancel_cause(originator));
 }

@@ -11,12 +11,14 @@ struct originate_conf {
 	unsigned timeout_s;                            /* 0 = 60 */
 	char *error_out; /* NULL, or gets which part of a bad dial string is wrong; untouched otherwise */
 	size_t error_size;
+	/* When the originator hangs up, dialling goes on for this leg, which hears the ringback then; NULL: it ends. */
+	struct leg *heir;
 };
 /* Waits until one leg answers, or gives early media that counts as an answer (it does unless ignore_early_media or
  * bridge_early_media say otherwise, or there are several threads): is_answered tells which. Or until all fail, or the
- * originator hangs up. The originator answers (or gets early media) with the winner, and hears ringing and ringback
- * until then. Losers are cancelled with LOSE_RACE. *leg_out is a counted reference the caller owns. *cause_out says why
- * on failure. Runs what the originator is asked to run meanwhile. */
+ * originator hangs up (and no heir is up). The originator answers (or gets early media) with the winner, and hears
+ * ringing and ringback until then. Losers are cancelled with LOSE_RACE. *leg_out is a counted reference the caller
+ * owns. *cause_out says why on failure. Runs what the originator is asked to run meanwhile. */
 CO int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum cause *cause_out);
 
 /* An endpoint names what dial strings may start with. */

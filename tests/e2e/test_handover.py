@@ -22,10 +22,10 @@ def sw(tmp_path_factory):
                   "bind_meta_app 5 b s soft_hold::# tone_stream://%(10000,0,2000);loops=-1", "bridge user/1001", "answer", "sleep 60000"),
         extension("7305", f"export hold_music={music}", "bind_meta_app 4 a s execute_extension::consult XML default", "bridge user/1001",
                   "set went=on", "park"),
-        extension("7306", f"export hold_music={music}", "export hold_hangup_xfer_exten=gone XML default",
+        extension("7306", f"export hold_music={music}", "bind_meta_app 4 b s execute_extension::consult XML default", "export hold_hangup_xfer_exten=gone:XML:default",
                   "bind_meta_app 5 b s soft_hold::# tone_stream://%(10000,0,2000);loops=-1", "bridge user/1001"),
         extension("gone", "set went=gone", "park"),
-        extension("consult", "read 4 4 silence_stream://100 who 5000 #", "att_xfer user/${who}@${domain_name}"),
+        extension("consult", "set origination_cancel_key=#", "read 4 4 silence_stream://100 who 5000 #", "att_xfer user/${who}@${domain_name}"),
         extension(r"\*\*(.+)", "answer", "intercept $1", "sleep 2000"),
         extension(r"\*8(.+)", "answer", "intercept -bleg $1", "sleep 2000"),
         extension(r"\*9(.+)", "set intercept_unbridged_only=true", "intercept $1", "set went=past", "answer", "park"),
@@ -257,6 +257,55 @@ def test_the_third_is_busy(sw, phone):
     b.own_request("BYE")
     b.expect(200)
     is_pair(a, c)
+
+
+def test_given_up_by_key(sw, phone):
+    """origination_cancel_key while the third rings."""
+    a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 700)
+    invite = consult(a, b, c)
+    b.talk.press("#")
+    cancelled(c, invite)
+    is_pair(a, b)
+    a.bye()
+    ended(b)
+    sw.wait_calls(0)
+
+
+def test_hang_up_while_it_rings(sw, phone):
+    """Who consults leaves before the third answers: who waits keeps waiting and gets the answer."""
+    a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 700)
+    invite = consult(a, b, c)
+    b.own_request("BYE")
+    b.expect(200)
+    a.talk.hears(1600)
+    accept(c, invite)
+    is_pair(a, c)
+    sw.wait_calls(2)
+    c.own_request("BYE")
+    c.expect(200)
+    ended(a)
+    sw.wait_calls(0)
+
+
+def test_hang_up_while_it_rings_in_vain(sw, phone):
+    """The third is busy then, or who waits gives up: nothing is left."""
+    a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 700)
+    invite = consult(a, b, c, "7306")
+    b.own_request("BYE")
+    b.expect(200)
+    c.reply(invite, 486, "Busy Here")
+    c.expect(method="ACK")
+    assert ended(a)
+    sw.wait_calls(0)
+    a.talk.stop()
+    b.talk.stop()
+    a.talk = b.talk = None
+    invite = consult(a, b, c, "7306")
+    b.own_request("BYE")
+    b.expect(200)
+    a.bye()
+    cancelled(c, invite)
+    sw.wait_calls(0)
 
 
 def test_who_waits_hangs_up(sw, phone):
