@@ -10,11 +10,11 @@
 #include <string.h>
 #include <strings.h>
 
-enum { COUNT_INSTRUCTIONS = 1000, SLICE_US = 2000, SCRIPTS_MAX = 10000, ARGS_MAX = 128 };
+enum { COUNT_INSTRUCTIONS = 1000, SLICE_US = 2000, BACKGROUND_MAX = 10000, ARGS_MAX = 128 };
 
 static struct list running = {{&running.head, &running.head}};
-static size_t running_count;
-static const char quiet_end; /* its address is the error value */
+static size_t running_count, background_count; /* the latter also of those not begun yet */
+static const char quiet_end;                   /* its address is the error value */
 
 struct script *script_of(lua_State *L)
 {
@@ -352,6 +352,7 @@ struct background {
 
 static void background_free(struct background *b)
 {
+	background_count--;
 	mem_unref(b->event);
 	mem_free(b->code);
 	mem_free(b);
@@ -379,13 +380,14 @@ int script_spawn(const char *code, struct event *event)
 {
 	struct background *b;
 
-	if (running_count >= SCRIPTS_MAX)
+	if (background_count >= BACKGROUND_MAX)
 		return ST_LIMIT;
 	b = mem_zalloc(sizeof(*b));
 	if (!b)
 		return ST_NOMEM;
 	b->code = mem_strdup(code);
 	b->event = mem_ref(event);
+	background_count++;
 	loop_defer(&b->start, "lua", background_start, b);
 	return ST_OK;
 }
