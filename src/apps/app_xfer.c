@@ -244,8 +244,11 @@ int app_soft_hold(struct leg *leg, const char *data)
 	h.music_here = mem_strdup(music_of(leg, w.w[1]));
 	music = music_of(h.held, w.n > 2 ? w.w[2] : NULL);
 	leg_var_set(leg, "soft_holding_uuid", h.held->uuid);
-	if (music && leg_media_stream(h.held))
-		mstream_play(leg_media_stream(h.held), music, -1, &h.play_id);
+	if (music && leg_media_stream(h.held)) {
+		char *source = leg_source_full(h.held, music);
+		mstream_play(leg_media_stream(h.held), source, -1, &h.play_id);
+		mem_free(source);
+	}
 	st = hold_wait(leg, &h);
 	leg_var_set(leg, "soft_holding_uuid", NULL);
 	if (h.play_id && leg_media_stream(h.held))

@@ -275,8 +275,11 @@ void bridge_music(struct leg *of, struct leg *to, bool is_on)
 		music = leg_var(of, "hold_music");
 	if (!music)
 		music = leg_media_hold_music(of);
-	if (music && strncasecmp(music, "silence", 7) && strcasecmp(music, "indicate_hold"))
-		mstream_play(leg_media_stream(to), music, -1, &leg_i(to)->hold_play_id);
+	if (music && strncasecmp(music, "silence", 7) && strcasecmp(music, "indicate_hold")) {
+		char *source = leg_source_full(to, music);
+		mstream_play(leg_media_stream(to), source, -1, &leg_i(to)->hold_play_id);
+		mem_free(source);
+	}
 }
 
 void bridge_leg_answered(struct leg *leg)

@@ -110,7 +110,11 @@ static ON_CTL bool take_engine(struct prompt_plan *p, const char *engine, const 
 {
 	if (!strcasecmp(engine, "flite")) {
 		p->engine = PROMPT_FLITE;
-		set(&p->voice, voice && speech_flite_has_voice(voice) ? voice : SPEECH_FLITE_DEFAULT_VOICE);
+		bool is_known = voice && speech_flite_has_voice(voice);
+		if (voice && *voice && !is_known)
+			log_warning(
+			    "flite has no voice %s (slt, rms, awb, kal); " SPEECH_FLITE_DEFAULT_VOICE " speaks", voice);
+		set(&p->voice, is_known ? voice : SPEECH_FLITE_DEFAULT_VOICE);
 		return true;
 	}
 	if (!strcasecmp(engine, "espeak-ng") || !strcasecmp(engine, "espeak")) {

@@ -120,6 +120,17 @@ static bool has_espeak(void)
 	return false;
 }
 
+/* The cache's directory and the one it lies in. */
+static bool dir_make(char *dir)
+{
+	char *slash = strrchr(dir, '/');
+
+	*slash = 0;
+	(void)mkdir(dir, 0750);
+	*slash = '/';
+	return !mkdir(dir, 0750) || errno == EEXIST;
+}
+
 static void look(void *arg)
 {
 	struct job *j = arg;
@@ -141,7 +152,7 @@ static void look(void *arg)
 		touch(j->cached);
 		snprintf(j->found, sizeof(j->found), "%s", j->cached);
 		j->status = ST_OK;
-	} else if (mkdir(j->dir, 0750) && errno != EEXIST) {
+	} else if (!dir_make(j->dir)) {
 		snprintf(j->err, sizeof(j->err), "%.100s: %s", j->dir, strerror(errno));
 		j->status = ST_IO;
 	}

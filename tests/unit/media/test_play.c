@@ -229,6 +229,76 @@ static int test_file(void)
 	return room_stop();
 }
 
+/* The finder: asked once for each missing part; answers late, with nothing, or to nobody. */
+static struct {
+	char name[4][200];
+	mctl_found_fn found[4];
+	void *arg[4];
+	size_t count;
+} asked;
+
+static int find_later(const char *name, uint32_t rate_hz, mctl_found_fn found, void *arg)
+{
+	role_assert_ctl();
+	if (strstr(name, "refused") || asked.count == 4 || rate_hz != 8000)
+		return ST_NOTFOUND;
+	snprintf(asked.name[asked.count], sizeof(asked.name[0]), "%s", name);
+	asked.found[asked.count] = found;
+	asked.arg[asked.count++] = arg;
+	return ST_OK;
+}
+
+static bool was_asked(void *arg)
+{
+	return asked.count >= *(size_t *)arg;
+}
+
+static int wait_asked(size_t count)
+{
+	role_assert_ctl();
+	return pump(was_asked, &count, 15000);
+}
+
+static int test_finder(void)
+{
+	role_assert_ctl();
+	asked.count = 0;
+	EXPECT_INT(wav_make(tmp("found.wav"), 440, 0.5, 8000), 0);
+	EXPECT_INT(room_start(1, 2), 0);
+	mctl_set_finder(find_later);
+	EXPECT(mctl_source_exists("tts://a|b|c"));
+	EXPECT_INT(
+	    mstream_play(A->s, "file_string:///nosuch/one.wav!tts://x|y|hello!/nosuch/refused.wav", 1, NULL), ST_OK);
+	EXPECT_INT(wait_asked(2), 0);
+	EXPECT_STR(asked.name[0], "/nosuch/one.wav");
+	EXPECT_STR(asked.name[1], "tts://x|y|hello");
+	asked.found[1](ST_IO, NULL, asked.arg[1]);
+	asked.found[0](ST_OK, tmp("found.wav"), asked.arg[0]);
+	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 1), 0);
+	EXPECT_INT(report_last(A, MEDIA_R_PLAY_DONE)->status, ST_OK);
+	EXPECT(peer_samples(A, 0, 0, false, pcm, 80000) >= 4000 && tone_share(pcm, 4000, 440) > 0.95);
+	/* Nothing is found: told. Stopped while asked: told at once, the answer goes to nobody. */
+	EXPECT_INT(mstream_play(A->s, "tts://x|y|refused", 1, NULL), ST_OK);
+	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 2), 0);
+	EXPECT_INT(report_last(A, MEDIA_R_PLAY_DONE)->status, ST_NOTFOUND);
+	EXPECT_INT(mstream_play(A->s, "/nosuch/two.wav", 1, NULL), ST_OK);
+	EXPECT_INT(wait_asked(3), 0);
+	EXPECT_INT(mstream_play_stop(A->s, 0), ST_OK);
+	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 3), 0);
+	EXPECT_INT(report_last(A, MEDIA_R_PLAY_DONE)->status, ST_CANCELLED);
+	/* A stream that is closed does not wait for it either. */
+	EXPECT_INT(mstream_play(B->s, "/nosuch/three.wav", 1, NULL), ST_OK);
+	EXPECT_INT(wait_asked(4), 0);
+	mstream_close(B->s);
+	EXPECT_INT(wait_report(B, MEDIA_R_CLOSED, 1), 0);
+	asked.found[2](ST_OK, tmp("found.wav"), asked.arg[2]);
+	asked.found[3](ST_OK, tmp("found.wav"), asked.arg[3]);
+	mctl_set_finder(NULL);
+	EXPECT(!mctl_source_exists("tts://a|b|c"));
+	cleanup();
+	return room_stop();
+}
+
 static int test_long_file(void)
 {
 	role_assert_ctl();
@@ -500,6 +570,7 @@ TEST_MAIN({"echo", test_echo, TEST_LOOP}, {"delayed echo", test_delayed_echo, TE
     {"an endless tone: frequency, pace, stop", test_tone, TEST_LOOP},
     {"other packet times, comfort noise", test_paces, TEST_LOOP},
     {"files: turns, rows, cache, errors", test_file, TEST_LOOP},
+    {"files that somebody else finds", test_finder, TEST_LOOP},
     {"a long file comes in pieces", test_long_file, TEST_LOOP},
     {"local streams: one clock", test_local_stream, TEST_LOOP},
     {"a play on top of a relay", test_play_in_relay, TEST_LOOP},
