@@ -248,6 +248,13 @@ class Tandem:
             assert time.monotonic() < deadline, f"{user} did not register\n{self.api('show registrations')}"
             time.sleep(0.05)
 
+    def wait_log(self, text, timeout=10):
+        """Until the log has it: lines are written a little later."""
+        deadline = time.monotonic() + timeout
+        while text not in self.log_text:
+            assert time.monotonic() < deadline, f"not in the log: {text}"
+            time.sleep(0.02)
+
     def kill(self):
         self.proc.kill()
         self.proc.wait()

@@ -169,5 +169,5 @@ def test_wrong_use(sw, phone, events):
     a = phone("1000")
     call(a, "bad")
     events.wait_event("CHANNEL_PARK")
-    assert "USAGE <realm>,<digits|~regex>,<string>" in sw.log_text
-    assert "bind_digit_action: ~(:" in sw.log_text
+    sw.wait_log("USAGE <realm>,<digits|~regex>,<string>")
+    sw.wait_log("bind_digit_action: ~(:")

@@ -97,13 +97,6 @@ def parked(sw, events):
     return lambda name: sw.api(f"uuid_getvar {uuid} {name}")
 
 
-def logged(sw, text):
-    deadline = time.monotonic() + 10
-    while text not in sw.log_text:
-        assert time.monotonic() < deadline, text
-        time.sleep(0.02)
-
-
 def test_mutex(sw, phone, events):
     """In order of asking; hanging up passes it on, whoever waits may hang up, and time may be over."""
     a, b, c, d = phone("1000"), phone("1001"), phone("1002"), phone("1003")
@@ -159,7 +152,7 @@ def test_after_the_hangup(sw, phone, events):
     a.bye()
     assert events.wait_event("CUSTOM", Event_Subclass="after::all")["Was"] == "yes"
     assert events.wait_event("CHANNEL_HANGUP_COMPLETE")["variable_after"] == "yes"
-    logged(sw, "playback cannot run after the hang-up")
+    sw.wait_log("playback cannot run after the hang-up")
     sw.wait_calls(0)
 
 
@@ -234,8 +227,8 @@ def test_marks(sw, phone, events):
     assert e["variable_when"] == time.strftime("%Y")
     assert e["variable_jitterbuffer_msec"] == "60:200:20"
     assert "RTP/AVP 8" in ok.body
-    logged(sw, "does not work once media has been established")
-    logged(sw, "jitterbuffer: usage")
+    sw.wait_log("does not work once media has been established")
+    sw.wait_log("jitterbuffer: usage")
 
 
 def test_statistics(sw, phone, events):
@@ -250,7 +243,7 @@ def test_transfer_of_the_other(sw, phone, events):
     a = phone("1000")
     call(a, "7520")
     assert parked(sw, events)("went") == "past"
-    logged(sw, "No B-leg present.")
+    sw.wait_log("No B-leg present.")
 
 
 def test_broadcast(sw, phone):

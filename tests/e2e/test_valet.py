@@ -213,4 +213,4 @@ def test_wrong_use(sw, phone):
     a = phone("1000")
     a.invite("6700")
     a.ack_failure(a.expect(480))
-    assert "valet_park: usage: <lotname>" in sw.log_text
+    sw.wait_log("valet_park: usage: <lotname>")
