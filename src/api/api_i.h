@@ -75,9 +75,6 @@ ON_CTL void api_task_each(
 ON_CTL void api_task_start(void);
 ON_CTL void api_task_fini(void);
 /* ---- heartbeat.c ---- */
-/* ---- record.c ---- */
-ON_CTL void api_record_start(void);
-ON_CTL void api_record_fini(void);
 /* ---- uuid.c: commands on one leg, by the rows of uuid_commands.inc ---- */
 struct leg_command {
 	const char *syntax;

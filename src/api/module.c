@@ -22,7 +22,6 @@ static const struct api_desc apis[] = {
 static int load(void)
 {
 	role_assert_ctl();
-	api_record_start();
 	api_task_start();
 	return ST_OK;
 }
@@ -30,7 +29,6 @@ static int load(void)
 static int unload(void)
 {
 	role_assert_ctl();
-	api_record_fini();
 	api_task_fini();
 	api_alias_fini();
 	return ST_OK;

@@ -1,4 +1,4 @@
-/* Commands on what a leg hears and says, beside recordings (record.c): pause, mute, codecs, statistics. */
+/* Commands on what a leg hears and says, beside those of uuid_media.c: pause, codecs, statistics. */
 #include "api/api_i.h"
 #include "core/leg_media.h"
 #include "core/originate.h"
@@ -14,24 +14,6 @@ void on_pause(struct api_call *c, struct leg *leg, const struct api_words *w)
 		api_leg_usage(c, w->command);
 	else if (s)
 		mstream_mute(s, is_on, is_on);
-}
-
-void on_audio(struct api_call *c, struct leg *leg, const struct api_words *w)
-{
-	struct mstream *s;
-	role_assert_ctl();
-	s = leg_media_stream(leg);
-	bool is_stop = w->n == 2 && !strcasecmp(w->w[1], "stop"), is_start = w->n >= 4 && !strcasecmp(w->w[1], "start");
-	bool is_mute = is_start && !strcasecmp(w->w[3], "mute");
-	if (!is_stop && !is_start) {
-		api_leg_usage(c, w->command);
-		return;
-	}
-	if (s && is_stop)
-		mstream_mute(s, false, false);
-	else if (s && is_mute)
-		mstream_mute(s, !strcasecmp(w->w[2], "read"), !strcasecmp(w->w[2], "write"));
-	buf_adds(c->out, is_start && !is_mute ? "-ERR only mute is supported\n" : "+OK\n");
 }
 
 /* No codec here has a debug mode or takes parameters while it runs; FreeSWITCH answers so for one that has none. */

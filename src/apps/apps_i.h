@@ -48,6 +48,36 @@ int app_record(struct leg *leg, const char *data);
 int app_send_dtmf(struct leg *leg, const char *data);
 int app_flush_dtmf(struct leg *leg, const char *data);
 
+/* what listens in or changes sound (app_tap.c) */
+int app_block_dtmf(struct leg *leg, const char *data);
+int app_cng_plc(struct leg *leg, const char *data);
+int app_detect_audio(struct leg *leg, const char *data);
+int app_detect_silence(struct leg *leg, const char *data);
+int app_displace_session(struct leg *leg, const char *data);
+int app_fax_detect(struct leg *leg, const char *data);
+int app_record_session(struct leg *leg, const char *data);
+int app_record_session_mask(struct leg *leg, const char *data);
+int app_record_session_pause(struct leg *leg, const char *data);
+int app_record_session_resume(struct leg *leg, const char *data);
+int app_record_session_unmask(struct leg *leg, const char *data);
+int app_remove_bugs(struct leg *leg, const char *data);
+int app_set_audio_level(struct leg *leg, const char *data);
+int app_set_mute(struct leg *leg, const char *data);
+int app_start_dtmf(struct leg *leg, const char *data);
+int app_start_dtmf_generate(struct leg *leg, const char *data);
+int app_stop_displace_session(struct leg *leg, const char *data);
+int app_stop_dtmf(struct leg *leg, const char *data);
+int app_stop_dtmf_generate(struct leg *leg, const char *data);
+int app_stop_record_session(struct leg *leg, const char *data);
+int app_stop_tone_detect(struct leg *leg, const char *data);
+int app_tone_detect(struct leg *leg, const char *data);
+int app_unblock_dtmf(struct leg *leg, const char *data);
+int app_wait_for_silence(struct leg *leg, const char *data);
+/* app_eavesdrop.c */
+int app_eavesdrop(struct leg *leg, const char *data);
+int app_native_eavesdrop(struct leg *leg, const char *data);
+int app_three_way(struct leg *leg, const char *data);
+
 /* digits (app_digits.c) */
 int app_read(struct leg *leg, const char *data);
 int app_play_and_get_digits(struct leg *leg, const char *data);

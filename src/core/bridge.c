@@ -114,6 +114,8 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 	a->bridge = b->bridge = br;
 	leg_dtmf_capture_check(a);
 	leg_dtmf_capture_check(b);
+	leg_record_check(a);
+	leg_record_check(b);
 	limits_count_bridged();
 	other_set(a, b, false);
 	other_set(b, a, true);
@@ -211,6 +213,8 @@ void bridge_leave(struct leg *leg)
 	a->bridge = b->bridge = NULL;
 	leg_dtmf_capture_check(a);
 	leg_dtmf_capture_check(b);
+	leg_record_check(a);
+	leg_record_check(b);
 	bypass_unbridged(a);
 	bypass_unbridged(b);
 	set_end_vars(a, b);

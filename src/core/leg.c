@@ -60,6 +60,7 @@ int leg_new(struct leg **out, const struct endpoint_ops *ops, bool is_outbound, 
 	else
 		uuid_make(leg->uuid);
 	memcpy(leg->call_uuid, leg->uuid, sizeof(leg->call_uuid));
+	list_init(&leg_i(leg)->taps);
 	leg->ops = ops;
 	leg->is_outbound = is_outbound;
 	leg->hit_dialplan = !is_outbound;

@@ -153,6 +153,8 @@ ON_CTL void leg_dtmf_flush(struct leg *leg);
 /* While anybody holds its digits, what the leg's phone dials in a bridge comes here first and goes on to the other leg
  * only when nothing takes it; else media relays it at once. Holds are counted: each true needs its false. */
 ON_CTL void leg_dtmf_capture(struct leg *leg, bool is_held);
+/* Keys neither come from nor go to the leg. */
+ON_CTL void leg_dtmf_block(struct leg *leg, bool is_blocked);
 /* What tells a key twice, by telephone-event and by its tones, counts once; or tones never count. */
 enum dtmf_dedup { DTMF_DEDUP_NONE, DTMF_DEDUP_BOTH, DTMF_DEDUP_ONLY_RTP };
 ON_CTL void leg_dtmf_deduplicate(struct leg *leg, enum dtmf_dedup how);

@@ -35,10 +35,12 @@ static ON_CTL void fire(struct leg *leg, char digit, unsigned duration, unsigned
 void leg_dtmf_capture_check(struct leg *leg)
 {
 	struct mstream *s = leg_media_stream(leg);
+	struct leg *peer = bridge_peer(leg);
 
 	if (s)
-		mstream_capture_dtmf(
-		    s, leg_i(leg)->capture_count || leg_meta_listens(leg) || digit_actions_listen(leg));
+		mstream_capture_dtmf(s, leg_i(leg)->capture_count || leg_i(leg)->is_dtmf_blocked ||
+		                            (peer && leg_i(peer)->is_dtmf_blocked) || leg_meta_listens(leg) ||
+		                            digit_actions_listen(leg));
 }
 
 void leg_dtmf_capture(struct leg *leg, bool is_held)
@@ -47,11 +49,26 @@ void leg_dtmf_capture(struct leg *leg, bool is_held)
 	leg_dtmf_capture_check(leg);
 }
 
+void leg_dtmf_block(struct leg *leg, bool is_blocked)
+{
+	leg_i(leg)->is_dtmf_blocked = is_blocked;
+	leg_dtmf_capture_check(leg);
+	if (bridge_peer(leg))
+		leg_dtmf_capture_check(bridge_peer(leg));
+}
+
 /* On to the other leg of the bridge: by the endpoint's own way, or in the media. */
-static ON_CTL void pass_on(struct leg *peer, char digit, unsigned duration)
+static ON_CTL void pass_on(struct leg *peer, char digit, unsigned duration, bool is_tone)
 {
 	char text[2] = {digit, 0};
 
+	if (leg_i(peer)->is_dtmf_blocked)
+		return;
+	if (is_tone) {
+		if (leg_media_stream(peer))
+			mstream_send_tones(leg_media_stream(peer), text, duration / SAMPLES_PER_MS);
+		return;
+	}
 	if (peer->ops && peer->ops->send_dtmf && !peer->ops->send_dtmf(peer, text, duration / SAMPLES_PER_MS))
 		return;
 	if (leg_media_stream(peer))
@@ -84,7 +101,7 @@ static ON_CTL bool is_duplicate(struct leg *leg, char digit, enum dtmf_source so
 void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf_source source)
 {
 	digit = (char)toupper((unsigned char)digit);
-	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf") ||
+	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf") || leg_i(leg)->is_dtmf_blocked ||
 	    is_duplicate(leg, digit, source) || digit_actions_take(leg, digit, false))
 		return;
 	const struct core_limits *limits = core_limits();
@@ -103,7 +120,7 @@ void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enum dtmf_
 	if (peer && !exec_takes_digits(leg)) {
 		fire(leg, digit, duration, source);
 		if (!leg_meta_digit(leg, digit) && source != DTMF_RTP) /* media has relayed it itself */
-			pass_on(peer, digit, duration);
+			pass_on(peer, digit, duration, full->are_read_digits_tones);
 		return;
 	}
 	/* parked, or in an application that detached (echo): nobody collects digits, but whoever controls the leg hears
@@ -201,7 +218,7 @@ int leg_dtmf_send(struct leg *leg, const char *text)
 
 	if (!leg_is_up(leg))
 		return ST_HANGUP;
-	while (!st && rest.n) {
+	while (!st && rest.n && !leg_i(leg)->is_dtmf_blocked) {
 		st = group_take(&rest, &digits, &ms);
 		if (!st)
 			st = send_group(leg, digits, ms);

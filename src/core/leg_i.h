@@ -39,6 +39,7 @@ struct leg_full {
 	struct leg_digit digits[DTMF_QUEUE_MAX];
 	uint8_t digit_count;
 	unsigned capture_count; /* leg_dtmf_capture */
+	bool is_dtmf_blocked, are_read_digits_tones;
 	enum dtmf_dedup dedup;
 	char last_digit; /* for dedup: the latest, and how it came */
 	bool last_is_rtp;
@@ -51,6 +52,13 @@ struct leg_full {
 	unsigned stats_count; /* reports so far */
 	struct leg_meta *meta;
 	struct leg_actions *actions[2]; /* on its own keys, on the other leg's; NULL = none */
+	struct list taps;               /* leg_tap.h */
+	struct leg_tap *spy;            /* of the leg it listens to, and its number there */
+	uint32_t spy_id;
+	/* leg_wait_energy */
+	uint32_t watch_id;
+	bool is_watch_over;
+	unsigned watch_heard, watch_hits;
 	/* the latest report of a play and of a recording, for leg_play and leg_record */
 	uint32_t done_play_id, done_record_id;
 	int done_play_status, done_record_status;
@@ -148,6 +156,12 @@ ON_CTL bool exec_hooks_then(
 ON_CTL void leg_dtmf_capture_check(struct leg *leg);
 /* A key goes its ordinary way: to the application that collects, to a binding, or to the other leg. */
 ON_CTL void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enum dtmf_source source);
+
+/* ---- leg_tap.c, leg_recording.c ---- */
+ON_CTL bool leg_tap_reported(struct leg *leg, const struct media_report *r); /* true: it was about a tap */
+ON_CTL void leg_taps_hangup(struct leg *leg);
+ON_CTL void leg_taps_fini(struct leg *leg);
+ON_CTL void leg_record_check(struct leg *leg); /* it was answered, is bridged or no longer */
 
 /* ---- leg_media.c ---- */
 ON_CTL bool leg_media_is_closing(const struct leg *leg);

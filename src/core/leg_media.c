@@ -80,17 +80,29 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		report_closed(m, r);
 		return;
 	}
-	if (!m->leg || m->is_closing)
+	if (!m->leg || (m->is_closing && r->kind != MEDIA_R_RECORD_DONE))
 		return;
 	switch (r->kind) {
 	case MEDIA_R_DTMF:
-		leg_dtmf_received(m->leg, r->digit, r->duration, r->is_captured ? DTMF_RTP_CAPTURED : DTMF_RTP);
+		leg_dtmf_received(m->leg, r->digit, r->duration,
+		    r->is_inband     ? DTMF_INBAND
+		    : r->is_captured ? DTMF_RTP_CAPTURED
+		                     : DTMF_RTP);
 		break;
 	case MEDIA_R_PLAY_DONE:
 		full->done_play_id = r->id, full->done_play_status = r->status, full->done_play_samples = r->samples;
 		leg_wake(m->leg);
 		break;
+	case MEDIA_R_TAP_EVENT:
+	case MEDIA_R_TAP_DONE:
+		if (r->kind == MEDIA_R_TAP_DONE && full->watch_id == r->id)
+			full->is_watch_over = true, full->watch_heard = r->heard, full->watch_hits = r->hits;
+		(void)leg_tap_reported(m->leg, r);
+		leg_wake(m->leg);
+		break;
 	case MEDIA_R_RECORD_DONE:
+		if (leg_tap_reported(m->leg, r))
+			break;
 		full->done_record_id = r->id, full->done_record_status = r->status,
 		full->done_record_samples = r->samples;
 		leg_wake(m->leg);

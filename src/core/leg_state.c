@@ -142,6 +142,7 @@ void leg_mark_answered(struct leg *leg)
 	leg_presence(leg, "answered");
 	leg_callstate_set(leg, CCS_ACTIVE);
 	leg_heartbeat_answered(leg);
+	leg_record_check(leg);
 	exec_hooks(leg, "execute_on_answer", "api_on_answer");
 	originate_leg_changed(leg);
 	leg_wake(leg);

@@ -92,6 +92,7 @@ static void end_deferred(void *arg)
 	bridge_leave(leg);
 	if (leg->ops && leg->ops->on_hangup)
 		leg->ops->on_hangup(leg);
+	leg_taps_hangup(leg);
 	leg_media_fini(leg);
 	leg_i(leg)->end_step = END_APPS;
 	leg_end_go(leg);
@@ -153,6 +154,7 @@ static ON_CTL void step_hangup(struct leg *leg)
 static ON_CTL void step_report(struct leg *leg)
 {
 	loop_timer_cancel(&leg_i(leg)->end_timer);
+	leg_taps_fini(leg);
 	leg_state_input(leg, IN_REPORT);
 	leg_state_run(leg);
 	leg_vars_cdr_set(leg);

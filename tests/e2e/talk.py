@@ -49,6 +49,7 @@ class Talker:
         self.got = []      # (timestamp, samples) of audio
         self.events = []   # (timestamp, digit, duration), once an event, at its end
         self._digits = []
+        self._frames = []  # samples to be said instead of the tone
         self._seq = self._ts = 0
         self._phase = 0.0
         self._stop = threading.Event()
@@ -104,6 +105,10 @@ class Talker:
             if self._digits:
                 self._digit(*self._digits.pop(0))
                 continue
+            if self._frames:
+                self._put(ulaw(self._frames.pop(0)), 0, self._ts)
+                self._pace()
+                continue
             t = np.arange(FRAME)
             w = 2 * np.pi * self.hz / 8000
             tone = self.level * np.sin(self._phase + w * t) if self.hz else np.zeros(FRAME)
@@ -118,6 +123,23 @@ class Talker:
     # ---- what tests do and ask
     def press(self, digits, ms=100):
         self._digits += [(d, ms) for d in digits]
+
+    def say(self, seconds, hz=None):
+        """Until so much more was said, of another tone when one is given."""
+        if hz is not None:
+            self.hz = hz
+        end = self._ts + int(seconds * 8000)
+        _until(lambda: self._ts >= end, 5 + seconds, lambda: "nothing is sent")
+
+    def tones(self, digits, ms=120, gap=120):
+        """Digits as sound."""
+        rows, columns = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
+        for d in digits:
+            at = "123A456B789C*0#D".index(d)
+            t = np.arange(ms * 8) / 8000
+            x = 6000 * (np.sin(2 * np.pi * rows[at // 4] * t) + np.sin(2 * np.pi * columns[at % 4] * t))
+            x = np.concatenate([x, np.zeros(gap * 8)])
+            self._frames += list(x.reshape(-1, FRAME))
 
     def digits(self):
         with self.lock:

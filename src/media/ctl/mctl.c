@@ -96,7 +96,7 @@ int mstream_post(struct mstream *s, struct rt_cmd *cmd)
 
 void mstream_report(struct mstream *s, const struct media_report *r)
 {
-	if (!s->is_closing && s->fn)
+	if ((!s->is_closing || r->kind == MEDIA_R_RECORD_DONE) && s->fn)
 		s->fn(s, r, s->arg);
 }
 

@@ -46,8 +46,8 @@ typedef void (*media_report_fn)(struct mstream *s, const struct media_report *r,
  * near is given (the leg it will talk to), else the least loaded one. ST_FULL when no port is free. */
 ON_CTL int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg);
 /* Ends everything on the stream. fn is called once more with MEDIA_R_CLOSED (final statistics), then never.
- * It comes when the media thread has let go and the files of its records are closed and complete: PLAY_DONE and
- * RECORD_DONE are not told any more after this call. */
+ * It comes when the media thread has let go and the files of its records are closed and complete, after a RECORD_DONE
+ * of each; nothing else is told any more after this call. */
 ON_CTL void mstream_close(struct mstream *s);
 ON_CTL int mstream_set_params(struct mstream *s, const struct media_params *p);
 ON_CTL int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms /* 0 = none */);
@@ -101,6 +101,7 @@ ON_CTL int mstream_record_set(struct mstream *s, uint32_t id, bool is_masked, bo
 /* Digits 0-9 * # A-D (w = 500 ms, W = 1 s pause), duration_ms 0 = 100; by telephone-event, or in-band tones when none.
  */
 ON_CTL int mstream_send_dtmf(struct mstream *s, const char *digits, unsigned duration_ms);
+ON_CTL int mstream_send_tones(struct mstream *s, const char *digits, unsigned duration_ms); /* in-band in any case */
 /* Telephone-events that come on s are only told (MEDIA_R_DTMF with is_captured), not relayed to its peer: whoever looks
  * at digits first sends on what he does not take (mstream_send_dtmf). An event that has begun goes on as it began.
  * Stays with the stream whatever it is joined to; off at first. */

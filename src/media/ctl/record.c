@@ -10,6 +10,7 @@
 #include "media/ctl/ctl_i.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { CHUNK_SAMPLES = 4096 };
 
@@ -23,6 +24,9 @@ struct mrecord {
 	/* the worker's while a job runs */
 	char *path;
 	struct file_writer_conf conf;
+	char *tags[3]; /* title, artist, comment */
+	bool removes_empty, is_removed;
+	uint64_t min_frames;
 	struct file_writer *writer;
 	bool was_opened;
 	int status;
@@ -73,6 +77,8 @@ static void drain_job(void *arg)
 		return;
 	int st = file_writer_close(m->writer, NULL);
 	m->writer = NULL;
+	if (!m->conf.is_append && !m->status && (m->frames < m->min_frames || (!m->frames && m->removes_empty)))
+		m->is_removed = unlink(m->path) == 0;
 	if (!m->status)
 		m->status = st;
 }
@@ -84,6 +90,8 @@ ON_CTL static void mrecord_free(struct mrecord *m)
 	rt_record_free(m->rec);
 	mem_unref(m->ring);
 	mem_free(m->path);
+	for (int i = 0; i < 3; i++)
+		mem_free(m->tags[i]);
 	mem_free(m);
 	mstream_closed_try(s);
 	mem_unref(s);
@@ -94,7 +102,10 @@ ON_CTL static void finish(struct mrecord *m)
 	struct media_report r = {.kind = MEDIA_R_RECORD_DONE,
 	    .id = m->id,
 	    .status = m->status ? m->status : m->rec->status,
-	    .samples = m->frames};
+	    .samples = m->frames,
+	    .was_silent = m->rec->was_silent,
+	    .had_sound = m->rec->had_sound,
+	    .is_removed = m->is_removed};
 	if (m->rec->dropped_frames)
 		log_warning("media: %s: %llu frames dropped, the disk is too slow", m->path,
 		    (unsigned long long)m->rec->dropped_frames);
@@ -190,6 +201,11 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	m->ring = mem_ref(rec->ring);
 	m->conf =
 	    (struct file_writer_conf){.rate_hz = rate_hz, .channels = rec->channels, .is_append = conf->is_append};
+	const char *const tags[3] = {conf->title, conf->artist, conf->comment};
+	for (int i = 0; i < 3; i++)
+		m->tags[i] = tags[i] ? mem_strdup(tags[i]) : NULL;
+	m->conf.title = m->tags[0], m->conf.artist = m->tags[1], m->conf.comment = m->tags[2];
+	m->removes_empty = conf->removes_empty, m->min_frames = (uint64_t)conf->min_ms * rate_hz / 1000;
 	list_push(&s->records, &m->link);
 	struct rt_cmd c = {.kind = RT_C_RECORD, .ptr = rec};
 	(void)mstream_post(s, &c);

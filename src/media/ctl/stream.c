@@ -305,18 +305,28 @@ int mstream_idle(struct mstream *s)
 	return ST_OK;
 }
 
-int mstream_send_dtmf(struct mstream *s, const char *digits, unsigned duration_ms)
+ON_CTL static int digits_send(struct mstream *s, const char *digits, unsigned duration_ms, bool are_tones)
 {
 	if (s->is_closing)
 		return ST_CLOSED;
 	for (size_t at = 0, n = strlen(digits); at < n; at += RT_DTMF_TEXT_MAX - 1) {
-		struct rt_cmd c = {.kind = RT_C_DTMF, .number = duration_ms};
+		struct rt_cmd c = {.kind = RT_C_DTMF, .number = duration_ms, .flags = are_tones};
 		size_t take = n - at < RT_DTMF_TEXT_MAX - 1 ? n - at : RT_DTMF_TEXT_MAX - 1;
 		memcpy(c.text, digits + at, take);
 		c.text[take] = 0;
 		(void)mstream_post(s, &c);
 	}
 	return ST_OK;
+}
+
+int mstream_send_dtmf(struct mstream *s, const char *digits, unsigned duration_ms)
+{
+	return digits_send(s, digits, duration_ms, false);
+}
+
+int mstream_send_tones(struct mstream *s, const char *digits, unsigned duration_ms)
+{
+	return digits_send(s, digits, duration_ms, true);
 }
 
 int mstream_stats_ask(struct mstream *s)

@@ -69,13 +69,17 @@ ON_CTL static void mtap_free(struct mtap *m)
 }
 
 /* Tells whom it concerns: a spy is his listener's. */
-ON_CTL static void over(struct mtap *m, int status)
+ON_CTL static void over_with(struct mtap *m, const struct media_report *r)
 {
-	struct media_report r = {.kind = MEDIA_R_TAP_DONE, .id = m->id, .status = status};
 	struct mstream *whom = mem_ref(m->listener ? m->listener : m->s);
 	mtap_free(m);
-	mstream_report(whom, &r);
+	mstream_report(whom, r);
 	mem_unref(whom);
+}
+
+ON_CTL static void over(struct mtap *m, int status)
+{
+	over_with(m, &(struct media_report){.kind = MEDIA_R_TAP_DONE, .id = m->id, .status = status});
 }
 
 ON_CTL static int make(struct mtap *m, struct rt_tap **out)
@@ -301,6 +305,7 @@ int mstream_tap_stop(struct mstream *s, uint32_t id)
 void tap_reported(struct mstream *s, struct rt_tap *tap)
 {
 	struct mtap *m = find(s, tap->id);
+	struct media_report r = {.kind = MEDIA_R_TAP_DONE, .id = tap->id, .status = tap->status};
 	int status = tap->status;
 	CHECK(m);
 	if (tap->kind == RT_TAP_DISPLACE) {
@@ -308,15 +313,17 @@ void tap_reported(struct mstream *s, struct rt_tap *tap)
 		play_returned(s, d->play);
 		d->play = NULL;
 	}
+	if (tap->kind == RT_TAP_ENERGY)
+		r.hits = ((struct rt_energy_watch *)tap)->hits, r.heard = ((struct rt_energy_watch *)tap)->heard;
 	rt_tap_free(tap);
 	m->is_told = false;
 	bool is_again = status == ST_CLOSED || status == ST_AGAIN;
 	if (is_again && !m->is_stopped && !s->is_closing && m->kind != MTAP_DISPLACE) {
-		status = tell(m);
-		if (!status)
+		r.status = tell(m);
+		if (!r.status)
 			return;
 	}
-	over(m, status);
+	over_with(m, &r);
 }
 
 void tap_event(struct mstream *s, uint32_t id)

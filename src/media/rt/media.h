@@ -58,6 +58,8 @@ struct media_report {
 	bool is_captured; /* a digit the peer has not been sent (mstream_capture_dtmf) */
 	bool is_inband;   /* a digit heard in the audio (mstream_detect_dtmf) */
 	uint64_t samples;
+	bool was_silent, had_sound, is_removed; /* of a record: silence ended it; there was sound; its file is gone */
+	uint32_t hits, heard;                   /* of an energy watch that is over */
 	struct addr addr;
 	struct media_stats stats;
 };
@@ -93,6 +95,12 @@ struct media_record_conf {
 	bool is_append;
 	uint32_t limit_ms;      /* 0 = none */
 	uint32_t silence_level; /* 0..32767 mean amplitude; 0 = no silence detection */
-	uint32_t silence_ms;    /* stop after so much of it */
+	uint32_t silence_ms;    /* stop after so much of it; 0 = never */
+	uint32_t initial_ms;    /* stop after so much before any sound; 0 = as silence_ms, UINT32_MAX = never */
 	uint32_t rate_hz;       /* 0 = the stream's */
+	bool is_swapped;        /* stereo: what is sent to the peer is on the left */
+	/* A file that is not appended to is removed again when it is empty or shorter. */
+	bool removes_empty;
+	uint32_t min_ms;
+	const char *title, *artist, *comment; /* tags, or NULL; read at the start only */
 };

@@ -107,6 +107,8 @@ int rt_record_new(
 	r->channels = conf->is_stereo && conf->has_read && conf->has_write ? 2 : 1;
 	r->limit_frames = (uint64_t)conf->limit_ms * rate_hz / 1000;
 	r->silence_frames = conf->silence_level ? (uint64_t)conf->silence_ms * rate_hz / 1000 : 0;
+	uint32_t initial_ms = conf->initial_ms ? conf->initial_ms : conf->silence_ms;
+	r->initial_frames = conf->silence_level && initial_ms != UINT32_MAX ? (uint64_t)initial_ms * rate_hz / 1000 : 0;
 	int st = rt_ring_new(&r->ring, (size_t)rate_hz * 2 * sizeof(int16_t) * r->channels);
 	if (!st && conf->has_read)
 		st = rt_lane_new(&r->lanes[0], in_rates[0], rate_hz, RT_RECORD_LEAD_MS);

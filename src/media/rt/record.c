@@ -53,6 +53,15 @@ void record_set(struct rt_stream *s, uint32_t id, bool is_masked, bool is_paused
 			r->is_masked = is_masked, r->is_paused = is_paused;
 }
 
+static void silence_count(struct rt_record *r, const int16_t *out, size_t n)
+{
+	bool is_quiet = r->conf.silence_level && mix_level_abs(out, n * r->channels) < r->conf.silence_level;
+	r->quiet_frames = is_quiet ? r->quiet_frames + n : 0;
+	r->had_sound |= !is_quiet;
+	uint64_t most = r->had_sound ? r->silence_frames : r->initial_frames;
+	r->was_silent = most && r->quiet_frames >= most;
+}
+
 /* One frame of the timeline into the ring. */
 ON_MEDIA static void frame(struct rt_stream *s, struct rt_record *r, size_t n)
 {
@@ -65,15 +74,16 @@ ON_MEDIA static void frame(struct rt_stream *s, struct rt_record *r, size_t n)
 	r->at += n;
 	if (r->at <= lead(r) || r->is_paused) /* nothing can lie before the lead */
 		return;
-	if (r->is_masked)
-		memset(a, 0, n * sizeof(*a)), memset(b, 0, n * sizeof(*b));
 	const int16_t *out = a;
 	if (r->channels == 2)
-		mix_interleave(both, a, b, n), out = both;
+		mix_interleave(both, r->conf.is_swapped ? b : a, r->conf.is_swapped ? a : b, n), out = both;
 	else if (r->lanes[0] && r->lanes[1])
 		mix_two(a, a, b, n);
 	if (r->limit_frames && r->frames_done + n > r->limit_frames)
 		n = (size_t)(r->limit_frames - r->frames_done);
+	silence_count(r, out, n);
+	if (r->is_masked)
+		memset(both, 0, n * r->channels * sizeof(*both)), out = both;
 	size_t bytes = n * r->channels * sizeof(int16_t);
 	uint64_t fill = atomic_load_explicit(&r->ring->written, memory_order_relaxed) -
 	                atomic_load_explicit(&r->ring->read, memory_order_acquire);
@@ -86,8 +96,6 @@ ON_MEDIA static void frame(struct rt_stream *s, struct rt_record *r, size_t n)
 		r->was_drain_told = false;
 	else if (!r->was_drain_told)
 		r->was_drain_told = r->is_drain_due = true;
-	uint32_t level = r->silence_frames ? mix_level_abs(out, n * r->channels) : 0;
-	r->quiet_frames = level < r->conf.silence_level ? r->quiet_frames + n : 0;
 }
 
 void record_end(struct rt_stream *s, struct rt_record *r, int status)
@@ -125,8 +133,7 @@ void record_tick(struct rt_stream *s)
 		frame(s, r, (size_t)((uint64_t)r->rate_hz * stream_frame_us(s) / 1000000));
 		if (r->is_drain_due)
 			report_wanted(s);
-		if ((r->limit_frames && r->frames_done >= r->limit_frames) ||
-		    (r->silence_frames && r->quiet_frames >= r->silence_frames))
+		if ((r->limit_frames && r->frames_done >= r->limit_frames) || r->was_silent)
 			record_end(s, r, ST_OK);
 	}
 }

@@ -96,9 +96,9 @@ struct rt_record {
 	struct media_record_conf conf;
 	uint32_t rate_hz;
 	uint8_t channels;
-	struct rt_ring *ring;                  /* int16 samples */
-	uint64_t limit_frames, silence_frames; /* 0 = none */
-	bool is_masked, is_paused;
+	struct rt_ring *ring;                                  /* int16 samples */
+	uint64_t limit_frames, silence_frames, initial_frames; /* 0 = none */
+	bool is_masked, is_paused, had_sound, was_silent;
 	/* the media thread's */
 	int status;
 	uint64_t frames_done, quiet_frames, dropped_frames /* the disk was too slow */;
