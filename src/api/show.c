@@ -146,10 +146,16 @@ static ON_CTL void leg_values(struct leg *leg, struct leg_values *out)
 	v[L_PRESENCE_DATA] = vars_get(leg->vars, "presence_data");
 	v[L_ACCOUNTCODE] = vars_get(leg->vars, "accountcode");
 	v[L_CALLSTATE] = leg_callstate_name(leg->callstate);
-	v[L_CALLEE_DIRECTION] = leg->bridge ? "SEND" : leg->is_outbound && leg->is_answered ? "RECV" : "";
+	/* what a transfer forgets: the other party that was told, and of a dialled leg that it was */
+	bool is_callee_sent = leg->profile && leg->callee_sent_profile == leg->profile->index;
+	v[L_CALLEE_DIRECTION] = is_callee_sent || (leg->callee_sent_profile && !leg->is_outbound) ? "SEND"
+	                        : leg->is_outbound && leg->is_answered                            ? "RECV"
+	                                                                                          : "";
 	v[L_CALL_UUID] = leg->call_uuid;
-	v[L_SENT_CALLEE_NAME] = vars_get(leg->vars, "last_sent_callee_id_name");
-	v[L_SENT_CALLEE_NUM] = vars_get(leg->vars, "last_sent_callee_id_number");
+	if (is_callee_sent) {
+		v[L_SENT_CALLEE_NAME] = vars_get(leg->vars, "last_sent_callee_id_name");
+		v[L_SENT_CALLEE_NUM] = vars_get(leg->vars, "last_sent_callee_id_number");
+	}
 	v[L_SECURE] = vars_get(leg->vars, "rtp_secure_media_confirmed");
 }
 

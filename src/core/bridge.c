@@ -69,6 +69,7 @@ static ON_CTL void fire_update(struct leg *leg, struct leg *peer)
 		leg_var_set(leg, "last_sent_callee_id_name", name);
 	if (number)
 		leg_var_set(leg, "last_sent_callee_id_number", number);
+	leg->callee_sent_profile = p->index;
 	if (!event_is_wanted(EVENT_CALL_UPDATE, NULL) || !(e = event_new(EVENT_CALL_UPDATE, NULL)))
 		return;
 	event_add(e, "Direction", "SEND");

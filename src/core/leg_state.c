@@ -63,7 +63,7 @@ void leg_state_run(struct leg *leg)
 	leg->running_state = leg->state;
 	leg_log(leg, LOG_DEBUG, "(%s) Running State Change %s (Cur %zu Tot %llu)", leg->name,
 	    leg_state_name(leg->state), leg_count(), (unsigned long long)limits_serial());
-	if (leg->state == CS_ROUTING && !leg->is_outbound)
+	if (leg->state == CS_ROUTING && !leg->is_outbound && !leg->is_answered)
 		leg_callstate_set(leg, CCS_RINGING);
 	leg_event(leg, EVENT_CHANNEL_STATE);
 	if (leg->state == CS_ROUTING)
@@ -225,5 +225,8 @@ int leg_set_hold(struct leg *leg, bool is_held)
 		return ST_HANGUP;
 	if (!leg->is_answered)
 		return ST_DENIED;
-	return leg->ops->hold ? leg->ops->hold(leg, is_held) : ST_UNSUPPORTED;
+	int st = leg->ops->hold ? leg->ops->hold(leg, is_held) : ST_UNSUPPORTED;
+	if (!st)
+		leg_mark_held(leg, is_held);
+	return st;
 }

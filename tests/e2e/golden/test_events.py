@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 import tandem as t  # noqa: E402
 from test_call_events import GOLDEN, Raw, headers, pairs, recorded  # noqa: E402
+from ua import Ua  # noqa: E402
 from wire import Phone  # noqa: E402
 
 pytestmark = [pytest.mark.skipif(not GOLDEN.exists(), reason="the recordings (../shared/golden) are not here")]
@@ -94,4 +95,36 @@ def test_answer_of_a_late_negotiated_call(tandem_vanilla):
     phone.answered()
     phone.bye()
     phone.close(), client.esl.close()
+    sw.wait_calls(0)
+
+
+def parked_call(sw, user):
+    phone = Ua(sw, user).register()
+    return phone, sw.api(f"originate user/{user} &park")[4:].strip()
+
+
+@pytest.mark.parametrize("file,names,command", [
+    ("dtmf-events.txt", ["DTMF"], "api uuid_recv_dtmf {} 5"),
+    ("sendmsg.txt", ["CHANNEL_EXECUTE", "PLAYBACK_START", "PLAYBACK_STOP", "CHANNEL_EXECUTE_COMPLETE"],
+     "sendmsg {}\ncall-command: execute\nexecute-app-name: playback\nexecute-app-arg: tone_stream://%(100,0,440)\nevent-uuid: my-event"),
+    ("sendmsg.txt", ["CHANNEL_HANGUP"], "sendmsg {}\ncall-command: hangup\nhangup-cause: USER_BUSY"),
+])
+def test_events_of_commands(tandem_vanilla, file, names, command):
+    """What a command raises: each event's headers in their order, and nothing else of these kinds in between."""
+    sw = tandem_vanilla
+    phone, uuid = parked_call(sw, "1006")
+    client, other = Raw(sw, " ".join(names)), sw.esl()
+    other.command(command.format(uuid))
+    for name in names:
+        got = pairs(client.event()[1])
+        assert kind(got) == name
+        fits = [e for e in recorded(file) if kind(e) == name]
+        # whether a leg was called from here or calls, and what it has been through, decides about some headers
+        optional = {"Caller-Callee-ID-Name", "Caller-Callee-ID-Number", "Caller-Orig-Caller-ID-Name", "Caller-Orig-Caller-ID-Number", "Caller-Network-Addr",
+                    "Caller-ANI", "Caller-Caller-ID-Name", "Caller-Caller-ID-Number", "Caller-Dialplan", "Caller-Transfer-Source", "Caller-RDNIS",
+                    "Caller-Username", "Application-UUID-Name", "Playback-File-Type"}
+        steady = lambda e: [h for h in headers(e) if h not in optional]  # noqa: E731
+        assert steady(got) in [steady(e) for e in fits], (name, set(steady(got)) ^ set(steady(fits[0])))
+    sw.api(f"uuid_kill {uuid}")
+    client.esl.close(), other.close(), phone.close()
     sw.wait_calls(0)
