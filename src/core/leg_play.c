@@ -208,7 +208,7 @@ static CO int play(struct leg *leg, const char *source, struct ender *e)
 	struct sv rest = sv_of(source), one;
 	int st = ST_OK;
 
-	if (!separator)
+	if (!separator || !strncasecmp(source, "tts://", 6))
 		return play_one(leg, rest, e);
 	for (bool is_first = true; rest.n && !e->is_ended && (st == ST_OK || st == ST_NOTFOUND); is_first = false) {
 		st = is_first ? ST_OK : leg_sleep(leg, pause_ms * 1000);

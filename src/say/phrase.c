@@ -305,8 +305,7 @@ static void check_macros(const struct xml_node *macros, config_report_fn report,
 	}
 }
 
-static void stage_check(
-    const struct config *cfg, const struct config_known *known, config_report_fn report, void *arg)
+static void stage_check(const struct config *cfg, const struct config_known *known, config_report_fn report, void *arg)
 {
 	const struct xml_node *section = config_section_of(cfg, "languages");
 

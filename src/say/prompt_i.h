@@ -42,3 +42,11 @@ typedef void (*synth_done_fn)(int status, const char *path, void *arg);
 ON_CTL int synth_start(struct prompt_plan *plan, synth_done_fn done, void *arg);
 ON_CTL int synth_open(void);
 ON_CTL void synth_close(void); /* what waits gets ST_CANCELLED; jobs end by themselves */
+
+/* cache.c: the directory of spoken texts. */
+ON_WORK bool cache_is_file(const char *path); /* a sound file, not an empty one */
+ON_WORK void cache_touch(const char *path);   /* it was used: its time moves on, once an hour at most */
+ON_WORK bool cache_dir_make(const char *dir); /* with the one it lies in; false: errno */
+/* Over max_files or max_bytes: removes what was not used for longest, down to three quarters. Half-made files
+ * (".new...") of an hour ago go always. */
+ON_WORK void cache_trim(const char *dir, size_t max_files, uint64_t max_bytes);

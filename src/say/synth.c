@@ -13,24 +13,20 @@
 #include "say/prompt_i.h"
 #include "speech/speech.h"
 #include "text/digest.h"
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
 	QUEUE_MAX = 512,
 	CHILD_TIMEOUT_S = 30,
 	CHILDREN_MAX = 2,
+	CACHE_PATH_MAX = 400,
 	CACHE_FILES_MAX = 4096,
 	CACHE_BYTES_MAX = 128 << 20,
-	TRIM_EVERY = 64,
-	USED_AGAIN_S = 3600
+	TRIM_EVERY = 64
 };
 
 struct waiter {
@@ -42,7 +38,7 @@ struct job {
 	struct lnode link; /* among those that wait for a child process */
 	struct prompt_plan plan;
 	struct list waiters;
-	char dir[400], cached[480], temp[520];
+	char dir[CACHE_PATH_MAX + 20], cached[CACHE_PATH_MAX + 80], temp[CACHE_PATH_MAX + 80];
 	/* the worker's while it runs */
 	char found[1024];
 	int status;
@@ -58,21 +54,6 @@ static struct {
 } synth = {.queue = {{&synth.queue.head, &synth.queue.head}}};
 
 /* ---- on workers ------------------------------------------------------------------------------------------------ */
-
-static bool is_file(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && S_ISREG(st.st_mode) && st.st_size > 44;
-}
-
-static void touch(const char *path)
-{
-	struct stat st;
-
-	if (!stat(path, &st) && time(NULL) - st.st_mtime > USED_AGAIN_S)
-		utimensat(AT_FDCWD, path, NULL, 0);
-}
 
 /* The cache's name for a text: engine, voice and words are in it. */
 static void name_cached(struct job *j)
@@ -120,17 +101,6 @@ static bool has_espeak(void)
 	return false;
 }
 
-/* The cache's directory and the one it lies in. */
-static bool dir_make(char *dir)
-{
-	char *slash = strrchr(dir, '/');
-
-	*slash = 0;
-	(void)mkdir(dir, 0750);
-	*slash = '/';
-	return !mkdir(dir, 0750) || errno == EEXIST;
-}
-
 static void look(void *arg)
 {
 	struct job *j = arg;
@@ -138,7 +108,7 @@ static void look(void *arg)
 	role_assert_work();
 	j->status = ST_NOTFOUND;
 	for (size_t i = 0; i < j->plan.file_count && j->status; i++) {
-		if (!is_file(j->plan.files[i]))
+		if (!cache_is_file(j->plan.files[i]))
 			continue;
 		snprintf(j->found, sizeof(j->found), "%s", j->plan.files[i]);
 		j->status = ST_OK;
@@ -146,13 +116,13 @@ static void look(void *arg)
 	if (!j->status)
 		return;
 	name_cached(j);
-	if (j->plan.engine == PROMPT_ESPEAK && !is_file(j->cached) && !has_espeak())
+	if (j->plan.engine == PROMPT_ESPEAK && !cache_is_file(j->cached) && !has_espeak())
 		fall_back(j);
-	if (is_file(j->cached)) {
-		touch(j->cached);
+	if (cache_is_file(j->cached)) {
+		cache_touch(j->cached);
 		snprintf(j->found, sizeof(j->found), "%s", j->cached);
 		j->status = ST_OK;
-	} else if (!dir_make(j->dir)) {
+	} else if (!cache_dir_make(j->dir)) {
 		snprintf(j->err, sizeof(j->err), "%.100s: %s", j->dir, strerror(errno));
 		j->status = ST_IO;
 	}
@@ -164,7 +134,7 @@ static void publish(void *arg)
 	struct job *j = arg;
 
 	role_assert_work();
-	if (!j->status && !is_file(j->temp)) {
+	if (!j->status && !cache_is_file(j->temp)) {
 		snprintf(j->err, sizeof(j->err), "nothing was spoken");
 		j->status = ST_IO;
 	}
@@ -186,56 +156,12 @@ static void speak(void *arg)
 	publish(j);
 }
 
-struct aged {
-	char *path;
-	time_t used;
-	off_t bytes;
-};
-
-static int by_use(const void *a, const void *b)
-{
-	const struct aged *x = a, *y = b;
-
-	return x->used < y->used ? -1 : x->used > y->used;
-}
-
-/* Down to three quarters of the bounds. */
 static void trim(void *arg)
 {
 	char *dir = arg;
-	struct aged *all = mem_alloc(2 * CACHE_FILES_MAX * sizeof(*all));
-	DIR *d = opendir(dir);
-	size_t n = 0, gone = 0;
-	off_t bytes = 0;
 
 	role_assert_work();
-	for (struct dirent *e; d && (e = readdir(d)) && n < 2 * CACHE_FILES_MAX;) {
-		struct stat st;
-		struct buf b;
-		if (e->d_name[0] == '.' && strncmp(e->d_name, ".new", 4) != 0)
-			continue;
-		buf_init(&b);
-		buf_printf(&b, "%s/%s", dir, e->d_name);
-		if (stat(b.p, &st) || !S_ISREG(st.st_mode) ||
-		    (e->d_name[0] == '.' && time(NULL) - st.st_mtime < 3600)) {
-			buf_fini(&b);
-			continue;
-		}
-		all[n++] = (struct aged){buf_take(&b), e->d_name[0] == '.' ? 0 : st.st_mtime, st.st_size};
-		bytes += st.st_size;
-	}
-	if (d)
-		closedir(d);
-	bool is_over = n > CACHE_FILES_MAX || bytes > CACHE_BYTES_MAX;
-	qsort(all, n, sizeof(*all), by_use);
-	for (size_t i = 0; i < n; i++) {
-		bool goes = !all[i].used ||
-		            (is_over && (n - gone > CACHE_FILES_MAX / 4 * 3 || bytes > CACHE_BYTES_MAX / 4 * 3));
-		if (goes && !unlink(all[i].path))
-			gone++, bytes -= all[i].bytes;
-		mem_free(all[i].path);
-	}
-	mem_free(all);
+	cache_trim(dir, CACHE_FILES_MAX, CACHE_BYTES_MAX);
 	mem_free(dir);
 }
 
@@ -429,7 +355,7 @@ int synth_start(struct prompt_plan *plan, synth_done_fn done, void *arg)
 {
 	struct job *j = synth.is_on ? hash_get(synth.jobs, sv_of(plan->name)) : NULL;
 	struct waiter *w = mem_zalloc(sizeof(*w));
-	int st = synth.is_on ? ST_OK : ST_CLOSED;
+	int st = !synth.is_on ? ST_CLOSED : strlen(core_dirs()->cache) > CACHE_PATH_MAX ? ST_LIMIT : ST_OK;
 
 	w->done = done, w->arg = arg;
 	if (!st && !j) {

@@ -5,9 +5,12 @@
 #include "say/prompt_i.h"
 #include "say/say.h"
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char asterisk[] = "/usr/share/asterisk/sounds/en_US_f_Allison";
@@ -153,4 +156,71 @@ static int all_that_is_said(void)
 	return 0;
 }
 
-TEST_MAIN({"names", names}, {"words", words}, {"all that is said", all_that_is_said})
+static size_t files_in(const char *dir, bool *has_first, bool *has_last)
+{
+	DIR *d = opendir(dir);
+	size_t n = 0;
+
+	*has_first = *has_last = false;
+	for (struct dirent *e; d && (e = readdir(d));) {
+		*has_first = *has_first || !strcmp(e->d_name, "00.wav");
+		*has_last = *has_last || !strcmp(e->d_name, "39.wav");
+		n += e->d_name[0] != '.' || !strncmp(e->d_name, ".new", 4);
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static int file_make(const char *dir, const char *name, size_t bytes, int64_t age_s)
+{
+	char path[300];
+	struct timespec times[2] = {{.tv_sec = time(NULL) - age_s}, {.tv_sec = time(NULL) - age_s}};
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	EXPECT(f);
+	for (size_t i = 0; i < bytes; i++)
+		fputc('x', f);
+	fclose(f);
+	EXPECT_INT(utimensat(AT_FDCWD, path, times, 0), 0);
+	return 0;
+}
+
+static int cache(void) NO_ROLE_CHECK
+{
+	char base[] = P_tmpdir "/tandem-say-XXXXXX", dir[80], name[20];
+	bool has_first, has_last;
+
+	EXPECT(mkdtemp(base));
+	snprintf(dir, sizeof(dir), "%s/cache/speech", base);
+	EXPECT(cache_dir_make(dir) && cache_dir_make(dir));
+	for (int i = 0; i < 40; i++) { /* 00 is the oldest */
+		snprintf(name, sizeof(name), "%02d.wav", i);
+		EXPECT_INT(file_make(dir, name, 1000, 10000 - i), 0);
+	}
+	cache_trim(dir, 40, 40000);
+	EXPECT_INT(files_in(dir, &has_first, &has_last), 40); /* at its bounds */
+	EXPECT_INT(file_make(dir, ".new1-1.wav", 10, 10000), 0);
+	EXPECT_INT(file_make(dir, ".new1-2.wav", 10, 5), 0);
+	cache_trim(dir, 39, 1000000); /* too many files */
+	EXPECT_INT(files_in(dir, &has_first, &has_last), 27 + 1);
+	EXPECT(!has_first && has_last);
+	cache_trim(dir, 1000, 20000); /* too many bytes */
+	EXPECT_INT(files_in(dir, &has_first, &has_last), 15 + 1);
+	EXPECT(has_last);
+	snprintf(name, sizeof(name), "/39.wav");
+	strcat(dir, name);
+	EXPECT(cache_is_file(dir));
+	cache_touch(dir);
+	struct stat st;
+	EXPECT(!stat(dir, &st) && time(NULL) - st.st_mtime < 60);
+	char cmd[200];
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", base);
+	EXPECT_INT(system(cmd), 0);
+	return 0;
+}
+
+TEST_MAIN(
+    {"the cache keeps its bounds", cache}, {"names", names}, {"words", words}, {"all that is said", all_that_is_said})
