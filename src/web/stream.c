@@ -118,21 +118,21 @@ static void pump_again(void *arg);
 static ON_CTL void pump(struct reader *r)
 {
 	mem_ref(r);
-	for (unsigned n = 0; r->is_reading && !r->is_over; n++) {
-		if (r->gap.reason && gap_write(r))
-			break;
-		if (r->pos >= web_ring_end())
-			break;
-		if (n == PUMP_MAX_COUNT) {
+	unsigned n = 0;
+	while (r->is_reading && !r->is_over) {
+		if (n++ == PUMP_MAX_COUNT) {
 			loop_defer(&r->again, "http events", pump_again, r);
 			break;
 		}
 		if (r->pos < web_ring_begin()) {
-			r->gap = (struct web_gap){r->seq + 1, web_ring_lost_seq(), "slow"};
+			/* a gap that could not be told yet grows */
+			if (!r->gap.reason)
+				r->gap = (struct web_gap){.from = r->seq + 1, .reason = "slow"};
+			r->gap.to = r->seq = web_ring_lost_seq();
 			r->pos = web_ring_begin();
-			r->seq = web_ring_lost_seq();
-			continue;
 		}
+		if ((r->gap.reason && gap_write(r)) || r->pos >= web_ring_end())
+			break;
 		const struct web_event *e = web_ring_at(r->pos);
 		if (web_filter_passes(&r->filter, e)) {
 			if (event_write(r, e))
