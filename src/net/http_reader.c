@@ -110,6 +110,17 @@ static bool is_token(struct sv v)
 	return v.n > 0;
 }
 
+/* field-content of RFC 9110 5.5, with bytes above ASCII let through; a line end inside is a folded line's. */
+static bool is_field_text(struct sv v)
+{
+	for (size_t i = 0; i < v.n; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+		if ((c < ' ' && c != '\t') || c == 127)
+			return false;
+	}
+	return true;
+}
+
 static int target_read(struct http_reader *r)
 {
 	struct http_request *q = &r->request;
@@ -149,6 +160,8 @@ static int headers_read(struct http_reader *r)
 			r->head.p[h->value.p - r->head.p + (ptrdiff_t)h->value.n] = 0; /* trimmed off, or the NUL */
 		if (!is_token(h->name))
 			return refuse(r, 400, "a header name has a character that may not be there");
+		if (!is_field_text(h->value))
+			return refuse(r, 400, "a header value has a control character");
 		host_count += sv_isi(h->name, "Host");
 	}
 	q->header_count = r->count;

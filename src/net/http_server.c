@@ -123,7 +123,7 @@ static ON_CTL void conn_end(struct http_conn *c, bool is_closed_by_peer)
 }
 
 /* ---- out ------------------------------------------------------------------------------------------------------- */
-static size_t waiting_bytes(const struct http_conn *c)
+static ON_CTL size_t waiting_bytes(const struct http_conn *c)
 {
 	return c->out.n - c->out_at + (c->tcp ? tcp_conn_queued_bytes(c->tcp) : 0);
 }

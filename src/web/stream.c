@@ -39,6 +39,7 @@ size_t web_reader_count(void)
 static void reader_free(void *obj)
 {
 	struct reader *r = obj;
+	role_assert_ctl();
 	ws_free(r->ws);
 }
 

@@ -48,6 +48,7 @@ static const struct row rows[] = {
     {"POST / HTTP/1.1\r\n" HOST "Content-Length: 101\r\n\r\n", "!413"},
     {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", "!400"},
     {"POST / HTTP/1.1\r\n" HOST "Expect: 200-ok\r\nContent-Length: 1\r\n\r\nx", "!417"},
+    {"GET / HTTP/1.1\r\n" HOST "X:\x7f\r\n\r\n", "!400"},
     {"\x16\x03\x01\x02", "!400"},
 };
 
