@@ -259,6 +259,23 @@ def test_the_third_is_busy(sw, phone):
     is_pair(a, c)
 
 
+def test_all_three(sw, phone):
+    """0: the third joins the two."""
+    a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 700)
+    accept(c, consult(a, b, c))
+    is_pair(b, c)
+    b.talk.press("0")
+    a.talk.hears(500, 700)
+    b.talk.hears(400, 700)
+    c.talk.hears(400, 500)
+    c.own_request("BYE")
+    c.expect(200)
+    is_pair(a, b)
+    a.bye()
+    ended(b)
+    sw.wait_calls(0)
+
+
 def test_given_up_by_key(sw, phone):
     """origination_cancel_key while the third rings."""
     a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 700)

@@ -214,3 +214,20 @@ def test_wrong_use(sw, phone):
     a.invite("6700")
     a.ack_failure(a.expect(480))
     sw.wait_log("valet_park: usage: <lotname>")
+
+
+def test_what_a_restart_forgets(sw, phone, events):
+    """Lots, hash and limits live while the switch runs (db and groups longer: test_dialplan_apps)."""
+    a = phone("1000")
+    a.invite("6110")
+    a.answered()
+    uuid = told(events, "hold", "6110")["Unique-ID"]
+    sw.api("hash insert/tests/kept/no")
+    assert sw.api(f"uuid_limit {uuid} db tests one 5").startswith("+OK")
+    assert sw.api("limit_usage db tests one") == "1"
+    sw.stop()
+    ended(a)
+    sw.start()
+    assert sw.api("valet_info") == "<lots>\n</lots>\n"
+    assert sw.api("hash select/tests/kept").strip() in ("", "-ERR no reply")
+    assert sw.api("limit_usage db tests one") == "0"
