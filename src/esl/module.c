@@ -183,10 +183,16 @@ static const struct conf_desc confs[] = {
         "a connection that has not logged in by then is closed"},
     {0},
 };
+static const struct var_desc vars[] = {
+    {"socket_resume", "bool", "the dialplan goes on when the outbound socket ends", true, true},
+    {0},
+};
+
 const struct module mod_event_socket = {.abi = MODULE_ABI,
     .name = "mod_event_socket",
     .load = load,
     .unload = unload,
     .apps = esl_apps,
+    .vars = vars,
     .confs = confs,
     .metrics = metrics};

@@ -74,6 +74,8 @@ static const struct var_desc vars[] = {
     {"sip_invite_call_id", "text", "Call-ID of the outbound call", true, false},
     {"sip_invite_params", "text", "parameters added to the request URI", true, false},
     {"sip_contact_user", "text", "user of our Contact", true, true},
+    {"sip_callee_id_name", "text", "who answers, as the caller is told", true, false},
+    {"sip_callee_id_number", "text", "who answers, as the caller is told", true, false},
     {"sip_cid_type", "rpid|pid|none", "which identity header tells the caller", true, false},
     {"sip_copy_custom_headers", "boolean", "false: X- headers do not go from A to B", true, false},
     {"sip_h_*", "text", "INVITE header in and out", true, true},
