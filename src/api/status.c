@@ -297,6 +297,7 @@ int api_json(struct api_call *c)
 		jw_null(&w);
 		jw_end_object(&w);
 	}
+	buf_addc(c->out, '\n');
 	json_decref(request);
 	return ST_OK;
 }

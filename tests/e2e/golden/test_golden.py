@@ -163,41 +163,32 @@ def test_fsctl(sw):
     assert re.fullmatch(r"\+OK log level: [A-Z]+ \[-?\d\]\n", sw.api("fsctl loglevel"))
 
 
-# our command of that name differs on purpose, or the recording's situation cannot be made here
-MISC_OTHER = re.compile(r"^(banner|interface_ip|gethost|timer_test|time_test|say_string|stun|lua|luarun|system|bg_system|spawn|"
-                        r"pool_stats|page|limit_status|tone_detect|xml_locate|chat|strftime 0|strftime 1000|json|bgapi version|"
-                        r"getcputime|event$|zz|strftime_tz UTC|strepoch$|eval hello|host_lookup|media_reset)")
+# Commands of modules that are not there yet: once there, they are compared.
+NOT_THERE = re.compile(r"(fifo\w*|callcenter_config|distributor\w*|voicemail\w*|vm_\w+|curl|enum\w*|httapi|spandsp_\w+|opus_debug|start_tdd_detect|"
+                       r"hash_remote|local_stream|cdr_csv|chat|tone_detect|page|system|bg_system|spawn|uuid_(displace|preprocess|simplify|"
+                       r"jitterbuffer|fileman|early_ok|zombie_exec|video_\w+|xfer_zombie|send_text|debug_media))\b")
+# Not comparable: our own banner; an alias of the recording; fs_cli's percent signs; the recording's time zone; a record as JSON;
+# `event` is a command of ours; what earlier calls and tasks of the recording left; destinations that are as good as dead here.
+OTHER = re.compile(r"^(banner|zz|strftime 0|strftime 1000|say_string \S+ en CURRENT_DATE_TIME|json .*(status|channelData)|event$|hash_dump|"
+                   r"unsched_api 1$|show|originate (user/1000|sofia|nosuchep|null|loopback/9703|loopback/99999999|.originate_timeout))")
 
 
-def test_misc_functions(sw):
+@pytest.mark.parametrize("name", ["misc-functions.txt", "uuid-errors.txt", "db-hash-limit.txt"])
+def test_replies(sw, name):
     failed = []
-    for command, wanted in entries("misc-functions.txt"):
-        if MISC_OTHER.match(command):
+    for command, wanted in entries(name):
+        if OTHER.match(command):
             continue
         got = sw.api(command)
+        if got.endswith("Command not found!\n") and NOT_THERE.match(command):
+            continue
         if "Command not found" in wanted:  # fs_cli's line is quoted whole by the console
             wanted = f"-ERR {command.split()[0]} Command not found!\n"
-        if numbers(masked(sw, got)) != numbers(masked(sw, wanted)):
+        alike = numbers if name == "misc-functions.txt" or command.startswith("sched_api") else lambda x: x
+        if alike(masked(sw, got)) != alike(masked(sw, wanted)):
             failed.append((command, got, wanted))
-    assert not failed
-
-
-UUID_OTHER = re.compile(r"^(sched_api|tone_detect|uuid_(displace|media|media_3p|preprocess|"
-                        r"simplify|jitterbuffer|fileman|early_ok|zombie_exec|video_\w+|"
-                        r"xfer_zombie|send_text|debug_media|recovery_refresh|"
-                        r"media_params|msrp_send)\b|sched_del lab|unsched_api 1$|originate|limit|page|eavesdrop|conference|intercept)")
-
-
-def test_errors_of_uuid_commands(sw):
-    failed = []
-    for command, wanted in entries("uuid-errors.txt"):
-        if UUID_OTHER.match(command) or command.startswith("show"):
-            continue
-        if "Command not found" in wanted:
-            wanted = f"-ERR {command.split()[0]} Command not found!\n"
-        got = sw.api(command)
-        if got != wanted:
-            failed.append((command, got, wanted))
+    sw.api("hupall")
+    sw.wait_calls(0)
     assert not failed
 
 
@@ -225,7 +216,7 @@ def test_tables(sw, name, key):
 
 
 # apps whose syntax we narrowed or widened, and say so
-DESCRIBED_OTHERWISE = {"console", "transfer", "callcenter_config", "sofia", "conference", "callcenter"}
+DESCRIBED_OTHERWISE = {"valet_park", "console", "transfer", "callcenter_config", "sofia", "conference", "callcenter"}
 
 
 def strip_module(line):
@@ -320,10 +311,14 @@ def test_uuid_commands(sw, call):
     for command, wanted in listed:
         if command.startswith("uuid_park"):
             break
-        if UUID_OTHER.match(command) or re.match(r"uuid_(record|buglist|audio|media|park|loglevel|send_info|broadcast \S+ nosuch)|show|sched_(api|del)|"
-                                                 r"unsched|eval uuid|sched_transfer|sched_hangup|sched_broadcast|uuid_hold|uuid_display|break|uuid_ring|uuid_pre", command):
+        # a recording is needed; other levels than mute; media of two ends that offer no more; tasks of the recording; its shell
+        if re.match(r"uuid_record \S+ (un)?mask|uuid_audio \S+ start write level|uuid_media(_reneg)? |show|sched_del|unsched|eval uuid", command):
             continue
         got = sw.api(command.replace(first, a)).replace(a, first)
+        if "Command not found" in wanted:
+            wanted = f"-ERR {command.split()[0]} Command not found!\n"
+        elif got.endswith("Command not found!\n") and NOT_THERE.match(command):
+            continue
         if got != wanted:
             failed.append((command, got, wanted))
     assert not failed
