@@ -163,11 +163,11 @@ static const struct {
     {"originate x", "-USAGE: <call url> <exten>|&<application_name>"
                     "(<app_args>) [<dialplan>] [<context>] [<cid_name>] [<cid_num>] [<timeout_sec>]\n"},
     {"sched_del nosuch", "+OK Deleted: 0\n"},
-    {"json {}", "{\"status\":\"error\",\"message\":\"Invalid request or non-existant command\",\"response\":null}"},
+    {"json {}", "{\"status\":\"error\",\"message\":\"Invalid request or non-existant command\",\"response\":null}\n"},
     {"json [", "-ERR JSON not well formed.\n"},
     {"json {\"command\":\"fsapi\",\"data\":{\"cmd\":\"toupper\",\"arg\":\"a\"}}",
         "{\"command\":\"fsapi\",\"data\":{\"cmd\":\"toupper\",\"arg\":\"a\"},\"status\":\"success\",\"response\":{"
-        "\"message\":\"A\"}}"},
+        "\"message\":\"A\"}}\n"},
     {"console_complete c=10;fsctl paus", "\n\n[               pause]\t[         pause_check]\t\n\nwrite=4:pause"},
     {"console_complete c=2;versi", ""},
     {"console_complete c=9;fsctl rea", "\n\n[         ready_check]\t\n\nwrite=3:ready_check"},
