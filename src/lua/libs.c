@@ -262,6 +262,9 @@ void libs_open(lua_State *L)
 		luaL_requiref(L, r->name, r->func, 1);
 		lua_pop(L, 1);
 	}
+	lua_getglobal(L, LUA_STRLIBNAME);
+	luaL_setfuncs(L, pattern_functions, 0);
+	lua_pop(L, 1);
 	package_open(L);
 	os_open(L);
 	debug_open(L);

@@ -51,6 +51,8 @@ struct script *script_of(lua_State *L);
 const char *script_uuid(const struct script *s); /* for log lines; NULL without a leg */
 /* After anything that may have waited: the budget begins anew if the loop has turned. */
 CO void script_waited(struct script *s);
+/* Work done outside of Lua's instructions: counts so many, gives way when it is time, raises when it is too much. */
+void script_charge(lua_State *L, unsigned instructions);
 /* As co_wait_or_stop, and the leg's hang-up ends it (ST_HANGUP); woken by script_wake. */
 CO int script_wait(struct script *s, int64_t timeout_us);
 ON_CTL void script_wake(struct script *s);
@@ -70,6 +72,9 @@ ON_CTL void chunk_cache_clear(void);
 
 /* ---- libs.c ---- */
 void libs_open(lua_State *L); /* Lua's own libraries, without what would block the loop or end the program */
+
+/* ---- pattern.c ---- */
+extern const luaL_Reg pattern_functions[]; /* of the table string */
 
 /* ---- io.c ---- */
 extern const luaL_Reg io_os_functions[];

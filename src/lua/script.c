@@ -68,20 +68,10 @@ static void *allocate(void *ud, void *p, size_t old, size_t n)
 	return q;
 }
 
-/* Once it must end, every further instruction says so: pcall does not save it. */
-static void raise_end(lua_State *L, struct script *s, lua_Debug *ar)
+/* Counts instructions; true: the script must end. */
+static CO bool charge(struct script *s, unsigned instructions)
 {
-	lua_sethook(L, lua_gethook(L), LUA_MASKCOUNT, 1);
-	lua_getinfo(L, "Sl", ar);
-	luaL_error(L, "%s:%d: %s", ar->short_src, ar->currentline, s->ending);
-}
-
-static void on_count(lua_State *L, lua_Debug *ar)
-{
-	struct script *s = script_of(L);
-
-	role_assert_co();
-	s->instructions += COUNT_INSTRUCTIONS;
+	s->instructions += instructions;
 	if (!s->ending && s->instructions > lua_conf.instruction_limit)
 		s->ending = "stopped: it neither waits nor ends (instruction-limit of lua.conf)";
 	if (!s->ending && clock_mono_us() - s->slice_from_us > SLICE_US) {
@@ -90,8 +80,31 @@ static void on_count(lua_State *L, lua_Debug *ar)
 		s->turn_us = loop_now_us();
 		s->slice_from_us = clock_mono_us();
 	}
-	if (s->ending)
-		raise_end(L, s, ar);
+	return s->ending != NULL;
+}
+
+/* Once it must end, every further instruction says so: pcall does not save it. */
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+	struct script *s = script_of(L);
+
+	role_assert_co();
+	if (!charge(s, COUNT_INSTRUCTIONS))
+		return;
+	lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+	lua_getinfo(L, "Sl", ar);
+	luaL_error(L, "%s:%d: %s", ar->short_src, ar->currentline, s->ending);
+}
+
+void script_charge(lua_State *L, unsigned instructions)
+{
+	struct script *s = script_of(L);
+
+	role_assert_co();
+	if (!charge(s, instructions))
+		return;
+	lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+	luaL_error(L, "%s", s->ending);
 }
 
 void script_waited(struct script *s)

@@ -114,6 +114,8 @@ if argv[2] == "keep" then s:setAutoHangup(false) else s:setAutoHangup(true) end
 """,
     "spin.lua": "local x = 0\nwhile true do\n  x = x + 1\nend\n",
     "stubborn.lua": "while true do\n  pcall(function() while true do end end)\nend\n",
+    "backtrack.lua": "local text = ('a'):rep(100)\nlocal at = text:find(('a*'):rep(20) .. 'b')\n",
+    "inner.lua": "local co = coroutine.wrap(function()\n  freeswitch.msleep(1)\n  while true do end\nend)\npcall(co)\nwhile true do end\n",
     "hog.lua": "local t = {{}}\nfor i = 1, 1e9 do\n  t[i] = 'item ' .. i\nend\n",
     "deep.lua": """
 local function f(n) if n == 0 then return 0 end return 1 + f(n - 1) end
@@ -280,6 +282,8 @@ def test_command(sw):
     assert sw.api('lua ~stream:write(freeswitch.API():execute("expr", "6*7"), freeswitch.API():executeString("global_getvar domain"))') \
         == "42" + sw.domain
     assert sw.api('lua ~freeswitch.setGlobalVariable("from_lua", "x") stream:write(freeswitch.getGlobalVariable("from_lua"))') == "x"
+    assert sw.api("""lua ~local co = coroutine.wrap(function() freeswitch.msleep(9) coroutine.yield("in ") freeswitch.msleep(9) return "out" end) """
+                  "stream:write(co(), co())") == "in out"
     assert sw.api("lua ~freeswitch.msleep(30) stream:write(#tostring(freeswitch.API():getTime()))") == "13"
 
 
@@ -311,6 +315,8 @@ def test_deep_recursion(sw):
 
 @pytest.mark.parametrize("script,place", [("spin.lua", "spin.lua:3: stopped: it neither waits nor ends"),
                                           ("stubborn.lua", "stubborn.lua:2: stopped: it neither waits nor ends"),
+                                          ("backtrack.lua", "backtrack.lua:2: stopped: it neither waits nor ends"),
+                                          ("inner.lua", "inner.lua:6: stopped: it neither waits nor ends"),
                                           ("hog.lua", "hog.lua:3: stopped: out of memory")])
 def test_a_script_out_of_bounds_is_stopped(sw, script, place):
     """... and meanwhile others are served."""
