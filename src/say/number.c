@@ -164,7 +164,7 @@ int say_duration_parse(struct sv text, struct say_duration *out)
 	return ST_OK;
 }
 
-/* Numbers with separators: as many as fit the pattern, each 'd' of it a digit run of at most width. */
+/* Digit runs of these widths with nothing between them and nothing after. */
 static bool scan_fixed(struct sv text, int *out, const int *widths, int count)
 {
 	size_t at = 0;

@@ -48,7 +48,7 @@ static CO int run_execute(struct run *r, char *text)
 	}
 	if (!app_find(text)) {
 		leg_log(r->leg, LOG_ERR, "Invalid Application %s", text);
-		return ST_NOTFOUND;
+		return ST_INVAL;
 	}
 	return leg_exec_app(r->leg, text, args ? args : "");
 }
@@ -203,10 +203,10 @@ int phrase_run(struct leg *leg, const char *name, const char *data, const char *
 	}
 	st = say_lang_find(leg, lang ? lang : say_lang_of(leg, "en"), &l);
 	if (st)
-		return st;
+		return ST_INVAL;
 	macro = macro_find(leg, &l, name, &prefix, &is_enforced);
 	if (!macro) {
-		st = ST_NOTFOUND;
+		st = ST_INVAL;
 		goto out;
 	}
 	r.lang = &l;

@@ -56,6 +56,9 @@ def sw(tmp_path_factory):
         extension("7213", "answer", "read 1 2 phrase:you_entered:12345678 got 3000 #", "park"),
         extension("7214", "answer", "phrase spoken,world", "phrase nothing,y", "park"),
         extension("7215", "answer", "say en NAME_SPELLED pronounced a " + "1" * 130, "park"),
+        extension("7217", "answer", "set timezone=Asia/Shanghai", "set there=${say_string(en en current_time pronounced 1795264245)}",
+                  "set timezone=-3600", "set west=${say_string(en en current_time pronounced 1795264245)}", "playback phrase:nosuch",
+                  "phrase valet_announce_ext,lot:7", "park"),
         extension("7216", "answer", "playback ivr/ivr-never_asked_for_before_in_a_long_sentence_of_many_words_that_takes_a_while.wav", "park"),
     ]
     (s.root / "conf/dialplan/default/say.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
@@ -302,6 +305,17 @@ def test_errors_go_on_with_the_dialplan(sw, phone, events):
     a.bye()
     for text in ("say: 'twelve' is no NUMBER", "Can't find language fr.", "Usage: <module_name>[:<lang>]", "Can't find macro nosuch."):
         assert text in sw.log_text
+
+
+def test_zones_and_shipped_macros(sw, phone, events):
+    a = call(phone(), "7217")
+    done = events.wait_event("CHANNEL_EXECUTE_COMPLETE", Application="playback")
+    assert done["Application-Response"] == "PLAYBACK ERROR"
+    assert started(events) == "file_string://digits/7.wav"
+    uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
+    assert sw.api(f"uuid_getvar {uuid} there") == "file_string://digits/8.wav!digits/30.wav!time/p-m.wav"
+    assert sw.api(f"uuid_getvar {uuid} west") == "file_string://digits/11.wav!digits/30.wav!time/a-m.wav"
+    a.bye()
 
 
 def test_say_string(sw):
