@@ -117,6 +117,7 @@ static int add_item(struct parser *ps, double on_ms, double off_ms, size_t freq_
 	    .freq_first = (uint16_t)freq_first,
 	    .freq_count = (uint16_t)(t->freq_count - freq_first),
 	};
+	ps->repeat = 1; /* l= is for one tone */
 	return ST_OK;
 }
 /* "(" on "," off { "," hz } ")"; the parenthesis is next. */
@@ -167,7 +168,7 @@ static int parse_setting(struct parser *ps)
 	static const struct setting {
 		const char *key;
 		double min, max;
-	} keys[] = {{"loops", -1, 1e9}, {"v", -63, 0}, {"d", 0, MS_MAX}, {"w", 0, MS_MAX}, {"l", 1, REPEAT_MAX},
+	} keys[] = {{"loops", -1, 1e9}, {"v", -1000, 1000}, {"d", 0, MS_MAX}, {"w", 0, MS_MAX}, {"l", 1, REPEAT_MAX},
 	    {"L", -1, REPEAT_MAX}, {">", 0, MS_MAX}, {"<", 0, MS_MAX}, {"+", 0, 63}, {"r", 0, 1e6}, {"c", 0, 64}};
 	size_t i, n = 0;
 	double v = 0;
@@ -191,7 +192,8 @@ static int parse_setting(struct parser *ps)
 			ps->repeat = (uint32_t)v;
 		break;
 	case 'v':
-		ps->volume_db = v;
+		if (v >= -63 && v <= 0) /* others are passed over, as by FreeSWITCH */
+			ps->volume_db = v;
 		break;
 	case 'd':
 		ps->dur_ms = v;

@@ -4,7 +4,7 @@
  *   item    = "%(" on_ms "," off_ms "," hz { "," hz } ")"     hz may have decimals; 0 = silence
  *           | digit [ "(" on_ms "," off_ms ")" ]              0-9 * # a-d: the DTMF pair; else d= and w= rule
  *           | "v=" dBm0 of each frequency (-63..0, default -7) | "d=" ms (250) | "w=" ms (50)
- *           | "l=" times each following tone is repeated | "L=" times the script is
+ *           | "l=" times the next tone is repeated | "L=" times the script is
  *           | ">=" ms per step of falling volume | "<=" of rising | "+=" dB per step (0.1); 0 ends it
  *           | "r=" Hz and "c=" n: read and passed over, the caller's rate rules and tones are mono
  * "@" is taken as a separator.

@@ -219,6 +219,16 @@ static int test_file(void)
 	EXPECT(tone_share(pcm, 3900, 1000) > 0.9);
 	EXPECT(mix_level_abs(pcm + 4100, 1400) < 50);
 	EXPECT(tone_share(pcm + 5700, 7000, 440) > 0.9);
+	/* A tune from a file. */
+	FILE *tune = fopen(tmp("tune.ttml"), "w");
+	EXPECT(tune && fprintf(tune, "%%(200,0,440)\r\n%%(200,0,1000)\n") > 0 && !fclose(tune));
+	snprintf(row, sizeof(row), "{loops=2}tone_stream://path=%s;loops=2", tmp("tune.ttml"));
+	peer_clear(B);
+	EXPECT_INT(mstream_play(B->s, row, 1, NULL), ST_OK);
+	EXPECT_INT(wait_report(B, MEDIA_R_PLAY_DONE, 1), 0);
+	EXPECT_INT(report_last(B, MEDIA_R_PLAY_DONE)->status, ST_OK);
+	n = peer_samples(B, 0, 8, true, pcm, 80000);
+	EXPECT(n >= 12800 && n < 13200 && tone_share(pcm + 11300, 1400, 1000) > 0.9);
 	/* What is not there is told. */
 	EXPECT_INT(mstream_play(A->s, tmp("none.wav"), 1, NULL), ST_OK);
 	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 2), 0);
