@@ -134,12 +134,13 @@ int app_gentones(struct leg *leg, const char *data)
 	return st == ST_HANGUP ? st : ST_OK;
 }
 
-/* path [limit_s] [thresh] [silence_hits]; a silence hit is 20 ms under the threshold, as FreeSWITCH counts frames */
+/* path [limit_s] [thresh] [silence_hits]; what FreeSWITCH calls hits are seconds under the threshold, 3 unless given */
 int app_record(struct leg *leg, const char *data)
 {
 	struct sv rest = sv_trim(sv_of(data)), word[4] = {SV_NONE, SV_NONE, SV_NONE, SV_NONE};
 	struct media_record_conf conf = {.has_read = true};
 	uint32_t number[4] = {0, 0, 0, 0};
+	const char *rate;
 	char *path;
 	int st, i;
 
@@ -148,7 +149,7 @@ int app_record(struct leg *leg, const char *data)
 		sv_split(rest, ' ', &word[i], &rest);
 		rest = sv_trim(rest);
 		if (i > 0)
-			sv_u32(word[i], &number[i]);
+			sv_u32(sv_sub(word[i], sv_starts(word[i], SV("+")), word[i].n), &number[i]);
 	}
 	if (!word[0].n) {
 		leg_log(leg, LOG_ERR, "record: usage: <path> [<time_limit_secs>] [<silence_thresh>] [<silence_hits>]");
@@ -159,8 +160,14 @@ int app_record(struct leg *leg, const char *data)
 		return st;
 	conf.limit_ms = number[1] > 4000000 ? 0 : number[1] * 1000;
 	conf.silence_level = number[2];
-	conf.silence_ms = number[2] ? (number[3] ? number[3] : 1) * 20 : 0;
+	conf.silence_ms = number[2] ? (number[3] && number[3] < 4000000 ? number[3] : 3) * 1000 : 0;
 	conf.is_append = leg_var_is_true(leg, "record_append") || leg_var_is_true(leg, "RECORD_APPEND");
+	rate = vars_get(leg->vars, "record_rate");
+	if (rate && atoi(rate) >= 8000 && atoi(rate) <= 48000)
+		conf.rate_hz = (uint32_t)atoi(rate);
+	conf.title = vars_get(leg->vars, "record_title");
+	conf.artist = vars_get(leg->vars, "record_artist");
+	conf.comment = vars_get(leg->vars, "record_comment");
 	path = sv_dup(word[0]);
 	st = leg_record(leg, path, &conf, NULL);
 	mem_free(path);

@@ -63,6 +63,7 @@ struct leg_full {
 	uint32_t done_play_id, done_record_id;
 	int done_play_status, done_record_status;
 	uint64_t done_play_samples, done_record_samples;
+	bool was_record_silent;
 };
 static inline struct leg_full *leg_i(const struct leg *leg)
 {

@@ -104,7 +104,7 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		if (leg_tap_reported(m->leg, r))
 			break;
 		full->done_record_id = r->id, full->done_record_status = r->status,
-		full->done_record_samples = r->samples;
+		full->done_record_samples = r->samples, full->was_record_silent = r->was_silent;
 		leg_wake(m->leg);
 		break;
 	case MEDIA_R_STATS:

@@ -254,11 +254,15 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 	struct leg_full *full = leg_i(leg);
 	char *file = NULL;
 	uint32_t id = 0;
-	unsigned long long ms;
+	const struct media_codec *codec;
+	uint32_t rate_hz;
+	unsigned long long ms, samples;
 	int st = make_ready(leg);
 
 	if (st)
 		return st;
+	codec = leg_media_codec(leg);
+	rate_hz = conf->rate_hz ? conf->rate_hz : codec ? codec->rate_hz : 8000;
 	if (path[0] == '/') {
 		file = mem_strdup(path);
 	} else {
@@ -268,10 +272,12 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 		buf_printf(&b, "%s/%s", dir ? dir : ".", path);
 		file = buf_take(&b);
 	}
-	st = mstream_record(leg_media_stream(leg), file, conf, &id);
+	st = mstream_record(leg_media_stream(leg), file, conf, &id); /* before a variable changes: conf borrows some */
 	if (st)
 		goto out;
+	leg_var_set(leg, "silence_hits_exhausted", "false");
 	fire(leg, EVENT_RECORD_START, "Record-File-Path", file, NULL);
+	exec_hooks(leg, "execute_on_record_start", "api_on_record_start");
 	st = wait_done(leg, &full->done_record_id, id, e);
 	/* A stopped recording still reports what was written; a leg that is gone cannot wait for it. */
 	if (full->done_record_id != id && leg_media_stream(leg)) {
@@ -279,18 +285,23 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 		while (leg_is_up(leg) && full->done_record_id != id && leg_wait(leg, 500000) == ST_OK)
 			;
 	}
-	ms = full->done_record_id == id ? full->done_record_samples / 8 : 0;
+	samples = full->done_record_id == id ? full->done_record_samples : 0;
+	ms = samples * 1000 / rate_hz;
+	if (full->done_record_id == id && full->was_record_silent)
+		leg_var_set(leg, "silence_hits_exhausted", "true");
 	if (full->done_record_id == id && full->done_record_status && full->done_record_status != ST_CANCELLED)
 		st = ST_NOTFOUND;
 	leg_var_setf(leg, "record_seconds", "%llu", ms / 1000);
 	leg_var_setf(leg, "record_ms", "%llu", ms);
-	leg_var_setf(leg, "record_samples", "%llu", ms * 8);
+	leg_var_setf(leg, "record_samples", "%llu", samples);
 	leg_var_set(leg, "record_completion_cause", st == ST_OK ? "success" : st == ST_NOTFOUND ? "failure" : "hangup");
 	if (e->digit) {
 		char text[2] = {e->digit, 0};
 		leg_var_set(leg, "playback_terminator_used", text);
 	}
 	fire(leg, EVENT_RECORD_STOP, "Record-File-Path", file, NULL);
+	if (leg_is_up(leg))
+		exec_hooks(leg, "execute_on_record_stop", "api_on_record_stop");
 out:
 	mem_free(file);
 	return st;

@@ -240,7 +240,7 @@ int leg_record_set(struct leg *leg, const char *path, enum leg_record_what what,
 	return ST_OK;
 }
 
-static const char *cause_of(const struct leg_tap *t, const struct media_report *r)
+static ON_CTL const char *cause_of(const struct leg_tap *t, const struct media_report *r)
 {
 	if (r && r->status && r->status != ST_CANCELLED)
 		return "uri-failure";

@@ -36,6 +36,7 @@ def sw(tmp_path_factory):
         extension("7215", "answer", f"record_session {s.root}/short.wav +30 {{RECORD_MIN_SEC=5}}", "park"),
         extension("7216", f"record_session {s.root}/bridge.wav +30 {{RECORD_BRIDGE_REQ=true}}", "answer", "sleep 700",
                   "bridge user/1001"),
+        extension("7218", "answer", f"record {s.root}/message.wav +20 300 1", "park"),
         extension("7217", "start_dtmf_generate", "bridge user/1001"),
     ]
     (s.root / "conf/dialplan/default/taps.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
@@ -426,5 +427,20 @@ def test_block_dtmf(sw, phone):
     events.wait_event("CHANNEL_EXECUTE_COMPLETE", Application="unblock_dtmf")
     a.talk.press("3")
     b.talk.wait_digits("3")
+    events.close()
+    a.bye()
+
+
+def test_record_ends_in_silence(sw, phone):
+    """The application: after a second of silence it goes on, and says so."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_PARK")
+    a = phone("1000", 440)
+    call(a, "7218")
+    a.talk.say(0.6)
+    a.talk.hz = 0
+    uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
+    assert sw.api(f"uuid_getvar {uuid} silence_hits_exhausted") == "true"
+    assert 1400 < int(sw.api(f"uuid_getvar {uuid} record_ms")) < 3000
     events.close()
     a.bye()

@@ -243,6 +243,8 @@ void mctl_stop(void)
 	loop_defer_cancel(&wake_defer);
 	for (unsigned i = 0; i < mctl.thread_count; i++)
 		rt_thread_stop(mctl.threads[i]);
+	for (unsigned i = 0; i < mctl.thread_count; i++)
+		rt_thread_free(mctl.threads[i]);
 	if (mctl.reports) {
 		mailbox_detach_ctl(mctl.reports);
 		mailbox_free(mctl.reports);

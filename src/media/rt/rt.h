@@ -16,6 +16,7 @@ struct rt_stream;
 /* Reports of all threads go to one mailbox of control. */
 ANY int rt_thread_start(struct rt_thread **out, unsigned index, struct mailbox *reports);
 ANY void rt_thread_stop(struct rt_thread *t); /* joins; the streams must be closed before */
+ANY void rt_thread_free(struct rt_thread *t); /* when all have stopped: they post to each other */
 /* ST_FULL when the ring is full; the caller keeps the order. */
 struct rt_cmd;
 ANY int rt_thread_post(struct rt_thread *t, const struct rt_cmd *cmd);

@@ -284,7 +284,7 @@ static void *thread_main(void *arg) NO_ROLE_CHECK
 	return NULL;
 }
 
-static void thread_free(struct rt_thread *t)
+void rt_thread_free(struct rt_thread *t)
 {
 	if (t->flows)
 		munmap(t->flows, FLOW_MAX * sizeof(struct rt_flow));
@@ -330,7 +330,7 @@ int rt_thread_start(struct rt_thread **out, unsigned index, struct mailbox *repo
 	st = epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, mailbox_fd(t->box), &ev) ? ST_IO : thread_spawn(t);
 out:
 	if (st)
-		thread_free(t);
+		rt_thread_free(t);
 	else
 		*out = t;
 	return st;
@@ -357,7 +357,6 @@ void rt_thread_stop(struct rt_thread *t)
 	while (rt_thread_post(t, &quit) == ST_FULL)
 		(void)sched_yield(); /* the thread is draining its ring */
 	pthread_join(t->pthread, NULL);
-	thread_free(t);
 }
 
 static uint64_t told(const _Atomic uint64_t *from)
