@@ -25,6 +25,9 @@ int app_bind_meta_app(struct leg *leg, const char *data)
 		listen |= who.p[i] == 'a' || who.p[i] == 'A' ? LEG_META_LISTEN_A : LEG_META_LISTEN_B;
 	app = sv_dup(sv_trim(rest));
 	st = leg_meta_bind(leg, key.p[0], listen, flags, app);
+	if (st)
+		leg_log(leg, LOG_ERR, st == ST_INVAL ? "Cannot bind execute to multiple legs" : "bind_meta_app: %s",
+		    status_text(st));
 	mem_free(app);
 	return st;
 }

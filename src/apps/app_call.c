@@ -47,12 +47,13 @@ int app_bridge(struct leg *leg, const char *data)
 /* [-bleg|-both] exten [dialplan [context]]; quotes keep an inline list together */
 int app_transfer(struct leg *leg, const char *data)
 {
-	struct leg *partner = leg_partner(leg);
+	struct leg *partner;
 	bool is_bleg = false, is_both = false;
 	struct app_words w;
 	int st = app_words_init(&w, data, 4), at = 0;
 
 	role_assert_co();
+	partner = leg_partner(leg);
 	if (!st && w.n) {
 		is_bleg = !strcasecmp(w.w[0], "-bleg");
 		is_both = !strcasecmp(w.w[0], "-both");

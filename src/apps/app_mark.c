@@ -19,9 +19,10 @@ static ON_CTL int seconds_of(struct leg *leg, const char *app, const char *data)
 /* seconds; 0 = no more. A heartbeat here is always a task of the loop: both names do the same. */
 int app_enable_heartbeat(struct leg *leg, const char *data)
 {
-	int s = seconds_of(leg, "enable_heartbeat", data);
+	int s;
 
 	role_assert_co();
+	s = seconds_of(leg, "enable_heartbeat", data);
 	if (s >= 0)
 		leg_heartbeat(leg, s);
 	return s < 0 ? ST_INVAL : ST_OK;
@@ -29,9 +30,10 @@ int app_enable_heartbeat(struct leg *leg, const char *data)
 
 int app_enable_keepalive(struct leg *leg, const char *data)
 {
-	int s = seconds_of(leg, "enable_keepalive", data);
+	int s;
 
 	role_assert_co();
+	s = seconds_of(leg, "enable_keepalive", data);
 	if (s >= 0)
 		leg_keepalive(leg, s);
 	return s < 0 ? ST_INVAL : ST_OK;

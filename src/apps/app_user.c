@@ -209,11 +209,12 @@ int app_session_loglevel(struct leg *leg, const char *data)
 /* ~prefix|name: to the other leg */
 int app_transfer_vars(struct leg *leg, const char *data)
 {
-	struct leg *other = leg_partner(leg);
 	const char *name, *value;
+	struct leg *other;
 	size_t n;
 
 	role_assert_co();
+	other = leg_partner(leg);
 	if (!data || !*data)
 		return ST_INVAL;
 	if (!other)

@@ -139,7 +139,7 @@ static CO int talk_with(struct leg *leg, struct leg *target)
 int app_att_xfer(struct leg *leg, const char *data)
 {
 	struct originate_conf conf = {.originator = leg, .dialstring = data};
-	struct leg *held = mem_ref(bridge_peer(leg)), *target = NULL;
+	struct leg *held, *target = NULL;
 	char bond[UUID_CHARS + 1] = "";
 	enum cause cause = CAUSE_NONE;
 	int st;
@@ -147,9 +147,9 @@ int app_att_xfer(struct leg *leg, const char *data)
 	role_assert_co();
 	if (!data || !*data) {
 		leg_log(leg, LOG_ERR, "att_xfer: usage: <channel_url>");
-		mem_unref(held);
 		return ST_INVAL;
 	}
+	held = mem_ref(bridge_peer(leg));
 	if (held && !consult_begin(leg)) {
 		snprintf(bond, sizeof(bond), "%s", held->uuid);
 		leg_var_set(leg, "soft_holding_uuid", bond);
@@ -161,7 +161,7 @@ int app_att_xfer(struct leg *leg, const char *data)
 		leg_var_set(leg, "soft_holding_uuid", NULL);
 	} else {
 		if (leg_is_up(leg))
-			st = talk_with(leg, target);
+			talk_with(leg, target);
 		else
 			give_at_once(leg, target);
 		mem_unref(target);

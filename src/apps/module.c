@@ -51,7 +51,7 @@ static const struct app_desc apps[] = {
     {"hangup", "Hangup the call", "[<cause>]", APP_NO_MEDIA, app_hangup},
     {"hold", "Send a hold message", "[<display message>]", APP_NO_MEDIA, app_hold},
     {"info", "Display Call Info", "", APP_ROUTING_EXEC | APP_NO_MEDIA | APP_ZOMBIE_EXEC, app_info},
-    {"intercept", "intercept", "[-bleg] <uuid>", APP_NO_MEDIA, app_intercept},
+    {"intercept", "intercept", "[-bleg] <uuid>", 0, app_intercept},
     {"jitterbuffer", "Send session jitterbuffer", "<jitterbuffer_data>", APP_NO_MEDIA, app_jitterbuffer},
     {"limit", "Limit", "<backend> <realm> <id> [<max>[/interval]] [number [dialplan [context]]]", APP_NO_MEDIA,
         app_limit},

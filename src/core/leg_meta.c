@@ -84,6 +84,9 @@ int leg_meta_bind(struct leg *leg, char key, unsigned listen, struct sv flags, c
 		b.is_same |= c == 's', b.is_other |= c == 'o', b.is_on_a |= c == 'a', b.is_on_b |= c == 'b',
 		    b.is_once |= c == '1';
 	}
+	if (b.is_same + b.is_other + b.is_on_a + b.is_on_b > 1)
+		return ST_INVAL;
+	b.is_on_a |= !b.is_same && !b.is_other && !b.is_on_b;
 	b.app = mem_strdup(app);
 	if (!b.app)
 		return ST_NOMEM;

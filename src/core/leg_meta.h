@@ -5,8 +5,8 @@
 
 enum { LEG_META_LISTEN_A = 1, LEG_META_LISTEN_B = 2 };
 /* leg made the binding; listen says on whose keys. flags as FreeSWITCH's: s/o run on the same/other side as the key
- * came from, a/b on that leg, i as an inline dialplan, 1 only once. app is "name::args" or "name args". Replaces a
- * binding of the key. */
+ * came from, a/b on that leg (a without any), i as an inline dialplan, 1 only once. app is "name::args" or "name args".
+ * Replaces a binding of the key. ST_INVAL: no key, or more than one of s o a b. */
 ON_CTL int leg_meta_bind(struct leg *leg, char key, unsigned listen, struct sv flags, const char *app);
 ON_CTL void leg_meta_unbind(struct leg *leg, char key /* 0 = all */);
 /* A digit came from leg while bridged; true when it belonged to a binding (and should not go on). */

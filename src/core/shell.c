@@ -65,6 +65,8 @@ int shell_spawn(const char *command, const char *const *argv, int out_fd, bool h
 	sigset_t none, handled;
 	int rc;
 
+	if (!words || !words[0])
+		return ST_INVAL;
 	sigemptyset(&none);
 	sigemptyset(&handled);
 	sigaddset(&handled, SIGPIPE); /* ignored by us, ordinary for a shell */

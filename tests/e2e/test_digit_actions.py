@@ -26,9 +26,9 @@ def sw(tmp_path_factory):
                   "bind_digit_action r,*2,exec:set,theirs=yes,self,peer", "bind_digit_action q,*3,exec:set,from=bleg,peer,self",
                   "bind_digit_action q,*4,exec:set,both=yes,peer,both", "bridge user/1001"),
         extension("7405", "bind_meta_app 1 ab s set::same=yes", "bind_meta_app 2 ab o set::other=yes", "bind_meta_app 3 a b set::on_b=yes",
-                  "bind_meta_app 4 b a set::on_a=yes", "bind_meta_app 5 a s1 set::once=${expr(${once}+1)}",
+                  "bind_meta_app 4 b i set::on_a=yes", "bind_meta_app 5 a s1 set::once=${expr(${once}+1)}",
                   "bind_meta_app 6 a s unbind_meta_app::1", "bridge user/1001"),
-        extension("bad", "bind_digit_action r,1", "bind_digit_action r,~(,exec:set,x=1", "answer", "park"),
+        extension("bad", "bind_meta_app 1 a so set::x=1", "bind_digit_action r,1", "bind_digit_action r,~(,exec:set,x=1", "answer", "park"),
     ]
     (s.root / "conf/dialplan/default/digits.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
     s.start()
@@ -171,3 +171,4 @@ def test_wrong_use(sw, phone, events):
     events.wait_event("CHANNEL_PARK")
     sw.wait_log("USAGE <realm>,<digits|~regex>,<string>")
     sw.wait_log("bind_digit_action: ~(:")
+    sw.wait_log("Cannot bind execute to multiple legs")

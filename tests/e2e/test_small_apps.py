@@ -46,6 +46,8 @@ def sw(tmp_path_factory):
         extension("7519", "answer", "sleep 60000"),
         extension("7520", "answer", "transfer -bleg nowhere", "set went=past", "park"),
         extension("7522", "answer", "broadcast tone_stream://%(10000,0,900) aleg", "sleep 60000"),
+        extension("7524", "answer", "deflect sip:1002@example.invalid", "park"),
+        extension("7525", "answer", "deflect 1002", "park"),
         extension("7523", "answer", "read 8 8 silence_stream://100 keys 5000 #", "park"),
     ]
     (s.root / "conf/dialplan/default/small.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
@@ -258,3 +260,18 @@ def test_digits_of_commands(sw, phone, events):
     uuid = events.wait_event("CHANNEL_EXECUTE", Application="read")["Unique-ID"]
     assert sw.api(f"uuid_recv_dtmf {uuid} 12@160+3W4w+~56@200+78").startswith("+OK")
     assert parked(sw, events)("keys") == "12345678"
+
+
+@pytest.mark.parametrize("number, where", [("7524", "sip:1002@example.invalid"), ("7525", "sip:1002@127.0.0.1")])
+def test_deflect(sw, phone, number, where):
+    """The far side is asked to call there; once it has taken it, the call is over."""
+    a = phone("1000")
+    call(a, number)
+    refer = a.expect(method="REFER")
+    assert refer.get("Refer-To").startswith(f"<{where}")
+    a.reply(refer, 202, "Accepted")
+    a.request("NOTIFY", body="SIP/2.0 200 OK\r\n", ctype="message/sipfrag;version=2.0",
+              extra="Event: refer\nSubscription-State: terminated;reason=noresource\n")
+    a.expect(200)
+    ended(a)
+    sw.wait_calls(0)
