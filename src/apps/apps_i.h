@@ -163,3 +163,6 @@ int api_uuid_limit(struct api_call *c);
 int api_uuid_limit_release(struct api_call *c);
 ON_CTL int limit_load(void);
 ON_CTL void limit_unload(void);
+
+/* ---- null.c ---- */
+extern const struct endpoint_ops null_ops;

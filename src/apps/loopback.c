@@ -366,10 +366,14 @@ static void on_destroy(struct leg *leg)
 		pair_free(pair);
 }
 
-static const struct endpoint_ops *const endpoints[] = {&loopback_ops, NULL};
+static const struct endpoint_ops *const endpoints[] = {&loopback_ops, &null_ops, NULL};
 static const struct var_desc vars[] = {
     {"loopback_bowout", "bool", "false: the pair stays when both its legs are bridged", true, false},
     {"loopback_export", "list", "names of variables that go to the loopback leg's far side", true, false},
+    {"null_enable_auto_answer", "bool", "false: a null/ leg does not answer by itself", true, false},
+    {"null_auto_answer_delay", "ms", "how long a null/ leg waits before it answers", true, false},
+    {"null_pre_answer", "bool", "a null/ leg gives early media at once", true, false},
+    {"null_hangup_cause", "cause", "a null/ leg refuses the call so", true, false},
     {"is_loopback", "1", "set on both legs of a loopback pair", false, true},
     {"loopback_leg", "A|B", "which of the pair this is", false, true},
     {"other_loopback_leg_uuid", "uuid", "the other leg of the pair", false, true},

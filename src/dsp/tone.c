@@ -142,9 +142,10 @@ static int parse_group(struct parser *ps, bool has_freqs, double *on_ms, double 
 		if ((st = parse_number(ps, 0, 100000, &hz)) || (st = add_freq(ps, hz)))
 			return st;
 	}
-	if (*ps->p != ')')
+	/* The end closes it too: the originate command cuts "&app(args)" at the first closing parenthesis. */
+	if (*ps->p && *ps->p != ')')
 		return fail(ps, "a parenthesis is not closed");
-	ps->p++;
+	ps->p += *ps->p == ')';
 	return ST_OK;
 }
 static int parse_digit(struct parser *ps)

@@ -323,21 +323,6 @@ static void refusal_vars(struct call *c, const struct sip_close *why, struct sv 
 		leg_var_setf(legs[i], i ? "last_bridge_proto_specific_hangup_cause" : "proto_specific_hangup_cause",
 		    "sip:%d", why->code);
 	}
-	if (why->code >= 300 && why->code < 400 && why->msg) {
-		struct sip_list_it it;
-		struct sip_nameaddr na;
-		unsigned n = 0;
-		char name[40];
-		sip_list_start(&it, why->msg, SIP_HDR_CONTACT);
-		while (n < 10 && sip_list_next(&it)) {
-			if (sip_nameaddr_parse(&na, it.item) < 0 || na.is_star)
-				continue;
-			if (!n)
-				var_sv(c->leg, "sip_redirected_to", na.text);
-			snprintf(name, sizeof(name), "sip_redirect_contact_%u", n++);
-			var_sv(c->leg, name, na.text);
-		}
-	}
 }
 
 static enum cause cause_of_close(struct call *c, const struct sip_close *why) ON_CTL;
@@ -352,8 +337,6 @@ static enum cause cause_of_close(struct call *c, const struct sip_close *why)
 	case SIP_CLOSE_CANCEL:
 		return told == CAUSE_LOSE_RACE ? told : CAUSE_ORIGINATOR_CANCEL;
 	case SIP_CLOSE_REJECT:
-		if (why->code >= 300 && why->code < 400)
-			return CAUSE_REDIRECTION_TO_NEW_DESTINATION;
 		return leg_var_is_true(c->leg, "ignore_q850_reason") ? cause_from_sip(why->code)
 		                                                     : call_cause_from_msg(why->msg, why->code);
 	case SIP_CLOSE_TIMEOUT:
@@ -385,6 +368,9 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 	role_assert_ctl();
 	c->is_closed = true;
 	loop_timer_cancel(&c->session_timer);
+	c->sip = NULL;
+	if (c->leg && leg_is_up(c->leg) && redirect_in(c, why))
+		goto out;
 	if (c->leg && leg_is_up(c->leg)) {
 		enum cause cause = cause_of_close(c, why);
 		const char *text = disposition(c, why);
@@ -394,14 +380,15 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 			leg_var_setf(c->leg, "sip_term_cause", "%d", (int)cause);
 			partner_phrase(c, phrase);
 		}
-		if (c->is_outbound && why->code >= 300 && why->kind != SIP_CLOSE_BYE)
+		if (c->is_outbound && why->code >= 400 && why->kind != SIP_CLOSE_BYE)
 			refusal_vars(c, why, phrase);
-		else if (why->code)
+		else if (why->code && why->code / 100 != 3)
 			leg_var_setf(c->leg, "proto_specific_hangup_cause", "sip:%d", why->code);
 		leg_hangup(c->leg, cause);
 		if (text) /* CHANNEL_HANGUP does not show it yet */
 			leg_var_set(c->leg, "sip_hangup_disposition", text);
 	}
-	c->sip = mem_unref(c->sip);
+out:
+	mem_unref(sc);
 	mem_unref(c);
 }

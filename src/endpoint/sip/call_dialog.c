@@ -292,33 +292,3 @@ int call_display(struct leg *leg, const char *name, const char *number)
 	buf_fini(&uri);
 	return st;
 }
-
-int call_redirect(struct leg *leg, const char *uris)
-{
-	struct call *c = call_of(leg);
-	struct buf b;
-	struct sv rest = sv_of(uris), one;
-	int st;
-	role_assert_ctl();
-	if (!c || !c->sip || c->is_closed || !rest.n || !sip_is_value(rest))
-		return ST_INVAL;
-	buf_init(&b);
-	if (leg->is_answered) {
-		buf_printf(&b, rest.p[0] == '<' ? "Refer-To: %s\r\n" : "Refer-To: <%s>\r\n", uris);
-		buf_printf(&b, "Referred-By: <%s>\r\n", c->p->url);
-		st = sip_call_request(c->sip, "REFER", b.p, NULL, SV_NONE, NULL, NULL);
-		c->has_referred |= st == ST_OK;
-	} else {
-		while (rest.n) {
-			sv_split(rest, ',', &one, &rest);
-			one = sv_trim(one);
-			buf_printf(
-			    &b, one.n && one.p[0] == '<' ? "Contact: %.*s\r\n" : "Contact: <%.*s>\r\n", SVF(one));
-		}
-		c->respond_code = 302;
-		st = sip_call_hangup(c->sip, 302, NULL, NULL, b.p);
-		leg_hangup(leg, CAUSE_REDIRECTION_TO_NEW_DESTINATION);
-	}
-	buf_fini(&b);
-	return st;
-}

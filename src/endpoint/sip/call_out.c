@@ -1,5 +1,5 @@
-/* Outbound calls: a target becomes a leg in CS_NEW (outgoing), dialling makes the offer and sends the INVITE, responses
- * become ringing, early media, an answer. Refusals and time-outs end in call_common.c. */
+/* Outbound calls: a target becomes a leg in CS_NEW (outgoing); the responses to its INVITE (call_invite.c) become
+ * ringing, early media, an answer. Refusals and time-outs end in call_common.c, redirections in redirect.c. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/dir.h"
@@ -163,121 +163,6 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 	st = ST_OK;
 done:
 	sofia_target_fini(&t);
-	return st;
-}
-
-/* ---- dialling ---- */
-
-static bool on_challenge(struct sv realm, struct sip_credentials *out, void *arg)
-{
-	struct call *c = arg;
-	role_assert_ctl();
-	const char *user = c->leg ? leg_var(c->leg, "sip_auth_username") : NULL,
-	           *password = c->leg ? leg_var(c->leg, "sip_auth_password") : NULL;
-	if (!user || !*user || !password)
-		return c->gateway && gateway_credentials(c->gateway, realm, out);
-	*out = (struct sip_credentials){.user = sv_of(user), .password = sv_of(password)};
-	return true;
-}
-
-static void from_uri_put(struct call *c, struct buf *b) ON_CTL;
-static void from_uri_put(struct call *c, struct buf *b)
-{
-	const struct leg_profile *lp = c->leg->profile;
-	const char *domain = leg_var(c->leg, "sip_invite_domain");
-	const char *number = lp->hides_number ? "anonymous" : lp->caller_id_number;
-	buf_adds(b, "sip:");
-	sip_escape_user(b, sv_of(number && *number ? number : c->p->conf.contact_user));
-	buf_printf(b,
-	    domain && strchr(domain, ':') && domain[0] != '[' && strchr(domain, ':') != strrchr(domain, ':') ? "@[%s]"
-	                                                                                                     : "@%s",
-	    domain && *domain ? domain : c->p->ext_sip_ip);
-}
-
-static void invite_headers(struct call *c, struct buf *b) ON_CTL;
-static void invite_headers(struct call *c, struct buf *b)
-{
-	buf_adds(b, "X-FS-Support: update_display,send_info\r\n");
-	if (leg_var_is_true(c->leg, "sip_auto_answer"))
-		buf_adds(b, "Call-Info: <sip:localhost>;answer-after=0\r\nAlert-Info: "
-		            "<http://localhost>;info=alert-autoanswer;delay=0\r\n");
-	call_headers_put(c, b, "sip_h_");
-	call_identity_put(c, b, false);
-}
-
-static void to_uri_put(const char *uri, struct buf *b)
-{
-	/* The address itself, without the request's transport and flow parameters. */
-	struct sip_uri u;
-	if (sip_uri_parse(&u, sv_of(uri)) == ST_OK && u.params.n)
-		buf_addv(b, sv_sub(u.text, 0, (size_t)(u.params.p - u.text.p) - 1));
-	else
-		buf_adds(b, uri);
-}
-
-static void vars_dialled(struct call *c) ON_CTL;
-static void vars_dialled(struct call *c)
-{
-	const char *at = strchr(c->uri, ':');
-	leg_var_setf(c->leg, "sip_outgoing_contact_uri", "<%s>", sip_call_local_contact(c->sip));
-	leg_var_set(c->leg, "sip_req_uri", at ? at + 1 : c->uri);
-	leg_var_set(c->leg, "sofia_profile_name", c->p->conf.name);
-	leg_var_set(c->leg, "recovery_profile_name", c->p->conf.name);
-	leg_var_set(c->leg, "sofia_profile_url", c->p->url);
-	leg_var_set(c->leg, "sip_local_network_addr", c->p->ext_sip_ip);
-	struct sip_uri u;
-	if (at && sip_uri_parse(&u, sv_of(c->uri)) == ST_OK)
-		leg_var_setf(c->leg, "sip_to_host", u.port ? "%.*s:%u" : "%.*s", SVF(u.host), u.port);
-	leg_var_set(c->leg, "sip_from_host", c->p->ext_sip_ip);
-}
-
-int call_out_dial(struct leg *leg)
-{
-	struct call *c = call_of(leg);
-	struct buf sdp, from, headers, to, uri;
-	uint32_t hops = 70;
-	int st;
-	role_assert_ctl();
-	buf_init(&sdp), buf_init(&from), buf_init(&headers), buf_init(&to), buf_init(&uri);
-	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
-	if ((st = call_media_init(c)) < 0 || (st = leg_media_offer(leg, a, &sdp)) < 0)
-		goto done;
-	const char *mf = leg_var(leg, "max_forwards"), *params = leg_var(leg, "sip_invite_params");
-	if (mf)
-		sv_u32(sv_of(mf), &hops);
-	if (c->gateway)
-		gateway_from_put(c, &from);
-	else
-		from_uri_put(c, &from);
-	invite_headers(c, &headers);
-	to_uri_put(c->uri, &to);
-	buf_adds(&uri, c->uri);
-	if (params && *params && sip_is_value(sv_of(params)))
-		buf_printf(&uri, ";%s", params);
-	const struct leg_profile *lp = leg->profile;
-	struct sip_invite_params ip = {.uri = uri.p,
-	    .to_uri = to.p,
-	    .from_uri = from.p,
-	    .from_display = lp->hides_name ? "Anonymous" : lp->caller_id_name,
-	    .contact_user = leg_var(leg, "sip_contact_user"),
-	    .contact = c->gateway ? c->gateway->contact : NULL,
-	    .route = c->route,
-	    .call_id = leg_var(leg, "sip_invite_call_id"),
-	    .headers = headers.p,
-	    .sdp = buf_sv(&sdp),
-	    .max_forwards = (int)(hops ? hops : 1),
-	    .dst = c->dst,
-	    .use_source_address = c->is_nat,
-	    .credentials = on_challenge,
-	    .credentials_arg = c};
-	if (!ip.call_id && c->p->conf.uses_uuid_as_callid)
-		ip.call_id = leg->uuid;
-	if ((st = sip_call_invite(&c->sip, c->p->stack, &ip, &call_out_handlers, c)) == ST_OK) {
-		mem_ref(c); /* the callbacks' reference */
-		vars_dialled(c);
-	}
-done:
-	buf_fini(&sdp), buf_fini(&from), buf_fini(&headers), buf_fini(&to), buf_fini(&uri);
 	return st;
 }
 

@@ -132,7 +132,8 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	int respond_code;
 	char *respond_phrase;
 	/* outbound */
-	char *uri, *route, *to_uri;
+	char *uri, *route, *to_uri; /* to_uri: before a redirection; NULL = uri */
+	unsigned redirect_count;
 	struct sip_dst dst;
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
@@ -181,9 +182,14 @@ ON_CTL int call_send_info(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_send_message(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_phone_event(struct leg *leg, const char *event);
 ON_CTL int call_display(struct leg *leg, const char *name, const char *number);
-ON_CTL int call_redirect(struct leg *leg, const char *uris);
 ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
 ON_CTL int call_out_dial(struct leg *leg);
+ON_CTL int call_out_invite(struct leg *leg); /* to c->uri, with a new offer; again after a redirection */
+
+/* ---- redirection (redirect.c) ---- */
+/* A 3xx to our INVITE; true: it is taken care of (a new INVITE is out, or the leg was hung up). */
+ON_CTL bool redirect_in(struct call *c, const struct sip_close *why);
+ON_CTL int call_redirect(struct leg *leg, const char *uris);
 
 /* ---- dial strings (dialstring.c): what follows "sofia/" ---- */
 struct sofia_target {

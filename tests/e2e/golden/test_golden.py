@@ -377,8 +377,6 @@ def test_originate_refused(sw, phones):
     ua = phones["1000"]
     seen = 0
     for code, reason, wanted in re.findall(r"^# 1000 answers (\d+) ([^\n]*)\n+\$ fs_cli -x 'originate user/1000 &park'\n(-ERR \w+)\n", text, re.M):
-        if code == "302":  # a redirection is followed here
-            continue
         ua.answer = int(code)
         assert sw.api("originate user/1000 &park") == wanted + "\n", code
         seen += 1
@@ -387,24 +385,49 @@ def test_originate_refused(sw, phones):
 
 
 def test_originate_answered(sw, phones):
-    listed = [(c, r) for c, r in entries("originate.txt")]
-    wanted = {}
-    for i, (c, _) in enumerate(listed[:-1]):
-        if listed[i + 1][0] == "show channels":
-            wanted.setdefault(c, re.sub(r"\(took [\d.]+ s\)\n+", "", listed[i + 1][1]))
+    """Each command of the recording that succeeds, with the table of channels after it."""
+    listed = entries("originate.txt")
+    steps = [(c, r, listed[i + 1][1]) for i, (c, r) in enumerate(listed[:-1]) if c.startswith("originate") and r.startswith("+OK")]
+    assert len(steps) > 20
     failed = []
-    for command in ("originate user/1000 &park", "originate user/1000 &park()", "originate user/1000 9196", "originate user/1000 9196 XML default",
-                    "originate user/1000 9196 XML default CeoName 5551234 5", "originate user/1000 &echo",
-                    "originate {origination_uuid=11111111-2222-3333-4444-555555555555,origination_caller_id_name=Foo,origination_caller_id_number=99}user/1000 &park"):
-        reply = sw.api(command)
-        assert re.fullmatch(r"\+OK [0-9a-f-]{36}\n", reply), (command, reply)
-        app = "park" if "park" in command else "echo"
-        got = esl_wait(sw, "show channels", lambda s: f",{app}," in s)
-        if unsure(masked(sw, got)) != unsure(masked(sw, wanted[command])):
-            failed.append(f"{command}\n--- is\n{masked(sw, got)}\n--- should be\n{masked(sw, wanted[command])}")
-        assert sw.api(f"uuid_kill {reply[4:].strip()}") == "+OK\n"
+    for command, reply, wanted in steps:
+        wanted = re.sub(r"\(took [\d.]+ s\)\n+", "", wanted)
+        got_reply = sw.api(command.replace(":6000", f":{phones['1000'].port}"))
+        if not re.fullmatch(r"\+OK [0-9a-f-]{36}\n", got_reply):
+            failed.append((command, got_reply))
+            continue
+        rows = int(re.search(r"(\d+) total", wanted).group(1))
+        apps = [r["application"] for r in table(wanted)] if rows else []
+        got = esl_wait(sw, "show channels", lambda s: f"\n{rows} total" in s and all(f",{a}," in s for a in apps)
+                       and s.count(",ACTIVE,") == rows)
+        if unsure(masked(sw, got)) != unsure(masked(sw, wanted)):
+            failed.append(f"{command}\n--- is\n{masked(sw, got)}\n--- should be\n{masked(sw, wanted)}")
+        sw.api("hupall")
         sw.wait_calls(0)
-    assert not failed, "\n".join(failed)
+    assert not failed, "\n".join(map(str, failed))
+
+
+def test_originate_failed(sw, phones):
+    """Each command of the recording that fails because of what it says."""
+    seen = 0
+    for command, reply in entries("originate.txt"):
+        if not command.startswith("originate") or reply.startswith("+OK"):
+            continue
+        if "user/1000" in command and not reply.startswith("-USAGE"):
+            continue  # by what the phone says: test_originate_refused, test_originate_timeout
+        assert sw.api(command) == re.sub(r"\n\(took [\d.]+ s\)\n*", "", reply), command
+        seen += 1
+    assert seen > 2
+
+
+@pytest.mark.parametrize("answer", [180, 0])
+def test_originate_timeout(sw, phones, answer):
+    phones["1000"].answer = answer
+    try:
+        for command in ("originate {originate_timeout=1}user/1000 &park", "originate {originate_timeout=1}user/1000|user/1001 &park"):
+            assert sw.api(command) == "-ERR NO_ANSWER\n"
+    finally:
+        phones["1000"].answer = 200
 
 
 def test_originate_and_bridge_two(sw, phones):

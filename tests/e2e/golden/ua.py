@@ -56,7 +56,9 @@ class Ua:
             to += f";tag=ua{self.port}"
         lines = [f"SIP/2.0 {code} {reason}", *(v.strip() for v in vias), *(r.strip() for r in routes),
                  f"From: {self._header(request, 'From')}", f"To: {to}", f"Call-ID: {self._header(request, 'Call-ID')}",
-                 f"CSeq: {self._header(request, 'CSeq')}", f"Contact: <sip:{self.user}@127.0.0.1:{self.port}>"]
+                 f"CSeq: {self._header(request, 'CSeq')}"]
+        if not 300 <= code < 400:  # the recorded phones' 302 names no place to go
+            lines.append(f"Contact: <sip:{self.user}@127.0.0.1:{self.port}>")
         lines.append("User-Agent: lab-ua")
         if body:
             lines += [ALLOW, "Content-Type: application/sdp"]
