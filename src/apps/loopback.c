@@ -183,8 +183,6 @@ static struct leg_profile *profile_of_b(const struct leg *a) ON_CTL
 		return NULL;
 	memset(&p->times, 0, sizeof(p->times));
 	p->index = 0;
-	leg_profile_set(&p->callee_id_name, NULL);
-	leg_profile_set(&p->callee_id_number, NULL);
 	leg_profile_set(&p->chan_name, NULL);
 	return p;
 }

@@ -199,6 +199,11 @@ void leg_flip_cid(struct leg *leg)
 	p->callee_id_name = name, p->callee_id_number = number;
 }
 
+bool leg_is_cid_flipped(const struct leg *leg)
+{
+	return leg_i(leg)->is_cid_flipped;
+}
+
 void leg_show_callee(struct leg *a, const struct leg *b)
 {
 	if (!a->profile || !b->profile)

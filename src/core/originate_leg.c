@@ -272,13 +272,28 @@ static ON_CTL int max_forwards_next(struct leg *a)
 
 /* ---- dialling ---- */
 
+/* The number in what was dialled: without a domain, and without what leads to it ("internal/sip:1001@10.0.0.1"). */
+static ON_CTL void callee_number_set(struct leg *b, const struct attempt *t)
+{
+	struct sv number = sv_sub(sv_of(t->spec.data), 0, strcspn(t->spec.data, "@"));
+	char *text;
+
+	if (b->profile->callee_id_number)
+		return;
+	for (const char *sep = "/:"; *sep; sep++)
+		for (size_t at; (at = sv_find(number, *sep)) < number.n;)
+			number = sv_sub(number, at + 1, number.n);
+	text = sv_dup(number);
+	leg_profile_set(&b->profile->callee_id_number, text);
+	mem_free(text);
+}
+
 /* The leg exists; the world hears of it, then it dials. */
 static ON_CTL void attempt_dial(struct originate *o, struct attempt *t, struct leg *b, int max_forwards)
 {
 	struct leg *a = o->caller;
 
-	if (!b->profile->callee_id_number && b->profile->destination_number)
-		leg_profile_set(&b->profile->callee_id_number, b->profile->destination_number);
+	callee_number_set(b, t);
 	if (a && a->profile) {
 		b->other = leg_profile_dup(a->profile);
 		if (b->other) {

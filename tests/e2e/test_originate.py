@@ -28,6 +28,8 @@ TESTS_XML = """<include>
 <extension name="limited"><condition field="destination_number" expression="^8006(.*)$">
 <action application="limit" data="hash r $1 1 $1"/>
 <action application="answer"/><action application="park"/></condition></extension>
+<extension name="plain"><condition field="destination_number" expression="^8007$">
+<action application="bridge" data="user/1001"/></condition></extension>
 </include>"""
 
 
@@ -637,8 +639,7 @@ def test_after_the_bridge(sw, phone, settings, app):
 
 
 # ---- endpoints
-def test_null_loopback_and_pickup(sw, phone):
-    a, b = phone("1000"), phone("1001")
+def test_null_and_loopback(sw):
     uuid = Originate(sw, "null/x &park").uuid()
     assert var(sw, uuid, "channel_name") == "null/x"
     sw.api("hupall")
@@ -648,6 +649,10 @@ def test_null_loopback_and_pickup(sw, phone):
     assert Originate(sw, "loopback/app=echo &park").uuid()
     sw.api("hupall")
     sw.wait_calls(0)
+
+
+def test_pickup(sw, phone):
+    a, b = phone("1000"), phone("1001")
     # a rings, b picks the group up
     o = Originate(sw, "user/1000,pickup/sales &park")
     i = invited(a, ringing=True)
@@ -748,7 +753,7 @@ def test_redirected_elsewhere(sw, phone):
 def test_redirected_to_our_own_number(sw, phone):
     """A contact of our own domain: the caller's dialplan goes on with its user part."""
     a, b = phone("1000"), phone("1001")
-    call_apps(a, "bridge:user/1001")
+    a.invite("8007")
     redirect(b, f"<sip:8003@{sw.domain}>")
     refused_with(a, 486)
 

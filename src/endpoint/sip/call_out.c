@@ -35,11 +35,22 @@ static int target_lookup(struct profile *p, struct sofia_target *t)
 	int st = sofia_target_parse(&found, buf_sv(&b));
 	if (st == ST_OK) {
 		found.profile = SV_NONE; /* pointed into b */
+		found.looked_up = t->user, found.looked_up_host = t->host;
+		t->user = t->host = NULL;
 		sofia_target_fini(t);
 		*t = found;
 	}
 	buf_fini(&b);
 	return st;
+}
+
+/* What was dialled, as the leg's number: "1000%domain" stays so. */
+static void dialled_put(const struct sofia_target *t, struct buf *b)
+{
+	if (t->looked_up)
+		buf_printf(b, "%s%s%s", t->looked_up, *t->looked_up_host ? "%" : "", t->looked_up_host);
+	else
+		buf_adds(b, *t->user ? t->user : t->host);
 }
 
 /* Where the INVITE goes when it is not where the URI says: a registered phone's source address, or a Path. */
@@ -51,8 +62,14 @@ static void vars_first(struct call *c, const struct sofia_target *t, const struc
 	leg_var_set(leg, "sip_profile_name", c->p->conf.name);
 	struct buf name;
 	buf_init(&name);
-	buf_printf(&name, "sofia/%s/%s%s%s", c->p->conf.name, t->user, *t->user && *t->host ? "@" : "", t->host);
+	if (t->looked_up)
+		buf_printf(&name, "sofia/%s/%s", c->p->conf.name, t->looked_up);
+	else
+		buf_printf(
+		    &name, "sofia/%s/%s%s%s", c->p->conf.name, t->user, *t->user && *t->host ? "@" : "", t->host);
 	leg_set_name(leg, name.p);
+	if (t->looked_up && *t->looked_up_host)
+		leg_var_setf(leg, "presence_id", "%s@%s", t->looked_up, t->looked_up_host);
 	buf_fini(&name);
 	leg_var_set(leg, "sip_destination_url", c->uri);
 	if (o->vars)
@@ -98,8 +115,11 @@ static struct leg_profile *profile_make(struct call *c, const struct sofia_targe
 	struct leg_profile *lp = o->profile ? leg_profile_dup(o->profile) : leg_profile_new();
 	if (!lp)
 		return NULL;
-	if (!lp->destination_number || !o->originator)
-		leg_profile_set(&lp->destination_number, *t->user ? t->user : t->host);
+	struct buf number;
+	buf_init(&number);
+	dialled_put(t, &number);
+	leg_profile_set(&lp->destination_number, number.p);
+	buf_fini(&number);
 	leg_profile_set(&lp->source, "mod_sofia");
 	if (!lp->context)
 		leg_profile_set(&lp->context, c->p->conf.context);

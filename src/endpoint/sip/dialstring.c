@@ -9,6 +9,7 @@
 void sofia_target_fini(struct sofia_target *t)
 {
 	mem_free(t->uri), mem_free(t->fs_path), mem_free(t->user), mem_free(t->host);
+	mem_free(t->looked_up), mem_free(t->looked_up_host);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -95,7 +96,7 @@ int sofia_target_parse(struct sofia_target *out, struct sv data)
 		/* PROFILE/sip:host, PROFILE/user%domain, PROFILE/user */
 	}
 	if (!rest.n)
-		st = ST_PARSE;
+		st = t.profile.n ? lookup_take(&t, SV_NONE, SV_NONE) : ST_PARSE;
 	else if (sv_find(rest, '@') == rest.n && sv_split(rest, '%', &user, &host))
 		st = user.n && host.n ? lookup_take(&t, user, host) : ST_PARSE;
 	else if (sv_find(rest, '@') == rest.n && sv_find(rest, ':') == rest.n)

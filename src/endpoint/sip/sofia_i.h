@@ -193,11 +193,12 @@ ON_CTL int call_redirect(struct leg *leg, const char *uris);
 
 /* ---- dial strings (dialstring.c): what follows "sofia/" ---- */
 struct sofia_target {
-	struct sv profile; /* "" = none named */
-	struct sv gateway; /* of sofia/gateway/NAME/... */
-	char *uri;         /* request URI without fs_* parameters, owned */
-	char *fs_path;     /* decoded, owned; NULL when absent */
-	char *user, *host; /* owned; host with port */
+	struct sv profile;                /* "" = none named */
+	struct sv gateway;                /* of sofia/gateway/NAME/... */
+	char *uri;                        /* request URI without fs_* parameters, owned */
+	char *fs_path;                    /* decoded, owned; NULL when absent */
+	char *user, *host;                /* owned; host with port */
+	char *looked_up, *looked_up_host; /* owned: the registered user it was found by; NULL = none was looked for */
 	bool is_nat;
 	bool needs_lookup; /* user%domain: a registered user */
 	enum sip_transport transport;

@@ -97,10 +97,11 @@ def masked(sw, text):
 
 def unsure(text):
     """Columns that FreeSWITCH's table shows late or by accident: a dialled leg's accountcode (its row is written before the
-    directory's variables are set) and the address of an originated leg that was transferred."""
+    directory's variables are set), the addresses of dialled legs, and the call_uuid of a loopback's far side."""
     text = re.sub(r"(@127\.0\.0\.1([,|])\2)\d*(?=[,|]ACTIVE)", r"\1ACCOUNT", text)
     text = re.sub(r"(accountcode(?:\":\"|>))\d*", r"\1ACCOUNT", text)
-    return re.sub(r"(,Outbound Call,1000,)127\.0\.0\.1(,9196,)", r"\1\2", text)
+    text = re.sub(r"^(UUID,inbound,.*,loopback/[^,]*-b,.*,ACTIVE,[^,]*,[^,]*,)([^,]*),(UUID)?,", r"\1\2,,", text, flags=re.M)
+    return re.sub(r"^UUID,outbound,.*$", lambda m: m.group(0).replace(",127.0.0.1,", ",,"), text, flags=re.M)
 
 
 def numbers(text):
@@ -392,14 +393,16 @@ def test_originate_answered(sw, phones):
     failed = []
     for command, reply, wanted in steps:
         wanted = re.sub(r"\(took [\d.]+ s\)\n+", "", wanted)
+        for other in ("1001", "1002"):  # where several ring at once the first was the fastest
+            phones[other].answer = 180 if "user/1000,user/1001" in command or "group" in command else 200
         got_reply = sw.api(command.replace(":6000", f":{phones['1000'].port}"))
         if not re.fullmatch(r"\+OK [0-9a-f-]{36}\n", got_reply):
             failed.append((command, got_reply))
             continue
         rows = int(re.search(r"(\d+) total", wanted).group(1))
-        apps = [r["application"] for r in table(wanted)] if rows else []
-        got = esl_wait(sw, "show channels", lambda s: f"\n{rows} total" in s and all(f",{a}," in s for a in apps)
-                       and s.count(",ACTIVE,") == rows)
+        states = sorted((r["application"], r["state"]) for r in table(wanted)) if rows else []
+        got = esl_wait(sw, "show channels", lambda s: f"\n{rows} total" in s and s.count(",ACTIVE,") == rows and (
+            not rows or sorted((r["application"], r["state"]) for r in table(s)) == states))
         if unsure(masked(sw, got)) != unsure(masked(sw, wanted)):
             failed.append(f"{command}\n--- is\n{masked(sw, got)}\n--- should be\n{masked(sw, wanted)}")
         sw.api("hupall")
@@ -407,17 +410,21 @@ def test_originate_answered(sw, phones):
     assert not failed, "\n".join(map(str, failed))
 
 
+# by what a phone says (test_originate_refused, test_originate_timeout), extensions of the recording's own, one that leads to
+# the dialplan of ENUM, a call of the switch to itself, a closed port (FreeSWITCH hears of it by ICMP, we by the timer)
+ORIGINATE_OTHER = re.compile(r"user/1000( |\|)&?|9703|99999999|internal/1000@127.0.0.1 |127.0.0.1:[19] ")
+
+
 def test_originate_failed(sw, phones):
-    """Each command of the recording that fails because of what it says."""
+    """Each command of the recordings that fails because of what it says."""
     seen = 0
-    for command, reply in entries("originate.txt"):
-        if not command.startswith("originate") or reply.startswith("+OK"):
+    for command, reply in entries("originate.txt") + entries("uuid-errors.txt"):
+        reply = re.sub(r"\n\(took [\d.]+ s\)\n*", "", reply)
+        if not command.startswith("originate") or reply.startswith("+OK") or (ORIGINATE_OTHER.search(command) and "-USAGE" not in reply):
             continue
-        if "user/1000" in command and not reply.startswith("-USAGE"):
-            continue  # by what the phone says: test_originate_refused, test_originate_timeout
-        assert sw.api(command) == re.sub(r"\n\(took [\d.]+ s\)\n*", "", reply), command
+        assert sw.api(command) == reply, command
         seen += 1
-    assert seen > 2
+    assert seen > 12
 
 
 @pytest.mark.parametrize("answer", [180, 0])

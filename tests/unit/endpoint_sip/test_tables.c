@@ -209,6 +209,7 @@ static const struct dial dials[] = {
         .is_nat = true, .transport = SIP_TCP},
     {"example.com/1001%example.com", "example.com", "", NULL, NULL, "1001", "example.com", .needs_lookup = true},
     {"internal/1001", "internal", "", NULL, NULL, "1001", "", .needs_lookup = true},
+    {"internal/", "internal", "", NULL, NULL, "", "", .needs_lookup = true},
     {"gateway/trunk/004930123", "", "trunk", NULL, NULL, "004930123", ""},
     {"internal/sip:[2001:db8::1]:5060", "internal", "", "sip:[2001:db8::1]:5060", NULL, "", "[2001:db8::1]:5060"},
     {"sip:1001@10.0.0.1", "", "", "sip:1001@10.0.0.1", NULL, "1001", "10.0.0.1"},
@@ -241,7 +242,7 @@ static int test_dialstrings(void)
 		EXPECT_INT(t.transport, d->transport);
 		sofia_target_fini(&t);
 	}
-	static const char *const bad[] = {"", "internal/", "internal/sip:", "gateway/x", "gateway//1",
+	static const char *const bad[] = {"", "internal/sip:", "gateway/x", "gateway//1",
 	    "internal/a@b\r\nX: y", "internal/%d", "internal/1001@[::1"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct sofia_target t;
