@@ -58,6 +58,11 @@ ON_CTL bool api_is_ready(void);
 /* The version for people: "1.11.3-dev  64bit". */
 ON_CTL const char *api_version_human(void);
 
+/* ---- json_channel.c ---- */
+struct json_writer;
+/* The leg as one object. */
+ON_CTL void api_json_channel(struct json_writer *w, struct leg *leg);
+
 /* ---- alias.c ---- */
 ON_CTL void api_alias_each(void (*fn)(bool is_sticky, const char *alias, const char *command, void *arg), void *arg);
 /* Words (one completion a line, NULL-ended array not needed): every completion known. */

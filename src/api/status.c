@@ -1,9 +1,8 @@
-/* What the server says about itself: status, version, uptime, hostname, switchname, help, memory, getcputime, json. The
- * texts keep FreeSWITCH's forms, its name included, because clients parse them. */
+/* What the server says about itself: status, version, uptime, hostname, switchname, help, memory, getcputime. The texts
+ * keep FreeSWITCH's forms, its name included, because clients parse them. */
 #include "api/api_i.h"
 #include "base/clock.h"
 #include "core/config.h"
-#include "text/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,127 +176,5 @@ int api_getcputime(struct api_call *c)
 		user_before = user;
 		kernel_before = kernel;
 	}
-	return ST_OK;
-}
-
-/* ---- json: {"command":..., "data":...} ------------------------------------------------------------------------ */
-static ON_CTL void json_status(struct json_writer *w)
-{
-	const struct core_counters *n = core_counters();
-	const struct core_limits *l = core_limits();
-	struct uptime_parts up;
-	struct rlimit stack = {0};
-	api_uptime(&up);
-	getrlimit(RLIMIT_STACK, &stack);
-	jw_begin_object(w);
-	jw_kv_str(w, "systemStatus", api_is_ready() ? "ready" : "not ready");
-	jw_key(w, "uptime");
-	jw_begin_object(w);
-	jw_kv_int(w, "years", up.years);
-	jw_kv_int(w, "days", up.days);
-	jw_kv_int(w, "hours", up.hours);
-	jw_kv_int(w, "minutes", up.minutes);
-	jw_kv_int(w, "seconds", up.seconds);
-	jw_kv_int(w, "milliseconds", up.ms);
-	jw_kv_int(w, "microseconds", up.us);
-	jw_end_object(w);
-	jw_kv_str(w, "version", api_version_human());
-	jw_key(w, "sessions");
-	jw_begin_object(w);
-	jw_key(w, "count");
-	jw_begin_object(w);
-	jw_kv_int(w, "total", (int64_t)n->sessions_since_startup);
-	jw_kv_int(w, "active", n->sessions_now);
-	jw_kv_int(w, "peak", n->sessions_peak);
-	jw_kv_int(w, "peak5Min", n->sessions_peak_fivemin);
-	jw_kv_int(w, "limit", l->max_sessions);
-	jw_end_object(w);
-	jw_key(w, "rate");
-	jw_begin_object(w);
-	jw_kv_int(w, "current", n->sps_last);
-	jw_kv_int(w, "max", l->sessions_per_second);
-	jw_kv_int(w, "peak", n->sps_peak);
-	jw_kv_int(w, "peak5Min", n->sps_peak_fivemin);
-	jw_end_object(w);
-	jw_end_object(w);
-	jw_key(w, "idleCPU");
-	jw_begin_object(w);
-	jw_key(w, "used");
-	jw_real(w, l->min_idle_cpu);
-	jw_key(w, "allowed");
-	jw_real(w, n->idle_cpu);
-	jw_end_object(w);
-	jw_key(w, "stackSizeKB");
-	jw_begin_object(w);
-	jw_kv_int(w, "current", (int64_t)(stack.rlim_cur / 1024));
-	jw_kv_int(w, "max", (int64_t)(stack.rlim_max / 1024));
-	jw_end_object(w);
-	jw_end_object(w);
-}
-
-static void json_head(struct json_writer *w, const json_t *request, const char *status, const char *message)
-{
-	const char *key;
-	json_t *value;
-	jw_begin_object(w);
-	json_object_foreach((json_t *)request, key, value)
-	{
-		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
-		if (!text || !strcmp(key, "status") || !strcmp(key, "response"))
-			goto next;
-		jw_key(w, key);
-		jw_raw(w, sv_of(text));
-	next:
-		free(text);
-	}
-	jw_kv_str(w, "status", status);
-	if (message)
-		jw_kv_str(w, "message", message);
-	jw_key(w, "response");
-}
-
-static ON_CTL int json_fsapi(struct json_writer *w, const json_t *request)
-{
-	const json_t *data = json_object_get(request, "data");
-	const char *cmd = json_string_value(json_object_get(data, "cmd")),
-	           *arg = json_string_value(json_object_get(data, "arg"));
-	struct buf out;
-	buf_init(&out);
-	int st = cmd && strcasecmp(cmd, "json") ? api_run(cmd, arg ? arg : "", NULL, &out) : ST_INVAL;
-	if (st == ST_OK || st > 0) {
-		json_head(w, request, "success", NULL);
-		jw_begin_object(w);
-		jw_kv_str(w, "message", out.p ? out.p : "");
-		jw_end_object(w);
-		jw_end_object(w);
-	}
-	buf_fini(&out);
-	return st;
-}
-
-int api_json(struct api_call *c)
-{
-	role_assert_co();
-	json_t *request = NULL;
-	struct json_writer w;
-	if (!*c->args)
-		return api_text(c, "-ERR No JSON supplied.\n");
-	if (json_parse(&request, sv_of(c->args), 0, NULL) || !json_is_object(request)) {
-		json_decref(request);
-		return api_text(c, "-ERR JSON not well formed.\n");
-	}
-	jw_init(&w, c->out, false);
-	const char *cmd = json_string_value(json_object_get(request, "command"));
-	if (cmd && !strcasecmp(cmd, "status")) {
-		json_head(&w, request, "success", NULL);
-		json_status(&w);
-		jw_end_object(&w);
-	} else if (!cmd || strcasecmp(cmd, "fsapi") || json_fsapi(&w, request)) {
-		json_head(&w, request, "error", "Invalid request or non-existant command");
-		jw_null(&w);
-		jw_end_object(&w);
-	}
-	buf_addc(c->out, '\n');
-	json_decref(request);
 	return ST_OK;
 }

@@ -1,5 +1,6 @@
 """The recordings of ../shared/golden replayed: the same commands in the same situation, answers compared after masking what
 differs from run to run (uuids, times, addresses, counters, versions, file names)."""
+import json
 import os
 import re
 import socket
@@ -323,6 +324,25 @@ def test_uuid_commands(sw, call):
         if got != wanted:
             failed.append((command, got, wanted))
     assert not failed
+
+
+def outline(value):
+    """Names and kinds of a JSON value, in order; of lists the first element stands for all."""
+    if isinstance(value, dict):
+        return [(k, outline(v)) for k, v in value.items() if k not in ("variables", "flags", "caps", "inbound", "outbound", "last_executed")]
+    return [outline(value[0])] if isinstance(value, list) and value else type(value).__name__
+
+
+def test_json_of_a_channel(sw, call):
+    a, _ = call
+    (command, wanted), = entries("call-json-command-channeldata-data-uuid-5464f6a5-2f4c-4.txt")
+    got = json.loads(sw.api(f'json {{"command":"channelData","data":{{"uuid":"{a}"}}}}'))
+    assert outline(got) == outline(json.loads(wanted))
+    data = got["response"]["channelData"]
+    assert data["variables"]["uuid"] == a and data["app_log"]["applications"][-1]["app_name"] == "bridge"
+    assert sw.api(f'json {{"command":"execute","data":{{"uuid":"{a}","app":"set","arg":"from_json=1"}}}}').endswith('"status":"success","response":{"channelName":"'
+                                                                                                           'sofia/internal/1000@127.0.0.1"}}\n')
+    assert esl_wait(sw, f"uuid_getvar {a} from_json", lambda v: v == "1")
 
 
 def test_uuid_dump(sw, call):

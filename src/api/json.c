@@ -1,0 +1,189 @@
+/* The command json: {"command":..., "data":...} in, the same object with status and response out, as FreeSWITCH's JSON
+ * interface has it: status, fsapi, execute, channelData. */
+#include "text/json.h"
+#include "api/api_i.h"
+#include "core/exec.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+static ON_CTL void json_status(struct json_writer *w)
+{
+	const struct core_counters *n = core_counters();
+	const struct core_limits *l = core_limits();
+	struct uptime_parts up;
+	struct rlimit stack = {0};
+	api_uptime(&up);
+	getrlimit(RLIMIT_STACK, &stack);
+	jw_begin_object(w);
+	jw_kv_str(w, "systemStatus", api_is_ready() ? "ready" : "not ready");
+	jw_key(w, "uptime");
+	jw_begin_object(w);
+	jw_kv_int(w, "years", up.years);
+	jw_kv_int(w, "days", up.days);
+	jw_kv_int(w, "hours", up.hours);
+	jw_kv_int(w, "minutes", up.minutes);
+	jw_kv_int(w, "seconds", up.seconds);
+	jw_kv_int(w, "milliseconds", up.ms);
+	jw_kv_int(w, "microseconds", up.us);
+	jw_end_object(w);
+	jw_kv_str(w, "version", api_version_human());
+	jw_key(w, "sessions");
+	jw_begin_object(w);
+	jw_key(w, "count");
+	jw_begin_object(w);
+	jw_kv_int(w, "total", (int64_t)n->sessions_since_startup);
+	jw_kv_int(w, "active", n->sessions_now);
+	jw_kv_int(w, "peak", n->sessions_peak);
+	jw_kv_int(w, "peak5Min", n->sessions_peak_fivemin);
+	jw_kv_int(w, "limit", l->max_sessions);
+	jw_end_object(w);
+	jw_key(w, "rate");
+	jw_begin_object(w);
+	jw_kv_int(w, "current", n->sps_last);
+	jw_kv_int(w, "max", l->sessions_per_second);
+	jw_kv_int(w, "peak", n->sps_peak);
+	jw_kv_int(w, "peak5Min", n->sps_peak_fivemin);
+	jw_end_object(w);
+	jw_end_object(w);
+	jw_key(w, "idleCPU");
+	jw_begin_object(w);
+	jw_key(w, "used");
+	jw_real(w, l->min_idle_cpu);
+	jw_key(w, "allowed");
+	jw_real(w, n->idle_cpu);
+	jw_end_object(w);
+	jw_key(w, "stackSizeKB");
+	jw_begin_object(w);
+	jw_kv_int(w, "current", (int64_t)(stack.rlim_cur / 1024));
+	jw_kv_int(w, "max", (int64_t)(stack.rlim_max / 1024));
+	jw_end_object(w);
+	jw_end_object(w);
+}
+
+static void json_head(struct json_writer *w, const json_t *request, const char *status, const char *message)
+{
+	const char *key;
+	json_t *value;
+	jw_begin_object(w);
+	json_object_foreach((json_t *)request, key, value)
+	{
+		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
+		if (!text || !strcmp(key, "status") || !strcmp(key, "response"))
+			goto next;
+		jw_key(w, key);
+		jw_raw(w, sv_of(text));
+	next:
+		free(text);
+	}
+	jw_kv_str(w, "status", status);
+	if (message)
+		jw_kv_str(w, "message", message);
+	jw_key(w, "response");
+}
+
+/* The reply to a command that began and could not: what it says in place of a result. */
+static void json_refused(struct json_writer *w, const json_t *request, const char *why)
+{
+	json_head(w, request, "error", "The command returned an error");
+	jw_begin_object(w);
+	jw_kv_str(w, "response", why);
+	jw_end_object(w);
+	jw_end_object(w);
+}
+
+/* The commands: ST_INVAL when there is nothing to do, with nothing written. */
+static ON_CTL int json_fsapi(struct json_writer *w, const json_t *request)
+{
+	const json_t *data = json_object_get(request, "data");
+	const char *cmd = json_string_value(json_object_get(data, "cmd")),
+	           *arg = json_string_value(json_object_get(data, "arg"));
+	struct buf out;
+	buf_init(&out);
+	int st = cmd && strcasecmp(cmd, "json") ? api_run(cmd, arg ? arg : "", NULL, &out) : ST_INVAL;
+	if (st == ST_OK || st > 0) {
+		json_head(w, request, "success", NULL);
+		jw_begin_object(w);
+		jw_kv_str(w, "message", out.p ? out.p : "");
+		jw_end_object(w);
+		jw_end_object(w);
+	}
+	buf_fini(&out);
+	return st;
+}
+
+static ON_CTL int json_execute(struct json_writer *w, const json_t *request)
+{
+	const json_t *data = json_object_get(request, "data");
+	const char *uuid = json_string_value(json_object_get(data, "uuid")),
+	           *app = json_string_value(json_object_get(data, "app")),
+	           *arg = json_string_value(json_object_get(data, "arg"));
+	struct leg *leg = uuid && app ? leg_find(uuid) : NULL;
+	if (!uuid || !app) {
+		json_refused(w, request, "INVALID INPUT");
+	} else if (!leg || leg_exec_request(leg, &(struct leg_exec_request){.app = app, .data = arg ? arg : ""})) {
+		json_refused(w, request, "Session does not exist");
+	} else {
+		json_head(w, request, "success", NULL);
+		jw_begin_object(w);
+		jw_kv_str(w, "channelName", leg->name);
+		jw_end_object(w);
+		jw_end_object(w);
+	}
+	return ST_OK;
+}
+
+static ON_CTL int json_channel_data(struct json_writer *w, const json_t *request)
+{
+	const char *uuid = json_string_value(json_object_get(json_object_get(request, "data"), "uuid"));
+	struct leg *leg = uuid ? leg_find(uuid) : NULL;
+	if (!leg) {
+		json_refused(w, request, uuid ? "Session does not exist" : "INVALID INPUT");
+		return ST_OK;
+	}
+	json_head(w, request, "success", NULL);
+	jw_begin_object(w);
+	jw_key(w, "channelData");
+	api_json_channel(w, leg);
+	jw_end_object(w);
+	jw_end_object(w);
+	return ST_OK;
+}
+
+static ON_CTL int json_status_cmd(struct json_writer *w, const json_t *request)
+{
+	json_head(w, request, "success", NULL);
+	json_status(w);
+	jw_end_object(w);
+	return ST_OK;
+}
+
+int api_json(struct api_call *c)
+{
+	static const struct {
+		const char *name;
+		int (*fn)(struct json_writer *w, const json_t *request);
+	} commands[] = {{"status", json_status_cmd}, {"fsapi", json_fsapi}, {"execute", json_execute},
+	    {"channelData", json_channel_data}};
+	json_t *request = NULL;
+	struct json_writer w;
+	role_assert_co();
+	if (!*c->args)
+		return api_text(c, "-ERR No JSON supplied.\n");
+	if (json_parse(&request, sv_of(c->args), 0, NULL) || !json_is_object(request)) {
+		json_decref(request);
+		return api_text(c, "-ERR JSON not well formed.\n");
+	}
+	jw_init(&w, c->out, false);
+	const char *cmd = json_string_value(json_object_get(request, "command"));
+	size_t i = 0, count = sizeof(commands) / sizeof(commands[0]);
+	while (i < count && (!cmd || strcasecmp(cmd, commands[i].name)))
+		i++;
+	if (i == count || commands[i].fn(&w, request)) {
+		json_head(&w, request, "error", "Invalid request or non-existant command");
+		jw_null(&w);
+		jw_end_object(&w);
+	}
+	json_decref(request);
+	return buf_addc(c->out, '\n');
+}
