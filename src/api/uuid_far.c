@@ -1,6 +1,7 @@
 /* Commands that tell the far end something: digits, displays, messages, redirections. An endpoint that lacks a way to
  * say it leaves it; the reply is FreeSWITCH's, which counts the leg being there as success. */
 #include "api/api_i.h"
+#include "text/url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,4 +114,33 @@ void on_redirect(struct api_call *c, struct leg *leg, const struct api_words *w)
 {
 	role_assert_ctl();
 	redirect(c, leg, w->w[1], "+OK:\n");
+}
+
+/* The phone is asked to call its partner's phone in our place (REFER with Replaces), so that both are one call without
+ * us. The partner's dialog is known from its variables; one that lacks them, and a leg that is not bridged, is left as
+ * it is: FreeSWITCH calls that success. */
+void on_simplify(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	struct leg *peer;
+	struct buf dialog, target;
+	role_assert_ctl();
+	buf_adds(c->out, "+OK Success\n");
+	peer = bridge_peer(leg);
+	if (!peer || !leg->is_answered || !leg->ops || !leg->ops->redirect)
+		return;
+	const char *phone = vars_get(peer->vars, "sip_contact_uri"), *call_id = vars_get(peer->vars, "sip_call_id"),
+	           *theirs = vars_get(peer->vars, peer->is_outbound ? "sip_to_tag" : "sip_from_tag"),
+	           *ours = vars_get(peer->vars, peer->is_outbound ? "sip_from_tag" : "sip_to_tag");
+	if (!phone || !call_id || !theirs || !ours)
+		return;
+	buf_init(&dialog);
+	buf_init(&target);
+	buf_printf(&dialog, "%s;to-tag=%s;from-tag=%s", call_id, theirs, ours);
+	buf_printf(&target, "<sip:%s?Replaces=", phone);
+	url_encode(&target, buf_sv(&dialog), 0);
+	buf_addc(&target, '>');
+	if (!target.failed)
+		leg->ops->redirect(leg, target.p);
+	buf_fini(&dialog);
+	buf_fini(&target);
 }

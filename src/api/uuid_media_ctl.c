@@ -59,3 +59,11 @@ void on_capture_text(struct api_call *c, struct leg *leg, const struct api_words
 {
 	role_assert_ctl();
 }
+
+/* What is buffered follows the network by itself; what was asked for is remembered, as by the application. */
+void on_jitterbuffer(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	leg_var_set(leg, "jitterbuffer_msec", strcmp(w->w[1], "0") ? w->w[1] : NULL);
+	buf_adds(c->out, "+OK Success\n");
+}

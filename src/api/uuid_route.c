@@ -154,6 +154,20 @@ void on_outgoing_answer(struct api_call *c, struct leg *leg, const struct api_wo
 	buf_adds(c->out, "+OK\n");
 }
 
+/* Says nothing, as FreeSWITCH. */
+void on_early_ok(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	leg_early_ok(leg);
+}
+
+void on_zombie_exec(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	role_assert_ctl();
+	leg_exec_outlive(leg);
+	buf_adds(c->out, "+OK MMM Brains...\n");
+}
+
 void on_hold(struct api_call *c, struct leg *leg, const struct api_words *w)
 {
 	role_assert_ctl();

@@ -26,6 +26,14 @@ void originate_leg_changed(struct leg *leg)
 		bridge_leg_answered(leg);
 }
 
+void leg_early_ok(struct leg *leg)
+{
+	if (!leg->originate)
+		return;
+	leg->originate->opts.early = EARLY_WINS;
+	originate_leg_changed(leg);
+}
+
 enum cause originate_cancel_cause(struct leg *originator)
 {
 	return leg_i(originator)->dialling_end ? leg_i(originator)->dialling_end : CAUSE_ORIGINATOR_CANCEL;

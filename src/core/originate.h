@@ -21,6 +21,9 @@ struct originate_conf {
  * owns. *cause_out says why on failure. Runs what the originator is asked to run meanwhile. */
 CO int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum cause *cause_out);
 
+/* Early media counts as an answer from now on, whatever ignore_early_media says; leg: one that is being dialled. */
+ON_CTL void leg_early_ok(struct leg *leg);
+
 /* An endpoint names what dial strings may start with. */
 struct originate_target {
 	struct leg *originator;      /* or NULL */

@@ -1,6 +1,7 @@
 """Commands on a call that its far end sees or hears: what a phone is told, what is dropped, what is muted."""
 import re
 import xml.etree.ElementTree as ET
+from urllib.parse import unquote
 
 import pytest
 from wire import Phone, sdp
@@ -120,3 +121,46 @@ def test_rescan_changes_a_running_profile(parked):
         path.write_text(before)
         sw.api("sofia profile internal rescan")
     phone.register()
+
+
+def test_early_media_that_counts_after_all(tandem):
+    phone, esl = Phone(tandem, "1006"), tandem.esl()
+    phone.register()
+    esl.subscribe("CHANNEL_PROGRESS_MEDIA BACKGROUND_JOB CHANNEL_PARK")
+    uuid = tandem.api("create_uuid")
+    esl.command(f"bgapi originate {{ignore_early_media=true,origination_uuid={uuid}}}user/1006 &park")
+    invite = phone.expect(method="INVITE")
+    phone.reply(invite, 183, "Session Progress", sdp(phone.rtp_port))
+    esl.wait_event("CHANNEL_PROGRESS_MEDIA", Unique_ID=uuid)
+    assert tandem.api(f"uuid_early_ok {uuid}") == "-ERR no reply\n" and tandem.api("uuid_early_ok nosuch") == "-ERROR\n"
+    assert esl.wait_event("BACKGROUND_JOB")["_body"] == f"+OK {uuid}\n"
+    tandem.api(f"uuid_kill {uuid}")
+    cancel = phone.expect(method="CANCEL")
+    phone.reply(cancel, 200)
+    phone.reply(invite, 487, "Request Terminated")
+    esl.close(), phone.close()
+    tandem.wait_calls(0)
+
+
+def test_simplify(tandem):
+    """The calling phone is asked to call its partner's phone itself, in place of the call that stands between us and it."""
+    a, b = Phone(tandem, "1000"), Phone(tandem, "1001")
+    a.register(), b.register()
+    a.invite("1001")
+    invite = b.take()
+    a.answered()
+    tandem.wait_calls(2)
+    esl = tandem.esl()
+    uuid = next(r for r in tandem.api("show channels").split("\n") if ",inbound," in r).split(",")[0]
+    assert tandem.api(f"uuid_simplify {uuid}") == "+OK Success\n"
+    refer = a.expect(method="REFER")
+    target = re.fullmatch(r"<sip:1001@127\.0\.0\.1:(\d+)\?Replaces=(.*)>", refer.get("Refer-To"))
+    assert int(target.group(1)) == b.port
+    ours = re.search("tag=(.*)", invite.get("From")).group(1)
+    assert unquote(target.group(2)) == f"{invite.get('Call-ID')};to-tag={b.tag};from-tag={ours}"
+    a.reply(refer, 202)
+    esl.close()
+    a.bye()
+    b.reply(b.expect(method="BYE"), 200)
+    a.close(), b.close()
+    tandem.wait_calls(0)
