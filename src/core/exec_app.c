@@ -12,6 +12,7 @@ void exec_frame_free(struct exec_frame *f)
 {
 	mem_free(f->data);
 	mem_free(f->response);
+	exec_scope_free(f->scope);
 	mem_free(f);
 }
 
@@ -64,6 +65,8 @@ void exec_frame_complete(struct leg *leg, struct exec_frame *f)
 		at = &(*at)->below;
 	if (*at)
 		*at = f->below;
+	exec_scope_close(leg, f->scope);
+	f->scope = NULL;
 	exec_frame_free(f);
 }
 
@@ -115,6 +118,7 @@ static ON_CTL int frame_new(
 static CO int run_found(struct leg *leg, const struct app_desc *app, const char *raw, const char *uuid, bool is_nested)
 {
 	struct leg_exec *x = leg->exec;
+	struct exec_scope *scope;
 	struct exec_frame *f = NULL;
 	char *data = NULL;
 	int st;
@@ -123,15 +127,18 @@ static CO int run_found(struct leg *leg, const struct app_desc *app, const char 
 		return ST_HANGUP;
 	if (x->depth >= NESTING_MAX)
 		return ST_LIMIT;
+	scope = exec_scope_open(leg, &raw);
 	st = expand_data(leg, raw, &data);
-	if (st)
-		return st;
-	note_app(leg, app->name, data);
-	st = frame_new(leg, app, data, uuid, is_nested, &f);
+	if (!st) {
+		note_app(leg, app->name, data);
+		st = frame_new(leg, app, data, uuid, is_nested, &f);
+	}
 	if (st) {
+		exec_scope_close(leg, scope);
 		mem_free(data);
 		return st;
 	}
+	f->scope = scope;
 	if (!(app->flags & APP_NO_MEDIA) && leg_media_is_bypassed(leg))
 		leg_bypass_end_wait(leg);
 	x->is_break = x->is_break_around;

@@ -23,7 +23,15 @@ struct exec_request {
 	void (*done)(void *arg);
 	void *done_arg;
 };
+/* ---- exec_scope.c ---- */
+struct exec_scope;
+/* Sets what "%[..]" in front of data says and moves data behind it; NULL: there is none. */
+ON_CTL struct exec_scope *exec_scope_open(struct leg *leg, const char **data);
+ON_CTL void exec_scope_close(struct leg *leg, struct exec_scope *s); /* what was hidden comes back; NULL is fine */
+ON_CTL void exec_scope_free(struct exec_scope *s);
+
 struct exec_frame {
+	struct exec_scope *scope;
 	struct exec_frame *below; /* the application that runs this one, or an older detached one */
 	const char *app;          /* of the descriptor */
 	uint64_t number;

@@ -54,6 +54,9 @@ def sw(tmp_path_factory):
         extension("7204", f"transfer x asterisk:{s.root}/other.conf elsewhere"),
         extension("7205", "transfer 'set:got=after,answer,park' nosuchdialplan,inline"),
         extension("7206", f"transfer x asterisk:{s.root}/nosuch.conf default"),
+        extension("7208", "set x=out", "set %[x=in,z='n,w']y=${x} ${z}", "set %[x=in]x=kept", "execute_extension %[v=deep]inner_scope",
+                  "answer", "park"),
+        extension("inner_scope", "set w=${v}"),
         extension("7207", "set sip_profile=internal", "transfer music asterisk"),
         "</include>"]))
     (s.root / "other.xml").write_text('<document><section name="dialplan"><context name="elsewhere"><extension name="o"><condition '
@@ -74,6 +77,16 @@ def test_other_dialplans(sw, phone, parked, number, got):  # noqa: F811
     a.invite(number)
     a.answered()
     assert parked()("got") == got
+    a.bye()
+
+
+def test_variables_for_one_application(sw, phone, parked):  # noqa: F811
+    """%[..]: there while it runs, and in what it runs; what they hid is back afterwards, what it set itself stays."""
+    a = phone("1000")
+    a.invite("7208")
+    a.answered()
+    var = parked()
+    assert [var(n) for n in ("y", "x", "z", "w", "v")] == ["in n,w", "kept", "_undef_", "deep", "_undef_"]
     a.bye()
 
 

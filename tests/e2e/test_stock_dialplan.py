@@ -430,6 +430,102 @@ def test_ringback(sw, phone):
     assert not failed and sorted(done) == sorted(numbers), failed
 
 
+def test_default_password(sw, phone):
+    """Whoever leaves 1234 waits ten seconds at each call, and the log says why."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_EXECUTE")
+    sw.api("global_setvar default_password=1234")
+    a = phone("1000")
+    a.invite("9196")
+    assert events.wait_event("CHANNEL_EXECUTE", Application="sleep")["Application-Data"] == "10000"
+    a.expect(100)
+    a.cancel()
+    a.ack_failure(a.expect(487))
+    assert "change the default_password." in sw.log_text
+    sw.api("global_setvar default_password=lab1234")
+    events.close()
+
+
+@pytest.mark.parametrize("user,number,wanted", [
+    ("1000", "9192", ["info", "hash", "hash", "hash", "export", "answer", "info", "sleep", "hangup"]),
+    ("stranger", "9192", ["set", "export", "info"])])
+def test_call_debug(sw, phone, user, number, wanted):
+    """call_debug=true: info in front of what the extension does, in default and in public."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_EXECUTE CHANNEL_HANGUP")
+    sw.api("global_setvar call_debug=true")
+    a = phone(user, user == "stranger")
+    a.invite(number)
+    apps = []
+    while True:
+        if not events.events:
+            events.events.append(events.parse(events.read()[1]))
+        e = events.events.pop(0)
+        if e["Event-Name"] == "CHANNEL_HANGUP":
+            break
+        apps.append(e["Application"])
+    sw.api("global_setvar call_debug=false")
+    events.close()
+    assert apps[-len(wanted):] == wanted  # by the clock there may be "set" in front
+
+
+def test_eavesdrop(sw, phone):
+    """88 and *0 with an extension listen to its latest call; 779 to all calls in turn."""
+    a, b, c = phone("1000"), phone("1001"), phone("1002")
+    a.invite("9197")  # it says who: the milliwatt tone
+    a.answered()
+    for number in ("881000", "*01000"):
+        c.invite(number)
+        c.answered()
+        keep_hearing(c, 1004, a)
+        c.bye()
+        sw.wait_calls(1)
+    c.invite("779")
+    c.answered()
+    keep_hearing(c, 620, a)
+    keep_hearing(c, 1004, a)
+    c.bye()
+    a.bye()
+    assert b
+
+
+def keep_hearing(p, hz, *others):
+    """p hears hz while the others' calls go on."""
+    got, end = 0, time.monotonic() + 10
+    while got < 400 and time.monotonic() < end:
+        for o in others:
+            listen(o, 0.1)
+        got += heard_ms(listen(p, 0.3), hz, 800)
+    assert got >= 400, f"{p.user} heard {hz} Hz for {got} ms"
+
+
+def test_tetris(sw, phone):
+    """The tune out of its file: its first notes."""
+    a = phone("1000")
+    a.invite("9198")
+    a.answered()
+    hears(a, (659, 494, 523, 587), 200, seconds=6, level=800)
+    a.bye()
+
+
+def test_record_by_key(sw, phone):
+    """*2 of the called phone: the call is in a file named after the caller."""
+    a, b = phone("1000"), phone("1001")
+    events = sw.esl()
+    events.subscribe("RECORD_START RECORD_STOP")
+    a.invite("1001")
+    b.take()
+    a.answered()
+    listen(b, 0.2)
+    press(b, "*2", 5000)
+    path = events.wait_event("RECORD_START")["Record-File-Path"]
+    assert re.fullmatch(rf"{re.escape(str(sw.root))}/recordings/1000\.\d{{4}}(-\d\d){{5}}\.wav", path), path
+    listen(b, 0.5)
+    hangs_up(a, b)
+    assert events.wait_event("RECORD_STOP")["Record-File-Path"] == path
+    events.close()
+
+
 # ---- out by the provider
 @pytest.mark.parametrize("dialled,sent", [("5551234", "19185551234"), ("14155551234", "14155551234"), ("011442012345", "011442012345")])
 def test_toll(sw, phone, dialled, sent):
@@ -470,6 +566,24 @@ def test_public_did(sw, phone):
         talk(o, b)
         hangs_up(o, b)
         sw.wait_calls(0)
+
+
+def test_a_call_that_comes_back(sw):
+    """unloop: who calls the switch from the switch is sent elsewhere instead of being answered by it."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_EXECUTE")
+    sw.api(f"bgapi originate {{originate_timeout=3}}sofia/external/5551212@127.0.0.1:{sw.ext_port} &park")
+    e = events.wait_event("CHANNEL_EXECUTE")
+    assert (e["Application"], e["Application-Data"], e["variable_sip_looped_call"]) == ("deflect", "5551212", "true")
+    events.close()
+    sw.api("hupall")
+    sw.wait_calls(0)
+
+
+def test_conferences_from_outside(sw):
+    """3500 and the like go on in default."""
+    text = sw.api("dialplan explain public 3517")
+    assert text.endswith("3. transfer(3517 XML default)\n"), text
 
 
 def test_public_nothing_matches(sw, phone):
@@ -513,3 +627,65 @@ def test_transfer_by_dx_given_up(sw, phone):
     talk(a, b)
     hangs_up(a, b)
     events.close()
+
+
+# ---- every other row of the table: what would run, by the same hunt
+MUSIC_URL = "local_stream://moh"
+WOULD_RUN = [
+    ("default", "3000", "answer() conference(3000-${domain_name}@default)"),
+    ("default", "3199", "answer() conference(3199-${domain_name}@wideband)"),
+    ("default", "3210", "answer() conference(3210-${domain_name}@ultrawideband)"),
+    ("default", "3310", "answer() conference(3310-${domain_name}@cdquality)"),
+    ("default", "3517x-screen", "answer() send_display(FreeSWITCH Conference|3517) set(conference_member_flags=join-vid-floor) "
+                                "conference(3517@video-mcu-stereo)"),
+    ("default", "3517-canvas-2", "push(conference_member_flags=second-screen) set(video_initial_watching_canvas=2) transfer(3517) acknowledge_call() ring_ready() playback(local_stream://moh)"),
+    ("default", "6070-moderator", "answer() set(conference_member_flags=moderator) conference($1-${domain_name}@video-mcu-stereo)"),
+    ("default", "3517", "answer() conference(3517@video-mcu-stereo)"),
+    ("default", "3600", "answer() conference(3600@video-mcu-stereo-720)"),
+    ("default", "3700", "answer() conference(3700@video-mcu-stereo-480)"),
+    ("default", "3800", "answer() conference(3800@video-mcu-stereo-320)"),
+    ("default", "5000", "answer() sleep(2000) ivr(demo_ivr)"),
+    ("default", "5001", "conference(bridge:mydynaconf:sofia/${use_profile}/1234@conference.invalid)"),
+    ("default", "pagegroup", "answer() esf_page_group()"),
+    ("default", "7243", "answer() esf_page_group()"),
+    ("default", "5900", f"set(fifo_music={MUSIC_URL}) fifo(5900@${{domain_name}} in)"),
+    ("default", "5901", "answer() fifo(5900@${domain_name} out nowait)"),
+    ("default", "6000", "answer() valet_park(valet_parking_lot ask 1 11 10000 ivr/ivr-enter_ext_pound.wav)"),
+    ("default", "6001", "answer() valet_park(valet_parking_lot 6001)"),
+    ("default", "park+12", f"fifo(12@${{domain_name}} in undef {MUSIC_URL})"),
+    ("default", "parking sip_to_params=fifo=12", "answer() fifo(12@${domain_name} out nowait)"),
+    ("default", "callpark domain_name=a.test sip_refer_to=<sip:callpark@a.test;orbit=12>", f"fifo(12@${{domain_name}} in undef {MUSIC_URL})"),
+    ("default", "pickup sip_to_params=orbit=12", "answer() fifo(12@${domain_name} out nowait)"),
+    ("default", "vmain", "answer() sleep(1000) voicemail(check default ${domain_name})"),
+    ("default", "4000", "answer() sleep(1000) voicemail(check default ${domain_name})"),
+    ("default", "*98", "answer() sleep(1000) voicemail(check default ${domain_name})"),
+    ("default", "wait", "pre_answer() sleep(20000) answer() sleep(1000) playback(voicemail/vm-goodbye.wav) hangup()"),
+    ("default", "9178", "answer() playback(silence_stream://2000) rxfax(TMP/rxfax.tif) hangup()"),
+    ("default", "9179", "txfax(TMP/txfax.tif) hangup()"),
+    ("default", "9193", "answer() record_fsv(TMP/testrecord.fsv)"),
+    ("default", "9194", "answer() play_fsv(TMP/testrecord.fsv)"),
+    ("default", "9386", "answer() sleep(1500) playback(phrase:funny_prompts) hangup()"),
+    ("default", "9170", "answer() sleep(1000) say(en CURRENT_TIME pronounced ${strepoch()}) hangup()"),
+    ("default", "9664 rtp_has_crypto=AES_CM_128_HMAC_SHA1_80", f"set(rtp_secure_media=true) answer() execute_extension(is_secure XML features) playback({MUSIC_URL})"),
+    ("default", "1105", "set(dialed_extension=1105) export(dialed_extension=1105) set(call_timeout=30) set(hangup_after_bridge=true) "
+                        "set(continue_on_fail=true) bridge(skinny/internal/${destination_number}) answer() sleep(1000) "
+                        "bridge(loopback/app=voicemail:default ${domain_name} ${dialed_extension})"),
+    ("default", "pizza", f"acknowledge_call() ring_ready() playback({MUSIC_URL})"),  # wants modules that are not there
+    ("default", "0913", "set(conference_auto_outcall_caller_id_name=Mad Boss) set(conference_auto_outcall_caller_id_number=0911) "
+                        "set(conference_auto_outcall_timeout=60) set(conference_utils_auto_outcall_flags=none) "
+                        "conference_set_auto_outcall(loopback/9664) conference(madboss3@default)"),
+    ("features", "cf", "answer() transfer(-both 30${dialed_extension:2} XML default)"),
+    ("features", "att_xfer", "read(3 4 'tone_stream://%(10000,0,350,440)' digits 30000 #) set(origination_cancel_key=#) att_xfer(user/${digits}@DOMAIN)"),
+    ("features", "is_transfer digits=17", "transfer(-bleg ${digits} XML default)"),
+    ("features", "is_transfer digits=none", "eval(cancel transfer)"),
+    ("features", "is_secure sip_via_protocol=tls rtp_secure_media_confirmed=true", "sleep(1000) playback(misc/call_secured.wav)"),
+    ("features", "is_secure sip_via_protocol=tls", "eval(not_secure)"),
+]
+
+
+@pytest.mark.parametrize("context,call,wanted", WOULD_RUN, ids=[f"{c}-{n.split()[0]}-{i}" for i, (c, n, _) in enumerate(WOULD_RUN)])
+def test_would_run(sw, context, call, wanted):
+    text = sw.api(f"dialplan explain {context} {call} source=mod_sofia")
+    got = " ".join(re.sub(r"^ *\d+\. ", "", line) for line in text.split("would run:\n")[1].rstrip("\n").split("\n"))
+    got = re.sub(r"^set\(open=true\) ", "", re.sub(r"\s+", " ", got))  # by the clock
+    assert got == wanted.replace("TMP", sw.api("global_getvar temp_dir")).replace("DOMAIN", DOMAIN)

@@ -110,6 +110,8 @@ static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg
 	leg_var_set(leg, "sip_received_ip", host);
 	leg_var_setf(leg, "sip_received_port", "%u", port);
 	leg_var_set(leg, "sip_via_protocol", transport);
+	if (port == addr_port(&c->p->sip_addr) && !strcmp(host, c->p->sip_ip))
+		leg_var_set(leg, "sip_looped_call", "true"); /* from ourselves */
 	user_vars(leg, who);
 	if (m->from.uri.user.n)
 		set_sv(leg, "sip_from_user_stripped",
