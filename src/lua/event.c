@@ -218,7 +218,7 @@ static bool ring_fits(struct consumer *c)
 		return true;
 	if (c->count >= c->max || !(ring = mem_alloc(cap * sizeof(struct event *))))
 		return false;
-	for (size_t i = 0; i < c->count; i++)
+	for (size_t i = 0; c->cap && i < c->count; i++)
 		ring[i] = c->ring[(c->first + i) % c->cap];
 	mem_free(c->ring);
 	c->ring = ring, c->cap = cap, c->first = 0;

@@ -23,6 +23,7 @@ extern struct lua_conf lua_conf;
 struct script {
 	lua_State *L;
 	struct leg *leg;     /* whose coroutine runs it; borrowed for the run; NULL in the background */
+	struct leg *session; /* global `session`; borrowed for the run, or NULL */
 	struct buf *out;     /* what stream:write writes; NULL: there is no stream */
 	struct event *event; /* global `event` of a hook; borrowed */
 	const char *code;
@@ -35,9 +36,10 @@ struct script {
 	struct co_wait wait; /* for waits without a leg */
 	struct lnode link;   /* in the list of those that run */
 };
-struct script_job {       /* strings and objects are borrowed for the run */
-	const char *code; /* "file args", "~code" or "#!/lua code" */
-	struct leg *leg;
+struct script_job {          /* strings and objects are borrowed for the run */
+	const char *code;    /* "file args", "~code" or "#!/lua code" */
+	struct leg *leg;     /* whose coroutine runs it, or NULL */
+	struct leg *session; /* the leg of the global `session`, or NULL */
 	struct buf *out;
 	struct event *event;
 	bool is_dialplan; /* its table ACTIONS becomes the leg's list */

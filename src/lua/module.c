@@ -29,14 +29,15 @@ static int app_lua(struct leg *leg, const char *data)
 		leg_log(leg, LOG_ERR, "no args specified!");
 		return ST_INVAL;
 	}
-	script_run(&(struct script_job){.code = data, .leg = leg});
+	script_run(&(struct script_job){.code = data, .leg = leg, .session = leg});
 	return leg_is_up(leg) ? ST_OK : ST_HANGUP;
 }
 
 static int api_lua(struct api_call *c)
 {
 	role_assert_co();
-	if (*c->args && script_run(&(struct script_job){.code = c->args, .out = c->out}))
+	/* ${lua(...)} of a leg's texts has the leg */
+	if (*c->args && script_run(&(struct script_job){.code = c->args, .session = c->leg, .out = c->out}))
 		buf_adds(c->out, "-ERR Cannot execute script\n");
 	return ST_OK;
 }
@@ -61,7 +62,8 @@ static int dialplan_lua(struct leg *leg, const char *args)
 
 	role_assert_co();
 	code = mem_strdup(script && *script ? script : "lua/dialplan.lua");
-	st = code ? script_run(&(struct script_job){.code = code, .leg = leg, .is_dialplan = true}) : ST_NOMEM;
+	st = code ? script_run(&(struct script_job){.code = code, .leg = leg, .session = leg, .is_dialplan = true})
+	          : ST_NOMEM;
 	mem_free(code);
 	return st ? ST_NOTFOUND : ST_OK;
 }

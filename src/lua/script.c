@@ -266,8 +266,8 @@ static int script_body(lua_State *L)
 	event_open(L);
 	dbh_open(L);
 	session_open(L);
-	if (s->leg) {
-		session_push(L, s->leg)->hangs_up = !s->is_dialplan;
+	if (s->session) {
+		session_push(L, s->session);
 		lua_setglobal(L, "session");
 	}
 	if (s->out) {
@@ -338,8 +338,12 @@ static void run_main(void *arg)
 
 int script_run(const struct script_job *job)
 {
-	struct script s = {
-	    .leg = job->leg, .out = job->out, .event = job->event, .code = job->code, .is_dialplan = job->is_dialplan};
+	struct script s = {.leg = job->leg,
+	    .session = job->session,
+	    .out = job->out,
+	    .event = job->event,
+	    .code = job->code,
+	    .is_dialplan = job->is_dialplan};
 	struct run r = {.script = &s};
 	int st;
 

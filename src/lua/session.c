@@ -27,7 +27,7 @@ struct lua_session *session_push(lua_State *L, struct leg *leg)
 {
 	struct lua_session *s = lua_newuserdatauv(L, sizeof(*s), 1);
 
-	*s = (struct lua_session){.script = script_of(L), .hangs_up = true};
+	*s = (struct lua_session){.script = script_of(L)};
 	luaL_setmetatable(L, SESSION_CLASS);
 	lua_newtable(L);
 	lua_setiuservalue(L, -2, 1);

@@ -456,6 +456,7 @@ static CO int dial(
 	if (st)
 		return st;
 	s->leg = leg;
+	s->hangs_up = true; /* nobody else looks after it */
 	memcpy(s->uuid, leg->uuid, sizeof(s->uuid));
 	return ST_OK;
 }
@@ -470,9 +471,7 @@ int session_new(lua_State *L)
 	role_assert_co();
 	found = leg_find(what);
 	s = session_push(L, found);
-	if (found)
-		s->hangs_up = false; /* it lives without the script */
-	else if (*what)
+	if (!found && *what)
 		dial(L, s, what, a, 0);
 	return 1;
 }
