@@ -160,7 +160,7 @@ ON_CTL void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enu
 
 /* ---- leg_tap.c, leg_recording.c ---- */
 ON_CTL bool leg_tap_reported(struct leg *leg, const struct media_report *r); /* true: it was about a tap */
-ON_CTL void leg_taps_hangup(struct leg *leg);
+ON_CTL void leg_taps_end(struct leg *leg);
 ON_CTL void leg_taps_fini(struct leg *leg);
 ON_CTL void leg_record_check(struct leg *leg); /* it was answered, is bridged or no longer */
 

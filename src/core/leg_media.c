@@ -140,6 +140,7 @@ void leg_media_fini(struct leg *leg)
 {
 	struct leg_media *m = leg->media;
 	if (m && m->stream && !m->is_closing) {
+		leg_taps_end(leg);
 		m->is_closing = true;
 		mstream_close(m->stream);
 	}

@@ -175,8 +175,8 @@ bool leg_tap_reported(struct leg *leg, const struct media_report *r)
 	return true;
 }
 
-/* At the hang-up: all but recordings, whose files are closed with the stream. */
-void leg_taps_hangup(struct leg *leg)
+/* Before the stream goes: all but recordings, whose files are closed with it. */
+void leg_taps_end(struct leg *leg)
 {
 	struct lnode *it, *tmp;
 

@@ -92,7 +92,6 @@ static void end_deferred(void *arg)
 	bridge_leave(leg);
 	if (leg->ops && leg->ops->on_hangup)
 		leg->ops->on_hangup(leg);
-	leg_taps_hangup(leg);
 	leg_media_fini(leg);
 	leg_i(leg)->end_step = END_APPS;
 	leg_end_go(leg);

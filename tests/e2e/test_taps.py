@@ -3,7 +3,7 @@ detectors. Scripted phones that say tones and measure what they hear."""
 import time
 
 import pytest
-from talk import Talker
+from talk import Talker, amplitude
 from test_dialplan_apps import extension
 from wire import Phone
 
@@ -442,5 +442,62 @@ def test_record_ends_in_silence(sw, phone):
     uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
     assert sw.api(f"uuid_getvar {uuid} silence_hits_exhausted") == "true"
     assert 1400 < int(sw.api(f"uuid_getvar {uuid} record_ms")) < 3000
+    events.close()
+    a.bye()
+
+
+def wav_channels(path):
+    import numpy as np
+    raw = open(path, "rb").read()
+    n = int.from_bytes(raw[raw.find(b"fmt ") + 10:][:2], "little")
+    return np.frombuffer(raw[raw.find(b"data") + 8:], "<i2").astype(float).reshape(-1, n).T
+
+
+def test_several_recordings_at_once(sw, phone):
+    """Four of one call, two legs: each side alone, both swapped, appended to."""
+    events = sw.esl()
+    events.subscribe("RECORD_STOP")
+    a, b = bridged(phone("1000", 440), phone("1001", 700), "1001")
+    leg, other = uuid_of(sw, "1000"), uuid_of(sw, "1001")
+    name = lambda n: f"{sw.root}/several-{n}.wav"  # noqa: E731
+
+    def start(uuid, n, variables):
+        assert sw.api(f"uuid_record {uuid} start {name(n)} 0 {{{variables}}}") == "+OK Success\n"
+
+    def stop(uuid, n):
+        assert sw.api(f"uuid_record {uuid} stop {name(n)}") == "+OK Success\n"
+        return int(events.wait_event("RECORD_STOP", Record_File_Path=name(n))["variable_record_ms"])
+
+    def heard(samples):
+        mid = samples[len(samples) // 4:]
+        return {hz for hz in (440, 700) if amplitude(mid, hz) > 4000}
+
+    start(leg, "read", "RECORD_READ_ONLY=true")
+    start(leg, "write", "RECORD_WRITE_ONLY=true")
+    start(leg, "swap", "RECORD_STEREO_SWAP=true")
+    start(other, "other", "RECORD_STEREO=true")
+    assert sw.api(f"uuid_buglist {leg}").count("<function>session_record</function>") == 3
+    assert sw.api(f"uuid_record {leg} start {name('read')} 0 {{RECORD_TOGGLE_ON_REPEAT=false}}") == "+OK Success\n"  # goes on
+    a.talk.last(0.8)
+    first = stop(leg, "read")
+    stop(other, "other")
+    assert sw.api(f"uuid_record {leg} stop all") == "+OK Success\n"
+    for n in ("write", "swap"):
+        events.wait_event("RECORD_STOP", Record_File_Path=name(n))
+    direct(sw, leg)
+    assert [heard(c) for c in wav_channels(name("read"))] == [{440}]
+    assert [heard(c) for c in wav_channels(name("write"))] == [{700}]
+    assert [heard(c) for c in wav_channels(name("swap"))] == [{700}, {440}]
+    assert [heard(c) for c in wav_channels(name("other"))] == [{700}, {440}]
+    start(leg, "read", "RECORD_READ_ONLY=true,RECORD_APPEND=true")
+    a.talk.last(0.5)
+    second = stop(leg, "read")
+    total = wav_channels(name("read")).shape[1] / 8
+    assert abs(total - first - second) < 5
+    # A disk that refuses is told at once: the recording ends by itself.
+    assert sw.api(f"uuid_record {leg} start /proc/nowhere/x.wav") == "+OK Success\n"
+    stopped = events.wait_event("RECORD_STOP", Record_File_Path="/proc/nowhere/x.wav")
+    assert stopped["Record-Completion-Cause"] == "uri-failure"
+    direct(sw, leg)
     events.close()
     a.bye()

@@ -20,7 +20,7 @@ struct mrecord {
 	uint32_t id;
 	struct rt_record *rec; /* back from the media thread */
 	struct rt_ring *ring;
-	bool is_job_running, is_wanted, is_back;
+	bool is_job_running, is_wanted, is_back, was_given_up;
 	/* the worker's while a job runs */
 	char *path;
 	struct file_writer_conf conf;
@@ -123,6 +123,10 @@ static void drained(int status, void *arg)
 	m->is_job_running = false;
 	if (status && !m->status)
 		m->status = status;
+	if (m->status && !m->rec && !m->was_given_up) { /* nothing more will be written */
+		m->was_given_up = true;
+		(void)mstream_record_stop(m->s, m->id);
+	}
 	if (m->is_wanted)
 		submit(m);
 	else if (m->is_back)
