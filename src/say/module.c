@@ -1,6 +1,7 @@
 /* What this room adds: applications to mod_dptools, a command to mod_commands, the languages, speech engines, and who
  * finds prompts that are not there. */
 #include "base/status.h"
+#include "core/config.h"
 #include "media/ctl/mctl.h"
 #include "say/prompt_i.h"
 #include "say/say_i.h"
@@ -17,6 +18,13 @@ static int find_prompt(const char *name, uint32_t rate_hz, mctl_found_fn found, 
 
 static const struct say_ops ops = {.say = say_run, .phrase = phrase_run, .speak = speak_run};
 
+/* Other languages, other engines: what was found is looked for again. */
+static void config_changed(void *arg)
+{
+	role_assert_ctl();
+	mctl_set_finder(find_prompt);
+}
+
 static int load(void)
 {
 	int st;
@@ -25,6 +33,11 @@ static int load(void)
 	st = synth_open();
 	if (st)
 		return st;
+	st = config_on_swap(config_changed, NULL);
+	if (st) {
+		synth_close();
+		return st;
+	}
 	say_ops_set(&ops);
 	mctl_set_finder(find_prompt);
 	return ST_OK;
@@ -33,6 +46,7 @@ static int load(void)
 static int unload(void)
 {
 	role_assert_ctl();
+	config_on_swap_del(config_changed, NULL);
 	mctl_set_finder(NULL);
 	say_ops_set(NULL);
 	synth_close();

@@ -242,6 +242,8 @@ static void child_over(const struct shell_result *r, void *arg)
 		snprintf(j->err, sizeof(j->err), "the program ended with %d", r->exit_code);
 		j->status = ST_IO;
 	}
+	if (j->status && !j->err[0])
+		snprintf(j->err, sizeof(j->err), "%s", status_text(j->status));
 	if (work_submit("say.publish", publish, job_over, j))
 		job_over(ST_IO, j);
 	children_go();

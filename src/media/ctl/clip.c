@@ -12,11 +12,14 @@ struct entry {
 	struct lnode link; /* the least recently used is first */
 	struct clip_ref ref;
 	char *key;
+	char *found; /* by the finder, in this generation */
+	unsigned generation;
 };
 static struct {
 	struct hash *by_key;
 	struct list lru;
 	size_t bytes, max_bytes;
+	unsigned generation;
 } cache;
 
 static void entry_free(void *value)
@@ -26,6 +29,7 @@ static void entry_free(void *value)
 	cache.bytes -= e->ref.clip->bytes_count;
 	mem_unref(e->ref.clip);
 	mem_free(e->key);
+	mem_free(e->found);
 	mem_free(e);
 }
 
@@ -44,6 +48,11 @@ void clips_fini(void)
 	cache.by_key = NULL;
 }
 
+void clips_forget_found(void)
+{
+	cache.generation++;
+}
+
 static struct sv key_make(struct buf *b, const char *path, const struct media_codec *codec)
 {
 	buf_init(b);
@@ -51,7 +60,7 @@ static struct sv key_make(struct buf *b, const char *path, const struct media_co
 	return buf_sv(b);
 }
 
-struct clip_ref clips_get(const char *path, const struct media_codec *codec)
+struct clip_ref clips_get(const char *path, const struct media_codec *codec, char **found)
 {
 	struct buf b;
 	struct entry *e = hash_get(cache.by_key, key_make(&b, path, codec));
@@ -61,10 +70,12 @@ struct clip_ref clips_get(const char *path, const struct media_codec *codec)
 	list_remove(&e->link);
 	list_push(&cache.lru, &e->link);
 	mem_ref(e->ref.clip);
+	if (e->generation == cache.generation)
+		*found = mem_strdup(e->found);
 	return e->ref;
 }
 
-void clips_put(const char *path, const struct media_codec *codec, const struct clip_ref *ref)
+void clips_put(const char *path, const struct media_codec *codec, const struct clip_ref *ref, const char *found)
 {
 	struct buf b;
 	struct sv key = key_make(&b, path, codec);
@@ -75,6 +86,8 @@ void clips_put(const char *path, const struct media_codec *codec, const struct c
 	e->ref = *ref;
 	mem_ref(e->ref.clip);
 	e->key = sv_dup(key);
+	e->found = mem_strdup(found);
+	e->generation = cache.generation;
 	list_push(&cache.lru, &e->link);
 	cache.bytes += ref->clip->bytes_count;
 	if (!e->key || hash_set(cache.by_key, key, e)) {

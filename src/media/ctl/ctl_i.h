@@ -74,6 +74,7 @@ struct src_part {
 	enum src_kind kind;
 	char *text;     /* path, TGML, name of the local stream */
 	char *path;     /* the file that was found for it; NULL = text is it */
+	char *known;    /* what the finder found for it before, or NULL */
 	int64_t ms;     /* silence; -1 = for ever */
 	uint32_t noise; /* divisor, 0 = digital silence */
 };
@@ -97,9 +98,11 @@ struct clip_ref {
 };
 ON_CTL void clips_init(size_t max_bytes);
 ON_CTL void clips_fini(void);
-/* A reference to what is kept for it; clip NULL when nothing is. The worker compares the times with the file's. */
-ON_CTL struct clip_ref clips_get(const char *path, const struct media_codec *codec);
-ON_CTL void clips_put(const char *path, const struct media_codec *codec, const struct clip_ref *ref);
+/* A reference to what is kept for it; clip NULL when nothing is. The worker compares the times with the file's. found:
+ * what the finder found for it then, a copy; left alone when there is none. */
+ON_CTL struct clip_ref clips_get(const char *path, const struct media_codec *codec, char **found);
+ON_CTL void clips_put(const char *path, const struct media_codec *codec, const struct clip_ref *ref, const char *found);
+ON_CTL void clips_forget_found(void);
 
 /* gen.c (workers): sources to bytes */
 struct gen;

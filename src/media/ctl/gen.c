@@ -176,7 +176,7 @@ int gen_new(struct gen **out, const struct src *src, int32_t loops, const struct
 		const struct src_part *from = &src->parts[i];
 		g->src.parts[i] = *from;
 		g->src.parts[i].text = mem_strdup(from->path ? from->path : from->text);
-		g->src.parts[i].path = NULL;
+		g->src.parts[i].path = g->src.parts[i].known = NULL;
 		g->src.count++;
 		if (!g->src.parts[i].text) {
 			gen_free(g);

@@ -112,7 +112,8 @@ ON_CTL unsigned mstream_thread_index(const struct mstream *s);
 
 /* What a source names and is not there as a file, somebody else may make (a prompt that is spoken, "tts://..."): fn is
  * asked with the path or name; it returns a failure at once, or calls found once, later, on the control loop, with a
- * file's path (valid during the call) or a failure. NULL = nobody. */
+ * file's path (valid during the call) or a failure. NULL = nobody. What was found is kept with
+ * the sound and not asked for again until the finder is set anew. */
 typedef void (*mctl_found_fn)(int status, const char *path, void *arg);
 typedef int (*mctl_find_fn)(const char *name, uint32_t rate_hz, mctl_found_fn found, void *arg);
 ON_CTL void mctl_set_finder(mctl_find_fn fn);

@@ -175,6 +175,9 @@ ON_WORK static size_t locate(struct mplay *p)
 		} else if (part->kind == SRC_FILE && find_file(p, part->text, path)) {
 			part->path = mem_strdup(path);
 			p->is_missing[i] = !part->path;
+		} else if (part->known && !stat(part->known, &st)) {
+			part->path = mem_strdup(part->known);
+			p->is_missing[i] = !part->path;
 		} else {
 			p->is_missing[i] = true;
 		}
@@ -317,8 +320,12 @@ static void found(int status, const char *path, void *arg)
 	struct mplay *p = ask->p;
 	mctl.job_count--;
 	if (p) {
-		if (!status)
-			p->src.parts[ask->part].path = mem_strdup(path);
+		struct src_part *part = &p->src.parts[ask->part];
+		if (!status) {
+			mem_free(part->known);
+			part->path = mem_strdup(path);
+			part->known = mem_strdup(path);
+		}
 		p->asks[ask->part] = NULL;
 		if (!--p->ask_count) {
 			int st = prepare(p);
@@ -352,6 +359,7 @@ ON_CTL static bool ask_finder(struct mplay *p)
 void mctl_set_finder(mctl_find_fn fn)
 {
 	play_finder = fn;
+	clips_forget_found();
 }
 
 static void prepared(int status, void *arg)
@@ -372,7 +380,7 @@ static void prepared(int status, void *arg)
 	}
 	for (size_t i = 0; i < p->src.count && !p->status; i++)
 		if (p->is_new[i] && p->refs[i].clip)
-			clips_put(p->src.parts[i].text, &p->codec, &p->refs[i]);
+			clips_put(p->src.parts[i].text, &p->codec, &p->refs[i], p->src.parts[i].known);
 	const char *name = local_name(p);
 	if (p->status || p->is_cancelled) {
 		failed(p, p->status ? p->status : ST_CANCELLED);
@@ -421,7 +429,7 @@ ON_CTL static int mplay_new(
 	}
 	for (size_t i = 0; i < p->src.count; i++)
 		if (is_file(&p->src.parts[i]))
-			p->refs[i] = clips_get(p->src.parts[i].text, &p->codec);
+			p->refs[i] = clips_get(p->src.parts[i].text, &p->codec, &p->src.parts[i].known);
 out:
 	if (st) {
 		src_fini(&p->src);

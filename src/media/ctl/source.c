@@ -104,7 +104,7 @@ int src_parse(struct src *out, const char *source)
 void src_fini(struct src *s)
 {
 	for (size_t i = 0; i < s->count; i++)
-		mem_free(s->parts[i].text), mem_free(s->parts[i].path);
+		mem_free(s->parts[i].text), mem_free(s->parts[i].path), mem_free(s->parts[i].known);
 	s->count = 0;
 }
 

@@ -241,16 +241,16 @@ static int test_file(void)
 
 /* The finder: asked once for each missing part; answers late, with nothing, or to nobody. */
 static struct {
-	char name[4][200];
-	mctl_found_fn found[4];
-	void *arg[4];
+	char name[6][200];
+	mctl_found_fn found[6];
+	void *arg[6];
 	size_t count;
 } asked;
 
 static int find_later(const char *name, uint32_t rate_hz, mctl_found_fn found, void *arg)
 {
 	role_assert_ctl();
-	if (strstr(name, "refused") || asked.count == 4 || rate_hz != 8000)
+	if (strstr(name, "refused") || asked.count == 6 || rate_hz != 8000)
 		return ST_NOTFOUND;
 	snprintf(asked.name[asked.count], sizeof(asked.name[0]), "%s", name);
 	asked.found[asked.count] = found;
@@ -303,6 +303,17 @@ static int test_finder(void)
 	EXPECT_INT(wait_report(B, MEDIA_R_CLOSED, 1), 0);
 	asked.found[2](ST_OK, tmp("found.wav"), asked.arg[2]);
 	asked.found[3](ST_OK, tmp("found.wav"), asked.arg[3]);
+	/* It is known from then on, until the finder is set anew. */
+	EXPECT_INT(mstream_play(A->s, "/nosuch/one.wav", 1, NULL), ST_OK);
+	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 4), 0);
+	EXPECT_INT(report_last(A, MEDIA_R_PLAY_DONE)->status, ST_OK);
+	EXPECT_INT(asked.count, 4);
+	mctl_set_finder(find_later);
+	EXPECT_INT(mstream_play(A->s, "/nosuch/one.wav", 1, NULL), ST_OK);
+	EXPECT_INT(wait_asked(5), 0);
+	asked.found[4](ST_OK, tmp("found.wav"), asked.arg[4]);
+	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 5), 0);
+	EXPECT_INT(report_last(A, MEDIA_R_PLAY_DONE)->status, ST_OK);
 	mctl_set_finder(NULL);
 	EXPECT(!mctl_source_exists("tts://a|b|c"));
 	cleanup();
