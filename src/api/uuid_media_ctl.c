@@ -3,6 +3,8 @@
 #include "core/leg_media.h"
 #include "core/originate.h"
 
+#include <stdlib.h>
+
 /* FreeSWITCH says nothing when it was done. */
 void on_pause(struct api_call *c, struct leg *leg, const struct api_words *w)
 {
@@ -66,4 +68,34 @@ void on_jitterbuffer(struct api_call *c, struct leg *leg, const struct api_words
 	role_assert_ctl();
 	leg_var_set(leg, "jitterbuffer_msec", strcmp(w->w[1], "0") ? w->w[1] : NULL);
 	buf_adds(c->out, "+OK Success\n");
+}
+
+/* pause (and pause again), stop, restart, seek:[+|-]MS of the file that plays. */
+void on_fileman(struct api_call *c, struct leg *leg, const struct api_words *w)
+{
+	static const char *const unsupported[] = {"speed", "volume", "truncate"};
+	char *value = strchr(w->w[1], ':');
+	struct mstream *s;
+	int st = ST_OK;
+	role_assert_ctl();
+	if (value)
+		*value++ = 0;
+	for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++)
+		if (!strcasecmp(w->w[1], unsupported[i])) {
+			buf_printf(c->out, "-ERR %s is not supported\n", unsupported[i]);
+			return;
+		}
+	s = leg_media_stream(leg);
+	bool is_relative = value && (*value == '+' || *value == '-');
+	if (!s)
+		st = ST_NOTFOUND;
+	else if (!strcasecmp(w->w[1], "pause"))
+		st = mstream_play_set(s, MEDIA_PLAY_PAUSE, -1);
+	else if (!strcasecmp(w->w[1], "restart"))
+		st = mstream_play_set(s, MEDIA_PLAY_RESTART, 0);
+	else if (!strcasecmp(w->w[1], "seek") && value)
+		st = mstream_play_set(s, is_relative ? MEDIA_PLAY_SEEK_BY : MEDIA_PLAY_SEEK_TO, atoi(value));
+	else if (!strcasecmp(w->w[1], "stop"))
+		leg_break(leg, false);
+	buf_adds(c->out, st ? "-ERR No file handle!\n" : "+OK\n");
 }

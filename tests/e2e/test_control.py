@@ -1,5 +1,6 @@
 """Commands on a call that its far end sees or hears: what a phone is told, what is dropped, what is muted."""
 import re
+import wave
 import xml.etree.ElementTree as ET
 from urllib.parse import unquote
 
@@ -164,3 +165,29 @@ def test_simplify(tandem):
     b.reply(b.expect(method="BYE"), 200)
     a.close(), b.close()
     tandem.wait_calls(0)
+
+
+def test_a_file_that_plays_is_controlled(parked, tmp_path):
+    sw, phone, uuid = parked
+    path = tmp_path / "long.wav"
+    with wave.open(str(path), "wb") as w:
+        w.setnchannels(1), w.setsampwidth(2), w.setframerate(8000)
+        w.writeframes(b"\x10\x20" * 8000 * 20)
+    esl = sw.esl()
+    esl.subscribe("PLAYBACK_START PLAYBACK_STOP")
+    assert sw.api(f"uuid_fileman {uuid} pause") == "-ERR No file handle!\n"
+    sw.api(f"uuid_broadcast {uuid} {path}")
+    esl.wait_event("PLAYBACK_START")
+    phone.media.recv(2000)  # it sounds
+    assert sw.api(f"uuid_fileman {uuid} pause") == "+OK\n" and sw.api(f"uuid_fileman {uuid} seek:19900") == "+OK\n"
+    esl.api("msleep 500")  # a tenth of a second is left, which does not pass
+    assert not esl.events
+    assert sw.api(f"uuid_fileman {uuid} pause") == "+OK\n"
+    stop = esl.wait_event("PLAYBACK_STOP", timeout=5)  # of twenty seconds
+    assert stop["Playback-Status"] == "done"
+    sw.api(f"uuid_broadcast {uuid} {path}")
+    esl.wait_event("PLAYBACK_START")
+    assert sw.api(f"uuid_fileman {uuid} stop") == "+OK\n"
+    assert esl.wait_event("PLAYBACK_STOP", timeout=5)["Playback-Status"] == "break"
+    assert sw.api(f"uuid_fileman {uuid} speed:+1") == "-ERR speed is not supported\n"
+    esl.close()

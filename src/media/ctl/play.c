@@ -544,6 +544,16 @@ int mstream_play_stop(struct mstream *s, uint32_t id)
 	return mstream_post(s, &c);
 }
 
+int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value)
+{
+	struct rt_cmd c = {.kind = RT_C_PLAY_SET, .number = (uint32_t)op, .flags = value};
+	if (s->is_closing)
+		return ST_CLOSED;
+	if (list_empty(&s->plays))
+		return ST_NOTFOUND;
+	return mstream_post(s, &c);
+}
+
 static struct mplay *mplay_find(struct mstream *s, uint32_t id)
 {
 	struct lnode *it, *tmp;

@@ -63,6 +63,8 @@ struct media_report {
 	struct addr addr;
 	struct media_stats stats;
 };
+/* What is done to a play that runs. Value: PAUSE 1, 0, or -1 for the other; SEEK milliseconds. */
+enum media_play_op { MEDIA_PLAY_PAUSE, MEDIA_PLAY_SEEK_TO, MEDIA_PLAY_SEEK_BY, MEDIA_PLAY_RESTART };
 /* Sides by index: 0 read (what comes from the stream's phone), 1 write (what goes to it). */
 struct media_level {
 	int steps[2];     /* FreeSWITCH's -4..4; 0 = as it is */

@@ -38,6 +38,43 @@ void play_start(struct rt_stream *s, struct rt_play *p)
 	stream_plan(s);
 }
 
+/* Inside the part that plays: anywhere in a clip or a silence, forward in what comes through a ring. */
+static void play_seek(struct rt_play *p, int64_t ms, bool is_relative)
+{
+	struct rt_part *part = p->part_now < p->part_count ? &p->parts[p->part_now] : NULL;
+	int64_t bytes = ms * (int64_t)p->codec.rate_hz / 1000 * p->bytes_per_sample;
+	if (part && part->kind == RT_PART_RING && is_relative && bytes > 0) {
+		uint64_t at = atomic_load_explicit(&part->ring->read, memory_order_relaxed);
+		uint64_t have = atomic_load_explicit(&part->ring->written, memory_order_acquire) - at;
+		atomic_store_explicit(
+		    &part->ring->read, at + ((uint64_t)bytes < have ? (uint64_t)bytes : have), memory_order_release);
+	}
+	if (!part || (part->kind != RT_PART_CLIP && part->kind != RT_PART_SILENCE))
+		return;
+	int64_t to = is_relative ? (int64_t)p->at + bytes : bytes;
+	p->at = to < 0 ? 0 : (uint64_t)to < part->bytes_count ? (uint64_t)to : part->bytes_count;
+}
+
+void play_set(struct rt_stream *s, enum media_play_op op, int32_t value)
+{
+	struct rt_play *p = s->play;
+	if (!p)
+		return;
+	switch (op) {
+	case MEDIA_PLAY_PAUSE:
+		p->is_paused = value < 0 ? !p->is_paused : value > 0;
+		break;
+	case MEDIA_PLAY_SEEK_TO:
+	case MEDIA_PLAY_SEEK_BY:
+		play_seek(p, value, op == MEDIA_PLAY_SEEK_BY);
+		break;
+	case MEDIA_PLAY_RESTART:
+		if (p->parts[0].kind == RT_PART_CLIP || p->parts[0].kind == RT_PART_SILENCE)
+			p->part_now = 0, p->at = 0;
+		break;
+	}
+}
+
 static size_t read_clip(struct rt_play *p, struct rt_part *part, uint8_t *out, size_t n, bool *is_over)
 {
 	uint64_t left = part->bytes_count - p->at;
@@ -164,13 +201,15 @@ void play_tick(struct rt_stream *s)
 		play_end(s, ST_UNSUPPORTED);
 		return;
 	}
-	size_t got = play_read(s, p, bytes, want);
-	if (!got) {
+	size_t got = p->is_paused ? 0 : play_read(s, p, bytes, want);
+	if (!got && !p->is_paused) {
 		play_end(s, ST_OK);
 		return;
 	}
 	memset(bytes + got, p->silence, want - got);
 	p->sent_samples += got / p->bytes_per_sample;
+	if (p->is_paused)
+		got = want;
 	if (s->is_changed[RT_WRITE]) {
 		changed_send(s, p, bytes, want);
 		if (got < want)

@@ -80,7 +80,7 @@ struct rt_play {
 	size_t part_count, part_now;
 	uint64_t at; /* bytes into the part */
 	int status;
-	bool was_started;
+	bool was_started, is_paused;
 	uint32_t ts; /* RTP timestamp of the frame sent last */
 	uint64_t sent_samples;
 	bool is_refill_due; /* to be reported: its ring is half empty */
@@ -236,6 +236,7 @@ enum rt_cmd_kind {
 	RT_C_DIGITS,      /* number: enum rt_digit_flag */
 	RT_C_PLAY,        /* ptr: struct rt_play; replaces what plays */
 	RT_C_PLAY_STOP,   /* number: id or 0 */
+	RT_C_PLAY_SET,    /* number: enum media_play_op, flags: value; of what plays */
 	RT_C_RECORD,      /* ptr: struct rt_record */
 	RT_C_RECORD_STOP, /* number: id or 0 */
 	RT_C_RECORD_SET,  /* number: id; flags: bit 0 masked, bit 1 paused */

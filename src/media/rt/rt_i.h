@@ -260,6 +260,7 @@ ON_MEDIA void dtmf_out_clear(struct rt_stream *s);
 
 /* play.c */
 ON_MEDIA void play_start(struct rt_stream *s, struct rt_play *p);
+ON_MEDIA void play_set(struct rt_stream *s, enum media_play_op op, int32_t value); /* what plays, if anything does */
 ON_MEDIA void play_end(struct rt_stream *s, int status);
 ON_MEDIA void play_tick(struct rt_stream *s);
 /* The next n bytes; fewer only at the end of everything. */

@@ -271,6 +271,9 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		if (s->play && (!c->number || c->number == s->play->id))
 			play_end(s, ST_CANCELLED);
 		break;
+	case RT_C_PLAY_SET:
+		play_set(s, (enum media_play_op)c->number, c->flags);
+		break;
 	case RT_C_RECORD:
 		record_start(s, c->ptr);
 		break;
