@@ -1,5 +1,6 @@
 /* Named values in insertion order. One block per entry ("name\0value\0") and an array of name hashes in front of it, so
- * that a leg's hundred variables cost little memory and a lookup compares integers. A value that is set again moves to
+ * that a leg's hundred variables cost little memory and a lookup compares integers; most of what is asked for is not
+ * there, and a filter says so without looking. A value that is set again moves to
  * the end, as in FreeSWITCH's event headers. vars_parse reads the inside of {} [] <>. */
 #include "core/vars.h"
 #include "base/mem.h"
@@ -13,9 +14,11 @@ struct var_slot {
 	uint32_t name_len;
 	char *block;
 };
+enum { SEEN_BITS = 1024 };
 struct vars {
 	struct var_slot *slots;
 	uint32_t count, cap;
+	uint64_t seen[SEEN_BITS / 64]; /* a bit for each hash that was ever put in: a clear one means absent */
 };
 enum { VARS_MAX = 4096, VALUE_MAX = 1 << 20, PARSE_MAX = 256 };
 
@@ -46,8 +49,19 @@ void vars_free(struct vars *v)
 	mem_free(v);
 }
 
+static uint64_t *seen_word(struct vars *v, uint32_t hash)
+{
+	return &v->seen[hash % SEEN_BITS / 64];
+}
+static bool was_seen(const struct vars *v, uint32_t hash)
+{
+	return v->seen[hash % SEEN_BITS / 64] >> hash % 64 & 1;
+}
+
 static long slot_find(const struct vars *v, const char *name, size_t n, uint32_t hash)
 {
+	if (!was_seen(v, hash))
+		return -1;
 	for (uint32_t i = 0; i < v->count; i++)
 		if (v->slots[i].hash == hash && v->slots[i].name_len == n && !strncasecmp(v->slots[i].block, name, n))
 			return (long)i;
@@ -98,6 +112,7 @@ static int set_sv(struct vars *v, struct sv name, struct sv value)
 	block[name.n + 1 + value.n] = 0;
 	if (at >= 0)
 		slot_remove(v, (uint32_t)at);
+	*seen_word(v, hash) |= UINT64_C(1) << hash % 64;
 	v->slots[v->count++] = (struct var_slot){hash, (uint32_t)name.n, block};
 	return ST_OK;
 }

@@ -92,6 +92,25 @@ static const char *json_escape_of(unsigned char c, char room[8])
 	return room;
 }
 
+/* How many bytes from the beginning are ASCII that needs no escape, so without '"' and '\\': eight at a time, nearly
+ * every text is. */
+static size_t plain_count(const unsigned char *s, size_t n)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+	size_t i = 0;
+
+	for (; i + 8 <= n; i += 8) {
+		uint64_t x, quote, backslash;
+		memcpy(&x, s + i, 8);
+		quote = x ^ ones * '"', backslash = x ^ ones * '\\';
+		if ((x | (x - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops)
+			break; /* or a byte that only looks so: the loop below decides */
+	}
+	while (i < n && s[i] >= 0x20 && s[i] < 0x80 && s[i] != '"' && s[i] != '\\')
+		i++;
+	return i;
+}
+
 int json_quote(struct buf *out, struct sv v)
 {
 	const unsigned char *s = (const unsigned char *)v.p;
@@ -100,10 +119,9 @@ int json_quote(struct buf *out, struct sv v)
 
 	buf_addc(out, '"');
 	while (i < v.n) {
-		if (s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\') { /* nearly every byte */
-			i++;
-			continue;
-		}
+		i += plain_count(s + i, v.n - i);
+		if (i == v.n)
+			break;
 		size_t len = utf8_len(s + i, v.n - i);
 		const char *esc = len ? len == 1 ? json_escape_of(s[i], room) : NULL : "\xef\xbf\xbd";
 		if (esc) {

@@ -136,6 +136,35 @@ static int test_json_read(void)
 	return 0;
 }
 
+/* Every byte at every place of a text that is looked at eight bytes at a time, against the rule byte by byte. */
+static int test_json_quote(void)
+{
+	for (unsigned c = 0; c < 0x80; c++)
+		for (size_t at = 0; at < 20; at++) {
+			char text[20], want[40];
+			struct buf b;
+			memset(text, '!', sizeof(text));
+			text[at] = (char)c;
+			const char *esc = c == '"'    ? "\\\""
+			                  : c == '\\' ? "\\\\"
+			                  : c == '\b' ? "\\b"
+			                  : c == '\f' ? "\\f"
+			                  : c == '\n' ? "\\n"
+			                  : c == '\r' ? "\\r"
+			                  : c == '\t' ? "\\t"
+			                              : NULL;
+			char plain[8];
+			snprintf(plain, sizeof(plain), c < 0x20 ? "\\u%04x" : "%c", c);
+			snprintf(want, sizeof(want), "\"%.*s%s%.*s\"", (int)at, text, esc ? esc : plain, (int)(19 - at),
+			    text + at + 1);
+			buf_init(&b);
+			json_quote(&b, (struct sv){text, sizeof(text)});
+			EXPECT_STR(b.p, want);
+			buf_fini(&b);
+		}
+	return 0;
+}
+
 static int test_json_write(void)
 {
 	struct json_writer w;
@@ -292,5 +321,5 @@ static int test_digest_speed(void)
 
 TEST_MAIN({"url", test_url, 0}, {"base64", test_base64, TEST_OOM}, {"digest", test_digest, 0},
     {"digest speed", test_digest_speed, 0}, {"json read", test_json_read, 0}, {"json write", test_json_write, 0},
-    {"re expression", test_re_expression, TEST_OOM}, {"re errors", test_re_errors, 0},
-    {"re bounded", test_re_bounded, 0}, {"re substitute", test_re_substitute, 0})
+    {"json quote", test_json_quote, 0}, {"re expression", test_re_expression, TEST_OOM},
+    {"re errors", test_re_errors, 0}, {"re bounded", test_re_bounded, 0}, {"re substitute", test_re_substitute, 0})
