@@ -108,6 +108,31 @@ static int test_rows_at_every_byte(void)
 	return 0;
 }
 
+/* Whatever allocation fails: a request comes whole or is refused, nothing leaks. */
+static int test_memory(void)
+{
+	static const char in[] = "POST /a?b HTTP/1.1\r\n" HOST "X: y\r\nContent-Length: 5\r\n\r\nhello";
+	struct http_reader *r;
+	const char *why;
+	size_t used, at = 0;
+	int st;
+	if (http_reader_new(&r, 100))
+		return 0;
+	do {
+		st = http_reader_feed(r, in + at, sizeof(in) - 1 - at, &used);
+		at += used;
+	} while (st == ST_BUSY);
+	if (st == ST_OK) {
+		const struct http_request *q = http_reader_request(r);
+		EXPECT(sv_is(q->path, "/a") && sv_is(q->query, "b") && sv_is(q->body, "hello") && q->header_count == 3);
+	} else {
+		EXPECT_INT(st, ST_PARSE);
+		EXPECT_INT(http_reader_error(r, &why), 503);
+	}
+	http_reader_free(r);
+	return 0;
+}
+
 static int status_of(const char *head, char fill, size_t count, const char *tail)
 {
 	struct http_reader *r;
@@ -272,5 +297,5 @@ static int test_ws_wrong(void)
 	return 0;
 }
 
-TEST_MAIN({"rows_at_every_byte", test_rows_at_every_byte}, {"bounds", test_bounds}, {"looking", test_looking},
-    {"ws", test_ws}, {"ws_wrong", test_ws_wrong})
+TEST_MAIN({"rows_at_every_byte", test_rows_at_every_byte}, {"memory", test_memory, TEST_OOM}, {"bounds", test_bounds},
+    {"looking", test_looking}, {"ws", test_ws}, {"ws_wrong", test_ws_wrong})
