@@ -120,7 +120,8 @@ static ON_CTL double number(int which)
 		return (double)n->failed;
 	case N_CALLS:
 		leg_each(count_bridged, &bridged);
-		return (double)(bridged / 2);
+		bridged /= 2;
+		return (double)bridged;
 	case N_REGISTRATIONS:
 		return (double)core_registration_count();
 	case N_DRAINING:

@@ -480,3 +480,24 @@ def test_docs_curl(tandem, door, tmp_path):
             if m and f"{key.upper()}" in doc:
                 names[key.upper()] = m.group(1)
     tandem.wait_calls(0)
+
+
+def test_commands_are_bounded(fresh):
+    """More commands than may run are told to come again; and those outside the access list are not talked to."""
+    settings(fresh, max_running_commands="2")
+    fresh.start()
+    door = Door(fresh)
+    jobs = [door.post("/v1/jobs", {"command": "msleep", "args": "60000"}, 202)["job"] for _ in range(2)]
+    for path, body in (("/v1/commands/echo", {"args": "x"}), ("/v1/jobs", {"command": "echo"})):
+        status, headers, _ = door.call("POST", path, body)
+        assert status == 503 and headers["Retry-After"] == "1", path
+    assert door.get(f"/v1/jobs/{jobs[0]}")["state"] == "running"
+
+
+def test_access_list(fresh):
+    settings(fresh, apply_inbound_acl="rfc1918.auto")
+    fresh.start()
+    s = Door(fresh).raw()
+    assert s.recv(1) == b""
+    s.close()
+    assert "1 refused" in fresh.api("http status")
