@@ -140,13 +140,14 @@ const struct endpoint_ops null_ops = {
 static int outgoing(const struct originate_target *t, struct leg **out, enum cause *cause)
 {
 	struct null_leg *n = mem_zalloc(sizeof(*n));
-	struct leg_profile *p = t->profile ? leg_profile_dup(t->profile) : leg_profile_new();
+	struct leg_profile *p;
 	struct leg *leg = NULL;
 	struct buf name;
 	int st;
 
 	role_assert_ctl();
 	*cause = CAUSE_SWITCH_CONGESTION;
+	p = t->profile ? leg_profile_dup(t->profile) : leg_profile_new();
 	st = n && p ? leg_new(&leg, &null_ops, true, t->vars ? vars_get(t->vars, "origination_uuid") : NULL) : ST_NOMEM;
 	if (st) {
 		leg_profile_free(p);

@@ -46,12 +46,14 @@ size_t pickup_count(const char *key)
 static int outgoing(const struct originate_target *t, struct leg **out, enum cause *cause)
 {
 	struct pickup *p = mem_zalloc(sizeof(*p));
-	struct leg_profile *profile = t->profile ? leg_profile_dup(t->profile) : leg_profile_new();
+	struct leg_profile *profile;
 	struct leg *leg = NULL;
 	struct buf name;
-	int st = p && profile ? vars_new(&p->vars) : ST_NOMEM;
+	int st;
 
 	role_assert_ctl();
+	profile = t->profile ? leg_profile_dup(t->profile) : leg_profile_new();
+	st = p && profile ? vars_new(&p->vars) : ST_NOMEM;
 	*cause = CAUSE_DESTINATION_OUT_OF_ORDER;
 	if (!st && !*t->data)
 		st = ST_INVAL;

@@ -72,7 +72,8 @@ struct leg {
 	char *name; /* "sofia/internal/1000@10.0.0.1" */
 	bool is_outbound;
 	bool is_answered, is_ringing, is_early, is_held, hit_dialplan;
-	unsigned callee_sent_profile; /* index of the profile it had when its phone was told the other party; 0 = never */
+	unsigned
+	    callee_sent_profile; /* index of the profile it had when its phone was told the other party; 0 = never */
 	enum leg_state state, running_state;
 	enum leg_callstate callstate;
 	enum cause cause; /* CAUSE_NONE until hung up */

@@ -608,6 +608,18 @@ def test_hooks_of_the_called(sw, phone):
     bye_in(b)
 
 
+def test_commands_of_the_called(sw, phone):
+    b = phone("1001")
+    o = Originate(sw, "'{api_on_originate=global_setvar hook_o=1,api_on_ring=global_setvar hook_r=1,api_on_answer=global_setvar hook_a=1,"
+                      "api_on_post_originate=global_setvar hook_p=1}user/1001' &park")
+    b.take()
+    o.uuid()
+    for name in "orap":
+        assert sw.api(f"global_getvar hook_{name}") == "1"
+    sw.api("hupall")
+    bye_in(b)
+
+
 AFTER = [(["set:hangup_after_bridge=true"], None), (["set:park_after_bridge=true"], "park"), (["set:transfer_after_bridge=8002:XML:default"], "park"),
          (["set:exec_after_bridge_app=echo"], "echo"), ([], "next"), (["set:execute_on_post_bridge=set::post=1", "set:hangup_after_bridge=true"], None)]
 

@@ -1,4 +1,5 @@
 /* Whole calls through a fake endpoint. */
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "fake.h"
@@ -57,6 +58,13 @@ static const struct fake_route routes[] = {
     {"bad", "answer;nosuchapp"},
     {"play", "answer;playback:tone_stream://%(20,0,440);hangup:CALL_REJECTED"},
     {"hop", "answer;transfer:park"},
+    {"threads", "bridge:<x=1>fake/busy|fake/ring-wait-answer:_:fake/ring-answer-wait-hangup:_:fake/early-wait-reject"},
+    {"threads-fail", "bridge:fake/busy:_:fake/reject:_:fake/fail"},
+    {"threads-ring", "bridge:fake/ring:_:fake/ring"},
+    {"retries", "bridge:{originate_retries=3,originate_retry_sleep_ms=500}fake/ring-busy"},
+    {"picky", "bridge:{fail_on_single_reject=true}fake/ring-wait-wait-answer,fake/reject"},
+    {"confirm", "bridge:{group_confirm_key=5}fake/ring-answer,fake/answer-wait-wait-hangup"},
+    {"early-first", "bridge:fake/ring-wait-answer,fake/early-wait-answer-wait-hangup"},
     {"nested", "nested:a=${upper(bc)};park"},
     {0},
 };
@@ -394,6 +402,37 @@ static NO_ROLE_CHECK int test_originate(void)
 	return end();
 }
 
+/* Parts between ":_:" are dialled by threads of their own: one wins, or all fail, or the caller goes. */
+static NO_ROLE_CHECK int test_threads(void)
+{
+	struct leg *a;
+
+	EXPECT_INT(begin(), 0);
+	a = mem_ref(fake_inbound("threads", "PCMU"));
+	EXPECT(fake_until(is_bridged, a, 2000));
+	EXPECT_STR(leg_var(a, "originate_disposition"), "SUCCESS");
+	EXPECT_STR(leg_var(bridge_peer(a), "x"), "1");
+	EXPECT_STR(leg_var(bridge_peer(a), "originating_leg_uuid"), a->uuid);
+	EXPECT(!bridge_peer(a)->originate);
+	leg_hangup(a, CAUSE_NORMAL_CLEARING);
+	mem_unref(a);
+	EXPECT(fake_until(fake_no_legs, NULL, 2000));
+	a = mem_ref(fake_inbound("threads-fail", "PCMU"));
+	EXPECT(fake_until(fake_no_legs, NULL, 2000));
+	EXPECT_INT(a->cause, CAUSE_USER_BUSY);
+	mem_unref(a);
+	a = mem_ref(fake_inbound("threads-ring", "PCMU"));
+	fake_run_ms(20);
+	EXPECT_INT(leg_count(), 3);
+	EXPECT(a->is_ringing);
+	leg_hangup(a, CAUSE_NORMAL_CLEARING);
+	EXPECT(fake_until(fake_no_legs, NULL, 2000));
+	EXPECT_INT(fake_stats.last_cause, CAUSE_ORIGINATOR_CANCEL);
+	EXPECT_INT(co_live_count(), 0);
+	mem_unref(a);
+	return end();
+}
+
 static NO_ROLE_CHECK bool hang_random(struct leg *leg, void *arg)
 {
 	if (rand_below(20) == 0)
@@ -410,11 +449,11 @@ static NO_ROLE_CHECK int test_storm(void)
 {
 	static const char *const kinds[] = {"call", "call-far-end", "busy", "busy-on", "both", "then", "alias",
 	    "nobody", "pcma", "early", "ringback", "echo", "park", "sleep", "end", "bad", "play", "hop", "nested",
-	    "nowhere"};
+	    "nowhere", "threads", "threads-fail", "threads-ring", "retries", "picky", "confirm", "early-first"};
 
 	EXPECT_INT(begin(), 0);
 	for (int i = 0; i < 1000; i++) {
-		EXPECT(fake_inbound(kinds[rand_below(20)], rand_below(2) ? "PCMU" : "PCMA,G722"));
+		EXPECT(fake_inbound(kinds[rand_below(ARRAY_COUNT(kinds))], rand_below(2) ? "PCMU" : "PCMA,G722"));
 		if (rand_below(3) == 0)
 			loop_run_nowait();
 		leg_each(hang_random, NULL);
@@ -443,4 +482,5 @@ TEST_MAIN({"events of a bridged call", test_bridged_events, TEST_LOOP},
     {"timeout", test_timeout, TEST_LOOP}, {"forks", test_forks, TEST_LOOP}, {"codecs", test_codecs, TEST_LOOP},
     {"early media and ringback", test_early_and_ringback, TEST_LOOP}, {"applications", test_apps, TEST_LOOP},
     {"requests", test_requests, TEST_LOOP}, {"two legs", test_two, TEST_LOOP}, {"originate", test_originate, TEST_LOOP},
-    {"storm", test_storm, TEST_LOOP}, {"stop in a call", test_stop_in_call, TEST_LOOP})
+    {"threads", test_threads, TEST_LOOP}, {"storm", test_storm, TEST_LOOP},
+    {"stop in a call", test_stop_in_call, TEST_LOOP})
