@@ -185,14 +185,21 @@ def test_two_spies_and_the_end_of_the_call(sw, spied, phone):
     c.bye()
 
 
-def test_three_way(sw, spied):
+def test_three_way(sw, spied, phone):
+    """Everybody hears everybody else; a fourth may join."""
     a, b, c, uuid = spied
     call(c, "7203")
     a.talk.hears(700, 1000)
     b.talk.hears(440, 1000)
-    c.talk.hears(440, 700)
+    c.talk.hears(440, 700, absent=[1000])
+    d = phone("1003", 1300)
+    call(d, "7203")
+    d.talk.hears(440, 700, 1000, absent=[1300])
+    c.talk.hears(440, 700, 1300, absent=[1000])
+    a.talk.hears(700, 1000, 1300, absent=[440])
+    d.bye()
     c.bye()
-    a.talk.hears(700, absent=[1000])
+    a.talk.hears(700, absent=[1000, 1300])
     direct(sw, uuid)
     a.bye()
 

@@ -79,7 +79,7 @@ ON_CTL bool mctl_source_exists(const char *source); /* cheap syntax check: known
 ON_CTL int mstream_set_level(struct mstream *s, const struct media_level *level);
 /* listener, which may not be relayed to anybody, hears the target's sides and may whisper into them (enum
  * media_spy_flag): what he says into the read side is heard by whoever hears the target, into the write side by the
- * target. A listener has one target; a target any number of listeners. */
+ * target. A listener has one target; a target any number of listeners, who hear what the others whisper. */
 ON_CTL int mstream_spy(struct mstream *listener, struct mstream *target, unsigned flags, uint32_t *id_out);
 ON_CTL int mstream_spy_set(struct mstream *target, uint32_t id, unsigned flags);
 /* A source (as for mstream_play) on a side of the stream. */

@@ -177,6 +177,9 @@ struct rt_spy {
 	struct resample *hear;               /* NULL: same rate */
 	struct rt_frames *heard;
 	struct rt_pipe *whisper[2];
+	struct rt_pipe *said; /* what he whispers, for the other spies of the target */
+	int16_t *said_now;    /* its frame of this tick */
+	bool has_said;
 };
 ANY int rt_spy_new(struct rt_spy **out, const struct media_params *target, const struct media_params *listener);
 

@@ -168,6 +168,10 @@ int rt_spy_new(struct rt_spy **out, const struct media_params *target, const str
 			st = rt_pipe_new(&y->whisper[RT_READ], l->recv_hz, t->recv_hz);
 		if (!st)
 			st = rt_pipe_new(&y->whisper[RT_WRITE], l->recv_hz, t->send_hz);
+		if (!st)
+			st = rt_pipe_new(&y->said, l->recv_hz, t->recv_hz);
+		if (!st && !(y->said_now = mem_alloc(RT_FRAME_MAX_SAMPLES * sizeof(int16_t))))
+			st = ST_NOMEM;
 	}
 	if (st)
 		rt_tap_free(&y->tap);
@@ -248,6 +252,8 @@ static void spy_fini(struct rt_spy *y)
 	mem_free(y->heard);
 	rt_pipe_free(y->whisper[RT_READ]);
 	rt_pipe_free(y->whisper[RT_WRITE]);
+	rt_pipe_free(y->said);
+	mem_free(y->said_now);
 }
 
 void rt_tap_free(struct rt_tap *tap)
@@ -377,6 +383,7 @@ ON_MEDIA static void spy_flags(struct rt_spy *y, unsigned flags)
 	y->voice.hears[RT_READ] = flags & (MEDIA_WHISPER_READ | MEDIA_WHISPER_WRITE);
 	for (int i = 0; i < 2; i++)
 		y->whisper[i]->fill = 0, y->whisper[i]->is_flowing = false;
+	y->said->fill = 0, y->said->is_flowing = false;
 	replan(y->target);
 	replan(y->listener);
 }

@@ -192,6 +192,16 @@ ON_MEDIA static void push(struct rt_stream *s, const int16_t *pcm, size_t n)
 	frames_send(&s->work->to_peer, to, x, n);
 }
 
+/* What each spy whispers in this tick. */
+ON_MEDIA static void spies_say(struct rt_stream *s, size_t n)
+{
+	for (struct rt_tap *tap = s->taps; tap; tap = tap->next) {
+		struct rt_spy *y = (struct rt_spy *)tap;
+		if (tap->kind == RT_TAP_SPY)
+			y->has_said = pipe_get(y->said, y->said_now, n);
+	}
+}
+
 ON_MEDIA static void spy_hear(struct rt_spy *y, const int16_t *const sides[2], size_t n)
 {
 	struct rt_stream *l = y->listener;
@@ -202,6 +212,11 @@ ON_MEDIA static void spy_hear(struct rt_spy *y, const int16_t *const sides[2], s
 	for (int i = 0; i < 2; i++)
 		if (y->tap.hears[i])
 			mix_two(heard, heard, sides[i], n);
+	for (struct rt_tap *tap = y->target->taps; tap; tap = tap->next) {
+		struct rt_spy *other = (struct rt_spy *)tap;
+		if (tap->kind == RT_TAP_SPY && other != y && other->has_said)
+			mix_two(heard, heard, other->said_now, n);
+	}
 	if (y->hear)
 		n = resample_run(y->hear, heard, &n, x, RT_FRAME_MAX_SAMPLES);
 	else
@@ -211,6 +226,7 @@ ON_MEDIA static void spy_hear(struct rt_spy *y, const int16_t *const sides[2], s
 
 ON_MEDIA static void hear(struct rt_stream *s, const int16_t *const sides[2], size_t n)
 {
+	spies_say(s, n);
 	for (struct rt_tap *tap = s->taps; tap; tap = tap->next) {
 		if (tap->kind == RT_TAP_SPY) {
 			spy_hear((struct rt_spy *)tap, sides, n);
@@ -219,6 +235,8 @@ ON_MEDIA static void hear(struct rt_stream *s, const int16_t *const sides[2], si
 			for (int i = 0; i < 2; i++)
 				if (y->tap.changes[i])
 					pipe_put(y->whisper[i], sides[RT_READ], n);
+			if (y->tap.changes[RT_READ] || y->tap.changes[RT_WRITE])
+				pipe_put(y->said, sides[RT_READ], n);
 		} else {
 			watch_hear(s, tap, sides, n);
 		}

@@ -195,7 +195,14 @@ static int test_spy(void)
 	EXPECT_INT(hears(B, "AC"), 0);
 	EXPECT_INT(hears(C, "AB"), 0);
 	EXPECT_INT(mstream_spy(D->s, A->s, hear, &d), ST_OK); /* a second one */
-	EXPECT_INT(hears(D, "AB"), 0);
+	EXPECT_INT(hears(D, "ABC"), 0);
+	EXPECT_INT(mstream_spy_set(A->s, d, hear | MEDIA_WHISPER_READ | MEDIA_WHISPER_WRITE), ST_OK);
+	EXPECT_INT(hears(C, "ABD"), 0); /* everybody hears everybody else */
+	EXPECT_INT(hears(A, "BCD"), 0);
+	EXPECT_INT(hears(B, "ACD"), 0);
+	EXPECT_INT(hears(D, "ABC"), 0);
+	EXPECT_INT(mstream_spy_set(A->s, d, hear), ST_OK);
+	EXPECT_INT(hears(C, "AB"), 0);
 	EXPECT_INT(mstream_tap_stop(A->s, c), ST_OK);
 	EXPECT_INT(wait_report(C, MEDIA_R_TAP_DONE, 1), 0);
 	EXPECT_INT(report_last(C, MEDIA_R_TAP_DONE)->status, ST_CANCELLED);
