@@ -84,6 +84,8 @@ static bool is_part(const struct loaded *l, const struct loaded *of)
 	return l != of && !strcmp(l->module->name, of->module->name);
 }
 
+static ON_CTL int unload(struct loaded *l, bool is_forced);
+
 static ON_CTL int load_file(const char *name, const char **why)
 {
 	struct tandem_self *m = NULL;
@@ -128,8 +130,12 @@ int module_load(const char *name, const char **why)
 	for (unsigned i = 0; i < module_count && !st; i++)
 		if (is_part(&modules[i], l) && !modules[i].is_loaded)
 			st = load(&modules[i]);
-	if (st)
+	if (st) {
 		say(why, status_text(st));
+		for (unsigned i = module_count; i > 0; i--) /* all of it or nothing */
+			if (modules[i - 1].is_loaded && !strcmp(modules[i - 1].module->name, l->module->name))
+				unload(&modules[i - 1], true);
+	}
 	return st;
 }
 
