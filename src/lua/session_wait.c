@@ -5,11 +5,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/leg_digits.h"
+#include "core/leg_media.h"
 #include "core/leg_record.h"
 #include "core/originate.h"
 #include "core/say.h"
 #include "lua/lua_i.h"
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -71,7 +72,6 @@ struct input {
 	unsigned duration;
 	struct event *event;
 	bool is_error; /* its message is on top of the stack */
-	bool is_restart;
 };
 
 /* (session object, struct input): calls the script's function; its result. */
@@ -106,19 +106,34 @@ static int input_call(lua_State *L)
 	return 1;
 }
 
+/* pause (and pause again), restart, seek:[+|-]MS of the file that plays. */
+static CO bool control(struct leg *leg, const char *how)
+{
+	struct mstream *stream = leg_media_stream(leg);
+	const char *value = strchr(how, ':');
+	bool is_relative = value && (value[1] == '+' || value[1] == '-');
+
+	if (!stream)
+		return false;
+	if (!strcasecmp(how, "pause"))
+		mstream_play_set(stream, MEDIA_PLAY_PAUSE, -1);
+	else if (!strcasecmp(how, "restart"))
+		mstream_play_set(stream, MEDIA_PLAY_RESTART, 0);
+	else if (!strncasecmp(how, "seek:", 5))
+		mstream_play_set(stream, is_relative ? MEDIA_PLAY_SEEK_BY : MEDIA_PLAY_SEEK_TO, atoi(value + 1));
+	else if (!strncasecmp(how, "speed", 5) || !strncasecmp(how, "volume", 6))
+		leg_log(leg, LOG_WARNING, "an input callback asks for '%s', which is not available here", how);
+	else
+		return false;
+	return true;
+}
+
 /* What the callback's result means: false ends what plays. */
-static CO bool goes_on_with(struct input *in, const char *result)
+static CO bool goes_on_with(const struct input *in, const char *result)
 {
 	if (!result || !*result || !strcmp(result, "true") || !strcmp(result, "undefined"))
 		return true;
-	if (!strcasecmp(result, "restart"))
-		in->is_restart = true;
-	else if (!strcasecmp(result, "pause") || !strncasecmp(result, "seek", 4) || !strncasecmp(result, "speed", 5) ||
-	         !strncasecmp(result, "volume", 6)) {
-		leg_log(in->leg, LOG_WARNING, "an input callback asks for '%s', which is not available here", result);
-		return true;
-	}
-	return false;
+	return control(in->leg, result);
 }
 
 static CO bool tell_callback(struct input *in)
@@ -201,10 +216,7 @@ static int l_stream_file(lua_State *L)
 
 	role_assert_co();
 	if (watched_begin(L, &w))
-		do {
-			w.in.is_restart = false;
-			st = leg_play_watched(w.use.leg, file, &w.watch);
-		} while (w.in.is_restart && leg_is_ready(w.use.leg));
+		st = leg_play_watched(w.use.leg, file, &w.watch);
 	return watched_end(L, &w, st);
 }
 

@@ -43,11 +43,14 @@ function on_input(s, kind, obj, arg)
   end
   tell("%s %s %s %s", kind, obj.digit, tostring(obj.duration > 0), tostring(arg))
   if obj.digit == "9" then return "restart" end
+  if obj.digit == "8" then return "pause" end
+  if obj.digit == "7" then return "seek:+59000" end
   if obj.digit == "0" then error("the callback failed") end
   return obj.digit == "5" and "break" or "true"
 end
 session:setInputCallback("on_input", "an argument")
 tell("played %d", session:streamFile("{long}"))
+tell("sought %d", session:streamFile("{long}"))
 tell("slept %d", session:sleep(20000))
 local e = freeswitch.Event("NOTIFY")
 e:addHeader("What", "told")
@@ -396,9 +399,20 @@ def test_input_callback(sw, phone, told):
     told("dtmf 9 true an argument")
     listen(a, 0.2)
     assert heard_ms(listen(a, 0.5), 523) > 200  # begun again
+    press(a, "8", start=2200)
+    told("dtmf 8 true an argument")
+    listen(a, 0.2)
+    assert heard_ms(listen(a, 0.5), 523) < 100  # paused
+    press(a, "8", start=2400)
+    told("dtmf 8 true an argument")
+    listen(a, 0.2)
+    assert heard_ms(listen(a, 0.5), 523) > 200
     press(a, "5", start=3000)
     told("dtmf 5 true an argument")
     told("played 0")
+    press(a, "7", start=3500)
+    told("dtmf 7 true an argument")
+    told("sought 0")  # of its minute nothing was left
     press(a, "25", start=4000)
     told("dtmf 2 true an argument")
     told("dtmf 5 true an argument")
