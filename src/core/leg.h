@@ -108,7 +108,8 @@ ON_CTL struct leg_profile *leg_profile_dup(const struct leg_profile *p); /* newe
 ON_CTL void leg_profile_free(struct leg_profile *p);
 /* Replaces one string of a profile (frees the old one). */
 ON_CTL void leg_profile_set(char **field, const char *value);
-/* Caller-profile fields by FreeSWITCH's names (destination_number, caller_id_name ...); NULL when unknown or unset. */
+/* Caller-profile fields by FreeSWITCH's names (destination_number, caller_id_name ...); NULL when unknown or unset.
+ * Valid until the field changes, or (profile_index) until the next call. */
 ON_CTL const char *leg_profile_field(const struct leg_profile *p, const char *name);
 ON_CTL int leg_profile_field_set(struct leg_profile *p, const char *name, const char *value);
 /* CS_NEW -> CS_INIT (CHANNEL_CREATE); inbound legs go on to CS_ROUTING and the dialplan in their coroutine; outbound

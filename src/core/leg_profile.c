@@ -91,6 +91,29 @@ void leg_profile_clean(struct leg_profile *p)
 		leg_text_clean(*(char **)(void *)((char *)p + fields[i].offset));
 }
 
+/* Fields that are no text; SIP has neither type of number nor numbering plan. */
+static ON_CTL const char *field_made(const struct leg_profile *p, const char *name)
+{
+	static const char *const zero[] = {"caller_ton", "caller_numplan", "destination_number_ton",
+	    "destination_number_numplan", "ani_ton", "ani_numplan", "rdnis_ton", "rdnis_numplan"};
+	static char number[12];
+
+	if (!strcasecmp(name, "profile_index")) {
+		snprintf(number, sizeof(number), "%u", p->index);
+		return number;
+	}
+	if (!strcasecmp(name, "screen_bit"))
+		return p->has_screen ? "true" : "false";
+	if (!strcasecmp(name, "privacy_hide_name"))
+		return p->hides_name ? "true" : "false";
+	if (!strcasecmp(name, "privacy_hide_number"))
+		return p->hides_number ? "true" : "false";
+	for (size_t i = 0; i < ARRAY_COUNT(zero); i++)
+		if (!strcasecmp(name, zero[i]))
+			return "0";
+	return NULL;
+}
+
 const char *leg_profile_field(const struct leg_profile *p, const char *name)
 {
 	char **field;
@@ -99,7 +122,7 @@ const char *leg_profile_field(const struct leg_profile *p, const char *name)
 	if (!strcasecmp(name, "ani2"))
 		name = "aniii";
 	field = field_find(p, name);
-	return field ? *field : NULL;
+	return field ? *field : field_made(p, name);
 }
 
 int leg_profile_field_set(struct leg_profile *p, const char *name, const char *value)

@@ -56,6 +56,11 @@ def sw(tmp_path_factory):
         extension("7206", f"transfer x asterisk:{s.root}/nosuch.conf default"),
         extension("7208", "set x=out", "set %[x=in,z='n,w']y=${x} ${z}", "set %[x=in]x=kept", "execute_extension %[v=deep]inner_scope",
                   "answer", "park"),
+        extension("7209", "set a=1", "set b=\\${a}", "set c=a", "set d=${${c}}", "multiset ^^:m1=x y:m2=${a}", "multiset n1=5 n2=6",
+                  "export nolocal:only_b=yes", "export both=${a}", "bridge_export late=7", "set cut=${caller_id_number:-2}-${destination_number:1:2}",
+                  "set profile=${profile_index} ${screen_bit} ${privacy_hide_name} ${ani_ton} ${nosuch}", "set_profile_var rdnis=42",
+                  "set hour=${strftime_tz(Asia/Tokyo 0|%H:%M)}", "push list=p", "push list=q", "set tail=${list[1]}",
+                  "set money=\\$5 $1", "bridge user/1001"),
         extension("inner_scope", "set w=${v}"),
         extension("7207", "set sip_profile=internal", "transfer music asterisk"),
         "</include>"]))
@@ -88,6 +93,32 @@ def test_variables_for_one_application(sw, phone, parked):  # noqa: F811
     var = parked()
     assert [var(n) for n in ("y", "x", "z", "w", "v")] == ["in n,w", "kept", "_undef_", "deep", "_undef_"]
     a.bye()
+
+
+def test_variables(sw, phone):  # noqa: F811
+    """What set, multiset, export and their relatives make of it, here and at the other phone."""
+    a, b = phone("1000"), phone("1001")
+    events = sw.esl()
+    events.subscribe("CHANNEL_BRIDGE")
+    a.invite("7209")
+    b.take()
+    a.answered()
+    e = events.wait_event("CHANNEL_BRIDGE")
+    events.close()
+
+    def here(*names):
+        return [sw.api(f"uuid_getvar {e['Bridge-A-Unique-ID']} {n}") for n in names]
+
+    def there(*names):
+        return [sw.api(f"uuid_getvar {e['Bridge-B-Unique-ID']} {n}") for n in names]
+    assert here("b", "d") == ["1", "1"]  # the second expansion of set; a name that is expanded itself
+    assert here("m1", "m2", "n1", "n2") == ["x y", "1", "5", "6"]
+    assert here("only_b", "both", "late", "export_vars") == ["_undef_", "1", "7", "nolocal:only_b,both"]
+    assert there("only_b", "both", "late") == ["yes", "1", "7"]
+    assert here("cut", "profile", "rdnis", "hour") == ["00-20", "1 true false 0 ", "42", "09:00"]
+    assert here("list", "tail", "money") == ["ARRAY::p|:q", "q", "\\$5 $1"]  # nothing to expand: it stays as it is
+    a.bye()
+    b.reply(b.expect(method="BYE"), 200, "OK")
 
 
 def test_inline_list(sw, phone, parked):  # noqa: F811
