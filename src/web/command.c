@@ -61,10 +61,10 @@ void web_command_run(struct http_exchange *x, const char *name, const char *args
 
 bool web_reply_is_error(struct sv reply, struct sv *text)
 {
-	static const char *const marks[] = {"-ERR", "-USAGE:"};
+	static const char *const marks[] = {"-ERROR", "-ERR", "-USAGE:"};
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 		if (sv_starts(reply, sv_of(marks[i]))) {
-			*text = i ? sv_trim(reply) : sv_trim(sv_sub(reply, strlen(marks[i]), reply.n));
+			*text = i == 2 ? sv_trim(reply) : sv_trim(sv_sub(reply, strlen(marks[i]), reply.n));
 			return true;
 		}
 	*text = sv_trim(reply);
