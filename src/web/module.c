@@ -57,6 +57,7 @@ static ON_CTL void settings_read(const struct xml_node *s)
 	    .ring_max_count = number(s, "event-ring-events", 10000, 16, 10000000),
 	    .ring_max_bytes = number(s, "event-ring-bytes", 32 << 20, 1 << 16, 1ull << 34),
 	    .ring_linger_us = (int64_t)number(s, "event-ring-linger", 300, 0, 86400) * 1000000,
+	    .keep_alive_us = (int64_t)number(s, "event-keep-alive", 15, 1, 3600) * 1000000,
 	};
 	buf_fini(&path);
 	buf_init(&acls);
@@ -187,6 +188,7 @@ static const struct conf_desc confs[] = {
     {"http.conf", "event-ring-bytes", "number", "bytes", "33554432", "and their size"},
     {"http.conf", "event-ring-linger", "number", "s", "300",
         "how long events are recorded after their last reader left"},
+    {"http.conf", "event-keep-alive", "number", "s", "15", "an event stream without events gets a comment or a ping"},
     {"http.conf", "event-ring-always", "list", "", "", "event names recorded without a reader"},
     {0},
 };

@@ -11,7 +11,6 @@
 #include <string.h>
 
 enum { WS_MESSAGE_MAX_BYTES = 64 << 10, PUMP_MAX_COUNT = 256 };
-static const int64_t quiet_us = 15 * 1000000LL; /* then a comment or a ping keeps the connection */
 
 struct reader { /* counted */
 	struct lnode link;
@@ -182,7 +181,7 @@ static void on_quiet(void *arg)
 		http_exchange_write(r->x, SV(": still here\n\n"));
 	r->was_quiet = true;
 	if (!r->is_over)
-		loop_timer_set(&r->timer, quiet_us, "http quiet", on_quiet, r);
+		loop_timer_set(&r->timer, web_conf.keep_alive_us, "http quiet", on_quiet, r);
 	mem_unref(r);
 }
 
@@ -225,7 +224,7 @@ static ON_CTL void reader_enter(struct reader *r, struct http_exchange *x)
 	r->x = mem_ref(x);
 	list_push(&readers, &r->link);
 	reader_count++;
-	loop_timer_set(&r->timer, quiet_us, "http quiet", on_quiet, r);
+	loop_timer_set(&r->timer, web_conf.keep_alive_us, "http quiet", on_quiet, r);
 }
 
 /* Reads on with a new filter: from now, or after an event. */

@@ -13,6 +13,7 @@ struct web_conf {
 	unsigned max_running_commands, max_event_clients;
 	size_t ring_max_count, ring_max_bytes;
 	int64_t ring_linger_us;
+	int64_t keep_alive_us; /* a comment or a ping after so long without an event */
 };
 extern struct web_conf web_conf;
 ON_CTL const struct http_server *web_server(void); /* NULL while there is none */

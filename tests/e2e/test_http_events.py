@@ -179,7 +179,16 @@ def test_a_reader_that_never_reads_is_closed(fresh):
     s.close()
 
 
-def test_too_many_readers_and_revoked(fresh):
+def test_quiet_streams_are_kept(fresh):
+    settings(fresh, event_keep_alive="1")
+    fresh.start()
+    e = Door(fresh).events("?events=test::x")
+    start = time.monotonic()
+    assert e.response.readline() == b": still here\n" and time.monotonic() - start > 0.9
+    e.close()
+
+
+def test_too_many_readers(fresh):
     settings(fresh, max_event_clients="2")
     fresh.start()
     door = Door(fresh)
