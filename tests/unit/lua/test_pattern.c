@@ -61,7 +61,7 @@ static const char script[] =
     "'?', '^', '$', '%1', '%b()', '%f[a]', 'c', ' '}\n"
     "local letters = {'a', 'b', 'c', '1', ' ', '(', ')', '.', 'A'}\n"
     "math.randomseed(42)\n"
-    "for i = 1, 20000 do\n"
+    "for i = 1, 3000 do\n"
     "  local p, s = {}, {}\n"
     "  for j = 1, math.random(0, 6) do p[j] = pieces[math.random(#pieces)] end\n"
     "  for j = 1, math.random(0, 12) do s[j] = letters[math.random(#letters)] end\n"
