@@ -109,9 +109,7 @@ static ON_CTL void profile_values(const struct leg *leg, struct leg_values *out)
 	v[L_IP_ADDR] = p->network_addr, v[L_DEST] = p->destination_number;
 	v[L_DIALPLAN] = p->dialplan, v[L_CONTEXT] = p->context;
 	v[L_CALLEE_NAME] = p->callee_id_name, v[L_CALLEE_NUM] = p->callee_id_number;
-	bool is_flipped = leg_is_cid_flipped(leg);
-	v[L_INITIAL_CID_NAME] = is_flipped ? first->orig_caller_id_name : first->caller_id_name;
-	v[L_INITIAL_CID_NUM] = is_flipped ? first->orig_caller_id_number : first->caller_id_number;
+	leg_initial_cid(leg, &v[L_INITIAL_CID_NAME], &v[L_INITIAL_CID_NUM]);
 	v[L_INITIAL_IP_ADDR] = first->network_addr, v[L_INITIAL_DEST] = first->destination_number;
 	v[L_INITIAL_DIALPLAN] = first->dialplan, v[L_INITIAL_CONTEXT] = first->context;
 	time_t secs = (time_t)(p->times.created / 1000000);

@@ -24,6 +24,8 @@ static void leg_dtor(void *obj)
 	mem_free(leg->name);
 	mem_free(leg->last_app_data);
 	buf_fini(&leg_i(leg)->digits_dialed);
+	mem_free(leg_i(leg)->initial_cid_name);
+	mem_free(leg_i(leg)->initial_cid_number);
 }
 
 static ON_CTL int leg_vars_first(struct leg *leg)
@@ -194,14 +196,22 @@ void leg_flip_cid(struct leg *leg)
 	if (!p || !leg->is_outbound || leg_i(leg)->is_cid_flipped)
 		return;
 	leg_i(leg)->is_cid_flipped = true;
+	leg_profile_set(&leg_i(leg)->initial_cid_name, p->caller_id_name);
+	leg_profile_set(&leg_i(leg)->initial_cid_number, p->caller_id_number);
 	name = p->caller_id_name, number = p->caller_id_number;
 	p->caller_id_name = p->callee_id_name, p->caller_id_number = p->callee_id_number;
 	p->callee_id_name = name, p->callee_id_number = number;
 }
 
-bool leg_is_cid_flipped(const struct leg *leg)
+void leg_initial_cid(const struct leg *leg, const char **name, const char **number)
 {
-	return leg_i(leg)->is_cid_flipped;
+	const struct leg_profile *first = leg->profile;
+
+	while (first && first->older)
+		first = first->older;
+	*name = first ? first->caller_id_name : NULL, *number = first ? first->caller_id_number : NULL;
+	if (leg_i(leg)->is_cid_flipped)
+		*name = leg_i(leg)->initial_cid_name, *number = leg_i(leg)->initial_cid_number;
 }
 
 void leg_show_callee(struct leg *a, const struct leg *b)

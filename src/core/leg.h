@@ -119,8 +119,9 @@ ON_CTL int leg_start(struct leg *leg);
  * Waiting coroutines get ST_HANGUP; the endpoint is told (ops->on_hangup) unless it said so itself. */
 ON_CTL void leg_hangup(struct leg *leg, enum cause cause);
 ON_CTL bool leg_is_up(const struct leg *leg); /* not hung up */
-/* A dialled leg that went on as a caller: its caller and callee ids have changed places. */
-ON_CTL bool leg_is_cid_flipped(const struct leg *leg);
+/* The caller id it began with: a dialled leg that goes on as a caller has its caller and callee ids exchanged. May be
+ * NULL; borrowed. */
+ON_CTL void leg_initial_cid(const struct leg *leg, const char **name, const char **number);
 /* Up and where it was: not on its way to another extension while an application still unwinds (FreeSWITCH's
  * switch_channel_ready). */
 ON_CTL bool leg_is_ready(const struct leg *leg);

@@ -45,6 +45,7 @@ struct leg_full {
 	bool last_is_rtp;
 	int64_t last_digit_us;
 	struct buf digits_dialed;
+	char *initial_cid_name, *initial_cid_number; /* before they were exchanged */
 	struct ltimer beat_timer;
 	int beat_s;
 	unsigned keepalive_count;
