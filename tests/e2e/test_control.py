@@ -1,5 +1,6 @@
 """Commands on a call that its far end sees or hears: what a phone is told, what is dropped, what is muted."""
 import re
+import socket
 import wave
 import xml.etree.ElementTree as ET
 from urllib.parse import unquote
@@ -191,3 +192,43 @@ def test_a_file_that_plays_is_controlled(parked, tmp_path):
     assert esl.wait_event("PLAYBACK_STOP", timeout=5)["Playback-Status"] == "break"
     assert sw.api(f"uuid_fileman {uuid} speed:+1") == "-ERR speed is not supported\n"
     esl.close()
+
+
+def test_fsctl_acts(parked):
+    sw, _, uuid = parked
+    esl = sw.esl()
+    esl.subscribe("DTMF")
+    for state, has in (("on", True), ("off", False)):
+        assert sw.api(f"fsctl verbose_events {state}") == f"+OK verbose_events is {state} \n"
+        sw.api(f"uuid_recv_dtmf {uuid} 1")
+        assert ("variable_uuid" in esl.wait_event("DTMF")) == has
+    assert sw.api("fsctl min_dtmf_duration 4000") == "+OK min dtmf duration: 4000\n"
+    sw.api(f"uuid_recv_dtmf {uuid} 1@100")
+    assert esl.wait_event("DTMF")["DTMF-Duration"] == "4000"
+    sw.api("fsctl min_dtmf_duration 400")
+    assert sw.api("fsctl api_expansion off") == "+OK api_expansion is off \n"
+    assert sw.api("eval ${echo(x)}") == "<API Execute Permission Denied>"
+    assert sw.api("fsctl api_expansion on") == "+OK api_expansion is on \n" and sw.api("eval ${echo(x)}") == "x"
+    assert sw.api("fsctl uuid_version 7") == "+OK set uuid version: 7\n"
+    first, second = sw.api("create_uuid"), sw.api("create_uuid")
+    assert first[14] == second[14] == "7" and first[:12] <= second[:12]
+    assert sw.api("fsctl uuid_version 4") == "+OK set uuid version: 4\n" and sw.api("create_uuid")[14] == "4"
+    esl.close()
+
+
+def test_addresses(tandem):
+    assert tandem.api("host_lookup localhost") == tandem.api("gethost localhost") == "127.0.0.1"
+    assert tandem.api("host_lookup no.such.name.invalid") == "!err!" and tandem.api("gethost") == "-ERR"
+    assert tandem.api("interface_ip ipv4 lo") == tandem.api("interface_ip auto lo") == "127.0.0.1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stun:
+        stun.bind(("127.0.0.1", 0))
+        stun.settimeout(8)
+        esl = tandem.esl()
+        esl.sock.sendall(f"api stun 127.0.0.1:{stun.getsockname()[1]}\n\n".encode())
+        request, asker = stun.recvfrom(1000)
+        cookie = request[4:8]
+        port = bytes(a ^ b for a, b in zip((4711).to_bytes(2, "big"), cookie))
+        host = bytes(a ^ b for a, b in zip(bytes((192, 0, 2, 7)), cookie))
+        stun.sendto(b"\x01\x01\x00\x0c" + request[4:20] + b"\x00\x20\x00\x08\x00\x01" + port + host, asker)
+        assert esl._reply()[1] == "192.0.2.7:4711\n"
+        esl.close()
