@@ -90,15 +90,15 @@ static CO int talk_run(struct talk *t)
 
 	leg_dtmf_flush(t->holder);
 	leg_dtmf_capture(t->holder, true);
-	while (!t->is_over && st != ST_HANGUP) {
+	while (!t->is_over && (st == ST_OK || st == ST_TIMEOUT)) {
 		while (!t->is_over && leg_dtmf_take(t->holder, &digit, &duration))
 			talk_digit(t, digit, duration);
 		if (!t->is_over)
 			st = leg_wait(t->holder, -1);
-		if (st == ST_CANCELLED && !t->is_over)
-			leg_hangup(t->target, CAUSE_NORMAL_CLEARING); /* broken off */
 	}
 	leg_dtmf_capture(t->holder, false);
+	if (!t->is_over && st == ST_CANCELLED)
+		leg_hangup(t->target, CAUSE_NORMAL_CLEARING); /* broken off */
 	if (!t->is_over)
 		bridge_leave(t->holder);
 	return st == ST_HANGUP ? st : ST_OK;

@@ -369,6 +369,19 @@ def test_transferred_meanwhile(sw, phone):
     a.talk.hears_nothing()
 
 
+def test_broken_off(sw, phone):
+    """uuid_break of who consults: the third is released, the two are together again."""
+    a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 700)
+    accept(c, consult(a, b, c))
+    is_pair(b, c)
+    sw.api(f"uuid_break {uuid_of(sw, '1001', 'outbound')}")
+    ended(c)
+    is_pair(a, b)
+    a.bye()
+    ended(b)
+    sw.wait_calls(0)
+
+
 # ---- soft_hold
 
 
