@@ -43,11 +43,12 @@ static ON_CTL int freqs_read(struct media_tone_conf *conf, const char *text)
 
 static ON_CTL int tone_begin(struct leg_tap *t, const struct leg_tone *tone)
 {
-	struct media_tone_conf conf = {.on_write = tone->flags && strchr(tone->flags, 'w')};
+	const char *flags = tone->flags ? tone->flags : "";
+	struct media_tone_conf conf = {.on_write = strchr(flags, 'w')};
 	unsigned hits = var_number(t->leg, "tone_detect_hits");
 	int st = freqs_read(&conf, tone->freqs);
 
-	conf.on_read = !conf.on_write || strchr(tone->flags, 'r');
+	conf.on_read = !conf.on_write || strchr(flags, 'r');
 	conf.hits = hits ? hits : tone->hits;
 	conf.sleep_frames = var_number(t->leg, "tone_detect_sleep");
 	conf.expire_frames = var_number(t->leg, "tone_detect_expires");

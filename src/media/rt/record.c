@@ -14,7 +14,7 @@ static uint64_t lead(const struct rt_record *r)
 	return (uint64_t)r->rate_hz * RT_RECORD_LEAD_MS / 1000;
 }
 
-void record_start(struct rt_stream *s, struct rt_record *r)
+ON_MEDIA static void record_start(struct rt_stream *s, struct rt_record *r)
 {
 	struct rt_record **at = &s->records;
 	while (*at)
@@ -46,7 +46,7 @@ void record_tap(struct rt_stream *s, int side, const struct media_codec *codec, 
 	work_lay(s, side, clock_hz, ts, t->pcm[0], count);
 }
 
-void record_set(struct rt_stream *s, uint32_t id, bool is_masked, bool is_paused)
+ON_MEDIA static void record_set(struct rt_stream *s, uint32_t id, bool is_masked, bool is_paused)
 {
 	for (struct rt_record *r = s->records; r; r = r->next)
 		if (r->id == id)
@@ -124,6 +124,16 @@ void record_stop(struct rt_stream *s, uint32_t id, int status)
 		if (!id || r->id == id)
 			record_end(s, r, status);
 	}
+}
+
+void record_cmd(struct rt_stream *s, const struct rt_cmd *c)
+{
+	if (c->kind == RT_C_RECORD)
+		record_start(s, c->ptr);
+	else if (c->kind == RT_C_RECORD_STOP)
+		record_stop(s, c->number, ST_OK);
+	else
+		record_set(s, c->number, c->flags & 1, c->flags & 2);
 }
 
 void record_tick(struct rt_stream *s)

@@ -267,23 +267,18 @@ ON_MEDIA void play_tick(struct rt_stream *s);
 ON_MEDIA size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t *out, size_t n);
 
 /* record.c */
-ON_MEDIA void record_start(struct rt_stream *s, struct rt_record *r);
+ON_MEDIA void record_cmd(struct rt_stream *s, const struct rt_cmd *c);
 ON_MEDIA void record_end(struct rt_stream *s, struct rt_record *r, int status);
 ON_MEDIA void record_stop(struct rt_stream *s, uint32_t id, int status); /* 0 = all */
-ON_MEDIA void record_set(struct rt_stream *s, uint32_t id, bool is_masked, bool is_paused);
 ON_MEDIA void record_tick(struct rt_stream *s);
 /* side 0: from the peer, 1: to it */
 ON_MEDIA void record_tap(
     struct rt_stream *s, int side, const struct media_codec *codec, uint32_t ts, const uint8_t *p, size_t n);
 
 /* tap.c: taps come and go */
-ON_MEDIA void tap_add(struct rt_stream *s, struct rt_tap *tap);
-ON_MEDIA void tap_end(struct rt_stream *s, struct rt_tap *tap, int status); /* of a spy's two either will do */
-ON_MEDIA void tap_stop(struct rt_stream *s, uint32_t id, int status);
+ON_MEDIA void tap_cmd(struct rt_stream *s, const struct rt_cmd *c);
 ON_MEDIA void taps_end(struct rt_stream *s, int status);
-ON_MEDIA void taps_reap(struct rt_stream *s); /* those that are over */
-ON_MEDIA void spy_add(struct rt_stream *target, struct rt_stream *listener, struct rt_spy *spy);
-ON_MEDIA void spy_set(struct rt_stream *target, uint32_t id, unsigned flags);
+ON_MEDIA void taps_reap(struct rt_stream *s);             /* those that are over */
 ON_MEDIA void spies_cut(struct rt_stream *s, int status); /* s leaves the thread: whom it hears, who hears it */
 /* A short queue of samples between two ticks, with the rate changed on the way. */
 struct rt_pipe {

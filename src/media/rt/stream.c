@@ -275,25 +275,15 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		play_set(s, (enum media_play_op)c->number, c->flags);
 		break;
 	case RT_C_RECORD:
-		record_start(s, c->ptr);
-		break;
 	case RT_C_RECORD_STOP:
-		record_stop(s, c->number, ST_OK);
-		break;
 	case RT_C_RECORD_SET:
-		record_set(s, c->number, c->flags & 1, c->flags & 2);
+		record_cmd(s, c);
 		break;
 	case RT_C_TAP:
-		tap_add(s, c->ptr);
-		break;
 	case RT_C_TAP_STOP:
-		tap_stop(s, c->number, c->flags);
-		break;
 	case RT_C_SPY:
-		spy_add(s, c->peer, c->ptr);
-		break;
 	case RT_C_SPY_SET:
-		spy_set(s, c->number, (unsigned)c->flags);
+		tap_cmd(s, c);
 		break;
 	case RT_C_DTMF:
 		dtmf_out_queue(s, c->text, c->number, c->flags);

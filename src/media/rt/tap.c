@@ -312,7 +312,7 @@ ON_MEDIA static void settle(struct rt_stream *s)
 	replan(s);
 }
 
-void tap_add(struct rt_stream *s, struct rt_tap *tap)
+ON_MEDIA static void tap_add(struct rt_stream *s, struct rt_tap *tap)
 {
 	struct rt_tap *old = find(s, tap->id), **at = &s->taps;
 	if (old) {
@@ -334,7 +334,7 @@ void tap_add(struct rt_stream *s, struct rt_tap *tap)
 	replan(s);
 }
 
-void tap_end(struct rt_stream *s, struct rt_tap *tap, int status)
+ON_MEDIA static void tap_end(struct rt_stream *s, struct rt_tap *tap, int status)
 {
 	if (tap->kind == RT_TAP_VOICE)
 		tap = &spy_of(tap)->tap;
@@ -349,13 +349,6 @@ void tap_end(struct rt_stream *s, struct rt_tap *tap, int status)
 	tap->status = status;
 	settle(s);
 	report_tap(s, tap);
-}
-
-void tap_stop(struct rt_stream *s, uint32_t id, int status)
-{
-	struct rt_tap *tap = find(s, id);
-	if (tap)
-		tap_end(s, tap, status);
 }
 
 void taps_end(struct rt_stream *s, int status)
@@ -388,7 +381,7 @@ ON_MEDIA static void spy_flags(struct rt_spy *y, unsigned flags)
 	replan(y->listener);
 }
 
-void spy_add(struct rt_stream *target, struct rt_stream *listener, struct rt_spy *y)
+ON_MEDIA static void spy_add(struct rt_stream *target, struct rt_stream *listener, struct rt_spy *y)
 {
 	if (listener->listening)
 		tap_end(listener, listener->listening, ST_CANCELLED);
@@ -399,11 +392,17 @@ void spy_add(struct rt_stream *target, struct rt_stream *listener, struct rt_spy
 	spy_flags(y, y->flags);
 }
 
-void spy_set(struct rt_stream *target, uint32_t id, unsigned flags)
+void tap_cmd(struct rt_stream *s, const struct rt_cmd *c)
 {
-	struct rt_tap *tap = find(target, id);
-	if (tap && tap->kind == RT_TAP_SPY)
-		spy_flags(spy_of(tap), flags);
+	struct rt_tap *tap = find(s, c->number);
+	if (c->kind == RT_C_TAP)
+		tap_add(s, c->ptr);
+	else if (c->kind == RT_C_SPY)
+		spy_add(s, c->peer, c->ptr);
+	else if (tap && c->kind == RT_C_TAP_STOP)
+		tap_end(s, tap, c->flags);
+	else if (tap && tap->kind == RT_TAP_SPY)
+		spy_flags(spy_of(tap), (unsigned)c->flags);
 }
 
 void spies_cut(struct rt_stream *s, int status)
