@@ -13,6 +13,7 @@ import pytest
 
 import tandem as t
 from http_client import Door, read_response
+from wire import Phone
 
 
 @pytest.fixture
@@ -501,3 +502,23 @@ def test_access_list(fresh):
     assert s.recv(1) == b""
     s.close()
     assert "1 refused" in fresh.api("http status")
+
+
+def test_rtp_loss_in_metrics(tandem, door):
+    """A phone sends 20 packets to echo and leaves out 5: so many are counted as missed when the call is over."""
+    def counted(name):
+        return float(re.search(rf"^{name} (\S+)$", door.get("/metrics").decode(), re.M).group(1))
+    before = counted("tandem_rtp_lost_packets_total"), counted("tandem_rtp_received_packets_total"), counted("tandem_rtp_jitter_seconds_count")
+    phone = Phone(tandem, "1000")
+    phone.register()
+    phone.invite("9196")
+    phone.answered()
+    for seq in [*range(10), *range(15, 25)]:
+        phone.media.sendto(struct.pack("!BBHII", 0x80, 0, seq, seq * 160, 7) + b"\xff" * 160, ("127.0.0.1", phone.remote_rtp))
+        phone.media.recv(2000)  # heard again: it was taken in
+    assert 'tandem_sip_profile_calls{profile="internal"} 1\n' in door.get("/metrics").decode()
+    phone.bye()
+    tandem.wait_calls(0)
+    after = counted("tandem_rtp_lost_packets_total"), counted("tandem_rtp_received_packets_total"), counted("tandem_rtp_jitter_seconds_count")
+    assert after == (before[0] + 5, before[1] + 20, before[2] + 1)
+    phone.close()
