@@ -65,7 +65,7 @@ void exec_items_move(struct exec_items *to, struct exec_items *from); /* to is e
 ON_CTL void exec_item_past(struct leg *leg, struct exec_item *item);  /* takes it: kept for records, or freed */
 
 /* ---- exec_app.c ---- */
-void exec_frame_free(struct exec_frame *f);
+ON_CTL void exec_frame_free(struct exec_frame *f);
 /* The latest application that detached and is not over. */
 struct exec_frame *exec_frame_detached(const struct leg_exec *x);
 /* The application of f is over: CHANNEL_EXECUTE_COMPLETE, and the frame leaves the stack. */

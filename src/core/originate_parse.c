@@ -50,12 +50,12 @@ static int take_block(struct parser *p, struct sv *text, char open, char close, 
 
 static int take_vars(struct parser *p, struct sv *text, char open, char close, struct vars *into)
 {
-	struct sv inner;
+	struct sv inner = SV_NONE;
 	int got, st = ST_OK;
 
 	while (!st && (got = take_block(p, text, open, close, &inner)) != 0) {
 		st = got < 0 ? got : vars_parse(into, inner);
-		if (st == ST_PARSE)
+		if (got > 0 && st == ST_PARSE)
 			wrong(p, inner, "bad variables");
 	}
 	return st;
@@ -117,7 +117,7 @@ static int push_leg(struct dial_part *part, struct sv name, struct sv data, unsi
 static int add_leg(struct parser *p, struct dial_part *part, struct sv text, unsigned group)
 {
 	struct vars *own = NULL;
-	struct sv name, data, inner;
+	struct sv name, data, inner = SV_NONE;
 	int got, st = vars_new(&own);
 
 	if (!st)

@@ -567,7 +567,7 @@ static int l_gsub(lua_State *L)
 			is_changed = add_value(&m, &b, s, e) || is_changed;
 			s = last = e;
 		} else if (s < m.text_end) {
-			luaL_addchar(&b, *s++);
+			luaL_addlstring(&b, s++, 1);
 		} else {
 			break;
 		}

@@ -110,8 +110,8 @@ static int input_call(lua_State *L)
 static CO bool control(struct leg *leg, const char *how)
 {
 	struct mstream *stream = leg_media_stream(leg);
-	const char *value = strchr(how, ':');
-	bool is_relative = value && (value[1] == '+' || value[1] == '-');
+	bool is_seek = !strncasecmp(how, "seek:", 5);
+	bool is_relative = is_seek && (how[5] == '+' || how[5] == '-');
 
 	if (!stream)
 		return false;
@@ -119,8 +119,8 @@ static CO bool control(struct leg *leg, const char *how)
 		mstream_play_set(stream, MEDIA_PLAY_PAUSE, -1);
 	else if (!strcasecmp(how, "restart"))
 		mstream_play_set(stream, MEDIA_PLAY_RESTART, 0);
-	else if (!strncasecmp(how, "seek:", 5))
-		mstream_play_set(stream, is_relative ? MEDIA_PLAY_SEEK_BY : MEDIA_PLAY_SEEK_TO, atoi(value + 1));
+	else if (is_seek)
+		mstream_play_set(stream, is_relative ? MEDIA_PLAY_SEEK_BY : MEDIA_PLAY_SEEK_TO, atoi(how + 5));
 	else if (!strncasecmp(how, "speed", 5) || !strncasecmp(how, "volume", 6))
 		leg_log(leg, LOG_WARNING, "an input callback asks for '%s', which is not available here", how);
 	else

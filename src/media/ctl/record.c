@@ -129,7 +129,7 @@ static void drained(int status, void *arg)
 	}
 	if (m->is_wanted)
 		submit(m);
-	else if (m->is_back)
+	else if (m->is_back && m->rec)
 		finish(m);
 }
 

@@ -242,8 +242,8 @@ static int test_dialstrings(void)
 		EXPECT_INT(t.transport, d->transport);
 		sofia_target_fini(&t);
 	}
-	static const char *const bad[] = {"", "internal/sip:", "gateway/x", "gateway//1",
-	    "internal/a@b\r\nX: y", "internal/%d", "internal/1001@[::1"};
+	static const char *const bad[] = {"", "internal/sip:", "gateway/x", "gateway//1", "internal/a@b\r\nX: y",
+	    "internal/%d", "internal/1001@[::1"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct sofia_target t;
 		if (sofia_target_parse(&t, sv_of(bad[i])) >= 0) {
