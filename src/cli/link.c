@@ -11,13 +11,20 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+bool link_is(const struct stanza *f, const char *content_type)
+{
+	const char *v = stanza_get(f, "content-type");
+	return v && !strcasecmp(v, content_type);
+}
 
 void link_init(struct link *l, link_async_fn fn, void *arg)
 {
 	*l = (struct link){.fd = -1, .on_async = fn, .arg = arg};
-	frame_reader_init(&l->reader);
+	stanza_reader_init(&l->reader, STANZA_REPLY);
 }
 
 void link_close(struct link *l)
@@ -25,8 +32,8 @@ void link_close(struct link *l)
 	if (l->fd >= 0)
 		close(l->fd);
 	l->fd = -1;
-	frame_reader_fini(&l->reader);
-	frame_reader_init(&l->reader);
+	stanza_reader_fini(&l->reader);
+	stanza_reader_init(&l->reader, STANZA_REPLY);
 }
 
 static int fail(struct link *l, int status, const char *why)
@@ -77,11 +84,11 @@ refused:
 }
 
 /* The next frame, whatever it is. */
-static int next_frame(struct link *l, struct frame *out, int64_t deadline_ms)
+static int next_frame(struct link *l, struct stanza *out, int64_t deadline_ms)
 {
 	char bytes[65536];
 	for (;;) {
-		int st = frame_reader_next(&l->reader, out);
+		int st = stanza_reader_next(&l->reader, out);
 		if (st == ST_PARSE)
 			return fail(l, st, "this is no event socket");
 		if (st != ST_AGAIN)
@@ -93,7 +100,7 @@ static int next_frame(struct link *l, struct frame *out, int64_t deadline_ms)
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 			return fail(l, ST_CLOSED, "the connection was closed");
 		if (n > 0)
-			frame_reader_feed(&l->reader, bytes, (size_t)n);
+			stanza_reader_feed(&l->reader, bytes, (size_t)n);
 	}
 }
 
@@ -117,7 +124,7 @@ int link_send(struct link *l, const char *lines)
 	return st;
 }
 
-int link_ask(struct link *l, const char *lines, struct frame *reply, int timeout_ms)
+int link_ask(struct link *l, const char *lines, struct stanza *reply, int timeout_ms)
 {
 	int64_t deadline_ms = timeout_ms > 0 ? clock_mono_ms() + timeout_ms : -1;
 	if (l->fd < 0)
@@ -125,21 +132,21 @@ int link_ask(struct link *l, const char *lines, struct frame *reply, int timeout
 	int st = link_send(l, lines);
 	while (!st) {
 		st = next_frame(l, reply, deadline_ms);
-		if (st || frame_is(reply, "command/reply") || frame_is(reply, "api/response"))
+		if (st || link_is(reply, "command/reply") || link_is(reply, "api/response"))
 			break;
 		l->on_async(reply, l->arg);
-		frame_fini(reply);
+		stanza_fini(reply);
 	}
 	return st;
 }
 
 int link_dispatch(struct link *l)
 {
-	struct frame f;
+	struct stanza f;
 	int st;
-	while (!(st = frame_reader_next(&l->reader, &f))) {
+	while (!(st = stanza_reader_next(&l->reader, &f))) {
 		l->on_async(&f, l->arg);
-		frame_fini(&f);
+		stanza_fini(&f);
 	}
 	return st == ST_AGAIN ? ST_OK : fail(l, st, "this is no event socket");
 }
@@ -151,19 +158,19 @@ int link_read(struct link *l)
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		return fail(l, ST_CLOSED, "the connection was closed");
 	if (n > 0)
-		frame_reader_feed(&l->reader, bytes, (size_t)n);
+		stanza_reader_feed(&l->reader, bytes, (size_t)n);
 	return link_dispatch(l);
 }
 
 static int login(struct link *l, const char *user, const char *password, int64_t deadline_ms)
 {
-	struct frame f = {0};
+	struct stanza f = {0};
 	struct buf lines;
 	buf_init(&lines);
 	int st = next_frame(l, &f, deadline_ms);
-	if (!st && !frame_is(&f, "auth/request"))
+	if (!st && !link_is(&f, "auth/request"))
 		st = fail(l, ST_DENIED, f.body.n ? f.body.p : "refused");
-	frame_fini(&f);
+	stanza_fini(&f);
 	if (st)
 		goto out;
 	if (user)
@@ -172,10 +179,10 @@ static int login(struct link *l, const char *user, const char *password, int64_t
 		buf_printf(&lines, "auth %s", password);
 	int64_t left = deadline_ms < 0 ? 0 : deadline_ms - clock_mono_ms();
 	st = link_ask(l, lines.p, &f, deadline_ms < 0 ? 0 : left > 0 ? (int)left : 1);
-	const char *text = st ? NULL : frame_get(&f, "reply-text");
+	const char *text = st ? NULL : stanza_get(&f, "reply-text");
 	if (!st && (!text || strncmp(text, "+OK", 3)))
 		st = fail(l, ST_DENIED, "Authentication Error");
-	frame_fini(&f);
+	stanza_fini(&f);
 out:
 	buf_fini(&lines);
 	return st;

@@ -1,11 +1,11 @@
 /* The connection to the switch: connect, log in, ask and wait, hand over what comes unasked. One thread. */
 #pragma once
-#include "cli/frame.h"
+#include "text/stanza.h"
 
-typedef void (*link_async_fn)(const struct frame *f, void *arg); /* log lines, events, the disconnect notice */
+typedef void (*link_async_fn)(const struct stanza *f, void *arg); /* log lines, events, the disconnect notice */
 struct link {
 	int fd; /* -1: closed */
-	struct frame_reader reader;
+	struct stanza_reader reader;
 	link_async_fn on_async;
 	void *arg;
 	char why[256]; /* of the last failure */
@@ -17,7 +17,9 @@ ANY int link_open(
 ANY void link_close(struct link *l);
 /* Sends the lines (an empty one is added) and waits for the reply; what else arrives goes to on_async. timeout_ms <= 0:
  * none. */
-ANY int link_ask(struct link *l, const char *lines, struct frame *reply, int timeout_ms);
+ANY int link_ask(struct link *l, const char *lines, struct stanza *reply, int timeout_ms);
+/* Whether its Content-Type is this one, in any case. */
+ANY bool link_is(const struct stanza *f, const char *content_type);
 ANY int link_send(struct link *l, const char *lines);
 /* Hands over what came together with a reply. */
 ANY int link_dispatch(struct link *l);

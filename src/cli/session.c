@@ -45,9 +45,9 @@ static bool is_output_stuck(void)
 	return poll(&p, 1, 0) <= 0;
 }
 
-static void put_log(struct session *s, const struct frame *f)
+static void put_log(struct session *s, const struct stanza *f)
 {
-	const char *level_text = frame_get(f, "log-level"), *uuid = frame_get(f, "user-data");
+	const char *level_text = stanza_get(f, "log-level"), *uuid = stanza_get(f, "user-data");
 	int level = level_text ? atoi(level_text) : 7;
 	if (!f->body.n || is_output_stuck())
 		return;
@@ -67,19 +67,19 @@ static void put_log(struct session *s, const struct frame *f)
 	end_output(s);
 }
 
-static void on_async(const struct frame *f, void *arg)
+static void on_async(const struct stanza *f, void *arg)
 {
 	struct session *s = arg;
-	const char *type = frame_get(f, "content-type");
-	if (frame_is(f, "log/data")) {
+	const char *type = stanza_get(f, "content-type");
+	if (link_is(f, "log/data")) {
 		put_log(s, f);
 		return;
 	}
-	if (frame_is(f, "text/disconnect-notice")) {
+	if (link_is(f, "text/disconnect-notice")) {
 		s->is_lost = true;
 		return;
 	}
-	if (frame_is(f, "command/reply") || frame_is(f, "api/response"))
+	if (link_is(f, "command/reply") || link_is(f, "api/response"))
 		return; /* the reply to something whose time was up */
 	begin_output(s);
 	if (type && !strncasecmp(type, "text/event-", 11))
@@ -130,7 +130,7 @@ int session_open(struct session *s)
 }
 
 /* Sends "api COMMAND" and takes the reply. */
-static int ask_api(struct session *s, const char *command, bool is_typed, struct frame *reply, int timeout_ms)
+static int ask_api(struct session *s, const char *command, bool is_typed, struct stanza *reply, int timeout_ms)
 {
 	struct buf b;
 	buf_init(&b);
@@ -149,28 +149,28 @@ static void put_error(const char *reply)
 
 int session_execute(struct session *s, const char *command)
 {
-	struct frame f = {0};
+	struct stanza f = {0};
 	int st = ask_api(s, command, true, &f, s->conf->timeout_ms);
 	if (st == ST_TIMEOUT) {
 		printf("Request timed out.\n");
 		return 254;
 	}
-	const char *text = st ? NULL : frame_get(&f, "reply-text");
+	const char *text = st ? NULL : stanza_get(&f, "reply-text");
 	if (!st && f.body.n)
 		printf("%.*s\n", SVF(f.body));
 	else
 		put_error(text);
-	frame_fini(&f);
+	stanza_fini(&f);
 	return 0;
 }
 
 static void ask_name(struct session *s, const char *command, char *to)
 {
-	struct frame f = {0};
+	struct stanza f = {0};
 	*to = 0;
 	if (!ask_api(s, command, false, &f, 0))
 		snprintf(to, CLI_TEXT_MAX, "%.*s", SVF(sv_trim(f.body)));
-	frame_fini(&f);
+	stanza_fini(&f);
 }
 
 static void make_prompt(struct session *s)
@@ -202,16 +202,16 @@ static void make_prompt(struct session *s)
 	buf_fini(&b);
 }
 
-static const char *reply_text(const struct frame *f)
+static const char *reply_text(const struct stanza *f)
 {
-	const char *text = frame_get(f, "reply-text");
+	const char *text = stanza_get(f, "reply-text");
 	return text ? text : "";
 }
 
 int session_greet(struct session *s)
 {
 	char line[64];
-	struct frame f = {0};
+	struct stanza f = {0};
 	ask_name(s, "switchname", s->switchname);
 	ask_name(s, "hostname", s->hostname);
 	make_prompt(s);
@@ -221,7 +221,7 @@ int session_greet(struct session *s)
 		snprintf(line, sizeof(line), "log %d", (int)s->conf->loglevel);
 		if (!link_ask(&s->link, line, &f, 0))
 			printf("%s\n", reply_text(&f));
-		frame_fini(&f);
+		stanza_fini(&f);
 	}
 	fflush(stdout);
 	if (!s->is_lost && link_dispatch(&s->link))
@@ -280,12 +280,12 @@ static const struct own_command own_commands[] = {{"/help", cmd_help}, {"/exit",
 
 static void send_raw(struct session *s, const char *line)
 {
-	struct frame f = {0};
+	struct stanza f = {0};
 	if (link_ask(&s->link, line, &f, 0))
 		s->is_lost = true;
 	else
 		printf("%s\n", reply_text(&f));
-	frame_fini(&f);
+	stanza_fini(&f);
 }
 
 static bool run_own(struct session *s, const char *line)
@@ -311,7 +311,7 @@ static bool run_own(struct session *s, const char *line)
 
 static void run_api(struct session *s, const char *line)
 {
-	struct frame f = {0};
+	struct stanza f = {0};
 	if (!strncasecmp(line, "console loglevel ", 17)) {
 		char log_line[128];
 		snprintf(log_line, sizeof(log_line), "log %s", line + 17);
@@ -323,9 +323,9 @@ static void run_api(struct session *s, const char *line)
 	} else if (f.body.n) {
 		put_body(s, f.body);
 	} else {
-		put_error(frame_get(&f, "reply-text"));
+		put_error(stanza_get(&f, "reply-text"));
 	}
-	frame_fini(&f);
+	stanza_fini(&f);
 }
 
 void session_line(struct session *s, const char *line)
@@ -343,7 +343,7 @@ int session_complete(
     struct session *s, const char *line, size_t cursor, unsigned *drop_count, char *insert, size_t size)
 {
 	struct buf ask;
-	struct frame f = {0};
+	struct stanza f = {0};
 	int st = ST_NOTFOUND;
 	buf_init(&ask);
 	buf_printf(&ask, "console_complete c=%zu;%s", cursor, line);
@@ -362,7 +362,7 @@ int session_complete(
 			end_output(s);
 		}
 	}
-	frame_fini(&f);
+	stanza_fini(&f);
 	buf_fini(&ask);
 	link_dispatch(&s->link);
 	return st;

@@ -35,7 +35,7 @@ size_t esl_client_count(void)
 static ON_CTL void client_free(void *obj)
 {
 	struct esl_client *c = obj;
-	esl_reader_fini(&c->reader);
+	stanza_reader_fini(&c->reader);
 	esl_queue_fini(&c->queue);
 	buf_fini(&c->replies);
 	buf_fini(&c->staged);
@@ -272,8 +272,8 @@ static ON_CTL void client_process(struct esl_client *c)
 	c->is_processing = true;
 	mem_ref(c);
 	while (may_run(c)) {
-		struct esl_request r = {0};
-		int st = esl_reader_next(&c->reader, &r);
+		struct stanza r = {0};
+		int st = stanza_reader_next(&c->reader, &r);
 		if (st == ST_AGAIN)
 			break;
 		if (st) {
@@ -284,12 +284,12 @@ static ON_CTL void client_process(struct esl_client *c)
 			break;
 		}
 		esl_cmd_run(c, &r);
-		esl_request_fini(&r);
+		stanza_fini(&r);
 	}
 	c->is_processing = false;
 	if (c->conn)
-		tcp_conn_pause(
-		    c->conn, c->is_ending || (!may_run(c) && esl_reader_buffered_bytes(&c->reader) > READ_AHEAD_BYTES));
+		tcp_conn_pause(c->conn,
+		    c->is_ending || (!may_run(c) && stanza_reader_buffered_bytes(&c->reader) > READ_AHEAD_BYTES));
 	mem_unref(c);
 }
 
@@ -305,7 +305,7 @@ static void on_data(struct tcp_conn *conn, const char *data, size_t n, void *arg
 	struct esl_client *c = arg;
 	if (c->is_ending)
 		return;
-	if (esl_reader_feed(&c->reader, data, n)) {
+	if (stanza_reader_feed(&c->reader, data, n)) {
 		log_warning("Event socket client %s sends more than is read ahead, closing", c->id);
 		esl_client_end(c);
 		return;
@@ -354,7 +354,7 @@ static ON_CTL struct esl_client *client_new(void)
 		return NULL;
 	if (!clients.head.next)
 		list_init(&clients);
-	esl_reader_init(&c->reader);
+	stanza_reader_init(&c->reader, STANZA_COMMAND);
 	esl_queue_init(&c->queue, esl_conf.max_queue_bytes);
 	buf_init(&c->replies);
 	buf_init(&c->staged);
@@ -376,7 +376,7 @@ int esl_client_connect(struct esl_client **out, const struct addr *dst, int64_t 
 	if (!c)
 		return ST_NOMEM;
 	c->is_outbound = c->is_authed = true;
-	esl_reader_trust(&c->reader);
+	stanza_reader_trust(&c->reader);
 	addr_text(dst, c->id);
 	st = tcp_connect(&c->conn, dst, timeout_us, &handlers, c);
 	if (st) {

@@ -16,7 +16,7 @@ enum { BEFORE_LOGIN = 1, NEEDS_ARGS = 2, NEEDS_FULL = 4 };
 struct cmd {
 	const char *name;
 	unsigned flags;
-	void (*fn)(struct esl_client *c, const struct esl_request *r, const char *args);
+	void (*fn)(struct esl_client *c, const struct stanza *r, const char *args);
 };
 
 bool esl_list_has(const char *list, struct sv name)
@@ -54,10 +54,10 @@ static ON_CTL void login_done(struct esl_client *c)
 {
 	c->is_authed = true;
 	loop_timer_cancel(&c->timer);
-	esl_reader_trust(&c->reader);
+	stanza_reader_trust(&c->reader);
 }
 
-static ON_CTL void cmd_auth(struct esl_client *c, const struct esl_request *r, const char *args)
+static ON_CTL void cmd_auth(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	if (!is_same_secret(args, esl_conf.password)) {
 		login_failed(c);
@@ -94,7 +94,7 @@ static ON_CTL const char *user_param(const struct dir_user *u, struct sv domain,
 	return v ? v : dir_domain_param(domain, name);
 }
 
-static ON_CTL void cmd_userauth(struct esl_client *c, const struct esl_request *r, const char *args)
+static ON_CTL void cmd_userauth(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	struct sv user, domain, given;
 	struct dir_user *u = NULL;
@@ -121,7 +121,7 @@ out:
 	mem_unref(u);
 }
 
-static ON_CTL void cmd_exit(struct esl_client *c, const struct esl_request *r, const char *args)
+static ON_CTL void cmd_exit(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	esl_client_reply(c, "+OK bye");
 	esl_client_end(c);
@@ -229,9 +229,9 @@ static ON_CTL void api_now(struct esl_client *c, const char *cmd, const char *ar
 	buf_fini(&out);
 }
 
-static ON_CTL void cmd_api(struct esl_client *c, const struct esl_request *r, const char *line)
+static ON_CTL void cmd_api(struct esl_client *c, const struct stanza *r, const char *line)
 {
-	const char *args, *console = esl_request_get(r, "console_execute");
+	const char *args, *console = stanza_get(r, "console_execute");
 	char *cmd = split_api(line, &args);
 	if (!cmd || !is_api_allowed(c, cmd, args))
 		goto out;
@@ -268,9 +268,9 @@ static void on_job_done(int status, struct sv reply, void *arg)
 	job_free(j);
 }
 
-static ON_CTL void cmd_bgapi(struct esl_client *c, const struct esl_request *r, const char *line)
+static ON_CTL void cmd_bgapi(struct esl_client *c, const struct stanza *r, const char *line)
 {
-	const char *args, *wanted = esl_request_get(r, "job-uuid");
+	const char *args, *wanted = stanza_get(r, "job-uuid");
 	struct job *j = mem_zalloc(sizeof(*j));
 	if (!j)
 		return;
@@ -292,7 +292,7 @@ static ON_CTL void cmd_bgapi(struct esl_client *c, const struct esl_request *r, 
 }
 
 /* ---- log lines ----------------------------------------------------------------------------------------------- */
-static ON_CTL void cmd_log(struct esl_client *c, const struct esl_request *r, const char *args)
+static ON_CTL void cmd_log(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	enum log_level level = LOG_DEBUG;
 	if (c->is_log_denied) {
@@ -306,7 +306,7 @@ static ON_CTL void cmd_log(struct esl_client *c, const struct esl_request *r, co
 	}
 }
 
-static ON_CTL void cmd_nolog(struct esl_client *c, const struct esl_request *r, const char *args)
+static ON_CTL void cmd_nolog(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	if (c->log_level == LOG_DISABLE) {
 		esl_client_reply(c, "-ERR not loging");
@@ -341,7 +341,7 @@ static const struct cmd cmds[] = {
     {"divert_events", 0, esl_cmd_divert},
 };
 
-void esl_cmd_run(struct esl_client *c, struct esl_request *r)
+void esl_cmd_run(struct esl_client *c, struct stanza *r)
 {
 	const char *line = r->command ? r->command : "";
 	struct sv word = {line, strcspn(line, " \t")};

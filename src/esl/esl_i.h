@@ -5,9 +5,9 @@
 #include "core/module.h"
 #include "esl/filter.h"
 #include "esl/queue.h"
-#include "esl/reader.h"
 #include "loop/loop.h"
 #include "net/tcp.h"
+#include "text/stanza.h"
 
 struct hash;
 
@@ -22,7 +22,7 @@ extern struct esl_conf esl_conf;
 struct esl_client {
 	struct lnode link;
 	struct tcp_conn *conn; /* NULL once closed */
-	struct esl_reader reader;
+	struct stanza_reader reader;
 	struct esl_queue queue; /* events and log lines */
 	struct buf replies;     /* replies not yet staged */
 	struct buf staged;      /* bytes on their way into the connection */
@@ -88,12 +88,12 @@ ON_CTL void esl_outbound_stop(void);
 ON_CTL void esl_outbound_release(struct esl_client *c);
 /* Hands e to the servers that asked for the leg's events; false: nobody did. */
 ON_CTL bool esl_outbound_divert(const struct leg *leg, struct event *e);
-ON_CTL void esl_cmd_connect(struct esl_client *c, const struct esl_request *r, const char *args);
-ON_CTL void esl_cmd_getvar(struct esl_client *c, const struct esl_request *r, const char *args);
-ON_CTL void esl_cmd_resume(struct esl_client *c, const struct esl_request *r, const char *args);
-ON_CTL void esl_cmd_linger(struct esl_client *c, const struct esl_request *r, const char *args);
-ON_CTL void esl_cmd_nolinger(struct esl_client *c, const struct esl_request *r, const char *args);
-ON_CTL void esl_cmd_divert(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_connect(struct esl_client *c, const struct stanza *r, const char *args);
+ON_CTL void esl_cmd_getvar(struct esl_client *c, const struct stanza *r, const char *args);
+ON_CTL void esl_cmd_resume(struct esl_client *c, const struct stanza *r, const char *args);
+ON_CTL void esl_cmd_linger(struct esl_client *c, const struct stanza *r, const char *args);
+ON_CTL void esl_cmd_nolinger(struct esl_client *c, const struct stanza *r, const char *args);
+ON_CTL void esl_cmd_divert(struct esl_client *c, const struct stanza *r, const char *args);
 /* ---- lookup.c ---- */
 /* Numeric or a name, which may wait a few seconds. */
 CO int esl_lookup(struct leg *leg, const char *host, uint16_t port, struct addr *out);
@@ -101,18 +101,18 @@ ON_CTL int esl_lookup_start(void);
 ON_CTL void esl_lookup_stop(void);
 
 /* ---- cmd.c ---- */
-ON_CTL void esl_cmd_run(struct esl_client *c, struct esl_request *r);
+ON_CTL void esl_cmd_run(struct esl_client *c, struct stanza *r);
 /* Is name in a list of words separated by spaces or commas ("all": yes)? NULL list: yes. */
 ANY bool esl_list_has(const char *list, struct sv name);
 /* ---- sendmsg.c ---- */
-ON_CTL void esl_cmd_sendmsg(struct esl_client *c, const struct esl_request *r, const char *args);
-ON_CTL void esl_cmd_sendevent(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_sendmsg(struct esl_client *c, const struct stanza *r, const char *args);
+ON_CTL void esl_cmd_sendevent(struct esl_client *c, const struct stanza *r, const char *args);
 /* ---- events.c ---- */
-ON_CTL void esl_cmd_event(struct esl_client *c, const struct esl_request *r, const char *args);
-ON_CTL void esl_cmd_nixevent(struct esl_client *c, const struct esl_request *r, const char *args);
-ON_CTL void esl_cmd_noevents(struct esl_client *c, const struct esl_request *r, const char *args);
-ON_CTL void esl_cmd_myevents(struct esl_client *c, const struct esl_request *r, const char *args);
-ON_CTL void esl_cmd_filter(struct esl_client *c, const struct esl_request *r, const char *args);
+ON_CTL void esl_cmd_event(struct esl_client *c, const struct stanza *r, const char *args);
+ON_CTL void esl_cmd_nixevent(struct esl_client *c, const struct stanza *r, const char *args);
+ON_CTL void esl_cmd_noevents(struct esl_client *c, const struct stanza *r, const char *args);
+ON_CTL void esl_cmd_myevents(struct esl_client *c, const struct stanza *r, const char *args);
+ON_CTL void esl_cmd_filter(struct esl_client *c, const struct stanza *r, const char *args);
 
 /* ---- logs.c: lines of the log to clients that asked ---- */
 ON_CTL int esl_logs_start(void);

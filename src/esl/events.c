@@ -89,7 +89,7 @@ static ON_CTL unsigned apply_names(struct esl_client *c, const char *args, bool 
 	return count;
 }
 
-void esl_cmd_event(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_event(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	enum event_format before = c->format;
 	if (esl_client_subscribe(c)) {
@@ -105,7 +105,7 @@ void esl_cmd_event(struct esl_client *c, const struct esl_request *r, const char
 	esl_client_reply(c, "+OK event listener enabled %s", format_names[c->format]);
 }
 
-void esl_cmd_nixevent(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_nixevent(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	if (!*args || esl_client_subscribe(c) || !apply_names(c, args, false, false)) {
 		esl_client_reply(c, "-ERR no keywords supplied");
@@ -114,7 +114,7 @@ void esl_cmd_nixevent(struct esl_client *c, const struct esl_request *r, const c
 	esl_client_reply(c, "+OK events nixed");
 }
 
-void esl_cmd_noevents(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_noevents(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	if (!c->is_listening) {
 		esl_client_reply(c, "-ERR not listening for events");
@@ -126,7 +126,7 @@ void esl_cmd_noevents(struct esl_client *c, const struct esl_request *r, const c
 }
 
 /* myevents UUID [FORMAT]: the events of one call; without UUID on an outbound socket, of its own. */
-void esl_cmd_myevents(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_myevents(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	static const enum event_id ids[] = {EVENT_CHANNEL_CREATE, EVENT_CHANNEL_DESTROY, EVENT_CHANNEL_STATE,
 	    EVENT_CHANNEL_ANSWER, EVENT_CHANNEL_HANGUP, EVENT_CHANNEL_HANGUP_COMPLETE, EVENT_CHANNEL_EXECUTE,
@@ -166,7 +166,7 @@ static ON_CTL void filter_delete(struct esl_client *c, const char *args)
 	esl_client_reply(c, "+OK filter deleted. [%s][%s]", header, value);
 }
 
-void esl_cmd_filter(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_filter(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	struct sv first = {args, strcspn(args, " \t")};
 	const char *rest = args + first.n + strspn(args + first.n, " \t");

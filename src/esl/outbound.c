@@ -224,7 +224,7 @@ void esl_outbound_stop(void)
 
 /* ---- commands ------------------------------------------------------------------------------------------------ */
 
-void esl_cmd_connect(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_connect(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	struct event *e = c->leg ? event_new(EVENT_CHANNEL_DATA, NULL) : NULL;
 	if (!e) {
@@ -243,7 +243,7 @@ void esl_cmd_connect(struct esl_client *c, const struct esl_request *r, const ch
 	leg_wake(c->leg);
 }
 
-void esl_cmd_getvar(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_getvar(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	const char *value = c->leg ? leg_var(c->leg, args) : NULL;
 	if (c->leg)
@@ -252,7 +252,7 @@ void esl_cmd_getvar(struct esl_client *c, const struct esl_request *r, const cha
 		esl_client_reply(c, "-ERR command not found");
 }
 
-void esl_cmd_resume(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_resume(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	if (c->leg) {
 		c->resumes = true;
@@ -262,7 +262,7 @@ void esl_cmd_resume(struct esl_client *c, const struct esl_request *r, const cha
 	}
 }
 
-void esl_cmd_linger(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_linger(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	uint32_t seconds = 0;
 	if (!c->leg) {
@@ -279,7 +279,7 @@ void esl_cmd_linger(struct esl_client *c, const struct esl_request *r, const cha
 	}
 }
 
-void esl_cmd_nolinger(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_nolinger(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	if (!c->leg) {
 		esl_client_reply(c, "-ERR not controlling a session");
@@ -289,7 +289,7 @@ void esl_cmd_nolinger(struct esl_client *c, const struct esl_request *r, const c
 	esl_client_reply(c, "+OK will not linger");
 }
 
-void esl_cmd_divert(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_divert(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	if (!c->leg) {
 		esl_client_reply(c, "-ERR not controlling a session.");

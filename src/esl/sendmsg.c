@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
-static bool header_is_true(const struct esl_request *r, const char *name)
+static bool header_is_true(const struct stanza *r, const char *name)
 {
-	return str_is_true(esl_request_get(r, name));
+	return str_is_true(stanza_get(r, name));
 }
 
 /* ---- execute ------------------------------------------------------------------------------------------------- */
@@ -25,17 +25,17 @@ static void on_executed(void *arg)
 	mem_unref(c);
 }
 
-static ON_CTL void msg_execute(struct esl_client *c, struct leg *leg, const struct esl_request *r)
+static ON_CTL void msg_execute(struct esl_client *c, struct leg *leg, const struct stanza *r)
 {
-	const char *loops = esl_request_get(r, "loops"), *arg = esl_request_get(r, "execute-app-arg");
+	const char *loops = stanza_get(r, "loops"), *arg = stanza_get(r, "execute-app-arg");
 	bool waits = c->is_outbound && !c->is_async && leg == c->leg && !header_is_true(r, "async");
 	struct leg_exec_request q = {
-	    .app = esl_request_get(r, "execute-app-name"),
+	    .app = stanza_get(r, "execute-app-name"),
 	    .data = r->body.n ? r->body.p
 	            : arg     ? arg
 	                      : "",
-	    .event_uuid = esl_request_get(r, "event-uuid"),
-	    .event_uuid_name = esl_request_get(r, "event-uuid-name"),
+	    .event_uuid = stanza_get(r, "event-uuid"),
+	    .event_uuid_name = stanza_get(r, "event-uuid-name"),
 	    .loops = loops ? atoi(loops) : 1,
 	    .is_event_lock = header_is_true(r, "event-lock"),
 	    .holds_bleg = header_is_true(r, "hold-bleg"),
@@ -62,15 +62,15 @@ static ON_CTL void msg_execute(struct esl_client *c, struct leg *leg, const stru
 }
 
 /* ---- the other verbs ----------------------------------------------------------------------------------------- */
-static ON_CTL void msg_hangup(struct esl_client *c, struct leg *leg, const struct esl_request *r)
+static ON_CTL void msg_hangup(struct esl_client *c, struct leg *leg, const struct stanza *r)
 {
-	const char *cause = esl_request_get(r, "hangup-cause");
+	const char *cause = stanza_get(r, "hangup-cause");
 	leg_hangup(leg, cause && *cause ? cause_parse(cause) : CAUSE_NORMAL_CLEARING);
 	esl_client_reply(c, "+OK");
 }
 
 /* The leg leaves what it does for the applications of the message's "application: NAME DATA" lines. */
-static ON_CTL void msg_xferext(struct esl_client *c, struct leg *leg, const struct esl_request *r)
+static ON_CTL void msg_xferext(struct esl_client *c, struct leg *leg, const struct stanza *r)
 {
 	unsigned count = 0;
 	for (size_t i = 0; i < r->header_count; i++) {
@@ -94,9 +94,9 @@ static ON_CTL void msg_xferext(struct esl_client *c, struct leg *leg, const stru
 }
 
 /* The two phones of that leg's bridge send media to each other from now on. */
-static ON_CTL void msg_nomedia(struct esl_client *c, struct leg *leg, const struct esl_request *r)
+static ON_CTL void msg_nomedia(struct esl_client *c, struct leg *leg, const struct stanza *r)
 {
-	const char *uuid = esl_request_get(r, "nomedia-uuid");
+	const char *uuid = stanza_get(r, "nomedia-uuid");
 	struct leg *other = uuid && *uuid ? leg_find(uuid) : leg;
 	int st = other ? leg_bypass_start(other) : ST_NOTFOUND;
 	if (st)
@@ -106,16 +106,16 @@ static ON_CTL void msg_nomedia(struct esl_client *c, struct leg *leg, const stru
 }
 
 /* Only SIP's and RTP's own ports take media. */
-static ON_CTL void msg_refused(struct esl_client *c, struct leg *leg, const struct esl_request *r)
+static ON_CTL void msg_refused(struct esl_client *c, struct leg *leg, const struct stanza *r)
 {
-	esl_client_reply(c, "-ERR %s is not supported", esl_request_get(r, "call-command"));
+	esl_client_reply(c, "-ERR %s is not supported", stanza_get(r, "call-command"));
 }
 
-void esl_cmd_sendmsg(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_sendmsg(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	static const struct {
 		const char *name;
-		void (*fn)(struct esl_client *c, struct leg *leg, const struct esl_request *r);
+		void (*fn)(struct esl_client *c, struct leg *leg, const struct stanza *r);
 	} verbs[] = {{"execute", msg_execute}, {"hangup", msg_hangup}, {"xferext", msg_xferext},
 	    {"nomedia", msg_nomedia}, {"unicast", msg_refused}};
 	struct leg *leg = *args && (!c->is_outbound || c->is_full) ? leg_find(args) : c->leg;
@@ -123,7 +123,7 @@ void esl_cmd_sendmsg(struct esl_client *c, const struct esl_request *r, const ch
 		esl_client_reply(c, "-ERR invalid session id [%s]", args);
 		return;
 	}
-	const char *verb = esl_request_get(r, "call-command");
+	const char *verb = stanza_get(r, "call-command");
 	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcasecmp(verb, verbs[i].name)) {
 			verbs[i].fn(c, leg, r);
@@ -145,12 +145,12 @@ static ON_CTL void send_to_leg_or_all(struct event *e)
 	mem_unref(e);
 }
 
-void esl_cmd_sendevent(struct esl_client *c, const struct esl_request *r, const char *args)
+void esl_cmd_sendevent(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	static const char *const kept_out[] = {"event-name", "event-subclass", "content-length", "event-uuid"};
 	char uuid[UUID_CHARS + 1];
 	enum event_id id = EVENT_CLONE;
-	const char *subclass = esl_request_get(r, "event-subclass");
+	const char *subclass = stanza_get(r, "event-subclass");
 	event_id_parse(sv_of(args), &id);
 	struct event *e = event_new(id, id == EVENT_CUSTOM ? subclass : NULL);
 	if (!e) {

@@ -1,8 +1,8 @@
-/* The console's frame reader at every split, its bounds, and its options and profiles. */
+/* Replies as the console reads them, at every split, their bounds; its options and profiles. */
 #include "base/mem.h"
 #include "cli/conf.h"
-#include "cli/frame.h"
 #include "harness.h"
+#include "text/stanza.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +16,14 @@ static const char stream[] = "Content-Type: auth/request\n\n"
                              "Content-Type: log/data\nContent-Length: 3\nLog-Level: 7\n\nhi\n";
 
 /* Counts the frames and joins their bodies. */
-static int read_all(struct frame_reader *r, unsigned *count, struct buf *bodies)
+static int read_all(struct stanza_reader *r, unsigned *count, struct buf *bodies)
 {
-	struct frame f;
+	struct stanza f;
 	int st;
-	while (!(st = frame_reader_next(r, &f))) {
+	while (!(st = stanza_reader_next(r, &f))) {
 		(*count)++;
 		buf_addv(bodies, f.body);
-		frame_fini(&f);
+		stanza_fini(&f);
 	}
 	return st;
 }
@@ -32,19 +32,19 @@ static int test_every_split(void)
 {
 	size_t n = sizeof(stream) - 1;
 	for (size_t cut = 0; cut <= n; cut++) {
-		struct frame_reader r;
+		struct stanza_reader r;
 		struct buf bodies;
 		unsigned count = 0;
-		frame_reader_init(&r);
+		stanza_reader_init(&r, STANZA_REPLY);
 		buf_init(&bodies);
-		frame_reader_feed(&r, stream, cut);
+		stanza_reader_feed(&r, stream, cut);
 		EXPECT_INT(read_all(&r, &count, &bodies), ST_AGAIN);
-		frame_reader_feed(&r, stream + cut, n - cut);
+		stanza_reader_feed(&r, stream + cut, n - cut);
 		EXPECT_INT(read_all(&r, &count, &bodies), ST_AGAIN);
 		EXPECT_INT(count, 5);
 		EXPECT_STR(bodies.p, "falseA: b\n\nC: d\n\nhi\n");
 		buf_fini(&bodies);
-		frame_reader_fini(&r);
+		stanza_reader_fini(&r);
 	}
 	return 0;
 }
@@ -53,25 +53,25 @@ static int test_bounds(void)
 {
 	static const char *const bad[] = {"Content-Length: 16777217\n\n", "Content-Length: -1\n\n",
 	    "Content-Length: 99999999999999999999\n\n", "Content-Length: 0x10\n\n"};
-	struct frame f;
+	struct stanza f;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct frame_reader r;
-		frame_reader_init(&r);
-		frame_reader_feed(&r, bad[i], strlen(bad[i]));
-		EXPECT_INT(frame_reader_next(&r, &f), ST_PARSE);
-		EXPECT_INT(frame_reader_next(&r, &f), ST_PARSE);
-		frame_reader_fini(&r);
+		struct stanza_reader r;
+		stanza_reader_init(&r, STANZA_REPLY);
+		stanza_reader_feed(&r, bad[i], strlen(bad[i]));
+		EXPECT_INT(stanza_reader_next(&r, &f), ST_PARSE);
+		EXPECT_INT(stanza_reader_next(&r, &f), ST_PARSE);
+		stanza_reader_fini(&r);
 	}
-	struct frame_reader r;
-	frame_reader_init(&r);
+	struct stanza_reader r;
+	stanza_reader_init(&r, STANZA_REPLY);
 	for (int i = 0; i < 70; i++) {
 		char line[1024];
 		memset(line, 'x', sizeof(line));
 		line[sizeof(line) - 1] = '\n';
-		frame_reader_feed(&r, line, sizeof(line));
+		stanza_reader_feed(&r, line, sizeof(line));
 	}
-	EXPECT_INT(frame_reader_next(&r, &f), ST_PARSE);
-	frame_reader_fini(&r);
+	EXPECT_INT(stanza_reader_next(&r, &f), ST_PARSE);
+	stanza_reader_fini(&r);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
-/* The command reader: a table of streams and what they hold, each cut at every byte; and what it refuses. */
+/* The reader of stanzas: a table of streams and what they hold, each cut at every byte; and what it refuses. */
 #include "base/mem.h"
-#include "esl/reader.h"
 #include "harness.h"
+#include "text/stanza.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,16 +25,16 @@ static const struct row rows[] = {
     {"unfinished\nContent-Length: 3\n\nab", ""},
 };
 
-static int drain(struct esl_reader *r, struct buf *out)
+static int drain(struct stanza_reader *r, struct buf *out)
 {
-	struct esl_request q;
+	struct stanza q;
 	int st;
-	while (!(st = esl_reader_next(r, &q))) {
+	while (!(st = stanza_reader_next(r, &q))) {
 		buf_printf(out, "%s{", q.command);
 		for (size_t i = 0; i < q.header_count; i++)
 			buf_printf(out, "%s=%s;", q.headers[i].name, q.headers[i].value);
 		buf_printf(out, "}%.*s|", SVF(q.body));
-		esl_request_fini(&q);
+		stanza_fini(&q);
 	}
 	return st;
 }
@@ -44,18 +44,18 @@ static int test_rows_at_every_byte(void)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		size_t n = strlen(rows[i].in);
 		for (size_t cut = 0; cut <= n; cut++) {
-			struct esl_reader r;
+			struct stanza_reader r;
 			struct buf out;
 			buf_init(&out);
-			esl_reader_init(&r);
-			esl_reader_trust(&r);
-			EXPECT_INT(esl_reader_feed(&r, rows[i].in, cut), ST_OK);
+			stanza_reader_init(&r, STANZA_COMMAND);
+			stanza_reader_trust(&r);
+			EXPECT_INT(stanza_reader_feed(&r, rows[i].in, cut), ST_OK);
 			EXPECT_INT(drain(&r, &out), ST_AGAIN);
-			EXPECT_INT(esl_reader_feed(&r, rows[i].in + cut, n - cut), ST_OK);
+			EXPECT_INT(stanza_reader_feed(&r, rows[i].in + cut, n - cut), ST_OK);
 			EXPECT_INT(drain(&r, &out), ST_AGAIN);
 			EXPECT_STR(out.p ? out.p : "", rows[i].out);
 			buf_fini(&out);
-			esl_reader_fini(&r);
+			stanza_reader_fini(&r);
 		}
 	}
 	return 0;
@@ -63,18 +63,18 @@ static int test_rows_at_every_byte(void)
 
 static int refused(const char *in, size_t n, bool is_trusted)
 {
-	struct esl_reader r;
-	struct esl_request q;
-	esl_reader_init(&r);
+	struct stanza_reader r;
+	struct stanza q;
+	stanza_reader_init(&r, STANZA_COMMAND);
 	if (is_trusted)
-		esl_reader_trust(&r);
-	int st = esl_reader_feed(&r, in, n);
+		stanza_reader_trust(&r);
+	int st = stanza_reader_feed(&r, in, n);
 	if (!st)
-		st = esl_reader_next(&r, &q);
+		st = stanza_reader_next(&r, &q);
 	EXPECT_INT(st, ST_PARSE);
-	EXPECT_INT(esl_reader_next(&r, &q), ST_PARSE);
-	EXPECT(esl_reader_feed(&r, "exit\n\n", 6) != ST_OK);
-	esl_reader_fini(&r);
+	EXPECT_INT(stanza_reader_next(&r, &q), ST_PARSE);
+	EXPECT(stanza_reader_feed(&r, "exit\n\n", 6) != ST_OK);
+	stanza_reader_fini(&r);
 	return 0;
 }
 
@@ -87,16 +87,16 @@ static int test_refusals(void)
 	EXPECT_INT(refused("auth\0x\n\n", 8, true), 0);
 	/* before login: no body, and a short block */
 	EXPECT_INT(refused("auth x\nContent-Length: 1\n\n", 26, false), 0);
-	char *big = mem_zalloc(ESL_BLOCK_MAX_BYTES + 10);
-	memset(big, 'a', ESL_BLOCK_MAX_BYTES + 9);
-	EXPECT_INT(refused(big, ESL_LOGIN_BLOCK_MAX_BYTES + 1, false), 0);
-	EXPECT_INT(refused(big, ESL_BLOCK_MAX_BYTES + 1, true), 0);
+	char *big = mem_zalloc(STANZA_BLOCK_MAX_BYTES + 10);
+	memset(big, 'a', STANZA_BLOCK_MAX_BYTES + 9);
+	EXPECT_INT(refused(big, STANZA_UNTRUSTED_BLOCK_MAX_BYTES + 1, false), 0);
+	EXPECT_INT(refused(big, STANZA_BLOCK_MAX_BYTES + 1, true), 0);
 	mem_free(big);
 	/* too many headers */
 	struct buf b;
 	buf_init(&b);
 	buf_adds(&b, "x\n");
-	for (int i = 0; i <= ESL_HEADER_MAX_COUNT; i++)
+	for (int i = 0; i <= STANZA_HEADER_MAX_COUNT; i++)
 		buf_printf(&b, "h%d: v\n", i);
 	buf_adds(&b, "\n");
 	EXPECT_INT(refused(b.p, b.n, true), 0);
@@ -106,37 +106,37 @@ static int test_refusals(void)
 
 static int test_biggest_body(void)
 {
-	struct esl_reader r;
-	struct esl_request q;
+	struct stanza_reader r;
+	struct stanza q;
 	char head[64], *chunk = mem_zalloc(65536);
-	esl_reader_init(&r);
-	esl_reader_trust(&r);
-	snprintf(head, sizeof(head), "sendevent X\nContent-Length: %d\n\n", ESL_BODY_MAX_BYTES);
-	EXPECT_INT(esl_reader_feed(&r, head, strlen(head)), ST_OK);
-	for (int i = 0; i < ESL_BODY_MAX_BYTES / 65536; i++) {
-		EXPECT_INT(esl_reader_next(&r, &q), ST_AGAIN);
-		EXPECT_INT(esl_reader_feed(&r, chunk, 65536), ST_OK);
+	stanza_reader_init(&r, STANZA_COMMAND);
+	stanza_reader_trust(&r);
+	snprintf(head, sizeof(head), "sendevent X\nContent-Length: %d\n\n", STANZA_BODY_MAX_BYTES);
+	EXPECT_INT(stanza_reader_feed(&r, head, strlen(head)), ST_OK);
+	for (int i = 0; i < STANZA_BODY_MAX_BYTES / 65536; i++) {
+		EXPECT_INT(stanza_reader_next(&r, &q), ST_AGAIN);
+		EXPECT_INT(stanza_reader_feed(&r, chunk, 65536), ST_OK);
 	}
-	EXPECT_INT(esl_reader_next(&r, &q), ST_OK);
-	EXPECT_INT(q.body.n, ESL_BODY_MAX_BYTES);
-	esl_request_fini(&q);
+	EXPECT_INT(stanza_reader_next(&r, &q), ST_OK);
+	EXPECT_INT(q.body.n, STANZA_BODY_MAX_BYTES);
+	stanza_fini(&q);
 	mem_free(chunk);
-	esl_reader_fini(&r);
+	stanza_reader_fini(&r);
 	return 0;
 }
 
 static int test_out_of_memory(void)
 {
-	struct esl_reader r;
+	struct stanza_reader r;
 	struct buf out;
 	buf_init(&out);
-	esl_reader_init(&r);
-	esl_reader_trust(&r);
-	if (!esl_reader_feed(&r, rows[5].in, strlen(rows[5].in)))
+	stanza_reader_init(&r, STANZA_COMMAND);
+	stanza_reader_trust(&r);
+	if (!stanza_reader_feed(&r, rows[5].in, strlen(rows[5].in)))
 		drain(&r, &out);
 	EXPECT_STR(out.p ? out.p : "", rows[5].out);
 	buf_fini(&out);
-	esl_reader_fini(&r);
+	stanza_reader_fini(&r);
 	return 0;
 }
 

@@ -1,13 +1,13 @@
-/* The command reader: finds the empty line that ends a block, cuts the block into a command line and headers in place,
- * then waits for the body. Bytes behind the request stay buffered for the next one, so a client may send ahead; how
- * much is read ahead is the connection's business. Does not decode values and does not know commands. */
-#include "esl/reader.h"
+/* The reader of stanzas: finds the empty line that ends a block, cuts the block into a command line and headers in
+ * place, then waits for the body. Bytes behind the stanza stay buffered for the next one, so a sender may send ahead;
+ * how much is read ahead is the connection's business. Does not decode values and does not know commands. */
+#include "text/stanza.h"
 #include "base/mem.h"
 
 #include <string.h>
 #include <strings.h>
 
-const char *esl_request_get(const struct esl_request *r, const char *name)
+const char *stanza_get(const struct stanza *r, const char *name)
 {
 	for (size_t i = 0; i < r->header_count; i++)
 		if (!strcasecmp(r->headers[i].name, name))
@@ -15,38 +15,40 @@ const char *esl_request_get(const struct esl_request *r, const char *name)
 	return NULL;
 }
 
-void esl_request_fini(struct esl_request *r)
+void stanza_fini(struct stanza *r)
 {
 	mem_free(r->block);
 	mem_free(r->headers);
 	mem_free((char *)r->body.p);
-	*r = (struct esl_request){0};
+	*r = (struct stanza){0};
 }
 
-void esl_reader_init(struct esl_reader *r)
+void stanza_reader_init(struct stanza_reader *r, enum stanza_kind kind)
 {
-	*r = (struct esl_reader){.block_max = ESL_LOGIN_BLOCK_MAX_BYTES};
+	*r = (struct stanza_reader){.kind = kind, .block_max = STANZA_UNTRUSTED_BLOCK_MAX_BYTES};
 	buf_init(&r->in);
+	if (kind == STANZA_REPLY)
+		stanza_reader_trust(r);
 }
 
-void esl_reader_fini(struct esl_reader *r)
+void stanza_reader_fini(struct stanza_reader *r)
 {
-	esl_request_fini(&r->open);
+	stanza_fini(&r->open);
 	buf_fini(&r->in);
 }
 
-void esl_reader_trust(struct esl_reader *r)
+void stanza_reader_trust(struct stanza_reader *r)
 {
-	r->block_max = ESL_BLOCK_MAX_BYTES;
-	r->body_max = ESL_BODY_MAX_BYTES;
+	r->block_max = STANZA_BLOCK_MAX_BYTES;
+	r->body_max = STANZA_BODY_MAX_BYTES;
 }
 
-size_t esl_reader_buffered_bytes(const struct esl_reader *r)
+size_t stanza_reader_buffered_bytes(const struct stanza_reader *r)
 {
 	return r->in.n;
 }
 
-int esl_reader_feed(struct esl_reader *r, const char *p, size_t n)
+int stanza_reader_feed(struct stanza_reader *r, const char *p, size_t n)
 {
 	if (r->failure)
 		return r->failure;
@@ -56,7 +58,7 @@ int esl_reader_feed(struct esl_reader *r, const char *p, size_t n)
 }
 
 /* Bytes of the block up to and with its empty line, or 0 when that is not there yet. */
-static size_t find_block_end(struct esl_reader *r)
+static size_t find_block_end(struct stanza_reader *r)
 {
 	const char *p = r->in.p;
 	for (size_t i = r->scanned; i < r->in.n; i++) {
@@ -76,7 +78,7 @@ static size_t find_block_end(struct esl_reader *r)
 	return 0;
 }
 
-static void skip_empty_lines(struct esl_reader *r)
+static void skip_empty_lines(struct stanza_reader *r)
 {
 	size_t n = 0;
 	while (n < r->in.n && (r->in.p[n] == '\n' || r->in.p[n] == '\r'))
@@ -98,49 +100,50 @@ static char *cut_spaces(char *s)
 }
 
 /* Cuts the block into lines; a line without a colon is no header and is passed over. */
-static int split_block(struct esl_request *q)
+static int split_block(struct stanza *q, enum stanza_kind kind)
 {
 	size_t cap = 0;
 	char *line = q->block;
-	for (unsigned i = 0; line && *line; i++) {
+	bool is_command = kind == STANZA_COMMAND;
+	for (; line && *line; is_command = false) {
 		char *end = strchr(line, '\n');
 		if (end)
 			*end++ = 0;
-		char *colon = i ? strchr(line, ':') : NULL;
-		if (i == 0) {
+		char *colon = strchr(line, ':');
+		if (is_command) {
 			q->command = cut_spaces(line);
 		} else if (colon && colon > line) {
-			if (q->header_count == ESL_HEADER_MAX_COUNT)
+			if (q->header_count == STANZA_HEADER_MAX_COUNT)
 				return ST_PARSE;
 			if (q->header_count == cap) {
 				cap = cap ? cap * 2 : 8;
-				struct esl_header *h = mem_realloc(q->headers, cap * sizeof(*h));
+				struct stanza_header *h = mem_realloc(q->headers, cap * sizeof(*h));
 				if (!h)
 					return ST_NOMEM;
 				q->headers = h;
 			}
 			*colon = 0;
-			q->headers[q->header_count++] = (struct esl_header){cut_spaces(line), cut_spaces(colon + 1)};
+			q->headers[q->header_count++] = (struct stanza_header){cut_spaces(line), cut_spaces(colon + 1)};
 		}
 		line = end;
 	}
 	return ST_OK;
 }
 
-static int open_block(struct esl_reader *r, size_t n)
+static int open_block(struct stanza_reader *r, size_t n)
 {
-	struct esl_request q = {0};
+	struct stanza q = {0};
 	int st = ST_NOMEM;
 	if (memchr(r->in.p, 0, n))
 		return ST_PARSE;
 	q.block = mem_strndup(r->in.p, n);
 	if (!q.block)
 		return ST_NOMEM;
-	st = split_block(&q);
+	st = split_block(&q, r->kind);
 	if (st)
 		goto out;
 	uint64_t body = 0;
-	const char *length = esl_request_get(&q, "content-length");
+	const char *length = stanza_get(&q, "content-length");
 	if (length && (sv_u64(sv_of(length), &body) || body > r->body_max)) {
 		st = ST_PARSE;
 		goto out;
@@ -152,11 +155,11 @@ static int open_block(struct esl_reader *r, size_t n)
 	r->has_open = true;
 	return ST_OK;
 out:
-	esl_request_fini(&q);
+	stanza_fini(&q);
 	return st;
 }
 
-int esl_reader_next(struct esl_reader *r, struct esl_request *out)
+int stanza_reader_next(struct stanza_reader *r, struct stanza *out)
 {
 	if (r->failure)
 		return r->failure;
@@ -181,7 +184,7 @@ int esl_reader_next(struct esl_reader *r, struct esl_request *out)
 		buf_drop(&r->in, r->body_bytes);
 	}
 	*out = r->open;
-	r->open = (struct esl_request){0};
+	r->open = (struct stanza){0};
 	r->has_open = false;
 	r->body_bytes = 0;
 	return ST_OK;
