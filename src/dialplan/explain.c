@@ -214,7 +214,7 @@ static void tell_inline(struct scratch *s, const char *app, const char *what)
 
 /* ---- inline actions ---- */
 
-static void set_pair(struct scratch *s, struct sv pair)
+ON_CTL static void set_pair(struct scratch *s, struct sv pair)
 {
 	struct sv name, value;
 	char *n, *v;
@@ -230,7 +230,7 @@ static void set_pair(struct scratch *s, struct sv pair)
 }
 
 /* "a=1 b=2" or "^^:a=1:b=2" */
-static void set_pairs(struct scratch *s, struct sv text)
+ON_CTL static void set_pairs(struct scratch *s, struct sv text)
 {
 	struct sv one;
 	char sep = ' ';

@@ -13,6 +13,7 @@
 static void call_dtor(void *obj)
 {
 	struct call *c = obj;
+	role_assert_ctl();
 	list_remove(&c->link);
 	if (c->is_counted)
 		c->p->call_count--;

@@ -62,6 +62,7 @@ static char *unescaped(struct sv text)
 	return buf_take(&b);
 }
 
+static bool refer_parse(struct refer *out, const struct sip_msg *m) ON_CTL;
 static bool refer_parse(struct refer *out, const struct sip_msg *m)
 {
 	struct sv value = sip_msg_value(m, SIP_HDR_REFER_TO), rest, one, name, text;

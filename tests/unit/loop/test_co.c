@@ -410,7 +410,7 @@ NO_ROLE_CHECK static int test_ping_pong(void)
 }
 
 /* Frames of 512 bytes, more of them than a coroutine's own stack takes; the deepest one waits. */
-static __attribute__((noinline)) int recurse(int depth, struct co_wait *w)
+NO_ROLE_CHECK static __attribute__((noinline)) int recurse(int depth, struct co_wait *w)
 {
 	volatile char frame[512];
 	frame[0] = (char)depth;

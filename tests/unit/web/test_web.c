@@ -18,7 +18,7 @@ static void woken(void)
 	wakes++;
 }
 
-static int ring_open(size_t count, size_t bytes, const char *always)
+NO_ROLE_CHECK static int ring_open(size_t count, size_t bytes, const char *always)
 {
 	web_conf = (struct web_conf){.ring_max_count = count,
 	    .ring_max_bytes = bytes,
@@ -38,7 +38,7 @@ NO_ROLE_CHECK static uint64_t fire(enum event_id id, const char *subclass, const
 	return event_sequence();
 }
 
-static struct web_filter filter_of(const char *names, const char *uuid)
+NO_ROLE_CHECK static struct web_filter filter_of(const char *names, const char *uuid)
 {
 	struct web_filter f = {.subclass_count = 0};
 	struct sv wrong;
