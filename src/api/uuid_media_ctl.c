@@ -18,13 +18,7 @@ void on_pause(struct api_call *c, struct leg *leg, const struct api_words *w)
 		mstream_mute(s, is_on, is_on);
 }
 
-/* No codec here has a debug mode or takes parameters while it runs; FreeSWITCH answers so for one that has none. */
-void on_codec_debug(struct api_call *c, struct leg *leg, const struct api_words *w)
-{
-	role_assert_ctl();
-	buf_adds(c->out, "+OK Success\n");
-}
-
+/* No codec here takes parameters while it runs; FreeSWITCH answers so for one that takes none. */
 void on_codec_param(struct api_call *c, struct leg *leg, const struct api_words *w)
 {
 	role_assert_ctl();

@@ -181,6 +181,15 @@ int core_start(const struct core_dirs *d)
 	return core_modules_register();
 }
 
+void core_fire_startup(void)
+{
+	struct event *e = event_new(EVENT_STARTUP, NULL);
+	role_assert_ctl();
+	if (e)
+		event_add(e, "Event-Info", "System Ready");
+	event_fire(e);
+}
+
 static ON_CTL void fire_shutdown(void)
 {
 	struct event *e;

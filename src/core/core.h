@@ -11,6 +11,7 @@ struct core_dirs { /* absolute, no trailing slash; strings live as long as the p
 /* Core's own modules (core_start does it): for listings without a start. */
 ON_CTL int core_modules_register(void);
 ON_CTL int core_start(const struct core_dirs *dirs);
+ON_CTL void core_fire_startup(void); /* everything configured is loaded */
 /* Hangs up everything with SYSTEM_SHUTDOWN, waits (running the loop) up to the deadline for calls and for commands that
  * still wait, unloads modules. */
 ON_CTL void core_stop(int64_t deadline_us);

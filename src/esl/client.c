@@ -149,13 +149,14 @@ static ON_CTL void flush_soon(struct esl_client *c)
 		loop_defer(&c->flush, "esl.flush", on_flush, c);
 }
 
-void esl_client_queue(struct esl_client *c, void *ref, struct sv body, const char *ctype)
+bool esl_client_queue(struct esl_client *c, void *ref, struct sv body, const char *ctype)
 {
 	if (!c->conn || c->is_ending)
-		return;
+		return true;
 	push_gap(c, body.n);
-	esl_queue_push(&c->queue, ref, body, ctype);
+	bool is_kept = esl_queue_push(&c->queue, ref, body, ctype);
 	flush_soon(c);
+	return is_kept;
 }
 
 void esl_client_send(struct esl_client *c, struct sv frame)
@@ -442,9 +443,9 @@ void esl_client_end_all(void)
 
 void esl_client_event(struct esl_client *c, struct event *e)
 {
-	if (c->conn && !c->is_ending && esl_queue_drops(&c->queue))
-		return;
-	esl_client_queue(c, e, event_render(e, c->format), format_types[c->format]);
+	bool is_dropped = c->conn && !c->is_ending && esl_queue_drops(&c->queue);
+	if (is_dropped || !esl_client_queue(c, e, event_render(e, c->format), format_types[c->format]))
+		event_count_dropped(event_id(e));
 }
 
 /* ---- events -------------------------------------------------------------------------------------------------- */

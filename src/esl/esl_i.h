@@ -66,8 +66,8 @@ ON_CTL void esl_client_api_response(struct esl_client *c, struct sv body);
 ON_CTL void esl_client_end(struct esl_client *c);
 /* A command that waits is over: reads on. */
 ON_CTL void esl_client_resume(struct esl_client *c);
-/* Queues a frame of shared text; drops by the queue's rules. */
-ON_CTL void esl_client_queue(struct esl_client *c, void *ref, struct sv body, const char *ctype);
+/* Queues a frame of shared text; false when it was dropped, by the queue's rules. */
+ON_CTL bool esl_client_queue(struct esl_client *c, void *ref, struct sv body, const char *ctype);
 ON_CTL int esl_client_subscribe(struct esl_client *c); /* makes c->sub */
 ON_CTL void esl_client_unsubscribe(struct esl_client *c);
 

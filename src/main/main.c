@@ -170,6 +170,7 @@ static int start(void) ON_CTL
 		return 255;
 	if (options.mode == RUN_CONSOLE)
 		console_start();
+	core_fire_startup();
 	return 0;
 }
 

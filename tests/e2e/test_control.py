@@ -232,3 +232,32 @@ def test_addresses(tandem):
         stun.sendto(b"\x01\x01\x00\x0c" + request[4:20] + b"\x00\x20\x00\x08\x00\x01" + port + host, asker)
         assert esl._reply()[1] == "192.0.2.7:4711\n"
         esl.close()
+
+
+NOTHING_TO_ACT_ON = [
+    ("uuid_media_params {} false", "-ERR Operation failed\n"), ("uuid_media_params {}", "-USAGE: <uuid> <json>\n"),
+    ("uuid_msrp_send {} hi", "-ERR No msrp_session.\n"), ("uuid_msrp_send nosuch hi", "-ERR Usage: cannot locate session.\n"),
+    ("uuid_msrp_send {}", "-ERR Usage: uuid_msrp_send <uuid> msg\n"), ("uuid_preprocess {} agc", "+OK\n"),
+    ("uuid_recovery_refresh {} x", "+OK:\n"), ("uuid_recovery_refresh nosuch x", "-ERR No such channel nosuch!\n"),
+    ("uuid_send_text {} hi there", "+OK\n"), ("uuid_send_text nosuch hi", "-ERR No such channel nosuch!\n"),
+    ("uuid_video_refresh {}", "+OK Success\n"), ("uuid_video_bitrate {}", "-USAGE: <uuid> [auto|manual]\n-ERR Operation Failed\n"),
+    ("uuid_video_bandwidth {} 1mb", "+OK Success\n"), ("uuid_xfer_zombie {}", "+OK Success\n"), ("uuid_xfer_zombie nosuch", "-ERR Operation Failed\n"),
+    ("db_cache status", "0 total. 0 in use.\n"), ("db_cache", "parameter missing\n"), ("db_cache x", "parameter missing\n"),
+    ("event_channel_broadcast", "-ERR parsing json\n"), ("event_channel_broadcast {{", "-ERR parsing json\n"),
+    ('event_channel_broadcast {{"eventChannel":"x"}}', "+OK message sent\n"),
+]
+
+
+def test_nothing_to_act_on(parked):
+    """FreeSWITCH's words where there is no video, text, MSRP, event channel or database."""
+    sw, _, uuid = parked
+    for command, reply in NOTHING_TO_ACT_ON:
+        assert sw.api(command.format(uuid)) == reply, command
+
+
+def test_certificates_are_asked_for_again(tandem):
+    esl = tandem.esl()
+    esl.subscribe("CERT_RELOAD")
+    assert tandem.api("reloadcert") == "+OK cert reload event sent\n"
+    esl.wait_event("CERT_RELOAD")
+    esl.close()

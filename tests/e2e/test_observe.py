@@ -37,3 +37,4 @@ def test_event_stats(tandem):
     assert count("delivered") >= 1
     assert "event,built,fired,delivered,dropped\n" in tandem.api("event stats")
     assert tandem.api("event").startswith("-USAGE: stats")
+    assert [r["fired"] for r in rows(tandem, "event stats names") if r["event"] == "STARTUP"] == ["1"]

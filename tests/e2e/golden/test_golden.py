@@ -167,8 +167,8 @@ def test_fsctl(sw):
 
 # Commands of modules that are not there yet: once there, they are compared.
 NOT_THERE = re.compile(r"(fifo\w*|callcenter_config|distributor\w*|voicemail\w*|vm_\w+|curl|enum\w*|httapi|spandsp_\w+|opus_debug|start_tdd_detect|"
-                       r"hash_remote|local_stream|cdr_csv|chat|tone_detect|page|uuid_(displace|preprocess|simplify|"
-                       r"jitterbuffer|fileman|early_ok|zombie_exec|video_\w+|xfer_zombie|send_text|debug_media))\b")
+                       r"hash_remote|local_stream|cdr_csv|chat|tone_detect|page|uuid_(displace|simplify|"
+                       r"jitterbuffer|fileman|early_ok|zombie_exec|debug_media))\b")
 # Not comparable: our own banner; commands of the system, which are off; an alias of the recording; fs_cli's percent signs; the recording's time zone; 
 # `event` is a command of ours; what earlier calls and tasks of the recording left; destinations that are as good as dead here.
 OTHER = re.compile(r"^(banner|zz|system echo|bg_system true|spawn true|strftime 0|strftime 1000|say_string \S+ en CURRENT_DATE_TIME|json .*status|event$|hash_dump|"
@@ -521,23 +521,6 @@ def test_event_socket(sw, name):
             assert one(got) == one(wanted), sent
 
 
-def test_bgapi(sw):
-    raw = Raw(sw.esl_port)
-    raw.frame()
-    for text in (f"auth {sw.esl_password}", "event plain BACKGROUND_JOB"):
-        raw.sock.sendall(text.encode() + b"\n\n")
-        raw.frame()
-    raw.sock.sendall(b"bgapi version\nJob-UUID: my-job-1\n\n")
-    assert raw.frame() == "Content-Type: command/reply\nReply-Text: +OK Job-UUID: my-job-1\nJob-UUID: my-job-1"
-    event = raw.frame()
-    assert re.match(r"Content-Length: \d+\nContent-Type: text/event-plain\n\nEvent-Name: BACKGROUND_JOB\nCore-UUID: ", event)
-    assert re.search(r"\nJob-UUID: my-job-1\nJob-Command: version\nContent-Length: \d+\n\nFreeSWITCH Version [^\n]*\n\Z", event)
-    raw.sock.sendall(b"bgapi nosuch arg\n\n")
-    raw.frame()
-    event = raw.frame()
-    assert event.endswith("Job-Command: nosuch\nJob-Command-Arg: arg\nContent-Length: 31\n\n-ERR nosuch Command not found!\n")
-
-
 # ---- one command on a fresh call, and what stands afterwards
 # Columns that tell by which application the recorded program does it; uuid_media's legs keep their application here.
 DONE_OTHERWISE = {"uuid_hold": {"application", "application_data"},
@@ -550,8 +533,8 @@ def scenes():
     out = []
     for a, b, block in re.findall(r"^# fresh bridged call A=(\S+) B=(\S+)\n(.*?)(?=^# fresh|\Z)", text, re.M | re.S):
         steps = re.findall(r"^\$ fs_cli -x '([^\n]*)'\n(.*?)\n\n(?=\$|\Z)", block, re.M | re.S)
-        if steps[0][0].startswith(("uuid_deflect", "uuid_xfer_zombie")):
-            continue  # the recorded phone followed the REFER; there is no such flag here
+        if steps[0][0].startswith("uuid_deflect"):
+            continue  # the recorded phone followed the REFER
         out.append(pytest.param(a, b, steps, id=re.sub(r"[0-9a-f-]{36}", "U", steps[0][0]).replace(" ", "_")[:40]))
     return out
 
