@@ -30,6 +30,8 @@ struct leg_tone {
 	const char *flags; /* r read (the default), w write, o stop after the first */
 	unsigned timeout_s, hits;
 	const char *app, *data; /* run when it is heard, or NULL */
+	/* Instead: called with data on the control thread; it may hang the leg up. True: listens again. */
+	bool (*heard)(struct leg *leg, const char *data);
 };
 /* Fires DETECTED_TONE, runs execute_on_tone_detect and the application. A key that was heard listens again. ST_INVAL:
  * no frequencies. */

@@ -28,6 +28,8 @@ struct leg_tap {
 	char *path;           /* displaced, recorded: as it was given */
 	struct leg *listener; /* spy: not counted: it stops when it goes */
 	char *app, *data;     /* tone */
+	bool (*heard)(struct leg *leg, const char *data);
+	struct media_tone_conf tone;
 	bool is_once, is_heard;
 	struct vars *vars; /* recording: its own, or NULL */
 	bool is_masked, is_paused, wants_answer, wants_bridge, is_halted, is_mask_new;

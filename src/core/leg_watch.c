@@ -52,7 +52,20 @@ static ON_CTL int tone_begin(struct leg_tap *t, const struct leg_tone *tone)
 	conf.hits = hits ? hits : tone->hits;
 	conf.sleep_frames = var_number(t->leg, "tone_detect_sleep");
 	conf.expire_frames = var_number(t->leg, "tone_detect_expires");
+	t->tone = conf;
 	return st ? st : mstream_detect_tone(leg_media_stream(t->leg), &conf, &t->id);
+}
+
+static ON_CTL void tone_again(struct leg_tap *t)
+{
+	struct mstream *s = leg_media_stream(t->leg);
+
+	if (!s)
+		return;
+	mstream_tap_stop(s, t->id);
+	t->is_heard = false;
+	if (mstream_detect_tone(s, &t->tone, &t->id))
+		leg_tap_free(t);
 }
 
 static ON_CTL unsigned tone_count(struct leg *leg)
@@ -88,6 +101,7 @@ int leg_tone_detect(struct leg *leg, const struct leg_tone *tone)
 	t->is_once = tone->flags && strchr(tone->flags, 'o');
 	t->app = tone->app && *tone->app ? mem_strdup(tone->app) : NULL;
 	t->data = tone->data ? mem_strdup(tone->data) : NULL;
+	t->heard = tone->heard;
 	st = tone_begin(t, tone);
 	if (st) {
 		leg_tap_free(t);
@@ -107,6 +121,7 @@ int leg_tone_detect_stop(struct leg *leg)
 void leg_tone_heard(struct leg_tap *t)
 {
 	struct leg *leg = mem_ref(t->leg);
+	uint32_t id = t->id;
 	struct event *e;
 
 	t->is_heard = true;
@@ -120,6 +135,8 @@ void leg_tone_heard(struct leg_tap *t)
 		leg_exec_request(leg, &(struct leg_exec_request){.app = t->app, .data = t->data});
 	if (t->is_once)
 		leg_tap_stop(t);
+	else if (t->heard && t->heard(leg, t->data) && (t = leg_tap_find_id(leg, id)))
+		tone_again(t);
 	mem_unref(leg);
 }
 

@@ -114,6 +114,7 @@ static ON_CTL int slot_start(struct enterprise *e, struct originate_slot *s, con
 	/* nobody hears the early media of one among several */
 	if (s->o.opts.early == EARLY_WINS || s->o.opts.early == EARLY_PASS)
 		s->o.opts.early = EARLY_IGNORE;
+	s->o.opts.wins_by_ring_tone = false;
 	if (st)
 		return st;
 	e->running++;

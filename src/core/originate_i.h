@@ -1,6 +1,7 @@
 /* The inside of dialling: a dial string taken apart (originate_parse.c), what its variables ask for (originate_opts.c),
  * the legs (originate_leg.c), one thread's course (originate_thread.c), what the originator hears (originate_ring.c),
- * confirmation by key (originate_confirm.c), and the whole (originate.c). */
+ * what is listened for in early media (originate_monitor.c), confirmation by key (originate_confirm.c), and the whole
+ * (originate.c). */
 #pragma once
 #include "core/leg_i.h"
 #include "core/originate.h"
@@ -39,7 +40,8 @@ enum early_mode {
 struct originate_opts { /* read once; times are 0 when not asked for */
 	int64_t timeout_us, progress_us, delay_us;
 	enum early_mode early;
-	bool ignores_ring, returns_ringing, rings_at_once, continues_on_timeout, hangs_up_on_reject;
+	bool ignores_ring, returns_ringing, rings_at_once, continues_on_timeout, hangs_up_on_reject, is_forked;
+	bool monitors_fail, monitors_ring, wins_by_ring_tone; /* the last: early media wins once it was heard */
 	char *fatal; /* fail_on_single_reject: NULL, "true", or (part of) the names of causes, "!" in front of all
 	                others */
 	char cancel_key;
@@ -68,7 +70,8 @@ struct attempt {
 	unsigned turn;        /* sub-groups of an expanded dial string go in turn */
 	int64_t start_us, deadline_us, progress_deadline_us; /* 0 = none */
 	enum cause deadline_cause;
-	bool is_started, is_failed, has_rung, has_media;
+	bool is_started, is_failed, has_rung, has_media, has_ring_tone;
+	unsigned ring_tones; /* heard so far */
 	bool is_confirming, is_confirmed;
 	bool is_waiting;  /* pickup/: may wait for ever, but not alone once the others failed */
 	bool is_required; /* its failure is everybody's */
@@ -129,6 +132,10 @@ ON_CTL void ring_pass_early(struct originate *o, struct leg *b);
 ON_CTL void ring_stop(struct originate *o);
 /* The caller of an enterprise hears ringback (or silence) from its start. */
 ON_CTL void ring_begin(struct originate *o);
+
+/* ---- originate_monitor.c ---- */
+/* b has early media from here on. */
+ON_CTL void monitor_start(struct originate *o, struct leg *b);
 
 /* ---- originate_confirm.c ---- */
 ON_CTL bool confirm_is_wanted(const struct originate *o, const struct leg *b);

@@ -59,7 +59,7 @@ static ON_CTL int attempt_add(struct originate *o, const struct dial_leg *spec, 
 	t = &grown[o->count];
 	memset(t, 0, sizeof(*t));
 	t->turn = turn;
-	t->is_nested = outer && o->part->count == 1;
+	t->is_nested = outer && o->part->count == 1 && !o->opts.is_forked;
 	st = vars_new(&t->spec.vars);
 	if (st)
 		return st;

@@ -115,9 +115,16 @@ int opts_read(struct originate_opts *o, const struct vars *vars, struct leg *a, 
 	o->progress_us = opts_seconds(vars, "progress_timeout");
 	o->delay_us = bounded(vars, a, "originate_delay_start", 1, 600000, 0) * (int64_t)US_PER_MS;
 	o->early = early_read(vars);
+	o->monitors_fail = vars_get(vars, "monitor_early_media_fail");
+	o->monitors_ring = vars_get(vars, "monitor_early_media_ring");
 	early_ok = vars_get(vars, "group_confirm_early_ok");
 	if (early_ok && !str_is_true(early_ok) && o->early == EARLY_WINS)
 		o->early = EARLY_IGNORE;
+	if (o->early == EARLY_WINS && (o->monitors_fail || o->monitors_ring)) {
+		o->early = EARLY_IGNORE;
+		o->wins_by_ring_tone = o->monitors_ring;
+	}
+	o->is_forked = str_is_true(vars_get(vars, "forked_dial"));
 	o->ignores_ring = str_is_true(vars_get(vars, "ignore_ring_ready"));
 	o->returns_ringing = str_is_true(vars_get(vars, "return_ring_ready"));
 	o->rings_at_once = str_is_true(vars_get(vars, "instant_ringback")) || str_is_true(vars_get(vars, "ring_ready"));

@@ -71,13 +71,21 @@ static int64_t sooner(int64_t a, int64_t b)
 	return !a ? b : !b ? a : a < b ? a : b;
 }
 
-static ON_CTL void look_at_time(struct attempt *t, int64_t now)
+/* It rings, or has sound that counts as that. */
+static bool has_progress(const struct originate *o, const struct attempt *t)
+{
+	const struct leg *b = t->leg;
+
+	return b->is_ringing || b->is_answered || t->has_ring_tone || (b->is_early && !o->opts.monitors_ring);
+}
+
+static ON_CTL void look_at_time(const struct originate *o, struct attempt *t, int64_t now)
 {
 	struct leg *b = t->leg;
 
 	if (!leg_is_up(b) || (b->is_answered && !t->is_confirming))
 		return;
-	if (t->progress_deadline_us && now >= t->progress_deadline_us && !b->is_ringing && !b->is_early)
+	if (t->progress_deadline_us && now >= t->progress_deadline_us && !has_progress(o, t))
 		leg_hangup(b, CAUSE_PROGRESS_TIMEOUT);
 	else if (t->deadline_us && now >= t->deadline_us)
 		leg_hangup(b, t->deadline_cause);
@@ -101,11 +109,15 @@ static ON_CTL void look_at_progress(struct originate *o, struct attempt *t)
 
 	if (b->is_early && !t->has_media) {
 		t->has_media = true;
+		monitor_start(o, b);
 		if (o->opts.early == EARLY_PASS)
 			ring_pass_early(o, b);
-		else if (o->opts.early == EARLY_RING || (o->opts.early == EARLY_IGNORE && o->a))
+		else if (o->opts.early == EARLY_RING ||
+		         (o->opts.early == EARLY_IGNORE && o->a && !o->opts.monitors_ring))
 			ring_pass_ignored(o, o->opts.early == EARLY_RING);
 	}
+	if (t->has_ring_tone && o->opts.early == EARLY_IGNORE && o->a)
+		ring_pass_ignored(o, false);
 	if (b->is_ringing && !t->has_rung) {
 		t->has_rung = true;
 		ring_pass(o);
@@ -120,7 +132,7 @@ static ON_CTL bool attempt_look(struct originate *o, struct attempt *t, int64_t 
 
 	if (!t->is_started || t->is_failed)
 		return false;
-	look_at_time(t, now);
+	look_at_time(o, t, now);
 	if (!leg_is_up(b)) {
 		look_at_end(o, t);
 		return false;
@@ -186,10 +198,10 @@ static ON_CTL void look_at_all(struct originate *o, unsigned turn, int64_t now, 
 		if (!t->is_started) {
 			l->next_us = sooner(l->next_us, t->start_us);
 		} else if (!t->is_failed) {
-			bool has_progress = t->has_rung || t->has_media || t->leg->is_answered;
-			l->has_progress |= has_progress;
+			bool has_rung = has_progress(o, t);
+			l->has_progress |= has_rung;
 			l->next_us = sooner(l->next_us, t->deadline_us);
-			if (!has_progress)
+			if (!has_rung)
 				l->next_us = sooner(l->next_us, t->progress_deadline_us);
 		}
 	}

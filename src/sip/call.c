@@ -15,8 +15,8 @@ static void call_dtor(void *obj)
 	}
 	sip_dialog_fini(&c->dlg);
 	char *texts[] = {c->auth_realm, c->auth_user, c->auth_password, c->auth_ha1, c->call_id, c->local_uri,
-	    c->remote_uri, c->contact_user, c->contact, c->local_contact, c->ack_body, c->bye_headers, c->retry_headers,
-	    c->retry_sdp, c->close_phrase, c->close_reason};
+	    c->remote_uri, c->contact_user, c->contact, c->contact_params, c->local_contact, c->ack_body,
+	    c->bye_headers, c->retry_headers, c->retry_sdp, c->close_phrase, c->close_reason};
 	for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
 		mem_free(texts[i]);
 	mem_unref(c->invite);
@@ -273,7 +273,7 @@ void sip_call_drop_all(struct sip_stack *s)
 
 /* ---- requests inside the dialog ---- */
 
-void sip_call_contact_put(struct sip_call *c, struct buf *out)
+static void contact_bare(struct sip_call *c, struct buf *out)
 {
 	if (c->contact) {
 		buf_adds(out, c->contact);
@@ -285,6 +285,21 @@ void sip_call_contact_put(struct sip_call *c, struct buf *out)
 	/* A caller over UDP is told so, as FreeSWITCH does; for TCP the mark brings the parameter along. */
 	buf_adds(out, "@" SIP_SELF_MARK_TEXT);
 	buf_adds(out, !c->is_uac && c->transport == SIP_UDP ? ";transport=udp>" : ">");
+}
+
+void sip_call_contact_put(struct sip_call *c, struct buf *out)
+{
+	const char *params = c->contact_params;
+	bool is_after = params && *params == '~', closes;
+
+	contact_bare(c, out);
+	if (!params || !params[is_after])
+		return;
+	closes = !is_after && !out->failed && out->n && out->p[out->n - 1] == '>';
+	if (closes)
+		out->n--;
+	params += is_after;
+	buf_printf(out, *params == ';' ? "%s%s" : ";%s%s", params, closes ? ">" : "");
 }
 
 static ON_CTL void choose_dst(const struct sip_call *c, struct sip_dst *dst)

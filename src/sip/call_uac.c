@@ -32,7 +32,8 @@ static char *nameaddr_text(const char *display, const char *uri)
 /* Everything that ends up in a header line must be one line, and the tag a token that fits. */
 static bool params_ok(const struct sip_invite_params *p)
 {
-	const char *one_line[] = {p->uri, p->to_uri, p->from_uri, p->contact, p->route, p->call_id, p->ctype};
+	const char *one_line[] = {
+	    p->uri, p->to_uri, p->from_uri, p->contact, p->contact_params, p->route, p->call_id, p->ctype};
 	struct sip_uri uri;
 	for (size_t i = 0; i < ARRAY_COUNT(one_line); i++)
 		if (!sip_is_value(sv_of(one_line[i])))
@@ -42,7 +43,7 @@ static bool params_ok(const struct sip_invite_params *p)
 		return false;
 	return p->uri && p->from_uri && !sip_uri_parse(&uri, sv_of(p->uri)) &&
 	       !sip_uri_parse(&uri, sv_of(p->from_uri)) && (!p->to_uri || !sip_uri_parse(&uri, sv_of(p->to_uri))) &&
-	       (!p->call_id || *p->call_id);
+	       (!p->call_id || *p->call_id) && p->cseq <= INT32_MAX;
 }
 
 static int fill(struct sip_call *c, const struct sip_invite_params *p)
@@ -54,12 +55,13 @@ static int fill(struct sip_call *c, const struct sip_invite_params *p)
 	c->remote_uri = nameaddr_text(p->to_display, p->to_uri ? p->to_uri : p->uri);
 	c->contact_user = mem_strdup(p->contact_user);
 	c->contact = mem_strdup(p->contact);
+	c->contact_params = mem_strdup(p->contact_params);
 	c->dlg.target = mem_strdup(p->uri);
 	if (p->from_tag)
 		memcpy(c->local_tag, p->from_tag, strlen(p->from_tag) + 1);
 	else
 		rand_token(c->local_tag, SIP_TAG_CHARS);
-	c->local_cseq = 1 + rand_below(0x3fffffff);
+	c->local_cseq = p->cseq ? p->cseq : 1 + rand_below(0x3fffffff);
 	c->use_source_address = p->use_source_address;
 	c->credentials = p->credentials;
 	c->credentials_arg = p->credentials_arg;

@@ -188,12 +188,14 @@ struct sip_invite_params {
 	const char *from_tag;                  /* NULL = generated */
 	const char *contact_user;              /* NULL = the stack's */
 	const char *contact;                   /* whole Contact value instead; NULL = made */
+	const char *contact_params;            /* added to its address, with "~" in front after it; NULL = none */
 	const char *route;                     /* Route value(s); NULL = none */
 	const char *call_id;                   /* NULL = generated */
 	const char *headers;
 	struct sv sdp;     /* empty = delayed offer */
 	const char *ctype; /* NULL = application/sdp */
 	int max_forwards;  /* 0 = 70 */
+	uint32_t cseq;     /* of the INVITE; 0 = any, below 2^31 */
 	struct sip_dst dst;
 	bool use_source_address;
 	sip_credentials_fn credentials;

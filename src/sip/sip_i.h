@@ -246,7 +246,7 @@ struct sip_call {
 	bool is_uac, is_closed_told, is_finishing, use_source_address, has_sdp_from_remote, has_sdp_sent, in_answer,
 	    in_reinvite_done;
 	bool is_bye_wanted, is_bye_sent, is_ok_initial; /* is_ok_initial: ok_tx is the INVITE itself */
-	char *call_id, *local_uri, *remote_uri, *contact_user, *contact, *local_contact;
+	char *call_id, *local_uri, *remote_uri, *contact_user, *contact, *contact_params, *local_contact;
 	char local_tag[40];
 	struct sip_dialog dlg;
 	struct list forks;

@@ -2,9 +2,11 @@
 test writes."""
 import re
 import threading
+import time
 
 import pytest
 import tandem as t
+from talk import Talker
 from wire import Phone, sdp
 
 pytestmark = pytest.mark.leaks
@@ -319,6 +321,97 @@ def test_pitfall_18_requests_need_authentication(sw, method):
     p.request(method, f"sip:1001@{sw.domain}", f"<sip:1001@{sw.domain}>", extra=extra)
     assert p._read(5).code in (401, 407)
     p.close()
+
+
+# ---- early media that is listened to
+@pytest.fixture
+def early(sw):
+    """A phone in early media, saying a tone."""
+    talkers = []
+
+    def begin(p, hz):
+        i = p.expect(method="INVITE")
+        p.reply(i, 183, "Session Progress", sdp(p.rtp_port))
+        p.remote_rtp = int(re.search(r"m=audio (\d+)", i.body).group(1))
+        talkers.append(Talker(p, hz))
+        return i
+    yield begin
+    for talker in talkers:
+        talker.stop()
+
+
+def test_early_media_tells_of_failure(sw, phone, early):
+    b = phone("1001")
+    o = Originate(sw, "{monitor_early_media_fail=no_such!user_busy:1:620!call_rejected:1:440}user/1001 &park")
+    i = early(b, 440)
+    cancelled(b, i)
+    assert o.reply() == "-ERR CALL_REJECTED\n"
+    assert "monitor_early_media_fail" in sw.console() + sw.log_text  # no_such has no tone
+
+
+def test_early_media_tells_of_ringing(sw, phone, early):
+    """Not before its tone was heard twice does early media win."""
+    b = phone("1001")
+    events = sw.esl()
+    events.subscribe("DETECTED_TONE")
+    o = Originate(sw, "{monitor_early_media_ring=1:440,monitor_early_media_ring_total=2,progress_timeout=60}user/1001 &park")
+    i = early(b, 440)
+    heard = [events.wait_event("DETECTED_TONE") for _ in range(2)]
+    uuid = o.uuid()
+    assert [e["Detected-Tone"] for e in heard] == ["monitor_early_media_ring_1"] * 2
+    assert heard[1]["Unique-ID"] == uuid and var(sw, uuid, "endpoint_disposition") == "EARLY MEDIA"
+    assert var(sw, uuid, "originate_disposition") == "monitor_early_media_ring"
+    events.close()
+    sw.api("hupall")
+    cancelled(b, i)
+
+
+def test_early_media_without_the_tone_is_no_progress(sw, phone, early):
+    b = phone("1001")
+    o = Originate(sw, "{monitor_early_media_ring=1:440,progress_timeout=1}user/1001 &park")
+    i = early(b, 620)
+    cancelled(b, i)
+    assert o.reply() == "-ERR NO_ANSWER\n"
+
+
+@pytest.mark.parametrize("forked,cause", [("false", "NO_ANSWER"), ("true", "ALLOTTED_TIMEOUT")])
+def test_forked_dial(sw, phone, forked, cause):
+    b = phone("1001")
+    o = Originate(sw, f"{{forked_dial={forked},leg_timeout=1}}user/1001 &park")
+    cancelled(b, invited(b))
+    assert o.reply() == f"-ERR {cause}\n"
+
+
+def test_a_required_leg(sw, phone):
+    a, b = phone("1000"), phone("1001")
+    o = Originate(sw, "user/1000,[leg_required=true]user/1001 &park")
+    i = invited(a)
+    refuse(b, 404)
+    cancelled(a, i)
+    assert o.reply() == "-ERR UNALLOCATED_NUMBER\n"
+
+
+def test_import(sw, phone):
+    a, b = phone("1000"), phone("1001")
+    call_apps(a, "set:import=mine,other", "bridge:[mine=one,other=two,third=three]user/1001")
+    b.take()
+    a.answered()
+    uuid = re.search(r"^([0-9a-f-]{36}),inbound", sw.api("show channels"), re.M).group(1)
+    assert [var(sw, uuid, n) for n in ("mine", "other", "third")] == ["one", "two", "_undef_"]
+    a.bye()
+    bye_in(b)
+
+
+def test_retries_end_by_time(sw, phone):
+    """No try begins after originate_retry_timeout; tries are originate_retry_min_period_ms apart."""
+    b = phone("1001")
+    began = time.monotonic()
+    o = Originate(sw, "{originate_retries=9,originate_retry_timeout=1,originate_retry_min_period_ms=1500}user/1001 &park")
+    refuse(b, 486)
+    refuse(b, 486)  # asked for 1.5 s after the first: more than a second has passed when it ends
+    assert time.monotonic() - began >= 1.5
+    assert o.reply() == "-ERR USER_BUSY\n"
+    b.expect_nothing("INVITE", 0.2)
 
 
 # ---- who wins
@@ -704,19 +797,23 @@ def test_pickup_of_a_callers_call(sw, phone):
 def test_variables_of_the_invite(sw, phone):
     b = phone("1001")
     o = Originate(sw, "{origination_caller_id_name=Foo,origination_caller_id_number=99,sip_h_X-Test=yes,sip_invite_params=x=1,"
-                      "sip_invite_to_params=isup-oli=1,sip_invite_from_params=user=phone,sip_to_display=Bar,"
+                      "sip_invite_to_params=isup-oli=1,sip_invite_from_params=user=phone,sip_to_display=Bar,sip_invite_cseq=4711,"
+                      "sip_invite_call_id=my-call,sip_invite_contact_params=~+sip.src,"
                       "sip_route_uri=sip:127.0.0.1:%d;lr,origination_uuid=12345678-1111-2222-3333-123456789012}user/1001 &park" % b.port)
     i = b.take()
     assert o.uuid() == "12345678-1111-2222-3333-123456789012"
     assert '"Foo" <sip:99@' in i.get("From") and "user=phone" in i.get("From")
     assert i.get("X-Test") == "yes" and ";x=1 SIP/2.0" in i.first
+    assert int(i.get("CSeq").split()[0]) == 4711 and i.get("Call-ID") == "my-call"
+    assert i.get("Contact").endswith(">;+sip.src")
     assert i.get("To").startswith('"Bar" <sip:1001@') and "isup-oli=1" in i.get("To")
     sw.api("hupall")
     bye_in(b)
-    o = Originate(sw, "'{sip_invite_full_from=\"Ann\" <sip:ann@example.com>,sip_invite_full_to=<sip:bob@example.org>,"
+    o = Originate(sw, "'{sip_invite_cseq=0,sip_invite_contact_params=isfocus,sip_invite_full_from=\"Ann\" <sip:ann@example.com>,sip_invite_full_to=<sip:bob@example.org>,"
                       "sip_invite_req_uri=sip:bob@127.0.0.1:%d}user/1001' &park" % b.port)
     i = b.take()
     o.uuid()
+    assert i.get("Contact").endswith(";isfocus>") and int(i.get("CSeq").split()[0]) > 0
     assert i.get("From").startswith('"Ann" <sip:ann@example.com>') and i.get("To").startswith("<sip:bob@example.org>")
     assert i.first.startswith("INVITE sip:bob@127.0.0.1:")
     sw.api("hupall")
@@ -760,6 +857,47 @@ def test_redirected_elsewhere(sw, phone):
     assert var(sw, a_leg, "sip_redirected_by") == "<sip:1001@x>"
     a.bye()
     bye_in(c)
+
+
+@pytest.mark.parametrize("fork,between", [("true", ","), ("false", "|")])
+def test_contacts_of_a_redirection_as_a_dial_string(sw, phone, fork, between):
+    a, b, c = phone("1000"), phone("1001"), phone("1002")
+    call_apps(a, f"bridge:[sip_redirect_fork={fork}]user/1001")
+    redirect(b, f"<sip:joe@localhost:{c.port}>", "<sip:ann@example.com>")
+    c.take()
+    a.answered()
+    a_leg = re.search(r"^([0-9a-f-]{36}),inbound", sw.api("show channels"), re.M).group(1)
+    assert var(sw, a_leg, "sip_redirect_dialstring") == between.join(
+        [f"sofia/internal/sip:joe@localhost:{c.port}", "sofia/internal/sip:ann@example.com"])
+    a.bye()
+    bye_in(c)
+
+
+@pytest.fixture
+def manual_redirect(sw):
+    conf = sw.root / "conf/sip_profiles/internal.xml"
+    text = conf.read_text()
+    conf.write_text(text.replace("<settings>", '<settings><param name="manual-redirect" value="true"/>', 1))
+    assert "scan complete" in sw.api("sofia profile internal rescan")
+    yield
+    conf.write_text(text)
+    sw.api("sofia profile internal rescan")
+
+
+def test_manual_redirect(sw, phone, manual_redirect):
+    """The dialplan decides about a redirection, whatever its host: in sip_redirect_context, or after the bridge."""
+    a, b = phone("1000"), phone("1001")
+    call_apps(a, "bridge:[sip_redirect_context=default]user/1001")
+    redirect(b, "<sip:8003@example.com>")
+    refused_with(a, 486)
+    call_apps(a, "set:continue_on_fail=true", "bridge:[outbound_redirect_info=true]user/1001", "answer", "park")
+    redirect(b, "<sip:8003@example.com>")
+    a.answered()
+    a_leg = re.search(r"^([0-9a-f-]{36}),inbound", sw.api("show channels"), re.M).group(1)
+    assert var(sw, a_leg, "originate_disposition") == "REDIRECTION_TO_NEW_DESTINATION"
+    assert var(sw, a_leg, "sip_redirect_contact_user_0") == "8003"
+    sw.api("hupall")
+    bye_in(a)
 
 
 def test_redirected_to_our_own_number(sw, phone):

@@ -194,6 +194,19 @@ static const char *route_of(struct call *c, struct buf *b)
 	return b->p;
 }
 
+static uint32_t cseq_of(struct call *c) ON_CTL;
+static uint32_t cseq_of(struct call *c)
+{
+	const char *v = c->redirect_count ? NULL : vars_get(c->leg->vars, "sip_invite_cseq");
+	uint32_t n = 0;
+
+	if (v && (sv_u32(sv_of(v), &n) || !n || n > INT32_MAX)) {
+		leg_log(c->leg, LOG_WARNING, "variable sip_invite_cseq is no number from 1 to 2147483647: %s", v);
+		n = 0;
+	}
+	return n;
+}
+
 static int invite_send(struct call *c, struct sv sdp) ON_CTL;
 static int invite_send(struct call *c, struct sv sdp)
 {
@@ -217,6 +230,8 @@ static int invite_send(struct call *c, struct sv sdp)
 	    .from_display = from.display.p,
 	    .contact_user = var_value(c, "sip_contact_user"),
 	    .contact = c->gateway ? c->gateway->contact : NULL,
+	    .contact_params = var_value(c, "sip_invite_contact_params"),
+	    .cseq = cseq_of(c),
 	    .route = route_of(c, &route),
 	    .call_id = c->redirect_count ? NULL : var_value(c, "sip_invite_call_id"),
 	    .headers = headers.p,

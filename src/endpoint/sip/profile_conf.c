@@ -329,6 +329,8 @@ int profile_conf_parse(struct profile_conf *out, const struct xml_node *node)
 		text_set(&c.outbound_codecs, *c.codec_prefs ? c.codec_prefs : c.inbound_codecs);
 	if (c.nonce_ttl_s < 60)
 		c.nonce_ttl_s = 60;
+	if (c.is_nomedia) /* the called phone's answer decides */
+		c.is_late_negotiation = true;
 	if (c.is_cng_suppressed)
 		c.cng_pt = 0;
 	*out = c;

@@ -267,7 +267,8 @@ static const char profile_xml[] =
     "  <param name='apply-inbound-acl' value='domains'/><param name='apply-inbound-acl' value='lan'/>\n"
     "  <param name='multiple-registrations' value='call-id'/><param name='nonce-ttl' value='5'/>\n"
     "  <param name='disable-auth-messages' value='true'/><param name='inbound-codec-prefs' value='PCMU'/>\n"
-    "  <param name='no-such-thing' value='1'/><param name='rfc2833-pt' value='96'/>\n"
+    "  <param name='no-such-thing' value='1'/><param name='rfc2833-pt' value='96'/>"
+    "  <param name='inbound-bypass-media' value='true'/><param name='inbound-late-negotiation' value='false'/>\n"
     " </settings>\n</profile>";
 
 static int test_profile(void)
@@ -286,6 +287,7 @@ static int test_profile(void)
 	EXPECT_STR(c.inbound_acl, "domains,lan");
 	EXPECT_INT(profile_conf_multi_reg(&c), MULTI_REG_CALL_ID);
 	EXPECT_INT(c.nonce_ttl_s, 60);
+	EXPECT(c.is_nomedia && c.is_late_negotiation);
 	EXPECT_STR(c.outbound_codecs, "PCMU");
 	EXPECT_INT(c.rfc2833_pt, 96);
 	EXPECT_INT(c.t1_ms, 500);
