@@ -1,5 +1,6 @@
 /* See peer.h. */
 #include "peer.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -17,7 +18,19 @@
 struct peer peers[PEERS_MAX];
 int64_t pump_stall_us;
 
-static int bind_loopback(struct addr *a)
+/* An address of 127/8 that no other process has: ports of tests that run beside this one cannot be mixed up with ours,
+ * nor can packets that are still under way to a port somebody else had before. */
+struct addr home_addr(void)
+{
+	struct addr a;
+	char text[ADDR_TEXT_MAX];
+	unsigned pid = (unsigned)getpid(); /* at most 22 bits */
+	snprintf(text, sizeof(text), "127.%u.%u.%u", 64 + (pid >> 16), pid >> 8 & 255, pid & 255);
+	CHECK(!addr_parse(&a, sv_of(text), 0));
+	return a;
+}
+
+static int bind_home(struct addr *a)
 {
 	socklen_t len = sizeof(*a);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
@@ -31,11 +44,11 @@ int peer_open(struct peer *p)
 	memset(p, 0, sizeof(*p));
 	p->rtcp_fd = -1;
 	for (int i = 0; i < 50 && p->rtcp_fd < 0; i++) {
-		(void)addr_parse(&p->addr, SV("127.0.0.1"), 0);
-		p->fd = bind_loopback(&p->addr);
+		p->addr = home_addr();
+		p->fd = bind_home(&p->addr);
 		struct addr rtcp = p->addr;
 		addr_set_port(&rtcp, (uint16_t)(addr_port(&p->addr) + 1));
-		p->rtcp_fd = bind_loopback(&rtcp);
+		p->rtcp_fd = bind_home(&rtcp);
 		if (p->rtcp_fd < 0)
 			close(p->fd);
 	}
@@ -66,7 +79,7 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 
 int peer_stream(struct peer *p, struct mstream *near)
 {
-	(void)addr_parse(&p->local, SV("127.0.0.1"), 0);
+	p->local = home_addr();
 	EXPECT_INT(mstream_open(&p->s, &p->local, near, on_report, p), ST_OK);
 	EXPECT(addr_port(&p->local) % 2 == 0);
 	p->to = p->local;

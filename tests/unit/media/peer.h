@@ -43,6 +43,7 @@ struct peer {
 };
 extern struct peer peers[PEERS_MAX];
 
+struct addr home_addr(void); /* this process's own address of 127/8, port 0 */
 ON_CTL int room_start(unsigned threads, size_t peer_count);
 ON_CTL int settle(void);              /* until the media threads have done all that was asked so far */
 ON_CTL int room_stop(void);           /* closes all, expects nothing left */

@@ -666,13 +666,12 @@ static int test_ports_run_out(void)
 		EXPECT(addr_port(&few[i].local) >= 23002 && addr_port(&few[i].local) <= 23008);
 	}
 	struct mstream *s = NULL;
-	struct addr local;
-	(void)addr_parse(&local, SV("127.0.0.1"), 0);
+	struct addr local = home_addr();
 	EXPECT_INT(mstream_open(&s, &local, NULL, NULL, NULL), ST_INVAL);
 	mctl_counts(&open, &ports, &n, &n, &n);
 	EXPECT_INT(ports, 0);
 	struct peer *last = &few[4];
-	(void)addr_parse(&last->local, SV("127.0.0.1"), 0);
+	last->local = home_addr();
 	mstream_close(few[1].s);
 	EXPECT_INT(wait_report(&few[1], MEDIA_R_CLOSED, 1), 0);
 	EXPECT_INT(peer_stream(last, NULL), 0); /* the one that came back */
