@@ -73,7 +73,7 @@ class Baresip:
         self.dir.mkdir(parents=True)
         self.user = user
         # baresip listens for TLS on the port after the one for SIP
-        self.sip_port, self.ctrl_port, self.rtp_port = free_port(count=2), free_port(socket.SOCK_STREAM), free_port(count=8)
+        self.sip_port, self.ctrl_port, self.rtp_port = free_port(count=2), free_port(), free_port(count=8)
         write_tone(self.dir / "tone.wav", hz)
         modules = "".join(f"module {m}.so\n" for m in ("g711", "g722", "opus", "aufile", "aubridge", "sndfile"))
         (self.dir / "config").write_text(

@@ -2,6 +2,7 @@
 
 Every instance is checked when it stops: exit code 0, no sanitizer report, no slow handler in its log.
 """
+import errno
 import os
 import re
 import shutil
@@ -17,30 +18,60 @@ BUILD = Path(os.environ.get("TANDEM_BUILD", TOP / "build"))
 IS_SANITIZED = "san" in BUILD.name
 
 
-def free_port(kind=socket.SOCK_DGRAM, count=1):
-    """A port (with count - 1 free ones after it) nobody uses now."""
-    while True:
-        held = []
-        try:
-            s = socket.socket(socket.AF_INET, kind)
-            s.bind(("127.0.0.1", 0))
-            held.append(s)
-            base = s.getsockname()[1]
-            if base + count > 60000:
-                continue
-            for i in range(count):
-                for k in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                    if i == 0 and k == kind:
-                        continue
-                    t = socket.socket(socket.AF_INET, k)
-                    t.bind(("127.0.0.1", base + i))
-                    held.append(t)
-            return base
-        except OSError:
-            continue
-        finally:
-            for s in held:
-                s.close()
+class Ports:
+    """The ports of this process. They lie below the kernel's range for outgoing connections (32768 and up): a connection of
+    anybody's cannot take one between our choice and its use, or while a switch restarts. Processes share them out in slots; a
+    slot is held by an abstract socket, which ends with the process. Ports come around only after all of the slot were given."""
+    SLOTS, BASE, COUNT, RTP_BASE, RTP_COUNT = 12, 10000, 800, 20000, 1000
+
+    def __init__(self):
+        self.hold = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        for slot in range(self.SLOTS):
+            try:
+                self.hold.bind(f"\0tandem-test-ports-{slot}")
+                break
+            except OSError as e:
+                if e.errno != errno.EADDRINUSE:
+                    raise
+        else:
+            raise RuntimeError(f"{self.SLOTS} other test processes hold all ports")
+        self.first = self.next = self.BASE + slot * self.COUNT
+        self.rtp_start = self.RTP_BASE + slot * self.RTP_COUNT
+
+    @staticmethod
+    def is_free(port):
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with socket.socket(socket.AF_INET, kind) as s:
+                try:
+                    s.bind(("0.0.0.0", port))
+                except OSError:
+                    return False
+        return True
+
+    def take(self, count):
+        for _ in range(self.COUNT):
+            if self.next + count > self.first + self.COUNT:
+                self.next = self.first
+            port = self.next
+            if all(self.is_free(port + i) for i in range(count)):
+                self.next = port + count
+                return port
+            self.next += 1
+        raise RuntimeError(f"all ports from {self.first} on are in use")
+
+
+_ports = None
+
+
+def _own_ports():
+    global _ports
+    _ports = _ports or Ports()
+    return _ports
+
+
+def free_port(count=1):
+    """A port (with count - 1 free ones after it), UDP and TCP, that nobody uses and nobody else will take."""
+    return _own_ports().take(count)
 
 
 class Esl:
@@ -138,8 +169,8 @@ class Tandem:
         self.binary = binary or BUILD / "tandem"
         self.sip_port = free_port(count=2)
         self.ext_port = free_port(count=2)
-        self.esl_port = free_port(socket.SOCK_STREAM)
-        self.http_port = free_port(socket.SOCK_STREAM)
+        self.esl_port = free_port()
+        self.http_port = free_port()
         self.rtp_start = 0
         self.env = dict(os.environ, **(env or {}))
         self.proc = None
@@ -149,14 +180,12 @@ class Tandem:
 
     def _prepare(self):
         self.root.mkdir(parents=True, exist_ok=True)
-        base = free_port(count=2)
-        # RTP ranges apart from each other and from what phones take
-        self.rtp_start = 20000 + (base * 7919) % 20000 // 1000 * 1000
+        self.rtp_start = _own_ports().rtp_start
         if self.flavour == "conf":
             subprocess.run([TOP / "tools/make-instance", self.root], check=True)
             self.env.update(TANDEM_IP="127.0.0.1", TANDEM_SIP_PORT=str(self.sip_port), TANDEM_EXT_SIP_PORT=str(self.ext_port),
                             TANDEM_ESL_PORT=str(self.esl_port), TANDEM_HTTP_PORT=str(self.http_port), TANDEM_RTP_START=str(self.rtp_start),
-                            TANDEM_RTP_END=str(self.rtp_start + 4000))
+                            TANDEM_RTP_END=str(self.rtp_start + Ports.RTP_COUNT - 1))
             (self.root / "conf/dialplan/default/tests.xml").write_text(
                 '<include>\n<extension name="short_timeout"><condition field="destination_number" expression="^9(10[01][0-9])$">'
                 '<action application="set" data="call_timeout=2"/><action application="bridge" data="user/$1@$${domain}"/>'
@@ -193,7 +222,7 @@ class Tandem:
                  (r'name="listen-port" value="8021"', f'name="listen-port" value="{self.esl_port}"'))
             edit("autoload_configs/switch.conf.xml",
                  (r"<settings>", f'<settings>\n<param name="rtp-start-port" value="{self.rtp_start}"/>'
-                                 f'<param name="rtp-end-port" value="{self.rtp_start + 4000}"/>'))
+                                 f'<param name="rtp-end-port" value="{self.rtp_start + Ports.RTP_COUNT - 1}"/>'))
             edit("directory/default.xml", (r",\$\{verto_contact\([^)]*\)\}", ""))
             for p in ("sip_profiles/internal-ipv6.xml", "sip_profiles/external-ipv6.xml"):
                 (conf / p).unlink()

@@ -3,7 +3,6 @@ documented wire format alone. Each connects, originates to a registered phone, p
 import json
 import math
 import shutil
-import socket
 import struct
 import subprocess
 import sys
@@ -52,7 +51,7 @@ def test_modesl(tandem, modules, sound):
 
 def test_modesl_server(tandem, modules):
     """modesl's server holds a call that the application `socket` gave it."""
-    port = t.free_port(socket.SOCK_STREAM)
+    port = t.free_port()
     phone = Ua(tandem, "1000").register()
     shutil.copy(HERE / "esl_modesl_server.js", modules)
     node = subprocess.Popen(["node", "esl_modesl_server.js", str(port)], cwd=modules, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -91,7 +90,7 @@ def test_esl(tandem, modules, sound):
 
 
 def test_esl_server(tandem, modules):
-    port = t.free_port(socket.SOCK_STREAM)
+    port = t.free_port()
     phone = Ua(tandem, "1000").register()
     shutil.copy(HERE / "esl_server.mjs", modules)
     node = subprocess.Popen(["node", "esl_server.mjs", str(port)], cwd=modules, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -325,7 +325,7 @@ def test_a_server_that_dies_at_once(sw, server, phone):
 
 
 def test_nobody_listens_the_dialplan_goes_on(sw, phone):
-    port = t.free_port(socket.SOCK_STREAM)
+    port = t.free_port()
     uuid = originate(sw, f"socket:127.0.0.1:{port} async full,set:came=on,park:")
     deadline = time.monotonic() + 5
     while sw.api(f"uuid_getvar {uuid} came") != "on":
@@ -334,7 +334,7 @@ def test_nobody_listens_the_dialplan_goes_on(sw, phone):
 
 
 def test_addresses_in_turn_and_names(sw, server, phone):
-    port = t.free_port(socket.SOCK_STREAM)
+    port = t.free_port()
     originate(sw, f"socket:127.0.0.1:{port}|localhost:{server.port} async full")
     link = server.link()
     assert greeting(link)["variable_socket_host"] == "localhost"
