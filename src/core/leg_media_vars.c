@@ -21,8 +21,10 @@ void media_vars_offer(struct leg *leg, const struct sdp_codecs *theirs)
 	buf_init(&b);
 	for (size_t i = 0; i < theirs->count; i++) {
 		const struct sdp_codec *c = &theirs->v[i];
-		buf_printf(&b, "%s%s%s@%uh@%ui", i ? "," : "", codec_module(c->name), c->name,
-		    c->rate_hz ? c->rate_hz : c->clock_hz, c->ptime_ms ? c->ptime_ms : 20u);
+		buf_adds(&b, i ? "," : "");
+		buf_adds(&b, codec_module(c->name));
+		buf_adds(&b, c->name);
+		buf_printf(&b, "@%uh@%ui", c->rate_hz ? c->rate_hz : c->clock_hz, c->ptime_ms ? c->ptime_ms : 20u);
 		if (!strcasecmp(c->name, "PCMU") || !strcasecmp(c->name, "PCMA") || !strcasecmp(c->name, "G722"))
 			buf_adds(&b, "@64000b");
 		if (c->channels > 1)
