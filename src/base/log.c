@@ -2,8 +2,9 @@
  * writer thread hands each line to the sinks. A full ring drops the line and counts it. Lines longer than a slot go to
  * a block of malloc, up to 16 kB. The writer sleeps on a futex; a poster wakes it only when it sleeps. After it has
  * written it lets lines gather for 5 ms, and only what is urgent wakes it sooner: a line that comes alone is written at
- * once, and under load lines cost no switch of threads. Sinks are changed under one lock that the writer holds while it
- * calls them. Does not rotate, colour or filter by call: sinks do. */
+ * once, and under load lines cost no switch of threads. Sinks come and go under one lock that the writer holds while it
+ * calls them; their levels change under another that is never held for long. Does not rotate, colour or filter by call:
+ * sinks do. */
 #include "base/log.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -37,7 +38,8 @@ struct slot {
 struct sink {
 	log_sink_fn fn;
 	void *arg;
-	enum log_level max;
+	_Atomic enum log_level max;
+	bool is_dormant_ok; /* at LOG_DISABLE it counts as no sink */
 };
 
 static struct slot slots[SLOT_COUNT];
@@ -52,6 +54,7 @@ static atomic_int hard_level = LOG_DEBUG;
 static atomic_int effective_level = LOG_DEBUG; /* the lower of hard_level and what any sink wants */
 static pthread_t writer;
 static struct lock sinks_lock = LOCK_INIT_RECURSIVE("log sinks");
+static struct lock levels_lock = LOCK_INIT("log levels"); /* inside sinks_lock; never held while a sink runs */
 static struct sink sinks[SINK_MAX];
 
 static const char *const level_names[] = {"CONSOLE", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG"};
@@ -102,12 +105,17 @@ static void line_to_stderr(const struct log_line *l)
 	dprintf(2, "[%s] %s:%d %s", log_level_name(l->level), l->file, l->line, l->text);
 }
 
+static bool sink_counts(const struct sink *s)
+{
+	return s->fn && (!s->is_dormant_ok || s->max != LOG_DISABLE);
+}
+
 static void line_deliver(const struct log_line *l)
 {
 	bool has_sink = false;
 	lock_take(&sinks_lock);
 	for (size_t i = 0; i < SINK_MAX; i++) {
-		if (!sinks[i].fn)
+		if (!sink_counts(&sinks[i]))
 			continue;
 		has_sink = true;
 		if (l->level <= sinks[i].max)
@@ -182,7 +190,7 @@ static void effective_update(void)
 	int most = LOG_DISABLE;
 	bool has_sink = false;
 	for (size_t i = 0; i < SINK_MAX; i++) {
-		if (!sinks[i].fn)
+		if (!sink_counts(&sinks[i]))
 			continue;
 		has_sink = true;
 		most = (int)sinks[i].max > most ? (int)sinks[i].max : most;
@@ -222,11 +230,13 @@ int log_sink_add(enum log_level max, log_sink_fn fn, void *arg, int *id_out)
 	for (int i = 0; i < SINK_MAX && rc; i++) {
 		if (sinks[i].fn)
 			continue;
-		sinks[i] = (struct sink){fn, arg, max};
+		lock_take(&levels_lock);
+		sinks[i] = (struct sink){fn, arg, max, max == LOG_DISABLE};
+		effective_update();
+		lock_give(&levels_lock);
 		*id_out = i;
 		rc = ST_OK;
 	}
-	effective_update();
 	lock_give(&sinks_lock);
 	return rc;
 }
@@ -234,18 +244,20 @@ int log_sink_add(enum log_level max, log_sink_fn fn, void *arg, int *id_out)
 void log_sink_set_level(int id, enum log_level max)
 {
 	CHECK(id >= 0 && id < SINK_MAX);
-	lock_take(&sinks_lock);
+	lock_take(&levels_lock);
 	sinks[id].max = max;
 	effective_update();
-	lock_give(&sinks_lock);
+	lock_give(&levels_lock);
 }
 
 void log_sink_del(int id)
 {
 	CHECK(id >= 0 && id < SINK_MAX);
 	lock_take(&sinks_lock);
+	lock_take(&levels_lock);
 	sinks[id].fn = NULL;
 	effective_update();
+	lock_give(&levels_lock);
 	lock_give(&sinks_lock);
 }
 
@@ -267,10 +279,10 @@ void log_flush(void)
 
 void log_set_level(enum log_level max)
 {
-	lock_take(&sinks_lock);
+	lock_take(&levels_lock);
 	atomic_store(&hard_level, max);
 	effective_update();
-	lock_give(&sinks_lock);
+	lock_give(&levels_lock);
 }
 
 enum log_level log_get_level(void)
@@ -288,6 +300,11 @@ void log_ring_counts(size_t *fill, size_t *slot_count)
 	uint64_t out = atomic_load(&done), in = atomic_load(&head);
 	*fill = in > out ? (size_t)(in - out) : 0;
 	*slot_count = SLOT_COUNT;
+}
+
+uint64_t log_next_number(void)
+{
+	return atomic_load(&head);
 }
 
 uint64_t log_dropped_count(void)
@@ -386,6 +403,7 @@ void log_write(
 		goto out;
 	}
 	line_fill(&s->line, level, uuid, file, func, line);
+	s->line.number = at;
 	slot_format(s, fmt, ap);
 	atomic_store(&s->seq, at + 1);
 	if (atomic_load(&writer_state) == WRITER_SLEEPS || level <= LOG_ERR || at - atomic_load(&done) > SLOT_COUNT / 4)

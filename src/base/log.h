@@ -24,6 +24,7 @@ struct log_line {
 	const char *file, *func; /* static strings */
 	int line;
 	char uuid[37];    /* the call's, or "" */
+	uint64_t number;  /* rises with each line */
 	const char *text; /* NUL-terminated, ends in \n */
 };
 /* Called on the writer thread. The line is valid during the call. */
@@ -32,9 +33,11 @@ typedef void (*log_sink_fn)(const struct log_line *line, void *arg);
 /* Starts the writer; before that, lines go to stderr directly. */
 int log_start(void);
 void log_stop(void); /* drains */
-/* Sinks are added and removed from any thread; after log_sink_del returns, fn is not called any more. */
+/* Sinks are added and removed from any thread; both wait while a line is being written. After log_sink_del returns, fn
+ * is not called any more. A sink added with LOG_DISABLE counts as none for as long as that is its level (without any
+ * sink, warnings go to stderr). */
 int log_sink_add(enum log_level max, log_sink_fn fn, void *arg, int *id_out);
-void log_sink_set_level(int id, enum log_level max);
+void log_sink_set_level(int id, enum log_level max); /* does not wait for the writer */
 void log_sink_del(int id);
 void log_flush(void); /* waits until all lines written before the call are out; tests and shutdown only */
 
@@ -42,8 +45,9 @@ void log_flush(void); /* waits until all lines written before the call are out; 
 void log_set_level(enum log_level max);
 enum log_level log_get_level(void);
 uint64_t log_dropped_count(void);
-void log_ring_counts(size_t *fill, size_t *slot_count);     /* lines waiting for the writer, approximate */
-const char *log_level_name(enum log_level level);           /* "DEBUG" */
+uint64_t log_next_number(void);                         /* lines written from now on have this number or a higher one */
+void log_ring_counts(size_t *fill, size_t *slot_count); /* lines waiting for the writer, approximate */
+const char *log_level_name(enum log_level level);       /* "DEBUG" */
 int log_level_parse(const char *text, enum log_level *out); /* names or digits, case-insensitive */
 
 void log_write(enum log_level level, const char *uuid, const char *file, const char *func, int line, const char *fmt,

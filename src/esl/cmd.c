@@ -300,6 +300,8 @@ static ON_CTL void cmd_log(struct esl_client *c, const struct stanza *r, const c
 	} else if (*args && (log_level_parse(args, &level) || level == LOG_DISABLE)) {
 		esl_client_reply(c, "-ERR invalid log level");
 	} else {
+		if (c->log_level == LOG_DISABLE)
+			c->log_from = log_next_number();
 		c->log_level = level;
 		esl_logs_update();
 		esl_client_reply(c, "+OK log level %s [%d]", args, (int)level);

@@ -36,6 +36,7 @@ struct esl_client {
 	struct hash *subclasses; /* names after CUSTOM */
 	struct esl_filters filters;
 	enum log_level log_level;           /* LOG_DISABLE: none */
+	uint64_t log_from;                  /* the first line since it asked for any */
 	char *allowed_api, *allowed_events; /* userauth's lists; NULL: all */
 	bool is_log_denied;
 	char id[64]; /* "127.0.0.1:54321" */

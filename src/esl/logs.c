@@ -1,6 +1,7 @@
 /* Log lines for clients that said `log`. The log's writer thread calls our sink, which copies the line and posts a
  * pointer through a bounded mailbox (full: the line is dropped and counted); on the control loop one frame is made and
- * queued by reference to every client whose level asks for it. The sink exists only while somebody listens. */
+ * queued by reference to every client whose level asks for it. While nobody listens the sink's level
+ * is LOG_DISABLE. A client gets what was written after it asked, not what the writer had yet to hand out. */
 #include "base/mem.h"
 #include "core/core.h"
 #include "esl/esl_i.h"
@@ -13,6 +14,7 @@
 
 struct line {
 	int64_t wall_us;
+	uint64_t log_number;
 	enum log_level level;
 	const char *file, *func;
 	int number;
@@ -34,8 +36,12 @@ static void on_line(const struct log_line *l, void *arg)
 	struct line *copy = mem_alloc(sizeof(*copy) + n);
 	if (!copy)
 		return;
-	*copy = (struct line){
-	    .wall_us = l->wall_us, .level = l->level, .file = l->file, .func = l->func, .number = l->line};
+	*copy = (struct line){.wall_us = l->wall_us,
+	    .log_number = l->number,
+	    .level = l->level,
+	    .file = l->file,
+	    .func = l->func,
+	    .number = l->line};
 	memcpy(copy->uuid, l->uuid, sizeof(copy->uuid));
 	memcpy(copy->text, l->text, n);
 	if (mailbox_post(box, &copy, sizeof(copy))) {
@@ -89,7 +95,7 @@ static void send_one(struct esl_client *c, void *arg)
 {
 	role_assert_ctl();
 	struct send *s = arg;
-	if (c->log_level == LOG_DISABLE || s->line->level > c->log_level)
+	if (c->log_level == LOG_DISABLE || s->line->level > c->log_level || s->line->log_number < c->log_from)
 		return;
 	if (!s->frame)
 		s->frame = frame_make(s->line);
@@ -111,7 +117,9 @@ static void on_message(const void *msg, size_t n, void *arg)
 int esl_logs_start(void)
 {
 	int st = mailbox_new(&box, 4096);
-	return st ? st : mailbox_attach_ctl(box, "esl.logs", on_message, NULL);
+	if (!st)
+		st = mailbox_attach_ctl(box, "esl.logs", on_message, NULL);
+	return st ? st : log_sink_add(LOG_DISABLE, on_line, NULL, &sink_id);
 }
 
 static void find_highest(struct esl_client *c, void *arg)
@@ -125,18 +133,8 @@ void esl_logs_update(void)
 {
 	enum log_level highest = LOG_DISABLE;
 	esl_client_each(find_highest, &highest);
-	if (highest == sink_level || !box)
-		return;
-	sink_level = highest;
-	if (highest == LOG_DISABLE) {
-		log_sink_del(sink_id);
-		sink_id = -1;
-	} else if (sink_id >= 0) {
-		log_sink_set_level(sink_id, highest);
-	} else if (log_sink_add(highest, on_line, NULL, &sink_id)) {
-		sink_id = -1;
-		sink_level = LOG_DISABLE;
-	}
+	if (highest != sink_level && sink_id >= 0)
+		log_sink_set_level(sink_id, sink_level = highest);
 }
 
 void esl_logs_stop(void)
