@@ -104,6 +104,50 @@ def test_phones_are_told_to_fetch_their_configuration(tandem):
     assert "0 total" in tandem.api("show registrations count")
 
 
+def ask(sw, name, body="", **headers):
+    esl = sw.esl()
+    lines = [f"sendevent {name}"] + [f"{k.replace('_', '-')}: {v}" for k, v in headers.items()]
+    lines += [f"Content-Length: {len(body)}"] if body else []
+    esl.sock.sendall(("\n".join(lines) + "\n\n" + body).encode())
+    assert esl.read()[0]["Reply-Text"].startswith("+OK")
+    esl.close()
+
+
+def test_events_ask_for_notify(parked):
+    """To all contacts of a user, to an address, into a call; each as FreeSWITCH's event says it."""
+    sw, phone, uuid = parked
+    ask(sw, "NOTIFY", profile="internal", content_type="application/simple-message-summary", event_string="check-sync", user="1000", host=sw.domain)
+    got = phone.expect(method="NOTIFY")
+    assert got.get("Event") == "check-sync" and got.get("To") == f"<sip:1000@{sw.domain}>" and got.first.startswith(f"NOTIFY sip:1000@127.0.0.1:{phone.port}")
+    phone.reply(got, 200)
+    target = f"sip:1000@127.0.0.1:{phone.port}"
+    ask(sw, "NOTIFY", "Messages-Waiting: yes\r\n", profile="internal", to_uri=target, from_uri="sip:vm@here", extra_headers="X-Mine: 1")
+    got = phone.expect(method="NOTIFY")
+    assert (got.get("Event"), got.get("Content-Type"), got.get("X-Mine")) == ("message-summary", "application/simple-message-summary", "1")
+    assert got.body == "Messages-Waiting: yes\r\n" and "<sip:vm@here>" in got.get("From")
+    phone.reply(got, 200)
+    ask(sw, "NOTIFY", uuid=uuid, content_type="text/plain", event_string="talk")
+    got = phone.expect(method="NOTIFY")
+    assert got.get("Event") == "talk" and got.get("Call-ID") == sw.api(f"uuid_getvar {uuid} sip_call_id")
+    phone.reply(got, 200)
+
+
+def test_events_ask_for_info(parked):
+    sw, phone, uuid = parked
+    call_id = sw.api(f"uuid_getvar {uuid} sip_call_id")
+    ask(sw, "SEND_INFO", "first", profile="internal", call_id=call_id, content_type="text/plain", alert_info="x")
+    got = phone.expect(method="INFO")
+    assert (got.get("Call-ID"), got.get("Content-Type"), got.get("Alert-Info"), got.body) == (call_id, "text/plain", "x", "first")
+    phone.reply(got, 200)
+    ask(sw, "SEND_INFO", "lost", profile="nosuch", call_id=call_id)
+    ask(sw, "SEND_INFO", "lost", profile="internal", call_id="nosuch")
+    ask(sw, "SEND_INFO", "lost", profile="internal", local_user=f"1000@{sw.domain}")  # no from-uri
+    ask(sw, "SEND_INFO", "second", profile="internal", local_user=f"1000@{sw.domain}", from_uri="sip:me@here", content_type="text/plain")
+    got = phone.expect(method="INFO")
+    assert got.body == "second" and got.get("Call-ID") != call_id and "<sip:me@here>" in got.get("From")
+    phone.reply(got, 200)
+
+
 def test_rescan_changes_a_running_profile(parked):
     """Parameters of the file act on what comes next; the call that stands stands, the socket stays."""
     sw, phone, uuid = parked

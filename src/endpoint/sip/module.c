@@ -25,6 +25,8 @@ static int sofia_load(void)
 			log_error("sofia: %s cannot be opened: registrations will not outlive a restart", path.p);
 	}
 	buf_fini(&path);
+	if (sofia_events_start())
+		log_error("sofia: out of memory: events do not send requests");
 	if (!config_conf("sofia.conf")) {
 		log_error("sofia: sofia.conf is missing: no SIP");
 		return ST_OK;
@@ -37,6 +39,7 @@ static int sofia_load(void)
 static int sofia_unload(void)
 {
 	role_assert_ctl();
+	sofia_events_stop();
 	profiles_stop_all();
 	store_close(sofia.store);
 	sofia.store = NULL;

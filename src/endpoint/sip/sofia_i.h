@@ -88,6 +88,18 @@ ON_CTL uint64_t auth_failures_of(struct profile *p, const struct addr *src);
 /* The realm we ask for. Appended to out. */
 ON_CTL void auth_realm_put(const struct profile *p, const struct sip_msg *m, struct buf *out);
 
+/* ---- requests outside of calls, and those that events ask for (event_send.c) ---- */
+struct sofia_request {
+	const char *method, *target; /* target: as sofia_target_parse takes it */
+	const char *from, *to;
+	const char *headers, *ctype; /* whole lines; NULL = none */
+	struct sv body;
+};
+/* One request whose answer nobody waits for. A failure to send is logged. */
+ON_CTL int sofia_request_send(struct profile *p, const struct sofia_request *r);
+ON_CTL int sofia_events_start(void);
+ON_CTL void sofia_events_stop(void);
+
 /* ---- registrations ---- */
 /* NOTIFY of check-sync to each contact that what means (reg_is_meant); how many. */
 ON_CTL size_t reg_sync(struct profile *p, struct sv what, bool is_reboot);

@@ -1,0 +1,191 @@
+/* Events by which a program asks for a request (`sendevent NOTIFY`, `sendevent SEND_INFO`, or fired from Lua), with
+ * FreeSWITCH's headers. NOTIFY goes to the contacts of a user (profile, user, host), into a call (uuid) or to an
+ * address (to-uri and from-uri, perhaps contact-uri); INFO into a call (call-id), to a registered user (local-user) or
+ * to an address. Answers are not waited for. What lacks is logged: who fires an event gets no reply to it. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/event.h"
+#include "endpoint/sip/sofia_i.h"
+
+#include <string.h>
+
+static struct event_sub *sub;
+
+int sofia_request_send(struct profile *p, const struct sofia_request *r)
+{
+	struct sofia_target t;
+	char *route = NULL;
+	int st = sofia_target_parse(&t, sv_of(r->target));
+	if (st < 0)
+		return st;
+	struct sip_request_params rp = {.method = r->method,
+	    .uri = t.uri,
+	    .from = r->from,
+	    .to = r->to,
+	    .contact = "",
+	    .headers = r->headers,
+	    .ctype = r->ctype,
+	    .body = r->body,
+	    .dst = {.transport = t.transport}};
+	sofia_target_route(&t, &route, &rp.dst);
+	rp.route = route;
+	st = sip_request_send(NULL, p->stack, &rp, NULL, NULL);
+	if (st)
+		log_notice("sofia: %s: no %s to %s: %s", p->conf.name, r->method, t.uri, status_text(st));
+	mem_free(route);
+	sofia_target_fini(&t);
+	return st;
+}
+
+/* A header of the event, if it may stand in a request: nothing in it begins another line. */
+static ON_CTL const char *value(const struct event *e, const char *name)
+{
+	const char *text = event_get(e, name);
+	if (text && *text && sip_is_value(sv_of(text)))
+		return text;
+	if (text && *text)
+		log_error("sofia: %s: '%s' is no value of a header: left out", event_name(event_id(e)), name);
+	return NULL;
+}
+
+static ON_CTL void add_line(struct buf *headers, const char *name, const char *text)
+{
+	if (text)
+		buf_printf(headers, "%s: %s\r\n", name, text);
+}
+
+static ON_CTL void to_user(
+    struct profile *p, struct sofia_request *r, struct sv user, struct sv host, const char *call_id)
+{
+	const struct reg *regs[REG_CONTACTS_MAX];
+	size_t sent = 0, count = reg_table_find(p->regs, user, host, regs, REG_CONTACTS_MAX);
+	struct buf aor;
+	buf_init(&aor);
+	buf_printf(&aor, "<sip:%.*s@%.*s>", SVF(user), SVF(host));
+	for (size_t i = 0; i < count && i < REG_CONTACTS_MAX; i++) {
+		if (call_id && strcmp(call_id, regs[i]->call_id) != 0)
+			continue;
+		r->target = regs[i]->target;
+		r->to = aor.p;
+		if (!r->from)
+			r->from = aor.p;
+		sent += !sofia_request_send(p, r);
+	}
+	if (!sent)
+		log_error("sofia: %s: %.*s@%.*s is not registered", r->method, SVF(user), SVF(host));
+	buf_fini(&aor);
+}
+
+static ON_CTL void into_call(struct call *c, const struct sofia_request *r)
+{
+	if (!c || !c->sip || c->is_closed)
+		log_error("sofia: %s: no such call", r->method);
+	else
+		sip_call_request(c->sip, r->method, r->headers, r->ctype, r->body, NULL, NULL);
+}
+
+static ON_CTL struct call *call_by_uuid(const char *uuid)
+{
+	struct leg *leg = leg_find(uuid);
+	return leg && leg->ops && leg->ops->send_info == call_send_info ? call_of(leg) : NULL;
+}
+
+static ON_CTL struct call *call_by_id(struct profile *p, const char *call_id)
+{
+	struct lnode *it, *tmp;
+	list_each (&p->calls, it, tmp) {
+		struct call *c = list_entry(it, struct call, link);
+		if (c->sip && !strcmp(sip_call_id(c->sip), call_id))
+			return c;
+	}
+	return NULL;
+}
+
+static ON_CTL void on_notify(const struct event *e, struct profile *p, struct sofia_request *r, struct buf *headers)
+{
+	const char *uuid = value(e, "uuid"), *user = value(e, "user"), *host = value(e, "host"),
+	           *what = value(e, "event-string"), *contact = value(e, "contact-uri");
+	bool has_address = r->to && r->from;
+	if (has_address && !what)
+		what = "message-summary";
+	if (has_address && !r->ctype)
+		r->ctype = "application/simple-message-summary";
+	add_line(headers, "Event", what);
+	add_line(headers, "Subscription-State", "terminated;reason=noresource");
+	if (value(e, "extra-headers"))
+		buf_printf(headers, "%s\r\n", value(e, "extra-headers"));
+	r->headers = headers->p;
+	r->target = contact ? contact : r->to;
+	if (!what || !r->ctype)
+		log_error("sofia: NOTIFY: event-string or content-type is missing");
+	else if (has_address && p)
+		sofia_request_send(p, r);
+	else if (uuid)
+		into_call(call_by_uuid(uuid), r);
+	else if (p && user && host)
+		to_user(p, r, sv_of(user), sv_of(host), value(e, "call-id"));
+	else
+		log_error("sofia: NOTIFY: neither to-uri and from-uri, nor uuid, nor profile, user and host");
+}
+
+static ON_CTL void on_send_info(const struct event *e, struct profile *p, struct sofia_request *r, struct buf *headers)
+{
+	const char *call_id = value(e, "call-id"), *local = value(e, "local-user");
+	struct sv user, host;
+	add_line(headers, "Content-Disposition", value(e, "content-disposition"));
+	add_line(headers, "Alert-Info", value(e, "alert-info"));
+	add_line(headers, "Call-Info", value(e, "call-info"));
+	r->headers = headers->p;
+	r->target = r->to;
+	if (!p)
+		log_error("sofia: SEND_INFO: profile is missing, or there is none of that name");
+	else if (call_id)
+		into_call(call_by_id(p, call_id), r);
+	else if (!r->from)
+		log_error("sofia: SEND_INFO: from-uri is missing");
+	else if (local && sv_split(sv_of(local), '@', &user, &host))
+		to_user(p, r, user, host, NULL);
+	else if (r->to)
+		sofia_request_send(p, r);
+	else
+		log_error("sofia: SEND_INFO: to-uri is missing");
+}
+
+static void on_event(struct event *e, void *arg)
+{
+	role_assert_ctl();
+	bool is_notify = event_id(e) == EVENT_NOTIFY;
+	const char *name = value(e, "profile");
+	struct profile *p = profile_find(sv_of(name ? name : is_notify ? "default" : ""));
+	struct buf headers;
+	struct sofia_request r = {.method = is_notify ? "NOTIFY" : "INFO",
+	    .from = value(e, "from-uri"),
+	    .to = value(e, "to-uri"),
+	    .ctype = value(e, "content-type"),
+	    .body = event_body(e)};
+	buf_init(&headers);
+	if (is_notify)
+		on_notify(e, p, &r, &headers);
+	else
+		on_send_info(e, p, &r, &headers);
+	buf_fini(&headers);
+}
+
+int sofia_events_start(void)
+{
+	role_assert_ctl();
+	int st = event_sub_new(&sub, on_event, NULL);
+	if (st)
+		return st;
+	event_sub_want(sub, EVENT_NOTIFY, true);
+	event_sub_want(sub, EVENT_SEND_INFO, true);
+	return ST_OK;
+}
+
+void sofia_events_stop(void)
+{
+	role_assert_ctl();
+	if (sub)
+		event_sub_free(sub);
+	sub = NULL;
+}
