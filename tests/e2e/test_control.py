@@ -148,6 +148,19 @@ def test_events_ask_for_info(parked):
     phone.reply(got, 200)
 
 
+def test_events_ask_for_message(parked):
+    sw, phone, uuid = parked
+    ask(sw, "SEND_MESSAGE", "hello", profile="internal", content_type="text/plain", user="1000", host=sw.domain, subject="greeting")
+    got = phone.expect(method="MESSAGE")
+    assert (got.get("Content-Type"), got.get("Subject"), got.body, got.get("From").split(";")[0]) == ("text/plain", "greeting", "hello", f"<sip:1000@{sw.domain}>")
+    phone.reply(got, 200)
+    ask(sw, "SEND_MESSAGE", "lost", uuid=uuid)  # no content-type
+    ask(sw, "SEND_MESSAGE", "inside", uuid=uuid, content_type="text/plain")
+    got = phone.expect(method="MESSAGE")
+    assert got.body == "inside" and got.get("Call-ID") == sw.api(f"uuid_getvar {uuid} sip_call_id")
+    phone.reply(got, 200)
+
+
 def test_rescan_changes_a_running_profile(parked):
     """Parameters of the file act on what comes next; the call that stands stands, the socket stays."""
     sw, phone, uuid = parked

@@ -1,7 +1,8 @@
-/* Events by which a program asks for a request (`sendevent NOTIFY`, `sendevent SEND_INFO`, or fired from Lua), with
+/* Events by which a program asks for a request (`sendevent NOTIFY`, SEND_INFO, SEND_MESSAGE, or fired from Lua), with
  * FreeSWITCH's headers. NOTIFY goes to the contacts of a user (profile, user, host), into a call (uuid) or to an
  * address (to-uri and from-uri, perhaps contact-uri); INFO into a call (call-id), to a registered user (local-user) or
- * to an address. Answers are not waited for. What lacks is logged: who fires an event gets no reply to it. */
+ * to an address; MESSAGE to a user's contacts or into a call. Answers are not waited for. What lacks is logged: who
+ * fires an event gets no reply to it. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/event.h"
@@ -151,23 +152,47 @@ static ON_CTL void on_send_info(const struct event *e, struct profile *p, struct
 		log_error("sofia: SEND_INFO: to-uri is missing");
 }
 
+static ON_CTL void on_send_message(
+    const struct event *e, struct profile *p, struct sofia_request *r, struct buf *headers)
+{
+	const char *uuid = value(e, "uuid"), *user = value(e, "user"), *host = value(e, "host");
+	add_line(headers, "Subject", value(e, "subject"));
+	r->headers = headers->p;
+	r->from = r->to = NULL;
+	if (!r->ctype)
+		log_error("sofia: SEND_MESSAGE: content-type is missing");
+	else if (user && host && p)
+		to_user(p, r, sv_of(user), sv_of(host), NULL);
+	else if (user && host)
+		log_error("sofia: SEND_MESSAGE: profile is missing, or there is none of that name");
+	else if (uuid)
+		into_call(call_by_uuid(uuid), r);
+	else
+		log_error("sofia: SEND_MESSAGE: neither user and host nor uuid");
+}
+
+static const struct request_kind {
+	enum event_id id;
+	const char *method, *profile; /* profile: when the event names none */
+	void (*fn)(const struct event *e, struct profile *p, struct sofia_request *r, struct buf *headers);
+} kinds[] = {{EVENT_NOTIFY, "NOTIFY", "default", on_notify}, {EVENT_SEND_INFO, "INFO", "", on_send_info},
+    {EVENT_SEND_MESSAGE, "MESSAGE", "", on_send_message}};
+
 static void on_event(struct event *e, void *arg)
 {
-	role_assert_ctl();
-	bool is_notify = event_id(e) == EVENT_NOTIFY;
+	const struct request_kind *kind = kinds;
 	const char *name = value(e, "profile");
-	struct profile *p = profile_find(sv_of(name ? name : is_notify ? "default" : ""));
 	struct buf headers;
-	struct sofia_request r = {.method = is_notify ? "NOTIFY" : "INFO",
-	    .from = value(e, "from-uri"),
+	struct sofia_request r = {.from = value(e, "from-uri"),
 	    .to = value(e, "to-uri"),
 	    .ctype = value(e, "content-type"),
 	    .body = event_body(e)};
+	role_assert_ctl();
+	while (kind->id != event_id(e)) /* nothing else was wanted */
+		kind++;
+	r.method = kind->method;
 	buf_init(&headers);
-	if (is_notify)
-		on_notify(e, p, &r, &headers);
-	else
-		on_send_info(e, p, &r, &headers);
+	kind->fn(e, profile_find(sv_of(name ? name : kind->profile)), &r, &headers);
 	buf_fini(&headers);
 }
 
@@ -177,8 +202,8 @@ int sofia_events_start(void)
 	int st = event_sub_new(&sub, on_event, NULL);
 	if (st)
 		return st;
-	event_sub_want(sub, EVENT_NOTIFY, true);
-	event_sub_want(sub, EVENT_SEND_INFO, true);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		event_sub_want(sub, kinds[i].id, true);
 	return ST_OK;
 }
 
