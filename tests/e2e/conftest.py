@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import tandem as t  # noqa: E402
+from wire import Phone  # noqa: E402
 
 
 def pytest_configure(config):
@@ -49,6 +50,49 @@ def switch(request, tmp_path_factory):
     sw = _instance(tmp_path_factory, request.param).start()
     yield sw
     sw.stop()
+
+
+@pytest.fixture(scope="module")
+def sw(tandem):
+    """The switch of a module's tests; a module that needs a configuration of its own has its own fixture of this name."""
+    return tandem
+
+
+@pytest.fixture
+def phone(sw):
+    """phone(user): a scripted phone, registered unless told otherwise, hz its tone; at the end every call is over."""
+    made = []
+
+    def make(user="1000", hz=0, register=True, switch=sw, kind=Phone, **kw):
+        p = kind(switch, user, **kw)
+        p.talk, p.hz = None, hz
+        made.append((switch, p))
+        if register:
+            p.register()
+        return p
+    yield make
+    for _, p in made:
+        if p.talk:
+            p.talk.stop()
+    for switch in {id(s): s for s in (sw, *(s for s, _ in made))}.values():
+        switch.api("hupall")
+        switch.wait_calls(0)
+    for switch, p in made:
+        p.close()
+        switch.api(f"sofia profile internal flush_inbound_reg {p.user}@{switch.domain}")
+
+
+@pytest.fixture
+def parked(sw):
+    """Waits for the leg that parks; its variables can then be asked."""
+    events = sw.esl()
+    events.subscribe("CHANNEL_PARK")
+
+    def wait():
+        uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
+        return lambda name: sw.api(f"uuid_getvar {uuid} {name}")
+    yield wait
+    events.close()
 
 
 @pytest.fixture

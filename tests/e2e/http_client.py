@@ -1,6 +1,7 @@
 """A client of the HTTP door for tests: requests with a token, server-sent events, raw connections."""
 import http.client
 import json
+import re
 import socket
 import time
 
@@ -103,3 +104,14 @@ def read_response(s, has_body=True):
             break
         body += got
     return int(lines[0].split()[1]), headers, body
+
+
+def settings(sw, **params):
+    """Params of http.conf replaced before the start."""
+    p = sw.root / "conf/autoload_configs/http.conf.xml"
+    text = p.read_text()
+    for name, value in params.items():
+        name = name.replace("_", "-")
+        text, n = re.subn(rf'<param name="{name}" value="[^"]*"/>', f'<param name="{name}" value="{value}"/>', text)
+        assert n == 1, name
+    p.write_text(text)

@@ -58,6 +58,10 @@ Max-Forwards: 70
 {extra}"""
 
 
+# what a caller whose call is answered receives
+ANSWERED = [recv(100, optional=True), recv(180, optional=True), recv(183, optional=True), recv(200)]
+
+
 def request(method, user, to, domain="127.0.0.1", cseq=1, body="", extra="", totag="", uri=None):
     head = HEAD.format(user=user, to=to, domain=domain, cseq=cseq, method=method, extra=extra, totag=totag)
     tail = f"Content-Type: application/sdp\nContent-Length: [len]\n\n{body}" if body else "Content-Length: 0\n"

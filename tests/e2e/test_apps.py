@@ -1,13 +1,12 @@
 """The applications and originate, on real calls: sound is sent and listened to, files are read back."""
 import re
-import threading
 import time
 
 import numpy as np
 import pytest
-from phones import Baresip, assert_hears, read_wav, tone_level, write_tone
-from test_dialogs import rtp
-from wire import Phone, sdp
+from calls import ended, heard_ms, listen, originate, rtp
+from phones import Baresip, read_wav, tone_level, write_tone
+from talk import ULAW
 
 pytestmark = pytest.mark.leaks
 EXTENSIONS = """<include>
@@ -49,45 +48,6 @@ def sw(tmp_path_factory):
     switch.stop()
 
 
-@pytest.fixture
-def phone(sw):
-    made = []
-
-    def make(user):
-        p = Phone(sw, user)
-        p.register()
-        made.append(p)
-        return p
-    yield make
-    for p in made:
-        p.close()
-        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
-    sw.api("hupall")
-    sw.wait_calls(0)
-
-
-ULAW = np.array([(lambda u: (-1 if u & 128 else 1) * ((((u & 15) << 3) + 132 << ((u & 112) >> 4)) - 132))(~i & 255) for i in range(256)],
-                float)
-
-
-def listen(p, seconds):
-    """What arrives at p's port, decoded; silence is sent meanwhile."""
-    out, end, n = [], time.monotonic() + seconds, 0
-    p.media.settimeout(0.02)
-    while time.monotonic() < end:
-        p.media.sendto(rtp(n, payload=b"\xff" * 160), ("127.0.0.1", p.remote_rtp))
-        n += 1
-        try:
-            packet = p.media.recv(2000)
-        except TimeoutError:
-            continue
-        if packet[1] & 127 == 0:
-            out.append(ULAW[np.frombuffer(packet[12:], np.uint8)])
-    return np.concatenate(out) if out else np.zeros(160)
-
-
-def heard_ms(x, hz, level=2000):
-    return int((tone_level(x, 8000, hz) > level).sum() * 20)
 
 
 def test_playback_to_its_end(sw, phone):
@@ -96,7 +56,7 @@ def test_playback_to_its_end(sw, phone):
     a.answered()
     x = listen(a, 1.3)
     assert heard_ms(x, 523, 4000) > 1000
-    a.reply(a.expect(method="BYE", timeout=5), 200, "OK")
+    ended(a, timeout=5)
 
 
 def test_gentones(sw, phone):
@@ -105,7 +65,7 @@ def test_gentones(sw, phone):
     a.answered()
     x = listen(a, 1.8)
     assert heard_ms(x, 700, 1000) > 1200
-    a.reply(a.expect(method="BYE", timeout=5), 200, "OK")
+    ended(a, timeout=5)
 
 
 def test_record_to_a_file(sw, phone):
@@ -124,7 +84,7 @@ def test_record_to_a_file(sw, phone):
         time.sleep(max(0, 0.02 - (time.monotonic() % 0.0001)))
         if n > 110:
             break
-    a.reply(a.expect(method="BYE", timeout=6), 200, "OK")
+    ended(a, timeout=6)
     x, rate = read_wav(sw.record)
     assert rate == 8000 and 1.8 < len(x) / rate < 2.2, len(x) / rate
     assert (tone_level(x, rate, 300) > 6000).sum() * 0.02 > 1.2
@@ -191,15 +151,6 @@ def test_missing_file_goes_on(sw, phone):
     a.bye()
 
 
-def originate(sw, text):
-    """The reply when it comes."""
-    esl = sw.esl()
-    box = []
-    t = threading.Thread(target=lambda: (box.append(esl.api("originate " + text)), esl.close()))
-    t.start()
-    return lambda: (t.join(20), box[0])[1]
-
-
 def test_originate_user_to_park(sw, phone):
     b = phone("1001")
     reply = originate(sw, "user/1001 &park()")
@@ -208,7 +159,7 @@ def test_originate_user_to_park(sw, phone):
     uuid = re.fullmatch(r"\+OK ([0-9a-f-]{36})\n", answer).group(1)
     assert sw.api(f"uuid_exists {uuid}") == "true"
     assert sw.api(f"uuid_kill {uuid}") == "+OK\n"
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_originate_to_an_extension_bridges(sw, phone):
@@ -220,7 +171,7 @@ def test_originate_to_an_extension_bridges(sw, phone):
     assert "1 total" in sw.api("show bridged_calls count")
     b.own_request("BYE")
     b.expect(200)
-    a.reply(a.expect(method="BYE"), 200, "OK")
+    ended(a)
 
 
 def test_originate_sip_uri_and_profile(sw, phone):
@@ -230,7 +181,7 @@ def test_originate_sip_uri_and_profile(sw, phone):
         b.take()
         assert reply().startswith("+OK"), target
         sw.api("hupall")
-        b.reply(b.expect(method="BYE"), 200, "OK")
+        ended(b)
         sw.wait_calls(0)
 
 
@@ -246,7 +197,7 @@ def test_originate_at_once_and_in_turn(sw, phone):
     a.reply(i, 487, "Request Terminated")
     a.expect(method="ACK")
     sw.api("hupall")
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
     sw.wait_calls(0)
     reply = originate(sw, "user/1000|user/1001 &park()")  # in turn: the second after the first refused
     i = a.expect(method="INVITE")
@@ -256,7 +207,7 @@ def test_originate_at_once_and_in_turn(sw, phone):
     b.take()
     assert reply().startswith("+OK")
     sw.api("hupall")
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_originate_failures(sw, phone):
@@ -285,7 +236,7 @@ def test_broadcast_and_break(sw, phone):
     sw.api(f"uuid_break {uuid}")
     assert events.wait_event("PLAYBACK_STOP")["Playback-Status"] == "break"
     sw.api(f"uuid_kill {uuid}")
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
     events.close()
 
 
@@ -305,7 +256,7 @@ def test_digits_of_a_parked_leg_are_told(sw, phone):
     assert events.wait_event("DTMF")["DTMF-Digit"] == "5"
     events.close()
     sw.api("hupall")
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_uuid_bridge_joins_two_calls(sw, phone):
@@ -326,8 +277,8 @@ def test_uuid_bridge_joins_two_calls(sw, phone):
             pass
     assert good
     sw.api(f"uuid_kill {uuids[0]}")
-    a.reply(a.expect(method="BYE"), 200, "OK")
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(a)
+    ended(b)
 
 
 @pytest.mark.parametrize("codec", ["opus/48000/2", "G722/8000/1"])

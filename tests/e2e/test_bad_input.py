@@ -6,9 +6,8 @@ import socket
 import time
 
 import pytest
-from sipp import Sipp, ack, bye, invite, pause, recv, register, send, sdp
+from sipp import ANSWERED, Sipp, ack, bye, invite, pause, recv, register, send, sdp
 from tandem import free_port
-from test_calls import ANSWERED
 
 pytestmark = pytest.mark.leaks
 

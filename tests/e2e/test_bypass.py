@@ -2,9 +2,8 @@
 import re
 
 import pytest
-from test_dialplan_apps import extension
-from test_transfer import heard
-from wire import Phone, sdp
+from calls import arrives, ended, extension, uuid_of, write_extensions
+from wire import sdp
 
 pytestmark = pytest.mark.leaks
 
@@ -21,37 +20,19 @@ def sw(tmp_path_factory):
                   "playback tone_stream://%(200,0,440)", "park"),
         extension("7205", "set bypass_media=true", "set park_after_bridge=true", "bridge user/1001"),
     ]
-    (s.root / "conf/dialplan/default/00_bypass.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
+    write_extensions(s, extensions)
     s.start()
     yield s
     s.stop()
 
 
 @pytest.fixture
-def pair(sw):
-    a, b = Phone(sw, "1000"), Phone(sw, "1001")
-    a.register()
-    b.register()
-    yield a, b
-    sw.api("hupall")
-    sw.wait_calls(0)
-    for p in (a, b):
-        p.close()
-        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
+def pair(phone):
+    return phone("1000"), phone("1001")
 
 
 def media_port(text):
     return int(re.search(r"m=audio (\d+)", text).group(1))
-
-
-def uuid_of(sw, phone):
-    rows = sw.api("show channels as delim |").splitlines()
-    names = rows[0].split("|")
-    for row in rows[1:]:
-        d = dict(zip(names, row.split("|")))
-        if d.get("direction") == "inbound" and f"/{phone.user}@" in d.get("name", ""):
-            return d["uuid"]
-    raise AssertionError(rows)
 
 
 def reinvited(p, port, answer=None):
@@ -77,7 +58,7 @@ def test_from_the_start(sw, pair):
     assert (offered, answered) == (a.rtp_port, b.rtp_port), "each phone has the other's address"
     assert sw.api("show calls count").strip().startswith("1 total")
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
     sw.wait_calls(0)
 
 
@@ -106,31 +87,31 @@ def test_hung_up_while_the_other_is_asked(sw, pair):
     b.expect(method="INVITE")
     b.own_request("BYE")
     b.expect(200)
-    a.reply(a.expect(method="BYE"), 200, "OK")
+    ended(a)
 
 
 def test_there_and_back(sw, pair):
     a, b = pair
     call(a, b, "7203")
-    assert heard(a, b)
-    leg = uuid_of(sw, a)
+    assert arrives(a, b)
+    leg = uuid_of(sw, a.user)
     ports = int(re.search(r"\d+", sw.api("show calls count")).group())
     assert ports == 1
     assert sw.api(f"uuid_media off {leg}") == "+OK Success\n"
     reinvited(a, b.rtp_port)
     reinvited(b, a.rtp_port)
-    assert not heard(a, b), "our ports are closed"
+    assert not arrives(a, b), "our ports are closed"
     assert sw.api(f"uuid_media {leg}") == "+OK Success\n"
     a.remote_rtp = reinvited(a, None)
     b.remote_rtp = reinvited(b, None)
     assert a.remote_rtp not in (a.rtp_port, b.rtp_port)
-    assert heard(a, b) and heard(b, a)
+    assert arrives(a, b) and arrives(b, a)
 
 
 def test_refused_by_the_second(sw, pair):
     a, b = pair
     call(a, b, "7203")
-    sw.api(f"uuid_media off {uuid_of(sw, a)}")
+    sw.api(f"uuid_media off {uuid_of(sw, a.user)}")
     reinvited(a, b.rtp_port)
     refused = b.expect(method="INVITE")
     b.reply(refused, 488, "No")
@@ -139,7 +120,7 @@ def test_refused_by_the_second(sw, pair):
     a.remote_rtp = reinvited(a, None)
     again = [reinvited(b, None)] if any(m.method == "INVITE" for m in b.queue) else []
     b.remote_rtp = again[0] if again else b.remote_rtp
-    assert heard(a, b) and heard(b, a)
+    assert arrives(a, b) and arrives(b, a)
 
 
 def test_after_the_bridge(sw, pair):
@@ -150,12 +131,12 @@ def test_after_the_bridge(sw, pair):
     # an application that plays brings media back
     esl = sw.esl()
     esl.subscribe("PLAYBACK_START PLAYBACK_STOP")
-    sw.api(f"uuid_broadcast {uuid_of(sw, a)} playback::tone_stream://%(300,0,440) aleg")
+    sw.api(f"uuid_broadcast {uuid_of(sw, a.user)} playback::tone_stream://%(300,0,440) aleg")
     a.remote_rtp = reinvited(a, None)
     b.remote_rtp = reinvited(b, None)
     esl.wait_event("PLAYBACK_STOP")
     esl.close()
-    assert heard(b, a)
+    assert arrives(b, a)
 
 
 def test_refused_call_goes_on_alone(sw, pair):
@@ -175,7 +156,7 @@ def test_after_a_call_in_bypass_the_caller_goes_on(sw, pair):
     call(a, b, "7205")
     b.own_request("BYE")
     b.expect(200)
-    leg = uuid_of(sw, a)
+    leg = uuid_of(sw, a.user)
     assert sw.api(f"uuid_media {leg}") == "+OK Success\n"
     a.remote_rtp = reinvited(a, None)
     sw.api(f"uuid_broadcast {leg} tone_stream://%(500,0,440) aleg")
@@ -192,7 +173,7 @@ def test_words(sw):
 def test_reneg_with_another_codec(sw, pair):
     a, b = pair
     call(a, b, "7203")
-    assert sw.api(f"uuid_media_reneg {uuid_of(sw, a)} PCMA") == "+OK Success\n"
+    assert sw.api(f"uuid_media_reneg {uuid_of(sw, a.user)} PCMA") == "+OK Success\n"
     req = a.expect(method="INVITE")
     assert re.search(r"m=audio \d+ RTP/AVP 8\b", req.body)
     a.reply(req, 200, "OK", sdp(a.rtp_port, formats=(8, 101), version=2))

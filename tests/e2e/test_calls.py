@@ -1,6 +1,6 @@
 """A->B with SIPp on both configurations: answered, refused in every way, cancelled, lost and repeated messages, re-INVITEs."""
 import pytest
-from sipp import (ECHO, Sipp, ack, bye, bye_from_b, invite, pause, recv, register_as, reply, request, sdp, send, uas_answer)
+from sipp import (ANSWERED, ECHO, Sipp, ack, bye, bye_from_b, invite, pause, recv, register_as, reply, request, sdp, send, uas_answer)
 from tandem import free_port
 
 pytestmark = pytest.mark.leaks
@@ -10,7 +10,6 @@ def a_calls(sw, to, after, user="1000", args=(), **kw):
     return Sipp(sw, invite(user, sw.passwords[user], to, domain=sw.domain, **kw) + after, args=args)
 
 
-ANSWERED = [recv(100, optional=True), recv(180, optional=True), recv(183, optional=True), recv(200)]
 
 
 def b_answers(sw, user="1001", after=None, **kw):

@@ -1,35 +1,12 @@
 """What happens in and around a dialog, message by message: forks, early media, UPDATE, INFO, glare, codec change, TCP, limits."""
 import re
-import struct
 import time
 
 import pytest
-from wire import Phone, sdp
+from calls import ended, rtp
+from wire import sdp
 
 pytestmark = pytest.mark.leaks
-
-
-@pytest.fixture
-def phone(tandem):
-    made = []
-
-    def make(user, register=True, **kw):
-        p = Phone(tandem, user, **kw)
-        made.append(p)
-        if register:
-            p.register()
-        return p
-    yield make
-    for p in made:
-        try:
-            p.request("REGISTER", f"sip:{tandem.domain}", f"<sip:{p.user}@{tandem.domain}>", "bye", extra="Expires: 0\n")
-        except OSError:
-            pass
-        p.close()
-    tandem.api("hupall")
-    tandem.wait_calls(0)
-    for p in made:
-        tandem.api(f"sofia profile internal flush_inbound_reg {p.user}@{tandem.domain}")
 
 
 def test_two_contacts_ring_and_the_loser_is_told(tandem, phone):
@@ -47,7 +24,7 @@ def test_two_contacts_ring_and_the_loser_is_told(tandem, phone):
     b1.expect(method="ACK")
     a.answered()
     a.bye()
-    b2.reply(b2.expect(method="BYE"), 200, "OK")
+    ended(b2)
 
 
 def test_two_answer_at_once(tandem, phone):
@@ -60,20 +37,16 @@ def test_two_answer_at_once(tandem, phone):
     b1.expect(method="ACK")
     b2.expect(method="ACK")
     a.answered()
-    ended = []
+    byes = []
     for b in (b1, b2):
         try:
             b.reply(b.expect(method="BYE", timeout=1.5), 200, "OK")
-            ended.append(b)
+            byes.append(b)
         except AssertionError:
             pass
-    assert len(ended) == 1
+    assert len(byes) == 1
     a.bye()
-    (b1 if ended == [b2] else b2).expect(method="BYE")
-
-
-def rtp(seq, payload=b"\xd5" * 160, pt=0, ssrc=7, ts=None):
-    return struct.pack("!BBHII", 0x80, pt, seq, (ts if ts is not None else seq * 160) & 0xffffffff, ssrc) + payload
+    (b1 if byes == [b2] else b2).expect(method="BYE")
 
 
 def test_early_media_passes(tandem, phone):
@@ -130,7 +103,7 @@ def test_codec_change_by_reinvite(tandem, phone):
             break
     assert good, "no silence in PCMU arrived"
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_reinvite_nothing_fits_488_and_the_call_goes_on(tandem, phone):
@@ -143,7 +116,7 @@ def test_reinvite_nothing_fits_488_and_the_call_goes_on(tandem, phone):
     assert a.expect(200).get("CSeq").endswith("OPTIONS")
     assert "2 total" in tandem.api("show channels count")
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_hold_by_the_callee(tandem, phone):
@@ -161,7 +134,7 @@ def test_hold_by_the_callee(tandem, phone):
     events.wait_event("CHANNEL_UNHOLD")
     events.close()
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_update_with_an_offer(tandem, phone):
@@ -170,7 +143,7 @@ def test_update_with_an_offer(tandem, phone):
     ok = a.expect(200)
     assert "a=recvonly" in ok.body, ok.body
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_glare_491(tandem, phone):
@@ -186,7 +159,7 @@ def test_glare_491(tandem, phone):
     a.expect(method="ACK")
     assert "2 total" in tandem.api("show channels count")
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_info_digit(tandem, phone):
@@ -198,7 +171,7 @@ def test_info_digit(tandem, phone):
     assert events.wait_event("DTMF")["DTMF-Digit"] == "7"
     events.close()
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_calls_over_tcp(tandem, phone):
@@ -206,13 +179,13 @@ def test_calls_over_tcp(tandem, phone):
     assert "2 total" in tandem.api("show channels count")
     b.own_request("BYE")
     b.expect(200)
-    a.reply(a.expect(method="BYE"), 200, "OK")
+    ended(a)
 
 
 def test_requests_after_the_end_are_481(tandem, phone):
     a, b = _call(tandem, phone)
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
     tandem.wait_calls(0)
     a.request("BYE")
     a.expect(481)
@@ -230,7 +203,7 @@ def test_bye_from_a_stranger_ends_nothing(tandem, phone):
     stranger.expect(481)
     assert "2 total" in tandem.api("show channels count")
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_no_ack_ends_the_call(tandem, phone):
@@ -312,4 +285,4 @@ def test_rtp_from_elsewhere_is_not_heard(tandem, phone):
             break
     assert len(seen) > 30 and b"\x11" * 160 not in seen
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)

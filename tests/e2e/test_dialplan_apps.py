@@ -1,21 +1,13 @@
 """What a dialplan asks for beyond answering and playing: digits, extensions within extensions, arrays, users, tasks for later, loopback
 legs, limits, the database. Real calls; digits are telephone-events; sound is listened to."""
-import struct
 import time
 
 import pytest
+from calls import call, ended, extension, heard_ms, listen, originate, press, rtp, write_extensions
 from phones import write_tone
-from test_apps import ULAW, heard_ms, listen, originate  # noqa: F401
-from test_dialogs import rtp
 from wire import Phone, sdp
 
 pytestmark = pytest.mark.leaks
-X = """<extension name="{0}"><condition field="destination_number" expression="^{0}$">{1}</condition></extension>"""
-
-
-def extension(number, *actions):
-    return X.format(number, "".join(f'<action application="{a.split(" ", 1)[0]}" data="{a.partition(" ")[2].replace("&", "&amp;")}"/>'
-                                    for a in actions))
 
 
 @pytest.fixture(scope="module")
@@ -71,55 +63,10 @@ def sw(tmp_path_factory):
                   "group insert:crew:user/1000@${domain_name}", "park"),
         extension("7115", "answer", f"loop_playback +3 {bad}", "hangup"),
     ]
-    (s.root / "conf/dialplan/default/apps.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
+    write_extensions(s, extensions)
     s.start()
     yield s
     s.stop()
-
-
-@pytest.fixture
-def phone(sw):
-    made = []
-
-    def make(user):
-        p = Phone(sw, user)
-        p.register()
-        made.append(p)
-        return p
-    yield make
-    for p in made:
-        p.close()
-        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
-    sw.api("hupall")
-    sw.wait_calls(0)
-
-
-@pytest.fixture
-def parked(sw):
-    """Waits for the leg that parks; its variables can then be asked."""
-    events = sw.esl()
-    events.subscribe("CHANNEL_PARK")
-
-    def wait():
-        uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
-        return lambda name: sw.api(f"uuid_getvar {uuid} {name}")
-    yield wait
-    events.close()
-
-
-def press(p, digits, start=1000):
-    """Telephone-events of 100 ms each (RFC 4733)."""
-    seq = start
-    for n, d in enumerate(digits):
-        event, ts = "0123456789*#".index(d), (start + n * 20) * 160
-        for duration, end in ((160, 0), (480, 0), (800, 0x80), (800, 0x80), (800, 0x80)):
-            p.media.sendto(rtp(seq, struct.pack("!BBH", event, end | 10, duration), 101, ts=ts), ("127.0.0.1", p.remote_rtp))
-            seq += 1
-
-
-def call(p, number):
-    p.invite(number)
-    p.answered()
 
 
 def test_read(sw, phone, parked):
@@ -282,7 +229,7 @@ def test_loop_playback(sw, phone):
     a = phone("1000")
     call(a, "7115")
     assert heard_ms(listen(a, 1.2), 700, 4000) > 700
-    a.reply(a.expect(method="BYE", timeout=5), 200, "OK")
+    ended(a, timeout=5)
 
 
 def test_hold_music(sw, phone):
@@ -302,7 +249,7 @@ def test_hold_music(sw, phone):
     listen(a, 0.2)
     assert heard_ms(listen(a, 0.5), 880, 4000) == 0
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_hold_music_of_the_profile(sw, phone):
@@ -321,7 +268,7 @@ def test_hold_music_of_the_profile(sw, phone):
         b.own_request("ACK", cseq=int(ok.get("CSeq").split()[0]))
         assert len(set(listen(a, 0.8))) > 8, "music has more than one level"
         a.bye()
-        b.reply(b.expect(method="BYE"), 200, "OK")
+        ended(b)
     finally:
         sw.api(f"global_setvar hold_music={was}")
 
@@ -370,11 +317,11 @@ def test_loopback_between_phones(sw, phone):
         assert "4 total" in sw.api("show channels count")
         if ender is a:
             a.bye()
-            b.reply(b.expect(method="BYE"), 200, "OK")
+            ended(b)
         else:
             b.own_request("BYE")
             b.expect(200)
-            a.reply(a.expect(method="BYE"), 200, "OK")
+            ended(a)
         sw.wait_calls(0)
 
 
@@ -400,11 +347,11 @@ def test_loopback_bows_out(sw, phone):
             assert heard > 25
         if ender is a:
             a.bye()
-            b.reply(b.expect(method="BYE"), 200, "OK")
+            ended(b)
         else:
             b.own_request("BYE")
             b.expect(200)
-            a.reply(a.expect(method="BYE"), 200, "OK")
+            ended(a)
         sw.wait_calls(0)
 
 
@@ -538,7 +485,7 @@ def test_limit_execute_and_counting_only(sw, phone, parked):
     call(a, "7125")
     parked()
     call(b, "7125")  # over the limit: nothing is run, and the list is at its end
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
     assert usage(sw, "three") == "1"
     call(b, "7126")
     parked()

@@ -3,9 +3,8 @@ import re
 
 import pytest
 import tandem as t
+from calls import ended, extension, heard_ms, listen
 from phones import write_tone
-from test_apps import heard_ms, listen
-from test_dialplan_apps import extension, parked, phone  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.leaks
 EXTENSIONS_CONF = """; comments begin so
@@ -77,7 +76,7 @@ def sw(tmp_path_factory):
 
 
 @pytest.mark.parametrize("number,got", [("7202", "a,b:c"), ("7203", "x of a file"), ("7204", "of a conf"), ("7205", "after")])
-def test_other_dialplans(sw, phone, parked, number, got):  # noqa: F811
+def test_other_dialplans(sw, phone, parked, number, got):
     a = phone("1000")
     a.invite(number)
     a.answered()
@@ -85,7 +84,7 @@ def test_other_dialplans(sw, phone, parked, number, got):  # noqa: F811
     a.bye()
 
 
-def test_variables_for_one_application(sw, phone, parked):  # noqa: F811
+def test_variables_for_one_application(sw, phone, parked):
     """%[..]: there while it runs, and in what it runs; what they hid is back afterwards, what it set itself stays."""
     a = phone("1000")
     a.invite("7208")
@@ -95,7 +94,7 @@ def test_variables_for_one_application(sw, phone, parked):  # noqa: F811
     a.bye()
 
 
-def test_variables(sw, phone):  # noqa: F811
+def test_variables(sw, phone):
     """What set, multiset, export and their relatives make of it, here and at the other phone."""
     a, b = phone("1000"), phone("1001")
     events = sw.esl()
@@ -118,10 +117,10 @@ def test_variables(sw, phone):  # noqa: F811
     assert here("cut", "profile", "rdnis", "hour") == ["00-20", "1 true false 0 ", "42", "09:00"]
     assert here("list", "tail", "money") == ["ARRAY::p|:q", "q", "\\$5 $1"]  # nothing to expand: it stays as it is
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
-def test_inline_list(sw, phone, parked):  # noqa: F811
+def test_inline_list(sw, phone, parked):
     a = phone("1000")
     a.invite("7201")
     a.answered()
@@ -130,7 +129,7 @@ def test_inline_list(sw, phone, parked):  # noqa: F811
     a.bye()
 
 
-def test_inline_from_a_command(sw, phone, parked):  # noqa: F811
+def test_inline_from_a_command(sw, phone, parked):
     a = phone("1000")
     a.invite("7202")
     a.answered()
@@ -140,7 +139,7 @@ def test_inline_from_a_command(sw, phone, parked):  # noqa: F811
     a.bye()
 
 
-def test_what_xml_has_not_is_in_extensions_conf(sw, phone, parked):  # noqa: F811
+def test_what_xml_has_not_is_in_extensions_conf(sw, phone, parked):
     a = phone("1000")
     a.invite("5512")
     a.answered()
@@ -150,12 +149,12 @@ def test_what_xml_has_not_is_in_extensions_conf(sw, phone, parked):  # noqa: F81
     a.bye()
 
 
-def test_caller_and_goto(sw, phone, parked):  # noqa: F811
+def test_caller_and_goto(sw, phone, parked):
     """1000/5600 answers 1000 and refuses 1001; the groups of ~regex are in Goto's data; an included context is found."""
     a, b = phone("1000"), phone("1001")
     a.invite("5600")
     a.answered()
-    a.reply(a.expect(method="BYE"), 200, "OK")
+    ended(a)
     b.invite("5600")
     b.ack_failure(b.expect(486))
     a.invite("5734")
@@ -165,7 +164,7 @@ def test_caller_and_goto(sw, phone, parked):  # noqa: F811
     a.bye()
 
 
-def test_dial(sw, phone):  # noqa: F811
+def test_dial(sw, phone):
     """SIP/ is sofia/; '&' rings both; the time is call_timeout."""
     a, b, c = phone("1000"), phone("1001"), phone("1002")
     events = sw.esl()
@@ -186,25 +185,25 @@ def test_dial(sw, phone):  # noqa: F811
     b.reply(b.expect(method="CANCEL"), 200, "OK")
     a.answered()
     a.bye()
-    c.reply(c.expect(method="BYE"), 200, "OK")
+    ended(c)
     events.close()
 
 
-def test_deadlocks_are_avoided(sw, phone):  # noqa: F811
+def test_deadlocks_are_avoided(sw, phone):
     a = phone("1000")
     a.invite("5900")
     a.ack_failure(a.expect(480))
     assert sw.log_text.count("Avoiding initial deadlock on channel") == 5
 
 
-def test_no_file(sw, phone):  # noqa: F811
+def test_no_file(sw, phone):
     a = phone("1000")
     a.invite("7206")
     a.ack_failure(a.expect(502))
     assert re.search(r"Open of \S+/nosuch.conf failed", sw.log_text)
 
 
-def test_reload(sw, phone, parked):  # noqa: F811
+def test_reload(sw, phone, parked):
     a = phone("1000")
     a.invite("5961")
     a.ack_failure(a.expect(404))

@@ -1,10 +1,6 @@
 """Keys that do something: bind_digit_action with realms, expressions, timeouts, either side's keys; bind_meta_app's sides and flags."""
 import pytest
-from talk import Talker
-from test_dialplan_apps import extension
-from test_handover import ended, talks
-from test_taps import bridged
-from wire import Phone
+from calls import bridged, call_and_talk, ended, extension, talks, write_extensions
 
 pytestmark = pytest.mark.leaks
 
@@ -30,31 +26,10 @@ def sw(tmp_path_factory):
                   "bind_meta_app 6 a s unbind_meta_app::1", "bridge user/1001"),
         extension("bad", "bind_meta_app 1 a so set::x=1", "bind_digit_action r,1", "bind_digit_action r,~(,exec:set,x=1", "answer", "park"),
     ]
-    (s.root / "conf/dialplan/default/digits.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
+    write_extensions(s, extensions)
     s.start()
     yield s
     s.stop()
-
-
-@pytest.fixture
-def phone(sw):
-    made = []
-
-    def make(user, hz=0):
-        p = Phone(sw, user)
-        p.register()
-        p.talk, p.hz = None, hz
-        made.append(p)
-        return p
-    yield make
-    for p in made:
-        if p.talk:
-            p.talk.stop()
-    sw.api("hupall")
-    sw.wait_calls(0)
-    for p in made:
-        p.close()
-        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
 
 
 @pytest.fixture
@@ -65,19 +40,13 @@ def events(sw):
     e.close()
 
 
-def call(p, number):
-    p.invite(number)
-    p.answered()
-    p.talk = Talker(p)
-
-
 def executed(events, what):
     return events.wait_event("CHANNEL_EXECUTE_COMPLETE", Application="set", Application_Data=what)
 
 
 def test_what_a_match_does(sw, phone, events):
     a = phone("1000")
-    call(a, "7401")
+    call_and_talk(a, "7401")
     uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
     a.talk.press("11")
     told = events.wait_event("CHANNEL_DATA", digits="11")
@@ -100,7 +69,7 @@ def test_what_a_match_does(sw, phone, events):
 
 def test_realms(sw, phone, events):
     a = phone("1000")
-    call(a, "7402")
+    call_and_talk(a, "7402")
     a.talk.press("1")
     executed(events, "realm=b")
     a.talk.press("2")
@@ -117,7 +86,7 @@ def test_realms(sw, phone, events):
 def test_beside_an_application(sw, phone, events):
     """Bound keys never reach the application that collects; others do."""
     a = phone("1000")
-    call(a, "7403")
+    call_and_talk(a, "7403")
     a.talk.press("2131#")
     uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
     assert sw.api(f"uuid_getvar {uuid} keys") == "23"
@@ -167,7 +136,7 @@ def test_meta_sides(sw, phone, events):
 
 def test_wrong_use(sw, phone, events):
     a = phone("1000")
-    call(a, "bad")
+    call_and_talk(a, "bad")
     events.wait_event("CHANNEL_PARK")
     sw.wait_log("USAGE <realm>,<digits|~regex>,<string>")
     sw.wait_log("bind_digit_action: ~(:")

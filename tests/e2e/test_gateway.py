@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import tandem as t
+from calls import ended
 from wire import Phone, sdp
 
 pytestmark = pytest.mark.leaks
@@ -130,23 +131,6 @@ def sw(trunk, tmp_path_factory):
     s.stop()
 
 
-@pytest.fixture
-def phone(sw):
-    made = []
-
-    def make(user):
-        p = Phone(sw, user)
-        p.register()
-        made.append(p)
-        return p
-    yield make
-    sw.api("hupall")
-    sw.wait_calls(0)
-    for p in made:
-        p.close()
-        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
-
-
 def wait_state(sw, name, state, timeout=20):
     deadline = time.monotonic() + timeout
     while True:
@@ -217,7 +201,7 @@ def test_dials_out(sw, trunk, phone):
             raise AssertionError("nothing was heard")
     far.own_request("BYE")
     far.expect(200)
-    a.reply(a.expect(method="BYE"), 200, "OK")
+    ended(a)
     sw.wait_calls(0)
     assert "CallsOUT\t1" in sw.api("sofia status gateway gw1")
 
@@ -239,7 +223,7 @@ def test_is_called_by_did(sw, trunk, phone):
     uuid_in = sw.api("show channels as delim |").split("\n")[1].split("|")[0]
     assert sw.api(f"uuid_getvar {uuid_in} seen") == "one,gw1"
     far.bye()
-    a.reply(a.expect(method="BYE"), 200, "OK")
+    ended(a)
     sw.wait_calls(0)
     text = sw.api("sofia status gateway gw1")
     assert "CallsIN \t1" in text and "FailedCallsIN\t0" in text
@@ -273,7 +257,7 @@ def test_rescan_adds_without_touching_calls(sw, trunk, phone):
     assert sw.api("sofia status gateway gw2") == "Invalid Gateway!\n"
     e.close()
     a.bye()
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
 
 
 def test_no_such_gateway_and_one_that_is_down(sw, trunk):
@@ -342,7 +326,7 @@ def test_caller_id_in_from_and_a_fixed_extension(sw, trunk, phone):
     a.take()
     peer.answered()
     peer.bye()
-    a.reply(a.expect(method="BYE"), 200, "OK")
+    ended(a)
     path.unlink()
     sw.api("sofia profile external killgw gw5")
     peer.close()
@@ -374,7 +358,7 @@ def test_the_peer_restarts_and_is_found_again(sw, trunk, phone):
     a.take()
     far.answered()
     far.bye()
-    a.reply(a.expect(method="BYE"), 200, "OK")
+    ended(a)
 
 
 GOLDEN = ["sofia-status-gateway.txt", "sofia-status-gateway-example-com.txt", "sofia-status-gateway-nosuch.txt",

@@ -1,13 +1,9 @@
 """Calls handed over from one to another by applications: intercept of ringing and answered calls, att_xfer and soft_hold by keys of a
 bridge. Scripted phones that say tones and measure what they hear."""
 import pytest
-from talk import Talker
-from test_dialplan_apps import extension
-from test_taps import bridged
-from wire import Phone, sdp
+from calls import ELSEWHERE, accept, bridged, cancelled, ended, extension, is_pair, talks, uuid_of, write_extensions
 
 pytestmark = pytest.mark.leaks
-ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 
 
 @pytest.fixture(scope="module")
@@ -30,31 +26,10 @@ def sw(tmp_path_factory):
         extension(r"\*8(.+)", "answer", "intercept -bleg $1", "sleep 2000"),
         extension(r"\*9(.+)", "set intercept_unbridged_only=true", "intercept $1", "set went=past", "answer", "park"),
     ]
-    (s.root / "conf/dialplan/default/handover.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
+    write_extensions(s, extensions)
     s.start()
     yield s
     s.stop()
-
-
-@pytest.fixture
-def phone(sw):
-    made = []
-
-    def make(user, hz=0):
-        p = Phone(sw, user)
-        p.register()
-        p.talk, p.hz = None, hz
-        made.append(p)
-        return p
-    yield make
-    for p in made:
-        if p.talk:
-            p.talk.stop()
-    sw.api("hupall")
-    sw.wait_calls(0)
-    for p in made:
-        p.close()
-        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
 
 
 @pytest.fixture
@@ -63,36 +38,6 @@ def events(sw):
     e.subscribe()
     yield e
     e.close()
-
-
-def ended(p):
-    bye = p.expect(method="BYE")
-    p.reply(bye, 200, "OK")
-    return bye
-
-
-def cancelled(p, invite):
-    cancel = p.expect(method="CANCEL")
-    p.reply(cancel, 200, "OK", tag=False)
-    p.reply(invite, 487, "Request Terminated")
-    p.expect(method="ACK")
-    return cancel
-
-
-def talks(*phones):
-    for p in phones:
-        if not p.talk:
-            p.talk = Talker(p, p.hz)
-
-
-def uuid_of(sw, number, direction="inbound"):
-    rows = [l.split(",") for l in sw.api("show channels").split("\n") if f"/{number}" in l]
-    return next(r[0] for r in rows if r[1] == direction)
-
-
-def is_pair(p, q):
-    p.talk.hears(q.hz)
-    q.talk.hears(p.hz)
 
 
 # ---- intercept
@@ -171,13 +116,6 @@ def consult(a, b, c, number="7303", by=None):
     c.reply(invite, 180, "Ringing")
     other.talk.hears(1600)  # who waits hears the music
     return invite
-
-
-def accept(c, invite):
-    c.reply(invite, 200, "OK", sdp(c.rtp_port))
-    c.expect(method="ACK")
-    c.enter(invite)
-    talks(c)
 
 
 def test_consult_and_complete(sw, phone, events):

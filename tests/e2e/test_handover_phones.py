@@ -4,8 +4,8 @@ import time
 
 import pytest
 import tandem as t
+from calls import extension, write_extensions
 from phones import Baresip, Linphone, assert_hears
-from test_dialplan_apps import extension
 
 pytestmark = pytest.mark.leaks
 TALK_S = 2.0  # how long sound must flow before it is judged
@@ -20,7 +20,7 @@ def sw(tmp_path_factory):
         extension("7702", "hash insert/tests/ringing/${uuid}", "bridge user/1001"),
         extension("7703", "answer", "intercept ${hash(select/tests/ringing)}", "sleep 2000"),
     ]
-    (s.root / "conf/dialplan/default/handover.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
+    write_extensions(s, extensions)
     s.start()
     yield s
     s.stop()

@@ -12,32 +12,13 @@ import time
 import pytest
 
 import tandem as t
-from http_client import Door, read_response
+from http_client import Door, read_response, settings
 from wire import Phone
 
 
 @pytest.fixture
 def door(tandem):
     return Door(tandem)
-
-
-def settings(sw, **params):
-    """Params of http.conf replaced before the start."""
-    p = sw.root / "conf/autoload_configs/http.conf.xml"
-    text = p.read_text()
-    for name, value in params.items():
-        name = name.replace("_", "-")
-        text, n = re.subn(rf'<param name="{name}" value="[^"]*"/>', f'<param name="{name}" value="{value}"/>', text)
-        assert n == 1, name
-    p.write_text(text)
-
-
-def wait_log(sw, text):
-    """The log is written a little later than it is said."""
-    deadline = time.monotonic() + 10
-    while text not in sw.log_text:
-        assert time.monotonic() < deadline, sw.log_text[-2000:]
-        time.sleep(0.02)
 
 
 # ---- commands and jobs -------------------------------------------------------------------------------------------
@@ -197,7 +178,7 @@ def test_tokens_outlive_a_restart(fresh):
 def test_open_to_others_warns(fresh):
     settings(fresh, listen_ip="0.0.0.0", metrics_without_token="true")
     fresh.start()
-    wait_log(fresh, "open to other machines without encryption")
+    fresh.wait_log("open to other machines without encryption")
     assert Door(fresh, "").call("GET", "/metrics")[0] == 200  # from loopback
     assert Door(fresh, "").call("GET", "/v1/status")[0] == 401
 
@@ -332,7 +313,7 @@ def test_connection_bounds(fresh):
     deadline = time.monotonic() + 10
     while door_status(door) != 200:
         assert time.monotonic() < deadline
-    wait_log(fresh, "too many connections")
+    fresh.wait_log("too many connections")
 
 
 def door_status(door):

@@ -9,8 +9,7 @@ import time
 
 import pytest
 
-from http_client import Door
-from test_http import settings, wait_log
+from http_client import Door, settings
 
 
 @pytest.fixture
@@ -175,7 +174,7 @@ def test_a_reader_that_never_reads_is_closed(fresh):
     while "tandem_event_clients{door=\"http\"} 0\n" not in door.get("/metrics").decode():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    wait_log(fresh, "does not read: closed")
+    fresh.wait_log("does not read: closed")
     s.close()
 
 

@@ -4,10 +4,8 @@ import re
 import time
 
 import pytest
+from calls import call, ended, extension, heard_ms, listen, press
 from phones import write_tone
-from test_apps import heard_ms, listen
-from test_dialplan_apps import extension, press
-from wire import Phone
 
 pytestmark = pytest.mark.leaks
 
@@ -233,23 +231,6 @@ HANGS = [("play", "a"), ("endless", "a"), ("sleep", "leave"), ("record", "a"), (
 
 
 @pytest.fixture
-def phone(sw):
-    made = []
-
-    def make(user):
-        p = Phone(sw, user)
-        p.register()
-        made.append(p)
-        return p
-    yield make
-    for p in made:
-        p.close()
-        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
-    sw.api("hupall")
-    sw.wait_calls(0)
-
-
-@pytest.fixture
 def told(sw):
     esl = sw.esl()
     esl.command("event plain CUSTOM lua::test")
@@ -261,11 +242,6 @@ def told(sw):
         return e["Text"]
     yield wait
     esl.close()
-
-
-def call(p, number):
-    p.invite(number)
-    p.answered()
 
 
 def fire(sw, subclass, number):
@@ -385,7 +361,7 @@ def test_ivr(sw, phone, told):
     press(a, "45*", start=4000)
     told("get 45")
     told(r"yes-7301 true true [0-9a-f-]{36} one")
-    a.reply(a.expect(method="BYE"), 200, "OK")
+    ended(a)
     told("false USER_BUSY")
     sw.wait_calls(0)
 
@@ -488,7 +464,7 @@ def test_bridge(sw, phone, told):
     b.take()
     told("empty false 0")
     told("again CS_(CONSUME_MEDIA|EXECUTE|SOFT_EXECUTE|EXCHANGE_MEDIA)")
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
     uuid = sw.api("show channels").split("\n")[1].split(",")[0]
     deadline = time.monotonic() + 10
     while sw.api(f"uuid_getvar {uuid} after") != "lua":
@@ -523,7 +499,7 @@ def test_another_call_is_used(sw, phone, told):
     assert sw.api(f"uuid_exists {uuid}") == "true"
     assert sw.api(f"luarun other.lua {uuid} hangup") == "+OK\n"
     told("found true")
-    a.reply(a.expect(method="BYE"), 200, "OK")
+    ended(a)
 
 
 def test_failing_scripts_end_their_call(sw, phone):
@@ -533,7 +509,7 @@ def test_failing_scripts_end_their_call(sw, phone):
         a.invite(number)
         if number == "7307":
             a.answered()
-            a.reply(a.expect(method="BYE"), 200, "OK")
+            ended(a)
         else:
             a.ack_failure(a.expect(480, timeout=20))
         wait_log(sw, re.escape(says), seen)

@@ -7,8 +7,7 @@ import time
 
 import pytest
 import tandem as t
-from test_dialplan_apps import extension, press
-from wire import Phone
+from calls import extension, press, write_extensions
 
 pytestmark = pytest.mark.leaks
 HEAD = '#include <tandem/module.h>\nstatic int load(const struct tandem_host *h, struct tandem_self *s) { (void)h; (void)s; return RESULT; }\n'
@@ -48,8 +47,7 @@ def small(name, abi="TANDEM_MODULE_ABI", result="0", unload="0"):
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):
     s = t.Tandem(tmp_path_factory.mktemp("modules") / "instance")
-    (s.root / "conf/dialplan/default/modules.xml").write_text("\n".join([
-        "<include>", extension("7401", "example_greet silence_stream://5000", "park"), "</include>"]))
+    write_extensions(s, [extension("7401", "example_greet silence_stream://5000", "park")])
     (s.root / "conf/autoload_configs/example.conf.xml").write_text(
         '<configuration name="example.conf"><settings><param name="greeting" value="good day"/></settings></configuration>')
     s.start()
@@ -62,20 +60,11 @@ def tmp(tmp_path_factory):
     return tmp_path_factory.mktemp("module-build")
 
 
-@pytest.fixture
-def phone(sw):
-    p = Phone(sw, "1000")
-    p.register()
-    yield p
-    p.close()
-    sw.api("hupall")
-    sw.wait_calls(0)
-
-
 LOADED = "+OK Reloading XML\n+OK\n"
 
 
 def test_example(sw, tmp, phone):
+    a = phone("1000")
     build(sw, tmp)
     events = sw.esl()
     events.command("event plain MODULE_LOAD MODULE_UNLOAD CUSTOM example::digits")
@@ -91,11 +80,11 @@ def test_example(sw, tmp, phone):
     assert sw.api("example") == "+OK 1.0 good day\n"
     assert sw.api("example system") == "+OK Linux\n"
     # its application, on a call
-    phone.invite("7401")
-    phone.answered()
+    a.invite("7401")
+    a.answered()
     assert sw.api("unload mod_example") == "-ERR [Module in use: 2 of its applications, commands and callbacks run]\n"
     assert sw.api("reload mod_example").split("\n")[1].startswith("-ERR unloading module [Module in use")
-    press(phone, "42#")
+    press(a, "42#")
     e = events.wait_event("CUSTOM", Digits="42")
     assert e["Event-Subclass"] == "example::digits" and e["Status"] == "success"
     uuid = e["Unique-ID"]
@@ -104,7 +93,7 @@ def test_example(sw, tmp, phone):
         assert time.monotonic() < deadline
     assert sw.api(f"uuid_getvar {uuid} example_digits") == "42"
     assert re.fullmatch(r"\+OK 1 answered, \d+ ticks\n", sw.api("example count"))
-    phone.bye()
+    a.bye()
     # a command that runs keeps it, too
     other = sw.esl()
     other.sock.sendall(b"bgapi example wait\n\n")
@@ -124,11 +113,12 @@ def test_example(sw, tmp, phone):
 
 
 def test_a_call_that_ends_in_its_application(sw, tmp, phone):
+    a = phone("1000")
     build(sw, tmp)
     assert sw.api("load mod_example") == LOADED
-    phone.invite("7401")
-    phone.answered()
-    phone.bye()
+    a.invite("7401")
+    a.answered()
+    a.bye()
     sw.wait_calls(0)
     assert sw.api("unload mod_example") == "+OK\n"
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 import tandem as t
+from calls import cancelled
 from talk import Talker
 from wire import Phone, sdp
 
@@ -47,23 +48,6 @@ def sw(tmp_path_factory):
     s.stop()
 
 
-@pytest.fixture
-def phone(sw):
-    made = []
-
-    def make(user):
-        p = Phone(sw, user)
-        p.register()
-        made.append(p)
-        return p
-    yield make
-    sw.api("hupall")
-    sw.wait_calls(0)
-    for p in made:
-        p.register(expires=0)
-        p.close()
-
-
 class Originate:
     """The command, running on a connection of its own."""
     def __init__(self, sw, text):
@@ -87,15 +71,6 @@ class Originate:
 def call_apps(p, *apps):
     """p dials 8000; the apps are the rest of its dialplan."""
     p.invite("8000", extra="X-Apps: m:^:" + "^".join(apps) + "\n")
-
-
-def cancelled(p, invite):
-    """Expects the CANCEL of that INVITE and plays its part; the CANCEL."""
-    c = p.expect(method="CANCEL")
-    p.reply(c, 200, "OK", tag=False)
-    p.reply(invite, 487, "Request Terminated")
-    p.expect(method="ACK")
-    return c
 
 
 def invited(p, ringing=False):

@@ -6,9 +6,8 @@ import subprocess
 import time
 
 import pytest
-from sipp import Sipp, ack, bye, invite, pause, recv, register_as, reply, send, uas_answer
+from sipp import ANSWERED, Sipp, ack, bye, invite, pause, recv, register_as, reply, send, uas_answer
 from tandem import BUILD, SHARED, free_port
-from test_calls import ANSWERED
 
 
 def run(*args, **kw):

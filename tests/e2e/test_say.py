@@ -8,11 +8,9 @@ import time
 
 import numpy as np
 import pytest
+from calls import call, ended, extension, heard_ms, press, rtp, write_extensions
 from phones import read_wav, write_tone
-from test_apps import ULAW, heard_ms, originate  # noqa: F401
-from test_dialogs import rtp
-from test_dialplan_apps import extension, press
-from wire import Phone
+from talk import ULAW
 
 pytestmark = pytest.mark.leaks
 PHRASES = """
@@ -61,27 +59,10 @@ def sw(tmp_path_factory):
                   "phrase valet_announce_ext,lot:7", "park"),
         extension("7216", "answer", "playback ivr/ivr-never_asked_for_before_in_a_long_sentence_of_many_words_that_takes_a_while.wav", "park"),
     ]
-    (s.root / "conf/dialplan/default/say.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
+    write_extensions(s, extensions)
     s.start()
     yield s
     s.stop()
-
-
-@pytest.fixture
-def phone(sw):
-    made = []
-
-    def make(user="1000", switch=sw):
-        p = Phone(switch, user)
-        p.register()
-        made.append((switch, p))
-        return p
-    yield make
-    for switch, p in made:
-        p.close()
-        switch.api(f"sofia profile internal flush_inbound_reg {p.user}@{switch.domain}")
-        switch.api("hupall")
-        switch.wait_calls(0)
 
 
 @pytest.fixture
@@ -106,7 +87,7 @@ def hear(p, timeout=30, enough=lambda x: False):
         except TimeoutError:
             pass
         if select.select([p.s], [], [], 0)[0]:
-            p.reply(p.expect(method="BYE"), 200, "OK")
+            ended(p)
             return np.concatenate(out) if out else np.zeros(160)
         if out and enough(out):
             return np.concatenate(out)
@@ -117,12 +98,6 @@ def voiced_s(x):
     """Seconds with a voice in them."""
     frames = x[:len(x) // 160 * 160].reshape(-1, 160)
     return float((np.sqrt((frames ** 2).mean(axis=1)) > 200).sum()) * 0.02
-
-
-def call(p, number):
-    p.invite(number)
-    p.answered()
-    return p
 
 
 def started(events):
@@ -264,7 +239,7 @@ def test_chinese_by_espeak(fresh, phone):
     fresh.start()
     e = fresh.esl()
     e.subscribe("PLAYBACK_START")
-    x = hear(call(phone("1000", fresh), "7301"))
+    x = hear(call(phone("1000", switch=fresh), "7301"))
     assert started(e) == "file_string://digits/10.wav!digits/5.wav"
     assert voiced_s(x) > 1.5
     log = fresh.log_text
@@ -354,7 +329,7 @@ CLOCK = {"9170": r"file_string://digits/\d+\.wav!.*!time/[ap]-m\.wav", "9171": r
 def test_stock_talking_clock(tandem_vanilla, phone, number):
     e = tandem_vanilla.esl()
     e.subscribe("PLAYBACK_START PLAYBACK_STOP")
-    a = phone("1000", tandem_vanilla)
+    a = phone("1000", switch=tandem_vanilla)
     is_whole = number == "9170"
     x = hear(call(a, number), enough=lambda out: not is_whole and voiced_s(np.concatenate(out)) > 1)
     assert re.fullmatch(CLOCK[number], started(e))
@@ -371,7 +346,7 @@ def test_stock_talking_clock(tandem_vanilla, phone, number):
 def test_stock_funny_prompts(tandem_vanilla, phone):
     e = tandem_vanilla.esl()
     e.subscribe("PLAYBACK_START")
-    a = call(phone("1000", tandem_vanilla), "9386")
+    a = call(phone("1000", switch=tandem_vanilla), "9386")
     x = hear(a, enough=lambda out: voiced_s(np.concatenate(out)) > 1.5)
     assert voiced_s(x) > 1.5
     assert [started(e).rsplit("/", 2)[1:] for _ in range(2)] == [["ivr", "ivr-wakey_wakey_sunshine.wav"], ["ivr", "ivr-no_no_no.wav"]]

@@ -4,10 +4,8 @@ import subprocess
 import time
 
 import pytest
-from talk import Talker
-from test_dialplan_apps import extension
-from test_handover import ended, is_pair, talks
-from wire import Phone, sdp
+from calls import call, call_and_talk, ended, extension, is_pair, talks, write_extensions
+from wire import sdp
 
 pytestmark = pytest.mark.leaks
 
@@ -50,31 +48,10 @@ def sw(tmp_path_factory):
         extension("7525", "answer", "deflect 1002", "park"),
         extension("7523", "answer", "read 8 8 silence_stream://100 keys 5000 #", "park"),
     ]
-    (s.root / "conf/dialplan/default/small.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
+    write_extensions(s, extensions)
     s.start()
     yield s
     s.stop()
-
-
-@pytest.fixture
-def phone(sw):
-    made = []
-
-    def make(user, hz=0):
-        p = Phone(sw, user)
-        p.register()
-        p.talk, p.hz = None, hz
-        made.append(p)
-        return p
-    yield make
-    for p in made:
-        if p.talk:
-            p.talk.stop()
-    sw.api("hupall")
-    sw.wait_calls(0)
-    for p in made:
-        p.close()
-        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
 
 
 @pytest.fixture
@@ -83,15 +60,6 @@ def events(sw):
     e.subscribe()
     yield e
     e.close()
-
-
-def call(p, number, hz=None):
-    p.invite(number)
-    p.answered()
-    if hz is not None:
-        p.hz = hz
-        talks(p)
-    return p
 
 
 def parked(sw, events):
@@ -235,7 +203,7 @@ def test_marks(sw, phone, events):
 
 def test_statistics(sw, phone, events):
     a = phone("1000")
-    call(a, "7518", hz=400)
+    call_and_talk(a, "7518")
     e = events.wait_event("CHANNEL_EXECUTE_COMPLETE", Application="set_media_stats")
     assert int(e["variable_rtp_audio_in_packet_count"]) > 0
 
@@ -249,7 +217,7 @@ def test_transfer_of_the_other(sw, phone, events):
 
 
 def test_broadcast(sw, phone):
-    a = call(phone("1000"), "7522", hz=0)
+    a = call_and_talk(phone("1000"), "7522")
     a.talk.hears(900)
 
 

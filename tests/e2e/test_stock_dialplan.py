@@ -7,9 +7,8 @@ import time
 
 import pytest
 import tandem as t
+from calls import arrives, ended, heard_ms, listen, press, rtp, uuid_of
 from phones import write_tone
-from test_apps import heard_ms, listen
-from test_dialplan_apps import press
 from wire import Phone, sdp
 
 pytestmark = pytest.mark.skipif(not t.SHARED.exists(), reason="the stock configuration (../shared/vanilla) is not here")
@@ -60,32 +59,8 @@ def sw(tmp_path_factory):
     s.stop()
 
 
-@pytest.fixture
-def phone(sw):
-    made = []
-
-    def make(user, is_outside=False):
-        p = Outside(sw, user) if is_outside else Phone(sw, user)
-        if not is_outside:
-            p.register()
-        made.append(p)
-        return p
-    yield make
-    sw.api("hupall")
-    sw.wait_calls(0)
-    for p in made:
-        p.close()
-        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
-
-
 def hash_of(sw, kind, key):
     return sw.api(f"hash select/{DOMAIN}-{kind}/{key}").strip()
-
-
-def channel(sw, user):
-    """The uuid of the leg whose name says this user."""
-    rows = sw.api("show channels").split("\n")
-    return next(r for r in rows if f"/{user}@" in r).split(",")[0]
 
 
 def early(p, code=183):
@@ -110,8 +85,7 @@ def hears(p, hz, ms, seconds=8, level=1500):
 
 def talk(a, b):
     """Each hears the other."""
-    from test_transfer import heard
-    assert heard(a, b) and heard(b, a)
+    assert arrives(a, b) and arrives(b, a)
 
 
 def ring(*phones):
@@ -125,7 +99,7 @@ def ring(*phones):
 def hangs_up(ender, *others):
     ender.bye()
     for p in others:
-        p.reply(p.expect(method="BYE"), 200, "OK")
+        ended(p)
 
 
 # ---- the context default
@@ -136,7 +110,7 @@ def test_echo_and_what_every_call_leaves_behind(sw, phone):
     now = time.localtime()
     a.answered()
     talk_to_itself(a)
-    uuid = channel(sw, "1000")
+    uuid = uuid_of(sw, "1000")
     is_open = now.tm_wday < 5 and 9 <= now.tm_hour <= 18
     assert sw.api(f"uuid_getvar {uuid} open") == ("true" if is_open else "_undef_")
     assert (hash_of(sw, "spymap", "1000"), hash_of(sw, "last_dial", "1000"), hash_of(sw, "last_dial", "global")) == (uuid, "9196", uuid)
@@ -148,7 +122,6 @@ def test_echo_and_what_every_call_leaves_behind(sw, phone):
 
 def talk_to_itself(p, delay_s=0.0):
     """What p says comes back, so much later."""
-    from test_dialogs import rtp
     p.media.settimeout(0.02)
     start, first, n = time.monotonic(), None, 0
     while time.monotonic() < start + delay_s + 3:
@@ -194,7 +167,7 @@ def test_show_info(sw, phone):
     a = phone("1000")
     a.invite("9192")
     a.answered()
-    a.reply(a.expect(method="BYE"), 200, "OK")
+    ended(a)
     assert "variable_dialed_user" not in sw.log_text and re.search(r"Channel-State: \[CS_EXECUTE\]", sw.log_text)
 
 
@@ -244,10 +217,10 @@ def test_what_the_network_says_is_never_a_command(sw, phone):
     """Names, numbers, headers and session descriptions that look like ${commands} stay words."""
     evil = "${global_setvar(owned=yes)}"
     body = sdp(4000).replace("s=-", f"s={evil}")
-    a, o = phone("1000"), phone("stranger", is_outside=True)
+    a, o = phone("1000"), phone("stranger", kind=Outside, register=False)
     a.invite("9196", body=body.replace("4000", str(a.rtp_port)), extra=f"X-Evil: {evil}\nSubject: {evil}\n")
     a.answered()
-    uuid = channel(sw, "1000")
+    uuid = uuid_of(sw, "1000")
     assert sw.api(f"uuid_getvar {uuid} sip_h_X-Evil") == "_undef_"
     assert sw.api(f"uuid_getvar {uuid} switch_r_sdp") == "_undef_"
     a.bye()
@@ -269,7 +242,7 @@ def test_local_extension(sw, phone):
     b.reply(invite, 180, "Ringing")
     early(a)
     hears(a, US_RING, 600, level=800)
-    uuid = channel(sw, "1000")
+    uuid = uuid_of(sw, "1000")
     for kind, key, value in (("call_return", "1001", "1000"), ("last_dial_ext", "1001", uuid), ("last_dial_ext", "techsupport", uuid),
                              ("last_dial_ext", "global", uuid), ("last_dial", "techsupport", uuid)):
         assert hash_of(sw, kind, key) == value, (kind, key)
@@ -279,7 +252,7 @@ def test_local_extension(sw, phone):
     b.enter(invite)
     a.answered()
     talk(a, b)
-    assert sw.api(f"uuid_getvar {channel(sw, '1001')} dialed_extension") == "1001"
+    assert sw.api(f"uuid_getvar {uuid_of(sw, '1001')} dialed_extension") == "1001"
     hangs_up(b, a)
 
 
@@ -337,7 +310,7 @@ def test_group_of_the_database(sw, phone):
         p.invite("8101")
         p.answered()
         hears(p, 640, 600)
-        p.reply(p.expect(method="BYE"), 200, "OK")
+        ended(p)
     assert sw.api(f"group call:01@{DOMAIN}").count("sofia/internal/sip:") == 2
     a.invite("8201")
     both = ring(b, c)
@@ -356,7 +329,7 @@ def test_group_of_the_database(sw, phone):
     b.invite("8001")
     b.answered()
     hears(b, 320, 600)
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
     assert sw.api(f"group call:01@{DOMAIN}").count("sofia/internal/sip:") == 1
 
 
@@ -417,7 +390,7 @@ def test_ringback(sw, phone):
                 p.queue.append(ok)
                 p.answered()
             hears(p, GOODBYE, 300, seconds=30)
-            p.reply(p.expect(method="BYE", timeout=10), 200, "OK")
+            ended(p, timeout=10)
             done.append(number)
         except Exception as e:  # noqa: BLE001 told by the test
             failed.append(f"{number}: {e!r}")
@@ -454,7 +427,7 @@ def test_call_debug(sw, phone, user, number, wanted):
     events = sw.esl()
     events.subscribe("CHANNEL_EXECUTE CHANNEL_HANGUP")
     sw.api("global_setvar call_debug=true")
-    a = phone(user, user == "stranger")
+    a = phone(user, kind=Outside, register=False) if user == "stranger" else phone(user)
     a.invite(number)
     apps = []
     while True:
@@ -556,12 +529,12 @@ def test_toll_not_allowed(sw, phone):
 # ---- the context public
 def test_public_did(sw, phone):
     """5551212 from outside rings 1000, as does 1000 itself."""
-    o, b = phone("stranger", is_outside=True), phone("1000")
+    o, b = phone("stranger", kind=Outside, register=False), phone("1000")
     for number in ("5551212", "1000"):
         o.invite(number)
         req = b.take()
         o.answered()
-        b_uuid = channel(sw, "1000")
+        b_uuid = uuid_of(sw, "1000")
         assert sw.api(f"uuid_getvar {b_uuid} RFC2822_DATE") != "_undef_", req
         talk(o, b)
         hangs_up(o, b)
@@ -588,7 +561,7 @@ def test_conferences_from_outside(sw):
 
 def test_public_nothing_matches(sw, phone):
     """outside_call matches whatever is dialled, so that there is a route: its list just ends. 480, as the recorded program says."""
-    o = phone("stranger", is_outside=True)
+    o = phone("stranger", kind=Outside, register=False)
     o.invite("9196")
     o.ack_failure(o.expect(480))
 
@@ -606,7 +579,7 @@ def test_transfer_by_dx(sw, phone):
     press(b, "14155550000", 6000)
     req = g.take()
     assert req.first.startswith("INVITE sip:14155550000@")
-    b.reply(b.expect(method="BYE"), 200, "OK")
+    ended(b)
     talk(a, g)
     hangs_up(a, g)
 

@@ -2,8 +2,7 @@
 60NN), and the attended transfer of key *4. Scripted phones that say tones and measure what they hear."""
 import pytest
 import tandem as t
-from test_handover import ELSEWHERE, accept, cancelled, ended, is_pair, phone, talks  # noqa: F401
-from test_taps import bridged
+from calls import ELSEWHERE, accept, bridged, cancelled, ended, is_pair, talks
 
 pytestmark = pytest.mark.skipif(not t.SHARED.exists(), reason="the stock configuration (../shared/vanilla) is not here")
 
@@ -14,7 +13,7 @@ def sw(tandem_vanilla):
 
 
 @pytest.mark.parametrize("number", ["886", "*8", "**1001"])
-def test_pickup(sw, phone, number):  # noqa: F811
+def test_pickup(sw, phone, number):
     """1000 calls 1001, which rings; 1002 of the same group takes the call."""
     a, b, c = phone("1000", 400), phone("1001"), phone("1002", 700)
     a.invite("1001")
@@ -33,7 +32,7 @@ def test_pickup(sw, phone, number):  # noqa: F811
     sw.wait_calls(0)
 
 
-def test_park(sw, phone):  # noqa: F811
+def test_park(sw, phone):
     """Into slot 6001, out by dialling it; 6000 asks for the slot."""
     a, b = phone("1000", 400), phone("1001", 500)
     a.invite("6001")
@@ -59,7 +58,7 @@ def test_park(sw, phone):  # noqa: F811
         sw.wait_calls(0)
 
 
-def test_attended_transfer(sw, phone):  # noqa: F811
+def test_attended_transfer(sw, phone):
     """The called phone presses *4 and 1002, talks, and hangs up: caller and 1002 talk."""
     a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 700)
     bridged(a, b, "1001")

@@ -3,9 +3,8 @@ detectors. Scripted phones that say tones and measure what they hear."""
 import time
 
 import pytest
-from talk import Talker, amplitude
-from test_dialplan_apps import extension
-from wire import Phone
+from calls import bridged, call_and_talk, ended, extension, uuid_of, write_extensions
+from talk import amplitude
 
 pytestmark = pytest.mark.leaks
 
@@ -39,49 +38,10 @@ def sw(tmp_path_factory):
         extension("7218", "answer", f"record {s.root}/message.wav +20 300 1", "park"),
         extension("7217", "start_dtmf_generate", "bridge user/1001"),
     ]
-    (s.root / "conf/dialplan/default/taps.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
+    write_extensions(s, extensions)
     s.start()
     yield s
     s.stop()
-
-
-@pytest.fixture
-def phone(sw):
-    """phone(user): registered; everything it started is over at the end, and no port is left in use."""
-    made = []
-
-    def make(user, hz=0):
-        p = Phone(sw, user)
-        p.register()
-        p.talk = None
-        p.hz = hz
-        made.append(p)
-        return p
-    yield make
-    for p in made:
-        if p.talk:
-            p.talk.stop()
-        p.close()
-        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
-    sw.api("hupall")
-    sw.wait_calls(0)
-
-
-def call(p, number):
-    p.invite(number)
-    p.answered()
-    p.talk = Talker(p, p.hz)
-
-
-def bridged(a, b, number):
-    """a calls number, which rings b; both talk."""
-    a.invite(number)
-    b.take()
-    a.answered()
-    a.talk, b.talk = Talker(a, a.hz), Talker(b, b.hz)
-    a.talk.hears(b.hz)
-    b.talk.hears(a.hz)
-    return a, b
 
 
 def test_bound_keys_stay_here(sw, phone):
@@ -107,15 +67,6 @@ def test_bound_keys_stay_here(sw, phone):
     a.bye()
 
 
-def uuid_of(sw, user):
-    """The uuid of the leg whose phone is user."""
-    rows = [r.split(",") for r in sw.api("show channels").splitlines()]
-    names = rows[0]
-    found = [r[names.index("uuid")] for r in rows[1:] if len(r) > 5 and f"/{user}@" in r[names.index("name")]]
-    assert found, sw.api("show channels")
-    return found[0]
-
-
 def direct(sw, uuid):
     """Nothing is left on the leg."""
     assert sw.api(f"uuid_buglist {uuid}") == "<media-bugs>\n</media-bugs>\n"
@@ -135,7 +86,7 @@ def test_eavesdrop_and_its_keys(sw, spied):
     a, b, c, uuid = spied
     events = sw.esl()
     events.subscribe("MEDIA_BUG_START MEDIA_BUG_STOP CHANNEL_PARK")
-    call(c, "7201")
+    call_and_talk(c, "7201")
     started = events.wait_event("MEDIA_BUG_START")
     assert (started["Media-Bug-Function"], started["Media-Bug-Target"], started["Unique-ID"]) == ("eavesdrop", uuid, uuid)
     assert "<function>eavesdrop</function>" in sw.api(f"uuid_buglist {uuid}")
@@ -171,8 +122,8 @@ def test_eavesdrop_and_its_keys(sw, spied):
 def test_two_spies_and_the_end_of_the_call(sw, spied, phone):
     a, b, c, uuid = spied
     d = phone("1003", 1300)
-    call(c, "7201")
-    call(d, "7202")  # whispers to the target from the start; keys are not his
+    call_and_talk(c, "7201")
+    call_and_talk(d, "7202")  # whispers to the target from the start; keys are not his
     c.talk.hears(440, 700)
     d.talk.hears(440, 700)
     a.talk.hears(700, 1300, absent=[1000])
@@ -180,7 +131,7 @@ def test_two_spies_and_the_end_of_the_call(sw, spied, phone):
     b.talk.hears(440, absent=[1300])
     a.talk.hears(700, 1300)
     a.bye()  # the second one's list ends here, the first one's goes on
-    d.reply(d.expect(method="BYE"), 200, "OK")
+    ended(d)
     sw.wait_calls(1)
     c.bye()
 
@@ -188,12 +139,12 @@ def test_two_spies_and_the_end_of_the_call(sw, spied, phone):
 def test_three_way(sw, spied, phone):
     """Everybody hears everybody else; a fourth may join."""
     a, b, c, uuid = spied
-    call(c, "7203")
+    call_and_talk(c, "7203")
     a.talk.hears(700, 1000)
     b.talk.hears(440, 1000)
     c.talk.hears(440, 700, absent=[1000])
     d = phone("1003", 1300)
-    call(d, "7203")
+    call_and_talk(d, "7203")
     d.talk.hears(440, 700, 1000, absent=[1300])
     c.talk.hears(440, 700, 1300, absent=[1000])
     a.talk.hears(700, 1000, 1300, absent=[440])
@@ -208,7 +159,7 @@ def test_eavesdrop_all(sw, spied):
     """Only legs of the group; a tone before each; * goes on to the next, here the same again."""
     a, b, c, uuid = spied
     sw.api(f"uuid_setvar {uuid} eavesdrop_group support,sales")
-    call(c, "7204")
+    call_and_talk(c, "7204")
     c.talk.hears(1750, absent=[440])
     c.talk.hears(440, 700)
     c.talk.press("*")
@@ -222,7 +173,7 @@ def test_eavesdrop_on_nobody(sw, phone):
     events = sw.esl()
     events.subscribe("CHANNEL_PARK")
     c = phone("1002", 1000)
-    call(c, "7205")
+    call_and_talk(c, "7205")
     parked = events.wait_event("CHANNEL_PARK")
     assert sw.api(f"uuid_getvar {parked['Unique-ID']} after_eavesdrop") == "yes"
     events.close()
@@ -262,7 +213,7 @@ def test_displace_and_levels_by_command(sw, phone):
 def test_displace_and_mute_by_dialplan(sw, phone):
     """Without 'm' the other side falls silent: nothing is echoed; the phone hears the tone alone."""
     a = phone("1000", 440)
-    call(a, "7212")
+    call_and_talk(a, "7212")
     a.talk.hears(1750, absent=[440])
     a.bye()
 
@@ -309,7 +260,7 @@ def test_recordings_that_end_themselves(sw, phone):
     events = sw.esl()
     events.subscribe("RECORD_START RECORD_STOP")
     a = phone("1000", 440)
-    call(a, "7214")
+    call_and_talk(a, "7214")
     started = events.wait_event("RECORD_START")
     assert started["Recording-Variable-who"] == "me"
     a.talk.say(0.4)
@@ -318,7 +269,7 @@ def test_recordings_that_end_themselves(sw, phone):
     assert stopped["Record-Completion-Cause"] == "success-silence"
     a.bye()
     b = phone("1001", 440)
-    call(b, "7215")
+    call_and_talk(b, "7215")
     path = events.wait_event("RECORD_START")["Record-File-Path"]
     b.talk.say(0.5)
     b.bye()
@@ -352,7 +303,7 @@ def test_tone_detect(sw, phone):
     events = sw.esl()
     events.subscribe("DETECTED_TONE CHANNEL_EXECUTE_COMPLETE CHANNEL_PARK")
     a = phone("1000")
-    call(a, "7206")
+    call_and_talk(a, "7206")
     uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
     assert sw.api(f"uuid_buglist {uuid}").count("<function>tone_detect</function>") == 1
     a.talk.hz = 1000
@@ -371,7 +322,7 @@ def test_silence_and_sound(sw, phone):
     events = sw.esl()
     events.subscribe("CHANNEL_PARK")
     a = phone("1000", 440)
-    call(a, "7207")
+    call_and_talk(a, "7207")
     a.talk.say(0.4)
     a.talk.hz = 0
     uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
@@ -380,7 +331,7 @@ def test_silence_and_sound(sw, phone):
     assert int(var("wait_for_silence_listenhits")) > 5
     a.bye()
     b = phone("1001")
-    call(b, "7208")
+    call_and_talk(b, "7208")
     b.talk.say(0.3)
     b.talk.say(0.5, hz=700)
     b.talk.hz = 0
@@ -388,7 +339,7 @@ def test_silence_and_sound(sw, phone):
     assert (var("went"), var("detect_audio_timeout"), var("detect_silence_timeout")) == ("both", "false", "false")
     b.bye()
     c = phone("1002", 440)
-    call(c, "7209")
+    call_and_talk(c, "7209")
     uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
     assert (var("wait_for_silence_timeout"), var("detect_audio_timeout")) == ("true", "true")
     assert var("wait_for_silence_silence_hits") == "10"
@@ -401,7 +352,7 @@ def test_keys_in_the_sound(sw, phone):
     events = sw.esl()
     events.subscribe("CHANNEL_PARK DTMF")
     a = phone("1000")
-    call(a, "7210")
+    call_and_talk(a, "7210")
     a.talk.tones("27#")
     dtmf = events.wait_event("DTMF")
     assert (dtmf["DTMF-Digit"], dtmf["DTMF-Source"]) == ("2", "INBAND_AUDIO")
@@ -443,7 +394,7 @@ def test_record_ends_in_silence(sw, phone):
     events = sw.esl()
     events.subscribe("CHANNEL_PARK")
     a = phone("1000", 440)
-    call(a, "7218")
+    call_and_talk(a, "7218")
     a.talk.say(0.6)
     a.talk.hz = 0
     uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]

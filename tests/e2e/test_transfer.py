@@ -3,71 +3,16 @@ import re
 from urllib.parse import quote
 
 import pytest
+from calls import arrives, ended, refer, replaces_of, second_line
 from wire import Phone, sdp
 
 pytestmark = pytest.mark.leaks
-
-
-@pytest.fixture
-def phone(tandem):
-    made = []
-
-    def make(user):
-        p = Phone(tandem, user)
-        p.register()
-        made.append(p)
-        return p
-    yield make
-    tandem.api("hupall")
-    tandem.wait_calls(0)
-    for p in made:
-        p.close()
-        tandem.api(f"sofia profile internal flush_inbound_reg {p.user}@{tandem.domain}")
 
 
 def call(phone, a, b):
     a.invite(b.user)
     b.take()
     return a.answered()
-
-
-def refer(p, to, by_callee=False, code=202):
-    text = f"Refer-To: {to}\nReferred-By: <sip:{p.user}@127.0.0.1>\n"
-    (p.own_request if by_callee else p.request)("REFER", extra=text)
-    cseq = p.cseq
-    answer = p.expect(code)
-    if code != 202:
-        return answer
-    assert answer.get("Expires") == "60" and answer.get("Contact")
-    notify = p.expect(method="NOTIFY")
-    p.reply(notify, 200, "OK")
-    assert notify.get("Event") == f"refer;id={cseq}"
-    assert notify.get("Subscription-State") == "terminated;reason=noresource"
-    assert notify.get("Content-Type") == "message/sipfrag;version=2.0"
-    return notify
-
-
-def heard(here, there):
-    there.media.settimeout(0.02)
-    while True:
-        try:
-            there.media.recv(2000)
-        except TimeoutError:
-            break
-    for n in range(200):
-        here.media.sendto(bytes((0x80, 0, 1, n, 0, 1, n, 0, 0, 0, 0, 1)) + b"\x2a" * 160, ("127.0.0.1", here.remote_rtp))
-        try:
-            if there.media.recv(2000)[12:] == b"\x2a" * 160:
-                return True
-        except TimeoutError:
-            pass
-    return False
-
-
-def ended(p):
-    bye = p.expect(method="BYE")
-    p.reply(bye, 200, "OK")
-    return bye
 
 
 def test_blind_by_the_caller(tandem, phone):
@@ -83,7 +28,7 @@ def test_blind_by_the_caller(tandem, phone):
     c.reply(invite, 200, "OK", sdp(c.rtp_port))
     c.expect(method="ACK")
     c.enter(invite)
-    assert heard(b, c) and heard(c, b)
+    assert arrives(b, c) and arrives(c, b)
     uuid = [l for l in tandem.api("show channels as delim |").split("\n") if "/1001" in l][0].split("|")[0]
     assert tandem.api(f"uuid_getvar {uuid} sip_refer_to") == "<sip:1002@127.0.0.1>"
     c.own_request("BYE")
@@ -99,35 +44,21 @@ def test_blind_by_the_callee(tandem, phone):
     ended(b)
     invite = c.take()
     assert invite.get("Referred-By") == "<sip:1001@127.0.0.1>" and "sip:1000@" in invite.get("From")
-    assert heard(a, c) and heard(c, a)
+    assert arrives(a, c) and arrives(c, a)
     a.bye()
     ended(c)
     tandem.wait_calls(0)
 
 
-def consult(tandem, phone, a, c):
-    """A second call of the same phone: a socket of its own is a line of its own."""
-    line = Phone(tandem, a.user)
-    line.invite(c.user)
-    c.take()
-    line.answered()
-    return line
-
-
-def replaces_of(line):
-    to_tag = re.search("tag=([^;]+)", line.peer_to).group(1)
-    return f"{line.call_id};to-tag={to_tag};from-tag={line.tag}"
-
-
 def test_attended(tandem, phone):
     a, b, c = phone("1000"), phone("1001"), phone("1002")
     call(phone, a, b)
-    line = consult(tandem, phone, a, c)
+    line = second_line(tandem, a, c)
     notify = refer(a, f"<sip:1002@127.0.0.1?Replaces={quote(replaces_of(line), safe='')}>")
     assert notify.body == "SIP/2.0 200 OK\r\n"
     ended(line)
     ended(a)
-    assert heard(b, c) and heard(c, b)
+    assert arrives(b, c) and arrives(c, b)
     tandem.wait_calls(2)
     c.own_request("BYE")
     c.expect(200)
@@ -151,7 +82,7 @@ def test_attended_of_two_calls_that_came(tandem, phone):
     assert refer(a, f"<sip:1002@127.0.0.1?Replaces={quote(replaces, safe='')}>", by_callee=True).body == "SIP/2.0 200 OK\r\n"
     ended(a)
     ended(a)
-    assert heard(b, c) and heard(c, b)
+    assert arrives(b, c) and arrives(c, b)
     b.bye()
     ended(c)
     tandem.wait_calls(0)
@@ -175,7 +106,7 @@ def test_attended_while_it_still_rings(tandem, phone):
     c.expect(method="ACK")
     line.ack_failure(next(m for m in (line._read(8) for _ in range(5)) if m.code >= 300))
     c.take()
-    assert heard(b, c) and heard(c, b)
+    assert arrives(b, c) and arrives(c, b)
     b.bye()
     ended(c)
     tandem.wait_calls(0)
@@ -189,7 +120,7 @@ def test_invite_with_replaces(tandem, phone):
     c.invite("1001", extra=f"Replaces: {replaces_of(a)}\n")
     c.answered()
     ended(a)
-    assert heard(b, c) and heard(c, b)
+    assert arrives(b, c) and arrives(c, b)
     c.bye()
     ended(b)
     tandem.wait_calls(0)
@@ -209,14 +140,14 @@ def test_refused(tandem, phone):
     call(phone, a, b)
     for bad in ("<http://example.com>", "nonsense <", "<sip:127.0.0.1>"):
         refer(a, bad, code=400)
-    assert heard(a, b)
+    assert arrives(a, b)
     a.bye()
     ended(b)
     # nobody to transfer: the call goes on
     a.invite("9196")
     a.answered()
     assert refer(a, "<sip:1001@127.0.0.1>").body == "SIP/2.0 403 Forbidden\r\n"
-    assert heard(a, a)
+    assert arrives(a, a)
     a.bye()
     tandem.wait_calls(0)
 
@@ -231,6 +162,6 @@ def test_a_stranger_cannot_refer(tandem, phone):
     stranger.request("REFER", a.target, a.peer_to, a.call_id, extra="Refer-To: <sip:1002@127.0.0.1>\n")
     stranger.expect(407)
     stranger.close()
-    assert heard(a, b)
+    assert arrives(a, b)
     a.bye()
     ended(b)

@@ -3,12 +3,8 @@ tones and measure what they hear."""
 import time
 
 import pytest
-from talk import Talker
-from test_dialplan_apps import extension
-from test_handover import ended, is_pair, talks
-from test_taps import bridged
-from test_transfer import consult, refer, replaces_of
 from urllib.parse import quote
+from calls import bridged, call_and_talk, ended, extension, is_pair, refer, replaces_of, write_extensions
 from wire import Phone
 
 pytestmark = pytest.mark.leaks
@@ -32,32 +28,17 @@ def sw(tmp_path_factory):
                   "bind_meta_app 7 b s valet_park::many auto in 711 712", "bridge user/1001"),
         extension("6700", "valet_park nolot"),
     ]
-    (s.root / "conf/dialplan/default/valet.xml").write_text("\n".join(["<include>", *extensions, "</include>"]))
+    write_extensions(s, extensions)
     s.start()
     yield s
     s.stop()
 
 
-@pytest.fixture
-def phone(sw):
-    made = []
-
-    def make(user, hz=0):
-        p = Phone(sw, user)
-        p.register()
-        p.talk, p.hz = None, hz
-        made.append(p)
-        return p
-    yield make
-    for p in made:
-        if p.talk:
-            p.talk.stop()
-    sw.api("hupall")
-    sw.wait_calls(0)
+@pytest.fixture(autouse=True)
+def empty_lots(sw):
+    """At the end, when the phones are gone."""
+    yield
     assert "<extension" not in sw.api("valet_info")
-    for p in made:
-        p.close()
-        sw.api(f"sofia profile internal flush_inbound_reg {p.user}@{sw.domain}")
 
 
 @pytest.fixture
@@ -68,20 +49,13 @@ def events(sw):
     e.close()
 
 
-def call(p, number):
-    p.invite(number)
-    p.answered()
-    talks(p)
-    return p
-
-
 def told(events, action, ext, **more):
     return events.wait_event("CUSTOM", Event_Subclass="valet_parking::info", Action=action, Valet_Extension=ext, **more)
 
 
 def test_in_and_out(sw, phone, events):
     a, b = phone("1000", 400), phone("1001", 500)
-    call(a, "6101")
+    call_and_talk(a, "6101")
     a.talk.hears(1600)
     hold = told(events, "hold", "6101", Valet_Lot_Name="lot")
     assert sw.api("valet_info lot") == (
@@ -90,7 +64,7 @@ def test_in_and_out(sw, phone, events):
     presence = [events.wait_event("PRESENCE_IN") for _ in range(2)]
     assert [(p["login"], p["force-status"], p["answer-state"]) for p in presence] == [
         ("lot", "Active (1 caller)", "confirmed"), ("6101", "Holding", "confirmed")]
-    call(b, "6101")
+    call_and_talk(b, "6101")
     is_pair(a, b)
     assert told(events, "bridge", "6101", Unique_ID=hold["Unique-ID"])["Bridge-To-UUID"]
     told(events, "exit", "6101", Unique_ID=hold["Unique-ID"])
@@ -104,16 +78,16 @@ def test_in_and_out(sw, phone, events):
 def test_leaving(sw, phone, events):
     """Who waits hangs up, the slot is free for the next; # goes on in the dialplan; with an exit key to the orbit."""
     a, b = phone("1000", 400), phone("1001", 500)
-    call(a, "6102")
+    call_and_talk(a, "6102")
     told(events, "hold", "6102")
     a.bye()
     told(events, "exit", "6102")
-    call(b, "6102")
+    call_and_talk(b, "6102")
     told(events, "hold", "6102")
     b.talk.press("5#")
     assert events.wait_event("CHANNEL_PARK")["variable_went"] == "past"
     b.bye()
-    call(a, "6501")
+    call_and_talk(a, "6501")
     a.talk.press("#0")
     told(events, "exit", "6501")
     assert events.wait_event("CHANNEL_PARK")["variable_went"] == "orbit"
@@ -121,7 +95,7 @@ def test_leaving(sw, phone, events):
 
 def test_time_is_over(sw, phone, events):
     a = phone("1000", 400)
-    call(a, "6401")
+    call_and_talk(a, "6401")
     told(events, "hold", "6401")
     start = time.monotonic()
     assert events.wait_event("CHANNEL_PARK")["variable_went"] == "orbit"
@@ -131,31 +105,31 @@ def test_time_is_over(sw, phone, events):
 def test_automatic(sw, phone, events):
     """The lowest slot first; a third finds the lot full; out takes who waits longest, then the lot is empty."""
     a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 700)
-    call(a, "6200")
+    call_and_talk(a, "6200")
     told(events, "hold", "701")
-    call(b, "6200")
+    call_and_talk(b, "6200")
     told(events, "hold", "702")
-    call(c, "6200")
+    call_and_talk(c, "6200")
     assert events.wait_event("CHANNEL_PARK")["variable_went"] == "full"
     c.bye()
-    call(c, "6201")
+    call_and_talk(c, "6201")
     is_pair(a, c)
     c.bye()
     ended(a)
-    call(c, "6201")
+    call_and_talk(c, "6201")
     is_pair(b, c)
     c.bye()
     ended(b)
-    call(c, "6201")
+    call_and_talk(c, "6201")
     assert events.wait_event("CHANNEL_PARK")["variable_went"] == "empty"
 
 
 def test_asked_for(sw, phone, events):
     a, b = phone("1000", 400), phone("1001", 500)
-    call(a, "6300")
+    call_and_talk(a, "6300")
     a.talk.press("6103")
     told(events, "hold", "6103")
-    call(b, "6103")
+    call_and_talk(b, "6103")
     is_pair(a, b)
     b.bye()
     ended(a)
@@ -169,7 +143,7 @@ def test_parked_by_blind_transfer(sw, phone, events):
     ended(a)
     told(events, "hold", "6104")
     b.talk.hears(1600)
-    call(c, "6104")
+    call_and_talk(c, "6104")
     is_pair(b, c)
     c.bye()
     ended(b)
@@ -189,7 +163,7 @@ def test_parked_by_attended_transfer(sw, phone, events):
     assert told(events, "hold", "6105")["Unique-ID"] != first["Unique-ID"]
     b.talk.hears(1600)
     sw.wait_calls(1)
-    call(c, "6105")
+    call_and_talk(c, "6105")
     is_pair(b, c)
     c.bye()
     ended(b)
