@@ -322,7 +322,7 @@ static void tell_found(struct scratch *s, int st, const struct dp_actions *found
 		buf_printf(s->out, "%3zu. %s(%s)\n", i + 1, found->list[i].app, found->list[i].data);
 }
 
-ON_CTL static void explain(struct scratch *s, const char *context, const char *number)
+CO static void explain(struct scratch *s, const char *context, const char *number)
 {
 	const char *list = dp_or_empty(s->profile->dialplan), *epoch = vars_get(s->vars, "epoch");
 	struct dp_env env = {.arg = s,
@@ -380,10 +380,11 @@ int api_dialplan(struct api_call *c)
 	char *word[ASSIGNMENTS_MAX + 5];
 	struct scratch s = {.out = c->out};
 	struct sv rest = sv_trim(sv_of(c->args));
+	struct config *held = mem_ref(config_current()); /* looking up a time zone may wait */
 	struct buf item;
 	int count = 0;
 
-	role_assert_ctl();
+	role_assert_co();
 	buf_init(&item);
 	while (rest.n && count < (int)(sizeof word / sizeof *word)) {
 		struct sv one = dp_item_take(&rest, ' ', &item);
@@ -411,5 +412,6 @@ int api_dialplan(struct api_call *c)
 	leg_profile_free(s.profile);
 	vars_free(s.vars);
 	buf_fini(&s.notes);
+	mem_unref(held);
 	return ST_OK;
 }

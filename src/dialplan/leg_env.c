@@ -1,52 +1,14 @@
-/* The hunt's interfaces bound to a leg, with the time zones of FreeSWITCH's timezones.conf; and the reading of files.
- */
+/* The hunt's interfaces bound to a leg, and the reading of files. */
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/exec.h"
+#include "core/zone.h"
 #include "dialplan/module_i.h"
-#include "text/tz.h"
-#include "text/xml.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { ZONES_MAX = 2000, FILE_MAX_BYTES = 8 << 20 };
-
-static struct hash *zones; /* name -> struct tz of the current snapshot; an empty name = unknown */
-
-/* ---- time zones ---------------------------------------------------------------------------------------------- */
-
-void dp_zones_forget(void *arg)
-{
-	role_assert_ctl();
-	hash_free(zones);
-	zones = NULL;
-}
-
-ON_CTL static const struct tz *zone_find(const char *name)
-{
-	struct tz *tz = zones ? hash_get(zones, sv_of(name)) : NULL;
-	char posix[130];
-	const char *text;
-
-	if (tz)
-		return *tz->name ? tz : NULL;
-	if ((!zones && hash_new(&zones, 0, mem_free)) || hash_count(zones) >= ZONES_MAX ||
-	    !(tz = mem_zalloc(sizeof *tz)))
-		return NULL;
-	text = xml_attr(
-	    xml_child_with(xml_child(config_conf("timezones.conf"), "timezones"), "zone", "name", name), "value");
-	if (!text && !tz_lookup(name, posix, sizeof posix))
-		text = posix;
-	if (tz_parse(tz, sv_of(text ? text : name)))
-		log_warning("no time zone is called '%s'", name);
-	if (hash_set(zones, sv_of(name), tz)) {
-		mem_free(tz);
-		return NULL;
-	}
-	return *tz->name ? tz : NULL;
-}
+enum { FILE_MAX_BYTES = 8 << 20 };
 
 const char *dp_or_empty(const char *s)
 {
@@ -115,15 +77,26 @@ static int env_run_inline(void *arg, const char *app, const char *data)
 int dp_local_time(void *arg, const char *zone, int64_t wall_us, struct tm *out)
 {
 	time_t second = (time_t)(wall_us / 1000000);
-	const struct tz *tz;
+	char *name; /* what zone points into may go while it is looked up */
+	struct tz tz;
+	int st;
 
-	role_assert_ctl();
+	role_assert_co();
 	if (!zone)
 		return localtime_r(&second, out) ? ST_OK : ST_INVAL;
-	tz = zone_find(zone);
-	if (!tz)
-		return ST_NOTFOUND;
-	tz_local(tz, second, out);
+	name = mem_strdup(zone);
+	if (!name)
+		return ST_NOMEM;
+	st = zone_find(name, &tz);
+	if (st && tz_parse(&tz, sv_of(name)))
+		log_warning("no time zone is called '%s'", name);
+	else
+		st = ST_OK;
+	mem_free(name);
+	if (st)
+		return st;
+	tz_local(&tz, second, out);
+	out->tm_zone = NULL; /* it pointed into tz */
 	return ST_OK;
 }
 

@@ -185,18 +185,13 @@ static int inline_hunt(struct leg *leg, const char *args)
 
 static int module_load_dialplan(void)
 {
-	int st;
-
 	role_assert_ctl();
-	st = dialplan_stage_init();
-	return st ? st : config_on_swap(dp_zones_forget, NULL);
+	return dialplan_stage_init();
 }
 
 static int module_unload_dialplan(void)
 {
 	role_assert_ctl();
-	config_on_swap_del(dp_zones_forget, NULL);
-	dp_zones_forget(NULL);
 	return ST_OK;
 }
 
@@ -205,7 +200,7 @@ static const struct dialplan_desc dialplans[] = {{"XML", xml_hunt}, {"inline", i
 static const char *const dialplan_words[] = {"dialplan explain", NULL};
 static const struct api_desc apis[] = {
     {"dialplan", "What a dialplan would do for a call", "explain <context> <number> [<variable>=<value> ...] [as json]",
-        0, api_dialplan, dialplan_words},
+        API_MAY_WAIT, api_dialplan, dialplan_words},
     {NULL},
 };
 

@@ -6,12 +6,11 @@
 
 ON_CTL void dp_env_of_leg(struct dp_env *env, struct leg *leg);
 ON_CTL int dp_actions_to_leg(struct leg *leg, const struct dp_actions *found); /* onto its list */
-/* dp_env's local_time, for any arg. */
-int dp_local_time(void *arg, const char *zone, int64_t wall_us, struct tm *out);
+/* dp_env's local_time, for any arg; a zone may also be POSIX TZ text. */
+CO int dp_local_time(void *arg, const char *zone, int64_t wall_us, struct tm *out);
 ON_CTL int dp_ast_stage_init(void);
-int api_dialplan(struct api_call *c);
+CO int api_dialplan(struct api_call *c);
 ON_CTL const struct dialplan *dp_current(void); /* of the running configuration; NULL = none */
-void dp_zones_forget(void *arg);                /* the next question reads timezones.conf anew */
 /* A whole file, of 8 MiB at most. Blocks. */
 ANY int dp_file_read(const char *path, struct buf *text);
 ANY const char *dp_or_empty(const char *s);
