@@ -114,6 +114,8 @@ static void run_hangup(struct task *t)
 {
 	role_assert_ctl();
 	struct leg *leg = leg_find(t->arg[0]);
+	if (leg && t->arg[1] && t->arg[2] && !strcasecmp(t->arg[2], "bleg"))
+		leg = bridge_peer(leg);
 	if (leg)
 		leg_hangup(leg, t->arg[1] ? cause_parse(t->arg[1]) : CAUSE_ALLOTTED_TIMEOUT);
 }

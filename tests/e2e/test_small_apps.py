@@ -44,6 +44,10 @@ def sw(tmp_path_factory):
         extension("7519", "answer", "sleep 60000"),
         extension("7520", "answer", "transfer -bleg nowhere", "set went=past", "park"),
         extension("7522", "answer", "broadcast tone_stream://%(10000,0,900) aleg", "sleep 60000"),
+        extension("7526", "set hangup_after_bridge=false", "sched_hangup +1 NORMAL_CLEARING bleg", "bridge user/1001", "set went=on", "park"),
+        extension("7527", "answer", "hold Please wait", "park"),
+        extension("7528", "bridge user/1001"),
+        extension("7529", "park"),
         extension("7524", "answer", "deflect sip:1002@example.invalid", "park"),
         extension("7525", "answer", "deflect 1002", "park"),
         extension("7523", "answer", "read 8 8 silence_stream://100 keys 5000 #", "park"),
@@ -214,6 +218,59 @@ def test_transfer_of_the_other(sw, phone, events):
     call(a, "7520")
     assert parked(sw, events)("went") == "past"
     sw.wait_log("No B-leg present.")
+
+
+def pair(sw, phone, events, number="7528"):
+    """Two phones in a bridge; and the caller's leg, the other's."""
+    a, b = phone("1000"), phone("1001")
+    a.invite(number)
+    b.take()
+    a.answered()
+    e = events.wait_event("CHANNEL_BRIDGE")
+    return a, b, e["Bridge-A-Unique-ID"], e["Bridge-B-Unique-ID"]
+
+
+def test_transfer_of_both(sw, phone, events):
+    _, _, *legs = pair(sw, phone, events)
+    sw.api(f"uuid_broadcast {legs[0]} 'transfer::-both 7529 XML default' aleg")
+    assert {events.wait_event("CHANNEL_PARK")["Unique-ID"] for _ in range(2)} == set(legs)
+    assert "2 total" in sw.api("show channels count")
+
+
+def test_variables_for_the_other(sw, phone, events):
+    _, _, a_leg, b_leg = pair(sw, phone, events)
+    for name in ("his_one", "his_two", "mine", "its"):
+        sw.api(f"uuid_setvar {a_leg} {name} {name}!")
+    for what in ("~his_", "its"):
+        sw.api(f"uuid_broadcast {a_leg} transfer_vars::{what} aleg")
+        events.wait_event("CHANNEL_EXECUTE_COMPLETE", Application="transfer_vars")
+    there = [sw.api(f"uuid_getvar {b_leg} {name}") for name in ("his_one", "his_two", "mine", "its")]
+    assert there == ["his_one!", "his_two!", "_undef_", "its!"]
+
+
+def test_hangup_of_the_other_later(sw, phone, events):
+    a, b, *_ = pair(sw, phone, events, "7526")
+    ended(b)
+    assert parked(sw, events)("went") == "on"
+
+
+def test_hold_with_a_text(sw, phone, events):
+    a = phone("1000")
+    a.invite("7527", extra="X-FS-Support: update_display\n")
+    a.answered()
+    held = a.expect(method="INVITE")
+    a.reply(held, 200, "OK", sdp(a.rtp_port, direction="recvonly", version=2))
+    assert "a=sendonly" in held.body
+    a.expect(method="ACK")
+    shown = a.expect(method="UPDATE")
+    a.reply(shown, 200, "OK")
+    assert (shown.get("X-FS-Display-Name"), shown.get("X-FS-Display-Number")) == ("Please wait", "7527")
+    uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]
+    sw.api(f"uuid_transfer {uuid} unhold,park inline")
+    back = a.expect(method="INVITE")
+    a.reply(back, 200, "OK", sdp(a.rtp_port, version=3))
+    a.expect(method="ACK")
+    assert "a=sendonly" not in back.body
 
 
 def test_broadcast(sw, phone):

@@ -19,6 +19,7 @@ static void call_dtor(void *obj)
 		c->p->call_count--;
 	mem_free(c->respond_phrase), mem_free(c->uri), mem_free(c->route), mem_free(c->to_uri);
 	mem_free(c->auth_user), mem_free(c->auth_password);
+	mem_free(c->display_due[0]), mem_free(c->display_due[1]);
 	if (c->waiting_tx)
 		sip_stx_unref(c->waiting_tx);
 	mem_unref(c->gateway);
@@ -109,6 +110,18 @@ static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u
 	var_sv(leg, name, u->host);
 }
 
+static bool has_word(struct sv list, const char *word)
+{
+	struct sv one;
+
+	while (list.n) {
+		sv_split(list, ',', &one, &list);
+		if (sv_isi(sv_trim(one), word))
+			return true;
+	}
+	return false;
+}
+
 void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix)
 {
 	enum { MAX = 64 };
@@ -121,8 +134,11 @@ void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *pr
 		    (h->name.p[0] == 'X' || h->name.p[0] == 'x' || h->name.p[0] == 'P' || h->name.p[0] == 'p') &&
 		    h->name.p[1] == '-';
 		bool is_known = h->id == SIP_HDR_ALERT_INFO || h->id == SIP_HDR_CALL_INFO || h->id == SIP_HDR_DIVERSION;
-		if ((!is_x && !is_known) || h->name.n + strlen(prefix) >= sizeof(name) ||
-		    sv_isi(h->name, "X-FS-Support"))
+		if (sv_isi(h->name, "X-FS-Support")) {
+			c->shows_updates = has_word(h->value, "update_display");
+			continue;
+		}
+		if ((!is_x && !is_known) || h->name.n + strlen(prefix) >= sizeof(name))
 			continue;
 		snprintf(name, sizeof(name), "%s%.*s", prefix, SVF(h->name));
 		var_sv(c->leg, name, h->value);

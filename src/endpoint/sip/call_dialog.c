@@ -195,11 +195,35 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 
 /* ---- what core asks ---- */
 
+static bool is_unacknowledged(const struct call *c) ON_CTL;
+static bool is_unacknowledged(const struct call *c)
+{
+	return c && c->sip && !c->is_closed && !c->is_outbound && sip_call_state(c->sip) == SIP_CALL_ANSWERED;
+}
+
+void call_owed(struct call *c)
+{
+	char *name = c->display_due[0], *number = c->display_due[1];
+
+	c->display_due[0] = c->display_due[1] = NULL;
+	if (c->is_hold_due)
+		call_hold(c->leg, true);
+	c->is_hold_due = false;
+	if (name && number)
+		call_display(c->leg, name, number);
+	mem_free(name);
+	mem_free(number);
+}
+
 int call_hold(struct leg *leg, bool is_hold)
 {
 	struct call *c = call_of(leg);
 	struct buf sdp;
 	role_assert_ctl();
+	if (is_unacknowledged(c) && !c->p->conf.has_disabled_hold) {
+		c->is_hold_due = is_hold;
+		return ST_OK;
+	}
 	if (!c || !c->sip || c->is_closed || sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
 		return ST_INVAL;
 	if (c->p->conf.has_disabled_hold)
@@ -270,10 +294,16 @@ int call_display(struct leg *leg, const char *name, const char *number)
 	struct call *c = call_of(leg);
 	struct buf b, uri;
 	role_assert_ctl();
+	if (is_unacknowledged(c)) {
+		mem_free(c->display_due[0]);
+		mem_free(c->display_due[1]);
+		c->display_due[0] = mem_strdup(name ? name : "");
+		c->display_due[1] = mem_strdup(number ? number : "");
+		return c->display_due[0] && c->display_due[1] ? ST_OK : ST_NOMEM;
+	}
 	if (!c || !c->sip || c->is_closed || sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
 		return ST_INVAL;
-	const char *support = leg_var(leg, "sip_h_X-FS-Support");
-	if (!support || !strstr(support, "update_display"))
+	if (!c->shows_updates)
 		return ST_UNSUPPORTED;
 	buf_init(&b);
 	buf_init(&uri);

@@ -501,6 +501,19 @@ const struct endpoint_ops sofia_ops = {.name = "sofia",
 
 /* ---- what the far side does ---- */
 
+/* The answer to the offer in our 200. */
+static void late_answer(struct call *c, const struct sip_msg *ack) ON_CTL;
+static void late_answer(struct call *c, const struct sip_msg *ack)
+{
+	c->has_offered = false;
+	int st = ack->body.n ? leg_media_remote_answer(c->leg, ack->body) : ST_NOTFOUND;
+	if (st < 0)
+		leg_hangup(c->leg, st == ST_NOTFOUND ? CAUSE_MANDATORY_IE_MISSING : CAUSE_INCOMPATIBLE_DESTINATION);
+	else if (c->is_start_held)
+		leg_start(c->leg);
+	c->is_start_held = false;
+}
+
 static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 {
 	struct call *c = arg;
@@ -511,15 +524,10 @@ static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 	if (*c->replaced_uuid)
 		replaces_run(c);
 	leg_media_acknowledged(c->leg);
-	if (!c->has_offered)
-		return;
-	c->has_offered = false;
-	int st = ack->body.n ? leg_media_remote_answer(c->leg, ack->body) : ST_NOTFOUND;
-	if (st < 0)
-		leg_hangup(c->leg, st == ST_NOTFOUND ? CAUSE_MANDATORY_IE_MISSING : CAUSE_INCOMPATIBLE_DESTINATION);
-	else if (c->is_start_held)
-		leg_start(c->leg);
-	c->is_start_held = false;
+	if (c->has_offered)
+		late_answer(c, ack);
+	if (c->leg && leg_is_up(c->leg))
+		call_owed(c);
 }
 
 const struct sip_call_handlers call_in_handlers = {.on_ack = on_ack,

@@ -138,6 +138,9 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool has_offered;   /* our SDP in a 2xx waits for its answer in the ACK */
 	bool has_answered;  /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
 	bool is_start_held; /* the leg starts when the ACK brings SDP */
+	bool is_hold_due;   /* asked for before the ACK: a re-INVITE has to wait for it, and so does an UPDATE */
+	char *display_due[2];
+	bool shows_updates; /* the far side said X-FS-Support: update_display */
 	bool is_nat;
 	struct sip_stx
 	    *waiting_tx; /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
@@ -159,6 +162,7 @@ ON_CTL struct call *call_new(struct profile *p, struct leg *leg, bool is_outboun
 ANY struct call *call_of(const struct leg *leg);
 ON_CTL int call_media_init(struct call *c);
 /* Headers every response or request of a call shares; "" when none. */
+ON_CTL void call_owed(struct call *c); /* acknowledged: what had to wait for it */
 ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
 ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
 /* Value of the Reason header for the leg's cause; false: none is to be sent. */
