@@ -1,6 +1,6 @@
-/* Jobs for libuv's thread pool. A plain job goes straight to the pool; a serial queue has at most one of its jobs there
- * and sends the next when that one's completion reaches the loop. loop_fini cancels plain jobs that have not begun and
- * waits for all others, serial queues included. */
+/* Jobs for the worker threads (pool.c). A plain job goes straight to the pool; a serial queue has at most one of its
+ * jobs there and sends the next when that one's completion reaches the loop. loop_fini cancels plain jobs that have not
+ * begun and waits for all others, serial queues included. */
 #include "loop/work.h"
 #include "base/check.h"
 #include "base/list.h"
@@ -8,12 +8,13 @@
 #include "base/mem.h"
 #include "loop/loop.h"
 #include "loop/loop_i.h"
+#include "loop/pool_i.h"
 
 #include <uv.h>
 
 struct job {
-	uv_work_t uv;
-	struct lnode link; /* in live_jobs, or in the serial queue's jobs while it waits */
+	struct pool_job pool; /* first */
+	struct lnode link;    /* in live_jobs, or in the serial queue's jobs while it waits */
 	work_fn fn;
 	work_done_fn done;
 	void *arg;
@@ -34,18 +35,17 @@ static struct list serials = {{&serials.head, &serials.head}};
 static struct list live_jobs = {{&live_jobs.head, &live_jobs.head}};
 static bool is_ending;
 
-static void job_run(uv_work_t *w)
+static void job_run(struct pool_job *p)
 {
-	struct job *j = w->data;
-	role_set(ROLE_WORK);
+	struct job *j = (struct job *)p;
 	j->fn(j->arg);
 }
 
 static ON_CTL void serial_next(struct work_serial *s);
 
-static void job_done(uv_work_t *w, int uv_status)
+static void job_done(struct pool_job *p, bool was_cancelled)
 {
-	struct job *j = w->data;
+	struct job *j = (struct job *)p;
 	struct work_serial *s = mem_ref(j->serial);
 	role_assert_ctl();
 	list_remove(&j->link);
@@ -57,7 +57,7 @@ static void job_done(uv_work_t *w, int uv_status)
 	}
 	if (j->done) {
 		loop_enter(j->name);
-		j->done(uv_status == UV_ECANCELED ? ST_CANCELLED : ST_OK, j->arg);
+		j->done(was_cancelled ? ST_CANCELLED : ST_OK, j->arg);
 		loop_leave();
 	}
 	mem_free(j);
@@ -68,10 +68,9 @@ static void job_done(uv_work_t *w, int uv_status)
 
 static ON_CTL void job_queue(struct job *j)
 {
-	j->uv.data = j;
 	list_push(&live_jobs, &j->link);
-	int rc = uv_queue_work(loop_uv(), &j->uv, job_run, job_done);
-	CHECK(rc == 0); /* fails only without a function */
+	j->pool.run = job_run, j->pool.done = job_done;
+	pool_submit(&j->pool);
 }
 
 static struct job *job_new(const char *name, work_fn fn, work_done_fn done, void *arg)
@@ -178,9 +177,10 @@ void work_fini(void)
 	list_each (&live_jobs, it, tmp) {
 		struct job *j = list_entry(it, struct job, link);
 		if (!j->serial)
-			uv_cancel((uv_req_t *)&j->uv);
+			pool_cancel(&j->pool);
 	}
 	while (!list_empty(&live_jobs))
 		uv_run(loop_uv(), UV_RUN_ONCE);
+	pool_fini();
 	is_ending = false;
 }

@@ -1,4 +1,4 @@
-/* Worker threads (libuv's pool) for what blocks, and serial queues for what must stay in order (journals, one file). */
+/* Worker threads for what blocks, and serial queues for what must stay in order (journals, one file). */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"

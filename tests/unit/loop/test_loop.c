@@ -1,4 +1,5 @@
 /* loop: timers, deferred calls, descriptors, signals, the slow-handler watch, mailboxes, workers. */
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -481,6 +482,34 @@ static void plain_job(void *arg)
 	atomic_fetch_add(&plain_count, 1);
 }
 
+static atomic_int runs[5000];
+
+static void count_job(void *arg)
+{
+	atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void counted(int status, void *arg)
+{
+	role_assert_ctl();
+	done_cancelled += status == ST_CANCELLED;
+	if (++done_count == (int)ARRAY_COUNT(runs))
+		loop_stop();
+}
+
+/* More than the pool's ring holds, on several threads: each runs and is reported once. */
+NO_ROLE_CHECK static int test_work_many(void)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(runs); i++)
+		EXPECT_INT(work_submit("count", count_job, counted, &runs[i]), 0);
+	loop_run();
+	EXPECT_INT(done_count, ARRAY_COUNT(runs));
+	EXPECT_INT(done_cancelled, 0);
+	for (size_t i = 0; i < ARRAY_COUNT(runs); i++)
+		EXPECT_INT(atomic_load(&runs[i]), 1);
+	return 0;
+}
+
 /* loop_fini waits for running jobs and cancels those that have not begun; each is reported once. */
 NO_ROLE_CHECK static int test_work_fini(void)
 {
@@ -503,4 +532,5 @@ TEST_MAIN({"timer_order", test_timer_order, TEST_LOOP},
     {"timer_storm", test_timer_storm, TEST_LOOP}, {"defer", test_defer, TEST_LOOP}, {"signal", test_signal, TEST_LOOP},
     {"slow_handler", test_slow_handler, TEST_LOOP}, {"watch_cost", test_watch_cost}, {"mailbox", test_mailbox},
     {"mailbox_threads", test_mailbox_threads}, {"mailbox_ctl", test_mailbox_ctl, TEST_LOOP},
-    {"work_serial", test_work_serial, TEST_LOOP}, {"work_fini", test_work_fini, TEST_LOOP})
+    {"work_serial", test_work_serial, TEST_LOOP}, {"work_many", test_work_many, TEST_LOOP},
+    {"work_fini", test_work_fini, TEST_LOOP})
