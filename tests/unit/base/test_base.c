@@ -11,6 +11,7 @@
 #include "harness.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -387,6 +388,51 @@ static int test_log(void)
 	return 0;
 }
 
+static struct {
+	sem_t entered, go;
+	uint64_t number;
+} slow;
+
+static void slow_sink(const struct log_line *l, void *arg)
+{
+	slow.number = l->number;
+	sem_post(&slow.entered);
+	while (sem_wait(&slow.go))
+		;
+}
+
+/* Levels change while the writer is stuck in a sink (a disk that hangs), and lines can be told by when they were
+ * written.
+ */
+static int test_log_stuck(void)
+{
+	int id, listener;
+	EXPECT(!sem_init(&slow.entered, 0, 0) && !sem_init(&slow.go, 0, 0));
+	EXPECT_INT(log_start(), 0);
+	EXPECT_INT(log_sink_add(LOG_INFO, slow_sink, NULL, &id), 0);
+	EXPECT_INT(log_sink_add(LOG_DISABLE, sink, NULL, &listener), 0);
+	seen.count = 0;
+	log_info("first");
+	while (sem_wait(&slow.entered))
+		;
+	log_sink_set_level(listener, LOG_DEBUG);
+	EXPECT(log_is_on(LOG_DEBUG));
+	EXPECT(slow.number < log_next_number());
+	uint64_t next = log_next_number();
+	log_info("second");
+	sem_post(&slow.go);
+	sem_post(&slow.go);
+	log_flush();
+	EXPECT_INT(slow.number, next);
+	EXPECT_INT(seen.count, 2); /* the first as well: its number tells that it is too old */
+	log_sink_set_level(listener, LOG_DISABLE);
+	EXPECT(!log_is_on(LOG_DEBUG) && log_is_on(LOG_INFO));
+	log_sink_del(listener);
+	log_sink_del(id);
+	log_stop();
+	return 0;
+}
+
 static void *log_thread(void *arg)
 {
 	for (int i = 0; i < 20000; i++)
@@ -524,6 +570,6 @@ static int test_harness(void)
 TEST_MAIN({"mem_counts", test_mem_counts}, {"mem_threads", test_mem_threads},
     {"mem_wrong_free_dies", test_mem_wrong_free_dies}, {"sv", test_sv}, {"sv_numbers", test_sv_numbers},
     {"truth", test_truth}, {"buf", test_buf}, {"hash", test_hash}, {"hash_oom", test_hash_oom, TEST_OOM},
-    {"list", test_list}, {"clock", test_clock}, {"rand", test_rand}, {"log", test_log},
+    {"list", test_list}, {"clock", test_clock}, {"rand", test_rand}, {"log", test_log}, {"log_stuck", test_log_stuck},
     {"log_threads", test_log_threads}, {"log_levels", test_log_levels}, {"status", test_status}, {"role", test_role},
     {"harness", test_harness})
