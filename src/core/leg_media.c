@@ -1,5 +1,5 @@
-/* A leg's media: the policy is read once from the profile's conf and the leg's variables into a typed struct, sdp's
- * pure functions make offers, answers and plans, and a plan becomes parameters of the leg's stream. Codecs the engine
+/* A leg's media: sdp's pure functions make offers, answers and plans of the policy (leg_media_policy.c), and a plan
+ * becomes parameters of the leg's stream. Codecs the engine
  * knows may be transcoded and are preferred for legs that are answered on their own; others are only passed through. */
 #include "base/mem.h"
 #include "base/rand.h"
@@ -187,139 +187,6 @@ const struct media_codec *leg_media_codec(struct leg *leg)
 	return leg->media && leg->media->is_negotiated ? &leg->media->codec : NULL;
 }
 
-/* ---- policy ---- */
-
-static ON_CTL const char *wanted_codecs(struct leg *leg, const char *of_profile)
-{
-	const char *v = vars_get(leg->vars, "absolute_codec_string");
-	if (!v)
-		v = vars_get(leg->vars, "codec_string");
-	return v ? v : of_profile;
-}
-
-static ON_CTL int policy_new(struct leg *leg, const char *codecs, struct media_policy **out)
-{
-	struct leg_media *m = leg->media;
-	struct media_policy *q = mem_zalloc(sizeof(*q));
-	const char *mode = vars_get(leg->vars, "rtp_codec_negotiation"), *dtmf = vars_get(leg->vars, "dtmf_type");
-	struct sv bad = SV_NONE;
-	int st;
-
-	if (!q)
-		return ST_NOMEM;
-	st = sdp_codecs_parse(sv_of(wanted_codecs(leg, codecs)), &q->prefs, NULL, &bad);
-	if (st) {
-		leg_log(leg, LOG_ERR, "bad codec '%.*s' in a codec string", SVF(bad));
-		mem_free(q);
-		return st;
-	}
-	q->p.prefs = &q->prefs;
-	sdp_mode_parse(sv_of(m->negotiation), &q->p.mode);
-	if (mode)
-		sdp_mode_parse(sv_of(mode), &q->p.mode);
-	q->p.host = sv_of(m->advertise_host);
-	q->p.port = addr_port(&m->local);
-	q->p.dtmf_pt = (int16_t)(dtmf && (!strcasecmp(dtmf, "info") || !strcasecmp(dtmf, "none")) ? -1 : m->dtmf_pt);
-	q->p.cn_pt = (int16_t)m->cn_pt;
-	q->p.dir = SDP_SENDRECV;
-	q->p.user = sv_of(m->username);
-	q->p.session_id = m->session_id;
-	q->p.is_rtcp_mux_allowed = true;
-	*out = q;
-	return ST_OK;
-}
-
-static void codecs_add(struct sdp_codecs *to, const struct sdp_codec *c)
-{
-	for (size_t i = 0; i < to->count; i++)
-		if (sdp_codec_is_same(&to->v[i], c))
-			return;
-	if (to->count < SDP_CODECS_MAX)
-		to->v[to->count++] = *c;
-}
-
-static bool codecs_have(const struct sdp_codecs *list, const struct sdp_codec *c)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (sdp_codec_is_same(&list->v[i], c))
-			return true;
-	return false;
-}
-
-static ON_CTL void add_current(struct leg *of, struct sdp_codecs *to)
-{
-	const struct media_codec *c = of ? leg_media_codec(of) : NULL;
-	struct sdp_codec s;
-
-	if (!c)
-		return;
-	sdp_codec_init(&s, sv_of(c->name));
-	s.clock_hz = c->clock_hz, s.rate_hz = c->rate_hz, s.channels = c->channels, s.ptime_ms = c->ptime_ms;
-	codecs_add(to, &s);
-}
-
-/* Answering: the near leg's codec first; without one, those the engine can decode, in the order the mode asks for. */
-static ON_CTL int prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q)
-{
-	struct sdp_codecs *theirs;
-	const struct sdp_codecs *order, *other;
-	int st;
-
-	q->p.first = &q->first;
-	if (near && leg_media_codec(near)) {
-		add_current(near, &q->first);
-		/* A near leg of a known codec can be transcoded to any known one; else nothing but its own helps. */
-		if (!mctl_codec_is_known(leg_media_codec(near)->name))
-			return ST_OK;
-	}
-	theirs = mem_alloc(sizeof(*theirs));
-	if (!theirs)
-		return ST_NOMEM;
-	st = sdp_offer_codecs(sv_of(m->remote_sdp), theirs);
-	order = q->p.mode == SDP_GENEROUS ? theirs : &q->prefs;
-	other = q->p.mode == SDP_GENEROUS ? &q->prefs : theirs;
-	for (size_t i = 0; !st && i < order->count; i++)
-		if (mctl_codec_is_known(order->v[i].name) && codecs_have(other, &order->v[i]))
-			codecs_add(&q->first, &order->v[i]);
-	mem_free(theirs);
-	return st;
-}
-
-/* Offering: what the originator speaks first, then what we can transcode to; alone, only what the engine knows. */
-static ON_CTL int bound_offer(struct leg *leg, struct leg *originator, struct media_policy *q)
-{
-	bool is_absolute = vars_get(leg->vars, "absolute_codec_string") != NULL, has_known = !originator;
-	struct sdp_codecs *list, *theirs = NULL;
-	int st = ST_OK;
-
-	if (is_absolute)
-		return ST_OK;
-	list = mem_zalloc(2 * sizeof(*list));
-	if (!list)
-		return ST_NOMEM;
-	theirs = list + 1;
-	if (originator && leg_media_codec(originator))
-		add_current(originator, theirs);
-	else if (originator && originator->media && originator->media->remote_sdp)
-		sdp_offer_codecs(sv_of(originator->media->remote_sdp), theirs);
-	else
-		has_known = true;
-	for (size_t i = 0; i < theirs->count; i++) {
-		if (codecs_have(&q->prefs, &theirs->v[i]))
-			codecs_add(list, &theirs->v[i]);
-		has_known |= mctl_codec_is_known(theirs->v[i].name);
-	}
-	for (size_t i = 0; has_known && i < q->prefs.count; i++)
-		if (mctl_codec_is_known(q->prefs.v[i].name))
-			codecs_add(list, &q->prefs.v[i]);
-	if (list->count)
-		q->prefs = *list;
-	else if (theirs->count)
-		st = ST_UNSUPPORTED; /* nothing the far side could choose would reach the originator */
-	mem_free(list);
-	return st;
-}
-
 /* ---- plans ---- */
 
 static void codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out)
@@ -406,11 +273,11 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 		goto out;
 	m->is_remote_offer_new = true;
 	leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
-	leg_var_set(leg, "rtp_use_codec_string", wanted_codecs(leg, m->inbound_codecs));
+	leg_var_set(leg, "rtp_use_codec_string", media_wanted_codecs(leg, m->inbound_codecs));
 	media_vars_offer(leg, theirs);
 	if (m->is_late)
 		goto out;
-	st = policy_new(leg, m->inbound_codecs, &q);
+	st = media_policy_new(leg, m->inbound_codecs, &q);
 	if (!st) {
 		q->p.port = 16384; /* nothing is opened yet; any port will do for a plan */
 		st = sdp_answer_plan(sdp, &q->p, &m->running, plan);
@@ -432,14 +299,14 @@ static ON_CTL int make_offer(
 
 	buf_init(&text);
 	if (!st)
-		st = policy_new(leg, codecs, &q);
+		st = media_policy_new(leg, codecs, &q);
 	if (!st)
-		st = bound_offer(leg, originator, q);
+		st = media_bound_offer(leg, originator, q);
 	if (!st) {
 		q->p.dir = dir;
 		if (m->is_negotiated && originator) { /* a re-offer keeps the running codec in front */
-			add_current(leg, &q->first);
-			if (q->first.count && codecs_have(&q->prefs, &q->first.v[0]))
+			media_add_current(leg, &q->first);
+			if (q->first.count && media_codecs_have(&q->prefs, &q->first.v[0]))
 				q->p.first = &q->first; /* unless it is no longer wanted */
 		}
 		st = sdp_offer_make(&q->p, &m->running, &text);
@@ -464,9 +331,9 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 
 	buf_init(&text);
 	if (!st)
-		st = policy_new(leg, m->inbound_codecs, &q);
+		st = media_policy_new(leg, m->inbound_codecs, &q);
 	if (!st)
-		st = prefer_for_answer(m, near, q);
+		st = media_prefer_for_answer(m, near, q);
 	if (!st)
 		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &m->running, plan, &text);
 	if (st == ST_UNSUPPORTED)
@@ -569,7 +436,7 @@ int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 	plan = mem_alloc(sizeof(*plan));
 	if (!plan)
 		return ST_NOMEM;
-	st = policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
+	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
 	if (!st) {
 		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
 		st = sdp_answer_accept(sdp, &q->p, &m->running, plan);
@@ -603,10 +470,10 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	if (!plan)
 		return ST_NOMEM;
 	buf_init(&text);
-	st = policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
+	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
 	if (!st) {
-		add_current(leg, &q->first);
-		add_current(bridge_peer(leg), &q->first);
+		media_add_current(leg, &q->first);
+		media_add_current(bridge_peer(leg), &q->first);
 		q->p.first = &q->first;
 		if (m->is_held_by_us)
 			q->p.dir = SDP_SENDONLY;

@@ -1,4 +1,5 @@
-/* A leg's media, for leg_media.c (life, offers and answers) and leg_media_vars.c (what it tells in variables). */
+/* A leg's media, for leg_media.c (life, offers and answers), leg_media_policy.c (what they are made of) and
+ * leg_media_vars.c (what it tells in variables). */
 #pragma once
 #include "core/bridge_i.h"
 #include "core/leg_i.h"
@@ -34,6 +35,21 @@ struct media_policy {
 	struct sdp_policy p;
 	struct sdp_codecs prefs, first;
 };
+/* ---- leg_media_policy.c ---- */
+/* The codec string of the leg's variables, else the profile's. */
+ON_CTL const char *media_wanted_codecs(struct leg *leg, const char *of_profile);
+/* mem_free it. codecs: the profile's. Fails where a codec string names what is none; logged. */
+ON_CTL int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **out);
+ANY bool media_codecs_have(const struct sdp_codecs *list, const struct sdp_codec *c);
+/* What of sends, when it is known (of may be NULL). */
+ON_CTL void media_add_current(struct leg *of, struct sdp_codecs *to);
+/* Answering: the near leg's codec first; without one, those the engine can decode, in the order the mode asks for. */
+ON_CTL int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q);
+/* Offering: what the originator speaks first, then what we can transcode to; alone, only what the engine knows.
+ * ST_UNSUPPORTED: nothing the far side could choose would reach the originator. */
+ON_CTL int media_bound_offer(struct leg *leg, struct leg *originator, struct media_policy *q);
+
+/* ---- leg_media_vars.c ---- */
 ON_CTL void media_vars_offer(struct leg *leg, const struct sdp_codecs *theirs); /* ep_codec_string */
 /* What our own side of the stream is: known with our offer already. */
 ON_CTL void media_vars_local(struct leg *leg, const struct leg_media *m, enum sdp_dir dir);

@@ -345,17 +345,25 @@ static void provisional_headers(struct call *c, struct buf *b)
 	call_headers_put(c, b, "sip_ph_");
 }
 
+/* False: *st is the answer already, for the caller is gone or was answered. */
+static bool may_answer(const struct call *c, int *st) ON_CTL;
+static bool may_answer(const struct call *c, int *st)
+{
+	bool is_gone = !c || !c->sip || c->is_closed;
+	*st = is_gone ? ST_HANGUP : ST_OK;
+	return !is_gone && !c->has_answered;
+}
+
 static int op_ring_ready(struct leg *leg)
 {
 	struct call *c = call_of(leg);
 	struct buf b;
+	int st;
 	role_assert_ctl();
-	if (!c || !c->sip || c->is_closed)
-		return ST_HANGUP;
-	if (c->has_answered)
-		return ST_OK;
+	if (!may_answer(c, &st))
+		return st;
 	provisional_headers(c, &b);
-	int st = sip_call_progress(c->sip, 180, NULL, b.p, SV_NONE);
+	st = sip_call_progress(c->sip, 180, NULL, b.p, SV_NONE);
 	buf_fini(&b);
 	return st;
 }
@@ -364,13 +372,12 @@ static int op_pre_answer(struct leg *leg)
 {
 	struct call *c = call_of(leg);
 	struct buf b, sdp;
+	int st;
 	role_assert_ctl();
-	if (!c || !c->sip || c->is_closed)
-		return ST_HANGUP;
-	if (c->has_answered)
-		return ST_OK;
+	if (!may_answer(c, &st))
+		return st;
 	buf_init(&sdp);
-	int st = leg_media_answer(leg, NULL, &sdp);
+	st = leg_media_answer(leg, NULL, &sdp);
 	if (st == ST_OK) {
 		provisional_headers(c, &b);
 		st = sip_call_progress(c->sip, 183, NULL, b.p, buf_sv(&sdp));
@@ -384,13 +391,12 @@ static int op_answer(struct leg *leg)
 {
 	struct call *c = call_of(leg);
 	struct buf b, sdp;
+	int st;
 	role_assert_ctl();
-	if (!c || !c->sip || c->is_closed)
-		return ST_HANGUP;
-	if (c->has_answered)
-		return ST_OK;
+	if (!may_answer(c, &st))
+		return st;
 	buf_init(&sdp);
-	int st = leg_media_answer(leg, NULL, &sdp);
+	st = leg_media_answer(leg, NULL, &sdp);
 	if (st == ST_OK) {
 		const struct sip_msg *m = sip_call_invite_msg(c->sip);
 		c->has_offered = m && !m->body.n;
