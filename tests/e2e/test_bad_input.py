@@ -3,11 +3,9 @@ with an error or not at all, does not fall, loses no memory, and the next good c
 import random
 import re
 import socket
-import time
 
 import pytest
-from sipp import ANSWERED, Sipp, ack, bye, invite, pause, recv, register, send, sdp
-from tandem import free_port
+from sipp import ANSWERED, Sipp, ack, bye, invite, pause, recv, send, sdp
 
 pytestmark = pytest.mark.leaks
 

@@ -1,7 +1,6 @@
 """The program itself: options, start and stop, pid file, log rotation, configuration errors, kill -9."""
 import re
 import signal
-import socket
 import subprocess
 import time
 
