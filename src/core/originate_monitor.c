@@ -64,12 +64,12 @@ static bool fail_heard(struct leg *b, const char *cause)
 
 static bool ring_heard(struct leg *b, const char *unused)
 {
-	struct attempt *t = b->originate ? attempt_of(b->originate, b) : NULL;
 	const char *total = vars_get(b->vars, "monitor_early_media_ring_total");
 	int wanted = total ? atoi(total) : 0;
+	struct attempt *t;
 
-	(void)unused;
 	role_assert_ctl();
+	t = b->originate ? attempt_of(b->originate, b) : NULL;
 	dispo_tell(b, "EARLY", "monitor_ring_dispo", "monitor_early_media_ring");
 	if (!t)
 		return false;
