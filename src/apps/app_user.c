@@ -164,9 +164,10 @@ int app_send_display(struct leg *leg, const char *data)
 /* [text for the phone's display] */
 int app_hold(struct leg *leg, const char *data)
 {
-	int st = leg_set_hold(leg, true);
+	int st;
 
 	role_assert_co();
+	st = leg_set_hold(leg, true);
 	if (!st && data && *data && leg->ops->display) /* ST_UNSUPPORTED: a phone that cannot show it */
 		(void)leg->ops->display(leg, data, leg->profile ? leg->profile->destination_number : NULL);
 	return st;

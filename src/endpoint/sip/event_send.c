@@ -178,7 +178,7 @@ static const struct request_kind {
 } kinds[] = {{EVENT_NOTIFY, "NOTIFY", "default", on_notify}, {EVENT_SEND_INFO, "INFO", "", on_send_info},
     {EVENT_SEND_MESSAGE, "MESSAGE", "", on_send_message}};
 
-static void on_event(struct event *e, void *arg)
+static ON_CTL void send_one(struct event *e)
 {
 	const struct request_kind *kind = kinds;
 	const char *name = value(e, "profile");
@@ -187,13 +187,18 @@ static void on_event(struct event *e, void *arg)
 	    .to = value(e, "to-uri"),
 	    .ctype = value(e, "content-type"),
 	    .body = event_body(e)};
-	role_assert_ctl();
 	while (kind->id != event_id(e)) /* nothing else was wanted */
 		kind++;
 	r.method = kind->method;
 	buf_init(&headers);
 	kind->fn(e, profile_find(sv_of(name ? name : kind->profile)), &r, &headers);
 	buf_fini(&headers);
+}
+
+static void on_event(struct event *e, void *arg)
+{
+	role_assert_ctl();
+	send_one(e);
 }
 
 int sofia_events_start(void)
