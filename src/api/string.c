@@ -55,6 +55,18 @@ int api_md5(struct api_call *c)
 	return api_text(c, hex);
 }
 
+int api_sha256(struct api_call *c)
+{
+	uint8_t digest[DIGEST_SHA256_BYTES];
+	char hex[DIGEST_HEX_CHARS(DIGEST_SHA256_BYTES) + 1];
+	role_assert_ctl();
+	if (!*c->args)
+		return api_text(c, "!err!");
+	digest_sha256(c->args, strlen(c->args), digest);
+	digest_hex(digest, sizeof(digest), hex);
+	return api_text(c, hex);
+}
+
 /* Backslashes before what would end a quoted text or begin a new line. */
 int api_escape(struct api_call *c)
 {

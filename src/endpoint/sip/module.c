@@ -53,7 +53,7 @@ static const struct name_desc names[] = {{"chat", "sip"}, {"management", "1.001"
 
 static const struct var_desc vars[] = {
     {"sip_from_user", "text", "user of the caller's From", false, true},
-    {"sip_from_host", "text", "host of the caller's From", false, true},
+    {"sip_from_host", "text", "host of the caller's From, and of ours", true, true},
     {"sip_from_uri", "text", "user@host of the caller's From", false, true},
     {"sip_from_display", "text", "display name of the caller's From", false, true},
     {"sip_from_tag", "text", "tag of the From", false, true},
@@ -100,7 +100,6 @@ static const struct var_desc vars[] = {
     {"sip_invite_full_to", "address", "all of To but its tag", true, false},
     {"sip_invite_from_params", "text", "parameters added to the address in From", true, false},
     {"sip_invite_to_params", "text", "parameters added to the address in To", true, false},
-    {"sip_from_host", "host", "in From", true, false},
     {"sip_to_display", "text", "the name in To", true, false},
     {"sip_route_uri", "uri", "Route of the INVITE", true, false},
     {"sip_invite_route_uri", "uri", "the same, looked at first", true, false},

@@ -74,6 +74,8 @@ static const struct {
     {"tolower AB", "ab"},
     {"md5 hello", "5d41402abc4b2a76b9719d911017c592"},
     {"md5", "!err!"},
+    {"sha256 hello", "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"},
+    {"sha256", "!err!"},
     {"url_encode hello world & a=b/c", "hello%20world%20%26%20a%3Db/c"},
     {"url_decode hello%20world%26", "hello world&"},
     {"url_decode %zz%2", "%zz%2"},
