@@ -104,7 +104,7 @@ static const struct app_desc apps[] = {
     {"sched_broadcast", "Schedule a broadcast in the future", "[+]<time> <path> [aleg|bleg|both]", APP_NO_MEDIA,
         app_sched_broadcast},
     {"sched_cancel", "cancel scheduled tasks", "[group]", APP_NO_MEDIA, app_sched_cancel},
-    {"sched_hangup", "Schedule a hangup in the future", "[+]<time> [<cause> [bleg]]", APP_NO_MEDIA, app_sched_hangup},
+    {"sched_hangup", "Schedule a hangup in the future", "[+]<time> [<cause>]", APP_NO_MEDIA, app_sched_hangup},
     {"sched_heartbeat", "Enable Scheduled Heartbeat", "[0|<seconds>]", APP_NO_MEDIA, app_enable_heartbeat},
     {"sched_transfer", "Schedule a transfer in the future", "[+]<time> <extension> <dialplan> <context>", APP_NO_MEDIA,
         app_sched_transfer},
