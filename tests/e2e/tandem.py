@@ -277,10 +277,11 @@ class Tandem:
             assert time.monotonic() < deadline, f"{user} did not register\n{self.api('show registrations')}"
             time.sleep(0.05)
 
-    def wait_log(self, text, timeout=10):
-        """Until the log has it: lines are written a little later."""
+    def wait_log(self, text, count=1, timeout=10):
+        """Until the log has the text (or the pattern's match) so often: lines are written a little later."""
+        pattern = re.compile(text if isinstance(text, re.Pattern) else re.escape(text))
         deadline = time.monotonic() + timeout
-        while text not in self.log_text:
+        while len(pattern.findall(self.log_text)) < count:
             assert time.monotonic() < deadline, f"not in the log: {text}"
             time.sleep(0.02)
 

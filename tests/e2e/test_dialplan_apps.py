@@ -563,4 +563,4 @@ def test_stock_voicemail_fall_through(tandem_vanilla):
     a.reply(bye, 200, "OK")
     a.close()
     sw.wait_calls(0)
-    assert "Invalid Application voicemail" in sw.log_text
+    sw.wait_log("Invalid Application voicemail")

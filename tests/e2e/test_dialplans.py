@@ -193,6 +193,7 @@ def test_deadlocks_are_avoided(sw, phone):
     a = phone("1000")
     a.invite("5900")
     a.ack_failure(a.expect(480))
+    sw.wait_log("Avoiding initial deadlock on channel", count=5)
     assert sw.log_text.count("Avoiding initial deadlock on channel") == 5
 
 
@@ -200,7 +201,7 @@ def test_no_file(sw, phone):
     a = phone("1000")
     a.invite("7206")
     a.ack_failure(a.expect(502))
-    assert re.search(r"Open of \S+/nosuch.conf failed", sw.log_text)
+    sw.wait_log(re.compile(r"Open of \S+/nosuch.conf failed"))
 
 
 def test_reload(sw, phone, parked):
@@ -215,5 +216,5 @@ def test_reload(sw, phone, parked):
     a.answered()
     parked()
     a.bye()
-    assert re.search(r"extensions\.conf:\d+:1: the pattern _\[5 does not compile: unclosed set", sw.log_text)
+    sw.wait_log(re.compile(r"extensions\.conf:\d+:1: the pattern _\[5 does not compile: unclosed set"))
     sw.write()

@@ -195,7 +195,7 @@ def test_pitfall_13_early_media_is_enough(sw, phone):
 
 def test_a_bad_dial_string_says_where(sw):
     sw.api("originate {a=1}user/1000,nonsense|user/1001 &park")
-    assert "no ENDPOINT/ADDRESS at character 16: 'nonsense'" in sw.console() + sw.log_text
+    sw.wait_log("no ENDPOINT/ADDRESS at character 16: 'nonsense'")
 
 
 # ---- pitfall 14: statuses and causes
@@ -321,7 +321,7 @@ def test_early_media_tells_of_failure(sw, phone, early):
     i = early(b, 440)
     cancelled(b, i)
     assert o.reply() == "-ERR CALL_REJECTED\n"
-    assert "monitor_early_media_fail" in sw.console() + sw.log_text  # no_such has no tone
+    sw.wait_log("monitor_early_media_fail")  # no_such has no tone
 
 
 def test_early_media_tells_of_ringing(sw, phone, early):

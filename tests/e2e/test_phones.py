@@ -174,7 +174,7 @@ def test_music_is_heard(switch, phones):
         a.dial("9664")
         a.wait("CALL_CLOSED")
         switch.wait_calls(0)
-        assert "cannot play local_stream://moh" in switch.log_text
+        switch.wait_log("cannot play local_stream://moh")
         folder = switch.root / "sounds/music"
         folder.mkdir(parents=True)
         (folder / "8000").symlink_to(MUSIC)

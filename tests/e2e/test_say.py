@@ -130,6 +130,7 @@ def test_missing_prompt_is_spoken_once(sw, phone, events):
     y = hear(call(phone("1001"), "7202"))
     assert abs(len(y) - len(x)) < 1600
     assert cache(sw) == kept  # the second time it was there
+    sw.wait_log("ivr-this_prompt_is_new.wav: spoken by flite")
     assert sw.log_text.count("ivr-this_prompt_is_new.wav: spoken by flite") == 1
     assert started(events).endswith("/ivr/ivr-this_prompt_is_new.wav")
 
@@ -148,6 +149,7 @@ def test_many_wait_for_one_prompt(sw, phone):
         t.join()
     assert len(results) == 3 and min(results) > 1
     assert len(set(cache(sw)) - set(before)) == 1
+    sw.wait_log("takes_a_while.wav: spoken by flite")
     assert sw.log_text.count("takes_a_while.wav: spoken by flite") == 1
 
 
@@ -183,7 +185,7 @@ def test_phrase_within_itself_ends(sw, phone, events):
     assert events.wait_event("CHANNEL_EXECUTE_COMPLETE", Application="phrase")["Application-Response"] == "UNKNOWN ERROR"
     events.wait_event("CHANNEL_PARK")
     a.bye()
-    assert "macros within macros" in sw.log_text
+    sw.wait_log("macros within macros")
 
 
 def test_phrase_that_speaks(sw, phone, events):
@@ -191,7 +193,7 @@ def test_phrase_that_speaks(sw, phone, events):
     assert started(events) == "tts://flite|slt|hello world"
     events.wait_event("CHANNEL_PARK")
     a.bye()
-    assert "Macro [nothing]: 'y' did not match any patterns" in sw.log_text
+    sw.wait_log("Macro [nothing]: 'y' did not match any patterns")
 
 
 def test_key_ends_a_whole_phrase(sw, phone, events):
@@ -226,6 +228,7 @@ def test_chinese_is_not_silent(sw, phone, events):
     x = hear(call(phone(), "7207"))
     assert started(events) == "file_string://digits/10.wav!digits/2.wav!currency/yuan.wav!digits/5.wav!currency/jiao.wav!digits/0.wav!currency/fen.wav"
     assert voiced_s(x) > 1.2
+    sw.wait_log("install the package espeak-ng")
     assert sw.log_text.count("install the package espeak-ng") == 1
 
 
@@ -242,6 +245,7 @@ def test_chinese_by_espeak(fresh, phone):
     x = hear(call(phone("1000", switch=fresh), "7301"))
     assert started(e) == "file_string://digits/10.wav!digits/5.wav"
     assert voiced_s(x) > 1.5
+    fresh.wait_log(re.compile(r"zh/cn/sinmei/digits/[0-9]+\.wav: spoken by a child process"), count=2)
     log = fresh.log_text
     assert len(re.findall(r"zh/cn/sinmei/digits/[0-9]+\.wav: spoken by a child process", log)) == 2, log
     assert "cannot be spoken" not in log and "flite" not in re.findall("spoken by (.*?),", log)
@@ -279,7 +283,7 @@ def test_errors_go_on_with_the_dialplan(sw, phone, events):
     assert sw.api(f"uuid_getvar {uuid} after") == "here"
     a.bye()
     for text in ("say: 'twelve' is no NUMBER", "Can't find language fr.", "Usage: <module_name>[:<lang>]", "Can't find macro nosuch."):
-        assert text in sw.log_text
+        sw.wait_log(text)
 
 
 def test_zones_and_shipped_macros(sw, phone, events):

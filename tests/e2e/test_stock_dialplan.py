@@ -168,7 +168,8 @@ def test_show_info(sw, phone):
     a.invite("9192")
     a.answered()
     ended(a)
-    assert "variable_dialed_user" not in sw.log_text and re.search(r"Channel-State: \[CS_EXECUTE\]", sw.log_text)
+    sw.wait_log(re.compile(r"Channel-State: \[CS_EXECUTE\]"))
+    assert "variable_dialed_user" not in sw.log_text
 
 
 def test_redial(sw, phone):
@@ -230,7 +231,7 @@ def test_what_the_network_says_is_never_a_command(sw, phone):
         m = o.expect(480)
         o.ack_failure(m)
     assert "yes" not in sw.api("global_getvar owned")
-    assert "contains a variable" in sw.log_text
+    sw.wait_log("contains a variable")
 
 
 # ---- extensions
@@ -414,7 +415,7 @@ def test_default_password(sw, phone):
     a.expect(100)
     a.cancel()
     a.ack_failure(a.expect(487))
-    assert "change the default_password." in sw.log_text
+    sw.wait_log("change the default_password.")
     sw.api("global_setvar default_password=lab1234")
     events.close()
 
