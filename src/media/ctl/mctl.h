@@ -65,8 +65,9 @@ ON_CTL int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_mut
  * play, -1 = for ever, 0 or 1 = once. */
 ON_CTL int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_out);
 ON_CTL int mstream_play_stop(struct mstream *s, uint32_t id /* 0 = whatever plays */);
-/* ST_NOTFOUND: nothing plays. Seeking stays inside the file that plays; in one too long to be kept whole it only goes
- * forward, as far as it has been read. */
+/* Of the newest play, which may still be in preparation. ST_NOTFOUND: nothing plays; ST_FULL: too many at once. Seeking
+ * stays inside the file that plays; in one too long to be kept whole it only goes forward, as far as it has been read.
+ */
 ON_CTL int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value);
 ON_CTL bool mctl_source_exists(const char *source); /* cheap syntax check: known scheme or absolute path */
 

@@ -24,6 +24,7 @@ struct ask {             /* the finder's until it answers */
 	struct mplay *p; /* NULL: nobody waits any more */
 	size_t part;
 };
+enum { EARLY_SETS_MAX = 8 };
 enum mplay_phase { PHASE_PREPARING, PHASE_ON_MEDIA, PHASE_DONE };
 struct mplay {
 	struct lnode link; /* in the stream's plays */
@@ -50,6 +51,11 @@ struct mplay {
 	size_t ask_count;
 	bool is_asked;
 	struct ldefer cancel_defer;
+	struct {
+		enum media_play_op op;
+		int32_t value;
+	} early_sets[EARLY_SETS_MAX]; /* asked for before media had the play */
+	size_t early_set_count;
 };
 
 static int64_t mtime_of(const struct stat *st)
@@ -259,6 +265,12 @@ ON_CTL static void failed(struct mplay *p, int status)
 		mplay_done(p, status);
 }
 
+ON_CTL static int set_post(struct mstream *s, enum media_play_op op, int32_t value)
+{
+	struct rt_cmd c = {.kind = RT_C_PLAY_SET, .number = (uint32_t)op, .flags = value};
+	return mstream_post(s, &c);
+}
+
 ON_CTL static void to_media(struct mplay *p)
 {
 	struct rt_cmd c = {.kind = RT_C_PLAY, .ptr = p->play};
@@ -273,6 +285,8 @@ ON_CTL static void to_media(struct mplay *p)
 	p->play = NULL;
 	p->phase = PHASE_ON_MEDIA;
 	(void)mstream_post(p->s, &c);
+	for (size_t i = 0; i < p->early_set_count; i++)
+		(void)set_post(p->s, p->early_sets[i].op, p->early_sets[i].value);
 }
 
 static void local_ready(int status, struct lring *r, void *arg)
@@ -546,12 +560,23 @@ int mstream_play_stop(struct mstream *s, uint32_t id)
 
 int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value)
 {
-	struct rt_cmd c = {.kind = RT_C_PLAY_SET, .number = (uint32_t)op, .flags = value};
+	struct lnode *it, *tmp;
+	struct mplay *newest = NULL;
+
 	if (s->is_closing)
 		return ST_CLOSED;
-	if (list_empty(&s->plays))
+	list_each (&s->plays, it, tmp)
+		if (!list_entry(it, struct mplay, link)->tap_id)
+			newest = list_entry(it, struct mplay, link);
+	if (!newest)
 		return ST_NOTFOUND;
-	return mstream_post(s, &c);
+	if (newest->phase != PHASE_PREPARING)
+		return set_post(s, op, value);
+	if (newest->early_set_count == EARLY_SETS_MAX)
+		return ST_FULL;
+	newest->early_sets[newest->early_set_count].op = op;
+	newest->early_sets[newest->early_set_count++].value = value;
+	return ST_OK;
 }
 
 static struct mplay *mplay_find(struct mstream *s, uint32_t id)

@@ -323,6 +323,22 @@ static int test_finder(void)
 	return room_stop();
 }
 
+/* What is asked for while the file is still being read holds once it plays. */
+static int test_set_before_it_plays(void)
+{
+	role_assert_ctl();
+	EXPECT_INT(wav_make(tmp("a.wav"), 440, 1.01, 8000), 0);
+	EXPECT_INT(room_start(1, 1), 0);
+	EXPECT_INT(mstream_play_set(A->s, MEDIA_PLAY_SEEK_TO, 800), ST_NOTFOUND);
+	EXPECT_INT(mstream_play(A->s, tmp("a.wav"), 1, NULL), ST_OK);
+	EXPECT_INT(mstream_play_set(A->s, MEDIA_PLAY_SEEK_TO, 800), ST_OK);
+	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 1), 0);
+	EXPECT_INT(report_last(A, MEDIA_R_PLAY_DONE)->status, ST_OK);
+	EXPECT(A->count >= 9 && A->count <= 13); /* 210 ms of 1010 */
+	cleanup();
+	return room_stop();
+}
+
 static int test_long_file(void)
 {
 	role_assert_ctl();
@@ -592,6 +608,7 @@ TEST_MAIN({"echo", test_echo, TEST_LOOP}, {"delayed echo", test_delayed_echo, TE
     {"an endless tone: frequency, pace, stop", test_tone, TEST_LOOP},
     {"other packet times, comfort noise", test_paces, TEST_LOOP},
     {"files: turns, rows, cache, errors", test_file, TEST_LOOP},
+    {"what is asked for before it plays", test_set_before_it_plays, TEST_LOOP},
     {"files that somebody else finds", test_finder, TEST_LOOP},
     {"a long file comes in pieces", test_long_file, TEST_LOOP},
     {"local streams: one clock", test_local_stream, TEST_LOOP},
