@@ -1,0 +1,209 @@
+/* Marks: the pairs that stand for bytes from outside. A byte b below 0x80 is MARK_LOW and b | 0x80, another is MARK_HIGH
+ * and itself. A lead that no high byte follows is itself: it was in the configuration. Nothing here allocates but the
+ * copies. */
+#include "text/mark.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include <ctype.h>
+#include <string.h>
+
+static bool is_pair(const char *p, size_t n)
+{
+	return n > 1 && (*p == MARK_LOW || *p == MARK_HIGH) && ((unsigned char)p[1] & 0x80);
+}
+
+static char pair_byte(const char *p)
+{
+	return *p == MARK_LOW ? (char)(p[1] & 0x7f) : p[1];
+}
+
+bool mark_next(struct mark_it *it)
+{
+	if (!it->rest.n)
+		return false;
+	it->is_outside = is_pair(it->rest.p, it->rest.n);
+	it->byte = it->is_outside ? pair_byte(it->rest.p) : *it->rest.p;
+	it->rest = sv_sub(it->rest, it->is_outside ? 2 : 1, it->rest.n);
+	return true;
+}
+
+bool mark_has(struct sv text)
+{
+	for (int lead = MARK_LOW; lead <= MARK_HIGH; lead += MARK_HIGH - MARK_LOW) {
+		struct sv rest = text;
+		while (rest.n) {
+			const char *at = memchr(rest.p, lead, rest.n);
+			if (!at)
+				break;
+			rest = sv_sub(rest, (size_t)(at - rest.p), rest.n);
+			if (is_pair(rest.p, rest.n))
+				return true;
+			rest = sv_sub(rest, 1, rest.n);
+		}
+	}
+	return false;
+}
+
+bool mark_is_whole(struct sv text)
+{
+	struct mark_it it = {.rest = text};
+	while (mark_next(&it))
+		if (!it.is_outside)
+			return false;
+	return text.n > 0;
+}
+
+static int put_byte(struct buf *out, char c)
+{
+	bool is_high = (unsigned char)c & 0x80;
+	char pair[2] = {is_high ? MARK_HIGH : MARK_LOW, (char)(c | 0x80)};
+	return buf_add(out, pair, 2);
+}
+
+int mark_put(struct buf *out, struct sv outside)
+{
+	for (size_t i = 0; i < outside.n; i++)
+		put_byte(out, outside.p[i]);
+	return out->failed ? ST_LIMIT : ST_OK;
+}
+
+int mark_put_whole(struct buf *out, struct sv text)
+{
+	struct mark_it it = {.rest = text};
+	while (mark_next(&it))
+		put_byte(out, it.byte);
+	return out->failed ? ST_LIMIT : ST_OK;
+}
+
+char *mark_dup(const char *outside)
+{
+	struct buf b;
+
+	buf_init(&b);
+	mark_put(&b, sv_of(outside));
+	if (b.failed) {
+		buf_fini(&b);
+		return NULL;
+	}
+	return buf_take(&b);
+}
+
+int mark_strip(struct buf *out, struct sv text)
+{
+	struct mark_it it = {.rest = text};
+
+	if (!mark_has(text))
+		return buf_addv(out, text);
+	while (mark_next(&it))
+		buf_addc(out, it.byte);
+	return out->failed ? ST_LIMIT : ST_OK;
+}
+
+size_t mark_strip_in_place(char *text)
+{
+	struct mark_it it = {.rest = sv_of(text)};
+	char *to = text;
+
+	if (!mark_has(it.rest))
+		return it.rest.n;
+	while (mark_next(&it))
+		*to++ = it.byte;
+	*to = 0;
+	return (size_t)(to - text);
+}
+
+char *mark_strip_dup(struct sv text)
+{
+	char *copy = sv_dup(text);
+	if (copy)
+		mark_strip_in_place(copy);
+	return copy;
+}
+
+size_t mark_length(struct sv text)
+{
+	struct mark_it it = {.rest = text};
+	size_t n = 0;
+	while (mark_next(&it))
+		n++;
+	return n;
+}
+
+struct sv mark_sub(struct sv text, size_t from, size_t n)
+{
+	struct mark_it it = {.rest = text};
+	const char *begin;
+
+	if (!mark_has(text))
+		return sv_sub(text, from, n);
+	while (from && mark_next(&it))
+		from--;
+	begin = it.rest.p;
+	while (n && mark_next(&it))
+		n--;
+	return begin ? (struct sv){begin, (size_t)(text.p + text.n - it.rest.n - begin)} : SV_NONE;
+}
+
+int mark_strip_regex(struct buf *out, struct sv text)
+{
+	struct mark_it it = {.rest = text};
+
+	while (mark_next(&it)) {
+		if (it.is_outside && !((unsigned char)it.byte & 0x80) && !isalnum((unsigned char)it.byte))
+			buf_addc(out, '\\');
+		buf_addc(out, it.byte);
+	}
+	return out->failed ? ST_LIMIT : ST_OK;
+}
+
+/* How a byte from outside stands for itself where the shell is within these quotes (0: none). */
+static void put_shell(struct buf *out, char c, char quote)
+{
+	if (quote == '\'')
+		buf_adds(out, c == '\'' ? "'\\''" : (char[]){c, 0});
+	else if (quote == '"')
+		buf_adds(out, strchr("$`\"\\", c) ? (char[]){'\\', c, 0} : (char[]){c, 0});
+	else if (c == '\n' || c == '\'') /* a newline behind a backslash would be nothing at all */
+		buf_adds(out, c == '\n' ? "'\n'" : "\\'");
+	else if ((unsigned char)c & 0x80 || isalnum((unsigned char)c))
+		buf_addc(out, c);
+	else
+		buf_adds(out, (char[]){'\\', c, 0});
+}
+
+static bool has_inner_shell(struct sv text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '`' || (i + 1 < text.n && text.p[i] == '$' && strchr("('", text.p[i + 1])) ||
+		    (i + 1 < text.n && text.p[i] == '<' && text.p[i + 1] == '<'))
+			return true;
+	return false;
+}
+
+int mark_strip_shell(struct buf *out, struct sv text)
+{
+	struct mark_it it = {.rest = text};
+	bool is_escaped = false;
+	char quote = 0;
+
+	if (mark_has(text) && has_inner_shell(text))
+		return ST_DENIED;
+	while (mark_next(&it)) {
+		if (it.is_outside) {
+			/* the configuration's backslash in front of it would take the first of what is put here */
+			if (is_escaped && quote != '\'')
+				buf_addc(out, '\\');
+			put_shell(out, it.byte, quote);
+			is_escaped = false;
+			continue;
+		}
+		buf_addc(out, it.byte);
+		if (is_escaped)
+			is_escaped = false;
+		else if (it.byte == '\\' && quote != '\'')
+			is_escaped = true;
+		else if (quote ? it.byte == quote : it.byte == '\'' || it.byte == '"')
+			quote = quote ? 0 : it.byte;
+	}
+	return out->failed ? ST_LIMIT : ST_OK;
+}

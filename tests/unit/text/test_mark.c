@@ -1,0 +1,157 @@
+/* Marks on text from outside. In the tables «x» stands for x marked. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include "harness.h"
+#include "text/mark.h"
+#include "text/re.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Text in which « begins and » ends what is from outside. */
+static int make(struct buf *out, const char *text)
+{
+	const char *open, *close;
+
+	buf_clear(out);
+	while ((open = strstr(text, "«")) && (close = strstr(open, "»"))) {
+		buf_add(out, text, (size_t)(open - text));
+		mark_put(out, (struct sv){open + 2, (size_t)(close - open - 2)});
+		text = close + 2;
+	}
+	return buf_adds(out, text);
+}
+
+static int test_strip(void)
+{
+	static const struct {
+		const char *text, *plain;
+		bool has, is_whole;
+	} rows[] = {
+	    {"", "", false, false},
+	    {"abc", "abc", false, false},
+	    {"«abc»", "abc", true, true},
+	    {"a«b,c»d", "ab,cd", true, false},
+	    {"«\x1a\x80\x1c\xff»", "\x1a\x80\x1c\xff", true, true}, /* what looks like marks is data */
+	    {"a\x1a", "a\x1a", false, false},
+	    {"\x1az\x1c", "\x1az\x1c", false, false},
+	    {"«中文»", "中文", true, true},
+	};
+	struct buf t, out;
+
+	buf_init(&t);
+	buf_init(&out);
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		make(&t, rows[i].text);
+		buf_clear(&out);
+		EXPECT_INT(mark_strip(&out, buf_sv(&t)), ST_OK);
+		EXPECT(sv_is(buf_sv(&out), rows[i].plain));
+		EXPECT_INT(mark_has(buf_sv(&t)), rows[i].has);
+		EXPECT_INT(mark_is_whole(buf_sv(&t)), rows[i].is_whole);
+		EXPECT_INT(mark_length(buf_sv(&t)), strlen(rows[i].plain));
+		for (size_t k = 0; rows[i].has && k < t.n; k++)
+			EXPECT(!strchr("${}[],|:;'\"\\/ ", t.p[k]) || !rows[i].is_whole);
+		EXPECT_INT(mark_strip_in_place(t.p), strlen(rows[i].plain));
+		EXPECT_STR(t.p ? t.p : "", rows[i].plain);
+	}
+	buf_fini(&t);
+	buf_fini(&out);
+	return 0;
+}
+
+static int test_sub(void)
+{
+	static const struct {
+		const char *text;
+		size_t from, n;
+		const char *want;
+	} rows[] = {
+	    {"abcdef", 2, 2, "cd"},
+	    {"a«bcd»ef", 1, 3, "«bcd»"},
+	    {"a«bcd»ef", 2, 3, "«cd»e"},
+	    {"a«bcd»ef", 0, 99, "a«bcd»ef"},
+	    {"a«bcd»", 4, 1, ""},
+	    {"«x»", 0, 0, ""},
+	};
+	struct buf t, want;
+
+	buf_init(&t);
+	buf_init(&want);
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		make(&t, rows[i].text);
+		make(&want, rows[i].want);
+		EXPECT(sv_eq(mark_sub(buf_sv(&t), rows[i].from, rows[i].n), buf_sv(&want)));
+	}
+	buf_fini(&t);
+	buf_fini(&want);
+	return 0;
+}
+
+static int test_regex(void)
+{
+	struct buf t, out;
+	struct re_match m;
+
+	buf_init(&t);
+	buf_init(&out);
+	make(&t, "^«a.b(*»$");
+	EXPECT_INT(mark_strip_regex(&out, buf_sv(&t)), ST_OK);
+	EXPECT_STR(out.p, "^a\\.b\\(\\*$");
+	EXPECT_INT(re_match_once(buf_sv(&out), SV("a.b(*"), &m), 1);
+	EXPECT_INT(re_match_once(buf_sv(&out), SV("axb(*"), &m), 0);
+	buf_fini(&t);
+	buf_fini(&out);
+	return 0;
+}
+
+/* Each row is run by the shell: it must print what the outside text is, and do nothing else. */
+static int test_shell(void)
+{
+	static const char *const rows[] = {"printf %s «T»", "printf %s \"«T»\"", "printf %s '«T»'",
+	    "printf %s \"a\"'b'\"«T»\" | sed 's/^ab//'", "x=«T»; printf %s \"$x\"", "printf %s \\«T»",
+	    "printf %s \"\\«T»\""};
+	static const char *const values[] = {"; touch hit", "$(touch hit)", "`touch hit`", "' ; touch hit ; '",
+	    "\" ; touch hit ; \"", "\\", "a\nb", "\n", "#x", "* ? ~ & | < > ( ) !", "中", "-x", "'"};
+	char dir[] = "/tmp/tandem-mark-XXXXXX", command[4096];
+	struct buf row, t, out;
+
+	EXPECT(mkdtemp(dir));
+	buf_init(&row);
+	buf_init(&t);
+	buf_init(&out);
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		for (size_t k = 0; k < ARRAY_COUNT(values); k++) {
+			const char *at = strstr(rows[i], "«T»");
+			size_t n;
+			FILE *p;
+			buf_clear(&t);
+			buf_add(&t, rows[i], (size_t)(at - rows[i]));
+			mark_put(&t, sv_of(values[k]));
+			buf_adds(&t, at + strlen("«T»"));
+			buf_clear(&out);
+			EXPECT_INT(mark_strip_shell(&out, buf_sv(&t)), ST_OK);
+			snprintf(command, sizeof(command), "cd %s\n%s", dir, out.p);
+			p = popen(command, "r");
+			EXPECT(p);
+			buf_clear(&row);
+			while ((n = fread(command, 1, sizeof(command), p)) > 0)
+				buf_add(&row, command, n);
+			EXPECT_INT(pclose(p), 0);
+			if (strchr(rows[i], '|') && strchr(values[k], '\n'))
+				continue; /* sed's own lines */
+			EXPECT(sv_is(buf_sv(&row), values[k]) || (row.n && row.p[0] == '\\' && i >= 5 && !strcmp(row.p + 1, values[k])));
+		}
+	}
+	EXPECT_INT(rmdir(dir), 0); /* empty: nothing was made in it */
+	buf_clear(&out);
+	make(&t, "echo $(echo «x»)");
+	EXPECT_INT(mark_strip_shell(&out, buf_sv(&t)), ST_DENIED);
+	buf_fini(&row);
+	buf_fini(&t);
+	buf_fini(&out);
+	return 0;
+}
+
+TEST_MAIN({"strip", test_strip, 0}, {"sub", test_sub, 0}, {"regex", test_regex, 0}, {"shell", test_shell, 0})
