@@ -58,8 +58,8 @@ int api_alias(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->args, 3);
-	if (st)
+	int st = api_words_init(&w, c->text, 3);
+	if (st || api_is_outside(c, c->text))
 		goto out;
 	bool is_sticky = w.n == 3 && !strcasecmp(w.w[0], "stickyadd");
 	bool is_add = is_sticky || (w.n == 3 && !strcasecmp(w.w[0], "add"));
@@ -85,6 +85,8 @@ out:
 int api_console_execute(struct api_call *c)
 {
 	role_assert_co();
+	if (api_is_outside(c, c->text))
+		return ST_OK;
 	struct buf line;
 	buf_init(&line);
 	struct sv first = {c->args, strcspn(c->args, " ")};
@@ -110,7 +112,7 @@ int api_complete(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->args, 2);
+	int st = api_words_init(&w, c->text, 2);
 	bool is_done = false;
 	if (!st && w.n == 2 && !strcasecmp(w.w[0], "add") && strlen(w.w[1]) < WORD_MAX) {
 		if (!words)

@@ -14,19 +14,24 @@ struct leg_command;
  * 'quotes' keep together, a backslash keeps the next quote, separator or backslash; the last word takes all that is
  * left. */
 ANY int api_split(char *text, char sep, char **words, int max);
+enum { API_WORDS_MAX = 16 };
 struct api_words {
-	char *text; /* owned */
-	char *w[16];
+	char *text, *plain;     /* owned; the latter NULL when nothing is marked */
+	char *w[API_WORDS_MAX]; /* plain; NULL after the last */
+	char *m[API_WORDS_MAX]; /* the same words with their marks (text/mark.h), for what reads one as a language */
 	int n;
 	const char *before;                /* what stood in front of the uuid, NULL = nothing */
 	const struct leg_command *command; /* of api_on_leg */
 };
-/* The words of the arguments, separated by spaces. api_words_fini it whatever comes back. */
-ANY int api_words_init(struct api_words *w, const char *args, int max /* <= 16 */);
+/* The words of the arguments (struct api_call's text), separated by the spaces that are not marked. api_words_fini it
+ * whatever comes back. */
+ANY int api_words_init(struct api_words *w, const char *text, int max /* <= API_WORDS_MAX */);
 ANY void api_words_fini(struct api_words *w);
 /* "-USAGE: " and the command's syntax. Returns ST_OK: a usage text is a reply like another. */
 ON_CTL int api_usage(struct api_call *c, const char *cmd);
 ON_CTL int api_text(struct api_call *c, const char *text); /* writes text, returns ST_OK */
+/* True, after writing an error: (part of) the text comes from outside, and would name what such text may not. */
+ON_CTL bool api_is_outside(struct api_call *c, const char *text);
 /* The leg, or NULL after writing "-ERR No such channel!". */
 ON_CTL struct leg *api_leg(struct api_call *c, const char *uuid);
 
@@ -94,7 +99,7 @@ ON_CTL int api_on_leg(struct api_call *c, const struct leg_command *row);
 ON_CTL void api_leg_usage(struct api_call *c, const struct leg_command *row);
 
 /* ---- uuid_route.c ---- */
-/* Runs path or app::args on the leg, its peer or both; ST_NOTFOUND: no such leg. */
+/* Runs path or app::args, text with marks, on the leg, its peer or both; ST_NOTFOUND: no such leg. */
 ON_CTL int api_broadcast(const char *uuid, const char *path, const char *side);
 
 #define COMMAND(fn, name, desc, syntax, flags, complete) int fn(struct api_call *c);

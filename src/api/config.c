@@ -33,6 +33,8 @@ int api_config(struct api_call *c)
 	int st;
 
 	role_assert_co();
+	if (api_is_outside(c, c->text))
+		return ST_OK;
 	sv_split(sv_trim(sv_of(c->args)), ' ', &verb, &path);
 	if (!sv_isi(verb, "check"))
 		return api_usage(c, "config");

@@ -5,6 +5,7 @@
 #include "api/api_i.h"
 #include "core/config.h"
 #include "core/vars.h"
+#include "text/mark.h"
 #include "text/xml.h"
 
 #include <stdio.h>
@@ -40,7 +41,7 @@ int api_user_data(struct api_call *c)
 	struct api_words w;
 	struct dir_user *u = NULL;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->args, 3);
+	int st = api_words_init(&w, c->text, 3);
 	if (!st && w.n == 3 && !find_user(w.w[0], &u)) {
 		const char *v = user_value(u, w.w[1], w.w[2]);
 		buf_adds(c->out, v ? v : "");
@@ -55,7 +56,7 @@ int api_user_exists(struct api_call *c)
 	struct api_words w;
 	struct dir_user *u = NULL;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->args, 3);
+	int st = api_words_init(&w, c->text, 3);
 	bool is_there =
 	    !st && w.n >= 2 && !dir_user_find(sv_of(w.w[1]), sv_of(w.n > 2 ? w.w[2] : default_domain()), &u);
 	buf_adds(c->out, is_there ? "true" : "false");
@@ -69,7 +70,7 @@ int api_find_user_xml(struct api_call *c)
 	struct api_words w;
 	struct dir_user *u = NULL;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->args, 3);
+	int st = api_words_init(&w, c->text, 3);
 	if (st)
 		goto out;
 	if (w.n < 3)
@@ -94,7 +95,7 @@ int api_domain_data(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->args, 3);
+	int st = api_words_init(&w, c->text, 3);
 	if (!st && w.n == 3 && dir_domain_exists(sv_of(w.w[0]))) {
 		const char *v = !strcasecmp(w.w[1], "param") ? dir_domain_param(sv_of(w.w[0]), w.w[2])
 		                : !strcasecmp(w.w[1], "attr") && !strcasecmp(w.w[2], "name")
@@ -152,7 +153,7 @@ int api_list_users(struct api_call *c)
 	struct api_words w;
 	role_assert_co();
 	struct list_ask q = {.out = c->out};
-	int st = api_words_init(&w, c->args, 8);
+	int st = api_words_init(&w, c->text, 8);
 	if (st)
 		goto out;
 	for (int i = 0; i + 1 < w.n; i += 2) {
@@ -224,7 +225,8 @@ static ON_CTL void add_member(struct buf *out, const struct dir_user *u, const c
 
 struct group_ask {
 	struct buf *out;
-	const char *domain, *sep, *wanted_user;
+	const char *domain; /* marked */
+	const char *sep, *wanted_user;
 	unsigned count;
 	bool is_found;
 };
@@ -246,10 +248,11 @@ static bool group_member(struct dir_user *u, void *arg)
 int api_group_call(struct api_call *c)
 {
 	role_assert_co();
-	char *text = mem_strdup(c->args);
+	char *text = mem_strdup(c->text), *plain;
 	struct group_ask q = {.out = c->out, .sep = ","};
 	if (!text)
 		return ST_NOMEM;
+	c->is_reply_text = true; /* the directory's dial strings */
 	char *plus = strrchr(text, '+');
 	if (plus) {
 		q.sep = plus[1] == 'F' ? "|" : plus[1] == 'E' ? ":_:" : ",";
@@ -259,10 +262,13 @@ int api_group_call(struct api_call *c)
 	if (domain)
 		*domain++ = 0;
 	q.domain = domain ? domain : default_domain();
-	if (*text)
-		dir_each_user(sv_of(q.domain), text, group_member, &q);
+	plain = mark_strip_dup(sv_of(q.domain));
+	mark_strip_in_place(text);
+	if (*text && plain)
+		dir_each_user(sv_of(plain), text, group_member, &q);
 	if (!q.count)
 		buf_adds(c->out, "error/NO_ROUTE_DESTINATION");
+	mem_free(plain);
 	mem_free(text);
 	return ST_OK;
 }
@@ -272,7 +278,7 @@ int api_in_group(struct api_call *c)
 	struct api_words w;
 	role_assert_ctl();
 	struct group_ask q = {.out = c->out};
-	int st = api_words_init(&w, c->args, 2);
+	int st = api_words_init(&w, c->text, 2);
 	if (!st && w.n == 2) {
 		char *domain = strchr(w.w[0], '@');
 		if (domain)

@@ -3,6 +3,7 @@
 #include "api/api_i.h"
 #include "core/acl.h"
 #include "core/config.h"
+#include "text/mark.h"
 #include "text/xml.h"
 
 #include <stdlib.h>
@@ -15,8 +16,10 @@ static void put_global(const char *name, const char *value, void *arg)
 int api_global_getvar(struct api_call *c)
 {
 	role_assert_ctl();
-	if (*c->args)
-		return api_text(c, globals_get(c->args) ? globals_get(c->args) : "");
+	if (*c->args) {
+		c->is_reply_text = true;
+		return api_text(c, globals_text(c->args) ? globals_text(c->args) : "");
+	}
 	globals_each(put_global, c->out);
 	return ST_OK;
 }
@@ -25,8 +28,12 @@ int api_global_getvar(struct api_call *c)
 int api_global_setvar(struct api_call *c)
 {
 	role_assert_ctl();
-	char *text = mem_strdup(c->args);
+	char *text = mem_strdup(c->text);
 	char *value = text ? strchr(text, '=') : NULL;
+	if (value && api_is_outside(c, (*value = 0, text))) {
+		mem_free(text);
+		return ST_OK;
+	}
 	if (!value) {
 		mem_free(text);
 		return api_usage(c, "global_setvar");
@@ -37,6 +44,7 @@ int api_global_setvar(struct api_call *c)
 	if (is_asked) {
 		*test++ = 0;
 		test[-2] = 0;
+		mark_strip_in_place(test);
 	}
 	const char *now = globals_get(text);
 	bool is_set = !is_asked || !strcmp(now ? now : "", test);
@@ -130,7 +138,7 @@ int api_xml_locate(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->args, 4);
+	int st = api_words_init(&w, c->text, 4);
 	if (st)
 		goto out;
 	if (w.n < 1) {
@@ -155,11 +163,11 @@ int api_xml_wrap(struct api_call *c)
 {
 	role_assert_co();
 	struct buf reply;
-	char *cmd = mem_strndup(c->args, strcspn(c->args, " "));
+	char *cmd = mem_strndup(c->text, strcspn(c->text, " "));
 	buf_init(&reply);
 	if (!cmd)
 		return ST_NOMEM;
-	const char *args = c->args + strlen(cmd);
+	const char *args = c->text + strlen(cmd);
 	if (!*cmd || api_run(cmd, args + strspn(args, " "), c->leg, &reply) == ST_NOTFOUND)
 		buf_adds(&reply, "INVALID COMMAND!\n");
 	buf_adds(c->out, "<result>\n  <row id=\"1\">\n    <data>");
@@ -187,6 +195,8 @@ static const char *load_failure(int st, const char *why)
 int api_load(struct api_call *c)
 {
 	role_assert_co();
+	if (api_is_outside(c, c->text))
+		return ST_OK;
 	struct reload_wait w;
 	const char *why = NULL;
 	if (!*c->args)
@@ -226,6 +236,8 @@ static CO int unload_one(const char *name, const char **why)
 int api_unload(struct api_call *c)
 {
 	role_assert_co();
+	if (api_is_outside(c, c->text))
+		return ST_OK;
 	const char *name = skip_force(c->args), *why;
 	if (!*name)
 		return api_usage(c, "unload");
@@ -239,6 +251,8 @@ int api_unload(struct api_call *c)
 int api_reload(struct api_call *c)
 {
 	role_assert_co();
+	if (api_is_outside(c, c->text))
+		return ST_OK;
 	struct reload_wait w;
 	const char *name = skip_force(c->args), *why;
 	if (!*name)

@@ -2,6 +2,8 @@
  * `hash`. Bounded; nothing is kept over a restart. */
 #include "base/hash.h"
 #include "api/api_i.h"
+#include "core/exec.h"
+#include "text/mark.h"
 
 enum { ENTRY_MAX_COUNT = 1000000 };
 static struct hash *store;
@@ -26,7 +28,9 @@ static int order_parse(struct order *o, const char *data)
 		if (p)
 			*p++ = 0;
 	}
-	o->verb = part[0], o->realm = part[1], o->key = part[2], o->value = part[3];
+	o->verb = part[0], o->realm = part[1], o->key = part[2], o->value = part[3]; /* the value keeps its marks */
+	mark_strip_in_place(o->realm);
+	mark_strip_in_place(o->key);
 	return o->text && n >= 3 ? ST_OK : ST_PARSE;
 }
 
@@ -45,6 +49,17 @@ static ON_CTL int insert(const char *key, const char *value)
 	return copy ? hash_set(store, sv_of(key), copy) : ST_FULL;
 }
 
+/* Apart from their marks. */
+static bool is_same(const char *a, const char *b)
+{
+	char *x = mark_strip_dup(sv_of(a)), *y = mark_strip_dup(sv_of(b));
+	bool is = x && y && !strcmp(x, y);
+
+	mem_free(x);
+	mem_free(y);
+	return is;
+}
+
 /* Does the order. *found is the value selected or matched against; ST_INVAL: no such verb. */
 static ON_CTL int order_run(const struct order *o, const char *key, const char **found)
 {
@@ -58,7 +73,7 @@ static ON_CTL int order_run(const struct order *o, const char *key, const char *
 	if (!strcasecmp(o->verb, "delete"))
 		return hash_del(store, sv_of(key)) ? ST_OK : ST_NOTFOUND;
 	if (!strcasecmp(o->verb, "delete_ifmatch")) {
-		if (!*found || !o->value || strcmp(*found, o->value))
+		if (!*found || !o->value || !is_same(*found, o->value))
 			return ST_DENIED;
 		hash_del(store, sv_of(key));
 		return ST_OK;
@@ -72,7 +87,8 @@ static int api_hash(struct api_call *c)
 	struct order o;
 	const char *found;
 	char *key = NULL;
-	int st = order_parse(&o, c->args);
+	int st = order_parse(&o, c->text);
+	c->is_reply_text = true;
 	if (!st) {
 		key = full_key(&o);
 		st = order_run(&o, key, &found);
@@ -98,7 +114,8 @@ static int api_hash_dump(struct api_call *c)
 {
 	role_assert_ctl();
 	struct api_words w;
-	int st = api_words_init(&w, c->args, 2);
+	c->is_reply_text = true;
+	int st = api_words_init(&w, c->text, 2);
 	bool is_db = !st && w.n && (!strcasecmp(w.w[0], "all") || !strcasecmp(w.w[0], "db"));
 	if (!st && !is_db && (!w.n || strcasecmp(w.w[0], "limit")))
 		buf_adds(c->out, "Usage: all|limit|db [<realm>]\n");
@@ -117,7 +134,7 @@ static int app_hash(struct leg *leg, const char *data)
 	role_assert_co();
 	struct order o;
 	const char *found;
-	int st = order_parse(&o, data ? data : "");
+	int st = order_parse(&o, data ? leg_exec_text(leg, data) : "");
 	if (!st) {
 		char *key = full_key(&o);
 		st = order_run(&o, key, &found);

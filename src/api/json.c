@@ -170,6 +170,9 @@ int api_json(struct api_call *c)
 	role_assert_co();
 	if (!*c->args)
 		return api_text(c, "-ERR No JSON supplied.\n");
+	if (api_is_outside(c, c->text)) /* it names commands */
+		return ST_OK;
+	c->is_reply_outside = true;
 	if (json_parse(&request, sv_of(c->args), 0, NULL) || !json_is_object(request)) {
 		json_decref(request);
 		return api_text(c, "-ERR JSON not well formed.\n");

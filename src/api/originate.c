@@ -3,6 +3,7 @@
  * is bridged. */
 #include "api/api_i.h"
 #include "core/exec.h"
+#include "text/mark.h"
 
 #include <stdlib.h>
 
@@ -32,7 +33,7 @@ int api_originate(struct api_call *c)
 	struct leg *leg = NULL;
 	enum cause cause = CAUSE_NONE;
 	role_assert_co();
-	int st = api_words_init(&w, c->args, 7);
+	int st = api_words_init(&w, c->text, 7);
 	if (st)
 		goto out;
 	if (w.n < 2) {
@@ -40,7 +41,7 @@ int api_originate(struct api_call *c)
 		goto out;
 	}
 	const char *timeout = given(&w, 6);
-	struct originate_conf conf = {.dialstring = w.w[0],
+	struct originate_conf conf = {.dialstring = w.m[0],
 	    .caller_id_name = given(&w, 4),
 	    .caller_id_number = given(&w, 5),
 	    .timeout_s = timeout ? (unsigned)atoi(timeout) : 0};
@@ -49,11 +50,11 @@ int api_originate(struct api_call *c)
 		goto out;
 	}
 	buf_printf(c->out, "+OK %s\n", leg->uuid);
-	if (*w.w[1] == '&') {
-		run_app(leg, w.w[1] + 1);
+	if (*w.m[1] == '&') {
+		run_app(leg, w.m[1] + 1);
 	} else {
-		const char *dialplan = given(&w, 2), *context = given(&w, 3);
-		leg_transfer(leg, w.w[1], dialplan ? dialplan : "XML", context ? context : "default");
+		const char *dialplan = given(&w, 2) ? w.m[2] : NULL, *context = given(&w, 3) ? w.m[3] : NULL;
+		leg_transfer(leg, w.m[1], dialplan ? dialplan : "XML", context ? context : "default");
 	}
 out:
 	mem_unref(leg);
@@ -70,6 +71,7 @@ static void on_job_done(int status, struct sv reply, void *arg)
 {
 	role_assert_ctl();
 	struct job *j = arg;
+	mark_strip_in_place(j->args);
 	api_job_event(j->uuid, j->cmd, j->args, status, reply);
 	mem_free(j->cmd);
 	mem_free(j->args);
@@ -79,15 +81,15 @@ static void on_job_done(int status, struct sv reply, void *arg)
 int api_bgapi(struct api_call *c)
 {
 	role_assert_ctl();
-	size_t n = strcspn(c->args, " ");
+	size_t n = strcspn(c->text, " ");
 	if (!n)
 		return api_text(c, "-ERR Invalid syntax\n");
 	struct job *j = mem_zalloc(sizeof(*j));
 	if (!j)
 		return ST_NOMEM;
 	uuid_make(j->uuid);
-	j->cmd = mem_strndup(c->args, n);
-	j->args = mem_strdup(c->args + n + strspn(c->args + n, " "));
+	j->cmd = mem_strndup(c->text, n);
+	j->args = mem_strdup(c->text + n + strspn(c->text + n, " "));
 	buf_printf(c->out, "+OK Job-UUID: %s\n", j->uuid);
 	if (j->cmd && j->args && !api_spawn(j->cmd, j->args, j->uuid, on_job_done, j))
 		return ST_OK;

@@ -3,6 +3,7 @@
 #include "api/api_i.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "text/mark.h"
 
 #include <stdlib.h>
 
@@ -103,7 +104,7 @@ static void on_api_done(int status, struct sv reply, void *arg) {}
 static void run_api(struct task *t)
 {
 	role_assert_ctl();
-	const char *line = t->arg[0] ? t->arg[0] : "";
+	const char *line = t->arg[0] ? t->arg[0] : ""; /* with marks; a command named from outside is not found */
 	char *cmd = mem_strndup(line, strcspn(line, " "));
 	if (cmd)
 		api_spawn(cmd, line + strlen(cmd) + strspn(line + strlen(cmd), " "), NULL, on_api_done, NULL);
@@ -114,6 +115,7 @@ static void run_hangup(struct task *t)
 {
 	role_assert_ctl();
 	struct leg *leg = leg_find(t->arg[0]);
+	mark_strip_in_place(t->arg[1]);
 	if (leg && t->arg[1] && t->arg[2] && !strcasecmp(t->arg[2], "bleg"))
 		leg = bridge_peer(leg);
 	if (leg)
@@ -139,15 +141,15 @@ int api_sched_api(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->args, 3);
+	int st = api_words_init(&w, c->text, 3);
 	if (!st && w.n < 3) {
 		const struct api_desc *d = api_find("sched_api");
 		buf_printf(c->out, "-ERR Invalid syntax. USAGE: %s\n", d ? d->syntax : "");
 	} else if (!st) {
-		size_t n = strlen(w.w[2]);
-		if (n && w.w[2][n - 1] == '&')
-			w.w[2][n - 1] = 0;
-		struct task *t = task_add(w.w[0], "sched_api_function", w.w[1], run_api, &w.w[2], 1);
+		size_t n = strlen(w.m[2]);
+		if (n && w.m[2][n - 1] == '&')
+			w.m[2][n - 1] = 0;
+		struct task *t = task_add(w.w[0], "sched_api_function", w.w[1], run_api, &w.m[2], 1);
 		if (t)
 			buf_printf(c->out, "+OK Added: %u\n", t->id);
 		else
@@ -157,16 +159,22 @@ int api_sched_api(struct api_call *c)
 	return st;
 }
 
+/* "TIME UUID ...": what follows the uuid keeps its marks. */
+static ON_CTL struct task *task_add_for(struct api_words *w, const char *desc, void (*run)(struct task *t))
+{
+	w->m[1] = w->w[1];
+	return task_add(w->w[0], desc, w->w[1], run, &w->m[1], w->n - 1);
+}
+
 static ON_CTL int sched_leg(
     struct api_call *c, const char *cmd, const char *desc, int needed, void (*run)(struct task *t), const char *done)
 {
 	struct api_words w;
-	int st = api_words_init(&w, c->args, 5);
+	int st = api_words_init(&w, c->text, 5);
 	if (!st && w.n < needed)
 		api_usage(c, cmd);
 	else if (!st && api_leg(c, w.w[1]))
-		buf_adds(
-		    c->out, task_add(w.w[0], desc, w.w[1], run, &w.w[1], w.n - 1) ? done : "-ERR Too many tasks\n");
+		buf_adds(c->out, task_add_for(&w, desc, run) ? done : "-ERR Too many tasks\n");
 	api_words_fini(&w);
 	return st;
 }
@@ -187,13 +195,12 @@ int api_sched_broadcast(struct api_call *c)
 {
 	role_assert_ctl();
 	struct api_words w;
-	int st = api_words_init(&w, c->args, 4);
+	int st = api_words_init(&w, c->text, 4);
 	if (!st && w.n < 3)
 		api_usage(c, "sched_broadcast");
 	else if (!st) /* whether there is such a leg shows when it is due */
-		buf_adds(c->out, task_add(w.w[0], "sch_broadcast_callback", w.w[1], run_broadcast, &w.w[1], w.n - 1)
-		                     ? "+OK Message scheduled\n"
-		                     : "-ERR Too many tasks\n");
+		buf_adds(c->out, task_add_for(&w, "sch_broadcast_callback", run_broadcast) ? "+OK Message scheduled\n"
+		                                                                           : "-ERR Too many tasks\n");
 	api_words_fini(&w);
 	return st;
 }

@@ -512,7 +512,8 @@ int api_show(struct api_call *c)
 	struct api_words w;
 	struct rows rows;
 	const struct view *view = NULL;
-	int st = api_words_init(&w, c->args, 12);
+	c->is_reply_outside = true; /* callers' names and numbers */
+	int st = api_words_init(&w, c->text, 12);
 	rows_init(&rows, channel_cols);
 	bool is_known = !st && w.n > 0 && rows_parse_as(&w, &rows);
 	for (size_t i = 0; is_known && i < sizeof(views) / sizeof(views[0]); i++)

@@ -17,7 +17,7 @@ int api_db_cache(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->args, 2);
+	int st = api_words_init(&w, c->text, 2);
 	if (!st)
 		buf_adds(c->out, w.n && strstr("status", w.w[0]) ? "0 total. 0 in use.\n" : "parameter missing\n");
 	api_words_fini(&w);

@@ -2,6 +2,7 @@
 #include "api/api_i.h"
 #include "core/vars.h"
 #include "text/digest.h"
+#include "text/mark.h"
 #include "text/re.h"
 #include "text/url.h"
 
@@ -12,7 +13,8 @@
 int api_echo(struct api_call *c)
 {
 	role_assert_ctl();
-	return api_text(c, c->args);
+	c->is_reply_text = true;
+	return api_text(c, c->text);
 }
 
 int api_toupper(struct api_call *c)
@@ -98,9 +100,10 @@ int api_quote_shell_arg(struct api_call *c)
 	role_assert_ctl();
 	if (!*c->args)
 		return ST_OK;
+	c->is_reply_text = true;
 	buf_addc(c->out, '\'');
-	for (const char *p = c->args; *p; p++) {
-		if (*p == '\'')
+	for (const char *p = c->text; *p; p++) {
+		if (*p == '\'') /* a marked one is escaped when it comes before the shell (mark_strip_shell) */
 			buf_adds(c->out, "'\\''");
 		else
 			buf_addc(c->out, *p);
@@ -109,12 +112,12 @@ int api_quote_shell_arg(struct api_call *c)
 	return ST_OK;
 }
 
-/* "a|b|c", or "m:~a~b~c" with another separator, cut in place into at most max parts. */
+/* "a|b|c", or "m:~a~b~c" with another separator, cut in place into at most max parts; marked text has no separator. */
 static int split_parts(char *text, char **parts, int max)
 {
 	char sep = '|';
 	int n = 0;
-	if (text[0] == 'm' && text[1] == ':' && text[2]) {
+	if (text[0] == 'm' && text[1] == ':' && text[2] && !mark_has(sv_sub(sv_of(text), 2, 2))) {
 		sep = text[2];
 		text += 3;
 	}
@@ -133,11 +136,13 @@ int api_replace(struct api_call *c)
 {
 	char *part[3], *text;
 	role_assert_ctl();
-	text = mem_strdup(c->args);
+	text = mem_strdup(c->text);
 	if (!text || split_parts(text, part, 3) < 3 || !*part[1]) {
 		mem_free(text);
 		return api_text(c, "-ERR");
 	}
+	for (int i = 0; i < 3; i++)
+		mark_strip_in_place(part[i]);
 	size_t n = strlen(part[1]);
 	const char *p = part[0];
 	for (const char *hit; (hit = strstr(p, part[1])); p = hit + n) {
@@ -155,14 +160,22 @@ int api_regex(struct api_call *c)
 {
 	char *part[4], *text;
 	static struct re_match m;
+	struct buf pattern, data;
 	role_assert_ctl();
-	text = mem_strdup(c->args);
+	text = mem_strdup(c->text);
 	int n = text ? split_parts(text, part, 4) : 0;
 	if (n < 2) {
 		mem_free(text);
 		return api_text(c, "-ERR");
 	}
-	bool is_match = re_match_once(sv_of(part[1]), sv_of(part[0]), &m) == 1;
+	c->is_reply_text = true;
+	buf_init(&pattern);
+	buf_init(&data);
+	mark_strip_regex(&pattern, sv_of(part[1]));
+	mark_strip(&data, sv_of(part[0]));
+	bool is_match = re_match_once(buf_sv(&pattern), buf_sv(&data), &m) == 1;
+	if (is_match)
+		re_match_mark(&m, buf_sv(&data), sv_of(part[0]));
 	const char *mode = n > 3 ? part[3] : "";
 	if (n == 2)
 		buf_adds(c->out, is_match ? "true" : "false");
@@ -172,6 +185,8 @@ int api_regex(struct api_call *c)
 		buf_adds(c->out, "false");
 	else if (*mode != 'n')
 		buf_adds(c->out, part[0]);
+	buf_fini(&pattern);
+	buf_fini(&data);
 	mem_free(text);
 	return ST_OK;
 }
@@ -205,13 +220,16 @@ int api_cond(struct api_call *c)
 {
 	char *word[8], *text, *yes, *no = NULL;
 	role_assert_ctl();
-	text = mem_strdup(c->args);
+	text = mem_strdup(c->text);
+	c->is_reply_text = true;
 	yes = text ? strchr(text, '?') : NULL;
 	if (yes) {
 		*yes++ = 0;
 		no = strchr(yes, ':');
 	}
 	int n = no ? api_split(text, ' ', word, 8) : 0;
+	for (int i = 0; i < n; i++)
+		mark_strip_in_place(word[i]);
 	int result = n == 3 ? compare(word[0], word[1], word[2]) : -1;
 	if (result < 0) {
 		buf_adds(c->out, "-ERR");
@@ -225,12 +243,13 @@ int api_cond(struct api_call *c)
 
 int api_coalesce(struct api_call *c)
 {
-	const char *p = c->args;
+	const char *p = c->text;
 	char sep = ',';
 	role_assert_ctl();
 	if (!*p)
 		return api_usage(c, "coalesce");
-	if (!strncmp(p, "^^", 2) && p[2]) {
+	c->is_reply_text = true;
+	if (!strncmp(p, "^^", 2) && p[2] && !mark_has(sv_sub(sv_of(p), 2, 2))) {
 		sep = p[2];
 		p += 3;
 	}
@@ -246,16 +265,17 @@ int api_coalesce(struct api_call *c)
 /* Takes "uuid:U " off the front; the leg or the one the command runs on. False: there is such a prefix, but no leg. */
 static ON_CTL bool leg_prefix(struct api_call *c, const char **rest, struct leg **leg)
 {
-	*rest = c->args;
+	*rest = c->text;
 	*leg = c->leg;
-	if (strncasecmp(c->args, "uuid:", 5))
+	if (strncasecmp(c->text, "uuid:", 5))
 		return true;
-	char uuid[64] = "";
-	size_t n = strcspn(c->args + 5, " ");
+	char uuid[3 * UUID_CHARS] = "";
+	size_t n = strcspn(c->text + 5, " ");
 	if (n >= sizeof(uuid))
 		return false;
-	memcpy(uuid, c->args + 5, n);
-	*rest = c->args + 5 + n + strspn(c->args + 5 + n, " ");
+	memcpy(uuid, c->text + 5, n);
+	mark_strip_in_place(uuid);
+	*rest = c->text + 5 + n + strspn(c->text + 5 + n, " ");
 	*leg = leg_find(uuid);
 	return *leg != NULL;
 }
@@ -268,6 +288,7 @@ int api_eval(struct api_call *c)
 	role_assert_co();
 	if (!leg_prefix(c, &rest, &leg))
 		return ST_OK;
+	c->is_reply_text = true;
 	int st = expand(leg, rest, &out);
 	if (!st)
 		buf_adds(c->out, out);
@@ -291,7 +312,8 @@ int api_expand(struct api_call *c)
 		size_t n = strcspn(line, " ");
 		const char *args = line + n + strspn(line + n, " ");
 		line[n] = 0;
-		st = api_run(line, args, leg, c->out);
+		c->is_reply_text = true;
+		st = api_run_text(line, args, leg, c->out);
 		if (st == ST_NOTFOUND) {
 			buf_printf(c->out, "-ERR %s Command not found!\n", line);
 			st = ST_OK;
@@ -317,8 +339,11 @@ static void exists_work(void *arg)
 int api_file_exists(struct api_call *c)
 {
 	role_assert_co();
-	struct exists_ask q = {.path = c->args};
+	struct buf path;
+	buf_init(&path);
+	struct exists_ask q = {.path = mark_strip_path(&path, sv_of(c->text)) ? "" : path.p ? path.p : ""};
 	co_work("api.file_exists", exists_work, &q);
+	buf_fini(&path);
 	return api_text(c, q.is_there ? "true" : "false");
 }
 

@@ -2,6 +2,7 @@
  * (without one). Off by default, bounded in time and output: core/shell.h. */
 #include "api/api_i.h"
 #include "core/shell.h"
+#include "text/mark.h"
 
 enum { OUTPUT_MAX_BYTES = 4 << 20, WORDS_MAX = 64 };
 
@@ -27,6 +28,22 @@ static ON_CTL void start(struct api_call *c, const struct shell_conf *conf)
 		buf_adds(c->out, "+OK\n");
 }
 
+/* The command line for the shell, in which what comes from outside is an argument and nothing else; NULL after saying
+ * why not. */
+static ON_CTL char *command_of(struct api_call *c)
+{
+	struct buf line;
+	char *command = NULL;
+
+	buf_init(&line);
+	if (mark_strip_shell(&line, sv_of(c->text)) == ST_DENIED)
+		buf_adds(c->out, "-ERR text from outside cannot be quoted beside ` $( or <<\n");
+	else
+		command = buf_take(&line);
+	buf_fini(&line);
+	return command;
+}
+
 static ON_CTL bool is_given(const char *command)
 {
 	if (shell_is_allowed())
@@ -36,23 +53,29 @@ static ON_CTL bool is_given(const char *command)
 
 int api_system(struct api_call *c)
 {
-	struct shell_conf conf = {.command = c->args};
+	char *command;
 
 	role_assert_co();
 	if (!is_given(c->args))
 		return api_usage(c, "system");
-	run(c, &conf);
+	command = command_of(c);
+	if (command)
+		run(c, &(struct shell_conf){.command = command});
+	mem_free(command);
 	return ST_OK;
 }
 
 int api_bg_system(struct api_call *c)
 {
-	struct shell_conf conf = {.command = c->args, .is_left_behind = true};
+	char *command;
 
 	role_assert_ctl();
 	if (!is_given(c->args))
 		return api_usage(c, "bg_system");
-	start(c, &conf);
+	command = command_of(c);
+	if (command)
+		start(c, &(struct shell_conf){.command = command, .is_left_behind = true});
+	mem_free(command);
 	return ST_OK;
 }
 
@@ -64,8 +87,12 @@ struct words {
 static bool words_init(struct words *w, const char *args)
 {
 	*w = (struct words){.text = mem_strdup(args)};
-	if (w->text && api_split(w->text, ' ', w->w, WORDS_MAX) > 0)
+	int n = w->text ? api_split(w->text, ' ', w->w, WORDS_MAX) : 0;
+	if (n > 0 && !mark_has(sv_of(w->w[0]))) { /* nobody outside names the program */
+		while (n-- > 0)
+			mark_strip_in_place(w->w[n]);
 		return true;
+	}
 	mem_free(w->text);
 	return false;
 }
@@ -76,7 +103,7 @@ int api_spawn_stream(struct api_call *c)
 	struct shell_conf conf = {.argv = (const char *const *)w.w};
 
 	role_assert_co();
-	if (is_given(c->args) && words_init(&w, c->args)) {
+	if (is_given(c->args) && words_init(&w, c->text)) {
 		run(c, &conf);
 		mem_free(w.text);
 		return ST_OK;
@@ -91,7 +118,7 @@ int api_spawn_command(struct api_call *c)
 	int st;
 
 	role_assert_co();
-	if (!is_given(c->args) || !words_init(&w, c->args))
+	if (!is_given(c->args) || !words_init(&w, c->text))
 		return api_usage(c, "spawn");
 	st = shell_run(&conf, NULL, NULL);
 	mem_free(w.text);
@@ -107,7 +134,7 @@ int api_bg_spawn(struct api_call *c)
 	struct shell_conf conf = {.argv = (const char *const *)w.w, .is_left_behind = true};
 
 	role_assert_ctl();
-	if (!is_given(c->args) || !words_init(&w, c->args))
+	if (!is_given(c->args) || !words_init(&w, c->text))
 		return api_usage(c, "bg_spawn");
 	start(c, &conf);
 	mem_free(w.text);

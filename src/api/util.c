@@ -1,5 +1,6 @@
 /* What every command needs: words out of an argument line, the usage text, a leg by its uuid. */
 #include "api/api_i.h"
+#include "text/mark.h"
 
 static char unescaped(char c)
 {
@@ -64,18 +65,45 @@ int api_split(char *text, char sep, char **words, int max)
 	return n;
 }
 
-int api_words_init(struct api_words *w, const char *args, int max)
+/* The words without their marks, in a block of their own. */
+static int strip(struct api_words *w)
 {
-	*w = (struct api_words){.text = mem_strdup(args)};
+	size_t size = 1;
+	char *to;
+	for (int i = 0; i < w->n; i++)
+		size += strlen(w->m[i]) + 1;
+	to = w->plain = mem_alloc(size);
+	if (!to)
+		return ST_NOMEM;
+	for (int i = 0; i < w->n; i++) {
+		w->w[i] = strcpy(to, w->m[i]);
+		to += mark_strip_in_place(to) + 1;
+	}
+	return ST_OK;
+}
+
+int api_words_init(struct api_words *w, const char *text, int max)
+{
+	*w = (struct api_words){.text = mem_strdup(text)};
 	if (!w->text)
 		return ST_NOMEM;
-	w->n = api_split(w->text, ' ', w->w, max);
-	return ST_OK;
+	w->n = api_split(w->text, ' ', w->m, max);
+	memcpy(w->w, w->m, sizeof(w->w));
+	return mark_has(sv_of(text)) ? strip(w) : ST_OK;
+}
+
+bool api_is_outside(struct api_call *c, const char *text)
+{
+	if (!mark_has(sv_of(text)))
+		return false;
+	buf_adds(c->out, "-ERR refused: text from outside\n");
+	return true;
 }
 
 void api_words_fini(struct api_words *w)
 {
 	mem_free(w->text);
+	mem_free(w->plain);
 }
 
 int api_text(struct api_call *c, const char *text)

@@ -28,7 +28,7 @@ void on_record(struct api_call *c, struct leg *leg, const struct api_words *w)
 	role_assert_ctl();
 	if (!strcasecmp(w->w[1], "start")) {
 		refusal = "-ERR Cannot record session!\n";
-		st = leg_record_start(leg, w->w[2], seconds(w->w[3]), w->w[3] ? w->w[4] : NULL);
+		st = leg_record_start(leg, w->m[2], seconds(w->w[3]), w->w[3] ? w->m[4] : NULL);
 	} else if (!strcasecmp(w->w[1], "stop")) {
 		refusal = "-ERR Cannot stop record session!\n";
 		st = leg_record_stop(leg, w->w[2]);
@@ -53,7 +53,7 @@ void on_displace(struct api_call *c, struct leg *leg, const struct api_words *w)
 {
 	role_assert_ctl();
 	if (!strcasecmp(w->w[1], "start"))
-		buf_adds(c->out, leg_displace(leg, w->w[2], seconds(w->w[3]), w->w[3] ? w->w[4] : NULL)
+		buf_adds(c->out, leg_displace(leg, w->m[2], seconds(w->w[3]), w->w[3] ? w->w[4] : NULL)
 		                     ? "-ERR Cannot displace session!\n"
 		                     : "+OK Success\n");
 	else if (!strcasecmp(w->w[1], "stop"))
@@ -135,8 +135,8 @@ void on_tone_detect(struct api_call *c, struct leg *leg, const struct api_words 
 	struct leg_tone tone = {.key = w->w[1],
 	    .freqs = w->w[2],
 	    .flags = w->w[3],
-	    .app = w->w[5],
-	    .data = w->w[6],
+	    .app = w->m[5],
+	    .data = w->m[6],
 	    .hits = w->w[7] && atoi(w->w[7]) > 0 ? (unsigned)atoi(w->w[7]) : 1};
 	int64_t left = timeout ? strtoll(timeout + (*timeout == '+'), NULL, 10) : 0;
 

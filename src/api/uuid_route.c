@@ -13,7 +13,7 @@ int api_hupall(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->args, 5);
+	int st = api_words_init(&w, c->text, 5);
 	if (st)
 		goto out;
 	enum cause cause = w.n ? cause_parse(w.w[0]) : CAUSE_MANAGER_REQUEST;
@@ -41,7 +41,7 @@ void on_bridge(struct api_call *c, struct leg *leg, const struct api_words *w)
 		buf_printf(c->out, "+OK %s\n", w->w[1]);
 }
 
-/* exten, dialplan, context; NULL where not given. */
+/* exten, dialplan, context, with marks; NULL where not given. */
 struct place {
 	char *part[3];
 };
@@ -55,8 +55,12 @@ static ON_CTL void send_to(struct leg *leg, const struct place *p)
  * it. */
 static ON_CTL void send_both(struct leg *leg, const struct place *to, struct leg *peer, const struct place *peer_to)
 {
-	leg_var_setf(leg, "transfer_after_bridge", "%s:%s:%s", to->part[0], to->part[1] ? to->part[1] : "",
-	    to->part[2] ? to->part[2] : "");
+	struct buf spec;
+
+	buf_init(&spec);
+	buf_printf(&spec, "%s:%s:%s", to->part[0], to->part[1] ? to->part[1] : "", to->part[2] ? to->part[2] : "");
+	leg_var_set_text(leg, "transfer_after_bridge", spec.p);
+	buf_fini(&spec);
 	send_to(peer, peer_to);
 }
 
@@ -70,7 +74,7 @@ void on_transfer(struct api_call *c, struct leg *leg, const struct api_words *w)
 		api_leg_usage(c, w->command);
 		return;
 	}
-	struct place to = {{w->w[at], w->n > at + 1 ? w->w[at + 1] : NULL, w->n > at + 2 ? w->w[at + 2] : NULL}};
+	struct place to = {{w->m[at], w->n > at + 1 ? w->m[at + 1] : NULL, w->n > at + 2 ? w->m[at + 2] : NULL}};
 	peer = mem_ref(bridge_peer(leg));
 	if (is_both && peer)
 		send_both(leg, &to, peer, &to);
@@ -87,8 +91,8 @@ void on_dual_transfer(struct api_call *c, struct leg *leg, const struct api_word
 	struct place to[2] = {{{NULL}}};
 	struct leg *peer;
 	role_assert_ctl();
-	api_split(w->w[1], '/', to[0].part, 3);
-	api_split(w->w[2], '/', to[1].part, 3);
+	api_split(w->m[1], '/', to[0].part, 3);
+	api_split(w->m[2], '/', to[1].part, 3);
 	if (!to[0].part[0] || !to[1].part[0]) {
 		api_leg_usage(c, w->command);
 		return;
@@ -212,6 +216,6 @@ int api_broadcast(const char *uuid, const char *path, const char *side)
 void on_broadcast(struct api_call *c, struct leg *leg, const struct api_words *w)
 {
 	role_assert_ctl();
-	api_broadcast(leg->uuid, w->w[1], w->n > 2 ? w->w[2] : "aleg");
+	api_broadcast(leg->uuid, w->m[1], w->n > 2 ? w->w[2] : "aleg");
 	buf_adds(c->out, "+OK Message sent\n");
 }

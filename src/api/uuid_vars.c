@@ -1,5 +1,6 @@
 /* Commands that read and write what a leg knows: its variables, its dump, its log level. */
 #include "api/api_i.h"
+#include "text/mark.h"
 
 #include <stdlib.h>
 
@@ -21,8 +22,12 @@ void on_getvar(struct api_call *c, struct leg *leg, const struct api_words *w)
 {
 	const char *v;
 	role_assert_ctl();
-	v = leg_var(leg, w->w[1]);
+	struct buf scratch;
+	buf_init(&scratch);
+	v = leg_text(leg, w->w[1], &scratch);
+	c->is_reply_text = true;
 	buf_adds(c->out, v ? v : "_undef_");
+	buf_fini(&scratch);
 }
 
 void on_setvar(struct api_call *c, struct leg *leg, const struct api_words *w)
@@ -32,7 +37,9 @@ void on_setvar(struct api_call *c, struct leg *leg, const struct api_words *w)
 		buf_adds(c->out, "-ERR No variable specified\n");
 		return;
 	}
-	leg_var_set_text(leg, w->w[1], w->n > 2 && *w->w[2] ? w->w[2] : NULL);
+	if (api_is_outside(c, w->m[1]))
+		return;
+	leg_var_set_text(leg, w->w[1], w->n > 2 && *w->m[2] ? w->m[2] : NULL);
 	buf_adds(c->out, "+OK\n");
 }
 
@@ -40,12 +47,12 @@ void on_setvar_multi(struct api_call *c, struct leg *leg, const struct api_words
 {
 	char *pair[64];
 	role_assert_ctl();
-	int n = api_split(w->w[1], ';', pair, 64);
+	int n = api_split(w->m[1], ';', pair, 64);
 	for (int i = 0; i < n; i++) {
 		char *eq = strchr(pair[i], '=');
 		if (eq)
 			*eq++ = 0;
-		if (*pair[i])
+		if (*pair[i] && !mark_has(sv_of(pair[i])))
 			leg_var_set_text(leg, pair[i], eq && *eq ? eq : NULL);
 	}
 	buf_adds(c->out, "+OK\n");
@@ -59,6 +66,7 @@ void on_dump(struct api_call *c, struct leg *leg, const struct api_words *w)
 	if (!e)
 		return;
 	leg_event_headers(leg, e);
+	c->is_reply_outside = true;
 	const char *format = w->n > 1 ? w->w[1] : "txt";
 	buf_addv(c->out, event_render(e, !strcasecmp(format, "xml")    ? EVENT_XML
 	                                 : !strcasecmp(format, "json") ? EVENT_JSON

@@ -2,6 +2,7 @@
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/digit_actions.h"
+#include "core/exec.h"
 #include "core/leg_meta.h"
 #include <string.h>
 #include <strings.h>
@@ -9,7 +10,7 @@
 /* <key> [a|b|ab] [flags] <app>[::<args>] */
 int app_bind_meta_app(struct leg *leg, const char *data)
 {
-	struct sv rest = sv_trim(sv_of(data)), key, who, flags;
+	struct sv rest = sv_trim(sv_of(leg_exec_text(leg, data))), key, who, flags;
 	unsigned listen = 0;
 	char *app = NULL;
 	size_t i;
@@ -51,7 +52,7 @@ int app_bind_digit_action(struct leg *leg, const char *data)
 {
 	struct digit_action a = {0};
 	struct app_words w;
-	int st = app_words_cut(&w, data, ',', 6);
+	int st = app_words_cut(&w, leg_exec_text(leg, data), ',', 6);
 
 	role_assert_co();
 	if (st || w.n < 3 || !*w.w[0] || !*w.w[1] || !*w.w[2]) {
@@ -61,8 +62,8 @@ int app_bind_digit_action(struct leg *leg, const char *data)
 		st = st ? st : ST_INVAL;
 		goto out;
 	}
-	a.realm = w.w[0], a.digits = w.w[1], a.string = w.w[2];
-	a.value = w.n > 3 ? w.w[3] : "";
+	a.realm = w.w[0], a.digits = w.w[1], a.string = w.m[2];
+	a.value = w.n > 3 ? w.m[3] : "";
 	a.target = target_of(w.w[4]);
 	a.runs_on = w.n > 5 ? target_of(w.w[5]) : DIGITS_OF_SELF;
 	st = digit_action_bind(leg, &a);
@@ -77,7 +78,7 @@ out:
 int app_clear_digit_action(struct leg *leg, const char *data)
 {
 	struct app_words w;
-	int st = app_words_cut(&w, data, ',', 2);
+	int st = app_words_cut(&w, leg_exec_text(leg, data), ',', 2);
 
 	role_assert_co();
 	if (st || !w.n)
@@ -92,7 +93,7 @@ int app_clear_digit_action(struct leg *leg, const char *data)
 int app_digit_action_set_realm(struct leg *leg, const char *data)
 {
 	struct app_words w;
-	int st = app_words_cut(&w, data, ',', 2);
+	int st = app_words_cut(&w, leg_exec_text(leg, data), ',', 2);
 
 	role_assert_co();
 	if (st || !w.n)

@@ -2,6 +2,7 @@
  * none knows the protocol. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/exec.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -50,7 +51,7 @@ int app_transfer(struct leg *leg, const char *data)
 	struct leg *partner;
 	bool is_bleg = false, is_both = false;
 	struct app_words w;
-	int st = app_words_init(&w, data, 4), at = 0;
+	int st = app_words_init(&w, leg_exec_text(leg, data), 4), at = 0;
 
 	role_assert_co();
 	partner = leg_partner(leg);
@@ -68,9 +69,9 @@ int app_transfer(struct leg *leg, const char *data)
 	if (at && !partner)
 		leg_log(leg, LOG_WARNING, "No B-leg present.");
 	else if (at)
-		st = leg_transfer(partner, w.w[at], w.w[at + 1], w.w[at + 2]);
+		st = leg_transfer(partner, w.m[at], w.m[at + 1], w.m[at + 2]);
 	if (!is_bleg && st == ST_OK)
-		st = leg_transfer(leg, w.w[at], w.w[at + 1], w.w[at + 2]);
+		st = leg_transfer(leg, w.m[at], w.m[at + 1], w.m[at + 2]);
 	app_words_fini(&w);
 	return st;
 }

@@ -1,6 +1,7 @@
 /* Digits asked of the caller (read, play_and_get_digits: core/leg_digits.h does the asking) and digits put into the
  * queue. */
 #include "apps/apps_i.h"
+#include "core/exec.h"
 #include "core/leg_digits.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ int app_read(struct leg *leg, const char *data)
 {
 	struct app_words w;
 	struct leg_digits d = {0};
-	int st = app_words_init(&w, data, 7);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 7);
 
 	role_assert_co();
 	if (st || w.n < 4) {
@@ -26,7 +27,7 @@ int app_read(struct leg *leg, const char *data)
 		goto out;
 	}
 	leg_digits_limit(&d, number_of(w.w[0], 0), number_of(w.w[1], 0), number_of(w.w[4], 0), number_of(w.w[6], 0));
-	d.prompt = w.w[2];
+	d.prompt = w.m[2];
 	d.terminators = w.w[5] && *w.w[5] ? w.w[5] : "#";
 	leg_var_set(leg, "read_result", NULL);
 	leg_var_set(leg, "read_terminator_used", NULL);
@@ -62,7 +63,7 @@ static ON_CTL void transfer_on_failure(struct leg *leg, const char *spec)
 	struct app_words w;
 
 	if (app_words_init(&w, spec, 3) == ST_OK && w.n)
-		leg_transfer(leg, w.w[0], w.w[1], w.w[2]);
+		leg_transfer(leg, w.m[0], w.m[1], w.m[2]);
 	app_words_fini(&w);
 }
 
@@ -71,7 +72,7 @@ int app_play_and_get_digits(struct leg *leg, const char *data)
 {
 	struct app_words w;
 	struct leg_digits_ask ask = {0};
-	int st = app_words_init(&w, data, PAGD_COUNT);
+	int st = app_words_init(&w, leg_exec_text(leg, data), PAGD_COUNT);
 
 	role_assert_co();
 	if (st || w.n <= PAGD_VAR) {
@@ -85,11 +86,11 @@ int app_play_and_get_digits(struct leg *leg, const char *data)
 	leg_digits_limit(&ask.digits, number_of(w.w[PAGD_MIN], 0), number_of(w.w[PAGD_MAX], 0),
 	    number_of(w.w[PAGD_TIMEOUT], 1000), number_of(w.w[PAGD_DIGIT_TIMEOUT], 0));
 	ask.tries = number_of(w.w[PAGD_TRIES], 1);
-	ask.digits.prompt = w.w[PAGD_FILE], ask.digits.terminators = w.w[PAGD_TERMS];
-	ask.bad_prompt = w.w[PAGD_BAD_FILE], ask.regexp = w.w[PAGD_REGEXP], ask.var = w.w[PAGD_VAR];
+	ask.digits.prompt = w.m[PAGD_FILE], ask.digits.terminators = w.w[PAGD_TERMS];
+	ask.bad_prompt = w.m[PAGD_BAD_FILE], ask.regexp = w.m[PAGD_REGEXP], ask.var = w.w[PAGD_VAR];
 	st = leg_digits_ask(leg, &ask);
 	if (st == ST_NOTFOUND && w.n > PAGD_FAILURE)
-		transfer_on_failure(leg, w.w[PAGD_FAILURE]);
+		transfer_on_failure(leg, w.m[PAGD_FAILURE]);
 	st = st == ST_HANGUP ? st : ST_OK;
 out:
 	app_words_fini(&w);

@@ -1,8 +1,10 @@
 /* Listening in on other legs: eavesdrop (one, or all in turn) with its keys, three_way. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/exec.h"
 #include "core/leg_digits.h"
 #include "core/leg_tap.h"
+#include "text/mark.h"
 #include <string.h>
 #include <strings.h>
 
@@ -77,12 +79,14 @@ static int spy_on(struct leg *leg, const char *uuid, struct spying *y) CO
 	mem_ref(target);
 	announce = vars_get(target->vars, "eavesdrop_announce_id");
 	if (announce) {
-		const char *macro = vars_get(target->vars, "eavesdrop_announce_macro");
+		char *macro = leg_text_dup(target, "eavesdrop_announce_macro");
 		struct buf source;
 		buf_init(&source);
-		buf_printf(&source, "phrase:%s:%s", macro ? macro : "eavesdrop_announce", announce);
+		buf_printf(&source, "phrase:%s:", macro ? macro : "eavesdrop_announce");
+		mark_put(&source, sv_of(announce));
 		(void)leg_play(leg, source.p, "", NULL);
 		buf_fini(&source);
+		mem_free(macro);
 	}
 	st = leg_is_up(leg) ? leg_spy_start(leg, target, flags_of(y)) : ST_HANGUP;
 	if (!st) {
@@ -98,8 +102,7 @@ static int spy_on(struct leg *leg, const char *uuid, struct spying *y) CO
 /* The tone of a variable, then up to ms for a * that shortens the wait. */
 static int indicate(struct leg *leg, const char *var, unsigned ms) CO
 {
-	const char *file = vars_get(leg->vars, var);
-	char *copy = file ? mem_strdup(file) : NULL;
+	char *copy = vars_get(leg->vars, var) ? leg_text_dup(leg, var) : NULL;
 	int st = copy ? leg_play(leg, copy, NULL, NULL) : ST_OK;
 
 	mem_free(copy);
@@ -204,7 +207,7 @@ int app_native_eavesdrop(struct leg *leg, const char *data)
 {
 	struct spying y = {.hear = MEDIA_SPY_READ};
 	struct app_words w;
-	int st = app_words_init(&w, data, 2);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 2);
 
 	role_assert_co();
 	if (!st && w.n) {

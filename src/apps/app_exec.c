@@ -2,20 +2,21 @@
  * for through the registry with this leg's uuid. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/exec.h"
 #include <string.h>
 
 /* exten [dialplan [context]] */
 int app_execute_extension(struct leg *leg, const char *data)
 {
 	struct app_words w;
-	int st = app_words_init(&w, data, 3);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 3);
 
 	role_assert_co();
 	if (st || !w.n) {
 		leg_log(leg, LOG_ERR, "execute_extension: usage: <extension> <dialplan> <context>");
 		st = ST_INVAL;
 	} else {
-		st = leg_exec_extension(leg, w.w[0], w.w[1], w.w[2]);
+		st = leg_exec_extension(leg, w.m[0], w.m[1], w.m[2]);
 		if (st == ST_NOTFOUND)
 			leg_log(leg, LOG_WARNING, "execute_extension: nothing matches %s", w.w[0]);
 	}
@@ -30,7 +31,7 @@ static ON_CTL int sched(struct leg *leg, const char *command, const char *data)
 	struct buf args, reply;
 	int st;
 
-	sv_split(sv_trim(sv_of(data)), ' ', &when, &rest);
+	sv_split(sv_trim(sv_of(leg_exec_text(leg, data))), ' ', &when, &rest);
 	if (!when.n)
 		return ST_INVAL;
 	buf_init(&args);

@@ -1,5 +1,6 @@
 /* Taking calls of others over: intercept (a leg by its uuid), pickup (a leg that waits for a key). */
 #include "apps/apps_i.h"
+#include "core/exec.h"
 #include "core/pickup.h"
 #include <string.h>
 #include <strings.h>
@@ -10,7 +11,7 @@ int app_intercept(struct leg *leg, const char *data)
 	struct app_words w;
 	struct leg *target;
 	bool is_bleg;
-	int st = app_words_init(&w, data, 2);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 2);
 
 	role_assert_co();
 	is_bleg = w.n && !strcasecmp(w.w[0], "-bleg");

@@ -2,6 +2,7 @@
  */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/exec.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -43,7 +44,7 @@ int app_enable_keepalive(struct leg *leg, const char *data)
 int app_presence(struct leg *leg, const char *data)
 {
 	struct app_words w;
-	int st = app_words_init(&w, data, 3);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 3);
 
 	role_assert_co();
 	if (st || w.n < 2) {
@@ -69,7 +70,7 @@ int app_broadcast(struct leg *leg, const char *data)
 	}
 	buf_init(&args);
 	buf_init(&reply);
-	buf_printf(&args, "%s %s", leg->uuid, data);
+	buf_printf(&args, "%s %s", leg->uuid, leg_exec_text(leg, data));
 	st = api_run("uuid_broadcast", args.p, leg, &reply);
 	if (st || !sv_starts(buf_sv(&reply), SV("+OK")))
 		leg_log(leg, LOG_ERR, "broadcast: %s", st ? status_text(st) : reply.p ? reply.p : "no reply");

@@ -2,6 +2,7 @@
  * here it is only set up and waited for. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/exec.h"
 #include "core/leg_record.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +65,7 @@ int app_playback(struct leg *leg, const char *data)
 		leg_log(leg, LOG_ERR, "playback: no file given");
 		return ST_INVAL;
 	}
-	st = leg_play(leg, data, NULL, NULL);
+	st = leg_play(leg, leg_exec_text(leg, data), NULL, NULL);
 	if (st == ST_NOTFOUND)
 		response = "FILE NOT FOUND";
 	else if (st && st != ST_CANCELLED)
@@ -82,7 +83,7 @@ int app_endless_playback(struct leg *leg, const char *data)
 	if (!data || !*data)
 		return ST_INVAL;
 	buf_init(&source);
-	buf_printf(&source, "{loops=-1}%s", data);
+	buf_printf(&source, "{loops=-1}%s", leg_exec_text(leg, data));
 	st = leg_play(leg, source.p, NULL, NULL);
 	buf_fini(&source);
 	return st;
@@ -91,7 +92,7 @@ int app_endless_playback(struct leg *leg, const char *data)
 /* [+loops] path; without a number for ever */
 int app_loop_playback(struct leg *leg, const char *data)
 {
-	struct sv path = sv_trim(sv_of(data)), word;
+	struct sv path = sv_trim(sv_of(leg_exec_text(leg, data))), word;
 	int64_t loops = -1;
 	struct buf source;
 	int st;
@@ -124,7 +125,7 @@ int app_gentones(struct leg *leg, const char *data)
 	role_assert_co();
 	if (!data || !*data)
 		return ST_INVAL;
-	sv_split(sv_of(data), '|', &tones, &loops);
+	sv_split(sv_of(leg_exec_text(leg, data)), '|', &tones, &loops);
 	buf_init(&source);
 	if (loops.n)
 		buf_printf(&source, "{loops=%.*s}", SVF(loops));
@@ -137,7 +138,7 @@ int app_gentones(struct leg *leg, const char *data)
 /* path [limit_s] [thresh] [silence_hits]; what FreeSWITCH calls hits are seconds under the threshold, 3 unless given */
 int app_record(struct leg *leg, const char *data)
 {
-	struct sv rest = sv_trim(sv_of(data)), word[4] = {SV_NONE, SV_NONE, SV_NONE, SV_NONE};
+	struct sv rest = sv_trim(sv_of(leg_exec_text(leg, data))), word[4] = {SV_NONE, SV_NONE, SV_NONE, SV_NONE};
 	struct media_record_conf conf = {.has_read = true};
 	uint32_t number[4] = {0, 0, 0, 0};
 	const char *rate;

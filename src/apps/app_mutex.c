@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "core/exec.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -177,12 +178,22 @@ static CO int wait_for_key(struct leg *leg, struct waiting *w)
 }
 
 /* key[ on|off] */
+static ON_CTL void to_orbit(struct leg *leg)
+{
+	char *exten = leg_text_dup(leg, "mutex_orbit_exten"), *dialplan = leg_text_dup(leg, "mutex_orbit_dialplan"),
+	     *context = leg_text_dup(leg, "mutex_orbit_context");
+
+	leg_transfer(leg, exten, dialplan, context);
+	mem_free(exten);
+	mem_free(dialplan);
+	mem_free(context);
+}
+
 int app_mutex(struct leg *leg, const char *data)
 {
 	struct waiting w = {0};
-	const char *orbit;
 	struct app_words words;
-	int st = app_words_init(&words, data, 2);
+	int st = app_words_init(&words, leg_exec_text(leg, data), 2);
 
 	role_assert_co();
 	if (st || !words.n) {
@@ -205,10 +216,8 @@ int app_mutex(struct leg *leg, const char *data)
 	w.m = hash_get(mutexes, sv_of(words.w[0])); /* hung up: the hook has left it */
 	if (w.m)
 		leave(w.m, leg);
-	orbit = vars_get(leg->vars, "mutex_orbit_exten");
-	if (w.is_timed_out && orbit)
-		leg_transfer(leg, orbit, vars_get(leg->vars, "mutex_orbit_dialplan"),
-		    vars_get(leg->vars, "mutex_orbit_context"));
+	if (w.is_timed_out && vars_get(leg->vars, "mutex_orbit_exten"))
+		to_orbit(leg);
 	else if (w.is_timed_out)
 		leg_log(leg, LOG_WARNING, "mutex: %s did not come free in time", words.w[0]);
 out:

@@ -2,7 +2,9 @@
  * blocks runs in a child process or on a worker; the leg waits. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/exec.h"
 #include "core/shell.h"
+#include "text/mark.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,19 +39,42 @@ static ON_CTL int refused(struct leg *leg, const char *app, int st)
 	return st;
 }
 
+/* The command line, in which what comes from outside is an argument and nothing else. */
+static ON_CTL int command_of(struct leg *leg, const char *app, const char *data, char **command)
+{
+	struct buf line;
+	int st;
+
+	buf_init(&line);
+	st = mark_strip_shell(&line, sv_of(leg_exec_text(leg, data)));
+	if (st == ST_DENIED)
+		leg_log(leg, LOG_ERR, "%s: text from outside cannot be quoted beside ` $( or <<", app);
+	else if (!st)
+		*command = buf_take(&line);
+	buf_fini(&line);
+	if (!st)
+		leg_log(leg, LOG_NOTICE, "Executing command: %s", *command);
+	return st;
+}
+
 /* command: waits for its end; what it writes goes to the log. */
 int app_system(struct leg *leg, const char *data)
 {
-	struct shell_conf conf = {.command = data, .output_max_bytes = OUTPUT_MAX_BYTES};
+	struct shell_conf conf = {.output_max_bytes = OUTPUT_MAX_BYTES};
 	struct running run = {.leg = leg};
 	struct shell_job *job = NULL;
+	char *command = NULL;
 	int st;
 
 	role_assert_co();
+	st = command_of(leg, "system", data, &command);
+	if (st)
+		return st;
+	conf.command = command;
 	st = shell_start(&conf, command_done, &run, &job);
+	mem_free(command);
 	if (st)
 		return refused(leg, "system", st);
-	leg_log(leg, LOG_NOTICE, "Executing command: %s", data);
 	while (!run.is_over && st != ST_HANGUP && st != ST_CANCELLED)
 		st = leg_wait(leg, -1);
 	if (!run.is_over)
@@ -59,15 +84,18 @@ int app_system(struct leg *leg, const char *data)
 
 int app_bgsystem(struct leg *leg, const char *data)
 {
-	struct shell_conf conf = {.command = data, .is_left_behind = true};
+	struct shell_conf conf = {.is_left_behind = true};
+	char *command = NULL;
 	int st;
 
 	role_assert_co();
-	st = shell_start(&conf, NULL, NULL, NULL);
+	st = command_of(leg, "bgsystem", data, &command);
 	if (st)
-		return refused(leg, "bgsystem", st);
-	leg_log(leg, LOG_NOTICE, "Executing command: %s", data);
-	return ST_OK;
+		return st;
+	conf.command = command;
+	st = shell_start(&conf, NULL, NULL, NULL);
+	mem_free(command);
+	return st ? refused(leg, "bgsystem", st) : ST_OK;
 }
 
 struct disk_job {
@@ -102,7 +130,7 @@ static void rename_file(void *arg)
 
 int app_mkdir(struct leg *leg, const char *data)
 {
-	struct disk_job j = {.from = mem_strdup(data)};
+	struct disk_job j = {.from = leg_path_dup(leg, leg_exec_text(leg, data))};
 	int st;
 
 	role_assert_co();
@@ -123,7 +151,7 @@ int app_rename(struct leg *leg, const char *data)
 {
 	struct disk_job j = {0};
 	struct app_words w;
-	int st = app_words_init(&w, data, 2);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 2);
 
 	role_assert_co();
 	if (st || w.n < 2) {
@@ -131,10 +159,12 @@ int app_rename(struct leg *leg, const char *data)
 		st = ST_INVAL;
 		goto out;
 	}
-	j.from = w.w[0], j.to = w.w[1];
-	st = co_work("rename", rename_file, &j);
-	leg_log(leg, st || j.error ? LOG_ERR : LOG_DEBUG, "RENAME: %s %s%s%s", j.from, j.to, j.error ? ": " : "",
+	j.from = leg_path_dup(leg, w.m[0]), j.to = leg_path_dup(leg, w.m[1]);
+	st = j.from && j.to ? co_work("rename", rename_file, &j) : ST_DENIED;
+	leg_log(leg, st || j.error ? LOG_ERR : LOG_DEBUG, "RENAME: %s %s%s%s", w.w[0], w.w[1], j.error ? ": " : "",
 	    j.error ? strerror(j.error) : "");
+	mem_free(j.from);
+	mem_free(j.to);
 	if (j.error)
 		st = ST_IO;
 out:

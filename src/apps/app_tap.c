@@ -3,6 +3,7 @@
 #include "apps/apps_i.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/exec.h"
 #include "core/leg_tap.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ static int told(struct leg *leg, const char *app, int st) ON_CTL
 int app_set_audio_level(struct leg *leg, const char *data)
 {
 	struct app_words w;
-	int st = app_words_init(&w, data, 3);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 3);
 
 	role_assert_co();
 	if (!st && w.n == 2)
@@ -42,7 +43,7 @@ int app_set_audio_level(struct leg *leg, const char *data)
 int app_set_mute(struct leg *leg, const char *data)
 {
 	struct app_words w;
-	int st = app_words_init(&w, data, 3);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 3);
 
 	role_assert_co();
 	if (!st && w.n == 2) {
@@ -61,7 +62,7 @@ int app_set_mute(struct leg *leg, const char *data)
 int app_displace_session(struct leg *leg, const char *data)
 {
 	struct app_words w;
-	int st = app_words_init(&w, data, 6);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 6);
 	const char *flags = NULL;
 	int limit_s = 0;
 
@@ -74,7 +75,7 @@ int app_displace_session(struct leg *leg, const char *data)
 	}
 	if (!st && w.n)
 		st = told(
-		    leg, "displace_session", leg_displace(leg, w.w[0], limit_s > 0 ? (unsigned)limit_s : 0, flags));
+		    leg, "displace_session", leg_displace(leg, w.m[0], limit_s > 0 ? (unsigned)limit_s : 0, flags));
 	else if (!st)
 		usage(leg, "displace_session", "<path> [<flags>] [+time_limit_ms]");
 	app_words_fini(&w);
@@ -104,7 +105,7 @@ static unsigned timeout_of(struct leg *leg, const char *text) ON_CTL
 int app_tone_detect(struct leg *leg, const char *data)
 {
 	struct app_words w;
-	int st = app_words_init(&w, data, 7);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 7);
 
 	role_assert_co();
 	if (!st && w.n >= 2) {
@@ -113,8 +114,8 @@ int app_tone_detect(struct leg *leg, const char *data)
 		    .freqs = w.w[1],
 		    .flags = w.w[2],
 		    .timeout_s = timeout_of(leg, w.w[3]),
-		    .app = w.w[5] || !hits || !atoi(hits) ? w.w[4] : NULL,
-		    .data = w.w[5],
+		    .app = w.w[5] || !hits || !atoi(hits) ? w.m[4] : NULL,
+		    .data = w.m[5],
 		    .hits = hits && atoi(hits) > 0 ? (unsigned)atoi(hits) : 0};
 		leg_log(leg, LOG_NOTICE, "Enabling tone detection '%s' '%s'", w.w[0], w.w[1]);
 		st = told(leg, "tone_detect", leg_tone_detect(leg, &tone));
@@ -179,7 +180,7 @@ int app_remove_bugs(struct leg *leg, const char *data)
 /* path [+limit_s] [{vars}] */
 int app_record_session(struct leg *leg, const char *data)
 {
-	struct sv rest = sv_trim(sv_of(data)), word;
+	struct sv rest = sv_trim(sv_of(leg_exec_text(leg, data))), word;
 	char *path, *vars = NULL;
 	uint32_t limit_s = 0;
 	int st;
@@ -255,7 +256,7 @@ int app_wait_for_silence(struct leg *leg, const char *data)
 {
 	struct app_words w;
 	unsigned heard = 0, hits = 0;
-	int st = app_words_init(&w, data, 5);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 5);
 
 	role_assert_co();
 	if (!st && w.n >= 4 && number_of(w.w[0]) && number_of(w.w[1])) {
@@ -264,7 +265,7 @@ int app_wait_for_silence(struct leg *leg, const char *data)
 		    .hits = number_of(w.w[1]),
 		    .listen_hits = number_of(w.w[2]),
 		    .after = AFTER_SILENCE_FRAMES};
-		st = leg_wait_energy(leg, &conf, number_of(w.w[3]), w.w[4], &heard, &hits);
+		st = leg_wait_energy(leg, &conf, number_of(w.w[3]), w.m[4], &heard, &hits);
 		if (st == ST_OK || st == ST_TIMEOUT) {
 			leg_var_set(leg, "wait_for_silence_timeout", st ? "true" : "false");
 			leg_var_setf(leg, "wait_for_silence_listenhits", "%u", heard);
@@ -285,12 +286,12 @@ static int detect(struct leg *leg, const char *data, const char *app, bool wants
 	struct app_words w;
 	unsigned hits = 0;
 	char name[64];
-	int st = app_words_init(&w, data, 4);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 4);
 
 	if (!st && w.n >= 3 && number_of(w.w[0]) && number_of(w.w[1])) {
 		struct media_energy_conf conf = {
 		    .wants_silence = wants_silence, .level = number_of(w.w[0]), .hits = number_of(w.w[1]) + 1};
-		st = leg_wait_energy(leg, &conf, number_of(w.w[2]), w.w[3], NULL, &hits);
+		st = leg_wait_energy(leg, &conf, number_of(w.w[2]), w.m[3], NULL, &hits);
 		snprintf(name, sizeof(name), "%s_timeout", app);
 		if (st == ST_OK || st == ST_TIMEOUT)
 			leg_var_set(leg, name, st ? "true" : "false");

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "core/acl.h"
 #include "core/dir.h"
+#include "core/exec.h"
+#include "text/mark.h"
 #include "text/re.h"
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +37,7 @@ int app_set_user(struct leg *leg, const char *data)
 	struct dir_user *u = NULL;
 	struct app_words w;
 	struct sv user, domain;
-	int st = app_words_init(&w, data, 2);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 2);
 
 	role_assert_co();
 	if (st || !w.n || !sv_split(sv_of(w.w[0]), '@', &user, &domain)) {
@@ -64,7 +66,7 @@ out:
 int app_check_acl(struct leg *leg, const char *data)
 {
 	struct app_words w;
-	int st = app_words_init(&w, data, 3);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 3);
 
 	role_assert_co();
 	if (st || w.n < 2)
@@ -111,7 +113,7 @@ int app_verbose_events(struct leg *leg, const char *data)
 /* name=format: into a variable. [epoch|]format: the application's response. */
 int app_strftime(struct leg *leg, const char *data)
 {
-	struct sv name, format = sv_of(data), epoch, rest;
+	struct sv name, format = sv_of(leg_exec_text(leg, data)), epoch, rest;
 	int64_t at = clock_wall_us() / 1000000;
 	char text[1024], *f, *var = NULL;
 	time_t when;
@@ -121,11 +123,11 @@ int app_strftime(struct leg *leg, const char *data)
 	role_assert_co();
 	if (sv_split(format, '=', &name, &rest) && name.n && sv_find(name, '%') == name.n &&
 	    sv_find(name, '|') == name.n)
-		var = sv_dup(sv_trim(name)), format = rest;
+		var = mark_has(sv_sub(sv_trim(name), 0, 2)) ? NULL : mark_strip_dup(sv_trim(name)), format = rest;
 	else if (sv_split(format, '|', &epoch, &rest) && !sv_i64(sv_trim(epoch), &at))
 		format = rest;
 	when = (time_t)at;
-	f = sv_dup(format);
+	f = mark_strip_dup(format);
 	if (f && *f && localtime_r(&when, &tm)) {
 		if (!strftime(text, sizeof(text), f, &tm))
 			text[0] = 0;
@@ -152,9 +154,9 @@ int app_send_display(struct leg *leg, const char *data)
 	role_assert_co();
 	if (!data || !*data || !leg->ops->display)
 		return ST_UNSUPPORTED;
-	if (!sv_split(sv_of(data), '|', &name, &number))
+	if (!sv_split(sv_of(leg_exec_text(leg, data)), '|', &name, &number))
 		number = name;
-	text[0] = sv_dup(name), text[1] = sv_dup(number);
+	text[0] = mark_strip_dup(name), text[1] = mark_strip_dup(number);
 	st = leg->ops->display(leg, text[0], text[1]);
 	mem_free(text[0]);
 	mem_free(text[1]);
@@ -182,18 +184,20 @@ int app_unhold(struct leg *leg, const char *data)
 /* [content-type ]text: the first word is a type when it has a slash */
 int app_send_info(struct leg *leg, const char *data)
 {
-	struct sv rest = sv_trim(sv_of(data)), word, text;
-	char *type = NULL;
+	struct sv rest = sv_trim(sv_of(leg_exec_text(leg, data))), word, text;
+	char *type = NULL, *body;
 	int st;
 
 	role_assert_co();
 	if (!rest.n || !leg->ops->send_info)
 		return ST_UNSUPPORTED;
 	if (sv_split(rest, ' ', &word, &text) && sv_find(word, '/') < word.n) {
-		type = sv_dup(word);
+		type = mark_strip_dup(word);
 		rest = sv_trim(text);
 	}
-	st = leg->ops->send_info(leg, type ? type : "message/freeswitch", rest);
+	body = mark_strip_dup(rest);
+	st = body ? leg->ops->send_info(leg, type ? type : "message/freeswitch", sv_of(body)) : ST_NOMEM;
+	mem_free(body);
 	mem_free(type);
 	return st;
 }
@@ -229,7 +233,7 @@ int app_transfer_vars(struct leg *leg, const char *data)
 	for (size_t i = 0; i < vars_count(leg->vars); i++) {
 		vars_at(leg->vars, i, &name, &value);
 		if (data[0] == '~' ? !strncasecmp(name, data + 1, n) : !strcasecmp(name, data))
-			leg_var_set_text(other, name, value);
+			leg_var_copy(other, name, leg, name);
 	}
 	return ST_OK;
 }
@@ -237,20 +241,27 @@ int app_transfer_vars(struct leg *leg, const char *data)
 /* var|text|regex: what the groups matched becomes an array */
 int app_capture(struct leg *leg, const char *data)
 {
-	struct sv name, text, regex, rest;
+	struct sv name, text, regex, rest; /* marked */
+	struct buf plain, pattern;
 	struct re_match *m;
 	char *var;
 	int st;
 
 	role_assert_co();
-	if (!sv_split(sv_of(data), '|', &name, &rest) || !sv_split(rest, '|', &text, &regex) || !name.n) {
+	if (!sv_split(sv_of(leg_exec_text(leg, data)), '|', &name, &rest) || !sv_split(rest, '|', &text, &regex) ||
+	    !name.n) {
 		leg_log(leg, LOG_ERR, "capture: usage: <varname>|<data>|<regex>");
 		return ST_INVAL;
 	}
+	buf_init(&plain);
+	buf_init(&pattern);
+	mark_strip(&plain, text);
+	mark_strip_regex(&pattern, regex);
 	m = mem_alloc(sizeof(*m));
-	var = sv_dup(name);
-	st = m && var ? re_match_once(regex, text, m) : ST_NOMEM;
+	var = mark_has(sv_sub(name, 0, 2)) ? NULL : mark_strip_dup(name);
+	st = m && var ? re_match_once(buf_sv(&pattern), buf_sv(&plain), m) : ST_NOMEM;
 	if (st == 1) {
+		re_match_mark(m, buf_sv(&plain), text);
 		leg_var_set(leg, var, NULL);
 		for (unsigned i = 1; i < m->count; i++) {
 			char *group = sv_dup(m->group[i]);
@@ -258,6 +269,8 @@ int app_capture(struct leg *leg, const char *data)
 			mem_free(group);
 		}
 	}
+	buf_fini(&plain);
+	buf_fini(&pattern);
 	mem_free(m);
 	mem_free(var);
 	return st < 0 ? st : ST_OK;

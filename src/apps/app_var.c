@@ -2,16 +2,22 @@
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/config.h"
+#include "core/exec.h"
+#include "text/mark.h"
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-/* Splits "name=value" (or FreeSWITCH's "name,value"); name must be freed. False when there is no name. */
+/* Splits "name=value" (or FreeSWITCH's "name,value"), text with marks, which stay on the value; name must be freed.
+ * False when there is no name, or one that begins with what is from outside: it could be any variable's. */
 static bool split_pair(const char *data, char **name, const char **value)
 {
 	size_t n = strcspn(data, "=");
 
 	if (!data[n])
 		n = strcspn(data, ",");
-	*name = sv_dup(sv_trim((struct sv){data, n}));
+	*name = mark_has(sv_sub(sv_trim((struct sv){data, n}), 0, 2)) ? NULL
+	                                                              : mark_strip_dup(sv_trim((struct sv){data, n}));
 	*value = data[n] ? data + n + 1 : NULL;
 	while (*value && **value == ' ')
 		(*value)++;
@@ -21,36 +27,50 @@ static bool split_pair(const char *data, char **name, const char **value)
 	return false;
 }
 
-/* FreeSWITCH expands the value of set a second time; _undef_ and nothing unset. */
+/* What a variable becomes, for the log. */
+static ON_CTL void tell_set(struct leg *leg, const char *before, const char *verb, const char *name, const char *text)
+{
+	char *plain = text ? mark_strip_dup(sv_of(text)) : NULL;
+
+	leg_log(leg, LOG_DEBUG, "%s %s[%s]=[%s]", before, verb, name, plain ? plain : "UNDEF");
+	mem_free(plain);
+}
+
+/* The value with its variables, not its commands, expanded a second time, as in FreeSWITCH: "\${x}" is x's value then.
+ * To be freed; NULL for none. */
+static ON_CTL char *again(struct leg *leg, const char *value)
+{
+	char *text = NULL;
+
+	if (value && expand_variables(leg, value, &text))
+		text = NULL;
+	return text;
+}
+
+/* _undef_ and nothing unset. */
 static int set_one(struct leg *leg, const char *data) ON_CTL
 {
 	const char *value;
-	char *name = NULL, *expanded = NULL;
-	int st = ST_OK;
+	char *name = NULL, *text;
 
 	if (!split_pair(data, &name, &value)) {
 		leg_log(leg, LOG_ERR, "set: '%s' is not <varname>=<value>", data);
 		return ST_INVAL;
 	}
-	if (value && *value && strcmp(value, "_undef_")) {
-		st = expand(leg, value, &expanded);
-		if (st == ST_OK)
-			leg_var_set_text(leg, name, expanded);
-	} else {
-		leg_var_set(leg, name, NULL);
-	}
-	if (st == ST_OK)
-		leg_log(leg, LOG_DEBUG, "%s SET [%s]=[%s]", leg->name ? leg->name : "", name,
-		    expanded ? expanded : "UNDEF");
-	mem_free(expanded);
+	if (value && (!*value || !strcmp(value, "_undef_")))
+		value = NULL;
+	text = again(leg, value);
+	leg_var_set_text(leg, name, text);
+	tell_set(leg, leg->name ? leg->name : "", "SET ", name, text);
+	mem_free(text);
 	mem_free(name);
-	return st;
+	return ST_OK;
 }
 
 int app_set(struct leg *leg, const char *data)
 {
 	role_assert_co();
-	return set_one(leg, data ? data : "");
+	return set_one(leg, data ? leg_exec_text(leg, data) : "");
 }
 
 int app_unset(struct leg *leg, const char *data)
@@ -79,7 +99,7 @@ static void each_word(struct leg *leg, const char *data, void (*fn)(struct leg *
 	struct sv rest = sv_of(data), one;
 	char delim = ' ', *word;
 
-	if (sv_starts(rest, SV("^^")) && rest.n > 2) {
+	if (sv_starts(rest, SV("^^")) && rest.n > 2 && !mark_has(sv_sub(rest, 2, 2))) {
 		delim = rest.p[2];
 		rest = sv_sub(rest, 3, rest.n);
 	}
@@ -96,7 +116,7 @@ static void each_word(struct leg *leg, const char *data, void (*fn)(struct leg *
 int app_multiset(struct leg *leg, const char *data)
 {
 	role_assert_co();
-	each_word(leg, data, set_word);
+	each_word(leg, leg_exec_text(leg, data), set_word);
 	return ST_OK;
 }
 
@@ -111,27 +131,28 @@ int app_multiunset(struct leg *leg, const char *data)
 static int array_add(struct leg *leg, const char *data, bool is_front) ON_CTL
 {
 	const char *value, *old;
-	char *name = NULL, *expanded = NULL;
-	bool is_array;
-	int st;
+	char *name = NULL, *text;
+	struct buf b, scratch;
+	int st = ST_OK;
 
-	if (!data || !split_pair(data, &name, &value)) {
+	if (!data || !split_pair(leg_exec_text(leg, data), &name, &value)) {
 		leg_log(leg, LOG_ERR, "'%s' is not <varname>=<value>", data ? data : "");
 		return ST_INVAL;
 	}
-	st = expand(leg, value ? value : "", &expanded);
-	old = st ? NULL : vars_get(leg->vars, name);
-	if (!st && !(is_front && old)) {
-		st = vars_push(leg->vars, name, expanded);
-	} else if (!st) {
-		struct buf b;
-		is_array = !strncmp(old, "ARRAY::", 7);
+	text = again(leg, value ? value : "");
+	value = text ? text : "";
+	buf_init(&scratch);
+	old = vars_text(leg->vars, name, &scratch);
+	if (is_front && old) {
 		buf_init(&b);
-		buf_printf(&b, "ARRAY::%s|:%s", expanded, is_array ? old + 7 : old);
+		buf_printf(&b, "ARRAY::%s|:%s", value, strncmp(old, "ARRAY::", 7) ? old : old + 7);
 		leg_var_set_text(leg, name, b.p);
 		buf_fini(&b);
+	} else {
+		st = vars_push(leg->vars, name, value);
 	}
-	mem_free(expanded);
+	buf_fini(&scratch);
+	mem_free(text);
 	mem_free(name);
 	return st;
 }
@@ -164,33 +185,28 @@ static bool list_has(const char *list, const char *name)
 static int export_in(struct leg *leg, const char *data, const char *list_name) ON_CTL
 {
 	const char *value, *bare, *list;
-	char *name = NULL, *expanded = NULL;
+	char *name = NULL, *text, before[48];
 	bool is_nolocal;
-	int st = ST_OK;
 
-	if (!data || !split_pair(data, &name, &value)) {
+	if (!data || !split_pair(leg_exec_text(leg, data), &name, &value)) {
 		leg_log(leg, LOG_ERR, "export: '%s' is not [nolocal:]<varname>=<value>", data ? data : "");
 		return ST_INVAL;
 	}
 	is_nolocal = !strncmp(name, "nolocal:", 8) || !strncmp(name, "_nolocal_", 9);
 	bare = !strncmp(name, "nolocal:", 8) ? name + 8 : !strncmp(name, "_nolocal_", 9) ? name + 9 : name;
-	if (value)
-		st = expand(leg, value, &expanded);
-	if (st)
-		goto out;
-	leg_log(leg, LOG_DEBUG, "EXPORT (%s) %s[%s]=[%s]", list_name, is_nolocal ? "(REMOTE ONLY) " : "", bare,
-	    expanded ? expanded : "UNDEF");
+	text = again(leg, value);
+	snprintf(before, sizeof(before), "EXPORT (%s)", list_name);
+	tell_set(leg, before, is_nolocal ? "(REMOTE ONLY) " : "", bare, text);
 	/* a remote-only one is kept under its nolocal name, where bridge finds it */
-	leg_var_set_text(leg, name, expanded);
+	leg_var_set_text(leg, name, text);
+	mem_free(text);
 	list = leg_var(leg, list_name);
 	if (!list || !*list)
 		leg_var_set(leg, list_name, name);
 	else if (!list_has(list, name))
 		leg_var_setf(leg, list_name, "%s,%s", list, name);
-out:
-	mem_free(expanded);
 	mem_free(name);
-	return st;
+	return ST_OK;
 }
 
 /* For the legs this one calls. */
@@ -213,7 +229,7 @@ int app_set_global(struct leg *leg, const char *data)
 	char *name = NULL;
 
 	role_assert_co();
-	if (!data || !split_pair(data, &name, &value))
+	if (!data || !split_pair(leg_exec_text(leg, data), &name, &value))
 		return ST_INVAL;
 	globals_set(name, value ? value : "");
 	mem_free(name);
@@ -272,6 +288,23 @@ int app_info(struct leg *leg, const char *data)
 	return ST_OK;
 }
 
+/* value is marked: an extension keeps its marks, dialplan and context are never named from outside. */
+static int profile_field_set(struct leg *leg, const char *name, const char *value) ON_CTL
+{
+	bool is_place = !strcasecmp(name, "context") || !strcasecmp(name, "dialplan");
+	char *plain;
+	int st;
+
+	if (!value || !mark_has(sv_of(value)) || !strcasecmp(name, "destination_number"))
+		return leg_profile_field_set(leg->profile, name, value);
+	if (is_place)
+		return ST_DENIED;
+	plain = mark_strip_dup(sv_of(value));
+	st = leg_profile_field_set(leg->profile, name, plain);
+	mem_free(plain);
+	return st;
+}
+
 /* field=value of the caller profile */
 int app_set_profile_var(struct leg *leg, const char *data)
 {
@@ -280,10 +313,12 @@ int app_set_profile_var(struct leg *leg, const char *data)
 	int st;
 
 	role_assert_co();
-	if (!data || !split_pair(data, &name, &value))
+	if (!data || !split_pair(leg_exec_text(leg, data), &name, &value))
 		return ST_INVAL;
-	st = leg_profile_field_set(leg->profile, name, value);
-	if (st)
+	st = profile_field_set(leg, name, value);
+	if (st == ST_DENIED)
+		leg_log(leg, LOG_WARNING, "set_profile_var: what comes from outside names no %s", name);
+	else if (st)
 		leg_log(leg, LOG_ERR, "set_profile_var: there is no field '%s' in a caller profile", name);
 	mem_free(name);
 	return st;
@@ -310,7 +345,7 @@ int app_event(struct leg *leg, const char *data)
 	role_assert_co();
 	if (!data || vars_new(&fields))
 		return ST_INVAL;
-	if (vars_parse(fields, sv_of(data))) {
+	if (vars_parse(fields, sv_of(leg_exec_text(leg, data)))) {
 		leg_log(leg, LOG_ERR, "event: '%s' is not header=value,header=value", data);
 		vars_free(fields);
 		return ST_INVAL;

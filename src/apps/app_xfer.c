@@ -3,6 +3,7 @@
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/consult.h"
+#include "core/exec.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -138,7 +139,7 @@ static CO int talk_with(struct leg *leg, struct leg *target)
 /* dial-string */
 int app_att_xfer(struct leg *leg, const char *data)
 {
-	struct originate_conf conf = {.originator = leg, .dialstring = data};
+	struct originate_conf conf = {.originator = leg, .dialstring = leg_exec_text(leg, data)};
 	struct leg *held, *target = NULL;
 	char bond[UUID_CHARS + 1] = "";
 	enum cause cause = CAUSE_NONE;
@@ -182,10 +183,15 @@ struct soft_hold {
 	uint32_t play_id;
 };
 
-static ON_CTL const char *music_of(struct leg *leg, const char *given)
+/* Text with marks, owned by the caller; NULL: none. */
+static ON_CTL char *music_of(struct leg *leg, const char *given)
 {
-	const char *music = given ? given : leg_var(leg, "hold_music");
-	return music && *music && strcasecmp(music, "silence") && strcasecmp(music, "indicate_hold") ? music : NULL;
+	char *music = given ? mem_strdup(given) : leg_text_dup(leg, "hold_music");
+
+	if (music && *music && strcasecmp(music, "silence") && strcasecmp(music, "indicate_hold"))
+		return music;
+	mem_free(music);
+	return NULL;
 }
 
 /* Until one of the keys, or the other leg has gone. */
@@ -218,10 +224,8 @@ static CO int hold_wait(struct leg *leg, struct soft_hold *h)
 /* The holder hung up: its hold_hangup_xfer_exten ("exten[:dialplan[:context]]") says where the held one goes. */
 static ON_CTL void held_goes(struct leg *leg, struct leg *held)
 {
-	const char *spec = vars_get(leg->vars, "hold_hangup_xfer_exten");
-
-	if (spec && leg_is_up(held))
-		leg_var_set(held, "transfer_after_bridge", spec);
+	if (leg_is_up(held))
+		leg_var_copy(held, "transfer_after_bridge", leg, "hold_hangup_xfer_exten");
 }
 
 /* unhold_key [moh_a] [moh_b] */
@@ -229,8 +233,8 @@ int app_soft_hold(struct leg *leg, const char *data)
 {
 	struct soft_hold h = {0};
 	struct app_words w;
-	const char *music;
-	int st = app_words_init(&w, data, 3);
+	char *music;
+	int st = app_words_init(&w, leg_exec_text(leg, data), 3);
 
 	role_assert_co();
 	if (st || !w.n || !bridge_peer(leg)) {
@@ -241,14 +245,16 @@ int app_soft_hold(struct leg *leg, const char *data)
 	}
 	h.held = mem_ref(bridge_peer(leg));
 	h.keys = w.w[0];
-	h.music_here = mem_strdup(music_of(leg, w.w[1]));
-	music = music_of(h.held, w.n > 2 ? w.w[2] : NULL);
+	h.music_here = music_of(leg, w.m[1]);
+	music = music_of(h.held, w.n > 2 ? w.m[2] : NULL);
 	leg_var_set(leg, "soft_holding_uuid", h.held->uuid);
 	if (music && leg_media_stream(h.held)) {
 		char *source = leg_source_full(h.held, music);
-		mstream_play(leg_media_stream(h.held), source, -1, &h.play_id);
+		if (source)
+			mstream_play(leg_media_stream(h.held), source, -1, &h.play_id);
 		mem_free(source);
 	}
+	mem_free(music);
 	st = hold_wait(leg, &h);
 	leg_var_set(leg, "soft_holding_uuid", NULL);
 	if (h.play_id && leg_media_stream(h.held))

@@ -1,10 +1,13 @@
 /* mod_db: the database of a dialplan (db) and its call groups (group). Everything is answered from memory; each change
- * goes to the store, which writes behind, and at the start the store's rows come back: a key set meanwhile wins. */
+ * goes to the store, which writes behind, and at the start the store's rows come back: a key set meanwhile wins. Values
+ * keep their marks (text/mark.h), in the store too: what came from outside stays that however long it lies here. */
 #include "apps/apps_i.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "core/core.h"
+#include "core/exec.h"
 #include "store/store.h"
+#include "text/mark.h"
 #include <string.h>
 #include <strings.h>
 
@@ -108,10 +111,19 @@ static void value_del(struct sv realm, struct sv key) ON_CTL
 }
 
 struct order {
-	char *text; /* owned */
-	struct sv verb, realm, key, value;
+	char *text;          /* owned */
+	char *realm_, *key_; /* owned: plain */
+	struct sv verb, realm, key;
+	struct sv value, url; /* marked; url: of a group */
 	bool has_key, has_value;
 };
+
+static void order_fini(struct order *o)
+{
+	mem_free(o->text);
+	mem_free(o->realm_);
+	mem_free(o->key_);
+}
 
 static int order_parse(struct order *o, const char *data, char separator)
 {
@@ -121,13 +133,15 @@ static int order_parse(struct order *o, const char *data, char separator)
 	if (!o->text)
 		return ST_NOMEM;
 	if (!sv_split(sv_of(o->text), separator, &o->verb, &rest))
-		return ST_PARSE;
+		return ST_PARSE; /* what is from outside holds no separator */
 	o->has_key = sv_split(rest, separator, &o->realm, &rest);
 	if (separator == '/')
 		o->has_value = sv_split(rest, separator, &o->key, &o->value);
 	else /* a group's url may hold anything */
-		o->key = rest;
-	return ST_OK;
+		o->url = rest;
+	o->realm_ = mark_strip_dup(o->realm), o->key_ = mark_strip_dup(o->key);
+	o->realm = sv_of(o->realm_), o->key = sv_of(o->key_);
+	return o->realm_ && o->key_ ? ST_OK : ST_NOMEM;
 }
 
 static int insert(const struct order *o) ON_CTL
@@ -169,10 +183,11 @@ static size_t count(struct sv realm) ON_CTL
 static int api_db(struct api_call *c)
 {
 	struct order o;
-	int st = order_parse(&o, c->args, '/');
+	int st = order_parse(&o, c->text, '/');
 	const char *found;
 
 	role_assert_ctl();
+	c->is_reply_text = true;
 	if (st == ST_OK && sv_isi(o.verb, "list")) {
 		list(o.realm, c->out);
 	} else if (st == ST_OK && sv_isi(o.verb, "count")) {
@@ -190,14 +205,14 @@ static int api_db(struct api_call *c)
 	} else {
 		buf_adds(c->out, "!err!");
 	}
-	mem_free(o.text);
+	order_fini(&o);
 	return ST_OK;
 }
 
 static int app_db(struct leg *leg, const char *data)
 {
 	struct order o;
-	int st = order_parse(&o, data, '/');
+	int st = order_parse(&o, leg_exec_text(leg, data), '/');
 
 	role_assert_co();
 	if (!st && o.has_key && sv_isi(o.verb, "insert") && o.has_value)
@@ -207,7 +222,7 @@ static int app_db(struct leg *leg, const char *data)
 	else
 		leg_log(
 		    leg, LOG_WARNING, "db: [insert|delete]/<realm>/<key>/<val> expected, not '%s'", data ? data : "");
-	mem_free(o.text);
+	order_fini(&o);
 	return st == ST_FULL ? st : ST_OK;
 }
 
@@ -264,20 +279,20 @@ static void member_del(struct sv name, struct sv url) ON_CTL
 /* insert|delete:group:url; ST_PARSE: it is neither. */
 static int group_change(const struct order *o) ON_CTL
 {
-	struct sv row[2] = {o->realm, o->key};
+	struct sv row[2] = {o->realm, o->url};
 	int st;
 
-	if (!o->has_key || !o->realm.n || !o->key.n)
+	if (!o->has_key || !o->realm.n || !o->url.n)
 		return ST_PARSE;
 	if (sv_isi(o->verb, "insert")) {
-		st = member_add(o->realm, o->key);
+		st = member_add(o->realm, o->url);
 		if (!st && store)
 			store_put(store, &group_table, row);
 		return st;
 	}
 	if (!sv_isi(o->verb, "delete"))
 		return ST_PARSE;
-	member_del(o->realm, o->key);
+	member_del(o->realm, o->url);
 	if (store)
 		store_del(store, &group_table, row);
 	return ST_OK;
@@ -287,7 +302,7 @@ static int group_change(const struct order *o) ON_CTL
 static void group_call(const struct order *o, struct buf *out) ON_CTL
 {
 	const struct group *g = hash_get(groups, o->realm);
-	const char *separator = sv_isi(o->key, "order") ? "|" : sv_isi(o->key, "multi") ? ":_:" : ",";
+	const char *separator = sv_isi(o->url, "order") ? "|" : sv_isi(o->url, "multi") ? ":_:" : ",";
 
 	for (const struct member *m = g ? g->first : NULL; m; m = m->next)
 		buf_printf(out, "%s%s", m->url, m->next ? separator : "");
@@ -296,9 +311,10 @@ static void group_call(const struct order *o, struct buf *out) ON_CTL
 static int api_group(struct api_call *c)
 {
 	struct order o;
-	int st = order_parse(&o, c->args, ':');
+	int st = order_parse(&o, c->text, ':');
 
 	role_assert_ctl();
+	c->is_reply_text = true;
 	if (!st && sv_isi(o.verb, "call"))
 		group_call(&o, c->out);
 	else if (!st)
@@ -307,14 +323,14 @@ static int api_group(struct api_call *c)
 		buf_adds(c->out, "!err!");
 	else if (!sv_isi(o.verb, "call"))
 		buf_adds(c->out, "+OK");
-	mem_free(o.text);
+	order_fini(&o);
 	return ST_OK;
 }
 
 static int app_group(struct leg *leg, const char *data)
 {
 	struct order o;
-	int st = order_parse(&o, data, ':');
+	int st = order_parse(&o, leg_exec_text(leg, data), ':');
 
 	role_assert_co();
 	if (!st)
@@ -322,7 +338,7 @@ static int app_group(struct leg *leg, const char *data)
 	if (st)
 		leg_log(
 		    leg, LOG_WARNING, "group: [insert|delete]:<group name>:<val> expected, not '%s'", data ? data : "");
-	mem_free(o.text);
+	order_fini(&o);
 	return ST_OK;
 }
 

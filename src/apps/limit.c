@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "core/core.h"
+#include "core/exec.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,11 +208,11 @@ static void max_parse(const char *text, int64_t *max, int64_t *interval_s)
 }
 
 /* realm id [max[/interval]] [exten [dialplan [context]]] */
-static int limit_words(struct leg *leg, const char *backend_name, char *const *w) ON_CTL
+static int limit_words(struct leg *leg, const char *backend_name, char *const *w, char *const *m) ON_CTL
 {
 	int backend = backend_find(backend_name), st;
 	int64_t max, interval_s;
-	const char *exten = w[3] ? w[3] : "limit_exceeded";
+	const char *exten = m[3] ? m[3] : "limit_exceeded";
 
 	if (backend < 0) {
 		leg_log(leg, LOG_ERR, "limit: there is no backend '%s'", backend_name);
@@ -224,21 +225,21 @@ static int limit_words(struct leg *leg, const char *backend_name, char *const *w
 	if (*exten == '!')
 		leg_hangup(leg, exten[1] ? cause_parse(exten + 1) : CAUSE_NORMAL_CLEARING);
 	else
-		leg_transfer(leg, exten, w[3] ? w[4] : NULL, w[3] && w[4] ? w[5] : NULL);
+		leg_transfer(leg, exten, m[3] ? m[4] : NULL, m[3] && m[4] ? m[5] : NULL);
 	return leg_is_up(leg) ? ST_OK : ST_HANGUP;
 }
 
 static CO int limit_app(struct leg *leg, const char *data, bool has_backend, const char *usage)
 {
 	struct app_words w;
-	int first = has_backend ? 1 : 0, st = app_words_init(&w, data, 6 + first);
+	int first = has_backend ? 1 : 0, st = app_words_init(&w, leg_exec_text(leg, data), 6 + first);
 
 	if (!st && w.n < 2 + first) {
 		leg_log(leg, LOG_ERR, "usage: %s", usage);
 		st = ST_INVAL;
 	}
 	if (!st)
-		st = limit_words(leg, has_backend ? w.w[0] : "hash", w.w + first);
+		st = limit_words(leg, has_backend ? w.w[0] : "hash", w.w + first, w.m + first);
 	app_words_fini(&w);
 	return st;
 }
@@ -247,7 +248,7 @@ static CO int limit_app(struct leg *leg, const char *data, bool has_backend, con
 static CO int execute_app(struct leg *leg, const char *data, bool has_backend, const char *usage)
 {
 	struct app_words w;
-	int first = has_backend ? 1 : 0, backend, st = app_words_init(&w, data, 5 + first);
+	int first = has_backend ? 1 : 0, backend, st = app_words_init(&w, leg_exec_text(leg, data), 5 + first);
 	int64_t max, interval_s;
 	struct item *item;
 	char *key;
@@ -262,7 +263,7 @@ static CO int execute_app(struct leg *leg, const char *data, bool has_backend, c
 	max_parse(w.w[first + 2], &max, &interval_s);
 	if (take(leg, (unsigned)backend, w.w[first], w.w[first + 1], max, interval_s))
 		goto out; /* over the limit: the dialplan goes on */
-	(void)leg_exec_app(leg, w.w[first + 3], w.w[first + 4] ? w.w[first + 4] : "");
+	(void)leg_exec_app(leg, w.m[first + 3], w.m[first + 4] ? w.m[first + 4] : "");
 	key = key_make(w.w[first], w.w[first + 1]);
 	item = holdings ? hash_get(items[backend], sv_of(key)) : NULL;
 	if (item && leg_is_up(leg))
@@ -317,7 +318,7 @@ static int usage_of(struct api_call *c, const char *backend_name, const char *re
 int api_limit_usage(struct api_call *c)
 {
 	struct app_words w;
-	int st = app_words_init(&w, c->args, 4);
+	int st = app_words_init(&w, c->text, 4);
 
 	role_assert_ctl();
 	if (!st)
@@ -330,7 +331,7 @@ int api_limit_usage(struct api_call *c)
 int api_limit_hash_usage(struct api_call *c)
 {
 	struct app_words w;
-	int st = app_words_init(&w, c->args, 3);
+	int st = app_words_init(&w, c->text, 3);
 
 	role_assert_ctl();
 	if (!st)
@@ -346,7 +347,7 @@ int api_uuid_limit(struct api_call *c)
 {
 	struct app_words w;
 	struct leg *leg;
-	int st = app_words_init(&w, c->args, 8);
+	int st = app_words_init(&w, c->text, 8);
 
 	role_assert_ctl();
 	if (st)
@@ -358,7 +359,7 @@ int api_uuid_limit(struct api_call *c)
 	else if (!(leg = leg_find(w.w[0])))
 		buf_printf(c->out, "-ERR Cannot find session with uuid %s\n", w.w[0]);
 	else
-		buf_adds(c->out, limit_words(leg, w.w[1], w.w + 2) ? "-ERR" : "+OK");
+		buf_adds(c->out, limit_words(leg, w.w[1], w.w + 2, w.m + 2) ? "-ERR" : "+OK");
 out:
 	app_words_fini(&w);
 	return st;
@@ -369,7 +370,7 @@ int api_uuid_limit_release(struct api_call *c)
 {
 	struct app_words w;
 	struct leg *leg;
-	int backend, st = app_words_init(&w, c->args, 4);
+	int backend, st = app_words_init(&w, c->text, 4);
 
 	role_assert_ctl();
 	if (st)
@@ -414,7 +415,7 @@ int api_limit_interval_reset(struct api_call *c)
 {
 	struct app_words w;
 	struct item *item;
-	int st = app_words_init(&w, c->args, 3), backend = backend_find(w.w[0]);
+	int st = app_words_init(&w, c->text, 3), backend = backend_find(w.w[0]);
 
 	role_assert_ctl();
 	if (!st && w.n < 3) {

@@ -6,6 +6,7 @@
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "loop/loop.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -84,7 +85,8 @@ static int side_init(struct leg *leg, struct pair *pair, int side) ON_CTL
 /* EXTEN[/CONTEXT[/DIALPLAN]]; an application goes into an inline dialplan, with a separator its arguments lack. */
 static int target_apply(struct leg_profile *p, const char *target) ON_CTL
 {
-	struct sv exten, context, dialplan, rest;
+	struct sv exten, context, dialplan,
+	    rest; /* target is text with marks: only what the configuration wrote parts it */
 	const char *separators = "^~;!|#%@";
 	char *text[3];
 	struct buf b;
@@ -94,17 +96,17 @@ static int target_apply(struct leg_profile *p, const char *target) ON_CTL
 			separators++;
 		buf_init(&b);
 		buf_printf(&b, "m:%c:%s", *separators, target + 4);
-		leg_profile_set(&p->destination_number, b.p);
+		leg_profile_destination_set(p, b.p);
 		leg_profile_set(&p->dialplan, "inline");
 		buf_fini(&b);
 		return ST_OK;
 	}
 	sv_split(sv_of(target), '/', &exten, &rest);
 	sv_split(rest, '/', &context, &dialplan);
-	if (!exten.n)
+	if (!exten.n || mark_has(rest)) /* nobody outside names a context or a dialplan */
 		return ST_INVAL;
 	text[0] = sv_dup(exten), text[1] = sv_dup(context), text[2] = sv_dup(dialplan);
-	leg_profile_set(&p->destination_number, text[0]);
+	leg_profile_destination_set(p, text[0]);
 	if (context.n || !p->context || !*p->context)
 		leg_profile_set(&p->context, context.n ? text[1] : "default");
 	leg_profile_set(&p->dialplan, dialplan.n ? text[2] : "xml");
@@ -129,7 +131,7 @@ static int outgoing(const struct originate_target *t, struct leg **out, enum cau
 
 	role_assert_ctl();
 	p = t->profile ? leg_profile_dup(t->profile) : leg_profile_new();
-	st = p && pair ? target_apply(p, t->data) : ST_NOMEM;
+	st = p && pair ? target_apply(p, t->text) : ST_NOMEM;
 	*cause = st == ST_INVAL ? CAUSE_INVALID_NUMBER_FORMAT : CAUSE_SWITCH_CONGESTION;
 	if (!st)
 		st = leg_new(&leg, &loopback_ops, true, t->vars ? vars_get(t->vars, "origination_uuid") : NULL);
@@ -140,7 +142,8 @@ static int outgoing(const struct originate_target *t, struct leg **out, enum cau
 	}
 	leg_profile_set(&p->source, "mod_loopback");
 	/* an application's arguments are no part of the name */
-	pair->target = mem_strndup(t->data, strcspn(t->data, strncmp(t->data, "app=", 4) ? "/" : ":"));
+	pair->target = mem_strndup(t->text, strcspn(t->text, strncmp(t->text, "app=", 4) ? "/" : ":"));
+	mark_strip_in_place(pair->target);
 	if (t->originator)
 		snprintf(pair->originator_uuid, sizeof(pair->originator_uuid), "%s", t->originator->uuid);
 	st = side_init(leg, pair, SIDE_A);
@@ -157,7 +160,7 @@ static int outgoing(const struct originate_target *t, struct leg **out, enum cau
 /* What B is told by variables: the hops that are left and what loopback_export names. */
 static void vars_pass(struct leg *a, struct leg *b) ON_CTL
 {
-	const char *list = vars_get(a->vars, "loopback_export"), *hops = vars_get(a->vars, "max_forwards"), *value;
+	const char *list = vars_get(a->vars, "loopback_export"), *hops = vars_get(a->vars, "max_forwards");
 	struct sv rest = sv_of(list), one;
 	char *name;
 
@@ -166,9 +169,8 @@ static void vars_pass(struct leg *a, struct leg *b) ON_CTL
 	while (rest.n) {
 		sv_split(rest, ',', &one, &rest);
 		name = sv_dup(sv_trim(one));
-		value = name && *name ? vars_get(a->vars, name) : NULL;
-		if (value)
-			leg_var_set_text(b, name, value);
+		if (name && *name)
+			leg_var_copy(b, name, a, name);
 		mem_free(name);
 	}
 	leg_var_set(a, "other_loopback_leg_uuid", b->uuid);

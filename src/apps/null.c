@@ -162,7 +162,7 @@ static int outgoing(const struct originate_target *t, struct leg **out, enum cau
 	buf_printf(&name, "null/%s", t->data);
 	leg_set_name(leg, name.p);
 	buf_fini(&name);
-	leg_profile_set(&p->destination_number, t->data);
+	leg_profile_destination_set(p, t->text);
 	leg_profile_set(&p->source, "mod_loopback");
 	leg_set_profile(leg, p);
 	if ((st = media_init(leg))) {

@@ -5,8 +5,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/event.h"
+#include "core/exec.h"
 #include "core/leg_digits.h"
 #include "core/say.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,8 +70,14 @@ static ON_CTL int64_t timeout_us(struct leg *leg)
 
 static ON_CTL void to_orbit(struct leg *leg)
 {
-	leg_transfer(leg, vars_get(leg->vars, "valet_parking_orbit_exten"),
-	    vars_get(leg->vars, "valet_parking_orbit_dialplan"), vars_get(leg->vars, "valet_parking_orbit_context"));
+	char *exten = leg_text_dup(leg, "valet_parking_orbit_exten"),
+	     *dialplan = leg_text_dup(leg, "valet_parking_orbit_dialplan"),
+	     *context = leg_text_dup(leg, "valet_parking_orbit_context");
+
+	leg_transfer(leg, exten, dialplan, context);
+	mem_free(exten);
+	mem_free(dialplan);
+	mem_free(context);
 }
 
 /* Music until somebody comes for the leg, its time is over or it presses the key. */
@@ -107,16 +115,20 @@ static ON_CTL void tell_destination(struct leg *leg, struct lot *lot, const char
 {
 	static const char *const kept[] = {"valet_parking_timeout", "valet_parking_orbit_exten",
 	    "valet_parking_orbit_dialplan", "valet_parking_orbit_context"};
-	struct buf b;
+	struct buf b, scratch;
 
 	buf_init(&b);
+	buf_init(&scratch);
 	buf_adds(&b, "m:^:");
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		if (vars_get(leg->vars, kept[i]))
-			buf_printf(&b, "set:%s=%s^", kept[i], vars_get(leg->vars, kept[i]));
-	buf_printf(&b, "set:valet_ticket=%s^set:valet_hold_music=%s^valet_park:%s %s", leg->uuid, music,
-	    valet_lot_name(lot), ext);
-	leg_var_set(leg, "inline_destination", b.p);
+			buf_printf(&b, "set:%s=%s^", kept[i], vars_text(leg->vars, kept[i], &scratch));
+	buf_printf(&b, "set:valet_ticket=%s^set:valet_hold_music=%s^valet_park:", leg->uuid, music);
+	mark_put(&b, sv_of(valet_lot_name(lot)));
+	buf_addc(&b, ' ');
+	mark_put(&b, sv_of(ext));
+	leg_var_set_text(leg, "inline_destination", b.p);
+	buf_fini(&scratch);
 	buf_fini(&b);
 }
 
@@ -133,7 +145,9 @@ static CO int announce(struct leg *leg, struct lot *lot, const char *ext)
 	if (st)
 		return st;
 	buf_init(&data);
-	buf_printf(&data, "%s:%s", valet_lot_name(lot), ext);
+	mark_put(&data, sv_of(valet_lot_name(lot)));
+	buf_addc(&data, ':');
+	mark_put(&data, sv_of(ext));
 	st = leg_phrase(leg, "valet_announce_ext", data.p, NULL, &end);
 	buf_fini(&data);
 	return st == ST_HANGUP || st == ST_CANCELLED ? st : ST_OK;
@@ -144,15 +158,16 @@ static CO int park_partner(struct leg *leg, struct leg *partner, struct slot *sl
 {
 	struct lot *lot = slot->lot;
 	char ext[64];
-	const char *destination;
+	char *destination;
 
 	valet_slot_reserve(slot);
 	snprintf(ext, sizeof(ext), "%s", slot->ext);
 	mem_ref(partner);
 	announce(leg, lot, ext);
-	destination = vars_get(leg->vars, "inline_destination");
+	destination = leg_text_dup(leg, "inline_destination");
 	if (leg_is_up(partner) && destination)
 		leg_transfer(partner, destination, "inline", NULL);
+	mem_free(destination);
 	leg_hangup(leg, CAUSE_NORMAL_CLEARING);
 	mem_unref(partner);
 	return ST_HANGUP;
@@ -161,13 +176,15 @@ static CO int park_partner(struct leg *leg, struct leg *partner, struct slot *sl
 static CO int park_in(struct leg *leg, struct slot *slot, bool is_auto)
 {
 	struct lot *lot = slot->lot;
-	const char *wanted = leg_var(leg, "valet_hold_music");
-	char *ext = mem_strdup(slot->ext), *music;
+	char *ext = mem_strdup(slot->ext), *music = leg_text_dup(leg, "valet_hold_music");
 	int st = ST_OK;
 
-	if (!wanted)
-		wanted = leg_var(leg, "hold_music");
-	music = mem_strdup(!wanted || !strcasecmp(wanted, "silence") ? "silence_stream://-1" : wanted);
+	if (!music)
+		music = leg_text_dup(leg, "hold_music");
+	if (!music || !strcasecmp(music, "silence")) {
+		mem_free(music);
+		music = mem_strdup("silence_stream://-1");
+	}
 	tell_destination(leg, lot, ext, music);
 	if (is_auto) {
 		struct leg *partner = leg_partner(leg);
@@ -243,22 +260,17 @@ static CO int park_auto(struct leg *leg, struct lot *lot, const struct app_words
 	return leg_is_up(leg) ? ST_OK : ST_HANGUP;
 }
 
-static ON_CTL const char *ask_option(struct leg *leg, const struct app_words *w, int i, const char *name)
-{
-	return w->n > i ? w->w[i] : vars_get(leg->vars, name);
-}
-
 static ON_CTL unsigned ask_number(
     struct leg *leg, const struct app_words *w, int i, const char *name, unsigned otherwise)
 {
-	const char *text = ask_option(leg, w, i, name);
+	const char *text = w->n > i ? w->w[i] : vars_get(leg->vars, name);
 	return text && atoi(text) > 0 ? (unsigned)atoi(text) : otherwise;
 }
 
 /* ask MINDIGITS MAXDIGITS TIMEOUT_MS PROMPT: into ext. ST_TIMEOUT: nothing came. */
 static CO int ask(struct leg *leg, const struct app_words *w, char ext[LEG_DIGITS_MAX + 1])
 {
-	const char *prompt = ask_option(leg, w, 5, "valet_ext_prompt");
+	char *prompt = w->n > 5 ? mem_strdup(w->m[5]) : leg_text_dup(leg, "valet_ext_prompt");
 	struct leg_digits d = {.prompt = prompt ? prompt : "ivr/ivr-enter_ext_pound.wav", .terminators = "#"};
 	int st = ST_LIMIT;
 
@@ -266,6 +278,7 @@ static CO int ask(struct leg *leg, const struct app_words *w, char ext[LEG_DIGIT
 	    ask_number(leg, w, 4, "valet_ext_to", 10000), 0);
 	while (st == ST_LIMIT && leg_is_up(leg))
 		st = leg_digits_read(leg, &d);
+	mem_free(prompt);
 	if (st && st != ST_TIMEOUT)
 		return st;
 	snprintf(ext, LEG_DIGITS_MAX + 1, "%s", d.digits);
@@ -280,7 +293,7 @@ static int app_valet_park(struct leg *leg, const char *data)
 	struct app_words w;
 	struct lot *lot;
 	const char *ext;
-	int st = app_words_init(&w, data, 6);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 6);
 
 	role_assert_co();
 	if (st || w.n < 2 || valet_lot_get(w.w[0], &lot)) {

@@ -4,6 +4,7 @@
 #include "cdr/cdr_i.h"
 #include "core/config.h"
 #include "core/core.h"
+#include "text/mark.h"
 #include <ctype.h>
 #include <string.h>
 #include <time.h>
@@ -53,6 +54,22 @@ static void put_line(const char *name, struct sv line) ON_CTL
 	buf_fini(&path);
 }
 
+/* A record is one line and has the template's fields, whatever a caller put into his name: breaks are blanks, and
+ * within the template's quotes a quote from outside is doubled (RFC 4180). */
+static void put_record(struct buf *line, const char *text)
+{
+	struct mark_it it = {.rest = sv_of(text)};
+	bool is_quoted = false;
+
+	while (mark_next(&it)) {
+		if (it.byte == '"' && !it.is_outside)
+			is_quoted = !is_quoted;
+		if (it.byte == '"' && it.is_outside && is_quoted)
+			buf_addc(line, '"');
+		buf_addc(line, it.byte == '\n' || it.byte == '\r' ? ' ' : it.byte);
+	}
+}
+
 static void on_reporting(struct leg *leg, void *arg)
 {
 	const char *code, *name, *text;
@@ -74,8 +91,7 @@ static void on_reporting(struct leg *leg, void *arg)
 		return;
 	}
 	buf_init(&line);
-	for (text = expanded; *text; text++) /* a record is one line, whatever a caller put into his name */
-		buf_addc(&line, *text == '\n' || *text == '\r' ? ' ' : *text);
+	put_record(&line, expanded);
 	while (line.n && line.p[line.n - 1] == ' ')
 		line.p[--line.n] = 0;
 	buf_addc(&line, '\n');

@@ -7,6 +7,7 @@
 #include "core/module.h"
 #include "loop/co.h"
 #include "loop/loop.h"
+#include "text/mark.h"
 #include <string.h>
 
 static ON_CTL void fire_api(const char *cmd, const char *args, struct leg *leg)
@@ -24,17 +25,68 @@ static ON_CTL void fire_api(const char *cmd, const char *args, struct leg *leg)
 	event_fire(e);
 }
 
+static ON_CTL int call_run(const char *cmd, const struct api_desc *api, struct api_call *call)
+{
+	char *plain = mark_strip_dup(sv_of(call->text));
+	int st;
+
+	if (!plain)
+		return ST_NOMEM;
+	call->args = plain;
+	fire_api(cmd, plain, call->leg);
+	st = module_api_call(api, call);
+	mem_free(plain);
+	return st;
+}
+
+/* The command with its reply as people see it. */
+static ON_CTL int call_plain(const char *cmd, const struct api_desc *api, struct api_call *call)
+{
+	struct buf *out = call->out;
+	size_t before = out->n;
+	int st = call_run(cmd, api, call);
+
+	if (call->is_reply_text && out->n > before)
+		out->n = before + mark_strip_in_place(out->p + before);
+	return st;
+}
+
+/* The command's row; ST_NOTFOUND, or ST_DENIED when it may wait and nothing here can. */
+static ON_CTL int command_find(const char *cmd, const struct api_desc **api)
+{
+	*api = api_find(cmd);
+	if (!*api)
+		return ST_NOTFOUND;
+	return ((*api)->flags & API_MAY_WAIT) && !co_self() ? ST_DENIED : ST_OK;
+}
+
 int api_run(const char *cmd, const char *args, struct leg *leg, struct buf *out)
 {
-	const struct api_desc *api = api_find(cmd);
-	struct api_call call = {.args = args ? args : "", .leg = leg, .out = out};
+	struct api_call call = {.text = args ? args : "", .leg = leg, .out = out};
+	const struct api_desc *api;
+	int st = command_find(cmd, &api);
 
-	if (!api)
-		return ST_NOTFOUND;
-	if ((api->flags & API_MAY_WAIT) && !co_self())
-		return ST_DENIED;
-	fire_api(cmd, args, leg);
-	return module_api_call(api, &call);
+	return st ? st : call_plain(cmd, api, &call);
+}
+
+int api_run_text(const char *cmd, const char *args, struct leg *leg, struct buf *out)
+{
+	struct buf reply;
+	struct api_call call = {.text = args ? args : "", .leg = leg, .out = &reply};
+	const struct api_desc *api;
+	int st = command_find(cmd, &api);
+
+	if (st)
+		return st;
+	buf_init(&reply);
+	reply.max = out->max;
+	st = call_run(cmd, api, &call);
+	if (!call.is_reply_text && (call.is_reply_outside || mark_has(sv_of(call.text))))
+		mark_put(out, buf_sv(&reply));
+	else
+		buf_addv(out, buf_sv(&reply));
+	buf_fini(&reply);
+	return st;
 }
 
 struct job {
@@ -63,9 +115,8 @@ static void job_main(void *arg)
 	buf_init(&out);
 	api = api_find(j->cmd);
 	if (api) {
-		struct api_call call = {.args = j->args, .out = &out, .job_uuid = j->job_uuid};
-		fire_api(j->cmd, j->args, NULL);
-		st = module_api_call(api, &call);
+		struct api_call call = {.text = j->args, .out = &out, .job_uuid = j->job_uuid};
+		st = call_plain(j->cmd, api, &call);
 	}
 	if (j->done)
 		j->done(st, buf_sv(&out), j->arg);

@@ -1,6 +1,7 @@
 /* Cutting an application's data into words. */
 #include "core/app_words.h"
 #include "base/mem.h"
+#include "text/mark.h"
 #include <stdbool.h>
 #include <string.h>
 
@@ -28,6 +29,24 @@ int app_words_init(struct app_words *w, const char *data, int max)
 	return app_words_cut(w, data, ' ', max);
 }
 
+/* The words without their marks, in a block of their own. */
+static int strip(struct app_words *w)
+{
+	size_t size = 1;
+	char *to;
+
+	for (int i = 0; i < w->n; i++)
+		size += strlen(w->m[i]) + 1;
+	to = w->plain = mem_alloc(size);
+	if (!to)
+		return ST_NOMEM;
+	for (int i = 0; i < w->n; i++) {
+		w->w[i] = strcpy(to, w->m[i]);
+		to += mark_strip_in_place(to) + 1;
+	}
+	return ST_OK;
+}
+
 int app_words_cut(struct app_words *w, const char *data, char delim, int max)
 {
 	char *at;
@@ -37,12 +56,14 @@ int app_words_cut(struct app_words *w, const char *data, char delim, int max)
 	if (!w->text)
 		return ST_NOMEM;
 	at = w->text;
-	while (w->n < max && w->n < APP_WORDS_MAX && (w->w[w->n] = word_take(&at, delim, w->n == max - 1)))
+	while (w->n < max && w->n < APP_WORDS_MAX && (w->m[w->n] = word_take(&at, delim, w->n == max - 1)))
 		w->n++;
-	return ST_OK;
+	memcpy(w->w, w->m, sizeof(w->w));
+	return mark_has(sv_of(data)) ? strip(w) : ST_OK;
 }
 
 void app_words_fini(struct app_words *w)
 {
 	mem_free(w->text);
+	mem_free(w->plain);
 }

@@ -5,12 +5,13 @@
 
 enum { APP_WORDS_MAX = 16 };
 struct app_words {
-	char *text;             /* owned */
-	char *w[APP_WORDS_MAX]; /* into text; NULL after the last */
+	char *text, *plain;     /* owned; the latter NULL when nothing is marked */
+	char *w[APP_WORDS_MAX]; /* plain; NULL after the last */
+	char *m[APP_WORDS_MAX]; /* the same words with their marks (text/mark.h), for what reads one as a language */
 	int n;
 };
-/* Cuts data at blanks into at most max words; 'quotes' keep blanks, the last word takes what is left. app_words_fini it
- * whatever comes back. */
+/* Cuts data, which may be marked, at the configuration's blanks into at most max words; 'quotes' keep blanks, the last
+ * word takes what is left. app_words_fini it whatever comes back. */
 ANY int app_words_init(struct app_words *w, const char *data, int max);
 /* The same at another delimiter; an empty word between two is kept as "". */
 ANY int app_words_cut(struct app_words *w, const char *data, char delim, int max);

@@ -171,7 +171,7 @@ void bridge_end_vars(struct leg *leg, struct leg *peer)
 
 bool bridge_transfer_after(struct leg *leg, const char *var_name)
 {
-	const char *spec = vars_get(leg->vars, var_name);
+	char *spec = vars_get(leg->vars, var_name) ? leg_text_dup(leg, var_name) : NULL;
 	struct sv exten, dialplan, context;
 	char *text[3];
 
@@ -184,6 +184,7 @@ bool bridge_transfer_after(struct leg *leg, const char *var_name)
 	leg_transfer(leg, text[0], text[1], text[2]);
 	for (int i = 0; i < 3; i++)
 		mem_free(text[i]);
+	mem_free(spec);
 	return true;
 }
 
@@ -265,6 +266,7 @@ void bridge_resume(struct leg *leg)
 
 void bridge_music(struct leg *of, struct leg *to, bool is_on)
 {
+	struct buf scratch;
 	const char *music;
 
 	if (!leg_media_stream(to))
@@ -275,16 +277,19 @@ void bridge_music(struct leg *of, struct leg *to, bool is_on)
 		leg_i(to)->hold_play_id = 0;
 		return;
 	}
-	music = leg_var(of, "temp_hold_music");
+	buf_init(&scratch);
+	music = leg_text(of, "temp_hold_music", &scratch);
 	if (!music)
-		music = leg_var(of, "hold_music");
+		music = leg_text(of, "hold_music", &scratch);
 	if (!music)
 		music = leg_media_hold_music(of);
 	if (music && strncasecmp(music, "silence", 7) && strcasecmp(music, "indicate_hold")) {
 		char *source = leg_source_full(to, music);
-		mstream_play(leg_media_stream(to), source, -1, &leg_i(to)->hold_play_id);
+		if (source)
+			mstream_play(leg_media_stream(to), source, -1, &leg_i(to)->hold_play_id);
 		mem_free(source);
 	}
+	buf_fini(&scratch);
 }
 
 void bridge_leg_answered(struct leg *leg)

@@ -27,7 +27,7 @@ static bool list_has(const char *list, enum cause cause)
 /* transfer_on_fail: "causes|true exten [dialplan [context]]". */
 static ON_CTL bool transfer_on_fail(struct leg *leg, enum cause cause)
 {
-	const char *spec = vars_get(leg->vars, "transfer_on_fail");
+	char *spec = vars_get(leg->vars, "transfer_on_fail") ? leg_text_dup(leg, "transfer_on_fail") : NULL;
 	struct sv word[4] = {SV_NONE, SV_NONE, SV_NONE, SV_NONE}, rest;
 	char *text[4] = {NULL, NULL, NULL, NULL};
 	bool is_due = false;
@@ -45,6 +45,7 @@ static ON_CTL bool transfer_on_fail(struct leg *leg, enum cause cause)
 		leg_transfer(leg, strcmp(text[1], "auto_cause") ? text[1] : cause_name(cause), text[2], text[3]);
 	for (int i = 0; i < 4; i++)
 		mem_free(text[i]);
+	mem_free(spec);
 	return is_due;
 }
 
@@ -76,13 +77,16 @@ static ON_CTL void bridge_failed(struct leg *leg, enum cause cause)
 /* exec_after_bridge_app, _arg: the application takes the place of what the dialplan still had. */
 static ON_CTL void run_after(struct leg *a)
 {
-	const char *app = vars_get(a->vars, "exec_after_bridge_app");
-	const char *arg = vars_get(a->vars, "exec_after_bridge_arg");
+	char *app, *arg;
 
-	if (!app || !leg_is_up(a))
+	if (!vars_get(a->vars, "exec_after_bridge_app") || !leg_is_up(a))
 		return;
+	app = leg_text_dup(a, "exec_after_bridge_app");
+	arg = leg_text_dup(a, "exec_after_bridge_arg");
 	leg_exec_clear(a);
 	leg_exec_add(a, app, arg ? arg : "", NULL);
+	mem_free(app);
+	mem_free(arg);
 }
 
 static ON_CTL void early_bridge_over(struct leg *a, enum cause cause)
@@ -181,7 +185,7 @@ static CO int meet(struct leg *leg, struct leg *b)
 
 int bridge_app(struct leg *leg, const char *data)
 {
-	struct originate_conf conf = {.originator = leg, .dialstring = data};
+	struct originate_conf conf = {.originator = leg, .dialstring = leg_exec_text(leg, data)};
 	enum cause cause = CAUSE_NONE;
 	struct leg *b = NULL;
 	int st;

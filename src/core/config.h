@@ -89,8 +89,9 @@ ANY int config_public_address(struct sv what, int timeout_ms, char out[64]);
 ANY int config_stun(struct sv server, int timeout_ms, char out[64], uint16_t *port);
 
 /* Global variables. Set by the preprocessor (a reload sets again what the files set), by global_setvar, or built in. */
-ON_CTL const char *globals_get(const char *name);             /* borrowed until the next change; NULL when unset */
-ON_CTL void globals_set(const char *name, const char *value); /* NULL or "" removes */
+ON_CTL const char *globals_get(const char *name);            /* borrowed until the next change; NULL when unset */
+ON_CTL const char *globals_text(const char *name);           /* the same with its marks (text/mark.h) */
+ON_CTL void globals_set(const char *name, const char *text); /* with marks or without; NULL or "" removes */
 ON_CTL void globals_each(
     void (*fn)(const char *name, const char *value, void *arg), void *arg); /* in order of setting */
 ON_CTL size_t globals_count(void);

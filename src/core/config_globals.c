@@ -3,10 +3,12 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "core/config_i.h"
+#include "text/mark.h"
 #include <string.h>
 
 struct global {
 	char *name, *value;
+	char *text; /* the value with its marks; NULL: it has none */
 };
 static struct hash *table;
 
@@ -15,6 +17,7 @@ static void global_free(void *obj)
 	struct global *g = obj;
 	mem_free(g->name);
 	mem_free(g->value);
+	mem_free(g->text);
 	mem_free(g);
 }
 
@@ -24,13 +27,19 @@ const char *globals_get(const char *name)
 	return g ? g->value : NULL;
 }
 
-void globals_set(const char *name, const char *value)
+const char *globals_text(const char *name)
+{
+	struct global *g = table && name ? hash_get(table, sv_of(name)) : NULL;
+	return !g ? NULL : g->text ? g->text : g->value;
+}
+
+void globals_set(const char *name, const char *text)
 {
 	struct global *g = NULL;
 
 	if (!name || !*name)
 		return;
-	if (!value || !*value) {
+	if (!text || !*text) {
 		if (table)
 			hash_del(table, sv_of(name));
 		return;
@@ -41,8 +50,9 @@ void globals_set(const char *name, const char *value)
 	if (!g)
 		return;
 	g->name = mem_strdup(name);
-	g->value = mem_strdup(value);
-	hash_del(table, sv_of(name)); /* value may have been borrowed from it: not before the copy */
+	g->value = mark_strip_dup(sv_of(text));
+	g->text = mark_has(sv_of(text)) ? mem_strdup(text) : NULL;
+	hash_del(table, sv_of(name)); /* text may have been borrowed from it: not before the copy */
 	if (!g->name || !g->value || hash_set(table, sv_of(g->name), g))
 		global_free(g);
 }

@@ -5,6 +5,7 @@
 #include "core/digit_machine.h"
 #include "core/leg_i.h"
 #include "core/module.h"
+#include "text/mark.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -64,6 +65,10 @@ static void api_done(int status, struct sv reply, void *arg)
 
 static ON_CTL void run_api(struct leg *leg, const char *command, const char *args)
 {
+	if (mark_has(sv_of(command))) {
+		leg_log(leg, LOG_WARNING, "a digit action's command comes from outside and is not run");
+		return;
+	}
 	mem_ref(leg);
 	if (api_spawn(command, args, NULL, api_done, leg))
 		mem_unref(leg);

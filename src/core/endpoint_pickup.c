@@ -77,7 +77,7 @@ static int outgoing(const struct originate_target *t, struct leg **out, enum cau
 	leg_set_name(leg, name.p);
 	buf_fini(&name);
 	leg_var_set(leg, "process_cdr", "false");
-	leg_profile_set(&profile->destination_number, p->key);
+	leg_profile_destination_set(profile, t->text);
 	leg_set_profile(leg, profile);
 	leg->endpoint = p;
 	p->leg = leg;
@@ -119,7 +119,7 @@ static ON_CTL void become_callee(struct leg *by, const struct pickup *p)
 
 	for (size_t i = 0; i < vars_count(p->vars); i++) {
 		vars_at(p->vars, i, &name, &value);
-		leg_var_set_text(by, name, value);
+		vars_copy_one(by->vars, name, p->vars, name);
 	}
 	leg_var_set(by, "picked_up_uuid", p->leg->uuid);
 	leg_profile_set(&own->callee_id_name, own->caller_id_name);

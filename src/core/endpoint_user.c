@@ -6,11 +6,12 @@
 #include "core/core_i.h"
 #include "core/dir.h"
 #include "core/module.h"
+#include "text/mark.h"
 #include <string.h>
 #include <strings.h>
 
 struct dialed {
-	const char *user, *domain;
+	char *user, *domain; /* marked */
 };
 
 static const char *dialed_lookup(const char *name, void *arg)
@@ -19,7 +20,7 @@ static const char *dialed_lookup(const char *name, void *arg)
 	return !strcmp(name, "dialed_user") ? d->user : !strcmp(name, "dialed_domain") ? d->domain : NULL;
 }
 
-/* "ID@domain"; without a domain: the call's domain_name, then the global domain. Copies. */
+/* "ID@domain", marked; without a domain: the call's domain_name, then the global domain. Copies without marks. */
 static ON_CTL int address_split(const struct originate_target *t, struct sv text, char **user, char **domain)
 {
 	struct sv id, at;
@@ -28,8 +29,8 @@ static ON_CTL int address_split(const struct originate_target *t, struct sv text
 	sv_split(text, '@', &id, &at);
 	if (!fallback)
 		fallback = globals_get("domain");
-	*user = sv_dup(id);
-	*domain = at.n ? sv_dup(at) : mem_strdup(fallback ? fallback : "");
+	*user = mark_strip_dup(id);
+	*domain = at.n ? mark_strip_dup(at) : mem_strdup(fallback ? fallback : "");
 	return *user && *domain ? ST_OK : ST_NOMEM;
 }
 
@@ -64,6 +65,7 @@ static int user_expand(const struct originate_target *t, char **dialstring, enum
 {
 	struct dir_user *u = NULL;
 	char *user = NULL, *domain = NULL, *text = NULL;
+	struct dialed dialed = {NULL, NULL};
 	const char *spec;
 	struct buf b;
 	int st;
@@ -71,7 +73,7 @@ static int user_expand(const struct originate_target *t, char **dialstring, enum
 	role_assert_ctl();
 	buf_init(&b);
 	*cause = CAUSE_SUBSCRIBER_ABSENT;
-	st = address_split(t, sv_of(t->data), &user, &domain);
+	st = address_split(t, sv_of(t->text), &user, &domain);
 	if (!st)
 		st = dir_user_find(sv_of(user), sv_of(domain), &u);
 	if (st) {
@@ -88,7 +90,8 @@ static int user_expand(const struct originate_target *t, char **dialstring, enum
 		goto out;
 	}
 	tell_dialed(t, user, domain);
-	st = expand_with(t->originator, dialed_lookup, &(struct dialed){user, domain}, spec, &text);
+	dialed = (struct dialed){mark_dup(user), mark_dup(domain)};
+	st = dialed.user && dialed.domain ? expand_with(t->originator, dialed_lookup, &dialed, spec, &text) : ST_NOMEM;
 	if (st)
 		goto out;
 	if (is_nobody(text)) {
@@ -97,9 +100,9 @@ static int user_expand(const struct originate_target *t, char **dialstring, enum
 		goto out;
 	}
 	/* What FreeSWITCH sets on the leg of a user, ahead of the dial string's own. */
-	buf_printf(&b, "{^^;dialed_user=%s;dialed_domain=%s", user, domain);
+	buf_printf(&b, "{^^;dialed_user=%s;dialed_domain=%s", dialed.user, dialed.domain);
 	if (!strstr(text, "presence_id="))
-		buf_printf(&b, ";presence_id=%s@%s", dir_user_id(u), domain);
+		buf_printf(&b, ";presence_id=%s@%s", dir_user_id(u), dialed.domain);
 	dir_user_each_param(u, add_dial_var, &b);
 	buf_printf(&b, "}%s", text);
 	st = b.failed ? ST_NOMEM : ST_OK;
@@ -107,6 +110,8 @@ static int user_expand(const struct originate_target *t, char **dialstring, enum
 		*dialstring = buf_take(&b);
 out:
 	buf_fini(&b);
+	mem_free(dialed.user);
+	mem_free(dialed.domain);
 	mem_free(text);
 	mem_free(user);
 	mem_free(domain);
@@ -116,7 +121,8 @@ out:
 
 struct members {
 	struct buf text;
-	const char *domain, *separator;
+	const char *domain; /* marked */
+	const char *separator;
 	unsigned count;
 };
 
@@ -132,7 +138,7 @@ static bool add_member(struct dir_user *u, void *arg)
  * of them wins). */
 static int group_expand(const struct originate_target *t, char **dialstring, enum cause *cause)
 {
-	char *group = NULL, *domain = NULL;
+	char *group = NULL, *domain = NULL, *marked = NULL;
 	struct sv text, flag;
 	struct members m = {.separator = ","};
 	int st;
@@ -140,7 +146,7 @@ static int group_expand(const struct originate_target *t, char **dialstring, enu
 	role_assert_ctl();
 	buf_init(&m.text);
 	*cause = CAUSE_NO_ROUTE_DESTINATION;
-	sv_split(sv_of(t->data), '+', &text, &flag);
+	sv_split(sv_of(t->text), '+', &text, &flag);
 	if (sv_isi(flag, "F"))
 		m.separator = "|";
 	else if (sv_isi(flag, "E"))
@@ -148,7 +154,11 @@ static int group_expand(const struct originate_target *t, char **dialstring, enu
 	st = address_split(t, text, &group, &domain);
 	if (st)
 		goto out;
-	m.domain = domain;
+	m.domain = marked = mark_dup(domain);
+	if (!marked) {
+		st = ST_NOMEM;
+		goto out;
+	}
 	dir_each_user(sv_of(domain), group, add_member, &m);
 	if (!m.count) {
 		st = ST_NOTFOUND;
@@ -159,6 +169,7 @@ static int group_expand(const struct originate_target *t, char **dialstring, enu
 	*dialstring = buf_take(&m.text);
 out:
 	buf_fini(&m.text);
+	mem_free(marked);
 	mem_free(group);
 	mem_free(domain);
 	return st;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/event_i.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -182,8 +183,19 @@ struct event *event_new_at(enum event_id id, const char *subclass, const char *f
 
 void event_add(struct event *e, const char *name, const char *value)
 {
-	if (value)
+	struct buf plain;
+
+	if (!value)
+		return;
+	if (!mark_has(sv_of(value))) {
 		header_put(e, e->count, name, value, strlen(value));
+		return;
+	}
+	buf_init(&plain);
+	mark_strip(&plain, sv_of(value));
+	if (!plain.failed)
+		header_put(e, e->count, name, plain.p, plain.n);
+	buf_fini(&plain);
 }
 
 void event_addf(struct event *e, const char *name, const char *fmt, ...)

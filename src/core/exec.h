@@ -6,12 +6,17 @@
 
 enum { APP_DETACHED = 1 };
 
-/* Replaces the list (a dialplan hunt's result). Strings are copied. */
+/* Adds to the list (a dialplan hunt's result). Strings are copied; data may be marked (text/mark.h), an app that is
+ * gives ST_DENIED. */
 ON_CTL int leg_exec_add(struct leg *leg, const char *app, const char *data, const char *extension_name);
 ON_CTL void leg_exec_clear(struct leg *leg);
+/* What came from outside in the data of a running application is marked (text/mark.h) in the text that this returns;
+ * the data itself is plain. Applications that read a language (names, separators, paths, lists) read the text. data:
+ * the pointer that the application was called with; another is its own text. Valid as long as data. */
+ON_CTL const char *leg_exec_text(const struct leg *leg, const char *data);
 /* Runs one application now, with CHANNEL_EXECUTE and _COMPLETE, waiting until it is over even when it detaches.
- * data is expanded (unless app_disable_expand_variables). ST_NOTFOUND: no such application (the leg is hung up as
- * FreeSWITCH does: DESTINATION_OUT_OF_ORDER). */
+ * data may be marked; it is expanded (unless app_disable_expand_variables). ST_NOTFOUND: no such application (the leg
+ * is hung up as FreeSWITCH does: DESTINATION_OUT_OF_ORDER). */
 CO int leg_exec_app(struct leg *leg, const char *app, const char *data);
 /* Runs another extension's actions as if they stood here (FreeSWITCH's execute_extension); dialplan, context NULL = the
  * leg's own. ST_NOTFOUND: no such extension; ST_CANCELLED: it transferred the leg. */

@@ -5,12 +5,14 @@
 #include "base/status.h"
 #include "core/exec_i.h"
 #include "core/module.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
 
 void exec_frame_free(struct exec_frame *f)
 {
 	mem_free(f->data);
+	mem_free(f->text);
 	mem_free(f->response);
 	exec_scope_free(f->scope);
 	mem_free(f);
@@ -79,12 +81,13 @@ static ON_CTL int expand_data(struct leg *leg, const char *data, char **out)
 	return expand(leg, data, out);
 }
 
-static ON_CTL void note_app(struct leg *leg, const char *app, const char *data)
+/* data: plain; text: the same with its marks. */
+static ON_CTL void note_app(struct leg *leg, const char *app, const char *data, const char *text)
 {
 	struct leg_exec *x = leg->exec;
 	struct exec_item *item;
 
-	leg_var_set_text(leg, "current_application_data", data);
+	leg_var_set_text(leg, "current_application_data", text);
 	leg_var_set(leg, "current_application", app);
 	snprintf(leg->last_app, sizeof(leg->last_app), "%s", app);
 	leg_profile_set(&leg->last_app_data, data);
@@ -95,15 +98,15 @@ static ON_CTL void note_app(struct leg *leg, const char *app, const char *data)
 	}
 }
 
-static ON_CTL int frame_new(
-    struct leg *leg, const struct app_desc *app, char *data, const char *uuid, bool is_nested, struct exec_frame **out)
+static ON_CTL int frame_new(struct leg *leg, const struct app_desc *app, char *data, char *text, const char *uuid,
+    bool is_nested, struct exec_frame **out)
 {
 	struct exec_frame *f = mem_zalloc(sizeof(*f));
 	const char *given = uuid && *uuid ? uuid : vars_get(leg->vars, "app_uuid");
 
 	if (!f)
 		return ST_NOMEM;
-	f->app = app->name, f->data = data, f->is_nested = is_nested;
+	f->app = app->name, f->data = data, f->text = text, f->is_nested = is_nested;
 	f->number = ++leg->exec->frame_number;
 	if (given)
 		snprintf(f->uuid, sizeof(f->uuid), "%s", given);
@@ -115,12 +118,24 @@ static ON_CTL int frame_new(
 	return ST_OK;
 }
 
+/* data becomes the plain text; text stays only where it differs. */
+static int take_marks(char **data, char **text)
+{
+	if (mark_has(sv_of(*text))) {
+		*data = mark_strip_dup(sv_of(*text));
+		return *data ? ST_OK : ST_NOMEM;
+	}
+	*data = *text;
+	*text = NULL;
+	return ST_OK;
+}
+
 static CO int run_found(struct leg *leg, const struct app_desc *app, const char *raw, const char *uuid, bool is_nested)
 {
 	struct leg_exec *x = leg->exec;
 	struct exec_scope *scope;
 	struct exec_frame *f = NULL;
-	char *data = NULL;
+	char *data = NULL, *text = NULL;
 	int st;
 
 	if (!leg_is_up(leg) && !(app->flags & APP_ZOMBIE_EXEC))
@@ -128,14 +143,17 @@ static CO int run_found(struct leg *leg, const struct app_desc *app, const char 
 	if (x->depth >= NESTING_MAX)
 		return ST_LIMIT;
 	scope = exec_scope_open(leg, &raw);
-	st = expand_data(leg, raw, &data);
+	st = expand_data(leg, raw, &text);
+	if (!st)
+		st = take_marks(&data, &text);
 	if (!st) {
-		note_app(leg, app->name, data);
-		st = frame_new(leg, app, data, uuid, is_nested, &f);
+		note_app(leg, app->name, data, text ? text : data);
+		st = frame_new(leg, app, data, text, uuid, is_nested, &f);
 	}
 	if (st) {
 		exec_scope_close(leg, scope);
 		mem_free(data);
+		mem_free(text);
 		return st;
 	}
 	f->scope = scope;
@@ -178,6 +196,15 @@ int exec_run_app(struct leg *leg, const char *name, const char *raw, const char 
 	st = run_found(leg, app, raw, uuid, is_nested);
 	module_app_keep(app, false);
 	return st;
+}
+
+const char *leg_exec_text(const struct leg *leg, const char *data)
+{
+	const struct exec_frame *f = leg->exec->top;
+
+	while (f && f->data != data)
+		f = f->below;
+	return f && f->text ? f->text : data;
 }
 
 int leg_exec_app(struct leg *leg, const char *app, const char *data)

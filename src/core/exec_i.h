@@ -35,7 +35,9 @@ struct exec_frame {
 	struct exec_frame *below; /* the application that runs this one, or an older detached one */
 	const char *app;          /* of the descriptor */
 	uint64_t number;
-	char *data, *response;
+	char *data; /* expanded, plain */
+	char *text; /* the same with marks; NULL: it has none */
+	char *response;
 	char uuid[UUID_CHARS + 1];
 	bool is_nested, is_detached, is_over;
 	struct co_wait over; /* a nested, detached one is waited for here */

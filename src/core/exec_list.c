@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/exec_i.h"
+#include "text/mark.h"
 #include <string.h>
 
 void exec_items_init(struct exec_items *l)
@@ -68,6 +69,10 @@ int leg_exec_add(struct leg *leg, const char *app, const char *data, const char 
 
 	if (leg->exec->list.count >= ITEMS_MAX)
 		return ST_LIMIT;
+	if (mark_has(sv_of(app))) {
+		leg_log(leg, LOG_WARNING, "an application that is named from outside is not run");
+		return ST_DENIED;
+	}
 	item = exec_item_new(app, data, extension_name);
 	if (!item)
 		return ST_NOMEM;
@@ -100,12 +105,18 @@ void exec_item_past(struct leg *leg, struct exec_item *item)
 void leg_exec_list_each(struct leg *leg,
     void (*fn)(const char *app, const char *data, const char *extension, bool is_next, void *arg), void *arg)
 {
-	const struct exec_item *item;
+	const struct exec_items *lists[] = {&leg->exec->past, &leg->exec->list};
+	struct buf data;
 
-	for (item = leg->exec->past.first; item; item = item->next)
-		fn(item->app, item->data, item->extension, false, arg);
-	for (item = leg->exec->list.first; item; item = item->next)
-		fn(item->app, item->data, item->extension, item == leg->exec->list.first, arg);
+	buf_init(&data);
+	for (int i = 0; i < 2; i++) {
+		for (const struct exec_item *item = lists[i]->first; item; item = item->next) {
+			buf_clear(&data);
+			mark_strip(&data, sv_of(item->data));
+			fn(item->app, data.p ? data.p : "", item->extension, i && item == lists[i]->first, arg);
+		}
+	}
+	buf_fini(&data);
 }
 
 void leg_exec_log_each(

@@ -4,10 +4,24 @@
 #include "base/status.h"
 #include "core/exec_i.h"
 #include "core/module.h"
+#include "text/mark.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+/* An application or command that somebody outside has named. */
+static ON_CTL bool is_refused(struct leg *leg, const char *what, struct sv name)
+{
+	char *plain;
+
+	if (!mark_has(name))
+		return false;
+	plain = mark_strip_dup(name);
+	leg_log(leg, LOG_WARNING, "the %s is named from outside and is not run: %.80s", what, plain ? plain : "");
+	mem_free(plain);
+	return true;
+}
 
 static void request_free(struct leg_exec *x, struct exec_request *r)
 {
@@ -36,6 +50,8 @@ int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
 		return ST_HANGUP;
 	if (!r->app || !*r->app)
 		return ST_INVAL;
+	if (is_refused(leg, "application", sv_of(r->app)))
+		return ST_DENIED;
 	if (x->request_count >= REQUESTS_MAX)
 		return ST_FULL;
 	q = mem_zalloc(sizeof(*q));
@@ -112,15 +128,18 @@ bool exec_run_request(struct leg *leg)
 	return true;
 }
 
+/* spec is text with marks. */
 static ON_CTL int hook_request(struct leg *leg, const char *spec, void (*done)(void *arg), void *arg)
 {
 	const char *end = strstr(spec, "::");
 	size_t app_n = end ? (size_t)(end - spec) : strcspn(spec, " ");
-	char *app = mem_strndup(spec, app_n);
+	char *app;
 	const char *data = spec + app_n + (end ? 2 : spec[app_n] == ' ');
-	struct leg_exec_request r = {.app = app, .data = data, .priority = 1, .done = done, .done_arg = arg};
-	int st = leg_exec_request(leg, &r);
+	struct leg_exec_request r = {.data = data, .priority = 1, .done = done, .done_arg = arg};
+	int st;
 
+	r.app = app = mem_strndup(spec, app_n);
+	st = leg_exec_request(leg, &r);
 	mem_free(app);
 	return st;
 }
@@ -130,18 +149,26 @@ void exec_hook_spec(struct leg *leg, const char *spec)
 	hook_request(leg, spec, NULL, NULL);
 }
 
-/* api_on_*: fire and forget on a coroutine of its own. */
-static ON_CTL void api_hook(struct leg *leg, const char *spec)
+int exec_api_hook(struct leg *leg, const char *name, char sep, api_done_fn done, void *arg)
 {
+	struct buf scratch;
+	const char *spec;
 	char *line = NULL, *args;
+	int st = ST_NOTFOUND;
 
-	if (expand(leg, spec, &line))
-		return;
-	args = strchr(line, ' ');
+	buf_init(&scratch);
+	spec = vars_text(leg->vars, name, &scratch);
+	if (spec)
+		st = expand(leg, spec, &line);
+	buf_fini(&scratch);
+	if (st)
+		return st;
+	args = strchr(line, sep);
 	if (args)
 		*args++ = 0;
-	api_spawn(line, args ? args : "", NULL, NULL, NULL);
+	st = is_refused(leg, "command", sv_of(line)) ? ST_DENIED : api_spawn(line, args ? args : "", NULL, done, arg);
 	mem_free(line);
+	return st;
 }
 
 static bool has_prefix(const char *name, const char *prefix)
@@ -156,16 +183,18 @@ bool exec_hooks_then(
     struct leg *leg, const char *execute_prefix, const char *api_prefix, void (*done)(void *arg), void *arg)
 {
 	bool has_any = false;
+	struct buf scratch;
 
+	buf_init(&scratch);
 	for (size_t i = 0; i < vars_count(leg->vars); i++) {
 		const char *name, *value;
 		vars_at(leg->vars, i, &name, &value);
-		if ((name[0] | 0x20) == 'e' && has_prefix(name, execute_prefix)) {
-			has_any |= !hook_request(leg, value, has_any ? NULL : done, arg);
-		} else if ((name[0] | 0x20) == 'a' && has_prefix(name, api_prefix)) {
-			api_hook(leg, value);
-		}
+		if ((name[0] | 0x20) == 'e' && has_prefix(name, execute_prefix))
+			has_any |= !hook_request(leg, vars_text(leg->vars, name, &scratch), has_any ? NULL : done, arg);
+		else if ((name[0] | 0x20) == 'a' && has_prefix(name, api_prefix))
+			exec_api_hook(leg, name, ' ', NULL, NULL);
 	}
+	buf_fini(&scratch);
 	return has_any;
 }
 

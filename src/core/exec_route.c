@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "core/exec_i.h"
 #include "core/module.h"
+#include "text/mark.h"
 #include <string.h>
 
 /* Tries the profile's dialplans ("XML,inline:...") in turn. */
@@ -41,7 +42,7 @@ static CO int hunt_aside(struct leg *leg, const char *exten, const char *dialpla
 	if (!p)
 		return ST_NOMEM;
 	p->times = old->times, p->index = old->index;
-	leg_profile_set(&p->destination_number, exten);
+	leg_profile_destination_set(p, exten);
 	if (dialplan && *dialplan)
 		leg_profile_set(&p->dialplan, dialplan);
 	if (context && *context)
@@ -61,6 +62,15 @@ static CO int hunt_aside(struct leg *leg, const char *exten, const char *dialpla
 	return st;
 }
 
+/* The configuration names dialplans and contexts, nobody else. */
+static ON_CTL bool is_named_outside(struct leg *leg, const char *dialplan, const char *context)
+{
+	if ((!dialplan || !mark_has(sv_of(dialplan))) && (!context || !mark_has(sv_of(context))))
+		return false;
+	leg_log(leg, LOG_WARNING, "a dialplan or context named from outside is refused");
+	return true;
+}
+
 int leg_exec_extension(struct leg *leg, const char *exten, const char *dialplan, const char *context)
 {
 	struct leg_exec *x = leg->exec;
@@ -70,6 +80,8 @@ int leg_exec_extension(struct leg *leg, const char *exten, const char *dialplan,
 
 	if (x->depth >= NESTING_MAX)
 		return ST_LIMIT;
+	if (is_named_outside(leg, dialplan, context))
+		return ST_DENIED;
 	exec_items_init(&saved);
 	exec_items_move(&saved, &x->list);
 	st = hunt_aside(leg, exten, dialplan, context);
@@ -134,33 +146,31 @@ void exec_route(struct leg *leg)
 	leg_state_run(leg);
 }
 
-int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const char *context)
+/* A list of applications was for that time only: who is transferred to a number goes where it would have gone before.
+ */
+static const char *dialplan_before_inline(const struct leg_profile *p)
+{
+	while (p && (!p->dialplan || sv_startsi(sv_of(p->dialplan), SV("inline"))))
+		p = p->older;
+	return p ? p->dialplan : "XML";
+}
+
+/* The profile that hunts at the new place. */
+static ON_CTL int transfer(struct leg *leg, const char *exten, const char *dialplan, const char *context)
 {
 	struct leg_profile *p;
-	const char *forced;
 
-	if (!leg_is_up(leg))
-		return ST_HANGUP;
-	if (!exten || !*exten || !leg->profile)
-		return ST_INVAL;
-	if (++leg->exec->transfer_count > TRANSFERS_MAX) {
-		leg_log(leg, LOG_ERR, "transferred %d times: a loop", TRANSFERS_MAX);
-		leg_hangup(leg, CAUSE_EXCHANGE_ROUTING_ERROR);
-		return ST_LIMIT;
-	}
-	if ((forced = vars_get(leg->vars, "force_transfer_dialplan")))
-		dialplan = forced;
-	if ((forced = vars_get(leg->vars, "force_transfer_context")))
-		context = forced;
+	if (is_named_outside(leg, dialplan, context))
+		return ST_DENIED;
 	leg_flip_cid(leg);
 	p = leg_i(leg)->reuses_profile ? leg->profile : leg_profile_dup(leg->profile);
 	if (!p)
 		return ST_NOMEM;
-	leg_profile_set(&p->destination_number, exten);
+	leg_profile_destination_set(p, exten);
 	if (dialplan && *dialplan)
 		leg_profile_set(&p->dialplan, dialplan);
-	else if (!p->dialplan)
-		leg_profile_set(&p->dialplan, "XML");
+	else if (!p->dialplan || sv_startsi(sv_of(p->dialplan), SV("inline")))
+		leg_profile_set(&p->dialplan, dialplan_before_inline(leg->profile));
 	if (context && *context)
 		leg_profile_set(&p->context, context);
 	else if (!p->context)
@@ -174,6 +184,28 @@ int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const
 		exec_items_clear(&leg->exec->list);
 	exec_reroute(leg);
 	return ST_OK;
+}
+
+int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const char *context)
+{
+	char *forced[2];
+	int st;
+
+	if (!leg_is_up(leg))
+		return ST_HANGUP;
+	if (!exten || !*exten || !leg->profile)
+		return ST_INVAL;
+	if (++leg->exec->transfer_count > TRANSFERS_MAX) {
+		leg_log(leg, LOG_ERR, "transferred %d times: a loop", TRANSFERS_MAX);
+		leg_hangup(leg, CAUSE_EXCHANGE_ROUTING_ERROR);
+		return ST_LIMIT;
+	}
+	forced[0] = leg_text_dup(leg, "force_transfer_dialplan");
+	forced[1] = leg_text_dup(leg, "force_transfer_context");
+	st = transfer(leg, exten, forced[0] ? forced[0] : dialplan, forced[1] ? forced[1] : context);
+	mem_free(forced[0]);
+	mem_free(forced[1]);
+	return st;
 }
 
 void leg_reuse_profile(struct leg *leg)

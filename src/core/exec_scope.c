@@ -39,7 +39,7 @@ void exec_scope_free(struct exec_scope *s)
 
 struct exec_scope *exec_scope_open(struct leg *leg, const char **data)
 {
-	const char *text = *data, *end, *name, *value, *old;
+	const char *text = *data, *end, *name, *value;
 	struct exec_scope *s = NULL;
 
 	while (text && text[0] == '%' && text[1] == '[' && (end = scope_end(text + 2))) {
@@ -54,10 +54,8 @@ struct exec_scope *exec_scope_open(struct leg *leg, const char **data)
 	}
 	for (size_t i = 0; s && i < vars_count(s->set); i++) {
 		vars_at(s->set, i, &name, &value);
-		old = vars_get(leg->vars, name);
-		if (old)
-			vars_set(s->hidden, name, old);
-		leg_var_set_text(leg, name, value);
+		vars_copy_one(s->hidden, name, leg->vars, name);
+		vars_copy_one(leg->vars, name, s->set, name);
 	}
 	*data = text;
 	return s;
@@ -70,8 +68,10 @@ void exec_scope_close(struct leg *leg, struct exec_scope *s)
 	for (size_t i = 0; s && i < vars_count(s->set); i++) {
 		vars_at(s->set, i, &name, &value);
 		now = vars_get(leg->vars, name);
-		if (now && !strcmp(now, value)) /* otherwise the application set it: that stays */
-			leg_var_set_text(leg, name, vars_get(s->hidden, name));
+		if (!now || strcmp(now, value)) /* the application set it: that stays */
+			continue;
+		leg_var_set(leg, name, NULL);
+		vars_copy_one(leg->vars, name, s->hidden, name);
 	}
 	exec_scope_free(s);
 }

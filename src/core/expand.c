@@ -1,11 +1,17 @@
 /* ${...} in texts: channel variables, globals, parts of values, array elements, and commands whose reply is put in
- * place. A value is expanded again. Everything is bounded: recursion 100, output 1 MiB, commands in one text 256. */
+ * place. Everything is bounded: recursion 100, output 1 MiB, commands in one text 256.
+ *
+ * Text goes through here once. What stands in a value is put in as it is; only the references that the configuration
+ * itself wrote into a value are followed (a profile variable "${domain}/x"), each within that value, so that no two
+ * pieces can make a reference together. Bytes from outside are marked (text/mark.h): they are no dollar, brace or
+ * backslash here, and keep their marks in what comes out. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/config.h"
 #include "core/core.h"
 #include "core/leg.h"
 #include "core/module.h"
+#include "text/mark.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +41,13 @@ static size_t close_find(struct sv text, size_t from)
 	return text.n;
 }
 
-static ON_CTL const char *lookup(struct expansion *x, const char *name)
+/* A value with its marks; scratch may hold it. */
+static ON_CTL const char *lookup(struct expansion *x, const char *name, struct buf *scratch)
 {
-	const char *value = x->fn ? x->fn(name, x->arg) : NULL;
-	if (value)
-		return value;
-	return x->leg ? leg_var(x->leg, name) : globals_get(name);
+	const char *text = x->fn ? x->fn(name, x->arg) : NULL;
+	if (text)
+		return text;
+	return x->leg ? leg_text(x->leg, name, scratch) : globals_text(name);
 }
 
 /* "cmd(args)" or "cmd args": splits; false for what is a variable's name. */
@@ -72,9 +79,13 @@ static ON_CTL int put_api(struct expansion *x, const char *cmd, const char *args
 		return ST_LIMIT;
 	if (x->api && x->api(cmd, args, out, x->arg) != ST_NOTFOUND)
 		return ST_OK;
+	if (mark_has(sv_of(cmd))) {
+		log_warning("a command's name from outside is not expanded: %.80s", cmd);
+		return ST_OK;
+	}
 	buf_init(&reply);
 	reply.max = OUT_MAX;
-	st = api_run(cmd, args, x->leg, &reply);
+	st = api_run_text(cmd, args, x->leg, &reply);
 	if (st == ST_OK)
 		buf_addv(out, buf_sv(&reply));
 	else if (st == ST_DENIED)
@@ -109,38 +120,22 @@ static struct sv value_part(struct sv value, const char *spec)
 	long offset = strtol(spec, &end, 10), length;
 
 	if (offset >= 0)
-		value = sv_sub(value, (size_t)offset, value.n);
-	else if ((size_t)-offset <= value.n)
-		value = sv_sub(value, value.n - (size_t)-offset, value.n);
+		value = mark_sub(value, (size_t)offset, value.n);
+	else if (-(size_t)offset <= mark_length(value))
+		value = mark_sub(value, mark_length(value) - -(size_t)offset, value.n);
 	end = strchr(end, ':');
 	length = end ? strtol(end + 1, NULL, 10) : 0;
-	return length > 0 ? sv_sub(value, 0, (size_t)length) : value;
+	return length > 0 ? mark_sub(value, 0, (size_t)length) : value;
 }
 
-static ON_CTL int put_var(struct expansion *x, char *name, bool is_global, struct buf *out, unsigned depth)
+/* The value, or the part of it that spec asks for, with the references that the configuration wrote in it. */
+static ON_CTL int put_value(struct expansion *x, struct sv value, const char *spec, struct buf *out, unsigned depth)
 {
-	char *spec = strchr(name, ':'), *bracket;
 	struct buf full;
-	struct sv value;
-	const char *raw;
-	char *copy = NULL;
-	int st = ST_OK;
-	long index = -1;
+	char *copy;
+	int st;
 
-	if (spec)
-		*spec++ = 0;
-	bracket = strchr(name, '[');
-	if (bracket && bracket[1] && isdigit((unsigned char)bracket[1])) {
-		*bracket = 0;
-		index = strtol(bracket + 1, NULL, 10);
-	}
-	raw = is_global ? globals_get(name) : lookup(x, name);
-	if (!raw || !*raw)
-		return ST_OK;
-	value = sv_of(raw);
-	if (index >= 0)
-		value = array_element(value, index > 4096 ? 4096 : index);
-	if (!memchr(value.n ? value.p : "", '$', value.n) && !memchr(value.n ? value.p : "", '\\', value.n))
+	if (!value.n || (!memchr(value.p, '$', value.n) && !memchr(value.p, '\\', value.n)))
 		return buf_addv(out, spec ? value_part(value, spec) : value);
 	/* The variable may change while a command in its value runs. */
 	copy = sv_dup(value);
@@ -153,6 +148,35 @@ static ON_CTL int put_var(struct expansion *x, char *name, bool is_global, struc
 		buf_addv(out, spec ? value_part(buf_sv(&full), spec) : buf_sv(&full));
 	buf_fini(&full);
 	mem_free(copy);
+	return st;
+}
+
+static ON_CTL int put_var(struct expansion *x, char *name, bool is_global, struct buf *out, unsigned depth)
+{
+	char *spec = strchr(name, ':'), *bracket;
+	struct buf scratch;
+	const char *text;
+	struct sv value;
+	int st = ST_OK;
+	long index = -1;
+
+	if (spec)
+		*spec++ = 0;
+	bracket = strchr(name, '[');
+	if (bracket && bracket[1] && isdigit((unsigned char)bracket[1])) {
+		*bracket = 0;
+		index = strtol(bracket + 1, NULL, 10);
+	}
+	mark_strip_in_place(name); /* which variable is read may depend on what comes from outside */
+	buf_init(&scratch);
+	text = is_global ? globals_text(name) : lookup(x, name, &scratch);
+	if (text && *text) {
+		value = sv_of(text);
+		if (index >= 0)
+			value = array_element(value, index > 4096 ? 4096 : index);
+		st = put_value(x, value, spec, out, depth);
+	}
+	buf_fini(&scratch);
 	return st;
 }
 
@@ -272,6 +296,16 @@ int expand_with(struct leg *leg, expand_lookup_fn fn, void *arg, const char *tex
 int expand_aside(expand_lookup_fn fn, expand_api_fn api, void *arg, const char *text, char **out)
 {
 	return expand_run(&(struct expansion){.fn = fn, .api = api, .arg = arg}, text, out);
+}
+
+static int keep_command(const char *cmd, const char *args, struct buf *out, void *arg)
+{
+	return buf_printf(out, "${%s(%s)}", cmd, args);
+}
+
+int expand_variables(struct leg *leg, const char *text, char **out)
+{
+	return expand_run(&(struct expansion){.leg = leg, .api = keep_command}, text, out);
 }
 
 int expand(struct leg *leg, const char *text, char **out)

@@ -6,8 +6,10 @@
 #include "base/status.h"
 #include "core/config.h"
 #include "core/leg_i.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static struct hash *by_uuid;
 static struct list by_age = {{&by_age.head, &by_age.head}};
@@ -167,8 +169,6 @@ void leg_set_profile(struct leg *leg, struct leg_profile *profile)
 
 	profile->is_outbound = leg->is_outbound;
 	profile->is_originator_side = !leg->is_outbound;
-	if (!old)
-		leg_profile_clean(profile);
 	leg_profile_set(&profile->uuid, leg->uuid);
 	leg_profile_set(&profile->chan_name, leg->name);
 	if (!profile->orig_caller_id_name)
@@ -278,24 +278,33 @@ int leg_start(struct leg *leg)
 
 /* ---- variables ---- */
 
-void leg_text_clean(char *text)
+static ON_CTL void var_was_set(struct leg *leg, const char *name, int st)
 {
-	while (text && (text = strstr(text, "${")))
-		*text++ = '%';
+	if (st)
+		leg_log(leg, LOG_WARNING, "variable %s was not set: too many or too long", name);
 }
 
 void leg_var_set(struct leg *leg, const char *name, const char *value)
 {
+	char *plain = NULL;
+
+	if (value && mark_has(sv_of(value)))
+		value = plain = mark_strip_dup(sv_of(value));
 	if (value && strstr(value, "${"))
 		leg_log(leg, LOG_CRIT, "Invalid data (${%s} contains a variable)", name);
 	else
-		leg_var_set_text(leg, name, value);
+		var_was_set(leg, name, vars_set_outside(leg->vars, name, value));
+	mem_free(plain);
 }
 
-void leg_var_set_text(struct leg *leg, const char *name, const char *value)
+void leg_var_set_text(struct leg *leg, const char *name, const char *text)
 {
-	if (vars_set(leg->vars, name, value))
-		leg_log(leg, LOG_WARNING, "variable %s was not set: too many or too long", name);
+	var_was_set(leg, name, vars_set(leg->vars, name, text));
+}
+
+void leg_var_copy(struct leg *to, const char *to_name, const struct leg *from, const char *name)
+{
+	var_was_set(to, to_name, vars_copy_one(to->vars, to_name, from->vars, name));
 }
 
 void leg_var_setf(struct leg *leg, const char *name, const char *fmt, ...)
@@ -328,6 +337,54 @@ static ON_CTL const char *profile_var(const struct leg *leg, const char *name)
 	if (is_of_caller || !strncmp(name, "bleg_", 5))
 		return is_of_caller == leg->other_is_originator ? leg_profile_field(leg->other, name + 5) : NULL;
 	return leg_profile_field(leg->profile, name);
+}
+
+const char *leg_text(struct leg *leg, const char *name, struct buf *scratch)
+{
+	const char *text = vars_text(leg->vars, name, scratch), *value;
+
+	if (text)
+		return text;
+	if (leg->profile && leg->profile->destination_text && !strcasecmp(name, "destination_number"))
+		return leg->profile->destination_text;
+	value = profile_var(leg, name);
+	if (!value)
+		return globals_text(name);
+	if (!strcasecmp(name, "context") || !strcasecmp(name, "dialplan") || !strcasecmp(name, "source"))
+		return value; /* never named from outside */
+	buf_clear(scratch);
+	mark_put(scratch, sv_of(value));
+	return scratch->failed ? "" : scratch->p;
+}
+
+char *leg_text_dup(struct leg *leg, const char *name)
+{
+	struct buf scratch;
+	const char *text;
+	char *copy;
+
+	buf_init(&scratch);
+	text = leg_text(leg, name, &scratch);
+	copy = text ? mem_strdup(text) : NULL;
+	buf_fini(&scratch);
+	return copy;
+}
+
+char *leg_path_dup(struct leg *leg, const char *text)
+{
+	struct buf path;
+	int st;
+
+	buf_init(&path);
+	st = mark_strip_path(&path, sv_of(text));
+	if (!st)
+		return buf_take(&path);
+	buf_clear(&path);
+	mark_strip(&path, sv_of(text));
+	leg_log(
+	    leg, LOG_WARNING, "what comes from outside leads elsewhere, file refused: %.200s", path.p ? path.p : "");
+	buf_fini(&path);
+	return NULL;
 }
 
 const char *leg_var(struct leg *leg, const char *name)

@@ -51,6 +51,7 @@ struct leg_profile {
 	char *username, *dialplan, *caller_id_name, *caller_id_number, *orig_caller_id_name, *orig_caller_id_number,
 	    *callee_id_name, *callee_id_number, *network_addr, *ani, *aniii, *rdnis, *destination_number, *source,
 	    *transfer_source, *context, *chan_name, *uuid;
+	char *destination_text;  /* destination_number with its marks; NULL: all of it is from outside */
 	bool is_originator_side; /* Logical-Direction: inbound */
 	bool is_outbound;        /* Direction */
 	bool has_screen, hides_name, hides_number;
@@ -108,6 +109,11 @@ ON_CTL struct leg_profile *leg_profile_dup(const struct leg_profile *p); /* newe
 ON_CTL void leg_profile_free(struct leg_profile *p);
 /* Replaces one string of a profile (frees the old one). */
 ON_CTL void leg_profile_set(char **field, const char *value);
+/* The extension, as text that has marks on what came from outside. */
+ON_CTL void leg_profile_destination_set(struct leg_profile *p, const char *text);
+ON_CTL void leg_profile_destination_outside(struct leg_profile *p, const char *number); /* all of it is from outside */
+/* The marked text of the extension, to be freed with mem_free; NULL: there is none. */
+ON_CTL char *leg_profile_destination_dup(const struct leg_profile *p);
 /* Caller-profile fields by FreeSWITCH's names (destination_number, caller_id_name ...); NULL when unknown or unset.
  * Valid until the field changes, or (profile_index) until the next call. */
 ON_CTL const char *leg_profile_field(const struct leg_profile *p, const char *name);
@@ -169,8 +175,9 @@ ON_CTL void leg_dtmf_deduplicate(struct leg *leg, enum dtmf_dedup how);
 ON_CTL int leg_dtmf_queue(struct leg *leg, const char *text);
 ON_CTL int leg_dtmf_send(struct leg *leg, const char *text);
 /* Play to the leg (pre-answers an unanswered inbound leg); ends at end of source, a terminator digit, break, hang-up.
- * source: a file (relative: under sound_prefix), a source of media/ctl/mctl.h, "phrase:macro[:data]", "say:text";
- * several with playback_delimiter between them. Fires PLAYBACK_START/STOP, sets playback_* variables. terminators NULL
+ * source: text with marks (text/mark.h): a file (relative: under sound_prefix), a source of media/ctl/mctl.h,
+ * "phrase:macro[:data]", "say:text"; several with playback_delimiter between them. ST_DENIED: outside bytes name what
+ * they must not. Fires PLAYBACK_START/STOP, sets playback_* variables. terminators NULL
  * = variable playback_terminators, default "*". digit_out may be NULL. ST_NOTFOUND when the file cannot be opened. */
 CO int leg_play(struct leg *leg, const char *source, const char *terminators, char *digit_out);
 /* Who looks at keys and the like himself while something plays or is recorded: goes_on is called at the start and each
@@ -189,13 +196,13 @@ struct leg_play_end {
 	bool is_ended;                 /* out: by the terminator or the watch */
 };
 CO int leg_play_until(struct leg *leg, const char *source, struct leg_play_end *end);
-/* The source as the media side takes it: relative files, those of a file_string:// too, under sound_prefix. Free with
- * mem_free. */
+/* The source as the media side takes it: relative files, those of a file_string:// too, under sound_prefix. source is
+ * text with marks. Free with mem_free. NULL as leg_path_dup. */
 ON_CTL char *leg_source_full(struct leg *leg, const char *source);
 /* Ends the current application (uuid_break), everything queued too when is_all. */
 ON_CTL void leg_break(struct leg *leg, bool is_all);
 /* Restarts routing at a new extension (dialplan, context NULL = keep). Takes effect when the running application
- * unwinds. */
+ * unwinds. exten may be marked; a dialplan or context that is (ST_DENIED) would be named from outside. */
 ON_CTL int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const char *context);
 ON_CTL int leg_park(struct leg *leg);
 ON_CTL int leg_set_hold(struct leg *leg, bool is_held); /* our hold towards the far side (re-INVITE) */
@@ -211,17 +218,27 @@ CO int leg_media_stats_wait(struct leg *leg);
 ON_CTL void leg_reuse_profile(struct leg *leg);
 
 /* ---- variables ----------------------------------------------------------------------------------------------- */
-/* NULL removes. A value with "${" is refused, as in FreeSWITCH: it would be expanded with what the network said. */
+/* A value that is data, whoever it comes from: each byte counts as from outside (text/mark.h), whatever marks it had.
+ * NULL removes. A value with "${" is refused, as in FreeSWITCH. */
 ON_CTL void leg_var_set(struct leg *leg, const char *name, const char *value);
-/* For what the configuration, an operator or the dialplan wrote: may hold "${", which is expanded when it is used. */
-ON_CTL void leg_var_set_text(struct leg *leg, const char *name, const char *value);
-/* Text of the network that becomes an extension or a profile's field: "${" turns into "%{". NULL is fine. */
-ON_CTL void leg_text_clean(char *text);
+/* Text that may be read as a language later: as the configuration, an operator or the dialplan wrote it, what came from
+ * outside marked. */
+ON_CTL void leg_var_set_text(struct leg *leg, const char *name, const char *text);
+/* The variable of one leg, marks too, as a variable of another or of the same. Absent: nothing changes. */
+ON_CTL void leg_var_copy(struct leg *to, const char *to_name, const struct leg *from, const char *name);
 ON_CTL void leg_var_setf(struct leg *leg, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Channel variable, else caller-profile field (with aleg_ or bleg_ in front the caller's or the callee's, as seen from
  * here), else global; borrowed until the next change. */
 ON_CTL const char *leg_var(struct leg *leg, const char *name);
 ON_CTL bool leg_var_is_true(struct leg *leg, const char *name);
+/* The same value as leg_var's with its marks, for whatever reads it as a language (a hook, a source, a dial string): of
+ * a field of the caller profile every byte is from outside, except of an extension that the dialplan or an operator
+ * wrote. Borrowed until the next change of a variable or of scratch, which the caller has initialised and frees. */
+ON_CTL const char *leg_text(struct leg *leg, const char *name, struct buf *scratch);
+ON_CTL char *leg_text_dup(struct leg *leg, const char *name); /* a copy, to be freed with mem_free; NULL when absent */
+/* The text of a file's name as a path (mark_strip_path), to be freed with mem_free. NULL, and told in the log, when
+ * what is from outside would lead out of the directories that the configuration names. */
+ON_CTL char *leg_path_dup(struct leg *leg, const char *text);
 
 /* ---- events -------------------------------------------------------------------------------------------------- */
 /* Adds basic channel headers, profiles and (where FreeSWITCH does) variables. */

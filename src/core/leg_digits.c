@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "text/mark.h"
 #include "text/re.h"
 #include <string.h>
 
@@ -97,11 +98,15 @@ int leg_digits_read(struct leg *leg, struct leg_digits *d)
 
 static bool fits(struct leg *leg, const char *regexp, const char *digits)
 {
+	struct buf pattern;
 	int st;
 
 	if (!regexp || !*regexp)
 		return true;
-	st = re_match_once(sv_of(regexp), sv_of(digits), NULL);
+	buf_init(&pattern);
+	mark_strip_regex(&pattern, sv_of(regexp));
+	st = re_match_once(buf_sv(&pattern), sv_of(digits), NULL);
+	buf_fini(&pattern);
 	if (st < 0)
 		leg_log(leg, LOG_ERR, "play_and_get_digits: '%s' is no regular expression", regexp);
 	return st == 1;

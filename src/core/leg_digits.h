@@ -9,7 +9,7 @@ struct leg_digits {
 	unsigned min, max;                    /* max at most LEG_DIGITS_MAX */
 	int64_t timeout_us, digit_timeout_us; /* for the first key, between keys */
 	int64_t total_us;                     /* for all keys; 0 = no limit */
-	const char *prompt;                   /* NULL, "" or "silence": none */
+	const char *prompt;                   /* text with marks; NULL, "" or "silence": none */
 	const char *terminators;              /* never NULL */
 	/* out: */
 	char digits[LEG_DIGITS_MAX + 1];
@@ -30,7 +30,7 @@ struct leg_digits_ask {
 	struct leg_digits digits;
 	unsigned tries;         /* 1 to 1000 */
 	const char *bad_prompt; /* played after each bad try; NULL, "" or "silence": none */
-	const char *regexp;     /* what digits must match; NULL or "": anything */
+	const char *regexp;     /* what digits must match, text with marks; NULL or "": anything */
 	const char *var;        /* NULL or the variable: it gets the digits, VAR_invalid what did not match */
 };
 /* Asks until an answer fits. ST_NOTFOUND: all tries failed; ST_CANCELLED; ST_HANGUP. */

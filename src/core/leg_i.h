@@ -106,7 +106,6 @@ ON_CTL void leg_table_remove(struct leg *leg);
 ON_CTL void leg_flip_cid(struct leg *leg);
 
 /* ---- leg_profile.c ---- */
-ON_CTL void leg_profile_clean(struct leg_profile *p);            /* leg_text_clean of each field */
 ON_CTL void leg_show_callee(struct leg *a, const struct leg *b); /* A learns whom it reached */
 
 /* ---- leg_teardown.c ---- */
@@ -145,9 +144,14 @@ ON_CTL void exec_unwind(struct leg *leg);  /* ends the running or detached appli
 ON_CTL void exec_run_after(
     struct leg *leg, const char *app, const char *data); /* as exec_reroute with this one application */
 ON_CTL bool exec_is_rerouted(const struct leg *leg);
-ON_CTL void exec_hibernate_after(struct leg *leg);             /* leaves what it does and waits to be bridged */
-ON_CTL void exec_park_after(struct leg *leg);                  /* as exec_reroute, then parked */
-ON_CTL void exec_hook_spec(struct leg *leg, const char *spec); /* "app::data" or "app data" of execute_on_* */
+ON_CTL void exec_hibernate_after(struct leg *leg); /* leaves what it does and waits to be bridged */
+ON_CTL void exec_park_after(struct leg *leg);      /* as exec_reroute, then parked */
+/* "app::data" or "app data" of execute_on_*, with marks: an application named from outside is refused. */
+ON_CTL void exec_hook_spec(struct leg *leg, const char *spec);
+/* The variable's "command arguments" (sep between them) on a coroutine of its own; done as api_spawn's. ST_NOTFOUND:
+ * there is no such variable; ST_DENIED: the command is named from outside. */
+ON_CTL int exec_api_hook(
+    struct leg *leg, const char *name, char sep, void (*done)(int status, struct sv reply, void *arg), void *arg);
 ON_CTL void exec_hooks(struct leg *leg, const char *execute_prefix, const char *api_prefix);
 /* The same; true: done is called when the last of them is over. */
 ON_CTL bool exec_hooks_then(

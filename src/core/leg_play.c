@@ -6,6 +6,7 @@
 #include "core/leg_i.h"
 #include "core/leg_record.h"
 #include "core/say.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,8 @@ static ON_CTL const char *terminators_of(struct leg *leg, const char *given)
 /* A relative file lies under sound_prefix; a source with a scheme stays as it is. */
 static ON_CTL void add_full(struct leg *leg, struct sv one, struct buf *out)
 {
-	const char *prefix = leg_var(leg, "sound_prefix");
+	struct buf scratch;
+	const char *prefix;
 	size_t skip = 0;
 
 	if (one.n && one.p[0] == '{' && sv_find(one, '}') < one.n)
@@ -52,9 +54,21 @@ static ON_CTL void add_full(struct leg *leg, struct sv one, struct buf *out)
 		skip++;
 	buf_add(out, one.p, skip);
 	one = sv_sub(one, skip, one.n);
-	if (one.n && one.p[0] != '/' && !memmem(one.p, one.n, "://", 3))
+	buf_init(&scratch);
+	if (one.n && one.p[0] != '/' && !memmem(one.p, one.n, "://", 3)) {
+		prefix = leg_text(leg, "sound_prefix", &scratch);
 		buf_printf(out, "%s/", prefix ? prefix : core_dirs() ? core_dirs()->sounds : "");
+	}
+	buf_fini(&scratch);
 	buf_addv(out, one);
+}
+
+/* Takes the marks off what add_full made. */
+static ON_CTL char *full_take(struct leg *leg, struct buf *b)
+{
+	char *path = b->p && !b->failed ? leg_path_dup(leg, b->p) : NULL;
+	buf_fini(b);
+	return path;
 }
 
 char *leg_source_full(struct leg *leg, const char *source)
@@ -67,7 +81,7 @@ char *leg_source_full(struct leg *leg, const char *source)
 	buf_init(&b);
 	if (!at || (at != source && source[0] != '{')) {
 		add_full(leg, rest, &b);
-		return buf_take(&b);
+		return full_take(leg, &b);
 	}
 	buf_add(&b, source, (size_t)(at - source) + sizeof(row) - 1);
 	rest = sv_of(at + sizeof(row) - 1);
@@ -77,7 +91,7 @@ char *leg_source_full(struct leg *leg, const char *source)
 			buf_addc(&b, '!');
 		add_full(leg, one, &b);
 	}
-	return buf_take(&b);
+	return full_take(leg, &b);
 }
 
 static ON_CTL int make_ready(struct leg *leg)
@@ -147,7 +161,10 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 	if (st)
 		return st;
 	whole = leg_source_full(leg, source);
-	path = strcasestr(source, "file_string://") ? mem_strdup(source) : mem_strdup(whole); /* what events tell */
+	if (!whole)
+		return ST_DENIED;
+	path = mem_strdup(strcasestr(source, "file_string://") ? source : whole); /* what events tell */
+	mark_strip_in_place(path);
 	st = mstream_play(leg_media_stream(leg), whole, 1, &id);
 	if (st)
 		goto out;
@@ -190,6 +207,7 @@ static CO int play_one(struct leg *leg, struct sv one, struct ender *e)
 			*colon++ = 0;
 		st = leg_phrase(leg, source + 7, colon, NULL, &end);
 	} else if (!strncasecmp(source, "say:", 4)) {
+		mark_strip_in_place(source + 4);
 		st = leg_speak(leg, NULL, NULL, source + 4, &end);
 	} else {
 		st = play_source(leg, source, e);
@@ -249,6 +267,19 @@ int leg_play_watched(struct leg *leg, const char *source, const struct leg_watch
 	return leg_play_until(leg, source, &end);
 }
 
+/* A relative path lies under recordings_dir. */
+static ON_CTL char *record_path(struct leg *leg, const char *path)
+{
+	const char *dir = globals_text("recordings_dir");
+	struct buf b;
+
+	buf_init(&b);
+	if (path[0] != '/')
+		buf_printf(&b, "%s/", dir ? dir : ".");
+	buf_adds(&b, path);
+	return full_take(leg, &b);
+}
+
 static CO int record(struct leg *leg, const char *path, const struct media_record_conf *conf, struct ender *e)
 {
 	struct leg_full *full = leg_i(leg);
@@ -263,15 +294,9 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 		return st;
 	codec = leg_media_codec(leg);
 	rate_hz = conf->rate_hz ? conf->rate_hz : codec ? codec->rate_hz : 8000;
-	if (path[0] == '/') {
-		file = mem_strdup(path);
-	} else {
-		struct buf b;
-		const char *dir = globals_get("recordings_dir");
-		buf_init(&b);
-		buf_printf(&b, "%s/%s", dir ? dir : ".", path);
-		file = buf_take(&b);
-	}
+	file = record_path(leg, path);
+	if (!file)
+		return ST_DENIED;
 	st = mstream_record(leg_media_stream(leg), file, conf, &id); /* before a variable changes: conf borrows some */
 	if (st)
 		goto out;

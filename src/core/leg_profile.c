@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/leg_i.h"
+#include "text/mark.h"
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,7 @@ struct leg_profile *leg_profile_dup(const struct leg_profile *p)
 		char **field = (char **)(void *)((char *)d + fields[i].offset);
 		*field = mem_strdup(*field);
 	}
+	d->destination_text = mem_strdup(p->destination_text);
 	return d;
 }
 
@@ -73,6 +75,7 @@ void leg_profile_free(struct leg_profile *p)
 		struct leg_profile *older = p->older;
 		for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
 			mem_free(*(char **)(void *)((char *)p + fields[i].offset));
+		mem_free(p->destination_text);
 		mem_free(p);
 		p = older;
 	}
@@ -83,12 +86,6 @@ void leg_profile_set(char **field, const char *value)
 	char *copy = value ? mem_strdup(value) : NULL;
 	mem_free(*field);
 	*field = copy;
-}
-
-void leg_profile_clean(struct leg_profile *p)
-{
-	for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
-		leg_text_clean(*(char **)(void *)((char *)p + fields[i].offset));
 }
 
 /* Fields that are no text; SIP has neither type of number nor numbering plan. */
@@ -130,6 +127,29 @@ int leg_profile_field_set(struct leg_profile *p, const char *name, const char *v
 	char **field = field_find(p, name);
 	if (!field)
 		return ST_NOTFOUND;
-	leg_profile_set(field, value);
+	if (field == &p->destination_number)
+		leg_profile_destination_set(p, value);
+	else
+		leg_profile_set(field, value);
 	return ST_OK;
+}
+
+void leg_profile_destination_outside(struct leg_profile *p, const char *number)
+{
+	leg_profile_set(&p->destination_text, NULL);
+	leg_profile_set(&p->destination_number, number);
+}
+
+char *leg_profile_destination_dup(const struct leg_profile *p)
+{
+	if (p->destination_text)
+		return mem_strdup(p->destination_text);
+	return p->destination_number ? mark_dup(p->destination_number) : NULL;
+}
+
+void leg_profile_destination_set(struct leg_profile *p, const char *text)
+{
+	leg_profile_set(&p->destination_text, text);
+	mem_free(p->destination_number);
+	p->destination_number = text ? mark_strip_dup(sv_of(text)) : NULL;
 }

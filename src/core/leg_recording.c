@@ -4,6 +4,7 @@
 #include "core/core.h"
 #include "core/leg_tap_i.h"
 #include "core/module.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,22 +97,34 @@ static ON_CTL void fire(struct leg_tap *t, enum event_id id, const char *cause)
 /* "app args" or "app::args" of the recording's own variable. */
 static ON_CTL void own_hook(struct leg_tap *t, const char *name)
 {
-	const char *spec = t->vars ? vars_get(t->vars, name) : NULL;
+	struct buf scratch;
+	const char *spec;
 
+	buf_init(&scratch);
+	spec = t->vars ? vars_text(t->vars, name, &scratch) : NULL;
 	if (spec && leg_is_up(t->leg))
 		exec_hook_spec(t->leg, spec);
+	buf_fini(&scratch);
 }
 
 static ON_CTL char *full_path(struct leg *leg, const struct vars *own, const char *path)
 {
-	const char *prefix = var(leg, own, "sound_prefix");
-	struct buf b;
+	struct buf b, scratch;
+	const char *prefix;
+	char *full;
 
 	buf_init(&b);
+	buf_init(&scratch);
+	prefix = own ? vars_text(own, "sound_prefix", &scratch) : NULL;
+	if (!prefix)
+		prefix = vars_text(leg->vars, "sound_prefix", &scratch);
 	if (path[0] != '/')
 		buf_printf(&b, "%s/", prefix ? prefix : core_dirs() ? core_dirs()->base : "");
 	buf_adds(&b, path);
-	return buf_take(&b);
+	full = b.failed ? NULL : leg_path_dup(leg, b.p);
+	buf_fini(&scratch);
+	buf_fini(&b);
+	return full;
 }
 
 /* Something that may halt it has changed: the answer, the bridge. */
@@ -152,7 +165,7 @@ static ON_CTL int begin(struct leg *leg, const char *path, unsigned limit_s, str
 	struct media_record_conf conf;
 	char *full = full_path(leg, own, path);
 	struct leg_tap *t = full ? leg_tap_new(leg, LEG_TAP_RECORD, full) : NULL;
-	int st = t && (t->path = mem_strdup(path)) ? ST_OK : ST_NOMEM;
+	int st = !full ? ST_DENIED : t && (t->path = mark_strip_dup(sv_of(path))) ? ST_OK : ST_NOMEM;
 
 	mem_free(full);
 	if (st)
@@ -188,29 +201,29 @@ int leg_record_start(struct leg *leg, const char *path, unsigned limit_s, const 
 	struct leg_tap *t;
 	struct vars *own = NULL;
 	struct sv inside = sv_trim(sv_of(text));
-	int st = leg_tap_ready(leg);
+	char *plain = mark_strip_dup(sv_of(path));
+	int st = plain ? leg_tap_ready(leg) : ST_NOMEM;
 
-	if (st)
-		return st;
-	if (inside.n > 2 && inside.p[0] == '{' && inside.p[inside.n - 1] == '}') {
+	if (!st && inside.n > 2 && inside.p[0] == '{' && inside.p[inside.n - 1] == '}') {
 		st = vars_new(&own);
 		if (!st)
 			st = vars_parse(own, sv_sub(inside, 1, inside.n - 2));
 	}
 	if (st)
 		goto out;
-	if ((t = leg_tap_find(leg, LEG_TAP_RECORD, path))) {
+	if ((t = leg_tap_find(leg, LEG_TAP_RECORD, plain))) {
 		st = repeated(leg, own, t);
-	} else if (peer && is_true(leg, own, "RECORD_CHECK_BRIDGE") && (t = leg_tap_find(peer, LEG_TAP_RECORD, path))) {
+	} else if (peer && is_true(leg, own, "RECORD_CHECK_BRIDGE") &&
+	           (t = leg_tap_find(peer, LEG_TAP_RECORD, plain))) {
 		st = repeated(peer, NULL, t);
 	} else {
 		st = begin(leg, path, limit_s, own);
 		if (!st)
-			return ST_OK; /* own is the recording's */
+			own = NULL; /* it is the recording's */
 	}
 out:
-	if (own)
-		vars_free(own);
+	mem_free(plain);
+	vars_free(own);
 	return st;
 }
 
@@ -253,25 +266,17 @@ static ON_CTL const char *cause_of(const struct leg_tap *t, const struct media_r
 	return "success-maxtime";
 }
 
-static void api_over(int status, struct sv reply, void *arg) {}
-
 /* record_post_process_exec_app and _api, when the file is there. */
 static ON_CTL void post_process(struct leg_tap *t)
 {
 	static const char app[] = "record_post_process_exec_app";
-	const char *api = vars_get(t->leg->vars, "record_post_process_exec_api");
-	char *line = NULL, *args;
+	char *spec = leg_is_up(t->leg) && vars_get(t->leg->vars, app) ? leg_text_dup(t->leg, app) : NULL;
 
 	own_hook(t, app);
-	if (leg_is_up(t->leg) && vars_get(t->leg->vars, app))
-		exec_hook_spec(t->leg, vars_get(t->leg->vars, app));
-	if (!api || expand(t->leg, api, &line))
-		return;
-	args = strchr(line, ':');
-	if (args)
-		*args++ = 0;
-	(void)api_spawn(line, args ? args : "", NULL, api_over, NULL);
-	mem_free(line);
+	if (spec)
+		exec_hook_spec(t->leg, spec);
+	mem_free(spec);
+	(void)exec_api_hook(t->leg, "record_post_process_exec_api", ':', NULL, NULL);
 }
 
 void leg_record_over(struct leg_tap *t, const struct media_report *r)

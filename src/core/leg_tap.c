@@ -2,6 +2,7 @@
  * is theirs; here is which function and target it has for the outside, and what happens when it reports. */
 #include "base/status.h"
 #include "core/leg_tap_i.h"
+#include "text/mark.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -251,14 +252,13 @@ int leg_displace(struct leg *leg, const char *path, unsigned limit_s, const char
 {
 	struct media_displace_conf conf = {.limit_ms = limit_s < 4000000 ? limit_s * 1000 : 0};
 	struct leg_tap *t;
-	char *full;
-	int st;
+	char *full, *plain = mark_strip_dup(sv_of(path));
+	int st = !plain ? ST_NOMEM : leg_tap_find(leg, LEG_TAP_DISPLACE, plain) ? ST_EXISTS : leg_tap_ready(leg);
 
-	if (leg_tap_find(leg, LEG_TAP_DISPLACE, path))
-		return ST_EXISTS;
-	st = leg_tap_ready(leg);
-	if (st)
+	if (st) {
+		mem_free(plain);
 		return st;
+	}
 	flags = flags ? flags : "";
 	conf.is_mixed = strchr(flags, 'm');
 	conf.on_read = strchr(flags, 'r');
@@ -266,15 +266,17 @@ int leg_displace(struct leg *leg, const char *path, unsigned limit_s, const char
 	full = leg_source_full(leg, path);
 	t = full ? leg_tap_new(leg, LEG_TAP_DISPLACE, full) : NULL;
 	if (t) {
-		t->path = mem_strdup(path);
+		t->path = plain;
+		plain = NULL;
 		st = mstream_displace(leg_media_stream(leg), full, &conf, strchr(flags, 'l') ? -1 : 1, &t->id);
 		if (st)
 			leg_tap_free(t);
 		else
 			leg_tap_told(t);
 	} else {
-		st = ST_NOMEM;
+		st = full ? ST_NOMEM : ST_DENIED;
 	}
+	mem_free(plain);
 	mem_free(full);
 	return st;
 }

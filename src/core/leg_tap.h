@@ -20,6 +20,7 @@ ON_CTL int leg_level_stop(struct leg *leg); /* ST_NOTFOUND */
 /* ---- displaced sound ---- */
 /* flags as FreeSWITCH's: m mixed in, l over and over, r on the read side, rw the same on both; else on the write side.
  * Unless mixed the other side is silent meanwhile. limit_s 0 = none. ST_EXISTS: it plays already. */
+/* path: a source as leg_play's, text with marks. */
 ON_CTL int leg_displace(struct leg *leg, const char *path, unsigned limit_s, const char *flags);
 ON_CTL int leg_displace_stop(struct leg *leg, const char *path); /* ST_NOTFOUND */
 
@@ -57,7 +58,8 @@ ON_CTL void leg_spy_stop(struct leg *listener);
 
 /* ---- recordings ---- */
 /* vars: "{a=b,c=d}" or NULL; they are looked at before the leg's own RECORD_... variables, and told in the events as
- * Recording-Variable-... A relative path lies under sound_prefix, or the base directory. A path that is recorded
+ * Recording-Variable-... path and vars are text with marks (text/mark.h); ST_DENIED: what is from outside leads
+ * elsewhere. A relative path lies under sound_prefix, or the base directory. A path that is recorded
  * already is left alone, or with RECORD_TOGGLE_ON_REPEAT stopped: ST_OK. */
 ON_CTL int leg_record_start(struct leg *leg, const char *path, unsigned limit_s, const char *vars);
 ON_CTL int leg_record_stop(struct leg *leg, const char *path); /* "all"; ST_NOTFOUND */

@@ -121,9 +121,6 @@ static void hook_done(int status, struct sv reply, void *arg)
 /* 4. CS_HANGUP, and the hook command the call asked for. */
 static ON_CTL void step_hangup(struct leg *leg)
 {
-	const char *hook;
-	char *line = NULL, *args;
-
 	leg_state_run(leg);
 	leg_callstate_set(leg, CCS_HANGUP);
 	leg_presence(leg, leg->cause == CAUSE_LOSE_RACE ? "cancelled" : leg_state_name(CS_HANGUP));
@@ -132,21 +129,16 @@ static ON_CTL void step_hangup(struct leg *leg)
 	leg_var_set(leg, "digits_dialed", leg_i(leg)->digits_dialed.n ? leg_i(leg)->digits_dialed.p : "none");
 	leg_hooks_run(leg, LEG_HOOK_HANGUP);
 	leg_i(leg)->end_step = END_MEDIA;
-	hook = vars_get(leg->vars, "api_hangup_hook");
-	if (!hook || expand(leg, hook, &line))
+	if (!vars_get(leg->vars, "api_hangup_hook"))
 		return;
-	args = strchr(line, ' ');
-	if (args)
-		*args++ = 0;
 	leg_i(leg)->end_step = END_HOOK;
 	loop_timer_set(&leg_i(leg)->end_timer, HOOK_WAIT_US, "hangup hook", hook_timeout, leg);
 	mem_ref(leg);
-	if (api_spawn(line, args ? args : "", NULL, hook_done, leg)) {
+	if (exec_api_hook(leg, "api_hangup_hook", ' ', hook_done, leg)) {
 		loop_timer_cancel(&leg_i(leg)->end_timer);
 		leg_i(leg)->end_step = END_MEDIA;
 		mem_unref(leg);
 	}
-	mem_free(line);
 }
 
 /* 6. Records: the final variables, whoever writes them down, CHANNEL_HANGUP_COMPLETE. */

@@ -195,7 +195,9 @@ int leg_wait_energy(struct leg *leg, const struct media_energy_conf *conf, unsig
 	if (st)
 		return st;
 	full->watch_id = id, full->is_watch_over = false;
-	if (file && *file && (source = leg_source_full(leg, file)))
+	if (file && *file && !(source = leg_source_full(leg, file)))
+		st = ST_NOTFOUND;
+	if (source)
 		st = mstream_play(leg_media_stream(leg), source, 1, &play_id);
 	mem_free(source);
 	while (!st && !full->is_watch_over) {

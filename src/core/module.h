@@ -21,7 +21,11 @@ struct app_desc {
 	struct tandem_self *owner;
 };
 struct api_call {
-	const char *args;              /* never NULL */
+	const char *args; /* never NULL; without marks */
+	const char
+	    *text; /* the same with what came from outside marked (text/mark.h): for what is read as a language */
+	bool is_reply_text;            /* set by the command: it marked its reply itself, byte by byte */
+	bool is_reply_outside;         /* set by the command: all of its reply is from outside */
 	struct leg *leg;               /* the leg it was expanded on, or NULL */
 	struct buf *out;               /* reply text */
 	const char *job_uuid, *client; /* who asks, or NULL */
@@ -107,6 +111,9 @@ ON_CTL void registry_each(
 /* Runs a command line's command. Out gets the reply; ST_NOTFOUND: no such command (nothing written); ST_DENIED: may
  * wait but no coroutine runs. Fires EVENT_API. */
 ON_CTL int api_run(const char *cmd, const char *args, struct leg *leg, struct buf *out);
+/* The same within an expansion: args may be marked, and the reply is: byte by byte by a command that knows how, else
+ * all of it when anything in the arguments was, or when it is from outside whatever was asked. */
+ON_CTL int api_run_text(const char *cmd, const char *args, struct leg *leg, struct buf *out);
 /* The same on a coroutine of its own; done on the control loop. Strings are copied. */
 /* BACKGROUND_JOB, which tells that a command begun in the background is over. args NULL or "": none. */
 ON_CTL void api_job_event(const char *job_uuid, const char *cmd, const char *args, int status, struct sv reply);

@@ -212,18 +212,18 @@ static const char *dialstatus(enum cause c)
 /* Variables that the originator's `import` names come to it from the called leg. */
 static ON_CTL void import_vars(struct leg *a, struct leg *b)
 {
-	const char *list = vars_get(a->vars, "import");
+	char *list = mem_strdup(vars_get(a->vars, "import")); /* the variable may be among those that change */
 	struct sv rest = sv_of(list), item;
 
 	while (rest.n) {
-		const char *value;
 		char *name;
 		sv_split(rest, ',', &item, &rest);
 		name = sv_dup(sv_trim(item));
-		if (name && *name && (value = vars_get(b->vars, name)))
-			leg_var_set_text(a, name, value);
+		if (name && *name)
+			leg_var_copy(a, name, b, name);
 		mem_free(name);
 	}
+	mem_free(list);
 }
 
 /* The winner has answered, or has early media that counts: so does the originator, which knows by then whom it reached.

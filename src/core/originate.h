@@ -4,8 +4,8 @@
 #include "core/leg.h"
 
 struct originate_conf {
-	struct leg *originator; /* NULL for commands */
-	const char *dialstring;
+	struct leg *originator;                        /* NULL for commands */
+	const char *dialstring;                        /* text with marks */
 	const struct vars *vars;                       /* extra, or NULL */
 	const char *caller_id_name, *caller_id_number; /* NULL = from originator or "" */
 	unsigned timeout_s;                            /* 0 = 60 */
@@ -26,16 +26,17 @@ ON_CTL void leg_early_ok(struct leg *leg);
 
 /* An endpoint names what dial strings may start with. */
 struct originate_target {
-	struct leg *originator;      /* or NULL */
-	const char *data;            /* after "name/" */
-	const struct vars *vars;     /* merged for this leg */
+	struct leg *originator;  /* or NULL */
+	const char *data;        /* after "name/"; plain */
+	const char *text;        /* the same, what came from outside marked (text/mark.h): to be taken apart by this */
+	const struct vars *vars; /* merged for this leg */
 	struct leg_profile *profile; /* template: caller id, source; borrowed, dup it */
 };
 struct endpoint_ops {
 	const char *name; /* "sofia" */
 	/* Makes an outbound leg in CS_NEW (name, profile, variables set), not yet dialled. */
 	int (*outgoing)(const struct originate_target *t, struct leg **out, enum cause *cause);
-	/* Or: gives another dial string to use in its place (user/, group/), as a mem_alloc string. */
+	/* Or: gives another dial string to use in its place (user/, group/), as a mem_alloc string with marks. */
 	int (*expand)(const struct originate_target *t, char **dialstring, enum cause *cause);
 	int (*on_init)(struct leg *leg);            /* outbound: dial now (send INVITE) */
 	int (*ring_ready)(struct leg *leg);         /* inbound: 180 */

@@ -8,6 +8,7 @@
 #include "core/leg_digits.h"
 #include "core/module.h"
 #include "core/originate_i.h"
+#include "text/mark.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -61,12 +62,18 @@ struct confirm {
 static ON_CTL int confirm_take(struct leg *leg, struct confirm *c)
 {
 	const struct originate_confirm *all = &leg->originate->opts.confirm;
-	const char *file = own_or(leg, "group_confirm_file", all->file);
+	struct buf scratch;
+	const char *file;
 
+	buf_init(&scratch);
+	file = vars_text(leg->vars, "group_confirm_file", &scratch);
+	if (!file)
+		file = all->file;
 	c->key = mem_strdup(own_or(leg, "group_confirm_key", all->key));
 	c->file = file && strcmp(file, "undef") ? mem_strdup(file) : NULL;
 	c->error_file = all->error_file ? mem_strdup(all->error_file) : NULL;
 	c->read_timeout_us = all->read_timeout_us;
+	buf_fini(&scratch);
 	return c->key ? ST_OK : ST_NOMEM;
 }
 
@@ -79,6 +86,10 @@ static CO int confirm_by_app(struct leg *leg, struct confirm *c)
 	args = strchr(c->file, ' ');
 	if (args)
 		*args++ = 0;
+	if (mark_has(sv_of(c->file))) {
+		leg_log(leg, LOG_WARNING, "group_confirm_file: an application named from outside is not run");
+		return ST_INVAL;
+	}
 	return leg_exec_app(leg, c->file, args ? args : "");
 }
 

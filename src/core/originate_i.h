@@ -11,7 +11,8 @@ enum { DIAL_LEGS_MAX = 128, DIAL_PARTS_MAX = 128, DIAL_NESTING_MAX = 6, DIAL_ERR
 struct dial_leg {
 	struct vars *vars; /* merged: <>, {} and [] */
 	char *endpoint;    /* "sofia" */
-	char *data;        /* after the slash */
+	char *data;        /* after the slash; plain */
+	char *text;        /* the same, what came from outside marked */
 	unsigned group;    /* legs of one group are tried at once, groups in turn */
 };
 struct dial_part {         /* what stands between ":_:": an originate of its own */
@@ -48,7 +49,7 @@ struct originate_opts { /* read once; times are 0 when not asked for */
 	unsigned tries;
 	int64_t retry_sleep_us, retry_period_us, retry_limit_us;
 	struct originate_confirm {
-		char *key, *file, *error_file;
+		char *key, *file, *error_file; /* the latter two are text with marks */
 		int64_t timeout_us, read_timeout_us;
 		bool ends_timeout;
 	} confirm;

@@ -7,6 +7,7 @@
 #include "core/module.h"
 #include "core/originate_i.h"
 #include "core/pickup.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static ON_CTL void attempt_free(struct originate *o, struct attempt *t)
 	vars_free(t->spec.vars);
 	mem_free(t->spec.endpoint);
 	mem_free(t->spec.data);
+	mem_free(t->spec.text);
 }
 
 void attempts_clear(struct originate *o)
@@ -66,7 +68,8 @@ static ON_CTL int attempt_add(struct originate *o, const struct dial_leg *spec, 
 	o->count++;
 	t->spec.endpoint = mem_strdup(spec->endpoint);
 	t->spec.data = mem_strdup(spec->data);
-	st = t->spec.endpoint && t->spec.data ? vars_copy(t->spec.vars, spec->vars) : ST_NOMEM;
+	t->spec.text = mem_strdup(spec->text);
+	st = t->spec.endpoint && t->spec.data && t->spec.text ? vars_copy(t->spec.vars, spec->vars) : ST_NOMEM;
 	return st ? st : outer ? vars_copy(t->spec.vars, outer) : ST_OK;
 }
 
@@ -106,7 +109,8 @@ static ON_CTL int expand_leg(
     struct originate *o, const struct dial_leg *spec, const struct vars *outer, unsigned turn, int depth)
 {
 	const struct endpoint_ops *ops = endpoint_find(sv_of(spec->endpoint));
-	struct originate_target t = {.originator = o->caller, .data = spec->data, .vars = spec->vars};
+	struct originate_target t = {
+	    .originator = o->caller, .data = spec->data, .text = spec->text, .vars = spec->vars};
 	enum cause cause = CAUSE_DESTINATION_OUT_OF_ORDER;
 	char *text = NULL;
 	int st;
@@ -204,22 +208,20 @@ static ON_CTL void export_vars(struct leg *a, struct leg *b, const char *list_na
 
 	if (!list)
 		return;
-	leg_var_set(b, list_name, list);
+	leg_var_copy(b, list_name, a, list_name);
 	for (rest = sv_of(list); rest.n;) {
 		char name[128];
-		const char *value, *to = name;
+		const char *to = name;
 		sv_split(rest, ',', &item, &rest);
 		item = sv_trim(item);
 		if (!item.n || item.n >= sizeof(name))
 			continue;
 		snprintf(name, sizeof(name), "%.*s", SVF(item));
-		value = vars_get(a->vars, name);
 		if (!strncasecmp(name, "nolocal:", 8))
 			to = name + 8;
 		else if (!strncasecmp(name, "_nolocal_", 9))
 			to = name + 9;
-		if (value)
-			leg_var_set_text(b, to, value);
+		leg_var_copy(b, to, a, name);
 	}
 }
 
@@ -242,7 +244,7 @@ static ON_CTL void set_leg_vars(struct originate *o, struct leg *b, const struct
 		vars_at(t->spec.vars, i, &name, &value);
 		old = vars_get(b->vars, name);
 		if (!old || strcmp(old, value))
-			leg_var_set_text(b, name, value);
+			vars_copy_one(b->vars, name, t->spec.vars, name);
 	}
 	leg_var_set(b, "originate_early_media", o->opts.early == EARLY_WINS ? "true" : "false");
 	if ((v = vars_get(b->vars, "origination_channel_name")))
@@ -255,12 +257,15 @@ static ON_CTL void set_leg_vars(struct originate *o, struct leg *b, const struct
 static ON_CTL void note_originated(struct leg *a, struct leg *b)
 {
 	const char *name = b->profile->callee_id_name, *number = b->profile->callee_id_number;
-	struct buf text;
+	struct buf text, marked;
 
 	buf_init(&text);
 	buf_printf(&text, "%s;%s;%s", b->uuid, name ? name : "", number ? number : "");
-	if (!text.failed)
-		vars_push(a->vars, "originated_legs", text.p);
+	buf_init(&marked);
+	mark_put(&marked, buf_sv(&text));
+	if (!marked.failed)
+		vars_push(a->vars, "originated_legs", marked.p);
+	buf_fini(&marked);
 	buf_fini(&text);
 }
 
@@ -275,7 +280,7 @@ static ON_CTL int max_forwards_next(struct leg *a)
 /* The number in what was dialled: without a domain, and without what leads to it ("internal/sip:1001@10.0.0.1"). */
 static ON_CTL void callee_number_set(struct leg *b, const struct attempt *t)
 {
-	struct sv number = sv_sub(sv_of(t->spec.data), 0, strcspn(t->spec.data, "@"));
+	struct sv number = sv_sub(sv_of(t->spec.text), 0, strcspn(t->spec.text, "@"));
 	char *text;
 
 	if (b->profile->callee_id_number)
@@ -283,7 +288,7 @@ static ON_CTL void callee_number_set(struct leg *b, const struct attempt *t)
 	for (const char *sep = "/:"; *sep; sep++)
 		for (size_t at; (at = sv_find(number, *sep)) < number.n;)
 			number = sv_sub(number, at + 1, number.n);
-	text = sv_dup(number);
+	text = mark_strip_dup(number);
 	leg_profile_set(&b->profile->callee_id_number, text);
 	mem_free(text);
 }
@@ -333,7 +338,8 @@ void attempt_start(struct originate *o, struct attempt *t)
 	const char *caller = o->caller ? o->caller->uuid : NULL;
 	int max_forwards = max_forwards_next(o->caller);
 	enum cause cause = CAUSE_DESTINATION_OUT_OF_ORDER;
-	struct originate_target target = {.originator = o->caller, .data = t->spec.data, .vars = t->spec.vars};
+	struct originate_target target = {
+	    .originator = o->caller, .data = t->spec.data, .text = t->spec.text, .vars = t->spec.vars};
 	struct leg *b = NULL;
 	int st = ST_NOTFOUND;
 

@@ -20,9 +20,8 @@ int opts_inherit(struct vars *vars, struct leg *a)
 	int st = ST_OK;
 
 	for (size_t i = 0; a && i < ARRAY_COUNT(inherited) && !st; i++) {
-		const char *value = vars_get(vars, inherited[i]) ? NULL : vars_get(a->vars, inherited[i]);
-		if (value)
-			st = vars_set(vars, inherited[i], value);
+		if (!vars_get(vars, inherited[i]))
+			st = vars_copy_one(vars, inherited[i], a->vars, inherited[i]);
 	}
 	return st;
 }
@@ -79,6 +78,7 @@ static int confirm_read(struct originate_confirm *c, const struct vars *vars)
 	const char *timeout = vars_get(vars, "group_confirm_timeout"),
 	           *read = vars_get(vars, "group_confirm_read_timeout");
 	int st = dup_unless_undef(&c->key, vars_get(vars, "group_confirm_key"));
+	struct buf scratch;
 
 	if (timeout && timeout[strspn(timeout, "0123456789")] == 0) {
 		c->timeout_us = opts_seconds(vars, "group_confirm_timeout");
@@ -87,9 +87,13 @@ static int confirm_read(struct originate_confirm *c, const struct vars *vars)
 		c->ends_timeout = str_is_true(vars_get(vars, "group_confirm_cancel_timeout"));
 	}
 	c->read_timeout_us = (read && atol(read) > 0 ? atol(read) : 5000) * (int64_t)US_PER_MS;
+	buf_init(&scratch);
 	if (!st)
-		st = dup_unless_undef(&c->file, vars_get(vars, "group_confirm_file"));
-	return st ? st : dup_unless_undef(&c->error_file, vars_get(vars, "group_confirm_error_file"));
+		st = dup_unless_undef(&c->file, vars_text(vars, "group_confirm_file", &scratch));
+	if (!st)
+		st = dup_unless_undef(&c->error_file, vars_text(vars, "group_confirm_error_file", &scratch));
+	buf_fini(&scratch);
+	return st;
 }
 
 static ON_CTL int64_t timeout_read(const struct vars *vars, struct leg *a, unsigned fallback_s)

@@ -1,9 +1,11 @@
 /* Dial strings: <vars>{vars}[vars]endpoint/data, legs separated by ',' (at once) and '|' (in turn), parts by ":_:"
- * (each dialled by a thread of its own). Pure. What is wrong is told with the place where it stands. */
+ * (each dialled by a thread of its own). What is marked as from outside (text/mark.h) parts nothing and names no
+ * endpoint. Pure. What is wrong is told with the place where it stands. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/originate_i.h"
 #include "core/vars.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -15,12 +17,17 @@ struct parser {
 /* The reason with its place (characters count from 1) and what stands there. */
 static int wrong(struct parser *p, struct sv at, const char *why)
 {
-	bool is_long = at.n > 32;
+	struct sv before = {p->begin, at.p ? (size_t)(at.p - p->begin) : 0};
+	bool is_long = mark_length(at) > 32;
+	struct buf plain;
 
-	if (!p->d->error[0])
-		snprintf(p->d->error, sizeof(p->d->error), "%s at character %zu: '%.*s%s'", why,
-		    at.p ? (size_t)(at.p - p->begin) + 1 : 1, (int)(is_long ? 32 : at.n), at.p ? at.p : "",
-		    is_long ? "..." : "");
+	if (p->d->error[0])
+		return ST_PARSE;
+	buf_init(&plain);
+	mark_strip(&plain, mark_sub(at, 0, 32));
+	snprintf(p->d->error, sizeof(p->d->error), "%s at character %zu: '%s%s'", why, mark_length(before) + 1,
+	    plain.p ? plain.p : "", is_long ? "..." : "");
+	buf_fini(&plain);
 	return ST_PARSE;
 }
 
@@ -110,8 +117,9 @@ static int push_leg(struct dial_part *part, struct sv name, struct sv data, unsi
 	memset(leg, 0, sizeof(*leg));
 	leg->group = group;
 	leg->endpoint = sv_dup(sv_trim(name));
-	leg->data = sv_dup(data);
-	return leg->endpoint && leg->data ? leg_vars_merge(leg, part->vars, own) : ST_NOMEM;
+	leg->data = mark_strip_dup(data);
+	leg->text = sv_dup(data);
+	return leg->endpoint && leg->data && leg->text ? leg_vars_merge(leg, part->vars, own) : ST_NOMEM;
 }
 
 static int add_leg(struct parser *p, struct dial_part *part, struct sv text, unsigned group)
@@ -137,6 +145,8 @@ static int add_leg(struct parser *p, struct dial_part *part, struct sv text, uns
 		st = push_leg(part, SV("sip"), text, group, own);
 	} else if (!sv_split(text, '/', &name, &data) || !sv_trim(name).n) {
 		st = wrong(p, text, "no ENDPOINT/ADDRESS");
+	} else if (mark_has(name)) {
+		st = wrong(p, text, "an endpoint named from outside");
 	} else {
 		st = push_leg(part, name, data, group, own);
 	}
@@ -209,6 +219,7 @@ void dial_free(struct dial *d)
 			vars_free(part->legs[k].vars);
 			mem_free(part->legs[k].endpoint);
 			mem_free(part->legs[k].data);
+			mem_free(part->legs[k].text);
 		}
 		mem_free(part->legs);
 		vars_free(part->vars);

@@ -1,33 +1,42 @@
 /* What the originator hears while it dials: 180, ringback (a tone or a file), or the early media of a called leg. The
  * threads of an enterprise pass ringing on to the one that has the originator. */
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "core/originate_i.h"
 #include <string.h>
 #include <strings.h>
 
+/* The variable that says it; NULL: none is wanted. */
 static ON_CTL const char *ringback_of(struct leg *a)
 {
-	const char *spec = a->is_answered ? vars_get(a->vars, "transfer_ringback") : NULL;
-	return spec ? spec : vars_get(a->vars, "ringback");
+	if (a->is_answered && vars_get(a->vars, "transfer_ringback"))
+		return "transfer_ringback";
+	return vars_get(a->vars, "ringback") ? "ringback" : NULL;
 }
 
-static ON_CTL void ringback_play(struct originate *o, const char *spec)
+static ON_CTL void ringback_play(struct originate *o, const char *name)
 {
 	struct buf source;
+	char *path, *spec = leg_media_stream(o->a) ? leg_text_dup(o->a, name) : NULL;
 
-	if (!leg_media_stream(o->a) || !strncasecmp(spec, "silence", 7))
+	if (!spec || !strncasecmp(spec, "silence", 7)) {
+		mem_free(spec);
 		return;
+	}
 	buf_init(&source);
 	if (strstr(spec, "://") || spec[0] == '/' || spec[0] == '{')
 		buf_adds(&source, spec);
 	else
 		buf_printf(&source, "tone_stream://%s", spec);
-	if (!source.failed && !mstream_play(leg_media_stream(o->a), source.p, -1, &o->ringback_id)) {
+	path = source.failed ? NULL : leg_path_dup(o->a, source.p);
+	if (path && !mstream_play(leg_media_stream(o->a), path, -1, &o->ringback_id)) {
 		o->is_ringback_on = true;
 		leg_read_linear(o->a, true);
-		leg_log(o->a, LOG_DEBUG, "Play Ringback Tone [%s]", spec);
+		leg_log(o->a, LOG_DEBUG, "Play Ringback Tone [%s]", path);
 	}
+	mem_free(path);
+	mem_free(spec);
 	buf_fini(&source);
 }
 
@@ -40,7 +49,7 @@ void ring_stop(struct originate *o)
 	o->is_ringback_on = false;
 }
 
-static ON_CTL void ringback_begin(struct originate *o, const char *spec)
+static ON_CTL void ringback_begin(struct originate *o, const char *name)
 {
 	struct leg *a = o->a;
 
@@ -52,29 +61,29 @@ static ON_CTL void ringback_begin(struct originate *o, const char *spec)
 		if (leg_pre_answer(a))
 			return;
 	}
-	ringback_play(o, spec);
+	ringback_play(o, name);
 }
 
 void ring_begin(struct originate *o)
 {
-	const char *spec = o->a && leg_is_up(o->a) ? ringback_of(o->a) : NULL;
+	const char *name = o->a && leg_is_up(o->a) ? ringback_of(o->a) : NULL;
 
-	if (spec)
-		ringback_begin(o, spec);
+	if (name)
+		ringback_begin(o, name);
 }
 
 void ring_pass(struct originate *o)
 {
-	const char *spec;
+	const char *name;
 	bool ignores_ring = o->opts.ignores_ring;
 
 	if (o->whole)
 		o = o->whole->top;
 	if (!o->a || o->is_ring_passed || o->early || !leg_is_up(o->a))
 		return;
-	spec = ringback_of(o->a);
-	if (spec) {
-		ringback_begin(o, spec);
+	name = ringback_of(o->a);
+	if (name) {
+		ringback_begin(o, name);
 	} else if (ignores_ring) {
 		return;
 	} else if (!o->a->is_answered) {

@@ -23,7 +23,8 @@ ON_CTL void say_ops_set(const struct say_ops *ops);
 /* The application say: module NULL or without ":language" = the leg's language. ST_INVAL: no such language, type, or a
  * text that is none of its kind (logged). */
 CO int leg_say(struct leg *leg, const struct say_request *r, struct leg_play_end *end);
-/* The macro (or "macro@group") of phrases; data, lang may be NULL. ST_INVAL: no such language or macro, ST_LIMIT:
+/* The macro (or "macro@group") of phrases; data, lang may be NULL; macro and data are text with marks (text/mark.h).
+ * ST_DENIED: the macro is named from outside; ST_INVAL: no such language or macro, ST_LIMIT:
  * macros within macros, six deep (logged); ST_NOTFOUND: a file of it is not there. */
 CO int leg_phrase(struct leg *leg, const char *macro, const char *data, const char *lang, struct leg_play_end *end);
 /* Text to speech; engine, voice NULL = variables tts_engine, tts_voice. */

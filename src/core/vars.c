@@ -1,18 +1,23 @@
 /* Named values in insertion order. One block per entry ("name\0value\0") and an array of name hashes in front of it, so
  * that a leg's hundred variables cost little memory and a lookup compares integers; most of what is asked for is not
  * there, and a filter says so without looking. A value that is set again moves to
- * the end, as in FreeSWITCH's event headers. vars_parse reads the inside of {} [] <>. */
+ * the end, as in FreeSWITCH's event headers. vars_parse reads the inside of {} [] <>.
+ *
+ * Where a value came from costs a flag: most are the configuration's or from outside as a whole. Only a value composed
+ * of both has its marked text behind it in the block. */
 #include "core/vars.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+enum { ORIGIN_CONFIG, ORIGIN_OUTSIDE, ORIGIN_MIXED };
 struct var_slot {
 	uint32_t hash;
-	uint32_t name_len;
-	char *block;
+	uint32_t name_len : 30, origin : 2;
+	char *block; /* name, value and (ORIGIN_MIXED) the value with its marks, each ended by a zero byte */
 };
 enum { SEEN_BITS = 1024 };
 struct vars {
@@ -85,13 +90,39 @@ static int slots_grow(struct vars *v)
 	return ST_OK;
 }
 
-static int set_sv(struct vars *v, struct sv name, struct sv value)
+static const char *slot_value(const struct var_slot *slot)
+{
+	return slot->block + slot->name_len + 1;
+}
+
+/* Name, value and, when it is mixed, the text in one block. */
+static char *block_new(struct sv name, struct sv value, struct sv text)
+{
+	char *block = mem_alloc(name.n + value.n + 2 + (text.n ? text.n + 1 : 0)), *p = block;
+
+	if (!block)
+		return NULL;
+	memcpy(p, name.p, name.n);
+	p += name.n;
+	*p++ = 0;
+	memcpy(p, value.p, value.n);
+	p += value.n;
+	*p++ = 0;
+	if (text.n) {
+		memcpy(p, text.p, text.n);
+		p[text.n] = 0;
+	}
+	return block;
+}
+
+/* value has no marks; text is the same with them, or empty when origin is not mixed. */
+static int set_plain(struct vars *v, struct sv name, struct sv value, unsigned origin, struct sv text)
 {
 	uint32_t hash = name_hash(name.p, name.n);
 	long at;
 	char *block;
 
-	if (!name.n || value.n > VALUE_MAX)
+	if (!name.n || name.n >= 1u << 30 || value.n > VALUE_MAX)
 		return ST_INVAL;
 	at = slot_find(v, name.p, name.n, hash);
 	if (!value.n) {
@@ -103,23 +134,43 @@ static int set_sv(struct vars *v, struct sv name, struct sv value)
 		return ST_LIMIT;
 	if (at < 0 && v->count == v->cap && slots_grow(v))
 		return ST_NOMEM;
-	block = mem_alloc(name.n + value.n + 2);
+	block = block_new(name, value, text);
 	if (!block)
 		return ST_NOMEM;
-	memcpy(block, name.p, name.n);
-	block[name.n] = 0;
-	memcpy(block + name.n + 1, value.p, value.n);
-	block[name.n + 1 + value.n] = 0;
 	if (at >= 0)
 		slot_remove(v, (uint32_t)at);
 	*seen_word(v, hash) |= UINT64_C(1) << hash % 64;
-	v->slots[v->count++] = (struct var_slot){hash, (uint32_t)name.n, block};
+	v->slots[v->count++] =
+	    (struct var_slot){.hash = hash, .name_len = (uint32_t)name.n, .origin = origin & 3, .block = block};
 	return ST_OK;
 }
 
-int vars_set(struct vars *v, const char *name, const char *value)
+static int set_sv(struct vars *v, struct sv name, struct sv text)
 {
-	return set_sv(v, sv_of(name), sv_of(value));
+	struct buf plain;
+	bool is_whole;
+	int st;
+
+	if (!mark_has(text))
+		return set_plain(v, name, text, ORIGIN_CONFIG, SV_NONE);
+	is_whole = mark_is_whole(text);
+	buf_init(&plain);
+	mark_strip(&plain, text);
+	st = plain.failed ? ST_NOMEM
+	                  : set_plain(v, name, buf_sv(&plain), is_whole ? ORIGIN_OUTSIDE : ORIGIN_MIXED,
+	                        is_whole ? SV_NONE : text);
+	buf_fini(&plain);
+	return st;
+}
+
+int vars_set(struct vars *v, const char *name, const char *text)
+{
+	return set_sv(v, sv_of(name), sv_of(text));
+}
+
+int vars_set_outside(struct vars *v, const char *name, const char *value)
+{
+	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_OUTSIDE, SV_NONE);
 }
 
 int vars_setf(struct vars *v, const char *name, const char *fmt, ...)
@@ -146,17 +197,22 @@ int vars_setf(struct vars *v, const char *name, const char *fmt, ...)
 	return st;
 }
 
-int vars_push(struct vars *v, const char *name, const char *value)
+int vars_push(struct vars *v, const char *name, const char *text)
 {
-	const char *old = vars_get(v, name);
-	struct buf b;
+	struct buf b, scratch;
+	const char *old;
 	int st;
 
-	if (!old || !value || !*value)
-		return vars_set(v, name, value);
+	if (!text || !*text)
+		return vars_set(v, name, text);
 	buf_init(&b);
-	buf_printf(&b, "%s%s|:%s", strncmp(old, "ARRAY::", 7) ? "ARRAY::" : "", old, value);
-	st = b.failed ? ST_NOMEM : set_sv(v, sv_of(name), buf_sv(&b));
+	buf_init(&scratch);
+	old = vars_text(v, name, &scratch);
+	if (old)
+		buf_printf(&b, "%s%s|:", strncmp(old, "ARRAY::", 7) ? "ARRAY::" : "", old);
+	buf_adds(&b, text);
+	st = b.failed || scratch.failed ? ST_NOMEM : set_sv(v, sv_of(name), buf_sv(&b));
+	buf_fini(&scratch);
 	buf_fini(&b);
 	return st;
 }
@@ -168,6 +224,40 @@ const char *vars_get(const struct vars *v, const char *name)
 	return at < 0 ? NULL : v->slots[at].block + n + 1;
 }
 
+static const char *slot_text(const struct var_slot *slot, struct buf *scratch)
+{
+	const char *value = slot_value(slot);
+
+	if (slot->origin == ORIGIN_CONFIG)
+		return value;
+	if (slot->origin == ORIGIN_MIXED)
+		return value + strlen(value) + 1;
+	buf_clear(scratch);
+	mark_put(scratch, sv_of(value));
+	return scratch->failed ? "" : scratch->p;
+}
+
+const char *vars_text(const struct vars *v, const char *name, struct buf *scratch)
+{
+	size_t n = strlen(name);
+	long at = slot_find(v, name, n, name_hash(name, n));
+	return at < 0 ? NULL : slot_text(&v->slots[at], scratch);
+}
+
+static int slot_copy(struct vars *to, struct sv to_name, const struct var_slot *slot)
+{
+	const char *value = slot_value(slot);
+	struct sv text = slot->origin == ORIGIN_MIXED ? sv_of(value + strlen(value) + 1) : SV_NONE;
+	return set_plain(to, to_name, sv_of(value), slot->origin, text);
+}
+
+int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from, const char *name)
+{
+	size_t n = strlen(name);
+	long at = slot_find(from, name, n, name_hash(name, n));
+	return at < 0 ? ST_OK : slot_copy(to, sv_of(to_name), &from->slots[at]);
+}
+
 size_t vars_count(const struct vars *v)
 {
 	return v ? v->count : 0;
@@ -176,17 +266,14 @@ size_t vars_count(const struct vars *v)
 void vars_at(const struct vars *v, size_t i, const char **name, const char **value)
 {
 	*name = v->slots[i].block;
-	*value = v->slots[i].block + v->slots[i].name_len + 1;
+	*value = slot_value(&v->slots[i]);
 }
 
 int vars_copy(struct vars *to, const struct vars *from)
 {
 	int st = ST_OK;
-	for (uint32_t i = 0; from && i < from->count && !st; i++) {
-		const char *name, *value;
-		vars_at(from, i, &name, &value);
-		st = vars_set(to, name, value);
-	}
+	for (uint32_t i = 0; from && i < from->count && !st; i++)
+		st = slot_copy(to, (struct sv){from->slots[i].block, from->slots[i].name_len}, &from->slots[i]);
 	return st;
 }
 
@@ -201,16 +288,20 @@ static int parse_pair(struct vars *v, struct sv item, char sep)
 	name = sv_trim(name);
 	if (!name.n)
 		return ST_OK;
+	if (mark_has(sv_sub(name, 0, 2))) /* a name from outside could be any */
+		return ST_DENIED;
 	value = sv_trim(value);
 	if (value.n >= 2 && value.p[0] == '\'' && value.p[value.n - 1] == '\'')
 		value = sv_sub(value, 1, value.n - 2);
 	buf_init(&b);
+	mark_strip(&b, name);
+	name = (struct sv){NULL, b.n};
 	for (size_t i = 0; i < value.n; i++) {
 		if (value.p[i] == '\\' && i + 1 < value.n && (value.p[i + 1] == sep || value.p[i + 1] == '\''))
 			i++;
 		buf_addc(&b, value.p[i]);
 	}
-	st = b.failed ? ST_NOMEM : set_sv(v, name, buf_sv(&b));
+	st = b.failed ? ST_NOMEM : set_sv(v, sv_sub(buf_sv(&b), 0, name.n), sv_sub(buf_sv(&b), name.n, b.n));
 	buf_fini(&b);
 	return st;
 }
@@ -236,7 +327,7 @@ int vars_parse(struct vars *v, struct sv text)
 	struct vars *fresh = NULL;
 	int st = ST_OK, count = 0;
 
-	if (sv_starts(text, SV("^^")) && text.n >= 3) {
+	if (sv_starts(text, SV("^^")) && text.n >= 3 && !mark_has(sv_sub(text, 2, 2))) {
 		sep = text.p[2];
 		text = sv_sub(text, 3, text.n);
 	}

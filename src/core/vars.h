@@ -1,5 +1,7 @@
 /* An ordered set of named text values: channel variables, originate variables, event-like lists. Names are
- * case-insensitive as in FreeSWITCH, kept in insertion order. */
+ * case-insensitive as in FreeSWITCH, kept in insertion order. A value knows which of its bytes came from outside
+ * (text/mark.h): what is set with marks keeps them through copies; vars_get gives the value that people see, vars_text
+ * the one for whatever reads a language. */
 #pragma once
 #include "base/role.h"
 #include "base/str.h"
@@ -7,10 +9,16 @@
 struct vars;
 int vars_new(struct vars **out);
 void vars_free(struct vars *v);
-int vars_set(struct vars *v, const char *name, const char *value); /* NULL or "" removes */
+int vars_set(struct vars *v, const char *name, const char *text); /* with marks or without; NULL or "" removes */
+int vars_set_outside(struct vars *v, const char *name, const char *value); /* every byte is from outside */
 int vars_setf(struct vars *v, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-int vars_push(struct vars *v, const char *name, const char *value); /* makes ARRAY::a|:b */
+int vars_push(struct vars *v, const char *name, const char *text); /* makes ARRAY::a|:b */
 const char *vars_get(const struct vars *v, const char *name); /* borrowed until the next change; NULL when absent */
+/* The value with its marks: a view that is valid until the next change, of v or of scratch (initialised by the caller,
+ * who frees it); NULL when absent. */
+const char *vars_text(const struct vars *v, const char *name, struct buf *scratch);
+/* from's value, marks too, under another name; when from lacks it nothing changes. */
+int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from, const char *name);
 size_t vars_count(const struct vars *v);
 void vars_at(const struct vars *v, size_t i, const char **name, const char **value);
 int vars_copy(struct vars *to, const struct vars *from);
@@ -20,11 +28,15 @@ int vars_parse(struct vars *v, struct sv text);
 /* Every variable the modules declared, for docs and the test that code and docs agree, is in module.h's tables. */
 
 /* Expansion of ${name} ${name:off:len} ${name[i]} ${api(args)} $${global} in text (reference: FreeSWITCH's rules;
- * values are expanded again, depth 100; text without "${" and without an escape of those stays as it is; output bounded
- * to 1 MiB). leg may be NULL (globals and api only). Commands that may wait are allowed only inside a coroutine. Out is
- * a mem_alloc string. */
+ * references within a value that the configuration wrote are followed, depth 100; text without "${" and without an
+ * escape of those stays as it is; output bounded to 1 MiB). One pass: what was put in is not read again, and what is
+ * marked, in text or in a value, is never read at all. leg may be NULL (globals and api only). Commands that may wait
+ * are allowed only inside a coroutine. Out is a mem_alloc string and has the marks of what went into it. */
 struct leg;
 ON_CTL int expand(struct leg *leg, const char *text, char **out);
+/* The second pass of set and its relatives (FreeSWITCH expands their value once more): variables only, commands stay as
+ * they are written. */
+ON_CTL int expand_variables(struct leg *leg, const char *text, char **out);
 /* The same with an own lookup tried first (returns NULL to go on). */
 typedef const char *(*expand_lookup_fn)(const char *name, void *arg);
 ON_CTL int expand_with(struct leg *leg, expand_lookup_fn fn, void *arg, const char *text, char **out);

@@ -71,7 +71,7 @@ void leg_vars_cdr_set(struct leg *leg)
 	set_epoch(leg, "end_epoch", "end_uepoch", end);
 	if (leg->last_app[0]) {
 		leg_var_set(leg, "last_app", leg->last_app);
-		leg_var_set_text(leg, "last_arg", leg->last_app_data);
+		vars_set_outside(leg->vars, "last_arg", leg->last_app_data);
 	}
 	leg_var_setf(leg, "caller_id", "\"%s\" <%s>", p->caller_id_name ? p->caller_id_name : "",
 	    p->caller_id_number ? p->caller_id_number : "");

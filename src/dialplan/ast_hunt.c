@@ -1,6 +1,7 @@
 /* The hunt through extensions.conf: every line whose pattern, caller and context fit gives its application. */
 #include "base/mem.h"
 #include "dialplan/ast_i.h"
+#include "text/mark.h"
 #include <string.h>
 #include <strings.h>
 
@@ -9,16 +10,52 @@ struct ast_hunt {
 	const struct dp_env *env;
 	const char *destination;
 	struct dp_actions *out;
-	struct re_match match; /* too big for a coroutine's stack */
-	struct buf value, data;
-	const char *traced; /* pattern of the extension last told */
+	struct re_match match;        /* too big for a coroutine's stack */
+	struct buf text, value, data; /* text: the value with its marks */
+	const char *traced;           /* pattern of the extension last told */
 	int status;
 };
 
-static const char *field(struct ast_hunt *h, const char *name)
+/* The field, marked; scratch may hold it. */
+static const char *field(struct ast_hunt *h, const char *name, struct buf *scratch)
 {
-	const char *value = h->env->field ? h->env->field(h->env->arg, name) : NULL;
-	return value ? value : "";
+	const char *text = h->env->field ? h->env->field(h->env->arg, name, scratch) : NULL;
+	return text ? text : "";
+}
+
+/* What is dialled, marked. */
+static const char *destination(struct ast_hunt *h, struct buf *scratch)
+{
+	const char *text = field(h, "destination_number", scratch);
+	return *text ? text : h->destination;
+}
+
+static bool caller_is(struct ast_hunt *h, const char *number, struct buf *caller)
+{
+	struct buf scratch;
+
+	buf_init(&scratch);
+	mark_strip(caller, sv_of(field(h, "caller_id_number", &scratch)));
+	buf_fini(&scratch);
+	return sv_isi(buf_sv(caller), number);
+}
+
+static void exten_to_var(struct ast_hunt *h)
+{
+	struct buf scratch;
+
+	buf_init(&scratch);
+	h->env->set_var(h->env->arg, "EXTEN", destination(h, &scratch));
+	buf_fini(&scratch);
+}
+
+static void field_to_var(struct ast_hunt *h, const char *name, const char *var)
+{
+	struct buf scratch;
+
+	buf_init(&scratch);
+	h->env->set_var(h->env->arg, var, field(h, name, &scratch));
+	buf_fini(&scratch);
 }
 
 static void trace(struct ast_hunt *h, const struct ast_context *c, const struct ast_line *l, struct dp_trace t)
@@ -29,20 +66,29 @@ static void trace(struct ast_hunt *h, const struct ast_context *c, const struct 
 	h->env->trace(h->env->arg, &t);
 }
 
-/* What the line is matched against: in h->value. */
+/* What the line is matched against: in h->text and h->value. */
 static int subject(struct ast_hunt *h, const struct ast_line *l)
 {
+	struct buf scratch;
+	int st = ST_OK;
+
+	buf_clear(&h->text);
 	buf_clear(&h->value);
+	buf_init(&scratch);
 	if (!l->field)
-		return buf_adds(&h->value, h->destination);
-	if (!strchr(l->field, '$'))
-		return buf_adds(&h->value, field(h, l->field));
-	return h->env->expand ? h->env->expand(h->env->arg, l->field, &h->value) : buf_adds(&h->value, l->field);
+		buf_adds(&h->text, destination(h, &scratch));
+	else if (!strchr(l->field, '$') || !h->env->expand)
+		buf_adds(&h->text, field(h, l->field, &scratch));
+	else
+		st = h->env->expand(h->env->arg, l->field, &h->text);
+	buf_fini(&scratch);
+	return st ? st : mark_strip(&h->value, buf_sv(&h->text));
 }
 
 static bool test(struct ast_hunt *h, const struct ast_context *c, const struct ast_line *l)
 {
-	const char *value, *caller = field(h, "caller_id_number");
+	struct buf caller;
+	const char *value;
 	bool is_match;
 
 	h->status = subject(h, l);
@@ -65,14 +111,17 @@ static bool test(struct ast_hunt *h, const struct ast_context *c, const struct a
 	        .expression = l->pattern,
 	        .match = is_match && l->captures ? &h->match : NULL});
 	if (is_match && l->cid) {
-		is_match = !strcasecmp(l->cid, caller);
+		buf_init(&caller);
+		is_match = caller_is(h, l->cid, &caller);
 		trace(h, c, l,
 		    (struct dp_trace){.kind = DP_TRACE_FIELD,
 		        .is_pass = is_match,
 		        .field = "caller_id_number",
-		        .value = caller,
+		        .value = caller.p ? caller.p : "",
 		        .expression = l->cid});
+		buf_fini(&caller);
 	}
+	re_match_mark(&h->match, buf_sv(&h->value), buf_sv(&h->text));
 	return is_match;
 }
 
@@ -91,9 +140,9 @@ static void take(struct ast_hunt *h, const struct ast_context *c, const struct a
 		if (!h->out->extension)
 			h->status = ST_NOMEM;
 		if (env->set_var) {
-			env->set_var(env->arg, "EXTEN", h->destination);
-			env->set_var(env->arg, "CHANNEL", field(h, "chan_name"));
-			env->set_var(env->arg, "UNIQUEID", field(h, "uuid"));
+			exten_to_var(h);
+			field_to_var(h, "chan_name", "CHANNEL");
+			field_to_var(h, "uuid", "UNIQUEID");
 		}
 	}
 	if (h->status)
@@ -129,10 +178,12 @@ int dp_ast_hunt(const struct dp_ast *ast, const struct dp_env *env, const char *
 	if (!h)
 		return ST_NOMEM;
 	h->ast = ast, h->env = env, h->destination = destination, h->out = out;
+	buf_init(&h->text);
 	buf_init(&h->value);
 	buf_init(&h->data);
 	hunt_context(h, context, 0);
 	st = h->status ? h->status : out->count ? ST_OK : ST_NOTFOUND;
+	buf_fini(&h->text);
 	buf_fini(&h->value);
 	buf_fini(&h->data);
 	mem_free(h);

@@ -25,11 +25,12 @@ ANY void dialplan_each_app(const struct dialplan *dp,
  * suspend; the dialplan must stay alive across them. */
 struct dp_env {
 	void *arg;
-	const char *(*field)(void *arg, const char *name);                /* caller-profile field; NULL = "" */
-	const char *(*var)(void *arg, const char *name);                  /* channel variable; NULL = unset */
-	int (*expand)(void *arg, const char *text, struct buf *out);      /* ${...} */
-	void (*set_var)(void *arg, const char *name, const char *value);  /* NULL removes */
-	void (*push_var)(void *arg, const char *name, const char *value); /* appends to an array variable */
+	/* A caller-profile field, marked (text/mark.h); scratch may hold it. NULL = "" */
+	const char *(*field)(void *arg, const char *name, struct buf *scratch);
+	const char *(*var)(void *arg, const char *name);                 /* channel variable; NULL = unset */
+	int (*expand)(void *arg, const char *text, struct buf *out);     /* ${...}; out is marked */
+	void (*set_var)(void *arg, const char *name, const char *text);  /* marked; NULL removes */
+	void (*push_var)(void *arg, const char *name, const char *text); /* appends to an array variable */
 	int (*run_inline)(void *arg, const char *app, const char *data);
 	/* Local time in zone (NULL = the system's), ST_NOTFOUND when unknown. */
 	int (*local_time)(void *arg, const char *zone, int64_t wall_us, struct tm *out);

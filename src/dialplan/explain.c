@@ -73,7 +73,7 @@ static const char *lookup(const char *name, void *arg)
 	return get_var(arg, name);
 }
 
-static const char *get_field(void *arg, const char *name)
+static const char *get_field(void *arg, const char *name, struct buf *scratch)
 {
 	role_assert_ctl();
 	return leg_profile_field(((struct scratch *)arg)->profile, name);
@@ -402,7 +402,7 @@ int api_dialplan(struct api_call *c)
 		for (int i = 3; i < count; i++)
 			set_pair(&s, sv_of(word[i]));
 		leg_profile_set(&s.profile->context, word[1]);
-		leg_profile_set(&s.profile->destination_number, word[2]);
+		leg_profile_destination_set(s.profile, word[2]);
 		explain(&s, word[1], word[2]);
 	} else {
 		buf_adds(c->out, "-ERR out of memory\n");

@@ -4,6 +4,7 @@
  * one). */
 #include "base/mem.h"
 #include "dialplan/dialplan_i.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@ struct verdict {  /* of one test */
 	bool has_field, is_match;
 	bool captures;                  /* the expression has a group: $1 is substituted */
 	struct buf subject, expression; /* what was compared */
-	struct re_match match;          /* views into subject */
+	struct buf text;                /* the subject with its marks */
+	struct re_match match;          /* views into text: what is captured keeps its marks */
 };
 
 struct hunt {
@@ -71,12 +73,41 @@ static int expand(struct hunt *h, const char *text, struct buf *out)
 static void verdict_fini(struct verdict *v)
 {
 	buf_fini(&v->subject);
+	buf_fini(&v->text);
 	buf_fini(&v->expression);
+}
+
+/* What the test looks at, into v->text with marks. */
+static void subject_read(struct hunt *h, const struct dp_test *t, struct verdict *v)
+{
+	const struct dp_env *env = h->env;
+	struct buf scratch;
+	const char *text;
+
+	if (t->field_expands) {
+		h->status = expand(h, t->field, &v->text);
+		return;
+	}
+	buf_init(&scratch);
+	text = env->field ? env->field(env->arg, t->field, &scratch) : NULL;
+	buf_adds(&v->text, text ? text : "");
+	buf_fini(&scratch);
+}
+
+/* What comes from outside stands for itself in a pattern. */
+static void expression_read(struct hunt *h, const struct dp_test *t, struct verdict *v)
+{
+	struct buf text;
+
+	buf_init(&text);
+	h->status = expand(h, t->expression, &text);
+	if (!h->status)
+		h->status = mark_strip_regex(&v->expression, buf_sv(&text));
+	buf_fini(&text);
 }
 
 static void run_test(struct hunt *h, const struct dp_test *t, struct verdict *v)
 {
-	const struct dp_env *env = h->env;
 	struct sv subject, expression = sv_of(t->expression);
 
 	memset(v, 0, offsetof(struct verdict, match));
@@ -86,16 +117,13 @@ static void run_test(struct hunt *h, const struct dp_test *t, struct verdict *v)
 	if (!v->has_field)
 		return;
 	if (t->expression_expands) {
-		h->status = expand(h, t->expression, &v->expression);
+		expression_read(h, t, v);
 		expression = buf_sv(&v->expression);
 	}
-	if (t->field_expands) {
-		if (!h->status)
-			h->status = expand(h, t->field, &v->subject);
-	} else {
-		const char *value = env->field ? env->field(env->arg, t->field) : NULL;
-		buf_adds(&v->subject, value ? value : "");
-	}
+	if (!h->status)
+		subject_read(h, t, v);
+	if (!h->status)
+		h->status = mark_strip(&v->subject, buf_sv(&v->text));
 	if (h->status)
 		return;
 	subject = buf_sv(&v->subject);
@@ -103,6 +131,7 @@ static void run_test(struct hunt *h, const struct dp_test *t, struct verdict *v)
 	v->is_match = (t->expression_expands ? re_match_once(expression, subject, &v->match)
 	                  : t->re            ? re_match(t->re, subject, &v->match)
 	                                     : 0) == 1;
+	re_match_mark(&v->match, subject, buf_sv(&v->text));
 }
 
 /* What a test of name came to. brk: the condition's break, or with is_rule how its <regex> count. */
@@ -163,7 +192,7 @@ static bool run_rule(struct hunt *h, const struct dp_cond *cond, const char *nam
 			snprintf(var, sizeof var, "DP_REGEX_MATCH_%zu", i + 1);
 			set_captures(h, var, v);
 			verdict_fini(kept);
-			*kept = *v; /* the views stay right: the subject's memory moves with it */
+			*kept = *v; /* the views stay right: the text's memory moves with it */
 		} else {
 			verdict_fini(v);
 		}

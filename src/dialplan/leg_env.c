@@ -5,8 +5,10 @@
 #include "core/exec.h"
 #include "core/zone.h"
 #include "dialplan/module_i.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { FILE_MAX_BYTES = 8 << 20 };
 
@@ -17,10 +19,20 @@ const char *dp_or_empty(const char *s)
 
 /* ---- the hunt's view of a leg -------------------------------------------------------------------------------- */
 
-static const char *env_field(void *arg, const char *name)
+static const char *env_field(void *arg, const char *name, struct buf *scratch)
 {
+	struct leg *leg = arg;
+	const char *value;
+
 	role_assert_ctl();
-	return leg_profile_field(((struct leg *)arg)->profile, name);
+	value = leg_profile_field(leg->profile, name);
+	if (!value)
+		return NULL;
+	if (leg->profile->destination_text && !strcasecmp(name, "destination_number"))
+		return leg->profile->destination_text;
+	buf_clear(scratch);
+	mark_put(scratch, sv_of(value));
+	return scratch->p;
 }
 
 static const char *env_var(void *arg, const char *name)
@@ -42,18 +54,18 @@ static int env_expand(void *arg, const char *text, struct buf *out)
 	return leg_is_up(arg) ? st : ST_HANGUP;
 }
 
-static void env_set_var(void *arg, const char *name, const char *value)
+static void env_set_var(void *arg, const char *name, const char *text)
 {
 	role_assert_ctl();
-	leg_var_set(arg, name, value);
+	leg_var_set_text(arg, name, text);
 }
 
-static void env_push_var(void *arg, const char *name, const char *value)
+static void env_push_var(void *arg, const char *name, const char *text)
 {
 	struct leg *leg = arg;
 	role_assert_ctl();
-	if (!strstr(value, "${"))
-		vars_push(leg->vars, name, value);
+	if (!strstr(text, "${"))
+		vars_push(leg->vars, name, text);
 }
 
 static int env_run_inline(void *arg, const char *app, const char *data)
@@ -107,8 +119,10 @@ static void env_trace(void *arg, const struct dp_trace *t)
 
 	role_assert_ctl();
 	buf_init(&line);
-	if (!dp_trace_line(t, dp_or_empty(leg->name), &line))
+	if (!dp_trace_line(t, dp_or_empty(leg->name), &line)) {
+		mark_strip_in_place(line.p);
 		leg_log(leg, LOG_DEBUG, "%s", line.p);
+	}
 	buf_fini(&line);
 }
 

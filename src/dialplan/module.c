@@ -173,10 +173,15 @@ out:
 static int inline_hunt(struct leg *leg, const char *args)
 {
 	struct dp_actions found = {0};
+	const char *list = args && *args ? args : leg->profile->destination_text;
 	int st;
 
 	role_assert_ctl();
-	st = dialplan_inline_parse(sv_of(args && *args ? args : leg->profile->destination_number), &found);
+	if (!list) {
+		leg_log(leg, LOG_WARNING, "an extension from outside is no list of applications");
+		return ST_NOTFOUND;
+	}
+	st = dialplan_inline_parse(sv_of(list), &found);
 	if (!st)
 		st = dp_actions_to_leg(leg, &found);
 	dp_actions_fini(&found);

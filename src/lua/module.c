@@ -5,6 +5,7 @@
 #include "core/config.h"
 #include "core/core.h"
 #include "core/event.h"
+#include "core/exec.h"
 #include "lua/lua_i.h"
 #include <string.h>
 #include <strings.h>
@@ -29,7 +30,7 @@ static int app_lua(struct leg *leg, const char *data)
 		leg_log(leg, LOG_ERR, "no args specified!");
 		return ST_INVAL;
 	}
-	script_run(&(struct script_job){.code = data, .leg = leg, .session = leg});
+	script_run(&(struct script_job){.code = leg_exec_text(leg, data), .leg = leg, .session = leg});
 	return leg_is_up(leg) ? ST_OK : ST_HANGUP;
 }
 
@@ -37,7 +38,7 @@ static int api_lua(struct api_call *c)
 {
 	role_assert_co();
 	/* ${lua(...)} of a leg's texts has the leg */
-	if (*c->args && script_run(&(struct script_job){.code = c->args, .session = c->leg, .out = c->out}))
+	if (*c->args && script_run(&(struct script_job){.code = c->text, .session = c->leg, .out = c->out}))
 		buf_adds(c->out, "-ERR Cannot execute script\n");
 	return ST_OK;
 }
@@ -49,7 +50,7 @@ static int api_luarun(struct api_call *c)
 	role_assert_ctl();
 	if (!*c->args)
 		return buf_adds(c->out, "-ERR no args specified!\n");
-	st = script_spawn(c->args, NULL);
+	st = script_spawn(c->text, NULL);
 	return st ? buf_printf(c->out, "-ERR %s\n", status_text(st)) : buf_adds(c->out, "+OK\n");
 }
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "core/event.h"
 #include "lua/lua_i.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -182,7 +183,16 @@ void script_push_take(lua_State *L, struct buf *b)
 
 /* ---- one run ---- */
 
-/* Cuts text at blanks; 'quoted' words keep theirs. Pushes argv: [0] the script, [1] ... */
+static void push_word(lua_State *L, struct sv word)
+{
+	struct buf plain;
+
+	buf_init(&plain);
+	mark_strip(&plain, word);
+	script_push_take(L, &plain);
+}
+
+/* Cuts text at the blanks that are not marked; 'quoted' words keep theirs. Pushes argv: [0] the script, [1] ... */
 static void push_argv(lua_State *L, struct sv script, const char *text)
 {
 	lua_newtable(L);
@@ -194,11 +204,11 @@ static void push_argv(lua_State *L, struct sv script, const char *text)
 			return;
 		const char *end = *text == '\'' ? strchr(text + 1, '\'') : NULL;
 		if (end) {
-			lua_pushlstring(L, text + 1, (size_t)(end - text - 1));
+			push_word(L, (struct sv){text + 1, (size_t)(end - text - 1)});
 			text = end + 1;
 		} else {
 			size_t len = strcspn(text, " ");
-			lua_pushlstring(L, text, len);
+			push_word(L, (struct sv){text, len});
 			text += len;
 		}
 		lua_rawseti(L, -2, n);
@@ -213,13 +223,15 @@ static CO void push_chunk(lua_State *L, const char *code)
 	int st;
 
 	code += strspn(code, " \r\n");
+	name = (struct sv){code, strcspn(code, " ")};
+	if (mark_has(*code == '~' || !strncasecmp(code, "#!/lua", 6) ? sv_of(code) : name))
+		luaL_error(L, "what comes from outside is no script and names none; give it as an argument");
 	if (*code == '~' || !strncasecmp(code, "#!/lua", 6)) {
 		code += *code == '~' ? 1 : 6;
 		if (luaL_loadbufferx(L, code, strlen(code), "line", "t"))
 			lua_error(L);
 		return;
 	}
-	name = (struct sv){code, strcspn(code, " ")};
 	push_argv(L, name, code + name.n);
 	lua_setglobal(L, "argv");
 	lua_pushlstring(L, name.p, name.n);

@@ -88,15 +88,15 @@ void say_prefix_set(struct say_prefix *p, struct leg *leg, const char *prefix)
 	*p = (struct say_prefix){0};
 	if (!prefix || leg_var_is_true(leg, "sound_prefix_enforced"))
 		return;
-	p->old = mem_strdup(vars_get(leg->vars, "sound_prefix"));
+	p->old = vars_get(leg->vars, "sound_prefix") ? leg_text_dup(leg, "sound_prefix") : NULL;
 	p->is_set = true;
-	leg_var_set(leg, "sound_prefix", prefix);
+	leg_var_set_text(leg, "sound_prefix", prefix);
 }
 
 void say_prefix_restore(struct say_prefix *p, struct leg *leg)
 {
 	if (p->is_set)
-		leg_var_set(leg, "sound_prefix", p->old);
+		leg_var_set_text(leg, "sound_prefix", p->old);
 	mem_free(p->old);
 	*p = (struct say_prefix){0};
 }

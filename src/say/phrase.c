@@ -6,6 +6,7 @@
 #include "core/config.h"
 #include "core/exec.h"
 #include "say/say_i.h"
+#include "text/mark.h"
 #include "text/re.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,7 @@ static CO int run_execute(struct run *r, char *text)
 		if (close)
 			*close = 0;
 	}
-	if (!app_find(text)) {
+	if (mark_has(sv_of(text)) || !app_find(text)) {
 		leg_log(r->leg, LOG_ERR, "Invalid Application %s", text);
 		return ST_INVAL;
 	}
@@ -71,16 +72,17 @@ static CO int run_function(struct run *r, const struct xml_node *action, char *d
 
 	if (!strcasecmp(function, "play-file"))
 		return leg_play_until(r->leg, data, r->end);
+	if (!strcasecmp(function, "execute"))
+		return run_execute(r, data);
+	if (!strcasecmp(function, "phrase"))
+		return phrase_run(r->leg, xml_attr_or(action, "phrase", ""), data, r->lang->name, r->end);
+	mark_strip_in_place(data);
 	if (!strcasecmp(function, "say"))
 		return say_run_in(r->leg, r->lang, &say, r->end);
 	if (!strcasecmp(function, "speak-text"))
 		return run_speak(r, action, data);
-	if (!strcasecmp(function, "execute"))
-		return run_execute(r, data);
 	if (!strcasecmp(function, "sleep"))
 		return leg_sleep(r->leg, (int64_t)strtoul(data, NULL, 10) % (PAUSE_MAX_MS + 1) * 1000);
-	if (!strcasecmp(function, "phrase"))
-		return phrase_run(r->leg, xml_attr_or(action, "phrase", ""), data, r->lang->name, r->end);
 	if (!strcasecmp(function, "break"))
 		r->is_broken = true;
 	else
@@ -116,12 +118,17 @@ static CO int run_input(struct run *r, const struct xml_node *input, bool *was_r
 	const char *pattern = xml_attr_or(input, "pattern", ".*"), *field = xml_attr(input, "field");
 	const struct xml_node *list;
 	struct re_match m = {0};
-	char *subject = NULL;
-	int st = expand(r->leg, field ? field : r->data, &subject), matched;
+	char *text = NULL, *subject = NULL;
+	int st = expand(r->leg, field ? field : r->data, &text), matched;
 
-	if (st)
+	if (!st && !(subject = mark_strip_dup(sv_of(text))))
+		st = ST_NOMEM;
+	if (st) {
+		mem_free(text);
 		return st;
+	}
 	matched = re_match_once(sv_of(pattern), sv_of(subject), &m);
+	re_match_mark(&m, sv_of(subject), sv_of(text));
 	if (matched < 0)
 		leg_log(r->leg, LOG_ERR, "%s:%u: the pattern '%s' cannot be used", input->file, input->line, pattern);
 	list = xml_child(input, matched > 0 ? "match" : "nomatch");
@@ -131,6 +138,7 @@ static CO int run_input(struct run *r, const struct xml_node *input, bool *was_r
 		if (st || r->is_broken || r->end->is_ended)
 			break;
 	}
+	mem_free(text);
 	mem_free(subject);
 	*was_run = *was_run || list;
 	*is_last = list && str_is_true(xml_attr(input, "break_on_match"));
@@ -197,6 +205,10 @@ int phrase_run(struct leg *leg, const char *name, const char *data, const char *
 	int st;
 
 	role_assert_co();
+	if (mark_has(sv_of(name))) {
+		leg_log(leg, LOG_WARNING, "a phrase that is named from outside is refused");
+		return ST_DENIED;
+	}
 	if (is_too_deep(leg)) {
 		leg_log(leg, LOG_ERR, "phrase %s: macros within macros, more than %d", name, DEPTH_MAX);
 		return ST_LIMIT;
@@ -231,7 +243,7 @@ out:
 int app_phrase(struct leg *leg, const char *data)
 {
 	struct leg_play_end end = {0};
-	char *macro = mem_strdup(data ? data : ""), *comma = strchr(macro, ',');
+	char *macro = mem_strdup(data ? leg_exec_text(leg, data) : ""), *comma = strchr(macro, ',');
 	const char *response = "NOTHING";
 	int st = ST_OK;
 

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/app_words.h"
+#include "core/exec.h"
 #include "core/zone.h"
 #include "say/say_i.h"
 #include <stdio.h>
@@ -130,7 +131,7 @@ int app_say(struct leg *leg, const char *data)
 	struct say_request r = {0};
 	enum say_gender gender;
 	struct buf module, text;
-	int st = app_words_init(&w, data, 5);
+	int st = app_words_init(&w, leg_exec_text(leg, data), 5);
 
 	role_assert_co();
 	buf_init(&module);

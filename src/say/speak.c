@@ -1,7 +1,9 @@
 /* Text to speech on a leg: the text becomes a source that the finder makes a file of (prompt.c). */
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/exec.h"
 #include "say/say_i.h"
+#include "text/mark.h"
 #include <string.h>
 
 enum { TEXT_MAX = 8000 };
@@ -31,7 +33,7 @@ int speak_run(struct leg *leg, const char *engine, const char *voice, const char
 /* [engine|][voice|]text */
 int app_speak(struct leg *leg, const char *data)
 {
-	struct sv parts[3] = {SV_NONE, SV_NONE, SV_NONE}, rest = sv_of(data);
+	struct sv parts[3] = {SV_NONE, SV_NONE, SV_NONE}, rest = sv_of(leg_exec_text(leg, data));
 	char *engine = NULL, *voice = NULL, *text;
 	struct leg_play_end end = {0};
 	int n = 0, st;
@@ -44,11 +46,11 @@ int app_speak(struct leg *leg, const char *data)
 	while (n < 2 && sv_find(rest, '|') < rest.n)
 		sv_split(rest, '|', &parts[n++], &rest);
 	parts[n++] = rest;
-	text = sv_dup(parts[n - 1]);
+	text = mark_strip_dup(parts[n - 1]);
 	if (n == 3)
-		engine = sv_dup(parts[0]);
+		engine = mark_strip_dup(parts[0]);
 	if (n > 1)
-		voice = sv_dup(parts[n - 2]);
+		voice = mark_strip_dup(parts[n - 2]);
 	leg_var_set(leg, "playback_terminator_used", NULL);
 	st = speak_run(leg, engine, voice, text, &end);
 	mem_free(engine);

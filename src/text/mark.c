@@ -1,6 +1,6 @@
-/* Marks: the pairs that stand for bytes from outside. A byte b below 0x80 is MARK_LOW and b | 0x80, another is MARK_HIGH
- * and itself. A lead that no high byte follows is itself: it was in the configuration. Nothing here allocates but the
- * copies. */
+/* Marks: the pairs that stand for bytes from outside. A byte b below 0x80 is MARK_LOW and b | 0x80, another is
+ * MARK_HIGH and itself. A lead that no high byte follows is itself: it was in the configuration. Nothing here allocates
+ * but the copies. */
 #include "text/mark.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -153,6 +153,65 @@ int mark_strip_regex(struct buf *out, struct sv text)
 			buf_addc(out, '\\');
 		buf_addc(out, it.byte);
 	}
+	return out->failed ? ST_LIMIT : ST_OK;
+}
+
+struct path_reader {
+	size_t dots, others;    /* of the component so far */
+	bool has_outside;       /* in the component */
+	bool is_scheme_outside; /* in the word in front of the colon, or since then */
+	enum { IN_WORD, COLON, COLON_SLASH } at;
+};
+
+/* "word://": the word names a scheme. */
+static bool is_bad_scheme(struct path_reader *r, char c, bool is_outside)
+{
+	bool is_word = isalnum((unsigned char)c) || c == '_' || c == '-' || c == '+' || c == '.';
+
+	if (r->at == COLON_SLASH && c == '/')
+		return r->is_scheme_outside || is_outside;
+	if (r->at == COLON && c == '/') {
+		r->at = COLON_SLASH, r->is_scheme_outside |= is_outside;
+	} else if (r->at == IN_WORD && c == ':') {
+		r->at = COLON, r->is_scheme_outside |= is_outside;
+	} else if (is_word && r->at == IN_WORD) {
+		r->is_scheme_outside |= is_outside;
+	} else {
+		r->at = IN_WORD, r->is_scheme_outside = is_word && is_outside;
+	}
+	return false;
+}
+
+/* "..", when the component ends. */
+static bool is_bad_component(struct path_reader *r)
+{
+	bool is_bad = r->dots == 2 && !r->others && r->has_outside;
+
+	r->dots = r->others = 0, r->has_outside = false;
+	return is_bad;
+}
+
+int mark_strip_path(struct buf *out, struct sv text)
+{
+	struct mark_it it = {.rest = text};
+	struct path_reader r = {0};
+
+	if (!mark_has(text))
+		return buf_addv(out, text);
+	for (bool is_first = true; mark_next(&it); is_first = false) {
+		unsigned char c = (unsigned char)it.byte;
+		if (it.is_outside && (c < ' ' || c == 0x7f || (is_first && c == '/')))
+			return ST_DENIED;
+		if (is_bad_scheme(&r, it.byte, it.is_outside))
+			return ST_DENIED;
+		if (c == '/' && is_bad_component(&r))
+			return ST_DENIED;
+		if (c != '/')
+			r.dots += c == '.', r.others += c != '.', r.has_outside |= it.is_outside;
+		buf_addc(out, it.byte);
+	}
+	if (is_bad_component(&r))
+		return ST_DENIED;
 	return out->failed ? ST_LIMIT : ST_OK;
 }
 

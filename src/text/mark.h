@@ -38,9 +38,14 @@ ANY struct sv mark_sub(struct sv text, size_t from, size_t n);
 /* Appends the text as a regular expression in which what is from outside stands for itself only. */
 ANY int mark_strip_regex(struct buf *out, struct sv text);
 /* Appends the text as a command line of /bin/sh in which what is from outside is one argument, or part of one, wherever
- * the configuration's quotes have it. ST_DENIED: it has outside bytes beside ` $( $' or <<, within which the shell reads
- * by other rules. */
+ * the configuration's quotes have it. ST_DENIED: it has outside bytes beside ` $( $' or <<, within which the shell
+ * reads by other rules. */
 ANY int mark_strip_shell(struct buf *out, struct sv text);
+
+/* Appends the text as the name of a file, or of another source of sound. What is from outside may name what lies below
+ * a directory that the configuration named, nothing else: ST_DENIED when such bytes make it absolute, a "..", a scheme
+ * ("://") or a control byte. */
+ANY int mark_strip_path(struct buf *out, struct sv text);
 
 /* Goes through a text byte by byte: false at the end. */
 struct mark_it {

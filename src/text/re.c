@@ -5,6 +5,7 @@
 #include "text/re.h"
 #include "base/check.h"
 #include "base/mem.h"
+#include "text/mark.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,6 +302,13 @@ int re_match_once(struct sv expression, struct sv subject, struct re_match *m)
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
+}
+
+void re_match_mark(struct re_match *m, struct sv subject, struct sv text)
+{
+	for (unsigned i = 0; i < m->count; i++)
+		if (m->group[i].n)
+			m->group[i] = mark_sub(text, (size_t)(m->group[i].p - subject.p), m->group[i].n);
 }
 
 int re_substitute(struct buf *out, struct sv text, char mark, const struct re_match *m)

@@ -32,6 +32,10 @@ ANY int re_match(const struct re *re, struct sv subject, struct re_match *m);
 /* Compiles, matches, frees: for patterns made at run time. Keeps a small cache per thread. */
 ANY int re_match_once(struct sv expression, struct sv subject, struct re_match *m);
 
+/* The groups as views into text, which is the subject with marks (text/mark.h): what they put in keeps its marks then.
+ * subject: what was matched; its views are given up. */
+ANY void re_match_mark(struct re_match *m, struct sv subject, struct sv text);
+
 /* Appends text with every $N (or %N) replaced by group N ("" when unset), as FreeSWITCH's perform_substitution:
  * the digit run after mark is the number; a mark followed by another mark or by no digit stays as it is. mark: '$' or
  * '%'. */

@@ -90,6 +90,17 @@ static void var_sv(struct leg *leg, const char *name, struct sv v)
 	mem_free(copy);
 }
 
+void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u)
+{
+	struct buf text;
+
+	buf_init(&text);
+	sofia_uri_put_text(&text, u);
+	if (!text.failed)
+		leg_var_set_text(leg, name, text.p);
+	buf_fini(&text);
+}
+
 /* sip_PREFIX_user, _port, _uri, _host in FreeSWITCH's order. */
 static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u) ON_CTL;
 static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u)
@@ -105,7 +116,7 @@ static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u
 		leg_var_set(leg, name, port + 1);
 	}
 	snprintf(name, sizeof(name), "sip_%s_uri", prefix);
-	leg_var_setf(leg, name, "%.*s%s%.*s%s", SVF(u->user), u->user.n ? "@" : "", SVF(u->host), port);
+	call_var_uri(leg, name, u);
 	snprintf(name, sizeof(name), "sip_%s_host", prefix);
 	var_sv(leg, name, u->host);
 }

@@ -64,6 +64,15 @@ static void set_sv(struct leg *leg, const char *name, struct sv v)
 	leg_var_setf(leg, name, "%.*s", SVF(v));
 }
 
+/* The address of From without its port. */
+static void from_var(struct leg *leg, const char *name, const struct sip_msg *m) ON_CTL;
+static void from_var(struct leg *leg, const char *name, const struct sip_msg *m)
+{
+	struct sip_uri u = m->from.uri;
+	u.port = 0;
+	call_var_uri(leg, name, &u);
+}
+
 static void user_var(const char *name, const char *value, void *arg)
 {
 	role_assert_ctl();
@@ -121,8 +130,7 @@ static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg
 	leg_var_set(leg, "recovery_profile_name", c->p->conf.name);
 	if (m->ruri.user.n)
 		set_sv(leg, "sip_req_user", m->ruri.user);
-	leg_var_setf(leg, "sip_req_uri", m->ruri.port ? "%.*s%s%.*s:%u" : "%.*s%s%.*s", SVF(m->ruri.user),
-	    m->ruri.user.n ? "@" : "", SVF(m->ruri.host), m->ruri.port);
+	call_var_uri(leg, "sip_req_uri", &m->ruri);
 	set_sv(leg, "sip_req_host", m->ruri.host);
 	if (m->ruri.port)
 		leg_var_setf(leg, "sip_req_port", "%u", m->ruri.port);
@@ -133,7 +141,7 @@ static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg
 	if (m->via.has_rport)
 		leg_var_setf(leg, "sip_via_rport", "%u", port);
 	leg_var_setf(leg, "max_forwards", "%d", m->max_forwards >= 0 ? m->max_forwards : 70);
-	leg_var_setf(leg, "presence_id", "%.*s@%.*s", SVF(m->from.uri.user), SVF(m->from.uri.host));
+	from_var(leg, "presence_id", m);
 	call_vars_x_headers(c, m, "sip_h_");
 }
 
@@ -191,10 +199,10 @@ static struct leg_profile *invite_profile(struct call *c, struct sip_stx *tx, co
 		struct buf full;
 		buf_init(&full);
 		buf_printf(&full, "%s@%.*s", dest ? dest : "", SVF(m->ruri.host));
-		leg_profile_set(&lp->destination_number, full.p);
+		leg_profile_destination_outside(lp, full.p);
 		buf_fini(&full);
 	} else {
-		leg_profile_set(&lp->destination_number, dest && *dest ? dest : "service");
+		leg_profile_destination_outside(lp, dest && *dest ? dest : "service");
 	}
 	caller_id(c->p, m, lp);
 	gateway_inbound(c, m, lp);
@@ -256,7 +264,7 @@ static int leg_make(
 	buf_printf(&name, "sofia/%s/%.*s@%.*s", p->conf.name, SVF(m->from.uri.user), SVF(m->from.uri.host));
 	/* FreeSWITCH's order of variables begins with who calls. */
 	set_sv(leg, "sip_from_user", m->from.uri.user);
-	leg_var_setf(leg, "sip_from_uri", "%.*s@%.*s", SVF(m->from.uri.user), SVF(m->from.uri.host));
+	from_var(leg, "sip_from_uri", m);
 	set_sv(leg, "sip_from_host", m->from.uri.host);
 	leg_set_name(leg, name.p);
 	buf_fini(&name);

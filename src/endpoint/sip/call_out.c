@@ -76,7 +76,7 @@ static void vars_first(struct call *c, const struct sofia_target *t, const struc
 		for (size_t i = 0; i < vars_count(o->vars); i++) {
 			const char *n, *v;
 			vars_at(o->vars, i, &n, &v);
-			leg_var_set_text(leg, n, v);
+			vars_copy_one(leg->vars, n, o->vars, n);
 		}
 	if (c->gateway)
 		gateway_call_vars(c);
@@ -118,7 +118,7 @@ static struct leg_profile *profile_make(struct call *c, const struct sofia_targe
 	struct buf number;
 	buf_init(&number);
 	dialled_put(t, &number);
-	leg_profile_set(&lp->destination_number, number.p);
+	leg_profile_destination_outside(lp, number.p);
 	buf_fini(&number);
 	leg_profile_set(&lp->source, "mod_sofia");
 	if (!lp->context)
@@ -136,7 +136,7 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 	int st;
 	role_assert_ctl();
 	*cause = CAUSE_INVALID_URL;
-	if ((st = sofia_target_parse(&t, sv_of(o->data))) < 0)
+	if ((st = sofia_target_parse(&t, sv_of(o->text))) < 0)
 		return st;
 	if (t.gateway.n && (st = gateway_target(&t, &g, cause)) < 0)
 		goto done;
@@ -253,11 +253,11 @@ static int sip_outgoing(const struct originate_target *o, struct leg **out, enum
 {
 	struct buf b;
 	struct originate_target copy = *o;
-	struct sv data = sv_of(o->data);
+	struct sv data = sv_of(o->text);
 	role_assert_ctl();
 	buf_init(&b);
-	buf_printf(&b, sv_startsi(data, SV("sip:")) ? "%s" : "sip:%s", o->data);
-	copy.data = b.p ? b.p : "";
+	buf_printf(&b, sv_startsi(data, SV("sip:")) ? "%s" : "sip:%s", o->text);
+	copy.text = b.p ? b.p : "";
 	int st = call_out_outgoing(&copy, out, cause);
 	buf_fini(&b);
 	return st;

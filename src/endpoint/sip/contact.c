@@ -60,6 +60,7 @@ static size_t lookup(struct sv args, struct buf *out)
 int contact_cmd(struct api_call *c)
 {
 	role_assert_ctl();
+	c->is_reply_text = true; /* a dial string; what phones wrote of it is escaped by the registrar */
 	if (!lookup(sv_of(c->args), c->out))
 		buf_adds(c->out, "error/user_not_registered");
 	return ST_OK;

@@ -1,7 +1,10 @@
 /* What follows "sofia/" in a dial string, taken apart without looking anything up: PROFILE/user@host,
- * PROFILE/sip:...;fs_path=, PROFILE/user%domain, gateway/NAME/number. */
+ * PROFILE/sip:...;fs_path=, PROFILE/user%domain, gateway/NAME/number. It is cut where the configuration wrote the
+ * separators; what came from outside (text/mark.h) is escaped in the user part, and elsewhere must look like part of a
+ * host or a parameter. */
 #include "base/mem.h"
 #include "endpoint/sip/sofia_i.h"
+#include "text/mark.h"
 #include "text/url.h"
 
 #include <string.h>
@@ -9,7 +12,7 @@
 void sofia_target_fini(struct sofia_target *t)
 {
 	mem_free(t->uri), mem_free(t->fs_path), mem_free(t->user), mem_free(t->host);
-	mem_free(t->looked_up), mem_free(t->looked_up_host);
+	mem_free(t->looked_up), mem_free(t->looked_up_host), mem_free(t->name);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -42,14 +45,58 @@ static int uri_clean(struct sofia_target *t, const struct sip_uri *u)
 	return t->uri ? ST_OK : ST_NOMEM;
 }
 
+static bool is_one_of(char c, const char *others)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c && strchr(others, c));
+}
+
+/* The text without marks: what is from outside is escaped in a user part (up to the configuration's last '@', or all of
+ * it), and fails with ST_PARSE where it cannot be part of a host or a parameter. */
+static int plain_put(struct buf *out, struct sv text, bool is_user_without_at)
+{
+	struct mark_it it = {.rest = text};
+	size_t user_end = is_user_without_at ? text.n : 0;
+
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] == '@')
+			user_end = i;
+	while (mark_next(&it)) {
+		bool is_user = text.n - it.rest.n <= user_end;
+		if (!it.is_outside || is_one_of(it.byte, is_user ? "-_.!~*'()+" : "-_.:[]~+%"))
+			buf_addc(out, it.byte);
+		else if (is_user)
+			buf_printf(out, "%%%02X", (unsigned char)it.byte);
+		else
+			return ST_PARSE;
+	}
+	return out->failed ? ST_NOMEM : ST_OK;
+}
+
+void sofia_uri_put_text(struct buf *out, const struct sip_uri *u)
+{
+	mark_put(out, u->user);
+	if (u->user.n)
+		buf_addc(out, '@');
+	if (u->is_ipv6)
+		buf_addc(out, '[');
+	mark_put(out, u->host);
+	if (u->is_ipv6)
+		buf_addc(out, ']');
+	if (u->port)
+		buf_printf(out, ":%u", u->port);
+}
+
 static int uri_take(struct sofia_target *t, struct sv text)
 {
 	struct sip_uri u;
 	struct buf b;
-	int st = ST_PARSE;
+	int st;
 	buf_init(&b);
 	bool has_scheme = sv_startsi(text, SV("sip:")) || sv_startsi(text, SV("sips:"));
-	buf_printf(&b, "%s%.*s", has_scheme ? "" : "sip:", SVF(text));
+	buf_adds(&b, has_scheme ? "" : "sip:");
+	if ((st = plain_put(&b, text, false)) < 0)
+		goto done;
+	st = ST_PARSE;
 	if (b.failed || !sip_is_value(buf_sv(&b)) || sip_uri_parse(&u, buf_sv(&b)) < 0 || !u.host.n)
 		goto done;
 	st = ST_NOMEM;
@@ -71,9 +118,26 @@ done:
 static int lookup_take(struct sofia_target *t, struct sv user, struct sv host)
 {
 	t->needs_lookup = true;
-	t->user = sv_dup(user);
-	t->host = sv_dup(host);
+	t->user = mark_strip_dup(user);
+	t->host = mark_strip_dup(host);
 	return t->user && t->host ? ST_OK : ST_NOMEM;
+}
+
+static int gateway_take(struct sofia_target *t, struct sv text)
+{
+	struct sv name;
+	struct buf user;
+	int st;
+	sv_split(text, '/', &name, &text);
+	buf_init(&user);
+	st = name.n && text.n ? plain_put(&user, text, true) : ST_PARSE;
+	t->profile = SV_NONE;
+	t->name = mark_strip_dup(name);
+	t->gateway = sv_of(t->name);
+	t->user = st ? NULL : buf_take(&user);
+	t->host = sv_dup(SV_NONE);
+	buf_fini(&user);
+	return st || (t->user && t->host && t->name) ? st : ST_NOMEM;
 }
 
 int sofia_target_parse(struct sofia_target *out, struct sv data)
@@ -85,16 +149,14 @@ int sofia_target_parse(struct sofia_target *out, struct sv data)
 	    !sv_startsi(data, SV("sips:"))) {
 		sv_split(data, '/', &t.profile, &rest);
 		if (sv_isi(t.profile, "gateway")) {
-			t.profile = SV_NONE;
-			sv_split(rest, '/', &t.gateway, &rest);
-			t.user = sv_dup(rest);
-			t.host = sv_dup(SV_NONE);
-			st = t.gateway.n && rest.n ? ST_OK : ST_PARSE;
+			st = gateway_take(&t, rest);
 			goto done;
 		}
 	} else if (sv_find(data, '@') == data.n && sv_split(data, '/', &t.profile, &rest)) {
 		/* PROFILE/sip:host, PROFILE/user%domain, PROFILE/user */
 	}
+	if (t.profile.n)
+		t.profile = sv_of(t.name = mark_strip_dup(t.profile));
 	if (!rest.n)
 		st = t.profile.n ? lookup_take(&t, SV_NONE, SV_NONE) : ST_PARSE;
 	else if (sv_find(rest, '@') == rest.n && sv_split(rest, '%', &user, &host))

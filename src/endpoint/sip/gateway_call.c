@@ -79,13 +79,13 @@ static void exten_set(const struct gateway *g, const struct sip_msg *m, struct l
 	if (strcasecmp(g->conf.extension, "auto") == 0)
 		return; /* what the request URI says */
 	if (strcasecmp(g->conf.extension, "auto_to_user") != 0) {
-		leg_profile_set(&lp->destination_number, g->conf.extension);
+		leg_profile_destination_set(lp, g->conf.extension);
 		return;
 	}
 	buf_init(&b);
 	sip_unescape(&b, m->to.uri.user);
 	if (b.n)
-		leg_profile_set(&lp->destination_number, b.p);
+		leg_profile_destination_outside(lp, b.p);
 	buf_fini(&b);
 }
 

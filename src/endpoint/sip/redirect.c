@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/dir.h"
 #include "endpoint/sip/sofia_i.h"
+#include "text/mark.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -52,10 +53,11 @@ static void contact_note(struct redirect *r, const struct sip_nameaddr *na)
 {
 	struct leg *legs[2] = {r->c->leg, r->a};
 	struct buf dial;
+	char name[48];
 
 	buf_init(&dial);
-	buf_printf(
-	    &dial, "sofia/%s/%.*s", var_or(r->c->leg, "sip_redirect_profile", r->c->p->conf.name), SVF(na->uri.text));
+	buf_printf(&dial, "sofia/%s/sip:", var_or(r->c->leg, "sip_redirect_profile", r->c->p->conf.name));
+	sofia_uri_put_text(&dial, &na->uri);
 	for (size_t i = 0; i < 2; i++) {
 		if (!legs[i])
 			continue;
@@ -65,7 +67,8 @@ static void contact_note(struct redirect *r, const struct sip_nameaddr *na)
 		var_put_n(legs[i], "sip_redirect_contact_user", r->count, na->uri.user);
 		var_put_n(legs[i], "sip_redirect_contact_host", r->count, na->uri.host);
 		var_put_n(legs[i], "sip_redirect_contact_params", r->count, na->uri.params);
-		var_put_n(legs[i], "sip_redirect_dialstring", r->count, buf_sv(&dial));
+		snprintf(name, sizeof(name), "sip_redirect_dialstring_%u", r->count);
+		leg_var_set_text(legs[i], name, dial.p);
 	}
 	if (r->count)
 		buf_addc(&r->dialstring, leg_var_is_true(r->c->leg, "sip_redirect_fork") ? ',' : '|');
@@ -91,7 +94,7 @@ static void contacts_note(struct redirect *r, const struct sip_msg *msg)
 		if (!legs[i])
 			continue;
 		leg_var_setf(legs[i], "sip_redirect_count", "%u", r->count);
-		var_put(legs[i], "sip_redirect_dialstring", buf_sv(&r->dialstring));
+		leg_var_set_text(legs[i], "sip_redirect_dialstring", r->dialstring.p);
 		if (by)
 			var_put(legs[i], "sip_redirected_by", by->value);
 	}
@@ -107,16 +110,19 @@ static bool host_is_ours(const struct profile *p, struct sv host)
 static void caller_transfer(struct redirect *r, const char *dialplan, const char *context) ON_CTL;
 static void caller_transfer(struct redirect *r, const char *dialplan, const char *context)
 {
-	struct buf user;
+	struct buf user, text;
 	struct leg *a = mem_ref(r->a);
 
+	buf_init(&text);
 	buf_init(&user);
 	sip_unescape(&user, r->first.uri.user);
 	leg_log(r->c->leg, LOG_DEBUG, "Redirect: Transfering to %s %s %s", user.n ? user.p : "",
 	    dialplan ? dialplan : "", context ? context : "");
 	leg_hangup(r->c->leg, CAUSE_REDIRECTION_TO_NEW_DESTINATION);
-	if (user.n)
-		leg_transfer(a, user.p, dialplan, context);
+	mark_put(&text, buf_sv(&user));
+	if (text.n && !text.failed)
+		leg_transfer(a, text.p, dialplan, context);
+	buf_fini(&text);
 	buf_fini(&user);
 	mem_unref(a);
 }

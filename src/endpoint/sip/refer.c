@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "endpoint/sip/sofia_i.h"
+#include "text/mark.h"
 
 #include <string.h>
 
@@ -51,7 +52,7 @@ static struct call *call_find(const struct replaces *r)
 
 struct refer {
 	struct sip_nameaddr to;
-	char *exten, *replaces; /* owned; replaces NULL without */
+	char *exten, *replaces; /* owned, plain; replaces NULL without */
 };
 
 static char *unescaped(struct sv text)
@@ -73,7 +74,6 @@ static bool refer_parse(struct refer *out, const struct sip_msg *m)
 	    !out->to.uri.user.n)
 		return false;
 	out->exten = unescaped(out->to.uri.user);
-	leg_text_clean(out->exten);
 	for (rest = out->to.uri.headers; rest.n;) {
 		sv_split(rest, '&', &one, &rest);
 		if (sv_split(one, '=', &name, &text) && sv_isi(name, "Replaces") && !out->replaces)
@@ -122,6 +122,16 @@ static void refer_vars(struct leg *leg, struct leg *referrer, const struct sip_m
 		leg_var_set(leg, "transfer_fallback_extension", referrer->profile->username);
 }
 
+/* What a phone asks for is a number, whatever it says. */
+static int transfer_outside(struct leg *leg, const char *number) ON_CTL;
+static int transfer_outside(struct leg *leg, const char *number)
+{
+	char *text = mark_dup(number);
+	int st = text ? leg_transfer(leg, text, NULL, NULL) : ST_NOMEM;
+	mem_free(text);
+	return st;
+}
+
 /* The peer goes to the number in its own context; the leg that asked ends. */
 static int blind(struct call *c, const struct sip_msg *m, const struct refer *r) ON_CTL;
 static int blind(struct call *c, const struct sip_msg *m, const struct refer *r)
@@ -133,7 +143,7 @@ static int blind(struct call *c, const struct sip_msg *m, const struct refer *r)
 	leg_var_set(c->leg, "transfer_disposition", "blind");
 	if (r->replaces) /* a call that another switch holds: it is told */
 		leg_var_set(peer, "sip_h_Replaces", r->replaces);
-	return leg_transfer(peer, r->exten, NULL, NULL);
+	return transfer_outside(peer, r->exten);
 }
 
 /* The far ends of the two calls the phone holds are joined; where the second has none yet, the first goes where the
@@ -154,15 +164,17 @@ static int attended(struct call *c, struct call *other, const struct sip_msg *m)
 		mem_unref(held);
 		return st;
 	}
-	const struct leg *to = first ? other->leg : c->leg;
-	const char *place = vars_get(to->vars, "inline_destination");
-	if (!to->profile || !to->profile->destination_number)
-		return ST_NOTFOUND;
+	struct leg *to = first ? other->leg : c->leg;
+	char *place = vars_get(to->vars, "inline_destination") ? leg_text_dup(to, "inline_destination") : NULL;
+	char *exten = to->profile ? leg_profile_destination_dup(to->profile) : NULL;
 	if (place) /* it waits somewhere (valet_park): the transferred one takes its place */
 		st = leg_transfer(first ? first : second, place, "inline", NULL);
+	else if (exten)
+		st = leg_transfer(first ? first : second, exten, to->profile->dialplan, to->profile->context);
 	else
-		st = leg_transfer(first ? first : second, to->profile->destination_number, to->profile->dialplan,
-		    to->profile->context);
+		st = ST_NOTFOUND;
+	mem_free(place);
+	mem_free(exten);
 	if (st == ST_OK)
 		leg_hangup(other->leg, CAUSE_ATTENDED_TRANSFER);
 	return st;
@@ -255,7 +267,7 @@ void replaces_prepare(struct call *c, const struct leg *replaced)
 	if (!lp)
 		return;
 	leg_profile_set(&lp->dialplan, "inline");
-	leg_profile_set(&lp->destination_number, "answer,park");
+	leg_profile_destination_set(lp, "answer,park");
 }
 
 void replaces_run(struct call *c)

@@ -168,6 +168,8 @@ ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
 /* Value of the Reason header for the leg's cause; false: none is to be sent. */
 ON_CTL bool call_reason_put(struct call *c, struct buf *b);
 ON_CTL void call_vars_from_msg(struct call *c, const struct sip_msg *m);
+/* A variable of the form user@host:port, to be dialled as it is. */
+ON_CTL void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u);
 /* Those of the dialog as its latest message has them; an inbound call's are complete with its ACK. */
 ON_CTL void call_vars_dialog(struct call *c, const struct sip_msg *m);
 ON_CTL void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix);
@@ -211,6 +213,7 @@ ON_CTL int call_redirect(struct leg *leg, const char *uris);
 struct sofia_target {
 	struct sv profile;                /* "" = none named */
 	struct sv gateway;                /* of sofia/gateway/NAME/... */
+	char *name;                       /* owned: what profile or gateway is a view of */
 	char *uri;                        /* request URI without fs_* parameters, owned */
 	char *fs_path;                    /* decoded, owned; NULL when absent */
 	char *user, *host;                /* owned; host with port */
@@ -219,7 +222,10 @@ struct sofia_target {
 	bool needs_lookup; /* user%domain: a registered user */
 	enum sip_transport transport;
 };
+/* data: text with marks (text/mark.h). ST_PARSE also when what is from outside would be more than a user or a host. */
 ANY int sofia_target_parse(struct sofia_target *out, struct sv data);
+/* Appends user@host:port as text: what the address holds is from outside, its form is not. */
+ANY void sofia_uri_put_text(struct buf *out, const struct sip_uri *u);
 ANY void sofia_target_fini(struct sofia_target *t);
 /* Where its fs_path sends it: a Route (owned by the caller, lr) or an address. Leaves both alone without one. */
 ANY void sofia_target_route(const struct sofia_target *t, char **route, struct sip_dst *dst);

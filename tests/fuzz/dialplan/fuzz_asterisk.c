@@ -10,6 +10,11 @@ static const char *get(void *arg, const char *name)
 	return "1001";
 }
 
+static const char *get_field(void *arg, const char *name, struct buf *scratch)
+{
+	return get(arg, name);
+}
+
 static void report(const char *problem, void *arg)
 {
 	*(volatile size_t *)arg += strlen(problem);
@@ -19,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const contexts[] = {"default", "a", "nosuch"};
 	size_t total = 0;
-	struct dp_env env = {.arg = &total, .field = get, .var = get};
+	struct dp_env env = {.arg = &total, .field = get_field, .var = get};
 	struct dp_ast *ast = NULL;
 
 	if (dp_ast_parse(&ast, (struct sv){(const char *)data, size}, "f", report, &total))

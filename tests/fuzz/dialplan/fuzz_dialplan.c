@@ -12,6 +12,11 @@ static const char *get(void *arg, const char *name)
 	return !strcmp(name, "destination_number") ? "1001" : NULL;
 }
 
+static const char *get_field(void *arg, const char *name, struct buf *scratch)
+{
+	return get(arg, name);
+}
+
 static int local_time(void *arg, const char *zone, int64_t wall_us, struct tm *out)
 {
 	time_t t = (time_t)(wall_us / 1000000);
@@ -37,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t total = 0;
 	struct dp_env env = {.arg = &total,
-	    .field = get,
+	    .field = get_field,
 	    .var = get,
 	    .local_time = local_time,
 	    .wall_us = 1795262400000000LL,

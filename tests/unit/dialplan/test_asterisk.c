@@ -13,7 +13,7 @@ struct call {
 	struct buf trace;
 };
 
-static const char *get_field(void *arg, const char *name)
+static const char *get_field(void *arg, const char *name, struct buf *scratch)
 {
 	struct call *c = arg;
 	return !strcasecmp(name, "caller_id_number") ? c->caller

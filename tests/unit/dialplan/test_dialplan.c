@@ -30,6 +30,11 @@ static const char *get(void *arg, const char *name)
 	return hash_get(((struct call *)arg)->values, sv_of(name));
 }
 
+static const char *get_field(void *arg, const char *name, struct buf *scratch)
+{
+	return get(arg, name);
+}
+
 static int do_expand(void *arg, const char *text, struct buf *out)
 {
 	struct sv rest = sv_of(text);
@@ -107,7 +112,8 @@ static int hunt_text(
 	struct call c = {0};
 	struct dp_actions found = {0};
 	struct sv item, rest = sv_of(setup), name, value;
-	struct dp_env env = {&c, get, get, do_expand, set_var, push_var, run_inline, local_time, NOON, trace_step};
+	struct dp_env env = {
+	    &c, get_field, get, do_expand, set_var, push_var, run_inline, local_time, NOON, trace_step};
 	int st;
 
 	hash_new(&c.values, HASH_NOCASE, mem_free);

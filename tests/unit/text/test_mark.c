@@ -3,26 +3,12 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "harness.h"
-#include "text/mark.h"
+#include "mark_text.h"
 #include "text/re.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Text in which « begins and » ends what is from outside. */
-static int make(struct buf *out, const char *text)
-{
-	const char *open, *close;
-
-	buf_clear(out);
-	while ((open = strstr(text, "«")) && (close = strstr(open, "»"))) {
-		buf_add(out, text, (size_t)(open - text));
-		mark_put(out, (struct sv){open + 2, (size_t)(close - open - 2)});
-		text = close + 2;
-	}
-	return buf_adds(out, text);
-}
 
 static int test_strip(void)
 {
@@ -44,7 +30,7 @@ static int test_strip(void)
 	buf_init(&t);
 	buf_init(&out);
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-		make(&t, rows[i].text);
+		mark_text_make(&t, rows[i].text);
 		buf_clear(&out);
 		EXPECT_INT(mark_strip(&out, buf_sv(&t)), ST_OK);
 		EXPECT(sv_is(buf_sv(&out), rows[i].plain));
@@ -80,8 +66,8 @@ static int test_sub(void)
 	buf_init(&t);
 	buf_init(&want);
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-		make(&t, rows[i].text);
-		make(&want, rows[i].want);
+		mark_text_make(&t, rows[i].text);
+		mark_text_make(&want, rows[i].want);
 		EXPECT(sv_eq(mark_sub(buf_sv(&t), rows[i].from, rows[i].n), buf_sv(&want)));
 	}
 	buf_fini(&t);
@@ -96,7 +82,7 @@ static int test_regex(void)
 
 	buf_init(&t);
 	buf_init(&out);
-	make(&t, "^«a.b(*»$");
+	mark_text_make(&t, "^«a.b(*»$");
 	EXPECT_INT(mark_strip_regex(&out, buf_sv(&t)), ST_OK);
 	EXPECT_STR(out.p, "^a\\.b\\(\\*$");
 	EXPECT_INT(re_match_once(buf_sv(&out), SV("a.b(*"), &m), 1);
@@ -141,12 +127,13 @@ static int test_shell(void)
 			EXPECT_INT(pclose(p), 0);
 			if (strchr(rows[i], '|') && strchr(values[k], '\n'))
 				continue; /* sed's own lines */
-			EXPECT(sv_is(buf_sv(&row), values[k]) || (row.n && row.p[0] == '\\' && i >= 5 && !strcmp(row.p + 1, values[k])));
+			EXPECT(sv_is(buf_sv(&row), values[k]) ||
+			       (row.n && row.p[0] == '\\' && i >= 5 && !strcmp(row.p + 1, values[k])));
 		}
 	}
 	EXPECT_INT(rmdir(dir), 0); /* empty: nothing was made in it */
 	buf_clear(&out);
-	make(&t, "echo $(echo «x»)");
+	mark_text_make(&t, "echo $(echo «x»)");
 	EXPECT_INT(mark_strip_shell(&out, buf_sv(&t)), ST_DENIED);
 	buf_fini(&row);
 	buf_fini(&t);
@@ -154,4 +141,44 @@ static int test_shell(void)
 	return 0;
 }
 
-TEST_MAIN({"strip", test_strip, 0}, {"sub", test_sub, 0}, {"regex", test_regex, 0}, {"shell", test_shell, 0})
+static int test_path(void)
+{
+	static const struct {
+		const char *text;
+		bool is_good;
+	} rows[] = {
+	    {"/a/../b", true},
+	    {"../x", true},
+	    {"tone_stream://%(1,2,3)", true},
+	    {"/rec/«2026/11/a.wav»", true},
+	    {"«en/us/hello.wav»", true},
+	    {"«...»/a", true},
+	    {"/rec/a:«b»", true},
+	    {"«/etc/passwd»", false},
+	    {"/rec/«../x»", false},
+	    {"/rec/.«.»/x", false},
+	    {"/rec/«.».", false},
+	    {"/rec/«..»", false},
+	    {"«tone_stream://x»", false},
+	    {"tone_stream:«//x»", false},
+	    {"tone_stream:/«/»x", false},
+	    {"«tone_stream»://x", false},
+	    {"/a/«b\nc»", false},
+	    {"/a/«\x01»", false},
+	};
+	struct buf t, out;
+
+	buf_init(&t);
+	buf_init(&out);
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		mark_text_make(&t, rows[i].text);
+		buf_clear(&out);
+		EXPECT_INT(mark_strip_path(&out, buf_sv(&t)), rows[i].is_good ? ST_OK : ST_DENIED);
+	}
+	buf_fini(&t);
+	buf_fini(&out);
+	return 0;
+}
+
+TEST_MAIN({"path", test_path, 0}, {"strip", test_strip, 0}, {"sub", test_sub, 0}, {"regex", test_regex, 0},
+    {"shell", test_shell, 0})
