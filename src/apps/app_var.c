@@ -295,10 +295,10 @@ static int profile_field_set(struct leg *leg, const char *name, const char *valu
 	char *plain;
 	int st;
 
+	if (is_place && (!value || !*value || mark_has(sv_of(value)))) /* nothing at all may be an outside value, too */
+		return ST_DENIED;
 	if (!value || !mark_has(sv_of(value)) || !strcasecmp(name, "destination_number"))
 		return leg_profile_field_set(leg->profile, name, value);
-	if (is_place)
-		return ST_DENIED;
 	plain = mark_strip_dup(sv_of(value));
 	st = leg_profile_field_set(leg->profile, name, plain);
 	mem_free(plain);

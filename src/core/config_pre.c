@@ -1,5 +1,5 @@
 /* The preprocessor: FreeSWITCH's, line by line, before any XML is looked at. Directives inside ordinary XML comments
- * are obeyed, a line with a directive goes as a whole, and so does one with <include> or <?. Each line put out is noted
+ * are obeyed, a line with a directive goes as a whole; <include> and <?...?> are cut out. Each line put out is noted
  * in the line map, so that the parser can name the file a person edits. Problems that FreeSWITCH only logs are only
  * reported. */
 #include "base/check.h"
@@ -366,6 +366,25 @@ static bool pre_comment(struct pre *p, const char *file, unsigned line, struct s
 	return true;
 }
 
+/* The line without <include>, </include> and <?...?>: those are of the file, what stands beside them is of the document
+ * (FreeSWITCH drops the whole line). */
+static void pre_cut(struct sv text, struct buf *out)
+{
+	static const char *const tags[] = {"<include>", "</include>"};
+
+	while (text.n) {
+		size_t at = text.n, skip = 0;
+		for (size_t i = 0; i < ARRAY_COUNT(tags); i++)
+			if (pre_find(text, tags[i]) < at)
+				at = pre_find(text, tags[i]), skip = strlen(tags[i]);
+		size_t pi = pre_find(text, "<?"), end = pre_find(text, "?>");
+		if (pi < at)
+			at = pi, skip = end < text.n && end > pi ? end + 2 - pi : text.n - pi;
+		buf_addv(out, sv_sub(text, 0, at));
+		text = sv_sub(text, at + skip, text.n);
+	}
+}
+
 static void pre_line(struct pre *p, const char *file, unsigned line, struct sv text, unsigned depth, bool *in_block)
 {
 	if (*in_block) {
@@ -377,12 +396,18 @@ static void pre_line(struct pre *p, const char *file, unsigned line, struct sv t
 		*in_block = false;
 		text = sv_sub(text, end + 3, text.n);
 	}
-	if (pre_find(text, "<include>") < text.n || pre_find(text, "</include>") < text.n ||
-	    pre_find(text, "<?") < text.n)
-		return;
-	if (pre_tag(p, file, line, text, depth) || pre_comment(p, file, line, text, depth, in_block))
-		return;
-	pre_put_line(p, file, line, text);
+	bool was_cut = pre_find(text, "<include>") < text.n || pre_find(text, "</include>") < text.n ||
+	               pre_find(text, "<?") < text.n;
+	struct buf kept;
+	buf_init(&kept);
+	if (was_cut) {
+		pre_cut(text, &kept);
+		text = buf_sv(&kept);
+	}
+	if (!(was_cut && !sv_trim(text).n) && !pre_tag(p, file, line, text, depth) &&
+	    !pre_comment(p, file, line, text, depth, in_block))
+		pre_put_line(p, file, line, text);
+	buf_fini(&kept);
 }
 
 /* Whether a span is well-formed by itself; error tells when not. The map's lines are counted from the span's first. */
