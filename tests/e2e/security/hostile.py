@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from pathlib import Path
+from urllib.parse import unquote
 
 import tandem as t
 from wire import Message, sdp
@@ -41,7 +42,7 @@ CASES = {
     "transfer": [f"transfer {X}"],
     "transfer_place": [f"transfer {X} XML public"],
     "transfer_inline": [f"transfer {X} inline"],
-    "transfer_data": [f"transfer 'set:a={X},park:' inline"],
+    "transfer_data": [f"transfer 'set:a={X},respond:486' inline"],
     "transfer_context": [f"transfer 1000 XML {X}"],
     "run_extension": [f"execute_extension {X}", f"execute_extension {X} XML public", f"execute_extension {X} inline", "answer"],
     "lua": [f"lua echo.lua {X}", f"lua {X}", f"set r=${{lua(echo.lua {X})}}", "eval ${r}", "answer"],
@@ -70,6 +71,11 @@ CASES = {
     "redirect": [f"redirect sip:{X}@127.0.0.1"],
 }
 CONDITIONS = {"match": '<condition field="${sip_h_X-A}" expression="^(.*)${sip_h_X-B}(.*)$" break="never">'}
+
+
+# what check() looks at: to read the whole of thousands of events takes long
+HEADERS = re.compile("^(Event-Name|API-Command|API-Command-Argument|Application|Application-Data|Call-Direction|Caller-Context|Channel-Name|Mark): "
+                     "(.*)$", re.M)
 
 
 class Watch:
@@ -116,9 +122,15 @@ class Hostile:
         self.sw = t.Tandem(Path(root) / "instance", binary=binary)
         self._configure()
         self.sw.start()
+        self.sw.api("fsctl sps 100000")
+        self.sw.api("fsctl max_sessions 5000")
         self.sw.api("global_setvar hit=no")
         self.events = self.sw.esl()
-        self.events.subscribe("API CHANNEL_CREATE CHANNEL_EXECUTE CHANNEL_DESTROY")
+        self.events.subscribe("API CHANNEL_CREATE CHANNEL_EXECUTE CUSTOM hostile::mark")
+        self.events.sock.settimeout(None)
+        self.control, self.seen, self.changed, self.marks = self.sw.esl(), [], threading.Condition(), 0
+        self.reader = threading.Thread(target=self._read_events, daemon=True)
+        self.reader.start()
         self.watch = Watch(self.outside)
         self.run_dir = Watch(self.sw.root)  # the working directory of commands
 
@@ -129,7 +141,8 @@ class Hostile:
             condition = CONDITIONS.get(name, '<condition field="destination_number" expression="^(.*)$">')
             acts = "".join(f'<action application="{a.split(" ", 1)[0]}" data="{_xml(a.partition(" ")[2])}"/>' if not a.startswith("%[") else
                            f'<action application="eval" data="{_xml(a.replace("]eval ", "]"))}"/>' for a in actions)
-            cases.append(f'<extension name="{name}"><condition field="${{sip_h_X-Case}}" expression="^{name}$"/>{condition}{acts}'
+            cases.append(f'<extension name="{name}"><condition field="${{sip_h_X-Case}}${{went}}" expression="^{name}$"/>{condition}'
+                         f'<action application="set" data="went=once"/>{acts}'
                          '<action application="hangup"/></condition></extension>')
         text = "<include>\n" + "\n".join(cases).replace("SINK", str(self.sink.port)) + "\n</include>"
         (conf / "dialplan/public").mkdir(exist_ok=True)
@@ -157,8 +170,15 @@ class Hostile:
                 '{"command":"fsapi","data":{"cmd":"global_setvar","arg":"hit=1"}}', "~os.exit()", "#!/lua os.exit()", "os.execute('true')", "hangup:",
                 "set:hit=1", "uuid_kill", "park", "&park()", "+1", "hash", "status"]
 
-    def call(self, case, dialled="1000", header="", name="", other="", wait=True):
-        return self.sink.stranger(self.sw, case, dialled, header, name, other, wait)
+    def call(self, case, dialled="1000", header="", name="", other=""):
+        """Places the call; its Call-ID."""
+        return self.sink.stranger(self.sw, case, dialled, header, name, other, False)
+
+    def wait(self, call_ids, timeout=4):
+        """Until each call has its final answer. Some never get one: they were parked, or play for ever."""
+        with self.sink.changed:
+            self.sink.changed.wait_for(lambda: all(i in self.sink.finals for i in call_ids), timeout)
+            self.sink.finals.clear()
 
     def settle(self):
         """Every call is over; what the events of the switch say then is whole."""
@@ -170,13 +190,24 @@ class Hostile:
                 break
             except AssertionError:
                 assert time.monotonic() < deadline, self.sw.api("show channels")
-        self.events.sock.sendall(b"api global_getvar settled\n\n")
-        while True:
-            headers, body = self.events.read()
-            if headers["Content-Type"] == "api/response":
-                return
-            if headers["Content-Type"].startswith("text/event"):
-                self.events.events.append(self.events.parse(body))
+        self.marks += 1  # events come in order, replies may come before them
+        self.control.command(f"sendevent CUSTOM\nEvent-Subclass: hostile::mark\nMark: {self.marks}")
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.seen and self.seen[-1].get("Mark") == str(self.marks), 20)
+            events, self.seen = self.seen, []
+        return events
+
+    def _read_events(self):
+        """A reader that never makes the switch wait: what it cannot send it drops."""
+        try:
+            while True:
+                headers, body = self.events.read()
+                if headers["Content-Type"].startswith("text/event"):
+                    with self.changed:
+                        self.seen.append({k: unquote(v) for k, v in HEADERS.findall(body)})
+                        self.changed.notify_all()
+        except (OSError, EOFError):
+            pass
 
     # what the configuration itself asks for: commands and applications by name
     COMMANDS = {"global_getvar", "hupall", "show", "echo", "url_decode", "cond", "regex", "lower", "tolower", "eval", "expand", "replace", "coalesce",
@@ -185,10 +216,10 @@ class Hostile:
 
     def check(self):
         """What somebody outside got to happen, as texts; empty: nothing."""
-        self.settle()
+        events = self.settle()
         found, self.ran = [], set()
         applications = {a.split(" ", 1)[0] for acts in CASES.values() for a in acts if not a.startswith("%[")} | {"hangup", "eval", "park", "group_confirm"}
-        for e in self.events.events:
+        for e in events:
             kind = e.get("Event-Name")
             if kind == "API" and e.get("API-Command") not in self.COMMANDS and e.get("API-Command-Argument") != "hit=no":
                 found.append(f"command {e.get('API-Command')} {e.get('API-Command-Argument')}")
@@ -203,7 +234,6 @@ class Hostile:
                 name = e.get("Channel-Name", "")
                 if not name.startswith(("sofia/external/", "loopback/")) or re.search(rf"@127\.0\.0\.1:{self.elsewhere.port}$", name):
                     found.append(f"leg {name}")
-        self.events.events.clear()
         if self.sw.api("global_getvar hit") != "no":
             found.append("the command global_setvar ran")
             self.sw.api("global_setvar hit=no")
@@ -220,10 +250,13 @@ class Hostile:
         return found
 
     def stop(self):
+        self.events.sock.shutdown(socket.SHUT_RDWR)
+        self.reader.join()
         self.events.close()
+        self.control.close()
         self.watch.close()
         self.run_dir.close()
-        self.sw.stop()
+        self.sw.stop(may_be_slow=True)  # thousands of calls at once, scripts and speech among them
         self.sink.close()
         self.elsewhere.close()
         self.door.close()
@@ -292,7 +325,7 @@ class Sink:
                 f"User-Agent: {line(other)}\r\nContent-Type: application/sdp\r\nContent-Length: {len(body)}\r\n\r\n{body}")
         self.s.sendto(text.encode("latin-1", "replace"), ("127.0.0.1", sw.ext_port))
         if not wait:
-            return None
+            return call_id
         with self.changed:
             self.changed.wait_for(lambda: call_id in self.finals, 8)
             return self.finals.pop(call_id, None)
