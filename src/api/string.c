@@ -318,7 +318,7 @@ int api_file_exists(struct api_call *c)
 {
 	role_assert_co();
 	struct exists_ask q = {.path = c->args};
-	co_work("api.file_exists", exists_work, &q);
+	co_work(WORK_FILE, "api.file_exists", exists_work, &q);
 	return api_text(c, q.is_there ? "true" : "false");
 }
 

@@ -111,7 +111,7 @@ int app_mkdir(struct leg *leg, const char *data)
 		leg_log(leg, LOG_ERR, "mkdir: usage: <path>");
 		return ST_INVAL;
 	}
-	st = co_work("mkdir", make_directories, &j);
+	st = co_work(WORK_FILE, "mkdir", make_directories, &j);
 	leg_log(leg, st || j.error ? LOG_ERR : LOG_DEBUG, "MKDIR: %s%s%s", j.from, j.error ? ": " : "",
 	    j.error ? strerror(j.error) : "");
 	mem_free(j.from);
@@ -132,7 +132,7 @@ int app_rename(struct leg *leg, const char *data)
 		goto out;
 	}
 	j.from = w.w[0], j.to = w.w[1];
-	st = co_work("rename", rename_file, &j);
+	st = co_work(WORK_FILE, "rename", rename_file, &j);
 	leg_log(leg, st || j.error ? LOG_ERR : LOG_DEBUG, "RENAME: %s %s%s%s", j.from, j.to, j.error ? ": " : "",
 	    j.error ? strerror(j.error) : "");
 	if (j.error)

@@ -87,22 +87,6 @@ void config_fini(void)
 	globals_fini();
 }
 
-int config_read_file(const char *path, size_t max_bytes, struct buf *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), st = ST_OK;
-	char piece[16384];
-	ssize_t n;
-
-	if (fd < 0)
-		return errno == ENOENT ? ST_NOTFOUND : errno == EACCES ? ST_DENIED : ST_IO;
-	while ((n = read(fd, piece, sizeof piece)) > 0 && !st)
-		st = out->n + (size_t)n > max_bytes ? ST_LIMIT : buf_add(out, piece, (size_t)n);
-	if (n < 0)
-		st = ST_IO;
-	close(fd);
-	return st;
-}
-
 /* ---- loading ------------------------------------------------------------------------------------------------- */
 
 struct config_load {
@@ -227,7 +211,8 @@ static void config_load_run(struct config_load *l)
 	if (!l->status)
 		l->status = pre_file(&pre, l->main_file, 0);
 	if (l->status) {
-		snprintf(error, CONFIG_ERROR_CHARS, "%s:1:1: cannot be read: %s", l->main_file, status_text(l->status));
+		snprintf(error, CONFIG_ERROR_CHARS, "%s:1:1: cannot be read: %s", l->main_file,
+		    pre.why ? pre.why : status_text(l->status));
 		goto out;
 	}
 	if (l->fsxml_file)
@@ -307,7 +292,7 @@ int config_reload(config_done_fn done, void *arg)
 	if (!l)
 		return ST_NOMEM;
 	l->done = done, l->arg = arg;
-	st = work_submit("reloadxml", reload_on_worker, reload_done, l);
+	st = work_submit(WORK_CONFIG, "reloadxml", reload_on_worker, reload_done, l);
 	if (st)
 		config_load_free(l);
 	else

@@ -123,7 +123,7 @@ static ON_CTL void memory_give_back(void)
 	}
 	quiet_s++;
 	if (quiet_s == TRIM_FIRST_S || quiet_s == TRIM_LAST_S)
-		(void)work_submit("memory", trim_work, NULL, NULL);
+		(void)work_submit(WORK_FILE, "memory", trim_work, NULL, NULL);
 	if (quiet_s == TRIM_LAST_S) {
 		crowd_legs = counters.sessions_now;
 		crowd_sps = counters.sps_last;

@@ -67,9 +67,9 @@ static ON_CTL void run_job(const char *name, void (*fn)(void *arg), void *arg)
 
 	if (co_self()) {
 		role_assert_co();
-		st = co_work(name, fn, arg);
+		st = co_work(WORK_MODULE, name, fn, arg);
 	}
-	if (st == ST_NOMEM) /* not begun */
+	if (st == ST_NOMEM || st == ST_FULL) /* not begun */
 		fn(arg);
 }
 

@@ -492,10 +492,10 @@ static void co_job_done(int status, void *arg)
 	co_signal(&j->wait, status);
 }
 
-int co_work(const char *name, void (*fn)(void *arg), void *arg)
+int co_work(enum work_kind kind, const char *name, void (*fn)(void *arg), void *arg)
 {
 	struct co_job j = {.fn = fn, .arg = arg};
-	int rc = work_submit(name, co_job_run, co_job_done, &j);
+	int rc = work_submit(kind, name, co_job_run, co_job_done, &j);
 	return rc ? rc : co_wait(&j.wait, -1);
 }
 

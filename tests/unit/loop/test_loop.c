@@ -458,7 +458,7 @@ NO_ROLE_CHECK static int test_work_serial(void)
 {
 	static char letters[1000];
 	struct work_serial *s;
-	EXPECT_INT(work_serial_new(&s, "serial", 1000), 0);
+	EXPECT_INT(work_serial_new(&s, WORK_JOURNAL, "serial", 1000), 0);
 	for (int i = 0; i < 1000; i++) {
 		letters[i] = i == 999 ? '.' : (char)('a' + i % 26);
 		EXPECT_INT(work_serial_submit(s, serial_job, job_done, &letters[i]), 0);
@@ -501,7 +501,7 @@ static void counted(int status, void *arg)
 NO_ROLE_CHECK static int test_work_many(void)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(runs); i++)
-		EXPECT_INT(work_submit("count", count_job, counted, &runs[i]), 0);
+		EXPECT_INT(work_submit(WORK_FILE, "count", count_job, counted, &runs[i]), 0);
 	loop_run();
 	EXPECT_INT(done_count, ARRAY_COUNT(runs));
 	EXPECT_INT(done_cancelled, 0);
@@ -515,8 +515,8 @@ NO_ROLE_CHECK static int test_work_fini(void)
 {
 	struct work_serial *s;
 	for (int i = 0; i < 40; i++)
-		EXPECT_INT(work_submit("plain", plain_job, job_done, NULL), 0);
-	EXPECT_INT(work_serial_new(&s, "serial", 10), 0);
+		EXPECT_INT(work_submit(WORK_FILE, "plain", plain_job, job_done, NULL), 0);
+	EXPECT_INT(work_serial_new(&s, WORK_JOURNAL, "serial", 10), 0);
 	for (int i = 0; i < 10; i++)
 		EXPECT_INT(work_serial_submit(s, serial_job, NULL, "s"), 0);
 	loop_fini();
