@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "core/config_i.h"
 #include "core/event.h"
+#include "loop/loop.h"
 #include "loop/work.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define CONFIG_MAX_STAGES 16
+#define RELOAD_GRACE_MS 10000
 
 struct config {
 	struct xml_doc *doc;
@@ -96,6 +98,8 @@ struct config_load {
 	int status;
 	config_done_fn done;
 	void *arg;
+	struct ltimer timer;
+	bool is_given_up;
 };
 
 static void copy_global(const char *name, const char *value, void *arg)
@@ -264,10 +268,13 @@ static void reload_done(int status, void *arg)
 	struct config_load *l = arg;
 	role_assert_ctl();
 
+	loop_timer_cancel(&l->timer);
 	if (!status)
 		status = l->status;
 	state.is_reloading = false;
-	if (status) {
+	if (l->is_given_up) {
+		log_warning("reloadxml: what was given up has ended and is dropped");
+	} else if (status) {
 		log_error("reloadxml: %s; the running configuration stays",
 		    *l->result.error ? l->result.error : status_text(status));
 	} else {
@@ -279,6 +286,20 @@ static void reload_done(int status, void *arg)
 	if (l->done)
 		l->done(status, !status ? "Success" : *l->result.error ? l->result.error : status_text(status), l->arg);
 	config_load_free(l);
+}
+
+/* The preprocessor looks at the clock itself; this is for a worker that a disk holds. */
+static void reload_late(void *arg)
+{
+	struct config_load *l = arg;
+	config_done_fn done = l->done;
+	role_assert_ctl();
+
+	l->is_given_up = true;
+	l->done = NULL;
+	log_error("reloadxml: the files cannot be read in time; the running configuration stays");
+	if (done)
+		done(ST_TIMEOUT, "the files cannot be read in time", l->arg);
 }
 
 int config_reload(config_done_fn done, void *arg)
@@ -296,6 +317,8 @@ int config_reload(config_done_fn done, void *arg)
 	if (st)
 		config_load_free(l);
 	else
+		loop_timer_set(&l->timer, (PRE_LOAD_MS + RELOAD_GRACE_MS) * 1000LL, "reloadxml", reload_late, l);
+	if (!st)
 		state.is_reloading = true;
 	return st;
 }

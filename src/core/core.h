@@ -53,6 +53,14 @@ enum core_stop_kind { CORE_STOP_NONE, CORE_STOP_NOW, CORE_STOP_ELEGANT, CORE_STO
 ON_CTL void core_request_stop(enum core_stop_kind kind); /* NONE cancels an elegant one */
 ON_CTL void core_on_stop(void (*fn)(enum core_stop_kind kind, void *arg), void *arg);
 
+/* Readiness (`status`, fsctl ready_check, /readyz) is held while something of the last run is read back. what: a static
+ * text, in the plural ("registrations"). */
+ON_CTL void core_ready_hold(const char *what);
+ON_CTL void core_ready_release(const char *what);
+ON_CTL const char *core_ready_held(void); /* the first that is held, or NULL */
+/* fn once, from the loop, when nothing is held; NULL forgets it. */
+ON_CTL void core_on_ready(void (*fn)(void *arg), void *arg);
+
 /* Registrations as core's `show registrations` table sees them; endpoints keep it up to date. */
 struct core_registration {
 	const char *user, *realm, *token, *url, *network_ip, *network_port, *network_proto, *metadata;

@@ -185,6 +185,16 @@ static void on_stop_alarm(int signum)
 }
 
 /* False: something that has stalled still uses what would be freed. */
+static int64_t begin_us;
+
+static void on_ready(void *arg)
+{
+	role_assert_ctl();
+	log_notice("Tandem %s is ready after %lld ms", TANDEM_VERSION,
+	    (long long)((clock_mono_us() - begin_us) / 1000));
+	process_ready(0);
+}
+
 static bool stop(void) ON_CTL
 {
 	signal(SIGALRM, on_stop_alarm);
@@ -212,8 +222,9 @@ static void leave(int code, bool is_clean)
 
 static int run(void) NO_ROLE_CHECK
 {
-	int64_t begin_us = clock_mono_us();
 	int code;
+
+	begin_us = clock_mono_us();
 
 	if (log_start() || loop_init())
 		return 255;
@@ -224,10 +235,9 @@ static int run(void) NO_ROLE_CHECK
 	logger_console_enable(options.mode == RUN_CONSOLE || options.mode == RUN_FOREGROUND);
 	code = start();
 	if (code == 0) {
-		log_notice("Tandem %s is ready after %lld ms", TANDEM_VERSION,
-		    (long long)((clock_mono_us() - begin_us) / 1000));
-		process_ready(0);
+		core_on_ready(on_ready, NULL);
 		loop_run();
+		core_on_ready(NULL, NULL);
 		log_notice("stopping");
 	}
 	if (!stop()) {

@@ -262,7 +262,8 @@ int sip_ctx_start(struct sip_ctx **out, struct sip_stack *s, const struct ctx_pa
 		c->state = CTX_RESOLVING;
 		st = c->hop ? sip_resolve(&r, s, c->hop, p->behalf, &c->dst, on_resolved, c) : ST_INVAL;
 		c->resolve = st == ST_AGAIN ? r : NULL;
-		if (st == ST_NOTFOUND || st == ST_TIMEOUT || st == ST_IO || st == ST_FULL) {
+		bool is_lookup = st == ST_NOTFOUND || st == ST_TIMEOUT || st == ST_IO || st == ST_FULL;
+		if (is_lookup && !s->cfg.numeric_hosts_only) {
 			/* known from the cache already, told as if it were found out now */
 			fail_later(c);
 			st = ST_AGAIN;

@@ -228,6 +228,7 @@ static void on_restored(int status, void *arg)
 	else if (status < 0 && status != ST_CANCELLED)
 		log_error("sofia: the registrations of the last run cannot be read");
 	mem_free(restored);
+	core_ready_release("registrations");
 }
 
 int reg_store_open(const char *path)
@@ -238,6 +239,8 @@ int reg_store_open(const char *path)
 		st = store_load(sofia.store, &table, on_row, on_restored, restored);
 	if (st < 0)
 		mem_free(restored);
+	else
+		core_ready_hold("registrations");
 	return st;
 }
 
