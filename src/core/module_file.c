@@ -268,6 +268,7 @@ static CO int call_outside(struct call *c)
 int module_app_call(const struct app_desc *app, struct leg *leg, const char *data)
 {
 	struct call c = {.owner = app->owner, .app = app->outside, .leg = leg, .data = data};
+	loop_mark(app->name);
 	return app->outside ? call_outside(&c) : app->fn(leg, data);
 }
 

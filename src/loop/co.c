@@ -130,6 +130,7 @@ static struct stack *stack_map(size_t bytes)
 	if (!s)
 		return NULL;
 	s->bytes = bytes;
+	loop_mark("stack map");
 	char *map = mmap(NULL, bytes + page_bytes, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (map == MAP_FAILED)
@@ -139,6 +140,7 @@ static struct stack *stack_map(size_t bytes)
 		goto fail;
 	}
 	s->low = map + page_bytes;
+	loop_mark("stack mapped");
 #ifdef CO_ASAN
 	__lsan_register_root_region(s->low, bytes);
 #endif
@@ -160,7 +162,9 @@ static void stack_unmap(struct stack *s)
 #ifdef CO_TSAN
 	__tsan_destroy_fiber(s->tsan_fiber);
 #endif
+	loop_mark("stack unmap");
 	munmap(s->low - page_bytes, s->bytes + page_bytes);
+	loop_mark("stack unmapped");
 	mem_unref(s);
 }
 
