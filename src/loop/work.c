@@ -49,13 +49,14 @@ static struct {
 static struct {
 	int fd;             /* -1: none yet */
 	bool is_begun;      /* work_end */
+	bool is_draining;   /* work_drain: slow work is not begun any more, but for closing */
 	uint64_t begin_ns, last_ns; /* of the end; when a job ended last */
 } end = {.fd = -1};
 
 const char *work_kind_name(enum work_kind kind)
 {
-	static const char *const names[] = {
-	    "sound", "journal", "file", "config", "net", "db", "process", "speech", "script", "module"};
+	static const char *const names[] = {"workers sound", "workers journal", "workers file", "workers config",
+	    "workers net", "workers db", "workers process", "workers speech", "workers script", "workers module"};
 	_Static_assert(sizeof(names) / sizeof(names[0]) == WORK_KIND_COUNT, "a name for each kind");
 	return names[kind];
 }
@@ -118,7 +119,7 @@ static struct job *job_new(enum work_kind kind, const char *name, work_fn fn, wo
 
 int work_submit(enum work_kind kind, const char *name, work_fn fn, work_done_fn done, void *arg)
 {
-	if (is_ending)
+	if (is_ending || (end.is_draining && (int)kind >= WORK_SLOW_FIRST && done))
 		return ST_CANCELLED;
 	if ((int)kind >= WORK_SLOW_FIRST && done && plain[kind].count >= SLOW_WAITING_MAX) {
 		plain[kind].refused++;
@@ -233,15 +234,13 @@ void work_queues_each(
     void (*fn)(const char *name, size_t job_count, size_t max_jobs, uint64_t refused_count, void *arg), void *arg)
 {
 	struct lnode *it, *tmp;
-	char name[32];
 	list_each (&serials, it, tmp) {
 		struct work_serial *s = list_entry(it, struct work_serial, link);
 		fn(s->name, s->count, s->max, s->refused_count, arg);
 	}
-	for (unsigned k = 0; k < WORK_KIND_COUNT; k++) {
-		snprintf(name, sizeof(name), "workers %s", work_kind_name((enum work_kind)k));
-		fn(name, plain[k].count, k >= WORK_SLOW_FIRST ? SLOW_WAITING_MAX : 0, plain[k].refused, arg);
-	}
+	for (unsigned k = 0; k < WORK_KIND_COUNT; k++)
+		fn(work_kind_name((enum work_kind)k), plain[k].count, k >= WORK_SLOW_FIRST ? SLOW_WAITING_MAX : 0,
+		    plain[k].refused, arg);
 }
 
 void work_end(void)
@@ -270,12 +269,26 @@ static ON_CTL void left_tell(void)
 			log_warning("more jobs have stalled");
 		if (count > LEFT_TOLD_MAX)
 			return;
-		log_warning("the %s job \"%s\" has stalled and is left behind", work_kind_name(j->pool.kind), j->name);
+		log_warning("%s: the job \"%s\" has stalled and is left behind", work_kind_name(j->pool.kind), j->name);
 	}
+}
+
+/* Cancels plain jobs that have not begun: all, or the slow ones that somebody waits for. */
+static ON_CTL void plain_cancel(bool is_all)
+{
+	struct lnode *it, *tmp;
+	list_each (&live_jobs, it, tmp) {
+		struct job *j = list_entry(it, struct job, link);
+		if (!j->serial && (is_all || ((int)j->pool.kind >= WORK_SLOW_FIRST && j->done)))
+			pool_cancel(&j->pool);
+	}
+	pool_sweep();
 }
 
 bool work_drain(void)
 {
+	end.is_draining = true;
+	plain_cancel(false);
 	bool is_drained = jobs_await(NULL);
 	if (!is_drained)
 		left_tell();
@@ -284,20 +297,14 @@ bool work_drain(void)
 
 void work_fini(void)
 {
-	struct lnode *it, *tmp;
 	is_ending = true;
-	list_each (&live_jobs, it, tmp) {
-		struct job *j = list_entry(it, struct job, link);
-		if (!j->serial)
-			pool_cancel(&j->pool);
-	}
-	pool_sweep();
+	plain_cancel(true);
 	if (jobs_await(NULL))
 		pool_fini();
 	else
 		left_tell();
 	if (end.fd >= 0 && list_empty(&live_jobs))
 		close(end.fd), end.fd = -1;
-	end.is_begun = false;
+	end.is_begun = end.is_draining = false;
 	is_ending = false;
 }

@@ -23,7 +23,7 @@ enum work_kind {
 	WORK_KIND_COUNT
 };
 enum { WORK_SLOW_FIRST = WORK_CONFIG };
-ANY const char *work_kind_name(enum work_kind kind);
+ANY const char *work_kind_name(enum work_kind kind); /* "workers sound" ... */
 
 typedef void (*work_fn)(void *arg);                  /* begins with role_assert_work() */
 typedef void (*work_done_fn)(int status, void *arg); /* on the control loop; ST_CANCELLED when the loop ends first */
@@ -45,7 +45,8 @@ ON_CTL void work_serial_close(struct work_serial *s);
  * something to write. Jobs not begun are cancelled; of those given up done is never called, and what they hold stays
  * theirs: the program must then leave by _exit. */
 ON_CTL void work_end(void);
-/* Runs the loop until no job is left; false: some stall, their names are logged. */
+/* Runs the loop until no job is left; false: some stall, their names are logged. Slow jobs that somebody waits for are not
+ * begun any more (ST_CANCELLED). */
 ON_CTL bool work_drain(void);
 /* Readable from work_end on: for the poll of a job that waits for a descriptor. -1 before the first job. */
 ANY int work_end_fd(void);

@@ -167,18 +167,22 @@ NO_ROLE_CHECK static int test_end(void)
 	EXPECT_INT(work_submit(WORK_NET, "waits", wait_for_end, quick_over, NULL), 0);
 	EXPECT_INT(work_serial_new(&s, WORK_SPEECH, "serial", 10), 0);
 	EXPECT_INT(work_serial_submit(s, stall, stalled_over, NULL), 0);
-	EXPECT_INT(jobs_stall(WORK_NET, 5), 0);
+	EXPECT_INT(jobs_stall(WORK_NET, 1), 0);
+	while (atomic_load(&stalled_now) < 2)
+		loop_run_nowait();
+	EXPECT_INT(jobs_stall(WORK_NET, 5), 0); /* find no place: cancelled */
 	int64_t begin_us = clock_mono_us();
 	work_end();
 	EXPECT(!work_drain());
 	EXPECT_INT(done_count, 1);
-	EXPECT_INT(stalled_done_count, 0);
+	EXPECT_INT(stalled_done_count, 5);
+	EXPECT_INT(work_submit(WORK_NET, "late", quick, quick_over, &has_ran[0]), ST_CANCELLED);
 	work_serial_close(s); /* gives up too */
 	EXPECT(clock_mono_us() - begin_us < 10 * 1000000);
-	EXPECT_INT(stalled_done_count, 0);
+	EXPECT_INT(stalled_done_count, 5);
 	gate_open();
 	EXPECT(work_drain());
-	EXPECT_INT(stalled_done_count, 6);
+	EXPECT_INT(stalled_done_count, 7);
 	mem_unref(s);
 	close(gate);
 	return 0;
