@@ -301,8 +301,8 @@ static void pre_do_include(struct pre *p, const char *file, unsigned line, struc
 		}
 		int st = pre_file(p, found.gl_pathv[i], depth + 1);
 		if (st && (!p->status || p->why))
-			pre_problem(p, file, line, "including %s: %s", found.gl_pathv[i],
-			    p->why ? p->why : status_text(st));
+			pre_problem(
+			    p, file, line, "including %s: %s", found.gl_pathv[i], p->why ? p->why : status_text(st));
 		p->why = NULL; /* told where it is included first */
 	}
 	globfree(&found);

@@ -14,8 +14,8 @@ ON_CTL int core_start(const struct core_dirs *dirs);
 ON_CTL void core_fire_startup(void); /* everything configured is loaded */
 /* Hangs up everything with SYSTEM_SHUTDOWN, waits (running the loop) up to the deadline for calls and for commands that
  * still wait, unloads modules. */
-/* False: jobs have stalled (work_end); nothing was unloaded then, as they may use it, what had to be written is, and the
- * program must leave by _exit. */
+/* False: jobs have stalled (work_end); nothing was unloaded then, as they may use it, what had to be written is, and
+ * the program must leave by _exit. */
 ON_CTL bool core_stop(int64_t deadline_us);
 /* Last of all, after loop_fini: in debug builds logs every leg, coroutine and type of counted object that is still
  * alive, one line each at ERROR; globals that hold one would hide it from LeakSanitizer. */

@@ -1,5 +1,5 @@
-/* Host names of the `socket` application: the resolver's answer for a coroutine that belongs to a leg. Numeric addresses
- * and names that are known need no wait; the leg's end ends it. */
+/* Host names of the `socket` application: the resolver's answer for a coroutine that belongs to a leg. Numeric
+ * addresses and names that are known need no wait; the leg's end ends it. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "esl/esl_i.h"

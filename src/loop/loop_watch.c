@@ -44,7 +44,7 @@ static _Thread_local struct {
 	bool is_fresh, is_delay_stale;
 	int64_t wall_ns, cpu_ns; /* at the sample */
 	struct rusage usage;
-	int delay_fd;                   /* 0: not opened yet, -1: there is none */
+	int delay_fd;                  /* 0: not opened yet, -1: there is none */
 	int64_t delay_ns, delay_at_ns; /* how long the thread has waited for a CPU; when that was read */
 	struct frame frames[DEPTH_MAX];
 	unsigned mark_next;
@@ -164,7 +164,8 @@ static void marks_tell(const struct frame *f, int64_t end_ns, struct buf *out)
 		    (double)(to_ns - m->at_ns) / 1e6);
 	}
 	if (watch.mark_next > MARKS_COUNT && watch.marks[first % MARKS_COUNT].at_ns > f->start_ns)
-		buf_printf(out, "; before these %.1f", (double)(watch.marks[first % MARKS_COUNT].at_ns - f->start_ns) / 1e6);
+		buf_printf(
+		    out, "; before these %.1f", (double)(watch.marks[first % MARKS_COUNT].at_ns - f->start_ns) / 1e6);
 }
 
 static void slow_tell(const struct account *a, const struct frame *f, int64_t end_ns)
@@ -173,8 +174,9 @@ static void slow_tell(const struct account *a, const struct frame *f, int64_t en
 	struct buf marks;
 	buf_init(&marks);
 	marks_tell(f, end_ns, &marks);
-	log_warning("slow handler %s took %lld ms (CPU %.1f, waited for a CPU %.1f; gave it away %ld times, lost it %ld; "
-	            "%ld pages mapped, %ld from disk); ms after each mark: %s",
+	log_warning(
+	    "slow handler %s took %lld ms (CPU %.1f, waited for a CPU %.1f; gave it away %ld times, lost it %ld; "
+	    "%ld pages mapped, %ld from disk); ms after each mark: %s",
 	    f->name, (long long)(a->took_ns / 1000000), (double)(a->cpu_ns > 0 ? a->cpu_ns : 0) / 1e6,
 	    (double)a->delay_ns / 1e6, now->ru_nvcsw - was->ru_nvcsw, now->ru_nivcsw - was->ru_nivcsw,
 	    now->ru_minflt - was->ru_minflt, now->ru_majflt - was->ru_majflt, marks.p ? marks.p : "");

@@ -24,7 +24,7 @@
 
 enum { SLOT_COUNT = 256, THREADS_DEFAULT = 8, THREADS_MIN = 4, THREADS_MAX = 126, PLACE_BITS = 6, PLACE_MAX = 63 };
 enum { JOB_QUEUED, JOB_RUNS, JOB_CANCELLED };
-_Static_assert(WORK_KIND_COUNT * PLACE_BITS <= 64, "the running places of all kinds fit in one word");
+_Static_assert(WORK_KIND_COUNT *PLACE_BITS <= 64, "the running places of all kinds fit in one word");
 
 struct queue {
 	_Atomic(struct pool_job *) slots[SLOT_COUNT];

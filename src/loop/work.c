@@ -47,9 +47,9 @@ static struct {
 	size_t count, refused;
 } plain[WORK_KIND_COUNT];
 static struct {
-	int fd;             /* -1: none yet */
-	bool is_begun;      /* work_end */
-	bool is_draining;   /* work_drain: slow work is not begun any more, but for closing */
+	int fd;                     /* -1: none yet */
+	bool is_begun;              /* work_end */
+	bool is_draining;           /* work_drain: slow work is not begun any more, but for closing */
 	uint64_t begin_ns, last_ns; /* of the end; when a job ended last */
 } end = {.fd = -1};
 

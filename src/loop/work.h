@@ -45,8 +45,8 @@ ON_CTL void work_serial_close(struct work_serial *s);
  * something to write. Jobs not begun are cancelled; of those given up done is never called, and what they hold stays
  * theirs: the program must then leave by _exit. */
 ON_CTL void work_end(void);
-/* Runs the loop until no job is left; false: some stall, their names are logged. Slow jobs that somebody waits for are not
- * begun any more (ST_CANCELLED). */
+/* Runs the loop until no job is left; false: some stall, their names are logged. Slow jobs that somebody waits for are
+ * not begun any more (ST_CANCELLED). */
 ON_CTL bool work_drain(void);
 /* Readable from work_end on: for the poll of a job that waits for a descriptor. -1 before the first job. */
 ANY int work_end_fd(void);

@@ -190,8 +190,8 @@ static int64_t begin_us;
 static void on_ready(void *arg)
 {
 	role_assert_ctl();
-	log_notice("Tandem %s is ready after %lld ms", TANDEM_VERSION,
-	    (long long)((clock_mono_us() - begin_us) / 1000));
+	log_notice(
+	    "Tandem %s is ready after %lld ms", TANDEM_VERSION, (long long)((clock_mono_us() - begin_us) / 1000));
 	process_ready(0);
 }
 

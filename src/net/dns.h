@@ -22,8 +22,8 @@ struct dns_record {
 };
 struct dns_answer {
 	/* ST_OK: at least one record. ST_NOTFOUND: the name, or this kind of it, does not exist. ST_TIMEOUT: nobody
-	 * answered. ST_IO: name servers answer that they cannot, or lie. ST_FULL: too many questions under way. ST_PARSE:
-	 * this is no host name. ST_CANCELLED: dns_stop. */
+	 * answered. ST_IO: name servers answer that they cannot, or lie. ST_FULL: too many questions under way.
+	 * ST_PARSE: this is no host name. ST_CANCELLED: dns_stop. */
 	int status;
 	size_t count;
 	struct dns_record records[DNS_RECORDS_MAX];
@@ -52,5 +52,4 @@ ON_CTL void dns_stats_get(struct dns_stats *out);
 
 /* The same for a worker, or for the start before the loop runs: waits, neither cache nor bounds. Ends with the program
  * (stop_fd readable; -1: none). */
-ANY int dns_lookup_blocking(
-    enum dns_kind kind, struct sv name, int64_t timeout_us, int stop_fd, struct dns_answer *a);
+ANY int dns_lookup_blocking(enum dns_kind kind, struct sv name, int64_t timeout_us, int stop_fd, struct dns_answer *a);

@@ -5,7 +5,7 @@
 
 /* /etc/hosts, /etc/resolv.conf and the environment, read once; read-only then. Counted, atomically. */
 struct dns_conf;
-ANY int dns_conf_read(struct dns_conf **out); /* blocks on the disk */
+ANY int dns_conf_read(struct dns_conf **out);         /* blocks on the disk */
 ANY bool dns_conf_is_stale(const struct dns_conf *c); /* a file of it has changed; blocks on the disk */
 /* A name of the hosts file: true when it is there, with addresses of that kind or without (ST_NOTFOUND). */
 ANY bool dns_conf_host(const struct dns_conf *c, enum dns_kind kind, struct sv name, struct dns_answer *a);

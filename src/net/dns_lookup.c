@@ -210,8 +210,7 @@ static bool wait_turn(struct dns_lookup *l, int64_t deadline_us, int stop_fd)
 		if (!is_in && !is_out)
 			continue;
 		is_any = true;
-		ares_process_fd(
-		    l->channel, is_in ? fds[i].fd : ARES_SOCKET_BAD, is_out ? fds[i].fd : ARES_SOCKET_BAD);
+		ares_process_fd(l->channel, is_in ? fds[i].fd : ARES_SOCKET_BAD, is_out ? fds[i].fd : ARES_SOCKET_BAD);
 	}
 	if (!is_any)
 		ares_process_fd(l->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);

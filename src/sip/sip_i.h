@@ -191,9 +191,9 @@ struct ctx_params {
 	sip_credentials_fn credentials;
 	void *credentials_arg;
 	struct sip_call *call;
-	const char *branch; /* NULL = fresh */
+	const char *branch;        /* NULL = fresh */
 	const struct addr *behalf; /* whose words hop is; NULL = ours */
-	bool is_oneshot;    /* an ACK: sent once, no transaction */
+	bool is_oneshot;           /* an ACK: sent once, no transaction */
 };
 /* Starts it; failures that show at once are told by fn from a deferred call, as all others are. */
 ON_CTL int sip_ctx_start(struct sip_ctx **out, struct sip_stack *s, const struct ctx_params *p);
@@ -249,7 +249,7 @@ struct sip_call {
 	uint8_t state, transport;
 	bool is_uac, is_closed_told, is_finishing, use_source_address, has_sdp_from_remote, has_sdp_sent, in_answer,
 	    in_reinvite_done;
-	bool has_own_names_only; /* what the far side names is not looked up */
+	bool has_own_names_only;                        /* what the far side names is not looked up */
 	bool is_bye_wanted, is_bye_sent, is_ok_initial; /* is_ok_initial: ok_tx is the INVITE itself */
 	char *call_id, *local_uri, *remote_uri, *contact_user, *contact, *contact_params, *local_contact;
 	char local_tag[40];

@@ -223,6 +223,7 @@ static void on_row(const struct sv *v, size_t count, void *arg)
 static void on_restored(int status, void *arg)
 {
 	size_t *restored = arg;
+	role_assert_ctl();
 	if (status == ST_OK && *restored)
 		log_info("sofia: %zu registrations are back from the last run", *restored);
 	else if (status < 0 && status != ST_CANCELLED)

@@ -163,6 +163,7 @@ static void wait_for_end(void *arg)
 NO_ROLE_CHECK static int test_end(void)
 {
 	struct work_serial *s;
+	unsetenv("UV_THREADPOOL_SIZE");
 	gate = eventfd(0, EFD_CLOEXEC);
 	EXPECT_INT(work_submit(WORK_NET, "waits", wait_for_end, quick_over, NULL), 0);
 	EXPECT_INT(work_serial_new(&s, WORK_SPEECH, "serial", 10), 0);

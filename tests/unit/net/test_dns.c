@@ -220,7 +220,8 @@ NO_ROLE_CHECK static int test_silence_is_kept(void)
 	EXPECT_INT(start(), 0);
 	EXPECT_INT(ask_for(DNS_ADDRESS, "silent.example.com", 20000000), ST_TIMEOUT);
 	int asked = asked_count;
-	EXPECT_INT(dns_ask(&(struct dns_ask *){0}, DNS_ADDRESS, SV("silent.example.com"), NULL, 1, &told, on_told, NULL),
+	EXPECT_INT(
+	    dns_ask(&(struct dns_ask *){0}, DNS_ADDRESS, SV("silent.example.com"), NULL, 1, &told, on_told, NULL),
 	    ST_TIMEOUT);
 	EXPECT_INT(asked_count, asked);
 	dns_stats_get(&s);
@@ -229,7 +230,8 @@ NO_ROLE_CHECK static int test_silence_is_kept(void)
 	return 0;
 }
 
-/* One question for all who wait; one address's wishes are bounded, ours are not by them; cancelled ones hear nothing. */
+/* One question for all who wait; one address's wishes are bounded, ours are not by them; cancelled ones hear nothing.
+ */
 NO_ROLE_CHECK static int test_bounds(void)
 {
 	struct dns_ask *asks[64], *ask;
@@ -240,7 +242,8 @@ NO_ROLE_CHECK static int test_bounds(void)
 	EXPECT_INT(start(), 0);
 	EXPECT(!addr_parse(&stranger, SV("192.0.2.1"), 5060));
 	for (int i = 0; i < 64; i++)
-		EXPECT_INT(dns_ask(&asks[i], DNS_ADDRESS, SV("silent.example.com"), NULL, 60000000, &told, on_told, NULL),
+		EXPECT_INT(
+		    dns_ask(&asks[i], DNS_ADDRESS, SV("silent.example.com"), NULL, 60000000, &told, on_told, NULL),
 		    ST_AGAIN);
 	dns_stats_get(&s);
 	EXPECT(s.question_count == 1 && s.waiting_count == 64);
@@ -279,8 +282,7 @@ static void *block(void *arg)
 	int fds[2];
 	blocking_status[0] = dns_lookup_blocking(DNS_ADDRESS, SV("six.example.com"), 5000000, -1, &a);
 	if (!pipe(fds) && write(fds[1], "", 1) == 1)
-		blocking_status[1] =
-		    dns_lookup_blocking(DNS_ADDRESS, SV("silent.example.com"), 60000000, fds[0], &a);
+		blocking_status[1] = dns_lookup_blocking(DNS_ADDRESS, SV("silent.example.com"), 60000000, fds[0], &a);
 	close(fds[0]), close(fds[1]);
 	atomic_store(&is_blocking_over, true);
 	return NULL;
