@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "base/slurp.h"
 #include "net/dns_i.h"
-#include <netdb.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

@@ -187,11 +187,12 @@ static bool wait_turn(struct dns_lookup *l, int64_t deadline_us, int stop_fd)
 {
 	ares_socket_t socks[ARES_GETSOCK_MAXNUM];
 	struct pollfd fds[ARES_GETSOCK_MAXNUM + 1];
-	int bits = ares_getsock(l->channel, socks, ARES_GETSOCK_MAXNUM);
+	unsigned bits = (unsigned)ares_getsock(l->channel, socks, ARES_GETSOCK_MAXNUM);
 	nfds_t n = 0;
 	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-		short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
-		                       (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
+		/* the macros of c-ares shift a signed 1 out at the last of them */
+		short events =
+		    (short)((bits >> i & 1 ? POLLIN : 0) | (bits >> (i + ARES_GETSOCK_MAXNUM) & 1 ? POLLOUT : 0));
 		if (events)
 			fds[n++] = (struct pollfd){.fd = socks[i], .events = events};
 	}

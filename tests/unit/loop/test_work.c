@@ -14,7 +14,7 @@
 static int gate = -1; /* readable once stalled jobs may end */
 static atomic_int stalled_now, stalled_most;
 static int done_count, stalled_done_count;
-static bool has_ran[WORK_KIND_COUNT];
+static atomic_bool has_ran[WORK_KIND_COUNT];
 
 static void stall(void *arg)
 {
@@ -37,7 +37,7 @@ static void stalled_over(int status, void *arg)
 static void quick(void *arg)
 {
 	role_assert_work();
-	*(bool *)arg = true;
+	atomic_store((atomic_bool *)arg, true);
 }
 
 static void quick_over(int status, void *arg)
