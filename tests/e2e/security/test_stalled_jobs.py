@@ -99,12 +99,14 @@ def stalled(request, tmp_path):
     modules.write_text(modules.read_text().replace('<load module="mod_flite"/>', '<load module="mod_flite"/><load module="mod_tts_commandline"/>'))
     sw.start()
     s = Stalled(sw, tmp_path)
-    getattr(s, request.param)()
     s.kind = request.param
-    yield s
-    if sw.proc.poll() is None:
-        sw.proc.kill()
-        sw.proc.wait()
+    try:
+        getattr(s, request.param)()
+        yield s
+    finally:
+        if sw.proc.poll() is None:
+            sw.proc.kill()
+            sw.proc.wait()
 
 
 def test_one_kind_stalls(stalled):
