@@ -41,7 +41,7 @@ int api_config(struct api_call *c)
 	where = sv_dup(sv_trim(path));
 	l.check = where ? config_check_new(where) : NULL;
 	buf_init(&l.text);
-	st = l.check ? co_work("config check", look, &l) : ST_NOMEM;
+	st = l.check ? co_work(WORK_CONFIG, "config check", look, &l) : ST_NOMEM;
 	if (st) {
 		buf_printf(c->out, "-ERR %s\n", status_text(st));
 	} else {

@@ -261,7 +261,7 @@ static void v_debug_sql(struct ctl *x)
 
 static void pool_row(const char *name, size_t job_count, size_t max_jobs, uint64_t refused_count, void *arg)
 {
-	if (!max_jobs)
+	if (!strncmp(name, "workers ", 8))
 		*(size_t *)arg += job_count;
 }
 

@@ -1,8 +1,9 @@
-/* Addresses: host_lookup, gethost, interface_ip, stun. Names and STUN servers are asked on a worker; IPv4 but for
- * interface_ip. */
+/* Addresses: host_lookup, gethost, interface_ip, stun. Names are the resolver's, a STUN server is asked on a worker;
+ * IPv4 but for interface_ip. */
 #include "api/api_i.h"
 #include "core/config.h"
 #include "loop/co.h"
+#include "net/dns.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -13,17 +14,10 @@ enum { ASK_TIMEOUT_MS = 5000 };
 
 struct ask {
 	char what[300];
-	char address[64];
+	char address[ADDR_TEXT_MAX];
 	uint16_t port;
 	int status;
 };
-
-static void resolve_work(void *arg)
-{
-	struct ask *q = arg;
-	role_assert_work();
-	q->status = config_public_address(sv_of(q->what), ASK_TIMEOUT_MS, q->address);
-}
 
 static void stun_work(void *arg)
 {
@@ -32,13 +26,31 @@ static void stun_work(void *arg)
 	q->status = config_stun(sv_of(q->what), ASK_TIMEOUT_MS, q->address, &q->port);
 }
 
+struct name_ask {
+	struct co_wait wait;
+	struct dns_answer answer;
+};
+
+static void name_told(const struct dns_answer *a, void *arg)
+{
+	struct name_ask *n = arg;
+	role_assert_ctl();
+	n->answer = *a;
+	co_signal(&n->wait, ST_OK);
+}
+
 static CO bool resolve(const char *name, struct ask *q)
 {
-	*q = (struct ask){.status = ST_INVAL};
-	if (strlen(name) + 6 > sizeof(q->what))
-		return false;
-	snprintf(q->what, sizeof(q->what), "host:%s", name);
-	return !co_work("api.resolve", resolve_work, q) && q->status == ST_OK;
+	struct name_ask n = {0};
+	struct dns_ask *waiting;
+	int st = dns_ask(&waiting, DNS_A, sv_of(name), NULL, ASK_TIMEOUT_MS * 1000LL, &n.answer, name_told, &n);
+	if (st == ST_AGAIN && (st = co_wait_or_stop(&n.wait, -1)))
+		dns_cancel(waiting);
+	else if (!st || st == ST_AGAIN)
+		st = n.answer.status;
+	if (!st)
+		addr_host(&n.answer.records[0].addr, q->address);
+	return st == ST_OK;
 }
 
 int api_host_lookup(struct api_call *c)
@@ -71,7 +83,7 @@ int api_stun(struct api_call *c)
 	}
 	if (strlen(w.w[0]) < sizeof(q.what)) {
 		strcpy(q.what, w.w[0]);
-		co_work("api.stun", stun_work, &q);
+		co_work(WORK_NET, "api.stun", stun_work, &q);
 	}
 	if (q.status == ST_OK)
 		buf_printf(c->out, "%s:%u\n", q.address, (unsigned)q.port);

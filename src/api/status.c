@@ -25,7 +25,7 @@ void api_uptime(struct uptime_parts *out)
 bool api_is_ready(void)
 {
 	const struct core_limits *l = core_limits();
-	return !l->is_shutting_down && !l->is_paused_inbound && !l->is_paused_outbound;
+	return !core_ready_held() && !l->is_shutting_down && !l->is_paused_inbound && !l->is_paused_outbound;
 }
 
 const char *api_version_human(void)

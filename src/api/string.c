@@ -342,7 +342,7 @@ int api_file_exists(struct api_call *c)
 	struct buf path;
 	buf_init(&path);
 	struct exists_ask q = {.path = mark_strip_path(&path, sv_of(c->text)) ? "" : path.p ? path.p : ""};
-	co_work("api.file_exists", exists_work, &q);
+	co_work(WORK_FILE, "api.file_exists", exists_work, &q);
 	buf_fini(&path);
 	return api_text(c, q.is_there ? "true" : "false");
 }

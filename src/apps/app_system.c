@@ -139,7 +139,7 @@ int app_mkdir(struct leg *leg, const char *data)
 		leg_log(leg, LOG_ERR, "mkdir: usage: <path>");
 		return ST_INVAL;
 	}
-	st = co_work("mkdir", make_directories, &j);
+	st = co_work(WORK_FILE, "mkdir", make_directories, &j);
 	leg_log(leg, st || j.error ? LOG_ERR : LOG_DEBUG, "MKDIR: %s%s%s", j.from, j.error ? ": " : "",
 	    j.error ? strerror(j.error) : "");
 	mem_free(j.from);
@@ -160,7 +160,7 @@ int app_rename(struct leg *leg, const char *data)
 		goto out;
 	}
 	j.from = leg_path_dup(leg, w.m[0]), j.to = leg_path_dup(leg, w.m[1]);
-	st = j.from && j.to ? co_work("rename", rename_file, &j) : ST_DENIED;
+	st = j.from && j.to ? co_work(WORK_FILE, "rename", rename_file, &j) : ST_DENIED;
 	leg_log(leg, st || j.error ? LOG_ERR : LOG_DEBUG, "RENAME: %s %s%s%s", w.w[0], w.w[1], j.error ? ": " : "",
 	    j.error ? strerror(j.error) : "");
 	mem_free(j.from);

@@ -359,8 +359,17 @@ static void on_member(const struct sv *values, size_t n, void *arg)
 
 static void on_loaded(int status, void *arg)
 {
+	role_assert_ctl();
 	if (status < 0 && status != ST_CANCELLED)
 		log_error("db: what the last run kept (%s) cannot be read", (const char *)arg);
+	core_ready_release(arg);
+}
+
+static void load_begin(const struct store_table *t, store_row_fn row, const char *what) ON_CTL;
+static void load_begin(const struct store_table *t, store_row_fn row, const char *what)
+{
+	if (!store_load(store, t, row, on_loaded, (void *)(uintptr_t)what))
+		core_ready_hold(what);
 }
 
 static void open_store(void) ON_CTL
@@ -375,8 +384,8 @@ static void open_store(void) ON_CTL
 		log_error("db: %s cannot be opened; nothing is kept over a restart", path.p);
 		store = NULL;
 	} else {
-		store_load(store, &data_table, on_value, on_loaded, (void *)(uintptr_t) "values");
-		store_load(store, &group_table, on_member, on_loaded, (void *)(uintptr_t) "groups");
+		load_begin(&data_table, on_value, "values");
+		load_begin(&group_table, on_member, "groups");
 	}
 	buf_fini(&path);
 }

@@ -433,7 +433,7 @@ int cdr_spool_open(void)
 	if (spool.use_count++)
 		return ST_OK;
 	spool.dir = mem_strdup(core_dirs()->db);
-	st = work_serial_new(&spool.writer, "cdr", 2);
+	st = work_serial_new(&spool.writer, WORK_JOURNAL, "cdr", 2);
 	if (st)
 		return st;
 	replay_all();

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "core/config_i.h"
 #include "core/event.h"
+#include "loop/loop.h"
 #include "loop/work.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define CONFIG_MAX_STAGES 16
+#define RELOAD_GRACE_MS 10000
 
 struct config {
 	struct xml_doc *doc;
@@ -87,22 +89,6 @@ void config_fini(void)
 	globals_fini();
 }
 
-int config_read_file(const char *path, size_t max_bytes, struct buf *out)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), st = ST_OK;
-	char piece[16384];
-	ssize_t n;
-
-	if (fd < 0)
-		return errno == ENOENT ? ST_NOTFOUND : errno == EACCES ? ST_DENIED : ST_IO;
-	while ((n = read(fd, piece, sizeof piece)) > 0 && !st)
-		st = out->n + (size_t)n > max_bytes ? ST_LIMIT : buf_add(out, piece, (size_t)n);
-	if (n < 0)
-		st = ST_IO;
-	close(fd);
-	return st;
-}
-
 /* ---- loading ------------------------------------------------------------------------------------------------- */
 
 struct config_load {
@@ -112,6 +98,8 @@ struct config_load {
 	int status;
 	config_done_fn done;
 	void *arg;
+	struct ltimer timer;
+	bool is_given_up;
 };
 
 static void copy_global(const char *name, const char *value, void *arg)
@@ -227,7 +215,8 @@ static void config_load_run(struct config_load *l)
 	if (!l->status)
 		l->status = pre_file(&pre, l->main_file, 0);
 	if (l->status) {
-		snprintf(error, CONFIG_ERROR_CHARS, "%s:1:1: cannot be read: %s", l->main_file, status_text(l->status));
+		snprintf(error, CONFIG_ERROR_CHARS, "%s:1:1: cannot be read: %s", l->main_file,
+		    pre.why ? pre.why : status_text(l->status));
 		goto out;
 	}
 	if (l->fsxml_file)
@@ -279,10 +268,13 @@ static void reload_done(int status, void *arg)
 	struct config_load *l = arg;
 	role_assert_ctl();
 
+	loop_timer_cancel(&l->timer);
 	if (!status)
 		status = l->status;
 	state.is_reloading = false;
-	if (status) {
+	if (l->is_given_up) {
+		log_warning("reloadxml: what was given up has ended and is dropped");
+	} else if (status) {
 		log_error("reloadxml: %s; the running configuration stays",
 		    *l->result.error ? l->result.error : status_text(status));
 	} else {
@@ -296,6 +288,20 @@ static void reload_done(int status, void *arg)
 	config_load_free(l);
 }
 
+/* The preprocessor looks at the clock itself; this is for a worker that a disk holds. */
+static void reload_late(void *arg)
+{
+	struct config_load *l = arg;
+	config_done_fn done = l->done;
+	role_assert_ctl();
+
+	l->is_given_up = true;
+	l->done = NULL;
+	log_error("reloadxml: the files cannot be read in time; the running configuration stays");
+	if (done)
+		done(ST_TIMEOUT, "the files cannot be read in time", l->arg);
+}
+
 int config_reload(config_done_fn done, void *arg)
 {
 	struct config_load *l;
@@ -307,10 +313,12 @@ int config_reload(config_done_fn done, void *arg)
 	if (!l)
 		return ST_NOMEM;
 	l->done = done, l->arg = arg;
-	st = work_submit("reloadxml", reload_on_worker, reload_done, l);
+	st = work_submit(WORK_CONFIG, "reloadxml", reload_on_worker, reload_done, l);
 	if (st)
 		config_load_free(l);
 	else
+		loop_timer_set(&l->timer, (PRE_LOAD_MS + RELOAD_GRACE_MS) * 1000LL, "reloadxml", reload_late, l);
+	if (!st)
 		state.is_reloading = true;
 	return st;
 }

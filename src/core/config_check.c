@@ -181,7 +181,8 @@ size_t config_check_run(struct config_check *c, config_report_fn report, void *a
 	pre.runs_nothing = c->is_other; /* whoever may ask for a check may not run the commands of any file */
 	st = pre_file(&pre, c->main_file, 0);
 	if (st) {
-		snprintf(error, sizeof error, "%s:1:1: cannot be read: %s", c->main_file, status_text(st));
+		snprintf(error, sizeof error, "%s:1:1: cannot be read: %s", c->main_file,
+		    pre.why ? pre.why : status_text(st));
 		count_report(error, c);
 	}
 	if (!st && config_of_text(&cfg, &pre, c->main_file, error))

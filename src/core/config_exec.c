@@ -6,31 +6,48 @@
 #include "base/rand.h"
 #include "core/config_i.h"
 #include "core/shell.h"
+#include "loop/work.h"
+#include "net/dns.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Waits until fd is readable or the deadline; 1 readable, 0 not. */
-static int wait_readable(int fd, int64_t deadline_us)
+enum { REAP_US = 1000000 };
+
+/* Waits until fd is readable, the deadline or the end of the program. False: not readable. */
+static bool wait_readable(int fd, int64_t deadline_us)
 {
 	for (;;) {
 		int64_t left_us = deadline_us - clock_mono_us();
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int rc = left_us <= 0 ? 0 : poll(&p, 1, (int)((left_us + 999) / 1000));
+		struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = work_end_fd(), .events = POLLIN}};
+		int rc = left_us <= 0 ? 0 : poll(p, 2, (int)((left_us + 999) / 1000));
 		if (rc >= 0 || errno != EINTR)
-			return rc > 0;
+			return rc > 0 && p[0].revents;
 	}
+}
+
+/* Its output is closed or it was killed; one that closed it and runs on is not waited for longer than the deadline. */
+static void child_reap(pid_t pid, int64_t deadline_us)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd < 0 || !wait_readable(fd, deadline_us))
+		kill(-pid, SIGKILL);
+	/* killed, it ends at once, unless the disk holds it: then it is left to init */
+	if (fd >= 0)
+		(void)wait_readable(fd, clock_mono_us() + REAP_US);
+	while (waitpid(pid, NULL, fd < 0 ? 0 : WNOHANG) < 0 && errno == EINTR)
+		;
+	if (fd >= 0)
+		close(fd);
 }
 
 int config_run_command(const char *command, int timeout_ms, struct buf *out)
@@ -73,83 +90,24 @@ int config_run_command(const char *command, int timeout_ms, struct buf *out)
 			out->p[start] = 0;
 		}
 	}
-	/* Its output is closed or it was killed; one that closed it and runs on is not waited for longer than the
-	 * deadline. */
-	while (waitpid(pid, NULL, WNOHANG) == 0) {
-		if (clock_mono_us() > deadline_us)
-			kill(-pid, SIGKILL);
-		if (poll(NULL, 0, 5) < 0 && errno != EINTR)
-			break;
-	}
+	child_reap(pid, deadline_us);
 	return st;
 }
 
-/* A look-up has no deadline of its own, so it runs on a thread that may outlive the one who asked: a byte in the pipe
- * wakes him, is_done hands over what was found, and whoever leaves last frees. */
-struct lookup {
-	char *host, *service;
-	struct addrinfo *found;
-	int fds[2];
-	atomic_bool is_done;
-	atomic_int users;
-};
-
-static void lookup_leave(struct lookup *l)
+/* host and port as an IPv4 address. */
+static int resolve(struct sv host, struct sv port_text, int64_t deadline_us, struct sockaddr_in *out)
 {
-	if (atomic_fetch_sub(&l->users, 1) != 1)
-		return;
-	if (l->found)
-		freeaddrinfo(l->found);
-	close(l->fds[0]);
-	close(l->fds[1]);
-	free(l->host);
-	free(l->service);
-	free(l);
-}
+	struct dns_answer a;
+	uint32_t port;
 
-static void *lookup_thread(void *arg)
-{
-	struct lookup *l = arg;
-	struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM};
-	if (getaddrinfo(l->host, l->service, &hints, &l->found))
-		l->found = NULL;
-	atomic_store(&l->is_done, true);
-	while (write(l->fds[1], "", 1) < 0 && errno == EINTR)
-		;
-	lookup_leave(l);
-	return NULL;
-}
-
-static int resolve(struct sv host, struct sv service, int64_t deadline_us, struct sockaddr_in *out)
-{
-	struct lookup *l = calloc(1, sizeof *l); /* not counted: it may stay behind */
-	pthread_t thread;
-	int st = ST_TIMEOUT;
-
-	if (!l)
-		return ST_NOMEM;
-	l->host = strndup(host.p ? host.p : "", host.n);
-	l->service = strndup(service.p, service.n);
-	if (!l->host || !l->service || pipe2(l->fds, O_CLOEXEC)) {
-		free(l->host);
-		free(l->service);
-		free(l);
-		return ST_IO;
-	}
-	atomic_init(&l->users, 2);
-	if (pthread_create(&thread, NULL, lookup_thread, l)) {
-		atomic_store(&l->users, 1);
-		st = ST_IO;
-	} else {
-		pthread_detach(thread);
-		if (wait_readable(l->fds[0], deadline_us) && atomic_load(&l->is_done)) {
-			st = l->found ? ST_OK : ST_NOTFOUND;
-			if (l->found)
-				memcpy(out, l->found->ai_addr, sizeof *out);
-		}
-	}
-	lookup_leave(l);
-	return st;
+	if (sv_u32(port_text, &port) || !port || port > 65535)
+		return ST_PARSE;
+	int st = dns_lookup_blocking(DNS_A, host, deadline_us - clock_mono_us(), work_end_fd(), &a);
+	if (st)
+		return st;
+	*out = a.records[0].addr.in4;
+	out->sin_port = htons((uint16_t)port);
+	return ST_OK;
 }
 
 #define STUN_COOKIE 0x2112a442u

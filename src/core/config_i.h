@@ -8,6 +8,8 @@
 #define PRE_COMMAND_MS 10000
 #define PRE_STUN_MS 2000
 #define PRE_COMMAND_MAX_BYTES (16u << 20)
+#define PRE_READ_MAX_BYTES (256u << 20) /* of all files together, however often they are included */
+#define PRE_LOAD_MS 60000
 
 struct pre_set { /* a variable set while loading, in order */
 	char *name, *value;
@@ -37,6 +39,9 @@ struct pre {
 	bool runs_nothing; /* exec, exec-set and stun-set are left out */
 	bool may_run;      /* include, exec, exec-set, stun-set do something (false in fuzzing) */
 	int status;
+	size_t read_bytes;
+	int64_t deadline_us; /* of the whole load */
+	const char *why;     /* after a failure of pre_file: what is wrong with that file */
 };
 /* vars is taken. */
 ANY int pre_init(struct pre *p, struct hash *vars);
@@ -66,6 +71,4 @@ struct config_loaded {
 	struct config *cfg;
 	char error[CONFIG_ERROR_CHARS];
 };
-/* Reads a whole file. ST_NOTFOUND, ST_IO, ST_LIMIT. */
-ANY int config_read_file(const char *path, size_t max_bytes, struct buf *out);
 ANY void globals_fini(void);

@@ -3,8 +3,10 @@
  * in the line map, so that the parser can name the file a person edits. Problems that FreeSWITCH only logs are only
  * reported. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/slurp.h"
 #include "core/config_i.h"
 #include <errno.h>
 #include <glob.h>
@@ -20,6 +22,7 @@ int pre_init(struct pre *p, struct hash *vars)
 	p->out.max = XML_MAX_BYTES;
 	p->vars = vars;
 	p->may_run = true;
+	p->deadline_us = clock_mono_us() + (int64_t)PRE_LOAD_MS * 1000;
 	return hash_new(&p->stun, HASH_NOCASE, mem_free);
 }
 
@@ -182,13 +185,22 @@ static void pre_do_env_set(struct pre *p, const char *file, unsigned line, struc
 	mem_free(env_name);
 }
 
+/* What may be waited for, at most max_ms: the load as a whole has an end. */
+static int pre_wait_ms(struct pre *p, int max_ms)
+{
+	int64_t left_ms = (p->deadline_us - clock_mono_us()) / 1000;
+	if (left_ms <= 0)
+		p->status = ST_TIMEOUT, left_ms = 1;
+	return left_ms < max_ms ? (int)left_ms : max_ms;
+}
+
 static int pre_run(struct pre *p, const char *file, unsigned line, struct sv command, struct buf *out)
 {
 	char *text = sv_dup(command);
 	int st = text ? ST_OK : ST_NOMEM;
 
 	if (!st && p->may_run && !p->runs_nothing)
-		st = config_run_command(text, PRE_COMMAND_MS, out);
+		st = config_run_command(text, pre_wait_ms(p, PRE_COMMAND_MS), out);
 	if (st)
 		pre_problem(p, file, line, "command '%.*s' failed: %s", (int)(command.n < 200 ? command.n : 200),
 		    command.p, status_text(st));
@@ -242,7 +254,7 @@ static void pre_do_stun_set(struct pre *p, const char *file, unsigned line, stru
 	}
 	known = hash_get(p->stun, value);
 	if (!known && p->may_run && !p->runs_nothing) {
-		int st = config_public_address(value, PRE_STUN_MS, address);
+		int st = config_public_address(value, pre_wait_ms(p, PRE_STUN_MS), address);
 		if (st) /* the network's fault, not the configuration's */
 			log_warning("%s:%u: no address from %.*s: %s", file, line, SVF(value), status_text(st));
 		known = mem_strdup(st ? "" : address);
@@ -288,8 +300,10 @@ static void pre_do_include(struct pre *p, const char *file, unsigned line, struc
 			break;
 		}
 		int st = pre_file(p, found.gl_pathv[i], depth + 1);
-		if (st && !p->status)
-			pre_problem(p, file, line, "including %s: %s", found.gl_pathv[i], status_text(st));
+		if (st && (!p->status || p->why))
+			pre_problem(
+			    p, file, line, "including %s: %s", found.gl_pathv[i], p->why ? p->why : status_text(st));
+		p->why = NULL; /* told where it is included first */
 	}
 	globfree(&found);
 	buf_fini(&pattern);
@@ -505,8 +519,17 @@ int pre_file(struct pre *p, const char *path, unsigned depth)
 	struct buf text;
 	int st;
 
+	p->why = NULL;
 	buf_init(&text);
-	st = config_read_file(path, XML_MAX_BYTES, &text);
+	st = slurp(path, XML_MAX_BYTES, &text, &p->why);
+	p->read_bytes += text.n;
+	if (!st && p->read_bytes > PRE_READ_MAX_BYTES) {
+		p->why = "all files together are too large";
+		st = p->status = ST_LIMIT;
+	} else if (!st && clock_mono_us() > p->deadline_us) {
+		p->why = "loading the configuration takes too long";
+		st = p->status = ST_TIMEOUT;
+	}
 	if (!st)
 		st = pre_text(p, path, buf_sv(&text), depth);
 	buf_fini(&text);

@@ -14,6 +14,7 @@
 #include "core/module.h"
 #include "core/shell.h"
 #include "loop/co.h"
+#include "loop/work.h"
 #include "media/ctl/mctl.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -204,11 +205,12 @@ static void stop_tick(void *arg)
 	role_assert_ctl();
 }
 
-void core_stop(int64_t deadline_us)
+bool core_stop(int64_t deadline_us)
 {
 	struct ltimer tick = {0};
 	int64_t end = clock_mono_us() + deadline_us;
 
+	work_end();
 	core_limits()->is_shutting_down = true;
 	leg_hangup_all(CAUSE_SYSTEM_SHUTDOWN, NULL, NULL);
 	co_sleepers_wake();
@@ -222,6 +224,8 @@ void core_stop(int64_t deadline_us)
 		log_error("%zu calls did not end in time", leg_count());
 	fire_shutdown();
 	shell_stop();
+	if (!work_drain())
+		return false;
 	module_unload_all();
 	if (is_media_started)
 		mctl_stop();
@@ -234,6 +238,7 @@ void core_stop(int64_t deadline_us)
 	leg_hooks_clear();
 	core_limits()->is_shutting_down = false;
 	dirs = NULL;
+	return work_drain();
 }
 
 #ifndef NDEBUG

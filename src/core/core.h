@@ -14,7 +14,9 @@ ON_CTL int core_start(const struct core_dirs *dirs);
 ON_CTL void core_fire_startup(void); /* everything configured is loaded */
 /* Hangs up everything with SYSTEM_SHUTDOWN, waits (running the loop) up to the deadline for calls and for commands that
  * still wait, unloads modules. */
-ON_CTL void core_stop(int64_t deadline_us);
+/* False: jobs have stalled (work_end); nothing was unloaded then, as they may use it, what had to be written is, and
+ * the program must leave by _exit. */
+ON_CTL bool core_stop(int64_t deadline_us);
 /* Last of all, after loop_fini: in debug builds logs every leg, coroutine and type of counted object that is still
  * alive, one line each at ERROR; globals that hold one would hide it from LeakSanitizer. */
 ON_CTL void core_report_alive(void);
@@ -50,6 +52,14 @@ ON_CTL const struct core_counters *core_counters(void);
 enum core_stop_kind { CORE_STOP_NONE, CORE_STOP_NOW, CORE_STOP_ELEGANT, CORE_STOP_ASAP, CORE_STOP_RESTART };
 ON_CTL void core_request_stop(enum core_stop_kind kind); /* NONE cancels an elegant one */
 ON_CTL void core_on_stop(void (*fn)(enum core_stop_kind kind, void *arg), void *arg);
+
+/* Readiness (`status`, fsctl ready_check, /readyz) is held while something of the last run is read back. what: a static
+ * text, in the plural ("registrations"). */
+ON_CTL void core_ready_hold(const char *what);
+ON_CTL void core_ready_release(const char *what);
+ON_CTL const char *core_ready_held(void); /* the first that is held, or NULL */
+/* fn once, from the loop, when nothing is held; NULL forgets it. */
+ON_CTL void core_on_ready(void (*fn)(void *arg), void *arg);
 
 /* Registrations as core's `show registrations` table sees them; endpoints keep it up to date. */
 struct core_registration {

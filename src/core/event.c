@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/event_i.h"
+#include "loop/loop.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
@@ -320,6 +321,7 @@ void event_fire(struct event *e)
 {
 	if (!e)
 		return;
+	loop_mark(event_name(e->id));
 	sequence++;
 	event_counts[e->id].fired++;
 	if (e->sequence_at >= 0) {

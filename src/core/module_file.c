@@ -67,9 +67,9 @@ static ON_CTL void run_job(const char *name, void (*fn)(void *arg), void *arg)
 
 	if (co_self()) {
 		role_assert_co();
-		st = co_work(name, fn, arg);
+		st = co_work(WORK_MODULE, name, fn, arg);
 	}
-	if (st == ST_NOMEM) /* not begun */
+	if (st == ST_NOMEM || st == ST_FULL) /* not begun */
 		fn(arg);
 }
 
@@ -268,6 +268,7 @@ static CO int call_outside(struct call *c)
 int module_app_call(const struct app_desc *app, struct leg *leg, const char *data)
 {
 	struct call c = {.owner = app->owner, .app = app->outside, .leg = leg, .data = data};
+	loop_mark(app->name);
 	return app->outside ? call_outside(&c) : app->fn(leg, data);
 }
 

@@ -229,7 +229,7 @@ static int host_work(struct tandem_self *self, void (*function)(void *argument),
 		return ST_INVAL;
 	role_assert_co();
 	self->use_count++;
-	st = co_work("module", function, argument);
+	st = co_work(WORK_MODULE, "module", function, argument);
 	self->use_count--;
 	return st;
 }

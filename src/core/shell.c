@@ -294,7 +294,7 @@ int shell_start(const struct shell_conf *conf, shell_done_fn done, void *arg, st
 	j->is_left_behind = conf->is_left_behind;
 	j->done = done, j->arg = arg;
 	if (!st)
-		st = work_submit("make a process", make_process, process_made, j);
+		st = work_submit(WORK_PROCESS, "make a process", make_process, process_made, j);
 	if (st) {
 		job_free(j);
 		return st;

@@ -27,6 +27,6 @@ int zone_find(const char *name, struct tz *out)
 
 	if (rule)
 		return tz_parse(out, sv_of(rule));
-	st = co_work("zone", look_up, &ask);
+	st = co_work(WORK_FILE, "zone", look_up, &ask);
 	return st ? st : ask.status ? ask.status : tz_parse(out, sv_of(ask.rule));
 }

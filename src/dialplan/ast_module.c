@@ -129,7 +129,7 @@ static CO int file_of(const char *args, const struct dp_ast **out, struct dp_ast
 	else
 		buf_printf(&path, "%s/%s", config_dir(), args);
 	a.path = path.p;
-	st = path.failed ? ST_NOMEM : co_work("extensions file", alternate_read, &a);
+	st = path.failed ? ST_NOMEM : co_work(WORK_FILE, "extensions file", alternate_read, &a);
 	if (!st)
 		st = a.status;
 	*out = *own = a.ast;

@@ -2,11 +2,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/slurp.h"
 #include "core/exec.h"
 #include "core/zone.h"
 #include "dialplan/module_i.h"
 #include "text/mark.h"
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -150,22 +150,6 @@ int dp_actions_to_leg(struct leg *leg, const struct dp_actions *found)
 
 int dp_file_read(const char *path, struct buf *text)
 {
-	FILE *f = fopen(path, "re");
-	int st = ST_OK;
-
-	if (!f)
-		return ST_NOTFOUND;
 	text->max = FILE_MAX_BYTES;
-	for (;;) {
-		char piece[8192];
-		size_t n = fread(piece, 1, sizeof piece, f);
-		if (!n)
-			break;
-		if (buf_add(text, piece, n))
-			st = ST_LIMIT;
-	}
-	if (ferror(f))
-		st = ST_IO;
-	fclose(f);
-	return st;
+	return slurp(path, FILE_MAX_BYTES, text, NULL);
 }

@@ -101,7 +101,7 @@ static CO int alternate_load(struct leg *leg, const char *path, struct xml_doc *
 	if (!a)
 		return ST_NOMEM;
 	a->path = path;
-	st = co_work("dialplan file", alternate_read, a);
+	st = co_work(WORK_FILE, "dialplan file", alternate_read, a);
 	if (!st)
 		st = a->status;
 	if (!st) {

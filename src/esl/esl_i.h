@@ -98,8 +98,6 @@ ON_CTL void esl_cmd_divert(struct esl_client *c, const struct stanza *r, const c
 /* ---- lookup.c ---- */
 /* Numeric or a name, which may wait a few seconds. */
 CO int esl_lookup(struct leg *leg, const char *host, uint16_t port, struct addr *out);
-ON_CTL int esl_lookup_start(void);
-ON_CTL void esl_lookup_stop(void);
 
 /* ---- cmd.c ---- */
 ON_CTL void esl_cmd_run(struct esl_client *c, struct stanza *r);

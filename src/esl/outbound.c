@@ -210,16 +210,14 @@ bool esl_outbound_divert(const struct leg *leg, struct event *e)
 
 int esl_outbound_start(void)
 {
-	int st = esl_lookup_start();
 	if (!controlled.head.next)
 		list_init(&controlled);
-	return st ? st : leg_hook_add(LEG_HOOK_REPORTING, on_leg_over, NULL);
+	return leg_hook_add(LEG_HOOK_REPORTING, on_leg_over, NULL);
 }
 
 void esl_outbound_stop(void)
 {
 	leg_hook_del(LEG_HOOK_REPORTING, on_leg_over, NULL);
-	esl_lookup_stop();
 }
 
 /* ---- commands ------------------------------------------------------------------------------------------------ */

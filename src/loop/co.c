@@ -130,6 +130,7 @@ static struct stack *stack_map(size_t bytes)
 	if (!s)
 		return NULL;
 	s->bytes = bytes;
+	loop_mark("stack map");
 	char *map = mmap(NULL, bytes + page_bytes, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (map == MAP_FAILED)
@@ -139,6 +140,7 @@ static struct stack *stack_map(size_t bytes)
 		goto fail;
 	}
 	s->low = map + page_bytes;
+	loop_mark("stack mapped");
 #ifdef CO_ASAN
 	__lsan_register_root_region(s->low, bytes);
 #endif
@@ -160,7 +162,9 @@ static void stack_unmap(struct stack *s)
 #ifdef CO_TSAN
 	__tsan_destroy_fiber(s->tsan_fiber);
 #endif
+	loop_mark("stack unmap");
 	munmap(s->low - page_bytes, s->bytes + page_bytes);
+	loop_mark("stack unmapped");
 	mem_unref(s);
 }
 
@@ -492,10 +496,10 @@ static void co_job_done(int status, void *arg)
 	co_signal(&j->wait, status);
 }
 
-int co_work(const char *name, void (*fn)(void *arg), void *arg)
+int co_work(enum work_kind kind, const char *name, void (*fn)(void *arg), void *arg)
 {
 	struct co_job j = {.fn = fn, .arg = arg};
-	int rc = work_submit(name, co_job_run, co_job_done, &j);
+	int rc = work_submit(kind, name, co_job_run, co_job_done, &j);
 	return rc ? rc : co_wait(&j.wait, -1);
 }
 

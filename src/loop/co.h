@@ -7,6 +7,7 @@
 #include "base/role.h"
 #include "base/status.h"
 #include "loop/loop.h"
+#include "loop/work.h"
 
 struct co;
 typedef void (*co_fn)(void *arg); /* begins with role_assert_co() */
@@ -47,4 +48,4 @@ CO int co_wait_or_stop(struct co_wait *w, int64_t timeout_us);
  * wait; within it each further such call takes a stack of its own. ST_NOMEM: fn was not called. */
 CO int co_call_deep(co_fn fn, void *arg);
 /* Runs fn on a worker and waits for it. */
-CO int co_work(const char *name, void (*fn)(void *arg), void *arg);
+CO int co_work(enum work_kind kind, const char *name, void (*fn)(void *arg), void *arg);

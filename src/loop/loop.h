@@ -65,6 +65,9 @@ ON_CTL int loop_signal(int signum, void (*fn)(int signum, void *arg), void *arg)
 /* Slow-handler watch. Pairs nest; a coroutine switch counts as a leave. */
 ANY void loop_enter(const char *name);
 ANY void loop_leave(void);
+/* Something begins that may take long (a socket, a map, a log line's block): the line of a slow handler then tells how
+ * long it took from mark to mark. A clock reading. name: a static text. */
+ANY void loop_mark(const char *name);
 /* How long things took or came late, in fixed steps. */
 enum { LOOP_STEPS_COUNT = 12 };
 extern const double loop_steps_s[LOOP_STEPS_COUNT]; /* upper bounds, seconds */

@@ -171,7 +171,7 @@ int chunk_load(lua_State *L, const char *path)
 	buf_init(&j.code);
 	if (c)
 		j.known = c->stamp;
-	st = co_work("lua file", job_run, &j);
+	st = co_work(WORK_SCRIPT, "lua file", job_run, &j);
 	script_waited(script_of(L));
 	if (!st)
 		st = j.status;

@@ -117,7 +117,7 @@ static CO void need_allowed(lua_State *L, const char *what)
 
 static CO void run(lua_State *L, struct job *j)
 {
-	if (co_work("lua io", job_run, j))
+	if (co_work(WORK_SCRIPT, "lua io", job_run, j))
 		j->is_done = false;
 	script_waited(script_of(L));
 }
@@ -348,7 +348,7 @@ static int l_file_gc(lua_State *L)
 	struct lua_file *lf = luaL_checkudata(L, 1, FILE_CLASS);
 
 	role_assert_co();
-	if (lf->f && work_submit("lua io", close_run, NULL, lf->f))
+	if (lf->f && work_submit(WORK_SCRIPT, "lua io", close_run, NULL, lf->f))
 		fclose(lf->f);
 	lf->f = NULL;
 	return 0;

@@ -19,6 +19,7 @@
 #include "main/options.h"
 #include "main/process.h"
 #include "main/reference.h"
+#include "net/dns.h"
 #include "say/say.h"
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +27,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STOP_DEADLINE_US (5 * 1000000)
+/* How long calls and commands have at the end; and when the program goes whatever still holds it. */
+#define STOP_DEADLINE_US (1500 * 1000)
+#define STOP_ALARM_S 15
 
 static struct options options;
 static bool is_restart;
@@ -155,7 +158,7 @@ static int start(void) ON_CTL
 		return 255;
 	}
 	config_swap(config);
-	if (core_start(&options.dirs) || modules_register_all()) {
+	if (dns_start() || core_start(&options.dirs) || modules_register_all()) {
 		fprintf(stderr, "tandem: cannot start the core; see the log\n");
 		return 255;
 	}
@@ -174,17 +177,54 @@ static int start(void) ON_CTL
 	return 0;
 }
 
-static void stop(void) ON_CTL
+static void on_stop_alarm(int signum)
 {
+	static const char text[] = "tandem: the end takes too long; leaving\n";
+	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(n < 0 ? 1 : 0);
+}
+
+/* False: something that has stalled still uses what would be freed. */
+static int64_t begin_us;
+
+static void on_ready(void *arg)
+{
+	role_assert_ctl();
+	log_notice(
+	    "Tandem %s is ready after %lld ms", TANDEM_VERSION, (long long)((clock_mono_us() - begin_us) / 1000));
+	process_ready(0);
+}
+
+static bool stop(void) ON_CTL
+{
+	signal(SIGALRM, on_stop_alarm);
+	alarm(STOP_ALARM_S);
 	console_stop();
-	core_stop(STOP_DEADLINE_US);
+	if (!core_stop(STOP_DEADLINE_US))
+		return false;
+	dns_stop();
 	config_fini();
+	return true;
+}
+
+static void leave(int code, bool is_clean)
+{
+	process_ready(code);
+	process_pidfile_drop();
+	if (is_clean)
+		options_fini(&options);
+	if (is_restart) {
+		alarm(0); /* it would go with us */
+		execv("/proc/self/exe", arguments);
+		perror("tandem: cannot restart");
+	}
 }
 
 static int run(void) NO_ROLE_CHECK
 {
-	int64_t begin_us = clock_mono_us();
 	int code;
+
+	begin_us = clock_mono_us();
 
 	if (log_start() || loop_init())
 		return 255;
@@ -195,13 +235,17 @@ static int run(void) NO_ROLE_CHECK
 	logger_console_enable(options.mode == RUN_CONSOLE || options.mode == RUN_FOREGROUND);
 	code = start();
 	if (code == 0) {
-		log_notice("Tandem %s is ready after %lld ms", TANDEM_VERSION,
-		    (long long)((clock_mono_us() - begin_us) / 1000));
-		process_ready(0);
+		core_on_ready(on_ready, NULL);
 		loop_run();
+		core_on_ready(NULL, NULL);
 		log_notice("stopping");
 	}
-	stop();
+	if (!stop()) {
+		logger_console_enable(false);
+		log_stop();
+		leave(code, false);
+		_exit(code); /* no destructor, no exit handler: a stalled thread may come back at any moment */
+	}
 	loop_fini();
 	core_report_alive();
 	logger_console_enable(false);
@@ -245,12 +289,6 @@ int main(int argc, char **argv)
 	}
 	process_reserve_descriptors();
 	code = run();
-	process_ready(code);
-	process_pidfile_drop();
-	options_fini(&options);
-	if (is_restart) {
-		execv("/proc/self/exe", arguments);
-		perror("tandem: cannot restart");
-	}
+	leave(code, true);
 	return code;
 }

@@ -244,7 +244,7 @@ static void child_over(const struct shell_result *r, void *arg)
 	}
 	if (j->status && !j->err[0])
 		snprintf(j->err, sizeof(j->err), "%s", status_text(j->status));
-	if (work_submit("say.publish", publish, job_over, j))
+	if (work_submit(WORK_SPEECH, "say.publish", publish, job_over, j))
 		job_over(ST_IO, j);
 	children_go();
 }
@@ -367,7 +367,7 @@ int synth_start(struct prompt_plan *plan, synth_done_fn done, void *arg)
 		list_init(&j->waiters);
 		snprintf(j->dir, sizeof(j->dir), "%s/speech", core_dirs()->cache);
 		st = hash_set(synth.jobs, sv_of(j->plan.name), j);
-		if (!st && (st = work_submit("say.look", look, looked, j)))
+		if (!st && (st = work_submit(WORK_SPEECH, "say.look", look, looked, j)))
 			hash_take(synth.jobs, sv_of(j->plan.name));
 		if (st) {
 			prompt_plan_fini(&j->plan);
@@ -387,7 +387,7 @@ int synth_open(void)
 	int st = synth.jobs ? ST_OK : hash_new(&synth.jobs, 0, NULL);
 
 	if (!st)
-		st = work_serial_new(&synth.flite, "flite", QUEUE_MAX);
+		st = work_serial_new(&synth.flite, WORK_SPEECH, "flite", QUEUE_MAX);
 	synth.is_on = !st;
 	return st;
 }

@@ -32,6 +32,7 @@ struct sip_call *sip_call_new(struct sip_stack *s, const struct sip_call_handler
 	c->h = h;
 	c->arg = arg;
 	c->is_uac = is_uac;
+	c->has_own_names_only = !is_uac;
 	c->state = SIP_CALL_CALLING;
 	list_init(&c->forks);
 	list_init(&c->requests);
@@ -302,10 +303,11 @@ void sip_call_contact_put(struct sip_call *c, struct buf *out)
 	buf_printf(out, *params == ';' ? "%s%s" : ";%s%s", params, closes ? ">" : "");
 }
 
-static ON_CTL void choose_dst(const struct sip_call *c, struct sip_dst *dst)
+void sip_call_choose_dst(const struct sip_call *c, const char *hop, struct sip_dst *dst)
 {
 	bool is_open = c->transport == SIP_TCP && !c->dlg.route_set && sip_conn_find(c->stack, &c->remote);
-	if (c->use_source_address || is_open) {
+	bool is_refused = c->has_own_names_only && sip_uri_needs_name(hop);
+	if (c->use_source_address || is_open || is_refused) {
 		dst->addr = c->remote;
 		dst->transport = (enum sip_transport)c->transport;
 	}
@@ -341,8 +343,9 @@ int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, 
 	    .arg = arg,
 	    .credentials = c->credentials ? sip_call_credentials : NULL,
 	    .credentials_arg = c,
+	    .behalf = &c->remote,
 	    .call = c};
-	choose_dst(c, &p.dst);
+	sip_call_choose_dst(c, hop, &p.dst);
 	st = b.failed ? ST_NOMEM : sip_ctx_start(out, c->stack, &p);
 	if (!st)
 		c->local_cseq++;
@@ -460,6 +463,11 @@ void sip_call_set_handlers(struct sip_call *c, const struct sip_call_handlers *h
 {
 	c->h = h;
 	c->arg = arg;
+}
+
+void sip_call_set_looks_up(struct sip_call *c, bool is_on)
+{
+	c->has_own_names_only = !is_on;
 }
 
 void sip_call_set_use_source_address(struct sip_call *c, bool is_on)

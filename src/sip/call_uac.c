@@ -179,11 +179,7 @@ static ON_CTL void acknowledge(struct sip_call *c, struct sip_ctx *ctx, struct s
 		sip_call_contact_put(c, &contact);
 		sip_put_hdr(&b, "Contact", buf_sv(&contact));
 		sip_put_call_body(&b, SV("application/sdp"), sv_of(c->ack_body));
-		bool is_open = c->transport == SIP_TCP && !c->dlg.route_set && sip_conn_find(c->stack, &c->remote);
-		if (c->use_source_address || is_open) {
-			dst.addr = c->remote;
-			dst.transport = (enum sip_transport)c->transport;
-		}
+		sip_call_choose_dst(c, hop, &dst);
 		if (!b.failed)
 			sip_ctx_ack(ctx, tag, b.p, b.n, &dst, hop);
 	}

@@ -1,85 +1,62 @@
-/* From a sip: URI to an address. Numeric hosts are answered at once; other names by getaddrinfo on a worker, with a
- * deadline: a dead name server costs only the request that named it. */
-#include "loop/work.h"
+/* From a sip: URI to an address. Numeric hosts are answered at once; other names by the resolver (net/dns.h), which
+ * never holds the loop up: a dead name server costs only the request that named it. Bounded by whoever brought the
+ * name. RFC 3263's NAPTR and SRV come in front of the address question here once the resolver knows them. */
+#include "net/dns.h"
 #include "sip/sip_i.h"
-#include <netdb.h>
 
 struct sip_resolve {
-	/* the worker's between work_submit and its end */
-	char host[256];
-	struct addr found;
-	bool is_found;
-	/* control's */
-	bool is_done, is_told;
+	struct dns_ask *ask;
 	uint16_t port;
 	enum sip_transport transport;
-	struct ltimer timer;
 	sip_resolve_fn fn;
 	void *arg;
 };
 
-static void lookup(void *arg)
+static void dst_fill(struct sip_dst *dst, const struct dns_answer *a, enum sip_transport t, uint16_t port)
 {
-	role_assert_work();
-	struct sip_resolve *r = arg;
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG},
-	                *list = NULL;
-	if (getaddrinfo(r->host, NULL, &hints, &list))
-		return;
-	/* IPv4 first: a profile without an IPv6 listener is the common case */
-	for (struct addrinfo *a = list; a; a = a->ai_next) {
-		if (a->ai_addrlen > sizeof(r->found) || (a->ai_family != AF_INET && a->ai_family != AF_INET6))
-			continue;
-		if (r->is_found && !(a->ai_family == AF_INET && r->found.sa.sa_family == AF_INET6))
-			continue;
-		memcpy(&r->found, a->ai_addr, a->ai_addrlen);
-		r->is_found = true;
-	}
-	freeaddrinfo(list);
+	dst->addr = a->records[0].addr;
+	dst->transport = t;
+	addr_set_port(&dst->addr, port);
 }
 
-static ON_CTL void tell(struct sip_resolve *r, int status)
-{
-	struct sip_dst dst = {.transport = r->transport};
-	loop_timer_cancel(&r->timer);
-	if (r->is_told)
-		return;
-	r->is_told = true;
-	if (!status) {
-		dst.addr = r->found;
-		addr_set_port(&dst.addr, r->port);
-	}
-	r->fn(status, &dst, r->arg);
-}
-
-static void on_found(int status, void *arg)
+static void on_answer(const struct dns_answer *a, void *arg)
 {
 	role_assert_ctl();
-	struct sip_resolve *r = arg;
-	r->is_done = true;
-	tell(r, status ? status : r->is_found ? ST_OK : ST_NOTFOUND);
-	mem_free(r);
-}
-
-static void on_deadline(void *arg)
-{
-	role_assert_ctl();
-	tell(arg, ST_TIMEOUT); /* the object stays with the worker until it ends */
+	struct sip_resolve r = *(struct sip_resolve *)arg;
+	struct sip_dst dst = {.transport = r.transport};
+	mem_free(arg);
+	if (a->status == ST_OK)
+		dst_fill(&dst, a, r.transport, r.port);
+	r.fn(a->status, &dst, r.arg);
 }
 
 void sip_resolve_cancel(struct sip_resolve *r)
 {
 	if (!r)
 		return;
-	loop_timer_cancel(&r->timer);
-	r->is_told = true;
+	dns_cancel(r->ask);
+	mem_free(r);
 }
 
-int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char *uri_text, struct sip_dst *dst,
-    sip_resolve_fn fn, void *arg)
+/* The host that a URI sends to: maddr (RFC 3261 19.1.1) before the host. */
+static struct sv host_of(const struct sip_uri *uri)
+{
+	struct sv host;
+	return sip_uri_param(uri, "maddr", &host) && host.n ? host : uri->host;
+}
+
+bool sip_uri_needs_name(const char *uri_text)
 {
 	struct sip_uri uri;
-	struct sv host;
+	struct addr a;
+	return !sip_uri_parse(&uri, sv_of(uri_text)) && addr_parse(&a, host_of(&uri), 0) != ST_OK;
+}
+
+int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char *uri_text, const struct addr *behalf,
+    struct sip_dst *dst, sip_resolve_fn fn, void *arg)
+{
+	struct dns_answer a;
+	struct sip_uri uri;
 	int st = sip_uri_parse(&uri, sv_of(uri_text));
 	if (st || uri.scheme != SIP_SCHEME_SIP)
 		return st ? st : ST_UNSUPPORTED;
@@ -89,8 +66,7 @@ int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char 
 		t = SIP_UDP;
 	if (t != SIP_UDP && t != SIP_TCP)
 		return ST_UNSUPPORTED;
-	if (!sip_uri_param(&uri, "maddr", &host) || !host.n)
-		host = uri.host;
+	struct sv host = host_of(&uri);
 	if (!addr_parse(&dst->addr, host, port)) {
 		dst->transport = t;
 		return ST_OK;
@@ -100,21 +76,14 @@ int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char 
 	struct sip_resolve *r = mem_zalloc(sizeof(*r));
 	if (!r)
 		return ST_NOMEM;
-	if (host.n >= sizeof(r->host)) {
-		mem_free(r);
-		return ST_PARSE;
+	*r = (struct sip_resolve){.port = port, .transport = t, .fn = fn, .arg = arg};
+	st = dns_ask(&r->ask, DNS_ADDRESS, host, behalf, s->cfg.resolve_timeout_ms * 1000LL, &a, on_answer, r);
+	if (st == ST_AGAIN) {
+		*out = r;
+		return ST_AGAIN;
 	}
-	memcpy(r->host, host.p, host.n);
-	r->port = port;
-	r->transport = t;
-	r->fn = fn;
-	r->arg = arg;
-	st = work_submit("sip.resolve", lookup, on_found, r);
-	if (st) {
-		mem_free(r);
-		return st;
-	}
-	loop_timer_set(&r->timer, s->cfg.resolve_timeout_ms * 1000LL, "sip.resolve", on_deadline, r);
-	*out = r;
-	return ST_AGAIN;
+	mem_free(r);
+	if (!st)
+		dst_fill(dst, &a, t, port);
+	return st;
 }

@@ -238,6 +238,9 @@ ON_CTL void sip_call_set_handlers(struct sip_call *c, const struct sip_call_hand
 /* Requests inside the dialog go to the address the far side's messages came from instead of its Contact (phones behind
  * NAT). */
 ON_CTL void sip_call_set_use_source_address(struct sip_call *c, bool is_on);
+/* Whether host names in the far side's Contact and Record-Route are looked up; otherwise requests go to the address its
+ * messages came from. Off for calls that came in, on for ours. */
+ON_CTL void sip_call_set_looks_up(struct sip_call *c, bool is_on);
 /* User part of our Contact; before the first response or re-INVITE. */
 ON_CTL int sip_call_set_contact_user(struct sip_call *c, const char *user);
 

@@ -191,8 +191,9 @@ struct ctx_params {
 	sip_credentials_fn credentials;
 	void *credentials_arg;
 	struct sip_call *call;
-	const char *branch; /* NULL = fresh */
-	bool is_oneshot;    /* an ACK: sent once, no transaction */
+	const char *branch;        /* NULL = fresh */
+	const struct addr *behalf; /* whose words hop is; NULL = ours */
+	bool is_oneshot;           /* an ACK: sent once, no transaction */
 };
 /* Starts it; failures that show at once are told by fn from a deferred call, as all others are. */
 ON_CTL int sip_ctx_start(struct sip_ctx **out, struct sip_stack *s, const struct ctx_params *p);
@@ -213,10 +214,13 @@ ON_CTL bool sip_ctx_authorize(struct sip_ctx *c, const struct sip_msg *resp, str
 
 /* ---- names ---- */
 typedef void (*sip_resolve_fn)(int status, const struct sip_dst *dst, void *arg);
-/* Finds the address for a sip: URI. Numeric hosts are answered at once (returns ST_OK with *dst set, fn is not called);
- * ST_AGAIN: fn comes later, never from inside, unless sip_resolve_cancel. */
-ON_CTL int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char *uri, struct sip_dst *dst,
-    sip_resolve_fn fn, void *arg);
+/* Finds the address for a sip: URI. What is known at once (numeric hosts, the resolver's cache) is returned (ST_OK with
+ * *dst set, or why not; fn is not called); ST_AGAIN: fn comes later, never from inside, unless sip_resolve_cancel.
+ * behalf: whose name it is, NULL when it is ours. */
+ON_CTL int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char *uri, const struct addr *behalf,
+    struct sip_dst *dst, sip_resolve_fn fn, void *arg);
+/* Whether that URI leads to a host by name. */
+bool sip_uri_needs_name(const char *uri);
 ON_CTL void sip_resolve_cancel(struct sip_resolve *r);
 
 /* ---- dialogs (dialog.c): the state both sides share ---- */
@@ -245,6 +249,7 @@ struct sip_call {
 	uint8_t state, transport;
 	bool is_uac, is_closed_told, is_finishing, use_source_address, has_sdp_from_remote, has_sdp_sent, in_answer,
 	    in_reinvite_done;
+	bool has_own_names_only;                        /* what the far side names is not looked up */
 	bool is_bye_wanted, is_bye_sent, is_ok_initial; /* is_ok_initial: ok_tx is the INVITE itself */
 	char *call_id, *local_uri, *remote_uri, *contact_user, *contact, *contact_params, *local_contact;
 	char local_tag[40];
@@ -287,6 +292,8 @@ ON_CTL void sip_call_finish(struct sip_call *c); /* lets go of the call once not
 ON_CTL void sip_call_bye(struct sip_call *c);    /* BYE now, or when allowed */
 ON_CTL int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, const char *headers,
     const char *ctype, struct sv body, bool with_contact, sip_response_fn fn, void *arg);
+/* Sets dst when a request inside the dialog does not go where its hop says. */
+ON_CTL void sip_call_choose_dst(const struct sip_call *c, const char *hop, struct sip_dst *dst);
 ON_CTL void sip_call_seen_from(struct sip_call *c, const struct sip_source *src);
 ON_CTL void sip_call_abort_requests(struct sip_call *c);
 ON_CTL void sip_call_uac_response(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg);

@@ -260,8 +260,14 @@ int sip_ctx_start(struct sip_ctx **out, struct sip_stack *s, const struct ctx_pa
 	if (!addr_is_set(&c->dst.addr)) {
 		struct sip_resolve *r = NULL;
 		c->state = CTX_RESOLVING;
-		st = c->hop ? sip_resolve(&r, s, c->hop, &c->dst, on_resolved, c) : ST_INVAL;
+		st = c->hop ? sip_resolve(&r, s, c->hop, p->behalf, &c->dst, on_resolved, c) : ST_INVAL;
 		c->resolve = st == ST_AGAIN ? r : NULL;
+		bool is_lookup = st == ST_NOTFOUND || st == ST_TIMEOUT || st == ST_IO || st == ST_FULL;
+		if (is_lookup && !s->cfg.numeric_hosts_only) {
+			/* known from the cache already, told as if it were found out now */
+			fail_later(c);
+			st = ST_AGAIN;
+		}
 	}
 	if (st && st != ST_AGAIN) {
 		sip_ctx_kill(c);
@@ -358,6 +364,7 @@ static ON_CTL void send_ack(struct sip_ctx *c)
 	    .cseq = c->cseq,
 	    .dst = c->ack_dst,
 	    .hop = c->ack_hop,
+	    .behalf = &c->dst.addr,
 	    .branch = c->ack_branch,
 	    .is_oneshot = true};
 	if (c->ack)
@@ -408,6 +415,7 @@ void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 			    .method = i ? SIP_BYE : SIP_ACK,
 			    .cseq = n,
 			    .hop = hop,
+			    .behalf = &c->dst.addr,
 			    .is_oneshot = !i};
 			if (!d.route_set) /* as the INVITE went: its Contact may be behind NAT */
 				p.dst = c->dst;

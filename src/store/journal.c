@@ -63,7 +63,7 @@ int store_journal_open(struct store_journal **out, const char *path)
 		return ST_NOMEM;
 	j->fd = -1;
 	list_init(&j->queue);
-	if (!(j->path = mem_strdup(path)) || (st = work_serial_new(&j->serial, "journal", 4)) < 0) {
+	if (!(j->path = mem_strdup(path)) || (st = work_serial_new(&j->serial, WORK_JOURNAL, "journal", 4)) < 0) {
 		mem_unref(j);
 		return st;
 	}

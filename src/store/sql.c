@@ -53,7 +53,7 @@ void sql_free(struct sql *s)
 {
 	if (!s)
 		return;
-	if (s->handle && work_submit("sql close", close_run, close_done, s->handle))
+	if (s->handle && work_submit(WORK_DB, "sql close", close_run, close_done, s->handle))
 		sqlite3_close(s->handle);
 	mem_free(s->path);
 	mem_free(s);
@@ -167,7 +167,7 @@ int sql_run(struct sql *s, const char *text, struct sql_result *r)
 	if (s->is_busy)
 		return ST_BUSY;
 	s->is_busy = true;
-	st = co_work("sql", job_run, &j);
+	st = co_work(WORK_DB, "sql", job_run, &j);
 	s->is_busy = false;
 	return st ? st : j.status;
 }

@@ -74,7 +74,8 @@ int store_open(struct store **out, const char *path)
 		return ST_NOMEM;
 	list_init(&s->queue);
 	list_init(&s->finished);
-	if (!(s->db = db_new(path)) || (st = work_serial_new(&s->serial, "store", QUEUE_MAX / BATCH_MAX + 8)) < 0) {
+	if (!(s->db = db_new(path)) ||
+	    (st = work_serial_new(&s->serial, WORK_DB, "store", QUEUE_MAX / BATCH_MAX + 8)) < 0) {
 		mem_unref(s);
 		return st;
 	}

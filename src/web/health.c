@@ -34,6 +34,8 @@ void web_readyz(struct web_call *c)
 	buf_init(&why);
 	if (!draining && !config_current())
 		buf_adds(&why, "no configuration is loaded");
+	else if (!draining && core_ready_held())
+		buf_printf(&why, "the %s of the last run are not read back yet", core_ready_held());
 	else if (!draining)
 		module = module_unready(&why);
 	bool is_ready = !draining && !why.n && !module;

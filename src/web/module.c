@@ -130,7 +130,7 @@ static ON_CTL int tokens_load(void)
 		return t.status;
 	}
 	role_assert_co();
-	int st = co_work("http tokens", tokens_read, &t);
+	int st = co_work(WORK_FILE, "http tokens", tokens_read, &t);
 	return st ? st : t.status;
 }
 

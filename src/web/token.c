@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/slurp.h"
 #include "loop/co.h"
 #include "text/digest.h"
 #include "web/web_i.h"
@@ -193,24 +194,19 @@ int web_tokens_load(const char *path)
 {
 	struct stat info;
 	struct buf b;
-	char piece[4096];
-	ssize_t n;
+	const char *why;
 	tokens.count = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return tokens_make(path);
-	if (fd < 0) {
-		log_error("http: %s cannot be read: %s", path, strerror(errno));
-		return ST_IO;
-	}
-	if (!fstat(fd, &info) && info.st_mode & 077)
-		log_warning("http: %s can be read by others; its mode should be 0600", path);
 	buf_init(&b);
-	b.max = FILE_MAX_BYTES;
-	while ((n = read(fd, piece, sizeof(piece))) > 0 && !b.failed)
-		buf_add(&b, piece, (size_t)n);
-	close(fd);
-	int st = n < 0 || b.failed ? ST_IO : tokens_parse(buf_sv(&b), path);
+	int st = slurp(path, FILE_MAX_BYTES, &b, &why);
+	if (st == ST_NOTFOUND) {
+		buf_fini(&b);
+		return tokens_make(path);
+	}
+	if (st)
+		log_error("http: %s cannot be read: %s", path, why);
+	else if (!stat(path, &info) && info.st_mode & 077)
+		log_warning("http: %s can be read by others; its mode should be 0600", path);
+	st = st ? ST_IO : tokens_parse(buf_sv(&b), path);
 	buf_fini(&b);
 	return st;
 }
@@ -238,7 +234,7 @@ static void change_write(void *arg)
 static CO int change_do(struct change *k)
 {
 	is_changing = true;
-	int st = co_work("http tokens", change_write, k);
+	int st = co_work(WORK_FILE, "http tokens", change_write, k);
 	is_changing = false;
 	if (!st)
 		st = k->status;

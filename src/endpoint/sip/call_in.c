@@ -253,6 +253,8 @@ static int leg_make(
 	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
 		c->is_nat = nat_is_behind(p, &contact.uri, &m->via, sip_stx_peer(tx), sip_stx_transport(tx));
 	sip_call_set_use_source_address(c->sip, c->is_nat);
+	/* a stranger's Contact must not make us ask name servers of his choice */
+	sip_call_set_looks_up(c->sip, who->is_authorized);
 	if (m->ruri.user.n) {
 		char *user = sv_dup(m->ruri.user);
 		if (user)

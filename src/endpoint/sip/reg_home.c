@@ -223,11 +223,13 @@ static void on_row(const struct sv *v, size_t count, void *arg)
 static void on_restored(int status, void *arg)
 {
 	size_t *restored = arg;
+	role_assert_ctl();
 	if (status == ST_OK && *restored)
 		log_info("sofia: %zu registrations are back from the last run", *restored);
 	else if (status < 0 && status != ST_CANCELLED)
 		log_error("sofia: the registrations of the last run cannot be read");
 	mem_free(restored);
+	core_ready_release("registrations");
 }
 
 int reg_store_open(const char *path)
@@ -238,6 +240,8 @@ int reg_store_open(const char *path)
 		st = store_load(sofia.store, &table, on_row, on_restored, restored);
 	if (st < 0)
 		mem_free(restored);
+	else
+		core_ready_hold("registrations");
 	return st;
 }
 

@@ -222,7 +222,7 @@ ON_CTL static void ring_end(struct lring *r)
 	if (r->is_job_running)
 		return;
 	mctl.job_count++;
-	if (work_submit("media.local.close", close_job, close_done, r))
+	if (work_submit(WORK_SOUND, "media.local.close", close_job, close_done, r))
 		log_error("media: no worker");
 }
 
@@ -268,7 +268,7 @@ ON_CTL static void job_submit(struct lring *r, work_fn fn)
 {
 	r->is_job_running = true;
 	mctl.job_count++;
-	if (work_submit("media.local", fn, job_done, r))
+	if (work_submit(WORK_SOUND, "media.local", fn, job_done, r))
 		r->is_job_running = false, mctl.job_count--;
 }
 

@@ -226,7 +226,7 @@ ON_CTL static void mplay_free(struct mplay *p)
 	loop_defer_cancel(&p->cancel_defer);
 	if (p->gen) {
 		mctl.job_count++;
-		if (work_submit("media.play.close", free_job, job_over, p->gen))
+		if (work_submit(WORK_SOUND, "media.play.close", free_job, job_over, p->gen))
 			mctl.job_count--;
 	}
 	for (size_t i = 0; i < p->src.count; i++)
@@ -319,7 +319,7 @@ ON_CTL static int prepare(struct mplay *p)
 {
 	p->is_job_running = true;
 	mctl.job_count++;
-	int st = work_submit("media.play.prepare", prepare_job, prepared, p);
+	int st = work_submit(WORK_SOUND, "media.play.prepare", prepare_job, prepared, p);
 	if (st) {
 		mctl.job_count--;
 		p->is_job_running = false;
@@ -625,7 +625,7 @@ void play_refill(struct mstream *s, uint32_t id)
 		return;
 	p->is_job_running = true;
 	mctl.job_count++;
-	if (work_submit("media.play.refill", refill_job, refilled, p)) {
+	if (work_submit(WORK_SOUND, "media.play.refill", refill_job, refilled, p)) {
 		mctl.job_count--;
 		p->is_job_running = false;
 	}

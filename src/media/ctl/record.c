@@ -141,7 +141,7 @@ ON_CTL static void submit(struct mrecord *m)
 	m->is_back = m->rec != NULL;
 	m->is_job_running = true;
 	mctl.job_count++;
-	if (work_submit("media.record", drain_job, drained, m)) {
+	if (work_submit(WORK_SOUND, "media.record", drain_job, drained, m)) {
 		m->is_job_running = false;
 		mctl.job_count--;
 	}

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/codec.h"
+#include "loop/loop.h"
 #include "media/ctl/ctl_i.h"
 
 #include <string.h>
@@ -40,7 +41,9 @@ int mstream_open(struct mstream **out, struct addr *local, struct mstream *near,
 	struct mstream *s = mem_new(sizeof(*s), stream_free, "media.stream");
 	if (!s)
 		return ST_NOMEM;
+	loop_mark("RTP sockets");
 	int st = ports_take(&bound, &rtp_fd, &rtcp_fd);
+	loop_mark("RTP sockets open");
 	if (st)
 		goto out;
 	st = rt_stream_new(&s->rt, rtp_fd, rtcp_fd, s);

@@ -157,7 +157,7 @@ static void uses_worker(void *arg)
 {
 	int n = 41;
 	role_assert_co();
-	results[0] = co_work("job", on_worker, &n);
+	results[0] = co_work(WORK_FILE, "job", on_worker, &n);
 	results[1] = n;
 	loop_stop();
 }

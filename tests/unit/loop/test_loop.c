@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -213,7 +214,7 @@ NO_ROLE_CHECK static int test_signal(void)
 	return 0;
 }
 
-static char slow_text[200];
+static char slow_text[800];
 
 static void slow_sink(const struct log_line *l, void *arg)
 {
@@ -288,6 +289,107 @@ NO_ROLE_CHECK static int test_slow_handler(void)
 		late_count += st.lateness.counts[i];
 	EXPECT(late_count >= 3 && st.lateness.sum_s > 0);
 	EXPECT(st.iteration_count > 2);
+	return 0;
+}
+
+static void mark_and_block(void *arg)
+{
+	loop_mark("quick part");
+	loop_mark("long part");
+	loop_enter("inner");
+	block(NULL);
+	loop_leave();
+	loop_mark("rest");
+	block(NULL);
+}
+
+static double ms_after(const char *mark)
+{
+	const char *at = strstr(slow_text, "ms after each mark: ");
+	at = at ? strstr(at, mark) : NULL;
+	return at ? strtod(at + strlen(mark), NULL) : 0;
+}
+
+/* The line tells where the time went: between marks, nested handlers, and what the kernel counted. */
+NO_ROLE_CHECK static int test_slow_handler_ring(void)
+{
+	struct ltimer t = {0};
+	int id;
+	EXPECT_INT(log_start(), 0);
+	EXPECT_INT(log_sink_add(LOG_DEBUG, slow_sink, NULL, &id), 0);
+	for (int i = 0; i < 300; i++) { /* the ring has come around */
+		loop_enter("before");
+		loop_mark("old");
+		loop_leave();
+	}
+	loop_timer_set(&t, 0, "outer", mark_and_block, NULL);
+	while (loop_timer_is_set(&t))
+		loop_run_once();
+	log_flush();
+	EXPECT(strstr(slow_text, "slow handler outer took "));
+	EXPECT(strstr(slow_text, "gave it away "));
+	EXPECT(ms_after("inner ") >= 14 && ms_after("rest ") >= 14);
+	EXPECT(!strstr(slow_text, "quick part") && !strstr(slow_text, "old"));
+	log_stop();
+	log_sink_del(id);
+	return 0;
+}
+
+static atomic_bool is_hogging, is_hog_ready;
+
+static void *hog(void *arg)
+{
+	atomic_store(&is_hog_ready, true);
+	while (atomic_load(&is_hogging))
+		;
+	return NULL;
+}
+
+static int starved_ms;
+
+/* Sleeps for a moment, as a page fault that meets another thread's does, and finds no CPU when it wakes. */
+static void starve(void *arg)
+{
+	int64_t begin_us = clock_mono_us();
+	usleep(50);
+	for (volatile int i = 0; i < 200000; i++)
+		;
+	starved_ms = (int)((clock_mono_us() - begin_us) / 1000);
+}
+
+/* A handler that merely waited for a CPU is not slow, though it gave the CPU away once. */
+NO_ROLE_CHECK static int test_starved_handler(void)
+{
+	struct ltimer t = {0};
+	struct loop_stats st;
+	pthread_t thread;
+	cpu_set_t all, one;
+	struct sched_param none = {0};
+	int cpu = 0;
+	EXPECT_INT(sched_getaffinity(0, sizeof(all), &all), 0);
+	while (!CPU_ISSET(cpu, &all))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (access("/proc/thread-self/schedstat", R_OK) || sched_setaffinity(0, sizeof(one), &one)) {
+		test_skip("the kernel does not count waits, or no CPU can be chosen");
+		return 0;
+	}
+	atomic_store(&is_hogging, true);
+	EXPECT_INT(pthread_create(&thread, NULL, hog, NULL), 0);
+	while (!atomic_load(&is_hog_ready))
+		sched_yield();
+	EXPECT_INT(sched_setscheduler(0, SCHED_IDLE, &none), 0); /* after the hog, which stays ordinary */
+	for (int i = 0; i < 50 && starved_ms < 20; i++) {
+		loop_timer_set(&t, 0, "starved", starve, NULL);
+		while (loop_timer_is_set(&t))
+			loop_run_once();
+	}
+	atomic_store(&is_hogging, false);
+	pthread_join(thread, NULL);
+	EXPECT(starved_ms >= 20);
+	loop_stats_get(&st);
+	EXPECT_INT(st.slow_count, 0);
 	return 0;
 }
 
@@ -458,7 +560,7 @@ NO_ROLE_CHECK static int test_work_serial(void)
 {
 	static char letters[1000];
 	struct work_serial *s;
-	EXPECT_INT(work_serial_new(&s, "serial", 1000), 0);
+	EXPECT_INT(work_serial_new(&s, WORK_JOURNAL, "serial", 1000), 0);
 	for (int i = 0; i < 1000; i++) {
 		letters[i] = i == 999 ? '.' : (char)('a' + i % 26);
 		EXPECT_INT(work_serial_submit(s, serial_job, job_done, &letters[i]), 0);
@@ -501,7 +603,7 @@ static void counted(int status, void *arg)
 NO_ROLE_CHECK static int test_work_many(void)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(runs); i++)
-		EXPECT_INT(work_submit("count", count_job, counted, &runs[i]), 0);
+		EXPECT_INT(work_submit(WORK_FILE, "count", count_job, counted, &runs[i]), 0);
 	loop_run();
 	EXPECT_INT(done_count, ARRAY_COUNT(runs));
 	EXPECT_INT(done_cancelled, 0);
@@ -515,8 +617,8 @@ NO_ROLE_CHECK static int test_work_fini(void)
 {
 	struct work_serial *s;
 	for (int i = 0; i < 40; i++)
-		EXPECT_INT(work_submit("plain", plain_job, job_done, NULL), 0);
-	EXPECT_INT(work_serial_new(&s, "serial", 10), 0);
+		EXPECT_INT(work_submit(WORK_FILE, "plain", plain_job, job_done, NULL), 0);
+	EXPECT_INT(work_serial_new(&s, WORK_JOURNAL, "serial", 10), 0);
 	for (int i = 0; i < 10; i++)
 		EXPECT_INT(work_serial_submit(s, serial_job, NULL, "s"), 0);
 	loop_fini();
@@ -530,7 +632,8 @@ NO_ROLE_CHECK static int test_work_fini(void)
 TEST_MAIN({"timer_order", test_timer_order, TEST_LOOP},
     {"timer_cancel_in_callback", test_timer_cancel_in_callback, TEST_LOOP}, {"timer_heap", test_timer_heap, TEST_LOOP},
     {"timer_storm", test_timer_storm, TEST_LOOP}, {"defer", test_defer, TEST_LOOP}, {"signal", test_signal, TEST_LOOP},
-    {"slow_handler", test_slow_handler, TEST_LOOP}, {"watch_cost", test_watch_cost}, {"mailbox", test_mailbox},
+    {"slow_handler", test_slow_handler, TEST_LOOP}, {"slow_handler_ring", test_slow_handler_ring, TEST_LOOP},
+    {"starved_handler", test_starved_handler, TEST_LOOP}, {"watch_cost", test_watch_cost}, {"mailbox", test_mailbox},
     {"mailbox_threads", test_mailbox_threads}, {"mailbox_ctl", test_mailbox_ctl, TEST_LOOP},
     {"work_serial", test_work_serial, TEST_LOOP}, {"work_many", test_work_many, TEST_LOOP},
     {"work_fini", test_work_fini, TEST_LOOP})

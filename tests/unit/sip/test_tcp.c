@@ -1,5 +1,6 @@
 /* TCP: framing over cut segments, answers on the same connection, keep-alives, connections used again, broken streams.
  */
+#include "net/dns.h"
 #include "peer.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -124,12 +125,12 @@ static int test_names(void)
 	struct rig r;
 	char uri[80];
 	role_assert_ctl();
+	EXPECT_INT(dns_start(), 0);
 	EXPECT_INT(rig_open(&r, NULL), 0);
 	snprintf(uri, sizeof(uri), "sip:x@localhost:%u", r.p.port);
 	struct sip_request_params p = {.method = "OPTIONS", .uri = uri, .from = "sip:me@here"};
 	EXPECT_INT(sip_request_send(NULL, r.s, &p, rig_response, &r), 0);
 	bool came = false;
-	clock_fake_stop(); /* the worker's answer wakes the real loop */
 	for (int i = 0; i < 200 && !came; i++) {
 		loop_run_once();
 		came = peer_recv(&r.p);
@@ -137,6 +138,16 @@ static int test_names(void)
 	EXPECT(came);
 	EXPECT_INT(peer_reply(&r.p, 200, "t", "", NULL), 0);
 	EXPECT_INT(r.response_code, 200);
+	/* a name that is known not to exist fails like one that is found not to: later, with 503 */
+	p.uri = "sip:x@nowhere.invalid";
+	EXPECT_INT(sip_request_send(NULL, r.s, &p, rig_response, &r), 0);
+	EXPECT_INT(r.response_count, 1);
+	for (int i = 0; i < 10 && r.response_count < 2; i++) {
+		clock_fake_advance(1000);
+		rig_pump();
+	}
+	EXPECT_INT(r.response_count, 2);
+	EXPECT_INT(r.response_code, 503);
 	EXPECT_INT(sip_request_send(NULL, r.s,
 	               &(struct sip_request_params){.method = "OPTIONS", .uri = "sips:x@h", .from = "sip:a@b"},
 	               rig_response, &r),
@@ -146,6 +157,7 @@ static int test_names(void)
 	               rig_response, &r),
 	    ST_INVAL);
 	rig_close(&r);
+	dns_stop();
 	return 0;
 }
 

@@ -1,0 +1,55 @@
+/* Names to addresses, on the control loop: nothing here waits for a name server but the one who asked. /etc/hosts and
+ * /etc/resolv.conf are honoured (and read again when they change); answers are kept by their TTL, refusals and silence
+ * for a short while. A question is asked once however many wait for it; questions under way are bounded, in all and by
+ * the address on whose behalf they are asked. Records of other types (SRV, NAPTR: RFC 3263) get a kind here and a
+ * member in the record; the cache, the bounds and the cancelling are the same for them. */
+#pragma once
+#include "base/role.h"
+#include "base/status.h"
+#include "net/addr.h"
+#include <stdbool.h>
+
+enum { DNS_NAME_MAX = 253, DNS_RECORDS_MAX = 16 };
+
+enum dns_kind {
+	DNS_NONE,
+	DNS_ADDRESS, /* A; AAAA where there is no A */
+	DNS_A,
+	DNS_AAAA,
+};
+struct dns_record {
+	struct addr addr; /* port 0 */
+};
+struct dns_answer {
+	/* ST_OK: at least one record. ST_NOTFOUND: the name, or this kind of it, does not exist. ST_TIMEOUT: nobody
+	 * answered. ST_IO: name servers answer that they cannot, or lie. ST_FULL: too many questions under way.
+	 * ST_PARSE: this is no host name. ST_CANCELLED: dns_stop. */
+	int status;
+	size_t count;
+	struct dns_record records[DNS_RECORDS_MAX];
+};
+/* a is valid during the call. */
+typedef void (*dns_fn)(const struct dns_answer *a, void *arg);
+
+struct dns_ask; /* one who waits */
+/* Asks. What is known already (numbers, hosts, the cache, a refusal) is in *a at once: its status is returned and fn is
+ * not called. ST_AGAIN: fn is called later, once, never from inside, after timeout_us at the latest; *out is then valid
+ * until fn is called or dns_cancel. behalf (may be NULL: our own wish, the configuration's) is counted against. */
+ON_CTL int dns_ask(struct dns_ask **out, enum dns_kind kind, struct sv name, const struct addr *behalf,
+    int64_t timeout_us, struct dns_answer *a, dns_fn fn, void *arg);
+ON_CTL void dns_cancel(struct dns_ask *ask); /* NULL is fine */
+
+/* Before the first question, after loop_init; stop: whoever waits gets ST_CANCELLED. The environment may name other
+ * servers and another hosts file for tests: TANDEM_DNS_SERVERS ("127.0.0.1:5353,..."), TANDEM_HOSTS. */
+ON_CTL int dns_start(void);
+ON_CTL void dns_stop(void);
+
+struct dns_stats {
+	uint64_t asked, from_cache, sent, timeouts, failures, refused;
+	size_t waiting_count, question_count, cache_count;
+};
+ON_CTL void dns_stats_get(struct dns_stats *out);
+
+/* The same for a worker, or for the start before the loop runs: waits, neither cache nor bounds. Ends with the program
+ * (stop_fd readable; -1: none). */
+ANY int dns_lookup_blocking(enum dns_kind kind, struct sv name, int64_t timeout_us, int stop_fd, struct dns_answer *a);
