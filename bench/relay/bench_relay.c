@@ -268,7 +268,7 @@ static void room_stream(int i)
 	    .cn_pt = -1,
 	    .may_send = true,
 	    .may_recv = true,
-	    .is_learning_allowed = true};
+	    .source_mode = MEDIA_SOURCE_NAT};
 	struct addr local;
 	m.send = m.recv =
 	    (struct media_codec){.name = "PCMU", .clock_hz = 8000, .rate_hz = 8000, .channels = 1, .ptime_ms = 20};

@@ -15,6 +15,8 @@
 
 static ON_CTL void media_destroy(struct leg_media *m)
 {
+	mem_free(m->nat_acl);
+	mem_free(m->local_acl);
 	mem_free(m->rtp_host);
 	mem_free(m->advertise_host);
 	mem_free(m->inbound_codecs);
@@ -45,7 +47,9 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->username = mem_strdup(c->sdp_username ? c->sdp_username : "FreeSWITCH");
 	m->hold_music = c->hold_music && *c->hold_music ? mem_strdup(c->hold_music) : NULL;
 	m->dtmf_pt = c->dtmf_pt, m->cn_pt = c->cn_pt;
-	m->is_learning_allowed = c->is_learning_allowed;
+	m->source_mode = c->source_mode;
+	m->nat_acl = mem_strdup(c->nat_acl ? c->nat_acl : "");
+	m->local_acl = mem_strdup(c->local_acl ? c->local_acl : "");
 	m->passes_telephone_event = c->passes_telephone_event;
 	m->rtp_timeout_ms = c->rtp_timeout_ms, m->rtp_hold_timeout_ms = c->rtp_hold_timeout_ms;
 	m->is_bypass_default = c->is_bypass;
@@ -74,6 +78,7 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 {
 	struct leg_media *m = arg;
 	struct leg_full *full = m->leg ? leg_i(m->leg) : NULL;
+	char where[ADDR_TEXT_MAX];
 
 	role_assert_ctl();
 	if (r->kind == MEDIA_R_CLOSED) {
@@ -111,6 +116,9 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		media_vars_stats(m->leg, &r->stats);
 		leg_i(m->leg)->stats_count++;
 		leg_wake(m->leg);
+		break;
+	case MEDIA_R_LEARNED:
+		leg_log(m->leg, LOG_INFO, "media goes to %s now", addr_text(&r->addr, where));
 		break;
 	case MEDIA_R_TIMEOUT:
 		leg_log(m->leg, LOG_NOTICE, "no RTP from %s: hanging up", m->leg->name);
@@ -216,8 +224,8 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	codec_of(&plan->recv, false, &p.recv);
 	p.dtmf_send_pt = plan->dtmf_send_pt, p.dtmf_recv_pt = plan->dtmf_recv_pt, p.cn_pt = plan->cn_pt;
 	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
-	p.is_learning_allowed = m->is_learning_allowed;
 	p.is_rtcp_mux = plan->is_rtcp_mux;
+	media_source_policy(leg, &p);
 	st = mstream_set_params(m->stream, &p);
 	if (st)
 		return st;
@@ -248,6 +256,17 @@ static ON_CTL void keep_local(struct leg *leg, struct sv text)
 }
 
 /* ---- the endpoint's calls ---- */
+
+void leg_media_signal(struct leg *leg, const struct addr *hosts, size_t count)
+{
+	struct leg_media *m = leg->media;
+
+	if (!m)
+		return;
+	memset(m->signal_hosts, 0, sizeof(m->signal_hosts));
+	for (size_t i = 0; i < count && i < MEDIA_SIGNAL_HOSTS_MAX; i++)
+		m->signal_hosts[i] = hosts[i];
+}
 
 int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 {

@@ -13,7 +13,8 @@ struct leg_media_conf {
 	const char *sdp_username;                     /* o= line */
 	const char *hold_music;                       /* for the peer of a held leg without the variable; NULL = none */
 	int dtmf_pt, cn_pt;                           /* -1 = none */
-	bool is_learning_allowed;                     /* false: rtp-auto-adjust disabled */
+	enum media_source_mode source_mode;           /* rtp-source */
+	const char *nat_acl, *local_acl;              /* apply-nat-acl, local-network-acl; NULL = none */
 	bool passes_telephone_event;
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms;
 	bool is_bypass; /* inbound-bypass-media: as if bypass_media were set */
@@ -21,6 +22,11 @@ struct leg_media_conf {
 	bool is_late_told; /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
 };
 ON_CTL int leg_media_init(struct leg *leg, const struct leg_media_conf *conf);
+/* "strict", "nat", "off"; false leaves out alone. */
+ANY bool media_source_mode_parse(const char *text, enum media_source_mode *out);
+/* Where the far side's signalling came from (the first) and the numeric addresses it names, before each SDP of theirs
+ * is given; ports are ignored, what is over MEDIA_SIGNAL_HOSTS_MAX is left out. Media may come from these hosts. */
+ON_CTL void leg_media_signal(struct leg *leg, const struct addr *hosts, size_t count);
 /* Inbound call: keeps the offer (NULL or empty = the far side sent none: we offer in the answer) and, unless
  * negotiation is late, checks that a codec fits: ST_UNSUPPORTED. Sets switch_r_sdp, ep_codec_string. */
 ON_CTL int leg_media_remote_offer(struct leg *leg, struct sv sdp);

@@ -16,8 +16,11 @@ struct leg_media {
 	struct mstream *stream;
 	struct addr local;
 	bool is_negotiated, is_closing, is_remote_offer_new, is_late, is_late_told, is_held_by_us;
-	bool is_learning_allowed, passes_telephone_event;
-	char *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation, *username, *hold_music;
+	bool passes_telephone_event;
+	enum media_source_mode source_mode;
+	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
+	char *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation,
+	    *username, *hold_music;
 	enum bypass_state bypass;
 	bool is_bypass_default; /* the profile's inbound-bypass-media */
 	bool is_bypass_due;     /* bypass_media_after_bridge waits for the ACK */
@@ -48,6 +51,9 @@ ON_CTL int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct
 /* Offering: what the originator speaks first, then what we can transcode to; alone, only what the engine knows.
  * ST_UNSUPPORTED: nothing the far side could choose would reach the originator. */
 ON_CTL int media_bound_offer(struct leg *leg, struct leg *originator, struct media_policy *q);
+
+/* Whom the stream may believe, p->remote_rtp being known: the profile's mode or the leg's variables. */
+ON_CTL void media_source_policy(struct leg *leg, struct media_params *p);
 
 /* ---- leg_media_vars.c ---- */
 ON_CTL void media_vars_offer(struct leg *leg, const struct sdp_codecs *theirs); /* ep_codec_string */

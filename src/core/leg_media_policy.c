@@ -1,7 +1,9 @@
 /* What a negotiation of a leg is told: the profile's conf and the leg's variables as one typed struct, and which codecs
  * come first or may be offered at all, given who is on the other side. */
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/acl.h"
 #include "core/core_i.h"
 #include "core/leg_media_i.h"
 #include <string.h>
@@ -134,4 +136,54 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 		st = ST_UNSUPPORTED; /* nothing the far side could choose would reach the originator */
 	mem_free(list);
 	return st;
+}
+
+/* ---- whom to believe ---- */
+
+bool media_source_mode_parse(const char *text, enum media_source_mode *out)
+{
+	static const char *const names[] = {
+	    [MEDIA_SOURCE_STRICT] = "strict", [MEDIA_SOURCE_NAT] = "nat", [MEDIA_SOURCE_OFF] = "off"};
+
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+		if (!strcasecmp(text, names[i])) {
+			*out = (enum media_source_mode)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static ON_CTL bool is_in(const char *lists, const struct addr *a)
+{
+	return *lists && strcmp(lists, "none") != 0 && acl_allows(sv_of(lists), a, NULL, NULL);
+}
+
+/* A private address in the SDP of somebody whose signalling comes from elsewhere: it is one of his own network, or of
+ * one behind a proxy. Signalling from this very machine is a proxy's; our own network's phones it may well serve. */
+static ON_CTL bool is_hidden(const struct leg_media *m, const struct addr *remote)
+{
+	const struct addr *from = &m->signal_hosts[0];
+
+	if (!addr_is_set(remote) || !addr_is_set(from) || addr_eq_host(remote, from))
+		return false;
+	if (addr_is_private(remote) && !addr_is_private(from) && !addr_is_loopback(from))
+		return true;
+	if (is_in(m->local_acl, remote))
+		return false;
+	return (addr_is_private(remote) && addr_is_loopback(from)) || is_in(m->nat_acl, remote);
+}
+
+void media_source_policy(struct leg *leg, struct media_params *p)
+{
+	const struct leg_media *m = leg->media;
+	const char *own = vars_get(leg->vars, "rtp_source");
+
+	p->source_mode = m->source_mode;
+	if (leg_var_is_true(leg, "disable_rtp_auto_adjust"))
+		p->source_mode = MEDIA_SOURCE_STRICT;
+	if (own && *own && !media_source_mode_parse(own, &p->source_mode))
+		leg_log(leg, LOG_WARNING, "rtp_source: \"%s\" is none of strict, nat, off", own);
+	memcpy(p->signal_hosts, m->signal_hosts, sizeof(p->signal_hosts));
+	p->is_remote_hidden = is_hidden(m, &p->remote_rtp);
 }

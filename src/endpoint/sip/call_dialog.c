@@ -47,6 +47,7 @@ static void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx
 	struct buf sdp, headers;
 	buf_init(&sdp);
 	buf_init(&headers);
+	call_hosts_tell(c, sip_stx_peer(tx), m);
 	int st = m->body.n ? leg_media_reoffer(c->leg, m->body, &sdp) : leg_media_own_reoffer(c->leg, false, &sdp);
 	if (st == ST_OK) {
 		if (!m->body.n)
@@ -97,6 +98,8 @@ void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *
 	role_assert_ctl();
 	if (!c->leg || !leg_is_up(c->leg))
 		return;
+	if (resp && code / 100 == 2)
+		call_hosts_tell(c, sip_call_remote_addr(sc), resp);
 	if (code >= 200)
 		leg_media_reinvite_done(c->leg, code, resp ? resp->body : SV_NONE);
 }

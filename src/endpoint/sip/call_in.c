@@ -325,6 +325,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	if (st == ST_OK && replaced)
 		replaces_prepare(c, replaced);
 	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {
+		call_hosts_tell(c, sip_stx_peer(tx), m);
 		st = leg_media_remote_offer(c->leg, m->body);
 		if (st == ST_OK && !m->body.n)
 			st = start_by_offering(c);
@@ -522,6 +523,7 @@ static void late_answer(struct call *c, const struct sip_msg *ack) ON_CTL;
 static void late_answer(struct call *c, const struct sip_msg *ack)
 {
 	c->has_offered = false;
+	call_hosts_tell(c, sip_call_remote_addr(c->sip), ack);
 	int st = ack->body.n ? leg_media_remote_answer(c->leg, ack->body) : ST_NOTFOUND;
 	if (st < 0)
 		leg_hangup(c->leg, st == ST_NOTFOUND ? CAUSE_MANDATORY_IE_MISSING : CAUSE_INCOMPATIBLE_DESTINATION);

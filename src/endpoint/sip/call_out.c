@@ -206,6 +206,7 @@ static void vars_answering(struct call *c, const struct sip_msg *resp)
 	leg_var_setf(c->leg, "sip_recover_via", "%.*s", SVF(resp->via.text));
 	call_vars_from_msg(c, resp);
 	call_vars_x_headers(c, resp, "sip_rh_");
+	call_hosts_tell(c, a, resp);
 }
 
 static void on_progress(struct sip_call *sc, const struct sip_msg *resp, void *arg)

@@ -68,6 +68,7 @@ static const struct param params[] = {
     P("disable-hold", P_BOOL, has_disabled_hold, "false"),
     P("rtp-timeout-sec", P_UINT, rtp_timeout_s, "0"),
     P("rtp-hold-timeout-sec", P_UINT, rtp_hold_timeout_s, "0"),
+    P("rtp-source", P_TEXT, rtp_source, "nat"),
     P("disable-rtp-auto-adjust", P_BOOL, has_rtp_auto_adjust_off, "false"),
     P("suppress-cng", P_BOOL, is_cng_suppressed, "false"),
     P("supress-cng", P_BOOL, is_cng_suppressed, NULL),
@@ -323,6 +324,12 @@ int profile_conf_parse(struct profile_conf *out, const struct xml_node *node)
 			    p->file ? p->file : "", p->line);
 	}
 	names_parse(&c, node);
+	enum media_source_mode mode;
+	if (!media_source_mode_parse(c.rtp_source, &mode)) {
+		log_error("sofia: profile %s: rtp-source \"%s\" is none of strict, nat, off; it is strict now", c.name,
+		    c.rtp_source);
+		text_set(&c.rtp_source, "strict");
+	}
 	if (!*c.inbound_codecs)
 		text_set(&c.inbound_codecs, c.codec_prefs);
 	if (!*c.outbound_codecs)
@@ -392,6 +399,14 @@ enum multi_reg profile_conf_multi_reg(const struct profile_conf *c)
 	if (!strcasecmp(c->multiple_registrations, "contact") || str_is_true(c->multiple_registrations))
 		return MULTI_REG_CONTACT;
 	return MULTI_REG_NONE;
+}
+
+enum media_source_mode profile_conf_source_mode(const struct profile_conf *c)
+{
+	enum media_source_mode mode = MEDIA_SOURCE_STRICT;
+	if (!c->has_rtp_auto_adjust_off)
+		(void)media_source_mode_parse(c->rtp_source, &mode);
+	return mode;
 }
 
 enum cid_type profile_conf_cid_type(const struct profile_conf *c)

@@ -3,6 +3,7 @@
 #pragma once
 #include "base/role.h"
 #include "base/str.h"
+#include "core/leg_media.h"
 
 struct xml_node;
 
@@ -26,6 +27,7 @@ struct profile_conf {
 	bool has_timer;
 	/* media */
 	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, dtmf_duration;
+	char *rtp_source;
 	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media;
 	/* authentication */
 	bool auths_calls, auths_all_packets, auths_messages, auths_subscriptions, requires_auth_user, accepts_blind_reg,
@@ -56,6 +58,8 @@ ANY void profile_conf_fini(struct profile_conf *c);
 /* What a running profile may change: all of fresh (taken) but addresses, ports, timers and the like, which stay. */
 ANY void profile_conf_adopt(struct profile_conf *running, struct profile_conf *fresh);
 ANY enum multi_reg profile_conf_multi_reg(const struct profile_conf *c);
+/* Whose RTP is taken: rtp-source, or strict where disable-rtp-auto-adjust says so. */
+ANY enum media_source_mode profile_conf_source_mode(const struct profile_conf *c);
 ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
 /* One parameter by name; false when it is unknown. */
 ANY bool profile_conf_set(struct profile_conf *c, const char *name, const char *value);

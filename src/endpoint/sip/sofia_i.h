@@ -161,6 +161,8 @@ extern const struct endpoint_ops sofia_ops, sip_ops;
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, bool is_outbound);
 ANY struct call *call_of(const struct leg *leg);
 ON_CTL int call_media_init(struct call *c);
+/* From which hosts media may come: before an SDP of m, which came from peer, is given to the leg. */
+ON_CTL void call_hosts_tell(struct call *c, const struct addr *peer, const struct sip_msg *m);
 /* Headers every response or request of a call shares; "" when none. */
 ON_CTL void call_owed(struct call *c); /* acknowledged: what had to wait for it */
 ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);

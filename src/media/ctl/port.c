@@ -1,6 +1,10 @@
-/* The pool of port pairs: an even port for RTP, the next for RTCP (RFC 3550 section 11). The search starts at a random
- * pair and goes round, so that a port just given back is not the next one taken; a pair that somebody else holds is
- * passed over. Sockets are made here, non-blocking, with small buffers; the media thread closes them. */
+/* The pool of port pairs: an even port for RTP, the next for RTCP (RFC 3550 section 11). Which one a stream gets is
+ * nobody's to guess: it is drawn by the kernel's random numbers from the pairs at hand. A pair that was given back
+ * rests first, so that late packets of its last call (and who remembers its number) meet nobody; where calls leave too
+ * little room for that, those that rested longest come back sooner, so that at least half of the idle pairs are at
+ * hand. Taking and giving are a handful of steps however full the pool is; a pair that another program holds rests as
+ * well. Sockets are made here, non-blocking, with small buffers; the media thread closes them. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -10,12 +14,22 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SOCKET_BUFFER_BYTES = 32768 }; /* about a second of audio; the kernel doubles it for its own needs */
+enum {
+	SOCKET_BUFFER_BYTES = 32768, /* about a second of audio; the kernel doubles it for its own needs */
+	REST_US = 30000000,
+	TRIES_MAX = 64 /* pairs held by other programs, in one search */
+};
 
+struct rest {
+	uint16_t pair;
+	int64_t since_us;
+};
 static struct {
-	uint16_t first;
-	size_t count, taken_count, next;
-	uint8_t *taken; /* one byte a pair */
+	uint16_t first; /* port of pair 0 */
+	size_t count, idle_count, rest_count, rest_first;
+	uint16_t *idle;    /* at hand, in no order */
+	struct rest *rest; /* a ring, the longest first */
+	uint8_t *taken;    /* one byte a pair */
 } pool;
 
 int ports_init(uint16_t min, uint16_t max)
@@ -23,25 +37,64 @@ int ports_init(uint16_t min, uint16_t max)
 	unsigned first = (min + 1u) & ~1u;
 	if (!min || max < first + 1)
 		return ST_INVAL;
+	memset(&pool, 0, sizeof(pool));
 	pool.first = (uint16_t)first;
 	pool.count = (max + 1u - first) / 2;
-	pool.taken_count = 0;
-	pool.next = rand_below((uint32_t)pool.count);
 	pool.taken = mem_zalloc(pool.count);
-	return pool.taken ? ST_OK : ST_NOMEM;
+	pool.idle = mem_alloc(pool.count * sizeof(pool.idle[0]));
+	pool.rest = mem_alloc(pool.count * sizeof(pool.rest[0]));
+	if (!pool.taken || !pool.idle || !pool.rest) {
+		pool.count = 0;
+		ports_fini();
+		return ST_NOMEM;
+	}
+	for (size_t i = 0; i < pool.count; i++)
+		pool.idle[pool.idle_count++] = (uint16_t)i;
+	return ST_OK;
 }
 
 void ports_fini(void)
 {
-	if (pool.taken_count)
-		log_error("still alive at the end: %zu pairs of ports", pool.taken_count);
+	size_t taken_count = pool.count - ports_free_count();
+	if (taken_count)
+		log_error("still alive at the end: %zu pairs of ports", taken_count);
 	mem_free(pool.taken);
+	mem_free(pool.idle);
+	mem_free(pool.rest);
 	memset(&pool, 0, sizeof(pool));
 }
 
 size_t ports_free_count(void)
 {
-	return pool.count - pool.taken_count;
+	return pool.idle_count + pool.rest_count;
+}
+
+static void rest_add(uint16_t pair)
+{
+	size_t at = (pool.rest_first + pool.rest_count++) % pool.count;
+	pool.rest[at] = (struct rest){pair, clock_mono_us()};
+}
+
+static void rest_end(void)
+{
+	pool.idle[pool.idle_count++] = pool.rest[pool.rest_first].pair;
+	pool.rest_first = (pool.rest_first + 1) % pool.count;
+	pool.rest_count--;
+}
+
+/* A random one of those at hand; false when there is none. */
+static bool draw(uint16_t *pair)
+{
+	int64_t now_us = clock_mono_us();
+	while (pool.rest_count &&
+	       (now_us - pool.rest[pool.rest_first].since_us >= REST_US || pool.rest_count > pool.idle_count))
+		rest_end();
+	if (!pool.idle_count)
+		return false;
+	size_t at = rand_below((uint32_t)pool.idle_count);
+	*pair = pool.idle[at];
+	pool.idle[at] = pool.idle[--pool.idle_count];
+	return true;
 }
 
 static int bind_one(const struct addr *host, unsigned port, int *fd_out)
@@ -78,18 +131,17 @@ static int bind_pair(const struct addr *host, unsigned port, int *rtp_fd, int *r
 
 int ports_take(struct addr *host, int *rtp_fd, int *rtcp_fd)
 {
-	for (size_t i = 0; i < pool.count; i++) {
-		size_t at = pool.next++ % pool.count;
-		if (pool.taken[at])
-			continue;
-		unsigned port = pool.first + 2 * (unsigned)at;
+	uint16_t pair;
+	for (int i = 0; i < TRIES_MAX && draw(&pair); i++) {
+		unsigned port = pool.first + 2u * pair;
 		int st = bind_pair(host, port, rtp_fd, rtcp_fd);
+		if (st)
+			rest_add(pair);
 		if (st == ST_BUSY)
 			continue;
 		if (st)
 			return st;
-		pool.taken[at] = 1;
-		pool.taken_count++;
+		pool.taken[pair] = 1;
 		addr_set_port(host, (uint16_t)port);
 		return ST_OK;
 	}
@@ -102,5 +154,5 @@ void ports_give(uint16_t port)
 	if (port < pool.first || at >= pool.count || !pool.taken[at])
 		return;
 	pool.taken[at] = 0;
-	pool.taken_count--;
+	rest_add((uint16_t)at);
 }

@@ -194,10 +194,8 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 		f->in_skipped++, t->dropped++;
 		return;
 	}
-	if (from && !source_accepts(s, from, pk.ssrc, pk.seq)) {
-		s->in_wrong++, t->dropped++;
+	if (from && !source_accepts(s, from, &pk))
 		return;
-	}
 	if (is_flood(f, t->now_us)) {
 		s->in_flushed++, t->dropped++;
 		return;

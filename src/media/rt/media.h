@@ -15,6 +15,14 @@ struct media_codec {
 	uint16_t ptime_ms;
 };
 
+/* Whom else than the signalled address a stream may believe (rtp-source of a profile). */
+enum media_source_mode {
+	MEDIA_SOURCE_STRICT, /* nobody */
+	MEDIA_SOURCE_NAT,    /* hosts that signalling came from or names; any other only when is_remote_hidden */
+	MEDIA_SOURCE_OFF     /* anybody */
+};
+enum { MEDIA_SIGNAL_HOSTS_MAX = 5 };
+
 /* What negotiation found, applied as one message between two packets. */
 struct media_params {
 	struct addr remote_rtp, remote_rtcp; /* signalled; unset = nothing is sent until learned */
@@ -22,9 +30,12 @@ struct media_params {
 	int16_t dtmf_send_pt, dtmf_recv_pt;  /* telephone-event, -1 = none */
 	int16_t cn_pt;                       /* -1 = none */
 	bool may_send, may_recv;             /* direction: hold is may_send && !may_recv ... */
-	bool is_learning_allowed; /* symmetric RTP: learn the source within the window, then lock (design 8) */
 	bool is_rtcp_mux;
-	bool has_loopback_only_peer; /* unused by most callers: learn only from the signalled host */
+	enum media_source_mode source_mode;
+	bool is_remote_hidden; /* remote_rtp cannot be reached from here: its packets come from an address nobody knows
+	                        */
+	struct addr
+	    signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* signalling came from them or names them; ports are ignored */
 };
 
 enum media_report_kind {
@@ -33,7 +44,7 @@ enum media_report_kind {
 	MEDIA_R_PLAY_DONE,    /* id of the play; status ST_OK ended, ST_CANCELLED stopped, else error */
 	MEDIA_R_RECORD_DONE,  /* id; status, samples, path was written */
 	MEDIA_R_FIRST_PACKET, /* first RTP of the stream */
-	MEDIA_R_LEARNED,      /* the source address changed by learning: addr */
+	MEDIA_R_LEARNED,      /* media goes to another address than before without new parameters: addr */
 	MEDIA_R_TIMEOUT,      /* no RTP for the configured time */
 	MEDIA_R_DTMF_SENT,    /* the queue of digits to send ran empty */
 	MEDIA_R_TAP_DONE,     /* id; status: ST_OK ended by itself, ST_CANCELLED stopped, else error */

@@ -6,6 +6,7 @@
 #include "codec/codec.h"
 #include "dsp/dtmf.h"
 #include "media/rt/rt.h"
+#include "media/rt/source.h"
 #include "rtp/rtcp.h"
 #include "rtp/rtp.h"
 #include "rtp/telev.h"
@@ -19,10 +20,9 @@ enum {
 	WHEEL_SLOT_US = 2000,
 	RT_PTIME_MAX_MS = 120,
 	RT_FRAME_MAX_SAMPLES = 48 * RT_PTIME_MAX_MS,
-	LEARN_PACKETS = 5,         /* in sequence from one source before it is believed */
-	LEARN_WINDOW_US = 3000000, /* from the first packet on */
-	SEQ_JUMP_MAX = 1000,       /* more than this is a new beginning */
-	IN_RATE_MAX = 1000 /* packets a second of one stream; more is a flood, or two echoes facing each other */
+	FILTER_AFTER = 64,   /* packets of strangers on an open socket, and the kernel gets a filter */
+	SEQ_JUMP_MAX = 1000, /* more than this is a new beginning */
+	IN_RATE_MAX = 1000   /* packets a second of one stream; more is a flood, or two echoes facing each other */
 };
 #define FLOW_NONE UINT32_MAX
 
@@ -60,19 +60,6 @@ struct rt_flow {
 	uint32_t rate_count;
 	uint64_t in_packets, in_bytes, in_media, in_skipped, in_dropped;
 	struct rt_out out;
-};
-
-enum src_state {
-	SRC_NONE,   /* nobody is believed */
-	SRC_OPEN,   /* learning window: the socket is not connected */
-	SRC_STRICT, /* connected to the signalled address */
-	SRC_LOCKED  /* connected to a learned address */
-};
-struct src_candidate {
-	struct addr addr;
-	uint32_t ssrc;
-	uint16_t seq;
-	uint8_t count;
 };
 
 enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8, TICK_WORK = 16 };
@@ -125,6 +112,9 @@ struct rt_rtcp {
 	int64_t sr_at_us;
 	uint64_t out_packets_told;
 	uint32_t peer_packets, peer_octets;
+	struct addr learned; /* of a learned source */
+	bool is_filtered;
+	unsigned wrong_run;
 };
 
 struct rt_stream {
@@ -143,10 +133,10 @@ struct rt_stream {
 	struct lnode leaving;
 	struct rt_thread *leaving_to;
 
-	enum src_state src;
-	bool is_drain_due;    /* just connected: the socket's buffer may hold strangers' packets */
-	int64_t src_since_us; /* first packet of the window, 0 = none yet */
-	struct src_candidate cands[2];
+	struct rt_source source;
+	bool is_drain_due; /* just connected: the socket's buffer may hold strangers' packets */
+	bool is_filtered;
+	unsigned wrong_run;                  /* packets of strangers since the rule or the socket changed */
 	struct addr remote_rtp, remote_rtcp; /* where we send */
 
 	struct rt_stream *peer; /* who gets what we receive; itself for echo */
@@ -226,11 +216,17 @@ ON_MEDIA void stream_house(struct rt_stream *s);              /* about once a se
 ON_MEDIA void stream_tick(struct rt_stream *s);
 
 /* source.c: whom to believe */
-ON_MEDIA void source_set(struct rt_stream *s, const struct media_params *was);
+ON_MEDIA void source_set(struct rt_stream *s); /* there are new parameters */
 /* An unconnected socket got a valid RTP packet: may it be taken? */
-ON_MEDIA bool source_accepts(struct rt_stream *s, const struct addr *from, uint32_t ssrc, uint16_t seq);
+ON_MEDIA bool source_accepts(struct rt_stream *s, const struct addr *from, const struct rtp_packet *pk);
 ON_MEDIA void source_drain(struct rt_stream *s);
-ON_MEDIA void source_house(struct rt_stream *s);
+/* A report of this SSRC came on the RTCP port. */
+ON_MEDIA bool source_takes_rtcp(struct rt_stream *s, const struct addr *from, uint32_t ssrc);
+
+/* source_filter.c */
+ON_MEDIA void source_filter_reset(struct rt_stream *s);
+ON_MEDIA void source_wrong(struct rt_stream *s); /* counts a packet of a stranger */
+ON_MEDIA void source_wrong_rtcp(struct rt_stream *s);
 
 /* flow.c: packets in and relayed */
 ON_MEDIA void flow_readable(struct rt_thread *t, struct rt_flow *f);

@@ -1,6 +1,7 @@
 /* RTCP of a stream (RFC 3550 section 6): a sender or receiver report with our own SSRC about every five seconds, varied
  * by half so that streams do not speak together, and BYE at the end; the peer's sender reports feed the statistics.
- * Taken only from the host that RTP is taken from, on the RTCP port or, with rtcp-mux (RFC 5761), on the RTP port. */
+ * Taken on its own port from the signalled address, or from the host that RTP comes from under RTP's SSRC; then a
+ * learned host is answered there. With rtcp-mux (RFC 5761): on the RTP port, from RTP's address. */
 #include "base/clock.h"
 #include "base/rand.h"
 #include "media/rt/rt_i.h"
@@ -27,12 +28,15 @@ void rtcp_readable(struct rt_thread *t, struct rt_stream *s)
 {
 	struct addr from;
 	socklen_t len = sizeof(from);
+	struct rtcp_item first;
+	size_t off = 0;
 	uint8_t *p = t->packet + RT_PACKET_ROOM;
 	ssize_t n = recvfrom(s->rtcp_fd, p, RT_PACKET_MAX, MSG_DONTWAIT, &from.sa, &len);
 	if (n <= 0)
 		return;
-	if (!addr_is_set(&s->remote_rtcp) || !addr_eq_host(&from, &s->remote_rtcp))
-		s->in_wrong++, t->dropped++;
+	if (rtcp_check(p, (size_t)n) || rtcp_next(p, (size_t)n, &off, &first) ||
+	    !source_takes_rtcp(s, &from, first.ssrc))
+		source_wrong_rtcp(s);
 	else
 		rtcp_in(s, p, (size_t)n);
 }

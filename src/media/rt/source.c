@@ -1,9 +1,6 @@
-/* Whom a stream believes (design, "safe by default"). Without learning the socket is connected to the signalled address
- * and the kernel drops everybody else. With learning it is open for a window: the signalled address wins with its first
- * packet; another one must send five packets in sequence; then the socket is connected and never flips. The window ends
- * three seconds after the first packet. New parameters with another address open it again, equal ones change nothing.
- * What is in the socket's buffer when it is connected came before the lock: it is read at once and strangers are
- * dropped. */
+/* The socket follows the rule of source_rule.c. As long as more than one address may be taken it is open and every
+ * packet is compared; with the signalled address speaking, or alone allowed, it is connected and the kernel drops
+ * everybody else. What is in the socket's buffer then came before: it is read at once and strangers are dropped. */
 #include "media/rt/rt_i.h"
 
 #include <string.h>
@@ -22,124 +19,115 @@ void source_drain(struct rt_stream *s)
 		ssize_t n = recvfrom(s->f->fd, p, RT_PACKET_MAX, MSG_DONTWAIT, &from.sa, &len);
 		if (n < 0)
 			return;
-		if (addr_eq(&from, &s->remote_rtp))
+		if (addr_eq(&from, &s->source.signalled))
 			flow_rtp_in(t, s->f, p, (size_t)n, NULL);
 		else
 			s->in_wrong++, t->dropped++;
 	}
 }
 
-ON_MEDIA static void lock_to(struct rt_stream *s, const struct addr *a, enum src_state state)
+/* Any connect failure (no route) leaves the socket open: then every packet is compared instead. */
+ON_MEDIA static void socket_follow(struct rt_stream *s)
 {
-	s->remote_rtp = *a;
-	s->src = state;
-	memset(s->cands, 0, sizeof(s->cands));
-	/* Any connect failure (no route) leaves the socket open: then every packet is compared instead. */
-	s->f->is_connected = connect(s->f->fd, &a->sa, addr_len(a)) == 0;
-	s->is_drain_due = s->f->is_connected;
-}
-
-ON_MEDIA static void open_window(struct rt_stream *s)
-{
+	struct rt_flow *f = s->f;
 	struct sockaddr none = {.sa_family = AF_UNSPEC};
-	if (s->f->is_connected)
-		(void)connect(s->f->fd, &none, sizeof(none));
-	s->f->is_connected = s->is_drain_due = false;
-	s->src = SRC_OPEN;
-	s->src_since_us = 0;
-	memset(s->cands, 0, sizeof(s->cands));
+	const struct addr *only = rt_source_only(&s->source);
+	source_filter_reset(s);
+	if (only) {
+		f->is_connected = connect(f->fd, &only->sa, addr_len(only)) == 0;
+		s->is_drain_due = f->is_connected;
+		return;
+	}
+	if (f->is_connected)
+		(void)connect(f->fd, &none, sizeof(none));
+	f->is_connected = s->is_drain_due = false;
 }
 
-static void rtcp_addr(struct rt_stream *s)
+static bool is_learned(const struct rt_source *src)
+{
+	return src->rank != RT_RANK_NONE && src->rank != RT_RANK_SIGNALLED;
+}
+
+/* Where RTP and RTCP are sent. Signalling that says "nowhere" stops the sending and changes nothing else. A learned
+ * host's RTCP has a port of its own behind a translator, which its first report tells. */
+ON_MEDIA static void targets_set(struct rt_stream *s)
 {
 	const struct media_params *p = &s->params;
-	if (p->is_rtcp_mux || !addr_is_set(&s->remote_rtp)) {
-		s->remote_rtcp = s->remote_rtp;
-	} else if (s->src != SRC_LOCKED && addr_is_set(&p->remote_rtcp)) {
+	const struct rt_source *src = &s->source;
+	memset(&s->remote_rtp, 0, sizeof(s->remote_rtp));
+	if (addr_is_set(&p->remote_rtp) || !addr_is_set(&src->signalled))
+		s->remote_rtp = *rt_source_target(src);
+	s->remote_rtcp = s->remote_rtp;
+	if (p->is_rtcp_mux || !addr_is_set(&s->remote_rtp))
+		return;
+	if (!is_learned(src) && addr_is_set(&p->remote_rtcp))
 		s->remote_rtcp = p->remote_rtcp;
-	} else {
-		s->remote_rtcp = s->remote_rtp;
+	else if (is_learned(src) && addr_is_set(&s->rtcp.learned) && addr_eq_host(&s->rtcp.learned, &s->remote_rtp))
+		s->remote_rtcp = s->rtcp.learned;
+	else
 		addr_set_port(&s->remote_rtcp, (uint16_t)(addr_port(&s->remote_rtp) + 1));
-	}
 }
 
-void source_set(struct rt_stream *s, const struct media_params *was)
+bool source_takes_rtcp(struct rt_stream *s, const struct addr *from, uint32_t ssrc)
 {
-	const struct media_params *p = &s->params;
-	bool is_same = was && s->src != SRC_NONE && was->is_learning_allowed == p->is_learning_allowed &&
-	               addr_is_set(&was->remote_rtp) == addr_is_set(&p->remote_rtp) &&
-	               (!addr_is_set(&p->remote_rtp) || addr_eq(&was->remote_rtp, &p->remote_rtp));
-	if (!is_same) {
-		s->remote_rtp = p->remote_rtp;
-		if (p->is_learning_allowed) {
-			open_window(s);
-		} else if (addr_is_set(&p->remote_rtp)) {
-			lock_to(s, &p->remote_rtp, SRC_STRICT);
-			source_drain(s);
-		} else {
-			open_window(s);
-			s->src = SRC_NONE;
-		}
-	}
-	rtcp_addr(s);
-}
-
-static struct src_candidate *candidate(struct rt_stream *s, const struct addr *from)
-{
-	struct src_candidate *weakest = &s->cands[0];
-	for (size_t i = 0; i < sizeof(s->cands) / sizeof(s->cands[0]); i++) {
-		struct src_candidate *c = &s->cands[i];
-		if (c->count && addr_eq(&c->addr, from))
-			return c;
-		if (c->count < weakest->count)
-			weakest = c;
-	}
-	weakest->addr = *from;
-	weakest->count = 0;
-	return weakest;
-}
-
-ON_MEDIA static void settle(struct rt_stream *s, const struct addr *a, enum src_state state)
-{
-	lock_to(s, a, state);
-	rtcp_addr(s);
-	stream_plan(s);
-}
-
-bool source_accepts(struct rt_stream *s, const struct addr *from, uint32_t ssrc, uint16_t seq)
-{
-	const struct media_params *p = &s->params;
-	if (s->src != SRC_OPEN) /* connect failed, or nobody is believed */
-		return (s->src == SRC_STRICT || s->src == SRC_LOCKED) && addr_eq(from, &s->remote_rtp);
-	if (!s->src_since_us)
-		s->src_since_us = s->t->now_us;
-	bool is_signalled_set = addr_is_set(&p->remote_rtp);
-	if (is_signalled_set && addr_eq(from, &p->remote_rtp)) {
-		settle(s, from, SRC_STRICT);
-		return true;
-	}
-	if (p->has_loopback_only_peer && is_signalled_set && !addr_eq_host(from, &p->remote_rtp))
+	const struct rt_source *src = &s->source;
+	const struct addr *signalled = is_learned(src) ? &s->params.remote_rtcp : &s->remote_rtcp;
+	if (!rt_source_takes_rtcp(src, from, signalled, s->seq.is_started, s->seq.ssrc, ssrc))
 		return false;
-	struct src_candidate *c = candidate(s, from);
-	bool is_next = c->count && c->ssrc == ssrc && seq == (uint16_t)(c->seq + 1);
-	c->count = is_next ? (uint8_t)(c->count + 1) : 1;
-	c->ssrc = ssrc, c->seq = seq;
-	if (c->count < LEARN_PACKETS)
-		return false;
-	struct addr learned = *from;
-	settle(s, &learned, SRC_LOCKED);
-	report_flag(s, PEND_LEARNED);
+	if (is_learned(src) && addr_eq_host(from, &src->current))
+		s->rtcp.learned = *from, targets_set(s);
 	return true;
 }
 
-void source_house(struct rt_stream *s)
+static bool is_only(const struct addr *now, const struct addr *was)
 {
-	if (s->src != SRC_OPEN || !s->src_since_us || s->t->now_us - s->src_since_us < LEARN_WINDOW_US)
-		return;
-	if (addr_is_set(&s->params.remote_rtp)) {
-		settle(s, &s->params.remote_rtp, SRC_STRICT);
+	return (now == NULL) == !addr_is_set(was) && (!now || addr_eq(now, was));
+}
+
+void source_set(struct rt_stream *s)
+{
+	struct rt_source *src = &s->source;
+	const struct addr *only = rt_source_only(src);
+	struct addr was_only = {0};
+	if (only)
+		was_only = *only;
+	rt_source_signal(src, &s->params, s->t->now_us);
+	only = rt_source_only(src);
+	if (!is_only(only, &was_only) || (only && !s->f->is_connected) || s->is_filtered || s->rtcp.is_filtered)
+		socket_follow(s);
+	targets_set(s);
+	if (s->is_drain_due)
 		source_drain(s);
-	} else {
-		s->src = SRC_NONE;
-	}
+}
+
+/* Another one speaks: what the one before began to say is not his. */
+ON_MEDIA static void digits_part(struct rt_stream *s)
+{
+	memset(&s->dtmf_in, 0, sizeof(s->dtmf_in));
+	s->has_relayed_event = false;
+}
+
+bool source_accepts(struct rt_stream *s, const struct addr *from, const struct rtp_packet *pk)
+{
+	const struct rt_flow *f = s->f;
+	bool was_learned = s->source.rank != RT_RANK_NONE;
+	struct rt_source_packet k = {.from = from,
+	    .ssrc = pk->ssrc,
+	    .seq = pk->seq,
+	    .is_media = pk->pt == f->recv_pt || pk->pt == f->cn_pt,
+	    .has_own_ssrc = pk->ssrc == f->out.ssrc};
+	enum rt_source_verdict v = rt_source_decide(&s->source, &k, s->t->now_us);
+	if (v == RT_SOURCE_DROP)
+		source_wrong(s);
+	if (v != RT_SOURCE_ADOPT)
+		return v == RT_SOURCE_TAKE;
+	struct addr was = s->remote_rtp;
+	socket_follow(s);
+	targets_set(s);
+	if (was_learned || s->seq.ssrc != pk->ssrc)
+		digits_part(s);
+	stream_plan(s);
+	if (addr_is_set(&s->remote_rtp) && !addr_eq(&was, &s->remote_rtp))
+		report_flag(s, PEND_LEARNED);
+	return true;
 }

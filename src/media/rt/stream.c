@@ -142,15 +142,13 @@ ON_MEDIA static void echo(struct rt_stream *s, struct rt_delay *d, struct rt_xco
 
 ON_MEDIA static void params_set(struct rt_stream *s, struct media_params *p)
 {
-	struct media_params was = s->params;
-	bool had = s->has_params;
 	s->params = *p;
 	mem_free(p);
 	s->has_params = true;
 	s->send_ops = codec_find(s->params.send.name, s->params.send.clock_hz, s->params.send.channels);
 	s->recv_ops = codec_find(s->params.recv.name, s->params.recv.clock_hz, s->params.recv.channels);
 	stream_plan(s); /* before the source: packets read while connecting meet the new row */
-	source_set(s, had ? &was : NULL);
+	source_set(s);
 	stream_plan(s);
 	if (s->peer && s->peer != s)
 		stream_plan(s->peer);
@@ -320,7 +318,6 @@ void stream_house(struct rt_stream *s)
 	int64_t now_us = s->t->now_us;
 	if (!s->has_params)
 		return;
-	source_house(s);
 	rtcp_house(s);
 	if (s->dtmf_in.is_active)
 		dtmf_in_flush(s);

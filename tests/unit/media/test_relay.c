@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define A (&peers[0])
 #define B (&peers[1])
@@ -161,7 +162,8 @@ static int learning_params(struct peer *p, const char *signalled_host)
 {
 	role_assert_ctl();
 	struct media_params m = peer_params(p);
-	m.is_learning_allowed = true;
+	m.source_mode = MEDIA_SOURCE_NAT;
+	m.is_remote_hidden = true;
 	EXPECT_INT(addr_parse(&m.remote_rtp, sv_of(signalled_host), 9), ST_OK);
 	EXPECT_INT(mstream_set_params(p->s, &m), ST_OK);
 	return 0;
@@ -171,7 +173,12 @@ static int test_learns_and_locks(void)
 {
 	role_assert_ctl();
 	uint8_t good[160] = {1}, bad[160] = {66};
-	EXPECT_INT(room_start(1, 2), 0);
+	EXPECT_INT(room_start(1, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_INT(peer_open(&peers[i]), 0);
+		EXPECT_INT(peer_stream(&peers[i], NULL), 0);
+	}
+	EXPECT_INT(peer_params_set(B), 0);
 	EXPECT_INT(peer_open(X), 0);
 	X->to = A->local;
 	EXPECT_INT(learning_params(A, "127.0.0.99"), 0); /* a phone behind NAT signals what nobody can reach */
@@ -220,7 +227,7 @@ static int test_signalled_wins(void)
 	EXPECT_INT(peer_open(X), 0);
 	X->to = A->local;
 	struct media_params m = peer_params(A);
-	m.is_learning_allowed = true;
+	m.source_mode = MEDIA_SOURCE_NAT;
 	EXPECT_INT(mstream_set_params(A->s, &m), ST_OK);
 	EXPECT_INT(mstream_relay(A->s, B->s), ST_OK);
 	EXPECT_INT(settle(), 0);
@@ -236,6 +243,56 @@ static int test_signalled_wins(void)
 	EXPECT_INT(B->kept[0].payload[0], 1);
 	EXPECT_INT(X->count, 0);
 	EXPECT_INT(report_count(A, MEDIA_R_LEARNED), 0);
+	return room_stop();
+}
+
+static uint64_t wrong_count(struct peer *p)
+{
+	role_assert_ctl();
+	(void)settle();
+	return report_last(p, MEDIA_R_STATS)->stats.in_wrong_source_packets;
+}
+
+/* A stranger's flood of a socket that may still hear others ends in the kernel, and the right ones come through. */
+static int test_strangers_flood(void)
+{
+	role_assert_ctl();
+	uint8_t good[160] = {1}, bad[160] = {66};
+	struct addr elsewhere;
+	EXPECT_INT(room_start(1, 2), 0);
+	EXPECT_INT(peer_open(X), 0);
+	close(X->fd); /* from another host than A's */
+	EXPECT_INT(addr_parse(&elsewhere, SV("127.0.0.66"), 0), ST_OK);
+	X->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	EXPECT_INT(bind(X->fd, &elsewhere.sa, addr_len(&elsewhere)), 0);
+	X->to = A->local;
+	struct media_params m = peer_params(A);
+	m.source_mode = MEDIA_SOURCE_NAT;
+	EXPECT_INT(mstream_set_params(A->s, &m), ST_OK);
+	EXPECT_INT(mstream_relay(A->s, B->s), ST_OK);
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 50; i++)
+			peer_send(X, 0, false, (uint16_t)i, 160u * (unsigned)i, bad, 160);
+		EXPECT_INT(settle(), 0);
+	}
+	uint64_t wrong = wrong_count(A);
+	EXPECT(wrong >= 64 && wrong < 200); /* of 1,000 */
+	for (int i = 0; i < 100; i++)
+		peer_send(X, 0, false, (uint16_t)i, 160u * (unsigned)i, bad, 160);
+	peer_send(A, 0, false, 1, 0, good, 160);
+	EXPECT_INT(wait_packets(B, 1), 0);
+	EXPECT_INT(wrong_count(A), wrong);
+	EXPECT_INT(B->kept[0].payload[0], 1);
+	/* RTCP the same. */
+	struct addr rtcp = A->local;
+	addr_set_port(&rtcp, (uint16_t)(addr_port(&rtcp) + 1));
+	X->to = rtcp;
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 50; i++)
+			peer_send(X, 0, false, (uint16_t)i, 160u * (unsigned)i, bad, 160);
+		EXPECT_INT(settle(), 0);
+	}
+	EXPECT(wrong_count(A) - wrong >= 64 && wrong_count(A) - wrong < 200);
 	return room_stop();
 }
 
@@ -688,13 +745,49 @@ static int test_ports_run_out(void)
 	return 0;
 }
 
+/* Ports are even, in no order, and one that was given back is not seen again for a while. */
+static int test_ports_at_random(void)
+{
+	role_assert_ctl();
+	enum { N = 200 };
+	static struct peer many[N];
+	static uint8_t used[2000];
+	struct mctl_conf conf = {.thread_count = 1, .port_min = 23000, .port_max = 24999};
+	unsigned rising = 0, next_door = 0, last = 0;
+	EXPECT_INT(mctl_start(&conf), ST_OK);
+	for (int i = 0; i < N; i++) {
+		EXPECT_INT(peer_stream(&many[i], NULL), 0);
+		unsigned port = addr_port(&many[i].local);
+		EXPECT(port >= 23000 && port < 25000 && !(port & 1) && !used[port - 23000]);
+		used[port - 23000] = 1;
+		rising += port > last;
+		next_door += port == last + 2 || port + 2 == last;
+		last = port;
+		if (i % 2) { /* it rests */
+			mstream_close(many[i].s);
+			EXPECT_INT(wait_report(&many[i], MEDIA_R_CLOSED, 1), 0);
+			many[i].s = mem_unref(many[i].s);
+		}
+	}
+	EXPECT(rising > N / 4 && rising < N - N / 4 && next_door < 10);
+	for (int i = 0; i < N; i++) {
+		if (!many[i].s)
+			continue;
+		mstream_close(many[i].s);
+		mem_unref(many[i].s);
+	}
+	mctl_stop();
+	return 0;
+}
+
 TEST_MAIN({"relay both ways: payload, headers, statistics", test_both_ways, TEST_LOOP},
     {"loss stays loss, a new source is joined on, nonsense is dropped", test_loss_and_new_source, TEST_LOOP},
     {"payload types are mapped; codecs we cannot turn over are refused", test_pt_mapping, TEST_LOOP},
     {"a strange source is neither heard nor fed", test_strict_source, TEST_LOOP},
     {"a source is learned in sequence and locked", test_learns_and_locks, TEST_LOOP},
-    {"the signalled address wins", test_signalled_wins, TEST_LOOP}, {"PCMU and PCMA", test_ulaw_alaw, TEST_LOOP},
-    {"other packet times and rates", test_repacketised, TEST_LOOP},
+    {"the signalled address wins", test_signalled_wins, TEST_LOOP},
+    {"a stranger's flood ends in the kernel", test_strangers_flood, TEST_LOOP},
+    {"PCMU and PCMA", test_ulaw_alaw, TEST_LOOP}, {"other packet times and rates", test_repacketised, TEST_LOOP},
     {"digits: reported once, relayed with their number mapped", test_digits_once_and_relayed, TEST_LOOP},
     {"digits: captured, the peer sees none", test_digits_captured, TEST_LOOP},
     {"digits: sent as events and in the audio", test_digits_sent, TEST_LOOP},
@@ -704,4 +797,5 @@ TEST_MAIN({"relay both ways: payload, headers, statistics", test_both_ways, TEST
     {"200 streams, closed in every state", test_many_opened_and_closed, TEST_LOOP},
     {"an address that is none; a flood", test_nowhere_and_flood, TEST_LOOP},
     {"idle streams cost nothing", test_idle_costs_nothing, TEST_LOOP},
-    {"ports run out and come back", test_ports_run_out, TEST_LOOP})
+    {"ports run out and come back", test_ports_run_out, TEST_LOOP},
+    {"ports at random, none again at once", test_ports_at_random, TEST_LOOP})
