@@ -52,10 +52,14 @@ static void contact_note(struct redirect *r, const struct sip_nameaddr *na)
 {
 	struct leg *legs[2] = {r->c->leg, r->a};
 	struct buf dial;
+	const char *why;
 
 	buf_init(&dial);
-	buf_printf(
-	    &dial, "sofia/%s/%.*s", var_or(r->c->leg, "sip_redirect_profile", r->c->p->conf.name), SVF(na->uri.text));
+	buf_printf(&dial, "sofia/%s/", var_or(r->c->leg, "sip_redirect_profile", r->c->p->conf.name));
+	if (contact_render(&na->uri, false, &dial, &why) < 0) {
+		leg_log(r->c->leg, LOG_NOTICE, "a Contact it redirects to is left out of dial strings: %s", why);
+		buf_clear(&dial);
+	}
 	for (size_t i = 0; i < 2; i++) {
 		if (!legs[i])
 			continue;
@@ -67,7 +71,7 @@ static void contact_note(struct redirect *r, const struct sip_nameaddr *na)
 		var_put_n(legs[i], "sip_redirect_contact_params", r->count, na->uri.params);
 		var_put_n(legs[i], "sip_redirect_dialstring", r->count, buf_sv(&dial));
 	}
-	if (r->count)
+	if (r->dialstring.n && dial.n)
 		buf_addc(&r->dialstring, leg_var_is_true(r->c->leg, "sip_redirect_fork") ? ',' : '|');
 	buf_addv(&r->dialstring, buf_sv(&dial));
 	buf_fini(&dial);
