@@ -56,7 +56,8 @@ void gateway_call_learn(struct call *c, const struct addr *a)
 	if (c->redirect_count || sip_uri_parse(&u, sv_of(c->uri)) < 0 ||
 	    sip_uri_parse(&proxy, sv_of(c->gateway->proxy_uri)) < 0)
 		return;
-	if (c->gateway->outbound_route || sv_eqi(u.host, proxy.host))
+	bool is_proxy = sv_eqi(u.host, proxy.host) && (u.port ? u.port : 5060) == (proxy.port ? proxy.port : 5060);
+	if (c->gateway->outbound_route || is_proxy)
 		gateway_addr_learn(c->gateway, a);
 }
 
