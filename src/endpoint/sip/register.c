@@ -521,7 +521,9 @@ void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct reg_request r = {.p = p, .tx = tx, .m = m};
 	addr_host(sip_stx_peer(tx), r.src_host);
-	r.has_contact = sip_msg_contact(m, &r.contact) == ST_OK;
+	r.has_contact = sip_msg_hdr(m, SIP_HDR_CONTACT) != NULL; /* a broken one is no question what is bound */
+	if (sip_msg_contact(m, &r.contact) < 0)
+		memset(&r.contact, 0, sizeof(r.contact));
 	r.expires_s = m->expires_s >= 0 ? m->expires_s : EXPIRES_DEFAULT_S;
 	if (r.has_contact && sip_nameaddr_expires_s(&r.contact) >= 0)
 		r.expires_s = sip_nameaddr_expires_s(&r.contact);
