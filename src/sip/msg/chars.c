@@ -204,11 +204,20 @@ bool sip_is_uri_params(struct sv text)
 	struct sip_uri u;
 	struct buf b;
 	buf_init(&b);
-	buf_printf(&b, "sip:h;%.*s", SVF(text));
+	buf_printf(&b, "sip:u@h;%.*s", SVF(text));
 	bool is_good =
-	    text.n && !b.failed && b.n == text.n + 6 && sip_uri_parse(&u, buf_sv(&b)) == ST_OK && !u.headers.p;
+	    text.n && !b.failed && b.n == text.n + 8 && sip_uri_parse(&u, buf_sv(&b)) == ST_OK && !u.headers.p;
 	buf_fini(&b);
 	return is_good;
+}
+
+/* RFC 3261 25.1 gen-value, unquoted: a token or a host. */
+static bool is_gen_value(struct sv v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (!ch_is(v.p[i], CH_TOKEN) && v.p[i] != ':' && v.p[i] != '[' && v.p[i] != ']')
+			return false;
+	return true;
 }
 
 bool sip_is_hdr_params(struct sv text)
@@ -218,8 +227,7 @@ bool sip_is_hdr_params(struct sv text)
 	if (!text.n || !sip_is_value(text))
 		return false;
 	while (it.rest.p && (r = sip_params_step(&it, ';')) != PARAM_END)
-		if (r == PARAM_BAD || (!it.is_quoted && (memchr(it.value.p ? it.value.p : "", '<', it.value.n) ||
-		                                            memchr(it.value.p ? it.value.p : "", '>', it.value.n))))
+		if (r == PARAM_BAD || (!it.is_quoted && !is_gen_value(it.value)))
 			return false;
 	return true;
 }
