@@ -197,7 +197,7 @@ static struct reg *reg_by_contact(struct reg_aor *a, struct sv uri)
 	return NULL;
 }
 
-static bool is_owned(const struct reg *r, const struct reg_owner *o)
+bool reg_is_owned(const struct reg *r, const struct reg_owner *o)
 {
 	return sv_eq(sv_of(r->auth_user), o->user) && (o->has_any_realm || sv_eqi(sv_of(r->auth_realm), o->realm));
 }
@@ -212,7 +212,7 @@ static size_t owned_count(struct reg_aor *a, const struct reg_owner *o)
 	struct lnode *n, *tmp;
 	size_t count = 0;
 	list_each (&a->contacts, n, tmp)
-		count += is_owned(list_entry(n, struct reg, aor_link), o);
+		count += reg_is_owned(list_entry(n, struct reg, aor_link), o);
 	return count;
 }
 
@@ -221,7 +221,7 @@ static struct reg *reg_by_call_id(struct reg_aor *a, const struct reg_owner *o, 
 	struct lnode *n, *tmp;
 	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
-		if (sv_eq(sv_of(r->call_id), call_id) && is_owned(r, o))
+		if (sv_eq(sv_of(r->call_id), call_id) && reg_is_owned(r, o))
 			return r;
 	}
 	return NULL;
@@ -256,7 +256,7 @@ static void replace_others(
 	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
 		bool is_same_call = sv_eq(sv_of(r->call_id), p->call_id);
-		if (r == kept || !is_owned(r, &owner) || (is_same_call && r->cseq == p->cseq) ||
+		if (r == kept || !reg_is_owned(r, &owner) || (is_same_call && r->cseq == p->cseq) ||
 		    (mode == REG_BY_CALL_ID && !is_same_call))
 			continue;
 		reg_remove(t, r, REG_REMOVED);
@@ -274,7 +274,8 @@ static struct reg *oldest_of_same_phone(struct reg_aor *a, const struct reg_put 
 		bool is_same_phone =
 		    p->network_ip.n && sv_eq(sv_of(r->network_ip), p->network_ip) && sv_eq(sv_of(r->agent), p->agent);
 		bool is_same_request = sv_eq(sv_of(r->call_id), p->call_id) && r->cseq == p->cseq;
-		if (is_same_phone && !is_same_request && is_owned(r, &owner) && (!oldest || r->due_us < oldest->due_us))
+		if (is_same_phone && !is_same_request && reg_is_owned(r, &owner) &&
+		    (!oldest || r->due_us < oldest->due_us))
 			oldest = r;
 	}
 	return oldest;
@@ -291,7 +292,7 @@ int reg_table_put(struct reg_table *t, enum reg_mode mode, const struct reg_put 
 	if (!a)
 		return ST_NOMEM;
 	r = reg_by_contact(a, p->contact_uri);
-	if (r && !is_owned(r, &owner))
+	if (r && !reg_is_owned(r, &owner))
 		return ST_DENIED;
 	if (r && sv_eq(sv_of(r->call_id), p->call_id) && p->cseq <= r->cseq)
 		return ST_EXISTS;
@@ -354,7 +355,7 @@ int reg_table_del(struct reg_table *t, struct sv user, struct sv host, const str
 	struct reg *r = a ? reg_by_contact(a, contact_uri) : NULL;
 	if (a && !r)
 		r = reg_by_call_id(a, owner, call_id);
-	if (!r || !is_owned(r, owner))
+	if (!r || !reg_is_owned(r, owner))
 		return ST_NOTFOUND;
 	if (sv_eq(sv_of(r->call_id), call_id) && cseq <= r->cseq)
 		return ST_EXISTS;
@@ -372,7 +373,7 @@ size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv host, co
 		return 0;
 	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
-		if (!is_owned(r, owner))
+		if (!reg_is_owned(r, owner))
 			continue;
 		reg_remove(t, r, REG_REMOVED);
 		removed++;

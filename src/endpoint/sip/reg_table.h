@@ -43,6 +43,7 @@ struct reg_owner {
 	struct sv user, realm;
 	bool has_any_realm; /* the profile looks all accounts up in one domain */
 };
+ANY bool reg_is_owned(const struct reg *r, const struct reg_owner *o);
 struct reg_put { /* copied; auth_user and auth_realm are its owner */
 	struct sv user, host, contact_uri, target, display, call_id, agent, network_ip, auth_user, auth_realm, path;
 	bool has_any_realm;

@@ -201,6 +201,8 @@ static void answer(struct reg_request *r)
 	int64_t now_s = clock_wall_us() / 1000000;
 	buf_init(&b);
 	for (size_t i = 0; i < n && i < REG_CONTACTS_MAX; i++) {
+		if (!reg_is_owned(regs[i], &r->owner)) /* another account's are not this one's to see */
+			continue;
 		int64_t left = regs[i]->expires_epoch_s - late_margin_s(r->p, regs[i]->expires_s) - now_s;
 		buf_printf(&b, "Contact: <%s>;expires=%" PRId64, regs[i]->contact_uri, left > 0 ? left : 0);
 		if (regs[i]->q_milli < 1000)

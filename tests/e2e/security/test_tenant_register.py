@@ -108,6 +108,8 @@ def test_a_shared_table(sw, people, kind):
     assert a.register_as("<sip:2000@a.example>", call_id=call_id).code == 200
     assert contacts(sw, "2000@b.example") == [f"sip:2000@127.0.0.1:{b.port}"]
     assert contacts(sw, "2000@a.example") == [f"sip:2000@127.0.0.1:{a.port}"]
+    answer = a.register_as("<sip:2000@a.example>")
+    assert answer.code == 200 and str(b.port) not in answer.get("Contact")
     assert a.register_as("<sip:2000@a.example>", contact="*", expires=0).code == 200
     assert a.register_as("<sip:2000@a.example>", contact=f"<sip:2000@127.0.0.1:{b.port}>").code == 403
     assert contacts(sw, "2000@b.example") == [f"sip:2000@127.0.0.1:{b.port}"]
