@@ -76,6 +76,7 @@ struct attempt {
 	bool is_confirming, is_confirmed;
 	bool is_waiting;  /* pickup/: may wait for ever, but not alone once the others failed */
 	bool is_required; /* its failure is everybody's */
+	bool is_inner;    /* of a dial string that user/ or group/ stood for */
 	bool is_nested;   /* user/ or group/ on its own: the time limit is a call's within the call */
 };
 struct enterprise {            /* the threads of a dial string with ":_:" */

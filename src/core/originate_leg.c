@@ -61,6 +61,7 @@ static ON_CTL int attempt_add(struct originate *o, const struct dial_leg *spec, 
 	t = &grown[o->count];
 	memset(t, 0, sizeof(*t));
 	t->turn = turn;
+	t->is_inner = outer != NULL;
 	t->is_nested = outer && o->part->count == 1 && !o->opts.is_forked;
 	st = vars_new(&t->spec.vars);
 	if (st)
@@ -163,6 +164,18 @@ static ON_CTL void privacy_apply(struct leg_profile *p, const struct vars *vars)
 	p->hides_number = has_word(text, "hide_number");
 }
 
+/* Who is called, as the dial string, an exported variable of the originator or its own says; NULL. */
+static ON_CTL const char *callee_id(struct leg *a, const struct vars *vars, const char *name, const char *effective)
+{
+	char exported[64];
+	const char *v = vars_get(vars, name), *list = a ? vars_get(a->vars, "export_vars") : NULL;
+
+	snprintf(exported, sizeof(exported), "nolocal:%s", name);
+	if (!v && list && has_word(list, name))
+		v = first_of(vars_get(a->vars, exported), vars_get(a->vars, name));
+	return v ? v : a ? leg_var(a, effective) : NULL;
+}
+
 /* The originator with its effective ids, or what the command gave; what the dial string says wins. */
 static ON_CTL struct leg_profile *profile_template(struct originate *o, const struct vars *vars)
 {
@@ -188,9 +201,10 @@ static ON_CTL struct leg_profile *profile_template(struct originate *o, const st
 	if (v)
 		leg_profile_set(&p->aniii, v);
 	privacy_apply(p, vars);
-	v = vars_get(vars, "origination_callee_id_name");
+	v = callee_id(a, vars, "origination_callee_id_name", "effective_callee_id_name");
 	leg_profile_set(&p->callee_id_name, v ? v : "Outbound Call");
-	leg_profile_set(&p->callee_id_number, vars_get(vars, "origination_callee_id_number"));
+	leg_profile_set(
+	    &p->callee_id_number, callee_id(a, vars, "origination_callee_id_number", "effective_callee_id_number"));
 	if (!a)
 		leg_profile_set(&p->context, "default");
 	leg_profile_set(&p->transfer_source, NULL);

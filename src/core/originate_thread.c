@@ -107,6 +107,10 @@ static ON_CTL void look_at_progress(struct originate *o, struct attempt *t)
 {
 	struct leg *b = t->leg;
 
+	/* Whoever rings first is whom the caller reaches, as far as he is told. */
+	if ((b->is_early || b->is_ringing) && !t->is_inner && o->a && leg_is_up(o->a) && !o->is_ring_passed &&
+	    !o->early)
+		leg_show_callee(o->a, b);
 	if (b->is_early && !t->has_media) {
 		t->has_media = true;
 		monitor_start(o, b);

@@ -22,6 +22,8 @@ static const struct var_desc vars[] = {
     {"origination_external_id", "text", "Caller-Unique-ID of another system", true, false},
     {"effective_caller_id_name", "text", "the caller's name for the legs it dials", true, false},
     {"effective_caller_id_number", "text", "the caller's number for the legs it dials", true, false},
+    {"effective_callee_id_name", "text", "the called party's name for the legs it dials", true, false},
+    {"effective_callee_id_number", "text", "the called party's number for the legs it dials", true, false},
     {"dialed_user", "text", "user of user/ and group/ dial strings", true, true},
     {"dialed_domain", "text", "domain of user/ and group/ dial strings", true, true},
     {"instant_ringback", "bool", "ringback begins before the far side rings", true, false},

@@ -41,9 +41,23 @@ static bool may_try(struct sip_ctx *c, const struct sip_auth *auth)
 	return true;
 }
 
+/* As the challenge wrote it, escapes kept; what stood there without quotes and would not be a quoted string as it is
+ * (a last backslash would take our closing quote) is quoted anew. */
 static void put_quoted_raw(struct buf *b, const char *name, struct sv v)
 {
-	buf_printf(b, "%s=\"%.*s\", ", name, SVF(v));
+	bool is_good = sip_is_value(v);
+	for (size_t i = 0; i < v.n && is_good; i++) {
+		if (v.p[i] == '\\')
+			is_good = ++i < v.n;
+		else
+			is_good = v.p[i] != '"';
+	}
+	buf_printf(b, "%s=", name);
+	if (is_good)
+		buf_printf(b, "\"%.*s\"", SVF(v));
+	else
+		sip_put_quoted(b, v);
+	buf_adds(b, ", ");
 }
 
 static void put_answer(struct buf *b, const char *name, const struct sip_auth *auth, enum digest_algorithm alg,

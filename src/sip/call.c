@@ -303,6 +303,13 @@ void sip_call_contact_put(struct sip_call *c, struct buf *out)
 	buf_printf(out, *params == ';' ? "%s%s" : ";%s%s", params, closes ? ">" : "");
 }
 
+void sip_call_contact_line(struct sip_call *c, struct buf *out)
+{
+	buf_adds(out, "Contact: ");
+	sip_call_contact_put(c, out);
+	buf_adds(out, "\r\n");
+}
+
 void sip_call_choose_dst(const struct sip_call *c, const char *hop, struct sip_dst *dst)
 {
 	bool is_open = c->transport == SIP_TCP && !c->dlg.route_set && sip_conn_find(c->stack, &c->remote);
@@ -316,21 +323,18 @@ void sip_call_choose_dst(const struct sip_call *c, const char *hop, struct sip_d
 int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, const char *headers, const char *ctype,
     struct sv body, bool with_contact, sip_response_fn fn, void *arg)
 {
-	struct buf b, contact;
+	struct buf b;
 	char *hop = NULL;
 	enum sip_method id = sip_method_of(sv_of(method));
 	if (!sip_is_token(sv_of(method)))
 		return ST_INVAL;
 	buf_init(&b);
-	buf_init(&contact);
 	int st = sip_dialog_put_request(
 	    &c->dlg, &b, method, c->local_uri, c->local_tag, c->remote_uri, c->call_id, c->local_cseq + 1, &hop);
 	if (st)
 		goto out;
-	if (with_contact) {
-		sip_call_contact_put(c, &contact);
-		sip_put_hdr(&b, "Contact", buf_sv(&contact));
-	}
+	if (with_contact)
+		sip_call_contact_line(c, &b);
 	sip_put_common(c->stack, &b, true);
 	sip_put_lines(&b, headers);
 	sip_put_call_body(&b, sv_of(ctype), body);
@@ -351,7 +355,6 @@ int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, 
 		c->local_cseq++;
 out:
 	mem_free(hop);
-	buf_fini(&contact);
 	buf_fini(&b);
 	return st;
 }

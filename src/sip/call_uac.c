@@ -4,17 +4,13 @@
 
 static ON_CTL int put_invite(struct sip_call *c, const struct sip_invite_params *p, struct buf *b)
 {
-	struct buf contact;
-	buf_init(&contact);
 	sip_put_request_line(b, SV("INVITE"), sv_of(p->uri));
 	if (p->route && *p->route)
 		sip_put_hdr(b, "Route", sv_of(p->route));
 	sip_put_hdr_u32(b, "Max-Forwards", (uint32_t)(p->max_forwards ? p->max_forwards : 70));
 	buf_printf(b, "From: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u INVITE\r\n", c->local_uri, c->local_tag,
 	    c->remote_uri, c->call_id, c->local_cseq);
-	sip_call_contact_put(c, &contact);
-	sip_put_hdr(b, "Contact", buf_sv(&contact));
-	buf_fini(&contact);
+	sip_call_contact_line(c, b);
 	sip_put_common(c->stack, b, true);
 	sip_put_lines(b, p->headers);
 	sip_put_call_body(b, sv_of(p->ctype ? p->ctype : "application/sdp"), p->sdp);
@@ -29,21 +25,35 @@ static char *nameaddr_text(const char *display, const char *uri)
 	return buf_take(&b);
 }
 
-/* Everything that ends up in a header line must be one line, and the tag a token that fits. */
+/* Parameters of Contact: inside its brackets, or with ~ in front behind them; a first ';' may be there. */
+static bool contact_params_ok(const char *text)
+{
+	bool is_after = *text == '~';
+	text += is_after;
+	text += *text == ';';
+	return !*text || (is_after ? sip_is_hdr_params(sv_of(text)) : sip_is_uri_params(sv_of(text)));
+}
+
+/* RFC 3261 25.1: word [ "@" word ], of which nothing may be blank. */
+static bool call_id_ok(const char *text)
+{
+	return *text && !text[strcspn(text, " \t,;")] && sip_is_value(sv_of(text));
+}
+
+/* Whatever becomes part of a header must be what stands there by the grammar, and the tag a token that fits. */
 static bool params_ok(const struct sip_invite_params *p)
 {
-	const char *one_line[] = {
-	    p->uri, p->to_uri, p->from_uri, p->contact, p->contact_params, p->route, p->call_id, p->ctype};
 	struct sip_uri uri;
-	for (size_t i = 0; i < ARRAY_COUNT(one_line); i++)
-		if (!sip_is_value(sv_of(one_line[i])))
-			return false;
+	if (!sip_is_value(sv_of(p->ctype)) || (p->contact && !sip_is_nameaddr_list(sv_of(p->contact))) ||
+	    (p->contact_params && !contact_params_ok(p->contact_params)) ||
+	    (p->route && *p->route && !sip_is_nameaddr_list(sv_of(p->route))))
+		return false;
 	if (p->from_tag &&
 	    (!sip_is_token(sv_of(p->from_tag)) || strlen(p->from_tag) >= sizeof(((struct sip_call *)0)->local_tag)))
 		return false;
 	return p->uri && p->from_uri && !sip_uri_parse(&uri, sv_of(p->uri)) &&
 	       !sip_uri_parse(&uri, sv_of(p->from_uri)) && (!p->to_uri || !sip_uri_parse(&uri, sv_of(p->to_uri))) &&
-	       (!p->call_id || *p->call_id) && p->cseq <= INT32_MAX;
+	       (!p->call_id || call_id_ok(p->call_id)) && p->cseq <= INT32_MAX;
 }
 
 static int fill(struct sip_call *c, const struct sip_invite_params *p)
@@ -169,15 +179,13 @@ static void drop_forks(struct sip_call *c)
 /* Sends the ACK for a 2xx of ctx, with the body given during the callback. */
 static ON_CTL void acknowledge(struct sip_call *c, struct sip_ctx *ctx, struct sv tag)
 {
-	struct buf b, contact;
+	struct buf b;
 	struct sip_dst dst = {0};
 	char *hop = NULL;
 	buf_init(&b);
-	buf_init(&contact);
 	if (!sip_dialog_put_request(
 	        &c->dlg, &b, "ACK", c->local_uri, c->local_tag, c->remote_uri, c->call_id, ctx->cseq, &hop)) {
-		sip_call_contact_put(c, &contact);
-		sip_put_hdr(&b, "Contact", buf_sv(&contact));
+		sip_call_contact_line(c, &b);
 		sip_put_call_body(&b, SV("application/sdp"), sv_of(c->ack_body));
 		sip_call_choose_dst(c, hop, &dst);
 		if (!b.failed)
@@ -186,7 +194,6 @@ static ON_CTL void acknowledge(struct sip_call *c, struct sip_ctx *ctx, struct s
 	mem_free(c->ack_body);
 	c->ack_body = NULL;
 	mem_free(hop);
-	buf_fini(&contact);
 	buf_fini(&b);
 }
 

@@ -102,6 +102,20 @@ static void put_routes(const struct sip_dialog *d, struct buf *routes, struct sv
 	buf_printf(routes, "<%.*s>\r\n", SVF(target));
 }
 
+/* What the far side once wrote of itself, or what the user said. */
+static void put_party(struct buf *b, const char *name, const char *address, const char *tag)
+{
+	bool is_bare = !strchr(address, '<');
+	buf_printf(b, is_bare ? "%s: <" : "%s: ", name);
+	sip_put_clean(b, sv_of(address));
+	buf_adds(b, is_bare ? ">" : "");
+	if (tag && *tag) {
+		buf_adds(b, ";tag=");
+		sip_put_clean(b, sv_of(tag));
+	}
+	buf_adds(b, "\r\n");
+}
+
 int sip_dialog_put_request(const struct sip_dialog *d, struct buf *b, const char *method, const char *local_uri,
     const char *local_tag, const char *remote_uri, const char *call_id, uint32_t cseq, char **hop)
 {
@@ -115,11 +129,10 @@ int sip_dialog_put_request(const struct sip_dialog *d, struct buf *b, const char
 	sip_put_request_line(b, sv_of(method), line);
 	buf_addv(b, buf_sv(&routes));
 	buf_adds(b, "Max-Forwards: 70\r\n");
-	buf_printf(b, strchr(local_uri, '<') ? "From: %s;tag=%s\r\n" : "From: <%s>;tag=%s\r\n", local_uri, local_tag);
-	buf_printf(b, strchr(remote_uri, '<') ? "To: %s" : "To: <%s>", remote_uri);
-	if (d->remote_tag && *d->remote_tag)
-		buf_printf(b, ";tag=%s", d->remote_tag);
-	buf_printf(b, "\r\nCall-ID: %s\r\nCSeq: %u %s\r\n", call_id, cseq, method);
+	put_party(b, "From", local_uri, local_tag);
+	put_party(b, "To", remote_uri, d->remote_tag);
+	sip_put_hdr(b, "Call-ID", sv_of(call_id));
+	buf_printf(b, "CSeq: %u %s\r\n", cseq, method);
 	bool failed = b->failed || routes.failed || !hop_text;
 	buf_fini(&routes);
 	if (failed) {

@@ -23,9 +23,12 @@ static ON_CTL int put_request(struct sip_stack *s, const struct sip_request_para
 {
 	char id[UUID_CHARS + 1];
 	const char *to = p->to ? p->to : p->uri;
-	const char *one_line[] = {p->uri, p->from, to, p->call_id, p->contact, p->route, p->method, p->ctype};
+	const char *one_line[] = {p->call_id, p->ctype}, *addresses[] = {p->from, to, p->contact, p->route};
 	for (size_t i = 0; i < ARRAY_COUNT(one_line); i++)
 		if (!sip_is_value(sv_of(one_line[i])))
+			return ST_INVAL;
+	for (size_t i = 0; i < ARRAY_COUNT(addresses); i++)
+		if (addresses[i] && *addresses[i] && !sip_is_nameaddr_list(sv_of(addresses[i])))
 			return ST_INVAL;
 	uuid_make(id);
 	sip_put_request_line(b, sv_of(p->method), sv_of(p->uri));

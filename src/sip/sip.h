@@ -134,6 +134,7 @@ ON_CTL int sip_request_send(
     struct sip_ctx **out, struct sip_stack *s, const struct sip_request_params *p, sip_response_fn fn, void *arg);
 ON_CTL void sip_request_cancel(struct sip_ctx *c);     /* fn is not called any more; the handle is gone */
 ON_CTL uint32_t sip_ctx_cseq(const struct sip_ctx *c); /* of the latest try */
+ON_CTL const struct addr *sip_ctx_remote_addr(const struct sip_ctx *c); /* where it was sent; borrowed, perhaps unset */
 
 /* ---- the INVITE usage ---- */
 enum sip_close_kind {

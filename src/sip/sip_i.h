@@ -298,7 +298,8 @@ ON_CTL void sip_call_seen_from(struct sip_call *c, const struct sip_source *src)
 ON_CTL void sip_call_abort_requests(struct sip_call *c);
 ON_CTL void sip_call_uac_response(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void sip_call_reinvite_response(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg);
-ON_CTL void sip_call_contact_put(struct sip_call *c, struct buf *out); /* value of our Contact */
+ON_CTL void sip_call_contact_put(struct sip_call *c, struct buf *out);  /* value of our Contact, with the mark */
+ON_CTL void sip_call_contact_line(struct sip_call *c, struct buf *out); /* the whole line */
 ON_CTL int sip_call_answer_tx(struct sip_call *c, struct sip_stx *tx, int code, const char *phrase, const char *headers,
     const char *ctype, struct sv body);
 ON_CTL void sip_call_wait_ack(struct sip_call *c, struct sip_stx *tx);

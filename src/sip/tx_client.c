@@ -624,3 +624,8 @@ uint32_t sip_ctx_cseq(const struct sip_ctx *c)
 {
 	return c->cseq;
 }
+
+const struct addr *sip_ctx_remote_addr(const struct sip_ctx *c)
+{
+	return &c->dst.addr;
+}

@@ -194,7 +194,10 @@ enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct
 	} else {
 		out->user = mem_ref(user);
 		out->username = sv_dup(answer.username);
-		out->realm = sv_dup(buf_sv(&realm));
+		/* force-register-domain: a realm of the caller's choice is not to look like another domain's login */
+		out->realm = sv_isi(buf_sv(&realm), dir_user_domain(user)) || !dir_domain_exists(buf_sv(&realm))
+		                 ? sv_dup(buf_sv(&realm))
+		                 : mem_strdup(dir_user_domain(user));
 		outcome = AUTH_OK;
 	}
 done:

@@ -18,7 +18,7 @@ static void call_dtor(void *obj)
 	if (c->is_counted)
 		c->p->call_count--;
 	mem_free(c->respond_phrase), mem_free(c->uri), mem_free(c->route), mem_free(c->to_uri);
-	mem_free(c->auth_user), mem_free(c->auth_password);
+	mem_free(c->auth_user), mem_free(c->auth_password), mem_free(c->outside);
 	mem_free(c->display_due[0]), mem_free(c->display_due[1]);
 	if (c->waiting_tx)
 		sip_stx_unref(c->waiting_tx);
@@ -123,42 +123,6 @@ static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u
 	var_sv(leg, name, u->host);
 }
 
-static bool has_word(struct sv list, const char *word)
-{
-	struct sv one;
-
-	while (list.n) {
-		sv_split(list, ',', &one, &list);
-		if (sv_isi(sv_trim(one), word))
-			return true;
-	}
-	return false;
-}
-
-void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix)
-{
-	enum { MAX = 64 };
-	char name[128];
-	size_t taken = 0;
-	for (size_t i = 0; i < m->hdr_count && taken < MAX; i++) {
-		const struct sip_hdr *h = &m->hdrs[i];
-		bool is_x =
-		    h->name.n > 2 &&
-		    (h->name.p[0] == 'X' || h->name.p[0] == 'x' || h->name.p[0] == 'P' || h->name.p[0] == 'p') &&
-		    h->name.p[1] == '-';
-		bool is_known = h->id == SIP_HDR_ALERT_INFO || h->id == SIP_HDR_CALL_INFO || h->id == SIP_HDR_DIVERSION;
-		if (sv_isi(h->name, "X-FS-Support")) {
-			c->shows_updates = has_word(h->value, "update_display");
-			continue;
-		}
-		if ((!is_x && !is_known) || h->name.n + strlen(prefix) >= sizeof(name))
-			continue;
-		snprintf(name, sizeof(name), "%s%.*s", prefix, SVF(h->name));
-		var_sv(c->leg, name, h->value);
-		taken++;
-	}
-}
-
 void call_vars_from_msg(struct call *c, const struct sip_msg *m)
 {
 	struct leg *leg = c->leg;
@@ -189,81 +153,6 @@ void call_vars_dialog(struct call *c, const struct sip_msg *m)
 	var_sv(c->leg, "sip_full_to", m->to.text);
 	var_sv(c->leg, "sip_to_tag", m->to_tag);
 	leg_var_setf(c->leg, "sip_cseq", "%u", m->cseq);
-}
-
-/* ---- headers ---- */
-
-void call_headers_put(struct call *c, struct buf *b, const char *prefix)
-{
-	size_t n = strlen(prefix);
-	if (!c->leg)
-		return;
-	for (size_t i = 0; i < vars_count(c->leg->vars); i++) {
-		const char *name, *value;
-		vars_at(c->leg->vars, i, &name, &value);
-		if (strncasecmp(name, prefix, n) || !name[n] || !sip_is_token(sv_of(name + n)))
-			continue;
-		sip_put_hdr(b, name + n, sv_of(value));
-	}
-}
-
-static enum cid_type cid_type_of(struct call *c) ON_CTL;
-static enum cid_type cid_type_of(struct call *c)
-{
-	const char *own = leg_var(c->leg, "sip_cid_type");
-	if (own && !strcasecmp(own, "none"))
-		return CID_NONE;
-	if (own && !strcasecmp(own, "pid"))
-		return CID_PID;
-	if (own && !strcasecmp(own, "rpid"))
-		return CID_RPID;
-	return profile_conf_cid_type(&c->p->conf);
-}
-
-static void host_put(struct buf *b, const char *host)
-{
-	buf_printf(b, strchr(host, ':') ? "[%s]" : "%s", host);
-}
-
-/* To a caller: who answers. To a callee: who calls. */
-void call_identity_put(struct call *c, struct buf *b, bool is_response)
-{
-	const struct leg_profile *lp = c->leg->profile;
-	enum cid_type type = cid_type_of(c);
-	struct buf uri;
-	const char *name = NULL, *number = NULL;
-	if (type == CID_NONE || (is_response && !c->p->conf.passes_callee_id))
-		return;
-	if (is_response) {
-		name = leg_var(c->leg, "sip_callee_id_name");
-		number = leg_var(c->leg, "sip_callee_id_number");
-		if (!name)
-			name = lp->callee_id_name && *lp->callee_id_name ? lp->callee_id_name : lp->destination_number;
-		if (!number)
-			number = lp->callee_id_number && *lp->callee_id_number ? lp->callee_id_number
-			                                                       : lp->destination_number;
-	} else {
-		name = lp->caller_id_name;
-		number = lp->caller_id_number;
-	}
-	bool hides = lp->hides_name || lp->hides_number;
-	const char *domain = leg_var(c->leg, "sip_invite_domain");
-	buf_init(&uri);
-	buf_adds(&uri, "sip:");
-	sip_escape_user(&uri, sv_of(number ? number : ""));
-	buf_addc(&uri, '@');
-	host_put(&uri, is_response ? c->p->ext_sip_ip : domain && *domain ? domain : c->p->ext_sip_ip);
-	buf_adds(b, type == CID_PID ? "P-Asserted-Identity: " : "Remote-Party-ID: ");
-	sip_put_nameaddr(b, sv_of(name ? name : ""), buf_sv(&uri));
-	if (type == CID_RPID && is_response)
-		buf_adds(b, ";party=calling;privacy=off;screen=no");
-	else if (type == CID_RPID)
-		buf_printf(
-		    b, ";party=calling;screen=%s;privacy=%s", lp->has_screen ? "yes" : "no", hides ? "full" : "off");
-	buf_adds(b, "\r\n");
-	if (type == CID_PID && hides)
-		buf_adds(b, "Privacy: id\r\n");
-	buf_fini(&uri);
 }
 
 bool call_reason_put(struct call *c, struct buf *b)

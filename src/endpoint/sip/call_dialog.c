@@ -286,6 +286,8 @@ int call_phone_event(struct leg *leg, const char *event)
 	role_assert_ctl();
 	if (!c || !c->sip || c->is_closed || (!leg->is_outbound && !leg->is_answered))
 		return ST_INVAL;
+	if (!sip_is_token(sv_of(event)))
+		return ST_INVAL;
 	snprintf(headers, sizeof(headers), "Event: %.16s\r\nSubscription-State: active\r\n", event);
 	return sip_call_request(c->sip, "NOTIFY", headers, NULL, SV_NONE, NULL, NULL);
 }
@@ -311,8 +313,10 @@ int call_display(struct leg *leg, const char *name, const char *number)
 	buf_init(&b);
 	buf_init(&uri);
 	buf_adds(&uri, "sip:");
-	sip_escape_user(&uri, sv_of(number ? number : ""));
-	buf_printf(&uri, "@%s", c->p->ext_sip_ip);
+	sip_escape_user(&uri, sv_of(number));
+	if (number && *number)
+		buf_addc(&uri, '@');
+	call_host_put(c, &uri, c->p->ext_sip_ip);
 	buf_adds(&b, "P-Asserted-Identity: ");
 	sip_put_nameaddr(&b, sv_of(name ? name : ""), buf_sv(&uri));
 	buf_adds(&b, "\r\nX-FS-Display-Name: ");

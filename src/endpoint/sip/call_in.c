@@ -18,6 +18,7 @@ struct caller {
 	const char *acl_name; /* into acl, or NULL */
 	char acl[64];
 	bool is_authorized;
+	struct gateway *gateway; /* it came by, which is believed; borrowed */
 };
 
 /* Access list, then digest. False: answered already. */
@@ -27,7 +28,7 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 	const char *token = NULL;
 	struct sv list = SV_NONE, user, domain;
 	char host[ADDR_TEXT_MAX];
-	const struct gateway *g = gateway_of_request(p, m);
+	struct gateway *g = who->gateway = gateway_of_request(p, m, sip_stx_peer(tx));
 	if (g && *g->conf.auth_acl && acl_allows(sv_of(g->conf.auth_acl), sip_stx_peer(tx), NULL, NULL)) {
 		who->is_authorized = true;
 		return true;
@@ -54,6 +55,19 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 		return true;
 	who->is_authorized = auth_check(p, tx, m, &who->auth) == AUTH_OK;
 	return who->is_authorized;
+}
+
+/* Where the profile wants From to be the account's. False: answered already. */
+static bool account_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
+    ON_CTL;
+static bool account_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
+{
+	if (!identity_is_refused(p, m, &who->auth))
+		return true;
+	log_warning("sofia: %s: a call of account %s@%s is refused: it calls itself %.*s@%.*s", p->conf.name,
+	    dir_user_id(who->auth.user), dir_user_domain(who->auth.user), SVF(m->from.uri.user), SVF(m->from.uri.host));
+	sip_stx_reply(tx, 403, "From Is Not The Account", NULL, NULL, SV_NONE);
+	return false;
 }
 
 /* ---- variables and profile ---- */
@@ -142,6 +156,7 @@ static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg
 		leg_var_setf(leg, "sip_via_rport", "%u", port);
 	leg_var_setf(leg, "max_forwards", "%d", m->max_forwards >= 0 ? m->max_forwards : 70);
 	from_var(leg, "presence_id", m);
+	call_vars_kept(c, m);
 	call_vars_x_headers(c, m, "sip_h_");
 }
 
@@ -153,45 +168,18 @@ static char *user_text(struct sv escaped)
 	return buf_take(&b);
 }
 
-/* The caller's number and name: From, unless an identity header the profile takes notice of says otherwise. */
-static void caller_id(const struct profile *p, const struct sip_msg *m, struct leg_profile *lp) ON_CTL;
-static void caller_id(const struct profile *p, const struct sip_msg *m, struct leg_profile *lp)
-{
-	struct sip_nameaddr id = m->from, other;
-	struct sip_list_it it;
-	struct buf name;
-	static const enum sip_hdr_id ids[] = {SIP_HDR_P_ASSERTED_IDENTITY, SIP_HDR_REMOTE_PARTY_ID};
-	for (size_t i = 0; i < 2 && profile_conf_cid_type(&p->conf) != CID_NONE; i++) {
-		sip_list_start(&it, m, ids[i]);
-		if (sip_list_next(&it) && sip_nameaddr_parse(&other, it.item) == ST_OK && other.uri.user.n) {
-			id = other;
-			break;
-		}
-	}
-	char *number = user_text(id.uri.user);
-	buf_init(&name);
-	sip_unquote(&name, id.display.n ? id.display : m->from.display);
-	leg_profile_set(&lp->caller_id_number, number);
-	leg_profile_set(&lp->caller_id_name, name.n ? name.p : number);
-	struct sv privacy = sip_msg_value(m, SIP_HDR_PRIVACY);
-	lp->hides_name = lp->hides_number = privacy.n && !sv_isi(privacy, "none");
-	lp->has_screen = true;
-	buf_fini(&name);
-	mem_free(number);
-}
-
-static struct leg_profile *invite_profile(struct call *c, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
-static struct leg_profile *invite_profile(struct call *c, struct sip_stx *tx, const struct sip_msg *m)
+static struct leg_profile *invite_profile(
+    struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who) ON_CTL;
+static struct leg_profile *invite_profile(
+    struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
 {
 	struct leg_profile *lp = leg_profile_new();
 	char host[ADDR_TEXT_MAX];
 	if (!lp)
 		return NULL;
-	char *from = user_text(m->from.uri.user), *dest = user_text(m->ruri.user);
+	char *dest = user_text(m->ruri.user);
 	const char *context = leg_var(c->leg, "user_context");
-	leg_profile_set(&lp->username, from);
 	leg_profile_set(&lp->dialplan, c->p->conf.dialplan);
-	leg_profile_set(&lp->ani, from);
 	leg_profile_set(&lp->network_addr, addr_host(sip_stx_peer(tx), host));
 	leg_profile_set(&lp->source, "mod_sofia");
 	leg_profile_set(&lp->context, context && *context ? context : c->p->conf.context);
@@ -204,9 +192,8 @@ static struct leg_profile *invite_profile(struct call *c, struct sip_stx *tx, co
 	} else {
 		leg_profile_destination_outside(lp, dest && *dest ? dest : "service");
 	}
-	caller_id(c->p, m, lp);
-	gateway_inbound(c, m, lp);
-	mem_free(from);
+	identity_in(c, m, &who->auth, lp);
+	gateway_inbound(c, who->gateway, m, lp);
 	mem_free(dest);
 	return lp;
 }
@@ -271,7 +258,7 @@ static int leg_make(
 	leg_set_name(leg, name.p);
 	buf_fini(&name);
 	invite_vars(c, tx, m, who);
-	struct leg_profile *lp = invite_profile(c, tx, m);
+	struct leg_profile *lp = invite_profile(c, tx, m, who);
 	if (lp)
 		leg_set_profile(leg, lp);
 	*out = c;
@@ -314,7 +301,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	struct leg *replaced;
 	if (is_session_too_short(p, tx, m))
 		return;
-	if (!caller_check(p, tx, m, &who) || !replaces_check(p, tx, m, &replaced)) {
+	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who) || !replaces_check(p, tx, m, &replaced)) {
 		auth_fini(&who.auth);
 		return;
 	}

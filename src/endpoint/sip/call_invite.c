@@ -29,21 +29,8 @@ static void from_uri_put(struct call *c, struct buf *b)
 	sip_escape_user(b, sv_of(number && *number ? number : c->p->conf.contact_user));
 	if (host)
 		domain = host;
-	buf_printf(b,
-	    domain && strchr(domain, ':') && domain[0] != '[' && strchr(domain, ':') != strrchr(domain, ':') ? "@[%s]"
-	                                                                                                     : "@%s",
-	    domain && *domain ? domain : c->p->ext_sip_ip);
-}
-
-static void invite_headers(struct call *c, struct buf *b) ON_CTL;
-static void invite_headers(struct call *c, struct buf *b)
-{
-	buf_adds(b, "X-FS-Support: update_display,send_info\r\n");
-	if (leg_var_is_true(c->leg, "sip_auto_answer"))
-		buf_adds(b, "Call-Info: <sip:localhost>;answer-after=0\r\nAlert-Info: "
-		            "<http://localhost>;info=alert-autoanswer;delay=0\r\n");
-	call_headers_put(c, b, "sip_h_");
-	call_identity_put(c, b, false);
+	buf_addc(b, '@');
+	call_host_put(c, b, domain && *domain ? domain : c->p->ext_sip_ip);
 }
 
 static void to_uri_put(const char *uri, struct buf *b)
@@ -84,6 +71,24 @@ static const char *var_value(struct call *c, const char *name)
 		return NULL;
 	}
 	return v;
+}
+
+static void invite_headers(struct call *c, struct buf *b) ON_CTL;
+static void invite_headers(struct call *c, struct buf *b)
+{
+	const char *alert = var_value(c, "alert_info");
+	struct buf host;
+	buf_adds(b, "X-FS-Support: update_display,send_info\r\n");
+	if (leg_var_is_true(c->leg, "sip_auto_answer")) {
+		buf_init(&host);
+		call_host_put(c, &host, c->p->ext_sip_ip);
+		buf_printf(b, "Call-Info: <sip:%s>;answer-after=0\r\n", host.p ? host.p : "");
+		buf_fini(&host);
+	}
+	if (alert)
+		sip_put_hdr(b, "Alert-Info", sv_of(alert));
+	call_headers_put(c, b, "sip_h_");
+	call_identity_put(c, b, false);
 }
 
 /* Whom From and To name: texts for sip_call_invite, and the buffers they live in. */
@@ -131,7 +136,9 @@ static void params_put(struct call *c, struct buf *b, const char *name) ON_CTL;
 static void params_put(struct call *c, struct buf *b, const char *name)
 {
 	const char *v = var_value(c, name);
-	if (v)
+	if (v && !sip_is_uri_params(sv_of(v + (*v == ';'))))
+		leg_log(c->leg, LOG_WARNING, "variable %s is no list of parameters and is left out: %s", name, v);
+	else if (v)
 		buf_printf(b, *v == ';' ? "%s" : ";%s", v);
 }
 
@@ -143,7 +150,7 @@ static void from_make(struct call *c, struct party *from)
 
 	if (party_full(c, from, "sip_invite_full_from") == ST_OK)
 		return;
-	if (party_uri(c, from, "sip_invite_from_uri") < 0) {
+	if (party_uri(c, from, "sip_invite_from_uri") < 0 && party_uri(c, from, "sip_from_uri") < 0) {
 		if (c->gateway)
 			gateway_from_put(c, &from->uri);
 		else
@@ -175,6 +182,8 @@ static void request_uri_make(struct call *c, struct party *uri)
 {
 	if (c->redirect_count || party_uri(c, uri, "sip_invite_req_uri") < 0)
 		buf_adds(&uri->uri, c->uri);
+	if (leg_var_is_true(c->leg, "sip_auto_answer") && !vars_get(c->leg->vars, "sip_invite_params"))
+		buf_adds(&uri->uri, ";intercom=true");
 	params_put(c, &uri->uri, "sip_invite_params");
 }
 

@@ -80,7 +80,8 @@ static void vars_first(struct call *c, const struct sofia_target *t, const struc
 		}
 	if (c->gateway)
 		gateway_call_vars(c);
-	if (!(domain = vars_get(leg->vars, "sip_invite_domain")) || !*domain)
+	c->has_own_domain = (domain = vars_get(leg->vars, "sip_invite_domain")) && *domain;
+	if (!c->has_own_domain)
 		leg_var_set(leg, "sip_invite_domain", c->p->ext_sip_ip);
 }
 
@@ -89,15 +90,9 @@ static int from_originator(struct call *c, struct leg *a) ON_CTL;
 static int from_originator(struct call *c, struct leg *a)
 {
 	uint32_t hops = 70;
-	const char *copy = leg_var(a, "sip_copy_custom_headers"), *left = leg_var(a, "max_forwards");
+	const char *left = leg_var(a, "max_forwards");
 	snprintf(c->originator_uuid, sizeof(c->originator_uuid), "%s", a->uuid);
-	if (!copy || str_is_true(copy))
-		for (size_t i = 0; i < vars_count(a->vars); i++) {
-			const char *n, *v;
-			vars_at(a->vars, i, &n, &v);
-			if (!strncmp(n, "sip_h_", 6) && !vars_get(c->leg->vars, n))
-				leg_var_set(c->leg, n, v);
-		}
+	call_headers_pass(c, a);
 	if (left)
 		sv_u32(sv_of(left), &hops);
 	if (hops > 255)
@@ -195,6 +190,8 @@ static void vars_answering(struct call *c, const struct sip_msg *resp)
 	char host[ADDR_TEXT_MAX];
 	struct sip_nameaddr contact;
 	if (a && addr_is_set(a)) {
+		if (c->gateway)
+			gateway_call_learn(c, a);
 		addr_host(a, host);
 		leg_var_set(c->leg, "sip_reply_host", host);
 		leg_var_setf(c->leg, "sip_reply_port", "%u", addr_port(a));

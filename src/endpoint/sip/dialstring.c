@@ -21,7 +21,9 @@ static int uri_clean(struct sofia_target *t, const struct sip_uri *u)
 {
 	struct buf b, path;
 	struct sip_params_it it = {.rest = u->params};
-	size_t head = u->params.n ? (size_t)(u->params.p - u->text.p) - 1 : u->text.n;
+	size_t head = u->params.n    ? (size_t)(u->params.p - u->text.p) - 1
+	              : u->headers.p ? (size_t)(u->headers.p - u->text.p) - 1 /* none in a request URI */
+	                             : u->text.n;
 	buf_init(&b);
 	buf_init(&path);
 	buf_addv(&b, sv_sub(u->text, 0, head));
@@ -159,6 +161,8 @@ int sofia_target_parse(struct sofia_target *out, struct sv data)
 		t.profile = sv_of(t.name = mark_strip_dup(t.profile));
 	if (!rest.n)
 		st = t.profile.n ? lookup_take(&t, SV_NONE, SV_NONE) : ST_PARSE;
+	else if (sv_startsi(rest, SV("sip:")) || sv_startsi(rest, SV("sips:")))
+		st = uri_take(&t, rest);
 	else if (sv_find(rest, '@') == rest.n && sv_split(rest, '%', &user, &host))
 		st = user.n && host.n ? lookup_take(&t, user, host) : ST_PARSE;
 	else if (sv_find(rest, '@') == rest.n && sv_find(rest, ':') == rest.n)

@@ -206,6 +206,11 @@ static int conf_finish(struct gateway *g)
 		text_set(&c->extension, c->username);
 	if (!*c->context)
 		text_set(&c->context, g->p->conf.context);
+	if (*c->contact_params && !sip_is_uri_params(sv_of(c->contact_params))) {
+		log_warning(
+		    "sofia: gateway %s: contact-params %s is no list of parameters", g->name, c->contact_params);
+		text_set(&c->contact_params, "");
+	}
 	enum sip_transport t = sip_transport_of(sv_of(c->transport));
 	if (t != SIP_UDP && t != SIP_TCP) {
 		log_warning(
@@ -258,6 +263,8 @@ static void added_tell(const struct gateway *g, const char *subclass)
 	event_fire(e);
 }
 
+static void known_addrs(struct gateway *g) ON_CTL;
+
 static void gateway_add(struct profile *p, const struct xml_node *node, bool is_quiet) ON_CTL;
 static void gateway_add(struct profile *p, const struct xml_node *node, bool is_quiet)
 {
@@ -284,6 +291,7 @@ static void gateway_add(struct profile *p, const struct xml_node *node, bool is_
 	vars_read(g, node);
 	if (conf_finish(g) < 0)
 		goto fail;
+	known_addrs(g);
 	g->started_us = loop_now_us();
 	uuid_make(g->call_id);
 	g->cseq = rand_below(1u << 24);
@@ -387,12 +395,52 @@ struct gateway *gateway_find(struct sv name)
 	return NULL;
 }
 
-struct gateway *gateway_of_request(struct profile *p, const struct sip_msg *m)
+void gateway_addr_learn(struct gateway *g, const struct addr *a)
+{
+	if (!addr_is_set(a))
+		return;
+	for (size_t i = 0; i < g->known_count; i++)
+		if (addr_eq(&g->known[i], a))
+			return;
+	if (g->known_count == GATEWAY_ADDRS_MAX) /* the oldest makes room */
+		memmove(&g->known[0], &g->known[1], --g->known_count * sizeof(g->known[0]));
+	g->known[g->known_count++] = *a;
+}
+
+bool gateway_is_at(const struct gateway *g, const struct addr *src)
+{
+	/* A proxy may send from another port than it listens on; but on this machine the host says nothing. */
+	for (size_t i = 0; i < g->known_count; i++)
+		if (addr_is_loopback(src) ? addr_eq(&g->known[i], src) : addr_eq_host(&g->known[i], src))
+			return true;
+	return *g->conf.auth_acl && acl_allows(sv_of(g->conf.auth_acl), src, NULL, NULL);
+}
+
+/* Those written as numbers are known from the start. */
+static void known_addrs(struct gateway *g)
+{
+	struct sip_uri u;
+	struct addr a;
+	if (sip_uri_parse(&u, sv_of(g->proxy_uri)) == ST_OK && addr_parse(&a, u.host, u.port ? u.port : 5060) == ST_OK)
+		gateway_addr_learn(g, &a);
+	gateway_addr_learn(g, &g->register_dst.addr);
+	gateway_addr_learn(g, &g->outbound_dst.addr);
+}
+
+struct gateway *gateway_of_request(struct profile *p, const struct sip_msg *m, const struct addr *src)
 {
 	struct sv name;
+	struct gateway *g = NULL;
+	char host[ADDR_TEXT_MAX];
 	if (list_empty(&p->gateways))
 		return NULL;
 	if (sip_uri_param(&m->ruri, "gw", &name))
-		return find_in(p, name);
-	return sv_starts(m->ruri.user, SV("gw+")) ? find_in(p, sv_sub(m->ruri.user, 3, SIZE_MAX)) : NULL;
+		g = find_in(p, name);
+	else if (sv_starts(m->ruri.user, SV("gw+")))
+		g = find_in(p, sv_sub(m->ruri.user, 3, SIZE_MAX));
+	if (!g || gateway_is_at(g, src))
+		return g;
+	log_notice("sofia: %s: a call from %s names gateway %s, whose host it is not: it is taken as any other",
+	    p->conf.name, addr_host(src, host), g->name);
+	return NULL;
 }

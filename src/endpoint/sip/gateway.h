@@ -28,6 +28,7 @@ struct gateway_conf {
 	char *expire_s, *retry_s, *timeout_s, *ping_s, *ping_max, *ping_min; /* numbers as text */
 };
 
+enum { GATEWAY_ADDRS_MAX = 16 };
 struct gateway { /* counted: the profile's list holds one reference, each call another */
 	struct lnode link;
 	struct profile *p; /* NULL once deleted or its profile stopped */
@@ -38,6 +39,8 @@ struct gateway { /* counted: the profile's list holds one reference, each call a
 	char *proxy_uri /* sip:host[:port] */, *register_url, *from, *to, *contact;
 	char *learned_realm; /* of the registrar's challenge, when none was given */
 	struct sip_dst register_dst, outbound_dst;
+	struct addr known[GATEWAY_ADDRS_MAX]; /* where its proxies are, the latest last */
+	size_t known_count;
 	char *register_route, *outbound_route;
 	/* registration */
 	enum gateway_state state;
@@ -67,8 +70,14 @@ ON_CTL void gateways_stop(struct profile *p);
 /* "[profile::]name"; borrowed, NULL when absent. */
 ON_CTL struct gateway *gateway_find(struct sv name);
 ON_CTL void gateway_delete(struct gateway *g, bool is_stack_closing);
-/* The gateway a request came by: the gw parameter of its URI, or a user of gw+NAME. NULL when none of this profile. */
-ON_CTL struct gateway *gateway_of_request(struct profile *p, const struct sip_msg *m);
+/* The gateway a request came by: the gw parameter of its URI, or a user of gw+NAME, which anybody may write: believed
+ * from the hosts that are the gateway's (gateway_is_at) only. Borrowed; NULL when none of this profile. */
+ON_CTL struct gateway *gateway_of_request(struct profile *p, const struct sip_msg *m, const struct addr *src);
+/* A request of ours to the gateway went there and was answered: what comes from that host (on the loopback: and port)
+ * is believed to be the gateway's. */
+ON_CTL void gateway_addr_learn(struct gateway *g, const struct addr *a);
+/* That host is a proxy of the gateway's (numeric in its parameters, or learned), or in its gw-auth-acl. */
+ON_CTL bool gateway_is_at(const struct gateway *g, const struct addr *src);
 
 /* ---- gateway_reg.c: the state table and the ping ---- */
 ON_CTL void gateway_start(struct gateway *g);
@@ -92,5 +101,8 @@ ON_CTL bool gateway_profile_cmd(struct api_call *c, struct profile *p, struct sv
 /* sofia/gateway/NAME/NUMBER: fills t's uri and gives the gateway (borrowed). */
 ON_CTL int gateway_target(struct sofia_target *t, struct gateway **out, enum cause *cause);
 ON_CTL void gateway_call_vars(struct call *c);
+/* An answer to the call's INVITE came from a: learned when it went to the gateway's own proxy, not to an address that
+ * was dialled or that a redirection named. */
+ON_CTL void gateway_call_learn(struct call *c, const struct addr *a);
 ON_CTL void gateway_from_put(struct call *c, struct buf *b);
-ON_CTL void gateway_inbound(struct call *c, const struct sip_msg *m, struct leg_profile *lp);
+ON_CTL void gateway_inbound(struct call *c, struct gateway *g, const struct sip_msg *m, struct leg_profile *lp);

@@ -50,6 +50,17 @@ void gateway_call_vars(struct call *c)
 		leg_var_set(c->leg, "sip_invite_domain", g->conf.from_domain);
 }
 
+void gateway_call_learn(struct call *c, const struct addr *a)
+{
+	struct sip_uri u, proxy;
+	if (c->redirect_count || sip_uri_parse(&u, sv_of(c->uri)) < 0 ||
+	    sip_uri_parse(&proxy, sv_of(c->gateway->proxy_uri)) < 0)
+		return;
+	bool is_proxy = sv_eqi(u.host, proxy.host) && (u.port ? u.port : 5060) == (proxy.port ? proxy.port : 5060);
+	if (c->gateway->outbound_route || is_proxy)
+		gateway_addr_learn(c->gateway, a);
+}
+
 void gateway_from_put(struct call *c, struct buf *b)
 {
 	const struct gateway *g = c->gateway;
@@ -69,7 +80,8 @@ void gateway_from_put(struct call *c, struct buf *b)
 	sip_escape_user(b, sv_of(number && *number ? number : g->conf.from_user));
 	if (*g->conf.from_domain && (!domain || !*domain))
 		domain = g->conf.from_domain;
-	buf_printf(b, "@%s", domain && *domain ? domain : c->p->ext_sip_ip);
+	buf_addc(b, '@');
+	call_host_put(c, b, domain && *domain ? domain : c->p->ext_sip_ip);
 }
 
 static void exten_set(const struct gateway *g, const struct sip_msg *m, struct leg_profile *lp) ON_CTL;
@@ -89,9 +101,8 @@ static void exten_set(const struct gateway *g, const struct sip_msg *m, struct l
 	buf_fini(&b);
 }
 
-void gateway_inbound(struct call *c, const struct sip_msg *m, struct leg_profile *lp)
+void gateway_inbound(struct call *c, struct gateway *g, const struct sip_msg *m, struct leg_profile *lp)
 {
-	struct gateway *g = gateway_of_request(c->p, m);
 	if (!g)
 		return;
 	c->gateway = mem_ref(g);

@@ -166,6 +166,8 @@ static void on_registered(struct sip_ctx *ctx, int code, const struct sip_msg *r
 	if (code < 200)
 		return;
 	struct outcome o = {code, resp && resp->reason.n ? resp->reason : sv_of(sip_reason_phrase(code))};
+	if (resp)
+		gateway_addr_learn(g, sip_ctx_remote_addr(ctx));
 	g->cseq = sip_ctx_cseq(ctx);
 	g->ctx = NULL;
 	if (code < 300) {
@@ -349,6 +351,8 @@ static void on_pong(struct sip_ctx *ctx, int code, const struct sip_msg *resp, v
 	if (code < 200)
 		return;
 	g->ping_ctx = NULL;
+	if (resp)
+		gateway_addr_learn(g, sip_ctx_remote_addr(ctx));
 	g->ping_time_ms = (double)(loop_now_us() - g->ping_sent_us) / 1000;
 	ping_later(g);
 	ping_judge(g, code);

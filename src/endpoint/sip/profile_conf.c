@@ -85,6 +85,8 @@ static const struct param params[] = {
     P("contact-user", P_TEXT, contact_user, "mod_sofia"),
     P("caller-id-type", P_TEXT, caller_id_type, "rpid"),
     P("pass-callee-id", P_BOOL, passes_callee_id, "true"),
+    P("inbound-call-force-matching-username", P_TEXT, from_check, "false"),
+    P("inbound-copy-headers", P_LIST, copy_headers, ""),
     P("parse-all-invite-headers", P_BOOL, parses_all_headers, "false"),
     P("full-id-in-dialplan", P_BOOL, has_full_id, "false"),
     P("auth-calls", P_BOOL, auths_calls, "false"),
@@ -414,6 +416,13 @@ enum cid_type profile_conf_cid_type(const struct profile_conf *c)
 	if (!strcasecmp(c->caller_id_type, "pid"))
 		return CID_PID;
 	return strcasecmp(c->caller_id_type, "none") ? CID_RPID : CID_NONE;
+}
+
+enum from_check profile_conf_from_check(const struct profile_conf *c)
+{
+	if (!strcasecmp(c->from_check, "replace"))
+		return FROM_REPLACE;
+	return !strcasecmp(c->from_check, "reject") || str_is_true(c->from_check) ? FROM_REJECT : FROM_FREE;
 }
 
 bool profile_param_is_known(const char *name)

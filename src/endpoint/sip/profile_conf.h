@@ -9,6 +9,8 @@ struct xml_node;
 
 enum multi_reg { MULTI_REG_NONE, MULTI_REG_CONTACT, MULTI_REG_CALL_ID };
 enum cid_type { CID_RPID, CID_PID, CID_NONE };
+/* What happens to a caller whose From is not his account's. */
+enum from_check { FROM_FREE, FROM_REJECT, FROM_REPLACE };
 
 struct profile_conf {
 	char *name, *domain_attr;
@@ -19,7 +21,8 @@ struct profile_conf {
 	char *ws_binding, *wss_binding;
 	/* calls */
 	char *dialplan, *context, *inbound_codecs, *outbound_codecs, *codec_prefs, *negotiation, *hold_music, *username,
-	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template;
+	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template,
+	    *from_check, *copy_headers /* list */;
 	bool is_late_negotiation, has_full_id, uses_callid_as_uuid, uses_uuid_as_callid, parses_all_headers,
 	    is_auto_100, has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id;
 	unsigned max_calls, max_proceeding, max_rps;
@@ -61,6 +64,7 @@ ANY enum multi_reg profile_conf_multi_reg(const struct profile_conf *c);
 /* Whose RTP is taken: rtp-source, or strict where disable-rtp-auto-adjust says so. */
 ANY enum media_source_mode profile_conf_source_mode(const struct profile_conf *c);
 ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
+ANY enum from_check profile_conf_from_check(const struct profile_conf *c);
 /* One parameter by name; false when it is unknown. */
 ANY bool profile_conf_set(struct profile_conf *c, const char *name, const char *value);
 /* For docs: calls fn for each known parameter with its type and default. */

@@ -53,11 +53,15 @@ static void contact_note(struct redirect *r, const struct sip_nameaddr *na)
 {
 	struct leg *legs[2] = {r->c->leg, r->a};
 	struct buf dial;
+	const char *why;
 	char name[48];
 
 	buf_init(&dial);
-	buf_printf(&dial, "sofia/%s/sip:", var_or(r->c->leg, "sip_redirect_profile", r->c->p->conf.name));
-	sofia_uri_put_text(&dial, &na->uri);
+	buf_printf(&dial, "sofia/%s/", var_or(r->c->leg, "sip_redirect_profile", r->c->p->conf.name));
+	if (contact_render(&na->uri, false, &dial, &why) < 0) {
+		leg_log(r->c->leg, LOG_NOTICE, "a Contact it redirects to is left out of dial strings: %s", why);
+		buf_clear(&dial);
+	}
 	for (size_t i = 0; i < 2; i++) {
 		if (!legs[i])
 			continue;
@@ -70,7 +74,7 @@ static void contact_note(struct redirect *r, const struct sip_nameaddr *na)
 		snprintf(name, sizeof(name), "sip_redirect_dialstring_%u", r->count);
 		leg_var_set_text(legs[i], name, dial.p);
 	}
-	if (r->count)
+	if (r->dialstring.n && dial.n)
 		buf_addc(&r->dialstring, leg_var_is_true(r->c->leg, "sip_redirect_fork") ? ',' : '|');
 	buf_addv(&r->dialstring, buf_sv(&dial));
 	buf_fini(&dial);
@@ -215,20 +219,46 @@ bool redirect_in(struct call *c, const struct sip_close *why)
 
 /* ---- out ---- */
 
+/* One address as the application gives it: a name-addr, or a URI, whose scheme may be missing. */
+static bool is_address(struct sv one)
+{
+	struct sip_nameaddr na;
+	struct sip_uri u;
+	struct buf b;
+	if (sv_find(one, '<') < one.n)
+		return sip_nameaddr_parse(&na, one) == ST_OK && !na.is_star;
+	buf_init(&b);
+	buf_printf(&b, "sip:%.*s", SVF(one));
+	bool is_good = sip_uri_parse(&u, one) == ST_OK || (!b.failed && sip_uri_parse(&u, buf_sv(&b)) == ST_OK);
+	buf_fini(&b);
+	return is_good;
+}
+
+/* The addresses between the commas are such; *first gets the first. */
+static bool is_address_list(struct sv uris, struct sv *first)
+{
+	struct sip_list_it it;
+	size_t count = 0;
+	for (sip_list_start_value(&it, uris); sip_list_next(&it); count++) {
+		if (!is_address(it.item))
+			return false;
+		if (!count)
+			*first = it.item;
+	}
+	return count && !it.is_bad && sip_is_value(uris);
+}
+
 /* One Contact header: each with a q below the one before, so that the order counts. */
 static void contacts_put(struct buf *b, struct sv uris)
 {
-	struct sv one, rest = uris;
-	unsigned n = 0, count = 1, q = 129;
+	struct sip_list_it it;
+	unsigned n = 0, count = 0, q = 129;
 
-	for (size_t i = 0; i < uris.n; i++)
-		count += uris.p[i] == ',';
+	for (sip_list_start_value(&it, uris); sip_list_next(&it);)
+		count++;
 	buf_adds(b, "Contact: ");
-	while (rest.n) {
-		sv_split(rest, ',', &one, &rest);
-		one = sv_trim(one);
-		if (!one.n)
-			continue;
+	for (sip_list_start_value(&it, uris); sip_list_next(&it);) {
+		struct sv one = it.item;
 		buf_adds(b, n++ ? ", " : "");
 		if (sv_find(one, '<') < one.n)
 			buf_addv(b, one);
@@ -245,21 +275,26 @@ int call_redirect(struct leg *leg, const char *uris)
 {
 	struct call *c = call_of(leg);
 	enum cause cause = CAUSE_NORMAL_UNSPECIFIED;
-	struct sv where = sv_trim(sv_of(uris)), word;
+	struct sv where = sv_trim(sv_of(uris)), word, first = SV_NONE;
 	struct buf b;
 	int st;
 
 	role_assert_ctl();
-	if (!c || !c->sip || c->is_closed || !where.n || !sip_is_value(where))
+	if (!c || !c->sip || c->is_closed || !where.n)
 		return ST_INVAL;
 	if (sv_find(where, '<') == where.n && sv_split(where, ' ', &where, &word)) {
 		char *text = sv_dup(sv_trim(word));
 		cause = cause_parse(text);
 		mem_free(text);
 	}
+	if (!is_address_list(where, &first)) {
+		leg_log(leg, LOG_WARNING, "no address to redirect to: %.*s", SVF(where));
+		return ST_INVAL;
+	}
 	buf_init(&b);
 	if (leg->is_answered) {
-		buf_printf(&b, where.p[0] == '<' ? "Refer-To: %.*s\r\n" : "Refer-To: <%.*s>\r\n", SVF(where));
+		bool has_brackets = sv_find(first, '<') < first.n;
+		buf_printf(&b, has_brackets ? "Refer-To: %.*s\r\n" : "Refer-To: <%.*s>\r\n", SVF(first));
 		buf_printf(&b, "Referred-By: <%s>\r\n", c->p->url);
 		st = sip_call_request(c->sip, "REFER", b.p, NULL, SV_NONE, NULL, NULL);
 		c->has_referred |= st == ST_OK;

@@ -211,6 +211,10 @@ static void on_row(const struct sv *v, size_t count, void *arg)
 	    .expires_s = granted};
 	if (!h)
 		return;
+	if (!contact_is_rendered(p.target)) { /* of a time when Contacts were kept as they came */
+		store_del(sofia.store, &table, v);
+		return;
+	}
 	if (reg_table_restore(h->table, &p, expires) == ST_OK) {
 		++*restored;
 		if (reg_table_find(h->table, p.user, p.host, &r, 1))

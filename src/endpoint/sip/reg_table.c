@@ -197,12 +197,31 @@ static struct reg *reg_by_contact(struct reg_aor *a, struct sv uri)
 	return NULL;
 }
 
-static struct reg *reg_by_call_id(struct reg_aor *a, struct sv call_id)
+bool reg_is_owned(const struct reg *r, const struct reg_owner *o)
+{
+	return sv_eq(sv_of(r->auth_user), o->user) && (o->has_any_realm || sv_eqi(sv_of(r->auth_realm), o->realm));
+}
+
+static struct reg_owner owner_of(const struct reg_put *p)
+{
+	return (struct reg_owner){p->auth_user, p->auth_realm, p->has_any_realm};
+}
+
+static size_t owned_count(struct reg_aor *a, const struct reg_owner *o)
+{
+	struct lnode *n, *tmp;
+	size_t count = 0;
+	list_each (&a->contacts, n, tmp)
+		count += reg_is_owned(list_entry(n, struct reg, aor_link), o);
+	return count;
+}
+
+static struct reg *reg_by_call_id(struct reg_aor *a, const struct reg_owner *o, struct sv call_id)
 {
 	struct lnode *n, *tmp;
 	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
-		if (sv_eq(sv_of(r->call_id), call_id))
+		if (sv_eq(sv_of(r->call_id), call_id) && reg_is_owned(r, o))
 			return r;
 	}
 	return NULL;
@@ -231,12 +250,14 @@ static void replace_others(
     struct reg_table *t, struct reg_aor *a, enum reg_mode mode, const struct reg_put *p, const struct reg *kept)
 {
 	struct lnode *n, *tmp;
+	struct reg_owner owner = owner_of(p);
 	if (mode == REG_BY_CONTACT)
 		return;
 	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
 		bool is_same_call = sv_eq(sv_of(r->call_id), p->call_id);
-		if (r == kept || (is_same_call && r->cseq == p->cseq) || (mode == REG_BY_CALL_ID && !is_same_call))
+		if (r == kept || !reg_is_owned(r, &owner) || (is_same_call && r->cseq == p->cseq) ||
+		    (mode == REG_BY_CALL_ID && !is_same_call))
 			continue;
 		reg_remove(t, r, REG_REMOVED);
 	}
@@ -247,12 +268,14 @@ static struct reg *oldest_of_same_phone(struct reg_aor *a, const struct reg_put 
 {
 	struct lnode *n, *tmp;
 	struct reg *oldest = NULL;
+	struct reg_owner owner = owner_of(p);
 	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
 		bool is_same_phone =
 		    p->network_ip.n && sv_eq(sv_of(r->network_ip), p->network_ip) && sv_eq(sv_of(r->agent), p->agent);
 		bool is_same_request = sv_eq(sv_of(r->call_id), p->call_id) && r->cseq == p->cseq;
-		if (is_same_phone && !is_same_request && (!oldest || r->due_us < oldest->due_us))
+		if (is_same_phone && !is_same_request && reg_is_owned(r, &owner) &&
+		    (!oldest || r->due_us < oldest->due_us))
 			oldest = r;
 	}
 	return oldest;
@@ -263,11 +286,14 @@ int reg_table_put(struct reg_table *t, enum reg_mode mode, const struct reg_put 
 	struct reg_aor *a = aor_get(t, p->user, p->host);
 	size_t max = p->max_contacts && p->max_contacts < REG_CONTACTS_MAX ? p->max_contacts : REG_CONTACTS_MAX;
 	struct reg *r;
+	struct reg_owner owner = owner_of(p);
 	enum reg_change change = REG_REFRESHED;
 	int st = ST_OK;
 	if (!a)
 		return ST_NOMEM;
 	r = reg_by_contact(a, p->contact_uri);
+	if (r && !reg_is_owned(r, &owner))
+		return ST_DENIED;
 	if (r && sv_eq(sv_of(r->call_id), p->call_id) && p->cseq <= r->cseq)
 		return ST_EXISTS;
 	replace_others(t, a, mode, p, r);
@@ -281,10 +307,10 @@ int reg_table_put(struct reg_table *t, enum reg_mode mode, const struct reg_put 
 		if (r)
 			reg_remove(t, r, REG_REMOVED);
 		change = REG_ADDED;
-		struct reg *oldest = a->count >= max ? oldest_of_same_phone(a, p) : NULL;
+		struct reg *oldest = owned_count(a, &owner) >= max ? oldest_of_same_phone(a, p) : NULL;
 		if (oldest)
 			reg_remove(t, oldest, REG_REMOVED);
-		if (a->count >= max)
+		if (owned_count(a, &owner) >= max)
 			st = ST_LIMIT;
 		else if (!(r = reg_add(t, a, p)))
 			st = ST_NOMEM;
@@ -322,14 +348,14 @@ int reg_table_restore(struct reg_table *t, const struct reg_put *p, int64_t expi
 	return ST_OK;
 }
 
-int reg_table_del(
-    struct reg_table *t, struct sv user, struct sv host, struct sv contact_uri, struct sv call_id, uint32_t cseq)
+int reg_table_del(struct reg_table *t, struct sv user, struct sv host, const struct reg_owner *owner,
+    struct sv contact_uri, struct sv call_id, uint32_t cseq)
 {
 	struct reg_aor *a = aor_find(t, user, host);
 	struct reg *r = a ? reg_by_contact(a, contact_uri) : NULL;
 	if (a && !r)
-		r = reg_by_call_id(a, call_id);
-	if (!r)
+		r = reg_by_call_id(a, owner, call_id);
+	if (!r || !reg_is_owned(r, owner))
 		return ST_NOTFOUND;
 	if (sv_eq(sv_of(r->call_id), call_id) && cseq <= r->cseq)
 		return ST_EXISTS;
@@ -338,20 +364,22 @@ int reg_table_del(
 	return ST_OK;
 }
 
-static size_t aor_clear(struct reg_table *t, struct reg_aor *a) ON_CTL;
-static size_t aor_clear(struct reg_table *t, struct reg_aor *a)
-{
-	size_t n = a->count;
-	while (!list_empty(&a->contacts))
-		reg_remove(t, list_entry(list_first(&a->contacts), struct reg, aor_link), REG_REMOVED);
-	aor_drop_if_empty(t, a);
-	return n;
-}
-
-size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv host)
+size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv host, const struct reg_owner *owner)
 {
 	struct reg_aor *a = aor_find(t, user, host);
-	return a ? aor_clear(t, a) : 0;
+	struct lnode *n, *tmp;
+	size_t removed = 0;
+	if (!a)
+		return 0;
+	list_each (&a->contacts, n, tmp) {
+		struct reg *r = list_entry(n, struct reg, aor_link);
+		if (!reg_is_owned(r, owner))
+			continue;
+		reg_remove(t, r, REG_REMOVED);
+		removed++;
+	}
+	aor_drop_if_empty(t, a);
+	return removed;
 }
 
 bool reg_is_meant(const struct reg *r, struct sv what)

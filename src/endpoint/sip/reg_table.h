@@ -38,8 +38,15 @@ ON_CTL void reg_table_free(struct reg_table *t); /* tells nobody */
 
 /* How a new contact meets those of the same user. */
 enum reg_mode { REG_SINGLE /* replaces all of other requests */, REG_BY_CONTACT, REG_BY_CALL_ID };
-struct reg_put { /* copied */
+/* Whose a contact is: another account may neither replace nor remove it, whatever address of record it registers. */
+struct reg_owner {
+	struct sv user, realm;
+	bool has_any_realm; /* the profile looks all accounts up in one domain */
+};
+ANY bool reg_is_owned(const struct reg *r, const struct reg_owner *o);
+struct reg_put { /* copied; auth_user and auth_realm are its owner */
 	struct sv user, host, contact_uri, target, display, call_id, agent, network_ip, auth_user, auth_realm, path;
+	bool has_any_realm;
 	const char *proto;
 	unsigned network_port, q_milli;
 	bool is_nat;
@@ -47,16 +54,17 @@ struct reg_put { /* copied */
 	int64_t expires_s, late_margin_s;
 	size_t max_contacts; /* 0 = REG_CONTACTS_MAX */
 };
-/* ST_LIMIT: the user has max_contacts other ones, none of them of the same phone (source host and User-Agent), which
- * would make room; ST_EXISTS: same call-id and a CSeq not above the last (RFC 3261 10.3 7). */
+/* ST_LIMIT: the user has max_contacts other ones of this owner, none of them of the same phone (source host and
+ * User-Agent), which would make room; ST_EXISTS: same call-id and a CSeq not above the last (RFC 3261 10.3 7);
+ * ST_DENIED: the contact is another owner's. */
 ON_CTL int reg_table_put(struct reg_table *t, enum reg_mode mode, const struct reg_put *p, const struct reg **out);
 /* Brings one back from disk: nothing happens when the contact is there already or its time is over (ST_NOTFOUND). */
 ON_CTL int reg_table_restore(struct reg_table *t, const struct reg_put *p, int64_t expires_epoch_s);
-/* Removes by contact URI or, when none is equal, by call-id. ST_NOTFOUND; ST_EXISTS as above. */
-ON_CTL int reg_table_del(
-    struct reg_table *t, struct sv user, struct sv host, struct sv contact_uri, struct sv call_id, uint32_t cseq);
-/* All of a user; how many. */
-ON_CTL size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv host);
+/* Removes the owner's by contact URI or, when none is equal, by call-id. ST_NOTFOUND; ST_EXISTS as above. */
+ON_CTL int reg_table_del(struct reg_table *t, struct sv user, struct sv host, const struct reg_owner *owner,
+    struct sv contact_uri, struct sv call_id, uint32_t cseq);
+/* All of a user that are the owner's; how many. */
+ON_CTL size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv host, const struct reg_owner *owner);
 /* Does what (a call-id, "user@host", "@host", or nothing: everything) mean this one? */
 ANY bool reg_is_meant(const struct reg *r, struct sv what);
 /* By call-id (any user), or "user@host", or "@host"; how many. Empty = everything. */

@@ -6,7 +6,6 @@
 #include "base/rand.h"
 #include "core/dir.h"
 #include "endpoint/sip/sofia_i.h"
-#include "text/url.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,6 +19,8 @@ struct reg_request {
 	const struct sip_msg *m;
 	struct auth auth;
 	struct sv user, host; /* of the address of record, as kept */
+	struct reg_owner owner;
+	const char *bad_contact; /* why it is refused */
 	enum reg_mode mode;
 	size_t max_contacts;
 	int64_t expires_s;           /* of the header, or the default */
@@ -200,6 +201,8 @@ static void answer(struct reg_request *r)
 	int64_t now_s = clock_wall_us() / 1000000;
 	buf_init(&b);
 	for (size_t i = 0; i < n && i < REG_CONTACTS_MAX; i++) {
+		if (!reg_is_owned(regs[i], &r->owner)) /* another account's are not this one's to see */
+			continue;
 		int64_t left = regs[i]->expires_epoch_s - late_margin_s(r->p, regs[i]->expires_s) - now_s;
 		buf_printf(&b, "Contact: <%s>;expires=%" PRId64, regs[i]->contact_uri, left > 0 ? left : 0);
 		if (regs[i]->q_milli < 1000)
@@ -263,7 +266,8 @@ static void target_put(
 	const struct sip_uri *u = &na->uri;
 	enum sip_transport t = sip_stx_transport(r->tx);
 	struct sip_nameaddr hop;
-	buf_addv(out, u->text);
+	const char *why;
+	contact_render(u, false, out, &why); /* it can be: contacts_check */
 	if (!is_nat && !path.n)
 		return;
 	if (is_nat)
@@ -280,7 +284,7 @@ static void target_put(
 			buf_printf(&plain, ";transport=%s", t == SIP_TCP ? "tcp" : "tls");
 	}
 	buf_adds(out, ";fs_path=");
-	url_encode(out, buf_sv(&plain), 0);
+	contact_escape(out, buf_sv(&plain));
 	buf_fini(&plain);
 }
 
@@ -309,8 +313,9 @@ static int contact_put(struct reg_request *r, const struct sip_nameaddr *na, int
 	    .call_id = m->call_id,
 	    .agent = sip_msg_value(m, SIP_HDR_USER_AGENT),
 	    .network_ip = sv_of(r->src_host),
-	    .auth_user = sv_of(r->auth.username),
-	    .auth_realm = sv_of(r->auth.realm),
+	    .auth_user = r->owner.user,
+	    .auth_realm = r->owner.realm,
+	    .has_any_realm = r->owner.has_any_realm,
 	    .path = path,
 	    .proto = protos[t] ? protos[t] : "udp",
 	    .network_port = addr_port(src),
@@ -338,8 +343,13 @@ static int contacts_check(struct reg_request *r)
 			return 400;
 		if (na.is_star)
 			return r->m->expires_s == 0 && n == 1 && !sip_list_next(&it) ? 0 : 400;
-		if (na.uri.scheme == SIP_SCHEME_OTHER || !na.uri.host.n)
+		struct buf scratch;
+		buf_init(&scratch);
+		int st = contact_render(&na.uri, false, &scratch, &r->bad_contact);
+		buf_fini(&scratch);
+		if (st < 0)
 			return 400;
+		r->bad_contact = NULL;
 		int64_t s = contact_expires_s(r, &na);
 		if (s > 0 && s < (int64_t)r->p->conf.min_expires_s)
 			return 423;
@@ -359,13 +369,14 @@ static int contacts_apply(struct reg_request *r)
 		if (sip_nameaddr_parse(&na, it.item) < 0)
 			continue;
 		if (na.is_star) {
-			reg_table_del_all(r->p->regs, r->user, r->host);
+			reg_table_del_all(r->p->regs, r->user, r->host, &r->owner);
 			has_removed = true;
 			continue;
 		}
 		int64_t s = contact_expires_s(r, &na);
 		if (s == 0) {
-			st = reg_table_del(r->p->regs, r->user, r->host, na.uri.text, r->m->call_id, r->m->cseq);
+			st = reg_table_del(
+			    r->p->regs, r->user, r->host, &r->owner, na.uri.text, r->m->call_id, r->m->cseq);
 			has_removed = true;
 			if (st == ST_NOTFOUND)
 				st = ST_OK;
@@ -393,6 +404,22 @@ static void refuse_expires(struct reg_request *r)
 	sip_stx_reply(r->tx, 423, NULL, line, NULL, SV_NONE);
 }
 
+static void refuse_contact(struct reg_request *r, int code) ON_CTL;
+static void refuse_contact(struct reg_request *r, int code)
+{
+	struct buf line;
+	buf_init(&line);
+	if (r->bad_contact) {
+		log_warning("sofia: %s: a Contact of %.*s@%.*s from %s is refused: %s", r->p->conf.name, SVF(r->user),
+		    SVF(r->host), r->src_host, r->bad_contact);
+		buf_printf(&line, "Warning: 399 %s ", r->p->ext_sip_ip);
+		sip_put_quoted(&line, sv_of(r->bad_contact));
+		buf_adds(&line, "\r\n");
+	}
+	sip_stx_reply(r->tx, code, "Bad Contact", line.p, NULL, SV_NONE);
+	buf_fini(&line);
+}
+
 static void bind_contacts(struct reg_request *r) ON_CTL;
 static void bind_contacts(struct reg_request *r)
 {
@@ -402,7 +429,7 @@ static void bind_contacts(struct reg_request *r)
 		return;
 	}
 	if (code) {
-		sip_stx_reply(r->tx, code, "Bad Contact", NULL, NULL, SV_NONE);
+		refuse_contact(r, code);
 		return;
 	}
 	switch (contacts_apply(r)) {
@@ -414,6 +441,11 @@ static void bind_contacts(struct reg_request *r)
 		    "sofia: %s: %.*s@%.*s has too many registrations", r->p->conf.name, SVF(r->user), SVF(r->host));
 		sip_stx_reply(r->tx, 403, "Maximum Registrations Exceeded", NULL, NULL, SV_NONE);
 		break;
+	case ST_DENIED:
+		log_notice("sofia: %s: a contact of %.*s@%.*s was registered by another account", r->p->conf.name,
+		    SVF(r->user), SVF(r->host));
+		sip_stx_reply(r->tx, 403, NULL, NULL, NULL, SV_NONE);
+		break;
 	case ST_EXISTS:
 		/* An older request that came late: what is bound now is newer. */
 		sip_stx_reply(r->tx, 500, "Out Of Order", NULL, NULL, SV_NONE);
@@ -424,6 +456,16 @@ static void bind_contacts(struct reg_request *r)
 	}
 }
 
+/* The address of record is of a domain of the directory that is not the login's; with force-register-domain there is
+ * only one, whatever the phone says. */
+static bool is_of_other_domain(const struct reg_request *r) ON_CTL;
+static bool is_of_other_domain(const struct reg_request *r)
+{
+	struct sv host = r->m->to.uri.host;
+	return !*r->p->conf.force_register_domain && !sv_isi(host, dir_user_domain(r->auth.user)) &&
+	       dir_domain_exists(host);
+}
+
 static bool is_allowed(struct reg_request *r) ON_CTL;
 static bool is_allowed(struct reg_request *r)
 {
@@ -431,12 +473,33 @@ static bool is_allowed(struct reg_request *r)
 	const struct dir_user *u = r->auth.user;
 	if (u && str_is_true(dir_user_param(u, "sip-forbid-register")))
 		return false;
+	if (u && is_of_other_domain(r)) {
+		log_warning("sofia: %s: account %s@%s registers as %.*s@%.*s: refused", r->p->conf.name, dir_user_id(u),
+		    dir_user_domain(u), SVF(r->m->to.uri.user), SVF(r->m->to.uri.host));
+		return false;
+	}
 	if (u && c->forces_matching_username && !sv_is(r->m->to.uri.user, dir_user_id(u)) &&
 	    !sv_is(r->m->to.uri.user, r->auth.username)) {
 		const char *alias = dir_user_attr(u, "number-alias");
 		return alias && sv_is(r->m->to.uri.user, alias);
 	}
 	return true;
+}
+
+/* That of the login, whatever To says; force-register-db-domain may name another one, but not another domain of the
+ * directory. Without a login To's. */
+static struct sv binding_domain(const struct reg_request *r) ON_CTL;
+static struct sv binding_domain(const struct reg_request *r)
+{
+	const struct profile_conf *c = &r->p->conf;
+	struct sv forced = sv_of(c->force_register_db_domain), own = r->m->to.uri.host;
+	if (*c->force_register_domain)
+		own = sv_of(c->force_register_domain);
+	else if (r->auth.user)
+		own = sv_of(dir_user_domain(r->auth.user));
+	bool is_others =
+	    r->auth.user && !*c->force_register_domain && !sv_eqi(forced, own) && dir_domain_exists(forced);
+	return forced.n && !is_others ? forced : own;
 }
 
 static void policy_read(struct reg_request *r) ON_CTL;
@@ -451,16 +514,18 @@ static void policy_read(struct reg_request *r)
 		r->mode = str_is_true(own) ? REG_BY_CONTACT : REG_SINGLE;
 	r->max_contacts = user_uint(r->auth.user, "max-registrations-per-extension", c->max_regs_per_extension);
 	r->user = r->m->to.uri.user;
-	r->host = *c->force_register_db_domain ? sv_of(c->force_register_db_domain)
-	          : *c->force_register_domain  ? sv_of(c->force_register_domain)
-	                                       : r->m->to.uri.host;
+	r->host = binding_domain(r);
+	r->owner = (struct reg_owner){
+	    sv_of(r->auth.username), sv_of(r->auth.realm), .has_any_realm = *c->force_register_domain};
 }
 
 void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct reg_request r = {.p = p, .tx = tx, .m = m};
 	addr_host(sip_stx_peer(tx), r.src_host);
-	r.has_contact = sip_msg_contact(m, &r.contact) == ST_OK;
+	r.has_contact = sip_msg_hdr(m, SIP_HDR_CONTACT) != NULL; /* a broken one is no question what is bound */
+	if (sip_msg_contact(m, &r.contact) < 0)
+		memset(&r.contact, 0, sizeof(r.contact));
 	r.expires_s = m->expires_s >= 0 ? m->expires_s : EXPIRES_DEFAULT_S;
 	if (r.has_contact && sip_nameaddr_expires_s(&r.contact) >= 0)
 		r.expires_s = sip_nameaddr_expires_s(&r.contact);

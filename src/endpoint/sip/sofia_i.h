@@ -106,6 +106,13 @@ ON_CTL size_t reg_sync(struct profile *p, struct sv what, bool is_reboot);
 ON_CTL struct reg_table *reg_home_get(const char *profile_name); /* made on first use; NULL when out of memory */
 ON_CTL int reg_store_open(const char *path); /* opens the store and brings registrations back as they arrive */
 ON_CTL void reg_homes_free(void);
+/* An address that phones give (Contact), as it may stand in a dial string: whatever there means something is escaped in
+ * its user part; without URI headers, and without fs_ parameters unless keeps_ours. ST_INVAL and *why: elsewhere it
+ * cannot be. */
+ANY int contact_render(const struct sip_uri *u, bool keeps_ours, struct buf *out, const char **why);
+ANY bool contact_is_rendered(struct sv target); /* it was made so */
+ANY void contact_escape(
+    struct buf *out, struct sv text); /* all but letters, digits and "-._~" as %XX: values of fs_path */
 ON_CTL void reg_contact_text(const struct reg *r, struct buf *out); /* "\"\" <sip:...>" as FreeSWITCH keeps it */
 /* "sofia/PROFILE/URI" of each contact, comma-separated. */
 ON_CTL size_t contact_lookup(struct profile *p /* NULL = all */, struct sv user, struct sv host, struct buf *out);
@@ -156,6 +163,9 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
 	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
+	bool has_own_domain;                /* sip_invite_domain was given */
+	uintptr_t *outside; /* where the values of P- headers lie that came with the INVITE (headers.c) */
+	size_t outside_count;
 };
 extern const struct endpoint_ops sofia_ops, sip_ops;
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, bool is_outbound);
@@ -163,10 +173,7 @@ ANY struct call *call_of(const struct leg *leg);
 ON_CTL int call_media_init(struct call *c);
 /* From which hosts media may come: before an SDP of m, which came from peer, is given to the leg. */
 ON_CTL void call_hosts_tell(struct call *c, const struct addr *peer, const struct sip_msg *m);
-/* Headers every response or request of a call shares; "" when none. */
 ON_CTL void call_owed(struct call *c); /* acknowledged: what had to wait for it */
-ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
-ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
 /* Value of the Reason header for the leg's cause; false: none is to be sent. */
 ON_CTL bool call_reason_put(struct call *c, struct buf *b);
 ON_CTL void call_vars_from_msg(struct call *c, const struct sip_msg *m);
@@ -174,7 +181,6 @@ ON_CTL void call_vars_from_msg(struct call *c, const struct sip_msg *m);
 ON_CTL void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u);
 /* Those of the dialog as its latest message has them; an inbound call's are complete with its ACK. */
 ON_CTL void call_vars_dialog(struct call *c, const struct sip_msg *m);
-ON_CTL void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix);
 ON_CTL enum cause call_cause_from_msg(const struct sip_msg *m, int code);
 ON_CTL enum cause call_cause_from_reason(struct sv reason);
 extern const struct sip_call_handlers call_in_handlers, call_out_handlers;
@@ -187,6 +193,26 @@ ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const stru
 ON_CTL void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+/* ---- headers (headers.c) ---- */
+/* X-, P-, Diversion and User-to-User as variables with that prefix. */
+ON_CTL void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix);
+/* Those of an INVITE that go nowhere by themselves: sip_call_info and its like. */
+ON_CTL void call_vars_kept(struct call *c, const struct sip_msg *m);
+/* To a leg that a dials: sip_h_ variables, of what came from outside only what may. */
+ON_CTL void call_headers_pass(struct call *c, struct leg *a);
+/* A line for each variable with that prefix; none of those the stack writes itself. */
+ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
+
+/* ---- identity (identity.c) ---- */
+/* Who calls, by the INVITE and the account (whose user may be NULL): into lp and the variables. */
+ON_CTL void identity_in(struct call *c, const struct sip_msg *m, const struct auth *who, struct leg_profile *lp);
+/* The profile refuses accounts that give themselves out as others, and this one does. */
+ON_CTL bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const struct auth *who);
+/* The identity header with its line's end, and Privacy; nothing where none is to be told. */
+ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
+/* The host of an address of ours, IPv6 in brackets; what is no host gives way to our own. */
+ON_CTL void call_host_put(struct call *c, struct buf *b, const char *host);
+
 /* ---- transfers (refer.c) ---- */
 ON_CTL void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
 ON_CTL void refer_notify_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);

@@ -1,23 +1,25 @@
 /* Writing messages: start lines, headers, quoted strings, bodies, straight into one struct buf. What callers hand in
- * cannot break out of its line: CR, LF and NUL become blanks, and free header text is taken over line by line. */
+ * cannot break out of its place: control bytes become blanks (so no line ends, and nothing is taken for a mark of the
+ * stack's own), an address cannot close its brackets, a display name not its quotes, and free header text is taken over
+ * line by line. */
 #include "sip/msg/chars_i.h"
 #include <string.h>
 
-static void put_clean(struct buf *b, struct sv v)
+void sip_put_clean(struct buf *b, struct sv v)
 {
 	if (sip_is_value(v)) {
 		buf_addv(b, v);
 		return;
 	}
 	for (size_t i = 0; i < v.n; i++)
-		buf_addc(b, v.p[i] == '\r' || v.p[i] == '\n' || v.p[i] == '\0' ? ' ' : v.p[i]);
+		buf_addc(b, ch_is_control(v.p[i]) ? ' ' : v.p[i]);
 }
 
 void sip_put_request_line(struct buf *b, struct sv method, struct sv uri)
 {
-	put_clean(b, method);
+	sip_put_clean(b, method);
 	buf_addc(b, ' ');
-	put_clean(b, uri);
+	sip_put_clean(b, uri);
 	buf_addv(b, SV(" SIP/2.0\r\n"));
 }
 
@@ -35,7 +37,7 @@ void sip_put_status_line(struct buf *b, int code, struct sv reason)
 	buf_addv(b, SV("SIP/2.0 "));
 	put_u32(b, (uint32_t)code);
 	buf_addc(b, ' ');
-	put_clean(b, reason.n ? reason : sv_of(sip_reason_phrase(code)));
+	sip_put_clean(b, reason.n ? reason : sv_of(sip_reason_phrase(code)));
 	buf_addv(b, SV("\r\n"));
 }
 
@@ -43,7 +45,7 @@ void sip_put_hdr(struct buf *b, const char *name, struct sv value)
 {
 	buf_adds(b, name);
 	buf_addv(b, SV(": "));
-	put_clean(b, value);
+	sip_put_clean(b, value);
 	buf_addv(b, SV("\r\n"));
 }
 
@@ -63,7 +65,7 @@ void sip_put_lines(struct buf *b, const char *lines)
 		const char *stop = line.p + line.n, *e = ch_span(line.p, stop, CH_TOKEN), *colon = ch_skip_lws(e, stop);
 		/* a line that begins with a blank would continue the header above it */
 		if (line.n && line.p == lines && e > line.p && colon < stop && *colon == ':') {
-			put_clean(b, line);
+			sip_put_clean(b, line);
 			buf_addv(b, SV("\r\n"));
 		}
 		lines = nl ? nl + 1 : end;
@@ -77,9 +79,27 @@ void sip_put_quoted(struct buf *b, struct sv text)
 		char c = text.p[i];
 		if (c == '"' || c == '\\')
 			buf_addc(b, '\\');
-		buf_addc(b, (uint8_t)c < 0x20 || c == 0x7f ? ' ' : c);
+		buf_addc(b, ch_is_control(c) || c == '\t' ? ' ' : c);
 	}
 	buf_addc(b, '"');
+}
+
+/* What no URI holds, and what would end the brackets around it, goes as %XX. */
+static void put_bracketed(struct buf *b, struct sv uri)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	buf_addc(b, '<');
+	for (size_t i = 0; i < uri.n; i++) {
+		uint8_t c = (uint8_t)uri.p[i];
+		if (c > 0x20 && c != 0x7f && c != '<' && c != '>' && c != '"') {
+			buf_addc(b, (char)c);
+			continue;
+		}
+		buf_addc(b, '%');
+		buf_addc(b, hex[c >> 4]);
+		buf_addc(b, hex[c & 15]);
+	}
+	buf_addc(b, '>');
 }
 
 void sip_put_nameaddr(struct buf *b, struct sv display, struct sv uri)
@@ -88,9 +108,7 @@ void sip_put_nameaddr(struct buf *b, struct sv display, struct sv uri)
 		sip_put_quoted(b, display);
 		buf_addc(b, ' ');
 	}
-	buf_addc(b, '<');
-	put_clean(b, uri);
-	buf_addc(b, '>');
+	put_bracketed(b, uri);
 }
 
 void sip_put_body(struct buf *b, struct sv ctype, struct sv body)

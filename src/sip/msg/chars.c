@@ -185,7 +185,63 @@ bool sip_is_token(struct sv text)
 bool sip_is_value(struct sv text)
 {
 	for (size_t i = 0; i < text.n; i++)
-		if (text.p[i] == '\r' || text.p[i] == '\n' || text.p[i] == '\0')
+		if (ch_is_control(text.p[i]))
 			return false;
 	return true;
+}
+
+bool sip_is_host(struct sv text)
+{
+	struct sv host;
+	bool is_ipv6;
+	uint16_t port;
+	const char *end = text.p + text.n;
+	return text.n && ch_hostport(text.p, end, false, &host, &is_ipv6, &port) == end;
+}
+
+bool sip_is_uri_params(struct sv text)
+{
+	struct sip_uri u;
+	struct buf b;
+	buf_init(&b);
+	buf_printf(&b, "sip:u@h;%.*s", SVF(text));
+	bool is_good =
+	    text.n && !b.failed && b.n == text.n + 8 && sip_uri_parse(&u, buf_sv(&b)) == ST_OK && !u.headers.p;
+	buf_fini(&b);
+	return is_good;
+}
+
+/* RFC 3261 25.1 gen-value, unquoted: a token or a host. */
+static bool is_gen_value(struct sv v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if (!ch_is(v.p[i], CH_TOKEN) && v.p[i] != ':' && v.p[i] != '[' && v.p[i] != ']')
+			return false;
+	return true;
+}
+
+bool sip_is_hdr_params(struct sv text)
+{
+	struct sip_params_it it = {.rest = text};
+	int r;
+	if (!text.n || !sip_is_value(text))
+		return false;
+	while (it.rest.p && (r = sip_params_step(&it, ';')) != PARAM_END)
+		if (r == PARAM_BAD || (!it.is_quoted && !is_gen_value(it.value)))
+			return false;
+	return true;
+}
+
+bool sip_is_nameaddr_list(struct sv text)
+{
+	struct sip_list_it it;
+	struct sip_nameaddr na;
+	bool has_any = false;
+	sip_list_start_value(&it, text);
+	while (sip_list_next(&it)) {
+		if (sip_nameaddr_parse(&na, it.item) < 0 || na.is_star)
+			return false;
+		has_any = true;
+	}
+	return has_any && !it.is_bad && sip_is_value(text);
 }

@@ -19,6 +19,11 @@ static inline bool ch_is(char c, unsigned mask)
 {
 	return (sip_chars[(uint8_t)c] & mask) != 0;
 }
+/* A byte that stands in no header value: all control bytes but the tabulator. */
+static inline bool ch_is_control(char c)
+{
+	return ((uint8_t)c < 0x20 && c != '\t') || c == 0x7f;
+}
 static inline const char *ch_skip_lws(const char *p, const char *end)
 {
 	while (p < end && ch_is(*p, CH_LWS))

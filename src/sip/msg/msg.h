@@ -255,19 +255,26 @@ struct sip_frame {
 ANY int sip_frame_next(struct sip_frame *out, const char *p, size_t n, size_t max_body_bytes, const char **why);
 
 /* ---- building ---- */
-/* All append to b and never fail but by b->failed. Values must not hold CR or LF: such bytes are written as blanks. */
+/* All append to b and never fail but by b->failed. Control bytes (but the tabulator) are written as blanks. */
+ANY void sip_put_clean(struct buf *b, struct sv v); /* v so, and nothing else */
 ANY void sip_put_request_line(struct buf *b, struct sv method, struct sv uri);
 ANY void sip_put_status_line(struct buf *b, int code, struct sv reason /* empty = the standard phrase */);
 ANY void sip_put_hdr(struct buf *b, const char *name, struct sv value);
 ANY void sip_put_hdr_u32(struct buf *b, const char *name, uint32_t value);
 /* Copies whole "Name: value\r\n" lines; lines that are not of that form are left out, a missing last CRLF is added. */
 ANY void sip_put_lines(struct buf *b, const char *lines /* NULL = none */);
-/* "display" <uri> with the display quoted where needed. */
+/* "display" <uri> with the display quoted where needed; of uri what is in no URI, and <>", goes as %XX. */
 ANY void sip_put_nameaddr(struct buf *b, struct sv display, struct sv uri);
 ANY void sip_put_quoted(struct buf *b, struct sv text);
 /* Content-Type (when ctype and body are not empty), Content-Length, the empty line and the body. */
 ANY void sip_put_body(struct buf *b, struct sv ctype, struct sv body);
 ANY const char *sip_reason_phrase(int code); /* "Ringing"; "Unknown" when none is standard */
-/* True when text is one token (RFC 3261 25.1) / is safe as a header value (no CR, LF, NUL). */
+/* True when text is one token (RFC 3261 25.1) / is safe as a header value (no control byte but the tabulator). */
 ANY bool sip_is_token(struct sv text);
 ANY bool sip_is_value(struct sv text);
+/* The same for what is put into larger texts: host[:port] (IPv6 in brackets); "a=b;c" behind an address inside its
+ * brackets; the same outside of them; one or more name-addrs. Each is the whole text, which is not empty. */
+ANY bool sip_is_host(struct sv text);
+ANY bool sip_is_uri_params(struct sv text);
+ANY bool sip_is_hdr_params(struct sv text);
+ANY bool sip_is_nameaddr_list(struct sv text);

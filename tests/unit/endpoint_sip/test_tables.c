@@ -163,6 +163,92 @@ static int test_order_and_limits(void)
 	return 0;
 }
 
+/* Two accounts, one address of record: neither takes the other's contact away, nor its room. */
+static int test_owners(void) NO_ROLE_CHECK;
+static int test_owners(void)
+{
+	struct reg_table *t;
+	struct changes ch = {0};
+	const struct reg *r[REG_CONTACTS_MAX];
+	clock_fake_start(5000000000);
+	EXPECT_INT(reg_table_new(&t, on_change, &ch), ST_OK);
+	struct reg_put p = put_of("2000", "sip:a@10.0.0.1", "a", 1, 100),
+	               q = put_of("2000", "sip:b@10.0.0.2", "b", 1, 100);
+	p.auth_user = q.auth_user = SV("2000");
+	p.auth_realm = SV("a.example"), q.auth_realm = SV("B.example");
+	p.max_contacts = q.max_contacts = 1;
+	const struct reg_owner a = {SV("2000"), SV("a.example"), false}, b = {SV("2000"), SV("b.example"), false},
+	                       any = {SV("2000"), SV("c.example"), true}, other = {SV("2001"), SV("a.example"), true};
+	EXPECT_INT(reg_table_put(t, REG_SINGLE, &p, NULL), ST_OK);
+	EXPECT_INT(reg_table_put(t, REG_SINGLE, &q, NULL), ST_OK); /* beside it */
+	EXPECT_INT(find(t, "2000", r), 2);
+	q.contact_uri = p.contact_uri, q.cseq = 2;
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &q, NULL), ST_DENIED);
+	EXPECT_INT(reg_table_del(t, p.user, p.host, &b, p.contact_uri, SV("x"), 9), ST_NOTFOUND);
+	EXPECT_INT(reg_table_del(t, p.user, p.host, &b, SV("sip:none"), SV("a"), 9), ST_NOTFOUND);
+	EXPECT_INT(reg_table_del_all(t, p.user, p.host, &other), 0);
+	EXPECT_INT(reg_table_del_all(t, p.user, p.host, &b), 1);
+	EXPECT_INT(find(t, "2000", r), 1);
+	EXPECT_STR(r[0]->contact_uri, "sip:a@10.0.0.1");
+	EXPECT_INT(reg_table_del(t, p.user, p.host, &a, p.contact_uri, SV("a"), 2), ST_OK);
+	p.cseq = 3;
+	EXPECT_INT(reg_table_put(t, REG_SINGLE, &p, NULL), ST_OK);
+	EXPECT_INT(reg_table_del_all(t, p.user, p.host, &any), 1);
+	EXPECT_INT(reg_table_count(t), 0);
+	reg_table_free(t);
+	clock_fake_stop();
+	return 0;
+}
+
+static int test_contact_render(void)
+{
+	static const struct {
+		const char *uri, *rendered; /* NULL = refused */
+	} cases[] = {
+	    {"sip:1000@10.0.0.5:5060;ob", "sip:1000@10.0.0.5:5060;ob"},
+	    {"SIP:1000@[2001:db8::1]:5060;transport=tcp", "sip:1000@[2001:db8::1]:5060;transport=tcp"},
+	    {"sip:10.0.0.5", "sip:10.0.0.5"},
+	    {"sips:a:b@h", "sips:a:b@h"},
+	    {"sip:q,sofia/external/victim@10.0.0.5", "sip:q%2Csofia/external/victim@10.0.0.5"},
+	    {"sip:a;b=c@h", "sip:a;b=c@h"},
+	    {"sip:a$'#%7b\xc3\xa9@h", "sip:a%24%27%23%7b%C3%A9@h"},
+	    {"sip:a@h;fs_path=sip%3Aevil;fs_nat=yes;x=1", "sip:a@h;x=1"},
+	    {"sip:a@h?X-A=1", "sip:a@h"},
+	    {"sip:a@h;x=$y", NULL},
+	    {"sip:a@h;x='y", NULL},
+	    {"sip:a@h;x=[y]", NULL},
+	    {"sip:a@h;x=:_:y", NULL},
+	    {"sip:_:5060", NULL},
+	    {"sip:_:x@h", NULL},
+	    {"tel:+123", NULL},
+	    {"urn:x", NULL},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sip_uri u;
+		struct buf b;
+		const char *why = NULL;
+		buf_init(&b);
+		EXPECT_INT(sip_uri_parse(&u, sv_of(cases[i].uri)), ST_OK);
+		int st = contact_render(&u, false, &b, &why);
+		if (cases[i].rendered)
+			EXPECT_STR(b.p, cases[i].rendered);
+		else
+			EXPECT_INT(st == ST_INVAL && why && !b.n, 1);
+		if (cases[i].rendered)
+			EXPECT_INT(contact_is_rendered(buf_sv(&b)), 1);
+		buf_fini(&b);
+	}
+	EXPECT_INT(contact_is_rendered(SV("sip:a@h;fs_nat=yes;fs_path=sip%3Aa%2C%27%40h")), 1);
+	EXPECT_INT(contact_is_rendered(SV("sip:a,b@h")), 0);
+	EXPECT_INT(contact_is_rendered(SV("sip:a@h,b")), 0);
+	struct buf b;
+	buf_init(&b);
+	contact_escape(&b, SV("sip:a,'$b@[::1]:5060;transport=tcp"));
+	EXPECT_STR(b.p, "sip%3Aa%2C%27%24b%40%5B%3A%3A1%5D%3A5060%3Btransport%3Dtcp");
+	buf_fini(&b);
+	return 0;
+}
+
 static int test_remove_and_restore(void) NO_ROLE_CHECK;
 static int test_remove_and_restore(void)
 {
@@ -175,10 +261,11 @@ static int test_remove_and_restore(void)
 	EXPECT_INT(reg_table_restore(t, &p, 5000 + 30), ST_OK);
 	EXPECT_INT(reg_table_restore(t, &p, 5000 + 90), ST_NOTFOUND);
 	struct reg_put old = put_of("1001", "sip:1001@10.0.0.1", "b", 5, 100);
+	const struct reg_owner owner = {.has_any_realm = false};
 	EXPECT_INT(reg_table_restore(t, &old, 4999), ST_NOTFOUND);
 	EXPECT_INT(find(t, "1000", r), 1);
-	EXPECT_INT(reg_table_del(t, p.user, p.host, p.contact_uri, SV("a"), 5), ST_EXISTS);
-	EXPECT_INT(reg_table_del(t, p.user, p.host, SV("sip:other"), SV("zz"), 9), ST_NOTFOUND);
+	EXPECT_INT(reg_table_del(t, p.user, p.host, &owner, p.contact_uri, SV("a"), 5), ST_EXISTS);
+	EXPECT_INT(reg_table_del(t, p.user, p.host, &owner, SV("sip:other"), SV("zz"), 9), ST_NOTFOUND);
 	advance(29);
 	EXPECT_INT(find(t, "1000", r), 1);
 	advance(2);
@@ -186,7 +273,7 @@ static int test_remove_and_restore(void)
 	EXPECT_INT(ch.count[REG_EXPIRED], 1);
 	EXPECT_INT(ch.count[REG_ADDED], 0);
 	EXPECT_INT(reg_table_put(t, REG_SINGLE, &p, NULL), ST_OK);
-	EXPECT_INT(reg_table_del(t, p.user, p.host, SV("sip:moved"), SV("a"), 6), ST_OK);
+	EXPECT_INT(reg_table_del(t, p.user, p.host, &owner, SV("sip:moved"), SV("a"), 6), ST_OK);
 	EXPECT_INT(reg_table_count(t), 0);
 	reg_table_free(t);
 	clock_fake_stop();
@@ -302,5 +389,6 @@ static int test_profile(void)
 }
 
 TEST_MAIN({"expiry", test_expiry, TEST_LOOP}, {"modes", test_modes, TEST_LOOP},
-    {"order_and_limits", test_order_and_limits, TEST_LOOP}, {"remove_and_restore", test_remove_and_restore, TEST_LOOP},
+    {"order_and_limits", test_order_and_limits, TEST_LOOP}, {"owners", test_owners, TEST_LOOP},
+    {"contacts in dial strings", test_contact_render}, {"remove_and_restore", test_remove_and_restore, TEST_LOOP},
     {"dialstrings", test_dialstrings}, {"profile", test_profile})

@@ -259,5 +259,70 @@ static int test_build(void)
 	return 0;
 }
 
-TEST_MAIN({"uri", test_uri}, {"uri equality", test_uri_eq}, {"name-addr", test_nameaddr}, {"lists", test_lists},
-    {"credentials", test_auth}, {"frames", test_frames}, {"build", test_build})
+/* Text of anybody, in each place it may be put: it ends neither its line, nor its quotes, nor its brackets, and no
+ * byte of it is taken for the stack's own mark (\001). */
+static int test_build_hostile(void)
+{
+	static const char all[] = "a\r\nX: 1\rb\nc\001d\177e\t\"\\>,<sip:evil@x>;q=1";
+	struct buf b;
+	buf_init(&b);
+	sip_put_hdr(&b, "X-A", (struct sv){all, sizeof(all)}); /* with its NUL */
+	EXPECT_STR(b.p, "X-A: a  X: 1 b c d e\t\"\\>,<sip:evil@x>;q=1 \r\n");
+	buf_clear(&b);
+	sip_put_status_line(&b, 486, sv_of(all));
+	EXPECT_STR(b.p, "SIP/2.0 486 a  X: 1 b c d e\t\"\\>,<sip:evil@x>;q=1\r\n");
+	buf_clear(&b);
+	sip_put_nameaddr(&b, sv_of(all), SV("sip:a>;b=\"<c d\001\r\n@h"));
+	EXPECT_STR(b.p, "\"a  X: 1 b c d e \\\"\\\\>,<sip:evil@x>;q=1\" <sip:a%3E;b=%22%3Cc%20d%01%0D%0A@h>");
+	buf_clear(&b);
+	sip_put_body(&b, SV("a/b\r\nX: 1"), SV("xy"));
+	EXPECT_STR(b.p, "Content-Type: a/b  X: 1\r\nContent-Length: 2\r\n\r\nxy");
+	buf_fini(&b);
+	return 0;
+}
+
+static int test_fitting(void)
+{
+	static const struct {
+		const char *text;
+		bool is_host, is_uri_params, is_hdr_params, is_list;
+	} cases[] = {
+	    {"example.com:5060", true, true, false, true}, /* a URI of a scheme "example.com" */
+	    {"[::1]:5060", true, true, false, false},
+	    {"::1", false, true, false, false},
+	    {"host>", false, false, false, false},
+	    {"a b", false, false, false, false},
+	    {"a=b;lr", false, true, true, false},
+	    {"a=b>;c", false, false, false, false},
+	    {"a=\"x;y>\";q=0.1", false, false, true, false},
+	    {"a=\"x;y", false, false, false, false},
+	    {"a=b,<sip:evil@x>", false, false, false, false},
+	    {"a=b?X-H=1", false, false, false, false},
+	    {"a=b@c", false, false, false, false},
+	    {"a=b\\", false, false, false, false},
+	    {"a=[::1]:5", false, true, true, false},
+	    {"a=b\r\nX: 1", false, false, false, false},
+	    {"<sip:a@b;lr>, \"x\" <sip:c@d>", false, false, false, true},
+	    {"sip:a@b c", false, false, false, false},
+	    {"<sip:a@b>\r\nX: 1", false, false, false, false},
+	    {"<sip:a@b", false, false, false, false},
+	    {"*", false, true, true, false},
+	    {"", false, false, false, false},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sv v = sv_of(cases[i].text);
+		char got[200], want[200];
+		snprintf(got, sizeof(got), "%s: %d %d %d %d", cases[i].text, sip_is_host(v), sip_is_uri_params(v),
+		    sip_is_hdr_params(v), sip_is_nameaddr_list(v));
+		snprintf(want, sizeof(want), "%s: %d %d %d %d", cases[i].text, cases[i].is_host, cases[i].is_uri_params,
+		    cases[i].is_hdr_params, cases[i].is_list);
+		EXPECT_STR(got, want);
+	}
+	EXPECT_INT(sip_is_value(SV("a\tb")), true);
+	EXPECT_INT(sip_is_value(SV("a\001b")), false);
+	return 0;
+}
+
+TEST_MAIN({"uri", test_uri}, {"building from hostile text", test_build_hostile}, {"what fits where", test_fitting},
+    {"uri equality", test_uri_eq}, {"name-addr", test_nameaddr}, {"lists", test_lists}, {"credentials", test_auth},
+    {"frames", test_frames}, {"build", test_build})
