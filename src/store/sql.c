@@ -41,11 +41,19 @@ static void close_run(void *arg)
 	sqlite3_close(arg);
 }
 
+/* At the program's end a job that has not begun is cancelled. */
+static void close_done(int status, void *arg)
+{
+	role_assert_ctl();
+	if (status == ST_CANCELLED)
+		sqlite3_close(arg);
+}
+
 void sql_free(struct sql *s)
 {
 	if (!s)
 		return;
-	if (s->handle && work_submit("sql close", close_run, NULL, s->handle))
+	if (s->handle && work_submit("sql close", close_run, close_done, s->handle))
 		sqlite3_close(s->handle);
 	mem_free(s->path);
 	mem_free(s);

@@ -1,18 +1,17 @@
-import json
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import npm_modules  # noqa: E402
 import tandem as t  # noqa: E402
 from wire import Phone  # noqa: E402
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "soak: long runs, only in ./dev soak")
+    config.addinivalue_line("markers", "quiet: judges how soon something happens; tools/run-tests puts little beside it")
     config.addinivalue_line("markers", "leaks: run a second time on the sanitizer build")
 
 
@@ -21,10 +20,10 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [i for i in items if "soak" not in i.keywords]
 
 
-def _instance(tmp_path_factory, flavour):
+def _instance(tmp_path_factory, flavour, **how):
     if flavour == "vanilla" and not t.SHARED.exists():
-        pytest.skip("the stock configuration (../shared/vanilla) is not here")
-    return t.Tandem(tmp_path_factory.mktemp(flavour) / "instance", flavour)
+        pytest.skip(t.NO_SHARED)
+    return t.Tandem(tmp_path_factory.mktemp(flavour) / "instance", flavour, **how)
 
 
 @pytest.fixture(scope="module")
@@ -103,17 +102,11 @@ def fresh(tmp_path_factory):
         sw.stop()
 
 
-@pytest.fixture(scope="session")
-def modules():
-    """node_modules with what package.json names, installed once beside the build."""
-    if not shutil.which("npm") or not shutil.which("node"):
-        pytest.skip("npm and node are not installed")
-    here, cache = Path(__file__).parent, t.TOP / "build" / "npm"
-    cache.mkdir(parents=True, exist_ok=True)
-    shutil.copy(here / "package.json", cache)
-    wanted = json.loads((here / "package.json").read_text())["dependencies"]
-    if not all((cache / "node_modules" / name).exists() for name in wanted):
-        got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"], cwd=cache, capture_output=True, text=True)
-        if got.returncode:
-            pytest.skip(f"npm cannot install here: {got.stderr.strip()[-200:]}")
-    return cache
+@pytest.fixture
+def modules(tmp_path):
+    """A directory of its own for a script, with the node_modules that package.json names."""
+    why = npm_modules.install()
+    if why:
+        pytest.skip(why)
+    (tmp_path / "node_modules").symlink_to(npm_modules.CACHE / "node_modules")
+    return tmp_path

@@ -211,7 +211,7 @@ class Linphone:
         self.seen = 0
         self.calls = 0
         self.say("soundcard use files")
-        self._new_record()
+        self.new_record()
         self.say(f"play {self.dir}/tone.wav")
         self.say(f"register sip:{user}@127.0.0.1 sip:127.0.0.1:{switch.sip_port} {password or switch.passwords[user]}")
         switch.wait_registered(user)
@@ -233,7 +233,7 @@ class Linphone:
             assert time.monotonic() < deadline and self.proc.poll() is None, f"linphone: no '{regexp}'\n{self.text()[-4000:]}"
             time.sleep(0.05)
 
-    def _new_record(self):
+    def new_record(self):
         """linphone appends to a file it already has: one for each call."""
         self.calls += 1
         self.record = self.dir / f"heard-{self.calls}.wav"
@@ -267,10 +267,23 @@ class Linphone:
             time.sleep(0.4)
 
     def heard(self):
-        """What the last call brought; the next call gets a new file."""
+        """What the last call brought, once linphone has written it all; the next call gets a new file."""
         path = self.record
-        self._new_record()
+        deadline = time.monotonic() + 10
+        while not path.exists() or not path.stat().st_size or self._has_open(path):
+            assert time.monotonic() < deadline and self.proc.poll() is None, f"linphone does not finish {path}\n{self.text()[-4000:]}"
+            time.sleep(0.02)
+        self.new_record()
         return path
+
+    def _has_open(self, path):
+        for fd in Path(f"/proc/{self.proc.pid}/fd").iterdir():
+            try:
+                if fd.readlink() == path:
+                    return True
+            except OSError:
+                pass  # closed meanwhile
+        return False
 
     def close(self):
         if self.proc.poll() is None:

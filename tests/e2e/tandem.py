@@ -12,8 +12,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import clock
+
 TOP = Path(__file__).resolve().parents[2]
 SHARED = TOP.parent / "shared"
+NO_SHARED = "what lies beside the project here (../shared: FreeSWITCH's stock configuration, recordings) is not there"
 BUILD = Path(os.environ.get("TANDEM_BUILD", TOP / "build"))
 IS_SANITIZED = "san" in BUILD.name
 
@@ -163,7 +166,8 @@ class Esl:
 
 
 class Tandem:
-    def __init__(self, root, flavour="conf", env=None, binary=None):
+    def __init__(self, root, flavour="conf", env=None, binary=None, now=None, zone=None):
+        """now: what its wall clock shows when it is made ("2026-11-22 12:00:00", in that zone), else the time of the tests."""
         self.root = Path(root)
         self.flavour = flavour
         self.binary = binary or BUILD / "tandem"
@@ -173,6 +177,8 @@ class Tandem:
         self.http_port = free_port()
         self.rtp_start = 0
         self.env = dict(os.environ, **(env or {}))
+        if now:
+            self.env.update(clock.environment(now, zone, self.env))
         self.proc = None
         self._esl = None
         self.domain = "127.0.0.1"

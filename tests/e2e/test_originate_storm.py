@@ -121,6 +121,9 @@ class Storm:
         self.esl.close()
 
 
+pytestmark = pytest.mark.quiet
+
+
 def storm(fresh, count, window=48):
     sw = fresh.start()
     sw.api("fsctl sps 100000")

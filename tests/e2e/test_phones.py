@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from phones import Baresip, Linphone, assert_hears, read_wav, tone_level
 
-pytestmark = pytest.mark.leaks
+pytestmark = [pytest.mark.leaks, pytest.mark.quiet]
 MUSIC = Path("/usr/share/asterisk/moh")  # what conf/ plays
 TALK_S = 2.0  # how long sound must flow before it is judged
 

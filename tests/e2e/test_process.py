@@ -6,7 +6,7 @@ import time
 
 import pytest
 from sipp import ANSWERED, Sipp, ack, bye, invite, pause, recv, register_as, reply, send, uas_answer
-from tandem import BUILD, SHARED, free_port
+from tandem import BUILD, NO_SHARED, SHARED, free_port
 
 
 def run(*args, **kw):
@@ -127,7 +127,7 @@ def test_reloadxml_keeps_the_running_configuration_on_error(fresh):
 
 def test_stock_configuration_starts_unmodified(tmp_path, fresh):
     if not SHARED.exists():
-        pytest.skip("the stock configuration (../shared/vanilla) is not here")
+        pytest.skip(NO_SHARED)
     for d in ("log", "db", "run"):
         (tmp_path / d).mkdir()
     out = open(tmp_path / "out.txt", "wb")

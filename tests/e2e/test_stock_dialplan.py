@@ -11,7 +11,7 @@ from calls import arrives, ended, heard_ms, listen, press, rtp, uuid_of
 from phones import write_tone
 from wire import Phone, sdp
 
-pytestmark = pytest.mark.skipif(not t.SHARED.exists(), reason="the stock configuration (../shared/vanilla) is not here")
+pytestmark = pytest.mark.skipif(not t.SHARED.exists(), reason=t.NO_SHARED)
 MUSIC, GOODBYE, CONNECT = 600, 700, 750  # Hz
 US_RING, UK_RING = (440, 480), (400, 450)
 DOMAIN = "127.0.0.1"

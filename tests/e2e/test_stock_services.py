@@ -4,7 +4,7 @@ import pytest
 import tandem as t
 from calls import ELSEWHERE, accept, bridged, cancelled, ended, is_pair, talks
 
-pytestmark = pytest.mark.skipif(not t.SHARED.exists(), reason="the stock configuration (../shared/vanilla) is not here")
+pytestmark = pytest.mark.skipif(not t.SHARED.exists(), reason=t.NO_SHARED)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from calls import bridged, call_and_talk, ended, extension, uuid_of, write_extensions
 from talk import amplitude
 
-pytestmark = pytest.mark.leaks
+pytestmark = [pytest.mark.leaks, pytest.mark.quiet]
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,15 @@
 which order, the names and order of an event's headers, the variables as a set, and values after masking."""
 import json
 import re
-import sys
 import threading
 import xml.etree.ElementTree as ET
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from recordings import GOLDEN, needs_recordings
+from ua import Ua
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent))
-import tandem as t  # noqa: E402
-from ua import Ua  # noqa: E402
-
-GOLDEN = t.SHARED / "golden"
-pytestmark = [pytest.mark.skipif(not GOLDEN.exists(), reason="the recordings (../shared/golden) are not here")]
+pytestmark = needs_recordings
 
 # ---- what legitimately differs
 # Variables: video and text streams, which Tandem does not carry; headers of an event that the recorded program copied into variables.

@@ -1,20 +1,15 @@
 """The records of a bridged call against the recordings of ../shared/golden/cdr: the XML file element by element, the CSV line."""
 import re
-import sys
 import time
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
 import pytest
+import tandem as t
+from recordings import GOLDEN, THEN, needs_recordings
+from test_call_events import UNSTEADY, VARS_OTHER, Phone, one_call
+from ua import Ua
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent))
-import tandem as t  # noqa: E402
-from test_call_events import UNSTEADY, VARS_OTHER, Phone, one_call  # noqa: E402
-from ua import Ua  # noqa: E402
-
-GOLDEN = t.SHARED / "golden/cdr"
-pytestmark = [pytest.mark.skipif(not GOLDEN.exists(), reason="the recordings (../shared/golden) are not here")]
+pytestmark = needs_recordings
 # flags and caps are numbers of the recorded program's insides; RTCP is counted for both ways together here
 NOT_OURS = {"flags", "caps", "rtcp_packet_count", "rtcp_octet_count"}
 
@@ -31,7 +26,7 @@ def until(found, seconds=10):
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     """(XML text, CSV lines) of one call 1000 -> 1001 that the caller ends."""
-    sw = t.Tandem(tmp_path_factory.mktemp("cdr") / "instance", "vanilla")
+    sw = t.Tandem(tmp_path_factory.mktemp("cdr") / "instance", "vanilla", **THEN)
     conf = sw.root / "conf/autoload_configs"
     modules = conf / "modules.conf.xml"
     modules.write_text(modules.read_text().replace("<modules>", '<modules>\n<load module="mod_xml_cdr"/>', 1))
@@ -49,7 +44,7 @@ def records(tmp_path_factory):
 
 
 def recorded_xml():
-    text = (GOLDEN / "xml-cdr.txt").read_text()
+    text = (GOLDEN / "cdr/xml-cdr.txt").read_text()
     return text[text.index("<?xml"):text.index("</cdr>") + 6]
 
 
@@ -104,5 +99,5 @@ def test_csv_line(records):
     def shape(line):
         line = re.sub(r"[0-9a-f-]{36}", "UUID", re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DATE", line))
         return re.sub(r'"\d+","\d+","NORMAL', '"N","N","NORMAL', line)
-    wanted = [l for l in (GOLDEN / "csv-cdr.txt").read_text().split("\n") if l.startswith('"1000","1000","1001"')]
+    wanted = [l for l in (GOLDEN / "cdr/csv-cdr.txt").read_text().split("\n") if l.startswith('"1000","1000","1001"')]
     assert shape(records[1][-1]) in {shape(l) for l in wanted}

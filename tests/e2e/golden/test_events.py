@@ -1,17 +1,11 @@
 """Events outside the course of a call, against the recordings of ../shared/golden/esl: names and order of their headers."""
-import sys
-from pathlib import Path
-
 import pytest
+from recordings import needs_recordings
+from test_call_events import Raw, headers, pairs, recorded
+from ua import Ua
+from wire import Phone
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent))
-import tandem as t  # noqa: E402
-from test_call_events import GOLDEN, Raw, headers, pairs, recorded  # noqa: E402
-from ua import Ua  # noqa: E402
-from wire import Phone  # noqa: E402
-
-pytestmark = [pytest.mark.skipif(not GOLDEN.exists(), reason="the recordings (../shared/golden) are not here")]
+pytestmark = needs_recordings
 
 
 def kind(e):

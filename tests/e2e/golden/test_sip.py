@@ -3,17 +3,13 @@ there, and every answer and request of the switch is compared: its first line, i
 The phones' own words are taken from the recording, with this run's ports, tags and nonces in the place of the recorded ones."""
 import hashlib
 import re
-import sys
-from pathlib import Path
 
 import pytest
+import tandem as t
+from recordings import GOLDEN, THEN, needs_recordings
+from wire import Message, Phone
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-import tandem as t  # noqa: E402
-from wire import Message, Phone  # noqa: E402
-
-GOLDEN = t.SHARED / "golden" / "sip"
-pytestmark = [pytest.mark.skipif(not GOLDEN.exists(), reason="the recordings (../shared/golden) are not here")]
+pytestmark = needs_recordings
 UAS = {"1000": 6000, "1001": 6001, "1002": 6002, "1003": 6011, "8888": 6008}
 
 # Headers whose value is of the run, or tells the program.
@@ -46,7 +42,7 @@ class Step:
 
 
 def steps(scene):
-    text = (GOLDEN / f"{scene}.txt").read_text()
+    text = (GOLDEN / f"sip/{scene}.txt").read_text()
     found = re.findall(r"^---- +\S+ s +\S+ -> \S+ +\(UA-(\d+) (\w+)\) \d+ bytes\n(.*?)(?=^---- |^==== |\Z)", text, re.M | re.S)
     # NOTIFY: of subscriptions, see above
     return [s for s in (Step(*f) for f in found) if s.message.get("CSeq").split()[1] not in METHODS_OTHER | {"NOTIFY"}]
@@ -165,9 +161,7 @@ def masked(text):
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):
     """The stock configuration and the extension the recording added."""
-    if not t.SHARED.exists():
-        pytest.skip("the stock configuration (../shared/vanilla) is not here")
-    sw = t.Tandem(tmp_path_factory.mktemp("sip") / "instance", "vanilla")
+    sw = t.Tandem(tmp_path_factory.mktemp("sip") / "instance", "vanilla", **THEN)
     (sw.root / "conf/dialplan/default/00_busy.xml").write_text(
         '<include>\n<extension name="busy"><condition field="destination_number" expression="^9703$">'
         '<action application="hangup" data="USER_BUSY"/></condition></extension>\n'

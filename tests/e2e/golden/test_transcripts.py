@@ -1,19 +1,15 @@
 """Whole conversations on the event socket, replayed frame by frame against ../shared/golden/esl: background jobs in three
 formats, filters over two calls, log lines. (commands.txt and connect-auth.txt: test_golden.py.)"""
 import re
-import sys
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from recordings import needs_recordings
+from test_call_events import UNSTEADY
+from test_golden import Raw, masked, numbers, transcript
+from ua import Ua
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from test_call_events import UNSTEADY  # noqa: E402
-from test_golden import GOLDEN, Raw, masked, numbers, transcript  # noqa: E402
-from ua import Ua  # noqa: E402
-
-pytestmark = [pytest.mark.skipif(not GOLDEN.exists(), reason="the recordings (../shared/golden) are not here")]
+pytestmark = needs_recordings
 
 # where the recorded program is in its sources; what the recorded machine's network had
 CALLING = re.compile(r"((?:Event-Calling-(?:File|Function)|FreeSWITCH-IPv[46])(?:: |\":\"|>))[^\n\"<]*")

@@ -1,0 +1,178 @@
+"""Runs parts side by side and tells what became of them.
+
+The longest begin first. How many run at once depends on the processor time they are known to use, for most of their time is waiting: the
+sum stays under what the machine has, and under half of it while a part marked `quiet` runs. Each part has a cell (cell.py), a log in
+BUILD/test-logs and a directory for temporary files, which stays when it failed.
+"""
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import cell
+import plan
+
+LOAD, LOAD_QUIET = 0.85, 0.6  # of the processors
+MANY = 4  # parts for each processor, however idle they are
+LEAST_CPUS = 0.1  # a part that mostly waits still has to start
+
+
+class Result:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.reasons = {}   # of a skip -> how many
+        self.slow = []      # (seconds, what)
+        self.failures = []
+
+    def add(self, outcome, test, why=""):
+        setattr(self, outcome, getattr(self, outcome) + 1)
+        if outcome == "skipped":
+            self.reasons[why] = self.reasons.get(why, 0) + 1
+        elif outcome == "failed":
+            self.failures.append(test)
+
+
+def told(count):
+    return ", ".join(f"{count[what]} {what}" for what in ("passed", "failed", "skipped") if count[what])
+
+
+def interrupt(signum, frame):
+    raise KeyboardInterrupt
+
+
+class Pool:
+    def __init__(self, is_isolated, times, deadline_s, hide=None):
+        self.is_isolated, self.times, self.deadline_s, self.hide = is_isolated, times, deadline_s, hide
+        self.result = Result()
+        self.cpus = len(os.sched_getaffinity(0))
+        self.running = {}  # keeper -> (part, begun, directory)
+        self.tmp = Path(tempfile.mkdtemp(prefix="tandem-"))
+        self.files = {}    # (build, file) -> [seconds, cpu seconds]
+
+    # ---- one part
+    def log_path(self, part):
+        return plan.TOP / part.build / "test-logs" / part.log_name
+
+    def begin(self, part, arguments):
+        directory = self.tmp / f"{part.build}-{part.log_name.removesuffix('.txt')}"
+        directory.mkdir()
+        (directory / "tmp").mkdir()
+        log = self.log_path(part)
+        log.parent.mkdir(exist_ok=True)
+        log.unlink(missing_ok=True)
+        env = plan.environment(part.build, TESTRUN_IDS=str(directory / "ids"), TESTRUN_RESULTS=str(directory / "results"))
+        if part.is_unit:
+            env["PATH"] = "/usr/bin:" + env["PATH"]
+            (plan.TOP / part.build / "meson-logs/testlog.junit.xml").unlink(missing_ok=True)
+            command = plan.unit_command(part.build)
+        else:
+            env["TMPDIR"] = str(directory / "tmp")
+            (directory / "ids").write_text("\n".join(part.ids))
+            command = [*plan.PYTEST, f"--basetemp={directory / 't'}", *arguments, *sorted({i.split("::")[0] for i in part.ids})]
+        keeper = cell.start(command, env, plan.TOP, log, self.deadline_s, self.is_isolated, self.hide)
+        self.running[keeper] = (part, time.monotonic(), directory)
+
+    def end(self, keeper, status, usage):
+        part, begun, directory = self.running.pop(keeper)
+        seconds, code = time.monotonic() - begun, os.waitstatus_to_exitcode(status)
+        cpu = usage.ru_utime + usage.ru_stime
+        before = self.result.failed
+        counts = (self.add_unit if part.is_unit else self.add_e2e)(part, directory, code)
+        is_failed = self.result.failed > before
+        whole = self.files.setdefault((part.build, part.whole), [0, 0])
+        whole[0] += seconds
+        whole[1] += cpu
+        self.result.slow.append((seconds, f"{part.name} ({part.build})"))
+        print(f"{'FAILED' if is_failed else 'ok':6} {part.name + ' (' + part.build + ')':48} {counts:30} {seconds:6.1f} s {cpu:6.1f} s cpu", flush=True)
+        if is_failed:
+            self.show(part, code, directory)
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def show(self, part, code, directory):
+        text = self.log_path(part).read_text(errors="replace")
+        print(f"---- {self.log_path(part).relative_to(plan.TOP)} (exit {code}; its files: {directory})\n{text[-20000:]}\n----", flush=True)
+
+    def add_unit(self, part, directory, code):
+        cases = plan.unit_results(part.build)
+        for name, outcome in cases:
+            self.result.add(outcome, name, "unit tests that need ../shared")
+        count = Counter(outcome for _, outcome in cases)
+        if not cases or code and not count["failed"]:
+            self.result.add("failed", f"{part.name}: exit {code}")
+            count["failed"] += 1
+        return told(count)
+
+    def add_e2e(self, part, directory, code):
+        try:
+            lines = [json.loads(line) for line in (directory / "results").read_text().splitlines()]
+        except OSError:
+            lines = []
+        ended = {x["id"]: x for x in lines}
+        count = Counter()
+        for test, x in ended.items():
+            self.result.add(x["outcome"], test, x["why"])
+            count[x["outcome"]] += 1
+            self.times[part.build].tests[test] = x["seconds"]
+        missing = [test for test in part.ids if test not in ended]
+        if missing:
+            self.result.failed += len(missing)
+            count["failed"] += len(missing)
+            self.result.failures.append(f"{part.name}: {len(missing)} tests did not end; the first: {missing[0]}")
+        if code and not count["failed"]:
+            self.result.add("failed", f"{part.name}: exit {code}")
+            count["failed"] += 1
+        return told(count)
+
+    # ---- all of them
+    def fits(self, part):
+        if not self.running:
+            return True
+        if not self.is_isolated or len(self.running) >= MANY * self.cpus:
+            return False
+        parts = [p for p, _, _ in self.running.values()] + [part]
+        room = self.cpus * (LOAD_QUIET if any(p.is_quiet for p in parts) else LOAD)
+        return sum(max(p.cpus, LEAST_CPUS) for p in parts) <= room
+
+    def run(self, parts, arguments):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, interrupt)
+        waiting = sorted(parts, key=lambda p: (not p.is_quiet, -p.seconds))
+        try:
+            while waiting or self.running:
+                part = next((p for p in waiting if self.fits(p)), None)
+                if part:
+                    waiting.remove(part)
+                    self.begin(part, arguments)
+                else:
+                    self.end(*os.wait4(-1, 0))
+        except KeyboardInterrupt:
+            self.stop(waiting)
+        self.remember()
+        try:
+            self.tmp.rmdir()
+        except OSError:
+            pass  # what failed is kept
+        return self.result
+
+    def stop(self, waiting):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        for keeper in self.running:
+            os.kill(keeper, signal.SIGTERM)
+        while self.running:
+            self.end(*os.wait4(-1, 0))
+        for part in waiting:
+            self.result.failed += max(1, len(part.ids))
+        self.result.failures.append(f"interrupted; {len(waiting)} parts did not run")
+
+    def remember(self):
+        for (build, name), (seconds, cpu) in self.files.items():
+            if seconds > 5:
+                self.times[build].cpus[name] = round(cpu / seconds, 3)
+        for times in self.times.values():
+            times.save()
