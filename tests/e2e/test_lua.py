@@ -7,7 +7,7 @@ import pytest
 from calls import call, ended, extension, heard_ms, listen, press
 from phones import write_tone
 
-pytestmark = pytest.mark.leaks
+pytestmark = [pytest.mark.leaks, pytest.mark.quiet]
 
 # What every script begins with: tell(text) reaches the test.
 TELL = """local function tell(text, ...)
