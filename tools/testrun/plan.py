@@ -123,7 +123,7 @@ def parts_of(tests, build, times, clock=None):
 
 
 def unit_part(build, times):
-    return Part("unit tests", build, seconds=60, cpus=times.cpus.get("unit tests", UNKNOWN_CPUS), is_unit=True)
+    return Part("unit tests", build, seconds=60, cpus=times.cpus.get("unit tests", UNKNOWN_CPUS), is_quiet=True, is_unit=True)
 
 
 def unit_command(build):
