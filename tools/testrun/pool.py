@@ -63,9 +63,19 @@ class Pool:
         self.result = Result()
         self.cpus = len(os.sched_getaffinity(0))
         self.running = {}  # keeper -> (part, begun, directory)
-        self.tmp = Path(tempfile.mkdtemp(prefix="tandem-"))
         self.files = {}    # (build, file) -> [seconds, cpu seconds]
         self.lock = lock()
+        self.tmp = self.make_directory()
+
+    def make_directory(self):
+        """For the parts' files; short, for sockets have their paths there. The run before's, kept when something failed, go."""
+        new, last = Path(tempfile.mkdtemp(prefix="tandem-tests-")), plan.TOP / "build/test-files"
+        if self.lock:
+            if last.is_symlink():
+                shutil.rmtree(last.readlink(), ignore_errors=True)
+                last.unlink()
+            last.symlink_to(new)
+        return new
 
     # ---- one part
     def log_path(self, part):
@@ -76,7 +86,7 @@ class Pool:
         directory.mkdir()
         (directory / "tmp").mkdir()
         log = self.log_path(part)
-        log.parent.mkdir(exist_ok=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
         env = plan.environment(part.build, TESTRUN_IDS=str(directory / "ids"), TESTRUN_RESULTS=str(directory / "results"))
         if part.clock and part.is_unit:
