@@ -14,7 +14,7 @@ from pathlib import Path
 import cell
 
 TOP = Path(__file__).resolve().parents[2]
-PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-p", "plugin"]
+PYTEST = ["/usr/bin/python3", "-m", "pytest", f"--rootdir={TOP}", "-q", "-rs", "-p", "no:cacheprovider", "-p", "plugin"]
 VALUED = {"-k", "-m", "-p", "-c", "-o", "-W", "--ignore", "--ignore-glob", "--deselect", "--tb", "--maxfail", "--durations"}
 PART_S, COLLECT_S = 40, 120
 UNKNOWN_TEST_S, UNKNOWN_CPUS, START_S = 1.2, 0.2, 2.0

@@ -125,7 +125,7 @@ class Pool:
 
     def show(self, part, code, directory):
         text = self.log_path(part).read_text(errors="replace")
-        print(f"---- {self.log_path(part).relative_to(plan.TOP)} (exit {code}; its files: {directory})\n{text[-20000:]}\n----", flush=True)
+        print(f"---- {os.path.relpath(self.log_path(part), plan.TOP)} (exit {code}; its files: {directory})\n{text[-20000:]}\n----", flush=True)
 
     def add_unit(self, part, directory, code):
         cases = plan.unit_results(part.build)
