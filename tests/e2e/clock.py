@@ -38,6 +38,12 @@ def set_for_all():
         os.environ.update(environment(when, zone))
 
 
+def real(env):
+    """The environment without a clock of its own."""
+    ours = ("LD_PRELOAD", "FAKETIME", "DONT_FAKE_MONOTONIC", "TANDEM_CLOCK", "TANDEM_TZ")
+    return {k: v for k, v in env.items() if not k.startswith(ours)}
+
+
 def now_s(env=os.environ):
     """What the clock of a program with that environment shows."""
     return time.time() + float(env.get("FAKETIME", "0").rstrip("s"))

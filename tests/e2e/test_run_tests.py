@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import clock
 import pytest
 import tandem as t
 
@@ -60,7 +61,7 @@ def run():
             (inside / f"test_{name}.py").write_text(text)
         paths = [str(inside / f"test_{name}.py") for name in files]
         # what the runner around us told our pytest is not for the one within
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("TESTRUN_")}
+        clean = {k: v for k, v in clock.real(os.environ).items() if not k.startswith("TESTRUN_")}
         p = subprocess.Popen([t.TOP / "tools/run-tests", "--e2e", t.BUILD.name, "--", *paths], cwd=t.TOP, env=dict(clean, **(env or {})),
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         procs.append(p)
@@ -157,5 +158,5 @@ os.environ.update(TANDEM_CLOCK='2028-02-29 12:00:00', TANDEM_TZ='Asia/Tokyo')
 clock.set_for_all()
 print(subprocess.run(['date', '+%F %H %Z'], capture_output=True, text=True).stdout.strip())
 print(abs(clock.now_s() - datetime.datetime.fromisoformat('2028-02-29T12:00:00+09:00').timestamp()) < 60)
-"""], cwd=t.TOP, capture_output=True, text=True, timeout=30).stdout
+"""], cwd=t.TOP, env=clock.real(os.environ), capture_output=True, text=True, timeout=30).stdout
     assert text == "2028-02-29 12 JST\nTrue\n"

@@ -62,14 +62,15 @@ class Pool:
         self.is_isolated, self.times, self.deadline_s, self.hide = is_isolated, times, deadline_s, hide
         self.result = Result()
         self.cpus = len(os.sched_getaffinity(0))
+        self.begun = 0
         self.running = {}  # keeper -> (part, begun, directory)
         self.files = {}    # (build, file) -> [seconds, cpu seconds]
         self.lock = lock()
         self.tmp = self.make_directory()
 
     def make_directory(self):
-        """For the parts' files; short, for sockets have their paths there. The run before's, kept when something failed, go."""
-        new, last = Path(tempfile.mkdtemp(prefix="tandem-tests-")), plan.TOP / "build/test-files"
+        """For the parts' files. Those of the run before, kept when something failed, go."""
+        new, last = Path(tempfile.mkdtemp(prefix="tandem-")), plan.TOP / "build/test-files"
         if self.lock:
             if last.is_symlink():
                 shutil.rmtree(last.readlink(), ignore_errors=True)
@@ -82,7 +83,8 @@ class Pool:
         return (plan.TOP / part.build if self.lock else self.tmp) / "test-logs" / part.log_name
 
     def begin(self, part, arguments):
-        directory = self.tmp / f"{part.build}-{part.log_name.removesuffix('.txt')}"
+        self.begun += 1
+        directory = self.tmp / str(self.begun)  # short: sockets and what some programs write have bounded paths
         directory.mkdir()
         (directory / "tmp").mkdir()
         log = self.log_path(part)

@@ -494,7 +494,8 @@ static int test_record_read(void)
 	EXPECT_INT(r->id, id);
 	EXPECT_INT(wav_read(tmp("r.wav"), &got), 0);
 	EXPECT_INT(got.count, r->samples);
-	EXPECT((int64_t)got.count / 8 > took_ms - 100 && (int64_t)got.count / 8 < took_ms + 150); /* the file's time is the call's */
+	EXPECT((int64_t)got.count / 8 > took_ms - 100 &&
+	       (int64_t)got.count / 8 < took_ms + 150); /* the file's time is the call's */
 	EXPECT(tone_share(got.samples + 800, 9600, 700) > 0.95);
 	double level = mix_level_rms(got.samples + 800, 9600);
 	EXPECT(level > 5300 && level < 6000);
