@@ -57,7 +57,8 @@ static int by_use(const void *a, const void *b)
 	return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }
 
-ON_WORK static void take_entry(struct entries *e, const char *dir, const char *name)
+/* now_s: by the directory's own clock, which may be another machine's. */
+ON_WORK static void take_entry(struct entries *e, const char *dir, const char *name, time_t now_s)
 {
 	struct stat st;
 	struct buf path;
@@ -68,7 +69,7 @@ ON_WORK static void take_entry(struct entries *e, const char *dir, const char *n
 	if (stat(path.p, &st) || !S_ISREG(st.st_mode))
 		goto out;
 	if (name[0] == '.') {
-		if (time(NULL) - st.st_mtime > HALF_MADE_S)
+		if (now_s - st.st_mtime > HALF_MADE_S)
 			unlink(path.p);
 		goto out;
 	}
@@ -89,10 +90,12 @@ void cache_trim(const char *dir, size_t max_files, uint64_t max_bytes)
 {
 	struct entries e = {0};
 	DIR *d = opendir(dir);
+	struct stat st;
+	time_t now_s = d && !fstat(dirfd(d), &st) ? st.st_mtime : 0; /* a file was just put there */
 
 	for (struct dirent *it; d && e.count < FILES_MAX && (it = readdir(d));)
 		if (it->d_name[0] != '.' || !strncmp(it->d_name, ".new", 4))
-			take_entry(&e, dir, it->d_name);
+			take_entry(&e, dir, it->d_name, now_s);
 	if (d)
 		closedir(d);
 	bool is_over = e.count > max_files || e.bytes > max_bytes;

@@ -4,14 +4,17 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import clock  # noqa: E402
 import npm_modules  # noqa: E402
 import tandem as t  # noqa: E402
 from wire import Phone  # noqa: E402
 
 
 def pytest_configure(config):
+    clock.set_for_all()
     config.addinivalue_line("markers", "soak: long runs, only in ./dev soak")
     config.addinivalue_line("markers", "quiet: judges how soon something happens; tools/run-tests puts little beside it")
+    config.addinivalue_line("markers", "clock: has to do with the time of day or the date; runs at several of them")
     config.addinivalue_line("markers", "leaks: run a second time on the sanitizer build")
 
 
@@ -21,8 +24,6 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _instance(tmp_path_factory, flavour, **how):
-    if flavour == "vanilla" and not t.SHARED.exists():
-        pytest.skip(t.NO_SHARED)
     return t.Tandem(tmp_path_factory.mktemp(flavour) / "instance", flavour, **how)
 
 
@@ -36,7 +37,7 @@ def tandem(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tandem_vanilla(tmp_path_factory):
-    """A running Tandem on a copy of FreeSWITCH's stock configuration."""
+    """A running Tandem on a copy of FreeSWITCH's stock configuration, or of ours of its shape."""
     sw = _instance(tmp_path_factory, "vanilla").start()
     yield sw
     sw.stop()

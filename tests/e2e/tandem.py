@@ -16,7 +16,9 @@ import clock
 
 TOP = Path(__file__).resolve().parents[2]
 SHARED = TOP.parent / "shared"
-NO_SHARED = "what lies beside the project here (../shared: FreeSWITCH's stock configuration, recordings) is not there"
+# FreeSWITCH's stock configuration, or ours of the same shape where that is not at hand
+VANILLA = SHARED / "vanilla" if (SHARED / "vanilla").exists() else TOP / "tests/data/stock"
+NO_SHARED = "../shared (FreeSWITCH's stock configuration, recordings of it) is not here"
 BUILD = Path(os.environ.get("TANDEM_BUILD", TOP / "build"))
 IS_SANITIZED = "san" in BUILD.name
 
@@ -203,10 +205,11 @@ class Tandem:
             self._prepare_vanilla()
 
     def _prepare_vanilla(self):
-        """The stock configuration with the addresses, ports and the password changed that the golden recordings changed."""
+        """The stock configuration with the addresses, ports and the password changed that the golden recordings changed; ours of its
+        shape asks no outside server and has no IPv6."""
         conf = self.root / "conf"
         if not conf.exists():
-            shutil.copytree(SHARED / "vanilla", conf)
+            shutil.copytree(VANILLA, conf)
             for d in ("db", "log", "run", "recordings", "storage", "cache"):
                 (self.root / d).mkdir(exist_ok=True)
 
@@ -219,8 +222,6 @@ class Tandem:
                 p.write_text(t)
 
             edit("vars.xml", (r"default_password=1234", "default_password=lab1234"),
-                 (r'cmd="stun-set" data="external_rtp_ip=[^"]*"', 'cmd="set" data="external_rtp_ip=127.0.0.1"'),
-                 (r'cmd="stun-set" data="external_sip_ip=[^"]*"', 'cmd="set" data="external_sip_ip=127.0.0.1"'),
                  (r"internal_sip_port=5060", f"internal_sip_port={self.sip_port}"),
                  (r"external_sip_port=5080", f"external_sip_port={self.ext_port}"),
                  (r"<include>", '<include>\n<X-PRE-PROCESS cmd="set" data="local_ip_v4=127.0.0.1"/>'))
@@ -229,9 +230,12 @@ class Tandem:
             edit("autoload_configs/switch.conf.xml",
                  (r"<settings>", f'<settings>\n<param name="rtp-start-port" value="{self.rtp_start}"/>'
                                  f'<param name="rtp-end-port" value="{self.rtp_start + Ports.RTP_COUNT - 1}"/>'))
-            edit("directory/default.xml", (r",\$\{verto_contact\([^)]*\)\}", ""))
-            for p in ("sip_profiles/internal-ipv6.xml", "sip_profiles/external-ipv6.xml"):
-                (conf / p).unlink()
+            if VANILLA.parent == SHARED:
+                edit("vars.xml", (r'cmd="stun-set" data="external_rtp_ip=[^"]*"', 'cmd="set" data="external_rtp_ip=127.0.0.1"'),
+                     (r'cmd="stun-set" data="external_sip_ip=[^"]*"', 'cmd="set" data="external_sip_ip=127.0.0.1"'))
+                edit("directory/default.xml", (r",\$\{verto_contact\([^)]*\)\}", ""))
+                for p in ("sip_profiles/internal-ipv6.xml", "sip_profiles/external-ipv6.xml"):
+                    (conf / p).unlink()
         self.passwords = {str(n): "lab1234" for n in range(1000, 1020)}
         self.esl_password = "ClueCon"
 

@@ -168,6 +168,7 @@ def test_set_user_and_check_acl(sw, phone, parked):
     a.ack_failure(a.expect(603))
 
 
+@pytest.mark.clock
 def test_sched_hangup(sw, phone):
     a = phone("1000")
     call(a, "7108")
@@ -177,6 +178,7 @@ def test_sched_hangup(sw, phone):
     a.reply(bye, 200, "OK")
 
 
+@pytest.mark.clock
 def test_sched_transfer(sw, phone, parked):
     a = phone("1000")
     call(a, "7109")
@@ -185,6 +187,7 @@ def test_sched_transfer(sw, phone, parked):
     a.bye()
 
 
+@pytest.mark.clock
 def test_sched_broadcast(sw, phone):
     a = phone("1000")
     call(a, "7110")
@@ -192,6 +195,7 @@ def test_sched_broadcast(sw, phone):
     a.bye()
 
 
+@pytest.mark.clock
 def test_sched_cancel(sw, phone):
     a = phone("1000")
     call(a, "7111")

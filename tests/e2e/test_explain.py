@@ -64,6 +64,7 @@ def test_plain(sw):
     assert "0 total" in sw.api("show channels count")
 
 
+@pytest.mark.clock
 def test_at_another_time(sw):
     text = sw.api("dialplan explain default 7399 epoch=1798200000 timezone=UTC")  # 2026-12-25
     assert "  time: match  [explain.xml:7]" in text and "2. playback(xmas.wav)" in text

@@ -367,6 +367,7 @@ GOLDEN = ["sofia-status-gateway.txt", "sofia-status-gateway-example-com.txt", "s
           "sofia-profile-internal-gwlist-up.txt", "sofia-profile-internal-rescan.txt"]
 
 
+@pytest.mark.skipif(not (t.SHARED / "golden").exists(), reason=t.NO_SHARED)
 @pytest.mark.parametrize("name", GOLDEN)
 def test_recorded_texts(tandem_vanilla, name):
     head, want = (t.SHARED / "golden/api" / name).read_text().split("\n", 1)

@@ -7,7 +7,7 @@ import pytest
 from calls import call, ended, extension, heard_ms, listen, press
 from phones import write_tone
 
-pytestmark = pytest.mark.leaks
+pytestmark = [pytest.mark.leaks, pytest.mark.quiet]
 
 # What every script begins with: tell(text) reaches the test.
 TELL = """local function tell(text, ...)
@@ -218,7 +218,7 @@ def sw(tmp_path_factory):
         *(extension(f"732{i}", f"lua hook.lua {how} {arg}") for i, (how, arg) in enumerate(HANGS[10:])),
         "</include>"]))
     (s.root / "conf/autoload_configs/lua.conf.xml").write_text("""<configuration name="lua.conf"><settings>
-<param name="memory-limit" value="2"/><param name="instruction-limit" value="30000000"/>
+<param name="memory-limit" value="1"/><param name="instruction-limit" value="30000000"/>
 <param name="startup-script" value="startup.lua"/>
 <hook event="CUSTOM" subclass="lua::hooked" script="hooked.lua"/></settings></configuration>""")
     s.start()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from sipp import ANSWERED, Sipp, ack, bye, invite, pause, recv, register_as, reply, send, uas_answer
-from tandem import BUILD, NO_SHARED, SHARED, free_port
+from tandem import BUILD, VANILLA, free_port
 
 
 def run(*args, **kw):
@@ -58,6 +58,7 @@ def test_term_ends_commands_that_wait(fresh):
     esl.close()
 
 
+@pytest.mark.clock
 def test_hup_rotates_the_log(fresh):
     fresh.start()
     fresh.api("log notice before-the-rotation")
@@ -126,12 +127,10 @@ def test_reloadxml_keeps_the_running_configuration_on_error(fresh):
 
 
 def test_stock_configuration_starts_unmodified(tmp_path, fresh):
-    if not SHARED.exists():
-        pytest.skip(NO_SHARED)
     for d in ("log", "db", "run"):
         (tmp_path / d).mkdir()
     out = open(tmp_path / "out.txt", "wb")
-    p = subprocess.Popen([BUILD / "tandem", "-nf", "-nonat", "-conf", SHARED / "vanilla", "-log", tmp_path / "log", "-db", tmp_path / "db",
+    p = subprocess.Popen([BUILD / "tandem", "-nf", "-nonat", "-conf", VANILLA, "-log", tmp_path / "log", "-db", tmp_path / "db",
                           "-run", tmp_path / "run"], stdout=out, stderr=out, stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
     while "is ready" not in (tmp_path / "out.txt").read_text():
@@ -172,6 +171,7 @@ def test_kill_in_a_call_loses_nothing(fresh):
     fresh.stop()
 
 
+@pytest.mark.clock
 def test_records_of_a_call(fresh):
     """One CSV line and one XML file, with what happened in them."""
     import xml.etree.ElementTree as ET

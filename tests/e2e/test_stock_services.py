@@ -1,10 +1,8 @@
-"""Services of the stock dialplan (../shared/vanilla) as its users dial them: pickup of a ringing phone (886, *8, **NNN), parking (6000,
+"""Services of the stock dialplan (../shared/vanilla or tests/data/stock) as its users dial them: pickup of a ringing phone (886, *8, **NNN), parking (6000,
 60NN), and the attended transfer of key *4. Scripted phones that say tones and measure what they hear."""
 import pytest
-import tandem as t
 from calls import ELSEWHERE, accept, bridged, cancelled, ended, is_pair, talks
 
-pytestmark = pytest.mark.skipif(not t.SHARED.exists(), reason=t.NO_SHARED)
 
 
 @pytest.fixture(scope="module")

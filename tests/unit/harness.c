@@ -62,7 +62,7 @@ const char *test_data_dir(void)
 const char *test_shared_dir(void)
 {
 	static const char dir[] = TEST_SOURCE_DIR "/../shared";
-	return access(dir, R_OK) ? NULL : dir;
+	return access(TEST_SOURCE_DIR "/../shared/vanilla", R_OK) ? NULL : dir;
 }
 
 static void print_type(const char *type, size_t live, size_t bytes, void *arg)

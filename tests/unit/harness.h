@@ -22,6 +22,7 @@ void test_skip(const char *why); /* then return 0 */
 /* Absolute path of the source tree's tests/data, and of ../shared or NULL where absent. */
 const char *test_data_dir(void);
 const char *test_shared_dir(void);
+#define TEST_NO_SHARED "../shared (FreeSWITCH's stock configuration, recordings of it) is not here"
 
 #define EXPECT(e) \
 	do { \

@@ -7,16 +7,21 @@ guessed. Nothing but the order of the run depends on these.
 import json
 import os
 import re
-import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cell
+
 TOP = Path(__file__).resolve().parents[2]
-PYTEST = ["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-p", "plugin"]
-PART_S = 40
+PYTEST = ["/usr/bin/python3", "-m", "pytest", f"--rootdir={TOP}", "-q", "-rs", "-p", "no:cacheprovider", "-p", "plugin"]
+VALUED = {"-k", "-m", "-p", "-c", "-o", "-W", "--ignore", "--ignore-glob", "--deselect", "--tb", "--maxfail", "--durations"}
+PART_S, COLLECT_S = 40, 120
 UNKNOWN_TEST_S, UNKNOWN_CPUS, START_S = 1.2, 0.2, 2.0
 QUIET = "quiet"
+# a working hour, a weekend that ends, a leap day that ends, both changes of summer time
+CLOCKS = [("2026-11-26 11:00:00", "UTC"), ("2026-11-28 23:59:56", "UTC"), ("2028-02-29 23:59:56", "UTC"),
+          ("2027-03-28 01:59:56", "Europe/Berlin"), ("2027-10-31 02:59:56", "Europe/Berlin")]
 
 
 @dataclass
@@ -28,6 +33,7 @@ class Part:
     cpus: float = UNKNOWN_CPUS   # expected use of processors
     is_quiet: bool = False
     is_unit: bool = False
+    clock: tuple = None      # (what the wall clock shows at its beginning, zone)
 
     @property
     def whole(self):
@@ -64,21 +70,25 @@ def environment(build, **more):
 
 
 def names_paths(arguments):
-    return [a for a in arguments if not a.startswith("-") and (TOP / a.split("::")[0]).exists()]
+    """Those of pytest's arguments that say where tests are."""
+    return [a for before, a in zip(["", *arguments], arguments)
+            if before not in VALUED and not a.startswith("-") and (TOP / a.split("::")[0]).exists()]
 
 
-def collect(build, arguments, directory):
-    """(tests, problems): [{"id", "marks"}] in the order they run, [{"id", "outcome", "why"}] of what could not be collected."""
+def collect(build, arguments, directory, hide=None):
+    """(tests, problems): [{"id", "marks", "fixtures"}] in the order they run, [{"id", "outcome", "why"}] of what was not collected."""
     out = Path(directory) / "collected"
     out.write_text("")
     paths = names_paths(arguments)
     rest = [a for a in arguments if a not in paths]
-    got = subprocess.run([*PYTEST, "--collect-only", *rest, *(paths or ["tests/e2e"])], cwd=TOP, capture_output=True, text=True,
-                         env=environment(build, TESTRUN_COLLECT=str(out)))
+    log = Path(directory) / "log"
+    keeper = cell.start([*PYTEST, "--collect-only", *rest, *(paths or ["tests/e2e"])], environment(build, TESTRUN_COLLECT=str(out)), TOP, log,
+                        COLLECT_S, bool(hide), hide)
+    code = os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1])
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     problems = [line for line in lines if "outcome" in line]
-    if got.returncode not in (0, 5) and not any(p["outcome"] == "failed" for p in problems):
-        problems.append({"id": "collection", "outcome": "failed", "why": got.stdout + got.stderr})
+    if code not in (0, 5) and not any(p["outcome"] == "failed" for p in problems):
+        problems.append({"id": "collection", "outcome": "failed", "why": log.read_text()})
     return [line for line in lines if "marks" in line], problems
 
 
@@ -96,7 +106,7 @@ def cut(ids, times):
     return [r for r in (*runs, run) if r]
 
 
-def parts_of(tests, build, times):
+def parts_of(tests, build, times, clock=None):
     files = {}
     for test in tests:
         files.setdefault(test["id"].split("::")[0], []).append(test)
@@ -104,15 +114,16 @@ def parts_of(tests, build, times):
     for path, members in files.items():
         runs = cut([m["id"] for m in members], times)
         name = str(Path(path).relative_to("tests/e2e")) if path.startswith("tests/e2e/") else path
+        name += f" at {clock[0]}" if clock else ""
         marks = {m["id"]: m["marks"] for m in members}
         for n, ids in enumerate(runs, 1):
             parts.append(Part(name + (f" ({n}/{len(runs)})" if len(runs) > 1 else ""), build, ids, START_S + sum(map(times.of, ids)),
-                              times.cpus.get(name, UNKNOWN_CPUS), any(QUIET in marks[i] for i in ids)))
+                              times.cpus.get(name, UNKNOWN_CPUS), any(QUIET in marks[i] for i in ids), clock=clock))
     return parts
 
 
 def unit_part(build, times):
-    return Part("unit tests", build, seconds=60, cpus=times.cpus.get("unit tests", UNKNOWN_CPUS), is_unit=True)
+    return Part("unit tests", build, seconds=60, cpus=times.cpus.get("unit tests", UNKNOWN_CPUS), is_quiet=True, is_unit=True)
 
 
 def unit_command(build):
@@ -120,11 +131,13 @@ def unit_command(build):
 
 
 def unit_results(build):
-    """[(name, outcome)] of the last `meson test` of that build."""
+    """[(name, outcome, why skipped)] of the last `meson test` of that build."""
     path = TOP / build / "meson-logs/testlog.junit.xml"
     out = []
-    for case in ET.parse(path).getroot().iter("testcase") if path.exists() else ():
-        is_failed = case.find("failure") is not None or case.find("error") is not None
-        out.append((f"{case.get('classname')} {case.get('name')}",
-                    "failed" if is_failed else "skipped" if case.find("skipped") is not None else "passed"))
+    for suite in ET.parse(path).getroot().iter("testsuite") if path.exists() else ():
+        reasons = {number: why for why, number in re.findall(r"^# (.*)\nok (\d+) .*# SKIP$", suite.findtext("system-out") or "", re.M)}
+        for case in suite.iter("testcase"):
+            is_failed = case.find("failure") is not None or case.find("error") is not None
+            outcome = "failed" if is_failed else "skipped" if case.find("skipped") is not None else "passed"
+            out.append((f"{suite.get('name')} {case.get('name')}", outcome, reasons.get(case.get("name").split(" ")[0], "")))
     return out

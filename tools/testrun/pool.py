@@ -4,6 +4,7 @@ The longest begin first. How many run at once depends on the processor time they
 sum stays under what the machine has, and under half of it while a part marked `quiet` runs. Each part has a cell (cell.py), a log in
 BUILD/test-logs and a directory for temporary files, which stays when it failed.
 """
+import fcntl
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 import cell
+import clock
 import plan
 
 LOAD, LOAD_QUIET = 0.85, 0.6  # of the processors
@@ -36,6 +38,17 @@ class Result:
             self.failures.append(test)
 
 
+def lock():
+    """Held while we run: the logs and times of a second run at the same time go elsewhere and nowhere."""
+    f = open(plan.TOP / "build/test-lock", "w")
+    try:
+        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        f.close()
+        return None
+    return f
+
+
 def told(count):
     return ", ".join(f"{count[what]} {what}" for what in ("passed", "failed", "skipped") if count[what])
 
@@ -49,22 +62,41 @@ class Pool:
         self.is_isolated, self.times, self.deadline_s, self.hide = is_isolated, times, deadline_s, hide
         self.result = Result()
         self.cpus = len(os.sched_getaffinity(0))
+        self.begun = 0
         self.running = {}  # keeper -> (part, begun, directory)
-        self.tmp = Path(tempfile.mkdtemp(prefix="tandem-"))
         self.files = {}    # (build, file) -> [seconds, cpu seconds]
+        self.lock = lock()
+        self.tmp = self.make_directory()
+
+    def make_directory(self):
+        """For the parts' files. Those of the run before, kept when something failed, go."""
+        new, last = Path(tempfile.mkdtemp(prefix="tandem-")), plan.TOP / "build/test-files"
+        if self.lock:
+            if last.is_symlink():
+                shutil.rmtree(last.readlink(), ignore_errors=True)
+                last.unlink()
+            last.symlink_to(new)
+        return new
 
     # ---- one part
     def log_path(self, part):
-        return plan.TOP / part.build / "test-logs" / part.log_name
+        return (plan.TOP / part.build if self.lock else self.tmp) / "test-logs" / part.log_name
 
     def begin(self, part, arguments):
-        directory = self.tmp / f"{part.build}-{part.log_name.removesuffix('.txt')}"
+        self.begun += 1
+        directory = self.tmp / str(self.begun)  # short: sockets and what some programs write have bounded paths
         directory.mkdir()
         (directory / "tmp").mkdir()
         log = self.log_path(part)
-        log.parent.mkdir(exist_ok=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
         env = plan.environment(part.build, TESTRUN_IDS=str(directory / "ids"), TESTRUN_RESULTS=str(directory / "results"))
+        if part.clock and part.is_unit:
+            # libfaketime's lock and the sanitizer's way to names of functions do not go together
+            env.update(clock.environment(*part.clock, env))
+            env["ASAN_OPTIONS"] += ":symbolize=0"
+        elif part.clock:
+            env.update(TANDEM_CLOCK=part.clock[0], TANDEM_TZ=part.clock[1] or "")
         if part.is_unit:
             env["PATH"] = "/usr/bin:" + env["PATH"]
             (plan.TOP / part.build / "meson-logs/testlog.junit.xml").unlink(missing_ok=True)
@@ -95,13 +127,13 @@ class Pool:
 
     def show(self, part, code, directory):
         text = self.log_path(part).read_text(errors="replace")
-        print(f"---- {self.log_path(part).relative_to(plan.TOP)} (exit {code}; its files: {directory})\n{text[-20000:]}\n----", flush=True)
+        print(f"---- {os.path.relpath(self.log_path(part), plan.TOP)} (exit {code}; its files: {directory})\n{text[-20000:]}\n----", flush=True)
 
     def add_unit(self, part, directory, code):
         cases = plan.unit_results(part.build)
-        for name, outcome in cases:
-            self.result.add(outcome, name, "unit tests that need ../shared")
-        count = Counter(outcome for _, outcome in cases)
+        for name, outcome, why in cases:
+            self.result.add(outcome, name, why)
+        count = Counter(outcome for _, outcome, _ in cases)
         if not cases or code and not count["failed"]:
             self.result.add("failed", f"{part.name}: exit {code}")
             count["failed"] += 1
@@ -174,5 +206,5 @@ class Pool:
         for (build, name), (seconds, cpu) in self.files.items():
             if seconds > 5:
                 self.times[build].cpus[name] = round(cpu / seconds, 3)
-        for times in self.times.values():
+        for times in self.times.values() if self.lock else ():
             times.save()

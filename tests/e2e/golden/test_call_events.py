@@ -10,7 +10,7 @@ import pytest
 from recordings import GOLDEN, needs_recordings
 from ua import Ua
 
-pytestmark = needs_recordings
+pytestmark = [needs_recordings, pytest.mark.clock]
 
 # ---- what legitimately differs
 # Variables: video and text streams, which Tandem does not carry; headers of an event that the recorded program copied into variables.

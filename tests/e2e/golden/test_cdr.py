@@ -2,6 +2,7 @@
 import re
 import time
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 import tandem as t
@@ -9,7 +10,7 @@ from recordings import GOLDEN, THEN, needs_recordings
 from test_call_events import UNSTEADY, VARS_OTHER, Phone, one_call
 from ua import Ua
 
-pytestmark = needs_recordings
+pytestmark = [needs_recordings, pytest.mark.clock]
 # flags and caps are numbers of the recorded program's insides; RTCP is counted for both ways together here
 NOT_OURS = {"flags", "caps", "rtcp_packet_count", "rtcp_octet_count"}
 
@@ -35,10 +36,10 @@ def records(tmp_path_factory):
         a, b = Ua(sw, "1000").register(), Phone(sw, "1001").register()
         one_call((sw, a, b), "CHANNEL_DESTROY", True)
         sw.wait_calls(0)
-        files = until(lambda: list((sw.root / "log/xml_cdr").glob("a_*.cdr.xml")))
-        lines = until(lambda: [p.read_text() for p in (sw.root / "log/cdr-csv").glob("Master.csv")])
+        xml = until(lambda: [x for x in map(Path.read_text, (sw.root / "log/xml_cdr").glob("a_*.cdr.xml")) if "</cdr>" in x])
+        lines = until(lambda: [x for x in map(Path.read_text, (sw.root / "log/cdr-csv").glob("Master.csv")) if x.endswith("\n")])
         a.close(), b.close()
-        yield files[0].read_text(), lines[0].strip().split("\n")
+        yield xml[0], lines[0].strip().split("\n")
     finally:
         sw.stop()
 

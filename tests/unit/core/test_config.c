@@ -364,7 +364,7 @@ static int test_vanilla(void)
 
 	role_assert_ctl();
 	if (!test_shared_dir()) {
-		test_skip("the stock configuration is not here");
+		test_skip(TEST_NO_SHARED);
 		return 0;
 	}
 	snprintf(path, sizeof path, "%s/vanilla", test_shared_dir());

@@ -407,7 +407,7 @@ static int test_texts(void)
 	static char want[16384];
 	struct buf out;
 	if (!golden("sofia.txt", want, sizeof(want))) {
-		test_skip("the recordings are not here");
+		test_skip(TEST_NO_SHARED);
 		return 0;
 	}
 	if (rig_up("<param name='presence-hosts' value='127.0.0.1,127.0.0.1'/>"))

@@ -175,9 +175,12 @@ static size_t files_in(const char *dir, bool *has_first, bool *has_last)
 static int file_make(const char *dir, const char *name, size_t bytes, int64_t age_s)
 {
 	char path[300];
-	struct timespec times[2] = {{.tv_sec = time(NULL) - age_s}, {.tv_sec = time(NULL) - age_s}};
+	struct timespec times[2];
+	struct stat st;
 	FILE *f;
 
+	EXPECT(!stat(dir, &st));
+	times[0] = times[1] = (struct timespec){.tv_sec = st.st_mtime - age_s};
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	f = fopen(path, "w");
 	EXPECT(f);

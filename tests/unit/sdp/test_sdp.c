@@ -416,7 +416,7 @@ static int test_recorded(void)
 	struct buf text;
 
 	if (!test_shared_dir()) {
-		test_skip("no recordings here");
+		test_skip(TEST_NO_SHARED);
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_COUNT(scenes); i++) {
