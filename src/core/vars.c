@@ -244,6 +244,38 @@ const char *vars_text(const struct vars *v, const char *name, struct buf *scratc
 	return at < 0 ? NULL : slot_text(&v->slots[at], scratch);
 }
 
+static void each_run(struct sv text, struct buf *run, void (*fn)(struct sv run, void *arg), void *arg)
+{
+	struct mark_it it = {.rest = text};
+
+	buf_clear(run);
+	while (mark_next(&it)) {
+		if (it.is_outside) {
+			buf_addc(run, it.byte);
+		} else if (run->n) {
+			fn(buf_sv(run), arg);
+			buf_clear(run);
+		}
+	}
+	if (run->n)
+		fn(buf_sv(run), arg);
+}
+
+void vars_each_outside(const struct vars *v, void (*fn)(struct sv run, void *arg), void *arg)
+{
+	struct buf run;
+
+	buf_init(&run);
+	for (uint32_t i = 0; i < v->count; i++) {
+		const struct var_slot *slot = &v->slots[i];
+		if (slot->origin == ORIGIN_OUTSIDE)
+			fn(sv_of(slot_value(slot)), arg);
+		else if (slot->origin == ORIGIN_MIXED)
+			each_run(sv_of(slot_text(slot, &run)), &run, fn, arg);
+	}
+	buf_fini(&run);
+}
+
 static int slot_copy(struct vars *to, struct sv to_name, const struct var_slot *slot)
 {
 	const char *value = slot_value(slot);

@@ -19,6 +19,8 @@ const char *vars_get(const struct vars *v, const char *name); /* borrowed until 
 const char *vars_text(const struct vars *v, const char *name, struct buf *scratch);
 /* from's value, marks too, under another name; when from lacks it nothing changes. */
 int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from, const char *name);
+/* Each run of bytes from outside, whole values mostly. The view is valid during the call. */
+void vars_each_outside(const struct vars *v, void (*fn)(struct sv run, void *arg), void *arg);
 size_t vars_count(const struct vars *v);
 void vars_at(const struct vars *v, size_t i, const char **name, const char **value);
 int vars_copy(struct vars *to, const struct vars *from);

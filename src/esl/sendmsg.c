@@ -50,7 +50,11 @@ static ON_CTL void msg_execute(struct esl_client *c, struct leg *leg, const stru
 		mem_ref(c);
 		c->is_busy = c->holds_events = true;
 	}
+	char *traced = leg_text_traced(leg, q.data);
+	if (traced)
+		q.data = traced;
 	int st = leg_exec_request(leg, &q);
+	mem_free(traced);
 	if (st && waits) {
 		c->is_busy = c->holds_events = false;
 		mem_unref(c);
@@ -84,7 +88,9 @@ static ON_CTL void msg_xferext(struct esl_client *c, struct leg *leg, const stru
 		char *name = sv_dup(app), *args = sv_dup(data);
 		if (!count)
 			leg_exec_clear(leg);
-		count += name && args && *name && !leg_exec_add(leg, name, args, NULL);
+		char *traced = args ? leg_text_traced(leg, args) : NULL;
+		count += name && args && *name && !leg_exec_add(leg, name, traced ? traced : args, NULL);
+		mem_free(traced);
 		mem_free(name);
 		mem_free(args);
 	}

@@ -224,8 +224,11 @@ static int l_set_variable(lua_State *L)
 	const char *name = luaL_checkstring(L, 2), *value = luaL_optstring(L, 3, NULL);
 
 	role_assert_co();
-	if (leg)
-		leg_var_set_text(leg, name, value);
+	if (leg) {
+		char *traced = value ? leg_text_traced(leg, value) : NULL;
+		leg_var_set_text(leg, name, traced ? traced : value);
+		mem_free(traced);
+	}
 	return 0;
 }
 
@@ -293,7 +296,9 @@ static int l_transfer(lua_State *L)
 	int st;
 
 	role_assert_co();
-	st = leg ? leg_transfer(leg, exten, dialplan, context) : ST_INVAL;
+	char *traced = leg && exten ? leg_text_traced(leg, exten) : NULL;
+	st = leg ? leg_transfer(leg, traced ? traced : exten, dialplan, context) : ST_INVAL;
+	mem_free(traced);
 	session_hook(L, 1);
 	return push_status(L, st);
 }

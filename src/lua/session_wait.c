@@ -408,15 +408,24 @@ static int l_play_and_get_digits(lua_State *L)
 
 /* ---- applications ---- */
 
+/* The data with what is the leg's from outside in it marked, whatever the script did with it. */
+static CO void exec_traced(struct leg *leg, const char *app, const char *data)
+{
+	char *traced = leg_text_traced(leg, data);
+
+	leg_exec_app(leg, app, traced ? traced : data);
+	mem_free(traced);
+}
+
 /* Runs app with the text on top of the stack. */
 static CO void execute_top(lua_State *L, const char *app)
 {
 	struct use u;
 
 	if (use_begin(L, 1, &u))
-		leg_exec_app(u.leg, app, lua_tostring(L, -1));
+		exec_traced(u.leg, app, lua_tostring(L, -1));
 	else if (u.leg && app_find(app) && (app_find(app)->flags & APP_ZOMBIE_EXEC))
-		leg_exec_app(u.leg, app, lua_tostring(L, -1));
+		exec_traced(u.leg, app, lua_tostring(L, -1));
 	use_end(L, 1, &u);
 }
 

@@ -46,6 +46,7 @@ CASES = {
     "transfer_context": [f"transfer 1000 XML {X}"],
     "run_extension": [f"execute_extension {X}", f"execute_extension {X} XML public", f"execute_extension {X} inline", "answer"],
     "lua": [f"lua echo.lua {X}", f"lua {X}", f"set r=${{lua(echo.lua {X})}}", "eval ${r}", "answer"],
+    "lua_composes": ["lua compose.lua", "eval ${y}${z}"],
     "lua_line": [f"lua ~freeswitch.consoleLog('info', '{X}')", "answer"],
     "system": [f"system echo {X}", f'system echo "{X}" >/dev/null', f"system echo '{X}'", f"set s=${{system(printf %s {X})}}", f"eval ${{system(echo $({X}))}}",
                f"bgsystem true {X}", "answer"],
@@ -150,6 +151,10 @@ class Hostile:
         switch = conf / "autoload_configs/switch.conf.xml"
         switch.write_text(switch.read_text().replace("<settings>", '<settings><param name="system-commands" value="true"/>', 1))
         (self.sw.root / "scripts").mkdir(exist_ok=True)
+        (self.sw.root / "scripts/compose.lua").write_text(
+            'local x = session:getVariable("sip_h_X-A") or ""\nsession:setVariable("y", x)\nsession:execute("set", "z=" .. x)\n'
+            'session:execute("eval", "a" .. x .. "b${y}")\n'
+            f'session:execute("bridge", "{{a=\'" .. x .. "\'}}sofia/external/" .. x .. "@127.0.0.1:{self.sink.port}")\n')
         (self.sw.root / "scripts/echo.lua").write_text("if stream then stream:write(argv[1] or '') end\n")
 
     def payloads(self):
