@@ -30,6 +30,7 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 	const struct gateway *g = gateway_of_request(p, m);
 	if (g && *g->conf.auth_acl && acl_allows(sv_of(g->conf.auth_acl), sip_stx_peer(tx), NULL, NULL)) {
 		who->is_authorized = true;
+		sip_stx_trust(tx);
 		return true;
 	}
 	if (*p->conf.inbound_acl) {
@@ -37,6 +38,7 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 			snprintf(who->acl, sizeof(who->acl), "%.*s", SVF(list));
 			who->acl_name = who->acl;
 			who->is_authorized = true;
+			sip_stx_trust(tx);
 			if (token && sv_split(sv_of(token), '@', &user, &domain) &&
 			    dir_user_find(user, domain, &who->auth.user) == ST_OK)
 				who->auth.username = sv_dup(user), who->auth.realm = sv_dup(domain);
@@ -46,7 +48,7 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 			auth_failed_count(p, sip_stx_peer(tx));
 			log_warning(
 			    "IP %s Rejected by acl \"%s\"", addr_host(sip_stx_peer(tx), host), p->conf.inbound_acl);
-			sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);
+			sip_stx_reply_once(tx, 403, NULL, NULL);
 			return false;
 		}
 	}
@@ -273,6 +275,19 @@ static bool is_full(const struct profile *p)
 	return p->conf.max_calls && p->call_count >= p->conf.max_calls;
 }
 
+/* Callers who have shown neither a password nor that their address is theirs may take up half of the sessions, and of
+ * those of a second: a flood of them leaves the others their share. */
+static bool is_share_taken(const struct sip_stx *tx, const struct caller *who) ON_CTL;
+static bool is_share_taken(const struct sip_stx *tx, const struct caller *who)
+{
+	const struct core_limits *l = core_limits();
+	const struct core_counters *n = core_counters();
+	if (who->is_authorized || sip_stx_is_known(tx))
+		return false;
+	return (l->sessions_per_second && n->sps_now >= (l->sessions_per_second + 1) / 2) ||
+	       (l->max_sessions && n->sessions_now >= (l->max_sessions + 1) / 2);
+}
+
 /* RFC 4028 9: too short a session is refused with what is allowed. */
 static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
 static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
@@ -282,7 +297,7 @@ static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, co
 	if (!n || n >= p->conf.min_session_expires_s)
 		return false;
 	snprintf(line, sizeof(line), "Min-SE: %u\r\n", p->conf.min_session_expires_s);
-	sip_stx_reply(tx, 422, "Session Interval Too Small", line, NULL, SV_NONE);
+	sip_stx_reply_once(tx, 422, "Session Interval Too Small", line);
 	return true;
 }
 
@@ -311,7 +326,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	p->calls_in++;
 	if (p->conf.is_auto_100)
 		sip_stx_reply(tx, 100, NULL, NULL, NULL, SV_NONE);
-	int st = is_full(p) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
+	int st = is_full(p) || is_share_taken(tx, &who) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
 	if (st == ST_OK && replaced)
 		replaces_prepare(c, replaced);
 	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {
@@ -328,9 +343,9 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	} else if (!sip_stx_is_done(tx)) {
 		p->failed_in++;
 		if (st == ST_LIMIT)
-			sip_stx_reply(tx, 503, "Maximum Calls In Progress", "Retry-After: 300\r\n", NULL, SV_NONE);
+			sip_stx_reply_once(tx, 503, "Maximum Calls In Progress", "Retry-After: 300\r\n");
 		else
-			sip_stx_reply(tx, 500, NULL, NULL, NULL, SV_NONE);
+			sip_stx_reply_once(tx, 500, NULL, NULL);
 	}
 	auth_fini(&who.auth);
 }
