@@ -12,6 +12,7 @@
 
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 enum {
 	WINDOW_US = 1000000,
@@ -368,8 +369,9 @@ int conn_guard_hold(struct conn_guard *g, size_t bytes, bool is_in_message)
 	struct conn_guard *oldest;
 	if (!l)
 		return ST_OK;
-	bytes_set(g, g->class == CONN_TRUSTED && l->conf.is_trusted_free ? 0 : bytes);
-	if (is_in_message && !g->is_in_message && g->class != CONN_SILENT && l->conf.message_us)
+	bool is_free = g->class == CONN_TRUSTED && l->conf.is_trusted_free;
+	bytes_set(g, is_free ? 0 : bytes);
+	if (is_in_message && !g->is_in_message && g->class != CONN_SILENT && l->conf.message_us && !is_free)
 		loop_timer_set(&g->timer, l->conf.message_us, "conn message", on_late, g);
 	else if (!is_in_message && g->class != CONN_SILENT)
 		loop_timer_cancel(&g->timer);
@@ -397,6 +399,13 @@ static ON_CTL void window_judge(struct conn_guard *g, int64_t elapsed_us)
 		    l->conf.name, text, (int)used, (int)wasted);
 	}
 	g->greedy_windows = is_greedy && elapsed_us < 2 * WINDOW_US ? g->greedy_windows + 1 : is_greedy;
+}
+
+int64_t conn_cpu_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 void conn_guard_used(struct conn_guard *g, int64_t ns)

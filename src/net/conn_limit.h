@@ -72,6 +72,7 @@ ANY bool conn_guard_is_trusted(const struct conn_guard *g);
 ON_CTL int conn_guard_hold(struct conn_guard *g, size_t bytes, bool is_in_message);
 /* The control thread's time a call for this connection took; net/tcp.c tells it. Time without a whole message is waste. */
 ON_CTL void conn_guard_used(struct conn_guard *g, int64_t ns);
+ANY int64_t conn_cpu_ns(void); /* what this thread has used */
 /* Out of descriptors: ends the silent connection that is oldest at any door. False: there is none. */
 ON_CTL bool conn_limit_relieve(void);
 /* May a line be logged about this address now? One a minute each, and not over 60 a minute in all. */

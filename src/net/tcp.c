@@ -19,7 +19,6 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -256,18 +255,11 @@ static ON_CTL void conn_read(struct tcp_conn *c)
 	}
 }
 
-static int64_t cpu_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static void conn_ready(int events, void *arg)
 {
 	struct tcp_conn *c = mem_ref(arg);
 	role_assert_ctl();
-	int64_t start_ns = c->guard ? cpu_ns() : 0;
+	int64_t start_ns = c->guard ? conn_cpu_ns() : 0;
 	if (c->is_connecting && c->fd >= 0)
 		conn_connected(c);
 	if (c->fd >= 0 && !c->is_connecting && events & LOOP_WRITE && queued(c) && conn_flush(c)) {
@@ -278,7 +270,7 @@ static void conn_ready(int events, void *arg)
 	if (c->fd >= 0 && !c->is_connecting && events & LOOP_READ)
 		conn_read(c);
 	if (c->guard && start_ns)
-		conn_guard_used(c->guard, cpu_ns() - start_ns);
+		conn_guard_used(c->guard, conn_cpu_ns() - start_ns);
 	mem_unref(c);
 }
 

@@ -186,7 +186,6 @@ static void on_accept(struct tcp_conn *tc, void *arg)
 	struct sip_stack *s = l->stack;
 	struct sip_conn *c = conn_new(s, tcp_conn_peer(tc));
 	if (!c || conn_guard_enter(&c->guard, s->conn_limit, tcp_conn_peer(tc), false, on_guard_end, c)) {
-		s->stats.shed++;
 		if (c)
 			conn_end(c);
 		tcp_conn_abort(tc);

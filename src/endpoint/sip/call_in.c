@@ -336,8 +336,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 		else if (st == ST_OK)
 			leg_start(c->leg);
 		if (st < 0)
-			leg_hangup(
-			    c->leg, st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_MANDATORY_IE_MISSING);
+			leg_hangup(c->leg, cause_of_media(st, CAUSE_MANDATORY_IE_MISSING));
 	} else if (c) {
 		leg_hangup(c->leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 	} else if (!sip_stx_is_done(tx)) {
@@ -467,6 +466,8 @@ static void op_on_hangup(struct leg *leg)
 	} else {
 		code = refusal_code(c);
 		call_headers_put(c, &headers, "sip_rh_");
+		if (code == 503 && leg->cause == CAUSE_SWITCH_CONGESTION) /* we are short of something ourselves */
+			buf_adds(&headers, "Retry-After: 5\r\n");
 		leg_var_set(leg, "sip_hangup_disposition", "send_refuse");
 		leg_var_setf(leg, "proto_specific_hangup_cause", "sip:%d", code);
 		leg_var_setf(leg, "sip_term_status", "%d", code);
@@ -529,7 +530,8 @@ static void late_answer(struct call *c, const struct sip_msg *ack)
 	c->has_offered = false;
 	int st = ack->body.n ? leg_media_remote_answer(c->leg, ack->body) : ST_NOTFOUND;
 	if (st < 0)
-		leg_hangup(c->leg, st == ST_NOTFOUND ? CAUSE_MANDATORY_IE_MISSING : CAUSE_INCOMPATIBLE_DESTINATION);
+		leg_hangup(c->leg, st == ST_NOTFOUND ? CAUSE_MANDATORY_IE_MISSING
+		                                     : cause_of_media(st, CAUSE_INCOMPATIBLE_DESTINATION));
 	else if (c->is_start_held)
 		leg_start(c->leg);
 	c->is_start_held = false;

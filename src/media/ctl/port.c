@@ -1,6 +1,7 @@
 /* The pool of port pairs: an even port for RTP, the next for RTCP (RFC 3550 section 11). The search starts at a random
  * pair and goes round, so that a port just given back is not the next one taken; a pair that somebody else holds is
- * passed over. Sockets are made here, non-blocking, with small buffers; the media thread closes them. */
+ * passed over. Without descriptors or memory for one the pool is as good as empty: ST_FULL. Sockets are made here, non-blocking, with small buffers; the media thread closes them. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { TELL_EVERY_US = 10000000 };
 enum { SOCKET_BUFFER_BYTES = 32768 }; /* about a second of audio; the kernel doubles it for its own needs */
 
 static struct {
@@ -44,6 +46,19 @@ size_t ports_free_count(void)
 	return pool.count - pool.taken_count;
 }
 
+static int bind_failed(unsigned port, int error)
+{
+	static int64_t told_us;
+	int64_t now_us = clock_mono_us();
+	if (error == EADDRINUSE)
+		return ST_BUSY;
+	if (!told_us || now_us - told_us > TELL_EVERY_US) {
+		told_us = now_us;
+		log_error("media: port %u: %s", port, strerror(error));
+	}
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ? ST_FULL : ST_IO;
+}
+
 static int bind_one(const struct addr *host, unsigned port, int *fd_out)
 {
 	struct addr a = *host;
@@ -51,9 +66,7 @@ static int bind_one(const struct addr *host, unsigned port, int *fd_out)
 	addr_set_port(&a, (uint16_t)port);
 	int fd = socket(a.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, &a.sa, addr_len(&a))) {
-		int st = errno == EADDRINUSE ? ST_BUSY : ST_IO;
-		if (st == ST_IO)
-			log_error("media: port %u: %s", port, strerror(errno));
+		int st = bind_failed(port, errno);
 		if (fd >= 0)
 			close(fd);
 		return st;

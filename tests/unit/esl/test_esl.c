@@ -144,7 +144,9 @@ static NO_ROLE_CHECK int server_start(void)
 {
 	struct addr any;
 	esl_conf = (struct esl_conf){
-	    .password = "secret", .max_queue_bytes = 64 << 10, .max_clients = 3, .login_timeout_us = 60000000};
+	    .password = "secret", .max_queue_bytes = 64 << 10, .max_clients = 3, .max_clients_per_host = 3,
+	    .login_timeout_us = 60000000, .first_us = 60000000};
+	EXPECT_INT(esl_limits_open(), ST_OK);
 	EXPECT_INT(addr_parse(&any, SV("127.0.0.1"), 0), ST_OK);
 	EXPECT_INT(tcp_listen(&listener, &any, on_accept, NULL), ST_OK);
 	return esl_logs_start();
@@ -155,6 +157,7 @@ static NO_ROLE_CHECK void server_stop(void)
 	esl_client_end_all();
 	esl_logs_stop();
 	tcp_listener_close(listener);
+	esl_limits_close();
 }
 
 static NO_ROLE_CHECK int peer_open(struct peer *p)
