@@ -299,11 +299,20 @@ static int test_login(void)
 	EXPECT(wait_text(&p, "-ERR bad request\n\n"));
 	EXPECT(!wait_text(&p, "accepted"));
 	peer_fini(&p);
-	/* one client too many */
+	/* one client too many: a silent one makes room, the oldest first; those that have logged in stay */
 	struct peer q[4];
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 4; i++) {
 		EXPECT_INT(peer_open(&q[i]), ST_OK);
-	EXPECT(wait_text(&q[3], "Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n"));
+		EXPECT(wait_text(&q[i], "Content-Type: auth/request"));
+	}
+	EXPECT(!wait_text(&q[0], "never") && q[0].is_closed);
+	peer_fini(&q[0]);
+	for (int i = 1; i < 4; i++) {
+		say(&q[i], "auth secret\n\n");
+		EXPECT(wait_text(&q[i], "+OK accepted"));
+	}
+	EXPECT_INT(peer_open(&q[0]), ST_OK);
+	EXPECT(wait_text(&q[0], "Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n"));
 	for (int i = 0; i < 4; i++)
 		peer_fini(&q[i]);
 	server_stop();
