@@ -2,8 +2,9 @@
  * by cmd.c; while one waits (an api on a coroutine) the following stay in the reader, and reading pauses when much is
  * buffered. Going out, replies come first and are never dropped (no further command runs while many wait); events and
  * log lines wait in the bounded queue. Both are staged into chunks and given to the connection while it takes them, so
- * that nobody waits for a slow client. Until it has logged in a connection is a stranger's (net/conn_limit.h): it may be
- * closed to make room, holds little, and says a few commands at most. Owned by the list of clients; a waiting command holds a reference too. */
+ * that nobody waits for a slow client. Until it has logged in a connection is a stranger's (net/conn_limit.h): it may
+ * be closed to make room, holds little, and says a few commands at most. Owned by the list of clients; a waiting
+ * command holds a reference too. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"

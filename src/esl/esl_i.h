@@ -38,9 +38,9 @@ struct esl_client {
 	struct ldefer flush;
 	struct ltimer timer; /* login deadline, later the deadline of closing */
 	bool is_authed, is_busy, is_ending, is_processing, is_listening;
-	unsigned stranger_count;      /* commands before login */
-	struct ltimer login_timer;    /* a login waits for its turn */
-	char *login_args;             /* and what it says */
+	unsigned stranger_count;   /* commands before login */
+	struct ltimer login_timer; /* a login waits for its turn */
+	char *login_args;          /* and what it says */
 	bool is_login_of_user;
 	struct event_sub *sub; /* NULL until the first `event` */
 	enum event_format format;

@@ -1,9 +1,9 @@
 /* Connections are evicted, not refused, where that can be: an honest client is silent for one round trip, so the oldest
  * silent connection is never its own. A guard is in the list of its class twice (its host's and its door's), oldest
- * first; one that has spoken moves to the end with each message. While it holds bytes it is in two more lists, by when it
- * began to: over a budget the oldest half message goes, not the one that came last. The account of time has windows of a
- * second: what a stranger uses, and what anybody uses without finishing a message, may not be over a share of the thread
- * for three windows in a row. Nothing here knows sockets: the owner closes what it is told to. */
+ * first; one that has spoken moves to the end with each message. While it holds bytes it is in two more lists, by when
+ * it began to: over a budget the oldest half message goes, not the one that came last. The account of time has windows
+ * of a second: what a stranger uses, and what anybody uses without finishing a message, may not be over a share of the
+ * thread for three windows in a row. Nothing here knows sockets: the owner closes what it is told to. */
 #include "net/conn_limit.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -27,8 +27,8 @@ enum {
 struct conn_host {
 	uint8_t key[8];
 	size_t key_bytes, count, bytes;
-	struct list classes[CONN_TRUSTED];  /* silent, spoken */
-	struct list holders[2];             /* strangers, trusted */
+	struct list classes[CONN_TRUSTED]; /* silent, spoken */
+	struct list holders[2];            /* strangers, trusted */
 };
 struct conn_limit {
 	struct conn_limit_conf conf;
@@ -76,8 +76,8 @@ int conn_limit_new(struct conn_limit **out, const struct conn_limit_conf *conf)
 	for (int i = 0; i < 2; i++)
 		list_init(&l->holders[i]);
 	l->conf = *conf;
-	any_max = getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY ? SIZE_MAX
-	                                                                               : files.rlim_cur / 4 * 3;
+	any_max =
+	    getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur == RLIM_INFINITY ? SIZE_MAX : files.rlim_cur / 4 * 3;
 	*out = l;
 	return ST_OK;
 }
@@ -156,7 +156,7 @@ static ON_CTL void class_leave(struct conn_guard *g)
 
 static ON_CTL void class_enter(struct conn_guard *g, enum conn_class class)
 {
-	g->class = (uint8_t)class;
+	g->class = (uint8_t) class;
 	g->limit->counts.silent_count += class == CONN_SILENT;
 	if (class == CONN_TRUSTED)
 		return;
@@ -294,8 +294,8 @@ static ON_CTL bool room_make(struct conn_limit *l, struct conn_host *h)
 	return !is_full;
 }
 
-int conn_guard_enter(struct conn_guard *g, struct conn_limit *l, const struct addr *peer, bool is_trusted,
-    conn_end_fn fn, void *arg)
+int conn_guard_enter(
+    struct conn_guard *g, struct conn_limit *l, const struct addr *peer, bool is_trusted, conn_end_fn fn, void *arg)
 {
 	char text[ADDR_TEXT_MAX];
 	struct conn_host *h = host_get(l, peer);
@@ -376,8 +376,8 @@ int conn_guard_hold(struct conn_guard *g, size_t bytes, bool is_in_message)
 	else if (!is_in_message && g->class != CONN_SILENT)
 		loop_timer_cancel(&g->timer);
 	g->is_in_message = is_in_message;
-	while (g->limit && g->host->bytes > l->conf.max_bytes_per_host &&
-	       (oldest = oldest_holder(g->host->holders, true)))
+	while (
+	    g->limit && g->host->bytes > l->conf.max_bytes_per_host && (oldest = oldest_holder(g->host->holders, true)))
 		guard_end(oldest, CONN_END_BYTES);
 	while (g->limit && l->counts.bytes > l->conf.max_bytes && (oldest = oldest_holder(l->holders, false)))
 		guard_end(oldest, CONN_END_BYTES);

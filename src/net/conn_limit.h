@@ -31,7 +31,7 @@ struct conn_limit_conf {
 };
 struct conn_limit_counts {
 	size_t count, silent_count, bytes;
-	uint64_t refused;                         /* for want of room */
+	uint64_t refused;                          /* for want of room */
 	uint64_t made_room, late, starved, greedy; /* closed, by conn_end */
 };
 struct conn_limit;
@@ -61,8 +61,8 @@ ON_CTL void conn_limit_set(struct conn_limit *l, const struct conn_limit_conf *c
 ON_CTL void conn_limit_counts(const struct conn_limit *l, struct conn_limit_counts *out);
 /* One more from peer: makes room where it must. ST_LIMIT: there is none, and it was counted and told. Outgoing ones are
  * entered with is_trusted and always fit. */
-ON_CTL int conn_guard_enter(struct conn_guard *g, struct conn_limit *l, const struct addr *peer, bool is_trusted,
-    conn_end_fn fn, void *arg);
+ON_CTL int conn_guard_enter(
+    struct conn_guard *g, struct conn_limit *l, const struct addr *peer, bool is_trusted, conn_end_fn fn, void *arg);
 ON_CTL void conn_guard_leave(struct conn_guard *g);
 /* A whole message came (not merely bytes): it has spoken, its deadline is over. */
 ON_CTL void conn_guard_message(struct conn_guard *g);
@@ -70,7 +70,8 @@ ON_CTL void conn_guard_trust(struct conn_guard *g);
 ANY bool conn_guard_is_trusted(const struct conn_guard *g);
 /* What it buffers now, and whether that is the begin of a message. The guard's owner may be ended within: ST_CLOSED. */
 ON_CTL int conn_guard_hold(struct conn_guard *g, size_t bytes, bool is_in_message);
-/* The control thread's time a call for this connection took; net/tcp.c tells it. Time without a whole message is waste. */
+/* The control thread's time a call for this connection took; net/tcp.c tells it. Time without a whole message is waste.
+ */
 ON_CTL void conn_guard_used(struct conn_guard *g, int64_t ns);
 ANY int64_t conn_cpu_ns(void); /* what this thread has used */
 /* Out of descriptors: ends the silent connection that is oldest at any door. False: there is none. */

@@ -280,8 +280,8 @@ static ON_CTL void conn_process(struct http_conn *c)
 		in_drop(c);
 		tcp_conn_pause(
 		    c->tcp, c->in.n - c->in_at > IN_PAUSE_BYTES || c->is_held || loop_timer_is_set(&c->turn));
-		conn_guard_hold(&c->guard,
-		    c->in.cap + http_reader_held_bytes(c->reader) + http_conn_waiting_bytes(c), false);
+		conn_guard_hold(
+		    &c->guard, c->in.cap + http_reader_held_bytes(c->reader) + http_conn_waiting_bytes(c), false);
 	}
 	mem_unref(c);
 }

@@ -9,8 +9,8 @@ enum {
 	IN_MAX_BYTES = 256 << 10,  /* pipelined ahead; more ends the connection */
 	IN_PAUSE_BYTES = 64 << 10, /* reading pauses */
 	TCP_OUT_MAX_BYTES = 1 << 20,
-	TURN_MAX_REQUESTS = 16,    /* of one connection at a time: others wait meanwhile */
-	REFUSING_MAX_COUNT = 64,   /* connections that are told why there is no room */
+	TURN_MAX_REQUESTS = 16,                        /* of one connection at a time: others wait meanwhile */
+	REFUSING_MAX_COUNT = 64,                       /* connections that are told why there is no room */
 	PIECE_BYTES = 256 << 10,                       /* handed over at a time */
 	STREAM_QUEUE_MAX_BYTES = TCP_OUT_MAX_BYTES / 2 /* where on_drain tells */
 };

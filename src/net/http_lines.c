@@ -1,5 +1,5 @@
-/* One state a byte. In a head only the line ends matter; a chunked body is followed completely, because its framing is in
- * its lines. What the lines say is the reader's business. */
+/* One state a byte. In a head only the line ends matter; a chunked body is followed completely, because its framing is
+ * in its lines. What the lines say is the reader's business. */
 #include "net/http_lines_i.h"
 
 enum { EXTENSION_MAX_BYTES = 256, TRAILER_MAX_BYTES = 8192, SIZE_MAX_DIGITS = 8 };
@@ -40,7 +40,7 @@ static int head_step(char c, int state)
 	case LEAD_LF:
 		return c == '\n' ? LEAD : -1;
 	case LINE_START:
-		return c == '\r' ? HEAD_LF : c == '\n' ? -1 : LINE;
+		return c == '\r' ? HEAD_LF : c == '\n' || c == ' ' || c == '\t' ? -1 : LINE; /* no folding */
 	case LINE:
 		return c == '\r' ? LINE_LF : c == '\n' ? -1 : LINE;
 	case LINE_LF:

@@ -1,4 +1,5 @@
-/* The line ends of HTTP/1.1, exactly (RFC 9112 2.2, 7.1): CR LF and nothing else, in heads, chunk sizes and trailers.
+/* The line ends of HTTP/1.1, exactly (RFC 9112 2.2, 7.1): CR LF and nothing else, in heads, chunk sizes and
+ * trailers; no folded lines.
  * http-parser takes a bare LF for a line's end, and runs past one within a chunk's extension; who stands in front of us
  * may read the same bytes otherwise, and that is how requests are smuggled. */
 #pragma once
@@ -10,7 +11,7 @@
 struct http_lines {
 	uint8_t state;
 	uint8_t digit_count;
-	uint64_t left; /* of a chunk */
+	uint64_t left;  /* of a chunk */
 	unsigned count; /* bytes of an extension, of the trailer */
 };
 /* How many of the bytes belong to the part at hand (the head; a chunked body; all of them otherwise) and are well

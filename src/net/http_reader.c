@@ -298,8 +298,7 @@ int http_reader_feed(struct http_reader *r, const char *p, size_t n, size_t *use
 		return r->error ? ST_PARSE : ST_OK;
 	bool is_bad = false;
 	if (r->checked_bytes < n)
-		n = r->checked_bytes +
-		    http_lines_check(&r->lines, p + r->checked_bytes, n - r->checked_bytes, &is_bad);
+		n = r->checked_bytes + http_lines_check(&r->lines, p + r->checked_bytes, n - r->checked_bytes, &is_bad);
 	if (is_bad) {
 		refuse(r, 400, "a line does not end in CR LF, or a chunk is malformed");
 		return ST_PARSE;

@@ -12,8 +12,8 @@ struct http_server;
 struct http_exchange;
 struct http_server_conf {
 	struct addr bind;
-	/* Strangers' connections (no http_exchange_trust yet) make room at the bound: those that have said nothing, and, at
-	 * the bound in all, those that spoke longest ago. What they buffer is bounded, too. */
+	/* Strangers' connections (no http_exchange_trust yet) make room at the bound: those that have said nothing,
+	 * and, at the bound in all, those that spoke longest ago. What they buffer is bounded, too. */
 	size_t max_conns, max_conns_per_host;
 	size_t max_stranger_bytes, max_stranger_bytes_per_host; /* 0 = 32 MiB; 4 MiB */
 	size_t max_body_bytes;

@@ -2,7 +2,8 @@
  * In: readable -> recv into one shared buffer -> on_data. Out: send at once; what the kernel does not take waits in a
  * bounded buffer for the socket to become writable. A failure found inside tcp_conn_send is told by a deferred call, so
  * on_close never runs inside a call of the owner's. After tcp_conn_close the socket lives on for at most 2 s to flush.
- * Out of descriptors a listener first ends a silent connection (net/conn_limit.h), and refuses only where there is none.
+ * Out of descriptors a listener first ends a silent connection (net/conn_limit.h), and refuses only where there is
+ * none.
  */
 #include "net/tcp.h"
 #include "base/check.h"

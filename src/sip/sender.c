@@ -1,18 +1,17 @@
 /* Who sends requests, by host (IPv6: by /64): how many server transactions are his, and how many bytes may still go to
  * his address. A datagram's source can be forged, so an address that has not shown that it receives our answers is sent
- * at most three times what came from it (as RFC 9000, 8.1, has it): every request adds to its credit, every response is
- * taken off. An ACK or an Authorization that repeats what only our answer said is the proof, and worth a large credit.
- * Repetitions beyond that come out of one small bucket for all, so that a lost packet costs no call. The table is
- * bounded: of those without transactions the one heard longest ago is forgotten. */
+ * at most so many times what came from it (answer_factor; RFC 9000, 8.1, has three): every request adds to its credit,
+ * every response is taken off. An ACK or an Authorization that repeats what only our answer said is the proof, and
+ * worth a large credit. A provisional answer leaves enough for the final one, or is held back: who hears nothing
+ * repeats his request, which pays. Only a final answer to who has heard a provisional one goes out in any case. The
+ * table is bounded: of those without transactions the one heard longest ago is forgotten. */
 #include "sip/sip_i.h"
 
 enum {
 	SENDERS_MAX = 16384,
-	CREDIT_FACTOR = 3,
 	CREDIT_MAX_BYTES = 1 << 20,
 	CREDIT_PROOF_BYTES = 64 << 10,
-	BUCKET_BYTES = 128 << 10, /* of repetitions to anybody */
-	BUCKET_BYTES_PER_S = 32 << 10,
+	CREDIT_RESERVE_BYTES = 800, /* for the final answer: one with SDP, in its shortest form */
 	SECOND_US = 1000000
 };
 #define KNOWN_US (600 * 1000000LL)
@@ -61,7 +60,7 @@ struct sip_sender *sip_sender_heard(struct sip_stack *s, const struct sip_source
 	list_remove(&d->link);
 	list_push(&s->senders, &d->link);
 	if (src->transport == SIP_UDP)
-		d->credit_bytes += (int64_t)n * CREDIT_FACTOR;
+		d->credit_bytes += (int64_t)n * s->cfg.answer_factor;
 	if (d->credit_bytes > CREDIT_MAX_BYTES)
 		d->credit_bytes = CREDIT_MAX_BYTES;
 	if (d->second != second)
@@ -85,34 +84,19 @@ bool sip_sender_is_known(const struct sip_sender *d)
 	return d && d->known_until_us > loop_now_us();
 }
 
-bool sip_sender_pays(struct sip_stack *s, struct sip_sender *d, size_t n, enum sip_pay how)
+bool sip_sender_pays(const struct sip_stack *s, struct sip_sender *d, size_t n, enum sip_pay how)
 {
-	int64_t now = loop_now_us(), bytes = (int64_t)n;
-	if (!d)
-		return how == SIP_PAY_MUST;
-	if (how == SIP_PAY_MUST || d->credit_bytes >= bytes) {
-		d->credit_bytes -= bytes;
-		if (d->credit_bytes < -CREDIT_MAX_BYTES)
-			d->credit_bytes = -CREDIT_MAX_BYTES;
+	int64_t bytes = (int64_t)n, reserve = how == SIP_PAY_EARLY ? CREDIT_RESERVE_BYTES : 0;
+	if (!s->cfg.answer_factor)
 		return true;
-	}
-	if (how == SIP_PAY_REPEAT) {
-		s->bucket_bytes += (now - s->bucket_us) * BUCKET_BYTES_PER_S / SECOND_US;
-		s->bucket_us = now;
-		if (s->bucket_bytes > BUCKET_BYTES)
-			s->bucket_bytes = BUCKET_BYTES;
-		if (s->bucket_bytes >= bytes) {
-			s->bucket_bytes -= bytes;
-			return true;
-		}
-	}
-	return false;
-}
-
-void sip_senders_init(struct sip_stack *s)
-{
-	s->bucket_bytes = BUCKET_BYTES;
-	s->bucket_us = loop_now_us();
+	if (!d)
+		return how == SIP_PAY_DUE;
+	if (how != SIP_PAY_DUE && d->credit_bytes < bytes + reserve)
+		return false;
+	d->credit_bytes -= bytes;
+	if (d->credit_bytes < -CREDIT_MAX_BYTES)
+		d->credit_bytes = -CREDIT_MAX_BYTES;
+	return true;
 }
 
 void sip_senders_free(struct sip_stack *s)

@@ -50,8 +50,7 @@ struct sip_stack {
 	struct list udps, tcp_listeners, conns;
 	struct sip_table conn_table, stx_table, merge_table, ctx_table, call_table, sender_table;
 	struct conn_limit *conn_limit;
-	struct list senders; /* the one heard longest ago first */
-	int64_t bucket_bytes, bucket_us;
+	struct list senders;  /* the one heard longest ago first */
 	size_t unacked_count; /* final answers over UDP that wait for their ACK */
 	struct list stxs, ctxs, calls;
 	struct list done; /* stx: finished, oldest first */
@@ -127,18 +126,17 @@ struct sip_sender {
 	int64_t second;
 	unsigned second_count; /* requests in it */
 };
-enum sip_pay {
-	SIP_PAY_MUST,  /* sent in any case */
-	SIP_PAY_ONCE,  /* only out of the address's own credit */
-	SIP_PAY_REPEAT /* or out of everybody's bucket */
-};
 /* A request of n bytes came; NULL when out of memory. */
 ON_CTL struct sip_sender *sip_sender_heard(struct sip_stack *s, const struct sip_source *src, size_t n);
 ON_CTL void sip_sender_proved(struct sip_sender *d);
 ON_CTL bool sip_sender_is_known(const struct sip_sender *d);
+enum sip_pay {
+	SIP_PAY_EARLY, /* a provisional answer: something must be left for the final one */
+	SIP_PAY_FINAL,
+	SIP_PAY_DUE /* goes out in any case */
+};
 /* May n bytes go to its address (over UDP)? They are taken off. */
-ON_CTL bool sip_sender_pays(struct sip_stack *s, struct sip_sender *d, size_t n, enum sip_pay how);
-ON_CTL void sip_senders_init(struct sip_stack *s);
+ON_CTL bool sip_sender_pays(const struct sip_stack *s, struct sip_sender *d, size_t n, enum sip_pay how);
 ON_CTL void sip_senders_free(struct sip_stack *s);
 
 /* ---- server transactions ---- */
@@ -149,7 +147,7 @@ struct sip_stx {
 	struct sip_stack *stack;
 	unsigned refs;
 	uint8_t state, method;
-	bool is_cancelled, is_counted /* as active */, is_unacked;
+	bool is_cancelled, is_counted /* as active */, is_unacked, has_answered /* something went out */;
 	struct sip_source src;
 	uint16_t via_port;
 	uint32_t cseq;
@@ -157,7 +155,7 @@ struct sip_stx {
 	char to_tag[SIP_TAG_CHARS + 1];
 	bool to_had_tag;
 	uint64_t once_tag; /* the To tag of an answer that is not kept */
-	char *head; /* Via, From, Call-ID, CSeq lines; then To without CRLF; then Record-Route lines */
+	char *head;        /* Via, From, Call-ID, CSeq lines; then To without CRLF; then Record-Route lines */
 	uint32_t head_n, to_n, rr_n;
 	char *last; /* the last response */
 	size_t last_n;

@@ -38,8 +38,8 @@ static ON_CTL void stack_free(struct sip_stack *s)
 {
 	sip_senders_free(s);
 	conn_limit_free(s->conn_limit);
-	struct sip_table *tables[] = {&s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table,
-	    &s->sender_table};
+	struct sip_table *tables[] = {
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table, &s->sender_table};
 	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
 		sip_table_fini(tables[i]);
 	mem_free((char *)s->cfg.user_agent);
@@ -72,10 +72,10 @@ int sip_stack_new(
 	struct sip_stack *s = mem_zalloc(sizeof(*s));
 	if (!s)
 		return ST_NOMEM;
-	struct list *lists[] = {&s->udps, &s->tcp_listeners, &s->conns, &s->stxs, &s->ctxs, &s->calls, &s->done,
-	    &s->senders};
-	struct sip_table *tables[] = {&s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table,
-	    &s->sender_table};
+	struct list *lists[] = {
+	    &s->udps, &s->tcp_listeners, &s->conns, &s->stxs, &s->ctxs, &s->calls, &s->done, &s->senders};
+	struct sip_table *tables[] = {
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table, &s->sender_table};
 	int st = config_copy(s, cfg);
 	for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
 		list_init(lists[i]);
@@ -91,7 +91,6 @@ int sip_stack_new(
 		stack_free(s);
 		return st;
 	}
-	sip_senders_init(s);
 	s->h = *h;
 	s->arg = arg;
 	*out = s;

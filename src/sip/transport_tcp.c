@@ -1,7 +1,7 @@
 /* TCP listeners and connections of a profile: bytes in are framed into messages, connections are found again by the far
  * address, answers go back on the connection the request came on. What is sent before a connection stands is kept. Who
- * may connect, for how long without a message, and what is buffered for him is net/conn_limit.h's; one whose request was
- * authenticated (sip_stx_trust) is no stranger any more and may send longer bodies. */
+ * may connect, for how long without a message, and what is buffered for him is net/conn_limit.h's; one whose request
+ * was authenticated (sip_stx_trust) is no stranger any more and may send longer bodies. */
 #include "sip/sip_i.h"
 
 #define CONNECT_TIMEOUT_US (10 * 1000000LL)

@@ -1,8 +1,8 @@
 /* Server transactions (RFC 3261 17.2, RFC 6026): a request in, retransmissions absorbed by sending the stored response
  * again, responses out to where the request came from. A transaction is one object, the header lines every response
  * repeats, and the last response. Finished ones wait in one list, oldest first, and under load go early. What strangers
- * are told (sip_stx_reply_once) is not kept at all. Over UDP every response is paid from its address's credit (sender.c).
- * Does not retransmit 2xx to INVITE: the call does, by sip_stx_resend. */
+ * are told (sip_stx_reply_once) is not kept at all. Over UDP every response is paid from its address's credit
+ * (sender.c). Does not retransmit 2xx to INVITE: the call does, by sip_stx_resend. */
 #include "sip/sip_i.h"
 #include <stdio.h>
 
@@ -26,8 +26,8 @@ static uint64_t merge_key(const struct sip_msg *m)
 	return sip_key(m->call_id, m->from_tag, m->method_text, m->cseq);
 }
 
-/* The To tag of answers that are not kept: from the request and our key, so the same for each retransmission, and nobody
- * knows it who did not get the answer. */
+/* The To tag of answers that are not kept: from the request and our key, so the same for each retransmission, and
+ * nobody knows it who did not get the answer. */
 static uint64_t once_tag_of(const struct sip_msg *m)
 {
 	return sip_key(m->call_id, m->via.branch, m->from_tag, m->cseq);
@@ -268,12 +268,12 @@ void sip_stx_resend(struct sip_stx *tx)
 {
 	if (tx->state == STX_DONE || !tx->last)
 		return;
-	if (tx->src.transport == SIP_UDP &&
-	    !sip_sender_pays(tx->stack, tx->src.sender, tx->last_n, SIP_PAY_REPEAT)) {
+	if (tx->src.transport == SIP_UDP && !sip_sender_pays(tx->stack, tx->src.sender, tx->last_n, SIP_PAY_FINAL)) {
 		tx->stack->stats.held_back++;
 		return;
 	}
 	tx->stack->stats.retransmits_out++;
+	tx->has_answered = true;
 	transmit(tx->stack, &tx->src, tx->via_port, tx->last, tx->last_n);
 }
 
@@ -360,7 +360,15 @@ int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char
 	struct sip_stack *s = tx->stack;
 	struct buf *b = &s->out;
 	struct response r = {code, phrase, headers, ctype, body, contact, record_route, false};
-	response_put(tx, &r, code > 100 && !tx->to_had_tag ? sip_stx_to_tag(tx) : NULL);
+	const char *to_tag = code > 100 && !tx->to_had_tag ? sip_stx_to_tag(tx) : NULL;
+	enum sip_pay how = code < 200 ? SIP_PAY_EARLY : SIP_PAY_FINAL;
+	bool is_paid = true;
+	response_put(tx, &r, to_tag);
+	if (tx->src.transport == SIP_UDP && !(is_paid = sip_sender_pays(s, tx->src.sender, b->n, how))) {
+		r.is_short = true;
+		response_put(tx, &r, to_tag);
+		is_paid = sip_sender_pays(s, tx->src.sender, b->n, code >= 200 && tx->has_answered ? SIP_PAY_DUE : how);
+	}
 	char *copy = b->failed ? NULL : mem_alloc(b->n);
 	if (!copy)
 		return ST_NOMEM;
@@ -371,9 +379,11 @@ int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char
 	tx->code = (uint16_t)code;
 	s->stats.responses_out++;
 	sip_stx_ref(tx);
-	if (tx->src.transport == SIP_UDP)
-		sip_sender_pays(s, tx->src.sender, b->n, SIP_PAY_MUST);
-	transmit(s, &tx->src, tx->via_port, copy, b->n);
+	tx->has_answered |= is_paid;
+	if (is_paid)
+		transmit(s, &tx->src, tx->via_port, copy, b->n);
+	else
+		s->stats.held_back++; /* he will ask again */
 	if (tx->state != STX_DONE)
 		advance(tx, code);
 	sip_stx_unref(tx);
@@ -436,7 +446,7 @@ void sip_stateless_reply(struct sip_stack *s, const struct sip_source *src, cons
 	sip_put_common(s, b, false);
 	sip_put_lines(b, headers);
 	sip_put_body(b, SV_NONE, SV_NONE);
-	if (src->transport == SIP_UDP && !sip_sender_pays(s, src->sender, b->n, SIP_PAY_ONCE)) {
+	if (src->transport == SIP_UDP && !sip_sender_pays(s, src->sender, b->n, SIP_PAY_FINAL)) {
 		s->stats.held_back++;
 		return;
 	}
@@ -680,11 +690,11 @@ int sip_stx_reply_once(struct sip_stx *tx, int code, const char *phrase, const c
 	sip_stx_ref(tx);
 	response_put(tx, &r, tx->to_had_tag ? NULL : tag);
 	bool is_udp = tx->src.transport == SIP_UDP;
-	bool is_paid = !is_udp || sip_sender_pays(s, tx->src.sender, s->out.n, SIP_PAY_ONCE);
+	bool is_paid = !is_udp || sip_sender_pays(s, tx->src.sender, s->out.n, SIP_PAY_FINAL);
 	if (!is_paid) {
 		r.is_short = true;
 		response_put(tx, &r, tx->to_had_tag ? NULL : tag);
-		is_paid = sip_sender_pays(s, tx->src.sender, s->out.n, SIP_PAY_ONCE);
+		is_paid = sip_sender_pays(s, tx->src.sender, s->out.n, SIP_PAY_FINAL);
 	}
 	if (is_paid && !s->out.failed) {
 		s->stats.responses_out++;

@@ -1,8 +1,8 @@
 /* The reader of stanzas: finds the empty line that ends a block, cuts the block into a command line and headers in
  * place, then waits for the body. Bytes behind the stanza stay buffered for the next one, so a sender may send ahead;
- * how much is read ahead is the connection's business. No byte is searched twice, and what was taken is moved out of the
- * way once half of the buffer is: a thousand small stanzas cost what their bytes cost. Does not decode values and does
- * not know commands. */
+ * how much is read ahead is the connection's business. No byte is searched twice, and what was taken is moved out of
+ * the way once half of the buffer is: a thousand small stanzas cost what their bytes cost. Does not decode values and
+ * does not know commands. */
 #include "text/stanza.h"
 #include "base/mem.h"
 

@@ -96,8 +96,8 @@ static ON_CTL bool is_open_metrics(const struct web_call *c)
 	return c->route->fn == web_metrics && web_conf.is_metrics_open && addr_is_loopback(http_exchange_peer(c->x));
 }
 
-/* A wrong token: where its address has shown several, the answer waits for its turn, and where many wait already there is
- * none. A right one is never kept waiting: proxies bring everybody from one address. False: it was answered. */
+/* A wrong token: where its address has shown several, the answer waits for its turn, and where many wait already there
+ * is none. A right one is never kept waiting: proxies bring everybody from one address. False: it was answered. */
 static ON_CTL bool is_guess_slowed(struct web_call *c)
 {
 	int64_t wait_us = 0;

@@ -1,6 +1,6 @@
 /* Digest authentication of a request against the directory. Answers 401/407, 400 or 403 itself; tells the caller who it
- * was otherwise. What it answers is not kept (sip_stx_reply_once): an address that never answers costs no memory, and is
- * sent nothing twice. An unknown user takes the same way as a wrong password. Failed answers are counted by source;
+ * was otherwise. What it answers is not kept (sip_stx_reply_once): an address that never answers costs no memory, and
+ * is sent nothing twice. An unknown user takes the same way as a wrong password. Failed answers are counted by source;
  * challenges never. */
 #include "base/clock.h"
 #include "base/hash.h"

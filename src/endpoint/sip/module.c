@@ -137,6 +137,10 @@ static const struct var_desc vars[] = {
 static const struct conf_desc confs[] = {
     {"sofia.conf", "max-transactions-per-address", "number", "", "10000",
         "profile: requests of one address that wait for their answer; more get 503"},
+    {"sofia.conf", "udp-answer-factor", "number", "", "3",
+        "profile: an address that has not shown that it receives our answers is sent at most so many times the bytes "
+        "that "
+        "came from it; 0: no bound"},
     {"sofia.conf", "tcp-max-connections", "number", "", "10000",
         "profile: TCP connections at a time; those that have not logged in make room, the oldest silent one first"},
     {"sofia.conf", "tcp-max-connections-per-address", "number", "", "2000",

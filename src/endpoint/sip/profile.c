@@ -121,6 +121,7 @@ static int stack_open(struct profile *p)
 	    .t4_ms = (int)c->t4_ms,
 	    .timer_b_ms = (int)c->t1x64_ms,
 	    .max_transactions_per_host = c->max_transactions_per_host,
+	    .answer_factor = c->udp_answer_factor < 100 ? c->udp_answer_factor : 100,
 	    .max_tcp_conns = c->tcp_max_conns,
 	    .max_tcp_conns_per_host = c->tcp_max_conns_per_host,
 	    .tcp_message_ms = (int)(c->tcp_message_s < 3600 ? c->tcp_message_s : 3600) * 1000,

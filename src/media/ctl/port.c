@@ -1,6 +1,7 @@
 /* The pool of port pairs: an even port for RTP, the next for RTCP (RFC 3550 section 11). The search starts at a random
  * pair and goes round, so that a port just given back is not the next one taken; a pair that somebody else holds is
- * passed over. Without descriptors or memory for one the pool is as good as empty: ST_FULL. Sockets are made here, non-blocking, with small buffers; the media thread closes them. */
+ * passed over. Without descriptors or memory for one the pool is as good as empty: ST_FULL. Sockets are made here,
+ * non-blocking, with small buffers; the media thread closes them. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

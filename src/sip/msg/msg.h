@@ -257,12 +257,12 @@ struct sip_framer {
 	size_t body_bytes;
 	unsigned line_count;
 };
-/* Looks for one message at the start of what a stream delivered and the caller has not yet dropped (skip and size of the
- * call before). ST_PARSE (and *why) when the stream cannot be followed any more: no Content-Length, a bad one, a head
- * over SIP_MSG_HEAD_MAX_BYTES or of over SIP_FRAME_LINES_MAX lines, or a body over max_body_bytes. */
+/* Looks for one message at the start of what a stream delivered and the caller has not yet dropped (skip and size of
+ * the call before). ST_PARSE (and *why) when the stream cannot be followed any more: no Content-Length, a bad one, a
+ * head over SIP_MSG_HEAD_MAX_BYTES or of over SIP_FRAME_LINES_MAX lines, or a body over max_body_bytes. */
 #define SIP_FRAME_LINES_MAX 512
-ANY int sip_frame_next(struct sip_framer *f, struct sip_frame *out, const char *p, size_t n, size_t max_body_bytes,
-    const char **why);
+ANY int sip_frame_next(
+    struct sip_framer *f, struct sip_frame *out, const char *p, size_t n, size_t max_body_bytes, const char **why);
 
 /* ---- building ---- */
 /* All append to b and never fail but by b->failed. Values must not hold CR or LF: such bytes are written as blanks. */

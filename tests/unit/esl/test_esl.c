@@ -143,9 +143,12 @@ static void on_accept(struct tcp_conn *conn, void *arg)
 static NO_ROLE_CHECK int server_start(void)
 {
 	struct addr any;
-	esl_conf = (struct esl_conf){
-	    .password = "secret", .max_queue_bytes = 64 << 10, .max_clients = 3, .max_clients_per_host = 3,
-	    .login_timeout_us = 60000000, .first_us = 60000000};
+	esl_conf = (struct esl_conf){.password = "secret",
+	    .max_queue_bytes = 64 << 10,
+	    .max_clients = 3,
+	    .max_clients_per_host = 3,
+	    .login_timeout_us = 60000000,
+	    .first_us = 60000000};
 	EXPECT_INT(esl_limits_open(), ST_OK);
 	EXPECT_INT(addr_parse(&any, SV("127.0.0.1"), 0), ST_OK);
 	EXPECT_INT(tcp_listen(&listener, &any, on_accept, NULL), ST_OK);
