@@ -11,7 +11,7 @@ enum {
 	SENDERS_MAX = 16384,
 	CREDIT_MAX_BYTES = 1 << 20,
 	CREDIT_PROOF_BYTES = 64 << 10,
-	CREDIT_RESERVE_BYTES = 800, /* for the final answer: one with SDP, in its shortest form */
+	CREDIT_RESERVE_BYTES = 800, /* for each final answer to come: one with SDP, in its shortest form */
 	SECOND_US = 1000000
 };
 #define KNOWN_US (600 * 1000000LL)
@@ -86,11 +86,13 @@ bool sip_sender_is_known(const struct sip_sender *d)
 
 bool sip_sender_pays(const struct sip_stack *s, struct sip_sender *d, size_t n, enum sip_pay how)
 {
-	int64_t bytes = (int64_t)n, reserve = how == SIP_PAY_EARLY ? CREDIT_RESERVE_BYTES : 0;
+	int64_t bytes = (int64_t)n, reserve = 0;
 	if (!s->cfg.answer_factor)
 		return true;
 	if (!d)
 		return how == SIP_PAY_DUE;
+	if (how == SIP_PAY_EARLY || how == SIP_PAY_REPEAT)
+		reserve = (int64_t)CREDIT_RESERVE_BYTES * (d->active_count - d->unacked_count);
 	if (how != SIP_PAY_DUE && d->credit_bytes < bytes + reserve)
 		return false;
 	d->credit_bytes -= bytes;

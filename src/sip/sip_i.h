@@ -131,7 +131,8 @@ ON_CTL struct sip_sender *sip_sender_heard(struct sip_stack *s, const struct sip
 ON_CTL void sip_sender_proved(struct sip_sender *d);
 ON_CTL bool sip_sender_is_known(const struct sip_sender *d);
 enum sip_pay {
-	SIP_PAY_EARLY, /* a provisional answer: something must be left for the final one */
+	SIP_PAY_EARLY, /* a provisional answer, a repeated one: something must be left for the final ones to come */
+	SIP_PAY_REPEAT,
 	SIP_PAY_FINAL,
 	SIP_PAY_DUE /* goes out in any case */
 };

@@ -268,7 +268,7 @@ void sip_stx_resend(struct sip_stx *tx)
 {
 	if (tx->state == STX_DONE || !tx->last)
 		return;
-	if (tx->src.transport == SIP_UDP && !sip_sender_pays(tx->stack, tx->src.sender, tx->last_n, SIP_PAY_FINAL)) {
+	if (tx->src.transport == SIP_UDP && !sip_sender_pays(tx->stack, tx->src.sender, tx->last_n, SIP_PAY_REPEAT)) {
 		tx->stack->stats.held_back++;
 		return;
 	}
