@@ -84,12 +84,9 @@ static int chunk_step(struct http_lines *l, char c)
 		l->left = 0, l->digit_count = 0;
 		return c == '\n' ? SIZE : -1;
 	case TRAILER_START:
-		if (c == '\r')
-			return END_LF;
-		/* fall through */
 	case TRAILER:
 		if (c == '\r')
-			return TRAILER_LF;
+			return l->state == TRAILER ? TRAILER_LF : END_LF;
 		return c == '\n' || ++l->count > TRAILER_MAX_BYTES ? -1 : TRAILER;
 	case TRAILER_LF:
 		return c == '\n' ? TRAILER_START : -1;
