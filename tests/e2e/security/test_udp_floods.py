@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import tandem as t
 from http_client import Door
 from strangers import params, rss_kb
 from wire import Message, Phone, sdp
@@ -106,7 +107,7 @@ def test_nothing_is_kept_of_a_flood(sw):
         if i % 3000 == 0:
             honest.register()
     honest.register()
-    assert rss_kb(sw) - before < 15000
+    assert t.IS_SANITIZED or rss_kb(sw) - before < 15000  # a sanitizer keeps what was freed
     text = Door(sw).call("GET", "/metrics")[2].decode()
     kept = re.search(r'tandem_sip_server_transactions\{profile="internal"\} (\d+)', text)
     assert int(kept.group(1)) < 50, kept.group(0)
