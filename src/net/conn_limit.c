@@ -227,8 +227,10 @@ static ON_CTL void guard_end(struct conn_guard *g, enum conn_end why)
 {
 	struct conn_limit *l = g->limit;
 	char text[ADDR_TEXT_MAX];
-	uint64_t *counts[] = {NULL, &l->counts.made_room, &l->counts.late, &l->counts.starved, &l->counts.greedy};
-	++*counts[why];
+	l->counts.made_room += why == CONN_END_ROOM;
+	l->counts.late += why == CONN_END_LATE;
+	l->counts.starved += why == CONN_END_BYTES;
+	l->counts.greedy += why == CONN_END_SHARE;
 	if (host_may_tell(l, g->host)) {
 		host_text(g->host, text);
 		log_warning("%s: a connection of %s is closed: %s (%zu of that address, %zu in all)", l->conf.name,
