@@ -227,6 +227,8 @@ static ON_CTL void guard_end(struct conn_guard *g, enum conn_end why)
 {
 	struct conn_limit *l = g->limit;
 	char text[ADDR_TEXT_MAX];
+	if (!l)
+		return; /* it has left already */
 	l->counts.made_room += why == CONN_END_ROOM;
 	l->counts.late += why == CONN_END_LATE;
 	l->counts.starved += why == CONN_END_BYTES;
