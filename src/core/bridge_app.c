@@ -199,7 +199,7 @@ int bridge_app(struct leg *leg, const char *data)
 	}
 	st = meet(leg, b);
 	if (st) {
-		cause = st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_NORMAL_CLEARING;
+		cause = cause_of_media(st, CAUSE_NORMAL_CLEARING);
 		if (st == ST_HANGUP)
 			cause = !leg_is_up(b) ? b->cause : leg->cause;
 		leg_hangup(b, leg_is_up(leg) ? cause : CAUSE_ORIGINATOR_CANCEL);
@@ -271,7 +271,7 @@ static int app_uuid_bridge(struct leg *leg, const char *data)
 	if (!st)
 		st = bridge_join(leg, b, two_done, NULL);
 	if (st && leg_is_up(b))
-		leg_hangup(b, st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_NORMAL_CLEARING);
+		leg_hangup(b, cause_of_media(st, CAUSE_NORMAL_CLEARING));
 	mem_unref(b);
 	return st ? st : APP_DETACHED;
 }

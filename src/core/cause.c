@@ -1,6 +1,7 @@
 /* The table of hang-up causes: names, numbers, and the SIP statuses they become and come from (mod_sofia's mapping,
  * which is not symmetric). */
 #include "core/cause.h"
+#include "base/status.h"
 #include <stdlib.h>
 #include <strings.h>
 
@@ -128,6 +129,13 @@ enum cause cause_parse(const char *text)
 		if (!strcasecmp(rows[i].name, text))
 			return rows[i].cause;
 	return CAUSE_NORMAL_CLEARING;
+}
+
+enum cause cause_of_media(int status, enum cause otherwise)
+{
+	if (status == ST_FULL || status == ST_NOMEM)
+		return CAUSE_SWITCH_CONGESTION;
+	return status == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : otherwise;
 }
 
 int cause_to_sip(enum cause cause)

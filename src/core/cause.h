@@ -91,4 +91,7 @@ const char *cause_name(enum cause cause); /* "NORMAL_CLEARING"; "NONE" for what 
 /* A name (any case) or, when it starts with a digit, a number; unknown text is NORMAL_CLEARING (pitfall 16). */
 enum cause cause_parse(const char *text);
 int cause_to_sip(enum cause cause); /* 480 by default */
+/* Why a leg ends whose media failed with status: SWITCH_CONGESTION (503) when ports, descriptors or memory ran out,
+ * INCOMPATIBLE_DESTINATION (488) when nothing fits, else otherwise. */
+enum cause cause_of_media(int status, enum cause otherwise);
 enum cause cause_from_sip(int status);

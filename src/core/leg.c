@@ -272,7 +272,7 @@ int leg_start(struct leg *leg)
 		exec_reroute(leg);
 	}
 	if (st)
-		leg_hangup(leg, st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_DESTINATION_OUT_OF_ORDER);
+		leg_hangup(leg, cause_of_media(st, CAUSE_DESTINATION_OUT_OF_ORDER));
 	return st;
 }
 

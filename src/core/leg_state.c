@@ -197,7 +197,7 @@ int leg_pre_answer(struct leg *leg)
 	if (!st)
 		leg_mark_early_media(leg);
 	else if (leg_is_up(leg))
-		leg_hangup(leg, CAUSE_INCOMPATIBLE_DESTINATION);
+		leg_hangup(leg, cause_of_media(st, CAUSE_INCOMPATIBLE_DESTINATION));
 	return st;
 }
 
@@ -215,7 +215,7 @@ int leg_answer(struct leg *leg)
 	if (!st)
 		leg_mark_answered(leg);
 	else if (leg_is_up(leg))
-		leg_hangup(leg, CAUSE_INCOMPATIBLE_DESTINATION);
+		leg_hangup(leg, cause_of_media(st, CAUSE_INCOMPATIBLE_DESTINATION));
 	return st;
 }
 

@@ -2,7 +2,9 @@
  * by cmd.c; while one waits (an api on a coroutine) the following stay in the reader, and reading pauses when much is
  * buffered. Going out, replies come first and are never dropped (no further command runs while many wait); events and
  * log lines wait in the bounded queue. Both are staged into chunks and given to the connection while it takes them, so
- * that nobody waits for a slow client. Owned by the list of clients; a waiting command holds a reference too. */
+ * that nobody waits for a slow client. Until it has logged in a connection is a stranger's (net/conn_limit.h): it may
+ * be closed to make room, holds little, and says a few commands at most. Owned by the list of clients; a waiting
+ * command holds a reference too. */
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -19,7 +21,8 @@ enum {
 	CHUNK_BYTES = 128 << 10,
 	TURN_MAX_BYTES = 512 << 10, /* given to one connection at a time: others wait meanwhile */
 	REPLIES_HIGH_BYTES = 1 << 20,
-	READ_AHEAD_BYTES = 64 << 10
+	READ_AHEAD_BYTES = 64 << 10,
+	STRANGER_COMMANDS_MAX = 16
 };
 static const int64_t closing_timeout_us = 10 * 1000000LL;
 static const char *const format_types[] = {"text/event-plain", "text/event-xml", "text/event-json", "text/event-plain"};
@@ -41,6 +44,7 @@ static ON_CTL void client_free(void *obj)
 	buf_fini(&c->staged);
 	esl_filters_fini(&c->filters);
 	hash_free(c->subclasses);
+	mem_free(c->login_args);
 	mem_free(c->allowed_api);
 	mem_free(c->allowed_events);
 }
@@ -53,8 +57,10 @@ static ON_CTL void client_detach(struct esl_client *c, bool is_closed_by_peer)
 	struct tcp_conn *conn = c->conn;
 	c->conn = NULL;
 	loop_timer_cancel(&c->timer);
+	loop_timer_cancel(&c->login_timer);
 	loop_defer_cancel(&c->flush);
 	loop_defer_cancel(&c->leg_over);
+	conn_guard_leave(&c->guard);
 	esl_outbound_release(c);
 	esl_client_unsubscribe(c);
 	c->log_level = LOG_DISABLE;
@@ -265,6 +271,26 @@ static bool may_run(const struct esl_client *c)
 	return c->conn && !c->is_busy && !c->is_ending && replies_waiting(c) < REPLIES_HIGH_BYTES;
 }
 
+/* What a stranger's connection takes is told to its guard. */
+static ON_CTL void hold_tell(struct esl_client *c)
+{
+	if (c->conn)
+		conn_guard_hold(&c->guard,
+		    stanza_reader_held_bytes(&c->reader) + c->replies.cap + c->staged.cap +
+		        tcp_conn_queued_bytes(c->conn),
+		    stanza_reader_buffered_bytes(&c->reader) > 0 && !c->is_busy);
+}
+
+/* A stranger has a few words to log in with. */
+static ON_CTL bool is_welcome(struct esl_client *c)
+{
+	if (c->is_authed || ++c->stranger_count <= STRANGER_COMMANDS_MAX)
+		return true;
+	esl_client_reply(c, "-ERR command not found");
+	esl_client_end(c);
+	return false;
+}
+
 /* Runs what is complete; a command that begins to wait ends the loop by is_busy. */
 static ON_CTL void client_process(struct esl_client *c)
 {
@@ -284,13 +310,16 @@ static ON_CTL void client_process(struct esl_client *c)
 			esl_client_end(c);
 			break;
 		}
-		esl_cmd_run(c, &r);
+		conn_guard_message(&c->guard);
+		if (is_welcome(c))
+			esl_cmd_run(c, &r);
 		stanza_fini(&r);
 	}
 	c->is_processing = false;
 	if (c->conn)
 		tcp_conn_pause(c->conn,
 		    c->is_ending || (!may_run(c) && stanza_reader_buffered_bytes(&c->reader) > READ_AHEAD_BYTES));
+	hold_tell(c);
 	mem_unref(c);
 }
 
@@ -389,20 +418,29 @@ int esl_client_connect(struct esl_client **out, const struct addr *dst, int64_t 
 	return ST_OK;
 }
 
+static void on_guard_end(enum conn_end why, void *arg)
+{
+	role_assert_ctl();
+	struct esl_client *c = arg;
+	tcp_conn_abort(c->conn);
+	client_detach(c, true);
+}
+
 void esl_client_accept(struct tcp_conn *conn)
 {
-	if (client_count - outbound_count >= esl_conf.max_clients) {
-		log_warning("Event socket: over %u clients, one more refused", esl_conf.max_clients);
-		esl_client_reject(conn);
-		return;
-	}
 	struct esl_client *c = client_new();
 	if (!c)
 		return;
+	if (conn_guard_enter(&c->guard, esl_limit, tcp_conn_peer(conn), false, on_guard_end, c)) {
+		mem_unref(c);
+		esl_client_reject(conn);
+		return;
+	}
 	c->conn = mem_ref(conn);
 	addr_text(tcp_conn_peer(conn), c->id);
 	tcp_conn_set(conn, &handlers, c);
 	tcp_conn_set_limits(conn, CONN_OUT_MAX_BYTES, 0);
+	tcp_conn_set_guard(conn, &c->guard);
 	client_enter(c);
 	loop_timer_set(&c->timer, esl_conf.login_timeout_us, "esl.login", on_deadline, c);
 	esl_client_send(c, SV("Content-Type: auth/request\n\n"));

@@ -45,6 +45,7 @@ static bool is_same_secret(const char *given, const char *secret)
 
 static ON_CTL void login_failed(struct esl_client *c)
 {
+	login_delay_failed(esl_login_delay, tcp_conn_peer(c->conn));
 	log_warning("Event socket: wrong password from %s", c->id);
 	esl_client_reply(c, "-ERR invalid");
 	esl_client_end(c);
@@ -53,11 +54,12 @@ static ON_CTL void login_failed(struct esl_client *c)
 static ON_CTL void login_done(struct esl_client *c)
 {
 	c->is_authed = true;
+	conn_guard_trust(&c->guard);
 	loop_timer_cancel(&c->timer);
 	stanza_reader_trust(&c->reader);
 }
 
-static ON_CTL void cmd_auth(struct esl_client *c, const struct stanza *r, const char *args)
+static ON_CTL void auth_run(struct esl_client *c, const char *args)
 {
 	if (!is_same_secret(args, esl_conf.password)) {
 		login_failed(c);
@@ -94,7 +96,7 @@ static ON_CTL const char *user_param(const struct dir_user *u, struct sv domain,
 	return v ? v : dir_domain_param(domain, name);
 }
 
-static ON_CTL void cmd_userauth(struct esl_client *c, const struct stanza *r, const char *args)
+static ON_CTL void userauth_run(struct esl_client *c, const char *args)
 {
 	struct sv user, domain, given;
 	struct dir_user *u = NULL;
@@ -119,6 +121,57 @@ static ON_CTL void cmd_userauth(struct esl_client *c, const struct stanza *r, co
 out:
 	mem_free(password);
 	mem_unref(u);
+}
+
+static void on_login_turn(void *arg)
+{
+	role_assert_ctl();
+	struct esl_client *c = mem_ref(arg);
+	char *args = c->login_args;
+	c->login_args = NULL;
+	if (!c->is_ending && c->is_login_of_user)
+		userauth_run(c, args);
+	else if (!c->is_ending)
+		auth_run(c, args);
+	mem_free(args);
+	esl_client_resume(c);
+	mem_unref(c);
+}
+
+/* Where this address has failed before, the password is looked at later: right or wrong, so that nothing is told by the
+ * time it takes. Meanwhile only this connection waits. */
+static ON_CTL void login_begin(struct esl_client *c, const char *args, bool is_of_user)
+{
+	const struct addr *peer = tcp_conn_peer(c->conn);
+	int64_t wait_us = 0;
+	if (c->is_authed && !c->guard.limit)
+		wait_us = 0; /* an outbound socket's server, whom we called */
+	else if (login_delay_turn(esl_login_delay, peer, &wait_us)) {
+		if (conn_limit_may_tell(esl_limit, peer))
+			log_warning("Event socket: too many wrong passwords from %s: logins are refused unseen", c->id);
+		esl_client_reply(c, "-ERR invalid");
+		esl_client_end(c);
+		return;
+	}
+	c->is_login_of_user = is_of_user;
+	if (!wait_us && is_of_user) {
+		userauth_run(c, args);
+	} else if (!wait_us) {
+		auth_run(c, args);
+	} else if ((c->login_args = mem_strdup(args))) {
+		c->is_busy = true;
+		loop_timer_set(&c->login_timer, wait_us, "esl.login turn", on_login_turn, c);
+	}
+}
+
+static ON_CTL void cmd_auth(struct esl_client *c, const struct stanza *r, const char *args)
+{
+	login_begin(c, args, false);
+}
+
+static ON_CTL void cmd_userauth(struct esl_client *c, const struct stanza *r, const char *args)
+{
+	login_begin(c, args, true);
 }
 
 static ON_CTL void cmd_exit(struct esl_client *c, const struct stanza *r, const char *args)

@@ -6,6 +6,8 @@
 #include "esl/filter.h"
 #include "esl/queue.h"
 #include "loop/loop.h"
+#include "net/conn_limit.h"
+#include "net/login_delay.h"
 #include "net/tcp.h"
 #include "text/stanza.h"
 
@@ -14,14 +16,20 @@ struct hash;
 struct esl_conf {
 	char password[128];
 	size_t max_queue_bytes;
-	unsigned max_clients;
-	int64_t login_timeout_us;
+	unsigned max_clients, max_clients_per_host;
+	int64_t login_timeout_us, first_us;
 };
 extern struct esl_conf esl_conf;
+/* Both from module.c, while it is loaded. */
+extern struct conn_limit *esl_limit;
+extern struct login_delay *esl_login_delay;
+ON_CTL int esl_limits_open(void); /* makes them, by esl_conf */
+ON_CTL void esl_limits_close(void);
 
 struct esl_client {
 	struct lnode link;
 	struct tcp_conn *conn; /* NULL once closed */
+	struct conn_guard guard;
 	struct stanza_reader reader;
 	struct esl_queue queue; /* events and log lines */
 	struct buf replies;     /* replies not yet staged */
@@ -30,6 +38,10 @@ struct esl_client {
 	struct ldefer flush;
 	struct ltimer timer; /* login deadline, later the deadline of closing */
 	bool is_authed, is_busy, is_ending, is_processing, is_listening;
+	unsigned stranger_count;   /* commands before login */
+	struct ltimer login_timer; /* a login waits for its turn */
+	char *login_args;          /* and what it says */
+	bool is_login_of_user;
 	struct event_sub *sub; /* NULL until the first `event` */
 	enum event_format format;
 	bool wants[EVENT_ID_COUNT];

@@ -11,15 +11,18 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ACL_MAX_COUNT = 100, LISTENER_MAX_COUNT = 2 };
+enum { ACL_MAX_COUNT = 100, LISTENER_MAX_COUNT = 2, STRANGERS_MAX_BYTES = 32 << 20 };
 #define DEFAULT_PASSWORD "ClueCon"
 #define NOTICE_NAME "tandem_notice_event_socket"
 
 struct esl_conf esl_conf;
+struct conn_limit *esl_limit;
+struct login_delay *esl_login_delay;
 static char *acls[ACL_MAX_COUNT];
 static size_t acl_count;
 static struct tcp_listener *listeners[LISTENER_MAX_COUNT];
 static size_t listener_count;
+static uint64_t acl_refused;
 
 static void on_accept(struct tcp_conn *conn, void *arg)
 {
@@ -32,7 +35,9 @@ static void on_accept(struct tcp_conn *conn, void *arg)
 		return;
 	}
 	char text[ADDR_TEXT_MAX];
-	log_warning("Event socket: %s refused by the access list", addr_text(tcp_conn_peer(conn), text));
+	acl_refused++;
+	if (conn_limit_may_tell(esl_limit, tcp_conn_peer(conn)))
+		log_warning("Event socket: %s refused by the access list", addr_text(tcp_conn_peer(conn), text));
 	esl_client_reject(conn);
 }
 
@@ -87,13 +92,17 @@ static void read_settings(const struct xml_node *settings)
 	esl_conf = (struct esl_conf){
 	    .max_queue_bytes = (size_t)strtoull(config_param(settings, "max-queue-bytes", "16777216"), NULL, 10),
 	    .max_clients = (unsigned)atoi(config_param(settings, "max-clients", "1000")),
+	    .max_clients_per_host = (unsigned)atoi(config_param(settings, "max-clients-per-address", "500")),
 	    .login_timeout_us = 1000000LL * atoi(config_param(settings, "login-timeout", "60")),
+	    .first_us = 1000000LL * atoi(config_param(settings, "first-command-timeout", "10")),
 	};
 	strncat(esl_conf.password, config_param(settings, "password", DEFAULT_PASSWORD), sizeof(esl_conf.password) - 1);
 	if (esl_conf.max_queue_bytes < 64 << 10)
 		esl_conf.max_queue_bytes = 64 << 10;
 	if (esl_conf.login_timeout_us <= 0)
 		esl_conf.login_timeout_us = 60 * 1000000LL;
+	if (esl_conf.first_us <= 0)
+		esl_conf.first_us = 10 * 1000000LL;
 	xml_each(settings, "param", p)
 	{
 		const char *value = xml_attr(p, "value");
@@ -103,12 +112,36 @@ static void read_settings(const struct xml_node *settings)
 	}
 }
 
+int esl_limits_open(void)
+{
+	struct conn_limit_conf conf = {.name = "Event socket",
+	    .max_count = esl_conf.max_clients,
+	    .max_count_per_host = esl_conf.max_clients_per_host,
+	    .max_bytes = STRANGERS_MAX_BYTES,
+	    .max_bytes_per_host = STRANGERS_MAX_BYTES / 8,
+	    .first_us = esl_conf.first_us,
+	    .message_us = esl_conf.first_us,
+	    .is_trusted_free = true};
+	int st = conn_limit_new(&esl_limit, &conf);
+	return st ? st : login_delay_new(&esl_login_delay);
+}
+
+void esl_limits_close(void)
+{
+	conn_limit_free(esl_limit);
+	login_delay_free(esl_login_delay);
+	esl_limit = NULL;
+	esl_login_delay = NULL;
+}
+
 static int load(void)
 {
 	role_assert_ctl();
 	const struct xml_node *settings = xml_child(config_conf("event_socket.conf"), "settings");
 	read_settings(settings);
-	int st = esl_logs_start();
+	int st = esl_limits_open();
+	if (!st)
+		st = esl_logs_start();
 	if (!st)
 		st = esl_outbound_start();
 	return st ? st : open_listeners(settings);
@@ -122,6 +155,7 @@ static int unload(void)
 	esl_client_end_all();
 	esl_outbound_stop();
 	esl_logs_stop();
+	esl_limits_close();
 	while (acl_count)
 		mem_free(acls[--acl_count]);
 	return ST_OK;
@@ -157,8 +191,29 @@ static void fill_count(struct metric_out *out, int which)
 	metric_put(out, (double)esl_client_count(), "door", "event_socket", NULL);
 }
 
+static void fill_refused(struct metric_out *out, int which)
+{
+	struct conn_limit_counts n = {0};
+	struct login_delay_counts d = {0};
+	role_assert_ctl();
+	if (esl_limit)
+		conn_limit_counts(esl_limit, &n);
+	if (esl_login_delay)
+		login_delay_counts(esl_login_delay, &d);
+	const struct {
+		const char *why;
+		uint64_t count;
+	} rows[] = {{"no room", n.refused}, {"made room", n.made_room}, {"late", n.late}, {"bytes", n.starved},
+	    {"share", n.greedy}, {"access list", acl_refused}, {"wrong password", d.failed},
+	    {"login too soon", d.refused}};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		metric_put(out, (double)rows[i].count, "door", "event_socket", "why", rows[i].why, NULL);
+}
+
 static const struct metric_desc metrics[] = {
     {"tandem_event_clients", METRIC_GAUGE, 0, "Clients connected.", fill_count, 0},
+    {"tandem_door_refused_total", METRIC_COUNTER, 0, "Connections and logins refused, by door and reason.",
+        fill_refused, 0},
     {"tandem_event_client_delivered_total", METRIC_COUNTER, METRIC_INSIDE,
         "Events and log lines handed to the connection.", fill_clients, CLIENT_SENT},
     {"tandem_event_client_dropped_total", METRIC_COUNTER, METRIC_INSIDE, "Those lost because the client did not read.",
@@ -178,7 +233,11 @@ static const struct conf_desc confs[] = {
     {"event_socket.conf", "apply-inbound-acl", "list name", "", "loopback.auto", "who may connect; may be repeated"},
     {"event_socket.conf", "max-queue-bytes", "number", "bytes", "16777216",
         "events and log lines waiting for one client; more are dropped and told by a tandem::gap event"},
-    {"event_socket.conf", "max-clients", "number", "", "1000", "connections at a time"},
+    {"event_socket.conf", "max-clients", "number", "", "1000",
+        "connections at a time; those that have not logged in make room for others, the oldest silent one first"},
+    {"event_socket.conf", "max-clients-per-address", "number", "", "500", "of these from one address"},
+    {"event_socket.conf", "first-command-timeout", "number", "s", "10",
+        "a connection without a whole command by then is closed; the same for each later one until it has logged in"},
     {"event_socket.conf", "login-timeout", "number", "s", "60",
         "a connection that has not logged in by then is closed"},
     {0},

@@ -23,11 +23,13 @@ void http_conn_end(struct http_conn *c, bool is_closed_by_peer)
 	struct tcp_conn *tcp = c->tcp;
 	c->tcp = NULL;
 	loop_timer_cancel(&c->timer);
+	loop_timer_cancel(&c->turn);
 	loop_defer_cancel(&c->again);
+	conn_guard_leave(&c->guard);
 	if (c->server) {
 		list_remove(&c->link);
 		c->server->counts.conns--;
-		http_host_count(c->server, c->host, -1);
+		c->server->refusing_count -= c->is_refusing;
 	}
 	if (!is_closed_by_peer)
 		tcp_conn_close(tcp);
@@ -141,6 +143,21 @@ void http_conn_answer_done(struct http_conn *c)
 	mem_unref(c);
 }
 
+static void on_held(void *arg)
+{
+	struct http_conn *c = arg;
+	role_assert_ctl();
+	c->is_held = false;
+	http_conn_answer_done(c);
+}
+
+void http_conn_hold(struct http_conn *c, int64_t delay_us)
+{
+	c->is_held = true;
+	tcp_conn_pause(c->tcp, true);
+	loop_timer_set(&c->timer, delay_us, "http held", on_held, c);
+}
+
 /* ---- in -------------------------------------------------------------------------------------------------------- */
 /* The request is refused in the owner's form; the connection closes. */
 void http_conn_refuse(struct http_conn *c, int status, const char *why)
@@ -170,6 +187,7 @@ static ON_CTL void request_take(struct http_conn *c, bool is_whole)
 	}
 	struct http_exchange *x = mem_ref(c->x);
 	x->is_head_only = sv_is(q->method, "HEAD");
+	conn_guard_message(&c->guard);
 	c->is_last = !q->keeps_alive;
 	if (!is_whole) {
 		http_conn_stage(c, STAGE_BODY);
@@ -187,15 +205,32 @@ static ON_CTL void request_take(struct http_conn *c, bool is_whole)
 	mem_unref(x);
 }
 
+static ON_CTL void in_clear(struct http_conn *c)
+{
+	buf_clear(&c->in);
+	c->in_at = 0;
+}
+
+/* What was read goes, seldom enough that a byte is moved once or twice in all. */
+static ON_CTL void in_drop(struct http_conn *c)
+{
+	if (c->in_at < c->in.n / 2)
+		return;
+	buf_drop(&c->in, c->in_at);
+	c->in_at = 0;
+	if (!c->in.n && c->in.cap > IN_PAUSE_BYTES / 8)
+		buf_fini(&c->in);
+}
+
 static ON_CTL void feed(struct http_conn *c)
 {
 	size_t used = 0;
 	const char *why;
-	int st = http_reader_feed(c->reader, c->in.p, c->in.n, &used);
-	buf_drop(&c->in, used);
+	int st = http_reader_feed(c->reader, c->in.p + c->in_at, c->in.n - c->in_at, &used);
+	c->in_at += used;
 	if (st == ST_PARSE) {
 		int status = http_reader_error(c->reader, &why);
-		buf_clear(&c->in);
+		in_clear(c);
 		http_conn_refuse(c, status, why);
 	} else if (st == ST_AGAIN) {
 		if (!http_reader_is_idle(c->reader))
@@ -208,29 +243,57 @@ static ON_CTL void feed(struct http_conn *c)
 static ON_CTL void data_pass(struct http_conn *c)
 {
 	struct buf got = c->in;
+	size_t at = c->in_at;
 	struct http_exchange *x = mem_ref(c->x);
 	buf_init(&c->in);
+	c->in_at = 0;
 	if (x->h && x->h->on_data)
-		x->h->on_data(x, got.p, got.n, x->arg);
+		x->h->on_data(x, got.p + at, got.n - at, x->arg);
 	buf_fini(&got);
 	mem_unref(x);
 }
 
+static void turn_next(void *arg);
+
+static ON_CTL bool has_more(const struct http_conn *c)
+{
+	return c->tcp && c->in.n > c->in_at;
+}
+
 static ON_CTL void conn_process(struct http_conn *c)
 {
-	if (c->is_processing)
+	if (c->is_processing || loop_timer_is_set(&c->turn))
 		return;
 	c->is_processing = true;
 	mem_ref(c);
-	while (c->tcp && c->in.n && c->stage <= STAGE_BODY)
+	uint64_t last = c->server->counts.requests + TURN_MAX_REQUESTS;
+	while (has_more(c) && c->stage <= STAGE_BODY && c->server->counts.requests < last)
 		feed(c);
-	if (c->tcp && c->in.n && c->stage == STAGE_UPGRADED && c->x)
+	if (has_more(c) && c->stage <= STAGE_BODY)
+		loop_timer_set(&c->turn, 0, "http", turn_next, c);
+	if (has_more(c) && c->stage == STAGE_UPGRADED && c->x)
 		data_pass(c);
 	if (c->tcp && (c->stage == STAGE_STREAM || c->stage == STAGE_CLOSING))
-		buf_clear(&c->in); /* nothing more is expected */
+		in_clear(c); /* nothing more is expected */
 	c->is_processing = false;
-	if (c->tcp)
-		tcp_conn_pause(c->tcp, c->in.n > IN_PAUSE_BYTES);
+	if (c->tcp) {
+		in_drop(c);
+		tcp_conn_pause(
+		    c->tcp, c->in.n - c->in_at > IN_PAUSE_BYTES || c->is_held || loop_timer_is_set(&c->turn));
+		conn_guard_hold(
+		    &c->guard, c->in.cap + http_reader_held_bytes(c->reader) + http_conn_waiting_bytes(c), false);
+	}
+	mem_unref(c);
+}
+
+/* The next loop turn; its time is the connection's, too. */
+static void turn_next(void *arg)
+{
+	struct http_conn *c = mem_ref(arg);
+	role_assert_ctl();
+	int64_t start_ns = conn_cpu_ns();
+	conn_process(c);
+	conn_guard_used(&c->guard, conn_cpu_ns() - start_ns);
 	mem_unref(c);
 }
 
@@ -242,7 +305,7 @@ static void process_again(void *arg)
 
 void http_conn_read_on(struct http_conn *c)
 {
-	if (c->tcp && !c->is_processing && c->in.n)
+	if (has_more(c) && !c->is_processing)
 		loop_defer(&c->again, "http", process_again, c);
 }
 
@@ -250,7 +313,7 @@ static void on_data(struct tcp_conn *tcp, const char *data, size_t n, void *arg)
 {
 	role_assert_ctl();
 	struct http_conn *c = arg;
-	if (c->in.n + n > IN_MAX_BYTES || buf_add(&c->in, data, n)) {
+	if (c->in.n - c->in_at + n > IN_MAX_BYTES || buf_add(&c->in, data, n)) {
 		http_conn_end(c, false);
 		return;
 	}
@@ -324,7 +387,6 @@ struct http_conn *http_conn_new(struct http_server *s, struct tcp_conn *tcp)
 	c->server = s;
 	c->tcp = mem_ref(tcp);
 	addr_host(tcp_conn_peer(tcp), c->host);
-	http_host_count(s, c->host, 1);
 	list_push(&s->conns, &c->link);
 	s->counts.conns++;
 	s->counts.accepted++;

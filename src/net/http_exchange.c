@@ -93,6 +93,17 @@ void http_exchange_header(struct http_exchange *x, const char *name, const char 
 	buf_adds(&x->headers, "\r\n");
 }
 
+void http_exchange_trust(struct http_exchange *x)
+{
+	if (x->conn)
+		conn_guard_trust(&x->conn->guard);
+}
+
+void http_exchange_delay(struct http_exchange *x, int64_t delay_us)
+{
+	x->delay_us = delay_us;
+}
+
 void http_exchange_headers_clear(struct http_exchange *x)
 {
 	buf_clear(&x->headers);
@@ -106,7 +117,7 @@ void http_exchange_reply(struct http_exchange *x, int status, const char *conten
 		return;
 	x->is_answered = true;
 	/* What is not read cannot be skipped. */
-	if (c->stage == STAGE_BODY || c->stage == STAGE_HEAD)
+	if (c->stage == STAGE_BODY || c->stage == STAGE_HEAD || x->delay_us)
 		c->is_last = true;
 	http_conn_stage(c, STAGE_ANSWER);
 	buf_init(&head);
@@ -118,7 +129,10 @@ void http_exchange_reply(struct http_exchange *x, int status, const char *conten
 	if (http_conn_out(c, buf_sv(&head)) || (has_body && !x->is_head_only && http_conn_out(c, body)))
 		c->is_last = true; /* out of memory: what is cut off must not be taken for the next answer */
 	buf_fini(&head);
-	http_conn_answer_done(c);
+	if (x->delay_us)
+		http_conn_hold(c, x->delay_us);
+	else
+		http_conn_answer_done(c);
 }
 
 static ON_CTL void stream_begin(

@@ -5,11 +5,12 @@
 #include "net/http_server.h"
 #include "net/tcp.h"
 
-struct hash;
 enum {
 	IN_MAX_BYTES = 256 << 10,  /* pipelined ahead; more ends the connection */
 	IN_PAUSE_BYTES = 64 << 10, /* reading pauses */
 	TCP_OUT_MAX_BYTES = 1 << 20,
+	TURN_MAX_REQUESTS = 16,                        /* of one connection at a time: others wait meanwhile */
+	REFUSING_MAX_COUNT = 64,                       /* connections that are told why there is no room */
 	PIECE_BYTES = 256 << 10,                       /* handed over at a time */
 	STREAM_QUEUE_MAX_BYTES = TCP_OUT_MAX_BYTES / 2 /* where on_drain tells */
 };
@@ -22,11 +23,13 @@ struct http_conn {
 	struct tcp_conn *tcp;
 	struct http_reader *reader;
 	struct http_exchange *x; /* a reference; NULL between requests */
+	struct conn_guard guard;
 	struct buf in, out;
-	size_t out_at;
+	size_t in_at, out_at;
 	enum stage stage;
 	bool is_processing, is_last /* closes after the answer */, is_write_watched;
-	struct ltimer timer;
+	bool is_held /* the answer waits for its time */, is_refusing /* there is no room for it */;
+	struct ltimer timer, turn;
 	struct ldefer again;
 	uint64_t sent_seen; /* bytes the client had taken when last looked */
 	uint64_t queued_bytes_total;
@@ -36,6 +39,7 @@ struct http_exchange {
 	struct http_conn *conn; /* NULL: the client has gone */
 	struct buf headers;
 	bool is_answered, is_chunked, is_head_only;
+	int64_t delay_us;
 	const struct http_stream_handlers *h;
 	void *arg;
 };
@@ -45,19 +49,19 @@ struct http_server {
 	void *arg;
 	struct tcp_listener *listener;
 	struct list conns;
-	struct hash *hosts; /* address -> (void *) number of connections */
+	struct conn_limit *limit;
+	size_t refusing_count;
 	struct http_server_counts counts;
-	int64_t refused_told_us;
 };
 
-/* ---- http_server.c ---- */
-ON_CTL void http_host_count(struct http_server *s, const char *host, long change);
 /* ---- http_conn.c ---- */
 /* A connection of the server's list, which owns it. */
 ON_CTL struct http_conn *http_conn_new(struct http_server *s, struct tcp_conn *tcp);
 ON_CTL void http_conn_end(struct http_conn *c, bool is_closed_by_peer);
 /* What it waits for now, with that stage's deadline. */
 ON_CTL void http_conn_stage(struct http_conn *c, enum stage stage);
+/* The answer that was made goes out after delay_us. */
+ON_CTL void http_conn_hold(struct http_conn *c, int64_t delay_us);
 /* Queues bytes; http_conn_flush hands them over. */
 ON_CTL int http_conn_out(struct http_conn *c, struct sv v);
 ON_CTL void http_conn_flush(struct http_conn *c);

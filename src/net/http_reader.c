@@ -1,8 +1,10 @@
 /* http-parser's callbacks gather target, header names and values one after another in one buffer, each ended by NUL;
  * the request's views are set when the head is complete, because the buffer moves while it grows. The parser is paused
- * at the end of a head with a body and at the end of a message, so that one feed never runs into the next request. */
+ * at the end of a head with a body and at the end of a message, so that one feed never runs into the next request. Line
+ * ends are looked at before the parser sees them (http_lines.c). */
 #include "net/http_reader.h"
 #include "base/mem.h"
+#include "net/http_lines_i.h"
 #include "text/url.h"
 
 #include <http_parser.h>
@@ -13,6 +15,8 @@ struct span {
 };
 struct http_reader {
 	http_parser parser;
+	struct http_lines lines;
+	size_t checked_bytes; /* of what is fed next, by lines: the parser left them */
 	struct http_request request;
 	struct buf head, body, path;
 	struct span target, names[HTTP_HEADERS_MAX], values[HTTP_HEADERS_MAX];
@@ -202,6 +206,7 @@ static int on_head(http_parser *p)
 	if (p->flags & F_CHUNKED && q->is_http10)
 		return refuse(r, 400, "HTTP/1.0 has no chunks");
 	r->is_head_done = true;
+	http_lines_body(&r->lines, p->flags & F_CHUNKED);
 	if (q->has_body)
 		http_parser_pause(p, 1);
 	return 0;
@@ -270,8 +275,15 @@ void http_reader_next(struct http_reader *r)
 	r->target = (struct span){0, 0};
 	r->count = 0;
 	r->is_in_value = r->is_begun = r->is_head_done = r->is_complete = false;
+	r->lines = (struct http_lines){0};
+	r->checked_bytes = 0;
 	http_parser_init(&r->parser, HTTP_REQUEST);
 	r->parser.data = r;
+}
+
+size_t http_reader_held_bytes(const struct http_reader *r)
+{
+	return r->head.cap + r->body.cap + r->path.cap;
 }
 
 bool http_reader_is_idle(const struct http_reader *r)
@@ -284,8 +296,16 @@ int http_reader_feed(struct http_reader *r, const char *p, size_t n, size_t *use
 	*used = 0;
 	if (r->error || r->is_complete)
 		return r->error ? ST_PARSE : ST_OK;
+	bool is_bad = false;
+	if (r->checked_bytes < n)
+		n = r->checked_bytes + http_lines_check(&r->lines, p + r->checked_bytes, n - r->checked_bytes, &is_bad);
+	if (is_bad) {
+		refuse(r, 400, "a line does not end in CR LF, or a chunk is malformed");
+		return ST_PARSE;
+	}
 	http_parser_pause(&r->parser, 0);
 	*used = http_parser_execute(&r->parser, &settings, p, n);
+	r->checked_bytes = *used < n ? n - *used : 0;
 	enum http_errno err = HTTP_PARSER_ERRNO(&r->parser);
 	if (err == HPE_PAUSED) {
 		return r->is_complete ? ST_OK : ST_BUSY;

@@ -1,6 +1,7 @@
 /* HTTP/1.x requests out of a stream of bytes (RFC 9110, RFC 9112), over the http-parser library: its callbacks fill one
  * bounded struct http_request. No sockets here. What http-parser lets pass and RFC 9112 forbids is refused here: spaces
- * in header names, requests without or with two Host headers, absolute targets, other versions than 1.0 and 1.1. */
+ * in header names, requests without or with two Host headers, absolute targets, other versions than 1.0 and 1.1, line
+ * ends that are not CR LF. */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"
@@ -40,6 +41,7 @@ ANY int http_reader_error(const struct http_reader *r, const char **why);
 ANY const struct http_request *http_reader_request(const struct http_reader *r);
 /* Forgets the complete request, ready for the next. */
 ANY void http_reader_next(struct http_reader *r);
+ANY size_t http_reader_held_bytes(const struct http_reader *r); /* its buffers */
 /* True when nothing of a request has come yet. */
 ANY bool http_reader_is_idle(const struct http_reader *r);
 

@@ -5,13 +5,17 @@
  * has gone every call on an exchange is harmless. */
 #pragma once
 #include "net/addr.h"
+#include "net/conn_limit.h"
 #include "net/http_reader.h"
 
 struct http_server;
 struct http_exchange;
 struct http_server_conf {
 	struct addr bind;
+	/* Strangers' connections (no http_exchange_trust yet) make room at the bound: those that have said nothing,
+	 * and, at the bound in all, those that spoke longest ago. What they buffer is bounded, too. */
 	size_t max_conns, max_conns_per_host;
+	size_t max_stranger_bytes, max_stranger_bytes_per_host; /* 0 = 32 MiB; 4 MiB */
 	size_t max_body_bytes;
 	int64_t head_timeout_us, body_timeout_us; /* for the whole of it, however it trickles */
 	int64_t idle_timeout_us;                  /* between two requests */
@@ -37,6 +41,7 @@ ON_CTL void http_server_close(struct http_server *s);
 struct http_server_counts {
 	size_t conns;
 	uint64_t accepted, refused, requests, errors, timeouts, bytes_out;
+	struct conn_limit_counts limit;
 };
 ON_CTL void http_server_counts(const struct http_server *s, struct http_server_counts *out);
 
@@ -46,6 +51,10 @@ ON_CTL bool http_exchange_is_open(const struct http_exchange *x); /* the client 
 /* A header of the answer to come; bytes that could end a line become spaces. */
 ON_CTL void http_exchange_header(struct http_exchange *x, const char *name, const char *value);
 ON_CTL void http_exchange_headers_clear(struct http_exchange *x);
+/* The client has shown a right token: its connection is no stranger's any more. */
+ON_CTL void http_exchange_trust(struct http_exchange *x);
+/* The answer goes out so much later, and the connection closes behind it; meanwhile nothing more is read of it. */
+ON_CTL void http_exchange_delay(struct http_exchange *x, int64_t delay_us);
 /* The whole answer. The body is copied (left out for HEAD, 204 and 304). content_type may be NULL without a body. */
 ON_CTL void http_exchange_reply(struct http_exchange *x, int status, const char *content_type, struct sv body);
 

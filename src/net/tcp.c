@@ -2,6 +2,8 @@
  * In: readable -> recv into one shared buffer -> on_data. Out: send at once; what the kernel does not take waits in a
  * bounded buffer for the socket to become writable. A failure found inside tcp_conn_send is told by a deferred call, so
  * on_close never runs inside a call of the owner's. After tcp_conn_close the socket lives on for at most 2 s to flush.
+ * Out of descriptors a listener first ends a silent connection (net/conn_limit.h), and refuses only where there is
+ * none.
  */
 #include "net/tcp.h"
 #include "base/check.h"
@@ -10,6 +12,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "loop/loop.h"
+#include "net/conn_limit.h"
 #include "net/sock_i.h"
 
 #include <errno.h>
@@ -25,7 +28,11 @@ enum {
 	READS_PER_WAKE = 4,
 	ACCEPTS_PER_WAKE = 64,
 	BACKLOG = 1024,
-	LINGER_US = 2000000
+	LINGER_US = 2000000,
+	/* a far side that is gone without a word is found out after two minutes */
+	KEEPALIVE_IDLE_S = 60,
+	KEEPALIVE_STEP_S = 15,
+	KEEPALIVE_COUNT = 4
 };
 
 struct tcp_conn {
@@ -33,6 +40,7 @@ struct tcp_conn {
 	struct lpoll *poll;
 	const struct tcp_handlers *h; /* NULL: nobody is told any more */
 	void *arg;
+	struct conn_guard *guard;
 	struct addr peer, local;
 	struct buf out;
 	size_t out_at, out_max; /* sent up to; bound */
@@ -74,7 +82,7 @@ static ON_CTL void conn_destroy(struct tcp_conn *c)
 	loop_defer_cancel(&c->failure);
 	loop_poll_close(c->poll);
 	close(c->fd);
-	c->fd = -1, c->h = NULL;
+	c->fd = -1, c->h = NULL, c->guard = NULL;
 	mem_unref(c);
 }
 
@@ -97,7 +105,7 @@ static ON_CTL void poll_update(struct tcp_conn *c)
 static ON_CTL void conn_linger(struct tcp_conn *c)
 {
 	int unread = 0;
-	c->h = NULL;
+	c->h = NULL, c->guard = NULL;
 	ioctl(c->fd, FIONREAD, &unread);
 	if (c->is_connecting || (!queued(c) && !unread)) {
 		conn_destroy(c);
@@ -120,7 +128,7 @@ static ON_CTL void conn_fail(struct tcp_conn *c, int status)
 	const struct tcp_handlers *h = c->h;
 	bool was_connecting = c->is_connecting, was_lingering = c->is_lingering;
 	mem_ref(c);
-	c->h = NULL;
+	c->h = NULL, c->guard = NULL;
 	if (h && was_connecting && h->on_connect)
 		h->on_connect(c, status, c->arg);
 	else if (h && h->on_close)
@@ -252,6 +260,7 @@ static void conn_ready(int events, void *arg)
 {
 	struct tcp_conn *c = mem_ref(arg);
 	role_assert_ctl();
+	int64_t start_ns = c->guard ? conn_cpu_ns() : 0;
 	if (c->is_connecting && c->fd >= 0)
 		conn_connected(c);
 	if (c->fd >= 0 && !c->is_connecting && events & LOOP_WRITE && queued(c) && conn_flush(c)) {
@@ -261,13 +270,25 @@ static void conn_ready(int events, void *arg)
 	}
 	if (c->fd >= 0 && !c->is_connecting && events & LOOP_READ)
 		conn_read(c);
+	if (c->guard && start_ns)
+		conn_guard_used(c->guard, conn_cpu_ns() - start_ns);
 	mem_unref(c);
+}
+
+static void keepalive_set(int fd)
+{
+	static const int options[][2] = {{TCP_NODELAY, 1}, {TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
+	    {TCP_KEEPINTVL, KEEPALIVE_STEP_S}, {TCP_KEEPCNT, KEEPALIVE_COUNT}};
+	int one = 1;
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		setsockopt(fd, IPPROTO_TCP, options[i][0], &options[i][1], sizeof(options[i][1]));
 }
 
 /* Takes fd, also on failure. The reference is the connection's own. */
 static ON_CTL int conn_new(struct tcp_conn **out, int fd, const struct addr *peer)
 {
-	int one = 1, rc;
+	int rc;
 	struct tcp_conn *c = mem_new(sizeof(*c), conn_dtor, "net.tcp_conn");
 	if (!c) {
 		close(fd);
@@ -275,8 +296,7 @@ static ON_CTL int conn_new(struct tcp_conn **out, int fd, const struct addr *pee
 	}
 	c->fd = fd, c->peer = *peer, c->out_max = OUT_MAX_DEFAULT;
 	buf_init(&c->out);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	keepalive_set(fd);
 	rc = loop_poll_open(&c->poll, fd, "tcp", conn_ready, c);
 	if (rc) {
 		close(fd);
@@ -388,6 +408,18 @@ void tcp_conn_close(struct tcp_conn *c)
 		conn_linger(c);
 }
 
+void tcp_conn_abort(struct tcp_conn *c)
+{
+	if (c)
+		conn_destroy(c);
+}
+
+void tcp_conn_set_guard(struct tcp_conn *c, struct conn_guard *g)
+{
+	if (c->fd >= 0 && !c->is_lingering)
+		c->guard = g;
+}
+
 /* ---- listeners ---- */
 
 /* Out of descriptors: the reserve takes the connection off the queue and refuses it; else the loop would spin on it. */
@@ -414,8 +446,12 @@ static void accept_ready(int events, void *arg)
 		socklen_t n = sizeof(peer);
 		memset(&peer, 0, sizeof(peer));
 		int fd = accept4(l->fd, &peer.sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-			refuse_one(l), errno = EAGAIN;
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+			if (conn_limit_relieve())
+				continue;
+			refuse_one(l);
+			errno = EAGAIN;
+		}
 		if (fd < 0 && errno == EAGAIN)
 			break;
 		if (fd < 0 || conn_new(&c, fd, &peer))

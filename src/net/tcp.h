@@ -6,6 +6,7 @@
 #include "net/addr.h"
 #include <stdbool.h>
 
+struct conn_guard;
 struct tcp_listener;
 struct tcp_conn;
 struct tcp_handlers {
@@ -39,3 +40,8 @@ ON_CTL const struct addr *tcp_conn_peer(const struct tcp_conn *c);
 ON_CTL const struct addr *tcp_conn_local(const struct tcp_conn *c);
 /* Sends what is queued for up to 2 s, then closes; no callback any more. */
 ON_CTL void tcp_conn_close(struct tcp_conn *c);
+/* Closes at once: nothing more is sent, the descriptor is free when it returns. */
+ON_CTL void tcp_conn_abort(struct tcp_conn *c);
+/* The guard (net/conn_limit.h) is told the time that the connection's reading takes; NULL: none any more. Borrowed
+ * until the connection is closed or ended. */
+ON_CTL void tcp_conn_set_guard(struct tcp_conn *c, struct conn_guard *g);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <wslay/wslay.h>
 
+enum { QUEUED_MAX_COUNT = 1024 };
+
 struct ws {
 	wslay_event_context_ptr ctx;
 	const struct ws_handlers *h;
@@ -120,7 +122,11 @@ int ws_feed(struct ws *w, const char *p, size_t n)
 		if (wslay_event_recv(w->ctx))
 			w->is_broken = true;
 	w->in_n = 0;
-	return ws_flush(w);
+	int st = ws_flush(w);
+	/* who asks and asks and reads no answer */
+	if (!st && wslay_event_get_queued_msg_count(w->ctx) > QUEUED_MAX_COUNT)
+		st = ST_CLOSED;
+	return st;
 }
 
 int ws_send_text(struct ws *w, struct sv text)

@@ -11,6 +11,7 @@
 #include "base/role.h"
 #include "base/status.h"
 #include "net/addr.h"
+#include "net/conn_limit.h"
 #include "sip/msg/msg.h"
 
 struct sip_stack;
@@ -20,21 +21,30 @@ struct sip_call; /* INVITE usage: one dialog (several while forked) */
 
 /* ---- stack = one profile ---- */
 struct sip_stack_config {
-	const char *user_agent;    /* NULL or "" = header left out */
-	const char *allow;         /* Allow of all but ACK, CANCEL, 100; NULL = what the stack handles */
-	const char *supported;     /* Supported, and what Require may name; NULL = none */
-	const char *contact_user;  /* user part of default Contacts; NULL = "tandem" */
-	const char *external_host; /* host in Contact and Via instead of the local address; NULL = local */
-	uint16_t external_port;    /* 0 = the local one */
-	int t1_ms, t2_ms, t4_ms;   /* 0 = 500, 4000, 5000 */
-	int timer_b_ms;            /* B, F, H, J ("T1X64"); 0 = 64 * T1 */
-	int trying_delay_ms;       /* automatic 100 for INVITE; 0 = 200, -1 = at once */
-	int proceeding_timeout_ms; /* timer C for our INVITEs after a 1xx; 0 = 180 s */
-	int resolve_timeout_ms;    /* 0 = 5 s */
-	bool numeric_hosts_only;   /* no name look-ups: requests to host names fail with 503 */
-	size_t max_message_bytes;  /* streams; 0 = 1 MiB of body */
-	size_t max_transactions;   /* server side; beyond it requests get a stateless 503; 0 = 100,000 */
-	size_t max_tcp_conns;      /* 0 = 10,000 */
+	const char *user_agent;           /* NULL or "" = header left out */
+	const char *allow;                /* Allow of all but ACK, CANCEL, 100; NULL = what the stack handles */
+	const char *supported;            /* Supported, and what Require may name; NULL = none */
+	const char *contact_user;         /* user part of default Contacts; NULL = "tandem" */
+	const char *external_host;        /* host in Contact and Via instead of the local address; NULL = local */
+	uint16_t external_port;           /* 0 = the local one */
+	int t1_ms, t2_ms, t4_ms;          /* 0 = 500, 4000, 5000 */
+	int timer_b_ms;                   /* B, F, H, J ("T1X64"); 0 = 64 * T1 */
+	int trying_delay_ms;              /* automatic 100 for INVITE; 0 = 200, -1 = at once */
+	int proceeding_timeout_ms;        /* timer C for our INVITEs after a 1xx; 0 = 180 s */
+	int resolve_timeout_ms;           /* 0 = 5 s */
+	bool numeric_hosts_only;          /* no name look-ups: requests to host names fail with 503 */
+	size_t max_message_bytes;         /* streams; 0 = 1 MiB of body */
+	size_t max_stranger_bytes;        /* of the body, until sip_stx_trust; 0 = 64 KiB */
+	size_t max_transactions;          /* server side; beyond it requests get a stateless 503; 0 = 100,000 */
+	size_t max_transactions_per_host; /* of these, by one source address; 0 = 10,000 */
+	/* TCP connections, and of these by one address; bytes buffered for them; time to the first whole message and
+	 * for each later one from its first byte */
+	size_t max_tcp_conns, max_tcp_conns_per_host; /* 0 = 10,000; 2,000 */
+	size_t max_tcp_bytes, max_tcp_bytes_per_host; /* 0 = 64 MiB; 8 MiB */
+	int tcp_message_ms;                           /* 0 = 10 s */
+	/* Over UDP an address that has not shown that it receives our answers is sent at most so many times the bytes
+	 * that came from it; 0 = no bound */
+	unsigned answer_factor;
 };
 struct sip_trace {
 	bool is_outgoing;
@@ -72,7 +82,10 @@ ON_CTL int sip_stack_local_addr(struct sip_stack *s, enum sip_transport t, const
 struct sip_stack_stats {
 	uint64_t requests_in, responses_in, requests_out, responses_out, retransmits_in, retransmits_out, malformed,
 	    stray_responses, shed, auth_retries, timeouts;
-	size_t server_transactions, client_transactions, calls, tcp_conns;
+	uint64_t held_back; /* responses not sent or repeated: their address had credit for no more */
+	uint64_t host_shed; /* of shed: one address had too many transactions */
+	size_t server_transactions, client_transactions, calls, tcp_conns, senders;
+	struct conn_limit_counts tcp;
 };
 ON_CTL void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out);
 
@@ -91,8 +104,17 @@ ON_CTL void sip_stx_unref(struct sip_stx *tx);
  * one. phrase NULL = standard. ctype and body may be NULL/SV_NONE. Not for the INVITE of a sip_call. */
 ON_CTL int sip_stx_reply(
     struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype, struct sv body);
-/* As sip_stx_reply with a final code, but keeps nothing: the transaction is forgotten at once (overload shedding). */
-ON_CTL int sip_stx_reply_stateless(struct sip_stx *tx, int code, const char *phrase, const char *headers);
+/* As sip_stx_reply with a final code, but keeps nothing: the transaction is forgotten at once, the To tag is made from
+ * the request, so that a retransmission is answered the same again and the ACK is known by it (RFC 3261 8.2.7). For
+ * what is said to strangers: challenges, refusals, answers that change nothing. Over UDP never more than three times
+ * the bytes that came from the address: Allow and the like are left out for it, or nothing is sent. After a 100 the
+ * transaction is kept as by sip_stx_reply. */
+ON_CTL int sip_stx_reply_once(struct sip_stx *tx, int code, const char *phrase, const char *headers);
+/* The sender has authenticated (digest, access list): his stream gets the full bounds, his address its answers. */
+ON_CTL void sip_stx_trust(struct sip_stx *tx);
+/* The sender's address has lately shown that it receives our answers. */
+ON_CTL bool sip_stx_is_known(const struct sip_stx *tx);
+ON_CTL unsigned sip_stx_sender_rate(const struct sip_stx *tx); /* requests of that address in this second */
 /* Forgets the transaction without an answer. */
 ON_CTL void sip_stx_drop(struct sip_stx *tx);
 /* An INVITE that waits for a later answer and has no sip_call yet: told when a CANCEL came (the 487 is sent by the

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "loop/loop.h"
+#include "net/conn_limit.h"
 #include "net/tcp.h"
 #include "net/udp.h"
 #include "sip/sip.h"
@@ -47,7 +48,10 @@ struct sip_stack {
 	void *arg;
 	bool is_tracing, is_closing;
 	struct list udps, tcp_listeners, conns;
-	struct sip_table conn_table, stx_table, merge_table, ctx_table, call_table;
+	struct sip_table conn_table, stx_table, merge_table, ctx_table, call_table, sender_table;
+	struct conn_limit *conn_limit;
+	struct list senders;  /* the one heard longest ago first */
+	size_t unacked_count; /* final answers over UDP that wait for their ACK */
 	struct list stxs, ctxs, calls;
 	struct list done; /* stx: finished, oldest first */
 	size_t done_count;
@@ -80,15 +84,19 @@ struct sip_conn { /* counted: the stack's list holds one, each transaction on it
 	struct tcp_conn *c;
 	struct addr peer, local;
 	bool is_open, is_connecting;
+	struct conn_guard guard;
+	struct sip_framer framer;
 	struct buf in, pending;
 	struct list ctxs; /* client requests whose answers come here */
 };
+struct sip_sender;
 /* Where a message came from. */
 struct sip_source {
 	enum sip_transport transport;
 	struct addr peer, local;
 	struct sip_udp *udp;
 	struct sip_conn *conn;
+	struct sip_sender *sender; /* of a request; NULL when out of memory */
 };
 ON_CTL void sip_stack_input(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n, bool is_stream);
 ON_CTL void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, const struct addr *local,
@@ -101,9 +109,36 @@ ON_CTL int sip_conn_get(struct sip_conn **out, struct sip_stack *s, const struct
 ON_CTL struct sip_conn *sip_conn_find(struct sip_stack *s, const struct addr *dst);
 ON_CTL int sip_conn_write(struct sip_conn *c, const char *p, size_t n);
 ON_CTL void sip_tcp_close_all(struct sip_stack *s);
+/* It is no stranger's any more: the full bounds. */
+ON_CTL void sip_conn_trust(struct sip_conn *c);
 /* Our "host:port" as seen from dst, with ";transport=tcp" for contacts when contact is set. Appends. */
 ON_CTL int sip_self_put(
     struct sip_stack *s, enum sip_transport t, const struct addr *dst, bool is_contact, struct buf *out);
+
+/* ---- senders (sender.c) ---- */
+struct sip_sender {
+	struct sip_node node;
+	struct lnode link;
+	unsigned refs;                        /* transactions */
+	unsigned active_count, unacked_count; /* of these: without their end; waiting for an ACK */
+	int64_t credit_bytes;
+	int64_t known_until_us; /* it has shown that it receives our answers */
+	int64_t second;
+	unsigned second_count; /* requests in it */
+};
+/* A request of n bytes came; NULL when out of memory. */
+ON_CTL struct sip_sender *sip_sender_heard(struct sip_stack *s, const struct sip_source *src, size_t n);
+ON_CTL void sip_sender_proved(struct sip_sender *d);
+ON_CTL bool sip_sender_is_known(const struct sip_sender *d);
+enum sip_pay {
+	SIP_PAY_EARLY, /* a provisional answer, a repeated one: something must be left for the final ones to come */
+	SIP_PAY_REPEAT,
+	SIP_PAY_FINAL,
+	SIP_PAY_DUE /* goes out in any case */
+};
+/* May n bytes go to its address (over UDP)? They are taken off. */
+ON_CTL bool sip_sender_pays(const struct sip_stack *s, struct sip_sender *d, size_t n, enum sip_pay how);
+ON_CTL void sip_senders_free(struct sip_stack *s);
 
 /* ---- server transactions ---- */
 enum stx_state { STX_TRYING, STX_PROCEEDING, STX_COMPLETED, STX_CONFIRMED, STX_ACCEPTED, STX_DONE };
@@ -113,14 +148,15 @@ struct sip_stx {
 	struct sip_stack *stack;
 	unsigned refs;
 	uint8_t state, method;
-	bool is_cancelled;
+	bool is_cancelled, is_counted /* as active */, is_unacked, has_answered /* something went out */;
 	struct sip_source src;
 	uint16_t via_port;
 	uint32_t cseq;
 	uint16_t code; /* of the last response */
 	char to_tag[SIP_TAG_CHARS + 1];
 	bool to_had_tag;
-	char *head; /* Via, From, Call-ID, CSeq lines; then To without CRLF; then Record-Route lines */
+	uint64_t once_tag; /* the To tag of an answer that is not kept */
+	char *head;        /* Via, From, Call-ID, CSeq lines; then To without CRLF; then Record-Route lines */
 	uint32_t head_n, to_n, rr_n;
 	char *last; /* the last response */
 	size_t last_n;

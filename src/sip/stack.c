@@ -18,8 +18,14 @@ static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 	c->proceeding_timeout_ms = OR(c->proceeding_timeout_ms, 180000);
 	c->resolve_timeout_ms = OR(c->resolve_timeout_ms, 5000);
 	c->max_message_bytes = OR(c->max_message_bytes, 1u << 20);
+	c->max_stranger_bytes = OR(c->max_stranger_bytes, 64u << 10);
 	c->max_transactions = OR(c->max_transactions, 100000);
+	c->max_transactions_per_host = OR(c->max_transactions_per_host, 10000);
 	c->max_tcp_conns = OR(c->max_tcp_conns, 10000);
+	c->max_tcp_conns_per_host = OR(c->max_tcp_conns_per_host, 2000);
+	c->max_tcp_bytes = OR(c->max_tcp_bytes, 64u << 20);
+	c->max_tcp_bytes_per_host = OR(c->max_tcp_bytes_per_host, 8u << 20);
+	c->tcp_message_ms = OR(c->tcp_message_ms, 10000);
 	c->user_agent = mem_strdup(c->user_agent && *c->user_agent ? c->user_agent : NULL);
 	c->allow = mem_strdup(OR(c->allow, default_allow));
 	c->supported = mem_strdup(c->supported && *c->supported ? c->supported : NULL);
@@ -28,9 +34,12 @@ static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 	return c->allow && c->contact_user ? ST_OK : ST_NOMEM;
 }
 
-static void stack_free(struct sip_stack *s)
+static ON_CTL void stack_free(struct sip_stack *s)
 {
-	struct sip_table *tables[] = {&s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table};
+	sip_senders_free(s);
+	conn_limit_free(s->conn_limit);
+	struct sip_table *tables[] = {
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table, &s->sender_table};
 	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
 		sip_table_fini(tables[i]);
 	mem_free((char *)s->cfg.user_agent);
@@ -44,14 +53,29 @@ static void stack_free(struct sip_stack *s)
 	mem_free(s);
 }
 
+static ON_CTL int limit_make(struct sip_stack *s)
+{
+	const struct sip_stack_config *c = &s->cfg;
+	struct conn_limit_conf conf = {.name = "SIP over TCP",
+	    .max_count = c->max_tcp_conns,
+	    .max_count_per_host = c->max_tcp_conns_per_host,
+	    .max_bytes = c->max_tcp_bytes,
+	    .max_bytes_per_host = c->max_tcp_bytes_per_host,
+	    .first_us = c->tcp_message_ms * 1000LL,
+	    .message_us = c->tcp_message_ms * 1000LL};
+	return conn_limit_new(&s->conn_limit, &conf);
+}
+
 int sip_stack_new(
     struct sip_stack **out, const struct sip_stack_config *cfg, const struct sip_stack_handlers *h, void *arg)
 {
 	struct sip_stack *s = mem_zalloc(sizeof(*s));
 	if (!s)
 		return ST_NOMEM;
-	struct list *lists[] = {&s->udps, &s->tcp_listeners, &s->conns, &s->stxs, &s->ctxs, &s->calls, &s->done};
-	struct sip_table *tables[] = {&s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table};
+	struct list *lists[] = {
+	    &s->udps, &s->tcp_listeners, &s->conns, &s->stxs, &s->ctxs, &s->calls, &s->done, &s->senders};
+	struct sip_table *tables[] = {
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table, &s->sender_table};
 	int st = config_copy(s, cfg);
 	for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
 		list_init(lists[i]);
@@ -61,6 +85,8 @@ int sip_stack_new(
 	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
 		if (sip_table_init(tables[i]))
 			st = ST_NOMEM;
+	if (!st)
+		st = limit_make(s);
 	if (st) {
 		stack_free(s);
 		return st;
@@ -105,6 +131,8 @@ void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out)
 	out->client_transactions = s->ctx_table.count;
 	out->calls = s->call_table.count;
 	out->tcp_conns = s->conn_table.count;
+	out->senders = s->sender_table.count;
+	conn_limit_counts(s->conn_limit, &out->tcp);
 }
 
 void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, const struct addr *local,
@@ -135,9 +163,10 @@ static ON_CTL void malformed(struct sip_stack *s, const struct sip_source *src, 
 		sip_stateless_reply(s, src, m, m->error_code, m->error, NULL);
 }
 
-void sip_stack_input(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n, bool is_stream)
+void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const char *p, size_t n, bool is_stream)
 {
 	struct sip_msg m;
+	struct sip_source with_sender = *from, *src = &with_sender;
 	unsigned flags = is_stream ? SIP_PARSE_STREAM : 0;
 	if (s->is_closing || is_keepalive(p, n))
 		return;
@@ -151,6 +180,8 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *src, const ch
 		sip_msg_unfold(s->unfolded.p, n);
 		st = sip_msg_parse(&m, s->in_hdrs, SIP_MSG_HDRS_MAX, s->unfolded.p, n, flags);
 	}
+	if (m.is_request)
+		src->sender = sip_sender_heard(s, src, n);
 	if (st) {
 		malformed(s, src, &m, (struct sv){p, n});
 	} else if (m.is_request) {

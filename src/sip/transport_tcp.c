@@ -1,10 +1,15 @@
 /* TCP listeners and connections of a profile: bytes in are framed into messages, connections are found again by the far
- * address, answers go back on the connection the request came on. What is sent before a connection stands is kept. */
+ * address, answers go back on the connection the request came on. What is sent before a connection stands is kept. Who
+ * may connect, for how long without a message, and what is buffered for him is net/conn_limit.h's; one whose request
+ * was authenticated (sip_stx_trust) is no stranger any more and may send longer bodies. */
 #include "sip/sip_i.h"
 
 #define CONNECT_TIMEOUT_US (10 * 1000000LL)
 #define IDLE_TIMEOUT_US (3600 * 1000000LL)
 #define OUT_QUEUE_BYTES (1u << 20)
+#define STRANGER_OUT_BYTES (64u << 10)
+#define READ_BYTES 65536 /* what may come at once behind a whole message */
+#define IN_KEEP_BYTES 4096
 
 static void conn_dtor(void *obj)
 {
@@ -30,6 +35,7 @@ static ON_CTL void conn_end(struct sip_conn *c)
 	list_remove(&c->link);
 	sip_table_del(&s->conn_table, &c->node);
 	c->is_open = c->is_connecting = false;
+	conn_guard_leave(&c->guard);
 	if (c->c) {
 		tcp_conn_close(c->c);
 		c->c = mem_unref(c->c);
@@ -41,6 +47,48 @@ static ON_CTL void conn_end(struct sip_conn *c)
 	mem_unref(c);
 }
 
+static void on_guard_end(enum conn_end why, void *arg)
+{
+	role_assert_ctl();
+	struct sip_conn *c = arg;
+	tcp_conn_abort(c->c);
+	conn_end(c);
+}
+
+static size_t body_max(const struct sip_conn *c)
+{
+	const struct sip_stack_config *cfg = &c->stack->cfg;
+	bool is_bound = !conn_guard_is_trusted(&c->guard) && cfg->max_stranger_bytes < cfg->max_message_bytes;
+	return is_bound ? cfg->max_stranger_bytes : cfg->max_message_bytes;
+}
+
+static void in_reset(struct sip_conn *c)
+{
+	buf_init(&c->in);
+	c->in.max = SIP_MSG_HEAD_MAX_BYTES + body_max(c) + READ_BYTES;
+}
+
+void sip_conn_trust(struct sip_conn *c)
+{
+	if (!c->is_open || conn_guard_is_trusted(&c->guard))
+		return;
+	conn_guard_trust(&c->guard);
+	c->in.max = SIP_MSG_HEAD_MAX_BYTES + body_max(c) + READ_BYTES;
+	tcp_conn_set_limits(c->c, OUT_QUEUE_BYTES, IDLE_TIMEOUT_US);
+}
+
+/* What the connection buffers is told to its guard, and what a long message took is given back. */
+static ON_CTL void hold_tell(struct sip_conn *c)
+{
+	if (!c->is_open)
+		return;
+	if (!c->in.n && c->in.cap > IN_KEEP_BYTES) {
+		buf_fini(&c->in);
+		in_reset(c);
+	}
+	conn_guard_hold(&c->guard, c->in.cap + tcp_conn_queued_bytes(c->c), c->in.n > 0);
+}
+
 static ON_CTL bool take_frames(struct sip_conn *c)
 {
 	struct sip_source src = {.transport = SIP_TCP, .peer = c->peer, .local = c->local, .conn = c};
@@ -49,7 +97,7 @@ static ON_CTL bool take_frames(struct sip_conn *c)
 	while (at < c->in.n && c->is_open) {
 		struct sip_frame f;
 		const char *why = NULL;
-		if (sip_frame_next(&f, c->in.p + at, c->in.n - at, s->cfg.max_message_bytes, &why)) {
+		if (sip_frame_next(&c->framer, &f, c->in.p + at, c->in.n - at, body_max(c), &why)) {
 			s->stats.malformed++;
 			if (s->h.on_malformed)
 				s->h.on_malformed(s, &c->peer, (struct sv){c->in.p + at, c->in.n - at}, why, s->arg);
@@ -60,7 +108,10 @@ static ON_CTL bool take_frames(struct sip_conn *c)
 		at += f.skip;
 		if (!f.size)
 			break;
+		uint64_t malformed = s->stats.malformed;
 		sip_stack_input(s, &src, c->in.p + at, f.size, true);
+		if (s->stats.malformed == malformed)
+			conn_guard_message(&c->guard);
 		at += f.size;
 	}
 	if (c->is_open)
@@ -74,7 +125,14 @@ static void on_data(struct tcp_conn *tc, const char *data, size_t n, void *arg)
 	struct sip_conn *c = mem_ref(arg);
 	if (c->is_open && (buf_add(&c->in, data, n) || !take_frames(c)))
 		conn_end(c);
+	hold_tell(c);
 	mem_unref(c);
+}
+
+static void on_drain(struct tcp_conn *tc, void *arg)
+{
+	role_assert_ctl();
+	hold_tell(arg);
 }
 
 static void on_connect(struct tcp_conn *tc, int status, void *arg)
@@ -102,7 +160,8 @@ static void on_close(struct tcp_conn *tc, int status, void *arg)
 	conn_end(arg);
 }
 
-static const struct tcp_handlers handlers = {.on_data = on_data, .on_connect = on_connect, .on_close = on_close};
+static const struct tcp_handlers handlers = {
+    .on_data = on_data, .on_connect = on_connect, .on_close = on_close, .on_drain = on_drain};
 
 static ON_CTL struct sip_conn *conn_new(struct sip_stack *s, const struct addr *peer)
 {
@@ -112,8 +171,7 @@ static ON_CTL struct sip_conn *conn_new(struct sip_stack *s, const struct addr *
 	c->stack = s;
 	c->peer = *peer;
 	list_init(&c->ctxs);
-	buf_init(&c->in);
-	c->in.max = SIP_MSG_HEAD_MAX_BYTES + s->cfg.max_message_bytes + 65536;
+	in_reset(c);
 	buf_init(&c->pending);
 	c->pending.max = OUT_QUEUE_BYTES;
 	list_push(&s->conns, &c->link);
@@ -126,18 +184,19 @@ static void on_accept(struct tcp_conn *tc, void *arg)
 	role_assert_ctl();
 	struct sip_tcp_listener *l = arg;
 	struct sip_stack *s = l->stack;
-	struct sip_conn *c = NULL;
-	if (s->conn_table.count < s->cfg.max_tcp_conns)
-		c = conn_new(s, tcp_conn_peer(tc));
-	if (!c) {
-		s->stats.shed++;
-		return; /* nobody refers to it: it closes */
+	struct sip_conn *c = conn_new(s, tcp_conn_peer(tc));
+	if (!c || conn_guard_enter(&c->guard, s->conn_limit, tcp_conn_peer(tc), false, on_guard_end, c)) {
+		if (c)
+			conn_end(c);
+		tcp_conn_abort(tc);
+		return;
 	}
 	c->c = mem_ref(tc);
 	c->local = *tcp_conn_local(tc);
 	c->is_open = true;
 	tcp_conn_set(tc, &handlers, c);
-	tcp_conn_set_limits(tc, OUT_QUEUE_BYTES, IDLE_TIMEOUT_US);
+	tcp_conn_set_limits(tc, STRANGER_OUT_BYTES, IDLE_TIMEOUT_US);
+	tcp_conn_set_guard(tc, &c->guard);
 }
 
 int sip_stack_listen_tcp(struct sip_stack *s, const struct addr *bind, struct addr *bound)
@@ -186,6 +245,8 @@ int sip_conn_get(struct sip_conn **out, struct sip_stack *s, const struct addr *
 			return st;
 		}
 		tcp_conn_set_limits(c->c, OUT_QUEUE_BYTES, IDLE_TIMEOUT_US);
+		if (!conn_guard_enter(&c->guard, s->conn_limit, dst, true, on_guard_end, c))
+			tcp_conn_set_guard(c->c, &c->guard);
 	}
 	*out = c;
 	return ST_OK;

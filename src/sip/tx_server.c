@@ -1,8 +1,13 @@
 /* Server transactions (RFC 3261 17.2, RFC 6026): a request in, retransmissions absorbed by sending the stored response
  * again, responses out to where the request came from. A transaction is one object, the header lines every response
- * repeats, and the last response. Finished ones wait in one list, oldest first, and under load go early.
- * Does not retransmit 2xx to INVITE: the call does, by sip_stx_resend. */
+ * repeats, and the last response. Finished ones wait in one list, oldest first, and under load go early. What strangers
+ * are told (sip_stx_reply_once) is not kept at all. Over UDP every response is paid from its address's credit
+ * (sender.c). Does not retransmit 2xx to INVITE: the call does, by sip_stx_resend. */
 #include "sip/sip_i.h"
+#include <stdio.h>
+
+/* Final answers that wait for an ACK over UDP: by one address and in all. Beyond, an answer is sent once. */
+enum { UNACKED_PER_HOST_MAX = 256, UNACKED_MAX = 8192 };
 
 static ON_CTL void on_timer(void *arg);
 
@@ -19,6 +24,18 @@ static uint64_t stx_key(const struct sip_msg *m, enum sip_method method)
 static uint64_t merge_key(const struct sip_msg *m)
 {
 	return sip_key(m->call_id, m->from_tag, m->method_text, m->cseq);
+}
+
+/* The To tag of answers that are not kept: from the request and our key, so the same for each retransmission, and
+ * nobody knows it who did not get the answer. */
+static uint64_t once_tag_of(const struct sip_msg *m)
+{
+	return sip_key(m->call_id, m->via.branch, m->from_tag, m->cseq);
+}
+
+static void once_tag_text(uint64_t tag, char out[SIP_TAG_CHARS + 1])
+{
+	snprintf(out, SIP_TAG_CHARS + 1, "%013llx", (unsigned long long)(tag >> 12));
 }
 
 static void stx_free(struct sip_stx *tx)
@@ -41,6 +58,25 @@ void sip_stx_unref(struct sip_stx *tx)
 		stx_free(tx);
 }
 
+/* It takes no place among its sender's any more. */
+static ON_CTL void count_leave(struct sip_stx *tx)
+{
+	struct sip_sender *d = tx->src.sender;
+	if (d && tx->is_counted)
+		d->active_count--;
+	tx->is_counted = false;
+}
+
+static ON_CTL void unacked_leave(struct sip_stx *tx)
+{
+	if (!tx->is_unacked)
+		return;
+	tx->is_unacked = false;
+	tx->stack->unacked_count--;
+	if (tx->src.sender)
+		tx->src.sender->unacked_count--;
+}
+
 static ON_CTL void done_remove(struct sip_stx *tx)
 {
 	if (!lnode_is_linked(&tx->done_link))
@@ -60,6 +96,11 @@ void sip_stx_kill(struct sip_stx *tx)
 	sip_table_del(&s->stx_table, &tx->node);
 	sip_table_del(&s->merge_table, &tx->merge_node);
 	list_remove(&tx->link);
+	count_leave(tx);
+	unacked_leave(tx);
+	if (tx->src.sender)
+		tx->src.sender->refs--;
+	tx->src.sender = NULL;
 	tx->stack = NULL;
 	sip_stx_unref(tx);
 }
@@ -85,6 +126,7 @@ static ON_CTL void done_add(struct sip_stx *tx)
 {
 	struct sip_stack *s = tx->stack;
 	loop_timer_cancel(&tx->timer);
+	count_leave(tx);
 	mem_free(tx->head);
 	tx->head = NULL;
 	tx->done_due_us = loop_now_us() + s->cfg.timer_b_ms * 1000LL;
@@ -179,6 +221,12 @@ static ON_CTL struct sip_stx *stx_new(struct sip_stack *s, const struct sip_sour
 	tx->via_port = m->via.port;
 	tx->cseq = m->cseq;
 	tx->to_had_tag = m->to_tag.n > 0;
+	tx->once_tag = once_tag_of(m);
+	if (src->sender) {
+		src->sender->refs++;
+		src->sender->active_count++;
+		tx->is_counted = true;
+	}
 	list_push(&s->stxs, &tx->link);
 	sip_table_add(&s->stx_table, &tx->node, stx_key(m, m->method));
 	return tx;
@@ -220,8 +268,25 @@ void sip_stx_resend(struct sip_stx *tx)
 {
 	if (tx->state == STX_DONE || !tx->last)
 		return;
+	if (tx->src.transport == SIP_UDP && !sip_sender_pays(tx->stack, tx->src.sender, tx->last_n, SIP_PAY_REPEAT)) {
+		tx->stack->stats.held_back++;
+		return;
+	}
 	tx->stack->stats.retransmits_out++;
+	tx->has_answered = true;
 	transmit(tx->stack, &tx->src, tx->via_port, tx->last, tx->last_n);
+}
+
+/* A final answer to an INVITE waits for its ACK. False: too many do. */
+static ON_CTL bool unacked_enter(struct sip_stx *tx)
+{
+	struct sip_sender *d = tx->src.sender;
+	if (!d || d->unacked_count >= UNACKED_PER_HOST_MAX || tx->stack->unacked_count >= UNACKED_MAX)
+		return false;
+	d->unacked_count++;
+	tx->stack->unacked_count++;
+	tx->is_unacked = true;
+	return true;
 }
 
 /* Moves on by the response just sent. */
@@ -244,10 +309,47 @@ static ON_CTL void advance(struct sip_stx *tx, int code)
 			sip_stx_kill(tx);
 		return;
 	}
+	if (code >= 300 && is_udp && !unacked_enter(tx)) {
+		sip_stx_kill(tx);
+		return;
+	}
 	tx->deadline_us = loop_now_us() + s->cfg.timer_b_ms * 1000LL;
 	tx->state = code < 300 ? STX_ACCEPTED : STX_COMPLETED;
 	tx->interval_us = code >= 300 && is_udp ? s->cfg.t1_ms * 1000LL : s->cfg.timer_b_ms * 1000LL;
 	loop_timer_set(&tx->timer, tx->interval_us, "sip.stx", on_timer, tx);
+}
+
+struct response {
+	int code;
+	const char *phrase, *headers, *ctype;
+	struct sv body;
+	const char *contact;
+	bool has_record_route, is_short /* without what only describes us */;
+};
+
+/* The whole response to the stack's scratch. */
+static ON_CTL void response_put(struct sip_stx *tx, const struct response *r, const char *to_tag)
+{
+	struct sip_stack *s = tx->stack;
+	struct buf *b = &s->out;
+	const char *head = tx->head;
+	buf_clear(b);
+	sip_put_status_line(b, r->code, sv_of(r->phrase));
+	buf_addv(b, (struct sv){head, tx->head_n});
+	buf_addv(b, (struct sv){head + tx->head_n, tx->to_n});
+	if (to_tag) {
+		buf_addv(b, SV(";tag="));
+		buf_adds(b, to_tag);
+	}
+	buf_addv(b, SV("\r\n"));
+	if (r->has_record_route && r->code > 100 && r->code < 300)
+		buf_addv(b, (struct sv){head + tx->head_n + tx->to_n, tx->rr_n});
+	if (r->contact)
+		sip_put_hdr(b, "Contact", sv_of(r->contact));
+	if (tx->method != SIP_CANCEL && !r->is_short)
+		sip_put_common(s, b, r->code != 100);
+	sip_put_lines(b, r->headers);
+	sip_put_call_body(b, sv_of(r->ctype), r->body);
 }
 
 int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype,
@@ -257,24 +359,16 @@ int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char
 		return ST_INVAL;
 	struct sip_stack *s = tx->stack;
 	struct buf *b = &s->out;
-	const char *head = tx->head;
-	buf_clear(b);
-	sip_put_status_line(b, code, sv_of(phrase));
-	buf_addv(b, (struct sv){head, tx->head_n});
-	buf_addv(b, (struct sv){head + tx->head_n, tx->to_n});
-	if (code > 100 && !tx->to_had_tag) {
-		buf_addv(b, SV(";tag="));
-		buf_adds(b, sip_stx_to_tag(tx));
+	struct response r = {code, phrase, headers, ctype, body, contact, record_route, false};
+	const char *to_tag = code > 100 && !tx->to_had_tag ? sip_stx_to_tag(tx) : NULL;
+	enum sip_pay how = code < 200 ? SIP_PAY_EARLY : SIP_PAY_FINAL;
+	bool is_paid = true;
+	response_put(tx, &r, to_tag);
+	if (tx->src.transport == SIP_UDP && !(is_paid = sip_sender_pays(s, tx->src.sender, b->n, how))) {
+		r.is_short = true;
+		response_put(tx, &r, to_tag);
+		is_paid = sip_sender_pays(s, tx->src.sender, b->n, code >= 200 && tx->has_answered ? SIP_PAY_DUE : how);
 	}
-	buf_addv(b, SV("\r\n"));
-	if (record_route && code > 100 && code < 300)
-		buf_addv(b, (struct sv){head + tx->head_n + tx->to_n, tx->rr_n});
-	if (contact)
-		sip_put_hdr(b, "Contact", sv_of(contact));
-	if (tx->method != SIP_CANCEL)
-		sip_put_common(s, b, code != 100);
-	sip_put_lines(b, headers);
-	sip_put_call_body(b, sv_of(ctype), body);
 	char *copy = b->failed ? NULL : mem_alloc(b->n);
 	if (!copy)
 		return ST_NOMEM;
@@ -285,7 +379,11 @@ int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char
 	tx->code = (uint16_t)code;
 	s->stats.responses_out++;
 	sip_stx_ref(tx);
-	transmit(s, &tx->src, tx->via_port, copy, b->n);
+	tx->has_answered |= is_paid;
+	if (is_paid)
+		transmit(s, &tx->src, tx->via_port, copy, b->n);
+	else
+		s->stats.held_back++; /* he will ask again */
 	if (tx->state != STX_DONE)
 		advance(tx, code);
 	sip_stx_unref(tx);
@@ -335,21 +433,27 @@ void sip_stateless_reply(struct sip_stack *s, const struct sip_source *src, cons
 {
 	struct buf *b = &s->out;
 	uint32_t head_n, to_n, rr_n;
-	uint64_t tag = sip_key(m->call_id, m->via.branch, m->from_tag, m->cseq);
+	char tag[SIP_TAG_CHARS + 1];
+	once_tag_text(once_tag_of(m), tag);
 	buf_clear(b);
 	sip_put_status_line(b, code, sv_of(phrase));
 	put_head(b, m, src, &head_n, &to_n, &rr_n);
 	b->n -= rr_n;
 	if (to_n && !m->to_tag.n) /* the same for each retransmission */
-		buf_printf(b, ";tag=%016llx", (unsigned long long)tag);
+		buf_printf(b, ";tag=%s", tag);
 	if (to_n)
 		buf_adds(b, "\r\n");
 	sip_put_common(s, b, false);
 	sip_put_lines(b, headers);
 	sip_put_body(b, SV_NONE, SV_NONE);
+	if (src->transport == SIP_UDP && !sip_sender_pays(s, src->sender, b->n, SIP_PAY_FINAL)) {
+		s->stats.held_back++;
+		return;
+	}
+	if (b->failed)
+		return;
 	s->stats.responses_out++;
-	if (!b->failed)
-		transmit(s, src, m->via.port, b->p, b->n);
+	transmit(s, src, m->via.port, b->p, b->n);
 }
 
 struct sip_stx *sip_stx_find_invite(struct sip_stack *s, const struct sip_msg *m)
@@ -362,8 +466,17 @@ static ON_CTL void ack_in(struct sip_stack *s, const struct sip_source *src, con
 {
 	struct sip_stx *tx = sip_stx_find_invite(s, m);
 	struct sip_call *call;
+	char tag[SIP_TAG_CHARS + 1];
+	if (!tx) { /* of an answer that was not kept? */
+		once_tag_text(once_tag_of(m), tag);
+		if (sv_is(m->to_tag, tag))
+			sip_sender_proved(src->sender);
+	}
 	if (tx && tx->state == STX_COMPLETED) {
 		tx->state = STX_CONFIRMED;
+		unacked_leave(tx);
+		if (sv_is(m->to_tag, tx->to_tag))
+			sip_sender_proved(src->sender);
 		if (sip_transport_is_reliable(tx->src.transport))
 			sip_stx_kill(tx);
 		else
@@ -373,6 +486,7 @@ static ON_CTL void ack_in(struct sip_stack *s, const struct sip_source *src, con
 	if (tx && tx->state != STX_ACCEPTED)
 		return;
 	if (sip_call_in_dialog(s, m, &call)) {
+		sip_sender_proved(src->sender);
 		sip_call_seen_from(call, src);
 		sip_call_ack_in(call, m);
 	}
@@ -382,7 +496,7 @@ static ON_CTL void cancel_in(struct sip_stack *s, struct sip_stx *tx, const stru
 {
 	struct sip_stx *inv = sip_stx_find_invite(s, m);
 	if (!inv) {
-		sip_stx_respond(tx, 481, NULL, NULL, NULL, SV_NONE, NULL, false);
+		sip_stx_reply_once(tx, 481, NULL, NULL);
 		return;
 	}
 	if (!tx->to_had_tag)
@@ -457,15 +571,31 @@ static ON_CTL void to_user(struct sip_stack *s, struct sip_stx *tx, const struct
 {
 	struct sip_call *call;
 	if (m->to_tag.n && sip_call_in_dialog(s, m, &call)) {
+		sip_sender_proved(tx->src.sender);
 		sip_call_seen_from(call, &tx->src);
 		sip_call_request_in(call, tx, m);
 	} else if (needs_dialog(m)) {
-		sip_stx_respond(tx, 481, NULL, NULL, NULL, SV_NONE, NULL, false);
+		sip_stx_reply_once(tx, 481, NULL, NULL);
 	} else if (s->h.on_request) {
 		s->h.on_request(s, tx, m, s->arg);
 	} else {
-		sip_stx_respond(tx, 501, NULL, NULL, NULL, SV_NONE, NULL, false);
+		sip_stx_reply_once(tx, 501, NULL, NULL);
 	}
+}
+
+/* No room for one more transaction, in all or for this address; dialogs that stand go on. */
+static ON_CTL bool is_shed(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m)
+{
+	struct sip_call *call;
+	bool is_full = s->stx_table.count - s->done_count >= s->cfg.max_transactions;
+	bool is_host_full = src->sender && src->sender->active_count >= s->cfg.max_transactions_per_host;
+	if (!is_full && !is_host_full)
+		return false;
+	if (!is_full && m->to_tag.n && sip_call_in_dialog(s, m, &call))
+		return false;
+	s->stats.shed++;
+	s->stats.host_shed += !is_full;
+	return true;
 }
 
 void sip_stx_input(struct sip_stack *s, const struct sip_source *src, struct sip_msg *m)
@@ -482,8 +612,7 @@ void sip_stx_input(struct sip_stack *s, const struct sip_source *src, struct sip
 			sip_stx_resend(old);
 		return;
 	}
-	if (s->stx_table.count - s->done_count >= s->cfg.max_transactions) {
-		s->stats.shed++;
+	if (is_shed(s, src, m)) {
 		sip_stateless_reply(s, src, m, 503, NULL, "Retry-After: 5\r\n");
 		return;
 	}
@@ -548,19 +677,35 @@ int sip_stx_reply(
 	return sip_stx_respond(tx, code, phrase, headers, ctype, body, NULL, false);
 }
 
-int sip_stx_reply_stateless(struct sip_stx *tx, int code, const char *phrase, const char *headers)
+int sip_stx_reply_once(struct sip_stx *tx, int code, const char *phrase, const char *headers)
 {
 	struct sip_stack *s = tx->stack;
-	if (code < 200)
+	struct response r = {.code = code, .phrase = phrase, .headers = headers};
+	char tag[SIP_TAG_CHARS + 1];
+	if (code < 200 || code > 699 || tx->state >= STX_COMPLETED)
 		return ST_INVAL;
+	if (tx->state != STX_TRYING)
+		return sip_stx_respond(tx, code, phrase, headers, NULL, SV_NONE, NULL, false);
+	once_tag_text(tx->once_tag, tag);
 	sip_stx_ref(tx);
-	int st = sip_stx_respond(tx, code, phrase, headers, NULL, SV_NONE, NULL, false);
-	if (!st && s) {
-		s->stats.shed++;
-		sip_stx_kill(tx);
+	response_put(tx, &r, tx->to_had_tag ? NULL : tag);
+	bool is_udp = tx->src.transport == SIP_UDP;
+	bool is_paid = !is_udp || sip_sender_pays(s, tx->src.sender, s->out.n, SIP_PAY_FINAL);
+	if (!is_paid) {
+		r.is_short = true;
+		response_put(tx, &r, tx->to_had_tag ? NULL : tag);
+		is_paid = sip_sender_pays(s, tx->src.sender, s->out.n, SIP_PAY_FINAL);
 	}
+	if (is_paid && !s->out.failed) {
+		s->stats.responses_out++;
+		tx->code = (uint16_t)code;
+		transmit(s, &tx->src, tx->via_port, s->out.p, s->out.n);
+	} else {
+		s->stats.held_back++;
+	}
+	sip_stx_kill(tx);
 	sip_stx_unref(tx);
-	return st;
+	return ST_OK;
 }
 
 void sip_stx_drop(struct sip_stx *tx)

@@ -35,7 +35,8 @@ enum stanza_kind {
 struct stanza_reader {
 	enum stanza_kind kind;
 	struct buf in;
-	size_t scanned; /* bytes of in already searched for the block's end */
+	size_t at;      /* bytes of in that were taken already */
+	size_t scanned; /* bytes behind them already searched for the block's end */
 	size_t block_max, body_max;
 	struct stanza open; /* a block whose body is still coming */
 	bool has_open;
@@ -52,3 +53,4 @@ ANY int stanza_reader_feed(struct stanza_reader *r, const char *p, size_t n);
  * the Content-Length is no number: nothing more can be read. */
 ANY int stanza_reader_next(struct stanza_reader *r, struct stanza *out);
 ANY size_t stanza_reader_buffered_bytes(const struct stanza_reader *r);
+ANY size_t stanza_reader_held_bytes(const struct stanza_reader *r); /* the memory that takes */

@@ -77,6 +77,25 @@ static void fill_door(struct metric_out *out, int which)
 	metric_put(out, values[which], NULL);
 }
 
+static void fill_refused(struct metric_out *out, int which)
+{
+	struct http_server_counts n = {0};
+	struct login_delay_counts d = {0};
+	role_assert_ctl();
+	if (web_server())
+		http_server_counts(web_server(), &n);
+	if (web_login_delay)
+		login_delay_counts(web_login_delay, &d);
+	const struct {
+		const char *why;
+		uint64_t count;
+	} rows[] = {{"no room", n.limit.refused}, {"made room", n.limit.made_room}, {"late", n.timeouts},
+	    {"bytes", n.limit.starved}, {"share", n.limit.greedy}, {"access list", n.refused - n.limit.refused},
+	    {"wrong password", d.failed}, {"login too soon", d.refused}};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		metric_put(out, (double)rows[i].count, "door", "http", "why", rows[i].why, NULL);
+}
+
 enum { E_DELIVERED, E_DROPPED, E_WAITING };
 struct reader_ask {
 	struct metric_out *out;
@@ -129,6 +148,7 @@ const struct metric_desc web_metric_table[] = {
     {"tandem_http_timeouts_total", C, "Connections ended because nothing came or went.", fill_door, D_TIMEOUTS},
     {"tandem_http_sent_bytes_total", C, "Bytes answered.", fill_door, D_BYTES},
     {"tandem_http_commands_running", G, "Commands and jobs that run.", fill_door, D_RUNNING},
+    {"tandem_door_refused_total", C, "Connections and logins refused, by door and reason.", fill_refused, 0},
     {"tandem_http_ring_bytes", G, "Size of the events kept for replay.", fill_ring_bytes, 0},
     {"tandem_event_clients", G, "Clients that read events, by door.", fill_reader_count, 0},
     {"tandem_event_client_delivered_total", METRIC_COUNTER, METRIC_INSIDE, "Events sent.", fill_readers, E_DELIVERED},

@@ -16,6 +16,7 @@
 
 struct web_conf web_conf;
 static struct http_server *server;
+struct login_delay *web_login_delay;
 static struct buf acls; /* names, separated by commas */
 
 const struct http_server *web_server(void)
@@ -143,6 +144,8 @@ static int unload(void)
 	web_ring_stop();
 	web_jobs_fini();
 	web_tokens_fini();
+	login_delay_free(web_login_delay);
+	web_login_delay = NULL;
 	settings_fini();
 	return ST_OK;
 }
@@ -153,7 +156,9 @@ static int load(void)
 	struct config *held = mem_ref(config_current()); /* the disk may be waited for */
 	const struct xml_node *settings = xml_child(config_conf("http.conf"), "settings");
 	settings_read(settings);
-	int st = web_ring_start(web_readers_wake);
+	int st = login_delay_new(&web_login_delay);
+	if (!st)
+		st = web_ring_start(web_readers_wake);
 	if (!st)
 		st = tokens_load();
 	if (!st)
@@ -174,8 +179,10 @@ static const struct conf_desc confs[] = {
         "commands the role operator may run; * at the end"},
     {"http.conf", "read-commands", "list", "", READ_COMMANDS, "commands the roles read and operator may run"},
     {"http.conf", "metrics-without-token", "bool", "", "false", "/metrics is open to loopback"},
-    {"http.conf", "cors-origins", "list", "", "", "origins whose pages may ask (https://a.example); *: every"},
-    {"http.conf", "max-connections", "number", "", "1000", "connections at a time"},
+    {"http.conf", "cors-origins", "list", "", "",
+        "origins whose pages may ask, and open a WebSocket (https://a.example); *: every"},
+    {"http.conf", "max-connections", "number", "", "1000",
+        "connections at a time; those without a token make room for others, the oldest silent one first"},
     {"http.conf", "max-connections-per-address", "number", "", "200", "of these from one address"},
     {"http.conf", "max-body-bytes", "number", "bytes", "16777216", "longest request body"},
     {"http.conf", "head-timeout", "number", "s", "10", "for a whole request line and its headers"},

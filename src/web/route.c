@@ -4,6 +4,7 @@
 #include "core/acl.h"
 #include "web/web_i.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -95,6 +96,22 @@ static ON_CTL bool is_open_metrics(const struct web_call *c)
 	return c->route->fn == web_metrics && web_conf.is_metrics_open && addr_is_loopback(http_exchange_peer(c->x));
 }
 
+/* A wrong token: where its address has shown several, the answer waits for its turn, and where many wait already there
+ * is none. A right one is never kept waiting: proxies bring everybody from one address. False: it was answered. */
+static ON_CTL bool is_guess_slowed(struct web_call *c)
+{
+	int64_t wait_us = 0;
+	login_delay_failed(web_login_delay, http_exchange_peer(c->x));
+	if (login_delay_turn(web_login_delay, http_exchange_peer(c->x), &wait_us)) {
+		http_exchange_header(c->x, "Retry-After", "10");
+		web_problem(c->x, 429, "too many wrong tokens from this address");
+		return false;
+	}
+	if (wait_us)
+		http_exchange_delay(c->x, wait_us);
+	return true;
+}
+
 static ON_CTL bool token_check(struct web_call *c)
 {
 	struct sv header = http_header_get(c->q, "Authorization");
@@ -109,6 +126,10 @@ static ON_CTL bool token_check(struct web_call *c)
 		c->role = web_token_check(buf_sv(&query), &c->token_name);
 	bool has_one = header.n || query.n;
 	buf_fini(&query);
+	if (c->role != WEB_NOBODY)
+		http_exchange_trust(c->x);
+	else if (has_one && !is_guess_slowed(c))
+		return false;
 	if (c->role >= c->route->role)
 		return true;
 	if (c->role != WEB_NOBODY) {
@@ -168,6 +189,42 @@ static ON_CTL bool cors_put(struct http_exchange *x, const struct http_request *
 	http_exchange_header(x, "Vary", "Origin");
 	http_exchange_header(x, "Access-Control-Expose-Headers", "Location, Allow, Retry-After");
 	return true;
+}
+
+/* What a browser may be told to be: our address as a number, or a name of this machine. Any other name could be an
+ * attacker's, pointed at us (DNS rebinding), and is allowed by cors-origins only. */
+static ON_CTL bool is_own_host(struct sv host)
+{
+	struct addr a;
+	struct sv name = host, port;
+	if (!addr_parse_hostport(&a, host, 80))
+		return true;
+	sv_split(host, ':', &name, &port);
+	return sv_isi(name, "localhost") || sv_isi(name, core_hostname());
+}
+
+bool web_origin_is_allowed(const struct http_request *q)
+{
+	struct sv origin = {0}, host = http_header_get(q, "Host"), rest;
+	size_t count = 0;
+	char text[256];
+	for (size_t i = 0; i < q->header_count; i++)
+		if (sv_isi(q->headers[i].name, "Origin"))
+			origin = q->headers[i].value, count++;
+	if (!count)
+		return true; /* no browser */
+	if (count > 1 || !origin.n || origin.n >= sizeof(text))
+		return false;
+	snprintf(text, sizeof(text), "%.*s", SVF(origin));
+	if (list_has(web_conf.cors_origins, text))
+		return true;
+	if (sv_startsi(origin, SV("http://")))
+		rest = sv_sub(origin, 7, origin.n);
+	else if (sv_startsi(origin, SV("https://")))
+		rest = sv_sub(origin, 8, origin.n);
+	else
+		return false;
+	return rest.n && sv_eqi(rest, host) && is_own_host(host);
 }
 
 static ON_CTL void options_answer(struct http_exchange *x, const struct http_request *q, bool has_cors)

@@ -411,6 +411,10 @@ void web_events_ws(struct web_call *c)
 		web_problem(c->x, 426, "this is spoken over WebSocket, version 13");
 		return;
 	}
+	if (!web_origin_is_allowed(c->q)) {
+		web_problem(c->x, 403, "pages of this origin may not open a WebSocket here (cors-origins)");
+		return;
+	}
 	struct reader *r = reader_new(c);
 	if (!r)
 		return;

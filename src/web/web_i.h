@@ -4,6 +4,7 @@
 #include "core/core.h"
 #include "core/module.h"
 #include "net/http_server.h"
+#include "net/login_delay.h"
 #include "text/json.h"
 
 /* ---- module.c: the settings of http.conf ---- */
@@ -17,6 +18,7 @@ struct web_conf {
 };
 extern struct web_conf web_conf;
 ON_CTL const struct http_server *web_server(void); /* NULL while there is none */
+extern struct login_delay *web_login_delay;        /* wrong tokens by address, while the module is loaded */
 
 /* ---- token.c ---- */
 enum web_role { WEB_NOBODY, WEB_READ, WEB_OPERATOR, WEB_ADMIN };
@@ -61,6 +63,8 @@ struct web_route {
 };
 extern const struct http_handlers web_handlers;
 extern const struct web_route web_routes[]; /* routes.c; ends with a zero row */
+/* False: a page of another origin asks (RFC 6454), and none that cors-origins names. */
+ON_CTL bool web_origin_is_allowed(const struct http_request *q);
 /* Commands a role may run, by the lists of the settings ('*' at the end of a word stands for anything). */
 ON_CTL bool web_command_allowed(enum web_role role, const char *name);
 

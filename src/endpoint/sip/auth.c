@@ -1,5 +1,6 @@
 /* Digest authentication of a request against the directory. Answers 401/407, 400 or 403 itself; tells the caller who it
- * was otherwise. An unknown user takes the same way as a wrong password. Failed answers are counted by source;
+ * was otherwise. What it answers is not kept (sip_stx_reply_once): an address that never answers costs no memory, and
+ * is sent nothing twice. An unknown user takes the same way as a wrong password. Failed answers are counted by source;
  * challenges never. */
 #include "base/clock.h"
 #include "base/hash.h"
@@ -93,7 +94,7 @@ static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_ms
 		log_debug("SIP auth challenge (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s",
 		    SVF(m->method_text), p->conf.name, SVF(m->to.uri.user), SVF(m->to.uri.host),
 		    addr_host(sip_stx_peer(tx), host));
-	sip_stx_reply(tx, is_proxy ? 407 : 401, NULL, b.p, NULL, SV_NONE);
+	sip_stx_reply_once(tx, is_proxy ? 407 : 401, NULL, b.p);
 	buf_fini(&b);
 }
 
@@ -108,7 +109,7 @@ static enum auth_outcome refuse(struct profile *p, struct sip_stx *tx, const str
 		    SVF(m->method_text), p->conf.name, SVF(m->to.uri.user), SVF(m->to.uri.host), host);
 	else
 		log_debug("sofia: %s: %.*s from %s refused: %s", p->conf.name, SVF(m->method_text), host, why);
-	sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);
+	sip_stx_reply_once(tx, 403, NULL, NULL);
 	return AUTH_REFUSED;
 }
 
@@ -171,7 +172,7 @@ enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct
 		goto done;
 	}
 	if (st < 0) {
-		sip_stx_reply(tx, 400, "Bad Authorization Header", NULL, NULL, SV_NONE);
+		sip_stx_reply_once(tx, 400, "Bad Authorization Header", NULL);
 		goto done;
 	}
 	const char *domain = *p->conf.force_register_domain ? p->conf.force_register_domain : realm.p;
@@ -184,7 +185,7 @@ enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct
 		challenge(p, tx, m, realm.p, r == DIGEST_STALE || r == DIGEST_REPLAY);
 		outcome = AUTH_CHALLENGED;
 	} else if (r == DIGEST_MALFORMED) {
-		sip_stx_reply(tx, 400, "Bad Authorization Header", NULL, NULL, SV_NONE);
+		sip_stx_reply_once(tx, 400, "Bad Authorization Header", NULL);
 	} else if (r != DIGEST_OK) {
 		outcome = refuse(p, tx, m, digest_result_text(r));
 	} else if (!user_acl_allows(user, src)) {
@@ -198,11 +199,12 @@ enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct
 		out->realm = sv_isi(buf_sv(&realm), dir_user_domain(user)) || !dir_domain_exists(buf_sv(&realm))
 		                 ? sv_dup(buf_sv(&realm))
 		                 : mem_strdup(dir_user_domain(user));
+		sip_stx_trust(tx);
 		outcome = AUTH_OK;
 	}
 done:
 	if (outcome == AUTH_REFUSED && !sip_stx_is_done(tx))
-		sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);
+		sip_stx_reply_once(tx, 403, NULL, NULL);
 	buf_fini(&realm);
 	mem_unref(user);
 	return outcome;

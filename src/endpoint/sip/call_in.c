@@ -31,6 +31,7 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 	struct gateway *g = who->gateway = gateway_of_request(p, m, sip_stx_peer(tx));
 	if (g && *g->conf.auth_acl && acl_allows(sv_of(g->conf.auth_acl), sip_stx_peer(tx), NULL, NULL)) {
 		who->is_authorized = true;
+		sip_stx_trust(tx);
 		return true;
 	}
 	if (*p->conf.inbound_acl) {
@@ -38,6 +39,7 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 			snprintf(who->acl, sizeof(who->acl), "%.*s", SVF(list));
 			who->acl_name = who->acl;
 			who->is_authorized = true;
+			sip_stx_trust(tx);
 			if (token && sv_split(sv_of(token), '@', &user, &domain) &&
 			    dir_user_find(user, domain, &who->auth.user) == ST_OK)
 				who->auth.username = sv_dup(user), who->auth.realm = sv_dup(domain);
@@ -47,7 +49,7 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 			auth_failed_count(p, sip_stx_peer(tx));
 			log_warning(
 			    "IP %s Rejected by acl \"%s\"", addr_host(sip_stx_peer(tx), host), p->conf.inbound_acl);
-			sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);
+			sip_stx_reply_once(tx, 403, NULL, NULL);
 			return false;
 		}
 	}
@@ -270,6 +272,19 @@ static bool is_full(const struct profile *p)
 	return p->conf.max_calls && p->call_count >= p->conf.max_calls;
 }
 
+/* Callers who have shown neither a password nor that their address is theirs may take up half of the sessions, and of
+ * those of a second: a flood of them leaves the others their share. */
+static bool is_share_taken(const struct sip_stx *tx, const struct caller *who) ON_CTL;
+static bool is_share_taken(const struct sip_stx *tx, const struct caller *who)
+{
+	const struct core_limits *l = core_limits();
+	const struct core_counters *n = core_counters();
+	if (who->is_authorized || sip_stx_is_known(tx))
+		return false;
+	return (l->sessions_per_second && n->sps_now >= (l->sessions_per_second + 1) / 2) ||
+	       (l->max_sessions && n->sessions_now >= (l->max_sessions + 1) / 2);
+}
+
 /* RFC 4028 9: too short a session is refused with what is allowed. */
 static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
 static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
@@ -279,7 +294,7 @@ static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, co
 	if (!n || n >= p->conf.min_session_expires_s)
 		return false;
 	snprintf(line, sizeof(line), "Min-SE: %u\r\n", p->conf.min_session_expires_s);
-	sip_stx_reply(tx, 422, "Session Interval Too Small", line, NULL, SV_NONE);
+	sip_stx_reply_once(tx, 422, "Session Interval Too Small", line);
 	return true;
 }
 
@@ -308,7 +323,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	p->calls_in++;
 	if (p->conf.is_auto_100)
 		sip_stx_reply(tx, 100, NULL, NULL, NULL, SV_NONE);
-	int st = is_full(p) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
+	int st = is_full(p) || is_share_taken(tx, &who) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
 	if (st == ST_OK && replaced)
 		replaces_prepare(c, replaced);
 	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {
@@ -319,16 +334,15 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 		else if (st == ST_OK)
 			leg_start(c->leg);
 		if (st < 0)
-			leg_hangup(
-			    c->leg, st == ST_UNSUPPORTED ? CAUSE_INCOMPATIBLE_DESTINATION : CAUSE_MANDATORY_IE_MISSING);
+			leg_hangup(c->leg, cause_of_media(st, CAUSE_MANDATORY_IE_MISSING));
 	} else if (c) {
 		leg_hangup(c->leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 	} else if (!sip_stx_is_done(tx)) {
 		p->failed_in++;
 		if (st == ST_LIMIT)
-			sip_stx_reply(tx, 503, "Maximum Calls In Progress", "Retry-After: 300\r\n", NULL, SV_NONE);
+			sip_stx_reply_once(tx, 503, "Maximum Calls In Progress", "Retry-After: 300\r\n");
 		else
-			sip_stx_reply(tx, 500, NULL, NULL, NULL, SV_NONE);
+			sip_stx_reply_once(tx, 500, NULL, NULL);
 	}
 	auth_fini(&who.auth);
 }
@@ -450,6 +464,8 @@ static void op_on_hangup(struct leg *leg)
 	} else {
 		code = refusal_code(c);
 		call_headers_put(c, &headers, "sip_rh_");
+		if (code == 503 && leg->cause == CAUSE_SWITCH_CONGESTION) /* we are short of something ourselves */
+			buf_adds(&headers, "Retry-After: 5\r\n");
 		leg_var_set(leg, "sip_hangup_disposition", "send_refuse");
 		leg_var_setf(leg, "proto_specific_hangup_cause", "sip:%d", code);
 		leg_var_setf(leg, "sip_term_status", "%d", code);
@@ -513,7 +529,8 @@ static void late_answer(struct call *c, const struct sip_msg *ack)
 	call_hosts_tell(c, sip_call_remote_addr(c->sip), ack);
 	int st = ack->body.n ? leg_media_remote_answer(c->leg, ack->body) : ST_NOTFOUND;
 	if (st < 0)
-		leg_hangup(c->leg, st == ST_NOTFOUND ? CAUSE_MANDATORY_IE_MISSING : CAUSE_INCOMPATIBLE_DESTINATION);
+		leg_hangup(c->leg, st == ST_NOTFOUND ? CAUSE_MANDATORY_IE_MISSING
+		                                     : cause_of_media(st, CAUSE_INCOMPATIBLE_DESTINATION));
 	else if (c->is_start_held)
 		leg_start(c->leg);
 	c->is_start_held = false;

@@ -234,7 +234,7 @@ static void on_answer(struct sip_call *sc, const struct sip_msg *resp, void *arg
 		st = ST_UNSUPPORTED;
 	leg_mark_answered(c->leg);
 	if (st < 0)
-		leg_hangup(c->leg, CAUSE_INCOMPATIBLE_DESTINATION);
+		leg_hangup(c->leg, cause_of_media(st, CAUSE_INCOMPATIBLE_DESTINATION));
 }
 
 const struct sip_call_handlers call_out_handlers = {.on_progress = on_progress,

@@ -1,6 +1,7 @@
 /* Metrics per profile and per gateway, and whether the endpoint is ready for calls: every profile that sofia.conf names
  * listens. */
 #include "core/metrics.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "core/config.h"
 #include "endpoint/sip/gateway.h"
@@ -16,6 +17,41 @@ static void fill_profiles(struct metric_out *out, int which)
 		const double values[] = {1, (double)p->call_count, (double)p->calls_in, (double)p->failed_in,
 		    (double)p->calls_out, (double)p->failed_out, (double)reg_table_count(p->regs)};
 		metric_put(out, values[which], "profile", p->conf.name, NULL);
+	}
+}
+
+static void fill_refused(struct metric_out *out, int which)
+{
+	struct lnode *it, *tmp;
+	role_assert_ctl();
+	list_each (&sofia.profiles, it, tmp) {
+		const struct profile *p = list_entry(it, struct profile, link);
+		struct sip_stack_stats n;
+		sip_stack_stats_get(p->stack, &n);
+		const struct {
+			const char *why;
+			uint64_t count;
+		} rows[] = {{"no room", n.tcp.refused}, {"made room", n.tcp.made_room}, {"late", n.tcp.late},
+		    {"bytes", n.tcp.starved}, {"share", n.tcp.greedy}, {"transactions", n.shed - n.host_shed},
+		    {"transactions of an address", n.host_shed}, {"rate", p->rps_refused},
+		    {"answer held back", n.held_back}};
+		for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+			metric_put(out, (double)rows[i].count, "profile", p->conf.name, "why", rows[i].why, NULL);
+	}
+}
+
+enum { S_CONNS, S_SILENT, S_BYTES, S_TRANSACTIONS, S_SENDERS };
+static void fill_strangers(struct metric_out *out, int which)
+{
+	struct lnode *it, *tmp;
+	role_assert_ctl();
+	list_each (&sofia.profiles, it, tmp) {
+		const struct profile *p = list_entry(it, struct profile, link);
+		struct sip_stack_stats n;
+		sip_stack_stats_get(p->stack, &n);
+		const size_t values[] = {
+		    n.tcp.count, n.tcp.silent_count, n.tcp.bytes, n.server_transactions, n.senders};
+		metric_put(out, (double)values[which], "profile", p->conf.name, NULL);
 	}
 }
 
@@ -54,6 +90,12 @@ const struct metric_desc sofia_metrics[] = {
     {"tandem_sip_profile_calls_in_failed_total", C, "Of these unanswered.", fill_profiles, P_FAILED_IN},
     {"tandem_sip_profile_calls_out_total", C, "Calls made.", fill_profiles, P_CALLS_OUT},
     {"tandem_sip_profile_calls_out_failed_total", C, "Of these unanswered.", fill_profiles, P_FAILED_OUT},
+    {"tandem_sip_refused_total", C, "Connections, requests and answers that bounds stopped, by reason.", fill_refused, 0},
+    {"tandem_sip_tcp_connections", G, "TCP connections of a profile.", fill_strangers, S_CONNS},
+    {"tandem_sip_tcp_silent_connections", G, "Of these without a whole message yet.", fill_strangers, S_SILENT},
+    {"tandem_sip_tcp_buffered_bytes", G, "Bytes buffered for them.", fill_strangers, S_BYTES},
+    {"tandem_sip_server_transactions", G, "Server transactions kept.", fill_strangers, S_TRANSACTIONS},
+    {"tandem_sip_senders", G, "Addresses whose requests are counted.", fill_strangers, S_SENDERS},
     {"tandem_sip_gateway_up", G, "1 while a gateway answers pings, or is not pinged.", fill_gateways, G_UP},
     {"tandem_sip_gateway_state", G, "1 for the state the gateway's registration is in.", fill_gateways, G_STATE},
     {"tandem_sip_gateway_ping_seconds", G, "Round trip of its last OPTIONS ping.", fill_gateways, G_PING},

@@ -154,6 +154,29 @@ static const struct var_desc vars[] = {
     {0},
 };
 
+/* Of a profile's settings those that FreeSWITCH does not have. */
+static const struct conf_desc confs[] = {
+    {"sofia.conf", "max-transactions-per-address", "number", "", "10000",
+        "profile: requests of one address that wait for their answer; more get 503"},
+    {"sofia.conf", "udp-answer-factor", "number", "", "3",
+        "profile: an address that has not shown that it receives our answers is sent at most so many times the bytes "
+        "that "
+        "came from it; 0: no bound"},
+    {"sofia.conf", "tcp-max-connections", "number", "", "10000",
+        "profile: TCP connections at a time; those that have not logged in make room, the oldest silent one first"},
+    {"sofia.conf", "tcp-max-connections-per-address", "number", "", "2000",
+        "profile: of these from one address: an office of 500 phones behind one, whose router has forgotten the old "
+        "ones three times"},
+    {"sofia.conf", "tcp-message-timeout", "number", "s", "10",
+        "profile: from a TCP connection to its first whole message, and for each later one from its first byte"},
+    {"sofia.conf", "tcp-max-bytes", "number", "bytes", "67108864",
+        "profile: buffered for unfinished messages and unread answers on TCP; beyond it the oldest goes"},
+    {"sofia.conf", "tcp-max-bytes-per-address", "number", "bytes", "8388608", "profile: of these for one address"},
+    {"sofia.conf", "tcp-max-body-bytes-before-login", "number", "bytes", "65536",
+        "profile: longest body of a TCP connection that has not logged in (1 MiB afterwards)"},
+    {0},
+};
+
 const struct module mod_sofia = {.abi = MODULE_ABI,
     .name = "mod_sofia",
     .load = sofia_load,
@@ -162,5 +185,6 @@ const struct module mod_sofia = {.abi = MODULE_ABI,
     .endpoints = endpoints,
     .names = names,
     .vars = vars,
+    .confs = confs,
     .metrics = sofia_metrics,
     .is_ready = sofia_is_ready};

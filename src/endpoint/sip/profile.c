@@ -119,7 +119,15 @@ static int stack_open(struct profile *p)
 	    .t1_ms = (int)c->t1_ms,
 	    .t2_ms = (int)c->t2_ms,
 	    .t4_ms = (int)c->t4_ms,
-	    .timer_b_ms = (int)c->t1x64_ms};
+	    .timer_b_ms = (int)c->t1x64_ms,
+	    .max_transactions_per_host = c->max_transactions_per_host,
+	    .answer_factor = c->udp_answer_factor < 100 ? c->udp_answer_factor : 100,
+	    .max_tcp_conns = c->tcp_max_conns,
+	    .max_tcp_conns_per_host = c->tcp_max_conns_per_host,
+	    .tcp_message_ms = (int)(c->tcp_message_s < 3600 ? c->tcp_message_s : 3600) * 1000,
+	    .max_tcp_bytes = c->tcp_max_bytes,
+	    .max_tcp_bytes_per_host = c->tcp_max_bytes_per_host,
+	    .max_stranger_bytes = c->tcp_stranger_bytes};
 	struct sip_stack_handlers h = {.on_request = request_in, .on_trace = trace_print};
 	struct digest_config d = {.nonce_life_us = (int64_t)c->nonce_ttl_s * 1000000,
 	    .nonce_max_uses = c->max_auth_validity,

@@ -140,6 +140,14 @@ static const struct param params[] = {
     P("max-calls", P_UINT, max_calls, "0"),
     P("max-proceeding", P_UINT, max_proceeding, "0"),
     P("max-recv-requests-per-second", P_UINT, max_rps, "0"),
+    P("max-transactions-per-address", P_UINT, max_transactions_per_host, "10000"),
+    P("udp-answer-factor", P_UINT, udp_answer_factor, "3"),
+    P("tcp-max-connections", P_UINT, tcp_max_conns, "10000"),
+    P("tcp-max-connections-per-address", P_UINT, tcp_max_conns_per_host, "2000"),
+    P("tcp-message-timeout", P_UINT, tcp_message_s, "10"),
+    P("tcp-max-bytes", P_UINT, tcp_max_bytes, "67108864"),
+    P("tcp-max-bytes-per-address", P_UINT, tcp_max_bytes_per_host, "8388608"),
+    P("tcp-max-body-bytes-before-login", P_UINT, tcp_stranger_bytes, "65536"),
     P("debug", P_UINT, sip_trace_level, "0"),
     P("sip-trace", P_BOOL, has_sip_trace, "false"),
     IGN("tls-only"),
@@ -364,7 +372,10 @@ static bool is_fixed(const char *name)
 {
 	static const char *const names[] = {"sip-ip", "rtp-ip", "ext-sip-ip", "ext-rtp-ip", "ext-sip-port", "sip-port",
 	    "bind-params", "tls", "ws-binding", "wss-binding", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
-	    "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname"};
+	    "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname",
+	    "max-transactions-per-address", "udp-answer-factor", "tcp-max-connections",
+	    "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes", "tcp-max-bytes-per-address",
+	    "tcp-max-body-bytes-before-login"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
 		if (!strcasecmp(names[i], name))
 			return true;

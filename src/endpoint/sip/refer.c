@@ -239,20 +239,20 @@ bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg 
 		return true;
 	struct call *c = NULL;
 	if (!replaces_parse(&r, value)) {
-		sip_stx_reply(tx, 400, "Bad Replaces", NULL, NULL, SV_NONE);
+		sip_stx_reply_once(tx, 400, "Bad Replaces", NULL);
 		return false;
 	}
 	c = call_in_stack(p, &r);
 	if (!c || !bridge_peer(c->leg)) {
-		sip_stx_reply(tx, 481, "Call Does Not Exist", NULL, NULL, SV_NONE);
+		sip_stx_reply_once(tx, 481, "Call Does Not Exist", NULL);
 		return false;
 	}
 	if (r.is_early_only && c->leg->is_answered) {
-		sip_stx_reply(tx, 486, NULL, NULL, NULL, SV_NONE);
+		sip_stx_reply_once(tx, 486, NULL, NULL);
 		return false;
 	}
 	if (!m->body.n) { /* the leg could not be joined before its ACK says where it listens */
-		sip_stx_reply(tx, 488, NULL, NULL, NULL, SV_NONE);
+		sip_stx_reply_once(tx, 488, NULL, NULL);
 		return false;
 	}
 	*out = c->leg;

@@ -530,13 +530,13 @@ void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	if (r.has_contact && sip_nameaddr_expires_s(&r.contact) >= 0)
 		r.expires_s = sip_nameaddr_expires_s(&r.contact);
 	if (p->conf.has_register_off) {
-		sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);
+		sip_stx_reply_once(tx, 403, NULL, NULL);
 		return;
 	}
 	if (*p->conf.register_acl && !acl_allows(sv_of(p->conf.register_acl), sip_stx_peer(tx), NULL, NULL)) {
 		auth_failed_count(p, sip_stx_peer(tx));
 		log_notice("sofia: %s: REGISTER from %s: not in %s", p->conf.name, r.src_host, p->conf.register_acl);
-		sip_stx_reply(tx, 403, NULL, NULL, NULL, SV_NONE);
+		sip_stx_reply_once(tx, 403, NULL, NULL);
 		return;
 	}
 	fire(&r, "sofia::pre_register", false, false, NULL);

@@ -5,10 +5,11 @@
 #include "base/log.h"
 #include "endpoint/sip/sofia_i.h"
 
+/* To whoever asks: nothing is kept. */
 static void reply(struct sip_stx *tx, int code, const char *headers) ON_CTL;
 static void reply(struct sip_stx *tx, int code, const char *headers)
 {
-	sip_stx_reply(tx, code, NULL, headers, NULL, SV_NONE);
+	sip_stx_reply_once(tx, code, NULL, headers);
 }
 
 static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
@@ -20,7 +21,7 @@ static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_m
 	if (sip_stack_contact_uri(p->stack, NULL, sip_stx_transport(tx), sip_stx_peer(tx), &uri) == ST_OK)
 		buf_printf(&b, "Contact: <%s>\r\n", uri.p);
 	buf_adds(&b, "Accept: application/sdp\r\n");
-	sip_stx_reply(tx, 200, NULL, b.p, NULL, SV_NONE);
+	reply(tx, 200, b.p);
 	buf_fini(&b);
 	buf_fini(&uri);
 }
@@ -35,15 +36,19 @@ static bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct
 	return is_ok;
 }
 
-static bool is_over_rate(struct profile *p) ON_CTL;
-static bool is_over_rate(struct profile *p)
+/* Beyond max-recv-requests-per-second those are still served whose address is known to be theirs, up to a tenth of it
+ * each: a flood of others does not take their share. */
+static bool is_over_rate(struct profile *p, const struct sip_stx *tx) ON_CTL;
+static bool is_over_rate(struct profile *p, const struct sip_stx *tx)
 {
 	int64_t second = clock_mono_us() / 1000000;
 	if (!p->conf.max_rps)
 		return false;
 	if (second != p->rps_second)
 		p->rps_second = second, p->rps_count = 0;
-	return ++p->rps_count > p->conf.max_rps;
+	if (++p->rps_count <= p->conf.max_rps)
+		return false;
+	return !sip_stx_is_known(tx) || sip_stx_sender_rate(tx) > p->conf.max_rps / 10 + 1;
 }
 
 static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
@@ -59,11 +64,11 @@ static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg
 	case SIP_PRACK:
 	case SIP_BYE:
 	case SIP_UPDATE:
-		sip_stx_reply(tx, 481, "Call Does Not Exist", NULL, NULL, SV_NONE);
+		sip_stx_reply_once(tx, 481, "Call Does Not Exist", NULL);
 		break;
 	case SIP_NOTIFY:
 		/* Ours to get only inside a subscription, and we hold none. */
-		sip_stx_reply(tx, 481, "Subscription Does Not Exist", NULL, NULL, SV_NONE);
+		sip_stx_reply_once(tx, 481, "Subscription Does Not Exist", NULL);
 		break;
 	case SIP_MESSAGE:
 		if (is_authenticated(p, tx, m))
@@ -91,8 +96,9 @@ void request_in(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m
 {
 	struct profile *p = arg;
 	role_assert_ctl();
-	if (is_over_rate(p)) {
-		sip_stx_reply_stateless(tx, 503, "Maximum Requests Exceeded", "Retry-After: 1\r\n");
+	if (is_over_rate(p, tx)) {
+		p->rps_refused++;
+		sip_stx_reply_once(tx, 503, "Maximum Requests Exceeded", "Retry-After: 1\r\n");
 		return;
 	}
 	if (m->max_forwards == 0 && m->method != SIP_OPTIONS) {

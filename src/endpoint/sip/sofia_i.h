@@ -49,6 +49,7 @@ struct profile { /* counted */
 	struct hash *default_password_told;
 	int64_t rps_second;
 	unsigned rps_count;
+	uint64_t rps_refused;
 };
 ON_CTL int profile_start(struct profile_conf *conf /* taken */, struct profile **out);
 ON_CTL void profile_stop(struct profile *p); /* ends its calls, gives up the list's reference */

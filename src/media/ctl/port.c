@@ -3,7 +3,7 @@
  * rests first, so that late packets of its last call (and who remembers its number) meet nobody; where calls leave too
  * little room for that, those that rested longest come back sooner, so that at least half of the idle pairs are at
  * hand. Taking and giving are a handful of steps however full the pool is; a pair that another program holds rests as
- * well. Sockets are made here, non-blocking, with small buffers; the media thread closes them. */
+ * well. Without descriptors or memory for one the pool is as good as empty: ST_FULL. Sockets are made here, non-blocking, with small buffers; the media thread closes them. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -16,6 +16,7 @@
 
 enum {
 	SOCKET_BUFFER_BYTES = 32768, /* about a second of audio; the kernel doubles it for its own needs */
+	TELL_EVERY_US = 10000000,
 	REST_US = 30000000,
 	TRIES_MAX = 64 /* pairs held by other programs, in one search */
 };
@@ -97,6 +98,19 @@ static bool draw(uint16_t *pair)
 	return true;
 }
 
+static int bind_failed(unsigned port, int error)
+{
+	static int64_t told_us;
+	int64_t now_us = clock_mono_us();
+	if (error == EADDRINUSE)
+		return ST_BUSY;
+	if (!told_us || now_us - told_us > TELL_EVERY_US) {
+		told_us = now_us;
+		log_error("media: port %u: %s", port, strerror(error));
+	}
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ? ST_FULL : ST_IO;
+}
+
 static int bind_one(const struct addr *host, unsigned port, int *fd_out)
 {
 	struct addr a = *host;
@@ -104,9 +118,7 @@ static int bind_one(const struct addr *host, unsigned port, int *fd_out)
 	addr_set_port(&a, (uint16_t)port);
 	int fd = socket(a.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, &a.sa, addr_len(&a))) {
-		int st = errno == EADDRINUSE ? ST_BUSY : ST_IO;
-		if (st == ST_IO)
-			log_error("media: port %u: %s", port, strerror(errno));
+		int st = bind_failed(port, errno);
 		if (fd >= 0)
 			close(fd);
 		return st;

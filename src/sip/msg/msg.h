@@ -250,9 +250,19 @@ struct sip_frame {
 	size_t size;  /* of the message after skip; 0 = more bytes are needed */
 	bool is_ping; /* skip held a double CRLF while nothing follows: answer one CRLF */
 };
-/* Looks for one message at the start of what a stream delivered. ST_PARSE (and *why) when the stream cannot be
- * followed any more: no Content-Length, a bad one, a head over SIP_MSG_HEAD_MAX_BYTES or a body over max_body_bytes. */
-ANY int sip_frame_next(struct sip_frame *out, const char *p, size_t n, size_t max_body_bytes, const char **why);
+/* What is known of the message that is still coming, so that no byte is looked at twice. Zero at a stream's begin. */
+struct sip_framer {
+	size_t scanned_bytes; /* of its head */
+	size_t head_bytes;    /* 0 = the end of the head has not come */
+	size_t body_bytes;
+	unsigned line_count;
+};
+/* Looks for one message at the start of what a stream delivered and the caller has not yet dropped (skip and size of
+ * the call before). ST_PARSE (and *why) when the stream cannot be followed any more: no Content-Length, a bad one, a
+ * head over SIP_MSG_HEAD_MAX_BYTES or of over SIP_FRAME_LINES_MAX lines, or a body over max_body_bytes. */
+#define SIP_FRAME_LINES_MAX 512
+ANY int sip_frame_next(
+    struct sip_framer *f, struct sip_frame *out, const char *p, size_t n, size_t max_body_bytes, const char **why);
 
 /* ---- building ---- */
 /* All append to b and never fail but by b->failed. Control bytes (but the tabulator) are written as blanks. */

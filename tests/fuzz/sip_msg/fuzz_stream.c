@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static size_t feed(const char *p, size_t n, size_t step, bool *is_broken)
 {
 	size_t start = 0, have = 0, h = 0;
+	struct sip_framer fr = {0};
 	const char *why = NULL;
 	*is_broken = false;
 	while (have < n) {
@@ -19,7 +20,7 @@ static size_t feed(const char *p, size_t n, size_t step, bool *is_broken)
 			/* a block of its own: a read beyond what has arrived is seen */
 			char *part = malloc(have - start + 1);
 			memcpy(part, p + start, have - start);
-			int st = sip_frame_next(&f, part, have - start, 5000, &why);
+			int st = sip_frame_next(&fr, &f, part, have - start, 5000, &why);
 			free(part);
 			if (st) {
 				CHECK(why);

@@ -143,8 +143,13 @@ static void on_accept(struct tcp_conn *conn, void *arg)
 static NO_ROLE_CHECK int server_start(void)
 {
 	struct addr any;
-	esl_conf = (struct esl_conf){
-	    .password = "secret", .max_queue_bytes = 64 << 10, .max_clients = 3, .login_timeout_us = 60000000};
+	esl_conf = (struct esl_conf){.password = "secret",
+	    .max_queue_bytes = 64 << 10,
+	    .max_clients = 3,
+	    .max_clients_per_host = 3,
+	    .login_timeout_us = 60000000,
+	    .first_us = 60000000};
+	EXPECT_INT(esl_limits_open(), ST_OK);
 	EXPECT_INT(addr_parse(&any, SV("127.0.0.1"), 0), ST_OK);
 	EXPECT_INT(tcp_listen(&listener, &any, on_accept, NULL), ST_OK);
 	return esl_logs_start();
@@ -155,6 +160,7 @@ static NO_ROLE_CHECK void server_stop(void)
 	esl_client_end_all();
 	esl_logs_stop();
 	tcp_listener_close(listener);
+	esl_limits_close();
 }
 
 static NO_ROLE_CHECK int peer_open(struct peer *p)
@@ -296,11 +302,20 @@ static int test_login(void)
 	EXPECT(wait_text(&p, "-ERR bad request\n\n"));
 	EXPECT(!wait_text(&p, "accepted"));
 	peer_fini(&p);
-	/* one client too many */
+	/* one client too many: a silent one makes room, the oldest first; those that have logged in stay */
 	struct peer q[4];
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 4; i++) {
 		EXPECT_INT(peer_open(&q[i]), ST_OK);
-	EXPECT(wait_text(&q[3], "Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n"));
+		EXPECT(wait_text(&q[i], "Content-Type: auth/request"));
+	}
+	EXPECT(!wait_text(&q[0], "never") && q[0].is_closed);
+	peer_fini(&q[0]);
+	for (int i = 1; i < 4; i++) {
+		say(&q[i], "auth secret\n\n");
+		EXPECT(wait_text(&q[i], "+OK accepted"));
+	}
+	EXPECT_INT(peer_open(&q[0]), ST_OK);
+	EXPECT(wait_text(&q[0], "Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n"));
 	for (int i = 0; i < 4; i++)
 		peer_fini(&q[i]);
 	server_stop();

@@ -27,7 +27,10 @@ static const struct row rows[] = {
     {"OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "OPTIONS *?{Host=h;}+|"},
     {"GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
         "GET /?{Host=h;Connection=Upgrade;Upgrade=websocket;}+U|"},
-    {"GET / HTTP/1.1\r\n" HOST "X: a\r\n  b\r\n\r\n", "GET /?{Host=h;X=a  b;}+|"}, /* a folded line is joined */
+    {"GET / HTTP/1.1\r\n" HOST "X: a\r\n  b\r\n\r\n", "!400"}, /* a folded line (RFC 9112 5.2) */
+    {"GET / HTTP/1.1\n" HOST "\r\n", "!400"},
+    {"GET / HTTP/1.1\r\n" HOST "X: a\n\r\n", "!400"},
+    {"GET / HTTP/1.1\r\n" HOST "\n", "!400"},
     {"GET / HTTP/1.1\r\n\r\n", "!400"},
     {"GET / HTTP/1.1\r\n" HOST HOST "\r\n", "!400"},
     {"GET / HTTP/1.1\r\nHost : h\r\n\r\n", "!400"},

@@ -188,24 +188,27 @@ static int test_auth(void)
 static int test_frames(void)
 {
 	struct sip_frame f;
+	struct sip_framer fr = {0};
 	const char *why = NULL, *two = "\r\n\r\n" M1 "SIP/2.0 200 OK\r\nL :\r\n 0\r\n\r\n";
 	size_t n = strlen(M1);
 	/* every cut of a message asks for more; then it is there */
 	for (size_t i = 0; i < n; i++) {
 		char *cut = malloc(i + 1);
 		memcpy(cut, M1, i);
-		EXPECT_INT(sip_frame_next(&f, cut, i, 100, &why), 0);
+		fr = (struct sip_framer){0};
+		EXPECT_INT(sip_frame_next(&fr, &f, cut, i, 100, &why), 0);
 		EXPECT_INT(f.size, 0);
 		free(cut);
 	}
-	EXPECT_INT(sip_frame_next(&f, two, strlen(two), 100, &why), 0);
+	fr = (struct sip_framer){0};
+	EXPECT_INT(sip_frame_next(&fr, &f, two, strlen(two), 100, &why), 0);
 	EXPECT_INT(f.skip, 4);
 	EXPECT_INT(f.size, n);
-	EXPECT_INT(sip_frame_next(&f, two + 4 + n, strlen(two) - 4 - n, 100, &why), 0);
+	EXPECT_INT(sip_frame_next(&fr, &f, two + 4 + n, strlen(two) - 4 - n, 100, &why), 0);
 	EXPECT_INT(f.size, strlen(two) - 4 - n);
-	EXPECT_INT(sip_frame_next(&f, "\r\n\r\n", 4, 100, &why), 0);
+	EXPECT_INT(sip_frame_next(&fr, &f, "\r\n\r\n", 4, 100, &why), 0);
 	EXPECT(f.is_ping && f.skip == 4 && !f.size);
-	EXPECT_INT(sip_frame_next(&f, "\r\n", 2, 100, &why), 0);
+	EXPECT_INT(sip_frame_next(&fr, &f, "\r\n", 2, 100, &why), 0);
 	EXPECT(!f.is_ping && !f.skip);
 	static const struct {
 		const char *text, *why;
@@ -216,12 +219,14 @@ static int test_frames(void)
 	    {"OPTIONS sip:a SIP/2.0\r\nContent-Length: 101\r\n\r\n", "Body Too Large"}};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		why = NULL;
-		EXPECT_INT(sip_frame_next(&f, bad[i].text, strlen(bad[i].text), 100, &why), ST_PARSE);
+		fr = (struct sip_framer){0};
+		EXPECT_INT(sip_frame_next(&fr, &f, bad[i].text, strlen(bad[i].text), 100, &why), ST_PARSE);
 		EXPECT_STR(why, bad[i].why);
 	}
 	char *big = malloc(SIP_MSG_HEAD_MAX_BYTES);
 	memset(big, 'x', SIP_MSG_HEAD_MAX_BYTES);
-	EXPECT_INT(sip_frame_next(&f, big, SIP_MSG_HEAD_MAX_BYTES, 100, &why), ST_PARSE);
+	fr = (struct sip_framer){0};
+	EXPECT_INT(sip_frame_next(&fr, &f, big, SIP_MSG_HEAD_MAX_BYTES, 100, &why), ST_PARSE);
 	EXPECT_STR(why, "Header Too Large");
 	free(big);
 	return 0;
