@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ORIGIN_CONFIG, ORIGIN_OUTSIDE, ORIGIN_MIXED };
+enum { ORIGIN_CONFIG, ORIGIN_OUTSIDE, ORIGIN_MIXED, ORIGIN_RECEIVED /* outside, as the far side sent it */ };
 struct var_slot {
 	uint32_t hash;
 	uint32_t name_len : 30, origin : 2;
@@ -173,6 +173,18 @@ int vars_set_outside(struct vars *v, const char *name, const char *value)
 	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_OUTSIDE, SV_NONE);
 }
 
+int vars_set_received(struct vars *v, const char *name, const char *value)
+{
+	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_RECEIVED, SV_NONE);
+}
+
+bool vars_is_received(const struct vars *v, const char *name)
+{
+	size_t n = strlen(name);
+	long at = slot_find(v, name, n, name_hash(name, n));
+	return at >= 0 && v->slots[at].origin == ORIGIN_RECEIVED;
+}
+
 int vars_setf(struct vars *v, const char *name, const char *fmt, ...)
 {
 	char text[256];
@@ -268,7 +280,7 @@ void vars_each_outside(const struct vars *v, void (*fn)(struct sv run, void *arg
 	buf_init(&run);
 	for (uint32_t i = 0; i < v->count; i++) {
 		const struct var_slot *slot = &v->slots[i];
-		if (slot->origin == ORIGIN_OUTSIDE)
+		if (slot->origin == ORIGIN_OUTSIDE || slot->origin == ORIGIN_RECEIVED)
 			fn(sv_of(slot_value(slot)), arg);
 		else if (slot->origin == ORIGIN_MIXED)
 			each_run(sv_of(slot_text(slot, &run)), &run, fn, arg);
@@ -280,7 +292,8 @@ static int slot_copy(struct vars *to, struct sv to_name, const struct var_slot *
 {
 	const char *value = slot_value(slot);
 	struct sv text = slot->origin == ORIGIN_MIXED ? sv_of(value + strlen(value) + 1) : SV_NONE;
-	return set_plain(to, to_name, sv_of(value), slot->origin, text);
+	unsigned origin = slot->origin == ORIGIN_RECEIVED ? ORIGIN_OUTSIDE : slot->origin;
+	return set_plain(to, to_name, sv_of(value), origin, text);
 }
 
 int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from, const char *name)

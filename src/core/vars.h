@@ -11,6 +11,10 @@ int vars_new(struct vars **out);
 void vars_free(struct vars *v);
 int vars_set(struct vars *v, const char *name, const char *text); /* with marks or without; NULL or "" removes */
 int vars_set_outside(struct vars *v, const char *name, const char *value); /* every byte is from outside */
+/* The same for what the far side of a call sent: vars_is_received tells it until the variable is set again; a copy is not
+ * received. */
+int vars_set_received(struct vars *v, const char *name, const char *value);
+bool vars_is_received(const struct vars *v, const char *name);
 int vars_setf(struct vars *v, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int vars_push(struct vars *v, const char *name, const char *text); /* makes ARRAY::a|:b */
 const char *vars_get(const struct vars *v, const char *name); /* borrowed until the next change; NULL when absent */

@@ -18,7 +18,7 @@ static void call_dtor(void *obj)
 	if (c->is_counted)
 		c->p->call_count--;
 	mem_free(c->respond_phrase), mem_free(c->uri), mem_free(c->route), mem_free(c->to_uri);
-	mem_free(c->auth_user), mem_free(c->auth_password), mem_free(c->outside);
+	mem_free(c->auth_user), mem_free(c->auth_password);
 	mem_free(c->display_due[0]), mem_free(c->display_due[1]);
 	if (c->waiting_tx)
 		sip_stx_unref(c->waiting_tx);

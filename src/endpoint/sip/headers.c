@@ -40,21 +40,13 @@ static bool has_word(struct sv list, const char *word)
 
 /* ---- in ---- */
 
-/* The value is as the far side sent it: remembered by its place, which a variable that is set again gives up. */
-static void outside_note(struct call *c, const char *value)
+/* The value stays marked as the far side's word until somebody sets the variable again. */
+static void received_set(struct leg *leg, const char *name) ON_CTL;
+static void received_set(struct leg *leg, const char *name)
 {
-	if (!value || (!c->outside && !(c->outside = mem_alloc(TAKEN_MAX * sizeof(*c->outside)))))
-		return;
-	if (c->outside_count < TAKEN_MAX)
-		c->outside[c->outside_count++] = (uintptr_t)value;
-}
-
-static bool is_outside(const struct call *c, const char *value)
-{
-	for (size_t i = 0; i < c->outside_count; i++)
-		if (c->outside[i] == (uintptr_t)value)
-			return true;
-	return false;
+	const char *value = vars_get(leg->vars, name); /* leg_var_set may have refused it */
+	if (value)
+		vars_set_received(leg->vars, name, value);
 }
 
 static bool is_private(struct sv name)
@@ -87,7 +79,7 @@ void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *pr
 		snprintf(name, sizeof(name), "%s%.*s", prefix, SVF(h->name));
 		var_sv(c->leg, name, h->value);
 		if (m->is_request && is_private(h->name))
-			outside_note(c, vars_get(c->leg->vars, name));
+			received_set(c->leg, name);
 		taken++;
 	}
 }
@@ -100,7 +92,7 @@ void call_vars_kept(struct call *c, const struct sip_msg *m)
 	if (!signature)
 		return;
 	leg_var_set(c->leg, "sip_h_identity", signature);
-	outside_note(c, vars_get(c->leg->vars, "sip_h_identity"));
+	received_set(c->leg, "sip_h_identity");
 }
 
 /* ---- from one leg to the next ---- */
@@ -131,7 +123,7 @@ void call_headers_pass(struct call *c, struct leg *a)
 		vars_at(a->vars, i, &n, &v);
 		if (strncmp(n, "sip_h_", 6) != 0 || vars_get(c->leg->vars, n))
 			continue;
-		if (!from || !is_outside(from, v) || is_named(list, n + 6))
+		if (!vars_is_received(a->vars, n) || is_named(list, n + 6))
 			leg_var_set(c->leg, n, v);
 	}
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {

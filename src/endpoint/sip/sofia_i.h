@@ -165,8 +165,6 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
 	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
 	bool has_own_domain;                /* sip_invite_domain was given */
-	uintptr_t *outside; /* where the values of P- headers lie that came with the INVITE (headers.c) */
-	size_t outside_count;
 };
 extern const struct endpoint_ops sofia_ops, sip_ops;
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, bool is_outbound);

@@ -218,7 +218,7 @@ static char slow_text[800];
 
 static void slow_sink(const struct log_line *l, void *arg)
 {
-	if (strstr(l->text, "slow handler"))
+	if (strstr(l->text, arg ? arg : "slow handler"))
 		snprintf(slow_text, sizeof(slow_text), "%s", l->text);
 }
 
@@ -316,7 +316,7 @@ NO_ROLE_CHECK static int test_slow_handler_ring(void)
 	struct ltimer t = {0};
 	int id;
 	EXPECT_INT(log_start(), 0);
-	EXPECT_INT(log_sink_add(LOG_DEBUG, slow_sink, NULL, &id), 0);
+	EXPECT_INT(log_sink_add(LOG_DEBUG, slow_sink, "slow handler outer", &id), 0);
 	for (int i = 0; i < 300; i++) { /* the ring has come around */
 		loop_enter("before");
 		loop_mark("old");
