@@ -172,8 +172,9 @@ static bool is_bad_scheme(struct path_reader *r, char c, bool is_outside)
 		return r->is_scheme_outside || is_outside;
 	if (r->at == COLON && c == '/') {
 		r->at = COLON_SLASH, r->is_scheme_outside |= is_outside;
-	} else if (r->at == IN_WORD && c == ':') {
-		r->at = COLON, r->is_scheme_outside |= is_outside;
+	} else if (c == ':') {
+		r->is_scheme_outside = (r->at != COLON_SLASH && r->is_scheme_outside) || is_outside;
+		r->at = COLON;
 	} else if (is_word && r->at == IN_WORD) {
 		r->is_scheme_outside |= is_outside;
 	} else {

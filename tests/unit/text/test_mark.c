@@ -163,6 +163,8 @@ static int test_path(void)
 	    {"tone_stream:«//x»", false},
 	    {"tone_stream:/«/»x", false},
 	    {"«tone_stream»://x", false},
+	    {"/a/«:://b»", false},
+	    {"/a/«:/:»//b", false},
 	    {"/a/«b\nc»", false},
 	    {"/a/«\x01»", false},
 	};
