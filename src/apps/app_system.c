@@ -130,10 +130,11 @@ static void rename_file(void *arg)
 
 int app_mkdir(struct leg *leg, const char *data)
 {
-	struct disk_job j = {.from = leg_path_dup(leg, leg_exec_text(leg, data))};
+	struct disk_job j = {0};
 	int st;
 
 	role_assert_co();
+	j.from = leg_path_dup(leg, leg_exec_text(leg, data));
 	if (!j.from || !*j.from) {
 		mem_free(j.from);
 		leg_log(leg, LOG_ERR, "mkdir: usage: <path>");

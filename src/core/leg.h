@@ -236,8 +236,9 @@ ON_CTL bool leg_var_is_true(struct leg *leg, const char *name);
  * wrote. Borrowed until the next change of a variable or of scratch, which the caller has initialised and frees. */
 ON_CTL const char *leg_text(struct leg *leg, const char *name, struct buf *scratch);
 ON_CTL char *leg_text_dup(struct leg *leg, const char *name); /* a copy, to be freed with mem_free; NULL when absent */
-/* What a program (a script, an event-socket client) composed, plain: the leg's values from outside that it used and that
- * could mean something to a language are marked. To be freed with mem_free; NULL: there are none, text is as it is. */
+/* What a program (a script, an event-socket client) composed, plain: the leg's values from outside that it used and
+ * that could mean something to a language are marked. To be freed with mem_free; NULL: there are none, text is as it
+ * is. */
 ON_CTL char *leg_text_traced(struct leg *leg, const char *text);
 /* The text of a file's name as a path (mark_strip_path), to be freed with mem_free. NULL, and told in the log, when
  * what is from outside would lead out of the directories that the configuration names. */

@@ -1,7 +1,7 @@
 /* What a program composes of a leg's values: a script or a client of the event socket asks for a header, builds a dial
- * string of it and has it run. In the program's hands the value was plain text. Here it is found again: wherever a value
- * from outside that could mean something to a language stands in what the program gives back, it is marked. Values of
- * letters and digits mean nothing and are not looked for. */
+ * string of it and has it run. In the program's hands the value was plain text. Here it is found again: wherever a
+ * value from outside that could mean something to a language stands in what the program gives back, it is marked.
+ * Values of letters and digits mean nothing and are not looked for. */
 #include "base/mem.h"
 #include "core/leg_i.h"
 #include "text/mark.h"

@@ -3,7 +3,8 @@
  * rests first, so that late packets of its last call (and who remembers its number) meet nobody; where calls leave too
  * little room for that, those that rested longest come back sooner, so that at least half of the idle pairs are at
  * hand. Taking and giving are a handful of steps however full the pool is; a pair that another program holds rests as
- * well. Without descriptors or memory for one the pool is as good as empty: ST_FULL. Sockets are made here, non-blocking, with small buffers; the media thread closes them. */
+ * well. Without descriptors or memory for one the pool is as good as empty: ST_FULL. Sockets are made here,
+ * non-blocking, with small buffers; the media thread closes them. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -1,5 +1,5 @@
-/* Text from outside in the places of each language: whatever it is, the text around it is read as it would be with a harmless
- * word there. Aborts when it is not. */
+/* Text from outside in the places of each language: whatever it is, the text around it is read as it would be with a
+ * harmless word there. Aborts when it is not. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/app_words.h"
@@ -67,8 +67,8 @@ static void try_dial(struct sv outside)
 	static const struct {
 		const char *template;
 		size_t legs;
-	} rows[] = {{"sofia/external/%@host", 1}, {"{a='%',b=%}[c=%]user/1", 1}, {"user/%,user/2|user/%", 3}, {"<a=%>user/1:_:user/%", 2},
-	    {"loopback/%/ctx", 1}};
+	} rows[] = {{"sofia/external/%@host", 1}, {"{a='%',b=%}[c=%]user/1", 1}, {"user/%,user/2|user/%", 3},
+	    {"<a=%>user/1:_:user/%", 2}, {"loopback/%/ctx", 1}};
 	struct dial d;
 
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
@@ -79,7 +79,8 @@ static void try_dial(struct sv outside)
 		for (size_t p = 0; p < d.count; p++)
 			for (size_t k = 0; k < d.parts[p].count; k++, legs++) {
 				const struct dial_leg *leg = &d.parts[p].legs[k];
-				must(!strcmp(leg->endpoint, "sofia") || !strcmp(leg->endpoint, "user") || !strcmp(leg->endpoint, "loopback"));
+				must(!strcmp(leg->endpoint, "sofia") || !strcmp(leg->endpoint, "user") ||
+				     !strcmp(leg->endpoint, "loopback"));
 				for (size_t v = 0; v < vars_count(leg->vars); v++) {
 					const char *name, *is;
 					vars_at(leg->vars, v, &name, &is);
@@ -100,7 +101,8 @@ static void try_lists(struct sv outside)
 	char *text = fill("set:a=%,log:%,'playback:%'", outside);
 
 	must(!dialplan_inline_parse(sv_of(text), &found) && found.count == 3);
-	must(!strcmp(found.list[0].app, "set") && !strcmp(found.list[1].app, "log") && !strcmp(found.list[2].app, "playback"));
+	must(!strcmp(found.list[0].app, "set") && !strcmp(found.list[1].app, "log") &&
+	     !strcmp(found.list[2].app, "playback"));
 	dp_actions_fini(&found);
 	mem_free(text);
 	text = fill("% XML '% %' last %", outside);
