@@ -235,8 +235,9 @@ static void process_made(int status, void *arg)
 		job_end(j, -1);
 		return;
 	}
-	if (watch(j) || (j->is_stopping && !j->is_left_behind)) {
-		kill(-j->pid, SIGKILL);
+	if (j->is_stopping || watch(j)) {
+		if (!j->is_stopping || !j->is_left_behind)
+			kill(-j->pid, SIGKILL);
 		j->status = ST_CANCELLED;
 		job_end(j, -1);
 		return;

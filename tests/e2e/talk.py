@@ -157,12 +157,21 @@ class Talker:
         with self.lock:
             return np.concatenate([s for _, _, s in self.got[start:start + n]])
 
-    def hears(self, *present, absent=(), seconds=0.2, timeout=10, level=None, share=0.35):
-        """Until a stretch of that length has each of the tones present (at least share of a talker's level, or level within 1 dB)
-        and none of those absent."""
+    def mark(self):
+        """Where we are, for hears(since=)."""
+        with self.lock:
+            return len(self.got)
+
+    def hears(self, *present, absent=(), seconds=0.2, timeout=10, level=None, share=0.35, since=None):
+        """Until a stretch of that length, of what came since the mark or comes from now on, has each of the tones present (at least
+        share of a talker's level, or level within 1 dB) and none of those absent."""
         deadline = time.monotonic() + timeout
+        n, start = int(seconds * 50), self.mark() if since is None else since
         while True:
-            x = self.last(seconds)
+            _until(lambda: self.mark() >= start + n, 5, lambda: f"no sound: {self.mark() - start} of {n} packets")
+            with self.lock:
+                x = np.concatenate([s for _, _, s in self.got[start:start + n]])
+            start += 1
             found = {hz: amplitude(x, hz) for hz in (*present, *absent)}
             good = all(found[hz] < self.level * 0.03 for hz in absent)
             for hz in present:

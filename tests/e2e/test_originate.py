@@ -591,6 +591,7 @@ def test_groups(sw, phone):
         cancelled(first, i)
         sw.api("hupall")
         bye_in(second)
+        sw.wait_calls(0)
     o = Originate(sw, f"group/duo@{sw.domain}+F &park")
     i = first.expect(method="INVITE")
     assert "1 total" in sw.api("show channels count")

@@ -106,7 +106,13 @@ def cut(ids, times):
     return [r for r in (*runs, run) if r]
 
 
-def parts_of(tests, build, times, clock=None):
+def clock_part(tests, build, times, clock):
+    ids = [t["id"] for t in tests]
+    name = f"tests of time at {clock[0]}"
+    return Part(name, build, ids, START_S + sum(map(times.of, ids)), times.cpus.get(name, UNKNOWN_CPUS), clock=clock)
+
+
+def parts_of(tests, build, times):
     files = {}
     for test in tests:
         files.setdefault(test["id"].split("::")[0], []).append(test)
@@ -114,11 +120,10 @@ def parts_of(tests, build, times, clock=None):
     for path, members in files.items():
         runs = cut([m["id"] for m in members], times)
         name = str(Path(path).relative_to("tests/e2e")) if path.startswith("tests/e2e/") else path
-        name += f" at {clock[0]}" if clock else ""
         marks = {m["id"]: m["marks"] for m in members}
         for n, ids in enumerate(runs, 1):
             parts.append(Part(name + (f" ({n}/{len(runs)})" if len(runs) > 1 else ""), build, ids, START_S + sum(map(times.of, ids)),
-                              times.cpus.get(name, UNKNOWN_CPUS), any(QUIET in marks[i] for i in ids), clock=clock))
+                              times.cpus.get(name, UNKNOWN_CPUS), any(QUIET in marks[i] for i in ids)))
     return parts
 
 

@@ -20,7 +20,7 @@ import plan
 
 LOAD, LOAD_QUIET = 0.85, 0.6  # of the processors
 MANY = 4  # parts for each processor, however idle they are
-LEAST_CPUS = 0.1  # a part that mostly waits still has to start
+LEAST_CPUS, STARTING_CPUS = 0.1, 0.4
 
 
 class Result:
@@ -161,14 +161,28 @@ class Pool:
         return told(count)
 
     # ---- all of them
+    def use_of(self, part, begun):
+        """Of processors, at present: a part that has just begun is busy with its start."""
+        return STARTING_CPUS if time.monotonic() - begun < plan.START_S else max(part.cpus, LEAST_CPUS)
+
     def fits(self, part):
         if not self.running:
             return True
         if not self.is_isolated or len(self.running) >= MANY * self.cpus:
             return False
-        parts = [p for p, _, _ in self.running.values()] + [part]
-        room = self.cpus * (LOAD_QUIET if any(p.is_quiet for p in parts) else LOAD)
-        return sum(max(p.cpus, LEAST_CPUS) for p in parts) <= room
+        is_quiet = part.is_quiet or any(p.is_quiet for p, _, _ in self.running.values())
+        used = sum(self.use_of(p, begun) for p, begun, _ in self.running.values())
+        return used + STARTING_CPUS <= self.cpus * (LOAD_QUIET if is_quiet else LOAD)
+
+    def wait(self, has_more):
+        """Until a part has ended; while others wait and one has just begun, only for a moment."""
+        if has_more and any(time.monotonic() - begun < plan.START_S for _, begun, _ in self.running.values()):
+            time.sleep(0.1)
+            pid, *ended = os.wait4(-1, os.WNOHANG)
+            if pid:
+                self.end(pid, *ended)
+        else:
+            self.end(*os.wait4(-1, 0))
 
     def run(self, parts, arguments):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -181,7 +195,7 @@ class Pool:
                     waiting.remove(part)
                     self.begin(part, arguments)
                 else:
-                    self.end(*os.wait4(-1, 0))
+                    self.wait(bool(waiting))
         except KeyboardInterrupt:
             self.stop(waiting)
         self.remember()

@@ -155,6 +155,14 @@ static int test_forget_and_stop(void) NO_ROLE_CHECK
 	while (shell_count() && clock_mono_us() < end)
 		loop_run_once();
 	EXPECT_INT(shell_count(), 0);
+	/* One that is to be left behind, and is still with a worker. */
+	slow = (struct shell_conf){.command = "sleep 20", .is_left_behind = true};
+	EXPECT_INT(shell_start(&slow, NULL, NULL, NULL), ST_OK);
+	shell_stop();
+	end = clock_mono_us() + 10000000;
+	while (shell_count())
+		loop_run_once();
+	EXPECT(clock_mono_us() < end); /* not only when the command ended */
 	stop();
 	return 0;
 }
