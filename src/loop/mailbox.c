@@ -31,7 +31,7 @@ struct mailbox {
 	char pad2[64];
 	_Atomic uint32_t tail; /* written by the consumer only */
 	bool is_armed;         /* consumer's: it left is_asleep set */
-	bool is_read_owed;     /* consumer's: a producer writes or wrote the eventfd */
+	uint64_t owed_count;   /* consumer's: writes to the eventfd, made or on their way, that were not read yet */
 	char pad3[64];
 	atomic_bool is_asleep;
 };
@@ -131,9 +131,10 @@ static bool is_written(const struct mailbox *m, uint32_t at)
 static bool mailbox_arm(struct mailbox *m, uint32_t at)
 {
 	uint64_t count;
-	/* The producer that won is_asleep may not have written yet: then the read is owed until the next time. */
-	if (m->is_read_owed && read(m->fd, &count, sizeof(count)) == sizeof(count))
-		m->is_read_owed = false;
+	/* A producer that won is_asleep may not have written yet, and while it is on its way others win it anew: each owes
+	 * a write, and a write that nobody reads would leave the descriptor readable for ever. */
+	if (m->owed_count && read(m->fd, &count, sizeof(count)) == sizeof(count))
+		m->owed_count -= count < m->owed_count ? count : m->owed_count;
 	atomic_store(&m->is_asleep, true);
 	m->is_armed = true;
 	return !is_written(m, at);
@@ -146,7 +147,7 @@ bool mailbox_take(struct mailbox *m, void *msg, size_t *n)
 		if (m->is_armed) {
 			m->is_armed = false;
 			if (!atomic_exchange(&m->is_asleep, false))
-				m->is_read_owed = true;
+				m->owed_count++;
 		}
 		if (is_written(m, at))
 			break;
@@ -171,7 +172,7 @@ size_t mailbox_fill(const struct mailbox *m)
 void mailbox_kick(struct mailbox *m)
 {
 	fd_write(m->fd);
-	m->is_read_owed = true;
+	m->owed_count++;
 }
 
 struct mailbox_ctl **mailbox_ctl_slot(struct mailbox *m)
