@@ -130,7 +130,7 @@ def test_stock_configuration_starts_unmodified(tmp_path, fresh):
     for d in ("log", "db", "run"):
         (tmp_path / d).mkdir()
     out = open(tmp_path / "out.txt", "wb")
-    p = subprocess.Popen([BUILD / "tandem", "-nf", "-nonat", "-conf", VANILLA, "-log", tmp_path / "log", "-db", tmp_path / "db",
+    p = subprocess.Popen([BUILD / "tandem", "-nf", "-nonat", "-base", tmp_path, "-conf", VANILLA, "-log", tmp_path / "log", "-db", tmp_path / "db",
                           "-run", tmp_path / "run"], stdout=out, stderr=out, stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + 20
     while "is ready" not in (tmp_path / "out.txt").read_text():
