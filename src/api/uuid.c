@@ -54,7 +54,7 @@ static void say_missing(struct api_call *c, const char *text, const char *uuid)
 int api_on_leg(struct api_call *c, const struct leg_command *row)
 {
 	struct api_words w;
-	int st = api_words_init(&w, c->text, (int)row->words_max + (row->before ? 1 : 0));
+	int st = api_words_init(&w, c, (int)row->words_max + (row->before ? 1 : 0));
 	if (st)
 		goto out;
 	w.command = row;

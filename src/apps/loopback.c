@@ -28,7 +28,7 @@ static void on_bridge(struct leg *leg);
 static void on_hangup(struct leg *leg);
 static void on_destroy(struct leg *leg);
 static int outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
-static const struct endpoint_ops loopback_ops = {.name = "loopback",
+static const struct endpoint_ops loopback_ops = {.name = "loopback", .operator_dials = OPERATOR_DIALS_EXTENSION,
     .outgoing = outgoing,
     .on_init = on_init,
     .ring_ready = ring_ready,

@@ -28,12 +28,18 @@ static void on_executed(void *arg)
 static ON_CTL void msg_execute(struct esl_client *c, struct leg *leg, const struct stanza *r)
 {
 	const char *loops = stanza_get(r, "loops"), *arg = stanza_get(r, "execute-app-arg");
+	const char *app = stanza_get(r, "execute-app-name");
+	if (!app || !*app) {
+		esl_client_reply(c, "-ERR no execute-app-name");
+		return;
+	}
+	char *data = esl_app_data(c, app, r->body.n ? r->body.p : arg ? arg : "");
+	if (!data)
+		return;
 	bool waits = c->is_outbound && !c->is_async && leg == c->leg && !header_is_true(r, "async");
 	struct leg_exec_request q = {
-	    .app = stanza_get(r, "execute-app-name"),
-	    .data = r->body.n ? r->body.p
-	            : arg     ? arg
-	                      : "",
+	    .app = app,
+	    .data = data,
 	    .event_uuid = stanza_get(r, "event-uuid"),
 	    .event_uuid_name = stanza_get(r, "event-uuid-name"),
 	    .loops = loops ? atoi(loops) : 1,
@@ -42,15 +48,12 @@ static ON_CTL void msg_execute(struct esl_client *c, struct leg *leg, const stru
 	    .done = waits ? on_executed : NULL,
 	    .done_arg = c,
 	};
-	if (!q.app || !*q.app) {
-		esl_client_reply(c, "-ERR no execute-app-name");
-		return;
-	}
 	if (waits) {
 		mem_ref(c);
 		c->is_busy = c->holds_events = true;
 	}
 	int st = leg_exec_request(leg, &q);
+	mem_free(data);
 	if (st && waits) {
 		c->is_busy = c->holds_events = false;
 		mem_unref(c);
@@ -81,10 +84,16 @@ static ON_CTL void msg_xferext(struct esl_client *c, struct leg *leg, const stru
 			app = sv_of(r->headers[i].value);
 			data = SV("");
 		}
-		char *name = sv_dup(app), *args = sv_dup(data);
+		char *name = sv_dup(app), *given = sv_dup(data);
+		char *args = name && given ? esl_app_data(c, name, given) : NULL;
+		mem_free(given);
+		if (!args) { /* refused, and answered */
+			mem_free(name);
+			return;
+		}
 		if (!count)
 			leg_exec_clear(leg);
-		count += name && args && *name && !leg_exec_add(leg, name, args, NULL);
+		count += *name && !leg_exec_add(leg, name, args, NULL);
 		mem_free(name);
 		mem_free(args);
 	}
@@ -98,6 +107,10 @@ static ON_CTL void msg_nomedia(struct esl_client *c, struct leg *leg, const stru
 {
 	const char *uuid = stanza_get(r, "nomedia-uuid");
 	struct leg *other = uuid && *uuid ? leg_find(uuid) : leg;
+	if (other && !esl_may_tell(c, other, "nomedia")) {
+		esl_client_denied(c);
+		return;
+	}
 	int st = other ? leg_bypass_start(other) : ST_NOTFOUND;
 	if (st)
 		esl_client_reply(c, "-ERR %s", status_text(st));
@@ -119,11 +132,15 @@ void esl_cmd_sendmsg(struct esl_client *c, const struct stanza *r, const char *a
 	} verbs[] = {{"execute", msg_execute}, {"hangup", msg_hangup}, {"xferext", msg_xferext},
 	    {"nomedia", msg_nomedia}, {"unicast", msg_refused}};
 	struct leg *leg = *args && (!c->is_outbound || c->is_full) ? leg_find(args) : c->leg;
+	const char *verb = stanza_get(r, "call-command");
+	if (!esl_may_tell(c, leg, verb ? verb : "")) { /* whether there is such a leg is not told */
+		esl_client_denied(c);
+		return;
+	}
 	if (!leg || !leg_is_up(leg)) {
 		esl_client_reply(c, "-ERR invalid session id [%s]", args);
 		return;
 	}
-	const char *verb = stanza_get(r, "call-command");
 	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcasecmp(verb, verbs[i].name)) {
 			verbs[i].fn(c, leg, r);
@@ -152,6 +169,8 @@ void esl_cmd_sendevent(struct esl_client *c, const struct stanza *r, const char 
 	enum event_id id = EVENT_CLONE;
 	const char *subclass = stanza_get(r, "event-subclass");
 	event_id_parse(sv_of(args), &id);
+	if (!esl_may_send(c, id, subclass, r))
+		return;
 	struct event *e = event_new(id, id == EVENT_CUSTOM ? subclass : NULL);
 	if (!e) {
 		esl_client_reply(c, "-ERR out of resources");

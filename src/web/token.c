@@ -60,6 +60,14 @@ enum web_role web_token_check(struct sv token, const char **name)
 	return found ? found->role : WEB_NOBODY;
 }
 
+enum web_role web_token_role(const char *name)
+{
+	for (size_t i = 0; i < tokens.count; i++)
+		if (!strcmp(tokens.list[i].name, name))
+			return tokens.list[i].role;
+	return WEB_NOBODY;
+}
+
 /* ---- the file ---- */
 static int write_file(const char *path, struct sv text)
 {
