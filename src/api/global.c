@@ -30,11 +30,9 @@ int api_global_setvar(struct api_call *c)
 	role_assert_ctl();
 	char *text = principal_parts_dup(c->who, c->args, c->text, '=', 1);
 	char *value = text ? strchr(text, '=') : NULL;
-	if (value && c->who) {
+	if (value)
 		*value = 0;
-		mark_strip_in_place(text); /* it gets shorter */
-	}
-	if (value && (c->who ? !api_variable_check(c, text) : api_is_outside(c, (*value = 0, text)))) {
+	if (value && (c->who ? !api_variable_check(c, text) : api_is_outside(c, text))) {
 		mem_free(text);
 		return ST_OK;
 	}

@@ -77,6 +77,15 @@ char *principal_data_dup(const char *text, const char *separators)
 	return NULL;
 }
 
+/* ---- names ---- */
+static bool is_name(struct sv text, const char *more)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (!text.p[i] || (!strchr(name_bytes, text.p[i]) && !strchr(more, text.p[i])))
+			return false;
+	return text.n > 0;
+}
+
 char *principal_parts_dup(const struct principal *who, const char *plain, const char *text, char sep, int count)
 {
 	struct sv rest = sv_of(plain), part;
@@ -87,21 +96,15 @@ char *principal_parts_dup(const struct principal *who, const char *plain, const 
 		return mem_strdup(text);
 	buf_init(&b);
 	buf_adds(&b, "");
-	while (count-- > 0 && (is_more = sv_split(rest, sep, &part, &rest))) {
-		put_data(&b, part, "");
+	for (int i = 0; i < count && (is_more = sv_split(rest, sep, &part, &rest)); i++) {
+		if (i == 0 && is_name(part, ""))
+			buf_addv(&b, part);
+		else
+			put_data(&b, part, "");
 		buf_addc(&b, sep);
 	}
 	put_data(&b, is_more ? rest : part, "");
 	return buf_take(&b);
-}
-
-/* ---- names ---- */
-static bool is_name(struct sv text, const char *more)
-{
-	for (size_t i = 0; i < text.n; i++)
-		if (!text.p[i] || (!strchr(name_bytes, text.p[i]) && !strchr(more, text.p[i])))
-			return false;
-	return text.n > 0;
 }
 
 /* Families of variables that run what they say; the others are in the modules' tables, by their type. */

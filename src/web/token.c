@@ -293,6 +293,10 @@ static CO void token_add(struct api_call *c, const char *name, const char *role_
 		buf_printf(c->out, "-ERR %s\n", tokens.count == TOKENS_MAX ? "too many tokens" : "that name is taken");
 		return;
 	}
+	if (c->job_uuid) { /* BACKGROUND_JOB and /v1/jobs would tell it to every reader */
+		buf_adds(c->out, "-ERR not in the background: the reply would be told to all\n");
+		return;
+	}
 	struct change *k = change_new(c);
 	if (!k)
 		return;
