@@ -72,31 +72,40 @@ static ON_CTL void msg_hangup(struct esl_client *c, struct leg *leg, const struc
 	esl_client_reply(c, "+OK");
 }
 
-/* The leg leaves what it does for the applications of the message's "application: NAME DATA" lines. */
+/* "application: NAME DATA" of one line: both to be freed, data as the client may say it; false: it was answered. */
+static ON_CTL bool application_take(struct esl_client *c, const char *line, char **name, char **data)
+{
+	struct sv app, rest;
+	if (!sv_split(sv_of(line), ' ', &app, &rest))
+		app = sv_of(line), rest = SV("");
+	char *given = sv_dup(rest);
+	*name = sv_dup(app);
+	*data = *name && given ? esl_app_data(c, *name, given) : NULL;
+	mem_free(given);
+	if (*data)
+		return true;
+	mem_free(*name);
+	return false;
+}
+
+/* The leg leaves what it does for the applications of the message's "application: NAME DATA" lines; all of them are
+ * looked at before any is added. */
 static ON_CTL void msg_xferext(struct esl_client *c, struct leg *leg, const struct stanza *r)
 {
 	unsigned count = 0;
-	for (size_t i = 0; i < r->header_count; i++) {
-		struct sv app, data;
-		if (strcasecmp(r->headers[i].name, "application"))
-			continue;
-		if (!sv_split(sv_of(r->headers[i].value), ' ', &app, &data)) {
-			app = sv_of(r->headers[i].value);
-			data = SV("");
-		}
-		char *name = sv_dup(app), *given = sv_dup(data);
-		char *args = name && given ? esl_app_data(c, name, given) : NULL;
-		mem_free(given);
-		if (!args) { /* refused, and answered */
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < r->header_count; i++) {
+			char *name, *data;
+			if (strcasecmp(r->headers[i].name, "application"))
+				continue;
+			if (!application_take(c, r->headers[i].value, &name, &data))
+				return;
+			if (pass == 1 && !count)
+				leg_exec_clear(leg);
+			count += pass == 1 && *name && !leg_exec_add(leg, name, data, NULL);
 			mem_free(name);
-			return;
+			mem_free(data);
 		}
-		if (!count)
-			leg_exec_clear(leg);
-		count += *name && !leg_exec_add(leg, name, args, NULL);
-		mem_free(name);
-		mem_free(args);
-	}
 	if (count)
 		leg_exec_restart(leg);
 	esl_client_reply(c, count ? "+OK" : "-ERR no application");
