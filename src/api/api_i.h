@@ -18,7 +18,7 @@ enum { API_WORDS_MAX = 16 };
 struct api_words {
 	char *text, *plain;       /* owned; the latter NULL when nothing is marked */
 	char *own[API_WORDS_MAX]; /* owned; what doors wrote, NULL = nothing */
-	char *w[API_WORDS_MAX];   /* plain; NULL after the last */
+	char *w[API_WORDS_MAX];   /* plain; "" after the last: no word is NULL */
 	char *m[API_WORDS_MAX];   /* the same words with their marks (text/mark.h), for what reads one as a language */
 	int n;
 	const char *before;                /* what stood in front of the uuid, NULL = nothing */
@@ -41,6 +41,7 @@ ON_CTL bool api_variable_check(struct api_call *c, const char *name);
 ON_CTL bool api_refuse(struct api_call *c, const char *why);
 /* What a command computes of its own arguments and gives back to who asks, nothing else: his line as it is. */
 ANY const char *api_own_text(const struct api_call *c);
+ANY void api_words_end(struct api_words *w); /* w->n has changed: what is behind is "" */
 ANY void api_words_fini(struct api_words *w);
 /* "-USAGE: " and the command's syntax. Returns ST_OK: a usage text is a reply like another. */
 ON_CTL int api_usage(struct api_call *c, const char *cmd);

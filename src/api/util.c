@@ -95,9 +95,15 @@ static int words_of(struct api_words *w, const char *args, int max)
 	return ST_OK;
 }
 
-int api_words_init(struct api_words *w, const struct api_call *c, int max)
+void api_words_end(struct api_words *w)
 {
-	*w = (struct api_words){0};
+	static char none[1];
+	for (int i = w->n; i < API_WORDS_MAX; i++)
+		w->w[i] = w->m[i] = none;
+}
+
+static int words_init(struct api_words *w, const struct api_call *c, int max)
+{
 	if (c->who)
 		return words_of(w, c->args, max);
 	w->text = mem_strdup(c->text);
@@ -106,6 +112,15 @@ int api_words_init(struct api_words *w, const struct api_call *c, int max)
 	w->n = api_split(w->text, ' ', w->m, max);
 	memcpy(w->w, w->m, sizeof(w->w));
 	return mark_has(sv_of(c->text)) ? strip(w) : ST_OK;
+}
+
+int api_words_init(struct api_words *w, const struct api_call *c, int max)
+{
+	int st;
+	*w = (struct api_words){0};
+	st = words_init(w, c, max);
+	api_words_end(w);
+	return st;
 }
 
 /* ---- for who may run certain commands only ---- */

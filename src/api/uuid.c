@@ -36,7 +36,7 @@ static void take_before(struct api_words *w, const char *list)
 		memmove(w->w, w->w + 1, (size_t)(w->n - 1) * sizeof(w->w[0]));
 		memmove(w->m, w->m + 1, (size_t)(w->n - 1) * sizeof(w->m[0]));
 		w->n--;
-		w->w[w->n] = w->m[w->n] = NULL;
+		api_words_end(w);
 		return;
 	}
 }

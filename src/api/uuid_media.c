@@ -38,7 +38,7 @@ void on_record(struct api_call *c, struct leg *leg, struct api_words *w)
 		return;
 	if (!strcasecmp(w->w[1], "start")) {
 		refusal = "-ERR Cannot record session!\n";
-		st = leg_record_start(leg, w->m[2], seconds(w->w[3]), w->w[3] ? w->m[4] : NULL);
+		st = leg_record_start(leg, w->m[2], seconds(w->w[3]), w->m[4]);
 	} else if (!strcasecmp(w->w[1], "stop")) {
 		refusal = "-ERR Cannot stop record session!\n";
 		st = leg_record_stop(leg, path);
@@ -67,7 +67,7 @@ void on_displace(struct api_call *c, struct leg *leg, struct api_words *w)
 	if (!api_word_check(c, w, 2, API_DOOR_SOUND))
 		return;
 	if (!strcasecmp(w->w[1], "start"))
-		buf_adds(c->out, leg_displace(leg, w->m[2], seconds(w->w[3]), w->w[3] ? w->w[4] : NULL)
+		buf_adds(c->out, leg_displace(leg, w->m[2], seconds(w->w[3]), w->w[4])
 		                     ? "-ERR Cannot displace session!\n"
 		                     : "+OK Success\n");
 	else if (!strcasecmp(w->w[1], "stop"))
@@ -145,13 +145,11 @@ void on_debug_media(struct api_call *c, struct leg *leg, struct api_words *w)
 /* uuid key freqs [flags timeout app args hits] */
 void on_tone_detect(struct api_call *c, struct leg *leg, struct api_words *w)
 {
-	const char *timeout = w->w[4];
+	const char *timeout = w->n > 4 ? w->w[4] : NULL;
 	struct leg_tone tone = {.key = w->w[1],
 	    .freqs = w->w[2],
-	    .flags = w->w[3],
-	    .app = w->m[5],
-	    .data = w->m[6],
-	    .hits = w->w[7] && atoi(w->w[7]) > 0 ? (unsigned)atoi(w->w[7]) : 1};
+	    .flags = w->n > 3 ? w->w[3] : NULL,
+	    .hits = atoi(w->w[7]) > 0 ? (unsigned)atoi(w->w[7]) : 1};
 	int64_t left = timeout ? strtoll(timeout + (*timeout == '+'), NULL, 10) : 0;
 
 	role_assert_ctl();
@@ -163,7 +161,7 @@ void on_tone_detect(struct api_call *c, struct leg *leg, struct api_words *w)
 	}
 	if (!api_app_check(c, w, 5, 6))
 		return;
-	tone.app = w->m[5], tone.data = w->m[6];
+	tone.app = w->n > 5 ? w->m[5] : NULL, tone.data = w->n > 6 ? w->m[6] : NULL;
 	tone.timeout_s = (unsigned)left;
 	int st = leg_tone_detect(leg, &tone);
 	if (st) /* FreeSWITCH says +OK */
