@@ -30,9 +30,9 @@ ANY int api_words_init(struct api_words *w, const struct api_call *c, int max /*
 /* ---- for who may run certain commands only (core/principal.h); c->who NULL: nothing is checked or changed ---- */
 /* Puts into the word (w->m[i], owned by w) what a door wrote; false, after writing an error: it refused. */
 enum api_door { API_DOOR_DIAL, API_DOOR_SOUND, API_DOOR_RECORDING, API_DOOR_VARS };
-ANY bool api_word_check(struct api_call *c, struct api_words *w, int i, enum api_door door);
+ON_CTL bool api_word_check(struct api_call *c, struct api_words *w, int i, enum api_door door);
 /* Extension, dialplan and context in three words from at on, as far as they are there. */
-ANY bool api_place_check(struct api_call *c, struct api_words *w, int at);
+ON_CTL bool api_place_check(struct api_call *c, struct api_words *w, int at);
 /* "APP" and its data (w->m[i + 1] or NULL): the application may be given to a call, its data is checked. */
 ON_CTL bool api_app_check(struct api_call *c, struct api_words *w, int app, int data);
 /* The variable may be set. */

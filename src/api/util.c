@@ -131,7 +131,7 @@ bool api_refuse(struct api_call *c, const char *why)
 }
 
 /* Takes what a door wrote as word i. */
-static bool word_take(struct api_call *c, struct api_words *w, int i, int st, struct buf *b, const char *why)
+static ON_CTL bool word_take(struct api_call *c, struct api_words *w, int i, int st, struct buf *b, const char *why)
 {
 	if (st || b->failed) {
 		buf_fini(b);
@@ -164,7 +164,7 @@ bool api_word_check(struct api_call *c, struct api_words *w, int i, enum api_doo
 	return word_take(c, w, i, st, &b, why);
 }
 
-static bool put_name(struct api_call *c, struct api_words *w, int i)
+static ON_CTL bool put_name(struct api_call *c, struct api_words *w, int i)
 {
 	struct buf b;
 	if (i >= w->n)

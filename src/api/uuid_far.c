@@ -62,11 +62,21 @@ void on_display(struct api_call *c, struct leg *leg, struct api_words *w)
 	buf_adds(c->out, "+OK Success\n");
 }
 
+/* A token of RFC 3261, section 25.1: no line end makes another header of it. */
+static bool is_mime_word(const char *text)
+{
+	return *text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")];
+}
+
 void on_send_info(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	char ctype[128] = "freeswitch/data";
 	struct sv body = w->n == 2 ? sv_of(w->w[1]) : w->n == 4 ? sv_of(w->w[3]) : SV("");
 	role_assert_ctl();
+	if (w->n == 4 && (!is_mime_word(w->w[1]) || !is_mime_word(w->w[2]))) {
+		buf_adds(c->out, "-ERR Operation Failed\n");
+		return;
+	}
 	if (w->n == 4 && strlen(w->w[1]) < 60 && strlen(w->w[2]) < 60)
 		snprintf(ctype, sizeof(ctype), "%.60s/%.60s", w->w[1], w->w[2]);
 	bool is_done = leg->ops && leg->ops->send_info && !leg->ops->send_info(leg, ctype, body);

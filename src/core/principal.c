@@ -228,7 +228,7 @@ int principal_put_file(struct buf *out, const char *text, bool is_written, const
 
 /* ---- dial strings ---- */
 /* name='value' with the value marked; quotes keep what is empty. */
-static int put_var(struct buf *out, const char *name, const char *value, bool is_first, const char **why)
+static ON_CTL int put_var(struct buf *out, const char *name, const char *value, bool is_first, const char **why)
 {
 	if (!principal_may_set(name, why))
 		return ST_DENIED;
@@ -236,7 +236,7 @@ static int put_var(struct buf *out, const char *name, const char *value, bool is
 	return put_data(out, sv_of(value), "");
 }
 
-static int put_vars(struct buf *out, const struct vars *vars, char open, char close, const char **why)
+static ON_CTL int put_vars(struct buf *out, const struct vars *vars, char open, char close, const char **why)
 {
 	const char *name, *value;
 	int st = ST_OK;
@@ -253,7 +253,7 @@ static int put_vars(struct buf *out, const struct vars *vars, char open, char cl
 }
 
 /* EXTEN[/CONTEXT[/DIALPLAN]] */
-static int put_extension(struct buf *out, const char *data, const char **why)
+static ON_CTL int put_extension(struct buf *out, const char *data, const char **why)
 {
 	char *copy = mem_strdup(data), *context = copy ? strchr(copy, '/') : NULL, *dialplan = NULL;
 	int st = copy ? ST_OK : ST_NOMEM;
@@ -299,7 +299,7 @@ static int put_address(struct buf *out, const char *data, const char **why)
 	return buf_add(out, data + at - 1, text.n - at + 1) ? ST_NOMEM : ST_OK;
 }
 
-static int put_leg(struct buf *out, const struct dial_leg *leg, const char **why)
+static ON_CTL int put_leg(struct buf *out, const struct dial_leg *leg, const char **why)
 {
 	const struct endpoint_ops *e = endpoint_find(sv_of(leg->endpoint));
 	int st = put_vars(out, leg->vars, '[', ']', why);
@@ -321,7 +321,7 @@ static int put_leg(struct buf *out, const struct dial_leg *leg, const char **why
 	return put_data(out, sv_of(leg->data), "@+/");
 }
 
-static int put_part(struct buf *out, const struct dial_part *part, const char **why)
+static ON_CTL int put_part(struct buf *out, const struct dial_part *part, const char **why)
 {
 	int st = put_vars(out, part->vars, '{', '}', why);
 
@@ -368,7 +368,7 @@ int principal_put_vars(struct buf *out, const char *text, const char **why)
 
 /* ---- applications ---- */
 /* "name=value" or "name"; set and export know more in front of a name, which is refused. */
-static int put_assignment(struct buf *out, const char *data, const char **why)
+static ON_CTL int put_assignment(struct buf *out, const char *data, const char **why)
 {
 	size_t n = strcspn(data, "=");
 	char *name = mem_strndup(data, n);
@@ -385,7 +385,7 @@ static int put_assignment(struct buf *out, const char *data, const char **why)
 }
 
 /* "exten dialplan context" */
-static int put_place(struct buf *out, const char *data, const char **why)
+static ON_CTL int put_place(struct buf *out, const char *data, const char **why)
 {
 	struct sv exten, dialplan, context, rest;
 	char *name[2];

@@ -26,8 +26,8 @@ ON_CTL bool principal_may_run(const struct principal *p, const char *command); /
 ANY int principal_put_data(struct buf *out, const char *text, const char *separators);
 /* The same as a new string, to be freed with mem_free; NULL: no memory. */
 ANY char *principal_data_dup(const char *text, const char *separators);
-/* The same with only the first count of sep parting it, of which the first part says what is done: "insert/realm/key/value". text: what is
- * given back, as a copy, when who is NULL. */
+/* The same with only the first count of sep parting it, of which the first part says what is done:
+ * "insert/realm/key/value". text: what is given back, as a copy, when who is NULL. */
 ANY char *principal_parts_dup(const struct principal *who, const char *plain, const char *text, char sep, int count);
 /* A file, or a sound. It may lie below the directories of recordings and of sounds (when it is written to: of
  * recordings), or be relative to them, or a tone, silence or stream of the configuration (tone_stream:// ...). */
