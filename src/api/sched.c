@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 enum { TASK_MAX_COUNT = 10000 };
+static const int64_t second_max = 10000000000; /* some centuries: no sum or product of it runs over */
 
 struct task {
 	struct lnode link;
@@ -71,7 +72,8 @@ static void on_due(void *arg)
 static ON_CTL struct task *task_add(
     const char *when, const char *desc, const char *group, void (*run)(struct task *t), char *const *arg, int arg_count)
 {
-	int64_t now = clock_wall_us() / 1000000, n = atoll(*when == '+' || *when == '@' ? when + 1 : when);
+	int64_t now = clock_wall_us() / 1000000,
+	        n = str_number(when + (*when == '+' || *when == '@'), -second_max, second_max);
 	struct task *t = task_count < TASK_MAX_COUNT ? mem_zalloc(sizeof(*t)) : NULL;
 	if (!t)
 		return NULL;

@@ -150,7 +150,7 @@ void on_tone_detect(struct api_call *c, struct leg *leg, struct api_words *w)
 	    .freqs = w->w[2],
 	    .flags = w->n > 3 ? w->w[3] : NULL,
 	    .hits = atoi(w->w[7]) > 0 ? (unsigned)atoi(w->w[7]) : 1};
-	int64_t left = timeout ? strtoll(timeout + (*timeout == '+'), NULL, 10) : 0;
+	int64_t left = timeout ? str_number(timeout + (*timeout == '+'), INT32_MIN, UINT32_MAX) : 0;
 
 	role_assert_ctl();
 	if (timeout && *timeout != '+')
