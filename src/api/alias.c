@@ -58,7 +58,7 @@ int api_alias(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->text, 3);
+	int st = api_words_init(&w, c, 3);
 	if (st || api_is_outside(c, c->text))
 		goto out;
 	bool is_sticky = w.n == 3 && !strcasecmp(w.w[0], "stickyadd");
@@ -85,7 +85,7 @@ out:
 int api_console_execute(struct api_call *c)
 {
 	role_assert_co();
-	if (api_is_outside(c, c->text))
+	if (!c->who && api_is_outside(c, c->text))
 		return ST_OK;
 	struct buf line;
 	buf_init(&line);
@@ -100,7 +100,9 @@ int api_console_execute(struct api_call *c)
 	char *cmd = line.p ? mem_strndup(line.p, strcspn(line.p, " ")) : NULL;
 	if (cmd && *cmd && strcasecmp(cmd, "console_execute")) {
 		const char *args = line.p + strlen(cmd);
-		if (api_run(cmd, args + strspn(args, " "), c->leg, c->out) == ST_NOTFOUND)
+		args += strspn(args, " ");
+		int st = c->who ? api_run_for(c->who, cmd, args, c->leg, c->out) : api_run(cmd, args, c->leg, c->out);
+		if (st == ST_NOTFOUND)
 			buf_printf(c->out, "-ERR %s Command not found!\n", line.p);
 	}
 	mem_free(cmd);
@@ -112,7 +114,7 @@ int api_complete(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->text, 2);
+	int st = api_words_init(&w, c, 2);
 	bool is_done = false;
 	if (!st && w.n == 2 && !strcasecmp(w.w[0], "add") && strlen(w.w[1]) < WORD_MAX) {
 		if (!words)

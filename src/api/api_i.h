@@ -16,16 +16,32 @@ struct leg_command;
 ANY int api_split(char *text, char sep, char **words, int max);
 enum { API_WORDS_MAX = 16 };
 struct api_words {
-	char *text, *plain;     /* owned; the latter NULL when nothing is marked */
-	char *w[API_WORDS_MAX]; /* plain; NULL after the last */
-	char *m[API_WORDS_MAX]; /* the same words with their marks (text/mark.h), for what reads one as a language */
+	char *text, *plain;       /* owned; the latter NULL when nothing is marked */
+	char *own[API_WORDS_MAX]; /* owned; what doors wrote, NULL = nothing */
+	char *w[API_WORDS_MAX];   /* plain; "" after the last: no word is NULL */
+	char *m[API_WORDS_MAX];   /* the same words with their marks (text/mark.h), for what reads one as a language */
 	int n;
 	const char *before;                /* what stood in front of the uuid, NULL = nothing */
 	const struct leg_command *command; /* of api_on_leg */
 };
-/* The words of the arguments (struct api_call's text), separated by the spaces that are not marked. api_words_fini it
- * whatever comes back. */
-ANY int api_words_init(struct api_words *w, const char *text, int max /* <= API_WORDS_MAX */);
+/* The words of the arguments, separated by the spaces that are not marked. For who may not do everything (c->who) the
+ * quotes and backslashes of his own line count, and each word is data. api_words_fini it whatever comes back. */
+ANY int api_words_init(struct api_words *w, const struct api_call *c, int max /* <= API_WORDS_MAX */);
+/* ---- for who may run certain commands only (core/principal.h); c->who NULL: nothing is checked or changed ---- */
+/* Puts into the word (w->m[i], owned by w) what a door wrote; false, after writing an error: it refused. */
+enum api_door { API_DOOR_DIAL, API_DOOR_SOUND, API_DOOR_RECORDING, API_DOOR_VARS };
+ON_CTL bool api_word_check(struct api_call *c, struct api_words *w, int i, enum api_door door);
+/* Extension, dialplan and context in three words from at on, as far as they are there. */
+ON_CTL bool api_place_check(struct api_call *c, struct api_words *w, int at);
+/* "APP" and its data (w->m[i + 1] or NULL): the application may be given to a call, its data is checked. */
+ON_CTL bool api_app_check(struct api_call *c, struct api_words *w, int app, int data);
+/* The variable may be set. */
+ON_CTL bool api_variable_check(struct api_call *c, const char *name);
+/* Writes the refusal. Returns false. */
+ON_CTL bool api_refuse(struct api_call *c, const char *why);
+/* What a command computes of its own arguments and gives back to who asks, nothing else: his line as it is. */
+ANY const char *api_own_text(const struct api_call *c);
+ANY void api_words_end(struct api_words *w); /* w->n has changed: what is behind is "" */
 ANY void api_words_fini(struct api_words *w);
 /* "-USAGE: " and the command's syntax. Returns ST_OK: a usage text is a reply like another. */
 ON_CTL int api_usage(struct api_call *c, const char *cmd);
@@ -89,7 +105,7 @@ ON_CTL void api_task_fini(void);
 struct leg_command {
 	const char *syntax;
 	unsigned words_min, words_max; /* with the uuid; the last word takes the rest */
-	void (*fn)(struct api_call *c, struct leg *leg, const struct api_words *w); /* w[0] is the uuid */
+	void (*fn)(struct api_call *c, struct leg *leg, struct api_words *w); /* w[0] is the uuid */
 	const char *before;  /* words that may stand in front of the uuid, "off|toggle"; told as w->before */
 	const char *missing; /* said when there is no such leg; %s is the uuid */
 	const char *usage, *after_usage; /* in place of "-USAGE: " and the syntax; after them */
@@ -100,13 +116,15 @@ ON_CTL void api_leg_usage(struct api_call *c, const struct leg_command *row);
 
 /* ---- uuid_route.c ---- */
 /* Runs path or app::args, text with marks, on the leg, its peer or both; ST_NOTFOUND: no such leg. */
+/* Word i is such a path, for who may not do everything; false: refused. */
+ON_CTL bool api_broadcast_check(struct api_call *c, struct api_words *w, int i);
 ON_CTL int api_broadcast(const char *uuid, const char *path, const char *side);
 
 #define COMMAND(fn, name, desc, syntax, flags, complete) int fn(struct api_call *c);
 #include "api/commands.inc"
 #undef COMMAND
 #define LEG_COMMAND(id, fn, ...) \
-	void fn(struct api_call *c, struct leg *leg, const struct api_words *w); \
+	void fn(struct api_call *c, struct leg *leg, struct api_words *w); \
 	int run_##id(struct api_call *c);
 #include "api/uuid_commands.inc"
 #undef LEG_COMMAND

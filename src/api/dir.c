@@ -41,8 +41,10 @@ int api_user_data(struct api_call *c)
 	struct api_words w;
 	struct dir_user *u = NULL;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->text, 3);
-	if (!st && w.n == 3 && !find_user(w.w[0], &u)) {
+	int st = api_words_init(&w, c, 3);
+	if (!st && w.n == 3 && c->who && !principal_may_read(w.w[2])) {
+		api_refuse(c, "that is a secret");
+	} else if (!st && w.n == 3 && !find_user(w.w[0], &u)) {
 		const char *v = user_value(u, w.w[1], w.w[2]);
 		buf_adds(c->out, v ? v : "");
 	}
@@ -56,7 +58,7 @@ int api_user_exists(struct api_call *c)
 	struct api_words w;
 	struct dir_user *u = NULL;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->text, 3);
+	int st = api_words_init(&w, c, 3);
 	bool is_there =
 	    !st && w.n >= 2 && !dir_user_find(sv_of(w.w[1]), sv_of(w.n > 2 ? w.w[2] : default_domain()), &u);
 	buf_adds(c->out, is_there ? "true" : "false");
@@ -70,7 +72,7 @@ int api_find_user_xml(struct api_call *c)
 	struct api_words w;
 	struct dir_user *u = NULL;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->text, 3);
+	int st = api_words_init(&w, c, 3);
 	if (st)
 		goto out;
 	if (w.n < 3)
@@ -95,8 +97,10 @@ int api_domain_data(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->text, 3);
-	if (!st && w.n == 3 && dir_domain_exists(sv_of(w.w[0]))) {
+	int st = api_words_init(&w, c, 3);
+	if (!st && w.n == 3 && c->who && !principal_may_read(w.w[2])) {
+		api_refuse(c, "that is a secret");
+	} else if (!st && w.n == 3 && dir_domain_exists(sv_of(w.w[0]))) {
 		const char *v = !strcasecmp(w.w[1], "param") ? dir_domain_param(sv_of(w.w[0]), w.w[2])
 		                : !strcasecmp(w.w[1], "attr") && !strcasecmp(w.w[2], "name")
 		                    ? w.w[0]
@@ -153,7 +157,7 @@ int api_list_users(struct api_call *c)
 	struct api_words w;
 	role_assert_co();
 	struct list_ask q = {.out = c->out};
-	int st = api_words_init(&w, c->text, 8);
+	int st = api_words_init(&w, c, 8);
 	if (st)
 		goto out;
 	for (int i = 0; i + 1 < w.n; i += 2) {
@@ -278,7 +282,7 @@ int api_in_group(struct api_call *c)
 	struct api_words w;
 	role_assert_ctl();
 	struct group_ask q = {.out = c->out};
-	int st = api_words_init(&w, c->text, 2);
+	int st = api_words_init(&w, c, 2);
 	if (!st && w.n == 2) {
 		char *domain = strchr(w.w[0], '@');
 		if (domain)

@@ -333,7 +333,7 @@ int api_fsctl(struct api_call *c)
 {
 	role_assert_ctl();
 	struct ctl x = {.call = c};
-	int st = api_words_init(&x.w, c->text, 10);
+	int st = api_words_init(&x.w, c, 10);
 	if (!st && !x.w.n)
 		api_usage(c, "fsctl");
 	while (!st && x.at < x.w.n) {

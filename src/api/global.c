@@ -28,9 +28,11 @@ int api_global_getvar(struct api_call *c)
 int api_global_setvar(struct api_call *c)
 {
 	role_assert_ctl();
-	char *text = mem_strdup(c->text);
+	char *text = principal_parts_dup(c->who, c->args, c->text, '=', 1);
 	char *value = text ? strchr(text, '=') : NULL;
-	if (value && api_is_outside(c, (*value = 0, text))) {
+	if (value)
+		*value = 0;
+	if (value && (c->who ? !api_variable_check(c, text) : api_is_outside(c, text))) {
 		mem_free(text);
 		return ST_OK;
 	}
@@ -138,7 +140,7 @@ int api_xml_locate(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->text, 4);
+	int st = api_words_init(&w, c, 4);
 	if (st)
 		goto out;
 	if (w.n < 1) {
@@ -163,12 +165,17 @@ int api_xml_wrap(struct api_call *c)
 {
 	role_assert_co();
 	struct buf reply;
-	char *cmd = mem_strndup(c->text, strcspn(c->text, " "));
+	const char *line = api_own_text(c);
+	char *cmd = mem_strndup(line, strcspn(line, " "));
 	buf_init(&reply);
 	if (!cmd)
 		return ST_NOMEM;
-	const char *args = c->text + strlen(cmd);
-	if (!*cmd || api_run(cmd, args + strspn(args, " "), c->leg, &reply) == ST_NOTFOUND)
+	const char *args = line + strlen(cmd);
+	args += strspn(args, " ");
+	int st = !*cmd    ? ST_NOTFOUND
+	         : c->who ? api_run_for(c->who, cmd, args, c->leg, &reply)
+	                  : api_run(cmd, args, c->leg, &reply);
+	if (st == ST_NOTFOUND)
 		buf_adds(&reply, "INVALID COMMAND!\n");
 	buf_adds(c->out, "<result>\n  <row id=\"1\">\n    <data>");
 	xml_escape(c->out, buf_sv(&reply), false);
@@ -195,7 +202,7 @@ static const char *load_failure(int st, const char *why)
 int api_load(struct api_call *c)
 {
 	role_assert_co();
-	if (api_is_outside(c, c->text))
+	if (!c->who && api_is_outside(c, c->text))
 		return ST_OK;
 	struct reload_wait w;
 	const char *why = NULL;
@@ -236,7 +243,7 @@ static CO int unload_one(const char *name, const char **why)
 int api_unload(struct api_call *c)
 {
 	role_assert_co();
-	if (api_is_outside(c, c->text))
+	if (!c->who && api_is_outside(c, c->text))
 		return ST_OK;
 	const char *name = skip_force(c->args), *why;
 	if (!*name)
@@ -251,7 +258,7 @@ int api_unload(struct api_call *c)
 int api_reload(struct api_call *c)
 {
 	role_assert_co();
-	if (api_is_outside(c, c->text))
+	if (!c->who && api_is_outside(c, c->text))
 		return ST_OK;
 	struct reload_wait w;
 	const char *name = skip_force(c->args), *why;

@@ -87,7 +87,9 @@ static int api_hash(struct api_call *c)
 	struct order o;
 	const char *found;
 	char *key = NULL;
-	int st = order_parse(&o, c->text);
+	char *text = principal_parts_dup(c->who, c->args, c->text, '/', 3);
+	int st = order_parse(&o, text);
+	mem_free(text);
 	c->is_reply_text = true;
 	if (!st) {
 		key = full_key(&o);
@@ -115,7 +117,7 @@ static int api_hash_dump(struct api_call *c)
 	role_assert_ctl();
 	struct api_words w;
 	c->is_reply_text = true;
-	int st = api_words_init(&w, c->text, 2);
+	int st = api_words_init(&w, c, 2);
 	bool is_db = !st && w.n && (!strcasecmp(w.w[0], "all") || !strcasecmp(w.w[0], "db"));
 	if (!st && !is_db && (!w.n || strcasecmp(w.w[0], "limit")))
 		buf_adds(c->out, "Usage: all|limit|db [<realm>]\n");

@@ -4,7 +4,7 @@
 
 enum { SECONDS_DEFAULT = 60 };
 
-void on_session_heartbeat(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_session_heartbeat(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	const char *text = w->n > 1 && !strcasecmp(w->w[1], "sched") ? (w->n > 2 ? w->w[2] : NULL)
 	                   : w->n > 1                                ? w->w[1]

@@ -74,7 +74,7 @@ int api_stun(struct api_call *c)
 	struct api_words w;
 	struct ask q = {.status = ST_INVAL};
 	role_assert_co();
-	int st = api_words_init(&w, c->text, 2);
+	int st = api_words_init(&w, c, 2);
 	if (st)
 		goto out;
 	if (!w.n || !*w.w[0]) {
@@ -120,7 +120,7 @@ int api_interface_ip(struct api_call *c)
 	struct api_words w;
 	char text[INET6_ADDRSTRLEN];
 	role_assert_ctl();
-	int st = api_words_init(&w, c->text, 3);
+	int st = api_words_init(&w, c, 3);
 	if (st)
 		goto out;
 	const char *kind = w.n ? w.w[0] : "";

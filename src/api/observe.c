@@ -174,7 +174,7 @@ int api_event(struct api_call *c)
 	role_assert_ctl();
 	struct api_words w;
 	struct rows rows;
-	int st = api_words_init(&w, c->text, 8);
+	int st = api_words_init(&w, c, 8);
 	rows_init(&rows, NULL);
 	bool is_known = !st && w.n > 0 && !strcasecmp(w.w[0], "stats") && rows_parse_as(&w, &rows);
 	bool has_names = is_known && (w.n == 1 || !strcasecmp(w.w[1], "names")),

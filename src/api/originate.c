@@ -12,16 +12,38 @@ static const char *given(const struct api_words *w, int i)
 	return w->n > i && *w->w[i] && strcasecmp(w->w[i], "undef") ? w->w[i] : NULL;
 }
 
-/* "app(args)" as in &park(): args end at the first closing parenthesis. */
-static ON_CTL int run_app(struct leg *leg, char *app)
+/* "&app(args)" as in &park(): args end at the first closing parenthesis. */
+struct action {
+	char *app, *args; /* with marks */
+	struct buf checked;
+};
+
+/* False, after writing an error: it is refused. */
+static ON_CTL bool action_read(struct api_call *c, const struct api_words *w, struct action *a)
 {
-	char *args = strchr(app, '(');
+	const char *why = "";
+	char *args;
+	*a = (struct action){.app = (c->who ? w->w[1] : w->m[1]) + 1};
+	buf_init(&a->checked);
+	args = strchr(a->app, '(');
 	if (args) {
 		*args++ = 0;
 		args[strcspn(args, ")")] = 0;
 	}
+	a->args = args ? args : "";
+	if (!c->who)
+		return true;
+	buf_adds(&a->checked, "");
+	if (principal_put_app(&a->checked, a->app, a->args, &why))
+		return api_refuse(c, why);
+	a->args = a->checked.p;
+	return true;
+}
+
+static ON_CTL int run_app(struct leg *leg, const struct action *a)
+{
 	leg_exec_clear(leg);
-	int st = leg_exec_add(leg, app, args ? args : "", app);
+	int st = leg_exec_add(leg, a->app, a->args, a->app);
 	if (!st)
 		leg_exec_resume(leg, NULL);
 	return st;
@@ -30,16 +52,21 @@ static ON_CTL int run_app(struct leg *leg, char *app)
 int api_originate(struct api_call *c)
 {
 	struct api_words w;
+	struct action action = {NULL};
 	struct leg *leg = NULL;
 	enum cause cause = CAUSE_NONE;
 	role_assert_co();
-	int st = api_words_init(&w, c->text, 7);
+	int st = api_words_init(&w, c, 7);
 	if (st)
 		goto out;
 	if (w.n < 2) {
 		api_usage(c, "originate");
 		goto out;
 	}
+	bool is_app = *w.w[1] == '&';
+	if (!api_word_check(c, &w, 0, API_DOOR_DIAL) ||
+	    !(is_app ? action_read(c, &w, &action) : api_place_check(c, &w, 1)))
+		goto out;
 	const char *timeout = given(&w, 6);
 	struct originate_conf conf = {.dialstring = w.m[0],
 	    .caller_id_name = given(&w, 4),
@@ -50,14 +77,15 @@ int api_originate(struct api_call *c)
 		goto out;
 	}
 	buf_printf(c->out, "+OK %s\n", leg->uuid);
-	if (*w.m[1] == '&') {
-		run_app(leg, w.m[1] + 1);
+	if (is_app) {
+		run_app(leg, &action);
 	} else {
 		const char *dialplan = given(&w, 2) ? w.m[2] : NULL, *context = given(&w, 3) ? w.m[3] : NULL;
 		leg_transfer(leg, w.m[1], dialplan ? dialplan : "XML", context ? context : "default");
 	}
 out:
 	mem_unref(leg);
+	buf_fini(&action.checked);
 	api_words_fini(&w);
 	return st;
 }
@@ -67,34 +95,42 @@ struct job {
 	char *cmd, *args;
 };
 
+static void job_free(struct job *j)
+{
+	mem_free(j->cmd);
+	mem_free(j->args);
+	mem_free(j);
+}
+
 static void on_job_done(int status, struct sv reply, void *arg)
 {
 	role_assert_ctl();
 	struct job *j = arg;
 	mark_strip_in_place(j->args);
 	api_job_event(j->uuid, j->cmd, j->args, status, reply);
-	mem_free(j->cmd);
-	mem_free(j->args);
-	mem_free(j);
+	job_free(j);
 }
 
 int api_bgapi(struct api_call *c)
 {
 	role_assert_ctl();
-	size_t n = strcspn(c->text, " ");
+	const char *line = api_own_text(c);
+	size_t n = strcspn(line, " ");
 	if (!n)
 		return api_text(c, "-ERR Invalid syntax\n");
 	struct job *j = mem_zalloc(sizeof(*j));
 	if (!j)
 		return ST_NOMEM;
 	uuid_make(j->uuid);
-	j->cmd = mem_strndup(c->text, n);
-	j->args = mem_strdup(c->text + n + strspn(c->text + n, " "));
+	j->cmd = mem_strndup(line, n);
+	j->args = mem_strdup(line + n + strspn(line + n, " "));
+	if (j->cmd && !principal_may_run(c->who, j->cmd)) {
+		job_free(j);
+		return api_text(c, "-ERR permission denied\n");
+	}
 	buf_printf(c->out, "+OK Job-UUID: %s\n", j->uuid);
-	if (j->cmd && j->args && !api_spawn(j->cmd, j->args, j->uuid, on_job_done, j))
+	if (j->cmd && j->args && !api_spawn_for(c->who, j->cmd, j->args, j->uuid, on_job_done, j))
 		return ST_OK;
-	mem_free(j->cmd);
-	mem_free(j->args);
-	mem_free(j);
+	job_free(j);
 	return ST_NOMEM;
 }

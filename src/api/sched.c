@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 enum { TASK_MAX_COUNT = 10000 };
+static const int64_t second_max = 10000000000; /* some centuries: no sum or product of it runs over */
 
 struct task {
 	struct lnode link;
@@ -17,7 +18,8 @@ struct task {
 	const char *desc;
 	void (*run)(struct task *t);
 	char *group;
-	char *arg[4]; /* owned */
+	char *arg[4];          /* owned */
+	struct principal *who; /* who may not do everything planned it, a reference; NULL: all is allowed */
 };
 static struct list tasks = {{&tasks.head, &tasks.head}};
 static unsigned last_id, task_count;
@@ -41,6 +43,7 @@ static ON_CTL void task_free(struct task *t)
 	list_remove(&t->link);
 	task_count--;
 	mem_free(t->group);
+	mem_unref(t->who);
 	for (size_t i = 0; i < sizeof(t->arg) / sizeof(t->arg[0]); i++)
 		mem_free(t->arg[i]);
 	mem_free(t);
@@ -69,7 +72,8 @@ static void on_due(void *arg)
 static ON_CTL struct task *task_add(
     const char *when, const char *desc, const char *group, void (*run)(struct task *t), char *const *arg, int arg_count)
 {
-	int64_t now = clock_wall_us() / 1000000, n = atoll(*when == '+' || *when == '@' ? when + 1 : when);
+	int64_t now = clock_wall_us() / 1000000,
+	        n = str_number(when + (*when == '+' || *when == '@'), -second_max, second_max);
 	struct task *t = task_count < TASK_MAX_COUNT ? mem_zalloc(sizeof(*t)) : NULL;
 	if (!t)
 		return NULL;
@@ -107,7 +111,8 @@ static void run_api(struct task *t)
 	const char *line = t->arg[0] ? t->arg[0] : ""; /* with marks; a command named from outside is not found */
 	char *cmd = mem_strndup(line, strcspn(line, " "));
 	if (cmd)
-		api_spawn(cmd, line + strlen(cmd) + strspn(line + strlen(cmd), " "), NULL, on_api_done, NULL);
+		api_spawn_for(
+		    t->who, cmd, line + strlen(cmd) + strspn(line + strlen(cmd), " "), NULL, on_api_done, NULL);
 	mem_free(cmd);
 }
 
@@ -137,24 +142,41 @@ static void run_broadcast(struct task *t)
 }
 
 /* ---- commands -------------------------------------------------------------------------------------------------- */
+static ON_CTL bool may_plan(struct api_call *c, const char *line)
+{
+	char *cmd = mem_strndup(line, strcspn(line, " "));
+	bool is_fine = cmd && principal_may_run(c->who, cmd);
+	mem_free(cmd);
+	if (!is_fine)
+		buf_adds(c->out, "-ERR permission denied\n");
+	return is_fine;
+}
+
 int api_sched_api(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->text, 3);
+	int st = api_words_init(&w, c, 3);
 	if (!st && w.n < 3) {
 		const struct api_desc *d = api_find("sched_api");
 		buf_printf(c->out, "-ERR Invalid syntax. USAGE: %s\n", d ? d->syntax : "");
 	} else if (!st) {
-		size_t n = strlen(w.m[2]);
-		if (n && w.m[2][n - 1] == '&')
-			w.m[2][n - 1] = 0;
-		struct task *t = task_add(w.w[0], "sched_api_function", w.w[1], run_api, &w.m[2], 1);
+		/* who may not do everything is asked again when it is due, for his line as he wrote it */
+		char *line = c->who ? w.w[2] : w.m[2];
+		size_t n = strlen(line);
+		if (n && line[n - 1] == '&')
+			line[n - 1] = 0;
+		if (!may_plan(c, line))
+			goto out;
+		struct task *t = task_add(w.w[0], "sched_api_function", w.w[1], run_api, &line, 1);
+		if (t)
+			t->who = mem_ref((struct principal *)c->who);
 		if (t)
 			buf_printf(c->out, "+OK Added: %u\n", t->id);
 		else
 			buf_adds(c->out, "-ERR Too many tasks\n");
 	}
+out:
 	api_words_fini(&w);
 	return st;
 }
@@ -170,10 +192,10 @@ static ON_CTL int sched_leg(
     struct api_call *c, const char *cmd, const char *desc, int needed, void (*run)(struct task *t), const char *done)
 {
 	struct api_words w;
-	int st = api_words_init(&w, c->text, 5);
+	int st = api_words_init(&w, c, 5);
 	if (!st && w.n < needed)
 		api_usage(c, cmd);
-	else if (!st && api_leg(c, w.w[1]))
+	else if (!st && api_leg(c, w.w[1]) && (run != run_transfer || api_place_check(c, &w, 2)))
 		buf_adds(c->out, task_add_for(&w, desc, run) ? done : "-ERR Too many tasks\n");
 	api_words_fini(&w);
 	return st;
@@ -195,10 +217,10 @@ int api_sched_broadcast(struct api_call *c)
 {
 	role_assert_ctl();
 	struct api_words w;
-	int st = api_words_init(&w, c->text, 4);
+	int st = api_words_init(&w, c, 4);
 	if (!st && w.n < 3)
 		api_usage(c, "sched_broadcast");
-	else if (!st) /* whether there is such a leg shows when it is due */
+	else if (!st && api_broadcast_check(c, &w, 2)) /* whether there is such a leg shows when it is due */
 		buf_adds(c->out, task_add_for(&w, "sch_broadcast_callback", run_broadcast) ? "+OK Message scheduled\n"
 		                                                                           : "-ERR Too many tasks\n");
 	api_words_fini(&w);

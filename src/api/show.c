@@ -513,7 +513,7 @@ int api_show(struct api_call *c)
 	struct rows rows;
 	const struct view *view = NULL;
 	c->is_reply_outside = true; /* callers' names and numbers */
-	int st = api_words_init(&w, c->text, 12);
+	int st = api_words_init(&w, c, 12);
 	rows_init(&rows, channel_cols);
 	bool is_known = !st && w.n > 0 && rows_parse_as(&w, &rows);
 	for (size_t i = 0; is_known && i < sizeof(views) / sizeof(views[0]); i++)

@@ -17,7 +17,7 @@ int api_db_cache(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->text, 2);
+	int st = api_words_init(&w, c, 2);
 	if (!st)
 		buf_adds(c->out, w.n && strstr("status", w.w[0]) ? "0 total. 0 in use.\n" : "parameter missing\n");
 	api_words_fini(&w);
@@ -50,33 +50,33 @@ int api_reloadcert(struct api_call *c)
 
 /* ---- on a leg ---- */
 
-void on_accepted(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_accepted(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	buf_adds(c->out, "+OK Success\n");
 }
 
-void on_taken(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_taken(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	buf_adds(c->out, "+OK\n");
 }
 
 /* mod_sofia does not act on it either. */
-void on_recovery_refresh(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_recovery_refresh(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	buf_adds(c->out, "+OK:\n");
 }
 
 /* Parameters of the far side's video; no leg has any. */
-void on_media_params(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_media_params(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	buf_adds(c->out, "-ERR Operation failed\n");
 }
 
-void on_msrp_send(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_msrp_send(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	buf_adds(c->out, "-ERR No msrp_session.\n");

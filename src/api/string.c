@@ -136,7 +136,7 @@ int api_replace(struct api_call *c)
 {
 	char *part[3], *text;
 	role_assert_ctl();
-	text = mem_strdup(c->text);
+	text = mem_strdup(api_own_text(c));
 	if (!text || split_parts(text, part, 3) < 3 || !*part[1]) {
 		mem_free(text);
 		return api_text(c, "-ERR");
@@ -162,7 +162,7 @@ int api_regex(struct api_call *c)
 	static struct re_match m;
 	struct buf pattern, data;
 	role_assert_ctl();
-	text = mem_strdup(c->text);
+	text = mem_strdup(api_own_text(c));
 	int n = text ? split_parts(text, part, 4) : 0;
 	if (n < 2) {
 		mem_free(text);
@@ -220,7 +220,7 @@ int api_cond(struct api_call *c)
 {
 	char *word[8], *text, *yes, *no = NULL;
 	role_assert_ctl();
-	text = mem_strdup(c->text);
+	text = mem_strdup(api_own_text(c));
 	c->is_reply_text = true;
 	yes = text ? strchr(text, '?') : NULL;
 	if (yes) {
@@ -243,7 +243,7 @@ int api_cond(struct api_call *c)
 
 int api_coalesce(struct api_call *c)
 {
-	const char *p = c->text;
+	const char *p = api_own_text(c);
 	char sep = ',';
 	role_assert_ctl();
 	if (!*p)
@@ -296,6 +296,16 @@ int api_eval(struct api_call *c)
 	return st;
 }
 
+/* The line of who may not do everything: nothing in it is expanded, only his own command is run. */
+static int line_own(const struct api_call *c, char **line)
+{
+	const char *args = c->args;
+	if (!strncasecmp(args, "uuid:", 5))
+		args += strcspn(args, " "), args += strspn(args, " ");
+	*line = mem_strdup(args);
+	return *line ? ST_OK : ST_NOMEM;
+}
+
 int api_expand(struct api_call *c)
 {
 	const char *rest;
@@ -307,13 +317,13 @@ int api_expand(struct api_call *c)
 	if (!leg_prefix(c, &rest, &leg))
 		return ST_OK;
 	mem_ref(leg);
-	int st = expand(leg, rest, &line);
+	int st = c->who ? line_own(c, &line) : expand(leg, rest, &line);
 	if (!st) {
 		size_t n = strcspn(line, " ");
 		const char *args = line + n + strspn(line + n, " ");
 		line[n] = 0;
 		c->is_reply_text = true;
-		st = api_run_text(line, args, leg, c->out);
+		st = c->who ? api_run_for(c->who, line, args, leg, c->out) : api_run_text(line, args, leg, c->out);
 		if (st == ST_NOTFOUND) {
 			buf_printf(c->out, "-ERR %s Command not found!\n", line);
 			st = ST_OK;

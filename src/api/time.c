@@ -97,7 +97,7 @@ int api_time_test(struct api_call *c)
 {
 	role_assert_co();
 	struct api_words w;
-	int st = api_words_init(&w, c->text, 2);
+	int st = api_words_init(&w, c, 2);
 	if (!st && w.n < 1) {
 		buf_adds(c->out, "parameter missing\n");
 	} else if (!st) {
@@ -123,7 +123,7 @@ int api_timer_test(struct api_call *c)
 {
 	role_assert_co();
 	struct api_words w;
-	int st = api_words_init(&w, c->text, 3);
+	int st = api_words_init(&w, c, 3);
 	if (st)
 		goto out;
 	int ms = w.n > 0 ? atoi(w.w[0]) : 20, count = w.n > 1 ? atoi(w.w[1]) : 50;

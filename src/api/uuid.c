@@ -36,7 +36,7 @@ static void take_before(struct api_words *w, const char *list)
 		memmove(w->w, w->w + 1, (size_t)(w->n - 1) * sizeof(w->w[0]));
 		memmove(w->m, w->m + 1, (size_t)(w->n - 1) * sizeof(w->m[0]));
 		w->n--;
-		w->w[w->n] = w->m[w->n] = NULL;
+		api_words_end(w);
 		return;
 	}
 }
@@ -54,7 +54,7 @@ static void say_missing(struct api_call *c, const char *text, const char *uuid)
 int api_on_leg(struct api_call *c, const struct leg_command *row)
 {
 	struct api_words w;
-	int st = api_words_init(&w, c->text, (int)row->words_max + (row->before ? 1 : 0));
+	int st = api_words_init(&w, c, (int)row->words_max + (row->before ? 1 : 0));
 	if (st)
 		goto out;
 	w.command = row;

@@ -8,14 +8,14 @@
 
 /* ---- digits ---- */
 
-void on_send_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_send_dtmf(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	leg_dtmf_send(leg, w->w[1]);
 	buf_printf(c->out, "+OK %s sent DTMF %s.\n", leg->uuid, w->w[1]);
 }
 
-void on_recv_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_recv_dtmf(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	const char *digits = w->w[1];
 	role_assert_ctl();
@@ -23,7 +23,7 @@ void on_recv_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w
 	buf_printf(c->out, "+OK %s received DTMF %s.\n", leg->uuid, digits);
 }
 
-void on_flush_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_flush_dtmf(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	leg_dtmf_flush(leg);
@@ -31,7 +31,7 @@ void on_flush_dtmf(struct api_call *c, struct leg *leg, const struct api_words *
 }
 
 /* Media relays telephone-events by itself: a leg whose digits are dropped is told digit by digit. */
-void on_drop_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_drop_dtmf(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	bool is_digits = !strcasecmp(w->w[2], "mask_digits"), is_file = !strcasecmp(w->w[2], "mask_file");
@@ -51,7 +51,7 @@ void on_drop_dtmf(struct api_call *c, struct leg *leg, const struct api_words *w
 
 /* ---- displays, messages ---- */
 
-void on_display(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_display(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	char *number = strchr(w->w[1], '|');
 	role_assert_ctl();
@@ -62,32 +62,42 @@ void on_display(struct api_call *c, struct leg *leg, const struct api_words *w)
 	buf_adds(c->out, "+OK Success\n");
 }
 
-void on_send_info(struct api_call *c, struct leg *leg, const struct api_words *w)
+/* A token of RFC 3261, section 25.1: no line end makes another header of it. */
+static bool is_mime_word(const char *text)
+{
+	return *text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.!%*_+`'~")];
+}
+
+void on_send_info(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	char ctype[128] = "freeswitch/data";
 	struct sv body = w->n == 2 ? sv_of(w->w[1]) : w->n == 4 ? sv_of(w->w[3]) : SV("");
 	role_assert_ctl();
+	if (w->n == 4 && (!is_mime_word(w->w[1]) || !is_mime_word(w->w[2]))) {
+		buf_adds(c->out, "-ERR Operation Failed\n");
+		return;
+	}
 	if (w->n == 4 && strlen(w->w[1]) < 60 && strlen(w->w[2]) < 60)
 		snprintf(ctype, sizeof(ctype), "%.60s/%.60s", w->w[1], w->w[2]);
 	bool is_done = leg->ops && leg->ops->send_info && !leg->ops->send_info(leg, ctype, body);
 	buf_adds(c->out, is_done ? "+OK Success\n" : "-ERR Operation Failed\n");
 }
 
-void on_send_message(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_send_message(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	bool is_done = leg->ops && leg->ops->send_message && !leg->ops->send_message(leg, "text/plain", sv_of(w->w[1]));
 	buf_adds(c->out, is_done ? "+OK Success\n" : "-ERR Operation Failed\n");
 }
 
-void on_chat(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_chat(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	bool is_done = leg->ops && leg->ops->send_message && !leg->ops->send_message(leg, "text/html", sv_of(w->w[1]));
 	buf_adds(c->out, is_done ? "+OK\n" : "-ERR Send failed\n");
 }
 
-void on_phone_event(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_phone_event(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	const char *event = w->n > 1 && !strcasecmp(w->w[1], "hold") ? "hold" : "talk";
 	role_assert_ctl();
@@ -104,13 +114,13 @@ static ON_CTL void redirect(struct api_call *c, struct leg *leg, const char *uri
 	buf_adds(c->out, is_done ? done : "-ERR Operation failed\n");
 }
 
-void on_deflect(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_deflect(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	redirect(c, leg, w->w[1], "+OK:no reply\n");
 }
 
-void on_redirect(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_redirect(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	redirect(c, leg, w->w[1], "+OK:\n");
@@ -119,7 +129,7 @@ void on_redirect(struct api_call *c, struct leg *leg, const struct api_words *w)
 /* The phone is asked to call its partner's phone in our place (REFER with Replaces), so that both are one call without
  * us. The partner's dialog is known from its variables; one that lacks them, and a leg that is not bridged, is left as
  * it is: FreeSWITCH calls that success. */
-void on_simplify(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_simplify(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	struct leg *peer;
 	struct buf dialog, target;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "core/leg_media.h"
 #include "core/leg_tap.h"
+#include "text/mark.h"
 
 #include <stdlib.h>
 
@@ -14,7 +15,7 @@ static unsigned seconds(const char *text)
 }
 
 /* uuid start|stop|mask|unmask|pause|resume path [limit] [{vars}] */
-void on_record(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_record(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	static const struct {
 		const char *name;
@@ -26,22 +27,33 @@ void on_record(struct api_call *c, struct leg *leg, const struct api_words *w)
 	int st = ST_INVAL;
 
 	role_assert_ctl();
+	if (c->who && !strcasecmp(w->w[1], "stop") && !strcasecmp(w->w[2], "all")) {
+		buf_adds(c->out, leg_record_stop(leg, "all") ? "-ERR Cannot stop record session!\n" : "+OK Success\n");
+		return;
+	}
+	if (!api_word_check(c, w, 2, API_DOOR_RECORDING) || !api_word_check(c, w, 4, API_DOOR_VARS))
+		return;
+	char *path = mark_strip_dup(sv_of(w->m[2]));
+	if (!path)
+		return;
 	if (!strcasecmp(w->w[1], "start")) {
 		refusal = "-ERR Cannot record session!\n";
-		st = leg_record_start(leg, w->m[2], seconds(w->w[3]), w->w[3] ? w->m[4] : NULL);
+		st = leg_record_start(leg, w->m[2], seconds(w->w[3]), w->m[4]);
 	} else if (!strcasecmp(w->w[1], "stop")) {
 		refusal = "-ERR Cannot stop record session!\n";
-		st = leg_record_stop(leg, w->w[2]);
+		st = leg_record_stop(leg, path);
 	}
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
 		if (strcasecmp(w->w[1], sets[i].name))
 			continue;
-		if (leg_record_set(leg, w->w[2], sets[i].what, sets[i].is_on))
+		if (leg_record_set(leg, path, sets[i].what, sets[i].is_on))
 			buf_printf(c->out, "-ERR Cannot %s recording session!\n", sets[i].name);
 		else
 			buf_adds(c->out, "+OK Success\n");
+		mem_free(path);
 		return;
 	}
+	mem_free(path);
 	if (!refusal)
 		api_leg_usage(c, w->command);
 	else
@@ -49,11 +61,13 @@ void on_record(struct api_call *c, struct leg *leg, const struct api_words *w)
 }
 
 /* uuid start|stop path [limit] [flags] */
-void on_displace(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_displace(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
+	if (!api_word_check(c, w, 2, API_DOOR_SOUND))
+		return;
 	if (!strcasecmp(w->w[1], "start"))
-		buf_adds(c->out, leg_displace(leg, w->m[2], seconds(w->w[3]), w->w[3] ? w->w[4] : NULL)
+		buf_adds(c->out, leg_displace(leg, w->m[2], seconds(w->w[3]), w->w[4])
 		                     ? "-ERR Cannot displace session!\n"
 		                     : "+OK Success\n");
 	else if (!strcasecmp(w->w[1], "stop"))
@@ -64,7 +78,7 @@ void on_displace(struct api_call *c, struct leg *leg, const struct api_words *w)
 }
 
 /* uuid start read|write mute|level n, uuid stop */
-void on_audio(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_audio(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	enum leg_level what = LEG_LEVEL_MUTE;
 	bool is_start = w->n >= 5 && !strcasecmp(w->w[1], "start") &&
@@ -99,7 +113,7 @@ static void list_one(const char *function, const char *target, void *arg)
 	    function, target);
 }
 
-void on_buglist(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_buglist(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	buf_adds(c->out, "<media-bugs>\n");
@@ -109,7 +123,7 @@ void on_buglist(struct api_call *c, struct leg *leg, const struct api_words *w)
 
 /* FreeSWITCH logs a line for each packet, which nothing does here: the counters of the moment go into the leg's
  * rtp_audio_ variables. */
-void on_debug_media(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_debug_media(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	static const char *const directions[] = {"read", "write", "both", "vread", "vwrite", "vboth", "all"};
 	bool is_known = false;
@@ -129,16 +143,14 @@ void on_debug_media(struct api_call *c, struct leg *leg, const struct api_words 
 }
 
 /* uuid key freqs [flags timeout app args hits] */
-void on_tone_detect(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_tone_detect(struct api_call *c, struct leg *leg, struct api_words *w)
 {
-	const char *timeout = w->w[4];
+	const char *timeout = w->n > 4 ? w->w[4] : NULL;
 	struct leg_tone tone = {.key = w->w[1],
 	    .freqs = w->w[2],
-	    .flags = w->w[3],
-	    .app = w->m[5],
-	    .data = w->m[6],
-	    .hits = w->w[7] && atoi(w->w[7]) > 0 ? (unsigned)atoi(w->w[7]) : 1};
-	int64_t left = timeout ? strtoll(timeout + (*timeout == '+'), NULL, 10) : 0;
+	    .flags = w->n > 3 ? w->w[3] : NULL,
+	    .hits = atoi(w->w[7]) > 0 ? (unsigned)atoi(w->w[7]) : 1};
+	int64_t left = timeout ? str_number(timeout + (*timeout == '+'), INT32_MIN, UINT32_MAX) : 0;
 
 	role_assert_ctl();
 	if (timeout && *timeout != '+')
@@ -147,6 +159,9 @@ void on_tone_detect(struct api_call *c, struct leg *leg, const struct api_words 
 		leg_log(leg, LOG_ERR, "INVALID Timeout!");
 		return;
 	}
+	if (!api_app_check(c, w, 5, 6))
+		return;
+	tone.app = w->n > 5 ? w->m[5] : NULL, tone.data = w->n > 6 ? w->m[6] : NULL;
 	tone.timeout_s = (unsigned)left;
 	int st = leg_tone_detect(leg, &tone);
 	if (st) /* FreeSWITCH says +OK */

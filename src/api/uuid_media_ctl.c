@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* FreeSWITCH says nothing when it was done. */
-void on_pause(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_pause(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	struct mstream *s;
 	role_assert_ctl();
@@ -19,28 +19,28 @@ void on_pause(struct api_call *c, struct leg *leg, const struct api_words *w)
 }
 
 /* No codec here takes parameters while it runs; FreeSWITCH answers so for one that takes none. */
-void on_codec_param(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_codec_param(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	buf_adds(c->out, "+OK Command sent reply: [NOT SENT]\n");
 }
 
 /* To the other phone and back. */
-void on_media(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_media(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	int st = w->before ? leg_bypass_start(leg) : leg_bypass_end(leg);
 	buf_adds(c->out, st ? "-ERR Operation failed\n" : "+OK Success\n");
 }
 
-void on_media_reneg(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_media_reneg(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	int st = leg_media_reneg(leg, w->n > 1 ? w->w[1] + (*w->w[1] == '=') : NULL);
 	buf_adds(c->out, st ? "-ERR Operation Failed\n" : "+OK Success\n");
 }
 
-void on_set_media_stats(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_set_media_stats(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	struct mstream *s;
 	role_assert_ctl();
@@ -51,13 +51,13 @@ void on_set_media_stats(struct api_call *c, struct leg *leg, const struct api_wo
 }
 
 /* Text media is not built: there is none to capture. */
-void on_capture_text(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_capture_text(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 }
 
 /* What is buffered follows the network by itself; what was asked for is remembered, as by the application. */
-void on_jitterbuffer(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_jitterbuffer(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	leg_var_set(leg, "jitterbuffer_msec", strcmp(w->w[1], "0") ? w->w[1] : NULL);
@@ -65,7 +65,7 @@ void on_jitterbuffer(struct api_call *c, struct leg *leg, const struct api_words
 }
 
 /* pause (and pause again), stop, restart, seek:[+|-]MS of the file that plays. */
-void on_fileman(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_fileman(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	static const char *const unsupported[] = {"speed", "volume", "truncate"};
 	char *value = strchr(w->w[1], ':');

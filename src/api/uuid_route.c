@@ -2,7 +2,7 @@
 #include "api/api_i.h"
 #include "core/exec.h"
 
-void on_kill(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_kill(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	leg_hangup(leg, w->n > 1 ? cause_parse(w->w[1]) : CAUSE_NORMAL_CLEARING);
@@ -13,7 +13,7 @@ int api_hupall(struct api_call *c)
 {
 	struct api_words w;
 	role_assert_ctl();
-	int st = api_words_init(&w, c->text, 5);
+	int st = api_words_init(&w, c, 5);
 	if (st)
 		goto out;
 	enum cause cause = w.n ? cause_parse(w.w[0]) : CAUSE_MANAGER_REQUEST;
@@ -30,7 +30,7 @@ out:
 	return st;
 }
 
-void on_bridge(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_bridge(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	struct leg *other;
 	role_assert_ctl();
@@ -64,7 +64,7 @@ static ON_CTL void send_both(struct leg *leg, const struct place *to, struct leg
 	send_to(peer, peer_to);
 }
 
-void on_transfer(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_transfer(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	struct leg *peer;
 	role_assert_ctl();
@@ -74,6 +74,8 @@ void on_transfer(struct api_call *c, struct leg *leg, const struct api_words *w)
 		api_leg_usage(c, w->command);
 		return;
 	}
+	if (!api_place_check(c, w, at))
+		return;
 	struct place to = {{w->m[at], w->n > at + 1 ? w->m[at + 1] : NULL, w->n > at + 2 ? w->m[at + 2] : NULL}};
 	peer = mem_ref(bridge_peer(leg));
 	if (is_both && peer)
@@ -86,17 +88,35 @@ void on_transfer(struct api_call *c, struct leg *leg, const struct api_words *w)
 	buf_adds(c->out, "+OK\n");
 }
 
-void on_dual_transfer(struct api_call *c, struct leg *leg, const struct api_words *w)
+/* His extension is data; it stays in the words. */
+static ON_CTL bool place_check(struct api_call *c, struct api_words *w, int i, struct place *to)
+{
+	const char *why = "";
+	if (!c->who)
+		return true;
+	if (!principal_may_route(to->part[1], to->part[2], &why))
+		return api_refuse(c, why);
+	char *exten = principal_data_dup(to->part[0], "");
+	if (!exten)
+		return api_refuse(c, "out of memory");
+	mem_free(w->own[i]);
+	w->own[i] = w->m[i] = to->part[0] = exten;
+	return true;
+}
+
+void on_dual_transfer(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	struct place to[2] = {{{NULL}}};
 	struct leg *peer;
 	role_assert_ctl();
-	api_split(w->m[1], '/', to[0].part, 3);
-	api_split(w->m[2], '/', to[1].part, 3);
+	api_split(c->who ? w->w[1] : w->m[1], '/', to[0].part, 3);
+	api_split(c->who ? w->w[2] : w->m[2], '/', to[1].part, 3);
 	if (!to[0].part[0] || !to[1].part[0]) {
 		api_leg_usage(c, w->command);
 		return;
 	}
+	if (!place_check(c, w, 1, &to[0]) || !place_check(c, w, 2, &to[1]))
+		return;
 	peer = mem_ref(bridge_peer(leg));
 	if (peer)
 		send_both(leg, &to[0], peer, &to[1]);
@@ -106,14 +126,14 @@ void on_dual_transfer(struct api_call *c, struct leg *leg, const struct api_word
 	buf_adds(c->out, "+OK\n");
 }
 
-void on_park(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_park(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	leg_park(leg);
 	buf_adds(c->out, "+OK\n");
 }
 
-void on_break(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_break(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	bool is_all = w->n > 1 && !strcasecmp(w->w[1], "all");
@@ -129,25 +149,25 @@ static ON_CTL void say_done(struct api_call *c, int st)
 	buf_adds(c->out, st ? "-ERROR\n" : "+OK\n");
 }
 
-void on_answer(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_answer(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	say_done(c, leg_answer(leg));
 }
 
-void on_pre_answer(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_pre_answer(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	say_done(c, leg_pre_answer(leg));
 }
 
-void on_ring_ready(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_ring_ready(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	say_done(c, leg_ring_ready(leg));
 }
 
-void on_outgoing_answer(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_outgoing_answer(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	if (!leg->is_outbound) {
@@ -159,20 +179,20 @@ void on_outgoing_answer(struct api_call *c, struct leg *leg, const struct api_wo
 }
 
 /* Says nothing, as FreeSWITCH. */
-void on_early_ok(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_early_ok(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	leg_early_ok(leg);
 }
 
-void on_zombie_exec(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_zombie_exec(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	leg_exec_outlive(leg);
 	buf_adds(c->out, "+OK MMM Brains...\n");
 }
 
-void on_hold(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_hold(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	bool is_off = w->before && !strcasecmp(w->before, "off"), is_toggle = w->before && !is_off;
@@ -196,6 +216,35 @@ static ON_CTL int broadcast_one(struct leg *leg, const char *path, bool holds_bl
 	return st;
 }
 
+/* "app::args", or a file. */
+bool api_broadcast_check(struct api_call *c, struct api_words *w, int i)
+{
+	const char *why = "", *sep;
+	struct buf b;
+	role_assert_ctl();
+	if (!c->who)
+		return true;
+	sep = strstr(w->w[i], "::");
+	if (!sep || sep == w->w[i] || memchr(w->w[i], '/', (size_t)(sep - w->w[i])))
+		return api_word_check(c, w, i, API_DOOR_SOUND);
+	char *app = mem_strndup(w->w[i], (size_t)(sep - w->w[i]));
+	buf_init(&b);
+	buf_printf(&b, "%s::", app ? app : "");
+	bool is_fine = app && !principal_put_app(&b, app, sep + 2, &why) && !b.failed;
+	mem_free(app);
+	if (!is_fine) {
+		buf_fini(&b);
+		return api_refuse(c, *why ? why : "out of memory");
+	}
+	for (int k = 0; k < API_WORDS_MAX; k++)
+		if (w->own[k] && w->own[k] == w->m[i]) {
+			mem_free(w->own[k]);
+			w->own[k] = w->m[i] = buf_take(&b);
+		}
+	buf_fini(&b);
+	return true;
+}
+
 int api_broadcast(const char *uuid, const char *path, const char *side)
 {
 	role_assert_ctl();
@@ -213,9 +262,11 @@ int api_broadcast(const char *uuid, const char *path, const char *side)
 	return ST_OK;
 }
 
-void on_broadcast(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_broadcast(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
+	if (!api_broadcast_check(c, w, 1))
+		return;
 	api_broadcast(leg->uuid, w->m[1], w->n > 2 ? w->w[2] : "aleg");
 	buf_adds(c->out, "+OK Message sent\n");
 }

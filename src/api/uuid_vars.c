@@ -18,47 +18,63 @@ int api_uuid_exists(struct api_call *c)
 	return api_text(c, leg_find(c->args) ? "true" : "false");
 }
 
-void on_getvar(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_getvar(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	const char *v;
 	role_assert_ctl();
 	struct buf scratch;
 	buf_init(&scratch);
-	v = leg_text(leg, w->w[1], &scratch);
+	v = c->who && !vars_get(leg->vars, w->w[1]) && !leg_profile_field(leg->profile, w->w[1])
+	        ? NULL /* no globals: those are not the call's */
+	        : leg_text(leg, w->w[1], &scratch);
 	c->is_reply_text = true;
 	buf_adds(c->out, v ? v : "_undef_");
 	buf_fini(&scratch);
 }
 
-void on_setvar(struct api_call *c, struct leg *leg, const struct api_words *w)
+/* Data, whatever it says ("${x}" too: it will not be read). */
+static ON_CTL void leg_var_set_plain(struct leg *leg, const char *name, const char *value)
+{
+	char *marked = value && *value ? principal_data_dup(value, "") : NULL;
+	leg_var_set_text(leg, name, marked);
+	mem_free(marked);
+}
+
+void on_setvar(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	if (!*w->w[1]) {
 		buf_adds(c->out, "-ERR No variable specified\n");
 		return;
 	}
-	if (api_is_outside(c, w->m[1]))
+	if (c->who ? !api_variable_check(c, w->w[1]) : api_is_outside(c, w->m[1]))
 		return;
 	leg_var_set_text(leg, w->w[1], w->n > 2 && *w->m[2] ? w->m[2] : NULL);
 	buf_adds(c->out, "+OK\n");
 }
 
-void on_setvar_multi(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_setvar_multi(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	char *pair[64];
 	role_assert_ctl();
-	int n = api_split(w->m[1], ';', pair, 64);
+	int n = api_split(c->who ? w->w[1] : w->m[1], ';', pair, 64);
 	for (int i = 0; i < n; i++) {
 		char *eq = strchr(pair[i], '=');
 		if (eq)
 			*eq++ = 0;
-		if (*pair[i] && !mark_has(sv_of(pair[i])))
+		if (!*pair[i] || mark_has(sv_of(pair[i])))
+			continue;
+		if (!api_variable_check(c, pair[i]))
+			return;
+		if (c->who)
+			leg_var_set_plain(leg, pair[i], eq);
+		else
 			leg_var_set_text(leg, pair[i], eq && *eq ? eq : NULL);
 	}
 	buf_adds(c->out, "+OK\n");
 }
 
-void on_dump(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_dump(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	struct event *e;
 	role_assert_ctl();
@@ -74,7 +90,7 @@ void on_dump(struct api_call *c, struct leg *leg, const struct api_words *w)
 	mem_unref(e);
 }
 
-void on_loglevel(struct api_call *c, struct leg *leg, const struct api_words *w)
+void on_loglevel(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	enum log_level level;
 	role_assert_ctl();

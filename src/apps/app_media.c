@@ -18,9 +18,11 @@ static int make_ready(struct leg *leg) ON_CTL
 	return st;
 }
 
+enum { SLEEP_MAX_MS = INT32_MAX }; /* 24 days */
+
 int app_sleep(struct leg *leg, const char *data)
 {
-	long ms = data ? strtol(data, NULL, 10) : 0;
+	int64_t ms = str_number(data, 0, SLEEP_MAX_MS);
 
 	role_assert_co();
 	if (ms <= 0) {
@@ -29,7 +31,7 @@ int app_sleep(struct leg *leg, const char *data)
 	}
 	if (leg_var_is_true(leg, "sleep_eat_digits"))
 		leg_dtmf_flush(leg);
-	return leg_sleep(leg, (int64_t)ms * 1000);
+	return leg_sleep(leg, ms * 1000);
 }
 
 static int echo_with_delay(struct leg *leg, unsigned delay_ms) ON_CTL

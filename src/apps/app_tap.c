@@ -92,7 +92,7 @@ int app_stop_displace_session(struct leg *leg, const char *data)
 /* "+5" is in five seconds, a plain number the epoch second. */
 static unsigned timeout_of(struct leg *leg, const char *text) ON_CTL
 {
-	int64_t n = text ? strtoll(text + (*text == '+'), NULL, 10) : 0;
+	int64_t n = text ? str_number(text + (*text == '+'), INT32_MIN, UINT32_MAX) : 0;
 
 	if (text && *text != '+' && n > 0)
 		n -= clock_wall_us() / 1000000;

@@ -183,10 +183,12 @@ static size_t count(struct sv realm) ON_CTL
 static int api_db(struct api_call *c)
 {
 	struct order o;
-	int st = order_parse(&o, c->text, '/');
+	char *text = principal_parts_dup(c->who, c->args, c->text, '/', 3);
+	int st = order_parse(&o, text, '/');
 	const char *found;
 
 	role_assert_ctl();
+	mem_free(text);
 	c->is_reply_text = true;
 	if (st == ST_OK && sv_isi(o.verb, "list")) {
 		list(o.realm, c->out);

@@ -202,7 +202,7 @@ static void max_parse(const char *text, int64_t *max, int64_t *interval_s)
 	const char *slash = text ? strchr(text, '/') : NULL;
 
 	*max = text && *text && *text != '-' ? strtol(text, NULL, 10) : -1;
-	*interval_s = slash ? strtol(slash + 1, NULL, 10) : 0;
+	*interval_s = slash ? str_number(slash + 1, 0, INT32_MAX) : 0;
 	if (*interval_s < 0)
 		*interval_s = 0;
 }

@@ -29,6 +29,7 @@ static void on_hangup(struct leg *leg);
 static void on_destroy(struct leg *leg);
 static int outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
 static const struct endpoint_ops loopback_ops = {.name = "loopback",
+    .operator_dials = OPERATOR_DIALS_EXTENSION,
     .outgoing = outgoing,
     .on_init = on_init,
     .ring_ready = ring_ready,
@@ -95,7 +96,12 @@ static int target_apply(struct leg_profile *p, const char *target) ON_CTL
 		while (separators[1] && strchr(target, *separators))
 			separators++;
 		buf_init(&b);
-		buf_printf(&b, "m:%c:%s", *separators, target + 4);
+		/* whoever dials what only parks would wait in vain for it to answer */
+		bool is_park = !strncasecmp(target + 4, "park", 4) && (!target[8] || target[8] == ':');
+		buf_printf(&b, "m:%c:", *separators);
+		if (is_park)
+			buf_printf(&b, "pre_answer%c", *separators);
+		buf_adds(&b, target + 4);
 		leg_profile_destination_set(p, b.p);
 		leg_profile_set(&p->dialplan, "inline");
 		buf_fini(&b);

@@ -134,8 +134,12 @@ static void on_destroy(struct leg *leg)
 	mem_free(n);
 }
 
-const struct endpoint_ops null_ops = {
-    .name = "null", .outgoing = outgoing, .on_init = on_init, .on_hangup = on_hangup, .on_destroy = on_destroy};
+const struct endpoint_ops null_ops = {.name = "null",
+    .operator_dials = OPERATOR_DIALS_DATA,
+    .outgoing = outgoing,
+    .on_init = on_init,
+    .on_hangup = on_hangup,
+    .on_destroy = on_destroy};
 
 static int outgoing(const struct originate_target *t, struct leg **out, enum cause *cause)
 {

@@ -135,6 +135,12 @@ char *sv_dup(struct sv a)
 	return mem_strndup(a.p, a.n);
 }
 
+int64_t str_number(const char *s, int64_t low, int64_t high)
+{
+	long long n = s ? strtoll(s, NULL, 10) : 0;
+	return n < low ? low : n > high ? high : n;
+}
+
 bool str_is_true(const char *s)
 {
 	static const char *const words[] = {"true", "yes", "on", "t", "enabled", "active", "allow"};

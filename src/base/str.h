@@ -31,6 +31,8 @@ bool sv_split(struct sv a, char sep, struct sv *head, struct sv *rest);
 int sv_u32(struct sv a, uint32_t *out);
 int sv_u64(struct sv a, uint64_t *out);
 int sv_i64(struct sv a, int64_t *out);
+/* The whole number a text begins with, as strtoll reads it, kept within bounds; NULL and no number: 0. */
+int64_t str_number(const char *s, int64_t low, int64_t high);
 char *sv_dup(struct sv a); /* NUL-terminated mem_alloc copy */
 bool str_is_true(
     const char *s); /* FreeSWITCH's truth: true yes on 1 enabled active allow, or a non-zero number; NULL is false */

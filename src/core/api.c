@@ -1,5 +1,6 @@
-/* Running commands: at once (api_run), or on a coroutine of their own with the reply handed to a callback (api_spawn).
- */
+/* Running commands: at once (api_run), or on a coroutine of their own with the reply handed to a callback (api_spawn);
+ * for who may run certain ones only by the same way (api_run_for, api_spawn_for), with the check in front and his text
+ * marked. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/event.h"
@@ -60,6 +61,36 @@ static ON_CTL int command_find(const char *cmd, const struct api_desc **api)
 	return ((*api)->flags & API_MAY_WAIT) && !co_self() ? ST_DENIED : ST_OK;
 }
 
+/* For somebody who may not do everything: is it one of his commands? Then text is data. */
+static ON_CTL int call_for(const char *cmd, const struct api_desc *api, struct api_call *call)
+{
+	char *marked;
+	int st;
+
+	if (!call->who)
+		return call_plain(cmd, api, call);
+	if (!principal_may_run(call->who, api->name)) {
+		log_warning("%s may not run the command %s", call->who->name, api->name);
+		return buf_adds(call->out, "-ERR permission denied\n") ? ST_NOMEM : ST_OK;
+	}
+	marked = principal_data_dup(call->text, " ");
+	if (!marked)
+		return ST_NOMEM;
+	call->text = marked;
+	st = call_plain(cmd, api, call);
+	mem_free(marked);
+	return st;
+}
+
+int api_run_for(const struct principal *who, const char *cmd, const char *args, struct leg *leg, struct buf *out)
+{
+	struct api_call call = {.text = args ? args : "", .who = who, .leg = leg, .out = out};
+	const struct api_desc *api;
+	int st = command_find(cmd, &api);
+
+	return st ? st : call_for(cmd, api, &call);
+}
+
 int api_run(const char *cmd, const char *args, struct leg *leg, struct buf *out)
 {
 	struct api_call call = {.text = args ? args : "", .leg = leg, .out = out};
@@ -92,6 +123,7 @@ int api_run_text(const char *cmd, const char *args, struct leg *leg, struct buf 
 struct job {
 	struct ldefer start;
 	char *cmd, *args, *job_uuid;
+	struct principal *who; /* a reference, or NULL */
 	api_done_fn done;
 	void *arg;
 };
@@ -101,6 +133,7 @@ static void job_free(struct job *j)
 	mem_free(j->cmd);
 	mem_free(j->args);
 	mem_free(j->job_uuid);
+	mem_unref(j->who);
 	mem_free(j);
 }
 
@@ -115,8 +148,8 @@ static void job_main(void *arg)
 	buf_init(&out);
 	api = api_find(j->cmd);
 	if (api) {
-		struct api_call call = {.text = j->args, .out = &out, .job_uuid = j->job_uuid};
-		st = call_plain(j->cmd, api, &call);
+		struct api_call call = {.text = j->args, .who = j->who, .out = &out, .job_uuid = j->job_uuid};
+		st = call_for(j->cmd, api, &call);
 	}
 	if (j->done)
 		j->done(st, buf_sv(&out), j->arg);
@@ -138,11 +171,18 @@ static void job_start(void *arg)
 
 int api_spawn(const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg)
 {
+	return api_spawn_for(NULL, cmd, args, job_uuid, done, arg);
+}
+
+int api_spawn_for(
+    const struct principal *who, const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg)
+{
 	struct job *j = mem_zalloc(sizeof(*j));
 
 	if (!j)
 		return ST_NOMEM;
 	j->cmd = mem_strdup(cmd), j->args = mem_strdup(args ? args : ""), j->job_uuid = mem_strdup(job_uuid);
+	j->who = mem_ref((struct principal *)who);
 	j->done = done, j->arg = arg;
 	if (!j->cmd || !j->args) {
 		job_free(j);

@@ -151,8 +151,11 @@ int pickup_answer(const char *key, struct leg *by)
 	return st;
 }
 
-static const struct endpoint_ops pickup_ops = {
-    .name = "pickup", .outgoing = outgoing, .on_hangup = on_hangup, .on_destroy = on_destroy};
+static const struct endpoint_ops pickup_ops = {.name = "pickup",
+    .operator_dials = OPERATOR_DIALS_DATA,
+    .outgoing = outgoing,
+    .on_hangup = on_hangup,
+    .on_destroy = on_destroy};
 static const struct endpoint_ops *const endpoints[] = {&pickup_ops, NULL};
 static const struct module pickup_module = {.abi = MODULE_ABI, .name = "CORE_PICKUP", .endpoints = endpoints};
 

@@ -182,9 +182,12 @@ static int error_outgoing(const struct originate_target *t, struct leg **out, en
 	return ST_NOTFOUND;
 }
 
-static const struct endpoint_ops user_ops = {.name = "user", .expand = user_expand};
-static const struct endpoint_ops group_ops = {.name = "group", .expand = group_expand};
-static const struct endpoint_ops error_ops = {.name = "error", .outgoing = error_outgoing};
+static const struct endpoint_ops user_ops = {
+    .name = "user", .operator_dials = OPERATOR_DIALS_DATA, .expand = user_expand};
+static const struct endpoint_ops group_ops = {
+    .name = "group", .operator_dials = OPERATOR_DIALS_DATA, .expand = group_expand};
+static const struct endpoint_ops error_ops = {
+    .name = "error", .operator_dials = OPERATOR_DIALS_DATA, .outgoing = error_outgoing};
 static const struct endpoint_ops *const endpoints[] = {&user_ops, &group_ops, &error_ops, NULL};
 static const struct module core_module = {.abi = MODULE_ABI, .name = "CORE_ENDPOINTS", .endpoints = endpoints};
 

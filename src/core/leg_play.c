@@ -221,11 +221,13 @@ static CO int play_one(struct leg *leg, struct sv one, struct ender *e)
 static CO int play(struct leg *leg, const char *source, struct ender *e)
 {
 	const char *delimiter = leg_var(leg, "playback_delimiter"), *pause = leg_var(leg, "playback_sleep_val");
-	long pause_ms = pause && strtol(pause, NULL, 10) >= 0 ? strtol(pause, NULL, 10) : 250;
+	int64_t pause_ms = pause ? str_number(pause, -1, INT32_MAX) : 250;
 	char separator = delimiter ? *delimiter : 0;
 	struct sv rest = sv_of(source), one;
 	int st = ST_OK;
 
+	if (pause_ms < 0)
+		pause_ms = 250;
 	if (!separator || !strncasecmp(source, "tts://", 6))
 		return play_one(leg, rest, e);
 	for (bool is_first = true; rest.n && !e->is_ended && (st == ST_OK || st == ST_NOTFOUND); is_first = false) {

@@ -4,6 +4,7 @@
 #include "core/leg.h"
 #include "core/metrics.h"
 #include "core/originate.h"
+#include "core/principal.h"
 
 #define MODULE_ABI 1
 
@@ -12,6 +13,17 @@ struct tandem_api;
 struct tandem_self; /* a module that was loaded from a file (include/tandem/module.h) */
 
 enum { APP_ROUTING_EXEC = 1 /* may be inline */, APP_ZOMBIE_EXEC = 2, APP_NO_MEDIA = 4 };
+/* Whoever may run certain commands only (core/principal.h) may give a call applications that say what their data is,
+ * and no others. */
+enum {
+	APP_OPERATOR = 1 << 8,           /* data and nothing else, in words */
+	APP_OPERATOR_SOUND = 2 << 8,     /* a file or tone to play */
+	APP_OPERATOR_RECORDING = 3 << 8, /* a file to write */
+	APP_OPERATOR_DIAL = 4 << 8,      /* a dial string */
+	APP_OPERATOR_PLACE = 5 << 8,     /* extension, dialplan, context */
+	APP_OPERATOR_VARIABLE = 6 << 8,  /* name=value */
+	APP_OPERATOR_MASK = 7 << 8
+};
 struct app_desc {
 	const char *name, *description, *syntax;
 	unsigned flags;
@@ -24,8 +36,12 @@ struct api_call {
 	const char *args; /* never NULL; without marks */
 	const char
 	    *text; /* the same with what came from outside marked (text/mark.h): for what is read as a language */
-	bool is_reply_text;            /* set by the command: it marked its reply itself, byte by byte */
-	bool is_reply_outside;         /* set by the command: all of its reply is from outside */
+	bool is_reply_text;    /* set by the command: it marked its reply itself, byte by byte */
+	bool is_reply_outside; /* set by the command: all of its reply is from outside */
+	/* Who asks, when he may not do everything: then all of text is from outside but the blanks. What a command
+	 * takes as a name, or gives to whatever reads a language, goes through a door of core/principal.h; a command
+	 * that runs others runs them by api_run_for. */
+	const struct principal *who;
 	struct leg *leg;               /* the leg it was expanded on, or NULL */
 	struct buf *out;               /* reply text */
 	const char *job_uuid, *client; /* who asks, or NULL */
@@ -114,8 +130,15 @@ ON_CTL int api_run(const char *cmd, const char *args, struct leg *leg, struct bu
 /* The same within an expansion: args may be marked, and the reply is: byte by byte by a command that knows how, else
  * all of it when anything in the arguments was, or when it is from outside whatever was asked. */
 ON_CTL int api_run_text(const char *cmd, const char *args, struct leg *leg, struct buf *out);
-/* The same on a coroutine of its own; done on the control loop. Strings are copied. */
+/* For who may run certain commands only; args are plain and his. who NULL: as api_run. A command he may not run is
+ * answered by "-ERR permission denied". */
+ON_CTL int api_run_for(
+    const struct principal *who, const char *cmd, const char *args, struct leg *leg, struct buf *out);
 /* BACKGROUND_JOB, which tells that a command begun in the background is over. args NULL or "": none. */
 ON_CTL void api_job_event(const char *job_uuid, const char *cmd, const char *args, int status, struct sv reply);
 typedef void (*api_done_fn)(int status, struct sv reply, void *arg);
+/* Runs a command on a coroutine of its own; done on the control loop. Strings are copied, who (NULL: everything is
+ * allowed) is referenced. */
 ON_CTL int api_spawn(const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg);
+ON_CTL int api_spawn_for(
+    const struct principal *who, const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg);

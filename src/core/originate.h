@@ -32,8 +32,16 @@ struct originate_target {
 	const struct vars *vars; /* merged for this leg */
 	struct leg_profile *profile; /* template: caller id, source; borrowed, dup it */
 };
+/* What stands behind the slash, for whoever may run certain commands only (core/principal.h). */
+enum operator_dials {
+	OPERATOR_DIALS_NOT, /* the endpoint is not for him */
+	OPERATOR_DIALS_DATA,
+	OPERATOR_DIALS_EXTENSION, /* EXTEN[/CONTEXT[/DIALPLAN]] */
+	OPERATOR_DIALS_ADDRESS    /* a SIP address, PROFILE/ or gateway/NAME/ in front */
+};
 struct endpoint_ops {
 	const char *name; /* "sofia" */
+	enum operator_dials operator_dials;
 	/* Makes an outbound leg in CS_NEW (name, profile, variables set), not yet dialled. */
 	int (*outgoing)(const struct originate_target *t, struct leg **out, enum cause *cause);
 	/* Or: gives another dial string to use in its place (user/, group/), as a mem_alloc string with marks. */

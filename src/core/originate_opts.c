@@ -86,7 +86,7 @@ static int confirm_read(struct originate_confirm *c, const struct vars *vars)
 	} else {
 		c->ends_timeout = str_is_true(vars_get(vars, "group_confirm_cancel_timeout"));
 	}
-	c->read_timeout_us = (read && atol(read) > 0 ? atol(read) : 5000) * (int64_t)US_PER_MS;
+	c->read_timeout_us = (str_number(read, 0, INT32_MAX) > 0 ? str_number(read, 0, INT32_MAX) : 5000) * US_PER_MS;
 	buf_init(&scratch);
 	if (!st)
 		st = dup_unless_undef(&c->file, vars_text(vars, "group_confirm_file", &scratch));

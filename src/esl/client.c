@@ -45,8 +45,7 @@ static ON_CTL void client_free(void *obj)
 	esl_filters_fini(&c->filters);
 	hash_free(c->subclasses);
 	mem_free(c->login_args);
-	mem_free(c->allowed_api);
-	mem_free(c->allowed_events);
+	mem_unref(c->rights);
 }
 
 /* The connection is gone or given up: nothing is sent or read any more. */
@@ -489,10 +488,8 @@ void esl_client_event(struct esl_client *c, struct event *e)
 /* ---- events -------------------------------------------------------------------------------------------------- */
 static ON_CTL bool is_event_allowed(const struct esl_client *c, const struct event *e)
 {
-	if (!c->allowed_events)
-		return true;
 	const char *sub = event_subclass(e);
-	return esl_list_has(c->allowed_events, sv_of(sub && *sub ? sub : event_name(event_id(e))));
+	return esl_may_hear(c, sub && *sub ? sub : event_name(event_id(e)));
 }
 
 static void on_event(struct event *e, void *arg)

@@ -19,19 +19,21 @@ struct cmd {
 	void (*fn)(struct esl_client *c, const struct stanza *r, const char *args);
 };
 
-bool esl_list_has(const char *list, struct sv name)
+bool esl_list_names(const char *list, struct sv name)
 {
-	if (!list)
-		return true;
 	for (const char *p = list; *p;) {
 		size_t n = strcspn(p, " ,");
-		struct sv word = {p, n};
-		if (sv_isi(word, "all") || (n && sv_eqi(word, name)))
+		if (n && sv_eqi((struct sv){p, n}, name))
 			return true;
 		p += n;
 		p += strspn(p, " ,");
 	}
 	return false;
+}
+
+bool esl_list_has(const char *list, struct sv name)
+{
+	return !list || esl_list_names(list, SV("all")) || esl_list_names(list, name);
 }
 
 /* ---- login --------------------------------------------------------------------------------------------------- */
@@ -90,12 +92,6 @@ static bool split_user(const char *args, struct sv *user, struct sv *domain, str
 	return true;
 }
 
-static ON_CTL const char *user_param(const struct dir_user *u, struct sv domain, const char *name)
-{
-	const char *v = dir_user_param(u, name);
-	return v ? v : dir_domain_param(domain, name);
-}
-
 static ON_CTL void userauth_run(struct esl_client *c, const char *args)
 {
 	struct sv user, domain, given;
@@ -103,21 +99,23 @@ static ON_CTL void userauth_run(struct esl_client *c, const char *args)
 	char *password = NULL;
 	const char *secret = NULL;
 	if (split_user(args, &user, &domain, &given) && !dir_user_find(user, domain, &u))
-		secret = user_param(u, domain, "esl-password");
+		secret = esl_user_param(u, domain, "esl-password");
 	password = secret && *secret ? sv_dup(given) : NULL;
 	if (!password || !is_same_secret(password, secret)) {
 		login_failed(c);
 		goto out;
 	}
+	struct esl_rights *rights = esl_rights_new(u, user, domain);
+	if (!rights) {
+		login_failed(c);
+		goto out;
+	}
+	mem_unref(c->rights);
+	c->rights = rights;
 	login_done(c);
-	const char *events = user_param(u, domain, "esl-allowed-events"),
-	           *api = user_param(u, domain, "esl-allowed-api");
-	const char *log = user_param(u, domain, "esl-allowed-log");
-	c->allowed_events = mem_strdup(events ? events : "all");
-	c->allowed_api = mem_strdup(api ? api : "show");
-	c->is_log_denied = log && !str_is_true(log);
-	esl_client_reply(c, "+OK accepted\nAllowed-Events: %s\nAllowed-API: %s%s", c->allowed_events, c->allowed_api,
-	    log ? (c->is_log_denied ? "\nAllowed-LOG: false" : "\nAllowed-LOG: true") : "");
+	const char *log = esl_user_param(u, domain, "esl-allowed-log");
+	esl_client_reply(c, "+OK accepted\nAllowed-Events: %s\nAllowed-API: %s%s", rights->events, rights->api,
+	    log ? (rights->has_log ? "\nAllowed-LOG: true" : "\nAllowed-LOG: false") : "");
 out:
 	mem_free(password);
 	mem_unref(u);
@@ -189,7 +187,13 @@ static char *split_api(const char *line, const char **args)
 	return mem_strndup(line, n);
 }
 
-/* Commands that run the command in their arguments, which must be allowed too; sched_api has two words before it. */
+static ON_CTL const struct principal *who(const struct esl_client *c)
+{
+	return c->rights ? c->rights->who : NULL;
+}
+
+/* Commands that run the command in their arguments, which must be allowed too; sched_api has two words before it. Core
+ * asks again for each command that is run (struct api_call's who); this is to say it at once. */
 static bool is_line_allowed(const char *list, const char *cmd, const char *args)
 {
 	static const struct {
@@ -219,7 +223,7 @@ static bool is_line_allowed(const char *list, const char *cmd, const char *args)
 
 static ON_CTL bool is_api_allowed(struct esl_client *c, const char *cmd, const char *args)
 {
-	if (is_line_allowed(c->allowed_api, cmd, args))
+	if (!who(c) || is_line_allowed(c->rights->api, cmd, args))
 		return true;
 	esl_client_reply(c, "-ERR permission denied");
 	return false;
@@ -263,7 +267,7 @@ static ON_CTL void api_wait_start(struct esl_client *c, const char *cmd, const c
 		goto fail;
 	*w = (struct api_wait){mem_ref(c), copy};
 	c->is_busy = true;
-	if (!api_spawn(cmd, args, NULL, on_api_done, w))
+	if (!api_spawn_for(who(c), cmd, args, NULL, on_api_done, w))
 		return;
 	c->is_busy = false;
 	mem_unref(c);
@@ -277,7 +281,7 @@ static ON_CTL void api_now(struct esl_client *c, const char *cmd, const char *ar
 {
 	struct buf out;
 	buf_init(&out);
-	int st = api_run(cmd, args, NULL, &out);
+	int st = api_run_for(who(c), cmd, args, NULL, &out);
 	api_answer(c, st, cmd, buf_sv(&out));
 	buf_fini(&out);
 }
@@ -288,7 +292,8 @@ static ON_CTL void cmd_api(struct esl_client *c, const struct stanza *r, const c
 	char *cmd = split_api(line, &args);
 	if (!cmd || !is_api_allowed(c, cmd, args))
 		goto out;
-	if (console && str_is_true(console) && api_find("console_execute")) {
+	/* aliases are for who may do everything */
+	if (console && str_is_true(console) && !who(c) && api_find("console_execute")) {
 		api_wait_start(c, "console_execute", line);
 		goto out;
 	}
@@ -338,7 +343,7 @@ static ON_CTL void cmd_bgapi(struct esl_client *c, const struct stanza *r, const
 	else
 		uuid_make(j->uuid);
 	esl_client_reply(c, "+OK Job-UUID: %s\nJob-UUID: %s", j->uuid, j->uuid);
-	if (api_spawn(j->cmd, args, j->uuid, on_job_done, j)) {
+	if (api_spawn_for(who(c), j->cmd, args, j->uuid, on_job_done, j)) {
 		log_error("Event socket: no room to run %s in the background", j->cmd);
 		on_job_done(ST_NOMEM, SV("-ERR out of resources\n"), j);
 	}
@@ -348,8 +353,8 @@ static ON_CTL void cmd_bgapi(struct esl_client *c, const struct stanza *r, const
 static ON_CTL void cmd_log(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	enum log_level level = LOG_DEBUG;
-	if (c->is_log_denied) {
-		esl_client_reply(c, "-ERR permission denied");
+	if (c->rights && !c->rights->has_log) {
+		esl_client_denied(c);
 	} else if (*args && (log_level_parse(args, &level) || level == LOG_DISABLE)) {
 		esl_client_reply(c, "-ERR invalid log level");
 	} else {

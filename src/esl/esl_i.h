@@ -47,11 +47,10 @@ struct esl_client {
 	bool wants[EVENT_ID_COUNT];
 	struct hash *subclasses; /* names after CUSTOM */
 	struct esl_filters filters;
-	enum log_level log_level;           /* LOG_DISABLE: none */
-	uint64_t log_from;                  /* the first line since it asked for any */
-	char *allowed_api, *allowed_events; /* userauth's lists; NULL: all */
-	bool is_log_denied;
-	char id[64]; /* "127.0.0.1:54321" */
+	enum log_level log_level;  /* LOG_DISABLE: none */
+	uint64_t log_from;         /* the first line since it asked for any */
+	struct esl_rights *rights; /* of a user of the directory, a reference; NULL: everything is allowed */
+	char id[64];               /* "127.0.0.1:54321" */
 	/* the outbound socket */
 	bool is_outbound, is_async, is_full, is_open /* the connection stands */, is_connected /* the server said so */;
 	bool is_attached; /* the application has detached: the server holds the leg */
@@ -111,10 +110,36 @@ ON_CTL void esl_cmd_divert(struct esl_client *c, const struct stanza *r, const c
 /* Numeric or a name, which may wait a few seconds. */
 CO int esl_lookup(struct leg *leg, const char *host, uint16_t port, struct addr *out);
 
+/* ---- rights.c: what a user of the directory may do (userauth) ---- */
+struct dir_user;
+struct esl_rights { /* counted */
+	/* Lists of words, "all" stands for everything: commands; events he gets; what he may ask a leg by sendmsg, with
+	 * which applications; subclasses of CUSTOM he may send. */
+	char *api, *events, *sendmsg, *applications, *sendevent;
+	char *user, *domain;
+	enum { ESL_LEGS_OWN, ESL_LEGS_DOMAIN, ESL_LEGS_ALL } legs; /* whose calls sendmsg reaches */
+	bool has_log;
+	struct principal *who; /* NULL: every command is allowed */
+};
+/* Reads them from the user's parameters, or else the domain's; what is not there is not allowed (but events, and the
+ * command show, as in FreeSWITCH). NULL: no memory. */
+ON_CTL struct esl_rights *esl_rights_new(const struct dir_user *u, struct sv user, struct sv domain);
+/* Each is true for a client without such rights. */
+ON_CTL bool esl_may_hear(const struct esl_client *c, const char *event);
+ON_CTL bool esl_may_tell(const struct esl_client *c, const struct leg *leg, const char *verb);
+/* The data of an application for a leg, with marks, to be freed with mem_free; NULL, after the reply: refused. */
+ON_CTL char *esl_app_data(struct esl_client *c, const char *app, const char *data);
+/* That event, with those headers; false, after the reply: refused. */
+ON_CTL bool esl_may_send(struct esl_client *c, enum event_id id, const char *subclass, const struct stanza *r);
+ON_CTL void esl_client_denied(struct esl_client *c); /* the reply */
+/* A parameter of the user, or else of his domain. */
+ON_CTL const char *esl_user_param(const struct dir_user *u, struct sv domain, const char *name);
+
 /* ---- cmd.c ---- */
 ON_CTL void esl_cmd_run(struct esl_client *c, struct stanza *r);
 /* Is name in a list of words separated by spaces or commas ("all": yes)? NULL list: yes. */
 ANY bool esl_list_has(const char *list, struct sv name);
+ANY bool esl_list_names(const char *list, struct sv name); /* the word itself, "all" is none */
 /* ---- sendmsg.c ---- */
 ON_CTL void esl_cmd_sendmsg(struct esl_client *c, const struct stanza *r, const char *args);
 ON_CTL void esl_cmd_sendevent(struct esl_client *c, const struct stanza *r, const char *args);

@@ -136,6 +136,13 @@ void esl_cmd_myevents(struct esl_client *c, const struct stanza *r, const char *
 	    EVENT_CHANNEL_UUID, EVENT_CHANNEL_DATA, EVENT_DTMF, EVENT_CALL_UPDATE};
 	struct sv uuid = c->is_outbound ? sv_of(c->leg_uuid) : (struct sv){0}, word;
 	char text[256];
+	bool hears_any = false;
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+		hears_any |= esl_may_hear(c, event_name(ids[i]));
+	if (!hears_any) {
+		esl_client_denied(c);
+		return;
+	}
 	if ((!c->is_outbound && !next_word(&args, &uuid)) || uuid.n >= sizeof(text) || esl_client_subscribe(c)) {
 		esl_client_reply(c, "-ERR command not found");
 		return;

@@ -240,6 +240,16 @@ static const struct conf_desc confs[] = {
         "a connection without a whole command by then is closed; the same for each later one until it has logged in"},
     {"event_socket.conf", "login-timeout", "number", "s", "60",
         "a connection that has not logged in by then is closed"},
+    {"directory", "esl-password", "text", "", "", "a user's (or his domain's): he may log in with userauth"},
+    {"directory", "esl-allowed-api", "list", "", "show",
+        "commands he may run; all: every one, with everything they reach"},
+    {"directory", "esl-allowed-events", "list", "", "all", "events and subclasses he gets"},
+    {"directory", "esl-allowed-log", "bool", "", "false", "he may ask for log lines"},
+    {"directory", "esl-allowed-sendmsg", "list", "", "", "call-commands of sendmsg he may send: execute, hangup ..."},
+    {"directory", "esl-allowed-applications", "list", "", "",
+        "applications he may execute by them; all needs esl-allowed-api all to reach those that reach everything"},
+    {"directory", "esl-allowed-legs", "own|domain|all", "", "own", "whose calls sendmsg reaches"},
+    {"directory", "esl-allowed-sendevent", "list", "", "", "subclasses of CUSTOM he may send, each by its name"},
     {0},
 };
 static const struct var_desc vars[] = {

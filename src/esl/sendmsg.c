@@ -28,12 +28,18 @@ static void on_executed(void *arg)
 static ON_CTL void msg_execute(struct esl_client *c, struct leg *leg, const struct stanza *r)
 {
 	const char *loops = stanza_get(r, "loops"), *arg = stanza_get(r, "execute-app-arg");
+	const char *app = stanza_get(r, "execute-app-name");
+	if (!app || !*app) {
+		esl_client_reply(c, "-ERR no execute-app-name");
+		return;
+	}
+	char *data = esl_app_data(c, app, r->body.n ? r->body.p : arg ? arg : "");
+	if (!data)
+		return;
 	bool waits = c->is_outbound && !c->is_async && leg == c->leg && !header_is_true(r, "async");
 	struct leg_exec_request q = {
-	    .app = stanza_get(r, "execute-app-name"),
-	    .data = r->body.n ? r->body.p
-	            : arg     ? arg
-	                      : "",
+	    .app = app,
+	    .data = data,
 	    .event_uuid = stanza_get(r, "event-uuid"),
 	    .event_uuid_name = stanza_get(r, "event-uuid-name"),
 	    .loops = loops ? atoi(loops) : 1,
@@ -42,19 +48,16 @@ static ON_CTL void msg_execute(struct esl_client *c, struct leg *leg, const stru
 	    .done = waits ? on_executed : NULL,
 	    .done_arg = c,
 	};
-	if (!q.app || !*q.app) {
-		esl_client_reply(c, "-ERR no execute-app-name");
-		return;
-	}
 	if (waits) {
 		mem_ref(c);
 		c->is_busy = c->holds_events = true;
 	}
-	char *traced = leg_text_traced(leg, q.data);
+	char *traced = leg_text_traced(leg, data);
 	if (traced)
 		q.data = traced;
 	int st = leg_exec_request(leg, &q);
 	mem_free(traced);
+	mem_free(data);
 	if (st && waits) {
 		c->is_busy = c->holds_events = false;
 		mem_unref(c);
@@ -73,27 +76,42 @@ static ON_CTL void msg_hangup(struct esl_client *c, struct leg *leg, const struc
 	esl_client_reply(c, "+OK");
 }
 
-/* The leg leaves what it does for the applications of the message's "application: NAME DATA" lines. */
+/* "application: NAME DATA" of one line: both to be freed, data as the client may say it; false: it was answered. */
+static ON_CTL bool application_take(struct esl_client *c, const char *line, char **name, char **data)
+{
+	struct sv app, rest;
+	if (!sv_split(sv_of(line), ' ', &app, &rest))
+		app = sv_of(line), rest = SV("");
+	char *given = sv_dup(rest);
+	*name = sv_dup(app);
+	*data = *name && given ? esl_app_data(c, *name, given) : NULL;
+	mem_free(given);
+	if (*data)
+		return true;
+	mem_free(*name);
+	return false;
+}
+
+/* The leg leaves what it does for the applications of the message's "application: NAME DATA" lines; all of them are
+ * looked at before any is added. */
 static ON_CTL void msg_xferext(struct esl_client *c, struct leg *leg, const struct stanza *r)
 {
 	unsigned count = 0;
-	for (size_t i = 0; i < r->header_count; i++) {
-		struct sv app, data;
-		if (strcasecmp(r->headers[i].name, "application"))
-			continue;
-		if (!sv_split(sv_of(r->headers[i].value), ' ', &app, &data)) {
-			app = sv_of(r->headers[i].value);
-			data = SV("");
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < r->header_count; i++) {
+			char *name, *data;
+			if (strcasecmp(r->headers[i].name, "application"))
+				continue;
+			if (!application_take(c, r->headers[i].value, &name, &data))
+				return;
+			if (pass == 1 && !count)
+				leg_exec_clear(leg);
+			char *traced = leg_text_traced(leg, data);
+			count += pass == 1 && *name && !leg_exec_add(leg, name, traced ? traced : data, NULL);
+			mem_free(traced);
+			mem_free(name);
+			mem_free(data);
 		}
-		char *name = sv_dup(app), *args = sv_dup(data);
-		if (!count)
-			leg_exec_clear(leg);
-		char *traced = args ? leg_text_traced(leg, args) : NULL;
-		count += name && args && *name && !leg_exec_add(leg, name, traced ? traced : args, NULL);
-		mem_free(traced);
-		mem_free(name);
-		mem_free(args);
-	}
 	if (count)
 		leg_exec_restart(leg);
 	esl_client_reply(c, count ? "+OK" : "-ERR no application");
@@ -104,6 +122,10 @@ static ON_CTL void msg_nomedia(struct esl_client *c, struct leg *leg, const stru
 {
 	const char *uuid = stanza_get(r, "nomedia-uuid");
 	struct leg *other = uuid && *uuid ? leg_find(uuid) : leg;
+	if (other && !esl_may_tell(c, other, "nomedia")) {
+		esl_client_denied(c);
+		return;
+	}
 	int st = other ? leg_bypass_start(other) : ST_NOTFOUND;
 	if (st)
 		esl_client_reply(c, "-ERR %s", status_text(st));
@@ -125,11 +147,15 @@ void esl_cmd_sendmsg(struct esl_client *c, const struct stanza *r, const char *a
 	} verbs[] = {{"execute", msg_execute}, {"hangup", msg_hangup}, {"xferext", msg_xferext},
 	    {"nomedia", msg_nomedia}, {"unicast", msg_refused}};
 	struct leg *leg = *args && (!c->is_outbound || c->is_full) ? leg_find(args) : c->leg;
+	const char *verb = stanza_get(r, "call-command");
+	if (!esl_may_tell(c, leg, verb ? verb : "")) { /* whether there is such a leg is not told */
+		esl_client_denied(c);
+		return;
+	}
 	if (!leg || !leg_is_up(leg)) {
 		esl_client_reply(c, "-ERR invalid session id [%s]", args);
 		return;
 	}
-	const char *verb = stanza_get(r, "call-command");
 	for (size_t i = 0; verb && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcasecmp(verb, verbs[i].name)) {
 			verbs[i].fn(c, leg, r);
@@ -158,6 +184,8 @@ void esl_cmd_sendevent(struct esl_client *c, const struct stanza *r, const char 
 	enum event_id id = EVENT_CLONE;
 	const char *subclass = stanza_get(r, "event-subclass");
 	event_id_parse(sv_of(args), &id);
+	if (!esl_may_send(c, id, subclass, r))
+		return;
 	struct event *e = event_new(id, id == EVENT_CUSTOM ? subclass : NULL);
 	if (!e) {
 		esl_client_reply(c, "-ERR out of resources");

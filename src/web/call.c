@@ -97,6 +97,10 @@ static void originate_done(struct http_exchange *x, int status, struct sv reply,
 	role_assert_ctl();
 	if (!http_exchange_is_open(x))
 		return;
+	if (web_reply_is_refusal(reply, &text)) {
+		web_problem(x, 403, "originate: %.*s", SVF(text));
+		return;
+	}
 	if (web_reply_is_error(reply, &text)) {
 		web_problem(x, 422, "the call was not answered: %.*s", SVF(text));
 		return;
@@ -169,7 +173,7 @@ void web_originate(struct web_call *c)
 	word_put(&args, cid_name);
 	word_put(&args, cid_number);
 	buf_printf(&args, " %d", (int)timeout_s);
-	web_command_run(c->x, "originate", args.p + 1, originate_done, NULL);
+	web_command_run(c->x, c->who, "originate", args.p + 1, originate_done, NULL);
 out:
 	buf_fini(&args);
 	buf_fini(&dial);
@@ -231,6 +235,6 @@ void web_channel_command(struct web_call *c)
 		buf_printf(&args, "%s %s", rest, c->param);
 	else
 		buf_printf(&args, "%s%s%s", c->param, *rest ? " " : "", rest);
-	web_command_answer(c->x, name, args.p ? args.p : "");
+	web_command_answer(c, name, args.p ? args.p : "");
 	buf_fini(&args);
 }

@@ -35,7 +35,8 @@ static void on_done(int status, struct sv reply, void *arg)
 	mem_free(r);
 }
 
-void web_command_run(struct http_exchange *x, const char *name, const char *args, web_done_fn done, void *arg)
+void web_command_run(struct http_exchange *x, const struct principal *who, const char *name, const char *args,
+    web_done_fn done, void *arg)
 {
 	struct running *r = NULL;
 	int st = ST_FULL;
@@ -45,7 +46,7 @@ void web_command_run(struct http_exchange *x, const char *name, const char *args
 	}
 	if (!st) {
 		*r = (struct running){.x = mem_ref(x), .done = done, .arg = arg};
-		st = api_spawn(name, args, NULL, on_done, r);
+		st = api_spawn_for(who, name, args, NULL, on_done, r);
 		if (st)
 			mem_unref(r->x);
 	}
@@ -57,6 +58,15 @@ void web_command_run(struct http_exchange *x, const char *name, const char *args
 	http_exchange_header(x, "Retry-After", "1");
 	web_problem(x, 503, "too many commands are running");
 	done(x, ST_FULL, SV_NONE, arg);
+}
+
+bool web_reply_is_refusal(struct sv reply, struct sv *why)
+{
+	static const struct sv refusal = {"-ERR permission denied", 22};
+	if (!sv_starts(reply, refusal))
+		return false;
+	*why = sv_trim(sv_sub(reply, 5, reply.n));
+	return true;
 }
 
 bool web_reply_is_error(struct sv reply, struct sv *text)
@@ -110,10 +120,15 @@ static void command_done(struct http_exchange *x, int status, struct sv reply, v
 {
 	struct json_writer w;
 	struct buf b;
+	struct sv why;
 	char *name = arg;
 	role_assert_ctl();
 	if (!http_exchange_is_open(x))
 		goto out;
+	if (web_reply_is_refusal(reply, &why)) {
+		web_problem(x, 403, "%s: %.*s", name, SVF(why));
+		goto out;
+	}
 	if (status == ST_NOTFOUND) {
 		web_problem(x, 404, "there is no command %s", name);
 		goto out;
@@ -129,20 +144,20 @@ out:
 	mem_free(name);
 }
 
-void web_command_answer(struct http_exchange *x, const char *name, const char *args)
+void web_command_answer(const struct web_call *c, const char *name, const char *args)
 {
 	char *kept = mem_strdup(name);
 	if (kept)
-		web_command_run(x, name, args, command_done, kept);
+		web_command_run(c->x, c->who, name, args, command_done, kept);
 	else
-		web_problem(x, 503, "out of memory");
+		web_problem(c->x, 503, "out of memory");
 }
 
 void web_command(struct web_call *c)
 {
 	const char *args;
 	if (web_command_check(c, c->param) && args_get(c, &args))
-		web_command_answer(c->x, c->param, args);
+		web_command_answer(c, c->param, args);
 }
 
 /* ---- jobs ---- */
@@ -261,7 +276,7 @@ void web_job_new(struct web_call *c)
 	struct job *j = NULL;
 	if (running_count < web_conf.max_running_commands && jobs_make_room())
 		j = job_make(name, args);
-	if (j && api_spawn(name, args, j->uuid, job_done, mem_ref(j))) {
+	if (j && api_spawn_for(c->who, name, args, j->uuid, job_done, mem_ref(j))) {
 		mem_unref(j);
 		job_forget(j);
 		j = NULL;

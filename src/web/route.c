@@ -91,6 +91,26 @@ bool web_command_allowed(enum web_role role, const char *name)
 	       (role >= WEB_READ && list_has(web_conf.read_commands, name));
 }
 
+/* What was begun with a token (a job, a task for later) may no more than the token may now. */
+static bool may_run(const struct principal *p, const char *command)
+{
+	role_assert_ctl();
+	return web_command_allowed(web_token_role(p->list), command);
+}
+
+struct principal *web_principal_new(const struct web_call *c, int *st)
+{
+	char name[TOKEN_NAME_MAX + 32];
+	struct principal *p = NULL;
+	*st = ST_OK;
+	if (c->role == WEB_ADMIN)
+		return NULL;
+	snprintf(name, sizeof(name), "the HTTP token %s", c->token_name);
+	p = principal_new(name, c->token_name, may_run);
+	*st = p ? ST_OK : ST_NOMEM;
+	return p;
+}
+
 static ON_CTL bool is_open_metrics(const struct web_call *c)
 {
 	return c->route->fn == web_metrics && web_conf.is_metrics_open && addr_is_loopback(http_exchange_peer(c->x));
@@ -263,6 +283,17 @@ static void on_head(struct http_exchange *x, void *arg)
 		http_exchange_headers_clear(x);
 }
 
+static ON_CTL void route_run(struct web_call *c)
+{
+	int st;
+	c->who = web_principal_new(c, &st);
+	if (st)
+		web_problem(c->x, 503, "out of memory");
+	else
+		c->route->fn(c);
+	mem_unref(c->who);
+}
+
 static void on_request(struct http_exchange *x, void *arg)
 {
 	struct web_call c;
@@ -272,7 +303,7 @@ static void on_request(struct http_exchange *x, void *arg)
 	if (c.route->flags & WEB_STREAM && sv_is(c.q->method, "HEAD"))
 		http_exchange_reply(x, 200, c.route->response_type, SV_NONE);
 	else if (body_read(&c))
-		c.route->fn(&c);
+		route_run(&c);
 	json_decref(c.body);
 }
 

@@ -61,6 +61,14 @@ enum web_role web_token_check(struct sv token, const char **name)
 	return found ? found->role : WEB_NOBODY;
 }
 
+enum web_role web_token_role(const char *name)
+{
+	for (size_t i = 0; i < tokens.count; i++)
+		if (!strcmp(tokens.list[i].name, name))
+			return tokens.list[i].role;
+	return WEB_NOBODY;
+}
+
 /* ---- the file ---- */
 static int write_file(const char *path, struct sv text)
 {
@@ -279,6 +287,10 @@ static CO void token_add(struct api_call *c, const char *name, const char *role_
 	}
 	if (token_named(&tokens, name) || tokens.count == TOKENS_MAX) {
 		buf_printf(c->out, "-ERR %s\n", tokens.count == TOKENS_MAX ? "too many tokens" : "that name is taken");
+		return;
+	}
+	if (c->job_uuid) { /* BACKGROUND_JOB and /v1/jobs would tell it to every reader */
+		buf_adds(c->out, "-ERR not in the background: the reply would be told to all\n");
 		return;
 	}
 	struct change *k = change_new(c);

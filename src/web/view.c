@@ -29,7 +29,7 @@ void web_show(struct web_call *c)
 {
 	char args[64];
 	snprintf(args, sizeof(args), "%s as json", strrchr(c->route->path, '/') + 1);
-	web_command_run(c->x, "show", args, show_done, NULL);
+	web_command_run(c->x, NULL, "show", args, show_done, NULL);
 }
 
 /* ---- sofia xmlstatus ..., as JSON ---- */
@@ -84,12 +84,12 @@ static void profiles_done(struct http_exchange *x, int status, struct sv reply, 
 
 void web_gateways(struct web_call *c)
 {
-	web_command_run(c->x, "sofia", "xmlstatus gateway", gateways_done, NULL);
+	web_command_run(c->x, NULL, "sofia", "xmlstatus gateway", gateways_done, NULL);
 }
 
 void web_profiles(struct web_call *c)
 {
-	web_command_run(c->x, "sofia", "xmlstatus", profiles_done, NULL);
+	web_command_run(c->x, NULL, "sofia", "xmlstatus", profiles_done, NULL);
 }
 
 /* ---- status ---- */

@@ -29,6 +29,8 @@ ANY int web_tokens_load(const char *path);
 ON_CTL void web_tokens_fini(void);
 /* The role of a presented token, WEB_NOBODY for a wrong one; *name (borrowed) tells which. Takes as long for each. */
 ON_CTL enum web_role web_token_check(struct sv token, const char **name);
+/* The role of the token of that name; WEB_NOBODY: there is none (any more). */
+ON_CTL enum web_role web_token_role(const char *name);
 int web_api_http(struct api_call *c); /* the command `http` */
 
 /* ---- route.c: from a request to its handler ---- */
@@ -40,6 +42,7 @@ struct web_call {
 	const struct web_route *route;
 	enum web_role role;
 	const char *token_name;      /* "" without one */
+	struct principal *who;       /* a reference; NULL: the role admin */
 	char param[WEB_PARAM_CHARS]; /* what {name} in the path stands for */
 	json_t *body;                /* borrowed; NULL without one */
 };
@@ -65,6 +68,9 @@ extern const struct http_handlers web_handlers;
 extern const struct web_route web_routes[]; /* routes.c; ends with a zero row */
 /* False: a page of another origin asks (RFC 6454), and none that cors-origins names. */
 ON_CTL bool web_origin_is_allowed(const struct http_request *q);
+/* The token's principal (core/principal.h), to be given back; NULL for the role admin, and without memory (then *st).
+ */
+ON_CTL struct principal *web_principal_new(const struct web_call *c, int *st);
 /* Commands a role may run, by the lists of the settings ('*' at the end of a word stands for anything). */
 ON_CTL bool web_command_allowed(enum web_role role, const char *name);
 
@@ -76,13 +82,17 @@ ON_CTL void web_problem(struct http_exchange *x, int status, const char *fmt, ..
 ON_CTL void web_reply_json(struct http_exchange *x, int status, struct buf *body);
 
 /* ---- command.c ---- */
-/* Runs a command on a coroutine of its own; done is called once, also when it could not be begun. */
+/* Runs a command on a coroutine of its own, for who (NULL: everything is allowed); done is called once, also when it
+ * could not be begun. */
 typedef void (*web_done_fn)(struct http_exchange *x, int status, struct sv reply, void *arg);
-ON_CTL void web_command_run(struct http_exchange *x, const char *name, const char *args, web_done_fn done, void *arg);
+ON_CTL void web_command_run(struct http_exchange *x, const struct principal *who, const char *name, const char *args,
+    web_done_fn done, void *arg);
 /* Is there the command, and may the caller run it? false: it was answered. */
 ON_CTL bool web_command_check(struct web_call *c, const char *name);
 /* Runs it and answers {command, status, reply, error}. */
-ON_CTL void web_command_answer(struct http_exchange *x, const char *name, const char *args);
+ON_CTL void web_command_answer(const struct web_call *c, const char *name, const char *args);
+/* A door of core/principal.h refused: *why is what it said. */
+ANY bool web_reply_is_refusal(struct sv reply, struct sv *why);
 /* True when a reply begins with -ERR or -USAGE; *text is it without that, trimmed. */
 ANY bool web_reply_is_error(struct sv reply, struct sv *text);
 ON_CTL void web_command(struct web_call *c);

@@ -502,6 +502,7 @@ static int op_respond(struct leg *leg, int code, const char *phrase)
 }
 
 const struct endpoint_ops sofia_ops = {.name = "sofia",
+    .operator_dials = OPERATOR_DIALS_ADDRESS,
     .outgoing = call_out_outgoing,
     .on_init = call_out_dial,
     .ring_ready = op_ring_ready,

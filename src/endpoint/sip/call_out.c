@@ -261,4 +261,4 @@ static int sip_outgoing(const struct originate_target *o, struct leg **out, enum
 	return st;
 }
 
-const struct endpoint_ops sip_ops = {.name = "sip", .outgoing = sip_outgoing};
+const struct endpoint_ops sip_ops = {.name = "sip", .operator_dials = OPERATOR_DIALS_ADDRESS, .outgoing = sip_outgoing};
