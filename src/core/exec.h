@@ -12,8 +12,8 @@ ON_CTL int leg_exec_add(struct leg *leg, const char *app, const char *data, cons
 ON_CTL void leg_exec_clear(struct leg *leg);
 /* What came from outside in the data of a running application is marked (text/mark.h) in the text that this returns;
  * the data itself is plain. Applications that read a language (names, separators, paths, lists) read the text. data:
- * the pointer that the application was called with; another is its own text. Valid as long as data. Called by the application
- * only, which runs on control (no role here, so that it can stand where variables begin). */
+ * the pointer that the application was called with; another is its own text. Valid as long as data. Called by the
+ * application only, which runs on control (no role here, so that it can stand where variables begin). */
 ANY const char *leg_exec_text(const struct leg *leg, const char *data);
 /* Runs one application now, with CHANNEL_EXECUTE and _COMPLETE, waiting until it is over even when it detaches.
  * data may be marked; it is expanded (unless app_disable_expand_variables). ST_NOTFOUND: no such application (the leg

@@ -131,8 +131,8 @@ static bool is_written(const struct mailbox *m, uint32_t at)
 static bool mailbox_arm(struct mailbox *m, uint32_t at)
 {
 	uint64_t count;
-	/* A producer that won is_asleep may not have written yet, and while it is on its way others win it anew: each owes
-	 * a write, and a write that nobody reads would leave the descriptor readable for ever. */
+	/* A producer that won is_asleep may not have written yet, and while it is on its way others win it anew: each
+	 * owes a write, and a write that nobody reads would leave the descriptor readable for ever. */
 	if (m->owed_count && read(m->fd, &count, sizeof(count)) == sizeof(count))
 		m->owed_count -= count < m->owed_count ? count : m->owed_count;
 	atomic_store(&m->is_asleep, true);
