@@ -144,21 +144,22 @@ static int bind_pair(const struct addr *host, unsigned port, int *rtp_fd, int *r
 
 int ports_take(struct addr *host, int *rtp_fd, int *rtcp_fd)
 {
-	uint16_t pair;
-	for (int i = 0; i < TRIES_MAX && draw(&pair); i++) {
+	uint16_t tried[TRIES_MAX], pair; /* kept out of the pool meanwhile, so that none is drawn twice */
+	size_t tried_count = 0;
+	int st = ST_BUSY;
+	while (st == ST_BUSY && tried_count < TRIES_MAX && draw(&pair)) {
 		unsigned port = pool.first + 2u * pair;
-		int st = bind_pair(host, port, rtp_fd, rtcp_fd);
-		if (st)
-			rest_add(pair);
-		if (st == ST_BUSY)
-			continue;
-		if (st)
-			return st;
-		pool.taken[pair] = 1;
-		addr_set_port(host, (uint16_t)port);
-		return ST_OK;
+		st = bind_pair(host, port, rtp_fd, rtcp_fd);
+		if (st) {
+			tried[tried_count++] = pair;
+		} else {
+			pool.taken[pair] = 1;
+			addr_set_port(host, (uint16_t)port);
+		}
 	}
-	return ST_FULL;
+	for (size_t i = 0; i < tried_count; i++)
+		rest_add(tried[i]);
+	return st == ST_BUSY ? ST_FULL : st;
 }
 
 void ports_give(uint16_t port)

@@ -99,7 +99,9 @@ def test_ports_of_other_programs_are_passed_over(tmp_path):
             held[-1].bind(("127.0.0.1", port + len(held) % 2))
     s = small(tmp_path / "held", first, 40)
     p, = phones_of(s, 1)
-    assert [port_of(p) for _ in range(3)] == [first + 20] * 3
+    for _ in range(40):  # of the pairs at hand the free one is drawn last now and then, and found all the same
+        assert port_of(p) == first + 20
+        s.wait_calls(0)
     p.close()
     s.stop()
     for h in held:
