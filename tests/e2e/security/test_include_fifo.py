@@ -94,13 +94,14 @@ def test_each_twice(sw):
         (folder / f"{i}.xml").write_text(f'<!-- {"x" * 100000} -->\n' + f'<X-PRE-PROCESS cmd="include" data="{i + 1}.xml"/>\n' * 2)
     includer = sw.root / "conf/dialplan/default/twice.xml"
     includer.write_text(f'<X-PRE-PROCESS cmd="include" data="{folder}/0.xml"/>\n')
+    other = sw.esl()
     try:
-        begin = time.monotonic()
-        answer = sw.api("reloadxml")
-        assert time.monotonic() - begin < 30 and "ERR" in answer, answer
+        other.sock.settimeout(300)  # a machine at its limit takes its time; all of them would take months
+        assert "ERR" in other.api("reloadxml")
         sw.wait_log("it is too large")
     finally:
         includer.unlink()
+        other.close()
     assert reload(sw).startswith("+OK")
 
 
