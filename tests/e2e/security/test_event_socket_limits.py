@@ -244,8 +244,8 @@ def test_everything_is_everything(sw, client, call):
 
 
 def test_a_second_login_brings_no_more(sw, client, call):
-    """auth with the password is the only way up; userauth as another user is that user."""
+    """userauth as another user is that user, no more."""
     c = client("1000")
     c.say("userauth 1005@127.0.0.1:pw")
-    assert c.say(f"api status") == DENIED
+    assert c.say("api status") == DENIED
     assert c.sendmsg(call, "hangup") == DENIED
