@@ -205,6 +205,8 @@ int principal_put_file(struct buf *out, const char *text, bool is_written, const
 			continue;
 		if (strstr(text + n, "://"))
 			return refuse(why, "one source within another");
+		if (strcasestr(text + n, "path="))
+			return refuse(why, "tones of a file");
 		buf_adds(out, schemes[i]);
 		return put_data(out, sv_of(text + n), "");
 	}

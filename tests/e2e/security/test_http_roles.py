@@ -210,7 +210,7 @@ def test_files(sw, trap, op):
     """Sound goes into the directory of recordings and comes from there or from the prompts, whatever path is said."""
     uuid = call(op)[1]
     outside = [str(trap.file), f"{sw.root}/recordings/../outside.wav", "../../outside.wav", f"{sw.root}/conf/outside.wav",
-               f"file_string://{trap.file}", f"{{x=y}}{trap.file}", f"/{sw.root}/../{trap.file}"]
+               f"file_string://{trap.file}", f"{{x=y}}{trap.file}", f"/{sw.root}/../{trap.file}", f"tone_stream://path={trap.file}"]
     for path in outside:
         assert ask(op, uuid, "record", f"start {path}")[0] == 403, path
         assert ask(op, uuid, "displace", f"start {path}")[0] == 403, path
