@@ -126,6 +126,9 @@ bool source_accepts(struct rt_stream *s, const struct addr *from, const struct r
 	targets_set(s);
 	if (was_learned || s->seq.ssrc != pk->ssrc)
 		digits_part(s);
+	/* its numbers go on nobody's, whatever the SSRC: lower ones are not late */
+	if (was_learned && (f->how == HOW_DIRECT || f->how == HOW_XCODE))
+		s->t->flows[f->to].out.is_anchored = false;
 	stream_plan(s);
 	if (addr_is_set(&s->remote_rtp) && !addr_eq(&was, &s->remote_rtp))
 		report_flag(s, PEND_LEARNED);

@@ -133,6 +133,20 @@ def test_before_the_first_packet(sw, phone, stranger, host, count):
     assert x.got() == 0
 
 
+def test_after_one_of_its_host_that_counts_ahead(sw, phone, stranger):
+    """He was learned, with the phone's SSRC and higher numbers: the phone's packets are no late ones of his."""
+    a, x = call(phone("1000", hz=700), "9196"), stranger(SAME_HOST)
+    x.seq = 250
+    for _ in range(20):
+        x.send(a.remote_rtp, 50, every=0.005)
+        if x.got():
+            break
+    else:
+        raise AssertionError("he was not learned")
+    talks(a)
+    echoed(a)
+
+
 @pytest.mark.parametrize("host", [ELSEWHERE, SAME_HOST])
 def test_while_it_rings_and_before_both_speak(sw, phone, stranger, host):
     a, b, x = phone("1000", hz=500), phone("1001", hz=900), stranger(host)
