@@ -5,6 +5,7 @@ import re
 import select
 import socket
 import subprocess
+import termios
 import time
 
 import pytest
@@ -85,6 +86,13 @@ class Terminal:
             os.execve(CLI, [CLI, *args], env)
         self.text = ""
 
+    def wait_editor(self, timeout=10):
+        """Until the terminal gives every key to the program: the prompt is there a moment before."""
+        deadline = time.monotonic() + timeout
+        while termios.tcgetattr(self.fd)[3] & termios.ICANON:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
     def wait(self, text, timeout=10):
         """Until text is on the screen; what comes before it and it are taken off."""
         deadline = time.monotonic() + timeout
@@ -128,6 +136,7 @@ def test_terminal(tandem, home):
     term.type("\x15\033[A\n")  # forget it; the line before once more
     term.wait("1.11.3-dev\n")
     term.wait(prompt)  # a key in between would be the terminal's, not the editor's
+    term.wait_editor()
     term.type("\x03")
     term.wait("Type control-D or /exit or /quit or /bye to exit.")
     term.type("\x04")
