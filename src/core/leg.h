@@ -197,7 +197,7 @@ struct leg_play_end {
 };
 CO int leg_play_until(struct leg *leg, const char *source, struct leg_play_end *end);
 /* The source as the media side takes it: relative files, those of a file_string:// too, under sound_prefix. source is
- * text with marks. Free with mem_free. NULL as leg_path_dup. */
+ * text with marks, and so is what comes back (mstream_play reads it). Free with mem_free. NULL: no memory. */
 ON_CTL char *leg_source_full(struct leg *leg, const char *source);
 /* Ends the current application (uuid_break), everything queued too when is_all. */
 ON_CTL void leg_break(struct leg *leg, bool is_all);

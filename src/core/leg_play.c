@@ -63,14 +63,6 @@ static ON_CTL void add_full(struct leg *leg, struct sv one, struct buf *out)
 	buf_addv(out, one);
 }
 
-/* Takes the marks off what add_full made. */
-static ON_CTL char *full_take(struct leg *leg, struct buf *b)
-{
-	char *path = b->p && !b->failed ? leg_path_dup(leg, b->p) : NULL;
-	buf_fini(b);
-	return path;
-}
-
 char *leg_source_full(struct leg *leg, const char *source)
 {
 	static const char row[] = "file_string://";
@@ -81,7 +73,7 @@ char *leg_source_full(struct leg *leg, const char *source)
 	buf_init(&b);
 	if (!at || (at != source && source[0] != '{')) {
 		add_full(leg, rest, &b);
-		return full_take(leg, &b);
+		return buf_take(&b);
 	}
 	buf_add(&b, source, (size_t)(at - source) + sizeof(row) - 1);
 	rest = sv_of(at + sizeof(row) - 1);
@@ -91,7 +83,7 @@ char *leg_source_full(struct leg *leg, const char *source)
 			buf_addc(&b, '!');
 		add_full(leg, one, &b);
 	}
-	return full_take(leg, &b);
+	return buf_take(&b);
 }
 
 static ON_CTL int make_ready(struct leg *leg)
@@ -162,9 +154,8 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 		return st;
 	whole = leg_source_full(leg, source);
 	if (!whole)
-		return ST_DENIED;
-	path = mem_strdup(strcasestr(source, "file_string://") ? source : whole); /* what events tell */
-	mark_strip_in_place(path);
+		return ST_NOMEM;
+	path = mark_strip_dup(sv_of(strcasestr(source, "file_string://") ? source : whole)); /* what events tell */
 	st = mstream_play(leg_media_stream(leg), whole, 1, &id);
 	if (st)
 		goto out;
@@ -279,7 +270,7 @@ static ON_CTL char *record_path(struct leg *leg, const char *path)
 	if (path[0] != '/')
 		buf_printf(&b, "%s/", dir ? dir : ".");
 	buf_adds(&b, path);
-	return full_take(leg, &b);
+	return buf_take(&b);
 }
 
 static CO int record(struct leg *leg, const char *path, const struct media_record_conf *conf, struct ender *e)

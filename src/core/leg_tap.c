@@ -252,7 +252,7 @@ int leg_displace(struct leg *leg, const char *path, unsigned limit_s, const char
 {
 	struct media_displace_conf conf = {.limit_ms = limit_s < 4000000 ? limit_s * 1000 : 0};
 	struct leg_tap *t;
-	char *full, *plain = mark_strip_dup(sv_of(path));
+	char *full, *target, *plain = mark_strip_dup(sv_of(path));
 	int st = !plain ? ST_NOMEM : leg_tap_find(leg, LEG_TAP_DISPLACE, plain) ? ST_EXISTS : leg_tap_ready(leg);
 
 	if (st) {
@@ -264,7 +264,8 @@ int leg_displace(struct leg *leg, const char *path, unsigned limit_s, const char
 	conf.on_read = strchr(flags, 'r');
 	conf.on_write = !conf.on_read || strchr(flags, 'w');
 	full = leg_source_full(leg, path);
-	t = full ? leg_tap_new(leg, LEG_TAP_DISPLACE, full) : NULL;
+	target = full ? mark_strip_dup(sv_of(full)) : NULL;
+	t = target ? leg_tap_new(leg, LEG_TAP_DISPLACE, target) : NULL;
 	if (t) {
 		t->path = plain;
 		plain = NULL;
@@ -274,9 +275,10 @@ int leg_displace(struct leg *leg, const char *path, unsigned limit_s, const char
 		else
 			leg_tap_told(t);
 	} else {
-		st = full ? ST_NOMEM : ST_DENIED;
+		st = ST_NOMEM;
 	}
 	mem_free(plain);
+	mem_free(target);
 	mem_free(full);
 	return st;
 }

@@ -196,7 +196,7 @@ int leg_wait_energy(struct leg *leg, const struct media_energy_conf *conf, unsig
 		return st;
 	full->watch_id = id, full->is_watch_over = false;
 	if (file && *file && !(source = leg_source_full(leg, file)))
-		st = ST_NOTFOUND;
+		st = ST_NOMEM;
 	if (source)
 		st = mstream_play(leg_media_stream(leg), source, 1, &play_id);
 	mem_free(source);

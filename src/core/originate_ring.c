@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "core/originate_i.h"
+#include "text/mark.h"
 #include <string.h>
 #include <strings.h>
 
@@ -18,7 +19,7 @@ static ON_CTL const char *ringback_of(struct leg *a)
 static ON_CTL void ringback_play(struct originate *o, const char *name)
 {
 	struct buf source;
-	char *path, *spec = leg_media_stream(o->a) ? leg_text_dup(o->a, name) : NULL;
+	char *spec = leg_media_stream(o->a) ? leg_text_dup(o->a, name) : NULL;
 
 	if (!spec || !strncasecmp(spec, "silence", 7)) {
 		mem_free(spec);
@@ -29,13 +30,12 @@ static ON_CTL void ringback_play(struct originate *o, const char *name)
 		buf_adds(&source, spec);
 	else
 		buf_printf(&source, "tone_stream://%s", spec);
-	path = source.failed ? NULL : leg_path_dup(o->a, source.p);
-	if (path && !mstream_play(leg_media_stream(o->a), path, -1, &o->ringback_id)) {
+	if (!source.failed && !mstream_play(leg_media_stream(o->a), source.p, -1, &o->ringback_id)) {
 		o->is_ringback_on = true;
 		leg_read_linear(o->a, true);
-		leg_log(o->a, LOG_DEBUG, "Play Ringback Tone [%s]", path);
+		mark_strip_in_place(source.p);
+		leg_log(o->a, LOG_DEBUG, "Play Ringback Tone [%s]", source.p);
 	}
-	mem_free(path);
 	mem_free(spec);
 	buf_fini(&source);
 }

@@ -192,70 +192,13 @@ static bool is_bad_component(struct path_reader *r)
 	return is_bad;
 }
 
-/* A text without its marks, and for each byte whether it came from outside. */
-struct plain {
-	struct buf bytes, flags;
-};
-
-static bool has_outside(const struct plain *p, size_t from, size_t n)
-{
-	return memchr(p->flags.p + from, 1, n < p->flags.n - from ? n : p->flags.n - from) != NULL;
-}
-
-/* What a source of sound says besides names of files: the row "file_string://a!b", "{settings}" in front, and
- * "tone_stream://path=FILE", which reads a file. */
-static bool is_bad_source(const struct plain *p)
-{
-	static const char tones[] = "tone_stream://", in_file[] = "path=";
-	const char *text = p->bytes.p, *flags = p->flags.p, *at = text;
-	bool is_row = strcasestr(text, "file_string://") != NULL, is_in_settings = false;
-
-	for (size_t i = 0; i < p->bytes.n; i++) {
-		if (flags[i] && ((is_row && text[i] == '!') || (is_in_settings && text[i] == '}')))
-			return true;
-		if (!flags[i] && (text[i] == '{' || text[i] == '}'))
-			is_in_settings = text[i] == '{';
-	}
-	while ((at = strcasestr(at, tones))) {
-		at += sizeof(tones) - 1;
-		while (*at == ' ')
-			at++;
-		if (!strncasecmp(at, in_file, sizeof(in_file) - 1) &&
-		    has_outside(p, (size_t)(at - text), sizeof(in_file)))
-			return true; /* the name, or that there is one; what follows its first byte is a path as any */
-	}
-	return false;
-}
-
-static int check_source(struct sv text)
-{
-	struct mark_it it = {.rest = text};
-	struct plain p;
-	int st;
-
-	buf_init(&p.bytes);
-	buf_init(&p.flags);
-	while (mark_next(&it)) {
-		buf_addc(&p.bytes, it.byte);
-		buf_addc(&p.flags, it.is_outside ? 1 : 0);
-	}
-	st = p.bytes.failed || p.flags.failed ? ST_LIMIT : is_bad_source(&p) ? ST_DENIED : ST_OK;
-	buf_fini(&p.bytes);
-	buf_fini(&p.flags);
-	return st;
-}
-
 int mark_strip_path(struct buf *out, struct sv text)
 {
 	struct mark_it it = {.rest = text};
 	struct path_reader r = {0};
-	int st;
 
 	if (!mark_has(text))
 		return buf_addv(out, text);
-	st = check_source(text);
-	if (st)
-		return st;
 	for (bool is_first = true; mark_next(&it); is_first = false) {
 		unsigned char c = (unsigned char)it.byte;
 		if (it.is_outside && (c < ' ' || c == 0x7f || (is_first && c == '/')))

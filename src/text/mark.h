@@ -44,8 +44,7 @@ ANY int mark_strip_shell(struct buf *out, struct sv text);
 
 /* Appends the text as the name of a file, or of another source of sound. What is from outside may name what lies below
  * a directory that the configuration named, nothing else: ST_DENIED when such bytes make it absolute, a "..", a scheme
- * ("://") or a control byte, when they part a row ("file_string://a!b") or end its settings ("{...}"), and when they
- * name the file of "tone_stream://path=". */
+ * ("://") or a control byte. */
 ANY int mark_strip_path(struct buf *out, struct sv text);
 
 /* Goes through a text byte by byte: false at the end. */

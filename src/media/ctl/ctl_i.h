@@ -84,7 +84,7 @@ struct src {
 	bool has_loops;
 	int32_t loops;
 };
-ANY int src_parse(struct src *out, const char *text); /* ST_INVAL */
+ANY int src_parse(struct src *out, const char *text); /* ST_INVAL, ST_DENIED */
 ANY void src_fini(struct src *s);
 
 /* clip.c: prompts kept encoded */

@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 #include "loop/work.h"
 #include "media/ctl/ctl_i.h"
+#include "text/mark.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -408,6 +409,13 @@ static void prepared(int status, void *arg)
 	}
 }
 
+ON_CTL static void told_denied(const char *source)
+{
+	char *plain = mark_strip_dup(sv_of(source));
+	log_warning("media: what comes from outside leads elsewhere, refused: %.200s", plain ? plain : "");
+	mem_free(plain);
+}
+
 ON_CTL static int mplay_new(
     struct mplay **out, struct mstream *s, const char *source, int loops, const struct media_codec *codec)
 {
@@ -416,6 +424,8 @@ ON_CTL static int mplay_new(
 	if (!p)
 		return ST_NOMEM;
 	int st = src_parse(&p->src, source);
+	if (st == ST_DENIED)
+		told_denied(source);
 	if (st)
 		goto out;
 	p->s = mem_ref(s);

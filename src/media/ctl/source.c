@@ -1,9 +1,10 @@
 /* The text of a source, read into parts: files, tones, silence, local streams; file_string:// is a row of them. A
- * prefix
- * "{a=b,c=d}" before the whole or a part is taken off; of its names only loops means something here. Pure. */
+ * prefix "{a=b,c=d}" before the whole or a part is taken off; of its names only loops means something here. The text
+ * may have marks (text/mark.h): what is from outside parts nothing and names no scheme; the parts are without. Pure. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "media/ctl/ctl_i.h"
+#include "text/mark.h"
 
 #include <string.h>
 
@@ -13,7 +14,12 @@ static void read_options(struct src *out, struct sv options)
 		struct sv one, name, value;
 		int64_t n;
 		(void)sv_split(options, ',', &one, &options);
-		if (!sv_split(one, '=', &name, &value) || !sv_is(sv_trim(name), "loops") || sv_i64(sv_trim(value), &n))
+		if (!sv_split(one, '=', &name, &value) || !sv_is(sv_trim(name), "loops"))
+			continue;
+		char *plain = mark_strip_dup(value);
+		int st = plain ? sv_i64(sv_trim(sv_of(plain)), &n) : ST_NOMEM;
+		mem_free(plain);
+		if (st)
 			continue;
 		out->has_loops = true;
 		out->loops = n < 0 ? -1 : n > INT32_MAX ? INT32_MAX : (int32_t)n;
@@ -52,9 +58,32 @@ static const struct {
 } schemes[] = {{"tone_stream://", SRC_TONE}, {"silence_stream://", SRC_SILENCE}, {"local_stream://", SRC_LOCAL},
     {"tts://", SRC_NAME}};
 
+/* "path=FILE" names a file when the configuration says so and where its name begins. */
+static int read_tone(struct buf *plain, struct sv text)
+{
+	static const struct sv in_file = {"path=", 5};
+	if (!sv_starts(text, in_file)) {
+		int st = mark_strip(plain, text);
+		return st ? st : sv_starts(buf_sv(plain), in_file) ? ST_DENIED : ST_OK;
+	}
+	struct sv name = sv_sub(text, in_file.n, text.n);
+	if (mark_has(sv_sub(name, 0, 2)))
+		return ST_DENIED;
+	buf_addv(plain, in_file);
+	return mark_strip_path(plain, name);
+}
+
+static int read_plain(struct buf *plain, enum src_kind kind, struct sv text)
+{
+	if (kind == SRC_TONE)
+		return read_tone(plain, text);
+	return kind == SRC_FILE ? mark_strip_path(plain, text) : mark_strip(plain, text);
+}
+
 static int read_part(struct src *out, struct sv text)
 {
 	struct src_part part = {.kind = SRC_FILE};
+	struct buf plain;
 	if (out->count == PARTS_MAX)
 		return ST_INVAL;
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
@@ -67,13 +96,16 @@ static int read_part(struct src *out, struct sv text)
 	}
 	if (!text.n || (part.kind == SRC_FILE && text.p[0] != '/') || memchr(text.p, 0, text.n))
 		return ST_INVAL;
-	if (part.kind == SRC_SILENCE && read_silence(&part, text))
-		return ST_INVAL;
-	part.text = sv_dup(text);
-	if (!part.text)
-		return ST_NOMEM;
-	out->parts[out->count++] = part;
-	return ST_OK;
+	buf_init(&plain);
+	int st = read_plain(&plain, part.kind, text);
+	if (!st && part.kind == SRC_SILENCE && read_silence(&part, buf_sv(&plain)))
+		st = ST_INVAL;
+	if (!st && !(part.text = buf_take(&plain)))
+		st = ST_NOMEM;
+	buf_fini(&plain);
+	if (!st)
+		out->parts[out->count++] = part;
+	return st;
 }
 
 int src_parse(struct src *out, const char *source)

@@ -167,22 +167,6 @@ static int test_path(void)
 	    {"/a/«:/:»//b", false},
 	    {"/a/«b\nc»", false},
 	    {"/a/«\x01»", false},
-	    {"tone_stream://«%(1,2,3)»", true},
-	    {"tone_stream://path=/t/«x».ttml", true},
-	    {"tone_stream://«path=/etc/passwd»", false},
-	    {"tone_stream://path=«/etc/passwd»", false},
-	    {"tone_stream://path=«etc/passwd»", false},
-	    {"Tone_Stream://pa«th=/»etc/passwd", false},
-	    {"file_string:///s/a!tone_stream://«path=/etc/passwd»", false},
-	    {"file_string:///s/«a»!/s/b", true},
-	    {"file_string:///s/«a!/etc/passwd»", false},
-	    {"/s/«a!/etc/passwd»", true},
-	    {"{loops=2}/s/«a}b»", true},
-	    {"{loops=«2»}/s/a", true},
-	    {"{loops=«2}/etc/passwd»}/s/a", false},
-	    {"{loops=«2}/etc/passwd»", false},
-	    {"file_string:///s/a!{loops=«2}/etc/passwd»}/s/b", false},
-	    {"{loops=2}/s/«{a}»", true},
 	};
 	struct buf t, out;
 
