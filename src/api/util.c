@@ -65,23 +65,6 @@ int api_split(char *text, char sep, char **words, int max)
 	return n;
 }
 
-/* The words without their marks, in a block of their own. */
-static int strip(struct api_words *w)
-{
-	size_t size = 1;
-	char *to;
-	for (int i = 0; i < w->n; i++)
-		size += strlen(w->m[i]) + 1;
-	to = w->plain = mem_alloc(size);
-	if (!to)
-		return ST_NOMEM;
-	for (int i = 0; i < w->n; i++) {
-		w->w[i] = strcpy(to, w->m[i]);
-		to += mark_strip_in_place(to) + 1;
-	}
-	return ST_OK;
-}
-
 /* Words of somebody's own line, each marked as a whole. */
 static int words_of(struct api_words *w, const char *args, int max)
 {
@@ -111,7 +94,7 @@ static int words_init(struct api_words *w, const struct api_call *c, int max)
 		return ST_NOMEM;
 	w->n = api_split(w->text, ' ', w->m, max);
 	memcpy(w->w, w->m, sizeof(w->w));
-	return mark_has(sv_of(c->text)) ? strip(w) : ST_OK;
+	return mark_has(sv_of(c->text)) ? mark_strip_words(w->m, w->w, w->n, &w->plain) : ST_OK;
 }
 
 int api_words_init(struct api_words *w, const struct api_call *c, int max)

@@ -29,24 +29,6 @@ int app_words_init(struct app_words *w, const char *data, int max)
 	return app_words_cut(w, data, ' ', max);
 }
 
-/* The words without their marks, in a block of their own. */
-static int strip(struct app_words *w)
-{
-	size_t size = 1;
-	char *to;
-
-	for (int i = 0; i < w->n; i++)
-		size += strlen(w->m[i]) + 1;
-	to = w->plain = mem_alloc(size);
-	if (!to)
-		return ST_NOMEM;
-	for (int i = 0; i < w->n; i++) {
-		w->w[i] = strcpy(to, w->m[i]);
-		to += mark_strip_in_place(to) + 1;
-	}
-	return ST_OK;
-}
-
 int app_words_cut(struct app_words *w, const char *data, char delim, int max)
 {
 	char *at;
@@ -59,7 +41,7 @@ int app_words_cut(struct app_words *w, const char *data, char delim, int max)
 	while (w->n < max && w->n < APP_WORDS_MAX && (w->m[w->n] = word_take(&at, delim, w->n == max - 1)))
 		w->n++;
 	memcpy(w->w, w->m, sizeof(w->w));
-	return mark_has(sv_of(data)) ? strip(w) : ST_OK;
+	return mark_has(sv_of(data)) ? mark_strip_words(w->m, w->w, w->n, &w->plain) : ST_OK;
 }
 
 void app_words_fini(struct app_words *w)

@@ -120,6 +120,23 @@ char *mark_strip_dup(struct sv text)
 	return copy;
 }
 
+int mark_strip_words(char *const *words, char **out, int n, char **block)
+{
+	size_t size = 1;
+	char *to;
+
+	for (int i = 0; i < n; i++)
+		size += strlen(words[i]) + 1;
+	to = *block = mem_alloc(size);
+	if (!to)
+		return ST_NOMEM;
+	for (int i = 0; i < n; i++) {
+		out[i] = strcpy(to, words[i]);
+		to += mark_strip_in_place(to) + 1;
+	}
+	return ST_OK;
+}
+
 size_t mark_length(struct sv text)
 {
 	struct mark_it it = {.rest = text};

@@ -31,6 +31,8 @@ ANY int mark_strip(struct buf *out, struct sv text);
 ANY size_t mark_strip_in_place(char *text);
 /* A copy without marks, to be freed with mem_free; NULL: no memory. */
 ANY char *mark_strip_dup(struct sv text);
+/* The same of n words, each to out; they live in *block, to be freed with mem_free. ST_NOMEM: nothing was changed. */
+ANY int mark_strip_words(char *const *words, char **out, int n, char **block);
 /* How many bytes the text stands for. */
 ANY size_t mark_length(struct sv text);
 /* The part that stands for n bytes from the given one on, both counted without marks, clamped. A view into text. */
