@@ -142,6 +142,13 @@ static size_t addr_bytes(const struct addr *a, const uint8_t **out)
 	return 4;
 }
 
+struct sv addr_host_key(const struct addr *a)
+{
+	const uint8_t *p;
+	size_t n = addr_bytes(a, &p);
+	return (struct sv){(const char *)p, n == 16 ? 8 : n};
+}
+
 static bool has_prefix(const uint8_t *p, const uint8_t *prefix, unsigned bits)
 {
 	unsigned bytes = bits / 8, rest = bits % 8;

@@ -22,6 +22,9 @@ uint16_t addr_port(const struct addr *a);
 void addr_set_port(struct addr *a, uint16_t port);
 bool addr_eq(const struct addr *a, const struct addr *b); /* host and port */
 bool addr_eq_host(const struct addr *a, const struct addr *b);
+/* Whom counts by address mean: the bytes of an IPv4 address, mapped ones too, and the first eight of an IPv6 one, as
+ * each network has a /64. A view into a; empty when it is not set. */
+struct sv addr_host_key(const struct addr *a);
 bool addr_is_loopback(const struct addr *a);
 bool addr_is_private(const struct addr *a); /* RFC 1918, RFC 6598, ULA, link-local */
 bool addr_is_any(const struct addr *a);

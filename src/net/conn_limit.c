@@ -54,13 +54,6 @@ const char *conn_end_text(enum conn_end why)
 	return texts[why];
 }
 
-static struct sv host_key(const struct addr *a)
-{
-	if (a->sa.sa_family == AF_INET6)
-		return (struct sv){(const char *)&a->in6.sin6_addr, 8};
-	return (struct sv){(const char *)&a->in4.sin_addr, 4};
-}
-
 int conn_limit_new(struct conn_limit **out, const struct conn_limit_conf *conf)
 {
 	struct conn_limit *l = mem_zalloc(sizeof(*l));
@@ -103,7 +96,7 @@ void conn_limit_counts(const struct conn_limit *l, struct conn_limit_counts *out
 
 bool conn_limit_may_tell(struct conn_limit *l, const struct addr *peer)
 {
-	struct sv key = host_key(peer);
+	struct sv key = addr_host_key(peer);
 	int64_t now_us = clock_mono_us(), minute = now_us / MINUTE_US;
 	int64_t last_us = (int64_t)(intptr_t)hash_get(l->told, key);
 	if (minute != l->told_minute)
@@ -123,7 +116,7 @@ bool conn_limit_may_tell(struct conn_limit *l, const struct addr *peer)
 
 static ON_CTL struct conn_host *host_get(struct conn_limit *l, const struct addr *peer)
 {
-	struct sv key = host_key(peer);
+	struct sv key = addr_host_key(peer);
 	struct conn_host *h = hash_get(l->hosts, key);
 	if (h || !(h = mem_zalloc(sizeof(*h))))
 		return h;
@@ -207,20 +200,13 @@ void conn_guard_leave(struct conn_guard *g)
 	g->host = NULL;
 }
 
-static ON_CTL void host_text(const struct conn_host *h, char out[ADDR_TEXT_MAX])
+/* An address of the host's. */
+static struct addr host_addr(const struct conn_host *h)
 {
 	struct addr a = {0};
 	a.sa.sa_family = h->key_bytes == 4 ? AF_INET : AF_INET6;
 	memcpy(h->key_bytes == 4 ? (void *)&a.in4.sin_addr : (void *)&a.in6.sin6_addr, h->key, h->key_bytes);
-	addr_host(&a, out);
-}
-
-static ON_CTL bool host_may_tell(struct conn_limit *l, const struct conn_host *h)
-{
-	struct addr a = {0};
-	a.sa.sa_family = h->key_bytes == 4 ? AF_INET : AF_INET6;
-	memcpy(h->key_bytes == 4 ? (void *)&a.in4.sin_addr : (void *)&a.in6.sin6_addr, h->key, h->key_bytes);
-	return conn_limit_may_tell(l, &a);
+	return a;
 }
 
 static ON_CTL void guard_end(struct conn_guard *g, enum conn_end why)
@@ -233,10 +219,10 @@ static ON_CTL void guard_end(struct conn_guard *g, enum conn_end why)
 	l->counts.late += why == CONN_END_LATE;
 	l->counts.starved += why == CONN_END_BYTES;
 	l->counts.greedy += why == CONN_END_SHARE;
-	if (host_may_tell(l, g->host)) {
-		host_text(g->host, text);
+	const struct addr peer = host_addr(g->host);
+	if (conn_limit_may_tell(l, &peer)) {
 		log_warning("%s: a connection of %s is closed: %s (%zu of that address, %zu in all)", l->conf.name,
-		    text, conn_end_text(why), g->host->count, l->counts.count);
+		    addr_host(&peer, text), conn_end_text(why), g->host->count, l->counts.count);
 	}
 	conn_end_fn fn = g->fn;
 	void *arg = g->arg;
@@ -397,10 +383,10 @@ static ON_CTL void window_judge(struct conn_guard *g, int64_t elapsed_us)
 	struct conn_limit *l = g->limit;
 	int64_t used = g->used_ns / (10 * elapsed_us), wasted = g->wasted_ns / (10 * elapsed_us);
 	bool is_greedy = wasted >= WASTE_PERCENT || (g->class != CONN_TRUSTED && used >= SHARE_PERCENT);
-	if ((is_greedy || used >= SHARE_PERCENT) && host_may_tell(l, g->host)) {
-		host_text(g->host, text);
+	const struct addr peer = host_addr(g->host);
+	if ((is_greedy || used >= SHARE_PERCENT) && conn_limit_may_tell(l, &peer)) {
 		log_warning("%s: a connection of %s uses %d %% of the control thread, %d %% without a whole message",
-		    l->conf.name, text, (int)used, (int)wasted);
+		    l->conf.name, addr_host(&peer, text), (int)used, (int)wasted);
 	}
 	g->greedy_windows = is_greedy && elapsed_us < 2 * WINDOW_US ? g->greedy_windows + 1 : is_greedy;
 }

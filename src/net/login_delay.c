@@ -25,13 +25,6 @@ struct login_delay {
 	struct login_delay_counts counts;
 };
 
-static struct sv row_key(const struct addr *a)
-{
-	if (a->sa.sa_family == AF_INET6)
-		return (struct sv){(const char *)&a->in6.sin6_addr, 8};
-	return (struct sv){(const char *)&a->in4.sin_addr, 4};
-}
-
 int login_delay_new(struct login_delay **out)
 {
 	struct login_delay *d = mem_zalloc(sizeof(*d));
@@ -72,7 +65,7 @@ static int64_t row_delay_us(const struct row *r)
 
 int login_delay_turn(struct login_delay *d, const struct addr *peer, int64_t *wait_us)
 {
-	struct row *r = hash_get(d->rows, row_key(peer));
+	struct row *r = hash_get(d->rows, addr_host_key(peer));
 	int64_t now_us = clock_mono_us();
 	*wait_us = 0;
 	if (!r)
@@ -93,7 +86,7 @@ int login_delay_turn(struct login_delay *d, const struct addr *peer, int64_t *wa
 
 void login_delay_failed(struct login_delay *d, const struct addr *peer)
 {
-	struct sv key = row_key(peer);
+	struct sv key = addr_host_key(peer);
 	struct row *r = hash_take(d->rows, key);
 	int64_t now_us = clock_mono_us();
 	d->counts.failed++;

@@ -16,13 +16,6 @@ enum {
 };
 #define KNOWN_US (600 * 1000000LL)
 
-static uint64_t sender_key(const struct addr *a)
-{
-	if (a->sa.sa_family == AF_INET6)
-		return sip_key((struct sv){(const char *)&a->in6.sin6_addr, 8}, SV_NONE, SV_NONE, 4);
-	return sip_key((struct sv){(const char *)&a->in4.sin_addr, 4}, SV_NONE, SV_NONE, 4);
-}
-
 static ON_CTL void sender_forget(struct sip_stack *s, struct sip_sender *d)
 {
 	list_remove(&d->link);
@@ -46,7 +39,7 @@ static ON_CTL void room_make(struct sip_stack *s)
 
 struct sip_sender *sip_sender_heard(struct sip_stack *s, const struct sip_source *src, size_t n)
 {
-	uint64_t key = sender_key(&src->peer);
+	uint64_t key = sip_key(addr_host_key(&src->peer), SV_NONE, SV_NONE, 4);
 	struct sip_node *node = sip_table_first(&s->sender_table, key);
 	struct sip_sender *d = node ? list_entry(node, struct sip_sender, node) : NULL;
 	int64_t second = loop_now_us() / SECOND_US;
