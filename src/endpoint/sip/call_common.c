@@ -83,8 +83,7 @@ int call_media_init(struct call *c)
 
 /* ---- variables ---- */
 
-static void var_sv(struct leg *leg, const char *name, struct sv v) ON_CTL;
-static void var_sv(struct leg *leg, const char *name, struct sv v)
+void call_var_sv(struct leg *leg, const char *name, struct sv v)
 {
 	char *copy = v.n ? sv_dup(v) : NULL;
 	if (copy)
@@ -111,7 +110,7 @@ static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u
 	if (!u->host.n)
 		return;
 	snprintf(name, sizeof(name), "sip_%s_user", prefix);
-	var_sv(leg, name, u->user);
+	call_var_sv(leg, name, u->user);
 	if (u->port) {
 		snprintf(port, sizeof(port), ":%u", u->port);
 		snprintf(name, sizeof(name), "sip_%s_port", prefix);
@@ -120,38 +119,38 @@ static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u
 	snprintf(name, sizeof(name), "sip_%s_uri", prefix);
 	call_var_uri(leg, name, u);
 	snprintf(name, sizeof(name), "sip_%s_host", prefix);
-	var_sv(leg, name, u->host);
+	call_var_sv(leg, name, u->host);
 }
 
 void call_vars_from_msg(struct call *c, const struct sip_msg *m)
 {
 	struct leg *leg = c->leg;
 	struct sip_nameaddr contact;
-	var_sv(leg, "sip_user_agent",
+	call_var_sv(leg, "sip_user_agent",
 	    sip_msg_value(
 	        m, m->is_request || sip_msg_hdr(m, SIP_HDR_USER_AGENT) ? SIP_HDR_USER_AGENT : SIP_HDR_SERVER));
-	var_sv(leg, "sip_allow", sip_msg_value(m, SIP_HDR_ALLOW));
-	var_sv(leg, "sip_from_display", m->from.display);
-	var_sv(leg, "sip_full_from", m->from.text);
+	call_var_sv(leg, "sip_allow", sip_msg_value(m, SIP_HDR_ALLOW));
+	call_var_sv(leg, "sip_from_display", m->from.display);
+	call_var_sv(leg, "sip_full_from", m->from.text);
 	var_uri(leg, "from", &m->from.uri);
 	var_uri(leg, "to", &m->to.uri);
 	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
 		var_uri(leg, "contact", &contact.uri);
-	var_sv(leg, "sip_from_tag", m->from_tag);
-	var_sv(leg, "sip_call_id", m->call_id);
+	call_var_sv(leg, "sip_from_tag", m->from_tag);
+	call_var_sv(leg, "sip_call_id", m->call_id);
 	if (m->to_tag.n) {
 		call_vars_dialog(c, m);
 	} else {
-		var_sv(leg, "sip_full_via", m->via.text);
-		var_sv(leg, "sip_full_to", m->to.text);
+		call_var_sv(leg, "sip_full_via", m->via.text);
+		call_var_sv(leg, "sip_full_to", m->to.text);
 	}
 }
 
 void call_vars_dialog(struct call *c, const struct sip_msg *m)
 {
-	var_sv(c->leg, "sip_full_via", m->via.text);
-	var_sv(c->leg, "sip_full_to", m->to.text);
-	var_sv(c->leg, "sip_to_tag", m->to_tag);
+	call_var_sv(c->leg, "sip_full_via", m->via.text);
+	call_var_sv(c->leg, "sip_full_to", m->to.text);
+	call_var_sv(c->leg, "sip_to_tag", m->to_tag);
 	leg_var_setf(c->leg, "sip_cseq", "%u", m->cseq);
 }
 
@@ -238,7 +237,7 @@ static void refusal_vars(struct call *c, const struct sip_close *why, struct sv 
 		if (!legs[i])
 			continue;
 		leg_var_setf(legs[i], "sip_invite_failure_status", "%d", why->code);
-		var_sv(legs[i], "sip_invite_failure_phrase", phrase);
+		call_var_sv(legs[i], "sip_invite_failure_phrase", phrase);
 		leg_var_setf(legs[i], i ? "last_bridge_proto_specific_hangup_cause" : "proto_specific_hangup_cause",
 		    "sip:%d", why->code);
 	}
@@ -278,7 +277,7 @@ static void partner_phrase(struct call *c, struct sv phrase)
 	if (!partner)
 		partner = originator_of(c);
 	if (partner)
-		var_sv(partner, "sip_hangup_phrase", phrase);
+		call_var_sv(partner, "sip_hangup_phrase", phrase);
 }
 
 void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)

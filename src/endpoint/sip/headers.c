@@ -17,15 +17,6 @@ static const struct kept {
 } kept[] = {{"Call-Info", "sip_call_info"}, {"Alert-Info", "sip_alert_info"}, {"History-Info", "sip_history_info"},
     {"Subject", "sip_subject"}, {"Geolocation", "sip_geolocation"}, {"Identity", "sip_identity"}};
 
-static void var_sv(struct leg *leg, const char *name, struct sv v) ON_CTL;
-static void var_sv(struct leg *leg, const char *name, struct sv v)
-{
-	char *copy = v.n ? sv_dup(v) : NULL;
-	if (copy)
-		leg_var_set(leg, name, copy);
-	mem_free(copy);
-}
-
 static bool has_word(struct sv list, const char *word)
 {
 	struct sv one;
@@ -77,7 +68,7 @@ void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *pr
 		if (!is_taken(h, m->is_request) || h->name.n + strlen(prefix) >= sizeof(name))
 			continue;
 		snprintf(name, sizeof(name), "%s%.*s", prefix, SVF(h->name));
-		var_sv(c->leg, name, h->value);
+		call_var_sv(c->leg, name, h->value);
 		if (m->is_request && is_private(h->name))
 			received_set(c->leg, name);
 		taken++;
@@ -87,7 +78,7 @@ void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *pr
 void call_vars_kept(struct call *c, const struct sip_msg *m)
 {
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		var_sv(c->leg, kept[i].var, sip_msg_value_named(m, kept[i].hdr));
+		call_var_sv(c->leg, kept[i].var, sip_msg_value_named(m, kept[i].hdr));
 	const char *signature = vars_get(c->leg->vars, "sip_identity");
 	if (!signature)
 		return;

@@ -177,6 +177,7 @@ ON_CTL void call_owed(struct call *c); /* acknowledged: what had to wait for it 
 ON_CTL bool call_reason_put(struct call *c, struct buf *b);
 ON_CTL void call_vars_from_msg(struct call *c, const struct sip_msg *m);
 /* A variable of the form user@host:port, to be dialled as it is. */
+ON_CTL void call_var_sv(struct leg *leg, const char *name, struct sv value); /* as data; empty: none */
 ON_CTL void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u);
 /* Those of the dialog as its latest message has them; an inbound call's are complete with its ACK. */
 ON_CTL void call_vars_dialog(struct call *c, const struct sip_msg *m);
