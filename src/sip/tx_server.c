@@ -352,6 +352,20 @@ static ON_CTL void response_put(struct sip_stx *tx, const struct response *r, co
 	sip_put_call_body(b, sv_of(r->ctype), r->body);
 }
 
+/* The response to the scratch, over UDP in its short form when credit does not do for the whole; how_short pays for
+ * that. False: it is not to be sent. */
+static ON_CTL bool response_put_paid(
+    struct sip_stx *tx, struct response *r, const char *to_tag, enum sip_pay how, enum sip_pay how_short)
+{
+	struct sip_stack *s = tx->stack;
+	response_put(tx, r, to_tag);
+	if (tx->src.transport != SIP_UDP || sip_sender_pays(s, tx->src.sender, s->out.n, how))
+		return true;
+	r->is_short = true;
+	response_put(tx, r, to_tag);
+	return sip_sender_pays(s, tx->src.sender, s->out.n, how_short);
+}
+
 int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype,
     struct sv body, const char *contact, bool record_route)
 {
@@ -362,13 +376,8 @@ int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char
 	struct response r = {code, phrase, headers, ctype, body, contact, record_route, false};
 	const char *to_tag = code > 100 && !tx->to_had_tag ? sip_stx_to_tag(tx) : NULL;
 	enum sip_pay how = code < 200 ? SIP_PAY_EARLY : SIP_PAY_FINAL;
-	bool is_paid = true;
-	response_put(tx, &r, to_tag);
-	if (tx->src.transport == SIP_UDP && !(is_paid = sip_sender_pays(s, tx->src.sender, b->n, how))) {
-		r.is_short = true;
-		response_put(tx, &r, to_tag);
-		is_paid = sip_sender_pays(s, tx->src.sender, b->n, code >= 200 && tx->has_answered ? SIP_PAY_DUE : how);
-	}
+	bool is_due = code >= 200 && tx->has_answered;
+	bool is_paid = response_put_paid(tx, &r, to_tag, how, is_due ? SIP_PAY_DUE : how);
 	char *copy = b->failed ? NULL : mem_alloc(b->n);
 	if (!copy)
 		return ST_NOMEM;
@@ -688,15 +697,8 @@ int sip_stx_reply_once(struct sip_stx *tx, int code, const char *phrase, const c
 		return sip_stx_respond(tx, code, phrase, headers, NULL, SV_NONE, NULL, false);
 	once_tag_text(tx->once_tag, tag);
 	sip_stx_ref(tx);
-	response_put(tx, &r, tx->to_had_tag ? NULL : tag);
-	bool is_udp = tx->src.transport == SIP_UDP;
-	bool is_paid = !is_udp || sip_sender_pays(s, tx->src.sender, s->out.n, SIP_PAY_FINAL);
-	if (!is_paid) {
-		r.is_short = true;
-		response_put(tx, &r, tx->to_had_tag ? NULL : tag);
-		is_paid = sip_sender_pays(s, tx->src.sender, s->out.n, SIP_PAY_FINAL);
-	}
-	if (is_paid && !s->out.failed) {
+	const char *to_tag = tx->to_had_tag ? NULL : tag;
+	if (response_put_paid(tx, &r, to_tag, SIP_PAY_FINAL, SIP_PAY_FINAL) && !s->out.failed) {
 		s->stats.responses_out++;
 		tx->code = (uint16_t)code;
 		transmit(s, &tx->src, tx->via_port, s->out.p, s->out.n);
