@@ -1,4 +1,5 @@
 """Phones for attacks by SIP: each writes any From it likes, from any address, with or without an account."""
+import contextlib
 import re
 import socket
 import uuid
@@ -10,13 +11,18 @@ class Sayer(Phone):
     """A phone at a port of the switch, internal or external; frm is its From without the tag, password its account's."""
     def __init__(self, sw, user, port=None, frm=None, host="127.0.0.1", password=None):
         super().__init__(sw, user)
-        self.s.close()
-        self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.s.bind((host, 0))
-        self.s.connect(("127.0.0.1", port or sw.sip_port))
-        self.port, self.host = self.s.getsockname()[1], host
+        self.at = port or sw.sip_port
+        self.move(host)
         self.frm = frm or f"<sip:{user}@{sw.domain}>"
         self.password = password or sw.passwords.get(user)
+
+    def move(self, host="127.0.0.1", port=0):
+        """To another address of its own."""
+        self.s.close()
+        self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.s.bind((host, port))
+        self.s.connect(("127.0.0.1", self.at))
+        self.port, self.host = self.s.getsockname()[1], host
 
     def request(self, method, uri=None, to=None, call_id=None, body="", extra="", cseq=None, branch=None, ctype="application/sdp",
                 contact=None):
@@ -73,6 +79,21 @@ class Sayer(Phone):
         assert m.code >= 300, m
         self.ack_failure(m)
         return m.code
+
+
+@contextlib.contextmanager
+def sayers(sw):
+    """A maker of them; at the end their calls and they themselves are gone."""
+    made = []
+
+    def make(*args, **kw):
+        made.append(Sayer(sw, *args, **kw))
+        return made[-1]
+    yield make
+    sw.api("hupall")
+    sw.wait_calls(0)
+    for p in made:
+        p.close()
 
 
 def addr_of(header):

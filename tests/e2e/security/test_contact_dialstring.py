@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 import tandem as t
 from calls import extension
-from sayer import Sayer, addr_of
+from sayer import addr_of, sayers
 from wire import sdp
 
 MEANS = re.compile(r"[,|\[\]{}<>\\$'\"\s^#\x00-\x1f\x7f-\xff]|:_:")
@@ -34,17 +34,8 @@ def sw(tmp_path_factory):
 
 @pytest.fixture
 def phones(sw):
-    made = []
-
-    def make(user, port=None, **kw):
-        p = Sayer(sw, user, port, **kw)
-        made.append(p)
-        return p
-    yield make
-    sw.api("hupall")
-    sw.wait_calls(0)
-    for p in made:
-        p.close()
+    with sayers(sw) as make:
+        yield make
     sw.api("sofia profile internal flush_inbound_reg")
 
 

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 import tandem as t
-from sayer import Sayer, set_params
+from sayer import sayers, set_params
 from wire import sdp
 
 KNOB = "inbound_call_force_matching_username"
@@ -47,17 +47,8 @@ def sw(tmp_path_factory):
 
 @pytest.fixture
 def caller(sw):
-    made = []
-
-    def make(frm):
-        p = Sayer(sw, "1001", frm=frm)
-        made.append(p)
-        return p
-    yield make
-    sw.api("hupall")
-    sw.wait_calls(0)
-    for p in made:
-        p.close()
+    with sayers(sw) as make:
+        yield lambda frm: make("1001", frm=frm)
 
 
 def dial(p, extra=""):

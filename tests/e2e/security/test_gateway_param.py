@@ -1,11 +1,10 @@
 """Attack: a stranger writes ;gw=NAME (or the user gw+NAME) into the URI of his INVITE, and his call is taken for one that the gateway
 NAME brings: its context, its extension, its variables. The name is in every Contact the switch sends, so it is no secret."""
 import re
-import socket
 
 import pytest
 import tandem as t
-from sayer import Sayer
+from sayer import sayers
 from wire import sdp
 
 GATEWAY = """<include>
@@ -39,23 +38,12 @@ def sw(tmp_path_factory):
 
 @pytest.fixture
 def caller(sw):
-    made = []
-
-    def make(host="127.0.0.1", port=0):
-        p = Sayer(sw, "mallory", sw.ext_port)
-        if port or host != "127.0.0.1":
-            p.s.close()
-            p.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            p.s.bind((host, port))
-            p.s.connect(("127.0.0.1", sw.ext_port))
-            p.port, p.host = p.s.getsockname()[1], host
-        made.append(p)
-        return p
-    yield make
-    sw.api("hupall")
-    sw.wait_calls(0)
-    for p in made:
-        p.close()
+    with sayers(sw) as make:
+        def at(host="127.0.0.1", port=0):
+            p = make("mallory", sw.ext_port)
+            p.move(host, port)
+            return p
+        yield at
 
 
 def lands_in(sw, p, uri):

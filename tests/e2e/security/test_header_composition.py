@@ -6,7 +6,7 @@ import socket
 import pytest
 import tandem as t
 from calls import extension
-from sayer import Sayer
+from sayer import sayers
 
 # What a destination number decodes to: ${x} of the dialplan below. Each %XX is one byte.
 EVIL = {
@@ -65,16 +65,10 @@ def sw(tmp_path_factory):
 
 @pytest.fixture
 def pair(sw):
-    a, b = Sayer(sw, "ext", sw.ext_port), Sayer(sw, "svc", sw.ext_port)
-    b.s.close()
-    b.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    b.s.bind(("127.0.0.1", sw.far_port))
-    b.s.connect(("127.0.0.1", sw.ext_port))
-    b.port = sw.far_port
-    yield a, b
-    sw.api("hupall")
-    sw.wait_calls(0)
-    a.close(), b.close()
+    with sayers(sw) as make:
+        a, b = make("ext", sw.ext_port), make("svc", sw.ext_port)
+        b.move(port=sw.far_port)
+        yield a, b
 
 
 def is_sound(m, also=()):

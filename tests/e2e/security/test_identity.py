@@ -1,12 +1,11 @@
 """Attack: a caller who asks to be hidden is shown, or the number that the dialplan put in his place leaks beside it; and a stranger's
 Call-Info or Alert-Info makes the called phone answer by itself, so that he listens in. Every identity header, in and out."""
 import re
-import socket
 
 import pytest
 import tandem as t
 from calls import extension
-from sayer import Sayer, set_params
+from sayer import sayers, set_params
 
 NAMES = ("From", "P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Privacy", "Diversion", "History-Info", "Call-Info",
          "Alert-Info", "Referred-By", "Reason", "Identity", "User-to-User", "P-Charging-Vector", "P-Early-Media", "X-Lab")
@@ -112,16 +111,10 @@ def sw(tmp_path_factory):
 
 @pytest.fixture
 def pair(sw):
-    a, b = Sayer(sw, "ext", sw.ext_port, frm='"ext" <sip:ext@127.0.0.1>'), Sayer(sw, "svc", sw.ext_port)
-    b.s.close()
-    b.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    b.s.bind(("127.0.0.1", sw.svc_port))
-    b.s.connect(("127.0.0.1", sw.ext_port))
-    b.port = sw.svc_port
-    yield a, b
-    sw.api("hupall")
-    sw.wait_calls(0)
-    a.close(), b.close()
+    with sayers(sw) as make:
+        a, b = make("ext", sw.ext_port, frm='"ext" <sip:ext@127.0.0.1>'), make("svc", sw.ext_port)
+        b.move(port=sw.svc_port)
+        yield a, b
 
 
 def said(m):

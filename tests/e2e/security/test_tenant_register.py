@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 import tandem as t
-from sayer import Sayer, set_params
+from sayer import sayers, set_params
 from wire import sdp
 
 DIRECTORY = """<include>
@@ -37,17 +37,8 @@ def sw(tmp_path_factory):
 def people(sw):
     """The victim, 2000 of b.example, is registered; the attacker is 2000 of a.example."""
     set_params(sw, **PLAIN)
-    made = []
-
-    def make(user, domain, **kw):
-        p = Sayer(sw, user, frm=f"<sip:{user}@{domain}>", password=("pw" if user == "2000" else "pw1") + domain, **kw)
-        made.append(p)
-        return p
-    yield make
-    sw.api("hupall")
-    sw.wait_calls(0)
-    for p in made:
-        p.close()
+    with sayers(sw) as make:
+        yield lambda user, domain, **kw: make(user, frm=f"<sip:{user}@{domain}>", password=("pw" if user == "2000" else "pw1") + domain, **kw)
     sw.api("sofia profile internal flush_inbound_reg")
 
 
