@@ -101,14 +101,6 @@ def addr_of(header):
     return re.search("<([^>]*)>", header).group(1)
 
 
-def edit(path, *pairs):
-    text = path.read_text()
-    for old, new in pairs:
-        assert re.search(old, text), (path, old)
-        text = re.sub(old, new, text)
-    path.write_text(text)
-
-
 def set_params(sw, profile="internal", **params):
     """Parameters of a profile of a running switch (a_b=value), None takes one out; by rescan."""
     path = sw.root / f"conf/sip_profiles/{profile}.xml"
