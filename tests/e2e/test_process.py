@@ -1,4 +1,5 @@
 """The program itself: options, start and stop, pid file, log rotation, configuration errors, kill -9."""
+import os
 import re
 import signal
 import subprocess
@@ -6,7 +7,7 @@ import time
 
 import pytest
 from sipp import ANSWERED, Sipp, ack, bye, invite, pause, recv, register_as, reply, send, uas_answer
-from tandem import BUILD, VANILLA, free_port
+from tandem import BUILD, TOP, VANILLA, free_port
 
 
 def run(*args, **kw):
@@ -16,6 +17,17 @@ def run(*args, **kw):
 def test_version_and_help():
     assert re.match(r"Tandem version: \d+\.\d+\.\d+", run("-version").stdout)
     assert "-check-config" in run("-help").stdout
+
+
+def test_welcome_where_no_route_leads_anywhere(tmp_path):
+    """`./dev run` on a machine that is on no network says loopback and goes on."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/ip").write_text("#!/bin/sh\necho RTNETLINK answers: Network is unreachable >&2\nexit 2\n")
+    (tmp_path / "bin/ip").chmod(0o755)
+    env = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    subprocess.run([TOP / "tools/make-instance", tmp_path / "instance"], check=True, env=env)
+    r = subprocess.run([TOP / "tools/print-welcome", tmp_path / "instance"], capture_output=True, text=True, env=env)
+    assert r.returncode == 0 and "sip:127.0.0.1:5060" in r.stdout, (r.returncode, r.stdout, r.stderr)
 
 
 @pytest.mark.parametrize("args,says", [(["-nosuch"], "unknown option '-nosuch'"), (["-conf", "/x"], "all or none of -conf, -log, and -db"),
