@@ -79,6 +79,11 @@ struct alternate {
 	char error[XML_ERROR_CHARS];
 };
 
+static void alternate_warn(const char *warning, void *arg)
+{
+	log_warning("%s", warning);
+}
+
 static void alternate_read(void *arg)
 {
 	struct alternate *a = arg;
@@ -86,7 +91,8 @@ static void alternate_read(void *arg)
 	role_assert_work();
 	a->status = dp_file_read(a->path, &a->text);
 	if (!a->status)
-		a->status = xml_parse(&a->doc, a->text.p, a->text.n, a->path, NULL, 0, a->error);
+		a->status =
+		    xml_parse_lenient(&a->doc, a->text.p, a->text.n, a->path, NULL, 0, alternate_warn, NULL, a->error);
 	else
 		snprintf(a->error, sizeof a->error, "%s: cannot be read: %s", a->path, status_text(a->status));
 }

@@ -103,7 +103,8 @@ static int config_start(void) ON_CTL
 	buf_printf(&fsxml, "%s/freeswitch.xml.fsxml", d->log);
 	st = config_init(&(struct config_source){.conf_dir = d->conf,
 	                     .main_file = options.cfgname,
-	                     .fsxml_file = options.is_check_config ? NULL : fsxml.p},
+	                     .fsxml_file = options.is_check_config ? NULL : fsxml.p,
+	                     .has_file = modules_have_file},
 	    builtins, sizeof(builtins) / sizeof(builtins[0]));
 	buf_fini(&fsxml);
 	if (!st)
@@ -130,17 +131,18 @@ static int reference(void) ON_CTL
 
 static int check_config(void) ON_CTL
 {
-	size_t count;
+	size_t count, stop_count = 0;
 
 	log_set_level(LOG_CRIT);
 	if (config_start() || modules_register_all())
 		return 255;
-	count = config_check(report_problem, NULL);
+	count = config_check(report_problem, NULL, &stop_count);
 	if (count)
-		fprintf(stderr, "%zu problems in %s/%s\n", count, options.dirs.conf, options.cfgname);
+		fprintf(stderr, "%zu problems in %s/%s, %s\n", count, options.dirs.conf, options.cfgname,
+		    stop_count ? "and it cannot start" : "none of them stops the start");
 	else
 		printf("%s/%s: nothing wrong\n", options.dirs.conf, options.cfgname);
-	return count ? 1 : 0;
+	return stop_count ? 1 : 0;
 }
 
 /* Everything up to "ready". Returns an exit code, 0 when the loop may run. */
