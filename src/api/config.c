@@ -1,5 +1,5 @@
 /* config check: a configuration looked over by a worker, beside the one that runs. */
-#include "core/config.h"
+#include "core/conf/config.h"
 #include "api/api_i.h"
 #include "base/mem.h"
 #include "loop/co.h"

@@ -1,8 +1,8 @@
 /* Global variables, the configuration and modules: global_getvar, global_setvar, reloadxml, reloadacl, acl,
  * is_lan_addr, xml_locate, xml_wrap, load, unload, reload, module_exists, log, nat_map. */
 #include "api/api_i.h"
-#include "core/acl.h"
-#include "core/config.h"
+#include "core/conf/acl.h"
+#include "core/conf/config.h"
 #include "text/mark.h"
 #include "text/xml.h"
 

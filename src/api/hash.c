@@ -2,7 +2,7 @@
  * `hash`. Bounded; nothing is kept over a restart. */
 #include "base/hash.h"
 #include "api/api_i.h"
-#include "core/exec.h"
+#include "core/run/exec.h"
 #include "text/mark.h"
 
 enum { ENTRY_MAX_COUNT = 1000000 };

@@ -2,7 +2,7 @@
  * interface has it: status, fsapi, execute, channelData. */
 #include "text/json.h"
 #include "api/api_i.h"
-#include "core/exec.h"
+#include "core/run/exec.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
 /* Addresses: host_lookup, gethost, interface_ip, stun. Names are the resolver's, a STUN server is asked on a worker;
  * IPv4 but for interface_ip. */
 #include "api/api_i.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 #include "loop/co.h"
 #include "net/dns.h"
 

@@ -2,7 +2,7 @@
  * place in the dialplan; the reply is sent when the first leg answers (or gives early media that counts), not when it
  * is bridged. */
 #include "api/api_i.h"
-#include "core/exec.h"
+#include "core/run/exec.h"
 #include "text/mark.h"
 
 #include <stdlib.h>

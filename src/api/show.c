@@ -2,7 +2,7 @@
  * slices with the loop running between them; everything else comes from the registries in one go. The columns' order is
  * what clients rely on. */
 #include "api/api_i.h"
-#include "core/leg_media.h"
+#include "core/sound/media.h"
 
 #include <stdio.h>
 #include <stdlib.h>

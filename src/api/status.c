@@ -2,7 +2,7 @@
  * keep FreeSWITCH's forms, its name included, because clients parse them. */
 #include "api/api_i.h"
 #include "base/clock.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Text in, text out: what dialplans use inside ${...}. No state, nothing waits but eval, expand and file_exists. */
 #include "api/api_i.h"
-#include "core/vars.h"
+#include "core/value/vars.h"
 #include "text/digest.h"
 #include "text/mark.h"
 #include "text/re.h"

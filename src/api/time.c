@@ -2,7 +2,7 @@
  * else from the system's database. */
 #include "api/api_i.h"
 #include "base/clock.h"
-#include "core/zone.h"
+#include "core/conf/zone.h"
 
 #include <stdio.h>
 #include <stdlib.h>

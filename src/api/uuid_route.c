@@ -1,6 +1,6 @@
 /* Commands that say where a call goes: end, bridge, transfer, park, answer, applications from outside. */
 #include "api/api_i.h"
-#include "core/exec.h"
+#include "core/run/exec.h"
 
 void on_kill(struct api_call *c, struct leg *leg, struct api_words *w)
 {

@@ -2,7 +2,7 @@
  * none knows the protocol. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/exec.h"
+#include "core/run/exec.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -1,9 +1,9 @@
 /* Listening in on other legs: eavesdrop (one, or all in turn) with its keys, three_way. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/exec.h"
-#include "core/leg_digits.h"
-#include "core/leg_tap.h"
+#include "core/keys/digits.h"
+#include "core/run/exec.h"
+#include "core/sound/tap.h"
 #include "text/mark.h"
 #include <string.h>
 #include <strings.h>

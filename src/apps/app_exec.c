@@ -2,7 +2,7 @@
  * for through the registry with this leg's uuid. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/exec.h"
+#include "core/run/exec.h"
 #include <string.h>
 
 /* exten [dialplan [context]] */

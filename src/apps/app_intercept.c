@@ -1,7 +1,7 @@
 /* Taking calls of others over: intercept (a leg by its uuid), pickup (a leg that waits for a key). */
 #include "apps/apps_i.h"
-#include "core/exec.h"
-#include "core/pickup.h"
+#include "core/dial/pickup.h"
+#include "core/run/exec.h"
 #include <string.h>
 #include <strings.h>
 

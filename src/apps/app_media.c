@@ -2,8 +2,8 @@
  * here it is only set up and waited for. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/exec.h"
-#include "core/leg_record.h"
+#include "core/run/exec.h"
+#include "core/sound/record.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

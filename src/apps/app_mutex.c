@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/mem.h"
-#include "core/exec.h"
+#include "core/run/exec.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

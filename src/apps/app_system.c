@@ -1,9 +1,9 @@
-/* Applications that reach the operating system: commands (core/shell.h; off by default), directories and files. What
- * blocks runs in a child process or on a worker; the leg waits. */
+/* Applications that reach the operating system: commands (core/conf/shell.h; off by default), directories and files.
+ * What blocks runs in a child process or on a worker; the leg waits. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/exec.h"
-#include "core/shell.h"
+#include "core/conf/shell.h"
+#include "core/run/exec.h"
 #include "text/mark.h"
 #include <errno.h>
 #include <stdio.h>

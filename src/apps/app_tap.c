@@ -3,8 +3,8 @@
 #include "apps/apps_i.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/exec.h"
-#include "core/leg_tap.h"
+#include "core/run/exec.h"
+#include "core/sound/tap.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,9 +3,9 @@
 #include "apps/apps_i.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/acl.h"
-#include "core/dir.h"
-#include "core/exec.h"
+#include "core/conf/acl.h"
+#include "core/conf/dir.h"
+#include "core/run/exec.h"
 #include "text/mark.h"
 #include "text/re.h"
 #include <stdlib.h>

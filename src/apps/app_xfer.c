@@ -1,9 +1,9 @@
 /* Calls passed on by somebody who talks first: att_xfer (consult, then hang up), soft_hold. Both run on a bridged leg,
- * mostly asked for by a key (bind_meta_app); the bridge waits meanwhile (core/consult.h). */
+ * mostly asked for by a key (bind_meta_app); the bridge waits meanwhile (core/bridge/aside.h). */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/consult.h"
-#include "core/exec.h"
+#include "core/bridge/aside.h"
+#include "core/run/exec.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -4,8 +4,8 @@
 #include "apps/apps_i.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "core/core.h"
-#include "core/exec.h"
+#include "core/host/core.h"
+#include "core/run/exec.h"
 #include "store/store.h"
 #include "text/mark.h"
 #include <string.h>

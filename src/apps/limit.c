@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "core/core.h"
-#include "core/exec.h"
+#include "core/host/core.h"
+#include "core/run/exec.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

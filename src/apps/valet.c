@@ -4,10 +4,10 @@
 #include "apps/valet_i.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/event.h"
-#include "core/exec.h"
-#include "core/leg_digits.h"
-#include "core/say.h"
+#include "core/event/event.h"
+#include "core/keys/digits.h"
+#include "core/run/exec.h"
+#include "core/sound/say.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>

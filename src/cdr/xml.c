@@ -3,9 +3,9 @@
 #include "text/xml.h"
 #include "base/mem.h"
 #include "cdr/cdr_i.h"
-#include "core/config.h"
-#include "core/core.h"
-#include "core/exec.h"
+#include "core/conf/config.h"
+#include "core/host/core.h"
+#include "core/run/exec.h"
 #include "text/url.h"
 #include <stdio.h>
 #include <string.h>

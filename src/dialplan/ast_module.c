@@ -2,8 +2,8 @@
  * read for each call), the applications Dial, Goto and AvoidingDeadlock, and the endpoint SIP/, which is sofia's. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/config.h"
-#include "core/exec.h"
+#include "core/conf/config.h"
+#include "core/run/exec.h"
 #include "dialplan/module_i.h"
 #include "loop/co.h"
 #include <stdio.h>

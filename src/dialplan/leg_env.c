@@ -3,8 +3,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/slurp.h"
-#include "core/exec.h"
-#include "core/zone.h"
+#include "core/conf/zone.h"
+#include "core/run/exec.h"
 #include "dialplan/module_i.h"
 #include "text/mark.h"
 #include <string.h>

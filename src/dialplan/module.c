@@ -1,6 +1,6 @@
 /* The dialplans "XML" and "inline" for legs: the hunt's interfaces bound to a leg, the configuration stage that
  * compiles the XML dialplan once per snapshot, and alternate files ("XML:/path/file.xml"). */
-#include "core/module.h"
+#include "core/registry/module.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "dialplan/module_i.h"

@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "core/event.h"
+#include "core/event/event.h"
 #include "esl/esl_i.h"
 
 #include <stdint.h>

@@ -3,8 +3,8 @@
  * marks the client busy until it is done; others answer at once. Events and messages to legs are in events.c,
  * sendmsg.c. */
 #include "base/mem.h"
-#include "core/dir.h"
-#include "core/module.h"
+#include "core/conf/dir.h"
+#include "core/registry/module.h"
 #include "esl/esl_i.h"
 #include "text/digest.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 #include "base/list.h"
 #include "base/log.h"
-#include "core/module.h"
+#include "core/registry/module.h"
 #include "esl/filter.h"
 #include "esl/queue.h"
 #include "loop/loop.h"

@@ -4,8 +4,8 @@
  * hangs up, or goes on when the server said `resume`) or with the leg (a notice, at once or after lingering). */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/exec.h"
-#include "core/module.h"
+#include "core/registry/module.h"
+#include "core/run/exec.h"
 #include "esl/esl_i.h"
 
 #include <stdlib.h>

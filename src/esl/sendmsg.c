@@ -1,7 +1,7 @@
 /* sendmsg (orders to a leg) and sendevent (an event of the client's making). */
 #include "base/mem.h"
-#include "core/exec.h"
-#include "core/leg_media.h"
+#include "core/run/exec.h"
+#include "core/sound/media.h"
 #include "esl/esl_i.h"
 
 #include <stdlib.h>

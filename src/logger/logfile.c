@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
-#include "core/config.h"
-#include "core/core.h"
+#include "core/conf/config.h"
+#include "core/host/core.h"
 #include "logger/logger_i.h"
 #include <errno.h>
 #include <fcntl.h>

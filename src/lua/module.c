@@ -2,10 +2,10 @@
  * (lua.conf). */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/config.h"
-#include "core/core.h"
-#include "core/event.h"
-#include "core/exec.h"
+#include "core/conf/config.h"
+#include "core/event/event.h"
+#include "core/host/core.h"
+#include "core/run/exec.h"
 #include "lua/lua_i.h"
 #include <string.h>
 #include <strings.h>

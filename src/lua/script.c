@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/event.h"
+#include "core/event/event.h"
 #include "lua/lua_i.h"
 #include "text/mark.h"
 #include <stdio.h>

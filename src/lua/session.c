@@ -2,8 +2,8 @@
  * coroutine runs the script, or one that the script dialled or found. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/cause.h"
-#include "core/core.h"
+#include "core/host/core.h"
+#include "core/value/cause.h"
 #include "lua/lua_i.h"
 #include <string.h>
 #include <strings.h>

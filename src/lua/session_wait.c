@@ -4,11 +4,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/leg_digits.h"
-#include "core/leg_media.h"
-#include "core/leg_record.h"
-#include "core/originate.h"
-#include "core/say.h"
+#include "core/dial/originate.h"
+#include "core/keys/digits.h"
+#include "core/sound/media.h"
+#include "core/sound/record.h"
+#include "core/sound/say.h"
 #include "lua/lua_i.h"
 #include <stdlib.h>
 #include <string.h>

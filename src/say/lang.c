@@ -2,8 +2,8 @@
  * (language/phrases/macros) and its older one (macros/language). */
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/config.h"
-#include "core/core.h"
+#include "core/conf/config.h"
+#include "core/host/core.h"
 #include "say/say_i.h"
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* What this room adds: applications to mod_dptools, a command to mod_commands, the languages, speech engines, and who
  * finds prompts that are not there. */
 #include "base/status.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 #include "media/ctl/mctl.h"
 #include "say/prompt_i.h"
 #include "say/say_i.h"

@@ -1,7 +1,7 @@
 /* mod_http_api: reads http.conf, loads the tokens, opens the listener. FreeSWITCH has no such module, so a
  * configuration of FreeSWITCH's opens no HTTP door. */
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 #include "loop/co.h"
 #include "web/web_i.h"
 

@@ -2,7 +2,7 @@
  * rendered by `show` in slices and passed on as they are. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 #include "web/web_i.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * headers, causes both ways, and the end. A leg holds one reference on its call, the dialog's callbacks another. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * ringing, early media, an answer. Refusals and time-outs end in call_common.c, redirections in redirect.c. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/dir.h"
+#include "core/conf/dir.h"
 #include "endpoint/sip/gateway.h"
 
 #include <inttypes.h>

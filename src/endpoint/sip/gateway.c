@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 #include "loop/loop.h"
 #include "text/xml.h"
 

@@ -5,7 +5,7 @@
  * 3325. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/dir.h"
+#include "core/conf/dir.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <string.h>

@@ -5,8 +5,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/config.h"
-#include "core/dir.h"
+#include "core/conf/config.h"
+#include "core/conf/dir.h"
 #include "endpoint/sip/gateway.h"
 #include "text/xml.h"
 

@@ -2,7 +2,7 @@
 #include "../core/fake.h"
 #include "api/api_i.h"
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 #include "harness.h"
 
 #include <stdio.h>

@@ -2,9 +2,9 @@
 #include "fake.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/event.h"
-#include "core/leg_i.h"
-#include "core/registry_i.h"
+#include "core/event/event.h"
+#include "core/leg/leg_i.h"
+#include "core/registry/registry_i.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/slurp.h"
-#include "core/config_i.h"
+#include "core/conf/config_i.h"
 #include "harness.h"
 #include "loop/loop.h"
 #include <arpa/inet.h>

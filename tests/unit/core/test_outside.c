@@ -2,9 +2,9 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/app_words.h"
-#include "core/config_i.h"
-#include "core/originate_i.h"
+#include "core/conf/config_i.h"
+#include "core/dial/originate_i.h"
+#include "core/registry/app_words.h"
 #include "fake.h"
 #include "mark_text.h"
 #include <stdio.h>

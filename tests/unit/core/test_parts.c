@@ -1,6 +1,6 @@
 /* A module of several descriptors: loaded and unloaded as one, all of it or nothing. */
 #include "base/status.h"
-#include "core/module.h"
+#include "core/registry/module.h"
 #include "harness.h"
 #include <string.h>
 

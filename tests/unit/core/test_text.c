@@ -2,9 +2,9 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/config_i.h"
-#include "core/event.h"
-#include "core/originate_i.h"
+#include "core/conf/config_i.h"
+#include "core/dial/originate_i.h"
+#include "core/event/event.h"
 #include "fake.h"
 #include <stdio.h>
 #include <string.h>

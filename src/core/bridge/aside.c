@@ -1,0 +1,100 @@
+/* Bridges set aside (core/bridge/aside.h). The struct bridge lives on, out of both legs' sight (leg->bridge is NULL);
+ * each leg's aside points at it. Either it is put back, or it ends: for the held leg when that leaves, for the holder
+ * when it is done. */
+#include "core/bridge/aside.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/bridge/bridge_i.h"
+
+static struct leg *held_of(const struct bridge *br)
+{
+	return br->holder == br->a ? br->b : br->a;
+}
+
+int consult_begin(struct leg *holder)
+{
+	struct bridge *br = holder->bridge;
+
+	if (!br || br->is_ending || br->is_consultation || leg_i(holder)->aside)
+		return ST_NOTFOUND;
+	if (leg_media_stream(holder))
+		mstream_idle(leg_media_stream(holder));
+	br->holder = holder;
+	bridge_music(holder, held_of(br), true);
+	br->a->bridge = br->b->bridge = NULL;
+	leg_i(br->a)->aside = leg_i(br->b)->aside = br;
+	return ST_OK;
+}
+
+struct leg *consult_held(const struct leg *holder)
+{
+	const struct bridge *br = leg_i(holder)->aside;
+	return br && br->holder == holder && !br->is_left ? held_of(br) : NULL;
+}
+
+int consult_join(struct leg *holder, struct leg *other, bridge_done_fn done, void *arg)
+{
+	int st = bridge_join(holder, other, done, arg);
+	if (!st)
+		holder->bridge->is_consultation = true;
+	return st;
+}
+
+/* What the end of a bridge means to one side of it: A's application hears of it, B goes where it was told or hangs up.
+ */
+static ON_CTL void end_for(struct bridge *br, struct leg *leg)
+{
+	if (leg == br->a) {
+		if (br->done)
+			br->done(br->a, br->b, br->arg);
+		br->done = NULL;
+	} else if (!bridge_after(leg)) {
+		leg_hangup(leg, CAUSE_NORMAL_CLEARING);
+	}
+}
+
+void bridge_aside_leave(struct leg *leg)
+{
+	struct bridge *br = leg_i(leg)->aside;
+
+	if (!br || br->holder == leg)
+		return;
+	leg_i(leg)->aside = NULL;
+	br->is_left = true;
+	bridge_music(br->holder, leg, false);
+	bridge_end_vars(br->a, br->b);
+	bridge_end_vars(br->b, br->a);
+	bridge_fire_pair(br->a, br->b, EVENT_CHANNEL_UNBRIDGE);
+	end_for(br, leg);
+}
+
+void consult_end(struct leg *holder, bool is_told)
+{
+	struct bridge *br = leg_i(holder)->aside;
+	struct leg *held;
+
+	if (!br || br->holder != holder)
+		return;
+	held = held_of(br);
+	leg_i(holder)->aside = NULL;
+	if (br->is_left) {
+		end_for(br, holder);
+		mem_unref(br->a);
+		mem_unref(br->b);
+		loop_timer_cancel(&br->answer_timer);
+		mem_free(br);
+		return;
+	}
+	leg_i(held)->aside = NULL;
+	br->holder = NULL;
+	bridge_music(holder, held, false);
+	br->a->bridge = br->b->bridge = br;
+	if (!leg_is_up(holder) || !leg_is_up(held) || exec_is_rerouted(holder) || exec_is_rerouted(held) ||
+	    (!br->suspended_by && leg_media_join(br->a, br->b))) {
+		bridge_leave(holder);
+		return;
+	}
+	bridge_pair_vars(br->a, br->b);
+	if (is_told)
+		bridge_fire_pair(br->a, br->b, EVENT_CHANNEL_BRIDGE);
+}

@@ -1,0 +1,305 @@
+/* Starting and stopping the core, its identity, and the settings of switch.conf. Everything else of the room is started
+ * from here, in the order of core_start, and stopped in reverse. */
+#include "core/host/core.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/status.h"
+#include "core/conf/acl.h"
+#include "core/conf/config.h"
+#include "core/conf/shell.h"
+#include "core/event/event_i.h"
+#include "core/host/core_i.h"
+#include "core/leg/leg_i.h"
+#include "core/registry/module.h"
+#include "loop/co.h"
+#include "loop/work.h"
+#include "media/ctl/mctl.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* switch.conf, read once at the start and again after a reload. */
+struct switch_conf {
+	uint32_t max_sessions, sessions_per_second, heartbeat_s, port_min, port_max;
+	double min_idle_cpu;
+	enum log_level level;
+};
+
+static const struct core_dirs *dirs;
+static char uuid[UUID_CHARS + 1], hostname[256], switchname[256], ip4[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN];
+static enum core_stop_kind stop_kind;
+static void (*stop_fn)(enum core_stop_kind kind, void *arg);
+static void *stop_arg;
+static struct ldefer stop_defer;
+static bool is_media_started;
+
+const struct core_dirs *core_dirs(void)
+{
+	return dirs;
+}
+
+const char *core_uuid(void)
+{
+	if (!uuid[0])
+		uuid_make(uuid);
+	return uuid;
+}
+
+const char *core_hostname(void)
+{
+	if (!hostname[0] && gethostname(hostname, sizeof(hostname) - 1))
+		snprintf(hostname, sizeof(hostname), "localhost");
+	return hostname;
+}
+
+const char *core_switchname(void)
+{
+	if (!switchname[0])
+		snprintf(switchname, sizeof(switchname), "%s", core_hostname());
+	return switchname;
+}
+
+const char *core_version_text(void)
+{
+	return "1.11.3-dev~64bit";
+}
+
+/* The address a packet to the outside would leave from; connecting a datagram socket sends nothing. */
+static void default_address(int family, const char *target, const char *fallback, char *out, socklen_t out_n)
+{
+	struct sockaddr_storage to = {0}, from = {0};
+	struct sockaddr_in *t4 = (struct sockaddr_in *)&to, *f4 = (struct sockaddr_in *)&from;
+	struct sockaddr_in6 *t6 = (struct sockaddr_in6 *)&to, *f6 = (struct sockaddr_in6 *)&from;
+	socklen_t n = sizeof(from);
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(out, out_n, "%s", fallback);
+	if (fd < 0)
+		return;
+	to.ss_family = (sa_family_t)family;
+	if (family == AF_INET)
+		inet_pton(family, target, &t4->sin_addr), t4->sin_port = htons(9);
+	else
+		inet_pton(family, target, &t6->sin6_addr), t6->sin6_port = htons(9);
+	if (!connect(fd, (struct sockaddr *)&to, family == AF_INET ? sizeof(*t4) : sizeof(*t6)) &&
+	    !getsockname(fd, (struct sockaddr *)&from, &n))
+		inet_ntop(family, family == AF_INET ? (void *)&f4->sin_addr : (void *)&f6->sin6_addr, out, out_n);
+	close(fd);
+}
+
+const char *core_local_ip4(void)
+{
+	if (!ip4[0])
+		default_address(AF_INET, "192.0.2.1", "127.0.0.1", ip4, sizeof(ip4));
+	return ip4;
+}
+
+const char *core_local_ip6(void)
+{
+	if (!ip6[0])
+		default_address(AF_INET6, "2001:db8::1", "::1", ip6, sizeof(ip6));
+	return ip6;
+}
+
+static uint32_t number(const struct xml_node *settings, const char *name, uint32_t fallback)
+{
+	const char *text = config_param(settings, name, NULL);
+	uint32_t v;
+	return text && !sv_u32(sv_of(text), &v) ? v : fallback;
+}
+
+static ON_CTL void conf_read(struct switch_conf *c)
+{
+	const struct xml_node *settings = xml_child(config_conf("switch.conf"), "settings");
+	const char *name = config_param(settings, "switchname", NULL);
+
+	c->max_sessions = number(settings, "max-sessions", 1000);
+	c->sessions_per_second = number(settings, "sessions-per-second", 30);
+	c->heartbeat_s = number(settings, "event-heartbeat-interval", 20);
+	c->port_min = number(settings, "rtp-start-port", 16384);
+	c->port_max = number(settings, "rtp-end-port", 32768);
+	if (c->port_min > 65534)
+		c->port_min = 16384;
+	if (c->port_max > 65535 || c->port_max <= c->port_min)
+		c->port_max = c->port_min + 1000 > 65535 ? 65535 : c->port_min + 1000;
+	c->min_idle_cpu = strtod(config_param(settings, "min-idle-cpu", "0"), NULL);
+	c->level = LOG_DEBUG;
+	log_level_parse(config_param(settings, "loglevel", "debug"), &c->level);
+	if (name && *name)
+		snprintf(switchname, sizeof(switchname), "%s", name);
+}
+
+static ON_CTL void conf_apply(const struct switch_conf *c)
+{
+	core_limits()->max_sessions = c->max_sessions;
+	core_limits()->sessions_per_second = c->sessions_per_second;
+	core_limits()->min_idle_cpu = c->min_idle_cpu;
+	log_set_level(c->level);
+	event_identity = (struct event_identity){
+	    core_uuid(), core_hostname(), core_switchname(), core_local_ip4(), core_local_ip6()};
+}
+
+int core_modules_register(void)
+{
+	int st = core_vars_register();
+	if (!st)
+		st = endpoint_user_register();
+	if (!st)
+		st = endpoint_pickup_register();
+	if (!st)
+		st = originate_register();
+	return st ? st : bridge_app_register();
+}
+
+int core_start(const struct core_dirs *d)
+{
+	struct switch_conf conf;
+	struct mctl_conf media = {0};
+	int st;
+
+	dirs = d;
+	conf_read(&conf);
+	conf_apply(&conf);
+	st = acl_start();
+	if (st)
+		return st;
+	limits_start();
+	heartbeat_start(conf.heartbeat_s);
+	st = metrics_start();
+	if (st)
+		return st;
+	media.port_min = (uint16_t)conf.port_min, media.port_max = (uint16_t)conf.port_max;
+	st = mctl_start(&media);
+	if (st)
+		return st;
+	is_media_started = true;
+	return core_modules_register();
+}
+
+void core_fire_startup(void)
+{
+	struct event *e = event_new(EVENT_STARTUP, NULL);
+	role_assert_ctl();
+	if (e)
+		event_add(e, "Event-Info", "System Ready");
+	event_fire(e);
+}
+
+static ON_CTL void fire_shutdown(void)
+{
+	struct event *e;
+	if (event_is_wanted(EVENT_SHUTDOWN, NULL) && (e = event_new(EVENT_SHUTDOWN, NULL))) {
+		event_add(e, "Event-Info", "System Shutting Down");
+		event_fire(e);
+	}
+}
+
+static void stop_tick(void *arg)
+{
+	role_assert_ctl();
+}
+
+bool core_stop(int64_t deadline_us)
+{
+	struct ltimer tick = {0};
+	int64_t end = clock_mono_us() + deadline_us;
+
+	work_end();
+	core_limits()->is_shutting_down = true;
+	leg_hangup_all(CAUSE_SYSTEM_SHUTDOWN, NULL, NULL);
+	co_sleepers_wake();
+	shell_stop();
+	while ((leg_count() || co_live_count()) && clock_mono_us() < end) {
+		loop_timer_set(&tick, 50000, "core stop", stop_tick, NULL);
+		loop_run_once();
+	}
+	loop_timer_cancel(&tick);
+	if (leg_count())
+		log_error("%zu calls did not end in time", leg_count());
+	fire_shutdown();
+	shell_stop();
+	if (!work_drain())
+		return false;
+	module_unload_all();
+	if (is_media_started)
+		mctl_stop();
+	is_media_started = false;
+	heartbeat_stop();
+	metrics_stop();
+	limits_stop();
+	acl_stop();
+	registrations_clear();
+	leg_hooks_clear();
+	core_limits()->is_shutting_down = false;
+	dirs = NULL;
+	return work_drain();
+}
+
+#ifndef NDEBUG
+static void report_type(const char *type, size_t live, size_t bytes, void *arg)
+{
+	if (strcmp(type, "blocks")) /* LeakSanitizer finds those; what globals keep of them is no object */
+		log_error("still alive at the end: %zu %s, %zu bytes", live, type, bytes);
+}
+#endif
+
+void core_report_alive(void)
+{
+#ifndef NDEBUG
+	if (leg_count())
+		log_error("still alive at the end: %zu legs", leg_count());
+	if (co_live_count())
+		log_error("still alive at the end: %zu coroutines", co_live_count());
+	mem_each_type(report_type, NULL);
+#endif
+}
+
+/* ---- asking main to stop ---- */
+
+static bool is_stop_due(void)
+{
+	return stop_kind != CORE_STOP_NONE;
+}
+
+static void last_leg_gone(void *arg)
+{
+	role_assert_ctl();
+	if (stop_fn && is_stop_due())
+		stop_fn(stop_kind, stop_arg);
+}
+
+/* Legs leaving the table (teardown's last hook) look whether they were what an elegant stop waits for. */
+static void leg_gone(struct leg *leg, void *arg)
+{
+	role_assert_ctl();
+	if (is_stop_due() && leg_count() <= 1)
+		loop_defer(&stop_defer, "core stop", last_leg_gone, NULL);
+}
+
+void core_request_stop(enum core_stop_kind kind)
+{
+	struct core_limits *l = core_limits();
+
+	leg_hook_del(LEG_HOOK_DESTROY, leg_gone, NULL);
+	loop_defer_cancel(&stop_defer);
+	stop_kind = kind;
+	l->is_elegant = kind == CORE_STOP_ELEGANT || kind == CORE_STOP_ASAP;
+	l->is_shutting_down = kind == CORE_STOP_NOW || kind == CORE_STOP_ELEGANT || kind == CORE_STOP_RESTART;
+	if (kind == CORE_STOP_NONE)
+		return;
+	if (!l->is_elegant || !leg_count())
+		loop_defer(&stop_defer, "core stop", last_leg_gone, NULL);
+	else
+		leg_hook_add(LEG_HOOK_DESTROY, leg_gone, NULL);
+}
+
+void core_on_stop(void (*fn)(enum core_stop_kind kind, void *arg), void *arg)
+{
+	stop_fn = fn, stop_arg = arg;
+}

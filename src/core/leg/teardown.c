@@ -1,0 +1,208 @@
+/* The end of a leg, in one place and in numbered steps. leg_hangup may be called from anywhere; it does step 1 and
+ * defers the rest, so that no caller finds its leg gone. Each later step either goes on at once or waits for one thing
+ * (the coroutine, a hook, the media's last report), which calls leg_end_go again. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/keys/meta.h"
+#include "core/leg/leg_i.h"
+#include "core/registry/module.h"
+#include <string.h>
+
+enum { MEDIA_WAIT_US = 200 * 1000, HOOK_WAIT_US = 5 * 1000 * 1000 };
+
+struct hook {
+	struct hook *next;
+	void (*fn)(struct leg *leg, void *arg);
+	void *arg;
+};
+static struct hook *hooks[LEG_HOOK_COUNT];
+
+int leg_hook_add(enum leg_hook hook, void (*fn)(struct leg *leg, void *arg), void *arg)
+{
+	struct hook *h = mem_zalloc(sizeof(*h)), **at = &hooks[hook];
+	if (!h)
+		return ST_NOMEM;
+	h->fn = fn, h->arg = arg;
+	while (*at)
+		at = &(*at)->next;
+	*at = h;
+	return ST_OK;
+}
+
+void leg_hook_del(enum leg_hook hook, void (*fn)(struct leg *leg, void *arg), void *arg)
+{
+	for (struct hook **at = &hooks[hook]; *at; at = &(*at)->next) {
+		struct hook *h = *at;
+		if (h->fn == fn && h->arg == arg) {
+			*at = h->next;
+			mem_free(h);
+			return;
+		}
+	}
+}
+
+void leg_hooks_clear(void)
+{
+	for (int i = 0; i < LEG_HOOK_COUNT; i++)
+		while (hooks[i])
+			leg_hook_del((enum leg_hook)i, hooks[i]->fn, hooks[i]->arg);
+}
+
+void leg_hooks_run(struct leg *leg, enum leg_hook hook)
+{
+	for (struct hook *h = hooks[hook], *next; h; h = next) {
+		next = h->next;
+		h->fn(leg, h->arg);
+	}
+}
+
+static void end_deferred(void *arg);
+
+/* 1. The cause is fixed, the world is told, everything that waits is woken. */
+void leg_hangup(struct leg *leg, enum cause cause)
+{
+	struct leg_full *full = leg_i(leg);
+
+	if (!leg_is_up(leg))
+		return;
+	leg->cause = cause ? cause : CAUSE_NORMAL_CLEARING;
+	if (leg->profile && !leg->profile->times.hungup)
+		leg->profile->times.hungup = clock_wall_us();
+	if (!leg->is_answered)
+		limits_count_failed();
+	leg_log(leg, LOG_NOTICE, "Hangup %s [%s] [%s]", leg->name, leg_state_name(leg->state), cause_name(leg->cause));
+	leg_state_input(leg, IN_HANGUP);
+	leg_event(leg, EVENT_CHANNEL_HANGUP);
+	full->end_step = END_DEFERRED;
+	originate_cancel(leg);
+	originate_leg_changed(leg);
+	exec_hung_up(leg);
+	loop_defer(&full->end_defer, "leg end", end_deferred, leg);
+}
+
+/* 2. The other leg of a bridge, the far side and the media learn of it. */
+static void end_deferred(void *arg)
+{
+	struct leg *leg = arg;
+
+	role_assert_ctl();
+	loop_timer_cancel(&leg_i(leg)->park_timer);
+	loop_timer_cancel(&leg_i(leg)->beat_timer);
+	bridge_leave(leg);
+	if (leg->ops && leg->ops->on_hangup)
+		leg->ops->on_hangup(leg);
+	leg_media_fini(leg);
+	leg_i(leg)->end_step = END_APPS;
+	leg_end_go(leg);
+}
+
+static void hook_timeout(void *arg)
+{
+	struct leg *leg = arg;
+	role_assert_ctl();
+	leg_log(leg, LOG_WARNING, "the hang-up hook takes too long; going on without it");
+	leg_i(leg)->end_step = END_MEDIA;
+	leg_end_go(leg);
+}
+
+static void hook_done(int status, struct sv reply, void *arg)
+{
+	struct leg *leg = arg;
+	role_assert_ctl();
+	if (leg_i(leg)->end_step == END_HOOK) {
+		loop_timer_cancel(&leg_i(leg)->end_timer);
+		leg_i(leg)->end_step = END_MEDIA;
+		leg_end_go(leg);
+	}
+	mem_unref(leg);
+}
+
+/* 4. CS_HANGUP, and the hook command the call asked for. */
+static ON_CTL void step_hangup(struct leg *leg)
+{
+	leg_state_run(leg);
+	leg_callstate_set(leg, CCS_HANGUP);
+	leg_presence(leg, leg->cause == CAUSE_LOSE_RACE ? "cancelled" : leg_state_name(CS_HANGUP));
+	leg_var_set(leg, "hangup_cause", cause_name(leg->cause));
+	leg_var_setf(leg, "hangup_cause_q850", "%d", (int)leg->cause < 128 ? (int)leg->cause : 0);
+	leg_var_set(leg, "digits_dialed", leg_i(leg)->digits_dialed.n ? leg_i(leg)->digits_dialed.p : "none");
+	leg_hooks_run(leg, LEG_HOOK_HANGUP);
+	leg_i(leg)->end_step = END_MEDIA;
+	if (!vars_get(leg->vars, "api_hangup_hook"))
+		return;
+	leg_i(leg)->end_step = END_HOOK;
+	loop_timer_set(&leg_i(leg)->end_timer, HOOK_WAIT_US, "hangup hook", hook_timeout, leg);
+	mem_ref(leg);
+	if (exec_api_hook(leg, "api_hangup_hook", ' ', hook_done, leg)) {
+		loop_timer_cancel(&leg_i(leg)->end_timer);
+		leg_i(leg)->end_step = END_MEDIA;
+		mem_unref(leg);
+	}
+}
+
+/* 6. Records: the final variables, whoever writes them down, CHANNEL_HANGUP_COMPLETE. */
+static ON_CTL void step_report(struct leg *leg)
+{
+	loop_timer_cancel(&leg_i(leg)->end_timer);
+	leg_taps_fini(leg);
+	leg_state_input(leg, IN_REPORT);
+	leg_state_run(leg);
+	leg_vars_cdr_set(leg);
+	leg_hooks_run(leg, LEG_HOOK_REPORTING);
+	leg_event(leg, EVENT_CHANNEL_HANGUP_COMPLETE);
+}
+
+/* 7. CS_DESTROY: the endpoint lets go, the leg leaves the table and loses its own reference. FreeSWITCH fires
+ * CHANNEL_DESTROY before the state event. */
+static ON_CTL void step_destroy(struct leg *leg)
+{
+	leg_state_input(leg, IN_DESTROY);
+	leg_event(leg, EVENT_CHANNEL_DESTROY);
+	leg_state_run(leg);
+	leg_hooks_run(leg, LEG_HOOK_DESTROY);
+	leg_meta_fini(leg);
+	digit_actions_fini(leg);
+	if (leg->ops && leg->ops->on_destroy)
+		leg->ops->on_destroy(leg);
+	leg_table_remove(leg);
+	mem_unref(leg);
+}
+
+static void media_timeout(void *arg)
+{
+	struct leg *leg = arg;
+	role_assert_ctl();
+	leg_i(leg)->end_step = END_REPORTED;
+	leg_end_go(leg);
+}
+
+void leg_end_go(struct leg *leg)
+{
+	struct leg_full *full = leg_i(leg);
+
+	/* 3. No coroutine runs any more; what it had detached is over. */
+	if (full->end_step == END_APPS) {
+		if (exec_is_running(leg))
+			return;
+		exec_complete_detached(leg);
+		if (exec_zombie(leg))
+			return;
+		step_hangup(leg);
+	}
+	/* 5. The last statistics, or 200 ms. */
+	if (full->end_step == END_MEDIA) {
+		if (leg_media_is_closing(leg)) {
+			if (!loop_timer_is_set(&full->end_timer))
+				loop_timer_set(
+				    &full->end_timer, MEDIA_WAIT_US, "last media report", media_timeout, leg);
+			return;
+		}
+		full->end_step = END_REPORTED;
+	}
+	if (full->end_step == END_REPORTED) {
+		full->end_step = END_DONE;
+		step_report(leg);
+		step_destroy(leg);
+	}
+}
