@@ -277,9 +277,12 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
+	signal(SIGALRM, SIG_IGN); /* somebody's kill by the wrong number ends no calls */
+	signal(SIGIO, SIG_IGN);
 	if (!options.is_check_config) {
 		process_set_limits(&options);
-		if (process_change_user(options.user, options.group) || process_make_dirs(&options.dirs))
+		if (process_make_dirs(&options.dirs, options.user, options.group) ||
+		    process_change_user(options.user, options.group))
 			return 255;
 		if ((options.mode == RUN_BACKGROUND || options.mode == RUN_BACKGROUND_WAIT) &&
 		    process_background(options.mode == RUN_BACKGROUND_WAIT))

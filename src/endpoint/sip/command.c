@@ -107,20 +107,12 @@ static CO void reload_put(struct buf *out)
 	buf_printf(out, "Reload XML [%s]\n", st == ST_OK ? "Success" : status_text(st));
 }
 
-/* The profile's node of the running configuration; NULL when there is none. */
-static const struct xml_node *profile_node(struct sv name) ON_CTL;
-static const struct xml_node *profile_node(struct sv name)
-{
-	xml_each(xml_child(config_conf("sofia.conf"), "profiles"), "profile",
-	    node) if (xml_attr(node, "name") && sv_isi(name, xml_attr(node, "name"))) return node;
-	return NULL;
-}
-
 static bool profile_start_by_name(struct sv name) ON_CTL;
 static bool profile_start_by_name(struct sv name)
 {
 	struct profile_conf conf;
-	const struct xml_node *node = profile_node(name);
+	const struct xml_node *node = profile_conf_node(name);
+	profile_retry_cancel(name);
 	return node && profile_conf_parse(&conf, node) == ST_OK && profile_start(&conf, NULL) == ST_OK;
 }
 
@@ -148,7 +140,7 @@ static int rescan_cmd(struct api_call *c, struct profile *p) ON_CTL;
 static int rescan_cmd(struct api_call *c, struct profile *p)
 {
 	struct profile_conf fresh;
-	const struct xml_node *node = profile_node(sv_of(p->conf.name));
+	const struct xml_node *node = profile_conf_node(sv_of(p->conf.name));
 	if (node && profile_conf_parse(&fresh, node) == ST_OK)
 		profile_conf_adopt(&p->conf, &fresh);
 	gateways_load(p);

@@ -58,6 +58,12 @@ ON_CTL struct profile *profile_find(struct sv name);
 ON_CTL struct profile *profile_find_exact(struct sv name);
 ON_CTL struct profile *profile_first(void);
 ON_CTL int profiles_start_all(const struct xml_node *conf);
+/* The profile's node of the running configuration; NULL when there is none. */
+ON_CTL const struct xml_node *profile_conf_node(struct sv name);
+/* profile_retry.c: the same as profile_start, and ST_OK also when it waits for a port that is in use. */
+ON_CTL int profile_start_or_wait(struct profile_conf *conf /* taken */);
+ON_CTL void profile_retry_cancel(struct sv name);
+ON_CTL void profile_retry_cancel_all(void);
 ON_CTL void profiles_stop_all(void);
 
 ON_CTL void profile_trace_update(struct profile *p);
