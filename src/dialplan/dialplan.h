@@ -36,6 +36,9 @@ struct dp_env {
 	int (*local_time)(void *arg, const char *zone, int64_t wall_us, struct tm *out);
 	int64_t wall_us;
 	void (*trace)(void *arg, const struct dp_trace *t); /* each step as it is taken; NULL = silent */
+	/* Of a dialplan that a program wrote for this call: its text with what is the call's from outside marked, to be
+	 * freed; NULL: as it is. NULL: the dialplan is the configuration's. */
+	char *(*mark)(void *arg, const char *text);
 };
 /* One step of a hunt. What it points at lives as long as the call. */
 enum dp_trace_kind {

@@ -301,7 +301,7 @@ static ON_CTL void cmd_api(struct esl_client *c, const struct stanza *r, const c
 		goto out;
 	}
 	const struct api_desc *d = api_find(cmd);
-	if (d && (d->flags & API_MAY_WAIT))
+	if (d && (d->flags & (API_MAY_WAIT | API_CAN_WAIT)))
 		api_wait_start(c, cmd, args);
 	else
 		api_now(c, cmd, args);

@@ -160,6 +160,8 @@ static ON_CTL void step_report(struct leg *leg)
 	leg_state_run(leg);
 	leg_vars_cdr_set(leg);
 	leg_hooks_run(leg, LEG_HOOK_REPORTING);
+	if (vars_get(leg->vars, "api_reporting_hook"))
+		exec_api_hook(leg, "api_reporting_hook", ' ', NULL, NULL);
 	leg_event(leg, EVENT_CHANNEL_HANGUP_COMPLETE);
 }
 

@@ -130,6 +130,8 @@ static const struct var_desc vars[] = {
     {"app_uuid", "uuid", "Application-UUID of the next application", true, false},
     {"hangup_complete_with_xml", "bool", "CHANNEL_HANGUP_COMPLETE carries the XML record as its body", true, false},
     {"api_hangup_hook", "command", "run when the leg has hung up", true, false},
+    {"api_reporting_hook", "command", "run when its records are written", true, false},
+    {"session_in_hangup_hook", "bool", "scripts of these two have the leg as session", true, false},
     {"verbose_events", "bool", "all variables in all events of the leg", true, false},
     /* presence and records */
     {"presence_id", "user@domain", "whose state the leg is", true, true},

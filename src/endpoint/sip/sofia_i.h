@@ -57,6 +57,10 @@ ON_CTL void profile_stop(struct profile *p); /* ends its calls, gives up the lis
 ON_CTL struct profile *profile_find(struct sv name);
 ON_CTL struct profile *profile_find_exact(struct sv name);
 ON_CTL struct profile *profile_first(void);
+/* request.c: the request to whoever serves its method. */
+ON_CTL void request_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m);
+/* user_wait.c: true: it waits for its user, and comes back by request_go, or was answered. */
+ON_CTL bool request_waits(struct profile *p, struct sip_stx *tx, const struct sip_msg *m);
 ON_CTL int profiles_start_all(const struct xml_node *conf);
 /* The profile's node of the running configuration; NULL when there is none. */
 ON_CTL const struct xml_node *profile_conf_node(struct sv name);
