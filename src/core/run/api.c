@@ -218,6 +218,12 @@ int api_spawn_hook(struct leg *leg, struct event *env, const char *cmd, const ch
 
 void api_job_event(const char *job_uuid, const char *cmd, const char *args, int status, struct sv reply)
 {
+	api_job_event_of(NULL, job_uuid, cmd, args, status, reply);
+}
+
+void api_job_event_of(
+    const char *leg_uuid, const char *job_uuid, const char *cmd, const char *args, int status, struct sv reply)
+{
 	struct event *e = event_new(EVENT_BACKGROUND_JOB, NULL);
 	struct buf text;
 
@@ -227,6 +233,7 @@ void api_job_event(const char *job_uuid, const char *cmd, const char *args, int 
 	event_add(e, "Job-UUID", job_uuid);
 	event_add(e, "Job-Command", cmd);
 	event_add(e, "Job-Command-Arg", args && *args ? args : NULL);
+	event_add(e, "Job-Owner-UUID", leg_uuid);
 	if (status == ST_NOTFOUND)
 		buf_printf(&text, "-ERR %s Command not found!\n", cmd);
 	else

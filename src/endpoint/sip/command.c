@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "core/conf/config.h"
 #include "core/registry/api.h"
+#include "core/registry/complete.h"
 #include "endpoint/sip/gateway.h"
 #include "loop/co.h"
 #include "text/xml.h"
@@ -260,10 +261,58 @@ static int sofia_cmd(struct api_call *c)
 	return buf_printf(c->out, "Unknown Command [%.*s]\n", SVF(w.w[0]));
 }
 
-static const char *const sofia_complete[] = {"sofia help", "sofia status", "sofia status profile",
-    "sofia status gateway", "sofia xmlstatus", "sofia xmlstatus profile", "sofia xmlstatus gateway", "sofia jsonstatus",
-    "sofia loglevel", "sofia tracelevel", "sofia global siptrace on", "sofia global siptrace off", "sofia profile",
-    "sofia recover", "sofia recover flush", NULL};
+static const char *const sofia_complete[] = {"sofia ::[help:status",
+    "sofia status profile ::sofia::list_profiles ::[reg:user:pres", "sofia status gateway ::sofia::list_gateways",
+    "sofia xmlstatus profile ::sofia::list_profiles reg", "sofia xmlstatus gateway ::sofia::list_gateways",
+    "sofia jsonstatus",
+    "sofia loglevel ::[all:default:tport:iptsec:nea:nta:nth_client:nth_server:nua:soa:sresolv:stun "
+    "::[0:1:2:3:4:5:6:7:8:9",
+    "sofia tracelevel ::[console:alert:crit:err:warning:notice:info:debug", "sofia global siptrace ::[on:off",
+    "sofia profile ::sofia::list_profiles ::[start:rescan:restart:stop",
+    "sofia profile ::sofia::list_profiles siptrace ::[on:off",
+    "sofia profile ::sofia::list_profiles ::[register:unregister all",
+    "sofia profile ::sofia::list_profiles ::[register:unregister:killgw:startgw ::sofia::list_profile_gateway",
+    "sofia profile ::sofia::list_profiles flush_inbound_reg reboot",
+    "sofia profile ::sofia::list_profiles gwlist ::[up:down", "sofia profile ::sofia::list_profiles killgw _all_",
+    "sofia profile ::sofia::list_profiles startgw _all_", "sofia profile ::sofia::list_profiles stop wait",
+    "sofia profile restart all", "sofia recover flush", NULL};
+
+/* ---- live words ---- */
+
+static void list_profiles(const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg)
+    ON_CTL
+{
+	struct lnode *it, *tmp;
+	list_each (&sofia.profiles, it, tmp)
+		add(list_entry(it, struct profile, link)->conf.name, arg);
+}
+
+static void add_gateways(struct profile *p, void (*add)(const char *word, void *arg), void *arg) ON_CTL
+{
+	struct lnode *it, *tmp;
+	list_each (&p->gateways, it, tmp)
+		add(list_entry(it, struct gateway, link)->name, arg);
+}
+
+static void list_gateways(const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg)
+    ON_CTL
+{
+	struct lnode *it, *tmp;
+	list_each (&sofia.profiles, it, tmp)
+		add_gateways(list_entry(it, struct profile, link), add, arg);
+}
+
+/* Of the profile named before: "sofia profile NAME killgw ..." */
+static void list_profile_gateways(
+    const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg) ON_CTL
+{
+	struct profile *p = count > 2 ? profile_find(sv_of(before[2])) : NULL;
+	if (p)
+		add_gateways(p, add, arg);
+}
+
+const struct complete_list sofia_lists[] = {{"sofia::list_profiles", list_profiles},
+    {"sofia::list_gateways", list_gateways}, {"sofia::list_profile_gateway", list_profile_gateways}, {NULL, NULL}};
 
 const struct api_desc sofia_apis[] = {
     {"sofia", "Sofia Controls", "<cmd> <args>", API_MAY_WAIT, sofia_cmd, sofia_complete},

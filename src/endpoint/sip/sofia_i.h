@@ -4,6 +4,7 @@
 #include "core/dial/originate.h"
 #include "core/event/event.h"
 #include "core/leg/leg.h"
+#include "core/registry/complete.h"
 #include "core/registry/module.h"
 #include "core/sound/media.h"
 #include "core/value/self.h"
@@ -57,6 +58,7 @@ ON_CTL void profile_stop(struct profile *p); /* ends its calls, gives up the lis
 ON_CTL struct profile *profile_find(struct sv name);
 ON_CTL struct profile *profile_find_exact(struct sv name);
 ON_CTL struct profile *profile_first(void);
+extern const struct complete_list sofia_lists[]; /* command.c */
 /* request.c: the request to whoever serves its method. */
 ON_CTL void request_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m);
 /* user_wait.c: true: it waits for its user, and comes back by request_go, or was answered. */
