@@ -136,6 +136,7 @@ ANY bool dp_time_match(const struct dp_time *t, const struct tm *now);
 struct module;
 extern const struct module mod_dialplan_xml;
 extern const struct module mod_dialplan_asterisk;
+extern const struct module inline_in_dptools; /* the dialplan "inline" */
 /* The running configuration's extensions.conf; NULL: there is none, or the module is not loaded. */
 ON_CTL const struct dp_ast *dp_ast_current(void);
 /* Adds the configuration stage (compiling, checking) once; the module does it when it loads, `-check-config` without

@@ -253,7 +253,10 @@ static int module_unload_dialplan(void)
 	return ST_OK;
 }
 
-static const struct dialplan_desc dialplans[] = {{"XML", xml_hunt}, {"inline", inline_hunt}, {NULL}};
+static const struct dialplan_desc dialplans[] = {{"XML", xml_hunt}, {NULL}};
+static const struct dialplan_desc inline_dialplans[] = {{"inline", inline_hunt}, {NULL}};
+/* As in FreeSWITCH: there without mod_dialplan_xml. */
+const struct module inline_in_dptools = {.abi = MODULE_ABI, .name = "mod_dptools", .dialplans = inline_dialplans};
 
 static const char *const dialplan_words[] = {"dialplan explain", NULL};
 static const struct api_desc apis[] = {

@@ -17,7 +17,7 @@ from phones import write_tone
 def sw(tmp_path_factory):
     s = t.Tandem(tmp_path_factory.mktemp("moving") / "instance")
     s.socket_port = free_port()
-    write_tone(s.root / "page.wav", 0.3)
+    write_tone(s.root / "page.wav", 440, 0.3)
     write_extensions(s, [
         extension("7306", "limit hash d1 id1 5 !USER_BUSY", "answer", "park"),
         extension("7307", f"socket 127.0.0.1:{s.socket_port} async full"),
@@ -126,7 +126,7 @@ def test_commands_that_were_missing(sw, phone):
 def test_local_stream_shows_stops_and_starts(fresh):
     music = fresh.root / "music"
     music.mkdir()
-    write_tone(music / "a.wav", 1)
+    write_tone(music / "a.wav", 440, 1)
     (fresh.root / "conf/autoload_configs/local_stream.conf.xml").write_text(
         f'<configuration name="local_stream.conf"><directory name="moh" path="{music}"><param name="shuffle" value="true"/></directory></configuration>')
     fresh.start()

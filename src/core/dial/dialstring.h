@@ -21,6 +21,7 @@ struct dial {
 	struct vars *vars; /* of <> */
 	struct dial_part *parts;
 	size_t count;
+	bool is_no_endpoint;        /* ST_PARSE: a target names no endpoint */
 	char error[DIAL_ERROR_MAX]; /* after a failure: which part is wrong and why, for people */
 };
 /* ST_PARSE for what is no dial string, ST_LIMIT for more than 128 legs in a part. Free with dial_free in any case. */
