@@ -16,8 +16,10 @@
 #include "core/host/core_i.h"
 #include "core/host/module.h"
 #include "core/host/module_i.h"
+#include "core/host/parts.h"
 #include "core/leg/leg.h"
 #include "core/leg/leg_core.h"
+#include "core/leg/part.h"
 #include "core/registry/limits.h"
 #include "core/registry/module.h"
 #include "core/registry/registrations.h"
@@ -106,6 +108,7 @@ int core_start(const struct core_dirs *d)
 	int st;
 
 	core_dirs_set(d);
+	leg_parts_set(core_leg_parts);
 	conf_read(&conf);
 	conf_apply(&conf);
 	st = acl_start();
