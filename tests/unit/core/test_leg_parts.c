@@ -1,11 +1,13 @@
 /* Parts: a feature of legs that counts keys is one room and one line of one table; a part of a leg is called in order,
  * and what it wants to be waited for is waited for. */
 #include "base/mem.h"
-#include "core/host/parts.h"
 #include "core/keys/dtmf.h"
 #include "core/leg/hold.h"
+#include "core/leg/leg.h"
 #include "core/leg/leg_core.h"
 #include "core/leg/part.h"
+#include "core/registry/module.h"
+#include "core/value/cause.h"
 #include "fake.h"
 #include <stdio.h>
 #include <string.h>
