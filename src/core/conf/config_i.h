@@ -19,6 +19,16 @@ struct pre_span { /* what one included file (and what it includes) put out */
 	unsigned from_line;
 	const char *file;
 };
+/* A configuration on its way:
+ *
+ *     freeswitch.xml          pre.c: includes, $${...}, <X-PRE-PROCESS>     worker (start: here and now)
+ *       -> text, line map     text/xml: a tree that remembers file and line   worker
+ *       -> struct config      config.c: an immutable snapshot                 worker
+ *       -> stages             what rooms derive from it (compiled dialplan, directory index)   worker
+ *     config_swap             control: globals, then listeners; the old one goes with its last reference
+ *
+ * Whatever fails on the way leaves the running one as it is.
+ */
 struct pre {
 	struct buf out;    /* the document so far */
 	unsigned out_line; /* lines in out */
@@ -68,10 +78,6 @@ ANY void config_unread(const struct pre *p, const char *dir, config_report_fn re
 ANY bool config_has_file(const char *conf); /* "acl.conf": somebody here reads it */
 ANY void pre_problem(struct pre *p, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-
-/* Runs a shell command, appends its standard output. Blocks up to timeout_ms, then kills it. ST_TIMEOUT, ST_IO,
- * ST_LIMIT. */
-ANY int config_run_command(const char *command, int timeout_ms, struct buf *out);
 
 /* The preprocessed text as a snapshot without stages. */
 ANY int config_of_text(struct config **out, struct pre *pre, const char *main_file, char error[CONFIG_ERROR_CHARS]);
