@@ -139,7 +139,7 @@ static int check_config(void) ON_CTL
 	size_t count, stop_count = 0;
 
 	log_set_level(LOG_CRIT);
-	if (config_start() || modules_register_all())
+	if (config_start() || core_modules_register() || modules_register_all())
 		return 255;
 	count = config_check(report_problem, NULL, &stop_count);
 	if (count)

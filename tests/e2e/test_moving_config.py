@@ -4,7 +4,8 @@ import re
 import subprocess
 
 import pytest
-from tandem import BUILD
+from tandem import BUILD, TOP
+from wire import Phone
 
 EXTENSION = '<include>\n<extension name="t"><condition field="destination_number" expression="^7001$">%s</condition></extension>\n</include>\n'
 # what stands in public files; what the dialplan must make of it; what the warning says
@@ -134,3 +135,29 @@ def test_explain_tells_a_context_that_does_not_exist(tandem):
     assert "there is no context" not in tandem.api("dialplan explain default 9196")
     assert json.loads(tandem.api("dialplan explain defualt 9196 as json"))["context_exists"] is False
     assert json.loads(tandem.api("dialplan explain default 9196 as json"))["context_exists"] is True
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_what_the_readme_adds(fresh, page):
+    """Its user's file and its time condition, as they stand there."""
+    users = fresh.root / "conf/directory/default"
+    (users / "1020.xml").write_text((users / "1020.xml.example").read_text())
+    xml = re.search(r"```xml\n(.*?)```", (TOP / page).read_text(), re.S)[1]
+    write(fresh, xml, "dialplan/default/office.xml")
+    fresh.start()
+    assert fresh.api("user_exists id 1020 127.0.0.1") == "true"
+    assert fresh.api("user_data 1020@127.0.0.1 var effective_caller_id_name") == "Extension 1020"
+    assert fresh.api("user_exists id 1000 127.0.0.1") == "true"
+    assert "office.xml" not in fresh.api("config check") and "1020.xml" not in fresh.api("config check")
+
+    def runs(epoch):
+        return fresh.api(f"dialplan explain default 3000 timezone=UTC0 epoch={epoch}").split("would run")[1]
+    tuesday = 1795521600  # 2026-11-24 12:00 UTC
+    assert "bridge(user/1000@127.0.0.1)" in runs(tuesday)
+    assert "bridge" not in runs(tuesday + 6 * 3600) and "playback" in runs(tuesday + 6 * 3600)
+    assert "playback" in runs(tuesday + 4 * 86400)  # Saturday
+    fresh.passwords["1020"] = "change-me"
+    p = Phone(fresh, "1020")
+    p.register()
+    p.close()
+    fresh.stop()

@@ -92,6 +92,7 @@ static const struct module *const core_modules[] = {
 
 int core_modules_register(void)
 {
+	config_known_set(module_known_fill); /* also where a configuration is only looked over */
 	int st = ST_OK;
 
 	for (size_t i = 0; i < ARRAY_COUNT(core_modules) && !st; i++) {
@@ -134,7 +135,6 @@ int core_start(const struct core_dirs *d)
 	limits_start();
 	heartbeat_start(conf.heartbeat_s);
 	registry_outside_set(&module_outside);
-	config_known_set(module_known_fill);
 	st = metrics_start();
 	if (!st)
 		st = sound_metrics_start();
