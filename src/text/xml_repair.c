@@ -296,7 +296,8 @@ static void declaration(struct fixer *f, const char *close)
 	}
 	end += strlen(close);
 	if ((is_xml_decl && f->p > f->begin) || (*close == '>' && f->has_root)) {
-		note(f, f->line, f->column, "'%.5s' within the document is left out", f->p);
+		note(f, f->line, f->column, "'%.*s' within the document is left out",
+		    end - f->p < 5 ? (int)(end - f->p) : 5, f->p);
 		while (f->p < end) {
 			if (*f->p == '\n')
 				take(f);

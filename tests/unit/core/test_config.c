@@ -6,7 +6,6 @@
 #include "base/slurp.h"
 #include "core/conf/check.h"
 #include "core/conf/config.h"
-#include "core/conf/check.h"
 #include "core/conf/config_i.h"
 #include "harness.h"
 #include "loop/loop.h"
