@@ -210,6 +210,7 @@ static bool stop(void) ON_CTL
 	if (!core_stop(STOP_DEADLINE_US))
 		return false;
 	dns_stop();
+	directory_stop();
 	config_fini();
 	return true;
 }
