@@ -219,15 +219,28 @@ void work_serial_close(struct work_serial *s)
 		mem_unref(s);
 		return;
 	}
-	if (loop_depth()) {
+	if (!work_may_wait()) {
 		/* libuv's loop cannot be run from inside one of its callbacks: the last job frees the queue. */
 		s->is_closing = true;
 		return;
 	}
-	if (jobs_await(s))
+	if (work_serial_drain(s))
 		mem_unref(s);
-	else
+}
+
+bool work_may_wait(void)
+{
+	return !loop_depth();
+}
+
+bool work_serial_drain(struct work_serial *s)
+{
+	mem_ref(s); /* the last job's end may close it */
+	bool is_drained = !s || !s->count || jobs_await(s);
+	if (!is_drained)
 		log_error("jobs %s: given up, %zu are left", s->name, s->count);
+	mem_unref(s);
+	return is_drained;
 }
 
 void work_queues_each(
