@@ -323,7 +323,7 @@ static void answer_timeout(void *arg)
 void bridge_answer_within(struct leg *a, int seconds)
 {
 	if (a->bridge)
-		loop_timer_set(&a->bridge->answer_timer, (int64_t)seconds * 1000000, "bridge answer timeout",
+		loop_timer_set(&a->bridge->answer_timer, clock_us_of_s(seconds), "bridge answer timeout",
 		    answer_timeout, a->bridge);
 }
 

@@ -52,7 +52,7 @@ static void child_reap(pid_t pid, int64_t deadline_us)
 
 int config_run_command(const char *command, int timeout_ms, struct buf *out)
 {
-	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
+	int64_t deadline_us = clock_mono_us() + clock_us_of_ms(timeout_ms);
 	size_t start = out->n;
 	char piece[4096];
 	int fds[2], st;
@@ -174,7 +174,7 @@ static int stun_ask(const struct sockaddr_in *server, int64_t deadline_us, char 
 
 int config_stun(struct sv server, int timeout_ms, char out[64], uint16_t *port)
 {
-	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
+	int64_t deadline_us = clock_mono_us() + clock_us_of_ms(timeout_ms);
 	struct sv host = server, service = SV("3478"), head, rest;
 	struct sockaddr_in address;
 
@@ -199,7 +199,7 @@ int config_public_address(struct sv what, int timeout_ms, char out[64])
 		out[what.n] = 0;
 		return ST_OK;
 	}
-	st = resolve(sv_sub(what, 5, what.n), SV("3478"), clock_mono_us() + (int64_t)timeout_ms * 1000, &address);
+	st = resolve(sv_sub(what, 5, what.n), SV("3478"), clock_mono_us() + clock_us_of_ms(timeout_ms), &address);
 	if (st)
 		return st;
 	return inet_ntop(AF_INET, &address.sin_addr, out, 64) ? ST_OK : ST_IO;

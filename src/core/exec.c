@@ -412,6 +412,6 @@ int leg_park(struct leg *leg)
 	if (spec)
 		sv_u32(sv_sub(sv_of(spec), 0, strspn(spec, "0123456789")), &timeout_s);
 	if (timeout_s)
-		loop_timer_set(&full->park_timer, (int64_t)timeout_s * 1000000, "park timeout", park_timeout, leg);
+		loop_timer_set(&full->park_timer, clock_us_of_s(timeout_s), "park timeout", park_timeout, leg);
 	return APP_DETACHED;
 }
