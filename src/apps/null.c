@@ -75,9 +75,9 @@ static void answer_now(void *arg)
 static void begin(void *arg)
 {
 	struct null_leg *n = arg;
-	const char *answers = var_of(n->leg, "null_enable_auto_answer"),
-	           *delay = var_of(n->leg, "null_auto_answer_delay");
+	const char *wish = var_of(n->leg, "null_enable_auto_answer"), *delay = var_of(n->leg, "null_auto_answer_delay");
 	const char *refusal = var_of(n->leg, "null_hangup_cause");
+	bool answers = !wish || str_is_true(wish); /* early media sets variables */
 	long ms = delay ? strtol(delay, NULL, 10) : 0;
 
 	role_assert_ctl();
@@ -89,7 +89,7 @@ static void begin(void *arg)
 	}
 	if (str_is_true(var_of(n->leg, "null_pre_answer")))
 		leg_mark_early_media(n->leg);
-	if (answers && !str_is_true(answers))
+	if (!answers)
 		return;
 	if (ms > 0)
 		loop_timer_set(

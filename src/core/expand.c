@@ -275,15 +275,17 @@ static ON_CTL int expand_text(struct expansion *x, struct sv text, struct buf *o
 static ON_CTL int expand_run(struct expansion *x, const char *text, char **out)
 {
 	struct buf b;
+	char *copy = has_work(sv_of(text)) ? mem_strdup(text) : NULL; /* a variable's, which a command in it may set */
 	int st;
 
 	buf_init(&b);
 	b.max = OUT_MAX;
-	st = expand_text(x, sv_of(text), &b, 0);
+	st = expand_text(x, sv_of(copy ? copy : text), &b, 0);
 	if (!st)
 		*out = buf_take(&b);
 	else if (x->leg)
-		leg_log(x->leg, LOG_WARNING, "expansion goes too deep or gets too long: %.80s", text);
+		leg_log(x->leg, LOG_WARNING, "expansion goes too deep or gets too long: %.80s", copy ? copy : text);
+	mem_free(copy);
 	buf_fini(&b);
 	return st;
 }
