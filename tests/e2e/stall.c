@@ -1,6 +1,7 @@
 /* Preloaded into a switch under test: a worker's calls to the disk stop at a gate while the test holds it. The gate is a
- * file (STALL_GATE) whose text is parts of paths, "a|b"; while it is locked, what a thread named "worker" opens, writes,
- * renames, removes or syncs waits if its path has one of them ("!a|b": none of them). Waiting is a wait for the lock: no time is guessed. */
+ * file (STALL_GATE) whose text is parts of paths, "a|b"; while it is locked, what a thread named "worker" or "log" opens,
+ * writes, renames, removes or syncs waits if its path has one of them ("!a|b": none of them, workers only). Waiting is a
+ * wait for the lock: no time is guessed. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -22,11 +23,14 @@ static int raw_open(const char *path)
 	return (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 }
 
+static __thread int is_log_writer;
+
 static int is_worker(void)
 {
 	char name[17] = "";
 	prctl(PR_GET_NAME, name);
-	return !strcmp(name, "worker");
+	is_log_writer = !strcmp(name, "log");
+	return is_log_writer || !strcmp(name, "worker");
 }
 
 static int is_meant(const char *path, char *parts)
@@ -34,8 +38,10 @@ static int is_meant(const char *path, char *parts)
 	int is_not = *parts == '!', is_found = 0;
 	char *rest = NULL;
 
+	if (is_not && is_log_writer)
+		return 0; /* only by its own path */
 	if (!*parts)
-		return 1;
+		return !is_log_writer;
 	for (char *part = strtok_r(parts + is_not, "|", &rest); part; part = strtok_r(NULL, "|", &rest))
 		is_found |= strstr(path, part) != NULL;
 	return is_found != is_not;
