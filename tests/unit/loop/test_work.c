@@ -183,6 +183,35 @@ NO_ROLE_CHECK static int test_slow_bound(void)
 	return 0;
 }
 
+static struct ltimer more_timer;
+static int more_count;
+
+static void more_over(int status, void *arg);
+
+static void more(void *unused)
+{
+	role_assert_ctl();
+	(void)work_submit(WORK_JOURNAL, "more", quick, more_over, &has_ran[0]);
+}
+
+static void more_over(int status, void *arg)
+{
+	role_assert_ctl();
+	if (++more_count < 20)
+		loop_timer_set(&more_timer, 0, "more", more, NULL);
+}
+
+/* A job's end sets a timer, which begins the next: none is taken for one that has stalled. */
+NO_ROLE_CHECK static int test_drain_goes_on(void)
+{
+	EXPECT_INT(work_submit(WORK_JOURNAL, "more", quick, more_over, &has_ran[0]), 0);
+	work_end();
+	EXPECT(work_drain());
+	EXPECT(more_count > 0 && (more_count == 20 || loop_timer_is_set(&more_timer)));
+	loop_timer_cancel(&more_timer);
+	return 0;
+}
+
 static void wait_for_end(void *arg)
 {
 	struct pollfd p = {.fd = work_end_fd(), .events = POLLIN};
@@ -243,5 +272,6 @@ NO_ROLE_CHECK static int test_end_progress(void)
 
 TEST_MAIN({"one_kind_stalls", test_one_kind_stalls, TEST_LOOP}, {"few_threads", test_few_threads, TEST_LOOP},
     {"many_stall", test_many_stall, TEST_LOOP}, {"many_stall_few_threads", test_many_stall_few_threads, TEST_LOOP},
-    {"slow_half", test_slow_half, TEST_LOOP}, {"slow_bound", test_slow_bound, TEST_LOOP}, {"end", test_end, TEST_LOOP},
+    {"slow_half", test_slow_half, TEST_LOOP}, {"slow_bound", test_slow_bound, TEST_LOOP},
+    {"drain_goes_on", test_drain_goes_on, TEST_LOOP}, {"end", test_end, TEST_LOOP},
     {"end_progress", test_end_progress, TEST_LOOP})
