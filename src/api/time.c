@@ -2,7 +2,9 @@
  * else from the system's database. */
 #include "api/api_i.h"
 #include "base/clock.h"
-#include "core/zone.h"
+#include "core/conf/zone.h"
+#include "core/registry/api.h"
+#include "loop/co.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cdr/spool_i.h"
-#include "core/core.h"
+#include "core/value/self.h"
 #include "loop/loop.h"
 #include "loop/work.h"
 #include "store/journal.h"

@@ -9,7 +9,8 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "core/event.h"
+#include "core/event/event.h"
+#include "core/run/exec.h"
 #include "esl/esl_i.h"
 
 #include <stdint.h>

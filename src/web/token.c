@@ -4,6 +4,7 @@
  * are written by a worker (new file, fsync, rename) before they count. */
 #include "base/clock.h"
 #include "base/disk.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/slurp.h"
