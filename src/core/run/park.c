@@ -1,6 +1,6 @@
 /* Parking: a leg that runs nothing and waits for whoever fetches it, until park_timeout. */
-#include "base/status.h"
 #include "base/clock.h"
+#include "base/status.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
 #include "core/run/exec_i.h"
