@@ -1,7 +1,7 @@
 /* The caller's side: INVITE out, forks, the answer and its ACK, CANCEL; and our own re-INVITE and UPDATE with the retry
  * after 491 (RFC 3261 14.1). */
-#include "sip/sip_i.h"
 #include "base/clock.h"
+#include "sip/sip_i.h"
 
 static ON_CTL int put_invite(struct sip_call *c, const struct sip_invite_params *p, struct buf *b)
 {

@@ -1,7 +1,7 @@
 /* The callee's side: an INVITE that came in, provisional responses, the answer and its retransmission until the ACK,
  * rejection, CANCEL. The same 2xx retransmission serves re-INVITEs. */
-#include "sip/sip_i.h"
 #include "base/clock.h"
+#include "sip/sip_i.h"
 
 /* name-addr or addr-spec without the header's parameters. */
 static char *address_dup(const struct sip_nameaddr *na)

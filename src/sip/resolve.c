@@ -1,8 +1,8 @@
 /* From a sip: URI to an address. Numeric hosts are answered at once; other names by the resolver (net/dns.h), which
  * never holds the loop up: a dead name server costs only the request that named it. Bounded by whoever brought the
  * name. RFC 3263's NAPTR and SRV come in front of the address question here once the resolver knows them. */
-#include "net/dns.h"
 #include "base/clock.h"
+#include "net/dns.h"
 #include "sip/sip_i.h"
 
 struct sip_resolve {

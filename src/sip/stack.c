@@ -1,7 +1,7 @@
 /* A profile's stack: its making and end, and the dispatch of what the transports receive: trace, keep-alives, parse,
  * malformed messages, then requests to tx_server.c and responses to tx_client.c. */
-#include "sip/sip_i.h"
 #include "base/clock.h"
+#include "sip/sip_i.h"
 
 #define OR(value, standard) ((value) ? (value) : (standard))
 static const char default_allow[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";

@@ -1,8 +1,8 @@
 /* Client transactions (RFC 3261 17.1, RFC 6026): address, transport and Via, then retransmission and time-outs, then
  * the responses to whoever asked. ACK for errors and CANCEL are made here from the request that was sent; ACK for 2xx
  * comes from the call and is only repeated here. Callbacks are never called from inside sip_ctx_start. */
-#include "sip/sip_i.h"
 #include "base/clock.h"
+#include "sip/sip_i.h"
 
 static void on_timer(void *arg);
 static ON_CTL void launch(struct sip_ctx *c);

@@ -3,8 +3,8 @@
  * repeats, and the last response. Finished ones wait in one list, oldest first, and under load go early. What strangers
  * are told (sip_stx_reply_once) is not kept at all. Over UDP every response is paid from its address's credit
  * (sender.c). Does not retransmit 2xx to INVITE: the call does, by sip_stx_resend. */
-#include "sip/sip_i.h"
 #include "base/clock.h"
+#include "sip/sip_i.h"
 #include <stdio.h>
 
 /* Final answers that wait for an ACK over UDP: by one address and in all. Beyond, an answer is sent once. */

@@ -298,7 +298,8 @@ static int test_list(void)
 /* What somebody else wrote: no product runs over, nor a sum of two with a clock. */
 static int test_clock_saturates(void)
 {
-	static const int64_t outside[] = {INT64_MAX, INT64_MAX / 1000, INT64_MAX / 1000000, CLOCK_US_MAX, 10000000000000000};
+	static const int64_t outside[] = {
+	    INT64_MAX, INT64_MAX / 1000, INT64_MAX / 1000000, CLOCK_US_MAX, 10000000000000000};
 	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
 		EXPECT_INT(clock_us_of_s(outside[i]), CLOCK_US_MAX);
 		EXPECT_INT(clock_us_of_s(-outside[i]), -CLOCK_US_MAX);
@@ -632,6 +633,6 @@ static int test_harness(void)
 TEST_MAIN({"mem_counts", test_mem_counts}, {"mem_threads", test_mem_threads},
     {"mem_wrong_free_dies", test_mem_wrong_free_dies}, {"sv", test_sv}, {"sv_numbers", test_sv_numbers},
     {"truth", test_truth}, {"buf", test_buf}, {"hash", test_hash}, {"hash_oom", test_hash_oom, TEST_OOM},
-    {"list", test_list}, {"clock_saturates", test_clock_saturates}, {"disk", test_disk}, {"clock", test_clock}, {"rand", test_rand}, {"log", test_log}, {"log_stuck", test_log_stuck},
-    {"log_threads", test_log_threads}, {"log_levels", test_log_levels}, {"status", test_status}, {"role", test_role},
-    {"harness", test_harness})
+    {"list", test_list}, {"clock_saturates", test_clock_saturates}, {"disk", test_disk}, {"clock", test_clock},
+    {"rand", test_rand}, {"log", test_log}, {"log_stuck", test_log_stuck}, {"log_threads", test_log_threads},
+    {"log_levels", test_log_levels}, {"status", test_status}, {"role", test_role}, {"harness", test_harness})
