@@ -104,7 +104,7 @@ def test_bridge_hangup_cause(sw, phone, finished, who):
         e = finished.events.wait_event("CHANNEL_HANGUP_COMPLETE")
         causes[e["Call-Direction"]] = e.get("variable_bridge_hangup_cause")
     assert causes == {"kill": {"inbound": "NORMAL_CLEARING", "outbound": "USER_BUSY"},
-                      "caller": {"inbound": None, "outbound": "NORMAL_CLEARING"},
+                      "caller": {"inbound": "NORMAL_CLEARING", "outbound": "NORMAL_CLEARING"},
                       "called": {"inbound": "NORMAL_CLEARING", "outbound": None}}[who]
 
 

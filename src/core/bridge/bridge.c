@@ -152,10 +152,10 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 	return ST_OK;
 }
 
-/* FreeSWITCH's bridge_hangup_cause: how the other one ended, for who did not say goodbye itself. */
+/* FreeSWITCH's bridge_hangup_cause: how the other one ended; a called party that said goodbye itself has none. */
 static ON_CTL void set_end_cause(struct leg *leg, struct leg *peer)
 {
-	if (!leg->is_ended_by_far)
+	if (!leg->is_ended_by_far || !leg->is_outbound)
 		leg_var_set(leg, "bridge_hangup_cause", cause_name(peer->cause ? peer->cause : CAUSE_NORMAL_CLEARING));
 }
 
