@@ -3,6 +3,7 @@
  * write=N:TEXT, the text that replaces the last N characters. Words beginning with :: stand for something live: uuids,
  * module names. */
 #include "api/api_i.h"
+#include "text/words.h"
 #include "base/hash.h"
 
 #include <stdio.h>
@@ -202,7 +203,7 @@ static void look_at(const char *line, void *arg)
 	struct candidates *k = arg;
 	char text[512], *word[WORDS_IN_LINE];
 	snprintf(text, sizeof(text), "%s", line);
-	int n = api_split(text, ' ', word, WORDS_IN_LINE);
+	int n = words_split(text, ' ', word, WORDS_IN_LINE);
 	if (n < k->typed_count)
 		return;
 	for (int i = 0; i + 1 < k->typed_count; i++)
@@ -254,7 +255,7 @@ int api_console_complete(struct api_call *c)
 	size_t n = strlen(text);
 	bool begins_new = !n || text[n - 1] == ' ';
 	k.count = 0;
-	k.typed_count = api_split(text, ' ', k.typed, WORDS_IN_LINE - 1);
+	k.typed_count = words_split(text, ' ', k.typed, WORDS_IN_LINE - 1);
 	if (begins_new || !k.typed_count)
 		k.typed[k.typed_count++] = "";
 	api_complete_each(look_at, &k);

@@ -2,6 +2,7 @@
  * slices with the loop running between them; everything else comes from the registries in one go. The columns' order is
  * what clients rely on. */
 #include "api/api_i.h"
+#include "text/words.h"
 #include "core/leg_media.h"
 
 #include <stdio.h>
@@ -409,7 +410,7 @@ static void complete_row(const char *words, void *arg)
 	const char *v[12] = {"0"};
 	char text[512];
 	snprintf(text, sizeof(text), "%s", words);
-	api_split(text, ' ', (char **)(v + 1), 10);
+	words_split(text, ' ', (char **)(v + 1), 10);
 	v[11] = core_hostname();
 	rows_add(arg, v);
 }

@@ -376,7 +376,7 @@ void leg_break(struct leg *leg, bool is_all)
 		x->is_break = true;
 		x->is_break_all = is_all;
 		co_signal(&x->wait, ST_OK);
-	} else if (!leg->bridge && exec_is_detached(leg)) {
+	} else if (!leg->bridge && exec_is_detached(leg) && !leg_i(leg)->is_parked) { /* nothing is waited for in a park */
 		exec_unwind(leg);
 	}
 }
