@@ -165,7 +165,8 @@ static ON_CTL int transfer(struct leg *leg, const char *exten, const char *dialp
 	p = leg_i(leg)->reuses_profile ? leg->profile : leg_profile_dup(leg->profile);
 	if (!p)
 		return ST_NOMEM;
-	leg_profile_set(&p->rdnis, leg->profile->destination_number); /* it was redirected from there */
+	if (p != leg->profile)
+		leg_profile_set(&p->rdnis, leg->profile->destination_number); /* it was redirected from there */
 	leg_profile_destination_set(p, exten);
 	if (dialplan && *dialplan)
 		leg_profile_set(&p->dialplan, dialplan);

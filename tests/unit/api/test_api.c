@@ -132,7 +132,7 @@ static const struct {
     {"global_getvar a", "2"},
     {"global_setvar a=", "+OK"},
     {"global_getvar a", ""},
-    {"global_setvar a", "-USAGE: <var>=<value> [=<value2>]\n"},
+    {"global_setvar =a", "-USAGE: <var>=<value> [=<value2>]\n"},
     {"hash insert/r/k/v/w", "+OK\n"},
     {"hash select/r/k", "v/w"},
     {"hash insert_ifempty/r/k/x", "-ERR key already exists\n"},
@@ -167,7 +167,7 @@ static const struct {
                     "(<app_args>) [<dialplan>] [<context>] [<cid_name>] [<cid_num>] [<timeout_sec>]\n"},
     {"sched_del nosuch", "+OK Deleted: 0\n"},
     {"json {}", "{\"status\":\"error\",\"message\":\"Invalid request or non-existant command\",\"response\":null}\n"},
-    {"json [", "-ERR JSON not well formed.\n"},
+    {"json [", "-ERR Parse error.\n"},
     {"json {\"command\":\"fsapi\",\"data\":{\"cmd\":\"toupper\",\"arg\":\"a\"}}",
         "{\"command\":\"fsapi\",\"data\":{\"cmd\":\"toupper\",\"arg\":\"a\"},\"status\":\"success\",\"response\":{"
         "\"message\":\"A\"}}\n"},
