@@ -610,7 +610,7 @@ def test_groups(sw, phone):
 # ---- confirmation
 def test_confirm_by_key(sw, phone):
     b = phone("1001")
-    o = Originate(sw, "{group_confirm_key=5,group_confirm_file=tone_stream://%(60000;0;440),group_confirm_read_timeout=20000}user/1001,error/USER_BUSY &park")
+    o = Originate(sw, "{^^!group_confirm_key=5!group_confirm_file=tone_stream://%(60000,0,440)!group_confirm_read_timeout=20000}user/1001,error/USER_BUSY &park")
     events = sw.esl()
     events.subscribe("CHANNEL_ANSWER PLAYBACK_START")
     b.take()
