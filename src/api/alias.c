@@ -3,8 +3,13 @@
  * write=N:TEXT, the text that replaces the last N characters. Words beginning with :: stand for something live: uuids,
  * module names. */
 #include "api/api_i.h"
-#include "text/words.h"
 #include "base/hash.h"
+#include "base/status.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/module.h"
+#include "core/run/api.h"
+#include "text/words.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* mod_expr: the command `expr`, arithmetic on decimal numbers. The text becomes a tree first (expr_parse.c), so that a
  * mistake anywhere is one, then the tree is worked out here. What is not understood, leaves a function's range, divides
  * by zero, or takes too many steps (`for`) answers "!err!". */
-#include "api/expr_i.h"
 #include "api/api_i.h"
+#include "api/expr_i.h"
 #include "base/check.h"
 #include "base/clock.h"
 
@@ -12,7 +12,8 @@
 
 enum { STEPS_MAX = 20000 };
 
-/* ---- functions of one, two or any number of values ---------------------------------------------------------------- */
+/* ---- functions of one, two or any number of values ----------------------------------------------------------------
+ */
 static double two_arg(double (*fn)(double, double), const double *a)
 {
 	return fn(a[0], a[1]);
@@ -157,9 +158,9 @@ static double fn_poly(const double *a, int n)
 	{ \
 		return name(a[0]); \
 	}
-OF_ONE(sqrt) OF_ONE(sin) OF_ONE(sinh) OF_ONE(asin) OF_ONE(cos) OF_ONE(cosh) OF_ONE(acos) OF_ONE(tan) OF_ONE(tanh)
-OF_ONE(atan) OF_ONE(exp) OF_ONE(ceil) OF_ONE(floor)
-static double fn_atan2(const double *a, int n)
+OF_ONE(sqrt)
+OF_ONE(sin) OF_ONE(sinh) OF_ONE(asin) OF_ONE(cos) OF_ONE(cosh) OF_ONE(acos) OF_ONE(tan) OF_ONE(tanh) OF_ONE(atan)
+    OF_ONE(exp) OF_ONE(ceil) OF_ONE(floor) static double fn_atan2(const double *a, int n)
 {
 	return two_arg(atan2, a);
 }
@@ -235,7 +236,8 @@ const struct expr_function *expr_function_find(struct sv name)
 	return NULL;
 }
 
-/* ---- the tree worked out ------------------------------------------------------------------------------------------ */
+/* ---- the tree worked out ------------------------------------------------------------------------------------------
+ */
 static double value_of(struct expr *x, int at);
 
 static double fail(struct expr *x)

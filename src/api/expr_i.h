@@ -1,4 +1,5 @@
-/* Private to the command `expr`: the tree of an expression (expr_parse.c), worked out by expr.c. Everything is bounded. */
+/* Private to the command `expr`: the tree of an expression (expr_parse.c), worked out by expr.c. Everything is bounded.
+ */
 #pragma once
 #include "base/role.h"
 #include "base/str.h"

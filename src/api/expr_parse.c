@@ -1,6 +1,7 @@
-/* An expression's text as a tree: statements parted by ';' or '|', of which the last one's value counts; "name = value";
- * + and -, * and /, ^ (each from left to right), signs; parentheses; calls; numbers of digits and a point; names. A name
- * that nobody set is 0. From '#' to the line's end is a comment. */
+/* An expression's text as a tree: statements parted by ';' or '|', of which the last one's value counts; "name =
+ * value";
+ * + and -, * and /, ^ (each from left to right), signs; parentheses; calls; numbers of digits and a point; names. A
+ * name that nobody set is 0. From '#' to the line's end is a comment. */
 #include "api/expr_i.h"
 #include "base/check.h"
 
@@ -13,9 +14,9 @@ static int parse_sum(struct expr *x);
 
 static const struct expr_var constants[] = {{SV("M_E"), M_E, true}, {SV("M_LOG2E"), M_LOG2E, true},
     {SV("M_LOG10E"), M_LOG10E, true}, {SV("M_LN2"), M_LN2, true}, {SV("M_LN10"), M_LN10, true},
-    {SV("M_PI"), M_PI, true}, {SV("M_PI_2"), M_PI_2, true}, {SV("M_PI_4"), M_PI_4, true},
-    {SV("M_1_PI"), M_1_PI, true}, {SV("M_2_PI"), M_2_PI, true}, {SV("M_1_SQRTPI"), M_2_SQRTPI / 2, true},
-    {SV("M_2_SQRTPI"), M_2_SQRTPI, true}, {SV("M_SQRT2"), M_SQRT2, true}, {SV("M_1_SQRT2"), M_SQRT1_2, true}};
+    {SV("M_PI"), M_PI, true}, {SV("M_PI_2"), M_PI_2, true}, {SV("M_PI_4"), M_PI_4, true}, {SV("M_1_PI"), M_1_PI, true},
+    {SV("M_2_PI"), M_2_PI, true}, {SV("M_1_SQRTPI"), M_2_SQRTPI / 2, true}, {SV("M_2_SQRTPI"), M_2_SQRTPI, true},
+    {SV("M_SQRT2"), M_SQRT2, true}, {SV("M_1_SQRT2"), M_SQRT1_2, true}};
 
 static int fail(struct expr *x)
 {

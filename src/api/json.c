@@ -2,9 +2,14 @@
  * interface has it: status, fsapi, execute, channelData, mediaStats. */
 #include "text/json.h"
 #include "api/api_i.h"
-#include "core/exec.h"
-#include "core/leg_media.h"
-#include "core/vars.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/limits.h"
+#include "core/run/api.h"
+#include "core/run/exec.h"
+#include "core/sound/media.h"
+#include "core/value/vars.h"
+#include "media/ctl/mctl.h"
 
 #include <stdio.h>
 #include <stdlib.h>

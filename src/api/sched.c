@@ -3,6 +3,15 @@
 #include "api/api_i.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/status.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
+#include "core/run/api.h"
+#include "core/run/exec.h"
+#include "core/value/cause.h"
+#include "loop/loop.h"
 #include "text/mark.h"
 
 #include <stdio.h>
@@ -123,7 +132,7 @@ static void run_hangup(struct task *t)
 	struct leg *leg = leg_find(t->arg[0]);
 	mark_strip_in_place(t->arg[1]);
 	if (leg && t->arg[1] && t->arg[2] && !strcasecmp(t->arg[2], "bleg"))
-		leg = bridge_peer(leg);
+		leg = leg->peer;
 	if (leg)
 		leg_hangup(leg, t->arg[1] ? cause_parse(t->arg[1]) : CAUSE_ALLOTTED_TIMEOUT);
 }
@@ -196,7 +205,8 @@ static ON_CTL int sched_leg(
 	int st = api_words_init(&w, c, 5);
 	if (!st && w.n < needed)
 		api_usage(c, cmd);
-	else if (!st && api_leg(c, w.w[1]) && (run != run_transfer || *w.w[2] || api_usage(c, cmd)) && (run != run_transfer || api_place_check(c, &w, 2)))
+	else if (!st && api_leg(c, w.w[1]) && (run != run_transfer || *w.w[2] || api_usage(c, cmd)) &&
+	         (run != run_transfer || api_place_check(c, &w, 2)))
 		buf_adds(c->out, task_add_for(&w, desc, run) ? done : "-ERR Too many tasks\n");
 	api_words_fini(&w);
 	return st;

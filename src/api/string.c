@@ -1,12 +1,16 @@
 /* Text in, text out: what dialplans use inside ${...}. No state, nothing waits but eval, expand and file_exists. */
 #include "api/api_i.h"
-#include "core/event.h"
-#include "core/vars.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/run/api.h"
+#include "core/run/expand.h"
+#include "core/value/vars.h"
 #include "text/digest.h"
 #include "text/mark.h"
-#include "text/words.h"
 #include "text/re.h"
 #include "text/url.h"
+#include "text/words.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -303,8 +307,7 @@ int api_expand(struct api_call *c)
 	c->is_reply_text = true;
 	int st = c->who ? ST_OK : expand_headers(leg, given, &args);
 	if (!st)
-		st = c->who ? api_run_for(c->who, cmd, given, leg, c->out)
-		            : api_run_text(cmd, args, c->leg, c->out);
+		st = c->who ? api_run_for(c->who, cmd, given, leg, c->out) : api_run_text(cmd, args, c->leg, c->out);
 	if (st == ST_NOTFOUND) {
 		buf_adds(c->out, "INVALID COMMAND!\n-ERR Cannot execute command\n");
 		st = ST_OK;

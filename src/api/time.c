@@ -2,14 +2,16 @@
  * else from the system's database. */
 #include "api/api_i.h"
 #include "base/clock.h"
-#include "core/zone.h"
+#include "core/conf/zone.h"
+#include "core/registry/api.h"
+#include "loop/co.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define DEFAULT_FORMAT "%Y-%m-%d %T"
-enum { DATE_MAX = 80 }; /* a longer one is none */
+enum { DATE_MAX = 80 };                        /* a longer one is none */
 static const int64_t EPOCH_MAX = 100000000000; /* the year 5138 */
 
 /* Takes "EPOCH|" off the front of a format. */

@@ -1,7 +1,9 @@
 /* Commands on what a leg hears and says, beside those of uuid_media.c: pause, codecs, statistics. */
 #include "api/api_i.h"
-#include "core/leg_media.h"
-#include "core/originate.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/run/exec.h"
+#include "core/sound/media.h"
 
 #include <stdlib.h>
 
@@ -29,7 +31,7 @@ void on_codec_param(struct api_call *c, struct leg *leg, struct api_words *w)
 void on_media(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
-	struct leg *peer = bridge_peer(leg);
+	struct leg *peer = leg->peer;
 	bool is_elsewhere = leg_media_is_bypassed(leg) || (peer && leg_media_is_bypassed(peer));
 	int st = w->before ? leg_bypass_start(leg) : is_elsewhere ? leg_bypass_end(leg) : ST_INVAL;
 	buf_adds(c->out, st ? "-ERR Operation failed\n" : "+OK Success\n");

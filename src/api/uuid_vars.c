@@ -1,5 +1,12 @@
 /* Commands that read and write what a leg knows: its variables, its dump, its log level. */
 #include "api/api_i.h"
+#include "base/rand.h"
+#include "core/bridge/bridge.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include "text/words.h"
 
@@ -35,8 +42,8 @@ void on_getvar(struct api_call *c, struct leg *leg, struct api_words *w)
 	}
 	if (!v && !bracket)
 		v = c->who && !vars_get(leg->vars, w->w[1]) && !leg_profile_field(leg->profile, w->w[1])
-	        ? NULL /* no globals: those are not the call's */
-	        : leg_text(leg, w->w[1], &scratch);
+		        ? NULL /* no globals: those are not the call's */
+		        : leg_text(leg, w->w[1], &scratch);
 	c->is_reply_text = true;
 	buf_adds(c->out, v ? v : "_undef_");
 	buf_fini(&scratch);

@@ -1,16 +1,21 @@
 /* Applications that change or show variables: set, export, unset ..., log and info. Data comes expanded. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/config.h"
-#include "core/exec.h"
+#include "core/conf/config.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/run/expand.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include "text/words.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-/* Splits "name=value" (or FreeSWITCH's "name,value"), text with marks, which stay on the value; name must be freed. Blanks
- * around the sign are part of both. False when there is no name, or one that begins with what is from outside: it could be any variable's. */
+/* Splits "name=value" (or FreeSWITCH's "name,value"), text with marks, which stay on the value; name must be freed.
+ * Blanks around the sign are part of both. False when there is no name, or one that begins with what is from outside:
+ * it could be any variable's. */
 static bool split_pair(const char *data, char **name, const char **value)
 {
 	size_t n = strcspn(data, "=");

@@ -8,7 +8,8 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "core/event.h"
+#include "core/event/event.h"
+#include "core/run/exec.h"
 #include "esl/esl_i.h"
 
 #include <stdint.h>

@@ -1,10 +1,11 @@
 /* mod_event_socket: reads event_socket.conf, opens the listeners, lets connections through the access lists to
  * client.c. A default password is accepted, but then only loopback is listened on, unless allow-default-password says
  * otherwise; the log and `status` say so. The outbound side (the `socket` application) is outbound.c. */
-#include "core/module.h"
+#include "core/registry/module.h"
 #include "base/mem.h"
-#include "core/acl.h"
-#include "core/config.h"
+#include "core/conf/acl.h"
+#include "core/conf/config.h"
+#include "core/registry/metrics.h"
 #include "esl/esl_i.h"
 
 #include <stdlib.h>

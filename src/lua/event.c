@@ -1,6 +1,6 @@
 /* freeswitch.Event and freeswitch.EventConsumer. An Event object is a script's own copy; a consumer keeps what was
  * fired in a bounded queue until the script takes it. */
-#include "core/event.h"
+#include "core/event/event.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

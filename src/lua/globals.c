@@ -2,7 +2,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/conf/config.h"
+#include "core/run/api.h"
 #include "lua/lua_i.h"
 #include <string.h>
 

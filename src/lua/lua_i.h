@@ -4,9 +4,9 @@
  * that core called. */
 #pragma once
 #include "base/list.h"
-#include "core/exec.h"
-#include "core/leg.h"
-#include "core/module.h"
+#include "core/leg/leg.h"
+#include "core/registry/module.h"
+#include "core/run/exec.h"
 #include "loop/co.h"
 #include <lauxlib.h>
 #include <lua.h>

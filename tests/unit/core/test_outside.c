@@ -2,9 +2,11 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/app_words.h"
-#include "core/config_i.h"
-#include "core/originate_i.h"
+#include "core/dial/dialstring.h"
+#include "core/dial/targets.h"
+#include "core/registry/app_words.h"
+#include "core/run/expand.h"
+#include "core/value/vars.h"
 #include "fake.h"
 #include "mark_text.h"
 #include <stdio.h>
@@ -172,7 +174,8 @@ static int test_dial(void)
 	    {"sofia/external/«1,sofia/external/2»@h", "0:sofia/external/«1,sofia/external/2»@h{}"},
 	    {"sofia/external/«1|x/2:_:y/3»@h", "0:sofia/external/«1|x/2:_:y/3»@h{}"},
 	    {"«[api_on_answer=x]»user/1", "an endpoint named from outside at character 1: '[api_on_answer=x]user/1'"},
-	    {"«loopback/app=socket:1.2.3.4»", "an endpoint named from outside at character 1: 'loopback/app=socket:1.2.3.4'"},
+	    {"«loopback/app=socket:1.2.3.4»",
+	        "an endpoint named from outside at character 1: 'loopback/app=socket:1.2.3.4'"},
 	    {"«user»/1", "an endpoint named from outside at character 1: 'user/1'"},
 	    {"user/1«,user/2»", "0:user/1«,user/2»{}"},
 	    {"{a='«x',api_on_answer='y»'}user/1", "0:user/1{a=«x',api_on_answer='y»}"},

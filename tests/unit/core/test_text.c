@@ -2,9 +2,16 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/config_i.h"
-#include "core/event.h"
-#include "core/originate_i.h"
+#include "core/conf/config.h"
+#include "core/conf/config_i.h"
+#include "core/dial/dial_core.h"
+#include "core/dial/dialstring.h"
+#include "core/dial/targets.h"
+#include "core/event/event.h"
+#include "core/registry/limits.h"
+#include "core/run/expand.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "fake.h"
 #include <stdio.h>
 #include <string.h>
@@ -88,8 +95,9 @@ static NO_ROLE_CHECK int test_expand(void)
 	    {"it\\'s", "its"}, {"${num:2}", "23456789"}, {"${num:2:3}", "234"}, {"${num:-3}", "789"},
 	    {"${num:-3:2}", "78"}, {"${outer:0:3}", "<al"}, {"${arr[1]}", "two"}, {"${arr[9]}", ""},
 	    {"${upper(abc)}", "ABC"}, {"${upper abc}", "ABC"}, {"${upper(${a})}", "ALPHA"}, {"${nosuchapi(x)}", ""},
-	    {"${open", ""}, {"x${a", "xalpha"}, {"${upper(ab)cd}", "AB"}, {"${upper(ab}", "AB"}, {"${arr[-1]}${arr[1]", "ARRAY::one|:two|:threetwo"}, {"a\\\\b", "a\\b"}, {"${}", ""}, {"$${nosuchglobal}x", "x"},
-	    {"$${glob}-$${glob:1:2}-$${glob:-1}", "global-lo-l"},
+	    {"${open", ""}, {"x${a", "xalpha"}, {"${upper(ab)cd}", "AB"}, {"${upper(ab}", "AB"},
+	    {"${arr[-1]}${arr[1]", "ARRAY::one|:two|:threetwo"}, {"a\\\\b", "a\\b"}, {"${}", ""},
+	    {"$${nosuchglobal}x", "x"}, {"$${glob}-$${glob:1:2}-$${glob:-1}", "global-lo-l"},
 	    {"$$ ${a}$$", "$ alpha$"}, /* two dollars are one where something is expanded, and stay elsewhere */
 	    {"$$ and $$", "$$ and $$"}, {"\\$${a}", "${a}"}, {"\\${a}${a}", "${a}alpha"}, {"\\$5", "\\$5"},
 	    {"a\\d\\.${n}", "a\\d\\.b"}, {"${num:2:0}", "23456789"},
