@@ -1,5 +1,6 @@
 """Every row of tests/data/corpus/commands: the input is played, the reply is FreeSWITCH's."""
 import re
+import subprocess
 
 import corpus
 import pytest
@@ -31,3 +32,21 @@ def test_rows(player, name):
     rows = [r for r in ROWS[name] if r.needs != "stock" or t.VANILLA.parent == t.SHARED]
     differ = [(str(r), *pair) for r in rows for pair in [player.differs(r)] if pair]
     assert not differ, "\n".join(f"{r}\n   is    {corpus.cell_out(got)}\n   right {corpus.cell_out(right)}" for r, got, right in differ)
+
+
+def test_tool(player, tmp_path):
+    """tools/corpus against the running switch: what is right, what differs, a row more."""
+    tool = [str(t.TOP / "tools/corpus"), "-p", str(player.esl.sock.getpeername()[1]), "-w", "ClueCon"]
+
+    def run(*args):
+        return subprocess.run([*tool, *map(str, args)], capture_output=True, text=True, timeout=60)
+    mine = tmp_path / "mine.tsv"
+    mine.write_text("#kind: command\necho a\tb\necho a\\tb <b>\ta\\tb <b>\n")
+    done = run("replay", mine)
+    assert done.returncode == 1 and "mine:2: echo a\n   is    a\n   right b\n2 rows, 1 differ" in done.stdout, done
+    assert run("show", mine, "create_uuid").stdout.count("-") == 4
+    assert run("add", mine, "create_uuid").returncode == 0
+    assert run("add", mine, "echo c", "c").returncode == 0
+    assert mine.read_text().endswith("create_uuid\t<UUID>\necho c\tc\n")
+    assert "4 rows, 1 differ" in run("replay", mine).stdout
+    assert 'context name="corpus"' in run("dialplan").stdout

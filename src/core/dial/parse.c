@@ -83,12 +83,15 @@ static int take_vars(struct parser *p, char **text, char open, char close, char 
 /* Commas within [] part no legs. */
 static void commas_hide(char *text)
 {
+	enum { OPEN_MAX = 256 }; /* brackets without an end that are looked for to the text's */
 	char *end = NULL;
 	bool is_quoted = false, is_other_sep = false;
+	unsigned open_count = 0;
 
 	for (char *p = text; *p; p++) {
-		if (!end && *p == '[') {
+		if (!end && *p == '[' && open_count < OPEN_MAX) {
 			end = close_find(p, '[', ']');
+			open_count += !end;
 			is_other_sep = p[1] == '^' && p[2] == '^';
 			is_quoted = false;
 		}
