@@ -1,5 +1,5 @@
 /* Legs: making them, the table by uuid and by age, variables, and starting them off. What happens afterwards is in
- * leg_state.c, exec.c and leg_teardown.c. */
+ * state.c, exec.c and teardown.c. */
 #include "core/leg/leg.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -31,6 +31,7 @@ static void leg_dtor(void *obj)
 	mem_free(leg->name);
 	mem_free(leg->last_app_data);
 	buf_fini(&leg_i(leg)->digits_dialed);
+	mem_free(leg_i(leg)->held);
 	mem_free(leg_i(leg)->initial_cid_name);
 	mem_free(leg_i(leg)->initial_cid_number);
 }

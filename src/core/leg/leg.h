@@ -1,6 +1,7 @@
-/* A leg: one side of a call (FreeSWITCH's session and channel). Counted, owned by the control thread. Fields are for
+/* A leg: one side of a call (FreeSWITCH's session and channel), and nothing of what it does: that is in its parts
+ * (part.h) and in what holds it (hold.h), each of a room above. Counted, owned by the control thread. Fields are for
  * reading; they change by the functions below. Life: leg_new -> endpoint fills profile and variables -> leg_start ->
- * states (leg_state.c holds the table) -> leg_hangup once -> steps of leg_teardown.c -> freed with the last reference.
+ * states (state.c holds the table) -> leg_hangup once -> steps of teardown.c -> freed with the last reference.
  */
 #pragma once
 #include "base/list.h"
@@ -65,12 +66,30 @@ struct endpoint_ops;
 struct mstream;
 struct media_codec;
 
+/* A call on its way through the rooms, an inbound one that bridges:
+ *
+ *     endpoint          leg            run              dial             bridge          sound
+ *     INVITE ---------> leg_new
+ *       profile, vars   leg_start ---> exec_reroute
+ *                         CS_ROUTING   hunt: dialplan
+ *                         CS_EXECUTE   co: app by app
+ *                                        bridge ------> originate_run
+ *     INVITE <--------- leg_new (B) <------------------ attempt
+ *     180, 183, 200 --> leg_mark_... --parts---------->  wakes: wins
+ *     180, 200 <------- leg_answer_for(A, B) <---------+                              leg_media_answer
+ *                                        detaches       bridge_join ----------------> leg_media_join
+ *                         peer, CS_EXCHANGE_MEDIA (no coroutine, no stack: two relayed streams)
+ *     BYE ------------> leg_hangup ---parts---------------------------> bridge_leave
+ *                         teardown.c      the list goes on, or ends     (done: how)     last statistics
+ *                         records, CHANNEL_HANGUP_COMPLETE, CS_DESTROY
+ */
 struct leg {
 	char uuid[UUID_CHARS + 1];
 	char call_uuid[UUID_CHARS + 1];
 	char *name; /* "sofia/internal/1000@10.0.0.1" */
 	bool is_outbound;
 	bool is_answered, is_ringing, is_early, is_held, hit_dialplan;
+	bool is_ended_by_far; /* its far side ended the call */
 	unsigned
 	    callee_sent_profile; /* index of the profile it had when its phone was told the other party; 0 = never */
 	enum leg_state state, running_state;
@@ -121,6 +140,8 @@ ON_CTL int leg_start(struct leg *leg);
 /* Ends the leg: first call wins, later ones change nothing. Never frees at once: the caller's reference stays valid.
  * Waiting coroutines get ST_HANGUP; the endpoint is told (ops->on_hangup) unless it said so itself. */
 ON_CTL void leg_hangup(struct leg *leg, enum cause cause);
+/* The same for the endpoint, when the far side has ended the call. */
+ON_CTL void leg_hangup_by_far(struct leg *leg, enum cause cause);
 ON_CTL bool leg_is_up(const struct leg *leg); /* not hung up */
 /* The caller id it began with: a dialled leg that goes on as a caller has its caller and callee ids exchanged. May be
  * NULL; borrowed. */
@@ -139,6 +160,11 @@ ON_CTL void leg_mark_answered(struct leg *leg);           /* CHANNEL_ANSWER, ACT
 ON_CTL void leg_mark_held(struct leg *leg, bool is_held); /* far side's hold: CHANNEL_HOLD/UNHOLD, callstate */
 /* DTMF_RTP_CAPTURED: a telephone-event that media did not relay to the other leg (leg_dtmf_capture). */
 enum dtmf_source { DTMF_UNKNOWN, DTMF_RTP, DTMF_ENDPOINT, DTMF_INBAND, DTMF_APP, DTMF_RTP_CAPTURED };
+
+/* Each time it was held by its far side: from, to (wall clock, microseconds; 0: not over), and the uuid of whom it was
+ * bridged to ("": nobody). */
+ON_CTL void leg_held_each(
+    const struct leg *leg, void (*fn)(int64_t on_us, int64_t off_us, const char *peer, void *arg), void *arg);
 
 /* ---- what applications and commands do ----------------------------------------------------------------------- */
 ON_CTL int leg_ring_ready(struct leg *leg); /* inbound: 180 once */

@@ -1,6 +1,6 @@
 /* The coroutine of a leg's applications. One at a time walks (co_main): first what was asked from outside
- * (exec_request.c), then a new hunt when the leg was sent elsewhere (exec_route.c), then the list (exec_list.c). An
- * application that detaches ends the coroutine; leg_exec_resume (exec_app.c) starts another. */
+ * (request.c), then a new hunt when the leg was sent elsewhere (route.c), then the list (list.c). An
+ * application that detaches ends the coroutine; leg_exec_resume (app.c) starts another. */
 #include "core/run/exec.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -262,6 +262,18 @@ int leg_wait(struct leg *leg, int64_t timeout_us)
 		return ST_CANCELLED;
 	}
 	return st == ST_TIMEOUT ? ST_TIMEOUT : ST_OK;
+}
+
+void exec_wait_over(struct leg *leg, const uint32_t *number, uint32_t wanted, int64_t timeout_us)
+{
+	int64_t deadline = clock_mono_us() + timeout_us;
+
+	while (*number != wanted) {
+		int64_t left = deadline - clock_mono_us();
+		if (left <= 0)
+			return;
+		co_wait(&exec_of(leg)->wait, left);
+	}
 }
 
 void leg_wake(struct leg *leg)
