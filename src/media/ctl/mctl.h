@@ -70,6 +70,8 @@ ON_CTL int mstream_play_stop(struct mstream *s, uint32_t id /* 0 = whatever play
  * stays inside the file that plays; in one too long to be kept whole it only goes forward, as far as it has been read.
  */
 ON_CTL int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value);
+/* Something plays to the far side, or is about to. */
+ON_CTL bool mstream_is_playing(const struct mstream *s);
 ON_CTL bool mctl_source_exists(const char *source); /* cheap syntax check: known scheme or absolute path */
 
 /* ---- taps: what looks into the sound of a stream or changes it ----------------------------------------------------
