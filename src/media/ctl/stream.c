@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ECHO_DELAY_MAX_MS = 60000, THREAD_STREAMS_MAX = 15000, ENCODED_BYTES_PER_MS = 16 };
+enum { ECHO_DELAY_MAX_MS = 60000, ENCODED_BYTES_PER_MS = 16 };
 
 static void stream_free(void *obj)
 {
@@ -19,30 +19,21 @@ static void stream_free(void *obj)
 	CHECK(!s->rt && !s->held.first);
 }
 
-static unsigned thread_choose(void)
-{
-	unsigned best = 0;
-	for (unsigned i = 1; i < mctl.thread_count; i++)
-		if (mctl.thread_streams[i] < mctl.thread_streams[best])
-			best = i;
-	return best;
-}
-
 int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg)
 {
 	int rtp_fd = -1, rtcp_fd = -1;
 	if (!mctl.is_on || !fn)
 		return ST_INVAL;
-	unsigned thread =
-	    near && mctl.thread_streams[near->thread] < THREAD_STREAMS_MAX ? near->thread : thread_choose();
-	if (mctl.thread_streams[thread] >= THREAD_STREAMS_MAX)
-		return ST_FULL;
+	unsigned thread = near ? near->thread : 0;
+	int st = near && load_has_room(thread) ? ST_OK : load_choose(&thread);
+	if (st)
+		return st;
 	struct addr bound = *local;
 	struct mstream *s = mem_new(sizeof(*s), stream_free, "media.stream");
 	if (!s)
 		return ST_NOMEM;
 	loop_mark("RTP sockets");
-	int st = ports_take(&bound, &rtp_fd, &rtcp_fd);
+	st = ports_take(&bound, &rtp_fd, &rtcp_fd);
 	loop_mark("RTP sockets open");
 	if (st)
 		goto out;
@@ -60,7 +51,7 @@ int mstream_open(struct mstream **out, struct addr *local, struct mstream *near,
 	list_init(&s->spying);
 	list_push(&mctl.streams, &s->link);
 	mctl.stream_count++;
-	mctl.thread_streams[thread]++;
+	load_stream_came(thread);
 	struct rt_cmd open = {.kind = RT_C_OPEN};
 	(void)mstream_post(s, &open);
 	mem_ref(s); /* the room's, until CLOSED */
@@ -104,14 +95,18 @@ static int xcodes_make(struct rt_xcode *x[2], const struct media_params *a, cons
 	return st;
 }
 
-void mstream_move(struct mstream *s, unsigned thread)
+int mstream_move(struct mstream *s, unsigned thread)
 {
-	struct rt_cmd c = {.kind = RT_C_MOVE, .to = mctl.threads[thread]};
+	struct rt_cmd c = {.kind = RT_C_MOVE, .to = mctl.threads[thread].rt};
+	if (!load_has_room(thread))
+		return ST_FULL;
 	(void)mstream_post(s, &c);
 	s->is_moving = true;
-	mctl.thread_streams[s->thread]--;
-	mctl.thread_streams[thread]++;
+	load_stream_went(s->thread);
+	load_stream_came(thread);
+	mctl.threads[thread].moves++;
 	s->thread = thread;
+	return ST_OK;
 }
 
 ON_CTL static void idle_tell(struct mstream *s)
@@ -126,8 +121,11 @@ ON_CTL static void relay_tell(struct mstream *a, struct mstream *b)
 	if (a->is_moving || b->is_moving)
 		return; /* told again when it has arrived */
 	if (a->thread != b->thread) {
-		bool is_full = mctl.thread_streams[a->thread] >= THREAD_STREAMS_MAX;
-		mstream_move(is_full ? a : b, is_full ? b->thread : a->thread);
+		if (!mstream_move(b, a->thread) || !mstream_move(a, b->thread))
+			return;
+		log_warning("media: two streams cannot be joined: neither's thread has room for the other");
+		idle_tell(a);
+		idle_tell(b);
 		return;
 	}
 	struct rt_xcode *x[2];

@@ -110,18 +110,18 @@ ON_CTL static int make(struct mtap *m, struct rt_tap **out)
 	return st;
 }
 
-/* A spy and his target on one thread, both there; otherwise false, and it is tried again when that has come about. */
-ON_CTL static bool is_together(struct mtap *m)
+/* A spy and his target on one thread, both there: ST_OK; ST_AGAIN: it is tried again when that has come about. */
+ON_CTL static int bring_together(struct mtap *m)
 {
 	struct mstream *l = m->listener, *t = m->s;
 	if (!l)
-		return true;
+		return ST_OK;
 	if (l->is_moving || t->is_moving || !l->has_params || !t->has_params)
-		return false;
+		return ST_AGAIN;
 	if (l->thread == t->thread)
-		return true;
-	mstream_move(l, t->thread);
-	return false;
+		return ST_OK;
+	int st = mstream_move(l, t->thread);
+	return st ? st : ST_AGAIN;
 }
 
 /* ST_OK also when it has to wait. */
@@ -129,11 +129,11 @@ ON_CTL static int tell(struct mtap *m)
 {
 	struct rt_cmd c = {.kind = m->kind == MTAP_SPY ? RT_C_SPY : RT_C_TAP};
 	struct rt_tap *tap;
-	if (!is_together(m))
-		return ST_OK;
-	int st = make(m, &tap);
+	int st = bring_together(m);
+	if (!st)
+		st = make(m, &tap);
 	if (st)
-		return st;
+		return st == ST_AGAIN ? ST_OK : st;
 	tap->id = m->id;
 	m->is_told = true;
 	m->told_recv_hz = m->s->params.recv.rate_hz, m->told_send_hz = m->s->params.send.rate_hz;
