@@ -32,6 +32,7 @@ struct mstream {
 	struct mstream *peer;
 	unsigned delay_ms;
 	struct media_params params;
+	char *fmtp;            /* of params.send */
 	struct cmd_queue held; /* while it moves */
 	struct list plays, records;
 	struct list taps, spying; /* on it; whom it listens to */

@@ -50,6 +50,7 @@ struct lring {
 	struct ltimer timer;
 	/* the worker's while a job runs */
 	const struct codec_ops *ops;
+	struct codec_enc enc;
 	int status;
 	char *dir;
 	bool is_shuffled;
@@ -60,11 +61,6 @@ struct lring {
 	struct rt_ring *ring;
 };
 static struct hash *streams;
-
-static size_t sample_bytes(const struct codec_ops *c)
-{
-	return c->frame_bytes(c, 10) * 100 / c->rate_hz;
-}
 
 static int by_name(const void *a, const void *b)
 {
@@ -160,13 +156,13 @@ ON_WORK static size_t music_read(struct lring *r, int16_t *out, size_t n)
 
 ON_WORK static void fill(struct lring *r)
 {
-	size_t per = sample_bytes(r->ops);
+	size_t per = r->ops->sample_bytes;
 	uint64_t until = (uint64_t)(clock_mono_us() - r->start_us + AHEAD_MS * 1000) * r->ops->rate_hz / 1000000 * per;
 	while (atomic_load_explicit(&r->ring->written, memory_order_relaxed) < until) {
 		int16_t pcm[CHUNK_SAMPLES];
 		uint8_t bytes[2 * CHUNK_SAMPLES];
 		size_t got = music_read(r, pcm, CHUNK_SAMPLES);
-		int n = r->ops->encode(NULL, pcm, got, bytes, sizeof(bytes));
+		int n = codec_encode(&r->enc, pcm, got, bytes, sizeof(bytes));
 		if (n <= 0)
 			return;
 		rt_ring_write(r->ring, bytes, (size_t)n);
@@ -177,9 +173,11 @@ static void open_job(void *arg)
 {
 	role_assert_work();
 	struct lring *r = arg;
-	r->status = files_find(r);
+	r->status = codec_enc_open(&r->enc, r->ops, NULL);
 	if (!r->status)
-		r->status = rt_ring_new(&r->ring, (size_t)r->ops->rate_hz * RING_S * sample_bytes(r->ops));
+		r->status = files_find(r);
+	if (!r->status)
+		r->status = rt_ring_new(&r->ring, (size_t)r->ops->rate_hz * RING_S * r->ops->sample_bytes);
 	if (r->status)
 		return;
 	r->start_us = clock_mono_us();
@@ -199,6 +197,7 @@ static void close_job(void *arg)
 	role_assert_work();
 	struct lring *r = arg;
 	file_reader_close(r->reader);
+	codec_enc_close(&r->enc);
 	for (size_t i = 0; i < r->file_count; i++)
 		mem_free(r->files[i]);
 	mem_free(r->files);

@@ -416,10 +416,35 @@ ON_CTL static void told_denied(const char *source)
 	mem_free(plain);
 }
 
+/* How its sound is stored: in the codec itself or in plain samples, which the media thread then encodes. */
+static int format_choose(struct mplay *p)
+{
+	const struct codec_ops *ops = codec_find(p->codec.name, p->codec.clock_hz, p->codec.channels);
+	struct codec_enc enc = {0};
+	int16_t zero = 0;
+	uint8_t byte[4] = {0};
+	p->ops = ops ? codec_store(ops) : NULL;
+	if (!p->ops)
+		return ST_UNSUPPORTED;
+	if (p->ops != ops) {
+		snprintf(p->codec.name, sizeof(p->codec.name), "%s", p->ops->name);
+		p->codec.clock_hz = p->ops->clock_hz, p->codec.rate_hz = p->ops->rate_hz, p->codec.channels = 1;
+	}
+	int st = codec_dec_open(&p->play->dec, p->ops, NULL);
+	if (!st)
+		st = codec_enc_open(&enc, p->ops, NULL);
+	if (st)
+		return st;
+	p->play->bytes_per_sample = p->ops->sample_bytes;
+	(void)codec_encode(&enc, &zero, 1, byte, sizeof(byte));
+	p->play->silence = byte[0];
+	codec_enc_close(&enc);
+	return ST_OK;
+}
+
 ON_CTL static int mplay_new(
     struct mplay **out, struct mstream *s, const char *source, int loops, const struct media_codec *codec)
 {
-	const struct codec_ops *ops = codec_find(codec->name, codec->clock_hz, codec->channels);
 	struct mplay *p = mem_zalloc(sizeof(*p));
 	if (!p)
 		return ST_NOMEM;
@@ -438,19 +463,10 @@ ON_CTL static int mplay_new(
 		loops = p->src.loops;
 	p->loops_left = loops < 0 ? -1 : loops > 0 ? loops - 1 : 0;
 	p->codec = *codec;
-	p->ops = ops;
 	p->id = p->play->id = ++mctl.next_id;
-	p->play->codec = p->codec;
 	p->play->loops_left = p->loops_left;
-	if (!ops || ops->open || ops->channels != 1) {
-		p->status = ST_UNSUPPORTED; /* told as a report */
-	} else {
-		int16_t zero = 0;
-		uint8_t byte[4] = {0};
-		p->play->bytes_per_sample = (uint8_t)(ops->frame_bytes(ops, 10) * 100 / ops->rate_hz);
-		(void)ops->encode(NULL, &zero, 1, byte, sizeof(byte));
-		p->play->silence = byte[0];
-	}
+	p->status = format_choose(p); /* told as a report */
+	p->play->codec = p->codec;
 	for (size_t i = 0; i < p->src.count; i++)
 		if (is_file(&p->src.parts[i]))
 			p->refs[i] = clips_get(p->src.parts[i].text, &p->codec, &p->src.parts[i].known);

@@ -184,7 +184,7 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	if (!s->has_params || !path || path[0] != '/' || (!conf->has_read && !conf->has_write))
 		return ST_INVAL;
 	const struct codec_ops *read = ops_of(&s->params.recv), *write = ops_of(&s->params.send);
-	if ((conf->has_read && (!read || read->open)) || (conf->has_write && (!write || write->open)))
+	if ((conf->has_read && !read) || (conf->has_write && !write))
 		return ST_UNSUPPORTED;
 	uint32_t rates[2] = {read ? read->rate_hz : 8000, write ? write->rate_hz : 8000};
 	uint32_t rate_hz = conf->rate_hz ? conf->rate_hz : conf->has_read ? rates[0] : rates[1];

@@ -17,6 +17,7 @@ static void stream_free(void *obj)
 {
 	const struct mstream *s = obj;
 	CHECK(!s->rt && !s->held.first);
+	mem_free(s->fmtp);
 }
 
 int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg)
@@ -85,9 +86,9 @@ void mstream_close(struct mstream *s)
 static int xcodes_make(struct rt_xcode *x[2], const struct media_params *a, const struct media_params *b)
 {
 	x[0] = x[1] = NULL;
-	int st = rt_xcode_new(&x[0], &a->recv, &b->send);
+	int st = rt_xcode_new(&x[0], &a->recv, &b->send, false);
 	if (!st)
-		st = rt_xcode_new(&x[1], &b->recv, &a->send);
+		st = rt_xcode_new(&x[1], &b->recv, &a->send, false);
 	if (st) {
 		rt_xcode_free(x[0]);
 		x[0] = NULL;
@@ -143,7 +144,7 @@ static int echo_make(struct mstream *s, struct rt_delay **delay, struct rt_xcode
 	const struct codec_ops *ops = codec_find(s->params.recv.name, s->params.recv.clock_hz, s->params.recv.channels);
 	unsigned per_ms = ops ? (unsigned)ops->frame_bytes(ops, 10) / 10 + 1 : ENCODED_BYTES_PER_MS;
 	*x = NULL;
-	int st = rt_xcode_new(x, &s->params.recv, &s->params.send);
+	int st = rt_xcode_new(x, &s->params.recv, &s->params.send, s->delay_ms > 0);
 	if (!st && s->delay_ms)
 		st = rt_delay_new(delay, s->delay_ms, per_ms);
 	if (st)
@@ -188,24 +189,50 @@ static bool is_sane(const struct media_codec *c)
 	       c->ptime_ms <= 120;
 }
 
+/* Other codecs, or the same with other format parameters, begin anew: coders for them, else NULL. */
+static int codecs_change(struct mstream *s, const struct media_params *p, bool *is_other, struct rt_coders **coders)
+{
+	*is_other =
+	    !s->has_params || !is_same_codec(&p->send, &s->params.send) || !is_same_codec(&p->recv, &s->params.recv);
+	*coders = NULL;
+	if (!*is_other && sv_is(sv_of(p->fmtp), s->fmtp ? s->fmtp : ""))
+		return ST_OK;
+	char *fmtp = p->fmtp ? mem_strdup(p->fmtp) : NULL;
+	int st = p->fmtp && !fmtp ? ST_NOMEM : rt_coders_new(coders, p);
+	if (st) {
+		mem_free(fmtp);
+		return st;
+	}
+	mem_free(s->fmtp);
+	s->fmtp = fmtp;
+	return ST_OK;
+}
+
 int mstream_set_params(struct mstream *s, const struct media_params *p)
 {
 	if (s->is_closing)
 		return ST_CLOSED;
 	if (!is_sane(&p->send) || !is_sane(&p->recv))
 		return ST_INVAL;
-	struct media_params *copy = mem_alloc(sizeof(*copy));
-	if (!copy)
+	struct rt_coders *coders;
+	struct media_params *copy;
+	bool is_other;
+	int st = codecs_change(s, p, &is_other, &coders);
+	if (st)
+		return st;
+	copy = mem_alloc(sizeof(*copy));
+	if (!copy) {
+		rt_coders_free(coders);
 		return ST_NOMEM;
+	}
 	*copy = *p;
+	copy->fmtp = NULL;
 	/* "c=IN IP4 0.0.0.0" (RFC 2543's hold) and port 0 are nowhere, and connecting to them would reach ourselves. */
 	if (addr_is_set(&copy->remote_rtp) && (addr_is_any(&copy->remote_rtp) || !addr_port(&copy->remote_rtp)))
 		memset(&copy->remote_rtp, 0, sizeof(copy->remote_rtp));
 	if (addr_is_set(&copy->remote_rtcp) && (addr_is_any(&copy->remote_rtcp) || !addr_port(&copy->remote_rtcp)))
 		memset(&copy->remote_rtcp, 0, sizeof(copy->remote_rtcp));
 	p = copy;
-	bool is_other =
-	    !s->has_params || !is_same_codec(&p->send, &s->params.send) || !is_same_codec(&p->recv, &s->params.recv);
 	bool is_moved =
 	    s->has_params && (addr_is_set(&p->remote_rtp) != addr_is_set(&s->params.remote_rtp) ||
 	                         (addr_is_set(&p->remote_rtp) && !addr_eq(&p->remote_rtp, &s->params.remote_rtp)));
@@ -213,7 +240,7 @@ int mstream_set_params(struct mstream *s, const struct media_params *p)
 		s->is_learned = false;
 	s->params = *p;
 	s->has_params = true;
-	struct rt_cmd c = {.kind = RT_C_PARAMS, .ptr = copy};
+	struct rt_cmd c = {.kind = RT_C_PARAMS, .ptr = copy, .ptr2 = coders};
 	(void)mstream_post(s, &c);
 	if (is_other) {
 		join_apply(s);

@@ -66,7 +66,7 @@ void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, 
 	uint16_t seq = (uint16_t)(o->seq + 1);
 	o->is_anchored = false;
 	if (f->is_write_tapped && pt == f->send_pt)
-		record_tap(f->s, 1, &f->s->params.send, ts, payload, n);
+		record_tap_sent(f->s, ts, payload, n);
 	rtp_write_header(p, has_marker, pt, seq, ts, o->ssrc);
 	out_advance(t, o, seq, ts);
 	put(t, f, p, n + RTP_HEADER_BYTES);
@@ -98,13 +98,24 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 	uint16_t seq = (uint16_t)(k->seq + o->seq_offset);
 	uint32_t ts = k->ts + o->ts_offset;
 	if (f->is_write_tapped && pt == f->send_pt)
-		record_tap(f->s, 1, &f->s->params.send, ts, k->payload, k->n);
+		record_tap_sent(f->s, ts, k->payload, k->n);
 	rtp_write_header(p, k->has_marker, pt, seq, ts, o->ssrc);
 	if (!o->was_started || rtp_seq_diff(seq, o->seq) > 0) {
 		out_advance(t, o, seq, ts);
 		o->src_seq = k->seq;
 	}
 	put(t, f, p, k->n + RTP_HEADER_BYTES);
+}
+
+const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k)
+{
+	struct rt_thread *t = s->t;
+	if (!k->was_decoded)
+		k->pcm_count = s->coders.dec.ops
+		                   ? codec_decode(&s->coders.dec, k->payload, k->n, t->packet_pcm, RT_FRAME_MAX_SAMPLES)
+		                   : ST_UNSUPPORTED;
+	k->was_decoded = true;
+	return k->pcm_count > 0 ? t->packet_pcm : NULL;
 }
 
 ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
@@ -114,7 +125,7 @@ ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	if (s->dtmf_in.is_active)
 		dtmf_in_flush(s);
 	if (f->is_read_tapped && !s->is_read_muted)
-		record_tap(s, 0, &s->params.recv, k->ts, k->payload, k->n);
+		record_tap_read(s, k);
 	switch ((enum flow_how)f->how) {
 	case HOW_NONE:
 		break;

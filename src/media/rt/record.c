@@ -25,25 +25,32 @@ ON_MEDIA static void record_start(struct rt_stream *s, struct rt_record *r)
 	stream_plan(s);
 }
 
-void record_tap(struct rt_stream *s, int side, const struct media_codec *codec, uint32_t ts, const uint8_t *p, size_t n)
+ON_MEDIA static void lay(struct rt_stream *s, int side, const struct media_codec *codec, const struct codec_ops *ops,
+    uint32_t ts, const int16_t *pcm, size_t n)
 {
-	const struct codec_ops *ops = side ? s->send_ops : s->recv_ops;
 	struct rt_thread *t = s->t;
-	if (!ops || ops->open)
-		return;
-	int got = ops->decode(NULL, p, n, t->pcm[0], RT_FRAME_MAX_SAMPLES);
-	if (got <= 0)
-		return;
-	if (ops->channels > 1)
-		mix_downmix(t->pcm[0], t->pcm[0], (size_t)got / ops->channels, ops->channels);
-	size_t count = (size_t)got / ops->channels;
 	uint32_t clock_hz = codec->clock_hz ? codec->clock_hz : 8000;
 	for (struct rt_record *r = s->records; r; r = r->next) {
 		struct rt_lane *l = r->lanes[side];
 		if (l && l->in_hz == ops->rate_hz)
-			lane_lay(l, clock_hz, ts, t->pcm[0], count, t->pcm[1], RT_FRAME_MAX_SAMPLES);
+			lane_lay(l, clock_hz, ts, pcm, n, t->pcm[1], RT_FRAME_MAX_SAMPLES);
 	}
-	work_lay(s, side, clock_hz, ts, t->pcm[0], count);
+	work_lay(s, side, clock_hz, ts, pcm, n);
+}
+
+void record_tap_read(struct rt_stream *s, struct pkt *k)
+{
+	const int16_t *pcm = pkt_samples(s, k);
+	if (pcm)
+		lay(s, RT_READ, &s->params.recv, s->coders.dec.ops, k->ts, pcm, (size_t)k->pcm_count);
+}
+
+void record_tap_sent(struct rt_stream *s, uint32_t ts, const uint8_t *p, size_t n)
+{
+	struct codec_dec *d = &s->coders.sent;
+	int got = d->ops ? codec_decode(d, p, n, s->t->pcm[0], RT_FRAME_MAX_SAMPLES) : 0;
+	if (got > 0)
+		lay(s, RT_WRITE, &s->params.send, d->ops, ts, s->t->pcm[0], (size_t)got);
 }
 
 ON_MEDIA static void record_set(struct rt_stream *s, uint32_t id, bool is_masked, bool is_paused)

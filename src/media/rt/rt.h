@@ -3,6 +3,7 @@
  * report or is freed there between two packets. The media thread itself allocates nothing. */
 #pragma once
 #include "base/role.h"
+#include "codec/codec.h"
 #include "dsp/noise.h"
 #include "dsp/tonedet.h"
 #include "media/rt/media.h"
@@ -41,6 +42,17 @@ ANY void rt_stream_free(struct rt_stream *s);
 ANY void *rt_stream_owner(const struct rt_stream *s);
 ANY void rt_stream_stats(const struct rt_stream *s, struct media_stats *out); /* only while control owns it */
 
+/* What encodes and decodes a stream's packets: made by control for the codecs of its parameters, the media thread's
+ * from then on. One of each, whoever makes the sound or wants it: what a codec remembers is of the packets that went
+ * before. ops NULL: a codec that is only passed through. */
+struct rt_coders {
+	struct codec_enc enc;  /* of what is sent */
+	struct codec_dec dec;  /* of what comes */
+	struct codec_dec sent; /* of what was sent, for those who listen to that side */
+};
+ANY int rt_coders_new(struct rt_coders **out, const struct media_params *p); /* ST_UNSUPPORTED: p->fmtp */
+ANY void rt_coders_free(struct rt_coders *c);
+
 /* Ring of encoded bytes or samples: one writer, readers keep their own position; what was written is never taken back.
  * Words are copied by relaxed atomics, so that a reader that came too late reads nonsense but nothing undefined. */
 struct rt_ring {
@@ -73,7 +85,8 @@ struct rt_part {
 struct rt_play {
 	struct rt_play *next; /* media thread's */
 	uint32_t id;
-	struct media_codec codec; /* of the bytes; sample-based */
+	struct media_codec codec; /* of the bytes: one that sound is stored in (codec_store) */
+	struct codec_dec dec;     /* its */
 	uint8_t bytes_per_sample;
 	uint8_t silence;    /* the byte that stands for it */
 	int32_t loops_left; /* -1 = for ever, else times to go after this one */
@@ -115,7 +128,7 @@ ANY void rt_record_free(struct rt_record *r);
 
 /* ---- taps: what looks into the samples of a stream or changes them ------------------------------------------------
  * Side RT_READ is what comes from the stream's phone, RT_WRITE what goes to it. Made by control, lent to the media
- * thread, come back with RT_R_TAP_DONE. Only for sample-based codecs (rt_sample_bytes). */
+ * thread, come back with RT_R_TAP_DONE. Only for codecs that are known. */
 enum { RT_READ, RT_WRITE };
 /* A stream's lanes while it has taps: every tap brings one along, a stream keeps one. */
 struct rt_work;
@@ -213,8 +226,10 @@ ANY int rt_level_new(struct rt_level **out, const struct media_params *p, const 
 
 /* Turns one codec into another; made by control for a relay whose sides differ. */
 struct rt_xcode;
-/* NULL in *out when packets can be passed through; ST_UNSUPPORTED when the two cannot be joined. */
-ANY int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to);
+/* NULL in *out when packets can be passed through; ST_UNSUPPORTED when the two cannot be joined. is_delayed: what it
+ * gets was heard by others before, so that the stream's decoder is somewhere else. */
+ANY int rt_xcode_new(
+    struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, bool is_delayed);
 ANY void rt_xcode_free(struct rt_xcode *x);
 /* A line of delayed packets for an echo. */
 struct rt_delay;
@@ -230,7 +245,7 @@ enum rt_cmd_kind {
 	RT_C_NONE,
 	RT_C_OPEN,    /* s: taken in */
 	RT_C_MOVE,    /* s goes to thread `to`, which reports RT_R_MOVED */
-	RT_C_PARAMS,  /* ptr: struct media_params, freed there */
+	RT_C_PARAMS,  /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
 	RT_C_TIMEOUT, /* number: ms */
 	RT_C_IDLE,
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */

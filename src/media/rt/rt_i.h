@@ -126,7 +126,7 @@ struct rt_stream {
 	uint32_t slot;
 
 	struct media_params params;
-	const struct codec_ops *send_ops, *recv_ops; /* NULL: passed through only */
+	struct rt_coders coders; /* of the parameters' codecs */
 	bool has_params;
 	bool is_read_muted, is_write_muted;
 	bool is_moving;
@@ -197,9 +197,14 @@ struct rt_thread {
 	unsigned index;
 	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + 16];
 	uint8_t scratch[RT_PACKET_ROOM + RT_PACKET_MAX + 16];
+	uint8_t store[2 * RT_FRAME_MAX_SAMPLES];  /* a frame of a play's bytes */
+	int16_t packet_pcm[RT_FRAME_MAX_SAMPLES]; /* the packet that is being walked, decoded */
 	int16_t pcm[2][RT_FRAME_MAX_SAMPLES];
 	int16_t frame[FRAME_COUNT][RT_FRAME_MAX_SAMPLES]; /* work.c's */
 };
+
+/* object.c */
+ANY void coders_close(struct rt_coders *c);
 
 /* thread.c */
 ON_MEDIA int thread_flow_take(struct rt_thread *t, struct rt_stream *s);
@@ -238,7 +243,11 @@ struct pkt {
 	uint16_t seq;
 	uint8_t pt;
 	bool has_marker;
+	bool was_decoded;
+	int pcm_count; /* once decoded; negative: it could not be */
 };
+/* The samples of a packet that s received, decoded once whoever asks; NULL: damaged, or a codec that is not known. */
+ANY const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k);
 /* Sends a packet of another source on f's socket with f's own sequence. */
 ON_MEDIA void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t pt);
 /* Sends our own packet: the next sequence number, ts as given. */
@@ -267,9 +276,9 @@ ON_MEDIA void record_cmd(struct rt_stream *s, const struct rt_cmd *c);
 ON_MEDIA void record_end(struct rt_stream *s, struct rt_record *r, int status);
 ON_MEDIA void record_stop(struct rt_stream *s, uint32_t id, int status); /* 0 = all */
 ON_MEDIA void record_tick(struct rt_stream *s);
-/* side 0: from the peer, 1: to it */
-ON_MEDIA void record_tap(
-    struct rt_stream *s, int side, const struct media_codec *codec, uint32_t ts, const uint8_t *p, size_t n);
+/* A packet passes that records or lanes want to hear: what came, what was sent. */
+ON_MEDIA void record_tap_read(struct rt_stream *s, struct pkt *k);
+ON_MEDIA void record_tap_sent(struct rt_stream *s, uint32_t ts, const uint8_t *p, size_t n);
 
 /* tap.c: taps come and go */
 ON_MEDIA void tap_cmd(struct rt_stream *s, const struct rt_cmd *c);
@@ -313,7 +322,6 @@ ON_MEDIA void watch_hear(struct rt_stream *s, struct rt_tap *tap, const int16_t 
 /* xcode.c */
 /* At the far side's rate, into out; 0 when something is wrong. */
 ANY size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16_t *out, size_t cap);
-ANY size_t rt_sample_bytes(const struct codec_ops *ops); /* of sample-based codecs without state; 0 = not one */
 ON_MEDIA void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k);
 ON_MEDIA void delay_put(struct rt_stream *s, const struct pkt *k);
 ON_MEDIA void delay_tick(struct rt_stream *s);

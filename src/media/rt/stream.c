@@ -30,6 +30,7 @@ int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, void *owner)
 
 void rt_stream_free(struct rt_stream *s)
 {
+	coders_close(&s->coders);
 	mem_free(s);
 }
 void *rt_stream_owner(const struct rt_stream *s)
@@ -140,13 +141,21 @@ ON_MEDIA static void echo(struct rt_stream *s, struct rt_delay *d, struct rt_xco
 	stream_plan(s);
 }
 
-ON_MEDIA static void params_set(struct rt_stream *s, struct media_params *p)
+ON_MEDIA static void coders_set(struct rt_stream *s, struct rt_coders *c)
+{
+	struct rt_coders was = s->coders;
+	if (!c)
+		return;
+	s->coders = *c, *c = was;
+	rt_coders_free(c);
+}
+
+ON_MEDIA static void params_set(struct rt_stream *s, struct media_params *p, struct rt_coders *c)
 {
 	s->params = *p;
 	mem_free(p);
 	s->has_params = true;
-	s->send_ops = codec_find(s->params.send.name, s->params.send.clock_hz, s->params.send.channels);
-	s->recv_ops = codec_find(s->params.recv.name, s->params.recv.clock_hz, s->params.recv.channels);
+	coders_set(s, c);
 	stream_plan(s); /* before the source: packets read while connecting meet the new row */
 	source_set(s);
 	stream_plan(s);
@@ -242,7 +251,7 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		move(t, s, c->to);
 		break;
 	case RT_C_PARAMS:
-		params_set(s, c->ptr);
+		params_set(s, c->ptr, c->ptr2);
 		break;
 	case RT_C_TIMEOUT:
 		s->timeout_ms = c->number, s->is_timeout_told = false;

@@ -13,8 +13,7 @@ enum { PIPE_FRAMES = 6 };
 
 static const struct codec_ops *ops_of(const struct media_codec *c)
 {
-	const struct codec_ops *ops = codec_find(c->name, c->clock_hz, c->channels);
-	return rt_sample_bytes(ops) ? ops : NULL;
+	return codec_find(c->name, c->clock_hz, c->channels);
 }
 
 int rt_work_new(struct rt_work **out, const struct media_params *p)

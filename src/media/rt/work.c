@@ -30,8 +30,8 @@ static bool has_tap(const struct rt_stream *s, int side, bool is_changing)
 void work_plan(struct rt_stream *s)
 {
 	const struct rt_work *w = s->work;
-	s->is_work_ready = w && rt_sample_bytes(s->recv_ops) && rt_sample_bytes(s->send_ops) &&
-	                   w->recv_hz == s->recv_ops->rate_hz && w->send_hz == s->send_ops->rate_hz;
+	const struct codec_ops *recv = s->coders.dec.ops, *send = s->coders.enc.ops;
+	s->is_work_ready = w && recv && send && w->recv_hz == recv->rate_hz && w->send_hz == send->rate_hz;
 	for (int i = 0; i < 2; i++)
 		s->is_changed[i] = s->is_work_ready && has_tap(s, i, true);
 }
@@ -51,14 +51,14 @@ void work_lay(struct rt_stream *s, int side, uint32_t clock_hz, uint32_t ts, con
 void work_in(struct rt_thread *t, struct rt_stream *from, struct pkt *k)
 {
 	struct rt_stream *to = t->flows[from->f->to].s;
-	if (from->is_changed[RT_READ] || !to->is_work_ready || !from->recv_ops)
+	if (from->is_changed[RT_READ] || !to->is_work_ready || !from->coders.dec.ops)
 		return; /* the tick takes it from its lane */
-	int got = from->recv_ops->decode(NULL, k->payload, k->n, t->pcm[0], RT_FRAME_MAX_SAMPLES);
-	if (got <= 0) {
+	const int16_t *pcm = pkt_samples(from, k);
+	if (!pcm) {
 		t->dropped++;
 		return;
 	}
-	size_t n = xcode_resample(from->xcode, t->pcm[0], (size_t)got, t->pcm[1], RT_FRAME_MAX_SAMPLES);
+	size_t n = xcode_resample(from->xcode, pcm, (size_t)k->pcm_count, t->pcm[1], RT_FRAME_MAX_SAMPLES);
 	lane_lay(to->work->in, clock_of(&from->params.recv), k->ts, t->pcm[1], n, NULL, 0);
 }
 
@@ -81,17 +81,16 @@ static void over(struct rt_tap *tap, int status)
 ON_MEDIA static void displace_read(struct rt_stream *s, struct rt_displace *d, int16_t *out, size_t n)
 {
 	struct rt_play *p = d->play;
-	const struct codec_ops *ops = codec_find(p->codec.name, p->codec.clock_hz, 1);
 	uint32_t rate_hz = d->side == RT_READ ? s->work->recv_hz : s->work->send_hz;
-	uint8_t *bytes = s->t->scratch;
+	uint8_t *bytes = s->t->store;
 	memset(out, 0, n * sizeof(*out));
-	if (!ops || ops->rate_hz != rate_hz || n * p->bytes_per_sample > sizeof(s->t->scratch)) {
+	if (p->codec.rate_hz != rate_hz || n * p->bytes_per_sample > sizeof(s->t->store)) {
 		over(&d->tap, ST_UNSUPPORTED);
 		return;
 	}
 	size_t got = play_read(s, p, bytes, n * p->bytes_per_sample) / p->bytes_per_sample;
 	p->was_started = true;
-	(void)ops->decode(NULL, bytes, got * p->bytes_per_sample, out, n);
+	(void)codec_decode(&p->dec, bytes, got * p->bytes_per_sample, out, n);
 	d->done_samples += got;
 	p->sent_samples += got;
 	if (got < n || (d->limit_samples && d->done_samples >= d->limit_samples))
@@ -155,12 +154,12 @@ void work_send(struct rt_stream *s, int16_t *pcm, size_t n)
 			    s->work->lanes[RT_WRITE], f->send_clock_hz, ts, pcm, n, s->t->pcm[1], RT_FRAME_MAX_SAMPLES);
 		whispers(s, RT_WRITE, pcm, n);
 	}
-	int bytes = s->send_ops->encode(NULL, pcm, n, p, RT_PACKET_MAX - RTP_HEADER_BYTES);
+	int bytes = codec_encode(&s->coders.enc, pcm, n, p, RT_PACKET_MAX - RTP_HEADER_BYTES);
 	s->was_made = bytes > 0 && f->may_send;
 	if (!s->was_made)
 		return;
 	s->made_ts = ts;
-	s->made_ts_next = ts + (uint32_t)((uint64_t)n * f->send_clock_hz / s->send_ops->rate_hz);
+	s->made_ts_next = ts + (uint32_t)((uint64_t)n * f->send_clock_hz / s->coders.enc.ops->rate_hz);
 	flow_send_own(f, (uint8_t)f->send_pt, !is_going_on, ts, p, (size_t)bytes);
 }
 
@@ -168,7 +167,7 @@ void work_send(struct rt_stream *s, int16_t *pcm, size_t n)
 ON_MEDIA static void frames_send(struct rt_frames *q, struct rt_stream *to, const int16_t *pcm, size_t n)
 {
 	int16_t *x = to->t->frame[FRAME_OUT];
-	size_t frame = (size_t)((uint64_t)to->send_ops->rate_hz * stream_frame_us(to) / 1000000), at = 0;
+	size_t frame = (size_t)((uint64_t)to->coders.enc.ops->rate_hz * stream_frame_us(to) / 1000000), at = 0;
 	if (frame > RT_FRAME_MAX_SAMPLES || n > RT_FRAME_MAX_SAMPLES || q->fill > RT_FRAME_MAX_SAMPLES)
 		frame = n, q->fill = 0;
 	memcpy(q->pcm + q->fill, pcm, n * sizeof(*pcm));
@@ -186,7 +185,7 @@ ON_MEDIA static void push(struct rt_stream *s, const int16_t *pcm, size_t n)
 {
 	struct rt_stream *to = s->t->flows[s->f->to].s;
 	int16_t *x = s->t->frame[FRAME_OUT];
-	if (!to->f->may_relay || !rt_sample_bytes(to->send_ops))
+	if (!to->f->may_relay || !to->coders.enc.ops)
 		return;
 	n = xcode_resample(s->xcode, pcm, n, x, RT_FRAME_MAX_SAMPLES);
 	frames_send(&s->work->to_peer, to, x, n);
@@ -206,7 +205,7 @@ ON_MEDIA static void spy_hear(struct rt_spy *y, const int16_t *const sides[2], s
 {
 	struct rt_stream *l = y->listener;
 	int16_t *x = l->t->frame[FRAME_OUT], *heard = l->t->frame[FRAME_TAP];
-	if (!l->f->may_relay || l->peer || !rt_sample_bytes(l->send_ops))
+	if (!l->f->may_relay || l->peer || !l->coders.enc.ops)
 		return;
 	memset(heard, 0, n * sizeof(*heard));
 	for (int i = 0; i < 2; i++)

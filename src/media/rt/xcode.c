@@ -12,6 +12,7 @@
 
 struct rt_xcode {
 	const struct codec_ops *from, *to;
+	struct codec_dec own; /* delayed: the stream's has gone on */
 	bool is_one_to_one;
 	struct resample *resample;
 	size_t frame; /* samples of the far side's packet */
@@ -21,20 +22,13 @@ struct rt_xcode {
 	int16_t queue[]; /* two frames and a packet */
 };
 
-size_t rt_sample_bytes(const struct codec_ops *ops)
-{
-	if (!ops || ops->open || ops->channels != 1)
-		return 0;
-	return ops->frame_bytes(ops, 10) * 100 / ops->rate_hz;
-}
-
 static bool is_same_codec(const struct media_codec *a, const struct media_codec *b)
 {
 	return !strcasecmp(a->name, b->name) && a->clock_hz == b->clock_hz && a->channels == b->channels &&
 	       a->rate_hz == b->rate_hz;
 }
 
-int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to)
+int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, bool is_delayed)
 {
 	if (is_same_codec(from, to)) {
 		*out = NULL;
@@ -42,7 +36,7 @@ int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const st
 	}
 	const struct codec_ops *f = codec_find(from->name, from->clock_hz, from->channels);
 	const struct codec_ops *o = codec_find(to->name, to->clock_hz, to->channels);
-	if (!rt_sample_bytes(f) || !rt_sample_bytes(o))
+	if (!f || !o)
 		return ST_UNSUPPORTED;
 	bool is_one_to_one =
 	    f->rate_hz == o->rate_hz && from->clock_hz == to->clock_hz && from->ptime_ms == to->ptime_ms;
@@ -56,8 +50,10 @@ int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const st
 	x->from = f, x->to = o, x->frame = frame, x->is_one_to_one = is_one_to_one;
 	x->src_clock_hz = from->clock_hz ? from->clock_hz : 8000;
 	int st = f->rate_hz == o->rate_hz ? ST_OK : resample_new(&x->resample, f->rate_hz, o->rate_hz, 1);
+	if (!st && is_delayed)
+		st = codec_dec_open(&x->own, f, NULL);
 	if (st)
-		mem_free(x);
+		rt_xcode_free(x);
 	else
 		*out = x;
 	return st;
@@ -65,20 +61,37 @@ int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const st
 
 void rt_xcode_free(struct rt_xcode *x)
 {
-	if (x)
-		mem_unref(x->resample);
+	if (!x)
+		return;
+	mem_unref(x->resample);
+	codec_dec_close(&x->own);
 	mem_free(x);
 }
 
-ON_MEDIA static void one_to_one(struct rt_thread *t, struct rt_xcode *x, struct rt_flow *to, struct pkt *k)
+/* k's samples; NULL when there are none, which is counted. */
+ON_MEDIA static const int16_t *samples_of(struct rt_thread *t, struct rt_stream *from, struct pkt *k)
+{
+	struct rt_xcode *x = from->xcode;
+	if (x->own.ops && !k->was_decoded) {
+		k->pcm_count = codec_decode(&x->own, k->payload, k->n, t->packet_pcm, RT_FRAME_MAX_SAMPLES);
+		k->was_decoded = true;
+	}
+	const int16_t *pcm = pkt_samples(from, k);
+	t->dropped += !pcm;
+	return pcm;
+}
+
+ON_MEDIA static void one_to_one(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k)
 {
 	uint8_t *out = t->scratch + RT_PACKET_ROOM;
+	struct rt_xcode *x = from->xcode;
 	if (!codec_translate(x->from, x->to, k->payload, k->payload, k->n)) {
-		int got = x->from->decode(NULL, k->payload, k->n, t->pcm[0], RT_FRAME_MAX_SAMPLES);
-		int n =
-		    got < 0 ? got : x->to->encode(NULL, t->pcm[0], (size_t)got, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
+		const int16_t *pcm = samples_of(t, from, k);
+		int n = pcm ? codec_encode(
+		                  &to->s->coders.enc, pcm, (size_t)k->pcm_count, out, RT_PACKET_MAX - RTP_HEADER_BYTES)
+		            : 0;
 		if (n <= 0) {
-			t->dropped++;
+			t->dropped += n < 0;
 			return;
 		}
 		k->payload = out, k->n = (size_t)n;
@@ -86,12 +99,13 @@ ON_MEDIA static void one_to_one(struct rt_thread *t, struct rt_xcode *x, struct 
 	flow_forward(t, to, k, (uint8_t)to->send_pt);
 }
 
-ON_MEDIA static void frames_send(struct rt_thread *t, struct rt_xcode *x, struct rt_flow *to)
+ON_MEDIA static void queue_send(struct rt_thread *t, struct rt_xcode *x, struct rt_flow *to)
 {
 	uint8_t *out = t->scratch + RT_PACKET_ROOM;
 	size_t at = 0;
 	for (; x->fill - at >= x->frame; at += x->frame) {
-		int n = x->to->encode(NULL, x->queue + at, x->frame, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
+		int n =
+		    codec_encode(&to->s->coders.enc, x->queue + at, x->frame, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
 		if (n <= 0) {
 			t->dropped++;
 			continue;
@@ -125,33 +139,35 @@ size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16_t *
 	return n;
 }
 
+/* Either side's codec just changed: the translator between the new ones is on its way. */
+static bool fits(const struct rt_xcode *x, const struct rt_stream *from, const struct rt_stream *to)
+{
+	return x->from == from->coders.dec.ops && x->to == to->coders.enc.ops;
+}
+
 void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k)
 {
 	struct rt_xcode *x = from->xcode;
-	if (x->is_one_to_one) {
-		one_to_one(t, x, to, k);
-		return;
-	}
-	int got = x->from->decode(NULL, k->payload, k->n, t->pcm[0], RT_FRAME_MAX_SAMPLES);
-	if (got <= 0) {
+	if (!fits(x, from, to->s)) {
 		t->dropped++;
 		return;
 	}
+	if (x->is_one_to_one) {
+		one_to_one(t, from, to, k);
+		return;
+	}
+	const int16_t *pcm = samples_of(t, from, k);
+	if (!pcm)
+		return;
+	size_t got = (size_t)k->pcm_count;
 	int32_t gap = rtp_ts_diff(k->ts, x->src_ts_next);
 	if (x->was_started && gap < 0 && gap > -(int32_t)x->src_clock_hz)
 		return; /* its place was sent over */
 	if (gap != 0)
 		hole(x);
-	x->src_ts_next = k->ts + (uint32_t)((uint64_t)(unsigned)got * x->src_clock_hz / x->from->rate_hz);
-	size_t room = 2 * x->frame + RT_FRAME_MAX_SAMPLES - x->fill, used = (size_t)got;
-	if (x->resample) {
-		x->fill += resample_run(x->resample, t->pcm[0], &used, x->queue + x->fill, room);
-	} else {
-		used = used < room ? used : room;
-		memcpy(x->queue + x->fill, t->pcm[0], used * sizeof(int16_t));
-		x->fill += used;
-	}
-	frames_send(t, x, to);
+	x->src_ts_next = k->ts + (uint32_t)((uint64_t)got * x->src_clock_hz / x->from->rate_hz);
+	x->fill += xcode_resample(x, pcm, got, x->queue + x->fill, 2 * x->frame + RT_FRAME_MAX_SAMPLES - x->fill);
+	queue_send(t, x, to);
 }
 
 /* The delay line: packets one after the other in a ring of bytes, each with its head. */
