@@ -3,7 +3,7 @@
  * full ring delays a report and never loses one. CLOSED is always a stream's last; after it the stream is control's. */
 #include "base/check.h"
 #include "loop/mailbox.h"
-#include "media/rt/rt_i.h"
+#include "media/rt/tap_i.h"
 
 #include <string.h>
 
@@ -137,7 +137,7 @@ ON_MEDIA static bool flush_taps(struct rt_thread *t, struct rt_stream *s)
 		if (d->is_event_due && !post(t, s, &r))
 			return false;
 		d->is_event_due = false;
-		if (d->kind == RT_TAP_DISPLACE && !flush_refill(t, s, ((struct rt_displace *)d)->play))
+		if (d->ops->play && !flush_refill(t, s, d->ops->play(d)))
 			return false;
 	}
 	while (s->pend.taps) {

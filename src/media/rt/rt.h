@@ -135,20 +135,13 @@ struct rt_work;
 ANY int rt_work_new(struct rt_work **out, const struct media_params *p); /* ST_UNSUPPORTED */
 ANY void rt_work_free(struct rt_work *w);
 
-enum rt_tap_kind {
-	RT_TAP_NONE,
-	RT_TAP_LEVEL,
-	RT_TAP_DISPLACE,
-	RT_TAP_SPY,   /* on its target */
-	RT_TAP_VOICE, /* on its listener: what he says */
-	RT_TAP_TONE,
-	RT_TAP_ENERGY,
-	RT_TAP_DTMF
-};
+/* What a kind of tap does is its ops table (tap_i.h); nothing else asks what kind a tap is. */
+struct rt_tap_ops;
 struct rt_tap {
 	struct rt_tap *next; /* media thread's */
 	uint32_t id;
-	enum rt_tap_kind kind;
+	const struct rt_tap_ops *ops;
+	struct rt_stream *s;       /* on whom it is; media thread's */
 	bool hears[2], changes[2]; /* by side */
 	struct rt_work *work;      /* until it is on its stream */
 	/* the media thread's */
@@ -184,10 +177,9 @@ ANY int rt_displace_new(struct rt_displace **out, const struct media_params *p, 
 
 /* Somebody listens in, and may speak into the target's sides. */
 struct rt_spy {
-	struct rt_tap tap, voice;
-	struct rt_stream *target, *listener; /* media thread's */
-	unsigned flags;                      /* enum media_spy_flag */
-	struct resample *hear;               /* NULL: same rate */
+	struct rt_tap tap, voice; /* on its target; on its listener, for what he says */
+	unsigned flags;           /* enum media_spy_flag */
+	struct resample *hear;    /* NULL: same rate */
 	struct rt_frames *heard;
 	struct rt_pipe *whisper[2];
 	struct rt_pipe *said; /* what he whispers, for the other spies of the target */
@@ -258,10 +250,9 @@ enum rt_cmd_kind {
 	RT_C_RECORD,      /* ptr: struct rt_record */
 	RT_C_RECORD_STOP, /* number: id or 0 */
 	RT_C_RECORD_SET,  /* number: id; flags: bit 0 masked, bit 1 paused */
-	RT_C_TAP,         /* ptr: struct rt_tap; in place of the one with its id */
+	RT_C_TAP,         /* ptr: struct rt_tap; in place of the one with its id; peer: another stream it ties to s */
 	RT_C_TAP_STOP,    /* number: id; flags: the status it ends with */
-	RT_C_SPY,         /* s: target, peer: listener; ptr: struct rt_spy */
-	RT_C_SPY_SET,     /* number: id; flags: enum media_spy_flag */
+	RT_C_TAP_SET,     /* number: id; flags: of its kind */
 	RT_C_DTMF,        /* text: digits; number: duration in ms; flags: 1 = as tones in the audio */
 	RT_C_STATS,       /* ptr: struct rt_stats to fill */
 	RT_C_CLOSE,

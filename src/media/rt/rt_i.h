@@ -283,9 +283,9 @@ ON_MEDIA void record_tap_sent(struct rt_stream *s, uint32_t ts, const uint8_t *p
 /* tap.c: taps come and go */
 ON_MEDIA void tap_cmd(struct rt_stream *s, const struct rt_cmd *c);
 ON_MEDIA void taps_end(struct rt_stream *s, int status);
-ON_MEDIA void taps_reap(struct rt_stream *s);             /* those that are over */
-ON_MEDIA void spies_cut(struct rt_stream *s, int status); /* s leaves the thread: whom it hears, who hears it */
-/* A short queue of samples between two ticks, with the rate changed on the way. */
+ON_MEDIA void taps_reap(struct rt_stream *s);            /* those that are over */
+ON_MEDIA void taps_cut(struct rt_stream *s, int status); /* s leaves the thread: what ties it to others of it */
+/* pipe.c: a short queue of samples between two ticks, with the rate changed on the way */
 struct rt_pipe {
 	struct resample *resample; /* NULL: same rate */
 	size_t fill;
@@ -315,9 +315,6 @@ ON_MEDIA void work_lay(struct rt_stream *s, int side, uint32_t clock_hz, uint32_
 ON_MEDIA void work_in(struct rt_thread *t, struct rt_stream *from, struct pkt *k); /* a packet for a peer in HOW_WORK */
 ON_MEDIA void work_send(struct rt_stream *s, int16_t *pcm, size_t n); /* n samples at send_hz: changed, encoded, sent */
 ON_MEDIA void work_tick(struct rt_stream *s);
-
-/* detect.c */
-ON_MEDIA void watch_hear(struct rt_stream *s, struct rt_tap *tap, const int16_t *const sides[2], size_t n);
 
 /* xcode.c */
 /* At the far side's rate, into out; 0 when something is wrong. */

@@ -177,7 +177,7 @@ ON_MEDIA static void mute(struct rt_stream *s, unsigned bits)
 ON_MEDIA static void leave(struct rt_thread *t, struct rt_stream *s)
 {
 	stream_unjoin(s);
-	spies_cut(s, ST_CLOSED);
+	taps_cut(s, ST_CLOSED);
 	list_remove(&s->pend.link);
 	if (s->tick_needs) {
 		unsigned needs = s->tick_needs;
@@ -288,8 +288,7 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		break;
 	case RT_C_TAP:
 	case RT_C_TAP_STOP:
-	case RT_C_SPY:
-	case RT_C_SPY_SET:
+	case RT_C_TAP_SET:
 		tap_cmd(s, c);
 		break;
 	case RT_C_DTMF:

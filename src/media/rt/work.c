@@ -10,7 +10,7 @@
 #include "dsp/mix.h"
 #include "dsp/resample.h"
 #include "media/rt/lane_i.h"
-#include "media/rt/rt_i.h"
+#include "media/rt/tap_i.h"
 
 #include <string.h>
 
@@ -62,83 +62,19 @@ void work_in(struct rt_thread *t, struct rt_stream *from, struct pkt *k)
 	lane_lay(to->work->in, clock_of(&from->params.recv), k->ts, t->pcm[1], n, NULL, 0);
 }
 
-static void level_apply(struct rt_level *l, int side, int16_t *pcm, size_t n)
+/* The read side, or the write side, as taps leave it. */
+static void taps_change(struct rt_stream *s, int side, int16_t *pcm, size_t n)
 {
-	struct rt_level_side *v = &l->side[side];
-	if (v->is_muted)
-		noise_fill(&v->noise, pcm, n);
-	else
-		mix_gain(pcm, n, v->gain_q12);
-}
-
-static void over(struct rt_tap *tap, int status)
-{
-	tap->is_over = true;
-	tap->status = status;
-}
-
-/* The play's next samples; silence after its end. */
-ON_MEDIA static void displace_read(struct rt_stream *s, struct rt_displace *d, int16_t *out, size_t n)
-{
-	struct rt_play *p = d->play;
-	uint32_t rate_hz = d->side == RT_READ ? s->work->recv_hz : s->work->send_hz;
-	uint8_t *bytes = s->t->store;
-	memset(out, 0, n * sizeof(*out));
-	if (p->codec.rate_hz != rate_hz || n * p->bytes_per_sample > sizeof(s->t->store)) {
-		over(&d->tap, ST_UNSUPPORTED);
-		return;
-	}
-	size_t got = play_read(s, p, bytes, n * p->bytes_per_sample) / p->bytes_per_sample;
-	p->was_started = true;
-	(void)codec_decode(&p->dec, bytes, got * p->bytes_per_sample, out, n);
-	d->done_samples += got;
-	p->sent_samples += got;
-	if (got < n || (d->limit_samples && d->done_samples >= d->limit_samples))
-		over(&d->tap, ST_OK);
-}
-
-ON_MEDIA static void displace_apply(struct rt_stream *s, struct rt_displace *d, unsigned side, int16_t *pcm, size_t n)
-{
-	int16_t *x = s->t->frame[FRAME_TAP];
-	if (d->tap.is_over)
-		return;
-	if (side != d->side && !d->is_both) {
-		if (!d->is_mixed)
-			memset(pcm, 0, n * sizeof(*pcm));
-		return;
-	}
-	if (side == d->side) {
-		displace_read(s, d, x, n);
-		if (d->pipe)
-			pipe_put(d->pipe, x, n);
-	} else if (!pipe_get(d->pipe, x, n)) {
-		memset(x, 0, n * sizeof(*x));
-	}
-	if (d->is_mixed)
-		mix_two(pcm, pcm, x, n);
-	else
-		memcpy(pcm, x, n * sizeof(*pcm));
-}
-
-ON_MEDIA static void change(struct rt_stream *s, int side, int16_t *pcm, size_t n)
-{
-	for (struct rt_tap *tap = s->taps; tap; tap = tap->next) {
-		if (!tap->changes[side])
-			continue;
-		if (tap->kind == RT_TAP_LEVEL)
-			level_apply((struct rt_level *)tap, side, pcm, n);
-		else if (tap->kind == RT_TAP_DISPLACE)
-			displace_apply(s, (struct rt_displace *)tap, (unsigned)side, pcm, n);
-	}
-}
-
-ON_MEDIA static void whispers(struct rt_stream *s, int side, int16_t *pcm, size_t n)
-{
-	int16_t *x = s->t->frame[FRAME_TAP];
 	for (struct rt_tap *tap = s->taps; tap; tap = tap->next)
-		if (tap->kind == RT_TAP_SPY && tap->changes[side] &&
-		    pipe_get(((struct rt_spy *)tap)->whisper[side], x, n))
-			mix_two(pcm, pcm, x, n);
+		if (tap->changes[side] && tap->ops->change)
+			tap->ops->change(tap, side, pcm, n);
+}
+
+static void taps_add(struct rt_stream *s, int side, int16_t *pcm, size_t n)
+{
+	for (struct rt_tap *tap = s->taps; tap; tap = tap->next)
+		if (tap->ops->add)
+			tap->ops->add(tap, side, pcm, n);
 }
 
 void work_send(struct rt_stream *s, int16_t *pcm, size_t n)
@@ -148,11 +84,11 @@ void work_send(struct rt_stream *s, int16_t *pcm, size_t n)
 	bool is_going_on = s->was_made && f->out.was_started && f->out.ts == s->made_ts;
 	uint32_t ts = is_going_on ? s->made_ts_next : flow_ts_now(f);
 	if (s->is_changed[RT_WRITE]) {
-		change(s, RT_WRITE, pcm, n);
+		taps_change(s, RT_WRITE, pcm, n);
 		if (has_tap(s, RT_WRITE, false))
 			lane_lay(
 			    s->work->lanes[RT_WRITE], f->send_clock_hz, ts, pcm, n, s->t->pcm[1], RT_FRAME_MAX_SAMPLES);
-		whispers(s, RT_WRITE, pcm, n);
+		taps_add(s, RT_WRITE, pcm, n);
 	}
 	int bytes = codec_encode(&s->coders.enc, pcm, n, p, RT_PACKET_MAX - RTP_HEADER_BYTES);
 	s->was_made = bytes > 0 && f->may_send;
@@ -164,7 +100,7 @@ void work_send(struct rt_stream *s, int16_t *pcm, size_t n)
 }
 
 /* n samples at the rate of to, in packets of its length. */
-ON_MEDIA static void frames_send(struct rt_frames *q, struct rt_stream *to, const int16_t *pcm, size_t n)
+void frames_send(struct rt_frames *q, struct rt_stream *to, const int16_t *pcm, size_t n)
 {
 	int16_t *x = to->t->frame[FRAME_OUT];
 	size_t frame = (size_t)((uint64_t)to->coders.enc.ops->rate_hz * stream_frame_us(to) / 1000000), at = 0;
@@ -181,7 +117,7 @@ ON_MEDIA static void frames_send(struct rt_frames *q, struct rt_stream *to, cons
 }
 
 /* A frame at the rate of the sender's lanes to whom it goes. */
-ON_MEDIA static void push(struct rt_stream *s, const int16_t *pcm, size_t n)
+ON_MEDIA static void push_to_peer(struct rt_stream *s, const int16_t *pcm, size_t n)
 {
 	struct rt_stream *to = s->t->flows[s->f->to].s;
 	int16_t *x = s->t->frame[FRAME_OUT];
@@ -191,67 +127,22 @@ ON_MEDIA static void push(struct rt_stream *s, const int16_t *pcm, size_t n)
 	frames_send(&s->work->to_peer, to, x, n);
 }
 
-/* What each spy whispers in this tick. */
-ON_MEDIA static void spies_say(struct rt_stream *s, size_t n)
+static void taps_hear(struct rt_stream *s, const int16_t *const sides[2], size_t n)
 {
-	for (struct rt_tap *tap = s->taps; tap; tap = tap->next) {
-		struct rt_spy *y = (struct rt_spy *)tap;
-		if (tap->kind == RT_TAP_SPY)
-			y->has_said = pipe_get(y->said, y->said_now, n);
-	}
-}
-
-ON_MEDIA static void spy_hear(struct rt_spy *y, const int16_t *const sides[2], size_t n)
-{
-	struct rt_stream *l = y->listener;
-	int16_t *x = l->t->frame[FRAME_OUT], *heard = l->t->frame[FRAME_TAP];
-	if (!l->f->may_relay || l->peer || !l->coders.enc.ops)
-		return;
-	memset(heard, 0, n * sizeof(*heard));
-	for (int i = 0; i < 2; i++)
-		if (y->tap.hears[i])
-			mix_two(heard, heard, sides[i], n);
-	for (struct rt_tap *tap = y->target->taps; tap; tap = tap->next) {
-		struct rt_spy *other = (struct rt_spy *)tap;
-		if (tap->kind == RT_TAP_SPY && other != y && other->has_said)
-			mix_two(heard, heard, other->said_now, n);
-	}
-	if (y->hear)
-		n = resample_run(y->hear, heard, &n, x, RT_FRAME_MAX_SAMPLES);
-	else
-		memcpy(x, heard, n * sizeof(*x));
-	frames_send(y->heard, l, x, n);
-}
-
-ON_MEDIA static void hear(struct rt_stream *s, const int16_t *const sides[2], size_t n)
-{
-	spies_say(s, n);
-	for (struct rt_tap *tap = s->taps; tap; tap = tap->next) {
-		if (tap->kind == RT_TAP_SPY) {
-			spy_hear((struct rt_spy *)tap, sides, n);
-		} else if (tap->kind == RT_TAP_VOICE) {
-			struct rt_spy *y = (struct rt_spy *)(void *)((char *)tap - offsetof(struct rt_spy, voice));
-			for (int i = 0; i < 2; i++)
-				if (y->tap.changes[i])
-					pipe_put(y->whisper[i], sides[RT_READ], n);
-			if (y->tap.changes[RT_READ] || y->tap.changes[RT_WRITE])
-				pipe_put(y->said, sides[RT_READ], n);
-		} else {
-			watch_hear(s, tap, sides, n);
-		}
-	}
+	for (struct rt_tap *tap = s->taps; tap; tap = tap->next)
+		if (tap->ops->gather)
+			tap->ops->gather(tap, n);
+	for (struct rt_tap *tap = s->taps; tap; tap = tap->next)
+		if (tap->ops->hear)
+			tap->ops->hear(tap, sides, n);
 }
 
 /* Is there anything to be said to a phone that nobody else talks to? */
 static bool has_own_sound(const struct rt_stream *s)
 {
-	for (const struct rt_tap *tap = s->taps; tap; tap = tap->next) {
-		if (tap->kind == RT_TAP_DISPLACE && tap->changes[RT_WRITE] && !tap->is_over)
+	for (const struct rt_tap *tap = s->taps; tap; tap = tap->next)
+		if (tap->ops->has_sound && tap->ops->has_sound(tap))
 			return true;
-		if (tap->kind == RT_TAP_SPY && tap->changes[RT_WRITE] &&
-		    ((const struct rt_spy *)tap)->whisper[RT_WRITE]->fill)
-			return true;
-	}
 	return false;
 }
 
@@ -281,12 +172,12 @@ void work_tick(struct rt_stream *s)
 	int16_t *r = t->frame[FRAME_READ], *w = t->frame[FRAME_WRITE];
 	lane_take(s->work->lanes[RT_READ], r, n);
 	lane_take(s->work->lanes[RT_WRITE], w, n);
-	hear(s, (const int16_t *const[2]){r, w}, n);
+	taps_hear(s, (const int16_t *const[2]){r, w}, n);
 	if (s->is_changed[RT_READ]) {
-		change(s, RT_READ, r, n);
-		whispers(s, RT_READ, r, n);
+		taps_change(s, RT_READ, r, n);
+		taps_add(s, RT_READ, r, n);
 		if (s->f->how == HOW_WORK)
-			push(s, r, n);
+			push_to_peer(s, r, n);
 	}
 	if (s->is_changed[RT_WRITE])
 		write_own(s);
