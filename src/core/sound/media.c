@@ -51,6 +51,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->nat_acl = mem_strdup(c->nat_acl ? c->nat_acl : "");
 	m->local_acl = mem_strdup(c->local_acl ? c->local_acl : "");
 	m->passes_telephone_event = c->passes_telephone_event;
+	m->is_wired = c->is_wired;
 	m->rtp_timeout_ms = c->rtp_timeout_ms, m->rtp_hold_timeout_ms = c->rtp_hold_timeout_ms;
 	m->is_bypass_default = c->is_bypass;
 	m->is_late = c->is_late_negotiation;
@@ -129,6 +130,8 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 	}
 }
 
+enum { WIRED_PORT = 9 }; /* what the SDP of a leg without ports names: discard */
+
 static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 {
 	int st;
@@ -138,7 +141,12 @@ static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 	st = addr_parse(&m->local, sv_of(m->rtp_host), 0);
 	if (st)
 		return st;
-	st = mstream_open(&m->stream, &m->local, near ? leg_media_stream(near) : NULL, on_report, m);
+	if (m->is_wired) {
+		addr_set_port(&m->local, WIRED_PORT);
+		st = mstream_open_wired(&m->stream, near ? leg_media_stream(near) : NULL, on_report, m);
+	} else {
+		st = mstream_open(&m->stream, &m->local, near ? leg_media_stream(near) : NULL, on_report, m);
+	}
 	if (!st)
 		leg_dtmf_capture_check(m->leg);
 	return st;
@@ -152,6 +160,13 @@ void leg_media_fini(struct leg *leg)
 		m->is_closing = true;
 		mstream_close(m->stream);
 	}
+}
+
+int leg_media_wire(struct leg *a, struct leg *b)
+{
+	struct mstream *x = leg_media_stream(a), *y = leg_media_stream(b);
+	int st = x && y ? mstream_wire(x, y) : ST_OK;
+	return st == ST_EXISTS ? ST_OK : st;
 }
 
 bool leg_media_is_closing(const struct leg *leg)

@@ -25,7 +25,9 @@ struct mstream {
 	media_report_fn fn;
 	void *arg;
 	struct addr local, learned;
-	uint16_t port;
+	uint16_t port; /* 0: none of its own */
+	bool is_wired; /* without ports */
+	bool has_wire;
 	bool has_params, is_learned, is_moving, is_closing, is_rt_closed;
 	unsigned digit_flags; /* enum rt_digit_flag */
 	enum join_kind join;  /* what is wanted; told to the media thread when it can be */

@@ -133,7 +133,8 @@ ON_CTL static void closed(struct mstream *s)
 	s->rt = NULL;
 	s->is_rt_closed = true;
 	load_stream_went(s->thread);
-	ports_give(s->port);
+	if (s->port)
+		ports_give(s->port);
 	mstream_closed_try(s);
 }
 

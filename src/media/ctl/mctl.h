@@ -50,6 +50,16 @@ typedef void (*media_report_fn)(struct mstream *s, const struct media_report *r,
  * near is given (the leg it will talk to), else the least loaded one. ST_FULL when no port is free or the threads have
  * all the streams they can. */
 ON_CTL int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg);
+/* The same without ports: what it sends goes to the stream it is wired to; to nobody, and nothing comes, until then. */
+ON_CTL int mstream_open_wired(struct mstream **out, struct mstream *near, media_report_fn fn, void *arg);
+/* Two of these face each other, whatever threads they live on. ST_EXISTS: one of them faces somebody; ST_FULL: no
+ * descriptors. When one closes the other faces nobody. */
+ON_CTL int mstream_wire(struct mstream *a, struct mstream *b);
+/* Plug-ins (media/rt/rt.h): taken when ST_OK, in place of the one before; NULL: plain, and what it was opened with. */
+struct rt_crypt;
+struct rt_finder;
+ON_CTL int mstream_set_crypt(struct mstream *s, struct rt_crypt *crypt);
+ON_CTL int mstream_set_finder(struct mstream *s, struct rt_finder *finder);
 /* Ends everything on the stream. fn is called once more with MEDIA_R_CLOSED (final statistics), then never.
  * It comes when the media thread has let go and the files of its records are closed and complete, after a RECORD_DONE
  * of each; nothing else is told any more after this call. */

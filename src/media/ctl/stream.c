@@ -8,7 +8,9 @@
 #include "loop/loop.h"
 #include "media/ctl/ctl_i.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { ECHO_DELAY_MAX_MS = 60000, ENCODED_BYTES_PER_MS = 16 };
@@ -20,32 +22,33 @@ static void stream_free(void *obj)
 	mem_free(s->fmtp);
 }
 
-int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg)
+struct sockets {
+	int rtp_fd, rtcp_fd;
+	struct addr local;
+	const struct rt_finder *finder;
+};
+
+static int thread_for(const struct mstream *near, unsigned *thread)
 {
-	int rtp_fd = -1, rtcp_fd = -1;
-	if (!mctl.is_on || !fn)
-		return ST_INVAL;
-	unsigned thread = near ? near->thread : 0;
-	int st = near && load_has_room(thread) ? ST_OK : load_choose(&thread);
-	if (st)
-		return st;
-	struct addr bound = *local;
+	role_assert_ctl();
+	*thread = near ? near->thread : 0;
+	return near && load_has_room(*thread) ? ST_OK : load_choose(thread);
+}
+
+/* A stream around sockets that are open; they are its when ST_OK. */
+ON_CTL static int stream_begin(
+    struct mstream **out, const struct sockets *k, unsigned thread, media_report_fn fn, void *arg)
+{
+	struct rt_cmd open = {.kind = RT_C_OPEN};
 	struct mstream *s = mem_new(sizeof(*s), stream_free, "media.stream");
-	if (!s)
-		return ST_NOMEM;
-	loop_mark("RTP sockets");
-	st = ports_take(&bound, &rtp_fd, &rtcp_fd);
-	loop_mark("RTP sockets open");
-	if (st)
-		goto out;
-	st = rt_stream_new(&s->rt, rtp_fd, rtcp_fd, s);
+	int st = s ? rt_stream_new(&s->rt, k->rtp_fd, k->rtcp_fd, k->finder, s) : ST_NOMEM;
 	if (st) {
-		close(rtp_fd), close(rtcp_fd);
-		ports_give(addr_port(&bound));
-		goto out;
+		mem_unref(s);
+		return st;
 	}
 	s->fn = fn, s->arg = arg, s->thread = thread;
-	s->local = bound, s->port = addr_port(&bound);
+	s->local = k->local, s->is_wired = k->finder == &rt_finder_wired;
+	s->port = s->is_wired ? 0 : addr_port(&k->local);
 	list_init(&s->plays);
 	list_init(&s->records);
 	list_init(&s->taps);
@@ -53,15 +56,76 @@ int mstream_open(struct mstream **out, struct addr *local, struct mstream *near,
 	list_push(&mctl.streams, &s->link);
 	mctl.stream_count++;
 	load_stream_came(thread);
-	struct rt_cmd open = {.kind = RT_C_OPEN};
 	(void)mstream_post(s, &open);
-	mem_ref(s); /* the room's, until CLOSED */
-	*local = bound;
-	*out = s;
-out:
+	*out = mem_ref(s); /* the other reference is the room's, until CLOSED */
+	return ST_OK;
+}
+
+int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg)
+{
+	struct sockets k = {.local = *local, .finder = &rt_finder_learn};
+	unsigned thread;
+	if (!mctl.is_on || !fn)
+		return ST_INVAL;
+	int st = thread_for(near, &thread);
 	if (st)
-		mem_unref(s);
-	return st;
+		return st;
+	loop_mark("RTP sockets");
+	st = ports_take(&k.local, &k.rtp_fd, &k.rtcp_fd);
+	loop_mark("RTP sockets open");
+	if (st)
+		return st;
+	st = stream_begin(out, &k, thread, fn, arg);
+	if (st) {
+		close(k.rtp_fd), close(k.rtcp_fd);
+		ports_give(addr_port(&k.local));
+		return st;
+	}
+	*local = k.local;
+	return ST_OK;
+}
+
+int mstream_open_wired(struct mstream **out, struct mstream *near, media_report_fn fn, void *arg)
+{
+	struct sockets k = {.rtp_fd = -1, .rtcp_fd = -1, .finder = &rt_finder_wired};
+	unsigned thread;
+	if (!mctl.is_on || !fn)
+		return ST_INVAL;
+	int st = thread_for(near, &thread);
+	return st ? st : stream_begin(out, &k, thread, fn, arg);
+}
+
+int mstream_wire(struct mstream *a, struct mstream *b)
+{
+	int ends[2];
+	if (a == b || !a->is_wired || !b->is_wired)
+		return ST_INVAL;
+	if (a->is_closing || b->is_closing)
+		return ST_CLOSED;
+	if (a->has_wire || b->has_wire)
+		return ST_EXISTS;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends)) {
+		log_error("media: no sockets for two streams: %s", strerror(errno));
+		return ST_FULL;
+	}
+	a->has_wire = b->has_wire = true;
+	struct rt_cmd to_a = {.kind = RT_C_WIRE, .number = (uint32_t)ends[0]},
+	              to_b = {.kind = RT_C_WIRE, .number = (uint32_t)ends[1]};
+	(void)mstream_post(a, &to_a);
+	(void)mstream_post(b, &to_b);
+	return ST_OK;
+}
+
+int mstream_set_crypt(struct mstream *s, struct rt_crypt *crypt)
+{
+	struct rt_cmd c = {.kind = RT_C_CRYPT, .ptr = crypt};
+	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
+}
+
+int mstream_set_finder(struct mstream *s, struct rt_finder *finder)
+{
+	struct rt_cmd c = {.kind = RT_C_FINDER, .ptr = finder};
+	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
 }
 
 static void part_from_peer(struct mstream *s)

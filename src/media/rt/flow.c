@@ -18,8 +18,11 @@ void flow_readable(struct rt_thread *t, struct rt_flow *f)
 		socklen_t len = sizeof(from);
 		n = recvfrom(f->fd, p, RT_PACKET_MAX + 1, 0, &from.sa, &len);
 	}
-	if (n <= 0) /* an ICMP error of an earlier send, or nothing */
+	if (n <= 0) { /* an ICMP error of an earlier send, or nothing; the other end of a pair is closed */
+		if (n == 0 && f->s->finder == &rt_finder_wired)
+			wired_gone(f->s);
 		return;
+	}
 	if (n > RT_PACKET_MAX) {
 		f->in_skipped++, t->dropped++;
 		return;
@@ -38,15 +41,24 @@ uint32_t flow_ts_now(const struct rt_flow *f)
 	return o->ts + (ticks > f->send_frame_ticks ? (uint32_t)ticks : f->send_frame_ticks);
 }
 
-ON_MEDIA static void put(struct rt_thread *t, struct rt_flow *f, const uint8_t *p, size_t n)
+ON_MEDIA static void put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
 {
+	size_t payload_bytes = n - RTP_HEADER_BYTES;
+	if (f->crypt) {
+		int made = f->crypt->ops->protect(f->crypt, false, p, n);
+		if (made < 0) {
+			t->dropped++;
+			return;
+		}
+		n = (size_t)made;
+	}
 	ssize_t done = f->is_connected
-	                   ? send(f->fd, p, n, MSG_DONTWAIT)
+	                   ? send(f->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
 	                   : sendto(f->fd, p, n, MSG_DONTWAIT, &f->s->remote_rtp.sa, addr_len(&f->s->remote_rtp));
 	if (done < 0) /* no buffer, or the ICMP error of an earlier packet: lost like any datagram */
 		t->dropped++;
 	f->out.packets++;
-	f->out.bytes += n - RTP_HEADER_BYTES;
+	f->out.bytes += payload_bytes;
 }
 
 /* ts and the moment it stands for move together, so that packets of one event (same ts) keep its beginning. */
@@ -190,22 +202,47 @@ ON_MEDIA static void account(struct rt_thread *t, struct rt_flow *f, const struc
 	(void)rtp_source_update(&s->seq, k->seq, k->ts, t->now_us);
 }
 
-void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct addr *from)
+/* On the RTP socket, but no RTP. */
+ON_MEDIA static void other_in(
+    struct rt_thread *t, struct rt_flow *f, enum rtp_kind kind, uint8_t *p, size_t n, const struct addr *from)
 {
 	struct rt_stream *s = f->s;
-	struct rtp_packet pk;
-	if (rtp_classify(p, n) == RTP_KIND_RTCP) {
-		if (s->params.is_rtcp_mux && (!from || (addr_is_set(&s->remote_rtp) && addr_eq(from, &s->remote_rtp))))
-			rtcp_in(s, p, n);
+	if (kind == RTP_KIND_RTCP) {
+		bool is_shared = s->params.is_rtcp_mux || s->rtcp_fd < 0;
+		int left = -1;
+		if (is_shared && (!from || (addr_is_set(&s->remote_rtp) && addr_eq(from, &s->remote_rtp))))
+			left = plug_unprotect(s, true, p, n);
+		if (left > 0)
+			rtcp_in(s, p, (size_t)left);
 		else
 			f->in_skipped++;
 		return;
 	}
-	if (rtp_classify(p, n) != RTP_KIND_RTP || rtp_parse(p, n, &pk)) {
+	if (kind != RTP_KIND_NONE && plug_packet(s, kind, from, p, n))
+		return;
+	f->in_skipped++, t->dropped++;
+}
+
+void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct addr *from)
+{
+	struct rt_stream *s = f->s;
+	struct rtp_packet pk;
+	enum rtp_kind kind = rtp_classify(p, n);
+	if (kind != RTP_KIND_RTP) {
+		other_in(t, f, kind, p, n, from);
+		return;
+	}
+	if (f->crypt) {
+		int left = plug_unprotect(s, false, p, n);
+		if (left < 0)
+			return;
+		n = (size_t)left;
+	}
+	if (rtp_parse(p, n, &pk)) {
 		f->in_skipped++, t->dropped++;
 		return;
 	}
-	if (from && !source_accepts(s, from, &pk))
+	if (from && !s->finder->ops->takes_rtp(s->finder, s, from, &pk))
 		return;
 	if (is_flood(f, t->now_us)) {
 		s->in_flushed++, t->dropped++;

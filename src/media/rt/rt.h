@@ -36,8 +36,9 @@ enum { RT_COMMAND_SLOTS = 2048 };
 ANY int64_t rt_thread_cpu_ns(const struct rt_thread *t); /* CPU time used so far */
 
 /* A stream is made by control with its sockets open, lives on a media thread, and is freed by control after
- * RT_R_CLOSED. */
-ANY int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, void *owner);
+ * RT_R_CLOSED. rtcp_fd -1: RTCP goes with RTP on the one socket. */
+struct rt_finder;
+ANY int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, const struct rt_finder *finder, void *owner);
 ANY void rt_stream_free(struct rt_stream *s);
 ANY void *rt_stream_owner(const struct rt_stream *s);
 ANY void rt_stream_stats(const struct rt_stream *s, struct media_stats *out); /* only while control owns it */
@@ -52,6 +53,58 @@ struct rt_coders {
 };
 ANY int rt_coders_new(struct rt_coders **out, const struct media_params *p); /* ST_UNSUPPORTED: p->fmtp */
 ANY void rt_coders_free(struct rt_coders *c);
+
+/* ---- plug-ins of a stream ----------------------------------------------------------------------------------------
+ * Two things about a far side that differ from call to call and that the walk of a packet (flow.c) knows nothing of:
+ * how packets are protected, and where they go and come from. Each is an object with a table, made by control, whose
+ * own data lie behind the base; the media thread has it from RT_C_CRYPT or RT_C_FINDER on and frees the one before, so
+ * that new keys are a new object. The functions run on the media thread (role_assert_media) between two packets, but
+ * free. What is neither RTP nor RTCP goes to the one it is meant for by its first byte (RFC 7983). */
+struct rt_crypt;
+struct rt_crypt_ops {
+	const char *name;
+	/* One whole packet in place; what is returned is its new length, negative drops and counts it. protect may
+	 * write up to RT_CRYPT_TAIL bytes behind. */
+	int (*protect)(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n);
+	int (*unprotect)(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n);
+	/* DTLS, ZRTP; may be NULL: skipped. p is valid during the call. */
+	void (*packet)(struct rt_crypt *c, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t n);
+	void (*free)(struct rt_crypt *c);
+};
+struct rt_crypt { /* a stream without one is plain: one branch a packet, no call */
+	const struct rt_crypt_ops *ops;
+};
+enum { RT_CRYPT_TAIL = 64 };
+
+struct rtp_packet;
+struct rt_finder_ops {
+	const char *name;
+	/* There are new parameters, or another socket: sets where the stream sends (stream_target_set), connects. */
+	void (*follow)(const struct rt_finder *n, struct rt_stream *s);
+	/* The socket is not connected: may this one be taken? Of RTP, already unprotected; of RTCP on its own socket.
+	 */
+	bool (*takes_rtp)(
+	    const struct rt_finder *n, struct rt_stream *s, const struct addr *from, const struct rtp_packet *k);
+	bool (*takes_rtcp)(const struct rt_finder *n, struct rt_stream *s, const struct addr *from, uint32_t ssrc);
+	/* A packet that nobody vouches for: damaged, or unprotect refused it. */
+	void (*refused)(const struct rt_finder *n, struct rt_stream *s, bool is_rtcp);
+	/* STUN, TURN's channel data; may be NULL: skipped. */
+	void (*packet)(
+	    const struct rt_finder *n, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t count);
+	void (*house)(
+	    const struct rt_finder *n, struct rt_stream *s); /* about once a second: keep-alives; may be NULL */
+	void (*free)(struct rt_finder *n);                   /* NULL: it is constant */
+};
+struct rt_finder {
+	const struct rt_finder_ops *ops;
+};
+extern const struct rt_finder rt_finder_learn; /* source.c: a UDP socket whose far side signalling names, or learned */
+extern const struct rt_finder
+    rt_finder_wired; /* wired.c: the stream at the other end of a pair of sockets, or nobody */
+/* For plug-ins, on the media thread: sends bytes of their own on the stream's (first) socket, as they are; where the
+ * stream sends from now on (not set: nowhere). */
+ANY void rt_stream_send(struct rt_stream *s, const struct addr *to, const uint8_t *p, size_t n);
+ANY void rt_stream_target_set(struct rt_stream *s, const struct addr *rtp, const struct addr *rtcp);
 
 /* Ring of encoded bytes or samples: one writer, readers keep their own position; what was written is never taken back.
  * Words are copied by relaxed atomics, so that a reader that came too late reads nonsense but nothing undefined. */
@@ -238,6 +291,9 @@ enum rt_cmd_kind {
 	RT_C_OPEN,    /* s: taken in */
 	RT_C_MOVE,    /* s goes to thread `to`, which reports RT_R_MOVED */
 	RT_C_PARAMS,  /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
+	RT_C_CRYPT,   /* ptr: struct rt_crypt; NULL: plain */
+	RT_C_FINDER,  /* ptr: struct rt_finder; NULL: what it was opened with */
+	RT_C_WIRE,    /* number: a socket in place of the first one */
 	RT_C_TIMEOUT, /* number: ms */
 	RT_C_IDLE,
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */

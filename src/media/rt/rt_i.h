@@ -45,12 +45,13 @@ struct rt_out {
 struct rt_flow {
 	struct rt_stream *s; /* NULL: free, and `to` is the next free row */
 	int fd;
-	uint32_t to;       /* row whose peer gets what arrives here, FLOW_NONE */
-	uint8_t how;       /* enum flow_how */
-	bool is_connected; /* the kernel drops other sources */
-	bool may_take;     /* direction and mute let packets in */
-	bool may_relay;    /* direction, mute, plays and digits let relayed packets out */
-	bool may_send;     /* direction and mute let own packets out, and there is an address */
+	uint32_t to;            /* row whose peer gets what arrives here, FLOW_NONE */
+	struct rt_crypt *crypt; /* NULL: plain */
+	uint8_t how;            /* enum flow_how */
+	bool is_connected;      /* the kernel drops other sources */
+	bool may_take;          /* direction and mute let packets in */
+	bool may_relay;         /* direction, mute, plays and digits let relayed packets out */
+	bool may_send;          /* direction and mute let own packets out, and there is an address */
 	bool is_read_tapped, is_write_tapped;
 	int16_t recv_pt, recv_dtmf_pt, cn_pt;
 	int16_t send_pt, send_dtmf_pt;
@@ -122,7 +123,7 @@ struct rt_stream {
 	struct rt_flow parked;
 	struct rt_thread *t;
 	void *owner;
-	int rtcp_fd;
+	int rtcp_fd; /* -1: RTCP goes with RTP */
 	uint32_t slot;
 
 	struct media_params params;
@@ -133,8 +134,9 @@ struct rt_stream {
 	struct lnode leaving;
 	struct rt_thread *leaving_to;
 
-	struct rt_source source;
-	bool is_drain_due; /* just connected: the socket's buffer may hold strangers' packets */
+	const struct rt_finder *finder, *first_finder /* what it was opened with */;
+	struct rt_source source; /* rt_finder_learn's, as all to remote_rtp */
+	bool is_drain_due;       /* just connected: the socket's buffer may hold strangers' packets */
 	bool is_filtered;
 	unsigned wrong_run;                  /* packets of strangers since the rule or the socket changed */
 	struct addr remote_rtp, remote_rtcp; /* where we send */
@@ -195,8 +197,8 @@ struct rt_thread {
 	_Atomic uint64_t count_in, count_out, count_dropped, count_ticks, count_late, count_late_us, count_late_max_us;
 	pthread_t pthread;
 	unsigned index;
-	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + 16];
-	uint8_t scratch[RT_PACKET_ROOM + RT_PACKET_MAX + 16];
+	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + RT_CRYPT_TAIL];
+	uint8_t scratch[RT_PACKET_ROOM + RT_PACKET_MAX + RT_CRYPT_TAIL];
 	uint8_t store[2 * RT_FRAME_MAX_SAMPLES];  /* a frame of a play's bytes */
 	int16_t packet_pcm[RT_FRAME_MAX_SAMPLES]; /* the packet that is being walked, decoded */
 	int16_t pcm[2][RT_FRAME_MAX_SAMPLES];
@@ -209,6 +211,8 @@ ANY void coders_close(struct rt_coders *c);
 /* thread.c */
 ON_MEDIA int thread_flow_take(struct rt_thread *t, struct rt_stream *s);
 ON_MEDIA void thread_flow_release(struct rt_thread *t, struct rt_stream *s);
+ON_MEDIA void thread_sockets_watch(struct rt_stream *s); /* those it has */
+ON_MEDIA void thread_sockets_unwatch(struct rt_stream *s);
 ON_MEDIA void tick_need(struct rt_stream *s, unsigned need);
 ON_MEDIA void tick_done(struct rt_stream *s, unsigned need);
 
@@ -220,13 +224,8 @@ ON_MEDIA unsigned stream_frame_us(const struct rt_stream *s); /* what one tick i
 ON_MEDIA void stream_house(struct rt_stream *s);              /* about once a second */
 ON_MEDIA void stream_tick(struct rt_stream *s);
 
-/* source.c: whom to believe */
-ON_MEDIA void source_set(struct rt_stream *s); /* there are new parameters */
-/* An unconnected socket got a valid RTP packet: may it be taken? */
-ON_MEDIA bool source_accepts(struct rt_stream *s, const struct addr *from, const struct rtp_packet *pk);
+/* source.c: whom to believe, the rest of it */
 ON_MEDIA void source_drain(struct rt_stream *s);
-/* A report of this SSRC came on the RTCP port. */
-ON_MEDIA bool source_takes_rtcp(struct rt_stream *s, const struct addr *from, uint32_t ssrc);
 
 /* source_filter.c */
 ON_MEDIA void source_filter_reset(struct rt_stream *s);
@@ -323,9 +322,22 @@ ON_MEDIA void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct 
 ON_MEDIA void delay_put(struct rt_stream *s, const struct pkt *k);
 ON_MEDIA void delay_tick(struct rt_stream *s);
 
+/* plug.c: plug-ins come and go, packets that are not RTP find theirs */
+ON_MEDIA void plug_cmd(struct rt_stream *s, const struct rt_cmd *c);
+ON_MEDIA void plug_fini(struct rt_stream *s);
+/* kind is neither RTP nor RTCP; false: nobody wanted it. from NULL: from where the stream sends. */
+ON_MEDIA bool plug_packet(struct rt_stream *s, enum rtp_kind kind, const struct addr *from, const uint8_t *p, size_t n);
+/* Protects and sends an RTCP packet; p has RT_CRYPT_TAIL bytes behind. */
+ON_MEDIA void plug_rtcp_send(struct rt_stream *s, uint8_t *p, size_t n);
+/* The length of what is left, negative: refused. */
+ON_MEDIA int plug_unprotect(struct rt_stream *s, bool is_rtcp, uint8_t *p, size_t n);
+
+/* wired.c */
+ON_MEDIA void wired_gone(struct rt_stream *s); /* nobody is at the other end any more */
+
 /* rtcp.c */
 ON_MEDIA void rtcp_readable(struct rt_thread *t, struct rt_stream *s);
-ON_MEDIA void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n);
+ON_MEDIA void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n); /* plain */
 ON_MEDIA void rtcp_house(struct rt_stream *s);
 ON_MEDIA void rtcp_bye(struct rt_stream *s);
 

@@ -68,8 +68,9 @@ ON_MEDIA static void targets_set(struct rt_stream *s)
 		addr_set_port(&s->remote_rtcp, (uint16_t)(addr_port(&s->remote_rtp) + 1));
 }
 
-bool source_takes_rtcp(struct rt_stream *s, const struct addr *from, uint32_t ssrc)
+static bool learn_takes_rtcp(const struct rt_finder *n, struct rt_stream *s, const struct addr *from, uint32_t ssrc)
 {
+	role_assert_media();
 	const struct rt_source *src = &s->source;
 	const struct addr *signalled = is_learned(src) ? &s->params.remote_rtcp : &s->remote_rtcp;
 	if (!rt_source_takes_rtcp(src, from, signalled, s->seq.is_started, s->seq.ssrc, ssrc))
@@ -84,8 +85,9 @@ static bool is_only(const struct addr *now, const struct addr *was)
 	return (now == NULL) == !addr_is_set(was) && (!now || addr_eq(now, was));
 }
 
-void source_set(struct rt_stream *s)
+static void learn_follow(const struct rt_finder *n, struct rt_stream *s)
 {
+	role_assert_media();
 	struct rt_source *src = &s->source;
 	const struct addr *only = rt_source_only(src);
 	struct addr was_only = {0};
@@ -107,8 +109,10 @@ ON_MEDIA static void digits_part(struct rt_stream *s)
 	s->has_relayed_event = false;
 }
 
-bool source_accepts(struct rt_stream *s, const struct addr *from, const struct rtp_packet *pk)
+static bool learn_takes_rtp(
+    const struct rt_finder *n, struct rt_stream *s, const struct addr *from, const struct rtp_packet *pk)
 {
+	role_assert_media();
 	const struct rt_flow *f = s->f;
 	bool was_learned = s->source.rank != RT_RANK_NONE;
 	struct rt_source_packet k = {.from = from,
@@ -134,3 +138,19 @@ bool source_accepts(struct rt_stream *s, const struct addr *from, const struct r
 		report_flag(s, PEND_LEARNED);
 	return true;
 }
+
+static void learn_refused(const struct rt_finder *n, struct rt_stream *s, bool is_rtcp)
+{
+	role_assert_media();
+	if (is_rtcp && s->rtcp_fd >= 0)
+		source_wrong_rtcp(s);
+	else
+		source_wrong(s);
+}
+
+static const struct rt_finder_ops learn_ops = {.name = "learn",
+    .follow = learn_follow,
+    .takes_rtp = learn_takes_rtp,
+    .takes_rtcp = learn_takes_rtcp,
+    .refused = learn_refused};
+const struct rt_finder rt_finder_learn = {&learn_ops};

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, void *owner)
+int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, const struct rt_finder *finder, void *owner)
 {
 	struct rt_stream *s = mem_zalloc(sizeof(*s));
 	if (!s)
@@ -20,6 +20,7 @@ int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, void *owner)
 	s->f = f;
 	s->owner = owner;
 	s->rtcp_fd = rtcp_fd;
+	s->finder = s->first_finder = finder;
 	f->fd = rtp_fd, f->to = FLOW_NONE;
 	f->recv_pt = f->recv_dtmf_pt = f->send_pt = f->send_dtmf_pt = f->cn_pt = -1;
 	f->send_clock_hz = 8000, f->send_frame_ticks = 160;
@@ -157,7 +158,7 @@ ON_MEDIA static void params_set(struct rt_stream *s, struct media_params *p, str
 	s->has_params = true;
 	coders_set(s, c);
 	stream_plan(s); /* before the source: packets read while connecting meet the new row */
-	source_set(s);
+	s->finder->ops->follow(s->finder, s);
 	stream_plan(s);
 	if (s->peer && s->peer != s)
 		stream_plan(s->peer);
@@ -224,10 +225,13 @@ ON_MEDIA static void close_here(struct rt_thread *t, struct rt_stream *s)
 	taps_end(s, ST_CANCELLED);
 	dtmf_out_clear(s);
 	rtcp_bye(s);
+	plug_fini(s);
 	tick_done(s, ~0u);
 	thread_flow_release(t, s);
-	close(s->parked.fd);
-	close(s->rtcp_fd);
+	if (s->parked.fd >= 0)
+		close(s->parked.fd);
+	if (s->rtcp_fd >= 0)
+		close(s->rtcp_fd);
 	s->pend.flags = PEND_CLOSED; /* events that control has not seen are of no use now */
 	s->pend.digit_count = 0;
 	if (!lnode_is_linked(&s->pend.link))
@@ -252,6 +256,11 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		break;
 	case RT_C_PARAMS:
 		params_set(s, c->ptr, c->ptr2);
+		break;
+	case RT_C_CRYPT:
+	case RT_C_FINDER:
+	case RT_C_WIRE:
+		plug_cmd(s, c);
 		break;
 	case RT_C_TIMEOUT:
 		s->timeout_ms = c->number, s->is_timeout_told = false;
@@ -327,6 +336,8 @@ void stream_house(struct rt_stream *s)
 	if (!s->has_params)
 		return;
 	rtcp_house(s);
+	if (s->finder->ops->house)
+		s->finder->ops->house(s->finder, s);
 	if (s->dtmf_in.is_active)
 		dtmf_in_flush(s);
 	if (!s->f->may_take || !s->timeout_ms) {

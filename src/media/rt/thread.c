@@ -29,6 +29,24 @@ static uint64_t tag_of(uint32_t slot, enum event_tag tag)
 	return (uint64_t)slot << 2 | tag;
 }
 
+void thread_sockets_watch(struct rt_stream *s)
+{
+	int epoll_fd = s->t->epoll_fd;
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag_of(s->slot, TAG_RTP)};
+	struct epoll_event cev = {.events = EPOLLIN, .data.u64 = tag_of(s->slot, TAG_RTCP)};
+	if ((s->f->fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->f->fd, &ev)) ||
+	    (s->rtcp_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->rtcp_fd, &cev)))
+		log_error("media: epoll_ctl: %s", strerror(errno));
+}
+
+void thread_sockets_unwatch(struct rt_stream *s)
+{
+	if (s->f->fd >= 0)
+		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->f->fd, NULL);
+	if (s->rtcp_fd >= 0)
+		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->rtcp_fd, NULL);
+}
+
 /* Gives the stream a row of the flow table and its sockets a place in epoll. */
 int thread_flow_take(struct rt_thread *t, struct rt_stream *s)
 {
@@ -43,11 +61,7 @@ int thread_flow_take(struct rt_thread *t, struct rt_stream *s)
 	*f = s->parked;
 	f->s = s, f->to = FLOW_NONE, f->how = HOW_NONE;
 	s->f = f, s->slot = slot, s->t = t;
-	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag_of(slot, TAG_RTP)};
-	struct epoll_event cev = {.events = EPOLLIN, .data.u64 = tag_of(slot, TAG_RTCP)};
-	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) ||
-	    epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, s->rtcp_fd, &cev))
-		log_error("media: epoll_ctl: %s", strerror(errno));
+	thread_sockets_watch(s);
 	if (t->stream_count++ == 0)
 		t->house_us = t->now_us + HOUSE_US;
 	return ST_OK;
@@ -57,8 +71,7 @@ void thread_flow_release(struct rt_thread *t, struct rt_stream *s)
 {
 	struct rt_flow *f = s->f;
 	DCHECK(f->s == s && !s->tick_needs);
-	(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, f->fd, NULL);
-	(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, s->rtcp_fd, NULL);
+	thread_sockets_unwatch(s);
 	t->gone_in += f->in_packets, t->gone_out += f->out.packets;
 	s->parked = *f;
 	s->f = &s->parked, s->t = NULL;
