@@ -49,6 +49,8 @@ void plug_cmd(struct rt_stream *s, const struct rt_cmd *c)
 		crypt_free(s->f->crypt);
 		s->f->crypt = c->ptr;
 	} else {
+		if (s->finder->ops->leave)
+			s->finder->ops->leave(s->finder, s);
 		finder_free(s->finder);
 		s->finder = c->ptr ? c->ptr : s->first_finder;
 		follow(s);

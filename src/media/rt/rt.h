@@ -93,7 +93,9 @@ struct rt_finder_ops {
 	    const struct rt_finder *n, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t count);
 	void (*house)(
 	    const struct rt_finder *n, struct rt_stream *s); /* about once a second: keep-alives; may be NULL */
-	void (*free)(struct rt_finder *n);                   /* NULL: it is constant */
+	void (*leave)(const struct rt_finder *n,
+	    struct rt_stream *s);          /* another takes its place: the socket is as it was opened; may be NULL */
+	void (*free)(struct rt_finder *n); /* NULL: it is constant */
 };
 struct rt_finder {
 	const struct rt_finder_ops *ops;

@@ -26,11 +26,18 @@ void source_drain(struct rt_stream *s)
 	}
 }
 
+ON_MEDIA static void socket_open(struct rt_stream *s)
+{
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+	if (s->f->is_connected)
+		(void)connect(s->f->fd, &none, sizeof(none));
+	s->f->is_connected = s->is_drain_due = false;
+}
+
 /* Any connect failure (no route) leaves the socket open: then every packet is compared instead. */
 ON_MEDIA static void socket_follow(struct rt_stream *s)
 {
 	struct rt_flow *f = s->f;
-	struct sockaddr none = {.sa_family = AF_UNSPEC};
 	const struct addr *only = rt_source_only(&s->source);
 	source_filter_reset(s);
 	if (only) {
@@ -38,9 +45,7 @@ ON_MEDIA static void socket_follow(struct rt_stream *s)
 		s->is_drain_due = f->is_connected;
 		return;
 	}
-	if (f->is_connected)
-		(void)connect(f->fd, &none, sizeof(none));
-	f->is_connected = s->is_drain_due = false;
+	socket_open(s);
 }
 
 static bool is_learned(const struct rt_source *src)
@@ -148,9 +153,17 @@ static void learn_refused(const struct rt_finder *n, struct rt_stream *s, bool i
 		source_wrong(s);
 }
 
+static void learn_leave(const struct rt_finder *n, struct rt_stream *s)
+{
+	role_assert_media();
+	source_filter_reset(s);
+	socket_open(s);
+}
+
 static const struct rt_finder_ops learn_ops = {.name = "learn",
     .follow = learn_follow,
     .takes_rtp = learn_takes_rtp,
     .takes_rtcp = learn_takes_rtcp,
-    .refused = learn_refused};
+    .refused = learn_refused,
+    .leave = learn_leave};
 const struct rt_finder rt_finder_learn = {&learn_ops};
