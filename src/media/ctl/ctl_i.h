@@ -18,6 +18,12 @@ struct held_cmd {
 struct cmd_queue {
 	struct held_cmd *first, **last;
 };
+/* A stream as control has it, and the two ways between it and the media thread:
+ *
+ *   call -> mstream_... -> what is wanted is kept here -> mstream_post -> held while it moves -> overflow while the
+ *           thread's ring is full -> ring of its thread -> rt/stream.c: stream_cmd
+ *   rt/report.c -> ring of all threads -> mctl.c: report_in -> play.c, record.c, tap.c, or fn: the call
+ */
 struct mstream {
 	struct lnode link;
 	struct rt_stream *rt;

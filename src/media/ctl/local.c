@@ -154,7 +154,7 @@ ON_WORK static size_t music_read(struct lring *r, int16_t *out, size_t n)
 	return n;
 }
 
-ON_WORK static void fill(struct lring *r)
+ON_WORK static void lring_fill(struct lring *r)
 {
 	size_t per = r->ops->sample_bytes;
 	uint64_t until = (uint64_t)(clock_mono_us() - r->start_us + AHEAD_MS * 1000) * r->ops->rate_hz / 1000000 * per;
@@ -183,13 +183,13 @@ static void open_job(void *arg)
 	r->start_us = clock_mono_us();
 	if (tune_in(r))
 		r->failed_count = 0; /* the next file, then */
-	fill(r);
+	lring_fill(r);
 }
 
 static void fill_job(void *arg)
 {
 	role_assert_work();
-	fill(arg);
+	lring_fill(arg);
 }
 
 static void close_job(void *arg)
@@ -237,9 +237,9 @@ static void waiters_call(struct lring *r)
 	}
 }
 
-static void on_timer(void *arg);
+static void lring_on_timer(void *arg);
 
-static void job_done(int status, void *arg)
+static void lring_job_done(int status, void *arg)
 {
 	role_assert_ctl();
 	struct lring *r = arg;
@@ -263,15 +263,15 @@ static void job_done(int status, void *arg)
 		ring_end(r);
 }
 
-ON_CTL static void job_submit(struct lring *r, work_fn fn)
+ON_CTL static void lring_job_submit(struct lring *r, work_fn fn)
 {
 	r->is_job_running = true;
 	mctl.job_count++;
-	if (work_submit(WORK_SOUND, "media.local", fn, job_done, r))
+	if (work_submit(WORK_SOUND, "media.local", fn, lring_job_done, r))
 		r->is_job_running = false, mctl.job_count--;
 }
 
-static void on_timer(void *arg)
+static void lring_on_timer(void *arg)
 {
 	role_assert_ctl();
 	struct lring *r = arg;
@@ -281,8 +281,8 @@ static void on_timer(void *arg)
 		return;
 	}
 	if (!r->is_job_running)
-		job_submit(r, fill_job);
-	loop_timer_set(&r->timer, FILL_US, "media.local", on_timer, r);
+		lring_job_submit(r, fill_job);
+	loop_timer_set(&r->timer, FILL_US, "media.local", lring_on_timer, r);
 }
 
 static struct lring *ring_find(struct lstream *ls, const struct media_codec *codec)
@@ -307,8 +307,8 @@ ON_CTL static struct lring *ring_new(struct lstream *ls, const struct media_code
 	r->is_shuffled = ls->is_shuffled;
 	r->clock_us = ls->start_us;
 	list_push(&ls->rings, &r->link);
-	loop_timer_set(&r->timer, FILL_US, "media.local", on_timer, r);
-	job_submit(r, open_job);
+	loop_timer_set(&r->timer, FILL_US, "media.local", lring_on_timer, r);
+	lring_job_submit(r, open_job);
 	return r;
 }
 

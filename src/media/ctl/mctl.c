@@ -1,7 +1,7 @@
-/* Control's end of the rings: threads are started and joined here, commands go down in order (kept back while a stream
- * moves between threads, or while a ring is full), reports come up and are sorted to plays, records and the stream's
- * owner. A stream is freed when its media thread has let go of it, its files are closed, and nobody holds a reference.
- */
+/* Control and media share no state: commands go down, reports come up, and what a message points to changes owner with
+ * it (drawn above struct mstream). Here threads are started and joined, commands are kept in order (and back, while a
+ * stream moves between threads or a ring is full), and reports are sorted to plays, records and the stream's owner. A
+ * stream is freed when its media thread has let go of it, its files are closed, and nobody holds a reference. */
 #include "media/ctl/mctl.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -113,7 +113,7 @@ void mstream_closed_try(struct mstream *s)
 	mem_unref(s);
 }
 
-ON_CTL static void moved(struct mstream *s)
+ON_CTL static void stream_moved(struct mstream *s)
 {
 	struct rt_cmd cmd;
 	unsigned thread;
@@ -126,7 +126,7 @@ ON_CTL static void moved(struct mstream *s)
 	taps_moved(s);
 }
 
-ON_CTL static void closed(struct mstream *s)
+ON_CTL static void stream_closed(struct mstream *s)
 {
 	rt_stream_stats(s->rt, &s->final_stats);
 	rt_stream_free(s->rt);
@@ -138,7 +138,7 @@ ON_CTL static void closed(struct mstream *s)
 	mstream_closed_try(s);
 }
 
-ON_CTL static void event(struct mstream *s, const struct rt_report *m)
+ON_CTL static void stream_event(struct mstream *s, const struct rt_report *m)
 {
 	struct media_report r = {.kind = m->event,
 	    .digit = m->digit,
@@ -151,7 +151,7 @@ ON_CTL static void event(struct mstream *s, const struct rt_report *m)
 	mstream_report(s, &r);
 }
 
-ON_CTL static void stats(struct mstream *s, struct rt_stats *st)
+ON_CTL static void stream_stats(struct mstream *s, struct rt_stats *st)
 {
 	struct media_report r = {.kind = MEDIA_R_STATS, .stats = st->stats};
 	mem_free(st);
@@ -168,7 +168,7 @@ static void report_in(const void *msg, size_t n, void *arg)
 	case RT_R_NONE:
 		break;
 	case RT_R_EVENT:
-		event(s, m);
+		stream_event(s, m);
 		break;
 	case RT_R_PLAY_DONE:
 		play_returned(s, m->ptr);
@@ -189,13 +189,13 @@ static void report_in(const void *msg, size_t n, void *arg)
 		tap_event(s, m->number);
 		break;
 	case RT_R_STATS:
-		stats(s, m->ptr);
+		stream_stats(s, m->ptr);
 		break;
 	case RT_R_MOVED:
-		moved(s);
+		stream_moved(s);
 		break;
 	case RT_R_CLOSED:
-		closed(s);
+		stream_closed(s);
 		break;
 	}
 	mem_unref(s);

@@ -1,6 +1,7 @@
-/* Streams as calls see them. A join is what is wanted (relay with a peer, echo, nothing); it is told to the media
- * thread as soon as both sides have parameters and live on one thread: otherwise the peer is moved first. New
- * parameters with other codecs tell it again, since the translators between the codecs travel with it. */
+/* Calls say what they want, at any time; the media thread is told when it can be done. A join is what is wanted (relay
+ * with a peer, echo, nothing); it is told as soon as both sides have parameters and live on one thread: otherwise the
+ * peer is moved first. New parameters with other codecs tell it again, since the translators between the codecs travel
+ * with it. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -313,7 +314,7 @@ int mstream_set_params(struct mstream *s, const struct media_params *p)
 	return ST_OK;
 }
 
-ON_CTL static int simple(struct mstream *s, enum rt_cmd_kind kind, uint32_t number)
+ON_CTL static int stream_tell(struct mstream *s, enum rt_cmd_kind kind, uint32_t number)
 {
 	struct rt_cmd c = {.kind = kind, .number = number};
 	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
@@ -321,31 +322,31 @@ ON_CTL static int simple(struct mstream *s, enum rt_cmd_kind kind, uint32_t numb
 
 int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms)
 {
-	return simple(s, RT_C_TIMEOUT, rtp_timeout_ms);
+	return stream_tell(s, RT_C_TIMEOUT, rtp_timeout_ms);
 }
 
 int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_muted)
 {
-	return simple(s, RT_C_MUTE, (uint32_t)is_read_muted | (uint32_t)is_write_muted << 1);
+	return stream_tell(s, RT_C_MUTE, (uint32_t)is_read_muted | (uint32_t)is_write_muted << 1);
 }
 
-ON_CTL static int digits(struct mstream *s, unsigned flag, bool is_on)
+ON_CTL static int digit_flag_set(struct mstream *s, unsigned flag, bool is_on)
 {
 	unsigned flags = is_on ? s->digit_flags | flag : s->digit_flags & ~flag;
 	if (flags == s->digit_flags)
 		return ST_OK;
 	s->digit_flags = flags;
-	return simple(s, RT_C_DIGITS, flags);
+	return stream_tell(s, RT_C_DIGITS, flags);
 }
 
 int mstream_capture_dtmf(struct mstream *s, bool is_captured)
 {
-	return digits(s, RT_DIGITS_CAPTURED, is_captured);
+	return digit_flag_set(s, RT_DIGITS_CAPTURED, is_captured);
 }
 
 int mstream_generate_dtmf(struct mstream *s, bool is_read, bool is_on)
 {
-	return digits(s, is_read ? RT_DIGITS_READ_TONES : RT_DIGITS_WRITE_TONES, is_on);
+	return digit_flag_set(s, is_read ? RT_DIGITS_READ_TONES : RT_DIGITS_WRITE_TONES, is_on);
 }
 
 int mstream_relay(struct mstream *a, struct mstream *b)

@@ -36,12 +36,12 @@ struct mtap {
 	};
 };
 
-static bool is_workable(const struct mstream *s)
+static bool can_be_tapped(const struct mstream *s)
 {
-	struct rt_work *w;
-	if (rt_work_new(&w, &s->params))
+	struct rt_pcm *w;
+	if (rt_pcm_new(&w, &s->params))
 		return false;
-	rt_work_free(w);
+	rt_pcm_free(w);
 	return true;
 }
 
@@ -205,7 +205,7 @@ ON_CTL static struct mtap *mtap_new(struct mstream *s, const struct mtap_ops *op
 
 static int can_tap(const struct mstream *s)
 {
-	return s->is_closing ? ST_CLOSED : !s->has_params ? ST_INVAL : is_workable(s) ? ST_OK : ST_UNSUPPORTED;
+	return s->is_closing ? ST_CLOSED : !s->has_params ? ST_INVAL : can_be_tapped(s) ? ST_OK : ST_UNSUPPORTED;
 }
 
 ON_CTL static int mtap_start(struct mtap *m, uint32_t *id_out)

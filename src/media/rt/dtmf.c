@@ -1,8 +1,9 @@
-/* Digits. In: telephone-event packets become one report a digit (rtp/telev.h), and go on to the peer unless the stream
- * captures them: as they are, or, where the peer has another clock or takes none, as a digit of our own. Out: a queue
- * per stream; on the stream's tick a digit goes out as telephone-event (RFC 4733) or, where the far side takes none and
- * the codec is known here, as a tone in the audio. While a digit and the gap after it last, nothing else is sent; w and
- * W only wait. */
+/* A digit is told to control once and reaches the far side once, in whatever form that takes digits. In:
+ * telephone-event packets become one report a digit (rtp/telev.h), and go on to the peer unless the stream captures
+ * them: as they are, or, where the peer has another clock or takes none, as a digit of our own. Out: a queue per
+ * stream; on the stream's tick a digit goes out as telephone-event (RFC 4733) or, where the far side takes none and the
+ * codec is known here, as a tone in the audio. While a digit and the gap after it last, nothing else is sent; w and W
+ * only wait. */
 #include "media/rt/rt_i.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@ ON_MEDIA static bool can_pass_through(const struct rt_stream *s)
 {
 	const struct rt_flow *to = &s->t->flows[s->f->to];
 	bool are_tones = s->digit_flags & RT_DIGITS_READ_TONES || to->s->digit_flags & RT_DIGITS_WRITE_TONES;
-	return !are_tones && s->f->how != HOW_WORK && to->send_dtmf_pt >= 0 &&
+	return !are_tones && s->f->how != HOW_PCM && to->send_dtmf_pt >= 0 &&
 	       to->send_clock_hz == s->params.recv.clock_hz;
 }
 

@@ -1,7 +1,8 @@
-/* The walk of a packet: socket -> header check -> source check -> counts -> by payload type: audio, telephone-event,
- * comfort noise -> taps -> the peer's row: same codec, header rewritten in place and sent at once; else xcode.c.
- * What a stream sends is one sequence under its own SSRC: each relayed source is anchored to it by two offsets, so that
- * loss and order of the source stay visible to the far side. A bad packet costs a counter. */
+/* A relayed packet must cost no more than its two system calls. So all decisions are made beforehand (stream.c's plan)
+ * and a packet finds them as a few flags in its row; it is rewritten in place and sent at once, without a tick, a queue
+ * or a decoder. The way is drawn above struct rt_flow. What a stream sends is one sequence under its own SSRC: each
+ * relayed source is anchored to it by two offsets, so that loss and order of the source stay visible to the far side. A
+ * bad packet costs a counter. */
 #include "base/check.h"
 #include "media/rt/rt_i.h"
 
@@ -41,7 +42,7 @@ uint32_t flow_ts_now(const struct rt_flow *f)
 	return o->ts + (ticks > f->send_frame_ticks ? (uint32_t)ticks : f->send_frame_ticks);
 }
 
-ON_MEDIA static void put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
+ON_MEDIA static void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
 {
 	size_t payload_bytes = n - RTP_HEADER_BYTES;
 	if (f->crypt) {
@@ -81,7 +82,7 @@ void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, 
 		record_tap_sent(f->s, ts, payload, n);
 	rtp_write_header(p, has_marker, pt, seq, ts, o->ssrc);
 	out_advance(t, o, seq, ts);
-	put(t, f, p, n + RTP_HEADER_BYTES);
+	flow_put(t, f, p, n + RTP_HEADER_BYTES);
 }
 
 static bool is_new_source(const struct rt_out *o, const struct pkt *k)
@@ -116,7 +117,7 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 		out_advance(t, o, seq, ts);
 		o->src_seq = k->seq;
 	}
-	put(t, f, p, k->n + RTP_HEADER_BYTES);
+	flow_put(t, f, p, k->n + RTP_HEADER_BYTES);
 }
 
 const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k)
@@ -150,8 +151,8 @@ ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	case HOW_DELAY:
 		delay_put(s, k);
 		break;
-	case HOW_WORK:
-		work_in(t, s, k);
+	case HOW_PCM:
+		pcm_in(t, s, k);
 		break;
 	}
 }

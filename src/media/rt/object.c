@@ -1,5 +1,6 @@
-/* What control makes and lends to media threads: byte rings, clips, plays, records. Memory is taken and given back by
- * control (or between two packets); here is how they are made, filled and read. */
+/* The media thread takes no memory: all it works with is made by control, lent with a command, and given back or freed
+ * between two packets. Here is how these things are made, filled and read: byte rings, clips, coders, plays, records.
+ */
 #include "base/mem.h"
 #include "media/rt/lane_i.h"
 #include "media/rt/rt_i.h"

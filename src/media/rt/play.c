@@ -1,6 +1,8 @@
-/* Plays: bytes prepared by control in the play's codec (clips, silence, a worker's ring, a shared stream with a clock)
- * cut into frames on the stream's tick. Parts follow each other without a gap inside a frame; the last frame is filled
- * up with silence. A disk that is late costs this play silence. Timestamps go on from what was sent before. */
+/* Whatever takes time was done before: a play is bytes in the codec they are sent in, already cut to parts (clips,
+ * silence, a worker's ring, a shared stream with a clock), and a tick only copies one frame of them (drawn above struct
+ * rt_play). Parts follow each other without a gap inside a frame; the last frame is filled up with silence. A disk that
+ * is late costs this play silence. Timestamps go on from what was sent before. A codec that sound is not stored in gets
+ * plain samples, encoded on the tick. */
 #include "base/check.h"
 #include "media/rt/rt_i.h"
 
@@ -184,7 +186,7 @@ ON_MEDIA static void changed_send(struct rt_stream *s, struct rt_play *p, const 
 	int got = codec_decode(&p->dec, bytes, n, pcm, RT_FRAME_MAX_SAMPLES);
 	p->was_started = false; /* its own frames start anew */
 	if (got > 0)
-		work_send(s, pcm, (size_t)got);
+		pcm_send(s, pcm, (size_t)got);
 }
 
 ON_MEDIA static void frame_send(struct rt_stream *s, struct rt_play *p, uint8_t *bytes, size_t n)

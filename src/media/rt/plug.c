@@ -24,7 +24,7 @@ void plug_fini(struct rt_stream *s)
 	s->finder = s->first_finder;
 }
 
-ON_MEDIA static void follow(struct rt_stream *s)
+ON_MEDIA static void plug_follow(struct rt_stream *s)
 {
 	if (s->has_params)
 		s->finder->ops->follow(s->finder, s);
@@ -38,7 +38,7 @@ ON_MEDIA static void socket_set(struct rt_stream *s, int fd)
 		close(s->f->fd);
 	s->f->fd = fd;
 	thread_sockets_watch(s);
-	follow(s);
+	plug_follow(s);
 }
 
 void plug_cmd(struct rt_stream *s, const struct rt_cmd *c)
@@ -53,7 +53,7 @@ void plug_cmd(struct rt_stream *s, const struct rt_cmd *c)
 			s->finder->ops->leave(s->finder, s);
 		finder_free(s->finder);
 		s->finder = c->ptr ? c->ptr : s->first_finder;
-		follow(s);
+		plug_follow(s);
 	}
 }
 

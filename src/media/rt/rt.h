@@ -121,6 +121,18 @@ ANY int rt_ring_new(struct rt_ring **out, size_t min_bytes);        /* mem_new_a
 ANY void rt_ring_write(struct rt_ring *r, const void *p, size_t n); /* the caller saw to the room */
 ANY void rt_ring_copy(const struct rt_ring *r, uint64_t at, void *p, size_t n);
 
+/* The way of a sound to a phone, from the text of its source on:
+ *
+ *   control   mstream_play -> source.c: parts      (a tap's: displaced sound, the same way)
+ *   workers     file, tone, noise -> gen.c: decoded, resampled, encoded -> clip, kept and shared (ctl/clip.c)
+ *               what is long      -> gen.c: piece by piece --------------> ring of 4 s <- refill, when half is read
+ *               local_stream      -> ctl/local.c: one ring for all, 4 s ahead of the clock
+ *   control   struct rt_play: parts in a row -> RT_C_PLAY
+ *   media     tick: one frame from clip, silence, ring, or the ring at the clock's place
+ *               as it is, where the phone takes that codec; else decoded (dec) and encoded by the stream's encoder
+ *               where taps change the write side: decoded, changed, encoded (pcm.c)
+ *             -> sent in the stream's one sequence (flow.c) -> RT_R_PLAY_DONE at its end
+ */
 /* One part of a play, in the play's codec. */
 enum rt_part_kind { RT_PART_NONE, RT_PART_CLIP, RT_PART_SILENCE, RT_PART_RING, RT_PART_CLOCK };
 struct rt_clip { /* mem_new_atomic; shared by all who hear it */
@@ -157,7 +169,7 @@ struct rt_play {
 ANY struct rt_play *rt_play_new(size_t part_count);
 ANY void rt_play_free(struct rt_play *p); /* drops its references */
 
-enum { RT_RECORD_LEAD_MS = 60, RT_WORK_LEAD_MS = 40 }; /* how late packets may be */
+enum { RT_RECORD_LEAD_MS = 60, RT_PCM_LEAD_MS = 40 }; /* how late packets may be */
 /* A record: made by control; the media thread writes samples into the ring, a worker drains it into the file. */
 struct rt_record {
 	struct rt_record *next; /* media thread's */
@@ -186,9 +198,9 @@ ANY void rt_record_free(struct rt_record *r);
  * thread, come back with RT_R_TAP_DONE. Only for codecs that are known. */
 enum { RT_READ, RT_WRITE };
 /* A stream's lanes while it has taps: every tap brings one along, a stream keeps one. */
-struct rt_work;
-ANY int rt_work_new(struct rt_work **out, const struct media_params *p); /* ST_UNSUPPORTED */
-ANY void rt_work_free(struct rt_work *w);
+struct rt_pcm;
+ANY int rt_pcm_new(struct rt_pcm **out, const struct media_params *p); /* ST_UNSUPPORTED */
+ANY void rt_pcm_free(struct rt_pcm *w);
 
 /* What a kind of tap does is its ops table (tap_i.h); nothing else asks what kind a tap is. */
 struct rt_tap_ops;
@@ -198,7 +210,7 @@ struct rt_tap {
 	const struct rt_tap_ops *ops;
 	struct rt_stream *s;       /* on whom it is; media thread's */
 	bool hears[2], changes[2]; /* by side */
-	struct rt_work *work;      /* until it is on its stream */
+	struct rt_pcm *pcm;        /* until it is on its stream */
 	/* the media thread's */
 	int status;
 	bool is_over;      /* leaves with its stream's next tick */

@@ -26,7 +26,7 @@ enum {
 };
 #define FLOW_NONE UINT32_MAX
 
-enum flow_how { HOW_NONE, HOW_DIRECT, HOW_XCODE, HOW_DELAY, HOW_WORK };
+enum flow_how { HOW_NONE, HOW_DIRECT, HOW_XCODE, HOW_DELAY, HOW_PCM };
 
 /* What a stream sends is one continuous sequence, whatever the source: a relayed source is anchored to it (offsets),
  * our own packets (plays, digits) go on from it. RFC 3550 section 5.1. */
@@ -41,7 +41,24 @@ struct rt_out {
 	uint32_t src_ssrc, ts_offset;
 };
 
-/* The flow table's row: all that a plain relay touches, per port, 64-bit counters. */
+/* The flow table's row: all that a plain relay touches, per port, 64-bit counters. The walk of a packet, the row of who
+ * sent it on the left, that of whom it goes to on the right:
+ *
+ *   socket -> recv -> by first byte --- STUN, DTLS ... -> plug-in (finder, crypt); RTCP -> rtcp.c
+ *               |        RTP
+ *               |   crypt, if any -> header -> may this address be heard? (not asked of a connected socket: finder)
+ *               |        counts, may_take
+ *               |        |-- telephone-event -> dtmf.c ------------------------.
+ *               |        |-- comfort noise ------------------------------------|
+ *               |        '-- audio -> records and lanes, if is_read_tapped     |
+ *               |              how:  DIRECT ------------------ forward <-------'   may_relay: anchored to the row's
+ *               |                    XCODE -> xcode.c -------- forward, or own     sequence, header in place
+ *               |                    DELAY -> line ... tick -> forward               -> records and lanes, if
+ *               |                    PCM   -> lane ... tick -> own                      is_write_tapped
+ *               |                                               ^                    -> crypt, if any -> send
+ *   tick -> play, digits, taps ---------------------------------'
+ *
+ * forward keeps the source's numbers (by offsets), own goes on from what was sent. */
 struct rt_flow {
 	struct rt_stream *s; /* NULL: free, and `to` is the next free row */
 	int fd;
@@ -63,7 +80,7 @@ struct rt_flow {
 	struct rt_out out;
 };
 
-enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8, TICK_WORK = 16 };
+enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8, TICK_PCM = 16 };
 
 enum pend_flag {
 	PEND_FIRST = 1,
@@ -152,9 +169,9 @@ struct rt_stream {
 	struct rt_play *play;
 	struct rt_record *records;
 	struct rt_tap *taps;
-	struct rt_work *work;           /* while there are taps */
+	struct rt_pcm *pcm;             /* while there are taps */
 	struct rt_tap *listening;       /* the spy whose listener it is */
-	bool is_work_ready;             /* the lanes fit the codecs */
+	bool is_pcm_ready;              /* the lanes fit the codecs */
 	bool is_changed[2];             /* a tap changes the side */
 	uint32_t made_ts, made_ts_next; /* of the frame of samples sent last, and the one after it */
 	bool was_made;
@@ -202,7 +219,7 @@ struct rt_thread {
 	uint8_t store[2 * RT_FRAME_MAX_SAMPLES];  /* a frame of a play's bytes */
 	int16_t packet_pcm[RT_FRAME_MAX_SAMPLES]; /* the packet that is being walked, decoded */
 	int16_t pcm[2][RT_FRAME_MAX_SAMPLES];
-	int16_t frame[FRAME_COUNT][RT_FRAME_MAX_SAMPLES]; /* work.c's */
+	int16_t frame[FRAME_COUNT][RT_FRAME_MAX_SAMPLES]; /* pcm.c's */
 };
 
 /* object.c */
@@ -297,23 +314,23 @@ ANY void rt_pipe_free(struct rt_pipe *p);
 ANY void pipe_put(struct rt_pipe *p, const int16_t *pcm, size_t n);
 ANY bool pipe_get(struct rt_pipe *p, int16_t *out, size_t n); /* all or nothing */
 
-/* work.c: samples of a stream with taps */
+/* pcm.c: samples of a stream with taps */
 struct rt_frames { /* samples on their way to a stream whose packets have another length */
 	size_t fill;
 	int16_t pcm[2 * RT_FRAME_MAX_SAMPLES];
 };
-struct rt_work {
+struct rt_pcm {
 	uint32_t recv_hz, send_hz;
 	struct rt_lane *lanes[2]; /* both at recv_hz; the write side as it is before anybody whispers into it */
 	struct rt_lane *in;       /* at send_hz: what its peer says, while the write side is changed */
 	struct rt_frames to_peer; /* its changed read side */
 };
-ON_MEDIA void work_plan(struct rt_stream *s); /* what of the row depends on taps; before the rest of the plan */
-ON_MEDIA bool work_hears(const struct rt_stream *s, int side);
-ON_MEDIA void work_lay(struct rt_stream *s, int side, uint32_t clock_hz, uint32_t ts, const int16_t *pcm, size_t n);
-ON_MEDIA void work_in(struct rt_thread *t, struct rt_stream *from, struct pkt *k); /* a packet for a peer in HOW_WORK */
-ON_MEDIA void work_send(struct rt_stream *s, int16_t *pcm, size_t n); /* n samples at send_hz: changed, encoded, sent */
-ON_MEDIA void work_tick(struct rt_stream *s);
+ON_MEDIA void pcm_plan(struct rt_stream *s); /* what of the row depends on taps; before the rest of the plan */
+ON_MEDIA bool pcm_hears(const struct rt_stream *s, int side);
+ON_MEDIA void pcm_lay(struct rt_stream *s, int side, uint32_t clock_hz, uint32_t ts, const int16_t *pcm, size_t n);
+ON_MEDIA void pcm_in(struct rt_thread *t, struct rt_stream *from, struct pkt *k); /* a packet for a peer in HOW_PCM */
+ON_MEDIA void pcm_send(struct rt_stream *s, int16_t *pcm, size_t n); /* n samples at send_hz: changed, encoded, sent */
+ON_MEDIA void pcm_tick(struct rt_stream *s);
 
 /* xcode.c */
 /* At the far side's rate, into out; 0 when something is wrong. */

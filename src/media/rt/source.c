@@ -1,6 +1,7 @@
-/* The socket follows the rule of source_rule.c. As long as more than one address may be taken it is open and every
- * packet is compared; with the signalled address speaking, or alone allowed, it is connected and the kernel drops
- * everybody else. What is in the socket's buffer then came before: it is read at once and strangers are dropped. */
+/* Who may be heard is decided by a rule (source_rule.c); the socket follows it, so that the kernel does the work. As
+ * long as more than one address may be taken it is open and every packet is compared; with the signalled address
+ * speaking, or alone allowed, it is connected and the kernel drops everybody else. What is in the socket's buffer then
+ * came before: it is read at once and strangers are dropped. This is the finder of every stream with ports (rt.h). */
 #include "media/rt/rt_i.h"
 
 #include <string.h>

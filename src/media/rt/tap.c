@@ -1,5 +1,5 @@
 /* Taps: what looks into the samples of a stream or changes them. Packets need nobody's help to be relayed; a tap costs
- * only the stream it is on. While a stream has taps it has lanes and a tick (work.c); with the last one both go, and
+ * only the stream it is on. While a stream has taps it has lanes and a tick (pcm.c); with the last one both go, and
  * its packets are relayed directly again. Here is how taps get onto a stream and off it; what each kind does is in its
  * ops table (tap_level.c, tap_displace.c, tap_spy.c, tap_watch.c). */
 #include "base/check.h"
@@ -14,28 +14,28 @@ static const struct codec_ops *ops_of(const struct media_codec *c)
 	return codec_find(c->name, c->clock_hz, c->channels);
 }
 
-int rt_work_new(struct rt_work **out, const struct media_params *p)
+int rt_pcm_new(struct rt_pcm **out, const struct media_params *p)
 {
 	const struct codec_ops *recv = ops_of(&p->recv), *send = ops_of(&p->send);
 	if (!recv || !send)
 		return ST_UNSUPPORTED;
-	struct rt_work *w = mem_zalloc(sizeof(*w));
+	struct rt_pcm *w = mem_zalloc(sizeof(*w));
 	if (!w)
 		return ST_NOMEM;
 	w->recv_hz = recv->rate_hz, w->send_hz = send->rate_hz;
-	int st = rt_lane_new(&w->lanes[RT_READ], recv->rate_hz, recv->rate_hz, RT_WORK_LEAD_MS);
+	int st = rt_lane_new(&w->lanes[RT_READ], recv->rate_hz, recv->rate_hz, RT_PCM_LEAD_MS);
 	if (!st)
-		st = rt_lane_new(&w->lanes[RT_WRITE], send->rate_hz, recv->rate_hz, RT_WORK_LEAD_MS);
+		st = rt_lane_new(&w->lanes[RT_WRITE], send->rate_hz, recv->rate_hz, RT_PCM_LEAD_MS);
 	if (!st)
-		st = rt_lane_new(&w->in, send->rate_hz, send->rate_hz, RT_WORK_LEAD_MS);
+		st = rt_lane_new(&w->in, send->rate_hz, send->rate_hz, RT_PCM_LEAD_MS);
 	if (st)
-		rt_work_free(w);
+		rt_pcm_free(w);
 	else
 		*out = w;
 	return st;
 }
 
-void rt_work_free(struct rt_work *w)
+void rt_pcm_free(struct rt_pcm *w)
 {
 	if (!w)
 		return;
@@ -51,7 +51,7 @@ int tap_new(void **out, size_t size, const struct rt_tap_ops *ops, const struct 
 	if (!tap)
 		return ST_NOMEM;
 	tap->ops = ops;
-	int st = rt_work_new(&tap->work, p);
+	int st = rt_pcm_new(&tap->pcm, p);
 	if (st)
 		mem_free(tap);
 	else
@@ -64,7 +64,7 @@ void rt_tap_free(struct rt_tap *tap)
 	if (!tap)
 		return;
 	DCHECK(!tap->ops->whole);
-	rt_work_free(tap->work);
+	rt_pcm_free(tap->pcm);
 	if (tap->ops->fini)
 		tap->ops->fini(tap);
 	mem_free(tap);
@@ -91,9 +91,9 @@ static struct rt_tap *tap_find(struct rt_stream *s, uint32_t id)
 ON_MEDIA static void settle(struct rt_stream *s)
 {
 	if (!s->taps) {
-		rt_work_free(s->work);
-		s->work = NULL;
-		tick_done(s, TICK_WORK);
+		rt_pcm_free(s->pcm);
+		s->pcm = NULL;
+		tick_done(s, TICK_PCM);
 	}
 	tap_replan(s);
 }
@@ -105,14 +105,14 @@ void tap_add(struct rt_stream *s, struct rt_tap *tap)
 		at = &(*at)->next;
 	*at = tap;
 	tap->next = NULL, tap->s = s;
-	if (s->work && s->work->recv_hz == tap->work->recv_hz && s->work->send_hz == tap->work->send_hz) {
-		rt_work_free(tap->work);
+	if (s->pcm && s->pcm->recv_hz == tap->pcm->recv_hz && s->pcm->send_hz == tap->pcm->send_hz) {
+		rt_pcm_free(tap->pcm);
 	} else {
-		rt_work_free(s->work);
-		s->work = tap->work;
+		rt_pcm_free(s->pcm);
+		s->pcm = tap->pcm;
 	}
-	tap->work = NULL;
-	tick_need(s, TICK_WORK);
+	tap->pcm = NULL;
+	tick_need(s, TICK_PCM);
 	tap_replan(s);
 }
 

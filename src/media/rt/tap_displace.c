@@ -32,7 +32,7 @@ ON_MEDIA static void displace_read(struct rt_displace *d, int16_t *out, size_t n
 {
 	struct rt_stream *s = d->tap.s;
 	struct rt_play *p = d->play;
-	uint32_t rate_hz = d->side == RT_READ ? s->work->recv_hz : s->work->send_hz;
+	uint32_t rate_hz = d->side == RT_READ ? s->pcm->recv_hz : s->pcm->send_hz;
 	uint8_t *bytes = s->t->store;
 	memset(out, 0, n * sizeof(*out));
 	if (p->codec.rate_hz != rate_hz || n * p->bytes_per_sample > sizeof(s->t->store)) {
@@ -93,7 +93,7 @@ int rt_displace_new(struct rt_displace **out, const struct media_params *p, stru
 	for (unsigned i = 0; i < 2; i++)
 		d->tap.changes[i] = i == d->side || d->is_both || !d->is_mixed;
 	if (d->is_both)
-		st = rt_pipe_new(&d->pipe, d->tap.work->recv_hz, d->tap.work->send_hz);
+		st = rt_pipe_new(&d->pipe, d->tap.pcm->recv_hz, d->tap.pcm->send_hz);
 	if (st) {
 		rt_tap_free(&d->tap);
 		return st;

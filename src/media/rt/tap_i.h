@@ -1,4 +1,4 @@
-/* Kinds of taps: one ops table each, and what the walk of samples (work.c) asks of them. Every function may be NULL;
+/* Kinds of taps: one ops table each, and what the walk of samples (pcm.c) asks of them. Every function may be NULL;
  * all but fini run on the media thread and begin with role_assert_media. In one tick of a stream, in this order:
  *
  *   gather   each gets ready what it will add

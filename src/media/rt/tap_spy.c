@@ -26,7 +26,7 @@ static struct rt_spy *spy_of_voice(struct rt_tap *voice)
 static void spy_fini(struct rt_tap *tap)
 {
 	struct rt_spy *y = spy_of(tap);
-	rt_work_free(y->voice.work);
+	rt_pcm_free(y->voice.pcm);
 	mem_unref(y->hear);
 	mem_free(y->heard);
 	rt_pipe_free(y->whisper[RT_READ]);
@@ -153,9 +153,9 @@ int rt_spy_new(struct rt_spy **out, const struct media_params *target, const str
 	if (st)
 		return st;
 	y->voice.ops = &voice_ops;
-	st = rt_work_new(&y->voice.work, listener);
+	st = rt_pcm_new(&y->voice.pcm, listener);
 	if (!st) {
-		const struct rt_work *t = y->tap.work, *l = y->voice.work;
+		const struct rt_pcm *t = y->tap.pcm, *l = y->voice.pcm;
 		if (t->recv_hz != l->send_hz)
 			st = resample_new(&y->hear, t->recv_hz, l->send_hz, 1);
 		if (!st && !(y->heard = mem_zalloc(sizeof(*y->heard))))

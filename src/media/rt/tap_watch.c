@@ -116,11 +116,11 @@ int rt_tone_watch_new(struct rt_tone_watch **out, const struct media_params *p, 
 		w->conf.sleep_frames = 25;
 	if (!w->conf.expire_frames)
 		w->conf.expire_frames = 250;
-	w->frame_samples = w->tap.work->recv_hz / 50;
+	w->frame_samples = w->tap.pcm->recv_hz / 50;
 	w->is_up = true;
 	watch_sides(&w->tap, conf->on_read, conf->on_write);
 	for (int i = 0; i < 2; i++)
-		tonedet_init(&w->det[i], w->tap.work->recv_hz, conf->freqs_hz, conf->freq_count);
+		tonedet_init(&w->det[i], w->tap.pcm->recv_hz, conf->freqs_hz, conf->freq_count);
 	*out = w;
 	return ST_OK;
 }
@@ -133,7 +133,7 @@ int rt_energy_watch_new(
 	if (st)
 		return st;
 	w->conf = *conf;
-	w->frame_samples = w->tap.work->recv_hz / 50;
+	w->frame_samples = w->tap.pcm->recv_hz / 50;
 	watch_sides(&w->tap, true, false);
 	*out = w;
 	return ST_OK;
@@ -147,8 +147,8 @@ int rt_dtmf_watch_new(struct rt_dtmf_watch **out, const struct media_params *p)
 		return st;
 	watch_sides(&w->tap, true, false);
 	st = dtmf_det_new(&w->det);
-	if (!st && w->tap.work->recv_hz != 8000)
-		st = resample_new(&w->to_8k, w->tap.work->recv_hz, 8000, 1);
+	if (!st && w->tap.pcm->recv_hz != 8000)
+		st = resample_new(&w->to_8k, w->tap.pcm->recv_hz, 8000, 1);
 	if (st)
 		rt_tap_free(&w->tap);
 	else

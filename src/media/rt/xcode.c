@@ -1,7 +1,7 @@
-/* One codec into another between two legs, and the delayed echo. Same rate and packet time: every packet is turned over
- * as it comes, with its source's numbering (G.711 by table). Otherwise samples go through a resampler and a short queue
- * that is cut into the far side's frames; timestamps then count what was sent, and a hole in the source stays a hole.
- */
+/* A packet that can be turned over alone is: same rate and packet time, with its source's numbering (G.711 by table).
+ * Otherwise samples go through a resampler and a short queue that is cut into the far side's frames; timestamps then
+ * count what was sent, and a hole in the source stays a hole. The decoder and the encoder are the streams' own: what a
+ * codec remembers does not depend on who is joined to whom. Also the line of delayed packets for an echo. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "dsp/resample.h"
@@ -69,7 +69,7 @@ void rt_xcode_free(struct rt_xcode *x)
 }
 
 /* k's samples; NULL when there are none, which is counted. */
-ON_MEDIA static const int16_t *samples_of(struct rt_thread *t, struct rt_stream *from, struct pkt *k)
+ON_MEDIA static const int16_t *xcode_samples(struct rt_thread *t, struct rt_stream *from, struct pkt *k)
 {
 	struct rt_xcode *x = from->xcode;
 	if (x->own.ops && !k->was_decoded) {
@@ -81,12 +81,12 @@ ON_MEDIA static const int16_t *samples_of(struct rt_thread *t, struct rt_stream 
 	return pcm;
 }
 
-ON_MEDIA static void one_to_one(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k)
+ON_MEDIA static void xcode_one_to_one(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k)
 {
 	uint8_t *out = t->scratch + RT_PACKET_ROOM;
 	struct rt_xcode *x = from->xcode;
 	if (!codec_translate(x->from, x->to, k->payload, k->payload, k->n)) {
-		const int16_t *pcm = samples_of(t, from, k);
+		const int16_t *pcm = xcode_samples(t, from, k);
 		int n = pcm ? codec_encode(
 		                  &to->s->coders.enc, pcm, (size_t)k->pcm_count, out, RT_PACKET_MAX - RTP_HEADER_BYTES)
 		            : 0;
@@ -99,7 +99,7 @@ ON_MEDIA static void one_to_one(struct rt_thread *t, struct rt_stream *from, str
 	flow_forward(t, to, k, (uint8_t)to->send_pt);
 }
 
-ON_MEDIA static void queue_send(struct rt_thread *t, struct rt_xcode *x, struct rt_flow *to)
+ON_MEDIA static void xcode_queue_send(struct rt_thread *t, struct rt_xcode *x, struct rt_flow *to)
 {
 	uint8_t *out = t->scratch + RT_PACKET_ROOM;
 	size_t at = 0;
@@ -122,7 +122,7 @@ ON_MEDIA static void queue_send(struct rt_thread *t, struct rt_xcode *x, struct 
 
 /* A hole or a new source: what is queued does not belong to what comes; the clock since the last packet says how long
  * the hole was. */
-static void hole(struct rt_xcode *x)
+static void xcode_hole(struct rt_xcode *x)
 {
 	x->fill = 0;
 	x->was_started = false;
@@ -140,7 +140,7 @@ size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16_t *
 }
 
 /* Either side's codec just changed: the translator between the new ones is on its way. */
-static bool fits(const struct rt_xcode *x, const struct rt_stream *from, const struct rt_stream *to)
+static bool xcode_fits(const struct rt_xcode *x, const struct rt_stream *from, const struct rt_stream *to)
 {
 	return x->from == from->coders.dec.ops && x->to == to->coders.enc.ops;
 }
@@ -148,15 +148,15 @@ static bool fits(const struct rt_xcode *x, const struct rt_stream *from, const s
 void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k)
 {
 	struct rt_xcode *x = from->xcode;
-	if (!fits(x, from, to->s)) {
+	if (!xcode_fits(x, from, to->s)) {
 		t->dropped++;
 		return;
 	}
 	if (x->is_one_to_one) {
-		one_to_one(t, from, to, k);
+		xcode_one_to_one(t, from, to, k);
 		return;
 	}
-	const int16_t *pcm = samples_of(t, from, k);
+	const int16_t *pcm = xcode_samples(t, from, k);
 	if (!pcm)
 		return;
 	size_t got = (size_t)k->pcm_count;
@@ -164,10 +164,10 @@ void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *
 	if (x->was_started && gap < 0 && gap > -(int32_t)x->src_clock_hz)
 		return; /* its place was sent over */
 	if (gap != 0)
-		hole(x);
+		xcode_hole(x);
 	x->src_ts_next = k->ts + (uint32_t)((uint64_t)got * x->src_clock_hz / x->from->rate_hz);
 	x->fill += xcode_resample(x, pcm, got, x->queue + x->fill, 2 * x->frame + RT_FRAME_MAX_SAMPLES - x->fill);
-	queue_send(t, x, to);
+	xcode_queue_send(t, x, to);
 }
 
 /* The delay line: packets one after the other in a ring of bytes, each with its head. */
@@ -201,7 +201,7 @@ void rt_delay_free(struct rt_delay *d)
 	mem_free(d);
 }
 
-static void line_copy(struct rt_delay *d, uint64_t at, void *p, size_t n, bool is_put)
+static void delay_line_copy(struct rt_delay *d, uint64_t at, void *p, size_t n, bool is_put)
 {
 	size_t from = (size_t)(at % d->cap), first = d->cap - from < n ? d->cap - from : n;
 	uint8_t *b = p;
@@ -224,8 +224,8 @@ void delay_put(struct rt_stream *s, const struct pkt *k)
 		s->t->dropped++;
 		return;
 	}
-	line_copy(d, d->tail, &e, sizeof(e), true);
-	line_copy(d, d->tail + sizeof(e), k->payload, k->n, true);
+	delay_line_copy(d, d->tail, &e, sizeof(e), true);
+	delay_line_copy(d, d->tail + sizeof(e), k->payload, k->n, true);
 	d->tail += sizeof(e) + k->n;
 }
 
@@ -235,10 +235,10 @@ void delay_tick(struct rt_stream *s)
 	uint8_t *payload = s->t->packet + RT_PACKET_ROOM;
 	while (d->tail != d->head) {
 		struct delayed e;
-		line_copy(d, d->head, &e, sizeof(e), false);
+		delay_line_copy(d, d->head, &e, sizeof(e), false);
 		if (e.due_us > s->t->now_us)
 			return;
-		line_copy(d, d->head + sizeof(e), payload, e.n, false);
+		delay_line_copy(d, d->head + sizeof(e), payload, e.n, false);
 		d->head += sizeof(e) + e.n;
 		struct pkt k = {
 		    .payload = payload, .n = e.n, .ts = e.ts, .ssrc = e.ssrc, .seq = e.seq, .has_marker = e.has_marker};
