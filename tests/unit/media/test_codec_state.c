@@ -142,6 +142,12 @@ static bool b_hears(void *arg)
 	return rms > t->level * t->level * 0.4 && rms < t->level * t->level * 0.6;
 }
 
+static int wav_read(const char *path, struct file_pcm *out) NO_ROLE_CHECK
+{
+	char err[FILE_ERR_MAX];
+	return file_read_all(path, 8000, 800000, out, err);
+}
+
 static int test_relay_and_taps(void)
 {
 	role_assert_ctl();
@@ -164,8 +170,7 @@ static int test_relay_and_taps(void)
 	EXPECT_INT(pump(a_hears, &(struct tone){HZ_B, 8000}, WAIT_MS), 0);
 	EXPECT_INT(mstream_record_stop(A->s, 0), ST_OK);
 	EXPECT_INT(pump(has_report, &(struct want){.p = A, .kind = MEDIA_R_RECORD_DONE, .count = 1}, WAIT_MS), 0);
-	char err[FILE_ERR_MAX];
-	EXPECT_INT(file_read_all(path, 8000, 800000, &got, err), ST_OK);
+	EXPECT_INT(wav_read(path, &got), ST_OK);
 	unlink(path);
 	EXPECT(got.count > 4000);
 	EXPECT(tone_share(got.samples + got.count - 2400, 1600, HZ_A) > 0.4);
