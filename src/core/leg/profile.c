@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/leg/leg.h"
 #include "core/leg/leg_i.h"
 #include "text/mark.h"
 #include <stddef.h>
