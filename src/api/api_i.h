@@ -93,6 +93,7 @@ ON_CTL void show_locks(struct rows *rows, const char *filter);
 ON_CTL void show_loops(struct rows *rows, const char *filter);
 ON_CTL void show_rings(struct rows *rows, const char *filter);
 ON_CTL void show_memory(struct rows *rows, const char *filter);
+ON_CTL void show_media(struct rows *rows, const char *filter); /* the media threads */
 /* ---- sched.c ---- */
 ON_CTL void api_task_each(
     void (*fn)(unsigned id, const char *desc, const char *group, int64_t epoch, void *arg), void *arg);

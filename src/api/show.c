@@ -475,6 +475,7 @@ static const struct report reports[] = {
     {"loops", show_loops, NULL},
     {"rings", show_rings, NULL},
     {"memory", show_memory, NULL},
+    {"media", show_media, NULL},
     {"codec", NULL, "codec"},
     {"endpoint", NULL, "endpoint"},
     {"dialplan", NULL, "dialplan"},

@@ -1,7 +1,7 @@
 /* mod_loopback: a leg that calls into our own dialplan. loopback/EXTEN[/CONTEXT[/DIALPLAN]] makes two legs: NAME-a,
  * which whoever dialled talks to, and NAME-b, an inbound call that runs the extension; loopback/app=APP:ARGS runs one
- * application there. The pair passes offers and answers between the two as a network would, and each has its own
- * stream on the loopback interface: whatever a leg can do, these can. When both are bridged the legs
+ * application there. The pair passes offers and answers between the two as a network would, and each has a stream
+ * of its own, wired to the other's without ports: whatever a leg can do, these can. When both are bridged the legs
  * behind them are joined and the pair goes (loopback_bowout=false keeps it). */
 #include "apps/apps_i.h"
 #include "base/mem.h"
@@ -62,7 +62,8 @@ static struct leg *other_up(const struct leg *leg) ON_CTL
 
 static int media_init(struct leg *leg) ON_CTL
 {
-	static const struct leg_media_conf conf = {.rtp_host = "127.0.0.1",
+	static const struct leg_media_conf conf = {.is_wired = true,
+	    .rtp_host = "127.0.0.1",
 	    .inbound_codecs = "L16@8000h,PCMU,PCMA,G722,OPUS",
 	    .outbound_codecs = "L16@8000h,PCMU,PCMA,G722,OPUS",
 	    .negotiation = "generous",
@@ -254,6 +255,8 @@ static int answer_pass(struct leg *leg, struct leg *near, struct leg *a) ON_CTL
 	st = leg_media_answer(leg, near, &text);
 	if (!st)
 		st = leg_media_remote_answer(a, buf_sv(&text));
+	if (!st)
+		st = leg_media_wire(leg, a);
 	buf_fini(&text);
 	return st;
 }

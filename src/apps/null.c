@@ -25,7 +25,8 @@ static const char *var_of(const struct leg *leg, const char *name)
 
 static int media_init(struct leg *leg) ON_CTL
 {
-	static const struct leg_media_conf conf = {.rtp_host = "127.0.0.1",
+	static const struct leg_media_conf conf = {.is_wired = true,
+	    .rtp_host = "127.0.0.1",
 	    .inbound_codecs = "L16@8000h",
 	    .outbound_codecs = "L16@8000h",
 	    .negotiation = "generous",
