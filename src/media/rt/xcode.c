@@ -1,6 +1,7 @@
 /* One codec into another between two legs, and the delayed echo. Same rate and packet time: every packet is turned over
- * as it comes, with its source's numbering (G.711 by table). Otherwise samples go through a resampler and a short queue
- * that is cut into the far side's frames; timestamps then count what was sent, and a hole in the source stays a hole.
+ * as it comes, with its source's numbering (G.711 by table). Otherwise, also where only the packet times differ,
+ * samples go through a resampler and a short queue that is cut into the far side's frames; timestamps then count what
+ * was sent, and a hole in the source stays a hole.
  */
 #include "base/check.h"
 #include "base/mem.h"
@@ -36,12 +37,14 @@ static bool is_same_codec(const struct media_codec *a, const struct media_codec 
 
 int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to)
 {
-	if (is_same_codec(from, to)) {
+	const struct codec_ops *f = codec_find(from->name, from->clock_hz, from->channels);
+	const struct codec_ops *o = codec_find(to->name, to->clock_hz, to->channels);
+	/* packets of another length are cut anew, where they can be: phones with a fixed frame take no others */
+	bool is_cut_alike = from->ptime_ms == to->ptime_ms || !rt_sample_bytes(f);
+	if (is_same_codec(from, to) && is_cut_alike) {
 		*out = NULL;
 		return ST_OK;
 	}
-	const struct codec_ops *f = codec_find(from->name, from->clock_hz, from->channels);
-	const struct codec_ops *o = codec_find(to->name, to->clock_hz, to->channels);
 	if (!rt_sample_bytes(f) || !rt_sample_bytes(o))
 		return ST_UNSUPPORTED;
 	bool is_one_to_one =
