@@ -170,6 +170,11 @@ ON_CTL void leg_dtmf_block(struct leg *leg, bool is_blocked);
 /* What tells a key twice, by telephone-event and by its tones, counts once; or tones never count. */
 enum dtmf_dedup { DTMF_DEDUP_NONE, DTMF_DEDUP_BOTH, DTMF_DEDUP_ONLY_RTP };
 ON_CTL void leg_dtmf_deduplicate(struct leg *leg, enum dtmf_dedup how);
+/* What an endpoint with a way of its own (ops->send_dtmf) knows of its far side: that it says it takes digits so (or no
+ * longer says it), that it sent one so, that it refused one, which then goes in the media as those to come do. */
+ON_CTL void leg_dtmf_own_taken(struct leg *leg, bool is_taken);
+ON_CTL void leg_dtmf_own_received(struct leg *leg);
+ON_CTL void leg_dtmf_own_refused(struct leg *leg, char digit, unsigned duration_ms);
 /* digits[@ms][+digits[@ms]...], a ~ in front: as if the far side had pressed them; or sent to it, then with w and W for
  * pauses. ST_INVAL. */
 ON_CTL int leg_dtmf_queue(struct leg *leg, const char *text);

@@ -157,9 +157,15 @@ ON_CTL void exec_hooks(struct leg *leg, const char *execute_prefix, const char *
 ON_CTL bool exec_hooks_then(
     struct leg *leg, const char *execute_prefix, const char *api_prefix, void (*done)(void *arg), void *arg);
 
-/* ---- leg_dtmf.c ---- */
-/* What says who looks at its digits has changed: holds, bindings, the bridge, its stream. */
+/* ---- leg_dtmf_way.c ---- */
+enum dtmf_way { DTMF_WAY_NONE, DTMF_WAY_EVENTS, DTMF_WAY_OWN /* the endpoint's */, DTMF_WAY_TONES };
+ON_CTL enum dtmf_way leg_dtmf_way(struct leg *leg); /* of telling its phone digits, as things stand */
+ON_CTL int leg_dtmf_put(struct leg *leg, const char *digits, unsigned duration_ms); /* that way */
+/* What says who looks at its digits, or how they travel, has changed: holds, bindings, the bridge, its stream, its SDP.
+ * Its peer's are looked at as well. */
 ON_CTL void leg_dtmf_capture_check(struct leg *leg);
+
+/* ---- leg_dtmf.c ---- */
 /* A key goes its ordinary way: to the application that collects, to a binding, or to the other leg. */
 ON_CTL void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enum dtmf_source source);
 
@@ -173,6 +179,7 @@ ON_CTL void leg_record_check(struct leg *leg); /* it was answered, is bridged or
 ON_CTL bool leg_media_is_closing(const struct leg *leg);
 ON_CTL bool media_is_late(const struct leg *leg); /* its profile negotiates late */
 ON_CTL void leg_media_free(struct leg *leg);
+ON_CTL void leg_media_answered(struct leg *leg);         /* its timeouts count from now on */
 ON_CTL int leg_media_join(struct leg *a, struct leg *b); /* relays; ST_UNSUPPORTED when the codecs cannot be joined */
 
 /* ---- leg_bypass.c ---- */

@@ -133,6 +133,7 @@ void leg_mark_answered(struct leg *leg)
 		return;
 	leg_codec_events(leg);
 	leg->is_answered = true;
+	leg_media_answered(leg);
 	if (leg->profile)
 		leg->profile->times.answered = clock_wall_us();
 	limits_count_answered();

@@ -68,6 +68,12 @@ static const struct param params[] = {
     P("disable-hold", P_BOOL, has_disabled_hold, "false"),
     P("rtp-timeout-sec", P_UINT, rtp_timeout_s, "0"),
     P("rtp-hold-timeout-sec", P_UINT, rtp_hold_timeout_s, "0"),
+    P("rtp_timeout_sec", P_UINT, rtp_timeout_s, NULL),
+    P("rtp_hold_timeout_sec", P_UINT, rtp_hold_timeout_s, NULL),
+    P("media_timeout", P_UINT, media_timeout_ms, "0"),
+    P("media_hold_timeout", P_UINT, media_hold_timeout_ms, "0"),
+    P("media-timeout", P_UINT, media_timeout_ms, NULL),
+    P("media-hold-timeout", P_UINT, media_hold_timeout_ms, NULL),
     P("rtp-source", P_TEXT, rtp_source, "nat"),
     P("disable-rtp-auto-adjust", P_BOOL, has_rtp_auto_adjust_off, "false"),
     P("suppress-cng", P_BOOL, is_cng_suppressed, "false"),
@@ -420,6 +426,23 @@ enum media_source_mode profile_conf_source_mode(const struct profile_conf *c)
 	if (!c->has_rtp_auto_adjust_off)
 		(void)media_source_mode_parse(c->rtp_source, &mode);
 	return mode;
+}
+
+unsigned profile_conf_media_timeout_ms(const struct profile_conf *c, bool is_hold)
+{
+	enum { DAY_S = 24 * 3600 };
+	unsigned ms = is_hold ? c->media_hold_timeout_ms : c->media_timeout_ms;
+	unsigned s = is_hold ? c->rtp_hold_timeout_s : c->rtp_timeout_s;
+	if (!ms)
+		ms = (s < DAY_S ? s : DAY_S) * 1000;
+	return ms < DAY_S * 1000 ? ms : DAY_S * 1000;
+}
+
+enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c)
+{
+	if (!strcasecmp(c->dtmf_type, "info"))
+		return MEDIA_DTMF_OWN;
+	return strcasecmp(c->dtmf_type, "none") ? MEDIA_DTMF_EVENTS : MEDIA_DTMF_TONES;
 }
 
 enum cid_type profile_conf_cid_type(const struct profile_conf *c)
