@@ -2,8 +2,9 @@
 #pragma once
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/core.h"
-#include "core/module.h"
+#include "core/host/core.h"
+#include "core/host/module.h"
+#include "core/leg/leg.h"
 
 #include <string.h>
 #include <strings.h>
@@ -27,7 +28,8 @@ struct api_words {
 /* The words of the arguments, separated by the spaces that are not marked. For who may not do everything (c->who) the
  * quotes and backslashes of his own line count, and each word is data. api_words_fini it whatever comes back. */
 ANY int api_words_init(struct api_words *w, const struct api_call *c, int max /* <= API_WORDS_MAX */);
-/* ---- for who may run certain commands only (core/principal.h); c->who NULL: nothing is checked or changed ---- */
+/* ---- for who may run certain commands only (core/registry/principal.h); c->who NULL: nothing is checked or changed
+ * ---- */
 /* Puts into the word (w->m[i], owned by w) what a door wrote; false, after writing an error: it refused. */
 enum api_door { API_DOOR_DIAL, API_DOOR_SOUND, API_DOOR_RECORDING, API_DOOR_VARS };
 ON_CTL bool api_word_check(struct api_call *c, struct api_words *w, int i, enum api_door door);

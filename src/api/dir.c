@@ -1,10 +1,14 @@
 /* The directory: user_data, user_exists, domain_exists, domain_data, find_user_xml, list_users, group_call, in_group,
- * reg_url. Values come from core/dir.h (inheritance applied); lists walk the XML, because a user may stand in several
- * groups. */
-#include "core/dir.h"
+ * reg_url. Values come from core/conf/dir.h (inheritance applied); lists walk the XML, because a user may stand in
+ * several groups. */
+#include "core/conf/dir.h"
 #include "api/api_i.h"
-#include "core/config.h"
-#include "core/vars.h"
+#include "core/conf/config.h"
+#include "core/door/door.h"
+#include "core/registry/api.h"
+#include "core/registry/registrations.h"
+#include "core/run/api.h"
+#include "core/run/expand.h"
 #include "text/mark.h"
 #include "text/xml.h"
 

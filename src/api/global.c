@@ -1,8 +1,14 @@
 /* Global variables, the configuration and modules: global_getvar, global_setvar, reloadxml, reloadacl, acl,
  * is_lan_addr, xml_locate, xml_wrap, load, unload, reload, module_exists, log, nat_map. */
 #include "api/api_i.h"
-#include "core/acl.h"
-#include "core/config.h"
+#include "core/conf/acl.h"
+#include "core/conf/config.h"
+#include "core/door/door.h"
+#include "core/host/module.h"
+#include "core/registry/api.h"
+#include "core/registry/module.h"
+#include "core/run/api.h"
+#include "loop/co.h"
 #include "text/mark.h"
 #include "text/xml.h"
 

@@ -3,6 +3,15 @@
 #include "api/api_i.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/status.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
+#include "core/run/api.h"
+#include "core/run/exec.h"
+#include "core/value/cause.h"
+#include "loop/loop.h"
 #include "text/mark.h"
 
 #include <stdlib.h>
@@ -55,7 +64,7 @@ static void on_due(void *arg)
 	struct task *t = arg;
 	if (t->repeat_s > 0) {
 		t->due_epoch = clock_wall_us() / 1000000 + t->repeat_s;
-		loop_timer_set(&t->timer, t->repeat_s * 1000000, "api.task", on_due, t);
+		loop_timer_set(&t->timer, clock_us_of_s(t->repeat_s), "api.task", on_due, t);
 		t->run(t);
 		task_fire(t, EVENT_RE_SCHEDULE);
 		return;
@@ -89,7 +98,7 @@ static ON_CTL struct task *task_add(
 	list_push(&tasks, &t->link);
 	task_count++;
 	task_fire(t, EVENT_ADD_SCHEDULE);
-	loop_timer_set(&t->timer, delay * 1000000, "api.task", on_due, t);
+	loop_timer_set(&t->timer, clock_us_of_s(delay), "api.task", on_due, t);
 	return t;
 }
 
@@ -122,7 +131,7 @@ static void run_hangup(struct task *t)
 	struct leg *leg = leg_find(t->arg[0]);
 	mark_strip_in_place(t->arg[1]);
 	if (leg && t->arg[1] && t->arg[2] && !strcasecmp(t->arg[2], "bleg"))
-		leg = bridge_peer(leg);
+		leg = leg->peer;
 	if (leg)
 		leg_hangup(leg, t->arg[1] ? cause_parse(t->arg[1]) : CAUSE_ALLOTTED_TIMEOUT);
 }

@@ -2,7 +2,12 @@
  * keep FreeSWITCH's forms, its name included, because clients parse them. */
 #include "api/api_i.h"
 #include "base/clock.h"
-#include "core/config.h"
+#include "core/conf/config.h"
+#include "core/registry/api.h"
+#include "core/registry/limits.h"
+#include "core/registry/module.h"
+#include "core/registry/ready.h"
+#include "core/value/self.h"
 
 #include <stdio.h>
 #include <stdlib.h>

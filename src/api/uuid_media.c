@@ -1,9 +1,11 @@
 /* Commands on what a leg hears and says: recordings, displaced sound, levels, tones; and the list of what listens in.
- * The work is core/leg_tap.h's. */
+ * The work is core/sound/tap.h's. */
 #include "api/api_i.h"
 #include "base/clock.h"
-#include "core/leg_media.h"
-#include "core/leg_tap.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/sound/media.h"
+#include "core/sound/tap.h"
 #include "text/mark.h"
 
 #include <stdlib.h>

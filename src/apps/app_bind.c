@@ -1,9 +1,12 @@
 /* Applications that bind keys: bind_meta_app (two keys during a bridge), bind_digit_action (any keys, any time). */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/digit_actions.h"
-#include "core/exec.h"
-#include "core/leg_meta.h"
+#include "core/keys/actions.h"
+#include "core/keys/dtmf.h"
+#include "core/keys/meta.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
+#include "core/run/exec.h"
 #include <string.h>
 #include <strings.h>
 

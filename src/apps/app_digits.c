@@ -1,8 +1,11 @@
-/* Digits asked of the caller (read, play_and_get_digits: core/leg_digits.h does the asking) and digits put into the
+/* Digits asked of the caller (read, play_and_get_digits: core/keys/digits.h does the asking) and digits put into the
  * queue. */
 #include "apps/apps_i.h"
-#include "core/exec.h"
-#include "core/leg_digits.h"
+#include "core/keys/digits.h"
+#include "core/keys/dtmf.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
+#include "core/run/exec.h"
 #include <stdlib.h>
 #include <string.h>
 

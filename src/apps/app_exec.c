@@ -2,7 +2,10 @@
  * for through the registry with this leg's uuid. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/exec.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
+#include "core/run/api.h"
+#include "core/run/exec.h"
 #include <string.h>
 
 /* exten [dialplan [context]] */

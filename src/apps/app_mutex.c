@@ -5,7 +5,11 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/mem.h"
-#include "core/exec.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
+#include "core/run/exec.h"
+#include "core/sound/play.h"
+#include "core/value/vars.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -158,8 +162,8 @@ static CO int wait_for_key(struct leg *leg, struct waiting *w)
 	int st = ST_OK;
 
 	if (s > 0 && s < 86400) {
-		w->deadline_us = clock_mono_us() + s * 1000000;
-		loop_timer_set(&w->timer, s * 1000000, "mutex timeout", wake, leg);
+		w->deadline_us = clock_mono_us() + clock_us_of_s(s);
+		loop_timer_set(&w->timer, clock_us_of_s(s), "mutex timeout", wake, leg);
 	}
 	while (!st && look(leg, w)) {
 		if (feedback && *feedback)

@@ -3,8 +3,11 @@
 #include "apps/apps_i.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/exec.h"
-#include "core/leg_tap.h"
+#include "core/keys/dtmf.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
+#include "core/run/exec.h"
+#include "core/sound/tap.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

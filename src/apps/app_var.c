@@ -1,8 +1,12 @@
 /* Applications that change or show variables: set, export, unset ..., log and info. Data comes expanded. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/config.h"
-#include "core/exec.h"
+#include "core/conf/config.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/run/expand.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <string.h>

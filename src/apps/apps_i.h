@@ -1,10 +1,10 @@
 /* What the files of the standard applications share. */
 #pragma once
-#include "core/app_words.h"
-#include "core/exec.h"
-#include "core/leg.h"
-#include "core/leg_media.h"
-#include "core/module.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
+#include "core/registry/module.h"
+#include "core/run/exec.h"
+#include "core/sound/media.h"
 
 /* calls (app_call.c) */
 int app_acknowledge_call(struct leg *leg, const char *data);

@@ -4,10 +4,19 @@
 #include "apps/valet_i.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/event.h"
-#include "core/exec.h"
-#include "core/leg_digits.h"
-#include "core/say.h"
+#include "core/bridge/bridge.h"
+#include "core/event/event.h"
+#include "core/keys/digits.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/app.h"
+#include "core/registry/app_words.h"
+#include "core/registry/module.h"
+#include "core/run/exec.h"
+#include "core/sound/play.h"
+#include "core/sound/say.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +74,7 @@ static ON_CTL int64_t timeout_us(struct leg *leg)
 
 	if (s <= 0 && vars_get(leg->vars, "valet_parking_orbit_exten"))
 		s = 60;
-	return s > 0 && s < 10 * 86400 ? (int64_t)s * 1000000 : 0;
+	return s > 0 && s < 10 * 86400 ? clock_us_of_s(s) : 0;
 }
 
 static ON_CTL void to_orbit(struct leg *leg)

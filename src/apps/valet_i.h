@@ -1,8 +1,8 @@
 /* Valet parking: lots and their slots (valet_lot.c), for the application and the command (valet.c). They live as long
  * as the program runs. */
 #pragma once
-#include "core/leg.h"
-#include "core/module.h"
+#include "core/leg/leg.h"
+#include "core/registry/module.h"
 #include "loop/loop.h"
 
 struct lot;

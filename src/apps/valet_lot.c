@@ -4,8 +4,10 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/config.h"
-#include "core/event.h"
+#include "core/conf/config.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

@@ -2,7 +2,7 @@
  * into a journal first, so that a crash between hang-up and file loses nothing; the next start writes what is missing.
  */
 #pragma once
-#include "core/module.h"
+#include "core/registry/module.h"
 
 extern const struct module mod_cdr_csv, mod_xml_cdr;
 ON_CTL void cdr_rotate(void); /* HUP: moves the CSV files aside when rotate-on-hup says so */

@@ -2,8 +2,12 @@
  * code, in CODE.csv. Templates: cdr_csv.conf; the variable cdr_template or the account code may name one. */
 #include "base/mem.h"
 #include "cdr/cdr_i.h"
-#include "core/config.h"
-#include "core/core.h"
+#include "core/conf/config.h"
+#include "core/leg/leg.h"
+#include "core/registry/module.h"
+#include "core/run/expand.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <ctype.h>
 #include <string.h>

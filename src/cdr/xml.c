@@ -3,9 +3,12 @@
 #include "text/xml.h"
 #include "base/mem.h"
 #include "cdr/cdr_i.h"
-#include "core/config.h"
-#include "core/core.h"
-#include "core/exec.h"
+#include "core/conf/config.h"
+#include "core/leg/leg.h"
+#include "core/registry/module.h"
+#include "core/run/exec.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include "text/url.h"
 #include <stdio.h>
 #include <string.h>

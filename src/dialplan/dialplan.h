@@ -4,7 +4,7 @@
 #include "base/role.h"
 #include "base/status.h"
 #include "base/str.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 #include <time.h>
 
 struct dp_trace;

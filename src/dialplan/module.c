@@ -1,8 +1,13 @@
 /* The dialplans "XML" and "inline" for legs: the hunt's interfaces bound to a leg, the configuration stage that
  * compiles the XML dialplan once per snapshot, and alternate files ("XML:/path/file.xml"). */
-#include "core/module.h"
+#include "core/registry/module.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/conf/check.h"
+#include "core/conf/config.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/dialplan.h"
 #include "dialplan/module_i.h"
 #include "loop/co.h"
 #include "text/xml.h"

@@ -1,7 +1,7 @@
 /* What the modules of this room share: the hunt's view of a leg, and files. */
 #pragma once
-#include "core/leg.h"
-#include "core/module.h"
+#include "core/leg/leg.h"
+#include "core/registry/module.h"
 #include "dialplan/dialplan.h"
 
 ON_CTL void dp_env_of_leg(struct dp_env *env, struct leg *leg);

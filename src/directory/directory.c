@@ -6,8 +6,8 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "core/config.h"
-#include "core/dir.h"
+#include "core/conf/config.h"
+#include "core/conf/dir.h"
 #include "text/xml.h"
 #include <string.h>
 #include <strings.h>

@@ -1,4 +1,4 @@
-/* The user directory of the configuration: <section name="directory"> behind core/dir.h. */
+/* The user directory of the configuration: <section name="directory"> behind core/conf/dir.h. */
 #pragma once
 #include "base/role.h"
 

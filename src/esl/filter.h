@@ -3,7 +3,7 @@
  */
 #pragma once
 #include "base/role.h"
-#include "core/event.h"
+#include "core/event/event.h"
 
 enum { ESL_FILTER_MAX_COUNT = 1024 };
 struct esl_filter;

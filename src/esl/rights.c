@@ -1,9 +1,14 @@
 /* What a client may do that logged in as a user of the directory (userauth): read once at login from his parameters,
  * asked for by each command. FreeSWITCH's parameters are esl-allowed-api, -events and -log; what it lets everybody do
  * (sendmsg, sendevent) needs a parameter of its own here. Commands and applications run as for any principal who may
- * not do everything (core/principal.h), so that none reaches another. */
+ * not do everything (core/registry/principal.h), so that none reaches another. */
 #include "base/mem.h"
-#include "core/dir.h"
+#include "core/conf/dir.h"
+#include "core/door/door.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/principal.h"
+#include "core/value/vars.h"
 #include "esl/esl_i.h"
 #include "text/mark.h"
 

@@ -1,6 +1,7 @@
 /* Where log lines go: the terminal (mod_console) and files (mod_logfile). Sinks run on the log's writer thread. */
 #pragma once
-#include "core/module.h"
+#include "base/log.h"
+#include "core/registry/module.h"
 
 extern const struct module mod_console, mod_logfile;
 /* HUP: closes and reopens every file, moving the old one aside when rotate-on-hup says so. */

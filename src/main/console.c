@@ -2,8 +2,8 @@
 #include "main/console.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "core/core.h"
-#include "core/module.h"
+#include "core/host/core.h"
+#include "core/run/api.h"
 #include "loop/loop.h"
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* mod_local_stream: hands the directories of local_stream.conf to the media side. Runs at load and again after
  * reloadxml. */
 #include "base/log.h"
-#include "core/config.h"
+#include "core/conf/config.h"
+#include "core/registry/module.h"
 #include "main/modules.h"
 #include "media/ctl/mctl.h"
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* The list of built-in modules: the only place that names them all. */
 #pragma once
-#include "core/module.h"
+#include "core/registry/module.h"
 
 ON_CTL int modules_register_all(void);
 extern const struct module mod_local_stream; /* main/local_stream.c */

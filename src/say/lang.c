@@ -2,8 +2,10 @@
  * (language/phrases/macros) and its older one (macros/language). */
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/config.h"
-#include "core/core.h"
+#include "core/conf/config.h"
+#include "core/leg/leg.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include "say/say_i.h"
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* What the files of this room share. */
 #pragma once
 #include "base/str.h"
-#include "core/module.h"
-#include "core/say.h"
+#include "core/registry/module.h"
+#include "core/sound/say.h"
 #include "say/say.h"
 
 /* number.c: what the languages need of a text that is a number. */

@@ -1,7 +1,9 @@
 /* From a request to its handler: CORS, the route by path and method, the token and its role, the body. All of it is
  * decided when the head is there, so that a body nobody may send is not read. */
 #include "base/mem.h"
-#include "core/acl.h"
+#include "core/conf/acl.h"
+#include "core/registry/principal.h"
+#include "core/value/self.h"
 #include "web/web_i.h"
 
 #include <stdio.h>

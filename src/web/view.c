@@ -2,7 +2,12 @@
  * rendered by `show` in slices and passed on as they are. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/conf/config.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/limits.h"
+#include "core/registry/registrations.h"
+#include "core/value/self.h"
 #include "web/web_i.h"
 
 #include <stdio.h>

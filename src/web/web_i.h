@@ -1,8 +1,9 @@
 /* Private to the room: settings, tokens and roles, routes, answers, commands and jobs, the event ring and those who
  * read it. All on the control thread. */
 #pragma once
-#include "core/core.h"
-#include "core/module.h"
+#include "core/event/event.h"
+#include "core/registry/module.h"
+#include "core/value/self.h"
 #include "net/http_server.h"
 #include "net/login_delay.h"
 #include "text/json.h"
@@ -68,7 +69,8 @@ extern const struct http_handlers web_handlers;
 extern const struct web_route web_routes[]; /* routes.c; ends with a zero row */
 /* False: a page of another origin asks (RFC 6454), and none that cors-origins names. */
 ON_CTL bool web_origin_is_allowed(const struct http_request *q);
-/* The token's principal (core/principal.h), to be given back; NULL for the role admin, and without memory (then *st).
+/* The token's principal (core/registry/principal.h), to be given back; NULL for the role admin, and without memory
+ * (then *st).
  */
 ON_CTL struct principal *web_principal_new(const struct web_call *c, int *st);
 /* Commands a role may run, by the lists of the settings ('*' at the end of a word stands for anything). */
@@ -91,7 +93,7 @@ ON_CTL void web_command_run(struct http_exchange *x, const struct principal *who
 ON_CTL bool web_command_check(struct web_call *c, const char *name);
 /* Runs it and answers {command, status, reply, error}. */
 ON_CTL void web_command_answer(const struct web_call *c, const char *name, const char *args);
-/* A door of core/principal.h refused: *why is what it said. */
+/* A door of core/registry/principal.h refused: *why is what it said. */
 ANY bool web_reply_is_refusal(struct sv reply, struct sv *why);
 /* True when a reply begins with -ERR or -USAGE; *text is it without that, trimmed. */
 ANY bool web_reply_is_error(struct sv reply, struct sv *text);

@@ -3,7 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/dir.h"
+#include "core/conf/acl.h"
+#include "core/conf/dir.h"
+#include "core/leg/leg.h"
+#include "core/registry/endpoint.h"
+#include "core/registry/limits.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/gateway.h"
 
 #include <inttypes.h>
@@ -299,7 +306,7 @@ static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, co
 	return true;
 }
 
-static int op_answer(struct leg *leg);
+static int op_answer(struct leg *leg, struct leg *near);
 
 /* RFC 3261 8.1.1.8 and 20: an INVITE says where its sender is reached. */
 static bool is_incomplete(struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
@@ -318,7 +325,7 @@ static int start_by_offering(struct call *c) ON_CTL;
 static int start_by_offering(struct call *c)
 {
 	c->is_start_held = true;
-	return op_answer(c->leg);
+	return op_answer(c->leg, NULL);
 }
 
 void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
@@ -398,7 +405,7 @@ static int op_ring_ready(struct leg *leg)
 	return st;
 }
 
-static int op_pre_answer(struct leg *leg)
+static int op_pre_answer(struct leg *leg, struct leg *near)
 {
 	struct call *c = call_of(leg);
 	struct buf b, sdp;
@@ -407,7 +414,7 @@ static int op_pre_answer(struct leg *leg)
 	if (!may_answer(c, &st))
 		return st;
 	buf_init(&sdp);
-	st = leg_media_answer(leg, NULL, &sdp);
+	st = leg_media_answer(leg, near, &sdp);
 	if (st == ST_OK) {
 		provisional_headers(c, &b);
 		st = sip_call_progress(c->sip, 183, NULL, b.p, buf_sv(&sdp));
@@ -417,7 +424,7 @@ static int op_pre_answer(struct leg *leg)
 	return st;
 }
 
-static int op_answer(struct leg *leg)
+static int op_answer(struct leg *leg, struct leg *near)
 {
 	struct call *c = call_of(leg);
 	struct buf b, sdp;
@@ -426,7 +433,7 @@ static int op_answer(struct leg *leg)
 	if (!may_answer(c, &st))
 		return st;
 	buf_init(&sdp);
-	st = leg_media_answer(leg, NULL, &sdp);
+	st = leg_media_answer(leg, near, &sdp);
 	if (st == ST_OK) {
 		const struct sip_msg *m = sip_call_invite_msg(c->sip);
 		c->has_offered = m && !m->sdp.n;

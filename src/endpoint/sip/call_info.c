@@ -4,6 +4,7 @@
  * those to come, in the media. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/keys/dtmf.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * nobody knows (warnings), names given twice, gateways that cannot register. */
 #include "endpoint/sip/check.h"
 #include "base/status.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 #include "endpoint/sip/gateway.h"
 #include "endpoint/sip/profile_conf.h"
 #include <stdio.h>

@@ -2,7 +2,8 @@
  * look-ups in contact.c. Replies are FreeSWITCH's to the byte where clients parse them. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/conf/config.h"
+#include "core/registry/api.h"
 #include "endpoint/sip/gateway.h"
 #include "loop/co.h"
 #include "text/xml.h"

@@ -3,7 +3,8 @@
  * part of a dial string here: contact_render writes it so that it stays one address. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/dir.h"
+#include "core/conf/dir.h"
+#include "core/registry/api.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <string.h>

@@ -5,7 +5,8 @@
  * fires an event gets no reply to it. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/event.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <string.h>

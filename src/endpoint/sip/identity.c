@@ -5,7 +5,9 @@
  * 3325. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/dir.h"
+#include "core/conf/dir.h"
+#include "core/leg/leg.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <string.h>

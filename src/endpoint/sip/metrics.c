@@ -1,9 +1,9 @@
 /* Metrics per profile and per gateway, and whether the endpoint is ready for calls: every profile that sofia.conf names
  * listens. */
-#include "core/metrics.h"
+#include "core/registry/metrics.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 #include "endpoint/sip/gateway.h"
 
 enum { P_UP, P_CALLS, P_CALLS_IN, P_FAILED_IN, P_CALLS_OUT, P_FAILED_OUT, P_REGISTRATIONS };

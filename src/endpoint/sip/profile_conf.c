@@ -3,6 +3,7 @@
  * real typing errors are reported. Nothing is opened or resolved here. */
 #include "endpoint/sip/profile_conf.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "text/xml.h"
@@ -430,12 +431,9 @@ enum media_source_mode profile_conf_source_mode(const struct profile_conf *c)
 
 unsigned profile_conf_media_timeout_ms(const struct profile_conf *c, bool is_hold)
 {
-	enum { DAY_S = 24 * 3600 };
 	unsigned ms = is_hold ? c->media_hold_timeout_ms : c->media_timeout_ms;
 	unsigned s = is_hold ? c->rtp_hold_timeout_s : c->rtp_timeout_s;
-	if (!ms)
-		ms = (s < DAY_S ? s : DAY_S) * 1000;
-	return ms < DAY_S * 1000 ? ms : DAY_S * 1000;
+	return ms ? ms : clock_ms_of_s(s);
 }
 
 enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c)

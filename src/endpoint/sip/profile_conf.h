@@ -3,7 +3,7 @@
 #pragma once
 #include "base/role.h"
 #include "base/str.h"
-#include "core/leg_media.h"
+#include "core/sound/media.h"
 
 struct xml_node;
 

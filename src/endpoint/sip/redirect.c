@@ -3,7 +3,10 @@
  * outbound_redirect_fatal ends the leg instead. Out: the applications redirect and deflect. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/dir.h"
+#include "core/conf/dir.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/value/cause.h"
 #include "endpoint/sip/sofia_i.h"
 #include "text/mark.h"
 

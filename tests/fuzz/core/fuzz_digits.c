@@ -1,6 +1,6 @@
 /* Keys through the digit machine: lines "realm digits-or-~expression" bind, a line "> keys" presses, t in it waits. */
 #include "base/mem.h"
-#include "core/digit_machine.h"
+#include "core/keys/machine.h"
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

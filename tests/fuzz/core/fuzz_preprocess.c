@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/config_i.h"
+#include "core/conf/config_i.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 /* The inside of {} [] <>. */
 #include "base/str.h"
-#include "core/vars.h"
+#include "core/value/vars.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

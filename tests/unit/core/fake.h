@@ -2,12 +2,12 @@
  * far side does, one word per 2 ms: ring, early, answer, busy, reject, silent, hangup; codec words (pcma, g722) say
  * what it speaks. */
 #pragma once
-#include "core/core.h"
-#include "core/exec.h"
-#include "core/leg.h"
-#include "core/leg_media.h"
-#include "core/module.h"
-#include "core/originate.h"
+#include "core/dial/originate.h"
+#include "core/host/core.h"
+#include "core/leg/leg.h"
+#include "core/registry/module.h"
+#include "core/run/exec.h"
+#include "core/sound/media.h"
 #include "harness.h"
 
 struct fake_stats {

@@ -2,10 +2,10 @@
  * configuration brings its lists with it. */
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/acl.h"
-#include "core/acl_i.h"
-#include "core/config.h"
-#include "core/dir.h"
+#include "core/conf/acl.h"
+#include "core/conf/acl_i.h"
+#include "core/conf/config.h"
+#include "core/conf/dir.h"
 #include "harness.h"
 #include "net/addr.h"
 #include <stdio.h>

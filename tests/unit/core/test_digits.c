@@ -1,7 +1,7 @@
 /* The digit machine: bindings, keys in (t = nobody presses any more), what it says out. */
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/digit_machine.h"
+#include "core/keys/machine.h"
 #include "harness.h"
 #include <stdio.h>
 #include <string.h>

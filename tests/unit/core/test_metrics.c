@@ -2,7 +2,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/role.h"
-#include "core/metrics.h"
+#include "core/registry/metrics.h"
 #include "harness.h"
 
 #include <pthread.h>

@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "core/config.h"
+#include "core/conf/config.h"
 #include "dialplan/dialplan.h"
 #include "harness.h"
 #include "text/xml.h"

@@ -1,10 +1,10 @@
-/* The directory through core/dir.h: inheritance, aliases, groups with pointers, several domains, users held across a
- * reload. */
+/* The directory through core/conf/dir.h: inheritance, aliases, groups with pointers, several domains, users held across
+ * a reload. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/config.h"
-#include "core/dir.h"
+#include "core/conf/config.h"
+#include "core/conf/dir.h"
 #include "directory/directory.h"
 #include "harness.h"
 #include "text/xml.h"

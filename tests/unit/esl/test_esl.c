@@ -1,8 +1,7 @@
 /* Filters, the bounded queue, and the whole server over a socket: log in, commands, events in each format, a client
  * that does not read, what the recordings say byte for byte. */
 #include "base/mem.h"
-#include "core/event.h"
-#include "core/module.h"
+#include "core/event/event.h"
 #include "esl/esl_i.h"
 #include "harness.h"
 #include "net/tcp.h"

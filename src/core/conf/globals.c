@@ -1,0 +1,79 @@
+/* Global variables: a table of the control thread, in order of setting; a variable set again moves to the end, as in
+ * FreeSWITCH's list. */
+#include "base/hash.h"
+#include "base/mem.h"
+#include "core/conf/config.h"
+#include "core/conf/config_i.h"
+#include "text/mark.h"
+#include <string.h>
+
+struct global {
+	char *name, *value;
+	char *text; /* the value with its marks; NULL: it has none */
+};
+static struct hash *table;
+
+static void global_free(void *obj)
+{
+	struct global *g = obj;
+	mem_free(g->name);
+	mem_free(g->value);
+	mem_free(g->text);
+	mem_free(g);
+}
+
+const char *globals_get(const char *name)
+{
+	struct global *g = table && name ? hash_get(table, sv_of(name)) : NULL;
+	return g ? g->value : NULL;
+}
+
+const char *globals_text(const char *name)
+{
+	struct global *g = table && name ? hash_get(table, sv_of(name)) : NULL;
+	return !g ? NULL : g->text ? g->text : g->value;
+}
+
+void globals_set(const char *name, const char *text)
+{
+	struct global *g = NULL;
+
+	if (!name || !*name)
+		return;
+	if (!text || !*text) {
+		if (table)
+			hash_del(table, sv_of(name));
+		return;
+	}
+	if (!table && hash_new(&table, HASH_NOCASE, global_free))
+		return;
+	g = mem_zalloc(sizeof *g);
+	if (!g)
+		return;
+	g->name = mem_strdup(name);
+	g->value = mark_strip_dup(sv_of(text));
+	g->text = mark_has(sv_of(text)) ? mem_strdup(text) : NULL;
+	hash_del(table, sv_of(name)); /* text may have been borrowed from it: not before the copy */
+	if (!g->name || !g->value || hash_set(table, sv_of(g->name), g))
+		global_free(g);
+}
+
+void globals_each(void (*fn)(const char *name, const char *value, void *arg), void *arg)
+{
+	struct hash_it it = {0};
+	while (table && hash_next(table, &it)) {
+		struct global *g = it.value;
+		fn(g->name, g->value, arg);
+	}
+}
+
+size_t globals_count(void)
+{
+	return table ? hash_count(table) : 0;
+}
+
+void globals_fini(void)
+{
+	hash_free(table);
+	table = NULL;
+}

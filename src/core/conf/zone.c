@@ -1,0 +1,32 @@
+/* Time zones by name: the configuration's rules come first, the system's database is read on a worker. */
+#include "core/conf/zone.h"
+#include "core/conf/config.h"
+#include "loop/co.h"
+
+enum { RULE_MAX = 128 };
+struct ask {
+	const char *name;
+	char rule[RULE_MAX];
+	int status;
+};
+
+static void look_up(void *arg)
+{
+	struct ask *ask = arg;
+
+	role_assert_work();
+	ask->status = tz_lookup(ask->name, ask->rule, sizeof(ask->rule));
+}
+
+int zone_find(const char *name, struct tz *out)
+{
+	const struct xml_node *zones = xml_child(config_conf("timezones.conf"), "timezones");
+	const char *rule = xml_attr(xml_child_with(zones, "zone", "name", name), "value");
+	struct ask ask = {.name = name};
+	int st;
+
+	if (rule)
+		return tz_parse(out, sv_of(rule));
+	st = co_work(WORK_FILE, "zone", look_up, &ask);
+	return st ? st : ask.status ? ask.status : tz_parse(out, sv_of(ask.rule));
+}

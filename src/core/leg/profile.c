@@ -1,0 +1,156 @@
+/* Caller profiles: who calls whom, as a leg sees it. A table gives each field FreeSWITCH's name. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_i.h"
+#include "text/mark.h"
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+	const char *name;
+	size_t offset;
+} fields[] = {
+#define FIELD(n) \
+	{ \
+#n, offsetof(struct leg_profile, n) \
+	}
+    FIELD(username),
+    FIELD(dialplan),
+    FIELD(caller_id_name),
+    FIELD(caller_id_number),
+    {"orig_caller_id_name", offsetof(struct leg_profile, orig_caller_id_name)},
+    {"orig_caller_id_number", offsetof(struct leg_profile, orig_caller_id_number)},
+    FIELD(callee_id_name),
+    FIELD(callee_id_number),
+    FIELD(network_addr),
+    FIELD(ani),
+    FIELD(aniii),
+    FIELD(rdnis),
+    FIELD(destination_number),
+    FIELD(source),
+    FIELD(transfer_source),
+    FIELD(context),
+    FIELD(chan_name),
+    FIELD(uuid),
+#undef FIELD
+};
+
+static char **field_find(const struct leg_profile *p, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
+		if (!strcasecmp(fields[i].name, name))
+			return (char **)(void *)((char *)(uintptr_t)p + fields[i].offset);
+	return NULL;
+}
+
+struct leg_profile *leg_profile_new(void)
+{
+	struct leg_profile *p = mem_zalloc(sizeof(*p));
+	if (p)
+		p->has_screen = true, p->index = 1;
+	return p;
+}
+
+struct leg_profile *leg_profile_dup(const struct leg_profile *p)
+{
+	struct leg_profile *d = leg_profile_new();
+	if (!d)
+		return NULL;
+	*d = *p;
+	d->older = NULL;
+	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
+		char **field = (char **)(void *)((char *)d + fields[i].offset);
+		*field = mem_strdup(*field);
+	}
+	d->destination_text = mem_strdup(p->destination_text);
+	return d;
+}
+
+void leg_profile_free(struct leg_profile *p)
+{
+	while (p) {
+		struct leg_profile *older = p->older;
+		for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
+			mem_free(*(char **)(void *)((char *)p + fields[i].offset));
+		mem_free(p->destination_text);
+		mem_free(p);
+		p = older;
+	}
+}
+
+void leg_profile_set(char **field, const char *value)
+{
+	char *copy = value ? mem_strdup(value) : NULL;
+	mem_free(*field);
+	*field = copy;
+}
+
+/* Fields that are no text; SIP has neither type of number nor numbering plan. */
+static ON_CTL const char *field_made(const struct leg_profile *p, const char *name)
+{
+	static const char *const zero[] = {"caller_ton", "caller_numplan", "destination_number_ton",
+	    "destination_number_numplan", "ani_ton", "ani_numplan", "rdnis_ton", "rdnis_numplan"};
+	static char number[12];
+
+	if (!strcasecmp(name, "profile_index")) {
+		snprintf(number, sizeof(number), "%u", p->index);
+		return number;
+	}
+	if (!strcasecmp(name, "screen_bit"))
+		return p->has_screen ? "true" : "false";
+	if (!strcasecmp(name, "privacy_hide_name"))
+		return p->hides_name ? "true" : "false";
+	if (!strcasecmp(name, "privacy_hide_number"))
+		return p->hides_number ? "true" : "false";
+	for (size_t i = 0; i < ARRAY_COUNT(zero); i++)
+		if (!strcasecmp(name, zero[i]))
+			return "0";
+	return NULL;
+}
+
+const char *leg_profile_field(const struct leg_profile *p, const char *name)
+{
+	char **field;
+	if (!p)
+		return NULL;
+	if (!strcasecmp(name, "ani2"))
+		name = "aniii";
+	field = field_find(p, name);
+	return field ? *field : field_made(p, name);
+}
+
+int leg_profile_field_set(struct leg_profile *p, const char *name, const char *value)
+{
+	char **field = field_find(p, name);
+	if (!field)
+		return ST_NOTFOUND;
+	if (field == &p->destination_number)
+		leg_profile_destination_set(p, value);
+	else
+		leg_profile_set(field, value);
+	return ST_OK;
+}
+
+void leg_profile_destination_outside(struct leg_profile *p, const char *number)
+{
+	leg_profile_set(&p->destination_text, NULL);
+	leg_profile_set(&p->destination_number, number);
+}
+
+char *leg_profile_destination_dup(const struct leg_profile *p)
+{
+	if (p->destination_text)
+		return mem_strdup(p->destination_text);
+	return p->destination_number ? mark_dup(p->destination_number) : NULL;
+}
+
+void leg_profile_destination_set(struct leg_profile *p, const char *text)
+{
+	leg_profile_set(&p->destination_text, text);
+	mem_free(p->destination_number);
+	p->destination_number = text ? mark_strip_dup(sv_of(text)) : NULL;
+}

@@ -1,0 +1,215 @@
+/* Running commands: at once (api_run), or on a coroutine of their own with the reply handed to a callback (api_spawn);
+ * for who may run certain ones only by the same way (api_run_for, api_spawn_for), with the check in front and his text
+ * marked. */
+#include "core/run/api.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
+#include "loop/co.h"
+#include "loop/loop.h"
+#include "text/mark.h"
+#include <string.h>
+
+static ON_CTL void fire_api(const char *cmd, const char *args, struct leg *leg)
+{
+	struct event *e;
+
+	if (!event_is_wanted(EVENT_API, NULL) || !(e = event_new(EVENT_API, NULL)))
+		return;
+	if (cmd)
+		event_add(e, "API-Command", cmd);
+	if (args && *args)
+		event_add(e, "API-Command-Argument", args);
+	if (leg)
+		leg_event_headers(leg, e);
+	event_fire(e);
+}
+
+static ON_CTL int call_run(const char *cmd, const struct api_desc *api, struct api_call *call)
+{
+	char *plain = mark_strip_dup(sv_of(call->text));
+	int st;
+
+	if (!plain)
+		return ST_NOMEM;
+	call->args = plain;
+	fire_api(cmd, plain, call->leg);
+	st = api_invoke(api, call);
+	mem_free(plain);
+	return st;
+}
+
+/* The command with its reply as people see it. */
+static ON_CTL int call_plain(const char *cmd, const struct api_desc *api, struct api_call *call)
+{
+	struct buf *out = call->out;
+	size_t before = out->n;
+	int st = call_run(cmd, api, call);
+
+	if (call->is_reply_text && out->n > before)
+		out->n = before + mark_strip_in_place(out->p + before);
+	return st;
+}
+
+/* The command's row; ST_NOTFOUND, or ST_DENIED when it may wait and nothing here can. */
+static ON_CTL int command_find(const char *cmd, const struct api_desc **api)
+{
+	*api = api_find(cmd);
+	if (!*api)
+		return ST_NOTFOUND;
+	return ((*api)->flags & API_MAY_WAIT) && !co_self() ? ST_DENIED : ST_OK;
+}
+
+/* For somebody who may not do everything: is it one of his commands? Then text is data. */
+static ON_CTL int call_for(const char *cmd, const struct api_desc *api, struct api_call *call)
+{
+	char *marked;
+	int st;
+
+	if (!call->who)
+		return call_plain(cmd, api, call);
+	if (!principal_may_run(call->who, api->name)) {
+		log_warning("%s may not run the command %s", call->who->name, api->name);
+		return buf_adds(call->out, "-ERR permission denied\n") ? ST_NOMEM : ST_OK;
+	}
+	marked = principal_data_dup(call->text, " ");
+	if (!marked)
+		return ST_NOMEM;
+	call->text = marked;
+	st = call_plain(cmd, api, call);
+	mem_free(marked);
+	return st;
+}
+
+int api_run_for(const struct principal *who, const char *cmd, const char *args, struct leg *leg, struct buf *out)
+{
+	struct api_call call = {.text = args ? args : "", .who = who, .leg = leg, .out = out};
+	const struct api_desc *api;
+	int st = command_find(cmd, &api);
+
+	return st ? st : call_for(cmd, api, &call);
+}
+
+int api_run(const char *cmd, const char *args, struct leg *leg, struct buf *out)
+{
+	struct api_call call = {.text = args ? args : "", .leg = leg, .out = out};
+	const struct api_desc *api;
+	int st = command_find(cmd, &api);
+
+	return st ? st : call_plain(cmd, api, &call);
+}
+
+int api_run_text(const char *cmd, const char *args, struct leg *leg, struct buf *out)
+{
+	struct buf reply;
+	struct api_call call = {.text = args ? args : "", .leg = leg, .out = &reply};
+	const struct api_desc *api;
+	int st = command_find(cmd, &api);
+
+	if (st)
+		return st;
+	buf_init(&reply);
+	reply.max = out->max;
+	st = call_run(cmd, api, &call);
+	if (!call.is_reply_text && (call.is_reply_outside || mark_has(sv_of(call.text))))
+		mark_put(out, buf_sv(&reply));
+	else
+		buf_addv(out, buf_sv(&reply));
+	buf_fini(&reply);
+	return st;
+}
+
+struct job {
+	struct ldefer start;
+	char *cmd, *args, *job_uuid;
+	struct principal *who; /* a reference, or NULL */
+	api_done_fn done;
+	void *arg;
+};
+
+static void job_free(struct job *j)
+{
+	mem_free(j->cmd);
+	mem_free(j->args);
+	mem_free(j->job_uuid);
+	mem_unref(j->who);
+	mem_free(j);
+}
+
+static void job_main(void *arg)
+{
+	struct job *j = arg;
+	const struct api_desc *api;
+	struct buf out;
+	int st = ST_NOTFOUND;
+
+	role_assert_co();
+	buf_init(&out);
+	api = api_find(j->cmd);
+	if (api) {
+		struct api_call call = {.text = j->args, .who = j->who, .out = &out, .job_uuid = j->job_uuid};
+		st = call_for(j->cmd, api, &call);
+	}
+	if (j->done)
+		j->done(st, buf_sv(&out), j->arg);
+	buf_fini(&out);
+	job_free(j);
+}
+
+static void job_start(void *arg)
+{
+	struct job *j = arg;
+
+	role_assert_ctl();
+	if (!co_spawn("api", job_main, j, NULL))
+		return;
+	if (j->done)
+		j->done(ST_NOMEM, SV_NONE, j->arg);
+	job_free(j);
+}
+
+int api_spawn(const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg)
+{
+	return api_spawn_for(NULL, cmd, args, job_uuid, done, arg);
+}
+
+int api_spawn_for(
+    const struct principal *who, const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg)
+{
+	struct job *j = mem_zalloc(sizeof(*j));
+
+	if (!j)
+		return ST_NOMEM;
+	j->cmd = mem_strdup(cmd), j->args = mem_strdup(args ? args : ""), j->job_uuid = mem_strdup(job_uuid);
+	j->who = mem_ref((struct principal *)who);
+	j->done = done, j->arg = arg;
+	if (!j->cmd || !j->args) {
+		job_free(j);
+		return ST_NOMEM;
+	}
+	loop_defer(&j->start, "api", job_start, j);
+	return ST_OK;
+}
+
+void api_job_event(const char *job_uuid, const char *cmd, const char *args, int status, struct sv reply)
+{
+	struct event *e = event_new(EVENT_BACKGROUND_JOB, NULL);
+	struct buf text;
+
+	if (!e)
+		return;
+	buf_init(&text);
+	event_add(e, "Job-UUID", job_uuid);
+	event_add(e, "Job-Command", cmd);
+	event_add(e, "Job-Command-Arg", args && *args ? args : NULL);
+	if (status == ST_NOTFOUND)
+		buf_printf(&text, "-ERR %s Command not found!\n", cmd);
+	else
+		buf_addv(&text, reply.n ? reply : SV("Command returned no output!"));
+	event_set_body(e, buf_sv(&text));
+	buf_fini(&text);
+	event_fire(e);
+}

@@ -1,0 +1,355 @@
+/* Bypass: the two phones of a bridge send media to each other, we keep the signalling (FreeSWITCH's bypass_media and
+ * uuid_media). A call may begin so (each side is given the other's SDP as it came), or be sent there and back while it
+ * stands, by re-INVITEs (RFC 3725's way: first one side with what the other has, then the other with the answer). A
+ * phone's own re-INVITE in bypass is passed on and answered with what the other phone said. */
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/sound/media.h"
+#include "core/sound/media_i.h"
+#include "core/sound/sound_core.h"
+#include "core/sound/sound_i.h"
+#include "core/value/cause.h"
+#include <string.h>
+
+bool leg_media_is_bypassed(const struct leg *leg)
+{
+	return sound_of(leg)->media && sound_of(leg)->media->bypass != BYPASS_NONE;
+}
+
+bool leg_bypass_is_moving(const struct leg *leg)
+{
+	return sound_of(leg)->media &&
+	       (sound_of(leg)->media->bypass == BYPASS_GOING || sound_of(leg)->media->bypass == BYPASS_COMING);
+}
+
+static ON_CTL struct leg *bypassed_peer(const struct leg *leg)
+{
+	struct leg *peer = leg->peer;
+	return peer && leg_media_is_bypassed(peer) ? peer : NULL;
+}
+
+/* What the phone said is what its peer's phone is told. */
+static ON_CTL int keep_remote(struct leg *leg, struct sv sdp)
+{
+	int st = media_keep_text(&sound_of(leg)->media->remote_sdp, sdp);
+	if (!st)
+		leg_var_set(leg, "switch_r_sdp", sound_of(leg)->media->remote_sdp);
+	return st;
+}
+
+static ON_CTL int keep_local(struct leg *leg, const char *sdp)
+{
+	int st = media_keep_text(&sound_of(leg)->media->local_sdp, sv_of(sdp));
+	if (!st)
+		leg_var_set(leg, "rtp_local_sdp_str", sound_of(leg)->media->local_sdp);
+	return st;
+}
+
+/* ---- a call that begins in bypass ---- */
+
+bool bypass_is_wanted(struct leg *leg, struct leg *originator)
+{
+	struct leg_media *m = originator ? sound_of(originator)->media : NULL;
+
+	if (!m || !m->remote_sdp || m->is_negotiated || m->stream || !originator->ops->reinvite || !leg->ops->reinvite)
+		return false;
+	return m->bypass == BYPASS_ON || m->is_bypass_default || leg_var_is_true(originator, "bypass_media");
+}
+
+int bypass_offer(struct leg *leg, struct leg *originator, struct buf *out)
+{
+	int st = keep_local(leg, sound_of(originator)->media->remote_sdp);
+
+	if (st)
+		return st;
+	sound_of(leg)->media->bypass = sound_of(originator)->media->bypass = BYPASS_ON;
+	return buf_adds(out, sound_of(leg)->media->local_sdp);
+}
+
+bool bypass_answer(struct leg *leg, struct leg *near, struct buf *out, int *st)
+{
+	struct leg_media *m = sound_of(leg)->media;
+
+	if (near && leg_media_is_bypassed(near) && sound_of(near)->media->remote_sdp) {
+		*st = keep_local(leg, sound_of(near)->media->remote_sdp);
+	} else if (m->local_sdp) { /* said already, and an answer stands */
+		*st = ST_OK;
+	} else { /* answered by ourselves after all */
+		m->bypass = BYPASS_NONE;
+		return false;
+	}
+	if (!*st)
+		*st = buf_adds(out, m->local_sdp);
+	return true;
+}
+
+int bypass_remote_answer(struct leg *leg, struct sv sdp)
+{
+	return keep_remote(leg, sdp);
+}
+
+/* ---- there ---- */
+
+static ON_CTL void close_stream(struct leg *leg)
+{
+	sound_of(leg)->media->is_negotiated = false;
+	leg->codec = NULL;
+	leg_media_fini(leg);
+}
+
+int leg_bypass_start(struct leg *leg)
+{
+	struct leg *peer = leg->peer;
+	int st;
+
+	if (!sound_of(leg)->media || !peer || !sound_of(peer)->media || !sound_of(peer)->media->remote_sdp ||
+	    !leg->ops->reinvite || !peer->ops->reinvite || !leg->is_answered || !peer->is_answered)
+		return ST_INVAL;
+	if (leg_bypass_is_moving(leg) || leg_bypass_is_moving(peer))
+		return ST_BUSY;
+	if (leg_media_is_bypassed(leg) && leg_media_is_bypassed(peer))
+		return ST_OK;
+	st = leg->ops->reinvite(leg, sv_of(sound_of(peer)->media->remote_sdp));
+	if (st)
+		return st;
+	keep_local(leg, sound_of(peer)->media->remote_sdp);
+	sound_of(leg)->media->bypass = BYPASS_GOING;
+	return ST_OK;
+}
+
+void bypass_when_possible(struct leg *leg)
+{
+	if (sound_of(leg)->media)
+		sound_of(leg)->media->is_bypass_due = leg_bypass_start(leg) != ST_OK;
+}
+
+void leg_media_acknowledged(struct leg *leg)
+{
+	if (sound_of(leg)->media && sound_of(leg)->media->is_bypass_due)
+		bypass_when_possible(leg);
+}
+
+/* One side has answered what the other had; now the other is told. */
+static ON_CTL void go_step(struct leg *leg, int code, struct sv sdp)
+{
+	struct leg *peer = leg->peer;
+	bool is_first = peer && sound_of(peer)->media->bypass == BYPASS_NONE;
+
+	if (code >= 300 || !sdp.n || !peer || keep_remote(leg, sdp)) {
+		leg_log(leg, LOG_NOTICE, "bypass refused (%d); media stays here", code);
+		sound_of(leg)->media->bypass = BYPASS_ON; /* what it was told may hold already: it is asked back */
+		leg_bypass_end(leg);
+		return;
+	}
+	sound_of(leg)->media->bypass = BYPASS_ON;
+	if (is_first) {
+		int st = peer->ops->reinvite(peer, sv_of(sound_of(leg)->media->remote_sdp));
+		if (st) {
+			leg_bypass_end(leg);
+			return;
+		}
+		keep_local(peer, sound_of(leg)->media->remote_sdp);
+		sound_of(peer)->media->bypass = BYPASS_GOING;
+		return;
+	}
+	mstream_idle(leg_media_stream(leg));
+	close_stream(leg);
+	close_stream(peer);
+	leg_log(leg, LOG_INFO, "media goes past us now");
+	leg_wake(leg);
+	leg_wake(peer);
+}
+
+/* ---- and back ---- */
+
+static ON_CTL int come_back(struct leg *leg, struct leg *near)
+{
+	struct buf sdp;
+	int st;
+
+	buf_init(&sdp);
+	st = media_own_offer(leg, near, &sdp);
+	if (!st)
+		st = leg->ops->reinvite(leg, buf_sv(&sdp));
+	if (!st)
+		sound_of(leg)->media->bypass = BYPASS_COMING;
+	buf_fini(&sdp);
+	return st;
+}
+
+int leg_bypass_end(struct leg *leg)
+{
+	struct leg *peer = bypassed_peer(leg);
+	int st;
+
+	if (!leg_media_is_bypassed(leg))
+		return peer ? leg_bypass_end(peer) : ST_OK;
+	if (!leg->is_answered)
+		return ST_INVAL; /* an early answer cannot be taken back */
+	if (sound_of(leg)->media->is_closing || (peer && sound_of(peer)->media->is_closing))
+		return ST_BUSY;
+	if (leg_bypass_is_moving(leg))
+		return sound_of(leg)->media->bypass == BYPASS_COMING ? ST_OK : ST_BUSY;
+	st = come_back(leg, NULL);
+	if (!st && peer && !leg_bypass_is_moving(peer) && peer->is_answered)
+		st = come_back(peer, leg);
+	return st;
+}
+
+static ON_CTL void come_step(struct leg *leg, int code, struct sv sdp)
+{
+	struct leg *peer = leg->peer;
+	int st = ST_UNSUPPORTED;
+
+	sound_of(leg)->media->bypass = BYPASS_NONE;
+	if (code < 300 && sdp.n)
+		st = leg_media_remote_answer(leg, sdp);
+	if (st) {
+		leg_log(
+		    leg, LOG_WARNING, "media could not be brought back: %s", code < 300 ? status_text(st) : "refused");
+		leg_hangup(leg, CAUSE_INCOMPATIBLE_DESTINATION);
+		return;
+	}
+	if (peer && !leg_media_is_bypassed(peer) && leg_media_is_ready(peer) && leg_media_join(leg, peer))
+		leg_hangup(leg, CAUSE_INCOMPATIBLE_DESTINATION);
+	leg_wake(leg);
+}
+
+int leg_bypass_end_wait(struct leg *leg)
+{
+	enum { WAIT_US = 10000000 };
+	int st = leg_bypass_end(leg);
+
+	while (!st && leg_media_is_bypassed(leg))
+		st = leg_wait(leg, WAIT_US);
+	return leg_is_up(leg) ? st : ST_HANGUP;
+}
+
+/* Two legs are about to be bridged and one at least is in bypass: right as they are when each was told the other's SDP;
+ * else what is in bypass comes back, and the two are joined then. */
+int bypass_join(struct leg *a, struct leg *b)
+{
+	const struct leg_media *x = sound_of(a)->media, *y = sound_of(b)->media;
+	int st = ST_OK;
+
+	if (!x || !y)
+		return ST_UNSUPPORTED;
+	if (x->bypass == BYPASS_ON && y->bypass == BYPASS_ON && x->local_sdp && y->local_sdp && x->remote_sdp &&
+	    y->remote_sdp && !strcmp(x->local_sdp, y->remote_sdp) && !strcmp(y->local_sdp, x->remote_sdp))
+		return ST_OK;
+	if (leg_media_is_bypassed(a))
+		st = leg_bypass_end(a);
+	if (!st && leg_media_is_bypassed(b))
+		st = leg_bypass_end(b);
+	return st;
+}
+
+/* ---- a phone's own re-INVITE ---- */
+
+int bypass_reoffer(struct leg *leg, struct sv sdp)
+{
+	struct leg *peer = bypassed_peer(leg);
+	int st;
+
+	if (!peer || leg_bypass_is_moving(leg) || leg_bypass_is_moving(peer) || sound_of(leg)->media->is_reoffer_passed)
+		return ST_BUSY;
+	st = peer->ops->reinvite(peer, sdp);
+	if (!st)
+		st = keep_remote(leg, sdp);
+	if (st)
+		return st == ST_BUSY ? ST_BUSY : ST_UNSUPPORTED;
+	keep_local(peer, sound_of(leg)->media->remote_sdp);
+	sound_of(leg)->media->is_reoffer_passed = true;
+	return ST_AGAIN;
+}
+
+/* What the other phone said; true: it was an offer, which leg's phone will answer in its ACK. */
+static ON_CTL bool reoffer_answered(struct leg *leg, struct leg *by, int code, struct sv sdp)
+{
+	bool is_offer = sound_of(leg)->media->is_offer_asked && code < 300 && sdp.n;
+
+	sound_of(leg)->media->is_reoffer_passed = sound_of(leg)->media->is_offer_asked = false;
+	sound_of(by)->media->is_ack_owed = is_offer;
+	if (code < 300 && sdp.n && !keep_remote(by, sdp))
+		keep_local(leg, sound_of(by)->media->remote_sdp);
+	if (code < 300 && !sdp.n)
+		code = 488;
+	leg->ops->reinvite_reply(leg, code, code < 300 ? sdp : SV_NONE);
+	return is_offer;
+}
+
+/* ---- a phone's re-INVITE without SDP: the other phone's offer goes to it, and its answer back in the ACKs ---- */
+
+int bypass_offer_asked(struct leg *leg)
+{
+	struct leg *peer = bypassed_peer(leg);
+	int st;
+
+	if (leg_bypass_is_moving(leg) || sound_of(leg)->media->is_reoffer_passed)
+		return ST_BUSY;
+	if (!peer || !peer->ops->reinvite_ack)
+		return ST_NOTFOUND;
+	if (leg_bypass_is_moving(peer) || sound_of(peer)->media->is_ack_owed)
+		return ST_BUSY;
+	st = peer->ops->reinvite(peer, SV_NONE);
+	if (st)
+		return ST_BUSY;
+	sound_of(leg)->media->is_reoffer_passed = sound_of(leg)->media->is_offer_asked = true;
+	return ST_AGAIN;
+}
+
+static ON_CTL void ack_give(struct leg *leg, struct sv sdp)
+{
+	sound_of(leg)->media->is_ack_owed = false;
+	if (leg_is_up(leg) && leg->ops->reinvite_ack)
+		(void)leg->ops->reinvite_ack(leg, sdp);
+}
+
+int bypass_late_answer(struct leg *leg, struct sv sdp)
+{
+	struct leg *peer = bypassed_peer(leg);
+	int st = sdp.n ? keep_remote(leg, sdp) : ST_NOTFOUND;
+
+	if (!peer || !sound_of(peer)->media->is_ack_owed)
+		return st;
+	if (!st)
+		st = keep_local(peer, sound_of(leg)->media->remote_sdp);
+	ack_give(peer, sv_of(sound_of(leg)->media->remote_sdp)); /* without an answer: where it listened before */
+	return st;
+}
+
+void bypass_unbridged(struct leg *leg)
+{
+	if (sound_of(leg)->media)
+		sound_of(leg)->media->is_bypass_due = false;
+	if (sound_of(leg)->media && sound_of(leg)->media->is_ack_owed)
+		ack_give(leg, sv_of(sound_of(leg)->media->local_sdp));
+	if (sound_of(leg)->media && sound_of(leg)->media->is_reoffer_passed) {
+		sound_of(leg)->media->is_reoffer_passed = sound_of(leg)->media->is_offer_asked = false;
+		if (leg_is_up(leg))
+			leg->ops->reinvite_reply(leg, 491, SV_NONE);
+	}
+}
+
+bool leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct leg *peer = leg->peer;
+
+	if (!m)
+		return false;
+	if (peer && sound_of(peer)->media && sound_of(peer)->media->is_reoffer_passed && m->bypass == BYPASS_ON)
+		return reoffer_answered(peer, leg, code, sdp);
+	if (m->bypass == BYPASS_GOING) {
+		go_step(leg, code, sdp);
+	} else if (m->bypass == BYPASS_COMING) {
+		come_step(leg, code, sdp);
+	} else if (code >= 300) {
+		leg_log(leg, LOG_NOTICE, "re-INVITE refused: %d", code);
+	} else if (sdp.n && leg_media_remote_answer(leg, sdp) < 0) {
+		leg_log(leg, LOG_WARNING, "the answer to our re-INVITE does not fit; media stays as it was");
+	}
+	return false;
+}

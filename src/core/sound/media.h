@@ -1,0 +1,91 @@
+/* A leg's media on the control side: offers and answers (through sdp's pure functions), the policy read once from
+ * profile and variables, and the leg's stream. Endpoints call this with SDP text and know nothing of RTP. */
+#pragma once
+#include "core/leg/leg.h"
+#include "media/ctl/mctl.h"
+
+/* How a phone is to be told digits: telephone-events, the endpoint's own way (INFO), tones in the audio. */
+enum media_dtmf_type { MEDIA_DTMF_EVENTS, MEDIA_DTMF_OWN, MEDIA_DTMF_TONES };
+/* What an endpoint's profile says, given once per leg before any other call; strings are copied. */
+struct leg_media_conf {
+	const char *rtp_host;                         /* local numeric address to bind */
+	const char *advertise_host;                   /* in SDP; NULL = rtp_host */
+	const char *inbound_codecs, *outbound_codecs; /* codec strings */
+	const char *negotiation;                      /* generous | greedy | scrooge */
+	const char *sdp_username;                     /* o= line */
+	const char *hold_music;                       /* for the peer of a held leg without the variable; NULL = none */
+	int dtmf_pt, cn_pt;                           /* -1 = none */
+	enum media_dtmf_type dtmf_type;
+	enum media_source_mode source_mode; /* rtp-source */
+	const char *nat_acl, *local_acl;    /* apply-nat-acl, local-network-acl; NULL = none */
+	bool passes_telephone_event;
+	unsigned rtp_timeout_ms, rtp_hold_timeout_ms; /* 0 = none; on hold ten times the other where it is 0 */
+	bool is_bypass;                               /* inbound-bypass-media: as if bypass_media were set */
+	bool is_late_negotiation;
+	bool is_late_told; /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
+};
+ON_CTL int leg_media_init(struct leg *leg, const struct leg_media_conf *conf);
+/* "strict", "nat", "off"; false leaves out alone. */
+ANY bool media_source_mode_parse(const char *text, enum media_source_mode *out);
+/* Where the far side's signalling came from (the first) and the numeric addresses it names, before each SDP of theirs
+ * is given; ports are ignored, what is over MEDIA_SIGNAL_HOSTS_MAX is left out. Media may come from these hosts. */
+ON_CTL void leg_media_signal(struct leg *leg, const struct addr *hosts, size_t count);
+/* Inbound call: keeps the offer (NULL or empty = the far side sent none: we offer in the answer) and, unless
+ * negotiation is late, checks that a codec fits: ST_UNSUPPORTED. Sets switch_r_sdp, ep_codec_string. */
+ON_CTL int leg_media_remote_offer(struct leg *leg, struct sv sdp);
+/* Makes (first time: negotiates, opens the stream) our answer; the same text again until something changes. near: the
+ * leg it is going to be bridged to or NULL; its codec is preferred. Text appended to out. Sets rtp_local_sdp_str,
+ * read/write codec variables. */
+ON_CTL int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out);
+/* Outbound call: our offer; originator may be NULL; its codecs come first and bound what is offered. */
+ON_CTL int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out);
+/* The far side's answer to our offer (early or final; a second identical one is fine). ST_UNSUPPORTED when it does not
+ * fit. */
+ON_CTL int leg_media_remote_answer(struct leg *leg, struct sv sdp);
+/* A re-INVITE or UPDATE with an offer: applies it, appends our answer. Reports hold and resume by leg_mark_held itself.
+ * ST_UNSUPPORTED leaves the running session as it was (488). ST_AGAIN: the other phone is asked (bypass); the answer
+ * comes by ops->reinvite_reply. ST_BUSY: 491. */
+ON_CTL int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out);
+/* A re-INVITE without SDP: appends our offer, of what is wanted now; what they answer comes by leg_media_late_answer.
+ * ST_AGAIN and ST_BUSY as above (bypass: the other phone is asked for its offer). */
+ON_CTL int leg_media_offer_asked(struct leg *leg, struct buf *out);
+/* The answer in the ACK to the 2xx that had our offer (empty: none came, ST_NOTFOUND). What fits is in force, hold and
+ * resume included; else the session stays as it was. In bypass it goes to the other phone. */
+ON_CTL int leg_media_late_answer(struct leg *leg, struct sv sdp);
+/* Our own re-INVITE's offer (hold: sendonly). */
+ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out);
+/* A re-INVITE of ours is over: its final code, and the SDP of a 2xx. True: it was one without SDP, and what they are to
+ * be answered comes later, by ops->reinvite_ack. */
+ON_CTL bool leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp);
+
+ON_CTL void leg_media_acknowledged(struct leg *leg); /* our answer is: what waited for it goes on */
+
+/* ---- bypass: the two phones of a bridge send media to each other (FreeSWITCH's bypass_media, uuid_media) ---- */
+ON_CTL bool leg_media_is_bypassed(const struct leg *leg); /* no media of it passes here, or it is about to change */
+ON_CTL bool leg_bypass_is_moving(const struct leg *leg);  /* on its way there or back */
+/* Sends the two phones of leg's bridge to each other by re-INVITEs. ST_OK: under way, or so already; ST_BUSY: another
+ * INVITE is; ST_INVAL: no bridge of two answered legs whose endpoints can do it. A refusal brings media back. */
+ON_CTL int leg_bypass_start(struct leg *leg);
+/* Brings the media of leg and of the leg it is bridged to back here; ST_OK: under way, or here already. A phone that
+ * refuses is hung up. */
+ON_CTL int leg_bypass_end(struct leg *leg);
+/* Offers again in a re-INVITE; codecs NULL = the profile's. ST_INVAL without media here, ST_BUSY as above. */
+ON_CTL int leg_media_reneg(struct leg *leg, const char *codecs);
+CO int leg_bypass_end_wait(struct leg *leg); /* until it is here; ST_TIMEOUT after 10 s without progress */
+
+/* What an endpoint with a way of its own (ops->send_dtmf) knows of its far side: that it says it takes digits so (or no
+ * longer says it), that it sent one so, that it refused one, which then goes in the media as those to come do. */
+ON_CTL void leg_dtmf_own_taken(struct leg *leg, bool is_taken);
+ON_CTL void leg_dtmf_own_received(struct leg *leg);
+ON_CTL void leg_dtmf_own_refused(struct leg *leg, char digit, unsigned duration_ms);
+
+ON_CTL const char *leg_media_hold_music(struct leg *leg); /* the conf's, or NULL */
+ON_CTL struct mstream *leg_media_stream(struct leg *leg); /* NULL before it is opened */
+ON_CTL bool leg_media_is_ready(struct leg *leg);          /* negotiated */
+ON_CTL void leg_media_fini(struct leg *leg); /* closes the stream; statistics go to variables when they arrive */
+
+/* Metrics of media: from core_start to core_stop. */
+ON_CTL int sound_metrics_start(void);
+ON_CTL void sound_metrics_stop(void);
+/* Asks the media for its statistics so far and waits for them: the variables rtp_audio_*. */
+CO int leg_media_stats_wait(struct leg *leg);

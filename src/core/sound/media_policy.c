@@ -1,0 +1,226 @@
+/* What a negotiation of a leg is told: the profile's conf and the leg's variables as one typed struct, and which codecs
+ * come first or may be offered at all, given who is on the other side. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/conf/acl.h"
+#include "core/leg/leg.h"
+#include "core/sound/media.h"
+#include "core/sound/media_i.h"
+#include "core/sound/sound_i.h"
+#include "core/value/vars.h"
+#include <string.h>
+#include <strings.h>
+
+const char *media_wanted_codecs(struct leg *leg, const char *of_profile)
+{
+	const char *v = vars_get(leg->vars, "absolute_codec_string");
+	if (!v)
+		v = vars_get(leg->vars, "codec_string");
+	return v ? v : of_profile;
+}
+
+int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_policy *q = mem_zalloc(sizeof(*q));
+	const char *mode = vars_get(leg->vars, "rtp_codec_negotiation");
+	struct sv bad = SV_NONE;
+	int st;
+
+	if (!q)
+		return ST_NOMEM;
+	st = sdp_codecs_parse(sv_of(media_wanted_codecs(leg, codecs)), &q->prefs, NULL, &bad);
+	if (st) {
+		leg_log(leg, LOG_ERR, "bad codec '%.*s' in a codec string", SVF(bad));
+		mem_free(q);
+		return st;
+	}
+	q->p.prefs = &q->prefs;
+	sdp_mode_parse(sv_of(m->negotiation), &q->p.mode);
+	if (mode)
+		sdp_mode_parse(sv_of(mode), &q->p.mode);
+	q->p.host = sv_of(m->advertise_host);
+	q->p.port = addr_port(&m->local);
+	q->p.dtmf_pt = (int16_t)(media_dtmf_type(leg) == MEDIA_DTMF_EVENTS ? m->dtmf_pt : -1);
+	q->p.cn_pt = (int16_t)m->cn_pt;
+	q->p.dir = SDP_SENDRECV;
+	q->p.user = sv_of(m->username);
+	q->p.session_id = m->session_id;
+	q->p.is_rtcp_mux_allowed = true;
+	*out = q;
+	return ST_OK;
+}
+
+static void codecs_add(struct sdp_codecs *to, const struct sdp_codec *c)
+{
+	for (size_t i = 0; i < to->count; i++)
+		if (sdp_codec_is_same(&to->v[i], c))
+			return;
+	if (to->count < SDP_CODECS_MAX)
+		to->v[to->count++] = *c;
+}
+
+bool media_codecs_have(const struct sdp_codecs *list, const struct sdp_codec *c)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (sdp_codec_is_same(&list->v[i], c))
+			return true;
+	return false;
+}
+
+static ON_CTL bool current_of(struct leg *of, struct sdp_codec *out)
+{
+	const struct media_codec *c = of ? of->codec : NULL;
+
+	if (!c)
+		return false;
+	sdp_codec_init(out, sv_of(c->name));
+	out->clock_hz = c->clock_hz, out->rate_hz = c->rate_hz, out->channels = c->channels,
+	out->ptime_ms = c->ptime_ms;
+	return true;
+}
+
+void media_add_current(struct leg *of, struct sdp_codecs *to)
+{
+	struct sdp_codec s;
+
+	if (current_of(of, &s))
+		codecs_add(to, &s);
+}
+
+int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q)
+{
+	struct sdp_codecs *theirs;
+	const struct sdp_codecs *order, *other;
+	int st;
+
+	q->p.first = &q->first;
+	if (near && near->codec) {
+		media_add_current(near, &q->first);
+		/* A near leg of a known codec can be transcoded to any known one; else nothing but its own helps. */
+		if (!mctl_codec_is_known(near->codec->name)) {
+			q->p.is_ptime_kept = true; /* nor are its packets cut anew */
+			return ST_OK;
+		}
+	}
+	theirs = mem_alloc(sizeof(*theirs));
+	if (!theirs)
+		return ST_NOMEM;
+	st = sdp_offer_codecs(sv_of(m->remote_sdp), theirs);
+	order = q->p.mode == SDP_GENEROUS ? theirs : &q->prefs;
+	other = q->p.mode == SDP_GENEROUS ? &q->prefs : theirs;
+	for (size_t i = 0; !st && i < order->count; i++)
+		if (mctl_codec_is_known(order->v[i].name) && media_codecs_have(other, &order->v[i]))
+			codecs_add(&q->first, &order->v[i]);
+	mem_free(theirs);
+	return st;
+}
+
+static ON_CTL void keep_joinable(struct sdp_codecs *list, const struct sdp_codec *with)
+{
+	bool is_known = mctl_codec_is_known(with->name);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (sdp_codec_is_same(&list->v[i], with) || (is_known && mctl_codec_is_known(list->v[i].name)))
+			list->v[kept++] = list->v[i];
+	list->count = kept;
+}
+
+void media_keep_joinable(struct leg *leg, struct media_policy *q)
+{
+	struct leg *peer = leg->peer;
+	struct sdp_codec with;
+
+	if (!current_of(peer ? peer : leg, &with) || (!peer && !mctl_codec_is_known(with.name)))
+		return;
+	keep_joinable(&q->prefs, &with);
+	keep_joinable(&q->first, &with);
+}
+
+int media_bound_offer(struct leg *leg, struct leg *originator, struct media_policy *q)
+{
+	bool is_absolute = vars_get(leg->vars, "absolute_codec_string") != NULL, has_known = !originator;
+	struct sdp_codecs *list, *theirs = NULL;
+	int st = ST_OK;
+
+	if (is_absolute)
+		return ST_OK;
+	list = mem_zalloc(2 * sizeof(*list));
+	if (!list)
+		return ST_NOMEM;
+	theirs = list + 1;
+	if (originator && originator->codec)
+		media_add_current(originator, theirs);
+	else if (originator && sound_of(originator)->media && sound_of(originator)->media->remote_sdp)
+		st = sdp_offer_codecs(sv_of(sound_of(originator)->media->remote_sdp), theirs);
+	else
+		has_known = true;
+	for (size_t i = 0; i < theirs->count; i++) {
+		if (media_codecs_have(&q->prefs, &theirs->v[i]))
+			codecs_add(list, &theirs->v[i]);
+		has_known |= mctl_codec_is_known(theirs->v[i].name);
+	}
+	for (size_t i = 0; has_known && i < q->prefs.count; i++)
+		if (mctl_codec_is_known(q->prefs.v[i].name))
+			codecs_add(list, &q->prefs.v[i]);
+	if (st)
+		st = ST_UNSUPPORTED; /* no line of theirs could be answered */
+	else if (list->count)
+		q->prefs = *list;
+	else if (theirs->count)
+		st = ST_UNSUPPORTED; /* nothing the far side could choose would reach the originator */
+	mem_free(list);
+	return st;
+}
+
+/* ---- whom to believe ---- */
+
+bool media_source_mode_parse(const char *text, enum media_source_mode *out)
+{
+	static const char *const names[] = {
+	    [MEDIA_SOURCE_STRICT] = "strict", [MEDIA_SOURCE_NAT] = "nat", [MEDIA_SOURCE_OFF] = "off"};
+
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+		if (!strcasecmp(text, names[i])) {
+			*out = (enum media_source_mode)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static ON_CTL bool is_in(const char *lists, const struct addr *a)
+{
+	return *lists && strcmp(lists, "none") != 0 && acl_allows(sv_of(lists), a, NULL, NULL);
+}
+
+/* A private address in the SDP of somebody whose signalling comes from elsewhere: it is one of his own network, or of
+ * one behind a proxy. Signalling from this very machine is a proxy's; our own network's phones it may well serve. */
+static ON_CTL bool is_hidden(const struct leg_media *m, const struct addr *remote)
+{
+	const struct addr *from = &m->signal_hosts[0];
+
+	if (!addr_is_set(remote) || !addr_is_set(from) || addr_eq_host(remote, from))
+		return false;
+	if (addr_is_private(remote) && !addr_is_private(from) && !addr_is_loopback(from))
+		return true;
+	if (is_in(m->local_acl, remote))
+		return false;
+	return (addr_is_private(remote) && addr_is_loopback(from)) || is_in(m->nat_acl, remote);
+}
+
+void media_source_policy(struct leg *leg, struct media_params *p)
+{
+	const struct leg_media *m = sound_of(leg)->media;
+	const char *own = vars_get(leg->vars, "rtp_source");
+
+	p->source_mode = m->source_mode;
+	if (leg_var_is_true(leg, "disable_rtp_auto_adjust"))
+		p->source_mode = MEDIA_SOURCE_STRICT;
+	if (own && *own && !media_source_mode_parse(own, &p->source_mode))
+		leg_log(leg, LOG_WARNING, "rtp_source: \"%s\" is none of strict, nat, off", own);
+	memcpy(p->signal_hosts, m->signal_hosts, sizeof(p->signal_hosts));
+	p->is_remote_hidden = is_hidden(m, &p->remote_rtp);
+}

@@ -1,0 +1,419 @@
+/* Named values in insertion order. One block per entry ("name\0value\0") and an array of name hashes in front of it, so
+ * that a leg's hundred variables cost little memory and a lookup compares integers; most of what is asked for is not
+ * there, and a filter says so without looking. A value that is set again moves to
+ * the end, as in FreeSWITCH's event headers. vars_parse reads the inside of {} [] <>.
+ *
+ * Where a value came from costs a flag: most are the configuration's or from outside as a whole. Only a value composed
+ * of both has its marked text behind it in the block. */
+#include "core/value/vars.h"
+#include "base/mem.h"
+#include "base/status.h"
+#include "text/mark.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { ORIGIN_CONFIG, ORIGIN_OUTSIDE, ORIGIN_MIXED, ORIGIN_RECEIVED /* outside, as the far side sent it */ };
+struct var_slot {
+	uint32_t hash;
+	uint32_t name_len : 30, origin : 2;
+	char *block; /* name, value and (ORIGIN_MIXED) the value with its marks, each ended by a zero byte */
+};
+enum { SEEN_BITS = 1024 };
+struct vars {
+	struct var_slot *slots;
+	uint32_t count, cap;
+	uint64_t seen[SEEN_BITS / 64]; /* a bit for each hash that was ever put in: a clear one means absent */
+};
+enum { VARS_MAX = 4096, VALUE_MAX = 1 << 20, PARSE_MAX = 256 };
+
+static uint32_t name_hash(const char *name, size_t n)
+{
+	uint32_t h = 2166136261u;
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (uint32_t)((unsigned char)name[i] | 0x20)) * 16777619u;
+	return h;
+}
+
+int vars_new(struct vars **out)
+{
+	struct vars *v = mem_zalloc(sizeof(*v));
+	if (!v)
+		return ST_NOMEM;
+	*out = v;
+	return ST_OK;
+}
+
+void vars_free(struct vars *v)
+{
+	if (!v)
+		return;
+	for (uint32_t i = 0; i < v->count; i++)
+		mem_free(v->slots[i].block);
+	mem_free(v->slots);
+	mem_free(v);
+}
+
+static uint64_t *seen_word(struct vars *v, uint32_t hash)
+{
+	return &v->seen[hash % SEEN_BITS / 64];
+}
+static bool was_seen(const struct vars *v, uint32_t hash)
+{
+	return v->seen[hash % SEEN_BITS / 64] >> hash % 64 & 1;
+}
+
+static long slot_find(const struct vars *v, const char *name, size_t n, uint32_t hash)
+{
+	if (!was_seen(v, hash))
+		return -1;
+	for (uint32_t i = 0; i < v->count; i++)
+		if (v->slots[i].hash == hash && v->slots[i].name_len == n && !strncasecmp(v->slots[i].block, name, n))
+			return (long)i;
+	return -1;
+}
+
+static void slot_remove(struct vars *v, uint32_t i)
+{
+	mem_free(v->slots[i].block);
+	v->count--;
+	memmove(&v->slots[i], &v->slots[i + 1], (v->count - i) * sizeof(v->slots[0]));
+}
+
+static int slots_grow(struct vars *v)
+{
+	uint32_t cap = v->cap ? v->cap + v->cap / 2 : 16;
+	struct var_slot *slots = mem_realloc(v->slots, cap * sizeof(slots[0]));
+	if (!slots)
+		return ST_NOMEM;
+	v->slots = slots, v->cap = cap;
+	return ST_OK;
+}
+
+static const char *slot_value(const struct var_slot *slot)
+{
+	return slot->block + slot->name_len + 1;
+}
+
+/* Name, value and, when it is mixed, the text in one block. */
+static char *block_new(struct sv name, struct sv value, struct sv text)
+{
+	char *block = mem_alloc(name.n + value.n + 2 + (text.n ? text.n + 1 : 0)), *p = block;
+
+	if (!block)
+		return NULL;
+	memcpy(p, name.p, name.n);
+	p += name.n;
+	*p++ = 0;
+	memcpy(p, value.p, value.n);
+	p += value.n;
+	*p++ = 0;
+	if (text.n) {
+		memcpy(p, text.p, text.n);
+		p[text.n] = 0;
+	}
+	return block;
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+/* A view is valid until the next change, of whatever variable: where the sanitizer looks on, each change moves all the
+ * others, so that a view held too long is found by any test that comes by. */
+static void blocks_move(struct vars *v)
+{
+	for (uint32_t i = 0; i < v->count; i++) {
+		struct var_slot *slot = &v->slots[i];
+		const char *value = slot_value(slot), *text = value + strlen(value) + 1;
+		size_t n = slot->origin == ORIGIN_MIXED ? (size_t)(text - slot->block) + strlen(text) + 1
+		                                        : (size_t)(text - slot->block);
+		char *moved = mem_alloc(n);
+		if (!moved)
+			return;
+		memcpy(moved, slot->block, n);
+		mem_free(slot->block);
+		slot->block = moved;
+	}
+}
+#else
+static void blocks_move(struct vars *v) {}
+#endif
+
+/* value has no marks; text is the same with them, or empty when origin is not mixed. */
+static int set_plain(struct vars *v, struct sv name, struct sv value, unsigned origin, struct sv text)
+{
+	uint32_t hash = name_hash(name.p, name.n);
+	long at;
+	char *block;
+
+	if (!name.n || name.n >= 1u << 30 || value.n > VALUE_MAX)
+		return ST_INVAL;
+	at = slot_find(v, name.p, name.n, hash);
+	if (!value.n) {
+		if (at >= 0)
+			slot_remove(v, (uint32_t)at);
+		blocks_move(v);
+		return ST_OK;
+	}
+	if (at < 0 && v->count >= VARS_MAX)
+		return ST_LIMIT;
+	if (at < 0 && v->count == v->cap && slots_grow(v))
+		return ST_NOMEM;
+	block = block_new(name, value, text);
+	if (!block)
+		return ST_NOMEM;
+	if (at >= 0)
+		slot_remove(v, (uint32_t)at);
+	*seen_word(v, hash) |= UINT64_C(1) << hash % 64;
+	v->slots[v->count++] =
+	    (struct var_slot){.hash = hash, .name_len = (uint32_t)name.n, .origin = origin & 3, .block = block};
+	blocks_move(v);
+	return ST_OK;
+}
+
+static int set_sv(struct vars *v, struct sv name, struct sv text)
+{
+	struct buf plain;
+	bool is_whole;
+	int st;
+
+	if (!mark_has(text))
+		return set_plain(v, name, text, ORIGIN_CONFIG, SV_NONE);
+	is_whole = mark_is_whole(text);
+	buf_init(&plain);
+	mark_strip(&plain, text);
+	st = plain.failed ? ST_NOMEM
+	                  : set_plain(v, name, buf_sv(&plain), is_whole ? ORIGIN_OUTSIDE : ORIGIN_MIXED,
+	                        is_whole ? SV_NONE : text);
+	buf_fini(&plain);
+	return st;
+}
+
+int vars_set(struct vars *v, const char *name, const char *text)
+{
+	return set_sv(v, sv_of(name), sv_of(text));
+}
+
+int vars_set_outside(struct vars *v, const char *name, const char *value)
+{
+	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_OUTSIDE, SV_NONE);
+}
+
+int vars_set_received(struct vars *v, const char *name, const char *value)
+{
+	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_RECEIVED, SV_NONE);
+}
+
+bool vars_is_received(const struct vars *v, const char *name)
+{
+	size_t n = strlen(name);
+	long at = slot_find(v, name, n, name_hash(name, n));
+	return at >= 0 && v->slots[at].origin == ORIGIN_RECEIVED;
+}
+
+int vars_setf(struct vars *v, const char *name, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+	int n, st;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return ST_INVAL;
+	if ((size_t)n < sizeof(text))
+		return set_sv(v, sv_of(name), (struct sv){text, (size_t)n});
+	struct buf b;
+	buf_init(&b);
+	va_start(ap, fmt);
+	st = buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	if (!st)
+		st = set_sv(v, sv_of(name), buf_sv(&b));
+	buf_fini(&b);
+	return st;
+}
+
+int vars_push(struct vars *v, const char *name, const char *text)
+{
+	struct buf b, scratch;
+	const char *old;
+	int st;
+
+	if (!text || !*text)
+		return vars_set(v, name, text);
+	buf_init(&b);
+	buf_init(&scratch);
+	old = vars_text(v, name, &scratch);
+	if (old)
+		buf_printf(&b, "%s%s|:", strncmp(old, "ARRAY::", 7) ? "ARRAY::" : "", old);
+	buf_adds(&b, text);
+	st = b.failed || scratch.failed ? ST_NOMEM : set_sv(v, sv_of(name), buf_sv(&b));
+	buf_fini(&scratch);
+	buf_fini(&b);
+	return st;
+}
+
+const char *vars_get(const struct vars *v, const char *name)
+{
+	size_t n = strlen(name);
+	long at = slot_find(v, name, n, name_hash(name, n));
+	return at < 0 ? NULL : v->slots[at].block + n + 1;
+}
+
+static const char *slot_text(const struct var_slot *slot, struct buf *scratch)
+{
+	const char *value = slot_value(slot);
+
+	if (slot->origin == ORIGIN_CONFIG)
+		return value;
+	if (slot->origin == ORIGIN_MIXED)
+		return value + strlen(value) + 1;
+	buf_clear(scratch);
+	mark_put(scratch, sv_of(value));
+	return scratch->failed ? "" : scratch->p;
+}
+
+const char *vars_text(const struct vars *v, const char *name, struct buf *scratch)
+{
+	size_t n = strlen(name);
+	long at = slot_find(v, name, n, name_hash(name, n));
+	return at < 0 ? NULL : slot_text(&v->slots[at], scratch);
+}
+
+static void each_run(struct sv text, struct buf *run, void (*fn)(struct sv run, void *arg), void *arg)
+{
+	struct mark_it it = {.rest = text};
+
+	buf_clear(run);
+	while (mark_next(&it)) {
+		if (it.is_outside) {
+			buf_addc(run, it.byte);
+		} else if (run->n) {
+			fn(buf_sv(run), arg);
+			buf_clear(run);
+		}
+	}
+	if (run->n)
+		fn(buf_sv(run), arg);
+}
+
+void vars_each_outside(const struct vars *v, void (*fn)(struct sv run, void *arg), void *arg)
+{
+	struct buf run;
+
+	buf_init(&run);
+	for (uint32_t i = 0; i < v->count; i++) {
+		const struct var_slot *slot = &v->slots[i];
+		if (slot->origin == ORIGIN_OUTSIDE || slot->origin == ORIGIN_RECEIVED)
+			fn(sv_of(slot_value(slot)), arg);
+		else if (slot->origin == ORIGIN_MIXED)
+			each_run(sv_of(slot_text(slot, &run)), &run, fn, arg);
+	}
+	buf_fini(&run);
+}
+
+static int slot_copy(struct vars *to, struct sv to_name, const struct var_slot *slot)
+{
+	const char *value = slot_value(slot);
+	struct sv text = slot->origin == ORIGIN_MIXED ? sv_of(value + strlen(value) + 1) : SV_NONE;
+	unsigned origin = slot->origin == ORIGIN_RECEIVED ? ORIGIN_OUTSIDE : slot->origin;
+	return set_plain(to, to_name, sv_of(value), origin, text);
+}
+
+int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from, const char *name)
+{
+	size_t n = strlen(name);
+	long at = slot_find(from, name, n, name_hash(name, n));
+	return at < 0 ? ST_OK : slot_copy(to, sv_of(to_name), &from->slots[at]);
+}
+
+size_t vars_count(const struct vars *v)
+{
+	return v ? v->count : 0;
+}
+
+void vars_at(const struct vars *v, size_t i, const char **name, const char **value)
+{
+	*name = v->slots[i].block;
+	*value = slot_value(&v->slots[i]);
+}
+
+int vars_copy(struct vars *to, const struct vars *from)
+{
+	int st = ST_OK;
+	for (uint32_t i = 0; from && i < from->count && !st; i++)
+		st = slot_copy(to, (struct sv){from->slots[i].block, from->slots[i].name_len}, &from->slots[i]);
+	return st;
+}
+
+/* One "name=value" whose value may be in quotes and may escape the separator with a backslash. */
+static int parse_pair(struct vars *v, struct sv item, char sep)
+{
+	struct sv name, value;
+	struct buf b;
+	int st;
+
+	sv_split(item, '=', &name, &value);
+	name = sv_trim(name);
+	if (!name.n)
+		return ST_OK;
+	if (mark_has(sv_sub(name, 0, 2))) /* a name from outside could be any */
+		return ST_DENIED;
+	value = sv_trim(value);
+	if (value.n >= 2 && value.p[0] == '\'' && value.p[value.n - 1] == '\'')
+		value = sv_sub(value, 1, value.n - 2);
+	buf_init(&b);
+	mark_strip(&b, name);
+	name = (struct sv){NULL, b.n};
+	for (size_t i = 0; i < value.n; i++) {
+		if (value.p[i] == '\\' && i + 1 < value.n && (value.p[i + 1] == sep || value.p[i + 1] == '\''))
+			i++;
+		buf_addc(&b, value.p[i]);
+	}
+	st = b.failed ? ST_NOMEM : set_sv(v, sv_sub(buf_sv(&b), 0, name.n), sv_sub(buf_sv(&b), name.n, b.n));
+	buf_fini(&b);
+	return st;
+}
+
+/* Where the item that starts at from ends: the next separator outside of quotes and not escaped. */
+static size_t item_end(struct sv text, size_t from, char sep)
+{
+	bool is_quoted = false;
+	for (size_t i = from; i < text.n; i++) {
+		if (text.p[i] == '\\' && i + 1 < text.n)
+			i++;
+		else if (text.p[i] == '\'')
+			is_quoted = !is_quoted;
+		else if (text.p[i] == sep && !is_quoted)
+			return i;
+	}
+	return text.n;
+}
+
+int vars_parse(struct vars *v, struct sv text)
+{
+	char sep = ',';
+	struct vars *fresh = NULL;
+	int st = ST_OK, count = 0;
+
+	if (sv_starts(text, SV("^^")) && text.n >= 3 && !mark_has(sv_sub(text, 2, 2))) {
+		sep = text.p[2];
+		text = sv_sub(text, 3, text.n);
+	}
+	if (vars_new(&fresh))
+		return ST_NOMEM;
+	for (size_t at = 0; at < text.n && !st;) {
+		size_t end = item_end(text, at, sep);
+		if (++count > PARSE_MAX)
+			st = ST_PARSE;
+		else
+			st = parse_pair(fresh, sv_sub(text, at, end - at), sep);
+		at = end + 1;
+	}
+	if (!st)
+		st = vars_copy(v, fresh);
+	else if (st != ST_NOMEM)
+		st = ST_PARSE;
+	vars_free(fresh);
+	return st;
+}

@@ -1,0 +1,33 @@
+/* An ordered set of named text values: channel variables, originate variables, event-like lists. Names are
+ * case-insensitive as in FreeSWITCH, kept in insertion order. A value knows which of its bytes came from outside
+ * (text/mark.h): what is set with marks keeps them through copies; vars_get gives the value that people see, vars_text
+ * the one for whatever reads a language. */
+#pragma once
+#include "base/role.h"
+#include "base/str.h"
+
+struct vars;
+int vars_new(struct vars **out);
+void vars_free(struct vars *v);
+int vars_set(struct vars *v, const char *name, const char *text); /* with marks or without; NULL or "" removes */
+int vars_set_outside(struct vars *v, const char *name, const char *value); /* every byte is from outside */
+/* The same for what the far side of a call sent: vars_is_received tells it until the variable is set again; a copy is
+ * not received. */
+int vars_set_received(struct vars *v, const char *name, const char *value);
+bool vars_is_received(const struct vars *v, const char *name);
+int vars_setf(struct vars *v, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int vars_push(struct vars *v, const char *name, const char *text); /* makes ARRAY::a|:b */
+const char *vars_get(const struct vars *v, const char *name); /* borrowed until the next change; NULL when absent */
+/* The value with its marks: a view that is valid until the next change, of v or of scratch (initialised by the caller,
+ * who frees it); NULL when absent. */
+const char *vars_text(const struct vars *v, const char *name, struct buf *scratch);
+/* from's value, marks too, under another name; when from lacks it nothing changes. */
+int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from, const char *name);
+/* Each run of bytes from outside, whole values mostly. The view is valid during the call. */
+void vars_each_outside(const struct vars *v, void (*fn)(struct sv run, void *arg), void *arg);
+size_t vars_count(const struct vars *v);
+void vars_at(const struct vars *v, size_t i, const char **name, const char **value);
+int vars_copy(struct vars *to, const struct vars *from);
+/* "a=1,b='x,y'" or "^^:a=1:b=2" (the inside of {} [] <>) added to v. ST_PARSE names nothing wrong but leaves v
+ * unchanged. */
+int vars_parse(struct vars *v, struct sv text);
