@@ -586,8 +586,8 @@ static int part_init(struct leg *leg)
 
 static void part_answer(struct leg *leg)
 {
-	media_timeout_apply(leg);
 	role_assert_ctl();
+	media_timeout_apply(leg);
 	leg_record_check(leg);
 }
 
