@@ -73,10 +73,20 @@ def test_with_a_broken_one(sw, wire, name, value):
     assert ask(sw, wire, "INVITE", body=sdp(), **{name.replace("-", "_"): value}).code == 400
 
 
-@pytest.mark.parametrize("method", ["SUBSCRIBE", "NOTIFY", "PUBLISH"])
-def test_without_its_event(sw, wire, method):
-    m = ask(sw, wire, method)
+def test_a_notify_without_its_event(sw, wire):
+    m = ask(sw, wire, "NOTIFY")
     assert m.code == 400 and "Event" in m.first
+
+
+@pytest.mark.parametrize("method", ["SUBSCRIBE", "PUBLISH"])
+def test_others_without_their_event(sw, phone, method):
+    """Who asks is asked first who he is."""
+    a = phone("1000")
+    uri, to, cid = f"sip:1001@{sw.domain}", f"<sip:1001@{sw.domain}>", uuid.uuid4().hex
+    a.request(method, uri, to, cid)
+    challenge = a.expect(407)
+    a.request(method, uri, to, cid, extra=a.authorization(challenge, method, uri))
+    assert "Event" in a.expect(400).first
 
 
 def test_without_max_forwards(sw, wire):

@@ -61,10 +61,12 @@ static bool lacks_event(const struct sip_msg *m)
 static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
 static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
-	if (lacks_event(m)) {
+	/* the others are asked first who they are */
+	bool is_of_no_event = lacks_event(m) && (m->method == SIP_NOTIFY || is_authenticated(p, tx, m));
+	if (is_of_no_event)
 		sip_stx_reply_once(tx, 400, "Missing Event", NULL);
+	if (lacks_event(m))
 		return;
-	}
 	switch (m->method) {
 	case SIP_OPTIONS:
 		options_in(p, tx, m);
