@@ -79,9 +79,9 @@ bool sip_call_in_dialog(struct sip_stack *s, const struct sip_msg *m, struct sip
 
 void sip_call_seen_from(struct sip_call *c, const struct sip_source *src)
 {
-	c->remote = src->peer;
-	c->local = src->local;
-	c->transport = (uint8_t)src->transport;
+	c->remote = src->flow.peer;
+	c->local = src->flow.local;
+	c->transport = (uint8_t)sip_flow_transport(&src->flow);
 }
 
 /* ---- the end ---- */
@@ -283,9 +283,12 @@ static void contact_bare(struct sip_call *c, struct buf *out)
 	const char *user = c->contact_user ? c->contact_user : c->stack->cfg.contact_user;
 	buf_adds(out, "<sip:");
 	sip_escape_user(out, sv_of(user));
-	/* A caller over UDP is told so, as FreeSWITCH does; for TCP the mark brings the parameter along. */
+	/* The mark brings the transport along, except the default one: a caller is told that too, as FreeSWITCH does.
+	 */
 	buf_adds(out, "@" SIP_SELF_MARK_TEXT);
-	buf_adds(out, !c->is_uac && c->transport == SIP_UDP ? ";transport=udp>" : ">");
+	if (!c->is_uac && c->transport == SIP_TRANSPORT_DEFAULT)
+		buf_printf(out, ";transport=%s", sip_transport_facts(SIP_TRANSPORT_DEFAULT)->param);
+	buf_addc(out, '>');
 }
 
 void sip_call_contact_put(struct sip_call *c, struct buf *out)
@@ -312,7 +315,7 @@ void sip_call_contact_line(struct sip_call *c, struct buf *out)
 
 void sip_call_choose_dst(const struct sip_call *c, const char *hop, struct sip_dst *dst)
 {
-	bool is_open = c->transport == SIP_TCP && !c->dlg.route_set && sip_conn_find(c->stack, &c->remote);
+	bool is_open = !c->dlg.route_set && sip_conn_find(c->stack, (enum sip_transport)c->transport, &c->remote);
 	bool is_refused = c->has_own_names_only && sip_uri_needs_name(hop);
 	if (c->use_source_address || is_open || is_refused) {
 		dst->addr = c->remote;
@@ -435,7 +438,7 @@ int sip_call_answer_tx(struct sip_call *c, struct sip_stx *tx, int code, const c
 	buf_init(&self);
 	buf_init(&full);
 	if (with_contact) {
-		st = sip_self_put(c->stack, tx->src.transport, &tx->src.peer, true, &self);
+		st = sip_self_put(c->stack, sip_flow_transport(&tx->src.flow), &tx->src.flow.peer, true, &self);
 		if (st)
 			goto out;
 		sip_call_contact_put(c, &contact);

@@ -16,7 +16,8 @@ static void target_from_source(struct sip_call *c, const struct sip_source *src)
 	char text[ADDR_TEXT_MAX];
 	struct buf b;
 	buf_init(&b);
-	buf_printf(&b, "sip:%s%s", addr_text(&src->peer, text), src->transport == SIP_TCP ? ";transport=tcp" : "");
+	buf_printf(&b, "sip:%s", addr_text(&src->flow.peer, text));
+	sip_put_transport(&b, sip_flow_transport(&src->flow));
 	c->dlg.target = buf_take(&b);
 }
 

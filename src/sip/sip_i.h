@@ -1,5 +1,5 @@
 /* What this room's files share. Data's way: transport_*.c -> stack.c (parse, dispatch) -> tx_server.c or tx_client.c ->
- * call_*.c or the user; and back through the transactions to sip_transport_send. */
+ * call_*.c or the user; and back through the transactions to sip_flow_send (sip/transport_i.h). */
 #pragma once
 #include "base/check.h"
 #include "base/hash.h"
@@ -8,10 +8,9 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "loop/loop.h"
-#include "net/conn_limit.h"
-#include "net/tcp.h"
 #include "net/udp.h"
 #include "sip/sip.h"
+#include "sip/transport_i.h"
 #include <string.h>
 
 #define SIP_TAG_CHARS 13
@@ -23,31 +22,12 @@
 /* Finished server transactions kept to absorb retransmissions; the oldest go first. */
 #define SIP_DONE_MAX 32768
 
-/* An intrusive table by 64-bit keyed hashes (base/hash.h's SipHash: outsiders cannot choose collisions, so equal keys
- * are taken as equal things for transactions; calls compare their texts as well). */
-struct sip_node {
-	struct sip_node *next;
-	uint64_t key;
-	bool is_linked;
-};
-struct sip_table {
-	struct sip_node **slots;
-	size_t mask, count;
-};
-int sip_table_init(struct sip_table *t);
-void sip_table_fini(struct sip_table *t);
-void sip_table_add(struct sip_table *t, struct sip_node *n, uint64_t key);
-void sip_table_del(struct sip_table *t, struct sip_node *n);
-struct sip_node *sip_table_first(const struct sip_table *t, uint64_t key);
-struct sip_node *sip_node_next(const struct sip_node *n); /* with the same key */
-uint64_t sip_key(struct sv a, struct sv b, struct sv c, uint64_t salt);
-
 struct sip_stack {
 	struct sip_stack_config cfg; /* its strings are owned */
 	struct sip_stack_handlers h;
 	void *arg;
 	bool is_tracing, is_closing;
-	struct list udps, tcp_listeners, conns;
+	struct list listeners, conns;
 	struct sip_table conn_table, stx_table, merge_table, ctx_table, call_table, sender_table;
 	struct conn_limit *conn_limit;
 	struct list senders;  /* the one heard longest ago first */
@@ -63,57 +43,6 @@ struct sip_stack {
 	struct sip_hdr in_hdrs[SIP_MSG_HDRS_MAX];
 	struct sip_hdr own_hdrs[SIP_MSG_HDRS_MAX];
 };
-
-/* ---- transports ---- */
-struct sip_udp {
-	struct lnode link;
-	struct sip_stack *stack;
-	struct udp *u;
-	struct addr local;
-};
-struct sip_tcp_listener {
-	struct lnode link;
-	struct sip_stack *stack;
-	struct tcp_listener *l;
-	struct addr local;
-};
-struct sip_conn { /* counted: the stack's list holds one, each transaction on it one */
-	struct sip_node node;
-	struct lnode link;
-	struct sip_stack *stack;
-	struct tcp_conn *c;
-	struct addr peer, local;
-	bool is_open, is_connecting;
-	struct conn_guard guard;
-	struct sip_framer framer;
-	struct buf in, pending;
-	struct list ctxs; /* client requests whose answers come here */
-};
-struct sip_sender;
-/* Where a message came from. */
-struct sip_source {
-	enum sip_transport transport;
-	struct addr peer, local;
-	struct sip_udp *udp;
-	struct sip_conn *conn;
-	struct sip_sender *sender; /* of a request; NULL when out of memory */
-};
-ON_CTL void sip_stack_input(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n, bool is_stream);
-ON_CTL void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, const struct addr *local,
-    const struct addr *remote, const char *p, size_t n);
-ON_CTL struct sip_udp *sip_udp_for(struct sip_stack *s, const struct addr *dst);
-ON_CTL int sip_udp_write(struct sip_udp *u, const struct addr *dst, const char *p, size_t n);
-ON_CTL void sip_udp_close_all(struct sip_stack *s);
-/* Finds or opens a connection; borrowed. */
-ON_CTL int sip_conn_get(struct sip_conn **out, struct sip_stack *s, const struct addr *dst);
-ON_CTL struct sip_conn *sip_conn_find(struct sip_stack *s, const struct addr *dst);
-ON_CTL int sip_conn_write(struct sip_conn *c, const char *p, size_t n);
-ON_CTL void sip_tcp_close_all(struct sip_stack *s);
-/* It is no stranger's any more: the full bounds. */
-ON_CTL void sip_conn_trust(struct sip_conn *c);
-/* Our "host:port" as seen from dst, with ";transport=tcp" for contacts when contact is set. Appends. */
-ON_CTL int sip_self_put(
-    struct sip_stack *s, enum sip_transport t, const struct addr *dst, bool is_contact, struct buf *out);
 
 /* ---- senders (sender.c) ---- */
 struct sip_sender {
@@ -194,9 +123,8 @@ struct sip_ctx {
 	uint8_t auth_tries;
 	uint32_t cseq;
 	struct sip_dst dst;
-	char *hop; /* URI to resolve when dst is unset */
-	struct sip_conn *conn;
-	struct sip_udp *udp;
+	char *hop;            /* URI to resolve when dst is unset */
+	struct sip_flow flow; /* once it was sent; keeps its connection */
 	char branch[sizeof(SIP_COOKIE) + SIP_BRANCH_CHARS];
 	char *msg; /* on the wire once is_via_final; before, without Via and with marks */
 	size_t msg_n;

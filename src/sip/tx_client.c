@@ -17,7 +17,7 @@ static void make_branch(char *out)
 	rand_token(out + sizeof(SIP_COOKIE) - 1, SIP_BRANCH_CHARS);
 }
 
-static void ctx_unref(struct sip_ctx *c)
+static ON_CTL void ctx_unref(struct sip_ctx *c)
 {
 	if (--c->refs)
 		return;
@@ -27,7 +27,7 @@ static void ctx_unref(struct sip_ctx *c)
 	mem_free(c->ack_tag);
 	mem_free(c->ack_hop);
 	mem_free(c->auth_realm);
-	mem_unref(c->conn);
+	sip_flow_drop(&c->flow);
 	mem_free(c);
 }
 
@@ -85,39 +85,30 @@ static ON_CTL void fail_later(struct sip_ctx *c)
 	loop_timer_set(&c->timer, 0, "sip.ctx", on_failed, c);
 }
 
-static ON_CTL int transmit(struct sip_ctx *c, const char *p, size_t n)
-{
-	if (c->conn)
-		return sip_conn_write(c->conn, p, n);
-	return c->udp ? sip_udp_write(c->udp, &c->dst.addr, p, n) : ST_NOTFOUND;
-}
-
 void sip_ctx_conn_lost(struct sip_ctx *c)
 {
 	if (c->state == CTX_CALLING || c->state == CTX_PROCEEDING)
 		fail_later(c);
 }
 
-static ON_CTL int choose_transport(struct sip_ctx *c)
+static ON_CTL int choose_flow(struct sip_ctx *c)
 {
-	struct sip_conn *conn;
+	struct sip_flow f;
 	struct sip_stack *s = c->stack;
-	enum sip_transport t = c->dst.transport == SIP_TCP ? SIP_TCP : SIP_UDP;
-	if (s->h.may_send && !s->h.may_send(s, t, &c->dst.addr, s->arg))
+	if (!c->dst.transport)
+		c->dst.transport = SIP_TRANSPORT_DEFAULT;
+	if (s->h.may_send && !s->h.may_send(s, c->dst.transport, &c->dst.addr, s->arg))
 		return ST_DENIED;
-	if (c->dst.transport == SIP_TCP) {
-		int st = sip_conn_get(&conn, c->stack, &c->dst.addr);
-		if (st)
-			return st;
-		mem_unref(c->conn);
-		c->conn = mem_ref(conn);
-		list_remove(&c->conn_link);
-		list_push(&conn->ctxs, &c->conn_link);
-		return ST_OK;
-	}
-	c->dst.transport = SIP_UDP;
-	c->udp = sip_udp_for(c->stack, &c->dst.addr);
-	return c->udp ? ST_OK : ST_NOTFOUND;
+	int st = sip_flow_open(&f, s, c->dst.transport, &c->dst.addr);
+	if (st)
+		return st;
+	sip_flow_keep(&f);
+	sip_flow_drop(&c->flow);
+	c->flow = f;
+	list_remove(&c->conn_link);
+	if (f.conn)
+		list_push(&f.conn->ctxs, &c->conn_link);
+	return ST_OK;
 }
 
 static void put_marked(struct buf *b, const char *p, size_t n, struct sv self)
@@ -174,11 +165,11 @@ static ON_CTL int finalize(struct sip_ctx *c)
 static ON_CTL void launch(struct sip_ctx *c)
 {
 	struct sip_stack *s = c->stack;
-	int st = choose_transport(c);
+	int st = choose_flow(c);
 	if (!st)
 		st = finalize(c);
 	if (!st)
-		st = transmit(c, c->msg, c->msg_n);
+		st = sip_flow_send(c->stack, &c->flow, c->msg, c->msg_n);
 	s->stats.requests_out++;
 	if (c->is_oneshot) {
 		sip_ctx_kill(c);
@@ -190,7 +181,7 @@ static ON_CTL void launch(struct sip_ctx *c)
 	if (st)
 		fail_later(c);
 	else
-		arm(c, c->conn ? s->cfg.timer_b_ms * 1000LL : c->interval_us);
+		arm(c, sip_flow_is_reliable(&c->flow) ? s->cfg.timer_b_ms * 1000LL : c->interval_us);
 }
 
 static void on_resolved(int status, const struct sip_dst *dst, void *arg)
@@ -316,7 +307,7 @@ static ON_CTL void ack_error(struct sip_ctx *c, const struct sip_msg *resp)
 	}
 	if (c->ack) {
 		s->stats.requests_out++;
-		transmit(c, c->ack, c->ack_n);
+		sip_flow_send(c->stack, &c->flow, c->ack, c->ack_n);
 	}
 }
 
@@ -453,8 +444,8 @@ static ON_CTL void leave_husk(struct sip_ctx *c)
 	h->ack = c->ack;
 	h->ack_n = c->ack_n;
 	c->ack = NULL;
-	h->conn = mem_ref(c->conn);
-	h->udp = c->udp;
+	h->flow = c->flow;
+	sip_flow_keep(&h->flow);
 	enter_table(h);
 	h->deadline_us = loop_now_us() + c->stack->cfg.timer_b_ms * 1000LL;
 	arm(h, c->stack->cfg.timer_b_ms * 1000LL);
@@ -473,7 +464,7 @@ static ON_CTL bool retry_with_credentials(struct sip_ctx *c, const struct sip_ms
 		return false;
 	}
 	c->stack->stats.auth_retries++;
-	if (c->is_invite && !c->conn)
+	if (c->is_invite && !sip_flow_is_reliable(&c->flow))
 		leave_husk(c);
 	mem_free(c->ack);
 	c->ack = NULL;
@@ -553,7 +544,8 @@ static ON_CTL void final(struct sip_ctx *c, const struct sip_msg *m)
 	if ((m->code == 401 || m->code == 407) && retry_with_credentials(c, m))
 		return;
 	c->state = CTX_COMPLETED;
-	int64_t keep_us = c->conn ? 0 : (c->is_invite ? s->cfg.timer_b_ms : s->cfg.t4_ms) * 1000LL;
+	int64_t keep_us =
+	    sip_flow_is_reliable(&c->flow) ? 0 : (c->is_invite ? s->cfg.timer_b_ms : s->cfg.t4_ms) * 1000LL;
 	c->deadline_us = loop_now_us() + keep_us;
 	arm(c, keep_us);
 	deliver(c, m);
@@ -601,12 +593,12 @@ static void on_timer(void *arg)
 		give_up(c, c->is_cancel_sent ? 487 : 408);
 		return;
 	}
-	if (c->conn || (c->is_invite && c->state == CTX_PROCEEDING)) {
+	if (sip_flow_is_reliable(&c->flow) || (c->is_invite && c->state == CTX_PROCEEDING)) {
 		arm(c, c->deadline_us - loop_now_us());
 		return;
 	}
 	s->stats.retransmits_out++;
-	transmit(c, c->msg, c->msg_n);
+	sip_flow_send(c->stack, &c->flow, c->msg, c->msg_n);
 	c->interval_us *= 2;
 	if (!c->is_invite && (c->interval_us > s->cfg.t2_ms * 1000LL || c->state == CTX_PROCEEDING))
 		c->interval_us = s->cfg.t2_ms * 1000LL;

@@ -123,11 +123,9 @@ static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg
 static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
 {
 	struct leg *leg = c->leg;
-	char host[ADDR_TEXT_MAX], transport[8] = "";
-	const char *name = sip_transport_name(sip_stx_transport(tx));
+	char host[ADDR_TEXT_MAX];
+	const char *transport = sip_transport_facts(sip_stx_transport(tx))->param;
 	unsigned port = addr_port(sip_stx_peer(tx));
-	for (size_t i = 0; name[i] && i + 1 < sizeof(transport); i++)
-		transport[i] = (char)(name[i] | 0x20);
 	leg_var_set(leg, "sip_local_network_addr", c->p->ext_sip_ip);
 	leg_var_set(leg, "sip_network_ip", addr_host(sip_stx_peer(tx), host));
 	leg_var_setf(leg, "sip_network_port", "%u", port);

@@ -192,5 +192,5 @@ void sofia_target_route(const struct sofia_target *t, char **route, struct sip_d
 	}
 	enum sip_transport transport = sip_uri_transport(&u);
 	if (addr_parse(&dst->addr, u.host, u.port ? u.port : 5060) == ST_OK)
-		dst->transport = transport ? transport : SIP_UDP;
+		dst->transport = transport ? transport : SIP_TRANSPORT_DEFAULT;
 }

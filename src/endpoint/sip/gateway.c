@@ -212,21 +212,22 @@ static int conf_finish(struct gateway *g)
 		text_set(&c->contact_params, "");
 	}
 	enum sip_transport t = sip_transport_of(sv_of(c->transport));
-	if (t != SIP_UDP && t != SIP_TCP) {
+	if (!sip_stack_has_transport(g->p->stack, t)) {
 		log_warning(
 		    "sofia: gateway %s: register-transport %s is not there; UDP is used", g->name, c->transport);
-		text_set(&c->transport, "udp"), t = SIP_UDP;
+		text_set(&c->transport, "udp"), t = SIP_TRANSPORT_DEFAULT;
 	}
 	g->proxy_uri = format("sip:%s", without_scheme(c->proxy));
-	const char *domain = *c->from_domain ? c->from_domain : c->realm,
-	           *transport = t == SIP_TCP ? ";transport=tcp" : "";
-	g->from = format("<sip:%s@%s%s>", c->from_user, domain, transport);
+	bool is_default = t == SIP_TRANSPORT_DEFAULT;
+	const char *domain = *c->from_domain ? c->from_domain : c->realm, *name = is_default ? "" : ";transport=",
+	           *transport = is_default ? "" : sip_transport_facts(t)->param;
+	g->from = format("<sip:%s@%s%s%s>", c->from_user, domain, name, transport);
 	g->to = format("sip:%s@%s", c->username, str_is_true(c->has_distinct_to) ? c->realm : domain);
 	if (!g->proxy_uri || sip_uri_parse(&u, sv_of(g->proxy_uri)) < 0 || !u.host.n) {
 		log_error("sofia: gateway %s: proxy %s is no address", g->name, c->proxy);
 		return ST_INVAL;
 	}
-	g->register_url = format("%s%s", g->proxy_uri, u.params.n ? "" : transport);
+	g->register_url = format("%s%s%s", g->proxy_uri, u.params.n ? "" : name, u.params.n ? "" : transport);
 	g->contact = contact_make(g);
 	proxy_read(c->register_proxy, t, &g->register_dst, &g->register_route);
 	proxy_read(c->outbound_proxy, t, &g->outbound_dst, &g->outbound_route);

@@ -31,10 +31,10 @@ static void fill_refused(struct metric_out *out, int which)
 		const struct {
 			const char *why;
 			uint64_t count;
-		} rows[] = {{"no room", n.tcp.refused}, {"made room", n.tcp.made_room}, {"late", n.tcp.late},
-		    {"bytes", n.tcp.starved}, {"share", n.tcp.greedy}, {"transactions", n.shed - n.host_shed},
-		    {"transactions of an address", n.host_shed}, {"rate", p->rps_refused},
-		    {"answer held back", n.held_back}};
+		} rows[] = {{"no room", n.conn_limit.refused}, {"made room", n.conn_limit.made_room},
+		    {"late", n.conn_limit.late}, {"bytes", n.conn_limit.starved}, {"share", n.conn_limit.greedy},
+		    {"transactions", n.shed - n.host_shed}, {"transactions of an address", n.host_shed},
+		    {"rate", p->rps_refused}, {"answer held back", n.held_back}};
 		for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
 			metric_put(out, (double)rows[i].count, "profile", p->conf.name, "why", rows[i].why, NULL);
 	}
@@ -49,8 +49,8 @@ static void fill_strangers(struct metric_out *out, int which)
 		const struct profile *p = list_entry(it, struct profile, link);
 		struct sip_stack_stats n;
 		sip_stack_stats_get(p->stack, &n);
-		const size_t values[] = {
-		    n.tcp.count, n.tcp.silent_count, n.tcp.bytes, n.server_transactions, n.senders};
+		const size_t values[] = {n.conn_limit.count, n.conn_limit.silent_count, n.conn_limit.bytes,
+		    n.server_transactions, n.senders};
 		metric_put(out, (double)values[which], "profile", p->conf.name, NULL);
 	}
 }

@@ -26,11 +26,12 @@ bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const
 		return true;
 	bool is_same_host = addr_eq_host(&said, src);
 	/* A connection's source port is never its Contact's. */
-	if (is_same_host && (t != SIP_UDP || addr_eq(&said, src)))
+	if (is_same_host && (sip_transport_is_reliable(t) || addr_eq(&said, src)))
 		return false;
 	if (p->conf.is_aggressive_nat) {
 		if (addr_parse(&via_said, via->host, via->port ? via->port : 5060) < 0 ||
-		    !addr_eq_host(&via_said, src) || (t == SIP_UDP && addr_port(&via_said) != addr_port(src)))
+		    !addr_eq_host(&via_said, src) ||
+		    (!sip_transport_is_reliable(t) && addr_port(&via_said) != addr_port(src)))
 			return true;
 	}
 	if (is_same_host)

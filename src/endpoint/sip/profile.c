@@ -86,10 +86,11 @@ static int listen_on(struct profile *p)
 	}
 	p->sip_addr = bind;
 	int st = ST_OK;
-	if (wants_udp && (st = sip_stack_listen_udp(p->stack, &bind, &p->sip_addr)) < 0)
+	if (wants_udp && (st = sip_stack_listen(p->stack, SIP_UDP, &bind, &p->sip_addr)) < 0)
 		goto done;
 	p->has_udp = wants_udp;
-	if (wants_tcp && (st = sip_stack_listen_tcp(p->stack, &p->sip_addr, p->has_udp ? NULL : &p->sip_addr)) == ST_OK)
+	if (wants_tcp &&
+	    (st = sip_stack_listen(p->stack, SIP_TCP, &p->sip_addr, p->has_udp ? NULL : &p->sip_addr)) == ST_OK)
 		p->has_tcp = true;
 	else if (wants_tcp && p->has_udp) {
 		log_warning("sofia: profile %s: no TCP on %s (%s)", p->conf.name, addr_text(&p->sip_addr, text),
@@ -122,11 +123,11 @@ static int stack_open(struct profile *p)
 	    .timer_b_ms = (int)c->t1x64_ms,
 	    .max_transactions_per_host = c->max_transactions_per_host,
 	    .answer_factor = c->udp_answer_factor < 100 ? c->udp_answer_factor : 100,
-	    .max_tcp_conns = c->tcp_max_conns,
-	    .max_tcp_conns_per_host = c->tcp_max_conns_per_host,
-	    .tcp_message_ms = (int)(c->tcp_message_s < 3600 ? c->tcp_message_s : 3600) * 1000,
-	    .max_tcp_bytes = c->tcp_max_bytes,
-	    .max_tcp_bytes_per_host = c->tcp_max_bytes_per_host,
+	    .max_conns = c->tcp_max_conns,
+	    .max_conns_per_host = c->tcp_max_conns_per_host,
+	    .conn_message_ms = (int)(c->tcp_message_s < 3600 ? c->tcp_message_s : 3600) * 1000,
+	    .max_conn_bytes = c->tcp_max_bytes,
+	    .max_conn_bytes_per_host = c->tcp_max_bytes_per_host,
 	    .max_stranger_bytes = c->tcp_stranger_bytes};
 	struct sip_stack_handlers h = {.on_request = request_in, .on_trace = trace_print};
 	struct digest_config d = {.nonce_life_us = (int64_t)c->nonce_ttl_s * 1000000,

@@ -280,8 +280,7 @@ static void target_put(
 		char text[ADDR_TEXT_MAX];
 		buf_printf(
 		    &plain, "sip:%.*s%s%s", SVF(u->user), u->user.n ? "@" : "", addr_text(sip_stx_peer(r->tx), text));
-		if (t != SIP_UDP)
-			buf_printf(&plain, ";transport=%s", t == SIP_TCP ? "tcp" : "tls");
+		sip_put_transport(&plain, t);
 	}
 	buf_adds(out, ";fs_path=");
 	contact_escape(out, buf_sv(&plain));
@@ -301,8 +300,6 @@ static int contact_put(struct reg_request *r, const struct sip_nameaddr *na, int
 	bool is_nat = nat_is_behind(r->p, &na->uri, &m->via, src, t);
 	sip_list_start(&it, m, SIP_HDR_PATH);
 	struct sv path = sip_list_next(&it) ? it.item : SV_NONE;
-	static const char *const protos[] = {
-	    [SIP_UDP] = "udp", [SIP_TCP] = "tcp", [SIP_TLS] = "tls", [SIP_WS] = "ws", [SIP_WSS] = "wss"};
 	buf_init(&target);
 	target_put(r, na, is_nat, path, &target);
 	struct reg_put put = {.user = r->user,
@@ -317,7 +314,7 @@ static int contact_put(struct reg_request *r, const struct sip_nameaddr *na, int
 	    .auth_realm = r->owner.realm,
 	    .has_any_realm = r->owner.has_any_realm,
 	    .path = path,
-	    .proto = protos[t] ? protos[t] : "udp",
+	    .proto = sip_transport_facts(t)->param,
 	    .network_port = addr_port(src),
 	    .q_milli = (unsigned)sip_nameaddr_q_milli(na),
 	    .is_nat = is_nat,
