@@ -87,7 +87,7 @@ struct sip_stack_stats {
 	    stray_responses, shed, auth_retries, timeouts;
 	uint64_t held_back; /* responses not sent or repeated: their address had credit for no more */
 	uint64_t host_shed; /* of shed: one address had too many transactions */
-	size_t server_transactions, client_transactions, calls, conns, senders;
+	size_t server_transactions, client_transactions, dialogs, calls, conns, senders;
 	struct conn_limit_counts conn_limit;
 };
 ON_CTL void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out);

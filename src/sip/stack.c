@@ -39,7 +39,7 @@ static ON_CTL void stack_free(struct sip_stack *s)
 	sip_senders_free(s);
 	conn_limit_free(s->conn_limit);
 	struct sip_table *tables[] = {
-	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table, &s->sender_table};
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table};
 	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
 		sip_table_fini(tables[i]);
 	mem_free((char *)s->cfg.user_agent);
@@ -72,9 +72,9 @@ int sip_stack_new(
 	struct sip_stack *s = mem_zalloc(sizeof(*s));
 	if (!s)
 		return ST_NOMEM;
-	struct list *lists[] = {&s->listeners, &s->conns, &s->stxs, &s->ctxs, &s->calls, &s->done, &s->senders};
+	struct list *lists[] = {&s->listeners, &s->conns, &s->stxs, &s->ctxs, &s->dialogs, &s->done, &s->senders};
 	struct sip_table *tables[] = {
-	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table, &s->sender_table};
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table};
 	int st = config_copy(s, cfg);
 	for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
 		list_init(lists[i]);
@@ -102,7 +102,7 @@ void sip_stack_close(struct sip_stack *s)
 	if (!s)
 		return;
 	s->is_closing = true;
-	sip_call_drop_all(s);
+	sip_dialogs_drop(s);
 	list_each (&s->ctxs, n, tmp)
 		sip_ctx_kill(list_entry(n, struct sip_ctx, link));
 	list_each (&s->stxs, n, tmp)
@@ -128,7 +128,8 @@ void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out)
 	*out = s->stats;
 	out->server_transactions = s->stx_table.count;
 	out->client_transactions = s->ctx_table.count;
-	out->calls = s->call_table.count;
+	out->calls = s->call_count;
+	out->dialogs = s->dialog_table.count;
 	out->conns = s->conn_table.count;
 	out->senders = s->sender_table.count;
 	conn_limit_counts(s->conn_limit, &out->conn_limit);

@@ -1,5 +1,6 @@
 /* SIP over UDP: one socket a listener, one message a datagram. A message that the kernel does not take is a lost
  * packet: the transactions' timers repair it. */
+#include "net/udp.h"
 #include "sip/sip_i.h"
 
 struct udp_listener {

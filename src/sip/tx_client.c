@@ -27,6 +27,7 @@ static ON_CTL void ctx_unref(struct sip_ctx *c)
 	mem_free(c->ack_tag);
 	mem_free(c->ack_hop);
 	mem_free(c->auth_realm);
+	mem_unref(c->dialog);
 	sip_flow_drop(&c->flow);
 	mem_free(c);
 }
@@ -48,7 +49,7 @@ void sip_ctx_kill(struct sip_ctx *c)
 void sip_ctx_orphan(struct sip_ctx *c)
 {
 	c->fn = NULL;
-	c->call = NULL;
+	c->dialog = mem_unref(c->dialog);
 	c->credentials = NULL;
 }
 
@@ -213,7 +214,7 @@ static ON_CTL struct sip_ctx *ctx_new(struct sip_stack *s, const struct ctx_para
 	c->arg = p->arg;
 	c->credentials = p->credentials;
 	c->credentials_arg = p->credentials_arg;
-	c->call = p->call;
+	c->dialog = mem_ref(p->dialog);
 	if (p->branch)
 		memcpy(c->branch, p->branch, sizeof(c->branch));
 	else
@@ -383,10 +384,10 @@ void sip_ctx_ack(
 void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 {
 	struct sip_stack *s = c->stack;
-	struct sip_dialog d = {0};
+	struct sip_far far = {0};
 	struct sip_msg m;
 	static const char *const methods[] = {"ACK", "BYE"};
-	if (sip_msg_parse(&m, s->own_hdrs, SIP_MSG_HDRS_MAX, c->msg, c->msg_n, 0) || sip_dialog_from_response(&d, resp))
+	if (sip_msg_parse(&m, s->own_hdrs, SIP_MSG_HDRS_MAX, c->msg, c->msg_n, 0) || sip_far_from_response(&far, resp))
 		return;
 	struct buf b;
 	char *local =
@@ -398,7 +399,7 @@ void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 		char *hop = NULL;
 		uint32_t n = c->cseq + (uint32_t)i;
 		buf_init(&b);
-		if (!sip_dialog_put_request(&d, &b, methods[i], local, tag, remote, id, n, &hop)) {
+		if (!sip_far_put_request(&far, &b, methods[i], local, tag, remote, id, n, &hop)) {
 			sip_put_common(s, &b, false);
 			sip_put_body(&b, SV_NONE, SV_NONE);
 			struct ctx_params p = {.text = b.p,
@@ -408,7 +409,7 @@ void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 			    .hop = hop,
 			    .behalf = &c->dst.addr,
 			    .is_oneshot = !i};
-			if (!d.route_set) /* as the INVITE went: its Contact may be behind NAT */
+			if (!far.route_set) /* as the INVITE went: its Contact may be behind NAT */
 				p.dst = c->dst;
 			if (!i && !c->ack_tag)
 				sip_ctx_ack(c, resp->to_tag, b.p, b.n, &p.dst, hop);
@@ -422,7 +423,7 @@ void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 	mem_free(tag);
 	mem_free(id);
 	mem_free(remote);
-	sip_dialog_fini(&d);
+	sip_far_fini(&far);
 }
 
 /* ---- responses ---- */
@@ -455,7 +456,7 @@ static ON_CTL void leave_husk(struct sip_ctx *c)
 static ON_CTL bool retry_with_credentials(struct sip_ctx *c, const struct sip_msg *resp)
 {
 	struct buf b;
-	uint32_t cseq = c->call ? c->call->local_cseq + 1 : c->cseq + 1;
+	uint32_t cseq = c->dialog ? c->dialog->local_cseq + 1 : c->cseq + 1;
 	if (!c->credentials || c->is_cancel_wanted || c->is_cancel_sent)
 		return false;
 	buf_init(&b);
@@ -474,8 +475,8 @@ static ON_CTL bool retry_with_credentials(struct sip_ctx *c, const struct sip_ms
 	c->msg = buf_take(&b);
 	c->is_via_final = false;
 	c->cseq = cseq;
-	if (c->call)
-		c->call->local_cseq = cseq;
+	if (c->dialog)
+		c->dialog->local_cseq = cseq;
 	make_branch(c->branch);
 	enter_table(c);
 	launch(c);
@@ -490,7 +491,7 @@ static ON_CTL void deliver(struct sip_ctx *c, const struct sip_msg *m)
 	if (fn)
 		fn(c, m->code, m, c->arg);
 	if (!c->fn)
-		c->call = NULL; /* the call may go before the last retransmissions come */
+		c->dialog = mem_unref(c->dialog); /* what still comes is said again */
 }
 
 static ON_CTL void provisional(struct sip_ctx *c, const struct sip_msg *m)
@@ -562,8 +563,8 @@ void sip_ctx_response(struct sip_stack *s, const struct sip_source *src, struct 
 	if (c->state < CTX_CALLING || c->state == CTX_DEAD)
 		return;
 	c->refs++;
-	if (c->call)
-		sip_call_seen_from(c->call, src);
+	if (c->dialog)
+		sip_dialog_seen_from(c->dialog, src);
 	if (m->code < 200)
 		provisional(c, m);
 	else if (m->code < 300 && c->is_invite)

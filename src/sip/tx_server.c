@@ -457,7 +457,7 @@ struct sip_stx *sip_stx_find_invite(struct sip_stack *s, const struct sip_msg *m
 static ON_CTL void ack_in(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m)
 {
 	struct sip_stx *tx = sip_stx_find_invite(s, m);
-	struct sip_call *call;
+	struct sip_dialog *d;
 	char tag[SIP_TAG_CHARS + 1];
 	if (!tx) { /* of an answer that was not kept? */
 		once_tag_text(once_tag_of(m), tag);
@@ -477,10 +477,10 @@ static ON_CTL void ack_in(struct sip_stack *s, const struct sip_source *src, con
 	}
 	if (tx && tx->state != STX_ACCEPTED)
 		return;
-	if (sip_call_in_dialog(s, m, &call)) {
+	if ((d = sip_dialog_of(s, m))) {
 		sip_sender_proved(src->sender);
-		sip_call_seen_from(call, src);
-		sip_call_ack_in(call, m);
+		sip_dialog_seen_from(d, src);
+		sip_dialog_ack_in(d, m);
 	}
 }
 
@@ -561,12 +561,14 @@ static bool needs_dialog(const struct sip_msg *m)
 
 static ON_CTL void to_user(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m)
 {
-	struct sip_call *call;
-	if (m->to_tag.n && sip_call_in_dialog(s, m, &call)) {
+	struct sip_dialog *d = sip_dialog_of(s, m);
+	if (d) {
 		sip_sender_proved(tx->src.sender);
-		sip_call_seen_from(call, &tx->src);
-		sip_call_request_in(call, tx, m);
-	} else if (needs_dialog(m)) {
+		sip_dialog_seen_from(d, &tx->src);
+		if (sip_dialog_request_in(d, tx, m))
+			return;
+	}
+	if (needs_dialog(m)) {
 		sip_stx_reply_once(tx, 481, NULL, NULL);
 	} else if (s->h.on_request) {
 		s->h.on_request(s, tx, m, s->arg);
@@ -578,12 +580,11 @@ static ON_CTL void to_user(struct sip_stack *s, struct sip_stx *tx, const struct
 /* No room for one more transaction, in all or for this address; dialogs that stand go on. */
 static ON_CTL bool is_shed(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m)
 {
-	struct sip_call *call;
 	bool is_full = s->stx_table.count - s->done_count >= s->cfg.max_transactions;
 	bool is_host_full = src->sender && src->sender->active_count >= s->cfg.max_transactions_per_host;
 	if (!is_full && !is_host_full)
 		return false;
-	if (!is_full && m->to_tag.n && sip_call_in_dialog(s, m, &call))
+	if (!is_full && sip_dialog_of(s, m))
 		return false;
 	s->stats.shed++;
 	s->stats.host_shed += !is_full;

@@ -286,6 +286,7 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 	role_assert_ctl();
 	c->is_closed = true;
 	loop_timer_cancel(&c->session_timer);
+	refer_referral_end(c);
 	c->sip = NULL;
 	if (c->leg && leg_is_up(c->leg) && redirect_in(c, why))
 		goto out;

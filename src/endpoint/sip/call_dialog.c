@@ -182,7 +182,7 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 		sip_call_reply(sc, tx, 200, NULL, "Accept: application/sdp\r\n", NULL, SV_NONE);
 		break;
 	case SIP_NOTIFY:
-		refer_notify_in(c, sc, tx, m);
+		sip_call_reply(sc, tx, 481, "Subscription Does Not Exist", NULL, NULL, SV_NONE);
 		break;
 	case SIP_REFER:
 		refer_in(c, sc, tx, m);

@@ -296,8 +296,7 @@ int call_redirect(struct leg *leg, const char *uris)
 		bool has_brackets = sv_find(first, '<') < first.n;
 		buf_printf(&b, has_brackets ? "Refer-To: %.*s\r\n" : "Refer-To: <%.*s>\r\n", SVF(first));
 		buf_printf(&b, "Referred-By: <%s>\r\n", c->p->url);
-		st = sip_call_request(c->sip, "REFER", b.p, NULL, SV_NONE, NULL, NULL);
-		c->has_referred |= st == ST_OK;
+		st = b.failed ? ST_NOMEM : refer_send(c, b.p);
 	} else {
 		contacts_put(&b, where);
 		c->respond_code = 302;

@@ -4,8 +4,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "endpoint/sip/sofia_i.h"
+#include "sip/sub.h"
 #include "text/mark.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- Replaces: call-id;to-tag=..;from-tag=.. as the side that receives it sees them ---- */
@@ -89,20 +91,30 @@ static void refer_fini(struct refer *r)
 }
 
 /* One NOTIFY tells the end of it, as FreeSWITCH does: the transfer is on its way, or it is not. */
-static void notify(struct call *c, uint32_t cseq, const char *status) ON_CTL;
-static void notify(struct call *c, uint32_t cseq, const char *status)
+static void notify(struct call *c, struct sip_sub *sub, const char *status) ON_CTL;
+static void notify(struct call *c, struct sip_sub *sub, const char *status)
 {
-	struct buf headers, body;
-	if (!c->sip || c->is_closed)
+	char body[64];
+	if (!sub)
 		return;
-	buf_init(&headers);
-	buf_init(&body);
-	buf_printf(&headers, "Event: refer;id=%u\r\nSubscription-State: terminated;reason=noresource\r\n", cseq);
-	buf_printf(&body, "SIP/2.0 %s\r\n", status);
-	if (!headers.failed && !body.failed)
-		sip_call_request(c->sip, "NOTIFY", headers.p, "message/sipfrag;version=2.0", buf_sv(&body), NULL, NULL);
-	buf_fini(&headers);
-	buf_fini(&body);
+	if (!c->sip || c->is_closed) {
+		sip_sub_end(sub);
+		return;
+	}
+	snprintf(body, sizeof(body), "SIP/2.0 %s\r\n", status);
+	sip_sub_notify(sub, "terminated;reason=noresource", "message/sipfrag;version=2.0", sv_of(body));
+}
+
+/* A REFER that is taken makes a subscription to what becomes of it (RFC 3515 2.4.4). NULL: it cannot be. */
+static struct sip_sub *subscription_make(struct sip_call *sc, uint32_t cseq) ON_CTL;
+static struct sip_sub *subscription_make(struct sip_call *sc, uint32_t cseq)
+{
+	static const struct sip_sub_handlers none;
+	struct sip_sub *sub = NULL;
+	char id[16];
+	snprintf(id, sizeof(id), "%u", cseq);
+	const struct sip_sub_params p = {.event = "refer", .id = id, .is_notifier = true};
+	return sip_sub_new(&sub, sc, &p, &none, NULL) ? NULL : sub;
 }
 
 static void refer_vars(struct leg *leg, struct leg *referrer, const struct sip_msg *m) ON_CTL;
@@ -184,7 +196,7 @@ void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const str
 {
 	struct refer r;
 	struct replaces rep;
-	uint32_t cseq = m->cseq;
+	struct sip_sub *sub;
 	struct call *held = mem_ref(c), *other = NULL;
 	struct leg *leg = mem_ref(c->leg);
 	int st;
@@ -197,11 +209,12 @@ void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const str
 		goto done;
 	}
 	sip_call_reply(sc, tx, 202, NULL, "Expires: 60\r\n", NULL, SV_NONE);
+	sub = subscription_make(sc, m->cseq);
 	leg_var_setf(leg, "sip_refer_to", "%.*s", SVF(sip_msg_value(m, SIP_HDR_REFER_TO)));
 	if (r.replaces && replaces_parse(&rep, sv_of(r.replaces)))
 		other = call_find(&rep);
 	st = other ? attended(c, other, m) : blind(c, m, &r);
-	notify(c, cseq, st == ST_OK ? "200 OK" : "403 Forbidden");
+	notify(c, sub, st == ST_OK ? "200 OK" : "403 Forbidden");
 	if (st == ST_OK)
 		leg_hangup(leg, CAUSE_NORMAL_CLEARING);
 	else
@@ -212,20 +225,53 @@ done:
 	mem_unref(held);
 }
 
-/* What became of a REFER of ours (deflect): once the far side has taken it, the call here is over. */
-void refer_notify_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
+/* ---- a REFER of ours ---- */
+
+/* What became of it: once the far side has taken it, the call here is over. */
+static void on_referral_notify(struct sip_sub *sub, const struct sip_msg *m, bool is_last, void *arg)
 {
+	struct call *c = arg;
 	struct sv body = m->body, version, code;
 	uint32_t n = 0;
-	if (!c->has_referred || !sv_startsi(sip_msg_value(m, SIP_HDR_EVENT), SV("refer"))) {
-		sip_call_reply(sc, tx, 481, "Subscription Does Not Exist", NULL, NULL, SV_NONE);
-		return;
-	}
-	sip_call_reply(sc, tx, 200, NULL, NULL, NULL, SV_NONE);
+	role_assert_ctl();
 	sv_split(body, ' ', &version, &body);
 	sv_split(body, ' ', &code, &body);
-	if (sv_starts(version, SV("SIP/2.0")) && sv_u32(sv_trim(code), &n) == ST_OK && n >= 200 && n < 300)
+	if (c->leg && sv_starts(version, SV("SIP/2.0")) && sv_u32(sv_trim(code), &n) == ST_OK && n >= 200 && n < 300)
 		leg_hangup(c->leg, CAUSE_BLIND_TRANSFER);
+}
+
+static void on_referral_ended(struct sip_sub *sub, int code, void *arg)
+{
+	role_assert_ctl();
+	((struct call *)arg)->referral = NULL;
+}
+
+static const struct sip_sub_handlers referral_handlers = {
+    .on_notify = on_referral_notify, .on_ended = on_referral_ended};
+
+static void on_refer_response(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg)
+{
+	role_assert_ctl();
+	if (code >= 300)
+		refer_referral_end(arg);
+}
+
+int refer_send(struct call *c, const char *headers)
+{
+	if (!c->referral && sip_sub_new(&c->referral, c->sip, &(struct sip_sub_params){.event = "refer"},
+	                        &referral_handlers, c) != ST_OK)
+		return ST_INVAL;
+	int st = sip_call_request(c->sip, "REFER", headers, NULL, SV_NONE, on_refer_response, c);
+	if (st != ST_OK)
+		refer_referral_end(c);
+	return st;
+}
+
+void refer_referral_end(struct call *c)
+{
+	if (c->referral)
+		sip_sub_end(c->referral);
+	c->referral = NULL;
 }
 
 /* ---- INVITE with Replaces ---- */

@@ -160,7 +160,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	struct sip_dst dst;
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
-	bool has_referred;                  /* we sent a REFER: its NOTIFY is awaited */
+	struct sip_sub *referral;           /* we sent a REFER: what becomes of it is told here; NULL = none */
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
 	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
@@ -215,7 +215,10 @@ ON_CTL void call_host_put(struct call *c, struct buf *b, const char *host);
 
 /* ---- transfers (refer.c) ---- */
 ON_CTL void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
-ON_CTL void refer_notify_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
+/* Sends a REFER inside the call; headers has its Refer-To. Once the far side tells that it is done, the leg hangs up.
+ */
+ON_CTL int refer_send(struct call *c, const char *headers);
+ON_CTL void refer_referral_end(struct call *c); /* what becomes of it is of no interest any more */
 /* The leg an INVITE's Replaces names (NULL without the header; borrowed). False: it cannot be, and was answered. */
 ON_CTL bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct leg **out);
 ON_CTL void replaces_prepare(struct call *c, const struct leg *replaced); /* before the leg starts */
