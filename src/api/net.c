@@ -2,6 +2,7 @@
  * IPv4 but for interface_ip. */
 #include "api/api_i.h"
 #include "core/conf/config.h"
+#include "core/registry/api.h"
 #include "loop/co.h"
 #include "net/dns.h"
 

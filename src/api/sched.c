@@ -3,6 +3,15 @@
 #include "api/api_i.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/status.h"
+#include "core/bridge/bridge.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
+#include "core/run/api.h"
+#include "core/value/cause.h"
+#include "loop/loop.h"
 #include "text/mark.h"
 
 #include <stdlib.h>

@@ -2,7 +2,14 @@
  * slices with the loop running between them; everything else comes from the registries in one go. The columns' order is
  * what clients rely on. */
 #include "api/api_i.h"
+#include "core/bridge/bridge.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/module.h"
+#include "core/registry/registrations.h"
 #include "core/sound/media.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,10 @@
 /* Commands that tell the far end something: digits, displays, messages, redirections. An endpoint that lacks a way to
  * say it leaves it; the reply is FreeSWITCH's, which counts the leg being there as success. */
 #include "api/api_i.h"
+#include "core/bridge/bridge.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/value/vars.h"
 #include "text/url.h"
 
 #include <stdio.h>

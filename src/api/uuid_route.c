@@ -1,6 +1,13 @@
 /* Commands that say where a call goes: end, bridge, transfer, park, answer, applications from outside. */
 #include "api/api_i.h"
+#include "core/bridge/bridge.h"
+#include "core/dial/originate.h"
+#include "core/door/door.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
 #include "core/run/exec.h"
+#include "core/value/cause.h"
 
 void on_kill(struct api_call *c, struct leg *leg, struct api_words *w)
 {

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "core/keys/actions.h"
 #include "core/keys/meta.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
 #include <string.h>
 #include <strings.h>

@@ -1,6 +1,9 @@
 /* Taking calls of others over: intercept (a leg by its uuid), pickup (a leg that waits for a key). */
 #include "apps/apps_i.h"
+#include "core/bridge/bridge.h"
 #include "core/dial/pickup.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
 #include <string.h>
 #include <strings.h>

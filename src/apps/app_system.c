@@ -3,6 +3,8 @@
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/conf/shell.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
 #include "text/mark.h"
 #include <errno.h>

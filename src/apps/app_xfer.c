@@ -3,7 +3,15 @@
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/bridge/aside.h"
+#include "core/bridge/bridge.h"
+#include "core/dial/originate.h"
+#include "core/leg/leg.h"
+#include "core/registry/app.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
 

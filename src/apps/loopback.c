@@ -5,6 +5,13 @@
  * behind them are joined and the pair goes (loopback_bowout=false keeps it). */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/bridge/bridge.h"
+#include "core/leg/leg.h"
+#include "core/registry/endpoint.h"
+#include "core/registry/module.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "loop/loop.h"
 #include "text/mark.h"
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* A log line's text and the mappings of console.conf and logfile.conf. Pure. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "logger/logger_i.h"
 #include <string.h>

@@ -2,7 +2,7 @@
  * coroutine runs the script, or one that the script dialled or found. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/host/core.h"
+#include "core/leg/leg.h"
 #include "core/value/cause.h"
 #include "lua/lua_i.h"
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/shell.h"
-#include "core/host/core.h"
+#include "core/value/self.h"
 #include "loop/work.h"
 #include "say/prompt_i.h"
 #include "speech/speech.h"

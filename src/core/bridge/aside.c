@@ -4,7 +4,15 @@
 #include "core/bridge/aside.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/bridge/bridge.h"
+#include "core/bridge/bridge_core.h"
 #include "core/bridge/bridge_i.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
 
 static struct leg *held_of(const struct bridge *br)
 {

@@ -1,11 +1,22 @@
 /* Two legs that hear each other. A bridge is two references and a callback; the media thread does the work. It ends
  * once, by bridge_leave of either side (teardown, transfer, a new bridge), and what becomes of the second leg is
  * decided there. */
+#include "core/bridge/bridge.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/bridge/bridge_core.h"
 #include "core/bridge/bridge_i.h"
-#include "core/registry/module.h"
+#include "core/event/event.h"
+#include "core/keys/keys_core.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/registry/limits.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <string.h>
 #include <strings.h>
 

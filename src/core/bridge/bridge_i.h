@@ -1,6 +1,8 @@
 /* A bridge, for bridge.c and bridge_app.c. */
 #pragma once
-#include "core/leg/leg_i.h"
+#include "core/bridge/bridge_core.h"
+#include "core/leg/leg_core.h"
+#include "loop/loop.h"
 
 struct bridge {
 	struct leg *a, *b; /* references */
@@ -22,8 +24,4 @@ ON_CTL void bridge_pair_vars(struct leg *a, struct leg *b);
 /* Starts or ends the hold music of one leg that another hears. */
 ON_CTL void bridge_music(struct leg *of, struct leg *to, bool is_on);
 ON_CTL void bridge_end_vars(struct leg *leg, struct leg *peer);
-/* A bridge in early media ends (A is hung up, or goes on with continue_on_answer_timeout) unless A is answered by then.
- */
-ON_CTL void bridge_answer_within(struct leg *a, int seconds);
-/* ext[:dialplan[:context]] in the variable, which is taken away; true: A was transferred. */
-ON_CTL bool bridge_transfer_after(struct leg *a, const char *var_name);
+ON_CTL void bridge_aside_leave(struct leg *leg); /* it leaves a bridge that is set aside, if it is in one */

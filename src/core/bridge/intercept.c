@@ -1,6 +1,10 @@
 /* Taking a call over from whoever has it: ringing, answered or bridged. */
 #include "base/status.h"
-#include "core/bridge/bridge_i.h"
+#include "core/bridge/bridge.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 
 int bridge_intercept(struct leg *leg, struct leg *target)
 {

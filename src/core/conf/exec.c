@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "core/conf/config.h"
 #include "core/conf/config_i.h"
 #include "core/conf/shell.h"
 #include "loop/work.h"

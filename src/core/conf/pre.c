@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/slurp.h"
+#include "core/conf/config.h"
 #include "core/conf/config_i.h"
 #include <errno.h>
 #include <glob.h>

@@ -4,10 +4,15 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/dial/modules.h"
 #include "core/dial/originate_i.h"
-#include "core/host/core_i.h"
 #include "core/keys/digits.h"
+#include "core/leg/leg.h"
+#include "core/registry/app.h"
 #include "core/registry/module.h"
+#include "core/run/exec.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdlib.h>
 #include <string.h>
@@ -152,10 +157,4 @@ static const struct app_desc apps[] = {
     {"group_confirm", "Ask a called party to confirm", "", 0, app_group_confirm},
     {0},
 };
-static const struct module confirm_module = {.abi = MODULE_ABI, .name = "CORE_ORIGINATE", .apps = apps};
-
-int originate_register(void)
-{
-	int st = module_register(&confirm_module);
-	return st ? st : module_load(confirm_module.name, NULL);
-}
+const struct module dial_confirm_module = {.abi = MODULE_ABI, .name = "CORE_ORIGINATE", .apps = apps};

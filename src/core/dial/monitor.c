@@ -2,8 +2,12 @@
  * monitor_early_media_fail ends the leg by the tone of a refusal, monitor_early_media_ring makes of a ringing tone what
  * a 180 is elsewhere. Until then early media counts for nothing. */
 #include "base/status.h"
+#include "core/dial/dial_core.h"
 #include "core/dial/originate_i.h"
+#include "core/leg/leg.h"
 #include "core/sound/tap.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,21 @@
 /* Dialling as a whole: a dial string becomes one thread (originate_thread.c) on the caller's own coroutine, or, with
  * ":_:", several on coroutines of their own of which the first to succeed wins. Here they are started, cancelled and
  * their result told: the originator answers, variables say how it went. */
+#include "core/dial/originate.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/bridge/bridge_i.h"
+#include "core/bridge/bridge_core.h"
+#include "core/dial/dial_core.h"
+#include "core/dial/dialstring.h"
 #include "core/dial/originate_i.h"
-#include "core/run/exec_i.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

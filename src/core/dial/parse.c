@@ -3,7 +3,7 @@
  * endpoint. Pure. What is wrong is told with the place where it stands. */
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/dial/originate_i.h"
+#include "core/dial/dialstring.h"
 #include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>

@@ -4,7 +4,11 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "core/dial/originate_i.h"
-#include "core/run/exec_i.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/run/run_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -4,6 +4,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "core/dial/originate_i.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <string.h>
 #include <strings.h>

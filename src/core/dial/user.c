@@ -4,8 +4,11 @@
 #include "base/status.h"
 #include "core/conf/config.h"
 #include "core/conf/dir.h"
-#include "core/host/core_i.h"
+#include "core/leg/leg.h"
+#include "core/registry/endpoint.h"
 #include "core/registry/module.h"
+#include "core/run/expand.h"
+#include "core/value/cause.h"
 #include "text/mark.h"
 #include <string.h>
 #include <strings.h>
@@ -189,10 +192,4 @@ static const struct endpoint_ops group_ops = {
 static const struct endpoint_ops error_ops = {
     .name = "error", .operator_dials = OPERATOR_DIALS_DATA, .outgoing = error_outgoing};
 static const struct endpoint_ops *const endpoints[] = {&user_ops, &group_ops, &error_ops, NULL};
-static const struct module core_module = {.abi = MODULE_ABI, .name = "CORE_ENDPOINTS", .endpoints = endpoints};
-
-int endpoint_user_register(void)
-{
-	int st = module_register(&core_module);
-	return st ? st : module_load(core_module.name, NULL);
-}
+const struct module dial_user_module = {.abi = MODULE_ABI, .name = "CORE_ENDPOINTS", .endpoints = endpoints};

@@ -22,11 +22,6 @@ struct event {
 	char *rendered[4]; /* by format; NULL = not yet */
 	size_t rendered_len[4];
 };
-/* Identity headers, set by core_start. */
-struct event_identity {
-	const char *core_uuid, *hostname, *switchname, *ip4, *ip6;
-};
-extern struct event_identity event_identity;
 ON_CTL void event_forget_rendered(struct event *e);
 ON_CTL void event_deliver(struct event *e);
 extern struct event_counts event_counts[EVENT_ID_COUNT];

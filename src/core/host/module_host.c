@@ -3,11 +3,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
-#include "core/host/core.h"
+#include "core/event/event.h"
 #include "core/host/module_i.h"
 #include "core/keys/digits.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/run/api.h"
 #include "core/run/exec.h"
 #include "core/sound/record.h"
+#include "core/value/cause.h"
+#include "core/value/self.h"
 #include "loop/co.h"
 #include <stdio.h>
 #include <string.h>

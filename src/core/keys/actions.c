@@ -2,9 +2,15 @@
 #include "core/keys/actions.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/bridge/bridge.h"
+#include "core/event/event.h"
+#include "core/keys/keys_core.h"
 #include "core/keys/machine.h"
-#include "core/leg/leg_i.h"
-#include "core/registry/module.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/run/api.h"
+#include "core/run/exec.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdlib.h>
 #include <string.h>

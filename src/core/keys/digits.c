@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "core/leg/leg.h"
 #include "text/mark.h"
 #include "text/re.h"
 #include <string.h>

@@ -1,10 +1,17 @@
 /* Digits: those that come in (queued for an application, or passed to the other leg of a bridge) and those sent out. */
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/status.h"
-#include "core/host/core.h"
+#include "core/bridge/bridge.h"
+#include "core/event/event.h"
+#include "core/keys/keys_core.h"
 #include "core/keys/meta.h"
-#include "core/leg/leg_i.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/registry/limits.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
 #include <ctype.h>
 #include <string.h>
 

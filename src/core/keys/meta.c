@@ -1,8 +1,14 @@
 /* Keys bound during a bridge: the meta key, then a bound key within five seconds, runs an application. */
 #include "core/keys/meta.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/status.h"
-#include "core/leg/leg_i.h"
+#include "core/bridge/bridge.h"
+#include "core/keys/keys_core.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/run/run_core.h"
+#include "core/value/vars.h"
 #include <ctype.h>
 #include <string.h>
 

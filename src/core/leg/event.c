@@ -1,8 +1,13 @@
 /* The headers an event gets from a leg: basic channel data, the caller profile, the other leg's profile, and on the
  * events where FreeSWITCH does it, all variables. */
+#include "core/event/event.h"
 #include "base/check.h"
-#include "core/host/core.h"
-#include "core/leg/leg_i.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/registry/limits.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

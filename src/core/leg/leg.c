@@ -1,11 +1,19 @@
 /* Legs: making them, the table by uuid and by age, variables, and starting them off. What happens afterwards is in
  * leg_state.c, exec.c and leg_teardown.c. */
+#include "core/leg/leg.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
+#include "core/leg/leg_core.h"
 #include "core/leg/leg_i.h"
+#include "core/registry/endpoint.h"
+#include "core/registry/limits.h"
+#include "core/run/run_core.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/leg/leg_i.h"
+#include "core/leg/leg.h"
 #include "text/mark.h"
 #include <stddef.h>
 #include <stdio.h>

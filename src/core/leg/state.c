@@ -3,7 +3,16 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "core/bridge/bridge_core.h"
+#include "core/dial/dial_core.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
 #include "core/leg/leg_i.h"
+#include "core/registry/limits.h"
+#include "core/run/run_core.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
 #include <string.h>
 
 static const char *const state_names[] = {"CS_NEW", "CS_INIT", "CS_ROUTING", "CS_SOFT_EXECUTE", "CS_EXECUTE",

@@ -4,9 +4,19 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/bridge/bridge.h"
+#include "core/dial/dial_core.h"
+#include "core/keys/keys_core.h"
 #include "core/keys/meta.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
 #include "core/leg/leg_i.h"
-#include "core/registry/module.h"
+#include "core/registry/limits.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <string.h>
 
 enum { MEDIA_WAIT_US = 200 * 1000, HOOK_WAIT_US = 5 * 1000 * 1000 };

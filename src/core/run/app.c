@@ -1,10 +1,19 @@
 /* One application of a leg: its data is expanded, CHANNEL_EXECUTE is told, it runs; it returns, or detaches (bridge,
  * park, echo) and is over when somebody says so. */
+#include "core/registry/app.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/registry/module.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/run/exec.h"
 #include "core/run/exec_i.h"
+#include "core/run/expand.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
@@ -163,7 +172,7 @@ static CO int run_found(struct leg *leg, const struct app_desc *app, const char 
 	x->is_break_around = false;
 	x->depth++;
 	fire_execute(leg, f, EVENT_CHANNEL_EXECUTE);
-	st = module_app_call(app, leg, data);
+	st = app_invoke(app, leg, data);
 	if (st == APP_DETACHED) {
 		f->is_detached = true;
 		if (!leg_is_up(leg) || x->is_rerouted)
@@ -192,9 +201,9 @@ int exec_run_app(struct leg *leg, const char *name, const char *raw, const char 
 		leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 		return ST_NOTFOUND;
 	}
-	module_app_keep(app, true);
+	app_keep(app, true);
 	st = run_found(leg, app, raw, uuid, is_nested);
-	module_app_keep(app, false);
+	app_keep(app, false);
 	return st;
 }
 

@@ -1,12 +1,20 @@
 /* The coroutine of a leg's applications. One at a time walks (co_main): first what was asked from outside
  * (exec_request.c), then a new hunt when the leg was sent elsewhere (exec_route.c), then the list (exec_list.c). An
  * application that detaches ends the coroutine; leg_exec_resume (exec_app.c) starts another. */
+#include "core/run/exec.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/registry/module.h"
+#include "core/bridge/bridge.h"
+#include "core/dial/dial_core.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/registry/app.h"
 #include "core/run/exec_i.h"
+#include "core/run/run_core.h"
 #include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <string.h>
 
 int exec_init(struct leg *leg)

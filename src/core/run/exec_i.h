@@ -1,7 +1,8 @@
 /* The inside of a leg's applications: what the files exec*.c share. The list lives in the leg; one coroutine at a time
  * walks it (exec.c); a frame on the heap stands for each application that has begun and not completed (exec_app.c). */
 #pragma once
-#include "core/leg/leg_i.h"
+#include "core/leg/leg_core.h"
+#include "core/run/run_core.h"
 
 enum { ITEMS_MAX = 4096, REQUESTS_MAX = 256, LOG_MAX = 512, NESTING_MAX = 32, TRANSFERS_MAX = 50 };
 
@@ -76,8 +77,6 @@ ON_CTL void exec_frame_complete(struct leg *leg, struct exec_frame *f);
 CO int exec_run_app(struct leg *leg, const char *name, const char *raw, const char *uuid, bool is_nested);
 
 /* ---- exec_request.c ---- */
-/* Runs the oldest request; inside another one nothing is taken. */
-CO bool exec_run_request(struct leg *leg);
 ON_CTL void exec_requests_clear(struct leg_exec *x);
 /* The running application waits: asked for from outside on a bridged leg, it has the leg's sound for itself. */
 ON_CTL void exec_request_waits(struct leg *leg);

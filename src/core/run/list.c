@@ -2,7 +2,10 @@
  * what ran. */
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
 #include "core/run/exec_i.h"
+#include "core/run/run_core.h"
 #include "text/mark.h"
 #include <string.h>
 

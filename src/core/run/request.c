@@ -2,8 +2,14 @@
  * (execute_on_*, api_on_*). Taken up inside the running application's next wait, or by a coroutine of its own. */
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/registry/module.h"
+#include "core/bridge/bridge_core.h"
+#include "core/leg/leg.h"
+#include "core/run/api.h"
+#include "core/run/exec.h"
 #include "core/run/exec_i.h"
+#include "core/run/expand.h"
+#include "core/run/run_core.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <ctype.h>
 #include <stdio.h>

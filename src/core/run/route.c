@@ -2,8 +2,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/registry/module.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/registry/dialplan.h"
+#include "core/run/exec.h"
 #include "core/run/exec_i.h"
+#include "core/run/run_core.h"
+#include "core/value/cause.h"
 #include "text/mark.h"
 #include <string.h>
 

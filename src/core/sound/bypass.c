@@ -4,7 +4,12 @@
  * phone's own re-INVITE in bypass is passed on and answered with what the other phone said. */
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/bridge/bridge.h"
+#include "core/leg/leg.h"
+#include "core/sound/media.h"
 #include "core/sound/media_i.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
 #include <string.h>
 
 bool leg_media_is_bypassed(const struct leg *leg)

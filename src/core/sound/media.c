@@ -1,12 +1,18 @@
 /* A leg's media: sdp's pure functions make offers, answers and plans of the policy (leg_media_policy.c), and a plan
  * becomes parameters of the leg's stream. Codecs the engine
  * knows may be transcoded and are preferred for legs that are answered on their own; others are only passed through. */
+#include "core/sound/media.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/status.h"
-#include "core/bridge/bridge_i.h"
-#include "core/host/core_i.h"
+#include "core/bridge/bridge.h"
+#include "core/keys/keys_core.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
 #include "core/sound/media_i.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -62,7 +68,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 
 static ON_CTL void report_closed(struct leg_media *m, const struct media_report *r)
 {
-	metrics_stream_ended(&r->stats);
+	sound_metrics_ended(&r->stats);
 	mem_unref(m->stream);
 	m->stream = NULL;
 	m->is_closing = false;

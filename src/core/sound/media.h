@@ -68,3 +68,7 @@ ON_CTL struct mstream *leg_media_stream(struct leg *leg);          /* NULL befor
 ON_CTL bool leg_media_is_ready(struct leg *leg);                   /* negotiated */
 ON_CTL const struct media_codec *leg_media_codec(struct leg *leg); /* of sending; NULL before */
 ON_CTL void leg_media_fini(struct leg *leg); /* closes the stream; statistics go to variables when they arrive */
+
+/* Metrics of media: from core_start to core_stop. */
+ON_CTL int sound_metrics_start(void);
+ON_CTL void sound_metrics_stop(void);

@@ -1,8 +1,8 @@
 /* A leg's media, for leg_media.c (life, offers and answers), leg_media_policy.c (what they are made of) and
  * leg_media_vars.c (what it tells in variables). */
 #pragma once
-#include "core/bridge/bridge_i.h"
-#include "core/leg/leg_i.h"
+#include "core/leg/leg_core.h"
+#include "core/sound/sound_core.h"
 #include "sdp/sdp.h"
 
 enum bypass_state {
@@ -75,3 +75,6 @@ ON_CTL bool bypass_answer(struct leg *leg, struct leg *near, struct buf *out, in
 ON_CTL int bypass_remote_answer(struct leg *leg, struct sv sdp);
 ON_CTL int bypass_join(struct leg *a, struct leg *b);
 ON_CTL int bypass_reoffer(struct leg *leg, struct sv sdp); /* ST_AGAIN: answered later, by ops->reinvite_reply */
+
+/* ---- metrics.c ---- */
+ON_CTL void sound_metrics_ended(const struct media_stats *s); /* a stream's last statistics */

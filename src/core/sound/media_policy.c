@@ -4,8 +4,10 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/acl.h"
-#include "core/host/core_i.h"
+#include "core/leg/leg.h"
+#include "core/sound/media.h"
 #include "core/sound/media_i.h"
+#include "core/value/vars.h"
 #include <string.h>
 #include <strings.h>
 

@@ -1,5 +1,9 @@
 /* What negotiation and the streams tell in channel variables, with FreeSWITCH's names. */
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/sound/media.h"
 #include "core/sound/media_i.h"
+#include "core/value/vars.h"
 #include <string.h>
 #include <strings.h>
 

@@ -1,11 +1,17 @@
 /* Playing to a leg and recording it from an application: the media thread does it; here it is started, waited for and
  * ended by what may end it. */
+#include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
-#include "core/host/core.h"
-#include "core/leg/leg_i.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
 #include "core/sound/record.h"
 #include "core/sound/say.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,18 @@
 /* record_session: recordings beside whatever the leg does. The media thread writes, a worker closes the file; here are
  * FreeSWITCH's variables that say how, its events, and what became of it. */
 #include "base/status.h"
-#include "core/host/core.h"
-#include "core/registry/module.h"
+#include "core/bridge/bridge.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
+#include "core/sound/tap.h"
 #include "core/sound/tap_i.h"
+#include "core/value/cause.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* Where the rooms that need a spoken text meet the one that speaks. */
 #include "core/sound/say.h"
 #include "base/status.h"
+#include "core/leg/leg.h"
 
 static const struct say_ops *say_ops;
 

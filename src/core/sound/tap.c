@@ -1,7 +1,14 @@
 /* Taps of a leg: their list, their events, their end; levels and displaced sound. What the media threads do with a tap
  * is theirs; here is which function and target it has for the outside, and what happens when it reports. */
+#include "core/sound/tap.h"
 #include "base/status.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
 #include "core/sound/tap_i.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* A tap as core keeps it: for leg_tap.c (life, levels, displaced sound), leg_watch.c (tones, keys, energy, listening
  * in) and leg_recording.c. */
 #pragma once
-#include "core/leg/leg_i.h"
+#include "core/leg/leg_core.h"
 #include "core/sound/tap.h"
 
 enum leg_tap_kind {

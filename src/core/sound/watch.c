@@ -1,7 +1,15 @@
 /* Taps that wait for something to be heard (tones, keys, sound or silence), and listening in on another leg. */
 #include "base/clock.h"
 #include "base/status.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/run/exec.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/tap.h"
 #include "core/sound/tap_i.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

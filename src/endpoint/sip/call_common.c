@@ -2,7 +2,11 @@
  * headers, causes both ways, and the end. A leg holds one reference on its call, the dialog's callbacks another. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/bridge/bridge.h"
 #include "core/conf/config.h"
+#include "core/leg/leg.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <stdio.h>

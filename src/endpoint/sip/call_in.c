@@ -3,7 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/conf/acl.h"
 #include "core/conf/dir.h"
+#include "core/leg/leg.h"
+#include "core/registry/endpoint.h"
+#include "core/registry/limits.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/gateway.h"
 
 #include <inttypes.h>

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
+#include "core/leg/leg.h"
+#include "core/value/cause.h"
 #include "endpoint/sip/sofia_i.h"
 #include "text/mark.h"
 

@@ -3,6 +3,10 @@
  * REFER outside of one is request.c's. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/bridge/bridge.h"
+#include "core/leg/leg.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/sofia_i.h"
 #include "sip/sub.h"
 #include "text/mark.h"

@@ -1,5 +1,6 @@
 /* Dial strings with all their parts, and what their variables ask of dialling. */
 #include "base/mem.h"
+#include "core/dial/dialstring.h"
 #include "core/dial/originate_i.h"
 #include "core/value/cause.h"
 #include <string.h>

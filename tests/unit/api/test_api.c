@@ -2,7 +2,14 @@
 #include "../core/fake.h"
 #include "api/api_i.h"
 #include "base/mem.h"
+#include "core/bridge/bridge.h"
 #include "core/conf/config.h"
+#include "core/host/module.h"
+#include "core/leg/leg.h"
+#include "core/registry/module.h"
+#include "core/run/api.h"
+#include "core/value/cause.h"
+#include "core/value/self.h"
 #include "harness.h"
 
 #include <stdio.h>

@@ -2,6 +2,12 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "core/bridge/bridge.h"
+#include "core/dial/originate.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
 #include "fake.h"
 #include <stdio.h>
 #include <string.h>

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/slurp.h"
+#include "core/conf/config.h"
 #include "core/conf/config_i.h"
 #include "harness.h"
 #include "loop/loop.h"

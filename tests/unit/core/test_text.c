@@ -2,9 +2,14 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/conf/config.h"
 #include "core/conf/config_i.h"
-#include "core/dial/originate_i.h"
+#include "core/dial/dialstring.h"
 #include "core/event/event.h"
+#include "core/registry/limits.h"
+#include "core/run/expand.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "fake.h"
 #include <stdio.h>
 #include <string.h>
