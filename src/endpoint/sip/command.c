@@ -1,10 +1,10 @@
 /* The `sofia` command: profiles started, stopped, flushed and traced, levels kept. Status texts are in status.c,
- * look-ups in contact.c. Replies are FreeSWITCH's to the byte where clients parse them. */
+ * look-ups in reg/lookup.c. Replies are FreeSWITCH's to the byte where clients parse them. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
 #include "core/registry/api.h"
-#include "endpoint/sip/gateway.h"
+#include "endpoint/sip/module_i.h"
 #include "loop/co.h"
 #include "text/xml.h"
 
@@ -64,7 +64,6 @@ static bool is_on(struct sv v)
 static int global_cmd(struct api_call *c, const struct words *w) ON_CTL;
 static int global_cmd(struct api_call *c, const struct words *w)
 {
-	struct lnode *it, *tmp;
 	if (w->n < 2 || (!sv_isi(w->w[1], "siptrace") && !sv_isi(w->w[1], "capture") && !sv_isi(w->w[1], "watchdog") &&
 	                    !sv_isi(w->w[1], "debug")))
 		return buf_adds(c->out,
@@ -74,9 +73,7 @@ static int global_cmd(struct api_call *c, const struct words *w)
 		    "-ERR Usage: siptrace <on|off>|capture <on|off>|watchdog <on|off>|debug <sla|presence|none");
 	bool on = is_on(w->w[2]);
 	if (sv_isi(w->w[1], "siptrace")) {
-		sofia.is_tracing = on;
-		list_each (&sofia.profiles, it, tmp)
-			profile_trace_update(list_entry(it, struct profile, link));
+		profiles_trace_set(on);
 	}
 	return buf_printf(c->out, "+OK Global %.*s %s", SVF(w->w[1]), on ? "on" : "off");
 }
@@ -139,8 +136,7 @@ static int trace_cmd(struct api_call *c, struct profile *p, const struct words *
 static int trace_cmd(struct api_call *c, struct profile *p, const struct words *w)
 {
 	bool on = w->n > 3 && is_on(w->w[3]);
-	p->is_tracing = on;
-	profile_trace_update(p);
+	profile_trace_set(p, on);
 	return buf_printf(c->out, "%s sip debugging on %s", on ? "Enabled" : "Disabled", p->conf.name);
 }
 
@@ -165,7 +161,7 @@ static int flush_cmd(struct api_call *c, struct profile *p, const struct words *
 	struct sv which = has_which ? w->w[3] : SV_NONE;
 	if (is_reboot)
 		reg_sync(p, which, true);
-	reg_table_flush(p->regs, which);
+	reg_table_flush(reg_table_of(p), which);
 	return buf_printf(c->out, "+OK %s all registrations%s\n", is_reboot ? "rebooting" : "flushing",
 	    has_which ? " matching specified call_id" : "");
 }
@@ -229,6 +225,8 @@ static int loglevel_cmd(struct api_call *c, const struct words *w)
 	return buf_adds(c->out, usage);
 }
 
+static int trace_level = LOG_CONSOLE; /* kept, and told */
+
 static int tracelevel_cmd(struct api_call *c, const struct words *w) ON_CTL;
 static int tracelevel_cmd(struct api_call *c, const struct words *w)
 {
@@ -237,9 +235,9 @@ static int tracelevel_cmd(struct api_call *c, const struct words *w)
 	if (w->n > 1) {
 		snprintf(text, sizeof(text), "%.*s", (int)(w->w[1].n < 15 ? w->w[1].n : 15), w->w[1].p);
 		if (log_level_parse(text, &level) == ST_OK)
-			sofia.trace_level = level;
+			trace_level = level;
 	}
-	return buf_printf(c->out, "+OK tracelevel is %s", log_level_name((enum log_level)sofia.trace_level));
+	return buf_printf(c->out, "+OK tracelevel is %s", log_level_name((enum log_level)trace_level));
 }
 
 static int sofia_cmd(struct api_call *c)

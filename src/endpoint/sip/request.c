@@ -3,7 +3,21 @@
  * registry. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "endpoint/sip/sofia_i.h"
+#include "endpoint/sip/module_i.h"
+
+/* How many came in this second: a profile's part. */
+struct request_rate {
+	int64_t second;
+	unsigned count;
+	uint64_t refused;
+};
+static const struct profile_slot slot = {"requests", sizeof(struct request_rate)};
+const struct profile_part request_part = {.slot = &slot};
+
+uint64_t requests_refused(const struct profile *p)
+{
+	return ((const struct request_rate *)profile_slot_of(p, &slot))->refused;
+}
 
 /* To whoever asks: nothing is kept. */
 static void reply(struct sip_stx *tx, int code, const char *headers) ON_CTL;
@@ -44,11 +58,14 @@ static bool is_over_rate(struct profile *p, const struct sip_stx *tx)
 	int64_t second = clock_mono_us() / 1000000;
 	if (!p->conf.max_rps)
 		return false;
-	if (second != p->rps_second)
-		p->rps_second = second, p->rps_count = 0;
-	if (++p->rps_count <= p->conf.max_rps)
+	struct request_rate *rate = profile_slot_of(p, &slot);
+	if (second != rate->second)
+		rate->second = second, rate->count = 0;
+	if (++rate->count <= p->conf.max_rps)
 		return false;
-	return !sip_stx_is_known(tx) || sip_stx_sender_rate(tx) > p->conf.max_rps / 10 + 1;
+	bool is_over = !sip_stx_is_known(tx) || sip_stx_sender_rate(tx) > p->conf.max_rps / 10 + 1;
+	rate->refused += is_over;
+	return is_over;
 }
 
 static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
@@ -97,7 +114,6 @@ void request_in(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m
 	struct profile *p = arg;
 	role_assert_ctl();
 	if (is_over_rate(p, tx)) {
-		p->rps_refused++;
 		sip_stx_reply_once(tx, 503, "Maximum Requests Exceeded", "Retry-After: 1\r\n");
 		return;
 	}

@@ -2,7 +2,8 @@
  * table of label, XML tag and a function that writes the value; both forms are printed from it. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "endpoint/sip/gateway.h"
+#include "core/value/self.h"
+#include "endpoint/sip/module_i.h"
 #include "text/json.h"
 #include "text/xml.h"
 
@@ -144,23 +145,23 @@ ROW(nat)
 }
 ROW(calls_in)
 {
-	buf_printf(b, "%" PRIu64, p->calls_in);
+	buf_printf(b, "%" PRIu64, profile_calls_of(p)->in);
 }
 ROW(failed_in)
 {
-	buf_printf(b, "%" PRIu64, p->failed_in);
+	buf_printf(b, "%" PRIu64, profile_calls_of(p)->failed_in);
 }
 ROW(calls_out)
 {
-	buf_printf(b, "%" PRIu64, p->calls_out);
+	buf_printf(b, "%" PRIu64, profile_calls_of(p)->out);
 }
 ROW(failed_out)
 {
-	buf_printf(b, "%" PRIu64, p->failed_out);
+	buf_printf(b, "%" PRIu64, profile_calls_of(p)->failed_out);
 }
 ROW(registrations)
 {
-	buf_printf(b, "%zu", reg_table_count(p->regs));
+	buf_printf(b, "%zu", reg_table_count(reg_table_of(p)));
 }
 
 struct row {
@@ -334,7 +335,7 @@ static int regs_print(struct profile *p, struct buf *out, struct sv filter, bool
 		buf_adds(out, "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<profile>\n  <registrations>\n");
 	else
 		buf_printf(out, "\nRegistrations:\n%s", line);
-	reg_table_each(p->regs, reg_print, &pr);
+	reg_table_each(reg_table_of(p), reg_print, &pr);
 	return is_xml ? buf_adds(out, "  </registrations>\n</profile>\n")
 	              : buf_printf(out, "Total items returned: %zu\n%s", pr.count, line);
 }
@@ -383,7 +384,8 @@ static void list_text(const struct entries *l, struct buf *out)
 			continue;
 		}
 		profiles++;
-		buf_printf(out, "%25s\t%7s\t%42s\tRUNNING (%zu)\n", e->name, "profile", e->p->url, e->p->call_count);
+		buf_printf(out, "%25s\t%7s\t%42s\tRUNNING (%zu)\n", e->name, "profile", e->p->url,
+		    profile_calls_of(e->p)->count);
 		gateway_rows_put(e->p, out, false);
 	}
 	buf_printf(out, "%s%zu profile%s %zu alias%s\n", line, profiles, profiles == 1 ? "" : "s", aliases,
@@ -404,7 +406,8 @@ static void list_xml(const struct entries *l, struct buf *out)
 		if (e->is_alias)
 			buf_adds(out, "</data>\n<state>ALIASED</state>\n</alias>\n");
 		else
-			buf_printf(out, "</data>\n<state>RUNNING (%zu)</state>\n</profile>\n", e->p->call_count);
+			buf_printf(
+			    out, "</data>\n<state>RUNNING (%zu)</state>\n</profile>\n", profile_calls_of(e->p)->count);
 		if (!e->is_alias)
 			gateway_rows_put(e->p, out, true);
 	}
@@ -453,14 +456,14 @@ static void json_entry(struct json_writer *w, const struct entry *e)
 		jw_kv_str(w, "state", "ALIASED");
 	} else {
 		jw_kv_str(w, "state", "RUNNING");
-		jw_kv_int(w, "in-use", (int64_t)e->p->call_count);
+		jw_kv_int(w, "in-use", (int64_t)profile_calls_of(e->p)->count);
 		jw_kv_str(w, "data", e->p->url);
 	}
 	jw_end_object(w);
-	if (!e->is_alias && !list_empty(&e->p->gateways)) {
+	if (!e->is_alias && !list_empty(gateways_of(e->p))) {
 		jw_key(w, "gateways");
 		jw_begin_object(w);
-		list_each (&e->p->gateways, it, tmp) {
+		list_each (gateways_of(e->p), it, tmp) {
 			const struct gateway *g = list_entry(it, struct gateway, link);
 			jw_key(w, g->name);
 			jw_begin_object(w);
@@ -494,9 +497,7 @@ static int list_print(struct buf *out, void (*put)(const struct entries *l, stru
 static int list_print(struct buf *out, void (*put)(const struct entries *l, struct buf *out))
 {
 	struct entries l = {0};
-	struct lnode *it, *tmp;
-	list_each (&sofia.profiles, it, tmp) {
-		struct profile *p = list_entry(it, struct profile, link);
+	for (struct profile *p = profile_next(NULL); p; p = profile_next(p)) {
 		entry_add(&l, p->conf.name, p, false);
 		profile_each_alias(p, alias_found, &l);
 	}
