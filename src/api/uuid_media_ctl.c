@@ -2,6 +2,7 @@
 #include "api/api_i.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
+#include "core/run/exec.h"
 #include "core/sound/media.h"
 
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/keys/actions.h"
+#include "core/keys/dtmf.h"
 #include "core/keys/meta.h"
 #include "core/leg/leg.h"
 #include "core/registry/app_words.h"

@@ -5,6 +5,7 @@
 #include "core/leg/leg.h"
 #include "core/registry/app_words.h"
 #include "core/run/exec.h"
+#include "core/sound/play.h"
 #include "core/sound/tap.h"
 #include "core/value/vars.h"
 #include "text/mark.h"

@@ -8,6 +8,7 @@
 #include "core/leg/leg.h"
 #include "core/registry/app_words.h"
 #include "core/run/exec.h"
+#include "core/sound/play.h"
 #include "core/value/vars.h"
 #include <stdlib.h>
 #include <string.h>

@@ -13,6 +13,7 @@
 #include "core/registry/app_words.h"
 #include "core/registry/module.h"
 #include "core/run/exec.h"
+#include "core/sound/play.h"
 #include "core/sound/say.h"
 #include "core/value/cause.h"
 #include "core/value/vars.h"

@@ -9,6 +9,7 @@
 #include "core/registry/app.h"
 #include "core/registry/dialplan.h"
 #include "core/registry/module.h"
+#include "core/run/exec.h"
 #include "core/value/cause.h"
 #include "dialplan/module_i.h"
 #include "loop/co.h"

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/leg/leg.h"
+#include "core/run/exec.h"
 #include "esl/esl_i.h"
 #include "net/dns.h"
 

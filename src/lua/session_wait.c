@@ -11,6 +11,7 @@
 #include "core/registry/app.h"
 #include "core/run/exec.h"
 #include "core/sound/media.h"
+#include "core/sound/play.h"
 #include "core/sound/record.h"
 #include "core/sound/say.h"
 #include "core/value/cause.h"

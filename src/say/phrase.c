@@ -8,6 +8,7 @@
 #include "core/registry/app.h"
 #include "core/run/exec.h"
 #include "core/run/expand.h"
+#include "core/sound/play.h"
 #include "core/sound/say.h"
 #include "say/say_i.h"
 #include "text/mark.h"

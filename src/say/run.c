@@ -9,6 +9,7 @@
 #include "core/registry/app_words.h"
 #include "core/registry/module.h"
 #include "core/run/exec.h"
+#include "core/sound/play.h"
 #include "core/sound/say.h"
 #include "say/say_i.h"
 #include <stdio.h>

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
+#include "core/sound/play.h"
 #include "say/say_i.h"
 #include "text/mark.h"
 #include <string.h>

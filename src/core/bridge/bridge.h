@@ -9,8 +9,7 @@ struct module;
  * cannot be joined. */
 typedef void (*bridge_done_fn)(struct leg *a, struct leg *b, void *arg);
 ON_CTL int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg);
-ON_CTL void bridge_leave(struct leg *leg);             /* ends its bridge; NULL bridge is fine */
-ON_CTL struct leg *bridge_peer(const struct leg *leg); /* borrowed or NULL */
+ON_CTL void bridge_leave(struct leg *leg); /* ends its bridge; NULL bridge is fine */
 /* Its peer, or whom it dials, or whom it talked to last (variable signal_bond); borrowed; NULL when there is none. */
 ON_CTL struct leg *leg_partner(const struct leg *leg);
 /* Joins two legs that the running coroutine has (leg_exec_adopt, or its own) and waits until the bridge ends; b is
@@ -18,9 +17,5 @@ ON_CTL struct leg *leg_partner(const struct leg *leg);
 CO int bridge_wait(struct leg *a, struct leg *b);
 /* uuid_bridge: two existing legs leave what they do and are joined. */
 ON_CTL int bridge_two(struct leg *a, struct leg *b);
-/* leg takes target over: both are answered, whom target talked to is hung up with PICKED_OFF (so are the legs it was
- * still dialling), and the two are bridged as by bridge_two. An unanswered leg that is being dialled stands for its
- * caller. From leg's own application; ST_NOTFOUND when there is nobody to take, ST_HANGUP. */
-ON_CTL int bridge_intercept(struct leg *leg, struct leg *target);
 
 extern const struct module bridge_module; /* the application behind bridge_two */

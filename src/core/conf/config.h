@@ -71,8 +71,6 @@ ON_CTL void *config_stage_get(int slot); /* of the current snapshot; borrowed; N
 /* "stun:host[:port]" asks a STUN server for our public IPv4 address (RFC 8489 binding), "host:name" resolves, anything
  * else is taken as it is. Blocks up to timeout_ms. */
 ANY int config_public_address(struct sv what, int timeout_ms, char out[64]);
-/* What a STUN server (host[:port], 3478) says of a socket of ours: address and port. */
-ANY int config_stun(struct sv server, int timeout_ms, char out[64], uint16_t *port);
 
 /* Global variables. Set by the preprocessor (a reload sets again what the files set), by global_setvar, or built in. */
 ON_CTL const char *globals_get(const char *name);            /* borrowed until the next change; NULL when unset */

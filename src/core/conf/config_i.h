@@ -56,10 +56,6 @@ ANY bool pre_blame(const struct pre *p, char error[XML_ERROR_CHARS]);
 ANY void pre_problem(struct pre *p, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Runs a shell command, appends its standard output. Blocks up to timeout_ms, then kills it. ST_TIMEOUT, ST_IO,
- * ST_LIMIT. */
-ANY int config_run_command(const char *command, int timeout_ms, struct buf *out);
-
 /* The preprocessed text as a snapshot without stages. */
 ANY int config_of_text(
     struct config **out, const struct pre *pre, const char *main_file, char error[CONFIG_ERROR_CHARS]);

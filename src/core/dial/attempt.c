@@ -13,7 +13,6 @@
 #include "core/registry/endpoint.h"
 #include "core/run/expand.h"
 #include "core/run/run_core.h"
-#include "core/sound/media.h"
 #include "core/value/cause.h"
 #include "core/value/vars.h"
 #include "text/mark.h"
@@ -29,8 +28,8 @@ enum { MAX_FORWARDS = 70 };
 static ON_CTL void attempt_free(struct originate *o, struct attempt *t)
 {
 	if (t->leg) {
-		if (t->leg->originate == o)
-			t->leg->originate = NULL;
+		if (dialling_of(t->leg)->of == o)
+			dialled_set(t->leg, NULL);
 		mem_unref(t->leg);
 	}
 	vars_free(t->spec.vars);
@@ -340,7 +339,7 @@ static ON_CTL void attempt_dial(struct originate *o, struct attempt *t, struct l
 	t->leg = mem_ref(b);
 	t->is_required = str_is_true(vars_get(b->vars, "leg_required"));
 	t->is_waiting = pickup_is_waiting(b) && !t->deadline_us;
-	b->originate = o;
+	dialled_set(b, o);
 	exec_hooks(b, "execute_on_originate", "api_on_originate");
 	leg_start(b);
 }
@@ -410,7 +409,7 @@ bool attempt_tell_user(struct originate *o, struct leg *b)
 	mem_unref(u);
 	leg_var_set(b, "originate_endpoint", "user");
 	if (o->caller) {
-		const struct media_codec *c = leg_media_codec(o->caller);
+		const struct media_codec *c = o->caller->codec;
 		if (c)
 			leg_var_setf(b, "originator_codec", "%s@%uh@%ui", c->name, c->rate_hz, c->ptime_ms);
 		note_originated(o->caller, b);

@@ -6,7 +6,6 @@
 #include "core/bridge/bridge_core.h"
 #include "core/dial/originate.h"
 #include "core/leg/leg.h"
-#include "core/leg/leg_core.h"
 #include "core/run/exec.h"
 #include "core/run/run_core.h"
 #include "core/sound/sound_core.h"
@@ -176,9 +175,7 @@ static CO int meet(struct leg *leg, struct leg *b)
 	while (leg_is_up(leg) && !exec_is_rerouted(leg) && exec_run_request(leg))
 		;
 	if (b->is_answered) {
-		leg_i(leg)->near = b;
-		st = leg_answer(leg);
-		leg_i(leg)->near = NULL;
+		st = leg_answer_for(leg, b);
 	}
 	if (!st && exec_is_rerouted(leg))
 		st = ST_CANCELLED;

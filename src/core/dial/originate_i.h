@@ -6,7 +6,9 @@
 #include "core/dial/dial_core.h"
 #include "core/dial/dialstring.h"
 #include "core/dial/originate.h"
+#include "core/leg/hold.h"
 #include "core/leg/leg_core.h"
+#include "core/leg/part.h"
 
 /* ---- originate_opts.c ---- */
 enum early_mode {
@@ -125,3 +127,19 @@ ON_CTL void confirm_start(struct originate *o, struct attempt *t);
 ON_CTL enum cause originate_cancel_cause(struct leg *originator);
 /* The leg `by` takes the place of the one that is dialled: a pickup. ST_NOTFOUND: nobody dials it. */
 ON_CTL int originate_swap(struct leg *dialled, struct leg *by);
+
+/* What a leg knows of dialling, on either side. */
+struct leg_dialling {
+	struct originate *of; /* it is being dialled by this */
+	struct leg_hold dialled_hold;
+	struct originate *dialling; /* as originator: the innermost; another may wait around it */
+	enum cause end;             /* what the legs it dials are given when it is taken away; 0 = ORIGINATOR_CANCEL */
+	struct leg_hold hold;
+};
+static inline struct leg_dialling *dialling_of(const struct leg *leg)
+{
+	return leg_part_of(leg, &dial_part);
+}
+/* Leg is dialled by o, or (NULL) no longer. */
+ON_CTL void dialled_set(struct leg *leg, struct originate *o);
+ON_CTL void originate_cancel(struct leg *originator); /* it hung up or was sent elsewhere */

@@ -3,6 +3,7 @@
  * endpoint. Pure. What is wrong is told with the place where it stands. */
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/dial/dial_core.h"
 #include "core/dial/dialstring.h"
 #include "core/value/vars.h"
 #include "text/mark.h"

@@ -2,6 +2,7 @@
  * attempts; the coroutine sleeps until one of them changes (originate_leg_changed), a deadline passes or somebody
  * cancels, then looks at all of them. The first whose answer (or early media) counts wins; the others are hung up. */
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/status.h"
 #include "core/dial/originate_i.h"
 #include "core/leg/leg.h"
@@ -297,7 +298,7 @@ static ON_CTL void group_end(struct originate *o)
 		struct attempt *t = &o->attempts[i];
 		if (!t->leg || t->leg == o->winner)
 			continue;
-		t->leg->originate = NULL;
+		dialled_set(t->leg, NULL);
 		if (leg_is_up(t->leg) && others == CAUSE_LOSE_RACE)
 			leg_var_set(t->leg, "group_dial_status", "loser");
 		leg_hangup(t->leg, others);

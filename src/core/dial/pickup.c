@@ -32,7 +32,7 @@ static struct pickup *pickup_find(const char *key) ON_CTL
 {
 	for (struct lnode *n = waiting.head.next; n != &waiting.head; n = n->next) {
 		struct pickup *p = list_entry(n, struct pickup, link);
-		if (!strcmp(p->key, key) && leg_is_up(p->leg) && p->leg->originate)
+		if (!strcmp(p->key, key) && leg_is_up(p->leg) && dialling_of(p->leg)->of)
 			return p;
 	}
 	return NULL;

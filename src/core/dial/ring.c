@@ -111,9 +111,7 @@ void ring_pass_early(struct originate *o, struct leg *b)
 		return;
 	ring_stop(o);
 	o->early = b, o->had_early = true;
-	leg_i(o->a)->near = b;
-	leg_pre_answer(o->a);
-	leg_i(o->a)->near = NULL;
+	leg_pre_answer_for(o->a, b);
 	if (leg_is_up(o->a))
 		leg_media_join(o->a, b);
 }

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/dial/dial_core.h"
 #include "core/dial/dialstring.h"
 #include "core/registry/app.h"
 #include "core/registry/endpoint.h"

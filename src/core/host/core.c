@@ -10,14 +10,15 @@
 #include "core/conf/acl.h"
 #include "core/conf/check.h"
 #include "core/conf/config.h"
-#include "core/conf/shell.h"
 #include "core/dial/modules.h"
 #include "core/event/event.h"
 #include "core/host/core_i.h"
 #include "core/host/module.h"
 #include "core/host/module_i.h"
+#include "core/host/parts.h"
 #include "core/leg/leg.h"
 #include "core/leg/leg_core.h"
+#include "core/leg/part.h"
 #include "core/registry/limits.h"
 #include "core/registry/module.h"
 #include "core/registry/registrations.h"
@@ -28,6 +29,7 @@
 #include "loop/co.h"
 #include "loop/work.h"
 #include "media/ctl/mctl.h"
+#include "proc/shell.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +101,19 @@ int core_modules_register(void)
 	return st;
 }
 
+/* What child processes may do follows the configuration that runs. */
+static void shell_conf(void *arg)
+{
+	const struct xml_node *settings = xml_child(config_conf("switch.conf"), "settings");
+	struct shell_settings s = {.is_allowed = str_is_true(config_param(settings, "system-commands", "false"))};
+
+	role_assert_ctl();
+	s.timeout_s = number(settings, "system-command-timeout", 0);
+	if (s.timeout_s > 86400)
+		s.timeout_s = 0;
+	shell_settings_set(&s);
+}
+
 int core_start(const struct core_dirs *d)
 {
 	struct switch_conf conf;
@@ -106,9 +121,13 @@ int core_start(const struct core_dirs *d)
 	int st;
 
 	core_dirs_set(d);
+	leg_parts_set(core_leg_parts);
 	conf_read(&conf);
 	conf_apply(&conf);
-	st = acl_start();
+	shell_conf(NULL);
+	st = config_on_swap(shell_conf, NULL);
+	if (!st)
+		st = acl_start();
 	if (st)
 		return st;
 	limits_start();
@@ -181,6 +200,8 @@ bool core_stop(int64_t deadline_us)
 	metrics_stop();
 	limits_stop();
 	acl_stop();
+	config_on_swap_del(shell_conf, NULL);
+	shell_settings_set(&(struct shell_settings){0});
 	registrations_clear();
 	leg_hooks_clear();
 	core_limits()->is_shutting_down = false;

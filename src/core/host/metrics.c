@@ -49,7 +49,7 @@ enum {
 
 static bool count_bridged(struct leg *leg, void *arg)
 {
-	*(size_t *)arg += leg->bridge != NULL;
+	*(size_t *)arg += leg->peer != NULL;
 	return true;
 }
 

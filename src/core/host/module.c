@@ -8,6 +8,7 @@
 #include "core/conf/check.h"
 #include "core/conf/config.h"
 #include "core/host/module_i.h"
+#include "core/leg/part.h"
 #include "core/registry/app.h"
 #include "core/registry/module.h"
 #include "core/registry/registry.h"
@@ -28,8 +29,10 @@ static void say(const char **why, const char *text)
 
 static ON_CTL int load(struct module_slot *l)
 {
-	int st = l->module->load ? l->module->load() : ST_OK;
+	int st = l->module->part ? leg_parts_add(l->module->part) : ST_OK;
 
+	if (!st && l->module->load)
+		st = l->module->load();
 	if (st)
 		return st;
 	l->is_loaded = true;

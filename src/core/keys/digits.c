@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/sound/play.h"
 #include "text/mark.h"
 #include "text/re.h"
 #include <string.h>

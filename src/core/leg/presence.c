@@ -3,6 +3,7 @@
 #include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/leg/leg_core.h"
+#include "core/leg/leg_i.h"
 #include "core/value/vars.h"
 #include <string.h>
 

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/leg/leg.h"
+#include "core/leg/leg_i.h"
 #include "text/mark.h"
 #include <stddef.h>
 #include <stdio.h>

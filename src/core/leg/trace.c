@@ -4,6 +4,7 @@
  * Values of letters and digits mean nothing and are not looked for. */
 #include "base/mem.h"
 #include "core/leg/leg.h"
+#include "core/leg/leg_i.h"
 #include "core/value/vars.h"
 #include "text/mark.h"
 #include <string.h>

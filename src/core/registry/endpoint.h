@@ -31,13 +31,14 @@ struct endpoint_ops {
 	int (*outgoing)(const struct originate_target *t, struct leg **out, enum cause *cause);
 	/* Or: gives another dial string to use in its place (user/, group/), as a mem_alloc string with marks. */
 	int (*expand)(const struct originate_target *t, char **dialstring, enum cause *cause);
-	int (*on_init)(struct leg *leg);            /* outbound: dial now (send INVITE) */
-	int (*ring_ready)(struct leg *leg);         /* inbound: 180 */
-	int (*pre_answer)(struct leg *leg);         /* inbound: 183 with leg_media_answer */
-	int (*answer)(struct leg *leg);             /* inbound: 200 with leg_media_answer */
-	void (*on_hangup)(struct leg *leg);         /* tell the far side, by leg->cause */
-	void (*on_destroy)(struct leg *leg);        /* free leg->endpoint */
-	int (*hold)(struct leg *leg, bool is_hold); /* re-INVITE */
+	int (*on_init)(struct leg *leg);    /* outbound: dial now (send INVITE) */
+	int (*ring_ready)(struct leg *leg); /* inbound: 180 */
+	/* near: whom it is going to be joined with, or NULL: for leg_media_answer */
+	int (*pre_answer)(struct leg *leg, struct leg *near); /* inbound: 183 with leg_media_answer */
+	int (*answer)(struct leg *leg, struct leg *near);     /* inbound: 200 with leg_media_answer */
+	void (*on_hangup)(struct leg *leg);                   /* tell the far side, by leg->cause */
+	void (*on_destroy)(struct leg *leg);                  /* free leg->endpoint */
+	int (*hold)(struct leg *leg, bool is_hold);           /* re-INVITE */
 	/* A re-INVITE with this SDP; its end comes by leg_media_reinvite_done. ST_BUSY while another is under way. */
 	int (*reinvite)(struct leg *leg, struct sv sdp);
 	/* Answers the far side's re-INVITE that leg_media_reoffer left open with ST_AGAIN. */

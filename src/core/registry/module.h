@@ -22,6 +22,7 @@ struct name_desc {        /* codecs, file formats, timers, say languages, chat .
 	const char *kind; /* "codec", "file", "timer", "say", "chat", "management" */
 	const char *name;
 };
+struct leg_part;
 struct module {
 	unsigned abi;
 	const char *name;            /* "mod_dptools": the name FreeSWITCH configurations load */
@@ -38,6 +39,7 @@ struct module {
 	const struct metric_desc *metrics; /* core/registry/metrics.h */
 	const char *filename;              /* what `show modules` tells; NULL: the name */
 	struct tandem_self *outside;       /* not NULL: it is from a file */
+	struct leg_part *part; /* what it keeps of each leg (core/leg/part.h), or NULL; built-in modules only */
 	/* Can it do its work now? false with a reason: /readyz tells it. NULL: it can. */
 	bool (*is_ready)(struct buf *why);
 };

@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/event/event.h"
-#include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/registry/app.h"
 #include "core/registry/dialplan.h"

@@ -1,8 +1,11 @@
 /* The inside of a leg's applications: what the files exec*.c share. The list lives in the leg; one coroutine at a time
  * walks it (exec.c); a frame on the heap stands for each application that has begun and not completed (exec_app.c). */
 #pragma once
+#include "core/leg/hold.h"
 #include "core/leg/leg_core.h"
+#include "core/leg/part.h"
 #include "core/run/run_core.h"
+#include "loop/loop.h"
 
 enum { ITEMS_MAX = 4096, REQUESTS_MAX = 256, LOG_MAX = 512, NESTING_MAX = 32, TRANSFERS_MAX = 50 };
 
@@ -53,6 +56,9 @@ struct leg_exec {
 	struct co *co;
 	struct co_wait wait;
 	struct ldefer kick;
+	struct ltimer park_timer;
+	bool is_parked, is_zombie, reuses_profile;
+	enum { HOOK_NONE, HOOK_RUNS, HOOK_OVER } hook; /* api_hangup_hook, at the end */
 	bool is_running, is_kicked, in_request, is_hunting, holds_bleg;
 	bool is_joined; /* its coroutine waits for a bridge to end */
 	bool is_break, is_break_all, is_break_around, is_rerouted, is_park_next, is_hibernate_next, is_soft_next;
@@ -84,3 +90,8 @@ ON_CTL void exec_request_waits(struct leg *leg);
 /* ---- exec_route.c ---- */
 /* What a leg that was sent elsewhere does next: parks, hibernates, runs its list, or hunts. */
 CO void exec_route(struct leg *leg);
+
+static inline struct leg_exec *exec_of(const struct leg *leg)
+{
+	return leg_part_of(leg, &run_part);
+}

@@ -1,9 +1,8 @@
 /* The applications of a leg as the rooms of core see them. */
 #pragma once
+#include "core/leg/part.h"
 #include "core/run/exec.h"
 
-ON_CTL int exec_init(struct leg *leg);
-ON_CTL void exec_fini(struct leg *leg);
 ON_CTL void exec_kick(struct leg *leg); /* a coroutine looks at what there is to do, after this callback */
 ON_CTL bool exec_is_running(const struct leg *leg);
 /* What runs on it may collect digits: it is not one that only waits for a bridge. */
@@ -11,10 +10,6 @@ ON_CTL bool exec_takes_digits(const struct leg *leg);
 ON_CTL void exec_set_joined(struct leg *leg, bool is_joined);
 ON_CTL bool exec_is_detached(const struct leg *leg);
 ON_CTL bool exec_is_own_co(const struct leg *leg);
-ON_CTL void exec_hung_up(struct leg *leg); /* wakes every wait with ST_HANGUP */
-/* What is left of the list runs although the leg is hung up (set_zombie_exec); false: nothing does. */
-ON_CTL bool exec_zombie(struct leg *leg);
-ON_CTL void exec_complete_detached(struct leg *leg); /* teardown: what was left detached is over */
 ON_CTL void exec_reroute(struct leg *leg); /* the list is gone, the profile is new: hunt when the application unwinds */
 ON_CTL void exec_unwind(struct leg *leg);  /* ends the running or detached application */
 ON_CTL void exec_run_after(
@@ -34,3 +29,5 @@ ON_CTL bool exec_hooks_then(
     struct leg *leg, const char *execute_prefix, const char *api_prefix, void (*done)(void *arg), void *arg);
 /* Runs the oldest request; inside another one nothing is taken. */
 CO bool exec_run_request(struct leg *leg);
+
+extern struct leg_part run_part;

@@ -1,8 +1,7 @@
 /* A leg's media, for leg_media.c (life, offers and answers), leg_media_policy.c (what they are made of) and
  * leg_media_vars.c (what it tells in variables). */
 #pragma once
-#include "core/leg/leg_core.h"
-#include "core/sound/sound_core.h"
+#include "core/sound/sound_i.h"
 #include "sdp/sdp.h"
 
 enum bypass_state {

@@ -2,6 +2,7 @@
 #include "core/sound/say.h"
 #include "base/status.h"
 #include "core/leg/leg.h"
+#include "core/sound/play.h"
 
 static const struct say_ops *say_ops;
 

@@ -16,6 +16,7 @@
 #include "core/run/exec.h"
 #include "core/run/expand.h"
 #include "core/sound/media.h"
+#include "core/sound/play.h"
 #include "core/value/cause.h"
 #include "core/value/self.h"
 #include "core/value/vars.h"
@@ -153,26 +154,26 @@ static NO_ROLE_CHECK int fake_init(struct leg *leg)
 	return st;
 }
 
-static NO_ROLE_CHECK int fake_answer(struct leg *leg)
+static NO_ROLE_CHECK int fake_answer(struct leg *leg, struct leg *near)
 {
 	struct buf b;
 	int st;
 
 	fake_stats.answers++;
 	buf_init(&b);
-	st = leg_media_answer(leg, NULL, &b);
+	st = leg_media_answer(leg, near, &b);
 	buf_fini(&b);
 	return st;
 }
 
-static NO_ROLE_CHECK int fake_pre_answer(struct leg *leg)
+static NO_ROLE_CHECK int fake_pre_answer(struct leg *leg, struct leg *near)
 {
 	struct buf b;
 	int st;
 
 	fake_stats.early++;
 	buf_init(&b);
-	st = leg_media_answer(leg, NULL, &b);
+	st = leg_media_answer(leg, near, &b);
 	buf_fini(&b);
 	return st;
 }

@@ -4,9 +4,9 @@
 #include "base/rand.h"
 #include "core/bridge/bridge.h"
 #include "core/dial/originate.h"
+#include "core/dial/originate_i.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
-#include "core/sound/media.h"
 #include "core/value/cause.h"
 #include "fake.h"
 #include <stdio.h>
@@ -77,7 +77,7 @@ static const struct fake_route routes[] = {
 
 static NO_ROLE_CHECK bool is_bridged(void *arg)
 {
-	return bridge_peer(arg) != NULL;
+	return ((struct leg *)arg)->peer != NULL;
 }
 static bool is_answered(void *arg)
 {
@@ -114,12 +114,12 @@ static NO_ROLE_CHECK int test_bridged_events(void)
 	EXPECT(a && fake_until(is_bridged, a, 2000));
 	EXPECT_STR(fake_trace(), bridged_trace);
 	EXPECT_STR(leg_var(a, "originate_disposition"), "SUCCESS");
-	EXPECT_STR(leg_var(a, "bridge_uuid"), bridge_peer(a)->uuid);
-	EXPECT_STR(leg_var(a, "bleg_uuid"), bridge_peer(a)->uuid);
-	EXPECT(!leg_var(a, "aleg_uuid") && !leg_var(bridge_peer(a), "bleg_uuid"));
-	EXPECT_STR(leg_var(bridge_peer(a), "aleg_uuid"), a->uuid);
-	EXPECT_STR(leg_var(bridge_peer(a), "max_forwards"), "69");
-	EXPECT_STR(bridge_peer(a)->profile->caller_id_number, "1000");
+	EXPECT_STR(leg_var(a, "bridge_uuid"), a->peer->uuid);
+	EXPECT_STR(leg_var(a, "bleg_uuid"), a->peer->uuid);
+	EXPECT(!leg_var(a, "aleg_uuid") && !leg_var(a->peer, "bleg_uuid"));
+	EXPECT_STR(leg_var(a->peer, "aleg_uuid"), a->uuid);
+	EXPECT_STR(leg_var(a->peer, "max_forwards"), "69");
+	EXPECT_STR(a->peer->profile->caller_id_number, "1000");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	EXPECT(fake_until(fake_no_legs, NULL, 2000));
 	end_part = strstr(fake_trace(), "A CHANNEL_HANGUP CS_EXECUTE 10 ACTIVE hangup\n");
@@ -205,18 +205,18 @@ static NO_ROLE_CHECK int test_forks(void)
 	EXPECT_INT(begin(), 0);
 	a = fake_inbound("both", "PCMU");
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT_STR(bridge_peer(a)->name, "fake/ring-answer");
+	EXPECT_STR(a->peer->name, "fake/ring-answer");
 	fake_run_ms(30);
 	EXPECT_INT(leg_count(), 2); /* the loser is gone */
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	a = fake_inbound("then", "PCMU");
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT_STR(bridge_peer(a)->name, "fake/answer");
-	leg_hangup(bridge_peer(a), CAUSE_NORMAL_CLEARING);
+	EXPECT_STR(a->peer->name, "fake/answer");
+	leg_hangup(a->peer, CAUSE_NORMAL_CLEARING);
 	a = fake_inbound("alias", "PCMU");
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT_STR(leg_var(bridge_peer(a), "inner"), "1");
-	EXPECT_STR(leg_var(bridge_peer(a), "outer"), "2");
+	EXPECT_STR(leg_var(a->peer, "inner"), "1");
+	EXPECT_STR(leg_var(a->peer, "outer"), "2");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	return end();
 }
@@ -228,12 +228,12 @@ static NO_ROLE_CHECK int test_codecs(void)
 	EXPECT_INT(begin(), 0);
 	a = fake_inbound("pcma", "PCMU,PCMA"); /* A takes what B chose */
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT_STR(leg_media_codec(a)->name, "PCMA");
+	EXPECT_STR(a->codec->name, "PCMA");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	a = fake_inbound("pcma", "PCMU"); /* transcoded */
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT_STR(leg_media_codec(a)->name, "PCMU");
-	EXPECT_STR(leg_media_codec(bridge_peer(a))->name, "PCMA");
+	EXPECT_STR(a->codec->name, "PCMU");
+	EXPECT_STR(a->peer->codec->name, "PCMA");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	a = mem_ref(fake_inbound("pcma", "G722")); /* cannot be joined: B refuses what is left to offer */
 	EXPECT(fake_until(fake_no_legs, NULL, 2000));
@@ -241,11 +241,11 @@ static NO_ROLE_CHECK int test_codecs(void)
 	mem_unref(a);
 	a = fake_inbound("sleep", "G722,PCMU"); /* alone: one the engine knows */
 	EXPECT(fake_until(is_answered, a, 2000));
-	EXPECT_STR(leg_media_codec(a)->name, "PCMU");
+	EXPECT_STR(a->codec->name, "PCMU");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	a = fake_inbound("echo", "G722");
 	EXPECT(fake_until(is_answered, a, 2000));
-	EXPECT_STR(leg_media_codec(a)->name, "G722");
+	EXPECT_STR(a->codec->name, "G722");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	return end();
 }
@@ -314,14 +314,14 @@ static NO_ROLE_CHECK int test_requests(void)
 	EXPECT(fake_until(fake_no_legs, NULL, 2000)); /* the sleep was the last of its list */
 	a = fake_inbound("call", "PCMU");             /* on a bridged leg */
 	EXPECT(fake_until(is_bridged, a, 2000));
-	b = bridge_peer(a);
+	b = a->peer;
 	EXPECT_INT(leg_exec_request(a, &r), 0);
 	r.app = "playback", r.data = "tone_stream://%(30,0,440)";
 	EXPECT_INT(leg_exec_request(b, &r), 0);
 	fake_run_ms(100);
 	EXPECT_STR(leg_var(a, "x"), "1");
 	EXPECT_STR(b->last_app, "playback");
-	EXPECT(bridge_peer(a) == b);
+	EXPECT(a->peer == b);
 	EXPECT_INT(leg_transfer(b, "park", "test", "default"), 0); /* A's bridge ends and hangs A up */
 	fake_run_ms(30);
 	EXPECT_INT(leg_count(), 1);
@@ -340,7 +340,7 @@ static NO_ROLE_CHECK int test_two(void)
 	fake_run_ms(20);
 	EXPECT_INT(bridge_two(a, b), 0);
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT(bridge_peer(a) == b);
+	EXPECT(a->peer == b);
 	EXPECT_INT(a->state, CS_SOFT_EXECUTE);
 	EXPECT_INT(b->state, CS_EXCHANGE_MEDIA);
 	EXPECT_INT(leg_park(a), 0); /* B is left alone and goes */
@@ -417,9 +417,9 @@ static NO_ROLE_CHECK int test_threads(void)
 	a = mem_ref(fake_inbound("threads", "PCMU"));
 	EXPECT(fake_until(is_bridged, a, 2000));
 	EXPECT_STR(leg_var(a, "originate_disposition"), "SUCCESS");
-	EXPECT_STR(leg_var(bridge_peer(a), "x"), "1");
-	EXPECT_STR(leg_var(bridge_peer(a), "originating_leg_uuid"), a->uuid);
-	EXPECT(!bridge_peer(a)->originate);
+	EXPECT_STR(leg_var(a->peer, "x"), "1");
+	EXPECT_STR(leg_var(a->peer, "originating_leg_uuid"), a->uuid);
+	EXPECT(!dialling_of(a->peer)->of);
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	mem_unref(a);
 	EXPECT(fake_until(fake_no_legs, NULL, 2000));

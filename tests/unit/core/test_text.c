@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "core/conf/config.h"
 #include "core/conf/config_i.h"
+#include "core/dial/dial_core.h"
 #include "core/dial/dialstring.h"
 #include "core/event/event.h"
 #include "core/registry/limits.h"

@@ -3,7 +3,6 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/bridge/bridge.h"
 #include "core/conf/config.h"
 #include "core/leg/leg.h"
 #include "core/sound/media.h"

@@ -1,7 +1,6 @@
 /* The end of a call, as the far side or the stack tells it: the cause for the leg, what its variables and its partner's
  * say of it. A 3xx is no end yet: redirect.c may dial again. */
 #include "base/mem.h"
-#include "core/bridge/bridge.h"
 #include "endpoint/sip/call/call_i.h"
 
 static const char *disposition(const struct call *c, const struct sip_close *why)
@@ -70,7 +69,7 @@ static enum cause cause_of_close(struct call *c, const struct sip_close *why)
 static void partner_phrase(struct call *c, struct sv phrase) ON_CTL;
 static void partner_phrase(struct call *c, struct sv phrase)
 {
-	struct leg *partner = bridge_peer(c->leg);
+	struct leg *partner = c->leg->peer;
 	if (!partner)
 		partner = originator_of(c);
 	if (partner)

@@ -74,8 +74,8 @@ ON_CTL void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct
 ON_CTL void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 /* ---- what core asks of a leg of ours before and at its end (call_in.c) ---- */
 ON_CTL int call_op_ring_ready(struct leg *leg);
-ON_CTL int call_op_pre_answer(struct leg *leg);
-ON_CTL int call_op_answer(struct leg *leg);
+ON_CTL int call_op_pre_answer(struct leg *leg, struct leg *near);
+ON_CTL int call_op_answer(struct leg *leg, struct leg *near);
 ON_CTL void call_op_on_hangup(struct leg *leg);
 ON_CTL void call_op_on_destroy(struct leg *leg);
 ON_CTL int call_op_respond(struct leg *leg, int code, const char *phrase);

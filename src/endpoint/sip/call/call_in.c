@@ -303,7 +303,7 @@ static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, co
 	return true;
 }
 
-int call_op_answer(struct leg *leg);
+int call_op_answer(struct leg *leg, struct leg *near);
 
 /* An INVITE without SDP (RFC 3725): nothing can be played or bridged before the caller has said where. So we answer
  * with our offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. */
@@ -311,7 +311,7 @@ static int start_by_offering(struct call *c) ON_CTL;
 static int start_by_offering(struct call *c)
 {
 	c->is_start_held = true;
-	return call_op_answer(c->leg);
+	return call_op_answer(c->leg, NULL);
 }
 
 void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
@@ -385,7 +385,7 @@ int call_op_ring_ready(struct leg *leg)
 	return st;
 }
 
-int call_op_pre_answer(struct leg *leg)
+int call_op_pre_answer(struct leg *leg, struct leg *near)
 {
 	struct call *c = call_of(leg);
 	struct buf b, sdp;
@@ -394,7 +394,7 @@ int call_op_pre_answer(struct leg *leg)
 	if (!may_answer(c, &st))
 		return st;
 	buf_init(&sdp);
-	st = leg_media_answer(leg, NULL, &sdp);
+	st = leg_media_answer(leg, near, &sdp);
 	if (st == ST_OK) {
 		provisional_headers(c, &b);
 		st = sip_call_progress(c->sip, 183, NULL, b.p, buf_sv(&sdp));
@@ -404,7 +404,7 @@ int call_op_pre_answer(struct leg *leg)
 	return st;
 }
 
-int call_op_answer(struct leg *leg)
+int call_op_answer(struct leg *leg, struct leg *near)
 {
 	struct call *c = call_of(leg);
 	struct buf b, sdp;
@@ -413,7 +413,7 @@ int call_op_answer(struct leg *leg)
 	if (!may_answer(c, &st))
 		return st;
 	buf_init(&sdp);
-	st = leg_media_answer(leg, NULL, &sdp);
+	st = leg_media_answer(leg, near, &sdp);
 	if (st == ST_OK) {
 		const struct sip_msg *m = sip_call_invite_msg(c->sip);
 		c->has_offered = m && !m->body.n;

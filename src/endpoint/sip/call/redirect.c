@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/conf/dir.h"
 #include "core/leg/leg.h"
+#include "core/run/exec.h"
 #include "core/value/cause.h"
 #include "endpoint/sip/call/call_i.h"
 #include "text/mark.h"
