@@ -9,7 +9,7 @@
 #include "core/registry/app.h"
 #include "core/run/exec.h"
 #include "core/value/cause.h"
-#include "esl/esl_i.h"
+#include "esl/outbound/outbound_i.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Event filters: a list looked through in the order it was made. The expressions are compiled when added. */
-#include "esl/filter.h"
+#include "esl/client/filter.h"
 #include "base/mem.h"
 #include "text/re.h"
 

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
-#include "esl/esl_i.h"
+#include "esl/outbound/outbound_i.h"
 #include "net/dns.h"
 
 static const int64_t wait_max_us = 5 * 1000000LL;

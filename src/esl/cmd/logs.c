@@ -4,7 +4,7 @@
  * is LOG_DISABLE. A client gets what was written after it asked, not what the writer had yet to hand out. */
 #include "base/mem.h"
 #include "core/registry/limits.h"
-#include "esl/esl_i.h"
+#include "esl/cmd/cmd_i.h"
 #include "loop/mailbox.h"
 
 #include <stdatomic.h>

@@ -9,12 +9,29 @@
 #include "core/leg/leg.h"
 #include "core/registry/principal.h"
 #include "core/value/vars.h"
-#include "esl/esl_i.h"
+#include "esl/cmd/cmd_i.h"
 #include "text/mark.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+bool esl_list_names(const char *list, struct sv name)
+{
+	for (const char *p = list; *p;) {
+		size_t n = strcspn(p, " ,");
+		if (n && sv_eqi((struct sv){p, n}, name))
+			return true;
+		p += n;
+		p += strspn(p, " ,");
+	}
+	return false;
+}
+
+bool esl_list_has(const char *list, struct sv name)
+{
+	return !list || esl_list_names(list, SV("all")) || esl_list_names(list, name);
+}
 
 const char *esl_user_param(const struct dir_user *u, struct sv domain, const char *name)
 {

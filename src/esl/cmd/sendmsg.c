@@ -5,7 +5,7 @@
 #include "core/run/exec.h"
 #include "core/sound/media.h"
 #include "core/value/cause.h"
-#include "esl/esl_i.h"
+#include "esl/cmd/cmd_i.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * the client and handed to core's subscription, which then calls only for what somebody wants. */
 #include "base/hash.h"
 #include "core/event/event.h"
-#include "esl/esl_i.h"
+#include "esl/cmd/cmd_i.h"
 
 #include <string.h>
 #include <strings.h>

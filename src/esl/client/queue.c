@@ -1,7 +1,7 @@
 /* The bounded queue of one client. An item costs its body's bytes plus a fixed share for the frame's header, whoever
  * else refers to the same text. Rendering puts the frame's header in front: Content-Length first, as FreeSWITCH writes
  * it. */
-#include "esl/queue.h"
+#include "esl/client/queue.h"
 #include "base/mem.h"
 
 enum { ITEM_OVERHEAD_BYTES = 128, FIRST_CAP = 64 };

@@ -8,7 +8,7 @@
 #include "core/registry/api.h"
 #include "core/registry/principal.h"
 #include "core/run/api.h"
-#include "esl/esl_i.h"
+#include "esl/cmd/cmd_i.h"
 #include "text/digest.h"
 
 #include <string.h>
@@ -21,23 +21,6 @@ struct cmd {
 	unsigned flags;
 	void (*fn)(struct esl_client *c, const struct stanza *r, const char *args);
 };
-
-bool esl_list_names(const char *list, struct sv name)
-{
-	for (const char *p = list; *p;) {
-		size_t n = strcspn(p, " ,");
-		if (n && sv_eqi((struct sv){p, n}, name))
-			return true;
-		p += n;
-		p += strspn(p, " ,");
-	}
-	return false;
-}
-
-bool esl_list_has(const char *list, struct sv name)
-{
-	return !list || esl_list_names(list, SV("all")) || esl_list_names(list, name);
-}
 
 /* ---- login --------------------------------------------------------------------------------------------------- */
 static bool is_same_secret(const char *given, const char *secret)

@@ -1,16 +1,16 @@
 /* One connection of the event socket. Bytes come in on_data, requests are taken from the reader one at a time and run
- * by cmd.c; while one waits (an api on a coroutine) the following stay in the reader, and reading pauses when much is
+ * by the ops; while one waits (an api on a coroutine) the following stay in the reader, and reading pauses when much is
  * buffered. Going out, replies come first and are never dropped (no further command runs while many wait); events and
  * log lines wait in the bounded queue. Both are staged into chunks and given to the connection while it takes them, so
  * that nobody waits for a slow client. Until it has logged in a connection is a stranger's (net/conn_limit.h): it may
  * be closed to make room, holds little, and says a few commands at most. Owned by the list of clients; a waiting
  * command holds a reference too. */
+#include "esl/client/client.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "core/event/event.h"
 #include "core/run/exec.h"
-#include "esl/esl_i.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -28,8 +28,14 @@ enum {
 static const int64_t closing_timeout_us = 10 * 1000000LL;
 static const char *const format_types[] = {"text/event-plain", "text/event-xml", "text/event-json", "text/event-plain"};
 
+static const struct esl_client_ops *ops;
 static struct list clients;
 static size_t client_count, outbound_count;
+
+void esl_clients_init(const struct esl_client_ops *o)
+{
+	ops = o;
+}
 
 size_t esl_client_count(void)
 {
@@ -61,10 +67,10 @@ static ON_CTL void client_detach(struct esl_client *c, bool is_closed_by_peer)
 	loop_defer_cancel(&c->flush);
 	loop_defer_cancel(&c->leg_over);
 	conn_guard_leave(&c->guard);
-	esl_outbound_release(c);
+	ops->on_gone(c);
 	esl_client_unsubscribe(c);
 	c->log_level = LOG_DISABLE;
-	esl_logs_update();
+	ops->on_log_level();
 	if (!is_closed_by_peer)
 		tcp_conn_close(conn);
 	mem_unref(conn);
@@ -222,7 +228,7 @@ void esl_client_end(struct esl_client *c)
 	loop_timer_set(&c->timer, closing_timeout_us, "esl.closing", on_deadline, c);
 	flush_soon(c);
 	loop_defer_cancel(&c->leg_over);
-	esl_outbound_release(c);
+	ops->on_gone(c);
 }
 
 /* What waits in the bounded queue becomes replies, so that what is said next comes behind it. */
@@ -312,7 +318,7 @@ static ON_CTL void client_process(struct esl_client *c)
 		}
 		conn_guard_message(&c->guard);
 		if (is_welcome(c))
-			esl_cmd_run(c, &r);
+			ops->on_request(c, &r);
 		stanza_fini(&r);
 	}
 	c->is_processing = false;
@@ -490,7 +496,7 @@ void esl_client_event(struct esl_client *c, struct event *e)
 static ON_CTL bool is_event_allowed(const struct esl_client *c, const struct event *e)
 {
 	const char *sub = event_subclass(e);
-	return esl_may_hear(c, sub && *sub ? sub : event_name(event_id(e)));
+	return ops->may_hear(c, sub && *sub ? sub : event_name(event_id(e)));
 }
 
 static void on_event(struct event *e, void *arg)
