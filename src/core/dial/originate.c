@@ -8,6 +8,7 @@
 #include "core/dial/dial_core.h"
 #include "core/dial/dialstring.h"
 #include "core/dial/originate_i.h"
+#include "core/dial/targets.h"
 #include "core/leg/hold.h"
 #include "core/leg/leg.h"
 #include "core/leg/leg_core.h"
@@ -450,7 +451,7 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 		return ST_NOMEM;
 	o->conf = conf;
 	o->a = o->caller = conf->originator;
-	st = dial_parse(&dial, conf->dialstring);
+	st = conf->targets ? dial_copy(&dial, conf->targets) : dial_parse(&dial, conf->dialstring);
 	if (st)
 		log_uuid(LOG_ERR, o->a ? o->a->uuid : NULL, "no dial string: %s (in %.200s)", dial.error,
 		    conf->dialstring ? conf->dialstring : "");

@@ -3,9 +3,11 @@
 #pragma once
 #include "core/leg/leg.h"
 
+struct dial;
 struct originate_conf {
 	struct leg *originator;                        /* NULL for commands */
-	const char *dialstring;                        /* text with marks */
+	const char *dialstring;                        /* text with marks; or */
+	const struct dial *targets;                    /* core/dial/targets.h; copied */
 	const struct vars *vars;                       /* extra, or NULL */
 	const char *caller_id_name, *caller_id_number; /* NULL = from originator or "" */
 	unsigned timeout_s;                            /* 0 = 60 */

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "core/dial/dial_core.h"
 #include "core/dial/dialstring.h"
+#include "core/dial/targets.h"
 #include "core/registry/app.h"
 #include "core/registry/endpoint.h"
 #include "core/registry/module.h"

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "core/value/cause.h"
 
+struct dial;
 struct leg;
 struct leg_profile;
 struct vars;
@@ -29,8 +30,9 @@ struct endpoint_ops {
 	enum operator_dials operator_dials;
 	/* Makes an outbound leg in CS_NEW (name, profile, variables set), not yet dialled. */
 	int (*outgoing)(const struct originate_target *t, struct leg **out, enum cause *cause);
-	/* Or: gives another dial string to use in its place (user/, group/), as a mem_alloc string with marks. */
-	int (*expand)(const struct originate_target *t, char **dialstring, enum cause *cause);
+	/* Or: the targets it stands for (user/, group/), into an empty list (core/dial/targets.h), which the caller
+	 * frees whatever comes back. A failure whose text is in out->error is the fault of a dial string within. */
+	int (*expand)(const struct originate_target *t, struct dial *out, enum cause *cause);
 	int (*on_init)(struct leg *leg);    /* outbound: dial now (send INVITE) */
 	int (*ring_ready)(struct leg *leg); /* inbound: 180 */
 	/* near: whom it is going to be joined with, or NULL: for leg_media_answer */

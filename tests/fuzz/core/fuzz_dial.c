@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "core/dial/dialstring.h"
 #include "core/dial/originate_i.h"
+#include "core/dial/targets.h"
 #include "core/value/cause.h"
 #include <string.h>
 

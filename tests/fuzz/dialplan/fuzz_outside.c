@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/dial/dialstring.h"
+#include "core/dial/targets.h"
 #include "core/registry/app_words.h"
 #include "core/run/expand.h"
 #include "core/value/vars.h"

@@ -2,7 +2,9 @@
 #include "fake.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/dial/dialstring.h"
 #include "core/dial/originate.h"
+#include "core/dial/targets.h"
 #include "core/event/event.h"
 #include "core/host/core.h"
 #include "core/host/module.h"
@@ -212,10 +214,10 @@ const struct endpoint_ops fake_ops = {.name = "fake",
     .on_hangup = fake_on_hangup,
     .on_destroy = fake_on_destroy};
 
-static NO_ROLE_CHECK int test_expand(const struct originate_target *t, char **dialstring, enum cause *cause)
+static NO_ROLE_CHECK int test_expand(const struct originate_target *t, struct dial *out, enum cause *cause)
 {
-	*dialstring = mem_strdup("[inner=1]fake/ring-answer");
-	return ST_OK;
+	dial_free(out);
+	return dial_parse(out, "[inner=1]fake/ring-answer");
 }
 static const struct endpoint_ops alias_ops = {.name = "alias", .expand = test_expand};
 

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/status.h"
 #include "core/bridge/bridge.h"
 #include "core/dial/originate.h"
 #include "core/dial/originate_i.h"
@@ -353,6 +354,7 @@ static NO_ROLE_CHECK int test_two(void)
 
 struct command {
 	const char *dialstring;
+	const struct dial *targets;
 	struct leg *leg;
 	enum cause cause;
 	int st;
@@ -361,7 +363,7 @@ struct command {
 static NO_ROLE_CHECK void originate_co(void *arg)
 {
 	struct command *c = arg;
-	struct originate_conf conf = {.dialstring = c->dialstring, .timeout_s = 2};
+	struct originate_conf conf = {.dialstring = c->dialstring, .targets = c->targets, .timeout_s = 2};
 	c->st = originate_run(&conf, &c->leg, &c->cause);
 	if (!c->st) {
 		leg_exec_add(c->leg, "park", "", NULL);
@@ -372,6 +374,43 @@ static NO_ROLE_CHECK void originate_co(void *arg)
 static bool command_done(void *arg)
 {
 	return ((struct command *)arg)->is_done;
+}
+
+/* A list of targets that was never text: separators in it mean nothing. */
+static NO_ROLE_CHECK int test_targets(void)
+{
+	struct command c = {0};
+	struct dial d, copy;
+	struct vars *own = NULL;
+
+	EXPECT_INT(begin(), 0);
+	EXPECT_INT(vars_new(&own), 0);
+	EXPECT_INT(vars_set(own, "list", "a,b|c]}"), 0);
+	EXPECT_INT(dial_init(&d), 0);
+	EXPECT_INT(vars_set(d.vars, "of", "all"), 0);
+	EXPECT_INT(dial_part_add(&d, NULL), 0);
+	EXPECT_INT(dial_leg_add(&d, SV("fake"), SV("busy"), 0, NULL), 0);
+	EXPECT_INT(dial_leg_add(&d, SV("fake"), SV("ring-answer"), 1, own), 0);
+	EXPECT_INT(d.parts[0].group_count, 2);
+	EXPECT_INT(dial_copy(&copy, &d), 0);
+	dial_free(&d);
+	vars_free(own);
+	c.targets = &copy;
+	co_spawn("test", originate_co, &c, NULL);
+	EXPECT(fake_until(command_done, &c, 2000));
+	EXPECT_INT(c.st, 0);
+	EXPECT_STR(leg_var(c.leg, "list"), "a,b|c]}");
+	EXPECT_STR(leg_var(c.leg, "of"), "all");
+	EXPECT_INT(copy.count, 1); /* the caller's list is as it was */
+	dial_free(&copy);
+	EXPECT_INT(dial_init(&d), 0);
+	EXPECT_INT(dial_part_add(&d, NULL), 0);
+	for (int i = 0; i < DIAL_LEGS_MAX; i++)
+		EXPECT_INT(dial_leg_add(&d, SV("fake"), SV("busy"), 0, NULL), 0);
+	EXPECT_INT(dial_leg_add(&d, SV("fake"), SV("busy"), 0, NULL), ST_LIMIT);
+	dial_free(&d);
+	leg_hangup_all(CAUSE_MANAGER_REQUEST, NULL, NULL);
+	return end();
 }
 
 static NO_ROLE_CHECK int test_originate(void)
@@ -488,5 +527,5 @@ TEST_MAIN({"events of a bridged call", test_bridged_events, TEST_LOOP},
     {"timeout", test_timeout, TEST_LOOP}, {"forks", test_forks, TEST_LOOP}, {"codecs", test_codecs, TEST_LOOP},
     {"early media and ringback", test_early_and_ringback, TEST_LOOP}, {"applications", test_apps, TEST_LOOP},
     {"requests", test_requests, TEST_LOOP}, {"two legs", test_two, TEST_LOOP}, {"originate", test_originate, TEST_LOOP},
-    {"threads", test_threads, TEST_LOOP}, {"storm", test_storm, TEST_LOOP},
+    {"targets", test_targets, TEST_LOOP}, {"threads", test_threads, TEST_LOOP}, {"storm", test_storm, TEST_LOOP},
     {"stop in a call", test_stop_in_call, TEST_LOOP})

@@ -6,6 +6,7 @@
 #include "core/conf/config_i.h"
 #include "core/dial/dial_core.h"
 #include "core/dial/dialstring.h"
+#include "core/dial/targets.h"
 #include "core/event/event.h"
 #include "core/registry/limits.h"
 #include "core/run/expand.h"
