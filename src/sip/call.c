@@ -56,14 +56,25 @@ static void ack_in(struct sip_usage *u, const struct sip_msg *m)
 	sip_call_ack_in(call_of(u), m);
 }
 
+static void cancel_in(struct sip_usage *u, const struct sip_msg *m)
+{
+	role_assert_ctl();
+	sip_call_cancelled(call_of(u), m);
+}
+
 static void drop(struct sip_usage *u)
 {
 	role_assert_ctl();
 	sip_call_drop(call_of(u));
 }
 
-static const struct sip_usage_ops usage_ops = {
-    .name = "call", .takes_others = true, .owns = owns, .request_in = request_in, .ack_in = ack_in, .drop = drop};
+static const struct sip_usage_ops usage_ops = {.name = "call",
+    .takes_others = true,
+    .owns = owns,
+    .request_in = request_in,
+    .ack_in = ack_in,
+    .cancel_in = cancel_in,
+    .drop = drop};
 
 void sip_call_register(struct sip_call *c)
 {
@@ -92,7 +103,7 @@ static ON_CTL void release_tx(struct sip_stx **tx)
 {
 	if (!*tx)
 		return;
-	(*tx)->call = NULL;
+	(*tx)->usage = NULL;
 	sip_stx_unref(*tx);
 	*tx = NULL;
 }

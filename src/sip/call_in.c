@@ -55,7 +55,7 @@ static ON_CTL void reinvite_in(struct sip_call *c, struct sip_stx *tx, const str
 		return;
 	}
 	c->inv_tx = sip_stx_ref(tx);
-	tx->call = c;
+	tx->usage = &c->usage;
 	c->h->on_reinvite(c, tx, m, c->arg);
 }
 
@@ -136,7 +136,7 @@ int sip_call_reply(struct sip_call *c, struct sip_stx *tx, int code, const char 
 	int st = sip_dialog_answer(c->dlg, tx, code, phrase, headers, ctype ? ctype : "application/sdp", body);
 	if (st || code < 200 || !slot)
 		return st;
-	tx->call = NULL;
+	tx->usage = NULL;
 	*slot = NULL;
 	if (tx->method == SIP_INVITE && code < 300)
 		sip_call_wait_ack(c, tx);

@@ -24,7 +24,7 @@ static void target_from_source(struct sip_call *c, const struct sip_source *src)
 int sip_call_accept(
     struct sip_call **out, struct sip_stx *tx, const struct sip_msg *msg, const struct sip_call_handlers *h, void *arg)
 {
-	if (tx->method != SIP_INVITE || tx->state > STX_PROCEEDING || tx->call)
+	if (tx->method != SIP_INVITE || tx->state > STX_PROCEEDING || tx->usage)
 		return ST_INVAL;
 	struct sip_call *c = sip_call_new(tx->stack, h, arg, false);
 	if (!c)
@@ -45,8 +45,8 @@ int sip_call_accept(
 	c->dlg->local_cseq = rand_below(0x3fffffff);
 	sip_dialog_seen_from(c->dlg, &tx->src);
 	c->inv_tx = sip_stx_ref(tx);
-	tx->call = c;
 	sip_call_register(c);
+	tx->usage = &c->usage;
 	*out = c;
 	return ST_OK;
 }
@@ -90,7 +90,7 @@ void sip_call_wait_ack(struct sip_call *c, struct sip_stx *tx)
 	struct sip_stack *s = c->stack;
 	CHECK(!c->ok_tx);
 	c->ok_tx = sip_stx_ref(tx);
-	tx->call = NULL;
+	tx->usage = NULL;
 	c->ok_deadline_us = loop_now_us() + s->cfg.timer_b_ms * 1000LL;
 	c->ok_interval_us = s->cfg.t1_ms * 1000LL;
 	loop_timer_set(&c->ok_timer, c->ok_interval_us, "sip.2xx", on_ok_timer, c);
@@ -133,7 +133,7 @@ void sip_call_cancelled(struct sip_call *c, const struct sip_msg *cancel)
 	bool is_initial = c->state <= SIP_CALL_EARLY;
 	mem_ref(c);
 	sip_stx_respond(tx, 487, NULL, NULL, NULL, SV_NONE, NULL, false);
-	tx->call = NULL;
+	tx->usage = NULL;
 	c->inv_tx = NULL;
 	sip_stx_unref(tx);
 	if (is_initial && c->h && c->h->on_cancel)

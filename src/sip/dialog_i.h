@@ -38,7 +38,9 @@ struct sip_usage_ops { /* all on the control loop */
 	void (*request_in)(
 	    struct sip_usage *u, struct sip_stx *tx, const struct sip_msg *m); /* answers tx, now or later */
 	void (*ack_in)(struct sip_usage *u, const struct sip_msg *m);          /* NULL: has no INVITEs */
-	void (*drop)(struct sip_usage *u);                                     /* the stack closes */
+	void (*cancel_in)(
+	    struct sip_usage *u, const struct sip_msg *m); /* of the INVITE it answers; NULL with ack_in */
+	void (*drop)(struct sip_usage *u);                 /* the stack closes */
 };
 struct sip_usage { /* embedded in what uses the dialog */
 	struct lnode link;

@@ -92,7 +92,7 @@ struct sip_stx {
 	size_t last_n;
 	struct ltimer timer;
 	int64_t deadline_us, interval_us, done_due_us;
-	struct sip_call *call; /* INVITE usage that answers this; borrowed */
+	struct sip_usage *usage; /* that answers this INVITE; borrowed */
 	void (*cancel_fn)(struct sip_stx *, void *);
 	void *cancel_arg;
 };

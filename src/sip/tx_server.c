@@ -498,8 +498,8 @@ static ON_CTL void cancel_in(struct sip_stack *s, struct sip_stx *tx, const stru
 		return;
 	inv->is_cancelled = true;
 	sip_stx_ref(inv);
-	if (inv->call) {
-		sip_call_cancelled(inv->call, m);
+	if (inv->usage) {
+		inv->usage->ops->cancel_in(inv->usage, m);
 	} else {
 		sip_stx_respond(inv, 487, NULL, NULL, NULL, SV_NONE, NULL, false);
 		if (inv->cancel_fn)
