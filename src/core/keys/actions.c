@@ -1,4 +1,4 @@
-/* A leg's digit machines: fed by leg_dtmf.c before anything else sees a key, with a timer each; what a match does. */
+/* A leg's digit machines: fed by dtmf.c before anything else sees a key, with a timer each; what a match does. */
 #include "core/keys/actions.h"
 #include "base/mem.h"
 #include "base/status.h"
