@@ -39,30 +39,30 @@ static struct sip_call *call_of(const struct sip_usage *u)
 }
 
 /* All that come inside its dialog are a call's, unless another usage owns them. */
-static bool owns(const struct sip_usage *u, const struct sip_msg *m)
+static bool call_owns(const struct sip_usage *u, const struct sip_msg *m)
 {
 	return false;
 }
 
-static void request_in(struct sip_usage *u, struct sip_stx *tx, const struct sip_msg *m)
+static void call_request_in(struct sip_usage *u, struct sip_stx *tx, const struct sip_msg *m)
 {
 	role_assert_ctl();
 	sip_call_request_in(call_of(u), tx, m);
 }
 
-static void ack_in(struct sip_usage *u, const struct sip_msg *m)
+static void call_ack_in(struct sip_usage *u, const struct sip_msg *m)
 {
 	role_assert_ctl();
 	sip_call_ack_in(call_of(u), m);
 }
 
-static void cancel_in(struct sip_usage *u, const struct sip_msg *m)
+static void call_cancel_in(struct sip_usage *u, const struct sip_msg *m)
 {
 	role_assert_ctl();
 	sip_call_cancelled(call_of(u), m);
 }
 
-static void drop(struct sip_usage *u)
+static void call_drop(struct sip_usage *u)
 {
 	role_assert_ctl();
 	sip_call_drop(call_of(u));
@@ -70,11 +70,11 @@ static void drop(struct sip_usage *u)
 
 static const struct sip_usage_ops usage_ops = {.name = "call",
     .takes_others = true,
-    .owns = owns,
-    .request_in = request_in,
-    .ack_in = ack_in,
-    .cancel_in = cancel_in,
-    .drop = drop};
+    .owns = call_owns,
+    .request_in = call_request_in,
+    .ack_in = call_ack_in,
+    .cancel_in = call_cancel_in,
+    .drop = call_drop};
 
 void sip_call_register(struct sip_call *c)
 {

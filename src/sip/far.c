@@ -42,7 +42,7 @@ void sip_far_refresh(struct sip_far *f, const struct sip_msg *m)
 	f->target = target;
 }
 
-static int take(struct sip_far *f, const struct sip_msg *m, struct sv tag, bool is_reversed)
+static int far_take(struct sip_far *f, const struct sip_msg *m, struct sv tag, bool is_reversed)
 {
 	struct sip_far n = {.remote_tag = sv_dup(tag), .route_set = route_set(m, is_reversed)};
 	sip_far_refresh(&n, m);
@@ -65,14 +65,14 @@ static int take(struct sip_far *f, const struct sip_msg *m, struct sv tag, bool 
 
 int sip_far_from_response(struct sip_far *f, const struct sip_msg *resp)
 {
-	return take(f, resp, resp->to_tag, true);
+	return far_take(f, resp, resp->to_tag, true);
 }
 
 int sip_far_from_request(struct sip_far *f, const struct sip_msg *req)
 {
 	f->remote_cseq = req->cseq;
 	f->has_remote_cseq = true;
-	return take(f, req, req->from_tag, false);
+	return far_take(f, req, req->from_tag, false);
 }
 
 /* Route lines; *line gets the request URI, *hop the URI whose address is asked for (views into f or static). */

@@ -51,13 +51,13 @@ static bool event_is(const struct sip_sub *u, struct sv value)
 	return !u->id[0] || !sip_param_get(params, ';', "id", &id) || sv_is(id, u->id);
 }
 
-static bool owns(const struct sip_usage *usage, const struct sip_msg *m)
+static bool sub_owns(const struct sip_usage *usage, const struct sip_msg *m)
 {
 	const struct sip_sub *u = sub_of(usage);
 	return m->method == SIP_NOTIFY && !u->is_notifier && event_is(u, sip_msg_value(m, SIP_HDR_EVENT));
 }
 
-static void request_in(struct sip_usage *usage, struct sip_stx *tx, const struct sip_msg *m)
+static void sub_request_in(struct sip_usage *usage, struct sip_stx *tx, const struct sip_msg *m)
 {
 	role_assert_ctl();
 	struct sip_sub *u = mem_ref(sub_of(usage));
@@ -72,14 +72,14 @@ static void request_in(struct sip_usage *usage, struct sip_stx *tx, const struct
 	mem_unref(u);
 }
 
-static void drop(struct sip_usage *usage)
+static void sub_drop(struct sip_usage *usage)
 {
 	role_assert_ctl();
 	sub_over(sub_of(usage), 503);
 }
 
 static const struct sip_usage_ops usage_ops = {
-    .name = "subscription", .owns = owns, .request_in = request_in, .drop = drop};
+    .name = "subscription", .owns = sub_owns, .request_in = sub_request_in, .drop = sub_drop};
 
 int sip_sub_new(struct sip_sub **out, struct sip_call *c, const struct sip_sub_params *p,
     const struct sip_sub_handlers *h, void *arg)

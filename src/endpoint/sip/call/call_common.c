@@ -23,13 +23,13 @@ struct profile_calls *profile_calls_of(const struct profile *p)
 	return profile_slot_of(p, &slot);
 }
 
-static int part_open(struct profile *p, void *mine)
+static int calls_part_open(struct profile *p, void *mine)
 {
 	list_init(&((struct profile_calls *)mine)->list);
 	return ST_OK;
 }
 
-static void part_stop(struct profile *p, void *mine)
+static void calls_part_stop(struct profile *p, void *mine)
 {
 	struct lnode *it, *tmp;
 	role_assert_ctl();
@@ -42,7 +42,7 @@ static void part_stop(struct profile *p, void *mine)
 	}
 }
 
-const struct profile_part call_part = {.slot = &slot, .open = part_open, .stop = part_stop};
+const struct profile_part call_part = {.slot = &slot, .open = calls_part_open, .stop = calls_part_stop};
 
 struct call *call_by_id(const struct profile *p, const char *call_id)
 {

@@ -114,7 +114,7 @@ void gateway_delete(struct gateway *g, bool is_stack_closing)
 
 /* ---- a profile's part ---- */
 
-static int part_open(struct profile *p, void *mine)
+static int gateways_part_open(struct profile *p, void *mine)
 {
 	struct gateways *all = mine;
 	list_init(&all->list);
@@ -122,13 +122,13 @@ static int part_open(struct profile *p, void *mine)
 	return ST_OK;
 }
 
-static void part_start(struct profile *p, void *mine)
+static void gateways_part_start(struct profile *p, void *mine)
 {
 	role_assert_ctl();
 	gateways_load(p);
 }
 
-static void part_stop(struct profile *p, void *mine)
+static void gateways_part_stop(struct profile *p, void *mine)
 {
 	struct gateways *all = mine;
 	role_assert_ctl();
@@ -142,4 +142,4 @@ static void part_stop(struct profile *p, void *mine)
 }
 
 const struct profile_part gateway_part = {
-    .slot = &gateway_slot, .open = part_open, .start = part_start, .stop = part_stop};
+    .slot = &gateway_slot, .open = gateways_part_open, .start = gateways_part_start, .stop = gateways_part_stop};

@@ -167,7 +167,7 @@ static struct reg_home *home_get(const char *profile_name)
 
 /* ---- a profile's part: its table, borrowed ---- */
 
-static int part_open(struct profile *p, void *mine)
+static int reg_part_open(struct profile *p, void *mine)
 {
 	role_assert_ctl();
 	struct reg_home *h = home_get(p->conf.name);
@@ -177,7 +177,7 @@ static int part_open(struct profile *p, void *mine)
 }
 
 static const struct profile_slot slot = {"registrations", sizeof(struct reg_table *)};
-const struct profile_part reg_part = {.slot = &slot, .open = part_open};
+const struct profile_part reg_part = {.slot = &slot, .open = reg_part_open};
 
 struct reg_table *reg_table_of(const struct profile *p)
 {
