@@ -61,8 +61,7 @@ static bool is_on(struct sv v)
 	return str_is_true(text);
 }
 
-static int global_cmd(struct api_call *c, const struct words *w) ON_CTL;
-static int global_cmd(struct api_call *c, const struct words *w)
+static ON_CTL int global_cmd(struct api_call *c, const struct words *w)
 {
 	if (w->n < 2 || (!sv_isi(w->w[1], "siptrace") && !sv_isi(w->w[1], "capture") && !sv_isi(w->w[1], "watchdog") &&
 	                    !sv_isi(w->w[1], "debug")))
@@ -106,24 +105,21 @@ static CO void reload_put(struct buf *out)
 }
 
 /* The profile's node of the running configuration; NULL when there is none. */
-static const struct xml_node *profile_node(struct sv name) ON_CTL;
-static const struct xml_node *profile_node(struct sv name)
+static ON_CTL const struct xml_node *profile_node(struct sv name)
 {
 	xml_each(xml_child(config_conf("sofia.conf"), "profiles"), "profile",
 	    node) if (xml_attr(node, "name") && sv_isi(name, xml_attr(node, "name"))) return node;
 	return NULL;
 }
 
-static bool profile_start_by_name(struct sv name) ON_CTL;
-static bool profile_start_by_name(struct sv name)
+static ON_CTL bool profile_start_by_name(struct sv name)
 {
 	struct profile_conf conf;
 	const struct xml_node *node = profile_node(name);
 	return node && profile_conf_parse(&conf, node) == ST_OK && profile_start(&conf, NULL) == ST_OK;
 }
 
-static int start_cmd(struct api_call *c, struct sv name) CO;
-static int start_cmd(struct api_call *c, struct sv name)
+static CO int start_cmd(struct api_call *c, struct sv name)
 {
 	reload_put(c->out);
 	if (profile_find_exact(name))
@@ -132,8 +128,7 @@ static int start_cmd(struct api_call *c, struct sv name)
 	                                   : buf_printf(c->out, "Failure starting %.*s\n", SVF(name));
 }
 
-static int trace_cmd(struct api_call *c, struct profile *p, const struct words *w) ON_CTL;
-static int trace_cmd(struct api_call *c, struct profile *p, const struct words *w)
+static ON_CTL int trace_cmd(struct api_call *c, struct profile *p, const struct words *w)
 {
 	bool on = w->n > 3 && is_on(w->w[3]);
 	profile_trace_set(p, on);
@@ -141,8 +136,7 @@ static int trace_cmd(struct api_call *c, struct profile *p, const struct words *
 }
 
 /* Gateways that are new, and every parameter that sockets were not made with; calls and registrations go on. */
-static int rescan_cmd(struct api_call *c, struct profile *p) ON_CTL;
-static int rescan_cmd(struct api_call *c, struct profile *p)
+static ON_CTL int rescan_cmd(struct api_call *c, struct profile *p)
 {
 	struct profile_conf fresh;
 	const struct xml_node *node = profile_node(sv_of(p->conf.name));
@@ -153,8 +147,7 @@ static int rescan_cmd(struct api_call *c, struct profile *p)
 }
 
 /* [WHICH] [reboot]: registrations are forgotten; with reboot their phones are told to restart. */
-static int flush_cmd(struct api_call *c, struct profile *p, const struct words *w) ON_CTL;
-static int flush_cmd(struct api_call *c, struct profile *p, const struct words *w)
+static ON_CTL int flush_cmd(struct api_call *c, struct profile *p, const struct words *w)
 {
 	bool is_reboot = w->n > 3 && sv_isi(w->w[w->n - 1], "reboot");
 	bool has_which = w->n > (is_reboot ? 4u : 3u);
@@ -166,8 +159,7 @@ static int flush_cmd(struct api_call *c, struct profile *p, const struct words *
 	    has_which ? " matching specified call_id" : "");
 }
 
-static int profile_cmd(struct api_call *c, const struct words *w) CO;
-static int profile_cmd(struct api_call *c, const struct words *w)
+static CO int profile_cmd(struct api_call *c, const struct words *w)
 {
 	if (w->n < 3)
 		return buf_adds(c->out, "Invalid Args!\n");
@@ -211,8 +203,7 @@ static int profile_cmd(struct api_call *c, const struct words *w)
 	return buf_adds(c->out, "-ERR Unknown command!\n");
 }
 
-static int loglevel_cmd(struct api_call *c, const struct words *w) ON_CTL;
-static int loglevel_cmd(struct api_call *c, const struct words *w)
+static ON_CTL int loglevel_cmd(struct api_call *c, const struct words *w)
 {
 	static const char *const components[] = {"all", "default", "tport", "iptsec", "nea", "nta", "nth_client",
 	    "nth_server", "nua", "soa", "sresolv", "stun"};
@@ -227,8 +218,7 @@ static int loglevel_cmd(struct api_call *c, const struct words *w)
 
 static int trace_level = LOG_CONSOLE; /* kept, and told */
 
-static int tracelevel_cmd(struct api_call *c, const struct words *w) ON_CTL;
-static int tracelevel_cmd(struct api_call *c, const struct words *w)
+static ON_CTL int tracelevel_cmd(struct api_call *c, const struct words *w)
 {
 	enum log_level level;
 	char text[16];

@@ -20,14 +20,12 @@ uint64_t requests_refused(const struct profile *p)
 }
 
 /* To whoever asks: nothing is kept. */
-static void reply(struct sip_stx *tx, int code, const char *headers) ON_CTL;
-static void reply(struct sip_stx *tx, int code, const char *headers)
+static ON_CTL void reply(struct sip_stx *tx, int code, const char *headers)
 {
 	sip_stx_reply_once(tx, code, NULL, headers);
 }
 
-static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
-static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+static ON_CTL void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct buf b, uri;
 	buf_init(&b);
@@ -41,8 +39,7 @@ static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_m
 }
 
 /* True when the sender has shown who it is (or need not); otherwise the answer went out. */
-static bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
-static bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+static ON_CTL bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct auth a = {0};
 	bool is_ok = auth_check(p, tx, m, &a) == AUTH_OK;
@@ -52,8 +49,7 @@ static bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct
 
 /* Beyond max-recv-requests-per-second those are still served whose address is known to be theirs, up to a tenth of it
  * each: a flood of others does not take their share. */
-static bool is_over_rate(struct profile *p, const struct sip_stx *tx) ON_CTL;
-static bool is_over_rate(struct profile *p, const struct sip_stx *tx)
+static ON_CTL bool is_over_rate(struct profile *p, const struct sip_stx *tx)
 {
 	int64_t second = clock_mono_us() / 1000000;
 	if (!p->conf.max_rps)
@@ -68,8 +64,7 @@ static bool is_over_rate(struct profile *p, const struct sip_stx *tx)
 	return is_over;
 }
 
-static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
-static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	switch (m->method) {
 	case SIP_OPTIONS:

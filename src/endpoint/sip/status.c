@@ -327,8 +327,7 @@ static void reg_print(const struct reg *r, void *arg)
 	buf_fini(&status);
 }
 
-static int regs_print(struct profile *p, struct buf *out, struct sv filter, bool is_exact, bool is_xml) ON_CTL;
-static int regs_print(struct profile *p, struct buf *out, struct sv filter, bool is_exact, bool is_xml)
+static ON_CTL int regs_print(struct profile *p, struct buf *out, struct sv filter, bool is_exact, bool is_xml)
 {
 	struct reg_print pr = {out, filter, is_exact, is_xml, 0};
 	if (is_xml)
@@ -371,8 +370,7 @@ static int entry_cmp(const void *a, const void *b)
 	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
-static void list_text(const struct entries *l, struct buf *out) ON_CTL;
-static void list_text(const struct entries *l, struct buf *out)
+static ON_CTL void list_text(const struct entries *l, struct buf *out)
 {
 	size_t profiles = 0, aliases = 0;
 	buf_printf(out, "%25s\t%s\t%42s\t%s\n%s", "Name", "   Type", "Data", "State", line);
@@ -392,8 +390,7 @@ static void list_text(const struct entries *l, struct buf *out)
 	    aliases == 1 ? "" : "es");
 }
 
-static void list_xml(const struct entries *l, struct buf *out) ON_CTL;
-static void list_xml(const struct entries *l, struct buf *out)
+static ON_CTL void list_xml(const struct entries *l, struct buf *out)
 {
 	buf_adds(out, "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<profiles>\n");
 	for (size_t i = 0; i < l->n; i++) {
@@ -416,8 +413,7 @@ static void list_xml(const struct entries *l, struct buf *out)
 
 /* ---- the list as JSON: what each profile is, its gateways, and the first rows of its status ---- */
 
-static void json_info(struct json_writer *w, const struct entry *e) ON_CTL;
-static void json_info(struct json_writer *w, const struct entry *e)
+static ON_CTL void json_info(struct json_writer *w, const struct entry *e)
 {
 	struct buf v;
 	buf_init(&v);
@@ -442,8 +438,7 @@ static void json_info(struct json_writer *w, const struct entry *e)
 	buf_fini(&v);
 }
 
-static void json_entry(struct json_writer *w, const struct entry *e) ON_CTL;
-static void json_entry(struct json_writer *w, const struct entry *e)
+static ON_CTL void json_entry(struct json_writer *w, const struct entry *e)
 {
 	struct lnode *it, *tmp;
 	jw_key(w, e->name);
@@ -478,8 +473,7 @@ static void json_entry(struct json_writer *w, const struct entry *e)
 	jw_end_object(w);
 }
 
-static void list_json(const struct entries *l, struct buf *out) ON_CTL;
-static void list_json(const struct entries *l, struct buf *out)
+static ON_CTL void list_json(const struct entries *l, struct buf *out)
 {
 	struct json_writer w;
 	jw_init(&w, out, true);
@@ -493,8 +487,7 @@ static void list_json(const struct entries *l, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-static int list_print(struct buf *out, void (*put)(const struct entries *l, struct buf *out)) ON_CTL;
-static int list_print(struct buf *out, void (*put)(const struct entries *l, struct buf *out))
+static ON_CTL int list_print(struct buf *out, void (*put)(const struct entries *l, struct buf *out))
 {
 	struct entries l = {0};
 	for (struct profile *p = profile_next(NULL); p; p = profile_next(p)) {

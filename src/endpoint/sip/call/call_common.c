@@ -108,8 +108,7 @@ struct call *call_of(const struct leg *leg)
 
 /* ---- media ---- */
 
-static const char *codecs_or_global(const char *text) ON_CTL;
-static const char *codecs_or_global(const char *text)
+static ON_CTL const char *codecs_or_global(const char *text)
 {
 	const char *global = *text ? text : globals_get("global_codec_prefs");
 	return global && *global ? global : "PCMU,PCMA";
@@ -163,8 +162,7 @@ void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u)
 }
 
 /* sip_PREFIX_user, _port, _uri, _host in FreeSWITCH's order. */
-static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u) ON_CTL;
-static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u)
+static ON_CTL void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u)
 {
 	char name[32], port[12] = "";
 	if (!u->host.n)

@@ -46,8 +46,7 @@ void call_session_timer_put(struct call *c, const struct sip_msg *m, struct buf 
 	loop_timer_set(&c->session_timer, (int64_t)n * 1000000, "sofia.session", on_session_due, c);
 }
 
-static void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
-static void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
+static ON_CTL void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct buf sdp, headers;
 	buf_init(&sdp);
@@ -145,8 +144,7 @@ static bool info_digit(const struct sip_msg *m, char *digit, unsigned *duration_
 	return digit_char(*digit);
 }
 
-static void recv_info_event(struct call *c, const struct sip_msg *m) ON_CTL;
-static void recv_info_event(struct call *c, const struct sip_msg *m)
+static ON_CTL void recv_info_event(struct call *c, const struct sip_msg *m)
 {
 	struct event *e;
 	if (!m->body.n || !event_is_wanted(EVENT_RECV_INFO, NULL) || !(e = event_new(EVENT_RECV_INFO, NULL)))
@@ -158,8 +156,7 @@ static void recv_info_event(struct call *c, const struct sip_msg *m)
 	event_fire(e);
 }
 
-static void on_info(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
-static void on_info(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
+static ON_CTL void on_info(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
 {
 	char digit;
 	unsigned duration_ms;
@@ -203,8 +200,7 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 
 /* ---- what core asks ---- */
 
-static bool is_unacknowledged(const struct call *c) ON_CTL;
-static bool is_unacknowledged(const struct call *c)
+static ON_CTL bool is_unacknowledged(const struct call *c)
 {
 	return c && c->sip && !c->is_closed && !c->is_outbound && sip_call_state(c->sip) == SIP_CALL_ANSWERED;
 }

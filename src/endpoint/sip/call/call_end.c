@@ -19,14 +19,12 @@ static const char *disposition(const struct call *c, const struct sip_close *why
 	}
 }
 
-static struct leg *originator_of(struct call *c) ON_CTL;
-static struct leg *originator_of(struct call *c)
+static ON_CTL struct leg *originator_of(struct call *c)
 {
 	return *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
 }
 
-static void refusal_vars(struct call *c, const struct sip_close *why, struct sv phrase) ON_CTL;
-static void refusal_vars(struct call *c, const struct sip_close *why, struct sv phrase)
+static ON_CTL void refusal_vars(struct call *c, const struct sip_close *why, struct sv phrase)
 {
 	struct leg *legs[2] = {c->leg, originator_of(c)};
 	for (size_t i = 0; i < 2; i++) {
@@ -39,8 +37,7 @@ static void refusal_vars(struct call *c, const struct sip_close *why, struct sv 
 	}
 }
 
-static enum cause cause_of_close(struct call *c, const struct sip_close *why) ON_CTL;
-static enum cause cause_of_close(struct call *c, const struct sip_close *why)
+static ON_CTL enum cause cause_of_close(struct call *c, const struct sip_close *why)
 {
 	enum cause told = why->reason.n && !leg_var_is_true(c->leg, "ignore_q850_reason")
 	                      ? call_cause_from_reason(why->reason)
@@ -66,8 +63,7 @@ static enum cause cause_of_close(struct call *c, const struct sip_close *why)
 }
 
 /* FreeSWITCH tells the phrase to the other leg: why the call it was in ended. */
-static void partner_phrase(struct call *c, struct sv phrase) ON_CTL;
-static void partner_phrase(struct call *c, struct sv phrase)
+static ON_CTL void partner_phrase(struct call *c, struct sv phrase)
 {
 	struct leg *partner = c->leg->peer;
 	if (!partner)

@@ -54,8 +54,7 @@ void call_gateway_from_put(struct call *c, struct buf *b)
 	call_host_put(c, b, domain && *domain ? domain : c->p->ext_sip_ip);
 }
 
-static void exten_set(const struct gateway *g, const struct sip_msg *m, struct leg_profile *lp) ON_CTL;
-static void exten_set(const struct gateway *g, const struct sip_msg *m, struct leg_profile *lp)
+static ON_CTL void exten_set(const struct gateway *g, const struct sip_msg *m, struct leg_profile *lp)
 {
 	struct buf b;
 	if (strcasecmp(g->conf.extension, "auto") == 0)

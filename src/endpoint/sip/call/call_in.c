@@ -29,8 +29,7 @@ struct caller {
 };
 
 /* Access list, then digest. False: answered already. */
-static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who) ON_CTL;
-static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who)
+static ON_CTL bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who)
 {
 	const char *token = NULL;
 	struct sv list = SV_NONE, user, domain;
@@ -67,9 +66,8 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 }
 
 /* Where the profile wants From to be the account's. False: answered already. */
-static bool account_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
-    ON_CTL;
-static bool account_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
+static ON_CTL bool account_check(
+    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
 {
 	if (!identity_is_refused(p, m, &who->auth))
 		return true;
@@ -81,15 +79,13 @@ static bool account_check(struct profile *p, struct sip_stx *tx, const struct si
 
 /* ---- variables and profile ---- */
 
-static void set_sv(struct leg *leg, const char *name, struct sv v) ON_CTL;
-static void set_sv(struct leg *leg, const char *name, struct sv v)
+static ON_CTL void set_sv(struct leg *leg, const char *name, struct sv v)
 {
 	leg_var_setf(leg, name, "%.*s", SVF(v));
 }
 
 /* The address of From without its port. */
-static void from_var(struct leg *leg, const char *name, const struct sip_msg *m) ON_CTL;
-static void from_var(struct leg *leg, const char *name, const struct sip_msg *m)
+static ON_CTL void from_var(struct leg *leg, const char *name, const struct sip_msg *m)
 {
 	struct sip_uri u = m->from.uri;
 	u.port = 0;
@@ -102,8 +98,7 @@ static void user_var(const char *name, const char *value, void *arg)
 	leg_var_set_text(arg, name, value);
 }
 
-static void user_vars(struct leg *leg, const struct caller *who) ON_CTL;
-static void user_vars(struct leg *leg, const struct caller *who)
+static ON_CTL void user_vars(struct leg *leg, const struct caller *who)
 {
 	const struct dir_user *u = who->auth.user;
 	if (who->is_authorized)
@@ -126,8 +121,7 @@ static void user_vars(struct leg *leg, const struct caller *who)
 	leg_var_set(leg, "domain_name", dir_user_domain(u));
 }
 
-static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who) ON_CTL;
-static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
+static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
 {
 	struct leg *leg = c->leg;
 	char host[ADDR_TEXT_MAX];
@@ -175,9 +169,7 @@ static char *user_text(struct sv escaped)
 	return buf_take(&b);
 }
 
-static struct leg_profile *invite_profile(
-    struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who) ON_CTL;
-static struct leg_profile *invite_profile(
+static ON_CTL struct leg_profile *invite_profile(
     struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
 {
 	struct leg_profile *lp = leg_profile_new();
@@ -222,9 +214,7 @@ static const char *uuid_of_call_id(const struct profile *p, const struct sip_msg
 	return out;
 }
 
-static int leg_make(
-    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who, struct call **out) ON_CTL;
-static int leg_make(
+static ON_CTL int leg_make(
     struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who, struct call **out)
 {
 	char uuid[UUID_CHARS + 1];
@@ -279,8 +269,7 @@ static bool is_full(const struct profile *p)
 
 /* Callers who have shown neither a password nor that their address is theirs may take up half of the sessions, and of
  * those of a second: a flood of them leaves the others their share. */
-static bool is_share_taken(const struct sip_stx *tx, const struct caller *who) ON_CTL;
-static bool is_share_taken(const struct sip_stx *tx, const struct caller *who)
+static ON_CTL bool is_share_taken(const struct sip_stx *tx, const struct caller *who)
 {
 	const struct core_limits *l = core_limits();
 	const struct core_counters *n = core_counters();
@@ -291,8 +280,7 @@ static bool is_share_taken(const struct sip_stx *tx, const struct caller *who)
 }
 
 /* RFC 4028 9: too short a session is refused with what is allowed. */
-static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
-static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+static ON_CTL bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	uint32_t n = p->conf.has_timer ? session_expires_of(m) : 0;
 	char line[32];
@@ -307,8 +295,7 @@ int call_op_answer(struct leg *leg, struct leg *near);
 
 /* An INVITE without SDP (RFC 3725): nothing can be played or bridged before the caller has said where. So we answer
  * with our offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. */
-static int start_by_offering(struct call *c) ON_CTL;
-static int start_by_offering(struct call *c)
+static ON_CTL int start_by_offering(struct call *c)
 {
 	c->is_start_held = true;
 	return call_op_answer(c->leg, NULL);
@@ -354,8 +341,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 
 /* ---- what core asks of the leg ---- */
 
-static void provisional_headers(struct call *c, struct buf *b) ON_CTL;
-static void provisional_headers(struct call *c, struct buf *b)
+static ON_CTL void provisional_headers(struct call *c, struct buf *b)
 {
 	buf_init(b);
 	call_identity_put(c, b, true);
@@ -363,8 +349,7 @@ static void provisional_headers(struct call *c, struct buf *b)
 }
 
 /* False: *st is the answer already, for the caller is gone or was answered. */
-static bool may_answer(const struct call *c, int *st) ON_CTL;
-static bool may_answer(const struct call *c, int *st)
+static ON_CTL bool may_answer(const struct call *c, int *st)
 {
 	bool is_gone = !c || !c->sip || c->is_closed;
 	*st = is_gone ? ST_HANGUP : ST_OK;
@@ -431,8 +416,7 @@ int call_op_answer(struct leg *leg, struct leg *near)
 }
 
 /* The status a refused caller gets: the respond application's, the B leg's own, or the cause's. */
-static int refusal_code(struct call *c) ON_CTL;
-static int refusal_code(struct call *c)
+static ON_CTL int refusal_code(struct call *c)
 {
 	uint32_t n;
 	const char *b_cause = vars_get(c->leg->vars, "last_bridge_proto_specific_hangup_cause");
@@ -509,8 +493,7 @@ int call_op_respond(struct leg *leg, int code, const char *phrase)
 /* ---- what the far side does ---- */
 
 /* The answer to the offer in our 200. */
-static void late_answer(struct call *c, const struct sip_msg *ack) ON_CTL;
-static void late_answer(struct call *c, const struct sip_msg *ack)
+static ON_CTL void late_answer(struct call *c, const struct sip_msg *ack)
 {
 	c->has_offered = false;
 	call_hosts_tell(c, sip_call_remote_addr(c->sip), ack);

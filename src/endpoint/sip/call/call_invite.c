@@ -18,8 +18,7 @@ static bool on_challenge(struct sv realm, struct sip_credentials *out, void *arg
 	return true;
 }
 
-static void from_uri_put(struct call *c, struct buf *b) ON_CTL;
-static void from_uri_put(struct call *c, struct buf *b)
+static ON_CTL void from_uri_put(struct call *c, struct buf *b)
 {
 	const struct leg_profile *lp = c->leg->profile;
 	const char *domain = leg_var(c->leg, "sip_invite_domain");
@@ -43,8 +42,7 @@ static void to_uri_put(const char *uri, struct buf *b)
 		buf_adds(b, uri);
 }
 
-static void vars_dialled(struct call *c) ON_CTL;
-static void vars_dialled(struct call *c)
+static ON_CTL void vars_dialled(struct call *c)
 {
 	const char *at = strchr(c->uri, ':');
 	leg_var_setf(c->leg, "sip_outgoing_contact_uri", "<%s>", sip_call_local_contact(c->sip));
@@ -60,8 +58,7 @@ static void vars_dialled(struct call *c)
 }
 
 /* A variable that may go into a header; NULL when it is unset, empty or not allowed there. */
-static const char *var_value(struct call *c, const char *name) ON_CTL;
-static const char *var_value(struct call *c, const char *name)
+static ON_CTL const char *var_value(struct call *c, const char *name)
 {
 	const char *v = vars_get(c->leg->vars, name);
 	if (!v || !*v)
@@ -73,8 +70,7 @@ static const char *var_value(struct call *c, const char *name)
 	return v;
 }
 
-static void invite_headers(struct call *c, struct buf *b) ON_CTL;
-static void invite_headers(struct call *c, struct buf *b)
+static ON_CTL void invite_headers(struct call *c, struct buf *b)
 {
 	const char *alert = var_value(c, "alert_info");
 	struct buf host;
@@ -103,8 +99,7 @@ static void party_fini(struct party *p)
 }
 
 /* A whole name-addr of a variable: its URI and display name. ST_NOTFOUND: unset or broken. */
-static int party_full(struct call *c, struct party *p, const char *name) ON_CTL;
-static int party_full(struct call *c, struct party *p, const char *name)
+static ON_CTL int party_full(struct call *c, struct party *p, const char *name)
 {
 	const char *v = var_value(c, name);
 	struct sip_nameaddr na;
@@ -121,8 +116,7 @@ static int party_full(struct call *c, struct party *p, const char *name)
 }
 
 /* A URI of a variable, with or without its brackets. */
-static int party_uri(struct call *c, struct party *p, const char *name) ON_CTL;
-static int party_uri(struct call *c, struct party *p, const char *name)
+static ON_CTL int party_uri(struct call *c, struct party *p, const char *name)
 {
 	const char *v = var_value(c, name);
 	struct sip_nameaddr na;
@@ -132,8 +126,7 @@ static int party_uri(struct call *c, struct party *p, const char *name)
 	return buf_addv(&p->uri, na.uri.text);
 }
 
-static void params_put(struct call *c, struct buf *b, const char *name) ON_CTL;
-static void params_put(struct call *c, struct buf *b, const char *name)
+static ON_CTL void params_put(struct call *c, struct buf *b, const char *name)
 {
 	const char *v = var_value(c, name);
 	if (v && !sip_is_uri_params(sv_of(v + (*v == ';'))))
@@ -142,8 +135,7 @@ static void params_put(struct call *c, struct buf *b, const char *name)
 		buf_printf(b, *v == ';' ? "%s" : ";%s", v);
 }
 
-static void from_make(struct call *c, struct party *from) ON_CTL;
-static void from_make(struct call *c, struct party *from)
+static ON_CTL void from_make(struct call *c, struct party *from)
 {
 	const struct leg_profile *lp = c->leg->profile;
 	const char *display = var_value(c, "sip_from_display");
@@ -164,8 +156,7 @@ static void from_make(struct call *c, struct party *from)
 	buf_adds(&from->display, display ? display : "");
 }
 
-static void to_make(struct call *c, struct party *to) ON_CTL;
-static void to_make(struct call *c, struct party *to)
+static ON_CTL void to_make(struct call *c, struct party *to)
 {
 	const char *display = var_value(c, "sip_to_display");
 
@@ -177,8 +168,7 @@ static void to_make(struct call *c, struct party *to)
 	buf_adds(&to->display, display ? display : "");
 }
 
-static void request_uri_make(struct call *c, struct party *uri) ON_CTL;
-static void request_uri_make(struct call *c, struct party *uri)
+static ON_CTL void request_uri_make(struct call *c, struct party *uri)
 {
 	if (c->redirect_count || party_uri(c, uri, "sip_invite_req_uri") < 0)
 		buf_adds(&uri->uri, c->uri);
@@ -188,8 +178,7 @@ static void request_uri_make(struct call *c, struct party *uri)
 }
 
 /* Route: the gateway's or the registered Path, else what variables say. */
-static const char *route_of(struct call *c, struct buf *b) ON_CTL;
-static const char *route_of(struct call *c, struct buf *b)
+static ON_CTL const char *route_of(struct call *c, struct buf *b)
 {
 	const char *v = var_value(c, "sip_invite_route_uri");
 
@@ -203,8 +192,7 @@ static const char *route_of(struct call *c, struct buf *b)
 	return b->p;
 }
 
-static uint32_t cseq_of(struct call *c) ON_CTL;
-static uint32_t cseq_of(struct call *c)
+static ON_CTL uint32_t cseq_of(struct call *c)
 {
 	const char *v = c->redirect_count ? NULL : vars_get(c->leg->vars, "sip_invite_cseq");
 	uint32_t n = 0;
@@ -216,8 +204,7 @@ static uint32_t cseq_of(struct call *c)
 	return n;
 }
 
-static int invite_send(struct call *c, struct sv sdp) ON_CTL;
-static int invite_send(struct call *c, struct sv sdp)
+static ON_CTL int invite_send(struct call *c, struct sv sdp)
 {
 	struct leg *leg = c->leg;
 	struct party from = {0}, to = {0}, uri = {0};

@@ -16,15 +16,13 @@
 
 /* ---- from target to leg ---- */
 
-static struct profile *target_profile(const struct sofia_target *t) ON_CTL;
-static struct profile *target_profile(const struct sofia_target *t)
+static ON_CTL struct profile *target_profile(const struct sofia_target *t)
 {
 	return t->profile.n ? profile_find(t->profile) : profile_first();
 }
 
 /* user%domain: the first contact registered. */
-static int target_lookup(struct profile *p, struct sofia_target *t) ON_CTL;
-static int target_lookup(struct profile *p, struct sofia_target *t)
+static ON_CTL int target_lookup(struct profile *p, struct sofia_target *t)
 {
 	const struct reg *r;
 	struct sofia_target found;
@@ -58,8 +56,7 @@ static void dialled_put(const struct sofia_target *t, struct buf *b)
 }
 
 /* Where the INVITE goes when it is not where the URI says: a registered phone's source address, or a Path. */
-static void vars_first(struct call *c, const struct sofia_target *t, const struct originate_target *o) ON_CTL;
-static void vars_first(struct call *c, const struct sofia_target *t, const struct originate_target *o)
+static ON_CTL void vars_first(struct call *c, const struct sofia_target *t, const struct originate_target *o)
 {
 	struct leg *leg = c->leg;
 	const char *domain;
@@ -90,8 +87,7 @@ static void vars_first(struct call *c, const struct sofia_target *t, const struc
 }
 
 /* Headers the caller's phone sent travel on, and the hops are counted. ST_LIMIT: none left. */
-static int from_originator(struct call *c, struct leg *a) ON_CTL;
-static int from_originator(struct call *c, struct leg *a)
+static ON_CTL int from_originator(struct call *c, struct leg *a)
 {
 	uint32_t hops = 70;
 	const char *left = leg_var(a, "max_forwards");
@@ -107,9 +103,8 @@ static int from_originator(struct call *c, struct leg *a)
 	return ST_OK;
 }
 
-static struct leg_profile *profile_make(struct call *c, const struct sofia_target *t, const struct originate_target *o)
-    ON_CTL;
-static struct leg_profile *profile_make(struct call *c, const struct sofia_target *t, const struct originate_target *o)
+static ON_CTL struct leg_profile *profile_make(
+    struct call *c, const struct sofia_target *t, const struct originate_target *o)
 {
 	struct leg_profile *lp = o->profile ? leg_profile_dup(o->profile) : leg_profile_new();
 	if (!lp)
@@ -187,8 +182,7 @@ done:
 
 /* ---- responses ---- */
 
-static void vars_answering(struct call *c, const struct sip_msg *resp) ON_CTL;
-static void vars_answering(struct call *c, const struct sip_msg *resp)
+static ON_CTL void vars_answering(struct call *c, const struct sip_msg *resp)
 {
 	const struct addr *a = sip_call_remote_addr(c->sip);
 	char host[ADDR_TEXT_MAX];

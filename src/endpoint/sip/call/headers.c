@@ -32,8 +32,7 @@ static bool has_word(struct sv list, const char *word)
 /* ---- in ---- */
 
 /* The value stays marked as the far side's word until somebody sets the variable again. */
-static void received_set(struct leg *leg, const char *name) ON_CTL;
-static void received_set(struct leg *leg, const char *name)
+static ON_CTL void received_set(struct leg *leg, const char *name)
 {
 	const char *value = vars_get(leg->vars, name); /* leg_var_set may have refused it */
 	if (value)

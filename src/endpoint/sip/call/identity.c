@@ -107,8 +107,7 @@ static bool user_is(struct sv escaped, const char *text)
 }
 
 /* One of the numbers the directory gives the account, in no other domain of the directory than its own. */
-static bool uri_is_account(const struct sip_uri *u, const struct auth *who) ON_CTL;
-static bool uri_is_account(const struct sip_uri *u, const struct auth *who)
+static ON_CTL bool uri_is_account(const struct sip_uri *u, const struct auth *who)
 {
 	const char *names[] = {dir_user_id(who->user), dir_user_attr(who->user, "number-alias"), who->username,
 	    dir_user_var(who->user, "effective_caller_id_number"),
@@ -121,8 +120,7 @@ static bool uri_is_account(const struct sip_uri *u, const struct auth *who)
 	return false;
 }
 
-static bool identity_is_account(const struct identity *id, const struct sip_msg *m, const struct auth *who) ON_CTL;
-static bool identity_is_account(const struct identity *id, const struct sip_msg *m, const struct auth *who)
+static ON_CTL bool identity_is_account(const struct identity *id, const struct sip_msg *m, const struct auth *who)
 {
 	return uri_is_account(&m->from.uri, who) && (id->hdr == SIP_HDR_FROM || uri_is_account(&id->who.uri, who));
 }
@@ -137,8 +135,7 @@ bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const
 	return !identity_is_account(&id, m, who) && !(from_is_anonymous(m) && id.hdr == SIP_HDR_FROM);
 }
 
-static void account_put(struct leg *leg, const struct auth *who, struct leg_profile *lp) ON_CTL;
-static void account_put(struct leg *leg, const struct auth *who, struct leg_profile *lp)
+static ON_CTL void account_put(struct leg *leg, const struct auth *who, struct leg_profile *lp)
 {
 	const char *id = dir_user_id(who->user), *number = dir_user_var(who->user, "effective_caller_id_number"),
 	           *name = dir_user_var(who->user, "effective_caller_id_name");
@@ -153,8 +150,7 @@ static void account_put(struct leg *leg, const struct auth *who, struct leg_prof
 
 /* ---- into the leg ---- */
 
-static void vars_put(struct leg *leg, const struct identity *id, const struct sip_msg *m, const char *number) ON_CTL;
-static void vars_put(struct leg *leg, const struct identity *id, const struct sip_msg *m, const char *number)
+static ON_CTL void vars_put(struct leg *leg, const struct identity *id, const struct sip_msg *m, const char *number)
 {
 	struct sv privacy = sip_msg_value(m, SIP_HDR_PRIVACY), whole = sip_msg_value(m, id->hdr);
 	char *text = sv_dup(whole);
@@ -216,8 +212,7 @@ static bool type_parse(const char *text, enum cid_type *out)
 }
 
 /* The leg's own word; of a dialled one then the caller's, unless the profile tells nobody; else the profile's. */
-static enum cid_type cid_type_of(struct call *c) ON_CTL;
-static enum cid_type cid_type_of(struct call *c)
+static ON_CTL enum cid_type cid_type_of(struct call *c)
 {
 	enum cid_type type = profile_conf_cid_type(&c->p->conf), other;
 	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
@@ -244,8 +239,7 @@ void call_host_put(struct call *c, struct buf *b, const char *host)
 }
 
 /* The domain of our identity: the dial string's, that of the From it gives, or ours. */
-static void domain_put(struct call *c, struct buf *b) ON_CTL;
-static void domain_put(struct call *c, struct buf *b)
+static ON_CTL void domain_put(struct call *c, struct buf *b)
 {
 	const char *domain = leg_var(c->leg, "sip_invite_domain"), *from = vars_get(c->leg->vars, "sip_from_uri");
 	struct sip_nameaddr na;
@@ -255,8 +249,7 @@ static void domain_put(struct call *c, struct buf *b)
 		call_host_put(c, b, domain && *domain ? domain : c->p->ext_sip_ip);
 }
 
-static void callee_of(struct call *c, const char **name, const char **number) ON_CTL;
-static void callee_of(struct call *c, const char **name, const char **number)
+static ON_CTL void callee_of(struct call *c, const char **name, const char **number)
 {
 	const struct leg_profile *lp = c->leg->profile;
 	*name = leg_var(c->leg, "sip_callee_id_name");
@@ -269,8 +262,7 @@ static void callee_of(struct call *c, const char **name, const char **number)
 		*number = lp->callee_id_number && *lp->callee_id_number ? lp->callee_id_number : lp->destination_number;
 }
 
-static void privacy_put(struct call *c, struct buf *b, enum cid_type type) ON_CTL;
-static void privacy_put(struct call *c, struct buf *b, enum cid_type type)
+static ON_CTL void privacy_put(struct call *c, struct buf *b, enum cid_type type)
 {
 	const struct leg_profile *lp = c->leg->profile;
 	if (type == CID_RPID)

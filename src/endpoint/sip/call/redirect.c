@@ -18,8 +18,7 @@ enum { CONTACTS_MAX = 32, REDIRECTS_MAX = 10 };
 
 /* ---- in ---- */
 
-static void var_put(struct leg *leg, const char *name, struct sv value) ON_CTL;
-static void var_put(struct leg *leg, const char *name, struct sv value)
+static ON_CTL void var_put(struct leg *leg, const char *name, struct sv value)
 {
 	char *copy = value.n ? sv_dup(value) : NULL;
 	if (leg && copy)
@@ -27,16 +26,14 @@ static void var_put(struct leg *leg, const char *name, struct sv value)
 	mem_free(copy);
 }
 
-static void var_put_n(struct leg *leg, const char *prefix, unsigned n, struct sv value) ON_CTL;
-static void var_put_n(struct leg *leg, const char *prefix, unsigned n, struct sv value)
+static ON_CTL void var_put_n(struct leg *leg, const char *prefix, unsigned n, struct sv value)
 {
 	char name[48];
 	snprintf(name, sizeof(name), "%s_%u", prefix, n);
 	var_put(leg, name, value);
 }
 
-static const char *var_or(struct leg *leg, const char *name, const char *fallback) ON_CTL;
-static const char *var_or(struct leg *leg, const char *name, const char *fallback)
+static ON_CTL const char *var_or(struct leg *leg, const char *name, const char *fallback)
 {
 	const char *v = leg_var(leg, name);
 	return v && *v ? v : fallback;
@@ -51,8 +48,7 @@ struct redirect {
 };
 
 /* One contact in the variables of both legs. */
-static void contact_note(struct redirect *r, const struct sip_nameaddr *na) ON_CTL;
-static void contact_note(struct redirect *r, const struct sip_nameaddr *na)
+static ON_CTL void contact_note(struct redirect *r, const struct sip_nameaddr *na)
 {
 	struct leg *legs[2] = {r->c->leg, r->a};
 	struct buf dial;
@@ -85,8 +81,7 @@ static void contact_note(struct redirect *r, const struct sip_nameaddr *na)
 		r->first = *na;
 }
 
-static void contacts_note(struct redirect *r, const struct sip_msg *msg) ON_CTL;
-static void contacts_note(struct redirect *r, const struct sip_msg *msg)
+static ON_CTL void contacts_note(struct redirect *r, const struct sip_msg *msg)
 {
 	const struct sip_hdr *by = sip_msg_hdr(msg, SIP_HDR_DIVERSION);
 	struct leg *legs[2] = {r->c->leg, r->a};
@@ -107,15 +102,13 @@ static void contacts_note(struct redirect *r, const struct sip_msg *msg)
 	}
 }
 
-static bool host_is_ours(const struct profile *p, struct sv host) ON_CTL;
-static bool host_is_ours(const struct profile *p, struct sv host)
+static ON_CTL bool host_is_ours(const struct profile *p, struct sv host)
 {
 	return sv_isi(host, p->sip_ip) || sv_isi(host, p->ext_sip_ip) || dir_domain_exists(host);
 }
 
 /* The caller goes where the contact's user leads in our own dialplan; the called leg is over. */
-static void caller_transfer(struct redirect *r, const char *dialplan, const char *context) ON_CTL;
-static void caller_transfer(struct redirect *r, const char *dialplan, const char *context)
+static ON_CTL void caller_transfer(struct redirect *r, const char *dialplan, const char *context)
 {
 	struct buf user, text;
 	struct leg *a = mem_ref(r->a);
@@ -141,8 +134,7 @@ static struct sv uri_bare(const struct sip_uri *u)
 }
 
 /* A new INVITE to the contact, by the same leg. */
-static int follow(struct redirect *r) ON_CTL;
-static int follow(struct redirect *r)
+static ON_CTL int follow(struct redirect *r)
 {
 	struct call *c = r->c;
 	char *uri;
@@ -170,8 +162,7 @@ static int follow(struct redirect *r)
 	return call_out_invite(c->leg);
 }
 
-static bool redirect_take(struct redirect *r, int code) ON_CTL;
-static bool redirect_take(struct redirect *r, int code)
+static ON_CTL bool redirect_take(struct redirect *r, int code)
 {
 	struct leg *b = r->c->leg;
 	int st;

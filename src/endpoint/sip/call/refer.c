@@ -32,8 +32,7 @@ static bool replaces_parse(struct replaces *out, struct sv text)
 	       sip_param_get(params, ';', "from-tag", &out->from_tag) && out->from_tag.n;
 }
 
-static struct call *call_in_stack(struct profile *p, const struct replaces *r) ON_CTL;
-static struct call *call_in_stack(struct profile *p, const struct replaces *r)
+static ON_CTL struct call *call_in_stack(struct profile *p, const struct replaces *r)
 {
 	struct sip_call *sc = sip_call_find(p->stack, r->call_id, r->to_tag, r->from_tag);
 	if (!sc) /* some phones name the tags from their own side */
@@ -42,8 +41,7 @@ static struct call *call_in_stack(struct profile *p, const struct replaces *r)
 	return c && !c->is_closed && c->leg && leg_is_up(c->leg) ? c : NULL;
 }
 
-static struct call *call_find(const struct replaces *r) ON_CTL;
-static struct call *call_find(const struct replaces *r)
+static ON_CTL struct call *call_find(const struct replaces *r)
 {
 	for (struct profile *p = profile_next(NULL); p; p = profile_next(p)) {
 		struct call *c = call_in_stack(p, r);
@@ -68,8 +66,7 @@ static char *unescaped(struct sv text)
 	return buf_take(&b);
 }
 
-static bool refer_parse(struct refer *out, const struct sip_msg *m) ON_CTL;
-static bool refer_parse(struct refer *out, const struct sip_msg *m)
+static ON_CTL bool refer_parse(struct refer *out, const struct sip_msg *m)
 {
 	struct sv value = sip_msg_value(m, SIP_HDR_REFER_TO), rest, one, name, text;
 	*out = (struct refer){.exten = NULL};
@@ -94,8 +91,7 @@ static void refer_fini(struct refer *r)
 }
 
 /* One NOTIFY tells the end of it, as FreeSWITCH does: the transfer is on its way, or it is not. */
-static void notify(struct call *c, struct sip_sub *sub, const char *status) ON_CTL;
-static void notify(struct call *c, struct sip_sub *sub, const char *status)
+static ON_CTL void notify(struct call *c, struct sip_sub *sub, const char *status)
 {
 	char body[64];
 	if (!sub)
@@ -109,8 +105,7 @@ static void notify(struct call *c, struct sip_sub *sub, const char *status)
 }
 
 /* A REFER that is taken makes a subscription to what becomes of it (RFC 3515 2.4.4). NULL: it cannot be. */
-static struct sip_sub *subscription_make(struct sip_call *sc, uint32_t cseq) ON_CTL;
-static struct sip_sub *subscription_make(struct sip_call *sc, uint32_t cseq)
+static ON_CTL struct sip_sub *subscription_make(struct sip_call *sc, uint32_t cseq)
 {
 	static const struct sip_sub_handlers none;
 	struct sip_sub *sub = NULL;
@@ -120,8 +115,7 @@ static struct sip_sub *subscription_make(struct sip_call *sc, uint32_t cseq)
 	return sip_sub_new(&sub, sc, &p, &none, NULL) ? NULL : sub;
 }
 
-static void refer_vars(struct leg *leg, struct leg *referrer, const struct sip_msg *m) ON_CTL;
-static void refer_vars(struct leg *leg, struct leg *referrer, const struct sip_msg *m)
+static ON_CTL void refer_vars(struct leg *leg, struct leg *referrer, const struct sip_msg *m)
 {
 	struct sv by = sip_msg_value(m, SIP_HDR_REFERRED_BY);
 	leg_var_setf(leg, "sip_refer_to", "%.*s", SVF(sip_msg_value(m, SIP_HDR_REFER_TO)));
@@ -138,8 +132,7 @@ static void refer_vars(struct leg *leg, struct leg *referrer, const struct sip_m
 }
 
 /* What a phone asks for is a number, whatever it says. */
-static int transfer_outside(struct leg *leg, const char *number) ON_CTL;
-static int transfer_outside(struct leg *leg, const char *number)
+static ON_CTL int transfer_outside(struct leg *leg, const char *number)
 {
 	char *text = mark_dup(number);
 	int st = text ? leg_transfer(leg, text, NULL, NULL) : ST_NOMEM;
@@ -148,8 +141,7 @@ static int transfer_outside(struct leg *leg, const char *number)
 }
 
 /* The peer goes to the number in its own context; the leg that asked ends. */
-static int blind(struct call *c, const struct sip_msg *m, const struct refer *r) ON_CTL;
-static int blind(struct call *c, const struct sip_msg *m, const struct refer *r)
+static ON_CTL int blind(struct call *c, const struct sip_msg *m, const struct refer *r)
 {
 	struct leg *peer = c->leg->peer;
 	if (!peer || !leg_is_up(peer))
@@ -163,8 +155,7 @@ static int blind(struct call *c, const struct sip_msg *m, const struct refer *r)
 
 /* The far ends of the two calls the phone holds are joined; where the second has none yet, the first goes where the
  * second was going. */
-static int attended(struct call *c, struct call *other, const struct sip_msg *m) ON_CTL;
-static int attended(struct call *c, struct call *other, const struct sip_msg *m)
+static ON_CTL int attended(struct call *c, struct call *other, const struct sip_msg *m)
 {
 	struct leg *first = c->leg->peer, *second = other->leg->peer, *held;
 	int st;

@@ -25,8 +25,7 @@ static bool name_is_good(const char *name)
 	return n && !name[n] && n < 128;
 }
 
-static void added_tell(const struct gateway *g, const char *subclass) ON_CTL;
-static void added_tell(const struct gateway *g, const char *subclass)
+static ON_CTL void added_tell(const struct gateway *g, const char *subclass)
 {
 	struct event *e;
 	if (!event_is_wanted(EVENT_CUSTOM, subclass) || !(e = event_new(EVENT_CUSTOM, subclass)))
@@ -36,8 +35,7 @@ static void added_tell(const struct gateway *g, const char *subclass)
 	event_fire(e);
 }
 
-static void gateway_add(struct profile *p, const struct xml_node *node, bool is_quiet) ON_CTL;
-static void gateway_add(struct profile *p, const struct xml_node *node, bool is_quiet)
+static ON_CTL void gateway_add(struct profile *p, const struct xml_node *node, bool is_quiet)
 {
 	const char *name = xml_attr_or(node, "name", "");
 	struct gateway *g;
@@ -71,15 +69,13 @@ fail:
 	mem_unref(g);
 }
 
-static void user_gateways(struct profile *p, const struct xml_node *users, bool is_quiet) ON_CTL;
-static void user_gateways(struct profile *p, const struct xml_node *users, bool is_quiet)
+static ON_CTL void user_gateways(struct profile *p, const struct xml_node *users, bool is_quiet)
 {
 	xml_each(users, "user", u) xml_each(xml_child(u, "gateways"), "gateway", g) gateway_add(p, g, is_quiet);
 }
 
 /* The users themselves are in memory as XML: this walks them, whatever their number, without making objects. */
-static void directory_gateways(struct profile *p, const char *name, bool is_quiet) ON_CTL;
-static void directory_gateways(struct profile *p, const char *name, bool is_quiet)
+static ON_CTL void directory_gateways(struct profile *p, const char *name, bool is_quiet)
 {
 	xml_each(config_section("directory"), "domain", d)
 	{

@@ -178,8 +178,7 @@ static char *contact_make(const struct gateway *g)
 }
 
 /* What follows from the parameters. ST_INVAL: something needed is missing; it is in the log. */
-static int conf_finish(struct gateway *g) ON_CTL;
-static int conf_finish(struct gateway *g)
+static ON_CTL int conf_finish(struct gateway *g)
 {
 	struct gateway_conf *c = &g->conf;
 	struct sip_uri u;

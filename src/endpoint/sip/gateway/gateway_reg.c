@@ -47,8 +47,7 @@ struct outcome {
 	struct sv phrase;
 };
 
-static void state_tell(struct gateway *g, const struct outcome *o) ON_CTL;
-static void state_tell(struct gateway *g, const struct outcome *o)
+static ON_CTL void state_tell(struct gateway *g, const struct outcome *o)
 {
 	struct event *e;
 	char host[ADDR_TEXT_MAX];
@@ -69,7 +68,7 @@ static void state_tell(struct gateway *g, const struct outcome *o)
 	event_fire(e);
 }
 
-static void input(struct gateway *g, enum gw_input in, const struct outcome *o) ON_CTL;
+static ON_CTL void input(struct gateway *g, enum gw_input in, const struct outcome *o);
 
 static void on_due(void *arg)
 {
@@ -77,8 +76,7 @@ static void on_due(void *arg)
 	input(arg, IN_DUE, NULL);
 }
 
-static void due_in(struct gateway *g, unsigned seconds) ON_CTL;
-static void due_in(struct gateway *g, unsigned seconds)
+static ON_CTL void due_in(struct gateway *g, unsigned seconds)
 {
 	g->due_us = loop_now_us() + (int64_t)seconds * 1000000;
 	loop_timer_set(&g->timer, (int64_t)seconds * 1000000, "sofia.gateway", on_due, g);
@@ -144,7 +142,7 @@ static int64_t granted_s(const struct gateway *g, const struct sip_msg *resp)
 	return n >= 0 ? n : g->expire_s;
 }
 
-static int register_send(struct gateway *g, unsigned expires_s) ON_CTL;
+static ON_CTL int register_send(struct gateway *g, unsigned expires_s);
 
 static void on_unregistered(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg)
 {
@@ -185,7 +183,7 @@ static void on_registered(struct sip_ctx *ctx, int code, const struct sip_msg *r
 	}
 }
 
-static int register_send(struct gateway *g, unsigned expires_s)
+static ON_CTL int register_send(struct gateway *g, unsigned expires_s)
 {
 	char headers[40];
 	snprintf(headers, sizeof(headers), "Expires: %u\r\n", expires_s);
@@ -204,8 +202,7 @@ static int register_send(struct gateway *g, unsigned expires_s)
 	return sip_request_send(&g->ctx, g->p->stack, &rp, expires_s ? on_registered : on_unregistered, g);
 }
 
-static void request_drop(struct gateway *g) ON_CTL;
-static void request_drop(struct gateway *g)
+static ON_CTL void request_drop(struct gateway *g)
 {
 	if (g->ctx)
 		sip_request_cancel(g->ctx);
@@ -214,23 +211,20 @@ static void request_drop(struct gateway *g)
 
 /* ---- what is done on entering a state; the next state when it goes on at once ---- */
 
-static enum gateway_state enter_unreged(struct gateway *g) ON_CTL;
-static enum gateway_state enter_unreged(struct gateway *g)
+static ON_CTL enum gateway_state enter_unreged(struct gateway *g)
 {
 	request_drop(g);
 	return register_send(g, g->expire_s) < 0 ? GW_FAILED : GW_TRYING;
 }
 
-static enum gateway_state enter_register(struct gateway *g) ON_CTL;
-static enum gateway_state enter_register(struct gateway *g)
+static ON_CTL enum gateway_state enter_register(struct gateway *g)
 {
 	g->failures = 0;
 	g->is_up = true;
 	return GW_REGED;
 }
 
-static enum gateway_state enter_failed(struct gateway *g, const struct outcome *o) ON_CTL;
-static enum gateway_state enter_failed(struct gateway *g, const struct outcome *o)
+static ON_CTL enum gateway_state enter_failed(struct gateway *g, const struct outcome *o)
 {
 	int code = o ? o->code : 0;
 	unsigned times = code == 503 || code == 908 || g->failures < 1 ? 1 : g->failures;
@@ -246,8 +240,7 @@ static enum gateway_state enter_failed(struct gateway *g, const struct outcome *
 	return GW_FAIL_WAIT;
 }
 
-static enum gateway_state enter(struct gateway *g, const struct outcome *o) ON_CTL;
-static enum gateway_state enter(struct gateway *g, const struct outcome *o)
+static ON_CTL enum gateway_state enter(struct gateway *g, const struct outcome *o)
 {
 	switch (g->state) {
 	case GW_UNREGED:
@@ -275,8 +268,7 @@ static enum gateway_state enter(struct gateway *g, const struct outcome *o)
 	}
 }
 
-static void go(struct gateway *g, enum gateway_state to, const struct outcome *o) ON_CTL;
-static void go(struct gateway *g, enum gateway_state to, const struct outcome *o)
+static ON_CTL void go(struct gateway *g, enum gateway_state to, const struct outcome *o)
 {
 	while (to) {
 		bool is_last_word = to == GW_REGISTER || to == GW_FAILED;
@@ -288,7 +280,7 @@ static void go(struct gateway *g, enum gateway_state to, const struct outcome *o
 	}
 }
 
-static void input(struct gateway *g, enum gw_input in, const struct outcome *o)
+static ON_CTL void input(struct gateway *g, enum gw_input in, const struct outcome *o)
 {
 	enum gateway_state to = next_state[g->state][in];
 	if (to && g->p)
@@ -308,15 +300,14 @@ void gateway_unregister(struct gateway *g)
 
 /* ---- ping ---- */
 
-static void ping_later(struct gateway *g) ON_CTL;
+static ON_CTL void ping_later(struct gateway *g);
 
 static bool ping_is_good(int code)
 {
 	return code >= 200 && code != 408 && (code < 500 || code == 501);
 }
 
-static void ping_judge(struct gateway *g, int code) ON_CTL;
-static void ping_judge(struct gateway *g, int code)
+static ON_CTL void ping_judge(struct gateway *g, int code)
 {
 	struct outcome o = {code, SV_NONE};
 	bool was_up = g->is_up;
@@ -378,7 +369,7 @@ static void on_ping_due(void *arg)
 	}
 }
 
-static void ping_later(struct gateway *g)
+static ON_CTL void ping_later(struct gateway *g)
 {
 	g->ping_due_epoch_s = clock_wall_us() / 1000000 + g->ping_freq_s;
 	loop_timer_set(&g->ping_timer, (int64_t)g->ping_freq_s * 1000000, "sofia.gateway.ping", on_ping_due, g);

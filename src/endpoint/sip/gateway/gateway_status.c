@@ -145,8 +145,7 @@ static void one_xml(const struct gateway *g, struct buf *b)
 /* ---- lists ---- */
 
 /* How a row that is not settled goes on: when it is tried again. */
-static void retry_put(const struct gateway *g, struct buf *b) ON_CTL;
-static void retry_put(const struct gateway *g, struct buf *b)
+static ON_CTL void retry_put(const struct gateway *g, struct buf *b)
 {
 	int64_t left_s = (g->due_us - loop_now_us()) / 1000000;
 	if (g->state == GW_TRYING && left_s > 0)
@@ -157,8 +156,7 @@ struct sums {
 	unsigned n, calls_in, calls_out, failed_in, failed_out;
 };
 
-static void list_row(const struct gateway *g, struct buf *b, struct sums *sums) ON_CTL;
-static void list_row(const struct gateway *g, struct buf *b, struct sums *sums)
+static ON_CTL void list_row(const struct gateway *g, struct buf *b, struct sums *sums)
 {
 	char name[256];
 	snprintf(name, sizeof(name), "%s::%s", g->p->conf.name, g->name);
@@ -171,8 +169,7 @@ static void list_row(const struct gateway *g, struct buf *b, struct sums *sums)
 	sums->failed_in += g->failed_in, sums->failed_out += g->failed_out;
 }
 
-static int list_all(struct buf *out, bool is_xml) ON_CTL;
-static int list_all(struct buf *out, bool is_xml)
+static ON_CTL int list_all(struct buf *out, bool is_xml)
 {
 	struct lnode *it, *tmp;
 	struct sums s = {0};
@@ -232,8 +229,7 @@ void gateway_rows_put(struct profile *p, struct buf *out, bool is_xml)
 
 /* ---- commands ---- */
 
-static int each_cmd(struct api_call *c, struct profile *p, struct sv name, void (*fn)(struct gateway *g)) ON_CTL;
-static int each_cmd(struct api_call *c, struct profile *p, struct sv name, void (*fn)(struct gateway *g))
+static ON_CTL int each_cmd(struct api_call *c, struct profile *p, struct sv name, void (*fn)(struct gateway *g))
 {
 	struct lnode *it, *tmp;
 	if (!name.n)
@@ -262,8 +258,7 @@ static void unregister_one(struct gateway *g)
 	gateway_unregister(g);
 }
 
-static int kill_cmd(struct api_call *c, struct profile *p, struct sv name) ON_CTL;
-static int kill_cmd(struct api_call *c, struct profile *p, struct sv name)
+static ON_CTL int kill_cmd(struct api_call *c, struct profile *p, struct sv name)
 {
 	if (!name.n)
 		return buf_adds(c->out, "-ERR missing gw name\n");
@@ -281,8 +276,7 @@ static int kill_cmd(struct api_call *c, struct profile *p, struct sv name)
 }
 
 /* A gateway that was deleted comes back as the configuration has it. */
-static int start_cmd(struct api_call *c, struct profile *p, struct sv name) ON_CTL;
-static int start_cmd(struct api_call *c, struct profile *p, struct sv name)
+static ON_CTL int start_cmd(struct api_call *c, struct profile *p, struct sv name)
 {
 	if (!name.n)
 		return buf_adds(c->out, "-ERR missing gw name\n");
@@ -292,8 +286,7 @@ static int start_cmd(struct api_call *c, struct profile *p, struct sv name)
 	return buf_adds(c->out, gateway_find(name) ? "+OK gateway started\n" : "-ERR no such gateway.\n");
 }
 
-static int names_cmd(struct api_call *c, struct profile *p, struct sv what) ON_CTL;
-static int names_cmd(struct api_call *c, struct profile *p, struct sv what)
+static ON_CTL int names_cmd(struct api_call *c, struct profile *p, struct sv what)
 {
 	struct lnode *it, *tmp;
 	bool wants_up = !sv_isi(what, "down");

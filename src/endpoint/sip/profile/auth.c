@@ -70,9 +70,8 @@ static bool is_proxy_kind(const struct sip_msg *m)
 	return m->method != SIP_REGISTER;
 }
 
-static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *realm, bool is_stale)
-    ON_CTL;
-static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *realm, bool is_stale)
+static ON_CTL void challenge(
+    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *realm, bool is_stale)
 {
 	bool is_proxy = is_proxy_kind(m);
 	struct buf b;
@@ -99,8 +98,7 @@ static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_ms
 	buf_fini(&b);
 }
 
-static enum auth_outcome refuse(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *why) ON_CTL;
-static enum auth_outcome refuse(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *why)
+static ON_CTL enum auth_outcome refuse(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *why)
 {
 	char host[ADDR_TEXT_MAX];
 	auth_failed_count(p, sip_stx_peer(tx));
@@ -115,8 +113,7 @@ static enum auth_outcome refuse(struct profile *p, struct sip_stx *tx, const str
 }
 
 /* A password that was never changed opens the extension to the loopback only, unless the profile says otherwise. */
-static bool is_default_password_refused(struct profile *p, const struct addr *src, const struct dir_user *u) ON_CTL;
-static bool is_default_password_refused(struct profile *p, const struct addr *src, const struct dir_user *u)
+static ON_CTL bool is_default_password_refused(struct profile *p, const struct addr *src, const struct dir_user *u)
 {
 	const char *password = dir_user_param(u, "password");
 	if (!password || strcmp(password, "1234") != 0 || p->conf.allows_default_passwords || addr_is_loopback(src))
@@ -130,16 +127,13 @@ static bool is_default_password_refused(struct profile *p, const struct addr *sr
 	return true;
 }
 
-static bool user_acl_allows(const struct dir_user *u, const struct addr *src) ON_CTL;
-static bool user_acl_allows(const struct dir_user *u, const struct addr *src)
+static ON_CTL bool user_acl_allows(const struct dir_user *u, const struct addr *src)
 {
 	const char *acl = dir_user_param(u, "auth-acl");
 	return !acl || !*acl || acl_allows(sv_of(acl), src, NULL, NULL);
 }
 
-static enum digest_result check_answer(
-    struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u) ON_CTL;
-static enum digest_result check_answer(
+static ON_CTL enum digest_result check_answer(
     struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u)
 {
 	struct digest_secret secret = {dir_user_param(u, "password"), dir_user_param(u, "a1-hash")};

@@ -41,8 +41,7 @@ static void profile_dtor(void *obj)
 
 /* "1.2.3.4", "::1", "auto", "" and the forms that need the network's help, of which the text after the colon is taken
  * when it is an address. */
-static char *ip_resolve(const struct profile *p, const char *what, const char *text, const char *otherwise) ON_CTL;
-static char *ip_resolve(const struct profile *p, const char *what, const char *text, const char *otherwise)
+static ON_CTL char *ip_resolve(const struct profile *p, const char *what, const char *text, const char *otherwise)
 {
 	struct addr a;
 	char host[ADDR_TEXT_MAX];
@@ -61,8 +60,7 @@ static bool is_v6(const char *host)
 	return strchr(host, ':') != NULL;
 }
 
-static void urls_make(struct profile *p) ON_CTL;
-static void urls_make(struct profile *p)
+static ON_CTL void urls_make(struct profile *p)
 {
 	struct buf b;
 	const char *host = p->ext_sip_ip, *l = is_v6(host) ? "[" : "", *r = *l ? "]" : "";
@@ -79,8 +77,7 @@ static void urls_make(struct profile *p)
 	p->bind_url = buf_take(&b);
 }
 
-static int listen_on(struct profile *p) ON_CTL;
-static int listen_on(struct profile *p)
+static ON_CTL int listen_on(struct profile *p)
 {
 	struct addr bind;
 	char text[ADDR_TEXT_MAX];
@@ -120,8 +117,7 @@ done:
 	return st;
 }
 
-static int stack_open(struct profile *p) ON_CTL;
-static int stack_open(struct profile *p)
+static ON_CTL int stack_open(struct profile *p)
 {
 	const struct profile_conf *c = &p->conf;
 	struct sip_stack_config cfg = {.user_agent = *c->user_agent ? c->user_agent : "Tandem/" TANDEM_VERSION,
@@ -150,8 +146,7 @@ static int stack_open(struct profile *p)
 	return st < 0 ? st : sip_stack_new(&p->stack, &cfg, &h, p);
 }
 
-static void list_sorted(struct profile *p) ON_CTL;
-static void list_sorted(struct profile *p)
+static ON_CTL void list_sorted(struct profile *p)
 {
 	struct lnode *it, *tmp;
 	list_each (&profiles.running, it, tmp) {
@@ -168,8 +163,7 @@ static size_t part_bytes(const struct profile_part *part)
 	return (part->slot->bytes + 15) & ~(size_t)15;
 }
 
-static int parts_open(struct profile *p) ON_CTL;
-static int parts_open(struct profile *p)
+static ON_CTL int parts_open(struct profile *p)
 {
 	const struct profile_part *const *parts = profiles.hooks->parts;
 	size_t bytes = 0;
@@ -189,8 +183,7 @@ static int parts_open(struct profile *p)
 	return ST_OK;
 }
 
-static void parts_start(struct profile *p) ON_CTL;
-static void parts_start(struct profile *p)
+static ON_CTL void parts_start(struct profile *p)
 {
 	const struct profile_part *const *parts = profiles.hooks->parts;
 	for (size_t i = 0; parts[i]; i++)
@@ -198,8 +191,7 @@ static void parts_start(struct profile *p)
 			parts[i]->start(p, p->parts[i]);
 }
 
-static void parts_stop(struct profile *p) ON_CTL;
-static void parts_stop(struct profile *p)
+static ON_CTL void parts_stop(struct profile *p)
 {
 	const struct profile_part *const *parts = profiles.hooks->parts;
 	size_t n = 0;
@@ -220,8 +212,7 @@ void *profile_slot_of(const struct profile *p, const struct profile_slot *slot)
 	return p->parts[i];
 }
 
-static void trace_update(struct profile *p) ON_CTL;
-static void trace_update(struct profile *p)
+static ON_CTL void trace_update(struct profile *p)
 {
 	sip_stack_set_trace(p->stack, p->is_tracing || profiles.is_tracing);
 }

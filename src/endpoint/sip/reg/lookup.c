@@ -17,8 +17,7 @@ static struct sv login_domain(const struct profile *p, const struct reg *r)
 }
 
 /* domain: only those who logged in there; empty = all. */
-static size_t contacts_put(struct profile *p, struct sv user, struct sv host, struct sv domain, struct buf *out) ON_CTL;
-static size_t contacts_put(struct profile *p, struct sv user, struct sv host, struct sv domain, struct buf *out)
+static ON_CTL size_t contacts_put(struct profile *p, struct sv user, struct sv host, struct sv domain, struct buf *out)
 {
 	const struct reg *regs[REG_CONTACTS_MAX];
 	size_t total = 0;
@@ -41,8 +40,7 @@ size_t contact_lookup(struct profile *p, struct sv user, struct sv host, struct 
 }
 
 /* Every contact of that name, when they are all of one domain. */
-static size_t only_one_domain(struct profile *p, struct sv user, struct buf *out) ON_CTL;
-static size_t only_one_domain(struct profile *p, struct sv user, struct buf *out)
+static ON_CTL size_t only_one_domain(struct profile *p, struct sv user, struct buf *out)
 {
 	const struct reg *regs[REG_CONTACTS_MAX];
 	size_t n = reg_table_find(reg_table_of(p), user, SV_NONE, regs, REG_CONTACTS_MAX);
@@ -53,9 +51,8 @@ static size_t only_one_domain(struct profile *p, struct sv user, struct buf *out
 }
 
 /* "[profile/]user@domain[/...]": false when there is no user in it. p NULL = every profile. */
-static bool args_parse(struct sv text, struct profile **p, struct sv *user, struct sv *host, bool *is_bad_profile)
-    ON_CTL;
-static bool args_parse(struct sv text, struct profile **p, struct sv *user, struct sv *host, bool *is_bad_profile)
+static ON_CTL bool args_parse(
+    struct sv text, struct profile **p, struct sv *user, struct sv *host, bool *is_bad_profile)
 {
 	struct sv head, rest, more;
 	*p = NULL;
@@ -75,8 +72,7 @@ static bool args_parse(struct sv text, struct profile **p, struct sv *user, stru
 	return user->n > 0;
 }
 
-static size_t lookup(struct sv args, struct buf *out) ON_CTL;
-static size_t lookup(struct sv args, struct buf *out)
+static ON_CTL size_t lookup(struct sv args, struct buf *out)
 {
 	struct profile *p;
 	struct sv user, host;

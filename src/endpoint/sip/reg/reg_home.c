@@ -58,8 +58,7 @@ void reg_contact_text(const struct reg *r, struct buf *out)
 	buf_printf(out, " <%s>", r->target);
 }
 
-static void store_write(const struct reg_home *h, const struct reg *r) ON_CTL;
-static void store_write(const struct reg_home *h, const struct reg *r)
+static ON_CTL void store_write(const struct reg_home *h, const struct reg *r)
 {
 	char port[12], q[12], cseq[12], granted[24], expires[24];
 	struct sv v[COL_COUNT] = {
@@ -87,8 +86,7 @@ static void store_write(const struct reg_home *h, const struct reg *r)
 	store_put(homes.store, &table, v);
 }
 
-static void core_tell(const struct reg_home *h, const struct reg *r) ON_CTL;
-static void core_tell(const struct reg_home *h, const struct reg *r)
+static ON_CTL void core_tell(const struct reg_home *h, const struct reg *r)
 {
 	struct buf url;
 	char port[12];
@@ -107,8 +105,7 @@ static void core_tell(const struct reg_home *h, const struct reg *r)
 	buf_fini(&url);
 }
 
-static void expire_event(const struct reg_home *h, const struct reg *r) ON_CTL;
-static void expire_event(const struct reg_home *h, const struct reg *r)
+static ON_CTL void expire_event(const struct reg_home *h, const struct reg *r)
 {
 	struct buf contact;
 	if (!event_is_wanted(EVENT_CUSTOM, "sofia::expire"))
@@ -147,8 +144,7 @@ static void on_change(const struct reg *r, enum reg_change change, void *arg)
 	core_registration_del(r->user, r->host, r->call_id);
 }
 
-static struct reg_home *home_get(const char *profile_name) ON_CTL;
-static struct reg_home *home_get(const char *profile_name)
+static ON_CTL struct reg_home *home_get(const char *profile_name)
 {
 	struct reg_home *h = homes.tables ? hash_get(homes.tables, sv_of(profile_name)) : NULL;
 	if (h || (!homes.tables && hash_new(&homes.tables, 0, NULL) < 0))

@@ -12,8 +12,7 @@ struct sync {
 	size_t count;
 };
 
-static void notify(struct profile *p, const struct reg *r, bool is_reboot) ON_CTL;
-static void notify(struct profile *p, const struct reg *r, bool is_reboot)
+static ON_CTL void notify(struct profile *p, const struct reg *r, bool is_reboot)
 {
 	struct buf to;
 	char headers[96];

@@ -97,8 +97,7 @@ static void reg_free(struct reg *r)
 	mem_free(r);
 }
 
-static void reg_unlink(struct reg_table *t, struct reg *r) ON_CTL;
-static void reg_unlink(struct reg_table *t, struct reg *r)
+static ON_CTL void reg_unlink(struct reg_table *t, struct reg *r)
 {
 	loop_timer_cancel(&r->timer);
 	list_remove(&r->aor_link);
@@ -108,8 +107,7 @@ static void reg_unlink(struct reg_table *t, struct reg *r)
 }
 
 /* The user stays in the table even when this was the last contact: callers that go on with it drop it themselves. */
-static void reg_remove(struct reg_table *t, struct reg *r, enum reg_change change) ON_CTL;
-static void reg_remove(struct reg_table *t, struct reg *r, enum reg_change change)
+static ON_CTL void reg_remove(struct reg_table *t, struct reg *r, enum reg_change change)
 {
 	reg_unlink(t, r);
 	if (t->fn)
@@ -179,8 +177,7 @@ static bool reg_fill(struct reg *r, const struct reg_put *p)
 	       r->auth_realm && r->path;
 }
 
-static void reg_arm(struct reg *r, int64_t left_s) ON_CTL;
-static void reg_arm(struct reg *r, int64_t left_s)
+static ON_CTL void reg_arm(struct reg *r, int64_t left_s)
 {
 	r->due_us = clock_mono_us() + left_s * 1000000;
 	loop_timer_set(&r->timer, left_s * 1000000, "reg.expire", on_due, r);
@@ -244,9 +241,7 @@ static struct reg *reg_add(struct reg_table *t, struct reg_aor *a, const struct 
 }
 
 /* Contacts of the user that this request makes obsolete. Those written by the same request (call-id and CSeq) stay. */
-static void replace_others(
-    struct reg_table *t, struct reg_aor *a, enum reg_mode mode, const struct reg_put *p, const struct reg *kept) ON_CTL;
-static void replace_others(
+static ON_CTL void replace_others(
     struct reg_table *t, struct reg_aor *a, enum reg_mode mode, const struct reg_put *p, const struct reg *kept)
 {
 	struct lnode *n, *tmp;

@@ -35,8 +35,7 @@ enum { EXPIRES_DEFAULT_S = 3600 };
 
 /* ---- events ---- */
 
-static void event_common(const struct reg_request *r, struct event *e, bool has_presence) ON_CTL;
-static void event_common(const struct reg_request *r, struct event *e, bool has_presence)
+static ON_CTL void event_common(const struct reg_request *r, struct event *e, bool has_presence)
 {
 	const struct sip_msg *m = r->m;
 	event_add(e, "profile-name", r->p->conf.name);
@@ -66,8 +65,7 @@ static void add_var(const char *name, const char *value, void *arg)
 	event_add(arg, name, value);
 }
 
-static void event_user(const struct reg_request *r, struct event *e) ON_CTL;
-static void event_user(const struct reg_request *r, struct event *e)
+static ON_CTL void event_user(const struct reg_request *r, struct event *e)
 {
 	const struct dir_user *u = r->auth.user;
 	if (!u)
@@ -82,9 +80,7 @@ static void event_user(const struct reg_request *r, struct event *e)
 	dir_user_each_var(u, add_var, e);
 }
 
-static void fire(
-    const struct reg_request *r, const char *subclass, bool has_presence, bool has_user, const char *result) ON_CTL;
-static void fire(
+static ON_CTL void fire(
     const struct reg_request *r, const char *subclass, bool has_presence, bool has_user, const char *result)
 {
 	struct event *e;
@@ -98,8 +94,7 @@ static void fire(
 	event_fire(e);
 }
 
-static void fire_unregister(const struct reg_request *r) ON_CTL;
-static void fire_unregister(const struct reg_request *r)
+static ON_CTL void fire_unregister(const struct reg_request *r)
 {
 	const struct sip_msg *m = r->m;
 	struct event *e;
@@ -122,8 +117,7 @@ static void fire_unregister(const struct reg_request *r)
 }
 
 /* A phone that goes is seen to go by those who watch it. */
-static void fire_presence_gone(const struct reg_request *r) ON_CTL;
-static void fire_presence_gone(const struct reg_request *r)
+static ON_CTL void fire_presence_gone(const struct reg_request *r)
 {
 	struct event *e;
 	if (!event_is_wanted(EVENT_PRESENCE_IN, NULL) || !(e = event_new(EVENT_PRESENCE_IN, NULL)))
@@ -140,8 +134,7 @@ static void fire_presence_gone(const struct reg_request *r)
 }
 
 /* Asks whoever keeps voicemail to tell the new phone's lamp. */
-static void fire_message_query(const struct reg_request *r) ON_CTL;
-static void fire_message_query(const struct reg_request *r)
+static ON_CTL void fire_message_query(const struct reg_request *r)
 {
 	const char *when = r->p->conf.message_query;
 	const struct reg *first[1];
@@ -157,8 +150,7 @@ static void fire_message_query(const struct reg_request *r)
 	event_fire(e);
 }
 
-static void fire_failure(const struct reg_request *r) ON_CTL;
-static void fire_failure(const struct reg_request *r)
+static ON_CTL void fire_failure(const struct reg_request *r)
 {
 	const struct sip_msg *m = r->m;
 	struct event *e;
@@ -195,8 +187,7 @@ static void date_put(struct buf *b)
 	    months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-static void answer(struct reg_request *r) ON_CTL;
-static void answer(struct reg_request *r)
+static ON_CTL void answer(struct reg_request *r)
 {
 	const struct reg *regs[REG_CONTACTS_MAX];
 	struct buf b;
@@ -223,8 +214,7 @@ static void answer(struct reg_request *r)
 
 /* ---- policy ---- */
 
-static unsigned user_uint(const struct dir_user *u, const char *name, unsigned otherwise) ON_CTL;
-static unsigned user_uint(const struct dir_user *u, const char *name, unsigned otherwise)
+static ON_CTL unsigned user_uint(const struct dir_user *u, const char *name, unsigned otherwise)
 {
 	uint32_t n;
 	const char *text = u ? dir_user_param(u, name) : NULL;
@@ -233,8 +223,7 @@ static unsigned user_uint(const struct dir_user *u, const char *name, unsigned o
 	return text && sv_u32(sv_of(text), &n) == ST_OK ? n : otherwise;
 }
 
-static int64_t granted_s(const struct reg_request *r, int64_t asked_s) ON_CTL;
-static int64_t granted_s(const struct reg_request *r, int64_t asked_s)
+static ON_CTL int64_t granted_s(const struct reg_request *r, int64_t asked_s)
 {
 	const struct profile_conf *c = &r->p->conf;
 	const struct dir_user *u = r->auth.user;
@@ -261,9 +250,7 @@ static int64_t contact_expires_s(const struct reg_request *r, const struct sip_n
 	return s >= 0 ? s : r->expires_s;
 }
 
-static void target_put(
-    const struct reg_request *r, const struct sip_nameaddr *na, bool is_nat, struct sv path, struct buf *out) ON_CTL;
-static void target_put(
+static ON_CTL void target_put(
     const struct reg_request *r, const struct sip_nameaddr *na, bool is_nat, struct sv path, struct buf *out)
 {
 	const struct sip_uri *u = &na->uri;
@@ -292,8 +279,7 @@ static void target_put(
 
 /* ---- contacts ---- */
 
-static int contact_put(struct reg_request *r, const struct sip_nameaddr *na, int64_t expires_s) ON_CTL;
-static int contact_put(struct reg_request *r, const struct sip_nameaddr *na, int64_t expires_s)
+static ON_CTL int contact_put(struct reg_request *r, const struct sip_nameaddr *na, int64_t expires_s)
 {
 	const struct sip_msg *m = r->m;
 	const struct addr *src = sip_stx_peer(r->tx);
@@ -331,8 +317,7 @@ static int contact_put(struct reg_request *r, const struct sip_nameaddr *na, int
 }
 
 /* Every contact is looked at before the first is bound (RFC 3261 10.3: all or nothing). */
-static int contacts_check(struct reg_request *r) ON_CTL;
-static int contacts_check(struct reg_request *r)
+static ON_CTL int contacts_check(struct reg_request *r)
 {
 	struct sip_list_it it;
 	struct sip_nameaddr na;
@@ -357,8 +342,7 @@ static int contacts_check(struct reg_request *r)
 	return it.is_bad ? 400 : 0;
 }
 
-static int contacts_apply(struct reg_request *r) ON_CTL;
-static int contacts_apply(struct reg_request *r)
+static ON_CTL int contacts_apply(struct reg_request *r)
 {
 	struct sip_list_it it;
 	struct sip_nameaddr na;
@@ -396,16 +380,14 @@ static int contacts_apply(struct reg_request *r)
 	return st;
 }
 
-static void refuse_expires(struct reg_request *r) ON_CTL;
-static void refuse_expires(struct reg_request *r)
+static ON_CTL void refuse_expires(struct reg_request *r)
 {
 	char line[48];
 	snprintf(line, sizeof(line), "Min-Expires: %u\r\n", r->p->conf.min_expires_s);
 	sip_stx_reply(r->tx, 423, NULL, line, NULL, SV_NONE);
 }
 
-static void refuse_contact(struct reg_request *r, int code) ON_CTL;
-static void refuse_contact(struct reg_request *r, int code)
+static ON_CTL void refuse_contact(struct reg_request *r, int code)
 {
 	struct buf line;
 	buf_init(&line);
@@ -420,8 +402,7 @@ static void refuse_contact(struct reg_request *r, int code)
 	buf_fini(&line);
 }
 
-static void bind_contacts(struct reg_request *r) ON_CTL;
-static void bind_contacts(struct reg_request *r)
+static ON_CTL void bind_contacts(struct reg_request *r)
 {
 	int code = contacts_check(r);
 	if (code == 423) {
@@ -458,16 +439,14 @@ static void bind_contacts(struct reg_request *r)
 
 /* The address of record is of a domain of the directory that is not the login's; with force-register-domain there is
  * only one, whatever the phone says. */
-static bool is_of_other_domain(const struct reg_request *r) ON_CTL;
-static bool is_of_other_domain(const struct reg_request *r)
+static ON_CTL bool is_of_other_domain(const struct reg_request *r)
 {
 	struct sv host = r->m->to.uri.host;
 	return !*r->p->conf.force_register_domain && !sv_isi(host, dir_user_domain(r->auth.user)) &&
 	       dir_domain_exists(host);
 }
 
-static bool is_allowed(struct reg_request *r) ON_CTL;
-static bool is_allowed(struct reg_request *r)
+static ON_CTL bool is_allowed(struct reg_request *r)
 {
 	const struct profile_conf *c = &r->p->conf;
 	const struct dir_user *u = r->auth.user;
@@ -488,8 +467,7 @@ static bool is_allowed(struct reg_request *r)
 
 /* That of the login, whatever To says; force-register-db-domain may name another one, but not another domain of the
  * directory. Without a login To's. */
-static struct sv binding_domain(const struct reg_request *r) ON_CTL;
-static struct sv binding_domain(const struct reg_request *r)
+static ON_CTL struct sv binding_domain(const struct reg_request *r)
 {
 	const struct profile_conf *c = &r->p->conf;
 	struct sv forced = sv_of(c->force_register_db_domain), own = r->m->to.uri.host;
@@ -502,8 +480,7 @@ static struct sv binding_domain(const struct reg_request *r)
 	return forced.n && !is_others ? forced : own;
 }
 
-static void policy_read(struct reg_request *r) ON_CTL;
-static void policy_read(struct reg_request *r)
+static ON_CTL void policy_read(struct reg_request *r)
 {
 	const struct profile_conf *c = &r->p->conf;
 	static const enum reg_mode modes[] = {
