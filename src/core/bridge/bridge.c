@@ -152,11 +152,11 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 	return ST_OK;
 }
 
+/* FreeSWITCH's bridge_hangup_cause: how the other one ended; a called party that said goodbye itself has none. */
 static ON_CTL void set_end_cause(struct leg *leg, struct leg *peer)
 {
-	enum cause cause = peer->cause ? peer->cause : leg->cause ? leg->cause : CAUSE_NORMAL_CLEARING;
-
-	leg_var_set(leg, "bridge_hangup_cause", cause_name(cause));
+	if (!leg->is_ended_by_far || !leg->is_outbound)
+		leg_var_set(leg, "bridge_hangup_cause", cause_name(peer->cause ? peer->cause : CAUSE_NORMAL_CLEARING));
 }
 
 /* What a leg remembers of how its peer left. */
@@ -209,6 +209,12 @@ bool bridge_after(struct leg *leg)
 	return bridge_transfer_after(leg, "transfer_after_bridge");
 }
 
+/* Why the called leg ends when its caller leaves: one that still rings (bridged in early media) is cancelled. */
+static ON_CTL enum cause cause_of_leaving(const struct leg *b)
+{
+	return b->is_answered ? CAUSE_NORMAL_CLEARING : CAUSE_ORIGINATOR_CANCEL;
+}
+
 void bridge_leave(struct leg *leg)
 {
 	struct bridge *br = bridged_of(leg)->bridge;
@@ -238,13 +244,13 @@ void bridge_leave(struct leg *leg)
 		mstream_idle(leg_media_stream(b));
 	/* FreeSWITCH's order: when A left, B's hang-up is told before the unbridging. */
 	if (!br->is_consultation && !leg_is_up(a) && !bridge_after(b))
-		leg_hangup(b, CAUSE_NORMAL_CLEARING);
+		leg_hangup(b, cause_of_leaving(b));
 	set_end_cause(b, a);
 	bridge_fire_pair(a, b, EVENT_CHANNEL_UNBRIDGE);
 	if (br->done)
 		br->done(a, b, br->arg);
 	if (!br->is_consultation && !bridge_after(b))
-		leg_hangup(b, CAUSE_NORMAL_CLEARING);
+		leg_hangup(b, cause_of_leaving(b));
 	leg_wake(a); /* what runs on them may look at their bridge */
 	leg_wake(b);
 	mem_unref(a);
@@ -338,8 +344,8 @@ static void answer_timeout(void *arg)
 void bridge_answer_within(struct leg *a, int seconds)
 {
 	if (bridged_of(a)->bridge)
-		loop_timer_set(&bridged_of(a)->bridge->answer_timer, (int64_t)seconds * 1000000,
-		    "bridge answer timeout", answer_timeout, bridged_of(a)->bridge);
+		loop_timer_set(&bridged_of(a)->bridge->answer_timer, clock_us_of_s(seconds), "bridge answer timeout",
+		    answer_timeout, bridged_of(a)->bridge);
 }
 
 /* The holder's hold_music plays to its peer until it comes back. */

@@ -104,10 +104,12 @@ int core_modules_register(void)
 /* What child processes may do follows the configuration that runs. */
 static void shell_conf(void *arg)
 {
-	const struct xml_node *settings = xml_child(config_conf("switch.conf"), "settings");
-	struct shell_settings s = {.is_allowed = str_is_true(config_param(settings, "system-commands", "false"))};
+	const struct xml_node *settings;
+	struct shell_settings s = {0};
 
 	role_assert_ctl();
+	settings = xml_child(config_conf("switch.conf"), "settings");
+	s.is_allowed = str_is_true(config_param(settings, "system-commands", "false"));
 	s.timeout_s = number(settings, "system-command-timeout", 0);
 	if (s.timeout_s > 86400)
 		s.timeout_s = 0;

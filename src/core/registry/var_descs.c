@@ -137,6 +137,12 @@ static const struct var_desc vars[] = {
     {"proto_specific_hangup_cause", "text", "sip:NNN of the end", true, true},
     {"domain_name", "text", "the domain a dial string means when it names none", true, true},
     {"user_context", "context", "of the directory's user", true, true},
+    {"transfer_source", "text",
+        "how the leg came to where it is: EPOCH:UUID:bl_xfer:EXTEN/CONTEXT/DIALPLAN or EPOCH:UUID:uuid_br:UUID", false,
+        true},
+    {"transfer_history", "list", "every transfer_source it had", false, true},
+    {"hold_events", "text", "when the far side held the call: {{on,off},...} in microseconds", false, true},
+    {"record_file_size", "bytes", "of the file that the application record has written", false, true},
     {NULL},
 };
 const struct module core_vars_module = {.abi = MODULE_ABI, .name = "CORE_LEG", .vars = vars};

@@ -27,6 +27,9 @@ ON_CTL void exec_hooks(struct leg *leg, const char *execute_prefix, const char *
 /* The same; true: done is called when the last of them is over. */
 ON_CTL bool exec_hooks_then(
     struct leg *leg, const char *execute_prefix, const char *api_prefix, void (*done)(void *arg), void *arg);
+/* Waits until *number is wanted, woken by leg_wake, also on a leg that is hung up: for a last report. Up to timeout_us.
+ */
+CO void exec_wait_over(struct leg *leg, const uint32_t *number, uint32_t wanted, int64_t timeout_us);
 /* Runs the oldest request; inside another one nothing is taken. */
 CO bool exec_run_request(struct leg *leg);
 

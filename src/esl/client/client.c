@@ -7,6 +7,7 @@
  * command holds a reference too. */
 #include "esl/client/client.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "core/event/event.h"
@@ -257,7 +258,7 @@ void esl_client_linger(struct esl_client *c)
 	    "Channel-Name: %s\nLinger-Time: %d\nContent-Length: 0\n\n",
 	    c->leg_uuid, c->leg->name ? c->leg->name : "", c->linger_s);
 	if (c->linger_s > 0)
-		loop_timer_set(&c->timer, c->linger_s * 1000000LL, "esl.linger", on_deadline, c);
+		loop_timer_set(&c->timer, clock_us_of_s(c->linger_s), "esl.linger", on_deadline, c);
 	flush_soon(c);
 }
 
