@@ -10,6 +10,7 @@
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/registry/app_words.h"
+#include "core/registry/limits.h"
 #include "core/run/exec.h"
 #include "core/value/cause.h"
 #include "core/value/self.h"
@@ -467,6 +468,20 @@ static void on_hangup(struct leg *leg, void *arg)
 	release(leg, NULL);
 }
 
+/* hash_dump limit, in the form that FreeSWITCH's switches hand each other. */
+static void dump(struct sv realm, struct buf *out)
+{
+	struct hash_it it = {0};
+
+	role_assert_ctl();
+	while (hash_next(items[0], &it)) {
+		const struct item *item = it.value;
+		if (!realm.n || sv_starts(it.key, realm))
+			buf_printf(out, "L/%s/%" PRIu32 "/%" PRIu32 "/%lld/%lld\n", item->key, item->usage, item->rate,
+			    (long long)item->interval_s, (long long)item->checked_s);
+	}
+}
+
 int limit_load(void)
 {
 	int st = hash_new(&holdings, 0, NULL);
@@ -477,6 +492,8 @@ int limit_load(void)
 		st = leg_hook_add(LEG_HOOK_ROUTING, on_routing, NULL);
 	if (st == ST_OK)
 		st = leg_hook_add(LEG_HOOK_HANGUP, on_hangup, NULL);
+	if (st == ST_OK)
+		limits_dump_set(dump);
 	return st;
 }
 
@@ -484,6 +501,7 @@ void limit_unload(void)
 {
 	struct hash_it it = {0};
 
+	limits_dump_set(NULL);
 	leg_hook_del(LEG_HOOK_ROUTING, on_routing, NULL);
 	leg_hook_del(LEG_HOOK_HANGUP, on_hangup, NULL);
 	while (holdings && hash_next(holdings, &it))

@@ -215,6 +215,10 @@ ON_CTL char *leg_path_dup(struct leg *leg, const char *text);
 /* ---- events -------------------------------------------------------------------------------------------------- */
 /* Adds basic channel headers, profiles and (where FreeSWITCH does) variables. */
 ON_CTL void leg_event_headers(struct leg *leg, struct event *e);
+/* The same with the variables, whatever kind of event it is. */
+ON_CTL void leg_event_all(struct leg *leg, struct event *e);
+/* The caller profile as "Hunt-..." headers, for who looks a dialplan up. */
+ON_CTL void leg_event_hunt(struct leg *leg, struct event *e);
 /* The caller profile as "Channel-..." headers, in front of the others of an outbound socket's greeting. */
 ON_CTL void leg_event_channel_profile(struct leg *leg, struct event *e);
 /* Builds, fills and fires when wanted. */
@@ -222,6 +226,7 @@ ON_CTL void leg_event_channel_profile(struct leg *leg, struct event *e);
 ON_CTL void leg_event_at(struct leg *leg, enum event_id id, const char *file, const char *func, int line);
 /* Who writes a leg's record as XML: the body of CHANNEL_HANGUP_COMPLETE when hangup_complete_with_xml is true. */
 ON_CTL void leg_record_writer_set(void (*fn)(struct leg *leg, struct buf *out));
+ON_CTL void leg_record_write(struct leg *leg, struct buf *out); /* appends the record's XML as it is now */
 #define leg_log(leg, level, ...) log_uuid((level), (leg)->uuid, __VA_ARGS__)
 
 /* Steps others hang into the life of a leg: each time it begins a dialplan, and in the teardown: at the hang-up, in

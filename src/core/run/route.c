@@ -13,17 +13,39 @@
 #include "text/mark.h"
 #include <string.h>
 
-/* Tries the profile's dialplans ("XML,inline:...") in turn. */
+/* The next item of a list, in place: up to the first ',' outside of single quotes, which go; NULL at the end. */
+static char *item_take(char **rest)
+{
+	char *item = *rest, *to = item;
+	bool is_quoted = false;
+
+	if (!item)
+		return NULL;
+	for (char *p = item;; p++) {
+		if (*p == '\'') {
+			is_quoted = !is_quoted;
+		} else if (*p && (is_quoted || *p != ',')) {
+			*to++ = *p;
+		} else {
+			*rest = *p ? p + 1 : NULL;
+			*to = 0;
+			return item + strspn(item, " ");
+		}
+	}
+}
+
+/* Tries the profile's dialplans ("XML,'inline:set:a=1,park:'") in turn. */
 static CO int hunt(struct leg *leg)
 {
 	char *list = mem_strdup(leg->profile->dialplan && *leg->profile->dialplan ? leg->profile->dialplan : "XML");
-	char *save = NULL, *name;
+	char *rest = list, *name;
 	int st = ST_NOTFOUND;
 
 	if (!list)
 		return ST_NOMEM;
-	for (name = strtok_r(list, ",", &save); name && st == ST_NOTFOUND && leg_is_up(leg);
-	     name = strtok_r(NULL, ",", &save)) {
+	while (st == ST_NOTFOUND && leg_is_up(leg) && (name = item_take(&rest))) {
+		if (!*name)
+			continue;
 		char *args = strchr(name, ':');
 		const struct dialplan_desc *d;
 		if (args)

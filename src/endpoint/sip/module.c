@@ -3,6 +3,7 @@
 #include "core/registry/module.h"
 #include "base/log.h"
 #include "core/conf/config.h"
+#include "core/registry/complete.h"
 #include "core/registry/endpoint.h"
 #include "core/value/self.h"
 #include "endpoint/sip/module_i.h"
@@ -27,6 +28,7 @@ static int sofia_load(void)
 			log_error("sofia: %s cannot be opened: registrations will not outlive a restart", path.p);
 	}
 	buf_fini(&path);
+	complete_lists_add(sofia_lists);
 	if (sofia_events_start())
 		log_error("sofia: out of memory: events do not send requests");
 	if (!config_conf("sofia.conf")) {
@@ -41,6 +43,7 @@ static int sofia_load(void)
 static int sofia_unload(void)
 {
 	role_assert_ctl();
+	complete_lists_del(sofia_lists);
 	sofia_events_stop();
 	profiles_stop_all();
 	reg_store_close();

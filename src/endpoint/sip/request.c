@@ -104,6 +104,18 @@ static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct 
 	}
 }
 
+/* To whoever serves its method. */
+static void request_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+{
+	role_assert_ctl();
+	if (m->method == SIP_REGISTER)
+		register_in(p, tx, m);
+	else if (m->method == SIP_INVITE)
+		invite_in(p, tx, m);
+	else
+		other_in(p, tx, m);
+}
+
 void request_in(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m, void *arg)
 {
 	struct profile *p = arg;
@@ -116,10 +128,6 @@ void request_in(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m
 		reply(tx, 483, NULL);
 		return;
 	}
-	if (m->method == SIP_REGISTER)
-		register_in(p, tx, m);
-	else if (m->method == SIP_INVITE)
-		invite_in(p, tx, m);
-	else
-		other_in(p, tx, m);
+	if (!request_waits(p, tx, m, request_go))
+		request_go(p, tx, m);
 }

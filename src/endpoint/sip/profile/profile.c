@@ -347,29 +347,3 @@ void profile_each_alias(struct profile *p, void (*fn)(struct profile *p, const c
 	if (p->conf.aliases_all_domains)
 		dir_each_domain(on_domain, &w);
 }
-
-/* ---- all of them ---- */
-
-int profiles_start_all(const struct xml_node *conf)
-{
-	size_t started = 0;
-	xml_each(xml_child(conf, "profiles"), "profile", node)
-	{
-		struct profile_conf c;
-		const char *name = xml_attr(node, "name");
-		if (!name || profile_find_exact(sv_of(name))) {
-			log_warning("sofia: %s:%u: a profile without a name of its own is left out",
-			    node->file ? node->file : "sofia.conf", node->line);
-			continue;
-		}
-		if (profile_conf_parse(&c, node) == ST_OK && profile_start(&c, NULL) == ST_OK)
-			started++;
-	}
-	return started ? ST_OK : ST_NOTFOUND;
-}
-
-void profiles_stop_all(void)
-{
-	while (!list_empty(&profiles.running))
-		profile_stop(list_entry(list_first(&profiles.running), struct profile, link));
-}

@@ -64,8 +64,11 @@ ON_CTL struct profile *profile_find(struct sv name);
 ON_CTL struct profile *profile_find_exact(struct sv name);
 ON_CTL struct profile *profile_first(void); /* the one meant when none is named: internal, else the first */
 ON_CTL struct profile *profile_next(const struct profile *p /* NULL: the first */); /* of the running ones, by name */
-ON_CTL int profiles_start_all(const struct xml_node *conf);
+ON_CTL int profiles_start_all(const struct xml_node *conf); /* those whose port is in use wait for it */
 ON_CTL void profiles_stop_all(void);
+/* The profile's node of the running configuration; NULL when there is none. */
+ON_CTL const struct xml_node *profile_conf_node(struct sv name);
+ON_CTL void profile_retry_cancel(struct sv name); /* it does not wait for its port any more */
 /* Names the profile answers for besides its own: fn for each. */
 ON_CTL void profile_each_alias(
     struct profile *p, void (*fn)(struct profile *p, const char *alias, void *arg), void *arg);
