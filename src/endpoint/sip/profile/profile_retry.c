@@ -1,6 +1,7 @@
 /* All profiles, started and stopped. A profile whose port somebody still holds (the instance before, an old FreeSWITCH)
  * is started again later, as often and at such times as it says (bind-attempts, bind-attempt-interval). Only its name
  * waits: each attempt reads the running configuration. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
@@ -73,7 +74,7 @@ static ON_CTL bool retry_later(const char *name, unsigned attempts, unsigned int
 		interval_s = interval_s ? INTERVAL_MAX_S : 1;
 	log_warning(
 	    "sofia: profile %s: attempt %u of %u to listen; the next in %u s", name, r->done, attempts, interval_s);
-	loop_timer_set(&r->timer, interval_s * 1000000LL, "sofia profile", on_retry, r);
+	loop_timer_set(&r->timer, clock_us_of_s(interval_s), "sofia profile", on_retry, r);
 	return true;
 }
 
