@@ -1,0 +1,164 @@
+/* Headers of calls and variables of legs: what of an INVITE or a response is kept, what of a caller's goes on to whom
+ * is called (X-, Diversion, User-to-User by themselves; P-, Alert-Info, Call-Info, History-Info, Identity only where
+ * the profile or the dialplan names them), and which variables become header lines. Identity is identity.c's. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "endpoint/sip/call/call_i.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { TAKEN_MAX = 64 };
+
+/* Kept under a name of their own, which is no header's: they go nowhere by themselves. */
+static const struct kept {
+	const char *hdr, *var;
+} kept[] = {{"Call-Info", "sip_call_info"}, {"Alert-Info", "sip_alert_info"}, {"History-Info", "sip_history_info"},
+    {"Subject", "sip_subject"}, {"Geolocation", "sip_geolocation"}, {"Identity", "sip_identity"}};
+
+static bool has_word(struct sv list, const char *word)
+{
+	struct sv one;
+
+	while (list.n) {
+		sv_split(list, ',', &one, &list);
+		if (sv_isi(sv_trim(one), word))
+			return true;
+	}
+	return false;
+}
+
+/* ---- in ---- */
+
+/* The value stays marked as the far side's word until somebody sets the variable again. */
+static ON_CTL void received_set(struct leg *leg, const char *name)
+{
+	const char *value = vars_get(leg->vars, name); /* leg_var_set may have refused it */
+	if (value)
+		vars_set_received(leg->vars, name, value);
+}
+
+static bool is_private(struct sv name)
+{
+	return name.n > 2 && (name.p[0] | 0x20) == 'p' && name.p[1] == '-';
+}
+
+static bool is_taken(const struct sip_hdr *h, bool is_request)
+{
+	bool is_x = h->name.n > 2 && (h->name.p[0] | 0x20) == 'x' && h->name.p[1] == '-';
+	if (h->id == SIP_HDR_P_ASSERTED_IDENTITY || h->id == SIP_HDR_P_PREFERRED_IDENTITY)
+		return !is_request; /* of who calls: identity.c */
+	if (h->id == SIP_HDR_ALERT_INFO || h->id == SIP_HDR_CALL_INFO)
+		return !is_request;
+	return is_x || is_private(h->name) || h->id == SIP_HDR_DIVERSION || sv_isi(h->name, "User-to-User");
+}
+
+void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix)
+{
+	char name[128];
+	size_t taken = 0;
+	for (size_t i = 0; i < m->hdr_count && taken < TAKEN_MAX; i++) {
+		const struct sip_hdr *h = &m->hdrs[i];
+		if (sv_isi(h->name, "X-FS-Support")) {
+			c->shows_updates = has_word(h->value, "update_display");
+			continue;
+		}
+		if (!is_taken(h, m->is_request) || h->name.n + strlen(prefix) >= sizeof(name))
+			continue;
+		snprintf(name, sizeof(name), "%s%.*s", prefix, SVF(h->name));
+		call_var_sv(c->leg, name, h->value);
+		if (m->is_request && is_private(h->name))
+			received_set(c->leg, name);
+		taken++;
+	}
+}
+
+void call_vars_kept(struct call *c, const struct sip_msg *m)
+{
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		call_var_sv(c->leg, kept[i].var, sip_msg_value_named(m, kept[i].hdr));
+	const char *signature = vars_get(c->leg->vars, "sip_identity");
+	if (!signature)
+		return;
+	leg_var_set(c->leg, "sip_h_identity", signature);
+	received_set(c->leg, "sip_h_identity");
+}
+
+/* ---- from one leg to the next ---- */
+
+/* "P-Charging-Vector,Alert-Info", "P-*" or "*". */
+static bool is_named(struct sv list, const char *name)
+{
+	struct sv one;
+	while (list.n) {
+		sv_split(list, ',', &one, &list);
+		one = sv_trim(one);
+		if (one.n && one.p[one.n - 1] == '*' ? !strncasecmp(one.p, name, one.n - 1) : sv_isi(one, name))
+			return true;
+	}
+	return false;
+}
+
+void call_headers_pass(struct call *c, struct leg *a)
+{
+	const struct call *from = a->ops == call_endpoint() ? call_of(a) : NULL;
+	const char *copy = leg_var(a, "sip_copy_custom_headers"), *listed = leg_var(a, "sip_copy_headers");
+	struct sv list = sv_of(listed ? listed : from ? from->p->conf.copy_headers : "");
+	char name[40];
+	if (copy && !str_is_true(copy))
+		return;
+	for (size_t i = 0; i < vars_count(a->vars); i++) {
+		const char *n, *v;
+		vars_at(a->vars, i, &n, &v);
+		if (strncmp(n, "sip_h_", 6) != 0 || vars_get(c->leg->vars, n))
+			continue;
+		if (!vars_is_received(a->vars, n) || is_named(list, n + 6))
+			leg_var_set(c->leg, n, v);
+	}
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		const char *v = vars_get(a->vars, kept[i].var);
+		snprintf(name, sizeof(name), "sip_h_%s", kept[i].hdr);
+		if (v && is_named(list, kept[i].hdr) && !vars_get(c->leg->vars, name))
+			leg_var_set(c->leg, name, v);
+	}
+}
+
+/* ---- out ---- */
+
+/* What the stack writes itself and once: a second one would make another message of it. */
+static bool is_structural(struct sv name)
+{
+	switch (sip_hdr_id_of(name)) {
+	case SIP_HDR_VIA:
+	case SIP_HDR_FROM:
+	case SIP_HDR_TO:
+	case SIP_HDR_CALL_ID:
+	case SIP_HDR_CSEQ:
+	case SIP_HDR_CONTACT:
+	case SIP_HDR_MAX_FORWARDS:
+	case SIP_HDR_CONTENT_LENGTH:
+	case SIP_HDR_CONTENT_TYPE:
+	case SIP_HDR_RECORD_ROUTE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void call_headers_put(struct call *c, struct buf *b, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	if (!c->leg)
+		return;
+	for (size_t i = 0; i < vars_count(c->leg->vars); i++) {
+		const char *name, *value;
+		vars_at(c->leg->vars, i, &name, &value);
+		if (strncasecmp(name, prefix, n) || !name[n])
+			continue;
+		if (!sip_is_token(sv_of(name + n)) || is_structural(sv_of(name + n)))
+			leg_log(c->leg, LOG_WARNING, "variable %s names no header that may be added", name);
+		else
+			sip_put_hdr(b, name + n, sv_of(value));
+	}
+}
