@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fmt.h"
 #include "base/lock.h"
 #include "base/role.h"
 #include "base/status.h"
@@ -318,7 +319,7 @@ static void slot_format(struct slot *s, const char *fmt, va_list ap)
 	va_list again;
 	va_copy(again, ap);
 	char *text = s->text;
-	int n = vsnprintf(text, SLOT_TEXT - 1, fmt, ap);
+	int n = fmt_vprint(text, SLOT_TEXT - 1, fmt, ap);
 	s->overflow = NULL;
 	if (n < 0) {
 		n = 0;
@@ -327,7 +328,7 @@ static void slot_format(struct slot *s, const char *fmt, va_list ap)
 		s->overflow = malloc((size_t)cap);
 		if (s->overflow) {
 			text = s->overflow;
-			vsnprintf(text, (size_t)cap - 1, fmt, again);
+			fmt_vprint(text, (size_t)cap - 1, fmt, again);
 			n = cap - 2;
 		} else {
 			n = SLOT_TEXT - 2;

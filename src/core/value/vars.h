@@ -11,6 +11,7 @@ int vars_new(struct vars **out);
 void vars_free(struct vars *v);
 int vars_set(struct vars *v, const char *name, const char *text); /* with marks or without; NULL or "" removes */
 int vars_set_outside(struct vars *v, const char *name, const char *value); /* every byte is from outside */
+int vars_set_outside_sv(struct vars *v, const char *name, struct sv value); /* the same of a view without zero bytes */
 /* The same for what the far side of a call sent: vars_is_received tells it until the variable is set again; a copy is
  * not received. */
 int vars_set_received(struct vars *v, const char *name, const char *value);
