@@ -31,16 +31,6 @@ bool sv_eqi(struct sv a, struct sv b)
 	return true;
 }
 
-bool sv_is(struct sv a, const char *cstr)
-{
-	return sv_eq(a, sv_of(cstr));
-}
-
-bool sv_isi(struct sv a, const char *cstr)
-{
-	return sv_eqi(a, sv_of(cstr));
-}
-
 bool sv_starts(struct sv a, struct sv prefix)
 {
 	return a.n >= prefix.n && sv_eq(sv_sub(a, 0, prefix.n), prefix);

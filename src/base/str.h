@@ -21,8 +21,17 @@ static inline struct sv sv_of(const char *cstr)
 }
 bool sv_eq(struct sv a, struct sv b);
 bool sv_eqi(struct sv a, struct sv b); /* ASCII case-insensitive */
-bool sv_is(struct sv a, const char *cstr);
-bool sv_isi(struct sv a, const char *cstr);
+/* Most comparisons end at the length, which a literal's is known beforehand. */
+static inline bool sv_is(struct sv a, const char *cstr)
+{
+	size_t n = cstr ? strlen(cstr) : 0;
+	return a.n == n && (!n || !memcmp(a.p, cstr, n));
+}
+static inline bool sv_isi(struct sv a, const char *cstr)
+{
+	size_t n = cstr ? strlen(cstr) : 0;
+	return a.n == n && sv_eqi(a, (struct sv){cstr, n});
+}
 bool sv_starts(struct sv a, struct sv prefix);
 bool sv_startsi(struct sv a, struct sv prefix);
 struct sv sv_trim(struct sv a);                       /* spaces, tabs, CR, LF */
@@ -82,6 +91,18 @@ static inline int buf_addv(struct buf *b, struct sv v)
 static inline int buf_addc(struct buf *b, char c)
 {
 	return buf_add(b, &c, 1);
+}
+/* Where at least n bytes may be written, for who renders in place and then tells the end; NULL: no room. */
+static inline char *buf_room(struct buf *b, size_t n)
+{
+	if (__builtin_expect(b->max || n >= b->cap - b->n, 0) && buf_grow(b, n))
+		return NULL;
+	return b->p + b->n;
+}
+static inline void buf_end(struct buf *b, const char *end)
+{
+	b->n = (size_t)(end - b->p);
+	b->p[b->n] = 0;
 }
 int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));

@@ -1,6 +1,7 @@
 /* mod_xml_cdr: one XML file per leg, LOG/xml_cdr/[a_]UUID.cdr.xml, in FreeSWITCH's layout: channel data, call
  * statistics, variables (url-encoded), applications run, caller profiles newest first, times. */
 #include "text/xml.h"
+#include "base/fmt.h"
 #include "base/mem.h"
 #include "cdr/cdr_i.h"
 #include "core/conf/config.h"
@@ -16,16 +17,16 @@ static struct {
 	struct buf text; /* of the record being made; kept, as it has its full size already */
 } conf_now;
 
-static void put_element(struct buf *out, const char *indent, const char *name, const char *value)
+static void put_element(struct buf *out, struct sv indent, struct sv name, struct sv value)
 {
-	buf_adds(out, indent);
+	buf_addv(out, indent);
 	buf_addc(out, '<');
-	buf_adds(out, name);
+	buf_addv(out, name);
 	buf_addc(out, '>');
-	xml_escape(out, sv_of(value), false);
-	buf_adds(out, "</");
-	buf_adds(out, name);
-	buf_adds(out, ">\n");
+	xml_escape(out, value, false);
+	buf_addv(out, SV("</"));
+	buf_addv(out, name);
+	buf_addv(out, SV(">\n"));
 }
 
 static void put_int(struct buf *out, const char *indent, const char *name, int64_t value)
@@ -54,10 +55,10 @@ static void put_stats(struct leg *leg, struct buf *out) ON_CTL
 	for (i = 0; i < 2; i++) {
 		buf_printf(out, "      <%s>\n", parts[i].element);
 		for (k = 0; parts[i].names[k]; k++) {
-			snprintf(variable, sizeof(variable), "%s%s", parts[i].prefix, parts[i].names[k]);
+			fmt_print(variable, sizeof(variable), "%s%s", parts[i].prefix, parts[i].names[k]);
 			value = vars_get(leg->vars, variable);
 			if (value)
-				put_element(out, "        ", parts[i].names[k], value);
+				put_element(out, SV("        "), sv_of(parts[i].names[k]), sv_of(value));
 		}
 		buf_printf(out, "      </%s>\n", parts[i].element);
 	}
@@ -65,34 +66,37 @@ static void put_stats(struct leg *leg, struct buf *out) ON_CTL
 }
 
 /* A variable's name as an element: what XML does not allow there becomes '_'. */
-static void put_name(struct buf *out, const char *name)
+static void put_name(struct buf *out, const char *name, size_t n)
 {
-	size_t from = 0, i;
+	static const bool is_name[256] = {['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['_'] = true,
+	    ['-'] = true, ['.'] = true};
+	char *to = buf_room(out, n);
 
-	for (i = 0; name[i]; i++) {
-		char low = (char)(name[i] | 0x20);
-		if ((low >= 'a' && low <= 'z') || name[i] == '_' ||
-		    (i && ((name[i] >= '0' && name[i] <= '9') || name[i] == '-' || name[i] == '.')))
-			continue;
-		buf_add(out, name + from, i - from);
-		buf_addc(out, '_');
-		from = i + 1;
-	}
-	buf_add(out, name + from, i - from);
+	if (!to)
+		return;
+	for (size_t i = 0; i < n; i++)
+		to[i] = is_name[(unsigned char)name[i]] ? name[i] : '_';
+	if (n && (*to < 'A')) /* a digit, a dash or a dot may not be the first */
+		*to = '_';
+	buf_end(out, to + n);
 }
 
 static void put_variable(struct buf *out, const char *name, struct sv value, bool is_encoded)
 {
-	buf_adds(out, "    <");
-	put_name(out, name);
+	size_t n = strlen(name), at;
+
+	buf_addv(out, SV("    <"));
+	at = out->n;
+	put_name(out, name, n);
 	buf_addc(out, '>');
 	if (is_encoded)
 		url_encode(out, value, 0);
 	else
 		xml_escape(out, value, false);
-	buf_adds(out, "</");
-	put_name(out, name);
-	buf_adds(out, ">\n");
+	buf_addv(out, SV("</"));
+	if (buf_room(out, n + 2)) /* so that the name, which is in it, stays where it is */
+		buf_add(out, out->p + at, n);
+	buf_addv(out, SV(">\n"));
 }
 
 /* A list (ARRAY::a|:b) is an element for each of its values. */
@@ -138,7 +142,7 @@ static void put_profile(struct buf *out, const char *indent, const struct leg_pr
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		value = leg_profile_field(p, fields[i]);
 		if (value || strcmp(fields[i], "transfer_source"))
-			put_element(out, indent, fields[i], value ? value : "");
+			put_element(out, sv_of(indent), sv_of(fields[i]), sv_of(value));
 	}
 }
 

@@ -1,6 +1,7 @@
 /* JSON in: a scan for nesting and size, then jansson. JSON out: a writer that keeps one flag per level and escapes
  * as it goes; its pretty layout is the one FreeSWITCH's commands print. */
 #include "text/json.h"
+#include "base/scan.h"
 #include "base/check.h"
 #include <stdio.h>
 #include <string.h>
@@ -92,49 +93,31 @@ static const char *json_escape_of(unsigned char c, char room[8])
 	return room;
 }
 
-/* How many bytes from the beginning are ASCII that needs no escape, so without '"' and '\\': eight at a time, nearly
- * every text is. */
-static size_t plain_count(const unsigned char *s, size_t n)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-	size_t i = 0;
-
-	for (; i + 8 <= n; i += 8) {
-		uint64_t x, quote, backslash;
-		memcpy(&x, s + i, 8);
-		quote = x ^ ones * '"', backslash = x ^ ones * '\\';
-		if ((x | (x - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops)
-			break; /* or a byte that only looks so: the loop below decides */
-	}
-	while (i < n && s[i] >= 0x20 && s[i] < 0x80 && s[i] != '"' && s[i] != '\\')
-		i++;
-	return i;
-}
-
 int json_quote(struct buf *out, struct sv v)
 {
-	const unsigned char *s = (const unsigned char *)v.p;
-	size_t from = 0, i = 0;
 	char room[8];
 
+	if (!out->max && !buf_room(out, v.n + v.n / 16 + 16)) /* nearly always enough, so that it grows once */
+		return ST_NOMEM;
 	buf_addc(out, '"');
-	while (i < v.n) {
-		i += plain_count(s + i, v.n - i);
+	for (size_t i = 0, from = 0; i < v.n; from = i) {
+		size_t len;
+		const char *esc = NULL;
+
+		do {
+			i += scan_plain(v.p + i, v.n - i, '"', '\\');
+			len = i < v.n ? utf8_len((const unsigned char *)v.p + i, v.n - i) : 0;
+			if (len == 1)
+				esc = json_escape_of((unsigned char)v.p[i], room);
+			if (len > 1 || (len && !esc))
+				i += len;
+		} while (i < v.n && len && !esc);
+		buf_add(out, v.p + from, i - from);
 		if (i == v.n)
 			break;
-		size_t len = utf8_len(s + i, v.n - i);
-		const char *esc = len ? len == 1 ? json_escape_of(s[i], room) : NULL : "\xef\xbf\xbd";
-		if (esc) {
-			buf_add(out, v.p + from, i - from);
-			buf_adds(out, esc);
-			i++;
-			from = i;
-		} else {
-			i += len;
-		}
+		buf_adds(out, esc ? esc : "\xef\xbf\xbd");
+		i++;
 	}
-	if (v.n > from)
-		buf_add(out, v.p + from, v.n - from);
 	return buf_addc(out, '"');
 }
 
