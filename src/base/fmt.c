@@ -308,7 +308,10 @@ static bool print(struct sink *s, const char *fmt, struct args *a)
 		struct spec spec = {.precision = -1};
 
 		if (*fmt != '%') {
-			put_byte(s, *fmt);
+			const char *from = fmt;
+			while (fmt[1] && fmt[1] != '%')
+				fmt++;
+			put(s, from, (size_t)(fmt + 1 - from));
 			continue;
 		}
 		fmt++;

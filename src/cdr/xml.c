@@ -8,7 +8,7 @@
 #include "core/host/core.h"
 #include "core/run/exec.h"
 #include "text/url.h"
-#include <stdio.h>
+#include <stddef.h>
 #include <string.h>
 
 static struct {
@@ -133,16 +133,37 @@ static void put_app(const char *app, const char *data, int64_t wall_us, void *ar
 
 static void put_profile(struct buf *out, const char *indent, const struct leg_profile *p) ON_CTL
 {
-	static const char *const fields[] = {"username", "dialplan", "caller_id_name", "caller_id_number",
-	    "callee_id_name", "callee_id_number", "ani", "aniii", "network_addr", "rdnis", "destination_number", "uuid",
-	    "source", "transfer_source", "context", "chan_name"};
-	const char *value;
-	size_t i;
+	static const struct {
+		struct sv name;
+		size_t offset;
+	} fields[] = {
+#define FIELD(name) \
+	{ \
+		SV(#name), offsetof(struct leg_profile, name) \
+	}
+	    FIELD(username),
+	    FIELD(dialplan),
+	    FIELD(caller_id_name),
+	    FIELD(caller_id_number),
+	    FIELD(callee_id_name),
+	    FIELD(callee_id_number),
+	    FIELD(ani),
+	    FIELD(aniii),
+	    FIELD(network_addr),
+	    FIELD(rdnis),
+	    FIELD(destination_number),
+	    FIELD(uuid),
+	    FIELD(source),
+	    FIELD(transfer_source),
+	    FIELD(context),
+	    FIELD(chan_name),
+#undef FIELD
+	};
 
-	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		value = leg_profile_field(p, fields[i]);
-		if (value || strcmp(fields[i], "transfer_source"))
-			put_element(out, sv_of(indent), sv_of(fields[i]), sv_of(value));
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const char *value = *(char *const *)(const void *)((const char *)p + fields[i].offset);
+		if (value || fields[i].offset != offsetof(struct leg_profile, transfer_source))
+			put_element(out, sv_of(indent), fields[i].name, sv_of(value));
 	}
 }
 

@@ -1,10 +1,9 @@
 /* A log line's text and the mappings of console.conf and logfile.conf. Pure. */
-#include "base/fmt.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/scan.h"
 #include "logger/logger_i.h"
 #include <string.h>
-#include <time.h>
 
 static unsigned mask_of(const char *levels)
 {
@@ -80,22 +79,6 @@ bool logger_map_passes(const struct logger_map *m, const struct log_line *line)
 	return false;
 }
 
-/* "2026-11-20 20:54:35": lines of one second share it. */
-static const char *stamp_of(time_t seconds)
-{
-	static _Thread_local char text[32];
-	static _Thread_local time_t made_for;
-	struct tm tm;
-
-	if (seconds != made_for || !*text) {
-		localtime_r(&seconds, &tm);
-		fmt_print(text, sizeof(text), "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		    tm.tm_hour, tm.tm_min, tm.tm_sec);
-		made_for = seconds;
-	}
-	return text;
-}
-
 static void put_one_line(struct buf *out, const char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -110,11 +93,12 @@ static void put_one_line(struct buf *out, const char *p, size_t n)
 void logger_line_text(struct buf *out, const struct log_line *line, bool has_uuid)
 {
 	const char *p = line->text, *eol;
+	char stamp[CLOCK_STAMP_CHARS];
 
 	if (has_uuid && line->uuid[0])
 		buf_printf(out, "%s ", line->uuid);
 	if (line->level != LOG_CONSOLE)
-		buf_printf(out, "%s.%06d [%s] %s:%d ", stamp_of((time_t)(line->wall_us / 1000000)),
+		buf_printf(out, "%s.%06d [%s] %s:%d ", clock_stamp(line->wall_us / 1000000, stamp),
 		    (int)(line->wall_us % 1000000), log_level_name(line->level), base_name(line->file), line->line);
 	for (; *p; p = eol) {
 		eol = strchrnul(p, '\n');

@@ -67,56 +67,58 @@ static size_t utf8_len(const unsigned char *s, size_t n)
 	return len;
 }
 
-static const char *json_escape_of(unsigned char c, char room[8])
+/* What stands behind the backslash. */
+static const char short_escapes[256] = {['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n',
+    ['\r'] = 'r', ['\t'] = 't'};
+
+/* Writes text quoted to where there is room for what the text may become; returns the end. */
+static char *quote_piece(char *to, struct sv v)
 {
-	switch (c) {
-	case '"':
-		return "\\\"";
-	case '\\':
-		return "\\\\";
-	case '\b':
-		return "\\b";
-	case '\f':
-		return "\\f";
-	case '\n':
-		return "\\n";
-	case '\r':
-		return "\\r";
-	case '\t':
-		return "\\t";
-	default:
-		break;
+	for (size_t i = 0; i < v.n;) {
+		size_t run = scan_plain(v.p + i, v.n - i, '"', '\\'), len;
+		unsigned char c;
+
+		to = mempcpy(to, v.p + i, run);
+		i += run;
+		if (i == v.n)
+			break;
+		c = (unsigned char)v.p[i];
+		if (short_escapes[c]) {
+			*to++ = '\\';
+			*to++ = short_escapes[c];
+			i++;
+		} else if (c < 0x20) {
+			to = mempcpy(to, "\\u00", 4);
+			*to++ = (char)('0' + (c >> 4));
+			*to++ = "0123456789abcdef"[c & 15];
+			i++;
+		} else {
+			len = utf8_len((const unsigned char *)v.p + i, v.n - i);
+			to = len ? mempcpy(to, v.p + i, len) : mempcpy(to, "\xef\xbf\xbd", 3);
+			i += len ? len : 1;
+		}
 	}
-	if (c >= 0x20)
-		return NULL;
-	snprintf(room, 8, "\\u%04x", c);
-	return room;
+	return to;
 }
 
 int json_quote(struct buf *out, struct sv v)
 {
-	char room[8];
+	enum { PIECE = 512, WORST = 6 };
+	char room[WORST * PIECE];
 
-	if (!out->max && !buf_room(out, v.n + v.n / 16 + 16)) /* nearly always enough, so that it grows once */
-		return ST_NOMEM;
 	buf_addc(out, '"');
-	for (size_t i = 0, from = 0; i < v.n; from = i) {
-		size_t len;
-		const char *esc = NULL;
-
-		do {
-			i += scan_plain(v.p + i, v.n - i, '"', '\\');
-			len = i < v.n ? utf8_len((const unsigned char *)v.p + i, v.n - i) : 0;
-			if (len == 1)
-				esc = json_escape_of((unsigned char)v.p[i], room);
-			if (len > 1 || (len && !esc))
-				i += len;
-		} while (i < v.n && len && !esc);
-		buf_add(out, v.p + from, i - from);
-		if (i == v.n)
-			break;
-		buf_adds(out, esc ? esc : "\xef\xbf\xbd");
-		i++;
+	for (size_t at = 0, end; at < v.n; at = end) {
+		end = v.n - at > PIECE ? at + PIECE : v.n;
+		while (end < v.n && end > at + PIECE - 4 && ((unsigned char)v.p[end] & 0xc0) == 0x80)
+			end--; /* not within a character */
+		struct sv piece = sv_sub(v, at, end - at);
+		if (out->max) { /* bounded: what is written must be known before room is asked for */
+			buf_add(out, room, (size_t)(quote_piece(room, piece) - room));
+			continue;
+		}
+		char *to = buf_room(out, WORST * piece.n);
+		if (to)
+			buf_end(out, quote_piece(to, piece));
 	}
 	return buf_addc(out, '"');
 }

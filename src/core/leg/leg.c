@@ -324,6 +324,21 @@ void leg_var_set(struct leg *leg, const char *name, const char *value)
 	var_set_data(leg, name, sv_of(value));
 }
 
+void leg_var_set_sv(struct leg *leg, const char *name, struct sv value)
+{
+	var_set_data(leg, name, sv_sub(value, 0, value.n ? strnlen(value.p, value.n) : 0));
+}
+
+void leg_var_set_int(struct leg *leg, const char *name, int64_t value)
+{
+	char text[24], *p = text;
+
+	if (value < 0)
+		*p++ = '-';
+	p += fmt_u64(p, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+	var_was_set(leg, name, vars_set_outside_sv(leg->vars, name, (struct sv){text, (size_t)(p - text)}));
+}
+
 void leg_var_set_text(struct leg *leg, const char *name, const char *text)
 {
 	var_was_set(leg, name, vars_set(leg->vars, name, text));
