@@ -23,6 +23,7 @@
 #define LINES_PER_GENERATION 5000
 #define QUEUE_MAX_ENTRIES 200000
 #define TAIL_BYTES (1 << 20)
+#define LINE_SLACK 4096
 
 struct generation {
 	unsigned number;
@@ -55,7 +56,6 @@ static struct {
 	size_t ready_count;
 	bool is_busy; /* a batch is with the worker */
 	char *dir;
-	struct buf line; /* of the journal, kept between records */
 } spool = {.ready = {{&spool.ready.head, &spool.ready.head}}};
 
 /* ---- on the worker ------------------------------------------------------------------------------------------- */
@@ -312,14 +312,23 @@ static struct generation *generation_new(void) ON_CTL
 
 int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text)
 {
+	struct buf copy;
+
+	buf_init(&copy);
+	buf_addv(&copy, text);
+	return cdr_spool_put_taken(kind, path, &copy);
+}
+
+int cdr_spool_put_taken(enum cdr_kind kind, const char *path, struct buf *text)
+{
 	struct entry *e = mem_zalloc(sizeof(*e));
-	struct buf *line = &spool.line;
+	struct buf line;
 	int st;
 
 	e->kind = kind;
 	e->path = mem_strdup(path);
-	e->text = sv_dup(text);
-	e->n = text.n;
+	e->n = text->n;
+	e->text = buf_take(text);
 	if (spool.now && spool.now->line_count >= LINES_PER_GENERATION) {
 		spool.now->is_closed = true;
 		generation_end_if_done(spool.now);
@@ -327,17 +336,19 @@ int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text)
 	}
 	if (!spool.now)
 		return entry_ready(e), ST_OK;
-	buf_clear(line);
-	buf_printf(line, "[\"%c\",", kind);
-	json_quote(line, sv_of(path));
-	buf_addc(line, ',');
-	json_quote(line, text);
-	buf_adds(line, "]\n");
+	buf_init(&line);
+	buf_grow(&line, e->n + e->n / 16 + LINE_SLACK); /* nearly always enough: it is not copied as it grows */
+	buf_printf(&line, "[\"%c\",", kind);
+	json_quote(&line, sv_of(path));
+	buf_addc(&line, ',');
+	json_quote(&line, (struct sv){e->text, e->n});
+	buf_adds(&line, "]\n");
 	e->generation = spool.now;
 	spool.now->line_count++;
 	spool.now->open_count++;
-	st = store_journal_append(spool.now->journal, buf_sv(line), entry_journaled, e);
+	st = store_journal_append_taken(spool.now->journal, &line, entry_journaled, e);
 	if (st) {
+		buf_fini(&line);
 		spool.now->open_count--;
 		e->generation = NULL;
 		entry_journaled(st, e);
@@ -461,6 +472,5 @@ void cdr_spool_close(void)
 	work_serial_close(spool.writer);
 	spool.writer = NULL;
 	mem_free(spool.dir);
-	buf_fini(&spool.line);
 	spool.dir = NULL;
 }

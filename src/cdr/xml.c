@@ -3,6 +3,7 @@
 #include "text/xml.h"
 #include "base/fmt.h"
 #include "base/mem.h"
+#include "base/scan.h"
 #include "cdr/cdr_i.h"
 #include "core/conf/config.h"
 #include "core/host/core.h"
@@ -14,8 +15,9 @@
 static struct {
 	char *dir;
 	bool has_b_leg, prefixes_a_leg, is_encoded;
-	struct buf text; /* of the record being made; kept, as it has its full size already */
+	size_t usual_bytes; /* of a record: so much room one gets at once */
 } conf_now;
+enum { USUAL_MAX_BYTES = 32768 };
 
 static void put_element(struct buf *out, struct sv indent, struct sv name, struct sv value)
 {
@@ -68,14 +70,13 @@ static void put_stats(struct leg *leg, struct buf *out) ON_CTL
 /* A variable's name as an element: what XML does not allow there becomes '_'. */
 static void put_name(struct buf *out, const char *name, size_t n)
 {
-	static const bool is_name[256] = {['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['_'] = true,
-	    ['-'] = true, ['.'] = true};
 	char *to = buf_room(out, n);
 
 	if (!to)
 		return;
-	for (size_t i = 0; i < n; i++)
-		to[i] = is_name[(unsigned char)name[i]] ? name[i] : '_';
+	memcpy(to, name, n);
+	for (size_t i = scan_word(name, n); i < n; i += 1 + scan_word(name + i + 1, n - i - 1))
+		to[i] = '_';
 	if (n && (*to < 'A')) /* a digit, a dash or a dot may not be the first */
 		*to = '_';
 	buf_end(out, to + n);
@@ -108,7 +109,7 @@ static void put_variables(struct leg *leg, struct buf *out, bool is_encoded)
 	buf_adds(out, "  <variables>\n");
 	for (size_t i = 0; i < vars_count(leg->vars); i++) {
 		vars_at(leg->vars, i, &name, &value);
-		if (strncmp(value, list_mark, sizeof(list_mark) - 1)) {
+		if (*value != *list_mark || strncmp(value, list_mark, sizeof(list_mark) - 1)) {
 			put_variable(out, name, sv_of(value), is_encoded);
 			continue;
 		}
@@ -286,16 +287,19 @@ void cdr_xml_write(struct leg *leg, struct buf *out)
 static void on_reporting(struct leg *leg, void *arg)
 {
 	bool is_b = leg->is_outbound && leg->other && leg->other_is_originator;
-	struct buf path;
+	struct buf path, text;
 
 	role_assert_ctl();
 	if (!cdr_is_wanted(leg, true, conf_now.has_b_leg))
 		return;
 	buf_init(&path);
 	buf_printf(&path, "%s/%s%s.cdr.xml", conf_now.dir, !is_b && conf_now.prefixes_a_leg ? "a_" : "", leg->uuid);
-	buf_clear(&conf_now.text);
-	write_record(leg, &conf_now.text, conf_now.is_encoded);
-	cdr_spool_put(CDR_CREATE, path.p, buf_sv(&conf_now.text));
+	buf_init(&text);
+	buf_grow(&text, conf_now.usual_bytes);
+	write_record(leg, &text, conf_now.is_encoded);
+	if (text.n > conf_now.usual_bytes)
+		conf_now.usual_bytes = text.n < USUAL_MAX_BYTES ? text.n : USUAL_MAX_BYTES;
+	cdr_spool_put_taken(CDR_CREATE, path.p, &text);
 	buf_fini(&path);
 }
 
@@ -344,7 +348,6 @@ static int xml_unload(void) ON_CTL
 	leg_exec_keep_list(false);
 	cdr_spool_close();
 	mem_free(conf_now.dir);
-	buf_fini(&conf_now.text);
 	memset(&conf_now, 0, sizeof(conf_now));
 	return ST_OK;
 }

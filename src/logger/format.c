@@ -1,5 +1,6 @@
 /* A log line's text and the mappings of console.conf and logfile.conf. Pure. */
 #include "base/clock.h"
+#include "base/fmt.h"
 #include "base/mem.h"
 #include "base/scan.h"
 #include "logger/logger_i.h"
@@ -90,16 +91,39 @@ static void put_one_line(struct buf *out, const char *p, size_t n)
 	}
 }
 
+static void put_uuid(struct buf *out, const struct log_line *line)
+{
+	buf_adds(out, line->uuid);
+	buf_addc(out, ' ');
+}
+
+/* "2026-11-20 20:54:35.495010 [NOTICE] file.c:1143 " */
+static void put_head(struct buf *out, const struct log_line *line)
+{
+	char stamp[CLOCK_STAMP_CHARS], digits[24];
+	uint64_t us = (uint64_t)(line->wall_us % 1000000);
+
+	buf_adds(out, clock_stamp(line->wall_us / 1000000, stamp));
+	fmt_u64(digits + 1, us + 1000000);
+	digits[1] = '.'; /* in place of the one that keeps the zeros */
+	buf_add(out, digits + 1, 7);
+	buf_addv(out, SV(" ["));
+	buf_adds(out, log_level_name(line->level));
+	buf_addv(out, SV("] "));
+	buf_adds(out, base_name(line->file));
+	buf_addc(out, ':');
+	buf_add(out, digits, fmt_u64(digits, (unsigned)line->line));
+	buf_addc(out, ' ');
+}
+
 void logger_line_text(struct buf *out, const struct log_line *line, bool has_uuid)
 {
 	const char *p = line->text, *eol;
-	char stamp[CLOCK_STAMP_CHARS];
 
 	if (has_uuid && line->uuid[0])
-		buf_printf(out, "%s ", line->uuid);
+		put_uuid(out, line);
 	if (line->level != LOG_CONSOLE)
-		buf_printf(out, "%s.%06d [%s] %s:%d ", clock_stamp(line->wall_us / 1000000, stamp),
-		    (int)(line->wall_us % 1000000), log_level_name(line->level), base_name(line->file), line->line);
+		put_head(out, line);
 	for (; *p; p = eol) {
 		eol = strchrnul(p, '\n');
 		put_one_line(out, p, (size_t)(eol - p));
@@ -108,6 +132,6 @@ void logger_line_text(struct buf *out, const struct log_line *line, bool has_uui
 		buf_addc(out, '\n');
 		eol++;
 		if (*eol && has_uuid && line->uuid[0]) /* further lines carry the uuid too */
-			buf_printf(out, "%s ", line->uuid);
+			put_uuid(out, line);
 	}
 }

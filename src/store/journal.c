@@ -26,7 +26,8 @@ struct entry {
 	void *arg;
 	bool is_rotate;
 	size_t n;
-	char text[]; /* line, or the name to rotate to ("" = only open again) */
+	char *text; /* line, or the name to rotate to ("" = only open again): own, or a block of mem_alloc */
+	char own[];
 };
 struct store_journal {
 	struct work_serial *serial;
@@ -181,6 +182,8 @@ static void entry_end(struct store_journal *j, struct entry *e, int status)
 		j->stats.dropped++;
 	if (e->done)
 		e->done(status, e->arg);
+	if (e->text != e->own)
+		mem_free(e->text);
 	mem_free(e);
 }
 
@@ -248,20 +251,35 @@ static void kick_again(void *arg)
 		batch_send(j);
 }
 
+static bool has_room(struct store_journal *j, size_t n) ON_CTL;
+static bool has_room(struct store_journal *j, size_t n)
+{
+	if (j->stats.queued_bytes + n <= QUEUE_MAX_BYTES)
+		return true;
+	if (j->stats.dropped++ % 1000 == 0)
+		log_error("store: %s: the queue is full, lines are lost (%llu)", j->path,
+		    (unsigned long long)j->stats.dropped);
+	return false;
+}
+
+static void entry_queue(struct store_journal *j, struct entry *e) ON_CTL;
+static void entry_queue(struct store_journal *j, struct entry *e)
+{
+	j->stats.queued_bytes += e->n;
+	list_push(&j->queue, &e->link);
+	kick(j);
+}
+
 static int entry_add(struct store_journal *j, struct sv text, bool is_rotate, store_journal_done_fn done, void *arg)
     ON_CTL;
 static int entry_add(struct store_journal *j, struct sv text, bool is_rotate, store_journal_done_fn done, void *arg)
 {
-	if (j->stats.queued_bytes + text.n > QUEUE_MAX_BYTES) {
-		if (j->stats.dropped++ % 1000 == 0)
-			log_error("store: %s: the queue is full, lines are lost (%llu)", j->path,
-			    (unsigned long long)j->stats.dropped);
+	if (!has_room(j, text.n))
 		return ST_FULL;
-	}
 	struct entry *e = mem_alloc(sizeof(*e) + text.n + 2);
 	if (!e)
 		return ST_NOMEM;
-	*e = (struct entry){.done = NULL};
+	*e = (struct entry){.text = e->own};
 	if (text.n)
 		memcpy(e->text, text.p, text.n);
 	e->n = text.n;
@@ -270,9 +288,22 @@ static int entry_add(struct store_journal *j, struct sv text, bool is_rotate, st
 	e->text[e->n] = 0;
 	e->is_rotate = is_rotate;
 	e->done = done, e->arg = arg;
-	j->stats.queued_bytes += e->n;
-	list_push(&j->queue, &e->link);
-	kick(j);
+	entry_queue(j, e);
+	return ST_OK;
+}
+
+int store_journal_append_taken(struct store_journal *j, struct buf *lines, store_journal_done_fn done, void *arg)
+{
+	if (lines->failed || !lines->n || lines->p[lines->n - 1] != '\n')
+		return ST_INVAL;
+	if (!has_room(j, lines->n))
+		return ST_FULL;
+	struct entry *e = mem_alloc(sizeof(*e));
+	if (!e)
+		return ST_NOMEM;
+	*e = (struct entry){.done = done, .arg = arg, .n = lines->n};
+	e->text = buf_take(lines);
+	entry_queue(j, e);
 	return ST_OK;
 }
 

@@ -1,6 +1,7 @@
 /* Percent coding. One table of literal bytes decides; the set is FreeSWITCH's (its events and APIs), which keeps more
  * than RFC 3986 does and less than a form encoder. */
 #include "text/url.h"
+#include "base/scan.h"
 #include <string.h>
 
 static const char hex_digits[] = "0123456789ABCDEF";
@@ -27,7 +28,14 @@ static bool url_is_escape(struct sv v, size_t i)
 static char *encode_piece(char *to, struct sv v, size_t from, size_t end, unsigned flags)
 {
 	for (size_t i = from; i < end; i++) {
-		unsigned char c = (unsigned char)v.p[i];
+		unsigned char c;
+		if (end - i >= 16) { /* most of a text is words, and most texts are one */
+			size_t run = scan_word(v.p + i, end - i);
+			to = mempcpy(to, v.p + i, run);
+			if ((i += run) == end)
+				break;
+		}
+		c = (unsigned char)v.p[i];
 		if (is_literal[c] || ((flags & URL_KEEP_ESCAPES) && url_is_escape(v, i))) {
 			*to++ = (char)c;
 		} else {

@@ -300,6 +300,14 @@ static bool is_plain(const char *p, size_t n)
 	return !(odd & tops);
 }
 
+static bool has_reference(struct sv v)
+{
+	for (size_t at; (at = sv_find(v, '$')) + 1 < v.n; v = sv_sub(v, at + 1, v.n))
+		if (v.p[at + 1] == '{')
+			return true;
+	return false;
+}
+
 static ON_CTL void var_set_data(struct leg *leg, const char *name, struct sv value)
 {
 	char *plain = NULL;
@@ -309,7 +317,7 @@ static ON_CTL void var_set_data(struct leg *leg, const char *name, struct sv val
 			plain = mark_strip_dup(value);
 			value = sv_of(plain);
 		}
-		if (memmem(value.p, value.n, "${", 2)) {
+		if (has_reference(value)) {
 			leg_log(leg, LOG_CRIT, "Invalid data (${%s} contains a variable)", name);
 			mem_free(plain);
 			return;

@@ -168,31 +168,30 @@ static void block_free(struct vars *v, const struct var_slot *slot)
 
 /* ---- slots ---- */
 
-/* The first slot from the given one on whose tag is that, or cap and more. */
-static uint32_t tag_find(const struct vars *v, uint8_t tag, uint32_t from)
+static inline bool is_slot_of(const struct var_slot *slot, const char *name, size_t n, uint32_t hash)
 {
-#ifdef __SSE2__
-	const __m128i wanted = _mm_set1_epi8((char)tag);
-	unsigned skip = from % TAGS_STEP, hits;
-
-	for (uint32_t i = from - skip; i < v->count; i += TAGS_STEP, skip = 0) {
-		__m128i some = _mm_loadu_si128((const __m128i *)(const void *)(v->tags + i));
-		hits = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(some, wanted)) >> skip << skip;
-		if (hits)
-			return i + (uint32_t)__builtin_ctz(hits);
-	}
-	return v->cap;
-#else
-	const uint8_t *at = from < v->count ? memchr(v->tags + from, tag, v->count - from) : NULL;
-	return at ? (uint32_t)(at - v->tags) : v->cap;
-#endif
+	return slot->hash == hash && slot->name_len == n && !strncasecmp(slot->block, name, n);
 }
 
 static long slot_find(const struct vars *v, const char *name, size_t n, uint32_t hash)
 {
-	for (uint32_t i = tag_find(v, (uint8_t)hash, 0); i < v->count; i = tag_find(v, (uint8_t)hash, i + 1))
-		if (v->slots[i].hash == hash && v->slots[i].name_len == n && !strncasecmp(v->slots[i].block, name, n))
+#ifdef __SSE2__
+	const __m128i wanted = _mm_set1_epi8((char)hash);
+
+	for (uint32_t i = 0; i < v->count; i += TAGS_STEP) {
+		__m128i some = _mm_loadu_si128((const __m128i *)(const void *)(v->tags + i));
+		unsigned hits = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(some, wanted));
+		for (; __builtin_expect(hits != 0, 0); hits &= hits - 1) {
+			uint32_t k = i + (uint32_t)__builtin_ctz(hits);
+			if (k < v->count && is_slot_of(&v->slots[k], name, n, hash))
+				return (long)k;
+		}
+	}
+#else
+	for (uint32_t i = 0; i < v->count; i++)
+		if (v->tags[i] == (uint8_t)hash && is_slot_of(&v->slots[i], name, n, hash))
 			return (long)i;
+#endif
 	return -1;
 }
 
@@ -451,6 +450,20 @@ void vars_at(const struct vars *v, size_t i, const char **name, const char **val
 {
 	*name = v->slots[i].block;
 	*value = slot_value(&v->slots[i]);
+}
+
+bool vars_next_named(
+    const struct vars *v, struct sv prefix, size_t *at, const char **name, const char **value)
+{
+	for (; *at < v->count; ++*at) {
+		const struct var_slot *slot = &v->slots[*at];
+		if (((slot->block[0] ^ prefix.p[0]) & 0xdf) || slot->name_len <= prefix.n ||
+		    strncasecmp(slot->block, prefix.p, prefix.n) != 0)
+			continue;
+		vars_at(v, (*at)++, name, value);
+		return true;
+	}
+	return false;
 }
 
 int vars_copy(struct vars *to, const struct vars *from)

@@ -28,6 +28,10 @@ int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from,
 void vars_each_outside(const struct vars *v, void (*fn)(struct sv run, void *arg), void *arg);
 size_t vars_count(const struct vars *v);
 void vars_at(const struct vars *v, size_t i, const char **name, const char **value);
+/* The next variable, from the place *at on, whose name is longer than prefix (not empty; case does not matter) and
+ * begins with it; *at moves behind it. false: there is none. What is set meanwhile may be seen or not. */
+bool vars_next_named(
+    const struct vars *v, struct sv prefix, size_t *at, const char **name, const char **value);
 int vars_copy(struct vars *to, const struct vars *from);
 /* "a=1,b='x,y'" or "^^:a=1:b=2" (the inside of {} [] <>) added to v. ST_PARSE names nothing wrong but leaves v
  * unchanged. */
