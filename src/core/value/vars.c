@@ -52,7 +52,7 @@ struct vars {
 	struct chunk *newest; /* the one that grows; NULL: none yet */
 };
 enum { VARS_MAX = 4096, VALUE_MAX = 1 << 20, PARSE_MAX = 256 };
-enum { SLOTS_FIRST = 16, TAGS_STEP = 16, CHUNK_FIRST = 224, CHUNK_MAX = 1984, OFFSET_BYTES = 2 };
+enum { TAGS_STEP = 16, CHUNK_FIRST = 224, CHUNK_MAX = 736, OFFSET_BYTES = 2 };
 
 /* Eight bytes at a time, capitals and what differs from small letters by the same bit folded together. */
 static uint32_t name_hash(const char *name, size_t n)
@@ -98,7 +98,7 @@ void vars_free(struct vars *v)
 static struct chunk *chunk_new(struct vars *v, size_t room)
 {
 	struct chunk *c;
-	size_t cap = !v->newest ? CHUNK_FIRST : v->newest->cap < CHUNK_MAX / 2 ? 2 * v->newest->cap : CHUNK_MAX;
+	size_t cap = !v->newest ? CHUNK_FIRST : CHUNK_MAX;
 
 	if (cap < room)
 		cap = room;
@@ -206,7 +206,7 @@ static void slot_remove(struct vars *v, uint32_t i)
 /* Slots and tags are one block, the tags behind. */
 static int slots_grow(struct vars *v)
 {
-	uint32_t cap = v->cap ? (v->cap + v->cap / 2 + TAGS_STEP - 1) / TAGS_STEP * TAGS_STEP : SLOTS_FIRST;
+	uint32_t cap = v->cap + (v->cap < 256 ? TAGS_STEP : v->cap / 4 / TAGS_STEP * TAGS_STEP);
 	struct var_slot *slots = mem_alloc(cap * (sizeof(slots[0]) + 1));
 	uint8_t *tags;
 
