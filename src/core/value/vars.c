@@ -248,6 +248,39 @@ static char *block_new(struct vars *v, struct sv name, struct sv value, struct s
 	return block;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+static bool slot_take(const struct var_slot *slot, struct sv name, struct sv value)
+{
+	return false; /* who still looks at the old value shall be caught */
+}
+#else
+/* A value that is no longer than the one before takes its place. Both may be views into that one. */
+static bool slot_take(const struct var_slot *slot, struct sv name, struct sv value)
+{
+	char *to = slot->block + slot->name_len + 1;
+
+	if (slot->origin == ORIGIN_MIXED || value.n > strlen(to))
+		return false;
+	memmove(to, value.p, value.n);
+	to[value.n] = 0;
+	memmove(slot->block, name.p, name.n); /* it may differ in capitals */
+	return true;
+}
+#endif
+
+/* An entry that was set again is the newest. */
+static void slot_to_end(struct vars *v, uint32_t i, unsigned origin)
+{
+	struct var_slot slot = v->slots[i];
+	uint8_t tag = v->tags[i];
+	uint32_t last = v->count - 1;
+
+	memmove(&v->slots[i], &v->slots[i + 1], (last - i) * sizeof(v->slots[0]));
+	memmove(&v->tags[i], &v->tags[i + 1], last - i);
+	slot.origin = origin & 3;
+	v->slots[last] = slot, v->tags[last] = tag;
+}
+
 /* value has no marks; text is the same with them, or empty when origin is not mixed. */
 static int set_plain(struct vars *v, struct sv name, struct sv value, unsigned origin, struct sv text)
 {
@@ -261,6 +294,10 @@ static int set_plain(struct vars *v, struct sv name, struct sv value, unsigned o
 	if (!value.n) {
 		if (at >= 0)
 			slot_remove(v, (uint32_t)at);
+		return ST_OK;
+	}
+	if (at >= 0 && !text.n && slot_take(&v->slots[at], name, value)) {
+		slot_to_end(v, (uint32_t)at, origin);
 		return ST_OK;
 	}
 	if (at < 0 && v->count >= VARS_MAX)
