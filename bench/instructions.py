@@ -9,8 +9,8 @@ import signal
 import subprocess
 import time
 
-CALLS, WARM_CALLS = 120, 20
-RATES = (40, 20, 8)   # calls a second: the first that needs no retransmission counts
+WARM_CALLS = 20
+OFFERS = ((40, 120), (20, 100), (8, 60), (3, 30))   # calls a second, calls: the first that needs no retransmission counts
 IDLE_S = 2
 
 
@@ -47,21 +47,21 @@ def measure(switch, build, mode="bridge", profile=None):
     counter = Counter(switch)
     switch.start_anywhere(120)
     try:
-        for rate in RATES:
-            load(switch, build, WARM_CALLS, rate, mode)
+        for rate, calls in OFFERS:
+            load(switch, build, WARM_CALLS, rate * 2, mode)
             time.sleep(IDLE_S)  # the malloc of the warm calls is given back, their last datagrams are over
             counter.dump()
             begin = time.monotonic()
-            result = load(switch, build, CALLS, rate, mode)
+            result = load(switch, build, calls, rate, mode)
             seconds = time.monotonic() - begin
             count, where = counter.dump()
             time.sleep(IDLE_S)
             idle = counter.dump()[0] / IDLE_S
-            if result["failed"] == 0 and result["ok"] == CALLS and result["retransmissions"] == 0:
+            if result["failed"] == 0 and result["ok"] == calls and result["retransmissions"] == 0:
                 break
         if profile:
             profile.write_bytes(where.read_bytes())
-        return {"each": (count - idle * seconds) / CALLS, "idle_per_s": idle, "rate": rate, "load": result}
+        return {"each": (count - idle * seconds) / calls, "idle_per_s": idle, "rate": rate, "calls": calls, "load": result}
     finally:
         switch.proc.send_signal(signal.SIGTERM)
         switch.proc.wait(60)

@@ -24,6 +24,8 @@ bool sv_eqi(struct sv a, struct sv b)
 {
 	if (a.n != b.n)
 		return false;
+	if (!a.n || !memcmp(a.p, b.p, a.n)) /* mostly they are just the same */
+		return true;
 	for (size_t i = 0; i < a.n; i++) {
 		if (low(a.p[i]) != low(b.p[i]))
 			return false;

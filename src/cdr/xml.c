@@ -33,7 +33,12 @@ static void put_element(struct buf *out, struct sv indent, struct sv name, struc
 
 static void put_int(struct buf *out, const char *indent, const char *name, int64_t value)
 {
-	buf_printf(out, "%s<%s>%lld</%s>\n", indent, name, (long long)value, name);
+	char text[24], *p = text;
+
+	if (value < 0)
+		*p++ = '-';
+	p += fmt_u64(p, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+	put_element(out, sv_of(indent), sv_of(name), (struct sv){text, (size_t)(p - text)});
 }
 
 /* The statistics stand in variables already; the file repeats them as a tree. */
@@ -57,7 +62,7 @@ static void put_stats(struct leg *leg, struct buf *out) ON_CTL
 	for (i = 0; i < 2; i++) {
 		buf_printf(out, "      <%s>\n", parts[i].element);
 		for (k = 0; parts[i].names[k]; k++) {
-			fmt_print(variable, sizeof(variable), "%s%s", parts[i].prefix, parts[i].names[k]);
+			stpcpy(stpcpy(variable, parts[i].prefix), parts[i].names[k]);
 			value = vars_get(leg->vars, variable);
 			if (value)
 				put_element(out, SV("        "), sv_of(parts[i].names[k]), sv_of(value));
@@ -68,36 +73,40 @@ static void put_stats(struct leg *leg, struct buf *out) ON_CTL
 }
 
 /* A variable's name as an element: what XML does not allow there becomes '_'. */
-static void put_name(struct buf *out, const char *name, size_t n)
+static char *put_name(char *to, const char *name, size_t n)
 {
-	char *to = buf_room(out, n);
-
-	if (!to)
-		return;
 	memcpy(to, name, n);
 	for (size_t i = scan_word(name, n); i < n; i += 1 + scan_word(name + i + 1, n - i - 1))
 		to[i] = '_';
-	if (n && (*to < 'A')) /* a digit, a dash or a dot may not be the first */
+	if (n && *to < 'A') /* a digit, a dash or a dot may not be the first */
 		*to = '_';
-	buf_end(out, to + n);
+	return to + n;
 }
 
 static void put_variable(struct buf *out, const char *name, struct sv value, bool is_encoded)
 {
-	size_t n = strlen(name), at;
+	size_t n = strlen(name), before = out->n;
+	char *to = buf_room(out, 2 * n + (is_encoded ? 3 * value.n : 0) + 16), *name_at;
 
-	buf_addv(out, SV("    <"));
-	at = out->n;
-	put_name(out, name, n);
-	buf_addc(out, '>');
-	if (is_encoded)
-		url_encode(out, value, 0);
-	else
+	if (!to)
+		return;
+	to = mempcpy(to, "    <", 5);
+	name_at = to;
+	to = put_name(to, name, n);
+	*to++ = '>';
+	if (is_encoded) {
+		to = url_encode_to(to, value);
+	} else {
+		buf_end(out, to);
 		xml_escape(out, value, false);
-	buf_addv(out, SV("</"));
-	if (buf_room(out, n + 2)) /* so that the name, which is in it, stays where it is */
-		buf_add(out, out->p + at, n);
-	buf_addv(out, SV(">\n"));
+		to = buf_room(out, n + 8);
+		if (!to)
+			return;
+		name_at = out->p + before + 5;
+	}
+	to = mempcpy(to, "</", 2);
+	to = mempcpy(to, name_at, n);
+	buf_end(out, mempcpy(to, ">\n", 2));
 }
 
 /* A list (ARRAY::a|:b) is an element for each of its values. */

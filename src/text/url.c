@@ -25,17 +25,10 @@ static bool url_is_escape(struct sv v, size_t i)
 }
 
 /* The piece of v from one index to another, to where there is room for three times as much; returns the end. */
-static char *encode_piece(char *to, struct sv v, size_t from, size_t end, unsigned flags)
+static inline char *encode_piece(char *to, struct sv v, size_t from, size_t end, unsigned flags)
 {
 	for (size_t i = from; i < end; i++) {
-		unsigned char c;
-		if (end - i >= 16) { /* most of a text is words, and most texts are one */
-			size_t run = scan_word(v.p + i, end - i);
-			to = mempcpy(to, v.p + i, run);
-			if ((i += run) == end)
-				break;
-		}
-		c = (unsigned char)v.p[i];
+		unsigned char c = (unsigned char)v.p[i];
 		if (is_literal[c] || ((flags & URL_KEEP_ESCAPES) && url_is_escape(v, i))) {
 			*to++ = (char)c;
 		} else {
@@ -45,6 +38,14 @@ static char *encode_piece(char *to, struct sv v, size_t from, size_t end, unsign
 		}
 	}
 	return to;
+}
+
+char *url_encode_to(char *to, struct sv v)
+{
+	size_t run = scan_word(v.p, v.n); /* most texts are one word */
+
+	to = mempcpy(to, v.p, run);
+	return run == v.n ? to : encode_piece(to, v, run, v.n, 0);
 }
 
 int url_encode(struct buf *out, struct sv v, unsigned flags)

@@ -13,9 +13,10 @@ from switch import Switch  # noqa: E402
 BRIDGED_MAX = 1_210_000
 
 
+@pytest.mark.quiet  # valgrind makes the switch fifty times slower: phones send again when others take the rest
 @pytest.mark.skipif(IS_SANITIZED, reason="a sanitizer's own instructions are no measure")
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
 def test_instructions_of_a_bridged_call():
     r = instructions.measure(Switch(), BUILD)
-    assert r["load"]["ok"] == instructions.CALLS and r["load"]["failed"] == 0, r
+    assert r["load"]["ok"] == r["calls"] and r["load"]["failed"] == 0, r
     assert r["each"] <= BRIDGED_MAX, f"{r['each']:,.0f} instructions a bridged call: {r}"
