@@ -4,6 +4,11 @@
  * module names. */
 #include "api/api_i.h"
 #include "base/hash.h"
+#include "base/status.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/module.h"
+#include "core/run/api.h"
 
 #include <stdio.h>
 #include <stdlib.h>

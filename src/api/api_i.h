@@ -3,7 +3,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/host/core.h"
-#include "core/registry/module.h"
+#include "core/host/module.h"
+#include "core/leg/leg.h"
 
 #include <string.h>
 #include <strings.h>

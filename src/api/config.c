@@ -1,7 +1,8 @@
 /* config check: a configuration looked over by a worker, beside the one that runs. */
-#include "core/conf/config.h"
 #include "api/api_i.h"
 #include "base/mem.h"
+#include "core/conf/check.h"
+#include "core/registry/api.h"
 #include "loop/co.h"
 #include <string.h>
 

@@ -4,7 +4,11 @@
 #include "core/conf/dir.h"
 #include "api/api_i.h"
 #include "core/conf/config.h"
-#include "core/value/vars.h"
+#include "core/door/door.h"
+#include "core/registry/api.h"
+#include "core/registry/registrations.h"
+#include "core/run/api.h"
+#include "core/run/expand.h"
 #include "text/mark.h"
 #include "text/xml.h"
 

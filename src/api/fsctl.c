@@ -2,6 +2,11 @@
  * takes no argument. */
 #include "api/api_i.h"
 #include "base/rand.h"
+#include "core/host/core.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/limits.h"
+#include "core/value/cause.h"
 #include "loop/work.h"
 
 #include <signal.h>

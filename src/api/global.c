@@ -3,6 +3,12 @@
 #include "api/api_i.h"
 #include "core/conf/acl.h"
 #include "core/conf/config.h"
+#include "core/door/door.h"
+#include "core/host/module.h"
+#include "core/registry/api.h"
+#include "core/registry/module.h"
+#include "core/run/api.h"
+#include "loop/co.h"
 #include "text/mark.h"
 #include "text/xml.h"
 

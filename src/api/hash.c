@@ -2,6 +2,11 @@
  * `hash`. Bounded; nothing is kept over a restart. */
 #include "base/hash.h"
 #include "api/api_i.h"
+#include "core/door/door.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/app.h"
+#include "core/registry/module.h"
 #include "core/run/exec.h"
 #include "text/mark.h"
 

@@ -1,5 +1,7 @@
 /* uuid_session_heartbeat: SESSION_HEARTBEAT of one leg every so many seconds. */
 #include "api/api_i.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
 #include <stdlib.h>
 
 enum { SECONDS_DEFAULT = 60 };

@@ -2,6 +2,10 @@
  * interface has it: status, fsapi, execute, channelData. */
 #include "text/json.h"
 #include "api/api_i.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/limits.h"
+#include "core/run/api.h"
 #include "core/run/exec.h"
 
 #include <stdlib.h>

@@ -1,7 +1,10 @@
 /* A leg as one JSON object, in the layout of FreeSWITCH's JSON records: what the leg is, its statistics, variables,
  * applications run, and its caller profiles, newest first, with what the dialplan found. */
 #include "api/api_i.h"
+#include "core/leg/leg.h"
 #include "core/run/exec.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include "text/json.h"
 
 #include <stdio.h>

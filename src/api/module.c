@@ -1,5 +1,6 @@
 /* mod_commands: the table of commands, made from commands.inc and uuid_commands.inc. */
 #include "api/api_i.h"
+#include "base/status.h"
 
 #define UUIDS "::console::list_uuid"
 #define MODULES "::console::list_loaded_modules"
@@ -15,6 +16,7 @@ static const struct api_desc apis[] = {
 #define LEG_COMMAND(id, fn, description, syntax, min, max, complete, ...) \
 	{#id, description, syntax, 0, run_##id, complete},
 #include "api/uuid_commands.inc"
+#include "base/status.h"
 #undef LEG_COMMAND
     {0},
 };

@@ -1,9 +1,10 @@
 /* Addresses: host_lookup, gethost, interface_ip, stun. Names are the resolver's, a STUN server is asked on a worker;
  * IPv4 but for interface_ip. */
 #include "api/api_i.h"
-#include "core/conf/config.h"
+#include "core/registry/api.h"
 #include "loop/co.h"
 #include "net/dns.h"
+#include "net/stun.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -23,7 +24,7 @@ static void stun_work(void *arg)
 {
 	struct ask *q = arg;
 	role_assert_work();
-	q->status = config_stun(sv_of(q->what), ASK_TIMEOUT_MS, q->address, &q->port);
+	q->status = stun_public_address(sv_of(q->what), ASK_TIMEOUT_MS, q->address, &q->port);
 }
 
 struct name_ask {

@@ -1,6 +1,8 @@
 /* `show loops|rings|memory|locks` and `event stats`: metric families (core/registry/metrics.h) laid out as tables, one
  * row for each combination of the families' labels, one column for each family. Ours, beyond FreeSWITCH. */
 #include "api/api_i.h"
+#include "base/status.h"
+#include "core/registry/api.h"
 #include "core/registry/metrics.h"
 
 #include <stdio.h>

@@ -1,8 +1,15 @@
 /* originate and bgapi. originate dials on the command's own coroutine, then gives the answered leg an application or a
  * place in the dialplan; the reply is sent when the first leg answers (or gives early media that counts), not when it
  * is bridged. */
+#include "core/dial/originate.h"
 #include "api/api_i.h"
+#include "core/door/door.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
+#include "core/run/api.h"
 #include "core/run/exec.h"
+#include "core/value/cause.h"
 #include "text/mark.h"
 
 #include <stdlib.h>

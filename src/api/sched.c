@@ -3,6 +3,15 @@
 #include "api/api_i.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/status.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
+#include "core/run/api.h"
+#include "core/run/exec.h"
+#include "core/value/cause.h"
+#include "loop/loop.h"
 #include "text/mark.h"
 
 #include <stdlib.h>
@@ -122,7 +131,7 @@ static void run_hangup(struct task *t)
 	struct leg *leg = leg_find(t->arg[0]);
 	mark_strip_in_place(t->arg[1]);
 	if (leg && t->arg[1] && t->arg[2] && !strcasecmp(t->arg[2], "bleg"))
-		leg = bridge_peer(leg);
+		leg = leg->peer;
 	if (leg)
 		leg_hangup(leg, t->arg[1] ? cause_parse(t->arg[1]) : CAUSE_ALLOTTED_TIMEOUT);
 }

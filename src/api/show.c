@@ -2,7 +2,13 @@
  * slices with the loop running between them; everything else comes from the registries in one go. The columns' order is
  * what clients rely on. */
 #include "api/api_i.h"
-#include "core/sound/media.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/module.h"
+#include "core/registry/registrations.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
+#include "media/ctl/mctl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +92,7 @@ struct leg_values {
 
 static ON_CTL void codec_values(struct leg *leg, struct leg_values *out)
 {
-	const struct media_codec *k = leg_media_codec(leg);
+	const struct media_codec *k = leg->codec;
 	if (!k || !k->name[0])
 		return;
 	unsigned bits = !strcasecmp(k->name, "L16") ? k->rate_hz * 16 : !strcasecmp(k->name, "opus") ? 0 : 64000;
@@ -212,7 +218,7 @@ static ON_CTL void leg_row(struct leg *leg, const struct view *view, const char 
 	const char *values[CALL_COLS + 8];
 	char call_epoch[NUMBER_CHARS] = "";
 	struct leg_values a, b;
-	struct leg *peer = view->is_calls ? bridge_peer(leg) : NULL;
+	struct leg *peer = view->is_calls ? leg->peer : NULL;
 	if (leg->state >= CS_DESTROY || (peer && is_callee(leg, peer)) || (!peer && view->is_bridged_only))
 		return;
 	leg_values(leg, &a);

@@ -3,6 +3,11 @@
 #include "api/api_i.h"
 #include "base/clock.h"
 #include "core/conf/config.h"
+#include "core/registry/api.h"
+#include "core/registry/limits.h"
+#include "core/registry/module.h"
+#include "core/registry/ready.h"
+#include "core/value/self.h"
 
 #include <stdio.h>
 #include <stdlib.h>

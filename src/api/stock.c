@@ -1,6 +1,9 @@
 /* Commands whose object is not built here (event channels, MSRP, video, text, certificates, database handles): scripts
  * that give them get FreeSWITCH's words for a system that has none of it. docs/differences.md lists them. */
 #include "api/api_i.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
 #include "text/json.h"
 
 int api_banner(struct api_call *c)

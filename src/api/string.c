@@ -1,6 +1,9 @@
 /* Text in, text out: what dialplans use inside ${...}. No state, nothing waits but eval, expand and file_exists. */
 #include "api/api_i.h"
-#include "core/value/vars.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/run/api.h"
+#include "core/run/expand.h"
 #include "text/digest.h"
 #include "text/mark.h"
 #include "text/re.h"

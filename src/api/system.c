@@ -1,7 +1,9 @@
 /* Commands of the operating system for operators: system, bg_system (by a shell), spawn, bg_spawn, spawn_stream
- * (without one). Off by default, bounded in time and output: core/conf/shell.h. */
+ * (without one). Off by default, bounded in time and output: proc/shell.h. */
 #include "api/api_i.h"
-#include "core/conf/shell.h"
+#include "base/status.h"
+#include "core/registry/api.h"
+#include "proc/shell.h"
 #include "text/mark.h"
 
 enum { OUTPUT_MAX_BYTES = 4 << 20, WORDS_MAX = 64 };

@@ -3,6 +3,8 @@
 #include "api/api_i.h"
 #include "base/clock.h"
 #include "core/conf/zone.h"
+#include "core/registry/api.h"
+#include "loop/co.h"
 
 #include <stdio.h>
 #include <stdlib.h>

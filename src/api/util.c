@@ -1,5 +1,10 @@
 /* What every command needs: words out of an argument line, the usage text, a leg by its uuid. */
 #include "api/api_i.h"
+#include "base/status.h"
+#include "core/door/door.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
 #include "text/mark.h"
 
 static char unescaped(char c)

@@ -12,6 +12,8 @@
 		return api_on_leg(c, &row); \
 	}
 #include "api/uuid_commands.inc"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
 #undef LEG_COMMAND
 
 void api_leg_usage(struct api_call *c, const struct leg_command *row)

@@ -1,6 +1,10 @@
 /* Commands that tell the far end something: digits, displays, messages, redirections. An endpoint that lacks a way to
  * say it leaves it; the reply is FreeSWITCH's, which counts the leg being there as success. */
 #include "api/api_i.h"
+#include "core/keys/dtmf.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/value/vars.h"
 #include "text/url.h"
 
 #include <stdio.h>
@@ -135,7 +139,7 @@ void on_simplify(struct api_call *c, struct leg *leg, struct api_words *w)
 	struct buf dialog, target;
 	role_assert_ctl();
 	buf_adds(c->out, "+OK Success\n");
-	peer = bridge_peer(leg);
+	peer = leg->peer;
 	if (!peer || !leg->is_answered || !leg->ops || !leg->ops->redirect)
 		return;
 	const char *phone = vars_get(peer->vars, "sip_contact_uri"), *call_id = vars_get(peer->vars, "sip_call_id"),

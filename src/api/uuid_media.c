@@ -2,6 +2,8 @@
  * The work is core/sound/tap.h's. */
 #include "api/api_i.h"
 #include "base/clock.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
 #include "core/sound/media.h"
 #include "core/sound/tap.h"
 #include "text/mark.h"

@@ -1,6 +1,8 @@
 /* Commands on what a leg hears and says, beside those of uuid_media.c: pause, codecs, statistics. */
 #include "api/api_i.h"
-#include "core/dial/originate.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/run/exec.h"
 #include "core/sound/media.h"
 
 #include <stdlib.h>

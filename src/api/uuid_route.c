@@ -1,6 +1,13 @@
 /* Commands that say where a call goes: end, bridge, transfer, park, answer, applications from outside. */
 #include "api/api_i.h"
+#include "core/bridge/bridge.h"
+#include "core/dial/originate.h"
+#include "core/door/door.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
 #include "core/run/exec.h"
+#include "core/value/cause.h"
 
 void on_kill(struct api_call *c, struct leg *leg, struct api_words *w)
 {
@@ -77,7 +84,7 @@ void on_transfer(struct api_call *c, struct leg *leg, struct api_words *w)
 	if (!api_place_check(c, w, at))
 		return;
 	struct place to = {{w->m[at], w->n > at + 1 ? w->m[at + 1] : NULL, w->n > at + 2 ? w->m[at + 2] : NULL}};
-	peer = mem_ref(bridge_peer(leg));
+	peer = mem_ref(leg->peer);
 	if (is_both && peer)
 		send_both(leg, &to, peer, &to);
 	else if (is_bleg && peer)
@@ -117,7 +124,7 @@ void on_dual_transfer(struct api_call *c, struct leg *leg, struct api_words *w)
 	}
 	if (!place_check(c, w, 1, &to[0]) || !place_check(c, w, 2, &to[1]))
 		return;
-	peer = mem_ref(bridge_peer(leg));
+	peer = mem_ref(leg->peer);
 	if (peer)
 		send_both(leg, &to[0], peer, &to[1]);
 	else
@@ -137,7 +144,7 @@ void on_break(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
 	bool is_all = w->n > 1 && !strcasecmp(w->w[1], "all");
-	struct leg *peer = w->n > 1 && !strcasecmp(w->w[1], "both") ? bridge_peer(leg) : NULL;
+	struct leg *peer = w->n > 1 && !strcasecmp(w->w[1], "both") ? leg->peer : NULL;
 	leg_break(leg, is_all);
 	if (peer)
 		leg_break(peer, is_all);
@@ -251,7 +258,7 @@ int api_broadcast(const char *uuid, const char *path, const char *side)
 	struct leg *leg = leg_find(uuid);
 	if (!leg)
 		return ST_NOTFOUND;
-	struct leg *peer = mem_ref(bridge_peer(leg));
+	struct leg *peer = mem_ref(leg->peer);
 	bool is_both = !strcasecmp(side, "both"), is_bleg = !strcasecmp(side, "bleg"),
 	     is_holdb = !strcasecmp(side, "holdb");
 	if ((is_both || is_bleg) && peer)

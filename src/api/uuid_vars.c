@@ -1,5 +1,11 @@
 /* Commands that read and write what a leg knows: its variables, its dump, its log level. */
 #include "api/api_i.h"
+#include "base/rand.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 
 #include <stdlib.h>

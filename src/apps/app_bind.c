@@ -2,7 +2,10 @@
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/keys/actions.h"
+#include "core/keys/dtmf.h"
 #include "core/keys/meta.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
 #include <string.h>
 #include <strings.h>

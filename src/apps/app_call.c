@@ -2,7 +2,12 @@
  * none knows the protocol. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/bridge/bridge.h"
+#include "core/dial/originate.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
+#include "core/value/cause.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

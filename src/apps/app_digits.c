@@ -2,6 +2,9 @@
  * queue. */
 #include "apps/apps_i.h"
 #include "core/keys/digits.h"
+#include "core/keys/dtmf.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
 #include <stdlib.h>
 #include <string.h>

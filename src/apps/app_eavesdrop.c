@@ -2,8 +2,12 @@
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/keys/digits.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
+#include "core/sound/play.h"
 #include "core/sound/tap.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <string.h>
 #include <strings.h>

@@ -2,6 +2,9 @@
  * for through the registry with this leg's uuid. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
+#include "core/run/api.h"
 #include "core/run/exec.h"
 #include <string.h>
 

@@ -1,6 +1,10 @@
 /* Taking calls of others over: intercept (a leg by its uuid), pickup (a leg that waits for a key). */
 #include "apps/apps_i.h"
+#include "core/bridge/bridge.h"
+#include "core/dial/intercept.h"
 #include "core/dial/pickup.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
 #include <string.h>
 #include <strings.h>
@@ -28,7 +32,7 @@ int app_intercept(struct leg *leg, const char *data)
 		    w.w[is_bleg]);
 		goto out;
 	}
-	if ((bridge_peer(target) && leg_var_is_true(leg, "intercept_unbridged_only")) ||
+	if ((target->peer && leg_var_is_true(leg, "intercept_unbridged_only")) ||
 	    (target->is_answered && leg_var_is_true(leg, "intercept_unanswered_only"))) {
 		leg_log(leg, LOG_DEBUG, "intercept: %s is in a call", target->uuid);
 		goto out;

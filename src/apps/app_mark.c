@@ -2,7 +2,12 @@
  */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
+#include "core/run/api.h"
 #include "core/run/exec.h"
+#include "core/sound/media.h"
+#include "core/value/vars.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -2,8 +2,13 @@
  * here it is only set up and waited for. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/keys/dtmf.h"
+#include "core/leg/leg.h"
 #include "core/run/exec.h"
+#include "core/sound/media.h"
+#include "core/sound/play.h"
 #include "core/sound/record.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

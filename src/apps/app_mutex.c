@@ -5,7 +5,11 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
+#include "core/sound/play.h"
+#include "core/value/vars.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

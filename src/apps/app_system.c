@@ -1,9 +1,11 @@
-/* Applications that reach the operating system: commands (core/conf/shell.h; off by default), directories and files.
+/* Applications that reach the operating system: commands (proc/shell.h; off by default), directories and files.
  * What blocks runs in a child process or on a worker; the leg waits. */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/conf/shell.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
+#include "proc/shell.h"
 #include "text/mark.h"
 #include <errno.h>
 #include <stdio.h>

@@ -3,6 +3,9 @@
 #include "apps/apps_i.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/keys/dtmf.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
 #include "core/sound/tap.h"
 #include <stdio.h>

@@ -2,7 +2,11 @@
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
 #include "core/run/exec.h"
+#include "core/run/expand.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,17 @@
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/bridge/aside.h"
+#include "core/bridge/bridge.h"
+#include "core/dial/originate.h"
+#include "core/keys/dtmf.h"
+#include "core/leg/leg.h"
+#include "core/registry/app.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
+#include "core/sound/media.h"
+#include "core/sound/play.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -150,7 +160,7 @@ int app_att_xfer(struct leg *leg, const char *data)
 		leg_log(leg, LOG_ERR, "att_xfer: usage: <channel_url>");
 		return ST_INVAL;
 	}
-	held = mem_ref(bridge_peer(leg));
+	held = mem_ref(leg->peer);
 	if (held && !consult_begin(leg)) {
 		snprintf(bond, sizeof(bond), "%s", held->uuid);
 		leg_var_set(leg, "soft_holding_uuid", bond);
@@ -201,7 +211,7 @@ static CO int hold_wait(struct leg *leg, struct soft_hold *h)
 	int st = ST_OK;
 
 	leg_dtmf_flush(leg);
-	while (st == ST_OK && bridge_peer(leg) == h->held) {
+	while (st == ST_OK && leg->peer == h->held) {
 		while (leg_dtmf_take(leg, &digit, NULL))
 			if (strchr(h->keys, digit))
 				return ST_OK;
@@ -237,13 +247,13 @@ int app_soft_hold(struct leg *leg, const char *data)
 	int st = app_words_init(&w, leg_exec_text(leg, data), 3);
 
 	role_assert_co();
-	if (st || !w.n || !bridge_peer(leg)) {
+	if (st || !w.n || !leg->peer) {
 		leg_log(leg, LOG_ERR, "soft_hold: %s",
 		    w.n ? "the call has no other side" : "usage: <unhold key> [<moh_a>] [<moh_b>]");
 		st = w.n ? ST_OK : ST_INVAL;
 		goto out;
 	}
-	h.held = mem_ref(bridge_peer(leg));
+	h.held = mem_ref(leg->peer);
 	h.keys = w.w[0];
 	h.music_here = music_of(leg, w.m[1]);
 	music = music_of(h.held, w.n > 2 ? w.m[2] : NULL);

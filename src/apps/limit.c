@@ -6,8 +6,13 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "core/host/core.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/app_words.h"
 #include "core/run/exec.h"
+#include "core/value/cause.h"
+#include "core/value/self.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,6 +5,13 @@
  * behind them are joined and the pair goes (loopback_bowout=false keeps it). */
 #include "apps/apps_i.h"
 #include "base/mem.h"
+#include "core/bridge/bridge.h"
+#include "core/leg/leg.h"
+#include "core/registry/endpoint.h"
+#include "core/registry/module.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "loop/loop.h"
 #include "text/mark.h"
 #include <stdio.h>
@@ -21,8 +28,8 @@ struct pair {
 
 static int on_init(struct leg *leg);
 static int ring_ready(struct leg *leg);
-static int pre_answer(struct leg *leg);
-static int answer(struct leg *leg);
+static int pre_answer(struct leg *leg, struct leg *near);
+static int answer(struct leg *leg, struct leg *near);
 static int hold(struct leg *leg, bool is_hold);
 static void on_bridge(struct leg *leg);
 static void on_hangup(struct leg *leg);
@@ -241,40 +248,40 @@ static int ring_ready(struct leg *leg)
 	return ST_OK;
 }
 
-static int answer_pass(struct leg *leg, struct leg *a) ON_CTL
+static int answer_pass(struct leg *leg, struct leg *near, struct leg *a) ON_CTL
 {
 	struct buf text;
 	int st;
 
 	buf_init(&text);
-	st = leg_media_answer(leg, NULL, &text);
+	st = leg_media_answer(leg, near, &text);
 	if (!st)
 		st = leg_media_remote_answer(a, buf_sv(&text));
 	buf_fini(&text);
 	return st;
 }
 
-static int pre_answer(struct leg *leg)
+static int pre_answer(struct leg *leg, struct leg *near)
 {
 	struct leg *a;
 	int st;
 
 	role_assert_ctl();
 	a = other_up(leg);
-	st = a ? answer_pass(leg, a) : ST_CLOSED;
+	st = a ? answer_pass(leg, near, a) : ST_CLOSED;
 	if (!st)
 		leg_mark_early_media(a);
 	return st;
 }
 
-static int answer(struct leg *leg)
+static int answer(struct leg *leg, struct leg *near)
 {
 	struct leg *a;
 	int st;
 
 	role_assert_ctl();
 	a = other_up(leg);
-	st = a ? answer_pass(leg, a) : ST_CLOSED;
+	st = a ? answer_pass(leg, near, a) : ST_CLOSED;
 	if (!st)
 		leg_mark_answered(a);
 	return st;
@@ -309,7 +316,7 @@ static bool may_bow_out(struct leg *leg) ON_CTL
 /* Two codecs that the engine can join without the pair between them. */
 static bool can_join(struct leg *p, struct leg *q) ON_CTL
 {
-	const struct media_codec *x = leg_media_codec(p), *y = leg_media_codec(q);
+	const struct media_codec *x = p->codec, *y = q->codec;
 	return x && y &&
 	       (!strcasecmp(x->name, y->name) || (mctl_codec_is_known(x->name) && mctl_codec_is_known(y->name)));
 }
@@ -323,7 +330,7 @@ static void bow_out(void *arg)
 	role_assert_ctl();
 	if (!a || !b || !may_bow_out(a) || !may_bow_out(b))
 		return;
-	p = bridge_peer(a), q = bridge_peer(b);
+	p = a->peer, q = b->peer;
 	if (!p || !q || p == b || !leg_is_up(p) || !leg_is_up(q) || !can_join(p, q))
 		return;
 	mem_ref(a), mem_ref(b), mem_ref(p), mem_ref(q);
@@ -345,7 +352,7 @@ static void on_bridge(struct leg *leg)
 	struct leg *other = other_of(leg);
 
 	role_assert_ctl();
-	if (pair && other && other->bridge && leg->bridge && !lnode_is_linked(&pair->bowout.link))
+	if (pair && other && other->peer && leg->peer && !lnode_is_linked(&pair->bowout.link))
 		loop_defer(&pair->bowout, "loopback bow-out", bow_out, pair);
 }
 

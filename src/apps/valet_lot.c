@@ -6,6 +6,8 @@
 #include "base/status.h"
 #include "core/conf/config.h"
 #include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

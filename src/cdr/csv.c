@@ -3,7 +3,11 @@
 #include "base/mem.h"
 #include "cdr/cdr_i.h"
 #include "core/conf/config.h"
-#include "core/host/core.h"
+#include "core/leg/leg.h"
+#include "core/registry/module.h"
+#include "core/run/expand.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <ctype.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cdr/cdr_i.h"
-#include "core/host/core.h"
+#include "core/value/self.h"
 #include "loop/work.h"
 #include "store/journal.h"
 #include "text/json.h"

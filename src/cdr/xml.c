@@ -6,8 +6,11 @@
 #include "base/scan.h"
 #include "cdr/cdr_i.h"
 #include "core/conf/config.h"
-#include "core/host/core.h"
+#include "core/leg/leg.h"
+#include "core/registry/module.h"
 #include "core/run/exec.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include "text/url.h"
 #include <stddef.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* The hunt through extensions.conf: every line whose pattern, caller and context fit gives its application. */
 #include "base/mem.h"
+#include "core/run/expand.h"
 #include "dialplan/ast_i.h"
 #include "text/mark.h"
 #include <string.h>

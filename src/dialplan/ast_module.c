@@ -2,8 +2,15 @@
  * read for each call), the applications Dial, Goto and AvoidingDeadlock, and the endpoint SIP/, which is sofia's. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/conf/check.h"
 #include "core/conf/config.h"
+#include "core/dial/originate.h"
+#include "core/leg/leg.h"
+#include "core/registry/app.h"
+#include "core/registry/dialplan.h"
+#include "core/registry/module.h"
 #include "core/run/exec.h"
+#include "core/value/cause.h"
 #include "dialplan/module_i.h"
 #include "loop/co.h"
 #include <stdio.h>

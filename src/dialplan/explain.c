@@ -3,6 +3,10 @@
  * named, and so are commands in ${...} unless they only look something up. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/conf/config.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/run/expand.h"
 #include "core/value/vars.h"
 #include "dialplan/module_i.h"
 #include "text/json.h"

@@ -4,7 +4,11 @@
 #include "base/mem.h"
 #include "base/slurp.h"
 #include "core/conf/zone.h"
+#include "core/leg/leg.h"
+#include "core/registry/app.h"
 #include "core/run/exec.h"
+#include "core/run/expand.h"
+#include "core/value/vars.h"
 #include "dialplan/module_i.h"
 #include "text/mark.h"
 #include <string.h>

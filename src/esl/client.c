@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "core/event/event.h"
+#include "core/run/exec.h"
 #include "esl/esl_i.h"
 
 #include <stdint.h>

@@ -3,8 +3,11 @@
  * marks the client busy until it is done; others answer at once. Events and messages to legs are in events.c,
  * sendmsg.c. */
 #include "base/mem.h"
+#include "base/rand.h"
 #include "core/conf/dir.h"
-#include "core/registry/module.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
+#include "core/run/api.h"
 #include "esl/esl_i.h"
 #include "text/digest.h"
 

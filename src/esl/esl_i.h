@@ -2,7 +2,10 @@
 #pragma once
 #include "base/list.h"
 #include "base/log.h"
+#include "base/rand.h"
+#include "core/event/event.h"
 #include "core/registry/module.h"
+#include "core/registry/principal.h"
 #include "esl/filter.h"
 #include "esl/queue.h"
 #include "loop/loop.h"

@@ -1,7 +1,7 @@
 /* The commands that say which events a client gets: event, nixevent, noevents, myevents, filter. The wishes are kept in
  * the client and handed to core's subscription, which then calls only for what somebody wants. */
 #include "base/hash.h"
-#include "core/registry/module.h"
+#include "core/event/event.h"
 #include "esl/esl_i.h"
 
 #include <string.h>

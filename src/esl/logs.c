@@ -3,7 +3,7 @@
  * queued by reference to every client whose level asks for it. While nobody listens the sink's level
  * is LOG_DISABLE. A client gets what was written after it asked, not what the writer had yet to hand out. */
 #include "base/mem.h"
-#include "core/host/core.h"
+#include "core/registry/limits.h"
 #include "esl/esl_i.h"
 #include "loop/mailbox.h"
 

@@ -2,6 +2,8 @@
  * addresses and names that are known need no wait; the leg's end ends it. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
 #include "esl/esl_i.h"
 #include "net/dns.h"
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/conf/acl.h"
 #include "core/conf/config.h"
+#include "core/registry/metrics.h"
 #include "esl/esl_i.h"
 
 #include <stdlib.h>

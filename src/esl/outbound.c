@@ -4,8 +4,11 @@
  * hangs up, or goes on when the server said `resume`) or with the leg (a notice, at once or after lingering). */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/registry/module.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/app.h"
 #include "core/run/exec.h"
+#include "core/value/cause.h"
 #include "esl/esl_i.h"
 
 #include <stdlib.h>

@@ -4,6 +4,11 @@
  * not do everything (core/registry/principal.h), so that none reaches another. */
 #include "base/mem.h"
 #include "core/conf/dir.h"
+#include "core/door/door.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/principal.h"
+#include "core/value/vars.h"
 #include "esl/esl_i.h"
 #include "text/mark.h"
 

@@ -1,7 +1,10 @@
 /* sendmsg (orders to a leg) and sendevent (an event of the client's making). */
 #include "base/mem.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
 #include "core/run/exec.h"
 #include "core/sound/media.h"
+#include "core/value/cause.h"
 #include "esl/esl_i.h"
 
 #include <stdlib.h>

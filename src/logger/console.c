@@ -1,7 +1,10 @@
 /* Log lines on the terminal (mod_console), coloured by level. One sink; until the module is loaded it shows everything
  * up to NOTICE so that errors of the start are seen. */
 #include "base/lock.h"
+#include "base/log.h"
 #include "core/conf/config.h"
+#include "core/registry/api.h"
+#include "core/registry/module.h"
 #include "logger/logger_i.h"
 #include <string.h>
 #include <unistd.h>

@@ -1,6 +1,7 @@
 /* A log line's text and the mappings of console.conf and logfile.conf. Pure. */
 #include "base/clock.h"
 #include "base/fmt.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/scan.h"
 #include "logger/logger_i.h"

@@ -2,9 +2,11 @@
  * disk that refuses costs the lines of that file; it is told once on the terminal. */
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
-#include "core/host/core.h"
+#include "core/registry/module.h"
+#include "core/value/self.h"
 #include "logger/logger_i.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* Where log lines go: the terminal (mod_console) and files (mod_logfile). Sinks run on the log's writer thread. */
 #pragma once
+#include "base/log.h"
 #include "core/registry/module.h"
 
 extern const struct module mod_console, mod_logfile;

@@ -4,7 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/host/core.h"
+#include "core/value/self.h"
 #include "lua/lua_i.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* freeswitch.Dbh for sqlite files: "sqlite://name", "core:name", an absolute path or a name in the database directory.
  */
-#include "core/host/core.h"
+#include "core/value/self.h"
 #include "lua/lua_i.h"
 #include "store/sql.h"
 #include <stdlib.h>

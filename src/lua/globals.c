@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
+#include "core/run/api.h"
 #include "lua/lua_i.h"
 #include <string.h>
 

@@ -2,9 +2,9 @@
  * (system-commands of switch.conf): each operation runs on a worker while the script waits. Standard input and output
  * are not there. */
 #include "base/mem.h"
-#include "core/conf/shell.h"
 #include "loop/work.h"
 #include "lua/lua_i.h"
+#include "proc/shell.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

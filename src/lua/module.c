@@ -1,11 +1,16 @@
 /* mod_lua: the application and dialplan LUA, the commands lua and luarun, scripts begun at the start and by events
  * (lua.conf). */
+#include "core/registry/module.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
 #include "core/event/event.h"
-#include "core/host/core.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/app.h"
+#include "core/registry/dialplan.h"
 #include "core/run/exec.h"
+#include "core/value/self.h"
 #include "lua/lua_i.h"
 #include <string.h>
 #include <strings.h>

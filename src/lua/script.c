@@ -4,7 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
 #include "lua/lua_i.h"
 #include "text/mark.h"
 #include <stdio.h>

@@ -2,7 +2,8 @@
  * coroutine runs the script, or one that the script dialled or found. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/host/core.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
 #include "core/value/cause.h"
 #include "lua/lua_i.h"
 #include <string.h>
@@ -176,7 +177,7 @@ static int l_bridged(lua_State *L)
 	struct lua_session *s = session_arg(L, 1);
 
 	role_assert_co();
-	return push_truth(L, s->leg && leg_is_up(s->leg) && s->leg->bridge);
+	return push_truth(L, s->leg && leg_is_up(s->leg) && s->leg->peer != NULL);
 }
 
 static int l_media_ready(lua_State *L)

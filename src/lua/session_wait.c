@@ -4,11 +4,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/bridge/bridge.h"
 #include "core/dial/originate.h"
 #include "core/keys/digits.h"
+#include "core/leg/leg.h"
+#include "core/registry/app.h"
+#include "core/run/exec.h"
 #include "core/sound/media.h"
+#include "core/sound/play.h"
 #include "core/sound/record.h"
 #include "core/sound/say.h"
+#include "core/value/cause.h"
 #include "lua/lua_i.h"
 #include <stdlib.h>
 #include <string.h>

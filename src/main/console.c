@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "core/host/core.h"
-#include "core/registry/module.h"
+#include "core/run/api.h"
 #include "loop/loop.h"
 #include <stdio.h>
 #include <string.h>

@@ -2,6 +2,7 @@
  * reloadxml. */
 #include "base/log.h"
 #include "core/conf/config.h"
+#include "core/registry/module.h"
 #include "main/modules.h"
 #include "media/ctl/mctl.h"
 #include <stdlib.h>

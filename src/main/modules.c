@@ -1,6 +1,9 @@
 /* The built-in modules. Which of them are loaded, and in which order, the configuration's modules.conf says. */
 #include "main/modules.h"
+#include "base/status.h"
 #include "cdr/cdr.h"
+#include "core/host/module.h"
+#include "core/registry/module.h"
 #include "logger/logger.h"
 
 /* each room's descriptors */

@@ -1,7 +1,7 @@
 /* The command line, FreeSWITCH's and ours. Pure but for reading the environment. */
 #pragma once
 #include "base/str.h"
-#include "core/host/core.h"
+#include "core/value/self.h"
 
 enum run_mode {
 	RUN_CONSOLE /* foreground with a console, the default */,

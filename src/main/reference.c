@@ -3,6 +3,9 @@
 #include "main/reference.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "core/registry/api.h"
+#include "core/registry/app.h"
+#include "core/registry/endpoint.h"
 #include "core/registry/module.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,9 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
-#include "core/host/core.h"
+#include "core/leg/leg.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include "say/say_i.h"
 #include <string.h>
 

@@ -1,7 +1,11 @@
 /* What this room adds: applications to mod_dptools, a command to mod_commands, the languages, speech engines, and who
  * finds prompts that are not there. */
+#include "core/registry/module.h"
 #include "base/status.h"
 #include "core/conf/config.h"
+#include "core/registry/api.h"
+#include "core/registry/app.h"
+#include "core/sound/say.h"
 #include "media/ctl/mctl.h"
 #include "say/prompt_i.h"
 #include "say/say_i.h"

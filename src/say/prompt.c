@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
-#include "core/host/core.h"
+#include "core/value/self.h"
 #include "say/prompt_i.h"
 #include "say/say_i.h"
 #include "speech/speech.h"

@@ -4,8 +4,13 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/zone.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
 #include "core/registry/app_words.h"
+#include "core/registry/module.h"
 #include "core/run/exec.h"
+#include "core/sound/play.h"
+#include "core/sound/say.h"
 #include "say/say_i.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,9 @@
 /* Text to speech on a leg: the text becomes a source that the finder makes a file of (prompt.c). */
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/leg/leg.h"
 #include "core/run/exec.h"
+#include "core/sound/play.h"
 #include "say/say_i.h"
 #include "text/mark.h"
 #include <string.h>

@@ -1,6 +1,8 @@
 /* What is done with calls: originate, hang up, and the uuid_ commands on one channel. The command line is put together
  * here from checked, quoted words, so that no value can become another argument. */
 #include "base/mem.h"
+#include "core/leg/leg.h"
+#include "core/value/cause.h"
 #include "web/web_i.h"
 
 #include <stdio.h>

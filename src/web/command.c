@@ -5,6 +5,9 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
+#include "core/run/api.h"
 #include "web/web_i.h"
 
 #include <stdio.h>

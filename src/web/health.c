@@ -1,7 +1,11 @@
 /* Is it alive, does it take calls, and its numbers. Draining (paused, shutting down) is not ready, so that a balancer
  * sends new calls elsewhere while the running ones end. */
 #include "core/conf/config.h"
+#include "core/host/module.h"
+#include "core/leg/leg.h"
+#include "core/registry/limits.h"
 #include "core/registry/metrics.h"
+#include "core/registry/ready.h"
 #include "web/web_i.h"
 
 void web_healthz(struct web_call *c)

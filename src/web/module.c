@@ -1,7 +1,11 @@
 /* mod_http_api: reads http.conf, loads the tokens, opens the listener. FreeSWITCH has no such module, so a
  * configuration of FreeSWITCH's opens no HTTP door. */
+#include "core/registry/module.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
+#include "core/registry/api.h"
+#include "core/value/self.h"
 #include "loop/co.h"
 #include "web/web_i.h"
 

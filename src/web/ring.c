@@ -4,7 +4,10 @@
  * nobody wants is not even built; since when each name is recorded is kept, so that a reader who comes back is told
  * what cannot be had. Positions count events of the ring; sequence numbers are core's. */
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "core/event/event.h"
+#include "core/value/self.h"
 #include "loop/loop.h"
 #include "web/web_i.h"
 

@@ -2,6 +2,8 @@
  * decided when the head is there, so that a body nobody may send is not read. */
 #include "base/mem.h"
 #include "core/conf/acl.h"
+#include "core/registry/principal.h"
+#include "core/value/self.h"
 #include "web/web_i.h"
 
 #include <stdio.h>

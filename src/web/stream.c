@@ -3,6 +3,7 @@
  * connection is full. Who falls behind the ring's begin is told by a gap, and goes on from there. */
 #include "base/list.h"
 #include "base/mem.h"
+#include "core/event/event.h"
 #include "loop/loop.h"
 #include "net/ws.h"
 #include "web/web_i.h"

@@ -3,6 +3,7 @@
  * hashed and compared with every sum, so that neither the count nor the place of a match shows in the time. Changes
  * are written by a worker (new file, fsync, rename) before they count. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/slurp.h"

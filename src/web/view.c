@@ -3,6 +3,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/registry/limits.h"
+#include "core/registry/registrations.h"
+#include "core/value/self.h"
 #include "web/web_i.h"
 
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /* Private to the room: settings, tokens and roles, routes, answers, commands and jobs, the event ring and those who
  * read it. All on the control thread. */
 #pragma once
-#include "core/host/core.h"
+#include "core/event/event.h"
 #include "core/registry/module.h"
+#include "core/value/self.h"
 #include "net/http_server.h"
 #include "net/login_delay.h"
 #include "text/json.h"

@@ -5,6 +5,8 @@
 #include "harness.h"
 #include "base/mem.h"
 #include "base/role.h"
+#include "loop/co.h"
+#include "loop/loop.h"
 
 #include <signal.h>
 #include <stdarg.h>

@@ -1,10 +1,17 @@
-/* Bridges set aside (core/bridge/aside.h). The struct bridge lives on, out of both legs' sight (leg->bridge is NULL);
+/* Bridges set aside (core/bridge/aside.h). The struct bridge lives on, out of both legs' sight (neither has a peer);
  * each leg's aside points at it. Either it is put back, or it ends: for the held leg when that leaves, for the holder
  * when it is done. */
 #include "core/bridge/aside.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/bridge/bridge.h"
+#include "core/bridge/bridge_core.h"
 #include "core/bridge/bridge_i.h"
+#include "core/leg/leg.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
 
 static struct leg *held_of(const struct bridge *br)
 {
@@ -13,22 +20,21 @@ static struct leg *held_of(const struct bridge *br)
 
 int consult_begin(struct leg *holder)
 {
-	struct bridge *br = holder->bridge;
+	struct bridge *br = bridged_of(holder)->bridge;
 
-	if (!br || br->is_ending || br->is_consultation || leg_i(holder)->aside)
+	if (!br || br->is_ending || br->is_consultation || bridged_of(holder)->aside)
 		return ST_NOTFOUND;
 	if (leg_media_stream(holder))
 		mstream_idle(leg_media_stream(holder));
 	br->holder = holder;
 	bridge_music(holder, held_of(br), true);
-	br->a->bridge = br->b->bridge = NULL;
-	leg_i(br->a)->aside = leg_i(br->b)->aside = br;
+	bridge_put_aside(br);
 	return ST_OK;
 }
 
 struct leg *consult_held(const struct leg *holder)
 {
-	const struct bridge *br = leg_i(holder)->aside;
+	const struct bridge *br = bridged_of(holder)->aside;
 	return br && br->holder == holder && !br->is_left ? held_of(br) : NULL;
 }
 
@@ -36,7 +42,7 @@ int consult_join(struct leg *holder, struct leg *other, bridge_done_fn done, voi
 {
 	int st = bridge_join(holder, other, done, arg);
 	if (!st)
-		holder->bridge->is_consultation = true;
+		bridged_of(holder)->bridge->is_consultation = true;
 	return st;
 }
 
@@ -55,11 +61,11 @@ static ON_CTL void end_for(struct bridge *br, struct leg *leg)
 
 void bridge_aside_leave(struct leg *leg)
 {
-	struct bridge *br = leg_i(leg)->aside;
+	struct bridge *br = bridged_of(leg)->aside;
 
 	if (!br || br->holder == leg)
 		return;
-	leg_i(leg)->aside = NULL;
+	bridge_take_aside(leg);
 	br->is_left = true;
 	bridge_music(br->holder, leg, false);
 	bridge_end_vars(br->a, br->b);
@@ -70,13 +76,13 @@ void bridge_aside_leave(struct leg *leg)
 
 void consult_end(struct leg *holder, bool is_told)
 {
-	struct bridge *br = leg_i(holder)->aside;
+	struct bridge *br = bridged_of(holder)->aside;
 	struct leg *held;
 
 	if (!br || br->holder != holder)
 		return;
 	held = held_of(br);
-	leg_i(holder)->aside = NULL;
+	bridge_take_aside(holder);
 	if (br->is_left) {
 		end_for(br, holder);
 		mem_unref(br->a);
@@ -85,10 +91,10 @@ void consult_end(struct leg *holder, bool is_told)
 		mem_free(br);
 		return;
 	}
-	leg_i(held)->aside = NULL;
+	bridge_take_aside(held);
 	br->holder = NULL;
 	bridge_music(holder, held, false);
-	br->a->bridge = br->b->bridge = br;
+	bridge_put(br);
 	if (!leg_is_up(holder) || !leg_is_up(held) || exec_is_rerouted(holder) || exec_is_rerouted(held) ||
 	    (!br->suspended_by && leg_media_join(br->a, br->b))) {
 		bridge_leave(holder);

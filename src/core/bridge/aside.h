@@ -2,7 +2,7 @@
  * then both are as before, or the held one is given to whoever was consulted. The applications att_xfer and soft_hold
  * are made of it. The bridge is set aside, not ended: its application goes on afterwards. */
 #pragma once
-#include "core/dial/originate.h"
+#include "core/bridge/bridge.h"
 #include "core/leg/leg.h"
 
 /* Sets the bridge of holder aside; the held leg hears the holder's hold_music. ST_NOTFOUND: it is not bridged. Whoever

@@ -1,22 +1,32 @@
 /* Two legs that hear each other. A bridge is two references and a callback; the media thread does the work. It ends
  * once, by bridge_leave of either side (teardown, transfer, a new bridge), and what becomes of the second leg is
  * decided there. */
+#include "core/bridge/bridge.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/bridge/bridge_core.h"
 #include "core/bridge/bridge_i.h"
-#include "core/registry/module.h"
+#include "core/event/event.h"
+#include "core/keys/keys_core.h"
+#include "core/leg/hold.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/leg/part.h"
+#include "core/registry/limits.h"
+#include "core/run/exec.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/play.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <string.h>
 #include <strings.h>
 
-struct leg *bridge_peer(const struct leg *leg)
-{
-	return leg->bridge ? leg->bridge->a == leg ? leg->bridge->b : leg->bridge->a : NULL;
-}
-
 struct leg *leg_partner(const struct leg *leg)
 {
-	struct leg *other = bridge_peer(leg);
+	struct leg *other = leg->peer;
 
 	if (!other)
 		other = leg_find(vars_get(leg->vars, "originate_signal_bond"));
@@ -58,7 +68,7 @@ static ON_CTL void fire_update(struct leg *leg, struct leg *peer)
 {
 	const struct leg_profile *p = leg->profile;
 	/* A dialled leg that runs applications of its own has had its two ids exchanged. */
-	bool is_callee = leg->is_outbound && !leg_i(leg)->is_cid_flipped;
+	bool is_callee = leg->is_outbound && !leg_is_cid_flipped(leg);
 	const char *name = is_callee ? p->caller_id_name : p->callee_id_name;
 	const char *number = is_callee ? p->caller_id_number : p->callee_id_number;
 	struct event *e;
@@ -100,7 +110,7 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 
 	if (!leg_is_up(a) || !leg_is_up(b))
 		return ST_HANGUP;
-	if (a == b || a->bridge || b->bridge)
+	if (a == b || a->peer || b->peer)
 		return ST_BUSY;
 	st = leg_media_join(a, b);
 	if (st)
@@ -112,7 +122,7 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 		return ST_NOMEM;
 	}
 	br->a = mem_ref(a), br->b = mem_ref(b), br->done = done, br->arg = arg;
-	a->bridge = b->bridge = br;
+	bridge_put(br);
 	leg_dtmf_capture_check(a);
 	leg_dtmf_capture_check(b);
 	leg_record_check(a);
@@ -201,7 +211,7 @@ bool bridge_after(struct leg *leg)
 
 void bridge_leave(struct leg *leg)
 {
-	struct bridge *br = leg->bridge;
+	struct bridge *br = bridged_of(leg)->bridge;
 	struct leg *a, *b;
 
 	bridge_aside_leave(leg);
@@ -212,7 +222,7 @@ void bridge_leave(struct leg *leg)
 	a = br->a, b = br->b;
 	bridge_hold_music(a, false);
 	bridge_hold_music(b, false);
-	a->bridge = b->bridge = NULL;
+	bridge_take(br);
 	leg_dtmf_capture_check(a);
 	leg_dtmf_capture_check(b);
 	leg_record_check(a);
@@ -242,10 +252,13 @@ void bridge_leave(struct leg *leg)
 	mem_free(br);
 }
 
-void bridge_suspend(struct leg *leg)
+static void hold_suspend(struct leg *leg, bool plays_music)
 {
-	struct bridge *br = leg->bridge;
+	struct bridge *br = bridged_of(leg)->bridge;
 
+	role_assert_ctl();
+	if (br && plays_music)
+		bridge_hold_music(leg, true);
 	if (!br || br->is_ending || br->is_consultation)
 		return;
 	if (!br->suspended_by && leg_media_stream(leg))
@@ -253,10 +266,13 @@ void bridge_suspend(struct leg *leg)
 	br->suspended_by |= br->a == leg ? BRIDGE_A : BRIDGE_B;
 }
 
-void bridge_resume(struct leg *leg)
+static void hold_resume(struct leg *leg, bool played_music)
 {
-	struct bridge *br = leg->bridge;
+	struct bridge *br = bridged_of(leg)->bridge;
 
+	role_assert_ctl();
+	if (played_music)
+		bridge_hold_music(leg, false);
 	if (!br || br->is_ending || !(br->suspended_by & (br->a == leg ? BRIDGE_A : BRIDGE_B)))
 		return;
 	br->suspended_by &= ~(unsigned)(br->a == leg ? BRIDGE_A : BRIDGE_B);
@@ -272,9 +288,9 @@ void bridge_music(struct leg *of, struct leg *to, bool is_on)
 	if (!leg_media_stream(to))
 		return;
 	if (!is_on) {
-		if (leg_i(to)->hold_play_id)
-			mstream_play_stop(leg_media_stream(to), leg_i(to)->hold_play_id);
-		leg_i(to)->hold_play_id = 0;
+		if (bridged_of(to)->hold_play_id)
+			mstream_play_stop(leg_media_stream(to), bridged_of(to)->hold_play_id);
+		bridged_of(to)->hold_play_id = 0;
 		return;
 	}
 	buf_init(&scratch);
@@ -286,22 +302,21 @@ void bridge_music(struct leg *of, struct leg *to, bool is_on)
 	if (music && strncasecmp(music, "silence", 7) && strcasecmp(music, "indicate_hold")) {
 		char *source = leg_source_full(to, music);
 		if (source)
-			mstream_play(leg_media_stream(to), source, -1, &leg_i(to)->hold_play_id);
+			mstream_play(leg_media_stream(to), source, -1, &bridged_of(to)->hold_play_id);
 		mem_free(source);
 	}
 	buf_fini(&scratch);
 }
 
-void bridge_leg_answered(struct leg *leg)
+/* Bridged in early media, it answered: its peer does too. */
+static ON_CTL void bridge_leg_answered(struct leg *leg)
 {
-	struct leg *peer = bridge_peer(leg);
+	struct leg *peer = leg->peer;
 
 	if (!peer || !leg_is_up(peer) || peer->is_answered || peer->is_outbound)
 		return;
 	leg_show_callee(peer, leg);
-	leg_i(peer)->near = leg;
-	leg_answer(peer);
-	leg_i(peer)->near = NULL;
+	leg_answer_for(peer, leg);
 }
 
 static void answer_timeout(void *arg)
@@ -322,16 +337,92 @@ static void answer_timeout(void *arg)
 
 void bridge_answer_within(struct leg *a, int seconds)
 {
-	if (a->bridge)
-		loop_timer_set(&a->bridge->answer_timer, (int64_t)seconds * 1000000, "bridge answer timeout",
-		    answer_timeout, a->bridge);
+	if (bridged_of(a)->bridge)
+		loop_timer_set(&bridged_of(a)->bridge->answer_timer, (int64_t)seconds * 1000000,
+		    "bridge answer timeout", answer_timeout, bridged_of(a)->bridge);
 }
 
 /* The holder's hold_music plays to its peer until it comes back. */
 void bridge_hold_music(struct leg *leg, bool is_held)
 {
-	struct leg *peer = bridge_peer(leg);
+	struct leg *peer = leg->peer;
 
 	if (peer)
 		bridge_music(leg, peer, is_held);
 }
+
+/* ---- the hold, and the part ---- */
+
+static bool hold_leave(struct leg *leg)
+{
+	role_assert_ctl();
+	bridge_leave(leg);
+	return true; /* by what its end does (bridge_done_fn) */
+}
+
+/* While set aside the two have no peer, but are held all the same. */
+static const struct leg_hold_ops joined = {
+    .name = "bridge", .leave = hold_leave, .suspend = hold_suspend, .resume = hold_resume, .is_exclusive = true};
+static const struct leg_hold_ops aside = {.name = "bridge, aside", .leave = hold_leave};
+
+static ON_CTL void side_set(struct leg *leg, struct bridge *br, struct bridge *br_aside, struct leg *peer)
+{
+	struct leg_bridged *x = bridged_of(leg);
+
+	x->bridge = br, x->aside = br_aside;
+	leg->peer = peer;
+	leg_hold_del(leg, &x->hold);
+	if (br || br_aside)
+		leg_hold_add(leg, &x->hold, br ? &joined : &aside);
+}
+
+void bridge_put(struct bridge *br)
+{
+	side_set(br->a, br, bridged_of(br->a)->aside, br->b);
+	side_set(br->b, br, bridged_of(br->b)->aside, br->a);
+}
+
+void bridge_take(struct bridge *br)
+{
+	side_set(br->a, NULL, bridged_of(br->a)->aside, NULL);
+	side_set(br->b, NULL, bridged_of(br->b)->aside, NULL);
+}
+
+void bridge_put_aside(struct bridge *br)
+{
+	side_set(br->a, NULL, br, NULL);
+	side_set(br->b, NULL, br, NULL);
+}
+
+void bridge_take_aside(struct leg *leg)
+{
+	struct leg_bridged *x = bridged_of(leg);
+	side_set(leg, x->bridge, NULL, leg->peer);
+}
+
+static void part_answer(struct leg *leg)
+{
+	role_assert_ctl();
+	if (leg->peer)
+		bridge_leg_answered(leg);
+}
+
+static void part_hold(struct leg *leg, bool is_held)
+{
+	role_assert_ctl();
+	bridge_hold_music(leg, is_held);
+}
+
+static void part_leave(struct leg *leg)
+{
+	role_assert_ctl();
+	bridge_leave(leg);
+}
+
+struct leg_part bridge_part = {
+    .name = "bridge",
+    .bytes = sizeof(struct leg_bridged),
+    .on_answer = part_answer,
+    .on_hold = part_hold,
+    .on_leave = part_leave,
+};

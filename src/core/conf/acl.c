@@ -8,7 +8,7 @@
 #include "core/conf/acl_i.h"
 #include "core/conf/config.h"
 #include "core/conf/dir.h"
-#include "core/host/core.h"
+#include "core/value/self.h"
 #include "net/addr.h"
 
 #include <ifaddrs.h>

@@ -1,10 +1,12 @@
 /* Checking a configuration aside: everything that is wrong at once, nothing that runs is touched. What the check
  * compares with (the applications and keys of the modules) is copied first, so that the work may be done by a worker.
  */
+#include "core/conf/check.h"
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/mem.h"
+#include "core/conf/config.h"
 #include "core/conf/config_i.h"
-#include "core/registry/module.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,6 +27,8 @@ struct config_check {
 	bool is_other; /* not the one that runs */
 };
 
+static void (*known_fill)(struct config_known *k);
+
 /* ---- what there is ---- */
 
 static void note(struct config_known *k, struct hash *in, const char *name, const char *value)
@@ -36,22 +40,28 @@ static void note(struct config_known *k, struct hash *in, const char *name, cons
 	}
 }
 
-static void note_module(const struct module *m, void *arg)
+void config_known_add_app(struct config_known *k, const char *app, const char *module, bool is_loaded)
 {
-	struct config_known *k = arg;
 	char text[160];
 
-	role_assert_ctl();
-	snprintf(text, sizeof text, "%s%s", module_is_loaded(m->name) ? "+" : "", m->name);
-	for (const struct app_desc *a = m->apps; a && a->name; a++)
-		note(k, k->apps, a->name, text);
-	for (const struct conf_desc *c = m->confs; c && c->file; c++) {
-		if (!strcmp(c->file, "switch.conf")) /* most of its keys are nobody's */
-			continue;
-		note(k, k->files, c->file, "");
-		snprintf(text, sizeof text, "%s/%s", c->file, c->key);
-		note(k, k->files, text, "");
-	}
+	snprintf(text, sizeof text, "%s%s", is_loaded ? "+" : "", module);
+	note(k, k->apps, app, text);
+}
+
+void config_known_add_key(struct config_known *k, const char *file, const char *key)
+{
+	char text[160];
+
+	if (!strcmp(file, "switch.conf")) /* most of its keys are nobody's */
+		return;
+	note(k, k->files, file, "");
+	snprintf(text, sizeof text, "%s/%s", file, key);
+	note(k, k->files, text, "");
+}
+
+void config_known_set(void (*fill)(struct config_known *k))
+{
+	known_fill = fill;
 }
 
 const char *config_known_dir(const struct config_known *k)
@@ -124,7 +134,8 @@ struct config_check *config_check_new(const char *path)
 		config_check_free(c);
 		return NULL;
 	}
-	module_each(note_module, k);
+	if (known_fill)
+		known_fill(k);
 	return c;
 }
 

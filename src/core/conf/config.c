@@ -1,6 +1,7 @@
 /* Configuration snapshots. A load takes a copy of the globals, preprocesses, parses, writes the preprocessed text for
  * people to look at, and makes what the stages derive; it touches nothing that runs, so it may happen on a worker. Only
  * the swap, on the control thread, changes the world. */
+#include "core/conf/config.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -67,26 +67,10 @@ struct config_stage {
 ON_CTL int config_stage_add(const struct config_stage *stage, int *slot);
 ON_CTL void *config_stage_get(int slot); /* of the current snapshot; borrowed; NULL when there is none */
 
-/* Everything that is wrong, at once: XML errors of each file separately, includes that match nothing, commands that
- * fail, what the stages find, and as warnings parameters without effect. Returns how many problems (not warnings) were
- * reported. Blocking: for `tandem -check-config`. */
-ON_CTL size_t config_check(config_report_fn report, void *arg);
-/* The same in parts, for a worker: path is a main file or a directory with freeswitch.xml, NULL or "" what runs. */
-struct config_check;
-ON_CTL struct config_check *config_check_new(const char *path);                          /* NULL: out of memory */
-ANY size_t config_check_run(struct config_check *c, config_report_fn report, void *arg); /* once */
-ANY void config_check_free(struct config_check *c);
-/* For stages: whether cfg would have that application; if not, why says so. True when no module is known at all. */
-ANY bool config_known_app(
-    const struct config_known *k, const struct config *cfg, const char *app, char *why, size_t cap);
-ANY const char *config_known_dir(const struct config_known *k); /* where the checked main file lies */
-
 /* ---- addresses, for the configuration and for commands: both block up to timeout_ms ---- */
 /* "stun:host[:port]" asks a STUN server for our public IPv4 address (RFC 8489 binding), "host:name" resolves, anything
  * else is taken as it is. Blocks up to timeout_ms. */
 ANY int config_public_address(struct sv what, int timeout_ms, char out[64]);
-/* What a STUN server (host[:port], 3478) says of a socket of ours: address and port. */
-ANY int config_stun(struct sv server, int timeout_ms, char out[64], uint16_t *port);
 
 /* Global variables. Set by the preprocessor (a reload sets again what the files set), by global_setvar, or built in. */
 ON_CTL const char *globals_get(const char *name);            /* borrowed until the next change; NULL when unset */

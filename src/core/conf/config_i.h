@@ -18,6 +18,16 @@ struct pre_span { /* what one included file (and what it includes) put out */
 	size_t from, to, from_map, to_map;
 	unsigned from_line;
 };
+/* A configuration on its way:
+ *
+ *     freeswitch.xml          pre.c: includes, $${...}, <X-PRE-PROCESS>     worker (start: here and now)
+ *       -> text, line map     text/xml: a tree that remembers file and line   worker
+ *       -> struct config      config.c: an immutable snapshot                 worker
+ *       -> stages             what rooms derive from it (compiled dialplan, directory index)   worker
+ *     config_swap             control: globals, then listeners; the old one goes with its last reference
+ *
+ * Whatever fails on the way leaves the running one as it is.
+ */
 struct pre {
 	struct buf out;    /* the document so far */
 	unsigned out_line; /* lines in out */
@@ -55,10 +65,6 @@ ANY int pre_text(struct pre *p, const char *path, struct sv text, unsigned depth
 ANY bool pre_blame(const struct pre *p, char error[XML_ERROR_CHARS]);
 ANY void pre_problem(struct pre *p, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-
-/* Runs a shell command, appends its standard output. Blocks up to timeout_ms, then kills it. ST_TIMEOUT, ST_IO,
- * ST_LIMIT. */
-ANY int config_run_command(const char *command, int timeout_ms, struct buf *out);
 
 /* The preprocessed text as a snapshot without stages. */
 ANY int config_of_text(

@@ -2,6 +2,7 @@
  * FreeSWITCH's list. */
 #include "base/hash.h"
 #include "base/mem.h"
+#include "core/conf/config.h"
 #include "core/conf/config_i.h"
 #include "text/mark.h"
 #include <string.h>

@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/slurp.h"
+#include "core/conf/config.h"
 #include "core/conf/config_i.h"
+#include "proc/shell.h"
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
@@ -200,7 +202,7 @@ static int pre_run(struct pre *p, const char *file, unsigned line, struct sv com
 	int st = text ? ST_OK : ST_NOMEM;
 
 	if (!st && p->may_run && !p->runs_nothing)
-		st = config_run_command(text, pre_wait_ms(p, PRE_COMMAND_MS), out);
+		st = shell_output(text, pre_wait_ms(p, PRE_COMMAND_MS), PRE_COMMAND_MAX_BYTES, out);
 	if (st)
 		pre_problem(p, file, line, "command '%.*s' failed: %s", (int)(command.n < 200 ? command.n : 200),
 		    command.p, status_text(st));

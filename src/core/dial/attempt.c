@@ -1,12 +1,20 @@
 /* The legs of a dial string: expanding what stands for another dial string, making each with its caller profile and
- * variables, and letting it dial. Watching them is originate_thread.c's. */
+ * variables, and letting it dial. Watching them is part.c's. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/dir.h"
+#include "core/dial/originate.h"
 #include "core/dial/originate_i.h"
 #include "core/dial/pickup.h"
-#include "core/registry/module.h"
+#include "core/dial/targets.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/registry/endpoint.h"
+#include "core/run/expand.h"
+#include "core/run/run_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +28,8 @@ enum { MAX_FORWARDS = 70 };
 static ON_CTL void attempt_free(struct originate *o, struct attempt *t)
 {
 	if (t->leg) {
-		if (t->leg->originate == o)
-			t->leg->originate = NULL;
+		if (dialling_of(t->leg)->of == o)
+			dialled_set(t->leg, NULL);
 		mem_unref(t->leg);
 	}
 	vars_free(t->spec.vars);
@@ -77,32 +85,22 @@ static ON_CTL int attempt_add(struct originate *o, const struct dial_leg *spec, 
 static ON_CTL int expand_leg(
     struct originate *o, const struct dial_leg *spec, const struct vars *outer, unsigned turn, int depth);
 
-/* The legs of the dial string that spec stands for; its ":_:" parts and ',' legs are dialled at once, '|' in turn. */
+/* The targets that spec stands for; its parts and the legs of a group are dialled at once, groups in turn. */
 static ON_CTL int expand_inner(struct originate *o, const struct dial_leg *spec, const struct vars *outer,
-    unsigned turn, int depth, const char *text)
+    unsigned turn, int depth, const struct dial *inner)
 {
 	struct vars *merged = NULL;
-	struct dial inner;
-	int st = dial_parse(&inner, text);
+	int st = vars_new(&merged);
 
-	if (st) {
-		log_uuid(LOG_ERR, o->caller ? o->caller->uuid : NULL, "%s/%s stands for no dial string: %s",
-		    spec->endpoint, spec->data, inner.error);
-		thread_note_failure(o, CAUSE_DESTINATION_OUT_OF_ORDER, NULL);
-		dial_free(&inner);
-		return ST_OK;
-	}
-	st = vars_new(&merged);
 	if (!st)
 		st = vars_copy(merged, spec->vars);
 	if (!st && outer)
 		st = vars_copy(merged, outer);
-	for (size_t p = 0; p < inner.count; p++)
-		for (size_t i = 0; i < inner.parts[p].count && !st; i++)
+	for (size_t p = 0; p < inner->count; p++)
+		for (size_t i = 0; i < inner->parts[p].count && !st; i++)
 			st = expand_leg(
-			    o, &inner.parts[p].legs[i], merged, turn + inner.parts[p].legs[i].group, depth + 1);
+			    o, &inner->parts[p].legs[i], merged, turn + inner->parts[p].legs[i].group, depth + 1);
 	vars_free(merged);
-	dial_free(&inner);
 	return st;
 }
 
@@ -112,27 +110,35 @@ static ON_CTL int expand_leg(
 	const struct endpoint_ops *ops = endpoint_find(sv_of(spec->endpoint));
 	struct originate_target t = {
 	    .originator = o->caller, .data = spec->data, .text = spec->text, .vars = spec->vars};
+	const char *uuid = o->caller ? o->caller->uuid : NULL;
 	enum cause cause = CAUSE_DESTINATION_OUT_OF_ORDER;
-	char *text = NULL;
+	struct dial inner;
 	int st;
 
 	if (!ops || !ops->expand)
 		return attempt_add(o, spec, outer, turn);
 	if (depth >= DIAL_NESTING_MAX) {
-		log_uuid(LOG_ERR, o->caller ? o->caller->uuid : NULL,
-		    "%s/%s: dial strings stand for each other in a circle", spec->endpoint, spec->data);
-		thread_note_failure(o, CAUSE_EXCHANGE_ROUTING_ERROR, NULL);
+		log_uuid(
+		    LOG_ERR, uuid, "%s/%s: dial strings stand for each other in a circle", spec->endpoint, spec->data);
+		part_note_failure(o, CAUSE_EXCHANGE_ROUTING_ERROR, NULL);
 		return ST_OK;
 	}
-	st = ops->expand(&t, &text, &cause);
-	if (st) {
-		log_uuid(LOG_NOTICE, o->caller ? o->caller->uuid : NULL,
-		    "Cannot create outgoing channel of type [%s] cause: [%s]", spec->endpoint, cause_name(cause));
-		thread_note_failure(o, cause, NULL);
-		return ST_OK;
+	st = dial_init(&inner);
+	if (!st)
+		st = ops->expand(&t, &inner, &cause);
+	if (st && inner.error[0]) {
+		log_uuid(LOG_ERR, uuid, "%s/%s stands for no dial string: %s", spec->endpoint, spec->data, inner.error);
+		part_note_failure(o, CAUSE_DESTINATION_OUT_OF_ORDER, NULL);
+		st = ST_OK;
+	} else if (st) {
+		log_uuid(LOG_NOTICE, uuid, "Cannot create outgoing channel of type [%s] cause: [%s]", spec->endpoint,
+		    cause_name(cause));
+		part_note_failure(o, cause, NULL);
+		st = ST_OK;
+	} else {
+		st = expand_inner(o, spec, outer, turn, depth, &inner);
 	}
-	st = expand_inner(o, spec, outer, turn, depth, text);
-	mem_free(text);
+	dial_free(&inner);
 	return st;
 }
 
@@ -331,7 +337,7 @@ static ON_CTL void attempt_dial(struct originate *o, struct attempt *t, struct l
 	t->leg = mem_ref(b);
 	t->is_required = str_is_true(vars_get(b->vars, "leg_required"));
 	t->is_waiting = pickup_is_waiting(b) && !t->deadline_us;
-	b->originate = o;
+	dialled_set(b, o);
 	exec_hooks(b, "execute_on_originate", "api_on_originate");
 	leg_start(b);
 }
@@ -372,7 +378,7 @@ void attempt_start(struct originate *o, struct attempt *t)
 		log_uuid(LOG_NOTICE, caller, "Cannot create outgoing channel of type [%s] cause: [%s]",
 		    t->spec.endpoint, cause_name(cause));
 		t->is_failed = true;
-		thread_note_failure(o, cause, NULL);
+		part_note_failure(o, cause, NULL);
 		return;
 	}
 	deadlines_set(t);
@@ -401,7 +407,7 @@ bool attempt_tell_user(struct originate *o, struct leg *b)
 	mem_unref(u);
 	leg_var_set(b, "originate_endpoint", "user");
 	if (o->caller) {
-		const struct media_codec *c = leg_media_codec(o->caller);
+		const struct media_codec *c = o->caller->codec;
 		if (c)
 			leg_var_setf(b, "originator_codec", "%s@%uh@%ui", c->name, c->rate_hz, c->ptime_ms);
 		note_originated(o->caller, b);

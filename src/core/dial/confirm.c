@@ -1,13 +1,19 @@
 /* Confirmation: a called party that answered hears a prompt and must press a key (group_confirm_key, _file), or an
  * application runs on it (group_confirm_key=exec), before its answer counts. It runs as an application of the called
- * leg, while originate_thread.c goes on watching the others. */
+ * leg, while part.c goes on watching the others. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/dial/modules.h"
 #include "core/dial/originate_i.h"
-#include "core/host/core_i.h"
 #include "core/keys/digits.h"
+#include "core/leg/leg.h"
+#include "core/registry/app.h"
 #include "core/registry/module.h"
+#include "core/run/exec.h"
+#include "core/sound/play.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +67,7 @@ struct confirm {
 
 static ON_CTL int confirm_take(struct leg *leg, struct confirm *c)
 {
-	const struct originate_confirm *all = &leg->originate->opts.confirm;
+	const struct originate_confirm *all = &dialling_of(leg)->of->opts.confirm;
 	struct buf scratch;
 	const char *file;
 
@@ -126,7 +132,7 @@ static int app_group_confirm(struct leg *leg, const char *data)
 	int st = ST_DENIED;
 
 	role_assert_co();
-	if (!leg->originate)
+	if (!dialling_of(leg)->of)
 		return st;
 	st = confirm_take(leg, &c);
 	if (!st)
@@ -134,7 +140,7 @@ static int app_group_confirm(struct leg *leg, const char *data)
 	mem_free(c.key);
 	mem_free(c.file);
 	mem_free(c.error_file);
-	if (!leg_is_up(leg) || !leg->originate || !(t = attempt_of(leg->originate, leg)))
+	if (!leg_is_up(leg) || !dialling_of(leg)->of || !(t = attempt_of(dialling_of(leg)->of, leg)))
 		return st;
 	if (st == ST_CANCELLED || st == ST_INVAL || st == ST_NOMEM) {
 		leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
@@ -144,7 +150,7 @@ static int app_group_confirm(struct leg *leg, const char *data)
 		leg_var_set(leg, names[i], NULL);
 	leg_var_set(leg, "group_dial_status", "winner");
 	t->is_confirmed = true;
-	co_signal(&leg->originate->wait, ST_OK);
+	co_signal(&dialling_of(leg)->of->wait, ST_OK);
 	return ST_OK;
 }
 
@@ -152,10 +158,4 @@ static const struct app_desc apps[] = {
     {"group_confirm", "Ask a called party to confirm", "", 0, app_group_confirm},
     {0},
 };
-static const struct module confirm_module = {.abi = MODULE_ABI, .name = "CORE_ORIGINATE", .apps = apps};
-
-int originate_register(void)
-{
-	int st = module_register(&confirm_module);
-	return st ? st : module_load(confirm_module.name, NULL);
-}
+const struct module dial_confirm_module = {.abi = MODULE_ABI, .name = "CORE_ORIGINATE", .apps = apps};

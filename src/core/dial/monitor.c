@@ -3,7 +3,10 @@
  * a 180 is elsewhere. Until then early media counts for nothing. */
 #include "base/status.h"
 #include "core/dial/originate_i.h"
+#include "core/leg/leg.h"
 #include "core/sound/tap.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +72,7 @@ static bool ring_heard(struct leg *b, const char *unused)
 	struct attempt *t;
 
 	role_assert_ctl();
-	t = b->originate ? attempt_of(b->originate, b) : NULL;
+	t = dialling_of(b)->of ? attempt_of(dialling_of(b)->of, b) : NULL;
 	dispo_tell(b, "EARLY", "monitor_ring_dispo", "monitor_early_media_ring");
 	if (!t)
 		return false;
@@ -78,9 +81,9 @@ static bool ring_heard(struct leg *b, const char *unused)
 	if (wanted > 0 && wanted <= RINGS_MAX && t->ring_tones < (unsigned)wanted)
 		return true;
 	t->has_ring_tone = true;
-	if (b->originate->opts.wins_by_ring_tone)
-		b->originate->opts.early = EARLY_WINS;
-	originate_leg_changed(b);
+	if (dialling_of(b)->of->opts.wins_by_ring_tone)
+		dialling_of(b)->of->opts.early = EARLY_WINS;
+	co_signal(&dialling_of(b)->of->wait, ST_OK);
 	return false;
 }
 

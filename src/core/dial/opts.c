@@ -3,6 +3,9 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/dial/originate_i.h"
+#include "core/leg/leg.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

@@ -1,12 +1,23 @@
-/* Dialling as a whole: a dial string becomes one thread (originate_thread.c) on the caller's own coroutine, or, with
+/* Dialling as a whole: a dial string becomes one thread (part.c) on the caller's own coroutine, or, with
  * ":_:", several on coroutines of their own of which the first to succeed wins. Here they are started, cancelled and
  * their result told: the originator answers, variables say how it went. */
+#include "core/dial/originate.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/bridge/bridge_i.h"
+#include "core/dial/dial_core.h"
+#include "core/dial/dialstring.h"
 #include "core/dial/originate_i.h"
-#include "core/run/exec_i.h"
+#include "core/dial/targets.h"
+#include "core/leg/hold.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/leg/part.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -16,27 +27,89 @@ struct originate_slot { /* one thread of an enterprise */
 	bool is_over;
 };
 
-/* ---- what others report ---- */
+/* ---- the two sides of dialling ---- */
 
-void originate_leg_changed(struct leg *leg)
+static bool dialled_leave(struct leg *leg)
 {
-	if (leg->originate)
-		co_signal(&leg->originate->wait, ST_OK);
-	else if (leg->bridge && leg->is_answered)
-		bridge_leg_answered(leg);
+	role_assert_ctl();
+	return false;
 }
+static const struct leg_hold_ops dialled_ops = {.name = "dialled", .leave = dialled_leave, .is_exclusive = true};
+
+void dialled_set(struct leg *leg, struct originate *o)
+{
+	struct leg_dialling *d = dialling_of(leg);
+
+	d->of = o;
+	if (o)
+		leg_hold_add(leg, &d->dialled_hold, &dialled_ops);
+	else
+		leg_hold_del(leg, &d->dialled_hold);
+}
+
+static bool dialling_leave(struct leg *leg)
+{
+	role_assert_ctl();
+	originate_cancel(leg);
+	return false;
+}
+
+static void dialling_wake(struct leg *leg)
+{
+	struct originate *o = dialling_of(leg)->dialling;
+
+	role_assert_ctl();
+	if (o)
+		co_signal(&o->wait, ST_OK);
+}
+static const struct leg_hold_ops dialling_ops = {.name = "dialling", .leave = dialling_leave, .wake = dialling_wake};
+
+static ON_CTL void dialling_set(struct leg *leg, struct originate *o)
+{
+	struct leg_dialling *d = dialling_of(leg);
+
+	d->dialling = o;
+	if (o)
+		leg_hold_add(leg, &d->hold, &dialling_ops);
+	else
+		leg_hold_del(leg, &d->hold);
+}
+
+/* It rings, has early media, has answered or is gone: whoever dials it looks. */
+static void leg_changed(struct leg *leg)
+{
+	role_assert_ctl();
+	if (dialling_of(leg)->of)
+		co_signal(&dialling_of(leg)->of->wait, ST_OK);
+}
+
+static void part_hangup(struct leg *leg)
+{
+	role_assert_ctl();
+	originate_cancel(leg);
+	leg_changed(leg);
+}
+
+struct leg_part dial_part = {
+    .name = "dial",
+    .bytes = sizeof(struct leg_dialling),
+    .on_ring = leg_changed,
+    .on_early = leg_changed,
+    .on_answer = leg_changed,
+    .on_hangup = part_hangup,
+};
 
 void leg_early_ok(struct leg *leg)
 {
-	if (!leg->originate)
+	if (!dialling_of(leg)->of)
 		return;
-	leg->originate->opts.early = EARLY_WINS;
-	originate_leg_changed(leg);
+	dialling_of(leg)->of->opts.early = EARLY_WINS;
+	leg_changed(leg);
 }
 
 enum cause originate_cancel_cause(struct leg *originator)
 {
-	return leg_i(originator)->dialling_end ? leg_i(originator)->dialling_end : CAUSE_ORIGINATOR_CANCEL;
+	return dialling_of(originator)->end ? dialling_of(originator)->end : CAUSE_ORIGINATOR_CANCEL;
 }
 
 /* Who waited for the originator (an attended transfer) takes its place; false: nobody does. */
@@ -44,11 +117,11 @@ static ON_CTL bool inherit(struct originate *o)
 {
 	struct leg *heir = o->conf->heir;
 
-	if (!heir || o->a == heir || !leg_is_up(heir) || leg_i(heir)->dialling)
+	if (!heir || o->a == heir || !leg_is_up(heir) || dialling_of(heir)->dialling)
 		return false;
 	ring_stop(o);
-	leg_i(o->a)->dialling = NULL;
-	leg_i(heir)->dialling = o;
+	dialling_set(o->a, NULL);
+	dialling_set(heir, o);
 	o->a = o->caller = heir;
 	leg_log(heir, LOG_DEBUG, "%s goes on dialling for whom it was held by", heir->name);
 	if (o->early)
@@ -60,29 +133,22 @@ static ON_CTL bool inherit(struct originate *o)
 
 void originate_cancel(struct leg *originator)
 {
-	struct originate *o = leg_i(originator)->dialling;
+	struct originate *o = dialling_of(originator)->dialling;
 	if (o && !leg_is_up(originator) && inherit(o))
 		return;
 	if (o)
-		thread_cancel(o, originate_cancel_cause(originator));
-}
-
-void originate_wake(struct leg *originator)
-{
-	struct originate *o = leg_i(originator)->dialling;
-	if (o)
-		co_signal(&o->wait, ST_OK);
+		part_cancel(o, originate_cancel_cause(originator));
 }
 
 int originate_swap(struct leg *dialled, struct leg *by)
 {
-	struct originate *o = dialled->originate;
+	struct originate *o = dialling_of(dialled)->of;
 	struct attempt *t = o ? attempt_of(o, dialled) : NULL;
 
-	if (!t || by->originate)
+	if (!t || dialling_of(by)->of)
 		return ST_NOTFOUND;
-	dialled->originate = NULL;
-	by->originate = o;
+	dialled_set(dialled, NULL);
+	dialled_set(by, o);
 	mem_unref(t->leg);
 	t->leg = mem_ref(by);
 	t->is_waiting = false;
@@ -98,7 +164,7 @@ static void slot_main(void *arg)
 	struct enterprise *e = s->o.whole;
 
 	role_assert_co();
-	thread_run(&s->o);
+	part_run(&s->o);
 	s->is_over = true;
 	e->running--;
 	co_signal(&e->top->wait, ST_OK);
@@ -133,8 +199,8 @@ static ON_CTL void take_winner(struct enterprise *e)
 			continue;
 		e->top->winner = o->winner;
 		o->winner = NULL;
-		if (e->top->winner->originate == o)
-			e->top->winner->originate = NULL;
+		if (dialling_of(e->top->winner)->of == o)
+			dialled_set(e->top->winner, NULL);
 	}
 }
 
@@ -148,7 +214,7 @@ static CO void end_others(struct enterprise *e)
 
 	for (size_t i = 0; i < e->count; i++)
 		if (!e->slots[i].is_over)
-			thread_cancel(&e->slots[i].o, cause);
+			part_cancel(&e->slots[i].o, cause);
 	while (e->running)
 		co_wait(&top->wait, -1);
 	for (size_t i = 0; i < e->count; i++) {
@@ -156,8 +222,8 @@ static CO void end_others(struct enterprise *e)
 		if (o->winner)
 			leg_hangup(o->winner, cause);
 		else if (!top->winner && o->cause && o->cause != CAUSE_LOSE_RACE && o->cause != CAUSE_NO_PICKUP)
-			thread_note_failure(top, o->cause, o->has_proto ? top->caller : NULL);
-		thread_fini(o);
+			part_note_failure(top, o->cause, o->has_proto ? top->caller : NULL);
+		part_fini(o);
 	}
 }
 
@@ -236,12 +302,10 @@ static ON_CTL void originator_follow(struct originate *o, struct leg *b)
 	ring_stop(o); /* the caller's events name the callee from here on */
 	if (!leg_is_up(a))
 		return;
-	leg_i(a)->near = b;
 	if (b->is_answered)
-		leg_answer(a);
+		leg_answer_for(a, b);
 	else if (b->is_early)
-		leg_pre_answer(a);
-	leg_i(a)->near = NULL;
+		leg_pre_answer_for(a, b);
 }
 
 static ON_CTL void tell_success(struct leg *a, struct leg *b, bool is_user)
@@ -291,7 +355,7 @@ static ON_CTL void failed(struct originate *o)
 	if (!o->cause)
 		o->cause = CAUSE_DESTINATION_OUT_OF_ORDER;
 	log_uuid(LOG_NOTICE, a ? a->uuid : NULL, "Originate Failed. Cause: %s", cause_name(o->cause));
-	if (a && leg_is_up(a) && !a->bridge && leg_media_stream(a) && o->had_early)
+	if (a && leg_is_up(a) && !a->peer && leg_media_stream(a) && o->had_early)
 		mstream_idle(leg_media_stream(a));
 	tell_result(o, NULL, o->cause, false);
 	if (a && o->opts.hangs_up_on_reject && o->is_rejected)
@@ -303,11 +367,11 @@ static ON_CTL struct leg *succeeded(struct originate *o)
 	struct leg *b = mem_ref(o->winner);
 	bool is_user;
 
-	if (b->originate == o)
-		b->originate = NULL;
+	if (dialling_of(b)->of == o)
+		dialled_set(b, NULL);
 	if (o->a)
 		originator_follow(o, b);
-	thread_tell_causes(o);
+	part_tell_causes(o);
 	is_user = attempt_tell_user(o, b);
 	tell_result(o, b, CAUSE_NONE, is_user);
 	exec_hooks(b, "execute_on_post_originate", "api_on_post_originate");
@@ -352,13 +416,14 @@ static CO void begin(struct originate *o)
 	exec_hooks(a, "execute_on_pre_originate", "api_on_pre_originate");
 	leg_var_set(a, "originate_disposition", "failure");
 	leg_var_set(a, "DIALSTATUS", "INVALIDARGS");
-	leg_i(a)->dialling = o;
+	dialling_set(a, o);
 	serve_originator(o);
 }
 
 static CO int run(struct originate *o, const struct dial *d)
 {
-	struct originate *outer = o->a ? leg_i(o->a)->dialling : NULL; /* this one was asked for while that one dials */
+	struct originate *outer =
+	    o->a ? dialling_of(o->a)->dialling : NULL; /* this one was asked for while that one dials */
 	int st = opts_read(&o->opts, d->parts[0].vars, o->a, o->conf->timeout_s);
 
 	if (st)
@@ -368,10 +433,10 @@ static CO int run(struct originate *o, const struct dial *d)
 		st = enterprise_run(o, d);
 	} else {
 		o->part = &d->parts[0];
-		thread_run(o);
+		part_run(o);
 	}
 	if (o->a)
-		leg_i(o->a)->dialling = outer, leg_i(o->a)->dialling_end = CAUSE_NONE;
+		dialling_set(o->a, outer), dialling_of(o->a)->end = CAUSE_NONE;
 	return st;
 }
 
@@ -386,7 +451,7 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 		return ST_NOMEM;
 	o->conf = conf;
 	o->a = o->caller = conf->originator;
-	st = dial_parse(&dial, conf->dialstring);
+	st = conf->targets ? dial_copy(&dial, conf->targets) : dial_parse(&dial, conf->dialstring);
 	if (st)
 		log_uuid(LOG_ERR, o->a ? o->a->uuid : NULL, "no dial string: %s (in %.200s)", dial.error,
 		    conf->dialstring ? conf->dialstring : "");
@@ -405,7 +470,7 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 		*cause_out = b ? CAUSE_NONE : o->cause;
 	if (conf->error_out && dial.error[0])
 		snprintf(conf->error_out, conf->error_size, "%s", dial.error);
-	thread_fini(o);
+	part_fini(o);
 	dial_free(&dial);
 	mem_free(o);
 	if (!b)

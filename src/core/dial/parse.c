@@ -3,7 +3,8 @@
  * endpoint. Pure. What is wrong is told with the place where it stands. */
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/dial/originate_i.h"
+#include "core/dial/dialstring.h"
+#include "core/dial/targets.h"
 #include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
@@ -92,37 +93,7 @@ static size_t leg_end(struct sv text)
 	return text.n;
 }
 
-/* [] loses to {} unless local_var_clobber is set in either. */
-static int leg_vars_merge(struct dial_leg *leg, const struct vars *all, const struct vars *own)
-{
-	bool is_clobber =
-	    str_is_true(vars_get(own, "local_var_clobber")) || str_is_true(vars_get(all, "local_var_clobber"));
-	int st = vars_new(&leg->vars);
-
-	if (!st)
-		st = vars_copy(leg->vars, is_clobber ? all : own);
-	if (!st)
-		st = vars_copy(leg->vars, is_clobber ? own : all);
-	return st;
-}
-
-static int push_leg(struct dial_part *part, struct sv name, struct sv data, unsigned group, struct vars *own)
-{
-	struct dial_leg *legs = mem_realloc(part->legs, (part->count + 1) * sizeof(*legs)), *leg;
-
-	if (!legs)
-		return ST_NOMEM;
-	part->legs = legs;
-	leg = &legs[part->count++];
-	memset(leg, 0, sizeof(*leg));
-	leg->group = group;
-	leg->endpoint = sv_dup(sv_trim(name));
-	leg->data = mark_strip_dup(data);
-	leg->text = sv_dup(data);
-	return leg->endpoint && leg->data && leg->text ? leg_vars_merge(leg, part->vars, own) : ST_NOMEM;
-}
-
-static int add_leg(struct parser *p, struct dial_part *part, struct sv text, unsigned group)
+static int add_leg(struct parser *p, struct sv text, unsigned group)
 {
 	struct vars *own = NULL;
 	struct sv name, data, inner = SV_NONE;
@@ -138,66 +109,53 @@ static int add_leg(struct parser *p, struct dial_part *part, struct sv text, uns
 	text = sv_trim(text);
 	if (st || !text.n)
 		goto out;
-	if (part->count == DIAL_LEGS_MAX) {
-		wrong(p, text, "more than 128 legs");
-		st = ST_LIMIT;
-	} else if (sv_startsi(text, SV("sip:")) || sv_startsi(text, SV("sips:"))) {
-		st = push_leg(part, SV("sip"), text, group, own);
+	if (sv_startsi(text, SV("sip:")) || sv_startsi(text, SV("sips:"))) {
+		st = dial_leg_add(p->d, SV("sip"), text, group, own);
 	} else if (!sv_split(text, '/', &name, &data) || !sv_trim(name).n) {
 		st = wrong(p, text, "no ENDPOINT/ADDRESS");
 	} else if (mark_has(name)) {
 		st = wrong(p, text, "an endpoint named from outside");
 	} else {
-		st = push_leg(part, name, data, group, own);
+		st = dial_leg_add(p->d, name, data, group, own);
 	}
+	if (st == ST_LIMIT)
+		wrong(p, text, "more than 128 legs");
 out:
 	vars_free(own);
 	return st;
 }
 
-static int add_part(struct parser *p, struct sv text)
+static int add_part(struct parser *p, struct sv text, const struct vars *first)
 {
 	struct dial *d = p->d;
-	struct dial_part *parts, *part;
 	struct sv all = text;
-	int st;
+	unsigned group = 0;
+	int st = dial_part_add(d, first);
 
-	if (d->count == DIAL_PARTS_MAX) {
+	if (st == ST_LIMIT)
 		wrong(p, text, "more than 128 parts");
-		return ST_LIMIT;
-	}
-	parts = mem_realloc(d->parts, (d->count + 1) * sizeof(*parts));
-	if (!parts)
-		return ST_NOMEM;
-	d->parts = parts;
-	part = &parts[d->count++];
-	memset(part, 0, sizeof(*part));
-	part->group_count = 1;
-	st = vars_new(&part->vars);
 	if (!st)
-		st = vars_copy(part->vars, d->vars);
+		st = take_vars(p, &text, '<', '>', d->parts[d->count - 1].vars);
 	if (!st)
-		st = take_vars(p, &text, '<', '>', part->vars);
-	if (!st)
-		st = take_vars(p, &text, '{', '}', part->vars);
+		st = take_vars(p, &text, '{', '}', d->parts[d->count - 1].vars);
 	while (!st && text.n) {
 		size_t end = leg_end(text);
 		bool is_next_group = end < text.n && text.p[end] == '|';
-		st = add_leg(p, part, sv_sub(text, 0, end), part->group_count - 1);
+		st = add_leg(p, sv_sub(text, 0, end), group);
 		text = end < text.n ? sv_sub(text, end + 1, text.n) : SV_NONE;
-		part->group_count += is_next_group;
+		group += is_next_group;
 	}
-	return st || part->count ? st : wrong(p, all, "nothing to dial");
+	if (!st)
+		d->parts[d->count - 1].group_count = group + 1;
+	return st || d->parts[d->count - 1].count ? st : wrong(p, all, "nothing to dial");
 }
 
-int dial_parse(struct dial *d, const char *string)
+int dial_parse_under(struct dial *d, const char *string, const struct vars *first)
 {
 	struct parser p = {d, string ? string : ""};
 	struct sv text = sv_trim(sv_of(p.begin));
-	int st;
+	int st = dial_init(d);
 
-	memset(d, 0, sizeof(*d));
-	st = vars_new(&d->vars);
 	if (!st)
 		st = take_vars(&p, &text, '<', '>', d->vars);
 	if (!st && !text.n)
@@ -205,26 +163,14 @@ int dial_parse(struct dial *d, const char *string)
 	while (!st && text.n) {
 		const char *sep = memmem(text.p, text.n, ":_:", 3);
 		size_t n = sep ? (size_t)(sep - text.p) : text.n;
-		st = add_part(&p, sv_sub(text, 0, n));
+		st = add_part(&p, sv_sub(text, 0, n), first);
 		text = sep ? sv_sub(text, n + 3, text.n) : SV_NONE;
+		first = NULL;
 	}
 	return st;
 }
 
-void dial_free(struct dial *d)
+int dial_parse(struct dial *d, const char *text)
 {
-	for (size_t i = 0; i < d->count; i++) {
-		struct dial_part *part = &d->parts[i];
-		for (size_t k = 0; k < part->count; k++) {
-			vars_free(part->legs[k].vars);
-			mem_free(part->legs[k].endpoint);
-			mem_free(part->legs[k].data);
-			mem_free(part->legs[k].text);
-		}
-		mem_free(part->legs);
-		vars_free(part->vars);
-	}
-	mem_free(d->parts);
-	vars_free(d->vars);
-	d->parts = NULL, d->vars = NULL, d->count = 0;
+	return dial_parse_under(d, text, NULL);
 }

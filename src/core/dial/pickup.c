@@ -5,8 +5,12 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/dial/originate_i.h"
-#include "core/host/core_i.h"
+#include "core/leg/leg.h"
+#include "core/registry/endpoint.h"
 #include "core/registry/module.h"
+#include "core/run/run_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +32,7 @@ static struct pickup *pickup_find(const char *key) ON_CTL
 {
 	for (struct lnode *n = waiting.head.next; n != &waiting.head; n = n->next) {
 		struct pickup *p = list_entry(n, struct pickup, link);
-		if (!strcmp(p->key, key) && leg_is_up(p->leg) && p->leg->originate)
+		if (!strcmp(p->key, key) && leg_is_up(p->leg) && dialling_of(p->leg)->of)
 			return p;
 	}
 	return NULL;
@@ -157,10 +161,4 @@ static const struct endpoint_ops pickup_ops = {.name = "pickup",
     .on_hangup = on_hangup,
     .on_destroy = on_destroy};
 static const struct endpoint_ops *const endpoints[] = {&pickup_ops, NULL};
-static const struct module pickup_module = {.abi = MODULE_ABI, .name = "CORE_PICKUP", .endpoints = endpoints};
-
-int endpoint_pickup_register(void)
-{
-	int st = module_register(&pickup_module);
-	return st ? st : module_load(pickup_module.name, NULL);
-}
+const struct module dial_pickup_module = {.abi = MODULE_ABI, .name = "CORE_PICKUP", .endpoints = endpoints};

@@ -4,6 +4,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "core/dial/originate_i.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <string.h>
 #include <strings.h>
@@ -106,9 +111,7 @@ void ring_pass_early(struct originate *o, struct leg *b)
 		return;
 	ring_stop(o);
 	o->early = b, o->had_early = true;
-	leg_i(o->a)->near = b;
-	leg_pre_answer(o->a);
-	leg_i(o->a)->near = NULL;
+	leg_pre_answer_for(o->a, b);
 	if (leg_is_up(o->a))
 		leg_media_join(o->a, b);
 }

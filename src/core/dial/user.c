@@ -1,11 +1,17 @@
-/* The endpoints that are other dial strings in disguise: user/ID[@domain] (the directory's dial-string),
+/* The endpoints that stand for other targets: user/ID[@domain] (the directory's dial-string),
  * group/NAME[@domain] (one user/ per member) and error/CAUSE. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
 #include "core/conf/dir.h"
-#include "core/host/core_i.h"
+#include "core/dial/dialstring.h"
+#include "core/dial/targets.h"
+#include "core/leg/leg.h"
+#include "core/registry/endpoint.h"
 #include "core/registry/module.h"
+#include "core/run/expand.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <string.h>
 #include <strings.h>
@@ -42,13 +48,12 @@ static ON_CTL void tell_dialed(const struct originate_target *t, const char *use
 	leg_var_set(t->originator, "dialed_domain", domain);
 }
 
-/* The directory's dial-var-NAME parameters, and presence_id unless the dial string sets one. */
+/* The directory's dial-var-NAME parameters. */
 static void add_dial_var(const char *name, const char *value, void *arg)
 {
-	struct buf *out = arg;
 	role_assert_ctl();
-	if (!strncasecmp(name, "dial-var-", 9) && name[9] && !strpbrk(value, ";{}'\\"))
-		buf_printf(out, ";%s=%s", name + 9, value);
+	if (!strncasecmp(name, "dial-var-", 9) && name[9])
+		(void)vars_set(arg, name + 9, value);
 }
 
 /* A dial string whose expansion names nobody: sofia_contact prints error/user_not_registered. */
@@ -61,17 +66,35 @@ static bool is_nobody(const char *text)
 	return !*at;
 }
 
-static int user_expand(const struct originate_target *t, char **dialstring, enum cause *cause)
+/* What FreeSWITCH sets on the leg of a user, ahead of the dial string's own. text: the dial string, expanded. */
+static ON_CTL int user_vars(struct dir_user *u, const struct dialed *d, const char *text, struct vars *vars)
+{
+	struct buf b;
+	int st = vars_set(vars, "dialed_user", d->user);
+
+	if (!st)
+		st = vars_set(vars, "dialed_domain", d->domain);
+	if (!st && !strstr(text, "presence_id=")) {
+		buf_init(&b);
+		buf_printf(&b, "%s@%s", dir_user_id(u), d->domain);
+		st = b.failed ? ST_NOMEM : vars_set(vars, "presence_id", b.p);
+		buf_fini(&b);
+	}
+	if (!st)
+		dir_user_each_param(u, add_dial_var, vars);
+	return st;
+}
+
+static int user_expand(const struct originate_target *t, struct dial *out, enum cause *cause)
 {
 	struct dir_user *u = NULL;
 	char *user = NULL, *domain = NULL, *text = NULL;
 	struct dialed dialed = {NULL, NULL};
+	struct vars *vars = NULL;
 	const char *spec;
-	struct buf b;
 	int st;
 
 	role_assert_ctl();
-	buf_init(&b);
 	*cause = CAUSE_SUBSCRIBER_ABSENT;
 	st = address_split(t, sv_of(t->text), &user, &domain);
 	if (!st)
@@ -99,17 +122,15 @@ static int user_expand(const struct originate_target *t, char **dialstring, enum
 		st = ST_NOTFOUND;
 		goto out;
 	}
-	/* What FreeSWITCH sets on the leg of a user, ahead of the dial string's own. */
-	buf_printf(&b, "{^^;dialed_user=%s;dialed_domain=%s", dialed.user, dialed.domain);
-	if (!strstr(text, "presence_id="))
-		buf_printf(&b, ";presence_id=%s@%s", dir_user_id(u), dialed.domain);
-	dir_user_each_param(u, add_dial_var, &b);
-	buf_printf(&b, "}%s", text);
-	st = b.failed ? ST_NOMEM : ST_OK;
+	st = vars_new(&vars);
 	if (!st)
-		*dialstring = buf_take(&b);
+		st = user_vars(u, &dialed, text, vars);
+	if (!st) {
+		dial_free(out);
+		st = dial_parse_under(out, text, vars);
+	}
 out:
-	buf_fini(&b);
+	vars_free(vars);
 	mem_free(dialed.user);
 	mem_free(dialed.domain);
 	mem_free(text);
@@ -120,37 +141,44 @@ out:
 }
 
 struct members {
-	struct buf text;
+	struct dial *out;
 	const char *domain; /* marked */
-	const char *separator;
+	char flag;          /* A, F or E */
 	unsigned count;
+	int status;
 };
 
 static bool add_member(struct dir_user *u, void *arg)
 {
 	struct members *m = arg;
+	struct buf text;
+
 	role_assert_ctl();
-	buf_printf(&m->text, "%suser/%s@%s", m->count ? m->separator : "", dir_user_id(u), m->domain);
-	return ++m->count < 128;
+	buf_init(&text);
+	buf_printf(&text, "%s@%s", dir_user_id(u), m->domain);
+	if (m->flag == 'E' || !m->count)
+		m->status = dial_part_add(m->out, NULL);
+	if (!m->status)
+		m->status = text.failed
+		                ? ST_NOMEM
+		                : dial_leg_add(m->out, SV("user"), buf_sv(&text), m->flag == 'F' ? m->count : 0, NULL);
+	buf_fini(&text);
+	return ++m->count < DIAL_LEGS_MAX && !m->status;
 }
 
 /* group/NAME[@domain][+A|+F|+E]: all at once (the default), one after the other, or each on its own (the same here: one
  * of them wins). */
-static int group_expand(const struct originate_target *t, char **dialstring, enum cause *cause)
+static int group_expand(const struct originate_target *t, struct dial *out, enum cause *cause)
 {
 	char *group = NULL, *domain = NULL, *marked = NULL;
 	struct sv text, flag;
-	struct members m = {.separator = ","};
+	struct members m = {.out = out};
 	int st;
 
 	role_assert_ctl();
-	buf_init(&m.text);
 	*cause = CAUSE_NO_ROUTE_DESTINATION;
 	sv_split(sv_of(t->text), '+', &text, &flag);
-	if (sv_isi(flag, "F"))
-		m.separator = "|";
-	else if (sv_isi(flag, "E"))
-		m.separator = ":_:";
+	m.flag = sv_isi(flag, "F") ? 'F' : sv_isi(flag, "E") ? 'E' : 'A';
 	st = address_split(t, text, &group, &domain);
 	if (st)
 		goto out;
@@ -160,15 +188,10 @@ static int group_expand(const struct originate_target *t, char **dialstring, enu
 		goto out;
 	}
 	dir_each_user(sv_of(domain), group, add_member, &m);
-	if (!m.count) {
-		st = ST_NOTFOUND;
-		goto out;
-	}
-	if (t->originator)
+	st = m.status ? m.status : m.count ? ST_OK : ST_NOTFOUND;
+	if (!st && t->originator)
 		leg_var_set(t->originator, "dialed_group", group);
-	*dialstring = buf_take(&m.text);
 out:
-	buf_fini(&m.text);
 	mem_free(marked);
 	mem_free(group);
 	mem_free(domain);
@@ -189,10 +212,4 @@ static const struct endpoint_ops group_ops = {
 static const struct endpoint_ops error_ops = {
     .name = "error", .operator_dials = OPERATOR_DIALS_DATA, .outgoing = error_outgoing};
 static const struct endpoint_ops *const endpoints[] = {&user_ops, &group_ops, &error_ops, NULL};
-static const struct module core_module = {.abi = MODULE_ABI, .name = "CORE_ENDPOINTS", .endpoints = endpoints};
-
-int endpoint_user_register(void)
-{
-	int st = module_register(&core_module);
-	return st ? st : module_load(core_module.name, NULL);
-}
+const struct module dial_user_module = {.abi = MODULE_ABI, .name = "CORE_ENDPOINTS", .endpoints = endpoints};

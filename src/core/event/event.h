@@ -78,3 +78,9 @@ struct event_counts {
 ON_CTL void event_counts_get(enum event_id id, struct event_counts *out);
 /* A subscriber could not keep what it was given: its queue is full. */
 ON_CTL void event_count_dropped(enum event_id id);
+
+/* Identity headers, set by core_start. */
+struct event_identity {
+	const char *core_uuid, *hostname, *switchname, *ip4, *ip6;
+};
+extern struct event_identity event_identity;

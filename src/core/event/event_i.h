@@ -10,6 +10,16 @@ struct event_chunk {
 	size_t used, cap;
 	char bytes[];
 };
+/* An event on its way:
+ *
+ *     is anybody there?  event_is_wanted   (a table by id and subclass: mostly no, and nothing is built)
+ *     event_new          base headers in FreeSWITCH's order
+ *     event_add ...      text into chunks that never move
+ *     event_fire         Event-Sequence; then, by sub.c, each subscriber in turn:
+ *       filter           his ids, subclasses, header filters
+ *       event_render     once per format (plain, JSON, XML), shared by all who want that format
+ *       his queue        bounded; full: dropped for him alone, and counted
+ */
 struct event {
 	enum event_id id;
 	const char *subclass; /* in the chunks, or NULL */
@@ -22,11 +32,6 @@ struct event {
 	char *rendered[4]; /* by format; NULL = not yet */
 	size_t rendered_len[4];
 };
-/* Identity headers, set by core_start. */
-struct event_identity {
-	const char *core_uuid, *hostname, *switchname, *ip4, *ip6;
-};
-extern struct event_identity event_identity;
 ON_CTL void event_forget_rendered(struct event *e);
 ON_CTL void event_deliver(struct event *e);
 extern struct event_counts event_counts[EVENT_ID_COUNT];

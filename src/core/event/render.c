@@ -1,6 +1,7 @@
 /* An event as text for its readers: url-encoded lines, XML, JSON, and plain lines. Made once per format and kept in the
  * event. */
 #include "base/mem.h"
+#include "core/event/event.h"
 #include "core/event/event_i.h"
 #include "text/json.h"
 #include "text/url.h"

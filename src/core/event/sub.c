@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/event/event.h"
 #include "core/event/event_i.h"
 #include <string.h>
 

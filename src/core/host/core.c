@@ -1,28 +1,38 @@
 /* Starting and stopping the core, its identity, and the settings of switch.conf. Everything else of the room is started
  * from here, in the order of core_start, and stopped in reverse. */
 #include "core/host/core.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/rand.h"
 #include "base/status.h"
+#include "core/bridge/bridge.h"
 #include "core/conf/acl.h"
+#include "core/conf/check.h"
 #include "core/conf/config.h"
-#include "core/conf/shell.h"
-#include "core/event/event_i.h"
+#include "core/dial/modules.h"
+#include "core/event/event.h"
 #include "core/host/core_i.h"
-#include "core/leg/leg_i.h"
+#include "core/host/module.h"
+#include "core/host/module_i.h"
+#include "core/host/parts.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/leg/part.h"
+#include "core/registry/limits.h"
 #include "core/registry/module.h"
+#include "core/registry/registrations.h"
+#include "core/registry/registry.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/self.h"
 #include "loop/co.h"
 #include "loop/work.h"
 #include "media/ctl/mctl.h"
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "proc/shell.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* switch.conf, read once at the start and again after a reload. */
 struct switch_conf {
@@ -31,81 +41,11 @@ struct switch_conf {
 	enum log_level level;
 };
 
-static const struct core_dirs *dirs;
-static char uuid[UUID_CHARS + 1], hostname[256], switchname[256], ip4[INET_ADDRSTRLEN], ip6[INET6_ADDRSTRLEN];
 static enum core_stop_kind stop_kind;
 static void (*stop_fn)(enum core_stop_kind kind, void *arg);
 static void *stop_arg;
 static struct ldefer stop_defer;
 static bool is_media_started;
-
-const struct core_dirs *core_dirs(void)
-{
-	return dirs;
-}
-
-const char *core_uuid(void)
-{
-	if (!uuid[0])
-		uuid_make(uuid);
-	return uuid;
-}
-
-const char *core_hostname(void)
-{
-	if (!hostname[0] && gethostname(hostname, sizeof(hostname) - 1))
-		snprintf(hostname, sizeof(hostname), "localhost");
-	return hostname;
-}
-
-const char *core_switchname(void)
-{
-	if (!switchname[0])
-		snprintf(switchname, sizeof(switchname), "%s", core_hostname());
-	return switchname;
-}
-
-const char *core_version_text(void)
-{
-	return "1.11.3-dev~64bit";
-}
-
-/* The address a packet to the outside would leave from; connecting a datagram socket sends nothing. */
-static void default_address(int family, const char *target, const char *fallback, char *out, socklen_t out_n)
-{
-	struct sockaddr_storage to = {0}, from = {0};
-	struct sockaddr_in *t4 = (struct sockaddr_in *)&to, *f4 = (struct sockaddr_in *)&from;
-	struct sockaddr_in6 *t6 = (struct sockaddr_in6 *)&to, *f6 = (struct sockaddr_in6 *)&from;
-	socklen_t n = sizeof(from);
-	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	snprintf(out, out_n, "%s", fallback);
-	if (fd < 0)
-		return;
-	to.ss_family = (sa_family_t)family;
-	if (family == AF_INET)
-		inet_pton(family, target, &t4->sin_addr), t4->sin_port = htons(9);
-	else
-		inet_pton(family, target, &t6->sin6_addr), t6->sin6_port = htons(9);
-	if (!connect(fd, (struct sockaddr *)&to, family == AF_INET ? sizeof(*t4) : sizeof(*t6)) &&
-	    !getsockname(fd, (struct sockaddr *)&from, &n))
-		inet_ntop(family, family == AF_INET ? (void *)&f4->sin_addr : (void *)&f6->sin6_addr, out, out_n);
-	close(fd);
-}
-
-const char *core_local_ip4(void)
-{
-	if (!ip4[0])
-		default_address(AF_INET, "192.0.2.1", "127.0.0.1", ip4, sizeof(ip4));
-	return ip4;
-}
-
-const char *core_local_ip6(void)
-{
-	if (!ip6[0])
-		default_address(AF_INET6, "2001:db8::1", "::1", ip6, sizeof(ip6));
-	return ip6;
-}
 
 static uint32_t number(const struct xml_node *settings, const char *name, uint32_t fallback)
 {
@@ -132,7 +72,7 @@ static ON_CTL void conf_read(struct switch_conf *c)
 	c->level = LOG_DEBUG;
 	log_level_parse(config_param(settings, "loglevel", "debug"), &c->level);
 	if (name && *name)
-		snprintf(switchname, sizeof(switchname), "%s", name);
+		core_switchname_set(name);
 }
 
 static ON_CTL void conf_apply(const struct switch_conf *c)
@@ -145,16 +85,33 @@ static ON_CTL void conf_apply(const struct switch_conf *c)
 	    core_uuid(), core_hostname(), core_switchname(), core_local_ip4(), core_local_ip6()};
 }
 
+/* The modules that core itself is, in the order of their start; the first only declares variables. */
+static const struct module *const core_modules[] = {
+    &core_vars_module, &dial_user_module, &dial_pickup_module, &dial_confirm_module, &bridge_module};
+
 int core_modules_register(void)
 {
-	int st = core_vars_register();
-	if (!st)
-		st = endpoint_user_register();
-	if (!st)
-		st = endpoint_pickup_register();
-	if (!st)
-		st = originate_register();
-	return st ? st : bridge_app_register();
+	int st = ST_OK;
+
+	for (size_t i = 0; i < ARRAY_COUNT(core_modules) && !st; i++) {
+		st = module_register(core_modules[i]);
+		if (!st && i)
+			st = module_load(core_modules[i]->name, NULL);
+	}
+	return st;
+}
+
+/* What child processes may do follows the configuration that runs. */
+static void shell_conf(void *arg)
+{
+	const struct xml_node *settings = xml_child(config_conf("switch.conf"), "settings");
+	struct shell_settings s = {.is_allowed = str_is_true(config_param(settings, "system-commands", "false"))};
+
+	role_assert_ctl();
+	s.timeout_s = number(settings, "system-command-timeout", 0);
+	if (s.timeout_s > 86400)
+		s.timeout_s = 0;
+	shell_settings_set(&s);
 }
 
 int core_start(const struct core_dirs *d)
@@ -163,15 +120,23 @@ int core_start(const struct core_dirs *d)
 	struct mctl_conf media = {0};
 	int st;
 
-	dirs = d;
+	core_dirs_set(d);
+	leg_parts_set(core_leg_parts);
 	conf_read(&conf);
 	conf_apply(&conf);
-	st = acl_start();
+	shell_conf(NULL);
+	st = config_on_swap(shell_conf, NULL);
+	if (!st)
+		st = acl_start();
 	if (st)
 		return st;
 	limits_start();
 	heartbeat_start(conf.heartbeat_s);
+	registry_outside_set(&module_outside);
+	config_known_set(module_known_fill);
 	st = metrics_start();
+	if (!st)
+		st = sound_metrics_start();
 	if (st)
 		return st;
 	media.port_min = (uint16_t)conf.port_min, media.port_max = (uint16_t)conf.port_max;
@@ -231,13 +196,16 @@ bool core_stop(int64_t deadline_us)
 		mctl_stop();
 	is_media_started = false;
 	heartbeat_stop();
+	sound_metrics_stop();
 	metrics_stop();
 	limits_stop();
 	acl_stop();
+	config_on_swap_del(shell_conf, NULL);
+	shell_settings_set(&(struct shell_settings){0});
 	registrations_clear();
 	leg_hooks_clear();
 	core_limits()->is_shutting_down = false;
-	dirs = NULL;
+	core_dirs_set(NULL);
 	return work_drain();
 }
 

@@ -1,8 +1,9 @@
 /* HEARTBEAT: the counters of the core, fired on a timer; built only when somebody listens. */
 #include "base/clock.h"
 #include "core/event/event.h"
-#include "core/host/core.h"
 #include "core/host/core_i.h"
+#include "core/registry/limits.h"
+#include "core/value/self.h"
 #include "loop/loop.h"
 #include <stdio.h>
 

@@ -3,8 +3,13 @@
  * command asks; at the program's start and end it is done here and now. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/host/core.h"
 #include "core/host/module_i.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/app.h"
+#include "core/registry/module.h"
+#include "core/registry/registry.h"
+#include "core/value/self.h"
 #include "loop/co.h"
 #include <ctype.h>
 #include <dlfcn.h>
@@ -265,25 +270,24 @@ static CO int call_outside(struct call *c)
 	return st ? st : c->status > 0 ? ST_OK : c->status;
 }
 
-int module_app_call(const struct app_desc *app, struct leg *leg, const char *data)
+static int app_outside(const struct app_desc *app, struct leg *leg, const char *data)
 {
 	struct call c = {.owner = app->owner, .app = app->outside, .leg = leg, .data = data};
-	loop_mark(app->name);
-	return app->outside ? call_outside(&c) : app->fn(leg, data);
-}
-
-int module_api_call(const struct api_desc *api, struct api_call *call)
-{
-	struct call c = {.owner = api->owner, .api = api->outside, .command = call};
-
-	if (!api->outside)
-		return api->fn(call);
 	role_assert_co();
 	return call_outside(&c);
 }
 
-void module_app_keep(const struct app_desc *app, bool is_held)
+static int api_outside(const struct api_desc *api, struct api_call *call)
 {
-	if (app->owner)
-		app->owner->use_count += is_held ? 1 : -1u;
+	struct call c = {.owner = api->owner, .api = api->outside, .command = call};
+	role_assert_co();
+	return call_outside(&c);
 }
+
+static void outside_keep(struct tandem_self *m, bool is_held)
+{
+	role_assert_ctl();
+	m->use_count += is_held ? 1 : -1u;
+}
+
+const struct registry_outside module_outside = {app_outside, api_outside, outside_keep};

@@ -1,7 +1,8 @@
 /* Modules from files, for module.c, module_file.c and module_host.c. */
 #pragma once
 #include "base/list.h"
-#include "core/registry/module.h"
+#include "core/host/module.h"
+#include "core/registry/registry.h"
 #include "tandem/module.h"
 
 enum { MODULE_NAME_CHARS = 64, MODULE_WHY_CHARS = 400 };
@@ -25,6 +26,8 @@ bool module_name_is_good(const char *name);
 ON_CTL int module_file_open(const char *name, struct tandem_self **out, char why[MODULE_WHY_CHARS]);
 /* Takes what the module left behind and the file out of memory; nothing of it may run. */
 ON_CTL void module_file_close(struct tandem_self *m);
+
+extern const struct registry_outside module_outside;
 
 /* ---- module_host.c ---- */
 extern const struct tandem_host module_host;

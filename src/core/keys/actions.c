@@ -1,10 +1,15 @@
-/* A leg's digit machines: fed by leg_dtmf.c before anything else sees a key, with a timer each; what a match does. */
+/* A leg's digit machines: fed by dtmf.c before anything else sees a key, with a timer each; what a match does. */
 #include "core/keys/actions.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/event/event.h"
+#include "core/keys/keys_core.h"
+#include "core/keys/keys_i.h"
 #include "core/keys/machine.h"
-#include "core/leg/leg_i.h"
-#include "core/registry/module.h"
+#include "core/leg/leg.h"
+#include "core/run/api.h"
+#include "core/run/exec.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +39,7 @@ static void action_free(void *data)
 
 static struct leg_actions **slot_of(const struct leg *leg, unsigned side)
 {
-	return &leg_i(leg)->actions[side];
+	return &keys_of(leg)->actions[side];
 }
 
 /* ---- what a match does ---- */
@@ -119,7 +124,7 @@ static ON_CTL void run_on(struct leg *leg, const struct action *a, const char *d
 static ON_CTL void matched(struct leg_actions *x, const struct digit_found *found)
 {
 	const struct action *a = found->data;
-	struct leg *peer = bridge_peer(x->leg);
+	struct leg *peer = x->leg->peer;
 
 	if (peer && (x->side == PEER || a->runs_on & DIGITS_OF_PEER)) {
 		bool is_both = a->runs_on == DIGITS_OF_BOTH;
@@ -134,7 +139,7 @@ static ON_CTL void matched(struct leg_actions *x, const struct digit_found *foun
 static ON_CTL void unmatched(struct leg_actions *x, const char *digits)
 {
 	bool is_own = x->side == SELF;
-	struct leg *from = is_own ? x->leg : bridge_peer(x->leg);
+	struct leg *from = is_own ? x->leg : x->leg->peer;
 
 	if (!from)
 		return;
@@ -194,20 +199,20 @@ static ON_CTL bool feed(struct leg *owner, unsigned side, char digit)
 
 bool digit_actions_take(struct leg *leg, char digit, bool is_past_own)
 {
-	return (!is_past_own && feed(leg, SELF, digit)) || feed(bridge_peer(leg), PEER, digit);
+	return (!is_past_own && feed(leg, SELF, digit)) || feed(leg->peer, PEER, digit);
 }
 
 bool digit_actions_listen(const struct leg *leg)
 {
-	const struct leg *peer = bridge_peer(leg);
-	return leg_i(leg)->actions[SELF] || (peer && leg_i(peer)->actions[PEER]);
+	const struct leg *peer = leg->peer;
+	return keys_of(leg)->actions[SELF] || (peer && keys_of(peer)->actions[PEER]);
 }
 
 static ON_CTL void listeners_changed(struct leg *leg)
 {
 	leg_dtmf_capture_check(leg);
-	if (bridge_peer(leg))
-		leg_dtmf_capture_check(bridge_peer(leg));
+	if (leg->peer)
+		leg_dtmf_capture_check(leg->peer);
 }
 
 static ON_CTL void actions_free(struct leg *leg, unsigned side)

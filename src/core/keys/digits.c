@@ -4,6 +4,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/sound/play.h"
 #include "text/mark.h"
 #include "text/re.h"
 #include <string.h>

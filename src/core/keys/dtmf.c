@@ -1,60 +1,53 @@
 /* Digits: those that come in (queued for an application, or passed to the other leg of a bridge) and those sent out. */
+#include "core/keys/dtmf.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/status.h"
-#include "core/host/core.h"
+#include "core/keys/keys_core.h"
+#include "core/keys/keys_i.h"
 #include "core/keys/meta.h"
-#include "core/leg/leg_i.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/leg/part.h"
+#include "core/registry/limits.h"
+#include "core/run/exec.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
 #include <ctype.h>
 #include <string.h>
 
-enum { DIALED_MAX = 512, SAMPLES_PER_MS = 8, GROUP_MAX = 256, DUPLICATE_US = 1000000 };
-
-static const char *const sources[] = {"UNKNOWN", "RTP", "ENDPOINT", "INBAND_AUDIO", "APP", "RTP"};
+enum { SAMPLES_PER_MS = 8, GROUP_MAX = 256, DUPLICATE_US = 1000000 };
 
 static bool is_digit(char c)
 {
 	return c && strchr("0123456789*#ABCD", toupper((unsigned char)c));
 }
 
-static ON_CTL void fire(struct leg *leg, char digit, unsigned duration, unsigned source)
-{
-	struct event *e;
-
-	if (leg_i(leg)->digits_dialed.n < DIALED_MAX && !leg_var_is_true(leg, "sensitive_dtmf"))
-		buf_addc(&leg_i(leg)->digits_dialed, digit);
-	if (!event_is_wanted(EVENT_DTMF, NULL) || !(e = event_new(EVENT_DTMF, NULL)))
-		return;
-	leg_event_headers(leg, e);
-	event_addf(e, "DTMF-Digit", "%c", digit);
-	event_addf(e, "DTMF-Duration", "%u", duration);
-	event_add(e, "DTMF-Source", sources[source < ARRAY_COUNT(sources) ? source : 0]);
-	event_fire(e);
-}
-
 void leg_dtmf_capture_check(struct leg *leg)
 {
 	struct mstream *s = leg_media_stream(leg);
-	struct leg *peer = bridge_peer(leg);
+	struct leg *peer = leg->peer;
 
 	if (s)
-		mstream_capture_dtmf(s, leg_i(leg)->capture_count || leg_i(leg)->is_dtmf_blocked ||
-		                            (peer && leg_i(peer)->is_dtmf_blocked) || leg_meta_listens(leg) ||
+		mstream_capture_dtmf(s, keys_of(leg)->capture_count || keys_of(leg)->is_dtmf_blocked ||
+		                            (peer && keys_of(peer)->is_dtmf_blocked) || leg_meta_listens(leg) ||
 		                            digit_actions_listen(leg));
 }
 
 void leg_dtmf_capture(struct leg *leg, bool is_held)
 {
-	leg_i(leg)->capture_count += is_held ? 1 : leg_i(leg)->capture_count ? -1u : 0;
+	keys_of(leg)->capture_count += is_held ? 1 : keys_of(leg)->capture_count ? -1u : 0;
 	leg_dtmf_capture_check(leg);
 }
 
 void leg_dtmf_block(struct leg *leg, bool is_blocked)
 {
-	leg_i(leg)->is_dtmf_blocked = is_blocked;
+	keys_of(leg)->is_dtmf_blocked = is_blocked;
 	leg_dtmf_capture_check(leg);
-	if (bridge_peer(leg))
-		leg_dtmf_capture_check(bridge_peer(leg));
+	if (leg->peer)
+		leg_dtmf_capture_check(leg->peer);
 }
 
 /* On to the other leg of the bridge: by the endpoint's own way, or in the media. */
@@ -62,7 +55,7 @@ static ON_CTL void pass_on(struct leg *peer, char digit, unsigned duration, bool
 {
 	char text[2] = {digit, 0};
 
-	if (leg_i(peer)->is_dtmf_blocked)
+	if (keys_of(peer)->is_dtmf_blocked)
 		return;
 	if (is_tone) {
 		if (leg_media_stream(peer))
@@ -77,31 +70,31 @@ static ON_CTL void pass_on(struct leg *peer, char digit, unsigned duration, bool
 
 void leg_dtmf_deduplicate(struct leg *leg, enum dtmf_dedup how)
 {
-	leg_i(leg)->dedup = how;
+	keys_of(leg)->dedup = how;
 }
 
 /* The same key told twice, by telephone-event and by its tones: the second is dropped. */
 static ON_CTL bool is_duplicate(struct leg *leg, char digit, enum dtmf_source source)
 {
-	struct leg_full *full = leg_i(leg);
+	struct leg_keys *k = keys_of(leg);
 	bool is_rtp = source == DTMF_RTP || source == DTMF_RTP_CAPTURED;
 	int64_t now = clock_mono_us();
 	bool is_again;
 
-	if (!full->dedup || source == DTMF_APP)
+	if (!k->dedup || source == DTMF_APP)
 		return false;
-	if (full->dedup == DTMF_DEDUP_ONLY_RTP && !is_rtp && source != DTMF_ENDPOINT)
+	if (k->dedup == DTMF_DEDUP_ONLY_RTP && !is_rtp && source != DTMF_ENDPOINT)
 		return true;
-	is_again = full->last_digit == digit && full->last_is_rtp != is_rtp && now - full->last_digit_us < DUPLICATE_US;
+	is_again = k->last_digit == digit && k->last_is_rtp != is_rtp && now - k->last_digit_us < DUPLICATE_US;
 	if (!is_again)
-		full->last_digit = digit, full->last_is_rtp = is_rtp, full->last_digit_us = now;
+		k->last_digit = digit, k->last_is_rtp = is_rtp, k->last_digit_us = now;
 	return is_again;
 }
 
 void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf_source source)
 {
 	digit = (char)toupper((unsigned char)digit);
-	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf") || leg_i(leg)->is_dtmf_blocked ||
+	if (!leg_is_up(leg) || !is_digit(digit) || leg_var_is_true(leg, "drop_dtmf") || keys_of(leg)->is_dtmf_blocked ||
 	    is_duplicate(leg, digit, source) || digit_actions_take(leg, digit, false))
 		return;
 	const struct core_limits *limits = core_limits();
@@ -109,55 +102,28 @@ void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf
 		duration = limits->max_dtmf;
 	else if (duration < limits->min_dtmf)
 		duration = duration ? limits->min_dtmf : limits->default_dtmf;
+	leg_parts_digit(leg, digit);
 	leg_dtmf_deliver(leg, digit, duration, source);
 }
 
 void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enum dtmf_source source)
 {
-	struct leg_full *full = leg_i(leg);
-	struct leg *peer = bridge_peer(leg);
+	struct leg *peer = leg->peer;
 
 	if (peer && !exec_takes_digits(leg)) {
-		fire(leg, digit, duration, source);
+		leg_digit_tell(leg, digit, duration, source);
 		if (!leg_meta_digit(leg, digit) && source != DTMF_RTP) /* media has relayed it itself */
-			pass_on(peer, digit, duration, full->are_read_digits_tones);
+			pass_on(peer, digit, duration, leg_read_digits_are_tones(leg));
 		return;
 	}
 	/* parked, or in an application that detached (echo): nobody collects digits, but whoever controls the leg hears
 	 * of them */
 	if (!exec_is_running(leg) && (leg->state == CS_PARK || leg->state == CS_EXECUTE)) {
-		fire(leg, digit, duration, source);
+		leg_digit_tell(leg, digit, duration, source);
 		return;
 	}
-	if (full->digit_count == DTMF_QUEUE_MAX)
-		return;
-	full->digits[full->digit_count++] = (struct leg_digit){digit, (uint8_t)source, (uint16_t)duration};
-	leg_wake(leg);
-}
-
-bool leg_dtmf_take(struct leg *leg, char *digit, unsigned *duration)
-{
-	struct leg_full *full = leg_i(leg);
-	struct leg_digit d;
-
-	if (!full->digit_count)
-		return false;
-	d = full->digits[0];
-	memmove(full->digits, full->digits + 1, --full->digit_count * sizeof(d));
-	fire(leg, d.digit, d.duration, d.source);
-	*digit = d.digit;
-	if (duration)
-		*duration = d.duration;
-	return true;
-}
-
-size_t leg_dtmf_count(const struct leg *leg)
-{
-	return leg_i(leg)->digit_count;
-}
-void leg_dtmf_flush(struct leg *leg)
-{
-	leg_i(leg)->digit_count = 0;
+	if (leg_digit_push(leg, digit, duration, source))
+		leg_wake(leg);
 }
 
 /* "[~]digits[@ms][+digits[@ms]...]": the next group off *rest. ST_INVAL for a length that is no number. */
@@ -218,10 +184,45 @@ int leg_dtmf_send(struct leg *leg, const char *text)
 
 	if (!leg_is_up(leg))
 		return ST_HANGUP;
-	while (!st && rest.n && !leg_i(leg)->is_dtmf_blocked) {
+	while (!st && rest.n && !keys_of(leg)->is_dtmf_blocked) {
 		st = group_take(&rest, &digits, &ms);
 		if (!st)
 			st = send_group(leg, digits, ms);
 	}
 	return st;
 }
+
+/* ---- the part ---- */
+
+static void part_init_stream(struct leg *leg)
+{
+	role_assert_ctl();
+	leg_dtmf_capture_check(leg);
+}
+
+static bool part_report(struct leg *leg, const struct media_report *r)
+{
+	role_assert_ctl();
+	if (r->kind != MEDIA_R_DTMF)
+		return false;
+	leg_dtmf_received(leg, r->digit, r->duration,
+	    r->is_inband     ? DTMF_INBAND
+	    : r->is_captured ? DTMF_RTP_CAPTURED
+	                     : DTMF_RTP);
+	return true;
+}
+
+static void part_destroy(struct leg *leg)
+{
+	role_assert_ctl();
+	leg_meta_fini(leg);
+	digit_actions_fini(leg);
+}
+
+struct leg_part keys_part = {
+    .name = "keys",
+    .bytes = sizeof(struct leg_keys),
+    .on_stream = part_init_stream,
+    .on_report = part_report,
+    .on_destroy = part_destroy,
+};

@@ -1,8 +1,13 @@
 /* Keys bound during a bridge: the meta key, then a bound key within five seconds, runs an application. */
 #include "core/keys/meta.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/status.h"
-#include "core/leg/leg_i.h"
+#include "core/keys/keys_core.h"
+#include "core/keys/keys_i.h"
+#include "core/leg/leg.h"
+#include "core/run/run_core.h"
+#include "core/value/vars.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -27,7 +32,7 @@ static void binding_drop(struct leg_meta *m, unsigned i)
 
 static bool binds(const struct leg *owner, unsigned listen)
 {
-	const struct leg_meta *m = owner ? leg_i(owner)->meta : NULL;
+	const struct leg_meta *m = owner ? keys_of(owner)->meta : NULL;
 
 	for (unsigned i = 0; m && i < m->count; i++)
 		if (m->v[i].listen & listen)
@@ -37,26 +42,26 @@ static bool binds(const struct leg *owner, unsigned listen)
 
 bool leg_meta_listens(const struct leg *leg)
 {
-	return binds(leg, LEG_META_LISTEN_A) || binds(bridge_peer(leg), LEG_META_LISTEN_B);
+	return binds(leg, LEG_META_LISTEN_A) || binds(leg->peer, LEG_META_LISTEN_B);
 }
 
 static ON_CTL void bindings_changed(struct leg *leg)
 {
 	leg_dtmf_capture_check(leg);
-	if (bridge_peer(leg))
-		leg_dtmf_capture_check(bridge_peer(leg));
+	if (leg->peer)
+		leg_dtmf_capture_check(leg->peer);
 }
 
 void leg_meta_unbind(struct leg *leg, char key)
 {
-	struct leg_meta *m = leg_i(leg)->meta;
+	struct leg_meta *m = keys_of(leg)->meta;
 
 	for (unsigned i = m ? m->count : 0; i-- > 0;)
 		if (!key || m->v[i].key == key)
 			binding_drop(m, i);
 	if (m && !m->count) {
 		mem_free(m);
-		leg_i(leg)->meta = NULL;
+		keys_of(leg)->meta = NULL;
 	}
 	bindings_changed(leg);
 }
@@ -74,8 +79,8 @@ int leg_meta_bind(struct leg *leg, char key, unsigned listen, struct sv flags, c
 	if (!strchr("0123456789*#ABCD", b.key) || !b.key || !app || !*app)
 		return ST_INVAL;
 	leg_meta_unbind(leg, b.key);
-	m = leg_i(leg)->meta;
-	if (!m && !(m = leg_i(leg)->meta = mem_zalloc(sizeof(*m))))
+	m = keys_of(leg)->meta;
+	if (!m && !(m = keys_of(leg)->meta = mem_zalloc(sizeof(*m))))
 		return ST_NOMEM;
 	if (m->count == BINDINGS_MAX)
 		return ST_LIMIT;
@@ -97,7 +102,7 @@ int leg_meta_bind(struct leg *leg, char key, unsigned listen, struct sv flags, c
 
 static ON_CTL void run(struct leg *owner, struct leg *from, struct leg *other, unsigned i)
 {
-	struct leg_meta *m = leg_i(owner)->meta;
+	struct leg_meta *m = keys_of(owner)->meta;
 	const struct binding *b = &m->v[i];
 	struct leg *target = b->is_on_a    ? owner
 	                     : b->is_on_b  ? (owner == from ? other : from)
@@ -116,7 +121,7 @@ static ON_CTL void run(struct leg *owner, struct leg *from, struct leg *other, u
  * second meta key is meant for the other side. */
 static ON_CTL bool try_bindings(struct leg *owner, struct leg *from, struct leg *other, char digit)
 {
-	struct leg_meta *m = leg_i(owner)->meta;
+	struct leg_meta *m = keys_of(owner)->meta;
 	unsigned side = owner == from ? 0 : 1, listen = side ? LEG_META_LISTEN_B : LEG_META_LISTEN_A;
 	const char *meta_key = vars_get(owner->vars, "bind_meta_key");
 	bool is_meta = digit == (meta_key && *meta_key ? meta_key[0] : '*');
@@ -140,7 +145,7 @@ static ON_CTL bool try_bindings(struct leg *owner, struct leg *from, struct leg 
 
 bool leg_meta_digit(struct leg *leg, char digit)
 {
-	struct leg *peer = bridge_peer(leg);
+	struct leg *peer = leg->peer;
 
 	return try_bindings(leg, leg, peer, digit) || (peer && try_bindings(peer, leg, peer, digit));
 }

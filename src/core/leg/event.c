@@ -1,8 +1,13 @@
 /* The headers an event gets from a leg: basic channel data, the caller profile, the other leg's profile, and on the
  * events where FreeSWITCH does it, all variables. */
+#include "core/event/event.h"
 #include "base/check.h"
-#include "core/host/core.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
 #include "core/leg/leg_i.h"
+#include "core/registry/limits.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -73,7 +78,7 @@ static unsigned read_bit_rate(const struct leg *leg, const struct media_codec *c
 
 static ON_CTL void add_codec(struct leg *leg, struct event *e)
 {
-	const struct media_codec *c = leg_media_codec(leg);
+	const struct media_codec *c = leg->codec;
 
 	if (!c)
 		return;
@@ -223,7 +228,7 @@ void leg_event_at(struct leg *leg, enum event_id id, const char *file, const cha
 
 static ON_CTL void fire_read_codec(struct leg *leg)
 {
-	const struct media_codec *c = leg_media_codec(leg);
+	const struct media_codec *c = leg->codec;
 	struct event *e;
 
 	if (!event_is_wanted(EVENT_CODEC, NULL) || !(e = event_new(EVENT_CODEC, NULL)))
@@ -237,7 +242,7 @@ static ON_CTL void fire_read_codec(struct leg *leg)
 
 static ON_CTL void fire_write_codec(struct leg *leg)
 {
-	const struct media_codec *c = leg_media_codec(leg);
+	const struct media_codec *c = leg->codec;
 	struct event *e;
 
 	if (!event_is_wanted(EVENT_CODEC, NULL) || !(e = event_new(EVENT_CODEC, NULL)))
@@ -252,7 +257,7 @@ static ON_CTL void fire_write_codec(struct leg *leg)
 /* CODEC, read and write, once when the leg's codec is known. */
 void leg_codec_events(struct leg *leg)
 {
-	if (!leg_media_codec(leg) || leg_i(leg)->is_codec_told)
+	if (!leg->codec || leg_i(leg)->is_codec_told)
 		return;
 	leg_i(leg)->is_codec_told = true;
 	fire_read_codec(leg);
@@ -261,7 +266,7 @@ void leg_codec_events(struct leg *leg)
 
 void leg_read_linear(struct leg *leg, bool is_linear)
 {
-	if (!leg_media_codec(leg) || leg_i(leg)->is_read_linear == is_linear)
+	if (!leg->codec || leg_i(leg)->is_read_linear == is_linear)
 		return;
 	leg_i(leg)->is_read_linear = is_linear;
 	fire_read_codec(leg);

@@ -1,6 +1,8 @@
 /* SESSION_HEARTBEAT of a leg every so many seconds, and with it a sign of life to the far side when that is wanted. */
 #include "base/status.h"
+#include "core/leg/leg.h"
 #include "core/leg/leg_i.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <stdlib.h>
 

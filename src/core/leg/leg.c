@@ -1,12 +1,18 @@
 /* Legs: making them, the table by uuid and by age, variables, and starting them off. What happens afterwards is in
- * leg_state.c, exec.c and leg_teardown.c. */
+ * state.c, exec.c and teardown.c. */
+#include "core/leg/leg.h"
 #include "base/clock.h"
 #include "base/fmt.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
+#include "core/leg/leg_core.h"
 #include "core/leg/leg_i.h"
+#include "core/registry/endpoint.h"
+#include "core/registry/limits.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
@@ -19,8 +25,7 @@ static void leg_dtor(void *obj)
 {
 	struct leg *leg = obj;
 	role_assert_ctl();
-	exec_fini(leg);
-	leg_media_free(leg);
+	LEG_PARTS_DOWN(fini, leg);
 	vars_free(leg->vars);
 	leg_profile_free(leg->profile);
 	leg_profile_free(leg->other);
@@ -44,6 +49,16 @@ static ON_CTL int leg_vars_first(struct leg *leg)
 	return ST_OK;
 }
 
+static ON_CTL int parts_init(struct leg *leg)
+{
+	int st = ST_OK;
+
+	for (unsigned i = 0; i < leg_part_count() && !st; i++)
+		if (leg_part_at(i)->init)
+			st = leg_part_at(i)->init(leg);
+	return st;
+}
+
 int leg_new(struct leg **out, const struct endpoint_ops *ops, bool is_outbound, const char *uuid)
 {
 	struct leg *leg = NULL;
@@ -57,7 +72,7 @@ int leg_new(struct leg **out, const struct endpoint_ops *ops, bool is_outbound, 
 	if (st)
 		return st;
 	st = ST_NOMEM;
-	leg = mem_new(sizeof(struct leg_full), leg_dtor, "core.leg");
+	leg = mem_new(leg_full_bytes(), leg_dtor, "core.leg");
 	if (!leg)
 		goto fail;
 	if (uuid && *uuid)
@@ -65,7 +80,6 @@ int leg_new(struct leg **out, const struct endpoint_ops *ops, bool is_outbound, 
 	else
 		uuid_make(leg->uuid);
 	memcpy(leg->call_uuid, leg->uuid, sizeof(leg->call_uuid));
-	list_init(&leg_i(leg)->taps);
 	leg->ops = ops;
 	leg->is_outbound = is_outbound;
 	leg->hit_dialplan = !is_outbound;
@@ -74,7 +88,7 @@ int leg_new(struct leg **out, const struct endpoint_ops *ops, bool is_outbound, 
 	leg->loglevel = LOG_DISABLE;
 	leg->serial = limits_serial();
 	buf_init(&leg_i(leg)->digits_dialed);
-	if (exec_init(leg) || leg_vars_first(leg) || hash_set(by_uuid, sv_of(leg->uuid), leg))
+	if (parts_init(leg) || leg_vars_first(leg) || hash_set(by_uuid, sv_of(leg->uuid), leg))
 		goto fail;
 	list_push(&by_age, &leg->all_link);
 	*out = leg;
@@ -104,11 +118,6 @@ size_t leg_count(void)
 {
 	return by_uuid ? hash_count(by_uuid) : 0;
 }
-bool leg_is_ready(const struct leg *leg)
-{
-	return leg_is_up(leg) && !exec_is_rerouted(leg);
-}
-
 bool leg_is_up(const struct leg *leg)
 {
 	return leg->state < CS_HANGUP;
@@ -204,6 +213,11 @@ void leg_flip_cid(struct leg *leg)
 	p->callee_id_name = name, p->callee_id_number = number;
 }
 
+bool leg_is_cid_flipped(const struct leg *leg)
+{
+	return leg_i(leg)->is_cid_flipped;
+}
+
 void leg_initial_cid(const struct leg *leg, const char **name, const char **number)
 {
 	const struct leg_profile *first = leg->profile;
@@ -270,7 +284,7 @@ int leg_start(struct leg *leg)
 		leg_state_input(leg, IN_ROUTE);
 		leg_var_set(leg, "call_uuid", leg->call_uuid);
 		leg_event(leg, EVENT_CHANNEL_CREATE);
-		exec_reroute(leg);
+		LEG_PARTS(on_start, leg);
 	}
 	if (st)
 		leg_hangup(leg, cause_of_media(st, CAUSE_DESTINATION_OUT_OF_ORDER));

@@ -1,6 +1,7 @@
-/* A leg: one side of a call (FreeSWITCH's session and channel). Counted, owned by the control thread. Fields are for
+/* A leg: one side of a call (FreeSWITCH's session and channel), and nothing of what it does: that is in its parts
+ * (part.h) and in what holds it (hold.h), each of a room above. Counted, owned by the control thread. Fields are for
  * reading; they change by the functions below. Life: leg_new -> endpoint fills profile and variables -> leg_start ->
- * states (leg_state.c holds the table) -> leg_hangup once -> steps of leg_teardown.c -> freed with the last reference.
+ * states (state.c holds the table) -> leg_hangup once -> steps of teardown.c -> freed with the last reference.
  */
 #pragma once
 #include "base/list.h"
@@ -63,10 +64,25 @@ struct leg_profile {
 struct leg;
 struct endpoint_ops;
 struct mstream;
-struct leg_media;
-struct leg_exec;
-struct bridge;
+struct media_codec;
 
+/* A call on its way through the rooms, an inbound one that bridges:
+ *
+ *     endpoint          leg            run              dial             bridge          sound
+ *     INVITE ---------> leg_new
+ *       profile, vars   leg_start ---> exec_reroute
+ *                         CS_ROUTING   hunt: dialplan
+ *                         CS_EXECUTE   co: app by app
+ *                                        bridge ------> originate_run
+ *     INVITE <--------- leg_new (B) <------------------ attempt
+ *     180, 183, 200 --> leg_mark_... --parts---------->  wakes: wins
+ *     180, 200 <------- leg_answer_for(A, B) <---------+                              leg_media_answer
+ *                                        detaches       bridge_join ----------------> leg_media_join
+ *                         peer, CS_EXCHANGE_MEDIA (no coroutine, no stack: two relayed streams)
+ *     BYE ------------> leg_hangup ---parts---------------------------> bridge_leave
+ *                         teardown.c      the list goes on, or ends     (done: how)     last statistics
+ *                         records, CHANNEL_HANGUP_COMPLETE, CS_DESTROY
+ */
 struct leg {
 	char uuid[UUID_CHARS + 1];
 	char call_uuid[UUID_CHARS + 1];
@@ -84,12 +100,11 @@ struct leg {
 	struct leg_profile *profile; /* newest; never NULL after leg_start */
 	struct leg_profile *other;   /* copy of the other leg's (originator/originatee), or NULL */
 	bool other_is_originator;
-	struct leg_media *media;     /* core/sound/media.h; NULL before negotiation */
-	struct leg_exec *exec;       /* applications; core/run/exec.h */
-	struct bridge *bridge;       /* NULL when not bridged */
-	struct originate *originate; /* while it is being dialled */
-	struct lnode all_link;       /* in the table of live legs, by age */
-	uint64_t serial;             /* FreeSWITCH's session id */
+	struct leg *peer;                /* whom it is bridged to; borrowed; NULL: nobody. Set by core/bridge */
+	const struct media_codec *codec; /* of sending; NULL before it is negotiated. Set by core/sound */
+	bool is_late_told; /* it negotiates when it is answered, and early media is told of first. Set by core/sound */
+	struct lnode all_link; /* in the table of live legs, by age */
+	uint64_t serial;       /* FreeSWITCH's session id */
 	char last_app[32];
 	char *last_app_data;
 	int loglevel; /* enum log_level, or LOG_DISABLE = the global one */
@@ -128,9 +143,6 @@ ON_CTL bool leg_is_up(const struct leg *leg); /* not hung up */
 /* The caller id it began with: a dialled leg that goes on as a caller has its caller and callee ids exchanged. May be
  * NULL; borrowed. */
 ON_CTL void leg_initial_cid(const struct leg *leg, const char **name, const char **number);
-/* Up and where it was: not on its way to another extension while an application still unwinds (FreeSWITCH's
- * switch_channel_ready). */
-ON_CTL bool leg_is_ready(const struct leg *leg);
 ON_CTL struct leg *leg_find(const char *uuid); /* borrowed; NULL when absent; legs before CS_DESTROY */
 ON_CTL size_t leg_count(void);
 /* In order of creation. fn returns false to stop. It may hang up legs. */
@@ -145,66 +157,18 @@ ON_CTL void leg_mark_answered(struct leg *leg);           /* CHANNEL_ANSWER, ACT
 ON_CTL void leg_mark_held(struct leg *leg, bool is_held); /* far side's hold: CHANNEL_HOLD/UNHOLD, callstate */
 /* DTMF_RTP_CAPTURED: a telephone-event that media did not relay to the other leg (leg_dtmf_capture). */
 enum dtmf_source { DTMF_UNKNOWN, DTMF_RTP, DTMF_ENDPOINT, DTMF_INBAND, DTMF_APP, DTMF_RTP_CAPTURED };
-/* A digit from the far side: queued for the application, or passed on when bridged. duration in samples at 8 kHz. */
-ON_CTL void leg_dtmf_received(struct leg *leg, char digit, unsigned duration, enum dtmf_source source);
 
 /* ---- what applications and commands do ----------------------------------------------------------------------- */
 ON_CTL int leg_ring_ready(struct leg *leg); /* inbound: 180 once */
-ON_CTL int leg_pre_answer(
-    struct leg *leg); /* inbound: 183 with SDP once. ST_UNSUPPORTED: no common codec (leg is hung up) */
+/* inbound: 183 with SDP once. ST_UNSUPPORTED: no common codec (leg is hung up) */
+ON_CTL int leg_pre_answer(struct leg *leg);
 ON_CTL int leg_answer(struct leg *leg); /* inbound: 200 with SDP once; fine when answered */
-/* Waits for whatever comes first: a digit queued, a broadcast request run to its end, a media report, leg_wake, or the
- * deadline
- * (<0: none). ST_OK: look again; ST_TIMEOUT; ST_HANGUP; ST_CANCELLED: break or transfer, the application should end. */
-CO int leg_wait(struct leg *leg, int64_t timeout_us);
-ON_CTL void leg_wake(struct leg *leg);
-CO int leg_sleep(struct leg *leg, int64_t us); /* to the end, unless hung up or broken; digits stay queued */
+/* The same for a leg that is going to be joined with near, whose codec is preferred then. near may be NULL. */
+ON_CTL int leg_pre_answer_for(struct leg *leg, struct leg *near);
+ON_CTL int leg_answer_for(struct leg *leg, struct leg *near);
 ON_CTL bool leg_dtmf_take(struct leg *leg, char *digit, unsigned *duration); /* fires the DTMF event */
 ON_CTL size_t leg_dtmf_count(const struct leg *leg);
 ON_CTL void leg_dtmf_flush(struct leg *leg);
-/* While anybody holds its digits, what the leg's phone dials in a bridge comes here first and goes on to the other leg
- * only when nothing takes it; else media relays it at once. Holds are counted: each true needs its false. */
-ON_CTL void leg_dtmf_capture(struct leg *leg, bool is_held);
-/* Keys neither come from nor go to the leg. */
-ON_CTL void leg_dtmf_block(struct leg *leg, bool is_blocked);
-/* What tells a key twice, by telephone-event and by its tones, counts once; or tones never count. */
-enum dtmf_dedup { DTMF_DEDUP_NONE, DTMF_DEDUP_BOTH, DTMF_DEDUP_ONLY_RTP };
-ON_CTL void leg_dtmf_deduplicate(struct leg *leg, enum dtmf_dedup how);
-/* digits[@ms][+digits[@ms]...], a ~ in front: as if the far side had pressed them; or sent to it, then with w and W for
- * pauses. ST_INVAL. */
-ON_CTL int leg_dtmf_queue(struct leg *leg, const char *text);
-ON_CTL int leg_dtmf_send(struct leg *leg, const char *text);
-/* Play to the leg (pre-answers an unanswered inbound leg); ends at end of source, a terminator digit, break, hang-up.
- * source: text with marks (text/mark.h): a file (relative: under sound_prefix), a source of media/ctl/mctl.h,
- * "phrase:macro[:data]", "say:text"; several with playback_delimiter between them. ST_DENIED: outside bytes name what
- * they must not. Fires PLAYBACK_START/STOP, sets playback_* variables. terminators NULL
- * = variable playback_terminators, default "*". digit_out may be NULL. ST_NOTFOUND when the file cannot be opened. */
-CO int leg_play(struct leg *leg, const char *source, const char *terminators, char *digit_out);
-/* Who looks at keys and the like himself while something plays or is recorded: goes_on is called at the start and each
- * time the leg was woken (leg_wake); it may take digits and wait; false ends the play. Digits it does not take stay
- * queued. goes_on may be NULL. */
-struct leg_watch {
-	bool (*goes_on)(struct leg *leg, void *arg); /* begins with role_assert_co() */
-	void *arg;
-};
-CO int leg_play_watched(struct leg *leg, const char *source, const struct leg_watch *watch);
-/* The same in one, for what plays several sources one after another. */
-struct leg_play_end {
-	const char *terminators;       /* as leg_play's */
-	const struct leg_watch *watch; /* instead of terminators, or NULL */
-	char digit;                    /* out: the terminator, or 0 */
-	bool is_ended;                 /* out: by the terminator or the watch */
-};
-CO int leg_play_until(struct leg *leg, const char *source, struct leg_play_end *end);
-/* The source as the media side takes it: relative files, those of a file_string:// too, under sound_prefix. source is
- * text with marks, and so is what comes back (mstream_play reads it). Free with mem_free. NULL: no memory. */
-ON_CTL char *leg_source_full(struct leg *leg, const char *source);
-/* Ends the current application (uuid_break), everything queued too when is_all. */
-ON_CTL void leg_break(struct leg *leg, bool is_all);
-/* Restarts routing at a new extension (dialplan, context NULL = keep). Takes effect when the running application
- * unwinds. exten may be marked; a dialplan or context that is (ST_DENIED) would be named from outside. */
-ON_CTL int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const char *context);
-ON_CTL int leg_park(struct leg *leg);
 ON_CTL int leg_set_hold(struct leg *leg, bool is_held); /* our hold towards the far side (re-INVITE) */
 
 /* SESSION_HEARTBEAT every so many seconds; 0 or less ends it. keepalive: an INFO to the far side each time as well. */
@@ -212,10 +176,6 @@ ON_CTL void leg_heartbeat(struct leg *leg, int seconds);
 ON_CTL void leg_keepalive(struct leg *leg, int seconds);
 /* PRESENCE_IN with that rpid and status for id; NULL = its presence_id, without one nothing. */
 ON_CTL void leg_presence_tell(struct leg *leg, const char *rpid, const char *status, const char *id);
-/* Asks the media for its statistics so far and waits for them: the variables rtp_audio_*. */
-CO int leg_media_stats_wait(struct leg *leg);
-/* The next transfer changes the caller profile it has, in place of a new one in front. */
-ON_CTL void leg_reuse_profile(struct leg *leg);
 
 /* ---- variables ----------------------------------------------------------------------------------------------- */
 /* A value that is data, whoever it comes from: each byte counts as from outside (text/mark.h), whatever marks it had.

@@ -1,6 +1,10 @@
 /* PRESENCE_IN of a leg: what lamps and presence servers follow. FreeSWITCH tells it as the leg is routed, answered,
  * held, resumed and hung up, for legs that have a presence_id. */
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
 #include "core/leg/leg_i.h"
+#include "core/value/vars.h"
 #include <string.h>
 
 /* The source's name as the repository has it, whatever the build calls it. */

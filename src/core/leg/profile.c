@@ -3,6 +3,7 @@
 #include "base/fmt.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/leg/leg.h"
 #include "core/leg/leg_i.h"
 #include "text/mark.h"
 #include <stddef.h>

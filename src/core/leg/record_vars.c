@@ -1,6 +1,8 @@
 /* The variables about time that a finished call carries, in FreeSWITCH's order (the records are made from them). */
 #include "base/clock.h"
+#include "core/leg/leg.h"
 #include "core/leg/leg_i.h"
+#include "core/value/vars.h"
 
 static ON_CTL void set_stamp(struct leg *leg, const char *name, int64_t us)
 {

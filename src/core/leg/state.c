@@ -3,7 +3,12 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
 #include "core/leg/leg_i.h"
+#include "core/registry/limits.h"
+#include "core/value/cause.h"
 #include <string.h>
 
 static const char *const state_names[] = {"CS_NEW", "CS_INIT", "CS_ROUTING", "CS_SOFT_EXECUTE", "CS_EXECUTE",
@@ -90,7 +95,6 @@ void leg_callstate_set(struct leg *leg, enum leg_callstate s)
 
 /* ---- what the far side does ---- */
 
-/* The outbound leg's early reports also matter to whoever dials it. */
 void leg_mark_ring_ready(struct leg *leg)
 {
 	if (!leg_is_up(leg) || leg->is_ringing || leg->is_early || leg->is_answered)
@@ -101,8 +105,7 @@ void leg_mark_ring_ready(struct leg *leg)
 	leg_log(leg, LOG_NOTICE, "Ring-Ready %s!", leg->name);
 	leg_event(leg, EVENT_CHANNEL_PROGRESS);
 	leg_callstate_set(leg, CCS_RINGING);
-	exec_hooks(leg, "execute_on_ring", "api_on_ring");
-	originate_leg_changed(leg);
+	LEG_PARTS(on_ring, leg);
 }
 
 void leg_mark_early_media(struct leg *leg)
@@ -122,9 +125,7 @@ void leg_mark_early_media(struct leg *leg)
 	leg_log(leg, LOG_NOTICE, "Pre-Answer %s!", leg->name);
 	leg_event(leg, EVENT_CHANNEL_PROGRESS_MEDIA);
 	leg_callstate_set(leg, CCS_EARLY);
-	exec_hooks(leg, "execute_on_pre_answer", "api_on_pre_answer");
-	exec_hooks(leg, "execute_on_media", "api_on_media");
-	originate_leg_changed(leg);
+	LEG_PARTS(on_early, leg);
 }
 
 void leg_mark_answered(struct leg *leg)
@@ -142,10 +143,7 @@ void leg_mark_answered(struct leg *leg)
 	leg_presence(leg, "answered");
 	leg_callstate_set(leg, CCS_ACTIVE);
 	leg_heartbeat_answered(leg);
-	leg_record_check(leg);
-	exec_hooks(leg, "execute_on_answer", "api_on_answer");
-	originate_leg_changed(leg);
-	leg_wake(leg);
+	LEG_PARTS(on_answer, leg);
 }
 
 void leg_mark_held(struct leg *leg, bool is_held)
@@ -166,7 +164,7 @@ void leg_mark_held(struct leg *leg, bool is_held)
 	if (!is_held)
 		leg_callstate_set(leg, CCS_ACTIVE);
 	leg_presence(leg, is_held ? "hold" : "unhold");
-	bridge_hold_music(leg, is_held);
+	LEG_PARTS(on_hold, leg, is_held);
 }
 
 /* ---- what applications ask of an inbound leg ---- */
@@ -185,7 +183,7 @@ int leg_ring_ready(struct leg *leg)
 	return st;
 }
 
-int leg_pre_answer(struct leg *leg)
+int leg_pre_answer_for(struct leg *leg, struct leg *near)
 {
 	int st = ST_OK;
 	if (!leg_is_up(leg))
@@ -193,7 +191,7 @@ int leg_pre_answer(struct leg *leg)
 	if (leg->is_outbound || leg->is_early || leg->is_answered)
 		return ST_OK;
 	if (leg->ops->pre_answer)
-		st = leg->ops->pre_answer(leg);
+		st = leg->ops->pre_answer(leg, near);
 	if (!st)
 		leg_mark_early_media(leg);
 	else if (leg_is_up(leg))
@@ -201,7 +199,7 @@ int leg_pre_answer(struct leg *leg)
 	return st;
 }
 
-int leg_answer(struct leg *leg)
+int leg_answer_for(struct leg *leg, struct leg *near)
 {
 	int st = ST_OK;
 	if (!leg_is_up(leg))
@@ -209,14 +207,23 @@ int leg_answer(struct leg *leg)
 	if (leg->is_answered || leg->is_outbound)
 		return ST_OK;
 	if (leg->ops->answer)
-		st = leg->ops->answer(leg);
-	if (!st && media_is_late(leg))
+		st = leg->ops->answer(leg, near);
+	if (!st && leg->is_late_told)
 		leg_mark_early_media(leg); /* FreeSWITCH tells so of an answer that negotiates */
 	if (!st)
 		leg_mark_answered(leg);
 	else if (leg_is_up(leg))
 		leg_hangup(leg, cause_of_media(st, CAUSE_INCOMPATIBLE_DESTINATION));
 	return st;
+}
+
+int leg_pre_answer(struct leg *leg)
+{
+	return leg_pre_answer_for(leg, NULL);
+}
+int leg_answer(struct leg *leg)
+{
+	return leg_answer_for(leg, NULL);
 }
 
 int leg_set_hold(struct leg *leg, bool is_held)
@@ -229,4 +236,39 @@ int leg_set_hold(struct leg *leg, bool is_held)
 	if (!st)
 		leg_mark_held(leg, is_held);
 	return st;
+}
+
+/* ---- parts, for the rooms in which the thing happens ---- */
+
+void leg_parts_stream(struct leg *leg)
+{
+	LEG_PARTS(on_stream, leg);
+}
+
+bool leg_parts_report(struct leg *leg, const struct media_report *r)
+{
+	for (unsigned i = 0; i < leg_part_count(); i++)
+		if (leg_part_at(i)->on_report && leg_part_at(i)->on_report(leg, r))
+			return true;
+	return false;
+}
+
+void leg_parts_digit(struct leg *leg, char digit)
+{
+	LEG_PARTS(on_digit, leg, digit);
+}
+
+void leg_parts_before_app(struct leg *leg, unsigned app_flags)
+{
+	LEG_PARTS(before_app, leg, app_flags);
+}
+
+void leg_parts_break(struct leg *leg)
+{
+	LEG_PARTS(on_break, leg);
+}
+
+void leg_parts_idle(struct leg *leg)
+{
+	LEG_PARTS(on_idle, leg);
 }

@@ -1,13 +1,20 @@
 /* The end of a leg, in one place and in numbered steps. leg_hangup may be called from anywhere; it does step 1 and
- * defers the rest, so that no caller finds its leg gone. Each later step either goes on at once or waits for one thing
- * (the coroutine, a hook, the media's last report), which calls leg_end_go again. */
+ * defers the rest, so that no caller finds its leg gone. Each later step either goes on at once or waits for a part
+ * (its coroutine, a hook, the media's last report), which calls leg_end_go again. What each room does in a step stands
+ * in its part (part.h); here is only the order.
+ *
+ *     1 on_hangup -> 2 on_leave, far side, on_close -> 3 is_busy? -> 4 CS_HANGUP, on_ended, is_hooked? (5 s)
+ *       -> 5 is_closing? (200 ms) -> 6 on_report_due, records, CHANNEL_HANGUP_COMPLETE -> 7 on_destroy, CS_DESTROY */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/keys/meta.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
 #include "core/leg/leg_i.h"
-#include "core/registry/module.h"
-#include <string.h>
+#include "core/leg/part.h"
+#include "core/registry/limits.h"
+#include "core/value/cause.h"
+#include <stddef.h>
 
 enum { MEDIA_WAIT_US = 200 * 1000, HOOK_WAIT_US = 5 * 1000 * 1000 };
 
@@ -75,9 +82,7 @@ void leg_hangup(struct leg *leg, enum cause cause)
 	leg_state_input(leg, IN_HANGUP);
 	leg_event(leg, EVENT_CHANNEL_HANGUP);
 	full->end_step = END_DEFERRED;
-	originate_cancel(leg);
-	originate_leg_changed(leg);
-	exec_hung_up(leg);
+	LEG_PARTS_DOWN(on_hangup, leg);
 	loop_defer(&full->end_defer, "leg end", end_deferred, leg);
 }
 
@@ -87,35 +92,13 @@ static void end_deferred(void *arg)
 	struct leg *leg = arg;
 
 	role_assert_ctl();
-	loop_timer_cancel(&leg_i(leg)->park_timer);
 	loop_timer_cancel(&leg_i(leg)->beat_timer);
-	bridge_leave(leg);
+	LEG_PARTS_DOWN(on_leave, leg);
 	if (leg->ops && leg->ops->on_hangup)
 		leg->ops->on_hangup(leg);
-	leg_media_fini(leg);
+	LEG_PARTS_DOWN(on_close, leg);
 	leg_i(leg)->end_step = END_APPS;
 	leg_end_go(leg);
-}
-
-static void hook_timeout(void *arg)
-{
-	struct leg *leg = arg;
-	role_assert_ctl();
-	leg_log(leg, LOG_WARNING, "the hang-up hook takes too long; going on without it");
-	leg_i(leg)->end_step = END_MEDIA;
-	leg_end_go(leg);
-}
-
-static void hook_done(int status, struct sv reply, void *arg)
-{
-	struct leg *leg = arg;
-	role_assert_ctl();
-	if (leg_i(leg)->end_step == END_HOOK) {
-		loop_timer_cancel(&leg_i(leg)->end_timer);
-		leg_i(leg)->end_step = END_MEDIA;
-		leg_end_go(leg);
-	}
-	mem_unref(leg);
 }
 
 /* 4. CS_HANGUP, and the hook command the call asked for. */
@@ -126,26 +109,15 @@ static ON_CTL void step_hangup(struct leg *leg)
 	leg_presence(leg, leg->cause == CAUSE_LOSE_RACE ? "cancelled" : leg_state_name(CS_HANGUP));
 	leg_var_set(leg, "hangup_cause", cause_name(leg->cause));
 	leg_var_setf(leg, "hangup_cause_q850", "%d", (int)leg->cause < 128 ? (int)leg->cause : 0);
-	leg_var_set(leg, "digits_dialed", leg_i(leg)->digits_dialed.n ? leg_i(leg)->digits_dialed.p : "none");
+	leg_digits_last(leg);
+	LEG_PARTS(on_ended, leg);
 	leg_hooks_run(leg, LEG_HOOK_HANGUP);
-	leg_i(leg)->end_step = END_MEDIA;
-	if (!vars_get(leg->vars, "api_hangup_hook"))
-		return;
-	leg_i(leg)->end_step = END_HOOK;
-	loop_timer_set(&leg_i(leg)->end_timer, HOOK_WAIT_US, "hangup hook", hook_timeout, leg);
-	mem_ref(leg);
-	if (exec_api_hook(leg, "api_hangup_hook", ' ', hook_done, leg)) {
-		loop_timer_cancel(&leg_i(leg)->end_timer);
-		leg_i(leg)->end_step = END_MEDIA;
-		mem_unref(leg);
-	}
 }
 
 /* 6. Records: the final variables, whoever writes them down, CHANNEL_HANGUP_COMPLETE. */
 static ON_CTL void step_report(struct leg *leg)
 {
-	loop_timer_cancel(&leg_i(leg)->end_timer);
-	leg_taps_fini(leg);
+	LEG_PARTS_DOWN(on_report_due, leg);
 	leg_state_input(leg, IN_REPORT);
 	leg_state_run(leg);
 	leg_vars_cdr_set(leg);
@@ -161,20 +133,41 @@ static ON_CTL void step_destroy(struct leg *leg)
 	leg_event(leg, EVENT_CHANNEL_DESTROY);
 	leg_state_run(leg);
 	leg_hooks_run(leg, LEG_HOOK_DESTROY);
-	leg_meta_fini(leg);
-	digit_actions_fini(leg);
+	LEG_PARTS_DOWN(on_destroy, leg);
 	if (leg->ops && leg->ops->on_destroy)
 		leg->ops->on_destroy(leg);
 	leg_table_remove(leg);
 	mem_unref(leg);
 }
 
-static void media_timeout(void *arg)
+static void wait_over(void *arg)
 {
 	struct leg *leg = arg;
+	struct leg_full *full = leg_i(leg);
+
 	role_assert_ctl();
-	leg_i(leg)->end_step = END_REPORTED;
+	if (full->end_step == END_HOOK)
+		leg_log(leg, LOG_WARNING, "the hang-up hook takes too long; going on without it");
+	full->end_step++;
 	leg_end_go(leg);
+}
+
+/* The step is over when no part says so any more, or after its time. */
+static ON_CTL bool is_step_over(struct leg *leg, size_t question, int64_t limit_us, const char *what)
+{
+	struct leg_full *full = leg_i(leg);
+
+	for (unsigned i = 0; i < leg_part_count(); i++) {
+		bool (*ask)(struct leg *) =
+		    *(bool (*const *)(struct leg *))(const void *)((const char *)leg_part_at(i) + question);
+		if (!ask || !ask(leg))
+			continue;
+		if (limit_us && !loop_timer_is_set(&full->end_timer))
+			loop_timer_set(&full->end_timer, limit_us, what, wait_over, leg);
+		return false;
+	}
+	loop_timer_cancel(&full->end_timer);
+	return true;
 }
 
 void leg_end_go(struct leg *leg)
@@ -183,21 +176,20 @@ void leg_end_go(struct leg *leg)
 
 	/* 3. No coroutine runs any more; what it had detached is over. */
 	if (full->end_step == END_APPS) {
-		if (exec_is_running(leg))
-			return;
-		exec_complete_detached(leg);
-		if (exec_zombie(leg))
+		if (!is_step_over(leg, offsetof(struct leg_part, is_busy), 0, NULL))
 			return;
 		step_hangup(leg);
+		full->end_step = END_HOOK;
+	}
+	if (full->end_step == END_HOOK) {
+		if (!is_step_over(leg, offsetof(struct leg_part, is_hooked), HOOK_WAIT_US, "hangup hook"))
+			return;
+		full->end_step = END_MEDIA;
 	}
 	/* 5. The last statistics, or 200 ms. */
 	if (full->end_step == END_MEDIA) {
-		if (leg_media_is_closing(leg)) {
-			if (!loop_timer_is_set(&full->end_timer))
-				loop_timer_set(
-				    &full->end_timer, MEDIA_WAIT_US, "last media report", media_timeout, leg);
+		if (!is_step_over(leg, offsetof(struct leg_part, is_closing), MEDIA_WAIT_US, "last media report"))
 			return;
-		}
 		full->end_step = END_REPORTED;
 	}
 	if (full->end_step == END_REPORTED) {

@@ -3,7 +3,9 @@
  * value from outside that could mean something to a language stands in what the program gives back, it is marked.
  * Values of letters and digits mean nothing and are not looked for. */
 #include "base/mem.h"
+#include "core/leg/leg.h"
 #include "core/leg/leg_i.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <string.h>
 

@@ -1,11 +1,11 @@
 /* Admission of new legs (max-sessions, sessions-per-second, pause, shutdown) and the counters that `status` shows. A
  * timer that runs once a second while there is something to count moves the per-second and five-minute windows, and
  * gives memory back to the system when a crowd of calls has gone. */
+#include "core/registry/limits.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
-#include "core/host/core.h"
-#include "core/leg/leg_i.h"
+#include "loop/loop.h"
 #include "loop/work.h"
 #include <malloc.h>
 #include <stdio.h>

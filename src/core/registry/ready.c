@@ -1,9 +1,9 @@
 /* What must be back from the last run before the switch says that it is ready: registrations, the values of `db`. Who
  * begins to read holds readiness by a name and lets it go when all has come, or cannot come. main hears of the moment
  * in which nothing is held any more. */
+#include "core/registry/ready.h"
 #include "base/check.h"
 #include "base/log.h"
-#include "core/host/core.h"
 #include "loop/loop.h"
 #include <string.h>
 

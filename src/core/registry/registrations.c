@@ -1,9 +1,8 @@
 /* The table behind `show registrations`: endpoints put in and take out, keyed by user, realm and token. */
+#include "core/registry/registrations.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/host/core.h"
-#include "core/host/core_i.h"
 #include <string.h>
 
 static struct hash *table;

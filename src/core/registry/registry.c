@@ -1,11 +1,18 @@
 /* The registries: hashes from names to rows of the modules' tables, filled when a module is loaded and emptied when it
  * goes. MODULE_LOAD and MODULE_UNLOAD tell of each row. Listing walks the rows and sorts. */
+#include "core/registry/registry.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/event/event.h"
-#include "core/registry/registry_i.h"
+#include "core/registry/api.h"
+#include "core/registry/app.h"
+#include "core/registry/dialplan.h"
+#include "core/registry/endpoint.h"
+#include "core/registry/metrics.h"
+#include "core/registry/module.h"
+#include "loop/loop.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +26,7 @@ struct row {
 	struct registry_row shown;
 };
 static struct hash *tables[KIND_COUNT];
+static const struct registry_outside *outside;
 static const char *const kind_names[KIND_COUNT] = {"application", "api", "endpoint", "dialplan", NULL};
 
 static void row_free(void *p)
@@ -115,6 +123,8 @@ void registry_del(const struct module *m)
 
 void registry_clear(void)
 {
+	while (module_count())
+		module_forget(module_at(module_count() - 1));
 	for (int k = 0; k < KIND_COUNT; k++) {
 		hash_free(tables[k]);
 		tables[k] = NULL;
@@ -125,6 +135,28 @@ static ON_CTL const void *find(enum kind kind, struct sv name)
 {
 	struct row *r = tables[kind] ? hash_get(tables[kind], name) : NULL;
 	return r ? r->desc : NULL;
+}
+
+void registry_outside_set(const struct registry_outside *ops)
+{
+	outside = ops;
+}
+
+int app_invoke(const struct app_desc *app, struct leg *leg, const char *data)
+{
+	loop_mark(app->name);
+	return app->outside ? outside->app(app, leg, data) : app->fn(leg, data);
+}
+
+void app_keep(const struct app_desc *app, bool is_held)
+{
+	if (app->owner)
+		outside->keep(app->owner, is_held);
+}
+
+int api_invoke(const struct api_desc *api, struct api_call *call)
+{
+	return api->outside ? outside->api(api, call) : api->fn(call);
 }
 
 const struct app_desc *app_find(const char *name)

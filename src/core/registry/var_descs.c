@@ -1,6 +1,5 @@
 /* The channel variables that core itself reads or sets; modules declare theirs in their own tables. */
 #include "base/status.h"
-#include "core/host/core_i.h"
 #include "core/registry/module.h"
 
 static const struct var_desc vars[] = {
@@ -140,9 +139,4 @@ static const struct var_desc vars[] = {
     {"user_context", "context", "of the directory's user", true, true},
     {NULL},
 };
-static const struct module core_vars = {.abi = MODULE_ABI, .name = "CORE_LEG", .vars = vars};
-
-int core_vars_register(void)
-{
-	return module_register(&core_vars);
-}
+const struct module core_vars_module = {.abi = MODULE_ABI, .name = "CORE_LEG", .vars = vars};

@@ -1,10 +1,18 @@
 /* One application of a leg: its data is expanded, CHANNEL_EXECUTE is told, it runs; it returns, or detaches (bridge,
  * park, echo) and is over when somebody says so. */
+#include "core/registry/app.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/registry/module.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/run/exec.h"
 #include "core/run/exec_i.h"
+#include "core/run/expand.h"
+#include "core/run/run_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
@@ -28,12 +36,12 @@ struct exec_frame *exec_frame_detached(const struct leg_exec *x)
 
 bool exec_is_detached(const struct leg *leg)
 {
-	return exec_frame_detached(leg->exec) != NULL;
+	return exec_frame_detached(exec_of(leg)) != NULL;
 }
 
 void leg_exec_response(struct leg *leg, const char *response)
 {
-	struct exec_frame *f = leg->exec->top;
+	struct exec_frame *f = exec_of(leg)->top;
 	if (f && response) {
 		mem_free(f->response);
 		f->response = mem_strdup(response);
@@ -58,7 +66,7 @@ static ON_CTL void fire_execute(struct leg *leg, const struct exec_frame *f, enu
 
 void exec_frame_complete(struct leg *leg, struct exec_frame *f)
 {
-	struct exec_frame **at = &leg->exec->top;
+	struct exec_frame **at = &exec_of(leg)->top;
 
 	if (f->response)
 		leg_var_set(leg, "current_application_response", f->response);
@@ -84,7 +92,7 @@ static ON_CTL int expand_data(struct leg *leg, const char *data, char **out)
 /* data: plain; text: the same with its marks. */
 static ON_CTL void note_app(struct leg *leg, const char *app, const char *data, const char *text)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 	struct exec_item *item;
 
 	leg_var_set_text(leg, "current_application_data", text);
@@ -107,13 +115,13 @@ static ON_CTL int frame_new(struct leg *leg, const struct app_desc *app, char *d
 	if (!f)
 		return ST_NOMEM;
 	f->app = app->name, f->data = data, f->text = text, f->is_nested = is_nested;
-	f->number = ++leg->exec->frame_number;
+	f->number = ++exec_of(leg)->frame_number;
 	if (given)
 		snprintf(f->uuid, sizeof(f->uuid), "%s", given);
 	else
 		uuid_make(f->uuid);
-	f->below = leg->exec->top;
-	leg->exec->top = f;
+	f->below = exec_of(leg)->top;
+	exec_of(leg)->top = f;
 	*out = f;
 	return ST_OK;
 }
@@ -132,7 +140,7 @@ static int take_marks(char **data, char **text)
 
 static CO int run_found(struct leg *leg, const struct app_desc *app, const char *raw, const char *uuid, bool is_nested)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 	struct exec_scope *scope;
 	struct exec_frame *f = NULL;
 	char *data = NULL, *text = NULL;
@@ -157,13 +165,12 @@ static CO int run_found(struct leg *leg, const struct app_desc *app, const char 
 		return st;
 	}
 	f->scope = scope;
-	if (!(app->flags & APP_NO_MEDIA) && leg_media_is_bypassed(leg))
-		leg_bypass_end_wait(leg);
+	leg_parts_before_app(leg, app->flags);
 	x->is_break = x->is_break_around;
 	x->is_break_around = false;
 	x->depth++;
 	fire_execute(leg, f, EVENT_CHANNEL_EXECUTE);
-	st = module_app_call(app, leg, data);
+	st = app_invoke(app, leg, data);
 	if (st == APP_DETACHED) {
 		f->is_detached = true;
 		if (!leg_is_up(leg) || x->is_rerouted)
@@ -192,15 +199,15 @@ int exec_run_app(struct leg *leg, const char *name, const char *raw, const char 
 		leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 		return ST_NOTFOUND;
 	}
-	module_app_keep(app, true);
+	app_keep(app, true);
 	st = run_found(leg, app, raw, uuid, is_nested);
-	module_app_keep(app, false);
+	app_keep(app, false);
 	return st;
 }
 
 const char *leg_exec_text(const struct leg *leg, const char *data)
 {
-	const struct exec_frame *f = leg->exec->top;
+	const struct exec_frame *f = exec_of(leg)->top;
 
 	while (f && f->data != data)
 		f = f->below;
@@ -214,17 +221,17 @@ int leg_exec_app(struct leg *leg, const char *app, const char *data)
 
 void leg_exec_resume(struct leg *leg, const char *response)
 {
-	struct exec_frame *f = exec_frame_detached(leg->exec);
+	struct exec_frame *f = exec_frame_detached(exec_of(leg));
 
-	if (leg_i(leg)->is_parked) {
-		leg_i(leg)->is_parked = false;
-		loop_timer_cancel(&leg_i(leg)->park_timer);
+	if (exec_of(leg)->is_parked) {
+		exec_of(leg)->is_parked = false;
+		loop_timer_cancel(&exec_of(leg)->park_timer);
 		leg_event(leg, EVENT_CHANNEL_UNPARK);
 	}
 	if (!f) {
 		/* It ended while it was still being set up. */
-		if (leg->exec->is_running && leg->exec->top)
-			leg->exec->top->is_over = true;
+		if (exec_of(leg)->is_running && exec_of(leg)->top)
+			exec_of(leg)->top->is_over = true;
 		exec_kick(leg);
 		return;
 	}
@@ -243,7 +250,7 @@ void leg_exec_resume(struct leg *leg, const char *response)
 
 static struct exec_frame *frame_by_number(const struct leg *leg, uint64_t number)
 {
-	struct exec_frame *f = leg->exec->top;
+	struct exec_frame *f = exec_of(leg)->top;
 	while (f && f->number != number)
 		f = f->below;
 	return f;
@@ -251,7 +258,7 @@ static struct exec_frame *frame_by_number(const struct leg *leg, uint64_t number
 
 uint64_t leg_exec_frame(const struct leg *leg)
 {
-	return leg->exec->top ? leg->exec->top->number : 0;
+	return exec_of(leg)->top ? exec_of(leg)->top->number : 0;
 }
 
 bool leg_exec_frame_is_open(const struct leg *leg, uint64_t frame)
@@ -266,27 +273,16 @@ void leg_exec_frame_end(struct leg *leg, uint64_t frame)
 
 	if (!f || !f->is_detached || f->is_over)
 		return;
-	if (f == exec_frame_detached(leg->exec)) {
+	if (f == exec_frame_detached(exec_of(leg))) {
 		leg_exec_resume(leg, NULL);
 		return;
 	}
 	/* A request that detached stays; after it the coroutine goes on with the list. */
-	leg_i(leg)->is_parked = false;
-	loop_timer_cancel(&leg_i(leg)->park_timer);
+	exec_of(leg)->is_parked = false;
+	loop_timer_cancel(&exec_of(leg)->park_timer);
 	f->is_over = true;
 	if (f->is_nested)
 		co_signal(&f->over, ST_OK);
 	else
 		exec_frame_complete(leg, f);
-}
-
-void exec_complete_detached(struct leg *leg)
-{
-	if (leg_i(leg)->is_parked) {
-		leg_i(leg)->is_parked = false;
-		leg_event(leg, EVENT_CHANNEL_UNPARK);
-	}
-	while (leg->exec->top)
-		exec_frame_complete(leg, leg->exec->top);
-	exec_requests_clear(leg->exec);
 }

@@ -1,53 +1,25 @@
 /* The coroutine of a leg's applications. One at a time walks (co_main): first what was asked from outside
- * (exec_request.c), then a new hunt when the leg was sent elsewhere (exec_route.c), then the list (exec_list.c). An
- * application that detaches ends the coroutine; leg_exec_resume (exec_app.c) starts another. */
+ * (request.c), then a new hunt when the leg was sent elsewhere (route.c), then the list (list.c). An
+ * application that detaches ends the coroutine; leg_exec_resume (app.c) starts another. */
+#include "core/run/exec.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/registry/module.h"
+#include "core/leg/hold.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
 #include "core/run/exec_i.h"
-#include "core/sound/media.h"
+#include "core/run/run_core.h"
+#include "core/value/cause.h"
 #include <string.h>
-
-int exec_init(struct leg *leg)
-{
-	struct leg_exec *x = mem_zalloc(sizeof(*x));
-	if (!x)
-		return ST_NOMEM;
-	exec_items_init(&x->list);
-	exec_items_init(&x->log);
-	exec_items_init(&x->past);
-	list_init(&x->requests);
-	leg->exec = x;
-	return ST_OK;
-}
-
-void exec_fini(struct leg *leg)
-{
-	struct leg_exec *x = leg->exec;
-	if (!x)
-		return;
-	loop_defer_cancel(&x->kick);
-	exec_items_clear(&x->list);
-	exec_items_clear(&x->log);
-	exec_items_clear(&x->past);
-	exec_requests_clear(x);
-	while (x->top) {
-		struct exec_frame *f = x->top;
-		x->top = f->below;
-		exec_frame_free(f);
-	}
-	mem_free(x);
-	leg->exec = NULL;
-}
 
 bool exec_is_running(const struct leg *leg)
 {
-	return leg->exec->is_running;
+	return exec_of(leg)->is_running;
 }
 bool exec_takes_digits(const struct leg *leg)
 {
-	const struct leg_exec *x = leg->exec;
+	const struct leg_exec *x = exec_of(leg);
 	const struct exec_frame *f = x->top;
 
 	return x->is_running && !x->is_joined && !(f && f->is_nested && f->is_detached && !f->is_over);
@@ -55,18 +27,18 @@ bool exec_takes_digits(const struct leg *leg)
 
 void exec_set_joined(struct leg *leg, bool is_joined)
 {
-	leg->exec->is_joined = is_joined;
+	exec_of(leg)->is_joined = is_joined;
 }
 
 bool exec_is_own_co(const struct leg *leg)
 {
-	return leg->exec->is_running && leg->exec->co && co_self() == leg->exec->co;
+	return exec_of(leg)->is_running && exec_of(leg)->co && co_self() == exec_of(leg)->co;
 }
 
 /* What is left when the list is empty: parked and detached legs stay, others have nobody to keep them. */
 static ON_CTL void end_of_list(struct leg *leg)
 {
-	if (leg_i(leg)->is_parked || exec_is_detached(leg) || leg->bridge || leg_i(leg)->aside ||
+	if (exec_of(leg)->is_parked || exec_is_detached(leg) || leg_is_held_by_some(leg) ||
 	    leg->state == CS_CONSUME_MEDIA || leg->state == CS_PARK || leg->state == CS_EXCHANGE_MEDIA ||
 	    leg->state == CS_HIBERNATE)
 		return;
@@ -79,9 +51,9 @@ static CO bool run_next(struct leg *leg)
 {
 	struct exec_item *item;
 
-	if (exec_is_detached(leg) || leg_i(leg)->is_parked)
+	if (exec_is_detached(leg) || exec_of(leg)->is_parked)
 		return false;
-	item = exec_items_pop(&leg->exec->list);
+	item = exec_items_pop(&exec_of(leg)->list);
 	if (!item) {
 		end_of_list(leg);
 		return false;
@@ -99,18 +71,18 @@ static CO bool run_next(struct leg *leg)
 /* The leg goes elsewhere: what a bridge or a request kept from ending (a park below it) is over. */
 static ON_CTL void end_detached(struct leg *leg)
 {
-	if (leg_i(leg)->is_parked) {
-		leg_i(leg)->is_parked = false;
-		loop_timer_cancel(&leg_i(leg)->park_timer);
+	if (exec_of(leg)->is_parked) {
+		exec_of(leg)->is_parked = false;
+		loop_timer_cancel(&exec_of(leg)->park_timer);
 		leg_event(leg, EVENT_CHANNEL_UNPARK);
 	}
 	while (exec_is_detached(leg))
-		exec_frame_complete(leg, exec_frame_detached(leg->exec));
+		exec_frame_complete(leg, exec_frame_detached(exec_of(leg)));
 }
 
 static ON_CTL void stop_running(struct leg *leg)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 
 	x->is_running = false;
 	x->co = NULL;
@@ -122,7 +94,7 @@ static ON_CTL void stop_running(struct leg *leg)
 static void co_main(void *arg)
 {
 	struct leg *leg = arg;
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 	bool goes_on = true;
 
 	role_assert_co();
@@ -144,13 +116,13 @@ static void co_main(void *arg)
 
 int leg_exec_adopt(struct leg *leg)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 
 	if (exec_is_own_co(leg))
 		return ST_EXISTS;
 	if (!leg_is_up(leg))
 		return ST_HANGUP;
-	if (x->is_running || leg->bridge || leg->originate)
+	if (x->is_running || leg_is_held_alone(leg))
 		return ST_BUSY;
 	end_detached(leg);
 	x->is_running = true;
@@ -160,7 +132,7 @@ int leg_exec_adopt(struct leg *leg)
 
 void leg_exec_release(struct leg *leg)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 
 	stop_running(leg);
 	if (x->is_rerouted || x->request_count || x->list.first)
@@ -172,12 +144,12 @@ static void kicked(void *arg)
 	struct leg *leg = arg;
 
 	role_assert_ctl();
-	leg->exec->is_kicked = false;
-	if (!leg->exec->is_running && leg_is_up(leg)) {
-		leg->exec->is_running = true;
+	exec_of(leg)->is_kicked = false;
+	if (!exec_of(leg)->is_running && leg_is_up(leg)) {
+		exec_of(leg)->is_running = true;
 		mem_ref(leg);
 		if (co_spawn("leg", co_main, leg, NULL)) {
-			leg->exec->is_running = false;
+			exec_of(leg)->is_running = false;
 			leg_log(leg, LOG_CRIT, "no memory for an application's stack");
 			leg_hangup(leg, CAUSE_SWITCH_CONGESTION);
 			mem_unref(leg);
@@ -188,7 +160,7 @@ static void kicked(void *arg)
 
 void exec_kick(struct leg *leg)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 	if (x->is_kicked || x->is_running || !leg_is_up(leg))
 		return;
 	x->is_kicked = true;
@@ -196,32 +168,14 @@ void exec_kick(struct leg *leg)
 	loop_defer(&x->kick, "leg", kicked, leg);
 }
 
-void exec_hung_up(struct leg *leg)
-{
-	struct leg_exec *x = leg->exec;
-
-	if (!x->is_running)
-		return;
-	for (struct exec_frame *f = x->top; f; f = f->below)
-		if (f->is_nested && f->is_detached && !f->is_over) {
-			f->is_over = true;
-			co_signal(&f->over, ST_HANGUP);
-		}
-	co_signal(&x->wait, ST_HANGUP);
-}
-
 void exec_unwind(struct leg *leg)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 
-	originate_cancel(leg);
 	if (x->is_running)
 		co_signal(&x->wait, ST_OK);
-	if (leg->bridge || leg_i(leg)->aside) {
-		bridge_leave(leg);
-	} else if (exec_is_detached(leg) || leg_i(leg)->is_parked) {
-		if (leg_media_stream(leg))
-			mstream_idle(leg_media_stream(leg));
+	if (!leg_holds_leave(leg) && (exec_is_detached(leg) || x->is_parked)) {
+		leg_parts_idle(leg);
 		leg_exec_resume(leg, NULL);
 	}
 	exec_kick(leg);
@@ -229,33 +183,33 @@ void exec_unwind(struct leg *leg)
 
 void exec_reroute(struct leg *leg)
 {
-	exec_items_clear(&leg->exec->list);
-	exec_items_clear(&leg->exec->past);
-	leg->exec->is_rerouted = true;
+	exec_items_clear(&exec_of(leg)->list);
+	exec_items_clear(&exec_of(leg)->past);
+	exec_of(leg)->is_rerouted = true;
 	exec_unwind(leg);
 }
 
 bool exec_is_rerouted(const struct leg *leg)
 {
-	return leg->exec->is_rerouted;
+	return exec_of(leg)->is_rerouted;
 }
 
 void exec_hibernate_after(struct leg *leg)
 {
-	leg->exec->is_hibernate_next = true;
+	exec_of(leg)->is_hibernate_next = true;
 	exec_reroute(leg);
 }
 
 void exec_park_after(struct leg *leg)
 {
-	leg->exec->is_park_next = true;
+	exec_of(leg)->is_park_next = true;
 	exec_reroute(leg);
 }
 
 void exec_run_after(struct leg *leg, const char *app, const char *data)
 {
-	exec_items_clear(&leg->exec->list);
-	leg->exec->is_rerouted = leg->exec->is_soft_next = true;
+	exec_items_clear(&exec_of(leg)->list);
+	exec_of(leg)->is_rerouted = exec_of(leg)->is_soft_next = true;
 	leg_exec_add(leg, app, data, NULL);
 	exec_unwind(leg);
 }
@@ -267,57 +221,24 @@ void leg_exec_park(struct leg *leg)
 
 void leg_exec_break_around(struct leg *leg)
 {
-	leg->exec->is_break_around = true;
+	exec_of(leg)->is_break_around = true;
 }
 
 void leg_exec_outlive(struct leg *leg)
 {
 	if (leg_is_up(leg))
-		leg_i(leg)->is_zombie = true;
-}
-
-static void zombie_main(void *arg)
-{
-	struct leg *leg = arg;
-	struct exec_item *item;
-
-	role_assert_co();
-	while ((item = exec_items_pop(&leg->exec->list))) {
-		const struct app_desc *app = app_find(item->app);
-		if (app && app->flags & APP_ZOMBIE_EXEC)
-			exec_run_app(leg, item->app, item->data, NULL, true);
-		else
-			leg_log(leg, LOG_WARNING, "%s cannot run after the hang-up", item->app);
-		exec_item_past(leg, item);
-	}
-	leg->exec->is_running = false;
-	leg_end_go(leg);
-	mem_unref(leg);
-}
-
-bool exec_zombie(struct leg *leg)
-{
-	if (!leg_i(leg)->is_zombie || !leg->exec->list.first)
-		return false;
-	leg_i(leg)->is_zombie = false;
-	leg->exec->is_running = true;
-	mem_ref(leg);
-	if (!co_spawn("leg, hung up", zombie_main, leg, NULL))
-		return true;
-	leg->exec->is_running = false;
-	mem_unref(leg);
-	return false;
+		exec_of(leg)->is_zombie = true;
 }
 
 void leg_exec_restart(struct leg *leg)
 {
-	leg->exec->is_rerouted = leg->exec->is_soft_next = true;
+	exec_of(leg)->is_rerouted = exec_of(leg)->is_soft_next = true;
 	exec_unwind(leg);
 }
 
 int leg_wait(struct leg *leg, int64_t timeout_us)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 	int st;
 
 	if (!leg_is_up(leg))
@@ -345,9 +266,9 @@ int leg_wait(struct leg *leg, int64_t timeout_us)
 
 void leg_wake(struct leg *leg)
 {
-	originate_wake(leg);
-	if (leg->exec->is_running)
-		co_signal(&leg->exec->wait, ST_OK);
+	leg_holds_wake(leg);
+	if (exec_of(leg)->is_running)
+		co_signal(&exec_of(leg)->wait, ST_OK);
 }
 
 int leg_sleep(struct leg *leg, int64_t us)
@@ -366,52 +287,21 @@ int leg_sleep(struct leg *leg, int64_t us)
 
 void leg_break(struct leg *leg, bool is_all)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 
 	if (is_all)
 		exec_requests_clear(x);
-	if (leg_media_stream(leg))
-		mstream_play_stop(leg_media_stream(leg), 0);
+	leg_parts_break(leg);
 	if (x->is_running) {
 		x->is_break = true;
 		x->is_break_all = is_all;
 		co_signal(&x->wait, ST_OK);
-	} else if (!leg->bridge && exec_is_detached(leg)) {
+	} else if (!leg->peer && exec_is_detached(leg)) {
 		exec_unwind(leg);
 	}
 }
 
-static void park_timeout(void *arg)
+bool leg_is_ready(const struct leg *leg)
 {
-	struct leg *leg = arg;
-	const char *spec, *colon;
-	role_assert_ctl();
-	spec = vars_get(leg->vars, "park_timeout");
-	colon = spec ? strchr(spec, ':') : NULL;
-	leg_hangup(leg, colon ? cause_parse(colon + 1) : CAUSE_NORMAL_CLEARING);
-}
-
-/* As an application of its own coroutine it detaches; from outside the leg is taken out of whatever it does. */
-int leg_park(struct leg *leg)
-{
-	struct leg_full *full = leg_i(leg);
-	const char *spec;
-	uint32_t timeout_s = 0;
-
-	if (!leg_is_up(leg))
-		return ST_HANGUP;
-	if (full->is_parked)
-		return ST_OK;
-	if (!exec_is_own_co(leg)) {
-		exec_park_after(leg);
-		return ST_OK;
-	}
-	full->is_parked = true;
-	leg_event(leg, EVENT_CHANNEL_PARK);
-	spec = vars_get(leg->vars, "park_timeout");
-	if (spec)
-		sv_u32(sv_sub(sv_of(spec), 0, strspn(spec, "0123456789")), &timeout_s);
-	if (timeout_s)
-		loop_timer_set(&full->park_timer, (int64_t)timeout_s * 1000000, "park timeout", park_timeout, leg);
-	return APP_DETACHED;
+	return leg_is_up(leg) && !exec_is_rerouted(leg);
 }

@@ -6,6 +6,26 @@
 
 enum { APP_DETACHED = 1 };
 
+/* Up and where it was: not on its way to another extension while an application still unwinds (FreeSWITCH's
+ * switch_channel_ready). */
+ON_CTL bool leg_is_ready(const struct leg *leg);
+/* Waits for whatever comes first: a digit queued, a broadcast request run to its end, a media report, leg_wake, or the
+ * deadline
+ * (<0: none). ST_OK: look again; ST_TIMEOUT; ST_HANGUP; ST_CANCELLED: break or transfer, the application should end. */
+CO int leg_wait(struct leg *leg, int64_t timeout_us);
+ON_CTL void leg_wake(struct leg *leg);
+CO int leg_sleep(struct leg *leg, int64_t us); /* to the end, unless hung up or broken; digits stay queued */
+/* Ends the current application (uuid_break), everything queued too when is_all. */
+ON_CTL void leg_break(struct leg *leg, bool is_all);
+/* Restarts routing at a new extension (dialplan, context NULL = keep). Takes effect when the running application
+ * unwinds. exten may be marked; a dialplan or context that is (ST_DENIED) would be named from outside. */
+ON_CTL int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const char *context);
+/* The next transfer changes the caller profile it has, in place of a new one in front. */
+ON_CTL void leg_reuse_profile(struct leg *leg);
+/* Waits for whoever fetches it, until park_timeout: from its own application APP_DETACHED, from outside it leaves what
+ * it does. */
+ON_CTL int leg_park(struct leg *leg);
+
 /* Adds to the list (a dialplan hunt's result). Strings are copied; data may be marked (text/mark.h), an app that is
  * gives ST_DENIED. */
 ON_CTL int leg_exec_add(struct leg *leg, const char *app, const char *data, const char *extension_name);

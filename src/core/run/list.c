@@ -2,7 +2,10 @@
  * what ran. */
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
 #include "core/run/exec_i.h"
+#include "core/run/run_core.h"
 #include "text/mark.h"
 #include <string.h>
 
@@ -67,7 +70,7 @@ int leg_exec_add(struct leg *leg, const char *app, const char *data, const char 
 {
 	struct exec_item *item;
 
-	if (leg->exec->list.count >= ITEMS_MAX)
+	if (exec_of(leg)->list.count >= ITEMS_MAX)
 		return ST_LIMIT;
 	if (mark_has(sv_of(app))) {
 		leg_log(leg, LOG_WARNING, "an application that is named from outside is not run");
@@ -76,15 +79,15 @@ int leg_exec_add(struct leg *leg, const char *app, const char *data, const char 
 	item = exec_item_new(app, data, extension_name);
 	if (!item)
 		return ST_NOMEM;
-	exec_items_push(&leg->exec->list, item);
-	if (!leg->exec->is_running && !exec_is_detached(leg) && leg->state == CS_CONSUME_MEDIA)
+	exec_items_push(&exec_of(leg)->list, item);
+	if (!exec_of(leg)->is_running && !exec_is_detached(leg) && leg->state == CS_CONSUME_MEDIA)
 		exec_kick(leg);
 	return ST_OK;
 }
 
 void leg_exec_clear(struct leg *leg)
 {
-	exec_items_clear(&leg->exec->list);
+	exec_items_clear(&exec_of(leg)->list);
 }
 
 static bool keeps_past;
@@ -96,8 +99,8 @@ void leg_exec_keep_list(bool is_kept)
 
 void exec_item_past(struct leg *leg, struct exec_item *item)
 {
-	if (keeps_past && leg->exec->past.count < ITEMS_MAX)
-		exec_items_push(&leg->exec->past, item);
+	if (keeps_past && exec_of(leg)->past.count < ITEMS_MAX)
+		exec_items_push(&exec_of(leg)->past, item);
 	else
 		mem_free(item);
 }
@@ -105,7 +108,7 @@ void exec_item_past(struct leg *leg, struct exec_item *item)
 void leg_exec_list_each(struct leg *leg,
     void (*fn)(const char *app, const char *data, const char *extension, bool is_next, void *arg), void *arg)
 {
-	const struct exec_items *lists[] = {&leg->exec->past, &leg->exec->list};
+	const struct exec_items *lists[] = {&exec_of(leg)->past, &exec_of(leg)->list};
 	struct buf data;
 
 	buf_init(&data);
@@ -122,6 +125,6 @@ void leg_exec_list_each(struct leg *leg,
 void leg_exec_log_each(
     struct leg *leg, void (*fn)(const char *app, const char *data, int64_t wall_us, void *arg), void *arg)
 {
-	for (struct exec_item *item = leg->exec->log.first; item; item = item->next)
+	for (struct exec_item *item = exec_of(leg)->log.first; item; item = item->next)
 		fn(item->app, item->data, item->wall_us, arg);
 }

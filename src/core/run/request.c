@@ -2,8 +2,14 @@
  * (execute_on_*, api_on_*). Taken up inside the running application's next wait, or by a coroutine of its own. */
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/registry/module.h"
+#include "core/leg/hold.h"
+#include "core/leg/leg.h"
+#include "core/run/api.h"
+#include "core/run/exec.h"
 #include "core/run/exec_i.h"
+#include "core/run/expand.h"
+#include "core/run/run_core.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -43,7 +49,7 @@ void exec_requests_clear(struct leg_exec *x)
 
 int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 	struct exec_request *q;
 
 	if (!leg_is_up(leg))
@@ -79,17 +85,15 @@ int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
 
 void exec_request_waits(struct leg *leg)
 {
-	if (!leg->exec->in_request || !leg->bridge)
+	if (!exec_of(leg)->in_request || !leg->peer)
 		return;
-	bridge_suspend(leg);
-	if (leg->exec->holds_bleg)
-		bridge_hold_music(leg, true);
-	leg->exec->holds_bleg = false;
+	leg_holds_suspend(leg, exec_of(leg)->holds_bleg);
+	exec_of(leg)->holds_bleg = false;
 }
 
 bool exec_run_request(struct leg *leg)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 	struct exec_request *r;
 	bool is_break_all = false;
 	int st = ST_OK;
@@ -114,9 +118,7 @@ bool exec_run_request(struct leg *leg)
 			break;
 	}
 	x->in_request = false;
-	if (r->holds_bleg)
-		bridge_hold_music(leg, false);
-	bridge_resume(leg);
+	leg_holds_resume(leg, r->holds_bleg);
 	is_break_all = x->is_break_all;
 	x->is_break_all = false;
 	if (x->is_break_around)

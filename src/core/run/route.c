@@ -2,8 +2,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/registry/module.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/registry/dialplan.h"
+#include "core/run/exec.h"
 #include "core/run/exec_i.h"
+#include "core/run/run_core.h"
+#include "core/value/cause.h"
 #include "text/mark.h"
 #include <string.h>
 
@@ -48,9 +53,9 @@ static CO int hunt_aside(struct leg *leg, const char *exten, const char *dialpla
 	if (context && *context)
 		leg_profile_set(&p->context, context);
 	leg->profile = p;
-	leg->exec->is_hunting = true;
+	exec_of(leg)->is_hunting = true;
 	st = hunt(leg);
-	leg->exec->is_hunting = false;
+	exec_of(leg)->is_hunting = false;
 	if (leg->profile == p)
 		leg->profile = old;
 	else
@@ -73,7 +78,7 @@ static ON_CTL bool is_named_outside(struct leg *leg, const char *dialplan, const
 
 int leg_exec_extension(struct leg *leg, const char *exten, const char *dialplan, const char *context)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 	struct exec_items saved;
 	struct exec_item *item;
 	int st;
@@ -102,12 +107,12 @@ int leg_exec_extension(struct leg *leg, const char *exten, const char *dialplan,
 
 void exec_route(struct leg *leg)
 {
-	struct leg_exec *x = leg->exec;
+	struct leg_exec *x = exec_of(leg);
 	int st;
 
 	if (x->is_park_next) {
 		x->is_park_next = false;
-		leg_i(leg)->is_parked = false;
+		exec_of(leg)->is_parked = false;
 		leg_state_input(leg, IN_PARK);
 		leg_state_run(leg);
 		leg_park(leg);
@@ -115,7 +120,7 @@ void exec_route(struct leg *leg)
 	}
 	if (x->is_hibernate_next) {
 		x->is_hibernate_next = false;
-		if (!leg->bridge) { /* the other leg may have been faster */
+		if (!leg->peer) { /* the other leg may have been faster */
 			leg_state_input(leg, IN_HIBERNATE);
 			leg_state_run(leg);
 		}
@@ -163,7 +168,7 @@ static ON_CTL int transfer(struct leg *leg, const char *exten, const char *dialp
 	if (is_named_outside(leg, dialplan, context))
 		return ST_DENIED;
 	leg_flip_cid(leg);
-	p = leg_i(leg)->reuses_profile ? leg->profile : leg_profile_dup(leg->profile);
+	p = exec_of(leg)->reuses_profile ? leg->profile : leg_profile_dup(leg->profile);
 	if (!p)
 		return ST_NOMEM;
 	leg_profile_destination_set(p, exten);
@@ -177,11 +182,11 @@ static ON_CTL int transfer(struct leg *leg, const char *exten, const char *dialp
 		leg_profile_set(&p->context, "default");
 	if (p != leg->profile)
 		leg_set_profile(leg, p);
-	leg_i(leg)->reuses_profile = false;
+	exec_of(leg)->reuses_profile = false;
 	p->times.transferred = clock_wall_us();
 	leg_log(leg, LOG_NOTICE, "Transfer %s to %s[%s@%s]", leg->name, p->dialplan, p->destination_number, p->context);
-	if (leg->exec->is_hunting)
-		exec_items_clear(&leg->exec->list);
+	if (exec_of(leg)->is_hunting)
+		exec_items_clear(&exec_of(leg)->list);
 	exec_reroute(leg);
 	return ST_OK;
 }
@@ -195,7 +200,7 @@ int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const
 		return ST_HANGUP;
 	if (!exten || !*exten || !leg->profile)
 		return ST_INVAL;
-	if (++leg->exec->transfer_count > TRANSFERS_MAX) {
+	if (++exec_of(leg)->transfer_count > TRANSFERS_MAX) {
 		leg_log(leg, LOG_ERR, "transferred %d times: a loop", TRANSFERS_MAX);
 		leg_hangup(leg, CAUSE_EXCHANGE_ROUTING_ERROR);
 		return ST_LIMIT;
@@ -210,5 +215,5 @@ int leg_transfer(struct leg *leg, const char *exten, const char *dialplan, const
 
 void leg_reuse_profile(struct leg *leg)
 {
-	leg_i(leg)->reuses_profile = true;
+	exec_of(leg)->reuses_profile = true;
 }

@@ -1,6 +1,7 @@
 /* "%[a=1,b=2]data": variables that are there for one application only. They stand among the leg's own while it runs, in
  * whatever it runs too; what they hid comes back with its end. */
 #include "base/mem.h"
+#include "core/leg/leg.h"
 #include "core/run/exec_i.h"
 #include "core/value/vars.h"
 #include <string.h>

@@ -4,39 +4,46 @@
  * phone's own re-INVITE in bypass is passed on and answered with what the other phone said. */
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/sound/media.h"
 #include "core/sound/media_i.h"
+#include "core/sound/sound_core.h"
+#include "core/sound/sound_i.h"
+#include "core/value/cause.h"
 #include <string.h>
 
 bool leg_media_is_bypassed(const struct leg *leg)
 {
-	return leg->media && leg->media->bypass != BYPASS_NONE;
+	return sound_of(leg)->media && sound_of(leg)->media->bypass != BYPASS_NONE;
 }
 
 bool leg_bypass_is_moving(const struct leg *leg)
 {
-	return leg->media && (leg->media->bypass == BYPASS_GOING || leg->media->bypass == BYPASS_COMING);
+	return sound_of(leg)->media &&
+	       (sound_of(leg)->media->bypass == BYPASS_GOING || sound_of(leg)->media->bypass == BYPASS_COMING);
 }
 
 static ON_CTL struct leg *bypassed_peer(const struct leg *leg)
 {
-	struct leg *peer = bridge_peer(leg);
+	struct leg *peer = leg->peer;
 	return peer && leg_media_is_bypassed(peer) ? peer : NULL;
 }
 
 /* What the phone said is what its peer's phone is told. */
 static ON_CTL int keep_remote(struct leg *leg, struct sv sdp)
 {
-	int st = media_keep_text(&leg->media->remote_sdp, sdp);
+	int st = media_keep_text(&sound_of(leg)->media->remote_sdp, sdp);
 	if (!st)
-		leg_var_set(leg, "switch_r_sdp", leg->media->remote_sdp);
+		leg_var_set(leg, "switch_r_sdp", sound_of(leg)->media->remote_sdp);
 	return st;
 }
 
 static ON_CTL int keep_local(struct leg *leg, const char *sdp)
 {
-	int st = media_keep_text(&leg->media->local_sdp, sv_of(sdp));
+	int st = media_keep_text(&sound_of(leg)->media->local_sdp, sv_of(sdp));
 	if (!st)
-		leg_var_set(leg, "rtp_local_sdp_str", leg->media->local_sdp);
+		leg_var_set(leg, "rtp_local_sdp_str", sound_of(leg)->media->local_sdp);
 	return st;
 }
 
@@ -44,7 +51,7 @@ static ON_CTL int keep_local(struct leg *leg, const char *sdp)
 
 bool bypass_is_wanted(struct leg *leg, struct leg *originator)
 {
-	struct leg_media *m = originator ? originator->media : NULL;
+	struct leg_media *m = originator ? sound_of(originator)->media : NULL;
 
 	if (!m || !m->remote_sdp || m->is_negotiated || m->stream || !originator->ops->reinvite || !leg->ops->reinvite)
 		return false;
@@ -53,20 +60,20 @@ bool bypass_is_wanted(struct leg *leg, struct leg *originator)
 
 int bypass_offer(struct leg *leg, struct leg *originator, struct buf *out)
 {
-	int st = keep_local(leg, originator->media->remote_sdp);
+	int st = keep_local(leg, sound_of(originator)->media->remote_sdp);
 
 	if (st)
 		return st;
-	leg->media->bypass = originator->media->bypass = BYPASS_ON;
-	return buf_adds(out, leg->media->local_sdp);
+	sound_of(leg)->media->bypass = sound_of(originator)->media->bypass = BYPASS_ON;
+	return buf_adds(out, sound_of(leg)->media->local_sdp);
 }
 
 bool bypass_answer(struct leg *leg, struct leg *near, struct buf *out, int *st)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 
-	if (near && leg_media_is_bypassed(near) && near->media->remote_sdp) {
-		*st = keep_local(leg, near->media->remote_sdp);
+	if (near && leg_media_is_bypassed(near) && sound_of(near)->media->remote_sdp) {
+		*st = keep_local(leg, sound_of(near)->media->remote_sdp);
 	} else if (m->local_sdp) { /* said already, and an answer stands */
 		*st = ST_OK;
 	} else { /* answered by ourselves after all */
@@ -87,63 +94,64 @@ int bypass_remote_answer(struct leg *leg, struct sv sdp)
 
 static ON_CTL void close_stream(struct leg *leg)
 {
-	leg->media->is_negotiated = false;
+	sound_of(leg)->media->is_negotiated = false;
+	leg->codec = NULL;
 	leg_media_fini(leg);
 }
 
 int leg_bypass_start(struct leg *leg)
 {
-	struct leg *peer = bridge_peer(leg);
+	struct leg *peer = leg->peer;
 	int st;
 
-	if (!leg->media || !peer || !peer->media || !peer->media->remote_sdp || !leg->ops->reinvite ||
-	    !peer->ops->reinvite || !leg->is_answered || !peer->is_answered)
+	if (!sound_of(leg)->media || !peer || !sound_of(peer)->media || !sound_of(peer)->media->remote_sdp ||
+	    !leg->ops->reinvite || !peer->ops->reinvite || !leg->is_answered || !peer->is_answered)
 		return ST_INVAL;
 	if (leg_bypass_is_moving(leg) || leg_bypass_is_moving(peer))
 		return ST_BUSY;
 	if (leg_media_is_bypassed(leg) && leg_media_is_bypassed(peer))
 		return ST_OK;
-	st = leg->ops->reinvite(leg, sv_of(peer->media->remote_sdp));
+	st = leg->ops->reinvite(leg, sv_of(sound_of(peer)->media->remote_sdp));
 	if (st)
 		return st;
-	keep_local(leg, peer->media->remote_sdp);
-	leg->media->bypass = BYPASS_GOING;
+	keep_local(leg, sound_of(peer)->media->remote_sdp);
+	sound_of(leg)->media->bypass = BYPASS_GOING;
 	return ST_OK;
 }
 
 void bypass_when_possible(struct leg *leg)
 {
-	if (leg->media)
-		leg->media->is_bypass_due = leg_bypass_start(leg) != ST_OK;
+	if (sound_of(leg)->media)
+		sound_of(leg)->media->is_bypass_due = leg_bypass_start(leg) != ST_OK;
 }
 
 void leg_media_acknowledged(struct leg *leg)
 {
-	if (leg->media && leg->media->is_bypass_due)
+	if (sound_of(leg)->media && sound_of(leg)->media->is_bypass_due)
 		bypass_when_possible(leg);
 }
 
 /* One side has answered what the other had; now the other is told. */
 static ON_CTL void go_step(struct leg *leg, int code, struct sv sdp)
 {
-	struct leg *peer = bridge_peer(leg);
-	bool is_first = peer && peer->media->bypass == BYPASS_NONE;
+	struct leg *peer = leg->peer;
+	bool is_first = peer && sound_of(peer)->media->bypass == BYPASS_NONE;
 
 	if (code >= 300 || !sdp.n || !peer || keep_remote(leg, sdp)) {
 		leg_log(leg, LOG_NOTICE, "bypass refused (%d); media stays here", code);
-		leg->media->bypass = BYPASS_ON; /* what it was told may hold already: it is asked back */
+		sound_of(leg)->media->bypass = BYPASS_ON; /* what it was told may hold already: it is asked back */
 		leg_bypass_end(leg);
 		return;
 	}
-	leg->media->bypass = BYPASS_ON;
+	sound_of(leg)->media->bypass = BYPASS_ON;
 	if (is_first) {
-		int st = peer->ops->reinvite(peer, sv_of(leg->media->remote_sdp));
+		int st = peer->ops->reinvite(peer, sv_of(sound_of(leg)->media->remote_sdp));
 		if (st) {
 			leg_bypass_end(leg);
 			return;
 		}
-		keep_local(peer, leg->media->remote_sdp);
-		peer->media->bypass = BYPASS_GOING;
+		keep_local(peer, sound_of(leg)->media->remote_sdp);
+		sound_of(peer)->media->bypass = BYPASS_GOING;
 		return;
 	}
 	mstream_idle(leg_media_stream(leg));
@@ -166,7 +174,7 @@ static ON_CTL int come_back(struct leg *leg, struct leg *near)
 	if (!st)
 		st = leg->ops->reinvite(leg, buf_sv(&sdp));
 	if (!st)
-		leg->media->bypass = BYPASS_COMING;
+		sound_of(leg)->media->bypass = BYPASS_COMING;
 	buf_fini(&sdp);
 	return st;
 }
@@ -180,10 +188,10 @@ int leg_bypass_end(struct leg *leg)
 		return peer ? leg_bypass_end(peer) : ST_OK;
 	if (!leg->is_answered)
 		return ST_INVAL; /* an early answer cannot be taken back */
-	if (leg->media->is_closing || (peer && peer->media->is_closing))
+	if (sound_of(leg)->media->is_closing || (peer && sound_of(peer)->media->is_closing))
 		return ST_BUSY;
 	if (leg_bypass_is_moving(leg))
-		return leg->media->bypass == BYPASS_COMING ? ST_OK : ST_BUSY;
+		return sound_of(leg)->media->bypass == BYPASS_COMING ? ST_OK : ST_BUSY;
 	st = come_back(leg, NULL);
 	if (!st && peer && !leg_bypass_is_moving(peer) && peer->is_answered)
 		st = come_back(peer, leg);
@@ -192,10 +200,10 @@ int leg_bypass_end(struct leg *leg)
 
 static ON_CTL void come_step(struct leg *leg, int code, struct sv sdp)
 {
-	struct leg *peer = bridge_peer(leg);
+	struct leg *peer = leg->peer;
 	int st = ST_UNSUPPORTED;
 
-	leg->media->bypass = BYPASS_NONE;
+	sound_of(leg)->media->bypass = BYPASS_NONE;
 	if (code < 300 && sdp.n)
 		st = leg_media_remote_answer(leg, sdp);
 	if (st) {
@@ -223,7 +231,7 @@ int leg_bypass_end_wait(struct leg *leg)
  * else what is in bypass comes back, and the two are joined then. */
 int bypass_join(struct leg *a, struct leg *b)
 {
-	const struct leg_media *x = a->media, *y = b->media;
+	const struct leg_media *x = sound_of(a)->media, *y = sound_of(b)->media;
 	int st = ST_OK;
 
 	if (!x || !y)
@@ -245,32 +253,32 @@ int bypass_reoffer(struct leg *leg, struct sv sdp)
 	struct leg *peer = bypassed_peer(leg);
 	int st;
 
-	if (!peer || leg_bypass_is_moving(leg) || leg_bypass_is_moving(peer) || leg->media->is_reoffer_passed)
+	if (!peer || leg_bypass_is_moving(leg) || leg_bypass_is_moving(peer) || sound_of(leg)->media->is_reoffer_passed)
 		return ST_BUSY;
 	st = peer->ops->reinvite(peer, sdp);
 	if (!st)
 		st = keep_remote(leg, sdp);
 	if (st)
 		return st == ST_BUSY ? ST_BUSY : ST_UNSUPPORTED;
-	keep_local(peer, leg->media->remote_sdp);
-	leg->media->is_reoffer_passed = true;
+	keep_local(peer, sound_of(leg)->media->remote_sdp);
+	sound_of(leg)->media->is_reoffer_passed = true;
 	return ST_AGAIN;
 }
 
 static ON_CTL void reoffer_answered(struct leg *leg, struct leg *by, int code, struct sv sdp)
 {
-	leg->media->is_reoffer_passed = false;
+	sound_of(leg)->media->is_reoffer_passed = false;
 	if (code < 300 && sdp.n && !keep_remote(by, sdp))
-		keep_local(leg, by->media->remote_sdp);
+		keep_local(leg, sound_of(by)->media->remote_sdp);
 	leg->ops->reinvite_reply(leg, code, code < 300 ? sdp : SV_NONE);
 }
 
 void bypass_unbridged(struct leg *leg)
 {
-	if (leg->media)
-		leg->media->is_bypass_due = false;
-	if (leg->media && leg->media->is_reoffer_passed) {
-		leg->media->is_reoffer_passed = false;
+	if (sound_of(leg)->media)
+		sound_of(leg)->media->is_bypass_due = false;
+	if (sound_of(leg)->media && sound_of(leg)->media->is_reoffer_passed) {
+		sound_of(leg)->media->is_reoffer_passed = false;
 		if (leg_is_up(leg))
 			leg->ops->reinvite_reply(leg, 491, SV_NONE);
 	}
@@ -278,8 +286,8 @@ void bypass_unbridged(struct leg *leg)
 
 void leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp)
 {
-	struct leg_media *m = leg->media;
-	struct leg *peer = bridge_peer(leg);
+	struct leg_media *m = sound_of(leg)->media;
+	struct leg *peer = leg->peer;
 
 	if (!m)
 		return;
@@ -287,7 +295,7 @@ void leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp)
 		go_step(leg, code, sdp);
 	} else if (m->bypass == BYPASS_COMING) {
 		come_step(leg, code, sdp);
-	} else if (peer && peer->media && peer->media->is_reoffer_passed) {
+	} else if (peer && sound_of(peer)->media && sound_of(peer)->media->is_reoffer_passed) {
 		reoffer_answered(peer, leg, code, sdp);
 	} else if (code >= 300) {
 		leg_log(leg, LOG_NOTICE, "re-INVITE refused: %d", code);

@@ -1,12 +1,21 @@
-/* A leg's media: sdp's pure functions make offers, answers and plans of the policy (leg_media_policy.c), and a plan
+/* A leg's media: sdp's pure functions make offers, answers and plans of the policy (media_policy.c), and a plan
  * becomes parameters of the leg's stream. Codecs the engine
  * knows may be transcoded and are preferred for legs that are answered on their own; others are only passed through. */
+#include "core/sound/media.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/status.h"
-#include "core/bridge/bridge_i.h"
-#include "core/host/core_i.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/leg/part.h"
+#include "core/registry/app.h"
+#include "core/run/exec.h"
 #include "core/sound/media_i.h"
+#include "core/sound/sound_core.h"
+#include "core/sound/sound_i.h"
+#include "core/sound/tap_i.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -33,7 +42,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 {
 	struct leg_media *m;
 
-	if (leg->media)
+	if (sound_of(leg)->media)
 		return ST_EXISTS;
 	m = mem_zalloc(sizeof(*m));
 	if (!m)
@@ -56,13 +65,14 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->is_late = c->is_late_negotiation;
 	m->is_late_told = c->is_late_told || c->is_late_negotiation;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
-	leg->media = m;
+	sound_of(leg)->media = m;
+	leg->is_late_told = m->is_late_told;
 	return ST_OK;
 }
 
 static ON_CTL void report_closed(struct leg_media *m, const struct media_report *r)
 {
-	metrics_stream_ended(&r->stats);
+	sound_metrics_ended(&r->stats);
 	mem_unref(m->stream);
 	m->stream = NULL;
 	m->is_closing = false;
@@ -77,7 +87,7 @@ static ON_CTL void report_closed(struct leg_media *m, const struct media_report 
 static void on_report(struct mstream *s, const struct media_report *r, void *arg)
 {
 	struct leg_media *m = arg;
-	struct leg_full *full = m->leg ? leg_i(m->leg) : NULL;
+	struct leg_sound *so = m->leg ? sound_of(m->leg) : NULL;
 	char where[ADDR_TEXT_MAX];
 
 	role_assert_ctl();
@@ -88,33 +98,27 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 	if (!m->leg || (m->is_closing && r->kind != MEDIA_R_RECORD_DONE))
 		return;
 	switch (r->kind) {
-	case MEDIA_R_DTMF:
-		leg_dtmf_received(m->leg, r->digit, r->duration,
-		    r->is_inband     ? DTMF_INBAND
-		    : r->is_captured ? DTMF_RTP_CAPTURED
-		                     : DTMF_RTP);
-		break;
 	case MEDIA_R_PLAY_DONE:
-		full->done_play_id = r->id, full->done_play_status = r->status, full->done_play_samples = r->samples;
+		so->done_play_id = r->id, so->done_play_status = r->status, so->done_play_samples = r->samples;
 		leg_wake(m->leg);
 		break;
 	case MEDIA_R_TAP_EVENT:
 	case MEDIA_R_TAP_DONE:
-		if (r->kind == MEDIA_R_TAP_DONE && full->watch_id == r->id)
-			full->is_watch_over = true, full->watch_heard = r->heard, full->watch_hits = r->hits;
+		if (r->kind == MEDIA_R_TAP_DONE && so->watch_id == r->id)
+			so->is_watch_over = true, so->watch_heard = r->heard, so->watch_hits = r->hits;
 		(void)leg_tap_reported(m->leg, r);
 		leg_wake(m->leg);
 		break;
 	case MEDIA_R_RECORD_DONE:
 		if (leg_tap_reported(m->leg, r))
 			break;
-		full->done_record_id = r->id, full->done_record_status = r->status,
-		full->done_record_samples = r->samples, full->was_record_silent = r->was_silent;
+		so->done_record_id = r->id, so->done_record_status = r->status, so->done_record_samples = r->samples,
+		so->was_record_silent = r->was_silent;
 		leg_wake(m->leg);
 		break;
 	case MEDIA_R_STATS:
 		media_vars_stats(m->leg, &r->stats);
-		leg_i(m->leg)->stats_count++;
+		sound_of(m->leg)->stats_count++;
 		leg_wake(m->leg);
 		break;
 	case MEDIA_R_LEARNED:
@@ -125,6 +129,7 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		leg_hangup(m->leg, CAUSE_MEDIA_TIMEOUT);
 		break;
 	default:
+		(void)leg_parts_report(m->leg, r);
 		break;
 	}
 }
@@ -140,13 +145,13 @@ static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 		return st;
 	st = mstream_open(&m->stream, &m->local, near ? leg_media_stream(near) : NULL, on_report, m);
 	if (!st)
-		leg_dtmf_capture_check(m->leg);
+		leg_parts_stream(m->leg);
 	return st;
 }
 
 void leg_media_fini(struct leg *leg)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 	if (m && m->stream && !m->is_closing) {
 		leg_taps_end(leg);
 		m->is_closing = true;
@@ -154,19 +159,16 @@ void leg_media_fini(struct leg *leg)
 	}
 }
 
-bool leg_media_is_closing(const struct leg *leg)
+static void part_fini(struct leg *leg)
 {
-	return leg->media && leg->media->is_closing;
-}
+	struct leg_media *m = sound_of(leg)->media;
 
-void leg_media_free(struct leg *leg)
-{
-	struct leg_media *m = leg->media;
-
+	role_assert_ctl();
 	if (!m)
 		return;
 	leg_media_fini(leg);
-	leg->media = NULL;
+	sound_of(leg)->media = NULL;
+	leg->codec = NULL;
 	if (m->stream)
 		m->leg = NULL; /* goes with the last report */
 	else
@@ -175,26 +177,17 @@ void leg_media_free(struct leg *leg)
 
 struct mstream *leg_media_stream(struct leg *leg)
 {
-	return leg->media && !leg->media->is_closing ? leg->media->stream : NULL;
+	return sound_of(leg)->media && !sound_of(leg)->media->is_closing ? sound_of(leg)->media->stream : NULL;
 }
 const char *leg_media_hold_music(struct leg *leg)
 {
-	return leg->media ? leg->media->hold_music : NULL;
-}
-bool media_is_late(const struct leg *leg)
-{
-	return leg->media && leg->media->is_late_told;
+	return sound_of(leg)->media ? sound_of(leg)->media->hold_music : NULL;
 }
 bool leg_media_is_ready(struct leg *leg)
 {
-	const struct leg_media *m = leg->media;
+	const struct leg_media *m = sound_of(leg)->media;
 	return m && !m->is_closing && (m->is_negotiated || (m->bypass == BYPASS_ON && m->remote_sdp));
 }
-const struct media_codec *leg_media_codec(struct leg *leg)
-{
-	return leg->media && leg->media->is_negotiated ? &leg->media->codec : NULL;
-}
-
 /* ---- plans ---- */
 
 static void codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out)
@@ -209,7 +202,7 @@ static void codec_of(const struct sdp_codec *c, bool is_send, struct media_codec
 
 static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 	struct media_params p = {0};
 	int st;
 
@@ -231,6 +224,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 		return st;
 	m->codec = p.send;
 	m->is_negotiated = true;
+	leg->codec = &m->codec;
 	if (m->rtp_timeout_ms || m->rtp_hold_timeout_ms)
 		mstream_set_timeout(
 		    m->stream, plan->is_hold || m->is_held_by_us ? m->rtp_hold_timeout_ms : m->rtp_timeout_ms);
@@ -250,8 +244,8 @@ int media_keep_text(char **field, struct sv text)
 
 static ON_CTL void keep_local(struct leg *leg, struct sv text)
 {
-	if (!media_keep_text(&leg->media->local_sdp, text)) {
-		leg_var_set(leg, "rtp_local_sdp_str", leg->media->local_sdp);
+	if (!media_keep_text(&sound_of(leg)->media->local_sdp, text)) {
+		leg_var_set(leg, "rtp_local_sdp_str", sound_of(leg)->media->local_sdp);
 	}
 }
 
@@ -259,7 +253,7 @@ static ON_CTL void keep_local(struct leg *leg, struct sv text)
 
 void leg_media_signal(struct leg *leg, const struct addr *hosts, size_t count)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 
 	if (!m)
 		return;
@@ -270,7 +264,7 @@ void leg_media_signal(struct leg *leg, const struct addr *hosts, size_t count)
 
 int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
 	struct sdp_plan *plan = NULL;
 	struct sdp_codecs *theirs;
@@ -311,7 +305,7 @@ out:
 static ON_CTL int make_offer(
     struct leg *leg, struct leg *originator, const char *codecs, enum sdp_dir dir, struct buf *out)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
 	struct buf text;
 	int st = open_stream(m, originator);
@@ -342,7 +336,7 @@ static ON_CTL int make_offer(
 
 static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
 	struct sdp_plan *plan = mem_alloc(sizeof(*plan));
 	struct buf text;
@@ -372,15 +366,13 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 
 int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 	int st;
 
 	if (!m)
 		return ST_INVAL;
-	if (!near)
-		near = leg_i(leg)->near;
-	if (near && near->media && near->media->remote_sdp)
-		leg_var_set(leg, "switch_m_sdp", near->media->remote_sdp);
+	if (near && sound_of(near)->media && sound_of(near)->media->remote_sdp)
+		leg_var_set(leg, "switch_m_sdp", sound_of(near)->media->remote_sdp);
 	if (m->bypass && bypass_answer(leg, near, out, &st))
 		return st;
 	if (m->local_sdp && !m->is_remote_offer_new)
@@ -391,22 +383,22 @@ int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out)
 
 int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out)
 {
-	if (!leg->media)
+	if (!sound_of(leg)->media)
 		return ST_INVAL;
-	if (originator && originator->media && originator->media->remote_sdp) {
+	if (originator && sound_of(originator)->media && sound_of(originator)->media->remote_sdp) {
 		const char *codecs = vars_get(originator->vars, "ep_codec_string");
 		leg_var_set(leg, "originator_codec", codecs);
-		leg_var_set(leg, "switch_m_sdp", originator->media->remote_sdp);
+		leg_var_set(leg, "switch_m_sdp", sound_of(originator)->media->remote_sdp);
 		leg_var_set(leg, "rtp_use_codec_string", codecs);
 	}
 	if (bypass_is_wanted(leg, originator))
 		return bypass_offer(leg, originator, out);
-	return make_offer(leg, originator, leg->media->outbound_codecs, SDP_SENDRECV, out);
+	return make_offer(leg, originator, sound_of(leg)->media->outbound_codecs, SDP_SENDRECV, out);
 }
 
 int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 
 	if (m && m->bypass == BYPASS_ON && !is_hold && m->local_sdp)
 		return buf_adds(out, m->local_sdp);
@@ -418,12 +410,12 @@ int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 
 int media_own_offer(struct leg *leg, struct leg *near, struct buf *out)
 {
-	return make_offer(leg, near ? near : leg, leg->media->outbound_codecs, SDP_SENDRECV, out);
+	return make_offer(leg, near ? near : leg, sound_of(leg)->media->outbound_codecs, SDP_SENDRECV, out);
 }
 
 int leg_media_reneg(struct leg *leg, const char *codecs)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 	struct buf sdp;
 	int st;
 
@@ -441,7 +433,7 @@ int leg_media_reneg(struct leg *leg, const char *codecs)
 
 int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
 	struct sdp_plan *plan;
 	int st;
@@ -474,7 +466,7 @@ int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 
 int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
 	struct sdp_plan *plan;
 	struct buf text;
@@ -492,7 +484,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
 	if (!st) {
 		media_add_current(leg, &q->first);
-		media_add_current(bridge_peer(leg), &q->first);
+		media_add_current(leg->peer, &q->first);
 		q->p.first = &q->first;
 		if (m->is_held_by_us)
 			q->p.dir = SDP_SENDONLY;
@@ -518,7 +510,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 
 int leg_media_join(struct leg *a, struct leg *b)
 {
-	const struct media_codec *x = leg_media_codec(a), *y = leg_media_codec(b);
+	const struct media_codec *x = a->codec, *y = b->codec;
 	bool is_same;
 
 	if (leg_media_is_bypassed(a) || leg_media_is_bypassed(b))
@@ -532,3 +524,72 @@ int leg_media_join(struct leg *a, struct leg *b)
 	}
 	return mstream_relay(leg_media_stream(a), leg_media_stream(b));
 }
+
+/* ---- the part ---- */
+
+static int part_init(struct leg *leg)
+{
+	role_assert_ctl();
+	list_init(&sound_of(leg)->taps);
+	return ST_OK;
+}
+
+static void part_answer(struct leg *leg)
+{
+	role_assert_ctl();
+	leg_record_check(leg);
+}
+
+static void part_before_app(struct leg *leg, unsigned app_flags)
+{
+	role_assert_co();
+	if (!(app_flags & APP_NO_MEDIA) && leg_media_is_bypassed(leg))
+		leg_bypass_end_wait(leg);
+}
+
+static void part_break(struct leg *leg)
+{
+	role_assert_ctl();
+	if (leg_media_stream(leg))
+		mstream_play_stop(leg_media_stream(leg), 0);
+}
+
+static void part_idle(struct leg *leg)
+{
+	role_assert_ctl();
+	if (leg_media_stream(leg))
+		mstream_idle(leg_media_stream(leg));
+}
+
+static void part_close(struct leg *leg)
+{
+	role_assert_ctl();
+	leg_media_fini(leg);
+}
+
+static bool part_is_closing(struct leg *leg)
+{
+	const struct leg_media *m = sound_of(leg)->media;
+	role_assert_ctl();
+	return m && m->is_closing;
+}
+
+static void part_report_due(struct leg *leg)
+{
+	role_assert_ctl();
+	leg_taps_fini(leg);
+}
+
+struct leg_part sound_part = {
+    .name = "sound",
+    .bytes = sizeof(struct leg_sound),
+    .init = part_init,
+    .on_answer = part_answer,
+    .before_app = part_before_app,
+    .on_break = part_break,
+    .on_idle = part_idle,
+    .on_close = part_close,
+    .is_closing = part_is_closing,
+    .on_report_due = part_report_due,
+    .fini = part_fini,
+};

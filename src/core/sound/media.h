@@ -63,8 +63,13 @@ ON_CTL int leg_bypass_end(struct leg *leg);
 ON_CTL int leg_media_reneg(struct leg *leg, const char *codecs);
 CO int leg_bypass_end_wait(struct leg *leg); /* until it is here; ST_TIMEOUT after 10 s without progress */
 
-ON_CTL const char *leg_media_hold_music(struct leg *leg);          /* the conf's, or NULL */
-ON_CTL struct mstream *leg_media_stream(struct leg *leg);          /* NULL before it is opened */
-ON_CTL bool leg_media_is_ready(struct leg *leg);                   /* negotiated */
-ON_CTL const struct media_codec *leg_media_codec(struct leg *leg); /* of sending; NULL before */
+ON_CTL const char *leg_media_hold_music(struct leg *leg); /* the conf's, or NULL */
+ON_CTL struct mstream *leg_media_stream(struct leg *leg); /* NULL before it is opened */
+ON_CTL bool leg_media_is_ready(struct leg *leg);          /* negotiated */
 ON_CTL void leg_media_fini(struct leg *leg); /* closes the stream; statistics go to variables when they arrive */
+
+/* Metrics of media: from core_start to core_stop. */
+ON_CTL int sound_metrics_start(void);
+ON_CTL void sound_metrics_stop(void);
+/* Asks the media for its statistics so far and waits for them: the variables rtp_audio_*. */
+CO int leg_media_stats_wait(struct leg *leg);

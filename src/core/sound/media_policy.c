@@ -4,8 +4,11 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/acl.h"
-#include "core/host/core_i.h"
+#include "core/leg/leg.h"
+#include "core/sound/media.h"
 #include "core/sound/media_i.h"
+#include "core/sound/sound_i.h"
+#include "core/value/vars.h"
 #include <string.h>
 #include <strings.h>
 
@@ -19,7 +22,7 @@ const char *media_wanted_codecs(struct leg *leg, const char *of_profile)
 
 int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **out)
 {
-	struct leg_media *m = leg->media;
+	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = mem_alloc(sizeof(*q)); /* the lists are as long as they say: they need no zeros */
 	const char *mode = vars_get(leg->vars, "rtp_codec_negotiation"), *dtmf = vars_get(leg->vars, "dtmf_type");
 	struct sv bad = SV_NONE;
@@ -70,7 +73,7 @@ bool media_codecs_have(const struct sdp_codecs *list, const struct sdp_codec *c)
 
 void media_add_current(struct leg *of, struct sdp_codecs *to)
 {
-	const struct media_codec *c = of ? leg_media_codec(of) : NULL;
+	const struct media_codec *c = of ? of->codec : NULL;
 	struct sdp_codec s;
 
 	if (!c)
@@ -87,10 +90,10 @@ int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_
 	int st;
 
 	q->p.first = &q->first;
-	if (near && leg_media_codec(near)) {
+	if (near && near->codec) {
 		media_add_current(near, &q->first);
 		/* A near leg of a known codec can be transcoded to any known one; else nothing but its own helps. */
-		if (!mctl_codec_is_known(leg_media_codec(near)->name))
+		if (!mctl_codec_is_known(near->codec->name))
 			return ST_OK;
 	}
 	theirs = mem_alloc(sizeof(*theirs));
@@ -119,10 +122,10 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 		return ST_NOMEM;
 	theirs = list + 1;
 	list->count = theirs->count = 0;
-	if (originator && leg_media_codec(originator))
+	if (originator && originator->codec)
 		media_add_current(originator, theirs);
-	else if (originator && originator->media && originator->media->remote_sdp)
-		sdp_offer_codecs(sv_of(originator->media->remote_sdp), theirs);
+	else if (originator && sound_of(originator)->media && sound_of(originator)->media->remote_sdp)
+		sdp_offer_codecs(sv_of(sound_of(originator)->media->remote_sdp), theirs);
 	else
 		has_known = true;
 	for (size_t i = 0; i < theirs->count; i++) {
@@ -179,7 +182,7 @@ static ON_CTL bool is_hidden(const struct leg_media *m, const struct addr *remot
 
 void media_source_policy(struct leg *leg, struct media_params *p)
 {
-	const struct leg_media *m = leg->media;
+	const struct leg_media *m = sound_of(leg)->media;
 	const char *own = vars_get(leg->vars, "rtp_source");
 
 	p->source_mode = m->source_mode;

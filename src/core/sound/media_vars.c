@@ -1,5 +1,10 @@
 /* What negotiation and the streams tell in channel variables, with FreeSWITCH's names. */
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/sound/media.h"
 #include "core/sound/media_i.h"
+#include "core/sound/sound_i.h"
+#include "core/value/vars.h"
 #include <string.h>
 #include <strings.h>
 
@@ -103,7 +108,8 @@ void media_vars_stats(struct leg *leg, const struct media_stats *s)
 	leg_var_setf(leg, "rtp_audio_in_jitter_max_variance", "%.2f", (double)s->in_jitter_max_us / 1000.0);
 	leg_var_setf(leg, "rtp_audio_in_jitter_loss_rate", "%.2f", loss / 100.0);
 	leg_var_set(leg, "rtp_audio_in_jitter_burst_rate", "0.00");
-	leg_var_setf(leg, "rtp_audio_in_mean_interval", "%.2f", (double)(leg->media ? leg->media->codec.ptime_ms : 20));
+	leg_var_setf(leg, "rtp_audio_in_mean_interval", "%.2f",
+	    (double)(sound_of(leg)->media ? sound_of(leg)->media->codec.ptime_ms : 20));
 	set_count(leg, "rtp_audio_in_flaw_total", s->in_lost_packets);
 	leg_var_setf(leg, "rtp_audio_in_quality_percentage", "%.2f", 100.0 - loss);
 	leg_var_setf(leg, "rtp_audio_in_mos", "%.2f", mos);
@@ -120,10 +126,10 @@ void media_vars_stats(struct leg *leg, const struct media_stats *s)
 
 int leg_media_stats_wait(struct leg *leg)
 {
-	unsigned before = leg_i(leg)->stats_count;
+	unsigned before = sound_of(leg)->stats_count;
 	int st = leg_media_stream(leg) ? mstream_stats_ask(leg_media_stream(leg)) : ST_UNSUPPORTED;
 
-	while (!st && leg_i(leg)->stats_count == before)
+	while (!st && sound_of(leg)->stats_count == before)
 		st = leg_wait(leg, STATS_WAIT_US);
 	return st;
 }

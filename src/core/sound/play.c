@@ -1,11 +1,19 @@
 /* Playing to a leg and recording it from an application: the media thread does it; here it is started, waited for and
  * ended by what may end it. */
+#include "core/sound/play.h"
+#include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
-#include "core/host/core.h"
-#include "core/leg/leg_i.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
 #include "core/sound/record.h"
 #include "core/sound/say.h"
+#include "core/sound/sound_i.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,7 +152,7 @@ static CO int wait_done(struct leg *leg, const uint32_t *done_id, uint32_t id, s
 
 static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 {
-	struct leg_full *full = leg_i(leg);
+	struct leg_sound *so = sound_of(leg);
 	char *path = NULL, *whole;
 	uint32_t id = 0;
 	int st;
@@ -161,23 +169,23 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 		goto out;
 	leg_var_set(leg, "playback_terminator_used", NULL);
 	fire(leg, EVENT_PLAYBACK_START, "Playback-File-Path", path, NULL);
-	st = wait_done(leg, &full->done_play_id, id, e);
-	if (full->done_play_id != id && leg_media_stream(leg))
+	st = wait_done(leg, &so->done_play_id, id, e);
+	if (so->done_play_id != id && leg_media_stream(leg))
 		mstream_play_stop(leg_media_stream(leg), id);
-	else if (full->done_play_id == id && full->done_play_status != ST_CANCELLED)
-		st = full->done_play_status;
+	else if (so->done_play_id == id && so->done_play_status != ST_CANCELLED)
+		st = so->done_play_status;
 	if (e->digit) {
 		char text[2] = {e->digit, 0};
 		leg_var_set(leg, "playback_terminator_used", text);
 	}
-	if (full->done_play_id == id) {
-		unsigned long long ms = full->done_play_samples / 8;
+	if (so->done_play_id == id) {
+		unsigned long long ms = so->done_play_samples / 8;
 		leg_var_setf(leg, "playback_seconds", "%llu", ms / 1000);
 		leg_var_setf(leg, "playback_ms", "%llu", ms);
-		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)full->done_play_samples);
+		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)so->done_play_samples);
 	}
 	fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,
-	    st || e->digit || full->done_play_id != id || full->done_play_status == ST_CANCELLED ? "break" : "done");
+	    st || e->digit || so->done_play_id != id || so->done_play_status == ST_CANCELLED ? "break" : "done");
 	if (st == ST_NOTFOUND || st == ST_IO)
 		leg_log(leg, LOG_ERR, "cannot play %s", path);
 out:
@@ -275,7 +283,7 @@ static ON_CTL char *record_path(struct leg *leg, const char *path)
 
 static CO int record(struct leg *leg, const char *path, const struct media_record_conf *conf, struct ender *e)
 {
-	struct leg_full *full = leg_i(leg);
+	struct leg_sound *so = sound_of(leg);
 	char *file = NULL;
 	uint32_t id = 0;
 	const struct media_codec *codec;
@@ -285,7 +293,7 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 
 	if (st)
 		return st;
-	codec = leg_media_codec(leg);
+	codec = leg->codec;
 	rate_hz = conf->rate_hz ? conf->rate_hz : codec ? codec->rate_hz : 8000;
 	file = record_path(leg, path);
 	if (!file)
@@ -296,18 +304,18 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 	leg_var_set(leg, "silence_hits_exhausted", "false");
 	fire(leg, EVENT_RECORD_START, "Record-File-Path", file, NULL);
 	exec_hooks(leg, "execute_on_record_start", "api_on_record_start");
-	st = wait_done(leg, &full->done_record_id, id, e);
+	st = wait_done(leg, &so->done_record_id, id, e);
 	/* A stopped recording still reports what was written; a leg that is gone cannot wait for it. */
-	if (full->done_record_id != id && leg_media_stream(leg)) {
+	if (so->done_record_id != id && leg_media_stream(leg)) {
 		mstream_record_stop(leg_media_stream(leg), id);
-		while (leg_is_up(leg) && full->done_record_id != id && leg_wait(leg, 500000) == ST_OK)
+		while (leg_is_up(leg) && so->done_record_id != id && leg_wait(leg, 500000) == ST_OK)
 			;
 	}
-	samples = full->done_record_id == id ? full->done_record_samples : 0;
+	samples = so->done_record_id == id ? so->done_record_samples : 0;
 	ms = samples * 1000 / rate_hz;
-	if (full->done_record_id == id && full->was_record_silent)
+	if (so->done_record_id == id && so->was_record_silent)
 		leg_var_set(leg, "silence_hits_exhausted", "true");
-	if (full->done_record_id == id && full->done_record_status && full->done_record_status != ST_CANCELLED)
+	if (so->done_record_id == id && so->done_record_status && so->done_record_status != ST_CANCELLED)
 		st = ST_NOTFOUND;
 	leg_var_setf(leg, "record_seconds", "%llu", ms / 1000);
 	leg_var_setf(leg, "record_ms", "%llu", ms);

@@ -1,6 +1,6 @@
 /* Recording a leg from an application. */
 #pragma once
-#include "core/leg/leg.h"
+#include "core/sound/play.h"
 #include "media/ctl/mctl.h"
 
 /* Records until the limit, silence, a terminator digit (NULL: playback_terminators, default *), break or hang-up. The

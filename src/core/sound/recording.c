@@ -1,9 +1,18 @@
 /* record_session: recordings beside whatever the leg does. The media thread writes, a worker closes the file; here are
  * FreeSWITCH's variables that say how, its events, and what became of it. */
+#include "base/mem.h"
 #include "base/status.h"
-#include "core/host/core.h"
-#include "core/registry/module.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/sound_core.h"
+#include "core/sound/sound_i.h"
+#include "core/sound/tap.h"
 #include "core/sound/tap_i.h"
+#include "core/value/cause.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,7 +140,7 @@ static ON_CTL char *full_path(struct leg *leg, const struct vars *own, const cha
 static ON_CTL void halt_check(struct leg_tap *t)
 {
 	bool is_halted =
-	    (t->wants_answer && !t->leg->is_answered) || (t->wants_bridge && !bridge_peer(t->leg)) || t->is_paused;
+	    (t->wants_answer && !t->leg->is_answered) || (t->wants_bridge && !t->leg->peer) || t->is_paused;
 
 	if (is_halted == t->is_halted && !t->is_mask_new)
 		return;
@@ -144,7 +153,7 @@ void leg_record_check(struct leg *leg)
 {
 	struct lnode *it, *tmp;
 
-	list_each (&leg_i(leg)->taps, it, tmp) {
+	list_each (&sound_of(leg)->taps, it, tmp) {
 		struct leg_tap *t = list_entry(it, struct leg_tap, link);
 		if (t->kind == LEG_TAP_RECORD && !t->is_ending)
 			halt_check(t);
@@ -174,7 +183,7 @@ static ON_CTL int begin(struct leg *leg, const char *path, unsigned limit_s, str
 	t->wants_answer = is_true(leg, own, "RECORD_ANSWER_REQ") || is_true(leg, own, "media_bug_answer_req");
 	t->wants_bridge = is_true(leg, own, "RECORD_BRIDGE_REQ");
 	t->hangs_up_on_error = is_true(leg, own, "RECORD_HANGUP_ON_ERROR");
-	const struct media_codec *codec = leg_media_codec(leg);
+	const struct media_codec *codec = leg->codec;
 	t->rate_hz = conf.rate_hz ? conf.rate_hz : codec ? codec->rate_hz : 8000;
 	st = mstream_record(leg_media_stream(leg), t->target, &conf, &t->id);
 	if (st)
@@ -197,7 +206,7 @@ out:
 
 int leg_record_start(struct leg *leg, const char *path, unsigned limit_s, const char *text)
 {
-	struct leg *peer = bridge_peer(leg);
+	struct leg *peer = leg->peer;
 	struct leg_tap *t;
 	struct vars *own = NULL;
 	struct sv inside = sv_trim(sv_of(text));

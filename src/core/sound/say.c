@@ -1,6 +1,8 @@
 /* Where the rooms that need a spoken text meet the one that speaks. */
 #include "core/sound/say.h"
 #include "base/status.h"
+#include "core/leg/leg.h"
+#include "core/sound/play.h"
 
 static const struct say_ops *say_ops;
 

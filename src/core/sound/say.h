@@ -2,7 +2,7 @@
  * does it; rooms beside it reach it here. All of them pre-answer an unanswered inbound leg, end like leg_play (end,
  * terminator digit, break, hang-up) and play by leg_play_until with end. */
 #pragma once
-#include "core/leg/leg.h"
+#include "core/sound/play.h"
 
 struct say_request {
 	const char *module; /* "en", or "en:language" */

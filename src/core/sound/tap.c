@@ -1,7 +1,15 @@
 /* Taps of a leg: their list, their events, their end; levels and displaced sound. What the media threads do with a tap
  * is theirs; here is which function and target it has for the outside, and what happens when it reports. */
+#include "core/sound/tap.h"
+#include "base/mem.h"
 #include "base/status.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/sound/media.h"
+#include "core/sound/play.h"
+#include "core/sound/sound_i.h"
 #include "core/sound/tap_i.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +48,7 @@ struct leg_tap *leg_tap_new(struct leg *leg, enum leg_tap_kind kind, const char 
 		return NULL;
 	}
 	t->leg = leg, t->kind = kind;
-	list_push(&leg_i(leg)->taps, &t->link);
+	list_push(&sound_of(leg)->taps, &t->link);
 	return t;
 }
 
@@ -69,7 +77,7 @@ struct leg_tap *leg_tap_find(struct leg *leg, enum leg_tap_kind kind, const char
 {
 	struct lnode *it, *tmp;
 
-	list_each (&leg_i(leg)->taps, it, tmp) {
+	list_each (&sound_of(leg)->taps, it, tmp) {
 		struct leg_tap *t = list_entry(it, struct leg_tap, link);
 		if (t->kind == kind && !t->is_ending &&
 		    (!path || (t->path && !strcmp(path, t->path)) || !strcmp(path, t->target)))
@@ -82,7 +90,7 @@ struct leg_tap *leg_tap_find_id(struct leg *leg, uint32_t id)
 {
 	struct lnode *it, *tmp;
 
-	list_each (&leg_i(leg)->taps, it, tmp)
+	list_each (&sound_of(leg)->taps, it, tmp)
 		if (id && list_entry(it, struct leg_tap, link)->id == id)
 			return list_entry(it, struct leg_tap, link);
 	return NULL;
@@ -92,7 +100,7 @@ void leg_tap_each(struct leg *leg, void (*fn)(const char *function, const char *
 {
 	struct lnode *it, *tmp;
 
-	list_each (&leg_i(leg)->taps, it, tmp) {
+	list_each (&sound_of(leg)->taps, it, tmp) {
 		struct leg_tap *t = list_entry(it, struct leg_tap, link);
 		if (!t->is_ending && !t->is_hidden)
 			fn(functions[t->kind], t->target, arg);
@@ -125,7 +133,7 @@ void leg_tap_stop(struct leg_tap *t)
 			mstream_detect_dtmf(s, false);
 		break;
 	case LEG_TAP_GENERATE:
-		leg_i(t->leg)->are_read_digits_tones = false;
+		sound_of(t->leg)->are_read_digits_tones = false;
 		if (s) {
 			mstream_generate_dtmf(s, true, false);
 			mstream_generate_dtmf(s, false, false);
@@ -146,7 +154,7 @@ size_t leg_tap_remove(struct leg *leg, const char *function)
 	struct lnode *it, *tmp;
 	size_t count = 0;
 
-	list_each (&leg_i(leg)->taps, it, tmp) {
+	list_each (&sound_of(leg)->taps, it, tmp) {
 		struct leg_tap *t = list_entry(it, struct leg_tap, link);
 		if (t->is_ending || (function && strcmp(function, functions[t->kind])))
 			continue;
@@ -182,7 +190,7 @@ void leg_taps_end(struct leg *leg)
 	struct lnode *it, *tmp;
 
 	leg_spy_stop(leg);
-	list_each (&leg_i(leg)->taps, it, tmp)
+	list_each (&sound_of(leg)->taps, it, tmp)
 		if (list_entry(it, struct leg_tap, link)->kind != LEG_TAP_RECORD)
 			leg_tap_stop(list_entry(it, struct leg_tap, link));
 }
@@ -192,7 +200,7 @@ void leg_taps_fini(struct leg *leg)
 {
 	struct lnode *it, *tmp;
 
-	list_each (&leg_i(leg)->taps, it, tmp)
+	list_each (&sound_of(leg)->taps, it, tmp)
 		leg_record_over(list_entry(it, struct leg_tap, link), NULL);
 }
 

@@ -1,7 +1,18 @@
 /* Taps that wait for something to be heard (tones, keys, sound or silence), and listening in on another leg. */
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/status.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/run/run_core.h"
+#include "core/sound/media.h"
+#include "core/sound/play.h"
+#include "core/sound/sound_core.h"
+#include "core/sound/sound_i.h"
+#include "core/sound/tap.h"
 #include "core/sound/tap_i.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +84,7 @@ static ON_CTL unsigned tone_count(struct leg *leg)
 	struct lnode *it, *tmp;
 	unsigned count = 0;
 
-	list_each (&leg_i(leg)->taps, it, tmp)
+	list_each (&sound_of(leg)->taps, it, tmp)
 		count += list_entry(it, struct leg_tap, link)->kind == LEG_TAP_TONE;
 	return count;
 }
@@ -173,7 +184,7 @@ int leg_dtmf_generate(struct leg *leg, bool is_read, bool is_on)
 	st = leg_tap_ready(leg);
 	if (!st)
 		st = mstream_generate_dtmf(leg_media_stream(leg), is_read, true);
-	leg_i(leg)->are_read_digits_tones |= !st && is_read;
+	sound_of(leg)->are_read_digits_tones |= !st && is_read;
 	if (!st && !t && (t = leg_tap_new(leg, LEG_TAP_GENERATE, leg->uuid)))
 		leg_tap_told(t);
 	return st;
@@ -184,7 +195,7 @@ int leg_dtmf_generate(struct leg *leg, bool is_read, bool is_on)
 int leg_wait_energy(struct leg *leg, const struct media_energy_conf *conf, unsigned timeout_ms, const char *file,
     unsigned *heard, unsigned *hits)
 {
-	struct leg_full *full = leg_i(leg);
+	struct leg_sound *so = sound_of(leg);
 	int64_t deadline = timeout_ms ? clock_mono_us() + timeout_ms * INT64_C(1000) : -1;
 	uint32_t id, play_id = 0;
 	char *source = NULL;
@@ -194,29 +205,29 @@ int leg_wait_energy(struct leg *leg, const struct media_energy_conf *conf, unsig
 		st = mstream_detect_energy(leg_media_stream(leg), conf, &id);
 	if (st)
 		return st;
-	full->watch_id = id, full->is_watch_over = false;
+	so->watch_id = id, so->is_watch_over = false;
 	if (file && *file && !(source = leg_source_full(leg, file)))
 		st = ST_NOMEM;
 	if (source)
 		st = mstream_play(leg_media_stream(leg), source, 1, &play_id);
 	mem_free(source);
-	while (!st && !full->is_watch_over) {
+	while (!st && !so->is_watch_over) {
 		int64_t left = deadline < 0 ? -1 : deadline - clock_mono_us();
 		st = deadline >= 0 && left <= 0 ? ST_TIMEOUT : leg_wait(leg, left);
-		if (!st && play_id && full->done_play_id == play_id)
+		if (!st && play_id && so->done_play_id == play_id)
 			st = ST_NOTFOUND;
 	}
-	if (play_id && leg_media_stream(leg) && full->done_play_id != play_id)
+	if (play_id && leg_media_stream(leg) && so->done_play_id != play_id)
 		mstream_play_stop(leg_media_stream(leg), play_id);
 	/* What was heard until now comes with its end. */
-	if (!full->is_watch_over && leg_media_stream(leg) && !mstream_tap_stop(leg_media_stream(leg), id))
-		while (!full->is_watch_over && leg_is_up(leg) && leg_wait(leg, STOP_WAIT_US) == ST_OK)
+	if (!so->is_watch_over && leg_media_stream(leg) && !mstream_tap_stop(leg_media_stream(leg), id))
+		while (!so->is_watch_over && leg_is_up(leg) && leg_wait(leg, STOP_WAIT_US) == ST_OK)
 			;
 	if (heard)
-		*heard = full->watch_heard;
+		*heard = so->watch_heard;
 	if (hits)
-		*hits = full->watch_hits;
-	full->watch_id = 0;
+		*hits = so->watch_hits;
+	so->watch_id = 0;
 	return st;
 }
 
@@ -224,58 +235,63 @@ int leg_wait_energy(struct leg *leg, const struct media_energy_conf *conf, unsig
 
 int leg_spy_start(struct leg *listener, struct leg *target, unsigned flags)
 {
-	struct leg_full *full = leg_i(listener);
+	struct leg_sound *so = sound_of(listener);
 	struct leg_tap *t;
 	int st;
 
 	if (!leg_is_up(target) || !leg_media_stream(target) || !leg_media_is_ready(target))
 		return ST_NOTFOUND;
-	if (full->spy || listener->bridge)
+	if (so->spy || listener->peer)
 		return ST_BUSY;
 	st = leg_tap_ready(listener);
 	t = st ? NULL : leg_tap_new(target, LEG_TAP_SPY, target->uuid);
 	if (!t)
 		return st ? st : ST_NOMEM;
 	t->listener = listener;
-	st = mstream_spy(leg_media_stream(listener), leg_media_stream(target), flags, &full->spy_id);
+	st = mstream_spy(leg_media_stream(listener), leg_media_stream(target), flags, &so->spy_id);
 	if (st) {
 		leg_tap_free(t);
 		return st;
 	}
-	full->spy = t;
+	so->spy = t;
 	leg_tap_told(t);
 	return ST_OK;
 }
 
 void leg_spy_set(struct leg *listener, unsigned flags)
 {
-	struct leg_full *full = leg_i(listener);
+	struct leg_sound *so = sound_of(listener);
 
-	if (full->spy && leg_media_stream(full->spy->leg))
-		mstream_spy_set(leg_media_stream(full->spy->leg), full->spy_id, flags);
+	if (so->spy && leg_media_stream(so->spy->leg))
+		mstream_spy_set(leg_media_stream(so->spy->leg), so->spy_id, flags);
 }
 
 bool leg_spy_is_on(const struct leg *listener)
 {
-	return leg_i(listener)->spy != NULL;
+	return sound_of(listener)->spy != NULL;
 }
 
 void leg_spy_stop(struct leg *listener)
 {
-	struct leg_full *full = leg_i(listener);
-	struct leg_tap *t = full->spy;
+	struct leg_sound *so = sound_of(listener);
+	struct leg_tap *t = so->spy;
 
 	if (!t)
 		return;
-	full->spy = NULL;
+	so->spy = NULL;
 	if (leg_media_stream(t->leg))
-		mstream_tap_stop(leg_media_stream(t->leg), full->spy_id);
+		mstream_tap_stop(leg_media_stream(t->leg), so->spy_id);
 	leg_tap_free(t);
 	leg_wake(listener);
 }
 
 void leg_spy_over(struct leg *listener, uint32_t id)
 {
-	if (leg_i(listener)->spy && leg_i(listener)->spy_id == id)
+	if (sound_of(listener)->spy && sound_of(listener)->spy_id == id)
 		leg_spy_stop(listener);
+}
+
+bool leg_read_digits_are_tones(const struct leg *leg)
+{
+	return sound_of(leg)->are_read_digits_tones;
 }

@@ -5,12 +5,9 @@
  * itself wrote into a value are followed (a profile variable "${domain}/x"), each within that value, so that no two
  * pieces can make a reference together. Bytes from outside are marked (text/mark.h): they are no dollar, brace or
  * backslash here, and keep their marks in what comes out. */
+#include "core/value/expand.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/conf/config.h"
-#include "core/host/core.h"
-#include "core/leg/leg.h"
-#include "core/registry/module.h"
 #include "text/mark.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -19,14 +16,11 @@
 enum { DEPTH_MAX = 100, OUT_MAX = 1 << 20, API_MAX = 256, STEPS_MAX = 20000 };
 
 struct expansion {
-	struct leg *leg;
-	expand_lookup_fn fn;
-	expand_api_fn api; /* NULL: commands run */
-	void *arg;
+	const struct expand_resolver *r;
 	unsigned api_count, steps;
 };
 
-static ON_CTL int expand_text(struct expansion *x, struct sv text, struct buf *out, unsigned depth);
+static ON_CTL int expand_into(struct expansion *x, struct sv text, struct buf *out, unsigned depth);
 
 /* Index of the '}' that closes the '{' at from - 1, or text.n. */
 static size_t close_find(struct sv text, size_t from)
@@ -39,15 +33,6 @@ static size_t close_find(struct sv text, size_t from)
 			return i;
 	}
 	return text.n;
-}
-
-/* A value with its marks; scratch may hold it. */
-static ON_CTL const char *lookup(struct expansion *x, const char *name, struct buf *scratch)
-{
-	const char *text = x->fn ? x->fn(name, x->arg) : NULL;
-	if (text)
-		return text;
-	return x->leg ? leg_text(x->leg, name, scratch) : globals_text(name);
 }
 
 /* "cmd(args)" or "cmd args": splits; false for what is a variable's name. */
@@ -71,25 +56,17 @@ static bool api_split(char *name, char **args)
 static ON_CTL int put_api(struct expansion *x, const char *cmd, const char *args, struct buf *out)
 {
 	struct buf reply;
-	int st;
+	int st = ST_OK;
 
-	if (core_limits()->is_api_expansion_off)
-		return buf_adds(out, "<API Execute Permission Denied>");
 	if (++x->api_count > API_MAX)
 		return ST_LIMIT;
-	if (x->api && x->api(cmd, args, out, x->arg) != ST_NOTFOUND)
+	if (!x->r->api)
 		return ST_OK;
-	if (mark_has(sv_of(cmd))) {
-		log_warning("a command's name from outside is not expanded: %.80s", cmd);
-		return ST_OK;
-	}
 	buf_init(&reply);
 	reply.max = OUT_MAX;
-	st = api_run_text(cmd, args, x->leg, &reply);
+	st = x->r->api(cmd, args, &reply, x->r->arg);
 	if (st == ST_OK)
 		buf_addv(out, buf_sv(&reply));
-	else if (st == ST_DENIED)
-		log_warning("the command '%s' may wait and cannot be expanded here", cmd);
 	buf_fini(&reply);
 	return ST_OK;
 }
@@ -143,7 +120,7 @@ static ON_CTL int put_value(struct expansion *x, struct sv value, const char *sp
 		return ST_NOMEM;
 	buf_init(&full);
 	full.max = OUT_MAX;
-	st = expand_text(x, sv_of(copy), &full, depth + 1);
+	st = expand_into(x, sv_of(copy), &full, depth + 1);
 	if (!st)
 		buf_addv(out, spec ? value_part(buf_sv(&full), spec) : buf_sv(&full));
 	buf_fini(&full);
@@ -169,7 +146,7 @@ static ON_CTL int put_var(struct expansion *x, char *name, bool is_global, struc
 	}
 	mark_strip_in_place(name); /* which variable is read may depend on what comes from outside */
 	buf_init(&scratch);
-	text = is_global ? globals_text(name) : lookup(x, name, &scratch);
+	text = (is_global ? x->r->global : x->r->lookup)(name, &scratch, x->r->arg);
 	if (text && *text) {
 		value = sv_of(text);
 		if (index >= 0)
@@ -190,7 +167,7 @@ static ON_CTL int put_reference(struct expansion *x, struct sv inner, bool is_gl
 	buf_init(&name);
 	name.max = OUT_MAX;
 	if (memchr(inner.n ? inner.p : "", '$', inner.n))
-		st = expand_text(x, inner, &name, depth + 1);
+		st = expand_into(x, inner, &name, depth + 1);
 	else
 		buf_addv(&name, inner);
 	if (st || !name.n || name.failed)
@@ -246,7 +223,7 @@ static ON_CTL int put_dollar(struct expansion *x, struct sv text, size_t *i, str
 	return st;
 }
 
-static ON_CTL int expand_text(struct expansion *x, struct sv text, struct buf *out, unsigned depth)
+static ON_CTL int expand_into(struct expansion *x, struct sv text, struct buf *out, unsigned depth)
 {
 	int st = ST_OK;
 
@@ -272,43 +249,17 @@ static ON_CTL int expand_text(struct expansion *x, struct sv text, struct buf *o
 	return st ? st : out->failed ? ST_LIMIT : ST_OK;
 }
 
-static ON_CTL int expand_run(struct expansion *x, const char *text, char **out)
+int expand_text(const struct expand_resolver *r, const char *text, char **out)
 {
+	struct expansion x = {.r = r};
 	struct buf b;
 	int st;
 
 	buf_init(&b);
 	b.max = OUT_MAX;
-	st = expand_text(x, sv_of(text), &b, 0);
+	st = expand_into(&x, sv_of(text), &b, 0);
 	if (!st)
 		*out = buf_take(&b);
-	else if (x->leg)
-		leg_log(x->leg, LOG_WARNING, "expansion goes too deep or gets too long: %.80s", text);
 	buf_fini(&b);
 	return st;
-}
-
-int expand_with(struct leg *leg, expand_lookup_fn fn, void *arg, const char *text, char **out)
-{
-	return expand_run(&(struct expansion){.leg = leg, .fn = fn, .arg = arg}, text, out);
-}
-
-int expand_aside(expand_lookup_fn fn, expand_api_fn api, void *arg, const char *text, char **out)
-{
-	return expand_run(&(struct expansion){.fn = fn, .api = api, .arg = arg}, text, out);
-}
-
-static int keep_command(const char *cmd, const char *args, struct buf *out, void *arg)
-{
-	return buf_printf(out, "${%s(%s)}", cmd, args);
-}
-
-int expand_variables(struct leg *leg, const char *text, char **out)
-{
-	return expand_run(&(struct expansion){.leg = leg, .api = keep_command}, text, out);
-}
-
-int expand(struct leg *leg, const char *text, char **out)
-{
-	return expand_with(leg, NULL, NULL, text, out);
 }

@@ -36,22 +36,3 @@ int vars_copy(struct vars *to, const struct vars *from);
 /* "a=1,b='x,y'" or "^^:a=1:b=2" (the inside of {} [] <>) added to v. ST_PARSE names nothing wrong but leaves v
  * unchanged. */
 int vars_parse(struct vars *v, struct sv text);
-/* Every variable the modules declared, for docs and the test that code and docs agree, is in module.h's tables. */
-
-/* Expansion of ${name} ${name:off:len} ${name[i]} ${api(args)} $${global} in text (reference: FreeSWITCH's rules;
- * references within a value that the configuration wrote are followed, depth 100; text without "${" and without an
- * escape of those stays as it is; output bounded to 1 MiB). One pass: what was put in is not read again, and what is
- * marked, in text or in a value, is never read at all. leg may be NULL (globals and api only). Commands that may wait
- * are allowed only inside a coroutine. Out is a mem_alloc string and has the marks of what went into it. */
-struct leg;
-ON_CTL int expand(struct leg *leg, const char *text, char **out);
-/* The second pass of set and its relatives (FreeSWITCH expands their value once more): variables only, commands stay as
- * they are written. */
-ON_CTL int expand_variables(struct leg *leg, const char *text, char **out);
-/* The same with an own lookup tried first (returns NULL to go on). */
-typedef const char *(*expand_lookup_fn)(const char *name, void *arg);
-ON_CTL int expand_with(struct leg *leg, expand_lookup_fn fn, void *arg, const char *text, char **out);
-/* Without a leg, for what only looks: api is asked in place of a command. It writes to out what stands for the reply;
- * ST_NOTFOUND: the command may run. */
-typedef int (*expand_api_fn)(const char *cmd, const char *args, struct buf *out, void *arg);
-ON_CTL int expand_aside(expand_lookup_fn fn, expand_api_fn api, void *arg, const char *text, char **out);

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/conf/acl.h"
 #include "core/conf/dir.h"
 #include "endpoint/sip/sofia_i.h"
 

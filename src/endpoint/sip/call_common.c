@@ -1,9 +1,12 @@
 /* What inbound and outbound calls share: the private object between a leg and its dialog, variables read from messages,
  * headers, causes both ways, and the end. A leg holds one reference on its call, the dialog's callbacks another. */
+#include "base/fmt.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
-#include "base/fmt.h"
+#include "core/leg/leg.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <stdio.h>
@@ -272,7 +275,7 @@ static enum cause cause_of_close(struct call *c, const struct sip_close *why)
 static void partner_phrase(struct call *c, struct sv phrase) ON_CTL;
 static void partner_phrase(struct call *c, struct sv phrase)
 {
-	struct leg *partner = bridge_peer(c->leg);
+	struct leg *partner = c->leg->peer;
 	if (!partner)
 		partner = originator_of(c);
 	if (partner)

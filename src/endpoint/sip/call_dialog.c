@@ -2,6 +2,11 @@
  * session change that does not fit is refused and the call goes on as it was. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/event/event.h"
+#include "core/keys/dtmf.h"
+#include "core/leg/leg.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <stdio.h>

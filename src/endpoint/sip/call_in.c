@@ -3,7 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/conf/acl.h"
 #include "core/conf/dir.h"
+#include "core/leg/leg.h"
+#include "core/registry/endpoint.h"
+#include "core/registry/limits.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/gateway.h"
 
 #include <inttypes.h>
@@ -298,7 +305,7 @@ static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, co
 	return true;
 }
 
-static int op_answer(struct leg *leg);
+static int op_answer(struct leg *leg, struct leg *near);
 
 /* An INVITE without SDP (RFC 3725): nothing can be played or bridged before the caller has said where. So we answer
  * with our offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. */
@@ -306,7 +313,7 @@ static int start_by_offering(struct call *c) ON_CTL;
 static int start_by_offering(struct call *c)
 {
 	c->is_start_held = true;
-	return op_answer(c->leg);
+	return op_answer(c->leg, NULL);
 }
 
 void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
@@ -380,7 +387,7 @@ static int op_ring_ready(struct leg *leg)
 	return st;
 }
 
-static int op_pre_answer(struct leg *leg)
+static int op_pre_answer(struct leg *leg, struct leg *near)
 {
 	struct call *c = call_of(leg);
 	struct buf b, sdp;
@@ -389,7 +396,7 @@ static int op_pre_answer(struct leg *leg)
 	if (!may_answer(c, &st))
 		return st;
 	buf_init(&sdp);
-	st = leg_media_answer(leg, NULL, &sdp);
+	st = leg_media_answer(leg, near, &sdp);
 	if (st == ST_OK) {
 		provisional_headers(c, &b);
 		st = sip_call_progress(c->sip, 183, NULL, b.p, buf_sv(&sdp));
@@ -399,7 +406,7 @@ static int op_pre_answer(struct leg *leg)
 	return st;
 }
 
-static int op_answer(struct leg *leg)
+static int op_answer(struct leg *leg, struct leg *near)
 {
 	struct call *c = call_of(leg);
 	struct buf b, sdp;
@@ -408,7 +415,7 @@ static int op_answer(struct leg *leg)
 	if (!may_answer(c, &st))
 		return st;
 	buf_init(&sdp);
-	st = leg_media_answer(leg, NULL, &sdp);
+	st = leg_media_answer(leg, near, &sdp);
 	if (st == ST_OK) {
 		const struct sip_msg *m = sip_call_invite_msg(c->sip);
 		c->has_offered = m && !m->body.n;

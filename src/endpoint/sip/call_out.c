@@ -2,7 +2,11 @@
  * ringing, early media, an answer. Refusals and time-outs end in call_common.c, redirections in redirect.c. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/conf/dir.h"
+#include "core/leg/leg.h"
+#include "core/registry/endpoint.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/gateway.h"
 
 #include <inttypes.h>

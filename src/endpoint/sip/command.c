@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
+#include "core/registry/api.h"
 #include "endpoint/sip/gateway.h"
 #include "loop/co.h"
 #include "text/xml.h"

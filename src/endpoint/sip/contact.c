@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
+#include "core/registry/api.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <string.h>

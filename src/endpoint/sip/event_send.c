@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/event/event.h"
+#include "core/leg/leg.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <string.h>

@@ -4,7 +4,10 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/conf/acl.h"
 #include "core/conf/config.h"
+#include "core/event/event.h"
+#include "core/value/vars.h"
 #include "loop/loop.h"
 #include "text/xml.h"
 

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
+#include "core/leg/leg.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <string.h>

@@ -1,9 +1,12 @@
 /* The endpoint's module: FreeSWITCH's mod_sofia by name. Load reads sofia.conf, opens the store, brings
  * registrations back and starts the profiles; unload ends them in the opposite order. */
+#include "core/registry/module.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
+#include "core/registry/endpoint.h"
+#include "core/value/self.h"
 #include "endpoint/sip/sofia_i.h"
 #include "store/store.h"
 

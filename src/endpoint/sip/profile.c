@@ -5,8 +5,10 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/conf/config.h"
 #include "core/conf/dir.h"
+#include "core/leg/leg.h"
+#include "core/value/cause.h"
+#include "core/value/self.h"
 #include "endpoint/sip/gateway.h"
 #include "text/xml.h"
 

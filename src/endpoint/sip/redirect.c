@@ -4,6 +4,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/value/cause.h"
 #include "endpoint/sip/sofia_i.h"
 #include "text/mark.h"
 

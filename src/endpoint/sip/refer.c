@@ -3,6 +3,11 @@
  * REFER outside of one is request.c's. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/bridge/bridge.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/sofia_i.h"
 #include "text/mark.h"
 
@@ -136,7 +141,7 @@ static int transfer_outside(struct leg *leg, const char *number)
 static int blind(struct call *c, const struct sip_msg *m, const struct refer *r) ON_CTL;
 static int blind(struct call *c, const struct sip_msg *m, const struct refer *r)
 {
-	struct leg *peer = bridge_peer(c->leg);
+	struct leg *peer = c->leg->peer;
 	if (!peer || !leg_is_up(peer))
 		return ST_NOTFOUND;
 	refer_vars(peer, c->leg, m);
@@ -151,7 +156,7 @@ static int blind(struct call *c, const struct sip_msg *m, const struct refer *r)
 static int attended(struct call *c, struct call *other, const struct sip_msg *m) ON_CTL;
 static int attended(struct call *c, struct call *other, const struct sip_msg *m)
 {
-	struct leg *first = bridge_peer(c->leg), *second = bridge_peer(other->leg), *held;
+	struct leg *first = c->leg->peer, *second = other->leg->peer, *held;
 	int st;
 	if (other == c || (!first && !second))
 		return ST_NOTFOUND;
@@ -243,7 +248,7 @@ bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg 
 		return false;
 	}
 	c = call_in_stack(p, &r);
-	if (!c || !bridge_peer(c->leg)) {
+	if (!c || !c->leg->peer) {
 		sip_stx_reply_once(tx, 481, "Call Does Not Exist", NULL);
 		return false;
 	}
@@ -272,7 +277,7 @@ void replaces_prepare(struct call *c, const struct leg *replaced)
 
 void replaces_run(struct call *c)
 {
-	struct leg *replaced = leg_find(c->replaced_uuid), *peer = replaced ? bridge_peer(replaced) : NULL;
+	struct leg *replaced = leg_find(c->replaced_uuid), *peer = replaced ? replaced->peer : NULL;
 	c->replaced_uuid[0] = 0;
 	if (!peer || bridge_two(c->leg, peer) < 0) {
 		leg_hangup(c->leg, CAUSE_NORMAL_CLEARING);

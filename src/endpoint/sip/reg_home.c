@@ -5,6 +5,9 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/event/event.h"
+#include "core/registry/ready.h"
+#include "core/registry/registrations.h"
 #include "endpoint/sip/sofia_i.h"
 #include "store/store.h"
 

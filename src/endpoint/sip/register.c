@@ -4,7 +4,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "core/conf/acl.h"
 #include "core/conf/dir.h"
+#include "core/event/event.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <inttypes.h>

@@ -1,6 +1,8 @@
 /* Dial strings with all their parts, and what their variables ask of dialling. */
 #include "base/mem.h"
+#include "core/dial/dialstring.h"
 #include "core/dial/originate_i.h"
+#include "core/dial/targets.h"
 #include "core/value/cause.h"
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Expansion, with variables whose values lead on. */
 #include "base/mem.h"
-#include "core/value/vars.h"
+#include "core/run/expand.h"
 #include <string.h>
 
 static const char *lookup(const char *name, void *arg)

@@ -2,8 +2,10 @@
  * harmless word there. Aborts when it is not. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "core/dial/originate_i.h"
+#include "core/dial/dialstring.h"
+#include "core/dial/targets.h"
 #include "core/registry/app_words.h"
+#include "core/run/expand.h"
 #include "core/value/vars.h"
 #include "dialplan/dialplan.h"
 #include "text/mark.h"

@@ -3,6 +3,12 @@
 #include "api/api_i.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
+#include "core/host/module.h"
+#include "core/leg/leg.h"
+#include "core/registry/module.h"
+#include "core/run/api.h"
+#include "core/value/cause.h"
+#include "core/value/self.h"
 #include "harness.h"
 
 #include <stdio.h>
@@ -241,7 +247,7 @@ static int test_rows(void)
 static NO_ROLE_CHECK bool two_legs(void *arg)
 {
 	struct leg *leg = arg;
-	return leg->bridge != NULL;
+	return leg->peer != NULL;
 }
 
 static NO_ROLE_CHECK int test_legs(void)
@@ -253,7 +259,7 @@ static NO_ROLE_CHECK int test_legs(void)
 	struct leg *a = mem_ref(fake_inbound("call", "PCMU"));
 	EXPECT(fake_until(two_legs, a, 3000));
 	char b[UUID_CHARS + 1];
-	snprintf(b, sizeof(b), "%s", bridge_peer(a)->uuid);
+	snprintf(b, sizeof(b), "%s", a->peer->uuid);
 	EXPECT(answers("show channels count", "\n2 total.\n"));
 	EXPECT(answers("show calls count", "\n1 total.\n"));
 	EXPECT(answers("show bridged_calls count as json", "{\"row_count\": 1}\n"));
@@ -282,7 +288,7 @@ static NO_ROLE_CHECK int test_legs(void)
 	snprintf(line, sizeof(line), "uuid_transfer %s -both park test default", a->uuid);
 	EXPECT(answers(line, "+OK\n"));
 	fake_run_ms(50);
-	EXPECT(leg_is_up(a) && leg_find(b) && !a->bridge);
+	EXPECT(leg_is_up(a) && leg_find(b) && !a->peer);
 	snprintf(line, sizeof(line), "uuid_bridge %s %s", a->uuid, b);
 	snprintf(wanted, sizeof(wanted), "+OK %s\n", b);
 	EXPECT(answers(line, wanted));

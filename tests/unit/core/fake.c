@@ -2,9 +2,26 @@
 #include "fake.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/dial/dialstring.h"
+#include "core/dial/originate.h"
+#include "core/dial/targets.h"
 #include "core/event/event.h"
-#include "core/leg/leg_i.h"
-#include "core/registry/registry_i.h"
+#include "core/host/core.h"
+#include "core/host/module.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "core/registry/app.h"
+#include "core/registry/dialplan.h"
+#include "core/registry/endpoint.h"
+#include "core/registry/limits.h"
+#include "core/registry/module.h"
+#include "core/run/exec.h"
+#include "core/run/expand.h"
+#include "core/sound/media.h"
+#include "core/sound/play.h"
+#include "core/value/cause.h"
+#include "core/value/self.h"
+#include "core/value/vars.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,26 +156,26 @@ static NO_ROLE_CHECK int fake_init(struct leg *leg)
 	return st;
 }
 
-static NO_ROLE_CHECK int fake_answer(struct leg *leg)
+static NO_ROLE_CHECK int fake_answer(struct leg *leg, struct leg *near)
 {
 	struct buf b;
 	int st;
 
 	fake_stats.answers++;
 	buf_init(&b);
-	st = leg_media_answer(leg, NULL, &b);
+	st = leg_media_answer(leg, near, &b);
 	buf_fini(&b);
 	return st;
 }
 
-static NO_ROLE_CHECK int fake_pre_answer(struct leg *leg)
+static NO_ROLE_CHECK int fake_pre_answer(struct leg *leg, struct leg *near)
 {
 	struct buf b;
 	int st;
 
 	fake_stats.early++;
 	buf_init(&b);
-	st = leg_media_answer(leg, NULL, &b);
+	st = leg_media_answer(leg, near, &b);
 	buf_fini(&b);
 	return st;
 }
@@ -197,10 +214,10 @@ const struct endpoint_ops fake_ops = {.name = "fake",
     .on_hangup = fake_on_hangup,
     .on_destroy = fake_on_destroy};
 
-static NO_ROLE_CHECK int test_expand(const struct originate_target *t, char **dialstring, enum cause *cause)
+static NO_ROLE_CHECK int test_expand(const struct originate_target *t, struct dial *out, enum cause *cause)
 {
-	*dialstring = mem_strdup("[inner=1]fake/ring-answer");
-	return ST_OK;
+	dial_free(out);
+	return dial_parse(out, "[inner=1]fake/ring-answer");
 }
 static const struct endpoint_ops alias_ops = {.name = "alias", .expand = test_expand};
 

@@ -2,6 +2,13 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "base/status.h"
+#include "core/bridge/bridge.h"
+#include "core/dial/originate.h"
+#include "core/dial/originate_i.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/value/cause.h"
 #include "fake.h"
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +78,7 @@ static const struct fake_route routes[] = {
 
 static NO_ROLE_CHECK bool is_bridged(void *arg)
 {
-	return bridge_peer(arg) != NULL;
+	return ((struct leg *)arg)->peer != NULL;
 }
 static bool is_answered(void *arg)
 {
@@ -108,12 +115,12 @@ static NO_ROLE_CHECK int test_bridged_events(void)
 	EXPECT(a && fake_until(is_bridged, a, 2000));
 	EXPECT_STR(fake_trace(), bridged_trace);
 	EXPECT_STR(leg_var(a, "originate_disposition"), "SUCCESS");
-	EXPECT_STR(leg_var(a, "bridge_uuid"), bridge_peer(a)->uuid);
-	EXPECT_STR(leg_var(a, "bleg_uuid"), bridge_peer(a)->uuid);
-	EXPECT(!leg_var(a, "aleg_uuid") && !leg_var(bridge_peer(a), "bleg_uuid"));
-	EXPECT_STR(leg_var(bridge_peer(a), "aleg_uuid"), a->uuid);
-	EXPECT_STR(leg_var(bridge_peer(a), "max_forwards"), "69");
-	EXPECT_STR(bridge_peer(a)->profile->caller_id_number, "1000");
+	EXPECT_STR(leg_var(a, "bridge_uuid"), a->peer->uuid);
+	EXPECT_STR(leg_var(a, "bleg_uuid"), a->peer->uuid);
+	EXPECT(!leg_var(a, "aleg_uuid") && !leg_var(a->peer, "bleg_uuid"));
+	EXPECT_STR(leg_var(a->peer, "aleg_uuid"), a->uuid);
+	EXPECT_STR(leg_var(a->peer, "max_forwards"), "69");
+	EXPECT_STR(a->peer->profile->caller_id_number, "1000");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	EXPECT(fake_until(fake_no_legs, NULL, 2000));
 	end_part = strstr(fake_trace(), "A CHANNEL_HANGUP CS_EXECUTE 10 ACTIVE hangup\n");
@@ -199,18 +206,18 @@ static NO_ROLE_CHECK int test_forks(void)
 	EXPECT_INT(begin(), 0);
 	a = fake_inbound("both", "PCMU");
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT_STR(bridge_peer(a)->name, "fake/ring-answer");
+	EXPECT_STR(a->peer->name, "fake/ring-answer");
 	fake_run_ms(30);
 	EXPECT_INT(leg_count(), 2); /* the loser is gone */
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	a = fake_inbound("then", "PCMU");
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT_STR(bridge_peer(a)->name, "fake/answer");
-	leg_hangup(bridge_peer(a), CAUSE_NORMAL_CLEARING);
+	EXPECT_STR(a->peer->name, "fake/answer");
+	leg_hangup(a->peer, CAUSE_NORMAL_CLEARING);
 	a = fake_inbound("alias", "PCMU");
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT_STR(leg_var(bridge_peer(a), "inner"), "1");
-	EXPECT_STR(leg_var(bridge_peer(a), "outer"), "2");
+	EXPECT_STR(leg_var(a->peer, "inner"), "1");
+	EXPECT_STR(leg_var(a->peer, "outer"), "2");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	return end();
 }
@@ -222,12 +229,12 @@ static NO_ROLE_CHECK int test_codecs(void)
 	EXPECT_INT(begin(), 0);
 	a = fake_inbound("pcma", "PCMU,PCMA"); /* A takes what B chose */
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT_STR(leg_media_codec(a)->name, "PCMA");
+	EXPECT_STR(a->codec->name, "PCMA");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	a = fake_inbound("pcma", "PCMU"); /* transcoded */
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT_STR(leg_media_codec(a)->name, "PCMU");
-	EXPECT_STR(leg_media_codec(bridge_peer(a))->name, "PCMA");
+	EXPECT_STR(a->codec->name, "PCMU");
+	EXPECT_STR(a->peer->codec->name, "PCMA");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	a = mem_ref(fake_inbound("pcma", "G722")); /* cannot be joined: B refuses what is left to offer */
 	EXPECT(fake_until(fake_no_legs, NULL, 2000));
@@ -235,11 +242,11 @@ static NO_ROLE_CHECK int test_codecs(void)
 	mem_unref(a);
 	a = fake_inbound("sleep", "G722,PCMU"); /* alone: one the engine knows */
 	EXPECT(fake_until(is_answered, a, 2000));
-	EXPECT_STR(leg_media_codec(a)->name, "PCMU");
+	EXPECT_STR(a->codec->name, "PCMU");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	a = fake_inbound("echo", "G722");
 	EXPECT(fake_until(is_answered, a, 2000));
-	EXPECT_STR(leg_media_codec(a)->name, "G722");
+	EXPECT_STR(a->codec->name, "G722");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	return end();
 }
@@ -308,14 +315,14 @@ static NO_ROLE_CHECK int test_requests(void)
 	EXPECT(fake_until(fake_no_legs, NULL, 2000)); /* the sleep was the last of its list */
 	a = fake_inbound("call", "PCMU");             /* on a bridged leg */
 	EXPECT(fake_until(is_bridged, a, 2000));
-	b = bridge_peer(a);
+	b = a->peer;
 	EXPECT_INT(leg_exec_request(a, &r), 0);
 	r.app = "playback", r.data = "tone_stream://%(30,0,440)";
 	EXPECT_INT(leg_exec_request(b, &r), 0);
 	fake_run_ms(100);
 	EXPECT_STR(leg_var(a, "x"), "1");
 	EXPECT_STR(b->last_app, "playback");
-	EXPECT(bridge_peer(a) == b);
+	EXPECT(a->peer == b);
 	EXPECT_INT(leg_transfer(b, "park", "test", "default"), 0); /* A's bridge ends and hangs A up */
 	fake_run_ms(30);
 	EXPECT_INT(leg_count(), 1);
@@ -334,7 +341,7 @@ static NO_ROLE_CHECK int test_two(void)
 	fake_run_ms(20);
 	EXPECT_INT(bridge_two(a, b), 0);
 	EXPECT(fake_until(is_bridged, a, 2000));
-	EXPECT(bridge_peer(a) == b);
+	EXPECT(a->peer == b);
 	EXPECT_INT(a->state, CS_SOFT_EXECUTE);
 	EXPECT_INT(b->state, CS_EXCHANGE_MEDIA);
 	EXPECT_INT(leg_park(a), 0); /* B is left alone and goes */
@@ -347,6 +354,7 @@ static NO_ROLE_CHECK int test_two(void)
 
 struct command {
 	const char *dialstring;
+	const struct dial *targets;
 	struct leg *leg;
 	enum cause cause;
 	int st;
@@ -355,7 +363,7 @@ struct command {
 static NO_ROLE_CHECK void originate_co(void *arg)
 {
 	struct command *c = arg;
-	struct originate_conf conf = {.dialstring = c->dialstring, .timeout_s = 2};
+	struct originate_conf conf = {.dialstring = c->dialstring, .targets = c->targets, .timeout_s = 2};
 	c->st = originate_run(&conf, &c->leg, &c->cause);
 	if (!c->st) {
 		leg_exec_add(c->leg, "park", "", NULL);
@@ -366,6 +374,43 @@ static NO_ROLE_CHECK void originate_co(void *arg)
 static bool command_done(void *arg)
 {
 	return ((struct command *)arg)->is_done;
+}
+
+/* A list of targets that was never text: separators in it mean nothing. */
+static NO_ROLE_CHECK int test_targets(void)
+{
+	struct command c = {0};
+	struct dial d, copy;
+	struct vars *own = NULL;
+
+	EXPECT_INT(begin(), 0);
+	EXPECT_INT(vars_new(&own), 0);
+	EXPECT_INT(vars_set(own, "list", "a,b|c]}"), 0);
+	EXPECT_INT(dial_init(&d), 0);
+	EXPECT_INT(vars_set(d.vars, "of", "all"), 0);
+	EXPECT_INT(dial_part_add(&d, NULL), 0);
+	EXPECT_INT(dial_leg_add(&d, SV("fake"), SV("busy"), 0, NULL), 0);
+	EXPECT_INT(dial_leg_add(&d, SV("fake"), SV("ring-answer"), 1, own), 0);
+	EXPECT_INT(d.parts[0].group_count, 2);
+	EXPECT_INT(dial_copy(&copy, &d), 0);
+	dial_free(&d);
+	vars_free(own);
+	c.targets = &copy;
+	co_spawn("test", originate_co, &c, NULL);
+	EXPECT(fake_until(command_done, &c, 2000));
+	EXPECT_INT(c.st, 0);
+	EXPECT_STR(leg_var(c.leg, "list"), "a,b|c]}");
+	EXPECT_STR(leg_var(c.leg, "of"), "all");
+	EXPECT_INT(copy.count, 1); /* the caller's list is as it was */
+	dial_free(&copy);
+	EXPECT_INT(dial_init(&d), 0);
+	EXPECT_INT(dial_part_add(&d, NULL), 0);
+	for (int i = 0; i < DIAL_LEGS_MAX; i++)
+		EXPECT_INT(dial_leg_add(&d, SV("fake"), SV("busy"), 0, NULL), 0);
+	EXPECT_INT(dial_leg_add(&d, SV("fake"), SV("busy"), 0, NULL), ST_LIMIT);
+	dial_free(&d);
+	leg_hangup_all(CAUSE_MANAGER_REQUEST, NULL, NULL);
+	return end();
 }
 
 static NO_ROLE_CHECK int test_originate(void)
@@ -411,9 +456,9 @@ static NO_ROLE_CHECK int test_threads(void)
 	a = mem_ref(fake_inbound("threads", "PCMU"));
 	EXPECT(fake_until(is_bridged, a, 2000));
 	EXPECT_STR(leg_var(a, "originate_disposition"), "SUCCESS");
-	EXPECT_STR(leg_var(bridge_peer(a), "x"), "1");
-	EXPECT_STR(leg_var(bridge_peer(a), "originating_leg_uuid"), a->uuid);
-	EXPECT(!bridge_peer(a)->originate);
+	EXPECT_STR(leg_var(a->peer, "x"), "1");
+	EXPECT_STR(leg_var(a->peer, "originating_leg_uuid"), a->uuid);
+	EXPECT(!dialling_of(a->peer)->of);
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	mem_unref(a);
 	EXPECT(fake_until(fake_no_legs, NULL, 2000));
@@ -482,5 +527,5 @@ TEST_MAIN({"events of a bridged call", test_bridged_events, TEST_LOOP},
     {"timeout", test_timeout, TEST_LOOP}, {"forks", test_forks, TEST_LOOP}, {"codecs", test_codecs, TEST_LOOP},
     {"early media and ringback", test_early_and_ringback, TEST_LOOP}, {"applications", test_apps, TEST_LOOP},
     {"requests", test_requests, TEST_LOOP}, {"two legs", test_two, TEST_LOOP}, {"originate", test_originate, TEST_LOOP},
-    {"threads", test_threads, TEST_LOOP}, {"storm", test_storm, TEST_LOOP},
+    {"targets", test_targets, TEST_LOOP}, {"threads", test_threads, TEST_LOOP}, {"storm", test_storm, TEST_LOOP},
     {"stop in a call", test_stop_in_call, TEST_LOOP})

@@ -4,9 +4,12 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/slurp.h"
+#include "core/conf/check.h"
+#include "core/conf/config.h"
 #include "core/conf/config_i.h"
 #include "harness.h"
 #include "loop/loop.h"
+#include "proc/shell.h"
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -106,10 +109,10 @@ static int test_command_bound(void)
 	int64_t start = clock_mono_us();
 
 	buf_init(&out);
-	EXPECT_INT(config_run_command("echo before; sleep 20", 100, &out), ST_TIMEOUT);
+	EXPECT_INT(shell_output("echo before; sleep 20", 100, 1 << 20, &out), ST_TIMEOUT);
 	EXPECT(clock_mono_us() - start < 5000000);
 	EXPECT_INT(out.n, 0);
-	EXPECT_INT(config_run_command("exit 3", 1000, &out), ST_OK);
+	EXPECT_INT(shell_output("exit 3", 1000, 1 << 20, &out), ST_OK);
 	buf_fini(&out);
 	return 0;
 }

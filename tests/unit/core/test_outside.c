@@ -2,9 +2,11 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/conf/config_i.h"
-#include "core/dial/originate_i.h"
+#include "core/dial/dialstring.h"
+#include "core/dial/targets.h"
 #include "core/registry/app_words.h"
+#include "core/run/expand.h"
+#include "core/value/vars.h"
 #include "fake.h"
 #include "mark_text.h"
 #include <stdio.h>

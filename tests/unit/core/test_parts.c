@@ -1,5 +1,8 @@
 /* A module of several descriptors: loaded and unloaded as one, all of it or nothing. */
 #include "base/status.h"
+#include "core/host/module.h"
+#include "core/leg/leg.h"
+#include "core/registry/app.h"
 #include "core/registry/module.h"
 #include "harness.h"
 #include <string.h>

@@ -1,6 +1,7 @@
 /* extensions.conf: what each kind of line gives for which call, and what is told of lines that cannot be read. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "core/run/expand.h"
 #include "dialplan/dialplan.h"
 #include "harness.h"
 #include <stdio.h>

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/conf/dir.h"
 #include "endpoint/sip/sofia_i.h"
 #include "harness.h"
 #include "text/xml.h"

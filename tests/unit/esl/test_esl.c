@@ -2,7 +2,6 @@
  * that does not read, what the recordings say byte for byte. */
 #include "base/mem.h"
 #include "core/event/event.h"
-#include "core/registry/module.h"
 #include "esl/esl_i.h"
 #include "harness.h"
 #include "net/tcp.h"

@@ -1,4 +1,5 @@
 /* A log line's text and the mappings of logfile.conf. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "harness.h"

@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "harness.h"
 #include "mark_text.h"
+#include "text/mark.h"
 #include "text/re.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* The event ring (what is recorded, kept, lost and told to who comes back) and the token file. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/event/event.h"
 #include "harness.h"
 #include "loop/loop.h"
 #include "web/web_i.h"

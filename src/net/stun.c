@@ -1,26 +1,18 @@
-/* What the preprocessor asks of the world: a shell command's output, and our public address. Both block, with a
- * deadline, so they run on the worker (or at start) that loads the configuration. */
+/* What our address looks like from outside: a binding request to a STUN server (RFC 8489), sent again at doubling times
+ * until the answer or the deadline; an answer counts when it comes from there with our transaction id. Blocking, for
+ * workers; the end of the program ends the wait. */
+#include "net/stun.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/mem.h"
 #include "base/rand.h"
-#include "core/conf/config_i.h"
-#include "core/conf/shell.h"
+#include "base/status.h"
 #include "loop/work.h"
 #include "net/dns.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-enum { REAP_US = 1000000 };
 
 /* Waits until fd is readable, the deadline or the end of the program. False: not readable. */
 static bool wait_readable(int fd, int64_t deadline_us)
@@ -34,68 +26,8 @@ static bool wait_readable(int fd, int64_t deadline_us)
 	}
 }
 
-/* Its output is closed or it was killed; one that closed it and runs on is not waited for longer than the deadline. */
-static void child_reap(pid_t pid, int64_t deadline_us)
-{
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-	if (fd < 0 || !wait_readable(fd, deadline_us))
-		kill(-pid, SIGKILL);
-	/* killed, it ends at once, unless the disk holds it: then it is left to init */
-	if (fd >= 0)
-		(void)wait_readable(fd, clock_mono_us() + REAP_US);
-	while (waitpid(pid, NULL, fd < 0 ? 0 : WNOHANG) < 0 && errno == EINTR)
-		;
-	if (fd >= 0)
-		close(fd);
-}
-
-int config_run_command(const char *command, int timeout_ms, struct buf *out)
-{
-	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
-	size_t start = out->n;
-	char piece[4096];
-	int fds[2], st;
-	pid_t pid;
-
-	if (pipe2(fds, O_CLOEXEC))
-		return ST_IO;
-	st = shell_spawn(command, NULL, fds[1], false, &pid);
-	close(fds[1]);
-	if (st) {
-		close(fds[0]);
-		return st;
-	}
-	for (;;) {
-		ssize_t n;
-		if (!wait_readable(fds[0], deadline_us)) {
-			st = ST_TIMEOUT;
-			break;
-		}
-		n = read(fds[0], piece, sizeof piece);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		if (out->n - start + (size_t)n > PRE_COMMAND_MAX_BYTES || buf_add(out, piece, (size_t)n)) {
-			st = ST_LIMIT;
-			break;
-		}
-	}
-	close(fds[0]);
-	if (st) { /* also ends what the command left in the background */
-		kill(-pid, SIGKILL);
-		if (out->p) {
-			out->n = start;
-			out->p[start] = 0;
-		}
-	}
-	child_reap(pid, deadline_us);
-	return st;
-}
-
 /* host and port as an IPv4 address. */
-static int resolve(struct sv host, struct sv port_text, int64_t deadline_us, struct sockaddr_in *out)
+int stun_host(struct sv host, struct sv port_text, int64_t deadline_us, struct sockaddr_in *out)
 {
 	struct dns_answer a;
 	uint32_t port;
@@ -172,7 +104,7 @@ static int stun_ask(const struct sockaddr_in *server, int64_t deadline_us, char 
 	return st;
 }
 
-int config_stun(struct sv server, int timeout_ms, char out[64], uint16_t *port)
+int stun_public_address(struct sv server, int timeout_ms, char out[64], uint16_t *port)
 {
 	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
 	struct sv host = server, service = SV("3478"), head, rest;
@@ -180,27 +112,6 @@ int config_stun(struct sv server, int timeout_ms, char out[64], uint16_t *port)
 
 	if (sv_split(host, ':', &head, &rest))
 		host = head, service = rest;
-	int st = resolve(host, service, deadline_us, &address);
+	int st = stun_host(host, service, deadline_us, &address);
 	return st ? st : stun_ask(&address, deadline_us, out, port);
-}
-
-int config_public_address(struct sv what, int timeout_ms, char out[64])
-{
-	struct sockaddr_in address;
-	uint16_t port;
-	int st;
-
-	if (sv_startsi(what, SV("stun:")))
-		return config_stun(sv_sub(what, 5, what.n), timeout_ms, out, &port);
-	if (!sv_startsi(what, SV("host:"))) {
-		if (!what.n || what.n >= 64)
-			return ST_INVAL;
-		memcpy(out, what.p, what.n);
-		out[what.n] = 0;
-		return ST_OK;
-	}
-	st = resolve(sv_sub(what, 5, what.n), SV("3478"), clock_mono_us() + (int64_t)timeout_ms * 1000, &address);
-	if (st)
-		return st;
-	return inet_ntop(AF_INET, &address.sin_addr, out, 64) ? ST_OK : ST_IO;
 }

@@ -1,65 +1,25 @@
 /* Modules: the built-in ones that main makes known, those from files (module_file.c), loading by name (built-in ones
  * also under the names of the FreeSWITCH modules they answer for), unloading in reverse order. modules.conf of the
  * configuration says what is loaded. */
-#include "core/registry/module.h"
+#include "core/host/module.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/conf/check.h"
 #include "core/conf/config.h"
 #include "core/host/module_i.h"
-#include "core/registry/registry_i.h"
+#include "core/leg/part.h"
+#include "core/registry/app.h"
+#include "core/registry/module.h"
+#include "core/registry/registry.h"
 #include "loop/co.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-enum { MODULES_MAX = 128 };
-struct loaded {
-	const struct module *module;
-	bool is_loaded;
-	unsigned order;
-};
-static struct loaded modules[MODULES_MAX];
-static unsigned module_count, load_order;
+static unsigned load_order;
 static char why_text[MODULE_WHY_CHARS];
 static bool is_changing; /* a file is being opened or closed: a worker may be at it */
-
-int module_register(const struct module *m)
-{
-	if (m->abi != MODULE_ABI || !m->name)
-		return ST_UNSUPPORTED;
-	if (module_count == MODULES_MAX)
-		return ST_FULL;
-	for (unsigned i = 0; i < module_count; i++)
-		if (modules[i].module == m)
-			return ST_EXISTS;
-	modules[module_count++] = (struct loaded){.module = m};
-	return ST_OK;
-}
-
-void module_each(void (*fn)(const struct module *m, void *arg), void *arg)
-{
-	for (unsigned i = 0; i < module_count; i++)
-		fn(modules[i].module, arg);
-}
-
-static bool answers_for(const struct module *m, const char *name)
-{
-	if (!strcasecmp(m->name, name))
-		return true;
-	for (const char *const *also = m->also; also && *also; also++)
-		if (!strcasecmp(*also, name))
-			return true;
-	return false;
-}
-
-static struct loaded *find(const char *name)
-{
-	for (unsigned i = 0; i < module_count; i++)
-		if (answers_for(modules[i].module, name))
-			return &modules[i];
-	return NULL;
-}
 
 static void say(const char **why, const char *text)
 {
@@ -67,10 +27,12 @@ static void say(const char **why, const char *text)
 		*why = text;
 }
 
-static ON_CTL int load(struct loaded *l)
+static ON_CTL int load(struct module_slot *l)
 {
-	int st = l->module->load ? l->module->load() : ST_OK;
+	int st = l->module->part ? leg_parts_add(l->module->part) : ST_OK;
 
+	if (!st && l->module->load)
+		st = l->module->load();
 	if (st)
 		return st;
 	l->is_loaded = true;
@@ -79,12 +41,12 @@ static ON_CTL int load(struct loaded *l)
 }
 
 /* A module may be made of several descriptors of one name, each in its room. */
-static bool is_part(const struct loaded *l, const struct loaded *of)
+static bool is_part(const struct module_slot *l, const struct module_slot *of)
 {
 	return l != of && !strcmp(l->module->name, of->module->name);
 }
 
-static ON_CTL int unload(struct loaded *l, bool is_forced);
+static ON_CTL int unload(struct module_slot *l, bool is_forced);
 
 static ON_CTL int load_file(const char *name, const char **why)
 {
@@ -111,12 +73,12 @@ static ON_CTL int load_file(const char *name, const char **why)
 		say(why, status_text(st));
 		return st;
 	}
-	return load(find(name));
+	return load(module_find(name));
 }
 
 int module_load(const char *name, const char **why)
 {
-	struct loaded *l = find(name);
+	struct module_slot *l = module_find(name);
 	int st;
 
 	say(why, "Success");
@@ -127,20 +89,20 @@ int module_load(const char *name, const char **why)
 		return ST_EXISTS;
 	}
 	st = load(l);
-	for (unsigned i = 0; i < module_count && !st; i++)
-		if (is_part(&modules[i], l) && !modules[i].is_loaded)
-			st = load(&modules[i]);
+	for (unsigned i = 0; i < module_count() && !st; i++)
+		if (is_part(module_at(i), l) && !module_at(i)->is_loaded)
+			st = load(module_at(i));
 	if (st) {
 		say(why, status_text(st));
-		for (unsigned i = module_count; i > 0; i--) /* all of it or nothing */
-			if (modules[i - 1].is_loaded && !strcmp(modules[i - 1].module->name, l->module->name))
-				unload(&modules[i - 1], true);
+		for (unsigned i = module_count(); i > 0; i--) /* all of it or nothing */
+			if (module_at(i - 1)->is_loaded && !strcmp(module_at(i - 1)->module->name, l->module->name))
+				unload(module_at(i - 1), true);
 	}
 	return st;
 }
 
 /* A module from a file. Between the look at use_count and registry_del nothing waits, so nothing of it can begin. */
-static ON_CTL int unload_file(struct loaded *l, bool is_forced)
+static ON_CTL int unload_file(struct module_slot *l, bool is_forced)
 {
 	struct tandem_self *m = l->module->outside;
 	int st;
@@ -161,7 +123,7 @@ static ON_CTL int unload_file(struct loaded *l, bool is_forced)
 		return st;
 	}
 	registry_del(l->module);
-	*l = modules[--module_count];
+	module_forget(l);
 	if (m->use_count)
 		return ST_BUSY;
 	is_changing = true;
@@ -170,7 +132,7 @@ static ON_CTL int unload_file(struct loaded *l, bool is_forced)
 	return ST_OK;
 }
 
-static ON_CTL int unload(struct loaded *l, bool is_forced)
+static ON_CTL int unload(struct module_slot *l, bool is_forced)
 {
 	int st;
 
@@ -187,7 +149,7 @@ static ON_CTL int unload(struct loaded *l, bool is_forced)
 
 int module_unload(const char *name, const char **why)
 {
-	struct loaded *l = find(name);
+	struct module_slot *l = module_find(name);
 	int st;
 
 	say(why, "Success");
@@ -201,9 +163,9 @@ int module_unload(const char *name, const char **why)
 		return st;
 	}
 	st = unload(l, false);
-	for (unsigned i = module_count; i > 0 && !st; i--)
-		if (is_part(&modules[i - 1], l) && modules[i - 1].is_loaded)
-			st = unload(&modules[i - 1], false);
+	for (unsigned i = module_count(); i > 0 && !st; i--)
+		if (is_part(module_at(i - 1), l) && module_at(i - 1)->is_loaded)
+			st = unload(module_at(i - 1), false);
 	if (st)
 		say(why, st == ST_BUSY ? "module in use" : status_text(st));
 	return st;
@@ -211,33 +173,26 @@ int module_unload(const char *name, const char **why)
 
 const char *module_unready(struct buf *why)
 {
-	for (unsigned i = 0; i < module_count; i++) {
-		const struct module *m = modules[i].module;
-		if (modules[i].is_loaded && m->is_ready && !m->is_ready(why))
+	for (unsigned i = 0; i < module_count(); i++) {
+		const struct module *m = module_at(i)->module;
+		if (module_at(i)->is_loaded && m->is_ready && !m->is_ready(why))
 			return m->name;
 	}
 	return NULL;
 }
 
-bool module_is_loaded(const char *name)
-{
-	struct loaded *l = find(name);
-	return l && l->is_loaded;
-}
-
 void module_unload_all(void)
 {
 	for (;;) {
-		struct loaded *last = NULL;
-		for (unsigned i = 0; i < module_count; i++)
-			if (modules[i].is_loaded && (!last || modules[i].order > last->order))
-				last = &modules[i];
+		struct module_slot *last = NULL;
+		for (unsigned i = 0; i < module_count(); i++)
+			if (module_at(i)->is_loaded && (!last || module_at(i)->order > last->order))
+				last = module_at(i);
 		if (!last)
 			break;
 		unload(last, true);
 	}
 	registry_clear();
-	module_count = 0;
 }
 
 int module_load_configured(void)
@@ -256,4 +211,22 @@ int module_load_configured(void)
 			    name ? why : "it has no name");
 	}
 	return ST_OK;
+}
+
+/* ---- what `config check` compares with ---- */
+
+static void known_add(const struct module *m, void *arg)
+{
+	struct config_known *k = arg;
+
+	role_assert_ctl();
+	for (const struct app_desc *a = m->apps; a && a->name; a++)
+		config_known_add_app(k, a->name, m->name, module_is_loaded(m->name));
+	for (const struct conf_desc *c = m->confs; c && c->file; c++)
+		config_known_add_key(k, c->file, c->key);
+}
+
+void module_known_fill(struct config_known *k)
+{
+	module_each(known_add, k);
 }

@@ -1,11 +1,13 @@
 /* Running commands: at once (api_run), or on a coroutine of their own with the reply handed to a callback (api_spawn);
  * for who may run certain ones only by the same way (api_run_for, api_spawn_for), with the check in front and his text
  * marked. */
+#include "core/run/api.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/event/event.h"
 #include "core/leg/leg.h"
-#include "core/registry/module.h"
+#include "core/registry/api.h"
+#include "core/registry/principal.h"
 #include "loop/co.h"
 #include "loop/loop.h"
 #include "text/mark.h"
@@ -35,7 +37,7 @@ static ON_CTL int call_run(const char *cmd, const struct api_desc *api, struct a
 		return ST_NOMEM;
 	call->args = plain;
 	fire_api(cmd, plain, call->leg);
-	st = module_api_call(api, call);
+	st = api_invoke(api, call);
 	mem_free(plain);
 	return st;
 }

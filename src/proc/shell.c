@@ -1,12 +1,11 @@
 /* Child processes. A worker makes one (posix_spawn may take milliseconds); the loop then watches a pidfd for its end
  * and a pipe for its output, both bounded by a deadline. A process that ended while something it started still holds
  * the pipe is over: what was written until then is the output. */
-#include "core/conf/shell.h"
+#include "proc/shell.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/conf/config.h"
 #include "loop/co.h"
 #include "loop/loop.h"
 #include "loop/work.h"
@@ -46,14 +45,16 @@ const char shell_off_text[] = "system commands are off (switch.conf: system-comm
 
 extern char **environ;
 
-static ON_CTL const char *setting(const char *name, const char *fallback)
+static struct shell_settings settings;
+
+void shell_settings_set(const struct shell_settings *s)
 {
-	return config_param(xml_child(config_conf("switch.conf"), "settings"), name, fallback);
+	settings = *s;
 }
 
 bool shell_is_allowed(void)
 {
-	return str_is_true(setting("system-commands", "false"));
+	return settings.is_allowed;
 }
 
 int shell_spawn(const char *command, const char *const *argv, int out_fd, bool has_errors, pid_t *pid)
@@ -270,7 +271,6 @@ static int copy_words(struct shell_job *j, const char *const *argv)
 int shell_start(const struct shell_conf *conf, shell_done_fn done, void *arg, struct shell_job **out)
 {
 	struct shell_job *j;
-	uint32_t timeout_s;
 	int st = ST_OK;
 
 	if (!conf->is_ours && !shell_is_allowed())
@@ -289,9 +289,7 @@ int shell_start(const struct shell_conf *conf, shell_done_fn done, void *arg, st
 	else if (!(j->text = mem_strdup(conf->command)))
 		st = ST_NOMEM;
 	j->output_max_bytes = conf->output_max_bytes;
-	if (sv_u32(sv_of(setting("system-command-timeout", NULL)), &timeout_s) || !timeout_s || timeout_s > 86400)
-		timeout_s = TIMEOUT_S;
-	j->timeout_s = conf->timeout_s ? conf->timeout_s : timeout_s;
+	j->timeout_s = conf->timeout_s ? conf->timeout_s : settings.timeout_s ? settings.timeout_s : TIMEOUT_S;
 	j->is_left_behind = conf->is_left_behind;
 	j->done = done, j->arg = arg;
 	if (!st)

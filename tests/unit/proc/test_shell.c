@@ -2,56 +2,20 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/conf/config.h"
-#include "core/conf/shell.h"
 #include "harness.h"
 #include "loop/co.h"
 #include "loop/loop.h"
+#include "proc/shell.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static char dir[64];
-
-/* A configuration of one file whose switch.conf says so. */
-static int start(const char *params) NO_ROLE_CHECK
+static void start(bool is_allowed) NO_ROLE_CHECK
 {
-	const char *tmp = getenv("TMPDIR");
-	struct config *cfg = NULL;
-	char error[CONFIG_ERROR_CHARS], path[128];
-	FILE *f;
-
-	snprintf(dir, sizeof(dir), "%.30s/tandem-shell-XXXXXX", tmp ? tmp : "/tmp");
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(path, sizeof(path), "%s/freeswitch.xml", dir);
-	f = fopen(path, "w");
-	if (!f)
-		return -1;
-	fprintf(f,
-	    "<document type=\"freeswitch/xml\"><section name=\"configuration\"><configuration name=\"switch.conf\">"
-	    "<settings>%s</settings></configuration></section></document>",
-	    params);
-	fclose(f);
-	if (config_init(&(struct config_source){.conf_dir = dir}, NULL, 0) || config_load(&cfg, error))
-		return -1;
-	config_swap(cfg);
-	return 0;
+	shell_settings_set(&(struct shell_settings){.is_allowed = is_allowed});
 }
-
-static void stop(void) NO_ROLE_CHECK
-{
-	char path[128];
-
-	config_fini();
-	snprintf(path, sizeof(path), "%s/freeswitch.xml", dir);
-	unlink(path);
-	rmdir(dir);
-}
-
-static const char on[] = "<param name=\"system-commands\" value=\"true\"/>";
 
 struct run {
 	struct shell_conf conf;
@@ -100,7 +64,7 @@ static int test_run(void) NO_ROLE_CHECK
 	    {{.command = ""}, ST_INVAL, 0, ""},
 	};
 
-	EXPECT_INT(start(on), 0);
+	start(true);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct run r = {.conf = rows[i].conf};
 		run(&r);
@@ -112,7 +76,6 @@ static int test_run(void) NO_ROLE_CHECK
 			EXPECT_INT(kill(atoi(r.out.p), SIGKILL), 0);
 		buf_fini(&r.out);
 	}
-	stop();
 	return 0;
 }
 
@@ -126,11 +89,10 @@ static int test_refused(void) NO_ROLE_CHECK
 	struct shell_conf conf = {.command = "true"};
 	bool was_called = false;
 
-	EXPECT_INT(start(""), 0);
+	start(false);
 	EXPECT(!shell_is_allowed());
 	EXPECT_INT(shell_start(&conf, no_call, &was_called, NULL), ST_DENIED);
 	EXPECT(!was_called);
-	stop();
 	return 0;
 }
 
@@ -141,7 +103,7 @@ static int test_forget_and_stop(void) NO_ROLE_CHECK
 	bool was_called = false;
 	int64_t end = clock_mono_us() + 20000000;
 
-	EXPECT_INT(start(on), 0);
+	start(true);
 	EXPECT_INT(shell_start(&slow, no_call, &was_called, &job), ST_OK);
 	shell_forget(job);
 	EXPECT_INT(shell_start(&slow, no_call, &was_called, NULL), ST_OK);
@@ -163,7 +125,6 @@ static int test_forget_and_stop(void) NO_ROLE_CHECK
 	while (shell_count())
 		loop_run_once();
 	EXPECT(clock_mono_us() < end); /* not only when the command ended */
-	stop();
 	return 0;
 }
 

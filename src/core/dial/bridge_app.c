@@ -1,10 +1,16 @@
-/* The bridge application (originate, answer, join, what comes after) and uuid_bridge, which joins two legs that exist.
- */
+/* The bridge application: originate, answer, join, and what comes after. It detaches when the two are joined; the
+ * bridge's end (bridge_app_done) decides how the dialplan goes on. */
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/bridge/bridge_i.h"
-#include "core/registry/module.h"
-#include "core/run/exec_i.h"
+#include "core/bridge/bridge.h"
+#include "core/bridge/bridge_core.h"
+#include "core/dial/originate.h"
+#include "core/leg/leg.h"
+#include "core/run/exec.h"
+#include "core/run/run_core.h"
+#include "core/sound/sound_core.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -169,9 +175,7 @@ static CO int meet(struct leg *leg, struct leg *b)
 	while (leg_is_up(leg) && !exec_is_rerouted(leg) && exec_run_request(leg))
 		;
 	if (b->is_answered) {
-		leg_i(leg)->near = b;
-		st = leg_answer(leg);
-		leg_i(leg)->near = NULL;
+		st = leg_answer_for(leg, b);
 	}
 	if (!st && exec_is_rerouted(leg))
 		st = ST_CANCELLED;
@@ -208,93 +212,4 @@ int bridge_app(struct leg *leg, const char *data)
 	}
 	mem_unref(b);
 	return st ? (leg_is_up(leg) ? ST_OK : ST_HANGUP) : APP_DETACHED;
-}
-
-/* ---- a script's bridge ---- */
-
-static void wait_bridge_done(struct leg *a, struct leg *b, void *arg)
-{
-	struct co_wait *w = arg;
-	role_assert_ctl();
-	exec_set_joined(a, false);
-	exec_set_joined(b, false);
-	if (leg_is_up(a))
-		bridge_after(a);
-	co_signal(w, ST_OK);
-}
-
-int bridge_wait(struct leg *a, struct leg *b)
-{
-	struct co_wait over = {0};
-	int st = leg_is_up(a) && leg_is_up(b) ? ST_OK : ST_HANGUP;
-
-	if (!st && !b->is_answered && !b->is_early)
-		st = leg_pre_answer(b);
-	if (!st && !a->is_answered)
-		st = b->is_answered ? leg_answer(a) : leg_pre_answer(a);
-	if (!st)
-		st = bridge_join(a, b, wait_bridge_done, &over);
-	if (st)
-		return st;
-	exec_set_joined(a, true);
-	exec_set_joined(b, true);
-	co_wait(&over, -1);
-	return ST_OK;
-}
-
-/* ---- uuid_bridge ---- */
-
-static void two_done(struct leg *a, struct leg *b, void *arg)
-{
-	role_assert_ctl();
-	if (!bridge_after(a))
-		leg_hangup(a, CAUSE_NORMAL_CLEARING);
-	leg_exec_resume(a, NULL);
-}
-
-/* The application A runs after uuid_bridge took it out of what it did; data is B's uuid. */
-static int app_uuid_bridge(struct leg *leg, const char *data)
-{
-	struct leg *b;
-	int st;
-
-	role_assert_co();
-	b = leg_find(data);
-	if (!b || b == leg || !leg_is_up(b))
-		return ST_NOTFOUND;
-	mem_ref(b);
-	st = leg_pre_answer(b);
-	if (!st)
-		st = leg_pre_answer(leg);
-	if (!st && b->is_answered)
-		st = leg_answer(leg);
-	if (!st)
-		st = bridge_join(leg, b, two_done, NULL);
-	if (st && leg_is_up(b))
-		leg_hangup(b, cause_of_media(st, CAUSE_NORMAL_CLEARING));
-	mem_unref(b);
-	return st ? st : APP_DETACHED;
-}
-
-int bridge_two(struct leg *a, struct leg *b)
-{
-	if (!leg_is_up(a) || !leg_is_up(b))
-		return ST_HANGUP;
-	exec_hibernate_after(b);
-	if (a == b) /* FreeSWITCH takes it: the leg leaves its bridge and is left waiting */
-		return ST_OK;
-	exec_run_after(a, "uuid_bridge", b->uuid);
-	return ST_OK;
-}
-
-static const struct app_desc apps[] = {
-    {"uuid_bridge", "Bridge to an existing channel", "<uuid>", 0, app_uuid_bridge},
-    {0},
-};
-static const struct module bridge_module = {.abi = MODULE_ABI, .name = "CORE_BRIDGE", .apps = apps};
-
-int bridge_app_register(void)
-{
-	int st = module_register(&bridge_module);
-	return st ? st : module_load(bridge_module.name, NULL);
 }

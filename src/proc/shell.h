@@ -23,6 +23,12 @@ struct shell_result {
 };
 typedef void (*shell_done_fn)(const struct shell_result *r, void *arg);
 
+/* What the configuration says of them; told at the start and whenever it changes. Before that nothing is allowed. */
+struct shell_settings {
+	bool is_allowed;    /* system-commands */
+	unsigned timeout_s; /* system-command-timeout; 0 = 60 */
+};
+ON_CTL void shell_settings_set(const struct shell_settings *s);
 /* What a refused command is answered with. */
 extern const char shell_off_text[];
 ON_CTL bool shell_is_allowed(void);
@@ -41,3 +47,6 @@ ON_CTL size_t shell_count(void); /* running now */
  * out_fd, or /dev/null when out_fd < 0. command as in shell_conf, or argv. May take milliseconds. ST_IO, ST_NOTFOUND.
  */
 ANY int shell_spawn(const char *command, const char *const *argv, int out_fd, bool has_errors, pid_t *pid);
+/* Runs a shell command whoever allowed it, appends its standard output. Blocks up to timeout_ms, then kills its process
+ * group. ST_TIMEOUT, ST_IO, ST_LIMIT (over max_bytes); out is as before then. */
+ANY int shell_output(const char *command, int timeout_ms, size_t max_bytes, struct buf *out);

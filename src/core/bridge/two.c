@@ -1,0 +1,94 @@
+/* Joining two legs that exist: for a script, which waits until it is over, and for uuid_bridge. */
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/bridge/bridge.h"
+#include "core/bridge/bridge_core.h"
+#include "core/leg/leg.h"
+#include "core/registry/app.h"
+#include "core/registry/module.h"
+#include "core/run/exec.h"
+#include "core/run/run_core.h"
+#include "core/value/cause.h"
+
+/* ---- a script's bridge ---- */
+
+static void wait_bridge_done(struct leg *a, struct leg *b, void *arg)
+{
+	struct co_wait *w = arg;
+	role_assert_ctl();
+	exec_set_joined(a, false);
+	exec_set_joined(b, false);
+	if (leg_is_up(a))
+		bridge_after(a);
+	co_signal(w, ST_OK);
+}
+
+int bridge_wait(struct leg *a, struct leg *b)
+{
+	struct co_wait over = {0};
+	int st = leg_is_up(a) && leg_is_up(b) ? ST_OK : ST_HANGUP;
+
+	if (!st && !b->is_answered && !b->is_early)
+		st = leg_pre_answer(b);
+	if (!st && !a->is_answered)
+		st = b->is_answered ? leg_answer(a) : leg_pre_answer(a);
+	if (!st)
+		st = bridge_join(a, b, wait_bridge_done, &over);
+	if (st)
+		return st;
+	exec_set_joined(a, true);
+	exec_set_joined(b, true);
+	co_wait(&over, -1);
+	return ST_OK;
+}
+
+/* ---- uuid_bridge ---- */
+
+static void two_done(struct leg *a, struct leg *b, void *arg)
+{
+	role_assert_ctl();
+	if (!bridge_after(a))
+		leg_hangup(a, CAUSE_NORMAL_CLEARING);
+	leg_exec_resume(a, NULL);
+}
+
+/* The application A runs after uuid_bridge took it out of what it did; data is B's uuid. */
+static int app_uuid_bridge(struct leg *leg, const char *data)
+{
+	struct leg *b;
+	int st;
+
+	role_assert_co();
+	b = leg_find(data);
+	if (!b || b == leg || !leg_is_up(b))
+		return ST_NOTFOUND;
+	mem_ref(b);
+	st = leg_pre_answer(b);
+	if (!st)
+		st = leg_pre_answer(leg);
+	if (!st && b->is_answered)
+		st = leg_answer(leg);
+	if (!st)
+		st = bridge_join(leg, b, two_done, NULL);
+	if (st && leg_is_up(b))
+		leg_hangup(b, cause_of_media(st, CAUSE_NORMAL_CLEARING));
+	mem_unref(b);
+	return st ? st : APP_DETACHED;
+}
+
+int bridge_two(struct leg *a, struct leg *b)
+{
+	if (!leg_is_up(a) || !leg_is_up(b))
+		return ST_HANGUP;
+	exec_hibernate_after(b);
+	if (a == b) /* FreeSWITCH takes it: the leg leaves its bridge and is left waiting */
+		return ST_OK;
+	exec_run_after(a, "uuid_bridge", b->uuid);
+	return ST_OK;
+}
+
+static const struct app_desc apps[] = {
+    {"uuid_bridge", "Bridge to an existing channel", "<uuid>", 0, app_uuid_bridge},
+    {0},
+};
+const struct module bridge_module = {.abi = MODULE_ABI, .name = "CORE_BRIDGE", .apps = apps};

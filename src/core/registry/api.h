@@ -1,0 +1,37 @@
+/* Commands: what operators, programs and texts call, by rows of the modules' tables. Running them: core/run/api.h. */
+#pragma once
+#include "base/role.h"
+#include "base/str.h"
+
+struct leg;
+struct principal;
+struct tandem_api;
+struct tandem_self; /* a module that was loaded from a file (include/tandem/module.h) */
+
+struct api_call {
+	const char *args; /* never NULL; without marks */
+	const char
+	    *text; /* the same with what came from outside marked (text/mark.h): for what is read as a language */
+	bool is_reply_text;    /* set by the command: it marked its reply itself, byte by byte */
+	bool is_reply_outside; /* set by the command: all of its reply is from outside */
+	/* Who asks, when he may not do everything: then all of text is from outside but the blanks. What a command
+	 * takes as a name, or gives to whatever reads a language, goes through a door of core/registry/principal.h; a
+	 * command that runs others runs them by api_run_for. */
+	const struct principal *who;
+	struct leg *leg;               /* the leg it was expanded on, or NULL */
+	struct buf *out;               /* reply text */
+	const char *job_uuid, *client; /* who asks, or NULL */
+};
+enum { API_MAY_WAIT = 1 };
+struct api_desc {
+	const char *name, *description, *syntax;
+	unsigned flags;
+	int (*fn)(struct api_call *c);    /* with API_MAY_WAIT it runs inside a coroutine and may call CO functions */
+	const char *const *complete;      /* "add sofia status"-style completion words, NULL-ended, or NULL */
+	const struct tandem_api *outside; /* in place of fn, with owner: of a module from a file */
+	struct tandem_self *owner;
+};
+
+ON_CTL const struct api_desc *api_find(const char *name);
+/* Calls the row's function; a module from a file cannot be unloaded meanwhile. */
+ON_CTL int api_invoke(const struct api_desc *api, struct api_call *c);

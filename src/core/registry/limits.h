@@ -1,0 +1,34 @@
+/* Admission of legs, and the counters that `status` shows. */
+#pragma once
+#include "base/role.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct core_limits {
+	uint32_t max_sessions, sessions_per_second;
+	bool is_paused_inbound, is_paused_outbound, is_shutting_down, is_elegant;
+	bool is_api_expansion_off; /* ${api(args)} in texts is refused (fsctl api_expansion) */
+	bool are_events_verbose;   /* every event of a leg carries its variables (fsctl verbose_events) */
+	unsigned min_dtmf, max_dtmf, default_dtmf; /* length of digits, samples at 8 kHz */
+	double min_idle_cpu;
+};
+struct core_counters {
+	uint64_t sessions_since_startup;
+	uint32_t sessions_now, sessions_peak, sessions_peak_fivemin;
+	uint32_t sps_now, sps_last, sps_peak, sps_peak_fivemin;
+	int64_t start_mono_us, start_wall_us;
+	double idle_cpu;
+	uint64_t answered, bridged, failed;
+};
+ON_CTL struct core_limits *core_limits(void);
+ON_CTL const struct core_counters *core_counters(void);
+
+/* For the room of legs, which counts. ST_LIMIT: not now (logged). */
+ON_CTL int limits_session_begin(bool is_outbound);
+ON_CTL void limits_session_end(void);
+ON_CTL uint64_t limits_serial(void);
+ON_CTL void limits_count_answered(void);
+ON_CTL void limits_count_bridged(void);
+ON_CTL void limits_count_failed(void);
+ON_CTL void limits_start(void);
+ON_CTL void limits_stop(void);

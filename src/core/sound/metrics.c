@@ -1,0 +1,98 @@
+/* Metrics of media: of the media threads as they run, and of streams at their end, when their statistics come. */
+#include "core/registry/metrics.h"
+#include "base/clock.h"
+#include "core/sound/media.h"
+#include "core/sound/media_i.h"
+#include <stdio.h>
+
+enum { JITTER_STEPS_COUNT = 8 };
+static const double jitter_steps_s[JITTER_STEPS_COUNT] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2};
+static struct {
+	uint64_t received, lost, sent, wrong_source, jitter_counts[JITTER_STEPS_COUNT + 1];
+	double jitter_sum_s;
+} ended;
+
+void sound_metrics_ended(const struct media_stats *s)
+{
+	size_t step = 0;
+	double jitter_s = (double)s->in_jitter_us / 1e6;
+	ended.received += s->in_packets;
+	ended.lost += s->in_lost_packets;
+	ended.sent += s->out_packets;
+	ended.wrong_source += s->in_wrong_source_packets;
+	if (!s->in_packets)
+		return;
+	while (step < JITTER_STEPS_COUNT && jitter_s > jitter_steps_s[step])
+		step++;
+	ended.jitter_counts[step]++;
+	ended.jitter_sum_s += jitter_s;
+}
+
+enum { E_RECEIVED, E_LOST, E_SENT, E_WRONG, E_JITTER };
+static void fill_ended(struct metric_out *out, int which)
+{
+	const uint64_t values[] = {ended.received, ended.lost, ended.sent, ended.wrong_source};
+	struct metric_histogram h = {JITTER_STEPS_COUNT, jitter_steps_s, ended.jitter_counts, ended.jitter_sum_s};
+	role_assert_ctl();
+	if (which == E_JITTER)
+		metric_put_histogram(out, &h, NULL);
+	else
+		metric_put(out, (double)values[which], NULL);
+}
+
+enum { M_STREAMS, M_IN, M_OUT, M_DROPPED, M_TICKS, M_TICKS_LATE, M_LATE, M_LATE_MAX, M_CPU };
+static void fill_media(struct metric_out *out, int which)
+{
+	struct mctl_thread_counts t;
+	role_assert_ctl();
+	for (unsigned i = 0; !mctl_thread_counts(i, &t); i++) {
+		const double values[] = {(double)t.streams, (double)t.rtp_in, (double)t.rtp_out, (double)t.rtp_dropped,
+		    (double)t.ticks, (double)t.ticks_late, (double)t.tick_late_us / 1e6,
+		    (double)t.tick_late_max_us / 1e6, (double)t.cpu_ns / 1e9};
+		char name[16];
+		snprintf(name, sizeof(name), "%u", i);
+		metric_put(out, values[which], "thread", name, NULL);
+	}
+}
+
+static void fill_ports(struct metric_out *out, int which)
+{
+	size_t streams, ports = 0;
+	uint64_t in, sent, dropped;
+	role_assert_ctl();
+	mctl_counts(&streams, &ports, &in, &sent, &dropped);
+	metric_put(out, (double)ports, NULL);
+}
+
+/* clang-format off */
+#define C METRIC_COUNTER, 0
+#define G METRIC_GAUGE, 0
+static const struct metric_desc table[] = {
+    {"tandem_media_streams", G, "RTP streams open, by media thread.", fill_media, M_STREAMS},
+    {"tandem_media_rtp_received_packets_total", C, "RTP packets in.", fill_media, M_IN},
+    {"tandem_media_rtp_sent_packets_total", C, "RTP packets out.", fill_media, M_OUT},
+    {"tandem_media_rtp_dropped_packets_total", C, "RTP packets thrown away.", fill_media, M_DROPPED},
+    {"tandem_media_ticks_total", C, "Ticks run.", fill_media, M_TICKS},
+    {"tandem_media_ticks_late_total", C, "Of these over 10 ms late.", fill_media, M_TICKS_LATE},
+    {"tandem_media_tick_late_seconds_total", C, "How late ticks were, added up.", fill_media, M_LATE},
+    {"tandem_media_tick_late_longest_seconds", G, "The latest tick.", fill_media, M_LATE_MAX},
+    {"tandem_media_cpu_seconds_total", C, "CPU time of the media thread.", fill_media, M_CPU},
+    {"tandem_media_ports_free", G, "RTP port pairs free.", fill_ports, 0},
+    {"tandem_rtp_received_packets_total", C, "RTP packets received by streams that ended.", fill_ended, E_RECEIVED},
+    {"tandem_rtp_lost_packets_total", C, "Packets they missed.", fill_ended, E_LOST},
+    {"tandem_rtp_sent_packets_total", C, "RTP packets they sent.", fill_ended, E_SENT},
+    {"tandem_rtp_wrong_source_packets_total", C, "Packets from addresses they did not believe.", fill_ended, E_WRONG},
+    {"tandem_rtp_jitter_seconds", METRIC_HISTOGRAM, 0, "Jitter of streams at their end.", fill_ended, E_JITTER},
+    {0},
+};
+/* clang-format on */
+
+int sound_metrics_start(void)
+{
+	return metrics_add(table);
+}
+
+void sound_metrics_stop(void)
+{
+	metrics_del(table);
+}

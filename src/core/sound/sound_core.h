@@ -1,0 +1,16 @@
+/* The sound of a leg as the rooms of core see it. */
+#pragma once
+#include "core/leg/part.h"
+#include "core/sound/media.h"
+
+ON_CTL void leg_record_check(struct leg *leg); /* it was answered, is bridged or no longer */
+
+ON_CTL int leg_media_join(struct leg *a, struct leg *b); /* relays; ST_UNSUPPORTED when the codecs cannot be joined */
+
+ON_CTL void bypass_when_possible(struct leg *leg); /* leg_bypass_start, now or when its answer is acknowledged */
+ON_CTL void bypass_unbridged(struct leg *leg);     /* its bridge is over: what waits for the other phone is answered */
+
+/* Keys from the leg's phone are made tones before they reach the other leg (leg_dtmf_generate). */
+ON_CTL bool leg_read_digits_are_tones(const struct leg *leg);
+
+extern struct leg_part sound_part;
