@@ -47,8 +47,8 @@ const char *clock_stamp(int64_t seconds, char out[CLOCK_STAMP_CHARS])
 	if (seconds != last_seconds || !*last) {
 		if (!localtime_r(&t, &tm))
 			memset(&tm, 0, sizeof(tm));
-		fmt_print(last, sizeof(last), "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		    tm.tm_hour, tm.tm_min, tm.tm_sec);
+		fmt_print(last, sizeof(last), "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
+		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 		last_seconds = seconds;
 	}
 	return memcpy(out, last, sizeof(last));

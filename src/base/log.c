@@ -43,13 +43,13 @@ struct sink {
 	bool is_dormant_ok; /* at LOG_DISABLE it counts as no sink */
 };
 
-static struct slot slots[SLOT_COUNT];           /* memory that is not there until a line comes by */
+static struct slot slots[SLOT_COUNT];          /* memory that is not there until a line comes by */
 static _Atomic uint64_t slot_seqs[SLOT_COUNT]; /* position: the slot is free for it; position + 1: written */
-static _Atomic uint64_t head;    /* next position to claim */
-static _Atomic uint64_t done;    /* lines handed to the sinks */
-static _Atomic uint64_t flushed; /* lines that the sinks have written */
-static atomic_uint writer_state; /* futex: the writer waits while it is not WRITER_RUNS */
-static atomic_uint flush_count;  /* futex: moves when a flusher may look again */
+static _Atomic uint64_t head;                  /* next position to claim */
+static _Atomic uint64_t done;                  /* lines handed to the sinks */
+static _Atomic uint64_t flushed;               /* lines that the sinks have written */
+static atomic_uint writer_state;               /* futex: the writer waits while it is not WRITER_RUNS */
+static atomic_uint flush_count;                /* futex: moves when a flusher may look again */
 static atomic_uint flusher_count;
 static atomic_bool is_started, is_stopping;
 static _Atomic uint64_t dropped_count;

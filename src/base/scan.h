@@ -3,6 +3,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
@@ -18,9 +19,9 @@ static inline unsigned scan_odd_bits(const char *p, char not_a, char not_b)
 {
 	/* signed: bytes from 0x80 on are below the blank */
 	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-	__m128i odd = _mm_or_si128(
-	    _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x20)), _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f))),
-	    _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(not_a)), _mm_cmpeq_epi8(x, _mm_set1_epi8(not_b))));
+	__m128i odd =
+	    _mm_or_si128(_mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(0x20)), _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f))),
+	        _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(not_a)), _mm_cmpeq_epi8(x, _mm_set1_epi8(not_b))));
 	return (unsigned)_mm_movemask_epi8(odd);
 }
 #endif
@@ -85,5 +86,24 @@ static inline size_t scan_plain(const char *p, size_t n, char not_a, char not_b)
 #endif
 	while (i < n && scan_is_plain_byte((unsigned char)p[i], not_a, not_b))
 		i++;
+	return i;
+}
+
+/* The same, and copies them to where there is room for SCAN_STEP bytes more than they are: what is behind them there is
+ * overwritten. */
+enum { SCAN_STEP = 16 };
+static inline size_t scan_copy_plain(char *to, const char *p, size_t n, char not_a, char not_b)
+{
+	size_t i = 0;
+#ifdef __SSE2__
+	for (; i + SCAN_STEP <= n; i += SCAN_STEP) {
+		unsigned odd = scan_odd_bits(p + i, not_a, not_b);
+		memcpy(to + i, p + i, SCAN_STEP);
+		if (odd)
+			return i + (size_t)__builtin_ctz(odd);
+	}
+#endif
+	for (; i < n && scan_is_plain_byte((unsigned char)p[i], not_a, not_b); i++)
+		to[i] = p[i];
 	return i;
 }

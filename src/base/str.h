@@ -34,7 +34,7 @@ static inline bool sv_isi(struct sv a, const char *cstr)
 }
 bool sv_starts(struct sv a, struct sv prefix);
 bool sv_startsi(struct sv a, struct sv prefix);
-struct sv sv_trim(struct sv a);                       /* spaces, tabs, CR, LF */
+struct sv sv_trim(struct sv a); /* spaces, tabs, CR, LF */
 /* n bytes from the given one on, clamped. */
 static inline struct sv sv_sub(struct sv a, size_t from, size_t n)
 {
@@ -66,7 +66,7 @@ struct buf {
 };
 void buf_init(struct buf *b); /* no allocation yet */
 void buf_fini(struct buf *b);
-void buf_clear(struct buf *b); /* keeps the memory */
+void buf_clear(struct buf *b);         /* keeps the memory */
 int buf_grow(struct buf *b, size_t n); /* room for n more bytes and the zero byte */
 /* What is added most of the time fits: that much is done where it is called. */
 static inline int buf_add(struct buf *b, const void *p, size_t n)

@@ -150,10 +150,7 @@ static void put_profile(struct buf *out, const char *indent, const struct leg_pr
 		struct sv name;
 		size_t offset;
 	} fields[] = {
-#define FIELD(name) \
-	{ \
-		SV(#name), offsetof(struct leg_profile, name) \
-	}
+#define FIELD(name) {SV(#name), offsetof(struct leg_profile, name)}
 	    FIELD(username),
 	    FIELD(dialplan),
 	    FIELD(caller_id_name),

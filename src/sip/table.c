@@ -81,7 +81,8 @@ uint64_t sip_key(struct sv a, struct sv b, struct sv c, uint64_t salt)
 {
 	char text[192];
 	uint64_t h[4] = {a.n, b.n, c.n, salt};
-	if (a.n + b.n + c.n <= sizeof(text) - sizeof(h)) { /* one hash, as nearly all are: the lengths say where each ends */
+	if (a.n + b.n + c.n <=
+	    sizeof(text) - sizeof(h)) { /* one hash, as nearly all are: the lengths say where each ends */
 		char *p = text;
 		p = mempcpy(p, h, sizeof(h));
 		p = a.n ? mempcpy(p, a.p, a.n) : p;

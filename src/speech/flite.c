@@ -1,5 +1,5 @@
-/* flite: text in, a wav file out. A voice is some megabytes of tables that the loader relocates, so its library is opened
- * when it speaks for the first time, on the worker that speaks, and stays. */
+/* flite: text in, a wav file out. A voice is some megabytes of tables that the loader relocates, so its library is
+ * opened when it speaks for the first time, on the worker that speaks, and stays. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "file/file.h"

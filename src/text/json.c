@@ -1,8 +1,8 @@
 /* JSON in: a scan for nesting and size, then jansson. JSON out: a writer that keeps one flag per level and escapes
  * as it goes; its pretty layout is the one FreeSWITCH's commands print. */
 #include "text/json.h"
-#include "base/scan.h"
 #include "base/check.h"
+#include "base/scan.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -68,17 +68,17 @@ static size_t utf8_len(const unsigned char *s, size_t n)
 }
 
 /* What stands behind the backslash. */
-static const char short_escapes[256] = {['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n',
-    ['\r'] = 'r', ['\t'] = 't'};
+static const char short_escapes[256] = {
+    ['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
 
 /* Writes text quoted to where there is room for what the text may become; returns the end. */
 static char *quote_piece(char *to, struct sv v)
 {
 	for (size_t i = 0; i < v.n;) {
-		size_t run = scan_plain(v.p + i, v.n - i, '"', '\\'), len;
+		size_t run = scan_copy_plain(to, v.p + i, v.n - i, '"', '\\'), len;
 		unsigned char c;
 
-		to = mempcpy(to, v.p + i, run);
+		to += run;
 		i += run;
 		if (i == v.n)
 			break;
@@ -104,7 +104,7 @@ static char *quote_piece(char *to, struct sv v)
 int json_quote(struct buf *out, struct sv v)
 {
 	enum { PIECE = 512, WORST = 6 };
-	char room[WORST * PIECE];
+	char room[WORST * PIECE + SCAN_STEP];
 
 	buf_addc(out, '"');
 	for (size_t at = 0, end; at < v.n; at = end) {
@@ -116,7 +116,7 @@ int json_quote(struct buf *out, struct sv v)
 			buf_add(out, room, (size_t)(quote_piece(room, piece) - room));
 			continue;
 		}
-		char *to = buf_room(out, WORST * piece.n);
+		char *to = buf_room(out, WORST * piece.n + SCAN_STEP);
 		if (to)
 			buf_end(out, quote_piece(to, piece));
 	}

@@ -7,8 +7,14 @@
 static const char hex_digits[] = "0123456789ABCDEF";
 
 /* printable but none of "#%&+:;<=>?@[\]^`{|} */
-static const bool is_literal[256] = {['!'] = true, ['$'] = true, ['\'' ... '*'] = true, [',' ... '9'] = true,
-    ['A' ... 'Z'] = true, ['_'] = true, ['a' ... 'z'] = true, ['~'] = true};
+static const bool is_literal[256] = {['!'] = true,
+    ['$'] = true,
+    ['\'' ... '*'] = true,
+    [',' ... '9'] = true,
+    ['A' ... 'Z'] = true,
+    ['_'] = true,
+    ['a' ... 'z'] = true,
+    ['~'] = true};
 
 static int hex_value(unsigned char c)
 {

@@ -299,7 +299,8 @@ static ON_CTL void var_was_set(struct leg *leg, const char *name, int st)
 		leg_log(leg, LOG_WARNING, "variable %s was not set: too many or too long", name);
 }
 
-/* No byte of it begins a mark or "${": nothing needs a second look. Eight at a time; a byte that only looks so says no. */
+/* No byte of it begins a mark or "${": nothing needs a second look. Eight at a time; a byte that only looks so says no.
+ */
 static bool is_plain(const char *p, size_t n)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);

@@ -489,8 +489,7 @@ void vars_at(const struct vars *v, size_t i, const char **name, const char **val
 	*value = slot_value(&v->slots[i]);
 }
 
-bool vars_next_named(
-    const struct vars *v, struct sv prefix, size_t *at, const char **name, const char **value)
+bool vars_next_named(const struct vars *v, struct sv prefix, size_t *at, const char **name, const char **value)
 {
 	for (; *at < v->count; ++*at) {
 		const struct var_slot *slot = &v->slots[*at];

@@ -1,6 +1,5 @@
 /* What inbound and outbound calls share: the private object between a leg and its dialog, variables read from messages,
  * headers, causes both ways, and the end. A leg holds one reference on its call, the dialog's callbacks another. */
-#include "base/fmt.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
@@ -108,19 +107,18 @@ void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u)
 static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u) ON_CTL;
 static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u)
 {
-	char name[32], port[12] = "";
+	char name[32], *end;
 	if (!u->host.n)
 		return;
-	fmt_print(name, sizeof(name), "sip_%s_user", prefix);
+	end = stpcpy(stpcpy(stpcpy(name, "sip_"), prefix), "_");
+	stpcpy(end, "user");
 	call_var_sv(leg, name, u->user);
-	if (u->port) {
-		fmt_print(port, sizeof(port), ":%u", u->port);
-		fmt_print(name, sizeof(name), "sip_%s_port", prefix);
-		leg_var_set(leg, name, port + 1);
-	}
-	fmt_print(name, sizeof(name), "sip_%s_uri", prefix);
+	stpcpy(end, "port");
+	if (u->port)
+		leg_var_set_int(leg, name, u->port);
+	stpcpy(end, "uri");
 	call_var_uri(leg, name, u);
-	fmt_print(name, sizeof(name), "sip_%s_host", prefix);
+	stpcpy(end, "host");
 	call_var_sv(leg, name, u->host);
 }
 

@@ -1,9 +1,9 @@
 /* Headers of calls and variables of legs: what of an INVITE or a response is kept, what of a caller's goes on to whom
  * is called (X-, Diversion, User-to-User by themselves; P-, Alert-Info, Call-Info, History-Info, Identity only where
  * the profile or the dialplan names them), and which variables become header lines. Identity is identity.c's. */
+#include "base/fmt.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/fmt.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Character classes and the scanners every header parser uses: blanks, quoted strings, host and port, parameters. */
-#include "sip/msg/chars_i.h"
 #include "base/scan.h"
+#include "sip/msg/chars_i.h"
 #include <string.h>
 
 #define ALNUM (CH_TOKEN | CH_USER | CH_HOST | CH_UPARAM | CH_UHDR | CH_UNRESERVED)
@@ -185,7 +185,8 @@ bool sip_is_token(struct sv text)
 
 bool sip_is_value(struct sv text)
 {
-	for (size_t i = scan_plain(text.p, text.n, 0, 0); i < text.n; i += 1 + scan_plain(text.p + i + 1, text.n - i - 1, 0, 0))
+	for (size_t i = scan_plain(text.p, text.n, 0, 0); i < text.n;
+	     i += 1 + scan_plain(text.p + i + 1, text.n - i - 1, 0, 0))
 		if (ch_is_control(text.p[i]))
 			return false;
 	return true;

@@ -84,8 +84,8 @@ static double some_double(void)
 	case 3:
 		return ldexp((double)(v % 1000), (int)(v % 200) - 150);
 	default:
-		return (double[]){0, -0.0, 0.5, 1.5, 2.5, 0.125, 1e15, 4503599627370495.5, 4503599627370496.0, 1e300, DBL_MIN,
-		    DBL_MAX, INFINITY, -INFINITY, NAN, 5e-324}[v % 16];
+		return (double[]){0, -0.0, 0.5, 1.5, 2.5, 0.125, 1e15, 4503599627370495.5, 4503599627370496.0, 1e300,
+		    DBL_MIN, DBL_MAX, INFINITY, -INFINITY, NAN, 5e-324}[v % 16];
 	}
 }
 
@@ -101,8 +101,8 @@ static int one_conversion(void)
 {
 	char format[64];
 	const char *flags = PICK("", "", "0", "-", "-0", "+", " ", "#"), *width = PICK("", "", "1", "3", "12", "40"),
-		   *precision = PICK("", "", "", ".", ".0", ".2", ".5", ".12"), *size = PICK("", "", "l", "ll", "z", "j", "h", "hh"),
-		   *what = PICK("d", "i", "u", "x", "X", "o");
+	           *precision = PICK("", "", "", ".", ".0", ".2", ".5", ".12"),
+	           *size = PICK("", "", "l", "ll", "z", "j", "h", "hh"), *what = PICK("d", "i", "u", "x", "X", "o");
 	uint64_t v = some_number();
 	double d = some_double();
 	const char *text = some_text();
@@ -143,8 +143,8 @@ static int test_lines(void)
 		SAME("%.*s:%d", k, a, (int)n);
 		SAME("%*s|%-*s|%.*s", k, a, k, b, -1, a);
 		SAME("%*d|%*d", -k, (int)n, k, (int)n);
-		SAME("%04d-%02d-%02d %02d:%02d:%02d.%06d [%s] %s:%d ", (int)(n % 10000), k, k, k, k, k, (int)(n % 1000000),
-		    "NOTICE", "file.c", k);
+		SAME("%04d-%02d-%02d %02d:%02d:%02d.%06d [%s] %s:%d ", (int)(n % 10000), k, k, k, k, k,
+		    (int)(n % 1000000), "NOTICE", "file.c", k);
 		SAME("%llu %lld %zu %08x %lX %hhu %hd", (unsigned long long)n, (long long)n, (size_t)n, (unsigned)n,
 		    (unsigned long)n, (unsigned char)n, (short)n);
 		SAME("%c%c %5.1f%% %d of %u", 'a', 0, d, (int)n, (unsigned)n);

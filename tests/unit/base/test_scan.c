@@ -27,6 +27,10 @@ static int one_text(const char *p, size_t n)
 {
 	EXPECT_INT(scan_plain(p, n, '"', '\\'), slow_plain((const unsigned char *)p, n, '"', '\\'));
 	EXPECT_INT(scan_plain(p, n, 0, 0), slow_plain((const unsigned char *)p, n, 0, 0));
+	char copy[LENGTH_MAX + SCAN_STEP];
+	size_t run = scan_copy_plain(copy, p, n, '"', '\\');
+	EXPECT_INT(run, slow_plain((const unsigned char *)p, n, '"', '\\'));
+	EXPECT(!memcmp(copy, p, run));
 	EXPECT_INT(scan_word(p, n), slow_word((const unsigned char *)p, n));
 	return 0;
 }

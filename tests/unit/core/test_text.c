@@ -375,6 +375,6 @@ static NO_ROLE_CHECK int test_events(void)
 	return 0;
 }
 
-TEST_MAIN({"causes", test_causes, 0}, {"variables", test_vars, TEST_OOM},
-    {"many variables", test_vars_many, 0}, {"expansion", test_expand, TEST_LOOP},
-    {"dial strings", test_dial, TEST_OOM}, {"many legs", test_dial_many, 0}, {"events", test_events, TEST_LOOP})
+TEST_MAIN({"causes", test_causes, 0}, {"variables", test_vars, TEST_OOM}, {"many variables", test_vars_many, 0},
+    {"expansion", test_expand, TEST_LOOP}, {"dial strings", test_dial, TEST_OOM}, {"many legs", test_dial_many, 0},
+    {"events", test_events, TEST_LOOP})
