@@ -11,10 +11,6 @@
 
 struct leg_command;
 /* ---- util.c ---- */
-/* Cuts text in place into at most max words, as FreeSWITCH does: runs of spaces part words (another sep parts at each),
- * 'quotes' keep together, a backslash keeps the next quote, separator or backslash; the last word takes all that is
- * left. */
-ANY int api_split(char *text, char sep, char **words, int max);
 enum { API_WORDS_MAX = 16 };
 struct api_words {
 	char *text, *plain;       /* owned; the latter NULL when nothing is marked */

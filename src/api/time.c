@@ -11,16 +11,16 @@
 #include <time.h>
 
 #define DEFAULT_FORMAT "%Y-%m-%d %T"
-enum { DATE_MAX = 1024 };
+enum { DATE_MAX = 80, YEAR_MAX = 9999 };       /* a longer date is none */
+static const int64_t epoch_max = 253402300799; /* 9999-12-31 23:59:59 */
 
 /* Takes "EPOCH|" off the front of a format. */
 static const char *take_epoch(const char *text, int64_t *epoch)
 {
 	const char *bar = strchr(text, '|');
-	int64_t n;
-	if (!bar || sv_i64((struct sv){text, (size_t)(bar - text)}, &n))
+	if (!bar)
 		return text;
-	*epoch = n;
+	*epoch = str_number(text, -epoch_max, epoch_max);
 	return bar + 1;
 }
 
@@ -31,15 +31,24 @@ static int put_date(struct api_call *c, const char *format, const struct tm *tm)
 	return buf_add(c->out, text, n);
 }
 
+/* strftime (not strftime_tz) refuses what is no conversion of C, and then writes nothing. */
+static bool is_format(const char *format)
+{
+	for (const char *p = format; (p = strchr(p, '%')) != NULL; p += 2)
+		if (!p[1] || !strchr("CDrRTeaAbBcdHIjmMpSUwWxXyYzZ%", p[1]))
+			return false;
+	return true;
+}
+
 int api_strftime(struct api_call *c)
 {
 	role_assert_ctl();
 	int64_t epoch = clock_wall_us() / 1000000;
 	const char *format = take_epoch(c->args, &epoch);
-	time_t t = (time_t)epoch;
+	time_t t = (time_t)(epoch < 0 ? 0 : epoch > epoch_max ? epoch_max : epoch); /* as tz_local does */
 	struct tm tm;
 	localtime_r(&t, &tm);
-	return put_date(c, format, &tm);
+	return is_format(format) ? put_date(c, format, &tm) : ST_OK;
 }
 
 int api_strftime_tz(struct api_call *c)
@@ -48,29 +57,65 @@ int api_strftime_tz(struct api_call *c)
 	char name[128] = "";
 	struct tz zone;
 	struct tm tm;
-	int64_t epoch = clock_wall_us() / 1000000;
+	int64_t epoch = 0;
 	size_t n = strcspn(c->args, " ");
-	if (!n)
-		return api_strftime(c);
 	strncat(name, c->args, n < sizeof(name) ? n : sizeof(name) - 1);
-	if (zone_find(name, &zone))
+	if (zone_find(n ? name : "GMT", &zone))
 		return api_text(c, "-ERR Invalid timezone/format\n");
-	const char *format = take_epoch(c->args + n + strspn(c->args + n, " "), &epoch);
-	tz_local(&zone, epoch, &tm);
-	return put_date(c, format, &tm);
+	const char *format = take_epoch(c->args + n + (c->args[n] == ' '), &epoch);
+	size_t before = c->out->n;
+	tz_local(&zone, epoch ? epoch : clock_wall_us() / 1000000, &tm);
+	put_date(c, format, &tm);
+	return c->out->n > before ? ST_OK : api_text(c, "-ERR Invalid timezone/format\n");
 }
 
-/* "YYYY-MM-DD HH:MM:SS" in local time, or now. */
+/* Takes digits off; at most max of them. False when there were none. */
+static bool take_digits(const char **p, size_t max, int *out)
+{
+	char digits[10] = "";
+	size_t n = strspn(*p, "0123456789");
+	n = n > max ? max : n;
+	strncat(digits, *p, n < sizeof(digits) ? n : sizeof(digits) - 1);
+	*out = atoi(digits);
+	*p += n;
+	return n > 0;
+}
+
+/* "H[:M[:S]]" from here on, each of any number of digits, or none. */
+static void take_clock(const char **p, struct tm *tm)
+{
+	take_digits(p, SIZE_MAX, &tm->tm_hour);
+	*p += **p == ':';
+	take_digits(p, SIZE_MAX, &tm->tm_min);
+	*p += **p == ':';
+	take_digits(p, SIZE_MAX, &tm->tm_sec);
+}
+
+/* "YYYY-MM-DD HH:MM:SS" in local time; "HH:MM:SS" of today; else 1970. */
 static int64_t parse_date(const char *text)
 {
-	struct tm tm = {.tm_isdst = -1, .tm_mday = 1};
-	int n = sscanf(
-	    text, "%d-%d-%d%*[ T]%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec);
-	if (n < 3)
-		return *text ? 0 : clock_wall_us();
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	return (int64_t)mktime(&tm) * 1000000;
+	time_t now = (time_t)(clock_wall_us() / 1000000);
+	const char *p = text;
+	struct tm tm;
+	if (!*text)
+		return clock_wall_us();
+	localtime_r(&now, &tm);
+	take_clock(&p, &tm);
+	if (*p) {
+		p = text;
+		tm = (struct tm){0};
+		if (!take_digits(&p, SIZE_MAX, &tm.tm_year) || *p++ != '-' || !take_digits(&p, SIZE_MAX, &tm.tm_mon) ||
+		    *p++ != '-' || !take_digits(&p, SIZE_MAX, &tm.tm_mday))
+			return 0;
+		p += strspn(p, " \t\n\v\f\r");
+		take_clock(&p, &tm);
+		if (tm.tm_year > YEAR_MAX || tm.tm_mon > YEAR_MAX)
+			return 0;
+		tm.tm_year -= 1900;
+		tm.tm_mon -= 1;
+	}
+	tm.tm_isdst = -1;
+	return clock_us_of_s(mktime(&tm));
 }
 
 int api_strepoch(struct api_call *c)
@@ -90,7 +135,7 @@ int api_msleep(struct api_call *c)
 	role_assert_co();
 	int64_t ms = 0;
 	if (!sv_i64(sv_of(c->args), &ms) && ms > 0)
-		co_sleep((ms > 3600000 ? 3600000 : ms) * 1000);
+		co_sleep(clock_us_of_ms(ms > 3600000 ? 3600000 : ms));
 	return api_text(c, "+OK");
 }
 
@@ -108,7 +153,7 @@ int api_time_test(struct api_call *c)
 		count = count < 1 ? 1 : count > 100 ? 100 : count;
 		for (int64_t i = 1; i <= count; i++) {
 			int64_t before = clock_mono_us();
-			co_sleep(ms * 1000);
+			co_sleep(clock_us_of_ms(ms));
 			int64_t took = clock_mono_us() - before;
 			sum += took;
 			buf_printf(c->out, "test %lld sleep %lld %lld\n", (long long)i, (long long)ms,
@@ -142,7 +187,7 @@ int api_timer_test(struct api_call *c)
 	}
 	int64_t start = clock_mono_us(), now = start;
 	for (int i = 1; i <= count; i++) {
-		int64_t due = start + (int64_t)i * ms * 1000;
+		int64_t due = start + clock_us_of_ms((int64_t)i * ms);
 		if (due > now && co_sleep(due - now))
 			break;
 		now = clock_mono_us();

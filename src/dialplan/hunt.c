@@ -49,8 +49,9 @@ static const struct tm *local_now(struct hunt *h)
 	offset = env->var ? env->var(env->arg, "tod_tz_offset") : NULL;
 	zone = env->var ? env->var(env->arg, "timezone") : NULL;
 	if (offset && *offset) {
-		int hours = atoi(offset);
-		time_t shifted = (time_t)(env->wall_us / 1000000) + (hours >= -24 && hours <= 24 ? hours : 0) * 3600;
+		int hours = (int)str_number(offset, -25, 25);
+		hours = hours >= -24 && hours <= 24 ? hours : 0;
+		time_t shifted = (time_t)(env->wall_us / 1000000) + hours * 3600;
 		gmtime_r(&shifted, &h->now);
 		h->now.tm_gmtoff = hours * 3600;
 	} else if (!zone || !*zone || env->local_time(env->arg, zone, env->wall_us, &h->now)) {
@@ -65,7 +66,9 @@ static const struct tm *local_now(struct hunt *h)
 
 static int expand(struct hunt *h, const char *text, struct buf *out)
 {
-	int st = h->env->expand ? h->env->expand(h->env->arg, text, out) : buf_adds(out, text);
+	char *marked = h->env->mark ? h->env->mark(h->env->arg, text) : NULL;
+	int st = h->env->expand ? h->env->expand(h->env->arg, marked ? marked : text, out) : buf_adds(out, text);
+	mem_free(marked);
 	h->has_time = false; /* it may have suspended, or set something */
 	return st;
 }
@@ -210,11 +213,14 @@ static void add_steps(struct hunt *h, const struct dp_step *list, size_t count, 
 	buf_init(&data);
 	for (size_t i = 0; i < count && !h->status; i++) {
 		const struct dp_step *s = &list[i];
+		char *marked = h->env->mark ? h->env->mark(h->env->arg, s->data) : NULL;
+		const char *text = marked ? marked : s->data;
 		buf_clear(&data);
 		if (v && v->has_field && v->captures)
-			h->status = re_substitute(&data, sv_of(s->data), '$', &v->match);
+			h->status = re_substitute(&data, sv_of(text), '$', &v->match);
 		else
-			h->status = buf_adds(&data, s->data);
+			h->status = buf_adds(&data, text);
+		mem_free(marked);
 		if (!h->status && !h->out->extension && !(h->out->extension = mem_strdup(name)))
 			h->status = ST_NOMEM;
 		for (int k = 0; k < s->loops && !h->status; k++) {

@@ -2,6 +2,7 @@
  * client.c. A default password is accepted, but then only loopback is listened on, unless allow-default-password says
  * otherwise; the log and `status` say so. The outbound side (the `socket` application) is outbound.c. */
 #include "core/registry/module.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "core/conf/acl.h"
 #include "core/conf/config.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ACL_MAX_COUNT = 100, LISTENER_MAX_COUNT = 2, STRANGERS_MAX_BYTES = 32 << 20 };
+enum { ACL_MAX_COUNT = 100, LISTENER_MAX_COUNT = 2, STRANGERS_MAX_BYTES = 32 << 20, LISTEN_AGAIN_US = 1000000 };
 #define DEFAULT_PASSWORD "ClueCon"
 #define NOTICE_NAME "tandem_notice_event_socket"
 
@@ -21,7 +22,12 @@ struct conn_limit *esl_limit;
 struct login_delay *esl_login_delay;
 static char *acls[ACL_MAX_COUNT];
 static size_t acl_count;
-static struct tcp_listener *listeners[LISTENER_MAX_COUNT];
+static struct listener {
+	struct addr bind;
+	struct tcp_listener *tcp; /* NULL: waits */
+	struct ltimer again;
+	bool is_told;
+} listeners[LISTENER_MAX_COUNT];
 static size_t listener_count;
 static uint64_t acl_refused;
 
@@ -42,23 +48,50 @@ static void on_accept(struct tcp_conn *conn, void *arg)
 	esl_client_reject(conn);
 }
 
+/* One address; while somebody else holds it, again every second, as FreeSWITCH does. */
+static void listen_again(void *arg);
+
+static ON_CTL int listen_at(struct listener *l)
+{
+	char text[ADDR_TEXT_MAX];
+	int st = tcp_listen(&l->tcp, &l->bind, on_accept, NULL);
+
+	if (st == ST_EXISTS) {
+		if (!l->is_told)
+			log_error(
+			    "Event socket: %s is in use; it is tried again every second", addr_text(&l->bind, text));
+		l->is_told = true;
+		loop_timer_set(&l->again, LISTEN_AGAIN_US, "event socket", listen_again, l);
+		return ST_OK;
+	}
+	if (st)
+		log_error("Event socket: cannot listen on %s: %s", addr_text(&l->bind, text), status_text(st));
+	else
+		log_notice("Event socket listening on %s", addr_text(&l->bind, text));
+	return st;
+}
+
+static void listen_again(void *arg)
+{
+	role_assert_ctl();
+	listen_at(arg);
+}
+
 static ON_CTL int listen_on(const char *host, uint16_t port)
 {
-	struct addr bind;
-	char text[ADDR_TEXT_MAX];
-	int st = addr_parse(&bind, sv_of(host), port);
+	struct listener *l = &listeners[listener_count];
+	int st;
+
+	*l = (struct listener){0};
+	st = addr_parse(&l->bind, sv_of(host), port);
 	if (st) {
 		log_error("event_socket.conf: listen-ip %s is no address", host);
 		return st;
 	}
-	st = tcp_listen(&listeners[listener_count], &bind, on_accept, NULL);
-	if (st) {
-		log_error("Event socket: cannot listen on %s: %s", addr_text(&bind, text), status_text(st));
-		return st;
-	}
-	listener_count++;
-	log_notice("Event socket listening on %s", addr_text(&bind, text));
-	return ST_OK;
+	st = listen_at(l);
+	if (!st)
+		listener_count++;
+	return st;
 }
 
 static ON_CTL int open_listeners(const struct xml_node *settings)
@@ -94,16 +127,16 @@ static void read_settings(const struct xml_node *settings)
 	    .max_queue_bytes = (size_t)strtoull(config_param(settings, "max-queue-bytes", "16777216"), NULL, 10),
 	    .max_clients = (unsigned)atoi(config_param(settings, "max-clients", "1000")),
 	    .max_clients_per_host = (unsigned)atoi(config_param(settings, "max-clients-per-address", "500")),
-	    .login_timeout_us = 1000000LL * atoi(config_param(settings, "login-timeout", "60")),
-	    .first_us = 1000000LL * atoi(config_param(settings, "first-command-timeout", "10")),
+	    .login_timeout_us = clock_us_of_s(atoi(config_param(settings, "login-timeout", "60"))),
+	    .first_us = clock_us_of_s(atoi(config_param(settings, "first-command-timeout", "10"))),
 	};
 	strncat(esl_conf.password, config_param(settings, "password", DEFAULT_PASSWORD), sizeof(esl_conf.password) - 1);
 	if (esl_conf.max_queue_bytes < 64 << 10)
 		esl_conf.max_queue_bytes = 64 << 10;
 	if (esl_conf.login_timeout_us <= 0)
-		esl_conf.login_timeout_us = 60 * 1000000LL;
+		esl_conf.login_timeout_us = clock_us_of_s(60);
 	if (esl_conf.first_us <= 0)
-		esl_conf.first_us = 10 * 1000000LL;
+		esl_conf.first_us = clock_us_of_s(10);
 	xml_each(settings, "param", p)
 	{
 		const char *value = xml_attr(p, "value");
@@ -151,8 +184,12 @@ static int load(void)
 static int unload(void)
 {
 	role_assert_ctl();
-	while (listener_count)
-		tcp_listener_close(listeners[--listener_count]);
+	while (listener_count) {
+		struct listener *l = &listeners[--listener_count];
+		loop_timer_cancel(&l->again);
+		if (l->tcp)
+			tcp_listener_close(l->tcp);
+	}
 	esl_client_end_all();
 	esl_outbound_stop();
 	esl_logs_stop();

@@ -4,6 +4,7 @@
  * whoever holds the job. */
 #include "store/journal.h"
 #include "base/check.h"
+#include "base/disk.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -89,6 +90,8 @@ static int file_open(struct store_journal *j)
 	if ((j->fd = open(j->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640)) < 0)
 		return journal_fail(j, "open");
 	j->safe_size = lseek(j->fd, 0, SEEK_END);
+	if (!j->safe_size && disk_sync_parent(j->path) < 0) /* the name of a new file */
+		journal_fail(j, "sync of its directory");
 	if (j->safe_size > 0 && pread(j->fd, &last, 1, j->safe_size - 1) == 1 && last != '\n' &&
 	    write(j->fd, "\n", 1) == 1)
 		j->safe_size++;

@@ -264,6 +264,18 @@ int leg_wait(struct leg *leg, int64_t timeout_us)
 	return st == ST_TIMEOUT ? ST_TIMEOUT : ST_OK;
 }
 
+void exec_wait_over(struct leg *leg, const uint32_t *number, uint32_t wanted, int64_t timeout_us)
+{
+	int64_t deadline = clock_mono_us() + timeout_us;
+
+	while (*number != wanted) {
+		int64_t left = deadline - clock_mono_us();
+		if (left <= 0)
+			return;
+		co_wait(&exec_of(leg)->wait, left);
+	}
+}
+
 void leg_wake(struct leg *leg)
 {
 	leg_holds_wake(leg);
@@ -296,7 +308,7 @@ void leg_break(struct leg *leg, bool is_all)
 		x->is_break = true;
 		x->is_break_all = is_all;
 		co_signal(&x->wait, ST_OK);
-	} else if (!leg->peer && exec_is_detached(leg)) {
+	} else if (!leg->peer && exec_is_detached(leg) && !x->is_parked) { /* nothing is waited for in a park */
 		exec_unwind(leg);
 	}
 }

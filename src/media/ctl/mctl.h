@@ -70,6 +70,8 @@ ON_CTL int mstream_play_stop(struct mstream *s, uint32_t id /* 0 = whatever play
  * stays inside the file that plays; in one too long to be kept whole it only goes forward, as far as it has been read.
  */
 ON_CTL int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value);
+/* Something plays to the far side, or is about to. */
+ON_CTL bool mstream_is_playing(const struct mstream *s);
 ON_CTL bool mctl_source_exists(const char *source); /* cheap syntax check: known scheme or absolute path */
 
 /* ---- taps: what looks into the sound of a stream or changes it ----------------------------------------------------
@@ -128,6 +130,9 @@ ON_CTL void mctl_set_finder(mctl_find_fn fn);
 ON_CTL int mctl_local_stream_add(const char *name, const char *dir, uint32_t rate_hz, bool is_shuffled);
 ON_CTL bool mctl_local_stream_exists(const char *name);
 ON_CTL void mctl_local_stream_clear(void);
+ON_CTL bool mctl_local_stream_del(const char *name); /* false: there was none */
+ON_CTL void mctl_local_stream_each(
+    void (*fn)(const char *name, const char *dir, bool is_shuffled, void *arg), void *arg);
 /* Named tones of the installation for "tone_stream://" are plain TGML; no names here. */
 
 /* Codecs known to the engine (transcodable), for `show codec` and negotiation. */

@@ -568,16 +568,28 @@ int mstream_play_stop(struct mstream *s, uint32_t id)
 	return mstream_post(s, &c);
 }
 
-int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value)
+static struct mplay *play_newest(const struct mstream *s)
 {
 	struct lnode *it, *tmp;
 	struct mplay *newest = NULL;
 
-	if (s->is_closing)
-		return ST_CLOSED;
 	list_each (&s->plays, it, tmp)
 		if (!list_entry(it, struct mplay, link)->tap_id)
 			newest = list_entry(it, struct mplay, link);
+	return newest;
+}
+
+bool mstream_is_playing(const struct mstream *s)
+{
+	return !s->is_closing && play_newest(s) != NULL;
+}
+
+int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value)
+{
+	struct mplay *newest = s->is_closing ? NULL : play_newest(s);
+
+	if (s->is_closing)
+		return ST_CLOSED;
 	if (!newest)
 		return ST_NOTFOUND;
 	if (newest->phase != PHASE_PREPARING)
