@@ -128,13 +128,23 @@ static void put_marked(struct buf *b, const char *p, size_t n, struct sv self)
 	buf_add(b, p, n);
 }
 
+/* The empty line's place: the line end in front of it, and its own. */
+static const char *head_end(const char *text, size_t n)
+{
+	const char *end = text + n;
+	for (const char *p = text; end - p >= 4 && (p = memchr(p, '\r', (size_t)(end - p) - 3)); p++)
+		if (!memcmp(p, "\r\n\r\n", 4))
+			return p;
+	return NULL;
+}
+
 /* text without Via and with marks becomes what goes on the wire, in s->out. */
 static ON_CTL int finish_text(
     struct sip_stack *s, const struct sip_dst *dst, const char *branch, const char *text, size_t n)
 {
 	struct buf *b = &s->out;
 	const char *eol = memchr(text, '\n', n);
-	const char *body = memmem(text, n, "\r\n\r\n", 4);
+	const char *body = head_end(text, n);
 	if (!eol || !body)
 		return ST_INVAL;
 	buf_clear(&s->self);

@@ -145,10 +145,8 @@ int call_media_init(struct call *c)
 
 void call_var_sv(struct leg *leg, const char *name, struct sv v)
 {
-	char *copy = v.n ? sv_dup(v) : NULL;
-	if (copy)
-		leg_var_set(leg, name, copy);
-	mem_free(copy);
+	if (v.n)
+		leg_var_set_sv(leg, name, v);
 }
 
 void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u)
@@ -165,19 +163,18 @@ void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u)
 /* sip_PREFIX_user, _port, _uri, _host in FreeSWITCH's order. */
 static ON_CTL void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u)
 {
-	char name[32], port[12] = "";
+	char name[32], *end;
 	if (!u->host.n)
 		return;
-	snprintf(name, sizeof(name), "sip_%s_user", prefix);
+	end = stpcpy(stpcpy(stpcpy(name, "sip_"), prefix), "_");
+	stpcpy(end, "user");
 	call_var_sv(leg, name, u->user);
-	if (u->port) {
-		snprintf(port, sizeof(port), ":%u", u->port);
-		snprintf(name, sizeof(name), "sip_%s_port", prefix);
-		leg_var_set(leg, name, port + 1);
-	}
-	snprintf(name, sizeof(name), "sip_%s_uri", prefix);
+	stpcpy(end, "port");
+	if (u->port)
+		leg_var_set_int(leg, name, u->port);
+	stpcpy(end, "uri");
 	call_var_uri(leg, name, u);
-	snprintf(name, sizeof(name), "sip_%s_host", prefix);
+	stpcpy(end, "host");
 	call_var_sv(leg, name, u->host);
 }
 
@@ -217,7 +214,7 @@ void call_vars_dialog(struct call *c, const struct sip_msg *m)
 	call_var_sv(c->leg, "sip_full_via", m->via.text);
 	call_var_sv(c->leg, "sip_full_to", m->to.text);
 	call_var_sv(c->leg, "sip_to_tag", m->to_tag);
-	leg_var_setf(c->leg, "sip_cseq", "%u", m->cseq);
+	leg_var_set_int(c->leg, "sip_cseq", m->cseq);
 }
 
 bool call_reason_put(struct call *c, struct buf *b)

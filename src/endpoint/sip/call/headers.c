@@ -1,6 +1,7 @@
 /* Headers of calls and variables of legs: what of an INVITE or a response is kept, what of a caller's goes on to whom
  * is called (X-, Diversion, User-to-User by themselves; P-, Alert-Info, Call-Info, History-Info, Identity only where
  * the profile or the dialplan names them), and which variables become header lines. Identity is identity.c's. */
+#include "base/fmt.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "endpoint/sip/call/call_i.h"
@@ -106,19 +107,18 @@ void call_headers_pass(struct call *c, struct leg *a)
 	const char *copy = leg_var(a, "sip_copy_custom_headers"), *listed = leg_var(a, "sip_copy_headers");
 	struct sv list = sv_of(listed ? listed : from ? from->p->conf.copy_headers : "");
 	char name[40];
+	const char *n, *v;
 	if (copy && !str_is_true(copy))
 		return;
-	for (size_t i = 0; i < vars_count(a->vars); i++) {
-		const char *n, *v;
-		vars_at(a->vars, i, &n, &v);
+	for (size_t i = 0; vars_next_named(a->vars, SV("sip_h_"), &i, &n, &v);) {
 		if (strncmp(n, "sip_h_", 6) != 0 || vars_get(c->leg->vars, n))
 			continue;
 		if (!vars_is_received(a->vars, n) || is_named(list, n + 6))
 			leg_var_set(c->leg, n, v);
 	}
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-		const char *v = vars_get(a->vars, kept[i].var);
-		snprintf(name, sizeof(name), "sip_h_%s", kept[i].hdr);
+		v = vars_get(a->vars, kept[i].var);
+		fmt_print(name, sizeof(name), "sip_h_%s", kept[i].hdr);
 		if (v && is_named(list, kept[i].hdr) && !vars_get(c->leg->vars, name))
 			leg_var_set(c->leg, name, v);
 	}
@@ -148,14 +148,11 @@ static bool is_structural(struct sv name)
 
 void call_headers_put(struct call *c, struct buf *b, const char *prefix)
 {
-	size_t n = strlen(prefix);
+	const char *name, *value;
+	size_t n = strlen(prefix), i = 0;
 	if (!c->leg)
 		return;
-	for (size_t i = 0; i < vars_count(c->leg->vars); i++) {
-		const char *name, *value;
-		vars_at(c->leg->vars, i, &name, &value);
-		if (strncasecmp(name, prefix, n) || !name[n])
-			continue;
+	while (vars_next_named(c->leg->vars, (struct sv){prefix, n}, &i, &name, &value)) {
 		if (!sip_is_token(sv_of(name + n)) || is_structural(sv_of(name + n)))
 			leg_log(c->leg, LOG_WARNING, "variable %s names no header that may be added", name);
 		else
