@@ -16,18 +16,12 @@ struct sofia sofia;
 
 static int sofia_load(void)
 {
-	struct buf path;
 	role_assert_ctl();
 	memset(&sofia, 0, sizeof(sofia));
 	list_init(&sofia.profiles);
 	sofia.trace_level = LOG_CONSOLE;
-	buf_init(&path);
-	if (core_dirs() && core_dirs()->db) {
-		buf_printf(&path, "%s/sofia_reg.db", core_dirs()->db);
-		if (reg_store_open(path.p) < 0)
-			log_error("sofia: %s cannot be opened: registrations will not outlive a restart", path.p);
-	}
-	buf_fini(&path);
+	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
+		log_error("sofia: registrations will not outlive a restart");
 	if (sofia_events_start())
 		log_error("sofia: out of memory: events do not send requests");
 	if (!config_conf("sofia.conf")) {

@@ -45,7 +45,7 @@ enum {
 static const char *const columns[] = {"profile", "sip_user", "sip_host", "contact", "target", "display", "call_id",
     "user_agent", "network_ip", "network_port", "network_proto", "sip_username", "sip_realm", "path", "q", "cseq",
     "is_nat", "granted", "expires", NULL};
-static const struct store_table table = {"sip_registrations", columns, 4};
+static const struct store_table table = {"sip_registrations", columns, 4, "expires"};
 
 void reg_contact_text(const struct reg *r, struct buf *out)
 {
@@ -222,8 +222,6 @@ static void on_row(const struct sv *v, size_t count, void *arg)
 		++*restored;
 		if (reg_table_find(h->table, p.user, p.host, &r, 1))
 			core_tell(h, r);
-	} else if (expires <= clock_wall_us() / 1000000) {
-		store_del(sofia.store, &table, v);
 	}
 }
 
@@ -239,12 +237,12 @@ static void on_restored(int status, void *arg)
 	core_ready_release("registrations");
 }
 
-int reg_store_open(const char *path)
+int reg_store_open(const char *folder)
 {
 	size_t *restored = mem_zalloc(sizeof(*restored));
-	int st = restored ? store_open(&sofia.store, path) : ST_NOMEM;
+	int st = restored ? store_open(&sofia.store, "sofia_reg", folder, STORE_KEEPS, NULL) : ST_NOMEM;
 	if (st == ST_OK)
-		st = store_load(sofia.store, &table, on_row, on_restored, restored);
+		st = store_each(sofia.store, &table, NULL, 0, on_row, on_restored, restored);
 	if (st < 0)
 		mem_free(restored);
 	else

@@ -105,7 +105,8 @@ ON_CTL void sofia_events_stop(void);
 /* NOTIFY of check-sync to each contact that what means (reg_is_meant); how many. */
 ON_CTL size_t reg_sync(struct profile *p, struct sv what, bool is_reboot);
 ON_CTL struct reg_table *reg_home_get(const char *profile_name); /* made on first use; NULL when out of memory */
-ON_CTL int reg_store_open(const char *path); /* opens the store and brings registrations back as they arrive */
+/* Opens the store (a plain name lies in folder) and brings registrations back as they arrive. */
+ON_CTL int reg_store_open(const char *folder);
 ON_CTL void reg_homes_free(void);
 /* An address that phones give (Contact), as it may stand in a dial string: whatever there means something is escaped in
  * its user part; without URI headers, and without fs_ parameters unless keeps_ours. ST_INVAL and *why: elsewhere it
