@@ -64,7 +64,7 @@ static void on_due(void *arg)
 	struct task *t = arg;
 	if (t->repeat_s > 0) {
 		t->due_epoch = clock_wall_us() / 1000000 + t->repeat_s;
-		loop_timer_set(&t->timer, t->repeat_s * 1000000, "api.task", on_due, t);
+		loop_timer_set(&t->timer, clock_us_of_s(t->repeat_s), "api.task", on_due, t);
 		t->run(t);
 		task_fire(t, EVENT_RE_SCHEDULE);
 		return;
@@ -98,7 +98,7 @@ static ON_CTL struct task *task_add(
 	list_push(&tasks, &t->link);
 	task_count++;
 	task_fire(t, EVENT_ADD_SCHEDULE);
-	loop_timer_set(&t->timer, delay * 1000000, "api.task", on_due, t);
+	loop_timer_set(&t->timer, clock_us_of_s(delay), "api.task", on_due, t);
 	return t;
 }
 

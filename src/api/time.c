@@ -11,7 +11,8 @@
 #include <time.h>
 
 #define DEFAULT_FORMAT "%Y-%m-%d %T"
-enum { DATE_MAX = 1024 };
+enum { DATE_MAX = 1024, YEAR_MAX = 9999 };
+static const int64_t epoch_max = 253402300799; /* 9999-12-31 23:59:59 */
 
 /* Takes "EPOCH|" off the front of a format. */
 static const char *take_epoch(const char *text, int64_t *epoch)
@@ -36,7 +37,7 @@ int api_strftime(struct api_call *c)
 	role_assert_ctl();
 	int64_t epoch = clock_wall_us() / 1000000;
 	const char *format = take_epoch(c->args, &epoch);
-	time_t t = (time_t)epoch;
+	time_t t = (time_t)(epoch < 0 ? 0 : epoch > epoch_max ? epoch_max : epoch); /* as tz_local does */
 	struct tm tm;
 	localtime_r(&t, &tm);
 	return put_date(c, format, &tm);
@@ -68,9 +69,11 @@ static int64_t parse_date(const char *text)
 	    text, "%d-%d-%d%*[ T]%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec);
 	if (n < 3)
 		return *text ? 0 : clock_wall_us();
+	if (tm.tm_year < 0 || tm.tm_year > YEAR_MAX || tm.tm_mon < 0 || tm.tm_mon > YEAR_MAX)
+		return 0;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
-	return (int64_t)mktime(&tm) * 1000000;
+	return clock_us_of_s(mktime(&tm));
 }
 
 int api_strepoch(struct api_call *c)
@@ -90,7 +93,7 @@ int api_msleep(struct api_call *c)
 	role_assert_co();
 	int64_t ms = 0;
 	if (!sv_i64(sv_of(c->args), &ms) && ms > 0)
-		co_sleep((ms > 3600000 ? 3600000 : ms) * 1000);
+		co_sleep(clock_us_of_ms(ms > 3600000 ? 3600000 : ms));
 	return api_text(c, "+OK");
 }
 
@@ -108,7 +111,7 @@ int api_time_test(struct api_call *c)
 		count = count < 1 ? 1 : count > 100 ? 100 : count;
 		for (int64_t i = 1; i <= count; i++) {
 			int64_t before = clock_mono_us();
-			co_sleep(ms * 1000);
+			co_sleep(clock_us_of_ms(ms));
 			int64_t took = clock_mono_us() - before;
 			sum += took;
 			buf_printf(c->out, "test %lld sleep %lld %lld\n", (long long)i, (long long)ms,
@@ -142,7 +145,7 @@ int api_timer_test(struct api_call *c)
 	}
 	int64_t start = clock_mono_us(), now = start;
 	for (int i = 1; i <= count; i++) {
-		int64_t due = start + (int64_t)i * ms * 1000;
+		int64_t due = start + clock_us_of_ms((int64_t)i * ms);
 		if (due > now && co_sleep(due - now))
 			break;
 		now = clock_mono_us();

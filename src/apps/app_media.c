@@ -1,6 +1,7 @@
 /* Applications that make or take sound: sleep, echo, playback, tones, record, digits. The media threads do the work;
  * here it is only set up and waited for. */
 #include "apps/apps_i.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "core/keys/dtmf.h"
 #include "core/leg/leg.h"
@@ -36,7 +37,7 @@ int app_sleep(struct leg *leg, const char *data)
 	}
 	if (leg_var_is_true(leg, "sleep_eat_digits"))
 		leg_dtmf_flush(leg);
-	return leg_sleep(leg, ms * 1000);
+	return leg_sleep(leg, clock_us_of_ms(ms));
 }
 
 static int echo_with_delay(struct leg *leg, unsigned delay_ms) ON_CTL
@@ -166,9 +167,9 @@ int app_record(struct leg *leg, const char *data)
 	st = make_ready(leg);
 	if (st)
 		return st;
-	conf.limit_ms = number[1] > 4000000 ? 0 : number[1] * 1000;
+	conf.limit_ms = number[1] > 4000000 ? 0 : clock_ms_of_s(number[1]);
 	conf.silence_level = number[2];
-	conf.silence_ms = number[2] ? (number[3] && number[3] < 4000000 ? number[3] : 3) * 1000 : 0;
+	conf.silence_ms = number[2] ? clock_ms_of_s(number[3] && number[3] < 4000000 ? number[3] : 3) : 0;
 	conf.is_append = leg_var_is_true(leg, "record_append") || leg_var_is_true(leg, "RECORD_APPEND");
 	rate = vars_get(leg->vars, "record_rate");
 	if (rate && atoi(rate) >= 8000 && atoi(rate) <= 48000)

@@ -162,8 +162,8 @@ static CO int wait_for_key(struct leg *leg, struct waiting *w)
 	int st = ST_OK;
 
 	if (s > 0 && s < 86400) {
-		w->deadline_us = clock_mono_us() + s * 1000000;
-		loop_timer_set(&w->timer, s * 1000000, "mutex timeout", wake, leg);
+		w->deadline_us = clock_mono_us() + clock_us_of_s(s);
+		loop_timer_set(&w->timer, clock_us_of_s(s), "mutex timeout", wake, leg);
 	}
 	while (!st && look(leg, w)) {
 		if (feedback && *feedback)

@@ -2,13 +2,14 @@
  * and never sends. null_enable_auto_answer=false keeps it silent, null_auto_answer_delay (ms) lets it wait,
  * null_pre_answer=true gives early media first, null_hangup_cause refuses the call. */
 #include "apps/apps_i.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "loop/loop.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DELAY_MAX_MS = 60000, US_PER_MS = 1000 };
+enum { DELAY_MAX_MS = 60000 };
 
 struct null_leg {
 	struct leg *leg;
@@ -74,9 +75,9 @@ static void answer_now(void *arg)
 static void begin(void *arg)
 {
 	struct null_leg *n = arg;
-	const char *answers = var_of(n->leg, "null_enable_auto_answer"),
-	           *delay = var_of(n->leg, "null_auto_answer_delay");
+	const char *wish = var_of(n->leg, "null_enable_auto_answer"), *delay = var_of(n->leg, "null_auto_answer_delay");
 	const char *refusal = var_of(n->leg, "null_hangup_cause");
+	bool answers = !wish || str_is_true(wish); /* early media sets variables */
 	long ms = delay ? strtol(delay, NULL, 10) : 0;
 
 	role_assert_ctl();
@@ -88,11 +89,11 @@ static void begin(void *arg)
 	}
 	if (str_is_true(var_of(n->leg, "null_pre_answer")))
 		leg_mark_early_media(n->leg);
-	if (answers && !str_is_true(answers))
+	if (!answers)
 		return;
 	if (ms > 0)
 		loop_timer_set(
-		    &n->answer, (ms < DELAY_MAX_MS ? ms : DELAY_MAX_MS) * US_PER_MS, "null answer", answer_now, n);
+		    &n->answer, clock_us_of_ms(ms < DELAY_MAX_MS ? ms : DELAY_MAX_MS), "null answer", answer_now, n);
 	else
 		answer_now(n);
 }

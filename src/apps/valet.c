@@ -74,7 +74,7 @@ static ON_CTL int64_t timeout_us(struct leg *leg)
 
 	if (s <= 0 && vars_get(leg->vars, "valet_parking_orbit_exten"))
 		s = 60;
-	return s > 0 && s < 10 * 86400 ? (int64_t)s * 1000000 : 0;
+	return s > 0 && s < 10 * 86400 ? clock_us_of_s(s) : 0;
 }
 
 static ON_CTL void to_orbit(struct leg *leg)

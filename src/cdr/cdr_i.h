@@ -2,7 +2,11 @@
 #pragma once
 #include "cdr/cdr.h"
 
-enum cdr_kind { CDR_APPEND = 'A' /* a line at the end of path */, CDR_CREATE = 'C' /* path as a whole */ };
+enum cdr_kind {
+	CDR_APPEND = 'A', /* a line at the end of path */
+	CDR_CREATE = 'C', /* path as a whole */
+	CDR_RENAME = 'R'  /* cdr_spool_rename's */
+};
 /* Journals, then writes on a worker. path and text are copied. Opened at the first use, closed by the last
  * cdr_spool_close. */
 ON_CTL int cdr_spool_open(void);

@@ -1,319 +1,402 @@
-/* The journal in front of the record files. An entry is put into DB/cdr.journal.N (fdatasync'ed in batches by the store
- * room), then written to its file by one serial worker, all that wait as one job, then counted off; a generation whose
- * entries are all written is deleted. At the start what an earlier process left is written again: a file that is whole
- * or a line that already stands at the end of its file is not doubled. One journal line: kind, path and text,
- * JSON-quoted. */
-#include "base/list.h"
+/* The journal in front of the record files. A record is removed from one place only when it is safe in the next:
+ *
+ *   put -> DB/cdr.journal.N (fdatasync'ed in batches by the store room) -> its file, by one serial worker, all that
+ *   wait as one job -> counted off; when a generation N is full and all of it is counted off, its files are synced,
+ *   bytes and names, and then the journal is removed.
+ *
+ * What does not get into its file (a full disk, a missing right) is tried again every few seconds and keeps its journal
+ * meanwhile. At the start, journals of earlier processes are read by the same worker and take the same way. Both
+ * modules of this room share the spool; when the last is unloaded while jobs are out, what is under way comes to its
+ * end first and the spool is gone after it, or goes on if one is loaded again before. */
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "cdr/cdr_i.h"
+#include "cdr/spool_i.h"
 #include "core/value/self.h"
+#include "loop/loop.h"
 #include "loop/work.h"
 #include "store/journal.h"
-#include "text/json.h"
+
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#define LINES_PER_GENERATION 5000
-#define QUEUE_MAX_ENTRIES 200000
-#define TAIL_BYTES (1 << 20)
-
-struct generation {
-	unsigned number;
-	struct store_journal *journal;
-	char *path;
-	size_t line_count, open_count; /* put; put and not yet in its file */
-	bool is_closed;
+enum {
+	LINES_PER_GENERATION = 5000,
+	QUEUE_MAX_ENTRIES = 200000,
+	TAIL_MIN_BYTES = 1 << 20,
+	TAIL_MAX_BYTES = 64 << 20,
+	SYNCS_MAX = 4096,
+	REFUSED_TOLD_EVERY = 1000,
+	RETRY_US = 5 * 1000 * 1000
 };
-struct entry {
+
+struct cdr_generation {
 	struct lnode link;
-	struct generation *generation; /* NULL: from an earlier process, or a rename */
-	enum cdr_kind kind;
-	bool is_replay, is_rename, is_unlink; /* the last two keep their turn among the records */
-	char *path, *text;
-	size_t n;
-	int status;
-};
-/* What is with the worker. Calls end in crowds: a job and a round of the loop for each record would cost more than its
- * writing. */
-struct batch {
+	unsigned number;
+	struct store_journal *journal; /* NULL: closed, or an earlier process's */
+	char *path;
+	struct hash *files; /* to be synced: path -> itself; the worker's while is_ending */
+	size_t line_count;  /* put */
+	size_t open_count;  /* of these, neither in their file nor given up */
+	struct list kept;   /* given up: the journal keeps them for the next start */
+	bool is_kept_whole; /* as it is: some were not even held in memory, or it could not be read */
+	bool is_closed, is_ending;
+	/* the worker's, of the end or of the reading */
+	int status, error;
+	const char *failed_path;
 	struct list entries;
-	char *append_path; /* the file that is open, as most lines go into the same one */
-	int append_fd;
+	size_t strange_count;
 };
+
 static struct {
 	unsigned use_count, next_number;
-	struct generation *now;
-	struct work_serial *writer;
-	struct list ready; /* journaled, waiting for the worker */
-	size_t ready_count;
-	bool is_busy; /* a batch is with the worker */
+	struct cdr_generation *now;
+	struct list generations, replays; /* replays: still to be read */
+	struct work_serial *writer, *ender;
+	struct list ready;    /* journaled, waiting for the worker */
+	struct list failed;   /* waiting to be tried again */
+	size_t waiting_count; /* of both */
+	bool is_busy;         /* a batch or a reading is with the writer */
+	bool is_failing;      /* told already */
+	uint64_t refused_count;
+	size_t tail_max_bytes;
+	struct ltimer retry;
 	char *dir;
 	struct buf line; /* of the journal, kept between records */
-} spool = {.ready = {{&spool.ready.head, &spool.ready.head}}};
+} spool = {.generations = {{&spool.generations.head, &spool.generations.head}},
+    .replays = {{&spool.replays.head, &spool.replays.head}},
+    .ready = {{&spool.ready.head, &spool.ready.head}},
+    .failed = {{&spool.failed.head, &spool.failed.head}}};
 
-/* ---- on the worker ------------------------------------------------------------------------------------------- */
-static int write_whole(int fd, const char *p, size_t n)
+static ON_CTL void writer_feed(void);
+
+/* ---- a generation's end ---------------------------------------------------------------------------------------- */
+static void spare_free(void *path)
 {
-	ssize_t got;
-
-	while (n) {
-		got = write(fd, p, n);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return ST_IO;
-		p += got, n -= (size_t)got;
-	}
-	return ST_OK;
+	mem_free(path);
 }
 
-static void make_parents(const char *path)
+static ON_CTL struct cdr_generation *generation_new(unsigned number, char *path)
 {
-	char *copy = mem_strdup(path), *slash;
+	struct cdr_generation *g = mem_zalloc(sizeof(*g));
 
-	for (slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = 0;
-		mkdir(copy, 0750); /* what matters shows at the open */
-		*slash = '/';
-	}
-	mem_free(copy);
+	g->number = number;
+	g->path = path;
+	list_init(&g->entries);
+	list_init(&g->kept);
+	hash_new(&g->files, 0, spare_free);
+	return g;
 }
 
-static int open_for(const char *path, int flags)
+static ON_CTL void generation_free(struct cdr_generation *g)
 {
-	int fd = open(path, flags | O_CLOEXEC, 0640);
-
-	if (fd < 0 && errno == ENOENT) {
-		make_parents(path);
-		fd = open(path, flags | O_CLOEXEC, 0640);
-	}
-	return fd;
-}
-
-/* Whether the line already stands in the last megabyte of the file: a crash came between writing and counting off. */
-static bool line_stands(const char *path, const char *line, size_t n)
-{
-	struct stat info;
-	bool found = false;
-	off_t from;
-	ssize_t got;
-	char *tail;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	if (fstat(fd, &info) == 0 && n) {
-		from = info.st_size > TAIL_BYTES ? info.st_size - TAIL_BYTES : 0;
-		tail = mem_alloc(TAIL_BYTES);
-		got = pread(fd, tail, TAIL_BYTES, from);
-		found = got > 0 && memmem(tail, (size_t)got, line, n);
-		mem_free(tail);
-	}
-	close(fd);
-	return found;
-}
-
-static void append_close(struct batch *b)
-{
-	if (b->append_fd >= 0)
-		close(b->append_fd);
-	mem_free(b->append_path);
-	b->append_path = NULL;
-	b->append_fd = -1;
-}
-
-static int append_line(struct batch *b, const struct entry *e)
-{
-	if (e->is_replay && line_stands(e->path, e->text, e->n))
-		return ST_OK;
-	if (!b->append_path || strcmp(b->append_path, e->path)) {
-		append_close(b);
-		b->append_fd = open_for(e->path, O_WRONLY | O_APPEND | O_CREAT);
-		if (b->append_fd < 0)
-			return ST_IO;
-		b->append_path = mem_strdup(e->path);
-	}
-	return write_whole(b->append_fd, e->text, e->n);
-}
-
-/* Under its own name at once: what a crash cuts short, the journal makes whole at the next start. */
-static int create_file(const struct entry *e)
-{
-	struct stat info;
-	int fd, st;
-
-	if (e->is_replay && stat(e->path, &info) == 0 && (uint64_t)info.st_size == e->n)
-		return ST_OK;
-	fd = open_for(e->path, O_WRONLY | O_TRUNC | O_CREAT);
-	if (fd < 0)
-		return ST_IO;
-	st = write_whole(fd, e->text, e->n);
-	close(fd);
-	return st;
-}
-
-static void entry_write(struct batch *b, struct entry *e)
-{
-	if (e->is_rename) {
-		append_close(b);
-		e->status = rename(e->path, e->text) && errno != ENOENT ? ST_IO : ST_OK;
-	} else if (e->is_unlink) {
-		e->status = unlink(e->path) && errno != ENOENT ? ST_IO : ST_OK;
-	} else {
-		e->status = e->kind == CDR_APPEND ? append_line(b, e) : create_file(e);
-	}
-	if (e->status)
-		log_error("call record %s cannot be written: %s; it stays in the journal for the next start", e->path,
-		    strerror(errno));
-}
-
-static void batch_work(void *arg)
-{
-	struct batch *b = arg;
 	struct lnode *it, *tmp;
 
-	role_assert_work();
-	list_each (&b->entries, it, tmp)
-		entry_write(b, list_entry(it, struct entry, link));
-	append_close(b);
-}
-
-/* ---- on control ---------------------------------------------------------------------------------------------- */
-static void entry_ready(struct entry *e) ON_CTL;
-
-static void unlink_later(const char *path) ON_CTL
-{
-	struct entry *e = mem_zalloc(sizeof(*e));
-
-	e->is_unlink = true;
-	e->path = mem_strdup(path);
-	entry_ready(e);
-}
-
-static void generation_end_if_done(struct generation *g) ON_CTL
-{
-	if (!g->is_closed || g->open_count)
-		return;
-	store_journal_close(g->journal);
-	unlink_later(g->path);
+	list_each (&g->kept, it, tmp)
+		cdr_entry_free(list_entry(it, struct cdr_entry, link));
+	list_remove(&g->link);
+	hash_free(g->files);
 	mem_free(g->path);
 	mem_free(g);
 }
 
-static void entry_free(struct entry *e)
+/* Nobody uses the spool and nothing is under way any more. */
+static ON_CTL void spool_end_if_idle(void)
 {
-	mem_free(e->path);
-	mem_free(e->text);
-	mem_free(e);
+	if (spool.use_count || spool.is_busy || spool.waiting_count || !list_empty(&spool.generations) ||
+	    !list_empty(&spool.replays))
+		return;
+	loop_timer_cancel(&spool.retry);
+	work_serial_close(spool.writer);
+	work_serial_close(spool.ender);
+	spool.writer = spool.ender = NULL;
+	mem_free(spool.dir);
+	spool.dir = NULL;
+	buf_fini(&spool.line);
+	buf_init(&spool.line);
 }
 
-static void entry_done(struct entry *e) ON_CTL
+static void end_run(void *arg)
 {
-	struct generation *g = e->generation;
+	struct cdr_generation *g = arg;
 
-	/* one that failed is never counted off: its generation's file stays for the next start */
-	if (g && e->status == ST_OK) {
-		g->open_count--;
+	role_assert_work();
+	g->status = cdr_journal_end(g->path, g->files, &g->kept, &g->failed_path, &g->error);
+}
+
+static void end_done(int status, void *arg)
+{
+	struct cdr_generation *g = arg;
+
+	role_assert_ctl();
+	if (!status && g->status)
+		log_error("%s is not safe on the disk: %s; its records stay in %s for the next start", g->failed_path,
+		    strerror(g->error), g->path);
+	generation_free(g);
+	spool_end_if_idle();
+}
+
+static ON_CTL void generation_end_if_done(struct cdr_generation *g)
+{
+	if (!g->is_closed || g->is_ending || g->open_count)
+		return;
+	g->is_ending = true;
+	store_journal_close(g->journal);
+	g->journal = NULL;
+	if (g->is_kept_whole || !list_empty(&g->kept))
+		log_error("call records could not be written; they stay in %s for the next start", g->path);
+	if (g->is_kept_whole || work_serial_submit(spool.ender, end_run, end_done, g))
+		generation_free(g);
+}
+
+/* ---- entries ----------------------------------------------------------------------------------------------------- */
+
+/* What its files were is kept with the generation; most lines go into the same few. */
+static ON_CTL void entry_written(struct cdr_entry *e)
+{
+	struct cdr_generation *g = e->generation;
+
+	if (g && !hash_get(g->files, sv_of(e->path)) && !hash_set(g->files, sv_of(e->path), e->path))
+		e->path = NULL;
+	if (g && --g->open_count == 0)
 		generation_end_if_done(g);
-	}
-	entry_free(e);
+	cdr_entry_free(e);
 }
 
-static void batch_send(void) ON_CTL;
+/* It is not tried again. */
+static ON_CTL void entry_give_up(struct cdr_entry *e, const char *why)
+{
+	struct cdr_generation *g = e->generation;
+
+	if (!g && e->kind == CDR_RENAME)
+		log_error("%s cannot be renamed to %s: %s", e->path, e->text, why);
+	else if (!g)
+		log_error("a call record for %s is lost: %s", e->path, why);
+	if (!g) {
+		cdr_entry_free(e);
+		return;
+	}
+	if (g->is_kept_whole)
+		cdr_entry_free(e);
+	else
+		list_push(&g->kept, &e->link);
+	if (--g->open_count == 0)
+		generation_end_if_done(g);
+}
+
+static void retry_failed(void *arg)
+{
+	struct lnode *node;
+
+	role_assert_ctl();
+	while (!list_empty(&spool.failed)) { /* in front of the others, in their order */
+		node = spool.failed.head.prev;
+		list_remove(node);
+		list_unshift(&spool.ready, node);
+	}
+	writer_feed();
+}
+
+static ON_CTL void entry_failed(struct cdr_entry *e)
+{
+	/* without a module that wants records nobody waits for the disk's repair; a rename has its time */
+	if (!spool.use_count || e->kind == CDR_RENAME) {
+		entry_give_up(e, strerror(e->error));
+		return;
+	}
+	if (!spool.is_failing)
+		log_error("call record %s cannot be written: %s; it is tried again%s", e->path, strerror(e->error),
+		    e->generation ? ", and stays in the journal" : ", and no journal has it");
+	spool.is_failing = true;
+	list_push(&spool.failed, &e->link);
+	spool.waiting_count++;
+	if (!loop_timer_is_set(&spool.retry))
+		loop_timer_set(&spool.retry, RETRY_US, "cdr retry", retry_failed, NULL);
+}
+
+/* ---- the writer -------------------------------------------------------------------------------------------------- */
+static void batch_work(void *arg)
+{
+	role_assert_work();
+	cdr_batch_write(arg);
+}
 
 static void batch_done(int status, void *arg)
 {
-	struct batch *b = arg;
+	struct cdr_batch *b = arg;
 	struct lnode *it, *tmp;
+	bool has_failed = false;
 
 	role_assert_ctl();
 	spool.is_busy = false;
 	list_each (&b->entries, it, tmp) {
-		struct entry *e = list_entry(it, struct entry, link);
+		struct cdr_entry *e = list_entry(it, struct cdr_entry, link);
 
 		list_remove(it);
 		if (status)
-			e->status = status;
-		entry_done(e);
+			entry_give_up(e, status_text(status));
+		else if (e->status)
+			has_failed = true, entry_failed(e);
+		else
+			entry_written(e);
 	}
 	mem_free(b);
-	batch_send();
+	if (spool.is_failing && !has_failed && list_empty(&spool.failed)) {
+		spool.is_failing = false;
+		log_notice("call records can be written again");
+	}
+	writer_feed();
+	spool_end_if_idle();
 }
 
-/* All that waits goes as one job; while one runs, the next crowd gathers. */
-static void batch_send(void)
+static ON_CTL void batch_send(void)
 {
-	struct batch *b;
+	struct cdr_batch *b = mem_zalloc(sizeof(*b));
 	struct lnode *it, *tmp;
 
-	if (spool.is_busy || list_empty(&spool.ready))
-		return;
-	b = mem_zalloc(sizeof(*b));
-	b->append_fd = -1;
 	list_init(&b->entries);
+	b->tail_max_bytes = spool.tail_max_bytes;
 	list_each (&spool.ready, it, tmp) {
 		list_remove(it);
 		list_push(&b->entries, it);
+		spool.waiting_count--;
 	}
-	spool.ready_count = 0;
 	spool.is_busy = true;
 	if (work_serial_submit(spool.writer, batch_work, batch_done, b))
 		batch_done(ST_CANCELLED, b);
 }
 
-static void entry_ready(struct entry *e)
+static void replay_run(void *arg)
 {
-	if (spool.ready_count >= QUEUE_MAX_ENTRIES) {
-		log_error(
-		    "too many call records wait for the disk; %s stays in the journal for the next start", e->path);
-		entry_free(e);
+	struct cdr_generation *g = arg;
+
+	role_assert_work();
+	g->status = cdr_journal_read(g->path, &g->entries, &g->strange_count);
+}
+
+static void replay_read(int status, void *arg)
+{
+	struct cdr_generation *g = arg;
+	struct lnode *node;
+
+	role_assert_ctl();
+	spool.is_busy = false;
+	if (status || g->status)
+		log_error("%s cannot be read; its call records stay there for the next start", g->path);
+	if (g->strange_count)
+		log_error("%s has %zu lines that are no call records; it stays as %s.strange", g->path,
+		    g->strange_count, g->path);
+	g->is_kept_whole = status || g->status;
+	while (!list_empty(&g->entries)) {
+		node = g->entries.head.prev;
+		list_remove(node);
+		list_entry(node, struct cdr_entry, link)->generation = g;
+		list_unshift(&spool.ready, node); /* they are older than all that wait */
+		spool.waiting_count++;
+		g->open_count++;
+	}
+	if (g->open_count)
+		log_notice(
+		    "%zu call records of an earlier run were found in %s and are written now", g->open_count, g->path);
+	g->is_closed = true;
+	generation_end_if_done(g);
+	if (!list_empty(&spool.ready))
+		batch_send(); /* before the next journal is read: one at a time in memory */
+	else
+		writer_feed();
+	spool_end_if_idle();
+}
+
+/* All that waits goes as one job; while one runs, the next crowd gathers. */
+static void writer_feed(void)
+{
+	struct lnode *node = list_first(&spool.replays);
+
+	if (spool.is_busy)
+		return;
+	if (node) {
+		struct cdr_generation *g = list_entry(node, struct cdr_generation, link);
+		list_remove(node);
+		list_push(&spool.generations, node);
+		spool.is_busy = true;
+		if (work_serial_submit(spool.writer, replay_run, replay_read, g))
+			replay_read(ST_CANCELLED, g);
+	} else if (!list_empty(&spool.ready)) {
+		batch_send();
+	}
+}
+
+static ON_CTL void entry_ready(struct cdr_entry *e)
+{
+	if (!spool.writer || spool.waiting_count >= QUEUE_MAX_ENTRIES) {
+		if (spool.refused_count++ % REFUSED_TOLD_EVERY == 0)
+			log_error(
+			    "too many call records wait for the disk (%llu so far); those with a journal stay there "
+			    "for the next start",
+			    (unsigned long long)spool.refused_count);
+		if (e->generation)
+			e->generation->is_kept_whole = true;
+		entry_give_up(e, "too many wait for the disk");
 		return;
 	}
 	list_push(&spool.ready, &e->link);
-	spool.ready_count++;
-	batch_send();
+	spool.waiting_count++;
+	writer_feed();
 }
 
+/* ---- putting ----------------------------------------------------------------------------------------------------- */
 static void entry_journaled(int status, void *arg)
 {
-	struct entry *e = arg;
+	struct cdr_entry *e = arg;
+	struct cdr_generation *g = e->generation;
 
 	role_assert_ctl();
-	if (status)
+	if (status) {
 		log_warning(
 		    "the journal of call records refuses (%s); writing %s without it", status_text(status), e->path);
+		e->generation = NULL;
+		if (g)
+			g->open_count--;
+	}
 	entry_ready(e);
+	if (status && g)
+		generation_end_if_done(g);
 }
 
-static struct generation *generation_new(void) ON_CTL
+static ON_CTL void generation_begin(void)
 {
-	struct generation *g = mem_zalloc(sizeof(*g));
+	struct cdr_generation *g;
 	struct buf path;
 
 	buf_init(&path);
-	g->number = spool.next_number++;
-	buf_printf(&path, "%s/cdr.journal.%u", spool.dir, g->number);
-	g->path = buf_take(&path);
+	buf_printf(&path, "%s/cdr.journal.%u", spool.dir, spool.next_number);
+	g = generation_new(spool.next_number++, buf_take(&path));
+	list_push(&spool.generations, &g->link);
 	if (store_journal_open(&g->journal, g->path)) {
 		log_error("cannot open the journal of call records %s", g->path);
-		mem_free(g->path);
-		mem_free(g);
-		return NULL;
+		generation_free(g);
+		g = NULL;
 	}
-	return g;
+	spool.now = g;
+}
+
+static ON_CTL void generation_close(void)
+{
+	struct cdr_generation *g = spool.now;
+
+	spool.now = NULL;
+	if (!g)
+		return;
+	g->is_closed = true;
+	generation_end_if_done(g);
 }
 
 int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text)
 {
-	struct entry *e = mem_zalloc(sizeof(*e));
-	struct buf *line = &spool.line;
+	struct cdr_entry *e = mem_zalloc(sizeof(*e));
 	int st;
 
 	e->kind = kind;
@@ -321,146 +404,114 @@ int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text)
 	e->text = sv_dup(text);
 	e->n = text.n;
 	if (spool.now && spool.now->line_count >= LINES_PER_GENERATION) {
-		spool.now->is_closed = true;
-		generation_end_if_done(spool.now);
-		spool.now = generation_new();
+		generation_close();
+		generation_begin();
 	}
 	if (!spool.now)
 		return entry_ready(e), ST_OK;
-	buf_clear(line);
-	buf_printf(line, "[\"%c\",", kind);
-	json_quote(line, sv_of(path));
-	buf_addc(line, ',');
-	json_quote(line, text);
-	buf_adds(line, "]\n");
+	buf_clear(&spool.line);
+	cdr_line_put(&spool.line, kind, path, text);
 	e->generation = spool.now;
 	spool.now->line_count++;
 	spool.now->open_count++;
-	st = store_journal_append(spool.now->journal, buf_sv(line), entry_journaled, e);
-	if (st) {
-		spool.now->open_count--;
-		e->generation = NULL;
+	st = spool.line.failed ? ST_NOMEM
+	                       : store_journal_append(spool.now->journal, buf_sv(&spool.line), entry_journaled, e);
+	if (st)
 		entry_journaled(st, e);
-	}
 	return ST_OK;
 }
 
 int cdr_spool_rename(const char *path, const char *to)
 {
-	struct entry *e = mem_zalloc(sizeof(*e));
+	struct cdr_entry *e = mem_zalloc(sizeof(*e));
 
-	e->is_rename = true;
+	e->kind = CDR_RENAME;
 	e->path = mem_strdup(path);
 	e->text = mem_strdup(to);
 	entry_ready(e);
 	return ST_OK;
 }
 
-/* ---- what an earlier process left ---------------------------------------------------------------------------- */
-static void replay_line(struct sv line) ON_CTL
-{
-	json_t *array;
-	const char *kind, *path;
-	struct entry *e;
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
-	if (json_parse(&array, line, 0, NULL))
-		return; /* torn by the crash: it was never promised */
-	kind = json_string_value(json_array_get(array, 0));
-	path = json_string_value(json_array_get(array, 1));
-	if (kind && path && json_is_string(json_array_get(array, 2))) {
-		e = mem_zalloc(sizeof(*e));
-		e->kind = (enum cdr_kind)kind[0];
-		e->is_replay = true;
-		e->path = mem_strdup(path);
-		e->n = json_string_length(json_array_get(array, 2));
-		e->text = mem_strndup(json_string_value(json_array_get(array, 2)), e->n);
-		entry_ready(e);
-	}
-	json_decref(array);
+/* In order of their numbers, as the records came. */
+static ON_CTL void replay_add(struct cdr_generation *g)
+{
+	struct lnode *after = spool.replays.head.prev;
+
+	while (after != &spool.replays.head && list_entry(after, struct cdr_generation, link)->number > g->number)
+		after = after->prev;
+	list_insert(&g->link, after, after->next);
 }
 
-static void replay_file(const char *path) ON_CTL
-{
-	struct buf all;
-	struct sv rest, line;
-	char chunk[65536];
-	size_t n, count = 0;
-	FILE *f = fopen(path, "re");
-
-	if (!f)
-		return;
-	buf_init(&all);
-	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-		buf_add(&all, chunk, n);
-	fclose(f);
-	for (rest = buf_sv(&all); rest.n; count++) {
-		sv_split(rest, '\n', &line, &rest);
-		if (line.n)
-			replay_line(line);
-	}
-	buf_fini(&all);
-	if (count)
-		log_notice("%zu call records of an earlier run were found in %s and are written now", count, path);
-	unlink_later(path);
-}
-
-/* Runs before the loop does, so reading here holds nobody up. */
-static void replay_all(void) ON_CTL
+/* Only names and sizes are looked at here; a worker reads. */
+static ON_CTL void replays_find(void)
 {
 	DIR *dir = opendir(spool.dir);
 	struct dirent *d;
-	unsigned number;
+	struct stat info;
 	struct buf path;
+	unsigned number;
+	size_t bytes = TAIL_MIN_BYTES;
+	int end;
 
 	while (dir && (d = readdir(dir))) {
-		if (sscanf(d->d_name, "cdr.journal.%u", &number) != 1)
+		if (sscanf(d->d_name, "cdr.journal.%u%n", &number, &end) != 1 || d->d_name[end])
 			continue;
 		if (number >= spool.next_number)
 			spool.next_number = number + 1;
 		buf_init(&path);
 		buf_printf(&path, "%s/%s", spool.dir, d->d_name);
-		replay_file(path.p);
-		buf_fini(&path);
+		if (!stat(path.p, &info) && info.st_size > 0 && bytes < TAIL_MAX_BYTES)
+			bytes += info.st_size < TAIL_MAX_BYTES ? (size_t)info.st_size : TAIL_MAX_BYTES;
+		replay_add(generation_new(number, buf_take(&path)));
 	}
 	if (dir)
 		closedir(dir);
+	spool.tail_max_bytes = bytes < TAIL_MAX_BYTES ? bytes : TAIL_MAX_BYTES;
 }
 
 int cdr_spool_open(void)
 {
-	int st = ST_OK;
+	int st;
 
 	if (spool.use_count++)
 		return ST_OK;
-	spool.dir = mem_strdup(core_dirs()->db);
-	st = work_serial_new(&spool.writer, WORK_JOURNAL, "cdr", 2);
-	if (st)
-		return st;
-	replay_all();
-	spool.now = generation_new();
+	if (!spool.writer) { /* else the one before has not come to its end: its journals are in hand */
+		spool.dir = mem_strdup(core_dirs()->db);
+		st = work_serial_new(&spool.writer, WORK_JOURNAL, "cdr", 2);
+		if (!st)
+			st = work_serial_new(&spool.ender, WORK_JOURNAL, "cdr sync", SYNCS_MAX);
+		if (st) {
+			spool.use_count--;
+			spool_end_if_idle();
+			return st;
+		}
+		replays_find();
+	}
+	generation_begin();
+	writer_feed();
 	return ST_OK;
 }
 
 void cdr_spool_close(void)
 {
-	struct generation *g = spool.now;
+	struct store_journal *journal;
 
 	if (!spool.use_count || --spool.use_count)
 		return;
-	spool.now = NULL;
-	if (g) {
+	loop_timer_cancel(&spool.retry);
+	if (spool.now) {
 		/* the journal's last callbacks put their entries into the writer's queue, which is drained after it */
-		struct store_journal *journal = g->journal;
-
-		g->journal = NULL;
+		journal = spool.now->journal;
+		spool.now->journal = NULL;
 		store_journal_close(journal);
-		g->is_closed = true;
-		generation_end_if_done(g);
+		generation_close();
 	}
-	/* each batch's end sends the next */
-	work_serial_close(spool.writer);
-	spool.writer = NULL;
-	mem_free(spool.dir);
-	buf_fini(&spool.line);
-	spool.dir = NULL;
+	retry_failed(NULL); /* once more: then what fails stays in its journal */
+	if (work_may_wait() && (spool.is_busy || spool.waiting_count || !list_empty(&spool.generations))) {
+		work_serial_drain(spool.writer); /* each batch's end sends the next */
+		work_serial_drain(spool.ender);
+	}
+	spool_end_if_idle();
 }

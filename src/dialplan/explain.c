@@ -337,7 +337,7 @@ CO static void explain(struct scratch *s, const char *context, const char *numbe
 	    .push_var = push_var,
 	    .run_inline = run_inline,
 	    .local_time = dp_local_time,
-	    .wall_us = epoch ? strtoll(epoch, NULL, 10) * 1000000 : clock_wall_us(),
+	    .wall_us = epoch ? clock_us_of_s(strtoll(epoch, NULL, 10)) : clock_wall_us(),
 	    .trace = tell_step};
 	struct dp_actions found = {0};
 	struct sv name, rest = sv_of(list);

@@ -49,8 +49,9 @@ static const struct tm *local_now(struct hunt *h)
 	offset = env->var ? env->var(env->arg, "tod_tz_offset") : NULL;
 	zone = env->var ? env->var(env->arg, "timezone") : NULL;
 	if (offset && *offset) {
-		int hours = atoi(offset);
-		time_t shifted = (time_t)(env->wall_us / 1000000) + (hours >= -24 && hours <= 24 ? hours : 0) * 3600;
+		int hours = (int)str_number(offset, -25, 25);
+		hours = hours >= -24 && hours <= 24 ? hours : 0;
+		time_t shifted = (time_t)(env->wall_us / 1000000) + hours * 3600;
 		gmtime_r(&shifted, &h->now);
 		h->now.tm_gmtoff = hours * 3600;
 	} else if (!zone || !*zone || env->local_time(env->arg, zone, env->wall_us, &h->now)) {

@@ -6,6 +6,7 @@
  * be closed to make room, holds little, and says a few commands at most. Owned by the list of clients; a waiting
  * command holds a reference too. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "core/event/event.h"
@@ -251,7 +252,7 @@ void esl_client_linger(struct esl_client *c)
 	    "Channel-Name: %s\nLinger-Time: %d\nContent-Length: 0\n\n",
 	    c->leg_uuid, c->leg->name ? c->leg->name : "", c->linger_s);
 	if (c->linger_s > 0)
-		loop_timer_set(&c->timer, c->linger_s * 1000000LL, "esl.linger", on_deadline, c);
+		loop_timer_set(&c->timer, clock_us_of_s(c->linger_s), "esl.linger", on_deadline, c);
 	flush_soon(c);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+enum { SUBCLASSES_MAX = 1024 };
 static const char *const format_names[] = {"plain", "xml", "json", "plain"};
 
 /* The next word of *p (spaces, tabs and commas part words); false at the end. */
@@ -37,18 +38,21 @@ static ON_CTL void want(struct esl_client *c, enum event_id id, bool is_wanted)
 		event_sub_want(c->sub, id, is_wanted);
 }
 
-static ON_CTL void want_subclass(struct esl_client *c, struct sv name, bool is_wanted)
+/* False: the client has as many as it may, or the name is too long. What it has stays, here and in core alike. */
+static ON_CTL bool want_subclass(struct esl_client *c, struct sv name, bool is_wanted)
 {
 	char text[256];
 	if (name.n >= sizeof(text) || (!c->subclasses && hash_new(&c->subclasses, 0, NULL)))
-		return;
+		return false;
 	memcpy(text, name.p, name.n);
 	text[name.n] = 0;
-	if (is_wanted && hash_count(c->subclasses) < 1024)
-		hash_set(c->subclasses, name, c);
-	else
-		hash_del(c->subclasses, name);
+	if (is_wanted && !hash_get(c->subclasses, name) &&
+	    (hash_count(c->subclasses) >= SUBCLASSES_MAX || hash_set(c->subclasses, name, c)))
+		return false;
+	if (!is_wanted)
+		hash_take(c->subclasses, name);
 	event_sub_want_subclass(c->sub, text, is_wanted);
+	return true;
 }
 
 /* Gives up ALL for every single one, so that some can be taken out again. */
@@ -61,8 +65,10 @@ static ON_CTL void spread_all(struct esl_client *c)
 		want(c, (enum event_id)id, true);
 }
 
-/* Goes through the names; returns how many were understood. After CUSTOM every word is a subclass. */
-static ON_CTL unsigned apply_names(struct esl_client *c, const char *args, bool is_wanted, bool takes_format)
+/* Goes through the names; returns how many were understood, in *refused_count those that found no room. After CUSTOM
+ * every word is a subclass. */
+static ON_CTL unsigned apply_names(
+    struct esl_client *c, const char *args, bool is_wanted, bool takes_format, unsigned *refused_count)
 {
 	unsigned count = 0;
 	bool in_custom = false;
@@ -72,7 +78,7 @@ static ON_CTL unsigned apply_names(struct esl_client *c, const char *args, bool 
 		if (i == 0 && takes_format && parse_format(word, &c->format))
 			continue;
 		if (in_custom) {
-			want_subclass(c, word, is_wanted);
+			*refused_count += !want_subclass(c, word, is_wanted);
 			count++;
 		} else if (!event_id_parse(word, &id)) {
 			if (!is_wanted && id == EVENT_ALL) {
@@ -92,22 +98,28 @@ static ON_CTL unsigned apply_names(struct esl_client *c, const char *args, bool 
 void esl_cmd_event(struct esl_client *c, const struct stanza *r, const char *args)
 {
 	enum event_format before = c->format;
+	unsigned refused_count = 0;
 	if (esl_client_subscribe(c)) {
 		esl_client_reply(c, "-ERR out of resources");
 		return;
 	}
-	if (!apply_names(c, args, true, true)) {
+	if (!apply_names(c, args, true, true, &refused_count)) {
 		c->format = before;
 		esl_client_reply(c, "-ERR no keywords supplied");
 		return;
 	}
 	c->is_listening = true;
+	if (refused_count) {
+		esl_client_reply(c, "-ERR too many subclasses: %u were not taken", refused_count);
+		return;
+	}
 	esl_client_reply(c, "+OK event listener enabled %s", format_names[c->format]);
 }
 
 void esl_cmd_nixevent(struct esl_client *c, const struct stanza *r, const char *args)
 {
-	if (!*args || esl_client_subscribe(c) || !apply_names(c, args, false, false)) {
+	unsigned refused_count = 0;
+	if (!*args || esl_client_subscribe(c) || !apply_names(c, args, false, false, &refused_count)) {
 		esl_client_reply(c, "-ERR no keywords supplied");
 		return;
 	}

@@ -2,6 +2,7 @@
  * client.c. A default password is accepted, but then only loopback is listened on, unless allow-default-password says
  * otherwise; the log and `status` say so. The outbound side (the `socket` application) is outbound.c. */
 #include "core/registry/module.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "core/conf/acl.h"
 #include "core/conf/config.h"
@@ -94,16 +95,16 @@ static void read_settings(const struct xml_node *settings)
 	    .max_queue_bytes = (size_t)strtoull(config_param(settings, "max-queue-bytes", "16777216"), NULL, 10),
 	    .max_clients = (unsigned)atoi(config_param(settings, "max-clients", "1000")),
 	    .max_clients_per_host = (unsigned)atoi(config_param(settings, "max-clients-per-address", "500")),
-	    .login_timeout_us = 1000000LL * atoi(config_param(settings, "login-timeout", "60")),
-	    .first_us = 1000000LL * atoi(config_param(settings, "first-command-timeout", "10")),
+	    .login_timeout_us = clock_us_of_s(atoi(config_param(settings, "login-timeout", "60"))),
+	    .first_us = clock_us_of_s(atoi(config_param(settings, "first-command-timeout", "10"))),
 	};
 	strncat(esl_conf.password, config_param(settings, "password", DEFAULT_PASSWORD), sizeof(esl_conf.password) - 1);
 	if (esl_conf.max_queue_bytes < 64 << 10)
 		esl_conf.max_queue_bytes = 64 << 10;
 	if (esl_conf.login_timeout_us <= 0)
-		esl_conf.login_timeout_us = 60 * 1000000LL;
+		esl_conf.login_timeout_us = clock_us_of_s(60);
 	if (esl_conf.first_us <= 0)
-		esl_conf.first_us = 10 * 1000000LL;
+		esl_conf.first_us = clock_us_of_s(10);
 	xml_each(settings, "param", p)
 	{
 		const char *value = xml_attr(p, "value");

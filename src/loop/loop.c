@@ -132,7 +132,7 @@ void loop_timer_set(struct ltimer *t, int64_t delay_us, const char *name, loop_f
 	DCHECK(loop.is_open && fn);
 	if (t->heap_index)
 		heap_remove(t->heap_index);
-	t->due_us = clock_mono_us() + (delay_us > 0 ? delay_us : 0);
+	t->due_us = clock_mono_us() + (delay_us <= 0 ? 0 : delay_us < CLOCK_US_MAX ? delay_us : CLOCK_US_MAX);
 	t->fn = fn, t->arg = arg, t->name = name;
 	heap_reserve();
 	sift_up(++loop.heap_count, (struct heap_entry){t->due_us, loop.next_seq++, t});

@@ -1,7 +1,7 @@
 /* Worker threads. A thread that waits for a silent disk, server or child is lost until that answers, so what a kind of
- * job may hold is counted: a short kind (sounds, journals, files) at most half of the threads, all slow kinds together
- * (names, databases, processes ...) at most half, one slow kind a quarter. Then one kind that stalls never takes the
- * thread that another needs.
+ * job may hold is counted, and every kind has a thread that no other can take: whatever stalls, one kind or several,
+ * the rest goes on. Short kinds (sounds, journals, files) have some threads each; the slow ones (databases, processes,
+ * synthesis ...) have one each and share a few more, all together at most half.
  *
  *   control: pool_submit -> the kind's ring (control alone writes it; what finds it full waits in a list) -> semaphore
  *   worker:  looks at the rings in turn, takes a running place of the kind, then the job; runs it; pushes it on `done`
@@ -22,8 +22,9 @@
 #include <stdlib.h>
 #include <uv.h>
 
-enum { SLOT_COUNT = 256, THREADS_DEFAULT = 8, THREADS_MIN = 4, THREADS_MAX = 126, PLACE_BITS = 6, PLACE_MAX = 63 };
+enum { SLOT_COUNT = 256, THREADS_DEFAULT = 20, THREADS_MIN = 14, THREADS_MAX = 126, PLACE_BITS = 6, PLACE_MAX = 63 };
 enum { JOB_QUEUED, JOB_RUNS, JOB_CANCELLED };
+_Static_assert(THREADS_MIN >= 2 * (WORK_KIND_COUNT - WORK_SLOW_FIRST), "slow kinds hold half of the threads at most");
 _Static_assert(WORK_KIND_COUNT *PLACE_BITS <= 64, "the running places of all kinds fit in one word");
 
 struct queue {
@@ -53,14 +54,17 @@ static unsigned places_of(uint64_t word, unsigned kind)
 	return (unsigned)(word >> (kind * PLACE_BITS)) & PLACE_MAX;
 }
 
+/* A slow kind has its first place whatever the others hold; further ones only while each other still has its first. */
 static bool has_place(uint64_t word, unsigned kind)
 {
-	unsigned slow = 0;
+	unsigned taken = 0;
 	if (places_of(word, kind) >= pool.bounds[kind])
 		return false;
-	for (unsigned k = WORK_SLOW_FIRST; kind >= WORK_SLOW_FIRST && k < WORK_KIND_COUNT; k++)
-		slow += places_of(word, k);
-	return slow < pool.slow_bound;
+	if (kind < WORK_SLOW_FIRST || !places_of(word, kind))
+		return true;
+	for (unsigned k = WORK_SLOW_FIRST; k < WORK_KIND_COUNT; k++)
+		taken += places_of(word, k) ? places_of(word, k) : 1;
+	return taken < pool.slow_bound;
 }
 
 static bool is_waiting(unsigned kind)
@@ -201,10 +205,13 @@ static void on_wake(uv_async_t *unused)
 
 static ON_CTL void bounds_set(unsigned threads)
 {
-	unsigned half = threads / 2, quarter = threads / 4;
+	const unsigned slow_kinds = WORK_KIND_COUNT - WORK_SLOW_FIRST;
+	unsigned slow = threads * 2 / 5 > slow_kinds ? threads * 2 / 5 : slow_kinds;
 	for (unsigned k = 0; k < WORK_KIND_COUNT; k++)
-		pool.bounds[k] = k < WORK_SLOW_FIRST ? half : k == WORK_CONFIG ? 1 : quarter;
-	pool.slow_bound = half;
+		pool.bounds[k] = k < WORK_SLOW_FIRST                ? (threads - slow) / WORK_SLOW_FIRST
+		                 : k == WORK_CONFIG || slow / 4 < 1 ? 1
+		                                                    : slow / 4;
+	pool.slow_bound = slow;
 }
 
 static ON_CTL void pool_start(void)

@@ -191,24 +191,39 @@ static bool is_patient(bool has_data, uint64_t from_ns)
 	       now_ns - end.begin_ns < end_max_ns;
 }
 
-/* Runs the loop until there are no jobs (of the queue, if one is given); false: given up. */
-static ON_CTL bool jobs_await(const struct work_serial *s)
+static ON_CTL bool jobs_are_left(const struct work_serial *s)
+{
+	return s ? s->count > 0 : !list_empty(&live_jobs);
+}
+
+/* The same, until there are none or no patience for them. */
+static ON_CTL void jobs_run(const struct work_serial *s)
 {
 	bool has_data = true;
 	uint64_t from_ns = uv_hrtime();
-	uv_timer_t timer;
-	uv_timer_init(loop_uv(), &timer);
-	uv_timer_start(&timer, look, LOOK_MS, LOOK_MS); /* a stalled job wakes nobody */
-	while ((s ? s->count > 0 : !list_empty(&live_jobs)) && is_patient(has_data, from_ns)) {
+	while (jobs_are_left(s) && is_patient(has_data, from_ns)) {
 		struct lnode *it, *tmp;
 		uv_run(loop_uv(), UV_RUN_ONCE);
 		has_data = s && is_data(s->kind);
 		list_each (&live_jobs, it, tmp)
 			has_data |= !s && is_data(list_entry(it, struct job, link)->pool.kind);
 	}
-	uv_close((uv_handle_t *)&timer, NULL);
-	uv_run(loop_uv(), UV_RUN_NOWAIT); /* the timer lies on this stack */
-	return s ? !s->count : list_empty(&live_jobs);
+}
+
+/* Runs the loop until there are no jobs (of the queue, if one is given); false: given up. */
+static ON_CTL bool jobs_await(const struct work_serial *s)
+{
+	bool is_given_up;
+	do {
+		uv_timer_t timer;
+		uv_timer_init(loop_uv(), &timer);
+		uv_timer_start(&timer, look, LOOK_MS, LOOK_MS); /* a stalled job wakes nobody */
+		jobs_run(s);
+		is_given_up = jobs_are_left(s);
+		uv_close((uv_handle_t *)&timer, NULL);
+		uv_run(loop_uv(), UV_RUN_NOWAIT); /* the timer lies on this stack; what else is due may begin jobs */
+	} while (!is_given_up && jobs_are_left(s));
+	return !jobs_are_left(s);
 }
 
 void work_serial_close(struct work_serial *s)
@@ -219,15 +234,28 @@ void work_serial_close(struct work_serial *s)
 		mem_unref(s);
 		return;
 	}
-	if (loop_depth()) {
+	if (!work_may_wait()) {
 		/* libuv's loop cannot be run from inside one of its callbacks: the last job frees the queue. */
 		s->is_closing = true;
 		return;
 	}
-	if (jobs_await(s))
+	if (work_serial_drain(s))
 		mem_unref(s);
-	else
+}
+
+bool work_may_wait(void)
+{
+	return !loop_depth();
+}
+
+bool work_serial_drain(struct work_serial *s)
+{
+	mem_ref(s); /* the last job's end may close it */
+	bool is_drained = !s || !s->count || jobs_await(s);
+	if (!is_drained)
 		log_error("jobs %s: given up, %zu are left", s->name, s->count);
+	mem_unref(s);
+	return is_drained;
 }
 
 void work_queues_each(

@@ -8,11 +8,11 @@
 #include <stdint.h>
 
 enum work_kind {
-	/* short: at most half of the threads for one of these */
+	/* short: a fifth of the threads for each of these */
 	WORK_SOUND,   /* prompts, recordings */
 	WORK_JOURNAL, /* what must get to the disk: call records, journals */
 	WORK_FILE,    /* other files, and what only takes time */
-	/* slow: half of the threads for all of these, a quarter for one */
+	/* slow: one thread for each of these, a few more for who has much to do; at most half for all */
 	WORK_CONFIG, /* configuration: its commands and STUN servers may be silent; one at a time */
 	WORK_NET,    /* STUN */
 	WORK_DB,
@@ -39,6 +39,10 @@ ON_CTL int work_serial_submit(struct work_serial *s, work_fn fn, work_done_fn do
 /* Runs what is queued to its end, then frees. Outside loop callbacks (shutdown) it waits for that; inside one it
  * returns at once and the last job's completion frees the queue. Nothing may be submitted after it. */
 ON_CTL void work_serial_close(struct work_serial *s);
+/* Outside loop callbacks: runs the loop until the queue is empty, for owners whose jobs' ends submit more; these may
+ * close it, too. NULL is fine. False: given up (work_end), jobs are left and may still come back. */
+ON_CTL bool work_serial_drain(struct work_serial *s);
+ON_CTL bool work_may_wait(void); /* false inside a loop callback */
 
 /* The end of the program waits for nobody. work_end: from now on whoever waits for jobs (work_drain,
  * work_serial_close, loop_fini) gives up when none has ended for a while, a second for slow kinds, three for what has

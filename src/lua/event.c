@@ -255,7 +255,7 @@ static ON_CTL void bind_to(lua_State *L, struct consumer *c, const char *name, c
 static int l_consumer_new(lua_State *L)
 {
 	const char *name = luaL_optstring(L, 1, NULL), *subclass = luaL_optstring(L, 2, NULL);
-	int64_t max = (int64_t)luaL_optnumber(L, 3, QUEUE_DEFAULT);
+	int64_t max = script_whole(luaL_optnumber(L, 3, QUEUE_DEFAULT));
 	struct consumer *c;
 
 	role_assert_co();
@@ -323,8 +323,8 @@ static int l_pop(lua_State *L)
 {
 	struct consumer *c = consumer_arg(L, 1);
 	bool is_blocking = is_asked(L, 2);
-	int64_t timeout_ms = (int64_t)luaL_optnumber(L, 3, 0);
-	int64_t end = timeout_ms > 0 ? clock_mono_us() + timeout_ms * 1000 : -1;
+	int64_t timeout_ms = script_whole(luaL_optnumber(L, 3, 0));
+	int64_t end = timeout_ms > 0 ? clock_mono_us() + clock_us_of_ms(timeout_ms) : -1;
 	struct lua_event *le;
 	int st = ST_OK;
 

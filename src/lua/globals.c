@@ -78,7 +78,7 @@ static int l_msleep(lua_State *L)
 	struct script *s = script_of(L);
 
 	role_assert_co();
-	if (co_sleep(ms > 0 ? (int64_t)(ms * 1000) : 0) == ST_CANCELLED)
+	if (co_sleep(ms > 0 ? clock_us_of_ms(script_whole(ms)) : 0) == ST_CANCELLED)
 		s->ending = "stopped: the program ends";
 	script_waited(s);
 	return 0;

@@ -342,13 +342,21 @@ static int l_file_close(lua_State *L)
 	return push_result(L, &j, NULL);
 }
 
+/* At the program's end a job that has not begun is cancelled; what was written must not go with it. */
+static void close_done(int status, void *arg)
+{
+	role_assert_ctl();
+	if (status == ST_CANCELLED)
+		fclose(arg);
+}
+
 /* A file that was forgotten is closed by a worker: what it still has to write may take time. */
 static int l_file_gc(lua_State *L)
 {
 	struct lua_file *lf = luaL_checkudata(L, 1, FILE_CLASS);
 
 	role_assert_co();
-	if (lf->f && work_submit(WORK_SCRIPT, "lua io", close_run, NULL, lf->f))
+	if (lf->f && work_submit(WORK_SCRIPT, "lua io", close_run, close_done, lf->f))
 		fclose(lf->f);
 	lf->f = NULL;
 	return 0;

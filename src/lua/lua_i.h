@@ -118,3 +118,8 @@ CO int session_finish(lua_State *L);
 extern const luaL_Reg session_waiting_methods[];
 int session_new(lua_State *L); /* freeswitch.Session(...) */
 int session_bridge(lua_State *L);
+/* A script's number as a whole one: what is none (NaN) is 0, what no time or count can be is kept within 10^15. */
+static inline int64_t script_whole(lua_Number n)
+{
+	return n > 1e15 ? (int64_t)1e15 : n < -1e15 ? -(int64_t)1e15 : n == n ? (int64_t)n : 0;
+}

@@ -22,8 +22,7 @@
 
 static int64_t number_arg(lua_State *L, int index, int64_t otherwise)
 {
-	lua_Number n = luaL_optnumber(L, index, (lua_Number)otherwise);
-	return n > 1e12 ? (int64_t)1e12 : n < -1e12 ? -(int64_t)1e12 : (int64_t)n;
+	return script_whole(luaL_optnumber(L, index, (lua_Number)otherwise));
 }
 
 static uint32_t count_arg(lua_State *L, int index, uint32_t otherwise)
@@ -235,7 +234,7 @@ static int l_record_file(lua_State *L)
 	int st = ST_HANGUP;
 
 	role_assert_co();
-	conf.limit_ms = limit_s > 4000000 ? 0 : limit_s * 1000;
+	conf.limit_ms = limit_s > 4000000 ? 0 : clock_ms_of_s(limit_s);
 	conf.silence_level = level > 32767 ? 32767 : level;
 	conf.silence_ms = level ? (hits ? (hits > 500000 ? 500000 : hits) : 1) * 20 : 0;
 	if (watched_begin(L, &w)) {
@@ -270,7 +269,7 @@ static int l_sleep(lua_State *L)
 
 	role_assert_co();
 	if (watched_begin(L, &w))
-		st = wait_until(&w, clock_mono_us() + ms * 1000);
+		st = wait_until(&w, clock_mono_us() + clock_us_of_ms(ms));
 	return watched_end(L, &w, st);
 }
 
@@ -283,7 +282,7 @@ static int l_collect_digits(lua_State *L)
 
 	role_assert_co();
 	if (watched_begin(L, &w))
-		st = wait_until(&w, ms > 0 ? clock_mono_us() + ms * 1000 : INT64_MAX);
+		st = wait_until(&w, ms > 0 ? clock_mono_us() + clock_us_of_ms(ms) : INT64_MAX);
 	return watched_end(L, &w, st);
 }
 
@@ -351,9 +350,9 @@ static int l_get_digits(lua_State *L)
 
 	role_assert_co();
 	d.max = max && max <= LEG_DIGITS_MAX ? max : LEG_DIGITS_MAX;
-	d.timeout_us = timeout_ms ? (int64_t)timeout_ms * 1000 : INT64_MAX / 4;
-	d.digit_timeout_us = between_ms ? (int64_t)between_ms * 1000 : d.timeout_us;
-	d.total_us = (int64_t)total_ms * 1000;
+	d.timeout_us = timeout_ms ? clock_us_of_ms(timeout_ms) : INT64_MAX / 4;
+	d.digit_timeout_us = between_ms ? clock_us_of_ms(between_ms) : d.timeout_us;
+	d.total_us = clock_us_of_ms(total_ms);
 	if (use_begin(L, 1, &u))
 		leg_digits_collect(u.leg, &d);
 	use_end(L, 1, &u);

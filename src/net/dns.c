@@ -117,7 +117,7 @@ static ON_CTL void keep(const char *key, const struct dns_answer *a, unsigned tt
 	struct hash_it it = {0};
 	if (!k)
 		return;
-	k->until_us = clock_mono_us() + (int64_t)ttl_s * 1000000;
+	k->until_us = clock_mono_us() + clock_us_of_s(ttl_s);
 	k->answer = *a;
 	if (hash_count(dns.cache) >= CACHE_MAX && hash_next(dns.cache, &it))
 		hash_del(dns.cache, it.key); /* the oldest */

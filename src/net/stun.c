@@ -106,7 +106,7 @@ static int stun_ask(const struct sockaddr_in *server, int64_t deadline_us, char 
 
 int stun_public_address(struct sv server, int timeout_ms, char out[64], uint16_t *port)
 {
-	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
+	int64_t deadline_us = clock_mono_us() + clock_us_of_ms(timeout_ms);
 	struct sv host = server, service = SV("3478"), head, rest;
 	struct sockaddr_in address;
 

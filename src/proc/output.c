@@ -45,7 +45,7 @@ static void child_reap(pid_t pid, int64_t deadline_us)
 
 int shell_output(const char *command, int timeout_ms, size_t max_bytes, struct buf *out)
 {
-	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
+	int64_t deadline_us = clock_mono_us() + clock_us_of_ms(timeout_ms);
 	size_t start = out->n;
 	char piece[4096];
 	int fds[2], st;

@@ -2,6 +2,7 @@
  * and a pipe for its output, both bounded by a deadline. A process that ended while something it started still holds
  * the pipe is over: what was written until then is the output. */
 #include "proc/shell.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -244,7 +245,7 @@ static void process_made(int status, void *arg)
 		return;
 	}
 	if (!j->is_left_behind)
-		loop_timer_set(&j->timer, (int64_t)j->timeout_s * 1000000, "command", timed_out, j);
+		loop_timer_set(&j->timer, clock_us_of_s(j->timeout_s), "command", timed_out, j);
 }
 
 /* The words in one block, so that the log can show the first. */

@@ -211,5 +211,6 @@ uint32_t rtcp_round_trip_us(const struct rtcp_block *b, uint32_t now_mid)
 {
 	uint32_t rtt = now_mid - b->lsr - b->dlsr;
 	/* Clocks that disagree by a tick give a tiny negative number, which is none. */
-	return !b->lsr || rtt > 0x7fffffff ? 0 : (uint32_t)((uint64_t)rtt * 1000000 / 65536);
+	return !b->lsr || rtt > 0x7fffffff ? 0
+	                                   : (uint32_t)((uint64_t)rtt * 15625 / 1024) /* of 65,536ths of a second */;
 }

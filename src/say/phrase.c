@@ -1,5 +1,6 @@
 /* Phrase macros: an input's pattern is held against the data, its match (or nomatch) is a list of actions. The
  * configuration a macro comes from is held while it plays: a reload does not disturb it. */
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -87,7 +88,7 @@ static CO int run_function(struct run *r, const struct xml_node *action, char *d
 	if (!strcasecmp(function, "speak-text"))
 		return run_speak(r, action, data);
 	if (!strcasecmp(function, "sleep"))
-		return leg_sleep(r->leg, (int64_t)strtoul(data, NULL, 10) % (PAUSE_MAX_MS + 1) * 1000);
+		return leg_sleep(r->leg, clock_us_of_ms((int64_t)(strtoul(data, NULL, 10) % (PAUSE_MAX_MS + 1))));
 	if (!strcasecmp(function, "break"))
 		r->is_broken = true;
 	else
@@ -114,7 +115,7 @@ static CO int run_action(struct run *r, const struct xml_node *action, const str
 		st = run_function(r, action, expanded);
 	mem_free(expanded);
 	if (!st && !r->end->is_ended && r->pause_ms)
-		st = leg_sleep(r->leg, r->pause_ms * 1000);
+		st = leg_sleep(r->leg, clock_us_of_ms(r->pause_ms));
 	return st;
 }
 

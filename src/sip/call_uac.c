@@ -1,5 +1,6 @@
 /* The caller's side: INVITE out, forks, the answer and its ACK, CANCEL; and our own re-INVITE and UPDATE with the retry
  * after 491 (RFC 3261 14.1). */
+#include "base/clock.h"
 #include "sip/sip_i.h"
 
 static ON_CTL int put_invite(struct sip_call *c, const struct sip_invite_params *p, struct buf *b)
@@ -331,7 +332,7 @@ void sip_call_reinvite_response(struct sip_ctx *ctx, int code, const struct sip_
 	if (code == 491) {
 		/* the owner of the Call-ID waits longer */
 		int64_t ms = c->is_uac ? 2100 + 10 * rand_below(191) : 10 * rand_below(201);
-		loop_timer_set(&c->retry_timer, ms * 1000, "sip.491", on_retry, c);
+		loop_timer_set(&c->retry_timer, clock_us_of_ms(ms), "sip.491", on_retry, c);
 		mem_unref(c);
 		return;
 	}

@@ -1,5 +1,6 @@
 /* The callee's side: an INVITE that came in, provisional responses, the answer and its retransmission until the ACK,
  * rejection, CANCEL. The same 2xx retransmission serves re-INVITEs. */
+#include "base/clock.h"
 #include "sip/sip_i.h"
 
 /* name-addr or addr-spec without the header's parameters. */
@@ -66,7 +67,7 @@ static void on_ok_timer(void *arg)
 {
 	role_assert_ctl();
 	struct sip_call *c = arg;
-	int64_t left = c->ok_deadline_us - loop_now_us(), t2_us = c->stack->cfg.t2_ms * 1000LL;
+	int64_t left = c->ok_deadline_us - loop_now_us(), t2_us = clock_us_of_ms(c->stack->cfg.t2_ms);
 	if (left > 0) {
 		sip_stx_resend(c->ok_tx);
 		c->ok_interval_us = c->ok_interval_us * 2 < t2_us ? c->ok_interval_us * 2 : t2_us;
@@ -90,8 +91,8 @@ void sip_call_wait_ack(struct sip_call *c, struct sip_stx *tx)
 	CHECK(!c->ok_tx);
 	c->ok_tx = sip_stx_ref(tx);
 	tx->call = NULL;
-	c->ok_deadline_us = loop_now_us() + s->cfg.timer_b_ms * 1000LL;
-	c->ok_interval_us = s->cfg.t1_ms * 1000LL;
+	c->ok_deadline_us = loop_now_us() + clock_us_of_ms(s->cfg.timer_b_ms);
+	c->ok_interval_us = clock_us_of_ms(s->cfg.t1_ms);
 	loop_timer_set(&c->ok_timer, c->ok_interval_us, "sip.2xx", on_ok_timer, c);
 }
 

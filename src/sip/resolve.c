@@ -1,6 +1,7 @@
 /* From a sip: URI to an address. Numeric hosts are answered at once; other names by the resolver (net/dns.h), which
  * never holds the loop up: a dead name server costs only the request that named it. Bounded by whoever brought the
  * name. RFC 3263's NAPTR and SRV come in front of the address question here once the resolver knows them. */
+#include "base/clock.h"
 #include "net/dns.h"
 #include "sip/sip_i.h"
 
@@ -77,7 +78,7 @@ int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char 
 	if (!r)
 		return ST_NOMEM;
 	*r = (struct sip_resolve){.port = port, .transport = t, .fn = fn, .arg = arg};
-	st = dns_ask(&r->ask, DNS_ADDRESS, host, behalf, s->cfg.resolve_timeout_ms * 1000LL, &a, on_answer, r);
+	st = dns_ask(&r->ask, DNS_ADDRESS, host, behalf, clock_us_of_ms(s->cfg.resolve_timeout_ms), &a, on_answer, r);
 	if (st == ST_AGAIN) {
 		*out = r;
 		return ST_AGAIN;

@@ -1,5 +1,6 @@
 /* A profile's stack: its making and end, and the dispatch of what the transports receive: trace, keep-alives, parse,
  * malformed messages, then requests to tx_server.c and responses to tx_client.c. */
+#include "base/clock.h"
 #include "sip/sip_i.h"
 
 #define OR(value, standard) ((value) ? (value) : (standard))
@@ -61,8 +62,8 @@ static ON_CTL int limit_make(struct sip_stack *s)
 	    .max_count_per_host = c->max_tcp_conns_per_host,
 	    .max_bytes = c->max_tcp_bytes,
 	    .max_bytes_per_host = c->max_tcp_bytes_per_host,
-	    .first_us = c->tcp_message_ms * 1000LL,
-	    .message_us = c->tcp_message_ms * 1000LL};
+	    .first_us = clock_us_of_ms(c->tcp_message_ms),
+	    .message_us = clock_us_of_ms(c->tcp_message_ms)};
 	return conn_limit_new(&s->conn_limit, &conf);
 }
 

@@ -1,6 +1,7 @@
 /* Client transactions (RFC 3261 17.1, RFC 6026): address, transport and Via, then retransmission and time-outs, then
  * the responses to whoever asked. ACK for errors and CANCEL are made here from the request that was sent; ACK for 2xx
  * comes from the call and is only repeated here. Callbacks are never called from inside sip_ctx_start. */
+#include "base/clock.h"
 #include "sip/sip_i.h"
 
 static void on_timer(void *arg);
@@ -185,12 +186,12 @@ static ON_CTL void launch(struct sip_ctx *c)
 		return;
 	}
 	c->state = CTX_CALLING;
-	c->deadline_us = loop_now_us() + s->cfg.timer_b_ms * 1000LL;
-	c->interval_us = s->cfg.t1_ms * 1000LL;
+	c->deadline_us = loop_now_us() + clock_us_of_ms(s->cfg.timer_b_ms);
+	c->interval_us = clock_us_of_ms(s->cfg.t1_ms);
 	if (st)
 		fail_later(c);
 	else
-		arm(c, c->conn ? s->cfg.timer_b_ms * 1000LL : c->interval_us);
+		arm(c, c->conn ? clock_us_of_ms(s->cfg.timer_b_ms) : c->interval_us);
 }
 
 static void on_resolved(int status, const struct sip_dst *dst, void *arg)
@@ -339,8 +340,8 @@ static ON_CTL void send_cancel(struct sip_ctx *c, const char *headers)
 	enter_table(cancel);
 	launch(cancel);
 	/* RFC 3261 9.1: without a final response in 64*T1 the INVITE counts as cancelled */
-	c->deadline_us = loop_now_us() + c->stack->cfg.timer_b_ms * 1000LL;
-	arm(c, c->stack->cfg.timer_b_ms * 1000LL);
+	c->deadline_us = loop_now_us() + clock_us_of_ms(c->stack->cfg.timer_b_ms);
+	arm(c, clock_us_of_ms(c->stack->cfg.timer_b_ms));
 }
 
 void sip_ctx_cancel_invite(struct sip_ctx *c, const char *headers)
@@ -456,8 +457,8 @@ static ON_CTL void leave_husk(struct sip_ctx *c)
 	h->conn = mem_ref(c->conn);
 	h->udp = c->udp;
 	enter_table(h);
-	h->deadline_us = loop_now_us() + c->stack->cfg.timer_b_ms * 1000LL;
-	arm(h, c->stack->cfg.timer_b_ms * 1000LL);
+	h->deadline_us = loop_now_us() + clock_us_of_ms(c->stack->cfg.timer_b_ms);
+	arm(h, clock_us_of_ms(c->stack->cfg.timer_b_ms));
 }
 
 /* true when the request went out again with credentials. */
@@ -510,8 +511,8 @@ static ON_CTL void provisional(struct sip_ctx *c, const struct sip_msg *m)
 	bool is_first = c->state == CTX_CALLING;
 	c->state = CTX_PROCEEDING;
 	if (c->is_invite && !c->is_cancel_sent) {
-		c->deadline_us = loop_now_us() + s->cfg.proceeding_timeout_ms * 1000LL;
-		arm(c, s->cfg.proceeding_timeout_ms * 1000LL);
+		c->deadline_us = loop_now_us() + clock_us_of_ms(s->cfg.proceeding_timeout_ms);
+		arm(c, clock_us_of_ms(s->cfg.proceeding_timeout_ms));
 	}
 	if (is_first && c->is_cancel_wanted)
 		send_cancel(c, c->ack_hop);
@@ -530,8 +531,8 @@ static ON_CTL void success_of_invite(struct sip_ctx *c, const struct sip_msg *m)
 	}
 	if (c->state != CTX_ACCEPTED) {
 		c->state = CTX_ACCEPTED;
-		c->deadline_us = loop_now_us() + c->stack->cfg.timer_b_ms * 1000LL;
-		arm(c, c->stack->cfg.timer_b_ms * 1000LL);
+		c->deadline_us = loop_now_us() + clock_us_of_ms(c->stack->cfg.timer_b_ms);
+		arm(c, clock_us_of_ms(c->stack->cfg.timer_b_ms));
 	}
 	if (c->fn)
 		deliver(c, m);
@@ -553,7 +554,7 @@ static ON_CTL void final(struct sip_ctx *c, const struct sip_msg *m)
 	if ((m->code == 401 || m->code == 407) && retry_with_credentials(c, m))
 		return;
 	c->state = CTX_COMPLETED;
-	int64_t keep_us = c->conn ? 0 : (c->is_invite ? s->cfg.timer_b_ms : s->cfg.t4_ms) * 1000LL;
+	int64_t keep_us = c->conn ? 0 : clock_us_of_ms(c->is_invite ? s->cfg.timer_b_ms : s->cfg.t4_ms);
 	c->deadline_us = loop_now_us() + keep_us;
 	arm(c, keep_us);
 	deliver(c, m);
@@ -608,8 +609,8 @@ static void on_timer(void *arg)
 	s->stats.retransmits_out++;
 	transmit(c, c->msg, c->msg_n);
 	c->interval_us *= 2;
-	if (!c->is_invite && (c->interval_us > s->cfg.t2_ms * 1000LL || c->state == CTX_PROCEEDING))
-		c->interval_us = s->cfg.t2_ms * 1000LL;
+	if (!c->is_invite && (c->interval_us > clock_us_of_ms(s->cfg.t2_ms) || c->state == CTX_PROCEEDING))
+		c->interval_us = clock_us_of_ms(s->cfg.t2_ms);
 	arm(c, c->interval_us);
 }
 

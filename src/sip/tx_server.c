@@ -3,6 +3,7 @@
  * repeats, and the last response. Finished ones wait in one list, oldest first, and under load go early. What strangers
  * are told (sip_stx_reply_once) is not kept at all. Over UDP every response is paid from its address's credit
  * (sender.c). Does not retransmit 2xx to INVITE: the call does, by sip_stx_resend. */
+#include "base/clock.h"
 #include "sip/sip_i.h"
 #include <stdio.h>
 
@@ -129,10 +130,10 @@ static ON_CTL void done_add(struct sip_stx *tx)
 	count_leave(tx);
 	mem_free(tx->head);
 	tx->head = NULL;
-	tx->done_due_us = loop_now_us() + s->cfg.timer_b_ms * 1000LL;
+	tx->done_due_us = loop_now_us() + clock_us_of_ms(s->cfg.timer_b_ms);
 	list_push(&s->done, &tx->done_link);
 	if (!loop_timer_is_set(&s->done_timer))
-		loop_timer_set(&s->done_timer, s->cfg.timer_b_ms * 1000LL, "sip.done", on_done_timer, s);
+		loop_timer_set(&s->done_timer, clock_us_of_ms(s->cfg.timer_b_ms), "sip.done", on_done_timer, s);
 	if (++s->done_count > SIP_DONE_MAX)
 		sip_stx_kill(list_entry(list_first(&s->done), struct sip_stx, done_link));
 }
@@ -313,9 +314,9 @@ static ON_CTL void advance(struct sip_stx *tx, int code)
 		sip_stx_kill(tx);
 		return;
 	}
-	tx->deadline_us = loop_now_us() + s->cfg.timer_b_ms * 1000LL;
+	tx->deadline_us = loop_now_us() + clock_us_of_ms(s->cfg.timer_b_ms);
 	tx->state = code < 300 ? STX_ACCEPTED : STX_COMPLETED;
-	tx->interval_us = code >= 300 && is_udp ? s->cfg.t1_ms * 1000LL : s->cfg.timer_b_ms * 1000LL;
+	tx->interval_us = code >= 300 && is_udp ? clock_us_of_ms(s->cfg.t1_ms) : clock_us_of_ms(s->cfg.timer_b_ms);
 	loop_timer_set(&tx->timer, tx->interval_us, "sip.stx", on_timer, tx);
 }
 
@@ -412,8 +413,8 @@ static void on_timer(void *arg)
 		if (now < tx->deadline_us) {
 			sip_stx_resend(tx);
 			tx->interval_us *= 2;
-			if (tx->interval_us > tx->stack->cfg.t2_ms * 1000LL)
-				tx->interval_us = tx->stack->cfg.t2_ms * 1000LL;
+			if (tx->interval_us > clock_us_of_ms(tx->stack->cfg.t2_ms))
+				tx->interval_us = clock_us_of_ms(tx->stack->cfg.t2_ms);
 			int64_t left = tx->deadline_us - now;
 			loop_timer_set(
 			    &tx->timer, left < tx->interval_us ? left : tx->interval_us, "sip.stx", on_timer, tx);
@@ -489,7 +490,7 @@ static ON_CTL void ack_in(struct sip_stack *s, const struct sip_source *src, con
 		if (sip_transport_is_reliable(tx->src.transport))
 			sip_stx_kill(tx);
 		else
-			loop_timer_set(&tx->timer, s->cfg.t4_ms * 1000LL, "sip.stx", on_timer, tx);
+			loop_timer_set(&tx->timer, clock_us_of_ms(s->cfg.t4_ms), "sip.stx", on_timer, tx);
 		return;
 	}
 	if (tx && tx->state != STX_ACCEPTED)
@@ -642,7 +643,7 @@ void sip_stx_input(struct sip_stack *s, const struct sip_source *src, struct sip
 		if (s->cfg.trying_delay_ms < 0)
 			sip_stx_respond(tx, 100, NULL, NULL, NULL, SV_NONE, NULL, false);
 		else
-			loop_timer_set(&tx->timer, s->cfg.trying_delay_ms * 1000LL, "sip.stx", on_timer, tx);
+			loop_timer_set(&tx->timer, clock_us_of_ms(s->cfg.trying_delay_ms), "sip.stx", on_timer, tx);
 	}
 	to_user(s, tx, m);
 	sip_stx_unref(tx);

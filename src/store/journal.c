@@ -4,6 +4,7 @@
  * whoever holds the job. */
 #include "store/journal.h"
 #include "base/check.h"
+#include "base/disk.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -87,6 +88,8 @@ static int file_open(struct store_journal *j)
 	if ((j->fd = open(j->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640)) < 0)
 		return journal_fail(j, "open");
 	j->safe_size = lseek(j->fd, 0, SEEK_END);
+	if (!j->safe_size && disk_sync_parent(j->path) < 0) /* the name of a new file */
+		journal_fail(j, "sync of its directory");
 	if (j->safe_size > 0 && pread(j->fd, &last, 1, j->safe_size - 1) == 1 && last != '\n' &&
 	    write(j->fd, "\n", 1) == 1)
 		j->safe_size++;
@@ -95,15 +98,7 @@ static int file_open(struct store_journal *j)
 
 static int file_write(struct store_journal *j, const char *p, size_t n)
 {
-	while (n) {
-		ssize_t k = write(j->fd, p, n);
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return journal_fail(j, "write");
-		p += k, n -= (size_t)k;
-	}
-	return ST_OK;
+	return disk_write(j->fd, p, n) ? journal_fail(j, "write") : ST_OK;
 }
 
 /* All entries up to the next rotation (or the end) are one write and one sync. */

@@ -1,6 +1,7 @@
 /* mod_http_api: reads http.conf, loads the tokens, opens the listener. FreeSWITCH has no such module, so a
  * configuration of FreeSWITCH's opens no HTTP door. */
 #include "core/registry/module.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
@@ -61,8 +62,8 @@ static ON_CTL void settings_read(const struct xml_node *s)
 	    .max_event_clients = (unsigned)number(s, "max-event-clients", 200, 1, 10000),
 	    .ring_max_count = number(s, "event-ring-events", 10000, 16, 10000000),
 	    .ring_max_bytes = number(s, "event-ring-bytes", 32 << 20, 1 << 16, 1ull << 34),
-	    .ring_linger_us = (int64_t)number(s, "event-ring-linger", 300, 0, 86400) * 1000000,
-	    .keep_alive_us = (int64_t)number(s, "event-keep-alive", 15, 1, 3600) * 1000000,
+	    .ring_linger_us = clock_us_of_s(number(s, "event-ring-linger", 300, 0, 86400)),
+	    .keep_alive_us = clock_us_of_s(number(s, "event-keep-alive", 15, 1, 3600)),
 	};
 	buf_fini(&path);
 	buf_init(&acls);
@@ -92,10 +93,10 @@ static ON_CTL int listener_open(const struct xml_node *s)
 	    .max_conns = number(s, "max-connections", 1000, 1, 100000),
 	    .max_conns_per_host = number(s, "max-connections-per-address", 200, 1, 100000),
 	    .max_body_bytes = number(s, "max-body-bytes", HTTP_BODY_MAX_BYTES, 1024, HTTP_BODY_MAX_BYTES),
-	    .head_timeout_us = (int64_t)number(s, "head-timeout", 10, 1, 3600) * 1000000,
-	    .body_timeout_us = (int64_t)number(s, "body-timeout", 60, 1, 3600) * 1000000,
-	    .idle_timeout_us = (int64_t)number(s, "idle-timeout", 60, 1, 3600) * 1000000,
-	    .write_timeout_us = (int64_t)number(s, "write-timeout", 30, 1, 3600) * 1000000,
+	    .head_timeout_us = clock_us_of_s(number(s, "head-timeout", 10, 1, 3600)),
+	    .body_timeout_us = clock_us_of_s(number(s, "body-timeout", 60, 1, 3600)),
+	    .idle_timeout_us = clock_us_of_s(number(s, "idle-timeout", 60, 1, 3600)),
+	    .write_timeout_us = clock_us_of_s(number(s, "write-timeout", 30, 1, 3600)),
 	};
 	int st = addr_parse(&conf.bind, sv_of(host), (uint16_t)number(s, "listen-port", 8090, 0, 65535));
 	if (st) {

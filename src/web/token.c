@@ -3,6 +3,7 @@
  * hashed and compared with every sum, so that neither the count nor the place of a match shows in the time. Changes
  * are written by a worker (new file, fsync, rename) before they count. */
 #include "base/clock.h"
+#include "base/disk.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -12,12 +13,10 @@
 #include "web/web_i.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { TOKENS_MAX = 256, TOKEN_CHARS = 40, FILE_MAX_BYTES = 1 << 20 };
 struct token {
@@ -71,35 +70,6 @@ enum web_role web_token_role(const char *name)
 }
 
 /* ---- the file ---- */
-static int write_file(const char *path, struct sv text)
-{
-	char temp[4096];
-	int st = ST_IO;
-	if ((size_t)snprintf(temp, sizeof(temp), "%s.new", path) >= sizeof(temp))
-		return ST_INVAL;
-	unlink(temp);
-	int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return ST_IO;
-	while (text.n) {
-		ssize_t n = write(fd, text.p, text.n);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			goto out;
-		text = sv_sub(text, (size_t)n, text.n);
-	}
-	st = fsync(fd) ? ST_IO : ST_OK;
-out:
-	if (close(fd))
-		st = ST_IO;
-	if (!st && rename(temp, path))
-		st = ST_IO;
-	if (st)
-		unlink(temp);
-	return st;
-}
-
 static int tokens_write(const char *path, const struct tokens *t)
 {
 	struct json_writer w;
@@ -122,7 +92,7 @@ static int tokens_write(const char *path, const struct tokens *t)
 	jw_end_array(&w);
 	jw_end_object(&w);
 	buf_addc(&b, '\n');
-	int st = b.failed ? ST_NOMEM : write_file(path, buf_sv(&b));
+	int st = b.failed ? ST_NOMEM : disk_replace(path, buf_sv(&b), 0600, true);
 	buf_fini(&b);
 	return st;
 }
@@ -189,7 +159,7 @@ static int tokens_make(const char *path)
 	tokens.count = 1;
 	strcat(text, "\n");
 	snprintf(plain, sizeof(plain), "%.*s/http_admin_token", dir, path);
-	int st = write_file(plain, sv_of(text));
+	int st = disk_replace(plain, sv_of(text), 0600, true);
 	if (!st)
 		st = tokens_write(path, &tokens);
 	if (st)

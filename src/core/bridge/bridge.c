@@ -338,8 +338,8 @@ static void answer_timeout(void *arg)
 void bridge_answer_within(struct leg *a, int seconds)
 {
 	if (bridged_of(a)->bridge)
-		loop_timer_set(&bridged_of(a)->bridge->answer_timer, (int64_t)seconds * 1000000,
-		    "bridge answer timeout", answer_timeout, bridged_of(a)->bridge);
+		loop_timer_set(&bridged_of(a)->bridge->answer_timer, clock_us_of_s(seconds), "bridge answer timeout",
+		    answer_timeout, bridged_of(a)->bridge);
 }
 
 /* The holder's hold_music plays to its peer until it comes back. */

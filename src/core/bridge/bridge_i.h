@@ -25,7 +25,7 @@ struct bridge {
 	bool is_consultation; /* its end hangs nobody up: done decides */
 	unsigned
 	    suspended_by; /* BRIDGE_A, BRIDGE_B: an application runs on that side, the two do not hear each other */
-	/* while set aside (bridge_aside.c) */
+	/* while set aside (aside.c) */
 	struct leg *holder;         /* the side that talks to somebody else; NULL = ordinary */
 	bool is_left;               /* the other side went meanwhile */
 	struct ltimer answer_timer; /* bridge_answer_timeout */

@@ -18,6 +18,16 @@ struct pre_span { /* what one included file (and what it includes) put out */
 	size_t from, to, from_map, to_map;
 	unsigned from_line;
 };
+/* A configuration on its way:
+ *
+ *     freeswitch.xml          pre.c: includes, $${...}, <X-PRE-PROCESS>     worker (start: here and now)
+ *       -> text, line map     text/xml: a tree that remembers file and line   worker
+ *       -> struct config      config.c: an immutable snapshot                 worker
+ *       -> stages             what rooms derive from it (compiled dialplan, directory index)   worker
+ *     config_swap             control: globals, then listeners; the old one goes with its last reference
+ *
+ * Whatever fails on the way leaves the running one as it is.
+ */
 struct pre {
 	struct buf out;    /* the document so far */
 	unsigned out_line; /* lines in out */

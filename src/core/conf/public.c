@@ -21,7 +21,7 @@ int config_public_address(struct sv what, int timeout_ms, char out[64])
 		out[what.n] = 0;
 		return ST_OK;
 	}
-	st = stun_host(sv_sub(what, 5, what.n), SV("3478"), clock_mono_us() + (int64_t)timeout_ms * 1000, &address);
+	st = stun_host(sv_sub(what, 5, what.n), SV("3478"), clock_mono_us() + clock_us_of_ms(timeout_ms), &address);
 	if (st)
 		return st;
 	return inet_ntop(AF_INET, &address.sin_addr, out, 64) ? ST_OK : ST_IO;

@@ -1,5 +1,5 @@
 /* The legs of a dial string: expanding what stands for another dial string, making each with its caller profile and
- * variables, and letting it dial. Watching them is originate_thread.c's. */
+ * variables, and letting it dial. Watching them is part.c's. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -120,7 +120,7 @@ static ON_CTL int expand_leg(
 	if (depth >= DIAL_NESTING_MAX) {
 		log_uuid(
 		    LOG_ERR, uuid, "%s/%s: dial strings stand for each other in a circle", spec->endpoint, spec->data);
-		thread_note_failure(o, CAUSE_EXCHANGE_ROUTING_ERROR, NULL);
+		part_note_failure(o, CAUSE_EXCHANGE_ROUTING_ERROR, NULL);
 		return ST_OK;
 	}
 	st = dial_init(&inner);
@@ -128,12 +128,12 @@ static ON_CTL int expand_leg(
 		st = ops->expand(&t, &inner, &cause);
 	if (st && inner.error[0]) {
 		log_uuid(LOG_ERR, uuid, "%s/%s stands for no dial string: %s", spec->endpoint, spec->data, inner.error);
-		thread_note_failure(o, CAUSE_DESTINATION_OUT_OF_ORDER, NULL);
+		part_note_failure(o, CAUSE_DESTINATION_OUT_OF_ORDER, NULL);
 		st = ST_OK;
 	} else if (st) {
 		log_uuid(LOG_NOTICE, uuid, "Cannot create outgoing channel of type [%s] cause: [%s]", spec->endpoint,
 		    cause_name(cause));
-		thread_note_failure(o, cause, NULL);
+		part_note_failure(o, cause, NULL);
 		st = ST_OK;
 	} else {
 		st = expand_inner(o, spec, outer, turn, depth, &inner);
@@ -378,7 +378,7 @@ void attempt_start(struct originate *o, struct attempt *t)
 		log_uuid(LOG_NOTICE, caller, "Cannot create outgoing channel of type [%s] cause: [%s]",
 		    t->spec.endpoint, cause_name(cause));
 		t->is_failed = true;
-		thread_note_failure(o, cause, NULL);
+		part_note_failure(o, cause, NULL);
 		return;
 	}
 	deadlines_set(t);

@@ -112,14 +112,15 @@ struct bridge_end {
 
 static ON_CTL void go_on(struct leg *a, const struct bridge_end *end)
 {
-	const char *hangup = leg_var(a, "hangup_after_bridge");
+	const char *hangup = leg_var(a, "hangup_after_bridge"); /* what is set below may move it */
+	bool is_explicit = hangup && !strcasecmp(hangup, "explicit"), hangs_up = str_is_true(hangup);
 
 	if (leg_is_up(a) && !exec_is_rerouted(a)) {
-		if (hangup && !strcasecmp(hangup, "explicit"))
+		if (is_explicit)
 			leg_hangup(a, end->cause);
 		else if (!end->was_answered)
 			early_bridge_over(a, end->cause);
-		else if (!bridge_after(a) && str_is_true(hangup))
+		else if (!bridge_after(a) && hangs_up)
 			leg_hangup(a, CAUSE_NORMAL_CLEARING);
 		else if (!exec_is_rerouted(a))
 			run_after(a);
@@ -159,11 +160,11 @@ static void bridge_app_done(struct leg *a, struct leg *b, void *arg)
 /* bridge_answer_timeout: seconds for a called party that is bridged in early media to answer. */
 static ON_CTL int join(struct leg *a, struct leg *b)
 {
-	const char *limit = a->is_answered ? NULL : leg_var(a, "bridge_answer_timeout");
+	int64_t limit_s = a->is_answered ? 0 : str_number(leg_var(a, "bridge_answer_timeout"), 0, INT32_MAX);
 	int st = bridge_join(a, b, bridge_app_done, NULL);
 
-	if (!st && limit && atoi(limit) > 0)
-		bridge_answer_within(a, atoi(limit));
+	if (!st && limit_s > 0)
+		bridge_answer_within(a, (int)limit_s);
 	return st;
 }
 

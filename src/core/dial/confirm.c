@@ -1,6 +1,6 @@
 /* Confirmation: a called party that answered hears a prompt and must press a key (group_confirm_key, _file), or an
  * application runs on it (group_confirm_key=exec), before its answer counts. It runs as an application of the called
- * leg, while originate_thread.c goes on watching the others. */
+ * leg, while part.c goes on watching the others. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"

@@ -50,9 +50,10 @@ static bool condition_read(struct condition *c, struct sv text, bool has_cause)
 
 static ON_CTL void dispo_tell(struct leg *b, const char *dialstatus, const char *var, const char *fallback)
 {
-	const char *text = vars_get(b->vars, var);
+	const char *text;
 
 	leg_var_set(b, "DIALSTATUS", dialstatus);
+	text = vars_get(b->vars, var);
 	leg_var_set(b, "originate_disposition", text ? text : fallback);
 }
 

@@ -1,5 +1,6 @@
 /* What the variables of a dial string, and of whoever dials, ask of dialling: read once into a typed struct. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/dial/originate_i.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { DEFAULT_TIMEOUT_S = 60, SECONDS_MAX = 86400, US_PER_S = 1000000, US_PER_MS = 1000 };
+enum { DEFAULT_TIMEOUT_S = 60, SECONDS_MAX = 86400 };
 
 /* The originator's own variables that count when the dial string does not say otherwise. */
 static const char *const inherited[] = {"group_confirm_key", "group_confirm_file", "group_confirm_read_timeout",
@@ -33,7 +34,7 @@ int64_t opts_seconds(const struct vars *vars, const char *name)
 {
 	const char *text = vars_get(vars, name);
 	long s = text ? strtol(text, NULL, 10) : 0;
-	return s > 0 && s < SECONDS_MAX ? (int64_t)s * US_PER_S : 0;
+	return s > 0 && s < SECONDS_MAX ? clock_us_of_s(s) : 0;
 }
 
 static enum early_mode early_read(const struct vars *vars)
@@ -62,10 +63,10 @@ static ON_CTL long bounded(const struct vars *vars, struct leg *a, const char *n
 
 static ON_CTL void retries_read(struct originate_opts *o, const struct vars *vars, struct leg *a)
 {
-	o->retry_limit_us = bounded(vars, a, "originate_retry_timeout", 1, SECONDS_MAX, 0) * (int64_t)US_PER_S;
+	o->retry_limit_us = clock_us_of_s(bounded(vars, a, "originate_retry_timeout", 1, SECONDS_MAX, 0));
 	o->tries = (unsigned)bounded(vars, a, "originate_retries", 1, o->retry_limit_us ? 1000000 : 100, 1);
-	o->retry_sleep_us = bounded(vars, a, "originate_retry_sleep_ms", 500, 60000, 1000) * (int64_t)US_PER_MS;
-	o->retry_period_us = bounded(vars, a, "originate_retry_min_period_ms", 500, 300000, 0) * (int64_t)US_PER_MS;
+	o->retry_sleep_us = clock_us_of_ms(bounded(vars, a, "originate_retry_sleep_ms", 500, 60000, 1000));
+	o->retry_period_us = clock_us_of_ms(bounded(vars, a, "originate_retry_min_period_ms", 500, 300000, 0));
 }
 
 static int dup_unless_undef(char **out, const char *text)
@@ -89,7 +90,7 @@ static int confirm_read(struct originate_confirm *c, const struct vars *vars)
 	} else {
 		c->ends_timeout = str_is_true(vars_get(vars, "group_confirm_cancel_timeout"));
 	}
-	c->read_timeout_us = (str_number(read, 0, INT32_MAX) > 0 ? str_number(read, 0, INT32_MAX) : 5000) * US_PER_MS;
+	c->read_timeout_us = clock_us_of_ms(str_number(read, 0, INT32_MAX) > 0 ? str_number(read, 0, INT32_MAX) : 5000);
 	buf_init(&scratch);
 	if (!st)
 		st = dup_unless_undef(&c->file, vars_text(vars, "group_confirm_file", &scratch));
@@ -108,7 +109,7 @@ static ON_CTL int64_t timeout_read(const struct vars *vars, struct leg *a, unsig
 	if (!us && a)
 		us = opts_seconds(a->vars, "call_timeout");
 	if (!us)
-		us = (int64_t)(fallback_s && fallback_s <= SECONDS_MAX ? fallback_s : DEFAULT_TIMEOUT_S) * US_PER_S;
+		us = clock_us_of_s(fallback_s && fallback_s <= SECONDS_MAX ? fallback_s : DEFAULT_TIMEOUT_S);
 	return us;
 }
 
@@ -120,7 +121,7 @@ int opts_read(struct originate_opts *o, const struct vars *vars, struct leg *a, 
 	memset(o, 0, sizeof(*o));
 	o->timeout_us = timeout_read(vars, a, fallback_s);
 	o->progress_us = opts_seconds(vars, "progress_timeout");
-	o->delay_us = bounded(vars, a, "originate_delay_start", 1, 600000, 0) * (int64_t)US_PER_MS;
+	o->delay_us = clock_us_of_ms(bounded(vars, a, "originate_delay_start", 1, 600000, 0));
 	o->early = early_read(vars);
 	o->monitors_fail = vars_get(vars, "monitor_early_media_fail");
 	o->monitors_ring = vars_get(vars, "monitor_early_media_ring");

@@ -1,4 +1,4 @@
-/* Dialling as a whole: a dial string becomes one thread (originate_thread.c) on the caller's own coroutine, or, with
+/* Dialling as a whole: a dial string becomes one thread (part.c) on the caller's own coroutine, or, with
  * ":_:", several on coroutines of their own of which the first to succeed wins. Here they are started, cancelled and
  * their result told: the originator answers, variables say how it went. */
 #include "core/dial/originate.h"
@@ -137,7 +137,7 @@ void originate_cancel(struct leg *originator)
 	if (o && !leg_is_up(originator) && inherit(o))
 		return;
 	if (o)
-		thread_cancel(o, originate_cancel_cause(originator));
+		part_cancel(o, originate_cancel_cause(originator));
 }
 
 int originate_swap(struct leg *dialled, struct leg *by)
@@ -164,7 +164,7 @@ static void slot_main(void *arg)
 	struct enterprise *e = s->o.whole;
 
 	role_assert_co();
-	thread_run(&s->o);
+	part_run(&s->o);
 	s->is_over = true;
 	e->running--;
 	co_signal(&e->top->wait, ST_OK);
@@ -214,7 +214,7 @@ static CO void end_others(struct enterprise *e)
 
 	for (size_t i = 0; i < e->count; i++)
 		if (!e->slots[i].is_over)
-			thread_cancel(&e->slots[i].o, cause);
+			part_cancel(&e->slots[i].o, cause);
 	while (e->running)
 		co_wait(&top->wait, -1);
 	for (size_t i = 0; i < e->count; i++) {
@@ -222,8 +222,8 @@ static CO void end_others(struct enterprise *e)
 		if (o->winner)
 			leg_hangup(o->winner, cause);
 		else if (!top->winner && o->cause && o->cause != CAUSE_LOSE_RACE && o->cause != CAUSE_NO_PICKUP)
-			thread_note_failure(top, o->cause, o->has_proto ? top->caller : NULL);
-		thread_fini(o);
+			part_note_failure(top, o->cause, o->has_proto ? top->caller : NULL);
+		part_fini(o);
 	}
 }
 
@@ -371,7 +371,7 @@ static ON_CTL struct leg *succeeded(struct originate *o)
 		dialled_set(b, NULL);
 	if (o->a)
 		originator_follow(o, b);
-	thread_tell_causes(o);
+	part_tell_causes(o);
 	is_user = attempt_tell_user(o, b);
 	tell_result(o, b, CAUSE_NONE, is_user);
 	exec_hooks(b, "execute_on_post_originate", "api_on_post_originate");
@@ -433,7 +433,7 @@ static CO int run(struct originate *o, const struct dial *d)
 		st = enterprise_run(o, d);
 	} else {
 		o->part = &d->parts[0];
-		thread_run(o);
+		part_run(o);
 	}
 	if (o->a)
 		dialling_set(o->a, outer), dialling_of(o->a)->end = CAUSE_NONE;
@@ -470,7 +470,7 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 		*cause_out = b ? CAUSE_NONE : o->cause;
 	if (conf->error_out && dial.error[0])
 		snprintf(conf->error_out, conf->error_size, "%s", dial.error);
-	thread_fini(o);
+	part_fini(o);
 	dial_free(&dial);
 	mem_free(o);
 	if (!b)

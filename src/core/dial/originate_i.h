@@ -1,6 +1,6 @@
-/* The inside of dialling: a dial string taken apart (originate_parse.c), what its variables ask for (originate_opts.c),
- * the legs (originate_leg.c), one thread's course (originate_thread.c), what the originator hears (originate_ring.c),
- * what is listened for in early media (originate_monitor.c), confirmation by key (originate_confirm.c), and the whole
+/* The inside of dialling: a dial string taken apart (parse.c), what its variables ask for (opts.c),
+ * the legs (attempt.c), one thread's course (part.c), what the originator hears (ring.c),
+ * what is listened for in early media (monitor.c), confirmation by key (confirm.c), and the whole
  * (originate.c). */
 #pragma once
 #include "core/dial/dial_core.h"
@@ -10,7 +10,7 @@
 #include "core/leg/leg_core.h"
 #include "core/leg/part.h"
 
-/* ---- originate_opts.c ---- */
+/* ---- opts.c ---- */
 enum early_mode {
 	EARLY_WINS,   /* early media is as good as an answer */
 	EARLY_IGNORE, /* only an answer counts: ignore_early_media=true, consume */
@@ -85,17 +85,17 @@ struct originate {
 	struct enterprise *whole; /* of whose threads this is one, or NULL */
 };
 /* Dials the part with its retries. winner stays NULL when none answered; then cause says why. */
-CO void thread_run(struct originate *o);
+CO void part_run(struct originate *o);
 /* Ends it from outside: legs get the cause. */
-ON_CTL void thread_cancel(struct originate *o, enum cause cause);
-ON_CTL void thread_fini(struct originate *o);
+ON_CTL void part_cancel(struct originate *o, enum cause cause);
+ON_CTL void part_fini(struct originate *o);
 /* The originator remembers how each leg of the group ended (originate_causes). */
-ON_CTL void thread_tell_causes(struct originate *o);
+ON_CTL void part_tell_causes(struct originate *o);
 /* Keys of the originator, and what it was asked to run meanwhile. */
 CO void serve_originator(struct originate *o);
-ON_CTL void thread_note_failure(struct originate *o, enum cause cause, struct leg *leg);
+ON_CTL void part_note_failure(struct originate *o, enum cause cause, struct leg *leg);
 
-/* ---- originate_leg.c ---- */
+/* ---- attempt.c ---- */
 /* Makes the leg of the attempt and lets it dial; on failure notes why. */
 ON_CTL void attempt_start(struct originate *o, struct attempt *t);
 ON_CTL void attempts_clear(struct originate *o);
@@ -105,7 +105,7 @@ ON_CTL struct attempt *attempt_of(struct originate *o, const struct leg *leg);
 /* A user's variables come to its leg; true: b was dialled by user/. */
 ON_CTL bool attempt_tell_user(struct originate *o, struct leg *b);
 
-/* ---- originate_ring.c ---- */
+/* ---- ring.c ---- */
 ON_CTL void ring_pass(struct originate *o);
 /* Early media that does not count: ringback when the originator wants one, else ringing if is_ring. */
 ON_CTL void ring_pass_ignored(struct originate *o, bool is_ring);
@@ -114,11 +114,11 @@ ON_CTL void ring_stop(struct originate *o);
 /* The caller of an enterprise hears ringback (or silence) from its start. */
 ON_CTL void ring_begin(struct originate *o);
 
-/* ---- originate_monitor.c ---- */
+/* ---- monitor.c ---- */
 /* b has early media from here on. */
 ON_CTL void monitor_start(struct originate *o, struct leg *b);
 
-/* ---- originate_confirm.c ---- */
+/* ---- confirm.c ---- */
 ON_CTL bool confirm_is_wanted(const struct originate *o, const struct leg *b);
 ON_CTL void confirm_start(struct originate *o, struct attempt *t);
 

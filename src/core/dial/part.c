@@ -13,14 +13,14 @@
 #include <stdio.h>
 #include <string.h>
 
-void thread_cancel(struct originate *o, enum cause cause)
+void part_cancel(struct originate *o, enum cause cause)
 {
 	o->is_cancelled = true;
 	o->cancel_cause = cause;
 	co_signal(&o->wait, ST_OK);
 }
 
-void thread_fini(struct originate *o)
+void part_fini(struct originate *o)
 {
 	attempts_clear(o);
 	opts_fini(&o->opts);
@@ -55,7 +55,7 @@ static int cause_weight(enum cause c)
 }
 
 /* leg NULL: it could not even be made, which says less than what a called party said. */
-void thread_note_failure(struct originate *o, enum cause cause, struct leg *leg)
+void part_note_failure(struct originate *o, enum cause cause, struct leg *leg)
 {
 	const char *proto = leg ? vars_get(leg->vars, "proto_specific_hangup_cause") : NULL;
 	int weight = cause_weight(cause) - (leg ? 0 : 1);
@@ -101,7 +101,7 @@ static ON_CTL void look_at_end(struct originate *o, struct attempt *t)
 	t->is_failed = true;
 	if (o->early == t->leg)
 		o->early = NULL;
-	thread_note_failure(o, t->leg->cause, t->leg);
+	part_note_failure(o, t->leg->cause, t->leg);
 	if (t->is_required) {
 		o->is_rejected = true;
 		o->cause = t->leg->cause;
@@ -232,7 +232,7 @@ void serve_originator(struct originate *o)
 static ON_CTL bool is_over(struct originate *o, const struct look *l, int64_t now)
 {
 	if (o->a && !leg_is_up(o->a) && !o->is_cancelled)
-		thread_cancel(o, originate_cancel_cause(o->a));
+		part_cancel(o, originate_cancel_cause(o->a));
 	if (o->is_cancelled || o->is_key_cancelled || o->is_rejected || !l->open)
 		return true;
 	if (l->waiting == l->open && l->failed)
@@ -276,7 +276,7 @@ static ON_CTL enum cause cause_for_others(struct originate *o)
 	return o->is_key_cancelled ? (o->count > 1 ? CAUSE_LOSE_RACE : CAUSE_NO_ANSWER) : CAUSE_NO_PICKUP;
 }
 
-void thread_tell_causes(struct originate *o)
+void part_tell_causes(struct originate *o)
 {
 	char text[UUID_CHARS + 64];
 
@@ -304,7 +304,7 @@ static ON_CTL void group_end(struct originate *o)
 		leg_hangup(t->leg, others);
 	}
 	if (!o->winner)
-		thread_tell_causes(o);
+		part_tell_causes(o);
 	if (o->early != o->winner)
 		o->early = NULL;
 	if (!o->winner)
@@ -326,7 +326,7 @@ static CO bool run_group(struct originate *o, unsigned group)
 		if (o->part->legs[i].group == group)
 			st = attempts_add(o, &o->part->legs[i]);
 	if (st)
-		thread_note_failure(o, CAUSE_DESTINATION_OUT_OF_ORDER, NULL);
+		part_note_failure(o, CAUSE_DESTINATION_OUT_OF_ORDER, NULL);
 	for (size_t i = 0; i < o->count; i++)
 		turns = o->attempts[i].turn >= turns ? o->attempts[i].turn + 1 : turns;
 	if (o->opts.rings_at_once)
@@ -356,7 +356,7 @@ static CO bool rest(struct originate *o, int64_t us)
 		int64_t left = until - clock_mono_us();
 		serve_originator(o);
 		if (o->a && !leg_is_up(o->a) && !o->is_cancelled)
-			thread_cancel(o, originate_cancel_cause(o->a));
+			part_cancel(o, originate_cancel_cause(o->a));
 		if (o->is_cancelled || o->is_key_cancelled)
 			return false;
 		if (left <= 0)
@@ -382,7 +382,7 @@ static CO bool rest_before_retry(struct originate *o, unsigned nth, int64_t firs
 	return rest(o, pause);
 }
 
-void thread_run(struct originate *o)
+void part_run(struct originate *o)
 {
 	int64_t first_us = clock_mono_us(), latest_us = first_us;
 	bool is_done = o->opts.delay_us && !rest(o, o->opts.delay_us);

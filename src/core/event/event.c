@@ -1,6 +1,6 @@
 /* Events: headers in a list, their text in chunks that never move, so what event_get returns stays valid until the
- * event goes. The base headers come first, in FreeSWITCH's order. Rendering is in event_render.c, delivery in
- * event_sub.c. */
+ * event goes. The base headers come first, in FreeSWITCH's order. Rendering is in render.c, delivery in
+ * sub.c. */
 #include "core/event/event.h"
 #include "base/clock.h"
 #include "base/mem.h"

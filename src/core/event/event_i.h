@@ -10,6 +10,16 @@ struct event_chunk {
 	size_t used, cap;
 	char bytes[];
 };
+/* An event on its way:
+ *
+ *     is anybody there?  event_is_wanted   (a table by id and subclass: mostly no, and nothing is built)
+ *     event_new          base headers in FreeSWITCH's order
+ *     event_add ...      text into chunks that never move
+ *     event_fire         Event-Sequence; then, by sub.c, each subscriber in turn:
+ *       filter           his ids, subclasses, header filters
+ *       event_render     once per format (plain, JSON, XML), shared by all who want that format
+ *       his queue        bounded; full: dropped for him alone, and counted
+ */
 struct event {
 	enum event_id id;
 	const char *subclass; /* in the chunks, or NULL */

@@ -58,7 +58,7 @@ static void beat(void *arg)
 
 void heartbeat_start(unsigned interval_s)
 {
-	interval_us = (int64_t)(interval_s ? interval_s : 20) * 1000000;
+	interval_us = clock_us_of_s(interval_s ? interval_s : 20);
 	loop_timer_set(&timer, interval_us, "heartbeat", beat, NULL);
 }
 

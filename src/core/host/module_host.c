@@ -1,5 +1,6 @@
 /* The table of functions that modules from files call (include/tandem/module.h): each is a thin cover of core's own.
  * What a module subscribed to or set a timer for belongs to it and goes with it; while its code runs, it is in use. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
@@ -163,7 +164,7 @@ static int host_leg_read(struct tandem_leg *leg, unsigned min, unsigned max, con
 
 static int host_leg_record(struct tandem_leg *leg, const char *path, unsigned limit_s, const char *terminators)
 {
-	struct media_record_conf conf = {.has_read = true, .limit_ms = limit_s > 4000000 ? 0 : limit_s * 1000};
+	struct media_record_conf conf = {.has_read = true, .limit_ms = limit_s > 4000000 ? 0 : clock_ms_of_s(limit_s)};
 
 	role_assert_ctl();
 	if (!may_wait("leg_record"))
@@ -178,7 +179,7 @@ static int host_leg_sleep(struct tandem_leg *leg, unsigned ms)
 	if (!may_wait("leg_sleep"))
 		return ST_INVAL;
 	role_assert_co();
-	return leg_sleep(leg_of(leg), (int64_t)ms * 1000);
+	return leg_sleep(leg_of(leg), clock_us_of_ms(ms));
 }
 
 static int host_leg_execute(struct tandem_leg *leg, const char *app, const char *data)
@@ -224,7 +225,7 @@ static int host_sleep(unsigned ms)
 	if (!may_wait("sleep"))
 		return ST_INVAL;
 	role_assert_co();
-	return co_sleep((int64_t)ms * 1000);
+	return co_sleep(clock_us_of_ms(ms));
 }
 
 static int host_work(struct tandem_self *self, void (*function)(void *argument), void *argument)
@@ -411,9 +412,9 @@ static struct tandem_timer *host_timer_new(
 	if (!t)
 		return NULL;
 	t->self = self, t->function = function, t->argument = argument;
-	t->interval_us = is_repeated ? (int64_t)(ms ? ms : 1) * 1000 : 0;
+	t->interval_us = is_repeated ? clock_us_of_ms(ms ? ms : 1) : 0;
 	list_push(&self->timers, &t->link);
-	loop_timer_set(&t->timer, (int64_t)ms * 1000, "module timer", on_timer, t);
+	loop_timer_set(&t->timer, clock_us_of_ms(ms), "module timer", on_timer, t);
 	return t;
 }
 

@@ -1,5 +1,6 @@
-/* A leg's digit machines: fed by leg_dtmf.c before anything else sees a key, with a timer each; what a match does. */
+/* A leg's digit machines: fed by dtmf.c before anything else sees a key, with a timer each; what a match does. */
 #include "core/keys/actions.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/event/event.h"
@@ -240,7 +241,7 @@ static ON_CTL int64_t timeout_us(struct leg *leg, const char *name, int64_t othe
 
 	if (text && (sv_i64(sv_of(text), &ms) || ms < 0 || ms > 3600000))
 		ms = otherwise_ms;
-	return ms * 1000;
+	return clock_us_of_ms(ms);
 }
 
 static ON_CTL struct leg_actions *actions_get(struct leg *leg, unsigned side)

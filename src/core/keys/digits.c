@@ -20,8 +20,8 @@ void leg_digits_limit(struct leg_digits *d, unsigned min, unsigned max, uint32_t
 {
 	d->max = max && max <= LEG_DIGITS_MAX ? max : LEG_DIGITS_MAX;
 	d->min = min <= d->max ? min : d->max;
-	d->timeout_us = (int64_t)(timeout_ms < 1000 ? 1000 : timeout_ms) * 1000;
-	d->digit_timeout_us = digit_timeout_ms ? (int64_t)digit_timeout_ms * 1000 : d->timeout_us;
+	d->timeout_us = clock_us_of_ms(timeout_ms < 1000 ? 1000 : timeout_ms);
+	d->digit_timeout_us = digit_timeout_ms ? clock_us_of_ms(digit_timeout_ms) : d->timeout_us;
 }
 
 static bool put_digit(struct leg_digits *d, char digit)

@@ -1,4 +1,5 @@
 /* SESSION_HEARTBEAT of a leg every so many seconds, and with it a sign of life to the far side when that is wanted. */
+#include "base/clock.h"
 #include "base/status.h"
 #include "core/leg/leg.h"
 #include "core/leg/leg_i.h"
@@ -13,7 +14,7 @@ static void on_beat(void *arg);
 static ON_CTL void beat_again(struct leg *leg)
 {
 	struct leg_full *full = leg_i(leg);
-	loop_timer_set(&full->beat_timer, (int64_t)full->beat_s * 1000000, "session heartbeat", on_beat, leg);
+	loop_timer_set(&full->beat_timer, clock_us_of_s(full->beat_s), "session heartbeat", on_beat, leg);
 }
 
 static void on_beat(void *arg)

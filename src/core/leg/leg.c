@@ -1,5 +1,5 @@
 /* Legs: making them, the table by uuid and by age, variables, and starting them off. What happens afterwards is in
- * leg_state.c, exec.c and leg_teardown.c. */
+ * state.c, exec.c and teardown.c. */
 #include "core/leg/leg.h"
 #include "base/clock.h"
 #include "base/hash.h"

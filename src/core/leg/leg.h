@@ -1,6 +1,7 @@
-/* A leg: one side of a call (FreeSWITCH's session and channel). Counted, owned by the control thread. Fields are for
+/* A leg: one side of a call (FreeSWITCH's session and channel), and nothing of what it does: that is in its parts
+ * (part.h) and in what holds it (hold.h), each of a room above. Counted, owned by the control thread. Fields are for
  * reading; they change by the functions below. Life: leg_new -> endpoint fills profile and variables -> leg_start ->
- * states (leg_state.c holds the table) -> leg_hangup once -> steps of leg_teardown.c -> freed with the last reference.
+ * states (state.c holds the table) -> leg_hangup once -> steps of teardown.c -> freed with the last reference.
  */
 #pragma once
 #include "base/list.h"
@@ -65,6 +66,23 @@ struct endpoint_ops;
 struct mstream;
 struct media_codec;
 
+/* A call on its way through the rooms, an inbound one that bridges:
+ *
+ *     endpoint          leg            run              dial             bridge          sound
+ *     INVITE ---------> leg_new
+ *       profile, vars   leg_start ---> exec_reroute
+ *                         CS_ROUTING   hunt: dialplan
+ *                         CS_EXECUTE   co: app by app
+ *                                        bridge ------> originate_run
+ *     INVITE <--------- leg_new (B) <------------------ attempt
+ *     180, 183, 200 --> leg_mark_... --parts---------->  wakes: wins
+ *     180, 200 <------- leg_answer_for(A, B) <---------+                              leg_media_answer
+ *                                        detaches       bridge_join ----------------> leg_media_join
+ *                         peer, CS_EXCHANGE_MEDIA (no coroutine, no stack: two relayed streams)
+ *     BYE ------------> leg_hangup ---parts---------------------------> bridge_leave
+ *                         teardown.c      the list goes on, or ends     (done: how)     last statistics
+ *                         records, CHANNEL_HANGUP_COMPLETE, CS_DESTROY
+ */
 struct leg {
 	char uuid[UUID_CHARS + 1];
 	char call_uuid[UUID_CHARS + 1];

@@ -1,5 +1,5 @@
 /* The table of metric tables, and the walk over it: family by family in order of first appearance, each family's rows
- * from all tables together, as the Prometheus text wants them. What core itself tells is in metrics_core.c. */
+ * from all tables together, as the Prometheus text wants them. What core itself tells is in metrics.c. */
 #include "core/registry/metrics.h"
 #include "base/status.h"
 

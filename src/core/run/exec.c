@@ -1,6 +1,6 @@
 /* The coroutine of a leg's applications. One at a time walks (co_main): first what was asked from outside
- * (exec_request.c), then a new hunt when the leg was sent elsewhere (exec_route.c), then the list (exec_list.c). An
- * application that detaches ends the coroutine; leg_exec_resume (exec_app.c) starts another. */
+ * (request.c), then a new hunt when the leg was sent elsewhere (route.c), then the list (list.c). An
+ * application that detaches ends the coroutine; leg_exec_resume (app.c) starts another. */
 #include "core/run/exec.h"
 #include "base/clock.h"
 #include "base/mem.h"

@@ -1,5 +1,5 @@
-/* The inside of a leg's applications: what the files exec*.c share. The list lives in the leg; one coroutine at a time
- * walks it (exec.c); a frame on the heap stands for each application that has begun and not completed (exec_app.c). */
+/* The inside of a leg's applications: what the files of run share. The list lives in the leg; one coroutine at a time
+ * walks it (exec.c); a frame on the heap stands for each application that has begun and not completed (app.c). */
 #pragma once
 #include "core/leg/hold.h"
 #include "core/leg/leg_core.h"
@@ -27,7 +27,7 @@ struct exec_request {
 	void (*done)(void *arg);
 	void *done_arg;
 };
-/* ---- exec_scope.c ---- */
+/* ---- scope.c ---- */
 struct exec_scope;
 /* Sets what "%[..]" in front of data says and moves data behind it; NULL: there is none. */
 ON_CTL struct exec_scope *exec_scope_open(struct leg *leg, const char **data);
@@ -64,7 +64,7 @@ struct leg_exec {
 	bool is_break, is_break_all, is_break_around, is_rerouted, is_park_next, is_hibernate_next, is_soft_next;
 };
 
-/* ---- exec_list.c ---- */
+/* ---- list.c ---- */
 void exec_items_init(struct exec_items *l);
 struct exec_item *exec_item_new(const char *app, const char *data, const char *extension);
 void exec_items_push(struct exec_items *l, struct exec_item *item); /* takes it */
@@ -73,7 +73,7 @@ void exec_items_clear(struct exec_items *l);
 void exec_items_move(struct exec_items *to, struct exec_items *from); /* to is empty */
 ON_CTL void exec_item_past(struct leg *leg, struct exec_item *item);  /* takes it: kept for records, or freed */
 
-/* ---- exec_app.c ---- */
+/* ---- app.c ---- */
 ON_CTL void exec_frame_free(struct exec_frame *f);
 /* The latest application that detached and is not over. */
 struct exec_frame *exec_frame_detached(const struct leg_exec *x);
@@ -82,12 +82,12 @@ ON_CTL void exec_frame_complete(struct leg *leg, struct exec_frame *f);
 /* ST_OK, a failure, or APP_DETACHED (never for a nested one, which is waited for). uuid NULL = made. */
 CO int exec_run_app(struct leg *leg, const char *name, const char *raw, const char *uuid, bool is_nested);
 
-/* ---- exec_request.c ---- */
+/* ---- request.c ---- */
 ON_CTL void exec_requests_clear(struct leg_exec *x);
 /* The running application waits: asked for from outside on a bridged leg, it has the leg's sound for itself. */
 ON_CTL void exec_request_waits(struct leg *leg);
 
-/* ---- exec_route.c ---- */
+/* ---- route.c ---- */
 /* What a leg that was sent elsewhere does next: parks, hibernates, runs its list, or hunts. */
 CO void exec_route(struct leg *leg);
 

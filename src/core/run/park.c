@@ -1,4 +1,5 @@
 /* Parking: a leg that runs nothing and waits for whoever fetches it, until park_timeout. */
+#include "base/clock.h"
 #include "base/status.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
@@ -39,6 +40,6 @@ int leg_park(struct leg *leg)
 	if (spec)
 		sv_u32(sv_sub(sv_of(spec), 0, strspn(spec, "0123456789")), &timeout_s);
 	if (timeout_s)
-		loop_timer_set(&x->park_timer, (int64_t)timeout_s * 1000000, "park timeout", park_timeout, leg);
+		loop_timer_set(&x->park_timer, clock_us_of_s(timeout_s), "park timeout", park_timeout, leg);
 	return APP_DETACHED;
 }

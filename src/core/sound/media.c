@@ -1,4 +1,4 @@
-/* A leg's media: sdp's pure functions make offers, answers and plans of the policy (leg_media_policy.c), and a plan
+/* A leg's media: sdp's pure functions make offers, answers and plans of the policy (media_policy.c), and a plan
  * becomes parameters of the leg's stream. Codecs the engine
  * knows may be transcoded and are preferred for legs that are answered on their own; others are only passed through. */
 #include "core/sound/media.h"

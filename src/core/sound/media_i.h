@@ -1,5 +1,5 @@
-/* A leg's media, for leg_media.c (life, offers and answers), leg_media_policy.c (what they are made of) and
- * leg_media_vars.c (what it tells in variables). */
+/* A leg's media, for media.c (life, offers and answers), media_policy.c (what they are made of) and
+ * media_vars.c (what it tells in variables). */
 #pragma once
 #include "core/sound/sound_i.h"
 #include "sdp/sdp.h"
@@ -37,7 +37,7 @@ struct media_policy {
 	struct sdp_policy p;
 	struct sdp_codecs prefs, first;
 };
-/* ---- leg_media_policy.c ---- */
+/* ---- media_policy.c ---- */
 /* The codec string of the leg's variables, else the profile's. */
 ON_CTL const char *media_wanted_codecs(struct leg *leg, const char *of_profile);
 /* mem_free it. codecs: the profile's. Fails where a codec string names what is none; logged. */
@@ -54,19 +54,19 @@ ON_CTL int media_bound_offer(struct leg *leg, struct leg *originator, struct med
 /* Whom the stream may believe, p->remote_rtp being known: the profile's mode or the leg's variables. */
 ON_CTL void media_source_policy(struct leg *leg, struct media_params *p);
 
-/* ---- leg_media_vars.c ---- */
+/* ---- media_vars.c ---- */
 ON_CTL void media_vars_offer(struct leg *leg, const struct sdp_codecs *theirs); /* ep_codec_string */
 /* What our own side of the stream is: known with our offer already. */
 ON_CTL void media_vars_local(struct leg *leg, const struct leg_media *m, enum sdp_dir dir);
 ON_CTL void media_vars_plan(struct leg *leg, const struct leg_media *m, const struct sdp_plan *plan);
 ON_CTL void media_vars_stats(struct leg *leg, const struct media_stats *s);
 
-/* ---- leg_media.c ---- */
+/* ---- media.c ---- */
 ON_CTL int media_keep_text(char **field, struct sv text);
 /* An offer of our own for a re-INVITE, whatever is running. */
 ON_CTL int media_own_offer(struct leg *leg, struct leg *near, struct buf *out);
 
-/* ---- leg_bypass.c ---- */
+/* ---- bypass.c ---- */
 ON_CTL bool bypass_is_wanted(struct leg *leg, struct leg *originator);
 ON_CTL int bypass_offer(struct leg *leg, struct leg *originator, struct buf *out);
 /* False: the leg is not in bypass any more and is answered like others. */

@@ -1,6 +1,7 @@
 /* Playing to a leg and recording it from an application: the media thread does it; here it is started, waited for and
  * ended by what may end it. */
 #include "core/sound/play.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
@@ -153,13 +154,16 @@ static CO int wait_done(struct leg *leg, const uint32_t *done_id, uint32_t id, s
 static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 {
 	struct leg_sound *so = sound_of(leg);
+	const struct media_codec *codec;
 	char *path = NULL, *whole;
-	uint32_t id = 0;
+	uint32_t id = 0, rate_hz;
 	int st;
 
 	st = make_ready(leg);
 	if (st)
 		return st;
+	codec = leg->codec;
+	rate_hz = codec && codec->rate_hz ? codec->rate_hz : 8000; /* what the samples are counted at */
 	whole = leg_source_full(leg, source);
 	if (!whole)
 		return ST_NOMEM;
@@ -179,7 +183,7 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 		leg_var_set(leg, "playback_terminator_used", text);
 	}
 	if (so->done_play_id == id) {
-		unsigned long long ms = so->done_play_samples / 8;
+		unsigned long long ms = so->done_play_samples * 1000 / rate_hz;
 		leg_var_setf(leg, "playback_seconds", "%llu", ms / 1000);
 		leg_var_setf(leg, "playback_ms", "%llu", ms);
 		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)so->done_play_samples);
@@ -230,7 +234,7 @@ static CO int play(struct leg *leg, const char *source, struct ender *e)
 	if (!separator || !strncasecmp(source, "tts://", 6))
 		return play_one(leg, rest, e);
 	for (bool is_first = true; rest.n && !e->is_ended && (st == ST_OK || st == ST_NOTFOUND); is_first = false) {
-		st = is_first ? ST_OK : leg_sleep(leg, pause_ms * 1000);
+		st = is_first ? ST_OK : leg_sleep(leg, clock_us_of_ms(pause_ms));
 		sv_split(rest, separator, &one, &rest);
 		if (!st && one.n)
 			st = play_one(leg, one, e);

@@ -1,5 +1,6 @@
 /* record_session: recordings beside whatever the leg does. The media thread writes, a worker closes the file; here are
  * FreeSWITCH's variables that say how, its events, and what became of it. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/event/event.h"
@@ -71,12 +72,12 @@ static ON_CTL void conf_read(struct leg *leg, const struct vars *own, unsigned l
 	conf->is_swapped = is_true(leg, own, "RECORD_STEREO_SWAP");
 	conf->is_stereo = conf->is_swapped || is_true(leg, own, "RECORD_STEREO");
 	conf->is_append = is_true(leg, own, "RECORD_APPEND");
-	conf->limit_ms = limit_s < RECORD_MS_MAX ? limit_s * 1000 : 0;
+	conf->limit_ms = limit_s < RECORD_MS_MAX ? clock_ms_of_s(limit_s) : 0;
 	(void)number(leg, own, "record_sample_rate", &conf->rate_hz);
 	if (conf->rate_hz < 8000 || conf->rate_hz > 48000)
 		conf->rate_hz = 0;
 	if (number(leg, own, "RECORD_MIN_SEC", &min_s))
-		conf->min_ms = min_s < RECORD_MS_MAX ? min_s * 1000 : 0;
+		conf->min_ms = min_s < RECORD_MS_MAX ? clock_ms_of_s(min_s) : 0;
 	silence_read(leg, own, conf);
 	conf->title = var(leg, own, "RECORD_TITLE");
 	conf->artist = var(leg, own, "RECORD_ARTIST");

@@ -1,6 +1,7 @@
 /* Taps of a leg: their list, their events, their end; levels and displaced sound. What the media threads do with a tap
  * is theirs; here is which function and target it has for the outside, and what happens when it reports. */
 #include "core/sound/tap.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/event/event.h"
@@ -258,7 +259,7 @@ int leg_level_stop(struct leg *leg)
 
 int leg_displace(struct leg *leg, const char *path, unsigned limit_s, const char *flags)
 {
-	struct media_displace_conf conf = {.limit_ms = limit_s < 4000000 ? limit_s * 1000 : 0};
+	struct media_displace_conf conf = {.limit_ms = limit_s < 4000000 ? clock_ms_of_s(limit_s) : 0};
 	struct leg_tap *t;
 	char *full, *target, *plain = mark_strip_dup(sv_of(path));
 	int st = !plain ? ST_NOMEM : leg_tap_find(leg, LEG_TAP_DISPLACE, plain) ? ST_EXISTS : leg_tap_ready(leg);

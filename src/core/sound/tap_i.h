@@ -1,5 +1,5 @@
-/* A tap as core keeps it: for leg_tap.c (life, levels, displaced sound), leg_watch.c (tones, keys, energy, listening
- * in) and leg_recording.c. */
+/* A tap as core keeps it: for tap.c (life, levels, displaced sound), watch.c (tones, keys, energy, listening
+ * in) and recording.c. */
 #pragma once
 #include "core/sound/sound_i.h"
 #include "core/sound/tap.h"
@@ -44,10 +44,10 @@ ON_CTL struct leg_tap *leg_tap_find_id(struct leg *leg, uint32_t id);
 ON_CTL void leg_tap_free(struct leg_tap *t); /* MEDIA_BUG_STOP when it was told */
 ON_CTL void leg_tap_stop(struct leg_tap *t); /* the stream lets go; freed here or when that is reported */
 
-/* leg_watch.c */
+/* watch.c */
 ON_CTL void leg_tone_heard(struct leg_tap *t);
 ON_CTL void leg_spy_over(struct leg *listener, uint32_t id);
-/* leg_recording.c */
+/* recording.c */
 ON_CTL void leg_record_over(struct leg_tap *t, const struct media_report *r); /* r NULL: nothing is known of its end */
 
 /* tap.c */

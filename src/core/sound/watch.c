@@ -120,7 +120,7 @@ int leg_tone_detect(struct leg *leg, const struct leg_tone *tone)
 	}
 	leg_tap_told(t);
 	if (tone->timeout_s)
-		loop_timer_set(&t->timer, (int64_t)tone->timeout_s * 1000000, "tone_detect", tone_timeout, t);
+		loop_timer_set(&t->timer, clock_us_of_s(tone->timeout_s), "tone_detect", tone_timeout, t);
 	return ST_OK;
 }
 

@@ -253,13 +253,15 @@ int expand_text(const struct expand_resolver *r, const char *text, char **out)
 {
 	struct expansion x = {.r = r};
 	struct buf b;
+	char *copy = has_work(sv_of(text)) ? mem_strdup(text) : NULL; /* a variable's, which a command in it may set */
 	int st;
 
 	buf_init(&b);
 	b.max = OUT_MAX;
-	st = expand_into(&x, sv_of(text), &b, 0);
+	st = expand_into(&x, sv_of(copy ? copy : text), &b, 0);
 	if (!st)
 		*out = buf_take(&b);
+	mem_free(copy);
 	buf_fini(&b);
 	return st;
 }

@@ -1,5 +1,6 @@
 /* What inbound and outbound calls share: the private object between a leg and its dialog, variables read from messages,
  * headers, causes both ways, and the end. A leg holds one reference on its call, the dialog's callbacks another. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
@@ -77,8 +78,8 @@ int call_media_init(struct call *c)
 	    .is_late_told = pc->is_late_negotiation,
 	    .is_bypass = pc->is_nomedia,
 	    .passes_telephone_event = pc->passes_rfc2833,
-	    .rtp_timeout_ms = pc->rtp_timeout_s * 1000,
-	    .rtp_hold_timeout_ms = pc->rtp_hold_timeout_s * 1000};
+	    .rtp_timeout_ms = clock_ms_of_s(pc->rtp_timeout_s),
+	    .rtp_hold_timeout_ms = clock_ms_of_s(pc->rtp_hold_timeout_s)};
 	/* Not is_late_negotiation: an offer with nothing the profile's lists allow is refused at once, so that the
 	 * callee does not ring for a call that cannot be; what fits is chosen at the answer in either case. */
 	return leg_media_init(c->leg, &conf);

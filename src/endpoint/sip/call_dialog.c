@@ -1,5 +1,6 @@
 /* Inside a call that stands: re-INVITE and UPDATE from the far side, our own hold, INFO with digits, other requests. A
  * session change that does not fit is refused and the call goes on as it was. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/event/event.h"
@@ -43,7 +44,7 @@ void call_session_timer_put(struct call *c, const struct sip_msg *m, struct buf 
 		return;
 	}
 	buf_printf(b, "Session-Expires: %u;refresher=uac\r\nRequire: timer\r\n", n);
-	loop_timer_set(&c->session_timer, (int64_t)n * 1000000, "sofia.session", on_session_due, c);
+	loop_timer_set(&c->session_timer, clock_us_of_s(n), "sofia.session", on_session_due, c);
 }
 
 static void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;

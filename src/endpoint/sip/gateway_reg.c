@@ -80,8 +80,8 @@ static void on_due(void *arg)
 static void due_in(struct gateway *g, unsigned seconds) ON_CTL;
 static void due_in(struct gateway *g, unsigned seconds)
 {
-	g->due_us = loop_now_us() + (int64_t)seconds * 1000000;
-	loop_timer_set(&g->timer, (int64_t)seconds * 1000000, "sofia.gateway", on_due, g);
+	g->due_us = loop_now_us() + clock_us_of_s(seconds);
+	loop_timer_set(&g->timer, clock_us_of_s(seconds), "sofia.gateway", on_due, g);
 }
 
 /* ---- digest: only for the realm that was configured ---- */
@@ -381,7 +381,7 @@ static void on_ping_due(void *arg)
 static void ping_later(struct gateway *g)
 {
 	g->ping_due_epoch_s = clock_wall_us() / 1000000 + g->ping_freq_s;
-	loop_timer_set(&g->ping_timer, (int64_t)g->ping_freq_s * 1000000, "sofia.gateway.ping", on_ping_due, g);
+	loop_timer_set(&g->ping_timer, clock_us_of_s(g->ping_freq_s), "sofia.gateway.ping", on_ping_due, g);
 }
 
 /* ---- life ---- */

@@ -126,12 +126,12 @@ static int stack_open(struct profile *p)
 	    .answer_factor = c->udp_answer_factor < 100 ? c->udp_answer_factor : 100,
 	    .max_tcp_conns = c->tcp_max_conns,
 	    .max_tcp_conns_per_host = c->tcp_max_conns_per_host,
-	    .tcp_message_ms = (int)(c->tcp_message_s < 3600 ? c->tcp_message_s : 3600) * 1000,
+	    .tcp_message_ms = (int)clock_ms_of_s(c->tcp_message_s < 3600 ? c->tcp_message_s : 3600),
 	    .max_tcp_bytes = c->tcp_max_bytes,
 	    .max_tcp_bytes_per_host = c->tcp_max_bytes_per_host,
 	    .max_stranger_bytes = c->tcp_stranger_bytes};
 	struct sip_stack_handlers h = {.on_request = request_in, .on_trace = trace_print};
-	struct digest_config d = {.nonce_life_us = (int64_t)c->nonce_ttl_s * 1000000,
+	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,
 	    .accepts_no_qop = true};
 	int st = digest_server_new(&p->digest, &d);

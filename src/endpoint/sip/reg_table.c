@@ -182,8 +182,8 @@ static bool reg_fill(struct reg *r, const struct reg_put *p)
 static void reg_arm(struct reg *r, int64_t left_s) ON_CTL;
 static void reg_arm(struct reg *r, int64_t left_s)
 {
-	r->due_us = clock_mono_us() + left_s * 1000000;
-	loop_timer_set(&r->timer, left_s * 1000000, "reg.expire", on_due, r);
+	r->due_us = clock_mono_us() + clock_us_of_s(left_s);
+	loop_timer_set(&r->timer, clock_us_of_s(left_s), "reg.expire", on_due, r);
 }
 
 static struct reg *reg_by_contact(struct reg_aor *a, struct sv uri)

@@ -2,6 +2,7 @@
  * (direction, mute, address, plays, digits, its join) becomes the few flags of its flow row that packets look at.
  * Joins are mutual: a relay links two streams, an echo links one to itself; unjoining either ends it for both. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -66,7 +67,7 @@ void rt_stream_stats(const struct rt_stream *s, struct media_stats *out)
 unsigned stream_frame_us(const struct rt_stream *s)
 {
 	unsigned ms = s->params.send.ptime_ms;
-	return (ms >= 5 && ms <= RT_PTIME_MAX_MS ? ms : 20) * 1000;
+	return (uint32_t)clock_us_of_ms(ms >= 5 && ms <= RT_PTIME_MAX_MS ? ms : 20);
 }
 
 void stream_plan(struct rt_stream *s)

@@ -1,21 +1,26 @@
 /* base: memory and its accounting, views, buffers, hash, lists, clock, random, log. */
 #include "base/clock.h"
+#include "base/disk.h"
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/role.h"
+#include "base/slurp.h"
 #include "base/status.h"
 #include "base/str.h"
 #include "harness.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -287,6 +292,64 @@ static int test_list(void)
 	EXPECT_INT(count, 3);
 	list_remove(&n[0]);
 	EXPECT(list_empty(&l));
+	return 0;
+}
+
+/* What somebody else wrote: no product runs over, nor a sum of two with a clock. */
+static int test_clock_saturates(void)
+{
+	static const int64_t outside[] = {
+	    INT64_MAX, INT64_MAX / 1000, INT64_MAX / 1000000, CLOCK_US_MAX, 10000000000000000};
+	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
+		EXPECT_INT(clock_us_of_s(outside[i]), CLOCK_US_MAX);
+		EXPECT_INT(clock_us_of_s(-outside[i]), -CLOCK_US_MAX);
+		EXPECT(clock_us_of_ms(outside[i]) > 0 && clock_us_of_ms(outside[i]) <= CLOCK_US_MAX);
+		EXPECT(clock_wall_us() + clock_us_of_s(outside[i]) + clock_us_of_ms(outside[i]) > 0);
+	}
+	EXPECT_INT(clock_us_of_s(INT64_MIN), -CLOCK_US_MAX);
+	EXPECT_INT(clock_us_of_ms(INT64_MIN), -CLOCK_US_MAX);
+	EXPECT_INT(clock_us_of_s(-3), -3000000);
+	EXPECT_INT(clock_us_of_ms(86400000), 86400000000);
+	EXPECT_INT(clock_ms_of_s(4294967), 4294967000);
+	EXPECT_INT(clock_ms_of_s(4294968), UINT32_MAX);
+	EXPECT_INT(clock_ms_of_s(UINT64_MAX), UINT32_MAX);
+	return 0;
+}
+
+static bool file_is(const char *path, const char *text)
+{
+	struct buf now;
+	buf_init(&now);
+	bool is_same = !slurp(path, 1000, &now, NULL) && sv_is(buf_sv(&now), text);
+	buf_fini(&now);
+	return is_same;
+}
+
+/* A file is replaced as a whole or not at all, on a full disk, too. */
+static int test_disk(void)
+{
+	char dir[] = "/tmp/tandem-disk-XXXXXX", path[64], fresh[80];
+	static char big[9000];
+	struct rlimit old, small = {4096, RLIM_INFINITY};
+
+	EXPECT(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/file", dir);
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	EXPECT_INT(disk_sync(path), ST_NOTFOUND);
+	EXPECT_INT(disk_replace(path, SV("first"), 0600, true), ST_OK);
+	EXPECT(file_is(path, "first"));
+	EXPECT_INT(disk_replace(path, SV("second"), 0600, false), ST_OK);
+	EXPECT(file_is(path, "second") && access(fresh, F_OK));
+	EXPECT_INT(disk_sync(path), ST_OK);
+	EXPECT_INT(disk_sync_parent(path), ST_OK);
+	signal(SIGXFSZ, SIG_IGN);
+	EXPECT(!getrlimit(RLIMIT_FSIZE, &old) && !setrlimit(RLIMIT_FSIZE, &small));
+	EXPECT_INT(disk_replace(path, (struct sv){big, sizeof(big)}, 0600, true), ST_IO);
+	EXPECT_INT(errno, EFBIG);
+	EXPECT(!setrlimit(RLIMIT_FSIZE, &old));
+	EXPECT(file_is(path, "second") && access(fresh, F_OK));
+	EXPECT_INT(disk_replace("/nowhere/at/all", SV("x"), 0600, true), ST_IO);
+	EXPECT(!unlink(path) && !rmdir(dir));
 	return 0;
 }
 
@@ -570,6 +633,6 @@ static int test_harness(void)
 TEST_MAIN({"mem_counts", test_mem_counts}, {"mem_threads", test_mem_threads},
     {"mem_wrong_free_dies", test_mem_wrong_free_dies}, {"sv", test_sv}, {"sv_numbers", test_sv_numbers},
     {"truth", test_truth}, {"buf", test_buf}, {"hash", test_hash}, {"hash_oom", test_hash_oom, TEST_OOM},
-    {"list", test_list}, {"clock", test_clock}, {"rand", test_rand}, {"log", test_log}, {"log_stuck", test_log_stuck},
-    {"log_threads", test_log_threads}, {"log_levels", test_log_levels}, {"status", test_status}, {"role", test_role},
-    {"harness", test_harness})
+    {"list", test_list}, {"clock_saturates", test_clock_saturates}, {"disk", test_disk}, {"clock", test_clock},
+    {"rand", test_rand}, {"log", test_log}, {"log_stuck", test_log_stuck}, {"log_threads", test_log_threads},
+    {"log_levels", test_log_levels}, {"status", test_status}, {"role", test_role}, {"harness", test_harness})
