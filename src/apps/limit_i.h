@@ -24,17 +24,18 @@ struct limit_ask {
 struct limit_use {
 	uint32_t usage, rate; /* holders now; takes in the interval */
 };
+/* All on control; each begins with role_assert_ctl(). */
 struct limit_ops {
-	ON_CTL int (*load)(struct limit_backend *b);
-	ON_CTL void (*unload)(struct limit_backend *b);
+	int (*load)(struct limit_backend *b);
+	void (*unload)(struct limit_backend *b);
 	/* ST_OK: counted, and held once more unless is_held. ST_LIMIT: used up. out: in both cases. ST_FULL, ST_NOMEM.
 	 */
-	ON_CTL int (*take)(struct limit_backend *b, const struct limit_ask *ask, struct limit_use *out);
-	ON_CTL void (*give)(struct limit_backend *b, const char *key); /* one who held it does no more */
-	ON_CTL bool (*find)(struct limit_backend *b, const char *key, struct limit_use *out);
-	ON_CTL void (*reset)(struct limit_backend *b); /* what is held counts no more */
-	ON_CTL void (*interval_reset)(struct limit_backend *b, const char *key);
-	ON_CTL size_t (*count)(struct limit_backend *b); /* keys */
+	int (*take)(struct limit_backend *b, const struct limit_ask *ask, struct limit_use *out);
+	void (*give)(struct limit_backend *b, const char *key); /* one who held it does no more */
+	bool (*find)(struct limit_backend *b, const char *key, struct limit_use *out);
+	void (*reset)(struct limit_backend *b); /* what is held counts no more */
+	void (*interval_reset)(struct limit_backend *b, const char *key);
+	size_t (*count)(struct limit_backend *b); /* keys */
 };
 struct limit_backend {
 	const char *name;

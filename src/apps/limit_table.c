@@ -25,6 +25,7 @@ static int table_load(struct limit_backend *b)
 {
 	struct hash *items;
 	int st = hash_new(&items, 0, item_free);
+	role_assert_ctl();
 	if (st == ST_OK)
 		b->self = items;
 	return st;
@@ -32,6 +33,7 @@ static int table_load(struct limit_backend *b)
 
 static void table_unload(struct limit_backend *b)
 {
+	role_assert_ctl();
 	hash_free(b->self);
 	b->self = NULL;
 }
@@ -76,6 +78,7 @@ static int table_take(struct limit_backend *b, const struct limit_ask *ask, stru
 	struct item *item = item_get(b->self, ask->key);
 	bool is_over;
 
+	role_assert_ctl();
 	if (!item)
 		return ST_FULL;
 	if (ask->interval_s > 0)
@@ -94,6 +97,7 @@ static void table_give(struct limit_backend *b, const char *key)
 {
 	struct item *item = hash_get(b->self, sv_of(key));
 
+	role_assert_ctl();
 	if (!item || !item->holders)
 		return;
 	item->holders--;
@@ -106,6 +110,7 @@ static bool table_find(struct limit_backend *b, const char *key, struct limit_us
 {
 	const struct item *item = hash_get(b->self, sv_of(key));
 
+	role_assert_ctl();
 	if (item)
 		*out = (struct limit_use){item->usage, item->rate};
 	return item != NULL;
@@ -115,6 +120,7 @@ static void table_reset(struct limit_backend *b)
 {
 	struct hash_it it = {0};
 
+	role_assert_ctl();
 	while (hash_next(b->self, &it))
 		((struct item *)it.value)->usage = 0;
 }
@@ -123,12 +129,14 @@ static void table_interval_reset(struct limit_backend *b, const char *key)
 {
 	struct item *item = hash_get(b->self, sv_of(key));
 
+	role_assert_ctl();
 	if (item)
 		item->rate = 0, item->checked_s = 0;
 }
 
 static size_t table_count(struct limit_backend *b)
 {
+	role_assert_ctl();
 	return hash_count(b->self);
 }
 

@@ -22,8 +22,7 @@ enum store_op_kind {
 	STORE_OP_NONE,
 	STORE_OP_PUT,  /* values: one a column; the row of the same key is replaced */
 	STORE_OP_DEL,  /* values: the key */
-	STORE_OP_EACH, /* values: the first columns of the key; the rows that have them, oldest first, none that is over
-	                */
+	STORE_OP_EACH, /* values: the first columns of the key; rows oldest first, none that is over */
 	STORE_OP_SYNC, /* nothing but its place in the order */
 	STORE_OP_SQL,  /* values: what $1, $2 ... stand for; p NULL is NULL */
 };
@@ -51,9 +50,9 @@ struct store_op {
 	struct sv values[];
 };
 
+/* Lent as its ops are. A statement is the only op of its batch. */
 struct store_batch {
-	struct list
-	    ops; /* of struct store_op, in order: the first op's kind is SQL, then it is the only one; else none's is */
+	struct list ops; /* of struct store_op, in order */
 	size_t op_count;
 	/* the front's */
 	struct store *store;
@@ -67,22 +66,23 @@ struct store_conn {
 	const struct store_driver *driver;
 };
 
+/* All on control; each begins with role_assert_ctl(). */
 struct store_driver {
 	const char *scheme; /* lower case: what stands before "://" */
 	/* Makes a connection for the rest of the DSN, without waiting: what cannot be reached shows in the batches. A
 	 * name that can be no database is ST_INVAL with a text in error. folder: where plain names of files lie, or
 	 * NULL. */
-	ON_CTL int (*open)(
+	int (*open)(
 	    struct store_conn **out, const char *rest, const char *folder, enum store_use use, struct buf *error);
 	/* Takes a batch and returns at once; the answer is one store_batch_end, later (never from inside submit).
 	 * Batches of a connection run in order, each whole or not at all, and each ends: a database that is silent is
 	 * ST_TIMEOUT, one that is gone ST_CLOSED or ST_IO. < 0: not taken (ST_FULL, ST_CLOSED ...), it comes again. Of
 	 * a batch that fails the answers in the ops are dropped, but the error text of a statement. */
-	ON_CTL int (*submit)(struct store_conn *c, struct store_batch *b);
+	int (*submit)(struct store_conn *c, struct store_batch *b);
 	/* No submit follows. Batches that are out still get their end, now or later: of STORE_KEEPS when they are
 	 * written, of STORE_ASKS as soon as the driver likes (ST_CANCELLED). Outside loop callbacks (shutdown) it waits
 	 * for them. */
-	ON_CTL void (*close)(struct store_conn *c);
+	void (*close)(struct store_conn *c);
 };
 
 /* The end of a batch; b belongs to the front again. */

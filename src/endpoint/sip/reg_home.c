@@ -1,6 +1,6 @@
 /* Where registrations live: one table per profile name, made on first use and kept until the module goes, so that a
- * restarted profile finds them; each change goes to the store (disk) and to core's table. At start the store's rows
- * come back. */
+ * restarted profile finds them; each change goes to the store (disk). At start the store's rows come back. Core asks
+ * here who is registered. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -82,26 +82,6 @@ static void store_write(const struct reg_home *h, const struct reg *r)
 	store_put(sofia.store, &table, v);
 }
 
-static void core_tell(const struct reg_home *h, const struct reg *r) ON_CTL;
-static void core_tell(const struct reg_home *h, const struct reg *r)
-{
-	struct buf url;
-	char port[12];
-	buf_init(&url);
-	buf_printf(&url, "sofia/%s/%s", h->profile, r->target);
-	snprintf(port, sizeof(port), "%u", r->network_port);
-	core_registration_set(&(struct core_registration){.user = r->user,
-	    .realm = r->host,
-	    .token = r->call_id,
-	    .url = url.p,
-	    .network_ip = r->network_ip,
-	    .network_port = port,
-	    .network_proto = r->proto,
-	    .metadata = "",
-	    .expires_epoch = r->expires_epoch_s});
-	buf_fini(&url);
-}
-
 static void expire_event(const struct reg_home *h, const struct reg *r) ON_CTL;
 static void expire_event(const struct reg_home *h, const struct reg *r)
 {
@@ -131,7 +111,6 @@ static void on_change(const struct reg *r, enum reg_change change, void *arg)
 	if (change == REG_ADDED || change == REG_REFRESHED) {
 		if (sofia.store)
 			store_write(h, r);
-		core_tell(h, r);
 		return;
 	}
 	if (change == REG_EXPIRED)
@@ -139,8 +118,72 @@ static void on_change(const struct reg *r, enum reg_change change, void *arg)
 	if (sofia.store)
 		store_del(sofia.store, &table,
 		    (struct sv[]){sv_of(h->profile), sv_of(r->user), sv_of(r->host), sv_of(r->contact_uri)});
-	core_registration_del(r->user, r->host, r->call_id);
 }
+
+/* ---- what core asks ---- */
+
+struct row_ask {
+	const struct reg_home *h;
+	core_registration_fn fn;
+	void *arg;
+};
+
+static void row_give(const struct reg *r, void *arg)
+{
+	const struct row_ask *q = arg;
+	struct buf url;
+	char port[12];
+	role_assert_ctl();
+	buf_init(&url);
+	buf_printf(&url, "sofia/%s/%s", q->h->profile, r->target);
+	snprintf(port, sizeof(port), "%u", r->network_port);
+	q->fn(&(struct core_registration){.user = r->user,
+	          .realm = r->host,
+	          .token = r->call_id,
+	          .url = url.p,
+	          .network_ip = r->network_ip,
+	          .network_port = port,
+	          .network_proto = r->proto,
+	          .metadata = "",
+	          .expires_epoch = r->expires_epoch_s},
+	    q->arg);
+	buf_fini(&url);
+}
+
+static void rows_each(core_registration_fn fn, void *arg)
+{
+	struct hash_it it = {0};
+	role_assert_ctl();
+	while (hash_next(sofia.reg_tables, &it)) {
+		const struct reg_home *h = it.value;
+		reg_table_each(h->table, row_give, &(struct row_ask){h, fn, arg});
+	}
+}
+
+static void rows_find(struct sv user, struct sv realm, core_registration_fn fn, void *arg)
+{
+	const struct reg *found[REG_CONTACTS_MAX];
+	struct hash_it it = {0};
+	role_assert_ctl();
+	while (realm.n && hash_next(sofia.reg_tables, &it)) {
+		const struct reg_home *h = it.value;
+		size_t n = reg_table_find(h->table, user, realm, found, REG_CONTACTS_MAX);
+		for (size_t i = 0; i < n && i < REG_CONTACTS_MAX; i++)
+			row_give(found[i], &(struct row_ask){h, fn, arg});
+	}
+}
+
+static size_t rows_count(void)
+{
+	struct hash_it it = {0};
+	size_t count = 0;
+	role_assert_ctl();
+	while (hash_next(sofia.reg_tables, &it))
+		count += reg_table_count(((const struct reg_home *)it.value)->table);
+	return count;
+}
+
+static const struct core_registrar registrar = {"sofia", rows_each, rows_find, rows_count};
 
 static struct reg_home *home_get(const char *profile_name) ON_CTL;
 static struct reg_home *home_get(const char *profile_name)
@@ -148,6 +191,7 @@ static struct reg_home *home_get(const char *profile_name)
 	struct reg_home *h = sofia.reg_tables ? hash_get(sofia.reg_tables, sv_of(profile_name)) : NULL;
 	if (h || (!sofia.reg_tables && hash_new(&sofia.reg_tables, 0, NULL) < 0))
 		return h;
+	core_registrar_add(&registrar);
 	if (!(h = mem_zalloc(sizeof(*h))))
 		return NULL;
 	if (!(h->profile = mem_strdup(profile_name)) || reg_table_new(&h->table, on_change, h) < 0 ||
@@ -187,7 +231,6 @@ static void on_row(const struct sv *v, size_t count, void *arg)
 	size_t *restored = arg;
 	int64_t expires = 0, granted = 0;
 	char name[128];
-	const struct reg *r;
 	role_assert_ctl();
 	if (count != COL_COUNT || v[COL_PROFILE].n >= sizeof(name))
 		return;
@@ -218,11 +261,8 @@ static void on_row(const struct sv *v, size_t count, void *arg)
 		store_del(sofia.store, &table, v);
 		return;
 	}
-	if (reg_table_restore(h->table, &p, expires) == ST_OK) {
+	if (reg_table_restore(h->table, &p, expires) == ST_OK)
 		++*restored;
-		if (reg_table_find(h->table, p.user, p.host, &r, 1))
-			core_tell(h, r);
-	}
 }
 
 static void on_restored(int status, void *arg)
@@ -250,20 +290,14 @@ int reg_store_open(const char *folder)
 	return st;
 }
 
-static void forget(const struct reg *r, void *arg)
-{
-	role_assert_ctl();
-	core_registration_del(r->user, r->host, r->call_id);
-}
-
 void reg_homes_free(void)
 {
 	struct hash_it it = {0};
 	if (!sofia.reg_tables)
 		return;
+	core_registrar_del(&registrar);
 	while (hash_next(sofia.reg_tables, &it)) {
 		struct reg_home *h = it.value;
-		reg_table_each(h->table, forget, NULL);
 		reg_table_free(h->table);
 		mem_free(h->profile);
 		mem_free(h);

@@ -7,7 +7,6 @@
 #include "core/conf/acl.h"
 #include "core/conf/dir.h"
 #include "core/registry/api.h"
-#include "core/registry/registrations.h"
 #include "endpoint/sip/sofia_i.h"
 #include "harness.h"
 #include "loop/co.h"
@@ -129,7 +128,6 @@ static void rig_down(void)
 	reg_homes_free();
 	acl_stop();
 	dir_provider_set(NULL);
-	registrations_clear();
 	for (int i = 0; i < 5; i++)
 		loop_run_nowait();
 }
