@@ -28,7 +28,7 @@ static ON_CTL int find_user(const char *text, struct dir_user **out)
 	struct sv user, domain;
 	if (!sv_split(sv_of(text), '@', &user, &domain))
 		domain = sv_of(default_domain());
-	return dir_user_find(user, domain, out);
+	return dir_user_get(user, domain, NULL, out);
 }
 
 static ON_CTL const char *user_value(const struct dir_user *u, const char *kind, const char *name)
@@ -64,7 +64,7 @@ int api_user_exists(struct api_call *c)
 	role_assert_ctl();
 	int st = api_words_init(&w, c, 3);
 	bool is_there =
-	    !st && w.n >= 2 && !dir_user_find(sv_of(w.w[1]), sv_of(w.n > 2 ? w.w[2] : default_domain()), &u);
+	    !st && w.n >= 2 && !dir_user_get(sv_of(w.w[1]), sv_of(w.n > 2 ? w.w[2] : default_domain()), NULL, &u);
 	buf_adds(c->out, is_there ? "true" : "false");
 	mem_unref(u);
 	api_words_fini(&w);
@@ -81,7 +81,7 @@ int api_find_user_xml(struct api_call *c)
 		goto out;
 	if (w.n < 3)
 		buf_adds(c->out, "-ERR bad args\n");
-	else if (dir_user_find(sv_of(w.w[1]), sv_of(w.w[2]), &u))
+	else if (dir_user_get(sv_of(w.w[1]), sv_of(w.w[2]), NULL, &u))
 		buf_adds(c->out, "-ERR can't find user\n");
 	else
 		xml_write(dir_user_xml(u), c->out);

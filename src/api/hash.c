@@ -6,6 +6,7 @@
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/registry/app.h"
+#include "core/registry/limits.h"
 #include "core/registry/module.h"
 #include "core/run/exec.h"
 #include "text/mark.h"
@@ -123,12 +124,16 @@ static int api_hash_dump(struct api_call *c)
 	struct api_words w;
 	c->is_reply_text = true;
 	int st = api_words_init(&w, c, 2);
-	bool is_db = !st && w.n && (!strcasecmp(w.w[0], "all") || !strcasecmp(w.w[0], "db"));
-	if (!st && !is_db && (!w.n || strcasecmp(w.w[0], "limit")))
+	bool is_all = !st && w.n && !strcasecmp(w.w[0], "all");
+	bool is_db = is_all || (!st && w.n && !strcasecmp(w.w[0], "db"));
+	bool is_limit = is_all || (!st && w.n && !strcasecmp(w.w[0], "limit"));
+	struct sv realm = w.n > 1 ? sv_of(w.w[1]) : SV_NONE;
+	if (!st && !is_db && !is_limit)
 		buf_adds(c->out, "Usage: all|limit|db [<realm>]\n");
+	if (is_limit)
+		limits_dump(realm, c->out);
 	struct hash_it it = {0};
 	while (is_db && hash_next(store, &it)) {
-		struct sv realm = w.n > 1 ? sv_of(w.w[1]) : SV_NONE;
 		if (!realm.n || sv_starts(it.key, realm))
 			buf_printf(c->out, "D/%.*s/%s\n", SVF(it.key), (const char *)it.value);
 	}

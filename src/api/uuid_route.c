@@ -65,7 +65,9 @@ static ON_CTL void send_both(struct leg *leg, const struct place *to, struct leg
 	struct buf spec;
 
 	buf_init(&spec);
-	buf_printf(&spec, "%s:%s:%s", to->part[0], to->part[1] ? to->part[1] : "", to->part[2] ? to->part[2] : "");
+	const char *quote = strchr(to->part[0], ':') ? "'" : ""; /* a list of applications has colons of its own */
+	buf_printf(&spec, "%s%s%s:%s:%s", quote, to->part[0], quote, to->part[1] ? to->part[1] : "",
+	    to->part[2] ? to->part[2] : "");
 	leg_var_set_text(leg, "transfer_after_bridge", spec.p);
 	buf_fini(&spec);
 	send_to(peer, peer_to);

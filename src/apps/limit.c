@@ -10,6 +10,7 @@
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/registry/app_words.h"
+#include "core/registry/limits.h"
 #include "core/run/exec.h"
 #include "core/value/cause.h"
 #include "core/value/self.h"
@@ -429,6 +430,13 @@ static void on_hangup(struct leg *leg, void *arg)
 	release(leg, NULL, NULL);
 }
 
+/* hash_dump limit */
+static void dump(struct sv realm, struct buf *out)
+{
+	role_assert_ctl();
+	backends[0].ops->dump(&backends[0], realm, out);
+}
+
 int limit_load(void)
 {
 	int st = hash_new(&holdings, 0, NULL);
@@ -439,6 +447,8 @@ int limit_load(void)
 		st = leg_hook_add(LEG_HOOK_ROUTING, on_routing, NULL);
 	if (st == ST_OK)
 		st = leg_hook_add(LEG_HOOK_HANGUP, on_hangup, NULL);
+	if (st == ST_OK)
+		limits_dump_set(dump);
 	return st;
 }
 
@@ -446,6 +456,7 @@ void limit_unload(void)
 {
 	struct hash_it it = {0};
 
+	limits_dump_set(NULL);
 	leg_hook_del(LEG_HOOK_ROUTING, on_routing, NULL);
 	leg_hook_del(LEG_HOOK_HANGUP, on_hangup, NULL);
 	while (holdings && hash_next(holdings, &it))

@@ -10,6 +10,7 @@
  * one that shares answers from what the others told it. */
 #pragma once
 #include "base/role.h"
+#include "base/str.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +37,8 @@ struct limit_ops {
 	void (*reset)(struct limit_backend *b); /* what is held counts no more */
 	void (*interval_reset)(struct limit_backend *b, const char *key);
 	size_t (*count)(struct limit_backend *b); /* keys */
+	/* Appends what limits_dump shows: the keys that begin with prefix. */
+	void (*dump)(struct limit_backend *b, struct sv prefix, struct buf *out);
 };
 struct limit_backend {
 	const char *name;

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include <inttypes.h>
 
 enum { ITEMS_MAX = 1000000 };
 struct item {
@@ -140,6 +141,20 @@ static size_t table_count(struct limit_backend *b)
 	return hash_count(b->self);
 }
 
+/* In the form that FreeSWITCH's switches hand each other. */
+static void table_dump(struct limit_backend *b, struct sv prefix, struct buf *out)
+{
+	struct hash_it it = {0};
+
+	role_assert_ctl();
+	while (hash_next(b->self, &it)) {
+		const struct item *item = it.value;
+		if (!prefix.n || sv_starts(it.key, prefix))
+			buf_printf(out, "L/%s/%" PRIu32 "/%" PRIu32 "/%" PRIi64 "/%" PRIi64 "\n", item->key,
+			    item->usage, item->rate, item->interval_s, item->checked_s);
+	}
+}
+
 const struct limit_ops limit_table_ops = {
     .load = table_load,
     .unload = table_unload,
@@ -149,4 +164,5 @@ const struct limit_ops limit_table_ops = {
     .reset = table_reset,
     .interval_reset = table_interval_reset,
     .count = table_count,
+    .dump = table_dump,
 };

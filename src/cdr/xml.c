@@ -204,6 +204,29 @@ static void put_others(struct buf *out, const char *kind, const struct leg_profi
 	buf_printf(out, "      </%s>\n", kind);
 }
 
+static void put_hold(int64_t on_us, int64_t off_us, const char *peer, void *arg)
+{
+	struct buf *out = arg;
+
+	buf_printf(out, "    <hold on=\"%lld\" off=\"%lld\"", (long long)on_us, (long long)off_us);
+	if (*peer)
+		buf_printf(out, " bridged-to=\"%s\"", peer);
+	buf_adds(out, "></hold>\n");
+}
+
+static ON_CTL void put_holds(struct leg *leg, struct buf *out)
+{
+	size_t before;
+
+	buf_adds(out, "  <hold-record>\n");
+	before = out->n;
+	leg_held_each(leg, put_hold, out);
+	if (out->n == before) /* it was never held */
+		out->n -= strlen("  <hold-record>\n"), out->p[out->n] = 0;
+	else
+		buf_adds(out, "  </hold-record>\n");
+}
+
 static void put_callflow(struct leg *leg, const struct leg_profile *p, struct buf *out) ON_CTL
 {
 	const struct leg_times *t = &p->times;
@@ -251,6 +274,7 @@ static void write_record(struct leg *leg, struct buf *out, bool is_encoded) ON_C
 	buf_adds(out, "  <app_log>\n");
 	leg_exec_log_each(leg, put_app, out);
 	buf_adds(out, "  </app_log>\n");
+	put_holds(leg, out);
 	for (p = leg->profile; p; p = p->older)
 		put_callflow(leg, p, out);
 	buf_adds(out, "</cdr>\n");

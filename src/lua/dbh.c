@@ -1,5 +1,5 @@
-/* freeswitch.Dbh: a database that a DSN names ("sqlite://name", "core:name", an absolute path or a name in the database
- * directory), whichever driver it means. The script waits for each statement. */
+/* freeswitch.Dbh: the database that a DSN names, whichever driver it means; a plain name lies in the database
+ * directory. The script waits for each statement. */
 #include "core/value/self.h"
 #include "lua/lua_i.h"
 #include "store/store.h"

@@ -1,7 +1,7 @@
-/* Preloaded into a switch under test: a worker's calls to the disk stop at a gate while the test holds it. The gate is a
- * file (STALL_GATE) whose text is parts of paths, "a|b"; while it is locked, what a thread named "worker" or "log" opens,
- * writes, renames, removes or syncs waits if its path has one of them ("!a|b": none of them, workers only). Waiting is a
- * wait for the lock: no time is guessed. */
+/* Preloaded into a switch under test: a worker's calls to the disk stop at a gate while the test holds it. The gate is
+ * a file (STALL_GATE) whose text is parts of paths, "a|b"; while it is locked, what a thread named "worker" or "log"
+ * opens, writes, renames, removes or syncs waits if its path has one of them ("!a|b": none of them, workers only).
+ * Waiting is a wait for the lock: no time is guessed. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

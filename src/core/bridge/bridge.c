@@ -103,6 +103,19 @@ static ON_CTL void other_set(struct leg *leg, struct leg *peer, bool is_originat
 		leg->other->is_originator_side = true;
 }
 
+/* bridge_pre_execute_SIDE_app of who made the bridge, with _data: run on that side, which comes back to the bridge. */
+static ON_CTL void pre_execute(struct leg *maker, struct leg *leg, const char *app_var, const char *data_var)
+{
+	char *app = vars_get(maker->vars, app_var) ? leg_text_dup(maker, app_var) : NULL, *data;
+
+	if (!app)
+		return;
+	data = leg_text_dup(maker, data_var);
+	leg_exec_request(leg, &(struct leg_exec_request){.app = app, .data = data ? data : "", .priority = 1});
+	mem_free(app);
+	mem_free(data);
+}
+
 int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 {
 	struct bridge *br;
@@ -149,14 +162,16 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 		a->ops->on_bridge(a);
 	if (b->ops && b->ops->on_bridge)
 		b->ops->on_bridge(b);
+	pre_execute(a, a, "bridge_pre_execute_aleg_app", "bridge_pre_execute_aleg_data");
+	pre_execute(a, b, "bridge_pre_execute_bleg_app", "bridge_pre_execute_bleg_data");
 	return ST_OK;
 }
 
+/* FreeSWITCH's bridge_hangup_cause: how the other one ended; a called party that said goodbye itself has none. */
 static ON_CTL void set_end_cause(struct leg *leg, struct leg *peer)
 {
-	enum cause cause = peer->cause ? peer->cause : leg->cause ? leg->cause : CAUSE_NORMAL_CLEARING;
-
-	leg_var_set(leg, "bridge_hangup_cause", cause_name(cause));
+	if (!leg->is_ended_by_far || !leg->is_outbound)
+		leg_var_set(leg, "bridge_hangup_cause", cause_name(peer->cause ? peer->cause : CAUSE_NORMAL_CLEARING));
 }
 
 /* What a leg remembers of how its peer left. */
@@ -187,7 +202,13 @@ bool bridge_transfer_after(struct leg *leg, const char *var_name)
 
 	if (!spec)
 		return false;
-	sv_split(sv_of(spec), ':', &exten, &dialplan);
+	const char *quote = *spec == '\'' ? strrchr(spec + 1, '\'') : NULL;
+	if (quote && (!quote[1] || quote[1] == ':')) { /* 'app:data,app':inline */
+		exten = (struct sv){spec + 1, (size_t)(quote - spec - 1)};
+		dialplan = sv_of(quote[1] ? quote + 2 : "");
+	} else {
+		sv_split(sv_of(spec), ':', &exten, &dialplan);
+	}
 	sv_split(dialplan, ':', &dialplan, &context);
 	text[0] = sv_dup(exten), text[1] = sv_dup(dialplan), text[2] = sv_dup(context);
 	leg_var_set(leg, var_name, NULL);
@@ -207,6 +228,12 @@ bool bridge_after(struct leg *leg)
 		return true;
 	}
 	return bridge_transfer_after(leg, "transfer_after_bridge");
+}
+
+/* Why the called leg ends when its caller leaves: one that still rings (bridged in early media) is cancelled. */
+static ON_CTL enum cause cause_of_leaving(const struct leg *b)
+{
+	return b->is_answered ? CAUSE_NORMAL_CLEARING : CAUSE_ORIGINATOR_CANCEL;
 }
 
 void bridge_leave(struct leg *leg)
@@ -238,13 +265,13 @@ void bridge_leave(struct leg *leg)
 		mstream_idle(leg_media_stream(b));
 	/* FreeSWITCH's order: when A left, B's hang-up is told before the unbridging. */
 	if (!br->is_consultation && !leg_is_up(a) && !bridge_after(b))
-		leg_hangup(b, CAUSE_NORMAL_CLEARING);
+		leg_hangup(b, cause_of_leaving(b));
 	set_end_cause(b, a);
 	bridge_fire_pair(a, b, EVENT_CHANNEL_UNBRIDGE);
 	if (br->done)
 		br->done(a, b, br->arg);
 	if (!br->is_consultation && !bridge_after(b))
-		leg_hangup(b, CAUSE_NORMAL_CLEARING);
+		leg_hangup(b, cause_of_leaving(b));
 	leg_wake(a); /* what runs on them may look at their bridge */
 	leg_wake(b);
 	mem_unref(a);

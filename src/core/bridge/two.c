@@ -83,6 +83,8 @@ int bridge_two(struct leg *a, struct leg *b)
 	exec_hibernate_after(b);
 	if (a == b) /* FreeSWITCH takes it: the leg leaves its bridge and is left waiting */
 		return ST_OK;
+	leg_note_transfer(a, "uuid_br:%s", b->uuid);
+	leg_note_transfer(b, "uuid_br:%s", a->uuid);
 	exec_run_after(a, "uuid_bridge", b->uuid);
 	return ST_OK;
 }

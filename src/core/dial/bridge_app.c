@@ -121,7 +121,7 @@ static ON_CTL void go_on(struct leg *a, const struct bridge_end *end)
 		else if (!end->was_answered)
 			early_bridge_over(a, end->cause);
 		else if (!bridge_after(a) && hangs_up)
-			leg_hangup(a, CAUSE_NORMAL_CLEARING);
+			leg_hangup(a, end->cause);
 		else if (!exec_is_rerouted(a))
 			run_after(a);
 	}

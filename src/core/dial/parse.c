@@ -32,10 +32,11 @@ static int wrong(struct parser *p, struct sv at, const char *why)
 	return ST_PARSE;
 }
 
-/* A bracketed block at the front: 1 when there was one, 0, or ST_PARSE. */
+/* A bracketed block at the front, with others of its kind in it (${name}): 1 when there was one, 0, or ST_PARSE. */
 static int take_block(struct parser *p, struct sv *text, char open, char close, struct sv *inner)
 {
 	bool is_quoted = false;
+	unsigned depth = 0;
 	char why[32];
 
 	*text = sv_trim(*text);
@@ -46,6 +47,10 @@ static int take_block(struct parser *p, struct sv *text, char open, char close, 
 			i++;
 		else if (text->p[i] == '\'')
 			is_quoted = !is_quoted;
+		else if (text->p[i] == open && !is_quoted)
+			depth++;
+		else if (text->p[i] == close && !is_quoted && depth)
+			depth--;
 		else if (text->p[i] == close && !is_quoted) {
 			*inner = sv_sub(*text, 1, i - 1);
 			*text = sv_trim(sv_sub(*text, i + 1, text->n));
@@ -112,6 +117,7 @@ static int add_leg(struct parser *p, struct sv text, unsigned group)
 	if (sv_startsi(text, SV("sip:")) || sv_startsi(text, SV("sips:"))) {
 		st = dial_leg_add(p->d, SV("sip"), text, group, own);
 	} else if (!sv_split(text, '/', &name, &data) || !sv_trim(name).n) {
+		p->d->is_no_endpoint = true;
 		st = wrong(p, text, "no ENDPOINT/ADDRESS");
 	} else if (mark_has(name)) {
 		st = wrong(p, text, "an endpoint named from outside");

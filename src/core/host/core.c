@@ -22,6 +22,7 @@
 #include "core/registry/limits.h"
 #include "core/registry/module.h"
 #include "core/registry/registry.h"
+#include "core/run/run_core.h"
 #include "core/sound/media.h"
 #include "core/value/cause.h"
 #include "core/value/self.h"
@@ -90,6 +91,7 @@ static const struct module *const core_modules[] = {
 
 int core_modules_register(void)
 {
+	config_known_set(module_known_fill); /* also where a configuration is only looked over */
 	int st = ST_OK;
 
 	for (size_t i = 0; i < ARRAY_COUNT(core_modules) && !st; i++) {
@@ -103,10 +105,12 @@ int core_modules_register(void)
 /* What child processes may do follows the configuration that runs. */
 static void shell_conf(void *arg)
 {
-	const struct xml_node *settings = xml_child(config_conf("switch.conf"), "settings");
-	struct shell_settings s = {.is_allowed = str_is_true(config_param(settings, "system-commands", "false"))};
+	const struct xml_node *settings;
+	struct shell_settings s = {0};
 
 	role_assert_ctl();
+	settings = xml_child(config_conf("switch.conf"), "settings");
+	s.is_allowed = str_is_true(config_param(settings, "system-commands", "false"));
 	s.timeout_s = number(settings, "system-command-timeout", 0);
 	if (s.timeout_s > 86400)
 		s.timeout_s = 0;
@@ -132,10 +136,11 @@ int core_start(const struct core_dirs *d)
 	limits_start();
 	heartbeat_start(conf.heartbeat_s);
 	registry_outside_set(&module_outside);
-	config_known_set(module_known_fill);
 	st = metrics_start();
 	if (!st)
 		st = sound_metrics_start();
+	if (!st)
+		st = leg_hook_add(LEG_HOOK_REPORTING, exec_on_reporting, NULL);
 	if (st)
 		return st;
 	media.port_min = (uint16_t)conf.port_min, media.port_max = (uint16_t)conf.port_max;

@@ -31,6 +31,7 @@ static void leg_dtor(void *obj)
 	mem_free(leg->name);
 	mem_free(leg->last_app_data);
 	buf_fini(&leg_i(leg)->digits_dialed);
+	mem_free(leg_i(leg)->held);
 	mem_free(leg_i(leg)->initial_cid_name);
 	mem_free(leg_i(leg)->initial_cid_number);
 }

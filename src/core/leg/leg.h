@@ -89,6 +89,7 @@ struct leg {
 	char *name; /* "sofia/internal/1000@10.0.0.1" */
 	bool is_outbound;
 	bool is_answered, is_ringing, is_early, is_held, hit_dialplan;
+	bool is_ended_by_far; /* its far side ended the call */
 	unsigned
 	    callee_sent_profile; /* index of the profile it had when its phone was told the other party; 0 = never */
 	enum leg_state state, running_state;
@@ -139,6 +140,8 @@ ON_CTL int leg_start(struct leg *leg);
 /* Ends the leg: first call wins, later ones change nothing. Never frees at once: the caller's reference stays valid.
  * Waiting coroutines get ST_HANGUP; the endpoint is told (ops->on_hangup) unless it said so itself. */
 ON_CTL void leg_hangup(struct leg *leg, enum cause cause);
+/* The same for the endpoint, when the far side has ended the call. */
+ON_CTL void leg_hangup_by_far(struct leg *leg, enum cause cause);
 ON_CTL bool leg_is_up(const struct leg *leg); /* not hung up */
 /* The caller id it began with: a dialled leg that goes on as a caller has its caller and callee ids exchanged. May be
  * NULL; borrowed. */
@@ -157,6 +160,11 @@ ON_CTL void leg_mark_answered(struct leg *leg);           /* CHANNEL_ANSWER, ACT
 ON_CTL void leg_mark_held(struct leg *leg, bool is_held); /* far side's hold: CHANNEL_HOLD/UNHOLD, callstate */
 /* DTMF_RTP_CAPTURED: a telephone-event that media did not relay to the other leg (leg_dtmf_capture). */
 enum dtmf_source { DTMF_UNKNOWN, DTMF_RTP, DTMF_ENDPOINT, DTMF_INBAND, DTMF_APP, DTMF_RTP_CAPTURED };
+
+/* Each time it was held by its far side: from, to (wall clock, microseconds; 0: not over), and the uuid of whom it was
+ * bridged to ("": nobody). */
+ON_CTL void leg_held_each(
+    const struct leg *leg, void (*fn)(int64_t on_us, int64_t off_us, const char *peer, void *arg), void *arg);
 
 /* ---- what applications and commands do ----------------------------------------------------------------------- */
 ON_CTL int leg_ring_ready(struct leg *leg); /* inbound: 180 once */
@@ -207,6 +215,10 @@ ON_CTL char *leg_path_dup(struct leg *leg, const char *text);
 /* ---- events -------------------------------------------------------------------------------------------------- */
 /* Adds basic channel headers, profiles and (where FreeSWITCH does) variables. */
 ON_CTL void leg_event_headers(struct leg *leg, struct event *e);
+/* The same with the variables, whatever kind of event it is. */
+ON_CTL void leg_event_all(struct leg *leg, struct event *e);
+/* The caller profile as "Hunt-..." headers, for who looks a dialplan up. */
+ON_CTL void leg_event_hunt(struct leg *leg, struct event *e);
 /* The caller profile as "Channel-..." headers, in front of the others of an outbound socket's greeting. */
 ON_CTL void leg_event_channel_profile(struct leg *leg, struct event *e);
 /* Builds, fills and fires when wanted. */
@@ -214,6 +226,7 @@ ON_CTL void leg_event_channel_profile(struct leg *leg, struct event *e);
 ON_CTL void leg_event_at(struct leg *leg, enum event_id id, const char *file, const char *func, int line);
 /* Who writes a leg's record as XML: the body of CHANNEL_HANGUP_COMPLETE when hangup_complete_with_xml is true. */
 ON_CTL void leg_record_writer_set(void (*fn)(struct leg *leg, struct buf *out));
+ON_CTL void leg_record_write(struct leg *leg, struct buf *out); /* appends the record's XML as it is now */
 #define leg_log(leg, level, ...) log_uuid((level), (leg)->uuid, __VA_ARGS__)
 
 /* Steps others hang into the life of a leg: each time it begins a dialplan, and in the teardown: at the hang-up, in

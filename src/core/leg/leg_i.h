@@ -15,6 +15,11 @@ struct leg_digit {
 	uint8_t source;
 	uint16_t duration;
 };
+enum { HELD_MAX = 256 };
+struct leg_held {
+	int64_t on_us, off_us; /* wall clock; off 0: it is still held */
+	char peer[UUID_CHARS + 1];
+};
 struct leg_full { /* the blocks of the parts follow */
 	struct leg leg;
 	struct leg_hold *holds; /* the newest */
@@ -32,6 +37,8 @@ struct leg_full { /* the blocks of the parts follow */
 	struct leg_digit digits[DIGITS_MAX];
 	uint8_t digit_count;
 	struct buf digits_dialed;
+	struct leg_held *held; /* each time it was held by its far side */
+	unsigned held_count;
 };
 static inline struct leg_full *leg_i(const struct leg *leg)
 {
@@ -53,6 +60,11 @@ ANY const struct leg_part *leg_part_at(unsigned i);
 	leg_part_at(part_i - 1)->fn(__VA_ARGS__)
 
 ON_CTL void leg_table_remove(struct leg *leg);
+ON_CTL void leg_unhold_at_end(struct leg *leg);      /* it is hung up while it is held */
 ON_CTL void leg_heartbeat_answered(struct leg *leg); /* enable_heartbeat_events */
 ON_CTL void leg_vars_cdr_set(struct leg *leg);
+/* ---- held.c ---- */
+ON_CTL void leg_held_begin(struct leg *leg);
+ON_CTL void leg_held_end(struct leg *leg);
+ON_CTL void leg_held_last(struct leg *leg);   /* the variable hold_events */
 ON_CTL void leg_digits_last(struct leg *leg); /* the variable digits_dialed */

@@ -64,6 +64,7 @@ void leg_vars_cdr_set(struct leg *leg)
 	set_epoch(leg, "answer_epoch", "answer_uepoch", t->answered);
 	set_epoch(leg, "bridge_epoch", "bridge_uepoch", t->bridged);
 	set_epoch(leg, "last_hold_epoch", "last_hold_uepoch", t->last_hold);
+	leg_held_last(leg);
 	leg_var_setf(leg, "hold_accum_seconds", "%lld", (long long)(t->hold_accum / 1000000));
 	leg_var_setf(leg, "hold_accum_usec", "%lld", (long long)t->hold_accum);
 	leg_var_setf(leg, "hold_accum_ms", "%lld", (long long)(t->hold_accum / 1000));

@@ -146,25 +146,41 @@ void leg_mark_answered(struct leg *leg)
 	LEG_PARTS(on_answer, leg);
 }
 
-void leg_mark_held(struct leg *leg, bool is_held)
+/* FreeSWITCH's order: the call state, then the event; ACTIVE again only while the call goes on. */
+static ON_CTL void held_changed(struct leg *leg, bool is_held, bool goes_on)
 {
 	struct leg_times *t = leg->profile ? &leg->profile->times : NULL;
 
-	if (!leg_is_up(leg) || leg->is_held == is_held)
-		return;
 	leg->is_held = is_held;
+	if (is_held)
+		leg_held_begin(leg);
+	else
+		leg_held_end(leg);
 	if (t && is_held) {
 		t->last_hold = clock_wall_us();
 	} else if (t && t->last_hold) {
 		t->hold_accum += clock_wall_us() - t->last_hold;
 		t->last_hold = 0;
 	}
-	leg_event(leg, is_held ? EVENT_CHANNEL_HOLD : EVENT_CHANNEL_UNHOLD);
 	leg_callstate_set(leg, is_held ? CCS_HELD : CCS_UNHELD);
-	if (!is_held)
+	leg_event(leg, is_held ? EVENT_CHANNEL_HOLD : EVENT_CHANNEL_UNHOLD);
+	if (!is_held && goes_on)
 		leg_callstate_set(leg, CCS_ACTIVE);
 	leg_presence(leg, is_held ? "hold" : "unhold");
+}
+
+void leg_mark_held(struct leg *leg, bool is_held)
+{
+	if (!leg_is_up(leg) || leg->is_held == is_held)
+		return;
+	held_changed(leg, is_held, true);
 	LEG_PARTS(on_hold, leg, is_held);
+}
+
+void leg_unhold_at_end(struct leg *leg)
+{
+	if (leg->is_held)
+		held_changed(leg, false, false);
 }
 
 /* ---- what applications ask of an inbound leg ---- */

@@ -73,6 +73,7 @@ void leg_hangup(struct leg *leg, enum cause cause)
 
 	if (!leg_is_up(leg))
 		return;
+	leg_unhold_at_end(leg);
 	leg->cause = cause ? cause : CAUSE_NORMAL_CLEARING;
 	if (leg->profile && !leg->profile->times.hungup)
 		leg->profile->times.hungup = clock_wall_us();
@@ -84,6 +85,12 @@ void leg_hangup(struct leg *leg, enum cause cause)
 	full->end_step = END_DEFERRED;
 	LEG_PARTS_DOWN(on_hangup, leg);
 	loop_defer(&full->end_defer, "leg end", end_deferred, leg);
+}
+
+void leg_hangup_by_far(struct leg *leg, enum cause cause)
+{
+	leg->is_ended_by_far |= leg_is_up(leg);
+	leg_hangup(leg, cause);
 }
 
 /* 2. The other leg of a bridge, the far side and the media learn of it. */
@@ -108,7 +115,8 @@ static ON_CTL void step_hangup(struct leg *leg)
 	leg_callstate_set(leg, CCS_HANGUP);
 	leg_presence(leg, leg->cause == CAUSE_LOSE_RACE ? "cancelled" : leg_state_name(CS_HANGUP));
 	leg_var_set(leg, "hangup_cause", cause_name(leg->cause));
-	leg_var_setf(leg, "hangup_cause_q850", "%d", (int)leg->cause < 128 ? (int)leg->cause : 0);
+	leg_var_setf(leg, "hangup_cause_q850", "%d",
+	    (int)leg->cause < 128 ? (int)leg->cause : (int)CAUSE_NORMAL_CLEARING); /* those beyond are not Q.850's */
 	leg_digits_last(leg);
 	LEG_PARTS(on_ended, leg);
 	leg_hooks_run(leg, LEG_HOOK_HANGUP);

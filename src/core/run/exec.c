@@ -264,6 +264,18 @@ int leg_wait(struct leg *leg, int64_t timeout_us)
 	return st == ST_TIMEOUT ? ST_TIMEOUT : ST_OK;
 }
 
+void exec_wait_over(struct leg *leg, const uint32_t *number, uint32_t wanted, int64_t timeout_us)
+{
+	int64_t deadline = clock_mono_us() + timeout_us;
+
+	while (*number != wanted) {
+		int64_t left = deadline - clock_mono_us();
+		if (left <= 0)
+			return;
+		co_wait(&exec_of(leg)->wait, left);
+	}
+}
+
 void leg_wake(struct leg *leg)
 {
 	leg_holds_wake(leg);

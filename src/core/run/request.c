@@ -47,6 +47,20 @@ void exec_requests_clear(struct leg_exec *x)
 		request_free(x, list_entry(list_first(&x->requests), struct exec_request, link));
 }
 
+/* Hooks go before everything else, in the order in which they were asked for. */
+static void request_queue(struct leg_exec *x, struct exec_request *q)
+{
+	struct lnode *it, *tmp;
+
+	if (q->is_hook)
+		list_each (&x->requests, it, tmp)
+			if (!list_entry(it, struct exec_request, link)->is_hook) {
+				list_insert(&q->link, it->prev, it);
+				return;
+			}
+	list_push(&x->requests, &q->link);
+}
+
 int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
 {
 	struct leg_exec *x = exec_of(leg);
@@ -71,10 +85,7 @@ int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
 	q->is_event_lock = r->is_event_lock, q->holds_bleg = r->holds_bleg;
 	q->is_hook = r->priority > 0;
 	q->done = r->done, q->done_arg = r->done_arg;
-	if (r->priority > 0)
-		list_unshift(&x->requests, &q->link);
-	else
-		list_push(&x->requests, &q->link);
+	request_queue(x, q);
 	x->request_count++;
 	if (x->is_running)
 		leg_wake(leg);
@@ -151,6 +162,21 @@ void exec_hook_spec(struct leg *leg, const char *spec)
 	hook_request(leg, spec, NULL, NULL);
 }
 
+/* What scripts of a hang-up hook get as env: the variables under their own names, and the headers of an event. */
+ON_CTL static struct event *hook_env(struct leg *leg)
+{
+	struct event *e = event_new_plain(EVENT_CHANNEL_DATA);
+
+	for (size_t i = 0; e && i < vars_count(leg->vars); i++) {
+		const char *name, *value;
+		vars_at(leg->vars, i, &name, &value);
+		event_add(e, name, value);
+	}
+	if (e)
+		leg_event_all(leg, e);
+	return e;
+}
+
 int exec_api_hook(struct leg *leg, const char *name, char sep, api_done_fn done, void *arg)
 {
 	struct buf scratch;
@@ -168,7 +194,12 @@ int exec_api_hook(struct leg *leg, const char *name, char sep, api_done_fn done,
 	args = strchr(line, sep);
 	if (args)
 		*args++ = 0;
-	st = is_refused(leg, "command", sv_of(line)) ? ST_DENIED : api_spawn(line, args ? args : "", NULL, done, arg);
+	bool is_end = !strcmp(name, "api_hangup_hook") || !strcmp(name, "api_reporting_hook");
+	struct event *env = is_end ? hook_env(leg) : NULL;
+	struct leg *session = is_end && leg_var_is_true(leg, "session_in_hangup_hook") ? leg : NULL;
+	st = is_refused(leg, "command", sv_of(line)) ? ST_DENIED
+	                                             : api_spawn_hook(session, env, line, args ? args : "", done, arg);
+	mem_unref(env);
 	mem_free(line);
 	return st;
 }
@@ -179,12 +210,26 @@ static bool has_prefix(const char *name, const char *prefix)
 	return !strncasecmp(name, prefix, n) && (!name[n] || (name[n] == '_' && isdigit((unsigned char)name[n + 1])));
 }
 
-/* execute_on_answer, execute_on_answer_1 ...: a scan, made only when any variable starts so. Each goes in front of
- * those before it: the first is the last to run. */
+/* The last of the leg's variables that names an application for this moment; vars_count when there is none. */
+static size_t last_hook(const struct leg *leg, const char *execute_prefix)
+{
+	const char *name, *value;
+
+	for (size_t i = vars_count(leg->vars); i > 0; i--) {
+		vars_at(leg->vars, i - 1, &name, &value);
+		if ((name[0] | 0x20) == 'e' && has_prefix(name, execute_prefix))
+			return i - 1;
+	}
+	return vars_count(leg->vars);
+}
+
+/* execute_on_answer, execute_on_answer_1 ...: a scan, made only when any variable starts so. They run in the order in
+ * which they were set; done belongs to the last. */
 bool exec_hooks_then(
     struct leg *leg, const char *execute_prefix, const char *api_prefix, void (*done)(void *arg), void *arg)
 {
-	bool has_any = false;
+	size_t last = last_hook(leg, execute_prefix);
+	bool is_last_asked = false;
 	struct buf scratch;
 
 	buf_init(&scratch);
@@ -192,12 +237,13 @@ bool exec_hooks_then(
 		const char *name, *value;
 		vars_at(leg->vars, i, &name, &value);
 		if ((name[0] | 0x20) == 'e' && has_prefix(name, execute_prefix))
-			has_any |= !hook_request(leg, vars_text(leg->vars, name, &scratch), has_any ? NULL : done, arg);
+			is_last_asked =
+			    !hook_request(leg, vars_text(leg->vars, name, &scratch), i == last ? done : NULL, arg);
 		else if ((name[0] | 0x20) == 'a' && has_prefix(name, api_prefix))
 			exec_api_hook(leg, name, ' ', NULL, NULL);
 	}
 	buf_fini(&scratch);
-	return has_any;
+	return is_last_asked;
 }
 
 void exec_hooks(struct leg *leg, const char *execute_prefix, const char *api_prefix)

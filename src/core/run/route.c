@@ -9,20 +9,43 @@
 #include "core/run/exec_i.h"
 #include "core/run/run_core.h"
 #include "core/value/cause.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 #include <string.h>
 
-/* Tries the profile's dialplans ("XML,inline:...") in turn. */
+/* The next item of a list, in place: up to the first ',' outside of single quotes, which go; NULL at the end. */
+static char *item_take(char **rest)
+{
+	char *item = *rest, *to = item;
+	bool is_quoted = false;
+
+	if (!item)
+		return NULL;
+	for (char *p = item;; p++) {
+		if (*p == '\'') {
+			is_quoted = !is_quoted;
+		} else if (*p && (is_quoted || *p != ',')) {
+			*to++ = *p;
+		} else {
+			*rest = *p ? p + 1 : NULL;
+			*to = 0;
+			return item + strspn(item, " ");
+		}
+	}
+}
+
+/* Tries the profile's dialplans ("XML,'inline:set:a=1,park:'") in turn. */
 static CO int hunt(struct leg *leg)
 {
 	char *list = mem_strdup(leg->profile->dialplan && *leg->profile->dialplan ? leg->profile->dialplan : "XML");
-	char *save = NULL, *name;
+	char *rest = list, *name;
 	int st = ST_NOTFOUND;
 
 	if (!list)
 		return ST_NOMEM;
-	for (name = strtok_r(list, ",", &save); name && st == ST_NOTFOUND && leg_is_up(leg);
-	     name = strtok_r(NULL, ",", &save)) {
+	while (st == ST_NOTFOUND && leg_is_up(leg) && (name = item_take(&rest))) {
+		if (!*name)
+			continue;
 		char *args = strchr(name, ':');
 		const struct dialplan_desc *d;
 		if (args)
@@ -47,6 +70,7 @@ static CO int hunt_aside(struct leg *leg, const char *exten, const char *dialpla
 	if (!p)
 		return ST_NOMEM;
 	p->times = old->times, p->index = old->index;
+	leg_profile_set(&p->rdnis, leg->profile->destination_number);
 	leg_profile_destination_set(p, exten);
 	if (dialplan && *dialplan)
 		leg_profile_set(&p->dialplan, dialplan);
@@ -160,6 +184,32 @@ static const char *dialplan_before_inline(const struct leg_profile *p)
 	return p ? p->dialplan : "XML";
 }
 
+void leg_note_transfer(struct leg *leg, const char *fmt, ...)
+{
+	struct leg_profile *p = leg->profile;
+	char id[UUID_CHARS + 1];
+	struct buf b, marked;
+	va_list ap;
+
+	if (!p)
+		return;
+	uuid_make(id);
+	buf_init(&b);
+	buf_init(&marked);
+	buf_printf(&b, "%lld:%s:", (long long)(clock_wall_us() / 1000000), id);
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	mark_put(&marked, buf_sv(&b));
+	if (!b.failed && !marked.failed) {
+		leg_profile_set(&p->transfer_source, b.p);
+		vars_push(leg->vars, "transfer_history", marked.p);
+		leg_var_set(leg, "transfer_source", b.p);
+	}
+	buf_fini(&marked);
+	buf_fini(&b);
+}
+
 /* The profile that hunts at the new place. */
 static ON_CTL int transfer(struct leg *leg, const char *exten, const char *dialplan, const char *context)
 {
@@ -171,6 +221,7 @@ static ON_CTL int transfer(struct leg *leg, const char *exten, const char *dialp
 	p = exec_of(leg)->reuses_profile ? leg->profile : leg_profile_dup(leg->profile);
 	if (!p)
 		return ST_NOMEM;
+	leg_profile_set(&p->rdnis, leg->profile->destination_number);
 	leg_profile_destination_set(p, exten);
 	if (dialplan && *dialplan)
 		leg_profile_set(&p->dialplan, dialplan);
@@ -184,6 +235,7 @@ static ON_CTL int transfer(struct leg *leg, const char *exten, const char *dialp
 		leg_set_profile(leg, p);
 	exec_of(leg)->reuses_profile = false;
 	p->times.transferred = clock_wall_us();
+	leg_note_transfer(leg, "bl_xfer:%s/%s/%s", p->destination_number, p->context, p->dialplan);
 	leg_log(leg, LOG_NOTICE, "Transfer %s to %s[%s@%s]", leg->name, p->dialplan, p->destination_number, p->context);
 	if (exec_of(leg)->is_hunting)
 		exec_items_clear(&exec_of(leg)->list);

@@ -19,6 +19,7 @@ ON_CTL void exec_hibernate_after(struct leg *leg); /* leaves what it does and wa
 ON_CTL void exec_park_after(struct leg *leg);      /* as exec_reroute, then parked */
 /* "app::data" or "app data" of execute_on_*, with marks: an application named from outside is refused. */
 ON_CTL void exec_hook_spec(struct leg *leg, const char *spec);
+ON_CTL void exec_on_reporting(struct leg *leg, void *arg); /* LEG_HOOK_REPORTING: runs api_reporting_hook */
 /* The variable's "command arguments" (sep between them) on a coroutine of its own; done as api_spawn's. ST_NOTFOUND:
  * there is no such variable; ST_DENIED: the command is named from outside. */
 ON_CTL int exec_api_hook(
@@ -27,6 +28,9 @@ ON_CTL void exec_hooks(struct leg *leg, const char *execute_prefix, const char *
 /* The same; true: done is called when the last of them is over. */
 ON_CTL bool exec_hooks_then(
     struct leg *leg, const char *execute_prefix, const char *api_prefix, void (*done)(void *arg), void *arg);
+/* Waits until *number is wanted, woken by leg_wake, also on a leg that is hung up: for a last report. Up to timeout_us.
+ */
+CO void exec_wait_over(struct leg *leg, const uint32_t *number, uint32_t wanted, int64_t timeout_us);
 /* Runs the oldest request; inside another one nothing is taken. */
 CO bool exec_run_request(struct leg *leg);
 

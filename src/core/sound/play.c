@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 static ON_CTL void fire(struct leg *leg, enum event_id id, const char *path_name, const char *path, const char *status)
 {
@@ -285,6 +286,30 @@ static ON_CTL char *record_path(struct leg *leg, const char *path)
 	return buf_take(&b);
 }
 
+enum { RECORD_WAIT_US = 1000000 };
+
+struct size_job {
+	const char *file;
+	long long bytes; /* < 0: it is not there */
+};
+static void size_work(void *arg)
+{
+	struct size_job *j = arg;
+	struct stat st;
+
+	role_assert_work();
+	j->bytes = stat(j->file, &st) ? -1 : (long long)st.st_size;
+}
+
+/* record_file_size: what lies on the disk, asked of a worker. */
+static CO void note_size(struct leg *leg, const char *file)
+{
+	struct size_job j = {.file = file, .bytes = -1};
+
+	if (!co_work(WORK_FILE, "size of a recording", size_work, &j) && j.bytes >= 0)
+		leg_var_setf(leg, "record_file_size", "%lld", j.bytes);
+}
+
 static CO int record(struct leg *leg, const char *path, const struct media_record_conf *conf, struct ender *e)
 {
 	struct leg_sound *so = sound_of(leg);
@@ -309,12 +334,11 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 	fire(leg, EVENT_RECORD_START, "Record-File-Path", file, NULL);
 	exec_hooks(leg, "execute_on_record_start", "api_on_record_start");
 	st = wait_done(leg, &so->done_record_id, id, e);
-	/* A stopped recording still reports what was written; a leg that is gone cannot wait for it. */
-	if (so->done_record_id != id && leg_media_stream(leg)) {
+	/* What was stopped still reports what was written; so does what ended with the leg, which is waited for. */
+	if (so->done_record_id != id && leg_media_stream(leg))
 		mstream_record_stop(leg_media_stream(leg), id);
-		while (leg_is_up(leg) && so->done_record_id != id && leg_wait(leg, 500000) == ST_OK)
-			;
-	}
+	if (so->done_record_id != id)
+		exec_wait_over(leg, &so->done_record_id, id, RECORD_WAIT_US);
 	samples = so->done_record_id == id ? so->done_record_samples : 0;
 	ms = samples * 1000 / rate_hz;
 	if (so->done_record_id == id && so->was_record_silent)
@@ -324,6 +348,7 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 	leg_var_setf(leg, "record_seconds", "%llu", ms / 1000);
 	leg_var_setf(leg, "record_ms", "%llu", ms);
 	leg_var_setf(leg, "record_samples", "%llu", samples);
+	note_size(leg, file);
 	leg_var_set(leg, "record_completion_cause", st == ST_OK ? "success" : st == ST_NOTFOUND ? "failure" : "hangup");
 	if (e->digit) {
 		char text[2] = {e->digit, 0};

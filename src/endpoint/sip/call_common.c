@@ -306,7 +306,7 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 			refusal_vars(c, why, phrase);
 		else if (why->code && why->code / 100 != 3)
 			leg_var_setf(c->leg, "proto_specific_hangup_cause", "sip:%d", why->code);
-		leg_hangup(c->leg, cause);
+		leg_hangup_by_far(c->leg, cause);
 		if (text) /* CHANNEL_HANGUP does not show it yet */
 			leg_var_set(c->leg, "sip_hangup_disposition", text);
 	}

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
+#include "core/registry/complete.h"
 #include "core/registry/endpoint.h"
 #include "core/value/self.h"
 #include "endpoint/sip/sofia_i.h"
@@ -22,6 +23,7 @@ static int sofia_load(void)
 	sofia.trace_level = LOG_CONSOLE;
 	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
 		log_error("sofia: registrations will not outlive a restart");
+	complete_lists_add(sofia_lists);
 	if (sofia_events_start())
 		log_error("sofia: out of memory: events do not send requests");
 	if (!config_conf("sofia.conf")) {
@@ -36,6 +38,7 @@ static int sofia_load(void)
 static int sofia_unload(void)
 {
 	role_assert_ctl();
+	complete_lists_del(sofia_lists);
 	sofia_events_stop();
 	profiles_stop_all();
 	store_close(sofia.store);

@@ -413,6 +413,22 @@ bool mctl_local_stream_exists(const char *name)
 	return streams && hash_get(streams, sv_of(name));
 }
 
+bool mctl_local_stream_del(const char *name)
+{
+	return streams && hash_del(streams, sv_of(name));
+}
+
+void mctl_local_stream_each(void (*fn)(const char *name, const char *dir, bool is_shuffled, void *arg), void *arg)
+{
+	struct hash_it it = {0};
+	char name[LSTREAM_NAME_MAX];
+	while (streams && hash_next(streams, &it)) {
+		const struct lstream *ls = it.value;
+		snprintf(name, sizeof(name), "%.*s", SVF(it.key));
+		fn(name, ls->dir, ls->is_shuffled, arg);
+	}
+}
+
 void mctl_local_stream_clear(void)
 {
 	hash_free(streams);

@@ -128,6 +128,9 @@ ON_CTL void mctl_set_finder(mctl_find_fn fn);
 ON_CTL int mctl_local_stream_add(const char *name, const char *dir, uint32_t rate_hz, bool is_shuffled);
 ON_CTL bool mctl_local_stream_exists(const char *name);
 ON_CTL void mctl_local_stream_clear(void);
+ON_CTL bool mctl_local_stream_del(const char *name); /* false: there was none */
+ON_CTL void mctl_local_stream_each(
+    void (*fn)(const char *name, const char *dir, bool is_shuffled, void *arg), void *arg);
 /* Named tones of the installation for "tone_stream://" are plain TGML; no names here. */
 
 /* Codecs known to the engine (transcodable), for `show codec` and negotiation. */
