@@ -10,6 +10,7 @@
 #include "core/registry/complete.h"
 #include "core/registry/module.h"
 #include "core/run/api.h"
+#include "text/words.h"
 #include "text/xml.h"
 
 #include <stdio.h>
@@ -251,7 +252,7 @@ static void look_at(const char *line, void *arg)
 	struct candidates *k = arg;
 	char text[512], *word[WORDS_IN_LINE];
 	snprintf(text, sizeof(text), "%s", line);
-	int n = api_split(text, ' ', word, WORDS_IN_LINE);
+	int n = words_split(text, ' ', word, WORDS_IN_LINE);
 	if (n < k->typed_count)
 		return;
 	for (int i = 0; i + 1 < k->typed_count; i++)
@@ -330,7 +331,7 @@ static ON_CTL void complete_line(
 	/* blanks at the end do not come through the event socket: the cursor tells that they were there */
 	bool begins_new = !n || text[n - 1] == ' ' || (has_cursor && cursor > strlen(line));
 	k.count = 0;
-	k.typed_count = api_split(text, ' ', k.typed, WORDS_IN_LINE - 1);
+	k.typed_count = words_split(text, ' ', k.typed, WORDS_IN_LINE - 1);
 	if (begins_new || !k.typed_count)
 		k.typed[k.typed_count++] = "";
 	api_complete_each(look_at, &k);

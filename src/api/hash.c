@@ -10,6 +10,7 @@
 #include "core/registry/module.h"
 #include "core/run/exec.h"
 #include "text/mark.h"
+#include "text/words.h"
 
 enum { ENTRY_MAX_COUNT = 1000000 };
 static struct hash *store;
@@ -26,14 +27,8 @@ struct order {
 static int order_parse(struct order *o, const char *data)
 {
 	char *part[4] = {0};
-	int n = 0;
 	*o = (struct order){.text = mem_strdup(data)};
-	for (char *p = o->text; p && n < 4; n++) {
-		part[n] = p;
-		p = n < 3 ? strchr(p, '/') : NULL;
-		if (p)
-			*p++ = 0;
-	}
+	int n = o->text ? words_split(o->text, '/', part, 4) : 0;
 	o->verb = part[0], o->realm = part[1], o->key = part[2], o->value = part[3]; /* the value keeps its marks */
 	mark_strip_in_place(o->realm);
 	mark_strip_in_place(o->key);
@@ -79,7 +74,11 @@ static ON_CTL int order_run(const struct order *o, const char *key, const char *
 	if (!strcasecmp(o->verb, "delete"))
 		return hash_del(store, sv_of(key)) ? ST_OK : ST_NOTFOUND;
 	if (!strcasecmp(o->verb, "delete_ifmatch")) {
-		if (!*found || !o->value || !is_same(*found, o->value))
+		if (!o->value)
+			return ST_INVAL;
+		if (!*found)
+			return ST_NOTFOUND;
+		if (!is_same(*found, o->value))
 			return ST_DENIED;
 		hash_del(store, sv_of(key));
 		return ST_OK;

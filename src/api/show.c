@@ -9,6 +9,7 @@
 #include "core/value/self.h"
 #include "core/value/vars.h"
 #include "media/ctl/mctl.h"
+#include "text/words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -415,7 +416,7 @@ static void complete_row(const char *words, void *arg)
 	const char *v[12] = {"0"};
 	char text[512];
 	snprintf(text, sizeof(text), "%s", words);
-	api_split(text, ' ', (char **)(v + 1), 10);
+	words_split(text, ' ', (char **)(v + 1), 10);
 	v[11] = core_hostname();
 	rows_add(arg, v);
 }
@@ -474,6 +475,7 @@ static const struct report reports[] = {
     {"loops", show_loops, NULL},
     {"rings", show_rings, NULL},
     {"memory", show_memory, NULL},
+    {"media", show_media, NULL},
     {"codec", NULL, "codec"},
     {"endpoint", NULL, "endpoint"},
     {"dialplan", NULL, "dialplan"},

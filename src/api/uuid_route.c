@@ -8,6 +8,7 @@
 #include "core/registry/principal.h"
 #include "core/run/exec.h"
 #include "core/value/cause.h"
+#include "text/words.h"
 
 void on_kill(struct api_call *c, struct leg *leg, struct api_words *w)
 {
@@ -118,8 +119,8 @@ void on_dual_transfer(struct api_call *c, struct leg *leg, struct api_words *w)
 	struct place to[2] = {{{NULL}}};
 	struct leg *peer;
 	role_assert_ctl();
-	api_split(c->who ? w->w[1] : w->m[1], '/', to[0].part, 3);
-	api_split(c->who ? w->w[2] : w->m[2], '/', to[1].part, 3);
+	words_split(c->who ? w->w[1] : w->m[1], '/', to[0].part, 3);
+	words_split(c->who ? w->w[2] : w->m[2], '/', to[1].part, 3);
 	if (!to[0].part[0] || !to[1].part[0]) {
 		api_leg_usage(c, w->command);
 		return;
@@ -173,7 +174,10 @@ void on_pre_answer(struct api_call *c, struct leg *leg, struct api_words *w)
 void on_ring_ready(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
-	say_done(c, leg_ring_ready(leg));
+	if (w->n > 1 && strcasecmp(w->w[1], "queued"))
+		api_leg_usage(c, w->command);
+	else
+		say_done(c, leg_ring_ready(leg));
 }
 
 void on_outgoing_answer(struct api_call *c, struct leg *leg, struct api_words *w)

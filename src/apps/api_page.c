@@ -2,11 +2,8 @@
  * yet), page (a file played to many). */
 #include "apps/apps_i.h"
 #include "base/mem.h"
-#include "core/door/door.h"
 #include "core/event/event.h"
 #include "core/registry/api.h"
-#include "core/registry/app_words.h"
-#include "core/registry/principal.h"
 #include "core/run/api.h"
 #include <string.h>
 #include <strings.h>

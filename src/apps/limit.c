@@ -292,7 +292,9 @@ int api_limit_usage(struct api_call *c)
 	int st = app_words_init(&w, c->text, 4);
 
 	role_assert_ctl();
-	if (!st)
+	if (!st && w.n == 2) /* without a backend: the table of db */
+		st = usage_of(c, "db", w.w[0], w.w[1], false);
+	else if (!st)
 		st = w.n < 3 ? buf_adds(c->out, "USAGE: limit_usage <backend> <realm> <id> [rate]\n")
 		             : usage_of(c, w.w[0], w.w[1], w.w[2], w.n > 3 && !strcasecmp(w.w[3], "rate"));
 	app_words_fini(&w);
@@ -305,8 +307,10 @@ int api_limit_hash_usage(struct api_call *c)
 	int st = app_words_init(&w, c->text, 3);
 
 	role_assert_ctl();
-	if (!st)
-		st = w.n < 2 ? buf_adds(c->out, "USAGE: limit_hash_usage <realm> <id> [rate] "
+	if (!st && w.n == 1) /* one word is the realm of limit_usage without a backend */
+		st = usage_of(c, "db", "hash", w.w[0], false);
+	else if (!st)
+		st = w.n < 1 ? buf_adds(c->out, "USAGE: limit_hash_usage <realm> <id> [rate] "
 		                                "(Using deprecated limit api, check limit_usage with backend param)\n")
 		             : usage_of(c, "hash", w.w[0], w.w[1], w.n > 2 && !strcasecmp(w.w[2], "rate"));
 	app_words_fini(&w);

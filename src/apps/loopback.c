@@ -1,7 +1,7 @@
 /* mod_loopback: a leg that calls into our own dialplan. loopback/EXTEN[/CONTEXT[/DIALPLAN]] makes two legs: NAME-a,
  * which whoever dialled talks to, and NAME-b, an inbound call that runs the extension; loopback/app=APP:ARGS runs one
- * application there. The pair passes offers and answers between the two as a network would, and each has its own
- * stream on the loopback interface: whatever a leg can do, these can. When both are bridged the legs
+ * application there. The pair passes offers and answers between the two as a network would, and each has a stream
+ * of its own, wired to the other's without ports: whatever a leg can do, these can. When both are bridged the legs
  * behind them are joined and the pair goes (loopback_bowout=false keeps it). */
 #include "apps/apps_i.h"
 #include "base/mem.h"
@@ -62,7 +62,8 @@ static struct leg *other_up(const struct leg *leg) ON_CTL
 
 static int media_init(struct leg *leg) ON_CTL
 {
-	static const struct leg_media_conf conf = {.rtp_host = "127.0.0.1",
+	static const struct leg_media_conf conf = {.is_wired = true,
+	    .rtp_host = "127.0.0.1",
 	    .inbound_codecs = "L16@8000h,PCMU,PCMA,G722,OPUS",
 	    .outbound_codecs = "L16@8000h,PCMU,PCMA,G722,OPUS",
 	    .negotiation = "generous",
@@ -103,12 +104,8 @@ static int target_apply(struct leg_profile *p, const char *target) ON_CTL
 		while (separators[1] && strchr(target, *separators))
 			separators++;
 		buf_init(&b);
-		/* whoever dials what only parks would wait in vain for it to answer */
-		bool is_park = !strncasecmp(target + 4, "park", 4) && (!target[8] || target[8] == ':');
-		buf_printf(&b, "m:%c:", *separators);
-		if (is_park)
-			buf_printf(&b, "pre_answer%c", *separators);
-		buf_adds(&b, target + 4);
+		/* whoever dials an application hears it at once, and need not wait for it to answer */
+		buf_printf(&b, "m:%c:pre_answer%c%s", *separators, *separators, target + 4);
 		leg_profile_destination_set(p, b.p);
 		leg_profile_set(&p->dialplan, "inline");
 		buf_fini(&b);
@@ -116,9 +113,9 @@ static int target_apply(struct leg_profile *p, const char *target) ON_CTL
 	}
 	sv_split(sv_of(target), '/', &exten, &rest);
 	sv_split(rest, '/', &context, &dialplan);
-	if (!exten.n || mark_has(rest)) /* nobody outside names a context or a dialplan */
+	if (mark_has(rest)) /* nobody outside names a context or a dialplan */
 		return ST_INVAL;
-	text[0] = sv_dup(exten), text[1] = sv_dup(context), text[2] = sv_dup(dialplan);
+	text[0] = sv_dup(exten.n ? exten : SV("service")), text[1] = sv_dup(context), text[2] = sv_dup(dialplan);
 	leg_profile_destination_set(p, text[0]);
 	if (context.n || !p->context || !*p->context)
 		leg_profile_set(&p->context, context.n ? text[1] : "default");
@@ -155,7 +152,8 @@ static int outgoing(const struct originate_target *t, struct leg **out, enum cau
 	}
 	leg_profile_set(&p->source, "mod_loopback");
 	/* an application's arguments are no part of the name */
-	pair->target = mem_strndup(t->text, strcspn(t->text, strncmp(t->text, "app=", 4) ? "/" : ":"));
+	const char *shown = !strncmp(t->text, "app=", 4) ? t->text + 4 : *t->text ? t->text : "service";
+	pair->target = mem_strndup(shown, strcspn(shown, shown == t->text + 4 ? ":" : "/"));
 	mark_strip_in_place(pair->target);
 	if (t->originator)
 		snprintf(pair->originator_uuid, sizeof(pair->originator_uuid), "%s", t->originator->uuid);
@@ -257,6 +255,8 @@ static int answer_pass(struct leg *leg, struct leg *near, struct leg *a) ON_CTL
 	st = leg_media_answer(leg, near, &text);
 	if (!st)
 		st = leg_media_remote_answer(a, buf_sv(&text));
+	if (!st)
+		st = leg_media_wire(leg, a);
 	buf_fini(&text);
 	return st;
 }

@@ -234,6 +234,9 @@ static const struct var_desc vars[] = {
 };
 
 static const struct conf_desc confs[] = {
+    {"switch.conf", "media-threads", "number", "", "auto",
+        "threads that carry and process RTP, 1 to 64; auto: one less than the cores the process may use, at least 1; "
+        "read at the start"},
     {"switch.conf", "system-commands", "bool", "", "false",
         "applications and commands may run commands of the operating system (system, bgsystem, spawn ...)"},
     {"switch.conf", "system-command-timeout", "number", "s", "60",

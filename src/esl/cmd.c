@@ -183,10 +183,10 @@ static ON_CTL void cmd_exit(struct esl_client *c, const struct stanza *r, const 
 }
 
 /* ---- api ----------------------------------------------------------------------------------------------------- */
-/* "CMD ARGS" to CMD (copied) and the arguments. */
+/* "CMD ARGS" to CMD (copied) and the arguments: at the first blank, wherever it is. */
 static char *split_api(const char *line, const char **args)
 {
-	size_t n = strcspn(line, " \t");
+	size_t n = strcspn(line, " ");
 	*args = line + n + strspn(line + n, " \t");
 	return mem_strndup(line, n);
 }

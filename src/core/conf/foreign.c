@@ -4,6 +4,7 @@
  * looked at as it is, since it cannot be parsed. What is left out becomes blanks, so that no line moves. */
 #include "base/check.h"
 #include "base/log.h"
+#include "core/conf/config.h"
 #include "core/conf/config_i.h"
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* Files of the configuration that nothing includes: somebody wrote them and waits for what they say. Looks through the
  * directory of the main file, bounded, and does not follow links to directories. */
 #include "base/mem.h"
+#include "core/conf/config.h"
 #include "core/conf/config_i.h"
 #include <dirent.h>
 #include <stdio.h>

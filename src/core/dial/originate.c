@@ -452,8 +452,6 @@ int originate_run(const struct originate_conf *conf, struct leg **leg_out, enum 
 	o->conf = conf;
 	o->a = o->caller = conf->originator;
 	st = conf->targets ? dial_copy(&dial, conf->targets) : dial_parse(&dial, conf->dialstring);
-	if (st && dial.is_no_endpoint)
-		o->cause = CAUSE_CHAN_NOT_IMPLEMENTED;
 	if (st)
 		log_uuid(LOG_ERR, o->a ? o->a->uuid : NULL, "no dial string: %s (in %.200s)", dial.error,
 		    conf->dialstring ? conf->dialstring : "");

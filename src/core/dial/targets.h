@@ -28,7 +28,6 @@ struct dial {
 	struct vars *vars; /* of <> */
 	struct dial_part *parts;
 	size_t count;
-	bool is_no_endpoint; /* ST_PARSE: a target names no endpoint */
 	char error[DIAL_ERROR_MAX]; /* after a failure: which part is wrong and why, for people */
 };
 /* Empty; dial_free it in any case. ST_NOMEM. */

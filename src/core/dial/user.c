@@ -202,6 +202,8 @@ static int error_outgoing(const struct originate_target *t, struct leg **out, en
 {
 	role_assert_ctl();
 	*cause = cause_parse(t->data);
+	if (*cause == CAUSE_SUCCESS || *cause == CAUSE_NONE) /* no leg comes of it all the same */
+		*cause = CAUSE_DESTINATION_OUT_OF_ORDER;
 	return ST_NOTFOUND;
 }
 

@@ -203,6 +203,9 @@ ON_CTL bool leg_var_is_true(struct leg *leg, const char *name);
  * a field of the caller profile every byte is from outside, except of an extension that the dialplan or an operator
  * wrote. Borrowed until the next change of a variable or of scratch, which the caller has initialised and frees. */
 ON_CTL const char *leg_text(struct leg *leg, const char *name, struct buf *scratch);
+/* The same of an array's element (index < 0: the whole). Only variables are arrays: of a plain one there is no element,
+ * and the profile's field or the global of that name counts, whole. */
+ON_CTL const char *leg_text_at(struct leg *leg, const char *name, long index, struct buf *scratch);
 ON_CTL char *leg_text_dup(struct leg *leg, const char *name); /* a copy, to be freed with mem_free; NULL when absent */
 /* What a program (a script, an event-socket client) composed, plain: the leg's values from outside that it used and
  * that could mean something to a language are marked. To be freed with mem_free; NULL: there are none, text is as it

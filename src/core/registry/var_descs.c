@@ -4,7 +4,10 @@
 
 static const struct var_desc vars[] = {
     /* dialling */
-    {"call_timeout", "seconds", "how long bridge lets its targets ring; default 60", true, false},
+    {"call_timeout", "seconds",
+        "how long bridge lets its targets ring, and in a dial string how long user/ does; default 60", true, false},
+    {"origination_nested_vars", "bool",
+        "values of a dial string may hold ${...}, which are read whenever the variable is", true, false},
     {"continue_on_fail", "bool or causes", "the dialplan goes on after a failed bridge (for these causes)", true,
         false},
     {"failure_causes", "causes", "only these causes end the call after a failed bridge", true, false},

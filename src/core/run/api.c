@@ -28,17 +28,40 @@ static ON_CTL void fire_api(const char *cmd, const char *args, struct leg *leg)
 	event_fire(e);
 }
 
+/* Blanks and line ends around the arguments are nobody's, but where a line is typed. */
+static struct sv args_trim(const struct api_desc *api, const char *text)
+{
+	static const char blanks[] = " \t\n\v\r";
+	struct sv args = sv_of(text);
+
+	if (!strcmp(api->name, "console_complete"))
+		return args;
+	while (args.n && strchr(blanks, args.p[0]))
+		args = sv_sub(args, 1, args.n);
+	while (args.n && strchr(blanks, args.p[args.n - 1]))
+		args.n--;
+	return args;
+}
+
 static ON_CTL int call_run(const char *cmd, const struct api_desc *api, struct api_call *call)
 {
-	char *plain = mark_strip_dup(sv_of(call->text));
+	const char *given = call->text;
+	struct sv args = args_trim(api, given);
+	char *text = sv_dup(args), *plain = mark_strip_dup(args);
 	int st;
 
-	if (!plain)
+	if (!plain || !text) {
+		mem_free(text);
+		mem_free(plain);
 		return ST_NOMEM;
+	}
+	call->text = text;
 	call->args = plain;
 	fire_api(cmd, plain, call->leg);
 	st = api_invoke(api, call);
+	call->text = given, call->args = NULL;
 	mem_free(plain);
+	mem_free(text);
 	return st;
 }
 

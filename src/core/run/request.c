@@ -2,6 +2,7 @@
  * (execute_on_*, api_on_*). Taken up inside the running application's next wait, or by a coroutine of its own. */
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/event/event.h"
 #include "core/leg/hold.h"
 #include "core/leg/leg.h"
 #include "core/run/api.h"

@@ -156,7 +156,6 @@ void exec_route(struct leg *leg)
 		leg_state_run(leg);
 		return;
 	}
-	leg_flip_cid(leg);
 	leg_state_input(leg, IN_ROUTE);
 	leg_state_run(leg);
 	leg_hooks_run(leg, LEG_HOOK_ROUTING);
@@ -171,6 +170,7 @@ void exec_route(struct leg *leg)
 		leg_hangup(leg, CAUSE_NO_ROUTE_DESTINATION);
 		return;
 	}
+	leg_flip_cid(leg); /* it hunted as it was dialled; from here on it is its own caller */
 	leg_state_input(leg, IN_EXECUTE);
 	leg_state_run(leg);
 }
@@ -217,11 +217,11 @@ static ON_CTL int transfer(struct leg *leg, const char *exten, const char *dialp
 
 	if (is_named_outside(leg, dialplan, context))
 		return ST_DENIED;
-	leg_flip_cid(leg);
 	p = exec_of(leg)->reuses_profile ? leg->profile : leg_profile_dup(leg->profile);
 	if (!p)
 		return ST_NOMEM;
-	leg_profile_set(&p->rdnis, leg->profile->destination_number);
+	if (p != leg->profile)
+		leg_profile_set(&p->rdnis, leg->profile->destination_number); /* it was redirected from there */
 	leg_profile_destination_set(p, exten);
 	if (dialplan && *dialplan)
 		leg_profile_set(&p->dialplan, dialplan);

@@ -3,7 +3,6 @@
  * running configuration. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/conf/config.h"
 #include "endpoint/sip/sofia_i.h"
 
 #include <string.h>
