@@ -230,10 +230,12 @@ static int rows_read(struct sqlite_db *db, struct store_op *op, sqlite3_stmt *st
 /* What is over goes before anybody reads. */
 static int over_delete(struct sqlite_db *db, struct table *tb)
 {
-	sqlite3_stmt *st;
-	int rc = tb->t->expires ? stmt_get(db, tb, STMT_OVER, &st) : ST_NOTFOUND;
-	if (rc < 0)
-		return rc == ST_NOTFOUND ? ST_OK : rc;
+	sqlite3_stmt *st = NULL;
+	int rc;
+	if (!tb->t->expires)
+		return ST_OK;
+	if ((rc = stmt_get(db, tb, STMT_OVER, &st)) < 0)
+		return rc;
 	sqlite3_bind_int64(st, 1, clock_wall_us() / 1000000);
 	if (sqlite3_step(st) != SQLITE_DONE)
 		rc = db_fail(db, tb->t->name);

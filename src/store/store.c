@@ -363,10 +363,12 @@ static int op_add(struct store *s, const struct store_op *form, const struct sv 
 	op->store = s, op->bytes = bytes, op->value_count = count;
 	char *p = (char *)&op->values[count];
 	for (size_t i = 0; i < count; i++) {
-		op->values[i] = (struct sv){values[i].p || form->kind != STORE_OP_SQL ? p : NULL, values[i].n};
-		if (values[i].n)
-			memcpy(p, values[i].p, values[i].n);
-		p += values[i].n;
+		bool is_null = !values[i].p;
+		op->values[i] =
+		    (struct sv){is_null && form->kind == STORE_OP_SQL ? NULL : p, is_null ? 0 : values[i].n};
+		if (op->values[i].n)
+			memcpy(p, values[i].p, op->values[i].n);
+		p += op->values[i].n;
 	}
 	if (form->text)
 		op->text = memcpy(p, form->text, text_bytes);
