@@ -48,7 +48,7 @@ static void csv_path(struct buf *out, const char *name)
 	buf_adds(out, ".csv");
 }
 
-static void put_line(const char *name, struct sv line) ON_CTL
+static ON_CTL void put_line(const char *name, struct sv line)
 {
 	struct buf path;
 
@@ -132,7 +132,7 @@ static void read_setting(const char *name, const char *value)
 	}
 }
 
-static int csv_load(void) ON_CTL
+static ON_CTL int csv_load(void)
 {
 	const struct xml_node *conf = config_conf("cdr_csv.conf");
 	int st;
@@ -155,7 +155,7 @@ static int csv_load(void) ON_CTL
 	return st;
 }
 
-static int csv_unload(void) ON_CTL
+static ON_CTL int csv_unload(void)
 {
 	role_assert_ctl();
 	leg_hook_del(LEG_HOOK_REPORTING, on_reporting, NULL);
