@@ -5,8 +5,6 @@
 #include "harness.h"
 #include "base/mem.h"
 #include "base/role.h"
-#include "loop/co.h"
-#include "loop/loop.h"
 
 #include <signal.h>
 #include <stdarg.h>
