@@ -51,6 +51,13 @@ static bool is_over_rate(struct profile *p, const struct sip_stx *tx)
 	return !sip_stx_is_known(tx) || sip_stx_sender_rate(tx) > p->conf.max_rps / 10 + 1;
 }
 
+static bool is_keep_alive(const struct sip_msg *m)
+{
+	struct sv type, params;
+	sv_split(sip_msg_value(m, SIP_HDR_EVENT), ';', &type, &params);
+	return sv_isi(sv_trim(type), "keep-alive");
+}
+
 static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
 static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
@@ -67,8 +74,12 @@ static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg
 		sip_stx_reply_once(tx, 481, "Call Does Not Exist", NULL);
 		break;
 	case SIP_NOTIFY:
-		/* Ours to get only inside a subscription, and we hold none. */
-		sip_stx_reply_once(tx, 481, "Subscription Does Not Exist", NULL);
+		/* Ours to get only inside a subscription, and we hold none; but by "keep-alive" a phone only wants an
+		 * answer, for its address translator (some register anew without one). */
+		if (is_keep_alive(m))
+			reply(tx, 200, NULL);
+		else
+			sip_stx_reply_once(tx, 481, "Subscription Does Not Exist", NULL);
 		break;
 	case SIP_MESSAGE:
 		if (is_authenticated(p, tx, m))
