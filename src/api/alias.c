@@ -7,8 +7,11 @@
 #include "base/status.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
+#include "core/registry/complete.h"
 #include "core/registry/module.h"
 #include "core/run/api.h"
+#include "text/words.h"
+#include "text/xml.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,8 +157,12 @@ static void each_command(const struct registry_row *row, void *arg)
 	role_assert_ctl();
 	struct each_ask *q = arg;
 	const struct api_desc *d = api_find(row->name);
+	char text[WORD_MAX];
 	if (!d || !d->complete || !d->complete[0]) {
-		q->fn(row->name, q->arg);
+		/* commands on a call take it first */
+		bool is_of_call = !strncmp(row->name, "uuid_", 5);
+		snprintf(text, sizeof(text), "%s%s", row->name, is_of_call ? " ::console::list_uuid" : "");
+		q->fn(text, q->arg);
 		return;
 	}
 	for (const char *const *k = d->complete; *k; k++)
@@ -200,6 +207,44 @@ static void add_module(const struct registry_row *row, void *arg)
 	add_candidate(arg, row->module);
 }
 
+static void add_live(const char *word, void *arg)
+{
+	add_candidate(arg, word);
+}
+
+/* "::[a:b:c" stands for each of a, b, c: hands them to fn until it says false. */
+static bool each_of_choice(const char *choice, bool (*fn)(const char *one, void *arg), void *arg)
+{
+	char one[WORD_MAX];
+	for (const char *p = choice + 3; *p;) {
+		size_t n = strcspn(p, ":");
+		snprintf(one, sizeof(one), "%.*s", (int)n, p);
+		if (n && !fn(one, arg))
+			return false;
+		p += n + (p[n] == ':');
+	}
+	return true;
+}
+
+static bool add_one(const char *one, void *arg)
+{
+	add_candidate(arg, one);
+	return true;
+}
+
+static bool is_other(const char *one, void *arg)
+{
+	return strcasecmp(one, arg) != 0;
+}
+
+/* Whether the typed word may stand where the completion line has word. */
+static bool agrees(const char *word, char *typed)
+{
+	if (!strncmp(word, "::[", 3))
+		return !each_of_choice(word, is_other, typed);
+	return !strncmp(word, "::", 2) || !strcasecmp(word, typed);
+}
+
 /* The word of a completion line at the place being typed, when all before it agree. */
 static void look_at(const char *line, void *arg)
 {
@@ -207,17 +252,22 @@ static void look_at(const char *line, void *arg)
 	struct candidates *k = arg;
 	char text[512], *word[WORDS_IN_LINE];
 	snprintf(text, sizeof(text), "%s", line);
-	int n = api_split(text, ' ', word, WORDS_IN_LINE);
+	int n = words_split(text, ' ', word, WORDS_IN_LINE);
 	if (n < k->typed_count)
 		return;
 	for (int i = 0; i + 1 < k->typed_count; i++)
-		if (strncmp(word[i], "::", 2) && strcasecmp(word[i], k->typed[i]))
+		if (!agrees(word[i], k->typed[i]))
 			return;
 	const char *here = word[k->typed_count - 1];
-	if (!strncmp(here, "::console::list_uuid", 20))
+	const struct complete_list *list = !strncmp(here, "::", 2) ? complete_list_find(here + 2) : NULL;
+	if (!strcmp(here, "::console::list_uuid"))
 		leg_each(add_uuid, k);
 	else if (!strncmp(here, "::console::list_", 16))
 		registry_each(NULL, add_module, k);
+	else if (list)
+		list->fn((const char *const *)k->typed, k->typed_count - 1, add_live, k);
+	else if (!strncmp(here, "::[", 3))
+		each_of_choice(here, add_one, k);
 	else if (strncmp(here, "::", 2))
 		add_candidate(k, here);
 }
@@ -225,6 +275,26 @@ static void look_at(const char *line, void *arg)
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(a, b);
+}
+
+static void put_candidates_xml(struct api_call *c, struct candidates *k)
+{
+	size_t common = k->count ? strlen(k->found[0]) : 0;
+	qsort(k->found, (size_t)k->count, WORD_MAX, by_name);
+	buf_adds(c->out, "<?xml version=\"1.0\"?>\n<complete>\n");
+	for (int i = 0; i < k->count; i++) {
+		buf_adds(c->out, "  <match>");
+		xml_escape(c->out, sv_of(k->found[i]), false);
+		buf_adds(c->out, "</match>\n");
+		while (strncasecmp(k->found[0], k->found[i], common))
+			common--;
+	}
+	if (k->count) {
+		buf_printf(c->out, "  <write length=\"%zu\">", strlen(k->typed[k->typed_count - 1]));
+		xml_escape(c->out, (struct sv){k->found[0], common}, false);
+		buf_adds(c->out, "</write>\n");
+	}
+	buf_adds(c->out, "</complete>\n");
 }
 
 static void put_candidates(struct api_call *c, struct candidates *k)
@@ -241,29 +311,44 @@ static void put_candidates(struct api_call *c, struct candidates *k)
 	buf_printf(c->out, "\n\nwrite=%zu:%.*s", strlen(begun), (int)common, k->found[0]);
 }
 
-/* console_complete [c=CURSOR;]LINE: what stands before the cursor is completed. */
-int api_console_complete(struct api_call *c)
+/* [c=CURSOR;]LINE: what stands before the cursor is completed. */
+static ON_CTL void complete_line(
+    struct api_call *c, void (*put)(struct api_call *c, struct candidates *k), bool puts_nothing)
 {
-	role_assert_ctl();
 	static struct candidates
 	    k; /* 64 KiB: too much for a coroutine's stack; the control thread does not wait here */
 	const char *line = c->args;
 	char text[512] = "";
 	size_t cursor = sizeof(text) - 1;
-	if (!strncmp(line, "c=", 2)) {
+	bool has_cursor = !strncmp(line, "c=", 2);
+	if (has_cursor) {
 		char *end;
 		cursor = strtoul(line + 2, &end, 10);
 		line = *end == ';' ? end + 1 : line;
 	}
 	strncat(text, line, cursor < sizeof(text) ? cursor : sizeof(text) - 1);
 	size_t n = strlen(text);
-	bool begins_new = !n || text[n - 1] == ' ';
+	/* blanks at the end do not come through the event socket: the cursor tells that they were there */
+	bool begins_new = !n || text[n - 1] == ' ' || (has_cursor && cursor > strlen(line));
 	k.count = 0;
-	k.typed_count = api_split(text, ' ', k.typed, WORDS_IN_LINE - 1);
+	k.typed_count = words_split(text, ' ', k.typed, WORDS_IN_LINE - 1);
 	if (begins_new || !k.typed_count)
 		k.typed[k.typed_count++] = "";
 	api_complete_each(look_at, &k);
-	if (k.count)
-		put_candidates(c, &k);
+	if (k.count || puts_nothing)
+		put(c, &k);
+}
+
+int api_console_complete(struct api_call *c)
+{
+	role_assert_ctl();
+	complete_line(c, put_candidates, false);
+	return ST_OK;
+}
+
+int api_console_complete_xml(struct api_call *c)
+{
+	role_assert_ctl();
+	complete_line(c, put_candidates_xml, true);
 	return ST_OK;
 }

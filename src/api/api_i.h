@@ -11,10 +11,6 @@
 
 struct leg_command;
 /* ---- util.c ---- */
-/* Cuts text in place into at most max words, as FreeSWITCH does: runs of spaces part words (another sep parts at each),
- * 'quotes' keep together, a backslash keeps the next quote, separator or backslash; the last word takes all that is
- * left. */
-ANY int api_split(char *text, char sep, char **words, int max);
 enum { API_WORDS_MAX = 16 };
 struct api_words {
 	char *text, *plain;       /* owned; the latter NULL when nothing is marked */
@@ -97,6 +93,7 @@ ON_CTL void show_locks(struct rows *rows, const char *filter);
 ON_CTL void show_loops(struct rows *rows, const char *filter);
 ON_CTL void show_rings(struct rows *rows, const char *filter);
 ON_CTL void show_memory(struct rows *rows, const char *filter);
+ON_CTL void show_media(struct rows *rows, const char *filter); /* the media threads */
 /* ---- sched.c ---- */
 ON_CTL void api_task_each(
     void (*fn)(unsigned id, const char *desc, const char *group, int64_t epoch, void *arg), void *arg);

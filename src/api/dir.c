@@ -10,6 +10,7 @@
 #include "core/run/api.h"
 #include "core/run/expand.h"
 #include "text/mark.h"
+#include "text/words.h"
 #include "text/xml.h"
 
 #include <stdio.h>
@@ -28,16 +29,51 @@ static ON_CTL int find_user(const char *text, struct dir_user **out)
 	struct sv user, domain;
 	if (!sv_split(sv_of(text), '@', &user, &domain))
 		domain = sv_of(default_domain());
-	return dir_user_find(user, domain, out);
+	return dir_user_get(user, domain, NULL, out);
 }
 
+/* Whatever is neither "attr" nor "var" is a parameter. */
 static ON_CTL const char *user_value(const struct dir_user *u, const char *kind, const char *name)
 {
-	if (!strcasecmp(kind, "param"))
-		return dir_user_param(u, name);
-	if (!strcasecmp(kind, "attr"))
-		return !strcasecmp(name, "id") ? dir_user_id(u) : dir_user_attr(u, name);
-	return dir_user_var(u, name);
+	if (!strcmp(kind, "attr"))
+		return dir_user_attr(u, name);
+	return !strcmp(kind, "var") ? dir_user_var(u, name) : dir_user_param(u, name);
+}
+
+struct key_ask {
+	const char *key, *value;
+	struct dir_user *found;
+};
+
+static bool key_fits(struct dir_user *u, void *arg)
+{
+	role_assert_ctl();
+	struct key_ask *q = arg;
+	const char *value = dir_user_attr(u, q->key);
+	if (value && !strcmp(value, q->value))
+		q->found = mem_ref(u);
+	return !q->found;
+}
+
+/* The user of the domain whose attribute key has the value; key may be several, "id:number-alias". */
+static ON_CTL struct dir_user *find_by_key(const char *key, const char *value, const char *domain)
+{
+	struct key_ask q = {.value = value};
+	struct sv rest = sv_of(key), one;
+	while (rest.n && !q.found) {
+		sv_split(rest, ':', &one, &rest);
+		struct dir_user *u = NULL;
+		char *name = sv_dup(one);
+		q.key = name;
+		/* almost always it is the id, which is indexed */
+		if (name && !dir_user_get(sv_of(value), sv_of(domain), NULL, &u))
+			key_fits(u, &q);
+		if (name && !q.found)
+			dir_each_user(sv_of(domain), NULL, key_fits, &q);
+		mem_unref(u);
+		mem_free(name);
+	}
+	return q.found;
 }
 
 int api_user_data(struct api_call *c)
@@ -63,12 +99,50 @@ int api_user_exists(struct api_call *c)
 	struct dir_user *u = NULL;
 	role_assert_ctl();
 	int st = api_words_init(&w, c, 3);
-	bool is_there =
-	    !st && w.n >= 2 && !dir_user_find(sv_of(w.w[1]), sv_of(w.n > 2 ? w.w[2] : default_domain()), &u);
-	buf_adds(c->out, is_there ? "true" : "false");
+	if (!st && w.n == 3)
+		u = find_by_key(w.w[0], w.w[1], w.w[2]);
+	buf_adds(c->out, u ? "true" : "false");
 	mem_unref(u);
 	api_words_fini(&w);
 	return st;
+}
+
+static void put_pair(struct buf *out, const char *tag, const char *name, const char *value)
+{
+	buf_printf(out, "\n      <%s name=\"", tag);
+	xml_escape(out, sv_of(name), true);
+	buf_adds(out, "\" value=\"");
+	xml_escape(out, sv_of(value), true);
+	buf_printf(out, "\"></%s>", tag);
+}
+
+static void put_param(const char *name, const char *value, void *arg)
+{
+	put_pair(arg, "param", name, value);
+}
+
+static void put_variable(const char *name, const char *value, void *arg)
+{
+	put_pair(arg, "variable", name, value);
+}
+
+/* The user with all that it inherits from its domain and group. */
+static ON_CTL void put_user(struct buf *out, const struct dir_user *u)
+{
+	const struct xml_node *node = dir_user_xml(u);
+	buf_adds(out, "<user");
+	for (unsigned i = 0; i < node->attr_count; i++) {
+		buf_printf(out, " %s=\"", node->attrs[i].name);
+		xml_escape(out, sv_of(node->attrs[i].value), true);
+		buf_addc(out, '"');
+	}
+	buf_adds(out, " domain-name=\"");
+	xml_escape(out, sv_of(dir_user_domain(u)), true);
+	buf_adds(out, "\">\n    <profile-variables></profile-variables>\n    <params>");
+	dir_user_each_param(u, put_param, out);
+	buf_adds(out, "\n    </params>\n    <variables>");
+	dir_user_each_var(u, put_variable, out);
+	buf_adds(out, "\n    </variables>\n  </user>\n");
 }
 
 int api_find_user_xml(struct api_call *c)
@@ -81,10 +155,12 @@ int api_find_user_xml(struct api_call *c)
 		goto out;
 	if (w.n < 3)
 		buf_adds(c->out, "-ERR bad args\n");
-	else if (dir_user_find(sv_of(w.w[1]), sv_of(w.w[2]), &u))
-		buf_adds(c->out, "-ERR can't find user\n");
+	else if (!(u = find_by_key(w.w[0], w.w[1], w.w[2])))
+		buf_adds(c->out, c->leg ? "false" : "-ERR can't find user\n");
+	else if (c->leg) /* within a call it only tells whether there is one */
+		buf_adds(c->out, "true");
 	else
-		xml_write(dir_user_xml(u), c->out);
+		put_user(c->out, u);
 out:
 	mem_unref(u);
 	api_words_fini(&w);
@@ -281,22 +357,22 @@ int api_group_call(struct api_call *c)
 	return ST_OK;
 }
 
+/* user[@domain],group */
 int api_in_group(struct api_call *c)
 {
-	struct api_words w;
 	role_assert_ctl();
 	struct group_ask q = {.out = c->out};
-	int st = api_words_init(&w, c, 2);
-	if (!st && w.n == 2) {
-		char *domain = strchr(w.w[0], '@');
+	char *text = mem_strdup(c->args), *part[2];
+	if (text && words_split(text, ',', part, 2) == 2) {
+		char *domain = strchr(part[0], '@');
 		if (domain)
 			*domain++ = 0;
-		q.wanted_user = w.w[0];
-		dir_each_user(sv_of(domain ? domain : default_domain()), w.w[1], group_member, &q);
+		q.wanted_user = part[0];
+		dir_each_user(sv_of(domain ? domain : default_domain()), part[1], group_member, &q);
 	}
 	buf_adds(c->out, q.is_found ? "true" : "false");
-	api_words_fini(&w);
-	return st;
+	mem_free(text);
+	return ST_OK;
 }
 
 struct reg_ask {

@@ -10,6 +10,7 @@
 #include "core/run/api.h"
 #include "loop/co.h"
 #include "text/mark.h"
+#include "text/words.h"
 #include "text/xml.h"
 
 #include <stdlib.h>
@@ -34,31 +35,18 @@ int api_global_getvar(struct api_call *c)
 int api_global_setvar(struct api_call *c)
 {
 	role_assert_ctl();
-	char *text = principal_parts_dup(c->who, c->args, c->text, '=', 1);
-	char *value = text ? strchr(text, '=') : NULL;
-	if (value)
-		*value = 0;
-	if (value && (c->who ? !api_variable_check(c, text) : api_is_outside(c, text))) {
-		mem_free(text);
-		return ST_OK;
+	char *text = principal_parts_dup(c->who, c->args, c->text, '=', 2), *part[3];
+	int n = text ? words_split(text, '=', part, 3) : 0;
+	if (n < 1 || !*part[0]) {
+		api_usage(c, "global_setvar");
+	} else if (c->who ? api_variable_check(c, part[0]) : !api_is_outside(c, part[0])) {
+		const char *value = n > 1 && *part[1] ? part[1] : NULL, *now = globals_get(part[0]);
+		if (n > 2)
+			mark_strip_in_place(part[2]);
+		if (n < 3 || !*part[2] || !strcmp(now ? now : "", part[2]))
+			globals_set(part[0], value);
+		buf_adds(c->out, "+OK");
 	}
-	if (!value) {
-		mem_free(text);
-		return api_usage(c, "global_setvar");
-	}
-	*value++ = 0;
-	char *test = strchr(value, '=');
-	bool is_asked = test && test > value && test[-1] == ' ';
-	if (is_asked) {
-		*test++ = 0;
-		test[-2] = 0;
-		mark_strip_in_place(test);
-	}
-	const char *now = globals_get(text);
-	bool is_set = !is_asked || !strcmp(now ? now : "", test);
-	if (is_set)
-		globals_set(text, *value ? value : NULL);
-	buf_adds(c->out, is_set ? "+OK" : "-ERR");
 	mem_free(text);
 	return ST_OK;
 }
@@ -116,16 +104,30 @@ int api_reloadacl(struct api_call *c)
 
 int api_acl(struct api_call *c)
 {
-	struct sv ip, lists;
+	struct api_words w;
 	role_assert_ctl();
-	sv_split(sv_trim(sv_of(c->args)), ' ', &ip, &lists);
-	return api_text(c, acl_allows_host(sv_trim(lists), ip) ? "true" : "false");
+	int st = api_words_init(&w, c, 3);
+	bool is_allowed = !st && w.n > 1 && acl_allows_host(sv_of(w.w[1]), sv_of(w.w[0]));
+	api_words_fini(&w);
+	return st ? st : api_text(c, is_allowed ? "true" : "false");
+}
+
+/* FreeSWITCH looks at how the text begins: IPv4 only, and some that are nobody's LAN. */
+static bool is_lan_text(const char *ip)
+{
+	static const char *const begins[] = {
+	    "10.", "192.168.", "127.", "255.", "0.", "1.", "2.", "192.0.2.", "169.254.", NULL};
+	for (size_t i = 0; begins[i]; i++)
+		if (!strncmp(ip, begins[i], strlen(begins[i])))
+			return true;
+	int second = !strncmp(ip, "172.", 4) && ip[4] && ip[5] && ip[6] == '.' ? atoi(ip + 4) : 0;
+	return second >= 16 && second <= 31;
 }
 
 int api_is_lan_addr(struct api_call *c)
 {
 	role_assert_ctl();
-	return api_text(c, acl_is_lan(sv_trim(sv_of(c->args))) ? "true" : "false");
+	return api_text(c, is_lan_text(c->args) ? "true" : "false");
 }
 
 static const struct xml_node *find_node(
@@ -149,11 +151,11 @@ int api_xml_locate(struct api_call *c)
 	int st = api_words_init(&w, c, 4);
 	if (st)
 		goto out;
-	if (w.n < 1) {
+	if (w.n != 1 && w.n != 4) {
 		buf_adds(c->out, "-ERR bad args\n");
 		goto out;
 	}
-	const struct xml_node *node = !strcasecmp(w.w[0], "root")
+	const struct xml_node *node = w.n == 1 && !strcasecmp(w.w[0], "root")
 	                                  ? (config_current() ? config_root(config_current()) : NULL)
 	                                  : config_section(w.w[0]);
 	if (node && w.n > 1)

@@ -6,9 +6,11 @@
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/registry/app.h"
+#include "core/registry/limits.h"
 #include "core/registry/module.h"
 #include "core/run/exec.h"
 #include "text/mark.h"
+#include "text/words.h"
 
 enum { ENTRY_MAX_COUNT = 1000000 };
 static struct hash *store;
@@ -25,14 +27,8 @@ struct order {
 static int order_parse(struct order *o, const char *data)
 {
 	char *part[4] = {0};
-	int n = 0;
 	*o = (struct order){.text = mem_strdup(data)};
-	for (char *p = o->text; p && n < 4; n++) {
-		part[n] = p;
-		p = n < 3 ? strchr(p, '/') : NULL;
-		if (p)
-			*p++ = 0;
-	}
+	int n = o->text ? words_split(o->text, '/', part, 4) : 0;
 	o->verb = part[0], o->realm = part[1], o->key = part[2], o->value = part[3]; /* the value keeps its marks */
 	mark_strip_in_place(o->realm);
 	mark_strip_in_place(o->key);
@@ -78,7 +74,11 @@ static ON_CTL int order_run(const struct order *o, const char *key, const char *
 	if (!strcasecmp(o->verb, "delete"))
 		return hash_del(store, sv_of(key)) ? ST_OK : ST_NOTFOUND;
 	if (!strcasecmp(o->verb, "delete_ifmatch")) {
-		if (!*found || !o->value || !is_same(*found, o->value))
+		if (!o->value)
+			return ST_INVAL;
+		if (!*found)
+			return ST_NOTFOUND;
+		if (!is_same(*found, o->value))
 			return ST_DENIED;
 		hash_del(store, sv_of(key));
 		return ST_OK;
@@ -123,12 +123,16 @@ static int api_hash_dump(struct api_call *c)
 	struct api_words w;
 	c->is_reply_text = true;
 	int st = api_words_init(&w, c, 2);
-	bool is_db = !st && w.n && (!strcasecmp(w.w[0], "all") || !strcasecmp(w.w[0], "db"));
-	if (!st && !is_db && (!w.n || strcasecmp(w.w[0], "limit")))
+	bool is_all = !st && w.n && !strcasecmp(w.w[0], "all");
+	bool is_db = is_all || (!st && w.n && !strcasecmp(w.w[0], "db"));
+	bool is_limit = is_all || (!st && w.n && !strcasecmp(w.w[0], "limit"));
+	struct sv realm = w.n > 1 ? sv_of(w.w[1]) : SV_NONE;
+	if (!st && !is_db && !is_limit)
 		buf_adds(c->out, "Usage: all|limit|db [<realm>]\n");
+	if (is_limit)
+		limits_dump(realm, c->out);
 	struct hash_it it = {0};
 	while (is_db && hash_next(store, &it)) {
-		struct sv realm = w.n > 1 ? sv_of(w.w[1]) : SV_NONE;
 		if (!realm.n || sv_starts(it.key, realm))
 			buf_printf(c->out, "D/%.*s/%s\n", SVF(it.key), (const char *)it.value);
 	}

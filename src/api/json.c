@@ -1,5 +1,5 @@
 /* The command json: {"command":..., "data":...} in, the same object with status and response out, as FreeSWITCH's JSON
- * interface has it: status, fsapi, execute, channelData. */
+ * interface has it: status, fsapi, execute, channelData, mediaStats. */
 #include "text/json.h"
 #include "api/api_i.h"
 #include "core/leg/leg.h"
@@ -7,7 +7,11 @@
 #include "core/registry/limits.h"
 #include "core/run/api.h"
 #include "core/run/exec.h"
+#include "core/sound/media.h"
+#include "core/value/vars.h"
+#include "media/ctl/mctl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -65,6 +69,31 @@ static ON_CTL void json_status(struct json_writer *w)
 	jw_end_object(w);
 }
 
+/* The parser bounds how deep it is. */
+static void put_value(struct json_writer *w, const json_t *value)
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+	if (json_is_object(value)) {
+		jw_begin_object(w);
+		json_object_foreach((json_t *)value, key, item)
+		{
+			jw_key(w, key);
+			put_value(w, item);
+		}
+		jw_end_object(w);
+	} else if (json_is_array(value)) {
+		jw_begin_array(w);
+		json_array_foreach(value, i, item) put_value(w, item);
+		jw_end_array(w);
+	} else {
+		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+		jw_raw(w, sv_of(text ? text : "null"));
+		free(text);
+	}
+}
+
 static void json_head(struct json_writer *w, const json_t *request, const char *status, const char *message)
 {
 	const char *key;
@@ -72,13 +101,10 @@ static void json_head(struct json_writer *w, const json_t *request, const char *
 	jw_begin_object(w);
 	json_object_foreach((json_t *)request, key, value)
 	{
-		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
-		if (!text || !strcmp(key, "status") || !strcmp(key, "response"))
-			goto next;
+		if (!strcmp(key, "status") || !strcmp(key, "response"))
+			continue;
 		jw_key(w, key);
-		jw_raw(w, sv_of(text));
-	next:
-		free(text);
+		put_value(w, value);
 	}
 	jw_kv_str(w, "status", status);
 	if (message)
@@ -105,15 +131,49 @@ static ON_CTL int json_fsapi(struct json_writer *w, const json_t *request)
 	struct buf out;
 	buf_init(&out);
 	int st = cmd && strcasecmp(cmd, "json") ? api_run(cmd, arg ? arg : "", NULL, &out) : ST_INVAL;
-	if (st == ST_OK || st > 0) {
-		json_head(w, request, "success", NULL);
+	bool is_done = st == ST_OK || st > 0;
+	json_head(w, request, cmd && !is_done ? "error" : "success",
+	    cmd && !is_done ? "The command returned an error" : NULL);
+	jw_begin_object(w);
+	jw_kv_str(w, "message", !is_done ? "INVALID CALL" : out.p ? out.p : "");
+	jw_end_object(w);
+	jw_end_object(w);
+	buf_fini(&out);
+	return ST_OK;
+}
+
+/* The counters of the moment, as far as the leg's variables have them. */
+static ON_CTL int json_media_stats(struct json_writer *w, const json_t *request)
+{
+	static const char *const directions[] = {"in", "out"}, *const names[] = {"inbound", "outbound"};
+	const char *uuid = json_string_value(json_object_get(json_object_get(request, "data"), "uuid")), *name, *value;
+	struct leg *leg = uuid ? leg_find(uuid) : NULL;
+	if (!leg) {
+		json_refused(w, request, uuid && *uuid ? "Session does not exist" : "INVALID INPUT");
+		return ST_OK;
+	}
+	if (leg_media_stream(leg))
+		mstream_stats_ask(leg_media_stream(leg)); /* for who asks again */
+	json_head(w, request, "success", NULL);
+	jw_begin_object(w);
+	jw_key(w, "audio");
+	jw_begin_object(w);
+	for (size_t d = 0; d < 2; d++) {
+		char prefix[32];
+		size_t n = (size_t)snprintf(prefix, sizeof(prefix), "rtp_audio_%s_", directions[d]);
+		jw_key(w, names[d]);
 		jw_begin_object(w);
-		jw_kv_str(w, "message", out.p ? out.p : "");
-		jw_end_object(w);
+		for (size_t i = 0; i < vars_count(leg->vars); i++) {
+			vars_at(leg->vars, i, &name, &value);
+			if (!strncmp(name, prefix, n))
+				jw_kv_str(w, name + n, value);
+		}
 		jw_end_object(w);
 	}
-	buf_fini(&out);
-	return st;
+	jw_end_object(w);
+	jw_end_object(w);
+	jw_end_object(w);
+	return ST_OK;
 }
 
 static ON_CTL int json_execute(struct json_writer *w, const json_t *request)
@@ -162,13 +222,30 @@ static ON_CTL int json_status_cmd(struct json_writer *w, const json_t *request)
 	return ST_OK;
 }
 
+/* What is no object: an array gets what an object would be told, anything else is itself. */
+static void put_no_request(struct json_writer *w, const json_t *request)
+{
+	json_t *item;
+	size_t i;
+	if (!json_is_array(request)) {
+		put_value(w, request);
+		return;
+	}
+	jw_begin_array(w);
+	json_array_foreach(request, i, item) put_value(w, item);
+	jw_str(w, "error");
+	jw_str(w, "Invalid request or non-existant command");
+	jw_null(w);
+	jw_end_array(w);
+}
+
 int api_json(struct api_call *c)
 {
 	static const struct {
 		const char *name;
 		int (*fn)(struct json_writer *w, const json_t *request);
 	} commands[] = {{"status", json_status_cmd}, {"fsapi", json_fsapi}, {"execute", json_execute},
-	    {"channelData", json_channel_data}};
+	    {"channelData", json_channel_data}, {"mediaStats", json_media_stats}};
 	json_t *request = NULL;
 	struct json_writer w;
 	role_assert_co();
@@ -177,16 +254,20 @@ int api_json(struct api_call *c)
 	if (api_is_outside(c, c->text)) /* it names commands */
 		return ST_OK;
 	c->is_reply_outside = true;
-	if (json_parse(&request, sv_of(c->args), 0, NULL) || !json_is_object(request)) {
+	if (json_parse(&request, sv_of(c->args), 0, NULL))
+		return api_text(c, "-ERR Parse error.\n");
+	const char *format = json_string_value(json_object_get(request, "format"));
+	jw_init(&w, c->out, format && !strcasecmp(format, "pretty"));
+	if (!json_is_object(request)) {
+		put_no_request(&w, request);
 		json_decref(request);
-		return api_text(c, "-ERR JSON not well formed.\n");
+		return buf_addc(c->out, '\n');
 	}
-	jw_init(&w, c->out, false);
 	const char *cmd = json_string_value(json_object_get(request, "command"));
 	size_t i = 0, count = sizeof(commands) / sizeof(commands[0]);
 	while (i < count && (!cmd || strcasecmp(cmd, commands[i].name)))
 		i++;
-	if (i == count || commands[i].fn(&w, request)) {
+	if (i == count || !json_object_get(request, "data") || commands[i].fn(&w, request)) {
 		json_head(&w, request, "error", "Invalid request or non-existant command");
 		jw_null(&w);
 		jw_end_object(&w);

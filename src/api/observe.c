@@ -1,5 +1,5 @@
-/* `show loops|rings|memory|locks` and `event stats`: metric families (core/registry/metrics.h) laid out as tables, one
- * row for each combination of the families' labels, one column for each family. Ours, beyond FreeSWITCH. */
+/* `show loops|rings|memory|media|locks` and `event stats`: metric families (core/registry/metrics.h) laid out as
+ * tables, one row for each combination of the families' labels, one column for each family. Ours, beyond FreeSWITCH. */
 #include "api/api_i.h"
 #include "base/status.h"
 #include "core/registry/api.h"
@@ -131,6 +131,21 @@ void show_rings(struct rows *rows, const char *filter)
 	static const char *const names[] = {"ring", "fill", "slots", "refused", NULL};
 	static const struct column cols[] = {{"ring", "ring", NULL, 0}, {"fill", NULL, "tandem_ring_fill", 1},
 	    {"slots", NULL, "tandem_ring_slots", 1}, {"refused", NULL, "tandem_ring_refused_total", 1}};
+	TABLE(rows, cols, names, 1, filter);
+}
+
+void show_media(struct rows *rows, const char *filter)
+{
+	static const char *const names[] = {"thread", "streams", "moved_in", "packets_in", "packets_out", "dropped",
+	    "ticks", "ticks_late", "latest_us", "cpu_ms", NULL};
+	static const struct column cols[] = {{"thread", "thread", NULL, 0},
+	    {"streams", NULL, "tandem_media_streams", 1}, {"moved_in", NULL, "tandem_media_moves_total", 1},
+	    {"packets_in", NULL, "tandem_media_rtp_received_packets_total", 1},
+	    {"packets_out", NULL, "tandem_media_rtp_sent_packets_total", 1},
+	    {"dropped", NULL, "tandem_media_rtp_dropped_packets_total", 1},
+	    {"ticks", NULL, "tandem_media_ticks_total", 1}, {"ticks_late", NULL, "tandem_media_ticks_late_total", 1},
+	    {"latest_us", NULL, "tandem_media_tick_late_longest_seconds", 1e6},
+	    {"cpu_ms", NULL, "tandem_media_cpu_seconds_total", 1e3}};
 	TABLE(rows, cols, names, 1, filter);
 }
 

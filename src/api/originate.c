@@ -63,14 +63,14 @@ int api_originate(struct api_call *c)
 	struct leg *leg = NULL;
 	enum cause cause = CAUSE_NONE;
 	role_assert_co();
-	int st = api_words_init(&w, c, 7);
+	int st = api_words_init(&w, c, 10);
 	if (st)
 		goto out;
-	if (w.n < 2) {
+	if (w.n < 2 || w.n > 7) {
 		api_usage(c, "originate");
 		goto out;
 	}
-	bool is_app = *w.w[1] == '&';
+	bool is_app = *w.w[1] == '&' && w.w[1][1];
 	if (!api_word_check(c, &w, 0, API_DOOR_DIAL) ||
 	    !(is_app ? action_read(c, &w, &action) : api_place_check(c, &w, 1)))
 		goto out;

@@ -14,6 +14,7 @@
 #include "loop/loop.h"
 #include "text/mark.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { TASK_MAX_COUNT = 10000 };
@@ -204,7 +205,8 @@ static ON_CTL int sched_leg(
 	int st = api_words_init(&w, c, 5);
 	if (!st && w.n < needed)
 		api_usage(c, cmd);
-	else if (!st && api_leg(c, w.w[1]) && (run != run_transfer || api_place_check(c, &w, 2)))
+	else if (!st && api_leg(c, w.w[1]) && (run != run_transfer || *w.w[2] || api_usage(c, cmd)) &&
+	         (run != run_transfer || api_place_check(c, &w, 2)))
 		buf_adds(c->out, task_add_for(&w, desc, run) ? done : "-ERR Too many tasks\n");
 	api_words_fini(&w);
 	return st;
@@ -213,13 +215,13 @@ static ON_CTL int sched_leg(
 int api_sched_hangup(struct api_call *c)
 {
 	role_assert_ctl();
-	return sched_leg(c, "sched_hangup", "sch_hangup_callback", 2, run_hangup, "+OK\n");
+	return sched_leg(c, "sched_hangup", "sch_hangup_callback", 1, run_hangup, "+OK\n");
 }
 
 int api_sched_transfer(struct api_call *c)
 {
 	role_assert_ctl();
-	return sched_leg(c, "sched_transfer", "sch_transfer_callback", 3, run_transfer, "+OK\n");
+	return sched_leg(c, "sched_transfer", "sch_transfer_callback", 2, run_transfer, "+OK\n");
 }
 
 int api_sched_broadcast(struct api_call *c)
@@ -282,8 +284,9 @@ int api_sched_del(struct api_call *c)
 int api_unsched_api(struct api_call *c)
 {
 	role_assert_ctl();
-	uint32_t id;
-	if (sv_u32(sv_of(c->args), &id))
+	char id[12];
+	snprintf(id, sizeof(id), "%u", (unsigned)str_number(c->args, 0, UINT32_MAX));
+	if (!strcmp(id, "0"))
 		return ST_OK;
-	return api_text(c, delete_tasks(c->args) ? "+OK\n" : "-ERR No such id\n");
+	return api_text(c, delete_tasks(id) ? "+OK\n" : "-ERR No such id\n");
 }

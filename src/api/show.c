@@ -9,6 +9,7 @@
 #include "core/value/self.h"
 #include "core/value/vars.h"
 #include "media/ctl/mctl.h"
+#include "text/words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -415,7 +416,7 @@ static void complete_row(const char *words, void *arg)
 	const char *v[12] = {"0"};
 	char text[512];
 	snprintf(text, sizeof(text), "%s", words);
-	api_split(text, ' ', (char **)(v + 1), 10);
+	words_split(text, ' ', (char **)(v + 1), 10);
 	v[11] = core_hostname();
 	rows_add(arg, v);
 }
@@ -474,6 +475,7 @@ static const struct report reports[] = {
     {"loops", show_loops, NULL},
     {"rings", show_rings, NULL},
     {"memory", show_memory, NULL},
+    {"media", show_media, NULL},
     {"codec", NULL, "codec"},
     {"endpoint", NULL, "endpoint"},
     {"dialplan", NULL, "dialplan"},
@@ -484,6 +486,34 @@ static const struct report reports[] = {
     {"say", NULL, "say"},
     {"limits", NULL, "limit"},
 };
+
+/* FreeSWITCH compares only the beginnings of some words: the plural means the same, another ending nothing. */
+static ON_CTL bool show_by_beginning(const char *name, const char *filter, struct rows *rows)
+{
+	static const char *const kinds[] = {
+	    "codec", "dialplan", "file", "timer", "chat", "say", "management", "endpoint"};
+	size_t n = strlen(name);
+	char kind[64];
+
+	if (!strncasecmp(name, "module", 6)) {
+		show_modules(rows, filter);
+		return true;
+	}
+	if (!strncasecmp(name, "help", 4)) {
+		show_help(rows, filter);
+		return true;
+	}
+	snprintf(kind, sizeof(kind), "%.*s", (int)(n && (name[n - 1] | 0x20) == 's' ? n - 1 : n), name);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strncasecmp(name, kinds[i], strlen(kinds[i])))
+			continue;
+		struct interface_ask q = {.rows = rows, .filter = filter, .has_type = true};
+		rows->cols = kind_cols;
+		registry_each(kind, interface_row, &q);
+		return true;
+	}
+	return false;
+}
 
 static ON_CTL bool show_report(const char *name, const char *filter, struct rows *rows)
 {
@@ -500,7 +530,7 @@ static ON_CTL bool show_report(const char *name, const char *filter, struct rows
 		registry_each(r->kind, interface_row, &q);
 		return true;
 	}
-	return false;
+	return show_by_beginning(name, filter, rows);
 }
 
 /* The text between the percent signs of an SQL pattern. */

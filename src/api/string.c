@@ -1,13 +1,16 @@
 /* Text in, text out: what dialplans use inside ${...}. No state, nothing waits but eval, expand and file_exists. */
 #include "api/api_i.h"
+#include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/run/api.h"
 #include "core/run/expand.h"
+#include "core/value/vars.h"
 #include "text/digest.h"
 #include "text/mark.h"
 #include "text/re.h"
 #include "text/url.h"
+#include "text/words.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -72,11 +75,11 @@ int api_sha256(struct api_call *c)
 	return api_text(c, hex);
 }
 
-/* Backslashes before what would end a quoted text or begin a new line. */
+/* Newlines, tabs, blanks and dollars as FreeSWITCH's lists have them: "\n", "\s" ... A backslash stays as it is. */
 int api_escape(struct api_call *c)
 {
-	static const char from[] = "\r\n\t\\$";
-	static const char to[] = "rnt\\$";
+	static const char from[] = "\r\n\t $";
+	static const char to[] = "rnts$";
 	role_assert_ctl();
 	for (const char *p = c->args; *p; p++) {
 		const char *k = strchr(from, *p);
@@ -115,24 +118,11 @@ int api_quote_shell_arg(struct api_call *c)
 	return ST_OK;
 }
 
-/* "a|b|c", or "m:~a~b~c" with another separator, cut in place into at most max parts; marked text has no separator. */
+/* "a|b|c", or "m:~a~b~c" with another separator (| ~ /), cut in place into at most max parts. */
 static int split_parts(char *text, char **parts, int max)
 {
-	char sep = '|';
-	int n = 0;
-	if (text[0] == 'm' && text[1] == ':' && text[2] && !mark_has(sv_sub(sv_of(text), 2, 2))) {
-		sep = text[2];
-		text += 3;
-	}
-	while (n < max) {
-		parts[n++] = text;
-		char *next = n < max ? strchr(text, sep) : NULL;
-		if (!next)
-			break;
-		*next = 0;
-		text = next + 1;
-	}
-	return n;
+	bool has_sep = text[0] == 'm' && text[1] == ':' && text[2] && strchr("|~/", text[2]);
+	return words_split(has_sep ? text + 3 : text, has_sep ? text[2] : '|', parts, max);
 }
 
 int api_replace(struct api_call *c)
@@ -140,7 +130,7 @@ int api_replace(struct api_call *c)
 	char *part[3], *text;
 	role_assert_ctl();
 	text = mem_strdup(api_own_text(c));
-	if (!text || split_parts(text, part, 3) < 3 || !*part[1]) {
+	if (!text || split_parts(text, part, 3) < 3) {
 		mem_free(text);
 		return api_text(c, "-ERR");
 	}
@@ -148,7 +138,7 @@ int api_replace(struct api_call *c)
 		mark_strip_in_place(part[i]);
 	size_t n = strlen(part[1]);
 	const char *p = part[0];
-	for (const char *hit; (hit = strstr(p, part[1])); p = hit + n) {
+	for (const char *hit; n && (hit = strstr(p, part[1])); p = hit + n) {
 		buf_add(c->out, p, (size_t)(hit - p));
 		buf_adds(c->out, part[2]);
 	}
@@ -157,8 +147,15 @@ int api_replace(struct api_call *c)
 	return ST_OK;
 }
 
-/* regex data|pattern: true or false. data|pattern|text: text with groups put in; without a match the data, or with a
- * fourth part n nothing, with b "false". */
+static void put_groups(struct buf *out, char *text, const struct re_match *m)
+{
+	for (char *p = text; (p = strchr(p, '%')); p++)
+		*p = '$';
+	re_substitute(out, sv_of(text), '$', m);
+}
+
+/* regex data|pattern: true or false. data|pattern|text: text with groups put in ($1, ${1}, and a % is a $); without a
+ * match the data, or with an n in the fourth part nothing, with a b "false". */
 int api_regex(struct api_call *c)
 {
 	char *part[4], *text;
@@ -183,10 +180,12 @@ int api_regex(struct api_call *c)
 	if (n == 2)
 		buf_adds(c->out, is_match ? "true" : "false");
 	else if (is_match)
-		re_substitute(c->out, sv_of(part[2]), strchr(part[2], '%') ? '%' : '$', &m);
-	else if (*mode == 'b')
+		put_groups(c->out, part[2], &m);
+	else if (strchr(mode, 'n'))
+		;
+	else if (strchr(mode, 'b'))
 		buf_adds(c->out, "false");
-	else if (*mode != 'n')
+	else
 		buf_adds(c->out, part[0]);
 	buf_fini(&pattern);
 	buf_fini(&data);
@@ -194,145 +193,127 @@ int api_regex(struct api_call *c)
 	return ST_OK;
 }
 
-static bool is_number(const char *s, double *out)
+int api_coalesce(struct api_call *c)
 {
-	char *end;
-	*out = strtod(s, &end);
-	return *s && !*end;
-}
-
-/* 1, 0, or -1 for an unknown operator. */
-static int compare(const char *a, const char *op, const char *b)
-{
-	double x, y;
-	double diff = is_number(a, &x) && is_number(b, &y) ? x - y : (double)strcmp(a, b);
-	if (!strcmp(op, "=="))
-		return diff == 0;
-	if (!strcmp(op, "!="))
-		return diff != 0;
-	if (!strcmp(op, ">"))
-		return diff > 0;
-	if (!strcmp(op, ">="))
-		return diff >= 0;
-	if (!strcmp(op, "<"))
-		return diff < 0;
-	return !strcmp(op, "<=") ? diff <= 0 : -1;
-}
-
-int api_cond(struct api_call *c)
-{
-	char *word[8], *text, *yes, *no = NULL;
+	enum { PARTS_MAX = 256 };
+	char *part[PARTS_MAX], *text = mem_strdup(api_own_text(c)), *begin = text;
+	char sep = ',';
 	role_assert_ctl();
-	text = mem_strdup(api_own_text(c));
 	c->is_reply_text = true;
-	yes = text ? strchr(text, '?') : NULL;
-	if (yes) {
-		*yes++ = 0;
-		no = strchr(yes, ':');
+	if (text && !strncmp(text, "^^", 2) && text[2] && !mark_has(sv_sub(sv_of(text), 2, 2))) {
+		sep = text[2];
+		begin = text + 3;
 	}
-	int n = no ? api_split(text, ' ', word, 8) : 0;
-	for (int i = 0; i < n; i++)
-		mark_strip_in_place(word[i]);
-	int result = n == 3 ? compare(word[0], word[1], word[2]) : -1;
-	if (result < 0) {
-		buf_adds(c->out, "-ERR");
-	} else {
-		*no++ = 0;
-		buf_addv(c->out, sv_trim(sv_of(result ? yes : no)));
-	}
+	int n = text ? words_split(begin, sep, part, PARTS_MAX) : 0, i = 0;
+	while (i < n && !*part[i])
+		i++;
+	if (i < n)
+		buf_adds(c->out, part[i]);
+	else if (!n)
+		api_usage(c, "coalesce");
 	mem_free(text);
 	return ST_OK;
 }
 
-int api_coalesce(struct api_call *c)
+/* Takes "uuid:U " off the front: the rest, and the leg (or NULL, when there is none of that name). */
+static ON_CTL const char *leg_prefix(struct api_call *c, struct leg **leg)
 {
-	const char *p = api_own_text(c);
-	char sep = ',';
-	role_assert_ctl();
-	if (!*p)
-		return api_usage(c, "coalesce");
-	c->is_reply_text = true;
-	if (!strncmp(p, "^^", 2) && p[2] && !mark_has(sv_sub(sv_of(p), 2, 2))) {
-		sep = p[2];
-		p += 3;
+	const char *blank = strchr(c->text, ' ');
+	char uuid[3 * UUID_CHARS] = "";
+	*leg = NULL;
+	if (strncasecmp(c->text, "uuid:", 5))
+		return c->text;
+	if (!blank)
+		return "";
+	size_t n = (size_t)(blank - c->text) - 5;
+	if (n < sizeof(uuid)) {
+		memcpy(uuid, c->text + 5, n);
+		mark_strip_in_place(uuid);
+		*leg = leg_find(uuid);
 	}
-	struct sv rest = sv_of(p), head;
-	do {
-		sv_split(rest, sep, &head, &rest);
-		if (head.n)
-			return buf_addv(c->out, head);
-	} while (rest.n);
-	return ST_OK;
+	return blank + 1;
 }
 
-/* Takes "uuid:U " off the front; the leg or the one the command runs on. False: there is such a prefix, but no leg. */
-static ON_CTL bool leg_prefix(struct api_call *c, const char **rest, struct leg **leg)
+/* What eval and expand know of a leg: not its variables by their names, but the headers of its events, in which the
+ * variable x is variable_x. */
+struct headers {
+	struct leg *leg;
+	struct event *event; /* made when it is first asked for */
+	struct buf value;
+};
+
+static ON_CTL const char *header_value(const char *name, void *arg)
 {
-	*rest = c->text;
-	*leg = c->leg;
-	if (strncasecmp(c->text, "uuid:", 5))
-		return true;
-	char uuid[3 * UUID_CHARS] = "";
-	size_t n = strcspn(c->text + 5, " ");
-	if (n >= sizeof(uuid))
-		return false;
-	memcpy(uuid, c->text + 5, n);
-	mark_strip_in_place(uuid);
-	*rest = c->text + 5 + n + strspn(c->text + 5 + n, " ");
-	*leg = leg_find(uuid);
-	return *leg != NULL;
+	struct headers *h = arg;
+	if (!h->leg)
+		return NULL;
+	if (!strncasecmp(name, "variable_", 9))
+		return vars_text(h->leg->vars, name + 9, &h->value);
+	if (!h->event && (h->event = event_new_plain(EVENT_CHANNEL_DATA)))
+		leg_event_headers(h->leg, h->event);
+	const char *value = h->event ? event_get(h->event, name) : NULL;
+	if (!value)
+		return NULL;
+	buf_clear(&h->value);
+	mark_put(&h->value, sv_of(value)); /* what a caller's profile says is his */
+	return h->value.p ? h->value.p : "";
+}
+
+static CO int expand_headers(struct leg *leg, const char *text, char **out)
+{
+	struct headers h = {.leg = leg};
+	buf_init(&h.value);
+	int st = expand_with(NULL, header_value, &h, text, out);
+	buf_fini(&h.value);
+	mem_unref(h.event);
+	return st;
 }
 
 int api_eval(struct api_call *c)
 {
-	const char *rest;
 	struct leg *leg;
 	char *out = NULL;
 	role_assert_co();
-	if (!leg_prefix(c, &rest, &leg))
-		return ST_OK;
+	const char *rest = leg_prefix(c, &leg);
 	c->is_reply_text = true;
-	int st = expand(leg, rest, &out);
+	mem_ref(leg);
+	int st = expand_headers(leg, rest, &out);
 	if (!st)
 		buf_adds(c->out, out);
 	mem_free(out);
+	mem_unref(leg);
 	return st;
 }
 
-/* The line of who may not do everything: nothing in it is expanded, only his own command is run. */
-static int line_own(const struct api_call *c, char **line)
-{
-	const char *args = c->args;
-	if (!strncasecmp(args, "uuid:", 5))
-		args += strcspn(args, " "), args += strspn(args, " ");
-	*line = mem_strdup(args);
-	return *line ? ST_OK : ST_NOMEM;
-}
-
+/* [uuid:U ]COMMAND ARGUMENTS, of which the arguments are expanded; not for who may not do everything: nothing in his
+ * line is expanded, only his own command is run. */
 int api_expand(struct api_call *c)
 {
-	const char *rest;
 	struct leg *leg;
-	char *line = NULL;
+	char *args = NULL, *cmd;
 	role_assert_co();
-	if (!*c->args)
+	const char *rest = leg_prefix(c, &leg);
+	if (c->who)
+		rest = c->args + (strncasecmp(c->args, "uuid:", 5) ? 0 : strcspn(c->args, " "));
+	rest += c->who ? strspn(rest, " ") : 0;
+	if (!*rest)
 		return api_text(c, "-ERR No input\n");
-	if (!leg_prefix(c, &rest, &leg))
-		return ST_OK;
+	size_t n = strcspn(rest, " ");
+	cmd = mem_strndup(rest, n);
+	if (!cmd)
+		return ST_NOMEM;
+	const char *given = rest[n] ? rest + n + 1 : "";
 	mem_ref(leg);
-	int st = c->who ? line_own(c, &line) : expand(leg, rest, &line);
-	if (!st) {
-		size_t n = strcspn(line, " ");
-		const char *args = line + n + strspn(line + n, " ");
-		line[n] = 0;
-		c->is_reply_text = true;
-		st = c->who ? api_run_for(c->who, line, args, leg, c->out) : api_run_text(line, args, leg, c->out);
-		if (st == ST_NOTFOUND) {
-			buf_printf(c->out, "-ERR %s Command not found!\n", line);
-			st = ST_OK;
-		}
+	c->is_reply_text = true;
+	int st = c->who ? ST_OK : expand_headers(leg, given, &args);
+	if (!st)
+		st = c->who ? api_run_for(c->who, cmd, given, leg, c->out) : api_run_text(cmd, args, c->leg, c->out);
+	if (st == ST_NOTFOUND) {
+		buf_adds(c->out, "INVALID COMMAND!\n-ERR Cannot execute command\n");
+		st = ST_OK;
 	}
-	mem_free(line);
+	mem_free(args);
+	mem_free(cmd);
 	mem_unref(leg);
 	return st;
 }

@@ -5,6 +5,7 @@
 #include "core/registry/api.h"
 #include "proc/shell.h"
 #include "text/mark.h"
+#include "text/words.h"
 
 enum { OUTPUT_MAX_BYTES = 4 << 20, WORDS_MAX = 64 };
 
@@ -89,7 +90,7 @@ struct words {
 static bool words_init(struct words *w, const char *args)
 {
 	*w = (struct words){.text = mem_strdup(args)};
-	int n = w->text ? api_split(w->text, ' ', w->w, WORDS_MAX) : 0;
+	int n = w->text ? words_split(w->text, ' ', w->w, WORDS_MAX) : 0;
 	if (n > 0 && !mark_has(sv_of(w->w[0]))) { /* nobody outside names the program */
 		while (n-- > 0)
 			mark_strip_in_place(w->w[n]);

@@ -11,17 +11,16 @@
 #include <time.h>
 
 #define DEFAULT_FORMAT "%Y-%m-%d %T"
-enum { DATE_MAX = 1024, YEAR_MAX = 9999 };
+enum { DATE_MAX = 80, YEAR_MAX = 9999 };       /* a longer date is none */
 static const int64_t epoch_max = 253402300799; /* 9999-12-31 23:59:59 */
 
 /* Takes "EPOCH|" off the front of a format. */
 static const char *take_epoch(const char *text, int64_t *epoch)
 {
 	const char *bar = strchr(text, '|');
-	int64_t n;
-	if (!bar || sv_i64((struct sv){text, (size_t)(bar - text)}, &n))
+	if (!bar)
 		return text;
-	*epoch = n;
+	*epoch = str_number(text, -epoch_max, epoch_max);
 	return bar + 1;
 }
 
@@ -32,6 +31,15 @@ static int put_date(struct api_call *c, const char *format, const struct tm *tm)
 	return buf_add(c->out, text, n);
 }
 
+/* strftime (not strftime_tz) refuses what is no conversion of C, and then writes nothing. */
+static bool is_format(const char *format)
+{
+	for (const char *p = format; (p = strchr(p, '%')) != NULL; p += 2)
+		if (!p[1] || !strchr("CDrRTeaAbBcdHIjmMpSUwWxXyYzZ%", p[1]))
+			return false;
+	return true;
+}
+
 int api_strftime(struct api_call *c)
 {
 	role_assert_ctl();
@@ -40,7 +48,7 @@ int api_strftime(struct api_call *c)
 	time_t t = (time_t)(epoch < 0 ? 0 : epoch > epoch_max ? epoch_max : epoch); /* as tz_local does */
 	struct tm tm;
 	localtime_r(&t, &tm);
-	return put_date(c, format, &tm);
+	return is_format(format) ? put_date(c, format, &tm) : ST_OK;
 }
 
 int api_strftime_tz(struct api_call *c)
@@ -49,30 +57,64 @@ int api_strftime_tz(struct api_call *c)
 	char name[128] = "";
 	struct tz zone;
 	struct tm tm;
-	int64_t epoch = clock_wall_us() / 1000000;
+	int64_t epoch = 0;
 	size_t n = strcspn(c->args, " ");
-	if (!n)
-		return api_strftime(c);
 	strncat(name, c->args, n < sizeof(name) ? n : sizeof(name) - 1);
-	if (zone_find(name, &zone))
+	if (zone_find(n ? name : "GMT", &zone))
 		return api_text(c, "-ERR Invalid timezone/format\n");
-	const char *format = take_epoch(c->args + n + strspn(c->args + n, " "), &epoch);
-	tz_local(&zone, epoch, &tm);
-	return put_date(c, format, &tm);
+	const char *format = take_epoch(c->args + n + (c->args[n] == ' '), &epoch);
+	size_t before = c->out->n;
+	tz_local(&zone, epoch ? epoch : clock_wall_us() / 1000000, &tm);
+	put_date(c, format, &tm);
+	return c->out->n > before ? ST_OK : api_text(c, "-ERR Invalid timezone/format\n");
 }
 
-/* "YYYY-MM-DD HH:MM:SS" in local time, or now. */
+/* Takes digits off; at most max of them. False when there were none. */
+static bool take_digits(const char **p, size_t max, int *out)
+{
+	char digits[10] = "";
+	size_t n = strspn(*p, "0123456789");
+	n = n > max ? max : n;
+	strncat(digits, *p, n < sizeof(digits) ? n : sizeof(digits) - 1);
+	*out = atoi(digits);
+	*p += n;
+	return n > 0;
+}
+
+/* "H[:M[:S]]" from here on, each of any number of digits, or none. */
+static void take_clock(const char **p, struct tm *tm)
+{
+	take_digits(p, SIZE_MAX, &tm->tm_hour);
+	*p += **p == ':';
+	take_digits(p, SIZE_MAX, &tm->tm_min);
+	*p += **p == ':';
+	take_digits(p, SIZE_MAX, &tm->tm_sec);
+}
+
+/* "YYYY-MM-DD HH:MM:SS" in local time; "HH:MM:SS" of today; else 1970. */
 static int64_t parse_date(const char *text)
 {
-	struct tm tm = {.tm_isdst = -1, .tm_mday = 1};
-	int n = sscanf(
-	    text, "%d-%d-%d%*[ T]%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec);
-	if (n < 3)
-		return *text ? 0 : clock_wall_us();
-	if (tm.tm_year < 0 || tm.tm_year > YEAR_MAX || tm.tm_mon < 0 || tm.tm_mon > YEAR_MAX)
-		return 0;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
+	time_t now = (time_t)(clock_wall_us() / 1000000);
+	const char *p = text;
+	struct tm tm;
+	if (!*text)
+		return clock_wall_us();
+	localtime_r(&now, &tm);
+	take_clock(&p, &tm);
+	if (*p) {
+		p = text;
+		tm = (struct tm){0};
+		if (!take_digits(&p, SIZE_MAX, &tm.tm_year) || *p++ != '-' || !take_digits(&p, SIZE_MAX, &tm.tm_mon) ||
+		    *p++ != '-' || !take_digits(&p, SIZE_MAX, &tm.tm_mday))
+			return 0;
+		p += strspn(p, " \t\n\v\f\r");
+		take_clock(&p, &tm);
+		if (tm.tm_year > YEAR_MAX || tm.tm_mon > YEAR_MAX)
+			return 0;
+		tm.tm_year -= 1900;
+		tm.tm_mon -= 1;
+	}
+	tm.tm_isdst = -1;
 	return clock_us_of_s(mktime(&tm));
 }
 

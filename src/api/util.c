@@ -6,69 +6,7 @@
 #include "core/registry/api.h"
 #include "core/registry/principal.h"
 #include "text/mark.h"
-
-static char unescaped(char c)
-{
-	return c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c == 's' ? ' ' : c;
-}
-
-/* Takes quotes and backslashes out of one word and spaces off its ends, in place. */
-static char *clean_word(char *word, char sep)
-{
-	char *from = word, *to, *start, *end;
-	bool in_quotes = false;
-	while (*from == ' ')
-		from++;
-	start = to = end = from;
-	for (; *from; from++) {
-		char next = from[1];
-		if (*from == '\\' && next &&
-		    (next == '\'' || next == '"' || next == sep || next == '\\' || unescaped(next) != next)) {
-			*to++ = next == sep ? next : unescaped(next);
-			end = to;
-			from++;
-		} else if (*from == '\'' && (in_quotes || strchr(from + 1, '\''))) {
-			in_quotes = !in_quotes;
-			if (in_quotes)
-				end = to;
-		} else {
-			*to++ = *from;
-			if (*from != ' ' || in_quotes)
-				end = to;
-		}
-	}
-	*end = 0;
-	return start;
-}
-
-int api_split(char *text, char sep, char **words, int max)
-{
-	int n = 0;
-	char *p = text;
-	while (n < max) {
-		while (sep == ' ' && *p == ' ')
-			p++;
-		if (!*p && (sep == ' ' || n == 0))
-			break;
-		char *q = p;
-		bool in_quotes = false;
-		if (n == max - 1)
-			q += strlen(q);
-		for (; *q && (in_quotes || *q != sep); q++) {
-			if (*q == '\\' && q[1])
-				q++;
-			else if (*q == '\'' && (in_quotes || strchr(q + 1, '\'')))
-				in_quotes = !in_quotes;
-		}
-		bool is_last = !*q;
-		*q = 0;
-		words[n++] = clean_word(p, sep);
-		if (is_last)
-			break;
-		p = q + 1;
-	}
-	return n;
-}
+#include "text/words.h"
 
 /* Words of somebody's own line, each marked as a whole. */
 static int words_of(struct api_words *w, const char *args, int max)
@@ -76,7 +14,7 @@ static int words_of(struct api_words *w, const char *args, int max)
 	w->plain = mem_strdup(args);
 	if (!w->plain)
 		return ST_NOMEM;
-	w->n = api_split(w->plain, ' ', w->w, max);
+	w->n = words_split(w->plain, ' ', w->w, max);
 	for (int i = 0; i < w->n; i++)
 		if (!(w->m[i] = w->own[i] = principal_data_dup(w->w[i], "")))
 			return ST_NOMEM;
@@ -97,7 +35,7 @@ static int words_init(struct api_words *w, const struct api_call *c, int max)
 	w->text = mem_strdup(c->text);
 	if (!w->text)
 		return ST_NOMEM;
-	w->n = api_split(w->text, ' ', w->m, max);
+	w->n = words_split(w->text, ' ', w->m, max);
 	memcpy(w->w, w->m, sizeof(w->w));
 	return mark_has(sv_of(c->text)) ? mark_strip_words(w->m, w->w, w->n, &w->plain) : ST_OK;
 }

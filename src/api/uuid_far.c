@@ -75,6 +75,11 @@ static bool is_mime_word(const char *text)
 void on_send_info(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	char ctype[128] = "freeswitch/data";
+	if (w->n == 3) { /* neither a body nor a type with one */
+		role_assert_ctl();
+		api_leg_usage(c, w->command);
+		return;
+	}
 	struct sv body = w->n == 2 ? sv_of(w->w[1]) : w->n == 4 ? sv_of(w->w[3]) : SV("");
 	role_assert_ctl();
 	if (w->n == 4 && (!is_mime_word(w->w[1]) || !is_mime_word(w->w[2]))) {
@@ -83,14 +88,16 @@ void on_send_info(struct api_call *c, struct leg *leg, struct api_words *w)
 	}
 	if (w->n == 4 && strlen(w->w[1]) < 60 && strlen(w->w[2]) < 60)
 		snprintf(ctype, sizeof(ctype), "%.60s/%.60s", w->w[1], w->w[2]);
-	bool is_done = leg->ops && leg->ops->send_info && !leg->ops->send_info(leg, ctype, body);
+	/* an endpoint that has no such thing takes it without a word */
+	bool is_done = leg->ops && (!leg->ops->send_info || !leg->ops->send_info(leg, ctype, body));
 	buf_adds(c->out, is_done ? "+OK Success\n" : "-ERR Operation Failed\n");
 }
 
 void on_send_message(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
-	bool is_done = leg->ops && leg->ops->send_message && !leg->ops->send_message(leg, "text/plain", sv_of(w->w[1]));
+	bool is_done =
+	    leg->ops && (!leg->ops->send_message || !leg->ops->send_message(leg, "text/plain", sv_of(w->w[1])));
 	buf_adds(c->out, is_done ? "+OK Success\n" : "-ERR Operation Failed\n");
 }
 

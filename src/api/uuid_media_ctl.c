@@ -31,14 +31,17 @@ void on_codec_param(struct api_call *c, struct leg *leg, struct api_words *w)
 void on_media(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
-	int st = w->before ? leg_bypass_start(leg) : leg_bypass_end(leg);
+	struct leg *peer = leg->peer;
+	bool is_elsewhere = leg_media_is_bypassed(leg) || (peer && leg_media_is_bypassed(peer));
+	int st = w->before ? leg_bypass_start(leg) : is_elsewhere ? leg_bypass_end(leg) : ST_INVAL;
 	buf_adds(c->out, st ? "-ERR Operation failed\n" : "+OK Success\n");
 }
 
 void on_media_reneg(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
-	int st = leg_media_reneg(leg, w->n > 1 ? w->w[1] + (*w->w[1] == '=') : NULL);
+	bool has_far_end = leg->ops && leg->ops->reinvite; /* else there is nobody to negotiate with */
+	int st = has_far_end ? leg_media_reneg(leg, w->n > 1 ? w->w[1] + (*w->w[1] == '=') : NULL) : ST_OK;
 	buf_adds(c->out, st ? "-ERR Operation Failed\n" : "+OK Success\n");
 }
 
@@ -83,7 +86,7 @@ void on_fileman(struct api_call *c, struct leg *leg, struct api_words *w)
 		}
 	s = leg_media_stream(leg);
 	bool is_relative = value && (*value == '+' || *value == '-');
-	if (!s)
+	if (!s || !mstream_is_playing(s))
 		st = ST_NOTFOUND;
 	else if (!strcasecmp(w->w[1], "pause"))
 		st = mstream_play_set(s, MEDIA_PLAY_PAUSE, -1);

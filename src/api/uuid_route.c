@@ -8,6 +8,7 @@
 #include "core/registry/principal.h"
 #include "core/run/exec.h"
 #include "core/value/cause.h"
+#include "text/words.h"
 
 void on_kill(struct api_call *c, struct leg *leg, struct api_words *w)
 {
@@ -65,7 +66,9 @@ static ON_CTL void send_both(struct leg *leg, const struct place *to, struct leg
 	struct buf spec;
 
 	buf_init(&spec);
-	buf_printf(&spec, "%s:%s:%s", to->part[0], to->part[1] ? to->part[1] : "", to->part[2] ? to->part[2] : "");
+	const char *quote = strchr(to->part[0], ':') ? "'" : ""; /* a list of applications has colons of its own */
+	buf_printf(&spec, "%s%s%s:%s:%s", quote, to->part[0], quote, to->part[1] ? to->part[1] : "",
+	    to->part[2] ? to->part[2] : "");
 	leg_var_set_text(leg, "transfer_after_bridge", spec.p);
 	buf_fini(&spec);
 	send_to(peer, peer_to);
@@ -116,8 +119,8 @@ void on_dual_transfer(struct api_call *c, struct leg *leg, struct api_words *w)
 	struct place to[2] = {{{NULL}}};
 	struct leg *peer;
 	role_assert_ctl();
-	api_split(c->who ? w->w[1] : w->m[1], '/', to[0].part, 3);
-	api_split(c->who ? w->w[2] : w->m[2], '/', to[1].part, 3);
+	words_split(c->who ? w->w[1] : w->m[1], '/', to[0].part, 3);
+	words_split(c->who ? w->w[2] : w->m[2], '/', to[1].part, 3);
 	if (!to[0].part[0] || !to[1].part[0]) {
 		api_leg_usage(c, w->command);
 		return;
@@ -171,7 +174,10 @@ void on_pre_answer(struct api_call *c, struct leg *leg, struct api_words *w)
 void on_ring_ready(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
-	say_done(c, leg_ring_ready(leg));
+	if (w->n > 1 && strcasecmp(w->w[1], "queued"))
+		api_leg_usage(c, w->command);
+	else
+		say_done(c, leg_ring_ready(leg));
 }
 
 void on_outgoing_answer(struct api_call *c, struct leg *leg, struct api_words *w)

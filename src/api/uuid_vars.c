@@ -1,12 +1,14 @@
 /* Commands that read and write what a leg knows: its variables, its dump, its log level. */
 #include "api/api_i.h"
 #include "base/rand.h"
+#include "core/bridge/bridge.h"
 #include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/registry/principal.h"
 #include "core/value/vars.h"
 #include "text/mark.h"
+#include "text/words.h"
 
 #include <stdlib.h>
 
@@ -26,13 +28,22 @@ int api_uuid_exists(struct api_call *c)
 
 void on_getvar(struct api_call *c, struct leg *leg, struct api_words *w)
 {
-	const char *v;
+	const char *v = NULL;
 	role_assert_ctl();
 	struct buf scratch;
 	buf_init(&scratch);
-	v = c->who && !vars_get(leg->vars, w->w[1]) && !leg_profile_field(leg->profile, w->w[1])
-	        ? NULL /* no globals: those are not the call's */
-	        : leg_text(leg, w->w[1], &scratch);
+	char *bracket = strchr(w->w[1], '[');
+	if (bracket && strchr(bracket, ']')) {
+		long index = atol(bracket + 1);
+		*bracket = 0;
+		v = vars_element(leg->vars, w->w[1], index < 0 ? SIZE_MAX : (size_t)index, &scratch);
+		if (!v && index < 0)
+			bracket = NULL; /* the whole */
+	}
+	if (!v && !bracket)
+		v = c->who && !vars_get(leg->vars, w->w[1]) && !leg_profile_field(leg->profile, w->w[1])
+		        ? NULL /* no globals: those are not the call's */
+		        : leg_text(leg, w->w[1], &scratch);
 	c->is_reply_text = true;
 	buf_adds(c->out, v ? v : "_undef_");
 	buf_fini(&scratch);
@@ -63,21 +74,35 @@ void on_setvar_multi(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	char *pair[64];
 	role_assert_ctl();
-	int n = api_split(c->who ? w->w[1] : w->m[1], ';', pair, 64);
+	/* as it is written: quotes and backslashes are read once, within the pairs */
+	const char *given = strchr(c->who ? c->args : c->text, ' ');
+	char *text = mem_strdup(given ? given + 1 : "");
+	int n = text ? words_split(text, ';', pair, 64) : 0, count = 0;
 	for (int i = 0; i < n; i++) {
 		char *eq = strchr(pair[i], '=');
 		if (eq)
 			*eq++ = 0;
-		if (!*pair[i] || mark_has(sv_of(pair[i])))
+		if (!*pair[i]) {
+			buf_adds(c->out, "-ERR No variable specified\n");
 			continue;
-		if (!api_variable_check(c, pair[i]))
+		}
+		if (mark_has(sv_of(pair[i])))
+			continue;
+		if (!api_variable_check(c, pair[i])) {
+			mem_free(text);
 			return;
+		}
+		count++;
 		if (c->who)
 			leg_var_set_plain(leg, pair[i], eq);
 		else
 			leg_var_set_text(leg, pair[i], eq && *eq ? eq : NULL);
 	}
-	buf_adds(c->out, "+OK\n");
+	mem_free(text);
+	if (count)
+		buf_adds(c->out, "+OK\n");
+	else
+		api_leg_usage(c, w->command);
 }
 
 void on_dump(struct api_call *c, struct leg *leg, struct api_words *w)
@@ -99,11 +124,21 @@ void on_dump(struct api_call *c, struct leg *leg, struct api_words *w)
 void on_loglevel(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	enum log_level level;
+	const char *text = w->w[1];
 	role_assert_ctl();
-	if (log_level_parse(w->w[1], &level)) {
+	bool is_both = !strncasecmp(text, "-b", 2);
+	if (is_both)
+		text += strcspn(text, " "), text += strspn(text, " ");
+	bool is_number = *text && !text[strspn(text, "0123456789")];
+	if (is_number) /* there are no finer ones than debug */
+		level = (enum log_level)str_number(text, LOG_CONSOLE, LOG_DEBUG);
+	else if (log_level_parse(text, &level)) {
 		buf_adds(c->out, "-ERR Invalid log level!\n");
 		return;
 	}
 	leg->loglevel = (int)level;
+	struct leg *partner = is_both ? leg_partner(leg) : NULL;
+	if (partner)
+		partner->loglevel = (int)level;
 	buf_adds(c->out, "+OK\n");
 }

@@ -212,7 +212,10 @@ int app_record_session(struct leg *leg, const char *data)
 int app_stop_record_session(struct leg *leg, const char *data)
 {
 	role_assert_co();
-	(void)leg_record_stop(leg, data ? data : "");
+	if (!data || !*data)
+		leg_log(leg, LOG_WARNING, "stop_record_session: usage: <path>|all");
+	else
+		(void)leg_record_stop(leg, data);
 	return ST_OK;
 }
 

@@ -50,7 +50,7 @@ int app_set_user(struct leg *leg, const char *data)
 		st = ST_INVAL;
 		goto out;
 	}
-	st = dir_user_find(user, domain, &u);
+	st = dir_user_get(user, domain, NULL, &u);
 	if (st) {
 		leg_log(leg, LOG_ERR, "set_user: can't find user [%s]", w.w[0]);
 		st = ST_OK;

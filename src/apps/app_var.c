@@ -8,23 +8,22 @@
 #include "core/run/expand.h"
 #include "core/value/vars.h"
 #include "text/mark.h"
+#include "text/words.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 /* Splits "name=value" (or FreeSWITCH's "name,value"), text with marks, which stay on the value; name must be freed.
- * False when there is no name, or one that begins with what is from outside: it could be any variable's. */
+ * Blanks around the sign are part of both. False when there is no name, or one that begins with what is from outside:
+ * it could be any variable's. */
 static bool split_pair(const char *data, char **name, const char **value)
 {
 	size_t n = strcspn(data, "=");
 
 	if (!data[n])
 		n = strcspn(data, ",");
-	*name = mark_has(sv_sub(sv_trim((struct sv){data, n}), 0, 2)) ? NULL
-	                                                              : mark_strip_dup(sv_trim((struct sv){data, n}));
-	*value = data[n] ? data + n + 1 : NULL;
-	while (*value && **value == ' ')
-		(*value)++;
+	*name = mark_has(sv_sub(sv_trim((struct sv){data, n}), 0, 2)) ? NULL : mark_strip_dup((struct sv){data, n});
+	*value = data[n] && data[n + 1] ? data + n + 1 : NULL;
 	if (*name && **name)
 		return true;
 	mem_free(*name);
@@ -97,24 +96,20 @@ static void unset_word(struct leg *leg, const char *word)
 	leg_var_set(leg, word, NULL);
 }
 
-/* fn for each word of "[^^<delim>]one two". */
+/* fn for each word of "[^^<delim>]one two", cut as text/words.h does. */
 static void each_word(struct leg *leg, const char *data, void (*fn)(struct leg *leg, const char *word)) ON_CTL
 {
-	struct sv rest = sv_of(data), one;
-	char delim = ' ', *word;
+	enum { PAIRS_MAX = 256 };
+	char *copy = mem_strdup(data ? data : ""), *begin = copy, *word[PAIRS_MAX], delim = ' ';
 
-	if (sv_starts(rest, SV("^^")) && rest.n > 2 && !mark_has(sv_sub(rest, 2, 2))) {
-		delim = rest.p[2];
-		rest = sv_sub(rest, 3, rest.n);
+	if (copy && copy[0] == '^' && copy[1] == '^' && copy[2] && !mark_has((struct sv){copy + 2, 2})) {
+		delim = copy[2];
+		begin = copy + 3;
 	}
-	while (rest.n) {
-		sv_split(rest, delim, &one, &rest);
-		one = sv_trim(one);
-		if (!one.n || !(word = sv_dup(one)))
-			continue;
-		fn(leg, word);
-		mem_free(word);
-	}
+	int n = copy ? words_split(begin, delim, word, PAIRS_MAX) : 0;
+	for (int i = 0; i < n; i++)
+		fn(leg, word[i]);
+	mem_free(copy);
 }
 
 int app_multiset(struct leg *leg, const char *data)
@@ -134,10 +129,9 @@ int app_multiunset(struct leg *leg, const char *data)
 /* One more element behind or in front of the array ("ARRAY::a|:b"). */
 static int array_add(struct leg *leg, const char *data, bool is_front) ON_CTL
 {
-	const char *value, *old;
+	const char *value;
 	char *name = NULL, *text;
-	struct buf b, scratch;
-	int st = ST_OK;
+	int st;
 
 	if (!data || !split_pair(leg_exec_text(leg, data), &name, &value)) {
 		leg_log(leg, LOG_ERR, "'%s' is not <varname>=<value>", data ? data : "");
@@ -145,17 +139,7 @@ static int array_add(struct leg *leg, const char *data, bool is_front) ON_CTL
 	}
 	text = again(leg, value ? value : "");
 	value = text ? text : "";
-	buf_init(&scratch);
-	old = vars_text(leg->vars, name, &scratch);
-	if (is_front && old) {
-		buf_init(&b);
-		buf_printf(&b, "ARRAY::%s|:%s", value, strncmp(old, "ARRAY::", 7) ? old : old + 7);
-		leg_var_set_text(leg, name, b.p);
-		buf_fini(&b);
-	} else {
-		st = vars_push(leg->vars, name, value);
-	}
-	buf_fini(&scratch);
+	st = is_front ? vars_unshift(leg->vars, name, value) : vars_push(leg->vars, name, value);
 	mem_free(text);
 	mem_free(name);
 	return st;
@@ -203,12 +187,12 @@ static int export_in(struct leg *leg, const char *data, const char *list_name) O
 	tell_set(leg, before, is_nolocal ? "(REMOTE ONLY) " : "", bare, text);
 	/* a remote-only one is kept under its nolocal name, where bridge finds it */
 	leg_var_set_text(leg, name, text);
-	mem_free(text);
-	list = leg_var(leg, list_name);
-	if (!list || !*list)
+	list = text && *text ? leg_var(leg, list_name) : NULL;
+	if (text && *text && (!list || !*list))
 		leg_var_set(leg, list_name, name);
-	else if (!list_has(list, name))
+	else if (list && !list_has(list, name))
 		leg_var_setf(leg, list_name, "%s,%s", list, name);
+	mem_free(text);
 	mem_free(name);
 	return ST_OK;
 }

@@ -155,6 +155,9 @@ int app_limit_hash(struct leg *leg, const char *data);
 int app_limit_execute(struct leg *leg, const char *data);
 int app_limit_hash_execute(struct leg *leg, const char *data);
 int api_limit_usage(struct api_call *c);
+int api_chat(struct api_call *c); /* api_page.c */
+int api_page(struct api_call *c);
+int api_presence(struct api_call *c);
 int api_limit_hash_usage(struct api_call *c);
 int api_limit_reset(struct api_call *c);
 int api_limit_interval_reset(struct api_call *c);

@@ -14,6 +14,7 @@
 #include "core/value/self.h"
 #include "store/store.h"
 #include "text/mark.h"
+#include "text/words.h"
 #include <string.h>
 #include <strings.h>
 
@@ -122,6 +123,7 @@ struct order {
 	struct sv verb, realm, key;
 	struct sv value, url; /* marked; url: of a group */
 	bool has_key, has_value;
+	int part_count;
 };
 
 static void order_fini(struct order *o)
@@ -133,18 +135,26 @@ static void order_fini(struct order *o)
 
 static int order_parse(struct order *o, const char *data, char separator)
 {
-	struct sv rest;
+	char *part[4];
+	int n;
 
 	*o = (struct order){.text = mem_strdup(data ? data : "")};
 	if (!o->text)
 		return ST_NOMEM;
-	if (!sv_split(sv_of(o->text), separator, &o->verb, &rest))
-		return ST_PARSE; /* what is from outside holds no separator */
-	o->has_key = sv_split(rest, separator, &o->realm, &rest);
-	if (separator == '/')
-		o->has_value = sv_split(rest, separator, &o->key, &o->value);
-	else /* a group's url may hold anything */
-		o->url = rest;
+	/* what is from outside holds no separator; a group's url may hold anything */
+	n = words_split(o->text, separator, part, separator == '/' ? 4 : 3);
+	if (n < 1 || (n < 2 && separator == ':'))
+		return ST_PARSE;
+	o->verb = sv_of(part[0]);
+	o->part_count = n;
+	if (n > 1)
+		o->realm = sv_of(part[1]);
+	if (n > 2)
+		*(separator == '/' ? &o->key : &o->url) = sv_of(part[2]);
+	if (n > 3)
+		o->value = sv_of(part[3]);
+	o->has_key = n > 2;
+	o->has_value = n > 3;
 	o->realm_ = mark_strip_dup(o->realm), o->key_ = mark_strip_dup(o->key);
 	o->realm = sv_of(o->realm_), o->key = sv_of(o->key_);
 	return o->realm_ && o->key_ ? ST_OK : ST_NOMEM;
@@ -196,10 +206,13 @@ static int api_db(struct api_call *c)
 	role_assert_ctl();
 	mem_free(text);
 	c->is_reply_text = true;
-	if (st == ST_OK && sv_isi(o.verb, "list")) {
+	if (st == ST_OK && o.part_count < 3 && sv_isi(o.verb, "list")) {
 		list(o.realm, c->out);
-	} else if (st == ST_OK && sv_isi(o.verb, "count")) {
+	} else if (st == ST_OK && o.part_count < 3 && sv_isi(o.verb, "count")) {
 		buf_printf(c->out, "%zu", count(o.realm));
+	} else if (st == ST_OK && o.part_count == 2 && sv_isi(o.verb, "delete")) {
+		delete (&o);
+		buf_adds(c->out, "+OK");
 	} else if (st || !o.has_key) {
 		buf_adds(c->out, "!err!");
 	} else if (sv_isi(o.verb, "insert") && o.has_value) {
@@ -290,7 +303,7 @@ static int group_change(const struct order *o) ON_CTL
 	struct sv row[2] = {o->realm, o->url};
 	int st;
 
-	if (!o->has_key || !o->realm.n || !o->url.n)
+	if (!o->has_key || !o->url.n)
 		return ST_PARSE;
 	if (sv_isi(o->verb, "insert")) {
 		st = member_add(o->realm, o->url);

@@ -10,6 +10,7 @@
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/registry/app_words.h"
+#include "core/registry/limits.h"
 #include "core/run/exec.h"
 #include "core/value/cause.h"
 #include "core/value/self.h"
@@ -326,7 +327,9 @@ int api_limit_usage(struct api_call *c)
 	int st = app_words_init(&w, c->text, 4);
 
 	role_assert_ctl();
-	if (!st)
+	if (!st && w.n == 2) /* without a backend: the table of db */
+		st = usage_of(c, "db", w.w[0], w.w[1], false);
+	else if (!st)
 		st = w.n < 3 ? buf_adds(c->out, "USAGE: limit_usage <backend> <realm> <id> [rate]\n")
 		             : usage_of(c, w.w[0], w.w[1], w.w[2], w.n > 3 && !strcasecmp(w.w[3], "rate"));
 	app_words_fini(&w);
@@ -339,8 +342,10 @@ int api_limit_hash_usage(struct api_call *c)
 	int st = app_words_init(&w, c->text, 3);
 
 	role_assert_ctl();
-	if (!st)
-		st = w.n < 2 ? buf_adds(c->out, "USAGE: limit_hash_usage <realm> <id> [rate] "
+	if (!st && w.n == 1) /* one word is the realm of limit_usage without a backend */
+		st = usage_of(c, "db", "hash", w.w[0], false);
+	else if (!st)
+		st = w.n < 1 ? buf_adds(c->out, "USAGE: limit_hash_usage <realm> <id> [rate] "
 		                                "(Using deprecated limit api, check limit_usage with backend param)\n")
 		             : usage_of(c, "hash", w.w[0], w.w[1], w.n > 2 && !strcasecmp(w.w[2], "rate"));
 	app_words_fini(&w);
@@ -467,6 +472,20 @@ static void on_hangup(struct leg *leg, void *arg)
 	release(leg, NULL);
 }
 
+/* hash_dump limit, in the form that FreeSWITCH's switches hand each other. */
+static void dump(struct sv realm, struct buf *out)
+{
+	struct hash_it it = {0};
+
+	role_assert_ctl();
+	while (hash_next(items[0], &it)) {
+		const struct item *item = it.value;
+		if (!realm.n || sv_starts(it.key, realm))
+			buf_printf(out, "L/%s/%" PRIu32 "/%" PRIu32 "/%lld/%lld\n", item->key, item->usage, item->rate,
+			    (long long)item->interval_s, (long long)item->checked_s);
+	}
+}
+
 int limit_load(void)
 {
 	int st = hash_new(&holdings, 0, NULL);
@@ -477,6 +496,8 @@ int limit_load(void)
 		st = leg_hook_add(LEG_HOOK_ROUTING, on_routing, NULL);
 	if (st == ST_OK)
 		st = leg_hook_add(LEG_HOOK_HANGUP, on_hangup, NULL);
+	if (st == ST_OK)
+		limits_dump_set(dump);
 	return st;
 }
 
@@ -484,6 +505,7 @@ void limit_unload(void)
 {
 	struct hash_it it = {0};
 
+	limits_dump_set(NULL);
 	leg_hook_del(LEG_HOOK_ROUTING, on_routing, NULL);
 	leg_hook_del(LEG_HOOK_HANGUP, on_hangup, NULL);
 	while (holdings && hash_next(holdings, &it))

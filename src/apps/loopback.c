@@ -1,7 +1,7 @@
 /* mod_loopback: a leg that calls into our own dialplan. loopback/EXTEN[/CONTEXT[/DIALPLAN]] makes two legs: NAME-a,
  * which whoever dialled talks to, and NAME-b, an inbound call that runs the extension; loopback/app=APP:ARGS runs one
- * application there. The pair passes offers and answers between the two as a network would, and each has its own
- * stream on the loopback interface: whatever a leg can do, these can. When both are bridged the legs
+ * application there. The pair passes offers and answers between the two as a network would, and each has a stream
+ * of its own, wired to the other's without ports: whatever a leg can do, these can. When both are bridged the legs
  * behind them are joined and the pair goes (loopback_bowout=false keeps it). */
 #include "apps/apps_i.h"
 #include "base/mem.h"
@@ -67,7 +67,8 @@ static struct leg *other_up(const struct leg *leg) ON_CTL
 
 static int media_init(struct leg *leg) ON_CTL
 {
-	static const struct leg_media_conf conf = {.rtp_host = "127.0.0.1",
+	static const struct leg_media_conf conf = {.is_wired = true,
+	    .rtp_host = "127.0.0.1",
 	    .inbound_codecs = "L16@8000h,PCMU,PCMA,G722,OPUS",
 	    .outbound_codecs = "L16@8000h,PCMU,PCMA,G722,OPUS",
 	    .negotiation = "generous",
@@ -110,9 +111,9 @@ static int target_apply(struct leg_profile *p, const char *target) ON_CTL
 	}
 	sv_split(sv_of(target), '/', &exten, &rest);
 	sv_split(rest, '/', &context, &dialplan);
-	if (!exten.n || mark_has(rest)) /* nobody outside names a context or a dialplan */
+	if (mark_has(rest)) /* nobody outside names a context or a dialplan */
 		return ST_INVAL;
-	text[0] = sv_dup(exten), text[1] = sv_dup(context), text[2] = sv_dup(dialplan);
+	text[0] = sv_dup(exten.n ? exten : SV("service")), text[1] = sv_dup(context), text[2] = sv_dup(dialplan);
 	leg_profile_destination_set(p, text[0]);
 	if (context.n || !p->context || !*p->context)
 		leg_profile_set(&p->context, context.n ? text[1] : "default");
@@ -154,6 +155,8 @@ static void name_set(struct pair *pair, const char *text) ON_CTL
 	bool is_app = !strncmp(text, APP_PREFIX, strlen(APP_PREFIX));
 
 	text += is_app ? strlen(APP_PREFIX) : 0;
+	if (!*text)
+		text = "service";
 	pair->target = mem_strndup(text, strcspn(text, is_app ? ":" : "/"));
 	mark_strip_in_place(pair->target);
 	if (is_app)
@@ -243,8 +246,8 @@ static int app_hunt(struct leg *leg, const char *args)
 	app = sv_dup(name), text = sv_dup(data);
 	if (!app || !text)
 		st = ST_NOMEM;
-	/* whoever dials what only parks would wait in vain for it to answer */
-	if (!st && !strcasecmp(app, "park"))
+	/* whoever dials an application hears it at once, and need not wait for it to answer */
+	if (!st)
 		st = leg_exec_add(leg, "pre_answer", "", app);
 	if (!st)
 		st = leg_exec_add(leg, app, text, app);
@@ -318,6 +321,8 @@ static int answer_pass(struct leg *leg, struct leg *near, struct leg *a) ON_CTL
 	st = leg_media_answer(leg, near, &text);
 	if (!st)
 		st = leg_media_remote_answer(a, buf_sv(&text));
+	if (!st)
+		st = leg_media_wire(leg, a);
 	buf_fini(&text);
 	return st;
 }

@@ -234,6 +234,9 @@ static const struct var_desc vars[] = {
 };
 
 static const struct conf_desc confs[] = {
+    {"switch.conf", "media-threads", "number", "", "auto",
+        "threads that carry and process RTP, 1 to 64; auto: one less than the cores the process may use, at least 1; "
+        "read at the start"},
     {"switch.conf", "system-commands", "bool", "", "false",
         "applications and commands may run commands of the operating system (system, bgsystem, spawn ...)"},
     {"switch.conf", "system-command-timeout", "number", "s", "60",
@@ -244,6 +247,7 @@ static const struct conf_desc confs[] = {
 static const char *const uuid_limit_words[] = {"uuid_limit ::console::list_uuid", NULL};
 static const char *const uuid_limit_release_words[] = {"uuid_limit_release ::console::list_uuid", NULL};
 static const struct api_desc apis[] = {
+    {"chat", "chat", "<proto>|<from>|<to>|<message>|[<content-type>]", 0, api_chat, NULL},
     {"limit_hash_usage", "Deprecated: gets the usage count of a limited resource", "<realm> <id>", 0,
         api_limit_hash_usage, NULL},
     {"limit_interval_reset", "Reset the interval counter for a limited resource", "<backend> <realm> <resource>", 0,
@@ -251,6 +255,9 @@ static const struct api_desc apis[] = {
     {"limit_reset", "Reset the counters of a limit backend", "<backend>", 0, api_limit_reset, NULL},
     {"limit_status", "Get the status of a limit backend", "<backend>", 0, api_limit_status, NULL},
     {"limit_usage", "Get the usage count of a limited resource", "<backend> <realm> <id>", 0, api_limit_usage, NULL},
+    {"page", "Send a file as a page", "(var1=val1,var2=val2)<var1=val1,var2=val2><chan1>[:_:<chanN>]", 0, api_page,
+        NULL},
+    {"presence", "presence", "[in|out] <user> <rpid> <message>", 0, api_presence, NULL},
     {"uuid_limit", "Increase limit resource",
         "<uuid> <backend> <realm> <resource> [<max>[/interval]] [number [dialplan [context]]]", 0, api_uuid_limit,
         uuid_limit_words},

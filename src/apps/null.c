@@ -25,7 +25,8 @@ static const char *var_of(const struct leg *leg, const char *name)
 
 static int media_init(struct leg *leg) ON_CTL
 {
-	static const struct leg_media_conf conf = {.rtp_host = "127.0.0.1",
+	static const struct leg_media_conf conf = {.is_wired = true,
+	    .rtp_host = "127.0.0.1",
 	    .inbound_codecs = "L16@8000h",
 	    .outbound_codecs = "L16@8000h",
 	    .negotiation = "generous",
@@ -104,7 +105,19 @@ static int on_init(struct leg *leg)
 	int st;
 
 	role_assert_ctl();
+	/* whatever codecs the dial string asks for, nobody is there to mind them */
+	static const char *const wishes[] = {"absolute_codec_string", "codec_string"};
+	char *wish[2];
+	for (size_t i = 0; i < 2; i++) {
+		wish[i] = leg_text_dup(leg, wishes[i]);
+		leg_var_set(leg, wishes[i], NULL);
+	}
 	st = far_answer(leg);
+	for (size_t i = 0; i < 2; i++) {
+		if (wish[i])
+			leg_var_set_text(leg, wishes[i], wish[i]);
+		mem_free(wish[i]);
+	}
 	if (!st)
 		loop_defer(&n->begin, "null", begin, n);
 	return st;
@@ -164,10 +177,10 @@ static int outgoing(const struct originate_target *t, struct leg **out, enum cau
 	if (t->originator)
 		snprintf(n->originator_uuid, sizeof(n->originator_uuid), "%s", t->originator->uuid);
 	buf_init(&name);
-	buf_printf(&name, "null/%s", t->data);
+	buf_printf(&name, "null/%s", *t->data ? t->data : "service");
 	leg_set_name(leg, name.p);
 	buf_fini(&name);
-	leg_profile_destination_set(p, t->text);
+	leg_profile_destination_set(p, *t->text ? t->text : "service");
 	leg_profile_set(&p->source, "mod_loopback");
 	leg_set_profile(leg, p);
 	if ((st = media_init(leg))) {

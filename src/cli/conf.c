@@ -160,16 +160,20 @@ static int read_files(struct cli_conf *c, const char *profile)
 	return st;
 }
 
-/* The instance that `./dev run` made: $TANDEM_RUN, ./instance/run, or instance/run beside the program's build
- * directory. */
+/* The instance that `./dev run` made: $TANDEM_RUN, $TANDEM_INSTANCE/run, ./instance/run, or instance/run beside the
+ * program's build directory. */
 static bool read_instance(struct cli_conf *c)
 {
 	char path[1200], self[1024];
-	const char *run = getenv("TANDEM_RUN");
+	const char *run = getenv("TANDEM_RUN"), *instance = getenv("TANDEM_INSTANCE");
 	if (run) {
 		snprintf(path, sizeof(path), "%s/console.conf", run);
 		if (!read_file(c, path, NULL))
 			return true;
+	}
+	if (instance && *instance) {
+		snprintf(path, sizeof(path), "%s/run/console.conf", instance);
+		return !read_file(c, path, NULL); /* that one, or none: never another by chance */
 	}
 	if (!read_file(c, "instance/run/console.conf", NULL))
 		return true;

@@ -353,7 +353,9 @@ int session_complete(
 		if (colon) {
 			*write = 0;
 			*drop_count = (unsigned)strtoul(write + 8, NULL, 10);
-			snprintf(insert, size, "%s", colon + 1);
+			/* the only one there is: on to the next word */
+			const char *hit = strstr(f.body.p, "]\t");
+			snprintf(insert, size, "%s%s", colon + 1, hit && !strstr(hit + 2, "]\t") ? " " : "");
 			st = ST_OK;
 		}
 		if (strcmp(f.body.p, "-ERR no reply\n")) {

@@ -1,4 +1,7 @@
-/* The table of codecs this switch can encode and decode. Anything else is relayed as it comes. */
+/* The codecs this switch can encode and decode; anything else is relayed as it comes. A codec is a constant: functions
+ * and numbers. What it remembers belongs to a direction of a stream (struct codec_enc, codec_dec), is made where memory
+ * may be taken and travels with the stream, so that no codec has to know of threads, and a codec without memory costs
+ * nothing. Who has sound to share among streams keeps it in a form that has none (codec_store). */
 #include "codec/codec_i.h"
 #include <strings.h>
 
@@ -10,7 +13,7 @@ static size_t frame_bytes_by_rate(const struct codec_ops *c, unsigned ptime_ms)
 #define G711(name_, title_, pt_, law_) \
 	{ \
 		.name = name_, .title = title_, .pt = pt_, .clock_hz = 8000, .rate_hz = 8000, .channels = 1, \
-		.ptime_ms = 20, .ptime_min_ms = 10, .ptime_max_ms = 120, .bitrate = 64000, \
+		.ptime_ms = 20, .ptime_min_ms = 10, .ptime_max_ms = 120, .bitrate = 64000, .sample_bytes = 1, \
 		.frame_bytes = frame_bytes_by_rate, .encode = g711_##law_##_encode_frame, \
 		.decode = g711_##law_##_decode_frame \
 	}
@@ -18,7 +21,8 @@ static size_t frame_bytes_by_rate(const struct codec_ops *c, unsigned ptime_ms)
 	{ \
 		.name = "L16", .title = "RAW Signed Linear (16 bit)", .pt = pt_, .clock_hz = hz_, .rate_hz = hz_, \
 		.channels = 1, .ptime_ms = 20, .ptime_min_ms = 10, .ptime_max_ms = 120, .bitrate = 16 * hz_, \
-		.frame_bytes = frame_bytes_by_rate, .encode = l16_encode_frame, .decode = l16_decode_frame \
+		.sample_bytes = 2, .frame_bytes = frame_bytes_by_rate, .encode = l16_encode_frame, \
+		.decode = l16_decode_frame \
 	}
 
 static const struct codec_ops codecs[] = {
@@ -32,17 +36,70 @@ static const struct codec_ops codecs[] = {
     L16(24000, -1),
     L16(44100, 11),
 };
-enum { CODEC_COUNT = sizeof(codecs) / sizeof(codecs[0]) };
+enum { CODEC_COUNT = sizeof(codecs) / sizeof(codecs[0]), ADDED_MAX = 32 };
+static const struct codec_ops *added[ADDED_MAX];
+static size_t added_count;
+
+int codec_add(const struct codec_ops *ops)
+{
+	if (codec_find(ops->name, ops->clock_hz, ops->channels))
+		return ST_EXISTS;
+	if (added_count == ADDED_MAX)
+		return ST_FULL;
+	added[added_count++] = ops;
+	return ST_OK;
+}
 
 const struct codec_ops *codec_find(const char *name, uint32_t clock_hz, unsigned channels)
 {
-	for (size_t i = 0; name && i < CODEC_COUNT; i++)
-		if (!strcasecmp(codecs[i].name, name) && (!clock_hz || clock_hz == codecs[i].clock_hz) &&
-		    (!channels || channels == codecs[i].channels))
-			return &codecs[i];
+	const struct codec_ops *c;
+	for (size_t i = 0; name && (c = codec_at(i)); i++)
+		if (!strcasecmp(c->name, name) && (!clock_hz || clock_hz == c->clock_hz) &&
+		    (!channels || channels == c->channels))
+			return c;
 	return NULL;
 }
+
 const struct codec_ops *codec_at(size_t i)
 {
-	return i < CODEC_COUNT ? &codecs[i] : NULL;
+	if (i < CODEC_COUNT)
+		return &codecs[i];
+	return i - CODEC_COUNT < added_count ? added[i - CODEC_COUNT] : NULL;
+}
+
+const struct codec_ops *codec_store(const struct codec_ops *ops)
+{
+	return ops->sample_bytes ? ops : codec_find("L16", ops->rate_hz, 1);
+}
+
+int codec_enc_open(struct codec_enc *e, const struct codec_ops *ops, const char *fmtp)
+{
+	void *state = NULL;
+	int st = ops->enc_open ? ops->enc_open(ops, fmtp, &state) : ST_OK;
+	if (!st)
+		*e = (struct codec_enc){ops, state};
+	return st;
+}
+
+int codec_dec_open(struct codec_dec *d, const struct codec_ops *ops, const char *fmtp)
+{
+	void *state = NULL;
+	int st = ops->dec_open ? ops->dec_open(ops, fmtp, &state) : ST_OK;
+	if (!st)
+		*d = (struct codec_dec){ops, state};
+	return st;
+}
+
+void codec_enc_close(struct codec_enc *e)
+{
+	if (e->ops && e->ops->enc_close && e->state)
+		e->ops->enc_close(e->state);
+	*e = (struct codec_enc){0};
+}
+
+void codec_dec_close(struct codec_dec *d)
+{
+	if (d->ops && d->ops->dec_close && d->state)
+		d->ops->dec_close(d->state);
+	*d = (struct codec_dec){0};
 }

@@ -1,5 +1,6 @@
-/* Codecs: one constant table entry each. Samples are int16 at rate_hz, channels interleaved. Nothing allocates in
- * encode or decode; open and close do, on the thread that owns the stream. */
+/* Codecs: one constant table entry each, and what encodes or decodes one direction of a stream. Samples are int16 at
+ * rate_hz, one channel: a codec of more mixes down in decode and doubles in encode. Nothing allocates in encode, decode
+ * or plc; open and close do, on control or a worker. */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"
@@ -18,28 +19,67 @@ struct codec_ops {
 	int16_t pt;        /* RFC 3551's number, -1 = dynamic */
 	uint32_t clock_hz; /* RTP clock */
 	uint32_t rate_hz;  /* samples */
-	uint8_t channels;
+	uint8_t channels;  /* as in SDP */
 	uint16_t ptime_ms, ptime_min_ms, ptime_max_ms;
 	uint32_t bitrate; /* bit/s; 0 = varies */
+	/* Bytes of one sample, where encoded bytes may be cut anywhere and mean the same for everybody: such sound is
+	 * kept encoded and shared (codec_store). 0 = it comes in frames, or what was before decides what a byte means.
+	 */
+	uint8_t sample_bytes;
 	/* Encoded bytes of ptime_ms, at most (exactly, for codecs of fixed rate). */
 	size_t (*frame_bytes)(const struct codec_ops *ops, unsigned ptime_ms);
-	/* NULL when the codec keeps no state: then state is NULL everywhere. */
-	int (*open)(const struct codec_ops *ops, void **state_out);
-	void (*close)(void *state);
-	/* n samples (all channels together) to bytes. Bytes written, or ST_FULL when cap is too small. */
-	int (*encode)(void *state, const int16_t *in, size_t n, uint8_t *out, size_t cap);
-	/* bytes to samples. Samples written (all channels together), ST_FULL, or ST_PARSE for a damaged frame. */
-	int (*decode)(void *state, const uint8_t *in, size_t n, int16_t *out, size_t cap);
-	/* Conceals n missing samples; NULL = use dsp/plc.h. */
-	int (*plc)(void *state, int16_t *out, size_t n);
+	/* The state of one direction. fmtp: the far side's format parameters ("mode=20;..."), NULL = none; what is
+	 * wrong in it is ST_UNSUPPORTED. All NULL for a codec without state: then state is NULL in the calls below. */
+	int (*enc_open)(const struct codec_ops *ops, const char *fmtp, void **state_out);
+	int (*dec_open)(const struct codec_ops *ops, const char *fmtp, void **state_out);
+	void (*enc_close)(void *state);
+	void (*dec_close)(void *state);
+	/* n samples to bytes. Bytes written, or ST_FULL when cap is too small. */
+	int (*encode)(void *enc, const int16_t *in, size_t n, uint8_t *out, size_t cap);
+	/* bytes to samples. Samples written, ST_FULL, or ST_PARSE for a damaged frame. */
+	int (*decode)(void *dec, const uint8_t *in, size_t n, int16_t *out, size_t cap);
+	/* Conceals n missing samples from what was decoded before; NULL: the codec cannot. */
+	int (*plc)(void *dec, int16_t *out, size_t n);
 };
 
 /* clock_hz and channels 0 = any. NULL = not known here (it may still be relayed). */
 ANY const struct codec_ops *codec_find(const char *name, uint32_t clock_hz, unsigned channels);
 ANY const struct codec_ops *codec_at(size_t i); /* NULL past the end */
+/* One more, for as long as the program runs: of a module, at its start. ST_EXISTS, ST_FULL. */
+ANY int codec_add(const struct codec_ops *ops);
+/* In which codec sound that is to be sent in ops is kept and cut: ops, or L16 at its rate. */
+ANY const struct codec_ops *codec_store(const struct codec_ops *ops);
 static inline size_t codec_frame_samples(const struct codec_ops *c, unsigned ptime_ms)
 {
-	return (size_t)c->rate_hz * ptime_ms / 1000 * c->channels;
+	return (size_t)c->rate_hz * ptime_ms / 1000;
+}
+
+/* ---- one direction; zero: none (ops NULL), and closed ---- */
+struct codec_enc {
+	const struct codec_ops *ops;
+	void *state;
+};
+struct codec_dec {
+	const struct codec_ops *ops;
+	void *state;
+};
+/* What e or d is stays as it was on failure: ST_NOMEM, ST_UNSUPPORTED (the fmtp). Close gives zero. */
+ANY int codec_enc_open(struct codec_enc *e, const struct codec_ops *ops, const char *fmtp);
+ANY int codec_dec_open(struct codec_dec *d, const struct codec_ops *ops, const char *fmtp);
+ANY void codec_enc_close(struct codec_enc *e);
+ANY void codec_dec_close(struct codec_dec *d);
+static inline int codec_encode(struct codec_enc *e, const int16_t *in, size_t n, uint8_t *out, size_t cap)
+{
+	return e->ops->encode(e->state, in, n, out, cap);
+}
+static inline int codec_decode(struct codec_dec *d, const uint8_t *in, size_t n, int16_t *out, size_t cap)
+{
+	return d->ops->decode(d->state, in, n, out, cap);
+}
+/* n samples in place of lost ones; ST_UNSUPPORTED: the codec cannot, dsp/plc.h can for the samples of any. */
+static inline int codec_conceal(struct codec_dec *d, int16_t *out, size_t n)
+{
+	return d->ops->plc ? d->ops->plc(d->state, out, n) : ST_UNSUPPORTED;
 }
 
 /* G.711 (ITU-T G.711), directly. */

@@ -23,6 +23,19 @@ static void problem(struct compile *c, const struct xml_node *node, const char *
 		log_error("dialplan: %s", text);
 }
 
+/* Taken as FreeSWITCH takes it, and told. */
+static void warn(const struct xml_node *node, const char *what, void *arg)
+{
+	struct compile *c = arg;
+	char text[CONFIG_ERROR_CHARS];
+
+	snprintf(text, sizeof text, "%s:%u:%u: warning: %s", node->file, node->line, node->column, what);
+	if (c->report)
+		c->report(text, c->arg);
+	else
+		log_warning("dialplan: %s", text);
+}
+
 /* Room for as many elements as node has children of that name; NULL when none (count 0) or out of memory. */
 static void *room_for(struct compile *c, const struct xml_node *node, const char *name, size_t size, size_t *count)
 {
@@ -90,8 +103,12 @@ static void compile_break(struct compile *c, struct dp_cond *cond, const struct 
 			cond->break_text = breaks[i].text;
 			is_known = true;
 		}
-	if (!is_known)
-		problem(c, node, "break is none of on-false, on-true, always, never", text);
+	if (!is_known) {
+		char what[120];
+		snprintf(what, sizeof what, "break=\"%.20s\" is none of on-false, on-true, always, never: as on-false",
+		    text);
+		warn(node, what, c);
+	}
 }
 
 static void compile_conds(
@@ -108,6 +125,7 @@ static void compile_cond(struct compile *c, struct dp_cond *cond, const struct x
 	             : sv_isi(sv_of(rule), "xor") ? DP_XOR
 	                                          : DP_ANY;
 	compile_break(c, cond, node);
+	dp_lint_condition(node, warn, c);
 	compile_test(c, &cond->test, node);
 	if (rule) {
 		cond->regexes = room_for(c, node, "regex", sizeof *cond->regexes, &cond->regex_count);

@@ -36,6 +36,9 @@ struct dp_env {
 	int (*local_time)(void *arg, const char *zone, int64_t wall_us, struct tm *out);
 	int64_t wall_us;
 	void (*trace)(void *arg, const struct dp_trace *t); /* each step as it is taken; NULL = silent */
+	/* Of a dialplan that a program wrote for this call: its text with what is the call's from outside marked, to be
+	 * freed; NULL: as it is. NULL: the dialplan is the configuration's. */
+	char *(*mark)(void *arg, const char *text);
 };
 /* One step of a hunt. What it points at lives as long as the call. */
 enum dp_trace_kind {
@@ -133,6 +136,7 @@ ANY bool dp_time_match(const struct dp_time *t, const struct tm *now);
 struct module;
 extern const struct module mod_dialplan_xml;
 extern const struct module mod_dialplan_asterisk;
+extern const struct module inline_in_dptools; /* the dialplan "inline" */
 /* The running configuration's extensions.conf; NULL: there is none, or the module is not loaded. */
 ON_CTL const struct dp_ast *dp_ast_current(void);
 /* Adds the configuration stage (compiling, checking) once; the module does it when it loads, `-check-config` without

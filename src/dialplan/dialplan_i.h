@@ -56,3 +56,11 @@ struct dialplan {
 	size_t context_count;
 	struct hash *by_name; /* first of a name wins */
 };
+
+/* ---- lint.c: what a condition and its actions most likely do not mean ---- */
+typedef void (*dp_lint_fn)(const struct xml_node *node, const char *what, void *arg);
+ANY void dp_lint_condition(const struct xml_node *node, dp_lint_fn fn, void *arg);
+/* ---- time.c ---- */
+ANY const char *const *dp_time_names(void); /* the time attributes; NULL ends */
+/* The first time attribute of node of which a part can never be (value gets that part), or NULL. */
+ANY const char *dp_time_impossible(const struct xml_node *node, char value[60]);

@@ -301,6 +301,28 @@ ON_CTL static int hunt_one(
 	return ST_INVAL;
 }
 
+/* Whether one of the listed dialplans has the context: a mistyped one looks like no route. */
+ON_CTL static void tell_context(struct scratch *s, const char *list, const char *context)
+{
+	const struct dp_ast *ast = dp_ast_current();
+	const struct dialplan *dp = dp_current();
+	struct sv name, rest = sv_of(list);
+	bool is_there = false, has_global = false;
+
+	while (rest.n) {
+		sv_split(rest, ',', &name, &rest);
+		name = sv_trim(name);
+		is_there |= sv_isi(name, "inline") ||
+		            (sv_isi(name, "XML") && dp && dialplan_has_context(dp, context)) ||
+		            (sv_isi(name, "asterisk") && ast && dp_ast_has_context(ast, context));
+		has_global |= sv_isi(name, "XML") && dp && dialplan_has_context(dp, "global");
+	}
+	if (s->json)
+		jw_kv_bool(s->json, "context_exists", is_there);
+	else if (!is_there)
+		buf_printf(s->out, "there is no context '%s'%s\n\n", context, has_global ? ": 'global' stands in" : "");
+}
+
 static void tell_found(struct scratch *s, int st, const struct dp_actions *found)
 {
 	if (s->json) {
@@ -349,10 +371,13 @@ CO static void explain(struct scratch *s, const char *context, const char *numbe
 		jw_kv_str(s->json, "dialplan", list);
 		jw_kv_str(s->json, "context", context);
 		jw_kv_str(s->json, "number", number);
-		jw_key(s->json, "steps");
-		jw_begin_array(s->json);
 	} else {
 		buf_printf(s->out, "%s in context %s, dialplan %s\n\n", number, context, list);
+	}
+	tell_context(s, list, context);
+	if (s->json) {
+		jw_key(s->json, "steps");
+		jw_begin_array(s->json);
 	}
 	while (rest.n && st == ST_NOTFOUND) {
 		sv_split(rest, ',', &name, &rest);

@@ -66,7 +66,9 @@ static const struct tm *local_now(struct hunt *h)
 
 static int expand(struct hunt *h, const char *text, struct buf *out)
 {
-	int st = h->env->expand ? h->env->expand(h->env->arg, text, out) : buf_adds(out, text);
+	char *marked = h->env->mark ? h->env->mark(h->env->arg, text) : NULL;
+	int st = h->env->expand ? h->env->expand(h->env->arg, marked ? marked : text, out) : buf_adds(out, text);
+	mem_free(marked);
 	h->has_time = false; /* it may have suspended, or set something */
 	return st;
 }
@@ -211,11 +213,14 @@ static void add_steps(struct hunt *h, const struct dp_step *list, size_t count, 
 	buf_init(&data);
 	for (size_t i = 0; i < count && !h->status; i++) {
 		const struct dp_step *s = &list[i];
+		char *marked = h->env->mark ? h->env->mark(h->env->arg, s->data) : NULL;
+		const char *text = marked ? marked : s->data;
 		buf_clear(&data);
 		if (v && v->has_field && v->captures)
-			h->status = re_substitute(&data, sv_of(s->data), '$', &v->match);
+			h->status = re_substitute(&data, sv_of(text), '$', &v->match);
 		else
-			h->status = buf_adds(&data, s->data);
+			h->status = buf_adds(&data, text);
+		mem_free(marked);
 		if (!h->status && !h->out->extension && !(h->out->extension = mem_strdup(name)))
 			h->status = ST_NOMEM;
 		for (int k = 0; k < s->loops && !h->status; k++) {

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "core/conf/check.h"
 #include "core/conf/config.h"
+#include "core/conf/source.h"
+#include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "core/registry/dialplan.h"
@@ -84,6 +86,11 @@ struct alternate {
 	char error[XML_ERROR_CHARS];
 };
 
+static void alternate_warn(const char *warning, void *arg)
+{
+	log_warning("%s", warning);
+}
+
 static void alternate_read(void *arg)
 {
 	struct alternate *a = arg;
@@ -91,7 +98,8 @@ static void alternate_read(void *arg)
 	role_assert_work();
 	a->status = dp_file_read(a->path, &a->text);
 	if (!a->status)
-		a->status = xml_parse(&a->doc, a->text.p, a->text.n, a->path, NULL, 0, a->error);
+		a->status =
+		    xml_parse_lenient(&a->doc, a->text.p, a->text.n, a->path, NULL, 0, alternate_warn, NULL, a->error);
 	else
 		snprintf(a->error, sizeof a->error, "%s: cannot be read: %s", a->path, status_text(a->status));
 }
@@ -125,6 +133,37 @@ static CO int alternate_load(struct leg *leg, const char *path, struct xml_doc *
 	return st;
 }
 
+/* ---- the XML handler ----------------------------------------------------------------------------------------- */
+
+/* A dialplan that the handler made for this call; ST_NOTFOUND: the files have it. */
+static CO int handler_load(struct leg *leg, struct xml_doc **doc, struct dialplan **dp)
+{
+	struct source_question q = {.section = "dialplan"};
+	const struct xml_node *section;
+	int st;
+
+	if (!source_is_bound("dialplan"))
+		return ST_NOTFOUND;
+	q.params = event_new(EVENT_REQUEST_PARAMS, NULL);
+	if (!q.params)
+		return ST_NOMEM;
+	leg_event_all(leg, q.params);
+	leg_event_hunt(leg, q.params);
+	st = source_ask(&q, doc, &section);
+	mem_unref(q.params);
+	if (!st)
+		st = dialplan_new(dp, section, NULL, NULL);
+	if (st && st != ST_NOTFOUND)
+		leg_log(leg, LOG_ERR, "dialplan of the XML handler: %s", status_text(st));
+	return st ? ST_NOTFOUND : ST_OK;
+}
+
+static char *mark_outside(void *arg, const char *text)
+{
+	role_assert_ctl();
+	return leg_text_traced(arg, text);
+}
+
 /* ---- the dialplans ------------------------------------------------------------------------------------------- */
 
 static int xml_hunt(struct leg *leg, const char *args)
@@ -155,7 +194,16 @@ static int xml_hunt(struct leg *leg, const char *args)
 			goto out;
 		dp = own;
 	} else {
-		dp = dp_current();
+		if (!handler_load(leg, &doc, &own)) {
+			dp = own;
+			env.mark = mark_outside;
+		} else {
+			mem_unref(held); /* it may have waited */
+			held = mem_ref(config_current());
+			dp = dp_current();
+		}
+		if (!leg_is_up(leg))
+			goto out;
 	}
 	if (!dp || (!dialplan_has_context(dp, context) && !dialplan_has_context(dp, "global"))) {
 		leg_log(leg, LOG_WARNING, "Context %s not found", context);
@@ -205,7 +253,10 @@ static int module_unload_dialplan(void)
 	return ST_OK;
 }
 
-static const struct dialplan_desc dialplans[] = {{"XML", xml_hunt}, {"inline", inline_hunt}, {NULL}};
+static const struct dialplan_desc dialplans[] = {{"XML", xml_hunt}, {NULL}};
+static const struct dialplan_desc inline_dialplans[] = {{"inline", inline_hunt}, {NULL}};
+/* As in FreeSWITCH: there without mod_dialplan_xml. */
+const struct module inline_in_dptools = {.abi = MODULE_ABI, .name = "mod_dptools", .dialplans = inline_dialplans};
 
 static const char *const dialplan_words[] = {"dialplan explain", NULL};
 static const struct api_desc apis[] = {

@@ -1,8 +1,8 @@
 /* Time conditions. Each attribute is a row: how to get the number from the clock, and how its text is compared. Ranges
  * are inclusive, and one whose end is below its start wraps. */
 #include "base/check.h"
-#include "dialplan/dialplan.h"
-#include "text/xml.h"
+#include "dialplan/dialplan_i.h"
+#include <stdio.h>
 #include <string.h>
 
 static int value_year(const struct tm *t)
@@ -193,26 +193,126 @@ static bool match_dates(struct sv list, int value, const struct tm *now)
 	return false;
 }
 
+/* ---- what can never be ---- */
+
+/* What read_int and its like drop behind the number is a mistake. */
+static bool is_clean(struct sv v)
+{
+	for (size_t i = v.n && (*v.p == '-' || *v.p == '+'); i < v.n; i++)
+		if ((v.p[i] < '0' || v.p[i] > '9') && v.p[i] != ':')
+			return false;
+	return v.n > 0;
+}
+
+static bool can_number(struct sv v, int low, int high)
+{
+	int n;
+	v = sv_trim(v);
+	return is_clean(v) && read_int(v, &n) && n >= low && n <= high;
+}
+
+static bool can_wday(struct sv v, int low, int high)
+{
+	int n;
+	v = sv_trim(v);
+	return read_wday(v, &n) && n >= low && n <= high && (!(v.n && *v.p >= '0' && *v.p <= '9') || is_clean(v));
+}
+
+static bool can_clock(struct sv v, int low, int high)
+{
+	int n;
+	v = sv_trim(v);
+	return is_clean(v) && sv_find(v, ':') < v.n && read_clock(v, &n) && n >= low && n <= high;
+}
+
+static bool can_date(struct sv v, int low, int high)
+{
+	static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	struct sv date, clock, year, month, day, rest;
+	int m, d;
+
+	v = sv_trim(v);
+	bool has_clock = sv_split(v, ' ', &date, &clock);
+	if (!sv_split(date, '-', &year, &rest) || !sv_split(rest, '-', &month, &day))
+		return false;
+	return can_number(year, low, high) && is_clean(month) && read_int(month, &m) && m >= 1 && m <= 12 &&
+	       is_clean(day) && read_int(day, &d) && d >= 1 && d <= days[m - 1] &&
+	       (!has_clock || can_clock(clock, 0, 86400));
+}
+
+static bool can_offset(struct sv v, int low, int high)
+{
+	v = sv_trim(v);
+	return can_number(v.n && *v.p == '+' ? sv_sub(v, 1, v.n) : v, low, high);
+}
+
 static const struct {
 	const char *name;
 	int (*value)(const struct tm *t);
 	bool (*match)(struct sv text, int value, const struct tm *now);
+	bool (*can)(struct sv v, int low, int high); /* NULL: any word */
+	int low, high;
+	char range; /* between the ends of a range; 0: there are none, and no lists */
 } rows[DPT_COUNT] = {
-    [DPT_TZ_OFFSET] = {"tz-offset", value_tz_offset, match_offset},
-    [DPT_DST] = {"dst", value_dst, match_truth},
-    [DPT_DATE_TIME] = {"date-time", value_year, match_dates},
-    [DPT_YEAR] = {"year", value_year, match_numbers},
-    [DPT_YDAY] = {"yday", value_yday, match_numbers},
-    [DPT_MON] = {"mon", value_mon, match_numbers},
-    [DPT_MDAY] = {"mday", value_mday, match_numbers},
-    [DPT_WEEK] = {"week", value_week, match_numbers},
-    [DPT_MWEEK] = {"mweek", value_mweek, match_numbers},
-    [DPT_WDAY] = {"wday", value_wday, match_wdays},
-    [DPT_HOUR] = {"hour", value_hour, match_numbers},
-    [DPT_MINUTE] = {"minute", value_minute, match_numbers},
-    [DPT_MINUTE_OF_DAY] = {"minute-of-day", value_minute_of_day, match_numbers},
-    [DPT_TIME_OF_DAY] = {"time-of-day", value_time_of_day, match_clock},
+    [DPT_TZ_OFFSET] = {"tz-offset", value_tz_offset, match_offset, can_offset, -12, 14, 0},
+    [DPT_DST] = {"dst", value_dst, match_truth, NULL, 0, 0, 0},
+    [DPT_DATE_TIME] = {"date-time", value_year, match_dates, can_date, 1, 9999, '~'},
+    [DPT_YEAR] = {"year", value_year, match_numbers, can_number, 1970, 9999, '-'},
+    [DPT_YDAY] = {"yday", value_yday, match_numbers, can_number, 1, 366, '-'},
+    [DPT_MON] = {"mon", value_mon, match_numbers, can_number, 1, 12, '-'},
+    [DPT_MDAY] = {"mday", value_mday, match_numbers, can_number, 1, 31, '-'},
+    [DPT_WEEK] = {"week", value_week, match_numbers, can_number, 1, 53, '-'},
+    [DPT_MWEEK] = {"mweek", value_mweek, match_numbers, can_number, 1, 6, '-'},
+    [DPT_WDAY] = {"wday", value_wday, match_wdays, can_wday, 1, 7, '-'},
+    [DPT_HOUR] = {"hour", value_hour, match_numbers, can_number, 0, 23, '-'},
+    [DPT_MINUTE] = {"minute", value_minute, match_numbers, can_number, 0, 59, '-'},
+    [DPT_MINUTE_OF_DAY] = {"minute-of-day", value_minute_of_day, match_numbers, can_number, 1, 1440, '-'},
+    [DPT_TIME_OF_DAY] = {"time-of-day", value_time_of_day, match_clock, can_clock, 0, 86400, '-'},
 };
+
+const char *const *dp_time_names(void)
+{
+	static const char *const names[DPT_COUNT + 1] = {"tz-offset", "dst", "date-time", "year", "yday", "mon", "mday",
+	    "week", "mweek", "wday", "hour", "minute", "minute-of-day", "time-of-day", NULL};
+	return names;
+}
+
+/* The first part of the list that can never be; n 0: all can. */
+static struct sv impossible_part(int i, struct sv list)
+{
+	struct sv item = list, from, to;
+	int64_t low, high;
+
+	if (!rows[i].range)
+		return rows[i].can(list, rows[i].low, rows[i].high) ? SV_NONE : list;
+	while (list.n) {
+		sv_split(list, ',', &item, &list);
+		bool is_range = sv_split(item, rows[i].range, &from, &to);
+		if (!rows[i].can(is_range ? from : item, rows[i].low, rows[i].high) ||
+		    (is_range && !rows[i].can(to, rows[i].low, rows[i].high)))
+			return item;
+		if (i == DPT_DATE_TIME && is_range && read_date(from, false, &low) && read_date(to, true, &high) &&
+		    low > high)
+			return item; /* dates do not wrap */
+	}
+	return SV_NONE;
+}
+
+const char *dp_time_impossible(const struct xml_node *node, char value[60])
+{
+	for (int i = 0; i < DPT_COUNT; i++) {
+		const char *text = xml_attr(node, rows[i].name);
+		struct sv part;
+		if (!text || !rows[i].can || strchr(text, '$'))
+			continue;
+		part = impossible_part(i, sv_of(text));
+		if (!part.n && *text)
+			continue;
+		snprintf(value, 60, "%.*s", (int)(part.n < 59 ? part.n : 59), part.n ? part.p : "");
+		return rows[i].name;
+	}
+	return NULL;
+}
 
 bool dp_time_read(struct dp_time *t, const struct xml_node *condition)
 {

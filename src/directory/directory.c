@@ -1,13 +1,17 @@
 /* Directory lookups. Each configuration snapshot gets an index when it is loaded: domains by name, in each the users by
  * id and number-alias, and the groups. A user's parameters and variables (domain, then group, then its own; the later
  * wins) are put together at the first lookup and kept with the snapshot. A user that somebody still holds after a
- * reload keeps the old document alive, not the whole snapshot. */
+ * reload keeps the old document alive, not the whole snapshot. Where an XML handler is bound to the directory, whoever
+ * can wait has it asked first (user_load); its answers are small indexes of their own, looked at before the files'. */
 #include "directory/directory.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
 #include "core/conf/dir.h"
+#include "core/conf/source.h"
+#include "core/event/event.h"
 #include "text/xml.h"
 #include <string.h>
 #include <strings.h>
@@ -191,16 +195,15 @@ static void index_free(void *obj)
 	mem_free(ix);
 }
 
-static int index_make(const struct config *cfg, void **out)
+static int index_new(struct dir_index **out, struct xml_doc *doc, const struct xml_node *section)
 {
-	const struct xml_node *section = config_section_of(cfg, "directory");
 	struct dir_index *ix = mem_zalloc(sizeof *ix);
 	size_t count = 0;
 	int st;
 
 	if (!ix)
 		return ST_NOMEM;
-	ix->doc = config_doc(cfg);
+	ix->doc = doc;
 	st = hash_new(&ix->by_name, HASH_NOCASE, NULL);
 	xml_each(section, "domain", it) count++;
 	if (!st && count && !(ix->domains = mem_zalloc(count * sizeof *ix->domains)))
@@ -221,6 +224,16 @@ static int index_make(const struct config *cfg, void **out)
 	return st;
 }
 
+static int index_make(const struct config *cfg, void **out)
+{
+	struct dir_index *ix = NULL;
+	int st = index_new(&ix, config_doc(cfg), config_section_of(cfg, "directory"));
+
+	if (!st)
+		*out = ix;
+	return st;
+}
+
 static const struct config_stage stage = {"directory", index_make, index_free, NULL};
 
 ON_CTL static struct dir_index *index_get(void)
@@ -228,10 +241,127 @@ ON_CTL static struct dir_index *index_get(void)
 	return stage_slot >= 0 ? config_stage_get(stage_slot) : NULL;
 }
 
+/* ---- what the XML handler answered ------------------------------------------------------------------------------ */
+
+/* Kept for the few seconds in which a request, a call or a command looks at the user again and again; then it is asked
+ * anew. Users that do not exist are kept as well. Bounded: the oldest make room. */
+enum { ANSWERS_MAX = 4096, ANSWER_LIFE_US = 3000000 };
+struct answer {
+	struct xml_doc *doc;
+	struct dir_index *ix; /* NULL: no such user */
+	int64_t until_us;
+};
+static struct hash *answers; /* "user@domain" -> struct answer */
+
+static void answer_free(void *p)
+{
+	struct answer *a = p;
+	if (a->ix)
+		index_free(a->ix);
+	mem_unref(a->doc);
+	mem_free(a);
+}
+
+static void answer_key(struct buf *key, struct sv user, struct sv domain)
+{
+	buf_init(key);
+	buf_printf(key, "%.*s@%.*s", SVF(user), SVF(domain));
+}
+
+ON_CTL static struct answer *answer_find(struct sv user, struct sv domain)
+{
+	struct buf key;
+	struct answer *a;
+
+	answer_key(&key, user, domain);
+	a = answers ? hash_get(answers, buf_sv(&key)) : NULL;
+	buf_fini(&key);
+	return a && clock_mono_us() < a->until_us ? a : NULL;
+}
+
+/* One that has the domain, of any user. */
+ON_CTL static struct answer *answer_of_domain(struct sv domain)
+{
+	struct hash_it it = {0};
+
+	while (answers && source_is_bound("directory") && hash_next(answers, &it)) {
+		struct answer *a = it.value;
+		if (a->ix && hash_get(a->ix->by_name, domain))
+			return a;
+	}
+	return NULL;
+}
+
+ON_CTL static int answer_keep(struct sv user, struct sv domain, struct xml_doc *doc, const struct xml_node *section)
+{
+	struct answer *a = mem_zalloc(sizeof *a);
+	struct hash_it it = {0};
+	struct buf key;
+	int st = a ? ST_OK : ST_NOMEM;
+
+	if (!st && !answers)
+		st = hash_new(&answers, HASH_NOCASE, answer_free);
+	if (!st && doc)
+		st = index_new(&a->ix, doc, section);
+	if (st) {
+		mem_free(a);
+		return st;
+	}
+	a->doc = mem_ref(doc);
+	a->until_us = clock_mono_us() + ANSWER_LIFE_US;
+	if (hash_count(answers) >= ANSWERS_MAX && hash_next(answers, &it))
+		hash_del(answers, it.key);
+	answer_key(&key, user, domain);
+	hash_del(answers, buf_sv(&key)); /* becomes the newest */
+	st = hash_set(answers, buf_sv(&key), a);
+	buf_fini(&key);
+	if (st)
+		answer_free(a);
+	return st;
+}
+
+static bool needs_load(struct sv user, struct sv domain)
+{
+	role_assert_ctl();
+	return source_is_bound("directory") && !answer_find(user, domain);
+}
+
+/* The parameters FreeSWITCH's switch_xml_locate_user adds. */
+static int user_load(struct sv user, struct sv domain, struct event *params)
+{
+	char *user_text = sv_dup(user), *domain_text = sv_dup(domain);
+	struct source_question q = {
+	    .section = "directory", .tag = "domain", .key_name = "name", .key_value = domain_text};
+	const struct xml_node *section = NULL;
+	struct xml_doc *doc = NULL;
+	int st = ST_NOMEM;
+
+	role_assert_co();
+	q.params = params ? mem_ref(params) : event_new(EVENT_REQUEST_PARAMS, NULL);
+	if (user_text && domain_text && q.params) {
+		event_set(q.params, "key", "id");
+		event_set(q.params, "user", user_text);
+		event_set(q.params, "domain", domain_text);
+		st = source_ask(&q, &doc, &section);
+	}
+	if (!st || st == ST_NOTFOUND)
+		answer_keep(sv_of(user_text), sv_of(domain_text), doc, section);
+	mem_unref(doc);
+	mem_unref(q.params);
+	mem_free(user_text);
+	mem_free(domain_text);
+	return st;
+}
+
 ON_CTL static struct domain *domain_find(struct sv name)
 {
 	struct dir_index *ix = index_get();
-	return ix ? hash_get(ix->by_name, name) : NULL;
+	struct domain *d = ix ? hash_get(ix->by_name, name) : NULL;
+	struct answer *a;
+
+	if (!d && (a = answer_of_domain(name)))
+		d = hash_get(a->ix->by_name, name);
+	return d;
 }
 
 /* ---- users --------------------------------------------------------------------------------------------------- */
@@ -286,15 +416,23 @@ static struct record *record_find(const struct domain *d, struct sv user)
 static int user_find(struct sv user, struct sv domain, struct dir_user **out)
 {
 	struct domain *d;
-	struct record *r;
+	struct record *r = NULL;
 	struct dir_user *u;
+	struct answer *a;
+	struct dir_index *ix;
 
 	role_assert_ctl();
-	d = domain_find(domain);
+	a = answer_find(user, domain);
+	ix = a && a->ix ? a->ix : index_get();
+	d = ix ? hash_get(ix->by_name, domain) : NULL;
 	r = record_find(d, user);
+	if (!r && a && a->ix && (ix = index_get())) { /* the handler's answer has others only */
+		d = hash_get(ix->by_name, domain);
+		r = record_find(d, user);
+	}
 	if (!r)
 		return ST_NOTFOUND;
-	u = user_flatten(index_get(), d, r);
+	u = user_flatten(ix, d, r);
 	if (!u)
 		return ST_NOMEM;
 	*out = mem_ref(u);
@@ -424,6 +562,8 @@ static void each_user(struct sv domain, const char *group, bool (*fn)(struct dir
 }
 
 static const struct dir_provider provider = {
+    .needs_load = needs_load,
+    .user_load = user_load,
     .user_find = user_find,
     .user_get = user_get,
     .user_value = user_value,
@@ -446,5 +586,7 @@ int directory_start(void)
 
 void directory_stop(void)
 {
+	hash_free(answers);
+	answers = NULL;
 	dir_provider_set(NULL);
 }

@@ -48,7 +48,7 @@ static void tone_free(void *obj)
 	mem_free(t->items);
 	mem_free(t->freqs);
 }
-static int fail(struct parser *ps, const char *why)
+static int parser_fail(struct parser *ps, const char *why)
 {
 	ps->err = why;
 	return ST_PARSE;
@@ -73,11 +73,11 @@ static int parse_number(struct parser *ps, double min, double max, double *out)
 		for (ps->p++; *ps->p >= '0' && *ps->p <= '9'; ps->p++, has_digit = true)
 			v += (*ps->p - '0') * (unit /= 10);
 	if (!has_digit)
-		return fail(ps, "a number is missing");
+		return parser_fail(ps, "a number is missing");
 	if (is_neg)
 		v = -v;
 	if (v < min || v > max)
-		return fail(ps, "a number is out of range");
+		return parser_fail(ps, "a number is out of range");
 	skip_space(ps);
 	*out = v;
 	return ST_OK;
@@ -86,7 +86,7 @@ static int add_freq(struct parser *ps, double hz)
 {
 	struct tone *t = ps->t;
 	if (t->freq_count >= FREQS_TOTAL_MAX)
-		return fail(ps, "too many frequencies");
+		return parser_fail(ps, "too many frequencies");
 	if (t->freq_count % 64 == 0) {
 		float *f = mem_realloc(t->freqs, (t->freq_count + 64) * sizeof(*f));
 		if (!f)
@@ -100,7 +100,7 @@ static int add_item(struct parser *ps, double on_ms, double off_ms, size_t freq_
 {
 	struct tone *t = ps->t;
 	if (t->item_count >= TONE_ITEMS_MAX)
-		return fail(ps, "too many tones");
+		return parser_fail(ps, "too many tones");
 	if (t->item_count % 32 == 0) {
 		struct item *n = mem_realloc(t->items, (t->item_count + 32) * sizeof(*n));
 		if (!n)
@@ -138,13 +138,13 @@ static int parse_group(struct parser *ps, bool has_freqs, double *on_ms, double 
 	for (; has_freqs && *ps->p == ','; n++) {
 		ps->p++;
 		if (n == TONE_FREQS_MAX)
-			return fail(ps, "too many frequencies in one tone");
+			return parser_fail(ps, "too many frequencies in one tone");
 		if ((st = parse_number(ps, 0, 100000, &hz)) || (st = add_freq(ps, hz)))
 			return st;
 	}
 	/* The end closes it too: the originate command cuts "&app(args)" at the first closing parenthesis. */
 	if (*ps->p && *ps->p != ')')
-		return fail(ps, "a parenthesis is not closed");
+		return parser_fail(ps, "a parenthesis is not closed");
 	ps->p += *ps->p == ')';
 	return ST_OK;
 }
@@ -156,7 +156,7 @@ static int parse_digit(struct parser *ps)
 	int st;
 
 	if (!dtmf_pair(*ps->p, &low, &high))
-		return fail(ps, "an unknown letter");
+		return parser_fail(ps, "an unknown letter");
 	ps->p++;
 	if (*ps->p == '(' && (st = parse_group(ps, false, &on, &off)))
 		return st;
@@ -232,7 +232,7 @@ static int parse_script(struct parser *ps)
 		if (*ps->p == '%') {
 			size_t first = ps->t->freq_count;
 			if (*++ps->p != '(')
-				return fail(ps, "% wants (on,off,Hz...)");
+				return parser_fail(ps, "% wants (on,off,Hz...)");
 			if (!(st = parse_group(ps, true, &on, &off)))
 				st = add_item(ps, on, off, first);
 			off = 0;
@@ -243,7 +243,7 @@ static int parse_script(struct parser *ps)
 			st = parse_digit(ps);
 	}
 	if (!st && !ps->t->item_count)
-		return fail(ps, "there is no tone in it");
+		return parser_fail(ps, "there is no tone in it");
 	return st;
 }
 static uint64_t item_samples(const struct tone *t, const struct item *it)

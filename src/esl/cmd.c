@@ -11,6 +11,7 @@
 #include "esl/esl_i.h"
 #include "text/digest.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -182,10 +183,10 @@ static ON_CTL void cmd_exit(struct esl_client *c, const struct stanza *r, const 
 }
 
 /* ---- api ----------------------------------------------------------------------------------------------------- */
-/* "CMD ARGS" to CMD (copied) and the arguments. */
+/* "CMD ARGS" to CMD (copied) and the arguments: at the first blank, wherever it is. */
 static char *split_api(const char *line, const char **args)
 {
-	size_t n = strcspn(line, " \t");
+	size_t n = strcspn(line, " ");
 	*args = line + n + strspn(line + n, " \t");
 	return mem_strndup(line, n);
 }
@@ -301,7 +302,7 @@ static ON_CTL void cmd_api(struct esl_client *c, const struct stanza *r, const c
 		goto out;
 	}
 	const struct api_desc *d = api_find(cmd);
-	if (d && (d->flags & API_MAY_WAIT))
+	if (d && (d->flags & (API_MAY_WAIT | API_CAN_WAIT)))
 		api_wait_start(c, cmd, args);
 	else
 		api_now(c, cmd, args);
@@ -311,6 +312,7 @@ out:
 
 struct job {
 	char uuid[128];
+	char owner[UUID_CHARS + 1]; /* of an outbound socket: its call */
 	char *cmd, *args;
 };
 
@@ -325,7 +327,7 @@ static void on_job_done(int status, struct sv reply, void *arg)
 {
 	role_assert_ctl();
 	struct job *j = arg;
-	api_job_event(j->uuid, j->cmd, j->args, status, reply);
+	api_job_event_of(*j->owner ? j->owner : NULL, j->uuid, j->cmd, j->args, status, reply);
 	job_free(j);
 }
 
@@ -345,6 +347,8 @@ static ON_CTL void cmd_bgapi(struct esl_client *c, const struct stanza *r, const
 		strncat(j->uuid, wanted, sizeof(j->uuid) - 1);
 	else
 		uuid_make(j->uuid);
+	if (c->is_outbound)
+		snprintf(j->owner, sizeof(j->owner), "%s", c->leg_uuid);
 	esl_client_reply(c, "+OK Job-UUID: %s\nJob-UUID: %s", j->uuid, j->uuid);
 	if (api_spawn_for(who(c), j->cmd, args, j->uuid, on_job_done, j)) {
 		log_error("Event socket: no room to run %s in the background", j->cmd);

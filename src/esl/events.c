@@ -145,7 +145,7 @@ void esl_cmd_myevents(struct esl_client *c, const struct stanza *r, const char *
 	    EVENT_CHANNEL_EXECUTE_COMPLETE, EVENT_CHANNEL_HOLD, EVENT_CHANNEL_UNHOLD, EVENT_CHANNEL_BRIDGE,
 	    EVENT_CHANNEL_UNBRIDGE, EVENT_CHANNEL_PROGRESS, EVENT_CHANNEL_PROGRESS_MEDIA, EVENT_CHANNEL_OUTGOING,
 	    EVENT_CHANNEL_PARK, EVENT_CHANNEL_UNPARK, EVENT_CHANNEL_APPLICATION, EVENT_CHANNEL_ORIGINATE,
-	    EVENT_CHANNEL_UUID, EVENT_CHANNEL_DATA, EVENT_DTMF, EVENT_CALL_UPDATE};
+	    EVENT_CHANNEL_UUID, EVENT_CHANNEL_DATA, EVENT_DTMF, EVENT_CALL_UPDATE, EVENT_BACKGROUND_JOB};
 	struct sv uuid = c->is_outbound ? sv_of(c->leg_uuid) : (struct sv){0}, word;
 	char text[256];
 	bool hears_any = false;
@@ -166,6 +166,7 @@ void esl_cmd_myevents(struct esl_client *c, const struct stanza *r, const char *
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
 		want(c, ids[i], true);
 	esl_filters_add(&c->filters, "unique-id", text);
+	esl_filters_add(&c->filters, "Job-Owner-UUID", text); /* of the jobs that the call's sockets began */
 	c->is_listening = true;
 	esl_client_reply(c, "+OK Events Enabled");
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ACL_MAX_COUNT = 100, LISTENER_MAX_COUNT = 2, STRANGERS_MAX_BYTES = 32 << 20 };
+enum { ACL_MAX_COUNT = 100, LISTENER_MAX_COUNT = 2, STRANGERS_MAX_BYTES = 32 << 20, LISTEN_AGAIN_US = 1000000 };
 #define DEFAULT_PASSWORD "ClueCon"
 #define NOTICE_NAME "tandem_notice_event_socket"
 
@@ -22,7 +22,12 @@ struct conn_limit *esl_limit;
 struct login_delay *esl_login_delay;
 static char *acls[ACL_MAX_COUNT];
 static size_t acl_count;
-static struct tcp_listener *listeners[LISTENER_MAX_COUNT];
+static struct listener {
+	struct addr bind;
+	struct tcp_listener *tcp; /* NULL: waits */
+	struct ltimer again;
+	bool is_told;
+} listeners[LISTENER_MAX_COUNT];
 static size_t listener_count;
 static uint64_t acl_refused;
 
@@ -43,23 +48,50 @@ static void on_accept(struct tcp_conn *conn, void *arg)
 	esl_client_reject(conn);
 }
 
+/* One address; while somebody else holds it, again every second, as FreeSWITCH does. */
+static void listen_again(void *arg);
+
+static ON_CTL int listen_at(struct listener *l)
+{
+	char text[ADDR_TEXT_MAX];
+	int st = tcp_listen(&l->tcp, &l->bind, on_accept, NULL);
+
+	if (st == ST_EXISTS) {
+		if (!l->is_told)
+			log_error(
+			    "Event socket: %s is in use; it is tried again every second", addr_text(&l->bind, text));
+		l->is_told = true;
+		loop_timer_set(&l->again, LISTEN_AGAIN_US, "event socket", listen_again, l);
+		return ST_OK;
+	}
+	if (st)
+		log_error("Event socket: cannot listen on %s: %s", addr_text(&l->bind, text), status_text(st));
+	else
+		log_notice("Event socket listening on %s", addr_text(&l->bind, text));
+	return st;
+}
+
+static void listen_again(void *arg)
+{
+	role_assert_ctl();
+	listen_at(arg);
+}
+
 static ON_CTL int listen_on(const char *host, uint16_t port)
 {
-	struct addr bind;
-	char text[ADDR_TEXT_MAX];
-	int st = addr_parse(&bind, sv_of(host), port);
+	struct listener *l = &listeners[listener_count];
+	int st;
+
+	*l = (struct listener){0};
+	st = addr_parse(&l->bind, sv_of(host), port);
 	if (st) {
 		log_error("event_socket.conf: listen-ip %s is no address", host);
 		return st;
 	}
-	st = tcp_listen(&listeners[listener_count], &bind, on_accept, NULL);
-	if (st) {
-		log_error("Event socket: cannot listen on %s: %s", addr_text(&bind, text), status_text(st));
-		return st;
-	}
-	listener_count++;
-	log_notice("Event socket listening on %s", addr_text(&bind, text));
-	return ST_OK;
+	st = listen_at(l);
+	if (!st)
+		listener_count++;
+	return st;
 }
 
 static ON_CTL int open_listeners(const struct xml_node *settings)
@@ -152,8 +184,12 @@ static int load(void)
 static int unload(void)
 {
 	role_assert_ctl();
-	while (listener_count)
-		tcp_listener_close(listeners[--listener_count]);
+	while (listener_count) {
+		struct listener *l = &listeners[--listener_count];
+		loop_timer_cancel(&l->again);
+		if (l->tcp)
+			tcp_listener_close(l->tcp);
+	}
 	esl_client_end_all();
 	esl_outbound_stop();
 	esl_logs_stop();

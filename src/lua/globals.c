@@ -48,6 +48,18 @@ static int l_console_log(lua_State *L)
 	return 0;
 }
 
+/* (level, file, function, line, text) */
+static int l_console_log2(lua_State *L)
+{
+	enum log_level level = LOG_DEBUG;
+
+	role_assert_co();
+	log_level_parse(luaL_optstring(L, 1, ""), &level);
+	log_uuid(level, script_uuid(script_of(L)), "%s:%d %s %s", luaL_optstring(L, 2, ""),
+	    (int)luaL_optinteger(L, 4, 0), luaL_optstring(L, 3, ""), luaL_optstring(L, 5, ""));
+	return 0;
+}
+
 static int l_console_clean_log(lua_State *L)
 {
 	role_assert_co();
@@ -210,10 +222,10 @@ static int l_stream_get(lua_State *L)
 void globals_open(lua_State *L)
 {
 	static const luaL_Reg functions[] = {{"consoleLog", l_console_log}, {"console_log", l_console_log},
-	    {"consoleCleanLog", l_console_clean_log}, {"console_clean_log", l_console_clean_log},
-	    {"getGlobalVariable", l_get_global}, {"setGlobalVariable", l_set_global}, {"msleep", l_msleep},
-	    {"running", l_running}, {"email", l_email}, {"bridge", session_bridge}, {"API", l_api_new},
-	    {"Stream", l_stream_new}, {NULL, NULL}};
+	    {"consoleLog2", l_console_log2}, {"console_log2", l_console_log2}, {"consoleCleanLog", l_console_clean_log},
+	    {"console_clean_log", l_console_clean_log}, {"getGlobalVariable", l_get_global},
+	    {"setGlobalVariable", l_set_global}, {"msleep", l_msleep}, {"running", l_running}, {"email", l_email},
+	    {"bridge", session_bridge}, {"API", l_api_new}, {"Stream", l_stream_new}, {NULL, NULL}};
 	static const luaL_Reg api_methods[] = {{"execute", l_api_execute}, {"executeString", l_api_execute_string},
 	    {"getTime", l_api_get_time}, {NULL, NULL}};
 	static const luaL_Reg stream_methods[] = {

@@ -20,15 +20,19 @@ struct lua_conf {
 extern struct lua_conf lua_conf;
 
 /* ---- script.c ---- */
+struct source_question;
 struct script {
 	lua_State *L;
 	struct leg *leg;     /* whose coroutine runs it; borrowed for the run; NULL in the background */
 	struct leg *session; /* global `session`; borrowed for the run, or NULL */
 	struct buf *out;     /* what stream:write writes; NULL: there is no stream */
 	struct event *event; /* global `event` of a hook; borrowed */
+	struct event *env;   /* global `env` of a call's hook; borrowed */
 	const char *code;
 	bool is_dialplan;
-	uint64_t instructions;          /* since it last waited */
+	const struct source_question *question; /* of the XML handler: globals XML_REQUEST and params; or NULL */
+	struct buf *answer;                     /* and the global XML_STRING after it */
+	uint64_t instructions;                  /* since it last waited */
 	int64_t turn_us, slice_from_us; /* the loop's turn it waited in; since when it runs without giving way */
 	size_t mem_bytes;
 	const char *ending;  /* why it is made to end, or NULL */
@@ -41,8 +45,10 @@ struct script_job {          /* strings and objects are borrowed for the run */
 	struct leg *leg;     /* whose coroutine runs it, or NULL */
 	struct leg *session; /* the leg of the global `session`, or NULL */
 	struct buf *out;
-	struct event *event;
+	struct event *event, *env;
 	bool is_dialplan; /* its table ACTIONS becomes the leg's list */
+	const struct source_question *question;
+	struct buf *answer;
 };
 /* Runs a script to its end. ST_INVAL: it failed, the log says why. */
 CO int script_run(const struct script_job *job);
@@ -87,6 +93,7 @@ void object_class(lua_State *L, const char *name, const luaL_Reg *methods, lua_C
 void globals_open(lua_State *L);
 void event_open(lua_State *L);
 void dbh_open(lua_State *L);
+void json_open(lua_State *L);
 void session_open(lua_State *L);
 /* Pushes an Event object with a copy of e. */
 ON_CTL void event_push_copy(lua_State *L, struct event *e);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
+#include "core/conf/source.h"
 #include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
@@ -43,7 +44,8 @@ static int api_lua(struct api_call *c)
 {
 	role_assert_co();
 	/* ${lua(...)} of a leg's texts has the leg */
-	if (*c->args && script_run(&(struct script_job){.code = c->text, .session = c->leg, .out = c->out}))
+	if (*c->args &&
+	    script_run(&(struct script_job){.code = c->text, .session = c->leg, .env = c->env, .out = c->out}))
 		buf_adds(c->out, "-ERR Cannot execute script\n");
 	return ST_OK;
 }
@@ -72,6 +74,43 @@ static int dialplan_lua(struct leg *leg, const char *args)
 	          : ST_NOMEM;
 	mem_free(code);
 	return st ? ST_NOTFOUND : ST_OK;
+}
+
+/* ---- the XML handler ---- */
+
+static char *handler; /* script and arguments; NULL: none */
+
+static int handler_answer(const struct source_question *q, struct buf *out)
+{
+	char *code;
+	int st;
+
+	role_assert_co();
+	code = mem_strdup(handler); /* the module may be reloaded while it runs */
+	st = code ? script_run(&(struct script_job){.code = code, .question = q, .answer = out}) : ST_NOMEM;
+	mem_free(code);
+	return st ? ST_NOTFOUND : ST_OK;
+}
+
+static ON_CTL void handler_read(const struct xml_node *settings)
+{
+	static const char *const asked[] = {"dialplan", "directory"};
+	const char *script = config_param(settings, "xml-handler-script", NULL);
+	const char *sections = config_param(settings, "xml-handler-bindings", NULL);
+	bool is_any = false;
+
+	if (!script || !*script || !sections)
+		return;
+	handler = mem_strdup(script);
+	source_bind(sections, handler ? handler_answer : NULL);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
+		is_any |= source_is_bound(asked[i]);
+	if (!is_any || strcasestr(sections, "configuration") || strcasestr(sections, "languages") ||
+	    strcasestr(sections, "phrases"))
+		log_warning(
+		    "lua.conf: xml-handler-bindings '%s': dialplan and directory are asked for, other sections are "
+		    "read from files only",
+		    sections);
 }
 
 /* ---- lua.conf ---- */
@@ -123,7 +162,7 @@ static ON_CTL void read_paths(const struct xml_node *settings)
 		const char *name = xml_attr(node, "name"), *value = xml_attr(node, "value");
 		if (name && value && *value && !strcmp(name, "script-directory"))
 			buf_printf(&path, "%s%s;", value, strchr(value, '?') ? "" : "/?.lua");
-		else if (name && (!strcmp(name, "module-directory") || !strncmp(name, "xml-handler", 11)))
+		else if (name && !strcmp(name, "module-directory"))
 			log_warning("%s:%u: %s of lua.conf is not available here", node->file, node->line, name);
 	}
 	buf_printf(&path, "%s/?.lua;%s/?/init.lua", scripts, scripts);
@@ -154,6 +193,7 @@ static int load(void)
 	lua_conf.instruction_limit = number_param(settings, "instruction-limit", INSTRUCTIONS_DEFAULT);
 	lua_conf.memory_limit_bytes = number_param(settings, "memory-limit", MEMORY_DEFAULT_MIB) << 20;
 	read_paths(settings);
+	handler_read(settings);
 	xml_each(settings, "hook", node) add_hook(node);
 	xml_each(settings, "param", node)
 	{
@@ -171,6 +211,9 @@ static int unload(void)
 	role_assert_ctl();
 	if (script_count())
 		return ST_BUSY;
+	source_bind(NULL, NULL);
+	mem_free(handler);
+	handler = NULL;
 	while (hook_count) {
 		struct hook *h = &hooks[--hook_count];
 		event_sub_free(h->sub);
@@ -194,6 +237,9 @@ static const struct api_desc apis[] = {
 static const struct dialplan_desc dialplans[] = {{"LUA", dialplan_lua}, {0}};
 static const struct conf_desc confs[] = {
     {"lua.conf", "script-directory", "path", NULL, NULL, "where require looks, with ? for the name; may repeat"},
+    {"lua.conf", "xml-handler-script", "file", NULL, NULL,
+        "a script asked for XML before the files: XML_REQUEST, params, XML_STRING"},
+    {"lua.conf", "xml-handler-bindings", "list", NULL, NULL, "of which sections: dialplan, directory"},
     {"lua.conf", "startup-script", "file", NULL, NULL, "a script begun with the program; may repeat"},
     {"lua.conf", "instruction-limit", "number", "instructions", "100000000",
         "a script that runs so many without a wait is stopped"},

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/conf/source.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
 #include "lua/lua_i.h"
@@ -266,6 +267,38 @@ static CO void take_actions(lua_State *L, struct leg *leg)
 	}
 }
 
+/* The globals XML_REQUEST and params. */
+static CO void push_question(lua_State *L, const struct source_question *q)
+{
+	lua_createtable(L, 0, 4);
+	lua_pushstring(L, q->section);
+	lua_setfield(L, -2, "section");
+	lua_pushstring(L, q->tag ? q->tag : "");
+	lua_setfield(L, -2, "tag_name");
+	lua_pushstring(L, q->key_name ? q->key_name : "");
+	lua_setfield(L, -2, "key_name");
+	lua_pushstring(L, q->key_value ? q->key_value : "");
+	lua_setfield(L, -2, "key_value");
+	lua_setglobal(L, "XML_REQUEST");
+	event_push_copy(L, q->params);
+	lua_setglobal(L, "params");
+}
+
+/* The global XML_STRING; nil and "" are no answer. */
+static CO void take_answer(lua_State *L, struct script *s)
+{
+	struct sv text;
+
+	lua_getglobal(L, "XML_STRING");
+	if (lua_isnil(L, -1))
+		return;
+	if (lua_type(L, -1) != LUA_TSTRING)
+		luaL_error(L, "the global variable XML_STRING may only be a text");
+	text.p = lua_tolstring(L, -1, &text.n);
+	if (buf_addv(s->answer, text))
+		luaL_error(L, "XML_STRING is too long");
+}
+
 static int script_body(lua_State *L)
 {
 	struct script *s = script_of(L);
@@ -278,6 +311,7 @@ static int script_body(lua_State *L)
 	globals_open(L);
 	event_open(L);
 	dbh_open(L);
+	json_open(L);
 	session_open(L);
 	if (s->session) {
 		session_push(L, s->session);
@@ -291,12 +325,20 @@ static int script_body(lua_State *L)
 		event_push_copy(L, s->event);
 		lua_setglobal(L, "event");
 	}
+	if (s->question)
+		push_question(L, s->question);
+	if (s->env) {
+		event_push_copy(L, s->env);
+		lua_setglobal(L, "env");
+	}
 	lua_settop(L, 0);
 	push_chunk(L, s->code);
 	lua_call(L, 0, 0);
 	lua_settop(L, 0);
 	if (s->is_dialplan)
 		take_actions(L, s->leg);
+	if (s->question)
+		take_answer(L, s);
 	return 0;
 }
 
@@ -355,8 +397,11 @@ int script_run(const struct script_job *job)
 	    .session = job->session,
 	    .out = job->out,
 	    .event = job->event,
+	    .env = job->env,
 	    .code = job->code,
-	    .is_dialplan = job->is_dialplan};
+	    .is_dialplan = job->is_dialplan,
+	    .question = job->question,
+	    .answer = job->answer};
 	struct run r = {.script = &s};
 	int st;
 

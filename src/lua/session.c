@@ -390,6 +390,59 @@ static int l_set_hangup_hook(lua_State *L)
 	return 0;
 }
 
+/* (level, file, function, line, text): where it comes from is the script's to say. */
+static int l_console_log2(lua_State *L)
+{
+	struct lua_session *s = session_arg(L, 1);
+	enum log_level level = LOG_DEBUG;
+
+	role_assert_co();
+	log_level_parse(luaL_checkstring(L, 2), &level);
+	log_uuid(level, s->uuid[0] ? s->uuid : NULL, "%s:%d %s %s", luaL_checkstring(L, 3),
+	    (int)luaL_checkinteger(L, 5), luaL_checkstring(L, 4), luaL_checkstring(L, 6));
+	return 0;
+}
+
+/* The call's record as it is now. */
+static int l_get_xml_cdr(lua_State *L)
+{
+	struct leg *leg = leg_arg(L);
+	struct buf text;
+
+	role_assert_co();
+	buf_init(&text);
+	if (leg)
+		leg_record_write(leg, &text);
+	script_push_take(L, &text);
+	return 1;
+}
+
+/* (event): the call's headers and variables into it. */
+static int l_set_event_data(lua_State *L)
+{
+	struct leg *leg = leg_arg(L);
+	struct event **e = luaL_checkudata(L, 2, "freeswitch.Event");
+
+	role_assert_co();
+	if (leg)
+		leg_event_all(leg, *e);
+	return 0;
+}
+
+/* FreeSWITCH's wrappers of other languages have them; here nothing is to be done. */
+static int l_nothing(lua_State *L)
+{
+	session_arg(L, 1);
+	return 0;
+}
+
+static int l_check_hangup_hook(lua_State *L)
+{
+	role_assert_co();
+	session_hook(L, 1);
+	return 0;
+}
+
 static int l_set_tts(lua_State *L)
 {
 	struct lua_session *s = session_arg(L, 1);
@@ -434,8 +487,11 @@ void session_open(lua_State *L)
 	    {"flushDigits", l_flush_digits}, {"flushEvents", l_flush_events}, {"consoleLog", l_console_log},
 	    {"sendEvent", l_send_event}, {"setInputCallback", l_set_input_callback},
 	    {"unsetInputCallback", l_unset_input_callback}, {"setHangupHook", l_set_hangup_hook},
-	    {"set_tts_params", l_set_tts}, {"set_tts_parms", l_set_tts}, {"destroy", l_destroy}, {NULL, NULL}};
-	static const char *const refused[] = {"insertFile", "getXMLCDR", "setEventData", NULL};
+	    {"set_tts_params", l_set_tts}, {"set_tts_parms", l_set_tts}, {"destroy", l_destroy},
+	    {"setDTMFCallback", l_set_input_callback}, {"consoleLog2", l_console_log2}, {"getXMLCDR", l_get_xml_cdr},
+	    {"setEventData", l_set_event_data}, {"begin_allow_threads", l_nothing}, {"end_allow_threads", l_nothing},
+	    {"setLUA", l_nothing}, {"check_hangup_hook", l_check_hangup_hook}, {NULL, NULL}};
+	static const char *const refused[] = {"insertFile", "playAndDetectSpeech", "process_callback_result", NULL};
 
 	object_class(L, SESSION_CLASS, methods, l_gc);
 	luaL_getmetatable(L, SESSION_CLASS);

@@ -108,7 +108,8 @@ static int config_start(void) ON_CTL
 	buf_printf(&fsxml, "%s/freeswitch.xml.fsxml", d->log);
 	st = config_init(&(struct config_source){.conf_dir = d->conf,
 	                     .main_file = options.cfgname,
-	                     .fsxml_file = options.is_check_config ? NULL : fsxml.p},
+	                     .fsxml_file = options.is_check_config ? NULL : fsxml.p,
+	                     .has_file = modules_have_file},
 	    builtins, sizeof(builtins) / sizeof(builtins[0]));
 	buf_fini(&fsxml);
 	if (!st)
@@ -135,17 +136,18 @@ static int reference(void) ON_CTL
 
 static int check_config(void) ON_CTL
 {
-	size_t count;
+	size_t count, stop_count = 0;
 
 	log_set_level(LOG_CRIT);
-	if (config_start() || modules_register_all())
+	if (config_start() || core_modules_register() || modules_register_all())
 		return 255;
-	count = config_check(report_problem, NULL);
+	count = config_check(report_problem, NULL, &stop_count);
 	if (count)
-		fprintf(stderr, "%zu problems in %s/%s\n", count, options.dirs.conf, options.cfgname);
+		fprintf(stderr, "%zu problems in %s/%s, %s\n", count, options.dirs.conf, options.cfgname,
+		    stop_count ? "and it cannot start" : "none of them stops the start");
 	else
 		printf("%s/%s: nothing wrong\n", options.dirs.conf, options.cfgname);
-	return count ? 1 : 0;
+	return stop_count ? 1 : 0;
 }
 
 /* Everything up to "ready". Returns an exit code, 0 when the loop may run. */
@@ -208,6 +210,7 @@ static bool stop(void) ON_CTL
 	if (!core_stop(STOP_DEADLINE_US))
 		return false;
 	dns_stop();
+	directory_stop();
 	config_fini();
 	return true;
 }
@@ -280,9 +283,12 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
+	signal(SIGALRM, SIG_IGN); /* somebody's kill by the wrong number ends no calls */
+	signal(SIGIO, SIG_IGN);
 	if (!options.is_check_config) {
 		process_set_limits(&options);
-		if (process_change_user(options.user, options.group) || process_make_dirs(&options.dirs))
+		if (process_make_dirs(&options.dirs, options.user, options.group) ||
+		    process_change_user(options.user, options.group))
 			return 255;
 		if ((options.mode == RUN_BACKGROUND || options.mode == RUN_BACKGROUND_WAIT) &&
 		    process_background(options.mode == RUN_BACKGROUND_WAIT))

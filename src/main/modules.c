@@ -5,11 +5,13 @@
 #include "core/host/module.h"
 #include "core/registry/module.h"
 #include "logger/logger.h"
+#include <string.h>
+#include <strings.h>
 
 /* each room's descriptors */
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
     mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua;
-extern const struct module mod_dialplan_asterisk;
+extern const struct module mod_dialplan_asterisk, inline_in_dptools;
 extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline;
 
 /* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
@@ -33,6 +35,7 @@ static const struct module *const all[] = {
     &mod_commands,
     &mod_dptools,
     &say_in_dptools,
+    &inline_in_dptools,
     &say_in_commands,
     &mod_say_en,
     &mod_say_zh,
@@ -55,6 +58,32 @@ static const struct module *const all[] = {
     &mod_http_api,
     &mod_lua,
 };
+
+/* "x.conf" is of mod_x, which may also answer for others' names, or in a module's table of keys. */
+static bool reads(const struct module *m, const char *conf)
+{
+	struct sv stem = sv_of(conf);
+
+	if (stem.n > 5 && !strcasecmp(conf + stem.n - 5, ".conf"))
+		stem.n -= 5;
+	if (!strncasecmp(m->name, "mod_", 4) && sv_isi(stem, m->name + 4))
+		return true;
+	for (const char *const *also = m->also; also && *also; also++)
+		if (!strncasecmp(*also, "mod_", 4) && sv_isi(stem, *also + 4))
+			return true;
+	for (const struct conf_desc *c = m->confs; c && c->file; c++)
+		if (!strcasecmp(c->file, conf))
+			return true;
+	return false;
+}
+
+bool modules_have_file(const char *conf)
+{
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (reads(all[i], conf))
+			return true;
+	return false;
+}
 
 int modules_register_all(void)
 {

@@ -3,4 +3,5 @@
 #include "core/registry/module.h"
 
 ON_CTL int modules_register_all(void);
-extern const struct module mod_local_stream; /* main/local_stream.c */
+ANY bool modules_have_file(const char *conf); /* whether one of them reads "x.conf" */
+extern const struct module mod_local_stream;  /* main/local_stream.c */

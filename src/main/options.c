@@ -24,7 +24,7 @@ struct flag {
 };
 #define AT(member) offsetof(struct options, member)
 static const struct flag flags[] = {
-    {"-nf", FLAG_MODE, 0, RUN_FOREGROUND, "stay in the foreground, no console"},
+    {"-nf", FLAG_MODE, 0, RUN_FOREGROUND, "stay in the foreground, no console; stronger than -nc"},
     {"-c", FLAG_MODE, 0, RUN_CONSOLE, "stay in the foreground with a console (the default)"},
     {"-nc", FLAG_MODE, 0, RUN_BACKGROUND, "go to the background"},
     {"-ncwait", FLAG_MODE, 0, RUN_BACKGROUND_WAIT, "go to the background; return when ready"},
@@ -112,7 +112,9 @@ static int apply_one(struct options *o, const char *arg, const char *next, int *
 		*(bool *)((char *)o + f->offset) = true;
 		break;
 	case FLAG_MODE:
-		o->mode = (enum run_mode)f->value;
+		/* -nf and -nc together, in any order: start scripts say both and mean no fork */
+		if (o->mode != RUN_FOREGROUND || (f->value != RUN_BACKGROUND && f->value != RUN_BACKGROUND_WAIT))
+			o->mode = (enum run_mode)f->value;
 		break;
 	case FLAG_PRIORITY:
 		o->priority = f->value;

@@ -145,20 +145,33 @@ int process_stop_running(const char *run_dir)
 	return 0;
 }
 
-int process_change_user(const char *user, const char *group)
+/* What user and group name; -1 for what is not asked. ST_NOTFOUND with a message on stderr. */
+static int find_ids(const char *user, const char *group, uid_t *uid, gid_t *gid)
 {
 	struct passwd *pw = user ? getpwnam(user) : NULL;
 	struct group *gr = group ? getgrnam(group) : NULL;
-	gid_t gid = gr ? gr->gr_gid : pw ? pw->pw_gid : getgid();
 
 	if ((user && !pw) || (group && !gr)) {
 		fprintf(stderr, "tandem: there is no %s '%s'\n", user && !pw ? "user" : "group",
 		    user && !pw ? user : group);
 		return ST_NOTFOUND;
 	}
-	if (!pw && !gr)
-		return ST_OK;
-	if ((pw && initgroups(pw->pw_name, gid)) || setgid(gid) || (pw && setuid(pw->pw_uid))) {
+	*uid = pw ? pw->pw_uid : (uid_t)-1;
+	*gid = gr ? gr->gr_gid : pw ? pw->pw_gid : (gid_t)-1;
+	return ST_OK;
+}
+
+int process_change_user(const char *user, const char *group)
+{
+	uid_t uid;
+	gid_t gid;
+	int st = find_ids(user, group, &uid, &gid);
+
+	if (st || (!user && !group))
+		return st;
+	if ((!user || getuid() == uid) && (gid == (gid_t)-1 || getgid() == gid))
+		return ST_OK; /* nothing to become; only root may say it all the same */
+	if ((user && initgroups(user, gid)) || setgid(gid) || (user && setuid(uid))) {
 		fprintf(
 		    stderr, "tandem: cannot become %s:%s: %s\n", user ? user : "", group ? group : "", strerror(errno));
 		return ST_DENIED;
@@ -201,7 +214,7 @@ void process_reserve_descriptors(void)
 	close(fd);
 }
 
-static int make_dir(const char *path)
+static int make_dir(const char *path, uid_t uid, gid_t gid)
 {
 	char part[4096];
 	size_t i, n = strlen(path);
@@ -213,7 +226,11 @@ static int make_dir(const char *path)
 			continue;
 		memcpy(part, path, i);
 		part[i] = 0;
-		if (mkdir(part, 0750) && errno != EEXIST) {
+		if (!mkdir(part, 0750)) {
+			if ((uid != (uid_t)-1 || gid != (gid_t)-1) && lchown(part, uid, gid))
+				fprintf(
+				    stderr, "tandem: cannot give the directory %s away: %s\n", part, strerror(errno));
+		} else if (errno != EEXIST) {
 			fprintf(stderr, "tandem: cannot make the directory %s: %s\n", part, strerror(errno));
 			return ST_IO;
 		}
@@ -221,13 +238,16 @@ static int make_dir(const char *path)
 	return ST_OK;
 }
 
-int process_make_dirs(const struct core_dirs *d)
+int process_make_dirs(const struct core_dirs *d, const char *user, const char *group)
 {
-	const char *all[] = {d->log, d->run, d->db, d->recordings, d->storage, d->cache};
-	size_t i;
-	int st = ST_OK;
+	const char *needed[] = {d->log, d->run, d->db}, *others[] = {d->recordings, d->storage, d->cache};
+	uid_t uid;
+	gid_t gid;
+	int st = find_ids(user, group, &uid, &gid);
 
-	for (i = 0; i < sizeof(all) / sizeof(all[0]) && st == ST_OK; i++)
-		st = make_dir(all[i]);
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]) && st == ST_OK; i++)
+		st = make_dir(needed[i], uid, gid);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]) && st == ST_OK; i++)
+		make_dir(others[i], uid, gid);
 	return st;
 }

@@ -21,5 +21,7 @@ void process_set_limits(const struct options *o);
 /* Makes the kernel's table of descriptors large at once, after the last fork: growing it later, once there are threads,
  * holds the caller for an RCU grace period (10 ms and more) at 256, 512, 1024 ... descriptors. */
 void process_reserve_descriptors(void);
-/* Creates the directories that are missing. ST_IO with a message on stderr. */
-int process_make_dirs(const struct core_dirs *d);
+/* Creates the directories that are missing, before process_change_user: what it makes belongs to user and group (may be
+ * NULL). ST_IO with a message on stderr when one is missing that is needed at once (log, run, db); the others only get
+ * a message, since nothing may ever be put there. */
+int process_make_dirs(const struct core_dirs *d, const char *user, const char *group);

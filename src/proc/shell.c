@@ -72,6 +72,8 @@ int shell_spawn(const char *command, const char *const *argv, int out_fd, bool h
 	sigemptyset(&none);
 	sigemptyset(&handled);
 	sigaddset(&handled, SIGPIPE); /* ignored by us, ordinary for a shell */
+	sigaddset(&handled, SIGALRM);
+	sigaddset(&handled, SIGIO);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	if (out_fd < 0)

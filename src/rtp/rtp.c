@@ -95,8 +95,12 @@ enum rtp_kind rtp_classify(const uint8_t *p, size_t n)
 		return RTP_KIND_NONE;
 	if (p[0] <= 3)
 		return n >= 20 ? RTP_KIND_STUN : RTP_KIND_NONE;
+	if (p[0] >= 16 && p[0] <= 19)
+		return RTP_KIND_ZRTP;
 	if (p[0] >= 20 && p[0] <= 63)
 		return RTP_KIND_DTLS;
+	if (p[0] >= 64 && p[0] <= 79)
+		return RTP_KIND_TURN;
 	if (p[0] >> 6 != 2 || n < 8)
 		return RTP_KIND_NONE;
 	/* RFC 5761: payload types 64..95 are not used on shared ports, so 192..223 here is RTCP. */

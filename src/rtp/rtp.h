@@ -31,7 +31,15 @@ ANY int rtp_write(uint8_t *p, size_t cap, const struct rtp_packet *pk);
 ANY void rtp_patch(uint8_t *p, uint8_t pt, uint16_t seq, uint32_t ts, uint32_t ssrc);
 
 /* What a datagram on an RTP port is by its first bytes (RFC 5761, RFC 7983). */
-enum rtp_kind { RTP_KIND_NONE, RTP_KIND_RTP, RTP_KIND_RTCP, RTP_KIND_STUN, RTP_KIND_DTLS };
+enum rtp_kind {
+	RTP_KIND_NONE,
+	RTP_KIND_RTP,
+	RTP_KIND_RTCP,
+	RTP_KIND_STUN,
+	RTP_KIND_TURN, /* channel data */
+	RTP_KIND_ZRTP,
+	RTP_KIND_DTLS
+};
 ANY enum rtp_kind rtp_classify(const uint8_t *p, size_t n);
 
 /* a - b on the circle of 16 or 32 bits: positive when a is later. */

@@ -1,5 +1,5 @@
-/* Telephone events: a receiver that reports each digit once, however many of its packets come, come twice, or get lost;
- * and a sender that makes the payloads of one digit. An event is known by its RTP timestamp. */
+/* A key is pressed once, its packets come many times, twice, or not at all: an event is known by its RTP timestamp. A
+ * receiver that reports each digit once, and a sender that makes the payloads of one digit. */
 #include "rtp/telev.h"
 #include "rtp/wire_i.h"
 #include <string.h>

@@ -316,13 +316,17 @@ int re_substitute(struct buf *out, struct sv text, char mark, const struct re_ma
 	int st = ST_OK;
 
 	for (size_t i = 0; i < text.n && !st;) {
-		if (text.p[i] != mark || i + 1 >= text.n || !is_digit(text.p[i + 1])) {
+		bool has_brace = text.p[i] == mark && i + 1 < text.n && text.p[i + 1] == '{';
+		size_t from = i + 1 + has_brace, end = from;
+		unsigned number = 0;
+		while (text.p[i] == mark && end < text.n && is_digit(text.p[end]))
+			number = number < RE_MAX_CAPTURES ? number * 10 + (unsigned)(text.p[end++] - '0')
+			                                  : (end++, RE_MAX_CAPTURES);
+		if (end == from || (has_brace && (end == text.n || text.p[end] != '}'))) {
 			st = buf_addc(out, text.p[i++]);
 			continue;
 		}
-		unsigned number = 0;
-		for (i++; i < text.n && is_digit(text.p[i]); i++)
-			number = number < RE_MAX_CAPTURES ? number * 10 + (unsigned)(text.p[i] - '0') : RE_MAX_CAPTURES;
+		i = end + has_brace;
 		if (m && number < m->count)
 			st = buf_addv(out, m->group[number]);
 	}

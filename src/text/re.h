@@ -36,7 +36,7 @@ ANY int re_match_once(struct sv expression, struct sv subject, struct re_match *
  * subject: what was matched; its views are given up. */
 ANY void re_match_mark(struct re_match *m, struct sv subject, struct sv text);
 
-/* Appends text with every $N (or %N) replaced by group N ("" when unset), as FreeSWITCH's perform_substitution:
+/* Appends text with every $N or ${N} (or %N) replaced by group N ("" when unset), as FreeSWITCH's perform_substitution:
  * the digit run after mark is the number; a mark followed by another mark or by no digit stays as it is. mark: '$' or
  * '%'. */
 ANY int re_substitute(struct buf *out, struct sv text, char mark, const struct re_match *m);

@@ -1,9 +1,10 @@
 /* XML in: expat's events build the tree in an arena of chunks. Names are kept once per document. The text of the open
  * elements waits in one buffer per depth and is copied into the arena when an element ends. Positions go through the
- * line map, so that nodes and errors name the file a person edits. Writing is in xml_write.c. */
-#include "text/xml.h"
+ * line map, so that nodes and errors name the file a person edits. What is no XML is refused; of an administrator's
+ * text xml_repair.c may make one, and then the tree is built of that. Writing is in xml_write.c. */
 #include "base/hash.h"
 #include "base/mem.h"
+#include "text/xml_i.h"
 #include <expat.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct xml_build {
 	const struct xml_line_map *map;
 	const char **map_files;
 	size_t map_count, map_at;
+	const struct xml_repair *repair; /* whose text this is; NULL: as it was written */
 	int status;
 	const char *reason;
 };
@@ -115,6 +117,26 @@ static void xml_place(struct xml_build *b, unsigned line, const char **file, uns
 	}
 }
 
+/* The original column (1-based) of where expat is. */
+static unsigned xml_column(const struct xml_build *b)
+{
+	unsigned line = (unsigned)XML_GetCurrentLineNumber(b->expat), low = 0;
+	unsigned column = (unsigned)XML_GetCurrentColumnNumber(b->expat);
+	size_t high = b->repair ? b->repair->shift_count : 0;
+
+	while (low < high) { /* the last one that is not behind it */
+		unsigned middle = low + (unsigned)(high - low) / 2;
+		const struct xml_shift *s = &b->repair->shifts[middle];
+		if (s->line < line || (s->line == line && s->column <= column))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low && b->repair->shifts[low - 1].line == line)
+		column -= (unsigned)b->repair->shifts[low - 1].shift;
+	return column + 1;
+}
+
 static bool xml_fill_attrs(struct xml_build *b, struct xml_node *node, const XML_Char **attrs)
 {
 	unsigned count = 0;
@@ -154,7 +176,7 @@ static void XMLCALL xml_on_start(void *arg, const XML_Char *name, const XML_Char
 	if (!node->name || !xml_fill_attrs(b, node, attrs))
 		goto nomem;
 	xml_place(b, (unsigned)XML_GetCurrentLineNumber(b->expat), &node->file, &node->line);
-	node->column = (unsigned)XML_GetCurrentColumnNumber(b->expat) + 1;
+	node->column = xml_column(b);
 	if (b->depth > 0) {
 		node->parent = b->open[b->depth];
 		node->text_before = (unsigned)b->text[b->depth].n;
@@ -208,8 +230,7 @@ static void xml_error_text(struct xml_build *b, char error[XML_ERROR_CHARS])
 	if (!error)
 		return;
 	xml_place(b, (unsigned)XML_GetCurrentLineNumber(b->expat), &file, &line);
-	snprintf(error, XML_ERROR_CHARS, "%s:%u:%u: %s", file ? file : "", line,
-	    (unsigned)XML_GetCurrentColumnNumber(b->expat) + 1, reason);
+	snprintf(error, XML_ERROR_CHARS, "%s:%u:%u: %s", file ? file : "", line, xml_column(b), reason);
 }
 
 static int xml_copy_files(struct xml_build *b, const char *file_name)
@@ -246,35 +267,38 @@ static int xml_build_run(struct xml_build *b, const char *text, size_t n)
 	return XML_GetErrorCode(b->expat) == XML_ERROR_NO_MEMORY ? ST_NOMEM : ST_PARSE;
 }
 
-int xml_parse(struct xml_doc **out, const char *text, size_t n, const char *file_name, const struct xml_line_map *map,
-    size_t map_count, char error[XML_ERROR_CHARS])
+struct xml_source {
+	const char *text;
+	size_t n;
+	const char *file_name;
+	const struct xml_line_map *map;
+	size_t map_count;
+	xml_warn_fn warn;
+	void *warn_arg;
+	bool is_lenient;
+};
+
+/* Builds the tree of the source's text, or of what repair made of it. *may_repair: expat refused it, not we. */
+static int xml_build_tree(struct xml_doc **out, const struct xml_source *src, const struct xml_repair *repair,
+    bool *may_repair, char error[XML_ERROR_CHARS])
 {
-	struct xml_build *b = NULL;
+	struct xml_build *b = mem_zalloc(sizeof *b);
+	struct sv text = repair ? buf_sv(&repair->out) : (struct sv){src->text, src->n};
 	int st = ST_NOMEM;
 
-	if (error)
-		snprintf(error, XML_ERROR_CHARS, "%s:1:1: out of memory", file_name ? file_name : "");
-	if (n > XML_MAX_BYTES) {
-		if (error)
-			snprintf(
-			    error, XML_ERROR_CHARS, "%s:1:1: %zu bytes are too many", file_name ? file_name : "", n);
-		return ST_PARSE;
-	}
-	b = mem_zalloc(sizeof *b);
 	if (!b)
 		return ST_NOMEM;
-	b->map = map, b->map_count = map ? map_count : 0;
+	b->map = src->map, b->map_count = src->map ? src->map_count : 0;
+	b->repair = repair;
 	b->doc = mem_new_atomic(sizeof *b->doc, xml_doc_free, "text.xml_doc");
-	if (!b->doc || (st = hash_new(&b->names, 0, NULL)) || (st = xml_copy_files(b, file_name)))
+	if (!b->doc || (st = hash_new(&b->names, 0, NULL)) || (st = xml_copy_files(b, src->file_name)))
 		goto out;
-	st = xml_build_run(b, text ? text : "", n);
+	st = xml_build_run(b, text.p ? text.p : "", text.n);
+	*may_repair = st == ST_PARSE && !b->reason;
 	if (st == ST_PARSE)
 		xml_error_text(b, error);
-	if (!st) {
+	if (!st)
 		*out = mem_ref(b->doc);
-		if (error)
-			error[0] = 0;
-	}
 out:
 	if (b->expat)
 		XML_ParserFree(b->expat);
@@ -285,6 +309,86 @@ out:
 	mem_unref(b->doc);
 	mem_free(b);
 	return st;
+}
+
+/* "file:line:column: kind what" of a note, whose line is the text's. */
+static void xml_note_text(
+    const struct xml_source *src, const struct xml_note *note, const char *kind, char out[XML_ERROR_CHARS])
+{
+	const char *file = src->file_name ? src->file_name : "";
+	unsigned line = note->line;
+
+	for (size_t i = 0; src->map && i < src->map_count && src->map[i].from_line <= note->line; i++) {
+		file = src->map[i].file;
+		line = src->map[i].first_line + (note->line - src->map[i].from_line);
+	}
+	snprintf(out, XML_ERROR_CHARS, "%s:%u:%u: %s%s", file, line, note->column, kind, note->text);
+}
+
+static void xml_warn_all(const struct xml_source *src, const struct xml_repair *r)
+{
+	char text[XML_ERROR_CHARS];
+
+	for (size_t i = 0; src->warn && i < r->note_count; i++) {
+		xml_note_text(src, &r->notes[i], "warning: ", text);
+		src->warn(text, src->warn_arg);
+	}
+	if (src->warn && r->more) {
+		snprintf(text, sizeof text, "%s:1:1: warning: %zu more of this kind",
+		    src->file_name ? src->file_name : "", r->more);
+		src->warn(text, src->warn_arg);
+	}
+}
+
+static int xml_build_repaired(struct xml_doc **out, const struct xml_source *src, char error[XML_ERROR_CHARS])
+{
+	struct xml_repair r;
+	bool may_repair;
+	int st = xml_repair_run(&r, src->text, src->n);
+
+	if (!st)
+		st = xml_build_tree(out, src, &r, &may_repair, error);
+	else if (st == ST_PARSE && error)
+		xml_note_text(src, &r.error, "", error);
+	if (!st)
+		xml_warn_all(src, &r);
+	xml_repair_fini(&r);
+	return st;
+}
+
+static int xml_parse_source(struct xml_doc **out, const struct xml_source *src, char error[XML_ERROR_CHARS])
+{
+	bool may_repair = false;
+	int st;
+
+	if (error)
+		snprintf(error, XML_ERROR_CHARS, "%s:1:1: out of memory", src->file_name ? src->file_name : "");
+	if (src->n > XML_MAX_BYTES) {
+		if (error)
+			snprintf(error, XML_ERROR_CHARS, "%s:1:1: %zu bytes are too many",
+			    src->file_name ? src->file_name : "", src->n);
+		return ST_PARSE;
+	}
+	st = xml_build_tree(out, src, NULL, &may_repair, error);
+	if (may_repair && src->is_lenient && src->n)
+		st = xml_build_repaired(out, src, error);
+	if (!st && error)
+		error[0] = 0;
+	return st;
+}
+
+int xml_parse(struct xml_doc **out, const char *text, size_t n, const char *file_name, const struct xml_line_map *map,
+    size_t map_count, char error[XML_ERROR_CHARS])
+{
+	struct xml_source src = {.text = text, .n = n, .file_name = file_name, .map = map, .map_count = map_count};
+	return xml_parse_source(out, &src, error);
+}
+
+int xml_parse_lenient(struct xml_doc **out, const char *text, size_t n, const char *file_name,
+    const struct xml_line_map *map, size_t map_count, xml_warn_fn warn, void *arg, char error[XML_ERROR_CHARS])
+{
+	struct xml_source src = {text, n, file_name, map, map_count, warn, arg, true};
+	return xml_parse_source(out, &src, error);
 }
 
 const struct xml_node *xml_root(const struct xml_doc *doc)

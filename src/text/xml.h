@@ -41,6 +41,12 @@ struct xml_doc; /* counted, atomically: mem_ref, mem_unref */
  * ST_PARSE: not well-formed or over a bound. */
 ANY int xml_parse(struct xml_doc **out, const char *text, size_t n, const char *file_name,
     const struct xml_line_map *map, size_t map_count, char error[XML_ERROR_CHARS]);
+/* The same for what an administrator wrote, never for what comes from the network: what FreeSWITCH's parser takes
+ * beyond XML (bare & and <, attributes without '=' or value or twice, '--' in comments, bytes that are no UTF-8) is
+ * taken, and told by "file:line:column: warning: what", at most 200 and how many more. warn may be NULL. */
+typedef void (*xml_warn_fn)(const char *warning, void *arg);
+ANY int xml_parse_lenient(struct xml_doc **out, const char *text, size_t n, const char *file_name,
+    const struct xml_line_map *map, size_t map_count, xml_warn_fn warn, void *arg, char error[XML_ERROR_CHARS]);
 ANY const struct xml_node *xml_root(const struct xml_doc *doc); /* never NULL */
 ANY size_t xml_doc_bytes(const struct xml_doc *doc);            /* memory the arena holds */
 

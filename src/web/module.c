@@ -21,6 +21,8 @@
 
 struct web_conf web_conf;
 static struct http_server *server;
+static struct http_server_conf server_conf;
+static struct ltimer again; /* while somebody else holds the port */
 struct login_delay *web_login_delay;
 static struct buf acls; /* names, separated by commas */
 
@@ -85,11 +87,45 @@ static void settings_fini(void)
 	buf_fini(&acls);
 }
 
+enum { LISTEN_AGAIN_US = 1000000 };
+
+static void listen_again(void *arg);
+
+/* A port in use is tried again every second. */
+static ON_CTL int listen_now(bool is_first)
+{
+	struct http_server_conf *conf = &server_conf;
+	char text[ADDR_TEXT_MAX];
+	int st = http_server_open(&server, conf, &web_handlers, &acls);
+
+	if (st == ST_EXISTS) {
+		if (is_first)
+			log_error("http: %s is in use; it is tried again every second", addr_text(&conf->bind, text));
+		loop_timer_set(&again, LISTEN_AGAIN_US, "http listen", listen_again, NULL);
+		return ST_OK;
+	}
+	if (st) {
+		log_error("http: cannot listen on %s: %s", addr_text(&conf->bind, text), status_text(st));
+		return st;
+	}
+	http_server_local(server, &conf->bind);
+	log_notice("HTTP listening on %s", addr_text(&conf->bind, text));
+	if (!addr_is_loopback(&conf->bind))
+		log_warning("HTTP is open to other machines without encryption: tokens can be read on the way. "
+		            "Put a TLS proxy in front, or listen on 127.0.0.1");
+	return ST_OK;
+}
+
+static void listen_again(void *arg)
+{
+	role_assert_ctl();
+	listen_now(false);
+}
+
 static ON_CTL int listener_open(const struct xml_node *s)
 {
 	const char *host = config_param(s, "listen-ip", "127.0.0.1");
-	char text[ADDR_TEXT_MAX];
-	struct http_server_conf conf = {
+	server_conf = (struct http_server_conf){
 	    .max_conns = number(s, "max-connections", 1000, 1, 100000),
 	    .max_conns_per_host = number(s, "max-connections-per-address", 200, 1, 100000),
 	    .max_body_bytes = number(s, "max-body-bytes", HTTP_BODY_MAX_BYTES, 1024, HTTP_BODY_MAX_BYTES),
@@ -98,22 +134,10 @@ static ON_CTL int listener_open(const struct xml_node *s)
 	    .idle_timeout_us = clock_us_of_s(number(s, "idle-timeout", 60, 1, 3600)),
 	    .write_timeout_us = clock_us_of_s(number(s, "write-timeout", 30, 1, 3600)),
 	};
-	int st = addr_parse(&conf.bind, sv_of(host), (uint16_t)number(s, "listen-port", 8090, 0, 65535));
-	if (st) {
+	int st = addr_parse(&server_conf.bind, sv_of(host), (uint16_t)number(s, "listen-port", 8090, 0, 65535));
+	if (st)
 		log_error("http.conf: listen-ip %s is no address", host);
-		return st;
-	}
-	st = http_server_open(&server, &conf, &web_handlers, &acls);
-	if (st) {
-		log_error("http: cannot listen on %s: %s", addr_text(&conf.bind, text), status_text(st));
-		return st;
-	}
-	http_server_local(server, &conf.bind);
-	log_notice("HTTP listening on %s", addr_text(&conf.bind, text));
-	if (!addr_is_loopback(&conf.bind))
-		log_warning("HTTP is open to other machines without encryption: tokens can be read on the way. "
-		            "Put a TLS proxy in front, or listen on 127.0.0.1");
-	return ST_OK;
+	return st ? st : listen_now(true);
 }
 
 /* A module may be loaded by a command, on a coroutine: then the disk is a worker's. */
@@ -143,6 +167,7 @@ static ON_CTL int tokens_load(void)
 static int unload(void)
 {
 	role_assert_ctl();
+	loop_timer_cancel(&again);
 	web_readers_end(NULL);
 	http_server_close(server);
 	server = NULL;

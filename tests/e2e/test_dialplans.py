@@ -58,7 +58,7 @@ def sw(tmp_path_factory):
         extension("7209", "set a=1", "set b=\\${a}", "set c=a", "set d=${${c}}", "multiset ^^:m1=x y:m2=${a}", "multiset n1=5 n2=6",
                   "export nolocal:only_b=yes", "export both=${a}", "bridge_export late=7", "set cut=${caller_id_number:-2}-${destination_number:1:2}",
                   "set profile=${profile_index} ${screen_bit} ${privacy_hide_name} ${ani_ton} ${nosuch}", "set_profile_var rdnis=42",
-                  "set hour=${strftime_tz(Asia/Tokyo 0|%H:%M)}", "push list=p", "push list=q", "set tail=${list[1]}",
+                  "set hour=${strftime_tz(Asia/Tokyo 1|%H:%M)}", "push list=p", "push list=q", "set tail=${list[1]}",
                   "set money=\\$5 $1", "bridge user/1001"),
         extension("inner_scope", "set w=${v}"),
         extension("7207", "set sip_profile=internal", "transfer music asterisk"),

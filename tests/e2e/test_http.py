@@ -401,7 +401,7 @@ def test_metrics(tandem, door):
     value = lambda name, **labels: samples[(name, tuple(sorted(labels.items())))]  # noqa: E731
     assert value("tandem_sessions") == 2 and value("tandem_calls") in (0, 1) and value("tandem_draining") == 0
     assert value("tandem_sip_profile_up", profile="internal") == 1
-    assert value("tandem_memory_bytes", room="core") > 0
+    assert value("tandem_memory_bytes", room="core/registry") > 0
     assert value("tandem_loop_handler_runs_total", handler="tcp") > 0
     assert value("tandem_ring_slots", ring="log") == 4096 and value("tandem_ring_slots", ring="http events") == 10000
     assert value("tandem_loop_lateness_seconds_bucket", le="+Inf") == value("tandem_loop_lateness_seconds_count") > 0

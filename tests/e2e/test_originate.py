@@ -70,7 +70,8 @@ class Originate:
 
 def call_apps(p, *apps):
     """p dials 8000; the apps are the rest of its dialplan."""
-    p.sw.api(f"global_setvar apps_{p.user}=m:^:" + "^".join(apps))
+    quoted = re.sub(r"([\\'=])", r"\\\1", "^".join(apps))  # a second = would ask for the value it has now
+    p.sw.api(f"global_setvar apps_{p.user}=m:^:{quoted}")
     p.invite("8000")
 
 
@@ -147,7 +148,8 @@ VARS = [  # dial string, {variable: value} of the leg
     ("{^^;a=x,y}[^^:b=4:c=5,6]user/1001", {"a": "x,y", "b": "4", "c": "5,6"}),
     ("<e=0>{a=1}user/1001", {"e": "0", "a": "1"}),
     ("<e=0>{a=1}error/USER_BUSY:_:{a=2}user/1001", {"e": "0", "a": "2"}),
-    ("user/4711|{a=1}user/1001", {"a": "1"}),
+    ("user/4711|[a=1]user/1001", {"a": "1"}),
+    ("nonsense,nosuch/1|[a={b}]user/1001", {"a": "{b}"}),
     ("{a=x\\,y}{b=2}user/1001", {"a": "x,y", "b": "2"})]
 
 
@@ -195,8 +197,10 @@ def test_pitfall_13_early_media_is_enough(sw, phone):
 
 
 def test_a_bad_dial_string_says_where(sw):
-    sw.api("originate {a=1}user/1000,nonsense|user/1001 &park")
-    sw.wait_log("no ENDPOINT/ADDRESS at character 16: 'nonsense'")
+    assert sw.api("originate {a=1}user/4711,nonsense &park") == "-ERR CHAN_NOT_IMPLEMENTED\n"
+    sw.wait_log("Could not locate channel type nonsense (of nonsense/)")
+    assert sw.api("originate {a=1user/1000 &park") == "-ERR DESTINATION_OUT_OF_ORDER\n"
+    sw.wait_log("{ without its } at character 1: '{a=1user/1000'")
 
 
 # ---- pitfall 14: statuses and causes
@@ -606,7 +610,7 @@ def test_groups(sw, phone):
 # ---- confirmation
 def test_confirm_by_key(sw, phone):
     b = phone("1001")
-    o = Originate(sw, "{group_confirm_key=5,group_confirm_file=tone_stream://%(60000;0;440),group_confirm_read_timeout=20000}user/1001,error/USER_BUSY &park")
+    o = Originate(sw, "{^^!group_confirm_key=5!group_confirm_file=tone_stream://%(60000,0,440)!group_confirm_read_timeout=20000}user/1001,error/USER_BUSY &park")
     events = sw.esl()
     events.subscribe("CHANNEL_ANSWER PLAYBACK_START")
     b.take()

@@ -327,7 +327,7 @@ def test_macros_are_checked(fresh):
 <action function="say" type="nosuch" method="pronounced" data="1"/></match></input></macro>""", 1))
     r = subprocess.run([fresh.binary, "-check-config", "-base", fresh.root], env=fresh.env, capture_output=True, text=True)
     told = r.stdout + r.stderr
-    assert r.returncode and "a phrase has no function 'plya-file'" in told and "say has no type 'nosuch'" in told
+    assert r.returncode == 0 and "a phrase has no function 'plya-file'" in told and "say has no type 'nosuch'" in told
     assert len(re.findall(r"lang/en/en\.xml:\d+:\d+: ", told)) == 3, told
 
 

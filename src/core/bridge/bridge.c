@@ -103,6 +103,19 @@ static ON_CTL void other_set(struct leg *leg, struct leg *peer, bool is_originat
 		leg->other->is_originator_side = true;
 }
 
+/* bridge_pre_execute_SIDE_app of who made the bridge, with _data: run on that side, which comes back to the bridge. */
+static ON_CTL void pre_execute(struct leg *maker, struct leg *leg, const char *app_var, const char *data_var)
+{
+	char *app = vars_get(maker->vars, app_var) ? leg_text_dup(maker, app_var) : NULL, *data;
+
+	if (!app)
+		return;
+	data = leg_text_dup(maker, data_var);
+	leg_exec_request(leg, &(struct leg_exec_request){.app = app, .data = data ? data : "", .priority = 1});
+	mem_free(app);
+	mem_free(data);
+}
+
 int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 {
 	struct bridge *br;
@@ -149,6 +162,8 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 		a->ops->on_bridge(a);
 	if (b->ops && b->ops->on_bridge)
 		b->ops->on_bridge(b);
+	pre_execute(a, a, "bridge_pre_execute_aleg_app", "bridge_pre_execute_aleg_data");
+	pre_execute(a, b, "bridge_pre_execute_bleg_app", "bridge_pre_execute_bleg_data");
 	return ST_OK;
 }
 
@@ -187,7 +202,13 @@ bool bridge_transfer_after(struct leg *leg, const char *var_name)
 
 	if (!spec)
 		return false;
-	sv_split(sv_of(spec), ':', &exten, &dialplan);
+	const char *quote = *spec == '\'' ? strrchr(spec + 1, '\'') : NULL;
+	if (quote && (!quote[1] || quote[1] == ':')) { /* 'app:data,app':inline */
+		exten = (struct sv){spec + 1, (size_t)(quote - spec - 1)};
+		dialplan = sv_of(quote[1] ? quote + 2 : "");
+	} else {
+		sv_split(sv_of(spec), ':', &exten, &dialplan);
+	}
 	sv_split(dialplan, ':', &dialplan, &context);
 	text[0] = sv_dup(exten), text[1] = sv_dup(dialplan), text[2] = sv_dup(context);
 	leg_var_set(leg, var_name, NULL);

@@ -23,7 +23,7 @@ struct config_check {
 	struct config_known known;
 	config_report_fn fn;
 	void *arg;
-	size_t count;
+	size_t count, stop_count;
 	bool is_other; /* not the one that runs */
 };
 
@@ -95,6 +95,18 @@ static void count_report(const char *problem, void *arg)
 	struct config_check *c = arg;
 	c->count += !strstr(problem, ": warning: ");
 	c->fn(problem, c->arg);
+}
+
+static void stop_report(const char *problem, void *arg)
+{
+	struct config_check *c = arg;
+	c->stop_count++;
+	count_report(problem, c);
+}
+
+size_t config_check_stops(const struct config_check *c)
+{
+	return c->stop_count;
 }
 
 /* Parameters that no module reads, of files whose parameters are all known. */
@@ -177,47 +189,53 @@ size_t config_check_run(struct config_check *c, config_report_fn report, void *a
 	struct pre pre;
 	int st;
 
-	c->fn = report, c->arg = arg, c->count = 0;
+	c->fn = report, c->arg = arg, c->count = c->stop_count = 0;
 	st = find_main_file(c);
 	if (!st) {
 		st = pre_init(&pre, c->vars);
 		c->vars = NULL;
 	}
 	if (st) {
-		count_report("out of memory", c);
+		stop_report("out of memory", c);
 		return c->count;
 	}
-	pre.report = count_report, pre.report_arg = c;
+	pre.report = count_report, pre.report_stop = stop_report, pre.report_arg = c;
 	pre.cuts_broken = true;
 	pre.runs_nothing = c->is_other; /* whoever may ask for a check may not run the commands of any file */
 	st = pre_file(&pre, c->main_file, 0);
 	if (st) {
 		snprintf(error, sizeof error, "%s:1:1: cannot be read: %s", c->main_file,
 		    pre.why ? pre.why : status_text(st));
-		count_report(error, c);
+		stop_report(error, c);
 	}
 	if (!st && config_of_text(&cfg, &pre, c->main_file, error))
-		count_report(error, c);
+		stop_report(error, c);
 	for (int i = 0; cfg && config_stage_at(i); i++)
 		if (config_stage_at(i)->check)
 			config_stage_at(i)->check(cfg, &c->known, count_report, c);
 	if (cfg)
 		check_params(c, cfg);
+	if (!st)
+		config_unread(&pre, c->known.conf_dir, count_report, c);
 	pre_fini(&pre);
 	mem_unref(cfg);
 	return c->count;
 }
 
-size_t config_check(config_report_fn report, void *arg)
+size_t config_check(config_report_fn report, void *arg, size_t *stop_count)
 {
 	struct config_check *c = config_check_new(NULL);
 	size_t count;
 
 	if (!c) {
 		report("out of memory", arg);
+		if (stop_count)
+			*stop_count = 1;
 		return 1;
 	}
 	count = config_check_run(c, report, arg);
+	if (stop_count)
+		*stop_count = c->stop_count;
 	config_check_free(c);
 	return count;
 }

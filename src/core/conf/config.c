@@ -30,6 +30,7 @@ struct config {
 
 static struct {
 	char *conf_dir, *main_file, *fsxml_file;
+	bool (*has_file)(const char *conf);
 	struct config *current;
 	unsigned generation;
 	bool is_reloading;
@@ -72,6 +73,7 @@ int config_init(const struct config_source *source, const struct config_global *
 	state.conf_dir = mem_strdup(source->conf_dir);
 	state.main_file = path.failed ? NULL : buf_take(&path);
 	state.fsxml_file = mem_strdup(source->fsxml_file);
+	state.has_file = source->has_file;
 	buf_fini(&path);
 	if (!state.conf_dir || !state.main_file)
 		return ST_NOMEM;
@@ -176,11 +178,22 @@ static void config_make_stages(struct config *cfg)
 	}
 }
 
-int config_of_text(struct config **out, const struct pre *pre, const char *main_file, char error[CONFIG_ERROR_CHARS])
+/* arg: the struct pre. What is no XML and taken all the same. */
+static void warn_of_text(const char *warning, void *arg)
+{
+	const struct pre *pre = arg;
+	if (pre->report)
+		pre->report(warning, pre->report_arg);
+	else
+		log_warning("%s", warning);
+}
+
+int config_of_text(struct config **out, struct pre *pre, const char *main_file, char error[CONFIG_ERROR_CHARS])
 {
 	struct config *cfg = mem_new_atomic(sizeof *cfg, config_free, "core.config");
-	int st =
-	    cfg ? xml_parse(&cfg->doc, pre->out.p, pre->out.n, main_file, pre->map, pre->map_count, error) : ST_NOMEM;
+	int st = cfg ? xml_parse_lenient(&cfg->doc, pre->out.p, pre->out.n, main_file, pre->map, pre->map_count,
+	                   warn_of_text, pre, error)
+	             : ST_NOMEM;
 
 	if (st)
 		mem_unref(cfg);
@@ -192,6 +205,18 @@ int config_of_text(struct config **out, const struct pre *pre, const char *main_
 const struct config_stage *config_stage_at(int i)
 {
 	return i < state.stage_count ? state.stages[i] : NULL;
+}
+
+/* What core itself reads; the modules' files main knows. */
+bool config_has_file(const char *conf)
+{
+	static const char *const own[] = {"acl.conf", "modules.conf", "pre_load_modules.conf", "post_load_modules.conf",
+	    "post_load_switch.conf", "switch.conf", "timezones.conf"};
+
+	for (size_t i = 0; i < ARRAY_COUNT(own); i++)
+		if (sv_isi(sv_of(conf), own[i]))
+			return true;
+	return !state.has_file || state.has_file(conf);
 }
 
 const char *config_dir(void)
@@ -223,6 +248,8 @@ static void config_load_run(struct config_load *l)
 	if (l->fsxml_file)
 		write_fsxml(l->fsxml_file, buf_sv(&pre.out));
 	l->status = config_of_text(&cfg, &pre, l->main_file, error);
+	if (l->status == ST_PARSE && pre_drop_foreign(&pre))
+		l->status = config_of_text(&cfg, &pre, l->main_file, error);
 	if (l->status) {
 		if (l->status == ST_PARSE)
 			pre_blame(

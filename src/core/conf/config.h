@@ -17,6 +17,7 @@ struct config_source {
 	const char *main_file;  /* NULL = "freeswitch.xml" in conf_dir */
 	const char *fsxml_file; /* where the preprocessed text is written (FreeSWITCH: log/freeswitch.xml.fsxml); NULL =
 	                           nowhere */
+	bool (*has_file)(const char *conf); /* ANY thread: a module that is here reads "x.conf"; NULL: each has one */
 };
 struct config_global {
 	const char *name, *value;

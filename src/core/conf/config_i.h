@@ -17,6 +17,7 @@ struct pre_set { /* a variable set while loading, in order */
 struct pre_span { /* what one included file (and what it includes) put out */
 	size_t from, to, from_map, to_map;
 	unsigned from_line;
+	const char *file;
 };
 /* A configuration on its way:
  *
@@ -42,8 +43,9 @@ struct pre {
 	size_t file_count, file_cap;
 	struct pre_span *spans; /* in order of ending: the inner before the outer */
 	size_t span_count, span_cap;
-	struct hash *stun;       /* host -> char *: one question per host and load; "" = no answer */
-	config_report_fn report; /* NULL: problems go to the log */
+	struct hash *stun;            /* host -> char *: one question per host and load; "" = no answer */
+	config_report_fn report;      /* NULL: problems go to the log */
+	config_report_fn report_stop; /* with cuts_broken: the same for what stops a start */
 	void *report_arg;
 	bool cuts_broken;  /* checking: leave out files that do not parse, after reporting them */
 	bool runs_nothing; /* exec, exec-set and stun-set are left out */
@@ -63,12 +65,22 @@ ANY int pre_text(struct pre *p, const char *path, struct sv text, unsigned depth
 /* After the whole did not parse: puts the error of the innermost included file that is not well-formed by itself in
  * error; false when each of them is. */
 ANY bool pre_blame(const struct pre *p, char error[XML_ERROR_CHARS]);
+/* Whether a span is well-formed by itself; error tells when not. */
+ANY bool pre_span_is_good(const struct pre *p, const struct pre_span *span, char error[XML_ERROR_CHARS]);
+/* Whether it belongs to a module that is not here. */
+ANY bool pre_span_is_foreign(const struct pre *p, const struct pre_span *span);
+/* Leaves it out, telling the problem as a warning; no line moves. */
+ANY void pre_span_blank(struct pre *p, const struct pre_span *span, const char *problem);
+/* After the whole did not parse: leaves out the files that are no XML and foreign. True: there were some. */
+ANY bool pre_drop_foreign(struct pre *p);
+/* Reports, as warnings, the .xml files below dir that p did not read. */
+ANY void config_unread(const struct pre *p, const char *dir, config_report_fn report, void *arg);
+ANY bool config_has_file(const char *conf); /* "acl.conf": somebody here reads it */
 ANY void pre_problem(struct pre *p, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* The preprocessed text as a snapshot without stages. */
-ANY int config_of_text(
-    struct config **out, const struct pre *pre, const char *main_file, char error[CONFIG_ERROR_CHARS]);
+ANY int config_of_text(struct config **out, struct pre *pre, const char *main_file, char error[CONFIG_ERROR_CHARS]);
 ANY const struct config_stage *config_stage_at(int i); /* NULL after the last */
 ON_CTL const char *config_main_file(void);
 ON_CTL struct hash *config_globals_copy(void); /* name -> char *; the caller frees it; NULL: out of memory */

@@ -1,6 +1,10 @@
 /* The directory as core's callers see it: every question goes to the provider the directory room installed. */
 #include "core/conf/dir.h"
+#include "base/mem.h"
 #include "base/status.h"
+#include "core/conf/source.h"
+#include "core/event/event.h"
+#include "loop/co.h"
 
 static const struct dir_provider *provider;
 
@@ -12,6 +16,33 @@ void dir_provider_set(const struct dir_provider *p)
 int dir_user_find(struct sv user, struct sv domain, struct dir_user **out)
 {
 	return provider ? provider->user_find(user, domain, out) : ST_NOTFOUND;
+}
+bool dir_has_handler(void)
+{
+	return source_is_bound("directory");
+}
+bool dir_user_needs_load(struct sv user, struct sv domain)
+{
+	return provider && provider->needs_load && provider->needs_load(user, domain);
+}
+int dir_user_load(struct sv user, struct sv domain, struct event *params)
+{
+	return provider && provider->user_load ? provider->user_load(user, domain, params) : ST_NOTFOUND;
+}
+int dir_user_get(struct sv user, struct sv domain, const char *action, struct dir_user **out)
+{
+	struct event *params;
+
+	if (!co_self())
+		return dir_user_find(user, domain, out);
+	role_assert_co();
+	if (dir_user_needs_load(user, domain) && (params = event_new(EVENT_REQUEST_PARAMS, NULL))) {
+		if (action)
+			event_add(params, "action", action);
+		dir_user_load(user, domain, params);
+		mem_unref(params);
+	}
+	return dir_user_find(user, domain, out);
 }
 static ON_CTL const char *get(const struct dir_user *u, int what)
 {

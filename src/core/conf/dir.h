@@ -3,11 +3,22 @@
 #include "base/role.h"
 #include "base/str.h"
 
+struct event;
 struct xml_node;
 /* A user with what it inherits (domain < group < user), flattened. Counted, immutable. */
 struct dir_user;
 ON_CTL int dir_user_find(
     struct sv user, struct sv domain, struct dir_user **out); /* id or number-alias; new reference; ST_NOTFOUND */
+ON_CTL bool dir_has_handler(void);                            /* an XML handler is bound to the directory */
+/* True: an XML handler is bound to the directory and has not been asked for this user in the last seconds; who can wait
+ * asks before he looks. */
+ON_CTL bool dir_user_needs_load(struct sv user, struct sv domain);
+/* Asks it. params (may be NULL): what is known of who wants to know; key, user and domain are added. What it answered,
+ * a user or none, is what dir_user_find finds for some seconds. ST_OK, ST_NOTFOUND, ST_LIMIT (too many ask) ... */
+CO int dir_user_load(struct sv user, struct sv domain, struct event *params);
+/* dir_user_find, with the handler asked before when a coroutine runs and it is needed. action: "user_call" ..., or
+ * NULL. */
+ON_CTL int dir_user_get(struct sv user, struct sv domain, const char *action, struct dir_user **out);
 ON_CTL const char *dir_user_id(const struct dir_user *u);
 ON_CTL const char *dir_user_domain(const struct dir_user *u);
 ON_CTL const char *dir_user_group(const struct dir_user *u);                   /* first group or NULL */
@@ -39,5 +50,7 @@ struct dir_provider {
 	void (*each_domain)(void (*fn)(const char *, void *), void *arg);
 	void (*each_user)(struct sv domain, const char *group, bool (*fn)(struct dir_user *, void *), void *arg);
 	bool (*group_exists)(struct sv domain, const char *group);
+	bool (*needs_load)(struct sv user, struct sv domain);                     /* NULL: there is no handler */
+	int (*user_load)(struct sv user, struct sv domain, struct event *params); /* CO */
 };
 ON_CTL void dir_provider_set(const struct dir_provider *p); /* NULL: an empty directory */

@@ -426,8 +426,8 @@ static void pre_line(struct pre *p, const char *file, unsigned line, struct sv t
 	buf_fini(&kept);
 }
 
-/* Whether a span is well-formed by itself; error tells when not. The map's lines are counted from the span's first. */
-static bool pre_span_is_good(const struct pre *p, const struct pre_span *span, char error[XML_ERROR_CHARS])
+/* The map's lines are counted from the span's first. */
+bool pre_span_is_good(const struct pre *p, const struct pre_span *span, char error[XML_ERROR_CHARS])
 {
 	size_t count = span->to_map - span->from_map;
 	struct xml_line_map *map = mem_alloc((count + 1) * sizeof *map);
@@ -444,7 +444,8 @@ static bool pre_span_is_good(const struct pre *p, const struct pre_span *span, c
 		map[i].from_line -= span->from_line;
 	}
 	if (map && !text.failed)
-		st = xml_parse(&doc, text.p, text.n, count ? map[0].file : "", map, count, error);
+		st = xml_parse_lenient(
+		    &doc, text.p, text.n, count ? map[0].file : span->file, map, count, NULL, NULL, error);
 	mem_unref(doc);
 	mem_free(map);
 	buf_fini(&text);
@@ -473,7 +474,10 @@ static void pre_end_file(struct pre *p, struct pre_span span)
 		else
 			p->spans[p->span_count++] = span;
 	} else if (!pre_span_is_good(p, &span, error)) {
-		p->report(error, p->report_arg);
+		if (pre_span_is_foreign(p, &span))
+			pre_span_blank(p, &span, error);
+		else
+			p->report_stop(error, p->report_arg);
 		p->out.n = span.from;
 		if (p->out.p)
 			p->out.p[span.from] = 0;
@@ -498,6 +502,7 @@ int pre_text(struct pre *p, const char *path, struct sv text, unsigned depth)
 		return p->status = name && p->file_count >= PRE_MAX_FILES ? ST_LIMIT : ST_NOMEM;
 	}
 	p->files[p->file_count++] = name;
+	span.file = name;
 	p->map_file = NULL; /* a new run starts here */
 	buf_init(&expanded);
 	while (rest.n && !p->status) {

@@ -3,6 +3,8 @@
 #include "core/conf/config.h"
 #include "loop/co.h"
 
+#include <string.h>
+
 enum { RULE_MAX = 128 };
 struct ask {
 	const char *name;
@@ -21,10 +23,12 @@ static void look_up(void *arg)
 int zone_find(const char *name, struct tz *out)
 {
 	const struct xml_node *zones = xml_child(config_conf("timezones.conf"), "timezones");
-	const char *rule = xml_attr(xml_child_with(zones, "zone", "name", name), "value");
+	const char *rule = NULL;
 	struct ask ask = {.name = name};
 	int st;
 
+	xml_each(zones, "zone", zone) if (!rule && !strcmp(xml_attr_or(zone, "name", ""), name)) rule =
+	    xml_attr(zone, "value"); /* case counts */
 	if (rule)
 		return tz_parse(out, sv_of(rule));
 	st = co_work(WORK_FILE, "zone", look_up, &ask);

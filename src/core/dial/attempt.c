@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/conf/config.h"
 #include "core/conf/dir.h"
 #include "core/dial/originate.h"
 #include "core/dial/originate_i.h"
@@ -213,6 +214,8 @@ static ON_CTL struct leg_profile *profile_template(struct originate *o, const st
 	    &p->callee_id_number, callee_id(a, vars, "origination_callee_id_number", "effective_callee_id_number"));
 	if (!a)
 		leg_profile_set(&p->context, "default");
+	if (!p->ani || !*p->ani)
+		leg_profile_set(&p->ani, p->caller_id_number);
 	leg_profile_set(&p->transfer_source, NULL);
 	memset(&p->times, 0, sizeof(p->times));
 	return p;
@@ -245,10 +248,28 @@ static ON_CTL void export_vars(struct leg *a, struct leg *b, const char *list_na
 	}
 }
 
+/* The configuration wrote a "${" into the value, which would be read whenever the variable is. */
+static bool has_reference(const struct vars *vars, const char *name)
+{
+	struct buf scratch;
+	bool has_dollar = false, is_found = false;
+
+	buf_init(&scratch);
+	for (const char *p = vars_text(vars, name, &scratch); p && *p && !is_found; p++) {
+		is_found = has_dollar && *p == '{';
+		has_dollar = *p == '$' || (has_dollar && *p == '\\');
+	}
+	buf_fini(&scratch);
+	return is_found;
+}
+
 static ON_CTL void set_leg_vars(struct originate *o, struct leg *b, const struct attempt *t, int max_forwards)
 {
 	struct leg *a = o->caller;
 	const char *v;
+	bool is_nested = str_is_true(vars_get(t->spec.vars, "origination_nested_vars")) ||
+	                 (a && leg_var_is_true(a, "origination_nested_vars")) ||
+	                 str_is_true(globals_get("origination_nested_vars"));
 
 	leg_var_setf(b, "max_forwards", "%d", max_forwards);
 	if (a) {
@@ -262,6 +283,10 @@ static ON_CTL void set_leg_vars(struct originate *o, struct leg *b, const struct
 	for (size_t i = 0; i < vars_count(t->spec.vars); i++) {
 		const char *name, *value, *old;
 		vars_at(t->spec.vars, i, &name, &value);
+		if (!is_nested && has_reference(t->spec.vars, name)) {
+			leg_log(b, LOG_CRIT, "Invalid data (${%s} contains a variable)", name);
+			continue;
+		}
 		old = vars_get(b->vars, name);
 		if (!old || strcmp(old, value))
 			vars_copy_one(b->vars, name, t->spec.vars, name);
@@ -347,6 +372,9 @@ static ON_CTL void deadlines_set(struct attempt *t)
 	int64_t now = clock_mono_us(), timeout = opts_seconds(t->spec.vars, "leg_timeout"),
 	        progress = opts_seconds(t->spec.vars, "leg_progress_timeout");
 
+	/* user/ dials anew, and that call has a time limit of its own */
+	if (t->is_inner && opts_seconds(t->spec.vars, "call_timeout"))
+		timeout = opts_seconds(t->spec.vars, "call_timeout");
 	t->deadline_us = timeout ? now + timeout : 0;
 	t->deadline_cause = t->is_nested ? CAUSE_NO_ANSWER : CAUSE_ALLOTTED_TIMEOUT;
 	t->progress_deadline_us = progress ? now + progress : 0;

@@ -112,7 +112,7 @@ static CO int confirm_by_key(struct leg *leg, struct confirm *c)
 		if (st == ST_HANGUP || st == ST_CANCELLED)
 			return st;
 		if (st != ST_OK && st != ST_TIMEOUT && st != ST_LIMIT) {
-			leg_log(leg, LOG_ERR, "%s Error Playing File!", leg->name);
+			leg_log(leg, LOG_ERR, "%s Error Playing File! (%s)", leg->name, status_text(st));
 			leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 			return st;
 		}

@@ -104,8 +104,6 @@ static ON_CTL int64_t timeout_read(const struct vars *vars, struct leg *a, unsig
 {
 	int64_t us = opts_seconds(vars, "originate_timeout");
 
-	if (!us)
-		us = opts_seconds(vars, "call_timeout");
 	if (!us && a)
 		us = opts_seconds(a->vars, "call_timeout");
 	if (!us)

@@ -1,123 +1,134 @@
 /* Dial strings: <vars>{vars}[vars]endpoint/data, legs separated by ',' (at once) and '|' (in turn), parts by ":_:"
  * (each dialled by a thread of its own). What is marked as from outside (text/mark.h) parts nothing and names no
- * endpoint. Pure. What is wrong is told with the place where it stands. */
+ * endpoint. Pure.
+ *
+ * It goes as in FreeSWITCH, where quotes are read more than once: blocks in front are taken off (brackets count, quotes
+ * do not), the rest is cut into words at '|', each of them at ',' (text/words.h; commas within [] are put out of the
+ * way meanwhile), and what then stands in front of the first slash names the endpoint, whatever it is: a leg whose
+ * endpoint does not exist fails alone. */
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/dial/dial_core.h"
 #include "core/dial/dialstring.h"
 #include "core/dial/targets.h"
 #include "core/value/vars.h"
 #include "text/mark.h"
+#include "text/words.h"
 #include <stdio.h>
 #include <string.h>
 
+enum { COMMA_KEPT = 0x11, COMMA_APART = 0x12 }; /* commas within [], in quotes or between variables */
+
 struct parser {
 	struct dial *d;
-	const char *begin;
+	const char *begin, *end; /* of the text that was given: in its first blocks a place can be told */
 };
 
 /* The reason with its place (characters count from 1) and what stands there. */
-static int wrong(struct parser *p, struct sv at, const char *why)
+static int wrong(struct parser *p, const char *at, const char *why)
 {
-	struct sv before = {p->begin, at.p ? (size_t)(at.p - p->begin) : 0};
-	bool is_long = mark_length(at) > 32;
+	struct sv text = sv_of(at), before = {p->begin, (size_t)(at - p->begin)};
+	bool is_long = mark_length(text) > 32, has_place = at >= p->begin && at <= p->end;
+	char place[32] = "";
 	struct buf plain;
 
 	if (p->d->error[0])
 		return ST_PARSE;
 	buf_init(&plain);
-	mark_strip(&plain, mark_sub(at, 0, 32));
-	snprintf(p->d->error, sizeof(p->d->error), "%s at character %zu: '%s%s'", why, mark_length(before) + 1,
-	    plain.p ? plain.p : "", is_long ? "..." : "");
+	mark_strip(&plain, mark_sub(text, 0, 32));
+	if (has_place)
+		snprintf(place, sizeof(place), " at character %zu", mark_length(before) + 1);
+	snprintf(
+	    p->d->error, sizeof(p->d->error), "%s%s: '%s%s'", why, place, plain.p ? plain.p : "", is_long ? "..." : "");
 	buf_fini(&plain);
 	return ST_PARSE;
 }
 
-/* A bracketed block at the front: 1 when there was one, 0, or ST_PARSE. */
-static int take_block(struct parser *p, struct sv *text, char open, char close, struct sv *inner)
+/* The bracket that closes the one at text. */
+static char *close_find(char *text, char open, char close)
 {
-	bool is_quoted = false;
-	char why[32];
+	unsigned depth = 0;
 
-	*text = sv_trim(*text);
-	if (!text->n || text->p[0] != open)
-		return 0;
-	for (size_t i = 1; i < text->n; i++) {
-		if (text->p[i] == '\\' && i + 1 < text->n)
-			i++;
-		else if (text->p[i] == '\'')
-			is_quoted = !is_quoted;
-		else if (text->p[i] == close && !is_quoted) {
-			*inner = sv_sub(*text, 1, i - 1);
-			*text = sv_trim(sv_sub(*text, i + 1, text->n));
-			return 1;
-		}
-	}
-	snprintf(why, sizeof(why), "%c without its %c%s", open, close, is_quoted ? " (open quote)" : "");
-	return wrong(p, *text, why);
-}
-
-static int take_vars(struct parser *p, struct sv *text, char open, char close, struct vars *into)
-{
-	struct sv inner = SV_NONE;
-	int got, st = ST_OK;
-
-	while (!st && (got = take_block(p, text, open, close, &inner)) != 0) {
-		st = got < 0 ? got : vars_parse(into, inner);
-		if (got > 0 && st == ST_PARSE)
-			wrong(p, inner, "bad variables");
-	}
-	return st;
-}
-
-/* Where the next ',' or '|' outside of brackets and quotes is. */
-static size_t leg_end(struct sv text)
-{
-	int depth = 0;
-	bool is_quoted = false;
-
-	for (size_t i = 0; i < text.n; i++) {
-		char c = text.p[i];
-		if (c == '\\' && i + 1 < text.n)
-			i++;
-		else if (c == '\'')
-			is_quoted = !is_quoted;
-		else if (is_quoted)
-			continue;
-		else if (c == '[' || c == '{' || c == '<')
+	for (char *p = text; *p; p++) {
+		if (*p == open)
 			depth++;
-		else if ((c == ']' || c == '}' || c == '>') && depth)
-			depth--;
-		else if (!depth && (c == ',' || c == '|'))
-			return i;
+		else if (*p == close && !--depth)
+			return p;
 	}
-	return text.n;
+	return NULL;
 }
 
-static int add_leg(struct parser *p, struct sv text, unsigned group)
+/* Takes blocks off the front. sep parts the variables in them. */
+static int take_vars(struct parser *p, char **text, char open, char close, char sep, struct vars *into)
+{
+	char why[32], *end;
+
+	while (**text == open) {
+		end = close_find(*text, open, close);
+		if (!end) {
+			snprintf(why, sizeof(why), "%c without its %c", open, close);
+			return wrong(p, *text, why);
+		}
+		*end = 0;
+		for (char *c = *text; open == '[' && *c; c++)
+			if (*c == COMMA_KEPT)
+				*c = ',';
+		int st = vars_parse_at(into, sv_of(*text + 1), sep);
+		if (st)
+			return st == ST_PARSE ? wrong(p, *text + 1, "bad variables") : st;
+		*text = end + 1;
+	}
+	return ST_OK;
+}
+
+/* Commas within [] part no legs. */
+static void commas_hide(char *text)
+{
+	enum { OPEN_MAX = 256 }; /* brackets without an end that are looked for to the text's */
+	char *end = NULL;
+	bool is_quoted = false, is_other_sep = false;
+	unsigned open_count = 0;
+
+	for (char *p = text; *p; p++) {
+		if (!end && *p == '[' && open_count < OPEN_MAX) {
+			end = close_find(p, '[', ']');
+			open_count += !end;
+			is_other_sep = p[1] == '^' && p[2] == '^';
+			is_quoted = false;
+		}
+		if (*p == '\'')
+			is_quoted = !is_quoted;
+		if (end && p < end && *p == ',' && p > text && p[-1] != '\\')
+			*p = is_quoted || is_other_sep ? COMMA_KEPT : COMMA_APART;
+		if (p == end)
+			end = NULL;
+	}
+}
+
+static int add_leg(struct parser *p, char *text, unsigned group)
 {
 	struct vars *own = NULL;
-	struct sv name, data, inner = SV_NONE;
-	int got, st = vars_new(&own);
+	struct sv name;
+	char *slash;
+	int st = vars_new(&own);
 
+	text += strspn(text, " ");
 	if (!st)
-		st = take_vars(p, &text, '[', ']', own);
-	/* braces in front of a single leg count as its own */
-	if (!st && (got = take_block(p, &text, '{', '}', &inner)) != 0)
-		st = got < 0 ? got : vars_parse(own, inner);
-	if (!st)
-		st = take_vars(p, &text, '[', ']', own);
-	text = sv_trim(text);
-	if (st || !text.n)
+		st = take_vars(p, &text, '[', ']', COMMA_APART, own);
+	text += strspn(text, " ");
+	for (char *c = text; *c; c++)
+		if (*c == COMMA_KEPT || *c == COMMA_APART)
+			*c = ',';
+	slash = strchr(text, '/');
+	name = (struct sv){text, slash ? (size_t)(slash - text) : strlen(text)};
+	if (st)
 		goto out;
-	if (sv_startsi(text, SV("sip:")) || sv_startsi(text, SV("sips:"))) {
-		st = dial_leg_add(p->d, SV("sip"), text, group, own);
-	} else if (!sv_split(text, '/', &name, &data) || !sv_trim(name).n) {
-		st = wrong(p, text, "no ENDPOINT/ADDRESS");
-	} else if (mark_has(name)) {
+	if (sv_startsi(sv_of(text), SV("sip:")) || sv_startsi(sv_of(text), SV("sips:")))
+		st = dial_leg_add(p->d, SV("sip"), sv_of(text), group, own);
+	else if (mark_has(name))
 		st = wrong(p, text, "an endpoint named from outside");
-	} else {
-		st = dial_leg_add(p->d, name, data, group, own);
-	}
+	else
+		st = dial_leg_add(p->d, name, sv_of(slash ? slash + 1 : ""), group, own);
 	if (st == ST_LIMIT)
 		wrong(p, text, "more than 128 legs");
 out:
@@ -125,48 +136,67 @@ out:
 	return st;
 }
 
-static int add_part(struct parser *p, struct sv text, const struct vars *first)
+/* The legs that are called at once. */
+static int add_group(struct parser *p, char *text, unsigned group)
+{
+	char *leg[DIAL_LEGS_MAX + 1];
+	int st = ST_OK, n;
+
+	commas_hide(text);
+	n = words_split(text, ',', leg, DIAL_LEGS_MAX + 1);
+	for (int i = 0; i < n && !st; i++)
+		st = add_leg(p, leg[i], group);
+	return st;
+}
+
+static int add_part(struct parser *p, char *text, const struct vars *first)
 {
 	struct dial *d = p->d;
-	struct sv all = text;
-	unsigned group = 0;
-	int st = dial_part_add(d, first);
+	char *group[DIAL_LEGS_MAX + 1];
+	int st = dial_part_add(d, first), n = 0;
 
 	if (st == ST_LIMIT)
 		wrong(p, text, "more than 128 parts");
+	if (st)
+		return st;
+	struct dial_part *part = &d->parts[d->count - 1];
+	text += strspn(text, " ");
+	st = take_vars(p, &text, '<', '>', ',', part->vars);
 	if (!st)
-		st = take_vars(p, &text, '<', '>', d->parts[d->count - 1].vars);
+		st = take_vars(p, &text, '{', '}', ',', part->vars);
+	text += strspn(text, " ");
 	if (!st)
-		st = take_vars(p, &text, '{', '}', d->parts[d->count - 1].vars);
-	while (!st && text.n) {
-		size_t end = leg_end(text);
-		bool is_next_group = end < text.n && text.p[end] == '|';
-		st = add_leg(p, sv_sub(text, 0, end), group);
-		text = end < text.n ? sv_sub(text, end + 1, text.n) : SV_NONE;
-		group += is_next_group;
-	}
-	if (!st)
-		d->parts[d->count - 1].group_count = group + 1;
-	return st || d->parts[d->count - 1].count ? st : wrong(p, all, "nothing to dial");
+		n = words_split(text, '|', group, DIAL_LEGS_MAX + 1);
+	for (int i = 0; i < n && !st; i++)
+		st = add_group(p, group[i], (unsigned)i);
+	part->group_count = n > 0 ? (unsigned)n : 1;
+	return st || part->count ? st : wrong(p, text, "nothing to dial");
 }
 
 int dial_parse_under(struct dial *d, const char *string, const struct vars *first)
 {
-	struct parser p = {d, string ? string : ""};
-	struct sv text = sv_trim(sv_of(p.begin));
+	char *copy = mem_strdup(string ? string : ""), *text = copy, *next;
+	struct parser p = {d, copy, copy ? copy + strlen(copy) : NULL};
 	int st = dial_init(d);
 
-	if (!st)
-		st = take_vars(&p, &text, '<', '>', d->vars);
-	if (!st && !text.n)
-		st = wrong(&p, text, "nothing to dial");
-	while (!st && text.n) {
-		const char *sep = memmem(text.p, text.n, ":_:", 3);
-		size_t n = sep ? (size_t)(sep - text.p) : text.n;
-		st = add_part(&p, sv_sub(text, 0, n), first);
-		text = sep ? sv_sub(text, n + 3, text.n) : SV_NONE;
-		first = NULL;
+	if (!copy)
+		st = ST_NOMEM;
+	if (!st) {
+		text += strspn(text, " ");
+		st = take_vars(&p, &text, '<', '>', ',', d->vars);
 	}
+	do {
+		next = st ? NULL : strstr(text, ":_:");
+		if (next) {
+			*next = 0;
+			next += 3;
+		}
+		if (!st)
+			st = add_part(&p, text, first);
+		first = NULL;
+		text = next;
+	} while (!st && text && *text);
+	mem_free(copy);
 	return st;
 }
 

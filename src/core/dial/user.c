@@ -98,7 +98,7 @@ static int user_expand(const struct originate_target *t, struct dial *out, enum 
 	*cause = CAUSE_SUBSCRIBER_ABSENT;
 	st = address_split(t, sv_of(t->text), &user, &domain);
 	if (!st)
-		st = dir_user_find(sv_of(user), sv_of(domain), &u);
+		st = dir_user_get(sv_of(user), sv_of(domain), "user_call", &u);
 	if (st) {
 		log_uuid(LOG_WARNING, t->originator ? t->originator->uuid : NULL, "Can't find user [%s@%s]",
 		    user ? user : "", domain ? domain : "");
@@ -202,6 +202,8 @@ static int error_outgoing(const struct originate_target *t, struct leg **out, en
 {
 	role_assert_ctl();
 	*cause = cause_parse(t->data);
+	if (*cause == CAUSE_SUCCESS || *cause == CAUSE_NONE) /* no leg comes of it all the same */
+		*cause = CAUSE_DESTINATION_OUT_OF_ORDER;
 	return ST_NOTFOUND;
 }
 

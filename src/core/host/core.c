@@ -23,6 +23,7 @@
 #include "core/registry/module.h"
 #include "core/registry/registrations.h"
 #include "core/registry/registry.h"
+#include "core/run/run_core.h"
 #include "core/sound/media.h"
 #include "core/value/cause.h"
 #include "core/value/self.h"
@@ -33,10 +34,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* switch.conf, read once at the start and again after a reload. */
 struct switch_conf {
-	uint32_t max_sessions, sessions_per_second, heartbeat_s, port_min, port_max;
+	uint32_t max_sessions, sessions_per_second, heartbeat_s, port_min, port_max, media_threads;
 	double min_idle_cpu;
 	enum log_level level;
 };
@@ -54,6 +56,19 @@ static uint32_t number(const struct xml_node *settings, const char *name, uint32
 	return text && !sv_u32(sv_of(text), &v) ? v : fallback;
 }
 
+/* 0 = as many as the cores suggest. */
+static uint32_t media_threads(const char *text)
+{
+	uint32_t v = 0;
+	if (!*text || !strcasecmp(text, "auto"))
+		return 0;
+	if (!sv_u32(sv_of(text), &v) && v >= 1 && v <= MCTL_THREADS_MAX)
+		return v;
+	log_warning(
+	    "switch.conf: media-threads is \"auto\" or 1 to %d, not \"%s\"; auto is taken", MCTL_THREADS_MAX, text);
+	return 0;
+}
+
 static ON_CTL void conf_read(struct switch_conf *c)
 {
 	const struct xml_node *settings = xml_child(config_conf("switch.conf"), "settings");
@@ -68,6 +83,7 @@ static ON_CTL void conf_read(struct switch_conf *c)
 		c->port_min = 16384;
 	if (c->port_max > 65535 || c->port_max <= c->port_min)
 		c->port_max = c->port_min + 1000 > 65535 ? 65535 : c->port_min + 1000;
+	c->media_threads = media_threads(config_param(settings, "media-threads", "auto"));
 	c->min_idle_cpu = strtod(config_param(settings, "min-idle-cpu", "0"), NULL);
 	c->level = LOG_DEBUG;
 	log_level_parse(config_param(settings, "loglevel", "debug"), &c->level);
@@ -91,6 +107,7 @@ static const struct module *const core_modules[] = {
 
 int core_modules_register(void)
 {
+	config_known_set(module_known_fill); /* also where a configuration is only looked over */
 	int st = ST_OK;
 
 	for (size_t i = 0; i < ARRAY_COUNT(core_modules) && !st; i++) {
@@ -135,13 +152,15 @@ int core_start(const struct core_dirs *d)
 	limits_start();
 	heartbeat_start(conf.heartbeat_s);
 	registry_outside_set(&module_outside);
-	config_known_set(module_known_fill);
 	st = metrics_start();
 	if (!st)
 		st = sound_metrics_start();
+	if (!st)
+		st = leg_hook_add(LEG_HOOK_REPORTING, exec_on_reporting, NULL);
 	if (st)
 		return st;
 	media.port_min = (uint16_t)conf.port_min, media.port_max = (uint16_t)conf.port_max;
+	media.thread_count = conf.media_threads;
 	st = mctl_start(&media);
 	if (st)
 		return st;

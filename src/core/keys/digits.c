@@ -89,7 +89,7 @@ int leg_digits_read(struct leg *leg, struct leg_digits *d)
 	if (is_sound(d->prompt)) {
 		st = leg_play(leg, d->prompt, "any", &digit);
 		leg_var_set(leg, "playback_terminator_used", NULL);
-		if (st == ST_HANGUP)
+		if (st == ST_HANGUP || (st && !digit && st != ST_TIMEOUT)) /* nobody knows what to press */
 			return st;
 	}
 	st = !digit || put_digit(d, digit) ? collect_more(leg, d) : ST_OK;

@@ -21,7 +21,8 @@ struct leg_digits {
 ANY void leg_digits_limit(
     struct leg_digits *d, unsigned min, unsigned max, uint32_t timeout_ms, uint32_t digit_timeout_ms);
 /* Prompt and keys; sets read_terminator_used. ST_OK: enough keys or a terminator; ST_TIMEOUT: at least min; ST_LIMIT:
- * fewer than min; ST_CANCELLED: sent elsewhere; ST_HANGUP. */
+ * fewer than min; ST_CANCELLED: sent elsewhere; ST_HANGUP; else the prompt cannot be played, and nobody is waited for.
+ */
 CO int leg_digits_read(struct leg *leg, struct leg_digits *d);
 /* The keys alone; statuses as above but for ST_LIMIT. */
 CO int leg_digits_collect(struct leg *leg, struct leg_digits *d);

@@ -133,7 +133,7 @@ struct profile_names {
 		    p "-Screen-Bit", p "-Privacy-Hide-Name", p "-Privacy-Hide-Number" \
 	}
 static const struct profile_names caller_names = PROFILE_NAMES("Caller"), other_names = PROFILE_NAMES("Other-Leg"),
-                                  channel_names = PROFILE_NAMES("Channel");
+                                  channel_names = PROFILE_NAMES("Channel"), hunt_names = PROFILE_NAMES("Hunt");
 
 static ON_CTL void add_profile(struct event *e, const struct leg_profile *p, const struct profile_names *n)
 {
@@ -177,6 +177,19 @@ void leg_event_channel_profile(struct leg *leg, struct event *e)
 		add_profile(e, leg->profile, &channel_names);
 }
 
+void leg_event_hunt(struct leg *leg, struct event *e)
+{
+	if (leg->profile)
+		add_profile(e, leg->profile, &hunt_names);
+}
+
+void leg_event_all(struct leg *leg, struct event *e)
+{
+	leg_event_headers(leg, e);
+	if (!has_vars[event_id(e)])
+		add_vars(leg, e);
+}
+
 void leg_event_headers(struct leg *leg, struct event *e)
 {
 	bool is_verbose = vars_get(leg->vars, "verbose_events") && str_is_true(vars_get(leg->vars, "verbose_events"));
@@ -197,6 +210,12 @@ static void (*record_writer)(struct leg *leg, struct buf *out);
 void leg_record_writer_set(void (*fn)(struct leg *leg, struct buf *out))
 {
 	record_writer = fn;
+}
+
+void leg_record_write(struct leg *leg, struct buf *out)
+{
+	if (record_writer)
+		record_writer(leg, out);
 }
 
 static ON_CTL void attach_record(struct leg *leg, struct event *e)

@@ -356,7 +356,14 @@ static ON_CTL const char *profile_var(const struct leg *leg, const char *name)
 
 const char *leg_text(struct leg *leg, const char *name, struct buf *scratch)
 {
-	const char *text = vars_text(leg->vars, name, scratch), *value;
+	return leg_text_at(leg, name, -1, scratch);
+}
+
+const char *leg_text_at(struct leg *leg, const char *name, long index, struct buf *scratch)
+{
+	const char *text = index < 0 ? vars_text(leg->vars, name, scratch)
+	                             : vars_element(leg->vars, name, (size_t)index, scratch),
+	           *value;
 
 	if (text)
 		return text;

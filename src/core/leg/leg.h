@@ -203,6 +203,9 @@ ON_CTL bool leg_var_is_true(struct leg *leg, const char *name);
  * a field of the caller profile every byte is from outside, except of an extension that the dialplan or an operator
  * wrote. Borrowed until the next change of a variable or of scratch, which the caller has initialised and frees. */
 ON_CTL const char *leg_text(struct leg *leg, const char *name, struct buf *scratch);
+/* The same of an array's element (index < 0: the whole). Only variables are arrays: of a plain one there is no element,
+ * and the profile's field or the global of that name counts, whole. */
+ON_CTL const char *leg_text_at(struct leg *leg, const char *name, long index, struct buf *scratch);
 ON_CTL char *leg_text_dup(struct leg *leg, const char *name); /* a copy, to be freed with mem_free; NULL when absent */
 /* What a program (a script, an event-socket client) composed, plain: the leg's values from outside that it used and
  * that could mean something to a language are marked. To be freed with mem_free; NULL: there are none, text is as it
@@ -215,6 +218,10 @@ ON_CTL char *leg_path_dup(struct leg *leg, const char *text);
 /* ---- events -------------------------------------------------------------------------------------------------- */
 /* Adds basic channel headers, profiles and (where FreeSWITCH does) variables. */
 ON_CTL void leg_event_headers(struct leg *leg, struct event *e);
+/* The same with the variables, whatever kind of event it is. */
+ON_CTL void leg_event_all(struct leg *leg, struct event *e);
+/* The caller profile as "Hunt-..." headers, for who looks a dialplan up. */
+ON_CTL void leg_event_hunt(struct leg *leg, struct event *e);
 /* The caller profile as "Channel-..." headers, in front of the others of an outbound socket's greeting. */
 ON_CTL void leg_event_channel_profile(struct leg *leg, struct event *e);
 /* Builds, fills and fires when wanted. */
@@ -222,6 +229,7 @@ ON_CTL void leg_event_channel_profile(struct leg *leg, struct event *e);
 ON_CTL void leg_event_at(struct leg *leg, enum event_id id, const char *file, const char *func, int line);
 /* Who writes a leg's record as XML: the body of CHANNEL_HANGUP_COMPLETE when hangup_complete_with_xml is true. */
 ON_CTL void leg_record_writer_set(void (*fn)(struct leg *leg, struct buf *out));
+ON_CTL void leg_record_write(struct leg *leg, struct buf *out); /* appends the record's XML as it is now */
 #define leg_log(leg, level, ...) log_uuid((level), (leg)->uuid, __VA_ARGS__)
 
 /* Steps others hang into the life of a leg: each time it begins a dialplan, and in the teardown: at the hang-up, in

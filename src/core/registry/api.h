@@ -3,6 +3,7 @@
 #include "base/role.h"
 #include "base/str.h"
 
+struct event;
 struct leg;
 struct principal;
 struct tandem_api;
@@ -19,10 +20,14 @@ struct api_call {
 	 * command that runs others runs them by api_run_for. */
 	const struct principal *who;
 	struct leg *leg;               /* the leg it was expanded on, or NULL */
+	struct event *env;             /* of a call's hook: its variables and headers, for scripts; borrowed; or NULL */
 	struct buf *out;               /* reply text */
 	const char *job_uuid, *client; /* who asks, or NULL */
 };
-enum { API_MAY_WAIT = 1 };
+enum {
+	API_MAY_WAIT = 1, /* runs on a coroutine only */
+	API_CAN_WAIT = 2  /* on a coroutine where there is one or the caller can make one, at once elsewhere */
+};
 struct api_desc {
 	const char *name, *description, *syntax;
 	unsigned flags;

@@ -10,9 +10,9 @@ struct app_words {
 	char *m[APP_WORDS_MAX]; /* the same words with their marks (text/mark.h), for what reads one as a language */
 	int n;
 };
-/* Cuts data, which may be marked, at the configuration's blanks into at most max words; 'quotes' keep blanks, the last
- * word takes what is left. app_words_fini it whatever comes back. */
+/* Cuts data, which may be marked, at the configuration's blanks into at most max words, as words_split (text/words.h).
+ * app_words_fini it whatever comes back. */
 ANY int app_words_init(struct app_words *w, const char *data, int max);
-/* The same at another delimiter; an empty word between two is kept as "". */
+/* The same at another delimiter. */
 ANY int app_words_cut(struct app_words *w, const char *data, char delim, int max);
 ANY void app_words_fini(struct app_words *w);

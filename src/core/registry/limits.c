@@ -158,3 +158,16 @@ void limits_stop(void)
 {
 	loop_timer_cancel(&second_timer);
 }
+
+static void (*dump)(struct sv realm, struct buf *out);
+
+void limits_dump_set(void (*fn)(struct sv realm, struct buf *out))
+{
+	dump = fn;
+}
+
+void limits_dump(struct sv realm, struct buf *out)
+{
+	if (dump)
+		dump(realm, out);
+}

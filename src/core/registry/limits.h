@@ -1,6 +1,7 @@
 /* Admission of legs, and the counters that `status` shows. */
 #pragma once
 #include "base/role.h"
+#include "base/str.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +23,11 @@ struct core_counters {
 };
 ON_CTL struct core_limits *core_limits(void);
 ON_CTL const struct core_counters *core_counters(void);
+
+/* What `hash_dump limit` shows, from whoever counts resources (`limit`, backend hash): appends
+ * "L/realm_id/usage/rate/interval/last check" lines of the keys that begin with realm. fn NULL: nobody counts. */
+ON_CTL void limits_dump_set(void (*fn)(struct sv realm, struct buf *out));
+ON_CTL void limits_dump(struct sv realm, struct buf *out);
 
 /* For the room of legs, which counts. ST_LIMIT: not now (logged). */
 ON_CTL int limits_session_begin(bool is_outbound);

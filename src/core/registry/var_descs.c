@@ -4,14 +4,22 @@
 
 static const struct var_desc vars[] = {
     /* dialling */
-    {"call_timeout", "seconds", "how long bridge lets its targets ring; default 60", true, false},
+    {"call_timeout", "seconds",
+        "how long bridge lets its targets ring, and in a dial string how long user/ does; default 60", true, false},
+    {"origination_nested_vars", "bool",
+        "values of a dial string may hold ${...}, which are read whenever the variable is", true, false},
     {"continue_on_fail", "bool or causes", "the dialplan goes on after a failed bridge (for these causes)", true,
         false},
     {"failure_causes", "causes", "only these causes end the call after a failed bridge", true, false},
     {"transfer_on_fail", "causes exten [dialplan [context]]", "where a failed bridge sends the call", true, false},
     {"hangup_after_bridge", "bool", "the caller is hung up when its bridge ends", true, false},
+    {"bridge_pre_execute_aleg_app", "application", "run on the caller when it is bridged", true, false},
+    {"bridge_pre_execute_aleg_data", "text", "its arguments", true, false},
+    {"bridge_pre_execute_bleg_app", "application", "run on the called leg when it is bridged", true, false},
+    {"bridge_pre_execute_bleg_data", "text", "its arguments", true, false},
     {"park_after_bridge", "bool", "the leg is parked when its bridge ends", true, false},
-    {"transfer_after_bridge", "exten[:dialplan[:context]]", "where the leg goes when its bridge ends", true, true},
+    {"transfer_after_bridge", "exten[:dialplan[:context]]",
+        "where the leg goes when its bridge ends; an exten with colons stands in single quotes", true, true},
     {"local_var_clobber", "bool", "[] wins over {} in a dial string", true, false},
     {"origination_uuid", "uuid", "of the leg that is dialled", true, false},
     {"origination_caller_id_name", "text", "shown to the called party", true, false},
@@ -130,6 +138,8 @@ static const struct var_desc vars[] = {
     {"app_uuid", "uuid", "Application-UUID of the next application", true, false},
     {"hangup_complete_with_xml", "bool", "CHANNEL_HANGUP_COMPLETE carries the XML record as its body", true, false},
     {"api_hangup_hook", "command", "run when the leg has hung up", true, false},
+    {"api_reporting_hook", "command", "run when its records are written", true, false},
+    {"session_in_hangup_hook", "bool", "scripts of these two have the leg as session", true, false},
     {"verbose_events", "bool", "all variables in all events of the leg", true, false},
     /* presence and records */
     {"presence_id", "user@domain", "whose state the leg is", true, true},

@@ -28,17 +28,40 @@ static ON_CTL void fire_api(const char *cmd, const char *args, struct leg *leg)
 	event_fire(e);
 }
 
+/* Blanks and line ends around the arguments are nobody's, but where a line is typed. */
+static struct sv args_trim(const struct api_desc *api, const char *text)
+{
+	static const char blanks[] = " \t\n\v\r";
+	struct sv args = sv_of(text);
+
+	if (!strcmp(api->name, "console_complete"))
+		return args;
+	while (args.n && strchr(blanks, args.p[0]))
+		args = sv_sub(args, 1, args.n);
+	while (args.n && strchr(blanks, args.p[args.n - 1]))
+		args.n--;
+	return args;
+}
+
 static ON_CTL int call_run(const char *cmd, const struct api_desc *api, struct api_call *call)
 {
-	char *plain = mark_strip_dup(sv_of(call->text));
+	const char *given = call->text;
+	struct sv args = args_trim(api, given);
+	char *text = sv_dup(args), *plain = mark_strip_dup(args);
 	int st;
 
-	if (!plain)
+	if (!plain || !text) {
+		mem_free(text);
+		mem_free(plain);
 		return ST_NOMEM;
+	}
+	call->text = text;
 	call->args = plain;
 	fire_api(cmd, plain, call->leg);
 	st = api_invoke(api, call);
+	call->text = given, call->args = NULL;
 	mem_free(plain);
+	mem_free(text);
 	return st;
 }
 
@@ -126,6 +149,8 @@ struct job {
 	struct ldefer start;
 	char *cmd, *args, *job_uuid;
 	struct principal *who; /* a reference, or NULL */
+	struct leg *leg;       /* of a hook: a reference, or NULL */
+	struct event *env;     /* the same */
 	api_done_fn done;
 	void *arg;
 };
@@ -136,6 +161,8 @@ static void job_free(struct job *j)
 	mem_free(j->args);
 	mem_free(j->job_uuid);
 	mem_unref(j->who);
+	mem_unref(j->leg);
+	mem_unref(j->env);
 	mem_free(j);
 }
 
@@ -150,7 +177,8 @@ static void job_main(void *arg)
 	buf_init(&out);
 	api = api_find(j->cmd);
 	if (api) {
-		struct api_call call = {.text = j->args, .who = j->who, .out = &out, .job_uuid = j->job_uuid};
+		struct api_call call = {
+		    .text = j->args, .who = j->who, .leg = j->leg, .env = j->env, .out = &out, .job_uuid = j->job_uuid};
 		st = call_for(j->cmd, api, &call);
 	}
 	if (j->done)
@@ -176,15 +204,13 @@ int api_spawn(const char *cmd, const char *args, const char *job_uuid, api_done_
 	return api_spawn_for(NULL, cmd, args, job_uuid, done, arg);
 }
 
-int api_spawn_for(
-    const struct principal *who, const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg)
+/* Takes j, which may be NULL. */
+ON_CTL static int spawn(
+    struct job *j, const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg)
 {
-	struct job *j = mem_zalloc(sizeof(*j));
-
 	if (!j)
 		return ST_NOMEM;
 	j->cmd = mem_strdup(cmd), j->args = mem_strdup(args ? args : ""), j->job_uuid = mem_strdup(job_uuid);
-	j->who = mem_ref((struct principal *)who);
 	j->done = done, j->arg = arg;
 	if (!j->cmd || !j->args) {
 		job_free(j);
@@ -194,7 +220,32 @@ int api_spawn_for(
 	return ST_OK;
 }
 
+int api_spawn_for(
+    const struct principal *who, const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg)
+{
+	struct job *j = mem_zalloc(sizeof(*j));
+
+	if (j)
+		j->who = mem_ref((struct principal *)who);
+	return spawn(j, cmd, args, job_uuid, done, arg);
+}
+
+int api_spawn_hook(struct leg *leg, struct event *env, const char *cmd, const char *args, api_done_fn done, void *arg)
+{
+	struct job *j = mem_zalloc(sizeof(*j));
+
+	if (j)
+		j->leg = mem_ref(leg), j->env = mem_ref(env);
+	return spawn(j, cmd, args, NULL, done, arg);
+}
+
 void api_job_event(const char *job_uuid, const char *cmd, const char *args, int status, struct sv reply)
+{
+	api_job_event_of(NULL, job_uuid, cmd, args, status, reply);
+}
+
+void api_job_event_of(
+    const char *leg_uuid, const char *job_uuid, const char *cmd, const char *args, int status, struct sv reply)
 {
 	struct event *e = event_new(EVENT_BACKGROUND_JOB, NULL);
 	struct buf text;
@@ -205,6 +256,7 @@ void api_job_event(const char *job_uuid, const char *cmd, const char *args, int 
 	event_add(e, "Job-UUID", job_uuid);
 	event_add(e, "Job-Command", cmd);
 	event_add(e, "Job-Command-Arg", args && *args ? args : NULL);
+	event_add(e, "Job-Owner-UUID", leg_uuid);
 	if (status == ST_NOTFOUND)
 		buf_printf(&text, "-ERR %s Command not found!\n", cmd);
 	else

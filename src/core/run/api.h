@@ -3,6 +3,7 @@
 #include "base/role.h"
 #include "base/str.h"
 
+struct event;
 struct leg;
 struct principal;
 
@@ -18,9 +19,15 @@ ON_CTL int api_run_for(
     const struct principal *who, const char *cmd, const char *args, struct leg *leg, struct buf *out);
 /* BACKGROUND_JOB, which tells that a command begun in the background is over. args NULL or "": none. */
 ON_CTL void api_job_event(const char *job_uuid, const char *cmd, const char *args, int status, struct sv reply);
+/* The same of a job that a call's program began: the event names the call. */
+ON_CTL void api_job_event_of(const char *leg_uuid /* or NULL */, const char *job_uuid, const char *cmd,
+    const char *args, int status, struct sv reply);
 typedef void (*api_done_fn)(int status, struct sv reply, void *arg);
 /* Runs a command on a coroutine of its own; done on the control loop. Strings are copied, who (NULL: everything is
  * allowed) is referenced. */
 ON_CTL int api_spawn(const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg);
+/* The same for a call's hook: leg (referenced) or NULL is the command's, env (referenced) its variables. */
+ON_CTL int api_spawn_hook(
+    struct leg *leg, struct event *env, const char *cmd, const char *args, api_done_fn done, void *arg);
 ON_CTL int api_spawn_for(
     const struct principal *who, const char *cmd, const char *args, const char *job_uuid, api_done_fn done, void *arg);

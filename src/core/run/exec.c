@@ -308,7 +308,7 @@ void leg_break(struct leg *leg, bool is_all)
 		x->is_break = true;
 		x->is_break_all = is_all;
 		co_signal(&x->wait, ST_OK);
-	} else if (!leg->peer && exec_is_detached(leg)) {
+	} else if (!leg->peer && exec_is_detached(leg) && !x->is_parked) { /* nothing is waited for in a park */
 		exec_unwind(leg);
 	}
 }

@@ -7,6 +7,7 @@
 #include "core/registry/limits.h"
 #include "core/run/api.h"
 #include "core/value/expand.h"
+#include "core/value/vars.h"
 #include "text/mark.h"
 
 struct source {
@@ -16,15 +17,22 @@ struct source {
 	void *arg;
 };
 
-static const char *look_up(const char *name, struct buf *scratch, void *arg)
+static const char *look_up(const char *name, long index, struct buf *scratch, void *arg)
 {
 	const struct source *s = arg;
 	const char *text = s->fn ? s->fn(name, s->arg) : NULL;
+	struct sv one;
 
 	role_assert_ctl();
-	if (text)
+	if (text && index < 0)
 		return text;
-	return s->leg ? leg_text(s->leg, name, scratch) : globals_text(name);
+	if (text && sv_starts(sv_of(text), SV("ARRAY::"))) {
+		buf_clear(scratch);
+		if (vars_element_of(sv_of(text), (size_t)index, &one))
+			buf_addv(scratch, one);
+		return scratch->p ? scratch->p : "";
+	}
+	return s->leg ? leg_text_at(s->leg, name, index, scratch) : globals_text(name);
 }
 
 static const char *look_up_global(const char *name, struct buf *scratch, void *arg)

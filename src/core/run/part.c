@@ -169,6 +169,12 @@ static bool is_hooked(struct leg *leg)
 	return x->hook == HOOK_RUNS;
 }
 
+void exec_on_reporting(struct leg *leg, void *arg)
+{
+	role_assert_ctl();
+	exec_api_hook(leg, "api_reporting_hook", ' ', NULL, NULL);
+}
+
 struct leg_part run_part = {
     .name = "run",
     .bytes = sizeof(struct leg_exec),

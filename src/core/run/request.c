@@ -2,6 +2,7 @@
  * (execute_on_*, api_on_*). Taken up inside the running application's next wait, or by a coroutine of its own. */
 #include "base/mem.h"
 #include "base/status.h"
+#include "core/event/event.h"
 #include "core/leg/hold.h"
 #include "core/leg/leg.h"
 #include "core/run/api.h"
@@ -162,6 +163,21 @@ void exec_hook_spec(struct leg *leg, const char *spec)
 	hook_request(leg, spec, NULL, NULL);
 }
 
+/* What scripts of a hang-up hook get as env: the variables under their own names, and the headers of an event. */
+ON_CTL static struct event *hook_env(struct leg *leg)
+{
+	struct event *e = event_new_plain(EVENT_CHANNEL_DATA);
+
+	for (size_t i = 0; e && i < vars_count(leg->vars); i++) {
+		const char *name, *value;
+		vars_at(leg->vars, i, &name, &value);
+		event_add(e, name, value);
+	}
+	if (e)
+		leg_event_all(leg, e);
+	return e;
+}
+
 int exec_api_hook(struct leg *leg, const char *name, char sep, api_done_fn done, void *arg)
 {
 	struct buf scratch;
@@ -179,7 +195,12 @@ int exec_api_hook(struct leg *leg, const char *name, char sep, api_done_fn done,
 	args = strchr(line, sep);
 	if (args)
 		*args++ = 0;
-	st = is_refused(leg, "command", sv_of(line)) ? ST_DENIED : api_spawn(line, args ? args : "", NULL, done, arg);
+	bool is_end = !strcmp(name, "api_hangup_hook") || !strcmp(name, "api_reporting_hook");
+	struct event *env = is_end ? hook_env(leg) : NULL;
+	struct leg *session = is_end && leg_var_is_true(leg, "session_in_hangup_hook") ? leg : NULL;
+	st = is_refused(leg, "command", sv_of(line)) ? ST_DENIED
+	                                             : api_spawn_hook(session, env, line, args ? args : "", done, arg);
+	mem_unref(env);
 	mem_free(line);
 	return st;
 }

@@ -13,17 +13,39 @@
 #include "text/mark.h"
 #include <string.h>
 
-/* Tries the profile's dialplans ("XML,inline:...") in turn. */
+/* The next item of a list, in place: up to the first ',' outside of single quotes, which go; NULL at the end. */
+static char *item_take(char **rest)
+{
+	char *item = *rest, *to = item;
+	bool is_quoted = false;
+
+	if (!item)
+		return NULL;
+	for (char *p = item;; p++) {
+		if (*p == '\'') {
+			is_quoted = !is_quoted;
+		} else if (*p && (is_quoted || *p != ',')) {
+			*to++ = *p;
+		} else {
+			*rest = *p ? p + 1 : NULL;
+			*to = 0;
+			return item + strspn(item, " ");
+		}
+	}
+}
+
+/* Tries the profile's dialplans ("XML,'inline:set:a=1,park:'") in turn. */
 static CO int hunt(struct leg *leg)
 {
 	char *list = mem_strdup(leg->profile->dialplan && *leg->profile->dialplan ? leg->profile->dialplan : "XML");
-	char *save = NULL, *name;
+	char *rest = list, *name;
 	int st = ST_NOTFOUND;
 
 	if (!list)
 		return ST_NOMEM;
-	for (name = strtok_r(list, ",", &save); name && st == ST_NOTFOUND && leg_is_up(leg);
-	     name = strtok_r(NULL, ",", &save)) {
+	while (st == ST_NOTFOUND && leg_is_up(leg) && (name = item_take(&rest))) {
+		if (!*name)
+			continue;
 		char *args = strchr(name, ':');
 		const struct dialplan_desc *d;
 		if (args)
@@ -134,7 +156,6 @@ void exec_route(struct leg *leg)
 		leg_state_run(leg);
 		return;
 	}
-	leg_flip_cid(leg);
 	leg_state_input(leg, IN_ROUTE);
 	leg_state_run(leg);
 	leg_hooks_run(leg, LEG_HOOK_ROUTING);
@@ -149,6 +170,7 @@ void exec_route(struct leg *leg)
 		leg_hangup(leg, CAUSE_NO_ROUTE_DESTINATION);
 		return;
 	}
+	leg_flip_cid(leg); /* it hunted as it was dialled; from here on it is its own caller */
 	leg_state_input(leg, IN_EXECUTE);
 	leg_state_run(leg);
 }
@@ -195,11 +217,11 @@ static ON_CTL int transfer(struct leg *leg, const char *exten, const char *dialp
 
 	if (is_named_outside(leg, dialplan, context))
 		return ST_DENIED;
-	leg_flip_cid(leg);
 	p = exec_of(leg)->reuses_profile ? leg->profile : leg_profile_dup(leg->profile);
 	if (!p)
 		return ST_NOMEM;
-	leg_profile_set(&p->rdnis, leg->profile->destination_number);
+	if (p != leg->profile)
+		leg_profile_set(&p->rdnis, leg->profile->destination_number); /* it was redirected from there */
 	leg_profile_destination_set(p, exten);
 	if (dialplan && *dialplan)
 		leg_profile_set(&p->dialplan, dialplan);

@@ -19,6 +19,7 @@ ON_CTL void exec_hibernate_after(struct leg *leg); /* leaves what it does and wa
 ON_CTL void exec_park_after(struct leg *leg);      /* as exec_reroute, then parked */
 /* "app::data" or "app data" of execute_on_*, with marks: an application named from outside is refused. */
 ON_CTL void exec_hook_spec(struct leg *leg, const char *spec);
+ON_CTL void exec_on_reporting(struct leg *leg, void *arg); /* LEG_HOOK_REPORTING: runs api_reporting_hook */
 /* The variable's "command arguments" (sep between them) on a coroutine of its own; done as api_spawn's. ST_NOTFOUND:
  * there is no such variable; ST_DENIED: the command is named from outside. */
 ON_CTL int exec_api_hook(

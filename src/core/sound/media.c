@@ -60,6 +60,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->nat_acl = mem_strdup(c->nat_acl ? c->nat_acl : "");
 	m->local_acl = mem_strdup(c->local_acl ? c->local_acl : "");
 	m->passes_telephone_event = c->passes_telephone_event;
+	m->is_wired = c->is_wired;
 	m->rtp_timeout_ms = c->rtp_timeout_ms, m->rtp_hold_timeout_ms = c->rtp_hold_timeout_ms;
 	m->is_bypass_default = c->is_bypass;
 	m->is_late = c->is_late_negotiation;
@@ -134,6 +135,8 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 	}
 }
 
+enum { WIRED_PORT = 9 }; /* what the SDP of a leg without ports names: discard */
+
 static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 {
 	int st;
@@ -143,7 +146,12 @@ static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 	st = addr_parse(&m->local, sv_of(m->rtp_host), 0);
 	if (st)
 		return st;
-	st = mstream_open(&m->stream, &m->local, near ? leg_media_stream(near) : NULL, on_report, m);
+	if (m->is_wired) {
+		addr_set_port(&m->local, WIRED_PORT);
+		st = mstream_open_wired(&m->stream, near ? leg_media_stream(near) : NULL, on_report, m);
+	} else {
+		st = mstream_open(&m->stream, &m->local, near ? leg_media_stream(near) : NULL, on_report, m);
+	}
 	if (!st)
 		leg_parts_stream(m->leg);
 	return st;
@@ -157,6 +165,13 @@ void leg_media_fini(struct leg *leg)
 		m->is_closing = true;
 		mstream_close(m->stream);
 	}
+}
+
+int leg_media_wire(struct leg *a, struct leg *b)
+{
+	struct mstream *x = leg_media_stream(a), *y = leg_media_stream(b);
+	int st = x && y ? mstream_wire(x, y) : ST_OK;
+	return st == ST_EXISTS ? ST_OK : st;
 }
 
 static void part_fini(struct leg *leg)
@@ -218,6 +233,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	p.dtmf_send_pt = plan->dtmf_send_pt, p.dtmf_recv_pt = plan->dtmf_recv_pt, p.cn_pt = plan->cn_pt;
 	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
 	p.is_rtcp_mux = plan->is_rtcp_mux;
+	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 	media_source_policy(leg, &p);
 	st = mstream_set_params(m->stream, &p);
 	if (st)

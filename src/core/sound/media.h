@@ -6,8 +6,9 @@
 
 /* What an endpoint's profile says, given once per leg before any other call; strings are copied. */
 struct leg_media_conf {
-	const char *rtp_host;                         /* local numeric address to bind */
-	const char *advertise_host;                   /* in SDP; NULL = rtp_host */
+	bool is_wired;              /* no ports: its far side is another leg of ours (leg_media_wire), or nobody */
+	const char *rtp_host;       /* local numeric address to bind; of a wired one, to be named */
+	const char *advertise_host; /* in SDP; NULL = rtp_host */
 	const char *inbound_codecs, *outbound_codecs; /* codec strings */
 	const char *negotiation;                      /* generous | greedy | scrooge */
 	const char *sdp_username;                     /* o= line */
@@ -62,6 +63,9 @@ ON_CTL int leg_bypass_end(struct leg *leg);
 /* Offers again in a re-INVITE; codecs NULL = the profile's. ST_INVAL without media here, ST_BUSY as above. */
 ON_CTL int leg_media_reneg(struct leg *leg, const char *codecs);
 CO int leg_bypass_end_wait(struct leg *leg); /* until it is here; ST_TIMEOUT after 10 s without progress */
+
+/* Two wired legs hear each other from here on. ST_OK also when they do already, or have no streams. */
+ON_CTL int leg_media_wire(struct leg *a, struct leg *b);
 
 ON_CTL const char *leg_media_hold_music(struct leg *leg); /* the conf's, or NULL */
 ON_CTL struct mstream *leg_media_stream(struct leg *leg); /* NULL before it is opened */

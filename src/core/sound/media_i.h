@@ -16,6 +16,7 @@ struct leg_media {
 	struct addr local;
 	bool is_negotiated, is_closing, is_remote_offer_new, is_late, is_late_told, is_held_by_us;
 	bool passes_telephone_event;
+	bool is_wired; /* without ports */
 	enum media_source_mode source_mode;
 	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
 	char *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+enum { CAUSE_NUMBER_MAX = 65535 }; /* numbers without a name are taken as well */
 struct cause_row {
 	enum cause cause;
 	const char *name;
@@ -114,17 +115,15 @@ static const struct cause_row *row_find(int number)
 const char *cause_name(enum cause cause)
 {
 	const struct cause_row *row = row_find((int)cause);
-	return row ? row->name : "NONE";
+	return row ? row->name : "UNKNOWN";
 }
 
 enum cause cause_parse(const char *text)
 {
 	if (!text || !*text)
 		return CAUSE_NORMAL_CLEARING;
-	if (*text >= '0' && *text <= '9') {
-		const struct cause_row *row = row_find(atoi(text));
-		return row ? row->cause : CAUSE_NORMAL_CLEARING;
-	}
+	if (*text >= '0' && *text <= '9')
+		return (enum cause)str_number(text, 0, CAUSE_NUMBER_MAX);
 	for (size_t i = 0; i < ROW_COUNT; i++)
 		if (!strcasecmp(rows[i].name, text))
 			return rows[i].cause;

@@ -27,7 +27,7 @@ static size_t close_find(struct sv text, size_t from)
 {
 	unsigned open = 1;
 	for (size_t i = from; i < text.n; i++) {
-		if (text.p[i] == '{')
+		if (text.p[i] == '{' && i > from)
 			open++;
 		else if (text.p[i] == '}' && !--open)
 			return i;
@@ -35,21 +35,31 @@ static size_t close_find(struct sv text, size_t from)
 	return text.n;
 }
 
-/* "cmd(args)" or "cmd args": splits; false for what is a variable's name. */
-static bool api_split(char *name, char **args)
+/* "cmd(args)" or "cmd args", as it is written: false for what is a variable's name. What stands behind the closing
+ * parenthesis is dropped, and a missing one is added in thought. */
+static bool command_split(struct sv inner, struct sv *cmd, struct sv *args)
 {
-	size_t n = strcspn(name, "( :[");
+	unsigned braces = 0, parens = 1;
+	size_t at = 0, end;
 
-	if (!n || (name[n] != '(' && name[n] != ' '))
-		return false;
-	if (name[n] == '(') {
-		size_t len = strlen(name);
-		if (name[len - 1] != ')')
-			return false;
-		name[len - 1] = 0;
+	for (; at < inner.n && (braces || (inner.p[at] != ' ' && inner.p[at] != '(')); at++) {
+		if (inner.p[at] == '{')
+			braces++;
+		else if (inner.p[at] == '}' && braces)
+			braces--;
 	}
-	name[n] = 0;
-	*args = name + n + 1;
+	if (!at || at == inner.n)
+		return false;
+	*cmd = sv_sub(inner, 0, at);
+	end = inner.n;
+	if (inner.p[at] == '(')
+		for (end = at + 1; end < inner.n; end++) {
+			if (inner.p[end] == '(')
+				parens++;
+			else if (inner.p[end] == ')' && !--parens)
+				break;
+		}
+	*args = sv_sub(inner, at + 1, end - at - 1);
 	return true;
 }
 
@@ -69,24 +79,6 @@ static ON_CTL int put_api(struct expansion *x, const char *cmd, const char *args
 		buf_addv(out, buf_sv(&reply));
 	buf_fini(&reply);
 	return ST_OK;
-}
-
-/* The i-th element of ARRAY::a|:b; a plain value is its own element 0. */
-static struct sv array_element(struct sv value, long index)
-{
-	if (!sv_starts(value, SV("ARRAY::")))
-		return index == 0 ? value : SV_NONE;
-	value = sv_sub(value, 7, value.n);
-	for (; index >= 0; index--) {
-		const char *sep = value.n ? memmem(value.p, value.n, "|:", 2) : NULL;
-		size_t n = sep ? (size_t)(sep - value.p) : value.n;
-		if (index == 0)
-			return sv_sub(value, 0, n);
-		if (!sep)
-			return SV_NONE;
-		value = sv_sub(value, n + 2, value.n);
-	}
-	return SV_NONE;
 }
 
 /* offset[:length], as atoi reads them: a negative offset counts from the end (and is nothing when it leads before the
@@ -133,50 +125,51 @@ static ON_CTL int put_var(struct expansion *x, char *name, bool is_global, struc
 	char *spec = strchr(name, ':'), *bracket;
 	struct buf scratch;
 	const char *text;
-	struct sv value;
 	int st = ST_OK;
 	long index = -1;
 
 	if (spec)
 		*spec++ = 0;
 	bracket = strchr(name, '[');
-	if (bracket && bracket[1] && isdigit((unsigned char)bracket[1])) {
+	if (bracket && strchr(bracket, ']')) {
 		*bracket = 0;
 		index = strtol(bracket + 1, NULL, 10);
 	}
 	mark_strip_in_place(name); /* which variable is read may depend on what comes from outside */
 	buf_init(&scratch);
-	text = (is_global ? x->r->global : x->r->lookup)(name, &scratch, x->r->arg);
-	if (text && *text) {
-		value = sv_of(text);
-		if (index >= 0)
-			value = array_element(value, index > 4096 ? 4096 : index);
-		st = put_value(x, value, spec, out, depth);
-	}
+	text = is_global ? x->r->global(name, &scratch, x->r->arg) : x->r->lookup(name, index, &scratch, x->r->arg);
+	if (text && *text)
+		st = put_value(x, sv_of(text), spec, out, depth);
 	buf_fini(&scratch);
 	return st;
+}
+
+/* A part of a reference with the references in it, to be freed by the caller (buf_fini). */
+static ON_CTL int part_expand(struct expansion *x, struct sv part, struct buf *out, unsigned depth)
+{
+	buf_init(out);
+	out->max = OUT_MAX;
+	if (memchr(part.n ? part.p : "", '$', part.n))
+		return expand_into(x, part, out, depth + 1);
+	return buf_addv(out, part);
 }
 
 /* What stands between the braces; is_global for $${}. */
 static ON_CTL int put_reference(struct expansion *x, struct sv inner, bool is_global, struct buf *out, unsigned depth)
 {
-	struct buf name;
-	char *args;
-	int st = ST_OK;
+	struct sv cmd, args;
+	struct buf name, given;
+	bool is_command = command_split(inner, &cmd, &args);
+	int st = part_expand(x, is_command ? cmd : inner, &name, depth);
 
-	buf_init(&name);
-	name.max = OUT_MAX;
-	if (memchr(inner.n ? inner.p : "", '$', inner.n))
-		st = expand_into(x, inner, &name, depth + 1);
-	else
-		buf_addv(&name, inner);
-	if (st || !name.n || name.failed)
-		goto out;
-	if (!is_global && api_split(name.p, &args))
-		st = put_api(x, name.p, args, out);
-	else
+	if (!st && is_command) {
+		st = part_expand(x, args, &given, depth);
+		if (!st && name.n && !name.failed && !given.failed)
+			st = put_api(x, name.p, given.p ? given.p : "", out);
+		buf_fini(&given);
+	} else if (!st && name.n && !name.failed) {
 		st = put_var(x, name.p, is_global, out, depth);
-out:
+	}
 	buf_fini(&name);
 	return st;
 }
@@ -207,19 +200,23 @@ static size_t put_escape(struct sv text, size_t i, struct buf *out)
 	return 1;
 }
 
-/* What a dollar at i begins: a reference, or itself ("$$" without a brace is one dollar). */
+/* What a dollar at i begins: a reference (one without its end goes to the text's), or itself ("$$" without a brace is
+ * one dollar). The character behind a reference stands for itself. */
 static ON_CTL int put_dollar(struct expansion *x, struct sv text, size_t *i, struct buf *out, unsigned depth)
 {
 	bool is_double = *i + 1 < text.n && text.p[*i + 1] == '$';
 	size_t open = *i + (is_double ? 2 : 1), close;
 	int st;
 
-	if (open >= text.n || text.p[open] != '{' || (close = close_find(text, open + 1)) == text.n) {
+	if (open >= text.n || text.p[open] != '{') {
 		*i += is_double ? 2 : 1;
 		return buf_addc(out, '$');
 	}
+	close = close_find(text, open + 1);
 	st = put_reference(x, sv_sub(text, open + 1, close - open - 1), is_double, out, depth);
-	*i = close + 1;
+	*i = close < text.n ? close + 1 : text.n;
+	if (!st && *i < text.n && text.p[*i] != '$')
+		st = buf_addc(out, text.p[(*i)++]);
 	return st;
 }
 

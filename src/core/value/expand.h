@@ -8,8 +8,9 @@
 #include "base/str.h"
 
 struct expand_resolver {
-	/* A value with its marks, borrowed until the next call or held by scratch; NULL: there is none. */
-	const char *(*lookup)(const char *name, struct buf *scratch, void *arg);
+	/* A value with its marks, or an element of it (index < 0: the whole), borrowed until the next call or held by
+	 * scratch; NULL: there is none. */
+	const char *(*lookup)(const char *name, long index, struct buf *scratch, void *arg);
 	const char *(*global)(const char *name, struct buf *scratch, void *arg);
 	/* The reply of a command (args may be marked), with its marks; not ST_OK: nothing stands for it. NULL: none
 	 * run. */

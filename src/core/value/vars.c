@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "text/mark.h"
+#include "text/words.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -16,7 +17,7 @@
 enum { ORIGIN_CONFIG, ORIGIN_OUTSIDE, ORIGIN_MIXED, ORIGIN_RECEIVED /* outside, as the far side sent it */ };
 struct var_slot {
 	uint32_t hash;
-	uint32_t name_len : 30, origin : 2;
+	uint32_t name_len : 29, is_array : 1, origin : 2;
 	char *block; /* name, value and (ORIGIN_MIXED) the value with its marks, each ended by a zero byte */
 };
 enum { SEEN_BITS = 1024 };
@@ -25,7 +26,8 @@ struct vars {
 	uint32_t count, cap;
 	uint64_t seen[SEEN_BITS / 64]; /* a bit for each hash that was ever put in: a clear one means absent */
 };
-enum { VARS_MAX = 4096, VALUE_MAX = 1 << 20, PARSE_MAX = 256 };
+enum { VARS_MAX = 4096, VALUE_MAX = 1 << 20, PARSE_MAX = 256, INDEX_MAX = 4000 };
+#define ARRAY_MARK "ARRAY::"
 
 static uint32_t name_hash(const char *name, size_t n)
 {
@@ -138,13 +140,13 @@ static void blocks_move(struct vars *v) {}
 #endif
 
 /* value has no marks; text is the same with them, or empty when origin is not mixed. */
-static int set_plain(struct vars *v, struct sv name, struct sv value, unsigned origin, struct sv text)
+static int set_slot(struct vars *v, struct sv name, struct sv value, unsigned origin, bool is_array, struct sv text)
 {
 	uint32_t hash = name_hash(name.p, name.n);
 	long at;
 	char *block;
 
-	if (!name.n || name.n >= 1u << 30 || value.n > VALUE_MAX)
+	if (!name.n || name.n >= 1u << 29 || value.n > VALUE_MAX)
 		return ST_INVAL;
 	at = slot_find(v, name.p, name.n, hash);
 	if (!value.n) {
@@ -163,32 +165,106 @@ static int set_plain(struct vars *v, struct sv name, struct sv value, unsigned o
 	if (at >= 0)
 		slot_remove(v, (uint32_t)at);
 	*seen_word(v, hash) |= UINT64_C(1) << hash % 64;
-	v->slots[v->count++] =
-	    (struct var_slot){.hash = hash, .name_len = (uint32_t)name.n, .origin = origin & 3, .block = block};
+	v->slots[v->count++] = (struct var_slot){.hash = hash,
+	    .name_len = (uint32_t)name.n & 0x1fffffff,
+	    .is_array = is_array,
+	    .origin = origin & 3,
+	    .block = block};
 	blocks_move(v);
 	return ST_OK;
 }
 
-static int set_sv(struct vars *v, struct sv name, struct sv text)
+static int set_plain(struct vars *v, struct sv name, struct sv value, unsigned origin, struct sv text)
+{
+	return set_slot(v, name, value, origin, false, text);
+}
+
+static int set_marked(struct vars *v, struct sv name, struct sv text, bool is_array)
 {
 	struct buf plain;
 	bool is_whole;
 	int st;
 
 	if (!mark_has(text))
-		return set_plain(v, name, text, ORIGIN_CONFIG, SV_NONE);
+		return set_slot(v, name, text, ORIGIN_CONFIG, is_array, SV_NONE);
 	is_whole = mark_is_whole(text);
 	buf_init(&plain);
 	mark_strip(&plain, text);
 	st = plain.failed ? ST_NOMEM
-	                  : set_plain(v, name, buf_sv(&plain), is_whole ? ORIGIN_OUTSIDE : ORIGIN_MIXED,
+	                  : set_slot(v, name, buf_sv(&plain), is_whole ? ORIGIN_OUTSIDE : ORIGIN_MIXED, is_array,
 	                        is_whole ? SV_NONE : text);
 	buf_fini(&plain);
 	return st;
 }
 
+/* "ARRAY::a|:b" is an array; one of a single element reads as that element. */
+static int set_sv(struct vars *v, struct sv name, struct sv text)
+{
+	bool is_array = sv_starts(text, SV(ARRAY_MARK));
+
+	if (is_array && !memmem(text.p, text.n, "|:", 2))
+		text = sv_sub(text, sizeof(ARRAY_MARK) - 1, text.n);
+	return set_marked(v, name, text, is_array);
+}
+
+/* Cuts the first element off the text of an array. */
+static struct sv element_take(struct sv *rest)
+{
+	const char *sep = rest->n ? memmem(rest->p, rest->n, "|:", 2) : NULL;
+	struct sv one = sep ? sv_sub(*rest, 0, (size_t)(sep - rest->p)) : *rest;
+
+	*rest = sep ? sv_sub(*rest, one.n + 2, rest->n) : SV_NONE;
+	return one;
+}
+
+static struct sv elements_of(const char *text)
+{
+	struct sv all = sv_of(text);
+	return sv_starts(all, SV(ARRAY_MARK)) ? sv_sub(all, sizeof(ARRAY_MARK) - 1, all.n) : all;
+}
+
+/* "name[index]": the element is replaced, those before it that are missing are empty; what is no array is begun anew.
+ */
+static int element_set(struct vars *v, struct sv name, long index, const char *text)
+{
+	struct buf b, scratch;
+	struct sv rest = SV_NONE;
+	bool is_more = false;
+	int st;
+
+	if (index < 0 || index > INDEX_MAX || !name.n)
+		return ST_OK;
+	char *base = sv_dup(name);
+	if (!base)
+		return ST_NOMEM;
+	buf_init(&b);
+	buf_init(&scratch);
+	if (vars_is_array(v, base)) {
+		rest = elements_of(vars_text(v, base, &scratch));
+		is_more = true;
+	}
+	for (long i = 0; i <= index || is_more; i++) {
+		bool was_last = is_more && !memmem(rest.n ? rest.p : "", rest.n, "|:", 2);
+		struct sv one = element_take(&rest);
+		buf_adds(&b, i ? "|:" : ARRAY_MARK);
+		buf_addv(&b, i == index ? sv_of(text) : one);
+		is_more = is_more && !was_last;
+	}
+	st = b.failed || scratch.failed ? ST_NOMEM : set_sv(v, name, buf_sv(&b));
+	buf_fini(&scratch);
+	buf_fini(&b);
+	mem_free(base);
+	return st;
+}
+
 int vars_set(struct vars *v, const char *name, const char *text)
 {
+	const char *bracket = strchr(name, '[');
+
+	if (bracket && bracket[1])
+		return text && *text ? element_set(v, (struct sv){name, (size_t)(bracket - name)},
+		                           str_number(bracket + 1, -1, INDEX_MAX + 1), text)
+		                     : ST_OK;
 	return set_sv(v, sv_of(name), sv_of(text));
 }
 
@@ -244,10 +320,35 @@ int vars_push(struct vars *v, const char *name, const char *text)
 	buf_init(&b);
 	buf_init(&scratch);
 	old = vars_text(v, name, &scratch);
-	if (old)
-		buf_printf(&b, "%s%s|:", strncmp(old, "ARRAY::", 7) ? "ARRAY::" : "", old);
+	buf_adds(&b, ARRAY_MARK);
+	if (old) {
+		buf_addv(&b, vars_is_array(v, name) ? elements_of(old) : sv_of(old));
+		buf_adds(&b, "|:");
+	}
 	buf_adds(&b, text);
 	st = b.failed || scratch.failed ? ST_NOMEM : set_sv(v, sv_of(name), buf_sv(&b));
+	buf_fini(&scratch);
+	buf_fini(&b);
+	return st;
+}
+
+int vars_unshift(struct vars *v, const char *name, const char *text)
+{
+	struct buf b, scratch;
+	const char *old = NULL;
+	int st;
+
+	buf_init(&b);
+	buf_init(&scratch);
+	if (text && *text)
+		old = vars_text(v, name, &scratch);
+	if (!old) {
+		st = vars_push(v, name, text);
+	} else {
+		buf_printf(&b, ARRAY_MARK "%s|:", text);
+		buf_addv(&b, vars_is_array(v, name) ? elements_of(old) : sv_of(old));
+		st = b.failed || scratch.failed ? ST_NOMEM : set_sv(v, sv_of(name), buf_sv(&b));
+	}
 	buf_fini(&scratch);
 	buf_fini(&b);
 	return st;
@@ -278,6 +379,42 @@ const char *vars_text(const struct vars *v, const char *name, struct buf *scratc
 	size_t n = strlen(name);
 	long at = slot_find(v, name, n, name_hash(name, n));
 	return at < 0 ? NULL : slot_text(&v->slots[at], scratch);
+}
+
+bool vars_is_array(const struct vars *v, const char *name)
+{
+	size_t n = strlen(name);
+	long at = slot_find(v, name, n, name_hash(name, n));
+	return at >= 0 && v->slots[at].is_array;
+}
+
+bool vars_element_of(struct sv array, size_t index, struct sv *out)
+{
+	struct sv rest = array;
+
+	if (sv_starts(rest, SV(ARRAY_MARK)))
+		rest = sv_sub(rest, sizeof(ARRAY_MARK) - 1, rest.n);
+	for (size_t i = 0; i < index; i++)
+		if (!(element_take(&rest), rest.p))
+			return false;
+	*out = element_take(&rest);
+	return true;
+}
+
+const char *vars_element(const struct vars *v, const char *name, size_t index, struct buf *scratch)
+{
+	struct sv one = SV_NONE;
+	struct buf whole;
+
+	if (!vars_is_array(v, name))
+		return NULL;
+	buf_init(&whole);
+	bool is_there = vars_element_of(sv_of(vars_text(v, name, &whole)), index, &one);
+	buf_clear(scratch);
+	if (is_there)
+		buf_addv(scratch, one);
+	buf_fini(&whole);
+	return !is_there ? NULL : scratch->p ? scratch->p : "";
 }
 
 static void each_run(struct sv text, struct buf *run, void (*fn)(struct sv run, void *arg), void *arg)
@@ -317,7 +454,7 @@ static int slot_copy(struct vars *to, struct sv to_name, const struct var_slot *
 	const char *value = slot_value(slot);
 	struct sv text = slot->origin == ORIGIN_MIXED ? sv_of(value + strlen(value) + 1) : SV_NONE;
 	unsigned origin = slot->origin == ORIGIN_RECEIVED ? ORIGIN_OUTSIDE : slot->origin;
-	return set_plain(to, to_name, sv_of(value), origin, text);
+	return set_slot(to, to_name, sv_of(value), origin, slot->is_array, text);
 }
 
 int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from, const char *name)
@@ -346,74 +483,42 @@ int vars_copy(struct vars *to, const struct vars *from)
 	return st;
 }
 
-/* One "name=value" whose value may be in quotes and may escape the separator with a backslash. */
-static int parse_pair(struct vars *v, struct sv item, char sep)
+/* "name=value", in place; a name without a value changes nothing. */
+static int parse_pair(struct vars *v, char *pair)
 {
-	struct sv name, value;
-	struct buf b;
-	int st;
+	char *word[2];
+	struct sv name;
 
-	sv_split(item, '=', &name, &value);
-	name = sv_trim(name);
-	if (!name.n)
+	if (words_split(pair, '=', word, 2) < 2 || !*word[0] || !*word[1])
 		return ST_OK;
+	name = sv_of(word[0]);
 	if (mark_has(sv_sub(name, 0, 2))) /* a name from outside could be any */
 		return ST_DENIED;
-	value = sv_trim(value);
-	if (value.n >= 2 && value.p[0] == '\'' && value.p[value.n - 1] == '\'')
-		value = sv_sub(value, 1, value.n - 2);
-	buf_init(&b);
-	mark_strip(&b, name);
-	name = (struct sv){NULL, b.n};
-	for (size_t i = 0; i < value.n; i++) {
-		if (value.p[i] == '\\' && i + 1 < value.n && (value.p[i + 1] == sep || value.p[i + 1] == '\''))
-			i++;
-		buf_addc(&b, value.p[i]);
-	}
-	st = b.failed ? ST_NOMEM : set_sv(v, sv_sub(buf_sv(&b), 0, name.n), sv_sub(buf_sv(&b), name.n, b.n));
-	buf_fini(&b);
-	return st;
+	mark_strip_in_place(word[0]);
+	return vars_set(v, word[0], word[1]);
 }
 
-/* Where the item that starts at from ends: the next separator outside of quotes and not escaped. */
-static size_t item_end(struct sv text, size_t from, char sep)
+int vars_parse_at(struct vars *v, struct sv text, char sep)
 {
-	bool is_quoted = false;
-	for (size_t i = from; i < text.n; i++) {
-		if (text.p[i] == '\\' && i + 1 < text.n)
-			i++;
-		else if (text.p[i] == '\'')
-			is_quoted = !is_quoted;
-		else if (text.p[i] == sep && !is_quoted)
-			return i;
-	}
-	return text.n;
-}
-
-int vars_parse(struct vars *v, struct sv text)
-{
-	char sep = ',';
+	char *pair[PARSE_MAX], *copy = sv_dup(text);
 	struct vars *fresh = NULL;
-	int st = ST_OK, count = 0;
+	int st = copy ? vars_new(&fresh) : ST_NOMEM, n;
 
-	if (sv_starts(text, SV("^^")) && text.n >= 3 && !mark_has(sv_sub(text, 2, 2))) {
-		sep = text.p[2];
-		text = sv_sub(text, 3, text.n);
-	}
-	if (vars_new(&fresh))
-		return ST_NOMEM;
-	for (size_t at = 0; at < text.n && !st;) {
-		size_t end = item_end(text, at, sep);
-		if (++count > PARSE_MAX)
-			st = ST_PARSE;
-		else
-			st = parse_pair(fresh, sv_sub(text, at, end - at), sep);
-		at = end + 1;
-	}
+	n = st ? 0 : words_split(copy, sep, pair, PARSE_MAX);
+	if (n == PARSE_MAX)
+		st = ST_PARSE;
+	for (int i = 0; i < n && !st; i++)
+		st = parse_pair(fresh, pair[i]);
 	if (!st)
 		st = vars_copy(v, fresh);
 	else if (st != ST_NOMEM)
 		st = ST_PARSE;
 	vars_free(fresh);
+	mem_free(copy);
 	return st;
+}
+
+int vars_parse(struct vars *v, struct sv text)
+{
+	return vars_parse_at(v, text, ',');
 }

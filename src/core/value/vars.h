@@ -16,7 +16,15 @@ int vars_set_outside(struct vars *v, const char *name, const char *value); /* ev
 int vars_set_received(struct vars *v, const char *name, const char *value);
 bool vars_is_received(const struct vars *v, const char *name);
 int vars_setf(struct vars *v, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-int vars_push(struct vars *v, const char *name, const char *text); /* makes ARRAY::a|:b */
+/* An array reads as "ARRAY::a|:b", or as its element when it has one; setting such text makes one, and so does setting
+ * "name[index]" (that element; 0 to 4000). What came from outside is never one, whatever it says. */
+int vars_push(struct vars *v, const char *name, const char *text);    /* an element more, at the end */
+int vars_unshift(struct vars *v, const char *name, const char *text); /* in front */
+bool vars_is_array(const struct vars *v, const char *name);
+/* The element of "a|:b" or "ARRAY::a|:b"; false: it has none of that index. */
+bool vars_element_of(struct sv array, size_t index, struct sv *out);
+/* The element, with its marks, in scratch; NULL when there is none, or the variable is no array. */
+const char *vars_element(const struct vars *v, const char *name, size_t index, struct buf *scratch);
 const char *vars_get(const struct vars *v, const char *name); /* borrowed until the next change; NULL when absent */
 /* The value with its marks: a view that is valid until the next change, of v or of scratch (initialised by the caller,
  * who frees it); NULL when absent. */
@@ -28,6 +36,7 @@ void vars_each_outside(const struct vars *v, void (*fn)(struct sv run, void *arg
 size_t vars_count(const struct vars *v);
 void vars_at(const struct vars *v, size_t i, const char **name, const char **value);
 int vars_copy(struct vars *to, const struct vars *from);
-/* "a=1,b='x,y'" or "^^:a=1:b=2" (the inside of {} [] <>) added to v. ST_PARSE names nothing wrong but leaves v
- * unchanged. */
+/* "a=1,b='x,y'" or "^^:a=1:b=2" (the inside of {} [] <>), cut as text/words.h does, added to v; what has no value is
+ * left out. ST_PARSE names nothing wrong but leaves v unchanged. */
 int vars_parse(struct vars *v, struct sv text);
+int vars_parse_at(struct vars *v, struct sv text, char sep); /* with another separator than a comma */

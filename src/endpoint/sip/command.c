@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "core/conf/config.h"
 #include "core/registry/api.h"
+#include "core/registry/complete.h"
 #include "endpoint/sip/gateway.h"
 #include "loop/co.h"
 #include "text/xml.h"
@@ -108,20 +109,12 @@ static CO void reload_put(struct buf *out)
 	buf_printf(out, "Reload XML [%s]\n", st == ST_OK ? "Success" : status_text(st));
 }
 
-/* The profile's node of the running configuration; NULL when there is none. */
-static const struct xml_node *profile_node(struct sv name) ON_CTL;
-static const struct xml_node *profile_node(struct sv name)
-{
-	xml_each(xml_child(config_conf("sofia.conf"), "profiles"), "profile",
-	    node) if (xml_attr(node, "name") && sv_isi(name, xml_attr(node, "name"))) return node;
-	return NULL;
-}
-
 static bool profile_start_by_name(struct sv name) ON_CTL;
 static bool profile_start_by_name(struct sv name)
 {
 	struct profile_conf conf;
-	const struct xml_node *node = profile_node(name);
+	const struct xml_node *node = profile_conf_node(name);
+	profile_retry_cancel(name);
 	return node && profile_conf_parse(&conf, node) == ST_OK && profile_start(&conf, NULL) == ST_OK;
 }
 
@@ -149,7 +142,7 @@ static int rescan_cmd(struct api_call *c, struct profile *p) ON_CTL;
 static int rescan_cmd(struct api_call *c, struct profile *p)
 {
 	struct profile_conf fresh;
-	const struct xml_node *node = profile_node(sv_of(p->conf.name));
+	const struct xml_node *node = profile_conf_node(sv_of(p->conf.name));
 	if (node && profile_conf_parse(&fresh, node) == ST_OK)
 		profile_conf_adopt(&p->conf, &fresh);
 	gateways_load(p);
@@ -268,10 +261,58 @@ static int sofia_cmd(struct api_call *c)
 	return buf_printf(c->out, "Unknown Command [%.*s]\n", SVF(w.w[0]));
 }
 
-static const char *const sofia_complete[] = {"sofia help", "sofia status", "sofia status profile",
-    "sofia status gateway", "sofia xmlstatus", "sofia xmlstatus profile", "sofia xmlstatus gateway", "sofia jsonstatus",
-    "sofia loglevel", "sofia tracelevel", "sofia global siptrace on", "sofia global siptrace off", "sofia profile",
-    "sofia recover", "sofia recover flush", NULL};
+static const char *const sofia_complete[] = {"sofia ::[help:status",
+    "sofia status profile ::sofia::list_profiles ::[reg:user:pres", "sofia status gateway ::sofia::list_gateways",
+    "sofia xmlstatus profile ::sofia::list_profiles reg", "sofia xmlstatus gateway ::sofia::list_gateways",
+    "sofia jsonstatus",
+    "sofia loglevel ::[all:default:tport:iptsec:nea:nta:nth_client:nth_server:nua:soa:sresolv:stun "
+    "::[0:1:2:3:4:5:6:7:8:9",
+    "sofia tracelevel ::[console:alert:crit:err:warning:notice:info:debug", "sofia global siptrace ::[on:off",
+    "sofia profile ::sofia::list_profiles ::[start:rescan:restart:stop",
+    "sofia profile ::sofia::list_profiles siptrace ::[on:off",
+    "sofia profile ::sofia::list_profiles ::[register:unregister all",
+    "sofia profile ::sofia::list_profiles ::[register:unregister:killgw:startgw ::sofia::list_profile_gateway",
+    "sofia profile ::sofia::list_profiles flush_inbound_reg reboot",
+    "sofia profile ::sofia::list_profiles gwlist ::[up:down", "sofia profile ::sofia::list_profiles killgw _all_",
+    "sofia profile ::sofia::list_profiles startgw _all_", "sofia profile ::sofia::list_profiles stop wait",
+    "sofia profile restart all", "sofia recover flush", NULL};
+
+/* ---- live words ---- */
+
+static void list_profiles(const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg)
+    ON_CTL
+{
+	struct lnode *it, *tmp;
+	list_each (&sofia.profiles, it, tmp)
+		add(list_entry(it, struct profile, link)->conf.name, arg);
+}
+
+static void add_gateways(struct profile *p, void (*add)(const char *word, void *arg), void *arg) ON_CTL
+{
+	struct lnode *it, *tmp;
+	list_each (&p->gateways, it, tmp)
+		add(list_entry(it, struct gateway, link)->name, arg);
+}
+
+static void list_gateways(const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg)
+    ON_CTL
+{
+	struct lnode *it, *tmp;
+	list_each (&sofia.profiles, it, tmp)
+		add_gateways(list_entry(it, struct profile, link), add, arg);
+}
+
+/* Of the profile named before: "sofia profile NAME killgw ..." */
+static void list_profile_gateways(
+    const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg) ON_CTL
+{
+	struct profile *p = count > 2 ? profile_find(sv_of(before[2])) : NULL;
+	if (p)
+		add_gateways(p, add, arg);
+}
+
+const struct complete_list sofia_lists[] = {{"sofia::list_profiles", list_profiles},
+    {"sofia::list_gateways", list_gateways}, {"sofia::list_profile_gateway", list_profile_gateways}, {NULL, NULL}};
 
 const struct api_desc sofia_apis[] = {
     {"sofia", "Sofia Controls", "<cmd> <args>", API_MAY_WAIT, sofia_cmd, sofia_complete},

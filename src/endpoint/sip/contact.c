@@ -196,8 +196,13 @@ int count_cmd(struct api_call *c)
 	struct buf b;
 	role_assert_ctl();
 	buf_init(&b);
-	size_t n = *c->args ? lookup(sv_of(c->args), &b) : 0;
+	struct profile *p;
+	struct sv user, host;
+	bool is_bad, has_place = args_parse(sv_of(c->args), &p, &user, &host, &is_bad) && !is_bad && (p || host.n);
+	size_t n = has_place ? lookup(sv_of(c->args), &b) : 0;
 	buf_fini(&b);
+	if (!has_place && *c->args) /* no profile to count in */
+		return buf_adds(c->out, "-1");
 	return buf_printf(c->out, "%zu", n);
 }
 

@@ -330,8 +330,10 @@ int gateway_cmd(struct api_call *c)
 	sv_split(rest, ' ', &name, &rest);
 	sv_split(sv_trim(rest), ' ', &kind, &rest);
 	rest = sv_trim(rest);
-	if (!name.n || !kind.n || !rest.n)
+	if (!name.n)
 		return buf_adds(c->out, "-ERR Parameter missing\n");
+	if (!kind.n || !rest.n)
+		return ST_OK;
 	struct gateway *g = gateway_find(name);
 	char *var = g ? sv_dup(rest) : NULL;
 	if (var && !sv_isi(kind, "ivar"))

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
+#include "core/registry/complete.h"
 #include "core/registry/endpoint.h"
 #include "core/value/self.h"
 #include "endpoint/sip/sofia_i.h"
@@ -28,6 +29,7 @@ static int sofia_load(void)
 			log_error("sofia: %s cannot be opened: registrations will not outlive a restart", path.p);
 	}
 	buf_fini(&path);
+	complete_lists_add(sofia_lists);
 	if (sofia_events_start())
 		log_error("sofia: out of memory: events do not send requests");
 	if (!config_conf("sofia.conf")) {
@@ -42,6 +44,7 @@ static int sofia_load(void)
 static int sofia_unload(void)
 {
 	role_assert_ctl();
+	complete_lists_del(sofia_lists);
 	sofia_events_stop();
 	profiles_stop_all();
 	store_close(sofia.store);

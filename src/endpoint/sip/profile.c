@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/conf/config.h"
 #include "core/conf/dir.h"
 #include "core/leg/leg.h"
 #include "core/value/cause.h"
@@ -275,6 +276,13 @@ void profile_each_alias(struct profile *p, void (*fn)(struct profile *p, const c
 
 /* ---- all of them ---- */
 
+const struct xml_node *profile_conf_node(struct sv name)
+{
+	xml_each(xml_child(config_conf("sofia.conf"), "profiles"), "profile",
+	    node) if (xml_attr(node, "name") && sv_isi(name, xml_attr(node, "name"))) return node;
+	return NULL;
+}
+
 int profiles_start_all(const struct xml_node *conf)
 {
 	size_t started = 0;
@@ -287,7 +295,7 @@ int profiles_start_all(const struct xml_node *conf)
 			    node->file ? node->file : "sofia.conf", node->line);
 			continue;
 		}
-		if (profile_conf_parse(&c, node) == ST_OK && profile_start(&c, NULL) == ST_OK)
+		if (profile_conf_parse(&c, node) == ST_OK && profile_start_or_wait(&c) == ST_OK)
 			started++;
 	}
 	return started ? ST_OK : ST_NOTFOUND;
@@ -295,6 +303,7 @@ int profiles_start_all(const struct xml_node *conf)
 
 void profiles_stop_all(void)
 {
+	profile_retry_cancel_all();
 	while (!list_empty(&sofia.profiles))
 		profile_stop(list_entry(list_first(&sofia.profiles), struct profile, link));
 }

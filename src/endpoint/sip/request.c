@@ -116,6 +116,12 @@ void request_in(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m
 		reply(tx, 483, NULL);
 		return;
 	}
+	if (!request_waits(p, tx, m))
+		request_go(p, tx, m);
+}
+
+void request_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+{
 	if (m->method == SIP_REGISTER)
 		register_in(p, tx, m);
 	else if (m->method == SIP_INVITE)

@@ -4,6 +4,7 @@
 #include "core/dial/originate.h"
 #include "core/event/event.h"
 #include "core/leg/leg.h"
+#include "core/registry/complete.h"
 #include "core/registry/module.h"
 #include "core/sound/media.h"
 #include "core/value/self.h"
@@ -57,7 +58,18 @@ ON_CTL void profile_stop(struct profile *p); /* ends its calls, gives up the lis
 ON_CTL struct profile *profile_find(struct sv name);
 ON_CTL struct profile *profile_find_exact(struct sv name);
 ON_CTL struct profile *profile_first(void);
+extern const struct complete_list sofia_lists[]; /* command.c */
+/* request.c: the request to whoever serves its method. */
+ON_CTL void request_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m);
+/* user_wait.c: true: it waits for its user, and comes back by request_go, or was answered. */
+ON_CTL bool request_waits(struct profile *p, struct sip_stx *tx, const struct sip_msg *m);
 ON_CTL int profiles_start_all(const struct xml_node *conf);
+/* The profile's node of the running configuration; NULL when there is none. */
+ON_CTL const struct xml_node *profile_conf_node(struct sv name);
+/* profile_retry.c: the same as profile_start, and ST_OK also when it waits for a port that is in use. */
+ON_CTL int profile_start_or_wait(struct profile_conf *conf /* taken */);
+ON_CTL void profile_retry_cancel(struct sv name);
+ON_CTL void profile_retry_cancel_all(void);
 ON_CTL void profiles_stop_all(void);
 
 ON_CTL void profile_trace_update(struct profile *p);

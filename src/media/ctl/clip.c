@@ -1,5 +1,6 @@
-/* Prompts kept encoded, per file, codec and rate: decoded and encoded once, then shared by everybody who hears them.
- * The least recently used go when the bound is passed; whoever still plays one keeps it alive by its reference. */
+/* A prompt that a thousand callers hear is decoded and encoded once: it is kept encoded, per file, codec and rate, and
+ * shared. The least recently used go when the bound is passed; whoever still plays one keeps it alive by its reference.
+ */
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"

@@ -7,7 +7,7 @@
 
 struct file_reader;
 struct codec_ops;
-enum { MCTL_THREADS_MAX = 64, CLIP_MAX_S = 60, PARTS_MAX = 128, SOURCE_TEXT_MAX = 16384 };
+enum { CLIP_MAX_S = 60, PARTS_MAX = 128, SOURCE_TEXT_MAX = 16384 };
 
 enum join_kind { JOIN_NONE, JOIN_RELAY, JOIN_ECHO };
 struct held_cmd {
@@ -18,6 +18,12 @@ struct held_cmd {
 struct cmd_queue {
 	struct held_cmd *first, **last;
 };
+/* A stream as control has it, and the two ways between it and the media thread:
+ *
+ *   call -> mstream_... -> what is wanted is kept here -> mstream_post -> held while it moves -> overflow while the
+ *           thread's ring is full -> ring of its thread -> rt/stream.c: stream_cmd
+ *   rt/report.c -> ring of all threads -> mctl.c: report_in -> play.c, record.c, tap.c, or fn: the call
+ */
 struct mstream {
 	struct lnode link;
 	struct rt_stream *rt;
@@ -25,30 +31,49 @@ struct mstream {
 	media_report_fn fn;
 	void *arg;
 	struct addr local, learned;
-	uint16_t port;
+	uint16_t port; /* 0: none of its own */
+	bool is_wired; /* without ports */
+	bool has_wire;
 	bool has_params, is_learned, is_moving, is_closing, is_rt_closed;
 	unsigned digit_flags; /* enum rt_digit_flag */
 	enum join_kind join;  /* what is wanted; told to the media thread when it can be */
 	struct mstream *peer;
 	unsigned delay_ms;
 	struct media_params params;
+	char *fmtp;            /* of params.send */
 	struct cmd_queue held; /* while it moves */
 	struct list plays, records;
 	struct list taps, spying; /* on it; whom it listens to */
 	struct media_stats final_stats;
 };
 
+/* load.c: which thread gets a stream */
+struct mctl_thread {
+	struct rt_thread *rt;
+	size_t streams;
+	uint64_t moves;
+	/* as of load_at_us */
+	uint64_t cpu_us; /* used so far */
+	uint64_t load;   /* microseconds of CPU a second, lately */
+	size_t load_streams, peak_streams /* since then */;
+};
+enum { THREAD_STREAMS_MAX = 15000 };
+ON_CTL void load_stream_came(unsigned thread);
+ON_CTL void load_stream_went(unsigned thread);
+ON_CTL bool load_has_room(unsigned thread);
+ON_CTL int load_choose(unsigned *thread); /* the least loaded; ST_FULL */
+
 /* mctl.c */
 struct mctl {
 	bool is_on;
 	struct mctl_conf conf;
 	unsigned thread_count;
-	struct rt_thread *threads[MCTL_THREADS_MAX];
-	size_t thread_streams[MCTL_THREADS_MAX];
+	struct mctl_thread threads[MCTL_THREADS_MAX];
 	struct mailbox *reports;
 	struct cmd_queue overflow; /* a thread's ring was full */
 	struct list streams;
 	size_t stream_count, job_count;
+	int64_t load_at_us;
 	uint32_t next_id;
 };
 extern struct mctl mctl;
@@ -140,7 +165,7 @@ ON_CTL void taps_moved(struct mstream *s);
 ON_CTL void taps_close(struct mstream *s);
 
 /* stream.c */
-ON_CTL void mstream_move(struct mstream *s, unsigned thread); /* moved() follows */
+ON_CTL int mstream_move(struct mstream *s, unsigned thread); /* moved() follows; ST_FULL: that thread has no room */
 
 /* record.c */
 ON_CTL void record_reported(struct mstream *s, struct rt_record *r);

@@ -1,5 +1,5 @@
 /* Sources turned into bytes of a codec, on workers: short ones whole into clips, long ones piece by piece into a ring
- * that a media thread reads. Only sample-based codecs without state come here. */
+ * that a media thread reads. They are codecs that sound is stored in (codec_store). */
 #include "base/log.h"
 #include "base/mem.h"
 #include "codec/codec.h"
@@ -17,29 +17,31 @@
 
 enum { CHUNK_SAMPLES = 2048, NOISE_SEED = 20 };
 
-static size_t sample_bytes(const struct codec_ops *c)
-{
-	return c->frame_bytes(c, 10) * 100 / c->rate_hz;
-}
-
 static int clip_of(struct rt_clip **out, const int16_t *samples, size_t count, const struct codec_ops *codec)
 {
 	struct rt_clip *clip;
-	size_t bytes = count * sample_bytes(codec);
-	int st = rt_clip_new(&clip, bytes);
+	struct codec_enc enc;
+	size_t bytes = count * codec->sample_bytes;
+	int st = codec_enc_open(&enc, codec, NULL);
 	if (st)
 		return st;
+	st = rt_clip_new(&clip, bytes);
+	if (st)
+		goto out;
 	for (size_t at = 0; at < count; at += CHUNK_SAMPLES) {
 		size_t n = count - at < CHUNK_SAMPLES ? count - at : CHUNK_SAMPLES;
-		size_t to = at * sample_bytes(codec);
-		int got = codec->encode(NULL, samples + at, n, clip->bytes + to, bytes - to);
+		size_t to = at * codec->sample_bytes;
+		int got = codec_encode(&enc, samples + at, n, clip->bytes + to, bytes - to);
 		if (got < 0) {
 			mem_unref(clip);
-			return got;
+			st = got;
+			goto out;
 		}
 	}
 	*out = clip;
-	return ST_OK;
+out:
+	codec_enc_close(&enc);
+	return st;
 }
 
 int gen_clip_of_file(struct rt_clip **out, const char *path, const struct codec_ops *codec, bool *is_long)
@@ -154,6 +156,7 @@ int gen_clip_of_noise(struct rt_clip **out, uint32_t ms, uint32_t divisor, const
 /* The parts one after the other, as long as it takes. */
 struct gen {
 	const struct codec_ops *codec;
+	struct codec_enc enc;
 	struct src src;
 	int32_t loops_left;
 	size_t part_now;
@@ -170,6 +173,11 @@ int gen_new(struct gen **out, const struct src *src, int32_t loops, const struct
 	struct gen *g = mem_zalloc(sizeof(*g));
 	if (!g)
 		return ST_NOMEM;
+	int st = codec_enc_open(&g->enc, codec, NULL);
+	if (st) {
+		mem_free(g);
+		return st;
+	}
 	g->codec = codec;
 	g->loops_left = loops;
 	for (size_t i = 0; i < src->count; i++) {
@@ -262,7 +270,7 @@ int gen_fill(struct gen *g, struct rt_ring *r, uint64_t until)
 {
 	int16_t pcm[CHUNK_SAMPLES];
 	uint8_t bytes[2 * CHUNK_SAMPLES];
-	size_t per = sample_bytes(g->codec);
+	size_t per = g->codec->sample_bytes;
 	uint64_t written;
 	while ((written = atomic_load_explicit(&r->written, memory_order_relaxed)) < until) {
 		size_t room = (size_t)(until - written) / per;
@@ -273,7 +281,7 @@ int gen_fill(struct gen *g, struct rt_ring *r, uint64_t until)
 			atomic_store_explicit(&r->is_ended, true, memory_order_release);
 			break;
 		}
-		int n = g->codec->encode(NULL, pcm, got, bytes, sizeof(bytes));
+		int n = codec_encode(&g->enc, pcm, got, bytes, sizeof(bytes));
 		if (n < 0)
 			return n;
 		rt_ring_write(r, bytes, (size_t)n);
@@ -287,5 +295,6 @@ void gen_free(struct gen *g)
 		return;
 	part_close(g);
 	src_fini(&g->src);
+	codec_enc_close(&g->enc);
 	mem_free(g);
 }

@@ -50,6 +50,7 @@ struct lring {
 	struct ltimer timer;
 	/* the worker's while a job runs */
 	const struct codec_ops *ops;
+	struct codec_enc enc;
 	int status;
 	char *dir;
 	bool is_shuffled;
@@ -60,11 +61,6 @@ struct lring {
 	struct rt_ring *ring;
 };
 static struct hash *streams;
-
-static size_t sample_bytes(const struct codec_ops *c)
-{
-	return c->frame_bytes(c, 10) * 100 / c->rate_hz;
-}
 
 static int by_name(const void *a, const void *b)
 {
@@ -158,15 +154,15 @@ ON_WORK static size_t music_read(struct lring *r, int16_t *out, size_t n)
 	return n;
 }
 
-ON_WORK static void fill(struct lring *r)
+ON_WORK static void lring_fill(struct lring *r)
 {
-	size_t per = sample_bytes(r->ops);
+	size_t per = r->ops->sample_bytes;
 	uint64_t until = (uint64_t)(clock_mono_us() - r->start_us + AHEAD_MS * 1000) * r->ops->rate_hz / 1000000 * per;
 	while (atomic_load_explicit(&r->ring->written, memory_order_relaxed) < until) {
 		int16_t pcm[CHUNK_SAMPLES];
 		uint8_t bytes[2 * CHUNK_SAMPLES];
 		size_t got = music_read(r, pcm, CHUNK_SAMPLES);
-		int n = r->ops->encode(NULL, pcm, got, bytes, sizeof(bytes));
+		int n = codec_encode(&r->enc, pcm, got, bytes, sizeof(bytes));
 		if (n <= 0)
 			return;
 		rt_ring_write(r->ring, bytes, (size_t)n);
@@ -177,21 +173,23 @@ static void open_job(void *arg)
 {
 	role_assert_work();
 	struct lring *r = arg;
-	r->status = files_find(r);
+	r->status = codec_enc_open(&r->enc, r->ops, NULL);
 	if (!r->status)
-		r->status = rt_ring_new(&r->ring, (size_t)r->ops->rate_hz * RING_S * sample_bytes(r->ops));
+		r->status = files_find(r);
+	if (!r->status)
+		r->status = rt_ring_new(&r->ring, (size_t)r->ops->rate_hz * RING_S * r->ops->sample_bytes);
 	if (r->status)
 		return;
 	r->start_us = clock_mono_us();
 	if (tune_in(r))
 		r->failed_count = 0; /* the next file, then */
-	fill(r);
+	lring_fill(r);
 }
 
 static void fill_job(void *arg)
 {
 	role_assert_work();
-	fill(arg);
+	lring_fill(arg);
 }
 
 static void close_job(void *arg)
@@ -199,6 +197,7 @@ static void close_job(void *arg)
 	role_assert_work();
 	struct lring *r = arg;
 	file_reader_close(r->reader);
+	codec_enc_close(&r->enc);
 	for (size_t i = 0; i < r->file_count; i++)
 		mem_free(r->files[i]);
 	mem_free(r->files);
@@ -238,9 +237,9 @@ static void waiters_call(struct lring *r)
 	}
 }
 
-static void on_timer(void *arg);
+static void lring_on_timer(void *arg);
 
-static void job_done(int status, void *arg)
+static void lring_job_done(int status, void *arg)
 {
 	role_assert_ctl();
 	struct lring *r = arg;
@@ -264,15 +263,15 @@ static void job_done(int status, void *arg)
 		ring_end(r);
 }
 
-ON_CTL static void job_submit(struct lring *r, work_fn fn)
+ON_CTL static void lring_job_submit(struct lring *r, work_fn fn)
 {
 	r->is_job_running = true;
 	mctl.job_count++;
-	if (work_submit(WORK_SOUND, "media.local", fn, job_done, r))
+	if (work_submit(WORK_SOUND, "media.local", fn, lring_job_done, r))
 		r->is_job_running = false, mctl.job_count--;
 }
 
-static void on_timer(void *arg)
+static void lring_on_timer(void *arg)
 {
 	role_assert_ctl();
 	struct lring *r = arg;
@@ -282,8 +281,8 @@ static void on_timer(void *arg)
 		return;
 	}
 	if (!r->is_job_running)
-		job_submit(r, fill_job);
-	loop_timer_set(&r->timer, FILL_US, "media.local", on_timer, r);
+		lring_job_submit(r, fill_job);
+	loop_timer_set(&r->timer, FILL_US, "media.local", lring_on_timer, r);
 }
 
 static struct lring *ring_find(struct lstream *ls, const struct media_codec *codec)
@@ -308,8 +307,8 @@ ON_CTL static struct lring *ring_new(struct lstream *ls, const struct media_code
 	r->is_shuffled = ls->is_shuffled;
 	r->clock_us = ls->start_us;
 	list_push(&ls->rings, &r->link);
-	loop_timer_set(&r->timer, FILL_US, "media.local", on_timer, r);
-	job_submit(r, open_job);
+	loop_timer_set(&r->timer, FILL_US, "media.local", lring_on_timer, r);
+	lring_job_submit(r, open_job);
 	return r;
 }
 
@@ -411,6 +410,22 @@ int mctl_local_stream_add(const char *name, const char *dir, uint32_t rate_hz, b
 bool mctl_local_stream_exists(const char *name)
 {
 	return streams && hash_get(streams, sv_of(name));
+}
+
+bool mctl_local_stream_del(const char *name)
+{
+	return streams && hash_del(streams, sv_of(name));
+}
+
+void mctl_local_stream_each(void (*fn)(const char *name, const char *dir, bool is_shuffled, void *arg), void *arg)
+{
+	struct hash_it it = {0};
+	char name[LSTREAM_NAME_MAX];
+	while (streams && hash_next(streams, &it)) {
+		const struct lstream *ls = it.value;
+		snprintf(name, sizeof(name), "%.*s", SVF(it.key));
+		fn(name, ls->dir, ls->is_shuffled, arg);
+	}
 }
 
 void mctl_local_stream_clear(void)

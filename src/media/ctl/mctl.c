@@ -1,7 +1,7 @@
-/* Control's end of the rings: threads are started and joined here, commands go down in order (kept back while a stream
- * moves between threads, or while a ring is full), reports come up and are sorted to plays, records and the stream's
- * owner. A stream is freed when its media thread has let go of it, its files are closed, and nobody holds a reference.
- */
+/* Control and media share no state: commands go down, reports come up, and what a message points to changes owner with
+ * it (drawn above struct mstream). Here threads are started and joined, commands are kept in order (and back, while a
+ * stream moves between threads or a ring is full), and reports are sorted to plays, records and the stream's owner. A
+ * stream is freed when its media thread has let go of it, its files are closed, and nobody holds a reference. */
 #include "media/ctl/mctl.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -51,8 +51,8 @@ static void wake_run(void *arg)
 {
 	role_assert_ctl();
 	for (unsigned i = 0; i < MCTL_THREADS_MAX; i++) {
-		if (must_wake[i] && mctl.threads[i])
-			rt_thread_wake(mctl.threads[i]);
+		if (must_wake[i] && mctl.threads[i].rt)
+			rt_thread_wake(mctl.threads[i].rt);
 		must_wake[i] = false;
 	}
 }
@@ -61,7 +61,7 @@ ON_CTL static int thread_tell(unsigned thread, const struct rt_cmd *cmd)
 {
 	must_wake[thread] = true;
 	loop_defer(&wake_defer, "media.wake", wake_run, NULL);
-	return rt_thread_put(mctl.threads[thread], cmd);
+	return rt_thread_put(mctl.threads[thread].rt, cmd);
 }
 
 static void overflow_retry(void *arg)
@@ -113,7 +113,7 @@ void mstream_closed_try(struct mstream *s)
 	mem_unref(s);
 }
 
-ON_CTL static void moved(struct mstream *s)
+ON_CTL static void stream_moved(struct mstream *s)
 {
 	struct rt_cmd cmd;
 	unsigned thread;
@@ -126,18 +126,19 @@ ON_CTL static void moved(struct mstream *s)
 	taps_moved(s);
 }
 
-ON_CTL static void closed(struct mstream *s)
+ON_CTL static void stream_closed(struct mstream *s)
 {
 	rt_stream_stats(s->rt, &s->final_stats);
 	rt_stream_free(s->rt);
 	s->rt = NULL;
 	s->is_rt_closed = true;
-	mctl.thread_streams[s->thread]--;
-	ports_give(s->port);
+	load_stream_went(s->thread);
+	if (s->port)
+		ports_give(s->port);
 	mstream_closed_try(s);
 }
 
-ON_CTL static void event(struct mstream *s, const struct rt_report *m)
+ON_CTL static void stream_event(struct mstream *s, const struct rt_report *m)
 {
 	struct media_report r = {.kind = m->event,
 	    .digit = m->digit,
@@ -150,7 +151,7 @@ ON_CTL static void event(struct mstream *s, const struct rt_report *m)
 	mstream_report(s, &r);
 }
 
-ON_CTL static void stats(struct mstream *s, struct rt_stats *st)
+ON_CTL static void stream_stats(struct mstream *s, struct rt_stats *st)
 {
 	struct media_report r = {.kind = MEDIA_R_STATS, .stats = st->stats};
 	mem_free(st);
@@ -167,7 +168,7 @@ static void report_in(const void *msg, size_t n, void *arg)
 	case RT_R_NONE:
 		break;
 	case RT_R_EVENT:
-		event(s, m);
+		stream_event(s, m);
 		break;
 	case RT_R_PLAY_DONE:
 		play_returned(s, m->ptr);
@@ -188,13 +189,13 @@ static void report_in(const void *msg, size_t n, void *arg)
 		tap_event(s, m->number);
 		break;
 	case RT_R_STATS:
-		stats(s, m->ptr);
+		stream_stats(s, m->ptr);
 		break;
 	case RT_R_MOVED:
-		moved(s);
+		stream_moved(s);
 		break;
 	case RT_R_CLOSED:
-		closed(s);
+		stream_closed(s);
 		break;
 	}
 	mem_unref(s);
@@ -208,7 +209,7 @@ int mctl_start(const struct mctl_conf *conf)
 	mctl.conf = *conf;
 	list_init(&mctl.streams);
 	mctl.is_on = true;
-	unsigned want = conf->thread_count ? conf->thread_count : 1;
+	unsigned want = conf->thread_count ? conf->thread_count : mctl_threads_default();
 	clips_init(conf->prompt_cache_max_bytes ? conf->prompt_cache_max_bytes : CACHE_DEFAULT_BYTES);
 	int st = ports_init(conf->port_min, conf->port_max);
 	if (!st)
@@ -216,7 +217,7 @@ int mctl_start(const struct mctl_conf *conf)
 	if (!st)
 		st = mailbox_attach_ctl(mctl.reports, "media.reports", report_in, NULL);
 	while (!st && mctl.thread_count < want) {
-		st = rt_thread_start(&mctl.threads[mctl.thread_count], mctl.thread_count, mctl.reports);
+		st = rt_thread_start(&mctl.threads[mctl.thread_count].rt, mctl.thread_count, mctl.reports);
 		mctl.thread_count += !st;
 	}
 	if (st)
@@ -242,9 +243,9 @@ void mctl_stop(void)
 	loop_timer_cancel(&retry_timer);
 	loop_defer_cancel(&wake_defer);
 	for (unsigned i = 0; i < mctl.thread_count; i++)
-		rt_thread_stop(mctl.threads[i]);
+		rt_thread_stop(mctl.threads[i].rt);
 	for (unsigned i = 0; i < mctl.thread_count; i++)
-		rt_thread_free(mctl.threads[i]);
+		rt_thread_free(mctl.threads[i].rt);
 	if (mctl.reports) {
 		mailbox_detach_ctl(mctl.reports);
 		mailbox_free(mctl.reports);
@@ -258,7 +259,7 @@ void mctl_counts(size_t *streams_open, size_t *ports_free, uint64_t *rtp_in, uin
 {
 	struct rt_counts c = {0};
 	for (unsigned i = 0; i < mctl.thread_count; i++)
-		rt_thread_counts(mctl.threads[i], &c);
+		rt_thread_counts(mctl.threads[i].rt, &c);
 	*streams_open = mctl.stream_count;
 	*ports_free = ports_free_count();
 	*rtp_in = c.rtp_in, *rtp_out = c.rtp_out, *rtp_dropped = c.rtp_dropped;
@@ -274,10 +275,10 @@ int mctl_thread_counts(unsigned i, struct mctl_thread_counts *out)
 	struct rt_counts c = {0};
 	if (i >= mctl.thread_count)
 		return ST_NOTFOUND;
-	rt_thread_counts(mctl.threads[i], &c);
+	rt_thread_counts(mctl.threads[i].rt, &c);
 	*out = (struct mctl_thread_counts){
-	    .streams = mctl.thread_streams[i],
-	    .commands_fill = rt_thread_commands_fill(mctl.threads[i]),
+	    .streams = mctl.threads[i].streams,
+	    .commands_fill = rt_thread_commands_fill(mctl.threads[i].rt),
 	    .commands_cap = RT_COMMAND_SLOTS,
 	    .rtp_in = c.rtp_in,
 	    .rtp_out = c.rtp_out,
@@ -286,7 +287,8 @@ int mctl_thread_counts(unsigned i, struct mctl_thread_counts *out)
 	    .ticks_late = c.ticks_late,
 	    .tick_late_us = c.tick_late_us,
 	    .tick_late_max_us = c.tick_late_max_us,
-	    .cpu_ns = (uint64_t)rt_thread_cpu_ns(mctl.threads[i]),
+	    .moves = mctl.threads[i].moves,
+	    .cpu_ns = (uint64_t)rt_thread_cpu_ns(mctl.threads[i].rt),
 	};
 	return ST_OK;
 }
@@ -304,7 +306,7 @@ uint64_t mctl_cpu_ns(void)
 {
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < mctl.thread_count; i++)
-		sum += (uint64_t)rt_thread_cpu_ns(mctl.threads[i]);
+		sum += (uint64_t)rt_thread_cpu_ns(mctl.threads[i].rt);
 	return sum;
 }
 

@@ -11,8 +11,11 @@
  * may be followed by mem_unref at once: the room keeps its own reference until MEDIA_R_CLOSED was reported. */
 struct mstream;
 
+enum { MCTL_THREADS_MAX = 64 };
+/* The cores this process may run on, less one for control; at least one. */
+ANY unsigned mctl_threads_default(void);
 struct mctl_conf {
-	unsigned thread_count; /* media threads; 0 = one */
+	unsigned thread_count; /* media threads, 1..MCTL_THREADS_MAX; 0 = mctl_threads_default() */
 	uint16_t port_min,
 	    port_max; /* RTP ports, even ones used, RTCP on the next; FreeSWITCH's rtp-start-port, rtp-end-port */
 	size_t prompt_cache_max_bytes; /* decoded prompts shared by all callers; 0 = 32 MiB */
@@ -32,6 +35,7 @@ struct mctl_thread_counts {
 	uint64_t ticks, ticks_late;              /* wheel slots run; of these over 10 ms after their time */
 	uint64_t tick_late_us, tick_late_max_us; /* sum and maximum of how late */
 	uint64_t cpu_ns;
+	uint64_t moves; /* streams that came from another thread, joined to one that lives here */
 };
 ON_CTL unsigned mctl_thread_count(void);
 ON_CTL int mctl_thread_counts(unsigned i, struct mctl_thread_counts *out); /* ST_NOTFOUND past the last */
@@ -43,8 +47,19 @@ ON_CTL uint64_t mctl_cpu_ns(void); /* CPU time of all media threads so far */
 typedef void (*media_report_fn)(struct mstream *s, const struct media_report *r, void *arg);
 
 /* Takes a port pair bound to local_host (port filled into local) and opens it on a media thread: near's thread when
- * near is given (the leg it will talk to), else the least loaded one. ST_FULL when no port is free. */
+ * near is given (the leg it will talk to), else the least loaded one. ST_FULL when no port is free or the threads have
+ * all the streams they can. */
 ON_CTL int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg);
+/* The same without ports: what it sends goes to the stream it is wired to; to nobody, and nothing comes, until then. */
+ON_CTL int mstream_open_wired(struct mstream **out, struct mstream *near, media_report_fn fn, void *arg);
+/* Two of these face each other, whatever threads they live on. ST_EXISTS: one of them faces somebody; ST_FULL: no
+ * descriptors. When one closes the other faces nobody. */
+ON_CTL int mstream_wire(struct mstream *a, struct mstream *b);
+/* Plug-ins (media/rt/rt.h): taken when ST_OK, in place of the one before; NULL: plain, and what it was opened with. */
+struct rt_crypt;
+struct rt_finder;
+ON_CTL int mstream_set_crypt(struct mstream *s, struct rt_crypt *crypt);
+ON_CTL int mstream_set_finder(struct mstream *s, struct rt_finder *finder);
 /* Ends everything on the stream. fn is called once more with MEDIA_R_CLOSED (final statistics), then never.
  * It comes when the media thread has let go and the files of its records are closed and complete, after a RECORD_DONE
  * of each; nothing else is told any more after this call. */
@@ -70,6 +85,8 @@ ON_CTL int mstream_play_stop(struct mstream *s, uint32_t id /* 0 = whatever play
  * stays inside the file that plays; in one too long to be kept whole it only goes forward, as far as it has been read.
  */
 ON_CTL int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value);
+/* Something plays to the far side, or is about to. */
+ON_CTL bool mstream_is_playing(const struct mstream *s);
 ON_CTL bool mctl_source_exists(const char *source); /* cheap syntax check: known scheme or absolute path */
 
 /* ---- taps: what looks into the sound of a stream or changes it ----------------------------------------------------
@@ -128,6 +145,9 @@ ON_CTL void mctl_set_finder(mctl_find_fn fn);
 ON_CTL int mctl_local_stream_add(const char *name, const char *dir, uint32_t rate_hz, bool is_shuffled);
 ON_CTL bool mctl_local_stream_exists(const char *name);
 ON_CTL void mctl_local_stream_clear(void);
+ON_CTL bool mctl_local_stream_del(const char *name); /* false: there was none */
+ON_CTL void mctl_local_stream_each(
+    void (*fn)(const char *name, const char *dir, bool is_shuffled, void *arg), void *arg);
 /* Named tones of the installation for "tone_stream://" are plain TGML; no names here. */
 
 /* Codecs known to the engine (transcodable), for `show codec` and negotiation. */

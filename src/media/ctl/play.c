@@ -1,7 +1,8 @@
-/* Plays on control's side: the source's parts are prepared by a worker job (from the cache where it has them), then the
- * play goes to the media thread. Files that are not there the finder is asked for; a row is played without the parts
- * that nobody has. A source with a long part is written by workers into a ring of four seconds instead,
- * and refilled whenever the media thread has read half. local_stream:// joins the shared ring of that name. */
+/* A file, a tone or a prompt that somebody speaks first may take any time to come, and nobody waits for it but the
+ * play: a worker job prepares the source's parts (from the cache where it has them), then the play goes to the media
+ * thread; the way is drawn above struct mplay. Files that are not there the finder is asked for; a row is played
+ * without the parts that nobody has. A source with a long part is written by workers into a ring of four seconds
+ * instead, refilled whenever the media thread has read half. local_stream:// joins the shared ring of that name. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -26,6 +27,10 @@ struct ask {             /* the finder's until it answers */
 	size_t part;
 };
 enum { EARLY_SETS_MAX = 8 };
+/* PREPARING: job -> (files are missing: the finder is asked, job again) -> (local stream: its ring is joined) ->
+ * ON_MEDIA: the rt_play is lent, refills are jobs -> DONE: it came back, or never went. The play of a tap goes to tap.c
+ * instead of the media thread (displace_ready). Freed when no job holds it. The whole way is drawn above struct
+ * rt_part. */
 enum mplay_phase { PHASE_PREPARING, PHASE_ON_MEDIA, PHASE_DONE };
 struct mplay {
 	struct lnode link; /* in the stream's plays */
@@ -167,7 +172,7 @@ ON_WORK static bool find_file(const struct mplay *p, const char *text, char path
 }
 
 /* Finds the files; how many are not there. */
-ON_WORK static size_t locate(struct mplay *p)
+ON_WORK static size_t mplay_locate(struct mplay *p)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < p->src.count; i++) {
@@ -199,7 +204,7 @@ static void prepare_job(void *arg)
 {
 	role_assert_work();
 	struct mplay *p = arg;
-	size_t missing_count = locate(p);
+	size_t missing_count = mplay_locate(p);
 	if (missing_count && !p->is_asked)
 		return;
 	if (missing_count == p->src.count)
@@ -258,7 +263,7 @@ ON_CTL static void mplay_done(struct mplay *p, int status)
 	mem_unref(s);
 }
 
-ON_CTL static void failed(struct mplay *p, int status)
+ON_CTL static void mplay_failed(struct mplay *p, int status)
 {
 	if (p->tap_id)
 		displace_ready(p->s, p->tap_id, p, status);
@@ -272,11 +277,11 @@ ON_CTL static int set_post(struct mstream *s, enum media_play_op op, int32_t val
 	return mstream_post(s, &c);
 }
 
-ON_CTL static void to_media(struct mplay *p)
+ON_CTL static void mplay_to_media(struct mplay *p)
 {
 	struct rt_cmd c = {.kind = RT_C_PLAY, .ptr = p->play};
 	if (p->is_cancelled || p->s->is_closing) {
-		failed(p, ST_CANCELLED);
+		mplay_failed(p, ST_CANCELLED);
 		return;
 	}
 	if (p->tap_id) {
@@ -297,14 +302,14 @@ static void local_ready(int status, struct lring *r, void *arg)
 	p->is_job_running = false;
 	p->local = r;
 	if (status) {
-		failed(p, status);
+		mplay_failed(p, status);
 		return;
 	}
 	for (size_t i = 0; i < p->src.count; i++)
 		if (p->src.parts[i].kind == SRC_LOCAL)
 			p->play->parts[i] = (struct rt_part){
 			    .kind = RT_PART_CLOCK, .ring = mem_ref(lring_ring(r)), .clock_start_us = lring_start_us(r)};
-	to_media(p);
+	mplay_to_media(p);
 }
 
 static const char *local_name(const struct mplay *p)
@@ -315,12 +320,12 @@ static const char *local_name(const struct mplay *p)
 	return NULL;
 }
 
-static void prepared(int status, void *arg);
-ON_CTL static int prepare(struct mplay *p)
+static void mplay_prepared(int status, void *arg);
+ON_CTL static int mplay_prepare(struct mplay *p)
 {
 	p->is_job_running = true;
 	mctl.job_count++;
-	int st = work_submit(WORK_SOUND, "media.play.prepare", prepare_job, prepared, p);
+	int st = work_submit(WORK_SOUND, "media.play.prepare", prepare_job, mplay_prepared, p);
 	if (st) {
 		mctl.job_count--;
 		p->is_job_running = false;
@@ -328,7 +333,7 @@ ON_CTL static int prepare(struct mplay *p)
 	return st;
 }
 
-static void found(int status, const char *path, void *arg)
+static void mplay_found(int status, const char *path, void *arg)
 {
 	role_assert_ctl();
 	struct ask *ask = arg;
@@ -343,9 +348,9 @@ static void found(int status, const char *path, void *arg)
 		}
 		p->asks[ask->part] = NULL;
 		if (!--p->ask_count) {
-			int st = prepare(p);
+			int st = mplay_prepare(p);
 			if (st)
-				failed(p, st);
+				mplay_failed(p, st);
 		}
 	}
 	mem_free(ask);
@@ -360,7 +365,7 @@ ON_CTL static bool ask_finder(struct mplay *p)
 		if (!ask)
 			continue;
 		*ask = (struct ask){p, i};
-		if (play_finder(p->src.parts[i].text, p->codec.rate_hz, found, ask)) {
+		if (play_finder(p->src.parts[i].text, p->codec.rate_hz, mplay_found, ask)) {
 			mem_free(ask);
 			continue;
 		}
@@ -377,7 +382,7 @@ void mctl_set_finder(mctl_find_fn fn)
 	clips_forget_found();
 }
 
-static void prepared(int status, void *arg)
+static void mplay_prepared(int status, void *arg)
 {
 	role_assert_ctl();
 	struct mplay *p = arg;
@@ -388,7 +393,7 @@ static void prepared(int status, void *arg)
 	if (!p->status && !p->is_cancelled && !p->is_asked && any_missing(p)) {
 		if (ask_finder(p))
 			return;
-		int st = prepare(p);
+		int st = mplay_prepare(p);
 		if (!st)
 			return; /* the job has p->status now */
 		p->status = st;
@@ -398,34 +403,59 @@ static void prepared(int status, void *arg)
 			clips_put(p->src.parts[i].text, &p->codec, &p->refs[i], p->src.parts[i].known);
 	const char *name = local_name(p);
 	if (p->status || p->is_cancelled) {
-		failed(p, p->status ? p->status : ST_CANCELLED);
+		mplay_failed(p, p->status ? p->status : ST_CANCELLED);
 	} else if (name) {
 		p->is_job_running = true;
 		int st = lring_join(name, &p->codec, local_ready, p);
 		if (st)
-			p->is_job_running = false, failed(p, st);
+			p->is_job_running = false, mplay_failed(p, st);
 	} else {
-		to_media(p);
+		mplay_to_media(p);
 	}
 }
 
-ON_CTL static void told_denied(const char *source)
+ON_CTL static void denied_log(const char *source)
 {
 	char *plain = mark_strip_dup(sv_of(source));
 	log_warning("media: what comes from outside leads elsewhere, refused: %.200s", plain ? plain : "");
 	mem_free(plain);
 }
 
+/* How its sound is stored: in the codec itself or in plain samples, which the media thread then encodes. */
+static int mplay_format_choose(struct mplay *p)
+{
+	const struct codec_ops *ops = codec_find(p->codec.name, p->codec.clock_hz, p->codec.channels);
+	struct codec_enc enc = {0};
+	int16_t zero = 0;
+	uint8_t byte[4] = {0};
+	p->ops = ops ? codec_store(ops) : NULL;
+	if (!p->ops)
+		return ST_UNSUPPORTED;
+	if (p->ops != ops) {
+		snprintf(p->codec.name, sizeof(p->codec.name), "%s", p->ops->name);
+		p->codec.clock_hz = p->ops->clock_hz, p->codec.rate_hz = p->ops->rate_hz, p->codec.channels = 1;
+	}
+	int st = codec_dec_open(&p->play->dec, p->ops, NULL);
+	if (!st)
+		st = codec_enc_open(&enc, p->ops, NULL);
+	if (st)
+		return st;
+	p->play->bytes_per_sample = p->ops->sample_bytes;
+	(void)codec_encode(&enc, &zero, 1, byte, sizeof(byte));
+	p->play->silence = byte[0];
+	codec_enc_close(&enc);
+	return ST_OK;
+}
+
 ON_CTL static int mplay_new(
     struct mplay **out, struct mstream *s, const char *source, int loops, const struct media_codec *codec)
 {
-	const struct codec_ops *ops = codec_find(codec->name, codec->clock_hz, codec->channels);
 	struct mplay *p = mem_zalloc(sizeof(*p));
 	if (!p)
 		return ST_NOMEM;
 	int st = src_parse(&p->src, source);
 	if (st == ST_DENIED)
-		told_denied(source);
+		denied_log(source);
 	if (st)
 		goto out;
 	p->s = mem_ref(s);
@@ -438,19 +468,10 @@ ON_CTL static int mplay_new(
 		loops = p->src.loops;
 	p->loops_left = loops < 0 ? -1 : loops > 0 ? loops - 1 : 0;
 	p->codec = *codec;
-	p->ops = ops;
 	p->id = p->play->id = ++mctl.next_id;
-	p->play->codec = p->codec;
 	p->play->loops_left = p->loops_left;
-	if (!ops || ops->open || ops->channels != 1) {
-		p->status = ST_UNSUPPORTED; /* told as a report */
-	} else {
-		int16_t zero = 0;
-		uint8_t byte[4] = {0};
-		p->play->bytes_per_sample = (uint8_t)(ops->frame_bytes(ops, 10) * 100 / ops->rate_hz);
-		(void)ops->encode(NULL, &zero, 1, byte, sizeof(byte));
-		p->play->silence = byte[0];
-	}
+	p->status = mplay_format_choose(p); /* told as a report */
+	p->play->codec = p->codec;
 	for (size_t i = 0; i < p->src.count; i++)
 		if (is_file(&p->src.parts[i]))
 			p->refs[i] = clips_get(p->src.parts[i].text, &p->codec, &p->src.parts[i].known);
@@ -465,10 +486,10 @@ out:
 	return st;
 }
 
-static void cancelled(void *arg)
+static void mplay_cancelled(void *arg)
 {
 	role_assert_ctl();
-	failed(arg, ST_CANCELLED);
+	mplay_failed(arg, ST_CANCELLED);
 }
 
 /* What is still being prepared will not be played; nobody waits for the finder's answers. */
@@ -482,14 +503,14 @@ ON_CTL static void mplay_cancel(struct mplay *p)
 	for (size_t i = 0; i < p->src.count; i++)
 		if (p->asks[i])
 			p->asks[i]->p = NULL;
-	loop_defer(&p->cancel_defer, "media.play.cancelled", cancelled, p);
+	loop_defer(&p->cancel_defer, "media.play.cancelled", mplay_cancelled, p);
 }
 
 /* Takes p, also when it fails. */
-ON_CTL static int begin(struct mplay *p)
+ON_CTL static int mplay_begin(struct mplay *p)
 {
 	list_push(&p->s->plays, &p->link);
-	int st = prepare(p);
+	int st = mplay_prepare(p);
 	if (st)
 		mplay_free(p);
 	return st;
@@ -509,7 +530,7 @@ int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_
 	list_each (&s->plays, it, tmp)
 		if (!list_entry(it, struct mplay, link)->tap_id)
 			mplay_cancel(list_entry(it, struct mplay, link));
-	st = begin(p);
+	st = mplay_begin(p);
 	if (!st && id_out)
 		*id_out = p->id;
 	return st;
@@ -522,7 +543,7 @@ int play_prepare(struct mstream *s, const char *source, int loops, const struct 
 	if (st)
 		return st;
 	p->tap_id = tap_id;
-	return begin(p);
+	return mplay_begin(p);
 }
 
 void play_unprepare(struct mstream *s, uint32_t tap_id)
@@ -568,16 +589,28 @@ int mstream_play_stop(struct mstream *s, uint32_t id)
 	return mstream_post(s, &c);
 }
 
-int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value)
+static struct mplay *play_newest(const struct mstream *s)
 {
 	struct lnode *it, *tmp;
 	struct mplay *newest = NULL;
 
-	if (s->is_closing)
-		return ST_CLOSED;
 	list_each (&s->plays, it, tmp)
 		if (!list_entry(it, struct mplay, link)->tap_id)
 			newest = list_entry(it, struct mplay, link);
+	return newest;
+}
+
+bool mstream_is_playing(const struct mstream *s)
+{
+	return !s->is_closing && play_newest(s) != NULL;
+}
+
+int mstream_play_set(struct mstream *s, enum media_play_op op, int32_t value)
+{
+	struct mplay *newest = s->is_closing ? NULL : play_newest(s);
+
+	if (s->is_closing)
+		return ST_CLOSED;
 	if (!newest)
 		return ST_NOTFOUND;
 	if (newest->phase != PHASE_PREPARING)
@@ -613,7 +646,7 @@ static void refill_job(void *arg)
 	(void)gen_fill(p->gen, p->ring, atomic_load_explicit(&p->ring->read, memory_order_acquire) + p->ring->cap);
 }
 
-static void refilled(int status, void *arg)
+static void mplay_refilled(int status, void *arg)
 {
 	role_assert_ctl();
 	struct mplay *p = arg;
@@ -635,7 +668,7 @@ void play_refill(struct mstream *s, uint32_t id)
 		return;
 	p->is_job_running = true;
 	mctl.job_count++;
-	if (work_submit(WORK_SOUND, "media.play.refill", refill_job, refilled, p)) {
+	if (work_submit(WORK_SOUND, "media.play.refill", refill_job, mplay_refilled, p)) {
 		mctl.job_count--;
 		p->is_job_running = false;
 	}

@@ -1,10 +1,10 @@
-/* The pool of port pairs: an even port for RTP, the next for RTCP (RFC 3550 section 11). Which one a stream gets is
- * nobody's to guess: it is drawn by the kernel's random numbers from the pairs at hand. A pair that was given back
- * rests first, so that late packets of its last call (and who remembers its number) meet nobody; where calls leave too
- * little room for that, those that rested longest come back sooner, so that at least half of the idle pairs are at
- * hand. Taking and giving are a handful of steps however full the pool is; a pair that another program holds rests as
- * well. Without descriptors or memory for one the pool is as good as empty: ST_FULL. Sockets are made here,
- * non-blocking, with small buffers; the media thread closes them. */
+/* Which port a stream gets is nobody's to guess, and a port that a call has left must not hear the next one's audio. So
+ * a pair (even for RTP, the next for RTCP, RFC 3550 section 11) is drawn by the kernel's random numbers from those at
+ * hand, and one that was given back rests first; where calls leave too little room for that, those that rested longest
+ * come back sooner, so that at least half of the idle pairs are at hand. Taking and giving are a handful of steps
+ * however full the pool is; a pair that another program holds rests as well. Without descriptors or memory for one the
+ * pool is as good as empty: ST_FULL. Sockets are made here, non-blocking, with small buffers; the media thread closes
+ * them. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -85,7 +85,7 @@ static void rest_end(void)
 }
 
 /* A random one of those at hand; false when there is none. */
-static bool draw(uint16_t *pair)
+static bool port_draw(uint16_t *pair)
 {
 	int64_t now_us = clock_mono_us();
 	while (pool.rest_count &&
@@ -147,7 +147,7 @@ int ports_take(struct addr *host, int *rtp_fd, int *rtcp_fd)
 	uint16_t tried[TRIES_MAX], pair; /* kept out of the pool meanwhile, so that none is drawn twice */
 	size_t tried_count = 0;
 	int st = ST_BUSY;
-	while (st == ST_BUSY && tried_count < TRIES_MAX && draw(&pair)) {
+	while (st == ST_BUSY && tried_count < TRIES_MAX && port_draw(&pair)) {
 		unsigned port = pool.first + 2u * pair;
 		st = bind_pair(host, port, rtp_fd, rtcp_fd);
 		if (st) {

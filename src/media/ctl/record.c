@@ -1,6 +1,5 @@
-/* Records on control's side. The media thread starts at once and writes into the record's ring; worker jobs, one at a
- * time for a record, open the file, drain the ring into it and close it. A disk that hangs stops nothing but this file.
- */
+/* A disk that hangs stops nothing but its own file. The media thread starts at once and writes into the record's ring;
+ * worker jobs, one at a time for a record, open the file, drain the ring into it and close it. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -33,7 +32,7 @@ struct mrecord {
 	uint64_t frames;
 };
 
-ON_WORK static void file_open(struct mrecord *m)
+ON_WORK static void mrecord_open(struct mrecord *m)
 {
 	char err[FILE_ERR_MAX] = "";
 	m->was_opened = true;
@@ -42,7 +41,7 @@ ON_WORK static void file_open(struct mrecord *m)
 		log_error("media: %s: %s", m->path, err);
 }
 
-ON_WORK static void drain(struct mrecord *m)
+ON_WORK static void mrecord_drain(struct mrecord *m)
 {
 	int16_t pcm[CHUNK_SAMPLES];
 	struct rt_ring *r = m->ring;
@@ -69,8 +68,8 @@ static void drain_job(void *arg)
 	role_assert_work();
 	struct mrecord *m = arg;
 	if (!m->was_opened)
-		file_open(m);
-	drain(m);
+		mrecord_open(m);
+	mrecord_drain(m);
 	if (m->writer && !m->is_back)
 		(void)file_writer_sync(m->writer);
 	if (!m->is_back)
@@ -97,7 +96,7 @@ ON_CTL static void mrecord_free(struct mrecord *m)
 	mem_unref(s);
 }
 
-ON_CTL static void finish(struct mrecord *m)
+ON_CTL static void mrecord_finish(struct mrecord *m)
 {
 	struct media_report r = {.kind = MEDIA_R_RECORD_DONE,
 	    .id = m->id,
@@ -113,9 +112,9 @@ ON_CTL static void finish(struct mrecord *m)
 	mrecord_free(m);
 }
 
-ON_CTL static void submit(struct mrecord *m);
+ON_CTL static void mrecord_submit(struct mrecord *m);
 
-static void drained(int status, void *arg)
+static void mrecord_drained(int status, void *arg)
 {
 	role_assert_ctl();
 	struct mrecord *m = arg;
@@ -128,12 +127,12 @@ static void drained(int status, void *arg)
 		(void)mstream_record_stop(m->s, m->id);
 	}
 	if (m->is_wanted)
-		submit(m);
+		mrecord_submit(m);
 	else if (m->is_back && m->rec)
-		finish(m);
+		mrecord_finish(m);
 }
 
-ON_CTL static void submit(struct mrecord *m)
+ON_CTL static void mrecord_submit(struct mrecord *m)
 {
 	m->is_wanted = m->is_job_running;
 	if (m->is_job_running)
@@ -141,13 +140,13 @@ ON_CTL static void submit(struct mrecord *m)
 	m->is_back = m->rec != NULL;
 	m->is_job_running = true;
 	mctl.job_count++;
-	if (work_submit(WORK_SOUND, "media.record", drain_job, drained, m)) {
+	if (work_submit(WORK_SOUND, "media.record", drain_job, mrecord_drained, m)) {
 		m->is_job_running = false;
 		mctl.job_count--;
 	}
 }
 
-static struct mrecord *find(struct mstream *s, uint32_t id)
+static struct mrecord *mrecord_find(struct mstream *s, uint32_t id)
 {
 	struct lnode *it, *tmp;
 	list_each (&s->records, it, tmp)
@@ -158,17 +157,17 @@ static struct mrecord *find(struct mstream *s, uint32_t id)
 
 void record_drain(struct mstream *s, uint32_t id)
 {
-	struct mrecord *m = find(s, id);
+	struct mrecord *m = mrecord_find(s, id);
 	if (m)
-		submit(m);
+		mrecord_submit(m);
 }
 
 void record_reported(struct mstream *s, struct rt_record *rec)
 {
-	struct mrecord *m = find(s, rec->id);
+	struct mrecord *m = mrecord_find(s, rec->id);
 	CHECK(m);
 	m->rec = rec;
-	submit(m);
+	mrecord_submit(m);
 }
 
 static const struct codec_ops *ops_of(const struct media_codec *c)
@@ -184,7 +183,7 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	if (!s->has_params || !path || path[0] != '/' || (!conf->has_read && !conf->has_write))
 		return ST_INVAL;
 	const struct codec_ops *read = ops_of(&s->params.recv), *write = ops_of(&s->params.send);
-	if ((conf->has_read && (!read || read->open)) || (conf->has_write && (!write || write->open)))
+	if ((conf->has_read && !read) || (conf->has_write && !write))
 		return ST_UNSUPPORTED;
 	uint32_t rates[2] = {read ? read->rate_hz : 8000, write ? write->rate_hz : 8000};
 	uint32_t rate_hz = conf->rate_hz ? conf->rate_hz : conf->has_read ? rates[0] : rates[1];
@@ -213,7 +212,7 @@ int mstream_record(struct mstream *s, const char *path, const struct media_recor
 	list_push(&s->records, &m->link);
 	struct rt_cmd c = {.kind = RT_C_RECORD, .ptr = rec};
 	(void)mstream_post(s, &c);
-	submit(m); /* the file is there from the beginning */
+	mrecord_submit(m); /* the file is there from the beginning */
 	if (id_out)
 		*id_out = m->id;
 	return ST_OK;

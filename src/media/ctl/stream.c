@@ -1,6 +1,7 @@
-/* Streams as calls see them. A join is what is wanted (relay with a peer, echo, nothing); it is told to the media
- * thread as soon as both sides have parameters and live on one thread: otherwise the peer is moved first. New
- * parameters with other codecs tell it again, since the translators between the codecs travel with it. */
+/* Calls say what they want, at any time; the media thread is told when it can be done. A join is what is wanted (relay
+ * with a peer, echo, nothing); it is told as soon as both sides have parameters and live on one thread: otherwise the
+ * peer is moved first. New parameters with other codecs tell it again, since the translators between the codecs travel
+ * with it. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -8,68 +9,124 @@
 #include "loop/loop.h"
 #include "media/ctl/ctl_i.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-enum { ECHO_DELAY_MAX_MS = 60000, THREAD_STREAMS_MAX = 15000, ENCODED_BYTES_PER_MS = 16 };
+enum { ECHO_DELAY_MAX_MS = 60000, ENCODED_BYTES_PER_MS = 16 };
 
 static void stream_free(void *obj)
 {
 	const struct mstream *s = obj;
 	CHECK(!s->rt && !s->held.first);
+	mem_free(s->fmtp);
 }
 
-static unsigned thread_choose(void)
+struct sockets {
+	int rtp_fd, rtcp_fd;
+	struct addr local;
+	const struct rt_finder *finder;
+};
+
+static int thread_for(const struct mstream *near, unsigned *thread)
 {
-	unsigned best = 0;
-	for (unsigned i = 1; i < mctl.thread_count; i++)
-		if (mctl.thread_streams[i] < mctl.thread_streams[best])
-			best = i;
-	return best;
+	role_assert_ctl();
+	*thread = near ? near->thread : 0;
+	return near && load_has_room(*thread) ? ST_OK : load_choose(thread);
 }
 
-int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg)
+/* A stream around sockets that are open; they are its when ST_OK. */
+ON_CTL static int stream_begin(
+    struct mstream **out, const struct sockets *k, unsigned thread, media_report_fn fn, void *arg)
 {
-	int rtp_fd = -1, rtcp_fd = -1;
-	if (!mctl.is_on || !fn)
-		return ST_INVAL;
-	unsigned thread =
-	    near && mctl.thread_streams[near->thread] < THREAD_STREAMS_MAX ? near->thread : thread_choose();
-	if (mctl.thread_streams[thread] >= THREAD_STREAMS_MAX)
-		return ST_FULL;
-	struct addr bound = *local;
+	struct rt_cmd open = {.kind = RT_C_OPEN};
 	struct mstream *s = mem_new(sizeof(*s), stream_free, "media.stream");
-	if (!s)
-		return ST_NOMEM;
-	loop_mark("RTP sockets");
-	int st = ports_take(&bound, &rtp_fd, &rtcp_fd);
-	loop_mark("RTP sockets open");
-	if (st)
-		goto out;
-	st = rt_stream_new(&s->rt, rtp_fd, rtcp_fd, s);
+	int st = s ? rt_stream_new(&s->rt, k->rtp_fd, k->rtcp_fd, k->finder, s) : ST_NOMEM;
 	if (st) {
-		close(rtp_fd), close(rtcp_fd);
-		ports_give(addr_port(&bound));
-		goto out;
+		mem_unref(s);
+		return st;
 	}
 	s->fn = fn, s->arg = arg, s->thread = thread;
-	s->local = bound, s->port = addr_port(&bound);
+	s->local = k->local, s->is_wired = k->finder == &rt_finder_wired;
+	s->port = s->is_wired ? 0 : addr_port(&k->local);
 	list_init(&s->plays);
 	list_init(&s->records);
 	list_init(&s->taps);
 	list_init(&s->spying);
 	list_push(&mctl.streams, &s->link);
 	mctl.stream_count++;
-	mctl.thread_streams[thread]++;
-	struct rt_cmd open = {.kind = RT_C_OPEN};
+	load_stream_came(thread);
 	(void)mstream_post(s, &open);
-	mem_ref(s); /* the room's, until CLOSED */
-	*local = bound;
-	*out = s;
-out:
+	*out = mem_ref(s); /* the other reference is the room's, until CLOSED */
+	return ST_OK;
+}
+
+int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg)
+{
+	struct sockets k = {.local = *local, .finder = &rt_finder_learn};
+	unsigned thread;
+	if (!mctl.is_on || !fn)
+		return ST_INVAL;
+	int st = thread_for(near, &thread);
 	if (st)
-		mem_unref(s);
-	return st;
+		return st;
+	loop_mark("RTP sockets");
+	st = ports_take(&k.local, &k.rtp_fd, &k.rtcp_fd);
+	loop_mark("RTP sockets open");
+	if (st)
+		return st;
+	st = stream_begin(out, &k, thread, fn, arg);
+	if (st) {
+		close(k.rtp_fd), close(k.rtcp_fd);
+		ports_give(addr_port(&k.local));
+		return st;
+	}
+	*local = k.local;
+	return ST_OK;
+}
+
+int mstream_open_wired(struct mstream **out, struct mstream *near, media_report_fn fn, void *arg)
+{
+	struct sockets k = {.rtp_fd = -1, .rtcp_fd = -1, .finder = &rt_finder_wired};
+	unsigned thread;
+	if (!mctl.is_on || !fn)
+		return ST_INVAL;
+	int st = thread_for(near, &thread);
+	return st ? st : stream_begin(out, &k, thread, fn, arg);
+}
+
+int mstream_wire(struct mstream *a, struct mstream *b)
+{
+	int ends[2];
+	if (a == b || !a->is_wired || !b->is_wired)
+		return ST_INVAL;
+	if (a->is_closing || b->is_closing)
+		return ST_CLOSED;
+	if (a->has_wire || b->has_wire)
+		return ST_EXISTS;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends)) {
+		log_error("media: no sockets for two streams: %s", strerror(errno));
+		return ST_FULL;
+	}
+	a->has_wire = b->has_wire = true;
+	struct rt_cmd to_a = {.kind = RT_C_WIRE, .number = (uint32_t)ends[0]},
+	              to_b = {.kind = RT_C_WIRE, .number = (uint32_t)ends[1]};
+	(void)mstream_post(a, &to_a);
+	(void)mstream_post(b, &to_b);
+	return ST_OK;
+}
+
+int mstream_set_crypt(struct mstream *s, struct rt_crypt *crypt)
+{
+	struct rt_cmd c = {.kind = RT_C_CRYPT, .ptr = crypt};
+	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
+}
+
+int mstream_set_finder(struct mstream *s, struct rt_finder *finder)
+{
+	struct rt_cmd c = {.kind = RT_C_FINDER, .ptr = finder};
+	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
 }
 
 static void part_from_peer(struct mstream *s)
@@ -94,9 +151,9 @@ void mstream_close(struct mstream *s)
 static int xcodes_make(struct rt_xcode *x[2], const struct media_params *a, const struct media_params *b)
 {
 	x[0] = x[1] = NULL;
-	int st = rt_xcode_new(&x[0], &a->recv, &b->send);
+	int st = rt_xcode_new(&x[0], &a->recv, &b->send, false);
 	if (!st)
-		st = rt_xcode_new(&x[1], &b->recv, &a->send);
+		st = rt_xcode_new(&x[1], &b->recv, &a->send, false);
 	if (st) {
 		rt_xcode_free(x[0]);
 		x[0] = NULL;
@@ -104,14 +161,18 @@ static int xcodes_make(struct rt_xcode *x[2], const struct media_params *a, cons
 	return st;
 }
 
-void mstream_move(struct mstream *s, unsigned thread)
+int mstream_move(struct mstream *s, unsigned thread)
 {
-	struct rt_cmd c = {.kind = RT_C_MOVE, .to = mctl.threads[thread]};
+	struct rt_cmd c = {.kind = RT_C_MOVE, .to = mctl.threads[thread].rt};
+	if (!load_has_room(thread))
+		return ST_FULL;
 	(void)mstream_post(s, &c);
 	s->is_moving = true;
-	mctl.thread_streams[s->thread]--;
-	mctl.thread_streams[thread]++;
+	load_stream_went(s->thread);
+	load_stream_came(thread);
+	mctl.threads[thread].moves++;
 	s->thread = thread;
+	return ST_OK;
 }
 
 ON_CTL static void idle_tell(struct mstream *s)
@@ -126,8 +187,11 @@ ON_CTL static void relay_tell(struct mstream *a, struct mstream *b)
 	if (a->is_moving || b->is_moving)
 		return; /* told again when it has arrived */
 	if (a->thread != b->thread) {
-		bool is_full = mctl.thread_streams[a->thread] >= THREAD_STREAMS_MAX;
-		mstream_move(is_full ? a : b, is_full ? b->thread : a->thread);
+		if (!mstream_move(b, a->thread) || !mstream_move(a, b->thread))
+			return;
+		log_warning("media: two streams cannot be joined: neither's thread has room for the other");
+		idle_tell(a);
+		idle_tell(b);
 		return;
 	}
 	struct rt_xcode *x[2];
@@ -145,7 +209,7 @@ static int echo_make(struct mstream *s, struct rt_delay **delay, struct rt_xcode
 	const struct codec_ops *ops = codec_find(s->params.recv.name, s->params.recv.clock_hz, s->params.recv.channels);
 	unsigned per_ms = ops ? (unsigned)ops->frame_bytes(ops, 10) / 10 + 1 : ENCODED_BYTES_PER_MS;
 	*x = NULL;
-	int st = rt_xcode_new(x, &s->params.recv, &s->params.send);
+	int st = rt_xcode_new(x, &s->params.recv, &s->params.send, s->delay_ms > 0);
 	if (!st && s->delay_ms)
 		st = rt_delay_new(delay, s->delay_ms, per_ms);
 	if (st)
@@ -190,24 +254,50 @@ static bool is_sane(const struct media_codec *c)
 	       c->ptime_ms <= 120;
 }
 
+/* Other codecs, or the same with other format parameters, begin anew: coders for them, else NULL. */
+static int codecs_change(struct mstream *s, const struct media_params *p, bool *is_other, struct rt_coders **coders)
+{
+	*is_other =
+	    !s->has_params || !is_same_codec(&p->send, &s->params.send) || !is_same_codec(&p->recv, &s->params.recv);
+	*coders = NULL;
+	if (!*is_other && sv_is(sv_of(p->fmtp), s->fmtp ? s->fmtp : ""))
+		return ST_OK;
+	char *fmtp = p->fmtp ? mem_strdup(p->fmtp) : NULL;
+	int st = p->fmtp && !fmtp ? ST_NOMEM : rt_coders_new(coders, p);
+	if (st) {
+		mem_free(fmtp);
+		return st;
+	}
+	mem_free(s->fmtp);
+	s->fmtp = fmtp;
+	return ST_OK;
+}
+
 int mstream_set_params(struct mstream *s, const struct media_params *p)
 {
 	if (s->is_closing)
 		return ST_CLOSED;
 	if (!is_sane(&p->send) || !is_sane(&p->recv))
 		return ST_INVAL;
-	struct media_params *copy = mem_alloc(sizeof(*copy));
-	if (!copy)
+	struct rt_coders *coders;
+	struct media_params *copy;
+	bool is_other;
+	int st = codecs_change(s, p, &is_other, &coders);
+	if (st)
+		return st;
+	copy = mem_alloc(sizeof(*copy));
+	if (!copy) {
+		rt_coders_free(coders);
 		return ST_NOMEM;
+	}
 	*copy = *p;
+	copy->fmtp = NULL;
 	/* "c=IN IP4 0.0.0.0" (RFC 2543's hold) and port 0 are nowhere, and connecting to them would reach ourselves. */
 	if (addr_is_set(&copy->remote_rtp) && (addr_is_any(&copy->remote_rtp) || !addr_port(&copy->remote_rtp)))
 		memset(&copy->remote_rtp, 0, sizeof(copy->remote_rtp));
 	if (addr_is_set(&copy->remote_rtcp) && (addr_is_any(&copy->remote_rtcp) || !addr_port(&copy->remote_rtcp)))
 		memset(&copy->remote_rtcp, 0, sizeof(copy->remote_rtcp));
 	p = copy;
-	bool is_other =
-	    !s->has_params || !is_same_codec(&p->send, &s->params.send) || !is_same_codec(&p->recv, &s->params.recv);
 	bool is_moved =
 	    s->has_params && (addr_is_set(&p->remote_rtp) != addr_is_set(&s->params.remote_rtp) ||
 	                         (addr_is_set(&p->remote_rtp) && !addr_eq(&p->remote_rtp, &s->params.remote_rtp)));
@@ -215,7 +305,7 @@ int mstream_set_params(struct mstream *s, const struct media_params *p)
 		s->is_learned = false;
 	s->params = *p;
 	s->has_params = true;
-	struct rt_cmd c = {.kind = RT_C_PARAMS, .ptr = copy};
+	struct rt_cmd c = {.kind = RT_C_PARAMS, .ptr = copy, .ptr2 = coders};
 	(void)mstream_post(s, &c);
 	if (is_other) {
 		join_apply(s);
@@ -224,7 +314,7 @@ int mstream_set_params(struct mstream *s, const struct media_params *p)
 	return ST_OK;
 }
 
-ON_CTL static int simple(struct mstream *s, enum rt_cmd_kind kind, uint32_t number)
+ON_CTL static int stream_tell(struct mstream *s, enum rt_cmd_kind kind, uint32_t number)
 {
 	struct rt_cmd c = {.kind = kind, .number = number};
 	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
@@ -232,31 +322,31 @@ ON_CTL static int simple(struct mstream *s, enum rt_cmd_kind kind, uint32_t numb
 
 int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms)
 {
-	return simple(s, RT_C_TIMEOUT, rtp_timeout_ms);
+	return stream_tell(s, RT_C_TIMEOUT, rtp_timeout_ms);
 }
 
 int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_muted)
 {
-	return simple(s, RT_C_MUTE, (uint32_t)is_read_muted | (uint32_t)is_write_muted << 1);
+	return stream_tell(s, RT_C_MUTE, (uint32_t)is_read_muted | (uint32_t)is_write_muted << 1);
 }
 
-ON_CTL static int digits(struct mstream *s, unsigned flag, bool is_on)
+ON_CTL static int digit_flag_set(struct mstream *s, unsigned flag, bool is_on)
 {
 	unsigned flags = is_on ? s->digit_flags | flag : s->digit_flags & ~flag;
 	if (flags == s->digit_flags)
 		return ST_OK;
 	s->digit_flags = flags;
-	return simple(s, RT_C_DIGITS, flags);
+	return stream_tell(s, RT_C_DIGITS, flags);
 }
 
 int mstream_capture_dtmf(struct mstream *s, bool is_captured)
 {
-	return digits(s, RT_DIGITS_CAPTURED, is_captured);
+	return digit_flag_set(s, RT_DIGITS_CAPTURED, is_captured);
 }
 
 int mstream_generate_dtmf(struct mstream *s, bool is_read, bool is_on)
 {
-	return digits(s, is_read ? RT_DIGITS_READ_TONES : RT_DIGITS_WRITE_TONES, is_on);
+	return digit_flag_set(s, is_read ? RT_DIGITS_READ_TONES : RT_DIGITS_WRITE_TONES, is_on);
 }
 
 int mstream_relay(struct mstream *a, struct mstream *b)

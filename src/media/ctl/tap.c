@@ -1,19 +1,27 @@
 /* Taps on control's side. A tap is what is wanted (levels, a spy, a watch ...); what the media thread gets is made from
  * it for the codecs of the moment, and made again when those change or when a spy's two streams had to part because one
  * moved to another thread. A spy's listener is moved to where its target lives. What plays in a displaced side is
- * prepared by play.c. */
+ * prepared by play.c. What a kind does is its ops table; the rest treats all alike. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "media/ctl/ctl_i.h"
 
 #include <string.h>
 
-enum mtap_kind { MTAP_LEVEL, MTAP_SPY, MTAP_DISPLACE, MTAP_TONE, MTAP_ENERGY, MTAP_DTMF };
+struct mtap;
+struct mtap_ops {
+	const char *name;
+	int (*make)(struct mtap *m, struct rt_tap **out); /* for the parameters of the moment */
+	/* It is back, before it is freed: what it brings goes into r, or where it came from. May be NULL. */
+	void (*take_back)(struct mtap *m, struct rt_tap *tap, struct media_report *r);
+	void (*give_up)(struct mtap *m); /* stopped before it was made; may be NULL */
+	bool is_once;                    /* what it was made of is used up: never made again */
+};
 struct mtap {
 	struct lnode link; /* in the stream's taps */
 	struct mstream *s; /* a reference: on whom it is */
 	uint32_t id;
-	enum mtap_kind kind;
+	const struct mtap_ops *ops;
 	bool is_told, is_stopped;
 	uint32_t told_recv_hz, told_send_hz;
 	struct mstream *listener; /* spy: a reference */
@@ -28,16 +36,16 @@ struct mtap {
 	};
 };
 
-static bool is_workable(const struct mstream *s)
+static bool can_be_tapped(const struct mstream *s)
 {
-	struct rt_work *w;
-	if (rt_work_new(&w, &s->params))
+	struct rt_pcm *w;
+	if (rt_pcm_new(&w, &s->params))
 		return false;
-	rt_work_free(w);
+	rt_pcm_free(w);
 	return true;
 }
 
-static struct mtap *find(struct mstream *s, uint32_t id)
+static struct mtap *mtap_find(struct mstream *s, uint32_t id)
 {
 	struct lnode *it, *tmp;
 	list_each (&s->taps, it, tmp)
@@ -46,12 +54,12 @@ static struct mtap *find(struct mstream *s, uint32_t id)
 	return NULL;
 }
 
-static struct mtap *find_kind(struct mstream *s, enum mtap_kind kind)
+static struct mtap *mtap_find_kind(struct mstream *s, const struct mtap_ops *ops)
 {
 	struct lnode *it, *tmp;
 	list_each (&s->taps, it, tmp) {
 		struct mtap *m = list_entry(it, struct mtap, link);
-		if (m->kind == kind && !m->is_stopped)
+		if (m->ops == ops && !m->is_stopped)
 			return m;
 	}
 	return NULL;
@@ -69,7 +77,7 @@ ON_CTL static void mtap_free(struct mtap *m)
 }
 
 /* Tells whom it concerns: a spy is his listener's. */
-ON_CTL static void over_with(struct mtap *m, const struct media_report *r)
+ON_CTL static void mtap_over_with(struct mtap *m, const struct media_report *r)
 {
 	struct mstream *whom = mem_ref(m->listener ? m->listener : m->s);
 	mtap_free(m);
@@ -77,63 +85,103 @@ ON_CTL static void over_with(struct mtap *m, const struct media_report *r)
 	mem_unref(whom);
 }
 
-ON_CTL static void over(struct mtap *m, int status)
+ON_CTL static void mtap_over(struct mtap *m, int status)
 {
-	over_with(m, &(struct media_report){.kind = MEDIA_R_TAP_DONE, .id = m->id, .status = status});
+	mtap_over_with(m, &(struct media_report){.kind = MEDIA_R_TAP_DONE, .id = m->id, .status = status});
 }
 
-ON_CTL static int make(struct mtap *m, struct rt_tap **out)
+static int level_make(struct mtap *m, struct rt_tap **out)
 {
-	const struct media_params *p = &m->s->params;
+	return rt_level_new((struct rt_level **)out, &m->s->params, &m->level);
+}
+
+static int spy_make(struct mtap *m, struct rt_tap **out)
+{
 	struct rt_spy *y = NULL;
-	int st = ST_INVAL;
-	switch (m->kind) {
-	case MTAP_LEVEL:
-		return rt_level_new((struct rt_level **)out, p, &m->level);
-	case MTAP_SPY:
-		st = rt_spy_new(&y, p, &m->listener->params);
-		if (!st)
-			y->flags = m->spy_flags, *out = &y->tap;
-		return st;
-	case MTAP_DISPLACE:
-		st = rt_displace_new((struct rt_displace **)out, p, play_rt(m->play), &m->displace);
-		if (!st)
-			play_lent(m->play), m->play = NULL;
-		return st;
-	case MTAP_TONE:
-		return rt_tone_watch_new((struct rt_tone_watch **)out, p, &m->tone);
-	case MTAP_ENERGY:
-		return rt_energy_watch_new((struct rt_energy_watch **)out, p, &m->energy);
-	case MTAP_DTMF:
-		return rt_dtmf_watch_new((struct rt_dtmf_watch **)out, p);
-	}
+	int st = rt_spy_new(&y, &m->s->params, &m->listener->params);
+	if (!st)
+		y->flags = m->spy_flags, *out = &y->tap;
 	return st;
 }
 
-/* A spy and his target on one thread, both there; otherwise false, and it is tried again when that has come about. */
-ON_CTL static bool is_together(struct mtap *m)
+static int displace_make(struct mtap *m, struct rt_tap **out)
+{
+	role_assert_ctl();
+	int st = rt_displace_new((struct rt_displace **)out, &m->s->params, play_rt(m->play), &m->displace);
+	if (!st)
+		play_lent(m->play), m->play = NULL;
+	return st;
+}
+
+static void displace_take_back(struct mtap *m, struct rt_tap *tap, struct media_report *r)
+{
+	role_assert_ctl();
+	struct rt_displace *d = (struct rt_displace *)tap;
+	play_returned(m->s, d->play);
+	d->play = NULL;
+}
+
+static void displace_give_up(struct mtap *m)
+{
+	role_assert_ctl();
+	play_unprepare(m->s, m->id);
+}
+
+static int tone_make(struct mtap *m, struct rt_tap **out)
+{
+	return rt_tone_watch_new((struct rt_tone_watch **)out, &m->s->params, &m->tone);
+}
+
+static int energy_make(struct mtap *m, struct rt_tap **out)
+{
+	return rt_energy_watch_new((struct rt_energy_watch **)out, &m->s->params, &m->energy);
+}
+
+static void energy_take_back(struct mtap *m, struct rt_tap *tap, struct media_report *r)
+{
+	r->hits = ((struct rt_energy_watch *)tap)->hits, r->heard = ((struct rt_energy_watch *)tap)->heard;
+}
+
+static int dtmf_make(struct mtap *m, struct rt_tap **out)
+{
+	return rt_dtmf_watch_new((struct rt_dtmf_watch **)out, &m->s->params);
+}
+
+static const struct mtap_ops level_ops = {.name = "level", .make = level_make};
+static const struct mtap_ops spy_ops = {.name = "spy", .make = spy_make};
+static const struct mtap_ops displace_ops = {.name = "displace",
+    .make = displace_make,
+    .take_back = displace_take_back,
+    .give_up = displace_give_up,
+    .is_once = true};
+static const struct mtap_ops tone_ops = {.name = "tone", .make = tone_make};
+static const struct mtap_ops energy_ops = {.name = "energy", .make = energy_make, .take_back = energy_take_back};
+static const struct mtap_ops dtmf_ops = {.name = "dtmf", .make = dtmf_make};
+
+/* A spy and his target on one thread, both there: ST_OK; ST_AGAIN: it is tried again when that has come about. */
+ON_CTL static int bring_together(struct mtap *m)
 {
 	struct mstream *l = m->listener, *t = m->s;
 	if (!l)
-		return true;
+		return ST_OK;
 	if (l->is_moving || t->is_moving || !l->has_params || !t->has_params)
-		return false;
+		return ST_AGAIN;
 	if (l->thread == t->thread)
-		return true;
-	mstream_move(l, t->thread);
-	return false;
+		return ST_OK;
+	int st = mstream_move(l, t->thread);
+	return st ? st : ST_AGAIN;
 }
 
 /* ST_OK also when it has to wait. */
-ON_CTL static int tell(struct mtap *m)
+ON_CTL static int mtap_tell(struct mtap *m)
 {
-	struct rt_cmd c = {.kind = m->kind == MTAP_SPY ? RT_C_SPY : RT_C_TAP};
+	struct rt_cmd c = {.kind = RT_C_TAP};
 	struct rt_tap *tap;
-	if (!is_together(m))
-		return ST_OK;
-	int st = make(m, &tap);
+	int st = bring_together(m);
+	if (!st)
+		st = m->ops->make(m, &tap);
 	if (st)
-		return st;
+		return st == ST_AGAIN ? ST_OK : st;
 	tap->id = m->id;
 	m->is_told = true;
 	m->told_recv_hz = m->s->params.recv.rate_hz, m->told_send_hz = m->s->params.send.rate_hz;
@@ -143,13 +191,13 @@ ON_CTL static int tell(struct mtap *m)
 	return mstream_post(m->s, &c);
 }
 
-ON_CTL static struct mtap *mtap_new(struct mstream *s, enum mtap_kind kind)
+ON_CTL static struct mtap *mtap_new(struct mstream *s, const struct mtap_ops *ops)
 {
 	struct mtap *m = mem_zalloc(sizeof(*m));
 	if (!m)
 		return NULL;
 	m->id = ++mctl.next_id;
-	m->kind = kind;
+	m->ops = ops;
 	m->s = mem_ref(s);
 	list_push(&s->taps, &m->link);
 	return m;
@@ -157,12 +205,12 @@ ON_CTL static struct mtap *mtap_new(struct mstream *s, enum mtap_kind kind)
 
 static int can_tap(const struct mstream *s)
 {
-	return s->is_closing ? ST_CLOSED : !s->has_params ? ST_INVAL : is_workable(s) ? ST_OK : ST_UNSUPPORTED;
+	return s->is_closing ? ST_CLOSED : !s->has_params ? ST_INVAL : can_be_tapped(s) ? ST_OK : ST_UNSUPPORTED;
 }
 
-ON_CTL static int start(struct mtap *m, uint32_t *id_out)
+ON_CTL static int mtap_start(struct mtap *m, uint32_t *id_out)
 {
-	int st = m ? tell(m) : ST_NOMEM;
+	int st = m ? mtap_tell(m) : ST_NOMEM;
 	if (st && m)
 		mtap_free(m);
 	else if (!st && id_out)
@@ -170,7 +218,7 @@ ON_CTL static int start(struct mtap *m, uint32_t *id_out)
 	return st;
 }
 
-ON_CTL static void stop(struct mtap *m)
+ON_CTL static void mtap_stop(struct mtap *m)
 {
 	struct rt_cmd c = {.kind = RT_C_TAP_STOP, .number = m->id, .flags = ST_CANCELLED};
 	if (m->is_stopped)
@@ -180,30 +228,30 @@ ON_CTL static void stop(struct mtap *m)
 		(void)mstream_post(m->s, &c);
 		return;
 	}
-	if (m->kind == MTAP_DISPLACE)
-		play_unprepare(m->s, m->id);
-	over(m, ST_CANCELLED);
+	if (m->ops->give_up)
+		m->ops->give_up(m);
+	mtap_over(m, ST_CANCELLED);
 }
 
 int mstream_set_level(struct mstream *s, const struct media_level *level)
 {
-	struct mtap *m = find_kind(s, MTAP_LEVEL);
+	struct mtap *m = mtap_find_kind(s, &level_ops);
 	int st = can_tap(s);
 	if (st)
 		return st;
 	if (!level->steps[0] && !level->steps[1] && !level->mute[0] && !level->mute[1]) {
 		if (m)
-			stop(m);
+			mtap_stop(m);
 		return ST_OK;
 	}
 	if (m) {
 		m->level = *level;
-		return tell(m); /* in place of the one before */
+		return mtap_tell(m); /* in place of the one before */
 	}
-	m = mtap_new(s, MTAP_LEVEL);
+	m = mtap_new(s, &level_ops);
 	if (m)
 		m->level = *level;
-	return start(m, NULL);
+	return mtap_start(m, NULL);
 }
 
 int mstream_spy(struct mstream *listener, struct mstream *target, unsigned flags, uint32_t *id_out)
@@ -213,20 +261,20 @@ int mstream_spy(struct mstream *listener, struct mstream *target, unsigned flags
 		st = can_tap(listener);
 	if (st)
 		return st;
-	struct mtap *m = mtap_new(target, MTAP_SPY);
+	struct mtap *m = mtap_new(target, &spy_ops);
 	if (!m)
 		return ST_NOMEM;
 	m->spy_flags = flags;
 	m->listener = mem_ref(listener);
 	list_push(&listener->spying, &m->spying);
-	return start(m, id_out);
+	return mtap_start(m, id_out);
 }
 
 int mstream_spy_set(struct mstream *target, uint32_t id, unsigned flags)
 {
-	struct rt_cmd c = {.kind = RT_C_SPY_SET, .number = id, .flags = (int32_t)flags};
-	struct mtap *m = find(target, id);
-	if (!m || m->kind != MTAP_SPY || m->is_stopped)
+	struct rt_cmd c = {.kind = RT_C_TAP_SET, .number = id, .flags = (int32_t)flags};
+	struct mtap *m = mtap_find(target, id);
+	if (!m || !m->listener || m->is_stopped)
 		return ST_NOTFOUND;
 	m->spy_flags = flags;
 	return m->is_told ? mstream_post(target, &c) : ST_OK;
@@ -238,7 +286,7 @@ int mstream_displace(
 	int st = can_tap(s);
 	if (st || (!conf->on_read && !conf->on_write))
 		return st ? st : ST_INVAL;
-	struct mtap *m = mtap_new(s, MTAP_DISPLACE);
+	struct mtap *m = mtap_new(s, &displace_ops);
 	if (!m)
 		return ST_NOMEM;
 	m->displace = *conf;
@@ -252,84 +300,79 @@ int mstream_displace(
 
 void displace_ready(struct mstream *s, uint32_t id, struct mplay *p, int status)
 {
-	struct mtap *m = find(s, id);
+	struct mtap *m = mtap_find(s, id);
 	if (!m || m->is_stopped || status) {
 		play_drop(p);
 		if (m && !m->is_stopped)
-			over(m, status);
+			mtap_over(m, status);
 		return;
 	}
 	m->play = p;
-	status = tell(m);
+	status = mtap_tell(m);
 	if (status)
-		over(m, status);
+		mtap_over(m, status);
 }
 
 int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *conf, uint32_t *id_out)
 {
 	int st = conf->freq_count && conf->freq_count <= MEDIA_TONE_FREQS_MAX ? can_tap(s) : ST_INVAL;
-	struct mtap *m = st ? NULL : mtap_new(s, MTAP_TONE);
+	struct mtap *m = st ? NULL : mtap_new(s, &tone_ops);
 	if (m)
 		m->tone = *conf;
-	return st ? st : start(m, id_out);
+	return st ? st : mtap_start(m, id_out);
 }
 
 int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *conf, uint32_t *id_out)
 {
 	int st = conf->hits ? can_tap(s) : ST_INVAL;
-	struct mtap *m = st ? NULL : mtap_new(s, MTAP_ENERGY);
+	struct mtap *m = st ? NULL : mtap_new(s, &energy_ops);
 	if (m)
 		m->energy = *conf;
-	return st ? st : start(m, id_out);
+	return st ? st : mtap_start(m, id_out);
 }
 
 int mstream_detect_dtmf(struct mstream *s, bool is_on)
 {
-	struct mtap *m = find_kind(s, MTAP_DTMF);
+	struct mtap *m = mtap_find_kind(s, &dtmf_ops);
 	int st = can_tap(s);
 	if (st || !is_on == !m)
 		return st;
 	if (m)
-		stop(m);
-	return m ? ST_OK : start(mtap_new(s, MTAP_DTMF), NULL);
+		mtap_stop(m);
+	return m ? ST_OK : mtap_start(mtap_new(s, &dtmf_ops), NULL);
 }
 
 int mstream_tap_stop(struct mstream *s, uint32_t id)
 {
-	struct mtap *m = find(s, id);
+	struct mtap *m = mtap_find(s, id);
 	if (m)
-		stop(m);
+		mtap_stop(m);
 	return m ? ST_OK : ST_NOTFOUND;
 }
 
 void tap_reported(struct mstream *s, struct rt_tap *tap)
 {
-	struct mtap *m = find(s, tap->id);
+	struct mtap *m = mtap_find(s, tap->id);
 	struct media_report r = {.kind = MEDIA_R_TAP_DONE, .id = tap->id, .status = tap->status};
 	int status = tap->status;
 	CHECK(m);
-	if (tap->kind == RT_TAP_DISPLACE) {
-		struct rt_displace *d = (struct rt_displace *)tap;
-		play_returned(s, d->play);
-		d->play = NULL;
-	}
-	if (tap->kind == RT_TAP_ENERGY)
-		r.hits = ((struct rt_energy_watch *)tap)->hits, r.heard = ((struct rt_energy_watch *)tap)->heard;
+	if (m->ops->take_back)
+		m->ops->take_back(m, tap, &r);
 	rt_tap_free(tap);
 	m->is_told = false;
 	bool is_again = status == ST_CLOSED || status == ST_AGAIN;
-	if (is_again && !m->is_stopped && !s->is_closing && m->kind != MTAP_DISPLACE) {
-		r.status = tell(m);
+	if (is_again && !m->is_stopped && !s->is_closing && !m->ops->is_once) {
+		r.status = mtap_tell(m);
 		if (!r.status)
 			return;
 	}
-	over_with(m, &r);
+	mtap_over_with(m, &r);
 }
 
 void tap_event(struct mstream *s, uint32_t id)
 {
 	struct media_report r = {.kind = MEDIA_R_TAP_EVENT, .id = id};
-	struct mtap *m = find(s, id);
+	struct mtap *m = mtap_find(s, id);
 	if (m && !m->is_stopped)
 		mstream_report(s, &r);
 }
@@ -353,21 +396,21 @@ void taps_params_changed(struct mstream *s)
 	}
 }
 
-ON_CTL static void try_again(struct mtap *m)
+ON_CTL static void mtap_retry(struct mtap *m)
 {
-	int st = m->is_told || m->is_stopped ? ST_OK : tell(m);
+	int st = m->is_told || m->is_stopped ? ST_OK : mtap_tell(m);
 	if (st)
-		over(m, st);
+		mtap_over(m, st);
 }
 
 void taps_moved(struct mstream *s)
 {
 	struct lnode *it, *tmp;
 	list_each (&s->taps, it, tmp)
-		if (list_entry(it, struct mtap, link)->kind == MTAP_SPY)
-			try_again(list_entry(it, struct mtap, link));
+		if (list_entry(it, struct mtap, link)->listener)
+			mtap_retry(list_entry(it, struct mtap, link));
 	list_each (&s->spying, it, tmp)
-		try_again(list_entry(it, struct mtap, spying));
+		mtap_retry(list_entry(it, struct mtap, spying));
 }
 
 /* The media thread ends what is on the stream; what never got there, and what the stream hears elsewhere, ends here. */
@@ -375,8 +418,8 @@ void taps_close(struct mstream *s)
 {
 	struct lnode *it, *tmp;
 	list_each (&s->spying, it, tmp)
-		stop(list_entry(it, struct mtap, spying));
+		mtap_stop(list_entry(it, struct mtap, spying));
 	list_each (&s->taps, it, tmp)
 		if (!list_entry(it, struct mtap, link)->is_told)
-			stop(list_entry(it, struct mtap, link));
+			mtap_stop(list_entry(it, struct mtap, link));
 }

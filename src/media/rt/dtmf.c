@@ -1,8 +1,9 @@
-/* Digits. In: telephone-event packets become one report a digit (rtp/telev.h), and go on to the peer unless the stream
- * captures them: as they are, or, where the peer has another clock or takes none, as a digit of our own. Out: a queue
- * per stream; on the stream's tick a digit goes out as telephone-event (RFC 4733) or, where the far side takes none and
- * the codec is known here, as a tone in the audio. While a digit and the gap after it last, nothing else is sent; w and
- * W only wait. */
+/* A digit is told to control once and reaches the far side once, in whatever form that takes digits. In:
+ * telephone-event packets become one report a digit (rtp/telev.h), and go on to the peer unless the stream captures
+ * them: as they are, or, where the peer has another clock or takes none, as a digit of our own. Out: a queue per
+ * stream; on the stream's tick a digit goes out as telephone-event (RFC 4733) or, where the far side takes none and the
+ * codec is known here, as a tone in the audio. While a digit and the gap after it last, nothing else is sent; w and W
+ * only wait. */
 #include "media/rt/rt_i.h"
 
 #include <string.h>
@@ -18,7 +19,7 @@ ON_MEDIA static bool can_pass_through(const struct rt_stream *s)
 {
 	const struct rt_flow *to = &s->t->flows[s->f->to];
 	bool are_tones = s->digit_flags & RT_DIGITS_READ_TONES || to->s->digit_flags & RT_DIGITS_WRITE_TONES;
-	return !are_tones && s->f->how != HOW_WORK && to->send_dtmf_pt >= 0 &&
+	return !are_tones && s->f->how != HOW_PCM && to->send_dtmf_pt >= 0 &&
 	       to->send_clock_hz == s->params.recv.clock_hz;
 }
 
@@ -115,7 +116,8 @@ ON_MEDIA static bool digit_next(struct rt_stream *s)
 		if (telev_tx_start(&d->tx, digit, flow_ts_now(s->f), s->f->send_clock_hz / 1000 * ms))
 			return false;
 	} else {
-		if (!s->send_ops || s->send_ops->open || dtmf_gen_start(&d->gen, s->send_ops->rate_hz, digit, ms, 0))
+		const struct codec_ops *ops = s->coders.enc.ops;
+		if (!ops || dtmf_gen_start(&d->gen, ops->rate_hz, digit, ms, 0))
 			return false;
 		d->is_started = false;
 	}
@@ -142,14 +144,14 @@ ON_MEDIA static bool tone_send(struct rt_stream *s)
 	struct rt_dtmf_out *d = &s->dtmf_out;
 	struct rt_thread *t = s->t;
 	uint8_t *p = t->scratch + RT_PACKET_ROOM;
-	if (!s->send_ops || s->send_ops->channels != 1)
+	if (!s->coders.enc.ops)
 		return false;
-	size_t want = codec_frame_samples(s->send_ops, stream_frame_us(s) / 1000);
+	size_t want = codec_frame_samples(s->coders.enc.ops, stream_frame_us(s) / 1000);
 	size_t got = dtmf_gen_read(&d->gen, t->pcm[0], want);
 	if (!got)
 		return false;
 	memset(t->pcm[0] + got, 0, (want - got) * sizeof(t->pcm[0][0]));
-	int n = s->send_ops->encode(NULL, t->pcm[0], want, p, RT_PACKET_MAX - RTP_HEADER_BYTES);
+	int n = codec_encode(&s->coders.enc, t->pcm[0], want, p, RT_PACKET_MAX - RTP_HEADER_BYTES);
 	if (n > 0 && s->f->may_send) {
 		uint32_t ts = d->is_started ? s->f->out.ts + s->f->send_frame_ticks : flow_ts_now(s->f);
 		flow_send_own(s->f, (uint8_t)s->f->send_pt, !d->is_started, ts, p, (size_t)n);

@@ -1,7 +1,8 @@
-/* The walk of a packet: socket -> header check -> source check -> counts -> by payload type: audio, telephone-event,
- * comfort noise -> taps -> the peer's row: same codec, header rewritten in place and sent at once; else xcode.c.
- * What a stream sends is one sequence under its own SSRC: each relayed source is anchored to it by two offsets, so that
- * loss and order of the source stay visible to the far side. A bad packet costs a counter. */
+/* A relayed packet must cost no more than its two system calls. So all decisions are made beforehand (stream.c's plan)
+ * and a packet finds them as a few flags in its row; it is rewritten in place and sent at once, without a tick, a queue
+ * or a decoder. The way is drawn above struct rt_flow. What a stream sends is one sequence under its own SSRC: each
+ * relayed source is anchored to it by two offsets, so that loss and order of the source stay visible to the far side. A
+ * bad packet costs a counter. */
 #include "base/check.h"
 #include "media/rt/rt_i.h"
 
@@ -18,8 +19,11 @@ void flow_readable(struct rt_thread *t, struct rt_flow *f)
 		socklen_t len = sizeof(from);
 		n = recvfrom(f->fd, p, RT_PACKET_MAX + 1, 0, &from.sa, &len);
 	}
-	if (n <= 0) /* an ICMP error of an earlier send, or nothing */
+	if (n <= 0) { /* an ICMP error of an earlier send, or nothing; the other end of a pair is closed */
+		if (n == 0 && f->s->finder == &rt_finder_wired)
+			wired_gone(f->s);
 		return;
+	}
 	if (n > RT_PACKET_MAX) {
 		f->in_skipped++, t->dropped++;
 		return;
@@ -38,15 +42,24 @@ uint32_t flow_ts_now(const struct rt_flow *f)
 	return o->ts + (ticks > f->send_frame_ticks ? (uint32_t)ticks : f->send_frame_ticks);
 }
 
-ON_MEDIA static void put(struct rt_thread *t, struct rt_flow *f, const uint8_t *p, size_t n)
+ON_MEDIA static void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
 {
+	size_t payload_bytes = n - RTP_HEADER_BYTES;
+	if (f->crypt) {
+		int made = f->crypt->ops->protect(f->crypt, false, p, n);
+		if (made < 0) {
+			t->dropped++;
+			return;
+		}
+		n = (size_t)made;
+	}
 	ssize_t done = f->is_connected
-	                   ? send(f->fd, p, n, MSG_DONTWAIT)
+	                   ? send(f->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
 	                   : sendto(f->fd, p, n, MSG_DONTWAIT, &f->s->remote_rtp.sa, addr_len(&f->s->remote_rtp));
 	if (done < 0) /* no buffer, or the ICMP error of an earlier packet: lost like any datagram */
 		t->dropped++;
 	f->out.packets++;
-	f->out.bytes += n - RTP_HEADER_BYTES;
+	f->out.bytes += payload_bytes;
 }
 
 /* ts and the moment it stands for move together, so that packets of one event (same ts) keep its beginning. */
@@ -66,10 +79,10 @@ void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, 
 	uint16_t seq = (uint16_t)(o->seq + 1);
 	o->is_anchored = false;
 	if (f->is_write_tapped && pt == f->send_pt)
-		record_tap(f->s, 1, &f->s->params.send, ts, payload, n);
+		record_tap_sent(f->s, ts, payload, n);
 	rtp_write_header(p, has_marker, pt, seq, ts, o->ssrc);
 	out_advance(t, o, seq, ts);
-	put(t, f, p, n + RTP_HEADER_BYTES);
+	flow_put(t, f, p, n + RTP_HEADER_BYTES);
 }
 
 static bool is_new_source(const struct rt_out *o, const struct pkt *k)
@@ -98,13 +111,24 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 	uint16_t seq = (uint16_t)(k->seq + o->seq_offset);
 	uint32_t ts = k->ts + o->ts_offset;
 	if (f->is_write_tapped && pt == f->send_pt)
-		record_tap(f->s, 1, &f->s->params.send, ts, k->payload, k->n);
+		record_tap_sent(f->s, ts, k->payload, k->n);
 	rtp_write_header(p, k->has_marker, pt, seq, ts, o->ssrc);
 	if (!o->was_started || rtp_seq_diff(seq, o->seq) > 0) {
 		out_advance(t, o, seq, ts);
 		o->src_seq = k->seq;
 	}
-	put(t, f, p, k->n + RTP_HEADER_BYTES);
+	flow_put(t, f, p, k->n + RTP_HEADER_BYTES);
+}
+
+const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k)
+{
+	struct rt_thread *t = s->t;
+	if (!k->was_decoded)
+		k->pcm_count = s->coders.dec.ops
+		                   ? codec_decode(&s->coders.dec, k->payload, k->n, t->packet_pcm, RT_FRAME_MAX_SAMPLES)
+		                   : ST_UNSUPPORTED;
+	k->was_decoded = true;
+	return k->pcm_count > 0 ? t->packet_pcm : NULL;
 }
 
 ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
@@ -114,7 +138,7 @@ ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	if (s->dtmf_in.is_active)
 		dtmf_in_flush(s);
 	if (f->is_read_tapped && !s->is_read_muted)
-		record_tap(s, 0, &s->params.recv, k->ts, k->payload, k->n);
+		record_tap_read(s, k);
 	switch ((enum flow_how)f->how) {
 	case HOW_NONE:
 		break;
@@ -127,8 +151,8 @@ ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	case HOW_DELAY:
 		delay_put(s, k);
 		break;
-	case HOW_WORK:
-		work_in(t, s, k);
+	case HOW_PCM:
+		pcm_in(t, s, k);
 		break;
 	}
 }
@@ -179,22 +203,47 @@ ON_MEDIA static void account(struct rt_thread *t, struct rt_flow *f, const struc
 	(void)rtp_source_update(&s->seq, k->seq, k->ts, t->now_us);
 }
 
-void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct addr *from)
+/* On the RTP socket, but no RTP. */
+ON_MEDIA static void other_in(
+    struct rt_thread *t, struct rt_flow *f, enum rtp_kind kind, uint8_t *p, size_t n, const struct addr *from)
 {
 	struct rt_stream *s = f->s;
-	struct rtp_packet pk;
-	if (rtp_classify(p, n) == RTP_KIND_RTCP) {
-		if (s->params.is_rtcp_mux && (!from || (addr_is_set(&s->remote_rtp) && addr_eq(from, &s->remote_rtp))))
-			rtcp_in(s, p, n);
+	if (kind == RTP_KIND_RTCP) {
+		bool is_shared = s->params.is_rtcp_mux || s->rtcp_fd < 0;
+		int left = -1;
+		if (is_shared && (!from || (addr_is_set(&s->remote_rtp) && addr_eq(from, &s->remote_rtp))))
+			left = plug_unprotect(s, true, p, n);
+		if (left > 0)
+			rtcp_in(s, p, (size_t)left);
 		else
 			f->in_skipped++;
 		return;
 	}
-	if (rtp_classify(p, n) != RTP_KIND_RTP || rtp_parse(p, n, &pk)) {
+	if (kind != RTP_KIND_NONE && plug_packet(s, kind, from, p, n))
+		return;
+	f->in_skipped++, t->dropped++;
+}
+
+void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct addr *from)
+{
+	struct rt_stream *s = f->s;
+	struct rtp_packet pk;
+	enum rtp_kind kind = rtp_classify(p, n);
+	if (kind != RTP_KIND_RTP) {
+		other_in(t, f, kind, p, n, from);
+		return;
+	}
+	if (f->crypt) {
+		int left = plug_unprotect(s, false, p, n);
+		if (left < 0)
+			return;
+		n = (size_t)left;
+	}
+	if (rtp_parse(p, n, &pk)) {
 		f->in_skipped++, t->dropped++;
 		return;
 	}
-	if (from && !source_accepts(s, from, &pk))
+	if (from && !s->finder->ops->takes_rtp(s->finder, s, from, &pk))
 		return;
 	if (is_flood(f, t->now_us)) {
 		s->in_flushed++, t->dropped++;

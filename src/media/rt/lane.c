@@ -1,7 +1,8 @@
-/* Lanes: packets onto a timeline. A source is anchored by its first packet, lead samples ahead of the tick, and again
- * when it jumps or comes too late three times in a row. Clocks that differ are made up for without a resampler: when
- * for some seconds no packet came closer than a good deal before its time, the anchor goes back to the lead; when
- * packets come too late, it goes forward. */
+/* Packets come when they like, a tick takes samples at its own pace: a lane lies between, a short window of a timeline
+ * with the packets laid where their timestamps say, a lead ahead of the tick. A source is anchored by its first packet,
+ * and again when it jumps or comes too late three times in a row. Clocks that differ are made up for without a
+ * resampler: when for some seconds no packet came closer than a good deal before its time, the anchor goes back to the
+ * lead; when packets come too late, it goes forward. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "media/rt/lane_i.h"
@@ -45,7 +46,7 @@ void lane_reset(struct rt_lane *l)
 		resample_reset(l->resample);
 }
 
-static void anchor(struct rt_lane *l, uint32_t ts)
+static void lane_anchor(struct rt_lane *l, uint32_t ts)
 {
 	l->is_anchored = true;
 	l->ts_anchor = ts, l->at_anchor = l->at + l->lead;
@@ -53,7 +54,7 @@ static void anchor(struct rt_lane *l, uint32_t ts)
 }
 
 /* The source's clock is slower than ours: it is later from packet to packet; faster: what it is early piles up. */
-static uint64_t trim(struct rt_lane *l, uint64_t at)
+static uint64_t lane_trim(struct rt_lane *l, uint64_t at)
 {
 	uint64_t spare = at - l->at, much = l->lead + (uint64_t)l->rate_hz * SPARE_MS / 1000;
 	if (spare < l->spare_min)
@@ -67,21 +68,21 @@ static uint64_t trim(struct rt_lane *l, uint64_t at)
 }
 
 /* Where on the timeline a packet belongs; false when it came too late. */
-static bool place(struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t n, uint64_t *out)
+static bool lane_place(struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t n, uint64_t *out)
 {
 	int64_t d = (int64_t)rtp_ts_diff(ts, l->ts_anchor) * l->rate_hz / clock_hz;
 	int64_t at = (int64_t)l->at_anchor + d;
 	bool is_late = at < (int64_t)l->at;
 	bool is_far = at + (int64_t)n > (int64_t)(l->at + l->cap);
 	if (!l->is_anchored || is_far || (is_late && ++l->late_count >= LATE_MAX)) {
-		anchor(l, ts);
+		lane_anchor(l, ts);
 		at = (int64_t)l->at_anchor;
 		is_late = false;
 	}
 	if (is_late)
 		return false;
 	l->late_count = 0;
-	*out = trim(l, (uint64_t)at);
+	*out = lane_trim(l, (uint64_t)at);
 	return true;
 }
 
@@ -94,7 +95,7 @@ void lane_lay(
 		n = resample_run(l->resample, pcm, &used, scratch, cap);
 		pcm = scratch;
 	}
-	if (n > l->cap || !place(l, clock_hz, ts, n, &at))
+	if (n > l->cap || !lane_place(l, clock_hz, ts, n, &at))
 		return;
 	for (size_t i = 0; i < n; i++)
 		l->pcm[(at + i) & (l->cap - 1)] = pcm[i];

@@ -29,7 +29,8 @@ struct media_params {
 	struct media_codec send, recv;       /* codecs the engine knows are decoded; others only relay (pass-through) */
 	int16_t dtmf_send_pt, dtmf_recv_pt;  /* telephone-event, -1 = none */
 	int16_t cn_pt;                       /* -1 = none */
-	bool may_send, may_recv;             /* direction: hold is may_send && !may_recv ... */
+	const char *fmtp;        /* the far side's format parameters of send; NULL = none; read during the call only */
+	bool may_send, may_recv; /* direction: hold is may_send && !may_recv ... */
 	bool is_rtcp_mux;
 	enum media_source_mode source_mode;
 	bool is_remote_hidden; /* remote_rtp cannot be reached from here: its packets come from an address nobody knows

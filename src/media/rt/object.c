@@ -1,5 +1,6 @@
-/* What control makes and lends to media threads: byte rings, clips, plays, records. Memory is taken and given back by
- * control (or between two packets); here is how they are made, filled and read. */
+/* The media thread takes no memory: all it works with is made by control, lent with a command, and given back or freed
+ * between two packets. Here is how these things are made, filled and read: byte rings, clips, coders, plays, records.
+ */
 #include "base/mem.h"
 #include "media/rt/lane_i.h"
 #include "media/rt/rt_i.h"
@@ -79,6 +80,39 @@ int rt_clip_new(struct rt_clip **out, size_t bytes_count)
 	return ST_OK;
 }
 
+void coders_close(struct rt_coders *c)
+{
+	codec_enc_close(&c->enc);
+	codec_dec_close(&c->dec);
+	codec_dec_close(&c->sent);
+}
+
+int rt_coders_new(struct rt_coders **out, const struct media_params *p)
+{
+	const struct codec_ops *send = codec_find(p->send.name, p->send.clock_hz, p->send.channels);
+	const struct codec_ops *recv = codec_find(p->recv.name, p->recv.clock_hz, p->recv.channels);
+	struct rt_coders *c = mem_zalloc(sizeof(*c));
+	if (!c)
+		return ST_NOMEM;
+	int st = send ? codec_enc_open(&c->enc, send, p->fmtp) : ST_OK;
+	if (!st && send)
+		st = codec_dec_open(&c->sent, send, p->fmtp);
+	if (!st && recv)
+		st = codec_dec_open(&c->dec, recv, p->fmtp);
+	if (st)
+		rt_coders_free(c);
+	else
+		*out = c;
+	return st;
+}
+
+void rt_coders_free(struct rt_coders *c)
+{
+	if (c)
+		coders_close(c);
+	mem_free(c);
+}
+
 struct rt_play *rt_play_new(size_t part_count)
 {
 	struct rt_play *p = mem_zalloc(sizeof(*p) + part_count * sizeof(p->parts[0]));
@@ -93,6 +127,8 @@ void rt_play_free(struct rt_play *p)
 		mem_unref(p->parts[i].clip);
 		mem_unref(p->parts[i].ring);
 	}
+	if (p)
+		codec_dec_close(&p->dec);
 	mem_free(p);
 }
 

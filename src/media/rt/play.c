@@ -1,18 +1,19 @@
-/* Plays: bytes prepared by control in the play's codec (clips, silence, a worker's ring, a shared stream with a clock)
- * cut into frames on the stream's tick. Parts follow each other without a gap inside a frame; the last frame is filled
- * up with silence. A disk that is late costs this play silence. Timestamps go on from what was sent before. */
+/* Whatever takes time was done before: a play is bytes in the codec they are sent in, already cut to parts (clips,
+ * silence, a worker's ring, a shared stream with a clock), and a tick only copies one frame of them (drawn above struct
+ * rt_play). Parts follow each other without a gap inside a frame; the last frame is filled up with silence. A disk that
+ * is late costs this play silence. Timestamps go on from what was sent before. A codec that sound is not stored in gets
+ * plain samples, encoded on the tick. */
 #include "base/check.h"
 #include "media/rt/rt_i.h"
 
 #include <string.h>
-#include <strings.h>
 
 enum { CLOCK_SLIP_US = 200000 };
 
 ON_MEDIA static bool is_playable(const struct rt_stream *s, const struct rt_play *p)
 {
-	const struct codec_ops *to = s->send_ops;
-	return to && !to->open && to->channels == 1 && to->rate_hz == p->codec.rate_hz;
+	const struct codec_ops *to = s->coders.enc.ops;
+	return to && p->dec.ops && to->rate_hz == p->codec.rate_hz;
 }
 
 void play_end(struct rt_stream *s, int status)
@@ -170,34 +171,50 @@ size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t *out, size_t n)
 	return done;
 }
 
-/* The send codec changed since the play was made: samples of the same rate are turned over. */
-ON_MEDIA static int turn_over(struct rt_stream *s, const struct rt_play *p, uint8_t *bytes, size_t n, size_t cap)
+/* A codec that is not stored in, or another one since the play was made: samples of the same rate are encoded. */
+ON_MEDIA static int turn_over(struct rt_stream *s, struct rt_play *p, const uint8_t *bytes, size_t n, uint8_t *out)
 {
-	const struct codec_ops *from = codec_find(p->codec.name, p->codec.clock_hz, 1);
-	int got = from ? from->decode(NULL, bytes, n, s->t->pcm[0], RT_FRAME_MAX_SAMPLES) : ST_UNSUPPORTED;
-	return got < 0 ? got : s->send_ops->encode(NULL, s->t->pcm[0], (size_t)got, bytes, cap);
+	int got = codec_decode(&p->dec, bytes, n, s->t->pcm[0], RT_FRAME_MAX_SAMPLES);
+	return got < 0 ? got
+	               : codec_encode(&s->coders.enc, s->t->pcm[0], (size_t)got, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
 }
 
 /* Taps change what goes to the phone: samples, not bytes. */
 ON_MEDIA static void changed_send(struct rt_stream *s, struct rt_play *p, const uint8_t *bytes, size_t n)
 {
-	const struct codec_ops *from = codec_find(p->codec.name, p->codec.clock_hz, 1);
 	int16_t *pcm = s->t->frame[FRAME_OUT];
-	int got = from ? from->decode(NULL, bytes, n, pcm, RT_FRAME_MAX_SAMPLES) : ST_UNSUPPORTED;
+	int got = codec_decode(&p->dec, bytes, n, pcm, RT_FRAME_MAX_SAMPLES);
 	p->was_started = false; /* its own frames start anew */
 	if (got > 0)
-		work_send(s, pcm, (size_t)got);
+		pcm_send(s, pcm, (size_t)got);
+}
+
+ON_MEDIA static void frame_send(struct rt_stream *s, struct rt_play *p, uint8_t *bytes, size_t n)
+{
+	struct rt_flow *f = s->f;
+	uint8_t *payload = s->t->scratch + RT_PACKET_ROOM;
+	bool is_going_on = p->was_started && f->out.ts == p->ts;
+	int made = (int)n;
+	p->ts = is_going_on ? p->ts + f->send_frame_ticks : flow_ts_now(f);
+	p->was_started = true;
+	if (bytes != payload)
+		made = turn_over(s, p, bytes, n, payload);
+	if (made > 0 && f->may_send)
+		flow_send_own(f, (uint8_t)f->send_pt, !is_going_on, p->ts, payload, (size_t)made);
+	else
+		p->ts--; /* no longer what was sent: the next frame starts anew */
 }
 
 void play_tick(struct rt_stream *s)
 {
 	struct rt_play *p = s->play;
-	struct rt_flow *f = s->f;
-	uint8_t *bytes = s->t->scratch + RT_PACKET_ROOM;
+	struct rt_thread *t = s->t;
+	bool is_as_it_is = p->dec.ops == s->coders.enc.ops && !s->is_changed[RT_WRITE];
+	uint8_t *bytes = is_as_it_is ? t->scratch + RT_PACKET_ROOM : t->store;
+	size_t cap = is_as_it_is ? RT_PACKET_MAX - RTP_HEADER_BYTES : sizeof(t->store);
 	size_t samples = (size_t)((uint64_t)p->codec.rate_hz * stream_frame_us(s) / 1000000);
 	size_t want = samples * p->bytes_per_sample;
-	int n = (int)want;
-	if (!is_playable(s, p) || want > RT_PACKET_MAX - RTP_HEADER_BYTES) {
+	if (!is_playable(s, p) || want > cap) {
 		play_end(s, ST_UNSUPPORTED);
 		return;
 	}
@@ -210,21 +227,10 @@ void play_tick(struct rt_stream *s)
 	p->sent_samples += got / p->bytes_per_sample;
 	if (p->is_paused)
 		got = want;
-	if (s->is_changed[RT_WRITE]) {
+	if (s->is_changed[RT_WRITE])
 		changed_send(s, p, bytes, want);
-		if (got < want)
-			play_end(s, ST_OK);
-		return;
-	}
-	bool is_going_on = p->was_started && f->out.ts == p->ts;
-	p->ts = is_going_on ? p->ts + f->send_frame_ticks : flow_ts_now(f);
-	p->was_started = true;
-	if (strcasecmp(p->codec.name, s->send_ops->name) != 0)
-		n = turn_over(s, p, bytes, want, RT_PACKET_MAX - RTP_HEADER_BYTES);
-	if (n > 0 && f->may_send)
-		flow_send_own(f, (uint8_t)f->send_pt, !is_going_on, p->ts, bytes, (size_t)n);
 	else
-		p->ts--; /* no longer what was sent: the next frame starts anew */
+		frame_send(s, p, bytes, want);
 	if (got < want)
 		play_end(s, ST_OK);
 }

@@ -1,7 +1,8 @@
-/* Records. Packets of either side are decoded as they pass and laid on the record's lanes by their RTP timestamps,
- * 60 ms ahead of the tick that reads it (enough for usual jitter); what is missing when the tick comes is silence, so
- * that the file's time is the call's time. The tick takes one frame of each side, mixes or interleaves them, and puts
- * it into the ring that a worker drains into the file. A ring that is full costs samples, counted, never time. */
+/* A record's time is the call's time, whatever is lost or late, and a disk never holds up a packet. So packets of
+ * either side are laid on the record's lanes by their timestamps, 60 ms ahead of the tick that reads them (enough for
+ * usual jitter); what is missing when the tick comes is silence. The tick takes one frame of each side, mixes or
+ * interleaves them, and puts it into the ring that a worker drains into the file. A ring that is full costs samples,
+ * counted. */
 #include "base/status.h"
 #include "dsp/mix.h"
 #include "media/rt/lane_i.h"
@@ -9,7 +10,7 @@
 
 #include <string.h>
 
-static uint64_t lead(const struct rt_record *r)
+static uint64_t record_lead(const struct rt_record *r)
 {
 	return (uint64_t)r->rate_hz * RT_RECORD_LEAD_MS / 1000;
 }
@@ -25,25 +26,32 @@ ON_MEDIA static void record_start(struct rt_stream *s, struct rt_record *r)
 	stream_plan(s);
 }
 
-void record_tap(struct rt_stream *s, int side, const struct media_codec *codec, uint32_t ts, const uint8_t *p, size_t n)
+ON_MEDIA static void record_lay(struct rt_stream *s, int side, const struct media_codec *codec,
+    const struct codec_ops *ops, uint32_t ts, const int16_t *pcm, size_t n)
 {
-	const struct codec_ops *ops = side ? s->send_ops : s->recv_ops;
 	struct rt_thread *t = s->t;
-	if (!ops || ops->open)
-		return;
-	int got = ops->decode(NULL, p, n, t->pcm[0], RT_FRAME_MAX_SAMPLES);
-	if (got <= 0)
-		return;
-	if (ops->channels > 1)
-		mix_downmix(t->pcm[0], t->pcm[0], (size_t)got / ops->channels, ops->channels);
-	size_t count = (size_t)got / ops->channels;
 	uint32_t clock_hz = codec->clock_hz ? codec->clock_hz : 8000;
 	for (struct rt_record *r = s->records; r; r = r->next) {
 		struct rt_lane *l = r->lanes[side];
 		if (l && l->in_hz == ops->rate_hz)
-			lane_lay(l, clock_hz, ts, t->pcm[0], count, t->pcm[1], RT_FRAME_MAX_SAMPLES);
+			lane_lay(l, clock_hz, ts, pcm, n, t->pcm[1], RT_FRAME_MAX_SAMPLES);
 	}
-	work_lay(s, side, clock_hz, ts, t->pcm[0], count);
+	pcm_lay(s, side, clock_hz, ts, pcm, n);
+}
+
+void record_tap_read(struct rt_stream *s, struct pkt *k)
+{
+	const int16_t *pcm = pkt_samples(s, k);
+	if (pcm)
+		record_lay(s, RT_READ, &s->params.recv, s->coders.dec.ops, k->ts, pcm, (size_t)k->pcm_count);
+}
+
+void record_tap_sent(struct rt_stream *s, uint32_t ts, const uint8_t *p, size_t n)
+{
+	struct codec_dec *d = &s->coders.sent;
+	int got = d->ops ? codec_decode(d, p, n, s->t->pcm[0], RT_FRAME_MAX_SAMPLES) : 0;
+	if (got > 0)
+		record_lay(s, RT_WRITE, &s->params.send, d->ops, ts, s->t->pcm[0], (size_t)got);
 }
 
 ON_MEDIA static void record_set(struct rt_stream *s, uint32_t id, bool is_masked, bool is_paused)
@@ -63,7 +71,7 @@ static void silence_count(struct rt_record *r, const int16_t *out, size_t n)
 }
 
 /* One frame of the timeline into the ring. */
-ON_MEDIA static void frame(struct rt_stream *s, struct rt_record *r, size_t n)
+ON_MEDIA static void record_frame(struct rt_stream *s, struct rt_record *r, size_t n)
 {
 	int16_t *a = s->t->pcm[0], *b = s->t->pcm[1];
 	int16_t both[2 * RT_FRAME_MAX_SAMPLES];
@@ -72,7 +80,7 @@ ON_MEDIA static void frame(struct rt_stream *s, struct rt_record *r, size_t n)
 	if (r->lanes[1])
 		lane_take(r->lanes[1], r->lanes[0] ? b : a, n);
 	r->at += n;
-	if (r->at <= lead(r) || r->is_paused) /* nothing can lie before the lead */
+	if (r->at <= record_lead(r) || r->is_paused) /* nothing can lie before the lead */
 		return;
 	const int16_t *out = a;
 	if (r->channels == 2)
@@ -107,8 +115,9 @@ void record_end(struct rt_stream *s, struct rt_record *r, int status)
 		return;
 	*at = r->next;
 	/* What was laid ahead of the tick belongs to the record as well. */
-	for (uint64_t end = r->at + lead(r); r->at < end && (!r->limit_frames || r->frames_done < r->limit_frames);)
-		frame(s, r, r->rate_hz / 100);
+	for (uint64_t end = r->at + record_lead(r);
+	     r->at < end && (!r->limit_frames || r->frames_done < r->limit_frames);)
+		record_frame(s, r, r->rate_hz / 100);
 	r->status = status;
 	atomic_store_explicit(&r->ring->is_ended, true, memory_order_release);
 	if (!s->records)
@@ -140,7 +149,7 @@ void record_tick(struct rt_stream *s)
 {
 	for (struct rt_record *r = s->records, *next; r; r = next) {
 		next = r->next;
-		frame(s, r, (size_t)((uint64_t)r->rate_hz * stream_frame_us(s) / 1000000));
+		record_frame(s, r, (size_t)((uint64_t)r->rate_hz * stream_frame_us(s) / 1000000));
 		if (r->is_drain_due)
 			report_wanted(s);
 		if ((r->limit_frames && r->frames_done >= r->limit_frames) || r->was_silent)

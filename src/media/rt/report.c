@@ -1,9 +1,10 @@
-/* Reports to control. Each stream keeps what is to be told (flags, digits, plays and records that go back) and stands
- * in its thread's list; at the end of a turn as much as fits is posted, the rest stays for the next turn, so that a
- * full ring delays a report and never loses one. CLOSED is always a stream's last; after it the stream is control's. */
+/* A report must never be lost, and a media thread never waits: so a stream keeps what is to be told (flags, digits,
+ * plays and records that go back) and stands in its thread's list; at the end of a turn as much as fits is posted, the
+ * rest stays for the next turn. A full ring delays a report. CLOSED is always a stream's last; after it the stream is
+ * control's. */
 #include "base/check.h"
 #include "loop/mailbox.h"
-#include "media/rt/rt_i.h"
+#include "media/rt/tap_i.h"
 
 #include <string.h>
 
@@ -65,7 +66,7 @@ void report_stats(struct rt_stream *s, struct rt_stats *st)
 	report_wanted(s);
 }
 
-static bool post(struct rt_thread *t, struct rt_stream *s, struct rt_report *r)
+static bool report_post(struct rt_thread *t, struct rt_stream *s, struct rt_report *r)
 {
 	r->s = s;
 	r->owner = s->owner;
@@ -92,7 +93,7 @@ ON_MEDIA static bool flush_flags(struct rt_thread *t, struct rt_stream *s)
 		struct rt_report r = {.kind = flag_table[i].kind, .event = flag_table[i].event};
 		if (flag_table[i].flag == PEND_LEARNED || flag_table[i].flag == PEND_FIRST)
 			r.addr = s->remote_rtp;
-		if (!post(t, s, &r))
+		if (!report_post(t, s, &r))
 			return false;
 		s->pend.flags &= ~(unsigned)flag_table[i].flag;
 	}
@@ -110,7 +111,7 @@ static bool flush_digits(struct rt_thread *t, struct rt_stream *s)
 		    .duration = p->digits[done].duration,
 		    .is_captured = p->digits[done].is_captured,
 		    .is_inband = p->digits[done].is_inband};
-		if (!post(t, s, &r))
+		if (!report_post(t, s, &r))
 			break;
 		done++;
 	}
@@ -124,7 +125,7 @@ ON_MEDIA static bool flush_refill(struct rt_thread *t, struct rt_stream *s, stru
 	struct rt_report r = {.kind = RT_R_PLAY_REFILL, .number = p ? p->id : 0};
 	if (!p || !p->is_refill_due)
 		return true;
-	if (!post(t, s, &r))
+	if (!report_post(t, s, &r))
 		return false;
 	p->is_refill_due = false;
 	return true;
@@ -134,20 +135,20 @@ ON_MEDIA static bool flush_taps(struct rt_thread *t, struct rt_stream *s)
 {
 	for (struct rt_tap *d = s->taps; d; d = d->next) {
 		struct rt_report r = {.kind = RT_R_TAP_EVENT, .number = d->id};
-		if (d->is_event_due && !post(t, s, &r))
+		if (d->is_event_due && !report_post(t, s, &r))
 			return false;
 		d->is_event_due = false;
-		if (d->kind == RT_TAP_DISPLACE && !flush_refill(t, s, ((struct rt_displace *)d)->play))
+		if (d->ops->play && !flush_refill(t, s, d->ops->play(d)))
 			return false;
 	}
 	while (s->pend.taps) {
 		struct rt_tap *d = s->pend.taps, *next = d->next;
 		struct rt_report e = {.kind = RT_R_TAP_EVENT, .number = d->id};
 		struct rt_report r = {.kind = RT_R_TAP_DONE, .number = d->id, .ptr = d};
-		if (d->is_event_due && !post(t, s, &e))
+		if (d->is_event_due && !report_post(t, s, &e))
 			return false;
 		d->is_event_due = false;
-		if (!post(t, s, &r))
+		if (!report_post(t, s, &r))
 			return false;
 		s->pend.taps = next;
 	}
@@ -161,28 +162,28 @@ ON_MEDIA static bool flush_objects(struct rt_thread *t, struct rt_stream *s)
 		return false;
 	for (struct rt_record *d = s->records; d; d = d->next) {
 		struct rt_report r = {.kind = RT_R_RECORD_DRAIN, .number = d->id};
-		if (d->is_drain_due && !post(t, s, &r))
+		if (d->is_drain_due && !report_post(t, s, &r))
 			return false;
 		d->is_drain_due = false;
 	}
 	while (p->records) {
 		struct rt_record *d = p->records, *next = d->next;
 		struct rt_report r = {.kind = RT_R_RECORD_DONE, .number = d->id, .ptr = d};
-		if (!post(t, s, &r))
+		if (!report_post(t, s, &r))
 			return false;
 		p->records = next;
 	}
 	while (p->plays) {
 		struct rt_play *d = p->plays, *next = d->next;
 		struct rt_report r = {.kind = RT_R_PLAY_DONE, .number = d->id, .ptr = d};
-		if (!post(t, s, &r))
+		if (!report_post(t, s, &r))
 			return false;
 		p->plays = next;
 	}
 	while (p->stats) {
 		struct rt_stats *d = p->stats, *next = d->next;
 		struct rt_report r = {.kind = RT_R_STATS, .ptr = d};
-		if (!post(t, s, &r))
+		if (!report_post(t, s, &r))
 			return false;
 		p->stats = next;
 	}
@@ -198,7 +199,7 @@ void reports_flush(struct rt_thread *t)
 			return;
 		list_remove(n);
 		struct rt_report closed = {.kind = RT_R_CLOSED};
-		if (s->pend.flags & PEND_CLOSED && !post(t, s, &closed)) {
+		if (s->pend.flags & PEND_CLOSED && !report_post(t, s, &closed)) {
 			list_unshift(&t->reporting, n);
 			return;
 		}

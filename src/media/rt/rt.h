@@ -3,6 +3,7 @@
  * report or is freed there between two packets. The media thread itself allocates nothing. */
 #pragma once
 #include "base/role.h"
+#include "codec/codec.h"
 #include "dsp/noise.h"
 #include "dsp/tonedet.h"
 #include "media/rt/media.h"
@@ -35,11 +36,77 @@ enum { RT_COMMAND_SLOTS = 2048 };
 ANY int64_t rt_thread_cpu_ns(const struct rt_thread *t); /* CPU time used so far */
 
 /* A stream is made by control with its sockets open, lives on a media thread, and is freed by control after
- * RT_R_CLOSED. */
-ANY int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, void *owner);
+ * RT_R_CLOSED. rtcp_fd -1: RTCP goes with RTP on the one socket. */
+struct rt_finder;
+ANY int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, const struct rt_finder *finder, void *owner);
 ANY void rt_stream_free(struct rt_stream *s);
 ANY void *rt_stream_owner(const struct rt_stream *s);
 ANY void rt_stream_stats(const struct rt_stream *s, struct media_stats *out); /* only while control owns it */
+
+/* What encodes and decodes a stream's packets: made by control for the codecs of its parameters, the media thread's
+ * from then on. One of each, whoever makes the sound or wants it: what a codec remembers is of the packets that went
+ * before. ops NULL: a codec that is only passed through. */
+struct rt_coders {
+	struct codec_enc enc;  /* of what is sent */
+	struct codec_dec dec;  /* of what comes */
+	struct codec_dec sent; /* of what was sent, for those who listen to that side */
+};
+ANY int rt_coders_new(struct rt_coders **out, const struct media_params *p); /* ST_UNSUPPORTED: p->fmtp */
+ANY void rt_coders_free(struct rt_coders *c);
+
+/* ---- plug-ins of a stream ----------------------------------------------------------------------------------------
+ * Two things about a far side that differ from call to call and that the walk of a packet (flow.c) knows nothing of:
+ * how packets are protected, and where they go and come from. Each is an object with a table, made by control, whose
+ * own data lie behind the base; the media thread has it from RT_C_CRYPT or RT_C_FINDER on and frees the one before, so
+ * that new keys are a new object. The functions run on the media thread (role_assert_media) between two packets, but
+ * free. What is neither RTP nor RTCP goes to the one it is meant for by its first byte (RFC 7983). */
+struct rt_crypt;
+struct rt_crypt_ops {
+	const char *name;
+	/* One whole packet in place; what is returned is its new length, negative drops and counts it. protect may
+	 * write up to RT_CRYPT_TAIL bytes behind. */
+	int (*protect)(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n);
+	int (*unprotect)(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n);
+	/* DTLS, ZRTP; may be NULL: skipped. p is valid during the call. */
+	void (*packet)(struct rt_crypt *c, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t n);
+	void (*free)(struct rt_crypt *c);
+};
+struct rt_crypt { /* a stream without one is plain: one branch a packet, no call */
+	const struct rt_crypt_ops *ops;
+};
+enum { RT_CRYPT_TAIL = 64 };
+
+struct rtp_packet;
+struct rt_finder_ops {
+	const char *name;
+	/* There are new parameters, or another socket: sets where the stream sends (stream_target_set), connects. */
+	void (*follow)(const struct rt_finder *n, struct rt_stream *s);
+	/* The socket is not connected: may this one be taken? Of RTP, already unprotected; of RTCP on its own socket.
+	 */
+	bool (*takes_rtp)(
+	    const struct rt_finder *n, struct rt_stream *s, const struct addr *from, const struct rtp_packet *k);
+	bool (*takes_rtcp)(const struct rt_finder *n, struct rt_stream *s, const struct addr *from, uint32_t ssrc);
+	/* A packet that nobody vouches for: damaged, or unprotect refused it. */
+	void (*refused)(const struct rt_finder *n, struct rt_stream *s, bool is_rtcp);
+	/* STUN, TURN's channel data; may be NULL: skipped. */
+	void (*packet)(
+	    const struct rt_finder *n, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t count);
+	void (*house)(
+	    const struct rt_finder *n, struct rt_stream *s); /* about once a second: keep-alives; may be NULL */
+	void (*leave)(const struct rt_finder *n,
+	    struct rt_stream *s);          /* another takes its place: the socket is as it was opened; may be NULL */
+	void (*free)(struct rt_finder *n); /* NULL: it is constant */
+};
+struct rt_finder {
+	const struct rt_finder_ops *ops;
+};
+extern const struct rt_finder rt_finder_learn; /* source.c: a UDP socket whose far side signalling names, or learned */
+extern const struct rt_finder
+    rt_finder_wired; /* wired.c: the stream at the other end of a pair of sockets, or nobody */
+/* For plug-ins, on the media thread: sends bytes of their own on the stream's (first) socket, as they are; where the
+ * stream sends from now on (not set: nowhere). */
+ANY void rt_stream_send(struct rt_stream *s, const struct addr *to, const uint8_t *p, size_t n);
+ANY void rt_stream_target_set(struct rt_stream *s, const struct addr *rtp, const struct addr *rtcp);
 
 /* Ring of encoded bytes or samples: one writer, readers keep their own position; what was written is never taken back.
  * Words are copied by relaxed atomics, so that a reader that came too late reads nonsense but nothing undefined. */
@@ -54,6 +121,18 @@ ANY int rt_ring_new(struct rt_ring **out, size_t min_bytes);        /* mem_new_a
 ANY void rt_ring_write(struct rt_ring *r, const void *p, size_t n); /* the caller saw to the room */
 ANY void rt_ring_copy(const struct rt_ring *r, uint64_t at, void *p, size_t n);
 
+/* The way of a sound to a phone, from the text of its source on:
+ *
+ *   control   mstream_play -> source.c: parts      (a tap's: displaced sound, the same way)
+ *   workers     file, tone, noise -> gen.c: decoded, resampled, encoded -> clip, kept and shared (ctl/clip.c)
+ *               what is long      -> gen.c: piece by piece --------------> ring of 4 s <- refill, when half is read
+ *               local_stream      -> ctl/local.c: one ring for all, 4 s ahead of the clock
+ *   control   struct rt_play: parts in a row -> RT_C_PLAY
+ *   media     tick: one frame from clip, silence, ring, or the ring at the clock's place
+ *               as it is, where the phone takes that codec; else decoded (dec) and encoded by the stream's encoder
+ *               where taps change the write side: decoded, changed, encoded (pcm.c)
+ *             -> sent in the stream's one sequence (flow.c) -> RT_R_PLAY_DONE at its end
+ */
 /* One part of a play, in the play's codec. */
 enum rt_part_kind { RT_PART_NONE, RT_PART_CLIP, RT_PART_SILENCE, RT_PART_RING, RT_PART_CLOCK };
 struct rt_clip { /* mem_new_atomic; shared by all who hear it */
@@ -73,7 +152,8 @@ struct rt_part {
 struct rt_play {
 	struct rt_play *next; /* media thread's */
 	uint32_t id;
-	struct media_codec codec; /* of the bytes; sample-based */
+	struct media_codec codec; /* of the bytes: one that sound is stored in (codec_store) */
+	struct codec_dec dec;     /* its */
 	uint8_t bytes_per_sample;
 	uint8_t silence;    /* the byte that stands for it */
 	int32_t loops_left; /* -1 = for ever, else times to go after this one */
@@ -89,7 +169,7 @@ struct rt_play {
 ANY struct rt_play *rt_play_new(size_t part_count);
 ANY void rt_play_free(struct rt_play *p); /* drops its references */
 
-enum { RT_RECORD_LEAD_MS = 60, RT_WORK_LEAD_MS = 40 }; /* how late packets may be */
+enum { RT_RECORD_LEAD_MS = 60, RT_PCM_LEAD_MS = 40 }; /* how late packets may be */
 /* A record: made by control; the media thread writes samples into the ring, a worker drains it into the file. */
 struct rt_record {
 	struct rt_record *next; /* media thread's */
@@ -115,29 +195,22 @@ ANY void rt_record_free(struct rt_record *r);
 
 /* ---- taps: what looks into the samples of a stream or changes them ------------------------------------------------
  * Side RT_READ is what comes from the stream's phone, RT_WRITE what goes to it. Made by control, lent to the media
- * thread, come back with RT_R_TAP_DONE. Only for sample-based codecs (rt_sample_bytes). */
+ * thread, come back with RT_R_TAP_DONE. Only for codecs that are known. */
 enum { RT_READ, RT_WRITE };
 /* A stream's lanes while it has taps: every tap brings one along, a stream keeps one. */
-struct rt_work;
-ANY int rt_work_new(struct rt_work **out, const struct media_params *p); /* ST_UNSUPPORTED */
-ANY void rt_work_free(struct rt_work *w);
+struct rt_pcm;
+ANY int rt_pcm_new(struct rt_pcm **out, const struct media_params *p); /* ST_UNSUPPORTED */
+ANY void rt_pcm_free(struct rt_pcm *w);
 
-enum rt_tap_kind {
-	RT_TAP_NONE,
-	RT_TAP_LEVEL,
-	RT_TAP_DISPLACE,
-	RT_TAP_SPY,   /* on its target */
-	RT_TAP_VOICE, /* on its listener: what he says */
-	RT_TAP_TONE,
-	RT_TAP_ENERGY,
-	RT_TAP_DTMF
-};
+/* What a kind of tap does is its ops table (tap_i.h); nothing else asks what kind a tap is. */
+struct rt_tap_ops;
 struct rt_tap {
 	struct rt_tap *next; /* media thread's */
 	uint32_t id;
-	enum rt_tap_kind kind;
+	const struct rt_tap_ops *ops;
+	struct rt_stream *s;       /* on whom it is; media thread's */
 	bool hears[2], changes[2]; /* by side */
-	struct rt_work *work;      /* until it is on its stream */
+	struct rt_pcm *pcm;        /* until it is on its stream */
 	/* the media thread's */
 	int status;
 	bool is_over;      /* leaves with its stream's next tick */
@@ -171,10 +244,9 @@ ANY int rt_displace_new(struct rt_displace **out, const struct media_params *p, 
 
 /* Somebody listens in, and may speak into the target's sides. */
 struct rt_spy {
-	struct rt_tap tap, voice;
-	struct rt_stream *target, *listener; /* media thread's */
-	unsigned flags;                      /* enum media_spy_flag */
-	struct resample *hear;               /* NULL: same rate */
+	struct rt_tap tap, voice; /* on its target; on its listener, for what he says */
+	unsigned flags;           /* enum media_spy_flag */
+	struct resample *hear;    /* NULL: same rate */
 	struct rt_frames *heard;
 	struct rt_pipe *whisper[2];
 	struct rt_pipe *said; /* what he whispers, for the other spies of the target */
@@ -213,8 +285,10 @@ ANY int rt_level_new(struct rt_level **out, const struct media_params *p, const 
 
 /* Turns one codec into another; made by control for a relay whose sides differ. */
 struct rt_xcode;
-/* NULL in *out when packets can be passed through; ST_UNSUPPORTED when the two cannot be joined. */
-ANY int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to);
+/* NULL in *out when packets can be passed through; ST_UNSUPPORTED when the two cannot be joined. is_delayed: what it
+ * gets was heard by others before, so that the stream's decoder is somewhere else. */
+ANY int rt_xcode_new(
+    struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, bool is_delayed);
 ANY void rt_xcode_free(struct rt_xcode *x);
 /* A line of delayed packets for an echo. */
 struct rt_delay;
@@ -230,7 +304,10 @@ enum rt_cmd_kind {
 	RT_C_NONE,
 	RT_C_OPEN,    /* s: taken in */
 	RT_C_MOVE,    /* s goes to thread `to`, which reports RT_R_MOVED */
-	RT_C_PARAMS,  /* ptr: struct media_params, freed there */
+	RT_C_PARAMS,  /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
+	RT_C_CRYPT,   /* ptr: struct rt_crypt; NULL: plain */
+	RT_C_FINDER,  /* ptr: struct rt_finder; NULL: what it was opened with */
+	RT_C_WIRE,    /* number: a socket in place of the first one */
 	RT_C_TIMEOUT, /* number: ms */
 	RT_C_IDLE,
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */
@@ -243,10 +320,9 @@ enum rt_cmd_kind {
 	RT_C_RECORD,      /* ptr: struct rt_record */
 	RT_C_RECORD_STOP, /* number: id or 0 */
 	RT_C_RECORD_SET,  /* number: id; flags: bit 0 masked, bit 1 paused */
-	RT_C_TAP,         /* ptr: struct rt_tap; in place of the one with its id */
+	RT_C_TAP,         /* ptr: struct rt_tap; in place of the one with its id; peer: another stream it ties to s */
 	RT_C_TAP_STOP,    /* number: id; flags: the status it ends with */
-	RT_C_SPY,         /* s: target, peer: listener; ptr: struct rt_spy */
-	RT_C_SPY_SET,     /* number: id; flags: enum media_spy_flag */
+	RT_C_TAP_SET,     /* number: id; flags: of its kind */
 	RT_C_DTMF,        /* text: digits; number: duration in ms; flags: 1 = as tones in the audio */
 	RT_C_STATS,       /* ptr: struct rt_stats to fill */
 	RT_C_CLOSE,

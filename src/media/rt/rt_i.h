@@ -26,7 +26,7 @@ enum {
 };
 #define FLOW_NONE UINT32_MAX
 
-enum flow_how { HOW_NONE, HOW_DIRECT, HOW_XCODE, HOW_DELAY, HOW_WORK };
+enum flow_how { HOW_NONE, HOW_DIRECT, HOW_XCODE, HOW_DELAY, HOW_PCM };
 
 /* What a stream sends is one continuous sequence, whatever the source: a relayed source is anchored to it (offsets),
  * our own packets (plays, digits) go on from it. RFC 3550 section 5.1. */
@@ -41,16 +41,34 @@ struct rt_out {
 	uint32_t src_ssrc, ts_offset;
 };
 
-/* The flow table's row: all that a plain relay touches, per port, 64-bit counters. */
+/* The flow table's row: all that a plain relay touches, per port, 64-bit counters. The walk of a packet, the row of who
+ * sent it on the left, that of whom it goes to on the right:
+ *
+ *   socket -> recv -> by first byte --- STUN, DTLS ... -> plug-in (finder, crypt); RTCP -> rtcp.c
+ *               |        RTP
+ *               |   crypt, if any -> header -> may this address be heard? (not asked of a connected socket: finder)
+ *               |        counts, may_take
+ *               |        |-- telephone-event -> dtmf.c ------------------------.
+ *               |        |-- comfort noise ------------------------------------|
+ *               |        '-- audio -> records and lanes, if is_read_tapped     |
+ *               |              how:  DIRECT ------------------ forward <-------'   may_relay: anchored to the row's
+ *               |                    XCODE -> xcode.c -------- forward, or own     sequence, header in place
+ *               |                    DELAY -> line ... tick -> forward               -> records and lanes, if
+ *               |                    PCM   -> lane ... tick -> own                      is_write_tapped
+ *               |                                               ^                    -> crypt, if any -> send
+ *   tick -> play, digits, taps ---------------------------------'
+ *
+ * forward keeps the source's numbers (by offsets), own goes on from what was sent. */
 struct rt_flow {
 	struct rt_stream *s; /* NULL: free, and `to` is the next free row */
 	int fd;
-	uint32_t to;       /* row whose peer gets what arrives here, FLOW_NONE */
-	uint8_t how;       /* enum flow_how */
-	bool is_connected; /* the kernel drops other sources */
-	bool may_take;     /* direction and mute let packets in */
-	bool may_relay;    /* direction, mute, plays and digits let relayed packets out */
-	bool may_send;     /* direction and mute let own packets out, and there is an address */
+	uint32_t to;            /* row whose peer gets what arrives here, FLOW_NONE */
+	struct rt_crypt *crypt; /* NULL: plain */
+	uint8_t how;            /* enum flow_how */
+	bool is_connected;      /* the kernel drops other sources */
+	bool may_take;          /* direction and mute let packets in */
+	bool may_relay;         /* direction, mute, plays and digits let relayed packets out */
+	bool may_send;          /* direction and mute let own packets out, and there is an address */
 	bool is_read_tapped, is_write_tapped;
 	int16_t recv_pt, recv_dtmf_pt, cn_pt;
 	int16_t send_pt, send_dtmf_pt;
@@ -62,7 +80,7 @@ struct rt_flow {
 	struct rt_out out;
 };
 
-enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8, TICK_WORK = 16 };
+enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8, TICK_PCM = 16 };
 
 enum pend_flag {
 	PEND_FIRST = 1,
@@ -122,19 +140,20 @@ struct rt_stream {
 	struct rt_flow parked;
 	struct rt_thread *t;
 	void *owner;
-	int rtcp_fd;
+	int rtcp_fd; /* -1: RTCP goes with RTP */
 	uint32_t slot;
 
 	struct media_params params;
-	const struct codec_ops *send_ops, *recv_ops; /* NULL: passed through only */
+	struct rt_coders coders; /* of the parameters' codecs */
 	bool has_params;
 	bool is_read_muted, is_write_muted;
 	bool is_moving;
 	struct lnode leaving;
 	struct rt_thread *leaving_to;
 
-	struct rt_source source;
-	bool is_drain_due; /* just connected: the socket's buffer may hold strangers' packets */
+	const struct rt_finder *finder, *first_finder /* what it was opened with */;
+	struct rt_source source; /* rt_finder_learn's, as all to remote_rtp */
+	bool is_drain_due;       /* just connected: the socket's buffer may hold strangers' packets */
 	bool is_filtered;
 	unsigned wrong_run;                  /* packets of strangers since the rule or the socket changed */
 	struct addr remote_rtp, remote_rtcp; /* where we send */
@@ -150,9 +169,9 @@ struct rt_stream {
 	struct rt_play *play;
 	struct rt_record *records;
 	struct rt_tap *taps;
-	struct rt_work *work;           /* while there are taps */
+	struct rt_pcm *pcm;             /* while there are taps */
 	struct rt_tap *listening;       /* the spy whose listener it is */
-	bool is_work_ready;             /* the lanes fit the codecs */
+	bool is_pcm_ready;              /* the lanes fit the codecs */
 	bool is_changed[2];             /* a tap changes the side */
 	uint32_t made_ts, made_ts_next; /* of the frame of samples sent last, and the one after it */
 	bool was_made;
@@ -195,15 +214,22 @@ struct rt_thread {
 	_Atomic uint64_t count_in, count_out, count_dropped, count_ticks, count_late, count_late_us, count_late_max_us;
 	pthread_t pthread;
 	unsigned index;
-	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + 16];
-	uint8_t scratch[RT_PACKET_ROOM + RT_PACKET_MAX + 16];
+	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + RT_CRYPT_TAIL];
+	uint8_t scratch[RT_PACKET_ROOM + RT_PACKET_MAX + RT_CRYPT_TAIL];
+	uint8_t store[2 * RT_FRAME_MAX_SAMPLES];  /* a frame of a play's bytes */
+	int16_t packet_pcm[RT_FRAME_MAX_SAMPLES]; /* the packet that is being walked, decoded */
 	int16_t pcm[2][RT_FRAME_MAX_SAMPLES];
-	int16_t frame[FRAME_COUNT][RT_FRAME_MAX_SAMPLES]; /* work.c's */
+	int16_t frame[FRAME_COUNT][RT_FRAME_MAX_SAMPLES]; /* pcm.c's */
 };
+
+/* object.c */
+ANY void coders_close(struct rt_coders *c);
 
 /* thread.c */
 ON_MEDIA int thread_flow_take(struct rt_thread *t, struct rt_stream *s);
 ON_MEDIA void thread_flow_release(struct rt_thread *t, struct rt_stream *s);
+ON_MEDIA void thread_sockets_watch(struct rt_stream *s); /* those it has */
+ON_MEDIA void thread_sockets_unwatch(struct rt_stream *s);
 ON_MEDIA void tick_need(struct rt_stream *s, unsigned need);
 ON_MEDIA void tick_done(struct rt_stream *s, unsigned need);
 
@@ -215,13 +241,8 @@ ON_MEDIA unsigned stream_frame_us(const struct rt_stream *s); /* what one tick i
 ON_MEDIA void stream_house(struct rt_stream *s);              /* about once a second */
 ON_MEDIA void stream_tick(struct rt_stream *s);
 
-/* source.c: whom to believe */
-ON_MEDIA void source_set(struct rt_stream *s); /* there are new parameters */
-/* An unconnected socket got a valid RTP packet: may it be taken? */
-ON_MEDIA bool source_accepts(struct rt_stream *s, const struct addr *from, const struct rtp_packet *pk);
+/* source.c: whom to believe, the rest of it */
 ON_MEDIA void source_drain(struct rt_stream *s);
-/* A report of this SSRC came on the RTCP port. */
-ON_MEDIA bool source_takes_rtcp(struct rt_stream *s, const struct addr *from, uint32_t ssrc);
 
 /* source_filter.c */
 ON_MEDIA void source_filter_reset(struct rt_stream *s);
@@ -238,7 +259,11 @@ struct pkt {
 	uint16_t seq;
 	uint8_t pt;
 	bool has_marker;
+	bool was_decoded;
+	int pcm_count; /* once decoded; negative: it could not be */
 };
+/* The samples of a packet that s received, decoded once whoever asks; NULL: damaged, or a codec that is not known. */
+ANY const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k);
 /* Sends a packet of another source on f's socket with f's own sequence. */
 ON_MEDIA void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t pt);
 /* Sends our own packet: the next sequence number, ts as given. */
@@ -267,16 +292,16 @@ ON_MEDIA void record_cmd(struct rt_stream *s, const struct rt_cmd *c);
 ON_MEDIA void record_end(struct rt_stream *s, struct rt_record *r, int status);
 ON_MEDIA void record_stop(struct rt_stream *s, uint32_t id, int status); /* 0 = all */
 ON_MEDIA void record_tick(struct rt_stream *s);
-/* side 0: from the peer, 1: to it */
-ON_MEDIA void record_tap(
-    struct rt_stream *s, int side, const struct media_codec *codec, uint32_t ts, const uint8_t *p, size_t n);
+/* A packet passes that records or lanes want to hear: what came, what was sent. */
+ON_MEDIA void record_tap_read(struct rt_stream *s, struct pkt *k);
+ON_MEDIA void record_tap_sent(struct rt_stream *s, uint32_t ts, const uint8_t *p, size_t n);
 
 /* tap.c: taps come and go */
 ON_MEDIA void tap_cmd(struct rt_stream *s, const struct rt_cmd *c);
 ON_MEDIA void taps_end(struct rt_stream *s, int status);
-ON_MEDIA void taps_reap(struct rt_stream *s);             /* those that are over */
-ON_MEDIA void spies_cut(struct rt_stream *s, int status); /* s leaves the thread: whom it hears, who hears it */
-/* A short queue of samples between two ticks, with the rate changed on the way. */
+ON_MEDIA void taps_reap(struct rt_stream *s);            /* those that are over */
+ON_MEDIA void taps_cut(struct rt_stream *s, int status); /* s leaves the thread: what ties it to others of it */
+/* pipe.c: a short queue of samples between two ticks, with the rate changed on the way */
 struct rt_pipe {
 	struct resample *resample; /* NULL: same rate */
 	size_t fill;
@@ -289,38 +314,47 @@ ANY void rt_pipe_free(struct rt_pipe *p);
 ANY void pipe_put(struct rt_pipe *p, const int16_t *pcm, size_t n);
 ANY bool pipe_get(struct rt_pipe *p, int16_t *out, size_t n); /* all or nothing */
 
-/* work.c: samples of a stream with taps */
+/* pcm.c: samples of a stream with taps */
 struct rt_frames { /* samples on their way to a stream whose packets have another length */
 	size_t fill;
 	int16_t pcm[2 * RT_FRAME_MAX_SAMPLES];
 };
-struct rt_work {
+struct rt_pcm {
 	uint32_t recv_hz, send_hz;
 	struct rt_lane *lanes[2]; /* both at recv_hz; the write side as it is before anybody whispers into it */
 	struct rt_lane *in;       /* at send_hz: what its peer says, while the write side is changed */
 	struct rt_frames to_peer; /* its changed read side */
 };
-ON_MEDIA void work_plan(struct rt_stream *s); /* what of the row depends on taps; before the rest of the plan */
-ON_MEDIA bool work_hears(const struct rt_stream *s, int side);
-ON_MEDIA void work_lay(struct rt_stream *s, int side, uint32_t clock_hz, uint32_t ts, const int16_t *pcm, size_t n);
-ON_MEDIA void work_in(struct rt_thread *t, struct rt_stream *from, struct pkt *k); /* a packet for a peer in HOW_WORK */
-ON_MEDIA void work_send(struct rt_stream *s, int16_t *pcm, size_t n); /* n samples at send_hz: changed, encoded, sent */
-ON_MEDIA void work_tick(struct rt_stream *s);
-
-/* detect.c */
-ON_MEDIA void watch_hear(struct rt_stream *s, struct rt_tap *tap, const int16_t *const sides[2], size_t n);
+ON_MEDIA void pcm_plan(struct rt_stream *s); /* what of the row depends on taps; before the rest of the plan */
+ON_MEDIA bool pcm_hears(const struct rt_stream *s, int side);
+ON_MEDIA void pcm_lay(struct rt_stream *s, int side, uint32_t clock_hz, uint32_t ts, const int16_t *pcm, size_t n);
+ON_MEDIA void pcm_in(struct rt_thread *t, struct rt_stream *from, struct pkt *k); /* a packet for a peer in HOW_PCM */
+ON_MEDIA void pcm_send(struct rt_stream *s, int16_t *pcm, size_t n); /* n samples at send_hz: changed, encoded, sent */
+ON_MEDIA void pcm_tick(struct rt_stream *s);
 
 /* xcode.c */
 /* At the far side's rate, into out; 0 when something is wrong. */
 ANY size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16_t *out, size_t cap);
-ANY size_t rt_sample_bytes(const struct codec_ops *ops); /* of sample-based codecs without state; 0 = not one */
 ON_MEDIA void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k);
 ON_MEDIA void delay_put(struct rt_stream *s, const struct pkt *k);
 ON_MEDIA void delay_tick(struct rt_stream *s);
 
+/* plug.c: plug-ins come and go, packets that are not RTP find theirs */
+ON_MEDIA void plug_cmd(struct rt_stream *s, const struct rt_cmd *c);
+ON_MEDIA void plug_fini(struct rt_stream *s);
+/* kind is neither RTP nor RTCP; false: nobody wanted it. from NULL: from where the stream sends. */
+ON_MEDIA bool plug_packet(struct rt_stream *s, enum rtp_kind kind, const struct addr *from, const uint8_t *p, size_t n);
+/* Protects and sends an RTCP packet; p has RT_CRYPT_TAIL bytes behind. */
+ON_MEDIA void plug_rtcp_send(struct rt_stream *s, uint8_t *p, size_t n);
+/* The length of what is left, negative: refused. */
+ON_MEDIA int plug_unprotect(struct rt_stream *s, bool is_rtcp, uint8_t *p, size_t n);
+
+/* wired.c */
+ON_MEDIA void wired_gone(struct rt_stream *s); /* nobody is at the other end any more */
+
 /* rtcp.c */
 ON_MEDIA void rtcp_readable(struct rt_thread *t, struct rt_stream *s);
-ON_MEDIA void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n);
+ON_MEDIA void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n); /* plain */
 ON_MEDIA void rtcp_house(struct rt_stream *s);
 ON_MEDIA void rtcp_bye(struct rt_stream *s);
 

@@ -34,11 +34,14 @@ void rtcp_readable(struct rt_thread *t, struct rt_stream *s)
 	ssize_t n = recvfrom(s->rtcp_fd, p, RT_PACKET_MAX, MSG_DONTWAIT, &from.sa, &len);
 	if (n <= 0)
 		return;
-	if (rtcp_check(p, (size_t)n) || rtcp_next(p, (size_t)n, &off, &first) ||
-	    !source_takes_rtcp(s, &from, first.ssrc))
-		source_wrong_rtcp(s);
+	int left = plug_unprotect(s, true, p, (size_t)n);
+	if (left < 0)
+		return;
+	if (rtcp_check(p, (size_t)left) || rtcp_next(p, (size_t)left, &off, &first) ||
+	    !s->finder->ops->takes_rtcp(s->finder, s, &from, first.ssrc))
+		s->finder->ops->refused(s->finder, s, true);
 	else
-		rtcp_in(s, p, (size_t)n);
+		rtcp_in(s, p, (size_t)left);
 }
 
 ON_MEDIA static void report_send(struct rt_stream *s, bool is_bye)
@@ -63,15 +66,10 @@ ON_MEDIA static void report_send(struct rt_stream *s, bool is_bye)
 		    &s->seq, s->rtcp.sr_mid, s->rtcp.sr_mid ? (uint32_t)(now_us - s->rtcp.sr_at_us) : 0, &block);
 		r.blocks = &block, r.block_count = 1;
 	}
-	uint8_t p[RTCP_PACKET_MAX];
-	int n = rtcp_write(p, sizeof(p), &r);
-	if (n <= 0)
-		return;
-	int fd = s->params.is_rtcp_mux ? f->fd : s->rtcp_fd;
-	if (s->params.is_rtcp_mux && f->is_connected)
-		(void)!send(fd, p, (size_t)n, MSG_DONTWAIT);
-	else
-		(void)!sendto(fd, p, (size_t)n, MSG_DONTWAIT, &s->remote_rtcp.sa, addr_len(&s->remote_rtcp));
+	uint8_t p[RTCP_PACKET_MAX + RT_CRYPT_TAIL];
+	int n = rtcp_write(p, RTCP_PACKET_MAX, &r);
+	if (n > 0)
+		plug_rtcp_send(s, p, (size_t)n);
 }
 
 void rtcp_house(struct rt_stream *s)

@@ -1,6 +1,7 @@
-/* The socket follows the rule of source_rule.c. As long as more than one address may be taken it is open and every
- * packet is compared; with the signalled address speaking, or alone allowed, it is connected and the kernel drops
- * everybody else. What is in the socket's buffer then came before: it is read at once and strangers are dropped. */
+/* Who may be heard is decided by a rule (source_rule.c); the socket follows it, so that the kernel does the work. As
+ * long as more than one address may be taken it is open and every packet is compared; with the signalled address
+ * speaking, or alone allowed, it is connected and the kernel drops everybody else. What is in the socket's buffer then
+ * came before: it is read at once and strangers are dropped. This is the finder of every stream with ports (rt.h). */
 #include "media/rt/rt_i.h"
 
 #include <string.h>
@@ -26,11 +27,18 @@ void source_drain(struct rt_stream *s)
 	}
 }
 
+ON_MEDIA static void socket_open(struct rt_stream *s)
+{
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+	if (s->f->is_connected)
+		(void)connect(s->f->fd, &none, sizeof(none));
+	s->f->is_connected = s->is_drain_due = false;
+}
+
 /* Any connect failure (no route) leaves the socket open: then every packet is compared instead. */
 ON_MEDIA static void socket_follow(struct rt_stream *s)
 {
 	struct rt_flow *f = s->f;
-	struct sockaddr none = {.sa_family = AF_UNSPEC};
 	const struct addr *only = rt_source_only(&s->source);
 	source_filter_reset(s);
 	if (only) {
@@ -38,9 +46,7 @@ ON_MEDIA static void socket_follow(struct rt_stream *s)
 		s->is_drain_due = f->is_connected;
 		return;
 	}
-	if (f->is_connected)
-		(void)connect(f->fd, &none, sizeof(none));
-	f->is_connected = s->is_drain_due = false;
+	socket_open(s);
 }
 
 static bool is_learned(const struct rt_source *src)
@@ -68,8 +74,9 @@ ON_MEDIA static void targets_set(struct rt_stream *s)
 		addr_set_port(&s->remote_rtcp, (uint16_t)(addr_port(&s->remote_rtp) + 1));
 }
 
-bool source_takes_rtcp(struct rt_stream *s, const struct addr *from, uint32_t ssrc)
+static bool learn_takes_rtcp(const struct rt_finder *n, struct rt_stream *s, const struct addr *from, uint32_t ssrc)
 {
+	role_assert_media();
 	const struct rt_source *src = &s->source;
 	const struct addr *signalled = is_learned(src) ? &s->params.remote_rtcp : &s->remote_rtcp;
 	if (!rt_source_takes_rtcp(src, from, signalled, s->seq.is_started, s->seq.ssrc, ssrc))
@@ -84,8 +91,9 @@ static bool is_only(const struct addr *now, const struct addr *was)
 	return (now == NULL) == !addr_is_set(was) && (!now || addr_eq(now, was));
 }
 
-void source_set(struct rt_stream *s)
+static void learn_follow(const struct rt_finder *n, struct rt_stream *s)
 {
+	role_assert_media();
 	struct rt_source *src = &s->source;
 	const struct addr *only = rt_source_only(src);
 	struct addr was_only = {0};
@@ -107,8 +115,10 @@ ON_MEDIA static void digits_part(struct rt_stream *s)
 	s->has_relayed_event = false;
 }
 
-bool source_accepts(struct rt_stream *s, const struct addr *from, const struct rtp_packet *pk)
+static bool learn_takes_rtp(
+    const struct rt_finder *n, struct rt_stream *s, const struct addr *from, const struct rtp_packet *pk)
 {
+	role_assert_media();
 	const struct rt_flow *f = s->f;
 	bool was_learned = s->source.rank != RT_RANK_NONE;
 	struct rt_source_packet k = {.from = from,
@@ -134,3 +144,27 @@ bool source_accepts(struct rt_stream *s, const struct addr *from, const struct r
 		report_flag(s, PEND_LEARNED);
 	return true;
 }
+
+static void learn_refused(const struct rt_finder *n, struct rt_stream *s, bool is_rtcp)
+{
+	role_assert_media();
+	if (is_rtcp && s->rtcp_fd >= 0)
+		source_wrong_rtcp(s);
+	else
+		source_wrong(s);
+}
+
+static void learn_leave(const struct rt_finder *n, struct rt_stream *s)
+{
+	role_assert_media();
+	source_filter_reset(s);
+	socket_open(s);
+}
+
+static const struct rt_finder_ops learn_ops = {.name = "learn",
+    .follow = learn_follow,
+    .takes_rtp = learn_takes_rtp,
+    .takes_rtcp = learn_takes_rtcp,
+    .refused = learn_refused,
+    .leave = learn_leave};
+const struct rt_finder rt_finder_learn = {&learn_ops};

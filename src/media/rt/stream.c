@@ -1,6 +1,7 @@
-/* A stream's commands, its plan, and its regular work. The plan is the one place where everything known about a stream
- * (direction, mute, address, plays, digits, its join) becomes the few flags of its flow row that packets look at.
- * Joins are mutual: a relay links two streams, an echo links one to itself; unjoining either ends it for both. */
+/* Much is known about a stream (direction, mute, address, plays, digits, taps, its join), and packets must not ask for
+ * it one by one: the plan is the one place where all of it becomes the few flags of its flow row, made anew whenever
+ * any of it changes. Here are the plan, the commands, and the regular work. Joins are mutual: a relay links two
+ * streams, an echo links one to itself; unjoining either ends it for both. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, void *owner)
+int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, const struct rt_finder *finder, void *owner)
 {
 	struct rt_stream *s = mem_zalloc(sizeof(*s));
 	if (!s)
@@ -21,6 +22,7 @@ int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, void *owner)
 	s->f = f;
 	s->owner = owner;
 	s->rtcp_fd = rtcp_fd;
+	s->finder = s->first_finder = finder;
 	f->fd = rtp_fd, f->to = FLOW_NONE;
 	f->recv_pt = f->recv_dtmf_pt = f->send_pt = f->send_dtmf_pt = f->cn_pt = -1;
 	f->send_clock_hz = 8000, f->send_frame_ticks = 160;
@@ -31,6 +33,7 @@ int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, void *owner)
 
 void rt_stream_free(struct rt_stream *s)
 {
+	coders_close(&s->coders);
 	mem_free(s);
 }
 void *rt_stream_owner(const struct rt_stream *s)
@@ -84,9 +87,9 @@ void stream_plan(struct rt_stream *s)
 	f->may_take = p->may_recv;
 	f->may_send = p->may_send && !s->is_write_muted && addr_is_set(&s->remote_rtp);
 	f->may_relay = f->may_send && !s->play && !s->dtmf_out.is_busy;
-	work_plan(s);
-	f->is_read_tapped = work_hears(s, RT_READ);
-	f->is_write_tapped = work_hears(s, RT_WRITE);
+	pcm_plan(s);
+	f->is_read_tapped = pcm_hears(s, RT_READ);
+	f->is_write_tapped = pcm_hears(s, RT_WRITE);
 	for (struct rt_record *r = s->records; r; r = r->next) {
 		f->is_read_tapped |= r->conf.has_read;
 		f->is_write_tapped |= r->conf.has_write;
@@ -94,16 +97,16 @@ void stream_plan(struct rt_stream *s)
 	f->how = HOW_NONE, f->to = FLOW_NONE;
 	if (s->peer && !s->is_read_muted) {
 		f->to = s->peer->slot;
-		bool is_worked = s->is_changed[RT_READ] || s->peer->is_changed[RT_WRITE];
-		f->how = s->delay ? HOW_DELAY : is_worked ? HOW_WORK : s->xcode ? HOW_XCODE : HOW_DIRECT;
+		bool is_changed = s->is_changed[RT_READ] || s->peer->is_changed[RT_WRITE];
+		f->how = s->delay ? HOW_DELAY : is_changed ? HOW_PCM : s->xcode ? HOW_XCODE : HOW_DIRECT;
 	}
 }
 
-ON_MEDIA static void half_unjoin(struct rt_stream *s)
+ON_MEDIA static void stream_unjoin_half(struct rt_stream *s)
 {
 	s->peer = NULL;
-	if (s->work)
-		lane_reset(s->work->in);
+	if (s->pcm)
+		lane_reset(s->pcm->in);
 	rt_xcode_free(s->xcode);
 	s->xcode = NULL;
 	if (s->delay) {
@@ -117,12 +120,12 @@ ON_MEDIA static void half_unjoin(struct rt_stream *s)
 void stream_unjoin(struct rt_stream *s)
 {
 	struct rt_stream *peer = s->peer;
-	half_unjoin(s);
+	stream_unjoin_half(s);
 	if (peer && peer != s)
-		half_unjoin(peer);
+		stream_unjoin_half(peer);
 }
 
-ON_MEDIA static void join(struct rt_stream *a, struct rt_stream *b, struct rt_xcode *ab, struct rt_xcode *ba)
+ON_MEDIA static void stream_join(struct rt_stream *a, struct rt_stream *b, struct rt_xcode *ab, struct rt_xcode *ba)
 {
 	stream_unjoin(a);
 	stream_unjoin(b);
@@ -132,7 +135,7 @@ ON_MEDIA static void join(struct rt_stream *a, struct rt_stream *b, struct rt_xc
 	stream_plan(b);
 }
 
-ON_MEDIA static void echo(struct rt_stream *s, struct rt_delay *d, struct rt_xcode *x)
+ON_MEDIA static void stream_echo(struct rt_stream *s, struct rt_delay *d, struct rt_xcode *x)
 {
 	stream_unjoin(s);
 	s->peer = s, s->xcode = x, s->delay = d;
@@ -141,15 +144,23 @@ ON_MEDIA static void echo(struct rt_stream *s, struct rt_delay *d, struct rt_xco
 	stream_plan(s);
 }
 
-ON_MEDIA static void params_set(struct rt_stream *s, struct media_params *p)
+ON_MEDIA static void stream_coders_set(struct rt_stream *s, struct rt_coders *c)
+{
+	struct rt_coders was = s->coders;
+	if (!c)
+		return;
+	s->coders = *c, *c = was;
+	rt_coders_free(c);
+}
+
+ON_MEDIA static void stream_params_set(struct rt_stream *s, struct media_params *p, struct rt_coders *c)
 {
 	s->params = *p;
 	mem_free(p);
 	s->has_params = true;
-	s->send_ops = codec_find(s->params.send.name, s->params.send.clock_hz, s->params.send.channels);
-	s->recv_ops = codec_find(s->params.recv.name, s->params.recv.clock_hz, s->params.recv.channels);
+	stream_coders_set(s, c);
 	stream_plan(s); /* before the source: packets read while connecting meet the new row */
-	source_set(s);
+	s->finder->ops->follow(s->finder, s);
 	stream_plan(s);
 	if (s->peer && s->peer != s)
 		stream_plan(s->peer);
@@ -159,17 +170,17 @@ ON_MEDIA static void params_set(struct rt_stream *s, struct media_params *p)
 		s->rtcp.next_us = s->t->now_us + 2500000 + rand_below(2500000);
 }
 
-ON_MEDIA static void mute(struct rt_stream *s, unsigned bits)
+ON_MEDIA static void stream_mute(struct rt_stream *s, unsigned bits)
 {
 	s->is_read_muted = bits & 1;
 	s->is_write_muted = bits & 2;
 	stream_plan(s);
 }
 
-ON_MEDIA static void leave(struct rt_thread *t, struct rt_stream *s)
+ON_MEDIA static void stream_leave(struct rt_thread *t, struct rt_stream *s)
 {
 	stream_unjoin(s);
-	spies_cut(s, ST_CLOSED);
+	taps_cut(s, ST_CLOSED);
 	list_remove(&s->pend.link);
 	if (s->tick_needs) {
 		unsigned needs = s->tick_needs;
@@ -181,9 +192,9 @@ ON_MEDIA static void leave(struct rt_thread *t, struct rt_stream *s)
 	}
 }
 
-ON_MEDIA static void move(struct rt_thread *t, struct rt_stream *s, struct rt_thread *to)
+ON_MEDIA static void stream_move(struct rt_thread *t, struct rt_stream *s, struct rt_thread *to)
 {
-	leave(t, s);
+	stream_leave(t, s);
 	s->leaving_to = to;
 	s->is_moving = true;
 	struct rt_cmd c = {.kind = RT_C_OPEN, .s = s};
@@ -191,7 +202,7 @@ ON_MEDIA static void move(struct rt_thread *t, struct rt_stream *s, struct rt_th
 		list_push(&t->leaving, &s->leaving);
 }
 
-ON_MEDIA static void open_here(struct rt_thread *t, struct rt_stream *s)
+ON_MEDIA static void stream_open(struct rt_thread *t, struct rt_stream *s)
 {
 	int st = thread_flow_take(t, s);
 	CHECK(st == ST_OK); /* control keeps a thread's streams under FLOW_MAX */
@@ -207,7 +218,7 @@ ON_MEDIA static void open_here(struct rt_thread *t, struct rt_stream *s)
 	stream_plan(s);
 }
 
-ON_MEDIA static void close_here(struct rt_thread *t, struct rt_stream *s)
+ON_MEDIA static void stream_close(struct rt_thread *t, struct rt_stream *s)
 {
 	stream_unjoin(s);
 	if (s->play)
@@ -216,10 +227,13 @@ ON_MEDIA static void close_here(struct rt_thread *t, struct rt_stream *s)
 	taps_end(s, ST_CANCELLED);
 	dtmf_out_clear(s);
 	rtcp_bye(s);
+	plug_fini(s);
 	tick_done(s, ~0u);
 	thread_flow_release(t, s);
-	close(s->parked.fd);
-	close(s->rtcp_fd);
+	if (s->parked.fd >= 0)
+		close(s->parked.fd);
+	if (s->rtcp_fd >= 0)
+		close(s->rtcp_fd);
 	s->pend.flags = PEND_CLOSED; /* events that control has not seen are of no use now */
 	s->pend.digit_count = 0;
 	if (!lnode_is_linked(&s->pend.link))
@@ -237,13 +251,18 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	struct rt_stream *s = c->s;
 	switch (c->kind) {
 	case RT_C_OPEN:
-		open_here(t, s);
+		stream_open(t, s);
 		break;
 	case RT_C_MOVE:
-		move(t, s, c->to);
+		stream_move(t, s, c->to);
 		break;
 	case RT_C_PARAMS:
-		params_set(s, c->ptr);
+		stream_params_set(s, c->ptr, c->ptr2);
+		break;
+	case RT_C_CRYPT:
+	case RT_C_FINDER:
+	case RT_C_WIRE:
+		plug_cmd(s, c);
 		break;
 	case RT_C_TIMEOUT:
 		s->timeout_ms = c->number, s->is_timeout_told = false;
@@ -252,13 +271,13 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		stream_unjoin(s);
 		break;
 	case RT_C_RELAY:
-		join(s, c->peer, c->ptr, c->ptr2);
+		stream_join(s, c->peer, c->ptr, c->ptr2);
 		break;
 	case RT_C_ECHO:
-		echo(s, c->ptr, c->ptr2);
+		stream_echo(s, c->ptr, c->ptr2);
 		break;
 	case RT_C_MUTE:
-		mute(s, c->number);
+		stream_mute(s, c->number);
 		break;
 	case RT_C_DIGITS:
 		s->digit_flags = c->number;
@@ -280,8 +299,7 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		break;
 	case RT_C_TAP:
 	case RT_C_TAP_STOP:
-	case RT_C_SPY:
-	case RT_C_SPY_SET:
+	case RT_C_TAP_SET:
 		tap_cmd(s, c);
 		break;
 	case RT_C_DTMF:
@@ -291,7 +309,7 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		stats_fill(s, c->ptr);
 		break;
 	case RT_C_CLOSE:
-		close_here(t, s);
+		stream_close(t, s);
 		break;
 	case RT_C_NONE:
 	case RT_C_QUIT:
@@ -308,8 +326,8 @@ void stream_tick(struct rt_stream *s)
 		play_tick(s);
 	if (s->tick_needs & TICK_DELAY)
 		delay_tick(s);
-	if (s->tick_needs & TICK_WORK)
-		work_tick(s);
+	if (s->tick_needs & TICK_PCM)
+		pcm_tick(s);
 	if (s->tick_needs & TICK_RECORD)
 		record_tick(s);
 }
@@ -320,6 +338,8 @@ void stream_house(struct rt_stream *s)
 	if (!s->has_params)
 		return;
 	rtcp_house(s);
+	if (s->finder->ops->house)
+		s->finder->ops->house(s->finder, s);
 	if (s->dtmf_in.is_active)
 		dtmf_in_flush(s);
 	if (!s->f->may_take || !s->timeout_ms) {

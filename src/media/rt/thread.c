@@ -1,8 +1,9 @@
-/* A media thread: one epoll loop over its streams' connected sockets (level-triggered, one receive per wake), the
- * command mailbox, a wheel of 2 ms slots for streams that need a tick, and a look at a quarter of the streams every 250
- * ms. With no stream that needs a tick it sleeps until a packet comes; with no stream at all it sleeps for ever.
- * Commands run after the packets of one wake, so that nothing an epoll event points to can be gone. Order inside one
- * turn: packets, commands, ticks, housekeeping, reports. */
+/* Packets are answered when they come, everything else in its time: a media thread is one epoll loop over its streams'
+ * sockets (level-triggered, one receive per wake), the command mailbox, a wheel of 2 ms slots for streams that need a
+ * tick, and a look at a quarter of the streams every 250 ms. With no stream that needs a tick it sleeps until a packet
+ * comes; with no stream at all it sleeps for ever. Threads share nothing on the way of a packet; a stream that is
+ * needed elsewhere is handed over whole. Commands run after the packets of one wake, so that nothing an epoll event
+ * points to can be gone. Order inside one turn: packets, commands, ticks, housekeeping, reports. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -29,6 +30,24 @@ static uint64_t tag_of(uint32_t slot, enum event_tag tag)
 	return (uint64_t)slot << 2 | tag;
 }
 
+void thread_sockets_watch(struct rt_stream *s)
+{
+	int epoll_fd = s->t->epoll_fd;
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag_of(s->slot, TAG_RTP)};
+	struct epoll_event cev = {.events = EPOLLIN, .data.u64 = tag_of(s->slot, TAG_RTCP)};
+	if ((s->f->fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->f->fd, &ev)) ||
+	    (s->rtcp_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->rtcp_fd, &cev)))
+		log_error("media: epoll_ctl: %s", strerror(errno));
+}
+
+void thread_sockets_unwatch(struct rt_stream *s)
+{
+	if (s->f->fd >= 0)
+		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->f->fd, NULL);
+	if (s->rtcp_fd >= 0)
+		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->rtcp_fd, NULL);
+}
+
 /* Gives the stream a row of the flow table and its sockets a place in epoll. */
 int thread_flow_take(struct rt_thread *t, struct rt_stream *s)
 {
@@ -43,11 +62,7 @@ int thread_flow_take(struct rt_thread *t, struct rt_stream *s)
 	*f = s->parked;
 	f->s = s, f->to = FLOW_NONE, f->how = HOW_NONE;
 	s->f = f, s->slot = slot, s->t = t;
-	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag_of(slot, TAG_RTP)};
-	struct epoll_event cev = {.events = EPOLLIN, .data.u64 = tag_of(slot, TAG_RTCP)};
-	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, f->fd, &ev) ||
-	    epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, s->rtcp_fd, &cev))
-		log_error("media: epoll_ctl: %s", strerror(errno));
+	thread_sockets_watch(s);
 	if (t->stream_count++ == 0)
 		t->house_us = t->now_us + HOUSE_US;
 	return ST_OK;
@@ -57,8 +72,7 @@ void thread_flow_release(struct rt_thread *t, struct rt_stream *s)
 {
 	struct rt_flow *f = s->f;
 	DCHECK(f->s == s && !s->tick_needs);
-	(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, f->fd, NULL);
-	(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, s->rtcp_fd, NULL);
+	thread_sockets_unwatch(s);
 	t->gone_in += f->in_packets, t->gone_out += f->out.packets;
 	s->parked = *f;
 	s->f = &s->parked, s->t = NULL;
@@ -170,7 +184,7 @@ ON_MEDIA static void wheel_run(struct rt_thread *t)
 	}
 }
 
-static void tell(_Atomic uint64_t *to, uint64_t value)
+static void count_store(_Atomic uint64_t *to, uint64_t value)
 {
 	atomic_store_explicit(to, value, memory_order_relaxed);
 }
@@ -188,9 +202,10 @@ ON_MEDIA static void house_run(struct rt_thread *t)
 	for (uint32_t i = 0; i < t->flow_top; i++)
 		if (t->flows[i].s)
 			in += t->flows[i].in_packets, out += t->flows[i].out.packets;
-	tell(&t->count_in, in), tell(&t->count_out, out), tell(&t->count_dropped, dropped);
-	tell(&t->count_ticks, t->counts.ticks), tell(&t->count_late, t->counts.ticks_late);
-	tell(&t->count_late_us, t->counts.tick_late_us), tell(&t->count_late_max_us, t->counts.tick_late_max_us);
+	count_store(&t->count_in, in), count_store(&t->count_out, out), count_store(&t->count_dropped, dropped);
+	count_store(&t->count_ticks, t->counts.ticks), count_store(&t->count_late, t->counts.ticks_late);
+	count_store(&t->count_late_us, t->counts.tick_late_us),
+	    count_store(&t->count_late_max_us, t->counts.tick_late_max_us);
 }
 
 static int wait_ms(const struct rt_thread *t)
@@ -359,20 +374,20 @@ void rt_thread_stop(struct rt_thread *t)
 	pthread_join(t->pthread, NULL);
 }
 
-static uint64_t told(const _Atomic uint64_t *from)
+static uint64_t count_load(const _Atomic uint64_t *from)
 {
 	return atomic_load_explicit(from, memory_order_relaxed);
 }
 
 void rt_thread_counts(const struct rt_thread *t, struct rt_counts *add_to)
 {
-	uint64_t max_us = told(&t->count_late_max_us);
-	add_to->rtp_in += told(&t->count_in);
-	add_to->rtp_out += told(&t->count_out);
-	add_to->rtp_dropped += told(&t->count_dropped);
-	add_to->ticks += told(&t->count_ticks);
-	add_to->ticks_late += told(&t->count_late);
-	add_to->tick_late_us += told(&t->count_late_us);
+	uint64_t max_us = count_load(&t->count_late_max_us);
+	add_to->rtp_in += count_load(&t->count_in);
+	add_to->rtp_out += count_load(&t->count_out);
+	add_to->rtp_dropped += count_load(&t->count_dropped);
+	add_to->ticks += count_load(&t->count_ticks);
+	add_to->ticks_late += count_load(&t->count_late);
+	add_to->tick_late_us += count_load(&t->count_late_us);
 	add_to->tick_late_max_us = max_us > add_to->tick_late_max_us ? max_us : add_to->tick_late_max_us;
 }
 

@@ -1,7 +1,7 @@
-/* One codec into another between two legs, and the delayed echo. Same rate and packet time: every packet is turned over
- * as it comes, with its source's numbering (G.711 by table). Otherwise samples go through a resampler and a short queue
- * that is cut into the far side's frames; timestamps then count what was sent, and a hole in the source stays a hole.
- */
+/* A packet that can be turned over alone is: same rate and packet time, with its source's numbering (G.711 by table).
+ * Otherwise samples go through a resampler and a short queue that is cut into the far side's frames; timestamps then
+ * count what was sent, and a hole in the source stays a hole. The decoder and the encoder are the streams' own: what a
+ * codec remembers does not depend on who is joined to whom. Also the line of delayed packets for an echo. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "dsp/resample.h"
@@ -12,6 +12,7 @@
 
 struct rt_xcode {
 	const struct codec_ops *from, *to;
+	struct codec_dec own; /* delayed: the stream's has gone on */
 	bool is_one_to_one;
 	struct resample *resample;
 	size_t frame; /* samples of the far side's packet */
@@ -21,20 +22,13 @@ struct rt_xcode {
 	int16_t queue[]; /* two frames and a packet */
 };
 
-size_t rt_sample_bytes(const struct codec_ops *ops)
-{
-	if (!ops || ops->open || ops->channels != 1)
-		return 0;
-	return ops->frame_bytes(ops, 10) * 100 / ops->rate_hz;
-}
-
 static bool is_same_codec(const struct media_codec *a, const struct media_codec *b)
 {
 	return !strcasecmp(a->name, b->name) && a->clock_hz == b->clock_hz && a->channels == b->channels &&
 	       a->rate_hz == b->rate_hz;
 }
 
-int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to)
+int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, bool is_delayed)
 {
 	if (is_same_codec(from, to)) {
 		*out = NULL;
@@ -42,7 +36,7 @@ int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const st
 	}
 	const struct codec_ops *f = codec_find(from->name, from->clock_hz, from->channels);
 	const struct codec_ops *o = codec_find(to->name, to->clock_hz, to->channels);
-	if (!rt_sample_bytes(f) || !rt_sample_bytes(o))
+	if (!f || !o)
 		return ST_UNSUPPORTED;
 	bool is_one_to_one =
 	    f->rate_hz == o->rate_hz && from->clock_hz == to->clock_hz && from->ptime_ms == to->ptime_ms;
@@ -56,8 +50,10 @@ int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const st
 	x->from = f, x->to = o, x->frame = frame, x->is_one_to_one = is_one_to_one;
 	x->src_clock_hz = from->clock_hz ? from->clock_hz : 8000;
 	int st = f->rate_hz == o->rate_hz ? ST_OK : resample_new(&x->resample, f->rate_hz, o->rate_hz, 1);
+	if (!st && is_delayed)
+		st = codec_dec_open(&x->own, f, NULL);
 	if (st)
-		mem_free(x);
+		rt_xcode_free(x);
 	else
 		*out = x;
 	return st;
@@ -65,20 +61,37 @@ int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const st
 
 void rt_xcode_free(struct rt_xcode *x)
 {
-	if (x)
-		mem_unref(x->resample);
+	if (!x)
+		return;
+	mem_unref(x->resample);
+	codec_dec_close(&x->own);
 	mem_free(x);
 }
 
-ON_MEDIA static void one_to_one(struct rt_thread *t, struct rt_xcode *x, struct rt_flow *to, struct pkt *k)
+/* k's samples; NULL when there are none, which is counted. */
+ON_MEDIA static const int16_t *xcode_samples(struct rt_thread *t, struct rt_stream *from, struct pkt *k)
+{
+	struct rt_xcode *x = from->xcode;
+	if (x->own.ops && !k->was_decoded) {
+		k->pcm_count = codec_decode(&x->own, k->payload, k->n, t->packet_pcm, RT_FRAME_MAX_SAMPLES);
+		k->was_decoded = true;
+	}
+	const int16_t *pcm = pkt_samples(from, k);
+	t->dropped += !pcm;
+	return pcm;
+}
+
+ON_MEDIA static void xcode_one_to_one(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k)
 {
 	uint8_t *out = t->scratch + RT_PACKET_ROOM;
+	struct rt_xcode *x = from->xcode;
 	if (!codec_translate(x->from, x->to, k->payload, k->payload, k->n)) {
-		int got = x->from->decode(NULL, k->payload, k->n, t->pcm[0], RT_FRAME_MAX_SAMPLES);
-		int n =
-		    got < 0 ? got : x->to->encode(NULL, t->pcm[0], (size_t)got, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
+		const int16_t *pcm = xcode_samples(t, from, k);
+		int n = pcm ? codec_encode(
+		                  &to->s->coders.enc, pcm, (size_t)k->pcm_count, out, RT_PACKET_MAX - RTP_HEADER_BYTES)
+		            : 0;
 		if (n <= 0) {
-			t->dropped++;
+			t->dropped += n < 0;
 			return;
 		}
 		k->payload = out, k->n = (size_t)n;
@@ -86,12 +99,13 @@ ON_MEDIA static void one_to_one(struct rt_thread *t, struct rt_xcode *x, struct 
 	flow_forward(t, to, k, (uint8_t)to->send_pt);
 }
 
-ON_MEDIA static void frames_send(struct rt_thread *t, struct rt_xcode *x, struct rt_flow *to)
+ON_MEDIA static void xcode_queue_send(struct rt_thread *t, struct rt_xcode *x, struct rt_flow *to)
 {
 	uint8_t *out = t->scratch + RT_PACKET_ROOM;
 	size_t at = 0;
 	for (; x->fill - at >= x->frame; at += x->frame) {
-		int n = x->to->encode(NULL, x->queue + at, x->frame, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
+		int n =
+		    codec_encode(&to->s->coders.enc, x->queue + at, x->frame, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
 		if (n <= 0) {
 			t->dropped++;
 			continue;
@@ -108,7 +122,7 @@ ON_MEDIA static void frames_send(struct rt_thread *t, struct rt_xcode *x, struct
 
 /* A hole or a new source: what is queued does not belong to what comes; the clock since the last packet says how long
  * the hole was. */
-static void hole(struct rt_xcode *x)
+static void xcode_hole(struct rt_xcode *x)
 {
 	x->fill = 0;
 	x->was_started = false;
@@ -125,33 +139,35 @@ size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16_t *
 	return n;
 }
 
+/* Either side's codec just changed: the translator between the new ones is on its way. */
+static bool xcode_fits(const struct rt_xcode *x, const struct rt_stream *from, const struct rt_stream *to)
+{
+	return x->from == from->coders.dec.ops && x->to == to->coders.enc.ops;
+}
+
 void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k)
 {
 	struct rt_xcode *x = from->xcode;
-	if (x->is_one_to_one) {
-		one_to_one(t, x, to, k);
-		return;
-	}
-	int got = x->from->decode(NULL, k->payload, k->n, t->pcm[0], RT_FRAME_MAX_SAMPLES);
-	if (got <= 0) {
+	if (!xcode_fits(x, from, to->s)) {
 		t->dropped++;
 		return;
 	}
+	if (x->is_one_to_one) {
+		xcode_one_to_one(t, from, to, k);
+		return;
+	}
+	const int16_t *pcm = xcode_samples(t, from, k);
+	if (!pcm)
+		return;
+	size_t got = (size_t)k->pcm_count;
 	int32_t gap = rtp_ts_diff(k->ts, x->src_ts_next);
 	if (x->was_started && gap < 0 && gap > -(int32_t)x->src_clock_hz)
 		return; /* its place was sent over */
 	if (gap != 0)
-		hole(x);
-	x->src_ts_next = k->ts + (uint32_t)((uint64_t)(unsigned)got * x->src_clock_hz / x->from->rate_hz);
-	size_t room = 2 * x->frame + RT_FRAME_MAX_SAMPLES - x->fill, used = (size_t)got;
-	if (x->resample) {
-		x->fill += resample_run(x->resample, t->pcm[0], &used, x->queue + x->fill, room);
-	} else {
-		used = used < room ? used : room;
-		memcpy(x->queue + x->fill, t->pcm[0], used * sizeof(int16_t));
-		x->fill += used;
-	}
-	frames_send(t, x, to);
+		xcode_hole(x);
+	x->src_ts_next = k->ts + (uint32_t)((uint64_t)got * x->src_clock_hz / x->from->rate_hz);
+	x->fill += xcode_resample(x, pcm, got, x->queue + x->fill, 2 * x->frame + RT_FRAME_MAX_SAMPLES - x->fill);
+	xcode_queue_send(t, x, to);
 }
 
 /* The delay line: packets one after the other in a ring of bytes, each with its head. */
@@ -185,7 +201,7 @@ void rt_delay_free(struct rt_delay *d)
 	mem_free(d);
 }
 
-static void line_copy(struct rt_delay *d, uint64_t at, void *p, size_t n, bool is_put)
+static void delay_line_copy(struct rt_delay *d, uint64_t at, void *p, size_t n, bool is_put)
 {
 	size_t from = (size_t)(at % d->cap), first = d->cap - from < n ? d->cap - from : n;
 	uint8_t *b = p;
@@ -208,8 +224,8 @@ void delay_put(struct rt_stream *s, const struct pkt *k)
 		s->t->dropped++;
 		return;
 	}
-	line_copy(d, d->tail, &e, sizeof(e), true);
-	line_copy(d, d->tail + sizeof(e), k->payload, k->n, true);
+	delay_line_copy(d, d->tail, &e, sizeof(e), true);
+	delay_line_copy(d, d->tail + sizeof(e), k->payload, k->n, true);
 	d->tail += sizeof(e) + k->n;
 }
 
@@ -219,10 +235,10 @@ void delay_tick(struct rt_stream *s)
 	uint8_t *payload = s->t->packet + RT_PACKET_ROOM;
 	while (d->tail != d->head) {
 		struct delayed e;
-		line_copy(d, d->head, &e, sizeof(e), false);
+		delay_line_copy(d, d->head, &e, sizeof(e), false);
 		if (e.due_us > s->t->now_us)
 			return;
-		line_copy(d, d->head + sizeof(e), payload, e.n, false);
+		delay_line_copy(d, d->head + sizeof(e), payload, e.n, false);
 		d->head += sizeof(e) + e.n;
 		struct pkt k = {
 		    .payload = payload, .n = e.n, .ts = e.ts, .ssrc = e.ssrc, .seq = e.seq, .has_marker = e.has_marker};

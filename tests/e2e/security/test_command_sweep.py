@@ -155,7 +155,7 @@ def test_originate_loopback_park(sw, line):
     """What only parks never answers: whoever dialled it got no reply for a minute."""
     for text in ("loopback/app=park &park()", "loopback/app=park: &park", "loopback/app=PARK &park"):
         assert line.api(f"originate {text}").startswith("+OK "), text
-    assert line.api("originate loopback/app=hangup:USER_BUSY &park") == "-ERR USER_BUSY\n"
+    assert line.api("originate loopback/app=hangup:USER_BUSY &park").startswith("+OK ")  # early media comes first
     line.api("hupall")
     sw.wait_calls(0)
 

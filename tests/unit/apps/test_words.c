@@ -13,16 +13,20 @@ static int test_cut(void)
 		const char *words; /* joined by | */
 	} rows[] = {
 	    {"", 4, ""},
-	    {"   ", 4, ""},
+	    {"   ", 4, ""}, /* one word, of nothing */
 	    {"a", 4, "a"},
 	    {"  a   b ", 4, "a|b"},
 	    {"1 2 3 4", 2, "1|2 3 4"},
 	    {"'a b' c", 4, "a b|c"},
 	    {"x 'play it.wav' y", 3, "x|play it.wav|y"},
 	    {"x '' y", 3, "x||y"},
-	    {"it's so", 4, "it's|so"},
+	    {"it's so", 4, "it's so"}, /* a quote keeps blanks, with a partner or not */
+	    {"a'b c'd e", 4, "ab cd|e"},
+	    {"a\\'b c", 4, "a'b|c"},
+	    {"a\\ b", 4, "a\\ b"},
+	    {"^^;a b;c", 4, "a b|c"},
 	    {"a 'exten XML default'", 2, "a|exten XML default"},
-	    {"a 'never closed b", 4, "a|never closed b"},
+	    {"a 'never closed b", 4, "a|'never closed b"},
 	    {NULL, 4, ""},
 	};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {

@@ -1,4 +1,5 @@
 /* G.711 against the ITU's definition for every sample and every code; L16; the table. */
+#include "base/mem.h"
 #include "codec/codec.h"
 #include "harness.h"
 #include <stdlib.h>
@@ -107,14 +108,24 @@ static int test_round_trip(void)
 
 		for (size_t k = 0; k < n; k++)
 			in[k] = (int16_t)(k * 977 % 65536 - 32768);
-		m = c->encode(NULL, in, n, bytes, sizeof(bytes));
+		struct codec_enc e;
+		struct codec_dec d;
+		EXPECT_INT(codec_enc_open(&e, c, NULL), ST_OK);
+		EXPECT_INT(codec_dec_open(&d, c, NULL), ST_OK);
+		m = codec_encode(&e, in, n, bytes, sizeof(bytes));
 		EXPECT_INT(m, c->frame_bytes(c, c->ptime_ms));
-		EXPECT_INT(c->decode(NULL, bytes, (size_t)m, out, n), n);
+		EXPECT_INT(codec_decode(&d, bytes, (size_t)m, out, n), n);
 		for (size_t k = 0; k < n; k++)
 			EXPECT(abs(out[k] - in[k]) <= (c->pt == 0 || c->pt == 8 ? 1024 : 0));
-		EXPECT_INT(c->encode(NULL, in, n, bytes, (size_t)m - 1), ST_FULL);
-		EXPECT_INT(c->decode(NULL, bytes, (size_t)m, out, n - 1), ST_FULL);
-		EXPECT_INT(c->decode(NULL, bytes, 0, out, n), 0);
+		EXPECT_INT(codec_encode(&e, in, n, bytes, (size_t)m - 1), ST_FULL);
+		EXPECT_INT(codec_decode(&d, bytes, (size_t)m, out, n - 1), ST_FULL);
+		EXPECT_INT(codec_decode(&d, bytes, 0, out, n), 0);
+		EXPECT_INT(c->sample_bytes * n, m);
+		EXPECT(codec_store(c) == c);
+		EXPECT_INT(codec_conceal(&d, out, n), ST_UNSUPPORTED);
+		codec_enc_close(&e);
+		codec_dec_close(&d);
+		EXPECT(!e.ops && !d.ops);
 		EXPECT(codec_find(c->name, c->clock_hz, c->channels) == c);
 		EXPECT(codec_frame_samples(c, 120) <= CODEC_FRAME_SAMPLES_MAX);
 	}
@@ -135,5 +146,92 @@ static int test_l16(void)
 	return 0;
 }
 
+/* A codec with memory: what it says is the difference to the sample before, its first is what the format parameters
+ * say. */
+struct step {
+	int16_t last;
+};
+static int live_count;
+static int step_open(const struct codec_ops *ops, const char *fmtp, void **out)
+{
+	struct step *s = mem_zalloc(sizeof(*s));
+	if (fmtp && strncmp(fmtp, "start=", 6)) {
+		mem_free(s);
+		return ST_UNSUPPORTED;
+	}
+	s->last = (int16_t)(fmtp ? atoi(fmtp + 6) : 0);
+	live_count++;
+	*out = s;
+	return ST_OK;
+}
+static void step_close(void *state)
+{
+	live_count--;
+	mem_free(state);
+}
+static int step_encode(void *state, const int16_t *in, size_t n, uint8_t *out, size_t cap)
+{
+	struct step *s = state;
+	for (size_t i = 0; i < n; s->last = in[i++])
+		out[2 * i] = (uint8_t)((in[i] - s->last) >> 8), out[2 * i + 1] = (uint8_t)(in[i] - s->last);
+	return (int)(2 * n);
+}
+static int step_decode(void *state, const uint8_t *in, size_t n, int16_t *out, size_t cap)
+{
+	struct step *s = state;
+	for (size_t i = 0; i < n / 2; i++)
+		out[i] = s->last = (int16_t)(s->last + (int16_t)(in[2 * i] << 8 | in[2 * i + 1]));
+	return (int)(n / 2);
+}
+static int step_plc(void *state, int16_t *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = ((struct step *)state)->last;
+	return (int)n;
+}
+static const struct codec_ops step = {.name = "STEP",
+    .pt = -1,
+    .clock_hz = 16000,
+    .rate_hz = 16000,
+    .channels = 1,
+    .ptime_ms = 20,
+    .enc_open = step_open,
+    .dec_open = step_open,
+    .enc_close = step_close,
+    .dec_close = step_close,
+    .encode = step_encode,
+    .decode = step_decode,
+    .plc = step_plc};
+
+static int test_state(void)
+{
+	static const int16_t in[4] = {1000, -2000, 30000, 30000};
+	struct codec_enc e = {0};
+	struct codec_dec d = {0};
+	uint8_t bytes[8];
+	int16_t out[4];
+	EXPECT_INT(codec_add(&step), ST_OK);
+	EXPECT_INT(codec_add(&step), ST_EXISTS);
+	EXPECT(codec_find("step", 16000, 1) == &step);
+	EXPECT(codec_store(&step) == codec_find("L16", 16000, 1));
+	EXPECT_INT(codec_enc_open(&e, &step, "nonsense"), ST_UNSUPPORTED);
+	EXPECT(!e.ops && !live_count);
+	EXPECT_INT(codec_enc_open(&e, &step, "start=7"), ST_OK);
+	EXPECT_INT(codec_dec_open(&d, &step, "start=7"), ST_OK);
+	for (int turn = 0; turn < 2; turn++) { /* the second turn goes on from the first */
+		EXPECT_INT(codec_encode(&e, in, 4, bytes, 8), 8);
+		EXPECT_INT(codec_decode(&d, bytes, 8, out, 4), 4);
+		EXPECT(!memcmp(in, out, sizeof(in)));
+	}
+	EXPECT_INT(codec_conceal(&d, out, 3), 3);
+	EXPECT(out[0] == 30000 && out[2] == 30000);
+	codec_enc_close(&e);
+	codec_dec_close(&d);
+	codec_dec_close(&d);
+	EXPECT_INT(live_count, 0);
+	return 0;
+}
+
 TEST_MAIN({"encode all", test_encode_all}, {"decode all", test_decode_all}, {"known values", test_known_values},
-    {"translate", test_translate}, {"round trip", test_round_trip}, {"l16", test_l16})
+    {"translate", test_translate}, {"round trip", test_round_trip}, {"l16", test_l16},
+    {"a codec with memory", test_state, 0})

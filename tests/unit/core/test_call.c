@@ -436,7 +436,7 @@ static NO_ROLE_CHECK int test_originate(void)
 	EXPECT_INT(busy.cause, CAUSE_USER_BUSY);
 	co_spawn("test", originate_co, &bad, NULL);
 	EXPECT(fake_until(command_done, &bad, 2000));
-	EXPECT_INT(bad.cause, CAUSE_DESTINATION_OUT_OF_ORDER);
+	EXPECT_INT(bad.cause, CAUSE_CHAN_NOT_IMPLEMENTED);
 	co_spawn("test", originate_co, &late, NULL);
 	EXPECT(fake_until(command_done, &late, 3000));
 	EXPECT_INT(late.cause, CAUSE_NO_ANSWER);

@@ -307,7 +307,7 @@ static int test_check(void)
 	                                 "cmd=\"include\" data=\"no/*.xml\"/>\n</y>\n"));
 	EXPECT(!write_file("conf/d.xml", "<X-PRE-PROCESS cmd=\"nosuch\" data=\"1\"/>\n"));
 	EXPECT_INT(load_here(&cfg, NULL), ST_PARSE);
-	EXPECT_INT(config_check(collect, &found), 4);
+	EXPECT_INT(config_check(collect, &found, NULL), 4);
 	EXPECT(strstr(found.p, "conf/a.xml:3:3: mismatched tag"));
 	EXPECT(strstr(found.p, "conf/c.xml:4:3: mismatched tag"));
 	EXPECT(strstr(found.p, "conf/c.xml:2:1: nothing matches include"));

@@ -106,7 +106,7 @@ static NO_ROLE_CHECK int test_expand(void)
 	    {"${num:2:3}", "«234»"}, {"${num:-3}", "«789»"}, {"${mix:0:2}", "a«b»"},
 	    {"${x:0:2}{upper(hit)}", "«${»{upper(hit)}"},
 	    {"${n${n}}", "«0123456789»"}, /* which variable is read may depend on it */
-	    {"${arr[1]}", "«t|:wo»"}, {"${fake_arr[1]}", ""}, {"${fake_arr[0]}", "«ARRAY::one|:two»"},
+	    {"${arr[1]}", "«t|:wo»"}, {"${fake_arr[1]}", ""}, {"${fake_arr[0]}", ""},
 	    {"${upper(${x})}", "«${UPPER(HIT)}»"},            /* a reply is as its arguments were */
 	    {"${upper(abc)}", "ABC"}, {"${${cmd}(abc)}", ""}, /* a command is named by the configuration only */
 	};
@@ -174,7 +174,8 @@ static int test_dial(void)
 	    {"sofia/external/«1,sofia/external/2»@h", "0:sofia/external/«1,sofia/external/2»@h{}"},
 	    {"sofia/external/«1|x/2:_:y/3»@h", "0:sofia/external/«1|x/2:_:y/3»@h{}"},
 	    {"«[api_on_answer=x]»user/1", "an endpoint named from outside at character 1: '[api_on_answer=x]user/1'"},
-	    {"«loopback/app=socket:1.2.3.4»", "no ENDPOINT/ADDRESS at character 1: 'loopback/app=socket:1.2.3.4'"},
+	    {"«loopback/app=socket:1.2.3.4»",
+	        "an endpoint named from outside at character 1: 'loopback/app=socket:1.2.3.4'"},
 	    {"«user»/1", "an endpoint named from outside at character 1: 'user/1'"},
 	    {"user/1«,user/2»", "0:user/1«,user/2»{}"},
 	    {"{a='«x',api_on_answer='y»'}user/1", "0:user/1{a=«x',api_on_answer='y»}"},
@@ -183,7 +184,7 @@ static int test_dial(void)
 	    {"<a=«>»>user/1", "0:user/1{a=«>»}"},
 	    {"user/1,user/«2»", "0:user/1{} 0:user/«2»{}"},
 	    {"user/«1», user/2", "0:user/«1»{} 0:user/2{}"},
-	    {"«sip:1@h»", "no ENDPOINT/ADDRESS at character 1: 'sip:1@h'"},
+	    {"«sip:1@h»", "an endpoint named from outside at character 1: 'sip:1@h'"},
 	};
 	struct buf t, shown;
 	struct dial d;

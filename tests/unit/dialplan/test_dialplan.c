@@ -391,10 +391,79 @@ static int test_problems(void)
 	EXPECT_INT(dialplan_new(&dp, xml_root(doc), keep, &found), ST_OK);
 	EXPECT(strstr(found.p, "dp.xml:4:1: expression does not compile: missing closing parenthesis at offset 2\n"));
 	EXPECT(strstr(found.p, "dp.xml:5:1: action: no application is named"));
-	EXPECT(strstr(found.p, "dp.xml:7:1: break is none of on-false, on-true, always, never: maybe"));
+	EXPECT(strstr(
+	    found.p, "dp.xml:7:1: warning: break=\"maybe\" is none of on-false, on-true, always, never: as on-false"));
 	dialplan_free(dp);
 	mem_unref(doc);
 	buf_fini(&found);
+	return 0;
+}
+
+/* What FreeSWITCH takes and nobody means: a warning each, and nothing for what is well written. */
+static int test_lint(void)
+{
+	static const struct {
+		const char *condition, *want; /* NULL: nothing is told */
+	} lints[] = {
+	    {"<condition field='x' expression='a' break='never'/>", NULL},
+	    {"<condition field='x'><expression>a</expression></condition>", NULL},
+	    {"<condition wday='mon-fri' time-of-day='22:00-06:00,12:00-12:30:59' mon='11-2' mday='1,31' hour='0-23'/>",
+	        NULL},
+	    {"<condition date-time='2026-02-29 23:00:00~2027-01-01 00:00:00,2026-12-24'/>", NULL},
+	    {"<condition tz-offset='+2' dst='true' year='2026-2030' mweek='1-6' week='53' yday='366' minute='0-59'/>",
+	        NULL},
+	    {"<condition hour='${open}' minute-of-day='1-1440'/>", NULL},
+	    {"<condition field='x' expresion='a'/>", "<condition> has no attribute 'expresion' (meant: expression)"},
+	    {"<condition feild='x' expression='a'/>", "<condition> has no attribute 'feild' (meant: field)"},
+	    {"<condition field='x' expression='a' brake='never'/>", "<condition> has no attribute 'brake'"},
+	    {"<condition week-day='1'/>", "<condition> has no attribute 'week-day'"},
+	    {"<condition wdays='1'/>", "<condition> has no attribute 'wdays' (meant: wday)"},
+	    {"<condition field='x'/>", "a field without an expression matches everything"},
+	    {"<condition expression='x'/>", "an expression without a field is not looked at"},
+	    {"<condition regex='any'><regex field='x' expresion='a'/></condition>",
+	        "<regex> has no attribute 'expresion' (meant: expression)"},
+	    {"<condition field='x' expression='a'><action aplication='hangup'/></condition>",
+	        "<action> has no attribute 'aplication' (meant: application)"},
+	    {"<condition field='x' expression='a'><anti-action application='hangup' dta='x'/></condition>",
+	        "<anti-action> has no attribute 'dta' (meant: data)"},
+	    {"<condition hour='9-25'/>", "hour=\"9-25\" is no time that ever comes"},
+	    {"<condition wday='funday'/>", "wday=\"funday\" is no time that ever comes"},
+	    {"<condition wday='mon,8'/>", "wday=\"8\" is no time that ever comes"},
+	    {"<condition mon='13'/>", "mon=\"13\" is no time that ever comes"},
+	    {"<condition mon='dec'/>", "mon=\"dec\" is no time that ever comes"},
+	    {"<condition mday='0'/>", "mday=\"0\" is no time that ever comes"},
+	    {"<condition time-of-day='9-17'/>", "time-of-day=\"9-17\" is no time that ever comes"},
+	    {"<condition time-of-day='08:00-17:60'/>", "time-of-day=\"08:00-17:60\" is no time that ever comes"},
+	    {"<condition time-of-day='9am-5pm'/>", "time-of-day=\"9am-5pm\" is no time that ever comes"},
+	    {"<condition date-time='2026-13-01'/>", "date-time=\"2026-13-01\" is no time that ever comes"},
+	    {"<condition date-time='2026-06-31'/>", "date-time=\"2026-06-31\" is no time that ever comes"},
+	    {"<condition date-time='2026-03-02~2026-03-01'/>",
+	        "date-time=\"2026-03-02~2026-03-01\" is no time that ever comes"},
+	    {"<condition date-time='24.12.2026'/>", "date-time=\"24.12.2026\" is no time that ever comes"},
+	    {"<condition minute-of-day='0-60'/>", "minute-of-day=\"0-60\" is no time that ever comes"},
+	    {"<condition tz-offset='99'/>", "tz-offset=\"99\" is no time that ever comes"},
+	    {"<condition hour=''/>", "hour=\"\" is no time that ever comes"},
+	};
+	for (size_t i = 0; i < sizeof lints / sizeof *lints; i++) {
+		struct xml_doc *doc = NULL;
+		struct dialplan *dp = NULL;
+		struct buf text, found;
+
+		buf_init(&text);
+		buf_init(&found);
+		buf_printf(
+		    &text, "<s><context name='c'><extension name='e'>%s</extension></context></s>", lints[i].condition);
+		EXPECT_INT(xml_parse(&doc, text.p, text.n, "dp.xml", NULL, 0, NULL), ST_OK);
+		EXPECT_INT(dialplan_new(&dp, xml_root(doc), keep, &found), ST_OK);
+		if (!lints[i].want)
+			EXPECT_STR(found.p ? found.p : "", "");
+		else if (!found.p || !strstr(found.p, lints[i].want) || !strstr(found.p, ": warning: "))
+			test_fail(__FILE__, __LINE__, "%s: %s", lints[i].condition, found.p ? found.p : "nothing");
+		dialplan_free(dp);
+		mem_unref(doc);
+		buf_fini(&text);
+		buf_fini(&found);
+	}
 	return 0;
 }
 
@@ -541,5 +610,5 @@ static int test_vanilla(void)
 }
 
 TEST_MAIN({"rows", test_rows, 0}, {"contexts", test_contexts, 0}, {"explain", test_explain, 0},
-    {"problems", test_problems, 0}, {"bounds", test_bounds, 0}, {"inline", test_inline, TEST_OOM},
-    {"vanilla", test_vanilla, TEST_LOOP})
+    {"problems", test_problems, 0}, {"lint", test_lint, 0}, {"bounds", test_bounds, 0},
+    {"inline", test_inline, TEST_OOM}, {"vanilla", test_vanilla, TEST_LOOP})

@@ -41,6 +41,15 @@ static int test_modes_and_paths(void)
 	EXPECT_INT(o.priority, 2);
 	EXPECT_INT(parse(&o, NULL, ARGS("-ncwait")), ST_OK);
 	EXPECT_INT(o.mode, RUN_BACKGROUND_WAIT);
+	EXPECT_INT(parse(&o, NULL, ARGS("-nc", "-nf")), ST_OK);
+	EXPECT_INT(o.mode, RUN_FOREGROUND);
+	EXPECT_INT(parse(&o, NULL, ARGS("-nf", "-nc", "-ncwait")), ST_OK);
+	EXPECT_INT(o.mode, RUN_FOREGROUND);
+	EXPECT_INT(parse(&o, "-nf", ARGS("-nc")), ST_OK);
+	EXPECT_INT(o.mode, RUN_FOREGROUND);
+	options_fini(&o);
+	EXPECT_INT(parse(&o, NULL, ARGS("-nf", "-c")), ST_OK);
+	EXPECT_INT(o.mode, RUN_CONSOLE);
 	EXPECT_INT(parse(&o, NULL, ARGS("-reincarnate", "-nosql", "-vg")), ST_OK);
 	return 0;
 }

@@ -64,6 +64,7 @@ void peer_close(struct peer *p)
 		return;
 	close(p->fd);
 	close(p->rtcp_fd);
+	codec_enc_close(&p->enc);
 	free(p->kept);
 	memset(p, 0, sizeof(*p));
 }
@@ -176,18 +177,31 @@ void peer_clear(struct peer *p)
 	p->count = p->report_count = 0;
 }
 
+static void coded_frame(struct peer *p, const int16_t *pcm)
+{
+	uint8_t b[400];
+	int n = codec_encode(&p->enc, pcm, p->frame, b, sizeof(b));
+	CHECK(n > 0);
+	peer_send(p, p->pt, p->sent_count == 0, p->seq++, p->ts, b, (size_t)n);
+}
+
 static void tone_frame(struct peer *p)
 {
 	uint8_t b[400];
+	int16_t pcm[400];
 	for (unsigned i = 0; i < p->frame; i++) {
 		int16_t v = (int16_t)(8000 * sin(p->phase));
+		pcm[i] = v;
 		p->phase += 2 * M_PI * p->hz / (p->is_wide ? 16000 : 8000);
 		if (p->is_wide)
 			b[2 * i] = (uint8_t)(v >> 8), b[2 * i + 1] = (uint8_t)v;
 		else
 			b[i] = p->is_alaw ? g711_alaw_encode(v) : g711_ulaw_encode(v);
 	}
-	peer_send(p, p->pt, p->sent_count == 0, p->seq++, p->ts, b, p->frame * (p->is_wide ? 2 : 1));
+	if (p->enc.ops)
+		coded_frame(p, pcm);
+	else
+		peer_send(p, p->pt, p->sent_count == 0, p->seq++, p->ts, b, p->frame * (p->is_wide ? 2 : 1));
 	p->ts += p->frame;
 	p->sent_count++;
 }

@@ -1,6 +1,7 @@
 /* Test phones: RTP over real loopback sockets, paced by the clock, everything received kept; and a media room with one
  * stream for each. */
 #pragma once
+#include "codec/codec.h"
 #include "harness.h"
 #include "loop/loop.h"
 #include "media/ctl/mctl.h"
@@ -25,8 +26,9 @@ struct peer {
 	double hz;
 	uint8_t pt;
 	bool is_alaw;
-	bool is_wide;   /* L16 at 16 kHz; frames of 160 samples, 10 ms */
-	unsigned frame; /* samples */
+	struct codec_enc enc; /* when open: in place of the above; 8 kHz */
+	bool is_wide;         /* L16 at 16 kHz; frames of 160 samples, 10 ms */
+	unsigned frame;       /* samples */
 	int64_t next_us;
 	uint32_t ssrc, ts;
 	uint16_t seq;

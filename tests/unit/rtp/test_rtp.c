@@ -94,6 +94,7 @@ static int test_classify(void)
 	} rows[] = {{"", 0, RTP_KIND_NONE}, {"\x80\x00" HEAD, 12, RTP_KIND_RTP}, {"\x80\xc8" HEAD, 12, RTP_KIND_RTCP},
 	    {"\x80\xc9" HEAD, 8, RTP_KIND_RTCP}, {"\x80\x00" HEAD, 8, RTP_KIND_NONE},
 	    {"\x00\x01\x00\x00\x21\x12\xa4\x42xxxxxxxxxxxx", 20, RTP_KIND_STUN}, {"\x16\xfe\xfd", 3, RTP_KIND_DTLS},
+	    {"\x10\x00", 2, RTP_KIND_ZRTP}, {"\x40\x00", 2, RTP_KIND_TURN}, {"\x50\x00", 2, RTP_KIND_NONE},
 	    {"SIP", 3, RTP_KIND_NONE}, {"\x80\xe0" HEAD, 12, RTP_KIND_RTP}};
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
 		EXPECT_INT(rtp_classify((const uint8_t *)rows[i].bytes, rows[i].n), rows[i].kind);

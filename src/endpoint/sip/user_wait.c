@@ -1,0 +1,136 @@
+/* Users that only the XML handler knows: a request with a digest answer waits, its transaction and a copy of it held,
+ * while the handler's script is asked; then it goes the way that it would have gone at once. Retransmissions meet the
+ * transaction meanwhile. How many wait is bounded; a request beyond that is asked to come again. */
+#include "base/mem.h"
+#include "core/conf/dir.h"
+#include "core/event/event.h"
+#include "endpoint/sip/sofia_i.h"
+#include "loop/co.h"
+
+enum { WAITING_MAX = 100 };
+static unsigned waiting;
+
+struct held {
+	struct profile *p;
+	struct sip_stx *tx;
+	struct sip_msg *m;
+	char *user, *domain;
+};
+
+static void add(struct event *e, const char *name, struct sv value) ON_CTL;
+static void add(struct event *e, const char *name, struct sv value)
+{
+	char *text = value.n ? sv_dup(value) : NULL;
+	if (text)
+		event_add(e, name, text);
+	mem_free(text);
+}
+
+/* What FreeSWITCH tells a handler of a login. */
+static struct event *params_of(const struct held *h, const struct sip_auth *a) ON_CTL;
+static struct event *params_of(const struct held *h, const struct sip_auth *a)
+{
+	const struct sip_msg *m = h->m;
+	struct event *e = event_new(EVENT_REQUEST_PARAMS, NULL);
+	struct sip_nameaddr contact;
+	char host[ADDR_TEXT_MAX];
+
+	if (!e)
+		return NULL;
+	event_add(e, "action", "sip_auth");
+	event_add(e, "sip_profile", h->p->conf.name);
+	add(e, "sip_user_agent", sip_msg_value_named(m, "User-Agent"));
+	add(e, "sip_auth_username", a->username);
+	add(e, "sip_auth_realm", a->realm);
+	add(e, "sip_auth_nonce", a->nonce);
+	add(e, "sip_auth_uri", a->uri);
+	add(e, "sip_auth_qop", a->qop);
+	add(e, "sip_auth_cnonce", a->cnonce);
+	add(e, "sip_auth_nc", a->nc);
+	add(e, "sip_auth_response", a->response);
+	add(e, "sip_auth_method", m->method_text);
+	if (!sip_msg_contact(m, &contact)) {
+		add(e, "sip_contact_user", contact.uri.user);
+		add(e, "sip_contact_host", contact.uri.host);
+	}
+	add(e, "sip_to_user", m->to.uri.user);
+	add(e, "sip_to_host", m->to.uri.host);
+	add(e, "sip_from_user", m->from.uri.user);
+	add(e, "sip_from_host", m->from.uri.host);
+	event_add(e, "ip", addr_host(sip_stx_peer(h->tx), host));
+	return e;
+}
+
+static void held_free(struct held *h) ON_CTL;
+static void held_free(struct held *h)
+{
+	waiting--;
+	sip_stx_unref(h->tx);
+	mem_unref(h->p);
+	mem_unref(h->m);
+	mem_free(h->user);
+	mem_free(h->domain);
+	mem_free(h);
+}
+
+static bool answer_of(struct profile *p, const struct sip_msg *m, struct buf *realm, struct sip_auth *out) ON_CTL;
+static bool answer_of(struct profile *p, const struct sip_msg *m, struct buf *realm, struct sip_auth *out)
+{
+	buf_init(realm);
+	auth_realm_put(p, m, realm);
+	return realm->p && !realm->failed && !digest_answer_get(m, m->method != SIP_REGISTER, buf_sv(realm), out) &&
+	       out->username.n;
+}
+
+static void held_main(void *arg)
+{
+	struct held *h = arg;
+	struct sip_auth answer;
+	struct event *params = NULL;
+	struct buf realm;
+
+	role_assert_co();
+	if (answer_of(h->p, h->m, &realm, &answer))
+		params = params_of(h, &answer);
+	buf_fini(&realm);
+	int st = dir_user_load(sv_of(h->user), sv_of(h->domain), params);
+	mem_unref(params);
+	if (h->p->stack && !sip_stx_is_done(h->tx)) {
+		if (st && st != ST_NOTFOUND && dir_user_needs_load(sv_of(h->user), sv_of(h->domain)))
+			sip_stx_reply_once(h->tx, 503, NULL, "Retry-After: 2\r\n"); /* nobody knows whether he exists */
+		else
+			request_go(h->p, h->tx, h->m);
+	}
+	held_free(h);
+}
+
+bool request_waits(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct sip_auth answer;
+	struct buf realm;
+	struct held *h = NULL;
+
+	if (!dir_has_handler())
+		return false;
+	bool is_answer = answer_of(p, m, &realm, &answer);
+	struct sv domain = *p->conf.force_register_domain ? sv_of(p->conf.force_register_domain) : buf_sv(&realm);
+	if (!is_answer || !dir_user_needs_load(answer.username, domain)) {
+		buf_fini(&realm);
+		return false;
+	}
+	if (waiting < WAITING_MAX && (h = mem_zalloc(sizeof(*h)))) {
+		waiting++;
+		*h = (struct held){.p = mem_ref(p),
+		    .tx = sip_stx_ref(tx),
+		    .m = sip_msg_dup(m),
+		    .user = sv_dup(answer.username),
+		    .domain = sv_dup(domain)};
+	}
+	buf_fini(&realm);
+	if (!h || !h->m || !h->user || !h->domain || co_spawn("sip user", held_main, h, NULL)) {
+		sip_stx_reply_once(tx, 503, NULL, "Retry-After: 1\r\n");
+		if (h)
+			held_free(h);
+	}
+	return true;
+}
