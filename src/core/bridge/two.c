@@ -92,6 +92,7 @@ static int app_uuid_bridge(struct leg *leg, const char *data)
 	if (!st) {
 		id_show(leg, b);
 		id_show(b, leg);
+		leg_note_reached(leg, b);
 		st = bridge_join(leg, b, two_done, NULL);
 	}
 	if (st && leg_is_up(b))

@@ -71,6 +71,19 @@ static void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx
 	buf_fini(&headers);
 }
 
+/* CUSTOM sofia::reinvite: the far side asks for another session. */
+static void reinvite_event(struct call *c) ON_CTL;
+static void reinvite_event(struct call *c)
+{
+	static const char subclass[] = "sofia::reinvite";
+	struct event *e;
+	if (!event_is_wanted(EVENT_CUSTOM, subclass) || !(e = event_new(EVENT_CUSTOM, subclass)))
+		return;
+	event_add(e, "profile-name", c->p->conf.name);
+	leg_event_headers(c->leg, e);
+	event_fire(e);
+}
+
 void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)
 {
 	struct call *c = arg;
@@ -78,7 +91,7 @@ void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_
 	if (!c->leg || !leg_is_up(c->leg))
 		sip_call_reply(sc, tx, 481, NULL, NULL, NULL, SV_NONE);
 	else
-		answer_offer(c, sc, tx, m);
+		reinvite_event(c), answer_offer(c, sc, tx, m);
 }
 
 void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)

@@ -165,7 +165,8 @@ static void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg
 	if (m->via.has_rport)
 		leg_var_setf(leg, "sip_via_rport", "%u", port);
 	leg_var_setf(leg, "max_forwards", "%d", m->max_forwards >= 0 ? m->max_forwards : 70);
-	from_var(leg, "presence_id", m);
+	if (profile_conf_has_presence(&c->p->conf))
+		from_var(leg, "presence_id", m);
 	call_vars_kept(c, m);
 	call_vars_x_headers(c, m, "sip_h_");
 }

@@ -422,6 +422,11 @@ enum media_source_mode profile_conf_source_mode(const struct profile_conf *c)
 	return mode;
 }
 
+bool profile_conf_has_presence(const struct profile_conf *c)
+{
+	return str_is_true(c->manage_presence) || !strcasecmp(c->manage_presence, "passive");
+}
+
 enum cid_type profile_conf_cid_type(const struct profile_conf *c)
 {
 	if (!strcasecmp(c->caller_id_type, "pid"))

@@ -66,6 +66,7 @@ ANY void profile_conf_adopt(struct profile_conf *running, struct profile_conf *f
 ANY enum multi_reg profile_conf_multi_reg(const struct profile_conf *c);
 /* Whose RTP is taken: rtp-source, or strict where disable-rtp-auto-adjust says so. */
 ANY enum media_source_mode profile_conf_source_mode(const struct profile_conf *c);
+ANY bool profile_conf_has_presence(const struct profile_conf *c); /* manage-presence: true or passive */
 ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
 ANY enum from_check profile_conf_from_check(const struct profile_conf *c);
 /* One parameter by name; false when it is unknown. */
