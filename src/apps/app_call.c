@@ -87,20 +87,26 @@ int app_park(struct leg *leg, const char *data)
 	return leg_park(leg);
 }
 
-/* code [phrase] */
+/* code [phrase], at once. As FreeSWITCH has it: no number is 488, a number that is no status 500. */
 int app_respond(struct leg *leg, const char *data)
 {
 	char *end = NULL;
 	long code = data ? strtol(data, &end, 10) : 0;
 
 	role_assert_co();
-	if (code < 300 || code > 699 || !leg->ops->respond) {
-		leg_log(leg, LOG_ERR, "respond: '%s' is no final status from 300 to 699", data ? data : "");
+	if (end == data || !end)
+		code = 488;
+	else if (code < 100 || code > 699)
+		code = 500;
+	if (code / 100 == 2)
+		return leg_answer(leg);
+	if (leg->is_answered || leg->is_outbound || !leg->ops->respond) {
+		leg_log(leg, LOG_ERR, "respond: only a caller who is not answered yet can be told %ld", code);
 		return ST_INVAL;
 	}
 	while (end && *end == ' ')
 		end++;
-	return leg->ops->respond(leg, (int)code, end && *end ? end : NULL);
+	return leg->ops->respond(leg, (int)code, end && end != data && *end ? end : NULL);
 }
 
 int app_redirect(struct leg *leg, const char *data)

@@ -77,7 +77,7 @@ static bool is_ptime_possible(const struct sdp_codec *c, unsigned ms)
 static uint16_t choose_ptime(
     const struct sdp_policy *p, const struct sdp_codec *c, unsigned ours, const struct sdp_media *m)
 {
-	unsigned ms = ours ? ours : sdp_ptime_default(p, c);
+	unsigned ms = ours && is_ptime_possible(c, ours) ? ours : sdp_ptime_default(p, c);
 	if (m->ptime_ms && !p->is_ptime_kept && is_ptime_possible(c, m->ptime_ms))
 		ms = m->ptime_ms;
 	while (m->maxptime_ms && ms > m->maxptime_ms && is_ptime_possible(c, ms - 10))

@@ -24,7 +24,8 @@ static ON_CTL bool choose(struct sip_ctx *c, const struct sip_msg *resp, enum si
 		if (auth->qop.n && !has_auth)
 			continue;
 		*cred = (struct sip_credentials){0};
-		if (c->credentials(auth->realm, cred, c->credentials_arg) && (cred->password.p || *alg == DIGEST_MD5))
+		struct sip_challenge ch = {auth->realm, &c->from, &c->dst.addr};
+		if (c->credentials(&ch, cred, c->credentials_arg) && (cred->password.p || *alg == DIGEST_MD5))
 			return true;
 	}
 	return false;

@@ -16,7 +16,7 @@ static void call_dtor(void *obj)
 	sip_dialog_fini(&c->dlg);
 	char *texts[] = {c->auth_realm, c->auth_user, c->auth_password, c->auth_ha1, c->call_id, c->local_uri,
 	    c->remote_uri, c->contact_user, c->contact, c->contact_params, c->local_contact, c->ack_body,
-	    c->bye_headers, c->retry_headers, c->retry_sdp, c->close_phrase, c->close_reason};
+	    c->bye_headers, c->retry_headers, c->retry_sdp, c->close_phrase, c->close_reason, c->ack_tag};
 	for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
 		mem_free(texts[i]);
 	mem_unref(c->invite);
@@ -104,6 +104,8 @@ void sip_call_finish(struct sip_call *c)
 		return;
 	loop_timer_cancel(&c->ok_timer);
 	loop_timer_cancel(&c->retry_timer);
+	sip_ctx_unref(c->ack_ctx);
+	c->ack_ctx = NULL;
 	list_remove(&c->link);
 	sip_table_del(&c->stack->call_table, &c->node);
 	mem_unref(c);
@@ -188,6 +190,7 @@ void sip_call_bye(struct sip_call *c)
 	if (must_wait || c->is_bye_sent)
 		return;
 	c->is_bye_sent = true;
+	sip_call_ack_release(c, SV_NONE);
 	if (c->inv_ctx) { /* a re-INVITE of ours: its late 2xx is acknowledged by the transaction alone */
 		sip_ctx_orphan(c->inv_ctx);
 		c->inv_ctx = NULL;
@@ -261,6 +264,8 @@ void sip_call_drop_all(struct sip_stack *s)
 				sip_ctx_orphan(*ctxs[i]);
 			*ctxs[i] = NULL;
 		}
+		sip_ctx_unref(c->ack_ctx);
+		c->ack_ctx = NULL;
 		release_tx(&c->ok_tx);
 		c->is_bye_wanted = c->in_answer = false;
 		loop_defer_cancel(&c->close_defer);
@@ -365,19 +370,30 @@ static void keep(char **slot, struct sv v)
 	*slot = v.p ? sv_dup(v) : NULL;
 }
 
-bool sip_call_credentials(struct sv realm, struct sip_credentials *out, void *arg)
+/* Of the host they were given for; on this machine the host says nothing. */
+static bool is_auth_host(const struct sip_call *c, const struct addr *from)
+{
+	if (!addr_is_set(&c->auth_host))
+		return true;
+	return addr_is_loopback(from) ? addr_eq(&c->auth_host, from) : addr_eq_host(&c->auth_host, from);
+}
+
+bool sip_call_credentials(const struct sip_challenge *ch, struct sip_credentials *out, void *arg)
 {
 	role_assert_ctl();
 	struct sip_call *c = arg;
-	if (c->auth_realm && sv_is(realm, c->auth_realm)) {
+	if (c->auth_realm && sv_is(ch->realm, c->auth_realm) && is_auth_host(c, ch->from)) {
 		out->user = sv_of(c->auth_user);
 		out->password = sv_of(c->auth_password);
 		out->ha1 = sv_of(c->auth_ha1);
 		return true;
 	}
-	if (c->state == SIP_CALL_CLOSED || !c->credentials || !c->credentials(realm, out, c->credentials_arg))
+	if (c->state == SIP_CALL_CLOSED || !c->credentials || !c->credentials(ch, out, c->credentials_arg))
 		return false;
-	keep(&c->auth_realm, realm);
+	memset(&c->auth_host, 0, sizeof(c->auth_host));
+	if (out->is_for_host)
+		c->auth_host = *ch->from;
+	keep(&c->auth_realm, ch->realm);
 	keep(&c->auth_user, out->user);
 	keep(&c->auth_password, out->password);
 	keep(&c->auth_ha1, out->ha1);

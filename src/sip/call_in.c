@@ -40,6 +40,7 @@ static ON_CTL void bye_in(struct sip_call *c, struct sip_stx *tx, const struct s
 		c->inv_ctx = NULL;
 	}
 	c->is_bye_wanted = false;
+	sip_call_ack_release(c, SV_NONE);
 	sip_call_close(c, &why);
 	sip_call_finish(c);
 }
@@ -50,7 +51,7 @@ static ON_CTL void reinvite_in(struct sip_call *c, struct sip_stx *tx, const str
 		retry_after(tx);
 		return;
 	}
-	if (c->inv_ctx || c->ok_tx || c->in_answer) {
+	if (c->inv_ctx || c->ok_tx || c->ack_ctx || c->in_answer) {
 		simple(tx, 491, NULL);
 		return;
 	}
@@ -72,18 +73,18 @@ static ON_CTL void update_in(struct sip_call *c, struct sip_stx *tx, const struc
 		return;
 	}
 	/* an offer of ours without answer: 491; an offer of theirs that we did not answer yet: 500 */
-	if (m->body.n &&
-	    (c->update_ctx || (c->inv_ctx && !is_early) || (is_early && c->is_uac && !c->has_sdp_from_remote))) {
+	if (m->sdp.n && (c->update_ctx || c->ack_ctx || (c->inv_ctx && !is_early) ||
+	                    (is_early && c->is_uac && !c->has_sdp_from_remote))) {
 		simple(tx, 491, NULL);
 		return;
 	}
-	if (m->body.n && is_early && !c->is_uac && !c->has_sdp_sent) {
+	if (m->sdp.n && is_early && !c->is_uac && !c->has_sdp_sent) {
 		retry_after(tx);
 		return;
 	}
 	sip_dialog_refresh(&c->dlg, m);
 	if (!c->h || !c->h->on_update) {
-		sip_call_answer_tx(c, tx, m->body.n ? 488 : 200, NULL, NULL, NULL, SV_NONE);
+		sip_call_answer_tx(c, tx, m->sdp.n ? 488 : 200, NULL, NULL, NULL, SV_NONE);
 		return;
 	}
 	c->update_tx = sip_stx_ref(tx);

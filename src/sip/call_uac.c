@@ -210,7 +210,7 @@ static ON_CTL void answered(struct sip_call *c, struct sip_ctx *ctx, const struc
 		return;
 	}
 	drop_forks(c);
-	c->has_sdp_from_remote |= resp->body.n > 0;
+	c->has_sdp_from_remote |= resp->sdp.n > 0;
 	c->state = SIP_CALL_ANSWERED;
 	char *tag = sv_dup(resp->to_tag); /* the message may be gone once the user returns */
 	c->in_answer = true;
@@ -256,7 +256,7 @@ void sip_call_uac_response(struct sip_ctx *ctx, int code, const struct sip_msg *
 	} else if (code > 100 && c->state != SIP_CALL_CLOSED) {
 		if (!resp->to_tag.n || !select_fork(c, resp)) {
 			c->state = SIP_CALL_EARLY;
-			c->has_sdp_from_remote |= resp->body.n > 0;
+			c->has_sdp_from_remote |= resp->sdp.n > 0;
 			if (c->h && c->h->on_progress)
 				c->h->on_progress(c, resp, c->arg);
 		}
@@ -291,7 +291,7 @@ int sip_call_reinvite(struct sip_call *c, const char *headers, struct sv sdp)
 {
 	if (c->state != SIP_CALL_CONFIRMED)
 		return c->state == SIP_CALL_ANSWERED ? ST_BUSY : ST_INVAL;
-	if (c->inv_ctx || c->inv_tx || c->ok_tx || loop_timer_is_set(&c->retry_timer))
+	if (c->inv_ctx || c->inv_tx || c->ok_tx || c->ack_ctx || loop_timer_is_set(&c->retry_timer))
 		return ST_BUSY;
 	sip_call_retry_clear(c);
 	c->retry_headers = mem_strdup(headers);
@@ -321,6 +321,43 @@ static ON_CTL void dialog_lost(struct sip_call *c, int code, const struct sip_ms
 		sip_call_finish(c);
 }
 
+static ON_CTL void ack_hold(struct sip_call *c, struct sip_ctx *ctx, const char *tag)
+{
+	mem_free(c->ack_tag);
+	c->ack_tag = mem_strdup(tag);
+	c->ack_ctx = sip_ctx_ref(ctx);
+	sip_ctx_hold_ack(ctx, sv_of(tag));
+}
+
+void sip_call_ack_release(struct sip_call *c, struct sv sdp)
+{
+	struct sip_ctx *ctx = c->ack_ctx;
+	if (!ctx)
+		return;
+	c->ack_ctx = NULL;
+	mem_free(c->ack_body);
+	c->ack_body = sdp.n ? sv_dup(sdp) : NULL;
+	if (c->stack && c->ack_tag && ctx->state != CTX_DEAD)
+		acknowledge(c, ctx, sv_of(c->ack_tag));
+	sip_ctx_unref(ctx);
+}
+
+int sip_call_hold_ack(struct sip_call *c)
+{
+	if (!c->in_reinvite_done)
+		return ST_INVAL;
+	c->is_ack_held = true;
+	return ST_OK;
+}
+
+int sip_call_reinvite_ack(struct sip_call *c, struct sv sdp)
+{
+	if (!c->ack_ctx || c->state == SIP_CALL_CLOSED)
+		return ST_INVAL;
+	sip_call_ack_release(c, sdp);
+	return ST_OK;
+}
+
 void sip_call_reinvite_response(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg)
 {
 	role_assert_ctl();
@@ -343,10 +380,13 @@ void sip_call_reinvite_response(struct sip_ctx *ctx, int code, const struct sip_
 		sip_dialog_refresh(&c->dlg, resp);
 	}
 	c->in_reinvite_done = code < 300;
+	c->is_ack_held = false;
 	if (c->h && c->h->on_reinvite_done)
 		c->h->on_reinvite_done(c, code, resp, c->arg);
 	c->in_reinvite_done = false;
-	if (code < 300 && c->stack && tag)
+	if (c->is_ack_held && c->stack && tag && c->state != SIP_CALL_CLOSED)
+		ack_hold(c, ctx, tag);
+	else if (code < 300 && c->stack && tag)
 		acknowledge(c, ctx, sv_of(tag));
 	else if (code == 408 || code == 481 || !resp)
 		dialog_lost(c, code, resp);
@@ -377,7 +417,8 @@ int sip_call_update(struct sip_call *c, const char *headers, struct sv sdp)
 {
 	if (c->state == SIP_CALL_CLOSED || !c->dlg.remote_tag || c->state == SIP_CALL_NONE)
 		return ST_INVAL;
-	if (c->update_ctx || c->update_tx || (sdp.n && c->state == SIP_CALL_CONFIRMED && (c->inv_ctx || c->inv_tx)))
+	if (c->update_ctx || c->update_tx ||
+	    (sdp.n && c->state == SIP_CALL_CONFIRMED && (c->inv_ctx || c->inv_tx || c->ack_ctx)))
 		return ST_BUSY;
 	return sip_call_send(c, &c->update_ctx, "UPDATE", headers, "application/sdp", sdp, true, on_update_response, c);
 }

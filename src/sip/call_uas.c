@@ -41,7 +41,7 @@ int sip_call_accept(
 		mem_unref(c);
 		return ST_NOMEM;
 	}
-	c->has_sdp_from_remote = msg->body.n > 0;
+	c->has_sdp_from_remote = msg->sdp.n > 0;
 	c->local_cseq = rand_below(0x3fffffff);
 	sip_call_seen_from(c, &tx->src);
 	c->inv_tx = sip_stx_ref(tx);

@@ -77,7 +77,7 @@ bool sip_sender_is_known(const struct sip_sender *d)
 	return d && d->known_until_us > loop_now_us();
 }
 
-bool sip_sender_pays(const struct sip_stack *s, struct sip_sender *d, size_t n, enum sip_pay how)
+bool sip_sender_pays(const struct sip_stack *s, struct sip_sender *d, size_t n, enum sip_pay how, size_t final_n)
 {
 	int64_t bytes = (int64_t)n, reserve = 0;
 	if (!s->cfg.answer_factor)
@@ -86,6 +86,8 @@ bool sip_sender_pays(const struct sip_stack *s, struct sip_sender *d, size_t n, 
 		return how == SIP_PAY_DUE;
 	if (how == SIP_PAY_EARLY || how == SIP_PAY_REPEAT)
 		reserve = (int64_t)CREDIT_RESERVE_BYTES * (d->active_count - d->unacked_count);
+	if (final_n && reserve >= CREDIT_RESERVE_BYTES)
+		reserve += (int64_t)final_n - CREDIT_RESERVE_BYTES;
 	if (how != SIP_PAY_DUE && d->credit_bytes < bytes + reserve)
 		return false;
 	d->credit_bytes -= bytes;

@@ -128,10 +128,16 @@ struct sip_dst {
 };
 struct sip_credentials {
 	struct sv user, password, ha1; /* ha1 (hex, MD5) or password; views valid until the callback's next call */
+	bool is_for_host;              /* for a challenge from this host only: a call asks again for another one's */
 };
-/* true when there are credentials for this realm. A call keeps what it was given, so that a BYE can be authenticated
- * after on_closed; the function is not called any more from then on. */
-typedef bool (*sip_credentials_fn)(struct sv realm, struct sip_credentials *out, void *arg);
+struct sip_challenge {
+	struct sv realm;
+	const struct addr *from;    /* where the response came from */
+	const struct addr *sent_to; /* where the request went */
+};
+/* true when there are credentials for this challenge. A call keeps what it was given, so that a BYE can be
+ * authenticated after on_closed; the function is not called any more from then on. */
+typedef bool (*sip_credentials_fn)(const struct sip_challenge *ch, struct sip_credentials *out, void *arg);
 /* resp NULL: no response came; code is then 408 (timeout), 503 (transport or no address) or 487 (cancelled). 1xx are
  * given too. */
 typedef void (*sip_response_fn)(struct sip_ctx *c, int code, const struct sip_msg *resp, void *arg);
@@ -243,6 +249,11 @@ ON_CTL int sip_call_hangup(struct sip_call *c, int code, const char *phrase, con
 /* UAC inside on_answer: the SDP that goes into the ACK (answer to a delayed offer). Also inside on_reinvite_done for a
  * re-INVITE without SDP. */
 ON_CTL int sip_call_set_ack_body(struct sip_call *c, struct sv sdp);
+/* Inside on_reinvite_done for a re-INVITE without SDP: the ACK waits for sip_call_reinvite_ack, or for the call's end.
+ * No other INVITE of either side is served meanwhile. */
+ON_CTL int sip_call_hold_ack(struct sip_call *c);
+/* Sends it, with the answer to their offer. ST_INVAL when none waits. */
+ON_CTL int sip_call_reinvite_ack(struct sip_call *c, struct sv sdp);
 /* Confirmed calls. sdp empty = without offer. ST_BUSY while an INVITE transaction is under way in either direction. A
  * 491 is tried again by RFC 3261 14.1 without the caller's doing. */
 ON_CTL int sip_call_reinvite(struct sip_call *c, const char *headers, struct sv sdp);

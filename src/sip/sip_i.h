@@ -136,8 +136,10 @@ enum sip_pay {
 	SIP_PAY_FINAL,
 	SIP_PAY_DUE /* goes out in any case */
 };
-/* May n bytes go to its address (over UDP)? They are taken off. */
-ON_CTL bool sip_sender_pays(const struct sip_stack *s, struct sip_sender *d, size_t n, enum sip_pay how);
+/* May n bytes go to its address (over UDP)? They are taken off. final_n: what the transaction's final answer will be,
+ * where it is known; else 0. */
+ON_CTL bool sip_sender_pays(
+    const struct sip_stack *s, struct sip_sender *d, size_t n, enum sip_pay how, size_t final_n);
 ON_CTL void sip_senders_free(struct sip_stack *s);
 
 /* ---- server transactions ---- */
@@ -206,6 +208,7 @@ struct sip_ctx {
 	struct sip_dst ack_dst;
 	char ack_branch[sizeof(SIP_COOKIE) + SIP_BRANCH_CHARS];
 	char *auth_realm;
+	struct addr from; /* the latest response */
 	struct ltimer timer;
 	int64_t deadline_us, interval_us;
 	struct sip_resolve *resolve;
@@ -243,6 +246,10 @@ ON_CTL void sip_ctx_conn_lost(struct sip_ctx *c);
 /* INVITE after a 2xx: keeps the ACK to be repeated and sends it. text is without Via. */
 ON_CTL void sip_ctx_ack(
     struct sip_ctx *c, struct sv tag, const char *text, size_t n, const struct sip_dst *dst, const char *hop);
+/* The ACK for that answer comes later: until then its repetitions wait for it as well. */
+ON_CTL void sip_ctx_hold_ack(struct sip_ctx *c, struct sv tag);
+ON_CTL struct sip_ctx *sip_ctx_ref(struct sip_ctx *c);
+ON_CTL void sip_ctx_unref(struct sip_ctx *c); /* NULL is fine */
 /* Builds and sends ACK, then BYE, for a 2xx nobody wants (another fork's, or of an abandoned call). */
 ON_CTL void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp);
 /* Answers a challenge: rewrites c's request with credentials. false: leave the response to the user. */
@@ -284,7 +291,7 @@ struct sip_call {
 	void *arg;
 	uint8_t state, transport;
 	bool is_uac, is_closed_told, is_finishing, use_source_address, has_sdp_from_remote, has_sdp_sent, in_answer,
-	    in_reinvite_done;
+	    in_reinvite_done, is_ack_held;
 	bool has_own_names_only;                        /* what the far side names is not looked up */
 	bool is_bye_wanted, is_bye_sent, is_ok_initial; /* is_ok_initial: ok_tx is the INVITE itself */
 	char *call_id, *local_uri, *remote_uri, *contact_user, *contact, *contact_params, *local_contact;
@@ -298,7 +305,9 @@ struct sip_call {
 	struct sip_stx *update_tx; /* UPDATE not answered (a reference) */
 	struct sip_ctx *inv_ctx;   /* UAC: INVITE or re-INVITE not finally answered */
 	struct sip_ctx *update_ctx, *bye_ctx;
-	struct sip_msg *invite; /* UAS: until the ACK */
+	struct sip_ctx *ack_ctx; /* a re-INVITE of ours whose 2xx is not acknowledged yet (a reference) */
+	char *ack_tag;           /* whose 2xx it was */
+	struct sip_msg *invite;  /* UAS: until the ACK */
 	struct ltimer ok_timer, retry_timer;
 	int64_t ok_deadline_us, ok_interval_us;
 	char *ack_body, *bye_headers;
@@ -312,9 +321,10 @@ struct sip_call {
 	void *credentials_arg;
 	/* what was given last: a BYE may be challenged after the user's end */
 	char *auth_realm, *auth_user, *auth_password, *auth_ha1;
+	struct addr auth_host; /* for whose challenges alone; not set: for anybody's */
 };
 /* A sip_credentials_fn with the call as its argument: what is known, else what the user says. */
-ON_CTL bool sip_call_credentials(struct sv realm, struct sip_credentials *out, void *arg);
+ON_CTL bool sip_call_credentials(const struct sip_challenge *ch, struct sip_credentials *out, void *arg);
 ON_CTL struct sip_call *sip_call_new(struct sip_stack *s, const struct sip_call_handlers *h, void *arg, bool is_uac);
 ON_CTL void sip_call_register(struct sip_call *c);
 ON_CTL bool sip_call_in_dialog(
@@ -341,6 +351,7 @@ ON_CTL int sip_call_answer_tx(struct sip_call *c, struct sip_stx *tx, int code, 
 ON_CTL void sip_call_wait_ack(struct sip_call *c, struct sip_stx *tx);
 ON_CTL void sip_call_drop_all(struct sip_stack *s);
 ON_CTL struct sip_dialog *sip_call_fork(struct sip_call *c, struct sv remote_tag); /* NULL when unknown */
+ON_CTL void sip_call_ack_release(struct sip_call *c, struct sv sdp); /* what sip_call_hold_ack kept back goes out */
 ON_CTL void sip_call_retry_clear(struct sip_call *c);
 
 struct call_request {

@@ -18,9 +18,15 @@ static void make_branch(char *out)
 	rand_token(out + sizeof(SIP_COOKIE) - 1, SIP_BRANCH_CHARS);
 }
 
-static void ctx_unref(struct sip_ctx *c)
+struct sip_ctx *sip_ctx_ref(struct sip_ctx *c)
 {
-	if (--c->refs)
+	c->refs++;
+	return c;
+}
+
+void sip_ctx_unref(struct sip_ctx *c)
+{
+	if (!c || --c->refs)
 		return;
 	mem_free(c->hop);
 	mem_free(c->msg);
@@ -43,7 +49,7 @@ void sip_ctx_kill(struct sip_ctx *c)
 	sip_table_del(&c->stack->ctx_table, &c->node);
 	list_remove(&c->conn_link);
 	list_remove(&c->link);
-	ctx_unref(c);
+	sip_ctx_unref(c);
 }
 
 void sip_ctx_orphan(struct sip_ctx *c)
@@ -71,7 +77,7 @@ static ON_CTL void give_up(struct sip_ctx *c, int code)
 	if (fn)
 		fn(c, code, NULL, c->arg);
 	sip_ctx_kill(c);
-	ctx_unref(c);
+	sip_ctx_unref(c);
 }
 
 static void on_failed(void *arg)
@@ -234,7 +240,7 @@ static ON_CTL struct sip_ctx *ctx_new(struct sip_stack *s, const struct ctx_para
 	c->msg_n = p->text_n;
 	c->hop = mem_strdup(p->hop);
 	if (!c->msg || (p->hop && !c->hop)) {
-		ctx_unref(c);
+		sip_ctx_unref(c);
 		return NULL;
 	}
 	c->msg[c->msg_n] = '\0';
@@ -388,6 +394,12 @@ void sip_ctx_ack(
 	memcpy(c->ack, text, n);
 	c->ack_n = n;
 	send_ack(c);
+}
+
+void sip_ctx_hold_ack(struct sip_ctx *c, struct sv tag)
+{
+	mem_free(c->ack_tag);
+	c->ack_tag = sv_dup(tag);
 }
 
 void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
@@ -571,6 +583,7 @@ void sip_ctx_response(struct sip_stack *s, const struct sip_source *src, struct 
 	if (c->state < CTX_CALLING || c->state == CTX_DEAD)
 		return;
 	c->refs++;
+	c->from = src->peer;
 	if (c->call)
 		sip_call_seen_from(c->call, src);
 	if (m->code < 200)
@@ -579,7 +592,7 @@ void sip_ctx_response(struct sip_stack *s, const struct sip_source *src, struct 
 		success_of_invite(c, m);
 	else
 		final(c, m);
-	ctx_unref(c);
+	sip_ctx_unref(c);
 }
 
 static void on_timer(void *arg)

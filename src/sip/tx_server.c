@@ -269,7 +269,8 @@ void sip_stx_resend(struct sip_stx *tx)
 {
 	if (tx->state == STX_DONE || !tx->last)
 		return;
-	if (tx->src.transport == SIP_UDP && !sip_sender_pays(tx->stack, tx->src.sender, tx->last_n, SIP_PAY_REPEAT)) {
+	if (tx->src.transport == SIP_UDP &&
+	    !sip_sender_pays(tx->stack, tx->src.sender, tx->last_n, SIP_PAY_REPEAT, 0)) {
 		tx->stack->stats.held_back++;
 		return;
 	}
@@ -350,21 +351,31 @@ static ON_CTL void response_put(struct sip_stx *tx, const struct response *r, co
 	if (tx->method != SIP_CANCEL && !r->is_short)
 		sip_put_common(s, b, r->code != 100);
 	sip_put_lines(b, r->headers);
-	sip_put_call_body(b, sv_of(r->ctype), r->body);
+	if (r->is_short)
+		sip_put_body(b, sv_of(r->ctype), r->body);
+	else
+		sip_put_call_body(b, sv_of(r->ctype), r->body);
 }
 
-/* The response to the scratch, over UDP in its short form when credit does not do for the whole; how_short pays for
- * that. False: it is not to be sent. */
+/* The response to the scratch, over UDP in its short form when credit does not do for the whole (a provisional one with
+ * SDP then has nothing but that, since who has heard a 100 does not ask again); how_short pays for that. False: it is
+ * not to be sent. */
 static ON_CTL bool response_put_paid(
     struct sip_stx *tx, struct response *r, const char *to_tag, enum sip_pay how, enum sip_pay how_short)
 {
 	struct sip_stack *s = tx->stack;
 	response_put(tx, r, to_tag);
-	if (tx->src.transport != SIP_UDP || sip_sender_pays(s, tx->src.sender, s->out.n, how))
+	if (tx->src.transport != SIP_UDP || sip_sender_pays(s, tx->src.sender, s->out.n, how, 0))
 		return true;
+	size_t final_n = 0;
 	r->is_short = true;
 	response_put(tx, r, to_tag);
-	return sip_sender_pays(s, tx->src.sender, s->out.n, how_short);
+	if (how_short == SIP_PAY_EARLY && r->body.n) { /* early media: the answer will say the same again */
+		final_n = s->out.n;
+		r->headers = NULL;
+		response_put(tx, r, to_tag);
+	}
+	return sip_sender_pays(s, tx->src.sender, s->out.n, how_short, final_n);
 }
 
 int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char *headers, const char *ctype,
@@ -456,7 +467,7 @@ void sip_stateless_reply(struct sip_stack *s, const struct sip_source *src, cons
 	sip_put_common(s, b, false);
 	sip_put_lines(b, headers);
 	sip_put_body(b, SV_NONE, SV_NONE);
-	if (src->transport == SIP_UDP && !sip_sender_pays(s, src->sender, b->n, SIP_PAY_FINAL)) {
+	if (src->transport == SIP_UDP && !sip_sender_pays(s, src->sender, b->n, SIP_PAY_FINAL, 0)) {
 		s->stats.held_back++;
 		return;
 	}

@@ -141,6 +141,11 @@ class Talker:
             x = np.concatenate([x, np.zeros(gap * 8)])
             self._frames += list(x.reshape(-1, FRAME))
 
+    def said_all(self):
+        """Until what tones() was given is said."""
+        _until(lambda: not self._frames, 20, lambda: f"{len(self._frames)} frames are not said")
+        self.say(0.06)
+
     def digits(self):
         with self.lock:
             return "".join(d for _, d, _ in self.events)

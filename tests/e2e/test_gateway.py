@@ -273,7 +273,7 @@ def test_no_such_gateway_and_one_that_is_down(sw, trunk):
 
 
 def test_a_strangers_challenge_is_not_answered(sw, trunk):
-    """RFC 2617's Digest is given to nobody but the realm it was configured for."""
+    """RFC 2617's Digest is given to nobody but the realm it was configured for, and the gateway's own proxy (test_gateway_realm.py)."""
     stranger = Phone(sw, "stranger")
     stranger.s.close()
     stranger.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -281,11 +281,11 @@ def test_a_strangers_challenge_is_not_answered(sw, trunk):
     stranger.s.connect(("127.0.0.1", sw.ext_port))
     stranger.port = stranger.s.getsockname()[1]
     path = sw.root / "conf/sip_profiles/external/gw4.xml"
-    path.write_text(gateway("gw4", stranger.port, register="false"))
+    path.write_text(gateway("gw4", trunk.sip_port, register="false"))
     e = sw.esl()
     e.subscribe("CUSTOM sofia::gateway_invalid_digest_req")
     sw.api("sofia profile external rescan")
-    sw.api("bgapi originate sofia/gateway/gw4/1 &park")
+    sw.api(f"bgapi originate {{sip_invite_req_uri=sip:1@127.0.0.1:{stranger.port}}}sofia/gateway/gw4/1 &park")
     invite = stranger.expect(method="INVITE")
     stranger.uri, stranger.to = "sip:x@127.0.0.1", invite.get("To")
     stranger.reply(invite, 407, "Who", extra='Proxy-Authenticate: Digest realm="elsewhere.test", nonce="a", algorithm=MD5, qop="auth"\n')

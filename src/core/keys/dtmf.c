@@ -25,15 +25,24 @@ static bool is_digit(char c)
 	return c && strchr("0123456789*#ABCD", toupper((unsigned char)c));
 }
 
-void leg_dtmf_capture_check(struct leg *leg)
+static ON_CTL void check_one(struct leg *leg, struct leg *peer)
 {
 	struct mstream *s = leg_media_stream(leg);
-	struct leg *peer = leg->peer;
+	bool is_told_apart = peer && leg_dtmf_way(peer) == DTMF_WAY_OWN;
 
-	if (s)
-		mstream_capture_dtmf(s, keys_of(leg)->capture_count || keys_of(leg)->is_dtmf_blocked ||
-		                            (peer && keys_of(peer)->is_dtmf_blocked) || leg_meta_listens(leg) ||
-		                            digit_actions_listen(leg));
+	if (!s)
+		return;
+	mstream_capture_dtmf(s, keys_of(leg)->capture_count || keys_of(leg)->is_dtmf_blocked || is_told_apart ||
+	                            (peer && keys_of(peer)->is_dtmf_blocked) || leg_meta_listens(leg) ||
+	                            digit_actions_listen(leg));
+	media_digits_listen(leg, peer);
+}
+
+void leg_dtmf_capture_check(struct leg *leg)
+{
+	check_one(leg, leg->peer);
+	if (leg->peer)
+		check_one(leg->peer, leg);
 }
 
 void leg_dtmf_capture(struct leg *leg, bool is_held)
@@ -46,26 +55,20 @@ void leg_dtmf_block(struct leg *leg, bool is_blocked)
 {
 	keys_of(leg)->is_dtmf_blocked = is_blocked;
 	leg_dtmf_capture_check(leg);
-	if (leg->peer)
-		leg_dtmf_capture_check(leg->peer);
 }
 
-/* On to the other leg of the bridge: by the endpoint's own way, or in the media. */
-static ON_CTL void pass_on(struct leg *peer, char digit, unsigned duration, bool is_tone)
+/* On to the other leg of the bridge, as its phone is told digits. Tones it has heard already are not made again. */
+static ON_CTL void pass_on(struct leg *peer, char digit, unsigned duration, enum dtmf_source source, bool is_tone)
 {
 	char text[2] = {digit, 0};
+	bool are_tones_heard = source == DTMF_INBAND && leg_dtmf_way(peer) == DTMF_WAY_TONES;
 
-	if (keys_of(peer)->is_dtmf_blocked)
+	if (keys_of(peer)->is_dtmf_blocked || are_tones_heard)
 		return;
-	if (is_tone) {
-		if (leg_media_stream(peer))
-			mstream_send_tones(leg_media_stream(peer), text, duration / SAMPLES_PER_MS);
-		return;
-	}
-	if (peer->ops && peer->ops->send_dtmf && !peer->ops->send_dtmf(peer, text, duration / SAMPLES_PER_MS))
-		return;
-	if (leg_media_stream(peer))
-		mstream_send_dtmf(leg_media_stream(peer), text, duration / SAMPLES_PER_MS);
+	if (!is_tone)
+		(void)leg_dtmf_put(peer, text, duration / SAMPLES_PER_MS);
+	else if (leg_media_stream(peer))
+		mstream_send_tones(leg_media_stream(peer), text, duration / SAMPLES_PER_MS);
 }
 
 void leg_dtmf_deduplicate(struct leg *leg, enum dtmf_dedup how)
@@ -113,7 +116,7 @@ void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enum dtmf_
 	if (peer && !exec_takes_digits(leg)) {
 		leg_digit_tell(leg, digit, duration, source);
 		if (!leg_meta_digit(leg, digit) && source != DTMF_RTP) /* media has relayed it itself */
-			pass_on(peer, digit, duration, leg_read_digits_are_tones(leg));
+			pass_on(peer, digit, duration, source, leg_read_digits_are_tones(leg));
 		return;
 	}
 	/* parked, or in an application that detached (echo): nobody collects digits, but whoever controls the leg hears
@@ -166,12 +169,8 @@ static ON_CTL int send_group(struct leg *leg, struct sv digits, uint32_t ms)
 	char *only = sv_dup(digits);
 	int st = only ? ST_OK : ST_NOMEM;
 
-	if (!st && digits.n) {
-		st = leg->ops && leg->ops->send_dtmf ? leg->ops->send_dtmf(leg, only, ms) : ST_UNSUPPORTED;
-		if (st)
-			st =
-			    leg_media_stream(leg) ? mstream_send_dtmf(leg_media_stream(leg), only, ms) : ST_UNSUPPORTED;
-	}
+	if (!st && digits.n)
+		st = leg_dtmf_put(leg, only, ms);
 	mem_free(only);
 	return st;
 }

@@ -41,17 +41,23 @@ struct endpoint_ops {
 	void (*on_hangup)(struct leg *leg);                   /* tell the far side, by leg->cause */
 	void (*on_destroy)(struct leg *leg);                  /* free leg->endpoint */
 	int (*hold)(struct leg *leg, bool is_hold);           /* re-INVITE */
-	/* A re-INVITE with this SDP; its end comes by leg_media_reinvite_done. ST_BUSY while another is under way. */
+	/* A re-INVITE with this SDP (empty: theirs is asked for); its end comes by leg_media_reinvite_done. ST_BUSY
+	 * while another is under way. */
 	int (*reinvite)(struct leg *leg, struct sv sdp);
 	/* Answers the far side's re-INVITE that leg_media_reoffer left open with ST_AGAIN. */
 	void (*reinvite_reply)(struct leg *leg, int code, struct sv sdp);
-	int (*send_dtmf)(struct leg *leg, const char *digits, unsigned duration_ms); /* NULL: by media */
+	/* The answer to the offer that a re-INVITE of ours without SDP brought: leg_media_reinvite_done said that it
+	 * comes. */
+	int (*reinvite_ack)(struct leg *leg, struct sv sdp);
+	/* The endpoint's own way, where the far side takes it (leg_dtmf_own_taken); with w and W for pauses. NULL:
+	 * none. */
+	int (*send_dtmf)(struct leg *leg, const char *digits, unsigned duration_ms);
 	int (*send_info)(struct leg *leg, const char *ctype, struct sv body);
 	int (*send_message)(struct leg *leg, const char *ctype, struct sv body); /* text inside the call */
 	int (*phone_event)(struct leg *leg, const char *event); /* "talk", "hold": what a phone is to do */
 	int (*display)(struct leg *leg, const char *name, const char *number); /* callee id update */
 	int (*redirect)(struct leg *leg, const char *uris);                    /* 302, or REFER when answered */
-	int (*respond)(struct leg *leg, int code, const char *phrase);
+	int (*respond)(struct leg *leg, int code, const char *phrase); /* at once; 300 and over: the leg is hung up */
 	void (*on_bridge)(struct leg *leg); /* it is bridged now; may not end the bridge from within */
 };
 

@@ -265,41 +265,91 @@ int bypass_reoffer(struct leg *leg, struct sv sdp)
 	return ST_AGAIN;
 }
 
-static ON_CTL void reoffer_answered(struct leg *leg, struct leg *by, int code, struct sv sdp)
+/* What the other phone said; true: it was an offer, which leg's phone will answer in its ACK. */
+static ON_CTL bool reoffer_answered(struct leg *leg, struct leg *by, int code, struct sv sdp)
 {
-	sound_of(leg)->media->is_reoffer_passed = false;
+	bool is_offer = sound_of(leg)->media->is_offer_asked && code < 300 && sdp.n;
+
+	sound_of(leg)->media->is_reoffer_passed = sound_of(leg)->media->is_offer_asked = false;
+	sound_of(by)->media->is_ack_owed = is_offer;
 	if (code < 300 && sdp.n && !keep_remote(by, sdp))
 		keep_local(leg, sound_of(by)->media->remote_sdp);
+	if (code < 300 && !sdp.n)
+		code = 488;
 	leg->ops->reinvite_reply(leg, code, code < 300 ? sdp : SV_NONE);
+	return is_offer;
+}
+
+/* ---- a phone's re-INVITE without SDP: the other phone's offer goes to it, and its answer back in the ACKs ---- */
+
+int bypass_offer_asked(struct leg *leg)
+{
+	struct leg *peer = bypassed_peer(leg);
+	int st;
+
+	if (leg_bypass_is_moving(leg) || sound_of(leg)->media->is_reoffer_passed)
+		return ST_BUSY;
+	if (!peer || !peer->ops->reinvite_ack)
+		return ST_NOTFOUND;
+	if (leg_bypass_is_moving(peer) || sound_of(peer)->media->is_ack_owed)
+		return ST_BUSY;
+	st = peer->ops->reinvite(peer, SV_NONE);
+	if (st)
+		return ST_BUSY;
+	sound_of(leg)->media->is_reoffer_passed = sound_of(leg)->media->is_offer_asked = true;
+	return ST_AGAIN;
+}
+
+static ON_CTL void ack_give(struct leg *leg, struct sv sdp)
+{
+	sound_of(leg)->media->is_ack_owed = false;
+	if (leg_is_up(leg) && leg->ops->reinvite_ack)
+		(void)leg->ops->reinvite_ack(leg, sdp);
+}
+
+int bypass_late_answer(struct leg *leg, struct sv sdp)
+{
+	struct leg *peer = bypassed_peer(leg);
+	int st = sdp.n ? keep_remote(leg, sdp) : ST_NOTFOUND;
+
+	if (!peer || !sound_of(peer)->media->is_ack_owed)
+		return st;
+	if (!st)
+		st = keep_local(peer, sound_of(leg)->media->remote_sdp);
+	ack_give(peer, sv_of(sound_of(leg)->media->remote_sdp)); /* without an answer: where it listened before */
+	return st;
 }
 
 void bypass_unbridged(struct leg *leg)
 {
 	if (sound_of(leg)->media)
 		sound_of(leg)->media->is_bypass_due = false;
+	if (sound_of(leg)->media && sound_of(leg)->media->is_ack_owed)
+		ack_give(leg, sv_of(sound_of(leg)->media->local_sdp));
 	if (sound_of(leg)->media && sound_of(leg)->media->is_reoffer_passed) {
-		sound_of(leg)->media->is_reoffer_passed = false;
+		sound_of(leg)->media->is_reoffer_passed = sound_of(leg)->media->is_offer_asked = false;
 		if (leg_is_up(leg))
 			leg->ops->reinvite_reply(leg, 491, SV_NONE);
 	}
 }
 
-void leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp)
+bool leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp)
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct leg *peer = leg->peer;
 
 	if (!m)
-		return;
+		return false;
+	if (peer && sound_of(peer)->media && sound_of(peer)->media->is_reoffer_passed && m->bypass == BYPASS_ON)
+		return reoffer_answered(peer, leg, code, sdp);
 	if (m->bypass == BYPASS_GOING) {
 		go_step(leg, code, sdp);
 	} else if (m->bypass == BYPASS_COMING) {
 		come_step(leg, code, sdp);
-	} else if (peer && sound_of(peer)->media && sound_of(peer)->media->is_reoffer_passed) {
-		reoffer_answered(peer, leg, code, sdp);
 	} else if (code >= 300) {
 		leg_log(leg, LOG_NOTICE, "re-INVITE refused: %d", code);
 	} else if (sdp.n && leg_media_remote_answer(leg, sdp) < 0) {
 		leg_log(leg, LOG_WARNING, "the answer to our re-INVITE does not fit; media stays as it was");
 	}
+	return false;
 }

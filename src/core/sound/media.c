@@ -56,6 +56,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->username = mem_strdup(c->sdp_username ? c->sdp_username : "FreeSWITCH");
 	m->hold_music = c->hold_music && *c->hold_music ? mem_strdup(c->hold_music) : NULL;
 	m->dtmf_pt = c->dtmf_pt, m->cn_pt = c->cn_pt;
+	m->dtmf_type = c->dtmf_type;
 	m->source_mode = c->source_mode;
 	m->nat_acl = mem_strdup(c->nat_acl ? c->nat_acl : "");
 	m->local_acl = mem_strdup(c->local_acl ? c->local_acl : "");
@@ -150,6 +151,7 @@ static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 	st = addr_parse(&m->local, sv_of(m->rtp_host), 0);
 	if (st)
 		return st;
+	m->timeout_told = 0;
 	if (m->is_wired) {
 		addr_set_port(&m->local, WIRED_PORT);
 		st = mstream_open_wired(&m->stream, near ? leg_media_stream(near) : NULL, on_report, m);
@@ -245,10 +247,11 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	m->codec = p.send;
 	m->is_negotiated = true;
 	leg->codec = &m->codec;
-	if (m->rtp_timeout_ms || m->rtp_hold_timeout_ms)
-		mstream_set_timeout(
-		    m->stream, plan->is_hold || m->is_held_by_us ? m->rtp_hold_timeout_ms : m->rtp_timeout_ms);
+	m->has_events = plan->dtmf_send_pt >= 0;
+	m->is_on_hold = plan->is_hold || m->is_held_by_us || !p.may_recv;
+	media_timeout_apply(leg);
 	media_vars_plan(leg, m, plan);
+	leg_parts_stream(leg); /* how its digits travel may have changed */
 	return ST_OK;
 }
 
@@ -282,11 +285,28 @@ void leg_media_signal(struct leg *leg, const struct addr *hosts, size_t count)
 		m->signal_hosts[i] = hosts[i];
 }
 
-int leg_media_remote_offer(struct leg *leg, struct sv sdp)
+/* Whether anything of the leg's offer is wanted by its profile and variables. */
+static ON_CTL int check_offer(struct leg *leg)
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
-	struct sdp_plan *plan = NULL;
+	struct sdp_plan *plan = mem_zalloc(sizeof(*plan));
+	int st = plan ? media_policy_new(leg, m->inbound_codecs, &q) : ST_NOMEM;
+
+	if (!st) {
+		q->p.port = 16384; /* nothing is opened yet; any port will do for a plan */
+		st = sdp_answer_plan(sv_of(m->remote_sdp), &q->p, &m->running, plan);
+	}
+	if (st == ST_UNSUPPORTED)
+		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
+	mem_free(q);
+	mem_free(plan);
+	return st;
+}
+
+int leg_media_remote_offer(struct leg *leg, struct sv sdp)
+{
+	struct leg_media *m = sound_of(leg)->media;
 	struct sdp_codecs *theirs;
 	int st;
 
@@ -294,29 +314,21 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 	leg_var_set(leg, "endpoint_disposition", m->is_late_told ? "DELAYED NEGOTIATION" : "RECEIVED");
 	if (!sv_trim(sdp).n)
 		return ST_OK;
-	theirs = mem_alloc(sizeof(*theirs) + sizeof(*plan));
+	theirs = mem_zalloc(sizeof(*theirs));
 	if (!theirs)
 		return ST_NOMEM;
-	plan = (struct sdp_plan *)(theirs + 1);
 	st = sdp_offer_codecs(sdp, theirs);
-	if (st)
-		goto out;
-	st = media_keep_text(&m->remote_sdp, sdp);
+	if (!st || st == ST_UNSUPPORTED) /* nothing we could answer: the dialplan may know what to do with it */
+		st = media_keep_text(&m->remote_sdp, sdp);
 	if (st)
 		goto out;
 	m->is_remote_offer_new = true;
 	leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
 	leg_var_set(leg, "rtp_use_codec_string", media_wanted_codecs(leg, m->inbound_codecs));
 	media_vars_offer(leg, theirs);
-	if (m->is_late)
-		goto out;
-	st = media_policy_new(leg, m->inbound_codecs, &q);
-	if (!st) {
-		q->p.port = 16384; /* nothing is opened yet; any port will do for a plan */
-		st = sdp_answer_plan(sdp, &q->p, &m->running, plan);
-	}
+	if (!m->is_late)
+		st = check_offer(leg);
 out:
-	mem_free(q);
 	mem_free(theirs);
 	return st;
 }
@@ -337,6 +349,7 @@ static ON_CTL int make_offer(
 		st = media_bound_offer(leg, originator, q);
 	if (!st) {
 		q->p.dir = dir;
+		media_keep_joinable(leg, q);
 		if (m->is_negotiated && originator) { /* a re-offer keeps the running codec in front */
 			media_add_current(leg, &q->first);
 			if (q->first.count && media_codecs_have(&q->prefs, &q->first.v[0]))
@@ -345,6 +358,7 @@ static ON_CTL int make_offer(
 		st = sdp_offer_make(&q->p, &m->running, &text);
 	}
 	if (!st) {
+		m->is_offer_open = true;
 		keep_local(leg, buf_sv(&text));
 		media_vars_local(leg, m, dir);
 		st = buf_addv(out, buf_sv(&text));
@@ -358,7 +372,7 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
-	struct sdp_plan *plan = mem_alloc(sizeof(*plan));
+	struct sdp_plan *plan = mem_zalloc(sizeof(*plan));
 	struct buf text;
 	int st = plan ? open_stream(m, near) : ST_NOMEM;
 
@@ -413,6 +427,11 @@ int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out)
 	}
 	if (bypass_is_wanted(leg, originator))
 		return bypass_offer(leg, originator, out);
+	/* who cannot be answered does not make anybody's phone ring */
+	if (originator && sound_of(originator)->media && sound_of(originator)->media->remote_sdp &&
+	    !sound_of(originator)->media->is_negotiated && !sound_of(originator)->media->bypass &&
+	    check_offer(originator) == ST_UNSUPPORTED)
+		return ST_UNSUPPORTED;
 	return make_offer(leg, originator, sound_of(leg)->media->outbound_codecs, SDP_SENDRECV, out);
 }
 
@@ -426,6 +445,16 @@ int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 		return ST_INVAL;
 	m->is_held_by_us = is_hold;
 	return make_offer(leg, leg, m->outbound_codecs, is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
+}
+
+int leg_media_offer_asked(struct leg *leg, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	int st = m && m->bypass ? bypass_offer_asked(leg) : ST_NOTFOUND;
+
+	if (st != ST_NOTFOUND)
+		return st;
+	return leg_media_own_reoffer(leg, m && m->is_held_by_us, out);
 }
 
 int media_own_offer(struct leg *leg, struct leg *near, struct buf *out)
@@ -451,7 +480,7 @@ int leg_media_reneg(struct leg *leg, const char *codecs)
 	return st;
 }
 
-int leg_media_remote_answer(struct leg *leg, struct sv sdp)
+static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
@@ -462,9 +491,9 @@ int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 		return bypass_remote_answer(leg, sdp);
 	if (!m || !m->stream)
 		return ST_INVAL;
-	if (m->is_negotiated && !m->is_held_by_us && m->remote_sdp && sv_is(sdp, m->remote_sdp))
-		return ST_OK;
-	plan = mem_alloc(sizeof(*plan));
+	if (m->is_negotiated && !m->is_offer_open && m->remote_sdp && sv_is(sdp, m->remote_sdp))
+		return ST_OK; /* said before, to the same offer */
+	plan = mem_zalloc(sizeof(*plan));
 	if (!plan)
 		return ST_NOMEM;
 	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
@@ -478,9 +507,29 @@ int leg_media_remote_answer(struct leg *leg, struct sv sdp)
 		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
 		st = apply_plan(leg, plan);
+		m->is_offer_open = false;
+		*is_hold = plan->is_hold;
 	}
 	mem_free(q);
 	mem_free(plan);
+	return st;
+}
+
+int leg_media_remote_answer(struct leg *leg, struct sv sdp)
+{
+	bool is_hold;
+	return remote_answer(leg, sdp, &is_hold);
+}
+
+int leg_media_late_answer(struct leg *leg, struct sv sdp)
+{
+	bool is_hold = leg->is_held;
+	int st = sound_of(leg)->media && sound_of(leg)->media->bypass == BYPASS_ON ? bypass_late_answer(leg, sdp)
+	         : sdp.n                                                           ? remote_answer(leg, sdp, &is_hold)
+	                                                                           : ST_NOTFOUND;
+
+	if (!st)
+		leg_mark_held(leg, is_hold || sound_of(leg)->media->is_held_by_us);
 	return st;
 }
 
@@ -497,7 +546,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		return bypass_reoffer(leg, sdp);
 	if (!m || !m->stream || m->is_closing)
 		return ST_INVAL;
-	plan = mem_alloc(sizeof(*plan));
+	plan = mem_zalloc(sizeof(*plan));
 	if (!plan)
 		return ST_NOMEM;
 	buf_init(&text);
@@ -505,6 +554,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	if (!st) {
 		media_add_current(leg, &q->first);
 		media_add_current(leg->peer, &q->first);
+		media_keep_joinable(leg, q);
 		q->p.first = &q->first;
 		if (m->is_held_by_us)
 			q->p.dir = SDP_SENDONLY;
@@ -557,6 +607,7 @@ static int part_init(struct leg *leg)
 static void part_answer(struct leg *leg)
 {
 	role_assert_ctl();
+	media_timeout_apply(leg);
 	leg_record_check(leg);
 }
 

@@ -4,6 +4,8 @@
 #include "core/leg/leg.h"
 #include "media/ctl/mctl.h"
 
+/* How a phone is to be told digits: telephone-events, the endpoint's own way (INFO), tones in the audio. */
+enum media_dtmf_type { MEDIA_DTMF_EVENTS, MEDIA_DTMF_OWN, MEDIA_DTMF_TONES };
 /* What an endpoint's profile says, given once per leg before any other call; strings are copied. */
 struct leg_media_conf {
 	bool is_wired;              /* no ports: its far side is another leg of ours (leg_media_wire), or nobody */
@@ -14,11 +16,12 @@ struct leg_media_conf {
 	const char *sdp_username;                     /* o= line */
 	const char *hold_music;                       /* for the peer of a held leg without the variable; NULL = none */
 	int dtmf_pt, cn_pt;                           /* -1 = none */
-	enum media_source_mode source_mode;           /* rtp-source */
-	const char *nat_acl, *local_acl;              /* apply-nat-acl, local-network-acl; NULL = none */
+	enum media_dtmf_type dtmf_type;
+	enum media_source_mode source_mode; /* rtp-source */
+	const char *nat_acl, *local_acl;    /* apply-nat-acl, local-network-acl; NULL = none */
 	bool passes_telephone_event;
-	unsigned rtp_timeout_ms, rtp_hold_timeout_ms;
-	bool is_bypass; /* inbound-bypass-media: as if bypass_media were set */
+	unsigned rtp_timeout_ms, rtp_hold_timeout_ms; /* 0 = none; on hold ten times the other where it is 0 */
+	bool is_bypass;                               /* inbound-bypass-media: as if bypass_media were set */
 	bool is_late_negotiation;
 	bool is_late_told; /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
 };
@@ -44,10 +47,17 @@ ON_CTL int leg_media_remote_answer(struct leg *leg, struct sv sdp);
  * ST_UNSUPPORTED leaves the running session as it was (488). ST_AGAIN: the other phone is asked (bypass); the answer
  * comes by ops->reinvite_reply. ST_BUSY: 491. */
 ON_CTL int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out);
+/* A re-INVITE without SDP: appends our offer, of what is wanted now; what they answer comes by leg_media_late_answer.
+ * ST_AGAIN and ST_BUSY as above (bypass: the other phone is asked for its offer). */
+ON_CTL int leg_media_offer_asked(struct leg *leg, struct buf *out);
+/* The answer in the ACK to the 2xx that had our offer (empty: none came, ST_NOTFOUND). What fits is in force, hold and
+ * resume included; else the session stays as it was. In bypass it goes to the other phone. */
+ON_CTL int leg_media_late_answer(struct leg *leg, struct sv sdp);
 /* Our own re-INVITE's offer (hold: sendonly). */
 ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out);
-/* A re-INVITE of ours is over: its final code, and the SDP of a 2xx. */
-ON_CTL void leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp);
+/* A re-INVITE of ours is over: its final code, and the SDP of a 2xx. True: it was one without SDP, and what they are to
+ * be answered comes later, by ops->reinvite_ack. */
+ON_CTL bool leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp);
 
 ON_CTL void leg_media_acknowledged(struct leg *leg); /* our answer is: what waited for it goes on */
 
@@ -66,6 +76,11 @@ CO int leg_bypass_end_wait(struct leg *leg); /* until it is here; ST_TIMEOUT aft
 
 /* Two wired legs hear each other from here on. ST_OK also when they do already, or have no streams. */
 ON_CTL int leg_media_wire(struct leg *a, struct leg *b);
+/* What an endpoint with a way of its own (ops->send_dtmf) knows of its far side: that it says it takes digits so (or no
+ * longer says it), that it sent one so, that it refused one, which then goes in the media as those to come do. */
+ON_CTL void leg_dtmf_own_taken(struct leg *leg, bool is_taken);
+ON_CTL void leg_dtmf_own_received(struct leg *leg);
+ON_CTL void leg_dtmf_own_refused(struct leg *leg, char digit, unsigned duration_ms);
 
 ON_CTL const char *leg_media_hold_music(struct leg *leg); /* the conf's, or NULL */
 ON_CTL struct mstream *leg_media_stream(struct leg *leg); /* NULL before it is opened */

@@ -10,6 +10,8 @@ enum bypass_state {
 	BYPASS_GOING, /* our re-INVITE with the other phone's SDP is under way */
 	BYPASS_COMING /* our re-INVITE with our own SDP is */
 };
+/* Whether the far side takes digits by the endpoint's own way. */
+enum media_own_digits { OWN_DIGITS_UNKNOWN, OWN_DIGITS_TAKEN, OWN_DIGITS_SENT /* it sent one */, OWN_DIGITS_REFUSED };
 struct leg_media {
 	struct leg *leg; /* NULL once the leg is gone and only the last report is awaited */
 	struct mstream *stream;
@@ -24,8 +26,17 @@ struct leg_media {
 	enum bypass_state bypass;
 	bool is_bypass_default; /* the profile's inbound-bypass-media */
 	bool is_bypass_due;     /* bypass_media_after_bridge waits for the ACK */
+	bool is_offer_asked;    /* of is_reoffer_passed: it came without SDP */
+	bool is_ack_owed;       /* the other phone's offer was passed on; its ACK waits for the answer */
 	bool is_reoffer_passed; /* the phone's own re-INVITE waits for the other phone's answer */
 	int dtmf_pt, cn_pt;
+	enum media_dtmf_type dtmf_type; /* asked for: by the profile, then by the variable */
+	const char *dtmf_told;          /* what the variable dtmf_type holds as a report; NULL: not that */
+	enum media_own_digits own_digits;
+	bool has_events;       /* telephone-event is agreed on */
+	bool is_offer_open;    /* our offer waits for its answer */
+	bool is_on_hold;       /* no audio is expected: the timeout on hold counts */
+	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms;
 	char *remote_sdp, *local_sdp;
 	uint64_t session_id;
@@ -48,9 +59,18 @@ ANY bool media_codecs_have(const struct sdp_codecs *list, const struct sdp_codec
 ON_CTL void media_add_current(struct leg *of, struct sdp_codecs *to);
 /* Answering: the near leg's codec first; without one, those the engine can decode, in the order the mode asks for. */
 ON_CTL int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q);
+/* What of the policy's wishes cannot be joined with the leg's peer (nor heard here, where it was) is no wish. */
+ON_CTL void media_keep_joinable(struct leg *leg, struct media_policy *q);
 /* Offering: what the originator speaks first, then what we can transcode to; alone, only what the engine knows.
  * ST_UNSUPPORTED: nothing the far side could choose would reach the originator. */
 ON_CTL int media_bound_offer(struct leg *leg, struct leg *originator, struct media_policy *q);
+
+/* leg_dtmf_way.c */
+ON_CTL enum media_dtmf_type media_dtmf_type(struct leg *leg); /* the variable where it is set, else the profile's */
+ON_CTL const char *media_dtmf_name(struct leg *leg);          /* how it is, in FreeSWITCH's words */
+
+/* leg_media_timeout.c: as the variables and the profile say, while the leg is answered */
+ON_CTL void media_timeout_apply(struct leg *leg);
 
 /* Whom the stream may believe, p->remote_rtp being known: the profile's mode or the leg's variables. */
 ON_CTL void media_source_policy(struct leg *leg, struct media_params *p);
@@ -59,7 +79,7 @@ ON_CTL void media_source_policy(struct leg *leg, struct media_params *p);
 ON_CTL void media_vars_offer(struct leg *leg, const struct sdp_codecs *theirs); /* ep_codec_string */
 /* What our own side of the stream is: known with our offer already. */
 ON_CTL void media_vars_local(struct leg *leg, const struct leg_media *m, enum sdp_dir dir);
-ON_CTL void media_vars_plan(struct leg *leg, const struct leg_media *m, const struct sdp_plan *plan);
+ON_CTL void media_vars_plan(struct leg *leg, struct leg_media *m, const struct sdp_plan *plan);
 ON_CTL void media_vars_stats(struct leg *leg, const struct media_stats *s);
 
 /* ---- media.c ---- */
@@ -74,6 +94,9 @@ ON_CTL int bypass_offer(struct leg *leg, struct leg *originator, struct buf *out
 ON_CTL bool bypass_answer(struct leg *leg, struct leg *near, struct buf *out, int *st);
 ON_CTL int bypass_remote_answer(struct leg *leg, struct sv sdp);
 ON_CTL int bypass_join(struct leg *a, struct leg *b);
+/* Without SDP: the other phone is asked; ST_NOTFOUND: there is none. */
+ON_CTL int bypass_offer_asked(struct leg *leg);
+ON_CTL int bypass_late_answer(struct leg *leg, struct sv sdp);
 ON_CTL int bypass_reoffer(struct leg *leg, struct sv sdp); /* ST_AGAIN: answered later, by ops->reinvite_reply */
 
 /* ---- metrics.c ---- */

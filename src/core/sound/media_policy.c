@@ -24,7 +24,7 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = mem_zalloc(sizeof(*q));
-	const char *mode = vars_get(leg->vars, "rtp_codec_negotiation"), *dtmf = vars_get(leg->vars, "dtmf_type");
+	const char *mode = vars_get(leg->vars, "rtp_codec_negotiation");
 	struct sv bad = SV_NONE;
 	int st;
 
@@ -42,7 +42,7 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 		sdp_mode_parse(sv_of(mode), &q->p.mode);
 	q->p.host = sv_of(m->advertise_host);
 	q->p.port = addr_port(&m->local);
-	q->p.dtmf_pt = (int16_t)(dtmf && (!strcasecmp(dtmf, "info") || !strcasecmp(dtmf, "none")) ? -1 : m->dtmf_pt);
+	q->p.dtmf_pt = (int16_t)(media_dtmf_type(leg) == MEDIA_DTMF_EVENTS ? m->dtmf_pt : -1);
 	q->p.cn_pt = (int16_t)m->cn_pt;
 	q->p.dir = SDP_SENDRECV;
 	q->p.user = sv_of(m->username);
@@ -69,16 +69,24 @@ bool media_codecs_have(const struct sdp_codecs *list, const struct sdp_codec *c)
 	return false;
 }
 
-void media_add_current(struct leg *of, struct sdp_codecs *to)
+static ON_CTL bool current_of(struct leg *of, struct sdp_codec *out)
 {
 	const struct media_codec *c = of ? of->codec : NULL;
-	struct sdp_codec s;
 
 	if (!c)
-		return;
-	sdp_codec_init(&s, sv_of(c->name));
-	s.clock_hz = c->clock_hz, s.rate_hz = c->rate_hz, s.channels = c->channels, s.ptime_ms = c->ptime_ms;
-	codecs_add(to, &s);
+		return false;
+	sdp_codec_init(out, sv_of(c->name));
+	out->clock_hz = c->clock_hz, out->rate_hz = c->rate_hz, out->channels = c->channels,
+	out->ptime_ms = c->ptime_ms;
+	return true;
+}
+
+void media_add_current(struct leg *of, struct sdp_codecs *to)
+{
+	struct sdp_codec s;
+
+	if (current_of(of, &s))
+		codecs_add(to, &s);
 }
 
 int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q)
@@ -91,8 +99,10 @@ int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_
 	if (near && near->codec) {
 		media_add_current(near, &q->first);
 		/* A near leg of a known codec can be transcoded to any known one; else nothing but its own helps. */
-		if (!mctl_codec_is_known(near->codec->name))
+		if (!mctl_codec_is_known(near->codec->name)) {
+			q->p.is_ptime_kept = true; /* nor are its packets cut anew */
 			return ST_OK;
+		}
 	}
 	theirs = mem_alloc(sizeof(*theirs));
 	if (!theirs)
@@ -105,6 +115,28 @@ int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_
 			codecs_add(&q->first, &order->v[i]);
 	mem_free(theirs);
 	return st;
+}
+
+static ON_CTL void keep_joinable(struct sdp_codecs *list, const struct sdp_codec *with)
+{
+	bool is_known = mctl_codec_is_known(with->name);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (sdp_codec_is_same(&list->v[i], with) || (is_known && mctl_codec_is_known(list->v[i].name)))
+			list->v[kept++] = list->v[i];
+	list->count = kept;
+}
+
+void media_keep_joinable(struct leg *leg, struct media_policy *q)
+{
+	struct leg *peer = leg->peer;
+	struct sdp_codec with;
+
+	if (!current_of(peer ? peer : leg, &with) || (!peer && !mctl_codec_is_known(with.name)))
+		return;
+	keep_joinable(&q->prefs, &with);
+	keep_joinable(&q->first, &with);
 }
 
 int media_bound_offer(struct leg *leg, struct leg *originator, struct media_policy *q)
@@ -122,7 +154,7 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 	if (originator && originator->codec)
 		media_add_current(originator, theirs);
 	else if (originator && sound_of(originator)->media && sound_of(originator)->media->remote_sdp)
-		sdp_offer_codecs(sv_of(sound_of(originator)->media->remote_sdp), theirs);
+		st = sdp_offer_codecs(sv_of(sound_of(originator)->media->remote_sdp), theirs);
 	else
 		has_known = true;
 	for (size_t i = 0; i < theirs->count; i++) {
@@ -133,7 +165,9 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 	for (size_t i = 0; has_known && i < q->prefs.count; i++)
 		if (mctl_codec_is_known(q->prefs.v[i].name))
 			codecs_add(list, &q->prefs.v[i]);
-	if (list->count)
+	if (st)
+		st = ST_UNSUPPORTED; /* no line of theirs could be answered */
+	else if (list->count)
 		q->prefs = *list;
 	else if (theirs->count)
 		st = ST_UNSUPPORTED; /* nothing the far side could choose would reach the originator */

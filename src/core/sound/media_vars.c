@@ -50,7 +50,7 @@ void media_vars_local(struct leg *leg, const struct leg_media *m, enum sdp_dir d
 	leg_var_set(leg, "advertised_media_ip", m->advertise_host);
 }
 
-void media_vars_plan(struct leg *leg, const struct leg_media *m, const struct sdp_plan *plan)
+void media_vars_plan(struct leg *leg, struct leg_media *m, const struct sdp_plan *plan)
 {
 	const struct media_codec *c = &m->codec;
 	const char *old = vars_get(leg->vars, "read_codec");
@@ -71,7 +71,9 @@ void media_vars_plan(struct leg *leg, const struct leg_media *m, const struct sd
 	leg_var_setf(leg, "read_rate", "%u", c->rate_hz);
 	leg_var_set(leg, "write_codec", c->name);
 	leg_var_setf(leg, "write_rate", "%u", c->rate_hz);
-	leg_var_set(leg, "dtmf_type", plan->dtmf_send_pt >= 0 ? "rfc2833" : "none");
+	(void)media_dtmf_type(leg); /* what is asked for, before it is written over */
+	m->dtmf_told = media_dtmf_name(leg);
+	leg_var_set(leg, "dtmf_type", m->dtmf_told);
 	media_vars_local(leg, m, plan->local_dir);
 	leg_var_set(leg, "rtp_use_timer_name", "soft");
 	leg_var_setf(leg, "rtp_use_pt", "%u", c->pt);

@@ -330,11 +330,22 @@ static CO void note_size(struct leg *leg, const char *file)
 		leg_var_setf(leg, "record_file_size", "%lld", j.bytes);
 }
 
+/* Who is recorded hears quiet packets meanwhile: border elements and phones end a call that has become silent, and a
+ * translator's binding wants to be opened. Not where somebody else talks to the phone. 0: nothing plays. */
+static ON_CTL uint32_t quiet_start(struct leg *leg)
+{
+	uint32_t id = 0;
+
+	if (leg->peer || mstream_play(leg_media_stream(leg), "silence_stream://-1", -1, &id))
+		return 0;
+	return id;
+}
+
 static CO int record(struct leg *leg, const char *path, const struct media_record_conf *conf, struct ender *e)
 {
 	struct leg_sound *so = sound_of(leg);
 	char *file = NULL;
-	uint32_t id = 0;
+	uint32_t id = 0, quiet_id = 0;
 	const struct media_codec *codec;
 	uint32_t rate_hz;
 	unsigned long long ms, samples;
@@ -350,10 +361,13 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 	st = mstream_record(leg_media_stream(leg), file, conf, &id); /* before a variable changes: conf borrows some */
 	if (st)
 		goto out;
+	quiet_id = quiet_start(leg);
 	leg_var_set(leg, "silence_hits_exhausted", "false");
 	fire(leg, EVENT_RECORD_START, "Record-File-Path", file, NULL);
 	exec_hooks(leg, "execute_on_record_start", "api_on_record_start");
 	st = wait_done(leg, &so->done_record_id, id, e);
+	if (quiet_id && leg_media_stream(leg))
+		mstream_play_stop(leg_media_stream(leg), quiet_id);
 	/* What was stopped still reports what was written; so does what ended with the leg, which is waited for. */
 	if (so->done_record_id != id && leg_media_stream(leg))
 		mstream_record_stop(leg_media_stream(leg), id);

@@ -13,4 +13,12 @@ ON_CTL void bypass_unbridged(struct leg *leg);     /* its bridge is over: what w
 /* Keys from the leg's phone are made tones before they reach the other leg (leg_dtmf_generate). */
 ON_CTL bool leg_read_digits_are_tones(const struct leg *leg);
 
+/* How the leg's phone is told digits, as things stand. */
+enum dtmf_way { DTMF_WAY_NONE, DTMF_WAY_EVENTS, DTMF_WAY_OWN /* the endpoint's */, DTMF_WAY_TONES };
+ON_CTL enum dtmf_way leg_dtmf_way(struct leg *leg);
+ON_CTL int leg_dtmf_put(struct leg *leg, const char *digits, unsigned duration_ms); /* that way */
+/* Tones in what the leg says are listened for, or no longer: its phone has nothing else, and peer (NULL: there is none)
+ * does not take tones for digits. */
+ON_CTL void media_digits_listen(struct leg *leg, struct leg *peer);
+
 extern struct leg_part sound_part;

@@ -70,6 +70,35 @@ static bool is_proxy_kind(const struct sip_msg *m)
 	return m->method != SIP_REGISTER;
 }
 
+void auth_challenge_put(struct profile *p, const char *realm, bool is_proxy, bool is_stale, struct buf *out)
+{
+	struct sv rest = sv_of(p->conf.auth_algorithms), one;
+	size_t start = out->n;
+	if (sv_isi(rest, "all"))
+		rest = SV("SHA-256,MD5");
+	while (rest.n) {
+		sv_split(rest, ',', &one, &rest);
+		one = sv_trim(one);
+		if (sv_isi(one, "SHA-256"))
+			digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_SHA256, is_stale);
+		else if (sv_isi(one, "MD5"))
+			digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_MD5, is_stale);
+	}
+	if (out->n == start)
+		digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_MD5, is_stale);
+}
+
+bool auth_has_answer(const struct profile *p, const struct sip_msg *m)
+{
+	struct sip_auth answer;
+	struct buf realm;
+	buf_init(&realm);
+	auth_realm_put(p, m, &realm);
+	bool has = realm.p && digest_answer_get(m, is_proxy_kind(m), buf_sv(&realm), &answer) == ST_OK;
+	buf_fini(&realm);
+	return has;
+}
+
 static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *realm, bool is_stale)
     ON_CTL;
 static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *realm, bool is_stale)
@@ -77,20 +106,8 @@ static void challenge(struct profile *p, struct sip_stx *tx, const struct sip_ms
 	bool is_proxy = is_proxy_kind(m);
 	struct buf b;
 	char host[ADDR_TEXT_MAX];
-	struct sv rest = sv_of(p->conf.auth_algorithms), one;
 	buf_init(&b);
-	if (sv_isi(rest, "all"))
-		rest = SV("SHA-256,MD5");
-	while (rest.n) {
-		sv_split(rest, ',', &one, &rest);
-		one = sv_trim(one);
-		if (sv_isi(one, "SHA-256"))
-			digest_challenge_put(p->digest, &b, is_proxy, realm, DIGEST_SHA256, is_stale);
-		else if (sv_isi(one, "MD5"))
-			digest_challenge_put(p->digest, &b, is_proxy, realm, DIGEST_MD5, is_stale);
-	}
-	if (!b.n)
-		digest_challenge_put(p->digest, &b, is_proxy, realm, DIGEST_MD5, is_stale);
+	auth_challenge_put(p, realm, is_proxy, is_stale, &b);
 	if (p->conf.logs_auth_failures)
 		log_debug("SIP auth challenge (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s",
 		    SVF(m->method_text), p->conf.name, SVF(m->to.uri.user), SVF(m->to.uri.host),

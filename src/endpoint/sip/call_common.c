@@ -22,7 +22,8 @@ static void call_dtor(void *obj)
 	list_remove(&c->link);
 	if (c->is_counted)
 		c->p->call_count--;
-	mem_free(c->respond_phrase), mem_free(c->uri), mem_free(c->route), mem_free(c->to_uri);
+	mem_free(c->respond_phrase), mem_free(c->respond_headers), mem_free(c->uri), mem_free(c->route),
+	    mem_free(c->to_uri);
 	mem_free(c->auth_user), mem_free(c->auth_password);
 	mem_free(c->display_due[0]), mem_free(c->display_due[1]);
 	if (c->waiting_tx)
@@ -63,7 +64,6 @@ static const char *codecs_or_global(const char *text)
 int call_media_init(struct call *c)
 {
 	const struct profile_conf *pc = &c->p->conf;
-	bool has_2833 = strcasecmp(pc->dtmf_type, "none") && strcasecmp(pc->dtmf_type, "info");
 	struct leg_media_conf conf = {.rtp_host = c->p->rtp_ip,
 	    .advertise_host = strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) ? c->p->ext_rtp_ip : NULL,
 	    .inbound_codecs = codecs_or_global(pc->inbound_codecs),
@@ -71,18 +71,17 @@ int call_media_init(struct call *c)
 	    .negotiation = pc->negotiation,
 	    .sdp_username = pc->username,
 	    .hold_music = pc->hold_music,
-	    .dtmf_pt = has_2833 ? (int)pc->rfc2833_pt : -1,
+	    .dtmf_pt = (int)pc->rfc2833_pt,
+	    .dtmf_type = profile_conf_dtmf_type(pc),
 	    .cn_pt = pc->is_cng_suppressed ? -1 : (int)pc->cng_pt,
 	    .source_mode = profile_conf_source_mode(pc),
 	    .nat_acl = pc->nat_acl,
 	    .local_acl = pc->local_network_acl,
-	    .is_late_told = pc->is_late_negotiation,
+	    .is_late_negotiation = pc->is_late_negotiation,
 	    .is_bypass = pc->is_nomedia,
 	    .passes_telephone_event = pc->passes_rfc2833,
-	    .rtp_timeout_ms = clock_ms_of_s(pc->rtp_timeout_s),
-	    .rtp_hold_timeout_ms = clock_ms_of_s(pc->rtp_hold_timeout_s)};
-	/* Not is_late_negotiation: an offer with nothing the profile's lists allow is refused at once, so that the
-	 * callee does not ring for a call that cannot be; what fits is chosen at the answer in either case. */
+	    .rtp_timeout_ms = profile_conf_media_timeout_ms(pc, false),
+	    .rtp_hold_timeout_ms = profile_conf_media_timeout_ms(pc, true)};
 	return leg_media_init(c->leg, &conf);
 }
 
@@ -127,6 +126,12 @@ static void var_uri(struct leg *leg, const char *prefix, const struct sip_uri *u
 	call_var_sv(leg, name, u->host);
 }
 
+void call_allow_tell(struct call *c, const struct sip_msg *m)
+{
+	if (c->leg && sip_msg_hdr(m, SIP_HDR_ALLOW))
+		leg_dtmf_own_taken(c->leg, sip_msg_has_token(m, SIP_HDR_ALLOW, "INFO"));
+}
+
 void call_vars_from_msg(struct call *c, const struct sip_msg *m)
 {
 	struct leg *leg = c->leg;
@@ -135,6 +140,7 @@ void call_vars_from_msg(struct call *c, const struct sip_msg *m)
 	    sip_msg_value(
 	        m, m->is_request || sip_msg_hdr(m, SIP_HDR_USER_AGENT) ? SIP_HDR_USER_AGENT : SIP_HDR_SERVER));
 	call_var_sv(leg, "sip_allow", sip_msg_value(m, SIP_HDR_ALLOW));
+	call_allow_tell(c, m);
 	call_var_sv(leg, "sip_from_display", m->from.display);
 	call_var_sv(leg, "sip_full_from", m->from.text);
 	var_uri(leg, "from", &m->from.uri);
@@ -329,10 +335,13 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 	role_assert_ctl();
 	c->is_closed = true;
 	loop_timer_cancel(&c->session_timer);
+	info_end(c);
 	c->sip = NULL;
 	if (c->leg && leg_is_up(c->leg) && redirect_in(c, why))
 		goto out;
 	if (c->leg && leg_is_up(c->leg)) {
+		if (c->is_start_held)
+			leg_start(c->leg);
 		enum cause cause = cause_of_close(c, why);
 		const char *text = disposition(c, why);
 		last_words(c, why);

@@ -1,10 +1,8 @@
-/* Inside a call that stands: re-INVITE and UPDATE from the far side, our own hold, INFO with digits, other requests. A
+/* Inside a call that stands: re-INVITE and UPDATE from the far side, our own hold, other requests. A
  * session change that does not fit is refused and the call goes on as it was. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/event/event.h"
-#include "core/keys/dtmf.h"
 #include "core/leg/leg.h"
 #include "core/sound/media.h"
 #include "core/value/cause.h"
@@ -54,16 +52,16 @@ static void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx
 	buf_init(&sdp);
 	buf_init(&headers);
 	call_hosts_tell(c, sip_stx_peer(tx), m);
-	int st = m->body.n ? leg_media_reoffer(c->leg, m->body, &sdp) : leg_media_own_reoffer(c->leg, false, &sdp);
+	int st = m->sdp.n ? leg_media_reoffer(c->leg, m->sdp, &sdp) : leg_media_offer_asked(c->leg, &sdp);
 	if (st == ST_OK) {
-		if (!m->body.n)
-			c->has_offered = true; /* the answer comes in the ACK */
+		c->has_reoffered = !m->sdp.n; /* the answer comes in the ACK */
 		call_session_timer_put(c, m, &headers);
 		sip_call_reply(sc, tx, 200, NULL, headers.p, "application/sdp", buf_sv(&sdp));
 	} else if (st == ST_AGAIN) {
 		if (c->waiting_tx)
 			sip_stx_unref(c->waiting_tx);
 		c->waiting_tx = sip_stx_ref(tx);
+		c->is_waiting_offerless = !m->sdp.n;
 	} else {
 		sip_call_reply(sc, tx, st == ST_BUSY ? 491 : 488, NULL, NULL, NULL, SV_NONE);
 	}
@@ -90,6 +88,8 @@ void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_
 	role_assert_ctl();
 	if (!c->leg || !leg_is_up(c->leg))
 		sip_call_reply(sc, tx, 481, NULL, NULL, NULL, SV_NONE);
+	else if (m->has_unknown_body)
+		sip_call_reply(sc, tx, 415, NULL, CALL_ACCEPT, NULL, SV_NONE);
 	else
 		reinvite_event(c), answer_offer(c, sc, tx, m);
 }
@@ -101,7 +101,9 @@ void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_ms
 	role_assert_ctl();
 	if (!c->leg || !leg_is_up(c->leg)) {
 		sip_call_reply(sc, tx, 481, NULL, NULL, NULL, SV_NONE);
-	} else if (m->body.n) {
+	} else if (m->has_unknown_body) {
+		sip_call_reply(sc, tx, 415, NULL, CALL_ACCEPT, NULL, SV_NONE);
+	} else if (m->sdp.n) {
 		answer_offer(c, sc, tx, m);
 	} else {
 		buf_init(&headers);
@@ -119,70 +121,9 @@ void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *
 		return;
 	if (resp && code / 100 == 2)
 		call_hosts_tell(c, sip_call_remote_addr(sc), resp);
-	if (code >= 200)
-		leg_media_reinvite_done(c->leg, code, resp ? resp->body : SV_NONE);
-}
-
-/* ---- digits in INFO ---- */
-
-static bool digit_char(char ch)
-{
-	return ch && strchr("0123456789*#ABCDabcd", ch) != NULL;
-}
-
-/* application/dtmf-relay has lines "Signal=5" and "Duration=160"; application/dtmf is the digit alone. */
-static bool info_digit(const struct sip_msg *m, char *digit, unsigned *duration_ms)
-{
-	struct sv rest = m->body, line, key, value;
-	uint32_t n;
-	*digit = 0;
-	*duration_ms = 160;
-	if (sv_startsi(m->content_type, SV("application/dtmf-relay"))) {
-		while (rest.n) {
-			sv_split(rest, '\n', &line, &rest);
-			if (!sv_split(line, '=', &key, &value))
-				continue;
-			key = sv_trim(key), value = sv_trim(value);
-			if (sv_isi(key, "Signal") && value.n)
-				*digit =
-				    value.n == 2 && value.p[0] == '1' ? (value.p[1] == '0' ? '*' : '#') : value.p[0];
-			else if (sv_isi(key, "Duration") && sv_u32(value, &n) == ST_OK && n <= 10000)
-				*duration_ms = n;
-		}
-	} else if (sv_startsi(m->content_type, SV("application/dtmf"))) {
-		rest = sv_trim(rest);
-		if (sv_u32(rest, &n) == ST_OK && n <= 15)
-			*digit = "0123456789*#ABCD"[n];
-		else if (rest.n)
-			*digit = rest.p[0];
-	}
-	return digit_char(*digit);
-}
-
-static void recv_info_event(struct call *c, const struct sip_msg *m) ON_CTL;
-static void recv_info_event(struct call *c, const struct sip_msg *m)
-{
-	struct event *e;
-	if (!m->body.n || !event_is_wanted(EVENT_RECV_INFO, NULL) || !(e = event_new(EVENT_RECV_INFO, NULL)))
-		return;
-	leg_event_headers(c->leg, e);
-	event_addf(e, "SIP-Content-Type", "%.*s", SVF(m->content_type));
-	event_addf(e, "SIP-User-Agent", "%.*s", SVF(sip_msg_value(m, SIP_HDR_USER_AGENT)));
-	event_set_body(e, m->body);
-	event_fire(e);
-}
-
-static void on_info(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
-static void on_info(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
-{
-	char digit;
-	unsigned duration_ms;
-	bool is_digit = info_digit(m, &digit, &duration_ms);
-	sip_call_reply(sc, tx, 200, NULL, NULL, NULL, SV_NONE);
-	if (is_digit)
-		leg_dtmf_received(c->leg, digit, duration_ms * 8, DTMF_ENDPOINT);
-	else
-		recv_info_event(c, m);
+	if (code >= 200 && leg_media_reinvite_done(c->leg, code, resp ? resp->sdp : SV_NONE) && c->is_offer_asked)
+		sip_call_hold_ack(sc);
+	c->is_offer_asked = false;
 }
 
 void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)
@@ -195,7 +136,7 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 	}
 	switch (m->method) {
 	case SIP_INFO:
-		on_info(c, sc, tx, m);
+		info_in(c, sc, tx, m);
 		break;
 	case SIP_OPTIONS:
 		sip_call_reply(sc, tx, 200, NULL, "Accept: application/sdp\r\n", NULL, SV_NONE);
@@ -209,10 +150,35 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 	case SIP_SUBSCRIBE:
 		sip_call_reply(sc, tx, 489, NULL, "Allow-Events: \r\n", NULL, SV_NONE);
 		break;
+	case SIP_MESSAGE: /* known, and not in Allow: RFC 3261 8.2.1 */
+	case SIP_PUBLISH:
+	case SIP_REGISTER:
+		sip_call_reply(sc, tx, 405, NULL, NULL, NULL, SV_NONE);
+		break;
 	default:
 		sip_call_reply(sc, tx, 501, NULL, NULL, NULL, SV_NONE);
 		break;
 	}
+}
+
+/* ---- ACK: of the 200 to their INVITE (call_in.c), or to a re-INVITE of either side's phone ---- */
+
+void call_on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	if (!c->leg || !leg_is_up(c->leg))
+		return;
+	leg_media_acknowledged(c->leg);
+	if (c->has_reoffered) {
+		c->has_reoffered = false;
+		call_hosts_tell(c, sip_call_remote_addr(sc), ack);
+		if (leg_media_late_answer(c->leg, ack->sdp) < 0)
+			leg_log(c->leg, LOG_WARNING, "the answer in their ACK %s; media stays as it was",
+			    ack->sdp.n ? "does not fit" : "is missing");
+	}
+	if (c->leg && leg_is_up(c->leg))
+		call_owed(c);
 }
 
 /* ---- what core asks ---- */
@@ -264,7 +230,16 @@ int call_reinvite(struct leg *leg, struct sv sdp)
 	role_assert_ctl();
 	if (!c || !c->sip || c->is_closed || sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
 		return ST_INVAL;
-	return sip_call_reinvite(c->sip, NULL, sdp);
+	int st = sip_call_reinvite(c->sip, NULL, sdp);
+	c->is_offer_asked = st == ST_OK && !sdp.n;
+	return st;
+}
+
+int call_reinvite_ack(struct leg *leg, struct sv sdp)
+{
+	struct call *c = call_of(leg);
+	role_assert_ctl();
+	return c && c->sip && !c->is_closed ? sip_call_reinvite_ack(c->sip, sdp) : ST_INVAL;
 }
 
 void call_reinvite_reply(struct leg *leg, int code, struct sv sdp)
@@ -273,19 +248,12 @@ void call_reinvite_reply(struct leg *leg, int code, struct sv sdp)
 	role_assert_ctl();
 	if (!c || !c->waiting_tx)
 		return;
+	if (c->sip && code < 300)
+		c->has_reoffered = c->is_waiting_offerless;
 	if (c->sip && !sip_stx_is_done(c->waiting_tx))
 		sip_call_reply(c->sip, c->waiting_tx, code, NULL, NULL, sdp.n ? "application/sdp" : NULL, sdp);
 	sip_stx_unref(c->waiting_tx);
 	c->waiting_tx = NULL;
-}
-
-int call_send_info(struct leg *leg, const char *ctype, struct sv body)
-{
-	struct call *c = call_of(leg);
-	role_assert_ctl();
-	if (!c || !c->sip || c->is_closed)
-		return ST_INVAL;
-	return sip_call_request(c->sip, "INFO", NULL, ctype, body, NULL, NULL);
 }
 
 int call_send_message(struct leg *leg, const char *ctype, struct sv body)

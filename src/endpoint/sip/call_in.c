@@ -61,8 +61,9 @@ static bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip
 			return false;
 		}
 	}
-	if (!p->conf.auths_calls || p->conf.accepts_blind_auth)
-		return true;
+	if (p->conf.accepts_blind_auth || (!p->conf.auths_calls && !auth_has_answer(p, m)))
+		return true; /* an answer to a challenge of ours is looked at where nobody has to: respond 407 asked for
+		                it */
 	who->is_authorized = auth_check(p, tx, m, &who->auth) == AUTH_OK;
 	return who->is_authorized;
 }
@@ -309,6 +310,17 @@ static bool is_session_too_short(const struct profile *p, struct sip_stx *tx, co
 
 static int op_answer(struct leg *leg, struct leg *near);
 
+/* RFC 3261 8.1.1.8 and 20: an INVITE says where its sender is reached. */
+static bool is_incomplete(struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
+static bool is_incomplete(struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct sip_nameaddr contact;
+	if (sip_msg_contact(m, &contact) == ST_OK)
+		return false;
+	sip_stx_reply_once(tx, 400, sip_msg_hdr(m, SIP_HDR_CONTACT) ? "Bad Contact" : "Missing Contact", NULL);
+	return true;
+}
+
 /* An INVITE without SDP (RFC 3725): nothing can be played or bridged before the caller has said where. So we answer
  * with our offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. */
 static int start_by_offering(struct call *c) ON_CTL;
@@ -323,9 +335,14 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	struct caller who = {0};
 	struct call *c = NULL;
 	struct leg *replaced;
-	if (is_session_too_short(p, tx, m))
+	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m))
 		return;
 	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who) || !replaces_check(p, tx, m, &replaced)) {
+		auth_fini(&who.auth);
+		return;
+	}
+	if (m->has_unknown_body) {
+		sip_stx_reply_once(tx, 415, NULL, CALL_ACCEPT);
 		auth_fini(&who.auth);
 		return;
 	}
@@ -337,10 +354,11 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 		replaces_prepare(c, replaced);
 	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {
 		call_hosts_tell(c, sip_stx_peer(tx), m);
-		st = leg_media_remote_offer(c->leg, m->body);
-		if (st == ST_OK && !m->body.n)
+		call_allow_tell(c, m);
+		st = leg_media_remote_offer(c->leg, m->sdp);
+		if (st == ST_OK && !m->sdp.n)
 			st = start_by_offering(c);
-		else if (st == ST_OK)
+		if (st < 0 || m->sdp.n) /* also of a call that ends at once: CHANNEL_CREATE comes before its end */
 			leg_start(c->leg);
 		if (st < 0)
 			leg_hangup(c->leg, cause_of_media(st, CAUSE_MANDATORY_IE_MISSING));
@@ -420,7 +438,7 @@ static int op_answer(struct leg *leg, struct leg *near)
 	st = leg_media_answer(leg, near, &sdp);
 	if (st == ST_OK) {
 		const struct sip_msg *m = sip_call_invite_msg(c->sip);
-		c->has_offered = m && !m->body.n;
+		c->has_offered = m && !m->sdp.n;
 		buf_init(&b);
 		call_identity_put(c, &b, true);
 		call_headers_put(c, &b, "sip_rh_");
@@ -483,6 +501,7 @@ static void op_on_hangup(struct leg *leg)
 	} else {
 		code = refusal_code(c);
 		call_headers_put(c, &headers, "sip_rh_");
+		buf_adds(&headers, c->respond_headers ? c->respond_headers : "");
 		if (code == 503 && leg->cause == CAUSE_SWITCH_CONGESTION) /* we are short of something ourselves */
 			buf_adds(&headers, "Retry-After: 5\r\n");
 		leg_var_set(leg, "sip_hangup_disposition", "send_refuse");
@@ -503,21 +522,6 @@ static void op_on_destroy(struct leg *leg)
 	mem_unref(c);
 }
 
-static int op_respond(struct leg *leg, int code, const char *phrase)
-{
-	struct call *c = call_of(leg);
-	role_assert_ctl();
-	if (!c || code < 100 || code > 699)
-		return ST_INVAL;
-	if (code < 200)
-		return c->sip && !c->is_closed && code > 100 ? sip_call_progress(c->sip, code, phrase, NULL, SV_NONE)
-		                                             : ST_INVAL;
-	c->respond_code = code;
-	mem_free(c->respond_phrase);
-	c->respond_phrase = mem_strdup(phrase);
-	return ST_OK;
-}
-
 const struct endpoint_ops sofia_ops = {.name = "sofia",
     .operator_dials = OPERATOR_DIALS_ADDRESS,
     .outgoing = call_out_outgoing,
@@ -530,12 +534,14 @@ const struct endpoint_ops sofia_ops = {.name = "sofia",
     .hold = call_hold,
     .reinvite = call_reinvite,
     .reinvite_reply = call_reinvite_reply,
+    .reinvite_ack = call_reinvite_ack,
+    .send_dtmf = call_send_dtmf,
     .send_info = call_send_info,
     .send_message = call_send_message,
     .phone_event = call_phone_event,
     .display = call_display,
     .redirect = call_redirect,
-    .respond = op_respond};
+    .respond = call_respond};
 
 /* ---- what the far side does ---- */
 
@@ -545,13 +551,13 @@ static void late_answer(struct call *c, const struct sip_msg *ack)
 {
 	c->has_offered = false;
 	call_hosts_tell(c, sip_call_remote_addr(c->sip), ack);
-	int st = ack->body.n ? leg_media_remote_answer(c->leg, ack->body) : ST_NOTFOUND;
+	int st = ack->sdp.n ? leg_media_remote_answer(c->leg, ack->sdp) : ST_NOTFOUND;
+	if (c->is_start_held)
+		leg_start(c->leg);
+	c->is_start_held = false;
 	if (st < 0)
 		leg_hangup(c->leg, st == ST_NOTFOUND ? CAUSE_MANDATORY_IE_MISSING
 		                                     : cause_of_media(st, CAUSE_INCOMPATIBLE_DESTINATION));
-	else if (c->is_start_held)
-		leg_start(c->leg);
-	c->is_start_held = false;
 }
 
 static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
@@ -563,11 +569,9 @@ static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 	call_vars_dialog(c, ack);
 	if (*c->replaced_uuid)
 		replaces_run(c);
-	leg_media_acknowledged(c->leg);
 	if (c->has_offered)
 		late_answer(c, ack);
-	if (c->leg && leg_is_up(c->leg))
-		call_owed(c);
+	call_on_ack(sc, ack, arg);
 }
 
 const struct sip_call_handlers call_in_handlers = {.on_ack = on_ack,

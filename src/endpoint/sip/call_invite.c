@@ -6,14 +6,14 @@
 
 #include <string.h>
 
-static bool on_challenge(struct sv realm, struct sip_credentials *out, void *arg)
+static bool on_challenge(const struct sip_challenge *ch, struct sip_credentials *out, void *arg)
 {
 	struct call *c = arg;
 	role_assert_ctl();
 	const char *user = c->leg ? leg_var(c->leg, "sip_auth_username") : NULL,
 	           *password = c->leg ? leg_var(c->leg, "sip_auth_password") : NULL;
 	if (!user || !*user || !password)
-		return c->gateway && gateway_credentials(c->gateway, realm, out);
+		return c->gateway && gateway_call_credentials(c, ch, out);
 	*out = (struct sip_credentials){.user = sv_of(user), .password = sv_of(password)};
 	return true;
 }

@@ -220,9 +220,9 @@ static void on_progress(struct sip_call *sc, const struct sip_msg *resp, void *a
 		return;
 	if (resp->code > 100)
 		vars_answering(c, resp);
-	if (resp->body.n && leg_media_remote_answer(c->leg, resp->body) == ST_OK)
+	if (resp->sdp.n && leg_media_remote_answer(c->leg, resp->sdp) == ST_OK)
 		leg_mark_early_media(c->leg);
-	else if (resp->code == 180 || (resp->code == 183 && !resp->body.n))
+	else if (resp->code == 180 || (resp->code == 183 && !resp->sdp.n))
 		leg_mark_ring_ready(c->leg);
 }
 
@@ -234,8 +234,8 @@ static void on_answer(struct sip_call *sc, const struct sip_msg *resp, void *arg
 	if (!c->leg || !leg_is_up(c->leg))
 		return;
 	vars_answering(c, resp);
-	if (resp->body.n)
-		st = leg_media_remote_answer(c->leg, resp->body);
+	if (resp->sdp.n)
+		st = leg_media_remote_answer(c->leg, resp->sdp);
 	else if (!leg_media_is_ready(c->leg))
 		st = ST_UNSUPPORTED;
 	leg_mark_answered(c->leg);
@@ -245,6 +245,7 @@ static void on_answer(struct sip_call *sc, const struct sip_msg *resp, void *arg
 
 const struct sip_call_handlers call_out_handlers = {.on_progress = on_progress,
     .on_answer = on_answer,
+    .on_ack = call_on_ack,
     .on_reinvite = call_on_reinvite,
     .on_reinvite_done = call_on_reinvite_done,
     .on_update = call_on_update,

@@ -410,13 +410,18 @@ void gateway_addr_learn(struct gateway *g, const struct addr *a)
 	g->known[g->known_count++] = *a;
 }
 
-bool gateway_is_at(const struct gateway *g, const struct addr *src)
+bool gateway_has_addr(const struct gateway *g, const struct addr *a)
 {
 	/* A proxy may send from another port than it listens on; but on this machine the host says nothing. */
 	for (size_t i = 0; i < g->known_count; i++)
-		if (addr_is_loopback(src) ? addr_eq(&g->known[i], src) : addr_eq_host(&g->known[i], src))
+		if (addr_is_loopback(a) ? addr_eq(&g->known[i], a) : addr_eq_host(&g->known[i], a))
 			return true;
-	return *g->conf.auth_acl && acl_allows(sv_of(g->conf.auth_acl), src, NULL, NULL);
+	return false;
+}
+
+bool gateway_is_at(const struct gateway *g, const struct addr *src)
+{
+	return gateway_has_addr(g, src) || (*g->conf.auth_acl && acl_allows(sv_of(g->conf.auth_acl), src, NULL, NULL));
 }
 
 /* Those written as numbers are known from the start. */

@@ -76,7 +76,9 @@ ON_CTL struct gateway *gateway_of_request(struct profile *p, const struct sip_ms
 /* A request of ours to the gateway went there and was answered: what comes from that host (on the loopback: and port)
  * is believed to be the gateway's. */
 ON_CTL void gateway_addr_learn(struct gateway *g, const struct addr *a);
-/* That host is a proxy of the gateway's (numeric in its parameters, or learned), or in its gw-auth-acl. */
+/* That host is a proxy of the gateway's: numeric in its parameters, or learned. */
+ON_CTL bool gateway_has_addr(const struct gateway *g, const struct addr *a);
+/* It is, or it is in its gw-auth-acl. */
 ON_CTL bool gateway_is_at(const struct gateway *g, const struct addr *src);
 
 /* ---- gateway_reg.c: the state table and the ping ---- */
@@ -87,8 +89,9 @@ ON_CTL void gateway_stop(struct gateway *g, bool is_stack_closing);
 ON_CTL void gateway_left(struct gateway *g); /* gateway.c */
 ON_CTL void gateway_register(struct gateway *g);
 ON_CTL void gateway_unregister(struct gateway *g);
-/* Credentials for a challenge to a call by this gateway, when the realm is the gateway's own. */
-ON_CTL bool gateway_credentials(struct gateway *g, struct sv realm, struct sip_credentials *out);
+/* Credentials for a challenge: of the gateway's own realm from anywhere, of another one when it comes from an address
+ * of the gateway's (gateway_has_addr). */
+ON_CTL bool gateway_credentials(struct gateway *g, const struct sip_challenge *ch, struct sip_credentials *out);
 
 /* ---- gateway_status.c ---- */
 ON_CTL int gateway_status(struct buf *out, struct sv name, bool is_xml);
@@ -104,5 +107,7 @@ ON_CTL void gateway_call_vars(struct call *c);
 /* An answer to the call's INVITE came from a: learned when it went to the gateway's own proxy, not to an address that
  * was dialled or that a redirection named. */
 ON_CTL void gateway_call_learn(struct call *c, const struct addr *a);
+/* The same for its challenge; in a call that stands it may be anybody's. */
+ON_CTL bool gateway_call_credentials(struct call *c, const struct sip_challenge *ch, struct sip_credentials *out);
 ON_CTL void gateway_from_put(struct call *c, struct buf *b);
 ON_CTL void gateway_inbound(struct call *c, struct gateway *g, const struct sip_msg *m, struct leg_profile *lp);

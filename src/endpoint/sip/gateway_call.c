@@ -1,5 +1,6 @@
 /* Calls through gateways: sofia/gateway/NAME/NUMBER becomes a request URI at the gateway's proxy, with its From and
  * Contact; a call that comes to the gateway's Contact gets its context, extension and variables. */
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "endpoint/sip/gateway.h"
@@ -50,15 +51,36 @@ void gateway_call_vars(struct call *c)
 		leg_var_set(c->leg, "sip_invite_domain", g->conf.from_domain);
 }
 
+/* Variables may send the INVITE to another place than the gateway's. */
+static bool is_sent_elsewhere(const struct call *c) ON_CTL;
+static bool is_sent_elsewhere(const struct call *c)
+{
+	static const char *const names[] = {"sip_invite_req_uri", "sip_invite_route_uri", "sip_route_uri"};
+	for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+		const char *v = c->leg ? vars_get(c->leg->vars, names[i]) : NULL;
+		if (v && *v)
+			return true;
+	}
+	return false;
+}
+
 void gateway_call_learn(struct call *c, const struct addr *a)
 {
 	struct sip_uri u, proxy;
-	if (c->redirect_count || sip_uri_parse(&u, sv_of(c->uri)) < 0 ||
+	if (c->redirect_count || is_sent_elsewhere(c) || sip_uri_parse(&u, sv_of(c->uri)) < 0 ||
 	    sip_uri_parse(&proxy, sv_of(c->gateway->proxy_uri)) < 0)
 		return;
 	bool is_proxy = sv_eqi(u.host, proxy.host) && (u.port ? u.port : 5060) == (proxy.port ? proxy.port : 5060);
 	if (c->gateway->outbound_route || is_proxy)
 		gateway_addr_learn(c->gateway, a);
+}
+
+bool gateway_call_credentials(struct call *c, const struct sip_challenge *ch, struct sip_credentials *out)
+{
+	bool is_dialling = !c->sip || sip_call_state(c->sip) <= SIP_CALL_EARLY;
+	if (is_dialling && addr_eq(ch->from, ch->sent_to))
+		gateway_call_learn(c, ch->from);
+	return gateway_credentials(c->gateway, ch, out);
 }
 
 void gateway_from_put(struct call *c, struct buf *b)

@@ -84,7 +84,7 @@ static void due_in(struct gateway *g, unsigned seconds)
 	loop_timer_set(&g->timer, clock_us_of_s(seconds), "sofia.gateway", on_due, g);
 }
 
-/* ---- digest: only for the realm that was configured ---- */
+/* ---- digest: for the realm that was configured, or for whom the configuration names as its proxy ---- */
 
 static bool realm_is_own(const struct gateway *g, struct sv realm)
 {
@@ -96,36 +96,42 @@ static bool realm_is_own(const struct gateway *g, struct sv realm)
 	       (sip_uri_parse(&u, sv_of(g->proxy_uri)) == ST_OK && sv_eqi(realm, u.host));
 }
 
-bool gateway_credentials(struct gateway *g, struct sv realm, struct sip_credentials *out)
+bool gateway_credentials(struct gateway *g, const struct sip_challenge *ch, struct sip_credentials *out)
 {
 	struct event *e;
-	if (realm_is_own(g, realm)) {
-		*out =
-		    (struct sip_credentials){.user = sv_of(g->conf.auth_username), .password = sv_of(g->conf.password)};
+	char where[ADDR_TEXT_MAX];
+	bool is_own = realm_is_own(g, ch->realm);
+	if (is_own || gateway_has_addr(g, ch->from)) {
+		*out = (struct sip_credentials){
+		    .user = sv_of(g->conf.auth_username), .password = sv_of(g->conf.password), .is_for_host = !is_own};
 		return true;
 	}
-	log_warning("sofia: gateway %s: a challenge for realm \"%.*s\" is not answered; its own is \"%s\"", g->name,
-	    SVF(realm), g->conf.realm);
+	log_warning(
+	    "sofia: gateway %s: a challenge for realm \"%.*s\" from %s is not answered; its own realm is \"%s\"",
+	    g->name, SVF(ch->realm), addr_text(ch->from, where), g->conf.realm);
 	if (event_is_wanted(EVENT_CUSTOM, "sofia::gateway_invalid_digest_req") &&
 	    (e = event_new(EVENT_CUSTOM, "sofia::gateway_invalid_digest_req"))) {
 		event_add(e, "Gateway", g->name);
 		event_add(e, "profile-name", g->p ? g->p->conf.name : "");
-		event_addf(e, "realm", "%.*s", SVF(realm));
+		event_addf(e, "realm", "%.*s", SVF(ch->realm));
 		event_fire(e);
 	}
 	return false;
 }
 
-/* The registrar itself may name the realm where the configuration does not. */
-static bool on_register_challenge(struct sv realm, struct sip_credentials *out, void *arg)
+/* A REGISTER goes to the gateway's own proxy or registrar: what answers from there is the gateway's, whatever realm it
+ * names. Where the configuration names none, the registrar does for the calls as well. */
+static bool on_register_challenge(const struct sip_challenge *ch, struct sip_credentials *out, void *arg)
 {
 	struct gateway *g = arg;
 	role_assert_ctl();
-	if (!g->has_realm && !realm_is_own(g, realm)) {
+	if (addr_eq(ch->from, ch->sent_to))
+		gateway_addr_learn(g, ch->from);
+	if (!g->has_realm && !realm_is_own(g, ch->realm) && gateway_has_addr(g, ch->from)) {
 		mem_free(g->learned_realm);
-		g->learned_realm = sv_dup(realm);
+		g->learned_realm = sv_dup(ch->realm);
 	}
-	return gateway_credentials(g, realm, out);
+	return gateway_credentials(g, ch, out);
 }
 
 /* ---- REGISTER ---- */

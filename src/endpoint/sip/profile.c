@@ -16,7 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
-static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 static void profile_dtor(void *obj)
 {

@@ -3,6 +3,7 @@
  * real typing errors are reported. Nothing is opened or resolved here. */
 #include "endpoint/sip/profile_conf.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "text/xml.h"
@@ -68,6 +69,12 @@ static const struct param params[] = {
     P("disable-hold", P_BOOL, has_disabled_hold, "false"),
     P("rtp-timeout-sec", P_UINT, rtp_timeout_s, "0"),
     P("rtp-hold-timeout-sec", P_UINT, rtp_hold_timeout_s, "0"),
+    P("rtp_timeout_sec", P_UINT, rtp_timeout_s, NULL),
+    P("rtp_hold_timeout_sec", P_UINT, rtp_hold_timeout_s, NULL),
+    P("media_timeout", P_UINT, media_timeout_ms, "0"),
+    P("media_hold_timeout", P_UINT, media_hold_timeout_ms, "0"),
+    P("media-timeout", P_UINT, media_timeout_ms, NULL),
+    P("media-hold-timeout", P_UINT, media_hold_timeout_ms, NULL),
     P("rtp-source", P_TEXT, rtp_source, "nat"),
     P("disable-rtp-auto-adjust", P_BOOL, has_rtp_auto_adjust_off, "false"),
     P("suppress-cng", P_BOOL, is_cng_suppressed, "false"),
@@ -425,6 +432,20 @@ enum media_source_mode profile_conf_source_mode(const struct profile_conf *c)
 bool profile_conf_has_presence(const struct profile_conf *c)
 {
 	return str_is_true(c->manage_presence) || !strcasecmp(c->manage_presence, "passive");
+}
+
+unsigned profile_conf_media_timeout_ms(const struct profile_conf *c, bool is_hold)
+{
+	unsigned ms = is_hold ? c->media_hold_timeout_ms : c->media_timeout_ms;
+	unsigned s = is_hold ? c->rtp_hold_timeout_s : c->rtp_timeout_s;
+	return ms ? ms : clock_ms_of_s(s);
+}
+
+enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c)
+{
+	if (!strcasecmp(c->dtmf_type, "info"))
+		return MEDIA_DTMF_OWN;
+	return strcasecmp(c->dtmf_type, "none") ? MEDIA_DTMF_EVENTS : MEDIA_DTMF_TONES;
 }
 
 enum cid_type profile_conf_cid_type(const struct profile_conf *c)

@@ -32,7 +32,8 @@ struct profile_conf {
 	unsigned session_timeout_s, min_session_expires_s;
 	bool has_timer;
 	/* media */
-	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, dtmf_duration;
+	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, media_timeout_ms, media_hold_timeout_ms,
+	    dtmf_duration;
 	char *rtp_source;
 	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media;
 	/* authentication */
@@ -67,6 +68,9 @@ ANY enum multi_reg profile_conf_multi_reg(const struct profile_conf *c);
 /* Whose RTP is taken: rtp-source, or strict where disable-rtp-auto-adjust says so. */
 ANY enum media_source_mode profile_conf_source_mode(const struct profile_conf *c);
 ANY bool profile_conf_has_presence(const struct profile_conf *c); /* manage-presence: true or passive */
+/* Without RTP a call ends after it: media_timeout, else rtp-timeout-sec; 0 = never. */
+ANY unsigned profile_conf_media_timeout_ms(const struct profile_conf *c, bool is_hold);
+ANY enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c);
 ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
 ANY enum from_check profile_conf_from_check(const struct profile_conf *c);
 /* One parameter by name; false when it is unknown. */

@@ -302,7 +302,7 @@ bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg 
 		sip_stx_reply_once(tx, 486, NULL, NULL);
 		return false;
 	}
-	if (!m->body.n) { /* the leg could not be joined before its ACK says where it listens */
+	if (!m->sdp.n) { /* the leg could not be joined before its ACK says where it listens */
 		sip_stx_reply_once(tx, 488, NULL, NULL);
 		return false;
 	}

@@ -58,9 +58,22 @@ static bool is_keep_alive(const struct sip_msg *m)
 	return sv_isi(sv_trim(type), "keep-alive");
 }
 
+/* RFC 6665 8.2.1, RFC 3903 11.1.2: of what event it is about. */
+static bool lacks_event(const struct sip_msg *m)
+{
+	return (m->method == SIP_SUBSCRIBE || m->method == SIP_NOTIFY || m->method == SIP_PUBLISH) &&
+	       !sip_msg_hdr(m, SIP_HDR_EVENT);
+}
+
 static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
 static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
+	/* the others are asked first who they are */
+	bool is_of_no_event = lacks_event(m) && (m->method == SIP_NOTIFY || is_authenticated(p, tx, m));
+	if (is_of_no_event)
+		sip_stx_reply_once(tx, 400, "Missing Event", NULL);
+	if (lacks_event(m))
+		return;
 	switch (m->method) {
 	case SIP_OPTIONS:
 		options_in(p, tx, m);
@@ -93,9 +106,9 @@ static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg
 		if (is_authenticated(p, tx, m))
 			reply(tx, 489, "Allow-Events: \r\n");
 		break;
-	case SIP_REFER:
+	case SIP_REFER: /* inside of calls only */
 		if (is_authenticated(p, tx, m))
-			reply(tx, 405, NULL);
+			sip_stx_reply_once(tx, 403, "REFER Outside Of A Call", NULL);
 		break;
 	default:
 		reply(tx, 501, NULL);

@@ -98,6 +98,10 @@ ON_CTL enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const
 ON_CTL void auth_fini(struct auth *a);
 ON_CTL void auth_failed_count(struct profile *p, const struct addr *src); /* a failed answer, never a challenge */
 ON_CTL uint64_t auth_failures_of(struct profile *p, const struct addr *src);
+/* The challenges for a realm, in every algorithm of the profile: whole lines. */
+ON_CTL void auth_challenge_put(struct profile *p, const char *realm, bool is_proxy, bool is_stale, struct buf *out);
+/* An answer to a challenge of ours is in it: auth_check has something to look at. */
+ON_CTL bool auth_has_answer(const struct profile *p, const struct sip_msg *m);
 /* The realm we ask for. Appended to out. */
 ON_CTL void auth_realm_put(const struct profile *p, const struct sip_msg *m, struct buf *out);
 
@@ -149,23 +153,35 @@ int gateway_cmd(struct api_call *c);
 ON_CTL void trace_print(struct sip_stack *s, const struct sip_trace *t, void *arg);
 
 /* ---- calls ---- */
+enum { INFO_DIGITS_MAX = 128 };
+struct info_digits { /* that go to the phone by INFO, one after the other (call_info.c) */
+	char digits[INFO_DIGITS_MAX], sent;
+	uint16_t durations_ms[INFO_DIGITS_MAX], sent_ms;
+	uint8_t head, count;
+	bool is_busy; /* sent is not answered yet */
+	struct ltimer pause;
+};
 struct call {              /* counted: one reference is the leg's, one the sip_call's */
 	struct lnode link; /* in the profile's list */
 	struct profile *p;
 	struct leg *leg;      /* NULL once it is destroyed */
 	struct sip_call *sip; /* NULL before dialling and once closed */
 	bool is_outbound, is_closed, is_counted;
-	bool has_offered;   /* our SDP in a 2xx waits for its answer in the ACK */
-	bool has_answered;  /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
-	bool is_start_held; /* the leg starts when the ACK brings SDP */
-	bool is_hold_due;   /* asked for before the ACK: a re-INVITE has to wait for it, and so does an UPDATE */
+	bool has_offered;    /* our SDP in the 2xx waits for its answer in the ACK */
+	bool has_reoffered;  /* the same, of a re-INVITE without SDP */
+	bool is_offer_asked; /* our re-INVITE had none: their 2xx brings an offer */
+	bool has_answered;   /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
+	bool is_start_held;  /* the leg starts when the ACK brings SDP */
+	bool is_hold_due;    /* asked for before the ACK: a re-INVITE has to wait for it, and so does an UPDATE */
 	char *display_due[2];
 	bool shows_updates; /* the far side said X-FS-Support: update_display */
 	bool is_nat;
+	bool is_waiting_offerless; /* waiting_tx has no SDP */
 	struct sip_stx
 	    *waiting_tx; /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
 	int respond_code;
-	char *respond_phrase;
+	char *respond_phrase, *respond_headers; /* headers: whole lines, or NULL */
+	struct info_digits info;
 	/* outbound */
 	char *uri, *route, *to_uri; /* to_uri: before a redirection; NULL = uri */
 	unsigned redirect_count;
@@ -188,6 +204,8 @@ ON_CTL void call_hosts_tell(struct call *c, const struct addr *peer, const struc
 ON_CTL void call_owed(struct call *c); /* acknowledged: what had to wait for it */
 /* Value of the Reason header for the leg's cause; false: none is to be sent. */
 ON_CTL bool call_reason_put(struct call *c, struct buf *b);
+/* Whether its Allow has INFO: digits may go so. */
+ON_CTL void call_allow_tell(struct call *c, const struct sip_msg *m);
 ON_CTL void call_vars_from_msg(struct call *c, const struct sip_msg *m);
 /* A variable of the form user@host:port, to be dialled as it is. */
 ON_CTL void call_var_sv(struct leg *leg, const char *name, struct sv value); /* as data; empty: none */
@@ -200,13 +218,19 @@ extern const struct sip_call_handlers call_in_handlers, call_out_handlers;
 /* Adds Session-Expires and Require when the request asks for a session timer, and watches it. */
 ON_CTL void call_session_timer_put(struct call *c, const struct sip_msg *m, struct buf *b);
 ANY uint32_t session_expires_of(const struct sip_msg *m); /* seconds; 0 = none asked for */
+/* With a 415: what a body may be (RFC 3261 21.4.13). */
+#define CALL_ACCEPT "Accept: application/sdp, multipart/mixed\r\nAccept-Encoding: identity\r\n"
 /* shared handlers and ops (call_common.c, call_dialog.c) */
+ON_CTL void call_on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg);
 ON_CTL void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg);
 ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_bye(struct sip_call *sc, const struct sip_msg *bye, struct buf *headers, void *arg);
 ON_CTL void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+/* ---- INFO (call_info.c) ---- */
+ON_CTL void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
+ON_CTL void info_end(struct call *c); /* the dialog is over */
 /* ---- headers (headers.c) ---- */
 /* X-, P-, Diversion and User-to-User as variables with that prefix. */
 ON_CTL void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix);
@@ -244,6 +268,9 @@ ON_CTL void replaces_run(struct call *c);                                 /* onc
 ON_CTL int call_hold(struct leg *leg, bool is_hold);
 ON_CTL int call_reinvite(struct leg *leg, struct sv sdp);
 ON_CTL void call_reinvite_reply(struct leg *leg, int code, struct sv sdp);
+ON_CTL int call_reinvite_ack(struct leg *leg, struct sv sdp);
+ON_CTL int call_send_dtmf(struct leg *leg, const char *digits, unsigned duration_ms);
+ON_CTL int call_respond(struct leg *leg, int code, const char *phrase);
 ON_CTL int call_send_info(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_send_message(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_phone_event(struct leg *leg, const char *event);

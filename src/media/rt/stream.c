@@ -266,6 +266,7 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		break;
 	case RT_C_TIMEOUT:
 		s->timeout_ms = c->number, s->is_timeout_told = false;
+		s->timeout_since_us = t->now_us;
 		break;
 	case RT_C_IDLE:
 		stream_unjoin(s);
@@ -342,7 +343,7 @@ void stream_house(struct rt_stream *s)
 		s->finder->ops->house(s->finder, s);
 	if (s->dtmf_in.is_active)
 		dtmf_in_flush(s);
-	if (!s->f->may_take || !s->timeout_ms) {
+	if (!s->timeout_ms) {
 		s->timeout_since_us = now_us;
 		return;
 	}

@@ -1,7 +1,8 @@
-/* A packet that can be turned over alone is: same rate and packet time, with its source's numbering (G.711 by table).
- * Otherwise samples go through a resampler and a short queue that is cut into the far side's frames; timestamps then
- * count what was sent, and a hole in the source stays a hole. The decoder and the encoder are the streams' own: what a
- * codec remembers does not depend on who is joined to whom. Also the line of delayed packets for an echo. */
+/* One codec into another between two legs, and the line of delayed packets for an echo. A packet that can be turned
+ * over alone is: same rate and packet time, with its source's numbering (G.711 by table). Otherwise, also where only
+ * the packet times differ, samples go through a resampler and a short queue that is cut into the far side's frames;
+ * timestamps then count what was sent, and a hole in the source stays a hole. The decoder and the encoder are the
+ * streams' own: what a codec remembers does not depend on who is joined to whom. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "dsp/resample.h"
@@ -30,12 +31,14 @@ static bool is_same_codec(const struct media_codec *a, const struct media_codec 
 
 int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, bool is_delayed)
 {
-	if (is_same_codec(from, to)) {
+	const struct codec_ops *f = codec_find(from->name, from->clock_hz, from->channels);
+	const struct codec_ops *o = codec_find(to->name, to->clock_hz, to->channels);
+	/* packets of another length are cut anew, where they can be: phones with a fixed frame take no others */
+	bool is_cut_alike = from->ptime_ms == to->ptime_ms || !f;
+	if (is_same_codec(from, to) && is_cut_alike) {
 		*out = NULL;
 		return ST_OK;
 	}
-	const struct codec_ops *f = codec_find(from->name, from->clock_hz, from->channels);
-	const struct codec_ops *o = codec_find(to->name, to->clock_hz, to->channels);
 	if (!f || !o)
 		return ST_UNSUPPORTED;
 	bool is_one_to_one =

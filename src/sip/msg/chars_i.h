@@ -58,3 +58,5 @@ enum { PARAM_END, PARAM_OK, PARAM_BAD };
 int sip_params_step(struct sip_params_it *it, char sep);
 /* Decimal digits up to a bound; false for anything else. Values beyond max give max when clamp is set. */
 bool ch_decimal(struct sv v, uint64_t max, bool clamp, uint64_t *out);
+/* body.c: fills sdp and has_unknown_body. */
+void sip_body_read(struct sip_msg *m);

@@ -267,6 +267,7 @@ int sip_msg_parse(struct sip_msg *m, struct sip_hdr *hdrs, size_t hdrs_max, cons
 	numbers(m);
 	singletons(m);
 	body(m, b, end, flags);
+	sip_body_read(m);
 	m->is_answerable = m->is_request && m->method_text.n && m->method != SIP_ACK && has_via && has_cseq &&
 	                   (m->call_id.n || !m->first[SIP_HDR_CALL_ID]) &&
 	                   (m->from.uri.text.n || !m->first[SIP_HDR_FROM]) &&

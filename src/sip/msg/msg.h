@@ -186,6 +186,8 @@ struct sip_msg {
 	int max_forwards;       /* -1 = absent */
 	int64_t expires_s;      /* Expires header, -1 = absent or broken */
 	struct sv content_type; /* empty = none */
+	struct sv sdp;          /* the session description: the body, or the part of it that is one; empty = none */
+	bool has_unknown_body;  /* it has none, and a body that must be understood (RFC 3261 8.2.3): 415 */
 	const char *error;      /* when parsing failed: the reason, fit for a 400's phrase; else NULL */
 	uint16_t error_code;    /* then 400, or 505 */
 	bool is_answerable;     /* when parsing failed: a request whose Via is sound and whose From, To, Call-ID

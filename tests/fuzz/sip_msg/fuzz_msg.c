@@ -59,7 +59,7 @@ static void walk(const struct sip_msg *m)
 		for (const struct sip_hdr *h = sip_msg_hdr(m, (enum sip_hdr_id)id); h; h = sip_msg_hdr_next(m, h))
 			CHECK(h->id == id);
 	walk_uri(&m->ruri), walk_uri(&m->from.uri), walk_uri(&m->to.uri);
-	touch(m->body), touch(m->call_id), touch(m->from_tag), touch(m->to_tag), touch(m->via.branch);
+	touch(m->body), touch(m->sdp), touch(m->call_id), touch(m->from_tag), touch(m->to_tag), touch(m->via.branch);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

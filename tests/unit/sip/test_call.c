@@ -631,7 +631,7 @@ static int test_uac_timeout(void)
 	return 0;
 }
 
-static bool credentials(struct sv realm, struct sip_credentials *out, void *arg)
+static bool credentials(const struct sip_challenge *ch, struct sip_credentials *out, void *arg)
 {
 	++*(int *)arg;
 	*out = (struct sip_credentials){.user = SV("u"), .password = SV("p")};

@@ -191,10 +191,10 @@ static int test_client_timers(void)
 	return 0;
 }
 
-static bool credentials(struct sv realm, struct sip_credentials *out, void *arg)
+static bool credentials(const struct sip_challenge *ch, struct sip_credentials *out, void *arg)
 {
 	(*(int *)arg)++;
-	if (!sv_is(realm, "lab"))
+	if (!sv_is(ch->realm, "lab"))
 		return false;
 	out->user = SV("1000");
 	out->password = SV("secret");
