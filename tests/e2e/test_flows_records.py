@@ -192,3 +192,27 @@ def test_presence_is_of_profiles_that_have_it(sw, phone, events):
     assert "variable_presence_id" not in e and "Channel-Presence-ID" not in e
     stranger.ack_failure(next(m for m in (stranger._read(8) for _ in range(5)) if m.code >= 300))
     stranger.close()
+
+
+# ---- INFO
+RELAY = "application/dtmf-relay"
+INFOS = {"relay": (RELAY, "Signal=5\r\nDuration=250\r\n", "5", "2000"), "relay-without-duration": (RELAY, "Signal=6\r\n", "6", "2000"),
+         "relay-short": (RELAY, "Signal= 7\r\nDuration= 100\r\n", "7", "800"), "digit": ("application/dtmf", "8", "8", "2000"),
+         "other": ("application/x-lab", "some text", None, None), "empty": ("", "", None, None)}
+
+
+@pytest.mark.parametrize("row", INFOS)
+def test_each_info_is_told(sw, phone, events, row):
+    ctype, body, digit, duration = INFOS[row]
+    a = phone("1000")
+    a.invite("8003")
+    a.answered()
+    a.request("INFO", body=body, ctype=ctype)
+    e = events.wait_event("RECV_INFO")
+    names = ("Content-Type", "From-User", "From-Host", "To-User", "To-Host", "Contact-User", "Contact-Host")
+    assert [e.get(f"SIP-{n}") for n in names] == [ctype or None, "1000", "127.0.0.1", "8003", "127.0.0.1", "1000", "127.0.0.1"]
+    assert e["_body"] == body and e["Channel-Name"] == "sofia/internal/1000@127.0.0.1"
+    if digit:
+        e = events.wait_event("DTMF")
+        assert (e["DTMF-Digit"], e["DTMF-Duration"]) == (digit, duration)
+    a.bye()
