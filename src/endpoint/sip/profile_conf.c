@@ -77,7 +77,7 @@ static const struct param params[] = {
     P("media-hold-timeout", P_UINT, media_hold_timeout_ms, NULL),
     P("rtp-source", P_TEXT, rtp_source, "nat"),
     P("disable-rtp-auto-adjust", P_BOOL, has_rtp_auto_adjust_off, "false"),
-    P("suppress-cng", P_BOOL, is_cng_suppressed, "false"),
+    P("suppress-cng", P_BOOL, is_cng_suppressed, "true"),
     P("supress-cng", P_BOOL, is_cng_suppressed, NULL),
     P("cng-pt", P_UINT, cng_pt, "13"),
     P("rfc2833-pt", P_UINT, rfc2833_pt, "101"),
