@@ -1,4 +1,4 @@
-"""What the called is offered: what its caller has, so that nothing need be transcoded, and no silence suppression."""
+"""What the called is offered: what its caller has, in his order, then what can be made of it, and no silence suppression."""
 import re
 
 import pytest
@@ -22,7 +22,7 @@ def formats(m):
 
 
 # the caller's formats, what he dials, what the called is offered, what the caller is answered when the called takes all
-TABLE = {"pcmu": ((0, 101), "8001", [0, 101], [0, 101]), "pcma": ((8, 101), "8001", [8, 101], [8, 101]),
+TABLE = {"pcmu": ((0, 101), "8001", [0, 8, 101], [0, 101]), "pcma": ((8, 101), "8001", [8, 0, 101], [8, 101]),
          "both": ((8, 0, 101), "8001", [8, 0, 101], [8, 101]), "asked-for": ((0, 101), "8003", [8, 101], [0, 101]),
          "answered-before": ((0, 101), "8002", [0, 8, 101], [0, 101])}
 

@@ -141,7 +141,7 @@ void media_keep_joinable(struct leg *leg, struct media_policy *q)
 
 int media_bound_offer(struct leg *leg, struct leg *originator, struct media_policy *q)
 {
-	bool is_absolute = vars_get(leg->vars, "absolute_codec_string") != NULL, has_known = !originator, is_enough;
+	bool is_absolute = vars_get(leg->vars, "absolute_codec_string") != NULL, has_known = !originator;
 	struct sdp_codecs *list, *theirs = NULL;
 	int st = ST_OK;
 
@@ -162,10 +162,7 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 			codecs_add(list, &theirs->v[i]);
 		has_known |= mctl_codec_is_known(theirs->v[i].name);
 	}
-	/* What a caller who is not answered yet offered and this profile has is enough: nothing else would pass as it
-	 * is. */
-	is_enough = list->count && !originator->codec && !vars_get(leg->vars, "codec_string");
-	for (size_t i = 0; has_known && !is_enough && i < q->prefs.count; i++)
+	for (size_t i = 0; has_known && i < q->prefs.count; i++)
 		if (mctl_codec_is_known(q->prefs.v[i].name))
 			codecs_add(list, &q->prefs.v[i]);
 	if (st)
