@@ -2,8 +2,10 @@
  * three words are atomic because media threads and the log writer read the clock too. */
 #include "base/clock.h"
 #include "base/check.h"
+#include "base/fmt.h"
 
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 
 static atomic_bool is_fake;
@@ -33,6 +35,23 @@ int64_t clock_wall_us(void)
 	if (__builtin_expect(atomic_load_explicit(&is_fake, memory_order_acquire), 0))
 		return atomic_load(&fake_wall_us);
 	return read_us(CLOCK_REALTIME);
+}
+
+const char *clock_stamp(int64_t seconds, char out[CLOCK_STAMP_CHARS])
+{
+	static _Thread_local char last[CLOCK_STAMP_CHARS];
+	static _Thread_local int64_t last_seconds;
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (seconds != last_seconds || !*last) {
+		if (!localtime_r(&t, &tm))
+			memset(&tm, 0, sizeof(tm));
+		fmt_print(last, sizeof(last), "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
+		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		last_seconds = seconds;
+	}
+	return memcpy(out, last, sizeof(last));
 }
 
 void clock_fake_start(int64_t wall_us)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fmt.h"
 #include "base/lock.h"
 #include "base/role.h"
 #include "base/status.h"
@@ -25,11 +26,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SLOT_COUNT = 4096, SLOT_TEXT = 928, TEXT_MAX = 16384, SINK_MAX = 32, GATHER_NS = 5000000 };
+enum { SLOT_COUNT = 4096, SLOT_TEXT = 248, FLUSH_LINES = 512, TEXT_MAX = 16384, SINK_MAX = 32, GATHER_NS = 5000000 };
 enum { WRITER_RUNS, WRITER_SLEEPS, WRITER_GATHERS };
 
 struct slot {
-	_Atomic uint64_t seq; /* position: free for it; position + 1: written */
 	struct log_line line;
 	char *overflow; /* malloc; NULL when text holds all */
 	char text[SLOT_TEXT];
@@ -39,14 +39,17 @@ struct sink {
 	log_sink_fn fn;
 	void *arg;
 	_Atomic enum log_level max;
+	void (*flush)(void *arg);
 	bool is_dormant_ok; /* at LOG_DISABLE it counts as no sink */
 };
 
-static struct slot slots[SLOT_COUNT];
-static _Atomic uint64_t head;    /* next position to claim */
-static _Atomic uint64_t done;    /* lines handed to the sinks */
-static atomic_uint writer_state; /* futex: the writer waits while it is not WRITER_RUNS */
-static atomic_uint flush_count;  /* futex: moves when a flusher may look again */
+static struct slot slots[SLOT_COUNT];          /* memory that is not there until a line comes by */
+static _Atomic uint64_t slot_seqs[SLOT_COUNT]; /* position: the slot is free for it; position + 1: written */
+static _Atomic uint64_t head;                  /* next position to claim */
+static _Atomic uint64_t done;                  /* lines handed to the sinks */
+static _Atomic uint64_t flushed;               /* lines that the sinks have written */
+static atomic_uint writer_state;               /* futex: the writer waits while it is not WRITER_RUNS */
+static atomic_uint flush_count;                /* futex: moves when a flusher may look again */
 static atomic_uint flusher_count;
 static atomic_bool is_started, is_stopping;
 static _Atomic uint64_t dropped_count;
@@ -130,15 +133,28 @@ static void line_deliver(const struct log_line *l)
 static bool writer_take(uint64_t at)
 {
 	struct slot *s = &slots[at % SLOT_COUNT];
-	if (atomic_load(&s->seq) != at + 1)
+	if (atomic_load(&slot_seqs[at % SLOT_COUNT]) != at + 1)
 		return false;
 	s->line.text = s->overflow ? s->overflow : s->text;
 	line_deliver(&s->line);
 	free(s->overflow);
 	s->overflow = NULL;
-	atomic_store_explicit(&s->seq, at + SLOT_COUNT, memory_order_release);
+	atomic_store_explicit(&slot_seqs[at % SLOT_COUNT], at + SLOT_COUNT, memory_order_release);
 	atomic_store(&done, at + 1);
 	return true;
+}
+
+/* The lines before at are out. */
+static void sinks_flush(uint64_t at)
+{
+	if (atomic_load(&flushed) == at)
+		return;
+	lock_take(&sinks_lock);
+	for (size_t i = 0; i < SINK_MAX; i++)
+		if (sinks[i].fn && sinks[i].flush)
+			sinks[i].flush(sinks[i].arg);
+	lock_give(&sinks_lock);
+	atomic_store(&flushed, at);
 }
 
 static void flushers_wake(void)
@@ -158,12 +174,15 @@ static void *writer_main(void *unused)
 		while (writer_take(at)) {
 			at++;
 			state = WRITER_GATHERS;
+			if (at % FLUSH_LINES == 0)
+				sinks_flush(at);
 		}
+		sinks_flush(at);
 		flushers_wake();
 		/* Sleep first said, then looked again: with the poster's order (publish, then look whether the writer
 		 * sleeps), all sequentially consistent, one of the two sees the other. Gathering ends by itself. */
 		atomic_store(&writer_state, state);
-		if (state == WRITER_SLEEPS && atomic_load(&slots[at % SLOT_COUNT].seq) == at + 1)
+		if (state == WRITER_SLEEPS && atomic_load(&slot_seqs[at % SLOT_COUNT]) == at + 1)
 			state = WRITER_RUNS;
 		if (atomic_load(&is_stopping)) {
 			if (atomic_load(&head) == at)
@@ -205,7 +224,7 @@ int log_start(void)
 		return ST_EXISTS;
 	static bool are_slots_ready;
 	for (size_t i = 0; i < SLOT_COUNT && !are_slots_ready; i++)
-		atomic_store(&slots[i].seq, i);
+		atomic_store(&slot_seqs[i], i);
 	are_slots_ready = true;
 	atomic_store(&is_stopping, false);
 	if (pthread_create(&writer, NULL, writer_main, NULL))
@@ -231,7 +250,7 @@ int log_sink_add(enum log_level max, log_sink_fn fn, void *arg, int *id_out)
 		if (sinks[i].fn)
 			continue;
 		lock_take(&levels_lock);
-		sinks[i] = (struct sink){fn, arg, max, max == LOG_DISABLE};
+		sinks[i] = (struct sink){.fn = fn, .arg = arg, .max = max, .is_dormant_ok = max == LOG_DISABLE};
 		effective_update();
 		lock_give(&levels_lock);
 		*id_out = i;
@@ -239,6 +258,14 @@ int log_sink_add(enum log_level max, log_sink_fn fn, void *arg, int *id_out)
 	}
 	lock_give(&sinks_lock);
 	return rc;
+}
+
+void log_sink_set_flush(int id, void (*flush)(void *arg))
+{
+	CHECK(id >= 0 && id < SINK_MAX);
+	lock_take(&sinks_lock);
+	sinks[id].flush = flush;
+	lock_give(&sinks_lock);
 }
 
 void log_sink_set_level(int id, enum log_level max)
@@ -269,7 +296,7 @@ void log_flush(void)
 	atomic_fetch_add(&flusher_count, 1);
 	for (;;) {
 		unsigned seen = atomic_load(&flush_count);
-		if (atomic_load(&done) >= want)
+		if (atomic_load(&flushed) >= want)
 			break;
 		writer_wake();
 		futex_wait(&flush_count, seen, NULL);
@@ -318,7 +345,7 @@ static void slot_format(struct slot *s, const char *fmt, va_list ap)
 	va_list again;
 	va_copy(again, ap);
 	char *text = s->text;
-	int n = vsnprintf(text, SLOT_TEXT - 1, fmt, ap);
+	int n = fmt_vprint(text, SLOT_TEXT - 1, fmt, ap);
 	s->overflow = NULL;
 	if (n < 0) {
 		n = 0;
@@ -327,7 +354,7 @@ static void slot_format(struct slot *s, const char *fmt, va_list ap)
 		s->overflow = malloc((size_t)cap);
 		if (s->overflow) {
 			text = s->overflow;
-			vsnprintf(text, (size_t)cap - 1, fmt, again);
+			fmt_vprint(text, (size_t)cap - 1, fmt, again);
 			n = cap - 2;
 		} else {
 			n = SLOT_TEXT - 2;
@@ -371,7 +398,7 @@ static struct slot *slot_claim(uint64_t *at_out)
 	uint64_t at = atomic_load_explicit(&head, memory_order_relaxed);
 	for (;;) {
 		struct slot *s = &slots[at % SLOT_COUNT];
-		uint64_t seq = atomic_load_explicit(&s->seq, memory_order_acquire);
+		uint64_t seq = atomic_load_explicit(&slot_seqs[at % SLOT_COUNT], memory_order_acquire);
 		if (seq == at) {
 			if (atomic_compare_exchange_weak(&head, &at, at + 1)) {
 				*at_out = at;
@@ -405,7 +432,7 @@ void log_write(
 	line_fill(&s->line, level, uuid, file, func, line);
 	s->line.number = at;
 	slot_format(s, fmt, ap);
-	atomic_store(&s->seq, at + 1);
+	atomic_store(&slot_seqs[at % SLOT_COUNT], at + 1);
 	if (atomic_load(&writer_state) == WRITER_SLEEPS || level <= LOG_ERR || at - atomic_load(&done) > SLOT_COUNT / 4)
 		writer_wake();
 out:

@@ -37,6 +37,8 @@ void log_stop(void); /* drains */
  * is not called any more. A sink added with LOG_DISABLE counts as none for as long as that is its level (without any
  * sink, warnings go to stderr). */
 int log_sink_add(enum log_level max, log_sink_fn fn, void *arg, int *id_out);
+/* flush is called on the writer's thread when no more lines wait, for a sink that writes several at once. */
+void log_sink_set_flush(int id, void (*flush)(void *arg));
 void log_sink_set_level(int id, enum log_level max); /* does not wait for the writer */
 void log_sink_del(int id);
 void log_flush(void); /* waits until all lines written before the call are out; tests and shutdown only */

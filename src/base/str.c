@@ -1,6 +1,7 @@
 /* String views and the growing byte buffer. Views never copy; the buffer doubles up to its bound and then refuses. */
 #include "base/str.h"
 #include "base/check.h"
+#include "base/fmt.h"
 #include "base/mem.h"
 #include "base/status.h"
 
@@ -8,11 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-struct sv sv_of(const char *cstr)
-{
-	return cstr ? (struct sv){cstr, strlen(cstr)} : SV_NONE;
-}
 
 bool sv_eq(struct sv a, struct sv b)
 {
@@ -28,21 +24,13 @@ bool sv_eqi(struct sv a, struct sv b)
 {
 	if (a.n != b.n)
 		return false;
+	if (!a.n || !memcmp(a.p, b.p, a.n)) /* mostly they are just the same */
+		return true;
 	for (size_t i = 0; i < a.n; i++) {
 		if (low(a.p[i]) != low(b.p[i]))
 			return false;
 	}
 	return true;
-}
-
-bool sv_is(struct sv a, const char *cstr)
-{
-	return sv_eq(a, sv_of(cstr));
-}
-
-bool sv_isi(struct sv a, const char *cstr)
-{
-	return sv_eqi(a, sv_of(cstr));
 }
 
 bool sv_starts(struct sv a, struct sv prefix)
@@ -67,17 +55,6 @@ struct sv sv_trim(struct sv a)
 	while (a.n && is_space(a.p[a.n - 1]))
 		a.n--;
 	return a;
-}
-
-struct sv sv_sub(struct sv a, size_t from, size_t n)
-{
-	if (!a.p)
-		return SV_NONE;
-	if (from > a.n)
-		from = a.n;
-	if (n > a.n - from)
-		n = a.n - from;
-	return (struct sv){a.p + from, n};
 }
 
 size_t sv_find(struct sv a, char c)
@@ -174,8 +151,7 @@ void buf_clear(struct buf *b)
 		b->p[0] = 0;
 }
 
-/* Makes room for n more bytes and the NUL. */
-static int buf_reserve(struct buf *b, size_t n)
+int buf_grow(struct buf *b, size_t n)
 {
 	size_t max = b->max ? b->max : BUF_MAX_DEFAULT;
 	if (n > max || b->n > max - n)
@@ -195,56 +171,28 @@ fail:
 	return ST_NOMEM;
 }
 
-int buf_add(struct buf *b, const void *p, size_t n)
-{
-	int rc = buf_reserve(b, n);
-	if (rc)
-		return rc;
-	if (n)
-		memcpy(b->p + b->n, p, n);
-	b->n += n;
-	b->p[b->n] = 0;
-	return ST_OK;
-}
-
-int buf_adds(struct buf *b, const char *cstr)
-{
-	return buf_add(b, cstr, cstr ? strlen(cstr) : 0);
-}
-
-int buf_addv(struct buf *b, struct sv v)
-{
-	return buf_add(b, v.p, v.n);
-}
-
-int buf_addc(struct buf *b, char c)
-{
-	if (b->n + 1 >= b->cap || b->max)
-		return buf_add(b, &c, 1);
-	b->p[b->n++] = c;
-	b->p[b->n] = 0;
-	return ST_OK;
-}
-
 int buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
+	char first[512]; /* a buffer that has no memory yet gets as much as it needs */
 	va_list again;
 	va_copy(again, ap);
 	int rc = ST_OK;
 	size_t room = b->p ? b->cap - b->n : 0;
-	int n = vsnprintf(b->p ? b->p + b->n : NULL, room, fmt, ap);
+	int n = b->p ? fmt_vprint(b->p + b->n, room, fmt, ap) : fmt_vprint(first, sizeof(first), fmt, ap);
 	size_t max = b->max ? b->max : BUF_MAX_DEFAULT;
 	if (n < 0) {
 		b->failed = true;
 		rc = ST_INVAL;
 	} else if ((size_t)n < room && b->n + (size_t)n <= max) {
 		b->n += (size_t)n;
+	} else if (!b->p && (size_t)n < sizeof(first)) {
+		rc = buf_add(b, first, (size_t)n);
 	} else {
 		if (b->p)
 			b->p[b->n] = 0;
-		rc = buf_reserve(b, (size_t)n);
+		rc = buf_grow(b, (size_t)n);
 		if (!rc) {
-			vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
+			fmt_vprint(b->p + b->n, (size_t)n + 1, fmt, again);
 			b->n += (size_t)n;
 		}
 	}

@@ -12,6 +12,7 @@ enum cdr_kind {
 ON_CTL int cdr_spool_open(void);
 ON_CTL void cdr_spool_close(void);
 ON_CTL int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text);
+ON_CTL int cdr_spool_put_taken(enum cdr_kind kind, const char *path, struct buf *text); /* text's memory is taken */
 /* In order with what was put: path is renamed to to. */
 ON_CTL int cdr_spool_rename(const char *path, const char *to);
 /* process_cdr and legs: whether this leg is recorded. */

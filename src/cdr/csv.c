@@ -69,14 +69,17 @@ static void put_record(struct buf *line, const char *text)
 {
 	struct mark_it it = {.rest = sv_of(text)};
 	bool is_quoted = false;
+	char *to = buf_room(line, it.rest.n); /* a byte from outside is two of the text */
 
-	while (mark_next(&it)) {
+	while (to && mark_next(&it)) {
 		if (it.byte == '"' && !it.is_outside)
 			is_quoted = !is_quoted;
 		if (it.byte == '"' && it.is_outside && is_quoted)
-			buf_addc(line, '"');
-		buf_addc(line, it.byte == '\n' || it.byte == '\r' ? ' ' : it.byte);
+			*to++ = '"';
+		*to++ = it.byte == '\n' || it.byte == '\r' ? ' ' : it.byte;
 	}
+	if (to)
+		buf_end(line, to);
 }
 
 static void on_reporting(struct leg *leg, void *arg)

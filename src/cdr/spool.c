@@ -25,6 +25,7 @@
 
 enum {
 	LINES_PER_GENERATION = 5000,
+	LINE_SLACK = 4096,
 	QUEUE_MAX_ENTRIES = 200000,
 	TAIL_MIN_BYTES = 1 << 20,
 	TAIL_MAX_BYTES = 64 << 20,
@@ -65,7 +66,6 @@ static struct {
 	size_t tail_max_bytes;
 	struct ltimer retry;
 	char *dir;
-	struct buf line; /* of the journal, kept between records */
 } spool = {.generations = {{&spool.generations.head, &spool.generations.head}},
     .replays = {{&spool.replays.head, &spool.replays.head}},
     .ready = {{&spool.ready.head, &spool.ready.head}},
@@ -115,8 +115,6 @@ static ON_CTL void spool_end_if_idle(void)
 	spool.writer = spool.ender = NULL;
 	mem_free(spool.dir);
 	spool.dir = NULL;
-	buf_fini(&spool.line);
-	buf_init(&spool.line);
 }
 
 static void end_run(void *arg)
@@ -396,28 +394,40 @@ static ON_CTL void generation_close(void)
 
 int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text)
 {
+	struct buf copy;
+
+	buf_init(&copy);
+	buf_addv(&copy, text);
+	return cdr_spool_put_taken(kind, path, &copy);
+}
+
+int cdr_spool_put_taken(enum cdr_kind kind, const char *path, struct buf *text)
+{
 	struct cdr_entry *e = mem_zalloc(sizeof(*e));
+	struct buf line;
 	int st;
 
 	e->kind = kind;
 	e->path = mem_strdup(path);
-	e->text = sv_dup(text);
-	e->n = text.n;
+	e->n = text->n;
+	e->text = buf_take(text);
 	if (spool.now && spool.now->line_count >= LINES_PER_GENERATION) {
 		generation_close();
 		generation_begin();
 	}
 	if (!spool.now)
 		return entry_ready(e), ST_OK;
-	buf_clear(&spool.line);
-	cdr_line_put(&spool.line, kind, path, text);
+	buf_init(&line);
+	buf_grow(&line, e->n + e->n / 16 + LINE_SLACK); /* nearly always enough: it is not copied as it grows */
+	cdr_line_put(&line, kind, path, (struct sv){e->text, e->n});
 	e->generation = spool.now;
 	spool.now->line_count++;
 	spool.now->open_count++;
-	st = spool.line.failed ? ST_NOMEM
-	                       : store_journal_append(spool.now->journal, buf_sv(&spool.line), entry_journaled, e);
-	if (st)
+	st = line.failed ? ST_NOMEM : store_journal_append_taken(spool.now->journal, &line, entry_journaled, e);
+	if (st) {
+		buf_fini(&line);
 		entry_journaled(st, e);
+	}
 	return ST_OK;
 }
 

@@ -226,14 +226,20 @@ void cdr_batch_write(struct cdr_batch *b)
 static bool is_json_text(struct sv text)
 {
 	json_t *string;
+	uint64_t word, seen = 0;
+	size_t i = 0;
 
-	for (size_t i = 0; i < text.n; i++)
-		if ((unsigned char)text.p[i] & 0x80) {
-			string = json_stringn(text.p, text.n);
-			json_decref(string);
-			return string != NULL;
-		}
-	return true;
+	for (; i + sizeof(word) <= text.n; i += sizeof(word)) {
+		memcpy(&word, text.p + i, sizeof(word));
+		seen |= word;
+	}
+	for (; i < text.n; i++)
+		seen |= (unsigned char)text.p[i];
+	if (!(seen & UINT64_C(0x8080808080808080)))
+		return true;
+	string = json_stringn(text.p, text.n);
+	json_decref(string);
+	return string != NULL;
 }
 
 void cdr_line_put(struct buf *out, enum cdr_kind kind, const char *path, struct sv text)

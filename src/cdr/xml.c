@@ -1,7 +1,9 @@
 /* mod_xml_cdr: one XML file per leg, LOG/xml_cdr/[a_]UUID.cdr.xml, in FreeSWITCH's layout: channel data, call
  * statistics, variables (url-encoded), applications run, caller profiles newest first, times. */
 #include "text/xml.h"
+#include "base/fmt.h"
 #include "base/mem.h"
+#include "base/scan.h"
 #include "cdr/cdr_i.h"
 #include "core/conf/config.h"
 #include "core/leg/leg.h"
@@ -10,30 +12,36 @@
 #include "core/value/self.h"
 #include "core/value/vars.h"
 #include "text/url.h"
-#include <stdio.h>
+#include <stddef.h>
 #include <string.h>
 
 static struct {
 	char *dir;
 	bool has_b_leg, prefixes_a_leg, is_encoded;
-	struct buf text; /* of the record being made; kept, as it has its full size already */
+	size_t usual_bytes; /* of a record: so much room one gets at once */
 } conf_now;
+enum { USUAL_MAX_BYTES = 32768 };
 
-static void put_element(struct buf *out, const char *indent, const char *name, const char *value)
+static void put_element(struct buf *out, struct sv indent, struct sv name, struct sv value)
 {
-	buf_adds(out, indent);
+	buf_addv(out, indent);
 	buf_addc(out, '<');
-	buf_adds(out, name);
+	buf_addv(out, name);
 	buf_addc(out, '>');
-	xml_escape(out, sv_of(value), false);
-	buf_adds(out, "</");
-	buf_adds(out, name);
-	buf_adds(out, ">\n");
+	xml_escape(out, value, false);
+	buf_addv(out, SV("</"));
+	buf_addv(out, name);
+	buf_addv(out, SV(">\n"));
 }
 
 static void put_int(struct buf *out, const char *indent, const char *name, int64_t value)
 {
-	buf_printf(out, "%s<%s>%lld</%s>\n", indent, name, (long long)value, name);
+	char text[24], *p = text;
+
+	if (value < 0)
+		*p++ = '-';
+	p += fmt_u64(p, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+	put_element(out, sv_of(indent), sv_of(name), (struct sv){text, (size_t)(p - text)});
 }
 
 /* The statistics stand in variables already; the file repeats them as a tree. */
@@ -57,10 +65,10 @@ static void put_stats(struct leg *leg, struct buf *out) ON_CTL
 	for (i = 0; i < 2; i++) {
 		buf_printf(out, "      <%s>\n", parts[i].element);
 		for (k = 0; parts[i].names[k]; k++) {
-			snprintf(variable, sizeof(variable), "%s%s", parts[i].prefix, parts[i].names[k]);
+			stpcpy(stpcpy(variable, parts[i].prefix), parts[i].names[k]);
 			value = vars_get(leg->vars, variable);
 			if (value)
-				put_element(out, "        ", parts[i].names[k], value);
+				put_element(out, SV("        "), sv_of(parts[i].names[k]), sv_of(value));
 		}
 		buf_printf(out, "      </%s>\n", parts[i].element);
 	}
@@ -68,34 +76,40 @@ static void put_stats(struct leg *leg, struct buf *out) ON_CTL
 }
 
 /* A variable's name as an element: what XML does not allow there becomes '_'. */
-static void put_name(struct buf *out, const char *name)
+static char *put_name(char *to, const char *name, size_t n)
 {
-	size_t from = 0, i;
-
-	for (i = 0; name[i]; i++) {
-		char low = (char)(name[i] | 0x20);
-		if ((low >= 'a' && low <= 'z') || name[i] == '_' ||
-		    (i && ((name[i] >= '0' && name[i] <= '9') || name[i] == '-' || name[i] == '.')))
-			continue;
-		buf_add(out, name + from, i - from);
-		buf_addc(out, '_');
-		from = i + 1;
-	}
-	buf_add(out, name + from, i - from);
+	memcpy(to, name, n);
+	for (size_t i = scan_word(name, n); i < n; i += 1 + scan_word(name + i + 1, n - i - 1))
+		to[i] = '_';
+	if (n && *to < 'A') /* a digit, a dash or a dot may not be the first */
+		*to = '_';
+	return to + n;
 }
 
 static void put_variable(struct buf *out, const char *name, struct sv value, bool is_encoded)
 {
-	buf_adds(out, "    <");
-	put_name(out, name);
-	buf_addc(out, '>');
-	if (is_encoded)
-		url_encode(out, value, 0);
-	else
+	size_t n = strlen(name), before = out->n;
+	char *to = buf_room(out, 2 * n + (is_encoded ? 3 * value.n : 0) + 16), *name_at;
+
+	if (!to)
+		return;
+	to = mempcpy(to, "    <", 5);
+	name_at = to;
+	to = put_name(to, name, n);
+	*to++ = '>';
+	if (is_encoded) {
+		to = url_encode_to(to, value);
+	} else {
+		buf_end(out, to);
 		xml_escape(out, value, false);
-	buf_adds(out, "</");
-	put_name(out, name);
-	buf_adds(out, ">\n");
+		to = buf_room(out, n + 8);
+		if (!to)
+			return;
+		name_at = out->p + before + 5;
+	}
+	to = mempcpy(to, "</", 2);
+	to = mempcpy(to, name_at, n);
+	buf_end(out, mempcpy(to, ">\n", 2));
 }
 
 /* A list (ARRAY::a|:b) is an element for each of its values. */
@@ -107,7 +121,7 @@ static void put_variables(struct leg *leg, struct buf *out, bool is_encoded)
 	buf_adds(out, "  <variables>\n");
 	for (size_t i = 0; i < vars_count(leg->vars); i++) {
 		vars_at(leg->vars, i, &name, &value);
-		if (strncmp(value, list_mark, sizeof(list_mark) - 1)) {
+		if (*value != *list_mark || strncmp(value, list_mark, sizeof(list_mark) - 1)) {
 			put_variable(out, name, sv_of(value), is_encoded);
 			continue;
 		}
@@ -132,16 +146,34 @@ static void put_app(const char *app, const char *data, int64_t wall_us, void *ar
 
 static void put_profile(struct buf *out, const char *indent, const struct leg_profile *p) ON_CTL
 {
-	static const char *const fields[] = {"username", "dialplan", "caller_id_name", "caller_id_number",
-	    "callee_id_name", "callee_id_number", "ani", "aniii", "network_addr", "rdnis", "destination_number", "uuid",
-	    "source", "transfer_source", "context", "chan_name"};
-	const char *value;
-	size_t i;
+	static const struct {
+		struct sv name;
+		size_t offset;
+	} fields[] = {
+#define FIELD(name) {SV(#name), offsetof(struct leg_profile, name)}
+	    FIELD(username),
+	    FIELD(dialplan),
+	    FIELD(caller_id_name),
+	    FIELD(caller_id_number),
+	    FIELD(callee_id_name),
+	    FIELD(callee_id_number),
+	    FIELD(ani),
+	    FIELD(aniii),
+	    FIELD(network_addr),
+	    FIELD(rdnis),
+	    FIELD(destination_number),
+	    FIELD(uuid),
+	    FIELD(source),
+	    FIELD(transfer_source),
+	    FIELD(context),
+	    FIELD(chan_name),
+#undef FIELD
+	};
 
-	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		value = leg_profile_field(p, fields[i]);
-		if (value || strcmp(fields[i], "transfer_source"))
-			put_element(out, indent, fields[i], value ? value : "");
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const char *value = *(char *const *)(const void *)((const char *)p + fields[i].offset);
+		if (value || fields[i].offset != offsetof(struct leg_profile, transfer_source))
+			put_element(out, sv_of(indent), fields[i].name, sv_of(value));
 	}
 }
 
@@ -294,16 +326,19 @@ void cdr_xml_write(struct leg *leg, struct buf *out)
 static void on_reporting(struct leg *leg, void *arg)
 {
 	bool is_b = cdr_is_b(leg);
-	struct buf path;
+	struct buf path, text;
 
 	role_assert_ctl();
 	if (!cdr_is_wanted(leg, true, conf_now.has_b_leg))
 		return;
 	buf_init(&path);
 	buf_printf(&path, "%s/%s%s.cdr.xml", conf_now.dir, !is_b && conf_now.prefixes_a_leg ? "a_" : "", leg->uuid);
-	buf_clear(&conf_now.text);
-	write_record(leg, &conf_now.text, conf_now.is_encoded);
-	cdr_spool_put(CDR_CREATE, path.p, buf_sv(&conf_now.text));
+	buf_init(&text);
+	buf_grow(&text, conf_now.usual_bytes);
+	write_record(leg, &text, conf_now.is_encoded);
+	if (text.n > conf_now.usual_bytes)
+		conf_now.usual_bytes = text.n < USUAL_MAX_BYTES ? text.n : USUAL_MAX_BYTES;
+	cdr_spool_put_taken(CDR_CREATE, path.p, &text);
 	buf_fini(&path);
 }
 
@@ -354,7 +389,6 @@ static int xml_unload(void) ON_CTL
 	leg_keep_dialled(false);
 	cdr_spool_close();
 	mem_free(conf_now.dir);
-	buf_fini(&conf_now.text);
 	memset(&conf_now, 0, sizeof(conf_now));
 	return ST_OK;
 }

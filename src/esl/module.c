@@ -7,19 +7,17 @@
 #include "core/conf/acl.h"
 #include "core/conf/config.h"
 #include "core/registry/metrics.h"
-#include "esl/esl_i.h"
+#include "esl/cmd/cmd.h"
+#include "esl/outbound/outbound.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { ACL_MAX_COUNT = 100, LISTENER_MAX_COUNT = 2, STRANGERS_MAX_BYTES = 32 << 20, LISTEN_AGAIN_US = 1000000 };
+enum { ACL_MAX_COUNT = 100, LISTENER_MAX_COUNT = 2, LISTEN_AGAIN_US = 1000000 };
 #define DEFAULT_PASSWORD "ClueCon"
 #define NOTICE_NAME "tandem_notice_event_socket"
 
-struct esl_conf esl_conf;
-struct conn_limit *esl_limit;
-struct login_delay *esl_login_delay;
 static char *acls[ACL_MAX_COUNT];
 static size_t acl_count;
 static struct listener {
@@ -146,31 +144,15 @@ static void read_settings(const struct xml_node *settings)
 	}
 }
 
-int esl_limits_open(void)
-{
-	struct conn_limit_conf conf = {.name = "Event socket",
-	    .max_count = esl_conf.max_clients,
-	    .max_count_per_host = esl_conf.max_clients_per_host,
-	    .max_bytes = STRANGERS_MAX_BYTES,
-	    .max_bytes_per_host = STRANGERS_MAX_BYTES / 8,
-	    .first_us = esl_conf.first_us,
-	    .message_us = esl_conf.first_us,
-	    .is_trusted_free = true};
-	int st = conn_limit_new(&esl_limit, &conf);
-	return st ? st : login_delay_new(&esl_login_delay);
-}
-
-void esl_limits_close(void)
-{
-	conn_limit_free(esl_limit);
-	login_delay_free(esl_login_delay);
-	esl_limit = NULL;
-	esl_login_delay = NULL;
-}
+static const struct esl_client_ops client_ops = {.on_request = esl_cmd_run,
+    .on_gone = esl_outbound_release,
+    .on_log_level = esl_logs_update,
+    .may_hear = esl_may_hear};
 
 static int load(void)
 {
 	role_assert_ctl();
+	esl_clients_init(&client_ops);
 	const struct xml_node *settings = xml_child(config_conf("event_socket.conf"), "settings");
 	read_settings(settings);
 	int st = esl_limits_open();

@@ -14,10 +14,11 @@ static struct {
 	bool has_sink, is_coloured, has_uuid;
 	enum log_level level;
 	struct logger_map map;
-	struct buf text;  /* writer thread's */
+	struct buf text;  /* writer thread's: lines of one batch are one write */
 	struct lock lock; /* between a reload on control and the writer: map and colour only */
 } console = {.level = LOG_NOTICE, .map = {.all_mask = ~0u}, .lock = LOCK_INIT("console")};
 
+enum { WRITE_BYTES = 32768 };
 static const char *const colours[] = {
     "\033[0m", "\033[1;31m", "\033[1;31m", "\033[31m", "\033[35m", "\033[36m", "\033[32m", "\033[33m"};
 
@@ -33,6 +34,12 @@ static void write_all(const char *p, size_t n)
 	}
 }
 
+static void console_flush(void *arg)
+{
+	write_all(console.text.p, console.text.n);
+	buf_clear(&console.text);
+}
+
 static void console_sink(const struct log_line *line, void *arg)
 {
 	bool is_coloured, has_uuid, passes;
@@ -44,13 +51,13 @@ static void console_sink(const struct log_line *line, void *arg)
 	lock_give(&console.lock);
 	if (!passes)
 		return;
-	buf_clear(&console.text);
 	if (is_coloured)
 		buf_adds(&console.text, colours[line->level]);
 	logger_line_text(&console.text, line, has_uuid);
 	if (is_coloured)
 		buf_adds(&console.text, "\033[0m");
-	write_all(console.text.p, console.text.n);
+	if (console.text.n >= WRITE_BYTES)
+		console_flush(NULL);
 }
 
 void logger_console_enable(bool is_enabled)
@@ -59,6 +66,8 @@ void logger_console_enable(bool is_enabled)
 		buf_init(&console.text);
 		console.is_coloured = isatty(STDOUT_FILENO);
 		console.has_sink = log_sink_add(console.level, console_sink, NULL, &console.id) == ST_OK;
+		if (console.has_sink)
+			log_sink_set_flush(console.id, console_flush);
 	} else if (!is_enabled && console.has_sink) {
 		log_flush(); /* what was said before it went is still to be seen */
 		log_sink_del(console.id);

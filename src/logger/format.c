@@ -1,9 +1,11 @@
 /* A log line's text and the mappings of console.conf and logfile.conf. Pure. */
+#include "base/clock.h"
+#include "base/fmt.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/scan.h"
 #include "logger/logger_i.h"
 #include <string.h>
-#include <time.h>
 
 static unsigned mask_of(const char *levels)
 {
@@ -79,28 +81,58 @@ bool logger_map_passes(const struct logger_map *m, const struct log_line *line)
 	return false;
 }
 
+static void put_one_line(struct buf *out, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t run = scan_plain(p + i, n - i, 0, 0);
+		buf_add(out, p + i, run);
+		i += run;
+		if (i < n)
+			buf_addc(out, ((unsigned char)p[i] < 32 && p[i] != '\t') || p[i] == 127 ? '?' : p[i]);
+	}
+}
+
+static void put_uuid(struct buf *out, const struct log_line *line)
+{
+	buf_adds(out, line->uuid);
+	buf_addc(out, ' ');
+}
+
+/* "2026-11-20 20:54:35.495010 [NOTICE] file.c:1143 " */
+static void put_head(struct buf *out, const struct log_line *line)
+{
+	char stamp[CLOCK_STAMP_CHARS], digits[24];
+	uint64_t us = (uint64_t)(line->wall_us % 1000000);
+
+	buf_adds(out, clock_stamp(line->wall_us / 1000000, stamp));
+	fmt_u64(digits + 1, us + 1000000);
+	digits[1] = '.'; /* in place of the one that keeps the zeros */
+	buf_add(out, digits + 1, 7);
+	buf_addv(out, SV(" ["));
+	buf_adds(out, log_level_name(line->level));
+	buf_addv(out, SV("] "));
+	buf_adds(out, base_name(line->file));
+	buf_addc(out, ':');
+	buf_add(out, digits, fmt_u64(digits, (unsigned)line->line));
+	buf_addc(out, ' ');
+}
+
 void logger_line_text(struct buf *out, const struct log_line *line, bool has_uuid)
 {
-	time_t seconds = (time_t)(line->wall_us / 1000000);
 	const char *p = line->text, *eol;
-	struct tm tm;
 
-	localtime_r(&seconds, &tm);
 	if (has_uuid && line->uuid[0])
-		buf_printf(out, "%s ", line->uuid);
+		put_uuid(out, line);
 	if (line->level != LOG_CONSOLE)
-		buf_printf(out, "%04d-%02d-%02d %02d:%02d:%02d.%06d [%s] %s:%d ", tm.tm_year + 1900, tm.tm_mon + 1,
-		    tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(line->wall_us % 1000000),
-		    log_level_name(line->level), base_name(line->file), line->line);
+		put_head(out, line);
 	for (; *p; p = eol) {
-		eol = p + strcspn(p, "\n");
-		for (; p < eol; p++)
-			buf_addc(out, ((unsigned char)*p < 32 && *p != '\t') || *p == 127 ? '?' : *p);
+		eol = strchrnul(p, '\n');
+		put_one_line(out, p, (size_t)(eol - p));
 		if (!*eol)
 			break;
 		buf_addc(out, '\n');
 		eol++;
 		if (*eol && has_uuid && line->uuid[0]) /* further lines carry the uuid too */
-			buf_printf(out, "%s ", line->uuid);
+			put_uuid(out, line);
 	}
 }

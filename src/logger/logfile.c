@@ -26,10 +26,11 @@ struct logfile {
 	uint64_t bytes, rollover_bytes;
 	unsigned rotate_max, rotate_next;
 	struct logger_map map;
-	struct buf text;
+	struct buf text; /* what is to be written: lines of one batch are one write */
 	/* wall time of the order, 0 = none: lines logged before it still go to the old file */
 	_Atomic int64_t rotate_us, reopen_us;
 };
+enum { WRITE_BYTES = 32768 };
 static struct list files = {{&files.head, &files.head}};
 
 static void file_open(struct logfile *f)
@@ -79,15 +80,40 @@ static bool is_due(_Atomic int64_t *at_us, const struct log_line *line)
 	return at && line->wall_us >= at && atomic_compare_exchange_strong(at_us, &at, 0);
 }
 
-static void file_sink(const struct log_line *line, void *arg)
+static void file_write(struct logfile *f)
 {
-	struct logfile *f = arg;
 	size_t done = 0;
 	ssize_t n;
 
-	if (is_due(&f->rotate_us, line))
+	while (f->fd >= 0 && done < f->text.n) {
+		n = write(f->fd, f->text.p + done, f->text.n - done);
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	buf_clear(&f->text);
+	f->bytes += done;
+}
+
+static void file_flush(void *arg)
+{
+	struct logfile *f = arg;
+
+	file_write(f);
+	if (f->rollover_bytes && f->bytes >= f->rollover_bytes)
 		file_rotate(f);
+}
+
+static void file_sink(const struct log_line *line, void *arg)
+{
+	struct logfile *f = arg;
+
+	if (is_due(&f->rotate_us, line)) {
+		file_write(f);
+		file_rotate(f);
+	}
 	if (is_due(&f->reopen_us, line)) {
+		file_write(f);
 		if (f->fd >= 0)
 			close(f->fd);
 		file_open(f);
@@ -98,23 +124,16 @@ static void file_sink(const struct log_line *line, void *arg)
 		file_open(f);
 	if (f->fd < 0)
 		return;
-	buf_clear(&f->text);
 	logger_line_text(&f->text, line, f->has_uuid);
-	while (done < f->text.n) {
-		n = write(f->fd, f->text.p + done, f->text.n - done);
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	f->bytes += done;
-	if (f->rollover_bytes && f->bytes >= f->rollover_bytes)
-		file_rotate(f);
+	if (f->text.n >= WRITE_BYTES || (f->rollover_bytes && f->bytes + f->text.n >= f->rollover_bytes))
+		file_flush(f);
 }
 
 static void file_free(struct logfile *f)
 {
 	if (f->has_sink)
 		log_sink_del(f->sink_id);
+	file_write(f);
 	if (f->fd >= 0)
 		close(f->fd);
 	logger_map_fini(&f->map);
@@ -158,6 +177,8 @@ static void file_new(const struct xml_node *profile, bool is_rotated_on_hup) ON_
 	logger_map_init(&f->map, xml_child(profile, "mappings"));
 	file_open(f);
 	f->has_sink = log_sink_add(LOG_DEBUG, file_sink, f, &f->sink_id) == ST_OK;
+	if (f->has_sink)
+		log_sink_set_flush(f->sink_id, file_flush);
 	list_push(&files, &f->link);
 }
 

@@ -2,10 +2,10 @@
  * count as the IPv4 address they carry wherever ranges are asked for. No look-ups. */
 #include "net/addr.h"
 #include "base/check.h"
+#include "base/fmt.h"
 #include "base/status.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 bool addr_is_set(const struct addr *a)
@@ -73,11 +73,22 @@ int addr_parse_hostport(struct addr *out, struct sv text, uint16_t default_port)
 	return addr_parse(out, host, (uint16_t)port);
 }
 
+/* "192.0.2.1": inet_ntop prints each address with stdio, and every message has several. */
+static void put_ip4(char *out, const uint8_t bytes[4])
+{
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			*out++ = '.';
+		out += fmt_u64(out, bytes[i]);
+	}
+	*out = 0;
+}
+
 const char *addr_host(const struct addr *a, char *out)
 {
 	out[0] = 0;
 	if (a->sa.sa_family == AF_INET)
-		inet_ntop(AF_INET, &a->in4.sin_addr, out, ADDR_TEXT_MAX);
+		put_ip4(out, (const uint8_t *)&a->in4.sin_addr);
 	else if (a->sa.sa_family == AF_INET6)
 		inet_ntop(AF_INET6, &a->in6.sin6_addr, out, ADDR_TEXT_MAX);
 	return out;
@@ -90,9 +101,9 @@ const char *addr_text(const struct addr *a, char *out)
 	addr_host(a, host);
 	out[0] = 0;
 	if (a->sa.sa_family == AF_INET)
-		snprintf(out, ADDR_TEXT_MAX, "%.46s:%u", host, addr_port(a));
+		fmt_print(out, ADDR_TEXT_MAX, "%.46s:%u", host, addr_port(a));
 	else if (a->sa.sa_family == AF_INET6)
-		snprintf(out, ADDR_TEXT_MAX, "[%.46s]:%u", host, addr_port(a));
+		fmt_print(out, ADDR_TEXT_MAX, "[%.46s]:%u", host, addr_port(a));
 	return out;
 }
 

@@ -185,9 +185,10 @@ static int parse_item(struct sv item, struct sdp_codec *c)
 }
 int sdp_codecs_parse(struct sv text, struct sdp_codecs *out, bool *has_video, struct sv *bad)
 {
-	struct sdp_codecs list = {0};
+	struct sdp_codecs list;
 	bool is_video_seen = false;
 
+	list.count = 0;
 	while (text.n) {
 		struct sv item;
 		const struct sdp_known *k;
@@ -207,7 +208,8 @@ int sdp_codecs_parse(struct sv text, struct sdp_codecs *out, bool *has_video, st
 		else if (list.count < SDP_CODECS_MAX)
 			list.v[list.count++] = c;
 	}
-	*out = list;
+	out->count = list.count;
+	memcpy(out->v, list.v, list.count * sizeof(list.v[0]));
 	if (has_video)
 		*has_video = is_video_seen;
 	return ST_OK;

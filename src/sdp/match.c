@@ -260,7 +260,9 @@ static void note_others(const struct sdp *s, struct sdp_plan *plan)
 int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan)
 {
 	const char *why = "no audio line";
-	struct matcher x = {.p = p, .out = &plan->codecs};
+	struct matcher x;
+
+	x.p = p, x.out = &plan->codecs;
 
 	for (size_t i = 0; i < s->media_count; i++) {
 		const struct sdp_media *m = &s->media[i];

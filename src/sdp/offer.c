@@ -383,6 +383,18 @@ static int give_up(struct sdp_plan *plan, int st, const char *why)
 	plan->why = why;
 	return st;
 }
+/* A plan without anything in it; the list of codecs is as long as it says, and needs no zeros. */
+static struct sdp_plan *plan_new(void)
+{
+	const size_t from = offsetof(struct sdp_plan, codecs.v), to = from + sizeof(((struct sdp_plan *)0)->codecs.v);
+	struct sdp_plan *plan = mem_alloc(sizeof(*plan));
+
+	if (plan) {
+		memset(plan, 0, from);
+		memset((char *)plan + to, 0, sizeof(*plan) - to);
+	}
+	return plan;
+}
 static int answer(
     struct sv offer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan, struct buf *out)
 {
@@ -397,7 +409,7 @@ static int answer(
 	if ((st = sdp_parse_new(offer, &s)))
 		return give_up(plan, st, st == ST_PARSE ? "not a session description" : "out of memory");
 	buf_init(&body);
-	found = mem_zalloc(sizeof(*found));
+	found = plan_new();
 	if (!found) {
 		st = give_up(plan, ST_NOMEM, "out of memory");
 		goto out;
@@ -442,7 +454,7 @@ int sdp_answer_accept(struct sv text, const struct sdp_policy *p, struct sdp_run
 
 	if ((st = sdp_parse_new(text, &s)))
 		return give_up(plan, st, st == ST_PARSE ? "not a session description" : "out of memory");
-	found = mem_zalloc(sizeof(*found));
+	found = plan_new();
 	if (!found) {
 		st = give_up(plan, ST_NOMEM, "out of memory");
 		goto out;

@@ -1,5 +1,5 @@
-/* Requests inside the dialog: order of CSeq, BYE, re-INVITE and UPDATE with their collision rules (RFC 3261 14.2,
- * RFC 3311 5.2), everything else to the user or its default answer. */
+/* Requests inside the dialog that are the call's: BYE, re-INVITE and UPDATE with their collision rules (RFC 3261 14.2,
+ * RFC 3311 5.2), everything else that no other usage owns to the user or its default answer. */
 #include "sip/sip_i.h"
 
 static ON_CTL void simple(struct sip_stx *tx, int code, const char *headers)
@@ -55,13 +55,13 @@ static ON_CTL void reinvite_in(struct sip_call *c, struct sip_stx *tx, const str
 		simple(tx, 491, NULL);
 		return;
 	}
-	sip_dialog_refresh(&c->dlg, m);
+	sip_far_refresh(&c->dlg->far, m);
 	if (!c->h || !c->h->on_reinvite) {
 		simple(tx, 488, NULL);
 		return;
 	}
 	c->inv_tx = sip_stx_ref(tx);
-	tx->call = c;
+	tx->usage = &c->usage;
 	c->h->on_reinvite(c, tx, m, c->arg);
 }
 
@@ -82,9 +82,9 @@ static ON_CTL void update_in(struct sip_call *c, struct sip_stx *tx, const struc
 		retry_after(tx);
 		return;
 	}
-	sip_dialog_refresh(&c->dlg, m);
+	sip_far_refresh(&c->dlg->far, m);
 	if (!c->h || !c->h->on_update) {
-		sip_call_answer_tx(c, tx, m->sdp.n ? 488 : 200, NULL, NULL, NULL, SV_NONE);
+		sip_dialog_answer(c->dlg, tx, m->sdp.n ? 488 : 200, NULL, NULL, NULL, SV_NONE);
 		return;
 	}
 	c->update_tx = sip_stx_ref(tx);
@@ -103,13 +103,6 @@ static ON_CTL void other_in(struct sip_call *c, struct sip_stx *tx, const struct
 
 void sip_call_request_in(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *m)
 {
-	struct sip_dialog *d = sip_call_fork(c, m->from_tag);
-	if (d->has_remote_cseq && m->cseq <= d->remote_cseq) {
-		simple(tx, 500, NULL);
-		return;
-	}
-	d->has_remote_cseq = true;
-	d->remote_cseq = m->cseq;
 	if (c->state == SIP_CALL_CLOSED) {
 		simple(tx, m->method == SIP_BYE ? 200 : 481, NULL);
 		return;
@@ -146,10 +139,10 @@ int sip_call_reply(struct sip_call *c, struct sip_stx *tx, int code, const char 
 	struct sip_stx **slot = tx == c->inv_tx ? &c->inv_tx : tx == c->update_tx ? &c->update_tx : NULL;
 	if (tx == c->inv_tx && c->state <= SIP_CALL_EARLY)
 		return ST_INVAL; /* sip_call_progress, _answer and _reject do that */
-	int st = sip_call_answer_tx(c, tx, code, phrase, headers, ctype ? ctype : "application/sdp", body);
+	int st = sip_dialog_answer(c->dlg, tx, code, phrase, headers, ctype ? ctype : "application/sdp", body);
 	if (st || code < 200 || !slot)
 		return st;
-	tx->call = NULL;
+	tx->usage = NULL;
 	*slot = NULL;
 	if (tx->method == SIP_INVITE && code < 300)
 		sip_call_wait_ack(c, tx);

@@ -9,9 +9,9 @@ static ON_CTL int put_invite(struct sip_call *c, const struct sip_invite_params 
 	if (p->route && *p->route)
 		sip_put_hdr(b, "Route", sv_of(p->route));
 	sip_put_hdr_u32(b, "Max-Forwards", (uint32_t)(p->max_forwards ? p->max_forwards : 70));
-	buf_printf(b, "From: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u INVITE\r\n", c->local_uri, c->local_tag,
-	    c->remote_uri, c->call_id, c->local_cseq);
-	sip_call_contact_line(c, b);
+	buf_printf(b, "From: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u INVITE\r\n", c->dlg->local_uri,
+	    c->dlg->local_tag, c->dlg->remote_uri, c->dlg->call_id, c->dlg->local_cseq);
+	sip_dialog_contact_line(c->dlg, b);
 	sip_put_common(c->stack, b, true);
 	sip_put_lines(b, p->headers);
 	sip_put_call_body(b, sv_of(p->ctype ? p->ctype : "application/sdp"), p->sdp);
@@ -50,7 +50,7 @@ static bool params_ok(const struct sip_invite_params *p)
 	    (p->route && *p->route && !sip_is_nameaddr_list(sv_of(p->route))))
 		return false;
 	if (p->from_tag &&
-	    (!sip_is_token(sv_of(p->from_tag)) || strlen(p->from_tag) >= sizeof(((struct sip_call *)0)->local_tag)))
+	    (!sip_is_token(sv_of(p->from_tag)) || strlen(p->from_tag) >= sizeof(((struct sip_dialog *)0)->local_tag)))
 		return false;
 	return p->uri && p->from_uri && !sip_uri_parse(&uri, sv_of(p->uri)) &&
 	       !sip_uri_parse(&uri, sv_of(p->from_uri)) && (!p->to_uri || !sip_uri_parse(&uri, sv_of(p->to_uri))) &&
@@ -59,25 +59,27 @@ static bool params_ok(const struct sip_invite_params *p)
 
 static int fill(struct sip_call *c, const struct sip_invite_params *p)
 {
+	struct sip_dialog *d = c->dlg;
 	char id[UUID_CHARS + 1];
 	uuid_make(id);
-	c->call_id = mem_strdup(p->call_id ? p->call_id : id);
-	c->local_uri = nameaddr_text(p->from_display, p->from_uri);
-	c->remote_uri = nameaddr_text(p->to_display, p->to_uri ? p->to_uri : p->uri);
-	c->contact_user = mem_strdup(p->contact_user);
-	c->contact = mem_strdup(p->contact);
-	c->contact_params = mem_strdup(p->contact_params);
-	c->dlg.target = mem_strdup(p->uri);
+	d->call_id = mem_strdup(p->call_id ? p->call_id : id);
+	d->local_uri = nameaddr_text(p->from_display, p->from_uri);
+	d->remote_uri = nameaddr_text(p->to_display, p->to_uri ? p->to_uri : p->uri);
+	d->contact_user = mem_strdup(p->contact_user);
+	d->contact = mem_strdup(p->contact);
+	d->contact_params = mem_strdup(p->contact_params);
+	d->far.target = mem_strdup(p->uri);
 	if (p->from_tag)
-		memcpy(c->local_tag, p->from_tag, strlen(p->from_tag) + 1);
+		memcpy(d->local_tag, p->from_tag, strlen(p->from_tag) + 1);
 	else
-		rand_token(c->local_tag, SIP_TAG_CHARS);
-	c->local_cseq = p->cseq ? p->cseq : 1 + rand_below(0x3fffffff);
-	c->use_source_address = p->use_source_address;
-	c->credentials = p->credentials;
-	c->credentials_arg = p->credentials_arg;
+		rand_token(d->local_tag, SIP_TAG_CHARS);
+	d->local_cseq = p->cseq ? p->cseq : 1 + rand_below(0x3fffffff);
+	d->use_source_address = p->use_source_address;
+	d->has_credentials = p->credentials != NULL;
+	d->credentials = p->credentials;
+	d->credentials_arg = p->credentials_arg;
 	c->has_sdp_sent = p->sdp.n > 0;
-	return c->call_id && c->local_uri && c->remote_uri && c->dlg.target ? ST_OK : ST_NOMEM;
+	return d->call_id && d->local_uri && d->remote_uri && d->far.target ? ST_OK : ST_NOMEM;
 }
 
 int sip_call_invite(struct sip_call **out, struct sip_stack *s, const struct sip_invite_params *p,
@@ -105,14 +107,14 @@ int sip_call_invite(struct sip_call **out, struct sip_stack *s, const struct sip
 		struct ctx_params cp = {.text = b.p,
 		    .text_n = b.n,
 		    .method = SIP_INVITE,
-		    .cseq = c->local_cseq,
+		    .cseq = c->dlg->local_cseq,
 		    .dst = p->dst,
 		    .hop = hop ? hop : p->uri,
 		    .fn = sip_call_uac_response,
 		    .arg = c,
-		    .credentials = p->credentials ? sip_call_credentials : NULL,
-		    .credentials_arg = c,
-		    .call = c};
+		    .credentials = p->credentials ? sip_dialog_credentials : NULL,
+		    .credentials_arg = c->dlg,
+		    .dialog = c->dlg};
 		st = sip_ctx_start(&c->inv_ctx, s, &cp);
 	}
 	mem_free(hop);
@@ -121,10 +123,10 @@ int sip_call_invite(struct sip_call **out, struct sip_stack *s, const struct sip
 		mem_unref(c);
 		return st;
 	}
-	c->remote = c->inv_ctx->dst.addr;
-	c->transport = (uint8_t)c->inv_ctx->dst.transport;
-	if (addr_is_set(&c->remote))
-		sip_stack_local_addr(s, (enum sip_transport)c->transport, &c->remote, &c->local);
+	c->dlg->remote = c->inv_ctx->dst.addr;
+	c->dlg->transport = (uint8_t)c->inv_ctx->dst.transport;
+	if (addr_is_set(&c->dlg->remote))
+		sip_stack_local_addr(s, (enum sip_transport)c->dlg->transport, &c->dlg->remote, &c->dlg->local);
 	sip_call_register(c);
 	*out = c;
 	return ST_OK;
@@ -133,48 +135,37 @@ int sip_call_invite(struct sip_call **out, struct sip_stack *s, const struct sip
 /* Makes the fork with this tag the current dialog; the old one stays in the list. */
 static ON_CTL int select_fork(struct sip_call *c, const struct sip_msg *m)
 {
-	struct sip_dialog *d, *old;
-	if (!c->dlg.remote_tag || sv_is(m->to_tag, c->dlg.remote_tag))
-		return sip_dialog_from_response(&c->dlg, m);
-	d = sip_call_fork(c, m->to_tag);
-	if (!d && (d = mem_zalloc(sizeof(*d)))) {
+	struct sip_far *f, *old;
+	if (!c->dlg->far.remote_tag || sv_is(m->to_tag, c->dlg->far.remote_tag))
+		return sip_far_from_response(&c->dlg->far, m);
+	f = sip_dialog_fork(c->dlg, m->to_tag);
+	if (!f && (f = mem_zalloc(sizeof(*f)))) {
 		size_t count = 0;
 		struct lnode *n, *tmp;
-		list_each (&c->forks, n, tmp)
+		list_each (&c->dlg->forks, n, tmp)
 			count++;
 		if (count >= 32) {
-			mem_free(d);
+			mem_free(f);
 			return ST_LIMIT;
 		}
-		list_push(&c->forks, &d->link);
+		list_push(&c->dlg->forks, &f->link);
 	}
-	if (!d)
+	if (!f)
 		return ST_NOMEM;
-	int st = sip_dialog_from_response(d, m);
+	int st = sip_far_from_response(f, m);
 	if (st)
 		return st;
 	/* swap the contents: the list node stays where it is */
-	old = d;
-	struct sip_dialog t = *old;
+	old = f;
+	struct sip_far t = *old;
 	struct lnode link = old->link;
-	*old = c->dlg;
+	*old = c->dlg->far;
 	old->link = link;
-	c->dlg = t;
-	c->dlg.link = (struct lnode){NULL, NULL};
-	if (!c->dlg.target && old->target)
-		c->dlg.target = mem_strdup(old->target);
+	c->dlg->far = t;
+	c->dlg->far.link = (struct lnode){NULL, NULL};
+	if (!c->dlg->far.target && old->target)
+		c->dlg->far.target = mem_strdup(old->target);
 	return ST_OK;
-}
-
-static void drop_forks(struct sip_call *c)
-{
-	struct lnode *n;
-	while ((n = list_first(&c->forks))) {
-		struct sip_dialog *d = list_entry(n, struct sip_dialog, link);
-		list_remove(n);
-		sip_dialog_fini(d);
-		mem_free(d);
-	}
 }
 
 /* Sends the ACK for a 2xx of ctx, with the body given during the callback. */
@@ -184,11 +175,11 @@ static ON_CTL void acknowledge(struct sip_call *c, struct sip_ctx *ctx, struct s
 	struct sip_dst dst = {0};
 	char *hop = NULL;
 	buf_init(&b);
-	if (!sip_dialog_put_request(
-	        &c->dlg, &b, "ACK", c->local_uri, c->local_tag, c->remote_uri, c->call_id, ctx->cseq, &hop)) {
-		sip_call_contact_line(c, &b);
+	if (!sip_far_put_request(&c->dlg->far, &b, "ACK", c->dlg->local_uri, c->dlg->local_tag, c->dlg->remote_uri,
+	        c->dlg->call_id, ctx->cseq, &hop)) {
+		sip_dialog_contact_line(c->dlg, &b);
 		sip_put_call_body(&b, SV("application/sdp"), sv_of(c->ack_body));
-		sip_call_choose_dst(c, hop, &dst);
+		sip_dialog_choose_dst(c->dlg, hop, &dst);
 		if (!b.failed)
 			sip_ctx_ack(ctx, tag, b.p, b.n, &dst, hop);
 	}
@@ -209,7 +200,7 @@ static ON_CTL void answered(struct sip_call *c, struct sip_ctx *ctx, const struc
 		sip_call_finish(c);
 		return;
 	}
-	drop_forks(c);
+	sip_dialog_forks_free(c->dlg);
 	c->has_sdp_from_remote |= resp->sdp.n > 0;
 	c->state = SIP_CALL_ANSWERED;
 	char *tag = sv_dup(resp->to_tag); /* the message may be gone once the user returns */
@@ -245,9 +236,9 @@ void sip_call_uac_response(struct sip_ctx *ctx, int code, const struct sip_msg *
 {
 	role_assert_ctl();
 	struct sip_call *c = mem_ref(arg);
-	if (!addr_is_set(&c->remote)) {
-		c->remote = ctx->dst.addr;
-		c->transport = (uint8_t)ctx->dst.transport;
+	if (!addr_is_set(&c->dlg->remote)) {
+		c->dlg->remote = ctx->dst.addr;
+		c->dlg->transport = (uint8_t)ctx->dst.transport;
 	}
 	if (!resp || code >= 300) {
 		failed(c, code, resp);
@@ -268,8 +259,8 @@ void sip_call_uac_response(struct sip_ctx *ctx, int code, const struct sip_msg *
 
 static ON_CTL int send_reinvite(struct sip_call *c)
 {
-	return sip_call_send(c, &c->inv_ctx, "INVITE", c->retry_headers, "application/sdp", sv_of(c->retry_sdp), true,
-	    sip_call_reinvite_response, c);
+	return sip_dialog_send(c->dlg, &c->inv_ctx, "INVITE", c->retry_headers, "application/sdp", sv_of(c->retry_sdp),
+	    true, sip_call_reinvite_response, c);
 }
 
 static void on_retry(void *arg)
@@ -377,7 +368,7 @@ void sip_call_reinvite_response(struct sip_ctx *ctx, int code, const struct sip_
 	char *tag = resp ? sv_dup(resp->to_tag) : NULL;
 	if (code < 300) {
 		sip_ctx_orphan(ctx);
-		sip_dialog_refresh(&c->dlg, resp);
+		sip_far_refresh(&c->dlg->far, resp);
 	}
 	c->in_reinvite_done = code < 300;
 	c->is_ack_held = false;
@@ -403,7 +394,7 @@ static void on_update_response(struct sip_ctx *ctx, int code, const struct sip_m
 	mem_ref(c);
 	c->update_ctx = NULL;
 	if (code < 300)
-		sip_dialog_refresh(&c->dlg, resp);
+		sip_far_refresh(&c->dlg->far, resp);
 	if (c->h && c->h->on_update_done)
 		c->h->on_update_done(c, code, resp, c->arg);
 	if (code == 408 || code == 481) {
@@ -415,10 +406,11 @@ static void on_update_response(struct sip_ctx *ctx, int code, const struct sip_m
 
 int sip_call_update(struct sip_call *c, const char *headers, struct sv sdp)
 {
-	if (c->state == SIP_CALL_CLOSED || !c->dlg.remote_tag || c->state == SIP_CALL_NONE)
+	if (c->state == SIP_CALL_CLOSED || !c->dlg->far.remote_tag || c->state == SIP_CALL_NONE)
 		return ST_INVAL;
 	if (c->update_ctx || c->update_tx ||
 	    (sdp.n && c->state == SIP_CALL_CONFIRMED && (c->inv_ctx || c->inv_tx || c->ack_ctx)))
 		return ST_BUSY;
-	return sip_call_send(c, &c->update_ctx, "UPDATE", headers, "application/sdp", sdp, true, on_update_response, c);
+	return sip_dialog_send(
+	    c->dlg, &c->update_ctx, "UPDATE", headers, "application/sdp", sdp, true, on_update_response, c);
 }

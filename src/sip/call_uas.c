@@ -17,36 +17,37 @@ static void target_from_source(struct sip_call *c, const struct sip_source *src)
 	char text[ADDR_TEXT_MAX];
 	struct buf b;
 	buf_init(&b);
-	buf_printf(&b, "sip:%s%s", addr_text(&src->peer, text), src->transport == SIP_TCP ? ";transport=tcp" : "");
-	c->dlg.target = buf_take(&b);
+	buf_printf(&b, "sip:%s", addr_text(&src->flow.peer, text));
+	sip_put_transport(&b, sip_flow_transport(&src->flow));
+	c->dlg->far.target = buf_take(&b);
 }
 
 int sip_call_accept(
     struct sip_call **out, struct sip_stx *tx, const struct sip_msg *msg, const struct sip_call_handlers *h, void *arg)
 {
-	if (tx->method != SIP_INVITE || tx->state > STX_PROCEEDING || tx->call)
+	if (tx->method != SIP_INVITE || tx->state > STX_PROCEEDING || tx->usage)
 		return ST_INVAL;
 	struct sip_call *c = sip_call_new(tx->stack, h, arg, false);
 	if (!c)
 		return ST_NOMEM;
-	c->call_id = sv_dup(msg->call_id);
-	c->local_uri = address_dup(&msg->to);
-	c->remote_uri = address_dup(&msg->from);
+	c->dlg->call_id = sv_dup(msg->call_id);
+	c->dlg->local_uri = address_dup(&msg->to);
+	c->dlg->remote_uri = address_dup(&msg->from);
 	c->invite = sip_msg_dup(msg);
-	memcpy(c->local_tag, sip_stx_to_tag(tx), sizeof(tx->to_tag));
-	int st = sip_dialog_from_request(&c->dlg, msg);
-	if (!c->dlg.target)
+	memcpy(c->dlg->local_tag, sip_stx_to_tag(tx), sizeof(tx->to_tag));
+	int st = sip_far_from_request(&c->dlg->far, msg);
+	if (!c->dlg->far.target)
 		target_from_source(c, &tx->src);
-	if (!c->call_id || !c->local_uri || !c->remote_uri || !c->invite || st) {
+	if (!c->dlg->call_id || !c->dlg->local_uri || !c->dlg->remote_uri || !c->invite || st) {
 		mem_unref(c);
 		return ST_NOMEM;
 	}
 	c->has_sdp_from_remote = msg->sdp.n > 0;
-	c->local_cseq = rand_below(0x3fffffff);
-	sip_call_seen_from(c, &tx->src);
+	c->dlg->local_cseq = rand_below(0x3fffffff);
+	sip_dialog_seen_from(c->dlg, &tx->src);
 	c->inv_tx = sip_stx_ref(tx);
-	tx->call = c;
 	sip_call_register(c);
+	tx->usage = &c->usage;
 	*out = c;
 	return ST_OK;
 }
@@ -55,7 +56,7 @@ int sip_call_progress(struct sip_call *c, int code, const char *phrase, const ch
 {
 	if (c->is_uac || !c->inv_tx || c->state > SIP_CALL_EARLY || code <= 100 || code > 199)
 		return ST_INVAL;
-	int st = sip_call_answer_tx(c, c->inv_tx, code, phrase, headers, "application/sdp", sdp);
+	int st = sip_dialog_answer(c->dlg, c->inv_tx, code, phrase, headers, "application/sdp", sdp);
 	if (st)
 		return st;
 	c->state = SIP_CALL_EARLY;
@@ -90,7 +91,7 @@ void sip_call_wait_ack(struct sip_call *c, struct sip_stx *tx)
 	struct sip_stack *s = c->stack;
 	CHECK(!c->ok_tx);
 	c->ok_tx = sip_stx_ref(tx);
-	tx->call = NULL;
+	tx->usage = NULL;
 	c->ok_deadline_us = loop_now_us() + clock_us_of_ms(s->cfg.timer_b_ms);
 	c->ok_interval_us = clock_us_of_ms(s->cfg.t1_ms);
 	loop_timer_set(&c->ok_timer, c->ok_interval_us, "sip.2xx", on_ok_timer, c);
@@ -101,7 +102,7 @@ int sip_call_answer(struct sip_call *c, const char *headers, struct sv sdp)
 	struct sip_stx *tx = c->inv_tx;
 	if (c->is_uac || !tx || c->state > SIP_CALL_EARLY)
 		return ST_INVAL;
-	int st = sip_call_answer_tx(c, tx, 200, NULL, headers, "application/sdp", sdp);
+	int st = sip_dialog_answer(c->dlg, tx, 200, NULL, headers, "application/sdp", sdp);
 	if (st)
 		return st;
 	c->state = SIP_CALL_ANSWERED;
@@ -133,7 +134,7 @@ void sip_call_cancelled(struct sip_call *c, const struct sip_msg *cancel)
 	bool is_initial = c->state <= SIP_CALL_EARLY;
 	mem_ref(c);
 	sip_stx_respond(tx, 487, NULL, NULL, NULL, SV_NONE, NULL, false);
-	tx->call = NULL;
+	tx->usage = NULL;
 	c->inv_tx = NULL;
 	sip_stx_unref(tx);
 	if (is_initial && c->h && c->h->on_cancel)

@@ -1,144 +1,163 @@
-/* Dialog state both sides share (RFC 3261 12): remote tag, target, route set; and the head of a request inside it, with
- * loose and strict routing. */
+/* The table of dialogs and their usages: who owns a request inside a dialog, and when a dialog is over. A dialog is in
+ * the table while it has usages; the last one to leave takes it out. What it still has under way (a BYE that is sent
+ * again) holds the object, not the entry. The order of requests (RFC 3261 12.2.2) is the dialog's, whichever usage they
+ * are for. Does not know what its usages are. */
 #include "sip/sip_i.h"
 
-void sip_dialog_fini(struct sip_dialog *d)
+void sip_dialog_forks_free(struct sip_dialog *d)
 {
-	mem_free(d->remote_tag);
-	mem_free(d->target);
-	mem_free(d->route_set);
-	d->remote_tag = d->target = d->route_set = NULL;
+	struct lnode *n;
+	while ((n = list_first(&d->forks))) {
+		struct sip_far *f = list_entry(n, struct sip_far, link);
+		list_remove(n);
+		sip_far_fini(f);
+		mem_free(f);
+	}
 }
 
-static char *route_set(const struct sip_msg *m, bool is_reversed)
+static void dialog_dtor(void *obj)
 {
-	struct sv items[32];
-	size_t n = 0;
-	struct sip_list_it it;
-	struct buf b;
-	sip_list_start(&it, m, SIP_HDR_RECORD_ROUTE);
-	while (n < ARRAY_COUNT(items) && sip_list_next(&it))
-		items[n++] = it.item;
-	if (!n)
+	struct sip_dialog *d = obj;
+	sip_dialog_forks_free(d);
+	sip_far_fini(&d->far);
+	char *texts[] = {d->auth_realm, d->auth_user, d->auth_password, d->auth_ha1, d->call_id, d->local_uri,
+	    d->remote_uri, d->contact_user, d->contact, d->contact_params, d->local_contact};
+	for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
+		mem_free(texts[i]);
+}
+
+struct sip_dialog *sip_dialog_new(struct sip_stack *s, bool is_uac)
+{
+	struct sip_dialog *d = mem_new(sizeof(*d), dialog_dtor, "sip.dialog");
+	if (!d)
 		return NULL;
-	buf_init(&b);
-	for (size_t i = 0; i < n; i++) {
-		if (i)
-			buf_adds(&b, ", ");
-		buf_addv(&b, items[is_reversed ? n - 1 - i : i]);
-	}
-	return buf_take(&b);
+	d->stack = s;
+	d->is_uac = is_uac;
+	d->has_own_names_only = !is_uac;
+	list_init(&d->usages);
+	list_init(&d->forks);
+	return d;
 }
 
-void sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m)
+static uint64_t dialog_key(struct sv call_id, struct sv local_tag)
 {
-	struct sip_nameaddr contact;
-	if (sip_msg_contact(m, &contact) || contact.is_star || contact.uri.scheme != SIP_SCHEME_SIP)
+	return sip_key(call_id, local_tag, SV_NONE, 3);
+}
+
+void sip_dialog_join(struct sip_dialog *d, struct sip_usage *u, const struct sip_usage_ops *ops)
+{
+	u->dialog = mem_ref(d);
+	u->ops = ops;
+	if (!list_first(&d->usages)) {
+		list_push(&d->stack->dialogs, &d->link);
+		sip_table_add(&d->stack->dialog_table, &d->node, dialog_key(sv_of(d->call_id), sv_of(d->local_tag)));
+	}
+	list_push(&d->usages, &u->link);
+}
+
+void sip_dialog_leave(struct sip_usage *u)
+{
+	struct sip_dialog *d = u->dialog;
+	if (!lnode_is_linked(&u->link))
 		return;
-	char *target = sv_dup(contact.uri.text);
-	if (!target)
-		return;
-	mem_free(d->target);
-	d->target = target;
-}
-
-static int take(struct sip_dialog *d, const struct sip_msg *m, struct sv tag, bool is_reversed)
-{
-	struct sip_dialog n = {.remote_tag = sv_dup(tag), .route_set = route_set(m, is_reversed)};
-	sip_dialog_refresh(&n, m);
-	if (!n.remote_tag) {
-		sip_dialog_fini(&n);
-		return ST_NOMEM;
+	list_remove(&u->link);
+	if (!list_first(&d->usages)) {
+		list_remove(&d->link);
+		sip_table_del(&d->stack->dialog_table, &d->node);
+		d->stack = NULL;
 	}
-	n.remote_cseq = d->remote_cseq;
-	n.has_remote_cseq = d->has_remote_cseq;
-	mem_free(d->remote_tag);
-	mem_free(d->route_set);
-	if (!n.target)
-		n.target = d->target;
-	else
-		mem_free(d->target);
-	n.link = d->link;
-	*d = n;
-	return ST_OK;
+	u->dialog = mem_unref(d);
 }
 
-int sip_dialog_from_response(struct sip_dialog *d, const struct sip_msg *resp)
+struct sip_far *sip_dialog_fork(struct sip_dialog *d, struct sv remote_tag)
 {
-	return take(d, resp, resp->to_tag, true);
-}
-
-int sip_dialog_from_request(struct sip_dialog *d, const struct sip_msg *req)
-{
-	d->remote_cseq = req->cseq;
-	d->has_remote_cseq = true;
-	return take(d, req, req->from_tag, false);
-}
-
-/* Route lines; *line gets the request URI, *hop the URI whose address is asked for (views into d or static). */
-static void put_routes(const struct sip_dialog *d, struct buf *routes, struct sv *line, struct sv *hop)
-{
-	struct sip_list_it it;
-	struct sip_nameaddr first;
-	struct sv target = sv_of(d->target);
-	*line = *hop = target;
-	if (!d->route_set)
-		return;
-	sip_list_start_value(&it, sv_of(d->route_set));
-	if (!sip_list_next(&it) || sip_nameaddr_parse(&first, it.item))
-		return;
-	*hop = first.uri.text;
-	if (sip_uri_param(&first.uri, "lr", NULL)) {
-		sip_put_hdr(routes, "Route", sv_of(d->route_set));
-		return;
+	struct lnode *n, *tmp;
+	if (d->far.remote_tag && sv_is(remote_tag, d->far.remote_tag))
+		return &d->far;
+	list_each (&d->forks, n, tmp) {
+		struct sip_far *f = list_entry(n, struct sip_far, link);
+		if (f->remote_tag && sv_is(remote_tag, f->remote_tag))
+			return f;
 	}
-	/* a strict router: it is the request URI, the target goes last (12.2.1.1) */
-	*line = first.uri.text;
-	buf_adds(routes, "Route: ");
-	while (sip_list_next(&it)) {
-		buf_addv(routes, it.item);
-		buf_adds(routes, ", ");
-	}
-	buf_printf(routes, "<%.*s>\r\n", SVF(target));
+	return NULL;
 }
 
-/* What the far side once wrote of itself, or what the user said. */
-static void put_party(struct buf *b, const char *name, const char *address, const char *tag)
+struct sip_dialog *sip_dialog_find(struct sip_stack *s, struct sv call_id, struct sv local_tag, struct sv remote_tag)
 {
-	bool is_bare = !strchr(address, '<');
-	buf_printf(b, is_bare ? "%s: <" : "%s: ", name);
-	sip_put_clean(b, sv_of(address));
-	buf_adds(b, is_bare ? ">" : "");
-	if (tag && *tag) {
-		buf_adds(b, ";tag=");
-		sip_put_clean(b, sv_of(tag));
+	struct sip_node *n = sip_table_first(&s->dialog_table, dialog_key(call_id, local_tag));
+	for (; n; n = sip_node_next(n)) {
+		struct sip_dialog *d = list_entry(n, struct sip_dialog, node);
+		if (sv_is(call_id, d->call_id) && sv_is(local_tag, d->local_tag) && sip_dialog_fork(d, remote_tag))
+			return d;
 	}
-	buf_adds(b, "\r\n");
+	return NULL;
 }
 
-int sip_dialog_put_request(const struct sip_dialog *d, struct buf *b, const char *method, const char *local_uri,
-    const char *local_tag, const char *remote_uri, const char *call_id, uint32_t cseq, char **hop)
+struct sip_dialog *sip_dialog_of(struct sip_stack *s, const struct sip_msg *m)
 {
-	struct buf routes;
-	struct sv line, next;
-	if (!d->target)
-		return ST_INVAL;
-	buf_init(&routes);
-	put_routes(d, &routes, &line, &next);
-	char *hop_text = sv_dup(next);
-	sip_put_request_line(b, sv_of(method), line);
-	buf_addv(b, buf_sv(&routes));
-	buf_adds(b, "Max-Forwards: 70\r\n");
-	put_party(b, "From", local_uri, local_tag);
-	put_party(b, "To", remote_uri, d->remote_tag);
-	sip_put_hdr(b, "Call-ID", sv_of(call_id));
-	buf_printf(b, "CSeq: %u %s\r\n", cseq, method);
-	bool failed = b->failed || routes.failed || !hop_text;
-	buf_fini(&routes);
-	if (failed) {
-		mem_free(hop_text);
-		return ST_NOMEM;
+	return m->to_tag.n ? sip_dialog_find(s, m->call_id, m->to_tag, m->from_tag) : NULL;
+}
+
+void sip_dialog_seen_from(struct sip_dialog *d, const struct sip_source *src)
+{
+	d->remote = src->flow.peer;
+	d->local = src->flow.local;
+	d->transport = (uint8_t)sip_flow_transport(&src->flow);
+}
+
+/* Whose request is it? By method and event; what belongs to none is for who takes others; else nobody's. */
+static struct sip_usage *owner_of(struct sip_dialog *d, const struct sip_msg *m)
+{
+	struct lnode *n, *tmp;
+	struct sip_usage *other = NULL;
+	list_each (&d->usages, n, tmp) {
+		struct sip_usage *u = list_entry(n, struct sip_usage, link);
+		if (u->ops->owns(u, m))
+			return u;
+		if (!other && u->ops->takes_others)
+			other = u;
 	}
-	*hop = hop_text;
-	return ST_OK;
+	return other;
+}
+
+bool sip_dialog_request_in(struct sip_dialog *d, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct sip_far *far = sip_dialog_fork(d, m->from_tag);
+	if (far->has_remote_cseq && m->cseq <= far->remote_cseq) {
+		sip_stx_respond(tx, 500, NULL, NULL, NULL, SV_NONE, NULL, false);
+		return true;
+	}
+	far->has_remote_cseq = true;
+	far->remote_cseq = m->cseq;
+	struct sip_usage *u = owner_of(d, m);
+	if (!u)
+		return false;
+	u->ops->request_in(u, tx, m);
+	return true;
+}
+
+void sip_dialog_ack_in(struct sip_dialog *d, const struct sip_msg *m)
+{
+	struct lnode *n, *tmp;
+	list_each (&d->usages, n, tmp) {
+		struct sip_usage *u = list_entry(n, struct sip_usage, link);
+		if (!u->ops->ack_in)
+			continue;
+		u->ops->ack_in(u, m);
+		return; /* there is one; the list may have changed */
+	}
+}
+
+void sip_dialogs_drop(struct sip_stack *s)
+{
+	struct lnode *n, *u;
+	while ((n = list_first(&s->dialogs))) {
+		struct sip_dialog *d = mem_ref(list_entry(n, struct sip_dialog, link));
+		while ((u = list_first(&d->usages))) {
+			struct sip_usage *usage = list_entry(u, struct sip_usage, link);
+			usage->ops->drop(usage);
+			CHECK(list_first(&d->usages) != u);
+		}
+		mem_unref(d);
+	}
 }

@@ -62,11 +62,11 @@ int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char 
 	if (st || uri.scheme != SIP_SCHEME_SIP)
 		return st ? st : ST_UNSUPPORTED;
 	enum sip_transport t = sip_uri_transport(&uri);
-	uint16_t port = uri.port ? uri.port : 5060;
 	if (t == SIP_TRANSPORT_NONE)
-		t = SIP_UDP;
-	if (t != SIP_UDP && t != SIP_TCP)
+		t = SIP_TRANSPORT_DEFAULT;
+	if (!sip_stack_has_transport(s, t))
 		return ST_UNSUPPORTED;
+	uint16_t port = uri.port ? uri.port : sip_transport_facts(t)->default_port;
 	struct sv host = host_of(&uri);
 	if (!addr_parse(&dst->addr, host, port)) {
 		dst->transport = t;

@@ -39,7 +39,7 @@ static ON_CTL void room_make(struct sip_stack *s)
 
 struct sip_sender *sip_sender_heard(struct sip_stack *s, const struct sip_source *src, size_t n)
 {
-	uint64_t key = sip_key(addr_host_key(&src->peer), SV_NONE, SV_NONE, 4);
+	uint64_t key = sip_key(addr_host_key(&src->flow.peer), SV_NONE, SV_NONE, 4);
 	struct sip_node *node = sip_table_first(&s->sender_table, key);
 	struct sip_sender *d = node ? list_entry(node, struct sip_sender, node) : NULL;
 	int64_t second = loop_now_us() / SECOND_US;
@@ -52,7 +52,7 @@ struct sip_sender *sip_sender_heard(struct sip_stack *s, const struct sip_source
 	}
 	list_remove(&d->link);
 	list_push(&s->senders, &d->link);
-	if (src->transport == SIP_UDP)
+	if (!sip_flow_is_reliable(&src->flow))
 		d->credit_bytes += (int64_t)n * s->cfg.answer_factor;
 	if (d->credit_bytes > CREDIT_MAX_BYTES)
 		d->credit_bytes = CREDIT_MAX_BYTES;
@@ -118,6 +118,6 @@ unsigned sip_stx_sender_rate(const struct sip_stx *tx)
 void sip_stx_trust(struct sip_stx *tx)
 {
 	sip_sender_proved(tx->src.sender);
-	if (tx->src.conn)
-		sip_conn_trust(tx->src.conn);
+	if (tx->src.flow.conn)
+		sip_conn_trust(tx->src.flow.conn);
 }

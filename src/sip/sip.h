@@ -14,6 +14,7 @@
 #include "net/conn_limit.h"
 #include "sip/msg/msg.h"
 
+struct sip_transport_ops;
 struct sip_stack;
 struct sip_stx;  /* server transaction */
 struct sip_ctx;  /* a client request under way */
@@ -37,11 +38,13 @@ struct sip_stack_config {
 	size_t max_stranger_bytes;        /* of the body, until sip_stx_trust; 0 = 64 KiB */
 	size_t max_transactions;          /* server side; beyond it requests get a stateless 503; 0 = 100,000 */
 	size_t max_transactions_per_host; /* of these, by one source address; 0 = 10,000 */
-	/* TCP connections, and of these by one address; bytes buffered for them; time to the first whole message and
-	 * for each later one from its first byte */
-	size_t max_tcp_conns, max_tcp_conns_per_host; /* 0 = 10,000; 2,000 */
-	size_t max_tcp_bytes, max_tcp_bytes_per_host; /* 0 = 64 MiB; 8 MiB */
-	int tcp_message_ms;                           /* 0 = 10 s */
+	/* connections of all streams, and of these by one address; bytes buffered for them; time to the first whole
+	 * message and for each later one from its first byte */
+	size_t max_conns, max_conns_per_host;           /* 0 = 10,000; 2,000 */
+	size_t max_conn_bytes, max_conn_bytes_per_host; /* 0 = 64 MiB; 8 MiB */
+	int conn_message_ms;                            /* 0 = 10 s */
+	/* What messages travel in, ended by NULL; borrowed. NULL = all that there are (sip/transport_i.h). */
+	const struct sip_transport_ops *const *transports;
 	/* Over UDP an address that has not shown that it receives our answers is sent at most so many times the bytes
 	 * that came from it; 0 = no bound */
 	unsigned answer_factor;
@@ -70,8 +73,8 @@ ON_CTL int sip_stack_new(struct sip_stack **out, const struct sip_stack_config *
  * callback. Hang up and wait beforehand for a clean end. Not from inside a callback. */
 ON_CTL void sip_stack_close(struct sip_stack *s);
 /* Port 0 = chosen by the system; bound (may be NULL) gets the real address. Several listeners are allowed. */
-ON_CTL int sip_stack_listen_udp(struct sip_stack *s, const struct addr *bind, struct addr *bound);
-ON_CTL int sip_stack_listen_tcp(struct sip_stack *s, const struct addr *bind, struct addr *bound);
+ON_CTL int sip_stack_listen(struct sip_stack *s, enum sip_transport t, const struct addr *bind, struct addr *bound);
+ANY bool sip_stack_has_transport(const struct sip_stack *s, enum sip_transport t);
 ON_CTL void sip_stack_set_trace(struct sip_stack *s, bool is_on);
 ON_CTL void *sip_stack_arg(const struct sip_stack *s);
 /* "sip:USER@HOST:PORT;transport=tcp" (no brackets) that reaches us from dst; user may be NULL. */
@@ -84,8 +87,8 @@ struct sip_stack_stats {
 	    stray_responses, shed, auth_retries, timeouts;
 	uint64_t held_back; /* responses not sent or repeated: their address had credit for no more */
 	uint64_t host_shed; /* of shed: one address had too many transactions */
-	size_t server_transactions, client_transactions, calls, tcp_conns, senders;
-	struct conn_limit_counts tcp;
+	size_t server_transactions, client_transactions, dialogs, calls, conns, senders;
+	struct conn_limit_counts conn_limit;
 };
 ON_CTL void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out);
 

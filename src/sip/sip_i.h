@@ -1,5 +1,5 @@
 /* What this room's files share. Data's way: transport_*.c -> stack.c (parse, dispatch) -> tx_server.c or tx_client.c ->
- * call_*.c or the user; and back through the transactions to sip_transport_send. */
+ * call_*.c or the user; and back through the transactions to sip_flow_send (sip/transport_i.h). */
 #pragma once
 #include "base/check.h"
 #include "base/hash.h"
@@ -8,10 +8,9 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "loop/loop.h"
-#include "net/conn_limit.h"
-#include "net/tcp.h"
-#include "net/udp.h"
+#include "sip/dialog_i.h"
 #include "sip/sip.h"
+#include "sip/transport_i.h"
 #include <string.h>
 
 #define SIP_TAG_CHARS 13
@@ -23,36 +22,18 @@
 /* Finished server transactions kept to absorb retransmissions; the oldest go first. */
 #define SIP_DONE_MAX 32768
 
-/* An intrusive table by 64-bit keyed hashes (base/hash.h's SipHash: outsiders cannot choose collisions, so equal keys
- * are taken as equal things for transactions; calls compare their texts as well). */
-struct sip_node {
-	struct sip_node *next;
-	uint64_t key;
-	bool is_linked;
-};
-struct sip_table {
-	struct sip_node **slots;
-	size_t mask, count;
-};
-int sip_table_init(struct sip_table *t);
-void sip_table_fini(struct sip_table *t);
-void sip_table_add(struct sip_table *t, struct sip_node *n, uint64_t key);
-void sip_table_del(struct sip_table *t, struct sip_node *n);
-struct sip_node *sip_table_first(const struct sip_table *t, uint64_t key);
-struct sip_node *sip_node_next(const struct sip_node *n); /* with the same key */
-uint64_t sip_key(struct sv a, struct sv b, struct sv c, uint64_t salt);
-
 struct sip_stack {
 	struct sip_stack_config cfg; /* its strings are owned */
 	struct sip_stack_handlers h;
 	void *arg;
 	bool is_tracing, is_closing;
-	struct list udps, tcp_listeners, conns;
-	struct sip_table conn_table, stx_table, merge_table, ctx_table, call_table, sender_table;
+	struct list listeners, conns;
+	struct sip_table conn_table, stx_table, merge_table, ctx_table, dialog_table, sender_table;
 	struct conn_limit *conn_limit;
 	struct list senders;  /* the one heard longest ago first */
 	size_t unacked_count; /* final answers over UDP that wait for their ACK */
-	struct list stxs, ctxs, calls;
+	struct list stxs, ctxs, dialogs;
+	size_t call_count;
 	struct list done; /* stx: finished, oldest first */
 	size_t done_count;
 	struct ltimer done_timer;
@@ -63,57 +44,6 @@ struct sip_stack {
 	struct sip_hdr in_hdrs[SIP_MSG_HDRS_MAX];
 	struct sip_hdr own_hdrs[SIP_MSG_HDRS_MAX];
 };
-
-/* ---- transports ---- */
-struct sip_udp {
-	struct lnode link;
-	struct sip_stack *stack;
-	struct udp *u;
-	struct addr local;
-};
-struct sip_tcp_listener {
-	struct lnode link;
-	struct sip_stack *stack;
-	struct tcp_listener *l;
-	struct addr local;
-};
-struct sip_conn { /* counted: the stack's list holds one, each transaction on it one */
-	struct sip_node node;
-	struct lnode link;
-	struct sip_stack *stack;
-	struct tcp_conn *c;
-	struct addr peer, local;
-	bool is_open, is_connecting;
-	struct conn_guard guard;
-	struct sip_framer framer;
-	struct buf in, pending;
-	struct list ctxs; /* client requests whose answers come here */
-};
-struct sip_sender;
-/* Where a message came from. */
-struct sip_source {
-	enum sip_transport transport;
-	struct addr peer, local;
-	struct sip_udp *udp;
-	struct sip_conn *conn;
-	struct sip_sender *sender; /* of a request; NULL when out of memory */
-};
-ON_CTL void sip_stack_input(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n, bool is_stream);
-ON_CTL void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, const struct addr *local,
-    const struct addr *remote, const char *p, size_t n);
-ON_CTL struct sip_udp *sip_udp_for(struct sip_stack *s, const struct addr *dst);
-ON_CTL int sip_udp_write(struct sip_udp *u, const struct addr *dst, const char *p, size_t n);
-ON_CTL void sip_udp_close_all(struct sip_stack *s);
-/* Finds or opens a connection; borrowed. */
-ON_CTL int sip_conn_get(struct sip_conn **out, struct sip_stack *s, const struct addr *dst);
-ON_CTL struct sip_conn *sip_conn_find(struct sip_stack *s, const struct addr *dst);
-ON_CTL int sip_conn_write(struct sip_conn *c, const char *p, size_t n);
-ON_CTL void sip_tcp_close_all(struct sip_stack *s);
-/* It is no stranger's any more: the full bounds. */
-ON_CTL void sip_conn_trust(struct sip_conn *c);
-/* Our "host:port" as seen from dst, with ";transport=tcp" for contacts when contact is set. Appends. */
-ON_CTL int sip_self_put(
-    struct sip_stack *s, enum sip_transport t, const struct addr *dst, bool is_contact, struct buf *out);
 
 /* ---- senders (sender.c) ---- */
 struct sip_sender {
@@ -164,7 +94,7 @@ struct sip_stx {
 	size_t last_n;
 	struct ltimer timer;
 	int64_t deadline_us, interval_us, done_due_us;
-	struct sip_call *call; /* INVITE usage that answers this; borrowed */
+	struct sip_usage *usage; /* that answers this INVITE; borrowed */
 	void (*cancel_fn)(struct sip_stx *, void *);
 	void *cancel_arg;
 };
@@ -196,9 +126,8 @@ struct sip_ctx {
 	uint8_t auth_tries;
 	uint32_t cseq;
 	struct sip_dst dst;
-	char *hop; /* URI to resolve when dst is unset */
-	struct sip_conn *conn;
-	struct sip_udp *udp;
+	char *hop;            /* URI to resolve when dst is unset */
+	struct sip_flow flow; /* once it was sent; keeps its connection */
 	char branch[sizeof(SIP_COOKIE) + SIP_BRANCH_CHARS];
 	char *msg; /* on the wire once is_via_final; before, without Via and with marks */
 	size_t msg_n;
@@ -216,7 +145,7 @@ struct sip_ctx {
 	void *arg;
 	sip_credentials_fn credentials;
 	void *credentials_arg;
-	struct sip_call *call; /* borrowed; owner of the CSeq space */
+	struct sip_dialog *dialog; /* owner of the CSeq space; a reference until the final answer */
 };
 struct ctx_params {
 	const char *text; /* whole request without Via; may hold marks */
@@ -229,7 +158,7 @@ struct ctx_params {
 	void *arg;
 	sip_credentials_fn credentials;
 	void *credentials_arg;
-	struct sip_call *call;
+	struct sip_dialog *dialog;
 	const char *branch;        /* NULL = fresh */
 	const struct addr *behalf; /* whose words hop is; NULL = ours */
 	bool is_oneshot;           /* an ACK: sent once, no transaction */
@@ -266,40 +195,16 @@ ON_CTL int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, cons
 bool sip_uri_needs_name(const char *uri);
 ON_CTL void sip_resolve_cancel(struct sip_resolve *r);
 
-/* ---- dialogs (dialog.c): the state both sides share ---- */
-struct sip_dialog {
-	struct lnode link; /* in the call's forks */
-	char *remote_tag, *target, *route_set;
-	uint32_t remote_cseq;
-	bool has_remote_cseq;
-};
-void sip_dialog_fini(struct sip_dialog *d);
-/* Takes tag, target and route set from a response (UAC: Record-Route reversed) or a request (UAS). */
-int sip_dialog_from_response(struct sip_dialog *d, const struct sip_msg *resp);
-int sip_dialog_from_request(struct sip_dialog *d, const struct sip_msg *req);
-void sip_dialog_refresh(struct sip_dialog *d, const struct sip_msg *m); /* target from Contact */
-/* Request line, Route, Max-Forwards, From, To, Call-ID, CSeq; *hop gets the URI the request goes to (mem_alloc'd). */
-int sip_dialog_put_request(const struct sip_dialog *d, struct buf *b, const char *method, const char *local_uri,
-    const char *local_tag, const char *remote_uri, const char *call_id, uint32_t cseq, char **hop);
-
 /* ---- calls ---- */
-struct sip_call {
-	struct sip_node node; /* call-id + local tag */
-	struct lnode link;
+struct sip_call { /* the INVITE usage of its dialog */
+	struct sip_usage usage;
+	struct sip_dialog *dlg; /* a reference, for the getters, as long as the call */
 	struct sip_stack *stack;
 	const struct sip_call_handlers *h;
 	void *arg;
-	uint8_t state, transport;
-	bool is_uac, is_closed_told, is_finishing, use_source_address, has_sdp_from_remote, has_sdp_sent, in_answer,
-	    in_reinvite_done, is_ack_held;
-	bool has_own_names_only;                        /* what the far side names is not looked up */
+	uint8_t state;
+	bool is_uac, has_sdp_from_remote, has_sdp_sent, in_answer, in_reinvite_done, is_ack_held;
 	bool is_bye_wanted, is_bye_sent, is_ok_initial; /* is_ok_initial: ok_tx is the INVITE itself */
-	char *call_id, *local_uri, *remote_uri, *contact_user, *contact, *contact_params, *local_contact;
-	char local_tag[40];
-	struct sip_dialog dlg;
-	struct list forks;
-	uint32_t local_cseq;
-	struct addr remote, local;
 	struct sip_stx *inv_tx;    /* UAS: INVITE or re-INVITE not finally answered (a reference) */
 	struct sip_stx *ok_tx;     /* 2xx sent, ACK missing (a reference) */
 	struct sip_stx *update_tx; /* UPDATE not answered (a reference) */
@@ -317,40 +222,21 @@ struct sip_call {
 	char *close_phrase, *close_reason;
 	struct sip_msg *close_msg;
 	struct ldefer close_defer;
-	sip_credentials_fn credentials;
-	void *credentials_arg;
-	/* what was given last: a BYE may be challenged after the user's end */
-	char *auth_realm, *auth_user, *auth_password, *auth_ha1;
-	struct addr auth_host; /* for whose challenges alone; not set: for anybody's */
 };
-/* A sip_credentials_fn with the call as its argument: what is known, else what the user says. */
-ON_CTL bool sip_call_credentials(const struct sip_challenge *ch, struct sip_credentials *out, void *arg);
 ON_CTL struct sip_call *sip_call_new(struct sip_stack *s, const struct sip_call_handlers *h, void *arg, bool is_uac);
 ON_CTL void sip_call_register(struct sip_call *c);
-ON_CTL bool sip_call_in_dialog(
-    struct sip_stack *s, const struct sip_msg *m, struct sip_call **out); /* by Call-ID and both tags */
 ON_CTL void sip_call_request_in(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *m);
 ON_CTL void sip_call_ack_in(struct sip_call *c, const struct sip_msg *m);
 ON_CTL void sip_call_cancelled(struct sip_call *c, const struct sip_msg *cancel);
 /* Tells on_closed (deferred, once) and ends what is left. why is copied. */
 ON_CTL void sip_call_close(struct sip_call *c, const struct sip_close *why);
-ON_CTL void sip_call_finish(struct sip_call *c); /* lets go of the call once nothing is left to do on the wire */
+ON_CTL void sip_call_finish(struct sip_call *c); /* leaves the dialog once nothing is left to do on the wire */
+ON_CTL void sip_call_drop(struct sip_call *c);   /* the stack closes */
 ON_CTL void sip_call_bye(struct sip_call *c);    /* BYE now, or when allowed */
-ON_CTL int sip_call_send(struct sip_call *c, struct sip_ctx **out, const char *method, const char *headers,
-    const char *ctype, struct sv body, bool with_contact, sip_response_fn fn, void *arg);
-/* Sets dst when a request inside the dialog does not go where its hop says. */
-ON_CTL void sip_call_choose_dst(const struct sip_call *c, const char *hop, struct sip_dst *dst);
-ON_CTL void sip_call_seen_from(struct sip_call *c, const struct sip_source *src);
 ON_CTL void sip_call_abort_requests(struct sip_call *c);
 ON_CTL void sip_call_uac_response(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void sip_call_reinvite_response(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg);
-ON_CTL void sip_call_contact_put(struct sip_call *c, struct buf *out);  /* value of our Contact, with the mark */
-ON_CTL void sip_call_contact_line(struct sip_call *c, struct buf *out); /* the whole line */
-ON_CTL int sip_call_answer_tx(struct sip_call *c, struct sip_stx *tx, int code, const char *phrase, const char *headers,
-    const char *ctype, struct sv body);
 ON_CTL void sip_call_wait_ack(struct sip_call *c, struct sip_stx *tx);
-ON_CTL void sip_call_drop_all(struct sip_stack *s);
-ON_CTL struct sip_dialog *sip_call_fork(struct sip_call *c, struct sv remote_tag); /* NULL when unknown */
 ON_CTL void sip_call_ack_release(struct sip_call *c, struct sv sdp); /* what sip_call_hold_ack kept back goes out */
 ON_CTL void sip_call_retry_clear(struct sip_call *c);
 

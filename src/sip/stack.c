@@ -22,11 +22,11 @@ static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 	c->max_stranger_bytes = OR(c->max_stranger_bytes, 64u << 10);
 	c->max_transactions = OR(c->max_transactions, 100000);
 	c->max_transactions_per_host = OR(c->max_transactions_per_host, 10000);
-	c->max_tcp_conns = OR(c->max_tcp_conns, 10000);
-	c->max_tcp_conns_per_host = OR(c->max_tcp_conns_per_host, 2000);
-	c->max_tcp_bytes = OR(c->max_tcp_bytes, 64u << 20);
-	c->max_tcp_bytes_per_host = OR(c->max_tcp_bytes_per_host, 8u << 20);
-	c->tcp_message_ms = OR(c->tcp_message_ms, 10000);
+	c->max_conns = OR(c->max_conns, 10000);
+	c->max_conns_per_host = OR(c->max_conns_per_host, 2000);
+	c->max_conn_bytes = OR(c->max_conn_bytes, 64u << 20);
+	c->max_conn_bytes_per_host = OR(c->max_conn_bytes_per_host, 8u << 20);
+	c->conn_message_ms = OR(c->conn_message_ms, 10000);
 	c->user_agent = mem_strdup(c->user_agent && *c->user_agent ? c->user_agent : NULL);
 	c->allow = mem_strdup(OR(c->allow, default_allow));
 	c->supported = mem_strdup(c->supported && *c->supported ? c->supported : NULL);
@@ -40,7 +40,7 @@ static ON_CTL void stack_free(struct sip_stack *s)
 	sip_senders_free(s);
 	conn_limit_free(s->conn_limit);
 	struct sip_table *tables[] = {
-	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table, &s->sender_table};
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table};
 	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
 		sip_table_fini(tables[i]);
 	mem_free((char *)s->cfg.user_agent);
@@ -58,12 +58,12 @@ static ON_CTL int limit_make(struct sip_stack *s)
 {
 	const struct sip_stack_config *c = &s->cfg;
 	struct conn_limit_conf conf = {.name = "SIP over TCP",
-	    .max_count = c->max_tcp_conns,
-	    .max_count_per_host = c->max_tcp_conns_per_host,
-	    .max_bytes = c->max_tcp_bytes,
-	    .max_bytes_per_host = c->max_tcp_bytes_per_host,
-	    .first_us = clock_us_of_ms(c->tcp_message_ms),
-	    .message_us = clock_us_of_ms(c->tcp_message_ms)};
+	    .max_count = c->max_conns,
+	    .max_count_per_host = c->max_conns_per_host,
+	    .max_bytes = c->max_conn_bytes,
+	    .max_bytes_per_host = c->max_conn_bytes_per_host,
+	    .first_us = clock_us_of_ms(c->conn_message_ms),
+	    .message_us = clock_us_of_ms(c->conn_message_ms)};
 	return conn_limit_new(&s->conn_limit, &conf);
 }
 
@@ -73,10 +73,9 @@ int sip_stack_new(
 	struct sip_stack *s = mem_zalloc(sizeof(*s));
 	if (!s)
 		return ST_NOMEM;
-	struct list *lists[] = {
-	    &s->udps, &s->tcp_listeners, &s->conns, &s->stxs, &s->ctxs, &s->calls, &s->done, &s->senders};
+	struct list *lists[] = {&s->listeners, &s->conns, &s->stxs, &s->ctxs, &s->dialogs, &s->done, &s->senders};
 	struct sip_table *tables[] = {
-	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->call_table, &s->sender_table};
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table};
 	int st = config_copy(s, cfg);
 	for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
 		list_init(lists[i]);
@@ -104,13 +103,13 @@ void sip_stack_close(struct sip_stack *s)
 	if (!s)
 		return;
 	s->is_closing = true;
-	sip_call_drop_all(s);
+	sip_dialogs_drop(s);
 	list_each (&s->ctxs, n, tmp)
 		sip_ctx_kill(list_entry(n, struct sip_ctx, link));
 	list_each (&s->stxs, n, tmp)
 		sip_stx_kill(list_entry(n, struct sip_stx, link));
-	sip_tcp_close_all(s);
-	sip_udp_close_all(s);
+	sip_conns_close(s);
+	sip_listeners_close(s);
 	loop_timer_cancel(&s->done_timer);
 	stack_free(s);
 }
@@ -130,10 +129,11 @@ void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out)
 	*out = s->stats;
 	out->server_transactions = s->stx_table.count;
 	out->client_transactions = s->ctx_table.count;
-	out->calls = s->call_table.count;
-	out->tcp_conns = s->conn_table.count;
+	out->calls = s->call_count;
+	out->dialogs = s->dialog_table.count;
+	out->conns = s->conn_table.count;
 	out->senders = s->sender_table.count;
-	conn_limit_counts(s->conn_limit, &out->tcp);
+	conn_limit_counts(s->conn_limit, &out->conn_limit);
 }
 
 void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, const struct addr *local,
@@ -159,7 +159,7 @@ static ON_CTL void malformed(struct sip_stack *s, const struct sip_source *src, 
 {
 	s->stats.malformed++;
 	if (s->h.on_malformed)
-		s->h.on_malformed(s, &src->peer, data, m->error, s->arg);
+		s->h.on_malformed(s, &src->flow.peer, data, m->error, s->arg);
 	if (m->is_answerable)
 		sip_stateless_reply(s, src, m, m->error_code, m->error, NULL);
 }
@@ -171,7 +171,7 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 	unsigned flags = is_stream ? SIP_PARSE_STREAM : 0;
 	if (s->is_closing || is_keepalive(p, n))
 		return;
-	sip_stack_trace(s, false, src->transport, &src->local, &src->peer, p, n);
+	sip_stack_trace(s, false, sip_flow_transport(&src->flow), &src->flow.local, &src->flow.peer, p, n);
 	int st = sip_msg_parse(&m, s->in_hdrs, SIP_MSG_HDRS_MAX, p, n, flags);
 	if (m.has_folds) {
 		/* behind this point no value holds a line break */

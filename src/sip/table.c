@@ -79,6 +79,17 @@ struct sip_node *sip_node_next(const struct sip_node *n)
 
 uint64_t sip_key(struct sv a, struct sv b, struct sv c, uint64_t salt)
 {
-	uint64_t h[4] = {hash_bytes(a.p, a.n), hash_bytes(b.p, b.n), hash_bytes(c.p, c.n), salt};
+	char text[192];
+	uint64_t h[4] = {a.n, b.n, c.n, salt};
+	if (a.n + b.n + c.n <=
+	    sizeof(text) - sizeof(h)) { /* one hash, as nearly all are: the lengths say where each ends */
+		char *p = text;
+		p = mempcpy(p, h, sizeof(h));
+		p = a.n ? mempcpy(p, a.p, a.n) : p;
+		p = b.n ? mempcpy(p, b.p, b.n) : p;
+		p = c.n ? mempcpy(p, c.p, c.n) : p;
+		return hash_bytes(text, (size_t)(p - text));
+	}
+	h[0] = hash_bytes(a.p, a.n), h[1] = hash_bytes(b.p, b.n), h[2] = hash_bytes(c.p, c.n);
 	return hash_bytes(h, sizeof(h));
 }

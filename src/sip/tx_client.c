@@ -34,7 +34,8 @@ void sip_ctx_unref(struct sip_ctx *c)
 	mem_free(c->ack_tag);
 	mem_free(c->ack_hop);
 	mem_free(c->auth_realm);
-	mem_unref(c->conn);
+	mem_unref(c->dialog);
+	sip_flow_drop(&c->flow);
 	mem_free(c);
 }
 
@@ -55,7 +56,7 @@ void sip_ctx_kill(struct sip_ctx *c)
 void sip_ctx_orphan(struct sip_ctx *c)
 {
 	c->fn = NULL;
-	c->call = NULL;
+	c->dialog = mem_unref(c->dialog);
 	c->credentials = NULL;
 }
 
@@ -92,39 +93,30 @@ static ON_CTL void fail_later(struct sip_ctx *c)
 	loop_timer_set(&c->timer, 0, "sip.ctx", on_failed, c);
 }
 
-static ON_CTL int transmit(struct sip_ctx *c, const char *p, size_t n)
-{
-	if (c->conn)
-		return sip_conn_write(c->conn, p, n);
-	return c->udp ? sip_udp_write(c->udp, &c->dst.addr, p, n) : ST_NOTFOUND;
-}
-
 void sip_ctx_conn_lost(struct sip_ctx *c)
 {
 	if (c->state == CTX_CALLING || c->state == CTX_PROCEEDING)
 		fail_later(c);
 }
 
-static ON_CTL int choose_transport(struct sip_ctx *c)
+static ON_CTL int choose_flow(struct sip_ctx *c)
 {
-	struct sip_conn *conn;
+	struct sip_flow f;
 	struct sip_stack *s = c->stack;
-	enum sip_transport t = c->dst.transport == SIP_TCP ? SIP_TCP : SIP_UDP;
-	if (s->h.may_send && !s->h.may_send(s, t, &c->dst.addr, s->arg))
+	if (!c->dst.transport)
+		c->dst.transport = SIP_TRANSPORT_DEFAULT;
+	if (s->h.may_send && !s->h.may_send(s, c->dst.transport, &c->dst.addr, s->arg))
 		return ST_DENIED;
-	if (c->dst.transport == SIP_TCP) {
-		int st = sip_conn_get(&conn, c->stack, &c->dst.addr);
-		if (st)
-			return st;
-		mem_unref(c->conn);
-		c->conn = mem_ref(conn);
-		list_remove(&c->conn_link);
-		list_push(&conn->ctxs, &c->conn_link);
-		return ST_OK;
-	}
-	c->dst.transport = SIP_UDP;
-	c->udp = sip_udp_for(c->stack, &c->dst.addr);
-	return c->udp ? ST_OK : ST_NOTFOUND;
+	int st = sip_flow_open(&f, s, c->dst.transport, &c->dst.addr);
+	if (st)
+		return st;
+	sip_flow_keep(&f);
+	sip_flow_drop(&c->flow);
+	c->flow = f;
+	list_remove(&c->conn_link);
+	if (f.conn)
+		list_push(&f.conn->ctxs, &c->conn_link);
+	return ST_OK;
 }
 
 static void put_marked(struct buf *b, const char *p, size_t n, struct sv self)
@@ -136,13 +128,23 @@ static void put_marked(struct buf *b, const char *p, size_t n, struct sv self)
 	buf_add(b, p, n);
 }
 
+/* The empty line's place: the line end in front of it, and its own. */
+static const char *head_end(const char *text, size_t n)
+{
+	const char *end = text + n;
+	for (const char *p = text; end - p >= 4 && (p = memchr(p, '\r', (size_t)(end - p) - 3)); p++)
+		if (!memcmp(p, "\r\n\r\n", 4))
+			return p;
+	return NULL;
+}
+
 /* text without Via and with marks becomes what goes on the wire, in s->out. */
 static ON_CTL int finish_text(
     struct sip_stack *s, const struct sip_dst *dst, const char *branch, const char *text, size_t n)
 {
 	struct buf *b = &s->out;
 	const char *eol = memchr(text, '\n', n);
-	const char *body = memmem(text, n, "\r\n\r\n", 4);
+	const char *body = head_end(text, n);
 	if (!eol || !body)
 		return ST_INVAL;
 	buf_clear(&s->self);
@@ -181,11 +183,11 @@ static ON_CTL int finalize(struct sip_ctx *c)
 static ON_CTL void launch(struct sip_ctx *c)
 {
 	struct sip_stack *s = c->stack;
-	int st = choose_transport(c);
+	int st = choose_flow(c);
 	if (!st)
 		st = finalize(c);
 	if (!st)
-		st = transmit(c, c->msg, c->msg_n);
+		st = sip_flow_send(c->stack, &c->flow, c->msg, c->msg_n);
 	s->stats.requests_out++;
 	if (c->is_oneshot) {
 		sip_ctx_kill(c);
@@ -197,7 +199,7 @@ static ON_CTL void launch(struct sip_ctx *c)
 	if (st)
 		fail_later(c);
 	else
-		arm(c, c->conn ? clock_us_of_ms(s->cfg.timer_b_ms) : c->interval_us);
+		arm(c, sip_flow_is_reliable(&c->flow) ? clock_us_of_ms(s->cfg.timer_b_ms) : c->interval_us);
 }
 
 static void on_resolved(int status, const struct sip_dst *dst, void *arg)
@@ -229,7 +231,7 @@ static ON_CTL struct sip_ctx *ctx_new(struct sip_stack *s, const struct ctx_para
 	c->arg = p->arg;
 	c->credentials = p->credentials;
 	c->credentials_arg = p->credentials_arg;
-	c->call = p->call;
+	c->dialog = mem_ref(p->dialog);
 	if (p->branch)
 		memcpy(c->branch, p->branch, sizeof(c->branch));
 	else
@@ -323,7 +325,7 @@ static ON_CTL void ack_error(struct sip_ctx *c, const struct sip_msg *resp)
 	}
 	if (c->ack) {
 		s->stats.requests_out++;
-		transmit(c, c->ack, c->ack_n);
+		sip_flow_send(c->stack, &c->flow, c->ack, c->ack_n);
 	}
 }
 
@@ -405,10 +407,10 @@ void sip_ctx_hold_ack(struct sip_ctx *c, struct sv tag)
 void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 {
 	struct sip_stack *s = c->stack;
-	struct sip_dialog d = {0};
+	struct sip_far far = {0};
 	struct sip_msg m;
 	static const char *const methods[] = {"ACK", "BYE"};
-	if (sip_msg_parse(&m, s->own_hdrs, SIP_MSG_HDRS_MAX, c->msg, c->msg_n, 0) || sip_dialog_from_response(&d, resp))
+	if (sip_msg_parse(&m, s->own_hdrs, SIP_MSG_HDRS_MAX, c->msg, c->msg_n, 0) || sip_far_from_response(&far, resp))
 		return;
 	struct buf b;
 	char *local =
@@ -420,7 +422,7 @@ void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 		char *hop = NULL;
 		uint32_t n = c->cseq + (uint32_t)i;
 		buf_init(&b);
-		if (!sip_dialog_put_request(&d, &b, methods[i], local, tag, remote, id, n, &hop)) {
+		if (!sip_far_put_request(&far, &b, methods[i], local, tag, remote, id, n, &hop)) {
 			sip_put_common(s, &b, false);
 			sip_put_body(&b, SV_NONE, SV_NONE);
 			struct ctx_params p = {.text = b.p,
@@ -430,7 +432,7 @@ void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 			    .hop = hop,
 			    .behalf = &c->dst.addr,
 			    .is_oneshot = !i};
-			if (!d.route_set) /* as the INVITE went: its Contact may be behind NAT */
+			if (!far.route_set) /* as the INVITE went: its Contact may be behind NAT */
 				p.dst = c->dst;
 			if (!i && !c->ack_tag)
 				sip_ctx_ack(c, resp->to_tag, b.p, b.n, &p.dst, hop);
@@ -444,7 +446,7 @@ void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 	mem_free(tag);
 	mem_free(id);
 	mem_free(remote);
-	sip_dialog_fini(&d);
+	sip_far_fini(&far);
 }
 
 /* ---- responses ---- */
@@ -466,8 +468,8 @@ static ON_CTL void leave_husk(struct sip_ctx *c)
 	h->ack = c->ack;
 	h->ack_n = c->ack_n;
 	c->ack = NULL;
-	h->conn = mem_ref(c->conn);
-	h->udp = c->udp;
+	h->flow = c->flow;
+	sip_flow_keep(&h->flow);
 	enter_table(h);
 	h->deadline_us = loop_now_us() + clock_us_of_ms(c->stack->cfg.timer_b_ms);
 	arm(h, clock_us_of_ms(c->stack->cfg.timer_b_ms));
@@ -477,7 +479,7 @@ static ON_CTL void leave_husk(struct sip_ctx *c)
 static ON_CTL bool retry_with_credentials(struct sip_ctx *c, const struct sip_msg *resp)
 {
 	struct buf b;
-	uint32_t cseq = c->call ? c->call->local_cseq + 1 : c->cseq + 1;
+	uint32_t cseq = c->dialog ? c->dialog->local_cseq + 1 : c->cseq + 1;
 	if (!c->credentials || c->is_cancel_wanted || c->is_cancel_sent)
 		return false;
 	buf_init(&b);
@@ -486,7 +488,7 @@ static ON_CTL bool retry_with_credentials(struct sip_ctx *c, const struct sip_ms
 		return false;
 	}
 	c->stack->stats.auth_retries++;
-	if (c->is_invite && !c->conn)
+	if (c->is_invite && !sip_flow_is_reliable(&c->flow))
 		leave_husk(c);
 	mem_free(c->ack);
 	c->ack = NULL;
@@ -496,8 +498,8 @@ static ON_CTL bool retry_with_credentials(struct sip_ctx *c, const struct sip_ms
 	c->msg = buf_take(&b);
 	c->is_via_final = false;
 	c->cseq = cseq;
-	if (c->call)
-		c->call->local_cseq = cseq;
+	if (c->dialog)
+		c->dialog->local_cseq = cseq;
 	make_branch(c->branch);
 	enter_table(c);
 	launch(c);
@@ -512,7 +514,7 @@ static ON_CTL void deliver(struct sip_ctx *c, const struct sip_msg *m)
 	if (fn)
 		fn(c, m->code, m, c->arg);
 	if (!c->fn)
-		c->call = NULL; /* the call may go before the last retransmissions come */
+		c->dialog = mem_unref(c->dialog); /* what still comes is said again */
 }
 
 static ON_CTL void provisional(struct sip_ctx *c, const struct sip_msg *m)
@@ -566,7 +568,8 @@ static ON_CTL void final(struct sip_ctx *c, const struct sip_msg *m)
 	if ((m->code == 401 || m->code == 407) && retry_with_credentials(c, m))
 		return;
 	c->state = CTX_COMPLETED;
-	int64_t keep_us = c->conn ? 0 : clock_us_of_ms(c->is_invite ? s->cfg.timer_b_ms : s->cfg.t4_ms);
+	int64_t keep_us =
+	    sip_flow_is_reliable(&c->flow) ? 0 : clock_us_of_ms(c->is_invite ? s->cfg.timer_b_ms : s->cfg.t4_ms);
 	c->deadline_us = loop_now_us() + keep_us;
 	arm(c, keep_us);
 	deliver(c, m);
@@ -583,9 +586,9 @@ void sip_ctx_response(struct sip_stack *s, const struct sip_source *src, struct 
 	if (c->state < CTX_CALLING || c->state == CTX_DEAD)
 		return;
 	c->refs++;
-	c->from = src->peer;
-	if (c->call)
-		sip_call_seen_from(c->call, src);
+	c->from = src->flow.peer;
+	if (c->dialog)
+		sip_dialog_seen_from(c->dialog, src);
 	if (m->code < 200)
 		provisional(c, m);
 	else if (m->code < 300 && c->is_invite)
@@ -615,12 +618,12 @@ static void on_timer(void *arg)
 		give_up(c, c->is_cancel_sent ? 487 : 408);
 		return;
 	}
-	if (c->conn || (c->is_invite && c->state == CTX_PROCEEDING)) {
+	if (sip_flow_is_reliable(&c->flow) || (c->is_invite && c->state == CTX_PROCEEDING)) {
 		arm(c, c->deadline_us - loop_now_us());
 		return;
 	}
 	s->stats.retransmits_out++;
-	transmit(c, c->msg, c->msg_n);
+	sip_flow_send(c->stack, &c->flow, c->msg, c->msg_n);
 	c->interval_us *= 2;
 	if (!c->is_invite && (c->interval_us > clock_us_of_ms(s->cfg.t2_ms) || c->state == CTX_PROCEEDING))
 		c->interval_us = clock_us_of_ms(s->cfg.t2_ms);

@@ -39,11 +39,11 @@ static void once_tag_text(uint64_t tag, char out[SIP_TAG_CHARS + 1])
 	snprintf(out, SIP_TAG_CHARS + 1, "%013llx", (unsigned long long)(tag >> 12));
 }
 
-static void stx_free(struct sip_stx *tx)
+static ON_CTL void stx_free(struct sip_stx *tx)
 {
 	mem_free(tx->head);
 	mem_free(tx->last);
-	mem_unref(tx->src.conn);
+	sip_flow_drop(&tx->src.flow);
 	mem_free(tx);
 }
 
@@ -148,7 +148,7 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 	const char *stop = v->params.n ? v->params.p - 1 : v->text.p + v->text.n;
 	while (stop > v->text.p && (stop[-1] == ' ' || stop[-1] == '\t' || stop[-1] == ';'))
 		stop--;
-	addr_host(&src->peer, host);
+	addr_host(&src->flow.peer, host);
 	buf_adds(b, "Via: ");
 	buf_addv(b, (struct sv){v->text.p, (size_t)(stop - v->text.p)});
 	while (sip_params_next(&it, ';')) {
@@ -157,7 +157,7 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 		buf_addc(b, ';');
 		buf_addv(b, it.name);
 		if (sv_isi(it.name, "rport")) {
-			buf_printf(b, "=%u", addr_port(&src->peer));
+			buf_printf(b, "=%u", addr_port(&src->flow.peer));
 		} else if (it.has_value) {
 			buf_adds(b, it.is_quoted ? "=\"" : "=");
 			buf_addv(b, it.value);
@@ -218,7 +218,7 @@ static ON_CTL struct sip_stx *stx_new(struct sip_stack *s, const struct sip_sour
 	tx->refs = 1;
 	tx->method = m->method;
 	tx->src = *src;
-	mem_ref(tx->src.conn);
+	sip_flow_keep(&tx->src.flow);
 	tx->via_port = m->via.port;
 	tx->cseq = m->cseq;
 	tx->to_had_tag = m->to_tag.n > 0;
@@ -247,36 +247,18 @@ void sip_stx_set_to_tag(struct sip_stx *tx, const char *tag)
 	memcpy(tx->to_tag, tag, n + 1);
 }
 
-static ON_CTL void transmit(
-    struct sip_stack *s, const struct sip_source *src, uint16_t via_port, const char *p, size_t n)
-{
-	struct sip_conn *c = src->conn;
-	if (src->transport == SIP_UDP) {
-		sip_udp_write(src->udp, &src->peer, p, n);
-		return;
-	}
-	if (!c->is_open) {
-		/* RFC 3261 18.2.2: the connection is gone, try where the far side listens */
-		struct addr to = src->peer;
-		addr_set_port(&to, via_port ? via_port : 5060);
-		if (sip_conn_get(&c, s, &to))
-			return;
-	}
-	sip_conn_write(c, p, n);
-}
-
 void sip_stx_resend(struct sip_stx *tx)
 {
 	if (tx->state == STX_DONE || !tx->last)
 		return;
-	if (tx->src.transport == SIP_UDP &&
+	if (!sip_flow_is_reliable(&tx->src.flow) &&
 	    !sip_sender_pays(tx->stack, tx->src.sender, tx->last_n, SIP_PAY_REPEAT, 0)) {
 		tx->stack->stats.held_back++;
 		return;
 	}
 	tx->stack->stats.retransmits_out++;
 	tx->has_answered = true;
-	transmit(tx->stack, &tx->src, tx->via_port, tx->last, tx->last_n);
+	sip_flow_answer(tx->stack, &tx->src.flow, tx->via_port, tx->last, tx->last_n);
 }
 
 /* A final answer to an INVITE waits for its ACK. False: too many do. */
@@ -295,7 +277,7 @@ static ON_CTL bool unacked_enter(struct sip_stx *tx)
 static ON_CTL void advance(struct sip_stx *tx, int code)
 {
 	struct sip_stack *s = tx->stack;
-	bool is_udp = !sip_transport_is_reliable(tx->src.transport);
+	bool is_unreliable = !sip_flow_is_reliable(&tx->src.flow);
 	if (code < 200) {
 		tx->state = STX_PROCEEDING;
 		if (tx->method == SIP_INVITE)
@@ -305,19 +287,20 @@ static ON_CTL void advance(struct sip_stx *tx, int code)
 	sip_table_del(&s->merge_table, &tx->merge_node);
 	if (tx->method != SIP_INVITE) {
 		tx->state = STX_COMPLETED;
-		if (is_udp)
+		if (is_unreliable)
 			done_add(tx);
 		else
 			sip_stx_kill(tx);
 		return;
 	}
-	if (code >= 300 && is_udp && !unacked_enter(tx)) {
+	if (code >= 300 && is_unreliable && !unacked_enter(tx)) {
 		sip_stx_kill(tx);
 		return;
 	}
 	tx->deadline_us = loop_now_us() + clock_us_of_ms(s->cfg.timer_b_ms);
 	tx->state = code < 300 ? STX_ACCEPTED : STX_COMPLETED;
-	tx->interval_us = code >= 300 && is_udp ? clock_us_of_ms(s->cfg.t1_ms) : clock_us_of_ms(s->cfg.timer_b_ms);
+	tx->interval_us =
+	    code >= 300 && is_unreliable ? clock_us_of_ms(s->cfg.t1_ms) : clock_us_of_ms(s->cfg.timer_b_ms);
 	loop_timer_set(&tx->timer, tx->interval_us, "sip.stx", on_timer, tx);
 }
 
@@ -365,7 +348,7 @@ static ON_CTL bool response_put_paid(
 {
 	struct sip_stack *s = tx->stack;
 	response_put(tx, r, to_tag);
-	if (tx->src.transport != SIP_UDP || sip_sender_pays(s, tx->src.sender, s->out.n, how, 0))
+	if (sip_flow_is_reliable(&tx->src.flow) || sip_sender_pays(s, tx->src.sender, s->out.n, how, 0))
 		return true;
 	size_t final_n = 0;
 	r->is_short = true;
@@ -402,7 +385,7 @@ int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char
 	sip_stx_ref(tx);
 	tx->has_answered |= is_paid;
 	if (is_paid)
-		transmit(s, &tx->src, tx->via_port, copy, b->n);
+		sip_flow_answer(s, &tx->src.flow, tx->via_port, copy, b->n);
 	else
 		s->stats.held_back++; /* he will ask again */
 	if (tx->state != STX_DONE)
@@ -467,14 +450,14 @@ void sip_stateless_reply(struct sip_stack *s, const struct sip_source *src, cons
 	sip_put_common(s, b, false);
 	sip_put_lines(b, headers);
 	sip_put_body(b, SV_NONE, SV_NONE);
-	if (src->transport == SIP_UDP && !sip_sender_pays(s, src->sender, b->n, SIP_PAY_FINAL, 0)) {
+	if (!sip_flow_is_reliable(&src->flow) && !sip_sender_pays(s, src->sender, b->n, SIP_PAY_FINAL, 0)) {
 		s->stats.held_back++;
 		return;
 	}
 	if (b->failed)
 		return;
 	s->stats.responses_out++;
-	transmit(s, src, m->via.port, b->p, b->n);
+	sip_flow_answer(s, &src->flow, m->via.port, b->p, b->n);
 }
 
 struct sip_stx *sip_stx_find_invite(struct sip_stack *s, const struct sip_msg *m)
@@ -486,7 +469,7 @@ struct sip_stx *sip_stx_find_invite(struct sip_stack *s, const struct sip_msg *m
 static ON_CTL void ack_in(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m)
 {
 	struct sip_stx *tx = sip_stx_find_invite(s, m);
-	struct sip_call *call;
+	struct sip_dialog *d;
 	char tag[SIP_TAG_CHARS + 1];
 	if (!tx) { /* of an answer that was not kept? */
 		once_tag_text(once_tag_of(m), tag);
@@ -498,7 +481,7 @@ static ON_CTL void ack_in(struct sip_stack *s, const struct sip_source *src, con
 		unacked_leave(tx);
 		if (sv_is(m->to_tag, tx->to_tag))
 			sip_sender_proved(src->sender);
-		if (sip_transport_is_reliable(tx->src.transport))
+		if (sip_flow_is_reliable(&tx->src.flow))
 			sip_stx_kill(tx);
 		else
 			loop_timer_set(&tx->timer, clock_us_of_ms(s->cfg.t4_ms), "sip.stx", on_timer, tx);
@@ -506,10 +489,10 @@ static ON_CTL void ack_in(struct sip_stack *s, const struct sip_source *src, con
 	}
 	if (tx && tx->state != STX_ACCEPTED)
 		return;
-	if (sip_call_in_dialog(s, m, &call)) {
+	if ((d = sip_dialog_of(s, m))) {
 		sip_sender_proved(src->sender);
-		sip_call_seen_from(call, src);
-		sip_call_ack_in(call, m);
+		sip_dialog_seen_from(d, src);
+		sip_dialog_ack_in(d, m);
 	}
 }
 
@@ -527,8 +510,8 @@ static ON_CTL void cancel_in(struct sip_stack *s, struct sip_stx *tx, const stru
 		return;
 	inv->is_cancelled = true;
 	sip_stx_ref(inv);
-	if (inv->call) {
-		sip_call_cancelled(inv->call, m);
+	if (inv->usage) {
+		inv->usage->ops->cancel_in(inv->usage, m);
 	} else {
 		sip_stx_respond(inv, 487, NULL, NULL, NULL, SV_NONE, NULL, false);
 		if (inv->cancel_fn)
@@ -590,12 +573,14 @@ static bool needs_dialog(const struct sip_msg *m)
 
 static ON_CTL void to_user(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m)
 {
-	struct sip_call *call;
-	if (m->to_tag.n && sip_call_in_dialog(s, m, &call)) {
+	struct sip_dialog *d = sip_dialog_of(s, m);
+	if (d) {
 		sip_sender_proved(tx->src.sender);
-		sip_call_seen_from(call, &tx->src);
-		sip_call_request_in(call, tx, m);
-	} else if (needs_dialog(m)) {
+		sip_dialog_seen_from(d, &tx->src);
+		if (sip_dialog_request_in(d, tx, m))
+			return;
+	}
+	if (needs_dialog(m)) {
 		sip_stx_reply_once(tx, 481, NULL, NULL);
 	} else if (s->h.on_request) {
 		s->h.on_request(s, tx, m, s->arg);
@@ -607,12 +592,11 @@ static ON_CTL void to_user(struct sip_stack *s, struct sip_stx *tx, const struct
 /* No room for one more transaction, in all or for this address; dialogs that stand go on. */
 static ON_CTL bool is_shed(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m)
 {
-	struct sip_call *call;
 	bool is_full = s->stx_table.count - s->done_count >= s->cfg.max_transactions;
 	bool is_host_full = src->sender && src->sender->active_count >= s->cfg.max_transactions_per_host;
 	if (!is_full && !is_host_full)
 		return false;
-	if (!is_full && m->to_tag.n && sip_call_in_dialog(s, m, &call))
+	if (!is_full && sip_dialog_of(s, m))
 		return false;
 	s->stats.shed++;
 	s->stats.host_shed += !is_full;
@@ -664,17 +648,17 @@ void sip_stx_input(struct sip_stack *s, const struct sip_source *src, struct sip
 
 const struct addr *sip_stx_peer(const struct sip_stx *tx)
 {
-	return &tx->src.peer;
+	return &tx->src.flow.peer;
 }
 
 const struct addr *sip_stx_local(const struct sip_stx *tx)
 {
-	return &tx->src.local;
+	return &tx->src.flow.local;
 }
 
 enum sip_transport sip_stx_transport(const struct sip_stx *tx)
 {
-	return tx->src.transport;
+	return sip_flow_transport(&tx->src.flow);
 }
 
 enum sip_method sip_stx_method(const struct sip_stx *tx)
@@ -713,7 +697,7 @@ int sip_stx_reply_once(struct sip_stx *tx, int code, const char *phrase, const c
 	if (response_put_paid(tx, &r, to_tag, SIP_PAY_FINAL, SIP_PAY_FINAL) && !s->out.failed) {
 		s->stats.responses_out++;
 		tx->code = (uint16_t)code;
-		transmit(s, &tx->src, tx->via_port, s->out.p, s->out.n);
+		sip_flow_answer(s, &tx->src.flow, tx->via_port, s->out.p, s->out.n);
 	} else {
 		s->stats.held_back++;
 	}

@@ -1,25 +1,37 @@
-/* flite: text in, a wav file out. */
+/* flite: text in, a wav file out. A voice is some megabytes of tables that the loader relocates, so its library is
+ * opened when it speaks for the first time, on the worker that speaks, and stays. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "file/file.h"
 #include "speech/speech.h"
 #include <ctype.h>
+#include <dlfcn.h>
 #include <flite/flite.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-/* the libraries of the voices have no header */
-cst_voice *register_cmu_us_slt(const char *dir);
-cst_voice *register_cmu_us_rms(const char *dir);
-cst_voice *register_cmu_us_awb(const char *dir);
-cst_voice *register_cmu_us_kal16(const char *dir);
-
 static const struct {
-	const char *name;
-	cst_voice *(*make)(const char *dir);
-} voices[] = {{"slt", register_cmu_us_slt}, {"rms", register_cmu_us_rms}, {"awb", register_cmu_us_awb},
-    {"kal", register_cmu_us_kal16}, {"kal16", register_cmu_us_kal16}};
+	const char *name, *library;
+} voices[] = {{"slt", "cmu_us_slt"}, {"rms", "cmu_us_rms"}, {"awb", "cmu_us_awb"}, {"kal", "cmu_us_kal16"},
+    {"kal16", "cmu_us_kal16"}};
+
+/* NULL: its library is not there. */
+static cst_voice *voice_make(size_t i)
+{
+	cst_voice *(*make)(const char *dir) = NULL;
+	char name[64];
+	void *library;
+
+	snprintf(name, sizeof(name), "libflite_%s.so.1", voices[i].library);
+	library = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	if (library) {
+		snprintf(name, sizeof(name), "register_%s", voices[i].library);
+		*(void **)(void *)&make = dlsym(library, name);
+		dlclose(library); /* it stays: what it made lives in it */
+	}
+	return make ? make(NULL) : NULL;
+}
 
 static int voice_index(const char *name)
 {
@@ -86,7 +98,7 @@ int speech_flite(const char *voice, const char *text, const char *path, char err
 	if (!is_on)
 		flite_init();
 	is_on = true;
-	v = voices[i].make(NULL);
+	v = voice_make((size_t)i);
 	w = v ? flite_text_to_wave(ascii, v) : NULL;
 	if (!w || w->num_samples <= 0 || w->num_channels != 1) {
 		snprintf(err, SPEECH_ERR_MAX, "flite made no sound");

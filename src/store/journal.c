@@ -16,9 +16,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-enum { QUEUE_MAX_BYTES = 64 << 20, RETRY_MS = 1000, GATHER_MS = 20 };
+enum { QUEUE_MAX_BYTES = 64 << 20, RETRY_MS = 1000, GATHER_MS = 20, WRITE_PIECES = 64 };
 
 struct entry {
 	struct lnode link;
@@ -26,7 +27,8 @@ struct entry {
 	void *arg;
 	bool is_rotate;
 	size_t n;
-	char text[]; /* line, or the name to rotate to ("" = only open again) */
+	char *text; /* line, or the name to rotate to ("" = only open again): own, or a block of mem_alloc */
+	char own[];
 };
 struct store_journal {
 	struct work_serial *serial;
@@ -96,34 +98,50 @@ static int file_open(struct store_journal *j)
 	return ST_OK;
 }
 
-static int file_write(struct store_journal *j, const char *p, size_t n)
+/* All of the pieces, which it changes. */
+static int file_write(struct store_journal *j, struct iovec *pieces, size_t count)
 {
-	return disk_write(j->fd, p, n) ? journal_fail(j, "write") : ST_OK;
+	while (count) {
+		ssize_t k = writev(j->fd, pieces, (int)count);
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return journal_fail(j, "write");
+		for (; count && (size_t)k >= pieces->iov_len; pieces++, count--)
+			k -= (ssize_t)pieces->iov_len;
+		if (count)
+			pieces->iov_base = (char *)pieces->iov_base + k, pieces->iov_len -= (size_t)k;
+	}
+	return ST_OK;
 }
 
-/* All entries up to the next rotation (or the end) are one write and one sync. */
+/* All entries up to the next rotation (or the end) are as few writes as may be, and one sync. */
 static int run_write(struct batch *ba, struct lnode *from, struct lnode **next)
 {
 	struct store_journal *j = ba->j;
-	struct buf b;
+	struct iovec pieces[WRITE_PIECES];
 	struct lnode *it = from;
-	size_t n = 0;
+	size_t n = 0, bytes = 0, count;
 	int st = file_open(j);
-	buf_init(&b);
-	for (; it != &ba->out.head && !list_entry(it, struct entry, link)->is_rotate; it = it->next, n++)
-		buf_add(&b, list_entry(it, struct entry, link)->text, list_entry(it, struct entry, link)->n);
-	if (st == ST_OK && b.failed)
-		st = ST_NOMEM;
-	if (st == ST_OK && b.n && (st = file_write(j, b.p, b.n)) == ST_OK && fdatasync(j->fd) < 0 && errno != EINVAL)
+	while (st == ST_OK && it != &ba->out.head && !list_entry(it, struct entry, link)->is_rotate) {
+		for (count = 0; count < WRITE_PIECES && it != &ba->out.head; it = it->next, n++) {
+			struct entry *e = list_entry(it, struct entry, link);
+			if (e->is_rotate)
+				break;
+			pieces[count++] = (struct iovec){e->text, e->n};
+			bytes += e->n;
+		}
+		st = file_write(j, pieces, count);
+	}
+	if (st == ST_OK && bytes && fdatasync(j->fd) < 0 && errno != EINVAL)
 		st = journal_fail(j, "sync");
 	if (st == ST_OK) {
-		j->safe_size += (off_t)b.n;
+		j->safe_size += (off_t)bytes;
 		*next = it;
 		ba->safe_count += n;
 	} else if (j->fd >= 0 && ftruncate(j->fd, j->safe_size) < 0 && errno != EINVAL) {
 		journal_fail(j, "truncate");
 	}
-	buf_fini(&b);
 	return st;
 }
 
@@ -167,6 +185,8 @@ static void entry_end(struct store_journal *j, struct entry *e, int status)
 		j->stats.dropped++;
 	if (e->done)
 		e->done(status, e->arg);
+	if (e->text != e->own)
+		mem_free(e->text);
 	mem_free(e);
 }
 
@@ -234,29 +254,59 @@ static void kick_again(void *arg)
 		batch_send(j);
 }
 
+static bool has_room(struct store_journal *j, size_t n) ON_CTL;
+static bool has_room(struct store_journal *j, size_t n)
+{
+	if (j->stats.queued_bytes + n <= QUEUE_MAX_BYTES)
+		return true;
+	if (j->stats.dropped++ % 1000 == 0)
+		log_error("store: %s: the queue is full, lines are lost (%llu)", j->path,
+		    (unsigned long long)j->stats.dropped);
+	return false;
+}
+
+static void entry_queue(struct store_journal *j, struct entry *e) ON_CTL;
+static void entry_queue(struct store_journal *j, struct entry *e)
+{
+	j->stats.queued_bytes += e->n;
+	list_push(&j->queue, &e->link);
+	kick(j);
+}
+
 static int entry_add(struct store_journal *j, struct sv text, bool is_rotate, store_journal_done_fn done, void *arg)
     ON_CTL;
 static int entry_add(struct store_journal *j, struct sv text, bool is_rotate, store_journal_done_fn done, void *arg)
 {
-	if (j->stats.queued_bytes + text.n > QUEUE_MAX_BYTES) {
-		if (j->stats.dropped++ % 1000 == 0)
-			log_error("store: %s: the queue is full, lines are lost (%llu)", j->path,
-			    (unsigned long long)j->stats.dropped);
+	if (!has_room(j, text.n))
 		return ST_FULL;
-	}
-	struct entry *e = mem_zalloc(sizeof(*e) + text.n + 2);
+	struct entry *e = mem_alloc(sizeof(*e) + text.n + 2);
 	if (!e)
 		return ST_NOMEM;
+	*e = (struct entry){.text = e->own};
 	if (text.n)
 		memcpy(e->text, text.p, text.n);
 	e->n = text.n;
 	if (!is_rotate && (!e->n || e->text[e->n - 1] != '\n'))
 		e->text[e->n++] = '\n';
+	e->text[e->n] = 0;
 	e->is_rotate = is_rotate;
 	e->done = done, e->arg = arg;
-	j->stats.queued_bytes += e->n;
-	list_push(&j->queue, &e->link);
-	kick(j);
+	entry_queue(j, e);
+	return ST_OK;
+}
+
+int store_journal_append_taken(struct store_journal *j, struct buf *lines, store_journal_done_fn done, void *arg)
+{
+	if (lines->failed || !lines->n || lines->p[lines->n - 1] != '\n')
+		return ST_INVAL;
+	if (!has_room(j, lines->n))
+		return ST_FULL;
+	struct entry *e = mem_alloc(sizeof(*e));
+	if (!e)
+		return ST_NOMEM;
+	*e = (struct entry){.done = done, .arg = arg, .n = lines->n};
+	e->text = buf_take(lines);
+	entry_queue(j, e);
 	return ST_OK;
 }
 

@@ -2,6 +2,7 @@
  * as it goes; its pretty layout is the one FreeSWITCH's commands print. */
 #include "text/json.h"
 #include "base/check.h"
+#include "base/scan.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -66,75 +67,59 @@ static size_t utf8_len(const unsigned char *s, size_t n)
 	return len;
 }
 
-static const char *json_escape_of(unsigned char c, char room[8])
-{
-	switch (c) {
-	case '"':
-		return "\\\"";
-	case '\\':
-		return "\\\\";
-	case '\b':
-		return "\\b";
-	case '\f':
-		return "\\f";
-	case '\n':
-		return "\\n";
-	case '\r':
-		return "\\r";
-	case '\t':
-		return "\\t";
-	default:
-		break;
-	}
-	if (c >= 0x20)
-		return NULL;
-	snprintf(room, 8, "\\u%04x", c);
-	return room;
-}
+/* What stands behind the backslash. */
+static const char short_escapes[256] = {
+    ['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
 
-/* How many bytes from the beginning are ASCII that needs no escape, so without '"' and '\\': eight at a time, nearly
- * every text is. */
-static size_t plain_count(const unsigned char *s, size_t n)
+/* Writes text quoted to where there is room for what the text may become; returns the end. */
+static char *quote_piece(char *to, struct sv v)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-	size_t i = 0;
+	for (size_t i = 0; i < v.n;) {
+		size_t run = scan_copy_plain(to, v.p + i, v.n - i, '"', '\\'), len;
+		unsigned char c;
 
-	for (; i + 8 <= n; i += 8) {
-		uint64_t x, quote, backslash;
-		memcpy(&x, s + i, 8);
-		quote = x ^ ones * '"', backslash = x ^ ones * '\\';
-		if ((x | (x - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops)
-			break; /* or a byte that only looks so: the loop below decides */
+		to += run;
+		i += run;
+		if (i == v.n)
+			break;
+		c = (unsigned char)v.p[i];
+		if (short_escapes[c]) {
+			*to++ = '\\';
+			*to++ = short_escapes[c];
+			i++;
+		} else if (c < 0x20) {
+			to = mempcpy(to, "\\u00", 4);
+			*to++ = (char)('0' + (c >> 4));
+			*to++ = "0123456789abcdef"[c & 15];
+			i++;
+		} else {
+			len = utf8_len((const unsigned char *)v.p + i, v.n - i);
+			to = len ? mempcpy(to, v.p + i, len) : mempcpy(to, "\xef\xbf\xbd", 3);
+			i += len ? len : 1;
+		}
 	}
-	while (i < n && s[i] >= 0x20 && s[i] < 0x80 && s[i] != '"' && s[i] != '\\')
-		i++;
-	return i;
+	return to;
 }
 
 int json_quote(struct buf *out, struct sv v)
 {
-	const unsigned char *s = (const unsigned char *)v.p;
-	size_t from = 0, i = 0;
-	char room[8];
+	enum { PIECE = 512, WORST = 6 };
+	char room[WORST * PIECE + SCAN_STEP];
 
 	buf_addc(out, '"');
-	while (i < v.n) {
-		i += plain_count(s + i, v.n - i);
-		if (i == v.n)
-			break;
-		size_t len = utf8_len(s + i, v.n - i);
-		const char *esc = len ? len == 1 ? json_escape_of(s[i], room) : NULL : "\xef\xbf\xbd";
-		if (esc) {
-			buf_add(out, v.p + from, i - from);
-			buf_adds(out, esc);
-			i++;
-			from = i;
-		} else {
-			i += len;
+	for (size_t at = 0, end; at < v.n; at = end) {
+		end = v.n - at > PIECE ? at + PIECE : v.n;
+		while (end < v.n && end > at + PIECE - 4 && ((unsigned char)v.p[end] & 0xc0) == 0x80)
+			end--; /* not within a character */
+		struct sv piece = sv_sub(v, at, end - at);
+		if (out->max) { /* bounded: what is written must be known before room is asked for */
+			buf_add(out, room, (size_t)(quote_piece(room, piece) - room));
+			continue;
 		}
+		char *to = buf_room(out, WORST * piece.n + SCAN_STEP);
+		if (to)
+			buf_end(out, quote_piece(to, piece));
 	}
-	if (v.n > from)
-		buf_add(out, v.p + from, v.n - from);
 	return buf_addc(out, '"');
 }
 

@@ -7,26 +7,6 @@
 #include <ctype.h>
 #include <string.h>
 
-static bool is_pair(const char *p, size_t n)
-{
-	return n > 1 && (*p == MARK_LOW || *p == MARK_HIGH) && ((unsigned char)p[1] & 0x80);
-}
-
-static char pair_byte(const char *p)
-{
-	return *p == MARK_LOW ? (char)(p[1] & 0x7f) : p[1];
-}
-
-bool mark_next(struct mark_it *it)
-{
-	if (!it->rest.n)
-		return false;
-	it->is_outside = is_pair(it->rest.p, it->rest.n);
-	it->byte = it->is_outside ? pair_byte(it->rest.p) : *it->rest.p;
-	it->rest = sv_sub(it->rest, it->is_outside ? 2 : 1, it->rest.n);
-	return true;
-}
-
 bool mark_has(struct sv text)
 {
 	for (int lead = MARK_LOW; lead <= MARK_HIGH; lead += MARK_HIGH - MARK_LOW) {
@@ -36,7 +16,7 @@ bool mark_has(struct sv text)
 			if (!at)
 				break;
 			rest = sv_sub(rest, (size_t)(at - rest.p), rest.n);
-			if (is_pair(rest.p, rest.n))
+			if (mark_is_pair(rest.p, rest.n))
 				return true;
 			rest = sv_sub(rest, 1, rest.n);
 		}
@@ -53,26 +33,37 @@ bool mark_is_whole(struct sv text)
 	return text.n > 0;
 }
 
-static int put_byte(struct buf *out, char c)
+static inline char *put_byte(char *to, char c)
 {
 	bool is_high = (unsigned char)c & 0x80;
-	char pair[2] = {is_high ? MARK_HIGH : MARK_LOW, (char)(c | 0x80)};
-	return buf_add(out, pair, 2);
+	*to++ = is_high ? MARK_HIGH : MARK_LOW;
+	*to++ = (char)(c | 0x80);
+	return to;
 }
 
 int mark_put(struct buf *out, struct sv outside)
 {
+	char *to = buf_room(out, 2 * outside.n);
+
+	if (!to)
+		return ST_LIMIT;
 	for (size_t i = 0; i < outside.n; i++)
-		put_byte(out, outside.p[i]);
-	return out->failed ? ST_LIMIT : ST_OK;
+		to = put_byte(to, outside.p[i]);
+	buf_end(out, to);
+	return ST_OK;
 }
 
 int mark_put_whole(struct buf *out, struct sv text)
 {
 	struct mark_it it = {.rest = text};
+	char *to = buf_room(out, 2 * (out->max ? mark_length(text) : text.n));
+
+	if (!to)
+		return ST_LIMIT;
 	while (mark_next(&it))
-		put_byte(out, it.byte);
-	return out->failed ? ST_LIMIT : ST_OK;
+		to = put_byte(to, it.byte);
+	buf_end(out, to);
+	return ST_OK;
 }
 
 char *mark_dup(const char *outside)
@@ -91,12 +82,17 @@ char *mark_dup(const char *outside)
 int mark_strip(struct buf *out, struct sv text)
 {
 	struct mark_it it = {.rest = text};
+	char *to;
 
 	if (!mark_has(text))
 		return buf_addv(out, text);
+	to = buf_room(out, out->max ? mark_length(text) : text.n);
+	if (!to)
+		return ST_LIMIT;
 	while (mark_next(&it))
-		buf_addc(out, it.byte);
-	return out->failed ? ST_LIMIT : ST_OK;
+		*to++ = it.byte;
+	buf_end(out, to);
+	return ST_OK;
 }
 
 size_t mark_strip_in_place(char *text)

@@ -55,4 +55,19 @@ struct mark_it {
 	char byte; /* without its mark */
 	bool is_outside;
 };
-ANY bool mark_next(struct mark_it *it);
+static inline bool mark_is_pair(const char *p, size_t n)
+{
+	return n > 1 && (*p == MARK_LOW || *p == MARK_HIGH) && ((unsigned char)p[1] & 0x80);
+}
+ANY static inline bool mark_next(struct mark_it *it)
+{
+	const char *p = it->rest.p;
+
+	if (!it->rest.n)
+		return false;
+	it->is_outside = mark_is_pair(p, it->rest.n);
+	it->byte = !it->is_outside ? *p : *p == MARK_LOW ? (char)(p[1] & 0x7f) : p[1];
+	it->rest.p += it->is_outside ? 2 : 1;
+	it->rest.n -= it->is_outside ? 2 : 1;
+	return true;
+}

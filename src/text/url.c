@@ -1,16 +1,20 @@
 /* Percent coding. One table of literal bytes decides; the set is FreeSWITCH's (its events and APIs), which keeps more
  * than RFC 3986 does and less than a form encoder. */
 #include "text/url.h"
+#include "base/scan.h"
 #include <string.h>
 
 static const char hex_digits[] = "0123456789ABCDEF";
 
-static bool url_is_literal(unsigned char c)
-{
-	/* printable but none of "#%&+:;<=>?@[\]^`{|} */
-	static const uint64_t literal[2] = {0x03fff79200000000, 0x47fffffe87fffffe};
-	return c < 128 && (literal[c >> 6] >> (c & 63) & 1);
-}
+/* printable but none of "#%&+:;<=>?@[\]^`{|} */
+static const bool is_literal[256] = {['!'] = true,
+    ['$'] = true,
+    ['\'' ... '*'] = true,
+    [',' ... '9'] = true,
+    ['A' ... 'Z'] = true,
+    ['_'] = true,
+    ['a' ... 'z'] = true,
+    ['~'] = true};
 
 static int hex_value(unsigned char c)
 {
@@ -26,24 +30,47 @@ static bool url_is_escape(struct sv v, size_t i)
 	       hex_value((unsigned char)v.p[i + 2]) >= 0;
 }
 
+/* The piece of v from one index to another, to where there is room for three times as much; returns the end. */
+static inline char *encode_piece(char *to, struct sv v, size_t from, size_t end, unsigned flags)
+{
+	for (size_t i = from; i < end; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+		if (is_literal[c] || ((flags & URL_KEEP_ESCAPES) && url_is_escape(v, i))) {
+			*to++ = (char)c;
+		} else {
+			*to++ = '%';
+			*to++ = hex_digits[c >> 4];
+			*to++ = hex_digits[c & 15];
+		}
+	}
+	return to;
+}
+
+char *url_encode_to(char *to, struct sv v)
+{
+	size_t run = scan_word(v.p, v.n); /* most texts are one word */
+
+	to = mempcpy(to, v.p, run);
+	return run == v.n ? to : encode_piece(to, v, run, v.n, 0);
+}
+
 int url_encode(struct buf *out, struct sv v, unsigned flags)
 {
+	enum { PIECE = 128 };
+	char room[3 * PIECE];
 	int st = ST_OK;
-	size_t from = 0;
 
-	for (size_t i = 0; i < v.n && !st; i++) {
-		unsigned char c = (unsigned char)v.p[i];
-		if (url_is_literal(c) || ((flags & URL_KEEP_ESCAPES) && url_is_escape(v, i)))
+	for (size_t i = 0, end; i < v.n && !st; i = end) {
+		end = v.n - i > PIECE ? i + PIECE : v.n;
+		if (out->max) { /* bounded: what is written must be known before room is asked for */
+			st = buf_add(out, room, (size_t)(encode_piece(room, v, i, end, flags) - room));
 			continue;
-		char esc[3] = {'%', hex_digits[c >> 4], hex_digits[c & 15]};
-		if (i > from)
-			st = buf_add(out, v.p + from, i - from);
-		if (!st)
-			st = buf_add(out, esc, 3);
-		from = i + 1;
+		}
+		char *to = buf_room(out, 3 * (end - i));
+		if (!to)
+			return ST_NOMEM;
+		buf_end(out, encode_piece(to, v, i, end, flags));
 	}
-	if (!st && from < v.n)
-		st = buf_add(out, v.p + from, v.n - from);
 	return st;
 }
 

@@ -1,5 +1,6 @@
 /* XML out, in the layout of FreeSWITCH's xml_locate: text (white space too) and children in document order, two more
  * spaces a level in front of a tag, a newline after every end tag, no empty-element tags. */
+#include "base/scan.h"
 #include "text/xml.h"
 #include <string.h>
 
@@ -25,22 +26,27 @@ static const char *xml_escape_of(char c, bool is_attr)
 	}
 }
 
+enum { ESCAPED_TEXT = 1, ESCAPED_ATTR = 2, ESCAPED_BOTH = 3 };
+static const unsigned char is_escaped[256] = {['&'] = ESCAPED_BOTH,
+    ['<'] = ESCAPED_BOTH,
+    ['>'] = ESCAPED_BOTH,
+    ['\r'] = ESCAPED_BOTH,
+    ['"'] = ESCAPED_ATTR,
+    ['\n'] = ESCAPED_ATTR,
+    ['\t'] = ESCAPED_ATTR};
+
 int xml_escape(struct buf *out, struct sv v, bool is_attr)
 {
-	size_t from = 0;
+	const unsigned char bit = is_attr ? ESCAPED_ATTR : ESCAPED_TEXT;
 	int st = ST_OK;
 
-	for (size_t i = 0; i < v.n && !st; i++) {
-		const char *esc = xml_escape_of(v.p[i], is_attr);
-		if (!esc)
-			continue;
+	for (size_t i = scan_word(v.p, v.n), from = 0; from < v.n && !st; from = ++i) {
+		while (i < v.n && !(is_escaped[(unsigned char)v.p[i]] & bit))
+			i++;
 		st = buf_add(out, v.p + from, i - from);
-		if (!st)
-			st = buf_adds(out, esc);
-		from = i + 1;
+		if (!st && i < v.n)
+			st = buf_adds(out, xml_escape_of(v.p[i], is_attr));
 	}
-	if (!st && from < v.n)
-		st = buf_add(out, v.p + from, v.n - from);
 	return st;
 }
 

@@ -2,6 +2,7 @@
  * state.c, exec.c and teardown.c. */
 #include "core/leg/leg.h"
 #include "base/clock.h"
+#include "base/fmt.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -305,17 +306,67 @@ static ON_CTL void var_was_set(struct leg *leg, const char *name, int st)
 		leg_log(leg, LOG_WARNING, "variable %s was not set: too many or too long", name);
 }
 
-void leg_var_set(struct leg *leg, const char *name, const char *value)
+/* No byte of it begins a mark or "${": nothing needs a second look. Eight at a time; a byte that only looks so says no.
+ */
+static bool is_plain(const char *p, size_t n)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+	uint64_t w, odd = 0;
+
+	for (; n >= 8; p += 8, n -= 8) {
+		memcpy(&w, p, 8);
+		odd |= (w - ones * 0x20) | ((w ^ ones * '$') - ones);
+	}
+	for (; n; n--, p++)
+		odd |= (unsigned char)*p < 0x20 || *p == '$' ? tops : 0;
+	return !(odd & tops);
+}
+
+static bool has_reference(struct sv v)
+{
+	for (size_t at; (at = sv_find(v, '$')) + 1 < v.n; v = sv_sub(v, at + 1, v.n))
+		if (v.p[at + 1] == '{')
+			return true;
+	return false;
+}
+
+static ON_CTL void var_set_data(struct leg *leg, const char *name, struct sv value)
 {
 	char *plain = NULL;
 
-	if (value && mark_has(sv_of(value)))
-		value = plain = mark_strip_dup(sv_of(value));
-	if (value && strstr(value, "${"))
-		leg_log(leg, LOG_CRIT, "Invalid data (${%s} contains a variable)", name);
-	else
-		var_was_set(leg, name, vars_set_outside(leg->vars, name, value));
+	if (!is_plain(value.p, value.n)) {
+		if (mark_has(value)) {
+			plain = mark_strip_dup(value);
+			value = sv_of(plain);
+		}
+		if (has_reference(value)) {
+			leg_log(leg, LOG_CRIT, "Invalid data (${%s} contains a variable)", name);
+			mem_free(plain);
+			return;
+		}
+	}
+	var_was_set(leg, name, vars_set_outside_sv(leg->vars, name, value));
 	mem_free(plain);
+}
+
+void leg_var_set(struct leg *leg, const char *name, const char *value)
+{
+	var_set_data(leg, name, sv_of(value));
+}
+
+void leg_var_set_sv(struct leg *leg, const char *name, struct sv value)
+{
+	var_set_data(leg, name, sv_sub(value, 0, value.n ? strnlen(value.p, value.n) : 0));
+}
+
+void leg_var_set_int(struct leg *leg, const char *name, int64_t value)
+{
+	char text[24], *p = text;
+
+	if (value < 0)
+		*p++ = '-';
+	p += fmt_u64(p, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+	var_was_set(leg, name, vars_set_outside_sv(leg->vars, name, (struct sv){text, (size_t)(p - text)}));
 }
 
 void leg_var_set_text(struct leg *leg, const char *name, const char *text)
@@ -335,10 +386,10 @@ void leg_var_setf(struct leg *leg, const char *name, const char *fmt, ...)
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
+	n = fmt_vprint(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (n >= 0 && (size_t)n < sizeof(text)) {
-		leg_var_set(leg, name, text);
+		var_set_data(leg, name, (struct sv){text, (size_t)n});
 	} else if (n > 0) {
 		struct buf b;
 		buf_init(&b);

@@ -1,29 +1,28 @@
 /* Caller profiles: who calls whom, as a leg sees it. A table gives each field FreeSWITCH's name. */
 #include "base/check.h"
+#include "base/fmt.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/leg/leg.h"
 #include "core/leg/leg_i.h"
 #include "text/mark.h"
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 static const struct {
 	const char *name;
-	size_t offset;
+	uint16_t n, offset;
 } fields[] = {
 #define FIELD(n) \
 	{ \
-#n, offsetof(struct leg_profile, n) \
+#n, sizeof(#n) - 1, offsetof(struct leg_profile, n) \
 	}
     FIELD(username),
     FIELD(dialplan),
     FIELD(caller_id_name),
     FIELD(caller_id_number),
-    {"orig_caller_id_name", offsetof(struct leg_profile, orig_caller_id_name)},
-    {"orig_caller_id_number", offsetof(struct leg_profile, orig_caller_id_number)},
+    FIELD(orig_caller_id_name),
+    FIELD(orig_caller_id_number),
     FIELD(callee_id_name),
     FIELD(callee_id_number),
     FIELD(network_addr),
@@ -39,10 +38,12 @@ static const struct {
 #undef FIELD
 };
 
-static char **field_find(const struct leg_profile *p, const char *name)
+/* The field's place in the table by length and first letter; most names that are asked for are no field at all. */
+static char **field_find(const struct leg_profile *p, struct sv name)
 {
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
-		if (!strcasecmp(fields[i].name, name))
+		if (fields[i].n == name.n && ((fields[i].name[0] ^ name.p[0]) & 0xdf) == 0 &&
+		    sv_eqi((struct sv){fields[i].name, fields[i].n}, name))
 			return (char **)(void *)((char *)(uintptr_t)p + fields[i].offset);
 	return NULL;
 }
@@ -92,42 +93,43 @@ void leg_profile_set(char **field, const char *value)
 }
 
 /* Fields that are no text; SIP has neither type of number nor numbering plan. */
-static ON_CTL const char *field_made(const struct leg_profile *p, const char *name)
+static ON_CTL const char *field_made(const struct leg_profile *p, struct sv name)
 {
-	static const char *const zero[] = {"caller_ton", "caller_numplan", "destination_number_ton",
-	    "destination_number_numplan", "ani_ton", "ani_numplan", "rdnis_ton", "rdnis_numplan"};
+	static const struct sv zero[] = {SV("caller_ton"), SV("caller_numplan"), SV("destination_number_ton"),
+	    SV("destination_number_numplan"), SV("ani_ton"), SV("ani_numplan"), SV("rdnis_ton"), SV("rdnis_numplan")};
 	static char number[12];
 
-	if (!strcasecmp(name, "profile_index")) {
-		snprintf(number, sizeof(number), "%u", p->index);
+	if (sv_isi(name, "profile_index")) {
+		fmt_print(number, sizeof(number), "%u", p->index);
 		return number;
 	}
-	if (!strcasecmp(name, "screen_bit"))
+	if (sv_isi(name, "screen_bit"))
 		return p->has_screen ? "true" : "false";
-	if (!strcasecmp(name, "privacy_hide_name"))
+	if (sv_isi(name, "privacy_hide_name"))
 		return p->hides_name ? "true" : "false";
-	if (!strcasecmp(name, "privacy_hide_number"))
+	if (sv_isi(name, "privacy_hide_number"))
 		return p->hides_number ? "true" : "false";
 	for (size_t i = 0; i < ARRAY_COUNT(zero); i++)
-		if (!strcasecmp(name, zero[i]))
+		if (sv_eqi(name, zero[i]))
 			return "0";
 	return NULL;
 }
 
 const char *leg_profile_field(const struct leg_profile *p, const char *name)
 {
+	struct sv wanted = sv_of(name);
 	char **field;
-	if (!p)
+	if (!p || !wanted.n)
 		return NULL;
-	if (!strcasecmp(name, "ani2"))
-		name = "aniii";
-	field = field_find(p, name);
-	return field ? *field : field_made(p, name);
+	if (sv_isi(wanted, "ani2"))
+		wanted = SV("aniii");
+	field = field_find(p, wanted);
+	return field ? *field : field_made(p, wanted);
 }
 
 int leg_profile_field_set(struct leg_profile *p, const char *name, const char *value)
 {
-	char **field = field_find(p, name);
+	char **field = *name ? field_find(p, sv_of(name)) : NULL;
 	if (!field)
 		return ST_NOTFOUND;
 	if (field == &p->destination_number)

@@ -3,26 +3,19 @@
 #include "core/leg/leg.h"
 #include "core/leg/leg_i.h"
 #include "core/value/vars.h"
-#include <stdio.h>
-#include <time.h>
 
 static ON_CTL void set_stamp(struct leg *leg, const char *name, int64_t us)
 {
-	time_t s = (time_t)(us / 1000000);
-	struct tm tm;
-	char text[32];
+	char text[CLOCK_STAMP_CHARS];
 
-	if (!us)
-		return;
-	localtime_r(&s, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
-	leg_var_set(leg, name, text);
+	if (us)
+		leg_var_set(leg, name, clock_stamp(us / 1000000, text));
 }
 
 static ON_CTL void set_epoch(struct leg *leg, const char *s_name, const char *us_name, int64_t us)
 {
-	leg_var_setf(leg, s_name, "%lld", (long long)(us / 1000000));
-	leg_var_setf(leg, us_name, "%lld", (long long)us);
+	leg_var_set_int(leg, s_name, us / 1000000);
+	leg_var_set_int(leg, us_name, us);
 }
 
 /* From one instant to another in whole units as the clock shows them; 0 when either has not been. */
@@ -65,9 +58,9 @@ void leg_vars_cdr_set(struct leg *leg)
 	set_epoch(leg, "bridge_epoch", "bridge_uepoch", t->bridged);
 	set_epoch(leg, "last_hold_epoch", "last_hold_uepoch", t->last_hold);
 	leg_held_last(leg);
-	leg_var_setf(leg, "hold_accum_seconds", "%lld", (long long)(t->hold_accum / 1000000));
-	leg_var_setf(leg, "hold_accum_usec", "%lld", (long long)t->hold_accum);
-	leg_var_setf(leg, "hold_accum_ms", "%lld", (long long)(t->hold_accum / 1000));
+	leg_var_set_int(leg, "hold_accum_seconds", t->hold_accum / 1000000);
+	leg_var_set_int(leg, "hold_accum_usec", t->hold_accum);
+	leg_var_set_int(leg, "hold_accum_ms", t->hold_accum / 1000);
 	set_epoch(leg, "resurrect_epoch", "resurrect_uepoch", t->resurrected);
 	set_epoch(leg, "progress_epoch", "progress_uepoch", t->progress);
 	set_epoch(leg, "progress_media_epoch", "progress_media_uepoch", t->progress_media);
@@ -83,5 +76,5 @@ void leg_vars_cdr_set(struct leg *leg)
 	    {first, end}};
 	for (int u = 0; u < 3; u++)
 		for (int i = 0; i < 7; i++)
-			leg_var_setf(leg, names[u][i], "%lld", (long long)span(pairs[i], unit_us[u]));
+			leg_var_set_int(leg, names[u][i], span(pairs[i], unit_us[u]));
 }

@@ -23,13 +23,15 @@ const char *media_wanted_codecs(struct leg *leg, const char *of_profile)
 int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **out)
 {
 	struct leg_media *m = sound_of(leg)->media;
-	struct media_policy *q = mem_zalloc(sizeof(*q));
+	struct media_policy *q = mem_alloc(sizeof(*q)); /* the lists are as long as they say: they need no zeros */
 	const char *mode = vars_get(leg->vars, "rtp_codec_negotiation");
 	struct sv bad = SV_NONE;
 	int st;
 
 	if (!q)
 		return ST_NOMEM;
+	q->p = (struct sdp_policy){.mode = SDP_GENEROUS};
+	q->prefs.count = q->first.count = 0;
 	st = sdp_codecs_parse(sv_of(media_wanted_codecs(leg, codecs)), &q->prefs, NULL, &bad);
 	if (st) {
 		leg_log(leg, LOG_ERR, "bad codec '%.*s' in a codec string", SVF(bad));
@@ -147,10 +149,11 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 
 	if (is_absolute)
 		return ST_OK;
-	list = mem_zalloc(2 * sizeof(*list));
+	list = mem_alloc(2 * sizeof(*list));
 	if (!list)
 		return ST_NOMEM;
 	theirs = list + 1;
+	list->count = theirs->count = 0;
 	if (originator && originator->codec)
 		media_add_current(originator, theirs);
 	else if (originator && sound_of(originator)->media && sound_of(originator)->media->remote_sdp)

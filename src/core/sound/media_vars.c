@@ -46,7 +46,7 @@ void media_vars_local(struct leg *leg, const struct leg_media *m, enum sdp_dir d
 
 	leg_var_set(leg, "audio_media_flow", sdp_dir_name(dir));
 	leg_var_set(leg, "local_media_ip", addr_host(&m->local, host));
-	leg_var_setf(leg, "local_media_port", "%u", addr_port(&m->local));
+	leg_var_set_int(leg, "local_media_port", addr_port(&m->local));
 	leg_var_set(leg, "advertised_media_ip", m->advertise_host);
 }
 
@@ -56,38 +56,38 @@ void media_vars_plan(struct leg *leg, struct leg_media *m, const struct sdp_plan
 	const char *old = vars_get(leg->vars, "read_codec");
 
 	leg_var_set(leg, "remote_audio_media_flow", sdp_dir_name(plan->remote_dir));
-	leg_var_setf(leg, "rtp_audio_recv_pt", "%d", plan->recv.pt_recv);
+	leg_var_set_int(leg, "rtp_audio_recv_pt", plan->recv.pt_recv);
 	leg_var_set(leg, "rtp_use_codec_name", c->name);
-	leg_var_setf(leg, "rtp_use_codec_rate", "%u", c->rate_hz);
-	leg_var_setf(leg, "rtp_use_codec_ptime", "%u", c->ptime_ms);
-	leg_var_setf(leg, "rtp_use_codec_channels", "%u", c->channels);
+	leg_var_set_int(leg, "rtp_use_codec_rate", c->rate_hz);
+	leg_var_set_int(leg, "rtp_use_codec_ptime", c->ptime_ms);
+	leg_var_set_int(leg, "rtp_use_codec_channels", c->channels);
 	leg_var_setf(
 	    leg, "rtp_last_audio_codec_string", "%s@%uh@%ui@%uc", c->name, c->rate_hz, c->ptime_ms, c->channels);
 	if (!old) {
 		leg_var_set(leg, "original_read_codec", c->name);
-		leg_var_setf(leg, "original_read_rate", "%u", c->rate_hz);
+		leg_var_set_int(leg, "original_read_rate", c->rate_hz);
 	}
 	leg_var_set(leg, "read_codec", c->name);
-	leg_var_setf(leg, "read_rate", "%u", c->rate_hz);
+	leg_var_set_int(leg, "read_rate", c->rate_hz);
 	leg_var_set(leg, "write_codec", c->name);
-	leg_var_setf(leg, "write_rate", "%u", c->rate_hz);
+	leg_var_set_int(leg, "write_rate", c->rate_hz);
 	(void)media_dtmf_type(leg); /* what is asked for, before it is written over */
 	m->dtmf_told = media_dtmf_name(leg);
 	leg_var_set(leg, "dtmf_type", m->dtmf_told);
 	media_vars_local(leg, m, plan->local_dir);
 	leg_var_set(leg, "rtp_use_timer_name", "soft");
-	leg_var_setf(leg, "rtp_use_pt", "%u", c->pt);
+	leg_var_set_int(leg, "rtp_use_pt", c->pt);
 	if (plan->dtmf_send_pt >= 0) {
-		leg_var_setf(leg, "rtp_2833_send_payload", "%d", plan->dtmf_send_pt);
-		leg_var_setf(leg, "rtp_2833_recv_payload", "%d", plan->dtmf_recv_pt);
+		leg_var_set_int(leg, "rtp_2833_send_payload", plan->dtmf_send_pt);
+		leg_var_set_int(leg, "rtp_2833_recv_payload", plan->dtmf_recv_pt);
 	}
 	leg_var_set(leg, "remote_media_ip", plan->remote_host);
-	leg_var_setf(leg, "remote_media_port", "%u", plan->remote_port);
+	leg_var_set_int(leg, "remote_media_port", plan->remote_port);
 }
 
 static ON_CTL void set_count(struct leg *leg, const char *name, uint64_t v)
 {
-	leg_var_setf(leg, name, "%llu", (unsigned long long)v);
+	leg_var_set_int(leg, name, (int64_t)v);
 }
 
 void media_vars_stats(struct leg *leg, const struct media_stats *s)

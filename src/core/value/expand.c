@@ -157,7 +157,7 @@ static ON_CTL int part_expand(struct expansion *x, struct sv part, struct buf *o
 /* What stands between the braces; is_global for $${}. */
 static ON_CTL int put_reference(struct expansion *x, struct sv inner, bool is_global, struct buf *out, unsigned depth)
 {
-	struct sv cmd, args;
+	struct sv cmd, args = SV_NONE;
 	struct buf name, given;
 	bool is_command = command_split(inner, &cmd, &args);
 	int st = part_expand(x, is_command ? cmd : inner, &name, depth);

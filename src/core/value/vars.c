@@ -1,11 +1,17 @@
-/* Named values in insertion order. One block per entry ("name\0value\0") and an array of name hashes in front of it, so
- * that a leg's hundred variables cost little memory and a lookup compares integers; most of what is asked for is not
- * there, and a filter says so without looking. A value that is set again moves to
- * the end, as in FreeSWITCH's event headers. vars_parse reads the inside of {} [] <>.
+/* Named values in insertion order, many of them short. The names, values and marked texts lie one behind the other in
+ * chunks, so that a leg's hundred variables are a dozen blocks of memory and go away with them; an entry's slot says
+ * where. A byte of each name's hash, a tag, stands in an array of its own that is searched sixteen at a time; most of
+ * what is asked for is not there. A value that is set again moves to the end, as in FreeSWITCH's event headers.
+ * vars_parse reads the inside of {} [] <>.
+ *
+ * An entry never moves. What was replaced stays where it is, unused, until nothing of its chunk is in use any more
+ * (AddressSanitizer is told, so that reading it is an error as after free).
  *
  * Where a value came from costs a flag: most are the configuration's or from outside as a whole. Only a value composed
- * of both has its marked text behind it in the block. */
+ * of both has its marked text behind it. */
 #include "core/value/vars.h"
+#include "base/check.h"
+#include "base/fmt.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "text/mark.h"
@@ -13,6 +19,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
 
 enum { ORIGIN_CONFIG, ORIGIN_OUTSIDE, ORIGIN_MIXED, ORIGIN_RECEIVED /* outside, as the far side sent it */ };
 struct var_slot {
@@ -20,21 +40,37 @@ struct var_slot {
 	uint32_t name_len : 29, is_array : 1, origin : 2;
 	char *block; /* name, value and (ORIGIN_MIXED) the value with its marks, each ended by a zero byte */
 };
-enum { SEEN_BITS = 1024 };
+struct chunk {
+	struct chunk *older, *newer;
+	uint32_t used, cap, live; /* bytes, bytes, blocks in use */
+	uint32_t unused;
+	char bytes[]; /* blocks, each behind the two bytes that say how far it is from here */
+};
 struct vars {
 	struct var_slot *slots;
+	uint8_t *tags; /* one a slot; a multiple of TAGS_STEP is readable */
 	uint32_t count, cap;
-	uint64_t seen[SEEN_BITS / 64]; /* a bit for each hash that was ever put in: a clear one means absent */
+	struct chunk *newest; /* the one that grows; NULL: none yet */
 };
 enum { VARS_MAX = 4096, VALUE_MAX = 1 << 20, PARSE_MAX = 256, INDEX_MAX = 4000 };
+enum { TAGS_STEP = 16, CHUNK_FIRST = 224, CHUNK_MAX = 736, OFFSET_BYTES = 2 };
 #define ARRAY_MARK "ARRAY::"
 
+/* Eight bytes at a time, capitals and what differs from small letters by the same bit folded together. */
 static uint32_t name_hash(const char *name, size_t n)
 {
-	uint32_t h = 2166136261u;
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (uint32_t)((unsigned char)name[i] | 0x20)) * 16777619u;
-	return h;
+	const uint64_t fold = UINT64_C(0x2020202020202020), factor = UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t h = n * factor, w = 0;
+
+	for (; n >= 8; name += 8, n -= 8) {
+		memcpy(&w, name, 8);
+		h = (h ^ (w | fold)) * factor;
+		h ^= h >> 32;
+	}
+	for (w = 0; n; n--)
+		w = w << 8 | (unsigned char)name[n - 1];
+	h = (h ^ (w | fold)) * factor;
+	return (uint32_t)(h >> 32);
 }
 
 int vars_new(struct vars **out)
@@ -50,45 +86,142 @@ void vars_free(struct vars *v)
 {
 	if (!v)
 		return;
-	for (uint32_t i = 0; i < v->count; i++)
-		mem_free(v->slots[i].block);
+	for (struct chunk *c = v->newest, *older; c; c = older) {
+		older = c->older;
+		ASAN_UNPOISON_MEMORY_REGION(c->bytes, c->cap);
+		mem_free(c);
+	}
 	mem_free(v->slots);
 	mem_free(v);
 }
 
-static uint64_t *seen_word(struct vars *v, uint32_t hash)
+/* ---- chunks ---- */
+
+static struct chunk *chunk_new(struct vars *v, size_t room)
 {
-	return &v->seen[hash % SEEN_BITS / 64];
+	struct chunk *c;
+	size_t cap = !v->newest ? CHUNK_FIRST : CHUNK_MAX;
+
+	if (cap < room)
+		cap = room;
+	c = mem_alloc(sizeof(*c) + cap);
+	if (!c)
+		return NULL;
+	*c = (struct chunk){.older = v->newest, .cap = (uint32_t)cap};
+	ASAN_POISON_MEMORY_REGION(c->bytes, cap);
+	if (c->older)
+		c->older->newer = c;
+	return v->newest = c;
 }
-static bool was_seen(const struct vars *v, uint32_t hash)
+
+static void chunk_free(struct vars *v, struct chunk *c)
 {
-	return v->seen[hash % SEEN_BITS / 64] >> hash % 64 & 1;
+	if (c->older)
+		c->older->newer = c->newer;
+	if (c->newer)
+		c->newer->older = c->older;
+	else
+		v->newest = c->older;
+	ASAN_UNPOISON_MEMORY_REGION(c->bytes, c->cap);
+	mem_free(c);
+}
+
+static char *block_room(struct vars *v, size_t n)
+{
+	struct chunk *c = v->newest;
+	size_t room = n + OFFSET_BYTES;
+	uint16_t offset;
+	char *p;
+
+	if ((!c || room > c->cap - c->used) && !(c = chunk_new(v, room)))
+		return NULL;
+	p = c->bytes + c->used;
+	offset = (uint16_t)(p + OFFSET_BYTES - (char *)c);
+	ASAN_UNPOISON_MEMORY_REGION(p, room);
+	memcpy(p, &offset, sizeof(offset));
+	c->used += (uint32_t)room, c->live++;
+	return p + OFFSET_BYTES;
+}
+
+static size_t block_bytes(const struct var_slot *slot)
+{
+	const char *value = slot->block + slot->name_len + 1;
+	size_t n = slot->name_len + 1 + strlen(value) + 1;
+
+	return slot->origin == ORIGIN_MIXED ? n + strlen(slot->block + n) + 1 : n;
+}
+
+static void block_free(struct vars *v, const struct var_slot *slot)
+{
+	uint16_t offset;
+	struct chunk *c;
+	size_t n = block_bytes(slot);
+
+	memcpy(&offset, slot->block - OFFSET_BYTES, sizeof(offset));
+	c = (struct chunk *)(void *)(slot->block - offset);
+	ASAN_POISON_MEMORY_REGION(slot->block - OFFSET_BYTES, n + OFFSET_BYTES);
+	if (--c->live)
+		return;
+	if (c->newer || c->cap > CHUNK_MAX)
+		chunk_free(v, c);
+	else
+		c->used = 0;
+}
+
+/* ---- slots ---- */
+
+static inline bool is_slot_of(const struct var_slot *slot, const char *name, size_t n, uint32_t hash)
+{
+	return slot->hash == hash && slot->name_len == n && !strncasecmp(slot->block, name, n);
 }
 
 static long slot_find(const struct vars *v, const char *name, size_t n, uint32_t hash)
 {
-	if (!was_seen(v, hash))
-		return -1;
+#ifdef __SSE2__
+	const __m128i wanted = _mm_set1_epi8((char)hash);
+
+	for (uint32_t i = 0; i < v->count; i += TAGS_STEP) {
+		__m128i some = _mm_loadu_si128((const __m128i *)(const void *)(v->tags + i));
+		unsigned hits = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(some, wanted));
+		for (; __builtin_expect(hits != 0, 0); hits &= hits - 1) {
+			uint32_t k = i + (uint32_t)__builtin_ctz(hits);
+			if (k < v->count && is_slot_of(&v->slots[k], name, n, hash))
+				return (long)k;
+		}
+	}
+#else
 	for (uint32_t i = 0; i < v->count; i++)
-		if (v->slots[i].hash == hash && v->slots[i].name_len == n && !strncasecmp(v->slots[i].block, name, n))
+		if (v->tags[i] == (uint8_t)hash && is_slot_of(&v->slots[i], name, n, hash))
 			return (long)i;
+#endif
 	return -1;
 }
 
 static void slot_remove(struct vars *v, uint32_t i)
 {
-	mem_free(v->slots[i].block);
+	block_free(v, &v->slots[i]);
 	v->count--;
 	memmove(&v->slots[i], &v->slots[i + 1], (v->count - i) * sizeof(v->slots[0]));
+	memmove(&v->tags[i], &v->tags[i + 1], v->count - i);
 }
 
+/* Slots and tags are one block, the tags behind. */
 static int slots_grow(struct vars *v)
 {
-	uint32_t cap = v->cap ? v->cap + v->cap / 2 : 16;
-	struct var_slot *slots = mem_realloc(v->slots, cap * sizeof(slots[0]));
+	uint32_t cap = v->cap + (v->cap < 256 ? TAGS_STEP : v->cap / 4 / TAGS_STEP * TAGS_STEP);
+	struct var_slot *slots = mem_alloc(cap * (sizeof(slots[0]) + 1));
+	uint8_t *tags;
+
 	if (!slots)
 		return ST_NOMEM;
-	v->slots = slots, v->cap = cap;
+	tags = (uint8_t *)(slots + cap);
+	if (v->count) {
+		memcpy(slots, v->slots, v->count * sizeof(slots[0]));
+		memcpy(tags, v->tags, v->count);
+	}
+	memset(tags + v->count, 0, cap - v->count);
+	mem_free(v->slots);
+	v->slots = slots, v->tags = tags, v->cap = cap;
 	return ST_OK;
 }
 
@@ -98,9 +231,9 @@ static const char *slot_value(const struct var_slot *slot)
 }
 
 /* Name, value and, when it is mixed, the text in one block. */
-static char *block_new(struct sv name, struct sv value, struct sv text)
+static char *block_new(struct vars *v, struct sv name, struct sv value, struct sv text)
 {
-	char *block = mem_alloc(name.n + value.n + 2 + (text.n ? text.n + 1 : 0)), *p = block;
+	char *block = block_room(v, name.n + value.n + 2 + (text.n ? text.n + 1 : 0)), *p = block;
 
 	if (!block)
 		return NULL;
@@ -117,22 +250,53 @@ static char *block_new(struct sv name, struct sv value, struct sv text)
 	return block;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+static bool slot_take(const struct var_slot *slot, struct sv name, struct sv value)
+{
+	return false; /* who still looks at the old value shall be caught */
+}
+#else
+/* A value that is no longer than the one before takes its place. Both may be views into that one. */
+static bool slot_take(const struct var_slot *slot, struct sv name, struct sv value)
+{
+	char *to = slot->block + slot->name_len + 1;
+
+	if (slot->origin == ORIGIN_MIXED || value.n > strlen(to))
+		return false;
+	memmove(to, value.p, value.n);
+	to[value.n] = 0;
+	memmove(slot->block, name.p, name.n); /* it may differ in capitals */
+	return true;
+}
+#endif
+
+/* An entry that was set again is the newest. */
+static void slot_to_end(struct vars *v, uint32_t i, unsigned origin, bool is_array)
+{
+	struct var_slot slot = v->slots[i];
+	uint8_t tag = v->tags[i];
+	uint32_t last = v->count - 1;
+
+	memmove(&v->slots[i], &v->slots[i + 1], (last - i) * sizeof(v->slots[0]));
+	memmove(&v->tags[i], &v->tags[i + 1], last - i);
+	slot.origin = origin & 3, slot.is_array = is_array;
+	v->slots[last] = slot, v->tags[last] = tag;
+}
+
 #if defined(__SANITIZE_ADDRESS__)
 /* A view is valid until the next change, of whatever variable: where the sanitizer looks on, each change moves all the
  * others, so that a view held too long is found by any test that comes by. */
 static void blocks_move(struct vars *v)
 {
 	for (uint32_t i = 0; i < v->count; i++) {
-		struct var_slot *slot = &v->slots[i];
-		const char *value = slot_value(slot), *text = value + strlen(value) + 1;
-		size_t n = slot->origin == ORIGIN_MIXED ? (size_t)(text - slot->block) + strlen(text) + 1
-		                                        : (size_t)(text - slot->block);
-		char *moved = mem_alloc(n);
+		struct var_slot old = v->slots[i];
+		size_t n = block_bytes(&old);
+		char *moved = block_room(v, n);
 		if (!moved)
 			return;
-		memcpy(moved, slot->block, n);
-		mem_free(slot->block);
-		slot->block = moved;
+		memcpy(moved, old.block, n);
+		v->slots[i].block = moved;
+		block_free(v, &old);
 	}
 }
 #else
@@ -155,16 +319,20 @@ static int set_slot(struct vars *v, struct sv name, struct sv value, unsigned or
 		blocks_move(v);
 		return ST_OK;
 	}
+	if (at >= 0 && !text.n && slot_take(&v->slots[at], name, value)) {
+		slot_to_end(v, (uint32_t)at, origin, is_array);
+		return ST_OK;
+	}
 	if (at < 0 && v->count >= VARS_MAX)
 		return ST_LIMIT;
 	if (at < 0 && v->count == v->cap && slots_grow(v))
 		return ST_NOMEM;
-	block = block_new(name, value, text);
+	block = block_new(v, name, value, text);
 	if (!block)
 		return ST_NOMEM;
 	if (at >= 0)
 		slot_remove(v, (uint32_t)at);
-	*seen_word(v, hash) |= UINT64_C(1) << hash % 64;
+	v->tags[v->count] = (uint8_t)hash;
 	v->slots[v->count++] = (struct var_slot){.hash = hash,
 	    .name_len = (uint32_t)name.n & 0x1fffffff,
 	    .is_array = is_array,
@@ -273,6 +441,11 @@ int vars_set_outside(struct vars *v, const char *name, const char *value)
 	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_OUTSIDE, SV_NONE);
 }
 
+int vars_set_outside_sv(struct vars *v, const char *name, struct sv value)
+{
+	return set_plain(v, sv_of(name), value, ORIGIN_OUTSIDE, SV_NONE);
+}
+
 int vars_set_received(struct vars *v, const char *name, const char *value)
 {
 	return set_plain(v, sv_of(name), sv_of(value), ORIGIN_RECEIVED, SV_NONE);
@@ -292,7 +465,7 @@ int vars_setf(struct vars *v, const char *name, const char *fmt, ...)
 	int n, st;
 
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
+	n = fmt_vprint(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		return ST_INVAL;
@@ -473,6 +646,19 @@ void vars_at(const struct vars *v, size_t i, const char **name, const char **val
 {
 	*name = v->slots[i].block;
 	*value = slot_value(&v->slots[i]);
+}
+
+bool vars_next_named(const struct vars *v, struct sv prefix, size_t *at, const char **name, const char **value)
+{
+	for (; *at < v->count; ++*at) {
+		const struct var_slot *slot = &v->slots[*at];
+		if (((slot->block[0] ^ prefix.p[0]) & 0xdf) || slot->name_len <= prefix.n ||
+		    strncasecmp(slot->block, prefix.p, prefix.n) != 0)
+			continue;
+		vars_at(v, (*at)++, name, value);
+		return true;
+	}
+	return false;
 }
 
 int vars_copy(struct vars *to, const struct vars *from)

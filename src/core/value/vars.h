@@ -10,7 +10,8 @@ struct vars;
 int vars_new(struct vars **out);
 void vars_free(struct vars *v);
 int vars_set(struct vars *v, const char *name, const char *text); /* with marks or without; NULL or "" removes */
-int vars_set_outside(struct vars *v, const char *name, const char *value); /* every byte is from outside */
+int vars_set_outside(struct vars *v, const char *name, const char *value);  /* every byte is from outside */
+int vars_set_outside_sv(struct vars *v, const char *name, struct sv value); /* the same of a view without zero bytes */
 /* The same for what the far side of a call sent: vars_is_received tells it until the variable is set again; a copy is
  * not received. */
 int vars_set_received(struct vars *v, const char *name, const char *value);
@@ -35,6 +36,9 @@ int vars_copy_one(struct vars *to, const char *to_name, const struct vars *from,
 void vars_each_outside(const struct vars *v, void (*fn)(struct sv run, void *arg), void *arg);
 size_t vars_count(const struct vars *v);
 void vars_at(const struct vars *v, size_t i, const char **name, const char **value);
+/* The next variable, from the place *at on, whose name is longer than prefix (not empty; case does not matter) and
+ * begins with it; *at moves behind it. false: there is none. What is set meanwhile may be seen or not. */
+bool vars_next_named(const struct vars *v, struct sv prefix, size_t *at, const char **name, const char **value);
 int vars_copy(struct vars *to, const struct vars *from);
 /* "a=1,b='x,y'" or "^^:a=1:b=2" (the inside of {} [] <>), cut as text/words.h does, added to v; what has no value is
  * left out. ST_PARSE names nothing wrong but leaves v unchanged. */

@@ -3,8 +3,8 @@
 #include "endpoint/sip/check.h"
 #include "base/status.h"
 #include "core/conf/config.h"
-#include "endpoint/sip/gateway.h"
-#include "endpoint/sip/profile_conf.h"
+#include "endpoint/sip/gateway/gateway.h"
+#include "endpoint/sip/profile/profile_conf.h"
 #include <stdio.h>
 #include <string.h>
 

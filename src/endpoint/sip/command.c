@@ -1,11 +1,11 @@
 /* The `sofia` command: profiles started, stopped, flushed and traced, levels kept. Status texts are in status.c,
- * look-ups in contact.c. Replies are FreeSWITCH's to the byte where clients parse them. */
+ * look-ups in reg/lookup.c. Replies are FreeSWITCH's to the byte where clients parse them. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
 #include "core/registry/api.h"
 #include "core/registry/complete.h"
-#include "endpoint/sip/gateway.h"
+#include "endpoint/sip/module_i.h"
 #include "loop/co.h"
 #include "text/xml.h"
 
@@ -62,10 +62,8 @@ static bool is_on(struct sv v)
 	return str_is_true(text);
 }
 
-static int global_cmd(struct api_call *c, const struct words *w) ON_CTL;
-static int global_cmd(struct api_call *c, const struct words *w)
+static ON_CTL int global_cmd(struct api_call *c, const struct words *w)
 {
-	struct lnode *it, *tmp;
 	if (w->n < 2 || (!sv_isi(w->w[1], "siptrace") && !sv_isi(w->w[1], "capture") && !sv_isi(w->w[1], "watchdog") &&
 	                    !sv_isi(w->w[1], "debug")))
 		return buf_adds(c->out,
@@ -75,9 +73,7 @@ static int global_cmd(struct api_call *c, const struct words *w)
 		    "-ERR Usage: siptrace <on|off>|capture <on|off>|watchdog <on|off>|debug <sla|presence|none");
 	bool on = is_on(w->w[2]);
 	if (sv_isi(w->w[1], "siptrace")) {
-		sofia.is_tracing = on;
-		list_each (&sofia.profiles, it, tmp)
-			profile_trace_update(list_entry(it, struct profile, link));
+		profiles_trace_set(on);
 	}
 	return buf_printf(c->out, "+OK Global %.*s %s", SVF(w->w[1]), on ? "on" : "off");
 }
@@ -109,8 +105,7 @@ static CO void reload_put(struct buf *out)
 	buf_printf(out, "Reload XML [%s]\n", st == ST_OK ? "Success" : status_text(st));
 }
 
-static bool profile_start_by_name(struct sv name) ON_CTL;
-static bool profile_start_by_name(struct sv name)
+static ON_CTL bool profile_start_by_name(struct sv name)
 {
 	struct profile_conf conf;
 	const struct xml_node *node = profile_conf_node(name);
@@ -118,8 +113,7 @@ static bool profile_start_by_name(struct sv name)
 	return node && profile_conf_parse(&conf, node) == ST_OK && profile_start(&conf, NULL) == ST_OK;
 }
 
-static int start_cmd(struct api_call *c, struct sv name) CO;
-static int start_cmd(struct api_call *c, struct sv name)
+static CO int start_cmd(struct api_call *c, struct sv name)
 {
 	reload_put(c->out);
 	if (profile_find_exact(name))
@@ -128,18 +122,15 @@ static int start_cmd(struct api_call *c, struct sv name)
 	                                   : buf_printf(c->out, "Failure starting %.*s\n", SVF(name));
 }
 
-static int trace_cmd(struct api_call *c, struct profile *p, const struct words *w) ON_CTL;
-static int trace_cmd(struct api_call *c, struct profile *p, const struct words *w)
+static ON_CTL int trace_cmd(struct api_call *c, struct profile *p, const struct words *w)
 {
 	bool on = w->n > 3 && is_on(w->w[3]);
-	p->is_tracing = on;
-	profile_trace_update(p);
+	profile_trace_set(p, on);
 	return buf_printf(c->out, "%s sip debugging on %s", on ? "Enabled" : "Disabled", p->conf.name);
 }
 
 /* Gateways that are new, and every parameter that sockets were not made with; calls and registrations go on. */
-static int rescan_cmd(struct api_call *c, struct profile *p) ON_CTL;
-static int rescan_cmd(struct api_call *c, struct profile *p)
+static ON_CTL int rescan_cmd(struct api_call *c, struct profile *p)
 {
 	struct profile_conf fresh;
 	const struct xml_node *node = profile_conf_node(sv_of(p->conf.name));
@@ -150,21 +141,19 @@ static int rescan_cmd(struct api_call *c, struct profile *p)
 }
 
 /* [WHICH] [reboot]: registrations are forgotten; with reboot their phones are told to restart. */
-static int flush_cmd(struct api_call *c, struct profile *p, const struct words *w) ON_CTL;
-static int flush_cmd(struct api_call *c, struct profile *p, const struct words *w)
+static ON_CTL int flush_cmd(struct api_call *c, struct profile *p, const struct words *w)
 {
 	bool is_reboot = w->n > 3 && sv_isi(w->w[w->n - 1], "reboot");
 	bool has_which = w->n > (is_reboot ? 4u : 3u);
 	struct sv which = has_which ? w->w[3] : SV_NONE;
 	if (is_reboot)
 		reg_sync(p, which, true);
-	reg_table_flush(p->regs, which);
+	reg_table_flush(reg_table_of(p), which);
 	return buf_printf(c->out, "+OK %s all registrations%s\n", is_reboot ? "rebooting" : "flushing",
 	    has_which ? " matching specified call_id" : "");
 }
 
-static int profile_cmd(struct api_call *c, const struct words *w) CO;
-static int profile_cmd(struct api_call *c, const struct words *w)
+static CO int profile_cmd(struct api_call *c, const struct words *w)
 {
 	if (w->n < 3)
 		return buf_adds(c->out, "Invalid Args!\n");
@@ -208,8 +197,7 @@ static int profile_cmd(struct api_call *c, const struct words *w)
 	return buf_adds(c->out, "-ERR Unknown command!\n");
 }
 
-static int loglevel_cmd(struct api_call *c, const struct words *w) ON_CTL;
-static int loglevel_cmd(struct api_call *c, const struct words *w)
+static ON_CTL int loglevel_cmd(struct api_call *c, const struct words *w)
 {
 	static const char *const components[] = {"all", "default", "tport", "iptsec", "nea", "nta", "nth_client",
 	    "nth_server", "nua", "soa", "sresolv", "stun"};
@@ -222,17 +210,18 @@ static int loglevel_cmd(struct api_call *c, const struct words *w)
 	return buf_adds(c->out, usage);
 }
 
-static int tracelevel_cmd(struct api_call *c, const struct words *w) ON_CTL;
-static int tracelevel_cmd(struct api_call *c, const struct words *w)
+static int trace_level = LOG_CONSOLE; /* kept, and told */
+
+static ON_CTL int tracelevel_cmd(struct api_call *c, const struct words *w)
 {
 	enum log_level level;
 	char text[16];
 	if (w->n > 1) {
 		snprintf(text, sizeof(text), "%.*s", (int)(w->w[1].n < 15 ? w->w[1].n : 15), w->w[1].p);
 		if (log_level_parse(text, &level) == ST_OK)
-			sofia.trace_level = level;
+			trace_level = level;
 	}
-	return buf_printf(c->out, "+OK tracelevel is %s", log_level_name((enum log_level)sofia.trace_level));
+	return buf_printf(c->out, "+OK tracelevel is %s", log_level_name((enum log_level)trace_level));
 }
 
 static int sofia_cmd(struct api_call *c)
@@ -279,32 +268,30 @@ static const char *const sofia_complete[] = {"sofia ::[help:status",
 
 /* ---- live words ---- */
 
-static void list_profiles(const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg)
-    ON_CTL
+static ON_CTL void list_profiles(
+    const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg)
 {
-	struct lnode *it, *tmp;
-	list_each (&sofia.profiles, it, tmp)
-		add(list_entry(it, struct profile, link)->conf.name, arg);
+	for (const struct profile *p = profile_next(NULL); p; p = profile_next(p))
+		add(p->conf.name, arg);
 }
 
-static void add_gateways(struct profile *p, void (*add)(const char *word, void *arg), void *arg) ON_CTL
+static ON_CTL void add_gateways(struct profile *p, void (*add)(const char *word, void *arg), void *arg)
 {
 	struct lnode *it, *tmp;
-	list_each (&p->gateways, it, tmp)
+	list_each (gateways_of(p), it, tmp)
 		add(list_entry(it, struct gateway, link)->name, arg);
 }
 
-static void list_gateways(const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg)
-    ON_CTL
+static ON_CTL void list_gateways(
+    const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg)
 {
-	struct lnode *it, *tmp;
-	list_each (&sofia.profiles, it, tmp)
-		add_gateways(list_entry(it, struct profile, link), add, arg);
+	for (struct profile *p = profile_next(NULL); p; p = profile_next(p))
+		add_gateways(p, add, arg);
 }
 
 /* Of the profile named before: "sofia profile NAME killgw ..." */
-static void list_profile_gateways(
-    const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg) ON_CTL
+static ON_CTL void list_profile_gateways(
+    const char *const *before, int count, void (*add)(const char *word, void *arg), void *arg)
 {
 	struct profile *p = count > 2 ? profile_find(sv_of(before[2])) : NULL;
 	if (p)

@@ -4,40 +4,12 @@
  * to an address; MESSAGE to a user's contacts or into a call. Answers are not waited for. What lacks is logged: who
  * fires an event gets no reply to it. */
 #include "base/log.h"
-#include "base/mem.h"
 #include "core/event/event.h"
-#include "core/leg/leg.h"
-#include "endpoint/sip/sofia_i.h"
+#include "endpoint/sip/module_i.h"
 
 #include <string.h>
 
 static struct event_sub *sub;
-
-int sofia_request_send(struct profile *p, const struct sofia_request *r)
-{
-	struct sofia_target t;
-	char *route = NULL;
-	int st = sofia_target_parse(&t, sv_of(r->target));
-	if (st < 0)
-		return st;
-	struct sip_request_params rp = {.method = r->method,
-	    .uri = t.uri,
-	    .from = r->from,
-	    .to = r->to,
-	    .contact = "",
-	    .headers = r->headers,
-	    .ctype = r->ctype,
-	    .body = r->body,
-	    .dst = {.transport = t.transport}};
-	sofia_target_route(&t, &route, &rp.dst);
-	rp.route = route;
-	st = sip_request_send(NULL, p->stack, &rp, NULL, NULL);
-	if (st)
-		log_notice("sofia: %s: no %s to %s: %s", p->conf.name, r->method, t.uri, status_text(st));
-	mem_free(route);
-	sofia_target_fini(&t);
-	return st;
-}
 
 /* A header of the event, if it may stand in a request: nothing in it begins another line. */
 static ON_CTL const char *value(const struct event *e, const char *name)
@@ -57,10 +29,10 @@ static ON_CTL void add_line(struct buf *headers, const char *name, const char *t
 }
 
 static ON_CTL void to_user(
-    struct profile *p, struct sofia_request *r, struct sv user, struct sv host, const char *call_id)
+    struct profile *p, struct profile_request *r, struct sv user, struct sv host, const char *call_id)
 {
 	const struct reg *regs[REG_CONTACTS_MAX];
-	size_t sent = 0, count = reg_table_find(p->regs, user, host, regs, REG_CONTACTS_MAX);
+	size_t sent = 0, count = reg_table_find(reg_table_of(p), user, host, regs, REG_CONTACTS_MAX);
 	struct buf aor;
 	buf_init(&aor);
 	buf_printf(&aor, "<sip:%.*s@%.*s>", SVF(user), SVF(host));
@@ -71,39 +43,20 @@ static ON_CTL void to_user(
 		r->to = aor.p;
 		if (!r->from)
 			r->from = aor.p;
-		sent += !sofia_request_send(p, r);
+		sent += !profile_request_send(p, r);
 	}
 	if (!sent)
 		log_error("sofia: %s: %.*s@%.*s is not registered", r->method, SVF(user), SVF(host));
 	buf_fini(&aor);
 }
 
-static ON_CTL void into_call(struct call *c, const struct sofia_request *r)
+static ON_CTL void into_call(struct call *c, const struct profile_request *r)
 {
-	if (!c || !c->sip || c->is_closed)
+	if (!c || call_request(c, r) == ST_CLOSED)
 		log_error("sofia: %s: no such call", r->method);
-	else
-		sip_call_request(c->sip, r->method, r->headers, r->ctype, r->body, NULL, NULL);
 }
 
-static ON_CTL struct call *call_by_uuid(const char *uuid)
-{
-	struct leg *leg = leg_find(uuid);
-	return leg && leg->ops && leg->ops->send_info == call_send_info ? call_of(leg) : NULL;
-}
-
-static ON_CTL struct call *call_by_id(struct profile *p, const char *call_id)
-{
-	struct lnode *it, *tmp;
-	list_each (&p->calls, it, tmp) {
-		struct call *c = list_entry(it, struct call, link);
-		if (c->sip && !strcmp(sip_call_id(c->sip), call_id))
-			return c;
-	}
-	return NULL;
-}
-
-static ON_CTL void on_notify(const struct event *e, struct profile *p, struct sofia_request *r, struct buf *headers)
+static ON_CTL void on_notify(const struct event *e, struct profile *p, struct profile_request *r, struct buf *headers)
 {
 	const char *uuid = value(e, "uuid"), *user = value(e, "user"), *host = value(e, "host"),
 	           *what = value(e, "event-string"), *contact = value(e, "contact-uri");
@@ -121,7 +74,7 @@ static ON_CTL void on_notify(const struct event *e, struct profile *p, struct so
 	if (!what || !r->ctype)
 		log_error("sofia: NOTIFY: event-string or content-type is missing");
 	else if (has_address && p)
-		sofia_request_send(p, r);
+		profile_request_send(p, r);
 	else if (uuid)
 		into_call(call_by_uuid(uuid), r);
 	else if (p && user && host)
@@ -130,7 +83,8 @@ static ON_CTL void on_notify(const struct event *e, struct profile *p, struct so
 		log_error("sofia: NOTIFY: neither to-uri and from-uri, nor uuid, nor profile, user and host");
 }
 
-static ON_CTL void on_send_info(const struct event *e, struct profile *p, struct sofia_request *r, struct buf *headers)
+static ON_CTL void on_send_info(
+    const struct event *e, struct profile *p, struct profile_request *r, struct buf *headers)
 {
 	const char *call_id = value(e, "call-id"), *local = value(e, "local-user");
 	struct sv user, host;
@@ -148,13 +102,13 @@ static ON_CTL void on_send_info(const struct event *e, struct profile *p, struct
 	else if (local && sv_split(sv_of(local), '@', &user, &host))
 		to_user(p, r, user, host, NULL);
 	else if (r->to)
-		sofia_request_send(p, r);
+		profile_request_send(p, r);
 	else
 		log_error("sofia: SEND_INFO: to-uri is missing");
 }
 
 static ON_CTL void on_send_message(
-    const struct event *e, struct profile *p, struct sofia_request *r, struct buf *headers)
+    const struct event *e, struct profile *p, struct profile_request *r, struct buf *headers)
 {
 	const char *uuid = value(e, "uuid"), *user = value(e, "user"), *host = value(e, "host");
 	add_line(headers, "Subject", value(e, "subject"));
@@ -175,7 +129,7 @@ static ON_CTL void on_send_message(
 static const struct request_kind {
 	enum event_id id;
 	const char *method, *profile; /* profile: when the event names none */
-	void (*fn)(const struct event *e, struct profile *p, struct sofia_request *r, struct buf *headers);
+	void (*fn)(const struct event *e, struct profile *p, struct profile_request *r, struct buf *headers);
 } kinds[] = {{EVENT_NOTIFY, "NOTIFY", "default", on_notify}, {EVENT_SEND_INFO, "INFO", "", on_send_info},
     {EVENT_SEND_MESSAGE, "MESSAGE", "", on_send_message}};
 
@@ -184,7 +138,7 @@ static ON_CTL void send_one(struct event *e)
 	const struct request_kind *kind = kinds;
 	const char *name = value(e, "profile");
 	struct buf headers;
-	struct sofia_request r = {.from = value(e, "from-uri"),
+	struct profile_request r = {.from = value(e, "from-uri"),
 	    .to = value(e, "to-uri"),
 	    .ctype = value(e, "content-type"),
 	    .body = event_body(e)};

@@ -4,37 +4,34 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "core/conf/config.h"
-#include "endpoint/sip/gateway.h"
+#include "endpoint/sip/module_i.h"
 
 enum { P_UP, P_CALLS, P_CALLS_IN, P_FAILED_IN, P_CALLS_OUT, P_FAILED_OUT, P_REGISTRATIONS };
 
 static void fill_profiles(struct metric_out *out, int which)
 {
-	struct lnode *it, *tmp;
 	role_assert_ctl();
-	list_each (&sofia.profiles, it, tmp) {
-		const struct profile *p = list_entry(it, struct profile, link);
-		const double values[] = {1, (double)p->call_count, (double)p->calls_in, (double)p->failed_in,
-		    (double)p->calls_out, (double)p->failed_out, (double)reg_table_count(p->regs)};
+	for (const struct profile *p = profile_next(NULL); p; p = profile_next(p)) {
+		const struct profile_calls *n = profile_calls_of(p);
+		const double values[] = {1, (double)n->count, (double)n->in, (double)n->failed_in, (double)n->out,
+		    (double)n->failed_out, (double)reg_table_count(reg_table_of(p))};
 		metric_put(out, values[which], "profile", p->conf.name, NULL);
 	}
 }
 
 static void fill_refused(struct metric_out *out, int which)
 {
-	struct lnode *it, *tmp;
 	role_assert_ctl();
-	list_each (&sofia.profiles, it, tmp) {
-		const struct profile *p = list_entry(it, struct profile, link);
+	for (const struct profile *p = profile_next(NULL); p; p = profile_next(p)) {
 		struct sip_stack_stats n;
 		sip_stack_stats_get(p->stack, &n);
 		const struct {
 			const char *why;
 			uint64_t count;
-		} rows[] = {{"no room", n.tcp.refused}, {"made room", n.tcp.made_room}, {"late", n.tcp.late},
-		    {"bytes", n.tcp.starved}, {"share", n.tcp.greedy}, {"transactions", n.shed - n.host_shed},
-		    {"transactions of an address", n.host_shed}, {"rate", p->rps_refused},
-		    {"answer held back", n.held_back}};
+		} rows[] = {{"no room", n.conn_limit.refused}, {"made room", n.conn_limit.made_room},
+		    {"late", n.conn_limit.late}, {"bytes", n.conn_limit.starved}, {"share", n.conn_limit.greedy},
+		    {"transactions", n.shed - n.host_shed}, {"transactions of an address", n.host_shed},
+		    {"rate", requests_refused(p)}, {"answer held back", n.held_back}};
 		for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
 			metric_put(out, (double)rows[i].count, "profile", p->conf.name, "why", rows[i].why, NULL);
 	}
@@ -43,14 +40,12 @@ static void fill_refused(struct metric_out *out, int which)
 enum { S_CONNS, S_SILENT, S_BYTES, S_TRANSACTIONS, S_SENDERS };
 static void fill_strangers(struct metric_out *out, int which)
 {
-	struct lnode *it, *tmp;
 	role_assert_ctl();
-	list_each (&sofia.profiles, it, tmp) {
-		const struct profile *p = list_entry(it, struct profile, link);
+	for (const struct profile *p = profile_next(NULL); p; p = profile_next(p)) {
 		struct sip_stack_stats n;
 		sip_stack_stats_get(p->stack, &n);
-		const size_t values[] = {
-		    n.tcp.count, n.tcp.silent_count, n.tcp.bytes, n.server_transactions, n.senders};
+		const size_t values[] = {n.conn_limit.count, n.conn_limit.silent_count, n.conn_limit.bytes,
+		    n.server_transactions, n.senders};
 		metric_put(out, (double)values[which], "profile", p->conf.name, NULL);
 	}
 }
@@ -70,12 +65,11 @@ static ON_CTL void gateway_put(struct metric_out *out, int which, const struct p
 
 static void fill_gateways(struct metric_out *out, int which)
 {
-	struct lnode *it, *tmp, *git, *gtmp;
+	struct lnode *it, *tmp;
 	role_assert_ctl();
-	list_each (&sofia.profiles, it, tmp) {
-		const struct profile *p = list_entry(it, struct profile, link);
-		list_each (&p->gateways, git, gtmp)
-			gateway_put(out, which, p, list_entry(git, struct gateway, link));
+	for (const struct profile *p = profile_next(NULL); p; p = profile_next(p)) {
+		list_each (gateways_of(p), it, tmp)
+			gateway_put(out, which, p, list_entry(it, struct gateway, link));
 	}
 }
 

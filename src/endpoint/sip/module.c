@@ -1,27 +1,26 @@
 /* The endpoint's module: FreeSWITCH's mod_sofia by name. Load reads sofia.conf, opens the store, brings
  * registrations back and starts the profiles; unload ends them in the opposite order. */
 #include "core/registry/module.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "core/conf/config.h"
 #include "core/registry/complete.h"
 #include "core/registry/endpoint.h"
 #include "core/value/self.h"
-#include "endpoint/sip/sofia_i.h"
-#include "store/store.h"
+#include "endpoint/sip/module_i.h"
 
 #include <string.h>
 
-struct sofia sofia;
+/* What stands on a profile, each beside the others. A feature adds a line. */
+static const struct profile_part *const parts[] = {&reg_part, &gateway_part, &call_part, &request_part, NULL};
+const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in};
 
 static int sofia_load(void)
 {
 	struct buf path;
 	role_assert_ctl();
-	memset(&sofia, 0, sizeof(sofia));
-	list_init(&sofia.profiles);
-	sofia.trace_level = LOG_CONSOLE;
+	profiles_init(&sofia_hooks);
+	profiles_trace_set(false);
+	calls_init();
 	buf_init(&path);
 	if (core_dirs() && core_dirs()->db) {
 		buf_printf(&path, "%s/sofia_reg.db", core_dirs()->db);
@@ -47,9 +46,7 @@ static int sofia_unload(void)
 	complete_lists_del(sofia_lists);
 	sofia_events_stop();
 	profiles_stop_all();
-	store_close(sofia.store);
-	sofia.store = NULL;
-	reg_homes_free();
+	reg_store_close();
 	return ST_OK;
 }
 

@@ -3,17 +3,29 @@
  * registry. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "endpoint/sip/sofia_i.h"
+#include "endpoint/sip/module_i.h"
+
+/* How many came in this second: a profile's part. */
+struct request_rate {
+	int64_t second;
+	unsigned count;
+	uint64_t refused;
+};
+static const struct profile_slot slot = {"requests", sizeof(struct request_rate)};
+const struct profile_part request_part = {.slot = &slot};
+
+uint64_t requests_refused(const struct profile *p)
+{
+	return ((const struct request_rate *)profile_slot_of(p, &slot))->refused;
+}
 
 /* To whoever asks: nothing is kept. */
-static void reply(struct sip_stx *tx, int code, const char *headers) ON_CTL;
-static void reply(struct sip_stx *tx, int code, const char *headers)
+static ON_CTL void reply(struct sip_stx *tx, int code, const char *headers)
 {
 	sip_stx_reply_once(tx, code, NULL, headers);
 }
 
-static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
-static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+static ON_CTL void options_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct buf b, uri;
 	buf_init(&b);
@@ -27,8 +39,7 @@ static void options_in(struct profile *p, struct sip_stx *tx, const struct sip_m
 }
 
 /* True when the sender has shown who it is (or need not); otherwise the answer went out. */
-static bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
-static bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+static ON_CTL bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct auth a = {0};
 	bool is_ok = auth_check(p, tx, m, &a) == AUTH_OK;
@@ -38,17 +49,19 @@ static bool is_authenticated(struct profile *p, struct sip_stx *tx, const struct
 
 /* Beyond max-recv-requests-per-second those are still served whose address is known to be theirs, up to a tenth of it
  * each: a flood of others does not take their share. */
-static bool is_over_rate(struct profile *p, const struct sip_stx *tx) ON_CTL;
-static bool is_over_rate(struct profile *p, const struct sip_stx *tx)
+static ON_CTL bool is_over_rate(struct profile *p, const struct sip_stx *tx)
 {
 	int64_t second = clock_mono_us() / 1000000;
 	if (!p->conf.max_rps)
 		return false;
-	if (second != p->rps_second)
-		p->rps_second = second, p->rps_count = 0;
-	if (++p->rps_count <= p->conf.max_rps)
+	struct request_rate *rate = profile_slot_of(p, &slot);
+	if (second != rate->second)
+		rate->second = second, rate->count = 0;
+	if (++rate->count <= p->conf.max_rps)
 		return false;
-	return !sip_stx_is_known(tx) || sip_stx_sender_rate(tx) > p->conf.max_rps / 10 + 1;
+	bool is_over = !sip_stx_is_known(tx) || sip_stx_sender_rate(tx) > p->conf.max_rps / 10 + 1;
+	rate->refused += is_over;
+	return is_over;
 }
 
 static bool is_keep_alive(const struct sip_msg *m)
@@ -65,8 +78,7 @@ static bool lacks_event(const struct sip_msg *m)
 	       !sip_msg_hdr(m, SIP_HDR_EVENT);
 }
 
-static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m) ON_CTL;
-static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	/* the others are asked first who they are */
 	bool is_of_no_event = lacks_event(m) && (m->method == SIP_NOTIFY || is_authenticated(p, tx, m));
@@ -116,12 +128,23 @@ static void other_in(struct profile *p, struct sip_stx *tx, const struct sip_msg
 	}
 }
 
+/* To whoever serves its method. */
+static void request_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+{
+	role_assert_ctl();
+	if (m->method == SIP_REGISTER)
+		register_in(p, tx, m);
+	else if (m->method == SIP_INVITE)
+		invite_in(p, tx, m);
+	else
+		other_in(p, tx, m);
+}
+
 void request_in(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m, void *arg)
 {
 	struct profile *p = arg;
 	role_assert_ctl();
 	if (is_over_rate(p, tx)) {
-		p->rps_refused++;
 		sip_stx_reply_once(tx, 503, "Maximum Requests Exceeded", "Retry-After: 1\r\n");
 		return;
 	}
@@ -129,16 +152,6 @@ void request_in(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m
 		reply(tx, 483, NULL);
 		return;
 	}
-	if (!request_waits(p, tx, m))
+	if (!request_waits(p, tx, m, request_go))
 		request_go(p, tx, m);
-}
-
-void request_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
-{
-	if (m->method == SIP_REGISTER)
-		register_in(p, tx, m);
-	else if (m->method == SIP_INVITE)
-		invite_in(p, tx, m);
-	else
-		other_in(p, tx, m);
 }

@@ -2,7 +2,9 @@
  * table of label, XML tag and a function that writes the value; both forms are printed from it. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "endpoint/sip/gateway.h"
+#include "core/registry/api.h"
+#include "core/value/self.h"
+#include "endpoint/sip/module_i.h"
 #include "text/json.h"
 #include "text/xml.h"
 
@@ -144,23 +146,23 @@ ROW(nat)
 }
 ROW(calls_in)
 {
-	buf_printf(b, "%" PRIu64, p->calls_in);
+	buf_printf(b, "%" PRIu64, profile_calls_of(p)->in);
 }
 ROW(failed_in)
 {
-	buf_printf(b, "%" PRIu64, p->failed_in);
+	buf_printf(b, "%" PRIu64, profile_calls_of(p)->failed_in);
 }
 ROW(calls_out)
 {
-	buf_printf(b, "%" PRIu64, p->calls_out);
+	buf_printf(b, "%" PRIu64, profile_calls_of(p)->out);
 }
 ROW(failed_out)
 {
-	buf_printf(b, "%" PRIu64, p->failed_out);
+	buf_printf(b, "%" PRIu64, profile_calls_of(p)->failed_out);
 }
 ROW(registrations)
 {
-	buf_printf(b, "%zu", reg_table_count(p->regs));
+	buf_printf(b, "%zu", reg_table_count(reg_table_of(p)));
 }
 
 struct row {
@@ -326,15 +328,14 @@ static void reg_print(const struct reg *r, void *arg)
 	buf_fini(&status);
 }
 
-static int regs_print(struct profile *p, struct buf *out, struct sv filter, bool is_exact, bool is_xml) ON_CTL;
-static int regs_print(struct profile *p, struct buf *out, struct sv filter, bool is_exact, bool is_xml)
+static ON_CTL int regs_print(struct profile *p, struct buf *out, struct sv filter, bool is_exact, bool is_xml)
 {
 	struct reg_print pr = {out, filter, is_exact, is_xml, 0};
 	if (is_xml)
 		buf_adds(out, "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<profile>\n  <registrations>\n");
 	else
 		buf_printf(out, "\nRegistrations:\n%s", line);
-	reg_table_each(p->regs, reg_print, &pr);
+	reg_table_each(reg_table_of(p), reg_print, &pr);
 	return is_xml ? buf_adds(out, "  </registrations>\n</profile>\n")
 	              : buf_printf(out, "Total items returned: %zu\n%s", pr.count, line);
 }
@@ -370,8 +371,7 @@ static int entry_cmp(const void *a, const void *b)
 	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
-static void list_text(const struct entries *l, struct buf *out) ON_CTL;
-static void list_text(const struct entries *l, struct buf *out)
+static ON_CTL void list_text(const struct entries *l, struct buf *out)
 {
 	size_t profiles = 0, aliases = 0;
 	buf_printf(out, "%25s\t%s\t%42s\t%s\n%s", "Name", "   Type", "Data", "State", line);
@@ -383,15 +383,15 @@ static void list_text(const struct entries *l, struct buf *out)
 			continue;
 		}
 		profiles++;
-		buf_printf(out, "%25s\t%7s\t%42s\tRUNNING (%zu)\n", e->name, "profile", e->p->url, e->p->call_count);
+		buf_printf(out, "%25s\t%7s\t%42s\tRUNNING (%zu)\n", e->name, "profile", e->p->url,
+		    profile_calls_of(e->p)->count);
 		gateway_rows_put(e->p, out, false);
 	}
 	buf_printf(out, "%s%zu profile%s %zu alias%s\n", line, profiles, profiles == 1 ? "" : "s", aliases,
 	    aliases == 1 ? "" : "es");
 }
 
-static void list_xml(const struct entries *l, struct buf *out) ON_CTL;
-static void list_xml(const struct entries *l, struct buf *out)
+static ON_CTL void list_xml(const struct entries *l, struct buf *out)
 {
 	buf_adds(out, "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<profiles>\n");
 	for (size_t i = 0; i < l->n; i++) {
@@ -404,7 +404,8 @@ static void list_xml(const struct entries *l, struct buf *out)
 		if (e->is_alias)
 			buf_adds(out, "</data>\n<state>ALIASED</state>\n</alias>\n");
 		else
-			buf_printf(out, "</data>\n<state>RUNNING (%zu)</state>\n</profile>\n", e->p->call_count);
+			buf_printf(
+			    out, "</data>\n<state>RUNNING (%zu)</state>\n</profile>\n", profile_calls_of(e->p)->count);
 		if (!e->is_alias)
 			gateway_rows_put(e->p, out, true);
 	}
@@ -413,8 +414,7 @@ static void list_xml(const struct entries *l, struct buf *out)
 
 /* ---- the list as JSON: what each profile is, its gateways, and the first rows of its status ---- */
 
-static void json_info(struct json_writer *w, const struct entry *e) ON_CTL;
-static void json_info(struct json_writer *w, const struct entry *e)
+static ON_CTL void json_info(struct json_writer *w, const struct entry *e)
 {
 	struct buf v;
 	buf_init(&v);
@@ -439,8 +439,7 @@ static void json_info(struct json_writer *w, const struct entry *e)
 	buf_fini(&v);
 }
 
-static void json_entry(struct json_writer *w, const struct entry *e) ON_CTL;
-static void json_entry(struct json_writer *w, const struct entry *e)
+static ON_CTL void json_entry(struct json_writer *w, const struct entry *e)
 {
 	struct lnode *it, *tmp;
 	jw_key(w, e->name);
@@ -453,14 +452,14 @@ static void json_entry(struct json_writer *w, const struct entry *e)
 		jw_kv_str(w, "state", "ALIASED");
 	} else {
 		jw_kv_str(w, "state", "RUNNING");
-		jw_kv_int(w, "in-use", (int64_t)e->p->call_count);
+		jw_kv_int(w, "in-use", (int64_t)profile_calls_of(e->p)->count);
 		jw_kv_str(w, "data", e->p->url);
 	}
 	jw_end_object(w);
-	if (!e->is_alias && !list_empty(&e->p->gateways)) {
+	if (!e->is_alias && !list_empty(gateways_of(e->p))) {
 		jw_key(w, "gateways");
 		jw_begin_object(w);
-		list_each (&e->p->gateways, it, tmp) {
+		list_each (gateways_of(e->p), it, tmp) {
 			const struct gateway *g = list_entry(it, struct gateway, link);
 			jw_key(w, g->name);
 			jw_begin_object(w);
@@ -475,8 +474,7 @@ static void json_entry(struct json_writer *w, const struct entry *e)
 	jw_end_object(w);
 }
 
-static void list_json(const struct entries *l, struct buf *out) ON_CTL;
-static void list_json(const struct entries *l, struct buf *out)
+static ON_CTL void list_json(const struct entries *l, struct buf *out)
 {
 	struct json_writer w;
 	jw_init(&w, out, true);
@@ -490,13 +488,10 @@ static void list_json(const struct entries *l, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-static int list_print(struct buf *out, void (*put)(const struct entries *l, struct buf *out)) ON_CTL;
-static int list_print(struct buf *out, void (*put)(const struct entries *l, struct buf *out))
+static ON_CTL int list_print(struct buf *out, void (*put)(const struct entries *l, struct buf *out))
 {
 	struct entries l = {0};
-	struct lnode *it, *tmp;
-	list_each (&sofia.profiles, it, tmp) {
-		struct profile *p = list_entry(it, struct profile, link);
+	for (struct profile *p = profile_next(NULL); p; p = profile_next(p)) {
 		entry_add(&l, p->conf.name, p, false);
 		profile_each_alias(p, alias_found, &l);
 	}

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "core/conf/dir.h"
 #include "core/event/event.h"
-#include "endpoint/sip/sofia_i.h"
+#include "endpoint/sip/module_i.h"
 #include "loop/co.h"
 
 enum { WAITING_MAX = 100 };
@@ -15,10 +15,10 @@ struct held {
 	struct sip_stx *tx;
 	struct sip_msg *m;
 	char *user, *domain;
+	request_fn go;
 };
 
-static void add(struct event *e, const char *name, struct sv value) ON_CTL;
-static void add(struct event *e, const char *name, struct sv value)
+static ON_CTL void add(struct event *e, const char *name, struct sv value)
 {
 	char *text = value.n ? sv_dup(value) : NULL;
 	if (text)
@@ -27,8 +27,7 @@ static void add(struct event *e, const char *name, struct sv value)
 }
 
 /* What FreeSWITCH tells a handler of a login. */
-static struct event *params_of(const struct held *h, const struct sip_auth *a) ON_CTL;
-static struct event *params_of(const struct held *h, const struct sip_auth *a)
+static ON_CTL struct event *params_of(const struct held *h, const struct sip_auth *a)
 {
 	const struct sip_msg *m = h->m;
 	struct event *e = event_new(EVENT_REQUEST_PARAMS, NULL);
@@ -61,8 +60,7 @@ static struct event *params_of(const struct held *h, const struct sip_auth *a)
 	return e;
 }
 
-static void held_free(struct held *h) ON_CTL;
-static void held_free(struct held *h)
+static ON_CTL void held_free(struct held *h)
 {
 	waiting--;
 	sip_stx_unref(h->tx);
@@ -73,8 +71,7 @@ static void held_free(struct held *h)
 	mem_free(h);
 }
 
-static bool answer_of(struct profile *p, const struct sip_msg *m, struct buf *realm, struct sip_auth *out) ON_CTL;
-static bool answer_of(struct profile *p, const struct sip_msg *m, struct buf *realm, struct sip_auth *out)
+static ON_CTL bool answer_of(struct profile *p, const struct sip_msg *m, struct buf *realm, struct sip_auth *out)
 {
 	buf_init(realm);
 	auth_realm_put(p, m, realm);
@@ -99,12 +96,12 @@ static void held_main(void *arg)
 		if (st && st != ST_NOTFOUND && dir_user_needs_load(sv_of(h->user), sv_of(h->domain)))
 			sip_stx_reply_once(h->tx, 503, NULL, "Retry-After: 2\r\n"); /* nobody knows whether he exists */
 		else
-			request_go(h->p, h->tx, h->m);
+			h->go(h->p, h->tx, h->m);
 	}
 	held_free(h);
 }
 
-bool request_waits(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+bool request_waits(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, request_fn go)
 {
 	struct sip_auth answer;
 	struct buf realm;
@@ -124,7 +121,8 @@ bool request_waits(struct profile *p, struct sip_stx *tx, const struct sip_msg *
 		    .tx = sip_stx_ref(tx),
 		    .m = sip_msg_dup(m),
 		    .user = sv_dup(answer.username),
-		    .domain = sv_dup(domain)};
+		    .domain = sv_dup(domain),
+		    .go = go};
 	}
 	buf_fini(&realm);
 	if (!h || !h->m || !h->user || !h->domain || co_spawn("sip user", held_main, h, NULL)) {

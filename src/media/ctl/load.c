@@ -8,6 +8,7 @@
 
 #include <sched.h>
 
+enum { WHOLE = 1000000 }; /* a load is in millionths of a core */
 enum {
 	LOOK_US = 1000000,
 	STALE_US = 10000000, /* an average over longer says nothing about now */
@@ -35,7 +36,7 @@ ON_CTL static void loads_look(void)
 	for (unsigned i = 0; i < mctl.thread_count; i++) {
 		struct mctl_thread *t = &mctl.threads[i];
 		uint64_t cpu_us = (uint64_t)rt_thread_cpu_ns(t->rt) / 1000;
-		uint64_t load = since_us < STALE_US ? (cpu_us - t->cpu_us) * 1000000 / (uint64_t)since_us : 0;
+		uint64_t load = since_us < STALE_US ? (cpu_us - t->cpu_us) * WHOLE / (uint64_t)since_us : 0;
 		t->load = share_of(load, t->streams, t->peak_streams);
 		t->cpu_us = cpu_us;
 		t->load_streams = t->peak_streams = t->streams;

@@ -1,4 +1,5 @@
 /* Character classes and the scanners every header parser uses: blanks, quoted strings, host and port, parameters. */
+#include "base/scan.h"
 #include "sip/msg/chars_i.h"
 #include <string.h>
 
@@ -184,7 +185,8 @@ bool sip_is_token(struct sv text)
 
 bool sip_is_value(struct sv text)
 {
-	for (size_t i = 0; i < text.n; i++)
+	for (size_t i = scan_plain(text.p, text.n, 0, 0); i < text.n;
+	     i += 1 + scan_plain(text.p + i + 1, text.n - i - 1, 0, 0))
 		if (ch_is_control(text.p[i]))
 			return false;
 	return true;

@@ -95,10 +95,21 @@ ANY const char *sip_hdr_name(enum sip_hdr_id id);  /* "Call-ID"; "" for SIP_HDR_
 
 /* ---- URIs ---- */
 enum sip_scheme { SIP_SCHEME_NONE, SIP_SCHEME_SIP, SIP_SCHEME_SIPS, SIP_SCHEME_TEL, SIP_SCHEME_OTHER };
-enum sip_transport { SIP_TRANSPORT_NONE, SIP_UDP, SIP_TCP, SIP_TLS, SIP_WS, SIP_WSS };
+enum sip_transport { SIP_TRANSPORT_NONE, SIP_UDP, SIP_TCP, SIP_TLS, SIP_WS, SIP_WSS, SIP_TRANSPORT_COUNT };
+#define SIP_TRANSPORT_DEFAULT SIP_UDP /* what a sip: URI without transport parameter means */
+/* What the RFCs say of each; whether we have it is the stack's affair (sip/transport_i.h). */
+struct sip_transport_facts {
+	const char *token;     /* in Via: "UDP" */
+	const char *param;     /* in transport=: "udp" */
+	uint16_t default_port; /* 5060 (RFC 3261 19.1.2), 5061; 80 and 443 (RFC 7118 section 6) */
+	bool is_reliable;      /* nothing is sent again, and the source address is proved */
+};
+ANY const struct sip_transport_facts *sip_transport_facts(enum sip_transport t); /* never NULL */
 ANY enum sip_transport sip_transport_of(struct sv text);  /* case-insensitive; SIP_TRANSPORT_NONE when unknown */
 ANY const char *sip_transport_name(enum sip_transport t); /* "UDP" as in Via; "" for none */
 ANY bool sip_transport_is_reliable(enum sip_transport t);
+/* ";transport=tcp" for an address of ours or of whoever came over t; nothing for the default. Appends. */
+ANY void sip_put_transport(struct buf *b, enum sip_transport t);
 
 struct sip_uri {
 	struct sv text; /* all of it, without angle brackets */

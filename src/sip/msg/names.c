@@ -166,24 +166,42 @@ const char *sip_hdr_name(enum sip_hdr_id id)
 	return (unsigned)id < SIP_HDR_COUNT ? hdr_names[id].name : "";
 }
 
-static const char *const transport_names[] = {"", "UDP", "TCP", "TLS", "WS", "WSS"};
+static const struct sip_transport_facts transports[SIP_TRANSPORT_COUNT] = {
+    [SIP_TRANSPORT_NONE] = {"", "", 5060, false},
+    [SIP_UDP] = {"UDP", "udp", 5060, false},
+    [SIP_TCP] = {"TCP", "tcp", 5060, true},
+    [SIP_TLS] = {"TLS", "tls", 5061, true},
+    [SIP_WS] = {"WS", "ws", 80, true},
+    [SIP_WSS] = {"WSS", "wss", 443, true},
+};
+
+const struct sip_transport_facts *sip_transport_facts(enum sip_transport t)
+{
+	return &transports[(unsigned)t < SIP_TRANSPORT_COUNT ? t : SIP_TRANSPORT_NONE];
+}
 
 enum sip_transport sip_transport_of(struct sv text)
 {
-	for (int t = SIP_UDP; t <= SIP_WSS; t++)
-		if (sv_isi(text, transport_names[t]))
+	for (int t = SIP_TRANSPORT_NONE + 1; t < SIP_TRANSPORT_COUNT; t++)
+		if (sv_isi(text, transports[t].token))
 			return (enum sip_transport)t;
 	return SIP_TRANSPORT_NONE;
 }
 
 const char *sip_transport_name(enum sip_transport t)
 {
-	return (unsigned)t <= SIP_WSS ? transport_names[t] : "";
+	return sip_transport_facts(t)->token;
 }
 
 bool sip_transport_is_reliable(enum sip_transport t)
 {
-	return t > SIP_UDP;
+	return sip_transport_facts(t)->is_reliable;
+}
+
+void sip_put_transport(struct buf *b, enum sip_transport t)
+{
+	if (t != SIP_TRANSPORT_NONE && t != SIP_TRANSPORT_DEFAULT)
+		buf_printf(b, ";transport=%s", sip_transport_facts(t)->param);
 }
 
 static const struct {

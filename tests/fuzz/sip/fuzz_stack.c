@@ -149,17 +149,17 @@ static void setup(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sip_stack_handlers h = {.on_request = on_request, .may_send = may_send, .on_trace = on_trace};
-	struct sip_source src = {.transport = SIP_UDP};
+	struct sip_source src = {.flow = {.ops = &sip_udp_ops}};
 	struct addr bind;
 	setup();
 	role_assert_ctl();
 	memset(&run, 0, sizeof(run));
-	CHECK(!addr_parse(&bind, SV("127.0.0.1"), 0) && !addr_parse(&src.peer, SV("127.0.0.1"), 9));
+	CHECK(!addr_parse(&bind, SV("127.0.0.1"), 0) && !addr_parse(&src.flow.peer, SV("127.0.0.1"), 9));
 	CHECK(!sip_stack_new(&run.s,
 	    &(struct sip_stack_config){.supported = "replaces", .max_transactions = 64, .numeric_hosts_only = true}, &h,
 	    NULL));
-	CHECK(!sip_stack_listen_udp(run.s, &bind, &src.local));
-	src.udp = list_entry(list_first(&run.s->udps), struct sip_udp, link);
+	CHECK(!sip_stack_listen(run.s, SIP_UDP, &bind, &src.flow.local));
+	src.flow.listener = sip_listener_for(run.s, SIP_UDP, &src.flow.peer);
 	sip_stack_set_trace(run.s, true);
 	const char *p = (const char *)data, *end = p + size;
 	while (p < end) {

@@ -13,7 +13,9 @@
 #include "core/value/cause.h"
 #include "core/value/vars.h"
 #include "fake.h"
+#include "text/mark.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int test_causes(void)
@@ -29,6 +31,96 @@ static int test_causes(void)
 	EXPECT_INT(cause_from_sip(480), CAUSE_NO_USER_RESPONSE); /* not symmetric */
 	EXPECT_INT(cause_from_sip(404), CAUSE_UNALLOCATED_NUMBER);
 	EXPECT_INT(cause_from_sip(699), CAUSE_NORMAL_UNSPECIFIED);
+	return 0;
+}
+
+/* A thousand sets and removals, long values and marked ones among them, against a plain list of strings. */
+enum { MODEL_NAMES = 150, MODEL_STEPS = 6000 };
+static struct {
+	char *value;
+	unsigned since;
+} model[MODEL_NAMES];
+
+static unsigned model_random(void)
+{
+	static unsigned state = 12345;
+	state = state * 1664525 + 1013904223;
+	return state >> 8;
+}
+
+static int model_check(struct vars *v)
+{
+	struct buf scratch;
+	const char *name, *value, *text;
+	size_t count = 0;
+	unsigned last = 0;
+	char own[32];
+
+	buf_init(&scratch);
+	for (unsigned i = 0; i < MODEL_NAMES; i++) {
+		snprintf(own, sizeof(own), "variable_NUMBER_%u", i);
+		value = vars_get(v, own);
+		EXPECT(model[i].value ? value && !strcmp(value, model[i].value) : !value);
+		count += model[i].value != NULL;
+		text = vars_text(v, own, &scratch);
+		EXPECT(!text || mark_length(sv_of(text)) == strlen(value));
+	}
+	buf_fini(&scratch);
+	EXPECT_INT(vars_count(v), count);
+	for (size_t i = 0; i < count; i++) {
+		vars_at(v, i, &name, &value);
+		unsigned k = (unsigned)atoi(name + strlen("variable_number_"));
+		EXPECT(model[k].since > last && !strcmp(model[k].value, value)); /* in the order they were set */
+		last = model[k].since;
+	}
+	return 0;
+}
+
+static int test_vars_many(void)
+{
+	struct vars *v = NULL;
+	char name[32], value[3000];
+
+	EXPECT_INT(vars_new(&v), 0);
+	for (unsigned step = 1; step <= MODEL_STEPS; step++) {
+		unsigned k = model_random() % MODEL_NAMES, how = model_random() % 16;
+		size_t n = how == 0 ? 0 : how == 1 ? model_random() % 2999 : model_random() % 40;
+		const char *old = model[k].value;
+
+		snprintf(name, sizeof(name), step % 2 ? "variable_number_%u" : "Variable_Number_%u", k);
+		memset(value, 'a' + (int)(step % 26), n);
+		value[n] = 0;
+		if (how == 2 && n) { /* some of it is from outside */
+			struct buf b;
+			buf_init(&b);
+			buf_adds(&b, "x");
+			mark_put(&b, (struct sv){value, n});
+			EXPECT_INT(vars_set(v, name, b.p), 0);
+			buf_fini(&b);
+			memmove(value + 1, value, n + 1);
+			value[0] = 'x';
+		} else if (how == 3 && old && strlen(old) > 2) { /* a view into what is replaced */
+			EXPECT_INT(vars_set(v, name, vars_get(v, name) + 1), 0);
+			snprintf(value, sizeof(value), "%s", old + 1);
+		} else {
+			EXPECT_INT(how & 1 ? vars_set(v, name, value) : vars_set_outside(v, name, value), 0);
+		}
+		mem_free(model[k].value);
+		model[k].value = *value ? mem_strdup(value) : NULL;
+		model[k].since = step;
+		if (step % 50 == 0)
+			EXPECT(!model_check(v));
+	}
+	size_t at = 0, found = 0;
+	const char *n, *x;
+	while (vars_next_named(v, SV("VARIABLE_number_1"), &at, &n, &x))
+		found++;
+	for (unsigned i = 10; i < MODEL_NAMES; i++)
+		found -= model[i].value && (i / 10 == 1 || i >= 100);
+	EXPECT_INT(found, 0);
+	vars_free(v);
+	for (unsigned i = 0; i < MODEL_NAMES; i++)
+		mem_free(model[i].value);
 	return 0;
 }
 
@@ -291,5 +383,6 @@ static NO_ROLE_CHECK int test_events(void)
 	return 0;
 }
 
-TEST_MAIN({"causes", test_causes, 0}, {"variables", test_vars, TEST_OOM}, {"expansion", test_expand, TEST_LOOP},
-    {"dial strings", test_dial, TEST_OOM}, {"many legs", test_dial_many, 0}, {"events", test_events, TEST_LOOP})
+TEST_MAIN({"causes", test_causes, 0}, {"variables", test_vars, TEST_OOM}, {"many variables", test_vars_many, 0},
+    {"expansion", test_expand, TEST_LOOP}, {"dial strings", test_dial, TEST_OOM}, {"many legs", test_dial_many, 0},
+    {"events", test_events, TEST_LOOP})

@@ -8,7 +8,8 @@
 #include "core/conf/dir.h"
 #include "core/registry/api.h"
 #include "core/registry/registrations.h"
-#include "endpoint/sip/sofia_i.h"
+#include "endpoint/sip/module_i.h"
+#include "endpoint/sip/reg/reg_i.h"
 #include "harness.h"
 #include "loop/co.h"
 #include "net/udp.h"
@@ -98,8 +99,7 @@ static int rig_up(const char *more)
 	struct addr any;
 	char text[2048];
 	memset(&rig, 0, sizeof(rig));
-	memset(&sofia, 0, sizeof(sofia));
-	list_init(&sofia.profiles);
+	profiles_init(&sofia_hooks);
 	dir_provider_set(&provider);
 	EXPECT_INT(acl_start(), ST_OK);
 	snprintf(text, sizeof(text),
@@ -125,8 +125,7 @@ static void rig_down(void)
 {
 	profiles_stop_all();
 	udp_close(rig.phone);
-	store_close(sofia.store);
-	reg_homes_free();
+	reg_store_close();
 	acl_stop();
 	dir_provider_set(NULL);
 	registrations_clear();
@@ -183,7 +182,7 @@ static int ask(const char *user, const char *password, const char *contact)
 static size_t bound(const char *user, const struct reg **out) NO_ROLE_CHECK;
 static size_t bound(const char *user, const struct reg **out)
 {
-	return reg_table_find(rig.p->regs, sv_of(user), SV("example.com"), out, REG_CONTACTS_MAX);
+	return reg_table_find(reg_table_of(rig.p), sv_of(user), SV("example.com"), out, REG_CONTACTS_MAX);
 }
 
 static int test_digest(void) NO_ROLE_CHECK;
@@ -289,14 +288,14 @@ static int test_restore(void)
 	EXPECT_INT(reg_store_open(path), ST_OK);
 	EXPECT_INT(ask("1000", NULL, ""), 401);
 	EXPECT_INT(ask("1000", "secret", "Contact: \"Me\" <sip:1000@127.0.0.1:9;x=1>;q=0.5\r\nExpires: 600\r\n"), 200);
-	EXPECT_INT(store_sync(sofia.store, on_synced, NULL), ST_OK);
+	EXPECT_INT(store_sync(reg_home_store(), on_synced, NULL), ST_OK);
 	loop_run();
 	rig_down();
 	if (rig_up(""))
 		return -1;
 	EXPECT_INT(bound("1000", r), 0);
 	EXPECT_INT(reg_store_open(path), ST_OK);
-	EXPECT_INT(store_sync(sofia.store, on_synced, NULL), ST_OK);
+	EXPECT_INT(store_sync(reg_home_store(), on_synced, NULL), ST_OK);
 	loop_run();
 	for (int i = 0; i < 3; i++)
 		loop_run_nowait();

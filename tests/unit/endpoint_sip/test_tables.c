@@ -3,7 +3,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "endpoint/sip/sofia_i.h"
+#include "core/conf/acl.h"
+#include "endpoint/sip/profile/profile.h"
+#include "endpoint/sip/reg/reg_table.h"
+#include "endpoint/sip/uri/uri.h"
 #include "harness.h"
 #include "text/xml.h"
 

@@ -2,7 +2,8 @@
  * that does not read, what the recordings say byte for byte. */
 #include "base/mem.h"
 #include "core/event/event.h"
-#include "esl/esl_i.h"
+#include "esl/cmd/cmd_i.h"
+#include "esl/outbound/outbound.h"
 #include "harness.h"
 #include "net/tcp.h"
 
@@ -148,6 +149,11 @@ static NO_ROLE_CHECK int server_start(void)
 	    .max_clients_per_host = 3,
 	    .login_timeout_us = 60000000,
 	    .first_us = 60000000};
+	static const struct esl_client_ops ops = {.on_request = esl_cmd_run,
+	    .on_gone = esl_outbound_release,
+	    .on_log_level = esl_logs_update,
+	    .may_hear = esl_may_hear};
+	esl_clients_init(&ops);
 	EXPECT_INT(esl_limits_open(), ST_OK);
 	EXPECT_INT(addr_parse(&any, SV("127.0.0.1"), 0), ST_OK);
 	EXPECT_INT(tcp_listen(&listener, &any, on_accept, NULL), ST_OK);

@@ -118,7 +118,7 @@ int rig_open(struct rig *r, const struct sip_stack_config *cfg)
 	clock_fake_start(1700000000000000LL);
 	EXPECT_INT(addr_parse(&bind, SV("127.0.0.1"), 0), 0);
 	EXPECT_INT(sip_stack_new(&r->s, cfg, &h, r), 0);
-	EXPECT_INT(sip_stack_listen_udp(r->s, &bind, &r->addr), 0);
+	EXPECT_INT(sip_stack_listen(r->s, SIP_UDP, &bind, &r->addr), 0);
 	return peer_open(&r->p, addr_port(&r->addr));
 }
 

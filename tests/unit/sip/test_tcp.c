@@ -42,7 +42,7 @@ static int test_server(void)
 	role_assert_ctl();
 	EXPECT_INT(rig_open(&r, NULL), 0);
 	EXPECT_INT(addr_parse(&bind, SV("127.0.0.1"), 0), 0);
-	EXPECT_INT(sip_stack_listen_tcp(r.s, &bind, &bound), 0);
+	EXPECT_INT(sip_stack_listen(r.s, SIP_TCP, &bind, &bound), 0);
 	int fd = dial(addr_port(&bound));
 	for (size_t i = 0; i < sizeof(options) - 1; i += 50) {
 		size_t n = sizeof(options) - 1 - i < 50 ? sizeof(options) - 1 - i : 50;
@@ -62,7 +62,7 @@ static int test_server(void)
 	close(fd);
 	struct sip_stack_stats st;
 	sip_stack_stats_get(r.s, &st);
-	EXPECT_INT(st.tcp_conns, 0);
+	EXPECT_INT(st.conns, 0);
 	EXPECT_INT(st.server_transactions, 0); /* timer J is 0 on TCP */
 	rig_close(&r);
 	return 0;
@@ -78,7 +78,7 @@ static int test_client(void)
 	role_assert_ctl();
 	EXPECT_INT(rig_open(&r, NULL), 0);
 	EXPECT_INT(addr_parse(&bind_to, SV("127.0.0.1"), 0), 0);
-	EXPECT_INT(sip_stack_listen_tcp(r.s, &bind_to, NULL), 0);
+	EXPECT_INT(sip_stack_listen(r.s, SIP_TCP, &bind_to, NULL), 0);
 	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	EXPECT(!bind(l, (struct sockaddr *)&a, n) && !listen(l, 5) && !getsockname(l, (struct sockaddr *)&a, &n));
 	snprintf(uri, sizeof(uri), "sip:x@127.0.0.1:%u;transport=tcp", ntohs(a.sin_port));

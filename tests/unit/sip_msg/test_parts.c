@@ -1,4 +1,5 @@
 /* The pieces: URIs, addresses, parameters, lists, credentials, stream framing, building. */
+#include "base/check.h"
 #include "base/mem.h"
 #include "harness.h"
 #include "sip/msg/msg.h"
@@ -328,6 +329,35 @@ static int test_fitting(void)
 	return 0;
 }
 
-TEST_MAIN({"uri", test_uri}, {"building from hostile text", test_build_hostile}, {"what fits where", test_fitting},
-    {"uri equality", test_uri_eq}, {"name-addr", test_nameaddr}, {"lists", test_lists}, {"credentials", test_auth},
-    {"frames", test_frames}, {"build", test_build})
+static int test_transports(void)
+{
+	static const struct {
+		enum sip_transport t;
+		const char *token, *param, *put;
+		unsigned port;
+		bool is_reliable;
+	} rows[] = {{SIP_UDP, "UDP", "udp", "", 5060, false}, {SIP_TCP, "TCP", "tcp", ";transport=tcp", 5060, true},
+	    {SIP_TLS, "TLS", "tls", ";transport=tls", 5061, true}, {SIP_WS, "WS", "ws", ";transport=ws", 80, true},
+	    {SIP_WSS, "WSS", "wss", ";transport=wss", 443, true}, {SIP_TRANSPORT_NONE, "", "", "", 5060, false},
+	    {(enum sip_transport)99, "", "", "", 5060, false}};
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		const struct sip_transport_facts *f = sip_transport_facts(rows[i].t);
+		struct buf b;
+		buf_init(&b);
+		sip_put_transport(&b, rows[i].t);
+		EXPECT_STR(f->token, rows[i].token);
+		EXPECT_STR(f->param, rows[i].param);
+		EXPECT_INT(f->default_port, rows[i].port);
+		EXPECT_INT(sip_transport_is_reliable(rows[i].t), rows[i].is_reliable);
+		if (rows[i].t < SIP_TRANSPORT_COUNT) {
+			EXPECT_INT(sip_transport_of(sv_of(f->param)), rows[i].t);
+			EXPECT_STR(b.n ? b.p : "", rows[i].put);
+		}
+		buf_fini(&b);
+	}
+	return 0;
+}
+
+TEST_MAIN({"transports", test_transports}, {"uri", test_uri}, {"building from hostile text", test_build_hostile},
+    {"what fits where", test_fitting}, {"uri equality", test_uri_eq}, {"name-addr", test_nameaddr},
+    {"lists", test_lists}, {"credentials", test_auth}, {"frames", test_frames}, {"build", test_build})

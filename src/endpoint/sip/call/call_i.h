@@ -1,0 +1,169 @@
+/* What this room's files share: a call, the private object between a leg and its dialog. A leg holds one reference on
+ * it, the dialog's callbacks another. Arrows, top to bottom: call_in, call_out (handlers and ops), respond ->
+ * call_dialog, call_end -> call_info, redirect, refer -> call_invite -> call_gateway, headers, identity, call_hosts ->
+ * call_common. */
+#pragma once
+#include "core/leg/leg.h"
+#include "core/registry/endpoint.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "endpoint/sip/call/call.h"
+#include "endpoint/sip/gateway/gateway.h"
+#include "endpoint/sip/reg/reg.h"
+#include "endpoint/sip/uri/uri.h"
+#include "sip/sub.h"
+
+enum { INFO_DIGITS_MAX = 128 };
+struct info_digits { /* that go to the phone by INFO, one after the other (call_info.c) */
+	char digits[INFO_DIGITS_MAX], sent;
+	uint16_t durations_ms[INFO_DIGITS_MAX], sent_ms;
+	uint8_t head, count;
+	bool is_busy; /* sent is not answered yet */
+	struct ltimer pause;
+};
+struct call {              /* counted: one reference is the leg's, one the sip_call's */
+	struct lnode link; /* in the profile's list */
+	struct profile *p;
+	struct leg *leg;                          /* NULL once it is destroyed */
+	struct sip_call *sip;                     /* NULL before dialling and once closed */
+	const struct sip_call_handlers *handlers; /* outbound: what its dialog is given */
+	bool is_outbound, is_closed, is_counted;
+	bool has_offered;    /* our SDP in the 2xx waits for its answer in the ACK */
+	bool has_reoffered;  /* the same, of a re-INVITE without SDP */
+	bool is_offer_asked; /* our re-INVITE had none: their 2xx brings an offer */
+	bool has_answered;   /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
+	bool is_start_held;  /* the leg starts when the ACK brings SDP */
+	bool is_hold_due;    /* asked for before the ACK: a re-INVITE has to wait for it, and so does an UPDATE */
+	char *display_due[2];
+	bool shows_updates; /* the far side said X-FS-Support: update_display */
+	bool is_nat;
+	bool is_waiting_offerless; /* waiting_tx has no SDP */
+	struct sip_stx
+	    *waiting_tx; /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
+	int respond_code;
+	char *respond_phrase, *respond_headers; /* headers: whole lines, or NULL */
+	struct info_digits info;
+	/* outbound */
+	char *uri, *route, *to_uri; /* to_uri: before a redirection; NULL = uri */
+	unsigned redirect_count;
+	struct sip_dst dst;
+	char originator_uuid[UUID_CHARS + 1];
+	char *auth_user, *auth_password;
+	struct sip_sub *referral;           /* we sent a REFER: what becomes of it is told here; NULL = none */
+	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
+	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
+	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
+	bool has_own_domain;                /* sip_invite_domain was given */
+	bool is_bye_said;                   /* ours went out, with all its headers */
+};
+/* out: what hears of its dialog when it goes out; NULL: it came in. */
+ON_CTL struct call *call_new(struct profile *p, struct leg *leg, const struct sip_call_handlers *out);
+/* The operations of every leg of ours, wherever it is made (endpoint.c). */
+ANY const struct endpoint_ops *call_endpoint(void);
+ON_CTL void call_endpoint_set(const struct endpoint_ops *ops);
+ANY struct call *call_of(const struct leg *leg); /* of a leg that is known to be ours */
+ON_CTL int call_media_init(struct call *c);
+/* From which hosts media may come: before an SDP of m, which came from peer, is given to the leg. */
+ON_CTL void call_hosts_tell(struct call *c, const struct addr *peer, const struct sip_msg *m);
+ON_CTL void call_owed(struct call *c); /* acknowledged: what had to wait for it */
+/* Value of the Reason header for the leg's cause; false: none is to be sent. */
+ON_CTL bool call_reason_put(struct call *c, struct buf *b);
+/* Whether its Allow has INFO: digits may go so. */
+ON_CTL void call_allow_tell(struct call *c, const struct sip_msg *m);
+ON_CTL void call_vars_from_msg(struct call *c, const struct sip_msg *m);
+/* A variable of the form user@host:port, to be dialled as it is. */
+ON_CTL void call_var_sv(struct leg *leg, const char *name, struct sv value); /* as data; empty: none */
+ON_CTL void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u);
+/* Those of the dialog as its latest message has them; an inbound call's are complete with its ACK. */
+ON_CTL void call_vars_dialog(struct call *c, const struct sip_msg *m);
+ON_CTL enum cause call_cause_from_msg(const struct sip_msg *m, int code);
+ON_CTL enum cause call_cause_from_reason(struct sv reason);
+extern const struct sip_call_handlers call_in_handlers, call_out_handlers;
+/* Adds Session-Expires and Require when the request asks for a session timer, and watches it. */
+ON_CTL void call_session_timer_put(struct call *c, const struct sip_msg *m, struct buf *b);
+ANY uint32_t session_expires_of(const struct sip_msg *m); /* seconds; 0 = none asked for */
+/* With a 415: what a body may be (RFC 3261 21.4.13). */
+#define CALL_ACCEPT "Accept: application/sdp, multipart/mixed\r\nAccept-Encoding: identity\r\n"
+/* shared handlers and ops (call_end.c, call_dialog.c) */
+ON_CTL void call_on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg);
+ON_CTL void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg);
+ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+ON_CTL void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
+ON_CTL void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+ON_CTL void call_on_bye(struct sip_call *sc, const struct sip_msg *bye, struct buf *headers, void *arg);
+ON_CTL void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+/* ---- INFO (call_info.c) ---- */
+ON_CTL void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
+ON_CTL void info_end(struct call *c); /* the dialog is over */
+/* ---- what core asks of a leg of ours before and at its end (call_in.c) ---- */
+ON_CTL int call_op_ring_ready(struct leg *leg);
+ON_CTL int call_op_pre_answer(struct leg *leg, struct leg *near);
+ON_CTL int call_op_answer(struct leg *leg, struct leg *near);
+ON_CTL void call_op_on_hangup(struct leg *leg);
+ON_CTL void call_op_on_destroy(struct leg *leg);
+
+/* ---- headers (headers.c) ---- */
+/* X-, P-, Diversion and User-to-User as variables with that prefix. */
+ON_CTL void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix);
+/* Those of an INVITE that go nowhere by themselves: sip_call_info and its like. */
+ON_CTL void call_vars_kept(struct call *c, const struct sip_msg *m);
+/* To a leg that a dials: sip_h_ variables, of what came from outside only what may. */
+ON_CTL void call_headers_pass(struct call *c, struct leg *a);
+/* The X- headers of a response of whom c is called come to its caller: they are in what he is told next. */
+ON_CTL void call_headers_back(struct call *c, const struct sip_msg *resp);
+/* Those of a BYE that came, as sip_bye_h_ of its leg; and all sip_bye_h_ of the leg that ends to the one it ends with.
+ */
+ON_CTL void call_bye_headers_take(struct call *c, const struct sip_msg *bye);
+ON_CTL void call_bye_headers_pass(struct call *c, struct leg *to /* may be NULL */);
+/* A line for each variable with that prefix; none of those the stack writes itself. */
+ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
+
+/* ---- identity (identity.c) ---- */
+/* Who calls, by the INVITE and the account (whose user may be NULL): into lp and the variables. */
+ON_CTL void identity_in(struct call *c, const struct sip_msg *m, const struct auth *who, struct leg_profile *lp);
+/* The profile refuses accounts that give themselves out as others, and this one does. */
+ON_CTL bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const struct auth *who);
+/* The identity header with its line's end, and Privacy; nothing where none is to be told. */
+ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
+/* The host of an address of ours, IPv6 in brackets; what is no host gives way to our own. */
+ON_CTL void call_host_put(struct call *c, struct buf *b, const char *host);
+
+/* ---- transfers (refer.c) ---- */
+ON_CTL void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
+/* Sends a REFER inside the call; headers has its Refer-To. Once the far side tells that it is done, the leg hangs up.
+ */
+ON_CTL int refer_send(struct call *c, const char *headers);
+ON_CTL void refer_referral_end(struct call *c); /* what becomes of it is of no interest any more */
+/* The leg an INVITE's Replaces names (NULL without the header; borrowed). False: it cannot be, and was answered. */
+ON_CTL bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct leg **out);
+ON_CTL void replaces_prepare(struct call *c, const struct leg *replaced); /* before the leg starts */
+ON_CTL void replaces_run(struct call *c);                                 /* once it is acknowledged */
+
+ON_CTL int call_hold(struct leg *leg, bool is_hold);
+ON_CTL int call_reinvite(struct leg *leg, struct sv sdp);
+ON_CTL void call_reinvite_reply(struct leg *leg, int code, struct sv sdp);
+ON_CTL int call_reinvite_ack(struct leg *leg, struct sv sdp);
+ON_CTL int call_send_dtmf(struct leg *leg, const char *digits, unsigned duration_ms);
+ON_CTL int call_respond(struct leg *leg, int code, const char *phrase); /* respond.c */
+ON_CTL int call_send_info(struct leg *leg, const char *ctype, struct sv body);
+ON_CTL int call_send_message(struct leg *leg, const char *ctype, struct sv body);
+ON_CTL int call_phone_event(struct leg *leg, const char *event);
+ON_CTL int call_display(struct leg *leg, const char *name, const char *number);
+ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
+ON_CTL int call_out_dial(struct leg *leg);
+ON_CTL int call_out_invite(struct leg *leg); /* to c->uri, with a new offer; again after a redirection */
+
+/* ---- redirection (redirect.c) ---- */
+/* A 3xx to our INVITE; true: it is taken care of (a new INVITE is out, or the leg was hung up). */
+ON_CTL bool redirect_in(struct call *c, const struct sip_close *why);
+ON_CTL int call_redirect(struct leg *leg, const char *uris);
+
+/* ---- calls by gateways (call_gateway.c) ---- */
+ON_CTL void call_gateway_vars(struct call *c);
+/* An answer to the call's INVITE came from a: learned when it went to the gateway's own proxy, not to an address that
+ * was dialled or that a redirection named. */
+ON_CTL void call_gateway_learn(struct call *c, const struct addr *a);
+/* The same for its challenge; in a call that stands it may be anybody's. */
+ON_CTL bool call_gateway_credentials(struct call *c, const struct sip_challenge *ch, struct sip_credentials *out);
+ON_CTL void call_gateway_from_put(struct call *c, struct buf *b);
+ON_CTL void call_gateway_inbound(struct call *c, struct gateway *g, const struct sip_msg *m, struct leg_profile *lp);

@@ -1,0 +1,538 @@
+/* Inbound calls: who may call (access list, digest), the leg with its variables and profile, and the operations core
+ * asks of an unanswered or answered inbound leg. SDP text goes through leg_media untouched. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/bridge/bridge.h"
+#include "core/conf/acl.h"
+#include "core/conf/dir.h"
+#include "core/leg/leg.h"
+#include "core/registry/limits.h"
+#include "core/sound/media.h"
+#include "core/value/cause.h"
+#include "core/value/vars.h"
+#include "endpoint/sip/call/call_i.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- who is it ---- */
+
+struct caller {
+	struct auth auth;
+	const char *acl_name; /* into acl, or NULL */
+	char acl[64];
+	bool is_authorized;
+	struct gateway *gateway; /* it came by, which is believed; borrowed */
+};
+
+/* Access list, then digest. False: answered already. */
+static ON_CTL bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who)
+{
+	const char *token = NULL;
+	struct sv list = SV_NONE, user, domain;
+	char host[ADDR_TEXT_MAX];
+	struct gateway *g = who->gateway = gateway_of_request(p, m, sip_stx_peer(tx));
+	if (g && *g->conf.auth_acl && acl_allows(sv_of(g->conf.auth_acl), sip_stx_peer(tx), NULL, NULL)) {
+		who->is_authorized = true;
+		sip_stx_trust(tx);
+		return true;
+	}
+	if (*p->conf.inbound_acl) {
+		if (acl_allows(sv_of(p->conf.inbound_acl), sip_stx_peer(tx), &token, &list)) {
+			snprintf(who->acl, sizeof(who->acl), "%.*s", SVF(list));
+			who->acl_name = who->acl;
+			who->is_authorized = true;
+			sip_stx_trust(tx);
+			if (token && sv_split(sv_of(token), '@', &user, &domain) &&
+			    dir_user_find(user, domain, &who->auth.user) == ST_OK)
+				who->auth.username = sv_dup(user), who->auth.realm = sv_dup(domain);
+			return true;
+		}
+		if (!p->conf.auths_calls || p->conf.auths_calls_acl_only) {
+			auth_failed_count(p, sip_stx_peer(tx));
+			log_warning(
+			    "IP %s Rejected by acl \"%s\"", addr_host(sip_stx_peer(tx), host), p->conf.inbound_acl);
+			sip_stx_reply_once(tx, 403, NULL, NULL);
+			return false;
+		}
+	}
+	if (p->conf.accepts_blind_auth || (!p->conf.auths_calls && !auth_has_answer(p, m)))
+		return true; /* an answer to a challenge of ours is looked at where nobody has to: respond 407 asked for
+		                it */
+	who->is_authorized = auth_check(p, tx, m, &who->auth) == AUTH_OK;
+	return who->is_authorized;
+}
+
+/* Where the profile wants From to be the account's. False: answered already. */
+static ON_CTL bool account_check(
+    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
+{
+	if (!identity_is_refused(p, m, &who->auth))
+		return true;
+	log_warning("sofia: %s: a call of account %s@%s is refused: it calls itself %.*s@%.*s", p->conf.name,
+	    dir_user_id(who->auth.user), dir_user_domain(who->auth.user), SVF(m->from.uri.user), SVF(m->from.uri.host));
+	sip_stx_reply(tx, 403, "From Is Not The Account", NULL, NULL, SV_NONE);
+	return false;
+}
+
+/* ---- variables and profile ---- */
+
+static ON_CTL void set_sv(struct leg *leg, const char *name, struct sv v)
+{
+	leg_var_setf(leg, name, "%.*s", SVF(v));
+}
+
+/* The address of From without its port. */
+static ON_CTL void from_var(struct leg *leg, const char *name, const struct sip_msg *m)
+{
+	struct sip_uri u = m->from.uri;
+	u.port = 0;
+	call_var_uri(leg, name, &u);
+}
+
+static void user_var(const char *name, const char *value, void *arg)
+{
+	role_assert_ctl();
+	leg_var_set_text(arg, name, value);
+}
+
+static ON_CTL void user_vars(struct leg *leg, const struct caller *who)
+{
+	const struct dir_user *u = who->auth.user;
+	if (who->is_authorized)
+		leg_var_set(leg, "sip_authorized", "true");
+	if (who->acl_name)
+		leg_var_set(leg, "sip_acl_authed_by", who->acl_name);
+	if (!u)
+		return;
+	const char *alias = dir_user_attr(u, "number-alias");
+	if (!alias || !*alias)
+		alias = dir_user_id(u);
+	leg_var_set(leg, "sip_number_alias", alias);
+	leg_var_set(leg, "sip_auth_username", who->auth.username);
+	leg_var_set(leg, "sip_auth_realm", who->auth.realm);
+	leg_var_set(leg, "number_alias", alias);
+	leg_var_set(leg, "requested_user_name", who->auth.username);
+	leg_var_set(leg, "requested_domain_name", dir_user_domain(u));
+	dir_user_each_var(u, user_var, leg);
+	leg_var_set(leg, "user_name", dir_user_id(u));
+	leg_var_set(leg, "domain_name", dir_user_domain(u));
+}
+
+static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
+{
+	struct leg *leg = c->leg;
+	char host[ADDR_TEXT_MAX];
+	const char *transport = sip_transport_facts(sip_stx_transport(tx))->param;
+	unsigned port = addr_port(sip_stx_peer(tx));
+	leg_var_set(leg, "sip_local_network_addr", c->p->ext_sip_ip);
+	leg_var_set(leg, "sip_network_ip", addr_host(sip_stx_peer(tx), host));
+	leg_var_setf(leg, "sip_network_port", "%u", port);
+	leg_var_setf(leg, "sip_invite_stamp", "%" PRId64, clock_wall_us());
+	leg_var_set(leg, "sip_received_ip", host);
+	leg_var_setf(leg, "sip_received_port", "%u", port);
+	leg_var_set(leg, "sip_via_protocol", transport);
+	if (port == addr_port(&c->p->sip_addr) && !strcmp(host, c->p->sip_ip))
+		leg_var_set(leg, "sip_looped_call", "true"); /* from ourselves */
+	user_vars(leg, who);
+	if (m->from.uri.user.n)
+		set_sv(leg, "sip_from_user_stripped",
+		    m->from.uri.user.p[0] == '+' ? sv_sub(m->from.uri.user, 1, SIZE_MAX) : m->from.uri.user);
+	leg_var_set(leg, "sofia_profile_name", c->p->conf.name);
+	leg_var_set(leg, "sofia_profile_url", c->p->url);
+	leg_var_set(leg, "recovery_profile_name", c->p->conf.name);
+	if (m->ruri.user.n)
+		set_sv(leg, "sip_req_user", m->ruri.user);
+	call_var_uri(leg, "sip_req_uri", &m->ruri);
+	set_sv(leg, "sip_req_host", m->ruri.host);
+	if (m->ruri.port)
+		leg_var_setf(leg, "sip_req_port", "%u", m->ruri.port);
+	call_vars_from_msg(c, m);
+	set_sv(leg, "sip_via_host", m->via.host);
+	if (m->via.port)
+		leg_var_setf(leg, "sip_via_port", "%u", m->via.port);
+	if (m->via.has_rport)
+		leg_var_setf(leg, "sip_via_rport", "%u", port);
+	leg_var_setf(leg, "max_forwards", "%d", m->max_forwards >= 0 ? m->max_forwards : 70);
+	if (profile_conf_has_presence(&c->p->conf))
+		from_var(leg, "presence_id", m);
+	call_vars_kept(c, m);
+	call_vars_x_headers(c, m, "sip_h_");
+}
+
+static char *user_text(struct sv escaped)
+{
+	struct buf b;
+	buf_init(&b);
+	sip_unescape(&b, escaped);
+	return buf_take(&b);
+}
+
+static ON_CTL struct leg_profile *invite_profile(
+    struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
+{
+	struct leg_profile *lp = leg_profile_new();
+	char host[ADDR_TEXT_MAX];
+	if (!lp)
+		return NULL;
+	char *dest = user_text(m->ruri.user);
+	const char *context = leg_var(c->leg, "user_context");
+	leg_profile_set(&lp->dialplan, c->p->conf.dialplan);
+	leg_profile_set(&lp->network_addr, addr_host(sip_stx_peer(tx), host));
+	leg_profile_set(&lp->source, "mod_sofia");
+	leg_profile_set(&lp->context, context && *context ? context : c->p->conf.context);
+	if (c->p->conf.has_full_id) {
+		struct buf full;
+		buf_init(&full);
+		buf_printf(&full, "%s@%.*s", dest ? dest : "", SVF(m->ruri.host));
+		leg_profile_destination_outside(lp, full.p);
+		buf_fini(&full);
+	} else {
+		leg_profile_destination_outside(lp, dest && *dest ? dest : "service");
+	}
+	identity_in(c, m, &who->auth, lp);
+	call_gateway_inbound(c, who->gateway, m, lp);
+	mem_free(dest);
+	return lp;
+}
+
+/* ---- the INVITE ---- */
+
+static const char *uuid_of_call_id(const struct profile *p, const struct sip_msg *m, char out[UUID_CHARS + 1])
+{
+	if (!p->conf.uses_callid_as_uuid || m->call_id.n != UUID_CHARS)
+		return NULL;
+	for (size_t i = 0; i < UUID_CHARS; i++) {
+		char ch = m->call_id.p[i];
+		bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+		if (is_dash ? ch != '-' : !((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'f')))
+			return NULL;
+	}
+	memcpy(out, m->call_id.p, UUID_CHARS);
+	out[UUID_CHARS] = 0;
+	return out;
+}
+
+static ON_CTL int leg_make(
+    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who, struct call **out)
+{
+	char uuid[UUID_CHARS + 1];
+	struct leg *leg;
+	struct sip_nameaddr contact;
+	int st = leg_new(&leg, call_endpoint(), false, uuid_of_call_id(p, m, uuid));
+	if (st == ST_EXISTS)
+		st = leg_new(&leg, call_endpoint(), false, NULL);
+	if (st < 0)
+		return st;
+	struct call *c = call_new(p, leg, NULL);
+	if (!c || (st = sip_call_accept(&c->sip, tx, m, &call_in_handlers, c)) < 0) {
+		/* The leg is known already: it ends like any other, without a far side. */
+		if (c)
+			c->is_closed = true;
+		leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
+		return c ? st : ST_NOMEM;
+	}
+	mem_ref(c); /* the callbacks' reference */
+	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
+		c->is_nat = nat_is_behind(p, &contact.uri, &m->via, sip_stx_peer(tx), sip_stx_transport(tx));
+	sip_call_set_use_source_address(c->sip, c->is_nat);
+	/* a stranger's Contact must not make us ask name servers of his choice */
+	sip_call_set_looks_up(c->sip, who->is_authorized);
+	if (m->ruri.user.n) {
+		char *user = sv_dup(m->ruri.user);
+		if (user)
+			sip_call_set_contact_user(c->sip, user);
+		mem_free(user);
+	}
+	struct buf name;
+	buf_init(&name);
+	buf_printf(&name, "sofia/%s/%.*s@%.*s", p->conf.name, SVF(m->from.uri.user), SVF(m->from.uri.host));
+	/* FreeSWITCH's order of variables begins with who calls. */
+	set_sv(leg, "sip_from_user", m->from.uri.user);
+	from_var(leg, "sip_from_uri", m);
+	set_sv(leg, "sip_from_host", m->from.uri.host);
+	leg_set_name(leg, name.p);
+	buf_fini(&name);
+	invite_vars(c, tx, m, who);
+	struct leg_profile *lp = invite_profile(c, tx, m, who);
+	if (lp)
+		leg_set_profile(leg, lp);
+	*out = c;
+	return ST_OK;
+}
+
+static bool is_full(const struct profile *p)
+{
+	return p->conf.max_calls && profile_calls_of(p)->count >= p->conf.max_calls;
+}
+
+/* Callers who have shown neither a password nor that their address is theirs may take up half of the sessions, and of
+ * those of a second: a flood of them leaves the others their share. */
+static ON_CTL bool is_share_taken(const struct sip_stx *tx, const struct caller *who)
+{
+	const struct core_limits *l = core_limits();
+	const struct core_counters *n = core_counters();
+	if (who->is_authorized || sip_stx_is_known(tx))
+		return false;
+	return (l->sessions_per_second && n->sps_now >= (l->sessions_per_second + 1) / 2) ||
+	       (l->max_sessions && n->sessions_now >= (l->max_sessions + 1) / 2);
+}
+
+/* RFC 4028 9: too short a session is refused with what is allowed. */
+static ON_CTL bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+{
+	uint32_t n = p->conf.has_timer ? session_expires_of(m) : 0;
+	char line[32];
+	if (!n || n >= p->conf.min_session_expires_s)
+		return false;
+	snprintf(line, sizeof(line), "Min-SE: %u\r\n", p->conf.min_session_expires_s);
+	sip_stx_reply_once(tx, 422, "Session Interval Too Small", line);
+	return true;
+}
+
+/* RFC 3261 8.1.1.8 and 20: an INVITE says where its sender is reached. */
+static ON_CTL bool is_incomplete(struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct sip_nameaddr contact;
+	if (sip_msg_contact(m, &contact) == ST_OK)
+		return false;
+	sip_stx_reply_once(tx, 400, sip_msg_hdr(m, SIP_HDR_CONTACT) ? "Bad Contact" : "Missing Contact", NULL);
+	return true;
+}
+
+/* An INVITE without SDP (RFC 3725): nothing can be played or bridged before the caller has said where. So we answer
+ * with our offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. */
+static ON_CTL int start_by_offering(struct call *c)
+{
+	c->is_start_held = true;
+	return call_op_answer(c->leg, NULL);
+}
+
+void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct caller who = {0};
+	struct call *c = NULL;
+	struct leg *replaced;
+	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m))
+		return;
+	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who) || !replaces_check(p, tx, m, &replaced)) {
+		auth_fini(&who.auth);
+		return;
+	}
+	if (m->has_unknown_body) {
+		sip_stx_reply_once(tx, 415, NULL, CALL_ACCEPT);
+		auth_fini(&who.auth);
+		return;
+	}
+	profile_calls_of(p)->in++;
+	if (p->conf.is_auto_100)
+		sip_stx_reply(tx, 100, NULL, NULL, NULL, SV_NONE);
+	int st = is_full(p) || is_share_taken(tx, &who) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
+	if (st == ST_OK && replaced)
+		replaces_prepare(c, replaced);
+	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {
+		call_hosts_tell(c, sip_stx_peer(tx), m);
+		call_allow_tell(c, m);
+		st = leg_media_remote_offer(c->leg, m->sdp);
+		if (st == ST_OK && !m->sdp.n)
+			st = start_by_offering(c);
+		if (st < 0 || m->sdp.n) /* also of a call that ends at once: CHANNEL_CREATE comes before its end */
+			leg_start(c->leg);
+		if (st < 0)
+			leg_hangup(c->leg, cause_of_media(st, CAUSE_MANDATORY_IE_MISSING));
+	} else if (c) {
+		leg_hangup(c->leg, CAUSE_DESTINATION_OUT_OF_ORDER);
+	} else if (!sip_stx_is_done(tx)) {
+		profile_calls_of(p)->failed_in++;
+		if (st == ST_LIMIT)
+			sip_stx_reply_once(tx, 503, "Maximum Calls In Progress", "Retry-After: 300\r\n");
+		else
+			sip_stx_reply_once(tx, 500, NULL, NULL);
+	}
+	auth_fini(&who.auth);
+}
+
+/* ---- what core asks of the leg ---- */
+
+static ON_CTL void provisional_headers(struct call *c, struct buf *b)
+{
+	buf_init(b);
+	call_identity_put(c, b, true);
+	call_headers_put(c, b, "sip_ph_");
+}
+
+/* False: *st is the answer already, for the caller is gone or was answered. */
+static ON_CTL bool may_answer(const struct call *c, int *st)
+{
+	bool is_gone = !c || !c->sip || c->is_closed;
+	*st = is_gone ? ST_HANGUP : ST_OK;
+	return !is_gone && !c->has_answered;
+}
+
+int call_op_ring_ready(struct leg *leg)
+{
+	struct call *c = call_of(leg);
+	struct buf b;
+	int st;
+	role_assert_ctl();
+	if (!may_answer(c, &st))
+		return st;
+	provisional_headers(c, &b);
+	st = sip_call_progress(c->sip, 180, NULL, b.p, SV_NONE);
+	buf_fini(&b);
+	return st;
+}
+
+int call_op_pre_answer(struct leg *leg, struct leg *near)
+{
+	struct call *c = call_of(leg);
+	struct buf b, sdp;
+	int st;
+	role_assert_ctl();
+	if (!may_answer(c, &st))
+		return st;
+	buf_init(&sdp);
+	st = leg_media_answer(leg, near, &sdp);
+	if (st == ST_OK) {
+		provisional_headers(c, &b);
+		st = sip_call_progress(c->sip, 183, NULL, b.p, buf_sv(&sdp));
+		buf_fini(&b);
+	}
+	buf_fini(&sdp);
+	return st;
+}
+
+int call_op_answer(struct leg *leg, struct leg *near)
+{
+	struct call *c = call_of(leg);
+	struct buf b, sdp;
+	int st;
+	role_assert_ctl();
+	if (!may_answer(c, &st))
+		return st;
+	buf_init(&sdp);
+	st = leg_media_answer(leg, near, &sdp);
+	if (st == ST_OK) {
+		const struct sip_msg *m = sip_call_invite_msg(c->sip);
+		c->has_offered = m && !m->sdp.n;
+		buf_init(&b);
+		call_identity_put(c, &b, true);
+		call_headers_put(c, &b, "sip_rh_");
+		if (m)
+			call_session_timer_put(c, m, &b);
+		st = sip_call_answer(c->sip, b.p, buf_sv(&sdp));
+		buf_fini(&b);
+		c->has_answered = st == ST_OK;
+	}
+	buf_fini(&sdp);
+	return st;
+}
+
+/* The status a refused caller gets: the respond application's, the B leg's own, or the cause's. */
+static ON_CTL int refusal_code(struct call *c)
+{
+	uint32_t n;
+	const char *b_cause = vars_get(c->leg->vars, "last_bridge_proto_specific_hangup_cause");
+	if (c->respond_code)
+		return c->respond_code;
+	if (b_cause && !strncmp(b_cause, "sip:", 4) && !leg_var_is_true(c->leg, "sip_ignore_remote_cause") &&
+	    sv_u32(sv_of(b_cause + 4), &n) == ST_OK && n >= 300 && n < 700)
+		return (int)n;
+	return cause_to_sip(c->leg->cause);
+}
+
+/* Whom it was bridged to until now: not one that talks to somebody else already. */
+static ON_CTL struct leg *ended_with(const struct leg *leg)
+{
+	struct leg *other = leg_partner(leg);
+	return other && (!other->peer || other->peer == leg) ? other : NULL;
+}
+
+void call_op_on_hangup(struct leg *leg)
+{
+	struct call *c = call_of(leg);
+	struct buf reason, headers;
+	role_assert_ctl();
+	if (!c)
+		return;
+	if (!leg->is_answered)
+		*(c->is_outbound ? &profile_calls_of(c->p)->failed_out : &profile_calls_of(c->p)->failed_in) += 1;
+	if (!leg->is_answered && c->gateway)
+		*(c->is_outbound ? &c->gateway->failed_out : &c->gateway->failed_in) += 1;
+	if (!c->sip || c->is_closed)
+		return;
+	buf_init(&reason);
+	buf_init(&headers);
+	bool has_reason = call_reason_put(c, &reason);
+	int code = 0;
+	if (leg->is_answered || c->has_answered) {
+		c->is_bye_said = true;
+		call_bye_headers_pass(c, ended_with(leg));
+		call_headers_put(c, &headers, "sip_bye_h_");
+		leg_var_set(leg, "sip_hangup_disposition", "send_bye");
+	} else if (c->is_outbound) {
+		leg_var_set(leg, "sip_hangup_disposition", "send_cancel");
+	} else {
+		code = refusal_code(c);
+		call_headers_put(c, &headers, "sip_rh_");
+		buf_adds(&headers, c->respond_headers ? c->respond_headers : "");
+		if (code == 503 && leg->cause == CAUSE_SWITCH_CONGESTION) /* we are short of something ourselves */
+			buf_adds(&headers, "Retry-After: 5\r\n");
+		leg_var_set(leg, "sip_hangup_disposition", "send_refuse");
+	}
+	sip_call_hangup(c->sip, code, c->respond_phrase, has_reason ? reason.p : NULL, headers.p);
+	buf_fini(&reason);
+	buf_fini(&headers);
+}
+
+void call_op_on_destroy(struct leg *leg)
+{
+	struct call *c = call_of(leg);
+	role_assert_ctl();
+	leg->endpoint = NULL;
+	if (!c)
+		return;
+	c->leg = NULL;
+	mem_unref(c);
+}
+
+/* ---- what the far side does ---- */
+
+/* The answer to the offer in our 200. */
+static ON_CTL void late_answer(struct call *c, const struct sip_msg *ack)
+{
+	c->has_offered = false;
+	call_hosts_tell(c, sip_call_remote_addr(c->sip), ack);
+	int st = ack->sdp.n ? leg_media_remote_answer(c->leg, ack->sdp) : ST_NOTFOUND;
+	if (c->is_start_held)
+		leg_start(c->leg);
+	c->is_start_held = false;
+	if (st < 0)
+		leg_hangup(c->leg, st == ST_NOTFOUND ? CAUSE_MANDATORY_IE_MISSING
+		                                     : cause_of_media(st, CAUSE_INCOMPATIBLE_DESTINATION));
+}
+
+static void on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	if (!c->leg)
+		return;
+	call_vars_dialog(c, ack);
+	if (*c->replaced_uuid)
+		replaces_run(c);
+	if (c->has_offered)
+		late_answer(c, ack);
+	call_on_ack(sc, ack, arg);
+}
+
+const struct sip_call_handlers call_in_handlers = {.on_ack = on_ack,
+    .on_reinvite = call_on_reinvite,
+    .on_reinvite_done = call_on_reinvite_done,
+    .on_update = call_on_update,
+    .on_request = call_on_request,
+    .on_bye = call_on_bye,
+    .on_closed = call_on_closed};

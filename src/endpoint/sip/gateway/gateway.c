@@ -1,0 +1,141 @@
+/* Gateways come and go: <gateway> elements of a profile and of directory users become struct gateway, each once and
+ * under one name, when the profile starts or is rescanned; one that is deleted says goodbye first. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "core/conf/config.h"
+#include "core/event/event.h"
+#include "endpoint/sip/gateway/gateway_i.h"
+#include "loop/loop.h"
+#include "text/xml.h"
+
+#include <string.h>
+#include <strings.h>
+
+static void gateway_dtor(void *obj)
+{
+	struct gateway *g = obj;
+	gateway_conf_free(g);
+	mem_free(g->name), mem_free(g->learned_realm);
+}
+
+static bool name_is_good(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+	return n && !name[n] && n < 128;
+}
+
+static ON_CTL void added_tell(const struct gateway *g, const char *subclass)
+{
+	struct event *e;
+	if (!event_is_wanted(EVENT_CUSTOM, subclass) || !(e = event_new(EVENT_CUSTOM, subclass)))
+		return;
+	event_add(e, "Gateway", g->name);
+	event_add(e, "profile-name", g->p->conf.name);
+	event_fire(e);
+}
+
+static ON_CTL void gateway_add(struct profile *p, const struct xml_node *node, bool is_quiet)
+{
+	const char *name = xml_attr_or(node, "name", "");
+	struct gateway *g;
+	if (!name_is_good(name)) {
+		log_error("sofia: %s:%u: gateway name \"%s\" is not of letters, digits and _.-",
+		    node->file ? node->file : "sofia.conf", node->line, name);
+		return;
+	}
+	if ((g = gateway_find(sv_of(name)))) {
+		if (g->p != p || !is_quiet)
+			log_warning(
+			    "sofia: profile %s: gateway %s is there already; this one is left out", p->conf.name, name);
+		return;
+	}
+	if (!(g = mem_new(sizeof(*g), gateway_dtor, "sofia.gateway")))
+		return;
+	g->p = p;
+	g->name = mem_strdup(name);
+	if (!g->name || gateway_conf_read(g, node) < 0)
+		goto fail;
+	gateway_addrs_init(g);
+	g->started_us = loop_now_us();
+	uuid_make(g->call_id);
+	g->cseq = rand_below(1u << 24);
+	list_push(&gateways_in(p)->list, &g->link);
+	log_notice("sofia: profile %s: gateway %s is added", p->conf.name, g->name);
+	added_tell(g, "sofia::gateway_add");
+	gateway_start(g);
+	return;
+fail:
+	mem_unref(g);
+}
+
+static ON_CTL void user_gateways(struct profile *p, const struct xml_node *users, bool is_quiet)
+{
+	xml_each(users, "user", u) xml_each(xml_child(u, "gateways"), "gateway", g) gateway_add(p, g, is_quiet);
+}
+
+/* The users themselves are in memory as XML: this walks them, whatever their number, without making objects. */
+static ON_CTL void directory_gateways(struct profile *p, const char *name, bool is_quiet)
+{
+	xml_each(config_section("directory"), "domain", d)
+	{
+		if (strcasecmp(name, "all") != 0 && strcasecmp(name, xml_attr_or(d, "name", "")) != 0)
+			continue;
+		user_gateways(p, xml_child(d, "users"), is_quiet);
+		xml_each(xml_child(d, "groups"), "group", group) user_gateways(p, xml_child(group, "users"), is_quiet);
+	}
+}
+
+void gateways_load(struct profile *p)
+{
+	bool is_rescan = !list_empty(&gateways_in(p)->list);
+	const struct xml_node *node =
+	    xml_child_with(xml_child(config_conf("sofia.conf"), "profiles"), "profile", "name", p->conf.name);
+	xml_each(xml_child(node, "gateways"), "gateway", g) gateway_add(p, g, is_rescan);
+	xml_each(xml_child(node, "domains"), "domain", d) if (str_is_true(xml_attr(d, "parse")))
+	    directory_gateways(p, xml_attr_or(d, "name", ""), is_rescan);
+}
+
+void gateway_delete(struct gateway *g, bool is_stack_closing)
+{
+	gateway_stop(g, is_stack_closing);
+	added_tell(g, "sofia::gateway_delete");
+	if (!g->is_leaving) {
+		gateway_left(g);
+		return;
+	}
+	list_remove(&g->link);
+	list_push(&gateways_in(g->p)->leaving, &g->link);
+}
+
+/* ---- a profile's part ---- */
+
+static int gateways_part_open(struct profile *p, void *mine)
+{
+	struct gateways *all = mine;
+	list_init(&all->list);
+	list_init(&all->leaving);
+	return ST_OK;
+}
+
+static void gateways_part_start(struct profile *p, void *mine)
+{
+	role_assert_ctl();
+	gateways_load(p);
+}
+
+static void gateways_part_stop(struct profile *p, void *mine)
+{
+	struct gateways *all = mine;
+	role_assert_ctl();
+	while (!list_empty(&all->list))
+		gateway_delete(list_entry(list_first(&all->list), struct gateway, link), true);
+	while (!list_empty(&all->leaving)) {
+		struct gateway *g = list_entry(list_first(&all->leaving), struct gateway, link);
+		gateway_stop(g, true);
+		gateway_left(g);
+	}
+}
+
+const struct profile_part gateway_part = {
+    .slot = &gateway_slot, .open = gateways_part_open, .start = gateways_part_start, .stop = gateways_part_stop};

@@ -1,0 +1,223 @@
+/* Digest authentication of a request against the directory. Answers 401/407, 400 or 403 itself; tells the caller who it
+ * was otherwise. What it answers is not kept (sip_stx_reply_once): an address that never answers costs no memory, and
+ * is sent nothing twice. An unknown user takes the same way as a wrong password. Failed answers are counted by source;
+ * challenges never. */
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/conf/acl.h"
+#include "core/conf/dir.h"
+#include "endpoint/sip/profile/profile_i.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { FAILURES_MAX_SOURCES = 4096 };
+struct auth_failures {
+	uint64_t count;
+	int64_t last_us;
+};
+
+void auth_fini(struct auth *a)
+{
+	mem_unref(a->user);
+	mem_free(a->username);
+	mem_free(a->realm);
+	memset(a, 0, sizeof(*a));
+}
+
+void auth_failed_count(struct profile *p, const struct addr *src)
+{
+	char host[ADDR_TEXT_MAX];
+	struct sv key = sv_of(addr_host(src, host));
+	struct auth_failures *f = hash_get(p->failures, key);
+	if (!f) {
+		struct hash_it it = {0};
+		if (hash_count(p->failures) >= FAILURES_MAX_SOURCES && hash_next(p->failures, &it))
+			hash_del(p->failures, it.key); /* the oldest source makes room */
+		if (!(f = mem_zalloc(sizeof(*f))))
+			return;
+		if (hash_set(p->failures, key, f) < 0) {
+			mem_free(f);
+			return;
+		}
+	}
+	f->count++;
+	f->last_us = clock_mono_us();
+}
+
+uint64_t auth_failures_of(struct profile *p, const struct addr *src)
+{
+	char host[ADDR_TEXT_MAX];
+	const struct auth_failures *f = hash_get(p->failures, sv_of(addr_host(src, host)));
+	return f ? f->count : 0;
+}
+
+void auth_realm_put(const struct profile *p, const struct sip_msg *m, struct buf *out)
+{
+	const char *how = p->conf.challenge_realm;
+	if (!strcasecmp(how, "auto_from"))
+		buf_addv(out, m->from.uri.host);
+	else if (!strcasecmp(how, "auto_to"))
+		buf_addv(out, m->to.uri.host);
+	else
+		buf_adds(out, how);
+}
+
+static bool is_proxy_kind(const struct sip_msg *m)
+{
+	return m->method != SIP_REGISTER;
+}
+
+void auth_challenge_put(struct profile *p, const char *realm, bool is_proxy, bool is_stale, struct buf *out)
+{
+	struct sv rest = sv_of(p->conf.auth_algorithms), one;
+	size_t start = out->n;
+	if (sv_isi(rest, "all"))
+		rest = SV("SHA-256,MD5");
+	while (rest.n) {
+		sv_split(rest, ',', &one, &rest);
+		one = sv_trim(one);
+		if (sv_isi(one, "SHA-256"))
+			digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_SHA256, is_stale);
+		else if (sv_isi(one, "MD5"))
+			digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_MD5, is_stale);
+	}
+	if (out->n == start)
+		digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_MD5, is_stale);
+}
+
+bool auth_has_answer(const struct profile *p, const struct sip_msg *m)
+{
+	struct sip_auth answer;
+	struct buf realm;
+	buf_init(&realm);
+	auth_realm_put(p, m, &realm);
+	bool has = realm.p && digest_answer_get(m, is_proxy_kind(m), buf_sv(&realm), &answer) == ST_OK;
+	buf_fini(&realm);
+	return has;
+}
+
+static ON_CTL void challenge(
+    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *realm, bool is_stale)
+{
+	bool is_proxy = is_proxy_kind(m);
+	struct buf b;
+	char host[ADDR_TEXT_MAX];
+	buf_init(&b);
+	auth_challenge_put(p, realm, is_proxy, is_stale, &b);
+	if (p->conf.logs_auth_failures)
+		log_debug("SIP auth challenge (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s",
+		    SVF(m->method_text), p->conf.name, SVF(m->to.uri.user), SVF(m->to.uri.host),
+		    addr_host(sip_stx_peer(tx), host));
+	sip_stx_reply_once(tx, is_proxy ? 407 : 401, NULL, b.p);
+	buf_fini(&b);
+}
+
+static ON_CTL enum auth_outcome refuse(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *why)
+{
+	char host[ADDR_TEXT_MAX];
+	auth_failed_count(p, sip_stx_peer(tx));
+	addr_host(sip_stx_peer(tx), host);
+	if (p->conf.logs_auth_failures)
+		log_warning("SIP auth failure (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s",
+		    SVF(m->method_text), p->conf.name, SVF(m->to.uri.user), SVF(m->to.uri.host), host);
+	else
+		log_debug("sofia: %s: %.*s from %s refused: %s", p->conf.name, SVF(m->method_text), host, why);
+	sip_stx_reply_once(tx, 403, NULL, NULL);
+	return AUTH_REFUSED;
+}
+
+/* A password that was never changed opens the extension to the loopback only, unless the profile says otherwise. */
+static ON_CTL bool is_default_password_refused(struct profile *p, const struct addr *src, const struct dir_user *u)
+{
+	const char *password = dir_user_param(u, "password");
+	if (!password || strcmp(password, "1234") != 0 || p->conf.allows_default_passwords || addr_is_loopback(src))
+		return false;
+	struct sv id = sv_of(dir_user_id(u));
+	if (!hash_get(p->default_password_told, id) && hash_set(p->default_password_told, id, p) == ST_OK)
+		log_warning("sofia: extension %.*s still has the default password: it is served from this machine "
+		            "only. Change it, or set "
+		            "allow-default-passwords in profile %s",
+		    SVF(id), p->conf.name);
+	return true;
+}
+
+static ON_CTL bool user_acl_allows(const struct dir_user *u, const struct addr *src)
+{
+	const char *acl = dir_user_param(u, "auth-acl");
+	return !acl || !*acl || acl_allows(sv_of(acl), src, NULL, NULL);
+}
+
+static ON_CTL enum digest_result check_answer(
+    struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u)
+{
+	struct digest_secret secret = {dir_user_param(u, "password"), dir_user_param(u, "a1-hash")};
+	if (secret.ha1 && !*secret.ha1)
+		secret.ha1 = NULL;
+	if (secret.ha1)
+		secret.password = NULL;
+	if ((!secret.password || !*secret.password) && !secret.ha1 &&
+	    !str_is_true(dir_user_param(u, "allow-empty-password")))
+		return DIGEST_NO_USER;
+	if (!secret.password && !secret.ha1)
+		secret.password = "";
+	return digest_check(p->digest, m, is_proxy_kind(m), realm, &secret);
+}
+
+enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct auth *out)
+{
+	struct buf realm;
+	struct sip_auth answer;
+	struct dir_user *user = NULL;
+	enum auth_outcome outcome = AUTH_REFUSED;
+	const struct addr *src = sip_stx_peer(tx);
+	buf_init(&realm);
+	auth_realm_put(p, m, &realm);
+	if (realm.failed || !realm.p)
+		goto done;
+	int st = digest_answer_get(m, is_proxy_kind(m), buf_sv(&realm), &answer);
+	if (st == ST_NOTFOUND) {
+		challenge(p, tx, m, realm.p, false);
+		outcome = AUTH_CHALLENGED;
+		goto done;
+	}
+	if (st < 0) {
+		sip_stx_reply_once(tx, 400, "Bad Authorization Header", NULL);
+		goto done;
+	}
+	const char *domain = *p->conf.force_register_domain ? p->conf.force_register_domain : realm.p;
+	if (dir_user_find(answer.username, sv_of(domain), &user) < 0) {
+		outcome = refuse(p, tx, m, "no such user");
+		goto done;
+	}
+	enum digest_result r = check_answer(p, m, realm.p, user);
+	if (r == DIGEST_STALE || r == DIGEST_REPLAY || r == DIGEST_NO_HEADER || r == DIGEST_WRONG_REALM) {
+		challenge(p, tx, m, realm.p, r == DIGEST_STALE || r == DIGEST_REPLAY);
+		outcome = AUTH_CHALLENGED;
+	} else if (r == DIGEST_MALFORMED) {
+		sip_stx_reply_once(tx, 400, "Bad Authorization Header", NULL);
+	} else if (r != DIGEST_OK) {
+		outcome = refuse(p, tx, m, digest_result_text(r));
+	} else if (!user_acl_allows(user, src)) {
+		outcome = refuse(p, tx, m, "auth-acl");
+	} else if (is_default_password_refused(p, src, user)) {
+		outcome = refuse(p, tx, m, "default password");
+	} else {
+		out->user = mem_ref(user);
+		out->username = sv_dup(answer.username);
+		/* force-register-domain: a realm of the caller's choice is not to look like another domain's login */
+		out->realm = sv_isi(buf_sv(&realm), dir_user_domain(user)) || !dir_domain_exists(buf_sv(&realm))
+		                 ? sv_dup(buf_sv(&realm))
+		                 : mem_strdup(dir_user_domain(user));
+		sip_stx_trust(tx);
+		outcome = AUTH_OK;
+	}
+done:
+	if (outcome == AUTH_REFUSED && !sip_stx_is_done(tx))
+		sip_stx_reply_once(tx, 403, NULL, NULL);
+	buf_fini(&realm);
+	mem_unref(user);
+	return outcome;
+}

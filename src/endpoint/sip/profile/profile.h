@@ -1,0 +1,116 @@
+/* A profile: one SIP stack with its addresses, its parameters and who may use it. It knows neither registrations nor
+ * gateways nor calls: they are parts that the module gives it, and requests go to whom the module names.
+ *
+ *   sofia.conf -> profile_conf_parse -> profile_start: addresses, parts' open, stack, listeners, parts' start
+ *   request -> transport -> transaction -> dialog -> usage (src/sip) -> call/, when it is inside a call;
+ *                                  else -> hooks.on_request (request.c) -> reg/ | call/ | an answer
+ *   profile_stop: parts' stop, the last first, then the stack
+ *
+ * Control thread. */
+#pragma once
+#include "base/list.h"
+#include "base/role.h"
+#include "endpoint/sip/profile/profile_conf.h"
+#include "net/addr.h"
+#include "sip/digest.h"
+#include "sip/sip.h"
+
+struct dir_user;
+struct hash;
+struct profile;
+
+/* ---- what stands above (module.c) ---- */
+/* What a room keeps for each profile: a zeroed block, found again by its slot. */
+struct profile_slot {
+	const char *name;
+	size_t bytes;
+};
+/* And what it does at its times. Any function may be NULL; mine is the block. */
+struct profile_part {
+	const struct profile_slot *slot;
+	int (*open)(struct profile *p, void *mine);   /* before it listens; a failure keeps it down */
+	void (*start)(struct profile *p, void *mine); /* it listens */
+	void (*stop)(struct profile *p, void *mine);  /* its stack is about to close */
+};
+enum { PROFILE_PARTS_MAX = 8 };
+struct profile_hooks {
+	const struct profile_part *const *parts; /* ended by NULL; stopped in the opposite order */
+	void (*on_request)(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m, void *profile);
+};
+ON_CTL void profiles_init(const struct profile_hooks *h); /* borrowed; before the first start */
+ANY void *profile_slot_of(const struct profile *p, const struct profile_slot *slot); /* never NULL */
+
+/* ---- a profile ---- */
+struct profile { /* counted */
+	struct lnode link;
+	struct profile_conf conf;
+	struct sip_stack *stack;                         /* NULL once it is stopped */
+	struct addr sip_addr;                            /* bound */
+	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip; /* resolved; ext_* equal the others when not given */
+	char *url, *bind_url;
+	bool has_udp, has_tcp, is_tracing, is_paused;
+	int64_t started_us;
+	/* auth.c */
+	struct digest_server *digest;
+	struct hash *failures; /* source host -> struct auth_failures */
+	struct hash *default_password_told;
+	void *parts[PROFILE_PARTS_MAX];
+	void *part_block;
+};
+ON_CTL int profile_start(struct profile_conf *conf /* taken */, struct profile **out);
+ON_CTL void profile_stop(struct profile *p); /* ends what its parts hold, gives up the list's reference */
+/* By name, alias or (domain) alias=true; NULL. */
+ON_CTL struct profile *profile_find(struct sv name);
+ON_CTL struct profile *profile_find_exact(struct sv name);
+ON_CTL struct profile *profile_first(void); /* the one meant when none is named: internal, else the first */
+ON_CTL struct profile *profile_next(const struct profile *p /* NULL: the first */); /* of the running ones, by name */
+ON_CTL int profiles_start_all(const struct xml_node *conf); /* those whose port is in use wait for it */
+ON_CTL void profiles_stop_all(void);
+/* The profile's node of the running configuration; NULL when there is none. */
+ON_CTL const struct xml_node *profile_conf_node(struct sv name);
+ON_CTL void profile_retry_cancel(struct sv name); /* it does not wait for its port any more */
+/* Names the profile answers for besides its own: fn for each. */
+ON_CTL void profile_each_alias(
+    struct profile *p, void (*fn)(struct profile *p, const char *alias, void *arg), void *arg);
+ON_CTL bool profile_has_alias(const struct profile *p, struct sv name);
+
+/* ---- requests outside of calls (send.c) ---- */
+struct profile_request {
+	const char *method, *target; /* target: as sofia_target_parse takes it */
+	const char *from, *to;
+	const char *headers, *ctype; /* whole lines; NULL = none */
+	struct sv body;
+};
+/* One request whose answer nobody waits for. A failure to send is logged. */
+ON_CTL int profile_request_send(struct profile *p, const struct profile_request *r);
+
+/* ---- messages in the log ---- */
+ON_CTL void profile_trace_set(struct profile *p, bool is_on);
+ON_CTL void profiles_trace_set(bool is_on); /* of all, now and later */
+
+/* ---- authentication (auth.c) ---- */
+struct auth {
+	struct dir_user *user;  /* reference, or NULL (blind, access list) */
+	char *username, *realm; /* owned; NULL without digest */
+};
+enum auth_outcome {
+	AUTH_NONE,
+	AUTH_OK,
+	AUTH_CHALLENGED, /* answered: 401 or 407 */
+	AUTH_REFUSED     /* answered: 400 or 403 */
+};
+ON_CTL enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct auth *out);
+ON_CTL void auth_fini(struct auth *a);
+ON_CTL void auth_failed_count(struct profile *p, const struct addr *src); /* a failed answer, never a challenge */
+ON_CTL uint64_t auth_failures_of(struct profile *p, const struct addr *src);
+/* The challenges for a realm, in every algorithm of the profile: whole lines. */
+ON_CTL void auth_challenge_put(struct profile *p, const char *realm, bool is_proxy, bool is_stale, struct buf *out);
+/* An answer to a challenge of ours is in it: auth_check has something to look at. */
+ON_CTL bool auth_has_answer(const struct profile *p, const struct sip_msg *m);
+/* The realm we ask for. Appended to out. */
+ON_CTL void auth_realm_put(const struct profile *p, const struct sip_msg *m, struct buf *out);
+
+/* ---- NAT (nat.c) ---- */
+/* True when a contact is not where its messages come from and cannot be reached as written. */
+ON_CTL bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const struct sip_via *via,
+    const struct addr *src, enum sip_transport t);

@@ -1,0 +1,8 @@
+/* What this room's files share. */
+#pragma once
+#include "endpoint/sip/profile/profile.h"
+
+ON_CTL void trace_print(struct sip_stack *s, const struct sip_trace *t, void *arg);
+/* As profile_start, and ST_OK also when it waits for a port that is in use. */
+ON_CTL int profile_start_or_wait(struct profile_conf *conf /* taken */);
+ON_CTL void profile_retry_cancel_all(void);

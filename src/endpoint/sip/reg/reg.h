@@ -1,0 +1,30 @@
+/* Registrations of a profile's users: REGISTER becomes contacts in memory (reg_table.h), on disk and in core's table;
+ * calls and commands look them up.
+ *
+ *   REGISTER -> register.c: digest, owner, contacts -> reg_table.c -> reg_home.c: disk, core's table, events
+ *   dial string, sofia_contact -> lookup.c -> reg_table.c
+ *
+ * Control thread. */
+#pragma once
+#include "core/registry/api.h"
+#include "endpoint/sip/profile/profile.h"
+#include "endpoint/sip/reg/reg_table.h"
+
+extern const struct profile_part reg_part;
+ANY struct reg_table *reg_table_of(const struct profile *p);
+/* The table outlives a restart of its profile. Brings registrations back as they arrive. */
+ON_CTL int reg_store_open(const char *path);
+ON_CTL void reg_store_close(void); /* and lets all of them go; once no profile runs */
+
+ON_CTL void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *msg);
+/* NOTIFY of check-sync to each contact that what means (reg_is_meant); how many. */
+ON_CTL size_t reg_sync(struct profile *p, struct sv what, bool is_reboot);
+ON_CTL void reg_contact_text(const struct reg *r, struct buf *out); /* "\"\" <sip:...>" as FreeSWITCH keeps it */
+/* "sofia/PROFILE/URI" of each contact, comma-separated. */
+ON_CTL size_t contact_lookup(struct profile *p /* NULL = all */, struct sv user, struct sv host, struct buf *out);
+
+/* ---- commands (lookup.c) ---- */
+int contact_cmd(struct api_call *c);
+int count_cmd(struct api_call *c);
+int username_cmd(struct api_call *c);
+int presence_cmd(struct api_call *c);

@@ -1,0 +1,186 @@
+/* Messages of a dialog: requests with its head, our Contact and the next CSeq, responses with our Contact; where they
+ * go; credentials for challenges to them; and what a response ends. */
+#include "sip/sip_i.h"
+
+static void contact_bare(struct sip_dialog *d, struct buf *out)
+{
+	if (d->contact) {
+		buf_adds(out, d->contact);
+		return;
+	}
+	const char *user = d->contact_user ? d->contact_user : d->stack->cfg.contact_user;
+	buf_adds(out, "<sip:");
+	sip_escape_user(out, sv_of(user));
+	/* The mark brings the transport along, except the default one: a caller is told that too, as FreeSWITCH does.
+	 */
+	buf_adds(out, "@" SIP_SELF_MARK_TEXT);
+	if (!d->is_uac && d->transport == SIP_TRANSPORT_DEFAULT)
+		buf_printf(out, ";transport=%s", sip_transport_facts(SIP_TRANSPORT_DEFAULT)->param);
+	buf_addc(out, '>');
+}
+
+void sip_dialog_contact_put(struct sip_dialog *d, struct buf *out)
+{
+	const char *params = d->contact_params;
+	bool is_after = params && *params == '~', closes;
+
+	contact_bare(d, out);
+	if (!params || !params[is_after])
+		return;
+	closes = !is_after && !out->failed && out->n && out->p[out->n - 1] == '>';
+	if (closes)
+		out->n--;
+	params += is_after;
+	buf_printf(out, *params == ';' ? "%s%s" : ";%s%s", params, closes ? ">" : "");
+}
+
+void sip_dialog_contact_line(struct sip_dialog *d, struct buf *out)
+{
+	buf_adds(out, "Contact: ");
+	sip_dialog_contact_put(d, out);
+	buf_adds(out, "\r\n");
+}
+
+void sip_dialog_choose_dst(const struct sip_dialog *d, const char *hop, struct sip_dst *dst)
+{
+	bool is_open = !d->far.route_set && sip_conn_find(d->stack, (enum sip_transport)d->transport, &d->remote);
+	bool is_refused = d->has_own_names_only && sip_uri_needs_name(hop);
+	if (d->use_source_address || is_open || is_refused) {
+		dst->addr = d->remote;
+		dst->transport = (enum sip_transport)d->transport;
+	}
+}
+
+int sip_dialog_send(struct sip_dialog *d, struct sip_ctx **out, const char *method, const char *headers,
+    const char *ctype, struct sv body, bool with_contact, sip_response_fn fn, void *arg)
+{
+	struct buf b;
+	char *hop = NULL;
+	enum sip_method id = sip_method_of(sv_of(method));
+	if (!sip_is_token(sv_of(method)))
+		return ST_INVAL;
+	buf_init(&b);
+	int st = sip_far_put_request(
+	    &d->far, &b, method, d->local_uri, d->local_tag, d->remote_uri, d->call_id, d->local_cseq + 1, &hop);
+	if (st)
+		goto out;
+	if (with_contact)
+		sip_dialog_contact_line(d, &b);
+	sip_put_common(d->stack, &b, true);
+	sip_put_lines(&b, headers);
+	sip_put_call_body(&b, sv_of(ctype), body);
+	struct ctx_params p = {.text = b.p,
+	    .text_n = b.n,
+	    .method = id,
+	    .cseq = d->local_cseq + 1,
+	    .hop = hop,
+	    .fn = fn,
+	    .arg = arg,
+	    .credentials = d->has_credentials ? sip_dialog_credentials : NULL,
+	    .credentials_arg = d,
+	    .behalf = &d->remote,
+	    .dialog = d};
+	sip_dialog_choose_dst(d, hop, &p.dst);
+	st = b.failed ? ST_NOMEM : sip_ctx_start(out, d->stack, &p);
+	if (!st)
+		d->local_cseq++;
+out:
+	mem_free(hop);
+	buf_fini(&b);
+	return st;
+}
+
+static void keep(char **slot, struct sv v)
+{
+	mem_free(*slot);
+	*slot = v.p ? sv_dup(v) : NULL;
+}
+
+/* Of the host they were given for; on this machine the host says nothing. */
+static bool is_auth_host(const struct sip_dialog *d, const struct addr *from)
+{
+	if (!addr_is_set(&d->auth_host))
+		return true;
+	return addr_is_loopback(from) ? addr_eq(&d->auth_host, from) : addr_eq_host(&d->auth_host, from);
+}
+
+bool sip_dialog_credentials(const struct sip_challenge *ch, struct sip_credentials *out, void *arg)
+{
+	role_assert_ctl();
+	struct sip_dialog *d = arg;
+	if (d->auth_realm && sv_is(ch->realm, d->auth_realm) && is_auth_host(d, ch->from)) {
+		out->user = sv_of(d->auth_user);
+		out->password = sv_of(d->auth_password);
+		out->ha1 = sv_of(d->auth_ha1);
+		return true;
+	}
+	if (!d->credentials || !d->credentials(ch, out, d->credentials_arg))
+		return false;
+	memset(&d->auth_host, 0, sizeof(d->auth_host));
+	if (out->is_for_host)
+		d->auth_host = *ch->from;
+	keep(&d->auth_realm, ch->realm);
+	keep(&d->auth_user, out->user);
+	keep(&d->auth_password, out->password);
+	keep(&d->auth_ha1, out->ha1);
+	return true;
+}
+
+/* A response of the dialog with Contact (for 101..299) and Record-Route. */
+int sip_dialog_answer(struct sip_dialog *d, struct sip_stx *tx, int code, const char *phrase, const char *headers,
+    const char *ctype, struct sv body)
+{
+	struct buf contact, self, full;
+	bool is_target = tx->method == SIP_INVITE || tx->method == SIP_UPDATE || tx->method == SIP_REFER ||
+	                 tx->method == SIP_OPTIONS;
+	bool with_contact = code > 100 && code < 300 && is_target;
+	int st;
+	buf_init(&contact);
+	buf_init(&self);
+	buf_init(&full);
+	if (with_contact) {
+		st = sip_self_put(d->stack, sip_flow_transport(&tx->src.flow), &tx->src.flow.peer, true, &self);
+		if (st)
+			goto out;
+		sip_dialog_contact_put(d, &contact);
+		for (size_t i = 0; i < contact.n; i++) {
+			if (contact.p[i] == SIP_SELF_MARK)
+				buf_addv(&full, buf_sv(&self));
+			else
+				buf_addc(&full, contact.p[i]);
+		}
+	}
+	st = sip_stx_respond(tx, code, phrase, headers, ctype, body, with_contact ? full.p : NULL, with_contact);
+out:
+	buf_fini(&contact);
+	buf_fini(&self);
+	buf_fini(&full);
+	return st;
+}
+
+const char *sip_dialog_local_contact(struct sip_dialog *d)
+{
+	if (!d->local_contact && d->stack && addr_is_set(&d->remote)) { /* made on first use */
+		struct buf b;
+		buf_init(&b);
+		if (!sip_stack_contact_uri(d->stack, d->contact_user, (enum sip_transport)d->transport, &d->remote, &b))
+			d->local_contact = buf_take(&b);
+		buf_fini(&b);
+	}
+	return d->local_contact ? d->local_contact : "";
+}
+
+enum sip_end sip_end_of(int code)
+{
+	static const struct {
+		uint16_t code;
+		uint8_t end;
+	} ends[] = {{404, SIP_END_DIALOG}, {405, SIP_END_USAGE}, {408, SIP_END_USAGE}, {410, SIP_END_DIALOG},
+	    {416, SIP_END_DIALOG}, {480, SIP_END_USAGE}, {481, SIP_END_USAGE}, {482, SIP_END_DIALOG},
+	    {484, SIP_END_DIALOG}, {485, SIP_END_DIALOG}, {489, SIP_END_USAGE}, {501, SIP_END_USAGE},
+	    {502, SIP_END_DIALOG}, {604, SIP_END_DIALOG}};
+	for (size_t i = 0; i < ARRAY_COUNT(ends); i++)
+		if (ends[i].code == code)
+			return (enum sip_end)ends[i].end;
+	return SIP_END_NONE;
+}
