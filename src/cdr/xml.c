@@ -325,14 +325,14 @@ void cdr_xml_write(struct leg *leg, struct buf *out)
 
 static void on_reporting(struct leg *leg, void *arg)
 {
-	bool is_b = cdr_is_b(leg);
 	struct buf path, text;
 
 	role_assert_ctl();
 	if (!cdr_is_wanted(leg, true, conf_now.has_b_leg))
 		return;
 	buf_init(&path);
-	buf_printf(&path, "%s/%s%s.cdr.xml", conf_now.dir, !is_b && conf_now.prefixes_a_leg ? "a_" : "", leg->uuid);
+	buf_printf(
+	    &path, "%s/%s%s.cdr.xml", conf_now.dir, !cdr_is_b(leg) && conf_now.prefixes_a_leg ? "a_" : "", leg->uuid);
 	buf_init(&text);
 	buf_grow(&text, conf_now.usual_bytes);
 	write_record(leg, &text, conf_now.is_encoded);

@@ -54,7 +54,7 @@ static void two_done(struct leg *a, struct leg *b, void *arg)
 }
 
 /* A leg that was dialled is the callee of whoever it talks to, any other the caller. */
-static bool is_callee(const struct leg *leg)
+static ON_CTL bool is_callee(const struct leg *leg)
 {
 	return leg->is_outbound && !leg_is_cid_flipped(leg);
 }
