@@ -384,7 +384,7 @@ struct reg_ask {
 static void reg_row(const struct core_registration *r, void *arg)
 {
 	struct reg_ask *q = arg;
-	if (q->is_found || !sv_is(q->user, r->user) || !sv_isi(q->realm, r->realm))
+	if (q->is_found)
 		return;
 	buf_adds(q->out, r->url);
 	q->is_found = true;
@@ -396,6 +396,6 @@ int api_reg_url(struct api_call *c)
 	struct reg_ask q = {.out = c->out};
 	if (!sv_split(sv_of(c->args), '@', &q.user, &q.realm))
 		q.realm = sv_of(default_domain());
-	core_registration_each(reg_row, &q);
+	core_registration_find(q.user, q.realm, reg_row, &q);
 	return q.is_found ? ST_OK : api_text(c, "error/user_not_registered");
 }

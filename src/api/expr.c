@@ -165,8 +165,8 @@ OF_ONE(asin)
 OF_ONE(cos)
 OF_ONE(cosh)
 OF_ONE(acos)
-OF_ONE(tan) OF_ONE(tanh) OF_ONE(atan) OF_ONE(exp) OF_ONE(ceil)
-    OF_ONE(floor) static double fn_atan2(const double *a, int n)
+OF_ONE(tan)
+OF_ONE(tanh) OF_ONE(atan) OF_ONE(exp) OF_ONE(ceil) OF_ONE(floor) static double fn_atan2(const double *a, int n)
 {
 	return two_arg(atan2, a);
 }

@@ -39,8 +39,8 @@ static struct store *store;
 
 static const char *const data_columns[] = {"realm", "data_key", "data", NULL};
 static const char *const group_columns[] = {"groupname", "url", NULL};
-static const struct store_table data_table = {"db_data", data_columns, 2},
-                                group_table = {"group_data", group_columns, 2};
+static const struct store_table data_table = {"db_data", data_columns, 2, NULL},
+                                group_table = {"group_data", group_columns, 2, NULL};
 
 static void text_free(void *p)
 {
@@ -389,26 +389,21 @@ static void on_loaded(int status, void *arg)
 static void load_begin(const struct store_table *t, store_row_fn row, const char *what) ON_CTL;
 static void load_begin(const struct store_table *t, store_row_fn row, const char *what)
 {
-	if (!store_load(store, t, row, on_loaded, (void *)(uintptr_t)what))
+	if (!store_each(store, t, NULL, 0, row, on_loaded, (void *)(uintptr_t)what))
 		core_ready_hold(what);
 }
 
 static void open_store(void) ON_CTL
 {
-	struct buf path;
-
 	if (!core_dirs() || !core_dirs()->db)
 		return;
-	buf_init(&path);
-	buf_printf(&path, "%s/call_db.db", core_dirs()->db);
-	if (store_open(&store, path.p)) {
-		log_error("db: %s cannot be opened; nothing is kept over a restart", path.p);
+	if (store_open(&store, "call_db", core_dirs()->db, STORE_KEEPS, NULL)) {
+		log_error("db: nothing is kept over a restart");
 		store = NULL;
-	} else {
-		load_begin(&data_table, on_value, "values");
-		load_begin(&group_table, on_member, "groups");
+		return;
 	}
-	buf_fini(&path);
+	load_begin(&data_table, on_value, "values");
+	load_begin(&group_table, on_member, "groups");
 }
 
 static int load(void)

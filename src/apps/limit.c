@@ -1,9 +1,9 @@
-/* Counters of resources that calls use: limit, limit_execute, and the commands that ask. A backend (hash, db) is a
- * table of its own in memory: realm_id -> how many legs hold it, and how many asked in the interval. A leg's holdings
- * hang in a list by its uuid and go when it hangs up, or begins another dialplan (unless limit_ignore_transfer is
- * true). */
+/* Counters of resources that calls use: limit, limit_execute, and the commands that ask. A backend (hash, db;
+ * limit_i.h) counts by key, realm_id. What a leg holds hangs in a list by its uuid and goes when it hangs up, or begins
+ * another dialplan (unless limit_ignore_transfer is true). */
 #include "apps/apps_i.h"
-#include "base/clock.h"
+#include "apps/limit_i.h"
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "core/event/event.h"
@@ -20,34 +20,24 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ITEMS_MAX = 1000000, BACKEND_COUNT = 2 };
-struct item {
-	char *key;
-	uint32_t usage, rate;
-	uint32_t holders; /* as usage, which limit_reset may put back to 0 */
-	int64_t interval_s, checked_s;
+/* The first is what limit_hash means. */
+static struct limit_backend backends[] = {
+    {.name = "hash", .ops = &limit_table_ops},
+    {.name = "db", .ops = &limit_table_ops, .has_reset = true, .has_status = true},
 };
 struct holding { /* one resource held by a leg */
 	struct holding *next;
-	unsigned backend;
-	struct item *item;
+	struct limit_backend *backend;
+	char key[];
 };
-static const char *const backend_names[BACKEND_COUNT] = {"hash", "db"};
-static struct hash *items[BACKEND_COUNT], *holdings; /* of keys; uuid -> struct holding */
+static struct hash *holdings; /* uuid -> struct holding */
 
-static void item_free(void *p)
+static struct limit_backend *backend_find(const char *name)
 {
-	struct item *item = p;
-	mem_free(item->key);
-	mem_free(item);
-}
-
-static int backend_find(const char *name)
-{
-	for (int i = 0; name && i < BACKEND_COUNT; i++)
-		if (!strcasecmp(name, backend_names[i]))
-			return i;
-	return -1;
+	for (size_t i = 0; name && i < ARRAY_COUNT(backends); i++)
+		if (!strcasecmp(name, backends[i].name))
+			return &backends[i];
+	return NULL;
 }
 
 static char *key_make(const char *realm, const char *id)
@@ -58,45 +48,27 @@ static char *key_make(const char *realm, const char *id)
 	return buf_take(&b);
 }
 
-static void item_drop_if_idle(unsigned backend, struct item *item) ON_CTL
-{
-	if (!item->holders && !item->interval_s)
-		hash_del(items[backend], sv_of(item->key));
-}
-
-static struct item *item_get(unsigned backend, const char *key) ON_CTL
-{
-	struct item *item = hash_get(items[backend], sv_of(key));
-
-	if (item || hash_count(items[backend]) >= ITEMS_MAX || !(item = mem_zalloc(sizeof(*item))))
-		return item;
-	item->key = mem_strdup(key);
-	if (!item->key || hash_set(items[backend], sv_of(key), item)) {
-		item_free(item);
-		return NULL;
-	}
-	return item;
-}
-
 static void release_at(struct holding **at) ON_CTL
 {
 	struct holding *h = *at;
 
 	*at = h->next;
-	h->item->holders--;
-	if (h->item->usage)
-		h->item->usage--;
-	item_drop_if_idle(h->backend, h->item);
+	h->backend->ops->give(h->backend, h->key);
 	mem_free(h);
 }
 
-/* Lets go of what the leg holds: one resource, or all when item is NULL. */
-static void release(struct leg *leg, const struct item *item) ON_CTL
+static bool is_of(const struct holding *h, const struct limit_backend *backend, const char *key)
+{
+	return h->backend == backend && !strcmp(h->key, key);
+}
+
+/* Lets go of what the leg holds: one resource, or all when key is NULL. */
+static void release(struct leg *leg, const struct limit_backend *backend, const char *key) ON_CTL
 {
 	struct holding *first = holdings ? hash_take(holdings, sv_of(leg->uuid)) : NULL, **at = &first;
 
 	while (*at)
-		if (!item || (*at)->item == item)
+		if (!key || is_of(*at, backend, key))
 			release_at(at);
 		else
 			at = &(*at)->next;
@@ -105,98 +77,89 @@ static void release(struct leg *leg, const struct item *item) ON_CTL
 			release_at(&first);
 }
 
-static bool holds(const struct leg *leg, const struct item *item) ON_CTL
+static bool holds(const struct leg *leg, const struct limit_backend *backend, const char *key) ON_CTL
 {
 	for (const struct holding *h = hash_get(holdings, sv_of(leg->uuid)); h; h = h->next)
-		if (h->item == item)
+		if (is_of(h, backend, key))
 			return true;
 	return false;
 }
 
-static int hold(struct leg *leg, unsigned backend, struct item *item) ON_CTL
+/* What the backend has counted for the leg; ST_NOMEM: it is given back. */
+static int hold(struct leg *leg, struct limit_backend *backend, const char *key) ON_CTL
 {
-	struct holding *h = mem_zalloc(sizeof(*h)), *first = hash_take(holdings, sv_of(leg->uuid));
+	struct holding *h = mem_alloc(sizeof(*h) + strlen(key) + 1), *first;
 
-	if (h) {
-		h->backend = backend, h->item = item, h->next = first;
-		first = h;
-		item->usage++;
-		item->holders++;
+	if (!h) {
+		backend->ops->give(backend, key);
+		return ST_NOMEM;
 	}
-	if (first && hash_set(holdings, sv_of(leg->uuid), first)) {
+	first = hash_take(holdings, sv_of(leg->uuid));
+	h->backend = backend, h->next = first;
+	strcpy(h->key, key);
+	first = h;
+	if (hash_set(holdings, sv_of(leg->uuid), first)) {
 		while (first)
 			release_at(&first);
 		return ST_NOMEM;
 	}
-	return h ? ST_OK : ST_NOMEM;
+	return ST_OK;
 }
 
-static void tell(
-    struct leg *leg, unsigned backend, const char *realm, const char *id, const struct item *item, int64_t max) ON_CTL
+static void tell(struct leg *leg, const struct limit_backend *backend, const char *realm, const char *id,
+    const struct limit_ask *ask, const struct limit_use *use) ON_CTL
 {
 	struct event *e;
 	struct buf b;
 
-	leg_var_setf(leg, "limit_usage", "%" PRIu32, item->usage);
-	leg_var_setf(leg, "limit_rate", "%" PRIu32, item->rate);
+	leg_var_setf(leg, "limit_usage", "%" PRIu32, use->usage);
+	leg_var_setf(leg, "limit_rate", "%" PRIu32, use->rate);
 	buf_init(&b);
-	buf_printf(&b, "limit_usage_%s", item->key);
-	leg_var_setf(leg, b.p, "%" PRIu32, item->usage);
+	buf_printf(&b, "limit_usage_%s", ask->key);
+	leg_var_setf(leg, b.p, "%" PRIu32, use->usage);
 	buf_clear(&b);
-	buf_printf(&b, "limit_rate_%s", item->key);
-	leg_var_setf(leg, b.p, "%" PRIu32, item->rate);
+	buf_printf(&b, "limit_rate_%s", ask->key);
+	leg_var_setf(leg, b.p, "%" PRIu32, use->rate);
 	buf_fini(&b);
 	if (!event_is_wanted(EVENT_CUSTOM, "limit::usage") || !(e = event_new(EVENT_CUSTOM, "limit::usage")))
 		return;
-	event_add(e, "backend", backend_names[backend]);
+	event_add(e, "backend", backend->name);
 	event_add(e, "realm", realm);
 	event_add(e, "key", id);
-	event_addf(e, "usage", "%" PRIu32, item->usage);
-	event_addf(e, "rate", "%" PRIu32, item->rate);
-	event_addf(e, "max", "%" PRIi64, max);
-	event_addf(e, "ratemax", "%" PRIi64, max < 0 ? 0 : max);
+	event_addf(e, "usage", "%" PRIu32, use->usage);
+	event_addf(e, "rate", "%" PRIu32, use->rate);
+	event_addf(e, "max", "%" PRIi64, ask->max);
+	event_addf(e, "ratemax", "%" PRIi64, ask->max < 0 ? 0 : ask->max);
 	event_fire(e);
 }
 
+static void tell_refusal(struct leg *leg, const struct limit_ask *ask, const struct limit_use *use) ON_CTL
+{
+	if (ask->interval_s > 0)
+		leg_log(leg, LOG_INFO, "Usage for %s exceeds maximum rate of %" PRIi64 "/%" PRIi64 "s, now at %" PRIu32,
+		    ask->key, ask->max, ask->interval_s, use->rate);
+	else
+		leg_log(leg, LOG_INFO, "Usage for %s is already at max value (%" PRIi64 ")", ask->key, ask->max);
+}
+
 /* max < 0: only counted. ST_LIMIT: used up. */
-static int take(struct leg *leg, unsigned backend, const char *realm, const char *id, int64_t max, int64_t interval_s)
-    ON_CTL
+static int take(struct leg *leg, struct limit_backend *backend, const char *realm, const char *id, int64_t max,
+    int64_t interval_s) ON_CTL
 {
 	char *key = key_make(realm, id);
-	struct item *item = item_get(backend, key);
-	int64_t now_s = clock_wall_us() / 1000000;
-	bool is_new;
-	int st = ST_OK;
+	struct limit_ask ask = {key, max, interval_s, key && holds(leg, backend, key)};
+	struct limit_use use = {0};
+	int st = key ? backend->ops->take(backend, &ask, &use) : ST_NOMEM;
 
-	mem_free(key);
-	if (!item)
-		return ST_FULL;
-	is_new = !holds(leg, item);
-	if (interval_s > 0) {
-		item->interval_s = interval_s;
-		if (item->checked_s <= now_s - interval_s) {
-			item->rate = 1;
-			item->checked_s = now_s;
-		} else {
-			item->rate++;
-			if (max >= 0 && item->rate > max) {
-				leg_log(leg, LOG_INFO,
-				    "Usage for %s exceeds maximum rate of %" PRIi64 "/%" PRIi64 "s, now at %" PRIu32,
-				    item->key, max, interval_s, item->rate);
-				return ST_LIMIT;
-			}
-		}
-	} else if (max >= 0 && (int64_t)item->usage + is_new > max) {
-		leg_log(leg, LOG_INFO, "Usage for %s is already at max value (%" PRIi64 ")", item->key, max);
-		item_drop_if_idle(backend, item);
-		return ST_LIMIT;
-	}
-	if (is_new)
-		st = hold(leg, backend, item);
+	if (st == ST_LIMIT)
+		tell_refusal(leg, &ask, &use);
+	else if (st == ST_OK && !ask.is_held)
+		st = hold(leg, backend, key);
 	if (st == ST_OK) {
-		leg_log(leg, LOG_INFO, "Usage for %s is now %" PRIu32, item->key, item->usage);
-		tell(leg, backend, realm, id, item, max);
+		leg_log(leg, LOG_INFO, "Usage for %s is now %" PRIu32, key, use.usage);
+		tell(leg, backend, realm, id, &ask, &use);
 	}
+	mem_free(key);
 	return st;
 }
 
@@ -216,16 +179,17 @@ static void max_parse(const char *text, int64_t *max, int64_t *interval_s)
 /* realm id [max[/interval]] [exten [dialplan [context]]] */
 static int limit_words(struct leg *leg, const char *backend_name, char *const *w, char *const *m) ON_CTL
 {
-	int backend = backend_find(backend_name), st;
+	struct limit_backend *backend = backend_find(backend_name);
 	int64_t max, interval_s;
+	int st;
 	const char *exten = m[3] ? m[3] : "limit_exceeded";
 
-	if (backend < 0) {
+	if (!backend) {
 		leg_log(leg, LOG_ERR, "limit: there is no backend '%s'", backend_name);
 		return ST_INVAL;
 	}
 	max_parse(w[2], &max, &interval_s);
-	st = take(leg, (unsigned)backend, w[0], w[1], max, interval_s);
+	st = take(leg, backend, w[0], w[1], max, interval_s);
 	if (st == ST_OK)
 		return ST_OK;
 	if (*exten == '!')
@@ -254,26 +218,25 @@ static CO int limit_app(struct leg *leg, const char *data, bool has_backend, con
 static CO int execute_app(struct leg *leg, const char *data, bool has_backend, const char *usage)
 {
 	struct app_words w;
-	int first = has_backend ? 1 : 0, backend, st = app_words_init(&w, leg_exec_text(leg, data), 5 + first);
+	int first = has_backend ? 1 : 0, st = app_words_init(&w, leg_exec_text(leg, data), 5 + first);
+	struct limit_backend *backend;
 	int64_t max, interval_s;
-	struct item *item;
 	char *key;
 
 	backend = backend_find(has_backend ? w.w[0] : "hash");
-	if (!st && (w.n < 4 + first || backend < 0)) {
+	if (!st && (w.n < 4 + first || !backend)) {
 		leg_log(leg, LOG_ERR, "usage: %s", usage);
 		st = ST_INVAL;
 	}
 	if (st)
 		goto out;
 	max_parse(w.w[first + 2], &max, &interval_s);
-	if (take(leg, (unsigned)backend, w.w[first], w.w[first + 1], max, interval_s))
+	if (take(leg, backend, w.w[first], w.w[first + 1], max, interval_s))
 		goto out; /* over the limit: the dialplan goes on */
 	(void)leg_exec_app(leg, w.m[first + 3], w.m[first + 4] ? w.m[first + 4] : "");
 	key = key_make(w.w[first], w.w[first + 1]);
-	item = holdings ? hash_get(items[backend], sv_of(key)) : NULL;
-	if (item && leg_is_up(leg))
-		release(leg, item);
+	if (key && leg_is_up(leg))
+		release(leg, backend, key);
 	mem_free(key);
 	st = leg_is_up(leg) ? ST_OK : ST_HANGUP;
 out:
@@ -313,12 +276,14 @@ int app_limit_hash_execute(struct leg *leg, const char *data)
 static int usage_of(struct api_call *c, const char *backend_name, const char *realm, const char *id, bool is_rate)
     ON_CTL
 {
-	int backend = backend_find(backend_name);
+	struct limit_backend *backend = backend_find(backend_name);
 	char *key = key_make(realm, id);
-	const struct item *item = backend < 0 ? NULL : hash_get(items[backend], sv_of(key));
+	struct limit_use use = {0};
 
+	if (backend && key)
+		backend->ops->find(backend, key, &use);
 	mem_free(key);
-	return buf_printf(c->out, "%" PRIu32, !item ? 0 : is_rate ? item->rate : item->usage);
+	return buf_printf(c->out, "%" PRIu32, is_rate ? use.rate : use.usage);
 }
 
 int api_limit_usage(struct api_call *c)
@@ -380,7 +345,8 @@ int api_uuid_limit_release(struct api_call *c)
 {
 	struct app_words w;
 	struct leg *leg;
-	int backend, st = app_words_init(&w, c->text, 4);
+	struct limit_backend *backend;
+	int st = app_words_init(&w, c->text, 4);
 
 	role_assert_ctl();
 	if (st)
@@ -390,13 +356,12 @@ int api_uuid_limit_release(struct api_call *c)
 		buf_adds(c->out, "USAGE: uuid_limit_release <uuid> <backend> [realm] [resource]\n");
 	} else if (!(leg = leg_find(w.w[0]))) {
 		buf_printf(c->out, "-ERR Cannot find session with uuid %s\n", w.w[0]);
-	} else if (backend < 0) {
+	} else if (!backend) {
 		buf_adds(c->out, "-ERR");
 	} else {
 		char *key = w.n > 3 ? key_make(w.w[2], w.w[3]) : NULL;
-		const struct item *item = key ? hash_get(items[backend], sv_of(key)) : NULL;
-		if (item || !key)
-			release(leg, item);
+		if (key || w.n <= 3)
+			release(leg, backend, key);
 		mem_free(key);
 		buf_adds(c->out, "+OK");
 	}
@@ -408,35 +373,32 @@ out:
 /* Only db can be reset in FreeSWITCH; what is held then counts no more. */
 int api_limit_reset(struct api_call *c)
 {
-	struct hash_it it = {0};
-	int backend = backend_find(c->args);
+	struct limit_backend *backend = backend_find(c->args);
 
 	role_assert_ctl();
 	if (!*c->args)
 		return buf_adds(c->out, "USAGE: limit_reset <backend>\n");
-	if (backend != 1)
+	if (!backend || !backend->has_reset)
 		return buf_adds(c->out, "-ERR");
-	while (hash_next(items[backend], &it))
-		((struct item *)it.value)->usage = 0;
+	backend->ops->reset(backend);
 	return buf_adds(c->out, "+OK");
 }
 
 int api_limit_interval_reset(struct api_call *c)
 {
 	struct app_words w;
-	struct item *item;
-	int st = app_words_init(&w, c->text, 3), backend = backend_find(w.w[0]);
+	int st = app_words_init(&w, c->text, 3);
+	struct limit_backend *backend = backend_find(w.w[0]);
 
 	role_assert_ctl();
 	if (!st && w.n < 3) {
 		st = buf_adds(c->out, "USAGE: limit_interval_reset <backend> <realm> <resource>\n");
 	} else if (!st) {
 		char *key = key_make(w.w[1], w.w[2]);
-		item = backend < 0 ? NULL : hash_get(items[backend], sv_of(key));
-		if (item)
-			item->rate = 0, item->checked_s = 0;
+		if (backend && key)
+			backend->ops->interval_reset(backend, key);
 		mem_free(key);
-		st = buf_adds(c->out, backend < 0 ? "-ERR" : "+OK");
+		st = buf_adds(c->out, backend ? "+OK" : "-ERR");
 	}
 	app_words_fini(&w);
 	return st;
@@ -444,17 +406,17 @@ int api_limit_interval_reset(struct api_call *c)
 
 int api_limit_status(struct api_call *c)
 {
-	int backend = backend_find(c->args);
+	struct limit_backend *backend = backend_find(c->args);
 
 	role_assert_ctl();
 	if (!*c->args)
 		return buf_adds(c->out, "USAGE: limit_status <backend>\n");
-	if (backend == 0)
-		return buf_adds(c->out, "-ERR not supported yet (locking problems).");
-	if (backend < 0)
+	if (!backend)
 		return buf_adds(c->out, "-ERR");
+	if (!backend->has_status)
+		return buf_adds(c->out, "-ERR not supported yet (locking problems).");
 	return buf_printf(
-	    c->out, "Tracking %zu resources for hostname %s.", hash_count(items[backend]), core_hostname());
+	    c->out, "Tracking %zu resources for hostname %s.", backend->ops->count(backend), core_hostname());
 }
 
 /* ---- life ---- */
@@ -463,35 +425,28 @@ static void on_routing(struct leg *leg, void *arg)
 {
 	role_assert_ctl();
 	if (hash_get(holdings, sv_of(leg->uuid)) && !leg_var_is_true(leg, "limit_ignore_transfer"))
-		release(leg, NULL);
+		release(leg, NULL, NULL);
 }
 
 static void on_hangup(struct leg *leg, void *arg)
 {
 	role_assert_ctl();
-	release(leg, NULL);
+	release(leg, NULL, NULL);
 }
 
-/* hash_dump limit, in the form that FreeSWITCH's switches hand each other. */
+/* hash_dump limit */
 static void dump(struct sv realm, struct buf *out)
 {
-	struct hash_it it = {0};
-
 	role_assert_ctl();
-	while (hash_next(items[0], &it)) {
-		const struct item *item = it.value;
-		if (!realm.n || sv_starts(it.key, realm))
-			buf_printf(out, "L/%s/%" PRIu32 "/%" PRIu32 "/%lld/%lld\n", item->key, item->usage, item->rate,
-			    (long long)item->interval_s, (long long)item->checked_s);
-	}
+	backends[0].ops->dump(&backends[0], realm, out);
 }
 
 int limit_load(void)
 {
 	int st = hash_new(&holdings, 0, NULL);
 
-	for (int i = 0; i < BACKEND_COUNT && st == ST_OK; i++)
-		st = hash_new(&items[i], 0, item_free);
+	for (size_t i = 0; i < ARRAY_COUNT(backends) && st == ST_OK; i++)
+		st = backends[i].ops->load(&backends[i]);
 	if (st == ST_OK)
 		st = leg_hook_add(LEG_HOOK_ROUTING, on_routing, NULL);
 	if (st == ST_OK)
@@ -515,8 +470,6 @@ void limit_unload(void)
 		}
 	hash_free(holdings);
 	holdings = NULL;
-	for (int i = 0; i < BACKEND_COUNT; i++) {
-		hash_free(items[i]);
-		items[i] = NULL;
-	}
+	for (size_t i = 0; i < ARRAY_COUNT(backends); i++)
+		backends[i].ops->unload(&backends[i]);
 }

@@ -22,6 +22,8 @@ ON_CTL void loop_run_once(
 ON_CTL void loop_run_nowait(void);
 ON_CTL void loop_stop(void);
 ON_CTL void loop_fini(void); /* closes the handles that remain; DCHECKs that none is forgotten */
+/* Callbacks under way; 0: outside the loop (start, shutdown), where a wait may run it. */
+ANY unsigned loop_depth(void);
 ON_CTL struct uv_loop_s *loop_uv(void);
 ON_CTL int64_t loop_now_us(void); /* monotonic, cached at the start of the iteration */
 

@@ -6,8 +6,6 @@
 ON_CTL void work_fini(void);
 /* Unmaps the pooled stacks. */
 ON_CTL void co_fini(void);
-/* How deep loop_enter is nested on this thread. */
-ANY unsigned loop_depth(void);
 /* Told once per iteration, before the loop may sleep: the next handler takes new readings. */
 ON_CTL void loop_watch_stale(void);
 ON_CTL void loop_watch_stats(struct loop_stats *out); /* fills slow_count, longest_* and the histogram */

@@ -1,18 +1,18 @@
-/* freeswitch.Dbh for sqlite files: "sqlite://name", "core:name", an absolute path or a name in the database directory.
- */
+/* freeswitch.Dbh: the database that a DSN names, whichever driver it means; a plain name lies in the database
+ * directory. The script waits for each statement. */
 #include "core/value/self.h"
 #include "lua/lua_i.h"
-#include "store/sql.h"
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
+#include "store/store.h"
+#include <stdio.h>
 
 #define DBH_CLASS "freeswitch.Dbh"
 
+enum { ERROR_CHARS = 300 };
+
 struct dbh {
-	struct sql *sql; /* NULL: not connected, or released */
-	int change_count;
-	char error[SQL_ERROR_CHARS];
+	struct store *store; /* NULL: not connected, or released */
+	int64_t change_count;
+	char error[ERROR_CHARS];
 };
 
 static struct dbh *dbh_arg(lua_State *L)
@@ -21,74 +21,47 @@ static struct dbh *dbh_arg(lua_State *L)
 }
 
 /* r is to be freed whatever comes back. */
-static CO int run(lua_State *L, struct dbh *d, const char *text, struct sql_result *r)
+static CO int run(lua_State *L, struct dbh *d, const char *text, struct store_rows *r)
 {
 	int st;
 
-	*r = (struct sql_result){0};
-	if (!d->sql)
+	*r = (struct store_rows){0};
+	if (!d->store)
 		return ST_CLOSED;
-	st = sql_run(d->sql, text, r);
+	st = store_sql_run(d->store, text, NULL, 0, r);
 	d->change_count = r->change_count;
 	if (st) {
-		strcpy(d->error, r->error);
-		if (!*d->error)
-			strncat(d->error, status_text(st), sizeof(d->error) - 1);
+		snprintf(d->error, sizeof(d->error), "%s", r->error.n ? r->error.p : status_text(st));
 		log_uuid(LOG_ERR, script_uuid(script_of(L)), "SQL: %s in: %.300s", d->error, text);
 	}
 	script_waited(script_of(L));
 	return st;
 }
 
-static bool has_prefix(const char **dsn, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	if (strncasecmp(*dsn, prefix, n))
-		return false;
-	*dsn += n;
-	return true;
-}
-
-/* Appends the file that the name means; a name stays in the database directory. */
-static ON_CTL bool path_of(const char *name, struct buf *out)
-{
-	const char *dot = strrchr(name, '.');
-
-	if (!*name)
-		return false;
-	if (*name == '/')
-		return !buf_adds(out, name);
-	if (strchr(name, '/') || *name == '.')
-		return false;
-	buf_printf(out, "%s/%s%s", core_dirs() ? core_dirs()->db : ".", name, dot && !strcmp(dot, ".db") ? "" : ".db");
-	return true;
-}
-
 /* (dsn): opens it. */
 static int l_new(lua_State *L)
 {
-	const char *dsn = luaL_checkstring(L, 1), *name = dsn;
-	struct sql_result r;
+	const char *dsn = luaL_checkstring(L, 1);
 	struct dbh *d = lua_newuserdatauv(L, sizeof(*d), 0);
-	struct buf path;
+	struct store_rows r;
+	struct buf error;
+	int st;
 
 	role_assert_co();
 	*d = (struct dbh){0};
 	luaL_setmetatable(L, DBH_CLASS);
-	if (!has_prefix(&name, "sqlite://") && !has_prefix(&name, "core:") && strstr(dsn, "://"))
-		return luaL_error(L, "freeswitch.Dbh: only sqlite is available here, not '%s'", dsn);
-	buf_init(&path);
-	if (path_of(name, &path))
-		sql_new(&d->sql, path.p);
-	buf_fini(&path);
-	if (!d->sql)
-		return luaL_error(L, "freeswitch.Dbh: '%s' names no database", dsn);
+	buf_init(&error);
+	st = store_open(&d->store, dsn, core_dirs() ? core_dirs()->db : NULL, STORE_ASKS, &error);
+	if (st)
+		lua_pushfstring(L, "freeswitch.Dbh: %s", error.n ? error.p : status_text(st));
+	buf_fini(&error);
+	if (st)
+		return lua_error(L);
 	if (run(L, d, "select 1", &r)) {
-		sql_free(d->sql);
-		d->sql = NULL;
+		store_close(d->store);
+		d->store = NULL;
 	}
-	sql_result_fini(&r);
+	store_rows_fini(&r);
 	return 1;
 }
 
@@ -97,51 +70,62 @@ static int l_release(lua_State *L)
 	struct dbh *d = dbh_arg(L);
 
 	role_assert_co();
-	lua_pushboolean(L, d->sql != NULL);
-	sql_free(d->sql);
-	d->sql = NULL;
+	lua_pushboolean(L, d->store != NULL);
+	store_close(d->store);
+	d->store = NULL;
 	return 1;
 }
 
 static int l_connected(lua_State *L)
 {
-	lua_pushboolean(L, dbh_arg(L)->sql != NULL);
+	lua_pushboolean(L, dbh_arg(L)->store != NULL);
 	return 1;
 }
 
-/* Pushes the table of the row that begins at cell; columns: their names. Returns the cell after it. */
-static const char *push_row(lua_State *L, const struct sql_result *r, const char *cell)
+static bool push_cell(lua_State *L, const struct store_rows *r, size_t *at)
 {
-	const char *name = r->cells.p;
+	struct sv cell;
 
-	lua_createtable(L, 0, (int)r->column_count);
-	for (size_t i = 0; i < r->column_count; i++) {
-		lua_pushstring(L, cell);
-		lua_setfield(L, -2, name);
-		name = sql_cell_next(name), cell = sql_cell_next(cell);
-	}
-	return cell;
+	if (!store_rows_next(r, at, &cell))
+		return false;
+	lua_pushlstring(L, cell.p ? cell.p : "", cell.n); /* NULL is "" */
+	return true;
 }
 
-static const char *first_row(const struct sql_result *r)
+/* Pushes the table of the row that begins at *at, which moves on to the next. */
+static void push_row(lua_State *L, const struct store_rows *r, size_t *at)
 {
-	const char *cell = r->cells.p;
+	size_t name_at = 0;
+
+	lua_createtable(L, 0, (int)r->column_count);
+	for (size_t i = 0; i < r->column_count && push_cell(L, r, &name_at); i++) {
+		if (push_cell(L, r, at))
+			lua_settable(L, -3);
+		else
+			lua_pop(L, 1);
+	}
+}
+
+static size_t first_row(const struct store_rows *r)
+{
+	struct sv name;
+	size_t at = 0;
 
 	for (size_t i = 0; i < r->column_count; i++)
-		cell = sql_cell_next(cell);
-	return cell;
+		store_rows_next(r, &at, &name);
+	return at;
 }
 
 /* (function, result): calls it for each row until it returns a number other than 0. */
 static int call_rows(lua_State *L)
 {
-	const struct sql_result *r = lua_touserdata(L, 2);
-	const char *cell = r->column_count ? first_row(r) : NULL;
+	const struct store_rows *r = lua_touserdata(L, 2);
+	size_t at = first_row(r);
 
 	role_assert_co();
 	for (size_t i = 0; r->column_count && i < r->row_count; i++) {
 		lua_pushvalue(L, 1);
-		cell = push_row(L, r, cell);
+		push_row(L, r, &at);
 		lua_call(L, 1, 1);
 		if (lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) != 0)
 			break;
@@ -155,7 +139,7 @@ static int l_query(lua_State *L)
 {
 	struct dbh *d = dbh_arg(L);
 	const char *text = luaL_checkstring(L, 2);
-	struct sql_result r;
+	struct store_rows r;
 	int st, rc = LUA_OK;
 
 	role_assert_co();
@@ -167,7 +151,7 @@ static int l_query(lua_State *L)
 		lua_pushlightuserdata(L, &r);
 		rc = lua_pcall(L, 2, 0, 0);
 	}
-	sql_result_fini(&r);
+	store_rows_fini(&r);
 	if (rc)
 		return lua_error(L);
 	lua_pushboolean(L, !st);
@@ -177,10 +161,11 @@ static int l_query(lua_State *L)
 /* (result): the first row as a table, or nil. */
 static int push_first(lua_State *L)
 {
-	const struct sql_result *r = lua_touserdata(L, 1);
+	const struct store_rows *r = lua_touserdata(L, 1);
+	size_t at = first_row(r);
 
 	if (r->column_count && r->row_count)
-		push_row(L, r, first_row(r));
+		push_row(L, r, &at);
 	else
 		lua_pushnil(L);
 	return 1;
@@ -189,9 +174,12 @@ static int push_first(lua_State *L)
 /* (result): the first cell, or nil. */
 static int push_value(lua_State *L)
 {
-	const struct sql_result *r = lua_touserdata(L, 1);
+	const struct store_rows *r = lua_touserdata(L, 1);
 
-	lua_pushstring(L, r->column_count && r->row_count ? first_row(r) : NULL);
+	size_t at = first_row(r);
+
+	if (!r->column_count || !r->row_count || !push_cell(L, r, &at))
+		lua_pushnil(L);
 	return 1;
 }
 
@@ -199,7 +187,7 @@ static CO int query_one(lua_State *L, lua_CFunction push)
 {
 	struct dbh *d = dbh_arg(L);
 	const char *text = luaL_checkstring(L, 2);
-	struct sql_result r;
+	struct store_rows r;
 	int st, rc = LUA_OK;
 
 	st = run(L, d, text, &r);
@@ -210,7 +198,7 @@ static CO int query_one(lua_State *L, lua_CFunction push)
 		lua_pushlightuserdata(L, &r);
 		rc = lua_pcall(L, 1, 1, 0);
 	}
-	sql_result_fini(&r);
+	store_rows_fini(&r);
 	return rc ? lua_error(L) : 1;
 }
 
@@ -228,10 +216,10 @@ static int l_first_value(lua_State *L)
 
 static CO bool works(lua_State *L, struct dbh *d, const char *text)
 {
-	struct sql_result r;
+	struct store_rows r;
 	int st = run(L, d, text, &r);
 
-	sql_result_fini(&r);
+	store_rows_fini(&r);
 	return !st;
 }
 
@@ -244,7 +232,7 @@ static int l_test_reactive(lua_State *L)
 
 	role_assert_co();
 	is_good = works(L, d, test);
-	if (!is_good && d->sql) {
+	if (!is_good && d->store) {
 		if (*drop)
 			works(L, d, drop);
 		is_good = *create && works(L, d, create);

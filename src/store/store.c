@@ -1,81 +1,128 @@
-/* The control side of the store: ops are queued; writes that nobody waits for gather for a moment; while no batch is on
- * the writer, up to BATCH_MAX of them leave as one job; its end delivers rows and done calls and sends the next. A
- * failed batch comes back and is tried again after a pause. No sqlite here (db.c). The store is counted: whoever holds
- * a job keeps it alive past store_close. */
+/* The front: what users call, above whichever driver (the way of an op is drawn in driver.h). Writes that nobody waits
+ * for gather for a moment; one batch is with the driver at a time, so that two writes of a row never change places; a
+ * batch that fails comes back and is tried again after a pause. A statement has an end time of its own: whoever asked
+ * is answered then, and the op stays with the driver until that lets go of it. The store is counted: whoever holds a
+ * batch keeps it alive past store_close. No database is known here. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "loop/loop.h"
-#include "loop/work.h"
-#include "store/store_i.h"
+#include "store/driver_i.h"
 
 #include <string.h>
 
 enum { BATCH_MAX = 1024, QUEUE_MAX = 131072, TRIES_MAX = 5, ROWS_PER_TURN = 256, GATHER_US = 20000 };
+enum { QUEUE_MAX_BYTES = 256 << 20, RESULT_MAX_BYTES = 16 << 20, PARAMS_MAX = 1000 };
+enum { SQL_US = 10 * 1000 * 1000, SQL_GRACE_US = 1000 * 1000 };
 static const int64_t retry_pause_us[TRIES_MAX] = {0, 100000, 500000, 2000000, 5000000};
 
 struct store {
-	struct work_serial *serial;
-	struct db *db;
+	const struct store_driver *driver;
+	struct store_conn *conn; /* NULL: closed */
+	enum store_use use;
 	struct list queue;
-	size_t queue_count;
-	struct job *job; /* on the writer, or waiting to be tried again */
+	size_t queue_count, queue_bytes;
+	struct store_batch *batch; /* with the driver, or waiting to be tried again */
 	struct ltimer retry, gather;
-	bool is_urgent;          /* somebody waits for an op of the queue, or they have gathered long enough */
-	struct store_op *giving; /* rows of a finished load being handed out */
+	bool is_urgent; /* somebody waits for an op of the queue, or they have gathered long enough */
 	struct list finished;
 	struct ltimer turn;
-	size_t row_at, byte_at;
+	size_t row_at, byte_at; /* of the first of finished, whose rows are being handed out */
 	bool is_closed;
 	struct store_stats stats;
-};
-struct job {
-	struct store *s;
-	struct list ops;
-	size_t op_count;
-	unsigned tries;
-	int status;
-	bool is_on_writer;
 };
 
 static void kick(struct store *s) ON_CTL;
 static void deliver(void *arg);
 
-static void op_free(struct store_op *op)
+/* ---- ops ---- */
+
+static void op_free(struct store_op *op) ON_CTL
 {
-	buf_fini(&op->rows);
+	if (op->deadline)
+		loop_timer_cancel(op->deadline);
+	mem_free(op->deadline);
+	store_rows_fini(&op->rows);
 	mem_free(op);
 }
 
-static void ops_cancel(struct list *ops) ON_CTL;
-static void ops_cancel(struct list *ops)
+static bool op_is_awaited(const struct store_op *op)
 {
-	struct lnode *it, *tmp;
-	list_each (ops, it, tmp) {
-		struct store_op *op = list_entry(it, struct store_op, link);
-		list_remove(it);
-		if (op->done)
-			op->done(ST_CANCELLED, op->arg);
+	return !op->is_answered && (op->done || op->answer);
+}
+
+/* The last call of an op; its user may close the store in it. */
+static void op_answer(struct store_op *op, int status) ON_CTL
+{
+	if (op->is_answered)
+		return;
+	op->is_answered = true;
+	if (op->answer)
+		op->answer(status, &op->rows, op->arg);
+	else if (op->done)
+		op->done(status, op->arg);
+}
+
+static void ops_cancel(struct list *ops) ON_CTL
+{
+	struct lnode *n;
+	while ((n = list_first(ops))) {
+		struct store_op *op = list_entry(n, struct store_op, link);
+		list_remove(n);
+		op_answer(op, ST_CANCELLED);
 		op_free(op);
 	}
 }
 
+/* Whoever asked has waited long enough. An op that the driver holds is freed at the batch's end. */
+static void sql_is_late(void *arg)
+{
+	struct store_op *op = arg;
+	struct store *s = op->store;
+	struct store_rows none = {0};
+	bool is_out = op->is_out;
+
+	role_assert_ctl();
+	s->stats.late++;
+	op->is_answered = true;
+	buf_adds(&none.error, "no answer in time");
+	if (!is_out) {
+		list_remove(&op->link);
+		s->queue_count--, s->queue_bytes -= op->bytes;
+	}
+	op->answer(ST_TIMEOUT, &none, op->arg); /* may close the store: an op that is out may be gone then */
+	store_rows_fini(&none);
+	if (!is_out)
+		op_free(op);
+}
+
+/* ---- the store ---- */
+
 static void store_dtor(void *obj)
 {
 	struct store *s = obj;
-	db_free(s->db);
+	role_assert_ctl();
+	driver_release(s->driver);
 }
 
-int store_open(struct store **out, const char *path)
+static int store_make(struct store **out, const char *dsn, const char *folder, enum store_use use, struct buf *error)
+    ON_CTL
 {
-	struct store *s = mem_new(sizeof(*s), store_dtor, "store");
-	int st = ST_NOMEM;
-	if (!s)
+	const struct store_driver *driver;
+	const char *rest;
+	struct store *s;
+	int st = store_dsn_parse(dsn, &driver, &rest, error);
+
+	if (st < 0)
+		return st;
+	if (!(s = mem_new(sizeof(*s), store_dtor, "store")))
 		return ST_NOMEM;
+	s->driver = driver, s->use = use;
+	driver_hold(driver);
 	list_init(&s->queue);
 	list_init(&s->finished);
-	if (!(s->db = db_new(path)) ||
-	    (st = work_serial_new(&s->serial, WORK_DB, "store", QUEUE_MAX / BATCH_MAX + 8)) < 0) {
+	if ((st = driver->open(&s->conn, rest, folder, use, error)) < 0) {
 		mem_unref(s);
 		return st;
 	}
@@ -83,74 +130,116 @@ int store_open(struct store **out, const char *path)
 	return ST_OK;
 }
 
-static void batch_run(void *arg)
+int store_open(struct store **out, const char *dsn, const char *folder, enum store_use use, struct buf *error)
 {
-	struct job *job = arg;
-	role_assert_work();
-	job->status = db_run(job->s->db, &job->ops);
+	struct buf why;
+	int st;
+
+	buf_init(&why);
+	st = store_make(out, dsn, folder, use, &why);
+	if (st < 0 && !error)
+		log_error("store: %s", why.n ? why.p : status_text(st));
+	else if (st < 0)
+		buf_addv(error, buf_sv(&why));
+	buf_fini(&why);
+	return st;
 }
 
-static void job_end(struct job *job, int status) ON_CTL;
-static void job_end(struct job *job, int status)
+/* ---- batches ---- */
+
+static bool is_statement(const struct store_batch *b)
 {
-	struct store *s = job->s;
-	struct lnode *it, *tmp;
-	if (status < 0) {
-		s->stats.dropped_failed += job->op_count;
-		log_error("store: a batch of %zu writes is given up after %u tries", job->op_count, job->tries);
-	} else {
-		s->stats.written += job->op_count;
+	return list_entry(b->ops.head.next, struct store_op, link)->kind == STORE_OP_SQL;
+}
+
+static void batch_count(struct store *s, const struct store_batch *b, int status) ON_CTL
+{
+	if (status == ST_OK) {
+		s->stats.written += b->op_count;
 		s->stats.batches++;
+	} else if (!is_statement(b)) {
+		s->stats.dropped_failed += b->op_count;
+		log_error("store: a batch of %zu writes is given up after %u tries: %s", b->op_count, b->tries,
+		    status_text(status));
 	}
-	list_each (&job->ops, it, tmp) {
+}
+
+static void batch_finish(struct store_batch *b, int status) ON_CTL
+{
+	struct store *s = b->store;
+	struct lnode *it, *tmp;
+
+	batch_count(s, b, status);
+	list_each (&b->ops, it, tmp) {
 		struct store_op *op = list_entry(it, struct store_op, link);
 		list_remove(it);
 		op->status = status;
-		if (op->done)
+		if (status < 0)
+			store_rows_clear(&op->rows);
+		if (op->deadline)
+			loop_timer_cancel(op->deadline);
+		if (op_is_awaited(op))
 			list_push(&s->finished, it);
 		else
 			op_free(op);
 	}
-	mem_free(job);
+	if (s->batch == b)
+		s->batch = NULL;
+	mem_free(b);
 	if (s->is_closed) {
 		ops_cancel(&s->finished);
-		mem_unref(s);
-		return;
+	} else {
+		if (!list_empty(&s->finished) && !loop_timer_is_set(&s->turn))
+			loop_timer_set(&s->turn, 0, "store.deliver", deliver, s);
+		kick(s);
 	}
-	s->job = NULL;
-	if (!list_empty(&s->finished) && !loop_timer_is_set(&s->turn))
-		loop_timer_set(&s->turn, 0, "store.deliver", deliver, s);
-	kick(s);
 	mem_unref(s);
 }
 
-static void job_send(void *arg);
+static void batch_send(void *arg);
 
-static void batch_done(int status, void *arg)
+void store_batch_end(struct store_batch *b, int status)
 {
-	struct job *job = arg;
-	struct store *s = job->s;
-	role_assert_ctl();
-	job->is_on_writer = false;
-	if (status == ST_OK)
-		status = job->status;
-	if (status < 0 && status != ST_CANCELLED && !s->is_closed && job->tries < TRIES_MAX) {
-		s->stats.retries++;
-		loop_timer_set(&s->retry, retry_pause_us[job->tries], "store.retry", job_send, job);
+	struct store *s = b->store;
+
+	DCHECK(b->is_out);
+	b->is_out = false;
+	if (status == ST_OK || status == ST_CANCELLED || status == ST_UNSUPPORTED || s->is_closed || is_statement(b) ||
+	    b->tries >= TRIES_MAX) {
+		batch_finish(b, status);
 		return;
 	}
-	job_end(job, status);
+	s->stats.retries++;
+	loop_timer_set(&s->retry, retry_pause_us[b->tries], "store.retry", batch_send, b);
 }
 
-static void job_send(void *arg)
+/* In a turn of its own: many batches refused one after the other would be calls within calls. */
+static void batch_refused(void *arg)
 {
-	struct job *job = arg;
+	struct store_batch *b = arg;
 	role_assert_ctl();
-	job->tries++;
-	job->is_on_writer = true;
-	int st = work_serial_submit(job->s->serial, batch_run, batch_done, job);
-	if (st < 0)
-		batch_done(st, job);
+	b->is_out = true;
+	store_batch_end(b, b->status);
+}
+
+static void batch_send(void *arg)
+{
+	struct store_batch *b = arg;
+	struct store *s = b->store;
+	struct lnode *it, *tmp;
+
+	role_assert_ctl();
+	if (b->tries++)
+		list_each (&b->ops, it, tmp)
+			store_rows_clear(&list_entry(it, struct store_op, link)->rows);
+	b->is_out = true;
+	b->status = s->driver->submit(s->conn, b);
+	if (b->status < 0 && s->is_closed) {
+		store_batch_end(b, b->status);
+	} else if (b->status < 0) {
+		b->is_out = false;
+		loop_timer_set(&s->retry, 0, "store.refused", batch_refused, b);
+	}
 }
 
 static void gather_over(void *arg)
@@ -161,54 +250,73 @@ static void gather_over(void *arg)
 	kick(s);
 }
 
-/* Takes the next batch out of the queue when none is under way. A transaction costs as much for one row as for fifty.
- */
+/* Takes ops for one batch out of the queue: a statement alone, else what stands before the next statement. */
+static struct store_batch *batch_take(struct store *s) ON_CTL
+{
+	struct store_batch *b = mem_zalloc(sizeof(*b));
+	struct lnode *n;
+
+	if (!b)
+		return NULL;
+	list_init(&b->ops);
+	while ((n = list_first(&s->queue)) && b->op_count < BATCH_MAX) {
+		struct store_op *op = list_entry(n, struct store_op, link);
+		if (b->op_count && op->kind == STORE_OP_SQL)
+			break;
+		list_remove(n);
+		list_push(&b->ops, n);
+		op->is_out = true;
+		b->op_count++;
+		s->queue_count--, s->queue_bytes -= op->bytes;
+		if (op->kind == STORE_OP_SQL)
+			break;
+	}
+	b->store = mem_ref(s);
+	return b;
+}
+
+/* Sends the next batch when none is under way. A transaction costs as much for one row as for fifty. */
 static void kick(struct store *s)
 {
-	struct job *job;
-	if (s->job || list_empty(&s->queue))
+	struct store_batch *b;
+	if (s->batch || list_empty(&s->queue))
 		return;
 	if (!s->is_urgent && !s->is_closed && s->queue_count < BATCH_MAX) {
 		if (!loop_timer_is_set(&s->gather))
 			loop_timer_set(&s->gather, GATHER_US, "store.gather", gather_over, s);
 		return;
 	}
-	if (!(job = mem_zalloc(sizeof(*job))))
+	if (!(b = batch_take(s)))
 		return;
-	list_init(&job->ops);
-	while (!list_empty(&s->queue) && job->op_count < BATCH_MAX) {
-		struct lnode *n = list_first(&s->queue);
-		list_remove(n);
-		list_push(&job->ops, n);
-		job->op_count++;
-	}
-	s->queue_count -= job->op_count;
 	if (!s->queue_count)
 		s->is_urgent = false;
-	job->s = mem_ref(s);
-	s->job = job;
-	job_send(job);
+	s->batch = b;
+	batch_send(b);
 }
 
-static bool rows_give(struct store *s, struct store_op *op) ON_CTL;
-static bool rows_give(struct store *s, struct store_op *op)
+/* ---- answers ---- */
+
+/* Up to ROWS_PER_TURN rows of the first finished op; ST_AGAIN: there are more. */
+static int rows_give(struct store *s, struct store_op *op) ON_CTL
 {
 	struct sv values[STORE_COLUMNS_MAX];
-	size_t columns = 0, left = ROWS_PER_TURN;
-	while (op->table->columns[columns])
-		columns++;
-	for (; s->row_at < op->row_count && left; s->row_at++, left--) {
-		for (size_t i = 0; i < columns; i++) {
-			memcpy(&values[i].n, op->rows.p + s->byte_at, sizeof(values[i].n));
-			values[i].p = op->rows.p + s->byte_at + sizeof(values[i].n);
-			s->byte_at += sizeof(values[i].n) + values[i].n;
-		}
+	size_t columns = op->rows.column_count, left = ROWS_PER_TURN;
+
+	if (columns > STORE_COLUMNS_MAX)
+		return ST_LIMIT;
+	if (!s->byte_at && op->kind == STORE_OP_SQL)
+		for (size_t i = 0; i < columns; i++) /* the names */
+			store_rows_next(&op->rows, &s->byte_at, &values[0]);
+	for (; s->row_at < op->rows.row_count && left; s->row_at++, left--) {
+		for (size_t i = 0; i < columns; i++)
+			if (!store_rows_next(&op->rows, &s->byte_at, &values[i]))
+				return ST_IO;
 		op->row(values, columns, op->arg);
 	}
-	return s->row_at == op->row_count;
+	return s->row_at == op->rows.row_count ? ST_OK : ST_AGAIN;
 }
 
-/* A turn of the loop's worth of results; callbacks may close the store. */
+/* A turn of the loop's worth of results; the last call of an op may close the store. */
 static void deliver(void *arg)
 {
 	struct store *s = arg;
@@ -216,51 +324,59 @@ static void deliver(void *arg)
 	mem_ref(s);
 	while (!s->is_closed && !list_empty(&s->finished)) {
 		struct store_op *op = list_entry(list_first(&s->finished), struct store_op, link);
-		if (op->kind == STORE_OP_LOAD && op->status == ST_OK && !rows_give(s, op)) {
+		int st = op->status;
+		if (st == ST_OK && op->row && (st = rows_give(s, op)) == ST_AGAIN) {
 			loop_timer_set(&s->turn, 0, "store.deliver", deliver, s);
 			break;
 		}
 		s->row_at = s->byte_at = 0;
 		list_remove(&op->link);
-		op->done(op->status, op->arg);
+		op_answer(op, st);
 		op_free(op);
 	}
 	mem_unref(s);
 }
 
-static int op_add(struct store *s, enum store_op_kind kind, const struct store_table *t, const struct sv *values,
-    size_t count, const struct store_op *calls) ON_CTL;
-static int op_add(struct store *s, enum store_op_kind kind, const struct store_table *t, const struct sv *values,
-    size_t count, const struct store_op *calls)
+/* ---- what users call ---- */
+
+static int op_add(struct store *s, const struct store_op *form, const struct sv *values, size_t count) ON_CTL
 {
-	size_t bytes = 0;
+	size_t text_bytes = form->text ? strlen(form->text) + 1 : 0, bytes = text_bytes;
 	struct store_op *op;
-	if (s->queue_count >= QUEUE_MAX) {
+
+	for (size_t i = 0; i < count; i++)
+		bytes += values[i].n;
+	bytes += sizeof(*op) + count * sizeof(op->values[0]);
+	if (s->queue_count >= QUEUE_MAX || s->queue_bytes + bytes > QUEUE_MAX_BYTES) {
 		if (s->stats.dropped_full++ % 10000 == 0)
 			log_error("store: the queue is full, writes are lost (%llu)",
 			    (unsigned long long)s->stats.dropped_full);
 		return ST_FULL;
 	}
-	for (size_t i = 0; i < count; i++)
-		bytes += values[i].n;
-	if (!(op = mem_zalloc(sizeof(*op) + count * sizeof(op->values[0]) + bytes)))
+	if (!(op = mem_zalloc(bytes)))
 		return ST_NOMEM;
-	op->kind = kind;
-	op->table = t;
-	if (calls)
-		op->row = calls->row, op->done = calls->done, op->arg = calls->arg;
-	buf_init(&op->rows);
+	*op = *form;
+	if (form->answer && !(op->deadline = mem_zalloc(sizeof(*op->deadline)))) {
+		mem_free(op);
+		return ST_NOMEM;
+	}
+	op->store = s, op->bytes = bytes, op->value_count = count;
 	char *p = (char *)&op->values[count];
 	for (size_t i = 0; i < count; i++) {
-		op->values[i] = (struct sv){p, values[i].n};
-		if (values[i].n)
-			memcpy(p, values[i].p, values[i].n);
-		p += values[i].n;
+		bool is_null = !values[i].p;
+		op->values[i] =
+		    (struct sv){is_null && form->kind == STORE_OP_SQL ? NULL : p, is_null ? 0 : values[i].n};
+		if (op->values[i].n)
+			memcpy(p, values[i].p, op->values[i].n);
+		p += op->values[i].n;
 	}
-	op->value_count = count;
+	if (form->text)
+		op->text = memcpy(p, form->text, text_bytes);
+	if (op->deadline)
+		loop_timer_set(op->deadline, SQL_US + SQL_GRACE_US, "store.late", sql_is_late, op);
 	list_push(&s->queue, &op->link);
-	s->queue_count++;
-	if (op->done)
+	s->queue_count++, s->queue_bytes += bytes;
+	if (op_is_awaited(op))
 		s->is_urgent = true;
 	kick(s);
 	return ST_OK;
@@ -271,51 +387,65 @@ int store_put(struct store *s, const struct store_table *t, const struct sv *val
 	size_t n = 0;
 	while (t->columns[n])
 		n++;
-	DCHECK(n <= STORE_COLUMNS_MAX);
-	return op_add(s, STORE_OP_PUT, t, values, n, NULL);
+	DCHECK(n <= STORE_COLUMNS_MAX && t->key_count <= STORE_KEYS_MAX);
+	return op_add(s, &(struct store_op){.kind = STORE_OP_PUT, .table = t}, values, n);
 }
 
 int store_del(struct store *s, const struct store_table *t, const struct sv *keys)
 {
-	return op_add(s, STORE_OP_DEL, t, keys, t->key_count, NULL);
+	return op_add(s, &(struct store_op){.kind = STORE_OP_DEL, .table = t}, keys, t->key_count);
 }
 
-int store_load(struct store *s, const struct store_table *t, store_row_fn row, store_done_fn done, void *arg)
+int store_each(struct store *s, const struct store_table *t, const struct sv *keys, size_t key_count, store_row_fn row,
+    store_done_fn done, void *arg)
 {
-	return op_add(s, STORE_OP_LOAD, t, NULL, 0, &(struct store_op){.row = row, .done = done, .arg = arg});
+	DCHECK(key_count <= t->key_count && t->key_count <= STORE_KEYS_MAX);
+	return op_add(s, &(struct store_op){.kind = STORE_OP_EACH, .table = t, .row = row, .done = done, .arg = arg},
+	    keys, key_count);
 }
 
 int store_sync(struct store *s, store_done_fn done, void *arg)
 {
-	return op_add(s, STORE_OP_SYNC, NULL, NULL, 0, &(struct store_op){.done = done, .arg = arg});
+	return op_add(s, &(struct store_op){.kind = STORE_OP_SYNC, .done = done, .arg = arg}, NULL, 0);
+}
+
+int store_sql(struct store *s, const char *text, const struct sv *params, size_t param_count, store_row_fn row,
+    store_answer_fn answer, void *arg)
+{
+	struct store_op form = {.kind = STORE_OP_SQL,
+	    .text = text,
+	    .row = row,
+	    .answer = answer,
+	    .arg = arg,
+	    .end_us = clock_mono_us() + SQL_US,
+	    .result_max_bytes = RESULT_MAX_BYTES};
+	return param_count > PARAMS_MAX ? ST_INVAL : op_add(s, &form, params, param_count);
 }
 
 void store_stats_get(const struct store *s, struct store_stats *out)
 {
 	*out = s->stats;
-	out->queued = s->queue_count + (s->job ? s->job->op_count : 0);
+	out->queued = s->queue_count + (s->batch ? s->batch->op_count : 0);
 }
 
 void store_close(struct store *s)
 {
+	struct store_batch *b;
 	if (!s)
 		return;
 	loop_timer_cancel(&s->turn);
 	loop_timer_cancel(&s->gather);
 	s->is_closed = true;
-	if (s->job && !s->job->is_on_writer) {
+	b = s->batch;
+	s->batch = NULL;
+	if (b && !b->is_out) { /* it waits to be tried again: now, for the last time */
 		loop_timer_cancel(&s->retry);
-		job_send(s->job);
+		batch_send(b);
 	}
-	s->job = NULL;
-	while (!list_empty(&s->queue)) {
-		kick(s);
-		if (!s->job)
-			break;
-		s->job = NULL;
-	}
-	work_serial_close(s->serial);
-	s->serial = NULL;
+	while (s->use == STORE_KEEPS && !list_empty(&s->queue) && (b = batch_take(s)))
+		batch_send(b);
+	s->driver->close(s->conn);
+	s->conn = NULL;
 	ops_cancel(&s->queue);
 	ops_cancel(&s->finished);
 	mem_unref(s);

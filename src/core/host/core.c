@@ -21,7 +21,6 @@
 #include "core/leg/part.h"
 #include "core/registry/limits.h"
 #include "core/registry/module.h"
-#include "core/registry/registrations.h"
 #include "core/registry/registry.h"
 #include "core/run/run_core.h"
 #include "core/sound/media.h"
@@ -223,7 +222,6 @@ bool core_stop(int64_t deadline_us)
 	acl_stop();
 	config_on_swap_del(shell_conf, NULL);
 	shell_settings_set(&(struct shell_settings){0});
-	registrations_clear();
 	leg_hooks_clear();
 	core_limits()->is_shutting_down = false;
 	core_dirs_set(NULL);

@@ -1,78 +1,48 @@
-/* The table behind `show registrations`: endpoints put in and take out, keyed by user, realm and token. */
+/* The registrars, asked one after the other in the order in which they came. */
 #include "core/registry/registrations.h"
-#include "base/hash.h"
-#include "base/mem.h"
 #include "base/status.h"
 #include <string.h>
 
-static struct hash *table;
+enum { REGISTRARS_MAX = 16 };
+static const struct core_registrar *registrars[REGISTRARS_MAX];
+static size_t registrar_count;
 
-static int make_key(struct buf *key, const char *user, const char *realm, const char *token)
+int core_registrar_add(const struct core_registrar *r)
 {
-	buf_init(key);
-	return buf_printf(key, "%s\n%s\n%s", user ? user : "", realm ? realm : "", token ? token : "");
+	for (size_t i = 0; i < registrar_count; i++)
+		if (registrars[i] == r)
+			return ST_EXISTS;
+	if (registrar_count == REGISTRARS_MAX)
+		return ST_FULL;
+	registrars[registrar_count++] = r;
+	return ST_OK;
 }
 
-/* The row and its strings in one block. */
-int core_registration_set(const struct core_registration *r)
+void core_registrar_del(const struct core_registrar *r)
 {
-	const char *in[8] = {
-	    r->user, r->realm, r->token, r->url, r->network_ip, r->network_port, r->network_proto, r->metadata};
-	const char *out[8];
-	size_t bytes = sizeof(struct core_registration);
-	struct core_registration *row;
-	struct buf key;
-	char *p;
-	int st;
-
-	for (int i = 0; i < 8; i++)
-		bytes += (in[i] ? strlen(in[i]) : 0) + 1;
-	if (!table && hash_new(&table, HASH_NOCASE, mem_free))
-		return ST_NOMEM;
-	row = mem_alloc(bytes);
-	if (!row)
-		return ST_NOMEM;
-	p = (char *)(row + 1);
-	for (int i = 0; i < 8; i++) {
-		size_t n = (in[i] ? strlen(in[i]) : 0) + 1;
-		out[i] = memcpy(p, in[i] ? in[i] : "", n);
-		p += n;
-	}
-	*row = (struct core_registration){
-	    out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7], r->expires_epoch};
-	st = make_key(&key, r->user, r->realm, r->token);
-	if (!st)
-		st = hash_set(table, buf_sv(&key), row);
-	buf_fini(&key);
-	if (st)
-		mem_free(row);
-	return st;
+	for (size_t i = 0; i < registrar_count; i++)
+		if (registrars[i] == r) {
+			memmove(&registrars[i], &registrars[i + 1], (--registrar_count - i) * sizeof(registrars[0]));
+			return;
+		}
 }
 
-void core_registration_del(const char *user, const char *realm, const char *token)
+void core_registration_each(core_registration_fn fn, void *arg)
 {
-	struct buf key;
-
-	if (table && !make_key(&key, user, realm, token)) {
-		hash_del(table, buf_sv(&key));
-		buf_fini(&key);
-	}
+	for (size_t i = 0; i < registrar_count; i++)
+		registrars[i]->each(fn, arg);
 }
 
-void core_registration_each(void (*fn)(const struct core_registration *r, void *arg), void *arg)
+void core_registration_find(struct sv user, struct sv realm, core_registration_fn fn, void *arg)
 {
-	struct hash_it it = {0};
-	while (table && hash_next(table, &it))
-		fn(it.value, arg);
+	for (size_t i = 0; i < registrar_count; i++)
+		registrars[i]->find(user, realm, fn, arg);
 }
 
 size_t core_registration_count(void)
 {
-	return table ? hash_count(table) : 0;
-}
-
-void registrations_clear(void)
-{
-	hash_free(table);
-	table = NULL;
+	size_t count = 0;
+	for (size_t i = 0; i < registrar_count; i++)
+		count += registrars[i]->count();
+	return count;
 }

@@ -16,18 +16,12 @@ const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_
 
 static int sofia_load(void)
 {
-	struct buf path;
 	role_assert_ctl();
 	profiles_init(&sofia_hooks);
 	profiles_trace_set(false);
 	calls_init();
-	buf_init(&path);
-	if (core_dirs() && core_dirs()->db) {
-		buf_printf(&path, "%s/sofia_reg.db", core_dirs()->db);
-		if (reg_store_open(path.p) < 0)
-			log_error("sofia: %s cannot be opened: registrations will not outlive a restart", path.p);
-	}
-	buf_fini(&path);
+	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
+		log_error("sofia: registrations will not outlive a restart");
 	complete_lists_add(sofia_lists);
 	if (sofia_events_start())
 		log_error("sofia: out of memory: events do not send requests");

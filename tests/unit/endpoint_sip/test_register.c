@@ -7,7 +7,6 @@
 #include "core/conf/acl.h"
 #include "core/conf/dir.h"
 #include "core/registry/api.h"
-#include "core/registry/registrations.h"
 #include "endpoint/sip/module_i.h"
 #include "endpoint/sip/reg/reg_i.h"
 #include "harness.h"
@@ -128,7 +127,6 @@ static void rig_down(void)
 	reg_store_close();
 	acl_stop();
 	dir_provider_set(NULL);
-	registrations_clear();
 	for (int i = 0; i < 5; i++)
 		loop_run_nowait();
 }
@@ -282,10 +280,10 @@ static int test_restore(void)
 	const struct reg *r[REG_CONTACTS_MAX];
 	char dir[] = "/tmp/tandem-reg-XXXXXX", path[64];
 	EXPECT(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/r.db", dir);
+	snprintf(path, sizeof(path), "%s/sofia_reg.db", dir);
 	if (rig_up(""))
 		return -1;
-	EXPECT_INT(reg_store_open(path), ST_OK);
+	EXPECT_INT(reg_store_open(dir), ST_OK);
 	EXPECT_INT(ask("1000", NULL, ""), 401);
 	EXPECT_INT(ask("1000", "secret", "Contact: \"Me\" <sip:1000@127.0.0.1:9;x=1>;q=0.5\r\nExpires: 600\r\n"), 200);
 	EXPECT_INT(store_sync(reg_home_store(), on_synced, NULL), ST_OK);
@@ -294,7 +292,7 @@ static int test_restore(void)
 	if (rig_up(""))
 		return -1;
 	EXPECT_INT(bound("1000", r), 0);
-	EXPECT_INT(reg_store_open(path), ST_OK);
+	EXPECT_INT(reg_store_open(dir), ST_OK);
 	EXPECT_INT(store_sync(reg_home_store(), on_synced, NULL), ST_OK);
 	loop_run();
 	for (int i = 0; i < 3; i++)

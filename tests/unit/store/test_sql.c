@@ -1,7 +1,7 @@
-/* store/sql: statements on a worker, results, errors, bounds. */
+/* Statements on sqlite: results, parameters, errors, bounds. */
 #include "harness.h"
 #include "loop/co.h"
-#include "store/sql.h"
+#include "store/store.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,65 +15,115 @@ static int failures;
 			failures++, fprintf(stderr, "# line %d: %s\n", __LINE__, #e); \
 	} while (0)
 
-static CO int run(struct sql *s, const char *text, struct sql_result *r)
+struct sql {
+	struct store *s;
+	struct store_rows r; /* of the last run */
+	size_t at;
+};
+
+static CO int run_with(struct sql *q, const char *text, const struct sv *params, size_t n)
 {
-	int st = sql_run(s, text, r);
-	sql_result_fini(r);
-	return st;
+	store_rows_fini(&q->r);
+	q->at = 0;
+	return store_sql_run(q->s, text, params, n, &q->r);
+}
+
+static CO int run(struct sql *q, const char *text)
+{
+	return run_with(q, text, NULL, 0);
+}
+
+static bool next_is(struct sql *q, const char *want)
+{
+	struct sv cell;
+	return store_rows_next(&q->r, &q->at, &cell) && (want ? cell.p && sv_is(cell, want) : !cell.p);
+}
+
+static bool error_has(const struct sql *q, const char *text)
+{
+	return q->r.error.n && strstr(q->r.error.p, text);
 }
 
 static void statements(void *arg)
 {
-	struct sql *s = arg;
-	struct sql_result r;
-	const char *cell;
+	struct sql *q = arg;
 
 	role_assert_co();
-	WANT(run(s, "create table t (a text, b integer); insert into t values ('x', 1), ('y', null)", &r) == ST_OK);
-	WANT(r.change_count == 2 && !r.column_count);
-	WANT(sql_run(s, "select b, a from t order by a;  -- and no more", &r) == ST_OK);
-	WANT(r.column_count == 2 && r.row_count == 2);
-	cell = r.cells.p;
-	WANT(!strcmp(cell, "b") && !strcmp(cell = sql_cell_next(cell), "a"));
-	WANT(!strcmp(cell = sql_cell_next(cell), "1") && !strcmp(cell = sql_cell_next(cell), "x"));
-	WANT(!strcmp(cell = sql_cell_next(cell), "") && !strcmp(cell = sql_cell_next(cell), "y"));
-	sql_result_fini(&r);
-	WANT(run(s, "select nosuch", &r) == ST_IO && strstr(r.error, "no such column"));
-	WANT(run(s, "select 1; this is no sql", &r) == ST_IO && strstr(r.error, "syntax error"));
-	WANT(run(s, "", &r) == ST_OK && !r.row_count);
-	WANT(run(s, "select hex(randomblob(9000000))", &r) == ST_LIMIT);
-	sql_free(s);
+	WANT(run(q, "create table t (a text, b integer); insert into t values ('x', 1), ('y', null)") == ST_OK);
+	WANT(q->r.change_count == 2 && !q->r.column_count);
+	WANT(run(q, "select b, a from t order by a;  -- and no more") == ST_OK);
+	WANT(q->r.column_count == 2 && q->r.row_count == 2);
+	WANT(next_is(q, "b") && next_is(q, "a") && next_is(q, "1") && next_is(q, "x"));
+	WANT(next_is(q, NULL) && next_is(q, "y") && !next_is(q, ""));
+	WANT(run(q, "select nosuch") == ST_IO && error_has(q, "no such column"));
+	WANT(run(q, "select 1; this is no sql") == ST_IO && error_has(q, "syntax error"));
+	WANT(run(q, "") == ST_OK && !q->r.row_count);
+	WANT(run(q, "select hex(randomblob(9000000))") == ST_LIMIT && error_has(q, "16 MiB"));
+	WANT(!q->r.row_count && !q->r.cells.n);
+	store_close(q->s);
+}
+
+/* Values are data whatever they hold, go by their number, and hold zero bytes. */
+static void parameters(void *arg)
+{
+	struct sql *q = arg;
+	struct sv v[] = {SV("x' or '1'='1"), {NULL, 0}, SV("a\0b"), SV("")};
+
+	role_assert_co();
+	WANT(run_with(q, "select $2, $1, $3, $4, length($1)", v, 4) == ST_OK);
+	for (int i = 0; i < 5; i++)
+		WANT(q->r.column_count == 5 && store_rows_next(&q->r, &q->at, &(struct sv){0}));
+	WANT(next_is(q, NULL) && next_is(q, "x' or '1'='1"));
+	struct sv cell;
+	WANT(store_rows_next(&q->r, &q->at, &cell) && sv_eq(cell, v[2]));
+	WANT(next_is(q, "") && next_is(q, "12"));
+	WANT(run_with(q, "select $5", v, 4) == ST_INVAL && error_has(q, "'$5'"));
+	WANT(run_with(q, "select ?", v, 4) == ST_INVAL && error_has(q, "'?'"));
+	WANT(run_with(q, "select $a", v, 4) == ST_INVAL);
+	WANT(run_with(q, "select 1", v, 100000) == ST_INVAL);
+	store_close(q->s);
 }
 
 static void unopened(void *arg)
 {
-	struct sql_result r;
+	struct sql *q = arg;
 
 	role_assert_co();
-	WANT(run(arg, "select 1", &r) == ST_IO && strstr(r.error, "unable to open"));
-	sql_free(arg);
+	WANT(run(q, "select 1") == ST_IO && error_has(q, "unable to open"));
+	store_close(q->s);
 }
 
 NO_ROLE_CHECK static int on_co(co_fn fn, const char *file)
 {
-	struct sql *s = NULL;
+	struct sql q = {0};
 
-	EXPECT_INT(sql_new(&s, file), 0);
-	EXPECT_INT(co_spawn("sql", fn, s, NULL), 0);
+	EXPECT_INT(store_open(&q.s, file, NULL, STORE_ASKS, NULL), 0);
+	EXPECT_INT(co_spawn("sql", fn, &q, NULL), 0);
 	while (co_live_count())
 		loop_run_once();
+	store_rows_fini(&q.r);
 	EXPECT_INT(failures, 0);
 	return 0;
 }
 
-NO_ROLE_CHECK static int test_statements(void)
+NO_ROLE_CHECK static int on_file(co_fn fn)
 {
 	int rc;
 
 	snprintf(path, sizeof(path), "/tmp/tandem-test-sql-%d.db", (int)getpid());
-	rc = on_co(statements, path);
+	rc = on_co(fn, path);
 	unlink(path);
 	return rc;
+}
+
+NO_ROLE_CHECK static int test_statements(void)
+{
+	return on_file(statements);
+}
+
+NO_ROLE_CHECK static int test_parameters(void)
+{
+	return on_file(parameters);
 }
 
 NO_ROLE_CHECK static int test_unopened(void)
@@ -81,4 +131,5 @@ NO_ROLE_CHECK static int test_unopened(void)
 	return on_co(unopened, "/nowhere/at/all.db");
 }
 
-TEST_MAIN({"statements", test_statements, TEST_LOOP}, {"unopened", test_unopened, TEST_LOOP})
+TEST_MAIN({"statements", test_statements, TEST_LOOP}, {"parameters", test_parameters, TEST_LOOP},
+    {"unopened", test_unopened, TEST_LOOP})

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 static const char *const columns[] = {"k", "n", "v", NULL};
-static const struct store_table table = {"things", columns, 2};
+static const struct store_table table = {"things", columns, 2, NULL};
 static const char *const other_columns[] = {"k", "w", NULL};
-static const struct store_table other = {"things", other_columns, 1};
+static const struct store_table other = {"things", other_columns, 1, NULL};
 
 static char dir[64];
 static const char *path_in_dir(const char *name)
@@ -71,7 +71,7 @@ static int test_rows(void)
 	struct store *s;
 	struct seen seen = {0};
 	struct store_stats stats;
-	EXPECT_INT(store_open(&s, path_in_dir("a.db")), ST_OK);
+	EXPECT_INT(store_open(&s, path_in_dir("a.db"), NULL, STORE_KEEPS, NULL), ST_OK);
 	EXPECT_INT(put(s, "a", "1", "x'y\"z"), ST_OK);
 	EXPECT_INT(put(s, "b", "1", ""), ST_OK);
 	EXPECT_INT(put(s, "c", "1", "gone"), ST_OK);
@@ -79,8 +79,8 @@ static int test_rows(void)
 	EXPECT_INT(store_del(s, &table, (struct sv[]){SV("c"), SV("1")}), ST_OK);
 	store_close(s);
 
-	EXPECT_INT(store_open(&s, path_in_dir("a.db")), ST_OK);
-	EXPECT_INT(store_load(s, &table, on_row, on_done, &seen), ST_OK);
+	EXPECT_INT(store_open(&s, path_in_dir("a.db"), NULL, STORE_KEEPS, NULL), ST_OK);
+	EXPECT_INT(store_each(s, &table, NULL, 0, on_row, on_done, &seen), ST_OK);
 	loop_run();
 	EXPECT_INT(seen.status, ST_OK);
 	EXPECT_STR(seen.text.p, "a,1,x'y\"z;b,1,again;");
@@ -90,8 +90,8 @@ static int test_rows(void)
 
 	/* another version's table of that name is replaced, not mixed up */
 	buf_clear(&seen.text);
-	EXPECT_INT(store_open(&s, path_in_dir("a.db")), ST_OK);
-	EXPECT_INT(store_load(s, &other, on_row, on_done, &seen), ST_OK);
+	EXPECT_INT(store_open(&s, path_in_dir("a.db"), NULL, STORE_KEEPS, NULL), ST_OK);
+	EXPECT_INT(store_each(s, &other, NULL, 0, on_row, on_done, &seen), ST_OK);
 	loop_run();
 	EXPECT_INT(seen.status, ST_OK);
 	EXPECT_INT(seen.text.n, 0);
@@ -109,7 +109,7 @@ static int test_batches(void)
 	struct seen seen = {0};
 	struct store_stats stats;
 	char k[16];
-	EXPECT_INT(store_open(&s, path_in_dir("a.db")), ST_OK);
+	EXPECT_INT(store_open(&s, path_in_dir("a.db"), NULL, STORE_KEEPS, NULL), ST_OK);
 	for (int i = 0; i < N; i++) {
 		snprintf(k, sizeof(k), "%d", i);
 		EXPECT_INT(put(s, k, "1", "v"), ST_OK);
@@ -120,7 +120,7 @@ static int test_batches(void)
 	store_stats_get(s, &stats);
 	EXPECT_INT(stats.written, N + 1);
 	EXPECT(stats.batches < 20);
-	EXPECT_INT(store_load(s, &table, on_row, on_done, &seen), ST_OK);
+	EXPECT_INT(store_each(s, &table, NULL, 0, on_row, on_done, &seen), ST_OK);
 	loop_run();
 	EXPECT_INT(seen.done_count, 2);
 	EXPECT(seen.text.n > N * 5);
@@ -135,7 +135,7 @@ static int test_no_disk(void)
 {
 	struct store *s;
 	struct seen seen = {0};
-	EXPECT_INT(store_open(&s, "/nonexistent/folder/a.db"), ST_OK);
+	EXPECT_INT(store_open(&s, "/nonexistent/folder/a.db", NULL, STORE_KEEPS, NULL), ST_OK);
 	EXPECT_INT(put(s, "a", "1", "v"), ST_OK);
 	EXPECT_INT(store_sync(s, on_done, &seen), ST_OK);
 	store_close(s);

@@ -12,8 +12,8 @@
 
 extern const struct profile_part reg_part;
 ANY struct reg_table *reg_table_of(const struct profile *p);
-/* The table outlives a restart of its profile. Brings registrations back as they arrive. */
-ON_CTL int reg_store_open(const char *path);
+/* Opens the store (a plain name lies in folder) and brings registrations back as they arrive. */
+ON_CTL int reg_store_open(const char *folder);
 ON_CTL void reg_store_close(void); /* and lets all of them go; once no profile runs */
 
 ON_CTL void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *msg);

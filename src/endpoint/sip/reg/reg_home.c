@@ -1,6 +1,6 @@
 /* Where registrations live: one table per profile name, made on first use and kept until the module goes, so that a
- * restarted profile finds them; each change goes to the store (disk) and to core's table. At start the store's rows
- * come back. */
+ * restarted profile finds them; each change goes to the store (disk). At start the store's rows come back. Core asks
+ * here who is registered. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -50,7 +50,7 @@ enum {
 static const char *const columns[] = {"profile", "sip_user", "sip_host", "contact", "target", "display", "call_id",
     "user_agent", "network_ip", "network_port", "network_proto", "sip_username", "sip_realm", "path", "q", "cseq",
     "is_nat", "granted", "expires", NULL};
-static const struct store_table table = {"sip_registrations", columns, 4};
+static const struct store_table table = {"sip_registrations", columns, 4, "expires"};
 
 void reg_contact_text(const struct reg *r, struct buf *out)
 {
@@ -86,25 +86,6 @@ static ON_CTL void store_write(const struct reg_home *h, const struct reg *r)
 	store_put(homes.store, &table, v);
 }
 
-static ON_CTL void core_tell(const struct reg_home *h, const struct reg *r)
-{
-	struct buf url;
-	char port[12];
-	buf_init(&url);
-	buf_printf(&url, "sofia/%s/%s", h->profile, r->target);
-	snprintf(port, sizeof(port), "%u", r->network_port);
-	core_registration_set(&(struct core_registration){.user = r->user,
-	    .realm = r->host,
-	    .token = r->call_id,
-	    .url = url.p,
-	    .network_ip = r->network_ip,
-	    .network_port = port,
-	    .network_proto = r->proto,
-	    .metadata = "",
-	    .expires_epoch = r->expires_epoch_s});
-	buf_fini(&url);
-}
-
 static ON_CTL void expire_event(const struct reg_home *h, const struct reg *r)
 {
 	struct buf contact;
@@ -133,7 +114,6 @@ static void on_change(const struct reg *r, enum reg_change change, void *arg)
 	if (change == REG_ADDED || change == REG_REFRESHED) {
 		if (homes.store)
 			store_write(h, r);
-		core_tell(h, r);
 		return;
 	}
 	if (change == REG_EXPIRED)
@@ -141,14 +121,79 @@ static void on_change(const struct reg *r, enum reg_change change, void *arg)
 	if (homes.store)
 		store_del(homes.store, &table,
 		    (struct sv[]){sv_of(h->profile), sv_of(r->user), sv_of(r->host), sv_of(r->contact_uri)});
-	core_registration_del(r->user, r->host, r->call_id);
 }
+
+/* ---- what core asks ---- */
+
+struct row_ask {
+	const struct reg_home *h;
+	core_registration_fn fn;
+	void *arg;
+};
+
+static void row_give(const struct reg *r, void *arg)
+{
+	const struct row_ask *q = arg;
+	struct buf url;
+	char port[12];
+	role_assert_ctl();
+	buf_init(&url);
+	buf_printf(&url, "sofia/%s/%s", q->h->profile, r->target);
+	snprintf(port, sizeof(port), "%u", r->network_port);
+	q->fn(&(struct core_registration){.user = r->user,
+	          .realm = r->host,
+	          .token = r->call_id,
+	          .url = url.p,
+	          .network_ip = r->network_ip,
+	          .network_port = port,
+	          .network_proto = r->proto,
+	          .metadata = "",
+	          .expires_epoch = r->expires_epoch_s},
+	    q->arg);
+	buf_fini(&url);
+}
+
+static void rows_each(core_registration_fn fn, void *arg)
+{
+	struct hash_it it = {0};
+	role_assert_ctl();
+	while (hash_next(homes.tables, &it)) {
+		const struct reg_home *h = it.value;
+		reg_table_each(h->table, row_give, &(struct row_ask){h, fn, arg});
+	}
+}
+
+static void rows_find(struct sv user, struct sv realm, core_registration_fn fn, void *arg)
+{
+	const struct reg *found[REG_CONTACTS_MAX];
+	struct hash_it it = {0};
+	role_assert_ctl();
+	while (realm.n && hash_next(homes.tables, &it)) {
+		const struct reg_home *h = it.value;
+		size_t n = reg_table_find(h->table, user, realm, found, REG_CONTACTS_MAX);
+		for (size_t i = 0; i < n && i < REG_CONTACTS_MAX; i++)
+			row_give(found[i], &(struct row_ask){h, fn, arg});
+	}
+}
+
+static size_t rows_count(void)
+{
+	struct hash_it it = {0};
+	size_t count = 0;
+	role_assert_ctl();
+	while (hash_next(homes.tables, &it))
+		count += reg_table_count(((const struct reg_home *)it.value)->table);
+	return count;
+}
+
+static const struct core_registrar registrar = {"sofia", rows_each, rows_find, rows_count};
 
 static ON_CTL struct reg_home *home_get(const char *profile_name)
 {
 	struct reg_home *h = homes.tables ? hash_get(homes.tables, sv_of(profile_name)) : NULL;
 	if (h || (!homes.tables && hash_new(&homes.tables, 0, NULL) < 0))
 		return h;
+	core_registrar_add(&registrar);
 	if (!(h = mem_zalloc(sizeof(*h))))
 		return NULL;
 	if (!(h->profile = mem_strdup(profile_name)) || reg_table_new(&h->table, on_change, h) < 0 ||
@@ -208,7 +253,6 @@ static void on_row(const struct sv *v, size_t count, void *arg)
 	size_t *restored = arg;
 	int64_t expires = 0, granted = 0;
 	char name[128];
-	const struct reg *r;
 	role_assert_ctl();
 	if (count != COL_COUNT || v[COL_PROFILE].n >= sizeof(name))
 		return;
@@ -239,13 +283,8 @@ static void on_row(const struct sv *v, size_t count, void *arg)
 		store_del(homes.store, &table, v);
 		return;
 	}
-	if (reg_table_restore(h->table, &p, expires) == ST_OK) {
+	if (reg_table_restore(h->table, &p, expires) == ST_OK)
 		++*restored;
-		if (reg_table_find(h->table, p.user, p.host, &r, 1))
-			core_tell(h, r);
-	} else if (expires <= clock_wall_us() / 1000000) {
-		store_del(homes.store, &table, v);
-	}
 }
 
 static void on_restored(int status, void *arg)
@@ -260,23 +299,17 @@ static void on_restored(int status, void *arg)
 	core_ready_release("registrations");
 }
 
-int reg_store_open(const char *path)
+int reg_store_open(const char *folder)
 {
 	size_t *restored = mem_zalloc(sizeof(*restored));
-	int st = restored ? store_open(&homes.store, path) : ST_NOMEM;
+	int st = restored ? store_open(&homes.store, "sofia_reg", folder, STORE_KEEPS, NULL) : ST_NOMEM;
 	if (st == ST_OK)
-		st = store_load(homes.store, &table, on_row, on_restored, restored);
+		st = store_each(homes.store, &table, NULL, 0, on_row, on_restored, restored);
 	if (st < 0)
 		mem_free(restored);
 	else
 		core_ready_hold("registrations");
 	return st;
-}
-
-static void forget(const struct reg *r, void *arg)
-{
-	role_assert_ctl();
-	core_registration_del(r->user, r->host, r->call_id);
 }
 
 void reg_store_close(void)
@@ -286,9 +319,9 @@ void reg_store_close(void)
 	homes.store = NULL;
 	if (!homes.tables)
 		return;
+	core_registrar_del(&registrar);
 	while (hash_next(homes.tables, &it)) {
 		struct reg_home *h = it.value;
-		reg_table_each(h->table, forget, NULL);
 		reg_table_free(h->table);
 		mem_free(h->profile);
 		mem_free(h);

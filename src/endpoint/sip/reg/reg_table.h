@@ -1,5 +1,5 @@
 /* The registrations of one profile: address of record -> contacts, in memory, with expiry timers; what changes is told
- * to a listener, which keeps the copy on disk and core's table. Control thread. No SIP in here. */
+ * to a listener, which keeps the copy on disk. Control thread. No SIP in here. */
 #pragma once
 #include "base/list.h"
 #include "base/role.h"
