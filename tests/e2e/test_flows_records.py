@@ -26,6 +26,7 @@ def sw(tmp_path_factory):
         extension("8002", "set continue_on_fail=true", "bridge user/1001,user/1002", "hangup USER_BUSY"),
         extension("8003", "answer", "playback nosuch.wav", "playback silence_stream://100", "park"),
         extension("8004", "answer", "bridge user/1001"),
+        extension("8006", "answer", "queue_dtmf 77#", "read 1 5 silence_stream://2000 got 1000 #", "park"),
         extension("8005", "bridge user/1001"),
     ])
     sw.start()
@@ -132,6 +133,17 @@ def test_what_cannot_be_played_does_not_play(sw, phone, events):
     e = events.wait_event("PLAYBACK_START")
     assert e["Playback-File-Path"] == "silence_stream://100"
     assert events.wait_event("PLAYBACK_STOP")["Playback-File-Path"] == "silence_stream://100"
+    a.bye()
+
+
+def test_keys_that_wait_end_what_plays(sw, phone, events):
+    """It begins all the same, and no key is lost."""
+    a = phone("1000")
+    a.invite("8006")
+    a.answered()
+    assert events.wait_event("PLAYBACK_START")["Playback-File-Path"] == "silence_stream://2000"
+    assert events.wait_event("PLAYBACK_STOP")["Playback-Status"] == "break"
+    assert events.wait_event("CHANNEL_PARK")["variable_got"] == "77"
     a.bye()
 
 

@@ -152,17 +152,15 @@ static CO int wait_done(struct leg *leg, const uint32_t *done_id, uint32_t id, s
 	return ST_OK;
 }
 
-/* The same until its source is there, or is not: events tell of what plays only. */
-static CO int wait_begun(struct leg *leg, uint32_t id, struct ender *e)
+/* Waits until its source is there, or is not: events tell of what plays only. Keys are for what plays, too. */
+static CO int wait_begun(struct leg *leg, uint32_t id)
 {
 	const struct leg_sound *so = sound_of(leg);
+	int st = ST_OK;
 
-	while (!is_done(so->begun_play_id, id) && !is_done(so->done_play_id, id) && ender_goes_on(e, leg)) {
-		int st = leg_wait(leg, -1);
-		if (st)
-			return st;
-	}
-	return ST_OK;
+	while (!st && !is_done(so->begun_play_id, id) && !is_done(so->done_play_id, id))
+		st = leg_wait(leg, -1);
+	return st;
 }
 
 static CO int play_source(struct leg *leg, const char *source, struct ender *e)
@@ -187,7 +185,7 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 	if (st)
 		goto out;
 	leg_var_set(leg, "playback_terminator_used", NULL);
-	st = wait_begun(leg, id, e);
+	st = wait_begun(leg, id);
 	has_begun = is_done(so->begun_play_id, id);
 	if (has_begun)
 		fire(leg, EVENT_PLAYBACK_START, "Playback-File-Path", path, NULL);
