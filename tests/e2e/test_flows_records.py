@@ -19,8 +19,7 @@ def sw(tmp_path_factory):
     assert '"prefix-a-leg" value="true"' in conf.read_text()
     conf.write_text(conf.read_text().replace('"log-b-leg" value="false"', '"log-b-leg" value="true"'))
     profile = sw.root / "conf/sip_profiles/internal.xml"
-    assert '<param name="manage-presence" value="false"/>' in profile.read_text()
-    profile.write_text(profile.read_text().replace('<param name="manage-presence" value="false"/>', '<param name="manage-presence" value="passive"/>'))
+    assert '<param name="manage-presence" value="true"/>' in profile.read_text()
     write_extensions(sw, [
         extension("8001", "bridge user/1001|user/1002"),
         extension("8002", "set continue_on_fail=true", "bridge user/1001,user/1002", "hangup USER_BUSY"),
