@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void put_stats(struct json_writer *w, const struct leg *leg, const char *name, const char *prefix) ON_CTL;
-static void put_stats(struct json_writer *w, const struct leg *leg, const char *name, const char *prefix)
+static ON_CTL void put_stats(struct json_writer *w, const struct leg *leg, const char *name, const char *prefix)
 {
 	size_t skip = strlen(prefix);
 	jw_key(w, name);
@@ -30,8 +29,7 @@ static void put_stats(struct json_writer *w, const struct leg *leg, const char *
 	jw_end_object(w);
 }
 
-static void put_variables(struct json_writer *w, const struct leg *leg) ON_CTL;
-static void put_variables(struct json_writer *w, const struct leg *leg)
+static ON_CTL void put_variables(struct json_writer *w, const struct leg *leg)
 {
 	jw_key(w, "variables");
 	jw_begin_object(w);
@@ -55,8 +53,7 @@ static void put_run(const char *app, const char *data, int64_t wall_us, void *ar
 	jw_end_object(w);
 }
 
-static void put_profile_fields(struct json_writer *w, const struct leg_profile *p) ON_CTL;
-static void put_profile_fields(struct json_writer *w, const struct leg_profile *p)
+static ON_CTL void put_profile_fields(struct json_writer *w, const struct leg_profile *p)
 {
 	static const char *const fields[] = {"username", "dialplan", "caller_id_name", "ani", "aniii",
 	    "caller_id_number", "network_addr", "rdnis", "destination_number", "uuid", "source", "context",
@@ -98,8 +95,7 @@ static void put_listed(const char *app, const char *data, const char *extension,
 	jw_end_object(l->w);
 }
 
-static void put_extension(struct json_writer *w, struct leg *leg) ON_CTL;
-static void put_extension(struct json_writer *w, struct leg *leg)
+static ON_CTL void put_extension(struct json_writer *w, struct leg *leg)
 {
 	struct listed l = {.w = w, .number = leg->profile->destination_number};
 	leg_exec_list_each(leg, put_listed, &l);
@@ -131,8 +127,7 @@ static void put_times(struct json_writer *w, const struct leg_times *t)
 	jw_end_object(w);
 }
 
-static void put_callflow(struct json_writer *w, struct leg *leg, const struct leg_profile *p) ON_CTL;
-static void put_callflow(struct json_writer *w, struct leg *leg, const struct leg_profile *p)
+static ON_CTL void put_callflow(struct json_writer *w, struct leg *leg, const struct leg_profile *p)
 {
 	char index[12];
 	bool is_newest = p == leg->profile;

@@ -28,7 +28,7 @@ static unsigned flags_of(const struct spying *y)
 	return y->hear | (y->whisper & may);
 }
 
-static bool is_of_group(struct leg *target, const char *group) ON_CTL
+static ON_CTL bool is_of_group(struct leg *target, const char *group)
 {
 	struct sv rest = sv_of(vars_get(target->vars, "eavesdrop_group")), one;
 
@@ -41,7 +41,7 @@ static bool is_of_group(struct leg *target, const char *group) ON_CTL
 }
 
 /* Keys 0 to 3 say into which sides he whispers; false: he wants to leave. */
-static bool key(struct leg *leg, struct spying *y, char digit) ON_CTL
+static ON_CTL bool key(struct leg *leg, struct spying *y, char digit)
 {
 	static const unsigned whispers[] = {
 	    0, MEDIA_WHISPER_READ, MEDIA_WHISPER_WRITE, MEDIA_WHISPER_READ | MEDIA_WHISPER_WRITE};
@@ -55,7 +55,7 @@ static bool key(struct leg *leg, struct spying *y, char digit) ON_CTL
 	return true;
 }
 
-static int hear_until(struct leg *leg, struct spying *y) CO
+static CO int hear_until(struct leg *leg, struct spying *y)
 {
 	int st = ST_OK;
 	char digit;
@@ -70,7 +70,7 @@ static int hear_until(struct leg *leg, struct spying *y) CO
 }
 
 /* ST_DENIED: not of the group; ST_NOTFOUND: no such leg, or it has no sound. */
-static int spy_on(struct leg *leg, const char *uuid, struct spying *y) CO
+static CO int spy_on(struct leg *leg, const char *uuid, struct spying *y)
 {
 	struct leg *target = leg_find(uuid);
 	const char *announce;
@@ -104,7 +104,7 @@ static int spy_on(struct leg *leg, const char *uuid, struct spying *y) CO
 }
 
 /* The tone of a variable, then up to ms for a * that shortens the wait. */
-static int indicate(struct leg *leg, const char *var, unsigned ms) CO
+static CO int indicate(struct leg *leg, const char *var, unsigned ms)
 {
 	char *copy = vars_get(leg->vars, var) ? leg_text_dup(leg, var) : NULL;
 	int st = copy ? leg_play(leg, copy, NULL, NULL) : ST_OK;
@@ -132,7 +132,7 @@ static bool add_uuid(struct leg *leg, void *arg)
 	return true;
 }
 
-static int spy_on_all(struct leg *leg, struct spying *y) CO
+static CO int spy_on_all(struct leg *leg, struct spying *y)
 {
 	int st = ST_OK;
 

@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* Sound needs an answered or pre-answered leg. */
-static int make_ready(struct leg *leg) ON_CTL
+static ON_CTL int make_ready(struct leg *leg)
 {
 	int st = leg->is_answered || leg->is_early ? ST_OK : leg_pre_answer(leg);
 
@@ -40,7 +40,7 @@ int app_sleep(struct leg *leg, const char *data)
 	return leg_sleep(leg, clock_us_of_ms(ms));
 }
 
-static int echo_with_delay(struct leg *leg, unsigned delay_ms) ON_CTL
+static ON_CTL int echo_with_delay(struct leg *leg, unsigned delay_ms)
 {
 	int st = make_ready(leg);
 

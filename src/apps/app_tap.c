@@ -13,13 +13,13 @@
 #include <string.h>
 #include <strings.h>
 
-static void usage(struct leg *leg, const char *app, const char *syntax) ON_CTL
+static ON_CTL void usage(struct leg *leg, const char *app, const char *syntax)
 {
 	leg_log(leg, LOG_ERR, "%s: usage: %s", app, syntax);
 }
 
 /* What went wrong is logged; the dialplan goes on, as in FreeSWITCH. */
-static int told(struct leg *leg, const char *app, int st) ON_CTL
+static ON_CTL int told(struct leg *leg, const char *app, int st)
 {
 	if (st && st != ST_HANGUP && st != ST_CANCELLED)
 		leg_log(leg, LOG_ERR, "%s: %s", app,
@@ -93,7 +93,7 @@ int app_stop_displace_session(struct leg *leg, const char *data)
 }
 
 /* "+5" is in five seconds, a plain number the epoch second. */
-static unsigned timeout_of(struct leg *leg, const char *text) ON_CTL
+static ON_CTL unsigned timeout_of(struct leg *leg, const char *text)
 {
 	int64_t n = text ? str_number(text + (*text == '+'), INT32_MIN, UINT32_MAX) : 0;
 
@@ -219,7 +219,7 @@ int app_stop_record_session(struct leg *leg, const char *data)
 	return ST_OK;
 }
 
-static int record_set(struct leg *leg, const char *data, enum leg_record_what what, bool is_on) ON_CTL
+static ON_CTL int record_set(struct leg *leg, const char *data, enum leg_record_what what, bool is_on)
 {
 	if (leg_record_set(leg, data ? data : "", what, is_on))
 		leg_log(leg, LOG_WARNING, "%s is not recorded", data ? data : "");
@@ -287,7 +287,7 @@ int app_wait_for_silence(struct leg *leg, const char *data)
 }
 
 /* thresh hits timeout_ms [file]; as FreeSWITCH counts, one hit more than asked for */
-static int detect(struct leg *leg, const char *data, const char *app, bool wants_silence) CO
+static CO int detect(struct leg *leg, const char *data, const char *app, bool wants_silence)
 {
 	struct app_words w;
 	unsigned hits = 0;

@@ -51,7 +51,7 @@ static ON_CTL char *again(struct leg *leg, const char *value)
 }
 
 /* _undef_ and nothing unset. */
-static int set_one(struct leg *leg, const char *data) ON_CTL
+static ON_CTL int set_one(struct leg *leg, const char *data)
 {
 	const char *value;
 	char *name = NULL, *text;
@@ -97,7 +97,7 @@ static void unset_word(struct leg *leg, const char *word)
 }
 
 /* fn for each word of "[^^<delim>]one two", cut as text/words.h does. */
-static void each_word(struct leg *leg, const char *data, void (*fn)(struct leg *leg, const char *word)) ON_CTL
+static ON_CTL void each_word(struct leg *leg, const char *data, void (*fn)(struct leg *leg, const char *word))
 {
 	enum { PAIRS_MAX = 256 };
 	char *copy = mem_strdup(data ? data : ""), *begin = copy, *word[PAIRS_MAX], delim = ' ';
@@ -127,7 +127,7 @@ int app_multiunset(struct leg *leg, const char *data)
 }
 
 /* One more element behind or in front of the array ("ARRAY::a|:b"). */
-static int array_add(struct leg *leg, const char *data, bool is_front) ON_CTL
+static ON_CTL int array_add(struct leg *leg, const char *data, bool is_front)
 {
 	const char *value;
 	char *name = NULL, *text;
@@ -170,7 +170,7 @@ static bool list_has(const char *list, const char *name)
 }
 
 /* [nolocal:]name=value: set here unless nolocal, and named in the list variable, whose names go to the other leg. */
-static int export_in(struct leg *leg, const char *data, const char *list_name) ON_CTL
+static ON_CTL int export_in(struct leg *leg, const char *data, const char *list_name)
 {
 	const char *value, *bare, *list;
 	char *name = NULL, *text, before[48];
@@ -277,7 +277,7 @@ int app_info(struct leg *leg, const char *data)
 }
 
 /* value is marked: an extension keeps its marks, dialplan and context are never named from outside. */
-static int profile_field_set(struct leg *leg, const char *name, const char *value) ON_CTL
+static ON_CTL int profile_field_set(struct leg *leg, const char *name, const char *value)
 {
 	bool is_place = !strcasecmp(name, "context") || !strcasecmp(name, "dialplan");
 	char *plain;

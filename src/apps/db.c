@@ -69,7 +69,7 @@ static void group_free(void *p)
 
 /* ---- values ---- */
 
-static struct realm *realm_get(struct sv name) ON_CTL
+static ON_CTL struct realm *realm_get(struct sv name)
 {
 	struct realm *r = hash_get(realms, name);
 
@@ -83,13 +83,13 @@ static struct realm *realm_get(struct sv name) ON_CTL
 	return r;
 }
 
-static const char *value_get(struct sv realm, struct sv key) ON_CTL
+static ON_CTL const char *value_get(struct sv realm, struct sv key)
 {
 	const struct realm *r = hash_get(realms, realm);
 	return r ? hash_get(r->values, key) : NULL;
 }
 
-static int value_put(struct sv realm, struct sv key, struct sv value) ON_CTL
+static ON_CTL int value_put(struct sv realm, struct sv key, struct sv value)
 {
 	struct realm *r = realm_get(realm);
 	bool is_new = r && !hash_get(r->values, key);
@@ -107,7 +107,7 @@ static int value_put(struct sv realm, struct sv key, struct sv value) ON_CTL
 	return st;
 }
 
-static void value_del(struct sv realm, struct sv key) ON_CTL
+static ON_CTL void value_del(struct sv realm, struct sv key)
 {
 	struct realm *r = hash_get(realms, realm);
 
@@ -160,7 +160,7 @@ static int order_parse(struct order *o, const char *data, char separator)
 	return o->realm_ && o->key_ ? ST_OK : ST_NOMEM;
 }
 
-static int insert(const struct order *o) ON_CTL
+static ON_CTL int insert(const struct order *o)
 {
 	int st = value_put(o->realm, o->key, o->value);
 
@@ -177,7 +177,7 @@ static void delete (const struct order *o)ON_CTL
 }
 
 /* The realms, or a realm's keys, with commas. */
-static void list(struct sv realm, struct buf *out) ON_CTL
+static ON_CTL void list(struct sv realm, struct buf *out)
 {
 	const struct realm *r = realm.n ? hash_get(realms, realm) : NULL;
 	const struct hash *of = realm.n ? (r ? r->values : NULL) : realms;
@@ -190,7 +190,7 @@ static void list(struct sv realm, struct buf *out) ON_CTL
 	}
 }
 
-static size_t count(struct sv realm) ON_CTL
+static ON_CTL size_t count(struct sv realm)
 {
 	const struct realm *r = realm.n ? hash_get(realms, realm) : NULL;
 	return realm.n ? (r ? hash_count(r->values) : 0) : entry_count;
@@ -257,7 +257,7 @@ static struct member **member_find(struct group *g, struct sv url)
 	return at;
 }
 
-static int member_add(struct sv name, struct sv url) ON_CTL
+static ON_CTL int member_add(struct sv name, struct sv url)
 {
 	struct group *g = hash_get(groups, name);
 	struct member **at, *m;
@@ -284,7 +284,7 @@ static int member_add(struct sv name, struct sv url) ON_CTL
 	return ST_OK;
 }
 
-static void member_del(struct sv name, struct sv url) ON_CTL
+static ON_CTL void member_del(struct sv name, struct sv url)
 {
 	struct group *g = hash_get(groups, name);
 	struct member **at = g ? member_find(g, url) : NULL, *m = at ? *at : NULL;
@@ -298,7 +298,7 @@ static void member_del(struct sv name, struct sv url) ON_CTL
 }
 
 /* insert|delete:group:url; ST_PARSE: it is neither. */
-static int group_change(const struct order *o) ON_CTL
+static ON_CTL int group_change(const struct order *o)
 {
 	struct sv row[2] = {o->realm, o->url};
 	int st;
@@ -320,7 +320,7 @@ static int group_change(const struct order *o) ON_CTL
 }
 
 /* call:group[:order|:multi]: a dial string; order: one after the other, multi: enterprise. */
-static void group_call(const struct order *o, struct buf *out) ON_CTL
+static ON_CTL void group_call(const struct order *o, struct buf *out)
 {
 	const struct group *g = hash_get(groups, o->realm);
 	const char *separator = sv_isi(o->url, "order") ? "|" : sv_isi(o->url, "multi") ? ":_:" : ",";
@@ -386,14 +386,13 @@ static void on_loaded(int status, void *arg)
 	core_ready_release(arg);
 }
 
-static void load_begin(const struct store_table *t, store_row_fn row, const char *what) ON_CTL;
-static void load_begin(const struct store_table *t, store_row_fn row, const char *what)
+static ON_CTL void load_begin(const struct store_table *t, store_row_fn row, const char *what)
 {
 	if (!store_each(store, t, NULL, 0, row, on_loaded, (void *)(uintptr_t)what))
 		core_ready_hold(what);
 }
 
-static void open_store(void) ON_CTL
+static ON_CTL void open_store(void)
 {
 	if (!core_dirs() || !core_dirs()->db)
 		return;

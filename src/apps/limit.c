@@ -48,7 +48,7 @@ static char *key_make(const char *realm, const char *id)
 	return buf_take(&b);
 }
 
-static void release_at(struct holding **at) ON_CTL
+static ON_CTL void release_at(struct holding **at)
 {
 	struct holding *h = *at;
 
@@ -63,7 +63,7 @@ static bool is_of(const struct holding *h, const struct limit_backend *backend, 
 }
 
 /* Lets go of what the leg holds: one resource, or all when key is NULL. */
-static void release(struct leg *leg, const struct limit_backend *backend, const char *key) ON_CTL
+static ON_CTL void release(struct leg *leg, const struct limit_backend *backend, const char *key)
 {
 	struct holding *first = holdings ? hash_take(holdings, sv_of(leg->uuid)) : NULL, **at = &first;
 
@@ -77,7 +77,7 @@ static void release(struct leg *leg, const struct limit_backend *backend, const 
 			release_at(&first);
 }
 
-static bool holds(const struct leg *leg, const struct limit_backend *backend, const char *key) ON_CTL
+static ON_CTL bool holds(const struct leg *leg, const struct limit_backend *backend, const char *key)
 {
 	for (const struct holding *h = hash_get(holdings, sv_of(leg->uuid)); h; h = h->next)
 		if (is_of(h, backend, key))
@@ -86,7 +86,7 @@ static bool holds(const struct leg *leg, const struct limit_backend *backend, co
 }
 
 /* What the backend has counted for the leg; ST_NOMEM: it is given back. */
-static int hold(struct leg *leg, struct limit_backend *backend, const char *key) ON_CTL
+static ON_CTL int hold(struct leg *leg, struct limit_backend *backend, const char *key)
 {
 	struct holding *h = mem_alloc(sizeof(*h) + strlen(key) + 1), *first;
 
@@ -106,8 +106,8 @@ static int hold(struct leg *leg, struct limit_backend *backend, const char *key)
 	return ST_OK;
 }
 
-static void tell(struct leg *leg, const struct limit_backend *backend, const char *realm, const char *id,
-    const struct limit_ask *ask, const struct limit_use *use) ON_CTL
+static ON_CTL void tell(struct leg *leg, const struct limit_backend *backend, const char *realm, const char *id,
+    const struct limit_ask *ask, const struct limit_use *use)
 {
 	struct event *e;
 	struct buf b;
@@ -133,7 +133,7 @@ static void tell(struct leg *leg, const struct limit_backend *backend, const cha
 	event_fire(e);
 }
 
-static void tell_refusal(struct leg *leg, const struct limit_ask *ask, const struct limit_use *use) ON_CTL
+static ON_CTL void tell_refusal(struct leg *leg, const struct limit_ask *ask, const struct limit_use *use)
 {
 	if (ask->interval_s > 0)
 		leg_log(leg, LOG_INFO, "Usage for %s exceeds maximum rate of %" PRIi64 "/%" PRIi64 "s, now at %" PRIu32,
@@ -143,8 +143,8 @@ static void tell_refusal(struct leg *leg, const struct limit_ask *ask, const str
 }
 
 /* max < 0: only counted. ST_LIMIT: used up. */
-static int take(struct leg *leg, struct limit_backend *backend, const char *realm, const char *id, int64_t max,
-    int64_t interval_s) ON_CTL
+static ON_CTL int take(
+    struct leg *leg, struct limit_backend *backend, const char *realm, const char *id, int64_t max, int64_t interval_s)
 {
 	char *key = key_make(realm, id);
 	struct limit_ask ask = {key, max, interval_s, key && holds(leg, backend, key)};
@@ -177,7 +177,7 @@ static void max_parse(const char *text, int64_t *max, int64_t *interval_s)
 }
 
 /* realm id [max[/interval]] [exten [dialplan [context]]] */
-static int limit_words(struct leg *leg, const char *backend_name, char *const *w, char *const *m) ON_CTL
+static ON_CTL int limit_words(struct leg *leg, const char *backend_name, char *const *w, char *const *m)
 {
 	struct limit_backend *backend = backend_find(backend_name);
 	int64_t max, interval_s;

@@ -59,13 +59,13 @@ static struct leg *other_of(const struct leg *leg)
 }
 
 /* The other side while it can still be told something. */
-static struct leg *other_up(const struct leg *leg) ON_CTL
+static ON_CTL struct leg *other_up(const struct leg *leg)
 {
 	struct leg *other = other_of(leg);
 	return other && leg_is_up(other) ? other : NULL;
 }
 
-static int media_init(struct leg *leg) ON_CTL
+static ON_CTL int media_init(struct leg *leg)
 {
 	static const struct leg_media_conf conf = {.is_wired = true,
 	    .rtp_host = "127.0.0.1",
@@ -79,7 +79,7 @@ static int media_init(struct leg *leg) ON_CTL
 	return leg_media_init(leg, &conf);
 }
 
-static int side_init(struct leg *leg, struct pair *pair, int side) ON_CTL
+static ON_CTL int side_init(struct leg *leg, struct pair *pair, int side)
 {
 	struct buf name;
 
@@ -97,7 +97,7 @@ static int side_init(struct leg *leg, struct pair *pair, int side) ON_CTL
 /* ---- from target to legs ---- */
 
 /* EXTEN[/CONTEXT[/DIALPLAN]]; of an application its name is the extension. */
-static int target_apply(struct leg_profile *p, const char *target) ON_CTL
+static ON_CTL int target_apply(struct leg_profile *p, const char *target)
 {
 	struct sv exten, context, dialplan,
 	    rest; /* target is text with marks: only what the configuration wrote parts it */
@@ -123,7 +123,7 @@ static int target_apply(struct leg_profile *p, const char *target) ON_CTL
 	return ST_OK;
 }
 
-static void pair_free(struct pair *pair) ON_CTL
+static ON_CTL void pair_free(struct pair *pair)
 {
 	loop_defer_cancel(&pair->begin);
 	loop_defer_cancel(&pair->bowout);
@@ -132,7 +132,7 @@ static void pair_free(struct pair *pair) ON_CTL
 	mem_free(pair);
 }
 
-static void app_vars(struct leg *leg, const char *app) ON_CTL
+static ON_CTL void app_vars(struct leg *leg, const char *app)
 {
 	struct sv name, args;
 	char *text;
@@ -150,7 +150,7 @@ static void app_vars(struct leg *leg, const char *app) ON_CTL
 }
 
 /* An application's arguments are no part of the name. */
-static void name_set(struct pair *pair, const char *text) ON_CTL
+static ON_CTL void name_set(struct pair *pair, const char *text)
 {
 	bool is_app = !strncmp(text, APP_PREFIX, strlen(APP_PREFIX));
 
@@ -198,7 +198,7 @@ static int outgoing(const struct originate_target *t, struct leg **out, enum cau
 }
 
 /* What B is told by variables: the hops that are left and what loopback_export names. */
-static void vars_pass(struct leg *a, struct leg *b) ON_CTL
+static ON_CTL void vars_pass(struct leg *a, struct leg *b)
 {
 	const char *list = vars_get(a->vars, "loopback_export"), *hops = vars_get(a->vars, "max_forwards");
 	struct sv rest = sv_of(list), one;
@@ -217,7 +217,7 @@ static void vars_pass(struct leg *a, struct leg *b) ON_CTL
 	leg_var_set(b, "other_loopback_leg_uuid", a->uuid);
 }
 
-static struct leg_profile *profile_of_b(const struct leg *a) ON_CTL
+static ON_CTL struct leg_profile *profile_of_b(const struct leg *a)
 {
 	struct leg_profile *p = leg_profile_dup(a->profile);
 
@@ -312,7 +312,7 @@ static int ring_ready(struct leg *leg)
 	return ST_OK;
 }
 
-static int answer_pass(struct leg *leg, struct leg *near, struct leg *a) ON_CTL
+static ON_CTL int answer_pass(struct leg *leg, struct leg *near, struct leg *a)
 {
 	struct buf text;
 	int st;
@@ -373,14 +373,14 @@ static int hold(struct leg *leg, bool is_hold)
 	return st;
 }
 
-static bool may_bow_out(struct leg *leg) ON_CTL
+static ON_CTL bool may_bow_out(struct leg *leg)
 {
 	const char *wish = leg_var(leg, "loopback_bowout");
 	return (!wish || str_is_true(wish)) && leg_is_up(leg) && leg->is_answered;
 }
 
 /* Two codecs that the engine can join without the pair between them. */
-static bool can_join(struct leg *p, struct leg *q) ON_CTL
+static ON_CTL bool can_join(struct leg *p, struct leg *q)
 {
 	const struct media_codec *x = p->codec, *y = q->codec;
 	return x && y &&

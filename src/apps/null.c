@@ -23,7 +23,7 @@ static const char *var_of(const struct leg *leg, const char *name)
 	return vars_get(leg->vars, name);
 }
 
-static int media_init(struct leg *leg) ON_CTL
+static ON_CTL int media_init(struct leg *leg)
 {
 	static const struct leg_media_conf conf = {.is_wired = true,
 	    .rtp_host = "127.0.0.1",
@@ -39,7 +39,7 @@ static int media_init(struct leg *leg) ON_CTL
 static int outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
 
 /* Our own offer is answered as by somebody who only sends, and sends nothing: nothing goes out. */
-static int far_answer(struct leg *leg) ON_CTL
+static ON_CTL int far_answer(struct leg *leg)
 {
 	struct leg *originator = leg_find(((struct null_leg *)leg->endpoint)->originator_uuid);
 	struct buf offer, answer;
@@ -123,7 +123,7 @@ static int on_init(struct leg *leg)
 	return st;
 }
 
-static void null_stop(struct null_leg *n) ON_CTL
+static ON_CTL void null_stop(struct null_leg *n)
 {
 	loop_timer_cancel(&n->answer);
 	loop_defer_cancel(&n->begin);

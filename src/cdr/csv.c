@@ -53,7 +53,7 @@ static void csv_path(struct buf *out, const char *name)
 	buf_adds(out, ".csv");
 }
 
-static void put_line(const char *name, struct sv line) ON_CTL
+static ON_CTL void put_line(const char *name, struct sv line)
 {
 	struct buf path;
 
@@ -137,7 +137,7 @@ static void read_setting(const char *name, const char *value)
 	}
 }
 
-static int csv_load(void) ON_CTL
+static ON_CTL int csv_load(void)
 {
 	const struct xml_node *conf = config_conf("cdr_csv.conf");
 	int st;
@@ -160,7 +160,7 @@ static int csv_load(void) ON_CTL
 	return st;
 }
 
-static int csv_unload(void) ON_CTL
+static ON_CTL int csv_unload(void)
 {
 	role_assert_ctl();
 	leg_hook_del(LEG_HOOK_REPORTING, on_reporting, NULL);

@@ -45,7 +45,7 @@ static void put_int(struct buf *out, const char *indent, const char *name, int64
 }
 
 /* The statistics stand in variables already; the file repeats them as a tree. */
-static void put_stats(struct leg *leg, struct buf *out) ON_CTL
+static ON_CTL void put_stats(struct leg *leg, struct buf *out)
 {
 	static const char *const in[] = {"raw_bytes", "media_bytes", "packet_count", "media_packet_count",
 	    "skip_packet_count", "jitter_packet_count", "dtmf_packet_count", "cng_packet_count", "flush_packet_count",
@@ -144,7 +144,7 @@ static void put_app(const char *app, const char *data, int64_t wall_us, void *ar
 	buf_printf(out, "\" app_stamp=\"%lld\"></application>\n", (long long)wall_us);
 }
 
-static void put_profile(struct buf *out, const char *indent, const struct leg_profile *p) ON_CTL
+static ON_CTL void put_profile(struct buf *out, const char *indent, const struct leg_profile *p)
 {
 	static const struct {
 		struct sv name;
@@ -199,7 +199,7 @@ static void put_listed(const char *app, const char *data, const char *extension,
 }
 
 /* What the dialplan found. FreeSWITCH marks the application it would go on with, not the one that ended the call. */
-static void put_extension(struct leg *leg, const struct leg_profile *p, struct buf *out) ON_CTL
+static ON_CTL void put_extension(struct leg *leg, const struct leg_profile *p, struct buf *out)
 {
 	struct list_text l = {.extension = NULL};
 
@@ -224,7 +224,7 @@ static void put_extension(struct leg *leg, const struct leg_profile *p, struct b
 }
 
 /* The profiles of one kind of other leg, the newest first. */
-static void put_others(struct buf *out, const char *kind, const struct leg_profile *first, bool is_list) ON_CTL
+static ON_CTL void put_others(struct buf *out, const char *kind, const struct leg_profile *first, bool is_list)
 {
 	if (!first)
 		return;
@@ -260,7 +260,7 @@ static ON_CTL void put_holds(struct leg *leg, struct buf *out)
 		buf_adds(out, "  </hold-record>\n");
 }
 
-static void put_callflow(struct leg *leg, const struct leg_profile *p, struct buf *out) ON_CTL
+static ON_CTL void put_callflow(struct leg *leg, const struct leg_profile *p, struct buf *out)
 {
 	const struct leg_times *t = &p->times;
 	const char *cloned_from = leg->is_outbound ? vars_get(leg->vars, "originating_leg_uuid") : NULL;
@@ -297,7 +297,7 @@ static void put_callflow(struct leg *leg, const struct leg_profile *p, struct bu
 	buf_adds(out, "    </times>\n  </callflow>\n");
 }
 
-static void write_record(struct leg *leg, struct buf *out, bool is_encoded) ON_CTL
+static ON_CTL void write_record(struct leg *leg, struct buf *out, bool is_encoded)
 {
 	const struct leg_profile *p;
 
@@ -342,7 +342,7 @@ static void on_reporting(struct leg *leg, void *arg)
 	buf_fini(&path);
 }
 
-static int xml_load(void) ON_CTL
+static ON_CTL int xml_load(void)
 {
 	const struct xml_node *conf = config_conf("xml_cdr.conf");
 	const char *dir = "";
@@ -381,7 +381,7 @@ static int xml_load(void) ON_CTL
 	return st;
 }
 
-static int xml_unload(void) ON_CTL
+static ON_CTL int xml_unload(void)
 {
 	role_assert_ctl();
 	leg_hook_del(LEG_HOOK_REPORTING, on_reporting, NULL);

@@ -89,7 +89,7 @@ enum log_level logger_console_level(void)
 	return console.level;
 }
 
-static int console_load(void) ON_CTL
+static ON_CTL int console_load(void)
 {
 	const struct xml_node *conf = config_conf("console.conf");
 	struct logger_map map, old;
@@ -115,7 +115,7 @@ static int console_load(void) ON_CTL
 	return logger_console_set_level(level);
 }
 
-static int console_unload(void) ON_CTL
+static ON_CTL int console_unload(void)
 {
 	lock_take(&console.lock);
 	logger_map_fini(&console.map);
@@ -134,7 +134,7 @@ static void usage(struct buf *out)
 	    line, line);
 }
 
-static void api_loglevel(struct api_call *c, struct sv text) ON_CTL
+static ON_CTL void api_loglevel(struct api_call *c, struct sv text)
 {
 	enum log_level level;
 	uint32_t number;
@@ -152,7 +152,7 @@ static void api_loglevel(struct api_call *c, struct sv text) ON_CTL
 }
 
 /* on, off, toggle, or nothing: only says */
-static void api_switch(struct api_call *c, const char *what, bool *flag, struct sv text) ON_CTL
+static ON_CTL void api_switch(struct api_call *c, const char *what, bool *flag, struct sv text)
 {
 	lock_take(&console.lock);
 	if (sv_isi(text, "toggle"))

@@ -159,7 +159,7 @@ static void file_param(struct logfile *f, const struct xml_node *p)
 	}
 }
 
-static void file_new(const struct xml_node *profile, bool is_rotated_on_hup) ON_CTL
+static ON_CTL void file_new(const struct xml_node *profile, bool is_rotated_on_hup)
 {
 	struct logfile *f = mem_zalloc(sizeof(*f));
 	struct buf path;
@@ -182,7 +182,7 @@ static void file_new(const struct xml_node *profile, bool is_rotated_on_hup) ON_
 	list_push(&files, &f->link);
 }
 
-static int logfile_load(void) ON_CTL
+static ON_CTL int logfile_load(void)
 {
 	const struct xml_node *conf = config_conf("logfile.conf");
 	bool is_rotated_on_hup = true;
@@ -194,7 +194,7 @@ static int logfile_load(void) ON_CTL
 	return ST_OK;
 }
 
-static int logfile_unload(void) ON_CTL
+static ON_CTL int logfile_unload(void)
 {
 	struct lnode *it, *tmp;
 

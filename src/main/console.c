@@ -21,7 +21,7 @@ static void print_reply(int status, struct sv reply, void *arg)
 	fflush(stdout);
 }
 
-static void run_line(struct sv text) ON_CTL
+static ON_CTL void run_line(struct sv text)
 {
 	struct sv cmd, args;
 	char name[64], *rest;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-static void add_directory(const struct xml_node *dir) ON_CTL
+static ON_CTL void add_directory(const struct xml_node *dir)
 {
 	const char *name = xml_attr(dir, "name"), *path = xml_attr(dir, "path");
 	uint32_t rate_hz = 8000;

@@ -70,7 +70,7 @@ static void on_stop(enum core_stop_kind kind, void *arg)
 }
 
 /* What $${...} knows before vars.xml is read. */
-static int config_start(void) ON_CTL
+static ON_CTL int config_start(void)
 {
 	const struct core_dirs *d = &options.dirs;
 	struct buf fsxml;
@@ -127,7 +127,7 @@ static void report_problem(const char *problem, void *arg)
 	fprintf(stderr, "%s\n", problem);
 }
 
-static int reference(void) ON_CTL
+static ON_CTL int reference(void)
 {
 	if (core_modules_register() || modules_register_all())
 		return 255;
@@ -135,7 +135,7 @@ static int reference(void) ON_CTL
 	return 0;
 }
 
-static int check_config(void) ON_CTL
+static ON_CTL int check_config(void)
 {
 	size_t count, stop_count = 0;
 
@@ -152,7 +152,7 @@ static int check_config(void) ON_CTL
 }
 
 /* Everything up to "ready". Returns an exit code, 0 when the loop may run. */
-static int start(void) ON_CTL
+static ON_CTL int start(void)
 {
 	char error[CONFIG_ERROR_CHARS] = "";
 	struct config *config = NULL;
@@ -203,7 +203,7 @@ static void on_ready(void *arg)
 	process_ready(0);
 }
 
-static bool stop(void) ON_CTL
+static ON_CTL bool stop(void)
 {
 	signal(SIGALRM, on_stop_alarm);
 	alarm(STOP_ALARM_S);

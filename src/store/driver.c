@@ -17,7 +17,7 @@ static struct {
     {&store_sqlite, 0},
 };
 
-static int driver_find(struct sv scheme) ON_CTL
+static ON_CTL int driver_find(struct sv scheme)
 {
 	for (int i = 0; i < DRIVERS_MAX; i++)
 		if (drivers[i].driver && sv_isi(scheme, drivers[i].driver->scheme))

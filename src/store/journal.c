@@ -47,7 +47,7 @@ struct batch {
 	size_t safe_count; /* of out, from its front */
 };
 
-static void kick(struct store_journal *j) ON_CTL;
+static ON_CTL void kick(struct store_journal *j);
 static void kick_again(void *arg);
 
 static void journal_dtor(void *obj)
@@ -174,8 +174,7 @@ static void batch_run(void *arg)
 
 /* ---- on control ---- */
 
-static void entry_end(struct store_journal *j, struct entry *e, int status) ON_CTL;
-static void entry_end(struct store_journal *j, struct entry *e, int status)
+static ON_CTL void entry_end(struct store_journal *j, struct entry *e, int status)
 {
 	list_remove(&e->link);
 	j->stats.queued_bytes -= e->n;
@@ -220,8 +219,7 @@ static void batch_done(int status, void *arg)
 	mem_unref(j);
 }
 
-static void batch_send(struct store_journal *j) ON_CTL;
-static void batch_send(struct store_journal *j)
+static ON_CTL void batch_send(struct store_journal *j)
 {
 	struct batch *ba = mem_zalloc(sizeof(*ba));
 	if (!ba)
@@ -254,8 +252,7 @@ static void kick_again(void *arg)
 		batch_send(j);
 }
 
-static bool has_room(struct store_journal *j, size_t n) ON_CTL;
-static bool has_room(struct store_journal *j, size_t n)
+static ON_CTL bool has_room(struct store_journal *j, size_t n)
 {
 	if (j->stats.queued_bytes + n <= QUEUE_MAX_BYTES)
 		return true;
@@ -265,17 +262,15 @@ static bool has_room(struct store_journal *j, size_t n)
 	return false;
 }
 
-static void entry_queue(struct store_journal *j, struct entry *e) ON_CTL;
-static void entry_queue(struct store_journal *j, struct entry *e)
+static ON_CTL void entry_queue(struct store_journal *j, struct entry *e)
 {
 	j->stats.queued_bytes += e->n;
 	list_push(&j->queue, &e->link);
 	kick(j);
 }
 
-static int entry_add(struct store_journal *j, struct sv text, bool is_rotate, store_journal_done_fn done, void *arg)
-    ON_CTL;
-static int entry_add(struct store_journal *j, struct sv text, bool is_rotate, store_journal_done_fn done, void *arg)
+static ON_CTL int entry_add(
+    struct store_journal *j, struct sv text, bool is_rotate, store_journal_done_fn done, void *arg)
 {
 	if (!has_room(j, text.n))
 		return ST_FULL;

@@ -65,7 +65,7 @@ static bool path_put(const char *name, const char *folder, struct buf *out)
 	return !buf_printf(out, "%s/%s%s", folder ? folder : ".", name, dot && !strcmp(dot, ".db") ? "" : ".db");
 }
 
-static struct sqlite_conn *keeper_find(const char *path) ON_CTL
+static ON_CTL struct sqlite_conn *keeper_find(const char *path)
 {
 	struct lnode *it, *tmp;
 	list_each (&keepers, it, tmp) {
@@ -76,7 +76,7 @@ static struct sqlite_conn *keeper_find(const char *path) ON_CTL
 	return NULL;
 }
 
-static struct sqlite_conn *conn_new(const char *path, enum store_use use) ON_CTL
+static ON_CTL struct sqlite_conn *conn_new(const char *path, enum store_use use)
 {
 	struct sqlite_conn *c = mem_new(sizeof(*c), conn_dtor, "store.sqlite");
 	if (!c)
@@ -134,7 +134,7 @@ static void task_done(int status, void *arg)
 	mem_unref(c);
 }
 
-static int task_add(struct sqlite_conn *c, struct store_batch *b) ON_CTL
+static ON_CTL int task_add(struct sqlite_conn *c, struct store_batch *b)
 {
 	struct task *t = mem_zalloc(sizeof(*t));
 	int st;

@@ -33,12 +33,12 @@ struct store {
 	struct store_stats stats;
 };
 
-static void kick(struct store *s) ON_CTL;
+static ON_CTL void kick(struct store *s);
 static void deliver(void *arg);
 
 /* ---- ops ---- */
 
-static void op_free(struct store_op *op) ON_CTL
+static ON_CTL void op_free(struct store_op *op)
 {
 	if (op->deadline)
 		loop_timer_cancel(op->deadline);
@@ -53,7 +53,7 @@ static bool op_is_awaited(const struct store_op *op)
 }
 
 /* The last call of an op; its user may close the store in it. */
-static void op_answer(struct store_op *op, int status) ON_CTL
+static ON_CTL void op_answer(struct store_op *op, int status)
 {
 	if (op->is_answered)
 		return;
@@ -64,7 +64,7 @@ static void op_answer(struct store_op *op, int status) ON_CTL
 		op->done(status, op->arg);
 }
 
-static void ops_cancel(struct list *ops) ON_CTL
+static ON_CTL void ops_cancel(struct list *ops)
 {
 	struct lnode *n;
 	while ((n = list_first(ops))) {
@@ -152,7 +152,7 @@ static bool is_statement(const struct store_batch *b)
 	return list_entry(b->ops.head.next, struct store_op, link)->kind == STORE_OP_SQL;
 }
 
-static void batch_count(struct store *s, const struct store_batch *b, int status) ON_CTL
+static ON_CTL void batch_count(struct store *s, const struct store_batch *b, int status)
 {
 	if (status == ST_OK) {
 		s->stats.written += b->op_count;
@@ -164,7 +164,7 @@ static void batch_count(struct store *s, const struct store_batch *b, int status
 	}
 }
 
-static void batch_finish(struct store_batch *b, int status) ON_CTL
+static ON_CTL void batch_finish(struct store_batch *b, int status)
 {
 	struct store *s = b->store;
 	struct lnode *it, *tmp;
@@ -251,7 +251,7 @@ static void gather_over(void *arg)
 }
 
 /* Takes ops for one batch out of the queue: a statement alone, else what stands before the next statement. */
-static struct store_batch *batch_take(struct store *s) ON_CTL
+static ON_CTL struct store_batch *batch_take(struct store *s)
 {
 	struct store_batch *b = mem_zalloc(sizeof(*b));
 	struct lnode *n;
@@ -297,7 +297,7 @@ static void kick(struct store *s)
 /* ---- answers ---- */
 
 /* Up to ROWS_PER_TURN rows of the first finished op; ST_AGAIN: there are more. */
-static int rows_give(struct store *s, struct store_op *op) ON_CTL
+static ON_CTL int rows_give(struct store *s, struct store_op *op)
 {
 	struct sv values[STORE_COLUMNS_MAX];
 	size_t columns = op->rows.column_count, left = ROWS_PER_TURN;
@@ -339,7 +339,7 @@ static void deliver(void *arg)
 
 /* ---- what users call ---- */
 
-static int op_add(struct store *s, const struct store_op *form, const struct sv *values, size_t count) ON_CTL
+static ON_CTL int op_add(struct store *s, const struct store_op *form, const struct sv *values, size_t count)
 {
 	size_t text_bytes = form->text ? strlen(form->text) + 1 : 0, bytes = text_bytes;
 	struct store_op *op;

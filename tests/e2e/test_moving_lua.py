@@ -119,7 +119,7 @@ def test_json(sw):
     assert lua("stream:write(tostring(j:decode('{\"a\": ')))") == "nil"
     assert lua("local t = {} t.t = t stream:write(tostring(pcall(j.encode, j, t)))") == "false"
     assert lua("stream:write(j:execute({command='status', data=''}).response.systemStatus)") == "ready"
-    assert json.loads(lua("stream:write(j:execute2('{\"command\": \"status\"}'))"))["response"]["systemStatus"] == "ready"
+    assert json.loads(lua("stream:write(j:execute2('{\"command\": \"status\", \"data\": \"\"}'))"))["response"]["systemStatus"] == "ready"
 
 
 def test_what_is_not_there_says_so(sw):

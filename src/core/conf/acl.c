@@ -205,8 +205,7 @@ static bool user_scan(struct dir_user *u, void *arg)
 	return true;
 }
 
-static void node_add(struct acl_list *l, const struct xml_node *node) ON_CTL;
-static void node_add(struct acl_list *l, const struct xml_node *node)
+static ON_CTL void node_add(struct acl_list *l, const struct xml_node *node)
 {
 	bool is_allow = !strcasecmp(xml_attr_or(node, "type", "deny"), "allow");
 	const char *cidr = xml_attr(node, "cidr"), *domain = xml_attr(node, "domain"), *host = xml_attr(node, "host");

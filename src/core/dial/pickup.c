@@ -28,7 +28,7 @@ bool pickup_is_waiting(const struct leg *leg)
 	return leg->ops == &pickup_ops;
 }
 
-static struct pickup *pickup_find(const char *key) ON_CTL
+static ON_CTL struct pickup *pickup_find(const char *key)
 {
 	for (struct lnode *n = waiting.head.next; n != &waiting.head; n = n->next) {
 		struct pickup *p = list_entry(n, struct pickup, link);

@@ -30,7 +30,7 @@ static struct event *event_of(const struct tandem_event *event)
 	return (struct event *)(uintptr_t)event;
 }
 
-static bool may_wait(const char *function) ON_CTL
+static ON_CTL bool may_wait(const char *function)
 {
 	if (co_self())
 		return true;
@@ -313,7 +313,7 @@ struct tandem_subscription {
 	bool is_running, is_dropped;
 };
 
-static void subscription_end(struct tandem_subscription *s) ON_CTL
+static ON_CTL void subscription_end(struct tandem_subscription *s)
 {
 	event_sub_free(s->sub);
 	s->sub = NULL;
@@ -379,7 +379,7 @@ struct tandem_timer {
 	void *argument;
 };
 
-static void timer_end(struct tandem_timer *t) ON_CTL
+static ON_CTL void timer_end(struct tandem_timer *t)
 {
 	loop_timer_cancel(&t->timer);
 	list_remove(&t->link);

@@ -285,12 +285,21 @@ void leg_media_signal(struct leg *leg, const struct addr *hosts, size_t count)
 		m->signal_hosts[i] = hosts[i];
 }
 
+/* A plan is 6 kB and written whole by whoever succeeds: not cleared. NULL: no memory. */
+static struct sdp_plan *plan_new(void)
+{
+	struct sdp_plan *plan = mem_alloc(sizeof(*plan));
+	if (plan)
+		plan->why = NULL;
+	return plan;
+}
+
 /* Whether anything of the leg's offer is wanted by its profile and variables. */
 static ON_CTL int check_offer(struct leg *leg)
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
-	struct sdp_plan *plan = mem_zalloc(sizeof(*plan));
+	struct sdp_plan *plan = plan_new();
 	int st = plan ? media_policy_new(leg, m->inbound_codecs, &q) : ST_NOMEM;
 
 	if (!st) {
@@ -314,9 +323,10 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 	leg_var_set(leg, "endpoint_disposition", m->is_late_told ? "DELAYED NEGOTIATION" : "RECEIVED");
 	if (!sv_trim(sdp).n)
 		return ST_OK;
-	theirs = mem_zalloc(sizeof(*theirs));
+	theirs = mem_alloc(sizeof(*theirs)); /* as long as it says */
 	if (!theirs)
 		return ST_NOMEM;
+	theirs->count = 0;
 	st = sdp_offer_codecs(sdp, theirs);
 	if (!st || st == ST_UNSUPPORTED) /* nothing we could answer: the dialplan may know what to do with it */
 		st = media_keep_text(&m->remote_sdp, sdp);
@@ -372,7 +382,7 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_policy *q = NULL;
-	struct sdp_plan *plan = mem_zalloc(sizeof(*plan));
+	struct sdp_plan *plan = plan_new();
 	struct buf text;
 	int st = plan ? open_stream(m, near) : ST_NOMEM;
 
@@ -493,7 +503,7 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 		return ST_INVAL;
 	if (m->is_negotiated && !m->is_offer_open && m->remote_sdp && sv_is(sdp, m->remote_sdp))
 		return ST_OK; /* said before, to the same offer */
-	plan = mem_zalloc(sizeof(*plan));
+	plan = plan_new();
 	if (!plan)
 		return ST_NOMEM;
 	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
@@ -546,7 +556,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		return bypass_reoffer(leg, sdp);
 	if (!m || !m->stream || m->is_closing)
 		return ST_INVAL;
-	plan = mem_zalloc(sizeof(*plan));
+	plan = plan_new();
 	if (!plan)
 		return ST_NOMEM;
 	buf_init(&text);

@@ -334,12 +334,14 @@ int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *con
 int mstream_detect_dtmf(struct mstream *s, bool is_on)
 {
 	struct mtap *m = mtap_find_kind(s, &dtmf_ops);
-	int st = can_tap(s);
-	if (st || !is_on == !m)
-		return st;
-	if (m)
+	if (!is_on == !m)
+		return ST_OK;
+	if (m) {
 		mtap_stop(m);
-	return m ? ST_OK : mtap_start(mtap_new(s, &dtmf_ops), NULL);
+		return ST_OK;
+	}
+	int st = can_tap(s);
+	return st ? st : mtap_start(mtap_new(s, &dtmf_ops), NULL);
 }
 
 int mstream_tap_stop(struct mstream *s, uint32_t id)
