@@ -185,6 +185,7 @@ def test_headers_of_our_bye_on_both_sides(sw, phone):
     ok = b.expect(200)
     bye = ended(a)
     assert (ok.get("X-BByE"), ok.get("X-Bye"), bye.get("X-Bye"), bye.get("X-BByE")) == ("bb", "", "b", "bb")
+    sw.wait_calls(0)
     a.invite("8004")
     b.take()
     a.answered()
