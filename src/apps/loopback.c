@@ -7,8 +7,10 @@
 #include "base/mem.h"
 #include "core/bridge/bridge.h"
 #include "core/leg/leg.h"
+#include "core/registry/dialplan.h"
 #include "core/registry/endpoint.h"
 #include "core/registry/module.h"
+#include "core/run/exec.h"
 #include "core/sound/media.h"
 #include "core/value/cause.h"
 #include "core/value/vars.h"
@@ -19,11 +21,14 @@
 #include <strings.h>
 
 enum { SIDE_A, SIDE_B };
+#define APP_PREFIX "app="
+#define APP_DIALPLAN "loopback_app"
 struct pair {
 	struct leg *leg[2]; /* borrowed; NULL once it is destroyed or not made yet */
-	char *target;       /* the whole of what was dialled */
+	char *target;       /* what was dialled, as its name */
+	char *app;          /* text with marks: APP[:ARGS] that B runs; NULL: its extension */
 	char originator_uuid[UUID_CHARS + 1];
-	struct ldefer bowout;
+	struct ldefer begin, bowout;
 };
 
 static int on_init(struct leg *leg);
@@ -91,24 +96,17 @@ static ON_CTL int side_init(struct leg *leg, struct pair *pair, int side)
 
 /* ---- from target to legs ---- */
 
-/* EXTEN[/CONTEXT[/DIALPLAN]]; an application goes into an inline dialplan, with a separator its arguments lack. */
+/* EXTEN[/CONTEXT[/DIALPLAN]]; of an application its name is the extension. */
 static ON_CTL int target_apply(struct leg_profile *p, const char *target)
 {
 	struct sv exten, context, dialplan,
 	    rest; /* target is text with marks: only what the configuration wrote parts it */
-	const char *separators = "^~;!|#%@";
 	char *text[3];
-	struct buf b;
 
-	if (!strncmp(target, "app=", 4)) {
-		while (separators[1] && strchr(target, *separators))
-			separators++;
-		buf_init(&b);
-		/* whoever dials an application hears it at once, and need not wait for it to answer */
-		buf_printf(&b, "m:%c:pre_answer%c%s", *separators, *separators, target + 4);
-		leg_profile_destination_set(p, b.p);
-		leg_profile_set(&p->dialplan, "inline");
-		buf_fini(&b);
+	if (!strncmp(target, APP_PREFIX, strlen(APP_PREFIX))) {
+		text[0] = mem_strndup(target + strlen(APP_PREFIX), strcspn(target + strlen(APP_PREFIX), ":"));
+		leg_profile_destination_set(p, text[0]);
+		mem_free(text[0]);
 		return ST_OK;
 	}
 	sv_split(sv_of(target), '/', &exten, &rest);
@@ -127,9 +125,42 @@ static ON_CTL int target_apply(struct leg_profile *p, const char *target)
 
 static ON_CTL void pair_free(struct pair *pair)
 {
+	loop_defer_cancel(&pair->begin);
 	loop_defer_cancel(&pair->bowout);
 	mem_free(pair->target);
+	mem_free(pair->app);
 	mem_free(pair);
+}
+
+static ON_CTL void app_vars(struct leg *leg, const char *app)
+{
+	struct sv name, args;
+	char *text;
+
+	if (!app)
+		return;
+	sv_split(sv_of(app), ':', &name, &args);
+	if ((text = sv_dup(name)))
+		leg_var_set_text(leg, "loopback_app", text);
+	mem_free(text);
+	if (args.n && (text = sv_dup(args))) {
+		leg_var_set_text(leg, "loopback_app_arg", text);
+		mem_free(text);
+	}
+}
+
+/* An application's arguments are no part of the name. */
+static ON_CTL void name_set(struct pair *pair, const char *text)
+{
+	bool is_app = !strncmp(text, APP_PREFIX, strlen(APP_PREFIX));
+
+	text += is_app ? strlen(APP_PREFIX) : 0;
+	if (!*text)
+		text = "service";
+	pair->target = mem_strndup(text, strcspn(text, is_app ? ":" : "/"));
+	mark_strip_in_place(pair->target);
+	if (is_app)
+		pair->app = mem_strdup(text);
 }
 
 static int outgoing(const struct originate_target *t, struct leg **out, enum cause *cause)
@@ -142,7 +173,7 @@ static int outgoing(const struct originate_target *t, struct leg **out, enum cau
 	role_assert_ctl();
 	p = t->profile ? leg_profile_dup(t->profile) : leg_profile_new();
 	st = p && pair ? target_apply(p, t->text) : ST_NOMEM;
-	*cause = st == ST_INVAL ? CAUSE_INVALID_NUMBER_FORMAT : CAUSE_SWITCH_CONGESTION;
+	*cause = st == ST_INVAL ? CAUSE_INVALID_NUMBER_FORMAT : CAUSE_DESTINATION_OUT_OF_ORDER; /* no room */
 	if (!st)
 		st = leg_new(&leg, &loopback_ops, true, t->vars ? vars_get(t->vars, "origination_uuid") : NULL);
 	if (st) {
@@ -151,14 +182,12 @@ static int outgoing(const struct originate_target *t, struct leg **out, enum cau
 		return st;
 	}
 	leg_profile_set(&p->source, "mod_loopback");
-	/* an application's arguments are no part of the name */
-	const char *shown = !strncmp(t->text, "app=", 4) ? t->text + 4 : *t->text ? t->text : "service";
-	pair->target = mem_strndup(shown, strcspn(shown, shown == t->text + 4 ? ":" : "/"));
-	mark_strip_in_place(pair->target);
+	name_set(pair, t->text);
 	if (t->originator)
 		snprintf(pair->originator_uuid, sizeof(pair->originator_uuid), "%s", t->originator->uuid);
 	st = side_init(leg, pair, SIDE_A);
 	leg_set_profile(leg, p);
+	app_vars(leg, pair->app);
 	if (st) {
 		leg_hangup(leg, CAUSE_SWITCH_CONGESTION);
 		return st;
@@ -197,10 +226,47 @@ static ON_CTL struct leg_profile *profile_of_b(const struct leg *a)
 	memset(&p->times, 0, sizeof(p->times));
 	p->index = 0;
 	leg_profile_set(&p->chan_name, NULL);
+	if (((const struct pair *)a->endpoint)->app)
+		leg_profile_set(&p->dialplan, APP_DIALPLAN);
 	return p;
 }
 
-/* A dials: B is born and begins its dialplan. */
+/* The extension of a leg that runs one application is that. */
+static int app_hunt(struct leg *leg, const char *args)
+{
+	const struct pair *pair = leg->ops == &loopback_ops ? leg->endpoint : NULL;
+	struct sv name, data;
+	char *app, *text;
+	int st = ST_OK;
+
+	role_assert_ctl();
+	if (!pair || !pair->app)
+		return ST_NOTFOUND;
+	sv_split(sv_of(pair->app), ':', &name, &data);
+	app = sv_dup(name), text = sv_dup(data);
+	if (!app || !text)
+		st = ST_NOMEM;
+	/* whoever dials an application hears it at once, and need not wait for it to answer */
+	if (!st)
+		st = leg_exec_add(leg, "pre_answer", "", app);
+	if (!st)
+		st = leg_exec_add(leg, app, text, app);
+	mem_free(app);
+	mem_free(text);
+	return st;
+}
+
+static void begin(void *arg)
+{
+	struct pair *pair = arg;
+	struct leg *b = pair->leg[SIDE_B];
+
+	role_assert_ctl();
+	if (b && leg_is_up(b) && leg_start(b) && leg_is_up(b))
+		leg_hangup(b, CAUSE_INCOMPATIBLE_DESTINATION);
+}
+
+/* A dials: B is born, and begins its dialplan once A has been told of. */
 static int on_init(struct leg *leg)
 {
 	struct pair *pair = leg->endpoint;
@@ -224,7 +290,7 @@ static int on_init(struct leg *leg)
 	if (!st)
 		st = p ? leg_media_remote_offer(b, buf_sv(&offer)) : ST_NOMEM;
 	if (!st)
-		st = leg_start(b);
+		loop_defer(&pair->begin, "loopback begin", begin, pair);
 	if (st && leg_is_up(b))
 		leg_hangup(b, CAUSE_INCOMPATIBLE_DESTINATION);
 out:
@@ -379,6 +445,7 @@ static void on_destroy(struct leg *leg)
 		pair_free(pair);
 }
 
+static const struct dialplan_desc dialplans[] = {{APP_DIALPLAN, app_hunt}, {NULL}};
 static const struct endpoint_ops *const endpoints[] = {&loopback_ops, &null_ops, NULL};
 static const struct var_desc vars[] = {
     {"loopback_bowout", "bool", "false: the pair stays when both its legs are bridged", true, false},
@@ -389,8 +456,11 @@ static const struct var_desc vars[] = {
     {"null_hangup_cause", "cause", "a null/ leg refuses the call so", true, false},
     {"is_loopback", "1", "set on both legs of a loopback pair", false, true},
     {"loopback_leg", "A|B", "which of the pair this is", false, true},
+    {"loopback_app", "application", "what a loopback/app= leg runs", false, true},
+    {"loopback_app_arg", "text", "and its arguments", false, true},
     {"other_loopback_leg_uuid", "uuid", "the other leg of the pair", false, true},
     {NULL},
 };
 extern const struct module mod_loopback;
-const struct module mod_loopback = {.abi = MODULE_ABI, .name = "mod_loopback", .endpoints = endpoints, .vars = vars};
+const struct module mod_loopback = {
+    .abi = MODULE_ABI, .name = "mod_loopback", .endpoints = endpoints, .dialplans = dialplans, .vars = vars};

@@ -164,7 +164,7 @@ static int outgoing(const struct originate_target *t, struct leg **out, enum cau
 	int st;
 
 	role_assert_ctl();
-	*cause = CAUSE_SWITCH_CONGESTION;
+	*cause = CAUSE_DESTINATION_OUT_OF_ORDER; /* no room */
 	p = t->profile ? leg_profile_dup(t->profile) : leg_profile_new();
 	st = n && p ? leg_new(&leg, &null_ops, true, t->vars ? vars_get(t->vars, "origination_uuid") : NULL) : ST_NOMEM;
 	if (st) {

@@ -35,8 +35,13 @@ bool cdr_is_wanted(struct leg *leg, bool has_a, bool has_b)
 		has_a = false, has_b = true;
 	else if (policy && *policy && !str_is_true(policy))
 		return false;
-	/* FreeSWITCH's a leg: who was not called by another leg */
-	return leg->is_outbound && leg->other && leg->other_is_originator ? has_b : has_a;
+	return cdr_is_b(leg) ? has_b : has_a;
+}
+
+bool cdr_is_b(const struct leg *leg)
+{
+	return leg->is_outbound && leg->other && leg->other_is_originator &&
+	       !(leg->profile && leg->profile->times.transferred);
 }
 
 /* "dir/NAME.csv" with everything in NAME that could leave the directory replaced. */

@@ -223,14 +223,15 @@ static ON_CTL void put_extension(struct leg *leg, const struct leg_profile *p, s
 	mem_free(l.current);
 }
 
-/* The profiles of one kind of other leg. FreeSWITCH lists the leg that answered as one it dialled and as one it bridged
- * to, each twice; records are compared with its, so ours do too. */
-static ON_CTL void put_others(struct buf *out, const char *kind, const struct leg_profile *other, unsigned count)
+/* The profiles of one kind of other leg, the newest first. */
+static ON_CTL void put_others(struct buf *out, const char *kind, const struct leg_profile *first, bool is_list)
 {
+	if (!first)
+		return;
 	buf_printf(out, "      <%s>\n", kind);
-	for (unsigned i = 0; i < count; i++) {
+	for (const struct leg_profile *p = first; p; p = is_list ? p->older : NULL) {
 		buf_printf(out, "        <%s_caller_profile>\n", kind);
-		put_profile(out, "          ", other);
+		put_profile(out, "          ", p);
 		buf_printf(out, "        </%s_caller_profile>\n", kind);
 	}
 	buf_printf(out, "      </%s>\n", kind);
@@ -262,19 +263,24 @@ static ON_CTL void put_holds(struct leg *leg, struct buf *out)
 static ON_CTL void put_callflow(struct leg *leg, const struct leg_profile *p, struct buf *out)
 {
 	const struct leg_times *t = &p->times;
+	const char *cloned_from = leg->is_outbound ? vars_get(leg->vars, "originating_leg_uuid") : NULL;
 
 	buf_adds(out, "  <callflow dialplan=\"");
 	xml_escape(out, sv_of(p->dialplan ? p->dialplan : ""), true);
-	buf_printf(out, "\" unique-id=\"%s\" profile_index=\"%u\">\n", p->uuid ? p->uuid : leg->uuid, p->index);
+	buf_printf(out, "\" unique-id=\"%s\"", p->uuid ? p->uuid : leg->uuid);
+	if (p->older ||
+	    cloned_from) /* a transfer's profile is made of the one before, a called leg's of its caller's */
+		buf_printf(out, " clone-of=\"%s\"", p->older ? leg->uuid : cloned_from);
+	buf_printf(out, " profile_index=\"%u\">\n", p->index);
 	if (p == leg->profile)
 		put_extension(leg, p, out);
 	buf_adds(out, "    <caller_profile>\n");
 	put_profile(out, "      ", p);
 	if (p == leg->profile && leg->other && leg->other_is_originator) {
-		put_others(out, "originator", leg->other, 1);
-	} else if (p == leg->profile && leg->other) {
-		put_others(out, "origination", leg->other, 2);
-		put_others(out, "originatee", leg->other, 2);
+		put_others(out, "originator", leg->other, false);
+	} else {
+		put_others(out, "origination", p->dialled, true);
+		put_others(out, "originatee", p->reached, true);
 	}
 	buf_adds(out, "    </caller_profile>\n    <times>\n");
 	put_int(out, "      ", "created_time", t->created);
@@ -319,14 +325,14 @@ void cdr_xml_write(struct leg *leg, struct buf *out)
 
 static void on_reporting(struct leg *leg, void *arg)
 {
-	bool is_b = leg->is_outbound && leg->other && leg->other_is_originator;
 	struct buf path, text;
 
 	role_assert_ctl();
 	if (!cdr_is_wanted(leg, true, conf_now.has_b_leg))
 		return;
 	buf_init(&path);
-	buf_printf(&path, "%s/%s%s.cdr.xml", conf_now.dir, !is_b && conf_now.prefixes_a_leg ? "a_" : "", leg->uuid);
+	buf_printf(
+	    &path, "%s/%s%s.cdr.xml", conf_now.dir, !cdr_is_b(leg) && conf_now.prefixes_a_leg ? "a_" : "", leg->uuid);
 	buf_init(&text);
 	buf_grow(&text, conf_now.usual_bytes);
 	write_record(leg, &text, conf_now.is_encoded);
@@ -368,6 +374,7 @@ static ON_CTL int xml_load(void)
 		buf_printf(&path, "%s/%s", core_dirs()->log, *dir ? dir : "xml_cdr");
 	conf_now.dir = buf_take(&path);
 	leg_exec_keep_list(true);
+	leg_keep_dialled(true);
 	st = cdr_spool_open();
 	if (st == ST_OK)
 		st = leg_hook_add(LEG_HOOK_REPORTING, on_reporting, NULL);
@@ -379,6 +386,7 @@ static ON_CTL int xml_unload(void)
 	role_assert_ctl();
 	leg_hook_del(LEG_HOOK_REPORTING, on_reporting, NULL);
 	leg_exec_keep_list(false);
+	leg_keep_dialled(false);
 	cdr_spool_close();
 	mem_free(conf_now.dir);
 	memset(&conf_now, 0, sizeof(conf_now));

@@ -23,7 +23,12 @@ static ON_CTL void bye_in(struct sip_call *c, struct sip_stx *tx, const struct s
 	    .code = 200,
 	    .reason = sip_msg_value(m, SIP_HDR_REASON),
 	    .msg = m};
-	simple(tx, 200, NULL);
+	struct buf headers;
+	buf_init(&headers);
+	if (c->h && c->h->on_bye)
+		c->h->on_bye(c, m, &headers, c->arg);
+	simple(tx, 200, headers.p);
+	buf_fini(&headers);
 	if (c->ok_tx) { /* nobody will acknowledge our 2xx any more */
 		loop_timer_cancel(&c->ok_timer);
 		sip_stx_acked(c->ok_tx);

@@ -206,6 +206,8 @@ struct sip_call_handlers { /* any may be NULL; the struct must outlive the call 
 	void (*on_cancel)(struct sip_call *c, const struct sip_msg *cancel,
 	    void *arg); /* UAS; 487 is sent by the stack, on_closed follows */
 	void (*on_closed)(struct sip_call *c, const struct sip_close *why, void *arg);
+	/* Their BYE, before it is answered: whole lines for the 200 may be added. on_closed follows. */
+	void (*on_bye)(struct sip_call *c, const struct sip_msg *bye, struct buf *headers, void *arg);
 };
 /* UAS. Takes over the answering of tx (an INVITE given to the stack's on_request, now or later). No response is sent
  * yet. */

@@ -4,6 +4,7 @@
 #include "core/bridge/bridge.h"
 #include "core/bridge/bridge_core.h"
 #include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
 #include "core/registry/app.h"
 #include "core/registry/module.h"
 #include "core/run/exec.h"
@@ -52,6 +53,26 @@ static void two_done(struct leg *a, struct leg *b, void *arg)
 	leg_exec_resume(a, NULL);
 }
 
+/* A leg that was dialled is the callee of whoever it talks to, any other the caller. */
+static ON_CTL bool is_callee(const struct leg *leg)
+{
+	return leg->is_outbound && !leg_is_cid_flipped(leg);
+}
+
+/* The other party, as its events, records and phone show it, is whom it is joined with now. */
+static ON_CTL void id_show(struct leg *leg, const struct leg *partner)
+{
+	struct leg_profile *p = leg->profile;
+	const struct leg_profile *of = partner->profile;
+
+	if (!p || !of)
+		return;
+	leg_profile_set(is_callee(leg) ? &p->caller_id_name : &p->callee_id_name,
+	    is_callee(partner) ? of->callee_id_name : of->caller_id_name);
+	leg_profile_set(is_callee(leg) ? &p->caller_id_number : &p->callee_id_number,
+	    is_callee(partner) ? of->callee_id_number : of->caller_id_number);
+}
+
 /* The application A runs after uuid_bridge took it out of what it did; data is B's uuid. */
 static int app_uuid_bridge(struct leg *leg, const char *data)
 {
@@ -68,8 +89,12 @@ static int app_uuid_bridge(struct leg *leg, const char *data)
 		st = leg_pre_answer(leg);
 	if (!st && b->is_answered)
 		st = leg_answer(leg);
-	if (!st)
+	if (!st) {
+		id_show(leg, b);
+		id_show(b, leg);
+		leg_note_reached(leg, b);
 		st = bridge_join(leg, b, two_done, NULL);
+	}
 	if (st && leg_is_up(b))
 		leg_hangup(b, cause_of_media(st, CAUSE_NORMAL_CLEARING));
 	mem_unref(b);

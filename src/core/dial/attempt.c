@@ -358,6 +358,7 @@ static ON_CTL void attempt_dial(struct originate *o, struct attempt *t, struct l
 	if (a) {
 		leg_var_set(a, "originate_signal_bond", b->uuid);
 		note_originated(a, b);
+		leg_note_dialled(a, b);
 	}
 	t->leg = mem_ref(b);
 	t->is_required = str_is_true(vars_get(b->vars, "leg_required"));
@@ -439,6 +440,7 @@ bool attempt_tell_user(struct originate *o, struct leg *b)
 		if (c)
 			leg_var_setf(b, "originator_codec", "%s@%uh@%ui", c->name, c->rate_hz, c->ptime_ms);
 		note_originated(o->caller, b);
+		leg_note_dialled(o->caller, b);
 	}
 	return true;
 }

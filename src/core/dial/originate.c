@@ -315,7 +315,9 @@ static ON_CTL void tell_success(struct leg *a, struct leg *b, bool is_user)
 	if (is_user) {
 		snprintf(text, sizeof(text), "%s;NONE", b->uuid);
 		vars_push(a->vars, "originate_causes", text);
+		leg_note_reached(a, b);
 	}
+	leg_note_reached(a, b);
 	import_vars(a, b);
 	leg_profile_free(a->other);
 	a->other = leg_profile_dup(b->profile);
@@ -417,7 +419,16 @@ static CO void begin(struct originate *o)
 	leg_var_set(a, "originate_disposition", "failure");
 	leg_var_set(a, "DIALSTATUS", "INVALIDARGS");
 	dialling_set(a, o);
+	if (a->callstate == CCS_ACTIVE)
+		leg_callstate_set(a, CCS_RING_WAIT);
 	serve_originator(o);
+}
+
+/* Whether or not somebody answered, an originator who talked before talks again. */
+static ON_CTL void ring_wait_over(struct leg *a)
+{
+	if (leg_is_up(a) && a->callstate == CCS_RING_WAIT)
+		leg_callstate_set(a, CCS_ACTIVE);
 }
 
 static CO int run(struct originate *o, const struct dial *d)
@@ -435,8 +446,11 @@ static CO int run(struct originate *o, const struct dial *d)
 		o->part = &d->parts[0];
 		part_run(o);
 	}
-	if (o->a)
+	if (o->a) {
 		dialling_set(o->a, outer), dialling_of(o->a)->end = CAUSE_NONE;
+		if (!outer)
+			ring_wait_over(o->a);
+	}
 	return st;
 }
 

@@ -203,6 +203,7 @@ void leg_flip_cid(struct leg *leg)
 {
 	struct leg_profile *p = leg->profile;
 	char *name, *number;
+	struct event *e;
 
 	if (!p || !leg->is_outbound || leg_i(leg)->is_cid_flipped)
 		return;
@@ -212,6 +213,11 @@ void leg_flip_cid(struct leg *leg)
 	name = p->caller_id_name, number = p->caller_id_number;
 	p->caller_id_name = p->callee_id_name, p->caller_id_number = p->callee_id_number;
 	p->callee_id_name = name, p->callee_id_number = number;
+	if (event_is_wanted(EVENT_CALL_UPDATE, NULL) && (e = event_new(EVENT_CALL_UPDATE, NULL))) {
+		event_add(e, "Direction", "RECV");
+		leg_event_headers(leg, e);
+		event_fire(e);
+	}
 }
 
 bool leg_is_cid_flipped(const struct leg *leg)

@@ -59,6 +59,7 @@ struct leg_profile {
 	unsigned index;
 	struct leg_times times;
 	struct leg_profile *older;
+	struct leg_profile *dialled, *reached; /* whom it called, the newest first, linked by older: for records */
 };
 
 struct leg;
@@ -123,6 +124,10 @@ ON_CTL void leg_set_profile(struct leg *leg, struct leg_profile *profile);
 ON_CTL struct leg_profile *leg_profile_new(void);
 ON_CTL struct leg_profile *leg_profile_dup(const struct leg_profile *p); /* newest only */
 ON_CTL void leg_profile_free(struct leg_profile *p);
+/* Whom a leg dialled and whom it reached is kept with its profile, as they were then, from now on or no longer. */
+ON_CTL void leg_keep_dialled(bool is_kept);
+ON_CTL void leg_note_dialled(struct leg *leg, const struct leg *called);
+ON_CTL void leg_note_reached(struct leg *leg, const struct leg *called);
 /* Replaces one string of a profile (frees the old one). */
 ON_CTL void leg_profile_set(char **field, const char *value);
 /* The extension, as text that has marks on what came from outside. */

@@ -62,7 +62,7 @@ struct leg_profile *leg_profile_dup(const struct leg_profile *p)
 	if (!d)
 		return NULL;
 	*d = *p;
-	d->older = NULL;
+	d->older = d->dialled = d->reached = NULL;
 	for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
 		char **field = (char **)(void *)((char *)d + fields[i].offset);
 		*field = mem_strdup(*field);
@@ -78,6 +78,8 @@ void leg_profile_free(struct leg_profile *p)
 		for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
 			mem_free(*(char **)(void *)((char *)p + fields[i].offset));
 		mem_free(p->destination_text);
+		leg_profile_free(p->dialled);
+		leg_profile_free(p->reached);
 		mem_free(p);
 		p = older;
 	}
@@ -155,4 +157,39 @@ void leg_profile_destination_set(struct leg_profile *p, const char *text)
 	leg_profile_set(&p->destination_text, text);
 	mem_free(p->destination_number);
 	p->destination_number = text ? mark_strip_dup(sv_of(text)) : NULL;
+}
+
+/* ---- whom it called ---- */
+
+enum { CALLED_MAX = 128 };
+static bool is_dialled_kept;
+
+void leg_keep_dialled(bool is_kept)
+{
+	is_dialled_kept = is_kept;
+}
+
+static ON_CTL void called_note(struct leg_profile **list, const struct leg *called)
+{
+	unsigned count = 0;
+	struct leg_profile *p;
+
+	for (p = *list; p; p = p->older)
+		count++;
+	if (!is_dialled_kept || !called->profile || count >= CALLED_MAX || !(p = leg_profile_dup(called->profile)))
+		return;
+	p->older = *list;
+	*list = p;
+}
+
+void leg_note_dialled(struct leg *leg, const struct leg *called)
+{
+	if (leg->profile)
+		called_note(&leg->profile->dialled, called);
+}
+
+void leg_note_reached(struct leg *leg, const struct leg *called)
+{
+	if (leg->profile)
+		called_note(&leg->profile->reached, called);
 }

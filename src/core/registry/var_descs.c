@@ -119,6 +119,7 @@ static const struct var_desc vars[] = {
     /* media */
     {"absolute_codec_string", "codecs", "all that is offered and accepted", true, true},
     {"codec_string", "codecs", "in place of the profile's list", true, true},
+    {"originating_leg_uuid", "uuid", "of the leg that dialled this one", true, true},
     {"ep_codec_string", "codecs", "what the far side offered", true, true},
     {"rtp_source", "strict|nat|off",
         "whose RTP is taken besides the signalled address's; default: the profile's rtp-source", true, false},

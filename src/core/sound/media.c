@@ -100,6 +100,10 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 	if (!m->leg || (m->is_closing && r->kind != MEDIA_R_RECORD_DONE))
 		return;
 	switch (r->kind) {
+	case MEDIA_R_PLAY_BEGUN:
+		so->begun_play_id = r->id;
+		leg_wake(m->leg);
+		break;
 	case MEDIA_R_PLAY_DONE:
 		so->done_play_id = r->id, so->done_play_status = r->status, so->done_play_samples = r->samples;
 		leg_wake(m->leg);

@@ -152,12 +152,24 @@ static CO int wait_done(struct leg *leg, const uint32_t *done_id, uint32_t id, s
 	return ST_OK;
 }
 
+/* Waits until its source is there, or is not: events tell of what plays only. Keys are for what plays, too. */
+static CO int wait_begun(struct leg *leg, uint32_t id)
+{
+	const struct leg_sound *so = sound_of(leg);
+	int st = ST_OK;
+
+	while (!st && !is_done(so->begun_play_id, id) && !is_done(so->done_play_id, id))
+		st = leg_wait(leg, -1);
+	return st;
+}
+
 static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 {
 	struct leg_sound *so = sound_of(leg);
 	const struct media_codec *codec;
 	char *path = NULL, *whole;
 	uint32_t id = 0, rate_hz;
+	bool has_begun;
 	int st;
 
 	st = make_ready(leg);
@@ -173,8 +185,12 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 	if (st)
 		goto out;
 	leg_var_set(leg, "playback_terminator_used", NULL);
-	fire(leg, EVENT_PLAYBACK_START, "Playback-File-Path", path, NULL);
-	st = wait_done(leg, &so->done_play_id, id, e);
+	st = wait_begun(leg, id);
+	has_begun = is_done(so->begun_play_id, id);
+	if (has_begun)
+		fire(leg, EVENT_PLAYBACK_START, "Playback-File-Path", path, NULL);
+	if (!st)
+		st = wait_done(leg, &so->done_play_id, id, e);
 	if (so->done_play_id != id && leg_media_stream(leg))
 		mstream_play_stop(leg_media_stream(leg), id);
 	else if (so->done_play_id == id && so->done_play_status != ST_CANCELLED)
@@ -189,8 +205,10 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 		leg_var_setf(leg, "playback_ms", "%llu", ms);
 		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)so->done_play_samples);
 	}
-	fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,
-	    st || e->digit || so->done_play_id != id || so->done_play_status == ST_CANCELLED ? "break" : "done");
+	if (has_begun)
+		fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,
+		    st || e->digit || so->done_play_id != id || so->done_play_status == ST_CANCELLED ? "break"
+		                                                                                     : "done");
 	if (st == ST_NOTFOUND || st == ST_IO)
 		leg_log(leg, LOG_ERR, "cannot play %s", path);
 out:

@@ -64,6 +64,13 @@ static ON_CTL bool is_over_rate(struct profile *p, const struct sip_stx *tx)
 	return is_over;
 }
 
+static bool is_keep_alive(const struct sip_msg *m)
+{
+	struct sv type, params;
+	sv_split(sip_msg_value(m, SIP_HDR_EVENT), ';', &type, &params);
+	return sv_isi(sv_trim(type), "keep-alive");
+}
+
 /* RFC 6665 8.2.1, RFC 3903 11.1.2: of what event it is about. */
 static bool lacks_event(const struct sip_msg *m)
 {
@@ -92,8 +99,12 @@ static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct 
 		sip_stx_reply_once(tx, 481, "Call Does Not Exist", NULL);
 		break;
 	case SIP_NOTIFY:
-		/* Ours to get only inside a subscription, and we hold none. */
-		sip_stx_reply_once(tx, 481, "Subscription Does Not Exist", NULL);
+		/* Ours to get only inside a subscription, and we hold none; but by "keep-alive" a phone only wants an
+		 * answer, for its address translator (some register anew without one). */
+		if (is_keep_alive(m))
+			reply(tx, 200, NULL);
+		else
+			sip_stx_reply_once(tx, 481, "Subscription Does Not Exist", NULL);
 		break;
 	case SIP_MESSAGE:
 		if (is_authenticated(p, tx, m))

@@ -77,8 +77,8 @@ ON_CTL int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_mut
 /* Plays. source: "/path/file.wav" (any libsndfile format), "tone_stream://TGML[;loops=n]",
  * "silence_stream://ms[,noise]", "local_stream://name[/rate]", "file_string://a!b!c"; a "{loops=-1}" style prefix is
  * understood. It may have marks (text/mark.h), with which src_parse reads it; ST_DENIED, told in the log: what is from
- * outside would name another file. A failure (no such file) comes as MEDIA_R_PLAY_DONE. Out: an id for reports and
- * stop. loops: times to play, -1 = for ever, 0 or 1 = once. */
+ * outside would name another file. Once it is open MEDIA_R_PLAY_BEGUN comes; a failure (no such file) comes as
+ * MEDIA_R_PLAY_DONE alone. Out: an id for reports and stop. loops: times to play, -1 = for ever, 0 or 1 = once. */
 ON_CTL int mstream_play(struct mstream *s, const char *source, int loops, uint32_t *id_out);
 ON_CTL int mstream_play_stop(struct mstream *s, uint32_t id /* 0 = whatever plays */);
 /* Of the newest play, which may still be in preparation. ST_NOTFOUND: nothing plays; ST_FULL: too many at once. Seeking

@@ -293,6 +293,8 @@ ON_CTL static void mplay_to_media(struct mplay *p)
 	(void)mstream_post(p->s, &c);
 	for (size_t i = 0; i < p->early_set_count; i++)
 		(void)set_post(p->s, p->early_sets[i].op, p->early_sets[i].value);
+	struct media_report r = {.kind = MEDIA_R_PLAY_BEGUN, .id = p->id};
+	mstream_report(p->s, &r); /* last: it may end what plays */
 }
 
 static void local_ready(int status, struct lring *r, void *arg)

@@ -42,6 +42,7 @@ struct media_params {
 enum media_report_kind {
 	MEDIA_R_NONE,
 	MEDIA_R_DTMF,         /* digit, duration in samples at 8 kHz units, is_captured */
+	MEDIA_R_PLAY_BEGUN,   /* id of the play: its source is there, media has it */
 	MEDIA_R_PLAY_DONE,    /* id of the play; status ST_OK ended, ST_CANCELLED stopped, else error */
 	MEDIA_R_RECORD_DONE,  /* id; status, samples, path was written */
 	MEDIA_R_FIRST_PACKET, /* first RTP of the stream */

@@ -163,8 +163,8 @@ def masked(text):
     text = re.sub(r"^o=(\S+) \d+ \d+ IN IP4 \S+", r"o=\1 ID VERSION HOST", text, flags=re.M)
     text = re.sub(r"m=audio [1-9]\d* ", "m=audio PORT ", text).replace(", PUBLISH, SUBSCRIBE", "").replace(" MESSAGE,", "")
     text = re.sub("481 Call(/Transaction)? Does Not Exist", "481", text)  # the stack's own words, or RFC 3261's
-    # an offer goes on after the caller's codecs with the profile's own and comfort noise
-    text = text.replace("RTP/AVP 0 8 101 13", "RTP/AVP 0 101").replace("a=rtpmap:8 PCMA/8000\r\n", "").replace("a=rtpmap:13 CN/8000\r\n", "")
+    # an offer goes on after the caller's codecs with those that can be made of them
+    text = text.replace("RTP/AVP 0 8 101", "RTP/AVP 0 101").replace("a=rtpmap:8 PCMA/8000\r\n", "")
     return re.sub(r"FreeSWITCH|Tandem", "PRODUCT", text)
 
 

@@ -101,7 +101,8 @@ def sw(tmp_path_factory):
     rows += [extension("7999", "answer", "park"), extension("7998", "bridge loopback/7000/public"),
              extension("7997", "set effective_callee_id_name=Callee X", "set effective_callee_id_number=42", f"bridge {target}"),
              extension("7996", "export nolocal:origination_callee_id_name=OCN", "export nolocal:origination_callee_id_number=808", f"bridge {target}"),
-             extension("7995", "set initial_callee_id_name=Init", "answer", "park")]
+             extension("7995", "set sip_callee_id_name=Sip", "set initial_callee_id_name=Init", "answer", "park"),
+             extension("7994", "set effective_callee_id_name=Eff", "set effective_callee_id_number=43", "answer", "park")]
     rows = [re.sub(r'data="([^"]*)"', lambda m: m.group(0).replace("<", "&lt;").replace(">", "&gt;"), r) for r in rows]
     (sw.root / "conf/dialplan/public/tests.xml").write_text("\n".join(["<include>", *rows, "</include>"]))
     sw.start()
@@ -223,6 +224,7 @@ def test_who_is_called(sw, pair, number, name, shown):
 
 def test_the_name_before_anybody_is_called(sw, pair):
     a, _ = pair
-    a.call("7995")
-    assert a.answered().get("Remote-Party-ID").startswith('"Init" <sip:7995@127.0.0.1>')
-    a.bye()
+    for number, wanted in (("7995", '"Init" <sip:7995@127.0.0.1>'), ("7994", '"Eff" <sip:43@127.0.0.1>')):
+        a.call(number)
+        assert a.answered().get("Remote-Party-ID").startswith(wanted)
+        a.bye()

@@ -68,6 +68,18 @@ static ON_CTL void answer_offer(struct call *c, struct sip_call *sc, struct sip_
 	buf_fini(&headers);
 }
 
+/* CUSTOM sofia::reinvite: the far side asks for another session. */
+static ON_CTL void reinvite_event(struct call *c)
+{
+	static const char subclass[] = "sofia::reinvite";
+	struct event *e;
+	if (!event_is_wanted(EVENT_CUSTOM, subclass) || !(e = event_new(EVENT_CUSTOM, subclass)))
+		return;
+	event_add(e, "profile-name", c->p->conf.name);
+	leg_event_headers(c->leg, e);
+	event_fire(e);
+}
+
 void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)
 {
 	struct call *c = arg;
@@ -77,7 +89,7 @@ void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_
 	else if (m->has_unknown_body)
 		sip_call_reply(sc, tx, 415, NULL, CALL_ACCEPT, NULL, SV_NONE);
 	else
-		answer_offer(c, sc, tx, m);
+		reinvite_event(c), answer_offer(c, sc, tx, m);
 }
 
 void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)

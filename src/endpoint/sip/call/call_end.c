@@ -1,6 +1,7 @@
 /* The end of a call, as the far side or the stack tells it: the cause for the leg, what its variables and its partner's
  * say of it. A 3xx is no end yet: redirect.c may dial again. */
 #include "base/mem.h"
+#include "core/bridge/bridge.h"
 #include "endpoint/sip/call/call_i.h"
 
 static const char *disposition(const struct call *c, const struct sip_close *why)
@@ -72,6 +73,42 @@ static ON_CTL void partner_phrase(struct call *c, struct sv phrase)
 		call_var_sv(partner, "sip_hangup_phrase", phrase);
 }
 
+/* The Reason of a BYE or CANCEL goes on as it is: to whom the leg talks, or whom it dials. */
+static ON_CTL void reason_travels(struct call *c, const struct sip_close *why)
+{
+	struct leg *partner = leg_partner(c->leg);
+	if (!why->is_remote || !why->reason.n || (why->kind != SIP_CLOSE_BYE && why->kind != SIP_CLOSE_CANCEL))
+		return;
+	call_var_sv(c->leg, "sip_reason", why->reason);
+	if (partner && leg_is_up(partner) && (!partner->peer || partner->peer == c->leg))
+		call_var_sv(partner, "sip_reason", why->reason);
+}
+
+/* What its last message said beside the cause. */
+static ON_CTL void last_words(struct call *c, const struct sip_close *why)
+{
+	reason_travels(c, why);
+	if (!why->is_remote || !why->msg)
+		return;
+	if (why->kind == SIP_CLOSE_BYE) {
+		call_bye_headers_take(c, why->msg);
+		call_bye_headers_pass(c, c->leg->peer);
+	} else if (why->kind == SIP_CLOSE_CANCEL) {
+		leg_var_setf(c->leg, "sip_invite_failure_status", "%d", why->code);
+		leg_var_set(c->leg, "sip_invite_failure_phrase", "CANCEL");
+	} else if (why->kind == SIP_CLOSE_REJECT && c->is_outbound) {
+		call_vars_x_headers(c, why->msg, "sip_rh_");
+		call_headers_back(c, why->msg);
+	}
+}
+
+void call_on_bye(struct sip_call *sc, const struct sip_msg *bye, struct buf *headers, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	call_headers_put(c, headers, "sip_bye_h_");
+}
+
 void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 {
 	struct call *c = arg;
@@ -88,6 +125,7 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 			leg_start(c->leg);
 		enum cause cause = cause_of_close(c, why);
 		const char *text = disposition(c, why);
+		last_words(c, why);
 		struct sv phrase = why->phrase.n ? why->phrase : sv_of(why->code ? sip_reason_phrase(why->code) : "");
 		if (why->code) {
 			leg_var_setf(c->leg, "sip_term_status", "%d", why->code);

@@ -54,6 +54,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
 	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
 	bool has_own_domain;                /* sip_invite_domain was given */
+	bool is_bye_said;                   /* ours went out, with all its headers */
 };
 /* out: what hears of its dialog when it goes out; NULL: it came in. */
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, const struct sip_call_handlers *out);
@@ -89,6 +90,7 @@ ON_CTL void call_on_closed(struct sip_call *sc, const struct sip_close *why, voi
 ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+ON_CTL void call_on_bye(struct sip_call *sc, const struct sip_msg *bye, struct buf *headers, void *arg);
 ON_CTL void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 /* ---- INFO (call_info.c) ---- */
 ON_CTL void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
@@ -107,6 +109,12 @@ ON_CTL void call_vars_x_headers(struct call *c, const struct sip_msg *m, const c
 ON_CTL void call_vars_kept(struct call *c, const struct sip_msg *m);
 /* To a leg that a dials: sip_h_ variables, of what came from outside only what may. */
 ON_CTL void call_headers_pass(struct call *c, struct leg *a);
+/* The X- headers of a response of whom c is called come to its caller: they are in what he is told next. */
+ON_CTL void call_headers_back(struct call *c, const struct sip_msg *resp);
+/* Those of a BYE that came, as sip_bye_h_ of its leg; and all sip_bye_h_ of the leg that ends to the one it ends with.
+ */
+ON_CTL void call_bye_headers_take(struct call *c, const struct sip_msg *bye);
+ON_CTL void call_bye_headers_pass(struct call *c, struct leg *to /* may be NULL */);
 /* A line for each variable with that prefix; none of those the stack writes itself. */
 ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
 

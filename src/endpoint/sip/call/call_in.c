@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/bridge/bridge.h"
 #include "core/conf/acl.h"
 #include "core/conf/dir.h"
 #include "core/leg/leg.h"
@@ -156,7 +157,8 @@ static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct 
 	if (m->via.has_rport)
 		leg_var_setf(leg, "sip_via_rport", "%u", port);
 	leg_var_setf(leg, "max_forwards", "%d", m->max_forwards >= 0 ? m->max_forwards : 70);
-	from_var(leg, "presence_id", m);
+	if (profile_conf_has_presence(&c->p->conf))
+		from_var(leg, "presence_id", m);
 	call_vars_kept(c, m);
 	call_vars_x_headers(c, m, "sip_h_");
 }
@@ -442,6 +444,13 @@ static ON_CTL int refusal_code(struct call *c)
 	return cause_to_sip(c->leg->cause);
 }
 
+/* Whom it was bridged to until now: not one that talks to somebody else already. */
+static ON_CTL struct leg *ended_with(const struct leg *leg)
+{
+	struct leg *other = leg_partner(leg);
+	return other && (!other->peer || other->peer == leg) ? other : NULL;
+}
+
 void call_op_on_hangup(struct leg *leg)
 {
 	struct call *c = call_of(leg);
@@ -460,6 +469,8 @@ void call_op_on_hangup(struct leg *leg)
 	bool has_reason = call_reason_put(c, &reason);
 	int code = 0;
 	if (leg->is_answered || c->has_answered) {
+		c->is_bye_said = true;
+		call_bye_headers_pass(c, ended_with(leg));
 		call_headers_put(c, &headers, "sip_bye_h_");
 		leg_var_set(leg, "sip_hangup_disposition", "send_bye");
 	} else if (c->is_outbound) {
@@ -471,8 +482,6 @@ void call_op_on_hangup(struct leg *leg)
 		if (code == 503 && leg->cause == CAUSE_SWITCH_CONGESTION) /* we are short of something ourselves */
 			buf_adds(&headers, "Retry-After: 5\r\n");
 		leg_var_set(leg, "sip_hangup_disposition", "send_refuse");
-		leg_var_setf(leg, "proto_specific_hangup_cause", "sip:%d", code);
-		leg_var_setf(leg, "sip_term_status", "%d", code);
 	}
 	sip_call_hangup(c->sip, code, c->respond_phrase, has_reason ? reason.p : NULL, headers.p);
 	buf_fini(&reason);
@@ -525,4 +534,5 @@ const struct sip_call_handlers call_in_handlers = {.on_ack = on_ack,
     .on_reinvite_done = call_on_reinvite_done,
     .on_update = call_on_update,
     .on_request = call_on_request,
+    .on_bye = call_on_bye,
     .on_closed = call_on_closed};

@@ -36,13 +36,13 @@ static char digit_of_text(struct sv text)
 	return sv_u32(text, &n) == ST_OK ? digit_of_number(n) : 0;
 }
 
-/* application/dtmf-relay has lines "Signal=5" and "Duration=160"; application/dtmf is the digit alone. */
-static bool info_digit(const struct sip_msg *m, char *digit, unsigned *duration_ms)
+/* application/dtmf-relay has lines "Signal=5" and "Duration=160" (milliseconds); application/dtmf is the digit alone.
+ * duration: in samples at 8 kHz; left as it is where none is said. */
+static bool info_digit(const struct sip_msg *m, char *digit, unsigned *duration)
 {
 	struct sv rest = m->body, line, key, value;
 	uint32_t n;
 	*digit = 0;
-	*duration_ms = DIGIT_MS;
 	if (sv_startsi(m->content_type, SV("application/dtmf-relay"))) {
 		while (rest.n) {
 			sv_split(rest, '\n', &line, &rest);
@@ -52,7 +52,7 @@ static bool info_digit(const struct sip_msg *m, char *digit, unsigned *duration_
 			if (sv_isi(key, "Signal"))
 				*digit = digit_of_text(value);
 			else if (sv_isi(key, "Duration") && sv_u32(value, &n) == ST_OK && n <= 10000)
-				*duration_ms = n;
+				*duration = n * 8;
 		}
 	} else if (sv_startsi(m->content_type, SV("application/dtmf"))) {
 		*digit = digit_of_text(sv_trim(rest));
@@ -62,12 +62,24 @@ static bool info_digit(const struct sip_msg *m, char *digit, unsigned *duration_
 
 static ON_CTL void recv_info_event(struct call *c, const struct sip_msg *m)
 {
+	struct sip_nameaddr contact = {0};
 	struct event *e;
-	if (!m->body.n || !event_is_wanted(EVENT_RECV_INFO, NULL) || !(e = event_new(EVENT_RECV_INFO, NULL)))
+	if (!event_is_wanted(EVENT_RECV_INFO, NULL) || !(e = event_new(EVENT_RECV_INFO, NULL)))
 		return;
+	if (sip_msg_contact(m, &contact) < 0 || contact.is_star)
+		contact = (struct sip_nameaddr){.is_star = false};
+	const struct {
+		const char *name;
+		struct sv value;
+	} headers[] = {{"SIP-Content-Type", m->content_type}, {"SIP-From-User", m->from.uri.user},
+	    {"SIP-From-Host", m->from.uri.host}, {"SIP-To-User", m->to.uri.user}, {"SIP-To-Host", m->to.uri.host},
+	    {"SIP-Contact-User", contact.uri.user}, {"SIP-Contact-Host", contact.uri.host},
+	    {"SIP-Call-Info", sip_msg_value_named(m, "Call-Info")},
+	    {"SIP-User-Agent", sip_msg_value(m, SIP_HDR_USER_AGENT)}};
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		if (headers[i].value.n)
+			event_addf(e, headers[i].name, "%.*s", SVF(headers[i].value));
 	leg_event_headers(c->leg, e);
-	event_addf(e, "SIP-Content-Type", "%.*s", SVF(m->content_type));
-	event_addf(e, "SIP-User-Agent", "%.*s", SVF(sip_msg_value(m, SIP_HDR_USER_AGENT)));
 	event_set_body(e, m->body);
 	event_fire(e);
 }
@@ -75,15 +87,14 @@ static ON_CTL void recv_info_event(struct call *c, const struct sip_msg *m)
 void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
 {
 	char digit;
-	unsigned duration_ms;
-	bool is_digit = info_digit(m, &digit, &duration_ms);
+	unsigned duration = c->p->conf.dtmf_duration;
+	bool is_digit = info_digit(m, &digit, &duration);
 	sip_call_reply(sc, tx, 200, NULL, NULL, NULL, SV_NONE);
-	if (!is_digit) {
-		recv_info_event(c, m);
+	recv_info_event(c, m);
+	if (!is_digit)
 		return;
-	}
 	leg_dtmf_own_received(c->leg);
-	leg_dtmf_received(c->leg, digit, duration_ms * 8, DTMF_ENDPOINT);
+	leg_dtmf_received(c->leg, digit, duration, DTMF_ENDPOINT);
 }
 
 /* ---- out ---- */

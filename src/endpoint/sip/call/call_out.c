@@ -143,10 +143,11 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 		*cause = CAUSE_USER_NOT_REGISTERED;
 		goto done;
 	}
-	*cause = CAUSE_SWITCH_CONGESTION;
+	*cause = CAUSE_DESTINATION_OUT_OF_ORDER; /* no room, or outbound calls are paused */
 	if ((st = leg_new(&leg, call_endpoint(), true, o->vars ? vars_get(o->vars, "origination_uuid") : NULL)) < 0)
 		goto done;
 	st = ST_NOMEM;
+	*cause = CAUSE_SWITCH_CONGESTION;
 	if (!(c = call_new(p, leg, &call_out_handlers))) {
 		leg_hangup(leg, CAUSE_SWITCH_CONGESTION);
 		goto done;
@@ -201,6 +202,7 @@ static ON_CTL void vars_answering(struct call *c, const struct sip_msg *resp)
 	leg_var_setf(c->leg, "sip_recover_via", "%.*s", SVF(resp->via.text));
 	call_vars_from_msg(c, resp);
 	call_vars_x_headers(c, resp, "sip_rh_");
+	call_headers_back(c, resp);
 	call_hosts_tell(c, a, resp);
 }
 
@@ -242,4 +244,5 @@ const struct sip_call_handlers call_out_handlers = {.on_progress = on_progress,
     .on_reinvite_done = call_on_reinvite_done,
     .on_update = call_on_update,
     .on_request = call_on_request,
+    .on_bye = call_on_bye,
     .on_closed = call_on_closed};

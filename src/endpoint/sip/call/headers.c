@@ -1,6 +1,7 @@
 /* Headers of calls and variables of legs: what of an INVITE or a response is kept, what of a caller's goes on to whom
  * is called (X-, Diversion, User-to-User by themselves; P-, Alert-Info, Call-Info, History-Info, Identity only where
- * the profile or the dialplan names them), and which variables become header lines. Identity is identity.c's. */
+ * the profile or the dialplan names them), which of the called's X- headers come back in our responses, which of a BYE
+ * go with the other side's, and which variables become header lines. Identity is identity.c's. */
 #include "base/fmt.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,6 +12,7 @@
 #include <strings.h>
 
 enum { TAKEN_MAX = 64 };
+#define BYE_PREFIX "sip_bye_h_"
 
 /* Kept under a name of their own, which is no header's: they go nowhere by themselves. */
 static const struct kept {
@@ -88,6 +90,75 @@ void call_vars_kept(struct call *c, const struct sip_msg *m)
 
 /* ---- from one leg to the next ---- */
 
+static ON_CTL bool may_copy(const struct leg *leg)
+{
+	const char *copy = vars_get(leg->vars, "sip_copy_custom_headers");
+	return !copy || str_is_true(copy);
+}
+
+/* X- headers but those that switches say to each other. */
+static bool is_custom(struct sv name)
+{
+	return sv_startsi(name, SV("X-")) && name.n > 2 && !sv_startsi(name, SV("X-FS-"));
+}
+
+/* What a message before this one had brought is not this one's. */
+static ON_CTL void received_clear(struct leg *leg, const char *prefix)
+{
+	char name[128];
+	const char *n, *v;
+	for (size_t i = 0; vars_next_named(leg->vars, sv_of(prefix), &i, &n, &v);) {
+		if (!vars_is_received(leg->vars, n) || strlen(n) >= sizeof(name))
+			continue;
+		snprintf(name, sizeof(name), "%s", n);
+		leg_var_set(leg, name, NULL);
+		i = 0; /* the others have moved */
+	}
+}
+
+/* The X- headers of a message as received variables of that leg. */
+static ON_CTL void custom_put(struct leg *leg, const struct sip_msg *m, const char *prefix)
+{
+	char name[128];
+	size_t taken = 0;
+	for (size_t i = 0; i < m->hdr_count && taken < TAKEN_MAX; i++) {
+		const struct sip_hdr *h = &m->hdrs[i];
+		if (!is_custom(h->name) || h->name.n + strlen(prefix) >= sizeof(name))
+			continue;
+		snprintf(name, sizeof(name), "%s%.*s", prefix, SVF(h->name));
+		call_var_sv(leg, name, h->value);
+		received_set(leg, name);
+		taken++;
+	}
+}
+
+void call_headers_back(struct call *c, const struct sip_msg *resp)
+{
+	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
+	const char *prefix = resp->code < 200 ? "sip_ph_" : "sip_rh_";
+	if (!a || !leg_is_up(a) || !may_copy(a) || !may_copy(c->leg))
+		return;
+	received_clear(a, prefix);
+	custom_put(a, resp, prefix);
+}
+
+void call_bye_headers_take(struct call *c, const struct sip_msg *bye)
+{
+	if (c->leg)
+		custom_put(c->leg, bye, BYE_PREFIX);
+}
+
+void call_bye_headers_pass(struct call *c, struct leg *to)
+{
+	const struct call *other = to && to->ops == call_endpoint() ? call_of(to) : NULL;
+	if (!other || other->is_closed || other->is_bye_said || !may_copy(c->leg) || !may_copy(to))
+		return;
+	const char *n, *v;
+	for (size_t i = 0; vars_next_named(c->leg->vars, SV(BYE_PREFIX), &i, &n, &v);)
+		if (!vars_get(to->vars, n))
+			vars_copy_one(to->vars, n, c->leg->vars, n);
+}
+
 /* "P-Charging-Vector,Alert-Info", "P-*" or "*". */
 static bool is_named(struct sv list, const char *name)
 {
@@ -104,11 +175,11 @@ static bool is_named(struct sv list, const char *name)
 void call_headers_pass(struct call *c, struct leg *a)
 {
 	const struct call *from = a->ops == call_endpoint() ? call_of(a) : NULL;
-	const char *copy = leg_var(a, "sip_copy_custom_headers"), *listed = leg_var(a, "sip_copy_headers");
+	const char *listed = leg_var(a, "sip_copy_headers");
 	struct sv list = sv_of(listed ? listed : from ? from->p->conf.copy_headers : "");
 	char name[40];
 	const char *n, *v;
-	if (copy && !str_is_true(copy))
+	if (!may_copy(a))
 		return;
 	for (size_t i = 0; vars_next_named(a->vars, SV("sip_h_"), &i, &n, &v);) {
 		if (strncmp(n, "sip_h_", 6) != 0 || vars_get(c->leg->vars, n))

@@ -3,6 +3,7 @@
  * hidden; whether it is the account that logged in is told, and where the profile says so is made so. Out: one identity
  * header, made of the leg's own profile, never of what another leg was sent; a hidden caller stays hidden. RFC 3323,
  * 3325. */
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
@@ -249,17 +250,24 @@ static ON_CTL void domain_put(struct call *c, struct buf *b)
 		call_host_put(c, b, domain && *domain ? domain : c->p->ext_sip_ip);
 }
 
+/* NULL: none of them says anything. */
+static const char *first_said(const char *const *texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (texts[i] && *texts[i])
+			return texts[i];
+	return NULL;
+}
+
 static ON_CTL void callee_of(struct call *c, const char **name, const char **number)
 {
 	const struct leg_profile *lp = c->leg->profile;
-	*name = leg_var(c->leg, "sip_callee_id_name");
-	*number = leg_var(c->leg, "sip_callee_id_number");
-	if (!*name && !lp->callee_id_name)
-		*name = leg_var(c->leg, "initial_callee_id_name");
-	if (!*name)
-		*name = lp->callee_id_name && *lp->callee_id_name ? lp->callee_id_name : lp->destination_number;
-	if (!*number)
-		*number = lp->callee_id_number && *lp->callee_id_number ? lp->callee_id_number : lp->destination_number;
+	const char *const names[] = {leg_var(c->leg, "initial_callee_id_name"), leg_var(c->leg, "sip_callee_id_name"),
+	    leg_var(c->leg, "effective_callee_id_name"), lp->callee_id_name, lp->destination_number};
+	const char *const numbers[] = {leg_var(c->leg, "sip_callee_id_number"),
+	    leg_var(c->leg, "effective_callee_id_number"), lp->callee_id_number, lp->destination_number};
+	*name = first_said(names, ARRAY_COUNT(names));
+	*number = first_said(numbers, ARRAY_COUNT(numbers));
 }
 
 static ON_CTL void privacy_put(struct call *c, struct buf *b, enum cid_type type)

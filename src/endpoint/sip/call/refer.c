@@ -128,7 +128,7 @@ static ON_CTL void refer_vars(struct leg *leg, struct leg *referrer, const struc
 		}
 	}
 	if (referrer->profile && referrer->profile->username)
-		leg_var_set(leg, "transfer_fallback_extension", referrer->profile->username);
+		leg_var_set(referrer, "transfer_fallback_extension", referrer->profile->username);
 }
 
 /* What a phone asks for is a number, whatever it says. */
@@ -140,7 +140,8 @@ static ON_CTL int transfer_outside(struct leg *leg, const char *number)
 	return st;
 }
 
-/* The peer goes to the number in its own context; the leg that asked ends. */
+/* The peer goes to the number in its own context, and with that the bridge ends: a leg that dialled goes on with its
+ * dialplan, one that was dialled is hung up, as after any bridge. */
 static ON_CTL int blind(struct call *c, const struct sip_msg *m, const struct refer *r)
 {
 	struct leg *peer = c->leg->peer;
@@ -148,29 +149,71 @@ static ON_CTL int blind(struct call *c, const struct sip_msg *m, const struct re
 		return ST_NOTFOUND;
 	refer_vars(peer, c->leg, m);
 	leg_var_set(c->leg, "transfer_disposition", "blind");
+	leg_var_set(c->leg, "endpoint_disposition", "BLIND_TRANSFER");
+	leg_var_setf(c->leg, "transfer_to", "blind:%s", peer->uuid);
+	leg_var_setf(c->leg, "transfer_destination", "blind:%s", r->exten);
 	if (r->replaces) /* a call that another switch holds: it is told */
 		leg_var_set(peer, "sip_h_Replaces", r->replaces);
 	return transfer_outside(peer, r->exten);
+}
+
+/* Whose phone a leg is, by what SIP said. */
+static ON_CTL void party_put(struct leg *leg, struct buf *b)
+{
+	const char *user = vars_get(leg->vars, leg->is_outbound ? "sip_to_user" : "sip_from_user"),
+	           *host = vars_get(leg->vars, leg->is_outbound ? "sip_to_host" : "sip_from_host");
+	buf_printf(b, "%s@%s", user ? user : "", host ? host : "");
+}
+
+/* FreeSWITCH's transfer_source: by whom, and who. */
+static ON_CTL void attended_note(struct leg *leg, struct leg *referrer)
+{
+	struct buf b;
+	buf_init(&b);
+	party_put(referrer, &b);
+	buf_addc(&b, '/');
+	party_put(leg, &b);
+	if (!b.failed)
+		leg_note_transfer(leg, "att_xfer:%s", b.p);
+	buf_fini(&b);
+}
+
+/* The far ends of both calls. The one that came in goes on as the caller; of a phone that was called itself the
+ * consultation ends as such, of one that called like any call whose other side has gone. */
+static ON_CTL int attended_join(struct call *c, struct call *other, struct leg *first, struct leg *second)
+{
+	struct leg *a = first->is_outbound ? second : first, *b = a == first ? second : first;
+	if (!leg_is_up(first) || !leg_is_up(second))
+		return ST_HANGUP;
+	mem_ref(a), mem_ref(b);
+	leg_var_setf(c->leg, "transfer_to", "att:%s", second->uuid);
+	leg_var_set(c->leg, "endpoint_disposition", "ATTENDED_TRANSFER");
+	leg_var_set(other->leg, "endpoint_disposition", "ATTENDED_TRANSFER");
+	attended_note(second, c->leg);
+	attended_note(first, c->leg);
+	if (c->leg->is_outbound)
+		leg_hangup(other->leg, CAUSE_ATTENDED_TRANSFER);
+	int st = bridge_two(a, b);
+	if (st == ST_OK)
+		leg_hangup(other->leg, CAUSE_NORMAL_CLEARING);
+	mem_unref(a), mem_unref(b);
+	return st;
 }
 
 /* The far ends of the two calls the phone holds are joined; where the second has none yet, the first goes where the
  * second was going. */
 static ON_CTL int attended(struct call *c, struct call *other, const struct sip_msg *m)
 {
-	struct leg *first = c->leg->peer, *second = other->leg->peer, *held;
+	struct leg *first = c->leg->peer, *second = other->leg->peer;
 	int st;
 	if (other == c || (!first && !second))
 		return ST_NOTFOUND;
 	refer_vars(first ? first : second, c->leg, m);
 	leg_var_set(c->leg, "transfer_disposition", "attended");
-	if (first && second) {
-		held = mem_ref(second);
-		if ((st = bridge_two(second, first)) == ST_OK)
-			leg_hangup(other->leg, CAUSE_NORMAL_CLEARING);
-		mem_unref(held);
-		return st;
-	}
+	if (first && second)
+		return attended_join(c, other, first, second);
 	struct leg *to = first ? other->leg : c->leg;
+	leg_var_setf(c->leg, "transfer_to", "att:%s", to->uuid);
 	char *place = vars_get(to->vars, "inline_destination") ? leg_text_dup(to, "inline_destination") : NULL;
 	char *exten = to->profile ? leg_profile_destination_dup(to->profile) : NULL;
 	if (place) /* it waits somewhere (valet_park): the transferred one takes its place */
@@ -209,9 +252,9 @@ void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const str
 		other = call_find(&rep);
 	st = other ? attended(c, other, m) : blind(c, m, &r);
 	notify(c, sub, st == ST_OK ? "200 OK" : "403 Forbidden");
-	if (st == ST_OK)
+	if (st == ST_OK && other)
 		leg_hangup(leg, CAUSE_NORMAL_CLEARING);
-	else
+	else if (st != ST_OK)
 		leg_log(leg, LOG_NOTICE, "the transfer to %s cannot be: %s", r.exten, status_text(st));
 done:
 	refer_fini(&r);

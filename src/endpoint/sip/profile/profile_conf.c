@@ -77,7 +77,7 @@ static const struct param params[] = {
     P("media-hold-timeout", P_UINT, media_hold_timeout_ms, NULL),
     P("rtp-source", P_TEXT, rtp_source, "nat"),
     P("disable-rtp-auto-adjust", P_BOOL, has_rtp_auto_adjust_off, "false"),
-    P("suppress-cng", P_BOOL, is_cng_suppressed, "false"),
+    P("suppress-cng", P_BOOL, is_cng_suppressed, "true"),
     P("supress-cng", P_BOOL, is_cng_suppressed, NULL),
     P("cng-pt", P_UINT, cng_pt, "13"),
     P("rfc2833-pt", P_UINT, rfc2833_pt, "101"),
@@ -427,6 +427,11 @@ enum media_source_mode profile_conf_source_mode(const struct profile_conf *c)
 	if (!c->has_rtp_auto_adjust_off)
 		(void)media_source_mode_parse(c->rtp_source, &mode);
 	return mode;
+}
+
+bool profile_conf_has_presence(const struct profile_conf *c)
+{
+	return str_is_true(c->manage_presence) || !strcasecmp(c->manage_presence, "passive");
 }
 
 unsigned profile_conf_media_timeout_ms(const struct profile_conf *c, bool is_hold)

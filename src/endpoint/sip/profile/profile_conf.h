@@ -67,6 +67,7 @@ ANY void profile_conf_adopt(struct profile_conf *running, struct profile_conf *f
 ANY enum multi_reg profile_conf_multi_reg(const struct profile_conf *c);
 /* Whose RTP is taken: rtp-source, or strict where disable-rtp-auto-adjust says so. */
 ANY enum media_source_mode profile_conf_source_mode(const struct profile_conf *c);
+ANY bool profile_conf_has_presence(const struct profile_conf *c); /* manage-presence: true or passive */
 /* Without RTP a call ends after it: media_timeout, else rtp-timeout-sec; 0 = never. */
 ANY unsigned profile_conf_media_timeout_ms(const struct profile_conf *c, bool is_hold);
 ANY enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c);

@@ -31,7 +31,7 @@ struct reg_request {
 	bool has_contact;
 	char src_host[ADDR_TEXT_MAX];
 };
-enum { EXPIRES_DEFAULT_S = 3600 };
+enum { EXPIRES_DEFAULT_S = 300 }; /* of a REGISTER that says none, as FreeSWITCH has it */
 
 /* ---- events ---- */
 
