@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
+#include "core/event/event.h"
 #include "core/leg/leg_core.h"
 #include "core/leg/leg_i.h"
 #include "core/registry/endpoint.h"

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/sound/media.h"
 #include "core/value/cause.h"

@@ -2,6 +2,8 @@
  * say of it. A 3xx is no end yet: redirect.c may dial again. */
 #include "base/mem.h"
 #include "core/bridge/bridge.h"
+#include "core/leg/leg.h"
+#include "core/value/cause.h"
 #include "endpoint/sip/call/call_i.h"
 
 static const char *disposition(const struct call *c, const struct sip_close *why)
