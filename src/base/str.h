@@ -74,6 +74,8 @@ static inline int buf_add(struct buf *b, const void *p, size_t n)
 	int rc;
 	if (__builtin_expect(b->max || n >= b->cap - b->n, 0) && (rc = buf_grow(b, n)))
 		return rc;
+	if (!b->p) /* there is room: so there is memory */
+		__builtin_unreachable();
 	if (n)
 		memcpy(b->p + b->n, p, n);
 	b->n += n;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "loop/co.h"
 #include <string.h>
+#include <strings.h>
 
 enum { ASKING_MAX = 200, ANSWER_MAX_BYTES = 8 << 20 };
 
@@ -23,10 +24,14 @@ void source_bind(const char *sections, source_answer_fn fn)
 
 bool source_is_bound(const char *section)
 {
-	size_t n = strlen(section);
+	static const char between[] = "|, ";
+	size_t n = strlen(section), word;
 
-	for (const char *at = binding.sections; at && (at = strcasestr(at, section)); at += n)
-		return true;
+	for (const char *at = binding.sections; at && *at; at += word, at += strspn(at, between)) {
+		word = strcspn(at, between);
+		if (word == n && !strncasecmp(at, section, n))
+			return true;
+	}
 	return false;
 }
 

@@ -370,7 +370,7 @@ static int set_sv(struct vars *v, struct sv name, struct sv text)
 {
 	bool is_array = sv_starts(text, SV(ARRAY_MARK));
 
-	if (is_array && !memmem(text.p, text.n, "|:", 2))
+	if (is_array && text.p && !memmem(text.p, text.n, "|:", 2))
 		text = sv_sub(text, sizeof(ARRAY_MARK) - 1, text.n);
 	return set_marked(v, name, text, is_array);
 }

@@ -254,8 +254,8 @@ static const char *const sofia_complete[] = {"sofia ::[help:status",
     "sofia status profile ::sofia::list_profiles ::[reg:user:pres", "sofia status gateway ::sofia::list_gateways",
     "sofia xmlstatus profile ::sofia::list_profiles reg", "sofia xmlstatus gateway ::sofia::list_gateways",
     "sofia jsonstatus",
-    "sofia loglevel ::[all:default:tport:iptsec:nea:nta:nth_client:nth_server:nua:soa:sresolv:stun "
-    "::[0:1:2:3:4:5:6:7:8:9",
+    ("sofia loglevel ::[all:default:tport:iptsec:nea:nta:nth_client:nth_server:nua:soa:sresolv:stun "
+     "::[0:1:2:3:4:5:6:7:8:9"),
     "sofia tracelevel ::[console:alert:crit:err:warning:notice:info:debug", "sofia global siptrace ::[on:off",
     "sofia profile ::sofia::list_profiles ::[start:rescan:restart:stop",
     "sofia profile ::sofia::list_profiles siptrace ::[on:off",

@@ -49,8 +49,10 @@ static ON_CTL int target_lookup(struct profile *p, struct sofia_target *t)
 /* What was dialled, as the leg's number: "1000%domain" stays so. */
 static void dialled_put(const struct sofia_target *t, struct buf *b)
 {
+	const char *host = t->looked_up_host ? t->looked_up_host : "";
+
 	if (t->looked_up)
-		buf_printf(b, "%s%s%s", t->looked_up, *t->looked_up_host ? "%" : "", t->looked_up_host);
+		buf_printf(b, "%s%s%s", t->looked_up, *host ? "%" : "", host);
 	else
 		buf_adds(b, *t->user ? t->user : t->host);
 }
