@@ -240,9 +240,10 @@ class Tandem:
         self.esl_password = "ClueCon"
 
     def start(self, timeout=20):
-        args = [str(self.binary), "-nonat", "-nf", "-base", str(self.root)]
+        args = [str(Path(self.binary).resolve()), "-nonat", "-nf", "-base", str(Path(self.root).resolve())]
         self.out = open(self.root / "console.txt", "ab")
-        self.proc = subprocess.Popen(args, env=self.env, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out)
+        # what is named without a folder (the application mkdir) lies in the instance
+        self.proc = subprocess.Popen(args, env=self.env, cwd=self.root, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out)
         deadline = time.monotonic() + timeout
         while True:  # ready when the event socket takes a login
             try:
