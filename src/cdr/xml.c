@@ -237,26 +237,31 @@ static ON_CTL void put_others(struct buf *out, const char *kind, const struct le
 	buf_printf(out, "      </%s>\n", kind);
 }
 
+struct holds {
+	struct buf *out;
+	bool is_open;
+};
+
 static void put_hold(int64_t on_us, int64_t off_us, const char *peer, void *arg)
 {
-	struct buf *out = arg;
+	struct holds *h = arg;
 
-	buf_printf(out, "    <hold on=\"%lld\" off=\"%lld\"", (long long)on_us, (long long)off_us);
+	if (!h->is_open)
+		buf_adds(h->out, "  <hold-record>\n");
+	h->is_open = true;
+	buf_printf(h->out, "    <hold on=\"%lld\" off=\"%lld\"", (long long)on_us, (long long)off_us);
 	if (*peer)
-		buf_printf(out, " bridged-to=\"%s\"", peer);
-	buf_adds(out, "></hold>\n");
+		buf_printf(h->out, " bridged-to=\"%s\"", peer);
+	buf_adds(h->out, "></hold>\n");
 }
 
+/* A leg that was never held has no element. */
 static ON_CTL void put_holds(struct leg *leg, struct buf *out)
 {
-	size_t before;
+	struct holds h = {.out = out};
 
-	buf_adds(out, "  <hold-record>\n");
-	before = out->n;
-	leg_held_each(leg, put_hold, out);
-	if (out->n == before) /* it was never held */
-		out->n -= strlen("  <hold-record>\n"), out->p[out->n] = 0;
-	else
+	leg_held_each(leg, put_hold, &h);
+	if (h.is_open)
 		buf_adds(out, "  </hold-record>\n");
 }
 

@@ -24,6 +24,8 @@ def sw(tmp_path_factory):
         extension("7304", "set execute_on_answer=push order=1", "set execute_on_answer_2=push order=2",
                   "set execute_on_pre_answer=push order=p", "set execute_on_media=push order=m", "pre_answer", "answer", "sleep 200", "park"),
         extension("7305", "answer", "park"),
+        extension("7306", "set execute_on_post_bridge=push order=1", "set execute_on_post_bridge_2=${caller_id_number} x",
+                  "set park_after_bridge=true", "bridge user/1001"),
     ])
     s.start()
     yield s
@@ -176,6 +178,20 @@ def test_hooks_run_in_the_order_in_which_they_were_set(sw, phone, finished):
     call(a, "7304")
     e = finished.events.wait_event("CHANNEL_PARK")
     assert e["variable_order"] == "ARRAY::p|:m|:1|:2"
+    a.bye()
+
+
+def test_a_hook_that_is_refused_keeps_none_of_the_others(sw, phone, finished):
+    """The last one is named by what the caller says: what comes after the bridge waits for the one before it."""
+    a, b = phone("1000"), phone("1001")
+    a.invite("7306")
+    b.take()
+    a.answered()
+    b.own_request("BYE")
+    b.expect(200)
+    e = finished.events.wait_event("CHANNEL_PARK")
+    assert e["variable_order"] == "1"
+    sw.wait_log("named from outside")
     a.bye()
 
 

@@ -17,7 +17,7 @@ struct leg_hold_ops {
 	void (*wake)(struct leg *leg); /* digits or requests came; may be NULL */
 	bool is_exclusive;             /* nobody else may take the leg meanwhile (leg_exec_adopt) */
 };
-struct leg_hold { /* in the memory of who holds; linked while ops is not NULL */
+struct leg_hold { /* in a part of the leg, as it must live as long; linked while ops is not NULL */
 	struct leg_hold *below;
 	const struct leg_hold_ops *ops;
 };

@@ -13,6 +13,13 @@
 
 struct media_report;
 
+enum leg_wait {          /* what the end of a leg waits for, in this order */
+	LEG_WAIT_RUNS,   /* 3: something of the leg that runs; for ever */
+	LEG_WAIT_HOOK,   /* 4: what the call asked to be run at its end; 5 s */
+	LEG_WAIT_REPORT, /* 5: a last report; 200 ms */
+	LEG_WAIT_COUNT
+};
+
 struct leg_part {
 	const char *name;
 	size_t bytes;                      /* of its block, zeroed; 0: none */
@@ -33,11 +40,8 @@ struct leg_part {
 	void (*on_hangup)(struct leg *leg); /* 1: nothing may begin any more; waits are woken */
 	void (*on_leave)(struct leg *leg);  /* 2: leaves whom it is with; the far side is told afterwards */
 	void (*on_close)(struct leg *leg);  /* 2: closes what it has open */
-	bool (*is_busy)(struct leg *leg);   /* 3: something of it runs; leg_end_go when it is over */
-	void (*on_ended)(struct leg *leg);  /* 4: its last variables */
-	bool (*is_hooked)(
-	    struct leg *leg); /* 4: what the call asked to be run has not come back; leg_end_go when it has */
-	bool (*is_closing)(struct leg *leg);    /* 5: the last report is awaited; leg_end_go when it is there */
+	/* 3 to 5: true while the teardown has to wait for it; it calls leg_end_go when that is over. */
+	bool (*is_waited_for[LEG_WAIT_COUNT])(struct leg *leg);
 	void (*on_report_due)(struct leg *leg); /* 6: what would change records must be over */
 	void (*on_destroy)(struct leg *leg);    /* 7: CS_DESTROY, before the endpoint lets go */
 	void (*fini)(struct leg *leg);          /* with the last reference */

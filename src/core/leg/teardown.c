@@ -3,8 +3,9 @@
  * (its coroutine, a hook, the media's last report), which calls leg_end_go again. What each room does in a step stands
  * in its part (part.h); here is only the order.
  *
- *     1 on_hangup -> 2 on_leave, far side, on_close -> 3 is_busy? -> 4 CS_HANGUP, on_ended, is_hooked? (5 s)
- *       -> 5 is_closing? (200 ms) -> 6 on_report_due, records, CHANNEL_HANGUP_COMPLETE -> 7 on_destroy, CS_DESTROY */
+ *     1 on_hangup -> 2 on_leave, far side, on_close -> 3 what runs is over -> 4 CS_HANGUP, the hook is back (5 s)
+ *       -> 5 the last report is there (200 ms) -> 6 on_report_due, records, CHANNEL_HANGUP_COMPLETE -> 7 on_destroy,
+ * CS_DESTROY */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -14,7 +15,6 @@
 #include "core/leg/part.h"
 #include "core/registry/limits.h"
 #include "core/value/cause.h"
-#include <stddef.h>
 
 enum { MEDIA_WAIT_US = 200 * 1000, HOOK_WAIT_US = 5 * 1000 * 1000 };
 
@@ -118,7 +118,6 @@ static ON_CTL void step_hangup(struct leg *leg)
 	leg_var_setf(leg, "hangup_cause_q850", "%d",
 	    (int)leg->cause < 128 ? (int)leg->cause : (int)CAUSE_NORMAL_CLEARING); /* those beyond are not Q.850's */
 	leg_digits_last(leg);
-	LEG_PARTS(on_ended, leg);
 	leg_hooks_run(leg, LEG_HOOK_HANGUP);
 }
 
@@ -160,18 +159,18 @@ static void wait_over(void *arg)
 	leg_end_go(leg);
 }
 
-/* The step is over when no part says so any more, or after its time. */
-static ON_CTL bool is_step_over(struct leg *leg, size_t question, int64_t limit_us, const char *what)
+/* False: a part is waited for, for so long (0: for ever). */
+static ON_CTL bool is_over(struct leg *leg, enum leg_wait wait, int64_t limit_us)
 {
+	static const char *const names[] = {"leg end", "hangup hook", "last media report"};
 	struct leg_full *full = leg_i(leg);
 
 	for (unsigned i = 0; i < leg_part_count(); i++) {
-		bool (*ask)(struct leg *) =
-		    *(bool (*const *)(struct leg *))(const void *)((const char *)leg_part_at(i) + question);
-		if (!ask || !ask(leg))
+		const struct leg_part *part = leg_part_at(i);
+		if (!part->is_waited_for[wait] || !part->is_waited_for[wait](leg))
 			continue;
 		if (limit_us && !loop_timer_is_set(&full->end_timer))
-			loop_timer_set(&full->end_timer, limit_us, what, wait_over, leg);
+			loop_timer_set(&full->end_timer, limit_us, names[wait], wait_over, leg);
 		return false;
 	}
 	loop_timer_cancel(&full->end_timer);
@@ -184,19 +183,19 @@ void leg_end_go(struct leg *leg)
 
 	/* 3. No coroutine runs any more; what it had detached is over. */
 	if (full->end_step == END_APPS) {
-		if (!is_step_over(leg, offsetof(struct leg_part, is_busy), 0, NULL))
+		if (!is_over(leg, LEG_WAIT_RUNS, 0))
 			return;
 		step_hangup(leg);
 		full->end_step = END_HOOK;
 	}
 	if (full->end_step == END_HOOK) {
-		if (!is_step_over(leg, offsetof(struct leg_part, is_hooked), HOOK_WAIT_US, "hangup hook"))
+		if (!is_over(leg, LEG_WAIT_HOOK, HOOK_WAIT_US))
 			return;
 		full->end_step = END_MEDIA;
 	}
 	/* 5. The last statistics, or 200 ms. */
 	if (full->end_step == END_MEDIA) {
-		if (!is_step_over(leg, offsetof(struct leg_part, is_closing), MEDIA_WAIT_US, "last media report"))
+		if (!is_over(leg, LEG_WAIT_REPORT, MEDIA_WAIT_US))
 			return;
 		full->end_step = END_REPORTED;
 	}

@@ -185,7 +185,6 @@ struct leg_part run_part = {
     .on_answer = on_answer,
     .on_hangup = on_hangup,
     .on_leave = on_leave,
-    .is_busy = is_busy,
-    .is_hooked = is_hooked,
+    .is_waited_for = {[LEG_WAIT_RUNS] = is_busy, [LEG_WAIT_HOOK] = is_hooked},
     .fini = fini,
 };

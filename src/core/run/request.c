@@ -62,7 +62,7 @@ static void request_queue(struct leg_exec *x, struct exec_request *q)
 	list_push(&x->requests, &q->link);
 }
 
-int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
+static ON_CTL int request_add(struct leg *leg, const struct leg_exec_request *r, struct exec_request **out)
 {
 	struct leg_exec *x = exec_of(leg);
 	struct exec_request *q;
@@ -92,7 +92,14 @@ int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
 		leg_wake(leg);
 	else
 		exec_kick(leg);
+	*out = q;
 	return ST_OK;
+}
+
+int leg_exec_request(struct leg *leg, const struct leg_exec_request *r)
+{
+	struct exec_request *q;
+	return request_add(leg, r, &q);
 }
 
 void exec_request_waits(struct leg *leg)
@@ -142,29 +149,27 @@ bool exec_run_request(struct leg *leg)
 	return true;
 }
 
-/* spec is text with marks. */
-static ON_CTL int hook_request(struct leg *leg, const char *spec, void (*done)(void *arg), void *arg)
+/* spec is text with marks. NULL: it was not taken. */
+static ON_CTL struct exec_request *hook_request(struct leg *leg, const char *spec)
 {
 	const char *end = strstr(spec, "::");
 	size_t app_n = end ? (size_t)(end - spec) : strcspn(spec, " ");
-	char *app;
-	const char *data = spec + app_n + (end ? 2 : spec[app_n] == ' ');
-	struct leg_exec_request r = {.data = data, .priority = 1, .done = done, .done_arg = arg};
-	int st;
+	char *app = mem_strndup(spec, app_n);
+	struct leg_exec_request r = {.app = app, .data = spec + app_n + (end ? 2 : spec[app_n] == ' '), .priority = 1};
+	struct exec_request *q = NULL;
 
-	r.app = app = mem_strndup(spec, app_n);
-	st = leg_exec_request(leg, &r);
+	(void)request_add(leg, &r, &q);
 	mem_free(app);
-	return st;
+	return q;
 }
 
 void exec_hook_spec(struct leg *leg, const char *spec)
 {
-	hook_request(leg, spec, NULL, NULL);
+	hook_request(leg, spec);
 }
 
 /* What scripts of a hang-up hook get as env: the variables under their own names, and the headers of an event. */
-ON_CTL static struct event *hook_env(struct leg *leg)
+static ON_CTL struct event *hook_env(struct leg *leg)
 {
 	struct event *e = event_new_plain(EVENT_CHANNEL_DATA);
 
@@ -211,40 +216,29 @@ static bool has_prefix(const char *name, const char *prefix)
 	return !strncasecmp(name, prefix, n) && (!name[n] || (name[n] == '_' && isdigit((unsigned char)name[n + 1])));
 }
 
-/* The last of the leg's variables that names an application for this moment; vars_count when there is none. */
-static size_t last_hook(const struct leg *leg, const char *execute_prefix)
-{
-	const char *name, *value;
-
-	for (size_t i = vars_count(leg->vars); i > 0; i--) {
-		vars_at(leg->vars, i - 1, &name, &value);
-		if ((name[0] | 0x20) == 'e' && has_prefix(name, execute_prefix))
-			return i - 1;
-	}
-	return vars_count(leg->vars);
-}
-
 /* execute_on_answer, execute_on_answer_1 ...: a scan, made only when any variable starts so. They run in the order in
- * which they were set; done belongs to the last. */
+ * which they were set; done belongs to the last that was taken. */
 bool exec_hooks_then(
     struct leg *leg, const char *execute_prefix, const char *api_prefix, void (*done)(void *arg), void *arg)
 {
-	size_t last = last_hook(leg, execute_prefix);
-	bool is_last_asked = false;
+	struct exec_request *last = NULL, *q;
 	struct buf scratch;
 
 	buf_init(&scratch);
 	for (size_t i = 0; i < vars_count(leg->vars); i++) {
 		const char *name, *value;
 		vars_at(leg->vars, i, &name, &value);
-		if ((name[0] | 0x20) == 'e' && has_prefix(name, execute_prefix))
-			is_last_asked =
-			    !hook_request(leg, vars_text(leg->vars, name, &scratch), i == last ? done : NULL, arg);
-		else if ((name[0] | 0x20) == 'a' && has_prefix(name, api_prefix))
+		if ((name[0] | 0x20) == 'e' && has_prefix(name, execute_prefix)) {
+			q = hook_request(leg, vars_text(leg->vars, name, &scratch));
+			last = q ? q : last;
+		} else if ((name[0] | 0x20) == 'a' && has_prefix(name, api_prefix)) {
 			exec_api_hook(leg, name, ' ', NULL, NULL);
+		}
 	}
 	buf_fini(&scratch);
-	return is_last_asked;
+	if (last)
+		last->done = done, last->done_arg = arg;
+	return last != NULL;
 }
 
 void exec_hooks(struct leg *leg, const char *execute_prefix, const char *api_prefix)

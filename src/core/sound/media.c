@@ -670,7 +670,7 @@ struct leg_part sound_part = {
     .on_break = part_break,
     .on_idle = part_idle,
     .on_close = part_close,
-    .is_closing = part_is_closing,
+    .is_waited_for = {[LEG_WAIT_REPORT] = part_is_closing},
     .on_report_due = part_report_due,
     .fini = part_fini,
 };

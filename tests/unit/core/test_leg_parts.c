@@ -134,7 +134,7 @@ static struct leg_part high = {.name = "high",
     .on_hangup = high_on_hangup,
     .on_leave = high_on_leave,
     .on_close = high_on_close,
-    .is_closing = high_is_closing,
+    .is_waited_for = {[LEG_WAIT_REPORT] = high_is_closing},
     .on_destroy = high_on_destroy,
     .fini = high_fini};
 
