@@ -40,6 +40,7 @@ static ON_CTL const char *user_value(const struct dir_user *u, const char *kind,
 	return !strcmp(kind, "var") ? dir_user_var(u, name) : dir_user_param(u, name);
 }
 
+enum { KEYS_MAX = 8 };
 struct key_ask {
 	const char *key, *value;
 	struct dir_user *found;
@@ -55,12 +56,14 @@ static bool key_fits(struct dir_user *u, void *arg)
 	return !q->found;
 }
 
-/* The user of the domain whose attribute key has the value; key may be several, "id:number-alias". */
+/* The user of the domain whose attribute key has the value; key may be several, "id:number-alias", of which the first
+ * eight count. */
 static ON_CTL struct dir_user *find_by_key(const char *key, const char *value, const char *domain)
 {
 	struct key_ask q = {.value = value};
 	struct sv rest = sv_of(key), one;
-	while (rest.n && !q.found) {
+	/* each may look at all users of the domain */
+	for (int i = 0; i < KEYS_MAX && rest.n && !q.found; i++) {
 		sv_split(rest, ':', &one, &rest);
 		struct dir_user *u = NULL;
 		char *name = sv_dup(one);
