@@ -17,7 +17,7 @@ struct ws {
 	const char *in; /* what is left of the bytes being fed */
 	size_t in_n;
 	size_t held; /* fed since the last whole message */
-	bool is_broken, is_closing /* by us: the far side has to answer */;
+	bool is_client, is_broken, is_closing /* by us: the far side has to answer */;
 };
 
 int ws_accept_key(struct sv key, char out[WS_ACCEPT_CHARS + 1])
@@ -73,9 +73,12 @@ static ssize_t send_cb(wslay_event_context_ptr ctx, const uint8_t *data, size_t 
 static void msg_cb(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *m, void *arg)
 {
 	struct ws *w = arg;
-	if (wslay_is_ctrl_frame(m->opcode))
+	if (wslay_is_ctrl_frame(m->opcode)) { /* perhaps amid a message */
+		size_t frame = m->msg_length + (w->is_client ? 2 : 6);
+		w->held -= frame < w->held ? frame : w->held;
 		return;
-	w->held = 0;
+	}
+	w->held = w->in_n; /* the begin of the next one */
 	w->h->on_message(w, m->opcode == WSLAY_TEXT_FRAME, (struct sv){(const char *)m->msg, m->msg_length}, w->arg);
 }
 
@@ -95,6 +98,7 @@ static int ws_new(struct ws **out, bool is_client, size_t max_message_bytes, con
 	if (!w)
 		return ST_NOMEM;
 	w->h = h, w->arg = arg;
+	w->is_client = is_client;
 	if (is_client ? wslay_event_context_client_init(&w->ctx, &callbacks, w)
 	              : wslay_event_context_server_init(&w->ctx, &callbacks, w)) {
 		mem_free(w);
