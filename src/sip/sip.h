@@ -34,6 +34,9 @@ struct sip_stack_config {
 	int proceeding_timeout_ms;        /* timer C for our INVITEs after a 1xx; 0 = 180 s */
 	int resolve_timeout_ms;           /* 0 = 5 s */
 	bool numeric_hosts_only;          /* no name look-ups: requests to host names fail with 503 */
+	bool has_no_naptr, has_no_srv;    /* names: the question is left out (RFC 3263) */
+	bool has_no_503_failover;         /* a 503 is a final answer; else the next place of the name is tried */
+	size_t udp_max_bytes;             /* longer requests try TCP first (RFC 3261 18.1.1); 0 = never */
 	size_t max_message_bytes;         /* streams; 0 = 1 MiB of body */
 	size_t max_stranger_bytes;        /* of the body, until sip_stx_trust; 0 = 64 KiB */
 	size_t max_transactions;          /* server side; beyond it requests get a stateless 503; 0 = 100,000 */
@@ -87,7 +90,8 @@ struct sip_stack_stats {
 	    stray_responses, shed, auth_retries, timeouts;
 	uint64_t held_back; /* responses not sent or repeated: their address had credit for no more */
 	uint64_t host_shed; /* of shed: one address had too many transactions */
-	size_t server_transactions, client_transactions, dialogs, calls, conns, senders;
+	uint64_t failovers, marked_dead, widened; /* requests sent to another place; over TCP for their length */
+	size_t server_transactions, client_transactions, dialogs, calls, conns, senders, dead;
 	struct conn_limit_counts conn_limit;
 };
 ON_CTL void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out);
@@ -129,6 +133,24 @@ struct sip_dst {
 	struct addr addr; /* unset = found from the Route or the request URI */
 	enum sip_transport transport;
 };
+/* ---- names: the places that serve a URI, in their order (RFC 3263) ---- */
+struct sip_place {
+	struct sip_dst dst;
+	unsigned preference, weight_milli; /* 1 = first; of its preference */
+	bool is_any_transport;             /* nobody said which; the default one is in dst */
+};
+struct sip_locate;
+typedef void (*sip_locate_fn)(int status, const struct sip_place *place, void *arg);
+/* The first place. ST_OK: *place is set; *out is NULL for a numeric host, else there may be more. ST_AGAIN: fn comes
+ * later, once, never from inside. Else there is none, and *out is NULL. behalf: whose name it is; NULL: ours. *out is
+ * the caller's to free, from inside fn too. */
+ON_CTL int sip_locate(struct sip_locate **out, struct sip_stack *s, const char *uri, const struct addr *behalf,
+    struct sip_place *place, sip_locate_fn fn, void *arg);
+/* The next one: ST_OK, ST_AGAIN (fn as before), or why there is none. */
+ON_CTL int sip_locate_next(struct sip_locate *l, struct sip_place *place);
+ON_CTL bool sip_locate_has_more(const struct sip_locate *l); /* as far as it is known */
+ON_CTL void sip_locate_free(struct sip_locate *l);           /* NULL is fine; fn is not called any more */
+
 struct sip_credentials {
 	struct sv user, password, ha1; /* ha1 (hex, MD5) or password; views valid until the callback's next call */
 	bool is_for_host;              /* for a challenge from this host only: a call asks again for another one's */

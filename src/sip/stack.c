@@ -38,9 +38,11 @@ static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 static ON_CTL void stack_free(struct sip_stack *s)
 {
 	sip_senders_free(s);
+	sip_dead_free(s);
 	conn_limit_free(s->conn_limit);
 	struct sip_table *tables[] = {
-	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table};
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table,
+	    &s->dead_table};
 	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
 		sip_table_fini(tables[i]);
 	mem_free((char *)s->cfg.user_agent);
@@ -73,9 +75,11 @@ int sip_stack_new(
 	struct sip_stack *s = mem_zalloc(sizeof(*s));
 	if (!s)
 		return ST_NOMEM;
-	struct list *lists[] = {&s->listeners, &s->conns, &s->stxs, &s->ctxs, &s->dialogs, &s->done, &s->senders};
+	struct list *lists[] = {&s->listeners, &s->conns, &s->stxs, &s->ctxs, &s->dialogs, &s->done, &s->senders,
+	    &s->dead, &s->locates};
 	struct sip_table *tables[] = {
-	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table};
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table,
+	    &s->dead_table};
 	int st = config_copy(s, cfg);
 	for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
 		list_init(lists[i]);
@@ -108,6 +112,7 @@ void sip_stack_close(struct sip_stack *s)
 		sip_ctx_kill(list_entry(n, struct sip_ctx, link));
 	list_each (&s->stxs, n, tmp)
 		sip_stx_kill(list_entry(n, struct sip_stx, link));
+	sip_locates_end(s);
 	sip_conns_close(s);
 	sip_listeners_close(s);
 	loop_timer_cancel(&s->done_timer);
@@ -133,6 +138,7 @@ void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out)
 	out->dialogs = s->dialog_table.count;
 	out->conns = s->conn_table.count;
 	out->senders = s->sender_table.count;
+	out->dead = s->dead_table.count;
 	conn_limit_counts(s->conn_limit, &out->conn_limit);
 }
 

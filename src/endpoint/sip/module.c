@@ -168,6 +168,9 @@ static const struct conf_desc confs[] = {
         "profile: an address that has not shown that it receives our answers is sent at most so many times the bytes "
         "that "
         "came from it; 0: no bound"},
+    {"sofia.conf", "udp-request-max-bytes", "number", "bytes", "1300",
+        "profile: a longer request whose URI names no transport tries TCP first, and UDP where that leads nowhere; 0: "
+        "never"},
     {"sofia.conf", "tcp-max-connections", "number", "", "10000",
         "profile: TCP connections at a time; those that have not logged in make room, the oldest silent one first"},
     {"sofia.conf", "tcp-max-connections-per-address", "number", "", "2000",

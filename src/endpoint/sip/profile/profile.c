@@ -137,7 +137,11 @@ static ON_CTL int stack_open(struct profile *p)
 	    .conn_message_ms = (int)clock_ms_of_s(c->tcp_message_s < 3600 ? c->tcp_message_s : 3600),
 	    .max_conn_bytes = c->tcp_max_bytes,
 	    .max_conn_bytes_per_host = c->tcp_max_bytes_per_host,
-	    .max_stranger_bytes = c->tcp_stranger_bytes};
+	    .max_stranger_bytes = c->tcp_stranger_bytes,
+	    .has_no_naptr = c->has_no_naptr,
+	    .has_no_srv = c->has_no_srv,
+	    .has_no_503_failover = c->has_no_srv_503,
+	    .udp_max_bytes = c->udp_max_bytes};
 	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request, .on_trace = trace_print};
 	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,

@@ -203,8 +203,10 @@ static const struct param params[] = {
     IGN("ping-mean-interval"),
     IGN("ping-thread-frequency"),
     IGN("disable-transfer"),
-    IGN("disable-srv"),
-    IGN("disable-naptr"),
+    P("disable-srv", P_BOOL, has_no_srv, "false"),
+    P("disable-naptr", P_BOOL, has_no_naptr, "false"),
+    P("disable-srv503", P_BOOL, has_no_srv_503, "false"),
+    P("udp-request-max-bytes", P_UINT, udp_max_bytes, "1300"),
     IGN("enable-chat"),
     IGN("fire-message-events"),
     IGN("NDLB-received-in-nat-reg-contact"),
@@ -382,7 +384,7 @@ static bool is_fixed(const char *name)
 	    "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname",
 	    "max-transactions-per-address", "udp-answer-factor", "tcp-max-connections",
 	    "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes", "tcp-max-bytes-per-address",
-	    "tcp-max-body-bytes-before-login"};
+	    "tcp-max-body-bytes-before-login", "disable-srv", "disable-naptr", "disable-srv503", "udp-request-max-bytes"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
 		if (!strcasecmp(names[i], name))
 			return true;

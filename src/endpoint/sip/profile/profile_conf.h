@@ -19,6 +19,8 @@ struct profile_conf {
 	unsigned sip_port, ext_sip_port;
 	bool has_tls;
 	char *ws_binding, *wss_binding;
+	bool has_no_naptr, has_no_srv, has_no_srv_503;
+	unsigned udp_max_bytes;
 	/* calls */
 	char *dialplan, *context, *inbound_codecs, *outbound_codecs, *codec_prefs, *negotiation, *hold_music, *username,
 	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template,
