@@ -66,6 +66,8 @@ struct sip_stack_handlers {
 	/* false: a request of ours may not go there (503). Contacts and Record-Routes are the far side's words; NULL:
 	 * anywhere. */
 	bool (*may_send)(struct sip_stack *s, enum sip_transport t, const struct addr *dst, void *arg);
+	/* A connection that stood has ended; may be NULL. Not when the stack closes. */
+	void (*on_conn_closed)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *arg);
 	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
 	void (*on_malformed)(
 	    struct sip_stack *s, const struct addr *src, struct sv data, const char *why, void *arg); /* may be NULL */

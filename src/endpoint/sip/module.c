@@ -11,8 +11,9 @@
 #include <string.h>
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
-static const struct profile_part *const parts[] = {&reg_part, &gateway_part, &call_part, &request_part, NULL};
-const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in};
+static const struct profile_part *const parts[] = {&reg_part, &reg_ping_part, &gateway_part, &call_part, &request_part, NULL};
+const struct profile_hooks sofia_hooks = {
+    .parts = parts, .on_request = request_in, .on_conn_closed = reg_conn_closed};
 
 static int sofia_load(void)
 {

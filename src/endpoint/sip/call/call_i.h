@@ -46,6 +46,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	/* outbound */
 	char *uri, *route, *to_uri; /* to_uri: before a redirection; NULL = uri */
 	unsigned redirect_count;
+	char *flow_target; /* the registered contact it goes to, as the registrar has it; NULL = none */
 	struct sip_dst dst;
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
@@ -155,6 +156,8 @@ ON_CTL int call_out_invite(struct leg *leg); /* to c->uri, with a new offer; aga
 
 /* ---- redirection (redirect.c) ---- */
 /* A 3xx to our INVITE; true: it is taken care of (a new INVITE is out, or the leg was hung up). */
+/* True: it could not go by its flow, and goes by another one of the phone (call_flow.c). */
+ON_CTL bool call_flow_in(struct call *c, const struct sip_close *why);
 ON_CTL bool redirect_in(struct call *c, const struct sip_close *why);
 ON_CTL int call_redirect(struct leg *leg, const char *uris);
 

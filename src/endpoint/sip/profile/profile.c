@@ -142,7 +142,9 @@ static ON_CTL int stack_open(struct profile *p)
 	    .has_no_srv = c->has_no_srv,
 	    .has_no_503_failover = c->has_no_srv_503,
 	    .udp_max_bytes = c->udp_max_bytes};
-	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request, .on_trace = trace_print};
+	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request,
+	    .on_conn_closed = profiles.hooks->on_conn_closed,
+	    .on_trace = trace_print};
 	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,
 	    .accepts_no_qop = true};

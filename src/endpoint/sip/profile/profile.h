@@ -36,6 +36,7 @@ enum { PROFILE_PARTS_MAX = 8 };
 struct profile_hooks {
 	const struct profile_part *const *parts; /* ended by NULL; stopped in the opposite order */
 	void (*on_request)(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m, void *profile);
+	void (*on_conn_closed)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
 };
 ON_CTL void profiles_init(const struct profile_hooks *h); /* borrowed; before the first start */
 ANY void *profile_slot_of(const struct profile *p, const struct profile_slot *slot); /* never NULL */

@@ -50,6 +50,9 @@ struct profile_conf {
 	    *presence_hosts, *dbname, *manage_presence, *message_query /* "first-only", else a boolean */;
 	unsigned max_regs_per_extension, force_expires_s, force_expires_min_s, force_expires_max_s, min_expires_s,
 	    expires_max_deviation_s, expires_late_margin_s;
+	char *nat_options_ping; /* a boolean, or udp-only */
+	bool pings_all, unregs_on_options_fail;
+	unsigned ping_interval_s, ping_frequency_s, user_ping_max, user_ping_min;
 	bool is_aggressive_nat, has_tcp_always_nat, forces_rport, unregs_on_socket_close;
 	/* timers */
 	unsigned t1_ms, t1x64_ms, t2_ms, t4_ms;
