@@ -34,6 +34,7 @@ static ON_CTL void conn_end(struct sip_conn *c, bool is_abort)
 	list_remove(&c->link);
 	sip_table_del(&s->conn_table, &c->node);
 	c->is_open = c->is_connecting = false;
+	loop_timer_cancel(&c->alive_timer);
 	conn_guard_leave(&c->guard);
 	c->ops->close(c, is_abort);
 	while ((n = list_first(&c->ctxs))) {
@@ -123,6 +124,7 @@ static ON_CTL bool take_frames(struct sip_conn *c)
 void sip_conn_input(struct sip_conn *c, const char *p, size_t n)
 {
 	mem_ref(c);
+	sip_conn_heard(c);
 	if (c->is_open && (buf_add(&c->in, p, n) || !take_frames(c)))
 		conn_end(c, false);
 	hold_tell(c);
@@ -145,6 +147,7 @@ void sip_conn_opened(struct sip_conn *c, const struct addr *local)
 	}
 	buf_fini(&c->pending);
 	buf_init(&c->pending);
+	sip_conn_heard(c);
 }
 
 static ON_CTL struct sip_conn *conn_new(
@@ -177,6 +180,7 @@ struct sip_conn *sip_conn_accepted(struct sip_listener *l, const struct addr *pe
 	}
 	c->local = *local;
 	c->is_open = true;
+	sip_conn_heard(c);
 	return c;
 }
 

@@ -21,6 +21,13 @@ struct sip_ctx;  /* a client request under way */
 struct sip_call; /* INVITE usage: one dialog (several while forked) */
 
 /* ---- stack = one profile ---- */
+/* Whether answers over UDP go to the source port (RFC 3581). */
+enum sip_rport {
+	SIP_RPORT_ASKED,  /* when the sender asks for it */
+	SIP_RPORT_ALWAYS, /* as if he did */
+	SIP_RPORT_SAFE,   /* the same for phones that are known to forget it */
+	SIP_RPORT_NEVER
+};
 struct sip_stack_config {
 	const char *user_agent;           /* NULL or "" = header left out */
 	const char *allow;                /* Allow of all but ACK, CANCEL, 100; NULL = what the stack handles */
@@ -36,6 +43,9 @@ struct sip_stack_config {
 	bool numeric_hosts_only;          /* no name look-ups: requests to host names fail with 503 */
 	bool has_no_naptr, has_no_srv;    /* names: the question is left out (RFC 3263) */
 	bool has_no_503_failover;         /* a 503 is a final answer; else the next place of the name is tried */
+	enum sip_rport rport;             /* of requests that come in */
+	bool has_no_own_rport;            /* ours do not ask for it */
+	int conn_ping_ms, conn_pong_ms;   /* streams: silence before a keep-alive of ours; wait for its answer; 0 = none */
 	size_t udp_max_bytes;             /* longer requests try TCP first (RFC 3261 18.1.1); 0 = never */
 	size_t max_message_bytes;         /* streams; 0 = 1 MiB of body */
 	size_t max_stranger_bytes;        /* of the body, until sip_stx_trust; 0 = 64 KiB */
@@ -66,6 +76,8 @@ struct sip_stack_handlers {
 	/* false: a request of ours may not go there (503). Contacts and Record-Routes are the far side's words; NULL:
 	 * anywhere. */
 	bool (*may_send)(struct sip_stack *s, enum sip_transport t, const struct addr *dst, void *arg);
+	/* Is that address outside, so that it is told external_host? NULL: all are. */
+	bool (*is_outside)(struct sip_stack *s, const struct addr *dst, void *arg);
 	/* A connection that stood has ended; may be NULL. Not when the stack closes. */
 	void (*on_conn_closed)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *arg);
 	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
@@ -80,6 +92,8 @@ ON_CTL void sip_stack_close(struct sip_stack *s);
 /* Port 0 = chosen by the system; bound (may be NULL) gets the real address. Several listeners are allowed. */
 ON_CTL int sip_stack_listen(struct sip_stack *s, enum sip_transport t, const struct addr *bind, struct addr *bound);
 ANY bool sip_stack_has_transport(const struct sip_stack *s, enum sip_transport t);
+/* Another external_host and port from now on; NULL or 0: the local ones. Calls keep what they have told. */
+ON_CTL int sip_stack_set_external(struct sip_stack *s, const char *host, uint16_t port);
 ON_CTL void sip_stack_set_trace(struct sip_stack *s, bool is_on);
 ON_CTL void *sip_stack_arg(const struct sip_stack *s);
 /* "sip:USER@HOST:PORT;transport=tcp" (no brackets) that reaches us from dst; user may be NULL. */

@@ -219,6 +219,9 @@ ON_CTL bool sip_dead_is(const struct sip_stack *s, const struct sip_dst *dst);
 ON_CTL void sip_dead_clear(struct sip_stack *s, const struct sip_dst *dst); /* it answers */
 ON_CTL void sip_dead_free(struct sip_stack *s);
 
+/* ---- rport (rport.c) ---- */
+ON_CTL void sip_rport_settle(const struct sip_stack *s, struct sip_source *src, const struct sip_msg *m);
+
 /* ---- STUN on the socket of SIP (stun_answer.c) ---- */
 bool sip_is_stun(const char *p, size_t n);
 ON_CTL void sip_stun_answer(struct sip_stack *s, const struct sip_flow *f, const char *p, size_t n); /* datagrams */

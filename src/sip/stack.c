@@ -119,6 +119,17 @@ void sip_stack_close(struct sip_stack *s)
 	stack_free(s);
 }
 
+int sip_stack_set_external(struct sip_stack *s, const char *host, uint16_t port)
+{
+	char *copy = mem_strdup(host);
+	if (host && !copy)
+		return ST_NOMEM;
+	mem_free((char *)s->cfg.external_host);
+	s->cfg.external_host = copy;
+	s->cfg.external_port = port;
+	return ST_OK;
+}
+
 void sip_stack_set_trace(struct sip_stack *s, bool is_on)
 {
 	s->is_tracing = is_on;
@@ -197,6 +208,7 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 		malformed(s, src, &m, (struct sv){p, n});
 	} else if (m.is_request) {
 		s->stats.requests_in++;
+		sip_rport_settle(s, src, &m);
 		sip_stx_input(s, src, &m);
 	} else {
 		s->stats.responses_in++;

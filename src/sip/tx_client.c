@@ -162,7 +162,8 @@ static ON_CTL int finish_text(
 		return st;
 	buf_clear(b);
 	buf_add(b, text, (size_t)(eol + 1 - text));
-	buf_printf(b, "Via: SIP/2.0/%s %s;rport;branch=%s\r\n", sip_transport_name(dst->transport), s->self.p, branch);
+	buf_printf(b, "Via: SIP/2.0/%s %s%s;branch=%s\r\n", sip_transport_name(dst->transport), s->self.p,
+	    s->cfg.has_no_own_rport ? "" : ";rport", branch);
 	buf_clear(&s->self);
 	sip_self_put(s, dst->transport, &dst->addr, true, &s->self);
 	put_marked(b, eol + 1, (size_t)(body - eol - 1), buf_sv(&s->self));

@@ -177,6 +177,18 @@ static char *contact_make(const struct gateway *g)
 	    *c->contact_params ? ";" : "", c->contact_params, c->transport, g->name);
 }
 
+bool gateway_contact_remake(struct gateway *g)
+{
+	char *fresh = contact_make(g);
+	bool is_new = fresh && strcmp(fresh, g->contact);
+	if (is_new) {
+		char *old = g->contact;
+		g->contact = fresh, fresh = old;
+	}
+	mem_free(fresh);
+	return is_new;
+}
+
 /* What follows from the parameters. ST_INVAL: something needed is missing; it is in the log. */
 static ON_CTL int conf_finish(struct gateway *g)
 {

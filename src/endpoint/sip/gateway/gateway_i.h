@@ -14,6 +14,7 @@ ANY struct gateways *gateways_in(const struct profile *p);
 /* ---- gateway_conf.c ---- */
 /* Reads the parameters of node and what follows from them. ST_INVAL: something needed is missing; it is in the log. */
 ON_CTL int gateway_conf_read(struct gateway *g, const struct xml_node *node);
+ON_CTL bool gateway_contact_remake(struct gateway *g); /* true: it is another one */
 ANY void gateway_conf_free(struct gateway *g);
 
 /* ---- gateway_find.c ---- */

@@ -210,6 +210,8 @@ static ON_CTL void answer(struct reg_request *r)
 			buf_printf(&b, ";reg-id=%u", regs[i]->reg_id);
 		buf_adds(&b, "\r\n");
 	}
+	if (r->p->conf.tells_expires)
+		buf_printf(&b, "Expires: %" PRId64 "\r\n", r->expires_s);
 	if (r->is_flow)
 		buf_printf(&b, "Require: outbound\r\nFlow-Timer: %d\r\n", FLOW_TIMER_S);
 	struct sip_list_it it;
@@ -271,6 +273,9 @@ static ON_CTL void target_put(
 	contact_render(u, false, out, &why); /* it can be: contacts_check */
 	if (!is_nat && !path.n && !is_flow)
 		return;
+	char host[ADDR_TEXT_MAX];
+	if (is_nat && r->p->conf.tells_received && sip_stx_peer(r->tx)->sa.sa_family == AF_INET)
+		buf_printf(out, ";received=%s:%u", addr_host(sip_stx_peer(r->tx), host), addr_port(sip_stx_peer(r->tx)));
 	if (is_nat || is_flow)
 		buf_adds(out, ";fs_nat=yes");
 	struct buf plain;
