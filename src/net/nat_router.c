@@ -23,7 +23,9 @@ static int upnp_find(struct nat_router *r)
 	struct UPNPDev *list = upnpDiscover(DISCOVER_MS, NULL, NULL, 0, 0, 2, &error);
 	if (!list)
 		return ST_NOTFOUND;
-	if (UPNP_GetValidIGD(list, &urls, &data, r->local, sizeof(r->local)) == 1 &&
+	/* 1: connected; 2: not, or with an address that is no public one: where there is one, it is the router's word */
+	int igd = UPNP_GetValidIGD(list, &urls, &data, r->local, sizeof(r->local));
+	if ((igd == 1 || igd == 2) &&
 	    (size_t)snprintf(r->control_url, sizeof(r->control_url), "%s", urls.controlURL) < sizeof(r->control_url) &&
 	    (size_t)snprintf(r->service, sizeof(r->service), "%s", data.first.servicetype) < sizeof(r->service) &&
 	    UPNP_GetExternalIPAddress(r->control_url, r->service, r->external) == UPNPCOMMAND_SUCCESS)

@@ -79,6 +79,13 @@ void sip_conn_trust(struct sip_conn *c)
 	c->ops->set_limits(c, c->ops->queue_bytes, c->ops->idle_us);
 }
 
+/* A lone line end: a keep-alive, or half of one, and no message that is under way. */
+static bool is_line_end(const struct sip_conn *c)
+{
+	return c->in.n <= 2 && (!c->in.n || c->in.p[0] == '\r' || c->in.p[0] == '\n') &&
+	       (c->in.n < 2 || c->in.p[1] == '\n');
+}
+
 /* What the connection buffers is told to its guard, and what a long message took is given back. */
 static ON_CTL void hold_tell(struct sip_conn *c)
 {
@@ -88,7 +95,7 @@ static ON_CTL void hold_tell(struct sip_conn *c)
 		buf_fini(&c->in);
 		in_reset(c);
 	}
-	conn_guard_hold(&c->guard, c->in.cap + c->ops->queued_bytes(c), c->in.n > 0);
+	conn_guard_hold(&c->guard, c->in.cap + c->ops->queued_bytes(c), !is_line_end(c));
 }
 
 static ON_CTL bool take_frames(struct sip_conn *c)
@@ -124,6 +131,8 @@ static ON_CTL bool take_frames(struct sip_conn *c)
 void sip_conn_input(struct sip_conn *c, const char *p, size_t n)
 {
 	mem_ref(c);
+	if (c->is_pinged && !c->in.n && n >= 2 && !memcmp(p, "\r\n", 2) && (n == 2 || p[2] != '\r'))
+		p += 2, n -= 2; /* the answer to our keep-alive (RFC 5626 3.5.1) */
 	sip_conn_heard(c);
 	if (c->is_open && (buf_add(&c->in, p, n) || !take_frames(c)))
 		conn_end(c, false);

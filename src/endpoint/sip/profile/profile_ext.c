@@ -149,7 +149,7 @@ static void ask(void *arg)
 	}
 	job_free(j);
 	if (is_wanted || has_router)
-		again_in(p, AGAIN_S);
+		again_in(p, p->conf.ext_refresh_s && p->conf.ext_refresh_s < AGAIN_S ? p->conf.ext_refresh_s : AGAIN_S);
 }
 
 static ON_CTL void again_in(struct profile *p, unsigned s)
