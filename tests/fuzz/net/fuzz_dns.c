@@ -1,5 +1,6 @@
 /* What is handed on from a name server's packet: whatever the bytes, a bounded list of records of the kind asked for,
- * their names within the answer's text, or a failure, kept for a bounded time. */
+ * their names within the answer's text, or a failure, kept for a bounded time.
+ * Parser: net/dns_lookup.c net/dns_service.c */
 #include "base/check.h"
 #include "base/status.h"
 #include "net/dns_i.h"
