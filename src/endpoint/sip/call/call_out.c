@@ -173,7 +173,7 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 	if (g) {
 		c->gateway = mem_ref(g);
 		g->calls_out++;
-		c->route = mem_strdup(g->outbound_route);
+		c->route = mem_strdup(gateway_route(g));
 		c->dst = g->outbound_dst;
 	}
 	vars_first(c, &t, o);

@@ -70,7 +70,7 @@ void gateway_conf_free(struct gateway *g)
 		if (params[i].fallback)
 			mem_free(*field_of(&g->conf, &params[i]));
 	mem_free(g->proxy_uri), mem_free(g->register_url), mem_free(g->from), mem_free(g->to);
-	mem_free(g->contact), mem_free(g->register_route), mem_free(g->outbound_route);
+	mem_free(g->contact), mem_free(g->register_route), mem_free(g->outbound_route), mem_free(g->service_route);
 	vars_free(g->vars_in);
 	vars_free(g->vars_out);
 }

@@ -30,5 +30,8 @@ ON_CTL void gateway_stop(struct gateway *g, bool is_stack_closing);
 ON_CTL void gateway_register(struct gateway *g);
 ON_CTL void gateway_unregister(struct gateway *g);
 
+/* ---- gateway_route.c ---- */
+ON_CTL void gateway_service_route_take(struct gateway *g, const struct sip_msg *resp); /* of a 2xx to REGISTER */
+
 /* ---- gateway.c ---- */
 ON_CTL void gateway_delete(struct gateway *g, bool is_stack_closing);
