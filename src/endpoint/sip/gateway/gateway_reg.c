@@ -176,6 +176,8 @@ static void on_registered(struct sip_ctx *ctx, int code, const struct sip_msg *r
 	g->ctx = NULL;
 	if (code < 300) {
 		int64_t n = resp ? granted_s(g, resp) : g->expire_s;
+		if (resp)
+			gateway_service_route_take(g, resp);
 		if (n > 0 && n <= 7 * 86400)
 			g->expire_s = (unsigned)n;
 		input(g, IN_OK, &o);
