@@ -153,6 +153,7 @@ struct sip_request_params {
 	const char *contact;   /* whole header value; NULL = none, "" = the stack's default */
 	const char *route;     /* Route header value(s), comma-separated; NULL = none */
 	const char *headers;
+	const char *user_agent; /* NULL = the stack's */
 	const char *ctype;
 	struct sv body;
 	int max_forwards; /* 0 = 70 */
