@@ -1,7 +1,7 @@
 /* What this room's files share: a call, the private object between a leg and its dialog. A leg holds one reference on
  * it, the dialog's callbacks another. Arrows, top to bottom: call_in, call_out (handlers and ops), respond ->
- * call_dialog, call_end -> call_info, redirect, refer -> call_invite -> call_gateway, headers, identity, call_hosts ->
- * call_common. */
+ * call_dialog, call_end -> call_info, redirect, refer -> call_invite -> call_gateway, headers, identity, forwarded,
+ * call_hosts -> call_common. */
 #pragma once
 #include "core/leg/leg.h"
 #include "core/registry/endpoint.h"
@@ -37,6 +37,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char *display_due[2];
 	bool shows_updates; /* the far side said X-FS-Support: update_display */
 	bool is_nat;
+	bool is_believed;     /* inbound: what it says of who calls, beside From (apply-identity-acl) */
 	bool is_waiting_offerless; /* waiting_tx has no SDP */
 	struct sip_stx
 	    *waiting_tx; /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
@@ -125,8 +126,18 @@ ON_CTL void identity_in(struct call *c, const struct sip_msg *m, const struct au
 ON_CTL bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const struct auth *who);
 /* The identity header with its line's end, and Privacy; nothing where none is to be told. */
 ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
+/* The same of a response before the answer, where the profile and the leg want it there. */
+ON_CTL void call_identity_put_1xx(struct call *c, struct buf *b);
+/* The domain of our identity: the dial string's, that of the From it gives, or ours. */
+ON_CTL void call_domain_put(struct call *c, struct buf *b);
 /* The host of an address of ours, IPv6 in brackets; what is no host gives way to our own. */
 ON_CTL void call_host_put(struct call *c, struct buf *b, const char *host);
+
+/* ---- who redirected the call (forwarded.c) ---- */
+/* Of an INVITE: the redirecting number, where the profile says so, into lp. */
+ON_CTL void forwarded_in(struct call *c, const struct sip_msg *m, struct leg_profile *lp);
+/* Diversion and History-Info of ours for a call that was redirected on its way here, or by whom we called first. */
+ON_CTL void forwarded_put(struct call *c, struct buf *b);
 
 /* ---- transfers (refer.c) ---- */
 ON_CTL void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);

@@ -122,6 +122,16 @@ static ON_CTL void user_vars(struct leg *leg, const struct caller *who)
 	leg_var_set(leg, "domain_name", dir_user_domain(u));
 }
 
+/* What the addresses of an INVITE say behind themselves. */
+static ON_CTL void params_vars(struct leg *leg, const struct sip_msg *m)
+{
+	struct sip_nameaddr contact;
+	call_var_sv(leg, "sip_req_params", m->ruri.params);
+	call_var_sv(leg, "sip_to_params", m->to.uri.params);
+	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
+		call_var_sv(leg, "sip_contact_params", contact.uri.params);
+}
+
 static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
 {
 	struct leg *leg = c->leg;
@@ -151,6 +161,7 @@ static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct 
 	if (m->ruri.port)
 		leg_var_setf(leg, "sip_req_port", "%u", m->ruri.port);
 	call_vars_from_msg(c, m);
+	params_vars(leg, m);
 	set_sv(leg, "sip_via_host", m->via.host);
 	if (m->via.port)
 		leg_var_setf(leg, "sip_via_port", "%u", m->via.port);
@@ -193,7 +204,10 @@ static ON_CTL struct leg_profile *invite_profile(
 	} else {
 		leg_profile_destination_outside(lp, dest && *dest ? dest : "service");
 	}
+	c->is_believed = who->gateway || !*c->p->conf.identity_acl ||
+	                 acl_allows(sv_of(c->p->conf.identity_acl), sip_stx_peer(tx), NULL, NULL);
 	identity_in(c, m, &who->auth, lp);
+	forwarded_in(c, m, lp);
 	call_gateway_inbound(c, who->gateway, m, lp);
 	mem_free(dest);
 	return lp;
@@ -360,7 +374,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 static ON_CTL void provisional_headers(struct call *c, struct buf *b)
 {
 	buf_init(b);
-	call_identity_put(c, b, true);
+	call_identity_put_1xx(c, b);
 	call_headers_put(c, b, "sip_ph_");
 }
 

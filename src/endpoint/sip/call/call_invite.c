@@ -83,6 +83,7 @@ static ON_CTL void invite_headers(struct call *c, struct buf *b)
 	}
 	if (alert)
 		sip_put_hdr(b, "Alert-Info", sv_of(alert));
+	forwarded_put(c, b);
 	call_headers_put(c, b, "sip_h_");
 	call_identity_put(c, b, false);
 }
@@ -140,7 +141,7 @@ static ON_CTL void from_make(struct call *c, struct party *from)
 	const struct leg_profile *lp = c->leg->profile;
 	const char *display = var_value(c, "sip_from_display");
 
-	if (party_full(c, from, "sip_invite_full_from") == ST_OK)
+	if (party_full(c, from, "sip_force_full_from") == ST_OK || party_full(c, from, "sip_invite_full_from") == ST_OK)
 		return;
 	if (party_uri(c, from, "sip_invite_from_uri") < 0 && party_uri(c, from, "sip_from_uri") < 0) {
 		if (c->gateway)
@@ -160,7 +161,7 @@ static ON_CTL void to_make(struct call *c, struct party *to)
 {
 	const char *display = var_value(c, "sip_to_display");
 
-	if (party_full(c, to, "sip_invite_full_to") == ST_OK)
+	if (party_full(c, to, "sip_force_full_to") == ST_OK || party_full(c, to, "sip_invite_full_to") == ST_OK)
 		return;
 	if (party_uri(c, to, "sip_invite_to_uri") < 0)
 		to_uri_put(c->to_uri ? c->to_uri : c->uri, &to->uri);
