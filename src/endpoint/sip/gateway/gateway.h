@@ -39,7 +39,7 @@ struct gateway_conf {
 	    *cid_type, *ping_user_agent, *reg_id, *redirecting_headers;
 	char *registers, *has_extension_in_contact, *has_caller_id_in_from, *has_contact_in_ping, *has_distinct_to,
 	    *tells_pings, *has_flows; /* ping-monitoring; rfc-5626 */
-	char *expire_s, *retry_s, *retry_908_s, *timeout_s, *ping_s, *ping_max, *ping_min,
+	char *expire_s, *retry_s, *timeout_s, *ping_s, *ping_max, *ping_min,
 	    *register_port; /* numbers as text */
 };
 
@@ -65,7 +65,7 @@ struct gateway { /* counted: the profile's list holds one reference, each call a
 	struct sip_ctx *ctx, *ping_ctx;
 	char call_id[UUID_CHARS + 1];
 	uint32_t cseq;
-	unsigned expire_s, granted_s /* of what was asked for */, retry_s, retry_908_s, timeout_s, failures;
+	unsigned expire_s, granted_s /* of what was asked for */, retry_s, timeout_s, failures;
 	int failed_code;     /* why it waits in FAIL_WAIT */
 	int64_t due_us;      /* of timer, for "retry" in status */
 	int64_t tried_us;    /* when the latest REGISTER was begun */

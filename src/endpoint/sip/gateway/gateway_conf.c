@@ -51,8 +51,6 @@ static const struct gw_param {
     T("ping", ping_s, ""),
     T("ping-max", ping_max, "1"),
     T("ping-min", ping_min, "1"),
-    T("908-retry-seconds", retry_908_s, ""),
-    T("fail-908-retry-seconds", retry_908_s, NULL),
     T("register-proxy-port", register_port, ""),
     T("cid-type", cid_type, ""),
     T("redirecting-headers", redirecting_headers, ""),
@@ -298,7 +296,6 @@ static ON_CTL int conf_finish(struct gateway *g)
 	if (!*c->register_proxy)
 		proxy_read(c->outbound_proxy, t, &g->register_dst, &g->register_route);
 	g->granted_s = g->expire_s = seconds_of(c->expire_s, 5, 3600);
-	g->retry_908_s = seconds_of(c->retry_908_s, 1, 0);
 	g->retry_s = seconds_of(c->retry_s, 5, 30);
 	g->timeout_s = seconds_of(c->timeout_s, 5, 60);
 	if (*c->ping_s) {

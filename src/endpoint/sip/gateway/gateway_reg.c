@@ -220,14 +220,14 @@ static ON_CTL enum gateway_state enter_register(struct gateway *g)
 static ON_CTL enum gateway_state enter_failed(struct gateway *g, const struct gateway_outcome *o)
 {
 	int code = o ? o->code : 0;
-	unsigned times = code == 503 || code == 908 || g->failures < 1 ? 1 : g->failures, wait_s;
+	unsigned times = code == 503 || g->failures < 1 ? 1 : g->failures, wait_s;
 	request_drop(g);
 	g->is_up = false;
 	g->failures++;
 	g->failed_code = code ? code : 408;
 	if (times > 100)
 		times = 100;
-	wait_s = code == 908 && g->retry_908_s ? g->retry_908_s : g->retry_s * times;
+	wait_s = g->retry_s * times;
 	due_in(g, wait_s);
 	log_warning("sofia: gateway %s failed to register [%d]; tried again in %u seconds", g->name, code, wait_s);
 	return GW_FAIL_WAIT;
