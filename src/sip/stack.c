@@ -214,5 +214,7 @@ void sip_put_call_body(struct buf *b, struct sv ctype, struct sv body)
 {
 	if (body.n && sv_isi(ctype, "application/sdp"))
 		buf_adds(b, "Content-Disposition: session\r\n");
+	else if (body.n && sv_startsi(ctype, SV("multipart/")))
+		buf_adds(b, "MIME-Version: 1.0\r\n");
 	sip_put_body(b, ctype, body);
 }

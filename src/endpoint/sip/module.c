@@ -91,6 +91,13 @@ static const struct var_desc vars[] = {
     {"sip_to_params", "text", "parameters of the address in To", false, true},
     {"sip_contact_params", "text", "parameters of the address in Contact", false, true},
     {"sip_destination_prefix", "text", "destination-prefix of the gateway the call goes by", false, true},
+    {"isup_calling_party_category", "text",
+        "where isup is map: category of the IAM that came; of ours: ordinary, priority, data, test, payphone, "
+        "operator-..., or a number",
+        true, true},
+    {"isup_cause", "number", "where isup is map: cause of the REL that ended the leg", false, true},
+    {"isup_cause_location", "number", "where isup is map: and its location", false, true},
+    {"sip_copy_multipart", "boolean", "false: ISUP does not go from one leg to the other", true, false},
     {"sip_redirecting_headers", "none|diversion|history-info|both",
         "how a redirected call tells who redirected it; default: the gateway's or profile's redirecting-headers", true,
         false},
@@ -174,6 +181,9 @@ static const struct var_desc vars[] = {
 
 /* Of a profile's settings those that FreeSWITCH does not have. */
 static const struct conf_desc confs[] = {
+    {"sofia.conf", "isup", "none|pass|map", "", "none; of a gateway: pass",
+        "profile and gateway: application/isup in bodies goes from leg to leg as it came; map: cause, calling party's "
+        "category and redirecting number are read and written too"},
     {"sofia.conf", "redirecting-headers", "none|diversion|history-info|both", "", "none",
         "profile and gateway: a redirected call says who redirected it, and of one that comes the redirecting number "
         "is read (Caller-RDNIS)"},

@@ -80,7 +80,7 @@ static void call_dtor(void *obj)
 		profile_calls_of(c->p)->count--;
 	mem_free(c->respond_phrase), mem_free(c->respond_headers), mem_free(c->uri), mem_free(c->route),
 	    mem_free(c->to_uri);
-	mem_free(c->auth_user), mem_free(c->auth_password);
+	mem_free(c->auth_user), mem_free(c->auth_password), mem_free(c->isup_text);
 	mem_free(c->display_due[0]), mem_free(c->display_due[1]);
 	if (c->waiting_tx)
 		sip_stx_unref(c->waiting_tx);

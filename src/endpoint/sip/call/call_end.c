@@ -45,6 +45,10 @@ static ON_CTL enum cause cause_of_close(struct call *c, const struct sip_close *
 	enum cause told = why->reason.n && !leg_var_is_true(c->leg, "ignore_q850_reason")
 	                      ? call_cause_from_reason(why->reason)
 	                      : CAUSE_NONE;
+	enum cause by_isup = why->is_remote && !leg_var_is_true(c->leg, "ignore_q850_reason") ? isup_cause(c, why->msg)
+	                                                                                      : CAUSE_NONE;
+	if (by_isup && (why->kind == SIP_CLOSE_BYE || why->kind == SIP_CLOSE_REJECT))
+		return by_isup;
 	switch (why->kind) {
 	case SIP_CLOSE_BYE:
 		return told ? told : CAUSE_NORMAL_CLEARING;
@@ -94,6 +98,7 @@ static ON_CTL void last_words(struct call *c, const struct sip_close *why)
 		return;
 	if (why->kind == SIP_CLOSE_BYE) {
 		call_bye_headers_take(c, why->msg);
+		isup_release_in(c, why->msg, NULL);
 		call_bye_headers_pass(c, c->leg->peer);
 	} else if (why->kind == SIP_CLOSE_CANCEL) {
 		leg_var_setf(c->leg, "sip_invite_failure_status", "%d", why->code);
@@ -101,6 +106,7 @@ static ON_CTL void last_words(struct call *c, const struct sip_close *why)
 	} else if (why->kind == SIP_CLOSE_REJECT && c->is_outbound) {
 		call_vars_x_headers(c, why->msg, "sip_rh_");
 		call_headers_back(c, why->msg);
+		isup_refusal_in(c, why->msg);
 	}
 }
 

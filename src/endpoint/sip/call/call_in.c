@@ -209,6 +209,7 @@ static ON_CTL struct leg_profile *invite_profile(
 	identity_in(c, m, &who->auth, lp);
 	forwarded_in(c, m, lp);
 	call_gateway_inbound(c, who->gateway, m, lp);
+	isup_invite_in(c, m, lp);
 	mem_free(dest);
 	return lp;
 }
@@ -395,6 +396,7 @@ int call_op_ring_ready(struct leg *leg)
 	if (!may_answer(c, &st))
 		return st;
 	provisional_headers(c, &b);
+	isup_answering(c, 180);
 	st = sip_call_progress(c->sip, 180, NULL, b.p, SV_NONE);
 	buf_fini(&b);
 	return st;
@@ -412,6 +414,7 @@ int call_op_pre_answer(struct leg *leg, struct leg *near)
 	st = leg_media_answer(leg, near, &sdp);
 	if (st == ST_OK) {
 		provisional_headers(c, &b);
+		isup_answering(c, 183);
 		st = sip_call_progress(c->sip, 183, NULL, b.p, buf_sv(&sdp));
 		buf_fini(&b);
 	}
@@ -437,6 +440,7 @@ int call_op_answer(struct leg *leg, struct leg *near)
 		call_headers_put(c, &b, "sip_rh_");
 		if (m)
 			call_session_timer_put(c, m, &b);
+		isup_answering(c, 200);
 		st = sip_call_answer(c->sip, b.p, buf_sv(&sdp));
 		buf_fini(&b);
 		c->has_answered = st == ST_OK;
@@ -497,6 +501,7 @@ void call_op_on_hangup(struct leg *leg)
 			buf_adds(&headers, "Retry-After: 5\r\n");
 		leg_var_set(leg, "sip_hangup_disposition", "send_refuse");
 	}
+	isup_releasing(c);
 	sip_call_hangup(c->sip, code, c->respond_phrase, has_reason ? reason.p : NULL, headers.p);
 	buf_fini(&reason);
 	buf_fini(&headers);

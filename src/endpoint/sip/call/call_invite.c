@@ -209,7 +209,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 {
 	struct leg *leg = c->leg;
 	struct party from = {0}, to = {0}, uri = {0};
-	struct buf headers = {0}, route = {0};
+	struct buf headers = {0}, route = {0}, ctype = {0}, body = {0};
 	const char *mf = leg_var(leg, "max_forwards");
 	uint32_t hops = 70;
 	int st;
@@ -220,6 +220,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	to_make(c, &to);
 	request_uri_make(c, &uri);
 	invite_headers(c, &headers);
+	bool has_isup = isup_invite_body(c, sdp, &ctype, &body);
 	struct sip_invite_params ip = {.uri = uri.uri.p,
 	    .to_uri = to.uri.p,
 	    .to_display = to.display.p,
@@ -232,7 +233,8 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	    .route = route_of(c, &route),
 	    .call_id = c->redirect_count ? NULL : var_value(c, "sip_invite_call_id"),
 	    .headers = headers.p,
-	    .sdp = sdp,
+	    .sdp = has_isup ? buf_sv(&body) : sdp,
+	    .ctype = has_isup ? ctype.p : NULL,
 	    .max_forwards = (int)(hops ? hops : 1),
 	    .dst = c->dst,
 	    .use_source_address = c->is_nat,
@@ -242,7 +244,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 		ip.call_id = leg->uuid;
 	st = sip_call_invite(&c->sip, c->p->stack, &ip, c->handlers, c);
 	party_fini(&from), party_fini(&to), party_fini(&uri);
-	buf_fini(&headers), buf_fini(&route);
+	buf_fini(&headers), buf_fini(&route), buf_fini(&ctype), buf_fini(&body);
 	return st;
 }
 

@@ -54,6 +54,7 @@ static const struct gw_param {
     T("register-proxy-port", register_port, ""),
     T("cid-type", cid_type, ""),
     T("redirecting-headers", redirecting_headers, ""),
+    T("isup", isup, ""),
     T("ping-user-agent", ping_user_agent, ""),
     T("options-user-agent", ping_user_agent, NULL),
     T("ping-monitoring", tells_pings, "false"),

@@ -94,6 +94,7 @@ static const struct param params[] = {
     P("pass-callee-id", P_BOOL, passes_callee_id, "true"),
     P("cid-in-1xx", P_BOOL, has_cid_in_1xx, "true"),
     P("p-asserted-id-parse", P_TEXT, pai_parse, "default"),
+    P("isup", P_TEXT, isup, "none"),
     P("redirecting-headers", P_TEXT, redirecting_headers, "none"),
     P("apply-identity-acl", P_LIST, identity_acl, ""),
     P("inbound-call-force-matching-username", P_TEXT, from_check, "false"),
