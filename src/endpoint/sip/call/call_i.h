@@ -82,8 +82,8 @@ ON_CTL void call_var_sv(struct leg *leg, const char *name, struct sv value); /* 
 ON_CTL void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u);
 /* Those of the dialog as its latest message has them; an inbound call's are complete with its ACK. */
 ON_CTL void call_vars_dialog(struct call *c, const struct sip_msg *m);
-ON_CTL enum cause call_cause_from_msg(const struct sip_msg *m, int code);
-ON_CTL enum cause call_cause_from_reason(struct sv reason);
+/* What the Reason headers of a message say, all of them; CAUSE_NONE: nothing. */
+ON_CTL enum cause call_cause_of_reasons(const struct call *c, const struct sip_msg *m, bool is_cancel);
 extern const struct sip_call_handlers call_in_handlers, call_out_handlers;
 /* Adds Session-Expires and Require when the request asks for a session timer, and watches it. */
 ON_CTL void call_session_timer_put(struct call *c, const struct sip_msg *m, struct buf *b);
