@@ -48,8 +48,10 @@ static ON_CTL void node_read(struct dist_list *l, const struct xml_node *x)
 {
 	const char *name = xml_attr_or(x, "name", ""), *weight = xml_attr_or(x, "weight", "1");
 	uint32_t n;
-	if (!*name || strpbrk(name, " \t") || sv_u32(sv_of(weight), &n) || !n || n > WEIGHT_MAX || l->count == NODES_MAX) {
-		log_error("distributor: %s:%u: list %s: a node needs a name without blanks and a weight from 1 to %d, and there are "
+	if (!*name || strpbrk(name, " \t") || sv_u32(sv_of(weight), &n) || !n || n > WEIGHT_MAX ||
+	    l->count == NODES_MAX) {
+		log_error("distributor: %s:%u: list %s: a node needs a name without blanks and a weight from 1 to %d, "
+		          "and there are "
 		          "%d at most",
 		    x->file ? x->file : "distributor.conf", x->line, l->name, WEIGHT_MAX, NODES_MAX);
 		return;
@@ -133,7 +135,8 @@ static ON_CTL const char *pick_by_text(const char *text)
 	char *words[EXCEPTIONS_MAX + 1], *copy = mem_strdup(text);
 	const char *name = NULL;
 	size_t n = 0;
-	for (char *save, *w = copy ? strtok_r(copy, " ", &save) : NULL; w && n <= EXCEPTIONS_MAX; w = strtok_r(NULL, " ", &save))
+	for (char *save, *w = copy ? strtok_r(copy, " ", &save) : NULL; w && n <= EXCEPTIONS_MAX;
+	     w = strtok_r(NULL, " ", &save))
 		words[n++] = w;
 	struct dist_list *l = n ? list_find(words[0]) : NULL;
 	if (l)

@@ -1,13 +1,21 @@
-/* Reading and writing ISUP. A message is its type, a fixed part, variable parts found by pointers (each the distance from
- * itself), and optional parameters in a row: code, length, content, ended by a zero (Q.763 1.5 to 1.8). One cursor with
- * its end reads, one writes; neither trusts a length. Which parts a type has is one table. */
+/* Reading and writing ISUP. A message is its type, a fixed part, variable parts found by pointers (each the distance
+ * from itself), and optional parameters in a row: code, length, content, ended by a zero (Q.763 1.5 to 1.8). One cursor
+ * with its end reads, one writes; neither trusts a length. Which parts a type has is one table. */
 #include "isup/isup.h"
 #include "base/check.h"
 
 #include <string.h>
 
-enum { P_END, P_CALLED = 0x04, P_CALLING = 0x0a, P_REDIRECTING = 0x0b, P_BACKWARD = 0x11, P_CAUSE = 0x12,
-	P_REDIRECTION = 0x13, P_ORIGINAL = 0x28 };
+enum {
+	P_END,
+	P_CALLED = 0x04,
+	P_CALLING = 0x0a,
+	P_REDIRECTING = 0x0b,
+	P_BACKWARD = 0x11,
+	P_CAUSE = 0x12,
+	P_REDIRECTION = 0x13,
+	P_ORIGINAL = 0x28
+};
 
 static const struct form {
 	uint8_t type;
@@ -377,9 +385,8 @@ bool isup_number_of(struct isup_number *out, const char *text)
 	size_t n = strspn(text + is_international, "0123456789");
 	if (!n || n > ISUP_DIGITS_MAX || text[is_international + n])
 		return false;
-	*out = (struct isup_number){.is_set = true,
-	    .nature = is_international ? ISUP_NATURE_INTERNATIONAL : ISUP_NATURE_NATIONAL,
-	    .plan = 1};
+	*out = (struct isup_number){
+	    .is_set = true, .nature = is_international ? ISUP_NATURE_INTERNATIONAL : ISUP_NATURE_NATIONAL, .plan = 1};
 	memcpy(out->digits, text + is_international, n + 1);
 	return true;
 }

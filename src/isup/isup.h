@@ -1,7 +1,7 @@
 /* ISUP messages (ITU-T Q.763) as SIP-I carries them in a body of application/isup: from the message type on, without
- * routing label and circuit. Of the messages that set a call up and end it what matters to a switch between SIP sides is
- * read into a struct; every other optional parameter is kept as it stands, so that a message can be changed and written
- * again. Pure; nothing is allocated; views are valid as long as the bytes that were read. */
+ * routing label and circuit. Of the messages that set a call up and end it what matters to a switch between SIP sides
+ * is read into a struct; every other optional parameter is kept as it stands, so that a message can be changed and
+ * written again. Pure; nothing is allocated; views are valid as long as the bytes that were read. */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"

@@ -188,6 +188,7 @@ bool sip_body_part(const struct sip_msg *m, const char *type, struct sip_part *o
 		return false;
 	part_read(&r, &whole, 0);
 	if (r.has_found)
-		*out = (struct sip_part){.ctype = r.found.type, .disposition = r.found.disposition, .bytes = r.found.bytes};
+		*out = (struct sip_part){
+		    .ctype = r.found.type, .disposition = r.found.disposition, .bytes = r.found.bytes};
 	return r.has_found;
 }

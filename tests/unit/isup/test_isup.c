@@ -6,11 +6,11 @@
 
 /* An IAM to +441234567890 from +33123456789, redirected by 33999 on busy, with a generic parameter that is not read. */
 static const uint8_t iam[] = {0x01, 0x00, 0x20, 0x01, 0x0a, 0x00, 0x02, 0x0a, /* fixed, pointers */
-    0x08, 0x04, 0x10, 0x44, 0x21, 0x43, 0x65, 0x87, 0x09,                      /* called */
-    0x0a, 0x08, 0x84, 0x13, 0x33, 0x21, 0x43, 0x65, 0x87, 0x09,                /* calling */
-    0x0b, 0x05, 0x84, 0x14, 0x33, 0x99, 0x09,                                  /* redirecting, restricted */
-    0x13, 0x02, 0x13, 0x11,                                                    /* user busy, once */
-    0x39, 0x03, 0x3d, 0xc0, 0x31,                                              /* parameter compatibility */
+    0x08, 0x04, 0x10, 0x44, 0x21, 0x43, 0x65, 0x87, 0x09,                     /* called */
+    0x0a, 0x08, 0x84, 0x13, 0x33, 0x21, 0x43, 0x65, 0x87, 0x09,               /* calling */
+    0x0b, 0x05, 0x84, 0x14, 0x33, 0x99, 0x09,                                 /* redirecting, restricted */
+    0x13, 0x02, 0x13, 0x11,                                                   /* user busy, once */
+    0x39, 0x03, 0x3d, 0xc0, 0x31,                                             /* parameter compatibility */
     0x00};
 
 static int test_iam(void)
@@ -40,8 +40,8 @@ static int test_back(void)
 	static const struct {
 		const char *bytes;
 		size_t n;
-	} rows[] = {{"\x06\x16\x04\x00", 4}, {"\x09\x00", 2}, {"\x07\x12\x04\x00", 4}, {"\x2c\x01\x00", 3}, {"\x10\x00", 2},
-	    {"\x0c\x02\x00\x02\x80\x91", 6}, {"\x0c\x02\x00\x04\x82\x81\x41\x42", 8},
+	} rows[] = {{"\x06\x16\x04\x00", 4}, {"\x09\x00", 2}, {"\x07\x12\x04\x00", 4}, {"\x2c\x01\x00", 3},
+	    {"\x10\x00", 2}, {"\x0c\x02\x00\x02\x80\x91", 6}, {"\x0c\x02\x00\x04\x82\x81\x41\x42", 8},
 	    {"\x06\x16\x04\x01\x12\x02\x84\x9f\x00", 9}, {"\x2c\x02\x01\x11\x02\x14\x04\x00", 8}};
 	struct isup_msg m;
 	uint8_t out[ISUP_BYTES_MAX];
@@ -84,11 +84,12 @@ static int test_refused(void)
 		const char *bytes;
 		size_t n;
 		int status;
-	} rows[] = {{"", 0, ST_PARSE}, {"\x99\x00", 2, ST_UNSUPPORTED}, {"\x01", 1, ST_PARSE}, {"\x06\x16", 2, ST_PARSE},
-	    {"\x0c", 1, ST_PARSE}, {"\x0c\x00\x00", 3, ST_PARSE}, {"\x0c\x09\x00\x02\x80\x90", 6, ST_PARSE},
-	    {"\x0c\x02\x00\x09\x80\x90", 6, ST_PARSE}, {"\x0c\x02\x00\x01\x80", 5, ST_PARSE},
-	    {"\x0c\x02\x00\x02\x00\x10", 6, ST_PARSE}, /* octet 1a promised, cause missing */
-	    {"\x09\x01\x12\x02\x80\x90", 6, ST_PARSE}, /* no end */
+	} rows[] = {{"", 0, ST_PARSE}, {"\x99\x00", 2, ST_UNSUPPORTED}, {"\x01", 1, ST_PARSE},
+	    {"\x06\x16", 2, ST_PARSE}, {"\x0c", 1, ST_PARSE}, {"\x0c\x00\x00", 3, ST_PARSE},
+	    {"\x0c\x09\x00\x02\x80\x90", 6, ST_PARSE}, {"\x0c\x02\x00\x09\x80\x90", 6, ST_PARSE},
+	    {"\x0c\x02\x00\x01\x80", 5, ST_PARSE},
+	    {"\x0c\x02\x00\x02\x00\x10", 6, ST_PARSE},                      /* octet 1a promised, cause missing */
+	    {"\x09\x01\x12\x02\x80\x90", 6, ST_PARSE},                      /* no end */
 	    {"\x09\x01\x12\x02\x80\x90\x12\x02\x80\x90\x00", 11, ST_PARSE}, /* twice */
 	    {"\x09\x7f\x00", 3, ST_PARSE}, {"\x09\x01\x2d\xff\x01\x00", 6, ST_PARSE},
 	    {"\x01\x00\x20\x01\x0a\x00\x02\x00\x01\x04", 10, ST_PARSE} /* a number of one octet */};

@@ -233,8 +233,8 @@ bool call_reason_put(struct call *c, struct buf *b)
 
 /* ---- causes ---- */
 
-/* One element of Reason (RFC 3326, RFC 6432): Q.850's, or that of FreeSWITCH or of the profile's own name, is a cause as
- * it stands; of SIP's only that somebody else answered. */
+/* One element of Reason (RFC 3326, RFC 6432): Q.850's, or that of FreeSWITCH or of the profile's own name, is a cause
+ * as it stands; of SIP's only that somebody else answered. */
 static ON_CTL enum cause cause_of_reason(const struct profile *p, struct sv reason, bool *is_number)
 {
 	struct sv protocol, params, number, text;

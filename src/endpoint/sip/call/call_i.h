@@ -1,7 +1,7 @@
 /* What this room's files share: a call, the private object between a leg and its dialog. A leg holds one reference on
  * it, the dialog's callbacks another. Arrows, top to bottom: call_in, call_out (handlers and ops), respond ->
- * call_dialog, call_end -> call_info, redirect, refer -> call_invite -> call_gateway, headers, identity, forwarded, call_isup,
- * call_hosts -> call_common. */
+ * call_dialog, call_end -> call_info, redirect, refer -> call_invite -> call_gateway, headers, identity, forwarded,
+ * call_isup, call_hosts -> call_common. */
 #pragma once
 #include "core/leg/leg.h"
 #include "core/registry/endpoint.h"
@@ -42,7 +42,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char *isup_text;
 	bool speaks_isup, has_isup_acm;
 	enum { ISUP_WAITS_NOT, ISUP_WAITS_WAY, ISUP_WAITS_END } isup_waits; /* given to the dialog, not sent yet */
-	bool is_believed;     /* inbound: what it says of who calls, beside From (apply-identity-acl) */
+	bool is_believed;          /* inbound: what it says of who calls, beside From (apply-identity-acl) */
 	bool is_waiting_offerless; /* waiting_tx has no SDP */
 	struct sip_stx
 	    *waiting_tx; /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
@@ -157,7 +157,7 @@ ON_CTL void isup_releasing(struct call *c);
 ON_CTL void isup_release_in(struct call *c, const struct sip_msg *m, struct call *to /* NULL: the partner */);
 ON_CTL void isup_refusal_in(struct call *c, const struct sip_msg *m);
 ON_CTL enum cause isup_cause(struct call *c, const struct sip_msg *m); /* CAUSE_NONE: none that counts */
-ON_CTL bool isup_info_in(struct call *c, const struct sip_msg *m); /* true: it was ISUP */
+ON_CTL bool isup_info_in(struct call *c, const struct sip_msg *m);     /* true: it was ISUP */
 
 /* ---- transfers (refer.c) ---- */
 ON_CTL void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);

@@ -1,8 +1,8 @@
-/* SIP-I: ISUP beside SIP (RFC 3204, ITU-T Q.1912.5). What a side that may send it puts into INVITE, 18x, 200, a refusal,
- * BYE or INFO goes on to the other side of the call as it came ("pass"); with "map" the switch takes part: it reads cause,
- * calling party's category and redirecting number, and writes IAM, ACM, ANM and REL of its own where it has none to hand
- * on. Who may: isup of the gateway ("pass" without it) or the profile ("none" without it). A phone's ISUP goes nowhere:
- * it could say any calling number to a carrier. */
+/* SIP-I: ISUP beside SIP (RFC 3204, ITU-T Q.1912.5). What a side that may send it puts into INVITE, 18x, 200, a
+ * refusal, BYE or INFO goes on to the other side of the call as it came ("pass"); with "map" the switch takes part: it
+ * reads cause, calling party's category and redirecting number, and writes IAM, ACM, ANM and REL of its own where it
+ * has none to hand on. Who may: isup of the gateway ("pass" without it) or the profile ("none" without it). A phone's
+ * ISUP goes nowhere: it could say any calling number to a carrier. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -90,8 +90,8 @@ static const struct {
 } categories[] = {{0, "unknown"}, {1, "operator-french"}, {2, "operator-english"}, {3, "operator-german"},
     {4, "operator-russian"}, {5, "operator-spanish"}, {0x0a, "ordinary"}, {0x0b, "priority"}, {0x0c, "data"},
     {0x0d, "test"}, {0x0f, "payphone"}};
-static const char *const reasons[] = {"unknown", "user-busy", "no-answer", "unconditional", "deflection", "deflection",
-    "unavailable"};
+static const char *const reasons[] = {
+    "unknown", "user-busy", "no-answer", "unconditional", "deflection", "deflection", "unavailable"};
 
 static ON_CTL void category_set(struct leg *leg, uint8_t code)
 {
@@ -200,7 +200,8 @@ static ON_CTL bool iam_fill(struct call *c, struct isup_msg *iam)
 		if (!iam->original_called.is_set)
 			iam->original_called = iam->redirecting;
 		unsigned count = iam->has_redirection && iam->redirection_bytes > 1 ? iam->redirection[1] & 7u : 0;
-		isup_redirect_set(iam, reason_of(either(c, "sip_redirecting_reason")), (uint8_t)(count < 5 ? count + 1 : 5));
+		isup_redirect_set(
+		    iam, reason_of(either(c, "sip_redirecting_reason")), (uint8_t)(count < 5 ? count + 1 : 5));
 	}
 	category_of(either(c, "isup_calling_party_category"), &iam->category);
 	return is_good;
@@ -312,7 +313,9 @@ void isup_releasing(struct call *c)
 	enum cause cause = c->leg->cause;
 	struct isup_msg m = {.type = ISUP_REL,
 	    .has_cause = true,
-	    .cause = cause > 0 && cause < 128 ? (uint8_t)cause : cause == CAUSE_ORIGINATOR_CANCEL ? 16 : 31,
+	    .cause = cause > 0 && cause < 128           ? (uint8_t)cause
+	             : cause == CAUSE_ORIGINATOR_CANCEL ? 16
+	                                                : 31,
 	    .location = 10 /* network beyond interworking point */};
 	message_add(c, &m);
 }
@@ -339,7 +342,8 @@ enum cause isup_cause(struct call *c, const struct sip_msg *m)
 {
 	struct sip_part part;
 	struct isup_msg rel;
-	if (!m || !c->leg || mode_of(c) != MODE_MAP || !part_of(c, m, &part) || part_read(&rel, &part) < 0 || !rel.has_cause)
+	if (!m || !c->leg || mode_of(c) != MODE_MAP || !part_of(c, m, &part) || part_read(&rel, &part) < 0 ||
+	    !rel.has_cause)
 		return CAUSE_NONE;
 	leg_var_setf(c->leg, "isup_cause", "%u", rel.cause);
 	leg_var_setf(c->leg, "isup_cause_location", "%u", rel.location);

@@ -1,7 +1,8 @@
 /* Who redirected a call. In: the latest Diversion (RFC 5806), or the entry of History-Info (RFC 7044) before the one
  * that led here, becomes the redirecting number (RDNIS). Out: a call whose leg has one, because it was transferred or
  * forwarded here, or came so, and one that follows a 3xx, says so in the form that is asked for: redirecting-headers of
- * the profile or the gateway, sip_redirecting_headers of the leg. FreeSWITCH only hands on what came: so does "none". */
+ * the profile or the gateway, sip_redirecting_headers of the leg. FreeSWITCH only hands on what came: so does "none".
+ */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -193,8 +194,8 @@ static ON_CTL void diversion_put(struct call *c, const char *number, const struc
 		return;
 	buf_adds(b, "Diversion: <");
 	address_put(c, number, b);
-	buf_printf(b, ">;reason=%s;counter=1;privacy=%s\r\n", why->word,
-	    c->leg->profile->hides_number ? "full" : "off");
+	buf_printf(
+	    b, ">;reason=%s;counter=1;privacy=%s\r\n", why->word, c->leg->profile->hides_number ? "full" : "off");
 }
 
 /* The index of the last entry of what came; false when there is none that counts. */
@@ -231,8 +232,8 @@ static ON_CTL void history_put(struct call *c, const char *number, const struct 
 		return;
 	buf_adds(b, "History-Info: ");
 	if (has_came) {
-		buf_printf(b, "%s, <%.*s>;index=%.*s.1;%s=%.*s\r\n", came, SVF(target), SVF(index), *number ? "mp" : "rc",
-		    SVF(index));
+		buf_printf(b, "%s, <%.*s>;index=%.*s.1;%s=%.*s\r\n", came, SVF(target), SVF(index),
+		    *number ? "mp" : "rc", SVF(index));
 		return;
 	}
 	buf_addc(b, '<');

@@ -229,7 +229,8 @@ static bool type_parse(const char *text, enum cid_type *out)
 	return false;
 }
 
-/* The leg's own word; then its gateway's; of a dialled one then the caller's, unless the profile tells nobody; else the profile's. */
+/* The leg's own word; then its gateway's; of a dialled one then the caller's, unless the profile tells nobody; else the
+ * profile's. */
 static ON_CTL enum cid_type cid_type_of(struct call *c)
 {
 	enum cid_type type = profile_conf_cid_type(&c->p->conf), other;

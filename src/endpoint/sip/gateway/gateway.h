@@ -39,8 +39,7 @@ struct gateway_conf {
 	    *cid_type, *ping_user_agent, *reg_id, *redirecting_headers, *isup;
 	char *registers, *has_extension_in_contact, *has_caller_id_in_from, *has_contact_in_ping, *has_distinct_to,
 	    *tells_pings, *has_flows; /* ping-monitoring; rfc-5626 */
-	char *expire_s, *retry_s, *timeout_s, *ping_s, *ping_max, *ping_min,
-	    *register_port; /* numbers as text */
+	char *expire_s, *retry_s, *timeout_s, *ping_s, *ping_max, *ping_min, *register_port; /* numbers as text */
 };
 
 enum { GATEWAY_ADDRS_MAX = 16 };
@@ -70,8 +69,8 @@ struct gateway { /* counted: the profile's list holds one reference, each call a
 	int64_t due_us;      /* of timer, for "retry" in status */
 	int64_t tried_us;    /* when the latest REGISTER was begun */
 	struct addr network; /* where the registrar's latest answer came from */
-	bool is_leaving; /* deleted; only its goodbye is waited for */
-	bool is_new;     /* not started yet */
+	bool is_leaving;     /* deleted; only its goodbye is waited for */
+	bool is_new;         /* not started yet */
 	/* ping */
 	unsigned ping_freq_s, ping_max, ping_min, ping_count;
 	int64_t ping_due_epoch_s, ping_sent_us;
@@ -108,7 +107,8 @@ ON_CTL int gateway_target(struct sofia_target *t, struct gateway **out, enum cau
 ON_CTL bool gateway_credentials(struct gateway *g, const struct sip_challenge *ch, struct sip_credentials *out);
 
 /* ---- gateway_sub.c ---- */
-/* A NOTIFY outside of calls: true when it belongs to a subscription of a gateway of the profile; it is answered then. */
+/* A NOTIFY outside of calls: true when it belongs to a subscription of a gateway of the profile; it is answered then.
+ */
 ON_CTL bool gateway_notify_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m);
 
 /* ---- gateway_status.c ---- */

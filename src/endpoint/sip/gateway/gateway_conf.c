@@ -187,7 +187,8 @@ static ON_CTL unsigned transport_port(const struct gateway *g, unsigned otherwis
 static ON_CTL char *flow_contact_make(const struct gateway *g)
 {
 	uint8_t md5[DIGEST_MD5_BYTES];
-	char hex[DIGEST_HEX_CHARS(DIGEST_MD5_BYTES) + 1], *text = format("%s/%s/%s", core_switchname(), g->p->conf.name, g->name);
+	char hex[DIGEST_HEX_CHARS(DIGEST_MD5_BYTES) + 1],
+	    *text = format("%s/%s/%s", core_switchname(), g->p->conf.name, g->name);
 	uint32_t id;
 	if (sv_u32(sv_of(g->conf.reg_id), &id) < 0 || !id) {
 		log_warning("sofia: gateway %s: reg-id %s is no number from 1; it is 1 now", g->name, g->conf.reg_id);
@@ -198,8 +199,8 @@ static ON_CTL char *flow_contact_make(const struct gateway *g)
 	digest_md5(text, strlen(text), md5);
 	digest_hex(md5, sizeof(md5), hex);
 	mem_free(text);
-	return format("%s;reg-id=%u;+sip.instance=\"<urn:uuid:%.8s-%.4s-%.4s-%.4s-%.12s>\"", g->contact, id, hex, hex + 8,
-	    hex + 12, hex + 16, hex + 20);
+	return format("%s;reg-id=%u;+sip.instance=\"<urn:uuid:%.8s-%.4s-%.4s-%.4s-%.12s>\"", g->contact, id, hex,
+	    hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
 static ON_CTL char *contact_make(const struct gateway *g)
@@ -225,7 +226,8 @@ static char *with_port(char *proxy, const char *port)
 	struct sip_uri u;
 	char *uri = format("sip:%s", without_scheme(proxy)), *out = NULL;
 	uint32_t n;
-	if (uri && sv_u32(sv_of(port), &n) == ST_OK && n && n < 65536 && sip_uri_parse(&u, sv_of(uri)) == ST_OK && !u.port)
+	if (uri && sv_u32(sv_of(port), &n) == ST_OK && n && n < 65536 && sip_uri_parse(&u, sv_of(uri)) == ST_OK &&
+	    !u.port)
 		out = format(u.is_ipv6 ? "[%.*s]:%u%s%.*s" : "%.*s:%u%s%.*s", SVF(u.host), n, u.params.n ? ";" : "",
 		    SVF(u.params));
 	mem_free(uri);
@@ -286,11 +288,13 @@ static ON_CTL int conf_finish(struct gateway *g)
 	bool says_transport = sip_uri_transport(&u) != SIP_TRANSPORT_NONE;
 	g->call_uri = says_transport || is_default ? mem_strdup(g->proxy_uri)
 	                                           : format("%s;transport=%s", g->proxy_uri, transport);
-	g->register_url = format("%s%s%s", g->proxy_uri, says_transport ? "" : ";transport=", says_transport ? "" : transport);
+	g->register_url =
+	    format("%s%s%s", g->proxy_uri, says_transport ? "" : ";transport=", says_transport ? "" : transport);
 	if (!(g->contact = contact_make(g)))
 		return ST_NOMEM;
 	g->register_contact = str_is_true(c->has_flows) ? flow_contact_make(g) : mem_strdup(g->contact);
-	if (*c->register_port && *c->register_proxy && !(c->register_proxy = with_port(c->register_proxy, c->register_port)))
+	if (*c->register_port && *c->register_proxy &&
+	    !(c->register_proxy = with_port(c->register_proxy, c->register_port)))
 		return ST_NOMEM;
 	proxy_read(c->register_proxy, t, &g->register_dst, &g->register_route);
 	proxy_read(c->outbound_proxy, t, &g->outbound_dst, &g->outbound_route);
@@ -314,7 +318,8 @@ static ON_CTL int conf_finish(struct gateway *g)
 	}
 	g->state = registers ? GW_UNREGED : GW_NOREG;
 	g->is_up = !registers;
-	return g->register_url && g->from && g->to && g->ping_uri && g->call_uri && g->register_contact ? ST_OK : ST_NOMEM;
+	return g->register_url && g->from && g->to && g->ping_uri && g->call_uri && g->register_contact ? ST_OK
+	                                                                                                : ST_NOMEM;
 }
 
 int gateway_conf_read(struct gateway *g, const struct xml_node *node)

@@ -50,7 +50,8 @@ static void on_pong(struct sip_ctx *ctx, int code, const struct sip_msg *resp, v
 	g->ping_time_ms = (double)(loop_now_us() - g->ping_sent_us) / 1000;
 	gateway_ping_start(g);
 	if (str_is_true(g->conf.tells_pings)) {
-		struct gateway_outcome o = {code, resp && resp->reason.n ? resp->reason : sv_of(sip_reason_phrase(code))};
+		struct gateway_outcome o = {
+		    code, resp && resp->reason.n ? resp->reason : sv_of(sip_reason_phrase(code))};
 		gateway_state_tell(g, &o);
 	}
 	ping_judge(g, code);

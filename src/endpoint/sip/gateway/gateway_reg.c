@@ -10,8 +10,7 @@
 #include <string.h>
 
 static const char *const state_names[GW_STATE_COUNT] = {
-    "", "UNREGED", "TRYING", "REGISTER", "REGED", "UNREGISTER", "FAILED", "FAIL_WAIT", "NOREG",
-    "DOWN", "TIMEOUT"};
+    "", "UNREGED", "TRYING", "REGISTER", "REGED", "UNREGISTER", "FAILED", "FAIL_WAIT", "NOREG", "DOWN", "TIMEOUT"};
 
 const char *gateway_state_name(enum gateway_state s)
 {
@@ -27,8 +26,10 @@ static const enum gateway_state next_state[GW_STATE_COUNT][GW_IN_COUNT] = {
         [GW_IN_REFUSED] = GW_FAILED,
         [GW_IN_REGISTER] = GW_UNREGED,
         [GW_IN_UNREGISTER] = GW_UNREGISTER},
-    [GW_REGED] =
-        {[GW_IN_DUE] = GW_UNREGED, [GW_IN_REFUSED] = GW_FAILED, [GW_IN_REGISTER] = GW_UNREGED, [GW_IN_UNREGISTER] = GW_UNREGISTER},
+    [GW_REGED] = {[GW_IN_DUE] = GW_UNREGED,
+        [GW_IN_REFUSED] = GW_FAILED,
+        [GW_IN_REGISTER] = GW_UNREGED,
+        [GW_IN_UNREGISTER] = GW_UNREGISTER},
     [GW_FAIL_WAIT] = {[GW_IN_DUE] = GW_UNREGED, [GW_IN_REGISTER] = GW_UNREGED, [GW_IN_UNREGISTER] = GW_UNREGISTER},
     [GW_NOREG] = {[GW_IN_REGISTER] = GW_UNREGED},
     [GW_DOWN] = {[GW_IN_REGISTER] = GW_UNREGED},

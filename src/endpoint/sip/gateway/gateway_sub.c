@@ -1,7 +1,7 @@
 /* Subscriptions of a gateway (<subscriptions> of its configuration): one SUBSCRIBE dialog each, begun when the gateway
  * can be used, refreshed before it runs out, begun anew after retry-seconds when it is refused or ended. What NOTIFY
- * brings is told as NOTIFY_IN and nothing else is made of it. A NOTIFY belongs to the subscription whose Call-ID and tag
- * it names; both are random, so nobody but who was asked can know them. RFC 6665 section 4.1. */
+ * brings is told as NOTIFY_IN and nothing else is made of it. A NOTIFY belongs to the subscription whose Call-ID and
+ * tag it names; both are random, so nobody but who was asked can know them. RFC 6665 section 4.1. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -33,7 +33,8 @@ struct gateway_sub { /* of the gateway's list */
 static const char *text_of(const struct xml_node *node, const char *name, const char *fallback)
 {
 	const char *own = xml_attr(node, name);
-	xml_each(node, "param", p) if (!strcmp(xml_attr_or(p, "name", ""), name)) return xml_attr_or(p, "value", fallback);
+	xml_each(node, "param", p) if (!strcmp(xml_attr_or(p, "name", ""), name)) return xml_attr_or(
+	    p, "value", fallback);
 	return own ? own : fallback;
 }
 
@@ -197,9 +198,9 @@ static ON_CTL int sub_request(struct gateway_sub *u, unsigned expires_s, struct 
 	    .dst = g->register_dst,
 	    .credentials = on_challenge,
 	    .credentials_arg = u};
-	int st = from.failed || to.failed || b->failed
-	             ? ST_NOMEM
-	             : sip_request_send(expires_s ? &u->ctx : NULL, g->p->stack, &rp, expires_s ? on_subscribed : NULL, u);
+	int st = from.failed || to.failed || b->failed ? ST_NOMEM
+	                                               : sip_request_send(expires_s ? &u->ctx : NULL, g->p->stack, &rp,
+	                                                     expires_s ? on_subscribed : NULL, u);
 	buf_fini(&from);
 	buf_fini(&to);
 	return st;
