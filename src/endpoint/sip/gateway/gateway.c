@@ -15,6 +15,7 @@
 static void gateway_dtor(void *obj)
 {
 	struct gateway *g = obj;
+	role_assert_ctl();
 	gateway_subs_free(g);
 	gateway_conf_free(g);
 	mem_free(g->name), mem_free(g->learned_realm);
