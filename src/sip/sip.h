@@ -201,6 +201,7 @@ struct sip_request_params {
 	const char *contact;   /* whole header value; NULL = none, "" = the stack's default */
 	const char *route;     /* Route header value(s), comma-separated; NULL = none */
 	const char *headers;
+	const char *user_agent; /* NULL = the stack's */
 	const char *ctype;
 	struct sv body;
 	int max_forwards; /* 0 = 70 */
@@ -297,6 +298,10 @@ ON_CTL int sip_call_reject(struct sip_call *c, int code, const char *phrase, con
  * (0 = 480; UAS early), reason: value of a Reason header ("Q.850;cause=16;text=...") or NULL; headers: further lines
  * for BYE, CANCEL or the response. ST_INVAL when it is closed already. */
 ON_CTL int sip_call_hangup(struct sip_call *c, int code, const char *phrase, const char *reason, const char *headers);
+/* A part for the body of the next message of these that is sent: a response to their INVITE (a provisional one with or
+ * without SDP, the 2xx, a refusal), or our BYE. Beside the SDP it makes a multipart/mixed of it. Copied; one at a time,
+ * the latest counts. NULL: none waits any more. */
+ON_CTL int sip_call_add_part(struct sip_call *c, const struct sip_part *part);
 /* UAC inside on_answer: the SDP that goes into the ACK (answer to a delayed offer). Also inside on_reinvite_done for a
  * re-INVITE without SDP. */
 ON_CTL int sip_call_set_ack_body(struct sip_call *c, struct sv sdp);

@@ -285,5 +285,7 @@ struct call_request {
 /* User-Agent, and Allow with Supported. FreeSWITCH's phones hear all three in every message except ACK, CANCEL and the
  * answer to a CANCEL, which carry none, and 100, which carries User-Agent only. */
 ON_CTL void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow);
+/* The same under another name; NULL: none. */
+ON_CTL void sip_put_common_as(struct sip_stack *s, struct buf *b, const char *user_agent, bool with_allow);
 /* sip_put_body with Content-Disposition: session in front of a session description. */
 ANY void sip_put_call_body(struct buf *b, struct sv ctype, struct sv body);
