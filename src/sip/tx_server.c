@@ -333,6 +333,8 @@ static ON_CTL void response_put(struct sip_stx *tx, const struct response *r, co
 		sip_put_hdr(b, "Contact", sv_of(r->contact));
 	if (tx->method != SIP_CANCEL && !r->is_short)
 		sip_put_common(s, b, r->code != 100);
+	if (tx->rseq && r->code < 200)
+		buf_printf(b, "Require: 100rel\r\nRSeq: %u\r\n", tx->rseq);
 	sip_put_lines(b, r->headers);
 	if (r->is_short)
 		sip_put_body(b, sv_of(r->ctype), r->body);
@@ -384,6 +386,7 @@ int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char
 	s->stats.responses_out++;
 	sip_stx_ref(tx);
 	tx->has_answered |= is_paid;
+	tx->is_last_sent = is_paid;
 	if (is_paid)
 		sip_flow_answer(s, &tx->src.flow, tx->via_port, copy, b->n);
 	else

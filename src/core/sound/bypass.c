@@ -53,15 +53,24 @@ bool bypass_is_wanted(struct leg *leg, struct leg *originator)
 {
 	struct leg_media *m = originator ? sound_of(originator)->media : NULL;
 
-	if (!m || !m->remote_sdp || m->is_negotiated || m->stream || !originator->ops->reinvite || !leg->ops->reinvite)
+	if (!m || (!m->remote_sdp && !m->is_offerless) || m->is_negotiated || m->stream || !originator->ops->reinvite || !leg->ops->reinvite)
 		return false;
 	return m->bypass == BYPASS_ON || m->is_bypass_default || leg_var_is_true(originator, "bypass_media");
 }
 
 int bypass_offer(struct leg *leg, struct leg *originator, struct buf *out)
 {
-	int st = keep_local(leg, sound_of(originator)->media->remote_sdp);
+	struct leg_media *m = sound_of(originator)->media;
+	int st;
 
+	if (!m->remote_sdp && !leg->ops->reinvite_ack)
+		return ST_UNSUPPORTED;
+	if (!m->remote_sdp) { /* nor do we: the called one offers, the caller answers in its ACK */
+		sound_of(leg)->media->bypass = m->bypass = BYPASS_ON;
+		sound_of(leg)->media->is_ack_owed = true;
+		return ST_OK;
+	}
+	st = keep_local(leg, m->remote_sdp);
 	if (st)
 		return st;
 	sound_of(leg)->media->bypass = sound_of(originator)->media->bypass = BYPASS_ON;
@@ -236,6 +245,8 @@ int bypass_join(struct leg *a, struct leg *b)
 
 	if (!x || !y)
 		return ST_UNSUPPORTED;
+	if ((x->is_offerless && y->is_ack_owed) || (y->is_offerless && x->is_ack_owed))
+		return ST_OK; /* the caller's ACK settles it */
 	if (x->bypass == BYPASS_ON && y->bypass == BYPASS_ON && x->local_sdp && y->local_sdp && x->remote_sdp &&
 	    y->remote_sdp && !strcmp(x->local_sdp, y->remote_sdp) && !strcmp(y->local_sdp, x->remote_sdp))
 		return ST_OK;
@@ -318,6 +329,11 @@ int bypass_late_answer(struct leg *leg, struct sv sdp)
 		st = keep_local(peer, sound_of(leg)->media->remote_sdp);
 	ack_give(peer, sv_of(sound_of(leg)->media->remote_sdp)); /* without an answer: where it listened before */
 	return st;
+}
+
+bool leg_media_owes_answer(const struct leg *leg)
+{
+	return sound_of(leg)->media && sound_of(leg)->media->is_ack_owed;
 }
 
 void bypass_unbridged(struct leg *leg)

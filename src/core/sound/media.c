@@ -321,7 +321,8 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 
 	leg_var_set(leg, "audio_media_flow", "disabled"); /* until it is answered */
 	leg_var_set(leg, "endpoint_disposition", m->is_late_told ? "DELAYED NEGOTIATION" : "RECEIVED");
-	if (!sv_trim(sdp).n)
+	m->is_offerless = !sv_trim(sdp).n;
+	if (m->is_offerless)
 		return ST_OK;
 	theirs = mem_alloc(sizeof(*theirs)); /* as long as it says */
 	if (!theirs)
@@ -457,6 +458,17 @@ int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 	return make_offer(leg, leg, m->outbound_codecs, is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
 }
 
+int leg_media_refresh(struct leg *leg, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+
+	if (!m || !m->local_sdp || (m->bypass != BYPASS_ON && (m->bypass || !m->is_negotiated)))
+		return ST_INVAL;
+	if (!m->bypass)
+		m->is_offer_open = true;
+	return buf_adds(out, m->local_sdp);
+}
+
 int leg_media_offer_asked(struct leg *leg, struct buf *out)
 {
 	struct leg_media *m = sound_of(leg)->media;
@@ -588,6 +600,21 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	return st;
 }
 
+/* Our 200 had the offer: what they speak is in the ACK. */
+static ON_CTL bool is_answer_late(const struct leg *leg)
+{
+	const struct leg_media *m = sound_of(leg)->media;
+	return m && m->is_offerless && m->stream && !m->is_negotiated && m->is_offer_open && leg->is_answered;
+}
+
+int leg_media_late_join(struct leg *leg)
+{
+	struct leg *peer = leg->peer;
+	if (!peer || leg_media_is_bypassed(leg) || !leg_media_is_ready(peer))
+		return ST_OK;
+	return leg_media_join(leg, peer);
+}
+
 int leg_media_join(struct leg *a, struct leg *b)
 {
 	const struct media_codec *x = a->codec, *y = b->codec;
@@ -595,6 +622,8 @@ int leg_media_join(struct leg *a, struct leg *b)
 
 	if (leg_media_is_bypassed(a) || leg_media_is_bypassed(b))
 		return bypass_join(a, b);
+	if (is_answer_late(a) || is_answer_late(b)) /* leg_media_late_join */
+		return ST_OK;
 	if (!x || !y || !leg_media_stream(a) || !leg_media_stream(b))
 		return ST_UNSUPPORTED;
 	is_same = !strcasecmp(x->name, y->name) && x->clock_hz == y->clock_hz && x->channels == y->channels;

@@ -55,6 +55,12 @@ ON_CTL int leg_media_offer_asked(struct leg *leg, struct buf *out);
 ON_CTL int leg_media_late_answer(struct leg *leg, struct sv sdp);
 /* Our own re-INVITE's offer (hold: sendonly). */
 ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out);
+/* The answer to our offer has come late, when the leg was bridged already: its media is joined now. */
+ON_CTL int leg_media_late_join(struct leg *leg);
+/* We called without an offer for a caller who made none (bypass): the answer to theirs comes by ops->reinvite_ack. */
+ON_CTL bool leg_media_owes_answer(const struct leg *leg);
+/* The session as it is, for a re-INVITE that only refreshes it. ST_INVAL: there is none. */
+ON_CTL int leg_media_refresh(struct leg *leg, struct buf *out);
 /* A re-INVITE of ours is over: its final code, and the SDP of a 2xx. True: it was one without SDP, and what they are to
  * be answered comes later, by ops->reinvite_ack. */
 ON_CTL bool leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp);

@@ -24,6 +24,7 @@ struct leg_media {
 	char *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation,
 	    *username, *hold_music;
 	enum bypass_state bypass;
+	bool is_offerless;      /* the far side called without SDP */
 	bool is_bypass_default; /* the profile's inbound-bypass-media */
 	bool is_bypass_due;     /* bypass_media_after_bridge waits for the ACK */
 	bool is_offer_asked;    /* of is_reoffer_passed: it came without SDP */

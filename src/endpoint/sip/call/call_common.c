@@ -81,7 +81,7 @@ static void call_dtor(void *obj)
 	mem_free(c->respond_phrase), mem_free(c->respond_headers), mem_free(c->uri), mem_free(c->route),
 	    mem_free(c->to_uri);
 	mem_free(c->auth_user), mem_free(c->auth_password);
-	mem_free(c->display_due[0]), mem_free(c->display_due[1]);
+	mem_free(c->display_due[0]), mem_free(c->display_due[1]), mem_free(c->waiting_headers);
 	if (c->waiting_tx)
 		sip_stx_unref(c->waiting_tx);
 	mem_unref(c->gateway);
@@ -182,6 +182,8 @@ void call_allow_tell(struct call *c, const struct sip_msg *m)
 {
 	if (c->leg && sip_msg_hdr(m, SIP_HDR_ALLOW))
 		leg_dtmf_own_taken(c->leg, sip_msg_has_token(m, SIP_HDR_ALLOW, "INFO"));
+	if (sip_msg_hdr(m, SIP_HDR_ALLOW))
+		c->takes_update = sip_msg_has_token(m, SIP_HDR_ALLOW, "UPDATE");
 }
 
 void call_vars_from_msg(struct call *c, const struct sip_msg *m)

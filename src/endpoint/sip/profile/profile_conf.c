@@ -87,6 +87,8 @@ static const struct param params[] = {
     P("session-timeout", P_UINT, session_timeout_s, "0"),
     P("minimum-session-expires", P_UINT, min_session_expires_s, "120"),
     P("enable-timer", P_BOOL, has_timer, "true"),
+    P("enable-100rel", P_BOOL, has_100rel, "false"),
+    P("enable-3pcc", P_TEXT, offerless, "true"),
     P("user-agent-string", P_TEXT, user_agent, ""),
     P("username", P_TEXT, username, "FreeSWITCH"),
     P("contact-user", P_TEXT, contact_user, "mod_sofia"),
@@ -183,8 +185,6 @@ static const struct param params[] = {
     IGN("watchdog-event-timeout"),
     IGN("forward-unsolicited-mwi-notify"),
     IGN("presence-privacy"),
-    IGN("enable-100rel"),
-    IGN("enable-3pcc"),
     IGN("enable-compact-headers"),
     IGN("liberal-dtmf"),
     IGN("auto-rtp-bugs"),
@@ -379,7 +379,7 @@ static bool is_fixed(const char *name)
 {
 	static const char *const names[] = {"sip-ip", "rtp-ip", "ext-sip-ip", "ext-rtp-ip", "ext-sip-port", "sip-port",
 	    "bind-params", "tls", "ws-binding", "wss-binding", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
-	    "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname",
+	    "enable-timer", "enable-100rel", "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname",
 	    "max-transactions-per-address", "udp-answer-factor", "tcp-max-connections",
 	    "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes", "tcp-max-bytes-per-address",
 	    "tcp-max-body-bytes-before-login"};
@@ -446,6 +446,13 @@ enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c)
 	if (!strcasecmp(c->dtmf_type, "info"))
 		return MEDIA_DTMF_OWN;
 	return strcasecmp(c->dtmf_type, "none") ? MEDIA_DTMF_EVENTS : MEDIA_DTMF_TONES;
+}
+
+enum offerless_mode profile_conf_offerless(const struct profile_conf *c)
+{
+	if (!strcasecmp(c->offerless, "proxy"))
+		return OFFERLESS_PROXY;
+	return str_is_true(c->offerless) ? OFFERLESS_OFFER : OFFERLESS_REFUSE;
 }
 
 enum cid_type profile_conf_cid_type(const struct profile_conf *c)
