@@ -141,8 +141,8 @@ def test_required_where_the_profile_does_not_have_it(sw, phone):
 
 class Called:
     """The far end of a call that we make on profile rel."""
-    def __init__(self, sw, phone, caller, number="7410", extra=""):
-        self.b = phone("svc", register=False, kind=Trunk, at=sw.rel)
+    def __init__(self, sw, phone, caller, number="7410", extra="", at=None):
+        self.b = phone("svc", register=False, kind=Trunk, at=at or sw.rel)
         caller.invite(number, extra=f"X-Port: {self.b.port}\n{extra}")
         self.invite = self.b.expect(method="INVITE")
 
@@ -216,7 +216,7 @@ def test_reliable_on_both_sides(sw, phone, caller):
 
 
 def test_not_offered_where_the_profile_does_not_have_it(sw, phone, caller):
-    called = Called(sw, phone, caller, number="7411")
+    called = Called(sw, phone, caller, number="7411", at=sw.ext_port)
     assert "100rel" not in called.invite.get("Supported") and "PRACK" not in called.invite.get("Allow")
     called.b.reply(called.invite, 486, "Busy Here")
     called.b.expect(method="ACK")

@@ -600,16 +600,18 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	return st;
 }
 
-/* Our 200 had the offer: what they speak is in the ACK. */
+/* It called without SDP: our 200 has the offer, or will; what it speaks is in its ACK. */
 static ON_CTL bool is_answer_late(const struct leg *leg)
 {
 	const struct leg_media *m = sound_of(leg)->media;
-	return m && m->is_offerless && m->stream && !m->is_negotiated && m->is_offer_open && leg->is_answered;
+	return m && m->is_offerless && !m->is_negotiated && !m->is_closing && !m->bypass;
 }
 
 int leg_media_late_join(struct leg *leg)
 {
 	struct leg *peer = leg->peer;
+
+	leg_wake(leg);
 	if (!peer || leg_media_is_bypassed(leg) || !leg_media_is_ready(peer))
 		return ST_OK;
 	return leg_media_join(leg, peer);
@@ -650,11 +652,23 @@ static void part_answer(struct leg *leg)
 	leg_record_check(leg);
 }
 
+/* Until the ACK has said what the caller speaks; without one the call ends. */
+static CO void late_answer_wait(struct leg *leg)
+{
+	enum { WAIT_US = 40000000 };
+	int st = ST_OK;
+
+	while (!st && is_answer_late(leg))
+		st = leg_wait(leg, WAIT_US);
+}
+
 static void part_before_app(struct leg *leg, unsigned app_flags)
 {
 	role_assert_co();
 	if (!(app_flags & APP_NO_MEDIA) && leg_media_is_bypassed(leg))
 		leg_bypass_end_wait(leg);
+	if (!(app_flags & APP_NO_MEDIA) && leg->is_answered && is_answer_late(leg))
+		late_answer_wait(leg);
 }
 
 static void part_break(struct leg *leg)
