@@ -64,7 +64,9 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->is_wired = c->is_wired;
 	m->rtp_timeout_ms = c->rtp_timeout_ms, m->rtp_hold_timeout_ms = c->rtp_hold_timeout_ms;
 	m->is_bypass_default = c->is_bypass;
+	m->is_proxy_default = c->is_proxy;
 	m->is_late = c->is_late_negotiation;
+	m->is_transcoding_off = c->is_transcoding_off;
 	m->is_late_told = c->is_late_told || c->is_late_negotiation;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
 	sound_of(leg)->media = m;
@@ -163,6 +165,11 @@ static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 	return st;
 }
 
+int media_stream_open(struct leg *leg, struct leg *near)
+{
+	return open_stream(sound_of(leg)->media, near);
+}
+
 void leg_media_fini(struct leg *leg)
 {
 	struct leg_media *m = sound_of(leg)->media;
@@ -237,6 +244,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	codec_of(&plan->send, true, &p.send);
 	codec_of(&plan->recv, false, &p.recv);
 	p.dtmf_send_pt = plan->dtmf_send_pt, p.dtmf_recv_pt = plan->dtmf_recv_pt, p.cn_pt = plan->cn_pt;
+	m->is_proxied = false;
 	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
 	p.is_rtcp_mux = plan->is_rtcp_mux;
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;

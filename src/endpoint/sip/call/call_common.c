@@ -135,6 +135,8 @@ int call_media_init(struct call *c)
 	    .local_acl = pc->local_network_acl,
 	    .is_late_negotiation = pc->is_late_negotiation,
 	    .is_bypass = pc->is_nomedia,
+	    .is_proxy = pc->is_proxy_media,
+	    .is_transcoding_off = pc->has_disabled_transcoding,
 	    .passes_telephone_event = pc->passes_rfc2833,
 	    .rtp_timeout_ms = profile_conf_media_timeout_ms(pc, false),
 	    .rtp_hold_timeout_ms = profile_conf_media_timeout_ms(pc, true)};
