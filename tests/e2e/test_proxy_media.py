@@ -14,7 +14,7 @@ pytestmark = pytest.mark.leaks
 def sw(tmp_path_factory):
     import tandem as t
     s = t.Tandem(tmp_path_factory.mktemp("proxy") / "instance")
-    s.plain = add_profile(s, "plain")
+    s.plain = add_profile(s, "plain", inbound_late_negotiation="true")
     s.proxied = add_profile(s, "proxied", inbound_proxy_media="true")
     s.bypassed = add_profile(s, "bypassed", inbound_bypass_media="true")
     to_svc = "bridge sofia/plain/svc@127.0.0.1:${sip_h_X-Port}"

@@ -65,9 +65,9 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->rtp_timeout_ms = c->rtp_timeout_ms, m->rtp_hold_timeout_ms = c->rtp_hold_timeout_ms;
 	m->is_bypass_default = c->is_bypass;
 	m->is_proxy_default = c->is_proxy;
-	m->is_late = c->is_late_negotiation;
+	m->is_late = c->is_late_negotiation || c->is_bypass || c->is_proxy;
 	m->is_transcoding_off = c->is_transcoding_off;
-	m->is_late_told = c->is_late_told || c->is_late_negotiation;
+	m->is_late_told = c->is_late_told || m->is_late;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
 	sound_of(leg)->media = m;
 	leg->is_late_told = m->is_late_told;
