@@ -295,10 +295,30 @@ static ON_CTL bool is_session_too_short(const struct profile *p, struct sip_stx 
 static ON_CTL bool is_incomplete(struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct sip_nameaddr contact;
-	if (sip_msg_contact(m, &contact) == ST_OK)
+	bool is_old = !sv_starts(m->via.branch, SV("z9hG4bK")); /* of RFC 2543, which could do without */
+	if (sip_msg_contact(m, &contact) == ST_OK || (is_old && !sip_msg_hdr(m, SIP_HDR_CONTACT)))
 		return false;
 	sip_stx_reply_once(tx, 400, sip_msg_hdr(m, SIP_HDR_CONTACT) ? "Bad Contact" : "Missing Contact", NULL);
 	return true;
+}
+
+/* Its Accept leaves out what our answer would be (RFC 3261 20.1, RFC 4475 3.3.15). */
+static ON_CTL bool is_unacceptable(struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct sip_list_it it;
+	bool has_any = false;
+	sip_list_start(&it, m, SIP_HDR_ACCEPT);
+	while (sip_list_next(&it)) {
+		struct sv type, params;
+		sv_split(it.item, ';', &type, &params);
+		type = sv_trim(type);
+		if (sv_isi(type, "application/sdp") || sv_isi(type, "application/*") || sv_isi(type, "*/*"))
+			return false;
+		has_any |= type.n > 0;
+	}
+	if (has_any)
+		sip_stx_reply_once(tx, 406, NULL, "Accept: application/sdp\r\n");
+	return has_any;
 }
 
 /* An INVITE without SDP (RFC 3725): nothing can be played or bridged before the caller has said where. So we answer
@@ -319,7 +339,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	struct caller who = {0};
 	struct call *c = NULL;
 	struct leg *replaced;
-	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m))
+	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m) || is_unacceptable(tx, m))
 		return;
 	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who) || !replaces_check(p, tx, m, &replaced)) {
 		auth_fini(&who.auth);
