@@ -144,6 +144,11 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 	char host[ADDR_TEXT_MAX];
 	const struct sip_via *v = &m->via;
 	const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_VIA);
+	if (!v->text.n) { /* it cannot be read */
+		for (; h; h = sip_msg_hdr_next(m, h))
+			sip_put_hdr(b, "Via", h->value);
+		return;
+	}
 	struct sip_params_it it = {.rest = v->params};
 	const char *stop = v->params.n ? v->params.p - 1 : v->text.p + v->text.n;
 	while (stop > v->text.p && (stop[-1] == ' ' || stop[-1] == '\t' || stop[-1] == ';'))
