@@ -1,5 +1,5 @@
 """The recorded scenes about dialogs (100rel, session timers, INVITEs without SDP, re-INVITEs, holds, media past us and through us), played
-again: every line of every message of the switch is compared, and 95 of 100 must be equal. What is not is listed here with its reason."""
+again: every line of every message of the switch is compared. 95 of 100 must be equal; what is not is in REASONS with its reason."""
 import re
 import socket
 import sys
@@ -16,6 +16,29 @@ from trunk import add_profile  # noqa: E402
 
 pytestmark = needs_recordings
 LEAST = 0.95
+# What differs, as patterns of the lines (- recorded, + ours), and why
+MORE_CODECS = r"^\+a=rtpmap:8 PCMA", "an offer goes on after the caller's codecs with those that can be made of them"
+UNKNOWN_CODECS = (r"^-(m=audio PORT RTP/AVP (102 )?9|a=(rtpmap|fmtp):(102|103|9) )|^\+(m=audio PORT RTP/AVP 0|a=rtpmap:0 )",
+                  "codecs that are not transcoded yet are not offered to nobody in particular, nor preferred to the running one")
+TAKEN = (r"^-(SIP/2.0 480|Reason:)|^\+(SIP/2.0 200|Contact|Remote-Party-ID|Content-|[vosctma]=)",
+         "an INVITE without SDP is answered where enable-3pcc is not set: RFC 3261 13.2.1")
+REASONS = {
+    "sipx-100rel-in": [(r"^-(Allow|Supported):", "what is said to strangers without a transaction is short")],
+    "sipx-100rel-out": [MORE_CODECS], "sipx-session-timers-out": [MORE_CODECS], "hold-resume": [MORE_CODECS],
+    "codec-mismatch-488": [MORE_CODECS, TAKEN],
+    "sipx-3pcc": [
+        UNKNOWN_CODECS, TAKEN, (r"^-(m=audio PORT RTP/SAVP|a=crypto)", "SRTP is offered where it is asked for"),
+        (r"^[-+]Contact:|^\+Remote-Party-ID", "mode proxy says what the others say")],
+    "sipx-reinvite-codecs": [
+        MORE_CODECS, UNKNOWN_CODECS,
+        (r"telephone-event|^-a=fmtp:101|RTP/AVP (8|0)( 101)?$", "telephone-event is answered where it was offered: RFC 3264 6.1"),
+        (r"^\+a=recvonly", "c=0.0.0.0 holds, and is answered so: RFC 3264 8.4"),
+        (r"^[-+]a=ptime:[23]0", "the packet time they ask for"),
+        (r"^-m=audio 0 RTP/AVP 19|^does not come|^[-+]SIP/2.0 (481|200)|^\+a=(rtpmap|fmtp)",
+         "a re-INVITE without SDP is answered with an offer; the recorded call ended there")],
+    "bridge-media-modes": [
+        MORE_CODECS, (r"^[-+][os]=", "what is passed on names who wrote it"), (r"^[-+]a=fmtp:102 useinbandfec", "Opus as it is spoken here")],
+}
 
 
 class Roamer(Phone):
@@ -159,6 +182,9 @@ SCENES = ["sipx-100rel-in", "sipx-100rel-out", "sipx-3pcc", "sipx-reinvite-codec
           "session-timers", "hold-resume", "codec-mismatch-488", "bridge-media-modes"]
 
 
+counted = {}
+
+
 @pytest.mark.parametrize("scene", SCENES)
 def test_lines(sw, scene):
     play = Lines(sw, scene)
@@ -170,6 +196,15 @@ def test_lines(sw, scene):
     finally:
         play.close()
         sw.api("hupall")
-    text = "\n".join(map(str, play.differ))
-    print(f"{scene}: {play.equal} of {play.total} lines are equal\n{text}")
-    assert play.equal >= LEAST * play.total, f"{play.equal} of {play.total}\n{text}"
+    counted[scene] = play.equal, play.total
+    print(f"{scene}: {play.equal} of {play.total} lines are equal")
+    unexplained = [d for d in play.differ if not any(re.search(pattern, d[1]) for pattern, _ in REASONS.get(scene, []))]
+    assert not unexplained, "\n".join(map(str, unexplained))
+
+
+def test_enough_is_equal():
+    if set(counted) != set(SCENES):
+        pytest.skip("not all scenes were played")
+    equal, total = (sum(c[i] for c in counted.values()) for i in (0, 1))
+    print(f"{equal} of {total}")
+    assert equal >= LEAST * total
