@@ -220,6 +220,7 @@ def test_3_6_redirected_and_sdp_in_the_ack(sw, phone):
     a.request("ACK", cseq=int(first.get("CSeq").split()[0]), body=sdp(a.rtp_port))
     c = phone("moved", register=False, kind=Trunk, at=sw.at)
     c.move("127.0.0.9")  # not of our own domain
+    c.contact = lambda: f"<sip:moved@127.0.0.9:{c.port}>"
     invite = b.expect(method="INVITE")
     b.contact = lambda: f"<sip:moved@127.0.0.9:{c.port}>"
     b.reply(invite, 302, "Moved Temporarily")
