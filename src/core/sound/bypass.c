@@ -288,6 +288,47 @@ int bypass_join(struct leg *a, struct leg *b)
 
 /* ---- a phone's own re-INVITE ---- */
 
+/* sendonly, inactive or 0.0.0.0 in its first line of audio. */
+static bool is_hold(struct sv sdp)
+{
+	struct sdp *s;
+	bool holds = false;
+
+	if (sdp_parse_new(sdp, &s))
+		return false;
+	for (size_t i = 0; i < s->media_count; i++) {
+		const struct sdp_media *a = &s->media[i];
+		if (!a->port || !sv_isi(a->kind, "audio"))
+			continue;
+		holds = !(a->dir & SDP_RECVONLY) || sv_is(a->conn.host.n ? a->conn.host : s->conn.host, "0.0.0.0");
+		break;
+	}
+	mem_free(s);
+	return holds;
+}
+
+bool bypass_comes_back(struct leg *leg, struct sv sdp)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct leg *peer = bypassed_peer(leg);
+
+	if (m->bypass != BYPASS_ON || m->is_proxied || !peer || leg_bypass_is_moving(peer) || m->is_reoffer_passed ||
+	    !peer->is_answered || m->is_closing || sound_of(peer)->media->is_closing ||
+	    !(m->comes_back_on_hold || leg_var_is_true(leg, "bypass_media_resume_on_hold")) || !is_hold(sdp))
+		return false;
+	if (media_stream_open(leg, NULL) || come_back(peer, leg))
+		return false;
+	m->bypass = BYPASS_NONE;
+	return true;
+}
+
+void bypass_resumed(struct leg *leg)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	if (m->goes_after_hold || leg_var_is_true(leg, "bypass_media_after_hold"))
+		m->is_bypass_due = true; /* with the ACK */
+}
+
 int bypass_reoffer(struct leg *leg, struct sv sdp)
 {
 	struct leg *peer = bypassed_peer(leg);

@@ -65,6 +65,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->rtp_timeout_ms = c->rtp_timeout_ms, m->rtp_hold_timeout_ms = c->rtp_hold_timeout_ms;
 	m->is_bypass_default = c->is_bypass;
 	m->is_proxy_default = c->is_proxy;
+	m->comes_back_on_hold = c->comes_back_on_hold, m->goes_after_hold = c->goes_after_hold;
 	m->is_late = c->is_late_negotiation || c->is_bypass || c->is_proxy;
 	m->is_transcoding_off = c->is_transcoding_off;
 	m->is_late_told = c->is_late_told || m->is_late;
@@ -572,7 +573,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	bool is_hold = false;
 	int st;
 
-	if (m && m->bypass)
+	if (m && m->bypass && !bypass_comes_back(leg, sdp))
 		return bypass_reoffer(leg, sdp);
 	if (!m || !m->stream || m->is_closing)
 		return ST_INVAL;
@@ -603,6 +604,8 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	mem_free(q);
 	mem_free(plan);
 	buf_fini(&text);
+	if (!st && leg->is_held && !is_hold)
+		bypass_resumed(leg);
 	if (!st)
 		leg_mark_held(leg, is_hold);
 	return st;

@@ -25,6 +25,7 @@ struct leg_media {
 	char *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation,
 	    *username, *hold_music;
 	enum bypass_state bypass;
+	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
 	bool is_proxied;        /* in bypass, but with our address: packets go through us as they are (proxy.c) */
 	bool is_proxy_default;  /* the profile's inbound-proxy-media */
 	bool is_offerless;      /* the far side called without SDP */
@@ -112,6 +113,9 @@ ON_CTL int bypass_join(struct leg *a, struct leg *b);
 /* Without SDP: the other phone is asked; ST_NOTFOUND: there is none. */
 ON_CTL int bypass_offer_asked(struct leg *leg);
 ON_CTL int bypass_late_answer(struct leg *leg, struct sv sdp);
+/* True: the phone holds, and its media is to be here meanwhile: the leg is answered like any other. */
+ON_CTL bool bypass_comes_back(struct leg *leg, struct sv sdp);
+ON_CTL void bypass_resumed(struct leg *leg); /* its hold is over */
 ON_CTL int bypass_reoffer(struct leg *leg, struct sv sdp); /* ST_AGAIN: answered later, by ops->reinvite_reply */
 
 /* ---- metrics.c ---- */

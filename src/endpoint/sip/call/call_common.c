@@ -136,6 +136,8 @@ int call_media_init(struct call *c)
 	    .is_late_negotiation = pc->is_late_negotiation,
 	    .is_bypass = pc->is_nomedia,
 	    .is_proxy = pc->is_proxy_media,
+	    .comes_back_on_hold = profile_conf_has_media_option(pc, "resume-media-on-hold"),
+	    .goes_after_hold = profile_conf_has_media_option(pc, "bypass-media-after-hold"),
 	    .is_transcoding_off = pc->has_disabled_transcoding,
 	    .passes_telephone_event = pc->passes_rfc2833,
 	    .rtp_timeout_ms = profile_conf_media_timeout_ms(pc, false),

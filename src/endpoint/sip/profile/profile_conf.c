@@ -65,6 +65,7 @@ static const struct param params[] = {
     P("inbound-bypass-media", P_BOOL, is_nomedia, "false"),
     P("inbound-no-media", P_BOOL, is_nomedia, NULL),
     P("inbound-proxy-media", P_BOOL, is_proxy_media, "false"),
+    P("media-option", P_LIST, media_options, ""),
     P("hold-music", P_TEXT, hold_music, ""),
     P("disable-hold", P_BOOL, has_disabled_hold, "false"),
     P("rtp-timeout-sec", P_UINT, rtp_timeout_s, "0"),
@@ -172,7 +173,6 @@ static const struct param params[] = {
     IGN("tls-version"),
     IGN("tls-timeout"),
     IGN("tls-orq-connect-timeout"),
-    IGN("media-option"),
     IGN("rtp-timer-name"),
     IGN("rtp-rewrite-timestamps"),
     IGN("rtp-autofix-timing"),
@@ -446,6 +446,17 @@ enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c)
 	if (!strcasecmp(c->dtmf_type, "info"))
 		return MEDIA_DTMF_OWN;
 	return strcasecmp(c->dtmf_type, "none") ? MEDIA_DTMF_EVENTS : MEDIA_DTMF_TONES;
+}
+
+bool profile_conf_has_media_option(const struct profile_conf *c, const char *name)
+{
+	struct sv one, rest = sv_of(c->media_options);
+	while (rest.n) {
+		sv_split(rest, ',', &one, &rest);
+		if (sv_isi(sv_trim(one), name))
+			return true;
+	}
+	return false;
 }
 
 enum offerless_mode profile_conf_offerless(const struct profile_conf *c)

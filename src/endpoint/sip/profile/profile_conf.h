@@ -34,6 +34,7 @@ struct profile_conf {
 	unsigned session_timeout_s, min_session_expires_s;
 	bool has_timer, has_100rel;
 	char *offerless; /* enable-3pcc */
+	char *media_options; /* list */
 	/* media */
 	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, media_timeout_ms, media_hold_timeout_ms,
 	    dtmf_duration;
@@ -74,6 +75,7 @@ ANY bool profile_conf_has_presence(const struct profile_conf *c); /* manage-pres
 /* Without RTP a call ends after it: media_timeout, else rtp-timeout-sec; 0 = never. */
 ANY unsigned profile_conf_media_timeout_ms(const struct profile_conf *c, bool is_hold);
 ANY enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c);
+ANY bool profile_conf_has_media_option(const struct profile_conf *c, const char *name);
 ANY enum offerless_mode profile_conf_offerless(const struct profile_conf *c);
 ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
 ANY enum from_check profile_conf_from_check(const struct profile_conf *c);
