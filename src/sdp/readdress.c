@@ -34,7 +34,8 @@ static bool put_media(struct buf *out, struct sv line, uint16_t port, bool is_ta
 
 static bool is_left_out(struct sv line)
 {
-	static const char *const starts[] = {"a=candidate", "a=remote-candidates", "a=ice-", "a=end-of-candidates", "a=rtcp:"};
+	static const char *const starts[] = {
+	    "a=candidate", "a=remote-candidates", "a=ice-", "a=end-of-candidates", "a=rtcp:"};
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
 		if (sv_startsi(line, sv_of(starts[i])))
 			return true;

@@ -4,8 +4,8 @@
  *            PRACK (sip_call_prack_in) -> what queued behind it: further ones, then the 200. No PRACK in 64*T1: 504.
  *   caller:  a response with RSeq (call_uac.c) -> in order, once (sip_call_rel_in) -> on_progress -> PRACK
  *
- * Of Supported: 100rel those with SDP are made reliable, of Require: 100rel all, as FreeSWITCH does. Nothing overtakes a
- * response that waits, so that what the caller hears is in order. An offer in a PRACK is the user's to answer. */
+ * Of Supported: 100rel those with SDP are made reliable, of Require: 100rel all, as FreeSWITCH does. Nothing overtakes
+ * a response that waits, so that what the caller hears is in order. An offer in a PRACK is the user's to answer. */
 #include "base/clock.h"
 #include "sip/sip_i.h"
 
@@ -36,10 +36,10 @@ static void wait_free(struct rel_wait *w)
 
 void sip_call_rel_start(struct sip_call *c, const struct sip_msg *invite)
 {
-	c->rel.mode = !sip_stack_has_100rel(c->stack)                             ? REL_NONE
-	              : sip_msg_has_token(invite, SIP_HDR_REQUIRE, "100rel")      ? REL_ALL
-	              : !sip_msg_has_token(invite, SIP_HDR_SUPPORTED, "100rel")   ? REL_NONE
-	                                                                          : REL_SDP;
+	c->rel.mode = !sip_stack_has_100rel(c->stack)                           ? REL_NONE
+	              : sip_msg_has_token(invite, SIP_HDR_REQUIRE, "100rel")    ? REL_ALL
+	              : !sip_msg_has_token(invite, SIP_HDR_SUPPORTED, "100rel") ? REL_NONE
+	                                                                        : REL_SDP;
 	c->rel.next_rseq = 1 + rand_below(0x7fffff00);
 }
 
@@ -60,8 +60,8 @@ static void on_rel_timer(void *arg)
 	if (left > 0) {
 		sip_stx_resend(c->inv_tx);
 		c->rel.interval_us *= 2;
-		loop_timer_set(&c->rel.timer, c->rel.interval_us < left ? c->rel.interval_us : left, "sip.1xx",
-		    on_rel_timer, c);
+		loop_timer_set(
+		    &c->rel.timer, c->rel.interval_us < left ? c->rel.interval_us : left, "sip.1xx", on_rel_timer, c);
 		return;
 	}
 	struct sip_close why = {.kind = SIP_CLOSE_TIMEOUT, .code = 504, .phrase = SV("No PRACK")};

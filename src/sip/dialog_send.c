@@ -49,7 +49,8 @@ void sip_dialog_choose_dst(const struct sip_dialog *d, const char *hop, struct s
 	if (d->use_source_address || is_open || is_refused) {
 		dst->addr = d->remote;
 		dst->transport = (enum sip_transport)d->transport;
-		dst->is_flow_only = d->use_source_address && d->transport >= SIP_TLS; /* where it listens nobody knows */
+		dst->is_flow_only =
+		    d->use_source_address && d->transport >= SIP_TLS; /* where it listens nobody knows */
 	}
 }
 

@@ -80,8 +80,8 @@ ON_CTL int sip_stack_new(struct sip_stack **out, const struct sip_stack_config *
 ON_CTL void sip_stack_close(struct sip_stack *s);
 /* Port 0 = chosen by the system; bound (may be NULL) gets the real address. Several listeners are allowed. */
 ON_CTL int sip_stack_listen(struct sip_stack *s, enum sip_transport t, const struct addr *bind, struct addr *bound);
-/* What connections of t (SIP_TLS, SIP_WSS) are made with from now on; before sip_stack_listen on it. Those that stand keep
- * theirs; those that waited for it go on. NULL: there will be none for now. Referenced. */
+/* What connections of t (SIP_TLS, SIP_WSS) are made with from now on; before sip_stack_listen on it. Those that stand
+ * keep theirs; those that waited for it go on. NULL: there will be none for now. Referenced. */
 ON_CTL void sip_stack_set_tls(struct sip_stack *s, enum sip_transport t, struct tls_ctx *ctx);
 /* Whether a connection leads to that address now. */
 ON_CTL bool sip_stack_has_conn(struct sip_stack *s, enum sip_transport t, const struct addr *peer);
@@ -274,8 +274,8 @@ ON_CTL int sip_call_hangup(struct sip_call *c, int code, const char *phrase, con
 /* UAC inside on_answer: the SDP that goes into the ACK (answer to a delayed offer). Also inside on_reinvite_done for a
  * re-INVITE without SDP. */
 ON_CTL int sip_call_set_ack_body(struct sip_call *c, struct sv sdp);
-/* Inside on_answer or on_reinvite_done, our INVITE having had no SDP: the ACK waits for sip_call_reinvite_ack, or for the call's end.
- * No other INVITE of either side is served meanwhile. */
+/* Inside on_answer or on_reinvite_done, our INVITE having had no SDP: the ACK waits for sip_call_reinvite_ack, or for
+ * the call's end. No other INVITE of either side is served meanwhile. */
 ON_CTL int sip_call_hold_ack(struct sip_call *c);
 /* Sends it, with the answer to their offer. ST_INVAL when none waits. */
 ON_CTL int sip_call_reinvite_ack(struct sip_call *c, struct sv sdp);

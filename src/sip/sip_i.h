@@ -31,8 +31,8 @@ struct sip_stack {
 	struct sip_table conn_table, stx_table, merge_table, ctx_table, dialog_table, sender_table;
 	struct conn_limit *conn_limit;
 	struct tls_ctx *tls[SIP_TRANSPORT_COUNT]; /* references; NULL: none yet */
-	struct list senders;  /* the one heard longest ago first */
-	size_t unacked_count; /* final answers over UDP that wait for their ACK */
+	struct list senders;                      /* the one heard longest ago first */
+	size_t unacked_count;                     /* final answers over UDP that wait for their ACK */
 	struct list stxs, ctxs, dialogs;
 	size_t call_count;
 	struct list done; /* stx: finished, oldest first */
@@ -95,8 +95,8 @@ struct sip_stx {
 	size_t last_n;
 	struct ltimer timer;
 	int64_t deadline_us, interval_us, done_due_us;
-	uint32_t rseq; /* of the provisional response that is being sent; 0 = it is not reliable */
-	bool is_last_sent; /* it went out: it was not held back */
+	uint32_t rseq;           /* of the provisional response that is being sent; 0 = it is not reliable */
+	bool is_last_sent;       /* it went out: it was not held back */
 	struct sip_usage *usage; /* that answers this INVITE; borrowed */
 	void (*cancel_fn)(struct sip_stx *, void *);
 	void *cancel_arg;

@@ -68,9 +68,11 @@ bool bypass_is_wanted(struct leg *leg, struct leg *originator)
 {
 	struct leg_media *m = originator ? sound_of(originator)->media : NULL;
 
-	if (!m || (!m->remote_sdp && !m->is_offerless) || m->is_negotiated || (m->stream && !m->is_proxied) || !originator->ops->reinvite || !leg->ops->reinvite)
+	if (!m || (!m->remote_sdp && !m->is_offerless) || m->is_negotiated || (m->stream && !m->is_proxied) ||
+	    !originator->ops->reinvite || !leg->ops->reinvite)
 		return false;
-	if (!m->is_proxied && (m->bypass == BYPASS_ON || m->is_bypass_default || leg_var_is_true(originator, "bypass_media")))
+	if (!m->is_proxied &&
+	    (m->bypass == BYPASS_ON || m->is_bypass_default || leg_var_is_true(originator, "bypass_media")))
 		return true;
 	return m->remote_sdp && (m->is_proxied || proxy_is_wanted(originator));
 }
@@ -87,7 +89,8 @@ int bypass_offer(struct leg *leg, struct leg *originator, struct buf *out)
 		sound_of(leg)->media->is_ack_owed = true;
 		return ST_OK;
 	}
-	if (m->is_proxied || (m->bypass != BYPASS_ON && !m->is_bypass_default && !leg_var_is_true(originator, "bypass_media"))) {
+	if (m->is_proxied ||
+	    (m->bypass != BYPASS_ON && !m->is_bypass_default && !leg_var_is_true(originator, "bypass_media"))) {
 		st = proxy_start(originator, NULL);
 		if (!st)
 			st = proxy_start(leg, originator);

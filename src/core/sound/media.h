@@ -23,10 +23,11 @@ struct leg_media_conf {
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms; /* 0 = none; on hold ten times the other where it is 0 */
 	bool is_proxy;                                /* inbound-proxy-media: as if proxy_media were set */
 	bool is_bypass;                               /* inbound-bypass-media: as if bypass_media were set */
-	bool comes_back_on_hold, goes_after_hold; /* bypass: media-option's resume-media-on-hold, bypass-media-after-hold */
+	bool comes_back_on_hold,
+	    goes_after_hold; /* bypass: media-option's resume-media-on-hold, bypass-media-after-hold */
 	bool is_late_negotiation;
 	bool is_transcoding_off; /* disable-transcoding */
-	bool is_late_told; /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
+	bool is_late_told;       /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
 };
 ON_CTL int leg_media_init(struct leg *leg, const struct leg_media_conf *conf);
 /* "strict", "nat", "off"; false leaves out alone. */

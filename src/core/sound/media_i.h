@@ -19,7 +19,7 @@ struct leg_media {
 	bool is_negotiated, is_closing, is_remote_offer_new, is_late, is_late_told, is_held_by_us;
 	bool passes_telephone_event;
 	bool is_transcoding_off; /* the two of a bridge speak the same codec, or not at all */
-	bool is_wired; /* without ports */
+	bool is_wired;           /* without ports */
 	enum media_source_mode source_mode;
 	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
 	char *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation,
@@ -115,7 +115,7 @@ ON_CTL int bypass_offer_asked(struct leg *leg);
 ON_CTL int bypass_late_answer(struct leg *leg, struct sv sdp);
 /* True: the phone holds, and its media is to be here meanwhile: the leg is answered like any other. */
 ON_CTL bool bypass_comes_back(struct leg *leg, struct sv sdp);
-ON_CTL void bypass_resumed(struct leg *leg); /* its hold is over */
+ON_CTL void bypass_resumed(struct leg *leg);               /* its hold is over */
 ON_CTL int bypass_reoffer(struct leg *leg, struct sv sdp); /* ST_AGAIN: answered later, by ops->reinvite_reply */
 
 /* ---- metrics.c ---- */

@@ -161,10 +161,9 @@ void media_keep_joinable(struct leg *leg, struct media_policy *q)
 int media_bound_offer(struct leg *leg, struct leg *originator, struct media_policy *q)
 {
 	bool is_absolute = vars_get(leg->vars, "absolute_codec_string") != NULL, has_known = !originator;
-	bool is_bound =
-	    originator && originator != leg &&
-	    (sound_of(leg)->media->is_transcoding_off || !is_on(leg, "media_mix_inbound_outbound_codecs") ||
-	        (sound_of(originator)->media && sound_of(originator)->media->is_transcoding_off));
+	bool is_bound = originator && originator != leg &&
+	                (sound_of(leg)->media->is_transcoding_off || !is_on(leg, "media_mix_inbound_outbound_codecs") ||
+	                    (sound_of(originator)->media && sound_of(originator)->media->is_transcoding_off));
 	struct sdp_codecs *list, *theirs = NULL;
 	int st = ST_OK;
 

@@ -21,10 +21,10 @@ struct info_digits { /* that go to the phone by INFO, one after the other (call_
 	bool is_busy; /* sent is not answered yet */
 	struct ltimer pause;
 };
-struct session_timer { /* RFC 4028 (session_timer.c) */
-	uint32_t s;    /* agreed on; 0 = none */
-	bool is_ours;  /* we refresh, else the far side does */
-	bool is_asked; /* a refresh of ours is under way */
+struct session_timer {        /* RFC 4028 (session_timer.c) */
+	uint32_t s;           /* agreed on; 0 = none */
+	bool is_ours;         /* we refresh, else the far side does */
+	bool is_asked;        /* a refresh of ours is under way */
 	uint32_t their_min_s; /* of a 422 */
 	unsigned retries;     /* of the INVITE after a 422 */
 	int64_t deadline_us;
@@ -48,7 +48,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool is_nat;
 	bool is_waiting_offerless; /* waiting_tx has no SDP */
 	struct sip_stx
-	    *waiting_tx; /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
+	    *waiting_tx;       /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
 	char *waiting_headers; /* lines of a 2xx to it, or NULL */
 	int respond_code;
 	char *respond_phrase, *respond_headers; /* headers: whole lines, or NULL */
@@ -63,11 +63,11 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
 	struct session_timer session;
-	bool takes_update;                  /* its Allow has UPDATE */
+	bool takes_update;                    /* its Allow has UPDATE */
 	char *again_call_id, *again_from_tag; /* of an INVITE that is sent again in the same call (422) */
 	uint32_t again_cseq;
-	bool has_own_domain;                /* sip_invite_domain was given */
-	bool is_bye_said;                   /* ours went out, with all its headers */
+	bool has_own_domain; /* sip_invite_domain was given */
+	bool is_bye_said;    /* ours went out, with all its headers */
 };
 /* out: what hears of its dialog when it goes out; NULL: it came in. */
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, const struct sip_call_handlers *out);

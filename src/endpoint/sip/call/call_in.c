@@ -322,8 +322,8 @@ static ON_CTL bool is_unacceptable(struct sip_stx *tx, const struct sip_msg *m)
 }
 
 /* An INVITE without SDP (RFC 3725): nothing can be played or bridged before the caller has said where. So we answer
- * with our offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. In its mode proxy
- * the dialplan runs at once, and our offer goes out when something answers. */
+ * with our offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. In its mode
+ * proxy the dialplan runs at once, and our offer goes out when something answers. */
 static ON_CTL int start_by_offering(struct call *c)
 {
 	if (profile_conf_offerless(&c->p->conf) == OFFERLESS_PROXY) {

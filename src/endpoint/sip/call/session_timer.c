@@ -1,11 +1,13 @@
-/* Session timers (RFC 4028). Who refreshes and how often is agreed on by each INVITE, re-INVITE and UPDATE with its 2xx:
+/* Session timers (RFC 4028). Who refreshes and how often is agreed on by each INVITE, re-INVITE and UPDATE with its
+ * 2xx:
  *
  *   our request:  session_timer_ask_put -> their 2xx: session_timer_answered; their 422: session_timer_retry
  *   theirs:       session_timer_is_too_short (422), session_timer_answer_put -> our 2xx
  *
  * Ours to refresh: at half of the interval by a re-INVITE with the session as it is (UPDATE where sip_update_refresher
- * says so and the phone takes it). Theirs: one that has not come when it is due is asked for by a refresh of our own, so
- * that a call only ends when the far side does not answer any more. Whoever does not support timers is left alone. */
+ * says so and the phone takes it). Theirs: one that has not come when it is due is asked for by a refresh of our own,
+ * so that a call only ends when the far side does not answer any more. Whoever does not support timers is left alone.
+ */
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/leg/leg.h"

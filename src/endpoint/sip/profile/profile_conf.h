@@ -36,7 +36,7 @@ struct profile_conf {
 	    tcp_stranger_bytes;
 	unsigned session_timeout_s, min_session_expires_s;
 	bool has_timer, has_100rel;
-	char *offerless; /* enable-3pcc */
+	char *offerless;     /* enable-3pcc */
 	char *media_options; /* list */
 	/* media */
 	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, media_timeout_ms, media_hold_timeout_ms,
