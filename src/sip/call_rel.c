@@ -221,12 +221,23 @@ enum rel_kind sip_call_rel_in(struct sip_call *c, const struct sip_msg *resp)
 	return REL_IN_NEXT;
 }
 
+/* Requests of ours under way; who answers none of them gets no more PRACKs. */
+static bool is_owed_much(const struct sip_call *c)
+{
+	enum { REQUESTS_MAX = 16 };
+	size_t count = 0;
+	struct lnode *n, *tmp;
+	list_each (&c->requests, n, tmp)
+		count++;
+	return count >= REQUESTS_MAX;
+}
+
 void sip_call_prack(struct sip_call *c, const struct sip_msg *resp)
 {
 	struct sv rseq = sv_trim(sip_msg_value(resp, SIP_HDR_RSEQ));
 	struct buf b;
 	uint32_t n;
-	if (c->state == SIP_CALL_CLOSED || sv_u32(rseq, &n))
+	if (c->state == SIP_CALL_CLOSED || sv_u32(rseq, &n) || is_owed_much(c))
 		return;
 	c->dlg->far.rseq = n;
 	buf_init(&b);

@@ -221,3 +221,22 @@ def test_not_offered_where_the_profile_does_not_have_it(sw, phone, caller):
     called.b.reply(called.invite, 486, "Busy Here")
     called.b.expect(method="ACK")
     caller.expect(486)
+
+
+def test_one_who_answers_no_prack_gets_few(sw, phone, caller):
+    called = Called(sw, phone, caller)
+    for rseq in range(1, 60):
+        called.says(180, rseq)
+    seen = set()
+    while True:
+        try:
+            m = called.b.expect(method="PRACK", timeout=1)
+        except AssertionError:
+            break
+        seen.add(m.get("RAck"))
+        if len(seen) > 20:
+            break
+    assert 1 <= len(seen) <= 16
+    called.b.reply(called.invite, 486, "Busy Here")
+    called.b.expect(method="ACK")
+    caller.expect(486)

@@ -99,6 +99,8 @@ static ON_CTL int refresh_send(struct call *c)
 		st = leg_media_refresh(c->leg, &sdp);
 		if (!st)
 			st = sip_call_reinvite(c->sip, headers.p, buf_sv(&sdp));
+		else if (c->takes_update) /* no session to be said again */
+			st = sip_call_update(c->sip, headers.p, SV_NONE);
 	}
 	buf_fini(&headers);
 	buf_fini(&sdp);
