@@ -176,6 +176,7 @@ void sip_call_close(struct sip_call *c, const struct sip_close *why)
 	c->close.msg = c->close_msg;
 	sip_call_abort_requests(c);
 	sip_call_retry_clear(c);
+	sip_call_rel_end(c);
 	c->dlg->credentials = NULL;
 	if (c->inv_tx) /* a re-INVITE nobody will answer any more, or the INVITE itself */
 		sip_stx_respond(c->inv_tx, 487, NULL, NULL, NULL, SV_NONE, NULL, false);
@@ -318,7 +319,7 @@ int sip_call_request(struct sip_call *c, const char *method, const char *headers
 	r->arg = arg;
 	list_push(&c->requests, &r->link);
 	enum sip_method id = sip_method_of(sv_of(method));
-	bool with_contact = id == SIP_SUBSCRIBE || id == SIP_NOTIFY || id == SIP_REFER;
+	bool with_contact = id == SIP_SUBSCRIBE || id == SIP_NOTIFY || id == SIP_REFER || id == SIP_PRACK;
 	int st = sip_dialog_send(c->dlg, &r->ctx, method, headers, ctype, body, with_contact, on_request_response, r);
 	if (st) {
 		list_remove(&r->link);

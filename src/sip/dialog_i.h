@@ -18,6 +18,7 @@ struct sip_far {
 	struct lnode link; /* in the dialog's forks */
 	char *remote_tag, *target, *route_set;
 	uint32_t remote_cseq;
+	uint32_t rseq; /* of its last reliable provisional response; 0 = none yet */
 	bool has_remote_cseq;
 };
 void sip_far_fini(struct sip_far *f);

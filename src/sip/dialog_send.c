@@ -49,7 +49,8 @@ void sip_dialog_choose_dst(const struct sip_dialog *d, const char *hop, struct s
 	if (d->use_source_address || is_open || is_refused) {
 		dst->addr = d->remote;
 		dst->transport = (enum sip_transport)d->transport;
-		dst->is_flow_only = d->use_source_address && d->transport >= SIP_TLS; /* where it listens nobody knows */
+		dst->is_flow_only =
+		    d->use_source_address && d->transport >= SIP_TLS; /* where it listens nobody knows */
 	}
 }
 
@@ -199,7 +200,7 @@ int sip_dialog_answer(struct sip_dialog *d, struct sip_stx *tx, int code, const 
 {
 	struct buf contact, self, full;
 	bool is_target = tx->method == SIP_INVITE || tx->method == SIP_UPDATE || tx->method == SIP_REFER ||
-	                 tx->method == SIP_OPTIONS;
+	                 tx->method == SIP_OPTIONS || tx->method == SIP_PRACK;
 	bool with_contact = code > 100 && code < 300 && is_target;
 	int st;
 	buf_init(&contact);

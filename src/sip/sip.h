@@ -95,8 +95,8 @@ ON_CTL int sip_stack_new(struct sip_stack **out, const struct sip_stack_config *
 ON_CTL void sip_stack_close(struct sip_stack *s);
 /* Port 0 = chosen by the system; bound (may be NULL) gets the real address. Several listeners are allowed. */
 ON_CTL int sip_stack_listen(struct sip_stack *s, enum sip_transport t, const struct addr *bind, struct addr *bound);
-/* What connections of t (SIP_TLS, SIP_WSS) are made with from now on; before sip_stack_listen on it. Those that stand keep
- * theirs; those that waited for it go on. NULL: there will be none for now. Referenced. */
+/* What connections of t (SIP_TLS, SIP_WSS) are made with from now on; before sip_stack_listen on it. Those that stand
+ * keep theirs; those that waited for it go on. NULL: there will be none for now. Referenced. */
 ON_CTL void sip_stack_set_tls(struct sip_stack *s, enum sip_transport t, struct tls_ctx *ctx);
 /* Whether a connection leads to that address now. */
 ON_CTL bool sip_stack_has_conn(struct sip_stack *s, enum sip_transport t, const struct addr *peer);
@@ -257,6 +257,8 @@ struct sip_call_handlers { /* any may be NULL; the struct must outlive the call 
 	void (*on_closed)(struct sip_call *c, const struct sip_close *why, void *arg);
 	/* Their BYE, before it is answered: whole lines for the 200 may be added. on_closed follows. */
 	void (*on_bye)(struct sip_call *c, const struct sip_msg *bye, struct buf *headers, void *arg);
+	/* A PRACK with SDP: an offer, answered like one in an UPDATE. NULL: 488. */
+	void (*on_prack)(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *msg, void *arg);
 };
 /* UAS. Takes over the answering of tx (an INVITE given to the stack's on_request, now or later). No response is sent
  * yet. */
@@ -289,6 +291,12 @@ ON_CTL int sip_call_invite(struct sip_call **out, struct sip_stack *s, const str
 
 /* UAS before the answer: 101..199. */
 ON_CTL int sip_call_progress(struct sip_call *c, int code, const char *phrase, const char *headers, struct sv sdp);
+/* Reliable provisional responses (RFC 3262) where the stack's Supported has 100rel: of a caller who supports them those
+ * with SDP are, of one who requires them all. Each waits for the PRACK of the one before, and so does the answer after
+ * one with SDP; without a PRACK the call ends by 504. ST_BUSY: too many wait. */
+ON_CTL bool sip_stack_has_100rel(const struct sip_stack *s);
+ON_CTL bool sip_call_has_reliable_sdp(const struct sip_call *c); /* our SDP was said in one and acknowledged */
+ON_CTL bool sip_call_is_answer_queued(const struct sip_call *c); /* sip_call_answer waits for a PRACK */
 /* UAS: 200, retransmitted until the ACK. */
 ON_CTL int sip_call_answer(struct sip_call *c, const char *headers, struct sv sdp);
 /* UAS before the answer: 300..699; on_closed follows. */
@@ -305,8 +313,8 @@ ON_CTL int sip_call_add_part(struct sip_call *c, const struct sip_part *part);
 /* UAC inside on_answer: the SDP that goes into the ACK (answer to a delayed offer). Also inside on_reinvite_done for a
  * re-INVITE without SDP. */
 ON_CTL int sip_call_set_ack_body(struct sip_call *c, struct sv sdp);
-/* Inside on_reinvite_done for a re-INVITE without SDP: the ACK waits for sip_call_reinvite_ack, or for the call's end.
- * No other INVITE of either side is served meanwhile. */
+/* Inside on_answer or on_reinvite_done, our INVITE having had no SDP: the ACK waits for sip_call_reinvite_ack, or for
+ * the call's end. No other INVITE of either side is served meanwhile. */
 ON_CTL int sip_call_hold_ack(struct sip_call *c);
 /* Sends it, with the answer to their offer. ST_INVAL when none waits. */
 ON_CTL int sip_call_reinvite_ack(struct sip_call *c, struct sv sdp);

@@ -181,6 +181,10 @@ static const struct var_desc vars[] = {
     {"deny_refer_requests", "boolean", "REFER of this leg is refused", true, false},
     {"sip_auto_answer", "boolean", "asks the phone to answer by itself", true, false},
     {"max_forwards", "number", "hops left", true, true},
+    {"sip_session_timeout", "seconds", "session timer (RFC 4028) in place of the profile's session-timeout", true,
+        false},
+    {"sip_require_timer", "boolean", "false: our 200 does not require the session timer it agrees to", true, false},
+    {"sip_update_refresher", "boolean", "sessions are refreshed by UPDATE where the phone takes it", true, false},
     {0},
 };
 

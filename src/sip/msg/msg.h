@@ -201,8 +201,8 @@ struct sip_msg {
 	bool has_unknown_body;  /* it has none, and a body that must be understood (RFC 3261 8.2.3): 415 */
 	const char *error;      /* when parsing failed: the reason, fit for a 400's phrase; else NULL */
 	uint16_t error_code;    /* then 400, or 505 */
-	bool is_answerable;     /* when parsing failed: a request whose Via is sound and whose From, To, Call-ID
-	                         * and CSeq are sound or missing (RFC 4475 section 3.3.1) */
+	bool is_answerable;     /* when parsing failed: a request with a Via, which like From, To, Call-ID and
+	                         * CSeq may be unsound: the answer repeats them as they came (RFC 4475 3.1.2, 3.3.1) */
 	uint8_t hdr_count;
 	uint8_t first[SIP_HDR_COUNT]; /* 1 + index of the first header of that id; 0 = none */
 	struct sip_hdr *hdrs;

@@ -81,7 +81,7 @@ static void call_dtor(void *obj)
 	mem_free(c->respond_phrase), mem_free(c->respond_headers), mem_free(c->uri), mem_free(c->route),
 	    mem_free(c->to_uri), mem_free(c->flow_target);
 	mem_free(c->auth_user), mem_free(c->auth_password), mem_free(c->isup_text);
-	mem_free(c->display_due[0]), mem_free(c->display_due[1]);
+	mem_free(c->display_due[0]), mem_free(c->display_due[1]), mem_free(c->waiting_headers);
 	if (c->waiting_tx)
 		sip_stx_unref(c->waiting_tx);
 	mem_unref(c->gateway);
@@ -136,6 +136,10 @@ int call_media_init(struct call *c)
 	    .local_acl = pc->local_network_acl,
 	    .is_late_negotiation = pc->is_late_negotiation,
 	    .is_bypass = pc->is_nomedia,
+	    .is_proxy = pc->is_proxy_media,
+	    .comes_back_on_hold = profile_conf_has_media_option(pc, "resume-media-on-hold"),
+	    .goes_after_hold = profile_conf_has_media_option(pc, "bypass-media-after-hold"),
+	    .is_transcoding_off = pc->has_disabled_transcoding,
 	    .passes_telephone_event = pc->passes_rfc2833,
 	    .rtp_timeout_ms = profile_conf_media_timeout_ms(pc, false),
 	    .rtp_hold_timeout_ms = profile_conf_media_timeout_ms(pc, true)};
@@ -183,6 +187,8 @@ void call_allow_tell(struct call *c, const struct sip_msg *m)
 {
 	if (c->leg && sip_msg_hdr(m, SIP_HDR_ALLOW))
 		leg_dtmf_own_taken(c->leg, sip_msg_has_token(m, SIP_HDR_ALLOW, "INFO"));
+	if (sip_msg_hdr(m, SIP_HDR_ALLOW))
+		c->takes_update = sip_msg_has_token(m, SIP_HDR_ALLOW, "UPDATE");
 }
 
 void call_vars_from_msg(struct call *c, const struct sip_msg *m)

@@ -119,10 +119,12 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 	struct call *c = arg;
 	role_assert_ctl();
 	c->is_closed = true;
-	loop_timer_cancel(&c->session_timer);
+	session_timer_stop(c);
 	info_end(c);
 	refer_referral_end(c);
 	c->sip = NULL;
+	if (c->leg && leg_is_up(c->leg) && session_timer_retry(c, why) && call_out_again(c, sc) == ST_OK)
+		goto out;
 	if (c->leg && leg_is_up(c->leg) && (redirect_in(c, why) || call_flow_in(c, why)))
 		goto out;
 	if (c->leg && leg_is_up(c->leg)) {

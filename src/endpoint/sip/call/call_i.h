@@ -21,6 +21,15 @@ struct info_digits { /* that go to the phone by INFO, one after the other (call_
 	bool is_busy; /* sent is not answered yet */
 	struct ltimer pause;
 };
+struct session_timer {        /* RFC 4028 (session_timer.c) */
+	uint32_t s;           /* agreed on; 0 = none */
+	bool is_ours;         /* we refresh, else the far side does */
+	bool is_asked;        /* a refresh of ours is under way */
+	uint32_t their_min_s; /* of a 422 */
+	unsigned retries;     /* of the INVITE after a 422 */
+	int64_t deadline_us;
+	struct ltimer timer;
+};
 struct call {              /* counted: one reference is the leg's, one the sip_call's */
 	struct lnode link; /* in the profile's list */
 	struct profile *p;
@@ -45,7 +54,8 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool is_believed;          /* inbound: what it says of who calls, beside From (apply-identity-acl) */
 	bool is_waiting_offerless; /* waiting_tx has no SDP */
 	struct sip_stx
-	    *waiting_tx; /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
+	    *waiting_tx;       /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
+	char *waiting_headers; /* lines of a 2xx to it, or NULL */
 	int respond_code;
 	char *respond_phrase, *respond_headers; /* headers: whole lines, or NULL */
 	struct info_digits info;
@@ -59,9 +69,12 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	struct sip_sub *referral;           /* we sent a REFER: what becomes of it is told here; NULL = none */
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
-	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
-	bool has_own_domain;                /* sip_invite_domain was given */
-	bool is_bye_said;                   /* ours went out, with all its headers */
+	struct session_timer session;
+	bool takes_update;                    /* its Allow has UPDATE */
+	char *again_call_id, *again_from_tag; /* of an INVITE that is sent again in the same call (422) */
+	uint32_t again_cseq;
+	bool has_own_domain; /* sip_invite_domain was given */
+	bool is_bye_said;    /* ours went out, with all its headers */
 };
 /* out: what hears of its dialog when it goes out; NULL: it came in. */
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, const struct sip_call_handlers *out);
@@ -87,9 +100,17 @@ ON_CTL void call_vars_dialog(struct call *c, const struct sip_msg *m);
 /* What the Reason headers of a message say, all of them; CAUSE_NONE: nothing. */
 ON_CTL enum cause call_cause_of_reasons(const struct call *c, const struct sip_msg *m, bool is_cancel);
 extern const struct sip_call_handlers call_in_handlers, call_out_handlers;
-/* Adds Session-Expires and Require when the request asks for a session timer, and watches it. */
-ON_CTL void call_session_timer_put(struct call *c, const struct sip_msg *m, struct buf *b);
-ANY uint32_t session_expires_of(const struct sip_msg *m); /* seconds; 0 = none asked for */
+/* ---- session timers (session_timer.c) ---- */
+ON_CTL void session_timer_ask_put(struct call *c, struct buf *b);  /* lines of our INVITE */
+ON_CTL void session_timer_keep_put(struct call *c, struct buf *b); /* of our re-INVITE or UPDATE: as it was agreed on */
+ON_CTL void session_timer_answered(struct call *c, const struct sip_msg *resp); /* a 2xx to one of these */
+ON_CTL void session_timer_refused(struct call *c, int code, const struct sip_msg *resp /* or NULL */);
+/* True: a 422 to our INVITE, which is to be sent again with the longer interval. */
+ON_CTL bool session_timer_retry(struct call *c, const struct sip_close *why);
+/* Of a request of theirs: *out gets the Min-SE line of the 422. */
+ON_CTL bool session_timer_is_too_short(const struct profile *p, const struct sip_msg *m, char out[32]);
+ON_CTL void session_timer_answer_put(struct call *c, const struct sip_msg *m, struct buf *b); /* lines of our 2xx */
+ON_CTL void session_timer_stop(struct call *c);
 /* With a 415: what a body may be (RFC 3261 21.4.13). */
 #define CALL_ACCEPT "Accept: application/sdp, multipart/mixed\r\nAccept-Encoding: identity\r\n"
 /* shared handlers and ops (call_end.c, call_dialog.c) */
@@ -97,6 +118,8 @@ ON_CTL void call_on_ack(struct sip_call *sc, const struct sip_msg *ack, void *ar
 ON_CTL void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg);
 ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
+ON_CTL void call_on_prack(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+ON_CTL void call_on_update_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_bye(struct sip_call *sc, const struct sip_msg *bye, struct buf *headers, void *arg);
 ON_CTL void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
@@ -184,6 +207,8 @@ ON_CTL int call_phone_event(struct leg *leg, const char *event);
 ON_CTL int call_display(struct leg *leg, const char *name, const char *number);
 ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
 ON_CTL int call_out_dial(struct leg *leg);
+/* Again in the same call: its Call-ID and tag, the next CSeq (RFC 4028 7.3). */
+ON_CTL int call_out_again(struct call *c, const struct sip_call *before);
 ON_CTL int call_out_invite(struct leg *leg); /* to c->uri, with a new offer; again after a redirection */
 
 /* ---- redirection (redirect.c) ---- */

@@ -86,6 +86,7 @@ static ON_CTL void invite_headers(struct call *c, struct buf *b)
 	forwarded_put(c, b);
 	call_headers_put(c, b, "sip_h_");
 	call_identity_put(c, b, false);
+	session_timer_ask_put(c, b);
 }
 
 /* Whom From and To name: texts for sip_call_invite, and the buffers they live in. */
@@ -240,6 +241,11 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	    .use_source_address = c->is_nat,
 	    .credentials = on_challenge,
 	    .credentials_arg = c};
+	if (c->again_call_id) {
+		ip.call_id = c->again_call_id;
+		ip.from_tag = c->again_from_tag;
+		ip.cseq = c->again_cseq;
+	}
 	if (!ip.call_id && c->p->conf.uses_uuid_as_callid && !c->redirect_count)
 		ip.call_id = leg->uuid;
 	st = sip_call_invite(&c->sip, c->p->stack, &ip, c->handlers, c);
@@ -266,6 +272,21 @@ int call_out_invite(struct leg *leg)
 	mem_ref(c); /* the callbacks' reference */
 	vars_dialled(c);
 	return ST_OK;
+}
+
+int call_out_again(struct call *c, const struct sip_call *before)
+{
+	c->again_call_id = mem_strdup(sip_call_id(before));
+	c->again_from_tag = mem_strdup(sip_call_local_tag(before));
+	c->again_cseq = sip_call_local_cseq(before) + 1;
+	c->is_closed = false;
+	int st = c->again_call_id && c->again_from_tag ? call_out_invite(c->leg) : ST_NOMEM;
+	mem_free(c->again_call_id);
+	mem_free(c->again_from_tag);
+	c->again_call_id = c->again_from_tag = NULL;
+	if (st < 0)
+		c->is_closed = true;
+	return st;
 }
 
 int call_out_dial(struct leg *leg)

@@ -248,7 +248,10 @@ static void on_answer(struct sip_call *sc, const struct sip_msg *resp, void *arg
 		st = leg_media_remote_answer(c->leg, resp->sdp);
 	else if (!leg_media_is_ready(c->leg))
 		st = ST_UNSUPPORTED;
+	if (resp->sdp.n && leg_media_owes_answer(c->leg))
+		sip_call_hold_ack(sc);
 	leg_mark_answered(c->leg);
+	session_timer_answered(c, resp);
 	if (st < 0)
 		leg_hangup(c->leg, cause_of_media(st, CAUSE_INCOMPATIBLE_DESTINATION));
 }
@@ -259,6 +262,7 @@ const struct sip_call_handlers call_out_handlers = {.on_progress = on_progress,
     .on_reinvite = call_on_reinvite,
     .on_reinvite_done = call_on_reinvite_done,
     .on_update = call_on_update,
+    .on_update_done = call_on_update_done,
     .on_request = call_on_request,
     .on_bye = call_on_bye,
     .on_closed = call_on_closed};

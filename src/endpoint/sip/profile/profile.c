@@ -14,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
+static const char allow_rel_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, PRACK, NOTIFY";
 static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 static struct {
@@ -125,14 +126,21 @@ static bool is_outside(struct sip_stack *s, const struct addr *dst, void *arg)
 	return profile_is_outside(arg, dst);
 }
 
+static const char *supported_text(const struct profile_conf *c)
+{
+	if (c->has_100rel)
+		return c->has_timer ? "100rel, timer, path, replaces" : "100rel, path, replaces";
+	return c->has_timer ? "timer, path, replaces" : "path, replaces";
+}
+
 static ON_CTL int stack_open(struct profile *p)
 {
 	const struct profile_conf *c = &p->conf;
 	bool has_own_rport;
 	(void)profile_conf_rport(c, &has_own_rport);
 	struct sip_stack_config cfg = {.user_agent = *c->user_agent ? c->user_agent : "Tandem/" TANDEM_VERSION,
-	    .allow = allow_text,
-	    .supported = "timer, path, replaces",
+	    .allow = c->has_100rel ? allow_rel_text : allow_text,
+	    .supported = supported_text(c),
 	    .contact_user = c->contact_user,
 	    .external_host = strcmp(p->ext_sip_ip, p->sip_ip) ? p->ext_sip_ip : NULL,
 	    .external_port = (uint16_t)c->ext_sip_port,

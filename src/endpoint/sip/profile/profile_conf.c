@@ -79,6 +79,7 @@ static const struct param params[] = {
     P("inbound-bypass-media", P_BOOL, is_nomedia, "false"),
     P("inbound-no-media", P_BOOL, is_nomedia, NULL),
     P("inbound-proxy-media", P_BOOL, is_proxy_media, "false"),
+    P("media-option", P_LIST, media_options, ""),
     P("hold-music", P_TEXT, hold_music, ""),
     P("disable-hold", P_BOOL, has_disabled_hold, "false"),
     P("rtp-timeout-sec", P_UINT, rtp_timeout_s, "0"),
@@ -101,6 +102,8 @@ static const struct param params[] = {
     P("session-timeout", P_UINT, session_timeout_s, "0"),
     P("minimum-session-expires", P_UINT, min_session_expires_s, "120"),
     P("enable-timer", P_BOOL, has_timer, "true"),
+    P("enable-100rel", P_BOOL, has_100rel, "false"),
+    P("enable-3pcc", P_TEXT, offerless, "true"),
     P("user-agent-string", P_TEXT, user_agent, ""),
     P("username", P_TEXT, username, "FreeSWITCH"),
     P("contact-user", P_TEXT, contact_user, "mod_sofia"),
@@ -183,7 +186,6 @@ static const struct param params[] = {
     P("tcp-max-body-bytes-before-login", P_UINT, tcp_stranger_bytes, "65536"),
     P("debug", P_UINT, sip_trace_level, "0"),
     P("sip-trace", P_BOOL, has_sip_trace, "false"),
-    IGN("media-option"),
     IGN("rtp-timer-name"),
     IGN("rtp-rewrite-timestamps"),
     IGN("rtp-autofix-timing"),
@@ -196,8 +198,6 @@ static const struct param params[] = {
     IGN("watchdog-event-timeout"),
     IGN("forward-unsolicited-mwi-notify"),
     IGN("presence-privacy"),
-    IGN("enable-100rel"),
-    IGN("enable-3pcc"),
     IGN("enable-compact-headers"),
     IGN("liberal-dtmf"),
     IGN("auto-rtp-bugs"),
@@ -390,13 +390,14 @@ void profile_conf_fini(struct profile_conf *c)
 static bool is_fixed(const char *name)
 {
 	static const char *const names[] = {"sip-ip", "rtp-ip", "ext-sip-ip", "ext-rtp-ip", "ext-sip-port", "sip-port",
-	    "bind-params", "tls", "tls-only", "tls-bind-params", "tls-sip-port", "tls-orq-connect-timeout", "ws-binding",
-	    "wss-binding", "ws-origins", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
-	    "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname",
-	    "max-transactions-per-address", "udp-answer-factor", "tcp-max-connections",
-	    "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes", "tcp-max-bytes-per-address",
-	    "tcp-max-body-bytes-before-login", "disable-srv", "disable-naptr", "disable-srv503", "udp-request-max-bytes",
-	    "NDLB-force-rport", "tcp-keepalive", "socket-tcp-keepalive", "tcp-pingpong"};
+	    "bind-params", "tls", "tls-only", "tls-bind-params", "tls-sip-port", "tls-orq-connect-timeout",
+	    "ws-binding", "wss-binding", "ws-origins", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
+	    "enable-timer", "enable-100rel", "user-agent-string", "contact-user", "nonce-ttl",
+	    "rfc8760-auth-algorithms", "dbname", "max-transactions-per-address", "udp-answer-factor",
+	    "tcp-max-connections", "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes",
+	    "tcp-max-bytes-per-address", "tcp-max-body-bytes-before-login", "disable-srv", "disable-naptr",
+	    "disable-srv503", "udp-request-max-bytes", "NDLB-force-rport", "tcp-keepalive", "socket-tcp-keepalive",
+	    "tcp-pingpong"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
 		if (!strcasecmp(names[i], name))
 			return true;
@@ -460,6 +461,24 @@ enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c)
 	if (!strcasecmp(c->dtmf_type, "info"))
 		return MEDIA_DTMF_OWN;
 	return strcasecmp(c->dtmf_type, "none") ? MEDIA_DTMF_EVENTS : MEDIA_DTMF_TONES;
+}
+
+bool profile_conf_has_media_option(const struct profile_conf *c, const char *name)
+{
+	struct sv one, rest = sv_of(c->media_options);
+	while (rest.n) {
+		sv_split(rest, ',', &one, &rest);
+		if (sv_isi(sv_trim(one), name))
+			return true;
+	}
+	return false;
+}
+
+enum offerless_mode profile_conf_offerless(const struct profile_conf *c)
+{
+	if (!strcasecmp(c->offerless, "proxy"))
+		return OFFERLESS_PROXY;
+	return str_is_true(c->offerless) ? OFFERLESS_OFFER : OFFERLESS_REFUSE;
 }
 
 enum cid_type profile_conf_cid_type(const struct profile_conf *c)

@@ -9,6 +9,8 @@
 struct xml_node;
 
 enum multi_reg { MULTI_REG_NONE, MULTI_REG_CONTACT, MULTI_REG_CALL_ID };
+/* What becomes of an INVITE without SDP (enable-3pcc). */
+enum offerless_mode { OFFERLESS_OFFER /* answered with our offer at once */, OFFERLESS_PROXY, OFFERLESS_REFUSE };
 enum cid_type { CID_RPID, CID_PID, CID_NONE };
 /* What happens to a caller whose From is not his account's. */
 enum from_check { FROM_FREE, FROM_REJECT, FROM_REPLACE };
@@ -37,7 +39,9 @@ struct profile_conf {
 	unsigned tcp_max_conns, tcp_max_conns_per_host, tcp_message_s, tcp_max_bytes, tcp_max_bytes_per_host,
 	    tcp_stranger_bytes;
 	unsigned session_timeout_s, min_session_expires_s;
-	bool has_timer;
+	bool has_timer, has_100rel;
+	char *offerless;     /* enable-3pcc */
+	char *media_options; /* list */
 	/* media */
 	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, media_timeout_ms, media_hold_timeout_ms,
 	    dtmf_duration;
@@ -84,6 +88,8 @@ ANY bool profile_conf_has_presence(const struct profile_conf *c); /* manage-pres
 /* Without RTP a call ends after it: media_timeout, else rtp-timeout-sec; 0 = never. */
 ANY unsigned profile_conf_media_timeout_ms(const struct profile_conf *c, bool is_hold);
 ANY enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c);
+ANY bool profile_conf_has_media_option(const struct profile_conf *c, const char *name);
+ANY enum offerless_mode profile_conf_offerless(const struct profile_conf *c);
 ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
 ANY enum sip_rport profile_conf_rport(const struct profile_conf *c, bool *has_own /* our requests ask for it */);
 ANY enum from_check profile_conf_from_check(const struct profile_conf *c);
