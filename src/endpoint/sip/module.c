@@ -6,12 +6,13 @@
 #include "core/registry/complete.h"
 #include "core/registry/endpoint.h"
 #include "core/value/self.h"
+#include "endpoint/sip/call/message.h"
 #include "endpoint/sip/module_i.h"
 
 #include <string.h>
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
-static const struct profile_part *const parts[] = {&reg_part, &gateway_part, &call_part, &request_part, NULL};
+static const struct profile_part *const parts[] = {&reg_part, &gateway_part, &call_part, &message_part, &request_part, NULL};
 const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in};
 
 static int sofia_load(void)
@@ -23,6 +24,8 @@ static int sofia_load(void)
 	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
 		log_error("sofia: registrations will not outlive a restart");
 	complete_lists_add(sofia_lists);
+	if (message_carrier_open())
+		log_error("sofia: messages are not carried");
 	if (sofia_events_start())
 		log_error("sofia: out of memory: events do not send requests");
 	if (!config_conf("sofia.conf")) {
@@ -39,6 +42,7 @@ static int sofia_unload(void)
 	role_assert_ctl();
 	complete_lists_del(sofia_lists);
 	sofia_events_stop();
+	message_carrier_close();
 	profiles_stop_all();
 	reg_store_close();
 	return ST_OK;
@@ -164,6 +168,8 @@ static const struct var_desc vars[] = {
 static const struct conf_desc confs[] = {
     {"sofia.conf", "max-transactions-per-address", "number", "", "10000",
         "profile: requests of one address that wait for their answer; more get 503"},
+    {"sofia.conf", "message-rate-per-sender", "number", "", "20",
+        "profile: MESSAGEs a second of one user (of one address where nobody has to log in); more get 503; 0: any"},
     {"sofia.conf", "udp-answer-factor", "number", "", "3",
         "profile: an address that has not shown that it receives our answers is sent at most so many times the bytes "
         "that "

@@ -3,6 +3,7 @@
  * registry. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "endpoint/sip/call/message.h"
 #include "endpoint/sip/module_i.h"
 
 /* How many came in this second: a profile's part. */
@@ -107,8 +108,7 @@ static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct 
 			sip_stx_reply_once(tx, 481, "Subscription Does Not Exist", NULL);
 		break;
 	case SIP_MESSAGE:
-		if (is_authenticated(p, tx, m))
-			reply(tx, 405, NULL);
+		message_in(p, tx, m, NULL);
 		break;
 	case SIP_SUBSCRIBE:
 		if (is_authenticated(p, tx, m))

@@ -8,6 +8,7 @@
 #include "core/sound/media.h"
 #include "core/value/cause.h"
 #include "endpoint/sip/call/call_i.h"
+#include "endpoint/sip/call/message.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -149,8 +150,10 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 	case SIP_SUBSCRIBE:
 		sip_call_reply(sc, tx, 489, NULL, "Allow-Events: \r\n", NULL, SV_NONE);
 		break;
-	case SIP_MESSAGE: /* known, and not in Allow: RFC 3261 8.2.1 */
-	case SIP_PUBLISH:
+	case SIP_MESSAGE:
+		message_in(c->p, tx, m, c->leg);
+		break;
+	case SIP_PUBLISH: /* known, and not for calls: RFC 3261 8.2.1 */
 	case SIP_REGISTER:
 		sip_call_reply(sc, tx, 405, NULL, NULL, NULL, SV_NONE);
 		break;

@@ -115,6 +115,7 @@ ON_CTL void call_headers_back(struct call *c, const struct sip_msg *resp);
  */
 ON_CTL void call_bye_headers_take(struct call *c, const struct sip_msg *bye);
 ON_CTL void call_bye_headers_pass(struct call *c, struct leg *to /* may be NULL */);
+ANY bool call_header_is_structural(struct sv name); /* the stack writes it itself, and once */
 /* A line for each variable with that prefix; none of those the stack writes itself. */
 ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
 
@@ -123,6 +124,8 @@ ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
 ON_CTL void identity_in(struct call *c, const struct sip_msg *m, const struct auth *who, struct leg_profile *lp);
 /* The profile refuses accounts that give themselves out as others, and this one does. */
 ON_CTL bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const struct auth *who);
+/* Who logged in gives himself out as somebody else. */
+ON_CTL bool identity_is_others(const struct profile *p, const struct sip_msg *m, const struct auth *who);
 /* The identity header with its line's end, and Privacy; nothing where none is to be told. */
 ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
 /* The host of an address of ours, IPv6 in brackets; what is no host gives way to our own. */

@@ -198,7 +198,7 @@ void call_headers_pass(struct call *c, struct leg *a)
 /* ---- out ---- */
 
 /* What the stack writes itself and once: a second one would make another message of it. */
-static bool is_structural(struct sv name)
+bool call_header_is_structural(struct sv name)
 {
 	switch (sip_hdr_id_of(name)) {
 	case SIP_HDR_VIA:
@@ -224,7 +224,7 @@ void call_headers_put(struct call *c, struct buf *b, const char *prefix)
 	if (!c->leg)
 		return;
 	while (vars_next_named(c->leg->vars, (struct sv){prefix, n}, &i, &name, &value)) {
-		if (!sip_is_token(sv_of(name + n)) || is_structural(sv_of(name + n)))
+		if (!sip_is_token(sv_of(name + n)) || call_header_is_structural(sv_of(name + n)))
 			leg_log(c->leg, LOG_WARNING, "variable %s names no header that may be added", name);
 		else
 			sip_put_hdr(b, name + n, sv_of(value));

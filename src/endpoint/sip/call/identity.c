@@ -136,6 +136,15 @@ bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const
 	return !identity_is_account(&id, m, who) && !(from_is_anonymous(m) && id.hdr == SIP_HDR_FROM);
 }
 
+bool identity_is_others(const struct profile *p, const struct sip_msg *m, const struct auth *who)
+{
+	struct identity id;
+	if (!who->user)
+		return false;
+	identity_read(&p->conf, m, &id);
+	return !identity_is_account(&id, m, who);
+}
+
 static ON_CTL void account_put(struct leg *leg, const struct auth *who, struct leg_profile *lp)
 {
 	const char *id = dir_user_id(who->user), *number = dir_user_var(who->user, "effective_caller_id_number"),

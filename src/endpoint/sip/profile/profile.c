@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 static struct {
 	const struct profile_hooks *hooks;

@@ -101,6 +101,8 @@ static const struct param params[] = {
     P("auth-all-packets", P_BOOL, auths_all_packets, "false"),
     P("auth-messages", P_BOOL, auths_messages, "true"),
     P("disable-auth-messages", P_NOT, auths_messages, NULL),
+    P("sip-messages-respond-200-ok", P_BOOL, says_200_to_messages, "false"),
+    P("message-rate-per-sender", P_UINT, messages_per_sender, "20"),
     P("auth-subscriptions", P_BOOL, auths_subscriptions, "true"),
     P("disable-auth-subscriptions", P_NOT, auths_subscriptions, NULL),
     P("auth-require-user", P_BOOL, requires_auth_user, "false"),
