@@ -12,15 +12,15 @@
 #include "core/registry/chat.h"
 #include "core/value/vars.h"
 #include "loop/co.h"
+#include "loop/loop.h"
 #include "sms/sms_i.h"
-#include <stdlib.h>
 
-enum { AT_ONCE_MAX = 200, HOPS_MAX = 70 };
+enum { AT_ONCE_MAX = 200, ASKED_MAX = 5000, HOPS_MAX = 70 };
 #define SEND_MESSAGE "SMS::SEND_MESSAGE"
 #define DELIVERY_REPORT "SMS::DELIVERY_REPORT"
 
 static struct event_sub *sub;
-static unsigned running_count;
+static unsigned running_count, asked_count;
 static uint64_t taken_count, refused_count;
 
 /* ---- the plan ---- */
@@ -104,27 +104,50 @@ static ON_CTL void tell(const struct event *message)
 		event_fire(report);
 }
 
-static void on_event(struct event *e, void *arg)
-{
-	const char *failed, *proto;
+/* After the event itself was told to everybody. */
+struct asked {
+	struct ldefer defer;
 	struct event *message;
+};
+
+static void give_on(void *arg)
+{
+	struct asked *a = arg;
+	const char *proto;
+	const struct chat_ops *ops;
 
 	role_assert_ctl();
-	failed = event_get(e, "Delivery-Failure"), proto = event_get(e, "dest_proto");
-	if (failed || str_is_true(event_get(e, "Nonblocking-Delivery"))) /* what tell fired, or a report given back */
-		return;
-	if (!(message = event_dup(e)))
-		return;
-	event_add(message, CHAT_SKIP_PLAN, "true");
-	if (proto && chat_carrier_find(sv_of(proto))) {
-		const struct chat_ops *ops = chat_carrier_find(sv_of(proto));
-		event_add(message, "dest_proto", proto);
-		ops->send(message, NULL, NULL);
-		tell(message);
+	proto = event_get(a->message, "dest_proto");
+	if ((ops = proto ? chat_carrier_find(sv_of(proto)) : NULL)) {
+		event_add(a->message, "dest_proto", ops->proto);
+		ops->send(a->message, NULL, NULL);
+		tell(a->message);
 	} else {
 		log_error("sms: " SEND_MESSAGE ": dest_proto is missing, or names no carrier: '%s'", proto ? proto : "");
 	}
-	mem_unref(message);
+	mem_unref(a->message);
+	mem_free(a);
+	asked_count--;
+}
+
+static void on_event(struct event *e, void *arg)
+{
+	struct asked *a;
+
+	role_assert_ctl();
+	if (event_get(e, "Delivery-Failure") || str_is_true(event_get(e, "Nonblocking-Delivery")))
+		return; /* what tell fired, or a report given back */
+	if (asked_count >= ASKED_MAX || !(a = mem_zalloc(sizeof(*a)))) {
+		refused_count++;
+		return;
+	}
+	if (!(a->message = event_dup(e))) {
+		mem_free(a);
+		return;
+	}
+	asked_count++;
+	event_add(a->message, CHAT_SKIP_PLAN, "true");
+	loop_defer(&a->defer, "sms.send", give_on, a);
 }
 
 /* ---- the module ---- */
@@ -146,7 +169,7 @@ static int sms_load(void)
 static int sms_unload(void)
 {
 	role_assert_ctl();
-	if (running_count)
+	if (running_count || asked_count)
 		return ST_BUSY;
 	chat_plan_set(NULL);
 	event_sub_free(sub);
