@@ -51,7 +51,8 @@ def sw(tmp_path_factory):
         modules.write_text(modules.read_text().replace("</modules>", '<load module="mod_sms"/></modules>'))
     profile = conf / "sip_profiles/internal.xml"
     assert 'name="context" value="' in profile.read_text()
-    profile.write_text(re.sub('name="context" value="[^"]*"', 'name="context" value="public"', profile.read_text()))
+    profile.write_text(re.sub('name="context" value="[^"]*"', 'name="context" value="public"', profile.read_text())
+                       .replace("<settings>", '<settings><param name="message-rate-per-sender" value="1000"/>', 1))
     switch = conf / "autoload_configs/switch.conf.xml"
     switch.write_text(switch.read_text().replace('name="system-commands" value="false"', 'name="system-commands" value="true"'))
     sw.start()

@@ -16,6 +16,7 @@
 #include "core/registry/limits.h"
 #include "core/run/exec.h"
 #include "core/run/run_core.h"
+#include "core/run/transfer.h"
 #include "core/sound/media.h"
 #include "core/sound/play.h"
 #include "core/sound/sound_core.h"
@@ -116,6 +117,15 @@ static ON_CTL void pre_execute(struct leg *maker, struct leg *leg, const char *a
 	mem_free(data);
 }
 
+/* Who waits to hear that a blind transfer reached somebody. */
+static ON_CTL void transferred(struct leg *a, struct leg *b)
+{
+	if (b->is_answered)
+		leg_transfer_told(a, true);
+	if (a->is_answered)
+		leg_transfer_told(b, true);
+}
+
 int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 {
 	struct bridge *br;
@@ -162,6 +172,7 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 		a->ops->on_bridge(a);
 	if (b->ops && b->ops->on_bridge)
 		b->ops->on_bridge(b);
+	transferred(a, b);
 	pre_execute(a, a, "bridge_pre_execute_aleg_app", "bridge_pre_execute_aleg_data");
 	pre_execute(a, b, "bridge_pre_execute_bleg_app", "bridge_pre_execute_bleg_data");
 	return ST_OK;
@@ -430,8 +441,11 @@ void bridge_take_aside(struct leg *leg)
 static void part_answer(struct leg *leg)
 {
 	role_assert_ctl();
+	if (!leg->peer)
+		return;
+	bridge_leg_answered(leg);
 	if (leg->peer)
-		bridge_leg_answered(leg);
+		transferred(leg, leg->peer);
 }
 
 static void part_hold(struct leg *leg, bool is_held)

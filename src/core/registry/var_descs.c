@@ -159,6 +159,7 @@ static const struct var_desc vars[] = {
     {"proto_specific_hangup_cause", "text", "sip:NNN of the end", true, true},
     {"domain_name", "text", "the domain a dial string means when it names none", true, true},
     {"user_context", "context", "of the directory's user", true, true},
+    {"blind_transfer_uuid", "uuid", "of a leg that a REFER transferred: who waits to hear how it went", true, true},
     {"transfer_source", "text",
         "how the leg came to where it is: EPOCH:UUID:bl_xfer:EXTEN/CONTEXT/DIALPLAN or EPOCH:UUID:uuid_br:UUID", false,
         true},

@@ -10,6 +10,7 @@
 #include "core/leg/leg_core.h"
 #include "core/run/exec_i.h"
 #include "core/run/run_core.h"
+#include "core/run/transfer.h"
 #include "core/value/cause.h"
 #include <string.h>
 
@@ -41,6 +42,8 @@ static ON_CTL void end_of_list(struct leg *leg)
 	if (exec_of(leg)->is_parked || exec_is_detached(leg) || leg_is_held_by_some(leg) ||
 	    leg->state == CS_CONSUME_MEDIA || leg->state == CS_PARK || leg->state == CS_EXCHANGE_MEDIA ||
 	    leg->state == CS_HIBERNATE)
+		return;
+	if (leg_transfer_told(leg, false) && exec_of(leg)->is_rerouted)
 		return;
 	leg_log(leg, LOG_NOTICE, "%s has executed the last dialplan instruction, hanging up.", leg->name);
 	leg_hangup(leg, CAUSE_NORMAL_CLEARING);

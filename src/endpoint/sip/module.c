@@ -159,6 +159,13 @@ static const struct var_desc vars[] = {
     {"transfer_destination", "text", "on the leg that asked for a transfer: blind:EXTENSION", false, true},
     {"transfer_disposition", "text", "blind or attended, on the leg that asked", false, true},
     {"deny_refer_requests", "boolean", "REFER of this leg is refused", true, false},
+    {"confirm_blind_transfer", "boolean",
+        "a REFER to a number is answered by how the new call went (NOTIFY 100, then the end); until then the leg waits, "
+        "and gets the other one back when nobody took it",
+        true, false},
+    {"sip_refer_reply", "text", "what came of our REFER: a status line", false, true},
+    {"sip_refer_continue_after_reply", "boolean", "after deflect the dialplan goes on, whatever came of it", true,
+        false},
     {"sip_auto_answer", "boolean", "asks the phone to answer by itself", true, false},
     {"max_forwards", "number", "hops left", true, true},
     {0},
@@ -168,6 +175,8 @@ static const struct var_desc vars[] = {
 static const struct conf_desc confs[] = {
     {"sofia.conf", "max-transactions-per-address", "number", "", "10000",
         "profile: requests of one address that wait for their answer; more get 503"},
+    {"sofia.conf", "enable-join", "boolean", "", "false",
+        "profile: an INVITE with Join makes a third of two legs; who knows a dialog's names listens in by it"},
     {"sofia.conf", "message-rate-per-sender", "number", "", "20",
         "profile: MESSAGEs a second of one user (of one address where nobody has to log in); more get 503; 0: any"},
     {"sofia.conf", "udp-answer-factor", "number", "", "3",

@@ -119,6 +119,7 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 	loop_timer_cancel(&c->session_timer);
 	info_end(c);
 	refer_referral_end(c);
+	refer_waiting_end(c);
 	c->sip = NULL;
 	if (c->leg && leg_is_up(c->leg) && redirect_in(c, why))
 		goto out;

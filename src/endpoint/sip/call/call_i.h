@@ -49,6 +49,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	struct sip_dst dst;
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
+	struct sip_sub *transfer;           /* their REFER waits for its outcome (confirm_blind_transfer); NULL = none */
 	struct sip_sub *referral;           /* we sent a REFER: what becomes of it is told here; NULL = none */
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
@@ -137,9 +138,17 @@ ON_CTL void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, co
  */
 ON_CTL int refer_send(struct call *c, const char *headers);
 ON_CTL void refer_referral_end(struct call *c); /* what becomes of it is of no interest any more */
-/* The leg an INVITE's Replaces names (NULL without the header; borrowed). False: it cannot be, and was answered. */
-ON_CTL bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct leg **out);
-ON_CTL void replaces_prepare(struct call *c, const struct leg *replaced); /* before the leg starts */
+/* The leg an INVITE's Replaces or Join names (NULL without them; borrowed). False: it cannot be, and was answered. */
+struct named_leg {
+	struct leg *leg;
+	bool is_join;
+};
+ON_CTL bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct named_leg *out);
+ON_CTL struct call *call_by_name(const struct dialog_name *r); /* of any profile; NULL */
+ON_CTL void replaces_prepare(struct call *c, const struct named_leg *n); /* before the leg starts */
+/* The outcome of a blind transfer that its phone waits to hear of (confirm_blind_transfer). */
+ON_CTL int call_transfer_told(struct leg *leg, struct leg *other, bool is_good);
+ON_CTL void refer_waiting_end(struct call *c); /* nobody waits any more */
 ON_CTL void replaces_run(struct call *c);                                 /* once it is acknowledged */
 
 ON_CTL int call_hold(struct leg *leg, bool is_hold);
