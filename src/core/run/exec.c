@@ -59,7 +59,7 @@ static CO bool run_next(struct leg *leg)
 	item = exec_items_pop(&exec_of(leg)->list);
 	if (!item) {
 		end_of_list(leg);
-		return false;
+		return exec_of(leg)->is_rerouted; /* a failed transfer: it goes back to who asked for it */
 	}
 	if (leg->state == CS_CONSUME_MEDIA) {
 		leg_flip_cid(leg);
