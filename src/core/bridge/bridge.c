@@ -76,6 +76,9 @@ static ON_CTL void fire_update(struct leg *leg, struct leg *peer)
 
 	if (!name || !*name)
 		name = number;
+	const char *before = leg_var(leg, "last_sent_callee_id_number");
+	if (before && number && strcmp(before, number) != 0 && leg->ops && leg->ops->display)
+		leg->ops->display(leg, name, number); /* another one than it talked to before */
 	if (name)
 		leg_var_set(leg, "last_sent_callee_id_name", name);
 	if (number)

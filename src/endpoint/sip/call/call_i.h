@@ -34,7 +34,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool has_answered;   /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
 	bool is_start_held;  /* the leg starts when the ACK brings SDP */
 	bool is_hold_due;    /* asked for before the ACK: a re-INVITE has to wait for it, and so does an UPDATE */
-	char *display_due[2];
+	char *display_due[2], *display_said[2]; /* name, number: to be told after the ACK; that were told last */
 	bool shows_updates; /* the far side said X-FS-Support: update_display */
 	bool is_nat;
 	bool is_waiting_offerless; /* waiting_tx has no SDP */
@@ -55,6 +55,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
 	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
 	bool has_own_domain;                /* sip_invite_domain was given */
+	bool is_answer_asked; /* by NOTIFY: sip_auto_answer */
 	bool is_bye_said;                   /* ours went out, with all its headers */
 };
 /* out: what hears of its dialog when it goes out; NULL: it came in. */
@@ -127,6 +128,8 @@ ON_CTL void identity_in(struct call *c, const struct sip_msg *m, const struct au
 ON_CTL bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const struct auth *who);
 /* Who logged in gives himself out as somebody else. */
 ON_CTL bool identity_is_others(const struct profile *p, const struct sip_msg *m, const struct auth *who);
+/* The identity header that counts, of whoever sends m; false: there is none. */
+ON_CTL bool identity_shown(const struct sip_msg *m, struct sip_nameaddr *out);
 /* The identity header with its line's end, and Privacy; nothing where none is to be told. */
 ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
 /* The host of an address of ours, IPv6 in brackets; what is no host gives way to our own. */
@@ -160,7 +163,10 @@ ON_CTL int call_respond(struct leg *leg, int code, const char *phrase); /* respo
 ON_CTL int call_send_info(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_send_message(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_phone_event(struct leg *leg, const char *event);
-ON_CTL int call_display(struct leg *leg, const char *name, const char *number);
+ON_CTL int call_display(struct leg *leg, const char *name, const char *number); /* display.c */
+ON_CTL void call_display_said(struct call *c, const char *name, const char *number); /* its phone shows them */
+ON_CTL void call_display_read(struct call *c, const struct sip_msg *m); /* of a re-INVITE, UPDATE, INFO */
+ON_CTL bool call_is_unacknowledged(const struct call *c); /* its 2xx waits for the ACK */
 ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
 ON_CTL int call_out_dial(struct leg *leg);
 ON_CTL int call_out_invite(struct leg *leg); /* to c->uri, with a new offer; again after a redirection */

@@ -53,6 +53,8 @@ void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const stru
 	bool is_digit = info_digit_parse(m->content_type, m->body, &digit, &duration);
 	sip_call_reply(sc, tx, 200, NULL, NULL, NULL, SV_NONE);
 	recv_info_event(c, m);
+	if (sv_startsi(m->content_type, SV("message/update_display")))
+		call_display_read(c, m);
 	if (!is_digit)
 		return;
 	leg_dtmf_own_received(c->leg);

@@ -77,8 +77,35 @@ void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *pr
 	}
 }
 
+static bool contains(struct sv text, const char *word)
+{
+	size_t n = strlen(word);
+	for (size_t i = 0; i + n <= text.n; i++)
+		if (!strncasecmp(text.p + i, word, n))
+			return true;
+	return false;
+}
+
+/* That it be answered at once: by Call-Info (RFC 5373's way has no phones), Alert-Info or the address. */
+static bool asks_for_answer(const struct sip_msg *m)
+{
+	static const char *const alerts[] = {"auto-answer", "auto answer", "alert-autoanswer", "autoanswer", "ring-answer"};
+	struct sv alert = sip_msg_value_named(m, "Alert-Info"), yes;
+	struct sip_list_it it;
+	struct sip_nameaddr na;
+	for (sip_list_start(&it, m, SIP_HDR_CALL_INFO); sip_list_next(&it);)
+		if (sip_nameaddr_parse(&na, it.item) == ST_OK && sip_param_get(na.params, ';', "answer-after", NULL))
+			return true;
+	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
+		if (contains(alert, alerts[i]))
+			return true;
+	return sip_param_get(m->ruri.params, ';', "intercom", &yes) && sv_isi(yes, "true");
+}
+
 void call_vars_kept(struct call *c, const struct sip_msg *m)
 {
+	if (asks_for_answer(m))
+		leg_var_set(c->leg, "sip_auto_answer_detected", "true");
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		call_var_sv(c->leg, kept[i].var, sip_msg_value_named(m, kept[i].hdr));
 	const char *signature = vars_get(c->leg->vars, "sip_identity");

@@ -43,6 +43,15 @@ static bool header_find(const struct sip_msg *m, enum sip_hdr_id id, struct sip_
 	return false;
 }
 
+bool identity_shown(const struct sip_msg *m, struct sip_nameaddr *out)
+{
+	static const enum sip_hdr_id ids[] = {SIP_HDR_P_ASSERTED_IDENTITY, SIP_HDR_REMOTE_PARTY_ID};
+	for (size_t i = 0; i < 2; i++)
+		if (header_find(m, ids[i], out))
+			return true;
+	return false;
+}
+
 /* RFC 3323's header: anything but "none" is a wish to be hidden. */
 static bool privacy_asks(const struct sip_msg *m)
 {
@@ -306,6 +315,7 @@ void call_identity_put(struct call *c, struct buf *b, bool is_response)
 		return;
 	if (is_response)
 		callee_of(c, &name, &number);
+	call_display_said(c, name, number);
 	if (type == CID_PID)
 		hdr = is_response || lp->has_screen ? "P-Asserted-Identity" : "P-Preferred-Identity";
 	buf_init(&uri);
