@@ -111,6 +111,7 @@ static const struct var_desc vars[] = {
         true},
     {"sip_ph_*", "text", "header of our provisional responses; X- headers of the called phone's come by themselves",
         true, true},
+    {"sip_info_h_*", "text", "header of our INFO (send_info, uuid_send_info)", true, false},
     {"sip_bye_h_*", "text",
         "header of our BYE, of the 200 to the phone's own, and of the BYE to the other side; X- headers of a BYE come "
         "by "

@@ -150,5 +150,10 @@ int call_send_info(struct leg *leg, const char *ctype, struct sv body)
 	role_assert_ctl();
 	if (!c || !c->sip || c->is_closed)
 		return ST_INVAL;
-	return sip_call_request(c->sip, "INFO", NULL, ctype, body, NULL, NULL);
+	struct buf headers;
+	buf_init(&headers);
+	call_headers_put(c, &headers, "sip_info_h_");
+	int st = headers.failed ? ST_NOMEM : sip_call_request(c->sip, "INFO", headers.p, ctype, body, NULL, NULL);
+	buf_fini(&headers);
+	return st;
 }
