@@ -71,9 +71,24 @@ static ON_CTL void refer_vars(struct leg *leg, struct leg *referrer, const struc
 		leg_var_set(referrer, "transfer_fallback_extension", referrer->profile->username);
 }
 
+/* A transfer is a hop: phones that send each other's calls round come to an end. */
+static ON_CTL bool hop_take(struct leg *leg)
+{
+	const char *left = leg_var(leg, "max_forwards");
+	uint32_t hops;
+	if (!left || sv_u32(sv_of(left), &hops))
+		return true;
+	if (hops <= 1)
+		return false;
+	leg_var_setf(leg, "max_forwards", "%u", (unsigned)(hops - 1));
+	return true;
+}
+
 /* What a phone asks for is a number, whatever it says. */
 static ON_CTL int transfer_outside(struct leg *leg, const char *number)
 {
+	if (!hop_take(leg))
+		return ST_LIMIT;
 	char *text = mark_dup(number);
 	int st = text ? leg_transfer(leg, text, NULL, NULL) : ST_NOMEM;
 	mem_free(text);

@@ -100,6 +100,19 @@ static ON_CTL void goes_where(struct leg_profile *lp, const struct leg *replaced
 	mem_free(exten);
 }
 
+/* Who it comes to talk to, for its display: the one it replaces had been reached as, or who that one talks to. */
+static ON_CTL void shows(struct leg_profile *lp, const struct leg *replaced)
+{
+	const struct leg *who = replaced->is_answered && replaced->peer ? replaced->peer : replaced;
+	const struct leg_profile *of = who->profile;
+	if (!of)
+		return;
+	bool is_callee = who->is_outbound;
+	const char *number = is_callee ? of->callee_id_number : of->caller_id_number;
+	leg_profile_set(&lp->callee_id_name, is_callee ? of->callee_id_name : of->caller_id_name);
+	leg_profile_set(&lp->callee_id_number, number && *number ? number : of->destination_number);
+}
+
 /* The new leg answers and waits where its ACK brings the exchange; else it does by itself what is asked. */
 void replaces_prepare(struct call *c, const struct named_leg *n)
 {
@@ -107,6 +120,7 @@ void replaces_prepare(struct call *c, const struct named_leg *n)
 	struct leg *replaced = n->leg;
 	if (!lp)
 		return;
+	shows(lp, replaced);
 	if (n->is_join) {
 		runs(lp, "answer,three_way:%s", replaced->uuid);
 		return;
