@@ -108,7 +108,7 @@ static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct 
 			sip_stx_reply_once(tx, 481, "Subscription Does Not Exist", NULL);
 		break;
 	case SIP_MESSAGE:
-		message_in(p, tx, m, NULL);
+		message_in(p, tx, m, NULL, NULL);
 		break;
 	case SIP_SUBSCRIBE:
 		if (is_authenticated(p, tx, m))

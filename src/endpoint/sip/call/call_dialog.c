@@ -153,7 +153,7 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 		sip_call_reply(sc, tx, 489, NULL, "Allow-Events: \r\n", NULL, SV_NONE);
 		break;
 	case SIP_MESSAGE:
-		message_in(c->p, tx, m, c->leg);
+		message_in(c->p, tx, m, sc, c->leg);
 		break;
 	case SIP_PUBLISH: /* known, and not for calls: RFC 3261 8.2.1 */
 	case SIP_REGISTER:

@@ -6,8 +6,9 @@
 struct leg;
 
 extern const struct profile_part message_part;
-/* leg: the call's it came in; NULL outside. */
-ON_CTL void message_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct leg *leg);
+/* sc, leg: the call it came in; NULL outside. */
+ON_CTL void message_in(
+    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct sip_call *sc, struct leg *leg);
 ON_CTL void message_out_stop(struct profile *p); /* those under way end */
 ON_CTL int message_carrier_open(void); /* at load */
 ON_CTL void message_carrier_close(void);

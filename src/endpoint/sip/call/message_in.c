@@ -217,14 +217,19 @@ static ON_CTL struct event *event_make(
 
 /* ---- the request ---- */
 
-static ON_CTL void say_taken(struct profile *p, struct sip_stx *tx)
+static ON_CTL void say_taken(struct profile *p, struct sip_stx *tx, struct sip_call *sc)
 {
+	int code = p->conf.says_200_to_messages ? 200 : 202;
 	struct buf b, uri;
 
+	if (sc) {
+		sip_call_reply(sc, tx, code, NULL, NULL, NULL, SV_NONE);
+		return;
+	}
 	buf_init(&b), buf_init(&uri);
 	if (sip_stack_contact_uri(p->stack, NULL, sip_stx_transport(tx), sip_stx_peer(tx), &uri) == ST_OK)
 		buf_printf(&b, "Contact: <%s>\r\n", uri.p);
-	sip_stx_reply(tx, p->conf.says_200_to_messages ? 200 : 202, NULL, b.p, NULL, SV_NONE);
+	sip_stx_reply(tx, code, NULL, b.p, NULL, SV_NONE);
 	buf_fini(&b), buf_fini(&uri);
 }
 
@@ -234,7 +239,8 @@ static ON_CTL bool is_own(const struct sip_msg *m)
 	return by.n && event_identity.core_uuid && sv_is(by, event_identity.core_uuid);
 }
 
-void message_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct leg *leg)
+void message_in(
+    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct sip_call *sc, struct leg *leg)
 {
 	struct auth who = {0};
 	struct event *e;
@@ -254,7 +260,7 @@ void message_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, 
 		} else if (chat_send(e, NULL, NULL) == ST_FULL) {
 			sip_stx_reply_once(tx, 503, "Too Many Messages", "Retry-After: 1\r\n");
 		} else {
-			say_taken(p, tx);
+			say_taken(p, tx, sc);
 		}
 		mem_unref(e);
 	}
