@@ -184,6 +184,9 @@ static const struct var_desc vars[] = {
 static const struct conf_desc confs[] = {
     {"sofia.conf", "max-transactions-per-address", "number", "", "10000",
         "profile: requests of one address that wait for their answer; more get 503"},
+    {"sofia.conf", "refer-outside-of-calls", "boolean", "", "false",
+        "profile: an account may send REFER outside of a call: about a call of its own (Target-Dialog), or to have its own "
+        "phones call a number"},
     {"sofia.conf", "enable-join", "boolean", "", "false",
         "profile: an INVITE with Join makes a third of two legs; who knows a dialog's names listens in by it"},
     {"sofia.conf", "message-rate-per-sender", "number", "", "20",

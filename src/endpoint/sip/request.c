@@ -118,9 +118,8 @@ static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct 
 		if (is_authenticated(p, tx, m))
 			reply(tx, 489, "Allow-Events: \r\n");
 		break;
-	case SIP_REFER: /* inside of calls only */
-		if (is_authenticated(p, tx, m))
-			sip_stx_reply_once(tx, 403, "REFER Outside Of A Call", NULL);
+	case SIP_REFER:
+		refer_outside_in(p, tx, m);
 		break;
 	default:
 		reply(tx, 501, NULL);

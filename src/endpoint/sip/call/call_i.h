@@ -136,6 +136,8 @@ ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
 ON_CTL void call_host_put(struct call *c, struct buf *b, const char *host);
 
 /* ---- transfers (refer.c) ---- */
+/* What a REFER asks for: to the number, or with other's far end. */
+ON_CTL int refer_do(struct call *c, struct call *other, const struct sip_msg *m, const struct refer_to *r);
 ON_CTL void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
 /* Sends a REFER inside the call; headers has its Refer-To. Once the far side tells that it is done, the leg hangs up.
  */

@@ -226,6 +226,17 @@ static ON_CTL int attended(struct call *c, struct call *other, const struct sip_
 	return st;
 }
 
+int refer_do(struct call *c, struct call *other, const struct sip_msg *m, const struct refer_to *r)
+{
+	struct leg *leg = mem_ref(c->leg);
+	leg_var_setf(leg, "sip_refer_to", "%.*s", SVF(sip_msg_value(m, SIP_HDR_REFER_TO)));
+	int st = other ? attended(c, other, m) : blind(c, m, r);
+	if (st != ST_OK)
+		leg_log(leg, LOG_NOTICE, "the transfer to %s cannot be: %s", r->exten, status_text(st));
+	mem_unref(leg);
+	return st;
+}
+
 /* The phone is to hear how the new call went, not only that it was begun. */
 static ON_CTL bool is_confirmed(struct call *c)
 {
@@ -257,16 +268,13 @@ void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const str
 	sub = subscription_make(c, sc, m->cseq, waits);
 	if (waits && (c->transfer = sub))
 		notify_state(c, sub, "active;expires=60", "100 Trying");
-	leg_var_setf(leg, "sip_refer_to", "%.*s", SVF(sip_msg_value(m, SIP_HDR_REFER_TO)));
-	st = other ? attended(c, other, m) : blind(c, m, &r);
+	st = refer_do(c, other, m, &r);
 	if (!waits || st != ST_OK || !sub) {
 		c->transfer = waits ? NULL : c->transfer;
 		notify(c, sub, st == ST_OK ? "200 OK" : "403 Forbidden");
 	}
 	if (st == ST_OK && other)
 		leg_hangup(leg, CAUSE_NORMAL_CLEARING);
-	else if (st != ST_OK)
-		leg_log(leg, LOG_NOTICE, "the transfer to %s cannot be: %s", r.exten, status_text(st));
 done:
 	refer_to_fini(&r);
 	mem_unref(leg);

@@ -103,6 +103,7 @@ static const struct param params[] = {
     P("disable-auth-messages", P_NOT, auths_messages, NULL),
     P("sip-messages-respond-200-ok", P_BOOL, says_200_to_messages, "false"),
     P("send-display-update", P_BOOL, sends_display_updates, "true"),
+    P("refer-outside-of-calls", P_BOOL, takes_refer_outside, "false"),
     P("enable-join", P_BOOL, is_join_allowed, "false"),
     P("confirm-blind-transfer", P_BOOL, confirms_blind_transfers, "false"),
     P("disable-transfer", P_BOOL, has_disabled_transfer, "false"),
