@@ -58,6 +58,8 @@ void message_out_stop(struct profile *p)
 {
 	struct lnode *it, *tmp;
 
+	if (!under_way_count)
+		return;
 	list_each (&under_way, it, tmp) {
 		struct request *r = list_entry(it, struct request, link);
 		if (r->p != p)

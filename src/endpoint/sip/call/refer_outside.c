@@ -83,17 +83,6 @@ static ON_CTL void take(struct profile *p, struct sip_stx *tx, const struct told
 
 /* ---- about a call ---- */
 
-/* call-id;local-tag=..;remote-tag=..: the tags from the sender's side. */
-static bool target_parse(struct dialog_name *out, struct sv text)
-{
-	struct sv params;
-	*out = (struct dialog_name){.to_tag = SV_NONE};
-	sv_split(sv_trim(text), ';', &out->call_id, &params);
-	out->call_id = sv_trim(out->call_id);
-	return out->call_id.n && sip_param_get(params, ';', "remote-tag", &out->to_tag) && out->to_tag.n &&
-	       sip_param_get(params, ';', "local-tag", &out->from_tag) && out->from_tag.n;
-}
-
 /* A phone of the account is its far end. */
 static ON_CTL bool is_of(const struct call *c, const struct auth *who)
 {
@@ -107,7 +96,7 @@ static ON_CTL void about_call(
     struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const struct auth *who, const struct refer_to *r)
 {
 	struct dialog_name name, rep;
-	struct call *c = target_parse(&name, sip_msg_value_named(m, "Target-Dialog")) ? call_by_name(&name) : NULL, *other = NULL;
+	struct call *c = dialog_target_parse(&name, sip_msg_value_named(m, "Target-Dialog")) ? call_by_name(&name) : NULL, *other = NULL;
 	struct told t;
 	if (!c || !is_of(c, who)) {
 		sip_stx_reply_once(tx, 481, "Call Does Not Exist", NULL);

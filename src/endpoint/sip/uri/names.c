@@ -17,6 +17,18 @@ bool dialog_name_parse(struct dialog_name *out, struct sv text)
 	       sip_param_get(params, ';', "from-tag", &out->from_tag) && out->from_tag.n;
 }
 
+/* ---- Target-Dialog: call-id;local-tag=..;remote-tag=.. as its sender's side has them (RFC 4538) ---- */
+
+bool dialog_target_parse(struct dialog_name *out, struct sv text)
+{
+	struct sv params;
+	*out = (struct dialog_name){.to_tag = SV_NONE};
+	sv_split(sv_trim(text), ';', &out->call_id, &params);
+	out->call_id = sv_trim(out->call_id);
+	return out->call_id.n && sip_param_get(params, ';', "remote-tag", &out->to_tag) && out->to_tag.n &&
+	       sip_param_get(params, ';', "local-tag", &out->from_tag) && out->from_tag.n;
+}
+
 /* ---- Refer-To ---- */
 
 static char *unescaped(struct sv text)

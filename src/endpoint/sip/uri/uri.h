@@ -41,7 +41,8 @@ struct dialog_name { /* of Replaces and Join: views; the tags as the side that r
 	struct sv call_id, to_tag, from_tag;
 	bool is_early_only;
 };
-ANY bool dialog_name_parse(struct dialog_name *out, struct sv text);
+ANY bool dialog_name_parse(struct dialog_name *out, struct sv text);   /* Replaces, Join */
+ANY bool dialog_target_parse(struct dialog_name *out, struct sv text); /* Target-Dialog */
 struct refer_to {
 	struct sv host;
 	char *exten, *replaces; /* owned, plain, fit for headers; replaces NULL without */
