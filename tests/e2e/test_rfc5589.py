@@ -1,10 +1,12 @@
 """RFC 5589's transfers with scripted phones: 6.1 blind transfer (successful, refused, unanswered), with the outcome told at once as
 FreeSWITCH does and with confirm_blind_transfer; 7.1 to 7.7 attended ones; and what a transferred leg carries."""
 import re
+import wave
 from urllib.parse import quote
 
 import pytest
 from calls import arrives, ended, extension, refer, replaces_of, second_line, uuid_of, write_extensions
+from talk import Talker, amplitude
 from wire import sdp
 
 pytestmark = pytest.mark.leaks
@@ -259,4 +261,59 @@ def test_what_the_transferred_leg_carries(tandem, phone):
     c.own_request("BYE")
     c.expect(200)
     ended(b)
+    tandem.wait_calls(0)
+
+
+def wav_parts(path, hz):
+    """How many of its tenths of a second have that tone."""
+    with wave.open(str(path)) as w:
+        data, rate, channels = w.readframes(w.getnframes()), w.getframerate(), w.getnchannels()
+    x = [int.from_bytes(data[i:i + 2], "little", signed=True) for i in range(0, len(data), 2 * channels)]
+    step = rate // 10
+    return sum(amplitude(x[i:i + step], hz, rate) > 500 for i in range(0, len(x) - step, step))
+
+
+@pytest.mark.parametrize("kind", ["blind", "attended"])
+def test_a_recording_follows(tandem, phone, kind):
+    """recording_follow_transfer: what was recorded of the transferor goes on in the same file with whom he left."""
+    path = tandem.root / f"recordings/follow-{kind}.wav"
+    path.parent.mkdir(exist_ok=True)
+    a, b, c = phone("1000"), phone("1001"), phone("1002")
+    events = tandem.esl()
+    established(a, b)
+    leg = uuid_of(tandem, "1000")
+    tandem.api(f"uuid_setvar {leg} recording_follow_transfer true")
+    assert tandem.api(f"uuid_record {leg} start {path}").startswith("+OK")
+    talkers = [Talker(b, 700)]
+    try:
+        talkers[0].said_all()
+        talkers[0].say(0.6)
+        talkers[0].said_all()
+        events.subscribe("RECORD_START RECORD_STOP")
+        if kind == "blind":
+            refer(a, "<sip:1002@127.0.0.1>")
+            ended(a)
+            c.take()
+        else:
+            line = second_line(tandem, a, c)
+            refer(a, f"<sip:1002@127.0.0.1?Replaces={quote(replaces_of(line), safe='')}>")
+            ended(a)
+            ended(line)
+            line.close()
+        e = events.wait_event("RECORD_START")
+        assert e["Record-File-Path"] == str(path) and e["Unique-ID"] != leg
+        talkers.append(Talker(c, 1100))
+        talkers[0].hears(1100)
+        talkers[1].hears(700)
+        talkers[1].say(0.6)
+        talkers[1].said_all()
+    finally:
+        for x in talkers:
+            x.stop()
+    c.own_request("BYE")
+    c.expect(200)
+    ended(b)
+    events.wait_event("RECORD_STOP", **{"Unique-ID": e["Unique-ID"]})
+    events.close()
+    assert wav_parts(path, 700) >= 3 and wav_parts(path, 1100) >= 2
     tandem.wait_calls(0)

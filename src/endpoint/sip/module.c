@@ -164,6 +164,7 @@ static const struct var_desc vars[] = {
         "a REFER to a number is answered by how the new call went (NOTIFY 100, then the end); until then the leg waits, "
         "and gets the other one back when nobody took it",
         true, false},
+    {"sip_allow", "list", "methods that the far side takes", true, true},
     {"sip_refer_reply", "text", "what came of our REFER: a status line", false, true},
     {"sip_refer_continue_after_reply", "boolean", "after deflect the dialplan goes on, whatever came of it", true,
         false},

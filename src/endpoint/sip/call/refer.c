@@ -6,6 +6,7 @@
 #include "core/bridge/bridge.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
+#include "core/sound/tap.h"
 #include "core/value/cause.h"
 #include "core/value/vars.h"
 #include "endpoint/sip/call/call_i.h"
@@ -71,6 +72,14 @@ static ON_CTL void refer_vars(struct leg *leg, struct leg *referrer, const struc
 		leg_var_set(referrer, "transfer_fallback_extension", referrer->profile->username);
 }
 
+/* What was recorded of who transfers goes on with whom he leaves in the call. */
+static ON_CTL void recordings_follow(struct leg *from, struct leg *to, bool is_attended)
+{
+	if (to && (leg_var_is_true(from, "recording_follow_transfer") ||
+	              (is_attended && leg_var_is_true(from, "recording_follow_attxfer"))))
+		leg_record_follow(from, to);
+}
+
 /* A transfer is a hop: phones that send each other's calls round come to an end. */
 static ON_CTL bool hop_take(struct leg *leg)
 {
@@ -103,6 +112,8 @@ static ON_CTL int blind(struct call *c, const struct sip_msg *m, const struct re
 	if (!peer || !leg_is_up(peer))
 		return ST_NOTFOUND;
 	refer_vars(peer, c->leg, m);
+	if (!c->transfer)
+		recordings_follow(c->leg, peer, false);
 	leg_var_set(c->leg, "transfer_disposition", "blind");
 	leg_var_set(c->leg, "endpoint_disposition", "BLIND_TRANSFER");
 	leg_var_setf(c->leg, "transfer_to", "blind:%s", peer->uuid);
@@ -147,6 +158,8 @@ int call_transfer_told(struct leg *leg, struct leg *other, bool is_good)
 	if (!c || !c->transfer)
 		return ST_NOTFOUND;
 	outcome_put(other, is_good, text, sizeof(text));
+	if (is_good)
+		recordings_follow(leg, other, false);
 	notify(c, c->transfer, text);
 	c->transfer = NULL;
 	if (is_good || !leg_is_up(other) || bridge_two(leg, other) < 0)
@@ -206,6 +219,8 @@ static ON_CTL int attended(struct call *c, struct call *other, const struct sip_
 	if (other == c || (!first && !second))
 		return ST_NOTFOUND;
 	refer_vars(first ? first : second, c->leg, m);
+	recordings_follow(c->leg, first, true);
+	recordings_follow(other->leg, second, true);
 	leg_var_set(c->leg, "transfer_disposition", "attended");
 	if (first && second)
 		return attended_join(c, other, first, second);
