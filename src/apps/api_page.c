@@ -1,4 +1,5 @@
-/* Commands that FreeSWITCH's mod_dptools brings: presence (fires an event), chat (a text message), page (a file played to many). */
+/* Commands that FreeSWITCH's mod_dptools brings: presence (fires an event), chat (a text message), page (a file played
+ * to many). */
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/event/event.h"

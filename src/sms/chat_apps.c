@@ -138,7 +138,9 @@ static CO int app_system(struct chat_run *r, const char *data)
 		st = shell_run(&(struct shell_conf){.command = line.p ? line.p : ""}, NULL, &code);
 	}
 	if (st || code)
-		log_error("chatplan: system: %s", st == ST_DENIED ? shell_off_text : st ? status_text(st) : "it failed");
+		log_error("chatplan: system: %s", st == ST_DENIED ? shell_off_text
+		                                  : st            ? status_text(st)
+		                                                  : "it failed");
 	buf_fini(&line);
 	return st;
 }

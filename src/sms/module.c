@@ -123,7 +123,8 @@ static void give_on(void *arg)
 		ops->send(a->message, NULL, NULL);
 		tell(a->message);
 	} else {
-		log_error("sms: " SEND_MESSAGE ": dest_proto is missing, or names no carrier: '%s'", proto ? proto : "");
+		log_error(
+		    "sms: " SEND_MESSAGE ": dest_proto is missing, or names no carrier: '%s'", proto ? proto : "");
 	}
 	mem_unref(a->message);
 	mem_free(a);
@@ -191,9 +192,5 @@ static const struct metric_desc metrics[] = {
 
 static const struct name_desc names[] = {{"chat", "GLOBAL_SMS"}, {0}};
 
-const struct module mod_sms = {.abi = MODULE_ABI,
-    .name = "mod_sms",
-    .load = sms_load,
-    .unload = sms_unload,
-    .names = names,
-    .metrics = metrics};
+const struct module mod_sms = {
+    .abi = MODULE_ABI, .name = "mod_sms", .load = sms_load, .unload = sms_unload, .names = names, .metrics = metrics};

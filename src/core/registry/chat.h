@@ -21,9 +21,9 @@ typedef void (*chat_done_fn)(int status, int code, void *arg);
 struct chat_ops {
 	const char *proto; /* "sip" */
 	bool is_outside;   /* phones may name it themselves (proto+user) */
-	/* Brings the message (borrowed) to whom its header `to` names. done (may be NULL) is called when it is known how
-	 * it went; with a failure returned it is not called: ST_NOTFOUND nobody of that name is there, ST_FULL too many
-	 * are under way. */
+	/* Brings the message (borrowed) to whom its header `to` names. done (may be NULL) is called when it is known
+	 * how it went; with a failure returned it is not called: ST_NOTFOUND nobody of that name is there, ST_FULL too
+	 * many are under way. */
 	int (*send)(struct event *message, chat_done_fn done, void *arg);
 };
 ON_CTL int chat_carrier_add(const struct chat_ops *ops); /* ops stay until chat_carrier_del; ST_EXISTS, ST_FULL */

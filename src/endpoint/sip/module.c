@@ -13,8 +13,7 @@
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
 static const struct profile_part *const parts[] = {
-    &profile_tls_part, &reg_part, &reg_flow_part, &gateway_part, &call_part, &message_part,
-    &request_part, NULL};
+    &profile_tls_part, &reg_part, &reg_flow_part, &gateway_part, &call_part, &message_part, &request_part, NULL};
 const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in, .on_conn_end = reg_flow_ended};
 
 static int sofia_load(void)
@@ -166,7 +165,8 @@ static const struct var_desc vars[] = {
     {"transfer_disposition", "text", "blind or attended, on the leg that asked", false, true},
     {"deny_refer_requests", "boolean", "REFER of this leg is refused", true, false},
     {"confirm_blind_transfer", "boolean",
-        "a REFER to a number is answered by how the new call went (NOTIFY 100, then the end); until then the leg waits, "
+        "a REFER to a number is answered by how the new call went (NOTIFY 100, then the end); until then the leg "
+        "waits, "
         "and gets the other one back when nobody took it",
         true, false},
     {"sip_allow", "list", "methods that the far side takes", true, true},
@@ -180,7 +180,8 @@ static const struct var_desc vars[] = {
         "asks the phone to answer by itself: Call-Info, intercom=true, and NOTIFY of talk when it rings", true, false},
     {"sip_auto_answer_suppress_notify", "boolean", "without that NOTIFY", true, false},
     {"sip_auto_answer_detected", "boolean",
-        "the caller asks for an answer at once: Call-Info with answer-after, Alert-Info of auto-answer, or intercom=true",
+        "the caller asks for an answer at once: Call-Info with answer-after, Alert-Info of auto-answer, or "
+        "intercom=true",
         false, true},
     {"max_forwards", "number", "hops left", true, true},
     {0},
@@ -191,7 +192,8 @@ static const struct conf_desc confs[] = {
     {"sofia.conf", "max-transactions-per-address", "number", "", "10000",
         "profile: requests of one address that wait for their answer; more get 503"},
     {"sofia.conf", "refer-outside-of-calls", "boolean", "", "false",
-        "profile: an account may send REFER outside of a call: about a call of its own (Target-Dialog), or to have its own "
+        "profile: an account may send REFER outside of a call: about a call of its own (Target-Dialog), or to have its "
+        "own "
         "phones call a number"},
     {"sofia.conf", "enable-join", "boolean", "", "false",
         "profile: an INVITE with Join makes a third of two legs; who knows a dialog's names listens in by it"},

@@ -1,5 +1,5 @@
-/* Any bytes as Replaces, Join, Target-Dialog, Refer-To, and the body of an INFO. What is read is part of what was given,
- * and what may go into a header is fit for it. */
+/* Any bytes as Replaces, Join, Target-Dialog, Refer-To, and the body of an INFO. What is read is part of what was
+ * given, and what may go into a header is fit for it. */
 #include "base/check.h"
 #include "base/mem.h"
 #include "endpoint/sip/uri/uri.h"

@@ -35,7 +35,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool is_start_held;  /* the leg starts when the ACK brings SDP */
 	bool is_hold_due;    /* asked for before the ACK: a re-INVITE has to wait for it, and so does an UPDATE */
 	char *display_due[2], *display_said[2]; /* name, number: to be told after the ACK; that were told last */
-	bool shows_updates; /* the far side said X-FS-Support: update_display */
+	bool shows_updates;                     /* the far side said X-FS-Support: update_display */
 	bool is_nat;
 	bool is_waiting_offerless; /* waiting_tx has no SDP */
 	struct sip_stx
@@ -49,13 +49,13 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	struct sip_dst dst;
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
-	struct sip_sub *transfer;           /* their REFER waits for its outcome (confirm_blind_transfer); NULL = none */
-	struct sip_sub *referral;           /* we sent a REFER: what becomes of it is told here; NULL = none */
+	struct sip_sub *transfer; /* their REFER waits for its outcome (confirm_blind_transfer); NULL = none */
+	struct sip_sub *referral; /* we sent a REFER: what becomes of it is told here; NULL = none */
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
 	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
 	bool has_own_domain;                /* sip_invite_domain was given */
-	bool is_answer_asked; /* by NOTIFY: sip_auto_answer */
+	bool is_answer_asked;               /* by NOTIFY: sip_auto_answer */
 	bool is_bye_said;                   /* ours went out, with all its headers */
 };
 /* out: what hears of its dialog when it goes out; NULL: it came in. */
@@ -149,12 +149,12 @@ struct named_leg {
 	bool is_join;
 };
 ON_CTL bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct named_leg *out);
-ON_CTL struct call *call_by_name(const struct dialog_name *r); /* of any profile; NULL */
+ON_CTL struct call *call_by_name(const struct dialog_name *r);           /* of any profile; NULL */
 ON_CTL void replaces_prepare(struct call *c, const struct named_leg *n); /* before the leg starts */
 /* The outcome of a blind transfer that its phone waits to hear of (confirm_blind_transfer). */
 ON_CTL int call_transfer_told(struct leg *leg, struct leg *other, bool is_good);
 ON_CTL void refer_waiting_end(struct call *c); /* nobody waits any more */
-ON_CTL void replaces_run(struct call *c);                                 /* once it is acknowledged */
+ON_CTL void replaces_run(struct call *c);      /* once it is acknowledged */
 
 ON_CTL int call_hold(struct leg *leg, bool is_hold);
 ON_CTL int call_reinvite(struct leg *leg, struct sv sdp);
@@ -165,10 +165,10 @@ ON_CTL int call_respond(struct leg *leg, int code, const char *phrase); /* respo
 ON_CTL int call_send_info(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_send_message(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_phone_event(struct leg *leg, const char *event);
-ON_CTL int call_display(struct leg *leg, const char *name, const char *number); /* display.c */
+ON_CTL int call_display(struct leg *leg, const char *name, const char *number);      /* display.c */
 ON_CTL void call_display_said(struct call *c, const char *name, const char *number); /* its phone shows them */
-ON_CTL void call_display_read(struct call *c, const struct sip_msg *m); /* of a re-INVITE, UPDATE, INFO */
-ON_CTL bool call_is_unacknowledged(const struct call *c); /* its 2xx waits for the ACK */
+ON_CTL void call_display_read(struct call *c, const struct sip_msg *m);              /* of a re-INVITE, UPDATE, INFO */
+ON_CTL bool call_is_unacknowledged(const struct call *c);                            /* its 2xx waits for the ACK */
 ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
 ON_CTL int call_out_dial(struct leg *leg);
 ON_CTL int call_out_invite(struct leg *leg); /* to c->uri, with a new offer; again after a redirection */

@@ -216,8 +216,8 @@ static ON_CTL void answer_ask(struct call *c, int code)
 	    leg_var_is_true(c->leg, "sip_auto_answer_suppress_notify"))
 		return;
 	c->is_answer_asked = true;
-	(void)sip_call_request(c->sip, "NOTIFY",
-	    "Event: talk\r\nSubscription-State: terminated;reason=noresource\r\n", NULL, SV_NONE, NULL, NULL);
+	(void)sip_call_request(c->sip, "NOTIFY", "Event: talk\r\nSubscription-State: terminated;reason=noresource\r\n",
+	    NULL, SV_NONE, NULL, NULL);
 }
 
 static void on_progress(struct sip_call *sc, const struct sip_msg *resp, void *arg)

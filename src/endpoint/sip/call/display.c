@@ -66,9 +66,9 @@ static ON_CTL int switch_told(struct call *c, const char *name, const char *numb
 	struct buf b;
 	buf_init(&b);
 	/* without a body, and so by no way but this has it a type */
-	buf_printf(&b, "Content-Type: message/update_display\r\nX-FS-Display-Name: %s\r\nX-FS-Display-Number: %s\r\n", shown(name), shown(number));
-	int st = b.failed ? ST_NOMEM
-	                  : sip_call_request(c->sip, "INFO", b.p, NULL, SV_NONE, NULL, NULL);
+	buf_printf(&b, "Content-Type: message/update_display\r\nX-FS-Display-Name: %s\r\nX-FS-Display-Number: %s\r\n",
+	    shown(name), shown(number));
+	int st = b.failed ? ST_NOMEM : sip_call_request(c->sip, "INFO", b.p, NULL, SV_NONE, NULL, NULL);
 	buf_fini(&b);
 	return st;
 }
@@ -80,7 +80,8 @@ static ON_CTL int snom_told(struct call *c, const char *name, const char *number
 	if (*shown(name))
 		sip_put_quoted(&who, sv_of(name)), buf_addc(&who, ' ');
 	buf_adds(&who, shown(number));
-	buf_printf(&body, is_snom_of_today(leg_var(c->leg, "sip_user_agent")) ? "From: %s\r\nTo:\r\n" : "From:\r\nTo: %s\r\n",
+	buf_printf(&body,
+	    is_snom_of_today(leg_var(c->leg, "sip_user_agent")) ? "From: %s\r\nTo:\r\n" : "From:\r\nTo: %s\r\n",
 	    who.p ? who.p : "");
 	int st = who.failed || body.failed
 	             ? ST_NOMEM
@@ -212,7 +213,8 @@ static ON_CTL bool said_by(const struct sip_msg *m, struct buf *name, struct buf
 /* An account whose From is not believed is not believed here either. */
 static ON_CTL bool is_believed(struct call *c)
 {
-	return c->is_outbound || profile_conf_from_check(&c->p->conf) == FROM_FREE || !leg_var(c->leg, "sip_auth_username");
+	return c->is_outbound || profile_conf_from_check(&c->p->conf) == FROM_FREE ||
+	       !leg_var(c->leg, "sip_auth_username");
 }
 
 static ON_CTL void update_event(struct call *c)

@@ -89,7 +89,8 @@ static bool contains(struct sv text, const char *word)
 /* That it be answered at once: by Call-Info (RFC 5373's way has no phones), Alert-Info or the address. */
 static bool asks_for_answer(const struct sip_msg *m)
 {
-	static const char *const alerts[] = {"auto-answer", "auto answer", "alert-autoanswer", "autoanswer", "ring-answer"};
+	static const char *const alerts[] = {
+	    "auto-answer", "auto answer", "alert-autoanswer", "autoanswer", "ring-answer"};
 	struct sv alert = sip_msg_value_named(m, "Alert-Info"), yes;
 	struct sip_list_it it;
 	struct sip_nameaddr na;

@@ -239,8 +239,7 @@ static ON_CTL bool is_own(const struct sip_msg *m)
 	return by.n && event_identity.core_uuid && sv_is(by, event_identity.core_uuid);
 }
 
-void message_in(
-    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct sip_call *sc, struct leg *leg)
+void message_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct sip_call *sc, struct leg *leg)
 {
 	struct auth who = {0};
 	struct event *e;

@@ -84,7 +84,8 @@ static ON_CTL void headers_put(const struct event *e, struct buf *b)
 	buf_printf(b, "X-FS-Sending-Message: %s\r\n", event_identity.core_uuid ? event_identity.core_uuid : "");
 	for (size_t i = 0; i < event_header_count(e); i++) {
 		event_header_at(e, i, &name, &text);
-		if (strncasecmp(name, "sip_h_", 6) == 0 && sip_is_token(sv_of(name + 6)) && !call_header_is_structural(sv_of(name + 6)))
+		if (strncasecmp(name, "sip_h_", 6) == 0 && sip_is_token(sv_of(name + 6)) &&
+		    !call_header_is_structural(sv_of(name + 6)))
 			sip_put_hdr(b, name + 6, sv_of(text));
 	}
 }
@@ -231,7 +232,8 @@ static ON_CTL int sip_send(struct event *e, chat_done_fn done, void *arg)
 	from_put(e, p, &from);
 	headers_put(e, &headers);
 	if (!from.failed && !headers.failed && user.n)
-		count = reg_table_find(reg_table_of(p), user, host.n ? host : sv_of(p->ext_sip_ip), regs, REG_CONTACTS_MAX);
+		count =
+		    reg_table_find(reg_table_of(p), user, host.n ? host : sv_of(p->ext_sip_ip), regs, REG_CONTACTS_MAX);
 	for (size_t i = 0; i < count && i < REG_CONTACTS_MAX; i++)
 		sent += !send_one(p, e, regs[i]->target, from.p, headers.p, s);
 	if (!count && may_go_outside(e, p, host)) {

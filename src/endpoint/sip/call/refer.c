@@ -140,7 +140,8 @@ void refer_waiting_end(struct call *c)
 /* The refusal as the called side gave it, else FreeSWITCH's 403. */
 static ON_CTL void outcome_put(struct leg *other, bool is_good, char *text, size_t n)
 {
-	const char *code = leg_var(other, "sip_invite_failure_status"), *phrase = leg_var(other, "sip_invite_failure_phrase");
+	const char *code = leg_var(other, "sip_invite_failure_status"),
+	           *phrase = leg_var(other, "sip_invite_failure_phrase");
 	uint32_t number;
 	if (is_good)
 		snprintf(text, n, "200 OK");
@@ -295,4 +296,3 @@ done:
 	mem_unref(leg);
 	mem_unref(held);
 }
-

@@ -1,6 +1,6 @@
-/* A REFER of ours (deflect, uuid_deflect, uuid_simplify): the phone is asked to call elsewhere. What it answers and what
- * its NOTIFYs tell is in the variable sip_refer_reply; once it has taken the call elsewhere this one is over, unless
- * sip_refer_continue_after_reply says that the dialplan goes on. */
+/* A REFER of ours (deflect, uuid_deflect, uuid_simplify): the phone is asked to call elsewhere. What it answers and
+ * what its NOTIFYs tell is in the variable sip_refer_reply; once it has taken the call elsewhere this one is over,
+ * unless sip_refer_continue_after_reply says that the dialplan goes on. */
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
 #include "endpoint/sip/call/call_i.h"

@@ -1,7 +1,7 @@
 /* REFER outside of a call, where the profile takes it (refer-outside-of-calls): from accounts only, and about what is
- * theirs. With Target-Dialog (RFC 4538) it is about a call of the account's and means what it would mean inside it. Sent
- * to the account's own address it asks that its phones ring and call the number (RFC 5359 2.19); the outcome is told by
- * one NOTIFY, unless Refer-Sub: false (RFC 4488). What it names is a number, in the account's own context. */
+ * theirs. With Target-Dialog (RFC 4538) it is about a call of the account's and means what it would mean inside it.
+ * Sent to the account's own address it asks that its phones ring and call the number (RFC 5359 2.19); the outcome is
+ * told by one NOTIFY, unless Refer-Sub: false (RFC 4488). What it names is a number, in the account's own context. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
@@ -96,7 +96,9 @@ static ON_CTL void about_call(
     struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const struct auth *who, const struct refer_to *r)
 {
 	struct dialog_name name, rep;
-	struct call *c = dialog_target_parse(&name, sip_msg_value_named(m, "Target-Dialog")) ? call_by_name(&name) : NULL, *other = NULL;
+	struct call *c = dialog_target_parse(&name, sip_msg_value_named(m, "Target-Dialog")) ? call_by_name(&name)
+	                                                                                     : NULL,
+	            *other = NULL;
 	struct told t;
 	if (!c || !is_of(c, who)) {
 		sip_stx_reply_once(tx, 481, "Call Does Not Exist", NULL);
@@ -172,7 +174,8 @@ static ON_CTL void dial(
 	take(p, tx, t);
 	buf_init(&line);
 	buf_printf(&line,
-	    "{origination_caller_id_number=%s,origination_caller_id_name=%s,effective_caller_id_number=%s}user/%s@%s %s XML %s",
+	    "{origination_caller_id_number=%s,origination_caller_id_name=%s,effective_caller_id_number=%s}user/%s@%s "
+	    "%s XML %s",
 	    r->exten, r->exten, id, id, domain, r->exten, context);
 	dial_count++;
 	int st = line.failed ? ST_NOMEM : api_spawn_for(NULL, "originate", line.p, NULL, on_dialled, t);

@@ -385,8 +385,8 @@ void profile_conf_fini(struct profile_conf *c)
 static bool is_fixed(const char *name)
 {
 	static const char *const names[] = {"sip-ip", "rtp-ip", "ext-sip-ip", "ext-rtp-ip", "ext-sip-port", "sip-port",
-	    "bind-params", "tls", "tls-only", "tls-bind-params", "tls-sip-port", "tls-orq-connect-timeout", "ws-binding",
-	    "wss-binding", "ws-origins", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
+	    "bind-params", "tls", "tls-only", "tls-bind-params", "tls-sip-port", "tls-orq-connect-timeout",
+	    "ws-binding", "wss-binding", "ws-origins", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
 	    "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname",
 	    "max-transactions-per-address", "udp-answer-factor", "tcp-max-connections",
 	    "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes", "tcp-max-bytes-per-address",
