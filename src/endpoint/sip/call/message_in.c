@@ -154,7 +154,7 @@ static ON_CTL void add_custom(struct event *e, const struct sip_msg *m)
 }
 
 /* "proto+user": where a message for a user of another kind goes, of the carriers that phones may name. */
-static struct sv proto_of(struct sv *user)
+static ON_CTL struct sv proto_of(struct sv *user)
 {
 	struct sv proto, rest;
 
