@@ -6,6 +6,7 @@
 #include "core/value/self.h"
 #include "core/value/vars.h"
 #include "endpoint/sip/gateway/gateway_i.h"
+#include "endpoint/sip/profile/profile_tls.h"
 #include "text/digest.h"
 #include "text/xml.h"
 
@@ -165,22 +166,13 @@ static void proxy_read(const char *text, enum sip_transport transport, struct si
 	char *uri = format("sip:%s", without_scheme(text));
 	if (uri && sip_uri_parse(&u, sv_of(uri)) == ST_OK) {
 		enum sip_transport own = sip_uri_transport(&u);
-		if (addr_parse(&dst->addr, u.host, u.port ? u.port : 5060) == ST_OK)
-			dst->transport = own ? own : transport;
+		enum sip_transport t = own ? own : transport;
+		if (addr_parse(&dst->addr, u.host, u.port ? u.port : sip_transport_facts(t)->default_port) == ST_OK)
+			dst->transport = t;
 		else
 			*route = format("<%s%s>", uri, sip_uri_param(&u, "lr", NULL) ? "" : ";lr");
 	}
 	mem_free(uri);
-}
-
-/* The port of our listener of the transport it registers over, where that is another than the profile's own. */
-static ON_CTL unsigned transport_port(const struct gateway *g, unsigned otherwise)
-{
-	struct addr here;
-	if (sip_stack_local_addr(g->p->stack, sip_transport_of(sv_of(g->conf.transport)), &g->p->sip_addr, &here) < 0 ||
-	    addr_port(&here) == addr_port(&g->p->sip_addr))
-		return otherwise;
-	return addr_port(&here);
 }
 
 /* RFC 5626 4.1: the same instance after every restart, and another one for each account. */
@@ -208,12 +200,13 @@ static ON_CTL char *contact_make(const struct gateway *g)
 	const struct gateway_conf *c = &g->conf;
 	const struct profile *p = g->p;
 	const char *host = p->ext_sip_ip;
-	unsigned port = p->conf.ext_sip_port ? p->conf.ext_sip_port : addr_port(&p->sip_addr);
+	enum sip_transport t = sip_transport_of(sv_of(c->transport));
+	unsigned own_port = profile_tls_port(p, t);
+	unsigned port = p->conf.ext_sip_port && t <= SIP_TCP ? p->conf.ext_sip_port : own_port;
 	if (!strcasecmp(c->contact_host, "sip-ip"))
-		host = p->sip_ip, port = addr_port(&p->sip_addr);
+		host = p->sip_ip, port = own_port;
 	else if (*c->contact_host)
 		host = c->contact_host;
-	port = transport_port(g, port);
 	bool is_v6 = strchr(host, ':') && *host != '[', is_exten = str_is_true(c->has_extension_in_contact);
 	return format("<sip:%s%s@%s%s%s:%u%s%s;transport=%s;gw=%s>", is_exten ? "" : "gw+",
 	    is_exten ? c->extension : g->name, is_v6 ? "[" : "", host, is_v6 ? "]" : "", port,
