@@ -12,8 +12,9 @@
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
 static const struct profile_part *const parts[] = {
-    &profile_tls_part, &reg_part, &reg_flow_part, &gateway_part, &call_part, &request_part, NULL};
-const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in, .on_conn_end = reg_flow_ended};
+    &profile_tls_part, &reg_part, &reg_ping_part, &gateway_part, &call_part, &request_part, NULL};
+const struct profile_hooks sofia_hooks = {
+    .parts = parts, .on_request = request_in, .on_conn_closed = reg_conn_closed, .on_address = gateways_address_changed};
 
 static int sofia_load(void)
 {
@@ -200,6 +201,12 @@ static const struct conf_desc confs[] = {
         "profile: an address that has not shown that it receives our answers is sent at most so many times the bytes "
         "that "
         "came from it; 0: no bound"},
+    {"sofia.conf", "ext-address-refresh", "number", "s", "300",
+        "profile: how often what stands behind stun:, host: and auto-nat of ext-sip-ip and ext-rtp-ip is asked again; 0: "
+        "never"},
+    {"sofia.conf", "udp-request-max-bytes", "number", "bytes", "1300",
+        "profile: a longer request whose URI names no transport tries TCP first, and UDP where that leads nowhere; 0: "
+        "never"},
     {"sofia.conf", "tcp-max-connections", "number", "", "10000",
         "profile: TCP connections at a time; those that have not logged in make room, the oldest silent one first"},
     {"sofia.conf", "tcp-max-connections-per-address", "number", "", "2000",

@@ -25,7 +25,8 @@ GATEWAYS = {
 
 # ---- what legitimately differs: lines that only one side has, with the reason
 DIFFERS = [
-    (r"\(TLS\)", "no TLS there"),
+    (r"\(WSS?\)", "a profile's WebSocket doors have lines too"),
+    (r"\(TLS\)|tls-(bind-)?url|ws-bind-url", "TLS of the recorded profiles is not on in the stock configuration"),
     (r"^State +\t(TRYING|FAIL_WAIT|FAILED)$|<state>(TRYING|FAIL_WAIT)<|.state.:\s+.(TRYING|FAIL_WAIT)|<retry>|external::dead",
      "an ICMP error is no answer here: a dead registrar is TRYING until the timer; and FAILED is a state that passes at once, not after a second"),
 ]

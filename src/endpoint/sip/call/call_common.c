@@ -79,7 +79,7 @@ static void call_dtor(void *obj)
 	if (c->is_counted)
 		profile_calls_of(c->p)->count--;
 	mem_free(c->respond_phrase), mem_free(c->respond_headers), mem_free(c->uri), mem_free(c->route),
-	    mem_free(c->to_uri);
+	    mem_free(c->to_uri), mem_free(c->flow_target);
 	mem_free(c->auth_user), mem_free(c->auth_password), mem_free(c->isup_text);
 	mem_free(c->display_due[0]), mem_free(c->display_due[1]);
 	if (c->waiting_tx)
@@ -121,7 +121,8 @@ int call_media_init(struct call *c)
 {
 	const struct profile_conf *pc = &c->p->conf;
 	struct leg_media_conf conf = {.rtp_host = c->p->rtp_ip,
-	    .advertise_host = strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) ? c->p->ext_rtp_ip : NULL,
+	    .advertise_host =
+	        strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) && call_is_outside(c) ? c->p->ext_rtp_ip : NULL,
 	    .inbound_codecs = codecs_or_global(pc->inbound_codecs),
 	    .outbound_codecs = codecs_or_global(pc->outbound_codecs),
 	    .negotiation = pc->negotiation,

@@ -123,7 +123,7 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 	info_end(c);
 	refer_referral_end(c);
 	c->sip = NULL;
-	if (c->leg && leg_is_up(c->leg) && redirect_in(c, why))
+	if (c->leg && leg_is_up(c->leg) && (redirect_in(c, why) || call_flow_in(c, why)))
 		goto out;
 	if (c->leg && leg_is_up(c->leg)) {
 		if (c->is_start_held)

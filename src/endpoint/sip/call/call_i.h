@@ -52,6 +52,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	/* outbound */
 	char *uri, *route, *to_uri; /* to_uri: before a redirection; NULL = uri */
 	unsigned redirect_count;
+	char *flow_target; /* the registered contact it goes to, as the registrar has it; NULL = none */
 	struct sip_dst dst;
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
@@ -71,6 +72,7 @@ ANY struct call *call_of(const struct leg *leg); /* of a leg that is known to be
 ON_CTL int call_media_init(struct call *c);
 /* From which hosts media may come: before an SDP of m, which came from peer, is given to the leg. */
 ON_CTL void call_hosts_tell(struct call *c, const struct addr *peer, const struct sip_msg *m);
+ON_CTL bool call_is_outside(const struct call *c); /* its far side is not on our network, or not known yet */
 ON_CTL void call_owed(struct call *c); /* acknowledged: what had to wait for it */
 /* Value of the Reason header for the leg's cause; false: none is to be sent. */
 ON_CTL bool call_reason_put(struct call *c, struct buf *b);
@@ -186,6 +188,8 @@ ON_CTL int call_out_invite(struct leg *leg); /* to c->uri, with a new offer; aga
 
 /* ---- redirection (redirect.c) ---- */
 /* A 3xx to our INVITE; true: it is taken care of (a new INVITE is out, or the leg was hung up). */
+/* True: it could not go by its flow, and goes by another one of the phone (call_flow.c). */
+ON_CTL bool call_flow_in(struct call *c, const struct sip_close *why);
 ON_CTL bool redirect_in(struct call *c, const struct sip_close *why);
 ON_CTL int call_redirect(struct leg *leg, const char *uris);
 

@@ -154,3 +154,14 @@ static void gateways_part_stop(struct profile *p, void *mine)
 
 const struct profile_part gateway_part = {
     .slot = &gateway_slot, .open = gateways_part_open, .start = gateways_part_start, .stop = gateways_part_stop};
+
+void gateways_address_changed(struct profile *p)
+{
+	struct lnode *n, *tmp;
+	role_assert_ctl();
+	list_each (gateways_of(p), n, tmp) {
+		struct gateway *g = list_entry(n, struct gateway, link);
+		if (gateway_contact_remake(g) && (g->state == GW_REGED || g->state == GW_TRYING))
+			gateway_register(g);
+	}
+}

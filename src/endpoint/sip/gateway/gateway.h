@@ -57,6 +57,7 @@ struct gateway { /* counted: the profile's list holds one reference, each call a
 	struct addr known[GATEWAY_ADDRS_MAX]; /* where its proxies are, the latest last */
 	size_t known_count;
 	char *register_route, *outbound_route;
+	char *service_route; /* its registrar's (RFC 3608); NULL = none */
 	/* registration */
 	enum gateway_state state;
 	bool is_up;
@@ -87,6 +88,7 @@ extern const struct profile_part gateway_part;
 /* Reads the profile's <gateways>, and those of directory users where its <domains> say parse="true". Those that are
  * there already stay as they are. */
 ON_CTL void gateways_load(struct profile *p);
+ON_CTL void gateways_address_changed(struct profile *p); /* their Contacts: registered anew */
 ANY const struct list *gateways_of(const struct profile *p); /* struct gateway's link */
 /* "[profile::]name"; borrowed, NULL when absent. */
 ON_CTL struct gateway *gateway_find(struct sv name);
@@ -100,6 +102,8 @@ ON_CTL void gateway_addr_learn(struct gateway *g, const struct addr *a);
 ON_CTL bool gateway_has_addr(const struct gateway *g, const struct addr *a);
 /* It is, or it is in its gw-auth-acl. */
 ON_CTL bool gateway_is_at(const struct gateway *g, const struct addr *src);
+/* The Route of a call by it: the configured proxy's, else its registrar's; NULL = none. Borrowed. */
+ON_CTL const char *gateway_route(const struct gateway *g);
 /* sofia/gateway/NAME/NUMBER: fills t's uri and gives the gateway (borrowed). */
 ON_CTL int gateway_target(struct sofia_target *t, struct gateway **out, enum cause *cause);
 /* Credentials for a challenge: of the gateway's own realm from anywhere, of another one when it comes from an address

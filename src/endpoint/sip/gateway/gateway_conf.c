@@ -82,7 +82,7 @@ void gateway_conf_free(struct gateway *g)
 		if (params[i].fallback)
 			mem_free(*field_of(&g->conf, &params[i]));
 	mem_free(g->proxy_uri), mem_free(g->register_url), mem_free(g->from), mem_free(g->to);
-	mem_free(g->contact), mem_free(g->register_route), mem_free(g->outbound_route);
+	mem_free(g->contact), mem_free(g->register_route), mem_free(g->outbound_route), mem_free(g->service_route);
 	mem_free(g->call_uri), mem_free(g->register_contact), mem_free(g->ping_uri);
 	vars_free(g->vars_in);
 	vars_free(g->vars_out);
@@ -211,6 +211,18 @@ static ON_CTL char *contact_make(const struct gateway *g)
 	return format("<sip:%s%s@%s%s%s:%u%s%s;transport=%s;gw=%s>", is_exten ? "" : "gw+",
 	    is_exten ? c->extension : g->name, is_v6 ? "[" : "", host, is_v6 ? "]" : "", port,
 	    *c->contact_params ? ";" : "", c->contact_params, c->transport, g->name);
+}
+
+bool gateway_contact_remake(struct gateway *g)
+{
+	char *fresh = contact_make(g);
+	bool is_new = fresh && strcmp(fresh, g->contact);
+	if (is_new) {
+		char *old = g->contact;
+		g->contact = fresh, fresh = old;
+	}
+	mem_free(fresh);
+	return is_new;
 }
 
 /* The proxy (taken) with that port where it names none. */

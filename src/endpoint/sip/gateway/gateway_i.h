@@ -14,6 +14,7 @@ ANY struct gateways *gateways_in(const struct profile *p);
 /* ---- gateway_conf.c ---- */
 /* Reads the parameters of node and what follows from them. ST_INVAL: something needed is missing; it is in the log. */
 ON_CTL int gateway_conf_read(struct gateway *g, const struct xml_node *node);
+ON_CTL bool gateway_contact_remake(struct gateway *g); /* true: it is another one */
 ANY void gateway_conf_free(struct gateway *g);
 
 /* ---- gateway_find.c ---- */
@@ -45,6 +46,8 @@ ON_CTL void gateway_stop(struct gateway *g, bool is_stack_closing);
 ON_CTL void gateway_register(struct gateway *g);
 ON_CTL void gateway_unregister(struct gateway *g);
 
+/* ---- gateway_route.c ---- */
+ON_CTL void gateway_service_route_take(struct gateway *g, const struct sip_msg *resp); /* of a 2xx to REGISTER */
 /* ---- gateway_ping.c ---- */
 ON_CTL void gateway_ping_start(struct gateway *g); /* the next one, after its time */
 ON_CTL void gateway_ping_stop(struct gateway *g);

@@ -164,6 +164,8 @@ static void on_registered(struct sip_ctx *ctx, int code, const struct sip_msg *r
 	g->ctx = NULL;
 	if (code < 300) {
 		int64_t n = resp ? granted_s(g, resp) : g->expire_s;
+		if (resp)
+			gateway_service_route_take(g, resp);
 		g->granted_s = n > 0 && n <= 7 * 86400 ? (unsigned)n : g->expire_s;
 		gateway_input(g, GW_IN_OK, &o);
 	} else if (code == 423 && resp && sv_u32(sip_msg_value(resp, SIP_HDR_MIN_EXPIRES), &least) == ST_OK &&

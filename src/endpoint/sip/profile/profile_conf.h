@@ -4,6 +4,7 @@
 #include "base/role.h"
 #include "base/str.h"
 #include "core/sound/media.h"
+#include "sip/sip.h"
 
 struct xml_node;
 
@@ -22,6 +23,8 @@ struct profile_conf {
 	char *tls_bind_params, *tls_cert_dir, *tls_passphrase, *tls_verify_policy, *tls_in_subjects, *tls_ciphers,
 	    *tls_version;
 	char *ws_binding, *wss_binding, *ws_origins /* list */;
+	bool has_no_naptr, has_no_srv, has_no_srv_503;
+	unsigned udp_max_bytes;
 	/* calls */
 	char *dialplan, *context, *inbound_codecs, *outbound_codecs, *codec_prefs, *negotiation, *hold_music, *username,
 	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template,
@@ -52,7 +55,13 @@ struct profile_conf {
 	    *presence_hosts, *dbname, *manage_presence, *message_query /* "first-only", else a boolean */;
 	unsigned max_regs_per_extension, force_expires_s, force_expires_min_s, force_expires_max_s, min_expires_s,
 	    expires_max_deviation_s, expires_late_margin_s;
-	bool is_aggressive_nat, has_tcp_always_nat, has_tls_always_nat, forces_rport, unregs_on_socket_close;
+	char *nat_options_ping; /* a boolean, or udp-only */
+	bool pings_all, unregs_on_options_fail;
+	unsigned ping_interval_s, ping_frequency_s, user_ping_max, user_ping_min;
+	bool is_aggressive_nat, has_tcp_always_nat, has_tls_always_nat, unregs_on_socket_close;
+	bool tells_received /* NDLB-received-in-nat-reg-contact */, tells_expires /* NDLB-expires-in-register-response */;
+	char *rport; /* NDLB-force-rport */
+	unsigned tcp_keepalive_ms, tcp_pong_ms, ext_refresh_s;
 	/* timers */
 	unsigned t1_ms, t1x64_ms, t2_ms, t4_ms;
 	unsigned sip_trace_level;
@@ -76,6 +85,7 @@ ANY bool profile_conf_has_presence(const struct profile_conf *c); /* manage-pres
 ANY unsigned profile_conf_media_timeout_ms(const struct profile_conf *c, bool is_hold);
 ANY enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c);
 ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
+ANY enum sip_rport profile_conf_rport(const struct profile_conf *c, bool *has_own /* our requests ask for it */);
 ANY enum from_check profile_conf_from_check(const struct profile_conf *c);
 /* One parameter by name; false when it is unknown. */
 ANY bool profile_conf_set(struct profile_conf *c, const char *name, const char *value);
