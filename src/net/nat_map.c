@@ -2,7 +2,7 @@
  * back; the table of mappings and what is known of the router are the control thread's. The router is a stranger on the
  * local network: its answers are bounded texts and numbers, and its outer address must be an address.
  *
- *   start, reinit -> find (UPnP, then NAT-PMP) -> sticky mappings anew
+ *   start, reinit -> find (NAT-PMP, then UPnP) -> sticky mappings anew
  *   timer -> find again (no router yet), or every mapping again (half of their lease) */
 #include "net/nat_map.h"
 #include "base/clock.h"

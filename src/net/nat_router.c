@@ -1,4 +1,5 @@
-/* UPnP IGD by miniupnpc, NAT-PMP by libnatpmp. A second or two for each question; a worker waits. */
+/* NAT-PMP by libnatpmp, asked first since it answers at once where it is there; UPnP IGD by miniupnpc. A second or two
+ * for each question; a worker waits. */
 #include "net/nat_router_i.h"
 #include "base/clock.h"
 #include "loop/work.h"
@@ -11,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DISCOVER_MS = 2000, PMP_MS = 3000 };
+enum { DISCOVER_MS = 2000, PMP_MS = 1500 };
 
 /* ---- UPnP ---- */
 
@@ -108,14 +109,11 @@ static int pmp_map(struct nat_mapping *m, unsigned lease_s)
 int nat_router_find(struct nat_router *r)
 {
 	*r = (struct nat_router){.kind = NAT_NONE};
-	if (!upnp_find(r)) {
+	if (!pmp_find(r))
+		r->kind = NAT_PMP;
+	else if (!upnp_find(r))
 		r->kind = NAT_UPNP;
-		return ST_OK;
-	}
-	if (pmp_find(r))
-		return ST_NOTFOUND;
-	r->kind = NAT_PMP;
-	return ST_OK;
+	return r->kind == NAT_NONE ? ST_NOTFOUND : ST_OK;
 }
 
 int nat_router_map(const struct nat_router *r, struct nat_mapping *m, unsigned lease_s)

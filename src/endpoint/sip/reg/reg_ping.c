@@ -54,7 +54,7 @@ static int64_t next_us(const struct profile *p)
 {
 	unsigned s = p->conf.ping_interval_s < 1 ? 1 : p->conf.ping_interval_s > 86400 ? 86400 : p->conf.ping_interval_s;
 	int64_t us = clock_us_of_s(s);
-	return us / 2 + (int64_t)rand_below((uint32_t)(s * 1000)) * 1000;
+	return us / 2 + clock_us_of_ms(rand_below((uint32_t)clock_ms_of_s(s)));
 }
 
 /* ---- the answer ---- */
