@@ -71,8 +71,8 @@ static ON_CTL void found(const struct job *j)
 	bool was = nat.router.kind != NAT_NONE;
 	nat.router = is_good ? j->router : (struct nat_router){.kind = NAT_NONE};
 	if (is_good && !was)
-		log_notice("nat: a router is found (%s), its address is %s", j->router.kind == NAT_UPNP ? "UPnP" : "NAT-PMP",
-		    j->router.external);
+		log_notice("nat: a router is found (%s), its address is %s",
+		    j->router.kind == NAT_UPNP ? "UPnP" : "NAT-PMP", j->router.external);
 	else if (!is_good && was)
 		log_warning("nat: the router is gone");
 	if (is_good)

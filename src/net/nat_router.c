@@ -1,8 +1,8 @@
 /* NAT-PMP by libnatpmp, asked first since it answers at once where it is there; UPnP IGD by miniupnpc. A second or two
  * for each question; a worker waits. */
-#include "net/nat_router_i.h"
 #include "base/clock.h"
 #include "loop/work.h"
+#include "net/nat_router_i.h"
 
 #include <arpa/inet.h>
 #include <miniupnpc/miniupnpc.h>
@@ -24,7 +24,8 @@ static int upnp_find(struct nat_router *r)
 	struct UPNPDev *list = upnpDiscover(DISCOVER_MS, NULL, NULL, 0, 0, 2, &error);
 	if (!list)
 		return ST_NOTFOUND;
-	/* 1: connected; 2: not, or with an address that is no public one: where there is one, it is the router's word */
+	/* 1: connected; 2: not, or with an address that is no public one: where there is one, it is the router's word
+	 */
 	int igd = UPNP_GetValidIGD(list, &urls, &data, r->local, sizeof(r->local));
 	if ((igd == 1 || igd == 2) &&
 	    (size_t)snprintf(r->control_url, sizeof(r->control_url), "%s", urls.controlURL) < sizeof(r->control_url) &&
@@ -69,7 +70,11 @@ static int pmp_wait(natpmp_t *n, natpmpresp_t *resp)
 		struct timeval tv = {0};
 		getnatpmprequesttimeout(n, &tv);
 		int ms = (int)(tv.tv_sec * 1000 + tv.tv_usec / 1000) + 1;
-		if (clock_mono_us() > deadline_us || (poll(fds, 2, ms < 1 ? 1 : ms > 500 ? 500 : ms) > 0 && fds[1].revents))
+		if (clock_mono_us() > deadline_us || (poll(fds, 2,
+		                                          ms < 1     ? 1
+		                                          : ms > 500 ? 500
+		                                                     : ms) > 0 &&
+		                                         fds[1].revents))
 			return ST_TIMEOUT;
 	}
 	return rc ? ST_IO : ST_OK;

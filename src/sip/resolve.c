@@ -363,8 +363,8 @@ static enum step first_step(const struct sip_locate *l)
 	const struct sip_stack_config *cfg = &l->s->cfg;
 	bool has_srv = l->transport != SIP_WS && l->transport != SIP_WSS && !cfg->has_no_srv;
 	return l->port || (!has_srv && (l->transport || cfg->has_no_naptr)) ? STEP_HOST
-	       : l->transport || cfg->has_no_naptr                            ? STEP_SRV
-	                                                                      : STEP_NAPTR;
+	       : l->transport || cfg->has_no_naptr                          ? STEP_SRV
+	                                                                    : STEP_NAPTR;
 }
 
 /* While NAPTR and SRV are asked for, the host's addresses are fetched: mostly it is they that are needed. */
@@ -426,10 +426,9 @@ int sip_locate(struct sip_locate **out, struct sip_stack *s, const char *uri_tex
 	if (!sip_stack_has_transport(s, known) || (!t && sip_uri_param(&uri, "transport", NULL)))
 		return ST_UNSUPPORTED;
 	struct sv host = host_of(&uri);
-	*place = (struct sip_place){
-	    .dst.transport = known, .preference = 1, .weight_milli = 1000, .is_any_transport = !t};
-	if (!addr_parse(
-	        &place->dst.addr, host, uri.port ? uri.port : sip_transport_facts(known)->default_port))
+	*place =
+	    (struct sip_place){.dst.transport = known, .preference = 1, .weight_milli = 1000, .is_any_transport = !t};
+	if (!addr_parse(&place->dst.addr, host, uri.port ? uri.port : sip_transport_facts(known)->default_port))
 		return ST_OK;
 	if (s->cfg.numeric_hosts_only)
 		return ST_NOTFOUND;

@@ -390,8 +390,8 @@ static bool is_fixed(const char *name)
 	    "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname",
 	    "max-transactions-per-address", "udp-answer-factor", "tcp-max-connections",
 	    "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes", "tcp-max-bytes-per-address",
-	    "tcp-max-body-bytes-before-login", "disable-srv", "disable-naptr", "disable-srv503", "udp-request-max-bytes",
-	    "NDLB-force-rport", "tcp-keepalive", "socket-tcp-keepalive", "tcp-pingpong"};
+	    "tcp-max-body-bytes-before-login", "disable-srv", "disable-naptr", "disable-srv503",
+	    "udp-request-max-bytes", "NDLB-force-rport", "tcp-keepalive", "socket-tcp-keepalive", "tcp-pingpong"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
 		if (!strcasecmp(names[i], name))
 			return true;

@@ -245,7 +245,7 @@ static struct reg *reg_by_call_id(struct reg_aor *a, const struct reg_owner *o, 
 	return NULL;
 }
 
-static struct reg *reg_add(struct reg_table *t, struct reg_aor *a, const struct reg_put *p)
+static ON_CTL struct reg *reg_add(struct reg_table *t, struct reg_aor *a, const struct reg_put *p)
 {
 	struct reg *r = mem_zalloc(sizeof(*r));
 	if (!r || !reg_fill(r, p)) {

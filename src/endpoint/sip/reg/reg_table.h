@@ -15,8 +15,8 @@ struct reg {
 	char *contact_uri;       /* as the phone gave it: "sip:1000@10.0.0.5:5060;ob" */
 	char *target;            /* where calls go: the same plus fs_nat and fs_path when needed */
 	char *display, *call_id, *agent, *network_ip, *auth_user, *auth_realm, *path;
-	char *instance;  /* +sip.instance without quotes and brackets; "" = none told */
-	unsigned reg_id; /* RFC 5626: one of the flows of that instance; 0 = no flow */
+	char *instance;    /* +sip.instance without quotes and brackets; "" = none told */
+	unsigned reg_id;   /* RFC 5626: one of the flows of that instance; 0 = no flow */
 	const char *proto; /* "udp", "tcp" ... static */
 	unsigned network_port;
 	bool is_nat;
