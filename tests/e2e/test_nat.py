@@ -67,7 +67,7 @@ def sw(tmp_path_factory):
     (profiles / "ext.xml").write_text(re.sub(r"<gateways>\s*</gateways>", gateway, ext))
     outside = own.replace('"local-network-acl" value="localnet.auto"', '"local-network-acl" value="none"')
     (profiles / "all.xml").write_text(profile_text(outside, "all", s.ports["all"], NDLB_force_rport="true", aggressive_nat_detection="true",
-                                                   **{"NDLB-received-in-nat-reg-contact": "true", "NDLB-expires-in-register-response": "true"}))
+                                                   **{"NDLB-broken-auth-hash": "true", "NDLB-received-in-nat-reg-contact": "true", "NDLB-expires-in-register-response": "true"}))
     (profiles / "never.xml").write_text(profile_text(own, "never", s.ports["never"], NDLB_force_rport="disabled"))
     (profiles / "alive.xml").write_text(profile_text(own, "alive", s.ports["alive"], tcp_keepalive=150, tcp_pingpong=300,
                                                      tcp_unreg_on_socket_close="true"))
@@ -141,6 +141,18 @@ def test_a_phone_behind_a_translator(sw):
     q.register()
     assert "UDP-NAT" in sw.api("sofia status profile all reg 1002@127.0.0.1")
     p.close(), q.close()
+
+
+def test_a_phone_that_hashes_the_wrong_method(sw):
+    for name, refused in (("ext", True), ("all", False)):
+        p = Phone(At(sw, name), "1007")
+        uri, call_id = "sip:1008@127.0.0.1", uuid.uuid4().hex
+        extra = "Event: presence\nExpires: 60\n"
+        p.request("SUBSCRIBE", uri, f"<{uri}>", call_id, extra=extra)
+        challenge = p.expect(407)
+        p.request("SUBSCRIBE", uri, f"<{uri}>", call_id, extra=extra + p.authorization(challenge, "INVITE", uri))
+        assert (p._read(8).code == 403) == refused, name
+        p.close()
 
 
 def wait_status(sw, pattern, timeout=10):

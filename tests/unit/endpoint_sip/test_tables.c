@@ -115,6 +115,7 @@ static int test_modes(void)
 
 static void flow_over(struct reg_table *t, struct reg *r, void *arg)
 {
+	role_assert_ctl();
 	++*(int *)arg;
 	reg_table_drop(t, r, REG_EXPIRED);
 }
