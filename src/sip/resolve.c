@@ -83,11 +83,17 @@ static struct sv host_of(const struct sip_uri *uri)
 	return sip_uri_param(uri, "maddr", &host) && host.n ? host : uri->host;
 }
 
-bool sip_uri_needs_name(const char *uri_text)
+struct sv sip_uri_host_asked(const char *uri_text)
 {
 	struct sip_uri uri;
 	struct addr a;
-	return !sip_uri_parse(&uri, sv_of(uri_text)) && addr_parse(&a, host_of(&uri), 0) != ST_OK;
+	bool is_named = uri_text && !sip_uri_parse(&uri, sv_of(uri_text)) && addr_parse(&a, host_of(&uri), 0) != ST_OK;
+	return is_named ? host_of(&uri) : SV_NONE;
+}
+
+bool sip_uri_needs_name(const char *uri_text)
+{
+	return sip_uri_host_asked(uri_text).n > 0;
 }
 
 bool sip_uri_has_transport(const char *uri_text)
@@ -404,7 +410,8 @@ static ON_CTL int locate_new(struct sip_locate **out, struct sip_stack *s, const
 	return ST_OK;
 }
 
-/* sips: is TLS from end to end; of transport= only what goes with it is heard (RFC 3261 26.2.2). */
+/* NONE: it says nothing of it. sips: is TLS, whatever transport= says (RFC 3261 26.2.2); over WebSocket the secure one
+ * (RFC 7118 5.5). */
 static enum sip_transport transport_of(const struct sip_uri *uri)
 {
 	enum sip_transport t = sip_uri_transport(uri);
@@ -423,6 +430,8 @@ int sip_locate(struct sip_locate **out, struct sip_stack *s, const char *uri_tex
 	if (st || (uri.scheme != SIP_SCHEME_SIP && uri.scheme != SIP_SCHEME_SIPS))
 		return st ? st : ST_UNSUPPORTED;
 	enum sip_transport t = transport_of(&uri), known = t ? t : SIP_TRANSPORT_DEFAULT;
+	if (uri.scheme == SIP_SCHEME_SIPS && sip_uri_transport(&uri) == SIP_UDP)
+		return ST_UNSUPPORTED;
 	if (!sip_stack_has_transport(s, known) || (!t && sip_uri_param(&uri, "transport", NULL)))
 		return ST_UNSUPPORTED;
 	struct sv host = host_of(&uri);

@@ -32,6 +32,7 @@ struct sip_stack {
 	struct list locates;
 	struct list dead; /* marked longest ago first */
 	struct conn_limit *conn_limit;
+	struct tls_ctx *tls[SIP_TRANSPORT_COUNT]; /* references; NULL: none yet */
 	struct list senders;  /* the one heard longest ago first */
 	size_t unacked_count; /* final answers over UDP that wait for their ACK */
 	struct list stxs, ctxs, dialogs;
@@ -211,6 +212,8 @@ ON_CTL int64_t sip_ctx_first_wait_us(const struct sip_ctx *c); /* for the first 
 
 /* ---- names (resolve.c, dead.c) ---- */
 /* Whether that URI leads to a host by name; names its transport. */
+/* The name that a URI's address is looked up for; empty: it says an address, or uri is NULL. A view. */
+struct sv sip_uri_host_asked(const char *uri);
 bool sip_uri_needs_name(const char *uri);
 bool sip_uri_has_transport(const char *uri);
 ON_CTL void sip_locates_end(struct sip_stack *s); /* who waits is told ST_CANCELLED */

@@ -12,10 +12,10 @@
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
 static const struct profile_part *const parts[] = {
-    &reg_part, &reg_ping_part, &gateway_part, &call_part, &request_part, NULL};
+    &profile_tls_part, &reg_part, &reg_ping_part, &gateway_part, &call_part, &request_part, NULL};
 const struct profile_hooks sofia_hooks = {.parts = parts,
     .on_request = request_in,
-    .on_conn_closed = reg_conn_closed,
+    .on_conn_end = reg_conn_end,
     .on_address = gateways_address_changed};
 
 static int sofia_load(void)
@@ -27,6 +27,8 @@ static int sofia_load(void)
 	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
 		log_error("sofia: registrations will not outlive a restart");
 	complete_lists_add(sofia_lists);
+	if (profile_tls_events_start())
+		log_error("sofia: out of memory: reloadcert does nothing");
 	if (sofia_events_start())
 		log_error("sofia: out of memory: events do not send requests");
 	if (!config_conf("sofia.conf")) {
@@ -43,6 +45,7 @@ static int sofia_unload(void)
 	role_assert_ctl();
 	complete_lists_del(sofia_lists);
 	sofia_events_stop();
+	profile_tls_events_stop();
 	profiles_stop_all();
 	reg_store_close();
 	return ST_OK;

@@ -170,6 +170,7 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 	c->flow_target = flow_target_dup(&t, o->text);
 	c->dst.transport = SIP_TRANSPORT_NONE;
 	sofia_target_route(&t, &c->route, &c->dst);
+	profile_flow_choose(p, t.is_nat, &c->dst);
 	if (g) {
 		c->gateway = mem_ref(g);
 		g->calls_out++;

@@ -18,8 +18,11 @@ struct profile_conf {
 	/* addresses; "" or NULL = not given */
 	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip, *sip_domain, *bind_params;
 	unsigned sip_port, ext_sip_port;
-	bool has_tls;
-	char *ws_binding, *wss_binding;
+	bool has_tls, is_tls_only, tls_checks_date;
+	unsigned tls_port, tls_depth, tls_timeout_s, tls_connect_ms;
+	char *tls_bind_params, *tls_cert_dir, *tls_passphrase, *tls_verify_policy, *tls_in_subjects, *tls_ciphers,
+	    *tls_version;
+	char *ws_binding, *wss_binding, *ws_origins /* list */;
 	bool has_no_naptr, has_no_srv, has_no_srv_503;
 	unsigned udp_max_bytes;
 	/* calls */

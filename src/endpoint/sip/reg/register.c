@@ -271,7 +271,9 @@ static ON_CTL void target_put(
 	struct sv path = buf_sv(&r->path);
 	const char *why;
 	contact_render(u, false, out, &why); /* it can be: contacts_check */
-	if (!is_nat && !path.n && !is_flow)
+	/* a phone's own connection: nobody can open another one to a browser, or to a phone that listens nowhere */
+	bool is_by_flow = is_flow || t == SIP_TLS || t == SIP_WS || t == SIP_WSS;
+	if (!is_nat && !path.n && !is_by_flow)
 		return;
 	char host[ADDR_TEXT_MAX];
 	if (is_nat && r->p->conf.tells_received && sip_stx_peer(r->tx)->sa.sa_family == AF_INET)
@@ -450,6 +452,8 @@ static ON_CTL void bind_contacts(struct reg_request *r)
 	}
 	switch (contacts_apply(r)) {
 	case ST_OK:
+		if (r->is_flow || r->p->conf.unregs_on_socket_close)
+			sip_stx_watch_conn(r->tx);
 		answer(r);
 		break;
 	case ST_LIMIT:
