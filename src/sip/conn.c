@@ -31,18 +31,19 @@ static ON_CTL void conn_end(struct sip_conn *c, bool is_abort)
 	struct lnode *n;
 	if (!lnode_is_linked(&c->link))
 		return;
+	bool was_open = c->is_open;
 	list_remove(&c->link);
 	sip_table_del(&s->conn_table, &c->node);
 	c->is_open = c->is_connecting = false;
 	loop_timer_cancel(&c->alive_timer);
-	if (c->is_watched && s->h.on_conn_end && !s->is_closing)
-		s->h.on_conn_end(s, c->ops->id, &c->peer, s->arg);
 	conn_guard_leave(&c->guard);
 	c->ops->close(c, is_abort);
 	while ((n = list_first(&c->ctxs))) {
 		list_remove(n);
 		sip_ctx_conn_lost(list_entry(n, struct sip_ctx, conn_link));
 	}
+	if (was_open && s->h.on_conn_closed && !s->is_closing)
+		s->h.on_conn_closed(s, c->ops->id, &c->peer, s->arg);
 	mem_unref(c);
 }
 

@@ -83,9 +83,9 @@ struct sip_stack_handlers {
 	bool (*may_send)(struct sip_stack *s, enum sip_transport t, const struct addr *dst, void *arg);
 	/* Is that address outside, so that it is told external_host? NULL: all are. */
 	bool (*is_outside)(struct sip_stack *s, const struct addr *dst, void *arg);
+	/* A connection that stood has ended; may be NULL. Not when the stack closes. */
+	void (*on_conn_closed)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *arg);
 	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
-	/* A connection of sip_stx_watch_conn ended; may be NULL. */
-	void (*on_conn_end)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *arg);
 	void (*on_malformed)(
 	    struct sip_stack *s, const struct addr *src, struct sv data, const char *why, void *arg); /* may be NULL */
 };
@@ -96,8 +96,8 @@ ON_CTL int sip_stack_new(struct sip_stack **out, const struct sip_stack_config *
 ON_CTL void sip_stack_close(struct sip_stack *s);
 /* Port 0 = chosen by the system; bound (may be NULL) gets the real address. Several listeners are allowed. */
 ON_CTL int sip_stack_listen(struct sip_stack *s, enum sip_transport t, const struct addr *bind, struct addr *bound);
-/* What connections of t (SIP_TLS, SIP_WSS) are made with from now on; before sip_stack_listen on it. Those that stand keep
- * theirs; those that waited for it go on. NULL: there will be none for now. Referenced. */
+/* What connections of t (SIP_TLS, SIP_WSS) are made with from now on; before sip_stack_listen on it. Those that stand
+ * keep theirs; those that waited for it go on. NULL: there will be none for now. Referenced. */
 ON_CTL void sip_stack_set_tls(struct sip_stack *s, enum sip_transport t, struct tls_ctx *ctx);
 /* Whether a connection leads to that address now. */
 ON_CTL bool sip_stack_has_conn(struct sip_stack *s, enum sip_transport t, const struct addr *peer);
@@ -145,8 +145,6 @@ ON_CTL int sip_stx_reply(
 ON_CTL int sip_stx_reply_once(struct sip_stx *tx, int code, const char *phrase, const char *headers);
 /* The sender has authenticated (digest, access list): his stream gets the full bounds, his address its answers. */
 ON_CTL void sip_stx_trust(struct sip_stx *tx);
-/* on_conn_end is to tell when the connection that it came on ends. Harmless for datagrams. */
-ON_CTL void sip_stx_watch_conn(struct sip_stx *tx);
 /* The sender's address has lately shown that it receives our answers. */
 ON_CTL bool sip_stx_is_known(const struct sip_stx *tx);
 ON_CTL unsigned sip_stx_sender_rate(const struct sip_stx *tx); /* requests of that address in this second */
@@ -204,6 +202,7 @@ struct sip_request_params {
 	const char *contact;   /* whole header value; NULL = none, "" = the stack's default */
 	const char *route;     /* Route header value(s), comma-separated; NULL = none */
 	const char *headers;
+	const char *user_agent; /* NULL = the stack's */
 	const char *ctype;
 	struct sv body;
 	int max_forwards; /* 0 = 70 */
@@ -259,6 +258,8 @@ struct sip_call_handlers { /* any may be NULL; the struct must outlive the call 
 	void (*on_closed)(struct sip_call *c, const struct sip_close *why, void *arg);
 	/* Their BYE, before it is answered: whole lines for the 200 may be added. on_closed follows. */
 	void (*on_bye)(struct sip_call *c, const struct sip_msg *bye, struct buf *headers, void *arg);
+	/* A PRACK with SDP: an offer, answered like one in an UPDATE. NULL: 488. */
+	void (*on_prack)(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *msg, void *arg);
 };
 /* UAS. Takes over the answering of tx (an INVITE given to the stack's on_request, now or later). No response is sent
  * yet. */
@@ -291,6 +292,12 @@ ON_CTL int sip_call_invite(struct sip_call **out, struct sip_stack *s, const str
 
 /* UAS before the answer: 101..199. */
 ON_CTL int sip_call_progress(struct sip_call *c, int code, const char *phrase, const char *headers, struct sv sdp);
+/* Reliable provisional responses (RFC 3262) where the stack's Supported has 100rel: of a caller who supports them those
+ * with SDP are, of one who requires them all. Each waits for the PRACK of the one before, and so does the answer after
+ * one with SDP; without a PRACK the call ends by 504. ST_BUSY: too many wait. */
+ON_CTL bool sip_stack_has_100rel(const struct sip_stack *s);
+ON_CTL bool sip_call_has_reliable_sdp(const struct sip_call *c); /* our SDP was said in one and acknowledged */
+ON_CTL bool sip_call_is_answer_queued(const struct sip_call *c); /* sip_call_answer waits for a PRACK */
 /* UAS: 200, retransmitted until the ACK. */
 ON_CTL int sip_call_answer(struct sip_call *c, const char *headers, struct sv sdp);
 /* UAS before the answer: 300..699; on_closed follows. */
@@ -300,11 +307,15 @@ ON_CTL int sip_call_reject(struct sip_call *c, int code, const char *phrase, con
  * (0 = 480; UAS early), reason: value of a Reason header ("Q.850;cause=16;text=...") or NULL; headers: further lines
  * for BYE, CANCEL or the response. ST_INVAL when it is closed already. */
 ON_CTL int sip_call_hangup(struct sip_call *c, int code, const char *phrase, const char *reason, const char *headers);
+/* A part for the body of the next message of these that is sent: a response to their INVITE (a provisional one with or
+ * without SDP, the 2xx, a refusal), or our BYE. Beside the SDP it makes a multipart/mixed of it. Copied; one at a time,
+ * the latest counts. NULL: none waits any more. */
+ON_CTL int sip_call_add_part(struct sip_call *c, const struct sip_part *part);
 /* UAC inside on_answer: the SDP that goes into the ACK (answer to a delayed offer). Also inside on_reinvite_done for a
  * re-INVITE without SDP. */
 ON_CTL int sip_call_set_ack_body(struct sip_call *c, struct sv sdp);
-/* Inside on_reinvite_done for a re-INVITE without SDP: the ACK waits for sip_call_reinvite_ack, or for the call's end.
- * No other INVITE of either side is served meanwhile. */
+/* Inside on_answer or on_reinvite_done, our INVITE having had no SDP: the ACK waits for sip_call_reinvite_ack, or for
+ * the call's end. No other INVITE of either side is served meanwhile. */
 ON_CTL int sip_call_hold_ack(struct sip_call *c);
 /* Sends it, with the answer to their offer. ST_INVAL when none waits. */
 ON_CTL int sip_call_reinvite_ack(struct sip_call *c, struct sv sdp);

@@ -33,8 +33,8 @@ struct sip_stack {
 	struct list dead; /* marked longest ago first */
 	struct conn_limit *conn_limit;
 	struct tls_ctx *tls[SIP_TRANSPORT_COUNT]; /* references; NULL: none yet */
-	struct list senders;  /* the one heard longest ago first */
-	size_t unacked_count; /* final answers over UDP that wait for their ACK */
+	struct list senders;                      /* the one heard longest ago first */
+	size_t unacked_count;                     /* final answers over UDP that wait for their ACK */
 	struct list stxs, ctxs, dialogs;
 	size_t call_count;
 	struct list done; /* stx: finished, oldest first */
@@ -97,6 +97,8 @@ struct sip_stx {
 	size_t last_n;
 	struct ltimer timer;
 	int64_t deadline_us, interval_us, done_due_us;
+	uint32_t rseq;           /* of the provisional response that is being sent; 0 = it is not reliable */
+	bool is_last_sent;       /* it went out: it was not held back */
 	struct sip_usage *usage; /* that answers this INVITE; borrowed */
 	void (*cancel_fn)(struct sip_stx *, void *);
 	void *cancel_arg;
@@ -211,9 +213,9 @@ ON_CTL bool sip_ctx_waits_on(struct sip_ctx *c);
 ON_CTL int64_t sip_ctx_first_wait_us(const struct sip_ctx *c); /* for the first answer */
 
 /* ---- names (resolve.c, dead.c) ---- */
-/* Whether that URI leads to a host by name; names its transport. */
 /* The name that a URI's address is looked up for; empty: it says an address, or uri is NULL. A view. */
 struct sv sip_uri_host_asked(const char *uri);
+/* Whether that URI leads to a host by name; names its transport. */
 bool sip_uri_needs_name(const char *uri);
 bool sip_uri_has_transport(const char *uri);
 ON_CTL void sip_locates_end(struct sip_stack *s); /* who waits is told ST_CANCELLED */
@@ -230,6 +232,24 @@ bool sip_is_stun(const char *p, size_t n);
 ON_CTL void sip_stun_answer(struct sip_stack *s, const struct sip_flow *f, const char *p, size_t n); /* datagrams */
 
 /* ---- calls ---- */
+/* Provisional responses that are acknowledged (call_rel.c). */
+enum rel_mode { REL_NONE, REL_SDP /* those with SDP */, REL_ALL };
+enum rel_kind { REL_IN_PLAIN, REL_IN_NEXT, REL_IN_AGAIN };
+struct rel_wait { /* a response that waits for its turn; 200: the answer */
+	uint16_t code;
+	char *phrase, *headers, *sdp;
+};
+struct call_rel {
+	enum rel_mode mode;
+	bool is_waiting, has_sdp; /* one is out and not acknowledged; it had SDP */
+	bool is_sdp_settled;      /* one with SDP was acknowledged */
+	bool is_answered;         /* the answer is in the queue, or out */
+	uint32_t next_rseq, waits_for;
+	int64_t interval_us, deadline_us;
+	struct ltimer timer;
+	struct rel_wait queue[6];
+	size_t count;
+};
 struct sip_call { /* the INVITE usage of its dialog */
 	struct sip_usage usage;
 	struct sip_dialog *dlg; /* a reference, for the getters, as long as the call */
@@ -251,6 +271,7 @@ struct sip_call { /* the INVITE usage of its dialog */
 	int64_t ok_deadline_us, ok_interval_us;
 	char *ack_body, *bye_headers;
 	char *retry_headers, *retry_sdp; /* a re-INVITE that met 491 */
+	struct call_rel rel;             /* UAS */
 	struct list requests;            /* struct call_request: sip_call_request under way */
 	struct sip_close close;
 	char *close_phrase, *close_reason;
@@ -273,6 +294,15 @@ ON_CTL void sip_call_reinvite_response(struct sip_ctx *ctx, int code, const stru
 ON_CTL void sip_call_wait_ack(struct sip_call *c, struct sip_stx *tx);
 ON_CTL void sip_call_ack_release(struct sip_call *c, struct sv sdp); /* what sip_call_hold_ack kept back goes out */
 ON_CTL void sip_call_retry_clear(struct sip_call *c);
+ON_CTL int sip_call_answer_now(struct sip_call *c, const char *headers, struct sv sdp);
+ON_CTL void sip_call_rel_start(struct sip_call *c, const struct sip_msg *invite);
+ON_CTL void sip_call_rel_end(struct sip_call *c); /* nothing waits any more */
+ON_CTL void sip_call_prack_in(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *m);
+ON_CTL enum rel_kind sip_call_rel_in(struct sip_call *c, const struct sip_msg *resp);
+ON_CTL void sip_call_prack(struct sip_call *c, const struct sip_msg *resp); /* its fork is the current one */
+/* sip_put_common of an INVITE without SDP: a reliable response's offer could not be answered in time, so none is asked
+ * for. */
+ON_CTL void sip_put_common_offerless(struct sip_stack *s, struct buf *b);
 
 struct call_request {
 	struct lnode link;
@@ -285,5 +315,7 @@ struct call_request {
 /* User-Agent, and Allow with Supported. FreeSWITCH's phones hear all three in every message except ACK, CANCEL and the
  * answer to a CANCEL, which carry none, and 100, which carries User-Agent only. */
 ON_CTL void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow);
+/* The same under another name; NULL: none. */
+ON_CTL void sip_put_common_as(struct sip_stack *s, struct buf *b, const char *user_agent, bool with_allow);
 /* sip_put_body with Content-Disposition: session in front of a session description. */
 ANY void sip_put_call_body(struct buf *b, struct sv ctype, struct sv body);

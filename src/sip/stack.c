@@ -4,7 +4,7 @@
 #include "sip/sip_i.h"
 
 #define OR(value, standard) ((value) ? (value) : (standard))
-static const char default_allow[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+static const char default_allow[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 {
@@ -220,8 +220,13 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 
 void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow)
 {
-	if (s->cfg.user_agent)
-		sip_put_hdr(b, "User-Agent", sv_of(s->cfg.user_agent));
+	sip_put_common_as(s, b, s->cfg.user_agent, with_allow);
+}
+
+void sip_put_common_as(struct sip_stack *s, struct buf *b, const char *user_agent, bool with_allow)
+{
+	if (user_agent)
+		sip_put_hdr(b, "User-Agent", sv_of(user_agent));
 	if (!with_allow)
 		return;
 	sip_put_hdr(b, "Allow", sv_of(s->cfg.allow));
@@ -233,5 +238,7 @@ void sip_put_call_body(struct buf *b, struct sv ctype, struct sv body)
 {
 	if (body.n && sv_isi(ctype, "application/sdp"))
 		buf_adds(b, "Content-Disposition: session\r\n");
+	else if (body.n && sv_startsi(ctype, SV("multipart/")))
+		buf_adds(b, "MIME-Version: 1.0\r\n");
 	sip_put_body(b, ctype, body);
 }

@@ -31,7 +31,6 @@ struct sip_conn { /* the begin of each stream's own. Counted: the stack's list h
 	struct addr peer, local;
 	bool is_open, is_connecting;
 	bool waits_for_tls; /* connects once sip_stack_set_tls brings what it needs */
-	bool is_watched;    /* the user is told when it ends */
 	char *name;         /* the host that was asked for; NULL: an address, or they connected */
 	struct conn_guard guard;
 	struct sip_framer framer;

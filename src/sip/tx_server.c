@@ -144,6 +144,11 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 	char host[ADDR_TEXT_MAX];
 	const struct sip_via *v = &m->via;
 	const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_VIA);
+	if (!v->text.n) { /* it cannot be read */
+		for (; h; h = sip_msg_hdr_next(m, h))
+			sip_put_hdr(b, "Via", h->value);
+		return;
+	}
 	struct sip_params_it it = {.rest = v->params};
 	const char *stop = v->params.n ? v->params.p - 1 : v->text.p + v->text.n;
 	while (stop > v->text.p && (stop[-1] == ' ' || stop[-1] == '\t' || stop[-1] == ';'))
@@ -335,6 +340,8 @@ static ON_CTL void response_put(struct sip_stx *tx, const struct response *r, co
 		sip_put_hdr(b, "Contact", sv_of(r->contact));
 	if (tx->method != SIP_CANCEL && !r->is_short)
 		sip_put_common(s, b, r->code != 100);
+	if (tx->rseq && r->code < 200)
+		buf_printf(b, "Require: 100rel\r\nRSeq: %u\r\n", tx->rseq);
 	sip_put_lines(b, r->headers);
 	if (r->is_short)
 		sip_put_body(b, sv_of(r->ctype), r->body);
@@ -386,6 +393,7 @@ int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char
 	s->stats.responses_out++;
 	sip_stx_ref(tx);
 	tx->has_answered |= is_paid;
+	tx->is_last_sent = is_paid;
 	if (is_paid)
 		sip_flow_answer(s, &tx->src.flow, tx->via_port, copy, b->n);
 	else

@@ -68,8 +68,8 @@ def assert_hears(path, hz, level=8000, seconds=1.0, not_hz=None):
 class Baresip:
     """baresip with ctrl_tcp: commands as JSON netstrings, events likewise."""
 
-    def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None, transport="udp", port=None,
-                 host="127.0.0.1", params=""):
+    def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None, host="127.0.0.1", port=None,
+                 transport="udp", params=""):
         """host, port: the profile it registers at; it has that address itself. params: more of its account."""
         self.at = f"[{host}]" if ":" in host else host
         self.server = f"{self.at}:{port or switch.sip_port}"
@@ -196,14 +196,15 @@ class Baresip:
 class Linphone:
     """linphonec driven by its prompt; sound from and to files."""
 
-    def __init__(self, root, switch, user, hz=620, password=None, transport="udp", port=None, host="127.0.0.1"):
+    def __init__(self, root, switch, user, hz=620, password=None, transport="udp", host="127.0.0.1", port=None):
         at = f"[{host}]" if ":" in host else host
+        self.server = f"{at}:{port or switch.sip_port}" + ("" if transport == "udp" else f";transport={transport}")
         self.dir = Path(root) / f"linphone-{user}-{free_port()}"
         self.dir.mkdir(parents=True)
         self.user, self.switch = user, switch
         write_tone(self.dir / "tone.wav", hz)
         self.sip_port, self.rtp_port = free_port(), free_port(count=4)
-        self.address, self.params = f"{at}:{port or switch.sip_port}", "" if transport == "udp" else f";transport={transport}"
+        self.params = "" if transport == "udp" else f";transport={transport}"
         ports = {"udp": 0, "tcp": 0, "tls": 0, transport: self.sip_port}
         (self.dir / "rc").write_text(
             f"[sip]\nsip_port={ports['udp']}\nsip_tcp_port={ports['tcp']}\nsip_tls_port={ports['tls']}\nverify_server_certs=0\nverify_server_cn=0\n"
@@ -221,7 +222,7 @@ class Linphone:
         self.say("soundcard use files")
         self.new_record()
         self.say(f"play {self.dir}/tone.wav")
-        self.say(f"register sip:{user}@{at} sip:{self.address}{self.params} {password or switch.passwords[user]}")
+        self.say(f"register sip:{user}@{at} sip:{self.server} {password or switch.passwords[user]}")
         switch.wait_registered(user)
 
     def text(self):
@@ -248,7 +249,7 @@ class Linphone:
         self.say(f"record {self.record}")
 
     def dial(self, number):
-        self.say(f"call sip:{number}@{self.address}{self.params}")
+        self.say(f"call sip:{number}@{self.server}")
 
     def answer(self):
         self.wait(r"LinphoneCallIncomingReceived|contacting you|Receiving new incoming call")

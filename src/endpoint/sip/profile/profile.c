@@ -14,7 +14,9 @@
 #include <string.h>
 #include <strings.h>
 
-static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+static const char allow_rel_text[] =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, PRACK, NOTIFY";
+static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 static struct {
 	const struct profile_hooks *hooks;
@@ -125,14 +127,21 @@ static bool is_outside(struct sip_stack *s, const struct addr *dst, void *arg)
 	return profile_is_outside(arg, dst);
 }
 
+static const char *supported_text(const struct profile_conf *c)
+{
+	if (c->has_100rel)
+		return c->has_timer ? "100rel, timer, path, replaces" : "100rel, path, replaces";
+	return c->has_timer ? "timer, path, replaces" : "path, replaces";
+}
+
 static ON_CTL int stack_open(struct profile *p)
 {
 	const struct profile_conf *c = &p->conf;
 	bool has_own_rport;
 	(void)profile_conf_rport(c, &has_own_rport);
 	struct sip_stack_config cfg = {.user_agent = *c->user_agent ? c->user_agent : "Tandem/" TANDEM_VERSION,
-	    .allow = allow_text,
-	    .supported = "timer, path, replaces",
+	    .allow = c->has_100rel ? allow_rel_text : allow_text,
+	    .supported = supported_text(c),
 	    .contact_user = c->contact_user,
 	    .external_host = strcmp(p->ext_sip_ip, p->sip_ip) ? p->ext_sip_ip : NULL,
 	    .external_port = (uint16_t)c->ext_sip_port,
@@ -148,6 +157,9 @@ static ON_CTL int stack_open(struct profile *p)
 	    .max_conn_bytes = c->tcp_max_bytes,
 	    .max_conn_bytes_per_host = c->tcp_max_bytes_per_host,
 	    .max_stranger_bytes = c->tcp_stranger_bytes,
+	    .has_tls = c->has_tls || *c->wss_binding,
+	    .tls_connect_ms = (int)(c->tls_connect_ms < 600000 ? c->tls_connect_ms : 600000),
+	    .ws_origins = c->ws_origins,
 	    .has_no_naptr = c->has_no_naptr,
 	    .has_no_srv = c->has_no_srv,
 	    .has_no_503_failover = c->has_no_srv_503,
@@ -155,14 +167,11 @@ static ON_CTL int stack_open(struct profile *p)
 	    .rport = profile_conf_rport(c, &has_own_rport),
 	    .has_no_own_rport = !has_own_rport,
 	    .conn_ping_ms = (int)(c->tcp_keepalive_ms < 86400000 ? c->tcp_keepalive_ms : 86400000),
-	    .conn_pong_ms = (int)(c->tcp_pong_ms < 86400000 ? c->tcp_pong_ms : 86400000),
-	    .has_tls = c->has_tls || *c->wss_binding,
-	    .tls_connect_ms = (int)(c->tls_connect_ms < 600000 ? c->tls_connect_ms : 600000),
-	    .ws_origins = c->ws_origins};
+	    .conn_pong_ms = (int)(c->tcp_pong_ms < 86400000 ? c->tcp_pong_ms : 86400000)};
 	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request,
-	    .on_trace = trace_print,
+	    .on_conn_closed = profiles.hooks->on_conn_closed,
 	    .is_outside = is_outside,
-	    .on_conn_end = profiles.hooks->on_conn_end};
+	    .on_trace = trace_print};
 	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,
 	    .accepts_no_qop = true};

@@ -37,8 +37,7 @@ enum { PROFILE_PARTS_MAX = 16 };
 struct profile_hooks {
 	const struct profile_part *const *parts; /* ended by NULL; stopped in the opposite order */
 	void (*on_request)(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m, void *profile);
-	/* A connection of sip_stx_watch_conn ended. */
-	void (*on_conn_end)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
+	void (*on_conn_closed)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
 	void (*on_address)(struct profile *p); /* ext_sip_ip is another one; may be NULL */
 };
 ON_CTL void profiles_init(const struct profile_hooks *h); /* borrowed; before the first start */

@@ -96,7 +96,7 @@ static void flow_gone(struct reg_table *t, struct reg *r, void *arg)
 	reg_table_drop(t, r, REG_EXPIRED);
 }
 
-void reg_conn_end(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *arg)
+void reg_conn_closed(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *arg)
 {
 	struct profile *p = arg;
 	char host[ADDR_TEXT_MAX];

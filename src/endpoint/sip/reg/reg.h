@@ -17,9 +17,8 @@ ON_CTL int reg_store_open(const char *folder);
 ON_CTL void reg_store_close(void); /* and lets all of them go; once no profile runs */
 
 ON_CTL void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *msg);
-/* The profile's hook: a stream has ended, and with it the flows that came by it, and all that did where
- * tcp-unreg-on-socket-close says so (outbound.c). */
-ON_CTL void reg_conn_end(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
+/* A stream has ended: flows that came by it do too (outbound.c). */
+ON_CTL void reg_conn_closed(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
 /* A call could not go by the flow of this target: it is forgotten. Another flow of the same phone, or NULL; also when
  * the target is no flow's. */
 ON_CTL const struct reg *reg_flow_failed(struct profile *p, struct sv target);

@@ -279,7 +279,7 @@ static ON_CTL void target_put(
 	if (is_nat && r->p->conf.tells_received && sip_stx_peer(r->tx)->sa.sa_family == AF_INET)
 		buf_printf(
 		    out, ";received=%s:%u", addr_host(sip_stx_peer(r->tx), host), addr_port(sip_stx_peer(r->tx)));
-	if (is_nat || is_flow)
+	if (is_nat || is_by_flow)
 		buf_adds(out, ";fs_nat=yes");
 	struct buf plain;
 	buf_init(&plain);
@@ -452,8 +452,6 @@ static ON_CTL void bind_contacts(struct reg_request *r)
 	}
 	switch (contacts_apply(r)) {
 	case ST_OK:
-		if (r->is_flow || r->p->conf.unregs_on_socket_close)
-			sip_stx_watch_conn(r->tx);
 		answer(r);
 		break;
 	case ST_LIMIT:
