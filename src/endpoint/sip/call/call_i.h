@@ -88,7 +88,7 @@ ON_CTL int call_media_init(struct call *c);
 /* From which hosts media may come: before an SDP of m, which came from peer, is given to the leg. */
 ON_CTL void call_hosts_tell(struct call *c, const struct addr *peer, const struct sip_msg *m);
 ON_CTL bool call_is_outside(const struct call *c); /* its far side is not on our network, or not known yet */
-ON_CTL void call_owed(struct call *c); /* acknowledged: what had to wait for it */
+ON_CTL void call_owed(struct call *c);             /* acknowledged: what had to wait for it */
 /* Value of the Reason header for the leg's cause; false: none is to be sent. */
 ON_CTL bool call_reason_put(struct call *c, struct buf *b);
 /* Whether its Allow has INFO: digits may go so. */
