@@ -242,7 +242,7 @@ int sip_call_hangup(struct sip_call *c, int code, const char *phrase, const char
 		why.kind = SIP_CLOSE_REJECT;
 		why.code = code >= 300 ? code : 480;
 		if (c->inv_tx)
-			sip_stx_respond(c->inv_tx, why.code, phrase, lines, NULL, SV_NONE, NULL, false);
+			sip_dialog_answer(c->dlg, c->inv_tx, why.code, phrase, lines, NULL, SV_NONE);
 		release_tx(&c->inv_tx);
 		sip_call_close(c, &why);
 	} else if (is_early) {
@@ -459,4 +459,9 @@ const struct sip_msg *sip_call_invite_msg(const struct sip_call *c)
 void *sip_call_arg(const struct sip_call *c)
 {
 	return c->arg;
+}
+
+int sip_call_add_part(struct sip_call *c, const struct sip_part *part)
+{
+	return sip_dialog_add_part(c->dlg, part);
 }

@@ -161,7 +161,7 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 			continue;
 		buf_addc(b, ';');
 		buf_addv(b, it.name);
-		if (sv_isi(it.name, "rport")) {
+		if (sv_isi(it.name, "rport") && !src->ignores_rport) {
 			buf_printf(b, "=%u", addr_port(&src->flow.peer));
 		} else if (it.has_value) {
 			buf_adds(b, it.is_quoted ? "=\"" : "=");
@@ -169,7 +169,9 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 			buf_adds(b, it.is_quoted ? "\"" : "");
 		}
 	}
-	if (v->has_rport || !sv_is(v->host, host))
+	if (src->adds_rport)
+		buf_printf(b, ";rport=%u", addr_port(&src->flow.peer));
+	if (v->has_rport || src->adds_rport || !sv_is(v->host, host))
 		buf_printf(b, ";received=%s", host);
 	const char *rest = v->text.p + v->text.n;
 	buf_addv(b, (struct sv){rest, (size_t)(h->value.p + h->value.n - rest)});

@@ -122,6 +122,16 @@ static ON_CTL void user_vars(struct leg *leg, const struct caller *who)
 	leg_var_set(leg, "domain_name", dir_user_domain(u));
 }
 
+/* What the addresses of an INVITE say behind themselves. */
+static ON_CTL void params_vars(struct leg *leg, const struct sip_msg *m)
+{
+	struct sip_nameaddr contact;
+	call_var_sv(leg, "sip_req_params", m->ruri.params);
+	call_var_sv(leg, "sip_to_params", m->to.uri.params);
+	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
+		call_var_sv(leg, "sip_contact_params", contact.uri.params);
+}
+
 static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
 {
 	struct leg *leg = c->leg;
@@ -151,6 +161,7 @@ static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct 
 	if (m->ruri.port)
 		leg_var_setf(leg, "sip_req_port", "%u", m->ruri.port);
 	call_vars_from_msg(c, m);
+	params_vars(leg, m);
 	set_sv(leg, "sip_via_host", m->via.host);
 	if (m->via.port)
 		leg_var_setf(leg, "sip_via_port", "%u", m->via.port);
@@ -193,8 +204,12 @@ static ON_CTL struct leg_profile *invite_profile(
 	} else {
 		leg_profile_destination_outside(lp, dest && *dest ? dest : "service");
 	}
+	c->is_believed = who->gateway || !*c->p->conf.identity_acl ||
+	                 acl_allows(sv_of(c->p->conf.identity_acl), sip_stx_peer(tx), NULL, NULL);
 	identity_in(c, m, &who->auth, lp);
+	forwarded_in(c, m, lp);
 	call_gateway_inbound(c, who->gateway, m, lp);
+	isup_invite_in(c, m, lp);
 	mem_free(dest);
 	return lp;
 }
@@ -389,7 +404,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 static ON_CTL void provisional_headers(struct call *c, struct buf *b)
 {
 	buf_init(b);
-	call_identity_put(c, b, true);
+	call_identity_put_1xx(c, b);
 	call_headers_put(c, b, "sip_ph_");
 }
 
@@ -410,6 +425,7 @@ int call_op_ring_ready(struct leg *leg)
 	if (!may_answer(c, &st))
 		return st;
 	provisional_headers(c, &b);
+	isup_answering(c, 180);
 	st = sip_call_progress(c->sip, 180, NULL, b.p, SV_NONE);
 	buf_fini(&b);
 	return st;
@@ -434,6 +450,7 @@ int call_op_pre_answer(struct leg *leg, struct leg *near)
 		st = leg_media_answer(leg, near, &sdp);
 	if (st == ST_OK) {
 		provisional_headers(c, &b);
+		isup_answering(c, 183);
 		st = sip_call_progress(c->sip, 183, NULL, b.p, buf_sv(&sdp));
 		buf_fini(&b);
 	}
@@ -459,6 +476,7 @@ int call_op_answer(struct leg *leg, struct leg *near)
 		call_headers_put(c, &b, "sip_rh_");
 		if (m)
 			session_timer_answer_put(c, m, &b);
+		isup_answering(c, 200);
 		st = sip_call_answer(c->sip, b.p, sip_call_has_reliable_sdp(c->sip) ? SV_NONE : buf_sv(&sdp));
 		buf_fini(&b);
 		c->has_answered = st == ST_OK;
@@ -519,6 +537,7 @@ void call_op_on_hangup(struct leg *leg)
 			buf_adds(&headers, "Retry-After: 5\r\n");
 		leg_var_set(leg, "sip_hangup_disposition", "send_refuse");
 	}
+	isup_releasing(c);
 	sip_call_hangup(c->sip, code, c->respond_phrase, has_reason ? reason.p : NULL, headers.p);
 	buf_fini(&reason);
 	buf_fini(&headers);

@@ -83,6 +83,7 @@ static ON_CTL void invite_headers(struct call *c, struct buf *b)
 	}
 	if (alert)
 		sip_put_hdr(b, "Alert-Info", sv_of(alert));
+	forwarded_put(c, b);
 	call_headers_put(c, b, "sip_h_");
 	call_identity_put(c, b, false);
 	session_timer_ask_put(c, b);
@@ -141,7 +142,7 @@ static ON_CTL void from_make(struct call *c, struct party *from)
 	const struct leg_profile *lp = c->leg->profile;
 	const char *display = var_value(c, "sip_from_display");
 
-	if (party_full(c, from, "sip_invite_full_from") == ST_OK)
+	if (party_full(c, from, "sip_force_full_from") == ST_OK || party_full(c, from, "sip_invite_full_from") == ST_OK)
 		return;
 	if (party_uri(c, from, "sip_invite_from_uri") < 0 && party_uri(c, from, "sip_from_uri") < 0) {
 		if (c->gateway)
@@ -161,7 +162,7 @@ static ON_CTL void to_make(struct call *c, struct party *to)
 {
 	const char *display = var_value(c, "sip_to_display");
 
-	if (party_full(c, to, "sip_invite_full_to") == ST_OK)
+	if (party_full(c, to, "sip_force_full_to") == ST_OK || party_full(c, to, "sip_invite_full_to") == ST_OK)
 		return;
 	if (party_uri(c, to, "sip_invite_to_uri") < 0)
 		to_uri_put(c->to_uri ? c->to_uri : c->uri, &to->uri);
@@ -209,7 +210,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 {
 	struct leg *leg = c->leg;
 	struct party from = {0}, to = {0}, uri = {0};
-	struct buf headers = {0}, route = {0};
+	struct buf headers = {0}, route = {0}, ctype = {0}, body = {0};
 	const char *mf = leg_var(leg, "max_forwards");
 	uint32_t hops = 70;
 	int st;
@@ -220,6 +221,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	to_make(c, &to);
 	request_uri_make(c, &uri);
 	invite_headers(c, &headers);
+	bool has_isup = isup_invite_body(c, sdp, &ctype, &body);
 	struct sip_invite_params ip = {.uri = uri.uri.p,
 	    .to_uri = to.uri.p,
 	    .to_display = to.display.p,
@@ -232,7 +234,8 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	    .route = route_of(c, &route),
 	    .call_id = c->redirect_count ? NULL : var_value(c, "sip_invite_call_id"),
 	    .headers = headers.p,
-	    .sdp = sdp,
+	    .sdp = has_isup ? buf_sv(&body) : sdp,
+	    .ctype = has_isup ? ctype.p : NULL,
 	    .max_forwards = (int)(hops ? hops : 1),
 	    .dst = c->dst,
 	    .use_source_address = c->is_nat,
@@ -247,7 +250,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 		ip.call_id = leg->uuid;
 	st = sip_call_invite(&c->sip, c->p->stack, &ip, c->handlers, c);
 	party_fini(&from), party_fini(&to), party_fini(&uri);
-	buf_fini(&headers), buf_fini(&route);
+	buf_fini(&headers), buf_fini(&route), buf_fini(&ctype), buf_fini(&body);
 	return st;
 }
 

@@ -8,6 +8,7 @@
 #include "core/value/cause.h"
 #include "core/value/vars.h"
 #include "endpoint/sip/call/call_i.h"
+#include "text/mark.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ static ON_CTL int target_lookup(struct profile *p, struct sofia_target *t)
 	int st = sofia_target_parse(&found, buf_sv(&b));
 	if (st == ST_OK) {
 		found.profile = SV_NONE; /* pointed into b */
+		found.registered = mem_strdup(r->target);
 		found.looked_up = t->user, found.looked_up_host = t->host;
 		t->user = t->host = NULL;
 		sofia_target_fini(t);
@@ -122,6 +124,15 @@ static ON_CTL struct leg_profile *profile_make(
 	return lp;
 }
 
+/* The registrar's text of a contact that may be a flow (those are kept as behind NAT). */
+static char *flow_target_dup(const struct sofia_target *t, const char *text)
+{
+	const char *slash = strchr(text, '/');
+	if (!t->is_nat)
+		return NULL;
+	return t->registered ? mem_strdup(t->registered) : slash ? mark_strip_dup(sv_of(slash + 1)) : NULL;
+}
+
 int call_out_outgoing(const struct originate_target *o, struct leg **out, enum cause *cause)
 {
 	struct sofia_target t = {0};
@@ -156,13 +167,14 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 	}
 	c->uri = mem_strdup(t.uri);
 	c->is_nat = t.is_nat;
+	c->flow_target = flow_target_dup(&t, o->text);
 	c->dst.transport = SIP_TRANSPORT_NONE;
 	sofia_target_route(&t, &c->route, &c->dst);
 	profile_flow_choose(p, t.is_nat, &c->dst);
 	if (g) {
 		c->gateway = mem_ref(g);
 		g->calls_out++;
-		c->route = mem_strdup(g->outbound_route);
+		c->route = mem_strdup(gateway_route(g));
 		c->dst = g->outbound_dst;
 	}
 	vars_first(c, &t, o);
@@ -206,6 +218,7 @@ static ON_CTL void vars_answering(struct call *c, const struct sip_msg *resp)
 	call_vars_from_msg(c, resp);
 	call_vars_x_headers(c, resp, "sip_rh_");
 	call_headers_back(c, resp);
+	isup_response_in(c, resp);
 	call_hosts_tell(c, a, resp);
 }
 
