@@ -55,7 +55,7 @@ void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const stru
 	recv_info_event(c, m);
 	if (sv_startsi(m->content_type, SV("message/update_display")))
 		call_display_read(c, m);
-	if (!is_digit)
+	if (isup_info_in(c, m) || !is_digit)
 		return;
 	leg_dtmf_own_received(c->leg);
 	leg_dtmf_received(c->leg, digit, duration, DTMF_ENDPOINT);
