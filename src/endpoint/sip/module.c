@@ -14,8 +14,10 @@
 /* What stands on a profile, each beside the others. A feature adds a line. */
 static const struct profile_part *const parts[] = {
     &profile_tls_part, &reg_part, &reg_ping_part, &gateway_part, &call_part, &message_part, &request_part, NULL};
-const struct profile_hooks sofia_hooks = {
-    .parts = parts, .on_request = request_in, .on_conn_closed = reg_conn_closed, .on_address = gateways_address_changed};
+const struct profile_hooks sofia_hooks = {.parts = parts,
+    .on_request = request_in,
+    .on_conn_closed = reg_conn_closed,
+    .on_address = gateways_address_changed};
 
 static int sofia_load(void)
 {
@@ -237,7 +239,8 @@ static const struct conf_desc confs[] = {
         "that "
         "came from it; 0: no bound"},
     {"sofia.conf", "ext-address-refresh", "number", "s", "300",
-        "profile: how often what stands behind stun:, host: and auto-nat of ext-sip-ip and ext-rtp-ip is asked again; 0: "
+        "profile: how often what stands behind stun:, host: and auto-nat of ext-sip-ip and ext-rtp-ip is asked again; "
+        "0: "
         "never"},
     {"sofia.conf", "udp-request-max-bytes", "number", "bytes", "1300",
         "profile: a longer request whose URI names no transport tries TCP first, and UDP where that leads nowhere; 0: "
