@@ -8,7 +8,7 @@ import time
 from switch import BUILD, LOAD_CORE, Switch, free_port, note, pinned
 
 PHONES = 5000
-RATE_CONNS = 200
+RATE_CONNS = 100
 
 
 class TlsSwitch(Switch):

@@ -69,7 +69,8 @@ struct tls_listener {
 
 static struct tls_counts counts;
 static char plain[PLAIN_MAX_BYTES];
-static struct buf wire; /* of what is written on the control thread; empty between calls */
+static struct buf wire;      /* of what is written on the control thread; empty between calls */
+static size_t wire_users;    /* connections with TLS: the last one frees it */
 static int64_t told_second;
 static unsigned told_count;
 
@@ -130,6 +131,8 @@ static BIO_METHOD *bio_method(void) /* made once, before the first worker needs 
 static void conn_dtor(void *obj)
 {
 	struct tls_conn *c = obj;
+	if (c->ctx && !--wire_users)
+		buf_fini(&wire);
 	SSL_free(c->ssl);
 	SSL_SESSION_free(c->side.session);
 	mem_unref(c->side.tickets);
@@ -147,6 +150,7 @@ static ON_CTL struct tls_conn *conn_new(struct tls_ctx *ctx, bool is_server)
 	if (!c)
 		return NULL;
 	c->ctx = mem_ref(ctx);
+	wire_users += ctx != NULL;
 	c->side.ctx = ctx;
 	c->is_server = is_server;
 	c->out_max = OUT_MAX_DEFAULT;
