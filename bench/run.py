@@ -12,7 +12,7 @@ import sys
 import time
 
 import instructions
-import streams
+import tls_phones
 from kamailio import Kamailio
 from switch import BUILD, CORES, LOAD_CORE, SWITCH_CORE, TOP, Switch, note, pinned
 from tandem import SHARED
@@ -326,11 +326,11 @@ def row_j():
 
 def row_tls():
     """registrations over kept TLS connections"""
-    r = climb("tls", 20000, make=streams.TlsSwitch, conns=streams.RATE_CONNS)
+    r = climb("tls", 20000, make=tls_phones.TlsSwitch, conns=tls_phones.RATE_CONNS)
     b = r.get("best")
     if not b:
         return {"key": "tls", "what": "REGISTER with digest over kept TLS connections", "value": "no clean rate found", "goal": "20,000/s", "met": False, "data": r}
-    value = (f"{r['rate']:,.0f}/s ({r['cpu_us']:.0f} us CPU each, 401 and 200; {streams.RATE_CONNS} connections; p50 {b['setup_p50_ms']:.1f} ms, "
+    value = (f"{r['rate']:,.0f}/s ({r['cpu_us']:.0f} us CPU each, 401 and 200; {tls_phones.RATE_CONNS} connections; p50 {b['setup_p50_ms']:.1f} ms, "
              f"p99 {b['setup_p99_ms']:.1f} ms, switch {100 * b['switch_cpu']:.0f} %, load {100 * b['own_cpu']:.0f} %)")
     if r["is_load_saturated"]:
         value += ", **the generator was saturated**"
@@ -340,12 +340,12 @@ def row_tls():
 
 def row_tls_memory():
     """memory of a phone registered over TLS"""
-    return {"key": "tls-memory", "what": "memory per phone registered over TLS", **streams.row_memory()}
+    return {"key": "tls-memory", "what": "memory per phone registered over TLS", **tls_phones.row_memory()}
 
 
 def row_tls_return():
     """TLS phones that come back after a restart"""
-    return {"key": "tls-return", "what": f"{streams.PHONES} TLS phones registered again after a restart", **streams.row_return()}
+    return {"key": "tls-return", "what": f"{tls_phones.PHONES} TLS phones registered again after a restart", **tls_phones.row_return()}
 
 
 def quit_switch(s):

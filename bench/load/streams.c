@@ -1,7 +1,7 @@
-/* Phones over kept TLS connections: each connects, shakes hands and registers once; then registrations with digest (401,
- * 200) are offered by the clock, in turns over the connections. One thread; it shares no code with the switch. Prints
- * what bench_load prints, and how long all took to be there. With --keep it prints HELD and waits for a line on standard
- * input between the two: for who measures the switch's memory. */
+/* Phones over kept TLS connections: each connects, shakes hands and registers once; then registrations with digest
+ * (401, 200) are offered by the clock, in turns over the connections. One thread; it shares no code with the switch.
+ * Prints what bench_load prints, and how long all took to be there. With --keep it prints HELD and waits for a line on
+ * standard input between the two: for who measures the switch's memory. */
 #include "load.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -111,7 +111,8 @@ static void phone_send(struct phone *p, const struct message *challenge)
 	n = snprintf(text, sizeof(text),
 	    "REGISTER %s SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:%u;branch=z9hG4bK%u-%u;rport\r\nMax-Forwards: 70\r\n"
 	    "From: <sip:%s@127.0.0.1>;tag=%u\r\nTo: <sip:%s@127.0.0.1>\r\nCall-ID: tls-%d-%u\r\nCSeq: %u REGISTER\r\n"
-	    "Contact: <sip:%s@127.0.0.1:%u;transport=tls>\r\nExpires: 3600\r\nUser-Agent: bench\r\n%sContent-Length: 0\r\n\r\n",
+	    "Contact: <sip:%s@127.0.0.1:%u;transport=tls>\r\nExpires: 3600\r\nUser-Agent: bench\r\n%sContent-Length: "
+	    "0\r\n\r\n",
 	    uri, 10000 + p->id % 50000, p->id, p->cseq, user, p->id, user, getpid(), p->id, p->cseq, user,
 	    10000 + p->id % 50000, auth);
 	p->phase = challenge ? P_SECOND : P_FIRST;
@@ -293,7 +294,8 @@ static void options_read(int argc, char **argv)
 		else if (!strcmp(name, "--pid"))
 			o.pid = atoi(value);
 		else {
-			fprintf(stderr, "bench_streams: --to --conns --users --first-user --rate --seconds --password --pid --keep --resume\n");
+			fprintf(stderr, "bench_streams: --to --conns --users --first-user --rate --seconds --password "
+			                "--pid --keep --resume\n");
 			exit(2);
 		}
 		i++;
@@ -335,13 +337,17 @@ int main(int argc, char **argv)
 	for (int64_t end = now() + LATE_US; under_way && now() < end;)
 		round_run(20);
 	double wall = (double)(b_us - a_us);
-	printf("{\"mode\": \"tls\", \"conns\": %u, \"registered\": %u, \"resumed\": %lu, \"registered_s\": %.3f, \"switch_us_per_connect\": %.1f, "
-	       "\"offered_per_s\": %.1f, \"seconds\": %.2f, \"started\": %lu, \"ok\": %lu, \"failed\": %lu, \"retransmissions\": 0, "
-	       "\"setup_p50_ms\": %.3f, \"setup_p99_ms\": %.3f, \"done_per_s\": %.1f, \"own_cpu\": %.3f, \"switch_cpu\": %.3f, "
+	printf("{\"mode\": \"tls\", \"conns\": %u, \"registered\": %u, \"resumed\": %lu, \"registered_s\": %.3f, "
+	       "\"switch_us_per_connect\": %.1f, "
+	       "\"offered_per_s\": %.1f, \"seconds\": %.2f, \"started\": %lu, \"ok\": %lu, \"failed\": %lu, "
+	       "\"retransmissions\": 0, "
+	       "\"setup_p50_ms\": %.3f, \"setup_p99_ms\": %.3f, \"done_per_s\": %.1f, \"own_cpu\": %.3f, "
+	       "\"switch_cpu\": %.3f, "
 	       "\"switch_us_per_ok\": %.1f, \"codes\": {",
-	    o.conns, registered, resumed, (double)there_us / 1e6, registered ? (double)there_switch / registered : 0, o.rate, wall / 1e6,
-	    started, ok, failed - lost, seen_ms(.5), seen_ms(.99), wall > 0 ? (double)done * 1e6 / wall : 0,
-	    (double)(b_own - a_own) / wall, (double)(b_switch - a_switch) / wall, done ? (double)(b_switch - a_switch) / (double)done : 0);
+	    o.conns, registered, resumed, (double)there_us / 1e6, registered ? (double)there_switch / registered : 0,
+	    o.rate, wall / 1e6, started, ok, failed - lost, seen_ms(.5), seen_ms(.99),
+	    wall > 0 ? (double)done * 1e6 / wall : 0, (double)(b_own - a_own) / wall,
+	    (double)(b_switch - a_switch) / wall, done ? (double)(b_switch - a_switch) / (double)done : 0);
 	for (int code = 0, n = 0; code < CODE_MAX; code++)
 		if (codes[code])
 			printf("%s\"%d\": %lu", n++ ? ", " : "", code, codes[code]);

@@ -1,6 +1,8 @@
-/* TLS over real sockets on loopback: much data both ways, bounds, pauses, sessions taken up again, certificates that are
- * refused, far sides that are plain or silent; whose turn a handshake is; certificates made; the opening of WebSocket. */
+/* TLS over real sockets on loopback: much data both ways, bounds, pauses, sessions taken up again, certificates that
+ * are refused, far sides that are plain or silent; whose turn a handshake is; certificates made; the opening of
+ * WebSocket. */
 #include "base/mem.h"
+#include "harness.h"
 #include "loop/loop.h"
 #include "net/cert.h"
 #include "net/http_reader.h"
@@ -8,7 +10,6 @@
 #include "net/tls.h"
 #include "net/tls_turn.h"
 #include "net/ws_open.h"
-#include "harness.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -327,6 +328,6 @@ static int test_ws_open(void)
 	return 0;
 }
 
-TEST_MAIN({"tls_bulk", test_bulk, TEST_LOOP}, {"tls_plain", test_plain, TEST_LOOP}, {"tls_resumed", test_resumed, TEST_LOOP},
-    {"tls_refused", test_refused, TEST_LOOP}, {"tls_bounds", test_bounds, TEST_LOOP}, {"tls_turns", test_turns, TEST_LOOP},
-    {"ws_open", test_ws_open, 0})
+TEST_MAIN({"tls_bulk", test_bulk, TEST_LOOP}, {"tls_plain", test_plain, TEST_LOOP},
+    {"tls_resumed", test_resumed, TEST_LOOP}, {"tls_refused", test_refused, TEST_LOOP},
+    {"tls_bounds", test_bounds, TEST_LOOP}, {"tls_turns", test_turns, TEST_LOOP}, {"ws_open", test_ws_open, 0})
