@@ -502,6 +502,8 @@ static ON_CTL bool record_feed(struct tls_conn *c, const char *p, size_t n)
 				c->h->on_data(c, plain, (size_t)got, c->arg);
 			if (!is_up(c))
 				return false;
+			if (!c->fed.n && !SSL_has_pending(c->ssl))
+				return true;
 			c->into = &wire; /* the owner may have sent */
 			continue;
 		}

@@ -254,10 +254,12 @@ NO_ROLE_CHECK static int test_bounds(void)
 static unsigned granted_count, taken_count;
 static void granted(void *arg)
 {
+	role_assert_ctl();
 	granted_count++;
 }
 static void taken(void *arg)
 {
+	role_assert_ctl();
 	taken_count++;
 	tls_turn_leave(arg);
 }

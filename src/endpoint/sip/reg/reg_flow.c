@@ -32,11 +32,13 @@ static void flow_key(struct buf *out, enum sip_transport t, const struct addr *p
 
 static int flows_open(struct profile *p, void *mine)
 {
+	role_assert_ctl();
 	return hash_new(mine, 0, flow_free);
 }
 
 static void flows_stop(struct profile *p, void *mine)
 {
+	role_assert_ctl();
 	hash_free(*(struct hash **)mine);
 	*(struct hash **)mine = NULL;
 }
