@@ -142,6 +142,16 @@ class Esl:
         headers, _ = self.command(f"event plain {names}")
         assert headers["Reply-Text"].startswith("+OK"), headers
 
+    def next_event(self, timeout=15):
+        """The next event, whatever it is."""
+        self.sock.settimeout(timeout)
+        while not self.events:
+            headers, body = self.read()
+            if headers["Content-Type"].startswith("text/event"):
+                self.events.append(self.parse(body))
+        self.sock.settimeout(20)
+        return self.events.pop(0)
+
     def wait_event(self, name, timeout=15, **match):
         """The next event of that name whose headers match (underscores stand for hyphens)."""
         deadline = time.monotonic() + timeout
