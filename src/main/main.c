@@ -16,6 +16,7 @@
 #include "core/value/self.h"
 #include "dialplan/dialplan.h"
 #include "directory/directory.h"
+#include "fetch/fetch.h"
 #include "endpoint/sip/check.h"
 #include "logger/logger.h"
 #include "loop/loop.h"
@@ -210,6 +211,7 @@ static ON_CTL bool stop(void)
 	console_stop();
 	if (!core_stop(STOP_DEADLINE_US))
 		return false;
+	fetch_stop();
 	dns_stop();
 	directory_stop();
 	config_fini();

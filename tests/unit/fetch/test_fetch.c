@@ -133,6 +133,7 @@ NO_ROLE_CHECK static int test_bounds(void)
 	p.url = whole;
 	EXPECT_INT(fetch_start(&f, &p, on_done, NULL), ST_OK);
 	fetch_cancel(f);
+	loop_run_once();
 	EXPECT_INT(fetch_start(NULL, &p, on_done, NULL), ST_OK); /* ends with the program */
 	fetch_stop();
 	EXPECT_INT(got_count, 1);

@@ -20,14 +20,6 @@
 
 /* ---- who is it ---- */
 
-struct caller {
-	struct auth auth;
-	const char *acl_name; /* into acl, or NULL */
-	char acl[64];
-	bool is_authorized;
-	struct gateway *gateway; /* it came by, which is believed; borrowed */
-};
-
 /* Access list, then digest. False: answered already. */
 static ON_CTL bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who)
 {
@@ -314,11 +306,20 @@ static ON_CTL int start_by_offering(struct call *c)
 void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct caller who = {0};
-	struct call *c = NULL;
-	struct leg *replaced;
 	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m))
 		return;
-	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who) || !replaces_check(p, tx, m, &replaced)) {
+	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who))
+		auth_fini(&who.auth);
+	else if (!call_stir_waits(p, tx, m, &who))
+		invite_go(p, tx, m, &who);
+}
+
+void invite_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *caller)
+{
+	struct caller who = *caller;
+	struct call *c = NULL;
+	struct leg *replaced;
+	if (!replaces_check(p, tx, m, &replaced)) {
 		auth_fini(&who.auth);
 		return;
 	}
@@ -328,9 +329,11 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 		return;
 	}
 	profile_calls_of(p)->in++;
-	if (p->conf.is_auto_100)
+	if (p->conf.is_auto_100 && !who.verdict) /* else it was sent before that was asked for */
 		sip_stx_reply(tx, 100, NULL, NULL, NULL, SV_NONE);
 	int st = is_full(p) || is_share_taken(tx, &who) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
+	if (st == ST_OK && who.verdict)
+		call_stir_vars(c->leg, who.verdict);
 	if (st == ST_OK && replaced)
 		replaces_prepare(c, replaced);
 	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {

@@ -28,6 +28,7 @@ static ON_CTL void from_uri_put(struct call *c, struct buf *b)
 	sip_escape_user(b, sv_of(number && *number ? number : c->p->conf.contact_user));
 	if (host)
 		domain = host;
+	call_verstat_put(c, b);
 	buf_addc(b, '@');
 	call_host_put(c, b, domain && *domain ? domain : c->p->ext_sip_ip);
 }
@@ -219,6 +220,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	to_make(c, &to);
 	request_uri_make(c, &uri);
 	invite_headers(c, &headers);
+	call_stir_sign_put(c, &headers, from.uri.p, uri.uri.p);
 	struct sip_invite_params ip = {.uri = uri.uri.p,
 	    .to_uri = to.uri.p,
 	    .to_display = to.display.p,
