@@ -21,6 +21,8 @@ static int sofia_load(void)
 	profiles_init(&sofia_hooks);
 	profiles_trace_set(false);
 	calls_init();
+	profiles_capture_set(false);
+	sofia_trace_start(xml_child(config_conf("sofia.conf"), "global_settings"));
 	stir_sip_start(xml_child(config_conf("sofia.conf"), "global_settings"));
 	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
 		log_error("sofia: registrations will not outlive a restart");
@@ -43,6 +45,7 @@ static int sofia_unload(void)
 	sofia_events_stop();
 	profiles_stop_all();
 	stir_sip_stop();
+	sofia_trace_stop();
 	reg_store_close();
 	return ST_OK;
 }
@@ -195,6 +198,11 @@ static const struct conf_desc confs[] = {
     {"sofia.conf", "tcp-max-bytes-per-address", "number", "bytes", "8388608", "profile: of these for one address"},
     {"sofia.conf", "tcp-max-body-bytes-before-login", "number", "bytes", "65536",
         "profile: longest body of a TCP connection that has not logged in (1 MiB afterwards)"},
+    {"sofia.conf", "capture-server", "text", "", "",
+        "global: where messages are sent by HEP: udp:HOST:PORT or tcp:HOST:PORT, then ;hep=3;capture_id=N;"
+        "capture_password=TEXT;node=TEXT"},
+    {"sofia.conf", "sip-ladder-bytes", "number", "bytes", "8388608",
+        "global: memory for the messages that `sofia ladder` shows; 0: none are kept"},
     {"sofia.conf", "stir-shaken-as-key", "path", "", "", "global: private key (PEM, P-256) that calls are signed with"},
     {"sofia.conf", "stir-shaken-as-url", "url", "", "", "global: where its certificate is published"},
     {"sofia.conf", "stir-shaken-vs-ca-dir", "path", "", "",

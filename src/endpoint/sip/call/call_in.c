@@ -12,6 +12,7 @@
 #include "core/value/cause.h"
 #include "core/value/vars.h"
 #include "endpoint/sip/call/call_i.h"
+#include "trace/trace.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -228,6 +229,7 @@ static ON_CTL int leg_make(
 		return c ? st : ST_NOMEM;
 	}
 	mem_ref(c); /* the callbacks' reference */
+	trace_call_note(m->call_id, leg->uuid, NULL);
 	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
 		c->is_nat = nat_is_behind(p, &contact.uri, &m->via, sip_stx_peer(tx), sip_stx_transport(tx));
 	sip_call_set_use_source_address(c->sip, c->is_nat);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "endpoint/sip/call/call_i.h"
+#include "trace/trace.h"
 
 #include <string.h>
 
@@ -211,6 +212,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	struct party from = {0}, to = {0}, uri = {0};
 	struct buf headers = {0}, route = {0};
 	const char *mf = leg_var(leg, "max_forwards");
+	char call_id[UUID_CHARS + 1];
 	uint32_t hops = 70;
 	int st;
 
@@ -241,6 +243,11 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	    .credentials_arg = c};
 	if (!ip.call_id && c->p->conf.uses_uuid_as_callid && !c->redirect_count)
 		ip.call_id = leg->uuid;
+	if (!ip.call_id) {
+		uuid_make(call_id);
+		ip.call_id = call_id;
+	}
+	trace_call_note(sv_of(ip.call_id), leg->uuid, c->originator_uuid); /* before its first message */
 	st = sip_call_invite(&c->sip, c->p->stack, &ip, c->handlers, c);
 	party_fini(&from), party_fini(&to), party_fini(&uri);
 	buf_fini(&headers), buf_fini(&route);

@@ -55,7 +55,7 @@ struct profile_conf {
 	/* timers */
 	unsigned t1_ms, t1x64_ms, t2_ms, t4_ms;
 	unsigned sip_trace_level;
-	bool has_sip_trace;
+	bool has_sip_trace, has_sip_capture;
 	/* names under which the profile is also known (aliases, domains) */
 	char **aliases;
 	size_t alias_count;
