@@ -203,6 +203,8 @@ static const struct conf_desc confs[] = {
         "capture_password=TEXT;node=TEXT"},
     {"sofia.conf", "sip-ladder-bytes", "number", "bytes", "8388608",
         "global: memory for the messages that `sofia ladder` shows; 0: none are kept"},
+    {"sofia.conf", "trust-traceparent", "boolean", "", "false",
+        "profile: a traceparent header of an INVITE is believed: its trace is gone on with (otel.conf)"},
     {"sofia.conf", "stir-shaken-as-key", "path", "", "", "global: private key (PEM, P-256) that calls are signed with"},
     {"sofia.conf", "stir-shaken-as-url", "url", "", "", "global: where its certificate is published"},
     {"sofia.conf", "stir-shaken-vs-ca-dir", "path", "", "",

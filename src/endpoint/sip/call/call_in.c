@@ -153,6 +153,8 @@ static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct 
 	if (profile_conf_has_presence(&c->p->conf))
 		from_var(leg, "presence_id", m);
 	call_vars_kept(c, m);
+	if (c->p->conf.trusts_traceparent)
+		call_var_sv(leg, "otel_traceparent", sip_msg_value_named(m, "traceparent"));
 	call_vars_x_headers(c, m, "sip_h_");
 }
 

@@ -155,6 +155,7 @@ static const struct param params[] = {
     P("tcp-max-bytes", P_UINT, tcp_max_bytes, "67108864"),
     P("tcp-max-bytes-per-address", P_UINT, tcp_max_bytes_per_host, "8388608"),
     P("tcp-max-body-bytes-before-login", P_UINT, tcp_stranger_bytes, "65536"),
+    P("trust-traceparent", P_BOOL, trusts_traceparent, "false"),
     P("stir-shaken-attest", P_TEXT, stir_attest, ""),
     P("stir-shaken-verify", P_TEXT, stir_verify, "off"),
     P("stir-shaken-verify-timeout", P_UINT, stir_timeout_ms, "2000"),

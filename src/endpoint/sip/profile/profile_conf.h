@@ -49,6 +49,7 @@ struct profile_conf {
 	unsigned max_regs_per_extension, force_expires_s, force_expires_min_s, force_expires_max_s, min_expires_s,
 	    expires_max_deviation_s, expires_late_margin_s;
 	bool is_aggressive_nat, has_tcp_always_nat, forces_rport, unregs_on_socket_close;
+	bool trusts_traceparent; /* a caller's trace is gone on with (W3C Trace Context) */
 	/* STIR/SHAKEN: attestation of what goes out; off, mark, reject, require of what comes in */
 	char *stir_attest, *stir_verify;
 	unsigned stir_timeout_ms;
