@@ -29,6 +29,15 @@ static struct {
 	uint64_t sent, dropped;
 } collector;
 
+static void (*on_collector)(bool is_set);
+
+void trace_on_collector(void (*fn)(bool is_set))
+{
+	on_collector = fn;
+	if (fn)
+		fn(collector.is_set);
+}
+
 static ON_CTL void reach(void);
 
 static void on_retry(void *arg)
@@ -181,6 +190,8 @@ int trace_collector_set(const char *text, const char *node, const char **why)
 {
 	struct sv rest = sv_of(text), place, one, name, value;
 	collector_clear();
+	if (on_collector)
+		on_collector(false);
 	if (!rest.n)
 		return ST_OK;
 	collector.node = node ? mem_strdup(node) : NULL;
@@ -199,6 +210,8 @@ int trace_collector_set(const char *text, const char *node, const char **why)
 		return ST_PARSE;
 	}
 	collector.is_set = true;
+	if (on_collector)
+		on_collector(true);
 	reach();
 	return ST_OK;
 }

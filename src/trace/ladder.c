@@ -204,6 +204,28 @@ int trace_ladder_text(struct buf *out, const struct sv *keys, size_t count)
 	return st;
 }
 
+int trace_ladder_each(struct trace_calls *calls, const struct sv *keys, size_t count,
+    void (*fn)(const struct trace_msg *m, void *arg), void *arg)
+{
+	struct ladder *l = mem_zalloc(sizeof(*l));
+	int st = l ? ladder_find(l, keys, count) : ST_NOMEM;
+	for (size_t i = 0; !st && i < l->call_ids.count; i++)
+		if (l->has_messages[i])
+			trace_calls_id_add(calls, l->call_ids.v[i]);
+	for (size_t i = 0; !st && i < l->count; i++) {
+		const struct trace_rec *r = l->recs[i];
+		struct trace_msg m = {.is_outgoing = r->is_outgoing,
+		    .transport = (enum sip_transport)r->transport,
+		    .local = r->local,
+		    .remote = r->remote,
+		    .data = trace_rec_data(r),
+		    .wall_us = r->wall_us};
+		fn(&m, arg);
+	}
+	mem_free(l);
+	return st;
+}
+
 /* ---- as JSON ---- */
 
 static bool line_is_secret(struct sv line)

@@ -5,6 +5,12 @@
 #include <string.h>
 
 static struct list watches = {{&watches.head, &watches.head}};
+static void (*on_change)(void);
+
+void trace_on_change(void (*fn)(void))
+{
+	on_change = fn;
+}
 
 bool trace_wants_messages(void)
 {
@@ -81,12 +87,17 @@ void trace_call_note(struct sv call_id, const char *uuid, const char *other)
 void trace_watch_add(struct trace_watch *w)
 {
 	list_push(&watches, &w->link);
+	if (on_change)
+		on_change();
 }
 
 void trace_watch_del(struct trace_watch *w)
 {
-	if (lnode_is_linked(&w->link))
-		list_remove(&w->link);
+	if (!lnode_is_linked(&w->link))
+		return;
+	list_remove(&w->link);
+	if (on_change)
+		on_change();
 }
 
 void trace_counts_get(struct trace_counts *out)

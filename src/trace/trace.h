@@ -43,6 +43,19 @@ struct trace_watch {
 ON_CTL void trace_watch_add(struct trace_watch *w); /* embedded by its owner */
 ON_CTL void trace_watch_del(struct trace_watch *w);
 
+/* ---- a call as its legs and dialogs are made (calls.c): for who watches ---- */
+enum { TRACE_CALLS_MAX = 8, TRACE_CALL_ID_CHARS = 128 };
+struct trace_calls {
+	char uuids[TRACE_CALLS_MAX][40], call_ids[TRACE_CALLS_MAX][TRACE_CALL_ID_CHARS];
+	size_t uuid_count, call_id_count;
+};
+ANY void trace_calls_uuid_add(struct trace_calls *c, const char *uuid); /* NULL and "" are fine */
+ANY void trace_calls_id_add(struct trace_calls *c, struct sv call_id);
+ANY bool trace_calls_has_uuid(const struct trace_calls *c, const char *uuid);
+/* A note: true when it is of this call, whose legs and dialogs it is then among. */
+ANY bool trace_calls_note(struct trace_calls *c, struct sv call_id, const char *uuid, const char *other);
+ANY bool trace_calls_fit(const struct trace_calls *c, struct sv message);
+
 /* ---- the ring (ring.c) ---- */
 enum { TRACE_KEYS_MAX = 16, TRACE_CALL_MAX_BYTES = 256 << 10 /* of one call */, TRACE_MESSAGE_MAX_BYTES = 16 << 10 };
 ON_CTL int trace_ring_set(size_t bytes); /* what was kept is forgotten; 0: none */
@@ -58,6 +71,9 @@ ON_CTL void trace_counts_get(struct trace_counts *out);
 ON_CTL int trace_ladder_text(struct buf *out, const struct sv *keys, size_t count);
 /* hides_secrets: credentials, media keys and bodies other than SDP are left out of the messages' texts. */
 ON_CTL int trace_ladder_json(struct buf *out, const struct sv *keys, size_t count, bool hides_secrets);
+/* Each message that is kept of it, and what of its legs is known: into calls. */
+ON_CTL int trace_ladder_each(struct trace_calls *calls, const struct sv *keys, size_t count,
+    void (*fn)(const struct trace_msg *m, void *arg), void *arg);
 ANY void trace_masked_put(struct buf *out, struct sv message);
 
 /* ---- the capture server (collector.c) ---- */
@@ -65,6 +81,10 @@ ANY void trace_masked_put(struct buf *out, struct sv message);
  * "": none. ST_PARSE: *why says what is wrong. */
 ON_CTL int trace_collector_set(const char *text, const char *node, const char **why);
 ON_CTL bool trace_collector_is_set(void);
+/* Called when trace_wants_messages or the collector changes. One listener. */
+ON_CTL void trace_on_change(void (*fn)(void));
+/* Told at once whether there is one, and when that changes. One listener; NULL: none. */
+ON_CTL void trace_on_collector(void (*fn)(bool is_set));
 struct trace_rtcp { /* one RTCP report, as HEP's JSON tells it */
 	bool is_outgoing, has_sr, has_block;
 	struct addr local, remote;

@@ -37,11 +37,13 @@ void sofia_trace_start(const struct xml_node *settings)
 	if (trace_collector_set(server, core_hostname(), &why))
 		log_error("sofia: capture-server \"%s\": %s", server, why);
 	trace_filter_gateway_set(gateway_is);
+	trace_on_change(profiles_trace_update);
 }
 
 void sofia_trace_stop(void)
 {
 	const char *why;
+	trace_on_change(NULL);
 	trace_filter_del(0);
 	trace_collector_set(NULL, NULL, &why);
 	trace_ring_set(0);

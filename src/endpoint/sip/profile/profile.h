@@ -15,6 +15,7 @@
 #include "net/addr.h"
 #include "sip/digest.h"
 #include "sip/sip.h"
+#include "trace/trace.h"
 
 struct dir_user;
 struct hash;
@@ -97,14 +98,12 @@ ON_CTL void profiles_trace_update(void);
 
 /* ---- messages of an address, a call, a gateway, in the log (trace_filter.c) ---- */
 enum trace_filter_kind { TRACE_F_NONE, TRACE_F_ADDRESS, TRACE_F_CALL, TRACE_F_GATEWAY };
-enum { TRACE_FILTERS_MAX = 16, TRACE_FILTER_CHARS = 128, TRACE_FILTER_CALLS = 8 };
+enum { TRACE_FILTERS_MAX = 16, TRACE_FILTER_CHARS = 128 };
 struct trace_filter {
 	unsigned id;
 	enum trace_filter_kind kind;
 	char text[TRACE_FILTER_CHARS]; /* CIDR; uuid or Call-ID; name */
-	/* of a call: its legs' uuids and their dialogs as they come */
-	char uuids[TRACE_FILTER_CALLS][40], call_ids[TRACE_FILTER_CALLS][TRACE_FILTER_CHARS];
-	size_t uuid_count, call_id_count;
+	struct trace_calls calls;      /* of a call */
 	uint64_t hits;
 };
 /* ST_FULL; ST_PARSE: no address; ST_EXISTS. uuid, call_id: of the leg that is meant, where there is one, or NULL. */

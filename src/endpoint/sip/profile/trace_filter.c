@@ -25,48 +25,17 @@ const struct trace_filter *trace_filter_at(size_t i)
 	return i < filters.count ? &filters.v[i] : NULL;
 }
 
-static void uuid_add(struct trace_filter *f, const char *uuid)
-{
-	if (!uuid || !*uuid || f->uuid_count == TRACE_FILTER_CALLS)
-		return;
-	for (size_t i = 0; i < f->uuid_count; i++)
-		if (!strcmp(f->uuids[i], uuid))
-			return;
-	snprintf(f->uuids[f->uuid_count++], sizeof(f->uuids[0]), "%.39s", uuid);
-}
-
-static void call_id_add(struct trace_filter *f, struct sv call_id)
-{
-	if (!call_id.n || call_id.n >= sizeof(f->call_ids[0]) || f->call_id_count == TRACE_FILTER_CALLS)
-		return;
-	snprintf(f->call_ids[f->call_id_count++], sizeof(f->call_ids[0]), "%.*s", SVF(call_id));
-}
-
-static bool has_uuid(const struct trace_filter *f, const char *uuid)
-{
-	for (size_t i = 0; uuid && *uuid && i < f->uuid_count; i++)
-		if (!strcmp(f->uuids[i], uuid))
-			return true;
-	return false;
-}
-
 static void on_note(struct sv call_id, const char *uuid, const char *other, void *arg)
 {
 	role_assert_ctl();
-	for (size_t i = 0; i < filters.count; i++) {
-		struct trace_filter *f = &filters.v[i];
-		if (f->kind != TRACE_F_CALL || (!has_uuid(f, uuid) && !has_uuid(f, other) && !sv_is(call_id, f->text)))
-			continue;
-		uuid_add(f, uuid);
-		uuid_add(f, other);
-		call_id_add(f, call_id);
-	}
+	for (size_t i = 0; i < filters.count; i++)
+		if (filters.v[i].kind == TRACE_F_CALL)
+			trace_calls_note(&filters.v[i].calls, call_id, uuid, other);
 }
 
 int trace_filter_add(enum trace_filter_kind kind, struct sv text, const char *call_id, unsigned *id)
 {
 	struct addr any;
-	char id_text[TRACE_FILTER_CHARS];
 	if (!text.n || text.n >= TRACE_FILTER_CHARS)
 		return ST_INVAL;
 	addr_parse(&any, SV("127.0.0.1"), 0);
@@ -79,10 +48,9 @@ int trace_filter_add(enum trace_filter_kind kind, struct sv text, const char *ca
 	f->kind = kind;
 	f->id = *id = ++filters.last_id;
 	snprintf(f->text, sizeof(f->text), "%.*s", SVF(text));
-	snprintf(id_text, sizeof(id_text), "%.*s", SVF(text));
 	if (kind == TRACE_F_CALL) {
-		uuid_add(f, id_text);
-		call_id_add(f, call_id ? sv_of(call_id) : text);
+		trace_calls_uuid_add(&f->calls, f->text);
+		trace_calls_id_add(&f->calls, call_id ? sv_of(call_id) : text);
 	}
 	if (!lnode_is_linked(&filters.watch.link)) {
 		filters.watch.on_note = on_note;
@@ -104,21 +72,13 @@ bool trace_filter_del(unsigned id)
 	return filters.count < before;
 }
 
-static bool call_fits(const struct trace_filter *f, struct sv call_id)
-{
-	for (size_t i = 0; i < f->call_id_count; i++)
-		if (sv_is(call_id, f->call_ids[i]))
-			return true;
-	return false;
-}
-
 bool trace_filters_match(const struct trace_msg *m)
 {
 	bool fits = false;
 	for (size_t i = 0; i < filters.count; i++) {
 		struct trace_filter *f = &filters.v[i];
 		bool is_one = f->kind == TRACE_F_ADDRESS ? addr_in_cidr(&m->remote, sv_of(f->text)) == 1
-		              : f->kind == TRACE_F_CALL  ? call_fits(f, trace_call_id(m->data))
+		              : f->kind == TRACE_F_CALL  ? trace_calls_fit(&f->calls, m->data)
 		                                         : filters.is_gateway &&
 		                                              filters.is_gateway(sv_of(f->text), &m->remote);
 		f->hits += is_one;
