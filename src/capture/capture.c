@@ -1,8 +1,9 @@
-/* `uuid_pcap`: one call's packets in a file, SIP of all its legs and their RTP and RTCP, decrypted. Copies lie in rings,
- * one of control (SIP) and one of each stream (media threads); a worker empties them into the file every so often. What
- * finds a ring full is dropped and counted: neither a call nor a media thread waits for the disk. The file lies in the
- * folder that the configuration names, is made anew, and is for its owner's eyes only. It ends by command, with the call,
- * or when it is as long as it may be. The same room hands RTCP reports to the capture server (trace/). */
+/* `uuid_pcap`: one call's packets in a file, SIP of all its legs and their RTP and RTCP, decrypted. Copies lie in
+ * rings, one of control (SIP) and one of each stream (media threads); a worker empties them into the file every so
+ * often. What finds a ring full is dropped and counted: neither a call nor a media thread waits for the disk. The file
+ * lies in the folder that the configuration names, is made anew, and is for its owner's eyes only. It ends by command,
+ * with the call, or when it is as long as it may be. The same room hands RTCP reports to the capture server (trace/).
+ */
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"

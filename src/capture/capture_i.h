@@ -12,5 +12,5 @@ struct pcap_packet {
 	int64_t wall_us;
 	struct sv payload; /* of UDP */
 };
-ANY void pcapng_begin(struct buf *out);                            /* section and interface: raw IP */
+ANY void pcapng_begin(struct buf *out);                               /* section and interface: raw IP */
 ANY void pcapng_packet(struct buf *out, const struct pcap_packet *p); /* with made IP and UDP headers */

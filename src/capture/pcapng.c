@@ -1,6 +1,6 @@
-/* pcapng (the IETF's draft): a section header, one interface of raw IP, and a packet block for each packet, whose IP and
- * UDP headers are made here, since a socket does not give them. What came over a connection is written as UDP, too: a
- * reader sees the message, not the stream. Times are microseconds. Little-endian whatever the machine. */
+/* pcapng (the IETF's draft): a section header, one interface of raw IP, and a packet block for each packet, whose IP
+ * and UDP headers are made here, since a socket does not give them. What came over a connection is written as UDP, too:
+ * a reader sees the message, not the stream. Times are microseconds. Little-endian whatever the machine. */
 #include "capture/capture_i.h"
 
 #include <string.h>

@@ -1,6 +1,7 @@
 /* The control side: a URL is taken apart, its host looked up, the address checked against what the caller allows, and
  * only then the request goes to the thread (thread.c) with that one address. What comes back is told once; what was
- * cancelled is freed when the thread has let go of it. Everything is counted, so that who asks too much hears ST_FULL. */
+ * cancelled is freed when the thread has let go of it. Everything is counted, so that who asks too much hears ST_FULL.
+ */
 #include "fetch/fetch.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -40,11 +41,8 @@ static ON_CTL void fetch_end(struct fetch *f)
 {
 	fetch_fn fn = f->fn;
 	void *arg = f->arg;
-	struct fetch_result r = {.status = f->status,
-	    .code = f->code,
-	    .body = buf_sv(&f->in),
-	    .max_age_s = f->max_age_s,
-	    .error = f->error};
+	struct fetch_result r = {
+	    .status = f->status, .code = f->code, .body = buf_sv(&f->in), .max_age_s = f->max_age_s, .error = f->error};
 	if (f->status)
 		fetches.stats.failed++;
 	list_remove(&f->link);
@@ -110,7 +108,8 @@ static void on_name(const struct dns_answer *a, void *arg)
 	role_assert_ctl();
 	f->ask = NULL;
 	if (st) {
-		fail(f, st == ST_OK ? ST_IO : st, st == ST_TIMEOUT ? "the host's name server is silent" : "no such host");
+		fail(f, st == ST_OK ? ST_IO : st,
+		    st == ST_TIMEOUT ? "the host's name server is silent" : "no such host");
 	} else if ((st = addr_choose(f, a))) {
 		fail(f, st, "the host's address is not a public one");
 	} else if ((st = go(f))) {
@@ -145,7 +144,8 @@ static int url_take(struct fetch *f, const char *url)
 		f->url = mem_strdup(url);
 		if (scheme && port && f->host && *f->host && f->url && !user) {
 			f->port = (uint16_t)strtoul(port, NULL, 10);
-			st = !strcmp(scheme, "https") || (f->allows_http && !strcmp(scheme, "http")) ? ST_OK : ST_DENIED;
+			st =
+			    !strcmp(scheme, "https") || (f->allows_http && !strcmp(scheme, "http")) ? ST_OK : ST_DENIED;
 		}
 	}
 	mem_free(scheme), mem_free(port), mem_free(user);

@@ -1,8 +1,8 @@
 /* HTTP requests to other machines, for whoever on the control loop wants one (certificates, collectors, handlers): each
  * with a deadline, a bound on what comes back, verified TLS, and a rule of where it may go. The name is looked up here
  * (net/dns.h) and the address that was checked is the one that is connected to, so a name that changes its mind reaches
- * nothing inside. Redirects are not followed, proxies of the environment not asked. One thread of the worker kind drives
- * all of them at once (libcurl's multi interface): one that stalls holds up nobody.
+ * nothing inside. Redirects are not followed, proxies of the environment not asked. One thread of the worker kind
+ * drives all of them at once (libcurl's multi interface): one that stalls holds up nobody.
  *
  *   fetch_start -> address checked, or asked for and checked -> mailbox -> thread: curl -> mailbox -> fn */
 #pragma once
@@ -22,11 +22,11 @@ struct fetch_params { /* all is copied */
 	const char *headers; /* whole "Name: value\r\n" lines, or NULL */
 	const char *ctype;   /* of the body */
 	struct sv body;
-	int64_t timeout_ms; /* for all of it, the look-up too; 0 = 10 s */
-	size_t max_bytes;   /* of the answer's body; 0 = 1 MiB */
-	bool allows_http;   /* else https:// only */
-	bool allows_inside; /* else not to addresses that are no public ones (fetch_addr_is_public) */
-	bool skips_verify;  /* TLS of whoever is there */
+	int64_t timeout_ms;           /* for all of it, the look-up too; 0 = 10 s */
+	size_t max_bytes;             /* of the answer's body; 0 = 1 MiB */
+	bool allows_http;             /* else https:// only */
+	bool allows_inside;           /* else not to addresses that are no public ones (fetch_addr_is_public) */
+	bool skips_verify;            /* TLS of whoever is there */
 	const char *ca_file, *ca_dir; /* whose signatures count; both NULL: the system's */
 	const char *user, *password;  /* basic authentication; NULL: none */
 };
@@ -46,7 +46,8 @@ ON_CTL int fetch_start(struct fetch **out, const struct fetch_params *p, fetch_f
 ON_CTL void fetch_cancel(struct fetch *f); /* fn is not called; NULL is fine */
 /* The end of the program: all that are under way end (ST_CANCELLED), the thread is joined. Harmless when none began. */
 ON_CTL void fetch_stop(void);
-/* An address of the Internet: not of this machine, a private network, a link, a group, or kept for something special. */
+/* An address of the Internet: not of this machine, a private network, a link, a group, or kept for something special.
+ */
 ANY bool fetch_addr_is_public(const struct addr *a);
 
 struct fetch_stats {

@@ -1,7 +1,7 @@
 /* The thread: libcurl's multi handle and the requests it drives. It sleeps in curl_multi_poll, which a wake-up ends;
- * takes new requests from its mailbox, drops those that were given up, and posts each back when it is over. It keeps the
- * deadline, the bounds of head and body, and connects to the one address that the control side has checked, whatever the
- * name means by now. It shares nothing but the two mailboxes and each request's abort flag. */
+ * takes new requests from its mailbox, drops those that were given up, and posts each back when it is over. It keeps
+ * the deadline, the bounds of head and body, and connects to the one address that the control side has checked,
+ * whatever the name means by now. It shares nothing but the two mailboxes and each request's abort flag. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "fetch/fetch_i.h"

@@ -1,8 +1,8 @@
 /* From events to spans. What is open of a leg lies in a table by its uuid, from CS_INIT to
- * CHANNEL_HANGUP_COMPLETE: the leg itself, and within it the invite (until it is answered or over), the hunt (a dialplan
- * is asked), each application, and media (from its first sound to the end). A leg that was dialled hangs below the
- * application of its caller that runs then. A trace that came in a header is gone on with where the profile trusts it
- * (otel_traceparent). A registration is a tree of its own, from its challenge to its end. Everything is bounded. */
+ * CHANNEL_HANGUP_COMPLETE: the leg itself, and within it the invite (until it is answered or over), the hunt (a
+ * dialplan is asked), each application, and media (from its first sound to the end). A leg that was dialled hangs below
+ * the application of its caller that runs then. A trace that came in a header is gone on with where the profile trusts
+ * it (otel_traceparent). A registration is a tree of its own, from its challenge to its end. Everything is bounded. */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -129,7 +129,8 @@ static ON_CTL void on_execute(struct open_leg *o, const struct event *e, int64_t
 static ON_CTL void on_execute_complete(struct open_leg *o, const struct event *e, int64_t now_us)
 {
 	const char *uuid = event_get(e, "Application-UUID"), *response = event_get(e, "Application-Response");
-	const char *const a[] = {"application.name", event_get(e, "Application"), "application.response", response, NULL};
+	const char *const a[] = {
+	    "application.name", event_get(e, "Application"), "application.response", response, NULL};
 	for (size_t i = o->app_count; uuid && i--;)
 		if (!strcmp(o->apps[i].uuid, uuid)) {
 			span_end(&o->apps[i].span, now_us, NULL, a);
@@ -169,8 +170,9 @@ static ON_CTL void on_hangup(struct open_leg *o, const char *uuid, const struct 
 	                 !strcmp(cause, "LOSE_RACE") || !strcmp(cause, "NONE");
 	bool tells = otel_conf.tells_numbers;
 	const char *const a[] = {"call.uuid", uuid, "call.direction", event_get(e, "Call-Direction"), "call.channel",
-	    event_get(e, "Channel-Name"), "call.hangup_cause", cause, "sip.call_id", event_get(e, "variable_sip_call_id"),
-	    "#sip.status", status, "call.caller", tells ? event_get(e, "Caller-Caller-ID-Number") : NULL, "call.destination",
+	    event_get(e, "Channel-Name"), "call.hangup_cause", cause, "sip.call_id",
+	    event_get(e, "variable_sip_call_id"), "#sip.status", status, "call.caller",
+	    tells ? event_get(e, "Caller-Caller-ID-Number") : NULL, "call.destination",
 	    tells ? event_get(e, "Caller-Destination-Number") : NULL, NULL};
 	const char *const invite[] = {"sip.status", status, NULL};
 	for (size_t i = o->app_count; i--;)
@@ -206,9 +208,9 @@ static ON_CTL void on_register(const struct event *e, const char *error, int64_t
 	if (is_sampled_by_chance()) {
 		const char *const a[] = {"register.user", user ? user : event_get(e, "to-user"), "register.domain",
 		    event_get(e, user ? "from-host" : "to-host"), "register.profile", event_get(e, "profile-name"),
-		    "network.peer.address", event_get(e, "network-ip"), "#network.peer.port", event_get(e, "network-port"),
-		    "user_agent.original", event_get(e, "user-agent"), "sip.call_id", call_id, "#register.expires",
-		    event_get(e, "expires"), NULL};
+		    "network.peer.address", event_get(e, "network-ip"), "#network.peer.port",
+		    event_get(e, "network-port"), "user_agent.original", event_get(e, "user-agent"), "sip.call_id",
+		    call_id, "#register.expires", event_get(e, "expires"), NULL};
 		span_begin(&s, "register", SPAN_SERVER, NULL, at ? *at : now_us);
 		span_end(&s, now_us, error, a);
 	}
@@ -239,8 +241,8 @@ static ON_CTL bool is_beginning(const struct event *e)
 static void on_event(struct event *e, void *arg)
 {
 	int64_t now_us = clock_wall_us();
-	const char *uuid = event_get(e, "Unique-ID");
 	role_assert_ctl();
+	const char *uuid = event_get(e, "Unique-ID");
 	if (event_id(e) == EVENT_CUSTOM) {
 		custom(e, now_us);
 		return;
@@ -280,10 +282,10 @@ static void on_event(struct event *e, void *arg)
 
 int calls_trace_start(void)
 {
-	static const enum event_id ids[] = {EVENT_CHANNEL_STATE, EVENT_CHANNEL_EXECUTE,
-	    EVENT_CHANNEL_EXECUTE_COMPLETE, EVENT_CHANNEL_PROGRESS_MEDIA, EVENT_CHANNEL_ANSWER,
-	    EVENT_CHANNEL_HANGUP_COMPLETE};
-	static const char *const subclasses[] = {"sofia::register", "sofia::register_attempt", "sofia::register_failure"};
+	static const enum event_id ids[] = {EVENT_CHANNEL_STATE, EVENT_CHANNEL_EXECUTE, EVENT_CHANNEL_EXECUTE_COMPLETE,
+	    EVENT_CHANNEL_PROGRESS_MEDIA, EVENT_CHANNEL_ANSWER, EVENT_CHANNEL_HANGUP_COMPLETE};
+	static const char *const subclasses[] = {
+	    "sofia::register", "sofia::register_attempt", "sofia::register_failure"};
 	int st = hash_new(&traced.legs, 0, mem_free);
 	if (!st)
 		st = hash_new(&traced.registrations, 0, mem_free);

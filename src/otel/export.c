@@ -1,6 +1,6 @@
-/* Spans on their way out: a bounded queue of rendered spans, one POST at a time. A batch that the collector did not take
- * is tried again, later each time, five times; what comes meanwhile waits in the queue, and what finds it full is dropped
- * and counted. A dead collector costs nothing else. */
+/* Spans on their way out: a bounded queue of rendered spans, one POST at a time. A batch that the collector did not
+ * take is tried again, later each time, five times; what comes meanwhile waits in the queue, and what finds it full is
+ * dropped and counted. A dead collector costs nothing else. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

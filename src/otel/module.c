@@ -1,9 +1,9 @@
 /* mod_otel: otel.conf read at the load, spans made while there is an endpoint. */
+#include "core/registry/module.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
 #include "core/registry/metrics.h"
-#include "core/registry/module.h"
 #include "otel/otel_i.h"
 
 #include <stdlib.h>
@@ -141,7 +141,8 @@ static const struct conf_desc confs[] = {
 static const struct var_desc vars[] = {
     {"otel_trace_id", "text", "trace of the call, 32 hex digits", false, true},
     {"otel_span_id", "text", "span of this leg, 16 hex digits", false, true},
-    {"otel_traceparent", "text", "traceparent header that came, where the profile trusts it: the trace goes on", true, true},
+    {"otel_traceparent", "text", "traceparent header that came, where the profile trusts it: the trace goes on", true,
+        true},
     {0},
 };
 

@@ -1,5 +1,5 @@
-/* OpenTelemetry traces: a tree of spans for each call and one for each registration, sent by OTLP over HTTP (JSON). Made
- * from events, which are built only while somebody wants them: without an endpoint in otel.conf nothing here runs.
+/* OpenTelemetry traces: a tree of spans for each call and one for each registration, sent by OTLP over HTTP (JSON).
+ * Made from events, which are built only while somebody wants them: without an endpoint in otel.conf nothing here runs.
  *
  *   events -> call.c: what is open, by leg -> span_end -> export.c: queue -> batch -> fetch: POST /v1/traces
  *
@@ -30,7 +30,8 @@ struct span {
 };
 /* Attributes of a span that ends: names and values by turns, ended by NULL; a NULL value leaves the pair out; a name
  * that begins with '#' is a number's. */
-ON_CTL void span_begin(struct span *s, const char *name, enum span_kind kind, const struct span *parent, int64_t now_us);
+ON_CTL void span_begin(
+    struct span *s, const char *name, enum span_kind kind, const struct span *parent, int64_t now_us);
 ON_CTL void span_end(struct span *s, int64_t now_us, const char *error /* NULL: none */, const char *const *attributes);
 ANY void otel_id_make(char *out, size_t chars);
 

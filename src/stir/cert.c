@@ -1,6 +1,6 @@
-/* Certificates by OpenSSL: parsed once out of PEM, with the numbers that RFC 8226's extension names; checked against the
- * operator's own authorities only, never the system's. Only P-256 keys: nothing else can sign ES256. A certificate is
- * read-only after it was made, so workers and calls may share it. */
+/* Certificates by OpenSSL: parsed once out of PEM, with the numbers that RFC 8226's extension names; checked against
+ * the operator's own authorities only, never the system's. Only P-256 keys: nothing else can sign ES256. A certificate
+ * is read-only after it was made, so workers and calls may share it. */
 #include "base/mem.h"
 #include "stir/stir_i.h"
 
@@ -218,7 +218,8 @@ static int on_verify(int ok, X509_STORE_CTX *ctx)
 			X509_EXTENSION *ext = X509_get_ext(x, i);
 			char oid[80] = "";
 			OBJ_obj2txt(oid, sizeof(oid), X509_EXTENSION_get_object(ext), 1);
-			if (X509_EXTENSION_get_critical(ext) && !X509_supported_extension(ext) && strcmp(oid, tn_list_oid))
+			if (X509_EXTENSION_get_critical(ext) && !X509_supported_extension(ext) &&
+			    strcmp(oid, tn_list_oid))
 				return 0;
 		}
 		return 1;

@@ -186,8 +186,7 @@ static int sign(const struct stir_key *key, struct sv text, uint8_t out[64])
 	ECDSA_SIG *sig = NULL;
 	int ok = ctx && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key->pkey) == 1 &&
 	         EVP_DigestSign(ctx, der, &n, (const uint8_t *)text.p, text.n) == 1 &&
-	         (sig = d2i_ECDSA_SIG(NULL, &at, (long)n)) &&
-	         BN_bn2binpad(ECDSA_SIG_get0_r(sig), out, 32) == 32 &&
+	         (sig = d2i_ECDSA_SIG(NULL, &at, (long)n)) && BN_bn2binpad(ECDSA_SIG_get0_r(sig), out, 32) == 32 &&
 	         BN_bn2binpad(ECDSA_SIG_get0_s(sig), out + 32, 32) == 32;
 	ECDSA_SIG_free(sig);
 	EVP_MD_CTX_free(ctx);

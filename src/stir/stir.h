@@ -60,11 +60,11 @@ ANY int stir_identity_make(struct buf *out, const struct stir_claims *c, const s
 ANY bool stir_number(struct sv text, char out[STIR_TN_MAX]);
 
 /* ---- certificates ---- */
-struct stir_ca;                                          /* whose signatures count; counted, atomically */
-ANY int stir_ca_new(struct stir_ca **out);               /* nobody's yet */
-ANY int stir_ca_add(struct stir_ca *ca, struct sv pem);  /* certificates and revocation lists; ST_PARSE: none in it */
+struct stir_ca;                                         /* whose signatures count; counted, atomically */
+ANY int stir_ca_new(struct stir_ca **out);              /* nobody's yet */
+ANY int stir_ca_add(struct stir_ca *ca, struct sv pem); /* certificates and revocation lists; ST_PARSE: none in it */
 ANY size_t stir_ca_count(const struct stir_ca *ca);
-struct stir_cert;                                        /* counted, atomically */
+struct stir_cert; /* counted, atomically */
 /* PEM: the certificate, then those between it and a root. ST_UNSUPPORTED: its key is not of P-256. */
 ANY int stir_cert_parse(struct stir_cert **out, struct sv pem, char *error);
 /* The chain leads to one of ca, at that time (seconds since 1970); a revocation list of ca's counts. */

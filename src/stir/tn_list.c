@@ -1,6 +1,6 @@
-/* TNAuthorizationList ::= SEQUENCE OF CHOICE { spc [0] IA5String, range [1] SEQUENCE { start IA5String, count INTEGER },
- * one [2] IA5String }, explicitly tagged (RFC 8226, 9), read by hand: every length is checked against what encloses it,
- * and only the definite forms that DER has are taken. */
+/* TNAuthorizationList ::= SEQUENCE OF CHOICE { spc [0] IA5String, range [1] SEQUENCE { start IA5String, count INTEGER
+ * }, one [2] IA5String }, explicitly tagged (RFC 8226, 9), read by hand: every length is checked against what encloses
+ * it, and only the definite forms that DER has are taken. */
 #include "stir/stir.h"
 
 #include <string.h>

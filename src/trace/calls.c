@@ -1,4 +1,5 @@
-/* One call for a watcher: the uuids of its legs and the Call-IDs of their dialogs, learned from notes. Bounded; pure. */
+/* One call for a watcher: the uuids of its legs and the Call-IDs of their dialogs, learned from notes. Bounded; pure.
+ */
 #include "trace/trace.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* The way to a capture server. By UDP a packet is sent or lost; by TCP it is queued up to a bound, and while nobody is
- * there it is dropped and counted: a dead collector costs a counter. A connection is tried again after 1 s, then twice as
- * long each time, up to a minute. A name is looked up without anybody waiting for it. */
+ * there it is dropped and counted: a dead collector costs a counter. A connection is tried again after 1 s, then twice
+ * as long each time, up to a minute. A name is looked up without anybody waiting for it. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -59,9 +59,7 @@ static ON_CTL void retry(const char *why)
 	loop_timer_set(&collector.timer, clock_us_of_s(collector.try_s), "capture server", on_retry, NULL);
 }
 
-static void on_data(struct tcp_conn *c, const char *data, size_t n, void *arg)
-{
-}
+static void on_data(struct tcp_conn *c, const char *data, size_t n, void *arg) {}
 
 static void on_connect(struct tcp_conn *c, int status, void *arg)
 {
@@ -82,9 +80,7 @@ static void on_close(struct tcp_conn *c, int status, void *arg)
 
 static const struct tcp_handlers handlers = {.on_data = on_data, .on_connect = on_connect, .on_close = on_close};
 
-static void on_recv(const char *data, size_t n, const struct addr *src, void *arg)
-{
-}
+static void on_recv(const char *data, size_t n, const struct addr *src, void *arg) {}
 
 static ON_CTL void open_now(void)
 {
@@ -124,8 +120,8 @@ static void on_name(const struct dns_answer *a, void *arg)
 static ON_CTL void reach(void)
 {
 	struct dns_answer a = {0};
-	int st = dns_ask(&collector.ask, DNS_ADDRESS, sv_of(collector.host), NULL, clock_us_of_ms(LOOKUP_MS), &a, on_name,
-	    NULL);
+	int st = dns_ask(
+	    &collector.ask, DNS_ADDRESS, sv_of(collector.host), NULL, clock_us_of_ms(LOOKUP_MS), &a, on_name, NULL);
 	if (st != ST_AGAIN) {
 		a.status = st;
 		found(&a);

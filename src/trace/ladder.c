@@ -1,7 +1,7 @@
 /* One call's messages, found in the ring and shown. A key is the uuid of a leg or a Call-ID; notes say which dialogs a
- * leg has and for whom it was called, so that all of a call is found from any of its ends, in a few walks over the ring.
- * As text: a column for each party, ourselves among them, an arrow for each message. As JSON: the same with the texts, of
- * which those who may not see them get no credentials and no keys. */
+ * leg has and for whom it was called, so that all of a call is found from any of its ends, in a few walks over the
+ * ring. As text: a column for each party, ourselves among them, an arrow for each message. As JSON: the same with the
+ * texts, of which those who may not see them get no credentials and no keys. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "text/json.h"
@@ -21,7 +21,7 @@ struct ladder {
 	struct keys keys, call_ids;
 	const struct trace_rec *recs[MESSAGES_MAX];
 	size_t count;
-	bool has_more, has_messages[TRACE_KEYS_MAX]; /* by Call-ID */
+	bool has_more, has_messages[TRACE_KEYS_MAX];  /* by Call-ID */
 	char parties[PARTIES_MAX][ADDR_TEXT_MAX + 8]; /* the second is ourselves */
 	size_t party_count;
 };
@@ -63,7 +63,9 @@ static ON_CTL bool notes_walk(struct ladder *l)
 		note_parts(r, &call_id, &uuid, &other);
 		if (!keys_have(&l->keys, call_id) && !keys_have(&l->keys, uuid) && !keys_have(&l->keys, other))
 			continue;
-		is_more |= keys_add(&l->keys, uuid) | keys_add(&l->keys, other) | keys_add(&l->keys, call_id);
+		is_more |= keys_add(&l->keys, uuid);
+		is_more |= keys_add(&l->keys, other);
+		is_more |= keys_add(&l->keys, call_id);
 		keys_add(&l->call_ids, call_id);
 	}
 	return is_more;
@@ -137,8 +139,8 @@ static void summary(struct sv data, char *out, size_t max)
 		cseq = header(data, "CSeq");
 		sv_split(cseq, ' ', &a, &method);
 		line = sv_sub(line, 8, 24);
-		snprintf(out, max, "%.*s (%.*s)%s", SVF(line), (int)(method.n < 12 ? method.n : 12), method.p ? method.p : "",
-		    has_sdp ? " sdp" : "");
+		snprintf(out, max, "%.*s (%.*s)%s", SVF(line), (int)(method.n < 12 ? method.n : 12),
+		    method.p ? method.p : "", has_sdp ? " sdp" : "");
 	} else {
 		sv_split(line, ' ', &a, &b);
 		snprintf(out, max, "%.*s%s", (int)(a.n < 20 ? a.n : 20), a.p ? a.p : "", has_sdp ? " (sdp)" : "");

@@ -61,7 +61,8 @@ static void oldest_drop(void)
 		ring.tail = 0;
 }
 
-/* Room for size bytes in one piece at head. A rest before the end that holds no header belongs to the record before it. */
+/* Room for size bytes in one piece at head. A rest before the end that holds no header belongs to the record before it.
+ */
 static struct trace_rec *room_make(size_t size)
 {
 	if (ring.cap - ring.head < size) {

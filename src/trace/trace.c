@@ -1,4 +1,5 @@
-/* Where messages come in and are handed on. The Call-ID is found in the raw text: what cannot be parsed is traced, too. */
+/* Where messages come in and are handed on. The Call-ID is found in the raw text: what cannot be parsed is traced, too.
+ */
 #include "trace/trace.h"
 #include "trace/trace_i.h"
 

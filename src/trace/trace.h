@@ -1,12 +1,13 @@
 /* What was said, for people who look for a fault: every SIP message goes through here, whoever sent or received it, and
  * on to whoever wants it:
  *
- *   stack's trace -> endpoint/sip/profile/trace.c -> trace_message -> ring.c: kept in memory -> ladder.c: `sofia ladder`
+ *   stack's trace -> endpoint/sip/profile/trace.c -> trace_message -> ring.c: kept in memory -> ladder.c: `sofia
+ * ladder`
  *                                                                  -> collector.c: HEP, to a capture server
  *                                                                  -> watchers: one call's capture file
  *
- * The ring is one block of memory that is written round and round: a message costs a copy, and a search is a walk. All of
- * it is bounded; nothing waits. Control thread. */
+ * The ring is one block of memory that is written round and round: a message costs a copy, and a search is a walk. All
+ * of it is bounded; nothing waits. Control thread. */
 #pragma once
 #include "base/list.h"
 #include "base/role.h"

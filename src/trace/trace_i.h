@@ -4,7 +4,7 @@
 
 /* ---- ring.c ---- */
 enum trace_kind { TRACE_SKIP, TRACE_MESSAGE, TRACE_NOTE };
-struct trace_rec { /* its data follow: the message, or "call-id\0uuid\0other\0" */
+struct trace_rec {     /* its data follow: the message, or "call-id\0uuid\0other\0" */
 	uint32_t size; /* with header and padding */
 	uint32_t n;
 	uint32_t key; /* of the Call-ID */

@@ -1,9 +1,9 @@
 /* The endpoint's module: FreeSWITCH's mod_sofia by name. Load reads sofia.conf, opens the store, brings
  * registrations back and starts the profiles; unload ends them in the opposite order. */
 #include "core/registry/module.h"
-#include "core/registry/app.h"
 #include "base/log.h"
 #include "core/conf/config.h"
+#include "core/registry/app.h"
 #include "core/registry/complete.h"
 #include "core/registry/endpoint.h"
 #include "core/value/self.h"
@@ -163,10 +163,10 @@ static const struct var_desc vars[] = {
     {"deny_refer_requests", "boolean", "REFER of this leg is refused", true, false},
     {"sip_auto_answer", "boolean", "asks the phone to answer by itself", true, false},
     {"max_forwards", "number", "hops left", true, true},
-    {"sip_stir_shaken_attest", "A|B|C", "outbound: the call is signed with this attestation (RFC 8588); none: not", true,
-        false},
-    {"sip_verstat", "text", "TN-Validation-Passed, TN-Validation-Failed or No-TN-Validation: the caller's Identity", true,
-        true},
+    {"sip_stir_shaken_attest", "A|B|C", "outbound: the call is signed with this attestation (RFC 8588); none: not",
+        true, false},
+    {"sip_verstat", "text", "TN-Validation-Passed, TN-Validation-Failed or No-TN-Validation: the caller's Identity",
+        true, true},
     {"sip_verstat_detailed", "text", "the same with -A, -B or -C behind it", false, true},
     {"sip_verstat_reason", "text", "why it failed", false, true},
     {"sip_verstat_attest", "A|B|C", "attestation of the token that came", false, true},
@@ -221,7 +221,8 @@ static const struct conf_desc confs[] = {
         "global: certificates may be fetched from private addresses"},
     {"sofia.conf", "stir-shaken-attest", "A|B|C", "", "", "profile, gateway: calls that go out are signed so"},
     {"sofia.conf", "stir-shaken-verify", "text", "", "off",
-        "profile: off; mark: variables tell; reject: calls that fail are refused; require: those without Identity, too"},
+        "profile: off; mark: variables tell; reject: calls that fail are refused; require: those without Identity, "
+        "too"},
     {"sofia.conf", "stir-shaken-verify-timeout", "number", "ms", "2000", "profile: an INVITE waits at most so long"},
     {0},
 };

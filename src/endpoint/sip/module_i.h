@@ -8,7 +8,7 @@
 #include "endpoint/sip/gateway/gateway.h"
 #include "endpoint/sip/profile/profile.h"
 #include "endpoint/sip/reg/reg.h"
-#include "endpoint/sip/stir/stir_sip.h"
+#include "endpoint/sip/stir/attest.h"
 
 extern const struct profile_hooks sofia_hooks; /* what stands on a profile (module.c) */
 

@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char trace_usage[] = "-ERR Usage: sofia trace [address <CIDR>|call <uuid|Call-ID>|gateway <name>|off <id|all>|list]\n";
+static const char trace_usage[] =
+    "-ERR Usage: sofia trace [address <CIDR>|call <uuid|Call-ID>|gateway <name>|off <id|all>|list]\n";
 
 static bool gateway_is(struct sv name, const struct addr *a)
 {

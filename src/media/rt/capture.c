@@ -1,6 +1,7 @@
-/* Copies of a stream's packets for a capture file: put into a ring of bytes by whoever has the packet (the media thread,
- * one stream a ring; control, for what it said), taken out by a worker. A full ring drops and counts. A stream without a
- * capture pays one branch a packet. And what RTCP says, for a capture server: kept with the stream's reports. */
+/* Copies of a stream's packets for a capture file: put into a ring of bytes by whoever has the packet (the media
+ * thread, one stream a ring; control, for what it said), taken out by a worker. A full ring drops and counts. A stream
+ * without a capture pays one branch a packet. And what RTCP says, for a capture server: kept with the stream's reports.
+ */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "media/rt/rt_i.h"

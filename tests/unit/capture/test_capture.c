@@ -18,7 +18,8 @@ static int test_pcapng(void)
 	static char big[70000];
 	for (size_t k = 0; k < 2; k++)
 		for (size_t n = 0; n < 9; n++) {
-			struct pcap_packet p = {.wall_us = 1790000000123456, .payload = {n == 8 ? big : "abcdefgh", n == 8 ? sizeof(big) : n}};
+			struct pcap_packet p = {.wall_us = 1790000000123456,
+			    .payload = {n == 8 ? big : "abcdefgh", n == 8 ? sizeof(big) : n}};
 			struct buf b;
 			buf_init(&b);
 			EXPECT_INT(addr_parse(&p.src, sv_of(hosts[k][0]), 5060), 0);

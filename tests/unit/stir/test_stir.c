@@ -230,8 +230,9 @@ static int test_tokens(void)
 	        ST_PARSE},
 	    {HEAD, "{\"attest\":\"A\",\"origid\":\"x\",\"orig\":{\"tn\":\"1\"},\"dest\":{\"tn\":\"2\"},\"iat\":5}", 64,
 	        ST_PARSE},
-	    {HEAD, "{\"attest\":\"A\",\"origid\":\"x\",\"orig\":{\"tn\":\"1\"},\"dest\":{\"tn\":[\"2\"]},\"iat\":\"5\"}", 64,
-	        ST_PARSE},
+	    {HEAD,
+	        "{\"attest\":\"A\",\"origid\":\"x\",\"orig\":{\"tn\":\"1\"},\"dest\":{\"tn\":[\"2\"]},\"iat\":\"5\"}",
+	        64, ST_PARSE},
 	    {HEAD, "[]", 64, ST_PARSE},
 	    {"{\"alg\":\"none\",\"typ\":\"passport\"}", "{" ORIG "}", 64, ST_UNSUPPORTED},
 	    {"{\"alg\":\"HS256\",\"typ\":\"passport\"}", "{" ORIG "}", 64, ST_UNSUPPORTED},
@@ -239,7 +240,8 @@ static int test_tokens(void)
 	    {"{\"alg\":\"ES256\",\"typ\":\"passport\",\"x5u\":7}", "{" ORIG "}", 64, ST_PARSE},
 	    {"{\"alg\":\"ES256\",\"typ\":\"passport\",\"ppt\":\"rph\"}", "{" ORIG "}", 64, ST_OK},
 	    {"{\"alg\":\"ES256\",\"typ\":\"passport\",\"ppt\":\"div\"}", "{" ORIG "}", 64, ST_PARSE},
-	    {"{\"alg\":\"ES256\",\"typ\":\"passport\",\"ppt\":\"div\"}", "{" ORIG ",\"div\":{\"tn\":\"9\"}}", 64, ST_OK},
+	    {"{\"alg\":\"ES256\",\"typ\":\"passport\",\"ppt\":\"div\"}", "{" ORIG ",\"div\":{\"tn\":\"9\"}}", 64,
+	        ST_OK},
 	};
 	struct stir_passport p;
 	char error[STIR_ERROR_CHARS];
@@ -266,7 +268,8 @@ static int test_header(void)
 	struct stir_identity id;
 	char n[STIR_TN_MAX];
 	EXPECT_INT(stir_identity_parse(&id, SV("a.b.c; info=<https://x/;y>; alg=\"ES256\" ;ppt=\"div\"")), ST_OK);
-	EXPECT(sv_is(id.token, "a.b.c") && sv_is(id.info, "https://x/;y") && sv_is(id.alg, "ES256") && sv_is(id.ppt, "div"));
+	EXPECT(sv_is(id.token, "a.b.c") && sv_is(id.info, "https://x/;y") && sv_is(id.alg, "ES256") &&
+	       sv_is(id.ppt, "div"));
 	EXPECT_INT(stir_identity_parse(&id, SV("a.b.c")), ST_OK);
 	EXPECT_INT(stir_identity_parse(&id, SV("a b;info=<x>")), ST_PARSE);
 	EXPECT_INT(stir_identity_parse(&id, SV("a.b.c;info=x")), ST_PARSE);
@@ -280,5 +283,5 @@ static int test_header(void)
 	return 0;
 }
 
-TEST_MAIN({"made, read, verified", test_round, 0}, {"certificates", test_certs, 0}, {"list of numbers", test_tn_list, 0},
-    {"tokens", test_tokens, 0}, {"header and numbers", test_header, 0})
+TEST_MAIN({"made, read, verified", test_round, 0}, {"certificates", test_certs, 0},
+    {"list of numbers", test_tn_list, 0}, {"tokens", test_tokens, 0}, {"header and numbers", test_header, 0})

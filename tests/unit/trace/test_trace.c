@@ -99,8 +99,9 @@ static int test_masked(void)
 {
 	struct buf b;
 	buf_init(&b);
-	trace_masked_put(&b, SV("REGISTER sip:x SIP/2.0\r\nAuthorization: Digest response=\"secret\",\r\n nc=\"secret\"\r\n"
-	                        "X: 1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\na=crypto:1 inline:secret\r\na=sendrecv\r\n"));
+	trace_masked_put(
+	    &b, SV("REGISTER sip:x SIP/2.0\r\nAuthorization: Digest response=\"secret\",\r\n nc=\"secret\"\r\n"
+	           "X: 1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\na=crypto:1 inline:secret\r\na=sendrecv\r\n"));
 	EXPECT(!strstr(b.p, "secret") && strstr(b.p, "X: 1\r\n") && strstr(b.p, "a=sendrecv"));
 	EXPECT(strstr(b.p, "Authorization: (left out)\r\n"));
 	buf_clear(&b);

@@ -10,7 +10,7 @@
 #include "endpoint/sip/call/call.h"
 #include "endpoint/sip/gateway/gateway.h"
 #include "endpoint/sip/reg/reg.h"
-#include "endpoint/sip/stir/stir_sip.h"
+#include "endpoint/sip/stir/attest.h"
 #include "endpoint/sip/uri/uri.h"
 #include "sip/sub.h"
 

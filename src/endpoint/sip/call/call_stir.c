@@ -1,9 +1,9 @@
-/* STIR/SHAKEN in calls. In: where the profile asks for it an INVITE waits, its transaction and a copy of it held, for the
- * verdict on its Identity, at most stir-shaken-verify-timeout; then it goes on with sip_verstat and its like, or is
- * refused as RFC 8224 6.2.2 says. How many wait is bounded: those beyond go on unjudged where the profile only marks, and
- * are asked to come again where it rejects. What the called phone is told (verstat in From and P-Asserted-Identity, TS
- * 24.229) is our own finding only: a stranger's is cut off. Out: Identity and Date of the attestation that the leg, its
- * gateway or its profile names. */
+/* STIR/SHAKEN in calls. In: where the profile asks for it an INVITE waits, its transaction and a copy of it held, for
+ * the verdict on its Identity, at most stir-shaken-verify-timeout; then it goes on with sip_verstat and its like, or is
+ * refused as RFC 8224 6.2.2 says. How many wait is bounded: those beyond go on unjudged where the profile only marks,
+ * and are asked to come again where it rejects. What the called phone is told (verstat in From and P-Asserted-Identity,
+ * TS 24.229) is our own finding only: a stranger's is cut off. Out: Identity and Date of the attestation that the leg,
+ * its gateway or its profile names. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -184,11 +184,12 @@ static ON_CTL uint32_t number_var(struct leg *leg, const char *name)
 int call_stir_app(struct leg *leg, const char *data)
 {
 	struct call *c = leg->ops == call_endpoint() ? call_of(leg) : NULL;
-	const struct sip_msg *m = c && c->sip && !c->is_outbound ? sip_call_invite_msg(c->sip) : NULL;
+	const struct sip_msg *m;
 	struct stir_check_params params;
 	struct app_wait w = {.v = {.kind = STIR_V_NONE}};
 	struct stir_check *check;
 	role_assert_co();
+	m = c && c->sip && !c->is_outbound ? sip_call_invite_msg(c->sip) : NULL;
 	if (!m) {
 		leg_log(leg, LOG_WARNING, "sofia_stir_shaken_vs: only for a SIP call that came in and is not answered");
 		return ST_UNSUPPORTED;

@@ -33,7 +33,8 @@ ANY const char *gateway_state_name(enum gateway_state s);
 ANY bool gateway_param_is_known(const char *name);
 struct gateway_conf {
 	char *scheme, *realm, *username, *auth_username, *password, *from_user, *from_domain, *proxy, *register_proxy,
-	    *outbound_proxy, *extension, *contact_host, *contact_params, *context, *prefix, *transport, *auth_acl, *stir_attest;
+	    *outbound_proxy, *extension, *contact_host, *contact_params, *context, *prefix, *transport, *auth_acl,
+	    *stir_attest;
 	char *registers, *has_extension_in_contact, *has_caller_id_in_from, *has_contact_in_ping, *has_distinct_to;
 	char *expire_s, *retry_s, *timeout_s, *ping_s, *ping_max, *ping_min; /* numbers as text */
 };

@@ -108,7 +108,7 @@ struct trace_filter {
 };
 /* ST_FULL; ST_PARSE: no address; ST_EXISTS. uuid, call_id: of the leg that is meant, where there is one, or NULL. */
 ON_CTL int trace_filter_add(enum trace_filter_kind kind, struct sv text, const char *call_id, unsigned *id);
-ON_CTL bool trace_filter_del(unsigned id); /* 0: all */
+ON_CTL bool trace_filter_del(unsigned id);                   /* 0: all */
 ON_CTL const struct trace_filter *trace_filter_at(size_t i); /* NULL at the end */
 /* Who knows whether an address is a gateway's: a room above. */
 ON_CTL void trace_filter_gateway_set(bool (*fn)(struct sv name, const struct addr *a));

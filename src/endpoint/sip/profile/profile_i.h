@@ -4,8 +4,8 @@
 
 struct trace_msg;
 ON_CTL void trace_in(struct sip_stack *s, const struct sip_trace *t, void *arg);
-ANY bool profile_is_traced(const struct profile *p);
-ANY bool profile_is_captured(const struct profile *p);
+ON_CTL bool profile_is_traced(const struct profile *p);
+ON_CTL bool profile_is_captured(const struct profile *p);
 /* trace_filter.c: is there a filter for it? */
 ON_CTL bool trace_filters_match(const struct trace_msg *m);
 /* As profile_start, and ST_OK also when it waits for a port that is in use. */

@@ -1,9 +1,9 @@
 /* A profile's SIP messages on their way to whoever looks: the log, in FreeSWITCH's text form, for `sofia profile X
- * siptrace on` and the filters of `sofia trace`; and what is kept or sent to a capture server (trace/). Here a listener's
- * "any" address becomes the one that the profile has, so that everybody sees real addresses. */
+ * siptrace on` and the filters of `sofia trace`; and what is kept or sent to a capture server (trace/). Here a
+ * listener's "any" address becomes the one that the profile has, so that everybody sees real addresses. */
+#include "trace/trace.h"
 #include "base/clock.h"
 #include "endpoint/sip/profile/profile_i.h"
-#include "trace/trace.h"
 
 #include <stdio.h>
 #include <time.h>

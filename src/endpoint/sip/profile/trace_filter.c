@@ -78,9 +78,9 @@ bool trace_filters_match(const struct trace_msg *m)
 	for (size_t i = 0; i < filters.count; i++) {
 		struct trace_filter *f = &filters.v[i];
 		bool is_one = f->kind == TRACE_F_ADDRESS ? addr_in_cidr(&m->remote, sv_of(f->text)) == 1
-		              : f->kind == TRACE_F_CALL  ? trace_calls_fit(&f->calls, m->data)
-		                                         : filters.is_gateway &&
-		                                              filters.is_gateway(sv_of(f->text), &m->remote);
+		              : f->kind == TRACE_F_CALL
+		                  ? trace_calls_fit(&f->calls, m->data)
+		                  : filters.is_gateway && filters.is_gateway(sv_of(f->text), &m->remote);
 		f->hits += is_one;
 		fits |= is_one;
 	}

@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "endpoint/sip/stir/stir_sip_i.h"
+#include "endpoint/sip/stir/attest_i.h"
 #include "fetch/fetch.h"
 #include "loop/loop.h"
 
@@ -138,7 +138,7 @@ int cert_get(struct stir_cert **out, const char *url, struct cert_wait *w, char 
 	}
 	if (st) {
 		snprintf(error, STIR_ERROR_CHARS, "%s",
-		    st == ST_DENIED  ? "its address may not be asked"
+		    st == ST_DENIED ? "its address may not be asked"
 		    : st == ST_FULL ? "too many certificates are waited for"
 		                    : "its address is none");
 		return st;

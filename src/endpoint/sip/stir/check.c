@@ -1,11 +1,12 @@
 /* One call's judgement. What can be said of the tokens alone is said first (readable, fresh, for these numbers); then
  * their certificates are waited for, all at once; then a worker checks chains, numbers and signatures. A "div" token
  * (RFC 8946) leads from the number that was signed for to the one that is called, when it was signed as well. The
- * deadline ends it wherever it is. An object of several references: the caller's wait, each certificate's, the worker's. */
+ * deadline ends it wherever it is. An object of several references: the caller's wait, each certificate's, the
+ * worker's. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "endpoint/sip/stir/stir_sip_i.h"
+#include "endpoint/sip/stir/attest_i.h"
 #include "loop/loop.h"
 #include "loop/work.h"
 

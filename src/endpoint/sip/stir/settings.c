@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/slurp.h"
 #include "core/conf/config.h"
-#include "endpoint/sip/stir/stir_sip_i.h"
+#include "endpoint/sip/stir/attest_i.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* The Identity of an INVITE that goes out. A signature of P-256 takes some 50 us, so it is made where the INVITE is. */
 #include "base/clock.h"
-#include "endpoint/sip/stir/stir_sip_i.h"
+#include "endpoint/sip/stir/attest_i.h"
 
 #include <stdio.h>
 

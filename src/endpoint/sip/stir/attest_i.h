@@ -1,7 +1,7 @@
 /* Private to the room. */
 #pragma once
 #include "base/list.h"
-#include "endpoint/sip/stir/stir_sip.h"
+#include "endpoint/sip/stir/attest.h"
 
 extern struct stir_counts stir_counts;
 

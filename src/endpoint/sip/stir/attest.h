@@ -1,6 +1,6 @@
-/* STIR/SHAKEN for the endpoint: the settings of sofia.conf with the key and the authorities they name, the Identity of a
- * call that goes out, and the judgement of one that comes in. The judgement waits for certificates (by HTTPS, kept) and
- * is made on a worker:
+/* STIR/SHAKEN for the endpoint: the settings of sofia.conf with the key and the authorities they name, the Identity of
+ * a call that goes out, and the judgement of one that comes in. The judgement waits for certificates (by HTTPS, kept)
+ * and is made on a worker:
  *
  *   settings (file reads) -> stir_settings
  *   out: stir_sip_sign -> stir_identity_make
@@ -16,13 +16,13 @@
 struct xml_node;
 
 struct stir_settings {
-	char *url;                 /* stir-shaken-as-url; "" = nothing is signed */
-	struct stir_key *key;      /* stir-shaken-as-key; NULL */
-	struct stir_ca *ca;        /* stir-shaken-vs-ca-dir; never NULL: nobody's */
-	char *tls_ca;              /* whose signatures count of the servers that certificates come from; "" = the system's */
-	bool checks_path;          /* stir-shaken-vs-cert-path-check */
-	bool requires_date;        /* stir-shaken-vs-require-date */
-	bool allows_inside;        /* certificates may come from private addresses */
+	char *url;            /* stir-shaken-as-url; "" = nothing is signed */
+	struct stir_key *key; /* stir-shaken-as-key; NULL */
+	struct stir_ca *ca;   /* stir-shaken-vs-ca-dir; never NULL: nobody's */
+	char *tls_ca;         /* whose signatures count of the servers that certificates come from; "" = the system's */
+	bool checks_path;     /* stir-shaken-vs-cert-path-check */
+	bool requires_date;   /* stir-shaken-vs-require-date */
+	bool allows_inside;   /* certificates may come from private addresses */
 	unsigned cache_s, max_age_s;
 };
 ON_CTL const struct stir_settings *stir_settings(void);
@@ -50,9 +50,9 @@ ANY const char *stir_verdict_verstat(const struct stir_verdict *v); /* "TN-Valid
 struct stir_check_params {
 	struct sv identities[STIR_IDENTITIES_MAX]; /* values of the headers */
 	size_t count;
-	bool has_more; /* there were more */
+	bool has_more;              /* there were more */
 	struct sv orig, dest, date; /* who calls and who is called, as the call has them; date may be empty */
-	unsigned max_age_s; /* 0 = the setting's */
+	unsigned max_age_s;         /* 0 = the setting's */
 	int64_t timeout_ms;
 	int checks_path, requires_date; /* -1 = the setting's */
 };
