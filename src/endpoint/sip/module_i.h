@@ -7,6 +7,7 @@
 #include "endpoint/sip/call/call.h"
 #include "endpoint/sip/gateway/gateway.h"
 #include "endpoint/sip/profile/profile.h"
+#include "endpoint/sip/profile/profile_tls.h"
 #include "endpoint/sip/reg/reg.h"
 #include "endpoint/sip/stir/attest.h"
 

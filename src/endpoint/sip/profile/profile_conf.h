@@ -17,8 +17,11 @@ struct profile_conf {
 	/* addresses; "" or NULL = not given */
 	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip, *sip_domain, *bind_params;
 	unsigned sip_port, ext_sip_port;
-	bool has_tls;
-	char *ws_binding, *wss_binding;
+	bool has_tls, is_tls_only, tls_checks_date;
+	unsigned tls_port, tls_depth, tls_timeout_s, tls_connect_ms;
+	char *tls_bind_params, *tls_cert_dir, *tls_passphrase, *tls_verify_policy, *tls_in_subjects, *tls_ciphers,
+	    *tls_version;
+	char *ws_binding, *wss_binding, *ws_origins /* list */;
 	/* calls */
 	char *dialplan, *context, *inbound_codecs, *outbound_codecs, *codec_prefs, *negotiation, *hold_music, *username,
 	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template,
@@ -48,7 +51,7 @@ struct profile_conf {
 	    *presence_hosts, *dbname, *manage_presence, *message_query /* "first-only", else a boolean */;
 	unsigned max_regs_per_extension, force_expires_s, force_expires_min_s, force_expires_max_s, min_expires_s,
 	    expires_max_deviation_s, expires_late_margin_s;
-	bool is_aggressive_nat, has_tcp_always_nat, forces_rport, unregs_on_socket_close;
+	bool is_aggressive_nat, has_tcp_always_nat, has_tls_always_nat, forces_rport, unregs_on_socket_close;
 	bool trusts_traceparent; /* a caller's trace is gone on with (W3C Trace Context) */
 	/* STIR/SHAKEN: attestation of what goes out; off, mark, reject, require of what comes in */
 	char *stir_attest, *stir_verify;
