@@ -29,8 +29,8 @@ static enum policy policy_of(const struct profile *p)
 
 /* ---- in ---- */
 
-static ON_CTL void params_of(
-    struct stir_check_params *out, const struct profile *p, const struct sip_msg *m, bool is_by_gateway)
+static ON_CTL void params_of(struct stir_check_params *out, const struct profile *p, const struct sip_msg *m,
+    bool is_believed, bool is_by_gateway)
 {
 	char number[STIR_TN_MAX];
 	*out = (struct stir_check_params){.checks_path = -1, .requires_date = -1};
@@ -43,7 +43,7 @@ static ON_CTL void params_of(
 			out->identities[out->count++] = m->hdrs[i].value;
 	}
 	out->date = sip_msg_value(m, SIP_HDR_DATE);
-	out->orig = call_identity_number(p, m);
+	out->orig = call_identity_number(p, m, is_believed);
 	/* a gateway's requests name our Contact; the number is in To */
 	bool is_number = stir_number(m->ruri.user, number);
 	out->dest = is_by_gateway || !is_number ? m->to.uri.user : m->ruri.user;
@@ -109,7 +109,7 @@ bool call_stir_waits(struct profile *p, struct sip_stx *tx, const struct sip_msg
 	struct held *h = NULL;
 	if (policy == POLICY_OFF)
 		return false;
-	params_of(&params, p, m, who->gateway != NULL);
+	params_of(&params, p, m, caller_is_believed(p, who, sip_stx_peer(tx)), who->gateway != NULL);
 	params.timeout_ms = p->conf.stir_timeout_ms;
 	int st = ST_FULL;
 	if (waiting < WAITING_MAX && (h = mem_zalloc(sizeof(*h)))) {
@@ -194,7 +194,7 @@ int call_stir_app(struct leg *leg, const char *data)
 		leg_log(leg, LOG_WARNING, "sofia_stir_shaken_vs: only for a SIP call that came in and is not answered");
 		return ST_UNSUPPORTED;
 	}
-	params_of(&params, c->p, m, c->gateway != NULL);
+	params_of(&params, c->p, m, c->is_believed, c->gateway != NULL);
 	params.timeout_ms = APP_TIMEOUT_MS;
 	params.max_age_s = number_var(leg, "sip_stir_shaken_vs_max_age");
 	if (leg_var(leg, "sip_stir_shaken_vs_cert_path_check"))

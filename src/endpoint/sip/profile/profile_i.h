@@ -8,6 +8,16 @@ ON_CTL bool profile_is_traced(const struct profile *p);
 ON_CTL bool profile_is_captured(const struct profile *p);
 /* trace_filter.c: is there a filter for it? */
 ON_CTL bool trace_filters_match(const struct trace_msg *m);
+
+/* ---- profile.c ---- */
+ON_CTL void profile_urls_make(struct profile *p);
+ON_CTL void profile_address_tell(struct profile *p); /* ext_sip_ip is another one */
+
+/* ---- profile_ext.c ---- */
+ANY bool profile_ext_is_asked(const char *text); /* an address that somebody must be asked for */
+ON_CTL void profile_ext_start(struct profile *p);
+ON_CTL void profile_ext_stop(struct profile *p);
+
 /* As profile_start, and ST_OK also when it waits for a port that is in use. */
 ON_CTL int profile_start_or_wait(struct profile_conf *conf /* taken */);
 ON_CTL void profile_retry_cancel_all(void);
