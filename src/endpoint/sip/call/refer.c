@@ -36,24 +36,30 @@ static ON_CTL void notify(struct call *c, struct sip_sub *sub, const char *statu
 	notify_state(c, sub, "terminated;reason=noresource", status);
 }
 
+/* Ended by the far side: who waits for it is looked for, since the call may be gone before its last NOTIFY is answered.
+ */
 static void on_sub_ended(struct sip_sub *sub, int code, void *arg)
 {
-	struct call *c = arg;
+	struct lnode *it, *tmp;
 	role_assert_ctl();
-	if (c->transfer == sub)
-		c->transfer = NULL;
+	for (struct profile *p = profile_next(NULL); p; p = profile_next(p))
+		list_each (&profile_calls_of(p)->list, it, tmp) {
+			struct call *c = list_entry(it, struct call, link);
+			if (c->transfer == sub)
+				c->transfer = NULL;
+		}
 }
 
 /* A REFER that is taken makes a subscription to what becomes of it (RFC 3515 2.4.4). NULL: it cannot be. One that waits
- * for the outcome is told to c; it ends with the call. */
-static ON_CTL struct sip_sub *subscription_make(struct call *c, struct sip_call *sc, uint32_t cseq, bool waits)
+ * for the outcome ends with the call. */
+static ON_CTL struct sip_sub *subscription_make(struct sip_call *sc, uint32_t cseq, bool waits)
 {
 	static const struct sip_sub_handlers none, waiting = {.on_ended = on_sub_ended};
 	struct sip_sub *sub = NULL;
 	char id[16];
 	snprintf(id, sizeof(id), "%u", cseq);
 	const struct sip_sub_params p = {.event = "refer", .id = id, .is_notifier = true};
-	return sip_sub_new(&sub, sc, &p, waits ? &waiting : &none, waits ? c : NULL) ? NULL : sub;
+	return sip_sub_new(&sub, sc, &p, waits ? &waiting : &none, NULL) ? NULL : sub;
 }
 
 static ON_CTL void refer_vars(struct leg *leg, struct leg *referrer, const struct sip_msg *m)
@@ -283,7 +289,7 @@ void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const str
 	if (has_replaces)
 		other = call_by_name(&rep);
 	bool waits = !other && !c->transfer && is_confirmed(c);
-	sub = subscription_make(c, sc, m->cseq, waits);
+	sub = subscription_make(sc, m->cseq, waits);
 	if (waits && (c->transfer = sub))
 		notify_state(c, sub, "active;expires=60", "100 Trying");
 	st = refer_do(c, other, m, &r);
