@@ -14,6 +14,8 @@ from http_client import Door  # noqa: E402
 from streams import StreamPhone, WsSocket, context, make_switch  # noqa: E402
 from tandem import IS_SANITIZED  # noqa: E402
 
+pytestmark = pytest.mark.quiet  # no handler may be slow meanwhile
+
 
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):
