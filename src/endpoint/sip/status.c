@@ -354,8 +354,8 @@ static void reg_print(const struct reg *r, void *arg)
 		    "Call-ID:    \t%s\nUser:       \t%s\nContact:    \t%s\nAgent:      \t%s\nStatus:     \t%s\n"
 		    "Ping-Status:\t%s\nPing-Time:\t%s\nHost:       \t%s\nIP:         \t%s\nPort:       \t%s\n"
 		    "Auth-User:  \t%s\nAuth-Realm: \t%s\nMWI-Account:\t%s\n\n",
-		    r->call_id, aor, contact.p, r->agent, status.p, ping, ping_ms, core_hostname(), r->network_ip, port, r->auth_user,
-		    r->auth_realm, aor);
+		    r->call_id, aor, contact.p, r->agent, status.p, ping, ping_ms, core_hostname(), r->network_ip, port,
+		    r->auth_user, r->auth_realm, aor);
 	}
 	buf_fini(&contact);
 	buf_fini(&status);
