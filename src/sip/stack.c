@@ -29,6 +29,7 @@ static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 	c->conn_message_ms = OR(c->conn_message_ms, 10000);
 	c->user_agent = mem_strdup(c->user_agent && *c->user_agent ? c->user_agent : NULL);
 	c->allow = mem_strdup(OR(c->allow, default_allow));
+	c->allow_events = mem_strdup(c->allow_events && *c->allow_events ? c->allow_events : NULL);
 	c->supported = mem_strdup(c->supported && *c->supported ? c->supported : NULL);
 	c->contact_user = mem_strdup(OR(c->contact_user, "tandem"));
 	c->external_host = mem_strdup(c->external_host && *c->external_host ? c->external_host : NULL);
@@ -45,6 +46,7 @@ static ON_CTL void stack_free(struct sip_stack *s)
 		sip_table_fini(tables[i]);
 	mem_free((char *)s->cfg.user_agent);
 	mem_free((char *)s->cfg.allow);
+	mem_free((char *)s->cfg.allow_events);
 	mem_free((char *)s->cfg.supported);
 	mem_free((char *)s->cfg.contact_user);
 	mem_free((char *)s->cfg.external_host);
@@ -203,6 +205,8 @@ void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow)
 	sip_put_hdr(b, "Allow", sv_of(s->cfg.allow));
 	if (s->cfg.supported)
 		sip_put_hdr(b, "Supported", sv_of(s->cfg.supported));
+	if (s->cfg.allow_events)
+		sip_put_hdr(b, "Allow-Events", sv_of(s->cfg.allow_events));
 }
 
 void sip_put_call_body(struct buf *b, struct sv ctype, struct sv body)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
-static const struct profile_part *const parts[] = {&reg_part, &gateway_part, &call_part, &request_part, NULL};
+static const struct profile_part *const parts[] = {&reg_part, &gateway_part, &watch_part, &call_part, &request_part, NULL};
 const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in};
 
 static int sofia_load(void)
@@ -25,6 +25,8 @@ static int sofia_load(void)
 	complete_lists_add(sofia_lists);
 	if (sofia_events_start())
 		log_error("sofia: out of memory: events do not send requests");
+	if (watch_start(request_waits))
+		log_error("sofia: out of memory: mailboxes are not told of");
 	if (!config_conf("sofia.conf")) {
 		log_error("sofia: sofia.conf is missing: no SIP");
 		return ST_OK;
@@ -40,6 +42,7 @@ static int sofia_unload(void)
 	complete_lists_del(sofia_lists);
 	sofia_events_stop();
 	profiles_stop_all();
+	watch_stop();
 	reg_store_close();
 	return ST_OK;
 }
@@ -164,6 +167,11 @@ static const struct var_desc vars[] = {
 static const struct conf_desc confs[] = {
     {"sofia.conf", "max-transactions-per-address", "number", "", "10000",
         "profile: requests of one address that wait for their answer; more get 503"},
+    {"sofia.conf", "max-subscriptions", "number", "", "100000", "profile: subscriptions of all phones; more get 503"},
+    {"sofia.conf", "max-subscriptions-per-user", "number", "", "500", "profile: of these of one account"},
+    {"sofia.conf", "presence-dialog-partial", "boolean", "", "false",
+        "profile: a NOTIFY of dialogs after the first one has only those that changed"},
+    {"resource_lists.conf", "list", "list", "", "", "a list of keys for SUBSCRIBE to list+NAME: name, domain, entries"},
     {"sofia.conf", "udp-answer-factor", "number", "", "3",
         "profile: an address that has not shown that it receives our answers is sent at most so many times the bytes "
         "that "

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+#define ALLOW_TEXT "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY"
 
 static struct {
 	const struct profile_hooks *hooks;
@@ -121,7 +121,12 @@ static ON_CTL int stack_open(struct profile *p)
 {
 	const struct profile_conf *c = &p->conf;
 	struct sip_stack_config cfg = {.user_agent = *c->user_agent ? c->user_agent : "Tandem/" TANDEM_VERSION,
-	    .allow = allow_text,
+	    .allow = profile_conf_has_presence(c) ? ALLOW_TEXT ", PUBLISH, SUBSCRIBE" : ALLOW_TEXT,
+	    .allow_events = !profile_conf_has_presence(c) ? NULL
+	                    : c->has_shared_lines
+	                        ? "presence, dialog, message-summary, sla, include-session-description, refer, "
+	                          "call-info, line-seize"
+	                        : "presence, dialog, message-summary, sla, include-session-description, refer",
 	    .supported = "timer, path, replaces",
 	    .contact_user = c->contact_user,
 	    .external_host = strcmp(p->ext_sip_ip, p->sip_ip) ? p->ext_sip_ip : NULL,

@@ -16,6 +16,10 @@ ANY struct reg_table *reg_table_of(const struct profile *p);
 ON_CTL int reg_store_open(const char *folder);
 ON_CTL void reg_store_close(void); /* and lets all of them go; once no profile runs */
 
+struct store;
+/* The database of registrations, for what else is kept of phones; NULL: nothing is kept on disk. */
+ON_CTL struct store *reg_home_store(void);
+
 ON_CTL void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *msg);
 /* NOTIFY of check-sync to each contact that what means (reg_is_meant); how many. */
 ON_CTL size_t reg_sync(struct profile *p, struct sv what, bool is_reboot);
@@ -27,4 +31,3 @@ ON_CTL size_t contact_lookup(struct profile *p /* NULL = all */, struct sv user,
 int contact_cmd(struct api_call *c);
 int count_cmd(struct api_call *c);
 int username_cmd(struct api_call *c);
-int presence_cmd(struct api_call *c);

@@ -2,5 +2,3 @@
 #pragma once
 #include "endpoint/sip/reg/reg.h"
 
-struct store;
-ON_CTL struct store *reg_home_store(void); /* NULL: nothing is kept on disk */
