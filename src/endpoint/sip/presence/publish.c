@@ -8,7 +8,7 @@
 enum { ETAG_CHARS = 8, OF_ACCOUNT_MAX = 4, PUBLICATIONS_MAX = 100000, EXPIRES_DEFAULT_S = 3600, EXPIRES_MAX_S = 86400 };
 struct publication {
 	struct profile *p; /* borrowed: they go before it */
-	char etag[ETAG_CHARS + 1];
+	char etag[ETAG_CHARS + 1], last_etag[ETAG_CHARS + 1]; /* last: before a refresh; its answer may be lost */
 	char *owner, *user, *host;
 	bool is_presence;
 	struct ltimer timer;
@@ -43,14 +43,24 @@ void publications_free(struct watch_profile *wp)
 	struct hash_it it = {0};
 	while (hash_next(wp->publications, &it)) {
 		struct publication *x = it.value;
-		hash_take(wp->publications, it.key);
-		publication_free(x);
+		if (sv_is(it.key, x->etag)) /* the last tag's entry came before it */
+			publication_free(x);
 	}
+}
+
+static ON_CTL void tags_forget(struct publication *x)
+{
+	struct hash *all = watch_profile_of(x->p)->publications;
+	if (*x->etag)
+		hash_take(all, sv_of(x->etag));
+	if (*x->last_etag)
+		hash_take(all, sv_of(x->last_etag));
+	*x->last_etag = 0;
 }
 
 static ON_CTL void publication_end(struct publication *x)
 {
-	hash_take(watch_profile_of(x->p)->publications, sv_of(x->etag));
+	tags_forget(x);
 	if (x->is_presence)
 		presence_publish(
 		    &(struct presence_words){.user = sv_of(x->user), .host = sv_of(x->host), .is_gone = true});
@@ -79,13 +89,13 @@ static ON_CTL void room_make(struct watch_profile *wp, const char *owner)
 	unsigned n = 0;
 	while (hash_next(wp->publications, &it)) {
 		struct publication *x = it.value;
-		if (strcasecmp(x->owner, owner) != 0)
+		if (strcasecmp(x->owner, owner) != 0 || !sv_is(it.key, x->etag))
 			continue;
 		if (!n++)
 			oldest = x;
 	}
 	if (n >= OF_ACCOUNT_MAX && oldest) {
-		hash_take(wp->publications, sv_of(oldest->etag));
+		tags_forget(oldest);
 		publication_free(oldest);
 	}
 }
@@ -157,10 +167,15 @@ static ON_CTL struct publication *publication_new(struct asked *a, bool is_prese
 static ON_CTL bool publication_enter(struct asked *a, struct publication *x)
 {
 	struct watch_profile *wp = watch_profile_of(a->p);
-	if (*x->etag)
-		hash_take(wp->publications, sv_of(x->etag));
+	char old[ETAG_CHARS + 1];
+	memcpy(old, x->etag, sizeof(old));
+	tags_forget(x);
+	if (*old && !a->m->body.n && hash_set(wp->publications, sv_of(old), x) == ST_OK)
+		memcpy(x->last_etag, old, sizeof(old));
 	etag_new(x->etag);
 	if (hash_set(wp->publications, sv_of(x->etag), x) < 0) {
+		*x->etag = 0;
+		tags_forget(x);
 		publication_free(x);
 		return false;
 	}
