@@ -265,12 +265,11 @@ void presence_touch(struct sv user, struct sv host)
 static char *note_dup(struct sv text, size_t max)
 {
 	char *out;
-	if (text.n >= max)
+	if (text.n >= max) {
 		text.n = max - 1;
-	while (text.n && ((unsigned char)text.p[text.n - 1] & 0xc0) == 0x80)
-		text.n--;
-	if (text.n && ((unsigned char)text.p[text.n - 1] & 0xc0) == 0xc0)
-		text.n--;
+		while (text.n && ((unsigned char)text.p[text.n] & 0xc0) == 0x80) /* in the middle of one */
+			text.n--;
+	}
 	if (!text.n || !(out = sv_dup(text)))
 		return NULL;
 	for (char *p = out; *p; p++)

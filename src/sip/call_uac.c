@@ -12,7 +12,7 @@ static ON_CTL int put_invite(struct sip_call *c, const struct sip_invite_params 
 	buf_printf(b, "From: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u INVITE\r\n", c->dlg->local_uri,
 	    c->dlg->local_tag, c->dlg->remote_uri, c->dlg->call_id, c->dlg->local_cseq);
 	sip_dialog_contact_line(c->dlg, b);
-	sip_put_common(c->stack, b, true);
+	sip_put_common(c->stack, b, true, SIP_INVITE);
 	sip_put_lines(b, p->headers);
 	sip_put_call_body(b, sv_of(p->ctype ? p->ctype : "application/sdp"), p->sdp);
 	return b->failed ? ST_NOMEM : ST_OK;

@@ -196,7 +196,7 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 	}
 }
 
-void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow)
+void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow, enum sip_method m)
 {
 	if (s->cfg.user_agent)
 		sip_put_hdr(b, "User-Agent", sv_of(s->cfg.user_agent));
@@ -205,7 +205,7 @@ void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow)
 	sip_put_hdr(b, "Allow", sv_of(s->cfg.allow));
 	if (s->cfg.supported)
 		sip_put_hdr(b, "Supported", sv_of(s->cfg.supported));
-	if (s->cfg.allow_events)
+	if (s->cfg.allow_events && (m == SIP_INVITE || m == SIP_SUBSCRIBE || m == SIP_NOTIFY || m == SIP_PUBLISH))
 		sip_put_hdr(b, "Allow-Events", sv_of(s->cfg.allow_events));
 }
 

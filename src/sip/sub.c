@@ -56,7 +56,6 @@ static void sub_request_in(struct sip_usage *usage, struct sip_stx *tx, const st
 	struct sip_sub *u = mem_ref(sub_of(usage));
 	struct sv state, params;
 	if (u->is_notifier) {
-		sip_far_refresh(&usage->dialog->far, m);
 		u->h->on_subscribe(u, tx, m, u->arg);
 		mem_unref(u);
 		return;
@@ -134,6 +133,7 @@ int sip_sub_notify(struct sip_sub *u, const char *state, const char *ctype, stru
 int sip_sub_tell(struct sip_sub *u, const char *state, const char *more, const char *ctype, struct sv body)
 {
 	struct buf headers;
+	sip_sub_where_set(u);
 	if (!u->is_notifier || u->is_last_sent || !sip_is_value(sv_of(state)))
 		return ST_INVAL;
 	bool is_last = sv_startsi(sv_of(state), SV("terminated"));

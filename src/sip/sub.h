@@ -36,8 +36,9 @@ ON_CTL void sip_sub_end(struct sip_sub *u);
 /* A SUBSCRIBE outside of dialogs begins one; nothing is answered yet. contact_user: of our Contact. */
 ON_CTL int sip_sub_accept(struct sip_sub **out, struct sip_stx *tx, const struct sip_msg *m,
     const struct sip_sub_params *p, struct sv contact_user, const struct sip_sub_handlers *h, void *arg);
-/* A response of the dialog: with Contact. */
-ON_CTL int sip_sub_answer(struct sip_sub *u, struct sip_stx *tx, int code, const char *headers);
+/* A response of the dialog to that SUBSCRIBE, with Contact. After a 2xx NOTIFYs go where it came from, or to its Contact. */
+ON_CTL int sip_sub_answer(
+    struct sip_sub *u, struct sip_stx *tx, const struct sip_msg *m, int code, const char *headers);
 /* NOTIFYs go where the far side's messages came from instead of to its Contact (phones behind NAT). */
 ON_CTL void sip_sub_set_use_source_address(struct sip_sub *u, bool is_on);
 /* As sip_sub_notify, with further whole header lines (may be NULL). */

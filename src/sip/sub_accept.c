@@ -1,17 +1,15 @@
 /* Subscriptions that have a dialog of their own: one begins with a SUBSCRIBE that came in, or is made again of what was
- * kept of it (sip_sub_save) when the program or the profile starts anew. The order of our NOTIFYs goes on by the clock:
- * four a second since the program's epoch, so that whoever was told before a restart is told a higher CSeq after it,
- * without writing each one down. */
+ * kept of it (sip_sub_save) when the program or the profile starts anew. The order of our NOTIFYs goes on by the clock,
+ * eight a second and two seconds more at a restart, so that whoever was told before is told a higher CSeq after it,
+ * without writing each one down. (A watcher hears one at a time, so that nobody is told faster for long.) */
 #include "base/clock.h"
 #include "sip/sub_i.h"
 
-#define CSEQ_EPOCH_S 1700000000
-enum { CSEQ_PER_S = 4 };
+enum { CSEQ_US = 125000, CSEQ_RESTART = 16 };
 
 static uint32_t cseq_now(void)
 {
-	int64_t s = clock_wall_us() / 1000000 - CSEQ_EPOCH_S;
-	return s > 0 ? (uint32_t)(s * CSEQ_PER_S) & 0x7fffffffu : 1;
+	return (uint32_t)((uint64_t)clock_wall_us() / CSEQ_US) & 0x7fffffffu;
 }
 
 static char *address_dup(const struct sip_nameaddr *na)
@@ -27,6 +25,13 @@ static char *contact_make(struct sv user)
 	sip_escape_user(&b, user);
 	buf_adds(&b, user.n ? "@" SIP_SELF_MARK_TEXT ">" : SIP_SELF_MARK_TEXT ">");
 	return b.failed ? (buf_fini(&b), NULL) : buf_take(&b);
+}
+
+static ON_CTL void where_take(struct sip_sub *u)
+{
+	const struct sip_dialog *d = u->usage.dialog;
+	u->has_where = true;
+	u->remote = d->remote, u->local = d->local, u->transport = d->transport;
 }
 
 /* One that came without a Contact we can use. */
@@ -65,6 +70,7 @@ int sip_sub_accept(struct sip_sub **out, struct sip_stx *tx, const struct sip_ms
 		goto out;
 	sip_dialog_seen_from(d, &tx->src);
 	sip_dialog_join(d, &u->usage, &sip_sub_ops);
+	where_take(u);
 	*out = u;
 	u = NULL;
 out:
@@ -73,8 +79,21 @@ out:
 	return st;
 }
 
-int sip_sub_answer(struct sip_sub *u, struct sip_stx *tx, int code, const char *headers)
+void sip_sub_where_set(struct sip_sub *u)
 {
+	struct sip_dialog *d = u->usage.dialog;
+	if (u->has_where)
+		d->remote = u->remote, d->local = u->local, d->transport = u->transport;
+}
+
+int sip_sub_answer(
+    struct sip_sub *u, struct sip_stx *tx, const struct sip_msg *m, int code, const char *headers)
+{
+	if (code < 300) {
+		sip_far_refresh(&u->usage.dialog->far, m);
+		sip_dialog_seen_from(u->usage.dialog, &tx->src);
+		where_take(u);
+	}
 	return sip_dialog_answer(u->usage.dialog, tx, code, NULL, headers, NULL, SV_NONE);
 }
 
@@ -123,7 +142,7 @@ int sip_sub_restore(struct sip_sub **out, struct sip_stack *s, const struct sip_
 	int st = d ? sip_sub_make(&u, p, h, arg) : ST_NOMEM;
 	if (st)
 		goto out;
-	uint32_t now = cseq_now();
+	uint32_t now = cseq_now() + CSEQ_RESTART;
 	d->call_id = sv_dup(saved->call_id);
 	d->local_uri = sv_dup(saved->local_uri);
 	d->remote_uri = sv_dup(saved->remote_uri);
@@ -144,6 +163,7 @@ int sip_sub_restore(struct sip_sub **out, struct sip_stack *s, const struct sip_
 		goto out;
 	}
 	sip_dialog_join(d, &u->usage, &sip_sub_ops);
+	where_take(u);
 	*out = u;
 	u = NULL;
 out:

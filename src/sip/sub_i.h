@@ -10,7 +10,13 @@ struct sip_sub {
 	bool is_notifier, is_last_sent;
 	char event[32], id[32];
 	struct sip_ctx *ctx; /* the latest NOTIFY, not finally answered */
+	/* Of a dialog of its own: where the far side was when it was last believed. Who only knows the dialog's
+	 * identifiers does not draw the NOTIFYs to himself. */
+	bool has_where;
+	uint8_t transport;
+	struct addr remote, local;
 };
+ON_CTL void sip_sub_where_set(struct sip_sub *u); /* the dialog goes there */
 extern const struct sip_usage_ops sip_sub_ops;
 /* Of no dialog yet. ST_INVAL: event or id is no token, or too long. */
 ON_CTL int sip_sub_make(

@@ -423,7 +423,7 @@ void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 		uint32_t n = c->cseq + (uint32_t)i;
 		buf_init(&b);
 		if (!sip_far_put_request(&far, &b, methods[i], local, tag, remote, id, n, &hop)) {
-			sip_put_common(s, &b, false);
+			sip_put_common(s, &b, false, SIP_NO_METHOD);
 			sip_put_body(&b, SV_NONE, SV_NONE);
 			struct ctx_params p = {.text = b.p,
 			    .text_n = b.n,

@@ -332,7 +332,7 @@ static ON_CTL void response_put(struct sip_stx *tx, const struct response *r, co
 	if (r->contact)
 		sip_put_hdr(b, "Contact", sv_of(r->contact));
 	if (tx->method != SIP_CANCEL && !r->is_short)
-		sip_put_common(s, b, r->code != 100);
+		sip_put_common(s, b, r->code != 100, (enum sip_method)tx->method);
 	sip_put_lines(b, r->headers);
 	if (r->is_short)
 		sip_put_body(b, sv_of(r->ctype), r->body);
@@ -447,7 +447,7 @@ void sip_stateless_reply(struct sip_stack *s, const struct sip_source *src, cons
 		buf_printf(b, ";tag=%s", tag);
 	if (to_n)
 		buf_adds(b, "\r\n");
-	sip_put_common(s, b, false);
+	sip_put_common(s, b, false, SIP_NO_METHOD);
 	sip_put_lines(b, headers);
 	sip_put_body(b, SV_NONE, SV_NONE);
 	if (!sip_flow_is_reliable(&src->flow) && !sip_sender_pays(s, src->sender, b->n, SIP_PAY_FINAL, 0)) {

@@ -34,7 +34,7 @@ static ON_CTL struct body_how how_of(const struct watcher *w, const struct prese
 	    .host = sv_of(w->members ? e->host : w->host)};
 	const struct lnode *last = e->ended.head.prev;
 	bool has_ended = last != &e->ended.head && list_entry(last, struct presence_ended, link)->serial > told;
-	how.is_partial = w->package->id == PKG_DIALOG && c->is_dialog_partial && !w->is_new && !w->is_full && told;
+	how.is_partial = w->package->id == PKG_DIALOG && c->is_dialog_partial && !w->is_new && !w->is_full;
 	how.since = has_ended || how.is_partial ? told : UINT64_MAX;
 	return how;
 }

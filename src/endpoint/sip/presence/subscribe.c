@@ -104,15 +104,16 @@ static ON_CTL bool is_long_enough(struct asked *a)
 	return true;
 }
 
-static ON_CTL int answer(struct watcher *w, struct sip_stx *tx, int64_t expires_s)
+static ON_CTL int answer(struct watcher *w, const struct asked *a)
 {
 	char headers[128];
+	int64_t expires_s = a->expires_s;
 	if (expires_s)
 		snprintf(headers, sizeof(headers),
 		    "Expires: %" PRId64 "\r\nSubscription-State: active;expires=%" PRId64 "\r\n", expires_s, expires_s);
 	else
 		snprintf(headers, sizeof(headers), "Expires: 0\r\nSubscription-State: terminated;reason=noresource\r\n");
-	return sip_sub_answer(w->sub, tx, 202, headers);
+	return sip_sub_answer(w->sub, a->tx, a->m, 202, headers);
 }
 
 /* Which appearance it seizes. */
@@ -182,7 +183,7 @@ static ON_CTL void begin(struct asked *a)
 	watcher_set_expires(w, a->expires_s ? a->expires_s : FETCH_LIFE_S);
 	if (a->expires_s)
 		home_write(w);
-	answer(w, a->tx, a->expires_s);
+	answer(w, a);
 	probe_event(w, a->expires_s, a->m->call_id);
 	if (a->package->id == PKG_MWI)
 		mwi_query(w, a->m->call_id);
@@ -238,7 +239,7 @@ static ON_CTL void again(struct asked *a, struct watcher *w)
 	if (!sip_msg_contact(a->m, &contact))
 		sip_sub_set_use_source_address(w->sub,
 		    nat_is_behind(a->p, &contact.uri, &a->m->via, sip_stx_peer(a->tx), sip_stx_transport(a->tx)));
-	answer(w, a->tx, a->expires_s);
+	answer(w, a);
 	probe_event(w, a->expires_s, a->m->call_id);
 	if (!a->expires_s) {
 		watcher_end(w, "noresource");

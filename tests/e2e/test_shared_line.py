@@ -1,0 +1,104 @@
+"""Shared line appearances: all phones of a line see which appearance is seized, rings, speaks, is held, and is free again."""
+import re
+
+import pytest
+import tandem as t
+from watch import Two, states, subscribe
+from wire import sdp
+
+IDLE = "<sip:127.0.0.1>;appearance-index=*;appearance-state=idle"
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory):
+    s = t.Tandem(tmp_path_factory.mktemp("shared") / "instance")
+    p = s.root / "conf/sip_profiles/internal.xml"
+    p.write_text(p.read_text().replace("<settings>", '<settings>\n<param name="manage-shared-appearance" value="true"/>\n'
+                                       '<param name="multiple-registrations" value="contact"/>\n'
+                                       '<param name="presence-dialog-partial" value="true"/>', 1))
+    s.start()
+    yield s
+    s.stop()
+
+
+def lines(m):
+    """{index: (state, the rest)} of Call-Info."""
+    assert m.all("Call-Info")[-1] == IDLE
+    found = [re.match(r"<sip:127.0.0.1>;appearance-index=(\d+);appearance-state=(\w+)(.*)", v) for v in m.all("Call-Info")[:-1]]
+    return {int(f.group(1)): (f.group(2), f.group(3)) for f in found}
+
+
+def seize(phone, user, index, **how):
+    return subscribe(phone, user, "line-seize", expires=15, extra=f"Call-Info: <sip:127.0.0.1>;appearance-index={index}\n", **how)
+
+
+def test_seized_called_held_and_free(sw, phone):
+    one, two = phone("1006"), phone("1006")
+    a, b = subscribe(one, "1006", "call-info"), subscribe(two, "1006", "call-info")
+    assert lines(a.notify()) == lines(b.notify()) == {}
+    s = seize(one, "1006", 1)
+    mine = s.until(lambda m: m.get("Event") == "line-seize")
+    assert mine.get("Call-Info") == "<sip:127.0.0.1>;appearance-index=1" and mine.get("Expires") == "15"
+    assert lines(b.notify()) == lines(a.notify()) == {1: ("seized", "")}
+    assert seize(two, "1006", 1, code=480).response.code == 480  # it has its owner
+    other = phone("1007")
+    one.invite("1007", extra="Call-Info: <sip:127.0.0.1>;appearance-index=1\n")
+    req = other.expect(method="INVITE")
+    assert lines(b.until(lambda m: "progressing" in m.get("Call-Info"))) == {
+        1: ("progressing", ';appearance-uri="\\"1007\\" <sip:1007@127.0.0.1>"')}
+    assert s.notify().get("Subscription-State") == "terminated;reason=noresource"  # the seizure became the call
+    other.reply(req, 200, "OK", sdp(other.rtp_port))
+    other.expect(method="ACK")
+    other.enter(req)
+    one.answered()
+    assert lines(b.until(lambda m: "active" in m.get("Call-Info")))[1][0] == "active"
+    one.request("INVITE", body=sdp(one.rtp_port, direction="sendonly", version=2))
+    ok = one.expect(200)
+    one.request("ACK", cseq=int(ok.get("CSeq").split()[0]))
+    assert lines(b.until(lambda m: "held" in m.get("Call-Info")))[1][0] == "held"
+    one.bye()
+    other.reply(other.expect(method="BYE"), 200)
+    assert lines(b.until(lambda m: len(m.all("Call-Info")) == 1)) == {}
+    a.end(), b.end()
+
+
+def test_given_up(sw, phone):
+    one, two = phone("1006"), phone("1006")
+    a = subscribe(two, "1006", "call-info")
+    a.notify()
+    s = seize(one, "1006", 2)
+    s.notify()
+    assert lines(a.until(lambda m: len(m.all("Call-Info")) == 2)) == {2: ("seized", "")}
+    assert s.ask(0).code == 202
+    s.notify()
+    assert lines(a.until(lambda m: len(m.all("Call-Info")) == 1)) == {}
+    seize(one, "1006", 0, code=480)
+    a.end()
+
+
+def test_called_lines_are_numbered(sw, phone):
+    b = phone("1006")
+    a = subscribe(b, "1006", "call-info")
+    a.notify()
+    call = Two(sw, phone, "1007", "1006")
+    call.b = b
+    call.ring().answer()
+    assert lines(a.until(lambda m: "active" in m.get("Call-Info")))[1][0] == "active"
+    call.bye()
+    a.until(lambda m: len(m.all("Call-Info")) == 1)
+    a.end()
+
+
+def test_partial_after_the_first(sw, phone):
+    """presence-dialog-partial: what changed, and nothing else."""
+    w, call = phone("1002"), Two(sw, phone)
+    s = subscribe(w, "1001", "dialog")
+    assert 'state="full"' in s.notify().body
+    call.ring()
+    early = s.until(lambda m: states(m) == ["early"])
+    assert 'state="partial"' in early.body
+    call.answer().bye()
+    assert 'state="partial"' in s.until(lambda m: states(m) == ["terminated"]).body
+    s.ask(200)
+    assert 'state="full"' in s.notify().body  # a refresh shows all
+    s.end()
