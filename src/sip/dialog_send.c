@@ -66,7 +66,7 @@ int sip_dialog_send(struct sip_dialog *d, struct sip_ctx **out, const char *meth
 		goto out;
 	if (with_contact)
 		sip_dialog_contact_line(d, &b);
-	sip_put_common(d->stack, &b, true, id);
+	sip_put_common(d->stack, &b, true, id == SIP_INVITE ? SIP_NO_METHOD : id);
 	sip_put_lines(&b, headers);
 	sip_put_call_body(&b, sv_of(ctype), body);
 	struct ctx_params p = {.text = b.p,

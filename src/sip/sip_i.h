@@ -249,8 +249,8 @@ struct call_request {
 };
 
 /* User-Agent, and Allow with Supported. FreeSWITCH's phones hear all three in every message except ACK, CANCEL and the
- * answer to a CANCEL, which carry none, and 100, which carries User-Agent only. Allow-Events goes with INVITE, SUBSCRIBE,
- * NOTIFY and PUBLISH: m, or what is answered. */
+ * answer to a CANCEL, which carry none, and 100, which carries User-Agent only. Allow-Events goes with INVITE
+ * outside of dialogs, SUBSCRIBE, NOTIFY and PUBLISH: m, or what is answered. */
 ON_CTL void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow, enum sip_method m);
 /* sip_put_body with Content-Disposition: session in front of a session description. */
 ANY void sip_put_call_body(struct buf *b, struct sv ctype, struct sv body);

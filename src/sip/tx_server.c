@@ -332,7 +332,8 @@ static ON_CTL void response_put(struct sip_stx *tx, const struct response *r, co
 	if (r->contact)
 		sip_put_hdr(b, "Contact", sv_of(r->contact));
 	if (tx->method != SIP_CANCEL && !r->is_short)
-		sip_put_common(s, b, r->code != 100, (enum sip_method)tx->method);
+		sip_put_common(s, b, r->code != 100,
+		    tx->to_had_tag && tx->method == SIP_INVITE ? SIP_NO_METHOD : (enum sip_method)tx->method);
 	sip_put_lines(b, r->headers);
 	if (r->is_short)
 		sip_put_body(b, sv_of(r->ctype), r->body);

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { SLICE_COUNT = 16, DOCS_COUNT = 8 };
+enum { SLICE_COUNT = 8, DOCS_COUNT = 8 };
 struct doc { /* by what it was made of */
 	uint64_t serial, since;
 	const struct profile *p;
