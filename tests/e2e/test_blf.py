@@ -85,6 +85,19 @@ def test_who_subscribes_late_hears_of_the_call(sw, phone):
     late.end()
 
 
+def test_what_events_carry_of_it(sw, phone):
+    """presence_data, and the variables of presence_data_cols."""
+    b, esl = phone("1001"), sw.esl()
+    esl.subscribe("CHANNEL_ANSWER")
+    sw.api("bgapi originate {presence_data=desk,presence_data_cols=team:floor,team=red,floor=3}user/1001 &park")
+    b.take()
+    e = esl.wait_event("CHANNEL_ANSWER")
+    assert [e[k] for k in ("Channel-Presence-Data", "Presence-Data-Cols", "PD-team", "PD-floor")] == ["desk", "team:floor", "red", "3"]
+    sw.api("hupall")
+    b.reply(b.expect(method="BYE"), 200)
+    esl.close()
+
+
 def test_details_for_who_takes_a_call_over(sw, phone):
     call = Two(sw, phone).ring()
     w = phone("1002")

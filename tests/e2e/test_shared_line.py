@@ -3,7 +3,7 @@ import re
 
 import pytest
 import tandem as t
-from watch import Two, states, subscribe
+from watch import Two, dialogs, states, subscribe
 from wire import sdp
 
 IDLE = "<sip:127.0.0.1>;appearance-index=*;appearance-state=idle"
@@ -15,7 +15,10 @@ def sw(tmp_path_factory):
     p = s.root / "conf/sip_profiles/internal.xml"
     p.write_text(p.read_text().replace("<settings>", '<settings>\n<param name="manage-shared-appearance" value="true"/>\n'
                                        '<param name="multiple-registrations" value="contact"/>\n'
-                                       '<param name="presence-dialog-partial" value="true"/>', 1))
+                                       '<param name="presence-dialog-partial" value="true"/>\n<param name="presence-proto-lookup" value="true"/>', 1))
+    (s.root / "conf/autoload_configs/presence_map.conf.xml").write_text(
+        '<configuration name="presence_map.conf"><domains><domain name="127.0.0.1"><exten regex="^3\\d+$" proto="conf"/></domain></domains>'
+        '</configuration>')
     s.start()
     yield s
     s.stop()
@@ -102,3 +105,16 @@ def test_partial_after_the_first(sw, phone):
     s.ask(200)
     assert 'state="full"' in s.notify().body  # a refresh shows all
     s.end()
+
+
+def test_a_number_that_is_a_room(sw, phone):
+    """presence_map.conf: 3005 is the room, and is called 3005 by who watches it."""
+    w = phone("1002")
+    s = subscribe(w, "3005", "dialog")
+    assert dialogs(s.notify()) == [("3005", "initiator", "terminated")]
+    esl = sw.esl()
+    esl.command("sendevent PRESENCE_IN\nproto: conf\nlogin: 3005\nfrom: 3005@127.0.0.1\nunique-id: 3005\nforce-status: Active (1 caller)\n"
+                "answer-state: confirmed\nchannel-state: CS_ROUTING\npresence-call-direction: outbound")
+    m = s.until(lambda m: states(m) == ["confirmed"])
+    assert 'entity="sip:3005@127.0.0.1"' in m.body
+    s.end(), esl.close()

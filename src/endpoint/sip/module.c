@@ -171,6 +171,8 @@ static const struct conf_desc confs[] = {
     {"sofia.conf", "max-subscriptions-per-user", "number", "", "500", "profile: of these of one account"},
     {"sofia.conf", "presence-dialog-partial", "boolean", "", "false",
         "profile: a NOTIFY of dialogs after the first one has only those that changed"},
+    {"presence_map.conf", "exten", "list", "", "",
+        "of a domain: regex and proto (conf, park, fifo ...): what a number's lamp is, with presence-proto-lookup"},
     {"resource_lists.conf", "list", "list", "", "", "a list of keys for SUBSCRIBE to list+NAME: name, domain, entries"},
     {"sofia.conf", "udp-answer-factor", "number", "", "3",
         "profile: an address that has not shown that it receives our answers is sent at most so many times the bytes "

@@ -38,13 +38,13 @@ void body_escape(struct buf *out, struct sv text)
 	}
 }
 
-void body_entity_put(const struct presence_entity *e, struct sv host, struct buf *out)
+void body_entity_put(const struct presence_entity *e, const struct body_how *how, struct buf *out)
 {
-	if (e->kind && strcmp(e->kind, "mwi") != 0)
+	if (e->kind && !how->hides_kind)
 		buf_printf(out, "%s+", e->kind);
 	body_escape(out, sv_of(e->user));
 	buf_addc(out, '@');
-	body_escape(out, host);
+	body_escape(out, how->host);
 }
 
 /* A URI of a party: what is no user part goes as %XX, then it is XML. */
@@ -101,7 +101,7 @@ static ON_CTL void lamp_put(struct buf *out, const struct presence_entity *e, co
 	buf_printf(out, "<remote>\n<identity display=\"%s\">sip:", e->kind);
 	body_escape(out, sv_of(e->user));
 	buf_adds(out, "</identity>\n<target uri=\"sip:");
-	body_entity_put(e, how->host, out);
+	body_entity_put(e, how, out);
 	buf_adds(out, "\"/>\n</remote>\n");
 }
 
@@ -154,7 +154,7 @@ void body_dialog_put(const struct presence_entity *e, const struct body_how *how
 	bool has_any = false;
 	buf_adds(head, "<?xml version=\"1.0\"?>\n<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"");
 	buf_printf(tail, "\" state=\"%s\" entity=\"sip:", how->is_partial ? "partial" : "full");
-	body_entity_put(e, how->host, tail);
+	body_entity_put(e, how, tail);
 	buf_adds(tail, "\">\n");
 	for (const struct lnode *n = e->dialogs.head.next; n != &e->dialogs.head; n = n->next) {
 		const struct presence_dialog *d = list_entry(n, struct presence_dialog, link);

@@ -11,7 +11,7 @@ struct doc { /* by what it was made of */
 	uint64_t serial, since;
 	const struct profile *p;
 	enum package_id id;
-	bool is_partial, has_details;
+	bool is_partial, has_details, hides_kind;
 	char host[128];
 	struct buf head, tail;
 };
@@ -30,6 +30,7 @@ static ON_CTL struct body_how how_of(const struct watcher *w, const struct prese
 	struct body_how how = {.hold_state = c->presence_hold_state,
 	    .hides_early = c->has_presence_early_off,
 	    .is_private = c->has_presence_privacy,
+	    .hides_kind = w->is_mapped,
 	    .has_details = w->has_details,
 	    .host = sv_of(w->members ? e->host : w->host)};
 	const struct lnode *last = e->ended.head.prev;
@@ -42,7 +43,7 @@ static ON_CTL struct body_how how_of(const struct watcher *w, const struct prese
 static bool doc_fits(const struct doc *d, const struct watcher *w, uint64_t serial, const struct body_how *how)
 {
 	return d->serial == serial && d->p == w->p && d->id == w->package->id && d->since == how->since &&
-	       d->is_partial == how->is_partial && d->has_details == how->has_details && sv_is(how->host, d->host);
+	       d->is_partial == how->is_partial && d->has_details == how->has_details && d->hides_kind == how->hides_kind && sv_is(how->host, d->host);
 }
 
 /* That of the entity for w; borrowed until the next call. */
@@ -57,7 +58,7 @@ static ON_CTL const struct doc *doc_get(const struct watcher *w, const struct pr
 	d->head.failed = d->tail.failed = false;
 	d->serial = how.host.n < sizeof(d->host) ? e->serial : 0;
 	d->since = how.since, d->p = w->p, d->id = w->package->id;
-	d->is_partial = how.is_partial, d->has_details = how.has_details;
+	d->is_partial = how.is_partial, d->has_details = how.has_details, d->hides_kind = how.hides_kind;
 	snprintf(d->host, sizeof(d->host), "%.*s", SVF(how.host));
 	if (w->package->id == PKG_DIALOG)
 		body_dialog_put(e, &how, &d->head, &d->tail);

@@ -60,7 +60,7 @@ struct watcher {
 	int64_t expires_epoch_s;
 	uint32_t version, first_cseq;
 	uint64_t told_serial;
-	bool is_due, is_new, has_details, is_over, is_full;
+	bool is_due, is_new, has_details, is_over, is_full, is_mapped /* its kind is presence_map.conf's */;
 	unsigned appearance; /* line-seize: which */
 	struct ltimer timer;
 };
@@ -99,7 +99,7 @@ ON_CTL void notify_document_put(const struct watcher *w, const struct presence_e
 /* ---- bodies ---- */
 struct body_how {
 	const char *hold_state; /* "early", "confirmed", "terminated" */
-	bool hides_early, is_private, is_partial, has_details;
+	bool hides_early, hides_kind /* it was subscribed to without */, is_private, is_partial, has_details;
 	uint64_t since; /* dialogs that have ended after it are told; with is_partial: nothing that is older */
 	struct sv host; /* of the entity, as the watcher calls it */
 };
@@ -107,7 +107,7 @@ struct body_how {
 ON_CTL void body_dialog_put(const struct presence_entity *e, const struct body_how *how, struct buf *head, struct buf *tail);
 ON_CTL void body_pidf_put(const struct presence_entity *e, const struct body_how *how, struct buf *out);
 ON_CTL void body_mwi_put(const struct watcher *w, struct buf *out);
-ON_CTL void body_entity_put(const struct presence_entity *e, struct sv host, struct buf *out); /* "park+5900@host" */
+ON_CTL void body_entity_put(const struct presence_entity *e, const struct body_how *how, struct buf *out); /* "park+5900@host" */
 ANY void body_escape(struct buf *out, struct sv text); /* for XML, in ASCII */
 /* Call-Info lines of a shared line, or of who has seized it. */
 ON_CTL void shared_lines_put(struct watcher *w, struct buf *out);

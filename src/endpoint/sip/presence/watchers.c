@@ -1,7 +1,10 @@
 /* The watchers of a profile: one for each subscription, with its dialog (src/sip/sub.h), its time and who it belongs to.
  * Bounded for each account and in all. They outlive a restart of the profile and of the program by their rows (home.c):
  * whoever stops the profile lets them go without a word. */
+#include "core/conf/config.h"
 #include "endpoint/sip/presence/watch_i.h"
+#include "text/re.h"
+#include "text/xml.h"
 #include <stdint.h>
 
 static const struct package packages[] = {
@@ -112,6 +115,26 @@ void watcher_set_expires(struct watcher *w, int64_t expires_s)
 	loop_timer_set(&w->timer, clock_us_of_s(expires_s), "sip.watcher", on_expired, w);
 }
 
+/* presence-proto-lookup: a number that is a room or a lot, by presence_map.conf's patterns. */
+static ON_CTL const char *map_kind(const struct profile *p, struct sv user, struct sv host)
+{
+	const char *kind;
+	if (!p->conf.looks_presence_up)
+		return NULL;
+	xml_each(xml_child(config_conf("presence_map.conf"), "domains"), "domain", d)
+	{
+		if (!sv_isi(host, xml_attr_or(d, "name", "")))
+			continue;
+		xml_each(d, "exten", x)
+		{
+			kind = presence_kind_of(sv_of(xml_attr(x, "proto")));
+			if (kind && re_match_once(sv_of(xml_attr_or(x, "regex", "")), user, NULL) == 1)
+				return kind;
+		}
+	}
+	return NULL;
+}
+
 int watcher_new(struct watcher **out, struct profile *p, const struct watch_put *put)
 {
 	struct watch_profile *wp = watch_profile_of(p);
@@ -134,8 +157,12 @@ int watcher_new(struct watcher **out, struct profile *p, const struct watch_put 
 	owner_add(wp, w->owner, 1);
 	if (sv_split(put->user, '+', &head, &name) && sv_isi(head, "list"))
 		st = rlmi_members_make(w, name, put->entity_host);
-	else
-		st = presence_watch_add(&w->watch, kind, put->user, put->entity_host, watcher_changed);
+	else {
+		const char *mapped = kind.n ? NULL : map_kind(p, put->user, put->entity_host);
+		w->is_mapped = mapped;
+		st = presence_watch_add(
+		    &w->watch, mapped ? sv_of(mapped) : kind, put->user, put->entity_host, watcher_changed);
+	}
 	if (st) {
 		watcher_free(w);
 		return st;

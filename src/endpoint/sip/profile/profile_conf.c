@@ -136,6 +136,7 @@ static const struct param params[] = {
     P("tcp-unreg-on-socket-close", P_BOOL, unregs_on_socket_close, "false"),
     P("manage-presence", P_TEXT, manage_presence, "false"),
     P("presence-hosts", P_TEXT, presence_hosts, ""),
+    P("presence-proto-lookup", P_BOOL, looks_presence_up, "false"),
     P("presence-privacy", P_BOOL, has_presence_privacy, "false"),
     P("presence-disable-early", P_BOOL, has_presence_early_off, "false"),
     P("presence-hold-state", P_TEXT, presence_hold_state, "early"),

@@ -49,7 +49,7 @@ struct profile_conf {
 	    *presence_on_register /* "first-only", else a boolean */;
 	unsigned force_sub_expires_s, force_publish_expires_s, sub_max_deviation_s, max_subscriptions,
 	    max_subscriptions_per_user;
-	bool has_shared_lines, has_presence_privacy, has_presence_early_off, is_dialog_partial;
+	bool has_shared_lines, looks_presence_up, has_presence_privacy, has_presence_early_off, is_dialog_partial;
 	unsigned max_regs_per_extension, force_expires_s, force_expires_min_s, force_expires_max_s, min_expires_s,
 	    expires_max_deviation_s, expires_late_margin_s;
 	bool is_aggressive_nat, has_tcp_always_nat, forces_rport, unregs_on_socket_close;
