@@ -68,7 +68,8 @@ def assert_hears(path, hz, level=8000, seconds=1.0, not_hz=None):
 class Baresip:
     """baresip with ctrl_tcp: commands as JSON netstrings, events likewise."""
 
-    def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None):
+    def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None, watches=()):
+        """watches: numbers whose presence it subscribes to."""
         self.dir = Path(root) / f"baresip-{user}-{free_port()}"
         self.dir.mkdir(parents=True)
         self.user = user
@@ -76,14 +77,16 @@ class Baresip:
         self.sip_port, self.ctrl_port, self.rtp_port = free_port(count=2), free_port(), free_port(count=8)
         write_tone(self.dir / "tone.wav", hz)
         modules = "".join(f"module {m}.so\n" for m in ("g711", "g722", "opus", "aufile", "aubridge", "sndfile"))
+        apps = "module_app contact.so\nmodule_app presence.so\nmodule_app mwi.so\n" if watches else ""
         (self.dir / "config").write_text(
-            f"module_path /usr/lib/baresip/modules\n{modules}module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n"
+            f"module_path /usr/lib/baresip/modules\n{modules}module_app account.so\n{apps}module_app menu.so\nmodule_app ctrl_tcp.so\n"
             f"ctrl_tcp_listen 127.0.0.1:{self.ctrl_port}\nsip_listen 127.0.0.1:{self.sip_port}\nnet_interface 127.0.0.1\n"
             f"audio_source aufile,{self.dir}/tone.wav\naudio_player aubridge,sink\naudio_alert aubridge,alert\n"
             f"audio_buffer 20-160\nausrc_srate 8000\nausrc_channels 1\nauplay_srate 8000\nauplay_channels 1\n"
             f"rtp_ports {self.rtp_port}-{self.rtp_port + 100}\nsnd_path {self.dir}\ncall_max_calls 4\nrtcp_mux no\n"
             "jitter_buffer_delay 2-4\nmenu_bell no\n")
-        (self.dir / "contacts").write_text("")
+        (self.dir / "contacts").write_text(
+            "".join(f'"{w}" <sip:{w}@127.0.0.1:{switch.sip_port}>;presence=p2p\n' for w in watches))
         (self.dir / "accounts").write_text(
             f"<sip:{user}@127.0.0.1:{switch.sip_port};transport=udp>;auth_user={user};auth_pass={password or switch.passwords[user]};"
             f"answermode={answer};audio_codecs={codecs};regint=120;ptime=20\n")
