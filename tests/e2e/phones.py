@@ -195,7 +195,8 @@ class Baresip:
 class Linphone:
     """linphonec driven by its prompt; sound from and to files."""
 
-    def __init__(self, root, switch, user, hz=620, password=None):
+    def __init__(self, root, switch, user, hz=620, password=None, watches=()):
+        """watches: numbers that are its friends."""
         self.dir = Path(root) / f"linphone-{user}-{free_port()}"
         self.dir.mkdir(parents=True)
         self.user, self.switch = user, switch
@@ -205,7 +206,8 @@ class Linphone:
             f"[sip]\nsip_port={self.sip_port}\nsip_tcp_port=0\nsip_tls_port=0\nuse_ipv6=0\nguess_hostname=0\n"
             f"contact=\"{user}\" <sip:{user}@127.0.0.1:{self.sip_port}>\nmedia_encryption=none\nregister_only_when_network_is_up=0\n"
             f"auto_net_state_mon=0\n[net]\nmtu=1300\nstun_server=\nfirewall_policy=0\n[rtp]\naudio_rtp_port={self.rtp_port}\n"
-            "[sound]\necholimiter=0\nechocancellation=0\nagc=0\n[video]\nenabled=0\n[misc]\nuuid=0\n")
+            "[sound]\necholimiter=0\nechocancellation=0\nagc=0\n[video]\nenabled=0\n[misc]\nuuid=0\n"
+            + "".join(f'[friend_{i}]\nurl="{w}" <sip:{w}@127.0.0.1:{switch.sip_port}>\npol=accept\nsubscribe=1\n' for i, w in enumerate(watches)))
         self.out = open(self.dir / "out.txt", "wb")
         (self.dir / ".local/share/linphone").mkdir(parents=True)
         env = {"HOME": str(self.dir), "PATH": "/usr/bin:/bin", "LANG": "C"}

@@ -2,7 +2,7 @@
 import shutil
 
 import pytest
-from phones import Baresip
+from phones import Baresip, Linphone
 from watch import pidf, publish
 
 
@@ -45,3 +45,17 @@ def until_shown(sw, p, what):
             return
         sw.api("msleep 50")
     raise AssertionError(f"baresip does not show {what}")
+
+
+@pytest.mark.skipif(not shutil.which("linphonec"), reason="linphone is not here")
+def test_linphone(sw, phone, tmp_path):
+    b = phone("1003")
+    p = Linphone(tmp_path, sw, "1004", watches=["1003"])
+    try:
+        p.wait("Friend .* is Online")
+        publish(b, pidf("closed"))
+        p.wait("Friend .* is Offline")
+        sw.api("presence in 1003@127.0.0.1 unknown Available")
+        p.wait("Friend .* is Online")
+    finally:
+        p.close()
