@@ -1,7 +1,7 @@
 /* Calls as state of people: a part of each leg that has a presence_id hangs the leg's dialog into its entity, and takes
  * it out at the end. What FreeSWITCH tells by PRESENCE_IN at these times the leg tells itself (core/leg/presence.c);
- * this is what lamps are told of, whether somebody wants the event or not. No text is copied: names and numbers are read
- * from the leg when they are told. */
+ * this is what lamps are told of, whether somebody wants the event or not. No text is copied: names and numbers are
+ * read from the leg when they are told. */
 #include "core/leg/leg.h"
 #include "core/leg/part.h"
 #include "core/value/vars.h"
@@ -21,16 +21,16 @@ static ON_CTL void on_presence(struct leg *leg, const char *rpid, const char *st
 		return;
 	}
 	struct presence_entity *e = d->entity;
-	if (!e && (is_over || !sv_split(sv_of(id), '@', &user, &host) ||
-	              !(e = presence_entity_get(SV_NONE, user, host))))
+	if (!e &&
+	    (is_over || !sv_split(sv_of(id), '@', &user, &host) || !(e = presence_entity_get(SV_NONE, user, host))))
 		return;
 	d->leg = leg;
 	d->is_initiator = !leg->is_outbound;
 	presence_dialog_set(e, d,
-	    is_over             ? PRESENCE_ENDED
-	    : leg->is_held      ? PRESENCE_HELD
-	    : leg->is_answered  ? PRESENCE_CONFIRMED
-	                        : PRESENCE_EARLY);
+	    is_over            ? PRESENCE_ENDED
+	    : leg->is_held     ? PRESENCE_HELD
+	    : leg->is_answered ? PRESENCE_CONFIRMED
+	                       : PRESENCE_EARLY);
 	presence_entity_release(e);
 }
 

@@ -103,7 +103,7 @@ void presence_lamp(const struct presence_lamp *l)
 	struct presence_entity *e = presence_entity_get(sv_of(l->kind), sv_of(l->name), sv_of(l->host));
 	if (e) {
 		presence_foreign_set(e, sv_of(l->name),
-		    !l->is_on    ? PRESENCE_ENDED
+		    !l->is_on     ? PRESENCE_ENDED
 		    : l->is_early ? PRESENCE_EARLY
 		                  : PRESENCE_CONFIRMED,
 		    l->is_initiator, sv_of(l->status), presence_kind_of(sv_of(l->kind)));

@@ -16,8 +16,5 @@ static int unload(void)
 	return ST_OK;
 }
 
-const struct module core_presence = {.abi = MODULE_ABI,
-    .name = "CORE_PRESENCE_MODULE",
-    .load = load,
-    .unload = unload,
-    .part = &presence_part};
+const struct module core_presence = {
+    .abi = MODULE_ABI, .name = "CORE_PRESENCE_MODULE", .load = load, .unload = unload, .part = &presence_part};

@@ -1,5 +1,5 @@
-/* Who and what is watched: the state of people, lots, rooms and queues by "user@domain" (lamps of other kinds than people
- * by "kind+name@domain": park, conf, fifo, callcenter), and who wants to hear of it. No protocol is known here:
+/* Who and what is watched: the state of people, lots, rooms and queues by "user@domain" (lamps of other kinds than
+ * people by "kind+name@domain": park, conf, fifo, callcenter), and who wants to hear of it. No protocol is known here:
  *
  *   legs -> calls.c: a leg's part --+
  *   lots, rooms, queues: presence_lamp --> table.c: entity ----> watches: fn marks, and tells in its own time
@@ -25,9 +25,9 @@ struct presence_dialog {
 	uint64_t serial;                /* when it changed last */
 	enum presence_state state;
 	bool is_initiator;
-	struct leg *leg; /* NULL: of a lamp or an event */
-	char *id;        /* then; of a leg its uuid */
-	char *status;    /* then: "Active (1 caller)", or NULL */
+	struct leg *leg;  /* NULL: of a lamp or an event */
+	char *id;         /* then; of a leg its uuid */
+	char *status;     /* then: "Active (1 caller)", or NULL */
 	const char *kind; /* then: "park" ...; NULL: of no kind */
 };
 const char *presence_dialog_id(const struct presence_dialog *d);
@@ -41,7 +41,7 @@ struct presence_ended {
 };
 enum { PRESENCE_ENDED_MAX = 8, PRESENCE_NOTE_MAX = 256, PRESENCE_RPID_MAX = 32, PRESENCE_ENTITIES_MAX = 200000 };
 
-struct presence_entity { /* lives as long as it has a dialog, something published or a watch */
+struct presence_entity {         /* lives as long as it has a dialog, something published or a watch */
 	char *key, *user, *host; /* key: "[kind+]user@host" */
 	const char *kind;        /* a text that stays, or NULL: a person */
 	struct list dialogs;     /* the oldest first */
@@ -54,7 +54,7 @@ struct presence_entity { /* lives as long as it has a dialog, something publishe
 	char *rpid, *note;
 };
 
-struct presence_watch; /* embedded in what watches */
+struct presence_watch;                                         /* embedded in what watches */
 typedef void (*presence_changed_fn)(struct presence_watch *w); /* must not tell at once: marks, and returns */
 struct presence_watch {
 	struct lnode link;
@@ -90,9 +90,9 @@ ON_CTL void presence_publish(const struct presence_words *w);
 ON_CTL const struct presence_entity *presence_entity_peek(struct sv kind, struct sv user, struct sv host);
 /* A lamp of a lot, room or queue: name@host of that kind. Fires PRESENCE_IN when it is wanted. */
 struct presence_lamp {
-	const char *kind;           /* "park", "conf", "fifo", "queue", "callcenter" */
+	const char *kind; /* "park", "conf", "fifo", "queue", "callcenter" */
 	const char *name, *host;
-	const char *status, *rpid;  /* "Active (1 caller)", "active" */
+	const char *status, *rpid; /* "Active (1 caller)", "active" */
 	bool is_on, is_early, is_initiator;
 	unsigned event_count;
 };

@@ -118,8 +118,7 @@ void presence_changed(struct presence_entity *e)
 
 /* ---- watches ---- */
 
-int presence_watch_add(
-    struct presence_watch *w, struct sv kind, struct sv user, struct sv host, presence_changed_fn fn)
+int presence_watch_add(struct presence_watch *w, struct sv kind, struct sv user, struct sv host, presence_changed_fn fn)
 {
 	struct presence_entity *e = presence_entity_get(kind, user, host);
 	if (!e)

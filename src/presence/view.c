@@ -1,5 +1,5 @@
-/* What an entity's state means as a whole, in the words that FreeSWITCH's presence documents have: calls first, then what
- * somebody published, then whether it can be reached. Pure but for the question to the registrars. */
+/* What an entity's state means as a whole, in the words that FreeSWITCH's presence documents have: calls first, then
+ * what somebody published, then whether it can be reached. Pure but for the question to the registrars. */
 #include "presence/presence_i.h"
 #include <stdio.h>
 

@@ -45,8 +45,7 @@ static bool event_is(const struct sip_sub *u, struct sv value)
 static bool sub_owns(const struct sip_usage *usage, const struct sip_msg *m)
 {
 	const struct sip_sub *u = sub_of(usage);
-	bool is_ours =
-	    u->is_notifier ? m->method == SIP_SUBSCRIBE && u->h->on_subscribe : m->method == SIP_NOTIFY;
+	bool is_ours = u->is_notifier ? m->method == SIP_SUBSCRIBE && u->h->on_subscribe : m->method == SIP_NOTIFY;
 	return is_ours && event_is(u, sip_msg_value(m, SIP_HDR_EVENT));
 }
 
@@ -79,8 +78,7 @@ static void sub_drop(struct sip_usage *usage)
 const struct sip_usage_ops sip_sub_ops = {
     .name = "subscription", .owns = sub_owns, .request_in = sub_request_in, .drop = sub_drop};
 
-int sip_sub_make(
-    struct sip_sub **out, const struct sip_sub_params *p, const struct sip_sub_handlers *h, void *arg)
+int sip_sub_make(struct sip_sub **out, const struct sip_sub_params *p, const struct sip_sub_handlers *h, void *arg)
 {
 	size_t event_n = strlen(p->event), id_n = p->id ? strlen(p->id) : 0;
 	if (!sip_is_token(sv_of(p->event)) || (p->id && !sip_is_token(sv_of(p->id))) ||

@@ -1,6 +1,6 @@
 /* Subscriptions as usages of a dialog, beside a call or alone (RFC 6665, RFC 5057). Here is what a REFER implies
- * (RFC 3515), in the dialog of its call, and one that SUBSCRIBE makes, which begins its own dialog and may be kept over a
- * restart of the program (sip_sub_save, sip_sub_restore). All on the control loop. Lifetime: a sip_sub is the stack's
+ * (RFC 3515), in the dialog of its call, and one that SUBSCRIBE makes, which begins its own dialog and may be kept over
+ * a restart of the program (sip_sub_save, sip_sub_restore). All on the control loop. Lifetime: a sip_sub is the stack's
  * and valid until on_ended or sip_sub_end; it may outlive its call, and the dialog lasts until both are over. */
 #pragma once
 #include "sip/sip.h"
@@ -36,7 +36,8 @@ ON_CTL void sip_sub_end(struct sip_sub *u);
 /* A SUBSCRIBE outside of dialogs begins one; nothing is answered yet. contact_user: of our Contact. */
 ON_CTL int sip_sub_accept(struct sip_sub **out, struct sip_stx *tx, const struct sip_msg *m,
     const struct sip_sub_params *p, struct sv contact_user, const struct sip_sub_handlers *h, void *arg);
-/* A response of the dialog to that SUBSCRIBE, with Contact. After a 2xx NOTIFYs go where it came from, or to its Contact. */
+/* A response of the dialog to that SUBSCRIBE, with Contact. After a 2xx NOTIFYs go where it came from, or to its
+ * Contact. */
 ON_CTL int sip_sub_answer(
     struct sip_sub *u, struct sip_stx *tx, const struct sip_msg *m, int code, const char *headers);
 /* NOTIFYs go where the far side's messages came from instead of to its Contact (phones behind NAT). */

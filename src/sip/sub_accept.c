@@ -86,8 +86,7 @@ void sip_sub_where_set(struct sip_sub *u)
 		d->remote = u->remote, d->local = u->local, d->transport = u->transport;
 }
 
-int sip_sub_answer(
-    struct sip_sub *u, struct sip_stx *tx, const struct sip_msg *m, int code, const char *headers)
+int sip_sub_answer(struct sip_sub *u, struct sip_stx *tx, const struct sip_msg *m, int code, const char *headers)
 {
 	if (code < 300) {
 		sip_far_refresh(&u->usage.dialog->far, m);

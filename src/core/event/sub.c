@@ -14,7 +14,7 @@ struct event_sub {
 	event_sub_fn fn;
 	void *arg;
 	uint8_t wants[EVENT_ID_COUNT]; /* enum want */
-	struct hash *subclasses; /* name -> itself; NULL = none */
+	struct hash *subclasses;       /* name -> itself; NULL = none */
 	bool is_dead;
 };
 

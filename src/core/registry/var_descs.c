@@ -156,7 +156,8 @@ static const struct var_desc vars[] = {
     /* presence and records */
     {"presence_id", "user@domain", "whose state the leg is", true, true},
     {"presence_data", "text", "told with it", true, true},
-    {"presence_data_cols", "list", "variables, parted by colons, that events of the call carry as PD-NAME", true, false},
+    {"presence_data_cols", "list", "variables, parted by colons, that events of the call carry as PD-NAME", true,
+        false},
     {"proto_specific_hangup_cause", "text", "sip:NNN of the end", true, true},
     {"domain_name", "text", "the domain a dial string means when it names none", true, true},
     {"user_context", "context", "of the directory's user", true, true},

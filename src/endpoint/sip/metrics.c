@@ -57,8 +57,8 @@ static void fill_watchers(struct metric_out *out, int which)
 	for (const struct profile *p = profile_next(NULL); p; p = profile_next(p)) {
 		struct watch_counts n;
 		watch_counts_get(p, &n);
-		const double values[] = {(double)n.watchers, (double)n.publications, (double)n.notifies,
-		    (double)n.failed, (double)n.merged};
+		const double values[] = {
+		    (double)n.watchers, (double)n.publications, (double)n.notifies, (double)n.failed, (double)n.merged};
 		metric_put(out, values[which], "profile", p->conf.name, NULL);
 	}
 }

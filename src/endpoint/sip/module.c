@@ -11,7 +11,8 @@
 #include <string.h>
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
-static const struct profile_part *const parts[] = {&reg_part, &gateway_part, &watch_part, &call_part, &request_part, NULL};
+static const struct profile_part *const parts[] = {
+    &reg_part, &gateway_part, &watch_part, &call_part, &request_part, NULL};
 const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in};
 
 static int sofia_load(void)

@@ -59,8 +59,8 @@ static ON_CTL void party_uri_put(struct buf *out, struct sv user, struct sv host
 	body_escape(out, host);
 }
 
-static ON_CTL void local_put(
-    struct buf *out, const struct presence_entity *e, const struct body_how *how, const char *display, bool is_rendering)
+static ON_CTL void local_put(struct buf *out, const struct presence_entity *e, const struct body_how *how,
+    const char *display, bool is_rendering)
 {
 	const char *kind = e->kind ? e->kind : "";
 	for (int i = 0; i < 2; i++) {
@@ -74,8 +74,8 @@ static ON_CTL void local_put(
 			buf_printf(out, ";proto=%s", kind);
 		buf_adds(out, i ? "\">\n" : "</identity>\n");
 	}
-	buf_printf(out, "<param pname=\"+sip.rendering\" pvalue=\"%s\"/>\n</target>\n</local>\n",
-	    is_rendering ? "yes" : "no");
+	buf_printf(
+	    out, "<param pname=\"+sip.rendering\" pvalue=\"%s\"/>\n</target>\n</local>\n", is_rendering ? "yes" : "no");
 }
 
 static ON_CTL void remote_put(

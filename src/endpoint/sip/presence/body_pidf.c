@@ -24,8 +24,9 @@ void body_pidf_put(const struct presence_entity *e, const struct body_how *how, 
 	              "xmlns:rpid='urn:ietf:params:xml:ns:pidf:rpid' \n"
 	              "xmlns:c='urn:ietf:params:xml:ns:pidf:cipid' entity='sip:");
 	body_entity_put(e, how, out);
-	buf_printf(out, "'>\n <tuple id='t6a5ed77e'>\n  <status>\n   <basic>%s</basic>\n  </status>\n </tuple>\n"
-	                " <dm:person id='p06360c4a'>\n",
+	buf_printf(out,
+	    "'>\n <tuple id='t6a5ed77e'>\n  <status>\n   <basic>%s</basic>\n  </status>\n </tuple>\n"
+	    " <dm:person id='p06360c4a'>\n",
 	    v.is_open ? "open" : "closed");
 	if (is_name(v.rpid))
 		buf_printf(out, "  <rpid:activities>\n   <rpid:%s/>\n  </rpid:activities>\n", v.rpid);

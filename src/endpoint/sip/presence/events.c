@@ -1,5 +1,5 @@
-/* What FreeSWITCH's programs hear of subscriptions: PRESENCE_PROBE when somebody asks for a state, PRESENCE_IN with what
- * it is, and PRESENCE_IN of what a phone published. The state itself is not changed by any of them. */
+/* What FreeSWITCH's programs hear of subscriptions: PRESENCE_PROBE when somebody asks for a state, PRESENCE_IN with
+ * what it is, and PRESENCE_IN of what a phone published. The state itself is not changed by any of them. */
 #include "endpoint/sip/presence/watch_i.h"
 #include <inttypes.h>
 
@@ -82,8 +82,7 @@ void probe_event(const struct watcher *w, int64_t expires_s, struct sv call_id)
 	}
 }
 
-void published_event(
-    const struct profile *p, struct sv from, const struct pidf *pidf, struct sv event, struct sv agent)
+void published_event(const struct profile *p, struct sv from, const struct pidf *pidf, struct sv event, struct sv agent)
 {
 	struct event *e;
 	if (!event_is_wanted(EVENT_PRESENCE_IN, NULL) || !(e = event_new(EVENT_PRESENCE_IN, NULL)))

@@ -35,7 +35,8 @@ enum {
 };
 static const char *const columns[] = {"profile", "call_id", "full_to_tag", "full_from_tag", "full_to", "full_from",
     "contact", "route_set", "network_proto", "network_ip", "network_port", "cseq", "first_cseq", "is_nat", "event",
-    "sub_to_user", "sub_to_host", "domain", "sub_from", "owner", "user_agent", "details", "appearance", "expires", NULL};
+    "sub_to_user", "sub_to_host", "domain", "sub_from", "owner", "user_agent", "details", "appearance", "expires",
+    NULL};
 static const struct store_table table = {"sip_subscriptions", columns, 3, "expires"};
 
 static struct sv number(char out[24], int64_t n)

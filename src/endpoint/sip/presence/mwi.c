@@ -1,5 +1,5 @@
-/* Message waiting (RFC 3842). Whoever keeps mailboxes fires MESSAGE_WAITING; its words are kept in the presence table by
- * account, told to who subscribed, and sent unasked to the account's phones that are registered, as FreeSWITCH does.
+/* Message waiting (RFC 3842). Whoever keeps mailboxes fires MESSAGE_WAITING; its words are kept in the presence table
+ * by account, told to who subscribed, and sent unasked to the account's phones that are registered, as FreeSWITCH does.
  * sub-call-id names the one subscription that asked (MESSAGE_QUERY), Call-ID the one registration. What is known when a
  * phone subscribes is told at once. */
 #include "endpoint/sip/presence/watch_i.h"

@@ -1,7 +1,7 @@
 /* Who is told, when and what. Watchers that have something to hear stand in one queue of the whole endpoint; an
- * iteration of the loop sends at most a slice of NOTIFYs, so that a change which thousands watch delays nothing else. One
- * whose last NOTIFY is not answered is not in the queue: it comes again with the answer, and hears how things are then.
- * The document of a state is made once for all who see it alike: the few latest ones are kept. */
+ * iteration of the loop sends at most a slice of NOTIFYs, so that a change which thousands watch delays nothing else.
+ * One whose last NOTIFY is not answered is not in the queue: it comes again with the answer, and hears how things are
+ * then. The document of a state is made once for all who see it alike: the few latest ones are kept. */
 #include "endpoint/sip/presence/watch_i.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,7 +43,8 @@ static ON_CTL struct body_how how_of(const struct watcher *w, const struct prese
 static bool doc_fits(const struct doc *d, const struct watcher *w, uint64_t serial, const struct body_how *how)
 {
 	return d->serial == serial && d->p == w->p && d->id == w->package->id && d->since == how->since &&
-	       d->is_partial == how->is_partial && d->has_details == how->has_details && d->hides_kind == how->hides_kind && sv_is(how->host, d->host);
+	       d->is_partial == how->is_partial && d->has_details == how->has_details &&
+	       d->hides_kind == how->hides_kind && sv_is(how->host, d->host);
 }
 
 /* That of the entity for w; borrowed until the next call. */
@@ -67,8 +68,8 @@ static ON_CTL const struct doc *doc_get(const struct watcher *w, const struct pr
 	return d;
 }
 
-void notify_document_put(const struct watcher *w, const struct presence_entity *e, uint64_t told, uint32_t version,
-    struct buf *out)
+void notify_document_put(
+    const struct watcher *w, const struct presence_entity *e, uint64_t told, uint32_t version, struct buf *out)
 {
 	const struct doc *d = doc_get(w, e, told);
 	buf_addv(out, buf_sv(&d->head));

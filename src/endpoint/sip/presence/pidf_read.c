@@ -1,6 +1,6 @@
-/* Reads a presence document (RFC 3863, RFC 4479, RFC 4480): open or closed, the first activity, a note. Outside text: it
- * is bounded, parsed without entities, and what is taken is looked at: an activity is a name of small letters, a note is
- * text of at most some hundred bytes. Prefixes of names are not looked at, only the names. Pure. */
+/* Reads a presence document (RFC 3863, RFC 4479, RFC 4480): open or closed, the first activity, a note. Outside text:
+ * it is bounded, parsed without entities, and what is taken is looked at: an activity is a name of small letters, a
+ * note is text of at most some hundred bytes. Prefixes of names are not looked at, only the names. Pure. */
 #include "endpoint/sip/presence/watch_i.h"
 #include "text/xml.h"
 

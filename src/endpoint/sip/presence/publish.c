@@ -1,13 +1,13 @@
-/* PUBLISH (RFC 3903): a phone says how its user is. Digest always, and only of oneself. Each publication has an ETag, by
- * which it is refreshed, changed and removed; a new answer has a new one. The one that came last is what counts; when it
- * ends, nothing is published any more. Bounded: a few for each account, a time for each. */
+/* PUBLISH (RFC 3903): a phone says how its user is. Digest always, and only of oneself. Each publication has an ETag,
+ * by which it is refreshed, changed and removed; a new answer has a new one. The one that came last is what counts;
+ * when it ends, nothing is published any more. Bounded: a few for each account, a time for each. */
 #include "base/rand.h"
 #include "endpoint/sip/presence/watch_i.h"
 #include <stdio.h>
 
 enum { ETAG_CHARS = 8, OF_ACCOUNT_MAX = 4, PUBLICATIONS_MAX = 100000, EXPIRES_DEFAULT_S = 3600, EXPIRES_MAX_S = 86400 };
 struct publication {
-	struct profile *p; /* borrowed: they go before it */
+	struct profile *p;                                    /* borrowed: they go before it */
 	char etag[ETAG_CHARS + 1], last_etag[ETAG_CHARS + 1]; /* last: before a refresh; its answer may be lost */
 	char *owner, *user, *host;
 	bool is_presence;
@@ -188,8 +188,8 @@ static ON_CTL void state_take(struct asked *a, struct publication *x, const stru
 	struct buf from;
 	buf_init(&from);
 	buf_printf(&from, "%s@%.*s", x->user, SVF(a->m->to.uri.host));
-	published_event(a->p, buf_sv(&from), x->is_presence ? pidf : NULL, a->event,
-	    sip_msg_value(a->m, SIP_HDR_USER_AGENT));
+	published_event(
+	    a->p, buf_sv(&from), x->is_presence ? pidf : NULL, a->event, sip_msg_value(a->m, SIP_HDR_USER_AGENT));
 	buf_fini(&from);
 	if (x->is_presence)
 		presence_publish(&(struct presence_words){.user = sv_of(x->user),

@@ -94,8 +94,8 @@ int rlmi_members_make(struct watcher *w, struct sv name, struct sv domain)
 				fit[i] = *m;
 				fit[i].watch = (struct presence_watch){0};
 				struct presence_entity *e = m->watch.entity;
-				presence_watch_add(&fit[i].watch, sv_of(e->kind), sv_of(e->user), sv_of(e->host),
-				    member_changed);
+				presence_watch_add(
+				    &fit[i].watch, sv_of(e->kind), sv_of(e->user), sv_of(e->host), member_changed);
 				presence_watch_del(&m->watch);
 			}
 			mem_free(w->members);
@@ -109,8 +109,9 @@ out:
 
 static ON_CTL void part_put(struct watcher *w, struct member *m, size_t i, struct buf *parts)
 {
-	buf_printf(parts, "--" BOUNDARY "\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <m%zu.%" PRIu32 "@%s>\r\n"
-	                  "Content-Type: %s\r\n\r\n",
+	buf_printf(parts,
+	    "--" BOUNDARY "\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <m%zu.%" PRIu32 "@%s>\r\n"
+	    "Content-Type: %s\r\n\r\n",
 	    i, m->version, w->host, w->package->ctype);
 	notify_document_put(w, m->watch.entity, m->told_serial, m->version, parts);
 	buf_adds(parts, "\r\n");
@@ -155,15 +156,16 @@ bool rlmi_put(struct watcher *w, struct buf *ctype, struct buf *body)
 	buf_adds(ctype, "multipart/related;type=\"application/rlmi+xml\";start=\"<list@");
 	buf_adds(ctype, w->host);
 	buf_adds(ctype, ">\";boundary=\"" BOUNDARY "\"");
-	buf_printf(body, "--" BOUNDARY "\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <list@%s>\r\nContent-Type: "
-	                 "application/rlmi+xml;charset=\"UTF-8\"\r\n\r\n<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-	                 "<list xmlns=\"urn:ietf:params:xml:ns:rlmi\" uri=\"sip:",
+	buf_printf(body,
+	    "--" BOUNDARY "\r\nContent-Transfer-Encoding: binary\r\nContent-ID: <list@%s>\r\nContent-Type: "
+	    "application/rlmi+xml;charset=\"UTF-8\"\r\n\r\n<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+	    "<list xmlns=\"urn:ietf:params:xml:ns:rlmi\" uri=\"sip:",
 	    w->host);
 	body_escape(body, sv_of(w->user));
 	buf_addc(body, '@');
 	body_escape(body, sv_of(w->host));
-	buf_printf(body, "\" version=\"%" PRIu32 "\" fullState=\"%s\">\n%.*s</list>\r\n%.*s--" BOUNDARY "--\r\n", w->version,
-	    is_full ? "true" : "false", SVF(buf_sv(&list)), SVF(buf_sv(&parts)));
+	buf_printf(body, "\" version=\"%" PRIu32 "\" fullState=\"%s\">\n%.*s</list>\r\n%.*s--" BOUNDARY "--\r\n",
+	    w->version, is_full ? "true" : "false", SVF(buf_sv(&list)), SVF(buf_sv(&parts)));
 	body->failed |= list.failed || parts.failed;
 	buf_fini(&list), buf_fini(&parts);
 	w->is_due |= has_more; /* the rest after the answer */

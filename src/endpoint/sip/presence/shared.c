@@ -1,7 +1,7 @@
 /* Shared line appearances, as BroadSoft's phones have them: all phones of a line see who uses which of its appearances
  * (call-info), and one takes an appearance before it calls (line-seize). The state is that of the line's calls and of
- * those who have seized: nothing else is kept. A call says its appearance by presence_call_info; of a phone's own INVITE
- * it is in Call-Info; a call that has none is given the lowest free one. */
+ * those who have seized: nothing else is kept. A call says its appearance by presence_call_info; of a phone's own
+ * INVITE it is in Call-Info; a call that has none is given the lowest free one. */
 #include "core/leg/leg.h"
 #include "endpoint/sip/presence/watch_i.h"
 
@@ -89,7 +89,8 @@ static ON_CTL void call_put(struct buf *out, const struct watcher *w, const stru
 {
 	struct presence_parties who;
 	struct buf user;
-	buf_printf(out, "Call-Info: <sip:%s>;appearance-index=%u;appearance-state=%s", w->host, index, line_state(d->leg));
+	buf_printf(
+	    out, "Call-Info: <sip:%s>;appearance-index=%u;appearance-state=%s", w->host, index, line_state(d->leg));
 	if (presence_parties_of(d, &who) && !who.is_private && !w->p->conf.has_presence_privacy) {
 		far_name(d, &who);
 		buf_init(&user);

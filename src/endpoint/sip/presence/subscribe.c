@@ -112,7 +112,8 @@ static ON_CTL int answer(struct watcher *w, const struct asked *a)
 		snprintf(headers, sizeof(headers),
 		    "Expires: %" PRId64 "\r\nSubscription-State: active;expires=%" PRId64 "\r\n", expires_s, expires_s);
 	else
-		snprintf(headers, sizeof(headers), "Expires: 0\r\nSubscription-State: terminated;reason=noresource\r\n");
+		snprintf(
+		    headers, sizeof(headers), "Expires: 0\r\nSubscription-State: terminated;reason=noresource\r\n");
 	return sip_sub_answer(w->sub, a->tx, a->m, 202, headers);
 }
 
@@ -143,8 +144,7 @@ static ON_CTL int watcher_make(struct asked *a, struct watcher **out)
 	int st = watcher_new(out, a->p, &put);
 	if (st)
 		return st;
-	struct sip_sub_params sp = {
-	    .event = a->package->event, .id = *id_text ? id_text : NULL, .is_notifier = true};
+	struct sip_sub_params sp = {.event = a->package->event, .id = *id_text ? id_text : NULL, .is_notifier = true};
 	if ((st = sip_sub_accept(&(*out)->sub, a->tx, m, &sp, m->to.uri.user, &watcher_handlers, *out)) == ST_OK &&
 	    !sip_msg_contact(m, &contact))
 		sip_sub_set_use_source_address((*out)->sub,

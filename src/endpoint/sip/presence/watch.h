@@ -1,5 +1,5 @@
-/* Subscriptions of phones (RFC 6665) to the state of people, lots and rooms, their mailboxes and their shared lines; and
- * what they publish of themselves (RFC 3903). The state is the room presence's; here is who watches it over SIP:
+/* Subscriptions of phones (RFC 6665) to the state of people, lots and rooms, their mailboxes and their shared lines;
+ * and what they publish of themselves (RFC 3903). The state is the room presence's; here is who watches it over SIP:
  *
  *   SUBSCRIBE -> subscribe.c: digest, domain, bounds -> watchers.c: one watcher, its dialog, its time, disk (home.c)
  *   presence table -> watcher is due -> notify.c: queue, a slice an iteration -> body_*.c -> NOTIFY -> answer: the next

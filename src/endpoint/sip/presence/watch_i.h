@@ -52,9 +52,9 @@ struct watcher {
 	struct presence_watch watch;
 	struct member *members; /* of a list; NULL: none */
 	size_t member_count;
-	char *user, *host;   /* whom, as it was subscribed to */
-	char *from;          /* "user@host" of who watches, as it says */
-	char *owner;         /* as it logged in */
+	char *user, *host; /* whom, as it was subscribed to */
+	char *from;        /* "user@host" of who watches, as it says */
+	char *owner;       /* as it logged in */
 	char *agent;
 	char *list_name;
 	int64_t expires_epoch_s;
@@ -73,7 +73,7 @@ struct watch_put {
 ON_CTL struct watch_profile *watch_profile_of(const struct profile *p);
 /* A watcher of nothing yet, entered with its owner; its dialog is set by who made it. */
 ON_CTL int watcher_new(struct watcher **out, struct profile *p, const struct watch_put *put);
-ON_CTL void watcher_free(struct watcher *w); /* tells nobody; the row on disk stays */
+ON_CTL void watcher_free(struct watcher *w);                    /* tells nobody; the row on disk stays */
 ON_CTL void watcher_end(struct watcher *w, const char *reason); /* NOTIFY terminated, then it goes */
 ON_CTL void watcher_gone(struct watcher *w);                    /* it and its row go */
 /* Until then, by the wall clock. */
@@ -87,14 +87,14 @@ ON_CTL void watcher_changed(struct presence_watch *watch);
 ON_CTL void member_changed(struct presence_watch *watch);
 
 /* ---- telling (notify.c) ---- */
-ON_CTL void notify_due(struct watcher *w);      /* in its turn */
-ON_CTL void notify_now(struct watcher *w);      /* the first one, or after a refresh */
-ON_CTL void notify_forget(struct watcher *w);   /* it is not due any more */
+ON_CTL void notify_due(struct watcher *w);    /* in its turn */
+ON_CTL void notify_now(struct watcher *w);    /* the first one, or after a refresh */
+ON_CTL void notify_forget(struct watcher *w); /* it is not due any more */
 ON_CTL void notify_last(struct watcher *w, const char *reason, bool has_state);
 ON_CTL void notify_stop(void);
 /* What e shows to w, who has heard of it up to told. */
-ON_CTL void notify_document_put(const struct watcher *w, const struct presence_entity *e, uint64_t told, uint32_t version,
-    struct buf *out);
+ON_CTL void notify_document_put(
+    const struct watcher *w, const struct presence_entity *e, uint64_t told, uint32_t version, struct buf *out);
 
 /* ---- bodies ---- */
 struct body_how {
@@ -104,11 +104,13 @@ struct body_how {
 	struct sv host; /* of the entity, as the watcher calls it */
 };
 /* dialog-info (RFC 4235) up to version=" and from behind the number on. */
-ON_CTL void body_dialog_put(const struct presence_entity *e, const struct body_how *how, struct buf *head, struct buf *tail);
+ON_CTL void body_dialog_put(
+    const struct presence_entity *e, const struct body_how *how, struct buf *head, struct buf *tail);
 ON_CTL void body_pidf_put(const struct presence_entity *e, const struct body_how *how, struct buf *out);
 ON_CTL void body_mwi_put(const struct watcher *w, struct buf *out);
-ON_CTL void body_entity_put(const struct presence_entity *e, const struct body_how *how, struct buf *out); /* "park+5900@host" */
-ANY void body_escape(struct buf *out, struct sv text); /* for XML, in ASCII */
+ON_CTL void body_entity_put(
+    const struct presence_entity *e, const struct body_how *how, struct buf *out); /* "park+5900@host" */
+ANY void body_escape(struct buf *out, struct sv text);                             /* for XML, in ASCII */
 /* Call-Info lines of a shared line, or of who has seized it. */
 ON_CTL void shared_lines_put(struct watcher *w, struct buf *out);
 ON_CTL bool shared_seizure_is_over(const struct watcher *w);
@@ -136,7 +138,8 @@ ON_CTL void home_restore(struct profile *p);
 
 /* ---- events (events.c, mwi.c) ---- */
 ON_CTL void probe_event(const struct watcher *w, int64_t expires_s, struct sv call_id);
-ON_CTL void published_event(const struct profile *p, struct sv from, const struct pidf *pidf, struct sv event, struct sv agent);
+ON_CTL void published_event(
+    const struct profile *p, struct sv from, const struct pidf *pidf, struct sv event, struct sv agent);
 ON_CTL void mwi_query(const struct watcher *w, struct sv call_id);
 ON_CTL int mwi_start(void);
 ON_CTL void mwi_stop(void);

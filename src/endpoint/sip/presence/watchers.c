@@ -1,6 +1,6 @@
-/* The watchers of a profile: one for each subscription, with its dialog (src/sip/sub.h), its time and who it belongs to.
- * Bounded for each account and in all. They outlive a restart of the profile and of the program by their rows (home.c):
- * whoever stops the profile lets them go without a word. */
+/* The watchers of a profile: one for each subscription, with its dialog (src/sip/sub.h), its time and who it belongs
+ * to. Bounded for each account and in all. They outlive a restart of the profile and of the program by their rows
+ * (home.c): whoever stops the profile lets them go without a word. */
 #include "core/conf/config.h"
 #include "endpoint/sip/presence/watch_i.h"
 #include "text/re.h"
@@ -89,7 +89,7 @@ static ON_CTL void owner_add(struct watch_profile *wp, const char *owner, int ch
 bool watcher_may_begin(const struct profile *p, struct sv owner, const char **why)
 {
 	const struct watch_profile *wp = watch_profile_of(p);
-	*why = wp->count >= p->conf.max_subscriptions                            ? "Too Many Subscriptions"
+	*why = wp->count >= p->conf.max_subscriptions                         ? "Too Many Subscriptions"
 	       : owner_count(wp, owner) >= p->conf.max_subscriptions_per_user ? "Too Many Subscriptions Of This Account"
 	                                                                      : NULL;
 	return !*why;

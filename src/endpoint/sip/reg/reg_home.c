@@ -116,8 +116,8 @@ static ON_CTL void presence_tell(const struct reg_home *h, const struct reg *r, 
 	struct profile *p = profile_find_exact(sv_of(h->profile));
 	const char *when = p ? p->conf.presence_on_register : "false";
 	size_t n = reg_table_find(h->table, sv_of(r->user), sv_of(r->host), others, 2);
-	bool is_told = change != REG_ADDED || (strcasecmp(when, "first-only") ? str_is_true(when) || !strcasecmp(when, "all")
-	                                                                     : n <= 1);
+	bool is_told = change != REG_ADDED ||
+	               (strcasecmp(when, "first-only") ? str_is_true(when) || !strcasecmp(when, "all") : n <= 1);
 	if (p && is_told)
 		presence_touch(sv_of(r->user), sv_of(r->host));
 }

@@ -1,4 +1,3 @@
 /* What this room's files share, and its tests. */
 #pragma once
 #include "endpoint/sip/reg/reg.h"
-
