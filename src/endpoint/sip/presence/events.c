@@ -27,13 +27,39 @@ static ON_CTL void reply_registered(const struct watcher *w, struct sv call_id, 
 	} else {
 		event_add(ev, "status", "Unregistered");
 	}
-	event_add(ev, "event_type", "presence");
 	if (is_here) {
+		event_add(ev, "event_type", "presence");
 		event_add(ev, "alt_event_type", "dialog");
 		event_add(ev, "event_count", "0");
 		event_add(ev, "channel-state", "CS_HANGUP");
 	}
 	presence_event_fire(ev);
+}
+
+/* A lot of calls that wait tells how it is. */
+static ON_CTL void reply_parked(const struct presence_entity *lot, struct sv call_id)
+{
+	static unsigned count;
+	struct event *e;
+	bool is_on = !list_empty((struct list *)(uintptr_t)&lot->dialogs);
+	const struct presence_dialog *d =
+	    is_on ? list_entry(lot->dialogs.head.next, struct presence_dialog, link) : NULL;
+	if (!event_is_wanted(EVENT_PRESENCE_IN, NULL) || !(e = event_new(EVENT_PRESENCE_IN, NULL)))
+		return;
+	event_add(e, "proto", lot->kind);
+	event_add(e, "login", lot->user);
+	event_addf(e, "from", "%s@%s", lot->user, lot->host);
+	event_add(e, "force-status", d && d->status ? d->status : is_on ? "Active" : "Empty");
+	event_add(e, "rpid", is_on ? "active" : "unknown");
+	event_add(e, "event_type", "presence");
+	event_add(e, "alt_event_type", "dialog");
+	event_addf(e, "event_count", "%u", count++);
+	event_add(e, "unique-id", lot->user);
+	event_add(e, "channel-state", is_on ? "CS_ROUTING" : "CS_HANGUP");
+	event_add(e, "answer-state", is_on ? "confirmed" : "terminated");
+	event_add(e, "presence-call-direction", "inbound");
+	event_addf(e, "call-id", "%.*s", SVF(call_id));
+	presence_event_fire(e);
 }
 
 static ON_CTL void probe_common(const struct watcher *w, struct event *e, int64_t expires_s)
@@ -73,6 +99,8 @@ void probe_event(const struct watcher *w, int64_t expires_s, struct sv call_id)
 		event_addf(e, "sub-call-id", "%.*s", SVF(call_id));
 		event_fire(e);
 	}
+	if (kind && !strcmp(kind, "park") && expires_s)
+		reply_parked(w->watch.entity, call_id);
 	if (!is_dialog && !kind) {
 		struct buf name;
 		buf_init(&name);

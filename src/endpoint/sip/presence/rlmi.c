@@ -37,7 +37,7 @@ static ON_CTL int member_add(struct watcher *w, struct sv user, struct sv host)
 	return ST_OK;
 }
 
-static const struct xml_node *list_find(struct sv name, struct sv domain)
+static ON_CTL const struct xml_node *list_find(struct sv name, struct sv domain)
 {
 	xml_each(xml_child(config_conf("resource_lists.conf"), "lists"), "list", l)
 	{

@@ -29,7 +29,7 @@ static ON_CTL void asked_init(struct asked *a, struct profile *p, struct sip_stx
 	a->package_text = sv_trim(a->package_text);
 }
 
-static void asked_fini(struct asked *a)
+static ON_CTL void asked_fini(struct asked *a)
 {
 	auth_fini(&a->auth);
 	buf_fini(&a->owner), buf_fini(&a->from), buf_fini(&a->host);
