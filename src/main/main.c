@@ -17,6 +17,7 @@
 #include "dialplan/dialplan.h"
 #include "directory/directory.h"
 #include "endpoint/sip/check.h"
+#include "ivr/ivr.h"
 #include "logger/logger.h"
 #include "loop/loop.h"
 #include "main/console.h"
@@ -117,6 +118,8 @@ static ON_CTL int config_start(void)
 		st = dialplan_stage_init(); /* before the first load, which compiles and indexes */
 	if (!st)
 		st = say_stage_init();
+	if (!st)
+		st = ivr_stage_init();
 	if (!st)
 		st = sofia_stage_init();
 	return st ? st : directory_start();

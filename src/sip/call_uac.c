@@ -69,6 +69,7 @@ static int fill(struct sip_call *c, const struct sip_invite_params *p)
 	d->contact = mem_strdup(p->contact);
 	d->contact_params = mem_strdup(p->contact_params);
 	d->far.target = mem_strdup(p->uri);
+	d->is_sips = sv_startsi(sv_of(p->uri), SV("sips:"));
 	if (p->from_tag)
 		memcpy(d->local_tag, p->from_tag, strlen(p->from_tag) + 1);
 	else

@@ -44,6 +44,7 @@ int sip_call_accept(
 	}
 	c->has_sdp_from_remote = msg->sdp.n > 0;
 	c->dlg->local_cseq = rand_below(0x3fffffff);
+	c->dlg->is_sips = msg->ruri.scheme == SIP_SCHEME_SIPS;
 	sip_dialog_seen_from(c->dlg, &tx->src);
 	c->inv_tx = sip_stx_ref(tx);
 	sip_call_register(c);

@@ -56,6 +56,7 @@ struct sip_dialog {           /* counted: each usage and each request under way 
 	struct list usages;
 	uint8_t transport;
 	bool is_uac, use_source_address;
+	bool is_sips;            /* its INVITE was for a sips: URI: so is our Contact (RFC 3261 12.1.1) */
 	bool has_own_names_only; /* what the far side names is not looked up */
 	char *call_id, *local_uri, *remote_uri, *contact_user, *contact, *contact_params, *local_contact;
 	char local_tag[40];

@@ -9,7 +9,8 @@ static void contact_bare(struct sip_dialog *d, struct buf *out)
 		return;
 	}
 	const char *user = d->contact_user ? d->contact_user : d->stack->cfg.contact_user;
-	buf_adds(out, "<sip:");
+	bool is_sips = d->is_sips || (d->far.target && sv_startsi(sv_of(d->far.target), SV("sips:")));
+	buf_adds(out, is_sips ? "<sips:" : "<sip:");
 	sip_escape_user(out, sv_of(user));
 	/* The mark brings the transport along, except the default one: a caller is told that too, as FreeSWITCH does.
 	 */
@@ -48,6 +49,7 @@ void sip_dialog_choose_dst(const struct sip_dialog *d, const char *hop, struct s
 	if (d->use_source_address || is_open || is_refused) {
 		dst->addr = d->remote;
 		dst->transport = (enum sip_transport)d->transport;
+		dst->is_flow_only = d->use_source_address && d->transport >= SIP_TLS; /* where it listens nobody knows */
 	}
 }
 

@@ -46,6 +46,23 @@ static struct sv host_of(const struct sip_uri *uri)
 	return sip_uri_param(uri, "maddr", &host) && host.n ? host : uri->host;
 }
 
+struct sv sip_uri_host_asked(const char *uri_text)
+{
+	struct sip_uri uri;
+	struct addr a;
+	bool is_named = uri_text && !sip_uri_parse(&uri, sv_of(uri_text)) && addr_parse(&a, host_of(&uri), 0) != ST_OK;
+	return is_named ? host_of(&uri) : SV_NONE;
+}
+
+/* sips: is TLS, whatever transport= says (RFC 3261 26.2.2); over WebSocket the secure one (RFC 7118 5.5). */
+static enum sip_transport transport_of(const struct sip_uri *uri)
+{
+	enum sip_transport t = sip_uri_transport(uri);
+	if (uri->scheme != SIP_SCHEME_SIPS)
+		return t == SIP_TRANSPORT_NONE ? SIP_TRANSPORT_DEFAULT : t;
+	return t == SIP_WS || t == SIP_WSS ? SIP_WSS : t == SIP_UDP ? SIP_TRANSPORT_NONE : SIP_TLS;
+}
+
 bool sip_uri_needs_name(const char *uri_text)
 {
 	struct sip_uri uri;
@@ -59,11 +76,9 @@ int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char 
 	struct dns_answer a;
 	struct sip_uri uri;
 	int st = sip_uri_parse(&uri, sv_of(uri_text));
-	if (st || uri.scheme != SIP_SCHEME_SIP)
+	if (st || (uri.scheme != SIP_SCHEME_SIP && uri.scheme != SIP_SCHEME_SIPS))
 		return st ? st : ST_UNSUPPORTED;
-	enum sip_transport t = sip_uri_transport(&uri);
-	if (t == SIP_TRANSPORT_NONE)
-		t = SIP_TRANSPORT_DEFAULT;
+	enum sip_transport t = transport_of(&uri);
 	if (!sip_stack_has_transport(s, t))
 		return ST_UNSUPPORTED;
 	uint16_t port = uri.port ? uri.port : sip_transport_facts(t)->default_port;

@@ -15,6 +15,7 @@
 #include "sip/msg/msg.h"
 
 struct sip_transport_ops;
+struct tls_ctx;
 struct sip_stack;
 struct sip_stx;  /* server transaction */
 struct sip_ctx;  /* a client request under way */
@@ -44,6 +45,9 @@ struct sip_stack_config {
 	size_t max_conns, max_conns_per_host;           /* 0 = 10,000; 2,000 */
 	size_t max_conn_bytes, max_conn_bytes_per_host; /* 0 = 64 MiB; 8 MiB */
 	int conn_message_ms;                            /* 0 = 10 s */
+	bool has_tls;           /* sip_stack_set_tls will bring what TLS and secure WebSocket need */
+	int tls_connect_ms;     /* 0 = 10 s */
+	const char *ws_origins; /* whose pages may open a WebSocket, comma-separated; NULL or "" = all */
 	/* What messages travel in, ended by NULL; borrowed. NULL = all that there are (sip/transport_i.h). */
 	const struct sip_transport_ops *const *transports;
 	/* Over UDP an address that has not shown that it receives our answers is sent at most so many times the bytes
@@ -65,6 +69,8 @@ struct sip_stack_handlers {
 	 * anywhere. */
 	bool (*may_send)(struct sip_stack *s, enum sip_transport t, const struct addr *dst, void *arg);
 	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
+	/* A connection of sip_stx_watch_conn ended; may be NULL. */
+	void (*on_conn_end)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *arg);
 	void (*on_malformed)(
 	    struct sip_stack *s, const struct addr *src, struct sv data, const char *why, void *arg); /* may be NULL */
 };
@@ -75,6 +81,11 @@ ON_CTL int sip_stack_new(struct sip_stack **out, const struct sip_stack_config *
 ON_CTL void sip_stack_close(struct sip_stack *s);
 /* Port 0 = chosen by the system; bound (may be NULL) gets the real address. Several listeners are allowed. */
 ON_CTL int sip_stack_listen(struct sip_stack *s, enum sip_transport t, const struct addr *bind, struct addr *bound);
+/* What connections of t (SIP_TLS, SIP_WSS) are made with from now on; before sip_stack_listen on it. Those that stand keep
+ * theirs; those that waited for it go on. NULL: there will be none for now. Referenced. */
+ON_CTL void sip_stack_set_tls(struct sip_stack *s, enum sip_transport t, struct tls_ctx *ctx);
+/* Whether a connection leads to that address now. */
+ON_CTL bool sip_stack_has_conn(struct sip_stack *s, enum sip_transport t, const struct addr *peer);
 ANY bool sip_stack_has_transport(const struct sip_stack *s, enum sip_transport t);
 ON_CTL void sip_stack_set_trace(struct sip_stack *s, bool is_on);
 ON_CTL void *sip_stack_arg(const struct sip_stack *s);
@@ -116,6 +127,8 @@ ON_CTL int sip_stx_reply(
 ON_CTL int sip_stx_reply_once(struct sip_stx *tx, int code, const char *phrase, const char *headers);
 /* The sender has authenticated (digest, access list): his stream gets the full bounds, his address its answers. */
 ON_CTL void sip_stx_trust(struct sip_stx *tx);
+/* on_conn_end is to tell when the connection that it came on ends. Harmless for datagrams. */
+ON_CTL void sip_stx_watch_conn(struct sip_stx *tx);
 /* The sender's address has lately shown that it receives our answers. */
 ON_CTL bool sip_stx_is_known(const struct sip_stx *tx);
 ON_CTL unsigned sip_stx_sender_rate(const struct sip_stx *tx); /* requests of that address in this second */
@@ -129,6 +142,7 @@ ON_CTL void sip_stx_on_cancel(struct sip_stx *tx, void (*fn)(struct sip_stx *tx,
 struct sip_dst {
 	struct addr addr; /* unset = found from the Route or the request URI */
 	enum sip_transport transport;
+	bool is_flow_only; /* by the connection that leads there; none is opened (a phone behind NAT, a browser) */
 };
 struct sip_credentials {
 	struct sv user, password, ha1; /* ha1 (hex, MD5) or password; views valid until the callback's next call */

@@ -30,6 +30,7 @@ struct sip_stack {
 	struct list listeners, conns;
 	struct sip_table conn_table, stx_table, merge_table, ctx_table, dialog_table, sender_table;
 	struct conn_limit *conn_limit;
+	struct tls_ctx *tls[SIP_TRANSPORT_COUNT]; /* references; NULL: none yet */
 	struct list senders;  /* the one heard longest ago first */
 	size_t unacked_count; /* final answers over UDP that wait for their ACK */
 	struct list stxs, ctxs, dialogs;
@@ -191,6 +192,8 @@ typedef void (*sip_resolve_fn)(int status, const struct sip_dst *dst, void *arg)
  * behalf: whose name it is, NULL when it is ours. */
 ON_CTL int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char *uri, const struct addr *behalf,
     struct sip_dst *dst, sip_resolve_fn fn, void *arg);
+/* The name that a URI's address is looked up for; empty: it says an address, or uri is NULL. A view. */
+struct sv sip_uri_host_asked(const char *uri);
 /* Whether that URI leads to a host by name. */
 bool sip_uri_needs_name(const char *uri);
 ON_CTL void sip_resolve_cancel(struct sip_resolve *r);

@@ -33,6 +33,7 @@ static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 	c->supported = mem_strdup(c->supported && *c->supported ? c->supported : NULL);
 	c->contact_user = mem_strdup(OR(c->contact_user, "tandem"));
 	c->external_host = mem_strdup(c->external_host && *c->external_host ? c->external_host : NULL);
+	c->ws_origins = mem_strdup(c->ws_origins && *c->ws_origins ? c->ws_origins : NULL);
 	return c->allow && c->contact_user ? ST_OK : ST_NOMEM;
 }
 
@@ -50,6 +51,9 @@ static ON_CTL void stack_free(struct sip_stack *s)
 	mem_free((char *)s->cfg.supported);
 	mem_free((char *)s->cfg.contact_user);
 	mem_free((char *)s->cfg.external_host);
+	mem_free((char *)s->cfg.ws_origins);
+	for (size_t i = 0; i < ARRAY_COUNT(s->tls); i++)
+		mem_unref(s->tls[i]);
 	buf_fini(&s->out);
 	buf_fini(&s->self);
 	buf_fini(&s->unfolded);

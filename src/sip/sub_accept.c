@@ -17,11 +17,11 @@ static char *address_dup(const struct sip_nameaddr *na)
 	return sv_dup(na->uri.text);
 }
 
-static char *contact_make(struct sv user)
+static char *contact_make(struct sv user, const char *target)
 {
 	struct buf b;
 	buf_init(&b);
-	buf_adds(&b, "<sip:");
+	buf_adds(&b, sv_startsi(sv_of(target), SV("sips:")) ? "<sips:" : "<sip:");
 	sip_escape_user(&b, user);
 	buf_adds(&b, user.n ? "@" SIP_SELF_MARK_TEXT ">" : SIP_SELF_MARK_TEXT ">");
 	return b.failed ? (buf_fini(&b), NULL) : buf_take(&b);
@@ -58,12 +58,12 @@ int sip_sub_accept(struct sip_sub **out, struct sip_stx *tx, const struct sip_ms
 	d->call_id = sv_dup(m->call_id);
 	d->local_uri = address_dup(&m->to);
 	d->remote_uri = address_dup(&m->from);
-	d->contact = contact_make(contact_user);
 	memcpy(d->local_tag, sip_stx_to_tag(tx), sizeof(tx->to_tag));
 	d->local_cseq = cseq_now();
 	st = sip_far_from_request(&d->far, m);
 	if (!st && !d->far.target)
 		target_from_source(&d->far, &tx->src);
+	d->contact = contact_make(contact_user, d->far.target);
 	if (!d->call_id || !d->local_uri || !d->remote_uri || !d->contact || (!st && !d->far.target))
 		st = ST_NOMEM;
 	if (st)
@@ -145,10 +145,10 @@ int sip_sub_restore(struct sip_sub **out, struct sip_stack *s, const struct sip_
 	d->call_id = sv_dup(saved->call_id);
 	d->local_uri = sv_dup(saved->local_uri);
 	d->remote_uri = sv_dup(saved->remote_uri);
-	d->contact = contact_make(contact_user);
 	memcpy(d->local_tag, saved->local_tag.p, saved->local_tag.n);
 	d->far.remote_tag = sv_dup(saved->remote_tag);
 	d->far.target = sv_dup(saved->target);
+	d->contact = contact_make(contact_user, d->far.target);
 	d->far.route_set = saved->route_set.n ? sv_dup(saved->route_set) : NULL;
 	d->far.remote_cseq = saved->remote_cseq;
 	d->far.has_remote_cseq = true;

@@ -107,7 +107,9 @@ static ON_CTL int choose_flow(struct sip_ctx *c)
 		c->dst.transport = SIP_TRANSPORT_DEFAULT;
 	if (s->h.may_send && !s->h.may_send(s, c->dst.transport, &c->dst.addr, s->arg))
 		return ST_DENIED;
-	int st = sip_flow_open(&f, s, c->dst.transport, &c->dst.addr);
+	if (c->dst.is_flow_only && !sip_stack_has_conn(s, c->dst.transport, &c->dst.addr))
+		return ST_CLOSED;
+	int st = sip_flow_open(&f, s, c->dst.transport, &c->dst.addr, sip_uri_host_asked(c->hop));
 	if (st)
 		return st;
 	sip_flow_keep(&f);

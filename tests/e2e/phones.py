@@ -68,7 +68,7 @@ def assert_hears(path, hz, level=8000, seconds=1.0, not_hz=None):
 class Baresip:
     """baresip with ctrl_tcp: commands as JSON netstrings, events likewise."""
 
-    def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None, watches=()):
+    def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None, transport="udp", port=None, watches=()):
         """watches: numbers whose presence it subscribes to."""
         self.dir = Path(root) / f"baresip-{user}-{free_port()}"
         self.dir.mkdir(parents=True)
@@ -88,7 +88,7 @@ class Baresip:
         (self.dir / "contacts").write_text(
             "".join(f'"{w}" <sip:{w}@127.0.0.1:{switch.sip_port}>;presence=p2p\n' for w in watches))
         (self.dir / "accounts").write_text(
-            f"<sip:{user}@127.0.0.1:{switch.sip_port};transport=udp>;auth_user={user};auth_pass={password or switch.passwords[user]};"
+            f"<sip:{user}@127.0.0.1:{port or switch.sip_port};transport={transport}>;auth_user={user};auth_pass={password or switch.passwords[user]};"
             f"answermode={answer};audio_codecs={codecs};regint=120;ptime=20\n")
         self.out = open(self.dir / "out.txt", "wb")
         self.proc = subprocess.Popen(["baresip", "-f", str(self.dir)], stdin=subprocess.DEVNULL, stdout=self.out,
@@ -195,16 +195,18 @@ class Baresip:
 class Linphone:
     """linphonec driven by its prompt; sound from and to files."""
 
-    def __init__(self, root, switch, user, hz=620, password=None, watches=()):
+    def __init__(self, root, switch, user, hz=620, password=None, transport="udp", port=None, watches=()):
         """watches: numbers that are its friends."""
         self.dir = Path(root) / f"linphone-{user}-{free_port()}"
         self.dir.mkdir(parents=True)
         self.user, self.switch = user, switch
         write_tone(self.dir / "tone.wav", hz)
         self.sip_port, self.rtp_port = free_port(), free_port(count=4)
+        self.address, self.params = f"127.0.0.1:{port or switch.sip_port}", "" if transport == "udp" else f";transport={transport}"
+        ports = {"udp": 0, "tcp": 0, "tls": 0, transport: self.sip_port}
         (self.dir / "rc").write_text(
-            f"[sip]\nsip_port={self.sip_port}\nsip_tcp_port=0\nsip_tls_port=0\nuse_ipv6=0\nguess_hostname=0\n"
-            f"contact=\"{user}\" <sip:{user}@127.0.0.1:{self.sip_port}>\nmedia_encryption=none\nregister_only_when_network_is_up=0\n"
+            f"[sip]\nsip_port={ports['udp']}\nsip_tcp_port={ports['tcp']}\nsip_tls_port={ports['tls']}\nverify_server_certs=0\nverify_server_cn=0\nuse_ipv6=0\nguess_hostname=0\n"
+            f"contact=\"{user}\" <sip:{user}@127.0.0.1:{self.sip_port}{self.params}>\nmedia_encryption=none\nregister_only_when_network_is_up=0\n"
             f"auto_net_state_mon=0\n[net]\nmtu=1300\nstun_server=\nfirewall_policy=0\n[rtp]\naudio_rtp_port={self.rtp_port}\n"
             "[sound]\necholimiter=0\nechocancellation=0\nagc=0\n[video]\nenabled=0\n[misc]\nuuid=0\n"
             + "".join(f'[friend_{i}]\nurl="{w}" <sip:{w}@127.0.0.1:{switch.sip_port}>\npol=accept\nsubscribe=1\n' for i, w in enumerate(watches)))
@@ -218,7 +220,7 @@ class Linphone:
         self.say("soundcard use files")
         self.new_record()
         self.say(f"play {self.dir}/tone.wav")
-        self.say(f"register sip:{user}@127.0.0.1 sip:127.0.0.1:{switch.sip_port} {password or switch.passwords[user]}")
+        self.say(f"register sip:{user}@127.0.0.1 sip:{self.address}{self.params} {password or switch.passwords[user]}")
         switch.wait_registered(user)
 
     def text(self):
@@ -245,7 +247,7 @@ class Linphone:
         self.say(f"record {self.record}")
 
     def dial(self, number):
-        self.say(f"call sip:{number}@127.0.0.1:{self.switch.sip_port}")
+        self.say(f"call sip:{number}@{self.address}{self.params}")
 
     def answer(self):
         self.wait(r"LinphoneCallIncomingReceived|contacting you|Receiving new incoming call")

@@ -12,8 +12,8 @@
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
 static const struct profile_part *const parts[] = {
-    &reg_part, &gateway_part, &watch_part, &call_part, &request_part, NULL};
-const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in};
+    &profile_tls_part, &reg_part, &reg_flow_part, &gateway_part, &watch_part, &call_part, &request_part, NULL};
+const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in, .on_conn_end = reg_flow_ended};
 
 static int sofia_load(void)
 {
@@ -24,6 +24,8 @@ static int sofia_load(void)
 	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
 		log_error("sofia: registrations will not outlive a restart");
 	complete_lists_add(sofia_lists);
+	if (profile_tls_events_start())
+		log_error("sofia: out of memory: reloadcert does nothing");
 	if (sofia_events_start())
 		log_error("sofia: out of memory: events do not send requests");
 	if (watch_start(request_waits))
@@ -42,6 +44,7 @@ static int sofia_unload(void)
 	role_assert_ctl();
 	complete_lists_del(sofia_lists);
 	sofia_events_stop();
+	profile_tls_events_stop();
 	profiles_stop_all();
 	watch_stop();
 	reg_store_close();

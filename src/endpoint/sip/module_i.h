@@ -8,6 +8,7 @@
 #include "endpoint/sip/gateway/gateway.h"
 #include "endpoint/sip/presence/watch.h"
 #include "endpoint/sip/profile/profile.h"
+#include "endpoint/sip/profile/profile_tls.h"
 #include "endpoint/sip/reg/reg.h"
 
 extern const struct profile_hooks sofia_hooks; /* what stands on a profile (module.c) */

@@ -158,6 +158,7 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 	c->is_nat = t.is_nat;
 	c->dst.transport = SIP_TRANSPORT_NONE;
 	sofia_target_route(&t, &c->route, &c->dst);
+	profile_flow_choose(p, t.is_nat, &c->dst);
 	if (g) {
 		c->gateway = mem_ref(g);
 		g->calls_out++;

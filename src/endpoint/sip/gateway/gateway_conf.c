@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "core/value/vars.h"
 #include "endpoint/sip/gateway/gateway_i.h"
+#include "endpoint/sip/profile/profile_tls.h"
 #include "text/xml.h"
 
 #include <stdio.h>
@@ -153,8 +154,9 @@ static void proxy_read(const char *text, enum sip_transport transport, struct si
 	char *uri = format("sip:%s", without_scheme(text));
 	if (uri && sip_uri_parse(&u, sv_of(uri)) == ST_OK) {
 		enum sip_transport own = sip_uri_transport(&u);
-		if (addr_parse(&dst->addr, u.host, u.port ? u.port : 5060) == ST_OK)
-			dst->transport = own ? own : transport;
+		enum sip_transport t = own ? own : transport;
+		if (addr_parse(&dst->addr, u.host, u.port ? u.port : sip_transport_facts(t)->default_port) == ST_OK)
+			dst->transport = t;
 		else
 			*route = format("<%s%s>", uri, sip_uri_param(&u, "lr", NULL) ? "" : ";lr");
 	}
@@ -166,9 +168,11 @@ static char *contact_make(const struct gateway *g)
 	const struct gateway_conf *c = &g->conf;
 	const struct profile *p = g->p;
 	const char *host = p->ext_sip_ip;
-	unsigned port = p->conf.ext_sip_port ? p->conf.ext_sip_port : addr_port(&p->sip_addr);
+	enum sip_transport t = sip_transport_of(sv_of(c->transport));
+	unsigned own_port = profile_tls_port(p, t);
+	unsigned port = p->conf.ext_sip_port && t <= SIP_TCP ? p->conf.ext_sip_port : own_port;
 	if (!strcasecmp(c->contact_host, "sip-ip"))
-		host = p->sip_ip, port = addr_port(&p->sip_addr);
+		host = p->sip_ip, port = own_port;
 	else if (*c->contact_host)
 		host = c->contact_host;
 	bool is_v6 = strchr(host, ':') && *host != '[', is_exten = str_is_true(c->has_extension_in_contact);

@@ -17,7 +17,7 @@ bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const
 {
 	struct addr said, via_said;
 	uint16_t port = contact->port ? contact->port : 5060;
-	if (t == SIP_TCP && p->conf.has_tcp_always_nat)
+	if ((t == SIP_TCP && p->conf.has_tcp_always_nat) || (t == SIP_TLS && p->conf.has_tls_always_nat))
 		return true;
 	if (host_is_invalid(contact->host))
 		return true;

@@ -95,6 +95,7 @@ static ON_CTL int listen_on(struct profile *p)
 		}
 	}
 	p->sip_addr = bind;
+	wants_udp &= !p->conf.is_tls_only, wants_tcp &= !p->conf.is_tls_only;
 	int st = ST_OK;
 	if (wants_udp && (st = sip_stack_listen(p->stack, SIP_UDP, &bind, &p->sip_addr)) < 0)
 		goto done;
@@ -142,8 +143,13 @@ static ON_CTL int stack_open(struct profile *p)
 	    .conn_message_ms = (int)clock_ms_of_s(c->tcp_message_s < 3600 ? c->tcp_message_s : 3600),
 	    .max_conn_bytes = c->tcp_max_bytes,
 	    .max_conn_bytes_per_host = c->tcp_max_bytes_per_host,
-	    .max_stranger_bytes = c->tcp_stranger_bytes};
-	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request, .on_trace = trace_print};
+	    .max_stranger_bytes = c->tcp_stranger_bytes,
+	    .has_tls = c->has_tls || *c->wss_binding,
+	    .tls_connect_ms = (int)(c->tls_connect_ms < 600000 ? c->tls_connect_ms : 600000),
+	    .ws_origins = c->ws_origins};
+	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request,
+	    .on_trace = trace_print,
+	    .on_conn_end = profiles.hooks->on_conn_end};
 	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,
 	    .accepts_no_qop = true};
@@ -241,8 +247,6 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 	p->rtp_ip = ip_resolve(p, "rtp-ip", p->conf.rtp_ip, p->sip_ip);
 	p->ext_sip_ip = ip_resolve(p, "ext-sip-ip", p->conf.ext_sip_ip, p->sip_ip);
 	p->ext_rtp_ip = ip_resolve(p, "ext-rtp-ip", p->conf.ext_rtp_ip, p->rtp_ip);
-	if (p->conf.has_tls)
-		log_warning("sofia: profile %s: TLS is not there yet; it serves UDP and TCP", p->conf.name);
 	if (hash_new(&p->failures, 0, mem_free) < 0 || hash_new(&p->default_password_told, 0, NULL) < 0 ||
 	    (st = parts_open(p)) < 0 || (st = stack_open(p)) < 0 || (st = listen_on(p)) < 0) {
 		if (p->stack)

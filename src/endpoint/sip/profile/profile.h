@@ -32,10 +32,12 @@ struct profile_part {
 	void (*start)(struct profile *p, void *mine); /* it listens */
 	void (*stop)(struct profile *p, void *mine);  /* its stack is about to close */
 };
-enum { PROFILE_PARTS_MAX = 8 };
+enum { PROFILE_PARTS_MAX = 16 };
 struct profile_hooks {
 	const struct profile_part *const *parts; /* ended by NULL; stopped in the opposite order */
 	void (*on_request)(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m, void *profile);
+	/* A connection of sip_stx_watch_conn ended. */
+	void (*on_conn_end)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
 };
 ON_CTL void profiles_init(const struct profile_hooks *h); /* borrowed; before the first start */
 ANY void *profile_slot_of(const struct profile *p, const struct profile_slot *slot); /* never NULL */
@@ -75,6 +77,10 @@ ON_CTL void profile_each_alias(
 ON_CTL bool profile_has_alias(const struct profile *p, struct sv name);
 
 /* ---- requests outside of calls (send.c) ---- */
+/* dst is the address that a registered phone's messages came from. Over a stream only its connection leads there: a phone
+ * that cannot be connected to (is_nat) is sent to over that or not at all; for another one dst is cleared when the
+ * connection is gone, so that its Contact counts. */
+ON_CTL void profile_flow_choose(const struct profile *p, bool is_nat, struct sip_dst *dst);
 struct profile_request {
 	const char *method, *target; /* target: as sofia_target_parse takes it */
 	const char *from, *to;

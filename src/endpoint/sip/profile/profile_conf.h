@@ -17,8 +17,11 @@ struct profile_conf {
 	/* addresses; "" or NULL = not given */
 	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip, *sip_domain, *bind_params;
 	unsigned sip_port, ext_sip_port;
-	bool has_tls;
-	char *ws_binding, *wss_binding;
+	bool has_tls, is_tls_only, tls_checks_date;
+	unsigned tls_port, tls_depth, tls_timeout_s, tls_connect_ms;
+	char *tls_bind_params, *tls_cert_dir, *tls_passphrase, *tls_verify_policy, *tls_in_subjects, *tls_ciphers,
+	    *tls_version;
+	char *ws_binding, *wss_binding, *ws_origins /* list */;
 	/* calls */
 	char *dialplan, *context, *inbound_codecs, *outbound_codecs, *codec_prefs, *negotiation, *hold_music, *username,
 	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template,
@@ -52,7 +55,7 @@ struct profile_conf {
 	bool has_shared_lines, looks_presence_up, has_presence_privacy, has_presence_early_off, is_dialog_partial;
 	unsigned max_regs_per_extension, force_expires_s, force_expires_min_s, force_expires_max_s, min_expires_s,
 	    expires_max_deviation_s, expires_late_margin_s;
-	bool is_aggressive_nat, has_tcp_always_nat, forces_rport, unregs_on_socket_close;
+	bool is_aggressive_nat, has_tcp_always_nat, has_tls_always_nat, forces_rport, unregs_on_socket_close;
 	/* timers */
 	unsigned t1_ms, t1x64_ms, t2_ms, t4_ms;
 	unsigned sip_trace_level;

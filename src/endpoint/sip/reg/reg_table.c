@@ -142,6 +142,11 @@ static void on_due(void *arg)
 	aor_drop_if_empty(t, a);
 }
 
+void reg_table_expire(struct reg_table *t, const struct reg *r)
+{
+	on_due((struct reg *)(uintptr_t)r);
+}
+
 static void sorted_insert(struct reg_aor *a, struct reg *r)
 {
 	struct lnode *it, *tmp;

@@ -63,6 +63,8 @@ ON_CTL int reg_table_restore(struct reg_table *t, const struct reg_put *p, int64
 /* Removes the owner's by contact URI or, when none is equal, by call-id. ST_NOTFOUND; ST_EXISTS as above. */
 ON_CTL int reg_table_del(struct reg_table *t, struct sv user, struct sv host, const struct reg_owner *owner,
     struct sv contact_uri, struct sv call_id, uint32_t cseq);
+/* As if its time were over. */
+ON_CTL void reg_table_expire(struct reg_table *t, const struct reg *r);
 /* All of a user that are the owner's; how many. */
 ON_CTL size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv host, const struct reg_owner *owner);
 /* Does what (a call-id, "user@host", "@host", or nothing: everything) mean this one? */

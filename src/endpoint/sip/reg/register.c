@@ -258,7 +258,9 @@ static ON_CTL void target_put(
 	struct sip_nameaddr hop;
 	const char *why;
 	contact_render(u, false, out, &why); /* it can be: contacts_check */
-	if (!is_nat && !path.n)
+	/* a phone's own connection: nobody can open another one to a browser, or to a phone that listens nowhere */
+	bool is_by_flow = t == SIP_TLS || t == SIP_WS || t == SIP_WSS;
+	if (!is_nat && !path.n && !is_by_flow)
 		return;
 	if (is_nat)
 		buf_adds(out, ";fs_nat=yes");
@@ -415,6 +417,8 @@ static ON_CTL void bind_contacts(struct reg_request *r)
 	}
 	switch (contacts_apply(r)) {
 	case ST_OK:
+		if (r->p->conf.unregs_on_socket_close)
+			reg_flow_watch(r->p, r->tx, r->user, r->host);
 		answer(r);
 		break;
 	case ST_LIMIT:
