@@ -40,16 +40,27 @@ static const char *kind_take(struct sv kind, struct sv *user)
 	return known ? known : inside;
 }
 
-struct presence_entity *presence_entity_find(struct sv kind, struct sv user, struct sv host)
+/* To be freed; NULL: out of memory. kind and user as they are in it. */
+static char *key_make(struct sv kind, struct sv *user, struct sv host, const char **known)
 {
 	struct buf key;
+	*known = kind_take(kind, user);
+	buf_init(&key);
+	key_put(&key, *known, *user, host);
+	if (!key.failed)
+		return buf_take(&key);
+	buf_fini(&key);
+	return NULL;
+}
+
+struct presence_entity *presence_entity_find(struct sv kind, struct sv user, struct sv host)
+{
+	const char *known;
 	if (!table.entities || !hash_count(table.entities))
 		return NULL;
-	const char *known = kind_take(kind, &user);
-	buf_init(&key);
-	key_put(&key, known, user, host);
-	struct presence_entity *e = key.failed ? NULL : hash_get(table.entities, buf_sv(&key));
-	buf_fini(&key);
+	char *key = key_make(kind, &user, host, &known);
+	struct presence_entity *e = key ? hash_get(table.entities, sv_of(key)) : NULL;
+	mem_free(key);
 	return e;
 }
 
@@ -62,21 +73,20 @@ static void entity_free(struct presence_entity *e)
 
 struct presence_entity *presence_entity_get(struct sv kind, struct sv user, struct sv host)
 {
-	struct presence_entity *e = presence_entity_find(kind, user, host);
-	struct buf key;
-	if (e || !table.entities || hash_count(table.entities) >= PRESENCE_ENTITIES_MAX)
+	const char *known;
+	char *key = table.entities ? key_make(kind, &user, host, &known) : NULL;
+	struct presence_entity *e = key ? hash_get(table.entities, sv_of(key)) : NULL;
+	if (e || !key || !user.n || hash_count(table.entities) >= PRESENCE_ENTITIES_MAX ||
+	    !(e = mem_zalloc(sizeof(*e)))) {
+		mem_free(key);
 		return e;
-	const char *known = kind_take(kind, &user);
-	if (!user.n || !(e = mem_zalloc(sizeof(*e))))
-		return NULL;
-	buf_init(&key);
-	key_put(&key, known, user, host);
+	}
 	e->kind = known;
-	e->key = buf_take(&key);
+	e->key = key;
 	e->user = sv_dup(user);
 	e->host = sv_dup(host);
 	list_init(&e->dialogs), list_init(&e->ended), list_init(&e->watches);
-	if (!e->key || !e->user || !e->host || hash_set(table.entities, sv_of(e->key), e) < 0) {
+	if (!e->user || !e->host || hash_set(table.entities, sv_of(key), e) < 0) {
 		entity_free(e);
 		return NULL;
 	}
