@@ -41,7 +41,10 @@ def parts(m):
 def test_a_list_of_the_configuration(sw, phone):
     w = phone("1002")
     s = subscribe(w, "list+desk", "dialog", extra="Supported: eventlist\n")
-    root, bodies = parts(s.notify())
+    assert s.response.get("Require") == "eventlist"
+    first = s.notify()
+    assert first.get("Require") == "eventlist"
+    root, bodies = parts(first)
     assert root.get("fullState") == "true" and root.get("version") == "0"
     assert sorted(bodies) == ["1001", "1003", "park+5900"] and all("dialog-info" in b for b in bodies.values())
     call = Two(sw, phone).ring()

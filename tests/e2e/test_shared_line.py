@@ -3,6 +3,7 @@ import re
 
 import pytest
 import tandem as t
+from http_client import Door
 from watch import Two, dialogs, states, subscribe
 from wire import sdp
 
@@ -15,7 +16,7 @@ def sw(tmp_path_factory):
     p = s.root / "conf/sip_profiles/internal.xml"
     p.write_text(p.read_text().replace("<settings>", '<settings>\n<param name="manage-shared-appearance" value="true"/>\n'
                                        '<param name="multiple-registrations" value="contact"/>\n'
-                                       '<param name="presence-dialog-partial" value="true"/>\n<param name="presence-proto-lookup" value="true"/>', 1))
+                                       '<param name="presence-dialog-partial" value="true"/>\n<param name="presence-proto-lookup" value="true"/>\n<param name="tcp-always-nat" value="true"/>', 1))
     (s.root / "conf/autoload_configs/presence_map.conf.xml").write_text(
         '<configuration name="presence_map.conf"><domains><domain name="127.0.0.1"><exten regex="^3\\d+$" proto="conf"/></domain></domains>'
         '</configuration>')
@@ -118,3 +119,25 @@ def test_a_number_that_is_a_room(sw, phone):
     m = s.until(lambda m: states(m) == ["confirmed"])
     assert 'entity="sip:3005@127.0.0.1"' in m.body
     s.end(), esl.close()
+
+
+def watched(sw):
+    text = Door(sw).call("GET", "/metrics")[2].decode()
+    return int(re.search(r'tandem_sip_subscriptions\{profile="internal"\} (\d+)', text).group(1))
+
+
+def test_a_connection_takes_its_subscriptions_along(sw, phone):
+    """Of a phone that is reached over its connection only (tcp-always-nat)."""
+    w, stays = phone("1002", tcp=True), phone("1003")
+    before = watched(sw)
+    s, other = subscribe(w, "1001", "dialog"), subscribe(stays, "1001", "dialog")
+    s.notify(), other.notify()
+    subscribe(w, "1001", "presence").notify()
+    assert watched(sw) == before + 3
+    w.s.close()
+    for _ in range(100):
+        if watched(sw) == before + 1:
+            break
+        sw.api("msleep 20")
+    assert watched(sw) == before + 1
+    other.end()

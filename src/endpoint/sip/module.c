@@ -13,7 +13,15 @@
 /* What stands on a profile, each beside the others. A feature adds a line. */
 static const struct profile_part *const parts[] = {
     &profile_tls_part, &reg_part, &reg_flow_part, &gateway_part, &watch_part, &call_part, &request_part, NULL};
-const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in, .on_conn_end = reg_flow_ended};
+/* The registrations and subscriptions that go with it. */
+static void on_conn_end(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile)
+{
+	role_assert_ctl();
+	reg_flow_ended(s, t, peer, profile);
+	watch_conn_ended(s, t, peer, profile);
+}
+
+const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in, .on_conn_end = on_conn_end};
 
 static int sofia_load(void)
 {

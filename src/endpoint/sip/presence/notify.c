@@ -124,6 +124,8 @@ static ON_CTL int tell(struct watcher *w, const char *reason, bool has_state)
 	buf_init(&more), buf_init(&ctype), buf_init(&body);
 	if (reason)
 		buf_adds(&more, "Expires: 0\r\n");
+	if (w->members)
+		buf_adds(&more, "Require: eventlist\r\n");
 	if (has_state && !body_put(w, &more, &ctype, &body) && !reason)
 		goto out;
 	state_put(w, reason, state);

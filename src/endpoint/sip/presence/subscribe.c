@@ -106,15 +106,19 @@ static ON_CTL bool is_long_enough(struct asked *a)
 
 static ON_CTL int answer(struct watcher *w, const struct asked *a)
 {
-	char headers[128];
+	char headers[160];
 	int64_t expires_s = a->expires_s;
+	const char *list = w->members ? "Require: eventlist\r\n" : ""; /* RFC 4662 4.5 */
 	if (expires_s)
 		snprintf(headers, sizeof(headers),
-		    "Expires: %" PRId64 "\r\nSubscription-State: active;expires=%" PRId64 "\r\n", expires_s, expires_s);
+		    "Expires: %" PRId64 "\r\nSubscription-State: active;expires=%" PRId64 "\r\n%s", expires_s,
+		    expires_s, list);
 	else
-		snprintf(
-		    headers, sizeof(headers), "Expires: 0\r\nSubscription-State: terminated;reason=noresource\r\n");
-	return sip_sub_answer(w->sub, a->tx, a->m, 202, headers);
+		snprintf(headers, sizeof(headers),
+		    "Expires: 0\r\nSubscription-State: terminated;reason=noresource\r\n%s", list);
+	int st = sip_sub_answer(w->sub, a->tx, a->m, 202, headers);
+	flow_enter(w, a->tx);
+	return st;
 }
 
 /* Which appearance it seizes. */

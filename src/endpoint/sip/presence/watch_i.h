@@ -33,6 +33,7 @@ struct watch_profile { /* a profile's part */
 	struct list watchers;
 	struct hash *owners;       /* "user@domain" -> how many, as a pointer */
 	struct hash *publications; /* ETag -> struct publication */
+	struct hash *flows;        /* "tls 10.0.0.1:5061" -> a struct list of watchers (flow.c) */
 	size_t count;
 	uint64_t notifies, failed, merged;
 };
@@ -45,7 +46,9 @@ struct member { /* of a list */
 	bool is_changed, is_listed; /* is_listed: the far side has its name */
 };
 struct watcher {
-	struct lnode link, due_link;
+	struct lnode link, due_link, flow_link;
+	struct list *flow; /* the connection that it goes with; NULL: none */
+	char *flow_key;
 	struct profile *p;
 	struct sip_sub *sub;
 	const struct package *package;
@@ -85,6 +88,10 @@ ON_CTL void subscribe_again(struct watcher *w, struct sip_stx *tx, const struct 
 /* watch.fn of watchers and of members */
 ON_CTL void watcher_changed(struct presence_watch *watch);
 ON_CTL void member_changed(struct presence_watch *watch);
+
+/* ---- connections (flow.c) ---- */
+ON_CTL void flow_enter(struct watcher *w, struct sip_stx *tx); /* its SUBSCRIBE came so, and was believed */
+ON_CTL void flow_leave(struct watcher *w);
 
 /* ---- telling (notify.c) ---- */
 ON_CTL void notify_due(struct watcher *w);    /* in its turn */

@@ -30,6 +30,8 @@ static int part_open(struct profile *p, void *mine)
 	role_assert_ctl();
 	list_init(&wp->watchers);
 	int st = hash_new(&wp->owners, HASH_NOCASE, NULL);
+	if (!st)
+		st = hash_new(&wp->flows, 0, mem_free);
 	return st ? st : hash_new(&wp->publications, 0, NULL);
 }
 
@@ -48,8 +50,8 @@ static void part_stop(struct profile *p, void *mine)
 	while ((n = list_first(&wp->watchers)))
 		watcher_free(list_entry(n, struct watcher, link));
 	publications_free(wp);
-	hash_free(wp->owners), hash_free(wp->publications);
-	wp->owners = wp->publications = NULL;
+	hash_free(wp->owners), hash_free(wp->publications), hash_free(wp->flows);
+	wp->owners = wp->publications = wp->flows = NULL;
 }
 
 static const struct profile_slot slot = {"watchers", sizeof(struct watch_profile)};
@@ -180,6 +182,8 @@ void watcher_free(struct watcher *w)
 	struct watch_profile *wp = watch_profile_of(w->p);
 	if (w->sub)
 		sip_sub_end(w->sub);
+	flow_leave(w);
+	mem_free(w->flow_key);
 	notify_forget(w);
 	loop_timer_cancel(&w->timer);
 	presence_watch_del(&w->watch);
