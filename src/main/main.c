@@ -26,6 +26,7 @@
 #include "main/process.h"
 #include "main/reference.h"
 #include "net/dns.h"
+#include "net/nat_map.h"
 #include "say/say.h"
 #include <malloc.h>
 #include <signal.h>
@@ -174,6 +175,8 @@ static ON_CTL int start(void)
 		return 255;
 	}
 	core_on_stop(on_stop, NULL);
+	if (!options.is_no_nat)
+		nat_map_start();
 	leg_record_writer_set(cdr_xml_write);
 	module_load_configured();
 	if (loop_signal(SIGTERM, on_terminate, NULL) || loop_signal(SIGHUP, on_hangup_signal, NULL) ||
@@ -213,6 +216,7 @@ static ON_CTL bool stop(void)
 	console_stop();
 	if (!core_stop(STOP_DEADLINE_US))
 		return false;
+	nat_map_stop();
 	dns_stop();
 	directory_stop();
 	config_fini();

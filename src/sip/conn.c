@@ -31,17 +31,19 @@ static ON_CTL void conn_end(struct sip_conn *c, bool is_abort)
 	struct lnode *n;
 	if (!lnode_is_linked(&c->link))
 		return;
+	bool was_open = c->is_open;
 	list_remove(&c->link);
 	sip_table_del(&s->conn_table, &c->node);
 	c->is_open = c->is_connecting = false;
-	if (c->is_watched && s->h.on_conn_end && !s->is_closing)
-		s->h.on_conn_end(s, c->ops->id, &c->peer, s->arg);
+	loop_timer_cancel(&c->alive_timer);
 	conn_guard_leave(&c->guard);
 	c->ops->close(c, is_abort);
 	while ((n = list_first(&c->ctxs))) {
 		list_remove(n);
 		sip_ctx_conn_lost(list_entry(n, struct sip_ctx, conn_link));
 	}
+	if (was_open && s->h.on_conn_closed && !s->is_closing)
+		s->h.on_conn_closed(s, c->ops->id, &c->peer, s->arg);
 	mem_unref(c);
 }
 
@@ -78,6 +80,13 @@ void sip_conn_trust(struct sip_conn *c)
 	c->ops->set_limits(c, c->ops->queue_bytes, c->ops->idle_us);
 }
 
+/* A lone line end: a keep-alive, or half of one, and no message that is under way. */
+static bool is_line_end(const struct sip_conn *c)
+{
+	return c->in.n <= 2 && (!c->in.n || c->in.p[0] == '\r' || c->in.p[0] == '\n') &&
+	       (c->in.n < 2 || c->in.p[1] == '\n');
+}
+
 /* What the connection buffers is told to its guard, and what a long message took is given back. */
 static ON_CTL void hold_tell(struct sip_conn *c)
 {
@@ -87,7 +96,7 @@ static ON_CTL void hold_tell(struct sip_conn *c)
 		buf_fini(&c->in);
 		in_reset(c);
 	}
-	conn_guard_hold(&c->guard, c->in.cap + c->ops->queued_bytes(c), c->in.n > 0);
+	conn_guard_hold(&c->guard, c->in.cap + c->ops->queued_bytes(c), !is_line_end(c));
 }
 
 static ON_CTL bool take_frames(struct sip_conn *c)
@@ -123,6 +132,9 @@ static ON_CTL bool take_frames(struct sip_conn *c)
 void sip_conn_input(struct sip_conn *c, const char *p, size_t n)
 {
 	mem_ref(c);
+	if (c->is_pinged && !c->in.n && n >= 2 && !memcmp(p, "\r\n", 2) && (n == 2 || p[2] != '\r'))
+		p += 2, n -= 2; /* the answer to our keep-alive (RFC 5626 3.5.1) */
+	sip_conn_heard(c);
 	if (c->is_open && (buf_add(&c->in, p, n) || !take_frames(c)))
 		conn_end(c, false);
 	hold_tell(c);
@@ -172,6 +184,8 @@ void sip_conn_opened(struct sip_conn *c, const struct addr *local)
 		}
 	}
 	buf_fini(&pending);
+	if (c->is_open)
+		sip_conn_heard(c);
 }
 
 static ON_CTL struct sip_conn *conn_new(
@@ -204,6 +218,7 @@ struct sip_conn *sip_conn_accepted(struct sip_listener *l, const struct addr *pe
 	}
 	c->local = *local;
 	c->is_open = true;
+	sip_conn_heard(c);
 	return c;
 }
 

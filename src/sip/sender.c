@@ -115,12 +115,6 @@ unsigned sip_stx_sender_rate(const struct sip_stx *tx)
 	return tx->src.sender ? tx->src.sender->second_count : 0;
 }
 
-void sip_stx_watch_conn(struct sip_stx *tx)
-{
-	if (tx->src.flow.conn)
-		tx->src.flow.conn->is_watched = true;
-}
-
 void sip_stx_trust(struct sip_stx *tx)
 {
 	sip_sender_proved(tx->src.sender);

@@ -118,9 +118,14 @@ int sip_flow_send(struct sip_stack *s, const struct sip_flow *f, const char *p, 
 
 int sip_flow_answer(struct sip_stack *s, const struct sip_flow *f, uint16_t via_port, const char *p, size_t n)
 {
+	struct sip_flow again;
+	if (!f->conn && f->answer_port) {
+		again = *f;
+		addr_set_port(&again.peer, f->answer_port);
+		return sip_flow_send(s, &again, p, n);
+	}
 	if (!f->conn || f->conn->is_open)
 		return sip_flow_send(s, f, p, n);
-	struct sip_flow again;
 	struct addr to = f->peer;
 	addr_set_port(&to, via_port ? via_port : sip_transport_facts(f->ops->id)->default_port);
 	int st = sip_flow_open(&again, s, f->ops->id, &to, SV_NONE);
@@ -192,7 +197,7 @@ int sip_self_put(struct sip_stack *s, enum sip_transport t, const struct addr *d
 		st = sip_stack_local_addr(s, SIP_TRANSPORT_DEFAULT, dst, &local);
 	if (st)
 		return st;
-	if (s->cfg.external_host) {
+	if (s->cfg.external_host && (!s->h.is_outside || s->h.is_outside(s, dst, s->arg))) {
 		bool has_own_port = sip_transport_facts(t)->default_port == 5060; /* TLS and WebSocket are elsewhere */
 		uint16_t port = s->cfg.external_port && has_own_port ? s->cfg.external_port : addr_port(&local);
 		bool is_v6 = strchr(s->cfg.external_host, ':') && s->cfg.external_host[0] != '[';

@@ -10,6 +10,7 @@
  */
 #pragma once
 #include "base/list.h"
+#include "loop/loop.h"
 #include "net/conn_limit.h"
 #include "sip/sip.h"
 #include "sip/table_i.h"
@@ -30,12 +31,13 @@ struct sip_conn { /* the begin of each stream's own. Counted: the stack's list h
 	struct addr peer, local;
 	bool is_open, is_connecting;
 	bool waits_for_tls; /* connects once sip_stack_set_tls brings what it needs */
-	bool is_watched;    /* the user is told when it ends */
 	char *name;         /* the host that was asked for; NULL: an address, or they connected */
 	struct conn_guard guard;
 	struct sip_framer framer;
 	struct buf in, pending;
 	struct list ctxs; /* client requests whose answers come here */
+	struct ltimer alive_timer;
+	bool is_pinged; /* a keep-alive of ours went out, and nothing came since (conn_alive.c) */
 };
 
 /* All on the control loop; a call through this table asserts that where it arrives. */
@@ -69,12 +71,14 @@ struct sip_flow {
 	struct addr local, peer;
 	struct sip_listener *listener; /* datagrams: the socket; lives as long as the stack */
 	struct sip_conn *conn;         /* streams; borrowed until sip_flow_keep */
+	uint16_t answer_port;          /* datagrams: where answers go; 0 = to peer's (rport.c) */
 };
 struct sip_sender;
 /* Where a message came from. */
 struct sip_source {
 	struct sip_flow flow;
 	struct sip_sender *sender; /* of a request; NULL when out of memory */
+	bool adds_rport, ignores_rport;
 };
 ANY const struct sip_transport_ops *sip_transport_ops_of(const struct sip_stack *s, enum sip_transport t);
 /* The listener of that transport that reaches dst; NULL: none of its family. */
@@ -116,6 +120,7 @@ ON_CTL void sip_conn_message(struct sip_conn *c, const char *p, size_t n); /* a 
 ANY size_t sip_conn_body_max(const struct sip_conn *c);
 ON_CTL void sip_conn_drained(struct sip_conn *c);
 ON_CTL void sip_conn_lost(struct sip_conn *c);
+ON_CTL void sip_conn_heard(struct sip_conn *c); /* it stands, or bytes came: not silent (conn_alive.c) */
 
 /* ---- what they call (stack.c, tx_client.c) ---- */
 ON_CTL void sip_stack_input(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n, bool is_stream);

@@ -68,8 +68,12 @@ def assert_hears(path, hz, level=8000, seconds=1.0, not_hz=None):
 class Baresip:
     """baresip with ctrl_tcp: commands as JSON netstrings, events likewise."""
 
-    def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None, transport="udp", port=None, watches=()):
-        """watches: numbers whose presence it subscribes to."""
+    def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None, host="127.0.0.1", port=None,
+                 transport="udp", params="", watches=()):
+        """host, port: the profile it registers at; it has that address itself. params: more of its account. watches: numbers
+        whose presence it subscribes to."""
+        self.at = f"[{host}]" if ":" in host else host
+        self.server = f"{self.at}:{port or switch.sip_port}"
         self.dir = Path(root) / f"baresip-{user}-{free_port()}"
         self.dir.mkdir(parents=True)
         self.user = user
@@ -80,7 +84,7 @@ class Baresip:
         apps = "module_app contact.so\nmodule_app presence.so\nmodule_app mwi.so\n" if watches else ""
         (self.dir / "config").write_text(
             f"module_path /usr/lib/baresip/modules\n{modules}module_app account.so\n{apps}module_app menu.so\nmodule_app ctrl_tcp.so\n"
-            f"ctrl_tcp_listen 127.0.0.1:{self.ctrl_port}\nsip_listen 127.0.0.1:{self.sip_port}\nnet_interface 127.0.0.1\n"
+            f"ctrl_tcp_listen 127.0.0.1:{self.ctrl_port}\nsip_listen {self.at}:{self.sip_port}\nnet_interface {host}\n"
             f"audio_source aufile,{self.dir}/tone.wav\naudio_player aubridge,sink\naudio_alert aubridge,alert\n"
             f"audio_buffer 20-160\nausrc_srate 8000\nausrc_channels 1\nauplay_srate 8000\nauplay_channels 1\n"
             f"rtp_ports {self.rtp_port}-{self.rtp_port + 100}\nsnd_path {self.dir}\ncall_max_calls 4\nrtcp_mux no\n"
@@ -88,8 +92,8 @@ class Baresip:
         (self.dir / "contacts").write_text(
             "".join(f'"{w}" <sip:{w}@127.0.0.1:{switch.sip_port}>;presence=p2p\n' for w in watches))
         (self.dir / "accounts").write_text(
-            f"<sip:{user}@127.0.0.1:{port or switch.sip_port};transport={transport}>;auth_user={user};auth_pass={password or switch.passwords[user]};"
-            f"answermode={answer};audio_codecs={codecs};regint=120;ptime=20\n")
+            f"<sip:{user}@{self.server};transport={transport}>;auth_user={user};auth_pass={password or switch.passwords[user]};"
+            f"answermode={answer};audio_codecs={codecs};regint=120;ptime=20{params}\n")
         self.out = open(self.dir / "out.txt", "wb")
         self.proc = subprocess.Popen(["baresip", "-f", str(self.dir)], stdin=subprocess.DEVNULL, stdout=self.out,
                                      stderr=subprocess.STDOUT)
@@ -152,7 +156,7 @@ class Baresip:
     def dial(self, number):
         with self.more:
             self.events.clear()  # an earlier call's
-        self.command("dial", f"sip:{number}@127.0.0.1:{self.switch.sip_port}")
+        self.command("dial", f"sip:{number}@{self.server}")
 
     def answer(self):
         self.wait("CALL_INCOMING")
@@ -195,18 +199,21 @@ class Baresip:
 class Linphone:
     """linphonec driven by its prompt; sound from and to files."""
 
-    def __init__(self, root, switch, user, hz=620, password=None, transport="udp", port=None, watches=()):
+    def __init__(self, root, switch, user, hz=620, password=None, transport="udp", host="127.0.0.1", port=None, watches=()):
         """watches: numbers that are its friends."""
+        at = f"[{host}]" if ":" in host else host
+        self.server = f"{at}:{port or switch.sip_port}" + ("" if transport == "udp" else f";transport={transport}")
         self.dir = Path(root) / f"linphone-{user}-{free_port()}"
         self.dir.mkdir(parents=True)
         self.user, self.switch = user, switch
         write_tone(self.dir / "tone.wav", hz)
         self.sip_port, self.rtp_port = free_port(), free_port(count=4)
-        self.address, self.params = f"127.0.0.1:{port or switch.sip_port}", "" if transport == "udp" else f";transport={transport}"
+        self.params = "" if transport == "udp" else f";transport={transport}"
         ports = {"udp": 0, "tcp": 0, "tls": 0, transport: self.sip_port}
         (self.dir / "rc").write_text(
-            f"[sip]\nsip_port={ports['udp']}\nsip_tcp_port={ports['tcp']}\nsip_tls_port={ports['tls']}\nverify_server_certs=0\nverify_server_cn=0\nuse_ipv6=0\nguess_hostname=0\n"
-            f"contact=\"{user}\" <sip:{user}@127.0.0.1:{self.sip_port}{self.params}>\nmedia_encryption=none\nregister_only_when_network_is_up=0\n"
+            f"[sip]\nsip_port={ports['udp']}\nsip_tcp_port={ports['tcp']}\nsip_tls_port={ports['tls']}\nverify_server_certs=0\nverify_server_cn=0\n"
+            f"use_ipv6={int(':' in host)}\nguess_hostname=0\n"
+            f"contact=\"{user}\" <sip:{user}@{at}:{self.sip_port}{self.params}>\nmedia_encryption=none\nregister_only_when_network_is_up=0\n"
             f"auto_net_state_mon=0\n[net]\nmtu=1300\nstun_server=\nfirewall_policy=0\n[rtp]\naudio_rtp_port={self.rtp_port}\n"
             "[sound]\necholimiter=0\nechocancellation=0\nagc=0\n[video]\nenabled=0\n[misc]\nuuid=0\n"
             + "".join(f'[friend_{i}]\nurl="{w}" <sip:{w}@127.0.0.1:{switch.sip_port}>\npol=accept\nsubscribe=1\n' for i, w in enumerate(watches)))
@@ -220,7 +227,7 @@ class Linphone:
         self.say("soundcard use files")
         self.new_record()
         self.say(f"play {self.dir}/tone.wav")
-        self.say(f"register sip:{user}@127.0.0.1 sip:{self.address}{self.params} {password or switch.passwords[user]}")
+        self.say(f"register sip:{user}@{at} sip:{self.server} {password or switch.passwords[user]}")
         switch.wait_registered(user)
 
     def text(self):
@@ -247,7 +254,7 @@ class Linphone:
         self.say(f"record {self.record}")
 
     def dial(self, number):
-        self.say(f"call sip:{number}@{self.address}{self.params}")
+        self.say(f"call sip:{number}@{self.server}")
 
     def answer(self):
         self.wait(r"LinphoneCallIncomingReceived|contacting you|Receiving new incoming call")

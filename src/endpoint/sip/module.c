@@ -6,22 +6,25 @@
 #include "core/registry/complete.h"
 #include "core/registry/endpoint.h"
 #include "core/value/self.h"
+#include "endpoint/sip/call/message.h"
 #include "endpoint/sip/module_i.h"
 
 #include <string.h>
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
 static const struct profile_part *const parts[] = {
-    &profile_tls_part, &reg_part, &reg_flow_part, &gateway_part, &watch_part, &call_part, &request_part, NULL};
+    &profile_tls_part, &reg_part, &reg_ping_part, &gateway_part, &watch_part, &call_part, &message_part, &request_part, NULL};
+
 /* The registrations and subscriptions that go with it. */
-static void on_conn_end(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile)
+static void on_conn_closed(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile)
 {
 	role_assert_ctl();
-	reg_flow_ended(s, t, peer, profile);
-	watch_conn_ended(s, t, peer, profile);
+	reg_conn_closed(s, t, peer, profile);
+	watch_conn_closed(s, t, peer, profile);
 }
 
-const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in, .on_conn_end = on_conn_end};
+const struct profile_hooks sofia_hooks = {
+    .parts = parts, .on_request = request_in, .on_conn_closed = on_conn_closed, .on_address = gateways_address_changed};
 
 static int sofia_load(void)
 {
@@ -32,6 +35,8 @@ static int sofia_load(void)
 	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
 		log_error("sofia: registrations will not outlive a restart");
 	complete_lists_add(sofia_lists);
+	if (message_carrier_open())
+		log_error("sofia: messages are not carried");
 	if (profile_tls_events_start())
 		log_error("sofia: out of memory: reloadcert does nothing");
 	if (sofia_events_start())
@@ -52,6 +57,7 @@ static int sofia_unload(void)
 	role_assert_ctl();
 	complete_lists_del(sofia_lists);
 	sofia_events_stop();
+	message_carrier_close();
 	profile_tls_events_stop();
 	profiles_stop_all();
 	watch_stop();
@@ -99,6 +105,25 @@ static const struct var_desc vars[] = {
     {"sip_callee_id_name", "text", "who answers, as the caller is told", true, false},
     {"sip_callee_id_number", "text", "who answers, as the caller is told", true, false},
     {"sip_cid_type", "rpid|pid|none", "which identity header tells the caller; inbound: which one came", true, true},
+    {"sip_cid_in_1xx", "boolean", "false: no identity header before the answer", true, false},
+    {"sip_force_full_from", "address", "all of From but its tag; goes before sip_invite_full_from", true, false},
+    {"sip_force_full_to", "address", "all of To but its tag; goes before sip_invite_full_to", true, false},
+    {"sip_req_params", "text", "parameters of the request URI", false, true},
+    {"sip_to_params", "text", "parameters of the address in To", false, true},
+    {"sip_contact_params", "text", "parameters of the address in Contact", false, true},
+    {"sip_destination_prefix", "text", "destination-prefix of the gateway the call goes by", false, true},
+    {"isup_calling_party_category", "text",
+        "where isup is map: category of the IAM that came; of ours: ordinary, priority, data, test, payphone, "
+        "operator-..., or a number",
+        true, true},
+    {"isup_cause", "number", "where isup is map: cause of the REL that ended the leg", false, true},
+    {"isup_cause_location", "number", "where isup is map: and its location", false, true},
+    {"sip_copy_multipart", "boolean", "false: ISUP does not go from one leg to the other", true, false},
+    {"sip_redirecting_headers", "none|diversion|history-info|both",
+        "how a redirected call tells who redirected it; default: the gateway's or profile's redirecting-headers", true,
+        false},
+    {"sip_redirecting_reason", "text", "why it was redirected, a reason of Diversion (user-busy, no-answer ...)", true,
+        true},
     {"sip_cid_suppress_privacy_none", "boolean", "no Privacy: none beside P-Asserted-Identity", true, false},
     {"initial_callee_id_name", "text", "who answers, as the caller is told: before all the others", true, false},
     {"sip_P-Asserted-Identity", "text", "its number", false, true},
@@ -122,6 +147,7 @@ static const struct var_desc vars[] = {
         true},
     {"sip_ph_*", "text", "header of our provisional responses; X- headers of the called phone's come by themselves",
         true, true},
+    {"sip_info_h_*", "text", "header of our INFO (send_info, uuid_send_info)", true, false},
     {"sip_bye_h_*", "text",
         "header of our BYE, of the 200 to the phone's own, and of the BYE to the other side; X- headers of a BYE come "
         "by "
@@ -170,13 +196,44 @@ static const struct var_desc vars[] = {
     {"transfer_destination", "text", "on the leg that asked for a transfer: blind:EXTENSION", false, true},
     {"transfer_disposition", "text", "blind or attended, on the leg that asked", false, true},
     {"deny_refer_requests", "boolean", "REFER of this leg is refused", true, false},
-    {"sip_auto_answer", "boolean", "asks the phone to answer by itself", true, false},
+    {"confirm_blind_transfer", "boolean",
+        "a REFER to a number is answered by how the new call went (NOTIFY 100, then the end); until then the leg "
+        "waits, "
+        "and gets the other one back when nobody took it",
+        true, false},
+    {"sip_allow", "list", "methods that the far side takes", true, true},
+    {"sip_refer_reply", "text", "what came of our REFER: a status line", false, true},
+    {"sip_refer_continue_after_reply", "boolean", "after deflect the dialplan goes on, whatever came of it", true,
+        false},
+    {"ignore_display_updates", "boolean", "who the other party is is neither told to the phone nor read from it", true,
+        false},
+    {"update_ignore_ua", "boolean", "it is told by UPDATE whatever the phone's make", true, false},
+    {"sip_auto_answer", "boolean",
+        "asks the phone to answer by itself: Call-Info, intercom=true, and NOTIFY of talk when it rings", true, false},
+    {"sip_auto_answer_suppress_notify", "boolean", "without that NOTIFY", true, false},
+    {"sip_auto_answer_detected", "boolean",
+        "the caller asks for an answer at once: Call-Info with answer-after, Alert-Info of auto-answer, or "
+        "intercom=true",
+        false, true},
     {"max_forwards", "number", "hops left", true, true},
+    {"sip_session_timeout", "seconds", "session timer (RFC 4028) in place of the profile's session-timeout", true,
+        false},
+    {"sip_require_timer", "boolean", "false: our 200 does not require the session timer it agrees to", true, false},
+    {"sip_update_refresher", "boolean", "sessions are refreshed by UPDATE where the phone takes it", true, false},
     {0},
 };
 
 /* Of a profile's settings those that FreeSWITCH does not have. */
 static const struct conf_desc confs[] = {
+    {"sofia.conf", "isup", "none|pass|map", "", "none; of a gateway: pass",
+        "profile and gateway: application/isup in bodies goes from leg to leg as it came; map: cause, calling party's "
+        "category and redirecting number are read and written too"},
+    {"sofia.conf", "redirecting-headers", "none|diversion|history-info|both", "", "none",
+        "profile and gateway: a redirected call says who redirected it, and of one that comes the redirecting number "
+        "is read (Caller-RDNIS)"},
+    {"sofia.conf", "apply-identity-acl", "list", "", "",
+        "profile: whose P-Asserted-Identity, Remote-Party-ID, Diversion are believed (gateways' besides); empty: "
+        "everybody's"},
     {"sofia.conf", "max-transactions-per-address", "number", "", "10000",
         "profile: requests of one address that wait for their answer; more get 503"},
     {"sofia.conf", "max-subscriptions", "number", "", "100000", "profile: subscriptions of all phones; more get 503"},
@@ -186,10 +243,24 @@ static const struct conf_desc confs[] = {
     {"presence_map.conf", "exten", "list", "", "",
         "of a domain: regex and proto (conf, park, fifo ...): what a number's lamp is, with presence-proto-lookup"},
     {"resource_lists.conf", "list", "list", "", "", "a list of keys for SUBSCRIBE to list+NAME: name, domain, entries"},
+    {"sofia.conf", "refer-outside-of-calls", "boolean", "", "false",
+        "profile: an account may send REFER outside of a call: about a call of its own (Target-Dialog), or to have its "
+        "own "
+        "phones call a number"},
+    {"sofia.conf", "enable-join", "boolean", "", "false",
+        "profile: an INVITE with Join makes a third of two legs; who knows a dialog's names listens in by it"},
+    {"sofia.conf", "message-rate-per-sender", "number", "", "20",
+        "profile: MESSAGEs a second of one user (of one address where nobody has to log in); more get 503; 0: any"},
     {"sofia.conf", "udp-answer-factor", "number", "", "3",
         "profile: an address that has not shown that it receives our answers is sent at most so many times the bytes "
         "that "
         "came from it; 0: no bound"},
+    {"sofia.conf", "ext-address-refresh", "number", "s", "300",
+        "profile: how often what stands behind stun:, host: and auto-nat of ext-sip-ip and ext-rtp-ip is asked again; 0: "
+        "never"},
+    {"sofia.conf", "udp-request-max-bytes", "number", "bytes", "1300",
+        "profile: a longer request whose URI names no transport tries TCP first, and UDP where that leads nowhere; 0: "
+        "never"},
     {"sofia.conf", "tcp-max-connections", "number", "", "10000",
         "profile: TCP connections at a time; those that have not logged in make room, the oldest silent one first"},
     {"sofia.conf", "tcp-max-connections-per-address", "number", "", "2000",

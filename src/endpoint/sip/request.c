@@ -3,6 +3,7 @@
  * registry. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "endpoint/sip/call/message.h"
 #include "endpoint/sip/module_i.h"
 
 /* How many came in this second: a profile's part. */
@@ -99,16 +100,17 @@ static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct 
 		sip_stx_reply_once(tx, 481, "Call Does Not Exist", NULL);
 		break;
 	case SIP_NOTIFY:
-		/* Ours to get only inside a subscription, and we hold none; but by "keep-alive" a phone only wants an
-		 * answer, for its address translator (some register anew without one). */
+		/* Ours to get only inside a subscription; but by "keep-alive" a phone only wants an answer, for its
+		 * address translator (some register anew without one). */
+		if (gateway_notify_in(p, tx, m))
+			break;
 		if (is_keep_alive(m))
 			reply(tx, 200, NULL);
 		else
 			sip_stx_reply_once(tx, 481, "Subscription Does Not Exist", NULL);
 		break;
 	case SIP_MESSAGE:
-		if (is_authenticated(p, tx, m))
-			reply(tx, 405, NULL);
+		message_in(p, tx, m, NULL, NULL);
 		break;
 	case SIP_SUBSCRIBE:
 		subscribe_in(p, tx, m);
@@ -116,9 +118,8 @@ static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct 
 	case SIP_PUBLISH:
 		publish_in(p, tx, m);
 		break;
-	case SIP_REFER: /* inside of calls only */
-		if (is_authenticated(p, tx, m))
-			sip_stx_reply_once(tx, 403, "REFER Outside Of A Call", NULL);
+	case SIP_REFER:
+		refer_outside_in(p, tx, m);
 		break;
 	default:
 		reply(tx, 501, NULL);

@@ -309,7 +309,8 @@ static void reg_print(const struct reg *r, void *arg)
 {
 	struct reg_print *pr = arg;
 	struct buf contact, status;
-	char when[32], aor[512], port[12];
+	char when[32], aor[512], port[12], ping_ms[32];
+	const char *ping = r->is_unreachable ? "Unreachable" : "Reachable";
 	struct tm tm;
 	role_assert_ctl();
 	if (!reg_fits(pr, r))
@@ -329,6 +330,7 @@ static void reg_print(const struct reg *r, void *arg)
 	    left > 0 ? left : 0);
 	snprintf(aor, sizeof(aor), "%s@%s", r->user, r->host);
 	snprintf(port, sizeof(port), "%u", r->network_port);
+	snprintf(ping_ms, sizeof(ping_ms), "%.2f", (double)r->ping_us / 1000);
 	pr->count++;
 	if (pr->is_xml) {
 		buf_adds(pr->out, "    <registration>\n");
@@ -337,8 +339,8 @@ static void reg_print(const struct reg *r, void *arg)
 		xml_field(pr->out, "contact", contact.p);
 		xml_field(pr->out, "agent", r->agent);
 		xml_field(pr->out, "status", status.p);
-		xml_field(pr->out, "ping-status", "Reachable");
-		xml_field(pr->out, "ping-time", "0.00");
+		xml_field(pr->out, "ping-status", ping);
+		xml_field(pr->out, "ping-time", ping_ms);
 		xml_field(pr->out, "host", core_hostname());
 		xml_field(pr->out, "network-ip", r->network_ip);
 		xml_field(pr->out, "network-port", port);
@@ -349,9 +351,9 @@ static void reg_print(const struct reg *r, void *arg)
 	} else {
 		buf_printf(pr->out,
 		    "Call-ID:    \t%s\nUser:       \t%s\nContact:    \t%s\nAgent:      \t%s\nStatus:     \t%s\n"
-		    "Ping-Status:\tReachable\nPing-Time:\t0.00\nHost:       \t%s\nIP:         \t%s\nPort:       \t%s\n"
+		    "Ping-Status:\t%s\nPing-Time:\t%s\nHost:       \t%s\nIP:         \t%s\nPort:       \t%s\n"
 		    "Auth-User:  \t%s\nAuth-Realm: \t%s\nMWI-Account:\t%s\n\n",
-		    r->call_id, aor, contact.p, r->agent, status.p, core_hostname(), r->network_ip, port, r->auth_user,
+		    r->call_id, aor, contact.p, r->agent, status.p, ping, ping_ms, core_hostname(), r->network_ip, port, r->auth_user,
 		    r->auth_realm, aor);
 	}
 	buf_fini(&contact);

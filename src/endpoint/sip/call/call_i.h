@@ -1,7 +1,7 @@
 /* What this room's files share: a call, the private object between a leg and its dialog. A leg holds one reference on
  * it, the dialog's callbacks another. Arrows, top to bottom: call_in, call_out (handlers and ops), respond ->
- * call_dialog, call_end -> call_info, redirect, refer -> call_invite -> call_gateway, headers, identity, call_hosts ->
- * call_common. */
+ * call_dialog, call_end -> call_info, redirect, refer -> call_invite -> call_gateway, headers, identity, forwarded,
+ * call_isup, call_hosts -> call_common. */
 #pragma once
 #include "core/leg/leg.h"
 #include "core/registry/endpoint.h"
@@ -21,6 +21,15 @@ struct info_digits { /* that go to the phone by INFO, one after the other (call_
 	bool is_busy; /* sent is not answered yet */
 	struct ltimer pause;
 };
+struct session_timer {        /* RFC 4028 (session_timer.c) */
+	uint32_t s;           /* agreed on; 0 = none */
+	bool is_ours;         /* we refresh, else the far side does */
+	bool is_asked;        /* a refresh of ours is under way */
+	uint32_t their_min_s; /* of a 422 */
+	unsigned retries;     /* of the INVITE after a 422 */
+	int64_t deadline_us;
+	struct ltimer timer;
+};
 struct call {              /* counted: one reference is the leg's, one the sip_call's */
 	struct lnode link; /* in the profile's list */
 	struct profile *p;
@@ -34,27 +43,40 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool has_answered;   /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
 	bool is_start_held;  /* the leg starts when the ACK brings SDP */
 	bool is_hold_due;    /* asked for before the ACK: a re-INVITE has to wait for it, and so does an UPDATE */
-	char *display_due[2];
-	bool shows_updates; /* the far side said X-FS-Support: update_display */
+	char *display_due[2], *display_said[2]; /* name, number: to be told after the ACK; that were told last */
+	bool shows_updates;                     /* the far side said X-FS-Support: update_display */
 	bool is_nat;
+	/* SIP-I (call_isup.c): what their INVITE had, in isup_text */
+	struct sip_part isup;
+	char *isup_text;
+	bool speaks_isup, has_isup_acm;
+	enum { ISUP_WAITS_NOT, ISUP_WAITS_WAY, ISUP_WAITS_END } isup_waits; /* given to the dialog, not sent yet */
+	bool is_believed;          /* inbound: what it says of who calls, beside From (apply-identity-acl) */
 	bool is_waiting_offerless; /* waiting_tx has no SDP */
 	struct sip_stx
-	    *waiting_tx; /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
+	    *waiting_tx;       /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
+	char *waiting_headers; /* lines of a 2xx to it, or NULL */
 	int respond_code;
 	char *respond_phrase, *respond_headers; /* headers: whole lines, or NULL */
 	struct info_digits info;
 	/* outbound */
 	char *uri, *route, *to_uri; /* to_uri: before a redirection; NULL = uri */
 	unsigned redirect_count;
+	char *flow_target; /* the registered contact it goes to, as the registrar has it; NULL = none */
 	struct sip_dst dst;
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
-	struct sip_sub *referral;           /* we sent a REFER: what becomes of it is told here; NULL = none */
+	struct sip_sub *transfer; /* their REFER waits for its outcome (confirm_blind_transfer); NULL = none */
+	struct sip_sub *referral; /* we sent a REFER: what becomes of it is told here; NULL = none */
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
-	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
-	bool has_own_domain;                /* sip_invite_domain was given */
-	bool is_bye_said;                   /* ours went out, with all its headers */
+	struct session_timer session;
+	bool takes_update;                    /* its Allow has UPDATE */
+	char *again_call_id, *again_from_tag; /* of an INVITE that is sent again in the same call (422) */
+	uint32_t again_cseq;
+	bool has_own_domain; /* sip_invite_domain was given */
+	bool is_answer_asked; /* by NOTIFY: sip_auto_answer */
+	bool is_bye_said;    /* ours went out, with all its headers */
 };
 /* out: what hears of its dialog when it goes out; NULL: it came in. */
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, const struct sip_call_handlers *out);
@@ -65,6 +87,7 @@ ANY struct call *call_of(const struct leg *leg); /* of a leg that is known to be
 ON_CTL int call_media_init(struct call *c);
 /* From which hosts media may come: before an SDP of m, which came from peer, is given to the leg. */
 ON_CTL void call_hosts_tell(struct call *c, const struct addr *peer, const struct sip_msg *m);
+ON_CTL bool call_is_outside(const struct call *c); /* its far side is not on our network, or not known yet */
 ON_CTL void call_owed(struct call *c); /* acknowledged: what had to wait for it */
 /* Value of the Reason header for the leg's cause; false: none is to be sent. */
 ON_CTL bool call_reason_put(struct call *c, struct buf *b);
@@ -76,12 +99,20 @@ ON_CTL void call_var_sv(struct leg *leg, const char *name, struct sv value); /* 
 ON_CTL void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u);
 /* Those of the dialog as its latest message has them; an inbound call's are complete with its ACK. */
 ON_CTL void call_vars_dialog(struct call *c, const struct sip_msg *m);
-ON_CTL enum cause call_cause_from_msg(const struct sip_msg *m, int code);
-ON_CTL enum cause call_cause_from_reason(struct sv reason);
+/* What the Reason headers of a message say, all of them; CAUSE_NONE: nothing. */
+ON_CTL enum cause call_cause_of_reasons(const struct call *c, const struct sip_msg *m, bool is_cancel);
 extern const struct sip_call_handlers call_in_handlers, call_out_handlers;
-/* Adds Session-Expires and Require when the request asks for a session timer, and watches it. */
-ON_CTL void call_session_timer_put(struct call *c, const struct sip_msg *m, struct buf *b);
-ANY uint32_t session_expires_of(const struct sip_msg *m); /* seconds; 0 = none asked for */
+/* ---- session timers (session_timer.c) ---- */
+ON_CTL void session_timer_ask_put(struct call *c, struct buf *b);  /* lines of our INVITE */
+ON_CTL void session_timer_keep_put(struct call *c, struct buf *b); /* of our re-INVITE or UPDATE: as it was agreed on */
+ON_CTL void session_timer_answered(struct call *c, const struct sip_msg *resp); /* a 2xx to one of these */
+ON_CTL void session_timer_refused(struct call *c, int code, const struct sip_msg *resp /* or NULL */);
+/* True: a 422 to our INVITE, which is to be sent again with the longer interval. */
+ON_CTL bool session_timer_retry(struct call *c, const struct sip_close *why);
+/* Of a request of theirs: *out gets the Min-SE line of the 422. */
+ON_CTL bool session_timer_is_too_short(const struct profile *p, const struct sip_msg *m, char out[32]);
+ON_CTL void session_timer_answer_put(struct call *c, const struct sip_msg *m, struct buf *b); /* lines of our 2xx */
+ON_CTL void session_timer_stop(struct call *c);
 /* With a 415: what a body may be (RFC 3261 21.4.13). */
 #define CALL_ACCEPT "Accept: application/sdp, multipart/mixed\r\nAccept-Encoding: identity\r\n"
 /* shared handlers and ops (call_end.c, call_dialog.c) */
@@ -89,6 +120,8 @@ ON_CTL void call_on_ack(struct sip_call *sc, const struct sip_msg *ack, void *ar
 ON_CTL void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg);
 ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
+ON_CTL void call_on_prack(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+ON_CTL void call_on_update_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_bye(struct sip_call *sc, const struct sip_msg *bye, struct buf *headers, void *arg);
 ON_CTL void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
@@ -115,6 +148,7 @@ ON_CTL void call_headers_back(struct call *c, const struct sip_msg *resp);
  */
 ON_CTL void call_bye_headers_take(struct call *c, const struct sip_msg *bye);
 ON_CTL void call_bye_headers_pass(struct call *c, struct leg *to /* may be NULL */);
+ANY bool call_header_is_structural(struct sv name); /* the stack writes it itself, and once */
 /* A line for each variable with that prefix; none of those the stack writes itself. */
 ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
 
@@ -123,21 +157,60 @@ ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
 ON_CTL void identity_in(struct call *c, const struct sip_msg *m, const struct auth *who, struct leg_profile *lp);
 /* The profile refuses accounts that give themselves out as others, and this one does. */
 ON_CTL bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const struct auth *who);
+/* Who logged in gives himself out as somebody else. */
+ON_CTL bool identity_is_others(const struct profile *p, const struct sip_msg *m, const struct auth *who);
+/* The identity header that counts, of whoever sends m; false: there is none. */
+ON_CTL bool identity_shown(const struct sip_msg *m, struct sip_nameaddr *out);
 /* The identity header with its line's end, and Privacy; nothing where none is to be told. */
 ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
+/* The same of a response before the answer, where the profile and the leg want it there. */
+ON_CTL void call_identity_put_1xx(struct call *c, struct buf *b);
+/* The domain of our identity: the dial string's, that of the From it gives, or ours. */
+ON_CTL void call_domain_put(struct call *c, struct buf *b);
 /* The host of an address of ours, IPv6 in brackets; what is no host gives way to our own. */
 ON_CTL void call_host_put(struct call *c, struct buf *b, const char *host);
 
+/* ---- who redirected the call (forwarded.c) ---- */
+/* Of an INVITE: the redirecting number, where the profile says so, into lp. */
+ON_CTL void forwarded_in(struct call *c, const struct sip_msg *m, struct leg_profile *lp);
+/* Diversion and History-Info of ours for a call that was redirected on its way here, or by whom we called first. */
+ON_CTL void forwarded_put(struct call *c, struct buf *b);
+
+/* ---- SIP-I (call_isup.c) ---- */
+ON_CTL void isup_invite_in(struct call *c, const struct sip_msg *m, struct leg_profile *lp);
+/* The body of our INVITE with ISUP in it, and its type; false: it is the SDP alone. */
+ON_CTL bool isup_invite_body(struct call *c, struct sv sdp, struct buf *ctype, struct buf *body);
+/* What the called side's response has goes to the caller with what he is told next. */
+ON_CTL void isup_response_in(struct call *c, const struct sip_msg *resp);
+/* Before a response of ours, a refusal or BYE: the part of our own, where the leg maps and has none to hand on. */
+ON_CTL void isup_answering(struct call *c, int code);
+ON_CTL void isup_releasing(struct call *c);
+/* A BYE, or a refusal of whom we called: its part goes on; its cause. */
+ON_CTL void isup_release_in(struct call *c, const struct sip_msg *m, struct call *to /* NULL: the partner */);
+ON_CTL void isup_refusal_in(struct call *c, const struct sip_msg *m);
+ON_CTL enum cause isup_cause(struct call *c, const struct sip_msg *m); /* CAUSE_NONE: none that counts */
+ON_CTL bool isup_info_in(struct call *c, const struct sip_msg *m);     /* true: it was ISUP */
+
 /* ---- transfers (refer.c) ---- */
+/* What a REFER asks for: to the number, or with other's far end. */
+ON_CTL int refer_do(struct call *c, struct call *other, const struct sip_msg *m, const struct refer_to *r);
 ON_CTL void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
 /* Sends a REFER inside the call; headers has its Refer-To. Once the far side tells that it is done, the leg hangs up.
  */
 ON_CTL int refer_send(struct call *c, const char *headers);
 ON_CTL void refer_referral_end(struct call *c); /* what becomes of it is of no interest any more */
-/* The leg an INVITE's Replaces names (NULL without the header; borrowed). False: it cannot be, and was answered. */
-ON_CTL bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct leg **out);
-ON_CTL void replaces_prepare(struct call *c, const struct leg *replaced); /* before the leg starts */
-ON_CTL void replaces_run(struct call *c);                                 /* once it is acknowledged */
+/* The leg an INVITE's Replaces or Join names (NULL without them; borrowed). False: it cannot be, and was answered. */
+struct named_leg {
+	struct leg *leg;
+	bool is_join;
+};
+ON_CTL bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct named_leg *out);
+ON_CTL struct call *call_by_name(const struct dialog_name *r);           /* of any profile; NULL */
+ON_CTL void replaces_prepare(struct call *c, const struct named_leg *n); /* before the leg starts */
+/* The outcome of a blind transfer that its phone waits to hear of (confirm_blind_transfer). */
+ON_CTL int call_transfer_told(struct leg *leg, struct leg *other, bool is_good);
+ON_CTL void refer_waiting_end(struct call *c); /* nobody waits any more */
+ON_CTL void replaces_run(struct call *c);      /* once it is acknowledged */
 
 ON_CTL int call_hold(struct leg *leg, bool is_hold);
 ON_CTL int call_reinvite(struct leg *leg, struct sv sdp);
@@ -148,13 +221,20 @@ ON_CTL int call_respond(struct leg *leg, int code, const char *phrase); /* respo
 ON_CTL int call_send_info(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_send_message(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_phone_event(struct leg *leg, const char *event);
-ON_CTL int call_display(struct leg *leg, const char *name, const char *number);
+ON_CTL int call_display(struct leg *leg, const char *name, const char *number);      /* display.c */
+ON_CTL void call_display_said(struct call *c, const char *name, const char *number); /* its phone shows them */
+ON_CTL void call_display_read(struct call *c, const struct sip_msg *m);              /* of a re-INVITE, UPDATE, INFO */
+ON_CTL bool call_is_unacknowledged(const struct call *c);                            /* its 2xx waits for the ACK */
 ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
 ON_CTL int call_out_dial(struct leg *leg);
+/* Again in the same call: its Call-ID and tag, the next CSeq (RFC 4028 7.3). */
+ON_CTL int call_out_again(struct call *c, const struct sip_call *before);
 ON_CTL int call_out_invite(struct leg *leg); /* to c->uri, with a new offer; again after a redirection */
 
 /* ---- redirection (redirect.c) ---- */
 /* A 3xx to our INVITE; true: it is taken care of (a new INVITE is out, or the leg was hung up). */
+/* True: it could not go by its flow, and goes by another one of the phone (call_flow.c). */
+ON_CTL bool call_flow_in(struct call *c, const struct sip_close *why);
 ON_CTL bool redirect_in(struct call *c, const struct sip_close *why);
 ON_CTL int call_redirect(struct leg *leg, const char *uris);
 

@@ -51,10 +51,9 @@ void flow_enter(struct watcher *w, struct sip_stx *tx)
 		return;
 	w->flow = flow;
 	list_push(flow, &w->flow_link);
-	sip_stx_watch_conn(tx);
 }
 
-void watch_conn_ended(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile)
+void watch_conn_closed(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile)
 {
 	struct watch_profile *wp = watch_profile_of(profile);
 	struct buf key;

@@ -21,8 +21,8 @@ ON_CTL void watch_stop(void);
 ON_CTL void subscribe_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m);
 ON_CTL void publish_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m);
 
-/* A connection that a phone came on is over (profile_hooks.on_conn_end). */
-ON_CTL void watch_conn_ended(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
+/* A connection that a phone came on is over (profile_hooks.on_conn_closed). */
+ON_CTL void watch_conn_closed(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
 
 struct watch_counts {
 	size_t watchers, publications;

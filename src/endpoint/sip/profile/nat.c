@@ -12,6 +12,12 @@ static bool host_is_invalid(struct sv host)
 	return host.n > n && sv_isi((struct sv){host.p + host.n - n, n}, tail);
 }
 
+bool profile_is_outside(const struct profile *p, const struct addr *a)
+{
+	return !*p->conf.local_network_acl || !strcmp(p->conf.local_network_acl, "none") ||
+	       !acl_allows(sv_of(p->conf.local_network_acl), a, NULL, NULL);
+}
+
 bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const struct sip_via *via,
     const struct addr *src, enum sip_transport t)
 {

@@ -14,7 +14,13 @@
 #include <string.h>
 #include <strings.h>
 
-#define ALLOW_TEXT "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY"
+/* What is there, and what is there besides it. */
+#define ALLOW_TEXT(rel, presence) \
+	"INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, " rel "NOTIFY" presence
+static const char *const allow_texts[2][2] = {
+    {ALLOW_TEXT("", ""), ALLOW_TEXT("", ", PUBLISH, SUBSCRIBE")},
+    {ALLOW_TEXT("PRACK, ", ""), ALLOW_TEXT("PRACK, ", ", PUBLISH, SUBSCRIBE")},
+};
 
 static struct {
 	const struct profile_hooks *hooks;
@@ -46,7 +52,7 @@ static ON_CTL char *ip_resolve(const struct profile *p, const char *what, const 
 	struct addr a;
 	char host[ADDR_TEXT_MAX];
 	const char *colon = strchr(text, ':');
-	if (!*text || !strcasecmp(text, "auto") || !strcasecmp(text, "auto-nat"))
+	if (!*text || !strcasecmp(text, "auto") || profile_ext_is_asked(text)) /* that is known later */
 		return mem_strdup(otherwise);
 	if (addr_parse(&a, sv_of(text), 0) == ST_OK ||
 	    (colon && !strncasecmp(text, "autonat:", 8) && addr_parse(&a, sv_of(colon + 1), 0) == ST_OK))
@@ -60,9 +66,10 @@ static bool is_v6(const char *host)
 	return strchr(host, ':') != NULL;
 }
 
-static ON_CTL void urls_make(struct profile *p)
+void profile_urls_make(struct profile *p)
 {
 	struct buf b;
+	mem_free(p->url), mem_free(p->bind_url);
 	const char *host = p->ext_sip_ip, *l = is_v6(host) ? "[" : "", *r = *l ? "]" : "";
 	unsigned port = p->conf.ext_sip_port ? p->conf.ext_sip_port : addr_port(&p->sip_addr);
 	buf_init(&b);
@@ -118,17 +125,32 @@ done:
 	return st;
 }
 
+static bool is_outside(struct sip_stack *s, const struct addr *dst, void *arg)
+{
+	role_assert_ctl();
+	return profile_is_outside(arg, dst);
+}
+
+static const char *supported_text(const struct profile_conf *c)
+{
+	if (c->has_100rel)
+		return c->has_timer ? "100rel, timer, path, replaces" : "100rel, path, replaces";
+	return c->has_timer ? "timer, path, replaces" : "path, replaces";
+}
+
 static ON_CTL int stack_open(struct profile *p)
 {
 	const struct profile_conf *c = &p->conf;
+	bool has_own_rport;
+	(void)profile_conf_rport(c, &has_own_rport);
 	struct sip_stack_config cfg = {.user_agent = *c->user_agent ? c->user_agent : "Tandem/" TANDEM_VERSION,
-	    .allow = profile_conf_has_presence(c) ? ALLOW_TEXT ", PUBLISH, SUBSCRIBE" : ALLOW_TEXT,
+	    .allow = allow_texts[c->has_100rel][profile_conf_has_presence(c)],
 	    .allow_events = !profile_conf_has_presence(c) ? NULL
 	                    : c->has_shared_lines
 	                        ? "presence, dialog, message-summary, sla, include-session-description, refer, "
 	                          "call-info, line-seize"
 	                        : "presence, dialog, message-summary, sla, include-session-description, refer",
-	    .supported = "timer, path, replaces",
+	    .supported = supported_text(c),
 	    .contact_user = c->contact_user,
 	    .external_host = strcmp(p->ext_sip_ip, p->sip_ip) ? p->ext_sip_ip : NULL,
 	    .external_port = (uint16_t)c->ext_sip_port,
@@ -146,10 +168,19 @@ static ON_CTL int stack_open(struct profile *p)
 	    .max_stranger_bytes = c->tcp_stranger_bytes,
 	    .has_tls = c->has_tls || *c->wss_binding,
 	    .tls_connect_ms = (int)(c->tls_connect_ms < 600000 ? c->tls_connect_ms : 600000),
-	    .ws_origins = c->ws_origins};
+	    .ws_origins = c->ws_origins,
+	    .has_no_naptr = c->has_no_naptr,
+	    .has_no_srv = c->has_no_srv,
+	    .has_no_503_failover = c->has_no_srv_503,
+	    .udp_max_bytes = c->udp_max_bytes,
+	    .rport = profile_conf_rport(c, &has_own_rport),
+	    .has_no_own_rport = !has_own_rport,
+	    .conn_ping_ms = (int)(c->tcp_keepalive_ms < 86400000 ? c->tcp_keepalive_ms : 86400000),
+	    .conn_pong_ms = (int)(c->tcp_pong_ms < 86400000 ? c->tcp_pong_ms : 86400000)};
 	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request,
-	    .on_trace = trace_print,
-	    .on_conn_end = profiles.hooks->on_conn_end};
+	    .on_conn_closed = profiles.hooks->on_conn_closed,
+	    .is_outside = is_outside,
+	    .on_trace = trace_print};
 	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,
 	    .accepts_no_qop = true};
@@ -254,12 +285,13 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 		mem_unref(p);
 		return st;
 	}
-	urls_make(p);
+	profile_urls_make(p);
 	p->is_tracing = p->conf.has_sip_trace;
 	list_sorted(p);
 	trace_update(p);
 	log_notice("sofia: profile %s: %s", p->conf.name, p->bind_url);
 	parts_start(p);
+	profile_ext_start(p);
 	if (out)
 		*out = p;
 	return ST_OK;
@@ -268,6 +300,7 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 void profile_stop(struct profile *p)
 {
 	list_remove(&p->link);
+	profile_ext_stop(p);
 	parts_stop(p);
 	sip_stack_close(p->stack);
 	p->stack = NULL;
@@ -286,6 +319,12 @@ void profiles_trace_set(bool is_on)
 	profiles.is_tracing = is_on;
 	for (struct profile *p = profile_next(NULL); p; p = profile_next(p))
 		trace_update(p);
+}
+
+void profile_address_tell(struct profile *p)
+{
+	if (profiles.hooks->on_address)
+		profiles.hooks->on_address(p);
 }
 
 /* ---- names ---- */

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/role.h"
 #include "endpoint/sip/profile/profile_conf.h"
+#include "loop/loop.h"
 #include "net/addr.h"
 #include "sip/digest.h"
 #include "sip/sip.h"
@@ -36,8 +37,8 @@ enum { PROFILE_PARTS_MAX = 16 };
 struct profile_hooks {
 	const struct profile_part *const *parts; /* ended by NULL; stopped in the opposite order */
 	void (*on_request)(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m, void *profile);
-	/* A connection of sip_stx_watch_conn ended. */
-	void (*on_conn_end)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
+	void (*on_conn_closed)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
+	void (*on_address)(struct profile *p); /* ext_sip_ip is another one; may be NULL */
 };
 ON_CTL void profiles_init(const struct profile_hooks *h); /* borrowed; before the first start */
 ANY void *profile_slot_of(const struct profile *p, const struct profile_slot *slot); /* never NULL */
@@ -50,7 +51,8 @@ struct profile { /* counted */
 	struct addr sip_addr;                            /* bound */
 	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip; /* resolved; ext_* equal the others when not given */
 	char *url, *bind_url;
-	bool has_udp, has_tcp, is_tracing, is_paused;
+	bool has_udp, has_tcp, is_tracing, is_paused, is_asking_ext, is_mapped;
+	struct ltimer ext_timer;
 	int64_t started_us;
 	/* auth.c */
 	struct digest_server *digest;
@@ -117,6 +119,8 @@ ON_CTL bool auth_has_answer(const struct profile *p, const struct sip_msg *m);
 ON_CTL void auth_realm_put(const struct profile *p, const struct sip_msg *m, struct buf *out);
 
 /* ---- NAT (nat.c) ---- */
+/* Not in local-network-acl: it is told the ext- addresses. */
+ON_CTL bool profile_is_outside(const struct profile *p, const struct addr *a);
 /* True when a contact is not where its messages come from and cannot be reached as written. */
 ON_CTL bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const struct sip_via *via,
     const struct addr *src, enum sip_transport t);

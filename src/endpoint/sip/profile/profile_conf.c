@@ -79,6 +79,7 @@ static const struct param params[] = {
     P("inbound-bypass-media", P_BOOL, is_nomedia, "false"),
     P("inbound-no-media", P_BOOL, is_nomedia, NULL),
     P("inbound-proxy-media", P_BOOL, is_proxy_media, "false"),
+    P("media-option", P_LIST, media_options, ""),
     P("hold-music", P_TEXT, hold_music, ""),
     P("disable-hold", P_BOOL, has_disabled_hold, "false"),
     P("rtp-timeout-sec", P_UINT, rtp_timeout_s, "0"),
@@ -101,11 +102,18 @@ static const struct param params[] = {
     P("session-timeout", P_UINT, session_timeout_s, "0"),
     P("minimum-session-expires", P_UINT, min_session_expires_s, "120"),
     P("enable-timer", P_BOOL, has_timer, "true"),
+    P("enable-100rel", P_BOOL, has_100rel, "false"),
+    P("enable-3pcc", P_TEXT, offerless, "true"),
     P("user-agent-string", P_TEXT, user_agent, ""),
     P("username", P_TEXT, username, "FreeSWITCH"),
     P("contact-user", P_TEXT, contact_user, "mod_sofia"),
     P("caller-id-type", P_TEXT, caller_id_type, "rpid"),
     P("pass-callee-id", P_BOOL, passes_callee_id, "true"),
+    P("cid-in-1xx", P_BOOL, has_cid_in_1xx, "true"),
+    P("p-asserted-id-parse", P_TEXT, pai_parse, "default"),
+    P("isup", P_TEXT, isup, "none"),
+    P("redirecting-headers", P_TEXT, redirecting_headers, "none"),
+    P("apply-identity-acl", P_LIST, identity_acl, ""),
     P("inbound-call-force-matching-username", P_TEXT, from_check, "false"),
     P("inbound-copy-headers", P_LIST, copy_headers, ""),
     P("parse-all-invite-headers", P_BOOL, parses_all_headers, "false"),
@@ -115,6 +123,13 @@ static const struct param params[] = {
     P("auth-all-packets", P_BOOL, auths_all_packets, "false"),
     P("auth-messages", P_BOOL, auths_messages, "true"),
     P("disable-auth-messages", P_NOT, auths_messages, NULL),
+    P("sip-messages-respond-200-ok", P_BOOL, says_200_to_messages, "false"),
+    P("send-display-update", P_BOOL, sends_display_updates, "true"),
+    P("refer-outside-of-calls", P_BOOL, takes_refer_outside, "false"),
+    P("enable-join", P_BOOL, is_join_allowed, "false"),
+    P("confirm-blind-transfer", P_BOOL, confirms_blind_transfers, "false"),
+    P("disable-transfer", P_BOOL, has_disabled_transfer, "false"),
+    P("message-rate-per-sender", P_UINT, messages_per_sender, "20"),
     P("auth-subscriptions", P_BOOL, auths_subscriptions, "true"),
     P("disable-auth-subscriptions", P_NOT, auths_subscriptions, NULL),
     P("auth-require-user", P_BOOL, requires_auth_user, "false"),
@@ -144,7 +159,13 @@ static const struct param params[] = {
     P("min-expires", P_UINT, min_expires_s, "0"),
     P("sip-expires-max-deviation", P_UINT, expires_max_deviation_s, "0"),
     P("sip-expires-late-margin", P_UINT, expires_late_margin_s, "60"),
-    P("NDLB-force-rport", P_BOOL, forces_rport, "false"),
+    P("NDLB-force-rport", P_TEXT, rport, ""),
+    P("NDLB-received-in-nat-reg-contact", P_BOOL, tells_received, "false"),
+    P("NDLB-expires-in-register-response", P_BOOL, tells_expires, "false"),
+    P("tcp-keepalive", P_UINT, tcp_keepalive_ms, "0"),
+    P("socket-tcp-keepalive", P_UINT, tcp_keepalive_ms, NULL),
+    P("tcp-pingpong", P_UINT, tcp_pong_ms, "0"),
+    P("ext-address-refresh", P_UINT, ext_refresh_s, "300"),
     P("aggressive-nat-detection", P_BOOL, is_aggressive_nat, "false"),
     P("tcp-always-nat", P_BOOL, has_tcp_always_nat, "false"),
     P("tls-always-nat", P_BOOL, has_tls_always_nat, "false"),
@@ -184,7 +205,6 @@ static const struct param params[] = {
     P("tcp-max-body-bytes-before-login", P_UINT, tcp_stranger_bytes, "65536"),
     P("debug", P_UINT, sip_trace_level, "0"),
     P("sip-trace", P_BOOL, has_sip_trace, "false"),
-    IGN("media-option"),
     IGN("rtp-timer-name"),
     IGN("rtp-rewrite-timestamps"),
     IGN("rtp-autofix-timing"),
@@ -196,8 +216,6 @@ static const struct param params[] = {
     IGN("watchdog-step-timeout"),
     IGN("watchdog-event-timeout"),
     IGN("forward-unsolicited-mwi-notify"),
-    IGN("enable-100rel"),
-    IGN("enable-3pcc"),
     IGN("enable-compact-headers"),
     IGN("liberal-dtmf"),
     IGN("auto-rtp-bugs"),
@@ -208,34 +226,31 @@ static const struct param params[] = {
     P("bind-attempt-interval", P_UINT, bind_interval_s, "5"),
     IGN("auto-restart"),
     P("send-message-query-on-register", P_TEXT, message_query, "first-only"),
-    IGN("nat-options-ping"),
-    IGN("all-reg-options-ping"),
+    P("nat-options-ping", P_TEXT, nat_options_ping, "false"),
+    P("all-reg-options-ping", P_BOOL, pings_all, "false"),
+    P("unregister-on-options-fail", P_BOOL, unregs_on_options_fail, "false"),
+    P("sip-user-ping-max", P_UINT, user_ping_max, "3"),
+    P("sip-user-ping-min", P_UINT, user_ping_min, "1"),
+    P("ping-mean-interval", P_UINT, ping_interval_s, "30"),
+    P("ping-thread-frequency", P_UINT, ping_frequency_s, "1"),
     IGN("inbound-reg-in-new-thread"),
     IGN("registration-thread-frequency"),
-    IGN("ping-mean-interval"),
-    IGN("ping-thread-frequency"),
-    IGN("disable-transfer"),
-    IGN("disable-srv"),
-    IGN("disable-naptr"),
+    P("disable-srv", P_BOOL, has_no_srv, "false"),
+    P("disable-naptr", P_BOOL, has_no_naptr, "false"),
+    P("disable-srv503", P_BOOL, has_no_srv_503, "false"),
+    P("udp-request-max-bytes", P_UINT, udp_max_bytes, "1300"),
     IGN("enable-chat"),
     IGN("fire-message-events"),
-    IGN("NDLB-received-in-nat-reg-contact"),
     IGN("NDLB-broken-auth-hash"),
     IGN("NDLB-sendrecv-in-session"),
     IGN("NDLB-allow-bad-iananame"),
-    IGN("NDLB-expires-in-register-response"),
     IGN("user-agent-filter"),
-    IGN("cid-in-1xx"),
-    IGN("send-display-update"),
     IGN("allow-update"),
     IGN("track-calls"),
     IGN("apply-candidate-acl"),
     IGN("keepalive-method"),
-    IGN("tcp-keepalive"),
-    IGN("tcp-pingpong"),
     IGN("tcp-ping2pong"),
     IGN("rtp-digit-delay"),
-    IGN("p-asserted-id-parse"),
     IGN("t38-passthru"),
     IGN("auto-jitterbuffer-msec"),
     IGN("rtcp-audio-interval-msec"),
@@ -389,12 +404,14 @@ void profile_conf_fini(struct profile_conf *c)
 static bool is_fixed(const char *name)
 {
 	static const char *const names[] = {"sip-ip", "rtp-ip", "ext-sip-ip", "ext-rtp-ip", "ext-sip-port", "sip-port",
-	    "bind-params", "tls", "tls-only", "tls-bind-params", "tls-sip-port", "tls-orq-connect-timeout", "ws-binding",
-	    "wss-binding", "ws-origins", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
-	    "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname",
-	    "max-transactions-per-address", "udp-answer-factor", "tcp-max-connections",
-	    "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes", "tcp-max-bytes-per-address",
-	    "tcp-max-body-bytes-before-login"};
+	    "bind-params", "tls", "tls-only", "tls-bind-params", "tls-sip-port", "tls-orq-connect-timeout",
+	    "ws-binding", "wss-binding", "ws-origins", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
+	    "enable-timer", "enable-100rel", "user-agent-string", "contact-user", "nonce-ttl",
+	    "rfc8760-auth-algorithms", "dbname", "max-transactions-per-address", "udp-answer-factor",
+	    "tcp-max-connections", "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes",
+	    "tcp-max-bytes-per-address", "tcp-max-body-bytes-before-login", "disable-srv", "disable-naptr",
+	    "disable-srv503", "udp-request-max-bytes", "NDLB-force-rport", "tcp-keepalive", "socket-tcp-keepalive",
+	    "tcp-pingpong"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
 		if (!strcasecmp(names[i], name))
 			return true;
@@ -460,11 +477,40 @@ enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c)
 	return strcasecmp(c->dtmf_type, "none") ? MEDIA_DTMF_EVENTS : MEDIA_DTMF_TONES;
 }
 
+bool profile_conf_has_media_option(const struct profile_conf *c, const char *name)
+{
+	struct sv one, rest = sv_of(c->media_options);
+	while (rest.n) {
+		sv_split(rest, ',', &one, &rest);
+		if (sv_isi(sv_trim(one), name))
+			return true;
+	}
+	return false;
+}
+
+enum offerless_mode profile_conf_offerless(const struct profile_conf *c)
+{
+	if (!strcasecmp(c->offerless, "proxy"))
+		return OFFERLESS_PROXY;
+	return str_is_true(c->offerless) ? OFFERLESS_OFFER : OFFERLESS_REFUSE;
+}
+
 enum cid_type profile_conf_cid_type(const struct profile_conf *c)
 {
 	if (!strcasecmp(c->caller_id_type, "pid"))
 		return CID_PID;
 	return strcasecmp(c->caller_id_type, "none") ? CID_RPID : CID_NONE;
+}
+
+/* FreeSWITCH's words: true, safe, disabled, client-only (its default), server-only. */
+enum sip_rport profile_conf_rport(const struct profile_conf *c, bool *has_own)
+{
+	*has_own = strcasecmp(c->rport, "disabled") && strcasecmp(c->rport, "server-only");
+	if (!strcasecmp(c->rport, "disabled"))
+		return SIP_RPORT_NEVER;
+	if (!strcasecmp(c->rport, "safe"))
+		return SIP_RPORT_SAFE;
+	return str_is_true(c->rport) ? SIP_RPORT_ALWAYS : SIP_RPORT_ASKED;
 }
 
 enum from_check profile_conf_from_check(const struct profile_conf *c)

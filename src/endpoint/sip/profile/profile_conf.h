@@ -4,10 +4,13 @@
 #include "base/role.h"
 #include "base/str.h"
 #include "core/sound/media.h"
+#include "sip/sip.h"
 
 struct xml_node;
 
 enum multi_reg { MULTI_REG_NONE, MULTI_REG_CONTACT, MULTI_REG_CALL_ID };
+/* What becomes of an INVITE without SDP (enable-3pcc). */
+enum offerless_mode { OFFERLESS_OFFER /* answered with our offer at once */, OFFERLESS_PROXY, OFFERLESS_REFUSE };
 enum cid_type { CID_RPID, CID_PID, CID_NONE };
 /* What happens to a caller whose From is not his account's. */
 enum from_check { FROM_FREE, FROM_REJECT, FROM_REPLACE };
@@ -22,18 +25,23 @@ struct profile_conf {
 	char *tls_bind_params, *tls_cert_dir, *tls_passphrase, *tls_verify_policy, *tls_in_subjects, *tls_ciphers,
 	    *tls_version;
 	char *ws_binding, *wss_binding, *ws_origins /* list */;
+	bool has_no_naptr, has_no_srv, has_no_srv_503;
+	unsigned udp_max_bytes;
 	/* calls */
 	char *dialplan, *context, *inbound_codecs, *outbound_codecs, *codec_prefs, *negotiation, *hold_music, *username,
 	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template,
-	    *from_check, *copy_headers /* list */;
+	    *from_check, *copy_headers /* list */, *pai_parse, *isup, *redirecting_headers, *identity_acl /* list */;
 	bool is_late_negotiation, has_full_id, uses_callid_as_uuid, uses_uuid_as_callid, parses_all_headers,
-	    is_auto_100, has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id;
+	    is_auto_100, has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id,
+	    has_cid_in_1xx;
 	unsigned max_calls, max_proceeding, max_rps, max_transactions_per_host, udp_answer_factor;
 	unsigned bind_attempts, bind_interval_s; /* while the port is in use */
 	unsigned tcp_max_conns, tcp_max_conns_per_host, tcp_message_s, tcp_max_bytes, tcp_max_bytes_per_host,
 	    tcp_stranger_bytes;
 	unsigned session_timeout_s, min_session_expires_s;
-	bool has_timer;
+	bool has_timer, has_100rel;
+	char *offerless;     /* enable-3pcc */
+	char *media_options; /* list */
 	/* media */
 	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, media_timeout_ms, media_hold_timeout_ms,
 	    dtmf_duration;
@@ -41,7 +49,10 @@ struct profile_conf {
 	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media;
 	/* authentication */
 	bool auths_calls, auths_all_packets, auths_messages, auths_subscriptions, requires_auth_user, accepts_blind_reg,
-	    accepts_blind_auth, logs_auth_failures, allows_default_passwords, auths_calls_acl_only;
+	    accepts_blind_auth, logs_auth_failures, allows_default_passwords, auths_calls_acl_only,
+	    says_200_to_messages, is_join_allowed, takes_refer_outside, sends_display_updates, confirms_blind_transfers,
+	    has_disabled_transfer;
+	unsigned messages_per_sender; /* a second; 0 = any */
 	char *challenge_realm, *auth_algorithms;
 	unsigned nonce_ttl_s, max_auth_validity;
 	char *inbound_acl, *register_acl, *nat_acl, *proxy_acl, *local_network_acl; /* lists, comma-separated */
@@ -55,7 +66,13 @@ struct profile_conf {
 	bool has_shared_lines, looks_presence_up, has_presence_privacy, has_presence_early_off, is_dialog_partial;
 	unsigned max_regs_per_extension, force_expires_s, force_expires_min_s, force_expires_max_s, min_expires_s,
 	    expires_max_deviation_s, expires_late_margin_s;
-	bool is_aggressive_nat, has_tcp_always_nat, has_tls_always_nat, forces_rport, unregs_on_socket_close;
+	char *nat_options_ping; /* a boolean, or udp-only */
+	bool pings_all, unregs_on_options_fail;
+	unsigned ping_interval_s, ping_frequency_s, user_ping_max, user_ping_min;
+	bool is_aggressive_nat, has_tcp_always_nat, has_tls_always_nat, unregs_on_socket_close;
+	bool tells_received /* NDLB-received-in-nat-reg-contact */, tells_expires /* NDLB-expires-in-register-response */;
+	char *rport; /* NDLB-force-rport */
+	unsigned tcp_keepalive_ms, tcp_pong_ms, ext_refresh_s;
 	/* timers */
 	unsigned t1_ms, t1x64_ms, t2_ms, t4_ms;
 	unsigned sip_trace_level;
@@ -78,7 +95,10 @@ ANY bool profile_conf_has_presence(const struct profile_conf *c); /* manage-pres
 /* Without RTP a call ends after it: media_timeout, else rtp-timeout-sec; 0 = never. */
 ANY unsigned profile_conf_media_timeout_ms(const struct profile_conf *c, bool is_hold);
 ANY enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c);
+ANY bool profile_conf_has_media_option(const struct profile_conf *c, const char *name);
+ANY enum offerless_mode profile_conf_offerless(const struct profile_conf *c);
 ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
+ANY enum sip_rport profile_conf_rport(const struct profile_conf *c, bool *has_own /* our requests ask for it */);
 ANY enum from_check profile_conf_from_check(const struct profile_conf *c);
 /* One parameter by name; false when it is unknown. */
 ANY bool profile_conf_set(struct profile_conf *c, const char *name, const char *value);

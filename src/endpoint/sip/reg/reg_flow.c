@@ -1,100 +1,71 @@
-/* Registrations that go with their connection (tcp-unreg-on-socket-close): who registered over which connection, so that
- * its end finds them without looking at all. An entry is a hint; what counts is what the table says of the contact. */
+/* A hash of "proto ip port" to the list of contacts that came by that stream. One that cannot be entered (no memory) is
+ * only not told when the stream ends: it then expires by its time. */
+#include "endpoint/sip/reg/reg_flow_i.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "endpoint/sip/reg/reg_i.h"
-#include "endpoint/sip/reg/reg.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { USERS_PER_FLOW_MAX = 32 };
-struct flow_user {
-	char *user, *host;
-};
-struct flow {
-	struct flow_user users[USERS_PER_FLOW_MAX];
-	size_t count;
+struct reg_flows {
+	struct hash *by_key; /* struct list */
 };
 
-static void flow_free(void *value)
+int reg_flows_new(struct reg_flows **out)
 {
-	struct flow *f = value;
-	for (size_t i = 0; i < f->count; i++)
-		mem_free(f->users[i].user), mem_free(f->users[i].host);
+	struct reg_flows *f = mem_zalloc(sizeof(*f));
+	if (!f || hash_new(&f->by_key, 0, mem_free) < 0) {
+		mem_free(f);
+		return ST_NOMEM;
+	}
+	*out = f;
+	return ST_OK;
+}
+
+void reg_flows_free(struct reg_flows *f)
+{
+	hash_free(f->by_key);
 	mem_free(f);
 }
 
-static void flow_key(struct buf *out, enum sip_transport t, const struct addr *peer)
+static struct sv key_put(char out[96], const char *proto, const char *ip, unsigned port)
 {
-	char text[ADDR_TEXT_MAX];
-	buf_printf(out, "%s %s", sip_transport_facts(t)->param, addr_text(peer, text));
+	return (struct sv){out, (size_t)snprintf(out, 96, "%.7s %.63s %u", proto, ip, port)};
 }
 
-static int flows_open(struct profile *p, void *mine)
+void reg_flows_enter(struct reg_flows *f, struct reg *r)
 {
-	return hash_new(mine, 0, flow_free);
-}
-
-static void flows_stop(struct profile *p, void *mine)
-{
-	hash_free(*(struct hash **)mine);
-	*(struct hash **)mine = NULL;
-}
-
-static const struct profile_slot slot = {"flows", sizeof(struct hash *)};
-const struct profile_part reg_flow_part = {.slot = &slot, .open = flows_open, .stop = flows_stop};
-
-void reg_flow_watch(struct profile *p, struct sip_stx *tx, struct sv user, struct sv host)
-{
-	struct hash *flows = *(struct hash **)profile_slot_of(p, &slot);
-	struct buf key;
-	if (!flows || !sip_transport_is_reliable(sip_stx_transport(tx)))
+	char text[96];
+	if (!strcmp(r->proto, "udp"))
 		return;
-	buf_init(&key);
-	flow_key(&key, sip_stx_transport(tx), sip_stx_peer(tx));
-	struct flow *f = hash_get(flows, buf_sv(&key));
-	if (!f && (f = mem_zalloc(sizeof(*f))) && hash_set(flows, buf_sv(&key), f)) {
-		mem_free(f);
-		f = NULL;
-	}
-	buf_fini(&key);
-	for (size_t i = 0; f && i < f->count; i++)
-		if (sv_is(user, f->users[i].user) && sv_is(host, f->users[i].host))
+	struct sv key = key_put(text, r->proto, r->network_ip, r->network_port);
+	struct list *l = hash_get(f->by_key, key);
+	if (!l) {
+		if (!(l = mem_zalloc(sizeof(*l))))
 			return;
-	if (!f || f->count == USERS_PER_FLOW_MAX)
-		return;
-	struct flow_user *u = &f->users[f->count];
-	u->user = sv_dup(user);
-	u->host = sv_dup(host);
-	f->count++;
-	sip_stx_watch_conn(tx);
-}
-
-static bool is_over_it(const struct reg *r, enum sip_transport t, const struct addr *peer)
-{
-	char host[ADDR_TEXT_MAX];
-	return r->network_port == addr_port(peer) && !strcmp(r->proto, sip_transport_facts(t)->param) &&
-	       !strcmp(r->network_ip, addr_host(peer, host));
-}
-
-void reg_flow_ended(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile)
-{
-	struct profile *p = profile;
-	role_assert_ctl();
-	struct hash *flows = *(struct hash **)profile_slot_of(p, &slot);
-	const struct reg *regs[REG_CONTACTS_MAX];
-	struct buf key;
-	buf_init(&key);
-	flow_key(&key, t, peer);
-	struct flow *f = flows ? hash_take(flows, buf_sv(&key)) : NULL;
-	buf_fini(&key);
-	for (size_t i = 0; f && i < f->count; i++) {
-		struct reg_table *table = reg_table_of(p);
-		size_t n = reg_table_find(table, sv_of(f->users[i].user), sv_of(f->users[i].host), regs, REG_CONTACTS_MAX);
-		for (size_t k = 0; k < n && k < REG_CONTACTS_MAX; k++)
-			if (is_over_it(regs[k], t, peer))
-				reg_table_expire(table, regs[k]);
+		list_init(l);
+		if (hash_set(f->by_key, key, l)) {
+			mem_free(l);
+			return;
+		}
 	}
-	if (f)
-		flow_free(f);
+	list_push(l, &r->flow_link);
+}
+
+void reg_flows_leave(struct reg_flows *f, struct reg *r)
+{
+	char text[96];
+	if (!lnode_is_linked(&r->flow_link))
+		return;
+	list_remove(&r->flow_link);
+	struct sv key = key_put(text, r->proto, r->network_ip, r->network_port);
+	struct list *l = hash_get(f->by_key, key);
+	if (l && list_empty(l))
+		hash_del(f->by_key, key);
+}
+
+struct list *reg_flows_find(struct reg_flows *f, const char *proto, const char *ip, unsigned port)
+{
+	char text[96];
+	return hash_get(f->by_key, key_put(text, proto, ip, port));
 }
