@@ -23,8 +23,10 @@ static void on_conn_closed(struct sip_stack *s, enum sip_transport t, const stru
 	watch_conn_closed(s, t, peer, profile);
 }
 
-const struct profile_hooks sofia_hooks = {
-    .parts = parts, .on_request = request_in, .on_conn_closed = on_conn_closed, .on_address = gateways_address_changed};
+const struct profile_hooks sofia_hooks = {.parts = parts,
+    .on_request = request_in,
+    .on_conn_closed = on_conn_closed,
+    .on_address = gateways_address_changed};
 
 static int sofia_load(void)
 {
@@ -201,7 +203,7 @@ static const struct var_desc vars[] = {
         "waits, "
         "and gets the other one back when nobody took it",
         true, false},
-    {"sip_allow", "list", "methods that the far side takes", true, true},
+    {"sip_allow", "list", "methods that the far side takes", false, true},
     {"sip_refer_reply", "text", "what came of our REFER: a status line", false, true},
     {"sip_refer_continue_after_reply", "boolean", "after deflect the dialplan goes on, whatever came of it", true,
         false},
@@ -256,7 +258,8 @@ static const struct conf_desc confs[] = {
         "that "
         "came from it; 0: no bound"},
     {"sofia.conf", "ext-address-refresh", "number", "s", "300",
-        "profile: how often what stands behind stun:, host: and auto-nat of ext-sip-ip and ext-rtp-ip is asked again; 0: "
+        "profile: how often what stands behind stun:, host: and auto-nat of ext-sip-ip and ext-rtp-ip is asked again; "
+        "0: "
         "never"},
     {"sofia.conf", "udp-request-max-bytes", "number", "bytes", "1300",
         "profile: a longer request whose URI names no transport tries TCP first, and UDP where that leads nowhere; 0: "

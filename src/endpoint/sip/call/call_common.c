@@ -122,8 +122,7 @@ int call_media_init(struct call *c)
 {
 	const struct profile_conf *pc = &c->p->conf;
 	struct leg_media_conf conf = {.rtp_host = c->p->rtp_ip,
-	    .advertise_host =
-	        strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) && call_is_outside(c) ? c->p->ext_rtp_ip : NULL,
+	    .advertise_host = strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) && call_is_outside(c) ? c->p->ext_rtp_ip : NULL,
 	    .inbound_codecs = codecs_or_global(pc->inbound_codecs),
 	    .outbound_codecs = codecs_or_global(pc->outbound_codecs),
 	    .negotiation = pc->negotiation,

@@ -74,9 +74,9 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool takes_update;                    /* its Allow has UPDATE */
 	char *again_call_id, *again_from_tag; /* of an INVITE that is sent again in the same call (422) */
 	uint32_t again_cseq;
-	bool has_own_domain; /* sip_invite_domain was given */
+	bool has_own_domain;  /* sip_invite_domain was given */
 	bool is_answer_asked; /* by NOTIFY: sip_auto_answer */
-	bool is_bye_said;    /* ours went out, with all its headers */
+	bool is_bye_said;     /* ours went out, with all its headers */
 };
 /* out: what hears of its dialog when it goes out; NULL: it came in. */
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, const struct sip_call_handlers *out);
@@ -88,7 +88,7 @@ ON_CTL int call_media_init(struct call *c);
 /* From which hosts media may come: before an SDP of m, which came from peer, is given to the leg. */
 ON_CTL void call_hosts_tell(struct call *c, const struct addr *peer, const struct sip_msg *m);
 ON_CTL bool call_is_outside(const struct call *c); /* its far side is not on our network, or not known yet */
-ON_CTL void call_owed(struct call *c); /* acknowledged: what had to wait for it */
+ON_CTL void call_owed(struct call *c);             /* acknowledged: what had to wait for it */
 /* Value of the Reason header for the leg's cause; false: none is to be sent. */
 ON_CTL bool call_reason_put(struct call *c, struct buf *b);
 /* Whether its Allow has INFO: digits may go so. */

@@ -70,7 +70,9 @@ struct profile_conf {
 	bool pings_all, unregs_on_options_fail;
 	unsigned ping_interval_s, ping_frequency_s, user_ping_max, user_ping_min;
 	bool is_aggressive_nat, has_tcp_always_nat, has_tls_always_nat, unregs_on_socket_close;
-	bool tells_received /* NDLB-received-in-nat-reg-contact */, tells_expires /* NDLB-expires-in-register-response */;
+	bool has_broken_auth_hash;
+	bool tells_received /* NDLB-received-in-nat-reg-contact */,
+	    tells_expires /* NDLB-expires-in-register-response */;
 	char *rport; /* NDLB-force-rport */
 	unsigned tcp_keepalive_ms, tcp_pong_ms, ext_refresh_s;
 	/* timers */
