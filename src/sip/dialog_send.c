@@ -201,8 +201,7 @@ int sip_dialog_answer(struct sip_dialog *d, struct sip_stx *tx, int code, const 
 {
 	struct buf contact, self, full;
 	bool is_target = tx->method == SIP_INVITE || tx->method == SIP_UPDATE || tx->method == SIP_REFER ||
-	                 tx->method == SIP_OPTIONS || tx->method == SIP_PRACK ||
-	                 tx->method == SIP_SUBSCRIBE;
+	                 tx->method == SIP_OPTIONS || tx->method == SIP_PRACK || tx->method == SIP_SUBSCRIBE;
 	bool with_contact = code > 100 && code < 300 && is_target;
 	int st;
 	buf_init(&contact);

@@ -12,8 +12,8 @@
 #include <string.h>
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
-static const struct profile_part *const parts[] = {
-    &profile_tls_part, &reg_part, &reg_ping_part, &gateway_part, &watch_part, &call_part, &message_part, &request_part, NULL};
+static const struct profile_part *const parts[] = {&profile_tls_part, &reg_part, &reg_ping_part, &gateway_part,
+    &watch_part, &call_part, &message_part, &request_part, NULL};
 
 /* The registrations and subscriptions that go with it. */
 static void on_conn_closed(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile)
@@ -23,10 +23,8 @@ static void on_conn_closed(struct sip_stack *s, enum sip_transport t, const stru
 	watch_conn_closed(s, t, peer, profile);
 }
 
-const struct profile_hooks sofia_hooks = {.parts = parts,
-    .on_request = request_in,
-    .on_conn_closed = on_conn_closed,
-    .on_address = gateways_address_changed};
+const struct profile_hooks sofia_hooks = {
+    .parts = parts, .on_request = request_in, .on_conn_closed = on_conn_closed, .on_address = gateways_address_changed};
 
 static int sofia_load(void)
 {
