@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`./dev bench [row ...]`: measures rows a to k on a real Tandem and writes a table (Markdown on standard output) and bench.json
+"""`./dev bench [row ...]`: measures rows a to k and p on a real Tandem and writes a table (Markdown on standard output) and bench.json
 in the build directory. The switch runs pinned to the first core, all load to the second; the load is our own (bench/load),
 offered by the clock, and every row tells how busy the generator was. docs/performance.md says how to read the table."""
 import json
@@ -27,10 +27,12 @@ WATCHED_RATE = 500
 INSTRUCTIONS_MAX = 1_100_000
 GIVEN_BACK_S = 45   # the transactions of ended calls live 32 s (RFC 3261)
 MEDIA_CALLS = (500, 1000)
+WATCHERS = 5000
+WATCHERS_DELAY_MAX_MS = 5
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "r": "-",
-              "tls": "-", "tls-memory": "-", "tls-return": "-"}
+              "tls": "-", "tls-memory": "-", "tls-return": "-", "p": "-"}
 
 
 def disturbed(results):
@@ -326,6 +328,56 @@ def row_j():
             "met": results["bridge"]["each"] <= INSTRUCTIONS_MAX, "data": results}
 
 
+def row_p():
+    """watchers of one extension"""
+    s = Switch().start()
+    try:
+        s.load("call", rate=WATCHED_RATE / 10, seconds=1)
+        before = s.memory_kb()[0]
+        p = pinned(LOAD_CORE, lambda: subprocess.Popen([sys.executable, TOP / "bench/watchers.py", str(s.sip_port), str(WATCHERS)],
+                                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        assert p.stdout.readline() == "ready\n"
+        time.sleep(8)  # the transactions of the first NOTIFYs are over
+        each_kb = (s.memory_kb()[0] - before) / WATCHERS
+        alone = s.load("call", rate=50, seconds=STEP_S)
+        s.settle()
+
+        def so_far():
+            p.stdin.write("?\n")
+            p.stdin.flush()
+            return json.loads(p.stdout.readline())
+
+        rates = []
+        for i in range(3):
+            so_far()
+            s.api(f"presence in 1001@127.0.0.1 away{'y' * i} x")
+            time.sleep(1.5)
+            rates.append(so_far())
+        load = s.load_begin("call", rate=50, seconds=STEP_S)
+        end = time.monotonic() + STEP_S
+        changes = 0
+        while time.monotonic() < end:
+            s.api(f"presence in 1001@127.0.0.1 away x{changes}")
+            changes += 1
+            time.sleep(1)
+        told = json.loads(load.communicate(timeout=60)[0])
+        p.stdin.close()
+        p.wait(20)
+    finally:
+        s.end()
+    told_all = min(r["told"] for r in rates)
+    per_s = statistics.median(r["told"] / max(r["seconds"], 0.001) for r in rates)
+    delay = told["setup_p50_ms"] - alone["setup_p50_ms"], told["setup_p99_ms"] - alone["setup_p99_ms"]
+    note(f"  {told_all} told, {per_s:,.0f}/s; alone p50 {alone['setup_p50_ms']:.2f} p99 {alone['setup_p99_ms']:.2f} ms; told p50 "
+         f"{told['setup_p50_ms']:.2f} p99 {told['setup_p99_ms']:.2f} ms, failed {told['failed']}, {changes} changes")
+    value = (f"{per_s:,.0f} NOTIFYs/s; a call's set-up {delay[0]:+.2f} ms (p50), {delay[1]:+.2f} ms (p99) while {WATCHERS} are told each second; "
+             f"{each_kb:.1f} kB a subscription")
+    met = told_all == WATCHERS and told["failed"] == 0 and delay[1] < WATCHERS_DELAY_MAX_MS
+    return {"key": "p", "what": f"a change told to {WATCHERS} watchers", "value": value,
+            "goal": f"all told, a call delayed by less than {WATCHERS_DELAY_MAX_MS} ms", "met": met,
+            "data": {"rates": rates, "alone": alone, "told": told, "each_kb": each_kb}}
+
+
 def row_tls():
     """registrations over kept TLS connections"""
     r = climb("tls", 20000, make=tls_phones.TlsSwitch, conns=tls_phones.RATE_CONNS)
@@ -369,7 +421,7 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "r": row_r,
-        "tls": row_tls, "tls-memory": row_tls_memory, "tls-return": row_tls_return}
+        "tls": row_tls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p}
 
 
 def table(rows):

@@ -5,9 +5,9 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
-#include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
+#include "presence/presence.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -163,25 +163,17 @@ static ON_CTL size_t count_taken(const struct lot *lot)
 	return n;
 }
 
-static ON_CTL void fire_presence(const char *login, const char *domain, const char *status, bool is_on)
+/* The slot is a party that calls out: whoever waits there can be taken. */
+static ON_CTL void lamp(const char *name, const char *domain, const char *status, bool is_on, bool is_slot)
 {
-	struct event *e = event_new(EVENT_PRESENCE_IN, NULL);
-
-	if (!e)
-		return;
-	event_add(e, "proto", "park");
-	event_add(e, "login", login);
-	event_addf(e, "from", "%s@%s", login, domain);
-	event_add(e, "force-status", status);
-	event_add(e, "rpid", is_on ? "active" : "unknown");
-	event_add(e, "event_type", "presence");
-	event_add(e, "alt_event_type", "dialog");
-	event_addf(e, "event_count", "%u", event_number++);
-	event_add(e, "unique-id", login);
-	event_add(e, "channel-state", is_on ? "CS_ROUTING" : "CS_HANGUP");
-	event_add(e, "answer-state", is_on ? "confirmed" : "terminated");
-	event_add(e, "call-direction", "inbound");
-	event_fire(e);
+	presence_lamp(&(struct presence_lamp){.kind = "park",
+	    .name = name,
+	    .host = domain,
+	    .status = status,
+	    .rpid = is_on ? "active" : "unknown",
+	    .is_on = is_on,
+	    .is_initiator = is_on && is_slot,
+	    .event_count = event_number++});
 }
 
 void valet_presence(struct lot *lot, const char *ext, bool is_now_taken)
@@ -191,16 +183,14 @@ void valet_presence(struct lot *lot, const char *ext, bool is_now_taken)
 	char *login, status[40];
 	const char *global = globals_get("domain");
 
-	if (!event_is_wanted(EVENT_PRESENCE_IN, NULL))
-		return;
 	if (!sv_split(sv_of(lot->name), '@', &name, &domain) || !domain.n)
 		domain = sv_of(global && *global ? global : "localhost");
 	login = sv_dup(name);
 	snprintf(status, sizeof(status), "Active (%zu caller%s)", n, n == 1 ? "" : "s");
 	char *at = sv_dup(domain);
 	if (login && at) {
-		fire_presence(login, at, n ? status : "Empty", n > 0);
-		fire_presence(ext, at, is_now_taken ? "Holding" : "Empty", is_now_taken);
+		lamp(login, at, n ? status : "Empty", n > 0, false);
+		lamp(ext, at, is_now_taken ? "Holding" : "Empty", is_now_taken, true);
 	}
 	mem_free(login);
 	mem_free(at);

@@ -16,6 +16,7 @@ static ON_CTL int put_invite(struct sip_call *c, const struct sip_invite_params 
 		sip_put_common(c->stack, b, true);
 	else
 		sip_put_common_offerless(c->stack, b);
+	sip_put_events(c->stack, b, SIP_INVITE);
 	sip_put_lines(b, p->headers);
 	sip_put_call_body(b, sv_of(p->ctype ? p->ctype : "application/sdp"), p->sdp);
 	return b->failed ? ST_NOMEM : ST_OK;

@@ -131,6 +131,7 @@ int sip_dialog_send(struct sip_dialog *d, struct sip_ctx **out, const char *meth
 	if (with_contact)
 		sip_dialog_contact_line(d, &b);
 	sip_put_common(d->stack, &b, true);
+	sip_put_events(d->stack, &b, id == SIP_INVITE ? SIP_NO_METHOD : id);
 	struct dressed with = {.headers = {.p = NULL}};
 	if (id == SIP_BYE)
 		dress(d, &with, &headers, &ctype, &body);
@@ -200,7 +201,7 @@ int sip_dialog_answer(struct sip_dialog *d, struct sip_stx *tx, int code, const 
 {
 	struct buf contact, self, full;
 	bool is_target = tx->method == SIP_INVITE || tx->method == SIP_UPDATE || tx->method == SIP_REFER ||
-	                 tx->method == SIP_OPTIONS || tx->method == SIP_PRACK;
+	                 tx->method == SIP_OPTIONS || tx->method == SIP_PRACK || tx->method == SIP_SUBSCRIBE;
 	bool with_contact = code > 100 && code < 300 && is_target;
 	int st;
 	buf_init(&contact);

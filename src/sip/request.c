@@ -45,6 +45,7 @@ static ON_CTL int put_request(struct sip_stack *s, const struct sip_request_para
 		buf_printf(b, "Contact: <%s:%s@" SIP_SELF_MARK_TEXT ">\r\n",
 		    sv_startsi(sv_of(p->uri), SV("sips:")) ? "sips" : "sip", s->cfg.contact_user);
 	sip_put_common_as(s, b, p->user_agent ? p->user_agent : s->cfg.user_agent, true);
+	sip_put_events(s, b, sip_method_of(sv_of(p->method)));
 	sip_put_lines(b, p->headers);
 	sip_put_body(b, sv_of(p->ctype), p->body);
 	return b->failed ? ST_NOMEM : ST_OK;

@@ -32,6 +32,7 @@ enum sip_rport {
 struct sip_stack_config {
 	const char *user_agent;        /* NULL or "" = header left out */
 	const char *allow;             /* Allow of all but ACK, CANCEL, 100; NULL = what the stack handles */
+	const char *allow_events;      /* Allow-Events beside Supported; NULL = none */
 	const char *supported;         /* Supported, and what Require may name; NULL = none */
 	const char *contact_user;      /* user part of default Contacts; NULL = "tandem" */
 	const char *external_host;     /* host in Contact and Via instead of the local address; NULL = local */

@@ -317,5 +317,7 @@ struct call_request {
 ON_CTL void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow);
 /* The same under another name; NULL: none. */
 ON_CTL void sip_put_common_as(struct sip_stack *s, struct buf *b, const char *user_agent, bool with_allow);
+/* Allow-Events, with INVITE outside of dialogs, SUBSCRIBE, NOTIFY and PUBLISH: m, or what is answered. */
+ON_CTL void sip_put_events(struct sip_stack *s, struct buf *b, enum sip_method m);
 /* sip_put_body with Content-Disposition: session in front of a session description. */
 ANY void sip_put_call_body(struct buf *b, struct sv ctype, struct sv body);

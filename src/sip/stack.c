@@ -29,6 +29,7 @@ static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 	c->conn_message_ms = OR(c->conn_message_ms, 10000);
 	c->user_agent = mem_strdup(c->user_agent && *c->user_agent ? c->user_agent : NULL);
 	c->allow = mem_strdup(OR(c->allow, default_allow));
+	c->allow_events = mem_strdup(c->allow_events && *c->allow_events ? c->allow_events : NULL);
 	c->supported = mem_strdup(c->supported && *c->supported ? c->supported : NULL);
 	c->contact_user = mem_strdup(OR(c->contact_user, "tandem"));
 	c->external_host = mem_strdup(c->external_host && *c->external_host ? c->external_host : NULL);
@@ -47,6 +48,7 @@ static ON_CTL void stack_free(struct sip_stack *s)
 		sip_table_fini(tables[i]);
 	mem_free((char *)s->cfg.user_agent);
 	mem_free((char *)s->cfg.allow);
+	mem_free((char *)s->cfg.allow_events);
 	mem_free((char *)s->cfg.supported);
 	mem_free((char *)s->cfg.contact_user);
 	mem_free((char *)s->cfg.external_host);
@@ -232,6 +234,12 @@ void sip_put_common_as(struct sip_stack *s, struct buf *b, const char *user_agen
 	sip_put_hdr(b, "Allow", sv_of(s->cfg.allow));
 	if (s->cfg.supported)
 		sip_put_hdr(b, "Supported", sv_of(s->cfg.supported));
+}
+
+void sip_put_events(struct sip_stack *s, struct buf *b, enum sip_method m)
+{
+	if (s->cfg.allow_events && (m == SIP_INVITE || m == SIP_SUBSCRIBE || m == SIP_NOTIFY || m == SIP_PUBLISH))
+		sip_put_hdr(b, "Allow-Events", sv_of(s->cfg.allow_events));
 }
 
 void sip_put_call_body(struct buf *b, struct sv ctype, struct sv body)

@@ -1,17 +1,8 @@
 /* The subscription usage. A subscriber owns the NOTIFYs of its event, answers them and is over when one says
  * terminated; a notifier sends them, and is over when its last one is answered, or when the far side says by its answer
- * that it knows of none. What a SUBSCRIBE inside the dialog asks is nobody's here yet: the call's user refuses it. */
-#include "sip/sub.h"
-#include "sip/sip_i.h"
-
-struct sip_sub {
-	struct sip_usage usage;
-	const struct sip_sub_handlers *h;
-	void *arg;
-	bool is_notifier, is_last_sent;
-	char event[32], id[32];
-	struct sip_ctx *ctx; /* the latest NOTIFY, not finally answered */
-};
+ * that it knows of none. A SUBSCRIBE inside the dialog is its user's, who lets it last longer or ends it; of one that a
+ * REFER implied nobody asks that, and the call's user refuses it. How one begins: sub_accept.c. */
+#include "sip/sub_i.h"
 
 static struct sip_sub *sub_of(const struct sip_usage *u)
 {
@@ -54,7 +45,8 @@ static bool event_is(const struct sip_sub *u, struct sv value)
 static bool sub_owns(const struct sip_usage *usage, const struct sip_msg *m)
 {
 	const struct sip_sub *u = sub_of(usage);
-	return m->method == SIP_NOTIFY && !u->is_notifier && event_is(u, sip_msg_value(m, SIP_HDR_EVENT));
+	bool is_ours = u->is_notifier ? m->method == SIP_SUBSCRIBE && u->h->on_subscribe : m->method == SIP_NOTIFY;
+	return is_ours && event_is(u, sip_msg_value(m, SIP_HDR_EVENT));
 }
 
 static void sub_request_in(struct sip_usage *usage, struct sip_stx *tx, const struct sip_msg *m)
@@ -62,6 +54,11 @@ static void sub_request_in(struct sip_usage *usage, struct sip_stx *tx, const st
 	role_assert_ctl();
 	struct sip_sub *u = mem_ref(sub_of(usage));
 	struct sv state, params;
+	if (u->is_notifier) {
+		u->h->on_subscribe(u, tx, m, u->arg);
+		mem_unref(u);
+		return;
+	}
 	sv_split(sip_msg_value(m, SIP_HDR_SUBSCRIPTION_STATE), ';', &state, &params);
 	bool is_last = sv_isi(sv_trim(state), "terminated");
 	sip_dialog_answer(usage->dialog, tx, 200, NULL, NULL, NULL, SV_NONE);
@@ -78,15 +75,14 @@ static void sub_drop(struct sip_usage *usage)
 	sub_over(sub_of(usage), 503);
 }
 
-static const struct sip_usage_ops usage_ops = {
+const struct sip_usage_ops sip_sub_ops = {
     .name = "subscription", .owns = sub_owns, .request_in = sub_request_in, .drop = sub_drop};
 
-int sip_sub_new(struct sip_sub **out, struct sip_call *c, const struct sip_sub_params *p,
-    const struct sip_sub_handlers *h, void *arg)
+int sip_sub_make(struct sip_sub **out, const struct sip_sub_params *p, const struct sip_sub_handlers *h, void *arg)
 {
 	size_t event_n = strlen(p->event), id_n = p->id ? strlen(p->id) : 0;
-	if (c->state == SIP_CALL_CLOSED || !c->dlg->far.remote_tag || !sip_is_token(sv_of(p->event)) ||
-	    (p->id && !sip_is_token(sv_of(p->id))) || event_n >= sizeof((*out)->event) || id_n >= sizeof((*out)->id))
+	if (!sip_is_token(sv_of(p->event)) || (p->id && !sip_is_token(sv_of(p->id))) ||
+	    event_n >= sizeof((*out)->event) || id_n >= sizeof((*out)->id))
 		return ST_INVAL;
 	struct sip_sub *u = mem_new(sizeof(*u), NULL, "sip.sub");
 	if (!u)
@@ -97,9 +93,19 @@ int sip_sub_new(struct sip_sub **out, struct sip_call *c, const struct sip_sub_p
 	memcpy(u->event, p->event, event_n + 1);
 	if (p->id)
 		memcpy(u->id, p->id, id_n + 1);
-	sip_dialog_join(c->dlg, &u->usage, &usage_ops);
 	*out = u;
 	return ST_OK;
+}
+
+int sip_sub_new(struct sip_sub **out, struct sip_call *c, const struct sip_sub_params *p,
+    const struct sip_sub_handlers *h, void *arg)
+{
+	if (c->state == SIP_CALL_CLOSED || !c->dlg->far.remote_tag)
+		return ST_INVAL;
+	int st = sip_sub_make(out, p, h, arg);
+	if (!st)
+		sip_dialog_join(c->dlg, &(*out)->usage, &sip_sub_ops);
+	return st;
 }
 
 static void on_notify_response(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg)
@@ -111,19 +117,28 @@ static void on_notify_response(struct sip_ctx *ctx, int code, const struct sip_m
 	u->ctx = NULL;
 	if (u->is_last_sent)
 		sub_over(u, code < 300 ? 200 : code);
-	else if (sip_end_of(code) != SIP_END_NONE)
+	else if (sip_end_of(code) != SIP_END_NONE || !resp)
 		sub_over(u, code);
+	else if (u->h->on_told)
+		u->h->on_told(u, u->arg);
 }
 
 int sip_sub_notify(struct sip_sub *u, const char *state, const char *ctype, struct sv body)
 {
+	return sip_sub_tell(u, state, NULL, ctype, body);
+}
+
+int sip_sub_tell(struct sip_sub *u, const char *state, const char *more, const char *ctype, struct sv body)
+{
 	struct buf headers;
+	sip_sub_where_set(u);
 	if (!u->is_notifier || u->is_last_sent || !sip_is_value(sv_of(state)))
 		return ST_INVAL;
 	bool is_last = sv_startsi(sv_of(state), SV("terminated"));
 	buf_init(&headers);
 	buf_printf(&headers, u->id[0] ? "Event: %s;id=%s\r\n" : "Event: %s\r\n", u->event, u->id);
 	sip_put_hdr(&headers, "Subscription-State", sv_of(state));
+	sip_put_lines(&headers, more);
 	if (u->ctx) /* not answered yet: this one tells more */
 		sip_ctx_orphan(u->ctx);
 	u->ctx = NULL;
@@ -135,6 +150,11 @@ int sip_sub_notify(struct sip_sub *u, const char *state, const char *ctype, stru
 	if (st && is_last)
 		sub_leave(u);
 	return st;
+}
+
+bool sip_sub_is_told(const struct sip_sub *u)
+{
+	return !u->ctx;
 }
 
 void sip_sub_end(struct sip_sub *u)

@@ -340,6 +340,9 @@ static ON_CTL void response_put(struct sip_stx *tx, const struct response *r, co
 		sip_put_hdr(b, "Contact", sv_of(r->contact));
 	if (tx->method != SIP_CANCEL && !r->is_short)
 		sip_put_common(s, b, r->code != 100);
+	if (tx->method != SIP_CANCEL && !r->is_short && r->code != 100)
+		sip_put_events(
+		    s, b, tx->to_had_tag && tx->method == SIP_INVITE ? SIP_NO_METHOD : (enum sip_method)tx->method);
 	if (tx->rseq && r->code < 200)
 		buf_printf(b, "Require: 100rel\r\nRSeq: %u\r\n", tx->rseq);
 	sip_put_lines(b, r->headers);

@@ -69,8 +69,9 @@ class Baresip:
     """baresip with ctrl_tcp: commands as JSON netstrings, events likewise."""
 
     def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None, host="127.0.0.1", port=None,
-                 transport="udp", params=""):
-        """host, port: the profile it registers at; it has that address itself. params: more of its account."""
+                 transport="udp", params="", watches=()):
+        """host, port: the profile it registers at; it has that address itself. params: more of its account. watches: numbers
+        whose presence it subscribes to."""
         self.at = f"[{host}]" if ":" in host else host
         self.server = f"{self.at}:{port or switch.sip_port}"
         self.dir = Path(root) / f"baresip-{user}-{free_port()}"
@@ -80,14 +81,16 @@ class Baresip:
         self.sip_port, self.ctrl_port, self.rtp_port = free_port(count=2), free_port(), free_port(count=8)
         write_tone(self.dir / "tone.wav", hz)
         modules = "".join(f"module {m}.so\n" for m in ("g711", "g722", "opus", "aufile", "aubridge", "sndfile"))
+        apps = "module_app contact.so\nmodule_app presence.so\nmodule_app mwi.so\n" if watches else ""
         (self.dir / "config").write_text(
-            f"module_path /usr/lib/baresip/modules\n{modules}module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n"
+            f"module_path /usr/lib/baresip/modules\n{modules}module_app account.so\n{apps}module_app menu.so\nmodule_app ctrl_tcp.so\n"
             f"ctrl_tcp_listen 127.0.0.1:{self.ctrl_port}\nsip_listen {self.at}:{self.sip_port}\nnet_interface {host}\n"
             f"audio_source aufile,{self.dir}/tone.wav\naudio_player aubridge,sink\naudio_alert aubridge,alert\n"
             f"audio_buffer 20-160\nausrc_srate 8000\nausrc_channels 1\nauplay_srate 8000\nauplay_channels 1\n"
             f"rtp_ports {self.rtp_port}-{self.rtp_port + 100}\nsnd_path {self.dir}\ncall_max_calls 4\nrtcp_mux no\n"
             "jitter_buffer_delay 2-4\nmenu_bell no\n")
-        (self.dir / "contacts").write_text("")
+        (self.dir / "contacts").write_text(
+            "".join(f'"{w}" <sip:{w}@127.0.0.1:{switch.sip_port}>;presence=p2p\n' for w in watches))
         (self.dir / "accounts").write_text(
             f"<sip:{user}@{self.server};transport={transport}>;auth_user={user};auth_pass={password or switch.passwords[user]};"
             f"answermode={answer};audio_codecs={codecs};regint=120;ptime=20{params}\n")
@@ -196,7 +199,8 @@ class Baresip:
 class Linphone:
     """linphonec driven by its prompt; sound from and to files."""
 
-    def __init__(self, root, switch, user, hz=620, password=None, transport="udp", host="127.0.0.1", port=None):
+    def __init__(self, root, switch, user, hz=620, password=None, transport="udp", host="127.0.0.1", port=None, watches=()):
+        """watches: numbers that are its friends."""
         at = f"[{host}]" if ":" in host else host
         self.server = f"{at}:{port or switch.sip_port}" + ("" if transport == "udp" else f";transport={transport}")
         self.dir = Path(root) / f"linphone-{user}-{free_port()}"
@@ -211,7 +215,8 @@ class Linphone:
             f"use_ipv6={int(':' in host)}\nguess_hostname=0\n"
             f"contact=\"{user}\" <sip:{user}@{at}:{self.sip_port}{self.params}>\nmedia_encryption=none\nregister_only_when_network_is_up=0\n"
             f"auto_net_state_mon=0\n[net]\nmtu=1300\nstun_server=\nfirewall_policy=0\n[rtp]\naudio_rtp_port={self.rtp_port}\n"
-            "[sound]\necholimiter=0\nechocancellation=0\nagc=0\n[video]\nenabled=0\n[misc]\nuuid=0\n")
+            "[sound]\necholimiter=0\nechocancellation=0\nagc=0\n[video]\nenabled=0\n[misc]\nuuid=0\n"
+            + "".join(f'[friend_{i}]\nurl="{w}" <sip:{w}@127.0.0.1:{switch.sip_port}>\npol=accept\nsubscribe=1\n' for i, w in enumerate(watches)))
         self.out = open(self.dir / "out.txt", "wb")
         (self.dir / ".local/share/linphone").mkdir(parents=True)
         env = {"HOME": str(self.dir), "PATH": "/usr/bin:/bin", "LANG": "C"}

@@ -69,6 +69,8 @@ struct event_sub;
 typedef void (*event_sub_fn)(struct event *e, void *arg);                     /* borrows; must not block; may mem_ref */
 ON_CTL int event_sub_new(struct event_sub **out, event_sub_fn fn, void *arg); /* wants nothing yet */
 ON_CTL void event_sub_want(struct event_sub *s, enum event_id id, bool is_wanted); /* EVENT_ALL: everything */
+/* It gets them when they are fired for somebody else; nobody builds one for it. */
+ON_CTL void event_sub_overhear(struct event_sub *s, enum event_id id);
 ON_CTL void event_sub_want_subclass(struct event_sub *s, const char *subclass, bool is_wanted);
 ON_CTL bool event_sub_wants(const struct event_sub *s, const struct event *e);
 ON_CTL void event_sub_free(struct event_sub *s); /* allowed inside its own fn */

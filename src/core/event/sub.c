@@ -8,12 +8,13 @@
 #include "core/event/event_i.h"
 #include <string.h>
 
+enum want { WANT_NONE, WANT, WANT_OVERHEARD /* is not counted */ };
 struct event_sub {
 	struct lnode link;
 	event_sub_fn fn;
 	void *arg;
-	uint8_t wants[EVENT_ID_COUNT];
-	struct hash *subclasses; /* name -> itself; NULL = none */
+	uint8_t wants[EVENT_ID_COUNT]; /* enum want */
+	struct hash *subclasses;       /* name -> itself; NULL = none */
 	bool is_dead;
 };
 
@@ -43,10 +44,16 @@ int event_sub_new(struct event_sub **out, event_sub_fn fn, void *arg)
 
 void event_sub_want(struct event_sub *s, enum event_id id, bool is_wanted)
 {
-	if (s->wants[id] == is_wanted)
-		return;
-	s->wants[id] = is_wanted;
-	want_counts[id] += is_wanted ? 1 : -1u;
+	bool is_now = s->wants[id] == WANT;
+	s->wants[id] = is_wanted ? WANT : WANT_NONE;
+	if (is_now != is_wanted)
+		want_counts[id] += is_wanted ? 1 : -1u;
+}
+
+void event_sub_overhear(struct event_sub *s, enum event_id id)
+{
+	if (s->wants[id] == WANT_NONE)
+		s->wants[id] = WANT_OVERHEARD;
 }
 
 static void subclass_count_add(const char *subclass, long change)

@@ -90,6 +90,24 @@ static ON_CTL void add_codec(struct leg *leg, struct event *e)
 	event_addf(e, "Channel-Write-Codec-Bit-Rate", "%u", bit_rate(c));
 }
 
+/* presence_data_cols: "name:name": these variables, told with the state. */
+static ON_CTL void add_presence_cols(struct leg *leg, struct event *e)
+{
+	const char *cols = vars_get(leg->vars, "presence_data_cols");
+	struct sv rest = sv_of(cols), one;
+	char name[68];
+	if (!cols || !*cols)
+		return;
+	event_add(e, "Presence-Data-Cols", cols);
+	for (unsigned i = 0; rest.n && i < 32; i++) {
+		sv_split(rest, ':', &one, &rest);
+		if (!one.n || one.n > 64)
+			continue;
+		snprintf(name, sizeof(name), "PD-%.*s", SVF(one));
+		add_if(e, name, leg_var(leg, name + 3));
+	}
+}
+
 static ON_CTL void add_basic(struct leg *leg, struct event *e)
 {
 	const char *direction = leg->is_outbound ? "outbound" : "inbound";
@@ -106,6 +124,7 @@ static ON_CTL void add_basic(struct leg *leg, struct event *e)
 	if (leg->running_state != CS_NEW)
 		add_if(e, "Channel-Presence-ID", vars_get(leg->vars, "presence_id"));
 	add_if(e, "Channel-Presence-Data", vars_get(leg->vars, "presence_data"));
+	add_presence_cols(leg, e);
 	event_add(e, "Channel-Call-UUID", leg->call_uuid);
 	event_add(e, "Answer-State", answer_state(leg));
 	if (leg->cause)

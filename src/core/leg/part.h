@@ -29,7 +29,10 @@ struct leg_part {
 	void (*on_early)(struct leg *leg); /* early media */
 	void (*on_answer)(struct leg *leg);
 	void (*on_hold)(struct leg *leg, bool is_held); /* by the far side */
-	void (*on_stream)(struct leg *leg);             /* its sound begins anew: what the stream is to be told */
+	/* It is told to whoever watches id ("user@domain"), as PRESENCE_IN tells it: rpid "unknown" is the leg's own
+	 * state, anything else the words of `presence`. */
+	void (*on_presence)(struct leg *leg, const char *rpid, const char *status, const char *id);
+	void (*on_stream)(struct leg *leg); /* its sound begins anew: what the stream is to be told */
 	bool (*on_report)(struct leg *leg, const struct media_report *r); /* true: it was for this part */
 	void (*on_digit)(struct leg *leg, char digit); /* a key of its phone that counts, before anybody takes it */
 	/* An application is about to run that needs sound (or not): it may wait until that is here. */

@@ -32,7 +32,10 @@ static ON_CTL void fire(
 	const char *info = vars_get(leg->vars, "presence_call_info");
 	struct event *e;
 
-	if (!id || !event_is_wanted(EVENT_PRESENCE_IN, NULL) || !(e = event_new(EVENT_PRESENCE_IN, NULL)))
+	if (!id)
+		return;
+	LEG_PARTS(on_presence, leg, rpid, status, id);
+	if (!event_is_wanted(EVENT_PRESENCE_IN, NULL) || !(e = event_new(EVENT_PRESENCE_IN, NULL)))
 		return;
 	leg_event_headers(leg, e);
 	event_add(e, "proto", "any");

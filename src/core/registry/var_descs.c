@@ -121,7 +121,7 @@ static const struct var_desc vars[] = {
     {"bind_digit_action_api_result", "text", "what the command of a digit action answered", false, true},
     {"enable_heartbeat_events", "seconds", "SESSION_HEARTBEAT from the answer on", true, false},
     {"heartbeat_fire_on_set", "bool", "the first SESSION_HEARTBEAT comes at once", true, false},
-    {"presence_call_info", "text", "of the line key, told in PRESENCE_IN", true, false},
+    {"presence_call_info", "text", "of the line key, told in PRESENCE_IN: appearance-index=N", true, true},
     {"presence_privacy", "bool", "PRESENCE_IN says that it is private", true, false},
     /* media */
     {"absolute_codec_string", "codecs", "all that is offered and accepted", true, true},
@@ -163,6 +163,8 @@ static const struct var_desc vars[] = {
     /* presence and records */
     {"presence_id", "user@domain", "whose state the leg is", true, true},
     {"presence_data", "text", "told with it", true, true},
+    {"presence_data_cols", "list", "variables, parted by colons, that events of the call carry as PD-NAME", true,
+        false},
     {"proto_specific_hangup_cause", "text", "sip:NNN of the end", true, true},
     {"domain_name", "text", "the domain a dial string means when it names none", true, true},
     {"user_context", "context", "of the directory's user", true, true},

@@ -69,6 +69,19 @@ static void fill_strangers(struct metric_out *out, int which)
 	}
 }
 
+enum { W_WATCHERS, W_PUBLICATIONS, W_NOTIFIES, W_FAILED, W_MERGED };
+static void fill_watchers(struct metric_out *out, int which)
+{
+	role_assert_ctl();
+	for (const struct profile *p = profile_next(NULL); p; p = profile_next(p)) {
+		struct watch_counts n;
+		watch_counts_get(p, &n);
+		const double values[] = {
+		    (double)n.watchers, (double)n.publications, (double)n.notifies, (double)n.failed, (double)n.merged};
+		metric_put(out, values[which], "profile", p->conf.name, NULL);
+	}
+}
+
 enum { G_UP, G_STATE, G_PING, G_CALLS_IN, G_FAILED_IN, G_CALLS_OUT, G_FAILED_OUT };
 
 static ON_CTL void gateway_put(struct metric_out *out, int which, const struct profile *p, const struct gateway *g)
@@ -111,6 +124,11 @@ const struct metric_desc sofia_metrics[] = {
     {"tandem_sip_tcp_buffered_bytes", G, "Bytes buffered for them.", fill_strangers, S_BYTES},
     {"tandem_sip_server_transactions", G, "Server transactions kept.", fill_strangers, S_TRANSACTIONS},
     {"tandem_sip_senders", G, "Addresses whose requests are counted.", fill_strangers, S_SENDERS},
+    {"tandem_sip_subscriptions", G, "Subscriptions of phones.", fill_watchers, W_WATCHERS},
+    {"tandem_sip_publications", G, "States that phones have published.", fill_watchers, W_PUBLICATIONS},
+    {"tandem_sip_notifies_total", C, "NOTIFYs sent to them.", fill_watchers, W_NOTIFIES},
+    {"tandem_sip_notifies_failed_total", C, "Subscriptions that ended with a NOTIFY that failed.", fill_watchers, W_FAILED},
+    {"tandem_sip_notifies_merged_total", C, "Changes that were told with a later one.", fill_watchers, W_MERGED},
     {"tandem_sip_gateway_up", G, "1 while a gateway answers pings, or is not pinged.", fill_gateways, G_UP},
     {"tandem_sip_gateway_state", G, "1 for the state the gateway's registration is in.", fill_gateways, G_STATE},
     {"tandem_sip_gateway_ping_seconds", G, "Round trip of its last OPTIONS ping.", fill_gateways, G_PING},

@@ -13,12 +13,19 @@
 #include <string.h>
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
-static const struct profile_part *const parts[] = {
-    &profile_tls_part, &reg_part, &reg_ping_part, &gateway_part, &call_part, &message_part, &request_part, NULL};
-const struct profile_hooks sofia_hooks = {.parts = parts,
-    .on_request = request_in,
-    .on_conn_closed = reg_conn_closed,
-    .on_address = gateways_address_changed};
+static const struct profile_part *const parts[] = {&profile_tls_part, &reg_part, &reg_ping_part, &gateway_part,
+    &watch_part, &call_part, &message_part, &request_part, NULL};
+
+/* The registrations and subscriptions that go with it. */
+static void on_conn_closed(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile)
+{
+	role_assert_ctl();
+	reg_conn_closed(s, t, peer, profile);
+	watch_conn_closed(s, t, peer, profile);
+}
+
+const struct profile_hooks sofia_hooks = {
+    .parts = parts, .on_request = request_in, .on_conn_closed = on_conn_closed, .on_address = gateways_address_changed};
 
 static int sofia_load(void)
 {
@@ -38,6 +45,8 @@ static int sofia_load(void)
 		log_error("sofia: out of memory: reloadcert does nothing");
 	if (sofia_events_start())
 		log_error("sofia: out of memory: events do not send requests");
+	if (watch_start(request_waits))
+		log_error("sofia: out of memory: mailboxes are not told of");
 	if (!config_conf("sofia.conf")) {
 		log_error("sofia: sofia.conf is missing: no SIP");
 		return ST_OK;
@@ -57,6 +66,7 @@ static int sofia_unload(void)
 	profiles_stop_all();
 	stir_sip_stop();
 	sofia_trace_stop();
+	watch_stop();
 	reg_store_close();
 	return ST_OK;
 }
@@ -244,6 +254,13 @@ static const struct conf_desc confs[] = {
         "everybody's"},
     {"sofia.conf", "max-transactions-per-address", "number", "", "10000",
         "profile: requests of one address that wait for their answer; more get 503"},
+    {"sofia.conf", "max-subscriptions", "number", "", "100000", "profile: subscriptions of all phones; more get 503"},
+    {"sofia.conf", "max-subscriptions-per-user", "number", "", "500", "profile: of these of one account"},
+    {"sofia.conf", "presence-dialog-partial", "boolean", "", "false",
+        "profile: a NOTIFY of dialogs after the first one has only those that changed"},
+    {"presence_map.conf", "exten", "list", "", "",
+        "of a domain: regex and proto (conf, park, fifo ...): what a number's lamp is, with presence-proto-lookup"},
+    {"resource_lists.conf", "list", "list", "", "", "a list of keys for SUBSCRIBE to list+NAME: name, domain, entries"},
     {"sofia.conf", "refer-outside-of-calls", "boolean", "", "false",
         "profile: an account may send REFER outside of a call: about a call of its own (Target-Dialog), or to have its "
         "own "

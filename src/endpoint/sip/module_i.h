@@ -6,6 +6,7 @@
 #include "core/registry/metrics.h"
 #include "endpoint/sip/call/call.h"
 #include "endpoint/sip/gateway/gateway.h"
+#include "endpoint/sip/presence/watch.h"
 #include "endpoint/sip/profile/profile.h"
 #include "endpoint/sip/profile/profile_tls.h"
 #include "endpoint/sip/reg/reg.h"

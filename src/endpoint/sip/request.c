@@ -113,12 +113,10 @@ static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct 
 		message_in(p, tx, m, NULL, NULL);
 		break;
 	case SIP_SUBSCRIBE:
-		if (is_authenticated(p, tx, m))
-			reply(tx, 489, "Allow-Events: \r\n");
+		subscribe_in(p, tx, m);
 		break;
 	case SIP_PUBLISH:
-		if (is_authenticated(p, tx, m))
-			reply(tx, 489, "Allow-Events: \r\n");
+		publish_in(p, tx, m);
 		break;
 	case SIP_REFER:
 		refer_outside_in(p, tx, m);

@@ -20,8 +20,7 @@ UAS = {"1000": 6000, "1001": 6001, "1002": 6002, "1003": 6011, "8888": 6008, "ex
 # Headers whose value is of the run, or tells the program.
 OWN_VALUE = {"via", "call-id", "cseq", "user-agent", "content-length", "date"}
 # ---- what legitimately differs
-# No presence, so nobody may subscribe: no Allow-Events, and neither PUBLISH nor SUBSCRIBE in Allow, nor MESSAGE, which is answered
-# with 405. Accept in answers to an INVITE names the only body there is. Max-Forwards in a refusal is a slip of the recorded program, and the Remote-Party-ID there repeats what the
+# Allow-Events names the packages that there are, and goes with fewer messages; no MESSAGE in Allow, which is answered with 405. Accept in answers to an INVITE names the only body there is. Max-Forwards in a refusal is a slip of the recorded program, and the Remote-Party-ID there repeats what the
 # caller dialled.
 NOT_SENT = {"allow-events"}
 # Geolocation is not given back to who sent it.
@@ -161,7 +160,7 @@ def masked(text):
     text = re.sub(r"tag=[^;]+", "tag=T", re.sub(r'nonce="[^"]*"', "nonce", text))
     # o= names the recorded machine's own address where no other leg gave one
     text = re.sub(r"^o=(\S+) \d+ \d+ IN IP4 \S+", r"o=\1 ID VERSION HOST", text, flags=re.M)
-    text = re.sub(r"m=audio [1-9]\d* ", "m=audio PORT ", text).replace(", PUBLISH, SUBSCRIBE", "").replace(" MESSAGE,", "")
+    text = re.sub(r"m=audio [1-9]\d* ", "m=audio PORT ", text).replace(" MESSAGE,", "")
     text = re.sub("481 Call(/Transaction)? Does Not Exist", "481", text)  # the stack's own words, or RFC 3261's
     # an offer goes on after the caller's codecs with those that can be made of them
     text = text.replace("RTP/AVP 0 8 101", "RTP/AVP 0 101").replace("a=rtpmap:8 PCMA/8000\r\n", "")

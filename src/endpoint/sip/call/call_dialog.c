@@ -162,12 +162,14 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 		refer_in(c, sc, tx, m);
 		break;
 	case SIP_SUBSCRIBE:
-		sip_call_reply(sc, tx, 489, NULL, "Allow-Events: \r\n", NULL, SV_NONE);
+		sip_call_reply(sc, tx, 489, NULL, NULL, NULL, SV_NONE);
+		break;
+	case SIP_PUBLISH: /* of no call (RFC 3903 4) */
+		sip_call_reply(sc, tx, 403, "PUBLISH Inside Of A Call", NULL, NULL, SV_NONE);
 		break;
 	case SIP_MESSAGE:
 		message_in(c->p, tx, m, sc, c->leg);
 		break;
-	case SIP_PUBLISH: /* known, and not for calls: RFC 3261 8.2.1 */
 	case SIP_REGISTER:
 		sip_call_reply(sc, tx, 405, NULL, NULL, NULL, SV_NONE);
 		break;

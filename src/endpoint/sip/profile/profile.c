@@ -15,9 +15,13 @@
 #include <string.h>
 #include <strings.h>
 
-static const char allow_rel_text[] =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, PRACK, NOTIFY";
-static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+/* What is there, and what is there besides it. */
+#define ALLOW_TEXT(rel, presence) \
+	"INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, " rel "NOTIFY" presence
+static const char *const allow_texts[2][2] = {
+    {ALLOW_TEXT("", ""), ALLOW_TEXT("", ", PUBLISH, SUBSCRIBE")},
+    {ALLOW_TEXT("PRACK, ", ""), ALLOW_TEXT("PRACK, ", ", PUBLISH, SUBSCRIBE")},
+};
 
 static struct {
 	const struct profile_hooks *hooks;
@@ -142,7 +146,12 @@ static ON_CTL int stack_open(struct profile *p)
 	bool has_own_rport;
 	(void)profile_conf_rport(c, &has_own_rport);
 	struct sip_stack_config cfg = {.user_agent = *c->user_agent ? c->user_agent : "Tandem/" TANDEM_VERSION,
-	    .allow = c->has_100rel ? allow_rel_text : allow_text,
+	    .allow = allow_texts[c->has_100rel][profile_conf_has_presence(c)],
+	    .allow_events = !profile_conf_has_presence(c) ? NULL
+	                    : c->has_shared_lines
+	                        ? "presence, dialog, message-summary, sla, include-session-description, refer, "
+	                          "call-info, line-seize"
+	                        : "presence, dialog, message-summary, sla, include-session-description, refer",
 	    .supported = supported_text(c),
 	    .contact_user = c->contact_user,
 	    .external_host = strcmp(p->ext_sip_ip, p->sip_ip) ? p->ext_sip_ip : NULL,

@@ -59,7 +59,11 @@ struct profile_conf {
 	/* registrar */
 	bool has_register_off, forces_matching_username;
 	char *multiple_registrations, *force_register_domain, *force_register_db_domain, *force_subscription_domain,
-	    *presence_hosts, *dbname, *manage_presence, *message_query /* "first-only", else a boolean */;
+	    *presence_hosts, *dbname, *manage_presence, *message_query /* "first-only", else a boolean */,
+	    *presence_hold_state, *presence_on_register /* "first-only", else a boolean */;
+	unsigned force_sub_expires_s, force_publish_expires_s, sub_max_deviation_s, max_subscriptions,
+	    max_subscriptions_per_user;
+	bool has_shared_lines, looks_presence_up, has_presence_privacy, has_presence_early_off, is_dialog_partial;
 	unsigned max_regs_per_extension, force_expires_s, force_expires_min_s, force_expires_max_s, min_expires_s,
 	    expires_max_deviation_s, expires_late_margin_s;
 	char *nat_options_ping; /* a boolean, or udp-only */

@@ -137,9 +137,3 @@ int username_cmd(struct api_call *c)
 		}
 	return ST_OK;
 }
-
-int presence_cmd(struct api_call *c)
-{
-	role_assert_ctl();
-	return ST_OK;
-}

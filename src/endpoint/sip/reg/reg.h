@@ -16,6 +16,10 @@ ANY struct reg_table *reg_table_of(const struct profile *p);
 ON_CTL int reg_store_open(const char *folder);
 ON_CTL void reg_store_close(void); /* and lets all of them go; once no profile runs */
 
+struct store;
+/* The database of registrations, for what else is kept of phones; NULL: nothing is kept on disk. */
+ON_CTL struct store *reg_home_store(void);
+
 ON_CTL void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *msg);
 /* A stream has ended: flows that came by it do too (outbound.c). */
 ON_CTL void reg_conn_closed(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
@@ -32,4 +36,3 @@ ON_CTL size_t contact_lookup(struct profile *p /* NULL = all */, struct sv user,
 int contact_cmd(struct api_call *c);
 int count_cmd(struct api_call *c);
 int username_cmd(struct api_call *c);
-int presence_cmd(struct api_call *c);

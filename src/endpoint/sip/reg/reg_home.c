@@ -10,12 +10,14 @@
 #include "core/registry/registrations.h"
 #include "endpoint/sip/reg/reg_i.h"
 #include "endpoint/sip/uri/uri.h"
+#include "presence/presence.h"
 #include "store/store.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct reg_home {
 	char *profile;
@@ -111,10 +113,25 @@ static ON_CTL void expire_event(const struct reg_home *h, const struct reg *r)
 	event_fire(e);
 }
 
+/* Who watches the user hears that the first phone came, or the last one went. */
+static ON_CTL void presence_tell(const struct reg_home *h, const struct reg *r, enum reg_change change)
+{
+	const struct reg *others[2];
+	struct profile *p = profile_find_exact(sv_of(h->profile));
+	const char *when = p ? p->conf.presence_on_register : "false";
+	size_t n = reg_table_find(h->table, sv_of(r->user), sv_of(r->host), others, 2);
+	bool is_told = change != REG_ADDED ||
+	               (strcasecmp(when, "first-only") ? str_is_true(when) || !strcasecmp(when, "all") : n <= 1);
+	if (p && is_told)
+		presence_touch(sv_of(r->user), sv_of(r->host));
+}
+
 static void on_change(const struct reg *r, enum reg_change change, void *arg)
 {
 	const struct reg_home *h = arg;
 	role_assert_ctl();
+	if (change != REG_REFRESHED)
+		presence_tell(h, r, change);
 	if (change == REG_ADDED || change == REG_REFRESHED) {
 		if (homes.store)
 			store_write(h, r);

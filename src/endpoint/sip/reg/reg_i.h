@@ -13,6 +13,3 @@ ANY struct sv outbound_instance(struct sv value); /* of +sip.instance's value, u
 /* The addresses of Path as "<a>,<b>", and how many; ST_INVAL: none of the grammar, or too many. */
 ANY int outbound_path_put(const struct sip_msg *m, struct buf *out, size_t *count);
 #define FLOW_TIMER_S 120
-
-struct store;
-ON_CTL struct store *reg_home_store(void); /* NULL: nothing is kept on disk */
