@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
-#include "core/conf/source.h"
 #include "core/conf/zone.h"
 #include "core/event/event.h"
 #include "core/run/expand.h"
@@ -156,20 +155,6 @@ static int env_local_time(void *arg, const char *zone, int64_t wall_us, struct t
 	return ST_OK;
 }
 
-/* A plan that the XML handler makes for this message; ST_NOTFOUND: the files have it. */
-static CO int handler_load(struct chat_run *r, struct xml_doc **doc, struct dialplan **plan)
-{
-	struct source_question q = {.section = "chatplan", .params = r->message};
-	const struct xml_node *section;
-	int st = source_is_bound("chatplan") ? source_ask(&q, doc, &section) : ST_NOTFOUND;
-
-	if (!st)
-		st = dialplan_new(plan, section, NULL, NULL);
-	if (st && st != ST_NOTFOUND)
-		log_error("chatplan of the XML handler: %s", status_text(st));
-	return st ? ST_NOTFOUND : ST_OK;
-}
-
 static CO void actions_run(struct chat_run *r, const struct dp_actions *found)
 {
 	for (size_t i = 0; i < found->count && !r->is_stopped; i++)
@@ -193,27 +178,19 @@ int chat_plan_run(struct chat_run *r)
 	char *context = mem_strdup(named && *named ? named : "default"), *dest = mem_strdup(to ? to : "nobody");
 	struct dp_actions found = {0};
 	struct config *held = NULL;
-	struct dialplan *own = NULL;
 	const struct dialplan *plan;
-	struct xml_doc *doc = NULL;
 	int st = ST_NOMEM;
 
 	if (!context || !dest)
 		goto out;
 	log_info("Processing text message %s->%s in context %s", from ? from : "", dest, context);
-	if (!handler_load(r, &doc, &own)) {
-		plan = own;
-	} else {
-		held = mem_ref(config_current()); /* the hunt may wait */
-		plan = chat_plan_current();
-	}
+	held = mem_ref(config_current()); /* the hunt may wait */
+	plan = chat_plan_current();
 	st = plan ? dialplan_xml_hunt(plan, &env, context, dest, &found) : ST_NOTFOUND;
 	if (!st)
 		actions_run(r, &found);
 out:
 	dp_actions_fini(&found);
-	dialplan_free(own);
-	mem_unref(doc);
 	mem_unref(held);
 	mem_free(context);
 	mem_free(dest);

@@ -191,7 +191,7 @@ static const struct var_desc vars[] = {
         "waits, "
         "and gets the other one back when nobody took it",
         true, false},
-    {"sip_allow", "list", "methods that the far side takes", true, true},
+    {"sip_allow", "list", "methods that the far side takes", false, true},
     {"sip_refer_reply", "text", "what came of our REFER: a status line", false, true},
     {"sip_refer_continue_after_reply", "boolean", "after deflect the dialplan goes on, whatever came of it", true,
         false},

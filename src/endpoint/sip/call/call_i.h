@@ -74,9 +74,9 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool takes_update;                    /* its Allow has UPDATE */
 	char *again_call_id, *again_from_tag; /* of an INVITE that is sent again in the same call (422) */
 	uint32_t again_cseq;
-	bool has_own_domain; /* sip_invite_domain was given */
+	bool has_own_domain;  /* sip_invite_domain was given */
 	bool is_answer_asked; /* by NOTIFY: sip_auto_answer */
-	bool is_bye_said;    /* ours went out, with all its headers */
+	bool is_bye_said;     /* ours went out, with all its headers */
 };
 /* out: what hears of its dialog when it goes out; NULL: it came in. */
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, const struct sip_call_handlers *out);

@@ -90,18 +90,6 @@ static ON_CTL int snom_told(struct call *c, const char *name, const char *number
 	return st;
 }
 
-static ON_CTL bool takes_update(struct call *c)
-{
-	const char *allow = leg_var(c->leg, "sip_allow");
-	struct sv rest = sv_of(allow ? allow : ""), one;
-	while (rest.n) {
-		sv_split(rest, ',', &one, &rest);
-		if (sv_isi(sv_trim(one), "UPDATE"))
-			return true;
-	}
-	return false;
-}
-
 static ON_CTL int reinvited(struct call *c, const char *headers)
 {
 	struct buf sdp;
@@ -125,8 +113,9 @@ static ON_CTL int asserted_told(struct call *c, const char *name, const char *nu
 	buf_adds(&b, "P-Asserted-Identity: ");
 	sip_put_nameaddr(&b, sv_of(name ? name : ""), buf_sv(&uri));
 	buf_adds(&b, "\r\n");
+	session_timer_keep_put(c, &b);
 	int st = b.failed || uri.failed ? ST_NOMEM
-	         : takes_update(c)      ? sip_call_update(c->sip, b.p, SV_NONE)
+	         : c->takes_update      ? sip_call_update(c->sip, b.p, SV_NONE)
 	                                : reinvited(c, b.p);
 	buf_fini(&b), buf_fini(&uri);
 	return st;
@@ -213,8 +202,8 @@ static ON_CTL bool said_by(const struct sip_msg *m, struct buf *name, struct buf
 /* An account whose From is not believed is not believed here either. */
 static ON_CTL bool is_believed(struct call *c)
 {
-	return c->is_outbound || profile_conf_from_check(&c->p->conf) == FROM_FREE ||
-	       !leg_var(c->leg, "sip_auth_username");
+	bool is_free = profile_conf_from_check(&c->p->conf) == FROM_FREE || !leg_var(c->leg, "sip_auth_username");
+	return c->is_outbound || (c->is_believed && is_free);
 }
 
 static ON_CTL void update_event(struct call *c)
