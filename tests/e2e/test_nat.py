@@ -326,25 +326,27 @@ class Router(threading.Thread):
         self.s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("239.255.255.250") + socket.inet_aton(self.host))
 
     def run(self):
-        while True:
-            try:
-                p, peer = self.s.recvfrom(2000)
-            except OSError:
-                return
-            if p.startswith(b"M-SEARCH"):
-                kind = re.search(rb"ST: *(\S+)", p).group(1).decode()
-                self.s.sendto((f"HTTP/1.1 200 OK\r\nST: {kind}\r\nUSN: uuid:1::{kind}\r\nCACHE-CONTROL: max-age=60\r\n"
-                               f"LOCATION: http://{self.host}:{self.web.server_port}/d.xml\r\n\r\n").encode(), peer)
-            elif p == b"\0\0":
-                self.s.sendto(struct.pack("!BBHI", 0, 128, 0, 1) + socket.inet_aton("203.0.113.9"), peer)
-            elif len(p) == 12:
-                _, op, _, inner, outer, lease = struct.unpack("!BBHHHI", p)
-                key = (str(inner), "UDP" if op == 1 else "TCP")
-                if lease:
-                    self.mapped[key] = f"{peer[0]}:{inner}"
-                else:
-                    self.mapped.pop(key, None)
-                self.s.sendto(struct.pack("!BBHIHHI", 0, 128 + op, 0, 2, inner, outer, lease), peer)
+        try:
+            while True:
+                self.answer(*self.s.recvfrom(2000))
+        except OSError:
+            pass  # closed
+
+    def answer(self, p, peer):
+        if p.startswith(b"M-SEARCH"):
+            kind = re.search(rb"ST: *(\S+)", p).group(1).decode()
+            self.s.sendto((f"HTTP/1.1 200 OK\r\nST: {kind}\r\nUSN: uuid:1::{kind}\r\nCACHE-CONTROL: max-age=60\r\n"
+                           f"LOCATION: http://{self.host}:{self.web.server_port}/d.xml\r\n\r\n").encode(), peer)
+        elif p == b"\0\0":
+            self.s.sendto(struct.pack("!BBHI", 0, 128, 0, 1) + socket.inet_aton("203.0.113.9"), peer)
+        elif len(p) == 12:
+            _, op, _, inner, outer, lease = struct.unpack("!BBHHHI", p)
+            key = (str(inner), "UDP" if op == 1 else "TCP")
+            if lease:
+                self.mapped[key] = f"{peer[0]}:{inner}"
+            else:
+                self.mapped.pop(key, None)
+            self.s.sendto(struct.pack("!BBHIHHI", 0, 128 + op, 0, 2, inner, outer, lease), peer)
 
     def close(self):
         self.s.close()
