@@ -93,7 +93,11 @@ class Edge:
 
     def stop(self):
         self.proc.terminate()
-        self.proc.wait(20)
+        try:
+            self.proc.wait(20)
+        except subprocess.TimeoutExpired:  # it waits for a child of its own now and then
+            self.proc.kill()
+            self.proc.wait()
         self.log.close()
 
 

@@ -13,6 +13,7 @@ import uuid
 import dns_server
 import pytest
 import tandem as t
+from test_gateway import wait_state
 from wire import Message, Phone, sdp
 
 RULES = {"=ext.test": {"A": ["198.51.100.7"], "ttl": 1}}
@@ -43,6 +44,30 @@ class Stun:
         self.s.close()
 
 
+class Registrar:
+    """Takes every REGISTER."""
+
+    def __init__(self):
+        self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.s.bind(("127.0.0.1", 0))
+        self.port, self.contacts, self.more = self.s.getsockname()[1], [], threading.Condition()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while True:
+            data, peer = self.s.recvfrom(65536)
+            m = Message(data.decode())
+            text = "SIP/2.0 200 OK\r\n" + "".join(f"{n}: {m.get(n)}\r\n" for n in ("Via", "From", "To", "Call-ID", "CSeq", "Contact"))
+            self.s.sendto((text + "Expires: 600\r\nContent-Length: 0\r\n\r\n").encode(), peer)
+            with self.more:
+                self.contacts.append(m.get("Contact"))
+                self.more.notify_all()
+
+    def wait_contact(self, part):
+        with self.more:
+            assert self.more.wait_for(lambda: any(part in c for c in self.contacts), 20), self.contacts
+
+
 def profile_text(text, name, port, **params):
     text = text.replace('name="internal"', f'name="{name}"').replace('alias="true"', 'alias="false"')
     text = re.sub('"sip-port" value="[^"]*"', f'"sip-port" value="{port}"', text)
@@ -55,15 +80,14 @@ def sw(tmp_path_factory):
     s = t.Tandem(tmp_path_factory.mktemp("nat") / "instance")
     s.stun = Stun("198.51.100.8")
     s.dns = dns_server.use(s, RULES)
-    s.registrar = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.registrar.bind(("127.0.0.1", 0))
+    s.registrar = Registrar()
     profiles = s.root / "conf/sip_profiles"
     own = (profiles / "internal.xml").read_text()
     s.ports = {n: t.free_port(count=2) for n in ("ext", "all", "never", "alive")}
     ext = profile_text(own.replace('"localnet.auto"', '"none"'), "ext", s.ports["ext"],
                        ext_sip_ip="host:ext.test", ext_rtp_ip=f"stun:{s.stun.at}", ext_address_refresh=1)
     gateway = ('<gateways><gateway name="trunk"><param name="username" value="u"/><param name="password" value="p"/>'
-               f'<param name="proxy" value="127.0.0.1:{s.registrar.getsockname()[1]}"/></gateway></gateways>')
+               f'<param name="proxy" value="127.0.0.1:{s.registrar.port}"/></gateway></gateways>')
     (profiles / "ext.xml").write_text(re.sub(r"<gateways>\s*</gateways>", gateway, ext))
     outside = own.replace('"local-network-acl" value="localnet.auto"', '"local-network-acl" value="none"')
     (profiles / "all.xml").write_text(profile_text(outside, "all", s.ports["all"], NDLB_force_rport="true", aggressive_nat_detection="true",
@@ -162,22 +186,14 @@ def wait_status(sw, pattern, timeout=10):
         time.sleep(0.05)
 
 
-def contact_of_register(sw, timeout=10):
-    sw.registrar.settimeout(timeout)
-    while True:
-        data, peer = sw.registrar.recvfrom(65536)
-        m = Message(data.decode())
-        text = "SIP/2.0 200 OK\r\n" + "".join(f"{n}: {m.get(n)}\r\n" for n in ("Via", "From", "To", "Call-ID", "CSeq", "Contact"))
-        sw.registrar.sendto((text + "Expires: 600\r\nContent-Length: 0\r\n\r\n").encode(), peer)
-        return m.get("Contact")
-
-
 def test_what_is_told_outside_is_asked_for_and_asked_again(sw):
     esl = sw.esl()
     esl.subscribe("TRAP")
     wait_status(sw, r"^Ext-SIP-IP +\t198\.51\.100\.7$")
     wait_status(sw, r"^Ext-RTP-IP +\t198\.51\.100\.8$")
     assert re.search(rf"^URL +\tsip:mod_sofia@198\.51\.100\.7:{sw.ports['ext']}$", sw.api("sofia status profile ext"), re.M)
+    wait_state(sw, "trunk", "REGED")
+    sw.registrar.wait_contact("@198.51.100.7:")
     a, b = Phone(At(sw, "ext"), "1003"), Phone(At(sw, "ext"), "1004")
     a.register(), b.register()
     a.invite("1004")
@@ -192,8 +208,7 @@ def test_what_is_told_outside_is_asked_for_and_asked_again(sw):
     wait_status(sw, r"^Ext-SIP-IP +\t198\.51\.100\.17$")
     wait_status(sw, r"^Ext-RTP-IP +\t198\.51\.100\.18$")
     assert e["network-external-address-previous"].startswith("198.51.100.")
-    while "@198.51.100.17:" not in contact_of_register(sw):
-        pass  # gateways register with what is true now
+    sw.registrar.wait_contact("@198.51.100.17:")  # gateways register with what is true now
     a.target = a.target.replace("198.51.100.7", "127.0.0.1")
     a.bye()  # the call goes on meanwhile
     b.reply(b.expect(method="BYE"), 200)
@@ -311,25 +326,27 @@ class Router(threading.Thread):
         self.s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("239.255.255.250") + socket.inet_aton(self.host))
 
     def run(self):
-        while True:
-            try:
-                p, peer = self.s.recvfrom(2000)
-            except OSError:
-                return
-            if p.startswith(b"M-SEARCH"):
-                kind = re.search(rb"ST: *(\S+)", p).group(1).decode()
-                self.s.sendto((f"HTTP/1.1 200 OK\r\nST: {kind}\r\nUSN: uuid:1::{kind}\r\nCACHE-CONTROL: max-age=60\r\n"
-                               f"LOCATION: http://{self.host}:{self.web.server_port}/d.xml\r\n\r\n").encode(), peer)
-            elif p == b"\0\0":
-                self.s.sendto(struct.pack("!BBHI", 0, 128, 0, 1) + socket.inet_aton("203.0.113.9"), peer)
-            elif len(p) == 12:
-                _, op, _, inner, outer, lease = struct.unpack("!BBHHHI", p)
-                key = (str(inner), "UDP" if op == 1 else "TCP")
-                if lease:
-                    self.mapped[key] = f"{peer[0]}:{inner}"
-                else:
-                    self.mapped.pop(key, None)
-                self.s.sendto(struct.pack("!BBHIHHI", 0, 128 + op, 0, 2, inner, outer, lease), peer)
+        try:
+            while True:
+                self.answer(*self.s.recvfrom(2000))
+        except OSError:
+            pass  # closed
+
+    def answer(self, p, peer):
+        if p.startswith(b"M-SEARCH"):
+            kind = re.search(rb"ST: *(\S+)", p).group(1).decode()
+            self.s.sendto((f"HTTP/1.1 200 OK\r\nST: {kind}\r\nUSN: uuid:1::{kind}\r\nCACHE-CONTROL: max-age=60\r\n"
+                           f"LOCATION: http://{self.host}:{self.web.server_port}/d.xml\r\n\r\n").encode(), peer)
+        elif p == b"\0\0":
+            self.s.sendto(struct.pack("!BBHI", 0, 128, 0, 1) + socket.inet_aton("203.0.113.9"), peer)
+        elif len(p) == 12:
+            _, op, _, inner, outer, lease = struct.unpack("!BBHHHI", p)
+            key = (str(inner), "UDP" if op == 1 else "TCP")
+            if lease:
+                self.mapped[key] = f"{peer[0]}:{inner}"
+            else:
+                self.mapped.pop(key, None)
+            self.s.sendto(struct.pack("!BBHIHHI", 0, 128 + op, 0, 2, inner, outer, lease), peer)
 
     def close(self):
         self.s.close()

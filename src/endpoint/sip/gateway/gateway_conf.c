@@ -214,16 +214,31 @@ static ON_CTL char *contact_make(const struct gateway *g)
 	    *c->contact_params ? ";" : "", c->contact_params, c->transport, g->name);
 }
 
+/* Both of its Contacts from its parameters and the profile's addresses. A failure leaves them as they were. */
+static ON_CTL int contacts_make(struct gateway *g)
+{
+	char *old = g->contact, *fresh = contact_make(g);
+	if (!fresh)
+		return ST_NOMEM;
+	g->contact = fresh;
+	char *registered = str_is_true(g->conf.has_flows) ? flow_contact_make(g) : mem_strdup(fresh);
+	if (!registered) {
+		g->contact = old;
+		mem_free(fresh);
+		return ST_NOMEM;
+	}
+	mem_free(old);
+	mem_free(g->register_contact);
+	g->register_contact = registered;
+	return ST_OK;
+}
+
 bool gateway_contact_remake(struct gateway *g)
 {
 	char *fresh = contact_make(g);
 	bool is_new = fresh && strcmp(fresh, g->contact);
-	if (is_new) {
-		char *old = g->contact;
-		g->contact = fresh, fresh = old;
-	}
 	mem_free(fresh);
-	return is_new;
+	return is_new && contacts_make(g) == ST_OK;
 }
 
 /* The proxy (taken) with that port where it names none. */
@@ -296,9 +311,8 @@ static ON_CTL int conf_finish(struct gateway *g)
 	                                           : format("%s;transport=%s", g->proxy_uri, transport);
 	g->register_url =
 	    format("%s%s%s", g->proxy_uri, says_transport ? "" : ";transport=", says_transport ? "" : transport);
-	if (!(g->contact = contact_make(g)))
+	if (contacts_make(g))
 		return ST_NOMEM;
-	g->register_contact = str_is_true(c->has_flows) ? flow_contact_make(g) : mem_strdup(g->contact);
 	if (*c->register_port && *c->register_proxy &&
 	    !(c->register_proxy = with_port(c->register_proxy, c->register_port)))
 		return ST_NOMEM;

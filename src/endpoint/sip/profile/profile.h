@@ -81,9 +81,9 @@ ON_CTL void profile_each_alias(
 ON_CTL bool profile_has_alias(const struct profile *p, struct sv name);
 
 /* ---- requests outside of calls (send.c) ---- */
-/* dst is the address that a registered phone's messages came from. Over a stream only its connection leads there: a phone
- * that cannot be connected to (is_nat) is sent to over that or not at all; for another one dst is cleared when the
- * connection is gone, so that its Contact counts. */
+/* dst is the address that a registered phone's messages came from. Over a stream only its connection leads there: a
+ * phone that cannot be connected to (is_nat) is sent to over that or not at all; for another one dst is cleared when
+ * the connection is gone, so that its Contact counts. */
 ON_CTL void profile_flow_choose(const struct profile *p, bool is_nat, struct sip_dst *dst);
 struct profile_request {
 	const char *method, *target; /* target: as sofia_target_parse takes it */
