@@ -13,6 +13,7 @@ import time
 
 import instructions
 import storm
+import tls_phones
 from kamailio import Kamailio
 from switch import BUILD, CORES, LOAD_CORE, SWITCH_CORE, TOP, Switch, note, pinned
 from tandem import SHARED
@@ -28,7 +29,8 @@ GIVEN_BACK_S = 45   # the transactions of ended calls live 32 s (RFC 3261)
 MEDIA_CALLS = (500, 1000)
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
-              "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "r": "-"}
+              "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "r": "-",
+              "tls": "-", "tls-memory": "-", "tls-return": "-"}
 
 
 def disturbed(results):
@@ -324,6 +326,30 @@ def row_j():
             "met": results["bridge"]["each"] <= INSTRUCTIONS_MAX, "data": results}
 
 
+def row_tls():
+    """registrations over kept TLS connections"""
+    r = climb("tls", 20000, make=tls_phones.TlsSwitch, conns=tls_phones.RATE_CONNS)
+    b = r.get("best")
+    if not b:
+        return {"key": "tls", "what": "REGISTER with digest over kept TLS connections", "value": "no clean rate found", "goal": "20,000/s", "met": False, "data": r}
+    value = (f"{r['rate']:,.0f}/s ({r['cpu_us']:.0f} us CPU each, 401 and 200; {tls_phones.RATE_CONNS} connections; p50 {b['setup_p50_ms']:.1f} ms, "
+             f"p99 {b['setup_p99_ms']:.1f} ms, switch {100 * b['switch_cpu']:.0f} %, load {100 * b['own_cpu']:.0f} %)")
+    if r["is_load_saturated"]:
+        value += ", **the generator was saturated**"
+    return {"key": "tls", "what": "REGISTER with digest over kept TLS connections", "value": value + disturbed(r["steps"]), "goal": "20,000/s",
+            "met": r["rate"] >= 20000, "data": r}
+
+
+def row_tls_memory():
+    """memory of a phone registered over TLS"""
+    return {"key": "tls-memory", "what": "memory per phone registered over TLS", **tls_phones.row_memory()}
+
+
+def row_tls_return():
+    """TLS phones that come back after a restart"""
+    return {"key": "tls-return", "what": f"{tls_phones.PHONES} TLS phones registered again after a restart", **tls_phones.row_return()}
+
+
 def row_r():
     """20,000 phones registering again after a restart"""
     r = storm.measure()
@@ -342,7 +368,8 @@ def quit_switch(s):
     s.proc.stdout.close()
 
 
-ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "r": row_r}
+ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "r": row_r,
+        "tls": row_tls, "tls-memory": row_tls_memory, "tls-return": row_tls_return}
 
 
 def table(rows):

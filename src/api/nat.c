@@ -19,12 +19,13 @@ static ON_CTL void status_put(struct api_call *c)
 {
 	size_t count;
 	const struct nat_mapping *m = nat_map_list(&count);
-	buf_printf(c->out, "Nat Type: %s, ExtIP: %s\n", nat_map_kind() == NAT_UPNP ? "UPNP" : "NAT-PMP",
-	    nat_map_external());
+	buf_printf(
+	    c->out, "Nat Type: %s, ExtIP: %s\n", nat_map_kind() == NAT_UPNP ? "UPNP" : "NAT-PMP", nat_map_external());
 	if (count)
 		buf_adds(c->out, "port,proto,proto_num,sticky\n");
 	for (size_t i = 0; i < count; i++)
-		buf_printf(c->out, "%u,%s,%d,%d\n", m[i].port, m[i].is_tcp ? "tcp" : "udp", m[i].is_tcp, m[i].is_sticky);
+		buf_printf(
+		    c->out, "%u,%s,%d,%d\n", m[i].port, m[i].is_tcp ? "tcp" : "udp", m[i].is_tcp, m[i].is_sticky);
 	buf_printf(c->out, "\n%zu total.\n", count);
 }
 
@@ -59,9 +60,9 @@ int api_nat_map(struct api_call *c)
 			goto out;
 		}
 		bool is_change = !strcmp(verb, "add") || !strcmp(verb, "del");
-		done = is_change                       ? map_change(&w, *verb == 'a')
+		done = is_change                    ? map_change(&w, *verb == 'a')
 		       : !strcmp(verb, "republish") ? nat_map_republish()
-		                                       : ST_INVAL;
+		                                    : ST_INVAL;
 	}
 	api_text(c, done ? "false" : "true");
 out:

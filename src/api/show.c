@@ -9,8 +9,8 @@
 #include "core/value/self.h"
 #include "core/value/vars.h"
 #include "media/ctl/mctl.h"
-#include "text/words.h"
 #include "net/nat_map.h"
+#include "text/words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -457,7 +457,8 @@ static ON_CTL void show_nat_map(struct rows *rows, const char *filter)
 	for (size_t i = 0; i < count; i++) {
 		char port[8];
 		snprintf(port, sizeof(port), "%u", m[i].port);
-		const char *v[] = {port, m[i].is_tcp ? "tcp" : "udp", m[i].is_tcp ? "1" : "0", m[i].is_sticky ? "1" : "0"};
+		const char *v[] = {
+		    port, m[i].is_tcp ? "tcp" : "udp", m[i].is_tcp ? "1" : "0", m[i].is_sticky ? "1" : "0"};
 		rows_add(rows, v);
 	}
 }

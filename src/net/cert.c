@@ -127,6 +127,7 @@ int cert_ensure(const char *path, enum cert_kind kind, const char *const *names,
 {
 	struct stat s;
 	char *pem = NULL;
+	long n = 0;
 	int st = ST_OK;
 	if (was_made)
 		*was_made = false;
@@ -139,7 +140,7 @@ int cert_ensure(const char *path, enum cert_kind kind, const char *const *names,
 		ERR_clear_error();
 		st = ST_IO;
 	} else {
-		long n = BIO_get_mem_data(out, &pem);
+		n = BIO_get_mem_data(out, &pem);
 		st = file_make(path, (struct sv){pem, (size_t)n});
 		if (st == ST_IO)
 			log_error("the certificate %s cannot be written: %s", path, strerror(errno));
@@ -152,7 +153,7 @@ int cert_ensure(const char *path, enum cert_kind kind, const char *const *names,
 			st = ST_OK;
 	}
 	if (pem)
-		OPENSSL_cleanse(pem, strlen(pem));
+		OPENSSL_cleanse(pem, (size_t)n);
 	BIO_free(out);
 	return st;
 }

@@ -193,6 +193,7 @@ static ON_CTL void ask_tell(struct dns_ask *ask, const struct dns_answer *a)
 static void ask_late(void *arg)
 {
 	static const struct dns_answer late = {.status = ST_TIMEOUT};
+	role_assert_ctl();
 	dns.stats.timeouts++;
 	ask_tell(arg, &late);
 }

@@ -142,9 +142,9 @@ void dns_packet_read(enum dns_kind kind, const unsigned char *p, int n, struct d
 {
 	*ttl_s = TTL_MAX_S;
 	a->count = a->text_n = 0;
-	int rc = kind == DNS_AAAA                        ? read_6(p, n, a, ttl_s)
+	int rc = kind == DNS_AAAA                       ? read_6(p, n, a, ttl_s)
 	         : kind == DNS_SRV || kind == DNS_NAPTR ? dns_service_read(kind, p, n, a, ttl_s)
-	                                                 : read_4(p, n, a, ttl_s);
+	                                                : read_4(p, n, a, ttl_s);
 	a->status = ST_OK;
 	if (rc || !a->count)
 		failed(a, rc ? status_of(rc) : ST_NOTFOUND, ttl_s);

@@ -2,7 +2,7 @@
  * back; the table of mappings and what is known of the router are the control thread's. The router is a stranger on the
  * local network: its answers are bounded texts and numbers, and its outer address must be an address.
  *
- *   start, reinit -> find (UPnP, then NAT-PMP) -> sticky mappings anew
+ *   start, reinit -> find (NAT-PMP, then UPnP) -> sticky mappings anew
  *   timer -> find again (no router yet), or every mapping again (half of their lease) */
 #include "net/nat_map.h"
 #include "base/clock.h"
@@ -71,8 +71,8 @@ static ON_CTL void found(const struct job *j)
 	bool was = nat.router.kind != NAT_NONE;
 	nat.router = is_good ? j->router : (struct nat_router){.kind = NAT_NONE};
 	if (is_good && !was)
-		log_notice("nat: a router is found (%s), its address is %s", j->router.kind == NAT_UPNP ? "UPnP" : "NAT-PMP",
-		    j->router.external);
+		log_notice("nat: a router is found (%s), its address is %s",
+		    j->router.kind == NAT_UPNP ? "UPnP" : "NAT-PMP", j->router.external);
 	else if (!is_good && was)
 		log_warning("nat: the router is gone");
 	if (is_good)

@@ -1,7 +1,8 @@
-/* UPnP IGD by miniupnpc, NAT-PMP by libnatpmp. A second or two for each question; a worker waits. */
-#include "net/nat_router_i.h"
+/* NAT-PMP by libnatpmp, asked first since it answers at once where it is there; UPnP IGD by miniupnpc. A second or two
+ * for each question; a worker waits. */
 #include "base/clock.h"
 #include "loop/work.h"
+#include "net/nat_router_i.h"
 
 #include <arpa/inet.h>
 #include <miniupnpc/miniupnpc.h>
@@ -11,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DISCOVER_MS = 2000, PMP_MS = 3000 };
+enum { DISCOVER_MS = 2000, PMP_MS = 1500 };
 
 /* ---- UPnP ---- */
 
@@ -23,7 +24,8 @@ static int upnp_find(struct nat_router *r)
 	struct UPNPDev *list = upnpDiscover(DISCOVER_MS, NULL, NULL, 0, 0, 2, &error);
 	if (!list)
 		return ST_NOTFOUND;
-	/* 1: connected; 2: not, or with an address that is no public one: where there is one, it is the router's word */
+	/* 1: connected; 2: not, or with an address that is no public one: where there is one, it is the router's word
+	 */
 	int igd = UPNP_GetValidIGD(list, &urls, &data, r->local, sizeof(r->local));
 	if ((igd == 1 || igd == 2) &&
 	    (size_t)snprintf(r->control_url, sizeof(r->control_url), "%s", urls.controlURL) < sizeof(r->control_url) &&
@@ -68,7 +70,11 @@ static int pmp_wait(natpmp_t *n, natpmpresp_t *resp)
 		struct timeval tv = {0};
 		getnatpmprequesttimeout(n, &tv);
 		int ms = (int)(tv.tv_sec * 1000 + tv.tv_usec / 1000) + 1;
-		if (clock_mono_us() > deadline_us || (poll(fds, 2, ms < 1 ? 1 : ms > 500 ? 500 : ms) > 0 && fds[1].revents))
+		if (clock_mono_us() > deadline_us || (poll(fds, 2,
+		                                          ms < 1     ? 1
+		                                          : ms > 500 ? 500
+		                                                     : ms) > 0 &&
+		                                         fds[1].revents))
 			return ST_TIMEOUT;
 	}
 	return rc ? ST_IO : ST_OK;
@@ -108,14 +114,11 @@ static int pmp_map(struct nat_mapping *m, unsigned lease_s)
 int nat_router_find(struct nat_router *r)
 {
 	*r = (struct nat_router){.kind = NAT_NONE};
-	if (!upnp_find(r)) {
+	if (!pmp_find(r))
+		r->kind = NAT_PMP;
+	else if (!upnp_find(r))
 		r->kind = NAT_UPNP;
-		return ST_OK;
-	}
-	if (pmp_find(r))
-		return ST_NOTFOUND;
-	r->kind = NAT_PMP;
-	return ST_OK;
+	return r->kind == NAT_NONE ? ST_NOTFOUND : ST_OK;
 }
 
 int nat_router_map(const struct nat_router *r, struct nat_mapping *m, unsigned lease_s)

@@ -2,8 +2,8 @@
  * whole records out of what arrived (so a far side that dribbles holds no buffer of OpenSSL's), and what it writes goes
  * to the socket's queue.
  *
- *   handshake: records -> `in`, reading stops -> turn (tls_turn.c) -> worker: SSL_do_handshake -> done -> `out` -> socket
- *   after it:  records, at most RECORDS_PER_WAKE in one go -> SSL_read -> on_data;  send -> SSL_write -> socket
+ *   handshake: records -> `in`, reading stops -> turn (tls_turn.c) -> worker: SSL_do_handshake -> done -> `out` ->
+ * socket after it:  records, at most RECORDS_PER_WAKE in one go -> SSL_read -> on_data;  send -> SSL_write -> socket
  *
  * While a worker has the SSL nothing else touches it, nor `in` and `out`; who closes meanwhile leaves the object to the
  * worker's end. The SSL is made by the first step: who connects and says nothing costs a socket. */
@@ -69,7 +69,8 @@ struct tls_listener {
 
 static struct tls_counts counts;
 static char plain[PLAIN_MAX_BYTES];
-static struct buf wire; /* of what is written on the control thread; empty between calls */
+static struct buf wire;   /* of what is written on the control thread; empty between calls */
+static size_t wire_users; /* connections with TLS: the last one frees it */
 static int64_t told_second;
 static unsigned told_count;
 
@@ -130,6 +131,8 @@ static BIO_METHOD *bio_method(void) /* made once, before the first worker needs 
 static void conn_dtor(void *obj)
 {
 	struct tls_conn *c = obj;
+	if (c->ctx && !--wire_users)
+		buf_fini(&wire);
 	SSL_free(c->ssl);
 	SSL_SESSION_free(c->side.session);
 	mem_unref(c->side.tickets);
@@ -147,6 +150,7 @@ static ON_CTL struct tls_conn *conn_new(struct tls_ctx *ctx, bool is_server)
 	if (!c)
 		return NULL;
 	c->ctx = mem_ref(ctx);
+	wire_users += ctx != NULL;
 	c->side.ctx = ctx;
 	c->is_server = is_server;
 	c->out_max = OUT_MAX_DEFAULT;
@@ -498,6 +502,8 @@ static ON_CTL bool record_feed(struct tls_conn *c, const char *p, size_t n)
 				c->h->on_data(c, plain, (size_t)got, c->arg);
 			if (!is_up(c))
 				return false;
+			if (!c->fed.n && !SSL_has_pending(c->ssl))
+				return true;
 			c->into = &wire; /* the owner may have sent */
 			continue;
 		}
@@ -699,8 +705,8 @@ void tls_listener_close(struct tls_listener *l)
 	mem_unref(l);
 }
 
-int tls_connect(struct tls_conn **out, const struct addr *dst, struct tls_ctx *ctx, const char *name, int64_t timeout_us,
-    const struct tls_handlers *h, void *arg)
+int tls_connect(struct tls_conn **out, const struct addr *dst, struct tls_ctx *ctx, const char *name,
+    int64_t timeout_us, const struct tls_handlers *h, void *arg)
 {
 	struct tls_conn *c = conn_new(ctx, false);
 	int64_t us = timeout_us > 0 ? timeout_us : HANDSHAKE_US;

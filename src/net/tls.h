@@ -48,11 +48,5 @@ ON_CTL const struct addr *tls_conn_peer(const struct tls_conn *c);
 ON_CTL const struct addr *tls_conn_local(const struct tls_conn *c);
 /* Sends what is queued and the goodbye for up to 2 s, then closes; no callback any more. NULL is fine. */
 ON_CTL void tls_conn_close(struct tls_conn *c);
-ON_CTL void tls_conn_abort(struct tls_conn *c); /* at once; NULL is fine */
+ON_CTL void tls_conn_abort(struct tls_conn *c);                           /* at once; NULL is fine */
 ON_CTL void tls_conn_set_guard(struct tls_conn *c, struct conn_guard *g); /* as tcp_conn_set_guard */
-
-struct tls_counts {
-	uint64_t handshakes, resumed, failed, late; /* accepted and refused ones; late: for want of time or turns */
-	size_t under_way, waiting;                  /* for their turn */
-};
-ON_CTL void tls_counts(struct tls_counts *out);

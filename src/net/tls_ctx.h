@@ -14,22 +14,29 @@ enum tls_verify { /* FreeSWITCH's tls-verify-policy */
 	TLS_VERIFY_SUBJECTS_OUT = 8, /* and it is for the host that was asked for */
 };
 struct tls_conf {
-	const char *name;            /* for the log */
-	const char *cert_path;       /* key and certificate chain in PEM; NULL: outgoing connections only */
-	const char *key_path;        /* when the key is in a file of its own */
-	const char *ca_path;         /* authorities; NULL or no such file: the system's, for what goes out only */
-	const char *sni_folder;      /* NAME.pem, each for the names in it, which a client asks for; NULL or absent: none */
-	const char *passphrase;      /* of the keys; may be NULL */
-	const char *ciphers;         /* OpenSSL's list for TLS 1.2 and below; NULL or "": ECDHE with AEAD */
-	const char *versions;        /* "tlsv1.2,tlsv1.3": from the lowest to the highest; NULL or "": these */
-	const char *in_subjects;     /* separated by '|' */
-	unsigned verify;             /* enum tls_verify */
-	unsigned verify_depth;       /* 0 = 2 */
-	unsigned session_life_s;     /* 0: no session is taken up again */
-	bool checks_no_date;         /* certificates that are over, or not yet good, count as good */
+	const char *name;        /* for the log */
+	const char *cert_path;   /* key and certificate chain in PEM; NULL: outgoing connections only */
+	const char *key_path;    /* when the key is in a file of its own */
+	const char *ca_path;     /* authorities; NULL or no such file: the system's, for what goes out only */
+	const char *sni_folder;  /* NAME.pem, each for the names in it, which a client asks for; NULL or absent: none */
+	const char *passphrase;  /* of the keys; may be NULL */
+	const char *ciphers;     /* OpenSSL's list for TLS 1.2 and below; NULL or "": ECDHE with AEAD */
+	const char *versions;    /* "tlsv1.2,tlsv1.3": from the lowest to the highest; NULL or "": these */
+	const char *in_subjects; /* separated by '|' */
+	unsigned verify;         /* enum tls_verify */
+	unsigned verify_depth;   /* 0 = 2 */
+	unsigned session_life_s; /* 0: no session is taken up again */
+	bool checks_no_date;     /* certificates that are over, or not yet good, count as good */
 };
 struct tls_ctx;
 /* Reads the files. ST_INVAL or ST_IO; *why says which file or which word and what of it (appended). */
 ANY int tls_ctx_new(struct tls_ctx **out, const struct tls_conf *conf, struct buf *why);
 /* "in,subjects_out" as FreeSWITCH writes it ('|' and blanks separate, too); ST_INVAL for other words. */
 ANY int tls_verify_parse(const char *text, unsigned *out);
+
+/* Of all connections with TLS, since the start. */
+struct tls_counts {
+	uint64_t handshakes, resumed, failed, late; /* accepted and refused ones; late: for want of time or turns */
+	size_t under_way, waiting;                  /* for their turn */
+};
+ON_CTL void tls_counts(struct tls_counts *out);

@@ -93,9 +93,7 @@ struct sv sip_uri_host_asked(const char *uri_text)
 
 bool sip_uri_needs_name(const char *uri_text)
 {
-	struct sip_uri uri;
-	struct addr a;
-	return !sip_uri_parse(&uri, sv_of(uri_text)) && addr_parse(&a, host_of(&uri), 0) != ST_OK;
+	return sip_uri_host_asked(uri_text).n > 0;
 }
 
 bool sip_uri_has_transport(const char *uri_text)
@@ -371,8 +369,8 @@ static enum step first_step(const struct sip_locate *l)
 	const struct sip_stack_config *cfg = &l->s->cfg;
 	bool has_srv = l->transport != SIP_WS && l->transport != SIP_WSS && !cfg->has_no_srv;
 	return l->port || (!has_srv && (l->transport || cfg->has_no_naptr)) ? STEP_HOST
-	       : l->transport || cfg->has_no_naptr                            ? STEP_SRV
-	                                                                      : STEP_NAPTR;
+	       : l->transport || cfg->has_no_naptr                          ? STEP_SRV
+	                                                                    : STEP_NAPTR;
 }
 
 /* While NAPTR and SRV are asked for, the host's addresses are fetched: mostly it is they that are needed. */
@@ -412,7 +410,8 @@ static ON_CTL int locate_new(struct sip_locate **out, struct sip_stack *s, const
 	return ST_OK;
 }
 
-/* sips: is TLS from end to end; of transport= only what goes with it is heard (RFC 3261 26.2.2). */
+/* NONE: it says nothing of it. sips: is TLS, whatever transport= says (RFC 3261 26.2.2); over WebSocket the secure one
+ * (RFC 7118 5.5). */
 static enum sip_transport transport_of(const struct sip_uri *uri)
 {
 	enum sip_transport t = sip_uri_transport(uri);
@@ -431,13 +430,14 @@ int sip_locate(struct sip_locate **out, struct sip_stack *s, const char *uri_tex
 	if (st || (uri.scheme != SIP_SCHEME_SIP && uri.scheme != SIP_SCHEME_SIPS))
 		return st ? st : ST_UNSUPPORTED;
 	enum sip_transport t = transport_of(&uri), known = t ? t : SIP_TRANSPORT_DEFAULT;
+	if (uri.scheme == SIP_SCHEME_SIPS && sip_uri_transport(&uri) == SIP_UDP)
+		return ST_UNSUPPORTED;
 	if (!sip_stack_has_transport(s, known) || (!t && sip_uri_param(&uri, "transport", NULL)))
 		return ST_UNSUPPORTED;
 	struct sv host = host_of(&uri);
-	*place = (struct sip_place){
-	    .dst.transport = known, .preference = 1, .weight_milli = 1000, .is_any_transport = !t};
-	if (!addr_parse(
-	        &place->dst.addr, host, uri.port ? uri.port : sip_transport_facts(known)->default_port))
+	*place =
+	    (struct sip_place){.dst.transport = known, .preference = 1, .weight_milli = 1000, .is_any_transport = !t};
+	if (!addr_parse(&place->dst.addr, host, uri.port ? uri.port : sip_transport_facts(known)->default_port))
 		return ST_OK;
 	if (s->cfg.numeric_hosts_only)
 		return ST_NOTFOUND;

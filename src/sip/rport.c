@@ -16,7 +16,7 @@ void sip_rport_settle(const struct sip_stack *s, struct sip_source *src, const s
 	src->adds_rport = !m->via.has_rport && (how == SIP_RPORT_ALWAYS || (how == SIP_RPORT_SAFE && forgets_rport(m)));
 	src->ignores_rport = how == SIP_RPORT_NEVER;
 	bool is_by_source = src->adds_rport || (m->via.has_rport && !src->ignores_rport);
-	src->flow.answer_port = is_by_source ? 0
+	src->flow.answer_port = is_by_source  ? 0
 	                        : m->via.port ? m->via.port
 	                                      : sip_transport_facts(sip_flow_transport(&src->flow))->default_port;
 }

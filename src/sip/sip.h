@@ -30,27 +30,28 @@ enum sip_rport {
 	SIP_RPORT_NEVER
 };
 struct sip_stack_config {
-	const char *user_agent;           /* NULL or "" = header left out */
-	const char *allow;                /* Allow of all but ACK, CANCEL, 100; NULL = what the stack handles */
-	const char *supported;            /* Supported, and what Require may name; NULL = none */
-	const char *contact_user;         /* user part of default Contacts; NULL = "tandem" */
-	const char *external_host;        /* host in Contact and Via instead of the local address; NULL = local */
-	uint16_t external_port;           /* 0 = the local one */
-	int t1_ms, t2_ms, t4_ms;          /* 0 = 500, 4000, 5000 */
-	int timer_b_ms;                   /* B, F, H, J ("T1X64"); 0 = 64 * T1 */
-	int trying_delay_ms;              /* automatic 100 for INVITE; 0 = 200, -1 = at once */
-	int proceeding_timeout_ms;        /* timer C for our INVITEs after a 1xx; 0 = 180 s */
-	int resolve_timeout_ms;           /* 0 = 5 s */
-	bool numeric_hosts_only;          /* no name look-ups: requests to host names fail with 503 */
-	bool has_no_naptr, has_no_srv;    /* names: the question is left out (RFC 3263) */
-	bool has_no_503_failover;         /* a 503 is a final answer; else the next place of the name is tried */
-	enum sip_rport rport;             /* of requests that come in */
-	bool has_no_own_rport;            /* ours do not ask for it */
-	int conn_ping_ms, conn_pong_ms;   /* streams: silence before a keep-alive of ours; wait for its answer; 0 = none */
-	size_t udp_max_bytes;             /* longer requests try TCP first (RFC 3261 18.1.1); 0 = never */
-	size_t max_message_bytes;         /* streams; 0 = 1 MiB of body */
-	size_t max_stranger_bytes;        /* of the body, until sip_stx_trust; 0 = 64 KiB */
-	size_t max_transactions;          /* server side; beyond it requests get a stateless 503; 0 = 100,000 */
+	const char *user_agent;        /* NULL or "" = header left out */
+	const char *allow;             /* Allow of all but ACK, CANCEL, 100; NULL = what the stack handles */
+	const char *supported;         /* Supported, and what Require may name; NULL = none */
+	const char *contact_user;      /* user part of default Contacts; NULL = "tandem" */
+	const char *external_host;     /* host in Contact and Via instead of the local address; NULL = local */
+	uint16_t external_port;        /* 0 = the local one */
+	int t1_ms, t2_ms, t4_ms;       /* 0 = 500, 4000, 5000 */
+	int timer_b_ms;                /* B, F, H, J ("T1X64"); 0 = 64 * T1 */
+	int trying_delay_ms;           /* automatic 100 for INVITE; 0 = 200, -1 = at once */
+	int proceeding_timeout_ms;     /* timer C for our INVITEs after a 1xx; 0 = 180 s */
+	int resolve_timeout_ms;        /* 0 = 5 s */
+	bool numeric_hosts_only;       /* no name look-ups: requests to host names fail with 503 */
+	bool has_no_naptr, has_no_srv; /* names: the question is left out (RFC 3263) */
+	bool has_no_503_failover;      /* a 503 is a final answer; else the next place of the name is tried */
+	enum sip_rport rport;          /* of requests that come in */
+	bool has_no_own_rport;         /* ours do not ask for it */
+	int conn_ping_ms,
+	    conn_pong_ms;          /* streams: silence before a keep-alive of ours; wait for its answer; 0 = none */
+	size_t udp_max_bytes;      /* longer requests try TCP first (RFC 3261 18.1.1); 0 = never */
+	size_t max_message_bytes;  /* streams; 0 = 1 MiB of body */
+	size_t max_stranger_bytes; /* of the body, until sip_stx_trust; 0 = 64 KiB */
+	size_t max_transactions;   /* server side; beyond it requests get a stateless 503; 0 = 100,000 */
 	size_t max_transactions_per_host; /* of these, by one source address; 0 = 10,000 */
 	/* connections of all streams, and of these by one address; bytes buffered for them; time to the first whole
 	 * message and for each later one from its first byte */

@@ -4,7 +4,7 @@
 #include "sip/sip_i.h"
 
 #define OR(value, standard) ((value) ? (value) : (standard))
-static const char default_allow[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+static const char default_allow[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 {
@@ -41,9 +41,8 @@ static ON_CTL void stack_free(struct sip_stack *s)
 	sip_senders_free(s);
 	sip_dead_free(s);
 	conn_limit_free(s->conn_limit);
-	struct sip_table *tables[] = {
-	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table,
-	    &s->dead_table};
+	struct sip_table *tables[] = {&s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table,
+	    &s->sender_table, &s->dead_table};
 	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
 		sip_table_fini(tables[i]);
 	mem_free((char *)s->cfg.user_agent);
@@ -79,11 +78,10 @@ int sip_stack_new(
 	struct sip_stack *s = mem_zalloc(sizeof(*s));
 	if (!s)
 		return ST_NOMEM;
-	struct list *lists[] = {&s->listeners, &s->conns, &s->stxs, &s->ctxs, &s->dialogs, &s->done, &s->senders,
-	    &s->dead, &s->locates};
-	struct sip_table *tables[] = {
-	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table,
-	    &s->dead_table};
+	struct list *lists[] = {
+	    &s->listeners, &s->conns, &s->stxs, &s->ctxs, &s->dialogs, &s->done, &s->senders, &s->dead, &s->locates};
+	struct sip_table *tables[] = {&s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table,
+	    &s->sender_table, &s->dead_table};
 	int st = config_copy(s, cfg);
 	for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
 		list_init(lists[i]);

@@ -1,6 +1,6 @@
-/* STUN binding requests on the socket of SIP: the keep-alive of flows over UDP (RFC 5626 section 4.4.2), which also tells
- * the phone what address it has from here. Answered from the request alone, with less than twice its bytes; nothing is
- * kept. Attributes of the request are not looked at, other STUN messages are dropped. */
+/* STUN binding requests on the socket of SIP: the keep-alive of flows over UDP (RFC 5626 section 4.4.2), which also
+ * tells the phone what address it has from here. Answered from the request alone, with less than twice its bytes;
+ * nothing is kept. Attributes of the request are not looked at, other STUN messages are dropped. */
 #include "sip/sip_i.h"
 
 enum { HEADER_BYTES = 20, XOR_MAPPED_ADDRESS = 0x0020, STUN_BYTES_MAX = 548 };

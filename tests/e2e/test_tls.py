@@ -274,6 +274,23 @@ def test_tls_only(tmp_path):
         sw.stop()
 
 
+def test_profile_restarts_with_its_doors(tmp_path):
+    sw = make_switch(tmp_path / "instance").start()
+    try:
+        sw.api("sofia profile internal restart")
+        sw.wait_log(f"TLS on 127.0.0.1:{sw.tls_port}", 2)
+        sw.wait_log(f"WSS on 127.0.0.1:{sw.wss_port}", 2)
+        for kind in ("tls", "ws", "wss"):
+            p = StreamPhone(sw, "1000", kind)
+            p.register()
+            p.close()
+        sw.api("reloadcert")
+        sw.api("sofia profile internal stop")  # while they are read
+        assert "1 profile" in sw.api("sofia status")
+    finally:
+        sw.stop()
+
+
 # ---- real phones ----
 
 class TlsBaresip(Baresip):

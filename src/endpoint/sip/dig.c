@@ -1,7 +1,7 @@
-/* `sofia_dig [xml] [@...] URI`: the places that requests to a URI would be tried at, in FreeSWITCH's table or as XML. It
- * asks as the first profile would (sip_locate), so its settings and its list of dead places count. Bounded. */
-#include "endpoint/sip/module_i.h"
+/* `sofia_dig [xml] [@...] URI`: the places that requests to a URI would be tried at, in FreeSWITCH's table or as XML.
+ * It asks as the first profile would (sip_locate), so its settings and its list of dead places count. Bounded. */
 #include "base/mem.h"
+#include "endpoint/sip/module_i.h"
 #include "loop/co.h"
 
 #include <stdio.h>
@@ -24,7 +24,8 @@ static void on_place(int status, const struct sip_place *place, void *arg)
 	co_signal(&d->wait, ST_OK);
 }
 
-static void place_put(struct buf *out, const struct sip_place *p, enum sip_transport t, unsigned preference, bool is_xml)
+static void place_put(
+    struct buf *out, const struct sip_place *p, enum sip_transport t, unsigned preference, bool is_xml)
 {
 	char host[ADDR_TEXT_MAX], weight[24];
 	const char *name = sip_transport_facts(t)->param;
@@ -78,10 +79,10 @@ static CO int dig(struct profile *p, const char *uri, bool is_xml, struct buf *o
 int dig_cmd(struct api_call *c)
 {
 	struct sv rest = sv_trim(sv_of(c->args)), word, uri = SV_NONE;
-	struct profile *p = profile_first();
 	bool is_xml = false, is_option = false, has_server = false;
 	struct buf text;
 	role_assert_co();
+	struct profile *p = profile_first();
 	for (; rest.n; rest = sv_trim(rest)) {
 		sv_split(rest, ' ', &word, &rest);
 		if (is_option)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "core/conf/config.h"
 #include "endpoint/sip/module_i.h"
+#include "net/tls_ctx.h"
 
 enum { P_UP, P_CALLS, P_CALLS_IN, P_FAILED_IN, P_CALLS_OUT, P_FAILED_OUT, P_REGISTRATIONS };
 
@@ -17,6 +18,24 @@ static void fill_profiles(struct metric_out *out, int which)
 		    (double)n->failed_out, (double)reg_table_count(reg_table_of(p))};
 		metric_put(out, values[which], "profile", p->conf.name, NULL);
 	}
+}
+
+enum { T_ENDED, T_NOW };
+
+static void fill_tls(struct metric_out *out, int which)
+{
+	struct tls_counts n;
+	role_assert_ctl();
+	tls_counts(&n);
+	const struct {
+		const char *state;
+		double count;
+	} ended[] = {{"done", (double)n.handshakes}, {"resumed", (double)n.resumed}, {"failed", (double)n.failed},
+	    {"late", (double)n.late}},
+	  now[] = {{"under way", (double)n.under_way}, {"waiting", (double)n.waiting}};
+	for (size_t i = 0; i < (which == T_ENDED ? ARRAY_COUNT(ended) : ARRAY_COUNT(now)); i++)
+		metric_put(out, which == T_ENDED ? ended[i].count : now[i].count, "state",
+		    which == T_ENDED ? ended[i].state : now[i].state, NULL);
 }
 
 static void fill_refused(struct metric_out *out, int which)
@@ -85,7 +104,9 @@ const struct metric_desc sofia_metrics[] = {
     {"tandem_sip_profile_calls_out_total", C, "Calls made.", fill_profiles, P_CALLS_OUT},
     {"tandem_sip_profile_calls_out_failed_total", C, "Of these unanswered.", fill_profiles, P_FAILED_OUT},
     {"tandem_sip_refused_total", C, "Connections, requests and answers that bounds stopped, by reason.", fill_refused, 0},
-    {"tandem_sip_tcp_connections", G, "TCP connections of a profile.", fill_strangers, S_CONNS},
+    {"tandem_tls_handshakes_total", C, "TLS handshakes by their end; the resumed ones are among those done.", fill_tls, T_ENDED},
+    {"tandem_tls_handshakes", G, "TLS handshakes under way, and waiting for their turn.", fill_tls, T_NOW},
+    {"tandem_sip_tcp_connections", G, "Connections of a profile: TCP, TLS, WebSocket.", fill_strangers, S_CONNS},
     {"tandem_sip_tcp_silent_connections", G, "Of these without a whole message yet.", fill_strangers, S_SILENT},
     {"tandem_sip_tcp_buffered_bytes", G, "Bytes buffered for them.", fill_strangers, S_BYTES},
     {"tandem_sip_server_transactions", G, "Server transactions kept.", fill_strangers, S_TRANSACTIONS},

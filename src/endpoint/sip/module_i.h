@@ -32,5 +32,5 @@ extern const struct metric_desc sofia_metrics[];
 extern const struct complete_list sofia_lists[]; /* command.c */
 ON_CTL bool sofia_is_ready(struct buf *why);
 ON_CTL int status_cmd(struct api_call *c, struct sv args, bool is_xml);
-int dig_cmd(struct api_call *c); /* dig.c */
+int dig_cmd(struct api_call *c);               /* dig.c */
 ON_CTL int jsonstatus_cmd(struct api_call *c); /* the list; further words are ignored, as FreeSWITCH does */

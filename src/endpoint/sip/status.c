@@ -253,7 +253,8 @@ static void profile_text(const struct profile *p, struct buf *out)
 	for (size_t i = 0; i < ROWS; i++) {
 		if (!row_is_shown(p, &text_rows[i]))
 			continue;
-		buf_printf(out, "%-17s\t", text_rows[i].label);
+		/* FreeSWITCH has a blank less there */
+		buf_printf(out, "%-*s\t", text_rows[i].needs == SIP_WS ? 16 : 17, text_rows[i].label);
 		text_rows[i].put(p, out);
 		buf_addc(out, '\n');
 	}
@@ -353,8 +354,8 @@ static void reg_print(const struct reg *r, void *arg)
 		    "Call-ID:    \t%s\nUser:       \t%s\nContact:    \t%s\nAgent:      \t%s\nStatus:     \t%s\n"
 		    "Ping-Status:\t%s\nPing-Time:\t%s\nHost:       \t%s\nIP:         \t%s\nPort:       \t%s\n"
 		    "Auth-User:  \t%s\nAuth-Realm: \t%s\nMWI-Account:\t%s\n\n",
-		    r->call_id, aor, contact.p, r->agent, status.p, ping, ping_ms, core_hostname(), r->network_ip, port, r->auth_user,
-		    r->auth_realm, aor);
+		    r->call_id, aor, contact.p, r->agent, status.p, ping, ping_ms, core_hostname(), r->network_ip, port,
+		    r->auth_user, r->auth_realm, aor);
 	}
 	buf_fini(&contact);
 	buf_fini(&status);
@@ -415,17 +416,16 @@ static ON_CTL void door_url_put(const struct profile *p, enum sip_transport t, s
 		profile_tls_bind_url_put(p, t, url);
 }
 
+/* The list as text has no line for WebSocket, as recorded. */
 static ON_CTL void doors_text(const struct entry *e, struct buf *out)
 {
 	struct buf url;
+	if (!profile_tls_is_on(e->p, SIP_TLS))
+		return;
 	buf_init(&url);
-	for (size_t i = 0; i < sizeof(doors) / sizeof(doors[0]); i++) {
-		if (!profile_tls_is_on(e->p, doors[i]))
-			continue;
-		door_url_put(e->p, doors[i], &url);
-		buf_printf(out, "%25s\t%7s\t%42s\tRUNNING (%zu) (%s)\n", e->name, "profile", url.p,
-		    profile_calls_of(e->p)->count, sip_transport_name(doors[i]));
-	}
+	door_url_put(e->p, SIP_TLS, &url);
+	buf_printf(
+	    out, "%25s\t%7s\t%42s\tRUNNING (%zu) (TLS)\n", e->name, "profile", url.p, profile_calls_of(e->p)->count);
 	buf_fini(&url);
 }
 
@@ -441,8 +441,8 @@ static ON_CTL void doors_xml(const struct entry *e, struct buf *out)
 		xml_escape(out, sv_of(e->name), false);
 		buf_adds(out, "</name>\n<type>profile</type>\n<data>");
 		xml_escape(out, buf_sv(&url), false);
-		buf_printf(out, "</data>\n<state>RUNNING (%zu) (%s)</state>\n</profile>\n", profile_calls_of(e->p)->count,
-		    sip_transport_name(doors[i]));
+		buf_printf(out, "</data>\n<state>RUNNING (%zu) (%s)</state>\n</profile>\n",
+		    profile_calls_of(e->p)->count, sip_transport_name(doors[i]));
 	}
 	buf_fini(&url);
 }

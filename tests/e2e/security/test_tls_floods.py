@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from http_client import Door  # noqa: E402
 from streams import StreamPhone, WsSocket, context, make_switch  # noqa: E402
 
 
@@ -33,6 +34,10 @@ def honest(sw):
 
 def memory(sw):
     return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{sw.proc.pid}/status").read_text()).group(1)) << 10
+
+
+def metrics(sw):
+    return Door(sw).get("/metrics").decode()
 
 
 def hello():
@@ -75,6 +80,9 @@ def test_stall_in_the_handshake(sw, honest):
             s.sendall(text)
             socks.append(s)
         honest()
+        text = metrics(sw)
+        assert int(re.search(r'tandem_tls_handshakes\{state="under way"\} (\d+)', text).group(1)) <= 256
+        assert int(re.search(r'tandem_tls_handshakes_total\{state="done"\} (\d+)', text).group(1)) >= 2
     finally:
         for s in socks:
             s.close()

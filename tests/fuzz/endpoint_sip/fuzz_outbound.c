@@ -1,5 +1,5 @@
-/* Any bytes as header lines of a REGISTER: what a phone says of flows (instance, reg-id) and of proxies on its way (Path)
- * becomes bounded text that is one address in a dial string, and comes out of it as the Route that went in.
+/* Any bytes as header lines of a REGISTER: what a phone says of flows (instance, reg-id) and of proxies on its way
+ * (Path) becomes bounded text that is one address in a dial string, and comes out of it as the Route that went in.
  * Parser: endpoint/sip/reg/outbound.c, endpoint/sip/uri/dialstring.c */
 #include "base/check.h"
 #include "base/mem.h"

@@ -115,6 +115,7 @@ static int test_modes(void)
 
 static void flow_over(struct reg_table *t, struct reg *r, void *arg)
 {
+	role_assert_ctl();
 	++*(int *)arg;
 	reg_table_drop(t, r, REG_EXPIRED);
 }
@@ -127,7 +128,8 @@ static int test_flows(void)
 	const struct reg *r[REG_CONTACTS_MAX];
 	int over = 0;
 	EXPECT_INT(reg_table_new(&t, NULL, NULL), ST_OK);
-	struct reg_put one = put_of("1000", "sip:1000@10.0.0.1:1", "a", 1, 100), two = put_of("1000", "sip:1000@10.0.0.1:2", "b", 1, 100);
+	struct reg_put one = put_of("1000", "sip:1000@10.0.0.1:1", "a", 1, 100),
+	               two = put_of("1000", "sip:1000@10.0.0.1:2", "b", 1, 100);
 	one.instance = two.instance = SV("urn:uuid:1");
 	one.reg_id = 1, two.reg_id = 2;
 	one.proto = two.proto = "tcp";
@@ -431,7 +433,7 @@ static int test_profile(void)
 	return 0;
 }
 
-TEST_MAIN({"expiry", test_expiry, TEST_LOOP}, {"modes", test_modes, TEST_LOOP},
-    {"flows", test_flows, TEST_LOOP}, {"order_and_limits", test_order_and_limits, TEST_LOOP}, {"owners", test_owners, TEST_LOOP},
+TEST_MAIN({"expiry", test_expiry, TEST_LOOP}, {"modes", test_modes, TEST_LOOP}, {"flows", test_flows, TEST_LOOP},
+    {"order_and_limits", test_order_and_limits, TEST_LOOP}, {"owners", test_owners, TEST_LOOP},
     {"contacts in dial strings", test_contact_render}, {"remove_and_restore", test_remove_and_restore, TEST_LOOP},
     {"dialstrings", test_dialstrings}, {"profile", test_profile})

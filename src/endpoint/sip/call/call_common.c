@@ -82,6 +82,7 @@ static void call_dtor(void *obj)
 	    mem_free(c->to_uri), mem_free(c->flow_target);
 	mem_free(c->auth_user), mem_free(c->auth_password), mem_free(c->isup_text);
 	mem_free(c->display_due[0]), mem_free(c->display_due[1]), mem_free(c->waiting_headers);
+	mem_free(c->display_said[0]), mem_free(c->display_said[1]);
 	if (c->waiting_tx)
 		sip_stx_unref(c->waiting_tx);
 	mem_unref(c->gateway);
@@ -121,8 +122,7 @@ int call_media_init(struct call *c)
 {
 	const struct profile_conf *pc = &c->p->conf;
 	struct leg_media_conf conf = {.rtp_host = c->p->rtp_ip,
-	    .advertise_host =
-	        strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) && call_is_outside(c) ? c->p->ext_rtp_ip : NULL,
+	    .advertise_host = strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) && call_is_outside(c) ? c->p->ext_rtp_ip : NULL,
 	    .inbound_codecs = codecs_or_global(pc->inbound_codecs),
 	    .outbound_codecs = codecs_or_global(pc->outbound_codecs),
 	    .negotiation = pc->negotiation,

@@ -353,10 +353,10 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct caller who = {0};
 	struct call *c = NULL;
-	struct leg *replaced;
+	struct named_leg named;
 	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m) || is_unacceptable(tx, m))
 		return;
-	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who) || !replaces_check(p, tx, m, &replaced)) {
+	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who) || !replaces_check(p, tx, m, &named)) {
 		auth_fini(&who.auth);
 		return;
 	}
@@ -375,8 +375,8 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	if (p->conf.is_auto_100)
 		sip_stx_reply(tx, 100, NULL, NULL, NULL, SV_NONE);
 	int st = is_full(p) || is_share_taken(tx, &who) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
-	if (st == ST_OK && replaced)
-		replaces_prepare(c, replaced);
+	if (st == ST_OK && named.leg)
+		replaces_prepare(c, &named);
 	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {
 		call_hosts_tell(c, sip_stx_peer(tx), m);
 		call_allow_tell(c, m);

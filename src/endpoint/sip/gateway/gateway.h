@@ -88,7 +88,7 @@ extern const struct profile_part gateway_part;
 /* Reads the profile's <gateways>, and those of directory users where its <domains> say parse="true". Those that are
  * there already stay as they are. */
 ON_CTL void gateways_load(struct profile *p);
-ON_CTL void gateways_address_changed(struct profile *p); /* their Contacts: registered anew */
+ON_CTL void gateways_address_changed(struct profile *p);     /* their Contacts: registered anew */
 ANY const struct list *gateways_of(const struct profile *p); /* struct gateway's link */
 /* "[profile::]name"; borrowed, NULL when absent. */
 ON_CTL struct gateway *gateway_find(struct sv name);

@@ -86,7 +86,8 @@ void gateway_addrs_init(struct gateway *g)
 {
 	struct sip_uri u;
 	struct addr a;
-	if (sip_uri_parse(&u, sv_of(g->proxy_uri)) == ST_OK && addr_parse(&a, u.host, u.port ? u.port : 5060) == ST_OK)
+	uint16_t port = sip_transport_facts(sip_transport_of(sv_of(g->conf.transport)))->default_port;
+	if (sip_uri_parse(&u, sv_of(g->proxy_uri)) == ST_OK && addr_parse(&a, u.host, u.port ? u.port : port) == ST_OK)
 		gateway_addr_learn(g, &a);
 	gateway_addr_learn(g, &g->register_dst.addr);
 	gateway_addr_learn(g, &g->outbound_dst.addr);

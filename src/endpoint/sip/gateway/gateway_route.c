@@ -24,7 +24,8 @@ void gateway_service_route_take(struct gateway *g, const struct sip_msg *resp)
 	mem_free(g->service_route);
 	g->service_route = NULL;
 	if (is_bad || it.is_bad || b.n > ROUTE_MAX_BYTES)
-		log_warning("sofia: gateway %s: its registrar's Service-Route is not followed: no list of at most %d proxies",
+		log_warning(
+		    "sofia: gateway %s: its registrar's Service-Route is not followed: no list of at most %d proxies",
 		    g->name, ROUTES_MAX);
 	else if (count && !b.failed)
 		g->service_route = buf_take(&b);

@@ -163,7 +163,13 @@ static ON_CTL enum digest_result check_answer(
 		return DIGEST_NO_USER;
 	if (!secret.password && !secret.ha1)
 		secret.password = "";
-	return digest_check(p->digest, m, is_proxy_kind(m), realm, &secret);
+	enum digest_result r = digest_check(p->digest, m, is_proxy_kind(m), realm, &secret);
+	if (r == DIGEST_BAD && p->conf.has_broken_auth_hash && m->method != SIP_REGISTER && m->method != SIP_INVITE) {
+		struct sip_msg as_invite = *m; /* phones that always hash INVITE (NDLB-broken-auth-hash) */
+		as_invite.method_text = SV("INVITE");
+		r = digest_check(p->digest, &as_invite, is_proxy_kind(m), realm, &secret);
+	}
+	return r;
 }
 
 enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct auth *out)

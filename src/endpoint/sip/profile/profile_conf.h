@@ -49,7 +49,10 @@ struct profile_conf {
 	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media;
 	/* authentication */
 	bool auths_calls, auths_all_packets, auths_messages, auths_subscriptions, requires_auth_user, accepts_blind_reg,
-	    accepts_blind_auth, logs_auth_failures, allows_default_passwords, auths_calls_acl_only;
+	    accepts_blind_auth, logs_auth_failures, allows_default_passwords, auths_calls_acl_only,
+	    says_200_to_messages, is_join_allowed, takes_refer_outside, sends_display_updates, confirms_blind_transfers,
+	    has_disabled_transfer;
+	unsigned messages_per_sender; /* a second; 0 = any */
 	char *challenge_realm, *auth_algorithms;
 	unsigned nonce_ttl_s, max_auth_validity;
 	char *inbound_acl, *register_acl, *nat_acl, *proxy_acl, *local_network_acl; /* lists, comma-separated */
@@ -63,7 +66,9 @@ struct profile_conf {
 	bool pings_all, unregs_on_options_fail;
 	unsigned ping_interval_s, ping_frequency_s, user_ping_max, user_ping_min;
 	bool is_aggressive_nat, has_tcp_always_nat, has_tls_always_nat, unregs_on_socket_close;
-	bool tells_received /* NDLB-received-in-nat-reg-contact */, tells_expires /* NDLB-expires-in-register-response */;
+	bool has_broken_auth_hash;
+	bool tells_received /* NDLB-received-in-nat-reg-contact */,
+	    tells_expires /* NDLB-expires-in-register-response */;
 	char *rport; /* NDLB-force-rport */
 	unsigned tcp_keepalive_ms, tcp_pong_ms, ext_refresh_s;
 	/* timers */

@@ -1,8 +1,8 @@
-/* The addresses that a profile tells the outside (ext-sip-ip, ext-rtp-ip) where they must be asked for: "stun:host[:port]"
- * what a STUN server sees, "host:name" what a name says, "auto-nat" the router's own. They are asked on a worker when the
- * profile starts and every ext-address-refresh seconds; until the first answer the local address stands for them, and
- * when nobody answers what was last known. A change is told: log, event, the stack's Contacts from then on, gateways
- * (hooks.on_address). Calls that stand keep what they told. */
+/* The addresses that a profile tells the outside (ext-sip-ip, ext-rtp-ip) where they must be asked for:
+ * "stun:host[:port]" what a STUN server sees, "host:name" what a name says, "auto-nat" the router's own. They are asked
+ * on a worker when the profile starts and every ext-address-refresh seconds; until the first answer the local address
+ * stands for them, and when nobody answers what was last known. A change is told: log, event, the stack's Contacts from
+ * then on, gateways (hooks.on_address). Calls that stand keep what they told. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -76,8 +76,8 @@ static ON_CTL void taken(struct profile *p, bool is_sip)
 {
 	if (!is_sip)
 		return;
-	sip_stack_set_external(p->stack, strcmp(p->ext_sip_ip, p->sip_ip) ? p->ext_sip_ip : NULL,
-	    (uint16_t)p->conf.ext_sip_port);
+	sip_stack_set_external(
+	    p->stack, strcmp(p->ext_sip_ip, p->sip_ip) ? p->ext_sip_ip : NULL, (uint16_t)p->conf.ext_sip_port);
 	profile_urls_make(p);
 	profile_address_tell(p);
 }

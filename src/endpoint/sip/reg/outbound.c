@@ -1,8 +1,8 @@
 /* What a REGISTER says of how its sender can be reached beyond the Contact's address: flows (RFC 5626: the way it came
  * is the way back, several of one phone), and the proxies on that way (Path, RFC 3327). A flow needs +sip.instance,
- * reg-id, "outbound" in Supported, and a first hop that keeps flows: us, or one that wrote ";ob" in its Path. A stream's
- * end ends its flows; a call that fails on one goes by another (call_flow.c). All of it is the phone's word: bounded,
- * and of the grammar, or refused. */
+ * reg-id, "outbound" in Supported, and a first hop that keeps flows: us, or one that wrote ";ob" in its Path. A
+ * stream's end ends its flows; a call that fails on one goes by another (call_flow.c). All of it is the phone's word:
+ * bounded, and of the grammar, or refused. */
 #include "base/log.h"
 #include "endpoint/sip/reg/reg_i.h"
 #include "endpoint/sip/uri/uri.h"

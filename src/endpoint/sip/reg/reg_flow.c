@@ -1,8 +1,8 @@
 /* A hash of "proto ip port" to the list of contacts that came by that stream. One that cannot be entered (no memory) is
  * only not told when the stream ends: it then expires by its time. */
-#include "endpoint/sip/reg/reg_flow_i.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "endpoint/sip/reg/reg_flow_i.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -52,9 +52,11 @@ static bool is_wanted(const struct profile *p, const struct reg *r)
 
 static int64_t next_us(const struct profile *p)
 {
-	unsigned s = p->conf.ping_interval_s < 1 ? 1 : p->conf.ping_interval_s > 86400 ? 86400 : p->conf.ping_interval_s;
+	unsigned s = p->conf.ping_interval_s < 1       ? 1
+	             : p->conf.ping_interval_s > 86400 ? 86400
+	                                               : p->conf.ping_interval_s;
 	int64_t us = clock_us_of_s(s);
-	return us / 2 + (int64_t)rand_below((uint32_t)(s * 1000)) * 1000;
+	return us / 2 + clock_us_of_ms(rand_below((uint32_t)clock_ms_of_s(s)));
 }
 
 /* ---- the answer ---- */
@@ -98,7 +100,8 @@ static ON_CTL void judge(struct profile *p, struct reg *r, int code, struct sv p
 		state_tell(p, r, code, phrase);
 	if (!r->is_unreachable || !c->unregs_on_options_fail)
 		return;
-	log_notice("sofia: %s: %s@%s does not answer OPTIONS (%d): its registration ends", c->name, r->user, r->host, code);
+	log_notice(
+	    "sofia: %s: %s@%s does not answer OPTIONS (%d): its registration ends", c->name, r->user, r->host, code);
 	reg_table_drop(reg_table_of(p), r, REG_EXPIRED);
 }
 
@@ -150,6 +153,7 @@ static ON_CTL int ping_send(struct profile *p, const struct reg *r, struct ping 
 static void ping_one(struct reg *r, void *arg)
 {
 	struct reg_pings *pings = arg;
+	role_assert_ctl();
 	if (!is_wanted(pings->p, r) || r->is_pinged)
 		return;
 	if (!r->ping_due_us) { /* new here: believed to be there */
@@ -221,5 +225,4 @@ static void pings_stop(struct profile *p, void *mine)
 	reg_table_each_mut(reg_table_of(p), pings_unmark, NULL);
 }
 
-const struct profile_part reg_ping_part = {
-    .slot = &slot, .open = pings_open, .start = pings_start, .stop = pings_stop};
+const struct profile_part reg_ping_part = {.slot = &slot, .open = pings_open, .start = pings_start, .stop = pings_stop};

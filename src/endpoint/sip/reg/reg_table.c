@@ -149,11 +149,6 @@ static void on_due(void *arg)
 	aor_drop_if_empty(t, a);
 }
 
-void reg_table_expire(struct reg_table *t, const struct reg *r)
-{
-	on_due((struct reg *)(uintptr_t)r);
-}
-
 static void sorted_insert(struct reg_aor *a, struct reg *r)
 {
 	struct lnode *it, *tmp;
@@ -250,7 +245,7 @@ static struct reg *reg_by_call_id(struct reg_aor *a, const struct reg_owner *o, 
 	return NULL;
 }
 
-static struct reg *reg_add(struct reg_table *t, struct reg_aor *a, const struct reg_put *p)
+static ON_CTL struct reg *reg_add(struct reg_table *t, struct reg_aor *a, const struct reg_put *p)
 {
 	struct reg *r = mem_zalloc(sizeof(*r));
 	if (!r || !reg_fill(r, p)) {

@@ -15,8 +15,8 @@ struct reg {
 	char *contact_uri;       /* as the phone gave it: "sip:1000@10.0.0.5:5060;ob" */
 	char *target;            /* where calls go: the same plus fs_nat and fs_path when needed */
 	char *display, *call_id, *agent, *network_ip, *auth_user, *auth_realm, *path;
-	char *instance;  /* +sip.instance without quotes and brackets; "" = none told */
-	unsigned reg_id; /* RFC 5626: one of the flows of that instance; 0 = no flow */
+	char *instance;    /* +sip.instance without quotes and brackets; "" = none told */
+	unsigned reg_id;   /* RFC 5626: one of the flows of that instance; 0 = no flow */
 	const char *proto; /* "udp", "tcp" ... static */
 	unsigned network_port;
 	bool is_nat;
@@ -73,8 +73,6 @@ ON_CTL int reg_table_restore(struct reg_table *t, const struct reg_put *p, int64
 /* Removes the owner's by contact URI or, when none is equal, by call-id. ST_NOTFOUND; ST_EXISTS as above. */
 ON_CTL int reg_table_del(struct reg_table *t, struct sv user, struct sv host, const struct reg_owner *owner,
     struct sv contact_uri, struct sv call_id, uint32_t cseq);
-/* As if its time were over. */
-ON_CTL void reg_table_expire(struct reg_table *t, const struct reg *r);
 /* All of a user that are the owner's; how many. */
 ON_CTL size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv host, const struct reg_owner *owner);
 /* Does what (a call-id, "user@host", "@host", or nothing: everything) mean this one? */

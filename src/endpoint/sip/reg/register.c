@@ -277,7 +277,8 @@ static ON_CTL void target_put(
 		return;
 	char host[ADDR_TEXT_MAX];
 	if (is_nat && r->p->conf.tells_received && sip_stx_peer(r->tx)->sa.sa_family == AF_INET)
-		buf_printf(out, ";received=%s:%u", addr_host(sip_stx_peer(r->tx), host), addr_port(sip_stx_peer(r->tx)));
+		buf_printf(
+		    out, ";received=%s:%u", addr_host(sip_stx_peer(r->tx), host), addr_port(sip_stx_peer(r->tx)));
 	if (is_nat || is_by_flow)
 		buf_adds(out, ";fs_nat=yes");
 	struct buf plain;
