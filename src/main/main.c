@@ -17,6 +17,7 @@
 #include "dialplan/dialplan.h"
 #include "directory/directory.h"
 #include "endpoint/sip/check.h"
+#include "fetch/fetch.h"
 #include "ivr/ivr.h"
 #include "logger/logger.h"
 #include "loop/loop.h"
@@ -216,6 +217,7 @@ static ON_CTL bool stop(void)
 	console_stop();
 	if (!core_stop(STOP_DEADLINE_US))
 		return false;
+	fetch_stop();
 	nat_map_stop();
 	dns_stop();
 	directory_stop();

@@ -10,8 +10,9 @@
 
 /* each room's descriptors */
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
-    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms;
+    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms, mod_otel;
 extern const struct module mod_dialplan_asterisk, inline_in_dptools;
+extern const struct module capture_in_commands;
 extern const struct module ivr_in_dptools;
 extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline;
 
@@ -39,6 +40,7 @@ static const struct module *const all[] = {
     &say_in_dptools,
     &inline_in_dptools,
     &say_in_commands,
+    &capture_in_commands,
     &mod_say_en,
     &mod_say_zh,
     &mod_flite,
@@ -60,6 +62,7 @@ static const struct module *const all[] = {
     &mod_event_socket,
     &mod_http_api,
     &mod_lua,
+    &mod_otel,
     &mod_sms,
 };
 

@@ -7,7 +7,7 @@ from tandem import BUILD, TOP
 
 PAGES = ["README.md", "README.zh.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/tour.md", "docs/threads.md",
          "docs/rules.md", "docs/glossary.md", "docs/differences.md", "docs/performance.md", "docs/reference.md",
-         "docs/http.md", "docs/tests.md",
+         "docs/http.md", "docs/tests.md", "docs/tracing.md", "docs/stir-shaken.md",
          "docs/lua.md", "docs/trunks.md", "docs/modules.md", "examples/module/README.md"]
 
 

@@ -72,9 +72,10 @@ static ON_CTL int global_cmd(struct api_call *c, const struct words *w)
 		return buf_adds(c->out,
 		    "-ERR Usage: siptrace <on|off>|capture <on|off>|watchdog <on|off>|debug <sla|presence|none");
 	bool on = is_on(w->w[2]);
-	if (sv_isi(w->w[1], "siptrace")) {
+	if (sv_isi(w->w[1], "siptrace"))
 		profiles_trace_set(on);
-	}
+	if (sv_isi(w->w[1], "capture"))
+		profiles_capture_set(on);
 	return buf_printf(c->out, "+OK Global %.*s %s", SVF(w->w[1]), on ? "on" : "off");
 }
 
@@ -127,6 +128,13 @@ static ON_CTL int trace_cmd(struct api_call *c, struct profile *p, const struct 
 	bool on = w->n > 3 && is_on(w->w[3]);
 	profile_trace_set(p, on);
 	return buf_printf(c->out, "%s sip debugging on %s", on ? "Enabled" : "Disabled", p->conf.name);
+}
+
+static ON_CTL int capture_cmd(struct api_call *c, struct profile *p, const struct words *w)
+{
+	bool on = w->n > 3 && is_on(w->w[3]);
+	profile_capture_set(p, on);
+	return buf_printf(c->out, "%s sip capturing on %s", on ? "Enabled" : "Disabled", p->conf.name);
 }
 
 /* Gateways that are new, and every parameter that sockets were not made with; calls and registrations go on. */
@@ -185,6 +193,8 @@ static CO int profile_cmd(struct api_call *c, const struct words *w)
 		return rescan_cmd(c, p);
 	if (sv_isi(verb, "siptrace"))
 		return trace_cmd(c, p, w);
+	if (sv_isi(verb, "capture"))
+		return capture_cmd(c, p, w);
 	if (gateway_profile_cmd(c, p, verb, w->n > 3 ? w->w[3] : SV_NONE))
 		return ST_OK;
 	if (sv_isi(verb, "flush_inbound_reg"))
@@ -210,7 +220,7 @@ static ON_CTL int loglevel_cmd(struct api_call *c, const struct words *w)
 	return buf_adds(c->out, usage);
 }
 
-static int trace_level = LOG_CONSOLE; /* kept, and told */
+static int trace_level = LOG_CONSOLE;
 
 static ON_CTL int tracelevel_cmd(struct api_call *c, const struct words *w)
 {
@@ -218,8 +228,10 @@ static ON_CTL int tracelevel_cmd(struct api_call *c, const struct words *w)
 	char text[16];
 	if (w->n > 1) {
 		snprintf(text, sizeof(text), "%.*s", (int)(w->w[1].n < 15 ? w->w[1].n : 15), w->w[1].p);
-		if (log_level_parse(text, &level) == ST_OK)
+		if (log_level_parse(text, &level) == ST_OK) {
 			trace_level = level;
+			profiles_trace_level_set(level);
+		}
 	}
 	return buf_printf(c->out, "+OK tracelevel is %s", log_level_name((enum log_level)trace_level));
 }
@@ -245,6 +257,10 @@ static int sofia_cmd(struct api_call *c)
 		return loglevel_cmd(c, &w);
 	if (sv_isi(w.w[0], "tracelevel"))
 		return tracelevel_cmd(c, &w);
+	if (sv_isi(w.w[0], "trace"))
+		return trace_cmd_run(c, w.n > 1 ? w.w[1] : SV_NONE, w.n > 2 ? w.w[2] : SV_NONE);
+	if (sv_isi(w.w[0], "ladder"))
+		return ladder_cmd_run(c, w.n > 1 ? w.w[1] : SV_NONE, w.n > 2 ? w.w[2] : SV_NONE);
 	if (sv_isi(w.w[0], "recover"))
 		return buf_adds(c->out, "No calls to recover.\n");
 	return buf_printf(c->out, "Unknown Command [%.*s]\n", SVF(w.w[0]));
@@ -257,6 +273,8 @@ static const char *const sofia_complete[] = {"sofia ::[help:status",
     ("sofia loglevel ::[all:default:tport:iptsec:nea:nta:nth_client:nth_server:nua:soa:sresolv:stun "
      "::[0:1:2:3:4:5:6:7:8:9"),
     "sofia tracelevel ::[console:alert:crit:err:warning:notice:info:debug", "sofia global siptrace ::[on:off",
+    "sofia global capture ::[on:off", "sofia ladder", "sofia trace ::[address:call:gateway:off:list",
+    "sofia profile ::sofia::list_profiles capture ::[on:off",
     "sofia profile ::sofia::list_profiles ::[start:rescan:restart:stop",
     "sofia profile ::sofia::list_profiles siptrace ::[on:off",
     "sofia profile ::sofia::list_profiles ::[register:unregister all",

@@ -3,6 +3,7 @@
 #include "core/registry/module.h"
 #include "base/log.h"
 #include "core/conf/config.h"
+#include "core/registry/app.h"
 #include "core/registry/complete.h"
 #include "core/registry/endpoint.h"
 #include "core/value/self.h"
@@ -25,6 +26,9 @@ static int sofia_load(void)
 	profiles_init(&sofia_hooks);
 	profiles_trace_set(false);
 	calls_init();
+	profiles_capture_set(false);
+	sofia_trace_start(xml_child(config_conf("sofia.conf"), "global_settings"));
+	stir_sip_start(xml_child(config_conf("sofia.conf"), "global_settings"));
 	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
 		log_error("sofia: registrations will not outlive a restart");
 	complete_lists_add(sofia_lists);
@@ -51,6 +55,8 @@ static int sofia_unload(void)
 	message_carrier_close();
 	profile_tls_events_stop();
 	profiles_stop_all();
+	stir_sip_stop();
+	sofia_trace_stop();
 	reg_store_close();
 	return ST_OK;
 }
@@ -206,6 +212,18 @@ static const struct var_desc vars[] = {
         "intercom=true",
         false, true},
     {"max_forwards", "number", "hops left", true, true},
+    {"sip_stir_shaken_attest", "A|B|C", "outbound: the call is signed with this attestation (RFC 8588); none: not",
+        true, false},
+    {"sip_verstat", "text", "TN-Validation-Passed, TN-Validation-Failed or No-TN-Validation: the caller's Identity",
+        true, true},
+    {"sip_verstat_detailed", "text", "the same with -A, -B or -C behind it", false, true},
+    {"sip_verstat_reason", "text", "why it failed", false, true},
+    {"sip_verstat_attest", "A|B|C", "attestation of the token that came", false, true},
+    {"sip_verstat_origid", "text", "origid of the token that came", false, true},
+    {"sip_stir_shaken_vs_max_age", "seconds", "sofia_stir_shaken_vs: how old a token may be", true, false},
+    {"sip_stir_shaken_vs_cert_path_check", "boolean", "sofia_stir_shaken_vs: certificates are checked", true, false},
+    {"sip_stir_shaken_vs_require_date", "boolean", "sofia_stir_shaken_vs: without Date it fails", true, false},
+    {"sip_stir_shaken_vs_hangup_on_fail", "boolean", "sofia_stir_shaken_vs: a call that fails is refused", true, false},
     {"sip_session_timeout", "seconds", "session timer (RFC 4028) in place of the profile's session-timeout", true,
         false},
     {"sip_require_timer", "boolean", "false: our 200 does not require the session timer it agrees to", true, false},
@@ -257,6 +275,37 @@ static const struct conf_desc confs[] = {
     {"sofia.conf", "tcp-max-bytes-per-address", "number", "bytes", "8388608", "profile: of these for one address"},
     {"sofia.conf", "tcp-max-body-bytes-before-login", "number", "bytes", "65536",
         "profile: longest body of a TCP connection that has not logged in (1 MiB afterwards)"},
+    {"sofia.conf", "capture-server", "text", "", "",
+        "global: where messages are sent by HEP: udp:HOST:PORT or tcp:HOST:PORT, then ;hep=3;capture_id=N;"
+        "capture_password=TEXT;node=TEXT"},
+    {"sofia.conf", "sip-ladder-bytes", "number", "bytes", "8388608",
+        "global: memory for the messages that `sofia ladder` shows; 0: none are kept"},
+    {"sofia.conf", "trust-traceparent", "boolean", "", "false",
+        "profile: a traceparent header of an INVITE is believed: its trace is gone on with (otel.conf)"},
+    {"sofia.conf", "stir-shaken-as-key", "path", "", "", "global: private key (PEM, P-256) that calls are signed with"},
+    {"sofia.conf", "stir-shaken-as-url", "url", "", "", "global: where its certificate is published"},
+    {"sofia.conf", "stir-shaken-vs-ca-dir", "path", "", "",
+        "global: certificates and revocation lists (PEM) of the authorities that are believed"},
+    {"sofia.conf", "stir-shaken-vs-cert-path-check", "boolean", "", "true",
+        "global: a caller's certificate must lead to one of them and be for his number"},
+    {"sofia.conf", "stir-shaken-vs-require-date", "boolean", "", "false", "global: an INVITE without Date fails"},
+    {"sofia.conf", "stir-shaken-vs-max-age", "number", "s", "60", "global: how old a token may be"},
+    {"sofia.conf", "stir-shaken-vs-cache-ttl", "number", "s", "3600",
+        "global: how long a certificate is kept, if its server allows it"},
+    {"sofia.conf", "stir-shaken-vs-tls-ca-file", "path", "", "",
+        "global: whose signatures count of the servers that certificates come from; empty: the system's"},
+    {"sofia.conf", "stir-shaken-vs-allow-inside", "boolean", "", "false",
+        "global: certificates may be fetched from private addresses"},
+    {"sofia.conf", "stir-shaken-attest", "A|B|C", "", "", "profile, gateway: calls that go out are signed so"},
+    {"sofia.conf", "stir-shaken-verify", "text", "", "off",
+        "profile: off; mark: variables tell; reject: calls that fail are refused; require: those without Identity, "
+        "too"},
+    {"sofia.conf", "stir-shaken-verify-timeout", "number", "ms", "2000", "profile: an INVITE waits at most so long"},
+    {0},
+};
+
+static const struct app_desc apps[] = {
+    {"sofia_stir_shaken_vs", "Verify SIP SHAKEN Passport", "", APP_NO_MEDIA, call_stir_app, NULL},
     {0},
 };
 
@@ -264,6 +313,7 @@ const struct module mod_sofia = {.abi = MODULE_ABI,
     .name = "mod_sofia",
     .load = sofia_load,
     .unload = sofia_unload,
+    .apps = apps,
     .apis = sofia_apis,
     .endpoints = endpoints,
     .names = names,

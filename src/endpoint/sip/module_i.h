@@ -9,6 +9,7 @@
 #include "endpoint/sip/profile/profile.h"
 #include "endpoint/sip/profile/profile_tls.h"
 #include "endpoint/sip/reg/reg.h"
+#include "endpoint/sip/stir/attest.h"
 
 extern const struct profile_hooks sofia_hooks; /* what stands on a profile (module.c) */
 
@@ -25,6 +26,12 @@ ON_CTL bool request_waits(struct profile *p, struct sip_stx *tx, const struct si
 /* ---- requests that events ask for (event_send.c) ---- */
 ON_CTL int sofia_events_start(void);
 ON_CTL void sofia_events_stop(void);
+
+/* ---- tracing (trace_cmd.c) ---- */
+ON_CTL void sofia_trace_start(const struct xml_node *global_settings);
+ON_CTL void sofia_trace_stop(void);
+ON_CTL int trace_cmd_run(struct api_call *c, struct sv verb, struct sv what);
+ON_CTL int ladder_cmd_run(struct api_call *c, struct sv what, struct sv how);
 
 /* ---- commands, status, metrics ---- */
 extern const struct api_desc sofia_apis[];

@@ -158,6 +158,19 @@ ON_CTL static void stream_stats(struct mstream *s, struct rt_stats *st)
 	mstream_report(s, &r);
 }
 
+ON_CTL static void stream_rtcp(struct mstream *s, const struct rt_report *m)
+{
+	struct media_report r = {.kind = MEDIA_R_RTCP, .rtcp = m->rtcp, .addr = m->addr, .local = s->local};
+	if (!s->params.is_rtcp_mux)
+		addr_set_port(&r.local, (uint16_t)(addr_port(&r.local) + 1));
+	mstream_report(s, &r);
+}
+
+void mctl_rtcp_watch(bool is_on)
+{
+	rt_rtcp_watch(is_on);
+}
+
 static void report_in(const void *msg, size_t n, void *arg)
 {
 	role_assert_ctl();
@@ -190,6 +203,9 @@ static void report_in(const void *msg, size_t n, void *arg)
 		break;
 	case RT_R_STATS:
 		stream_stats(s, m->ptr);
+		break;
+	case RT_R_RTCP:
+		stream_rtcp(s, m);
 		break;
 	case RT_R_MOVED:
 		stream_moved(s);

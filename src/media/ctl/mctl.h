@@ -129,6 +129,10 @@ ON_CTL int mstream_send_tones(struct mstream *s, const char *digits, unsigned du
  * Stays with the stream whatever it is joined to; off at first. */
 ON_CTL int mstream_capture_dtmf(struct mstream *s, bool is_captured);
 ON_CTL int mstream_stats_ask(struct mstream *s);
+/* Copies of its packets, decrypted, go to c (media/rt/rt.h: a reference is taken) until NULL is set or it is closed. */
+struct rt_capture;
+ON_CTL int mstream_capture(struct mstream *s, struct rt_capture *c);
+ON_CTL void mctl_rtcp_watch(bool is_on);                                  /* MEDIA_R_RTCP is told, of all streams */
 ON_CTL bool mstream_peer_addr(const struct mstream *s, struct addr *out); /* learned or signalled */
 ON_CTL unsigned mstream_thread_index(const struct mstream *s);
 

@@ -129,6 +129,17 @@ int mstream_set_finder(struct mstream *s, struct rt_finder *finder)
 	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
 }
 
+int mstream_capture(struct mstream *s, struct rt_capture *capture)
+{
+	struct rt_cmd c = {.kind = RT_C_CAPTURE, .ptr = capture};
+	if (s->is_closing)
+		return ST_CLOSED;
+	if (capture)
+		capture->local = s->local;
+	mem_ref(capture);
+	return mstream_post(s, &c);
+}
+
 static void part_from_peer(struct mstream *s)
 {
 	if (s->peer)

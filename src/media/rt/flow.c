@@ -45,6 +45,8 @@ uint32_t flow_ts_now(const struct rt_flow *f)
 ON_MEDIA static void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
 {
 	size_t payload_bytes = n - RTP_HEADER_BYTES;
+	if (f->s->capture)
+		capture_packet(f->s, true, false, p, n);
 	if (f->crypt) {
 		int made = f->crypt->ops->protect(f->crypt, false, p, n);
 		if (made < 0) {
@@ -253,6 +255,8 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 	}
 	if (from && !s->finder->ops->takes_rtp(s->finder, s, from, &pk))
 		return;
+	if (s->capture)
+		capture_packet(s, false, false, p, n);
 	if (is_flood(f, t->now_us)) {
 		s->in_flushed++, t->dropped++;
 		return;

@@ -53,6 +53,7 @@ enum media_report_kind {
 	MEDIA_R_TAP_DONE,     /* id; status: ST_OK ended by itself, ST_CANCELLED stopped, else error */
 	MEDIA_R_TAP_EVENT,    /* id; what a watch waits for came */
 	MEDIA_R_STATS,        /* answer to mstream_stats_ask */
+	MEDIA_R_RTCP,         /* rtcp, addr: a report came or was sent; only while mctl_rtcp_watch is on */
 	MEDIA_R_CLOSED        /* last report of a stream; ports are free, statistics are final */
 };
 struct media_stats {
@@ -62,6 +63,14 @@ struct media_stats {
 	uint64_t in_lost_packets, in_jitter_us, in_jitter_max_us;
 	uint32_t rtcp_packets, rtcp_octets; /* of the peer's last SR */
 	uint32_t in_ssrc, out_ssrc;
+};
+struct media_rtcp { /* one RTCP report, as it is on the wire */
+	uint64_t sr_ntp;
+	uint32_t ssrc, sr_ts, sr_packets, sr_octets;
+	uint32_t block_ssrc, seq_ext, jitter, lsr, dlsr;
+	int32_t lost;
+	uint8_t fraction_lost;
+	bool is_outgoing, has_sr, has_block;
 };
 struct media_report {
 	enum media_report_kind kind;
@@ -74,7 +83,8 @@ struct media_report {
 	uint64_t samples;
 	bool was_silent, had_sound, is_removed; /* of a record: silence ended it; there was sound; its file is gone */
 	uint32_t hits, heard;                   /* of an energy watch that is over */
-	struct addr addr;
+	struct addr addr, local /* of MEDIA_R_RTCP: ours */;
+	struct media_rtcp rtcp;
 	struct media_stats stats;
 };
 /* What is done to a play that runs. Value: PAUSE 1, 0, or -1 for the other; SEEK milliseconds. */

@@ -31,8 +31,14 @@ static void word_put(struct rt_ring *r, size_t at, const uint8_t *p, size_t from
 
 void rt_ring_write(struct rt_ring *r, const void *p, size_t n)
 {
-	const uint8_t *src = p;
 	uint64_t at = atomic_load_explicit(&r->written, memory_order_relaxed);
+	rt_ring_stage(r, at, p, n);
+	atomic_store_explicit(&r->written, at + n, memory_order_release);
+}
+
+void rt_ring_stage(struct rt_ring *r, uint64_t at, const void *p, size_t n)
+{
+	const uint8_t *src = p;
 	uint64_t end = at + n;
 	while (at < end) {
 		size_t in = at & 7, take = 8 - in;
@@ -41,7 +47,6 @@ void rt_ring_write(struct rt_ring *r, const void *p, size_t n)
 		word_put(r, (size_t)(at & (r->cap - 1)) & ~(size_t)7, src, in, in + take);
 		src += take, at += take;
 	}
-	atomic_store_explicit(&r->written, end, memory_order_release);
 }
 
 void rt_ring_copy(const struct rt_ring *r, uint64_t at, void *p, size_t n)

@@ -66,6 +66,8 @@ void report_stats(struct rt_stream *s, struct rt_stats *st)
 	report_wanted(s);
 }
 
+_Static_assert(sizeof(struct rt_report) <= MAILBOX_MSG_BYTES, "a report is one message");
+
 static bool report_post(struct rt_thread *t, struct rt_stream *s, struct rt_report *r)
 {
 	r->s = s;
@@ -118,6 +120,19 @@ static bool flush_digits(struct rt_thread *t, struct rt_stream *s)
 	p->digit_count = (uint8_t)(p->digit_count - done);
 	memmove(p->digits, p->digits + done, p->digit_count * sizeof(p->digits[0]));
 	return !p->digit_count;
+}
+
+ON_MEDIA static bool flush_rtcp(struct rt_thread *t, struct rt_stream *s)
+{
+	struct rt_pending *p = &s->pend;
+	while (p->rtcp_count) {
+		struct rt_report r = {.kind = RT_R_RTCP, .addr = s->remote_rtcp};
+		r.rtcp = p->rtcp[0];
+		if (!report_post(t, s, &r))
+			return false;
+		memmove(p->rtcp, p->rtcp + 1, --p->rtcp_count * sizeof(p->rtcp[0]));
+	}
+	return true;
 }
 
 ON_MEDIA static bool flush_refill(struct rt_thread *t, struct rt_stream *s, struct rt_play *p)
@@ -195,7 +210,7 @@ void reports_flush(struct rt_thread *t)
 	struct lnode *n;
 	while ((n = list_first(&t->reporting))) {
 		struct rt_stream *s = list_entry(n, struct rt_stream, pend.link);
-		if (!flush_flags(t, s) || !flush_digits(t, s) || !flush_objects(t, s))
+		if (!flush_flags(t, s) || !flush_digits(t, s) || !flush_rtcp(t, s) || !flush_objects(t, s))
 			return;
 		list_remove(n);
 		struct rt_report closed = {.kind = RT_R_CLOSED};

@@ -119,6 +119,8 @@ struct rt_ring {
 };
 ANY int rt_ring_new(struct rt_ring **out, size_t min_bytes);        /* mem_new_atomic */
 ANY void rt_ring_write(struct rt_ring *r, const void *p, size_t n); /* the caller saw to the room */
+/* Writes at a place that is not told yet: `written` is the caller's to move. */
+ANY void rt_ring_stage(struct rt_ring *r, uint64_t at, const void *p, size_t n);
 ANY void rt_ring_copy(const struct rt_ring *r, uint64_t at, void *p, size_t n);
 
 /* The way of a sound to a phone, from the text of its source on:
@@ -295,6 +297,26 @@ struct rt_delay;
 ANY int rt_delay_new(struct rt_delay **out, unsigned delay_ms, unsigned bytes_per_ms /* of the codec */);
 ANY void rt_delay_free(struct rt_delay *d);
 
+/* ---- copies of packets (capture.c) ---- */
+struct rt_captured {
+	bool is_outgoing, is_rtcp, is_stream /* it went over TCP or the like */;
+	int64_t wall_us;
+	struct addr local, remote;
+	const uint8_t *p;
+	size_t n;
+};
+struct rt_capture { /* counted, atomically: who puts holds one, who takes another */
+	struct rt_ring *ring;
+	struct addr local; /* of the stream; set before it is lent */
+	_Atomic uint64_t dropped;
+};
+ANY int rt_capture_new(struct rt_capture **out, size_t ring_bytes);
+ANY void rt_capture_put(struct rt_capture *c, const struct rt_captured *k); /* one thread at a time */
+/* The oldest, into p (cut at max); false: there is none. One thread at a time. */
+ANY bool rt_capture_take(struct rt_capture *c, struct rt_captured *out, uint8_t *p, size_t max);
+/* RTCP that comes and goes is reported (RT_R_RTCP). */
+ANY void rt_rtcp_watch(bool is_on);
+
 struct rt_stats {
 	struct rt_stats *next; /* media thread's */
 	struct media_stats stats;
@@ -324,6 +346,7 @@ enum rt_cmd_kind {
 	RT_C_TAP_STOP,    /* number: id; flags: the status it ends with */
 	RT_C_TAP_SET,     /* number: id; flags: of its kind */
 	RT_C_DTMF,        /* text: digits; number: duration in ms; flags: 1 = as tones in the audio */
+	RT_C_CAPTURE,     /* ptr: struct rt_capture, a reference; NULL: none */
 	RT_C_STATS,       /* ptr: struct rt_stats to fill */
 	RT_C_CLOSE,
 	RT_C_QUIT
@@ -356,6 +379,7 @@ enum rt_report_kind {
 	RT_R_TAP_DONE,     /* ptr: the struct rt_tap comes back */
 	RT_R_TAP_EVENT,    /* number: id; what it watches for came */
 	RT_R_STATS,        /* ptr: the filled struct rt_stats */
+	RT_R_RTCP,         /* rtcp, addr */
 	RT_R_MOVED,        /* s lives on another thread now */
 	RT_R_CLOSED        /* s comes back; its sockets are closed */
 };
@@ -364,10 +388,15 @@ struct rt_report {
 	uint32_t number;
 	struct rt_stream *s;
 	void *owner;
-	void *ptr;
-	enum media_report_kind event;
-	char digit;
-	uint16_t duration;
-	bool is_captured, is_inband;
+	union {
+		struct {
+			void *ptr;
+			enum media_report_kind event;
+			char digit;
+			uint16_t duration;
+			bool is_captured, is_inband;
+		};
+		struct media_rtcp rtcp;
+	};
 	struct addr addr;
 };

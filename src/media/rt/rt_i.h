@@ -90,7 +90,7 @@ enum pend_flag {
 	PEND_MOVED = 16,
 	PEND_CLOSED = 32
 };
-enum { PEND_DIGITS_MAX = 32, DTMF_QUEUE_MAX = 128 };
+enum { PEND_DIGITS_MAX = 32, PEND_RTCP_MAX = 2, DTMF_QUEUE_MAX = 128 };
 
 struct rt_digit {
 	char digit;
@@ -103,7 +103,8 @@ struct rt_digit {
 struct rt_pending {
 	struct lnode link; /* in the thread's list */
 	uint32_t flags;
-	uint8_t digit_count;
+	uint8_t digit_count, rtcp_count;
+	struct media_rtcp rtcp[PEND_RTCP_MAX];
 	struct rt_digit digits[PEND_DIGITS_MAX];
 	struct rt_play *plays;
 	struct rt_record *records;
@@ -158,6 +159,7 @@ struct rt_stream {
 	unsigned wrong_run;                  /* packets of strangers since the rule or the socket changed */
 	struct addr remote_rtp, remote_rtcp; /* where we send */
 
+	struct rt_capture *capture; /* who wants copies of its packets; NULL: nobody */
 	struct rt_stream *peer; /* who gets what we receive; itself for echo */
 	struct rt_xcode *xcode; /* towards peer */
 	struct rt_delay *delay;
@@ -351,6 +353,11 @@ ON_MEDIA int plug_unprotect(struct rt_stream *s, bool is_rtcp, uint8_t *p, size_
 
 /* wired.c */
 ON_MEDIA void wired_gone(struct rt_stream *s); /* nobody is at the other end any more */
+
+/* capture.c */
+ON_MEDIA void capture_packet(struct rt_stream *s, bool is_outgoing, bool is_rtcp, const uint8_t *p, size_t n);
+ON_MEDIA void capture_cmd(struct rt_stream *s, const struct rt_cmd *c);
+ON_MEDIA void rtcp_watch_packet(struct rt_stream *s, bool is_outgoing, const uint8_t *p, size_t n);
 
 /* rtcp.c */
 ON_MEDIA void rtcp_readable(struct rt_thread *t, struct rt_stream *s);

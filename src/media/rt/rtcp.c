@@ -14,6 +14,9 @@ void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n)
 	size_t off = 0;
 	if (rtcp_check(p, n))
 		return;
+	if (s->capture)
+		capture_packet(s, false, true, p, n);
+	rtcp_watch_packet(s, false, p, n);
 	while (rtcp_next(p, n, &off, &it) == ST_OK) {
 		if (it.type != RTCP_SR)
 			continue;
@@ -79,8 +82,12 @@ ON_MEDIA static void report_send(struct rt_stream *s, bool is_bye)
 		return;
 	uint8_t p[RTCP_PACKET_MAX + RT_CRYPT_TAIL];
 	int n = rtcp_write(p, RTCP_PACKET_MAX, &r);
-	if (n > 0)
-		plug_rtcp_send(s, p, (size_t)n);
+	if (n <= 0)
+		return;
+	if (s->capture)
+		capture_packet(s, true, true, p, (size_t)n);
+	rtcp_watch_packet(s, true, p, (size_t)n);
+	plug_rtcp_send(s, p, (size_t)n);
 }
 
 void rtcp_house(struct rt_stream *s)

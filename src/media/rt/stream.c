@@ -227,6 +227,7 @@ ON_MEDIA static void stream_close(struct rt_thread *t, struct rt_stream *s)
 	taps_end(s, ST_CANCELLED);
 	dtmf_out_clear(s);
 	rtcp_bye(s);
+	s->capture = mem_unref(s->capture);
 	plug_fini(s);
 	tick_done(s, ~0u);
 	thread_flow_release(t, s);
@@ -235,7 +236,7 @@ ON_MEDIA static void stream_close(struct rt_thread *t, struct rt_stream *s)
 	if (s->rtcp_fd >= 0)
 		close(s->rtcp_fd);
 	s->pend.flags = PEND_CLOSED; /* events that control has not seen are of no use now */
-	s->pend.digit_count = 0;
+	s->pend.digit_count = s->pend.rtcp_count = 0;
 	if (!lnode_is_linked(&s->pend.link))
 		list_push(&t->reporting, &s->pend.link);
 }
@@ -305,6 +306,9 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		break;
 	case RT_C_DTMF:
 		dtmf_out_queue(s, c->text, c->number, c->flags);
+		break;
+	case RT_C_CAPTURE:
+		capture_cmd(s, c);
 		break;
 	case RT_C_STATS:
 		stats_fill(s, c->ptr);

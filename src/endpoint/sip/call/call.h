@@ -33,3 +33,6 @@ ON_CTL struct call *call_by_uuid(const char *uuid);
 ON_CTL struct call *call_by_id(const struct profile *p, const char *call_id);
 /* A request inside the call, whose answer nobody waits for; ST_CLOSED when it is over. */
 ON_CTL int call_request(struct call *c, const struct profile_request *r);
+
+/* ---- applications ---- */
+int call_stir_app(struct leg *leg, const char *data); /* sofia_stir_shaken_vs */

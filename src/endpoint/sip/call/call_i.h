@@ -10,6 +10,7 @@
 #include "endpoint/sip/call/call.h"
 #include "endpoint/sip/gateway/gateway.h"
 #include "endpoint/sip/reg/reg.h"
+#include "endpoint/sip/stir/attest.h"
 #include "endpoint/sip/uri/uri.h"
 #include "sip/sub.h"
 
@@ -152,7 +153,34 @@ ANY bool call_header_is_structural(struct sv name); /* the stack writes it itsel
 /* A line for each variable with that prefix; none of those the stack writes itself. */
 ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
 
+/* ---- who calls, before there is a call (call_in.c) ---- */
+struct caller {
+	struct auth auth;
+	const char *acl_name; /* into acl, or NULL */
+	char acl[64];
+	bool is_authorized;
+	struct gateway *gateway;            /* it came by, which is believed; borrowed */
+	const struct stir_verdict *verdict; /* on its Identity; NULL: nobody asked */
+};
+/* What it says of who calls, beside From, is believed (apply-identity-acl). */
+ON_CTL bool caller_is_believed(const struct profile *p, const struct caller *who, const struct addr *src);
+/* Goes on with an INVITE whose caller is known; who's auth is taken. */
+ON_CTL void invite_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who);
+
+/* ---- STIR/SHAKEN (call_stir.c) ---- */
+/* True: the INVITE waits for its verdict and goes on by invite_go, or was answered; who's auth is taken. */
+ON_CTL bool call_stir_waits(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who);
+ON_CTL void call_stir_vars(struct leg *leg, const struct stir_verdict *v); /* and tells the event */
+/* Date and Identity, where the leg, its gateway or its profile wants the caller attested. from, to: URIs. */
+ON_CTL void call_stir_sign_put(struct call *c, struct buf *headers, const char *from_uri, const char *to_uri);
+/* ";verstat=..." into a user part: what was found of the caller, for whom we call and who is no gateway. */
+ON_CTL void call_verstat_put(struct call *c, struct buf *uri);
+ANY void call_verstat_cut(char *number); /* a stranger's own word on it, off the number's end */
+
 /* ---- identity (identity.c) ---- */
+/* The number that identity_in will take for the caller's: a view into m. */
+ON_CTL struct sv call_identity_number(const struct profile *p, const struct sip_msg *m, bool is_believed);
+ON_CTL enum cid_type call_cid_type(struct call *c); /* which header tells who calls */
 /* Who calls, by the INVITE and the account (whose user may be NULL): into lp and the variables. */
 ON_CTL void identity_in(struct call *c, const struct sip_msg *m, const struct auth *who, struct leg_profile *lp);
 /* The profile refuses accounts that give themselves out as others, and this one does. */

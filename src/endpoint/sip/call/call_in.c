@@ -12,6 +12,7 @@
 #include "core/value/cause.h"
 #include "core/value/vars.h"
 #include "endpoint/sip/call/call_i.h"
+#include "trace/trace.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,14 +20,6 @@
 #include <strings.h>
 
 /* ---- who is it ---- */
-
-struct caller {
-	struct auth auth;
-	const char *acl_name; /* into acl, or NULL */
-	char acl[64];
-	bool is_authorized;
-	struct gateway *gateway; /* it came by, which is believed; borrowed */
-};
 
 /* Access list, then digest. False: answered already. */
 static ON_CTL bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who)
@@ -171,6 +164,8 @@ static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct 
 	if (profile_conf_has_presence(&c->p->conf))
 		from_var(leg, "presence_id", m);
 	call_vars_kept(c, m);
+	if (c->p->conf.trusts_traceparent)
+		call_var_sv(leg, "otel_traceparent", sip_msg_value_named(m, "traceparent"));
 	call_vars_x_headers(c, m, "sip_h_");
 }
 
@@ -180,6 +175,11 @@ static char *user_text(struct sv escaped)
 	buf_init(&b);
 	sip_unescape(&b, escaped);
 	return buf_take(&b);
+}
+
+bool caller_is_believed(const struct profile *p, const struct caller *who, const struct addr *src)
+{
+	return who->gateway || !*p->conf.identity_acl || acl_allows(sv_of(p->conf.identity_acl), src, NULL, NULL);
 }
 
 static ON_CTL struct leg_profile *invite_profile(
@@ -204,8 +204,7 @@ static ON_CTL struct leg_profile *invite_profile(
 	} else {
 		leg_profile_destination_outside(lp, dest && *dest ? dest : "service");
 	}
-	c->is_believed = who->gateway || !*c->p->conf.identity_acl ||
-	                 acl_allows(sv_of(c->p->conf.identity_acl), sip_stx_peer(tx), NULL, NULL);
+	c->is_believed = caller_is_believed(c->p, who, sip_stx_peer(tx));
 	identity_in(c, m, &who->auth, lp);
 	forwarded_in(c, m, lp);
 	call_gateway_inbound(c, who->gateway, m, lp);
@@ -251,6 +250,7 @@ static ON_CTL int leg_make(
 		return c ? st : ST_NOMEM;
 	}
 	mem_ref(c); /* the callbacks' reference */
+	trace_call_note(m->call_id, leg->uuid, NULL);
 	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
 		c->is_nat = nat_is_behind(p, &contact.uri, &m->via, sip_stx_peer(tx), sip_stx_transport(tx));
 	sip_call_set_use_source_address(c->sip, c->is_nat);
@@ -352,11 +352,20 @@ static ON_CTL int start_by_offering(struct call *c)
 void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct caller who = {0};
-	struct call *c = NULL;
-	struct named_leg named;
 	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m) || is_unacceptable(tx, m))
 		return;
-	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who) || !replaces_check(p, tx, m, &named)) {
+	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who))
+		auth_fini(&who.auth);
+	else if (!call_stir_waits(p, tx, m, &who))
+		invite_go(p, tx, m, &who);
+}
+
+void invite_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *caller)
+{
+	struct caller who = *caller;
+	struct call *c = NULL;
+	struct named_leg named;
+	if (!replaces_check(p, tx, m, &named)) {
 		auth_fini(&who.auth);
 		return;
 	}
@@ -372,9 +381,11 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 		auth_fini(&who.auth);
 		return;
 	}
-	if (p->conf.is_auto_100)
+	if (p->conf.is_auto_100 && !who.verdict) /* else it was sent before that was asked for */
 		sip_stx_reply(tx, 100, NULL, NULL, NULL, SV_NONE);
 	int st = is_full(p) || is_share_taken(tx, &who) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
+	if (st == ST_OK && who.verdict)
+		call_stir_vars(c->leg, who.verdict);
 	if (st == ST_OK && named.leg)
 		replaces_prepare(c, &named);
 	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "endpoint/sip/call/call_i.h"
+#include "trace/trace.h"
 
 #include <string.h>
 
@@ -28,6 +29,7 @@ static ON_CTL void from_uri_put(struct call *c, struct buf *b)
 	sip_escape_user(b, sv_of(number && *number ? number : c->p->conf.contact_user));
 	if (host)
 		domain = host;
+	call_verstat_put(c, b);
 	buf_addc(b, '@');
 	call_host_put(c, b, domain && *domain ? domain : c->p->ext_sip_ip);
 }
@@ -212,6 +214,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	struct party from = {0}, to = {0}, uri = {0};
 	struct buf headers = {0}, route = {0}, ctype = {0}, body = {0};
 	const char *mf = leg_var(leg, "max_forwards");
+	char call_id[UUID_CHARS + 1];
 	uint32_t hops = 70;
 	int st;
 
@@ -221,6 +224,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	to_make(c, &to);
 	request_uri_make(c, &uri);
 	invite_headers(c, &headers);
+	call_stir_sign_put(c, &headers, from.uri.p, uri.uri.p);
 	bool has_isup = isup_invite_body(c, sdp, &ctype, &body);
 	struct sip_invite_params ip = {.uri = uri.uri.p,
 	    .to_uri = to.uri.p,
@@ -248,6 +252,11 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	}
 	if (!ip.call_id && c->p->conf.uses_uuid_as_callid && !c->redirect_count)
 		ip.call_id = leg->uuid;
+	if (!ip.call_id) {
+		uuid_make(call_id);
+		ip.call_id = call_id;
+	}
+	trace_call_note(sv_of(ip.call_id), leg->uuid, c->originator_uuid); /* before its first message */
 	st = sip_call_invite(&c->sip, c->p->stack, &ip, c->handlers, c);
 	party_fini(&from), party_fini(&to), party_fini(&uri);
 	buf_fini(&headers), buf_fini(&route), buf_fini(&ctype), buf_fini(&body);

@@ -212,6 +212,7 @@ void identity_in(struct call *c, const struct sip_msg *m, const struct auth *who
 	struct buf name;
 	identity_read(&c->p->conf, m, c->is_believed, &id);
 	char *number = user_text(id.who.uri.user);
+	call_verstat_cut(number);
 	buf_init(&name);
 	sip_unquote(&name, id.who.display.n ? id.who.display : m->from.display);
 	leg_profile_set(&lp->username, number);
@@ -340,6 +341,8 @@ void call_identity_put(struct call *c, struct buf *b, bool is_response)
 	buf_init(&uri);
 	buf_adds(&uri, "sip:");
 	sip_escape_user(&uri, sv_of(number));
+	if (!is_response && number && *number)
+		call_verstat_put(c, &uri);
 	if (number && *number)
 		buf_addc(&uri, '@');
 	if (is_response)
@@ -353,6 +356,18 @@ void call_identity_put(struct call *c, struct buf *b, bool is_response)
 	else
 		buf_adds(b, type == CID_RPID ? ";party=calling;privacy=off;screen=no\r\n" : "\r\n");
 	buf_fini(&uri);
+}
+
+struct sv call_identity_number(const struct profile *p, const struct sip_msg *m, bool is_believed)
+{
+	struct identity id;
+	identity_read(&p->conf, m, is_believed, &id);
+	return id.who.uri.user;
+}
+
+enum cid_type call_cid_type(struct call *c)
+{
+	return cid_type_of(c);
 }
 
 void call_identity_put_1xx(struct call *c, struct buf *b)

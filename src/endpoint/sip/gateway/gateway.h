@@ -36,7 +36,7 @@ ANY bool gateway_param_is_known(const char *name);
 struct gateway_conf {
 	char *scheme, *realm, *username, *auth_username, *password, *from_user, *from_domain, *proxy, *register_proxy,
 	    *outbound_proxy, *extension, *contact_host, *contact_params, *context, *prefix, *transport, *auth_acl,
-	    *cid_type, *ping_user_agent, *reg_id, *redirecting_headers, *isup;
+	    *cid_type, *ping_user_agent, *reg_id, *redirecting_headers, *isup, *stir_attest;
 	char *registers, *has_extension_in_contact, *has_caller_id_in_from, *has_contact_in_ping, *has_distinct_to,
 	    *tells_pings, *has_flows; /* ping-monitoring; rfc-5626 */
 	char *expire_s, *retry_s, *timeout_s, *ping_s, *ping_max, *ping_min, *register_port; /* numbers as text */

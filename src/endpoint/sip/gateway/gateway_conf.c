@@ -41,6 +41,7 @@ static const struct gw_param {
     T("destination-prefix", prefix, ""),
     T("register-transport", transport, "udp"),
     T("gw-auth-acl", auth_acl, ""),
+    T("stir-shaken-attest", stir_attest, ""),
     T("register", registers, "true"),
     T("caller-id-in-from", has_caller_id_in_from, "false"),
     T("contact-in-ping", has_contact_in_ping, "false"),

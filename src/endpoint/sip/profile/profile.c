@@ -10,6 +10,7 @@
 #include "core/value/self.h"
 #include "endpoint/sip/profile/profile_i.h"
 #include "text/xml.h"
+#include "trace/trace.h"
 
 #include <string.h>
 #include <strings.h>
@@ -22,6 +23,7 @@ static struct {
 	const struct profile_hooks *hooks;
 	struct list running; /* by name as FreeSWITCH lists them */
 	bool is_tracing;     /* all of them */
+	bool is_capturing;
 } profiles = {.running = {{&profiles.running.head, &profiles.running.head}}};
 
 void profiles_init(const struct profile_hooks *h)
@@ -171,7 +173,7 @@ static ON_CTL int stack_open(struct profile *p)
 	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request,
 	    .on_conn_closed = profiles.hooks->on_conn_closed,
 	    .is_outside = is_outside,
-	    .on_trace = trace_print};
+	    .on_trace = trace_in};
 	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,
 	    .accepts_no_qop = true};
@@ -245,9 +247,20 @@ void *profile_slot_of(const struct profile *p, const struct profile_slot *slot)
 	return p->parts[i];
 }
 
+bool profile_is_traced(const struct profile *p)
+{
+	return p->is_tracing || profiles.is_tracing;
+}
+
+bool profile_is_captured(const struct profile *p)
+{
+	return (p->is_capturing || profiles.is_capturing) && trace_collector_is_set();
+}
+
 static ON_CTL void trace_update(struct profile *p)
 {
-	sip_stack_set_trace(p->stack, p->is_tracing || profiles.is_tracing);
+	sip_stack_set_trace(p->stack, p->is_tracing || profiles.is_tracing || trace_filter_at(0) ||
+	                                  trace_wants_messages() || profile_is_captured(p));
 }
 
 /* ---- start and stop ---- */
@@ -278,6 +291,7 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 	}
 	profile_urls_make(p);
 	p->is_tracing = p->conf.has_sip_trace;
+	p->is_capturing = p->conf.has_sip_capture;
 	list_sorted(p);
 	trace_update(p);
 	log_notice("sofia: profile %s: %s", p->conf.name, p->bind_url);
@@ -308,6 +322,23 @@ void profile_trace_set(struct profile *p, bool is_on)
 void profiles_trace_set(bool is_on)
 {
 	profiles.is_tracing = is_on;
+	profiles_trace_update();
+}
+
+void profile_capture_set(struct profile *p, bool is_on)
+{
+	p->is_capturing = is_on;
+	trace_update(p);
+}
+
+void profiles_capture_set(bool is_on)
+{
+	profiles.is_capturing = is_on;
+	profiles_trace_update();
+}
+
+void profiles_trace_update(void)
+{
 	for (struct profile *p = profile_next(NULL); p; p = profile_next(p))
 		trace_update(p);
 }

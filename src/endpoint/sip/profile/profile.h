@@ -9,12 +9,14 @@
  * Control thread. */
 #pragma once
 #include "base/list.h"
+#include "base/log.h"
 #include "base/role.h"
 #include "endpoint/sip/profile/profile_conf.h"
 #include "loop/loop.h"
 #include "net/addr.h"
 #include "sip/digest.h"
 #include "sip/sip.h"
+#include "trace/trace.h"
 
 struct dir_user;
 struct hash;
@@ -51,7 +53,7 @@ struct profile { /* counted */
 	struct addr sip_addr;                            /* bound */
 	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip; /* resolved; ext_* equal the others when not given */
 	char *url, *bind_url;
-	bool has_udp, has_tcp, is_tracing, is_paused, is_asking_ext, is_mapped;
+	bool has_udp, has_tcp, is_tracing, is_capturing, is_paused, is_asking_ext, is_mapped;
 	struct ltimer ext_timer;
 	int64_t started_us;
 	/* auth.c */
@@ -95,6 +97,29 @@ ON_CTL int profile_request_send(struct profile *p, const struct profile_request 
 /* ---- messages in the log ---- */
 ON_CTL void profile_trace_set(struct profile *p, bool is_on);
 ON_CTL void profiles_trace_set(bool is_on); /* of all, now and later */
+ON_CTL void profiles_trace_level_set(enum log_level level); /* they are written with it */
+/* To the capture server (trace/trace.h). */
+ON_CTL void profile_capture_set(struct profile *p, bool is_on);
+ON_CTL void profiles_capture_set(bool is_on);
+/* The stacks tell of their messages to whoever wants them: after anything of that has changed. */
+ON_CTL void profiles_trace_update(void);
+
+/* ---- messages of an address, a call, a gateway, in the log (trace_filter.c) ---- */
+enum trace_filter_kind { TRACE_F_NONE, TRACE_F_ADDRESS, TRACE_F_CALL, TRACE_F_GATEWAY };
+enum { TRACE_FILTERS_MAX = 16, TRACE_FILTER_CHARS = 128 };
+struct trace_filter {
+	unsigned id;
+	enum trace_filter_kind kind;
+	char text[TRACE_FILTER_CHARS]; /* CIDR; uuid or Call-ID; name */
+	struct trace_calls calls;      /* of a call */
+	uint64_t hits;
+};
+/* ST_FULL; ST_PARSE: no address; ST_EXISTS. uuid, call_id: of the leg that is meant, where there is one, or NULL. */
+ON_CTL int trace_filter_add(enum trace_filter_kind kind, struct sv text, const char *call_id, unsigned *id);
+ON_CTL bool trace_filter_del(unsigned id);                   /* 0: all */
+ON_CTL const struct trace_filter *trace_filter_at(size_t i); /* NULL at the end */
+/* Who knows whether an address is a gateway's: a room above. */
+ON_CTL void trace_filter_gateway_set(bool (*fn)(struct sv name, const struct addr *a));
 
 /* ---- authentication (auth.c) ---- */
 struct auth {

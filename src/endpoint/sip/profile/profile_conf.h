@@ -71,10 +71,14 @@ struct profile_conf {
 	    tells_expires /* NDLB-expires-in-register-response */;
 	char *rport; /* NDLB-force-rport */
 	unsigned tcp_keepalive_ms, tcp_pong_ms, ext_refresh_s;
+	bool trusts_traceparent; /* a caller's trace is gone on with (W3C Trace Context) */
+	/* STIR/SHAKEN: attestation of what goes out; off, mark, reject, require of what comes in */
+	char *stir_attest, *stir_verify;
+	unsigned stir_timeout_ms;
 	/* timers */
 	unsigned t1_ms, t1x64_ms, t2_ms, t4_ms;
 	unsigned sip_trace_level;
-	bool has_sip_trace;
+	bool has_sip_trace, has_sip_capture;
 	/* names under which the profile is also known (aliases, domains) */
 	char **aliases;
 	size_t alias_count;

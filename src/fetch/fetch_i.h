@@ -1,0 +1,34 @@
+/* Private to the room: one request, and the thread that drives them. A request belongs to the control loop, but between
+ * fetch_thread_post and its coming back to the thread, which then alone touches what is below its line. */
+#pragma once
+#include "base/list.h"
+#include "fetch/fetch.h"
+#include <stdatomic.h>
+
+struct dns_ask;
+struct fetch {
+	struct lnode link;
+	fetch_fn fn; /* NULL: cancelled */
+	void *arg;
+	struct dns_ask *ask;
+	int64_t deadline_us;
+	atomic_bool is_aborted;
+	/* ---- the thread's while it is there; made before */
+	char *url, *method, *headers, *ctype, *body, *host, *ca_file, *ca_dir, *user, *password;
+	size_t body_bytes, max_bytes;
+	uint16_t port;
+	bool allows_http, allows_inside, skips_verify, is_posted;
+	struct addr addr;
+	void *easy, *list, *connect_to; /* curl's */
+	struct buf in;
+	size_t head_bytes;
+	int64_t max_age_s;
+	int status, code;
+	char error[FETCH_ERROR_CHARS];
+	struct lnode running;
+};
+
+ON_CTL int fetch_thread_start(void (*back)(struct fetch *f)); /* fine when it runs */
+ON_CTL int fetch_thread_post(struct fetch *f);
+ON_CTL void fetch_thread_wake(void);
+ON_CTL void fetch_thread_stop(void); /* joins; what it still had comes back before */
