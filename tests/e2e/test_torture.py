@@ -39,7 +39,8 @@ UNFRAMED = {"clerr", "ncl", "mcl01", "inv2543", "scalarlg", "dblreq"}  # on a st
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):
     s = t.Tandem(tmp_path_factory.mktemp("torture") / "instance")
-    s.at, s.tcp = add_profile(s, "torture"), add_profile(s, "torture_tcp")  # each its own transactions
+    # answers come to where the message came from, whatever its Via says; each transport its own transactions
+    s.at, s.tcp = (add_profile(s, name, NDLB_force_rport="true") for name in ("torture", "torture_tcp"))
     (s.root / "conf/dialplan/default/00_torture.xml").write_text(
         '<include><extension name="2543"><condition field="destination_number" expression="^UserB$"><action application="answer"/>'
         '<action application="sleep" data="200"/><action application="hangup"/></condition></extension></include>')
