@@ -10,7 +10,7 @@
 
 /* each room's descriptors */
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
-    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua;
+    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_guard;
 extern const struct module mod_dialplan_asterisk, inline_in_dptools;
 extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline;
 
@@ -27,7 +27,7 @@ static const struct name_desc pcm_names[] = {
 static const struct name_desc timer_names[] = {{"timer", "soft"}, {NULL}};
 static const struct module core_pcm = {.abi = MODULE_ABI, .name = "CORE_PCM_MODULE", .names = pcm_names};
 static const struct module core_softtimer = {.abi = MODULE_ABI, .name = "CORE_SOFTTIMER_MODULE", .names = timer_names};
-static const struct module *const always[] = {&core_pcm, &core_softtimer};
+static const struct module *const always[] = {&core_pcm, &core_softtimer, &mod_guard};
 
 static const struct module *const all[] = {
     &mod_console,
@@ -82,7 +82,7 @@ bool modules_have_file(const char *conf)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (reads(all[i], conf))
 			return true;
-	return false;
+	return reads(&mod_guard, conf);
 }
 
 int modules_register_all(void)

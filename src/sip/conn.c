@@ -120,6 +120,8 @@ static ON_CTL bool take_frames(struct sip_conn *c)
 void sip_conn_input(struct sip_conn *c, const char *p, size_t n)
 {
 	mem_ref(c);
+	if (c->is_open && sip_stack_bars(c->stack, &c->peer))
+		conn_end(c, true);
 	if (c->is_open && (buf_add(&c->in, p, n) || !take_frames(c)))
 		conn_end(c, false);
 	hold_tell(c);
@@ -165,7 +167,7 @@ static ON_CTL struct sip_conn *conn_new(
 struct sip_conn *sip_conn_accepted(struct sip_listener *l, const struct addr *peer, const struct addr *local)
 {
 	struct sip_stack *s = l->stack;
-	struct sip_conn *c = conn_new(s, l->ops, peer);
+	struct sip_conn *c = sip_stack_bars(s, peer) ? NULL : conn_new(s, l->ops, peer);
 	if (!c)
 		return NULL;
 	if (conn_guard_enter(&c->guard, s->conn_limit, peer, false, on_guard_end, c)) {

@@ -64,6 +64,9 @@ struct sip_stack_handlers {
 	 * anywhere. */
 	bool (*may_send)(struct sip_stack *s, enum sip_transport t, const struct addr *dst, void *arg);
 	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
+	/* Nothing of that address is read: datagrams are dropped before a byte is looked at, connections are not
+	 * accepted and those that stand are closed when they speak. NULL: everybody is heard. */
+	bool (*is_barred)(struct sip_stack *s, const struct addr *src, void *arg);
 	void (*on_malformed)(
 	    struct sip_stack *s, const struct addr *src, struct sv data, const char *why, void *arg); /* may be NULL */
 };
@@ -87,6 +90,7 @@ struct sip_stack_stats {
 	    stray_responses, shed, auth_retries, timeouts;
 	uint64_t held_back; /* responses not sent or repeated: their address had credit for no more */
 	uint64_t host_shed; /* of shed: one address had too many transactions */
+	uint64_t barred;    /* messages and connections of addresses that are not heard */
 	size_t server_transactions, client_transactions, dialogs, calls, conns, senders;
 	struct conn_limit_counts conn_limit;
 };

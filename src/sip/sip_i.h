@@ -45,6 +45,9 @@ struct sip_stack {
 	struct sip_hdr own_hdrs[SIP_MSG_HDRS_MAX];
 };
 
+/* Nothing is to be read of that address (counted). */
+ON_CTL bool sip_stack_bars(struct sip_stack *s, const struct addr *src);
+
 /* ---- senders (sender.c) ---- */
 struct sip_sender {
 	struct sip_node node;

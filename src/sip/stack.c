@@ -145,6 +145,14 @@ void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, con
 	s->h.on_trace(s, &trace, s->arg);
 }
 
+bool sip_stack_bars(struct sip_stack *s, const struct addr *src)
+{
+	if (!s->h.is_barred || !s->h.is_barred(s, src, s->arg))
+		return false;
+	s->stats.barred++;
+	return true;
+}
+
 static bool is_keepalive(const char *p, size_t n)
 {
 	if (n > 8)
@@ -169,7 +177,7 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 	struct sip_msg m;
 	struct sip_source with_sender = *from, *src = &with_sender;
 	unsigned flags = is_stream ? SIP_PARSE_STREAM : 0;
-	if (s->is_closing || is_keepalive(p, n))
+	if (s->is_closing || sip_stack_bars(s, &src->flow.peer) || is_keepalive(p, n))
 		return;
 	sip_stack_trace(s, false, sip_flow_transport(&src->flow), &src->flow.local, &src->flow.peer, p, n);
 	int st = sip_msg_parse(&m, s->in_hdrs, SIP_MSG_HDRS_MAX, p, n, flags);

@@ -7,6 +7,7 @@
 #include "core/registry/endpoint.h"
 #include "core/value/self.h"
 #include "endpoint/sip/module_i.h"
+#include "guard/guard.h"
 
 #include <string.h>
 
@@ -14,12 +15,19 @@
 static const struct profile_part *const parts[] = {&reg_part, &gateway_part, &call_part, &request_part, NULL};
 const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in};
 
+static bool exempt(const struct addr *src)
+{
+	role_assert_ctl();
+	return gateway_is_any_at(src);
+}
+
 static int sofia_load(void)
 {
 	role_assert_ctl();
 	profiles_init(&sofia_hooks);
 	profiles_trace_set(false);
 	calls_init();
+	guard_exempt_set(exempt);
 	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
 		log_error("sofia: registrations will not outlive a restart");
 	complete_lists_add(sofia_lists);
@@ -39,6 +47,7 @@ static int sofia_unload(void)
 	role_assert_ctl();
 	complete_lists_del(sofia_lists);
 	sofia_events_stop();
+	guard_exempt_set(NULL);
 	profiles_stop_all();
 	reg_store_close();
 	return ST_OK;

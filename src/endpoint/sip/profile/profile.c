@@ -9,6 +9,7 @@
 #include "core/conf/dir.h"
 #include "core/value/self.h"
 #include "endpoint/sip/profile/profile_i.h"
+#include "guard/guard.h"
 #include "text/xml.h"
 
 #include <string.h>
@@ -117,6 +118,12 @@ done:
 	return st;
 }
 
+static bool is_barred(struct sip_stack *s, const struct addr *src, void *arg)
+{
+	role_assert_ctl();
+	return guard_is_barred(src);
+}
+
 static ON_CTL int stack_open(struct profile *p)
 {
 	const struct profile_conf *c = &p->conf;
@@ -138,7 +145,8 @@ static ON_CTL int stack_open(struct profile *p)
 	    .max_conn_bytes = c->tcp_max_bytes,
 	    .max_conn_bytes_per_host = c->tcp_max_bytes_per_host,
 	    .max_stranger_bytes = c->tcp_stranger_bytes};
-	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request, .on_trace = trace_print};
+	struct sip_stack_handlers h = {
+	    .on_request = profiles.hooks->on_request, .on_trace = trace_print, .is_barred = is_barred};
 	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,
 	    .accepts_no_qop = true};

@@ -102,9 +102,12 @@ enum auth_outcome {
 ON_CTL enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct auth *out);
 ON_CTL void auth_fini(struct auth *a);
 ON_CTL void auth_failed_count(struct profile *p, const struct addr *src); /* a failed answer, never a challenge */
+/* The same of a request, and the ban list hears of it (guard/guard.h). */
+ON_CTL void auth_failed_tell(struct profile *p, const struct sip_stx *tx, const struct sip_msg *m);
 ON_CTL uint64_t auth_failures_of(struct profile *p, const struct addr *src);
-/* The challenges for a realm, in every algorithm of the profile: whole lines. */
-ON_CTL void auth_challenge_put(struct profile *p, const char *realm, bool is_proxy, bool is_stale, struct buf *out);
+/* The challenges for a realm, in every algorithm of the profile: whole lines. to: whom they go to. */
+ON_CTL void auth_challenge_put(
+    struct profile *p, const char *realm, bool is_proxy, bool is_stale, const struct addr *to, struct buf *out);
 /* An answer to a challenge of ours is in it: auth_check has something to look at. */
 ON_CTL bool auth_has_answer(const struct profile *p, const struct sip_msg *m);
 /* The realm we ask for. Appended to out. */
