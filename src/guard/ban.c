@@ -4,6 +4,7 @@
  * more. Each ban of the same lasts twice as long as the one before. Addresses of IPv6 count by /64. Both tables are
  * bounded; of those watched the one that failed longest ago gives way, so a flood of names takes memory from nobody. */
 #include "guard/ban_i.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 
@@ -78,7 +79,7 @@ static struct watched *watch(struct ban_table *t, struct sv key)
 
 static void fail_count(struct watched *w, const struct ban_conf *c, struct sv user, int64_t now_us)
 {
-	if (!w->failures || now_us - w->first_us > c->window_s * 1000000LL)
+	if (!w->failures || now_us - w->first_us > clock_us_of_s(c->window_s))
 		w->failures = w->user_count = 0, w->first_us = now_us;
 	w->failures++;
 	uint64_t h = hash_bytes(user.p ? user.p : "", user.n);
@@ -100,7 +101,7 @@ static const struct ban *begin(struct ban_table *t, const struct ban_conf *c, st
 	if (s > c->max_ban_s)
 		s = c->max_ban_s;
 	snprintf(reason, sizeof(reason), "%u wrong passwords, %u users", w->failures, w->user_count);
-	if (ban_put(t, src, user, reason, now_us, now_us + (int64_t)s * 1000000, &b))
+	if (ban_put(t, src, user, reason, now_us, now_us + clock_us_of_s((int64_t)s), &b))
 		return NULL;
 	w->bans += w->bans < 32;
 	w->failures = 0;

@@ -48,6 +48,9 @@ struct sip_stack_config {
 	/* Over UDP an address that has not shown that it receives our answers is sent at most so many times the bytes
 	 * that came from it; 0 = no bound */
 	unsigned answer_factor;
+	/* When messages wait longer than so until they are read, and that lasts, new calls that waited so get a 503
+	 * (shed.c); 0 = never */
+	int overload_ms;
 };
 struct sip_trace {
 	bool is_outgoing;
@@ -64,6 +67,7 @@ struct sip_stack_handlers {
 	 * anywhere. */
 	bool (*may_send)(struct sip_stack *s, enum sip_transport t, const struct addr *dst, void *arg);
 	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
+	void (*on_overload)(struct sip_stack *s, bool is_on, void *arg); /* may be NULL */
 	/* Nothing of that address is read: datagrams are dropped before a byte is looked at, connections are not
 	 * accepted and those that stand are closed when they speak. NULL: everybody is heard. */
 	bool (*is_barred)(struct sip_stack *s, const struct addr *src, void *arg);
@@ -90,10 +94,14 @@ struct sip_stack_stats {
 	    stray_responses, shed, auth_retries, timeouts;
 	uint64_t held_back; /* responses not sent or repeated: their address had credit for no more */
 	uint64_t host_shed; /* of shed: one address had too many transactions */
+	uint64_t overload_shed; /* of shed: they had waited too long */
 	uint64_t barred;    /* messages and connections of addresses that are not heard */
 	size_t server_transactions, client_transactions, dialogs, calls, conns, senders;
 	struct conn_limit_counts conn_limit;
 };
+/* How long the message read last had waited, and whether new calls are refused for it. Of all stacks. */
+ON_CTL int64_t sip_shed_waited_us(void);
+ON_CTL bool sip_shed_is_on(void);
 ON_CTL void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out);
 
 /* ---- server transactions ---- */

@@ -45,6 +45,12 @@ struct sip_stack {
 	struct sip_hdr own_hdrs[SIP_MSG_HDRS_MAX];
 };
 
+/* ---- overload (shed.c) ---- */
+/* A message is read that had waited so long. */
+ON_CTL void sip_shed_note(struct sip_stack *s, int64_t waited_us);
+/* A new request, known to be no repetition: true when it was refused. */
+ON_CTL bool sip_shed_refuses(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m);
+
 /* Nothing is to be read of that address (counted). */
 ON_CTL bool sip_stack_bars(struct sip_stack *s, const struct addr *src);
 

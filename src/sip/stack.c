@@ -179,6 +179,7 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 	unsigned flags = is_stream ? SIP_PARSE_STREAM : 0;
 	if (s->is_closing || sip_stack_bars(s, &src->flow.peer) || is_keepalive(p, n))
 		return;
+	sip_shed_note(s, src->waited_us);
 	sip_stack_trace(s, false, sip_flow_transport(&src->flow), &src->flow.local, &src->flow.peer, p, n);
 	int st = sip_msg_parse(&m, s->in_hdrs, SIP_MSG_HDRS_MAX, p, n, flags);
 	if (m.has_folds) {

@@ -67,6 +67,7 @@ struct sip_sender;
 struct sip_source {
 	struct sip_flow flow;
 	struct sip_sender *sender; /* of a request; NULL when out of memory */
+	int64_t waited_us;         /* until it was read */
 };
 ANY const struct sip_transport_ops *sip_transport_ops_of(const struct sip_stack *s, enum sip_transport t);
 /* The listener of that transport that reaches dst; NULL: none of its family. */

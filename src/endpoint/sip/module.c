@@ -173,6 +173,9 @@ static const struct var_desc vars[] = {
 static const struct conf_desc confs[] = {
     {"sofia.conf", "max-transactions-per-address", "number", "", "10000",
         "profile: requests of one address that wait for their answer; more get 503"},
+    {"sofia.conf", "overload-delay", "number", "ms", "30",
+        "profile: when messages wait longer until they are read, and that lasts, new calls that did get 503 with "
+        "Retry-After; at twice that strangers' other requests outside of calls, too; 0: never"},
     {"sofia.conf", "udp-answer-factor", "number", "", "3",
         "profile: an address that has not shown that it receives our answers is sent at most so many times the bytes "
         "that "

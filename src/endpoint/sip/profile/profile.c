@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
+#include "core/event/event.h"
 #include "core/value/self.h"
 #include "endpoint/sip/profile/profile_i.h"
 #include "guard/guard.h"
@@ -118,6 +119,19 @@ done:
 	return st;
 }
 
+static void on_overload(struct sip_stack *s, bool is_on, void *arg)
+{
+	const struct profile *p = arg;
+	struct event *e;
+	role_assert_ctl();
+	if (!event_is_wanted(EVENT_CUSTOM, "tandem::overload") || !(e = event_new(EVENT_CUSTOM, "tandem::overload")))
+		return;
+	event_add(e, "Action", is_on ? "begin" : "end");
+	event_add(e, "profile-name", p->conf.name);
+	event_addf(e, "Delay-Milliseconds", "%lld", (long long)sip_shed_waited_us() / 1000);
+	event_fire(e);
+}
+
 static bool is_barred(struct sip_stack *s, const struct addr *src, void *arg)
 {
 	role_assert_ctl();
@@ -139,6 +153,7 @@ static ON_CTL int stack_open(struct profile *p)
 	    .timer_b_ms = (int)c->t1x64_ms,
 	    .max_transactions_per_host = c->max_transactions_per_host,
 	    .answer_factor = c->udp_answer_factor < 100 ? c->udp_answer_factor : 100,
+	    .overload_ms = (int)(c->overload_ms < 60000 ? c->overload_ms : 60000),
 	    .max_conns = c->tcp_max_conns,
 	    .max_conns_per_host = c->tcp_max_conns_per_host,
 	    .conn_message_ms = (int)clock_ms_of_s(c->tcp_message_s < 3600 ? c->tcp_message_s : 3600),
@@ -146,7 +161,7 @@ static ON_CTL int stack_open(struct profile *p)
 	    .max_conn_bytes_per_host = c->tcp_max_bytes_per_host,
 	    .max_stranger_bytes = c->tcp_stranger_bytes};
 	struct sip_stack_handlers h = {
-	    .on_request = profiles.hooks->on_request, .on_trace = trace_print, .is_barred = is_barred};
+	    .on_request = profiles.hooks->on_request, .on_trace = trace_print, .is_barred = is_barred, .on_overload = on_overload};
 	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,
 	    .accepts_no_qop = true};

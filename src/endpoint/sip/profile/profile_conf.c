@@ -148,6 +148,7 @@ static const struct param params[] = {
     P("max-proceeding", P_UINT, max_proceeding, "0"),
     P("max-recv-requests-per-second", P_UINT, max_rps, "0"),
     P("max-transactions-per-address", P_UINT, max_transactions_per_host, "10000"),
+    P("overload-delay", P_UINT, overload_ms, "30"),
     P("udp-answer-factor", P_UINT, udp_answer_factor, "3"),
     P("tcp-max-connections", P_UINT, tcp_max_conns, "10000"),
     P("tcp-max-connections-per-address", P_UINT, tcp_max_conns_per_host, "2000"),
@@ -380,7 +381,7 @@ static bool is_fixed(const char *name)
 	static const char *const names[] = {"sip-ip", "rtp-ip", "ext-sip-ip", "ext-rtp-ip", "ext-sip-port", "sip-port",
 	    "bind-params", "tls", "ws-binding", "wss-binding", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
 	    "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname",
-	    "max-transactions-per-address", "udp-answer-factor", "tcp-max-connections",
+	    "max-transactions-per-address", "overload-delay", "udp-answer-factor", "tcp-max-connections",
 	    "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes", "tcp-max-bytes-per-address",
 	    "tcp-max-body-bytes-before-login"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++)

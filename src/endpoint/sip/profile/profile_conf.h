@@ -25,6 +25,7 @@ struct profile_conf {
 	    *from_check, *copy_headers /* list */;
 	bool is_late_negotiation, has_full_id, uses_callid_as_uuid, uses_uuid_as_callid, parses_all_headers,
 	    is_auto_100, has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id;
+	unsigned overload_ms; /* overload-delay */
 	unsigned max_calls, max_proceeding, max_rps, max_transactions_per_host, udp_answer_factor;
 	unsigned bind_attempts, bind_interval_s; /* while the port is in use */
 	unsigned tcp_max_conns, tcp_max_conns_per_host, tcp_message_s, tcp_max_bytes, tcp_max_bytes_per_host,
