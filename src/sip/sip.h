@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "net/addr.h"
 #include "net/conn_limit.h"
+#include "sip/filter.h"
 #include "sip/msg/msg.h"
 
 struct sip_transport_ops;
@@ -68,6 +69,9 @@ struct sip_stack_handlers {
 	bool (*may_send)(struct sip_stack *s, enum sip_transport t, const struct addr *dst, void *arg);
 	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
 	void (*on_overload)(struct sip_stack *s, bool is_on, void *arg); /* may be NULL */
+	/* A request as it was parsed: true = it was taken care of and goes no
+	 * further: it is dropped without an answer. NULL: everything goes on. */
+	bool (*is_unwanted)(struct sip_stack *s, const struct addr *src, const struct sip_msg *m, void *arg);
 	/* Nothing of that address is read: datagrams are dropped before a byte is looked at, connections are not
 	 * accepted and those that stand are closed when they speak. NULL: everybody is heard. */
 	bool (*is_barred)(struct sip_stack *s, const struct addr *src, void *arg);
@@ -83,6 +87,9 @@ ON_CTL void sip_stack_close(struct sip_stack *s);
 ON_CTL int sip_stack_listen(struct sip_stack *s, enum sip_transport t, const struct addr *bind, struct addr *bound);
 ANY bool sip_stack_has_transport(const struct sip_stack *s, enum sip_transport t);
 ON_CTL void sip_stack_set_trace(struct sip_stack *s, bool is_on);
+/* What passes in and out; the lists' texts are the caller's and must stay until they are set anew. NULL: everything. */
+ON_CTL void sip_stack_set_filters(
+    struct sip_stack *s, const struct sip_filter_lists *in, const struct sip_filter_lists *out);
 ON_CTL void *sip_stack_arg(const struct sip_stack *s);
 /* "sip:USER@HOST:PORT;transport=tcp" (no brackets) that reaches us from dst; user may be NULL. */
 ON_CTL int sip_stack_contact_uri(
@@ -94,6 +101,7 @@ struct sip_stack_stats {
 	    stray_responses, shed, auth_retries, timeouts;
 	uint64_t held_back; /* responses not sent or repeated: their address had credit for no more */
 	uint64_t host_shed; /* of shed: one address had too many transactions */
+	uint64_t filtered;      /* requests of denied methods, and such as nobody wants */
 	uint64_t overload_shed; /* of shed: they had waited too long */
 	uint64_t barred;    /* messages and connections of addresses that are not heard */
 	size_t server_transactions, client_transactions, dialogs, calls, conns, senders;

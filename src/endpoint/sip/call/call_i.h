@@ -11,6 +11,7 @@
 #include "endpoint/sip/gateway/gateway.h"
 #include "endpoint/sip/reg/reg.h"
 #include "endpoint/sip/uri/uri.h"
+#include "guard/guard.h"
 #include "sip/sub.h"
 
 enum { INFO_DIGITS_MAX = 128 };
@@ -55,6 +56,10 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
 	bool has_own_domain;                /* sip_invite_domain was given */
 	bool is_bye_said;                   /* ours went out, with all its headers */
+	struct call_holds {
+		struct guard_hold *address, *user;
+	} holds;                  /* what it counts as, until it is gone; or NULL */
+	struct guard_call *fraud; /* to an expensive destination; or NULL */
 };
 /* out: what hears of its dialog when it goes out; NULL: it came in. */
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, const struct sip_call_handlers *out);
@@ -101,6 +106,14 @@ ON_CTL int call_op_pre_answer(struct leg *leg, struct leg *near);
 ON_CTL int call_op_answer(struct leg *leg, struct leg *near);
 ON_CTL void call_op_on_hangup(struct leg *leg);
 ON_CTL void call_op_on_destroy(struct leg *leg);
+
+/* ---- bounds (call_limits.c) ---- */
+/* A call came from src, of a user or nobody: ST_LIMIT (told) when its address or user is over a bound. */
+ON_CTL int call_limits_take(
+    const struct profile *p, const struct addr *src, const struct auth *auth, bool is_gateway, struct call_holds *out);
+ON_CTL void call_limits_give(struct call_holds *h);
+/* a (NULL: nobody) calls that number: ST_DENIED when it may not (told). user: escaped, as in a URI. */
+ON_CTL int call_fraud_begin(struct call *c, struct leg *a, const char *user);
 
 /* ---- headers (headers.c) ---- */
 /* X-, P-, Diversion and User-to-User as variables with that prefix. */

@@ -7,10 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
-#include "core/event/event.h"
 #include "core/value/self.h"
 #include "endpoint/sip/profile/profile_i.h"
-#include "guard/guard.h"
 #include "text/xml.h"
 
 #include <string.h>
@@ -119,25 +117,6 @@ done:
 	return st;
 }
 
-static void on_overload(struct sip_stack *s, bool is_on, void *arg)
-{
-	const struct profile *p = arg;
-	struct event *e;
-	role_assert_ctl();
-	if (!event_is_wanted(EVENT_CUSTOM, "tandem::overload") || !(e = event_new(EVENT_CUSTOM, "tandem::overload")))
-		return;
-	event_add(e, "Action", is_on ? "begin" : "end");
-	event_add(e, "profile-name", p->conf.name);
-	event_addf(e, "Delay-Milliseconds", "%lld", (long long)sip_shed_waited_us() / 1000);
-	event_fire(e);
-}
-
-static bool is_barred(struct sip_stack *s, const struct addr *src, void *arg)
-{
-	role_assert_ctl();
-	return guard_is_barred(src);
-}
-
 static ON_CTL int stack_open(struct profile *p)
 {
 	const struct profile_conf *c = &p->conf;
@@ -161,12 +140,16 @@ static ON_CTL int stack_open(struct profile *p)
 	    .max_conn_bytes_per_host = c->tcp_max_bytes_per_host,
 	    .max_stranger_bytes = c->tcp_stranger_bytes};
 	struct sip_stack_handlers h = {
-	    .on_request = profiles.hooks->on_request, .on_trace = trace_print, .is_barred = is_barred, .on_overload = on_overload};
+	    .on_request = profiles.hooks->on_request, .on_trace = trace_print, .is_barred = border_is_barred, .is_unwanted = border_is_unwanted, .on_overload = border_on_overload};
 	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,
 	    .accepts_no_qop = true};
 	int st = digest_server_new(&p->digest, &d);
-	return st < 0 ? st : sip_stack_new(&p->stack, &cfg, &h, p);
+	if (!st)
+		st = sip_stack_new(&p->stack, &cfg, &h, p);
+	if (!st)
+		border_filters_set(p);
+	return st;
 }
 
 static ON_CTL void list_sorted(struct profile *p)

@@ -113,6 +113,11 @@ ON_CTL bool auth_has_answer(const struct profile *p, const struct sip_msg *m);
 /* The realm we ask for. Appended to out. */
 ON_CTL void auth_realm_put(const struct profile *p, const struct sip_msg *m, struct buf *out);
 
+/* ---- who and what passes (border.c) ---- */
+ON_CTL void border_filters_set(struct profile *p); /* of p->conf, to the stack: again when that has changed */
+/* user-agent-filter (a profile's or user's; NULL or "": none) lets this REGISTER through. */
+ON_CTL bool border_agent_may_register(const char *filter, const struct sip_msg *m);
+
 /* ---- NAT (nat.c) ---- */
 /* True when a contact is not where its messages come from and cannot be reached as written. */
 ON_CTL bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const struct sip_via *via,

@@ -2,6 +2,11 @@
 #pragma once
 #include "endpoint/sip/profile/profile.h"
 
+/* ---- border.c: of the stack's handlers ---- */
+ON_CTL bool border_is_barred(struct sip_stack *s, const struct addr *src, void *profile);
+ON_CTL bool border_is_unwanted(struct sip_stack *s, const struct addr *src, const struct sip_msg *m, void *profile);
+ON_CTL void border_on_overload(struct sip_stack *s, bool is_on, void *profile);
+
 ON_CTL void trace_print(struct sip_stack *s, const struct sip_trace *t, void *arg);
 /* As profile_start, and ST_OK also when it waits for a port that is in use. */
 ON_CTL int profile_start_or_wait(struct profile_conf *conf /* taken */);
