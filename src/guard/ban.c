@@ -113,10 +113,11 @@ const struct ban *ban_failed(
 {
 	char key[BAN_KEY_MAX], user_key[BAN_KEY_MAX];
 	const struct ban *b;
+	struct sv pair = key_of(src, user, user_key), name = sv_sub(pair, addr_host_key(src).n, SIZE_MAX);
 	struct watched *w = watch(t, key_of(src, SV_NONE, key));
 	if (!w)
 		return NULL;
-	fail_count(w, c, user, now_us);
+	fail_count(w, c, name, now_us);
 	uint64_t factor = w->known_us && now_us - w->known_us < KNOWN_US && c->known_factor ? c->known_factor : 1;
 	/* very often counts even of one name: a list of passwords, or a door without names */
 	uint64_t most = c->address_failures * factor;
@@ -124,9 +125,9 @@ const struct ban *ban_failed(
 	if (c->address_failures && w->failures >= most && is_many &&
 	    (b = begin(t, c, w, src, SV_NONE, c->address_ban_s, now_us)))
 		return b;
-	if (!user.n || !c->user_failures || !(w = watch(t, key_of(src, user, user_key))))
+	if (!user.n || !c->user_failures || !(w = watch(t, pair)))
 		return NULL;
-	fail_count(w, c, user, now_us);
+	fail_count(w, c, name, now_us);
 	return w->failures >= c->user_failures ? begin(t, c, w, src, user, c->user_ban_s, now_us) : NULL;
 }
 
