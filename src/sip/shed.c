@@ -5,8 +5,11 @@
  * not; the others, and those that waited longer than the bound, get a 503 that keeps nothing and costs a twentieth of a
  * call. So the queue stays short, and what is accepted is set up as quickly as ever. (Refusing by the wait alone swings:
  * a call's later messages stand in the queue behind hundreds that were let in together.) At twice the bound strangers'
- * other requests are refused, too: who has shown his address, or answers a challenge, is served. Nothing inside a dialog is ever refused here, no ACK, no CANCEL, no repetition of what is being
- * answered. The loop is one, so its state is one for all stacks; the bound is each stack's. */
+ * other requests are refused, too: who has shown his address, or answers a challenge, is served, and half of the
+ * rate's burst is kept for him. A flood that even refusals cannot keep up with is met before a byte is parsed:
+ * requests of an address that has shown nothing and asks over and over, and at four times the bound of any such address,
+ * are dropped, so that the socket does not overflow and what known phones send is read. Nothing inside a dialog is ever
+ * refused here, no ACK, no CANCEL, no repetition of what is being answered. The loop is one, so its state is one for all stacks; the bound is each stack's. */
 #include "base/clock.h"
 #include "sip/sip_i.h"
 #include <stdio.h>
@@ -18,6 +21,8 @@ enum {
 	STEP_US = 50000,        /* the rate is looked at so often */
 	RATE_MIN = 50,          /* calls a second that are let in whatever the wait */
 	BURST_MS = 10,          /* of the rate, at once */
+	BURST_MIN = 4,          /* calls at once, whatever the rate */
+	STRANGER_PER_S = 50,    /* requests of an address that has shown nothing, before they are dropped unread */
 	RETRY_S = 2,            /* Retry-After: from this on, spread over RETRY_SPREAD_S */
 	RETRY_SPREAD_S = 9
 };
@@ -56,15 +61,17 @@ static ON_CTL void rate_step(int64_t bound_us, int64_t now_us)
 		load.rate = 1e6;
 }
 
-/* One more call: is there room for it in the rate? */
-static ON_CTL bool rate_takes(int64_t now_us)
+/* One more call: is there room for it in the rate? Strangers leave half of the burst to others. */
+static ON_CTL bool rate_takes(int64_t now_us, bool is_stranger)
 {
-	double most = load.rate * BURST_MS / 1000 + 1;
+	double most = load.rate * BURST_MS / 1000;
+	if (most < BURST_MIN)
+		most = BURST_MIN;
 	load.tokens += load.rate * (double)(now_us - load.tokens_us) / 1e6;
 	load.tokens_us = now_us;
 	if (load.tokens > most)
 		load.tokens = most;
-	if (load.tokens < 1)
+	if (load.tokens < (is_stranger ? most / 2 + 1 : 1))
 		return false;
 	load.tokens -= 1;
 	return true;
@@ -139,7 +146,7 @@ bool sip_shed_refuses(struct sip_stack *s, const struct sip_source *src, const s
 			let_in_count(now_us);
 		return false;
 	}
-	if (m->method == SIP_INVITE ? src->waited_us <= bound_us && rate_takes(now_us)
+	if (m->method == SIP_INVITE ? src->waited_us <= bound_us && rate_takes(now_us, is_strangers(src, m))
 	                            : src->waited_us <= 2 * bound_us || !is_strangers(src, m))
 		return false;
 	load.refused_last_us = now_us;
@@ -147,6 +154,33 @@ bool sip_shed_refuses(struct sip_stack *s, const struct sip_source *src, const s
 	s->stats.overload_shed++;
 	snprintf(line, sizeof(line), "Retry-After: %u\r\n", RETRY_S + rand_below(RETRY_SPREAD_S));
 	sip_stateless_reply(s, src, m, 503, "Overload", line);
+	return true;
+}
+
+/* What may begin something; the others belong to what stands, or are answers. */
+static bool is_new(const char *p, size_t n)
+{
+	static const char *const others[] = {"SIP/2.0 ", "ACK ", "BYE ", "CANCEL ", "PRACK ", "UPDATE ", "INFO "};
+	for (size_t i = 0; i < ARRAY_COUNT(others); i++)
+		if (n >= strlen(others[i]) && !memcmp(p, others[i], strlen(others[i])))
+			return false;
+	return true;
+}
+
+bool sip_shed_drops(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n)
+{
+	int64_t bound_us = clock_us_of_ms(s->cfg.overload_ms);
+	if (!load.is_on || s->cfg.overload_ms <= 0 || src->waited_us <= bound_us ||
+	    sip_flow_is_reliable(&src->flow) || !is_new(p, n))
+		return false;
+	const struct sip_sender *d = sip_sender_find(s, &src->flow.peer);
+	if (sip_sender_is_known(d))
+		return false;
+	bool asks_over_and_over = d && d->second == loop_now_us() / 1000000 && d->second_count > STRANGER_PER_S;
+	if (!asks_over_and_over && src->waited_us <= 4 * bound_us)
+		return false;
+	load.refused_last_us = clock_mono_us();
+	s->stats.dropped++;
 	return true;
 }
 

@@ -103,6 +103,7 @@ struct sip_stack_stats {
 	uint64_t host_shed; /* of shed: one address had too many transactions */
 	uint64_t filtered;      /* requests of denied methods, and such as nobody wants */
 	uint64_t overload_shed; /* of shed: they had waited too long */
+	uint64_t dropped;       /* unread, in overload */
 	uint64_t barred;    /* messages and connections of addresses that are not heard */
 	size_t server_transactions, client_transactions, dialogs, calls, conns, senders;
 	struct conn_limit_counts conn_limit;

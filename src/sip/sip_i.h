@@ -51,6 +51,8 @@ struct sip_stack {
 /* ---- overload (shed.c) ---- */
 /* A message is read that had waited so long. */
 ON_CTL void sip_shed_note(struct sip_stack *s, int64_t waited_us);
+/* Before it is parsed: true when it is dropped. */
+ON_CTL bool sip_shed_drops(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n);
 /* A new request, known to be no repetition: true when it was refused. */
 ON_CTL bool sip_shed_refuses(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m);
 
@@ -70,6 +72,7 @@ struct sip_sender {
 };
 /* A request of n bytes came; NULL when out of memory. */
 ON_CTL struct sip_sender *sip_sender_heard(struct sip_stack *s, const struct sip_source *src, size_t n);
+ON_CTL const struct sip_sender *sip_sender_find(const struct sip_stack *s, const struct addr *a); /* or NULL */
 ON_CTL void sip_sender_proved(struct sip_sender *d);
 ON_CTL bool sip_sender_is_known(const struct sip_sender *d);
 enum sip_pay {

@@ -211,6 +211,8 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 	if (s->is_closing || sip_stack_bars(s, &src->flow.peer) || is_keepalive(p, n))
 		return;
 	sip_shed_note(s, src->waited_us);
+	if (sip_shed_drops(s, src, p, n))
+		return;
 	sip_stack_trace(s, false, sip_flow_transport(&src->flow), &src->flow.local, &src->flow.peer, p, n);
 	int st = sip_msg_parse(&m, s->in_hdrs, SIP_MSG_HDRS_MAX, p, n, flags);
 	if (m.has_folds) {
