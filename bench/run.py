@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""`./dev bench [row ...]`: measures rows a to k on a real Tandem and writes a table (Markdown on standard output) and bench.json
+"""`./dev bench [row ...]`: measures rows a to l on a real Tandem and writes a table (Markdown on standard output) and bench.json
 in the build directory. The switch runs pinned to the first core, all load to the second; the load is our own (bench/load),
 offered by the clock, and every row tells how busy the generator was. docs/performance.md says how to read the table."""
 import json
@@ -12,6 +12,7 @@ import sys
 import time
 
 import instructions
+from kamailio import Kamailio
 from switch import BUILD, CORES, LOAD_CORE, SWITCH_CORE, TOP, Switch, note, pinned
 from tandem import SHARED
 STEP_S = 4          # of load at one rate
@@ -28,7 +29,7 @@ GIVEN_BACK_S = 45   # the transactions of ended calls live 32 s (RFC 3261)
 MEDIA_CALLS = (500, 1000)
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
-              "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-"}
+              "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-"}
 
 
 def disturbed(results):
@@ -48,9 +49,9 @@ def tell(r):
          + (f"  others on its core {100 * r['others_cpu']:.0f} %" if r["others_cpu"] > OTHERS_CPU_MAX else ""))
 
 
-def climb(mode, goal, **options):
+def climb(mode, goal, make=Switch, **options):
     """The highest rate that is clean: from half the goal up by steps of a third, then two halvings between clean and not clean."""
-    s = Switch().start()
+    s = make().start()
     try:
         s.load(mode, rate=goal / 10, seconds=1, **options)  # warm: pages, regexes, registrations
         tried = []
@@ -120,6 +121,20 @@ def row_b():
 def row_c():
     """calls bridged to a second phone"""
     return rate_row("c", "bridged calls A->B2BUA->B, no media", "bridge", 3500)
+
+
+def row_k():
+    """Kamailio as registrar and as stateful proxy, then the switch, in turns"""
+    found = {}
+    for mode, goal in (("register", 16000), ("bridge", 2000)):
+        for make in (Kamailio, Switch):
+            found[make.__name__, mode] = climb(mode, goal, make=make)
+    ratios = {mode: found["Switch", mode]["rate"] / max(found["Kamailio", mode]["rate"], 1) for mode in ("register", "bridge")}
+    value = "; ".join(f"{what} {found['Switch', mode]['rate']:,.0f}/s against {found['Kamailio', mode]['rate']:,.0f}/s: {ratios[mode]:.2f} x"
+                      for mode, what in (("register", "REGISTER"), ("bridge", "calls")))
+    steps = [r for f in found.values() for r in f["steps"]]
+    return {"key": "k", "what": "against Debian's Kamailio (registrar with digest; stateful proxy) on the same core", "value": value + disturbed(steps),
+            "goal": "1 x", "met": min(ratios.values()) >= 1, "data": {f"{who} {mode}": f for (who, mode), f in found.items()}}
 
 
 def row_d():
@@ -310,7 +325,7 @@ def row_j():
             "met": results["bridge"]["each"] <= INSTRUCTIONS_MAX, "data": results}
 
 
-def row_k():
+def row_l():
     """many more calls than can be done"""
     s, results = Switch().start(), []
     try:
@@ -330,7 +345,7 @@ def row_k():
         f"{r['times']} times that: {r['ok'] / r['seconds']:,.0f}/s set up, p99 {r['setup_p99_ms']:.0f} ms, {100 * r['refused'] / r['started']:.0f} % refused, "
         f"{100 * r['ok'] / max(r['ok'] + r['failed'] - r['refused'], 1):.2f} % of the accepted answered and ended" for r in results) + disturbed(results)
     met = all(r["setup_p99_ms"] < OVERLOAD_P99_MAX_MS and r["failed"] == r["refused"] and r["ok"] / r["seconds"] > 0.75 * capacity for r in results)
-    return {"key": "k", "what": "bridged calls offered beyond what can be done", "value": value,
+    return {"key": "l", "what": "bridged calls offered beyond what can be done", "value": value,
             "goal": f"p99 of the accepted < {OVERLOAD_P99_MAX_MS} ms, all of them end well, the rest 503 at once", "met": met, "data": results}
 
 
@@ -340,7 +355,7 @@ def quit_switch(s):
     s.proc.stdout.close()
 
 
-ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k}
+ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l}
 
 
 def table(rows):

@@ -39,6 +39,12 @@ def core_busy_s(core):
     return sum(int(line[i]) for i in (0, 1, 2, 5, 6, 7)) / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_of(pid):
+    """Seconds of CPU a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Switch(Tandem):
     """An instance for load: limits raised, two numbers that need no password, one password for all accounts."""
 
@@ -116,8 +122,7 @@ class Switch(Tandem):
             self.wait_calls(0)
 
     def cpu_s(self):
-        fields = Path(f"/proc/{self.proc.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_of(self.proc.pid)
 
     def end(self):
         self.stop(check=False)

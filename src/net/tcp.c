@@ -27,6 +27,7 @@ enum {
 	READ_BYTES = 65536,
 	READS_PER_WAKE = 4,
 	ACCEPTS_PER_WAKE = 64,
+	ACCEPT_US = 2000, /* and no longer in a wake: what a connection costs is its owner's */
 	BACKLOG = 1024,
 	LINGER_US = 2000000,
 	/* a far side that is gone without a word is found out after two minutes */
@@ -440,7 +441,8 @@ static void accept_ready(int events, void *arg)
 {
 	struct tcp_listener *l = mem_ref(arg);
 	role_assert_ctl();
-	for (int i = 0; i < ACCEPTS_PER_WAKE && l->fd >= 0; i++) {
+	int64_t until_us = clock_mono_us() + ACCEPT_US;
+	for (int i = 0; i < ACCEPTS_PER_WAKE && l->fd >= 0 && clock_mono_us() < until_us; i++) {
 		struct addr peer;
 		struct tcp_conn *c;
 		socklen_t n = sizeof(peer);

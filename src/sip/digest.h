@@ -10,7 +10,7 @@
 enum digest_algorithm { DIGEST_MD5, DIGEST_SHA256 };
 struct digest_config {
 	int64_t nonce_life_us;      /* 0 = 300 s */
-	uint32_t nonce_table_slots; /* 0 = 4096; nonces whose counts are remembered */
+	uint32_t nonce_table_slots; /* 0 = 65,536; nonces whose counts are remembered */
 	uint32_t nonce_max_uses;    /* 0 = unlimited until it expires */
 	bool is_opaque_sent;
 	bool accepts_no_qop; /* answers without qop (RFC 2069) are accepted, once per nonce */

@@ -1,4 +1,5 @@
-/* Dial strings with all their parts, and what their variables ask of dialling. */
+/* Dial strings with all their parts, and what their variables ask of dialling.
+ * Parser: core/dial/parse.c, core/dial/targets.c */
 #include "base/mem.h"
 #include "core/dial/dialstring.h"
 #include "core/dial/originate_i.h"

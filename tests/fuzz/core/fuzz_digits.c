@@ -1,4 +1,5 @@
-/* Keys through the digit machine: lines "realm digits-or-~expression" bind, a line "> keys" presses, t in it waits. */
+/* Keys through the digit machine: lines "realm digits-or-~expression" bind, a line "> keys" presses, t in it waits.
+ * Parser: core/keys/machine.c */
 #include "base/mem.h"
 #include "core/keys/machine.h"
 #include <string.h>

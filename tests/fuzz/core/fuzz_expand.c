@@ -1,4 +1,5 @@
-/* Expansion, with variables whose values lead on. */
+/* Expansion, with variables whose values lead on.
+ * Parser: core/run/expand.c */
 #include "base/mem.h"
 #include "core/run/expand.h"
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Any lines through the configuration preprocessor, with commands and look-ups switched off and no files to include. */
+/* Any lines through the configuration preprocessor, with commands and look-ups switched off and no files to include.
+ * Parser: core/conf/pre.c */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"

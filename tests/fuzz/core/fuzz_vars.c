@@ -1,4 +1,5 @@
-/* The inside of {} [] <>. */
+/* The inside of {} [] <>.
+ * Parser: core/value/vars.c */
 #include "base/str.h"
 #include "core/value/vars.h"
 

@@ -1,4 +1,5 @@
-/* Any text as extensions.conf, hunted with a fixed call in every context it may name. */
+/* Any text as extensions.conf, hunted with a fixed call in every context it may name.
+ * Parser: dialplan/ast_parse.c, dialplan/ast_hunt.c */
 #include "base/mem.h"
 #include "dialplan/dialplan.h"
 #include <string.h>

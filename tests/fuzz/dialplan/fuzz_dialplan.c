@@ -1,4 +1,5 @@
-/* Any XML as a dialplan, hunted with a fixed call; and the same bytes as an inline dialplan. */
+/* Any XML as a dialplan, hunted with a fixed call; and the same bytes as an inline dialplan.
+ * Parser: dialplan/compile.c, dialplan/hunt.c, dialplan/inline.c */
 #include "base/mem.h"
 #include "dialplan/dialplan.h"
 #include "text/xml.h"

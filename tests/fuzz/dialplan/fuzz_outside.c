@@ -1,5 +1,6 @@
 /* Text from outside in the places of each language: whatever it is, the text around it is read as it would be with a
- * harmless word there. Aborts when it is not. */
+ * harmless word there. Aborts when it is not.
+ * Parser: text/mark.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/dial/dialstring.h"

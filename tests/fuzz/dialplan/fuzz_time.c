@@ -1,4 +1,5 @@
-/* Any text as the value of each time attribute, and as a time zone. The first byte chooses the attribute. */
+/* Any text as the value of each time attribute, and as a time zone. The first byte chooses the attribute.
+ * Parser: dialplan/time.c, text/tz.c */
 #include "base/mem.h"
 #include "base/str.h"
 #include "dialplan/dialplan.h"

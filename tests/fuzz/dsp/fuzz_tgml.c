@@ -1,4 +1,5 @@
-/* Arbitrary TGML: compiled, and its first second read; a finite script never gives more samples than it said. */
+/* Arbitrary TGML: compiled, and its first second read; a finite script never gives more samples than it said.
+ * Parser: dsp/tone.c */
 #include "base/mem.h"
 #include "dsp/tone.h"
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* "pattern\ntext" through gsub and find: whatever the pattern, it matches, is refused or is stopped. */
+/* "pattern\ntext" through gsub and find: whatever the pattern, it matches, is refused or is stopped.
+ * Parser: lua/pattern.c */
 #include "base/check.h"
 #include "lua/lua_i.h"
 #include <lualib.h>

@@ -1,4 +1,5 @@
-/* Addresses and prefixes from outside: what parses prints as text that parses to the same address. */
+/* Addresses and prefixes from outside: what parses prints as text that parses to the same address.
+ * Parser: net/addr.c */
 #include "base/check.h"
 #include "net/addr.h"
 

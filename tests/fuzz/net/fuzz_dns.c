@@ -1,5 +1,6 @@
 /* What is handed on from a name server's packet: whatever the bytes, a bounded list of addresses of the kind asked for,
- * or a failure, kept for a bounded time. */
+ * or a failure, kept for a bounded time.
+ * Parser: net/dns_lookup.c */
 #include "base/check.h"
 #include "base/status.h"
 #include "net/dns_i.h"

@@ -1,5 +1,6 @@
 /* The HTTP request reader: the same bytes at once and cut into pieces (the first byte says how long) must give the same
- * requests and refuse at the same, and every view must be a text of its announced length. */
+ * requests and refuse at the same, and every view must be a text of its announced length.
+ * Parser: net/http_reader.c, net/http_lines.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "net/http_reader.h"

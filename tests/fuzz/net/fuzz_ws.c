@@ -1,5 +1,6 @@
 /* The WebSocket side: frames in pieces, on a wire that refuses now and then; messages stay within their bound. The
- * first byte says how long pieces are and when the wire is full. */
+ * first byte says how long pieces are and when the wire is full.
+ * Parser: net/ws.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "net/ws.h"

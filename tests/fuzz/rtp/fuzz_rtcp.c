@@ -1,4 +1,5 @@
-/* Arbitrary datagrams through the RTCP walk: every view must lie inside, and a checked datagram ends where it ends. */
+/* Arbitrary datagrams through the RTCP walk: every view must lie inside, and a checked datagram ends where it ends.
+ * Parser: rtp/rtcp.c */
 #include "rtp/rtcp.h"
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /* Arbitrary datagrams through the RTP parser; what parses is written again and is the same; then a run of sequence
- * numbers through the source's bookkeeping. */
+ * numbers through the source's bookkeeping.
+ * Parser: rtp/rtp.c */
 #include "rtp/rtp.h"
 #include <stdlib.h>
 #include <string.h>

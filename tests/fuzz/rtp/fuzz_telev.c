@@ -1,5 +1,6 @@
 /* A stream of telephone-event packets (timestamp step, length, payload, time step from the input): no event may be
- * reported twice, and no more reports than packets. */
+ * reported twice, and no more reports than packets.
+ * Parser: rtp/telev.c */
 #include "rtp/telev.h"
 #include <stdlib.h>
 

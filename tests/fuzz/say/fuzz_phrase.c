@@ -1,5 +1,6 @@
 /* Any data for the patterns of the stock macros, put into their actions; and any path as the name of a prompt, with
- * words for it. */
+ * words for it.
+ * Parser: say/prompt_words.c, say/prompt_name.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/status.h"

@@ -1,5 +1,6 @@
 /* Any text as anything that can be said, in each language; what comes out is names of prompts only. The first byte
- * chooses. */
+ * chooses.
+ * Parser: say/en.c, say/zh.c, say/number.c */
 #include "base/check.h"
 #include "base/status.h"
 #include "say/say.h"

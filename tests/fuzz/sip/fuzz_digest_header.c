@@ -1,4 +1,5 @@
-/* Any bytes as an Authorization header of a REGISTER against a digest server. Nothing but the right answer may pass. */
+/* Any bytes as an Authorization header of a REGISTER against a digest server. Nothing but the right answer may pass.
+ * Parser: sip/digest.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "sip/digest.h"

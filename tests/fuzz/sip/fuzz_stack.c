@@ -1,7 +1,9 @@
 /* A stack under a fake clock, driven by a script: blocks separated by a line "%%". A block's first byte says what it
  * is: M message in (the rest; @b @f @t @i stand for branch, From tag, To tag and Call-ID of the last message we sent,
  * @l for our tag of the current call), T time (next byte times 100 ms), I our INVITE, A answer, P progress, J reject,
- * H hang up, R re-INVITE, U update, N INFO. Watches memory, callbacks after the end and on_closed's count. */
+ * H hang up, R re-INVITE, U update, N INFO. Watches memory, callbacks after the end and on_closed's count.
+ * Parser: sip/stack.c, sip/tx_server.c, sip/tx_client.c, sip/dialog.c, sip/far.c, sip/call.c, sip/call_in.c,
+ * sip/call_uac.c, sip/call_uas.c */
 #include "base/check.h"
 #include "base/clock.h"
 #include "sip/sip_i.h"

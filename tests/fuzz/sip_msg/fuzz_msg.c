@@ -1,5 +1,6 @@
 /* Any bytes as one message: parse, then walk every header, list, address, URI and credential; what parses must copy to
- * the same fields. */
+ * the same fields.
+ * Parser: sip/msg/msg.c, sip/msg/hdr.c, sip/msg/uri.c, sip/msg/chars.c, sip/msg/body.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "sip/msg/msg.h"

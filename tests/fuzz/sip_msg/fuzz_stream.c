@@ -1,4 +1,5 @@
-/* Any bytes as a TCP stream that arrives in pieces: the frames found must not depend on where it was cut. */
+/* Any bytes as a TCP stream that arrives in pieces: the frames found must not depend on where it was cut.
+ * Parser: sip/msg/frame.c */
 #include "base/check.h"
 #include "sip/msg/msg.h"
 #include <stdlib.h>

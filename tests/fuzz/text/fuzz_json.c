@@ -1,4 +1,5 @@
-/* JSON: what parses is written and parses again to the same; any bytes quoted are a string that parses. */
+/* JSON: what parses is written and parses again to the same; any bytes quoted are a string that parses.
+ * Parser: text/json.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "text/json.h"

@@ -1,4 +1,5 @@
-/* Any bytes as an Asterisk pattern: what converts must compile, and match without trouble. */
+/* Any bytes as an Asterisk pattern: what converts must compile, and match without trouble.
+ * Parser: text/re.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "text/re.h"

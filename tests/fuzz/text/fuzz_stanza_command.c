@@ -1,5 +1,6 @@
 /* Stanzas as the event socket reads them: the first byte says how the rest is cut into pieces, and whether the client
- * is trusted. */
+ * is trusted.
+ * Parser: text/stanza.c */
 #include "text/stanza.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,5 @@
-/* Stanzas as the console reads them, without a command line, fed in pieces. */
+/* Stanzas as the console reads them, without a command line, fed in pieces.
+ * Parser: text/stanza.c */
 #include "text/stanza.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,5 @@
-/* Any bytes through the XML parser, and what parses written back and parsed again. */
+/* Any bytes through the XML parser, and what parses written back and parsed again.
+ * Parser: text/xml.c, text/xml_write.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "text/xml.h"

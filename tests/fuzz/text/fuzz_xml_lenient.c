@@ -1,5 +1,6 @@
 /* Any bytes through the parser for an administrator's texts: what strict reading takes it takes as it is; what it takes
- * beyond is written back as XML; it never takes what repairing a second time would change. */
+ * beyond is written back as XML; it never takes what repairing a second time would change.
+ * Parser: text/xml_repair.c, text/xml_fix.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "text/xml.h"

@@ -1,4 +1,5 @@
-/* What a client of the event stream says: names of events, and the id it comes back with. */
+/* What a client of the event stream says: names of events, and the id it comes back with.
+ * Parser: web/stream.c */
 #include "base/check.h"
 #include "web/web_i.h"
 #include <string.h>
