@@ -3,10 +3,10 @@
  * (a scanner's way) or very often is banned as a whole, and where right passwords come from as well it takes many times
  * more. Each ban of the same lasts twice as long as the one before. Addresses of IPv6 count by /64. Both tables are
  * bounded; of those watched the one that failed longest ago gives way, so a flood of names takes memory from nobody. */
-#include "guard/ban_i.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "guard/ban_i.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +16,8 @@ enum { USERS_SEEN = 8 };
 
 struct watched {
 	unsigned failures, bans;
-	int64_t first_us;          /* of this window */
-	int64_t known_us;          /* a right password came; 0 = never */
+	int64_t first_us;           /* of this window */
+	int64_t known_us;           /* a right password came; 0 = never */
 	uint64_t users[USERS_SEEN]; /* hashes of different names */
 	unsigned user_count;
 };

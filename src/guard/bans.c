@@ -1,7 +1,7 @@
-/* Bans as the doors see them: who failed is counted in ban.c's table, a ban that begins is an event, a line and a row of
- * the store, and at the start the store's rows come back. Times in the table are monotonic; rows have wall time, as the
- * machine may have been off meanwhile. Who is never banned (ban.conf's allow, gateways) is asked for when a ban begins,
- * and again when one would bite, so that a new allow list frees at once. */
+/* Bans as the doors see them: who failed is counted in ban.c's table, a ban that begins is an event, a line and a row
+ * of the store, and at the start the store's rows come back. Times in the table are monotonic; rows have wall time, as
+ * the machine may have been off meanwhile. Who is never banned (ban.conf's allow, gateways) is asked for when a ban
+ * begins, and again when one would bite, so that a new allow list frees at once. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -162,8 +162,8 @@ int bans_add(const struct addr *src, struct sv user, const char *reason, uint32_
 	int64_t now_us = clock_mono_us();
 	if (is_exempt(src))
 		return ST_DENIED;
-	int st = ban_put(bans.table, src, user, reason, now_us,
-	    seconds ? now_us + clock_us_of_s(seconds) : INT64_MAX, &b);
+	int st =
+	    ban_put(bans.table, src, user, reason, now_us, seconds ? now_us + clock_us_of_s(seconds) : INT64_MAX, &b);
 	if (!st)
 		begun(b, "command");
 	return st;

@@ -1,4 +1,5 @@
-/* The commands of this room: ban, rates, fraud. Replies are tables of a line each, with a head, and a count at the end. */
+/* The commands of this room: ban, rates, fraud. Replies are tables of a line each, with a head, and a count at the end.
+ */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "guard/guard_i.h"
@@ -54,7 +55,8 @@ static ON_CTL void ban_status(struct buf *out)
 	const struct ban_conf *c = bans_conf();
 	const struct bans_counts *n = bans_counts();
 	buf_printf(out, "%s\n", c->is_on ? "on" : "off: failures are counted, nobody is banned");
-	buf_printf(out, "a user at an address: %u failures within %u s, %u s\n", c->user_failures, c->window_s, c->user_ban_s);
+	buf_printf(
+	    out, "a user at an address: %u failures within %u s, %u s\n", c->user_failures, c->window_s, c->user_ban_s);
 	buf_printf(out, "an address: %u failures of %u users within %u s, %u s; %u times as many where users log in\n",
 	    c->address_failures, c->address_users, c->window_s, c->address_ban_s, c->known_factor);
 	buf_printf(out, "never: %s and gateways\n", *bans_allow() ? bans_allow() : "(nobody)");
@@ -155,7 +157,8 @@ static void put_block(struct sv account, int64_t since_s, int64_t until_s, void 
 {
 	char stamp[CLOCK_STAMP_CHARS];
 	role_assert_ctl();
-	buf_printf(arg, "%.*s,%s,%s\n", SVF(account), clock_stamp(since_s, stamp), until_s ? "for a time" : "until released");
+	buf_printf(
+	    arg, "%.*s,%s,%s\n", SVF(account), clock_stamp(since_s, stamp), until_s ? "for a time" : "until released");
 }
 
 static ON_CTL void fraud_status(struct buf *out)

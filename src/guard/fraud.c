@@ -1,9 +1,9 @@
 /* A number's rule is that of its longest prefix. A row is what one account began and talked under one rule in the last
  * hour, in six slices of ten minutes of the wall clock, since rows outlive a restart; the account "" is all of them
  * together. Bounded: a row with no running call and an empty hour gives way to a new one. */
-#include "guard/fraud_i.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "guard/fraud_i.h"
 #include "text/xml.h"
 
 #include <stdio.h>
@@ -94,7 +94,8 @@ static bool night_read(struct fraud_conf *c, const char *text)
 	char rest;
 	if (!*text)
 		return true;
-	if (sscanf(text, "%2u:%2u-%2u:%2u%c", &h1, &m1, &h2, &m2, &rest) != 4 || h1 > 23 || h2 > 23 || m1 > 59 || m2 > 59)
+	if (sscanf(text, "%2u:%2u-%2u:%2u%c", &h1, &m1, &h2, &m2, &rest) != 4 || h1 > 23 || h2 > 23 || m1 > 59 ||
+	    m2 > 59)
 		return false;
 	c->night_from_min = (int)(h1 * 60 + m1);
 	c->night_to_min = (int)(h2 * 60 + m2);
@@ -133,7 +134,9 @@ void fraud_conf_read(struct fraud_conf *out, const struct xml_node *conf, fraud_
 	    .cuts_calls = str_is_true(param(s, "cut-calls", "false")),
 	    .block_s = param_u(s, "block-time", 0, report, arg),
 	    .night_percent = param_u(s, "night-percent", 50, report, arg)};
-	c->action = !strcasecmp(action, "tell") ? FRAUD_TELL : !strcasecmp(action, "refuse") ? FRAUD_REFUSE : FRAUD_BLOCK;
+	c->action = !strcasecmp(action, "tell")     ? FRAUD_TELL
+	            : !strcasecmp(action, "refuse") ? FRAUD_REFUSE
+	                                            : FRAUD_BLOCK;
 	if (c->action == FRAUD_BLOCK && strcasecmp(action, "block"))
 		report("fraud.conf: action is none of tell, refuse, block; it is block now", arg);
 	if (!night_read(c, night))

@@ -1,5 +1,5 @@
-/* Limits of calls to expensive destinations: rules by prefix, and what each account used of them in the last hour. Pure:
- * times are given; nothing is fired, stored or cut here. */
+/* Limits of calls to expensive destinations: rules by prefix, and what each account used of them in the last hour.
+ * Pure: times are given; nothing is fired, stored or cut here. */
 #pragma once
 #include "base/list.h"
 #include "base/role.h"
@@ -43,7 +43,7 @@ ANY void fraud_conf_read(struct fraud_conf *out, const struct xml_node *conf, fr
 ANY int fraud_rule_of(const struct fraud_conf *c, struct sv number);
 ANY bool fraud_is_night(const struct fraud_conf *c, int minute_of_day);
 
-struct fraud_row { /* one account and rule; account "" = all together */
+struct fraud_row {         /* one account and rule; account "" = all together */
 	struct list calls; /* running, answered or not */
 	unsigned call_count;
 	unsigned begun[FRAUD_SLICES], seconds[FRAUD_SLICES];

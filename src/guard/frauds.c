@@ -121,7 +121,8 @@ static void on_block(const struct sv *v, size_t n, void *arg)
 {
 	int64_t since_s, until_s;
 	role_assert_ctl();
-	if (frauds.blocks && v[0].n && !sv_i64(v[2], &since_s) && !sv_i64(v[3], &until_s) && !hash_get(frauds.blocks, v[0]))
+	if (frauds.blocks && v[0].n && !sv_i64(v[2], &since_s) && !sv_i64(v[3], &until_s) &&
+	    !hash_get(frauds.blocks, v[0]))
 		block_set(v[0], rule_named(v[1]), since_s, until_s);
 }
 
@@ -183,8 +184,8 @@ static ON_CTL void over(struct fraud_row *r, const char *account, struct sv numb
 		char since_text[24], until_text[24];
 		snprintf(since_text, sizeof(since_text), "%" PRId64, now);
 		snprintf(until_text, sizeof(until_text), "%" PRId64, until);
-		const struct sv row[] = {sv_of(account), sv_of(frauds.conf.rules[r->rule].name), sv_of(since_text),
-		    sv_of(until_text)};
+		const struct sv row[] = {
+		    sv_of(account), sv_of(frauds.conf.rules[r->rule].name), sv_of(since_text), sv_of(until_text)};
 		if (is_blocked && frauds.store)
 			(void)store_put(frauds.store, &block_table, row);
 	}

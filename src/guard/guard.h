@@ -38,8 +38,8 @@ struct guard_limit {
 struct guard_hold; /* one that was begun */
 /* One more of what (a name of the caller's: "calls of an address internal") for who. ST_LIMIT: *why (a static text)
  * says which bound. out NULL: only the rate counts. Give it back by guard_rate_give. */
-ON_CTL int guard_rate_take(struct guard_hold **out, const char *what, struct sv who, const struct guard_limit *l,
-    const char **why);
+ON_CTL int guard_rate_take(
+    struct guard_hold **out, const char *what, struct sv who, const struct guard_limit *l, const char **why);
 ON_CTL void guard_rate_give(struct guard_hold *h); /* NULL is fine */
 
 /* ---- expensive destinations (fraud.conf) ---- */
@@ -47,7 +47,8 @@ struct guard_call; /* a call that is being counted */
 /* account begins a call to number. ST_OK with *out NULL: no rule is about the number. ST_DENIED: it is over a limit or
  * blocked; an event and the log say so. */
 ON_CTL int guard_fraud_begin(struct guard_call **out, struct sv account, struct sv number);
-/* fn when its account goes over its minutes and running calls are to end (fraud.conf, cut-calls): once, from a timer. */
+/* fn when its account goes over its minutes and running calls are to end (fraud.conf, cut-calls): once, from a timer.
+ */
 ON_CTL void guard_fraud_on_cut(struct guard_call *c, void (*fn)(void *arg), void *arg);
 ON_CTL void guard_fraud_answered(struct guard_call *c); /* its minutes begin; NULL is fine */
 ON_CTL void guard_fraud_end(struct guard_call *c);      /* NULL is fine */

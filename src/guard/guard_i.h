@@ -29,8 +29,8 @@ ON_CTL int64_t bans_wall_us(int64_t mono_us); /* what a time of a ban is on the 
 /* ---- rate.c ---- */
 ON_CTL int rates_start(void);
 ON_CTL void rates_stop(void);
-ON_CTL void rates_each(void (*fn)(const char *what, struct sv who, unsigned now, unsigned in_minute, uint64_t refused,
-                           void *arg),
+ON_CTL void rates_each(
+    void (*fn)(const char *what, struct sv who, unsigned now, unsigned in_minute, uint64_t refused, void *arg),
     void *arg);
 ON_CTL uint64_t rates_refused(void);
 ON_CTL size_t rates_count(void);

@@ -59,8 +59,9 @@ static void fill(struct metric_out *out, int which)
 {
 	role_assert_ctl();
 	const struct bans_counts *n = bans_counts();
-	const double values[] = {bans_table() ? (double)ban_count(bans_table()) : 0, (double)n->begun, (double)n->failed,
-	    (double)n->unproved, (double)n->dropped, (double)n->refused, (double)rates_refused(), (double)frauds_refused()};
+	const double values[] = {bans_table() ? (double)ban_count(bans_table()) : 0, (double)n->begun,
+	    (double)n->failed, (double)n->unproved, (double)n->dropped, (double)n->refused, (double)rates_refused(),
+	    (double)frauds_refused()};
 	metric_put(out, values[which], NULL);
 }
 

@@ -122,7 +122,7 @@ int guard_rate_take(
 	if (!r)
 		return ST_OK;
 	slide(r, clock_mono_us());
-	*why = l->max_now && r->now >= l->max_now                             ? "at a time"
+	*why = l->max_now && r->now >= l->max_now                       ? "at a time"
 	       : l->max_per_minute && in_minute(r) >= l->max_per_minute ? "within a minute"
 	                                                                : NULL;
 	if (*why) {

@@ -26,7 +26,7 @@ ON_CTL void loop_fini(void); /* closes the handles that remain; DCHECKs that non
 ANY unsigned loop_depth(void);
 ON_CTL struct uv_loop_s *loop_uv(void);
 ON_CTL int64_t loop_busy_us(void); /* what the last whole iteration took, without its sleep */
-ON_CTL int64_t loop_now_us(void); /* monotonic, cached at the start of the iteration */
+ON_CTL int64_t loop_now_us(void);  /* monotonic, cached at the start of the iteration */
 
 /* Timers are embedded, need no closing, and live in one 4-ary heap behind one uv timer. A timer that is linked must be
  * cancelled before its memory goes. Zero-initialised is a valid idle timer. */

@@ -89,8 +89,8 @@ static ON_CTL void hold_tell(struct sip_conn *c)
 
 static ON_CTL bool take_frames(struct sip_conn *c)
 {
-	struct sip_source src = {.flow = {.ops = c->ops, .local = c->local, .peer = c->peer, .conn = c},
-	    .waited_us = loop_busy_us()};
+	struct sip_source src = {
+	    .flow = {.ops = c->ops, .local = c->local, .peer = c->peer, .conn = c}, .waited_us = loop_busy_us()};
 	struct sip_stack *s = c->stack;
 	size_t at = 0;
 	while (at < c->in.n && c->is_open) {

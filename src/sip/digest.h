@@ -30,7 +30,8 @@ ANY bool digest_is_given_to(const struct digest_server *d, struct sv nonce, cons
 enum digest_result {
 	DIGEST_OK,
 	DIGEST_NO_HEADER, /* no answer for this realm: challenge; never counts as a failure */
-	DIGEST_STALE, /* a right answer to an expired nonce, any to one of another run or address: challenge, stale=true */
+	DIGEST_STALE, /* a right answer to an expired nonce, any to one of another run or address: challenge, stale=true
+	               */
 	DIGEST_REPLAY,      /* nonce count not above the last: challenge, stale=true; counts as a failure if repeated */
 	DIGEST_BAD,         /* wrong password or uri: 403, counts as a failure */
 	DIGEST_MALFORMED,   /* header does not parse: 400 */

@@ -1,5 +1,6 @@
-/* Filtering works on the text: line by line up to the empty one, a line that begins with a blank belongs to the one before.
- * Names are compared as they are, and, of those that have a compact form, by the full name, so "s:" is Subject. */
+/* Filtering works on the text: line by line up to the empty one, a line that begins with a blank belongs to the one
+ * before. Names are compared as they are, and, of those that have a compact form, by the full name, so "s:" is Subject.
+ */
 #include "sip/filter.h"
 
 static char low(char c)

@@ -1,15 +1,16 @@
 /* Overload: how long messages waited until they were read, and what is refused then. A datagram tells when the kernel
  * got it; what waits on a stream has waited about as long as the loop's last iteration took. A queue that stands (every
  * message of a tenth of a second waited longer than the bound) is overload; a burst is none, as it drains. From then on
- * new calls are let in at a rate that goes down by a tenth while messages wait too long and up by a little while they do
- * not; the others, and those that waited longer than the bound, get a 503 that keeps nothing and costs a twentieth of a
- * call. So the queue stays short, and what is accepted is set up as quickly as ever. (Refusing by the wait alone swings:
- * a call's later messages stand in the queue behind hundreds that were let in together.) At twice the bound strangers'
- * other requests are refused, too: who has shown his address, or answers a challenge, is served, and half of the
- * rate's burst is kept for him. A flood that even refusals cannot keep up with is met before a byte is parsed:
- * requests of an address that has shown nothing and asks over and over, and at four times the bound of any such address,
- * are dropped, so that the socket does not overflow and what known phones send is read. Nothing inside a dialog is ever
- * refused here, no ACK, no CANCEL, no repetition of what is being answered. The loop is one, so its state is one for all stacks; the bound is each stack's. */
+ * new calls are let in at a rate that goes down by a tenth while messages wait too long and up by a little while they
+ * do not; the others, and those that waited longer than the bound, get a 503 that keeps nothing and costs a twentieth
+ * of a call. So the queue stays short, and what is accepted is set up as quickly as ever. (Refusing by the wait alone
+ * swings: a call's later messages stand in the queue behind hundreds that were let in together.) At twice the bound
+ * strangers' other requests are refused, too: who has shown his address, or answers a challenge, is served, and half of
+ * the rate's burst is kept for him. A flood that even refusals cannot keep up with is met before a byte is parsed:
+ * requests of an address that has shown nothing and asks over and over, and at four times the bound of any such
+ * address, are dropped, so that the socket does not overflow and what known phones send is read. Nothing inside a
+ * dialog is ever refused here, no ACK, no CANCEL, no repetition of what is being answered. The loop is one, so its
+ * state is one for all stacks; the bound is each stack's. */
 #include "base/clock.h"
 #include "sip/sip_i.h"
 #include <stdio.h>
@@ -91,7 +92,8 @@ static ON_CTL void tell(struct sip_stack *s, bool is_on)
 	if (is_on)
 		rate_begin(clock_mono_us());
 	if (is_on)
-		log_warning("SIP: overload: messages wait over %d ms to be read; new calls beyond what can be done get 503",
+		log_warning(
+		    "SIP: overload: messages wait over %d ms to be read; new calls beyond what can be done get 503",
 		    s->cfg.overload_ms);
 	else
 		log_notice("SIP: the overload is over; messages waited up to %lld ms", (long long)load.peak_us / 1000);
@@ -170,8 +172,8 @@ static bool is_new(const char *p, size_t n)
 bool sip_shed_drops(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n)
 {
 	int64_t bound_us = clock_us_of_ms(s->cfg.overload_ms);
-	if (!load.is_on || s->cfg.overload_ms <= 0 || src->waited_us <= bound_us ||
-	    sip_flow_is_reliable(&src->flow) || !is_new(p, n))
+	if (!load.is_on || s->cfg.overload_ms <= 0 || src->waited_us <= bound_us || sip_flow_is_reliable(&src->flow) ||
+	    !is_new(p, n))
 		return false;
 	const struct sip_sender *d = sip_sender_find(s, &src->flow.peer);
 	if (sip_sender_is_known(d))

@@ -68,7 +68,7 @@ struct sip_stack_handlers {
 	 * anywhere. */
 	bool (*may_send)(struct sip_stack *s, enum sip_transport t, const struct addr *dst, void *arg);
 	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
-	void (*on_overload)(struct sip_stack *s, bool is_on, void *arg); /* may be NULL */
+	void (*on_overload)(struct sip_stack *s, bool is_on, void *arg);             /* may be NULL */
 	/* A request as it was parsed: true = it was taken care of and goes no
 	 * further: it is dropped without an answer. NULL: everything goes on. */
 	bool (*is_unwanted)(struct sip_stack *s, const struct addr *src, const struct sip_msg *m, void *arg);
@@ -99,12 +99,12 @@ ON_CTL int sip_stack_local_addr(struct sip_stack *s, enum sip_transport t, const
 struct sip_stack_stats {
 	uint64_t requests_in, responses_in, requests_out, responses_out, retransmits_in, retransmits_out, malformed,
 	    stray_responses, shed, auth_retries, timeouts;
-	uint64_t held_back; /* responses not sent or repeated: their address had credit for no more */
-	uint64_t host_shed; /* of shed: one address had too many transactions */
+	uint64_t held_back;     /* responses not sent or repeated: their address had credit for no more */
+	uint64_t host_shed;     /* of shed: one address had too many transactions */
 	uint64_t filtered;      /* requests of denied methods, and such as nobody wants */
 	uint64_t overload_shed; /* of shed: they had waited too long */
 	uint64_t dropped;       /* unread, in overload */
-	uint64_t barred;    /* messages and connections of addresses that are not heard */
+	uint64_t barred;        /* messages and connections of addresses that are not heard */
 	size_t server_transactions, client_transactions, dialogs, calls, conns, senders;
 	struct conn_limit_counts conn_limit;
 };

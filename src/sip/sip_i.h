@@ -38,9 +38,9 @@ struct sip_stack {
 	size_t done_count;
 	struct ltimer done_timer;
 	struct sip_stack_stats stats;
-	struct buf out;      /* scratch for what is sent */
-	struct buf self;     /* scratch for our own host:port */
-	struct buf unfolded; /* scratch for messages with folded lines */
+	struct buf out;                       /* scratch for what is sent */
+	struct buf self;                      /* scratch for our own host:port */
+	struct buf unfolded;                  /* scratch for messages with folded lines */
 	struct buf filtered_in, filtered_out; /* scratch for messages whose headers were filtered */
 	struct sip_filter_lists filter_in, filter_out;
 	bool has_filter_in, has_filter_out;

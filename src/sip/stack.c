@@ -184,10 +184,12 @@ static ON_CTL void malformed(struct sip_stack *s, const struct sip_source *src, 
 		sip_stateless_reply(s, src, m, m->error_code, m->error, NULL);
 }
 
-/* Denied headers are taken out of the text and what is left is parsed anew: nobody behind sees them, copies included. */
+/* Denied headers are taken out of the text and what is left is parsed anew: nobody behind sees them, copies included.
+ */
 static ON_CTL int headers_filter(struct sip_stack *s, struct sip_msg *m, unsigned flags)
 {
-	if (!sip_filter_has_headers(&s->filter_in) || !sip_filter_strip(&s->filter_in, m->raw.p, m->raw.n, &s->filtered_in))
+	if (!sip_filter_has_headers(&s->filter_in) ||
+	    !sip_filter_strip(&s->filter_in, m->raw.p, m->raw.n, &s->filtered_in))
 		return ST_OK;
 	return sip_msg_parse(m, s->in_hdrs, SIP_MSG_HDRS_MAX, s->filtered_in.p, s->filtered_in.n, flags);
 }

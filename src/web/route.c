@@ -323,7 +323,8 @@ static bool may_connect(const struct addr *peer, void *arg)
 {
 	const struct buf *acls = arg;
 	role_assert_ctl();
-	return !guard_is_barred(peer) && acl_allows(acls && acls->n ? buf_sv(acls) : SV("loopback.auto"), peer, NULL, NULL);
+	return !guard_is_barred(peer) &&
+	       acl_allows(acls && acls->n ? buf_sv(acls) : SV("loopback.auto"), peer, NULL, NULL);
 }
 
 const struct http_handlers web_handlers = {

@@ -22,7 +22,7 @@ struct prefix {
 	struct addr base;
 	unsigned bits;
 	bool is_allow;
-	char *token; /* owned, or NULL */
+	char *token;                 /* owned, or NULL */
 	const struct acl_host *host; /* it came of a name, or NULL */
 };
 struct acl_list {
@@ -107,10 +107,8 @@ void acl_list_host_set(struct acl_list *l, const struct acl_host *h, bool is_all
 	l->prefixes = grown;
 	for (size_t i = 0; i < a->count; i++) {
 		const struct addr *base = &a->records[i].addr;
-		grown[l->count++] = (struct prefix){.base = *base,
-		    .bits = base->sa.sa_family == AF_INET6 ? 128 : 32,
-		    .is_allow = is_allow,
-		    .host = h};
+		grown[l->count++] = (struct prefix){
+		    .base = *base, .bits = base->sa.sa_family == AF_INET6 ? 128 : 32, .is_allow = is_allow, .host = h};
 	}
 }
 
@@ -232,13 +230,14 @@ static bool user_scan(struct dir_user *u, void *arg)
 }
 
 /* host= is an address, a network or a name. */
-static ON_CTL void host_add(struct acl_set *s, struct acl_list *l, struct sv host, bool is_allow, const struct xml_node *node)
+static ON_CTL void host_add(
+    struct acl_set *s, struct acl_list *l, struct sv host, bool is_allow, const struct xml_node *node)
 {
 	if (list_add(l, host, is_allow, NULL) != ST_PARSE)
 		return;
 	if (sv_find(host, '/') < host.n || acl_host_add(&s->hosts, l, sv_trim(host), is_allow))
-		log_warning("acl: %s:%u: \"%.*s\" is no host", node->file ? node->file : "acl.conf", node->line,
-		    SVF(host));
+		log_warning(
+		    "acl: %s:%u: \"%.*s\" is no host", node->file ? node->file : "acl.conf", node->line, SVF(host));
 }
 
 static ON_CTL void node_add(struct acl_set *s, struct acl_list *l, const struct xml_node *node)

@@ -1,5 +1,5 @@
-/* Hosts in access lists by name: asked of the resolver when a set of lists is made, and again every few minutes, as their
- * addresses change. Nothing waits: until the first answer such a node lets nobody in. A name that cannot be asked
+/* Hosts in access lists by name: asked of the resolver when a set of lists is made, and again every few minutes, as
+ * their addresses change. Nothing waits: until the first answer such a node lets nobody in. A name that cannot be asked
  * (nobody answers) keeps the addresses it had; one that does not exist any more loses them. */
 #include "base/clock.h"
 #include "base/list.h"

@@ -30,8 +30,10 @@ static void fill_refused(struct metric_out *out, int which)
 			uint64_t count;
 		} rows[] = {{"no room", n.conn_limit.refused}, {"made room", n.conn_limit.made_room},
 		    {"late", n.conn_limit.late}, {"bytes", n.conn_limit.starved}, {"share", n.conn_limit.greedy},
-		    {"transactions", n.shed - n.host_shed - n.overload_shed}, {"transactions of an address", n.host_shed},
-		    {"overload", n.overload_shed}, {"overload, not read", n.dropped}, {"banned", n.barred}, {"rate", requests_refused(p)}, {"answer held back", n.held_back}};
+		    {"transactions", n.shed - n.host_shed - n.overload_shed},
+		    {"transactions of an address", n.host_shed}, {"overload", n.overload_shed},
+		    {"overload, not read", n.dropped}, {"banned", n.barred}, {"rate", requests_refused(p)},
+		    {"answer held back", n.held_back}};
 		for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
 			metric_put(out, (double)rows[i].count, "profile", p->conf.name, "why", rows[i].why, NULL);
 	}

@@ -1,5 +1,5 @@
-/* What people and the store write of bans ("USER@ADDRESS"), names of users as attackers write them, and called numbers. The
- * first byte chooses. */
+/* What people and the store write of bans ("USER@ADDRESS"), names of users as attackers write them, and called numbers.
+ * The first byte chooses. Parser: guard/ban.c, guard/fraud.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "guard/ban_i.h"

@@ -1,5 +1,6 @@
-/* Patterns of a profile's lists against messages: the first line is the deny list, the second the allow list, the rest the
- * message. What is taken out leaves a message that reads the same again, and its needed headers stay. */
+/* Patterns of a profile's lists against messages: the first line is the deny list, the second the allow list, the rest
+ * the message. What is taken out leaves a message that reads the same again, and its needed headers stay. Parser:
+ * sip/filter.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "sip/filter.h"

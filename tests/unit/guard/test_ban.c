@@ -121,10 +121,11 @@ static int test_specs(void)
 {
 	static const struct {
 		const char *text, *address, *user;
-	} rows[] = {{"192.0.2.1", "192.0.2.1", ""}, {" 192.0.2.1 ", "192.0.2.1", ""}, {"bob@192.0.2.1", "192.0.2.1", "bob"},
-	    {"a@b@192.0.2.1", "192.0.2.1", "a@b"}, {"2001:db8::1", "2001:db8::/64", ""},
-	    {"bob@2001:db8::/64", "2001:db8::/64", "bob"}, {"::ffff:192.0.2.1", "192.0.2.1", ""}, {"", NULL, NULL},
-	    {"host.example", NULL, NULL}, {"192.0.2.0/24", NULL, NULL}, {"b b@192.0.2.1", NULL, NULL}};
+	} rows[] = {{"192.0.2.1", "192.0.2.1", ""}, {" 192.0.2.1 ", "192.0.2.1", ""},
+	    {"bob@192.0.2.1", "192.0.2.1", "bob"}, {"a@b@192.0.2.1", "192.0.2.1", "a@b"},
+	    {"2001:db8::1", "2001:db8::/64", ""}, {"bob@2001:db8::/64", "2001:db8::/64", "bob"},
+	    {"::ffff:192.0.2.1", "192.0.2.1", ""}, {"", NULL, NULL}, {"host.example", NULL, NULL},
+	    {"192.0.2.0/24", NULL, NULL}, {"b b@192.0.2.1", NULL, NULL}};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct addr a;
 		struct sv user;

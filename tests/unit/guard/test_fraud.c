@@ -1,4 +1,5 @@
-/* Rules of expensive destinations: which one a number falls under, what an hour holds, night, what is wrong in the file. */
+/* Rules of expensive destinations: which one a number falls under, what an hour holds, night, what is wrong in the
+ * file. */
 #include "base/mem.h"
 #include "guard/fraud_i.h"
 #include "harness.h"
@@ -45,16 +46,18 @@ static int test_rules(void)
 	EXPECT_STR(rule_of(c, "00881612"), "satellite");
 	EXPECT_STR(rule_of(c, "1000"), "");
 	EXPECT_STR(rule_of(c, ""), "");
-	c = conf_of("<configuration><settings><param name='enabled' value='true'/><param name='except' value='+49,0049'/>"
-	            "<param name='action' value='refuse'/><param name='night' value='23:30-05:00'/></settings><rules>"
-	            "<rule name='abroad' prefixes='00,+' calls='3' minutes='10' all-calls='5'/>"
-	            "<rule name='far' prefixes='0088' except='00881' calls='1'/></rules></configuration>");
+	c = conf_of(
+	    "<configuration><settings><param name='enabled' value='true'/><param name='except' value='+49,0049'/>"
+	    "<param name='action' value='refuse'/><param name='night' value='23:30-05:00'/></settings><rules>"
+	    "<rule name='abroad' prefixes='00,+' calls='3' minutes='10' all-calls='5'/>"
+	    "<rule name='far' prefixes='0088' except='00881' calls='1'/></rules></configuration>");
 	EXPECT(c->is_on && c->action == FRAUD_REFUSE && !problems);
 	EXPECT_STR(rule_of(c, "0044"), "abroad");
 	EXPECT_STR(rule_of(c, "004930"), "");
 	EXPECT_STR(rule_of(c, "00882"), "far");
 	EXPECT_STR(rule_of(c, "008811"), "");
-	EXPECT(fraud_is_night(c, 23 * 60 + 30) && fraud_is_night(c, 0) && !fraud_is_night(c, 5 * 60) && !fraud_is_night(c, 12 * 60));
+	EXPECT(fraud_is_night(c, 23 * 60 + 30) && fraud_is_night(c, 0) && !fraud_is_night(c, 5 * 60) &&
+	       !fraud_is_night(c, 12 * 60));
 	conf_of("<configuration><settings><param name='action' value='shout'/><param name='night' value='late'/>"
 	        "<param name='block-time' value='x'/></settings><rules><rule calls='many' prefixes='"
 	        "123456789012345678901234567890'/></rules></configuration>");

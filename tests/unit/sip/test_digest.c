@@ -64,8 +64,9 @@ static enum digest_result check_from(struct digest_server *d, const struct answe
 	    user, a->nonce, uri, r, a->alg == DIGEST_SHA256 ? ", algorithm=SHA-256" : "",
 	    a->no_qop ? "" : ", qop=auth, cnonce=\"cn\", nc=", a->no_qop ? "" : nc, a->extra ? ", " : "",
 	    a->extra ? a->extra : "");
-	enum digest_result res = sip_msg_parse(&m, hdrs, 32, b.p, b.n, 0) ? (enum digest_result) - 1
-	                                                                  : digest_check(d, &m, false, "lab", &secret, src);
+	enum digest_result res = sip_msg_parse(&m, hdrs, 32, b.p, b.n, 0)
+	                             ? (enum digest_result) - 1
+	                             : digest_check(d, &m, false, "lab", &secret, src);
 	buf_fini(&b);
 	return res;
 }

@@ -31,8 +31,8 @@ static ON_CTL void tell(const struct profile *p, const char *what, struct sv who
 	event_fire(e);
 }
 
-static ON_CTL int take(const struct profile *p, struct guard_hold **out, const char *what, struct sv who,
-    const struct guard_limit *l)
+static ON_CTL int take(
+    const struct profile *p, struct guard_hold **out, const char *what, struct sv who, const struct guard_limit *l)
 {
 	const char *why = NULL;
 	int st = guard_rate_take(out, what, who, l, &why);

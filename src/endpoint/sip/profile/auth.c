@@ -180,8 +180,8 @@ static ON_CTL bool user_acl_allows(const struct dir_user *u, const struct addr *
 }
 
 /* A user that is not there, or has no password, is looked at as one whose password nobody can know: the same work. */
-static ON_CTL enum digest_result check_answer(struct profile *p, const struct sip_msg *m, const char *realm,
-    const struct dir_user *u, const struct addr *src)
+static ON_CTL enum digest_result check_answer(
+    struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u, const struct addr *src)
 {
 	struct digest_secret secret = {0};
 	static char nobody[33];

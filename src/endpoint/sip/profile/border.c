@@ -1,5 +1,5 @@
-/* What a profile lets in before anybody looks at it: banned addresses, scanners by their User-Agent, methods and headers by
- * lists; and what it tells of overload. Whom the ban list holds is guard's affair. */
+/* What a profile lets in before anybody looks at it: banned addresses, scanners by their User-Agent, methods and
+ * headers by lists; and what it tells of overload. Whom the ban list holds is guard's affair. */
 #include "base/log.h"
 #include "core/event/event.h"
 #include "endpoint/sip/profile/profile_i.h"
@@ -7,8 +7,9 @@
 #include "text/re.h"
 
 /* What "scanners" in drop-user-agents means: programs whose only use is to look for open doors. */
-static const char scanners[] = "friendly-scanner*,friendly-request*,sipvicious*,sip-scan*,sipscan*,sundayddr*,sipcli*,"
-                               "VaxSIPUserAgent*,VaxIPUserAgent*,iWar*,pplsip*,siparmyknife*,smap *,eyeBeam-scan*,Nmap*";
+static const char scanners[] =
+    "friendly-scanner*,friendly-request*,sipvicious*,sip-scan*,sipscan*,sundayddr*,sipcli*,"
+    "VaxSIPUserAgent*,VaxIPUserAgent*,iWar*,pplsip*,siparmyknife*,smap *,eyeBeam-scan*,Nmap*";
 
 bool border_is_barred(struct sip_stack *s, const struct addr *src, void *arg)
 {
@@ -57,7 +58,8 @@ void border_on_overload(struct sip_stack *s, bool is_on, void *arg)
 void border_filters_set(struct profile *p)
 {
 	const struct profile_conf *c = &p->conf;
-	const struct sip_filter_lists in = {c->allow_methods_in, c->deny_methods_in, c->allow_headers_in, c->deny_headers_in},
+	const struct sip_filter_lists in = {c->allow_methods_in, c->deny_methods_in, c->allow_headers_in,
+	                                  c->deny_headers_in},
 	                              out = {c->allow_methods_out, c->deny_methods_out, c->allow_headers_out,
 	                                  c->deny_headers_out};
 	sip_stack_set_filters(p->stack, &in, &out);

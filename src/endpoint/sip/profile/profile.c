@@ -139,8 +139,11 @@ static ON_CTL int stack_open(struct profile *p)
 	    .max_conn_bytes = c->tcp_max_bytes,
 	    .max_conn_bytes_per_host = c->tcp_max_bytes_per_host,
 	    .max_stranger_bytes = c->tcp_stranger_bytes};
-	struct sip_stack_handlers h = {
-	    .on_request = profiles.hooks->on_request, .on_trace = trace_print, .is_barred = border_is_barred, .is_unwanted = border_is_unwanted, .on_overload = border_on_overload};
+	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request,
+	    .on_trace = trace_print,
+	    .is_barred = border_is_barred,
+	    .is_unwanted = border_is_unwanted,
+	    .on_overload = border_on_overload};
 	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,
 	    .accepts_no_qop = true};
