@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 enum {
+	SECOND_US = 1000000,
 	STANDING_US = 100000,   /* a queue stands when it does so long */
 	STANDING_MESSAGES = 64, /* and over so many messages */
 	CALM_US = 5000000,      /* overload is over so long after the last refusal */
@@ -45,7 +46,7 @@ static struct {
 static ON_CTL void rate_begin(int64_t now_us)
 {
 	int64_t us = now_us - load.second_us;
-	load.rate = us > STANDING_US ? load.let_in * 1e6 / (double)us * 0.8 : RATE_MIN;
+	load.rate = us > STANDING_US ? load.let_in * 0.8 / ((double)us / SECOND_US) : RATE_MIN;
 	load.tokens = 0;
 	load.tokens_us = load.step_us = now_us;
 }
@@ -68,7 +69,7 @@ static ON_CTL bool rate_takes(int64_t now_us, bool is_stranger)
 	double most = load.rate * BURST_MS / 1000;
 	if (most < BURST_MIN)
 		most = BURST_MIN;
-	load.tokens += load.rate * (double)(now_us - load.tokens_us) / 1e6;
+	load.tokens += load.rate * (double)(now_us - load.tokens_us) / SECOND_US;
 	load.tokens_us = now_us;
 	if (load.tokens > most)
 		load.tokens = most;
@@ -81,7 +82,7 @@ static ON_CTL bool rate_takes(int64_t now_us, bool is_stranger)
 /* While there is no overload it is only counted what is let in: that is where the rate begins. */
 static ON_CTL void let_in_count(int64_t now_us)
 {
-	if (now_us - load.second_us > 1000000)
+	if (now_us - load.second_us > SECOND_US)
 		load.second_us = now_us, load.let_in = 0;
 	load.let_in++;
 }
@@ -178,7 +179,7 @@ bool sip_shed_drops(struct sip_stack *s, const struct sip_source *src, const cha
 	const struct sip_sender *d = sip_sender_find(s, &src->flow.peer);
 	if (sip_sender_is_known(d))
 		return false;
-	bool asks_over_and_over = d && d->second == loop_now_us() / 1000000 && d->second_count > STRANGER_PER_S;
+	bool asks_over_and_over = d && d->second == loop_now_us() / SECOND_US && d->second_count > STRANGER_PER_S;
 	if (!asks_over_and_over && src->waited_us <= 4 * bound_us)
 		return false;
 	load.refused_last_us = clock_mono_us();

@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-static unsigned user_number(const struct dir_user *u, const char *name, unsigned otherwise)
+static ON_CTL unsigned user_number(const struct dir_user *u, const char *name, unsigned otherwise)
 {
 	uint32_t n;
 	const char *text = u ? dir_user_param(u, name) : NULL;
