@@ -1,5 +1,5 @@
 /* Global variables, the configuration and modules: global_getvar, global_setvar, reloadxml, reloadacl, acl,
- * is_lan_addr, xml_locate, xml_wrap, load, unload, reload, module_exists, log, nat_map. */
+ * is_lan_addr, xml_locate, xml_wrap, load, unload, reload, module_exists, log. */
 #include "api/api_i.h"
 #include "core/conf/acl.h"
 #include "core/conf/config.h"
@@ -307,10 +307,4 @@ int api_log(struct api_call *c)
 	if (*text)
 		log_uuid(level, c->leg ? c->leg->uuid : NULL, "%s", text);
 	return api_text(c, "+OK\n");
-}
-
-int api_nat_map(struct api_call *c)
-{
-	role_assert_ctl();
-	return api_text(c, "false"); /* no port mapping on the router is done */
 }

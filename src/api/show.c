@@ -10,6 +10,7 @@
 #include "core/value/vars.h"
 #include "media/ctl/mctl.h"
 #include "text/words.h"
+#include "net/nat_map.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -450,7 +451,15 @@ static ON_CTL void show_tasks(struct rows *rows, const char *filter)
 static ON_CTL void show_nat_map(struct rows *rows, const char *filter)
 {
 	static const char *const cols[] = {"port", "proto", "proto_num", "sticky", NULL};
+	size_t count;
+	const struct nat_mapping *m = nat_map_list(&count);
 	rows->cols = cols;
+	for (size_t i = 0; i < count; i++) {
+		char port[8];
+		snprintf(port, sizeof(port), "%u", m[i].port);
+		const char *v[] = {port, m[i].is_tcp ? "tcp" : "udp", m[i].is_tcp ? "1" : "0", m[i].is_sticky ? "1" : "0"};
+		rows_add(rows, v);
+	}
 }
 
 struct report {

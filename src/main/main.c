@@ -17,6 +17,7 @@
 #include "dialplan/dialplan.h"
 #include "directory/directory.h"
 #include "endpoint/sip/check.h"
+#include "ivr/ivr.h"
 #include "logger/logger.h"
 #include "loop/loop.h"
 #include "main/console.h"
@@ -25,6 +26,7 @@
 #include "main/process.h"
 #include "main/reference.h"
 #include "net/dns.h"
+#include "net/nat_map.h"
 #include "say/say.h"
 #include <malloc.h>
 #include <signal.h>
@@ -118,6 +120,8 @@ static ON_CTL int config_start(void)
 	if (!st)
 		st = say_stage_init();
 	if (!st)
+		st = ivr_stage_init();
+	if (!st)
 		st = sofia_stage_init();
 	return st ? st : directory_start();
 }
@@ -171,6 +175,8 @@ static ON_CTL int start(void)
 		return 255;
 	}
 	core_on_stop(on_stop, NULL);
+	if (!options.is_no_nat)
+		nat_map_start();
 	leg_record_writer_set(cdr_xml_write);
 	module_load_configured();
 	if (loop_signal(SIGTERM, on_terminate, NULL) || loop_signal(SIGHUP, on_hangup_signal, NULL) ||
@@ -210,6 +216,7 @@ static ON_CTL bool stop(void)
 	console_stop();
 	if (!core_stop(STOP_DEADLINE_US))
 		return false;
+	nat_map_stop();
 	dns_stop();
 	directory_stop();
 	config_fini();

@@ -10,8 +10,10 @@
 
 /* each room's descriptors */
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
-    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_guard;
+    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor,
+    mod_guard;
 extern const struct module mod_dialplan_asterisk, inline_in_dptools;
+extern const struct module ivr_in_dptools;
 extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline;
 
 /* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
@@ -34,6 +36,7 @@ static const struct module *const all[] = {
     &mod_logfile,
     &mod_commands,
     &mod_dptools,
+    &ivr_in_dptools,
     &say_in_dptools,
     &inline_in_dptools,
     &say_in_commands,
@@ -44,6 +47,7 @@ static const struct module *const all[] = {
     &mod_db,
     &mod_hash,
     &mod_expr,
+    &mod_distributor,
     &mod_loopback,
     &mod_valet_parking,
     &mod_dialplan_xml,

@@ -47,7 +47,7 @@ struct dns_ask {
 };
 struct kept {
 	int64_t until_us;
-	struct dns_answer answer;
+	struct dns_answer answer; /* cut short: answer_bytes */
 };
 
 static struct {
@@ -111,14 +111,21 @@ static ON_CTL void files_check(void)
 
 /* ---- the cache ---- */
 
+/* Of an answer: without the text that it does not use. */
+static size_t answer_bytes(const struct dns_answer *a)
+{
+	return offsetof(struct dns_answer, text) + a->text_n;
+}
+
 static ON_CTL void keep(const char *key, const struct dns_answer *a, unsigned ttl_s)
 {
-	struct kept *k = mem_zalloc(sizeof(*k));
+	size_t n = answer_bytes(a);
+	struct kept *k = mem_alloc(offsetof(struct kept, answer) + n);
 	struct hash_it it = {0};
 	if (!k)
 		return;
 	k->until_us = clock_mono_us() + clock_us_of_s(ttl_s);
-	k->answer = *a;
+	memcpy(&k->answer, a, n);
 	if (hash_count(dns.cache) >= CACHE_MAX && hash_next(dns.cache, &it))
 		hash_del(dns.cache, it.key); /* the oldest */
 	if (hash_set(dns.cache, sv_of(key), k))
@@ -134,7 +141,7 @@ static ON_CTL bool cached(const char *key, struct dns_answer *a)
 		hash_del(dns.cache, sv_of(key));
 		return false;
 	}
-	*a = k->answer;
+	memcpy(a, &k->answer, answer_bytes(&k->answer));
 	return true;
 }
 
@@ -185,9 +192,9 @@ static ON_CTL void ask_tell(struct dns_ask *ask, const struct dns_answer *a)
 
 static void ask_late(void *arg)
 {
-	role_assert_ctl();
+	static const struct dns_answer late = {.status = ST_TIMEOUT};
 	dns.stats.timeouts++;
-	ask_tell(arg, &(struct dns_answer){.status = ST_TIMEOUT});
+	ask_tell(arg, &late);
 }
 
 void dns_cancel(struct dns_ask *ask)
@@ -276,7 +283,8 @@ static void question_end(void *arg)
 	struct question *q = arg;
 	struct lnode *n;
 	role_assert_ctl();
-	struct dns_answer a = q->lookup.answer;
+	struct dns_answer a;
+	memcpy(&a, &q->lookup.answer, answer_bytes(&q->lookup.answer));
 	hash_take(dns.questions, sv_of(q->key));
 	keep(q->key, &a, q->lookup.ttl_s);
 	dns.stats.failures += a.status && a.status != ST_NOTFOUND;
@@ -300,7 +308,8 @@ static void question_late(void *arg)
 	struct question *q = arg;
 	role_assert_ctl();
 	q->lookup.is_done = true;
-	q->lookup.answer = (struct dns_answer){.status = ST_TIMEOUT};
+	q->lookup.answer.status = ST_TIMEOUT;
+	q->lookup.answer.count = q->lookup.answer.text_n = 0;
 	q->lookup.ttl_s = 5;
 	question_end(q);
 }
@@ -363,7 +372,7 @@ int dns_ask(struct dns_ask **out, enum dns_kind kind, struct sv name, const stru
     struct dns_answer *a, dns_fn fn, void *arg)
 {
 	char key[DNS_NAME_MAX + 16];
-	a->count = 0;
+	a->count = a->text_n = 0;
 	if (!dns.conf)
 		return a->status = ST_CANCELLED;
 	dns.stats.asked++;
@@ -400,6 +409,7 @@ int dns_start(void)
 
 void dns_stop(void)
 {
+	static const struct dns_answer cancelled = {.status = ST_CANCELLED};
 	struct hash_it it = {0};
 	struct lnode *n;
 	dns.conf = mem_unref(dns.conf); /* who is told can ask nothing any more */
@@ -407,7 +417,7 @@ void dns_stop(void)
 		struct question *q = it.value;
 		hash_take(dns.questions, it.key);
 		while ((n = list_first(&q->asks)))
-			ask_tell(list_entry(n, struct dns_ask, link), &(struct dns_answer){.status = ST_CANCELLED});
+			ask_tell(list_entry(n, struct dns_ask, link), &cancelled);
 		question_free(q);
 	}
 	hash_free(dns.questions);

@@ -1,24 +1,31 @@
 /* Names to addresses, on the control loop: nothing here waits for a name server but the one who asked. /etc/hosts and
  * /etc/resolv.conf are honoured (and read again when they change); answers are kept by their TTL, refusals and silence
  * for a short while. A question is asked once however many wait for it; questions under way are bounded, in all and by
- * the address on whose behalf they are asked. Records of other types (SRV, NAPTR: RFC 3263) get a kind here and a
- * member in the record; the cache, the bounds and the cancelling are the same for them. */
+ * the address on whose behalf they are asked. SRV and NAPTR (RFC 2782, 3403) are kinds beside the addresses; the cache,
+ * the bounds and the cancelling are the same for them. */
 #pragma once
 #include "base/role.h"
 #include "base/status.h"
 #include "net/addr.h"
 #include <stdbool.h>
 
-enum { DNS_NAME_MAX = 253, DNS_RECORDS_MAX = 16 };
+enum { DNS_NAME_MAX = 253, DNS_RECORDS_MAX = 16, DNS_TEXT_MAX = 2048 };
 
 enum dns_kind {
 	DNS_NONE,
 	DNS_ADDRESS, /* A; AAAA where there is no A */
 	DNS_A,
 	DNS_AAAA,
+	DNS_SRV,
+	DNS_NAPTR,
+	DNS_KIND_COUNT
 };
 struct dns_record {
-	struct addr addr; /* port 0 */
+	struct addr addr; /* of addresses; port 0 */
+	/* SRV: priority, weight, port; NAPTR: order, preference */
+	uint16_t first, second, port;
+	uint16_t name_at, service_at; /* in the answer's text (dns_record_name, _service); lower case */
+	char flag;                    /* NAPTR: 's', 'a', 'u', 'p', or 0 */
 };
 struct dns_answer {
 	/* ST_OK: at least one record. ST_NOTFOUND: the name, or this kind of it, does not exist. ST_TIMEOUT: nobody
@@ -27,7 +34,13 @@ struct dns_answer {
 	int status;
 	size_t count;
 	struct dns_record records[DNS_RECORDS_MAX];
+	size_t text_n;
+	char text[DNS_TEXT_MAX]; /* last: what is not used is not kept */
 };
+/* SRV: the target, "" = the service is decidedly not there (RFC 2782); NAPTR: the replacement, "" where there is a
+ * regular expression instead. Borrowed from the answer. */
+ANY const char *dns_record_name(const struct dns_answer *a, const struct dns_record *r);
+ANY const char *dns_record_service(const struct dns_answer *a, const struct dns_record *r); /* NAPTR: "sip+d2u" */
 /* a is valid during the call. */
 typedef void (*dns_fn)(const struct dns_answer *a, void *arg);
 

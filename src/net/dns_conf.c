@@ -165,6 +165,11 @@ bool dns_conf_host(const struct dns_conf *c, enum dns_kind kind, struct sv name,
 	return true;
 }
 
+bool dns_conf_has_host(const struct dns_conf *c, struct sv name)
+{
+	return hash_get(c->hosts, name) != NULL;
+}
+
 int dns_conf_channel(const struct dns_conf *c, ares_sock_state_cb fn, void *arg, ares_channel *out)
 {
 	struct ares_options o = c->options;

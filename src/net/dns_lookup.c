@@ -54,7 +54,11 @@ static bool known_is(struct dns_answer *a, int status)
 bool dns_known(const struct dns_conf *c, enum dns_kind kind, struct sv name, struct dns_answer *a)
 {
 	struct addr *first = &a->records[0].addr;
-	a->count = 0;
+	a->count = a->text_n = 0;
+	if (kind >= DNS_SRV) /* numbers and what the hosts file names have addresses and nothing else */
+		return (!is_host_name(name) || ends_in(name, SV("invalid")) || ends_in(name, SV("localhost")) ||
+		           dns_conf_has_host(c, name)) &&
+		       known_is(a, ST_NOTFOUND);
 	if (!addr_parse(first, name, 0)) {
 		bool is_4 = first->sa.sa_family == AF_INET;
 		a->count = kind == DNS_ADDRESS || (kind == DNS_A) == is_4;
@@ -77,7 +81,7 @@ bool dns_known(const struct dns_conf *c, enum dns_kind kind, struct sv name, str
 
 /* ---- packets ---- */
 
-static void ttl_note(unsigned *least_s, int ttl)
+void dns_ttl_note(unsigned *least_s, int64_t ttl)
 {
 	unsigned s = ttl < TTL_MIN_S ? TTL_MIN_S : ttl > TTL_MAX_S ? TTL_MAX_S : (unsigned)ttl;
 	if (s < *least_s)
@@ -90,7 +94,7 @@ static int read_4(const unsigned char *p, int n, struct dns_answer *a, unsigned 
 	int count = DNS_RECORDS_MAX, rc = ares_parse_a_reply(p, n, NULL, found, &count);
 	for (int i = 0; !rc && i < count; i++) {
 		a->records[i].addr = (struct addr){.in4 = {.sin_family = AF_INET, .sin_addr = found[i].ipaddr}};
-		ttl_note(ttl_s, found[i].ttl);
+		dns_ttl_note(ttl_s, found[i].ttl);
 	}
 	a->count = rc || count < 0 ? 0 : (size_t)count;
 	return rc;
@@ -103,7 +107,7 @@ static int read_6(const unsigned char *p, int n, struct dns_answer *a, unsigned 
 	for (int i = 0; !rc && i < count; i++) {
 		a->records[i].addr = (struct addr){.in6 = {.sin6_family = AF_INET6}};
 		memcpy(&a->records[i].addr.in6.sin6_addr, &found[i].ip6addr, 16);
-		ttl_note(ttl_s, found[i].ttl);
+		dns_ttl_note(ttl_s, found[i].ttl);
 	}
 	a->count = rc || count < 0 ? 0 : (size_t)count;
 	return rc;
@@ -137,8 +141,10 @@ static void failed(struct dns_answer *a, int status, unsigned *ttl_s)
 void dns_packet_read(enum dns_kind kind, const unsigned char *p, int n, struct dns_answer *a, unsigned *ttl_s)
 {
 	*ttl_s = TTL_MAX_S;
-	a->count = 0;
-	int rc = kind == DNS_AAAA ? read_6(p, n, a, ttl_s) : read_4(p, n, a, ttl_s);
+	a->count = a->text_n = 0;
+	int rc = kind == DNS_AAAA                        ? read_6(p, n, a, ttl_s)
+	         : kind == DNS_SRV || kind == DNS_NAPTR ? dns_service_read(kind, p, n, a, ttl_s)
+	                                                 : read_4(p, n, a, ttl_s);
 	a->status = ST_OK;
 	if (rc || !a->count)
 		failed(a, rc ? status_of(rc) : ST_NOTFOUND, ttl_s);
@@ -151,6 +157,10 @@ static void on_packet(void *arg, int rc, int timeouts, unsigned char *p, int n);
 static void question_send(struct dns_lookup *l)
 {
 	bool is_6 = l->kind == DNS_AAAA || l->is_second;
+	if (l->kind == DNS_SRV || l->kind == DNS_NAPTR) { /* of whole names only */
+		ares_query(l->channel, l->name, ns_c_in, l->kind == DNS_SRV ? ns_t_srv : ns_t_naptr, on_packet, l);
+		return;
+	}
 	ares_search(l->channel, l->name, ns_c_in, is_6 ? ns_t_aaaa : ns_t_a, on_packet, l);
 }
 
@@ -163,7 +173,7 @@ static void on_packet(void *arg, int rc, int timeouts, unsigned char *p, int n)
 	if (rc)
 		failed(&l->answer, status_of(rc), &l->ttl_s);
 	else
-		dns_packet_read(is_6 ? DNS_AAAA : DNS_A, p, n, &l->answer, &l->ttl_s);
+		dns_packet_read(l->kind >= DNS_SRV ? l->kind : is_6 ? DNS_AAAA : DNS_A, p, n, &l->answer, &l->ttl_s);
 	/* NXDOMAIN is true of every type; only a name that is there may have another one */
 	if (l->answer.status == ST_NOTFOUND && rc != ARES_ENOTFOUND && l->kind == DNS_ADDRESS && !l->is_second) {
 		l->is_second = true;

@@ -1,6 +1,7 @@
 /* wslay's event interface pulls bytes by a callback and pushes frames by another; between, the buffer just fed. */
 #include "net/ws.h"
 #include "base/mem.h"
+#include "base/rand.h"
 #include "text/base64.h"
 #include "text/digest.h"
 
@@ -15,7 +16,8 @@ struct ws {
 	void *arg;
 	const char *in; /* what is left of the bytes being fed */
 	size_t in_n;
-	bool is_broken, is_closing /* by us: the far side has to answer */;
+	size_t held; /* fed since the last whole message */
+	bool is_client, is_broken, is_closing /* by us: the far side has to answer */;
 };
 
 int ws_accept_key(struct sv key, char out[WS_ACCEPT_CHARS + 1])
@@ -71,26 +73,55 @@ static ssize_t send_cb(wslay_event_context_ptr ctx, const uint8_t *data, size_t 
 static void msg_cb(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *m, void *arg)
 {
 	struct ws *w = arg;
-	if (!wslay_is_ctrl_frame(m->opcode))
-		w->h->on_message(
-		    w, m->opcode == WSLAY_TEXT_FRAME, (struct sv){(const char *)m->msg, m->msg_length}, w->arg);
+	if (wslay_is_ctrl_frame(m->opcode)) { /* perhaps amid a message */
+		size_t frame = m->msg_length + (w->is_client ? 2 : 6);
+		w->held -= frame < w->held ? frame : w->held;
+		return;
+	}
+	w->held = w->in_n; /* the begin of the next one */
+	w->h->on_message(w, m->opcode == WSLAY_TEXT_FRAME, (struct sv){(const char *)m->msg, m->msg_length}, w->arg);
 }
 
-int ws_server_new(struct ws **out, size_t max_message_bytes, const struct ws_handlers *h, void *arg)
+static int mask_cb(wslay_event_context_ptr ctx, uint8_t *out, size_t n, void *arg)
 {
-	static const struct wslay_event_callbacks callbacks = {
-	    .recv_callback = recv_cb, .send_callback = send_cb, .on_msg_recv_callback = msg_cb};
+	rand_bytes(out, n);
+	return 0;
+}
+
+static int ws_new(struct ws **out, bool is_client, size_t max_message_bytes, const struct ws_handlers *h, void *arg)
+{
+	static const struct wslay_event_callbacks callbacks = {.recv_callback = recv_cb,
+	    .send_callback = send_cb,
+	    .on_msg_recv_callback = msg_cb,
+	    .genmask_callback = mask_cb};
 	struct ws *w = mem_zalloc(sizeof(*w));
 	if (!w)
 		return ST_NOMEM;
 	w->h = h, w->arg = arg;
-	if (wslay_event_context_server_init(&w->ctx, &callbacks, w)) {
+	w->is_client = is_client;
+	if (is_client ? wslay_event_context_client_init(&w->ctx, &callbacks, w)
+	              : wslay_event_context_server_init(&w->ctx, &callbacks, w)) {
 		mem_free(w);
 		return ST_NOMEM;
 	}
 	wslay_event_config_set_max_recv_msg_length(w->ctx, max_message_bytes);
 	*out = w;
 	return ST_OK;
+}
+
+int ws_server_new(struct ws **out, size_t max_message_bytes, const struct ws_handlers *h, void *arg)
+{
+	return ws_new(out, false, max_message_bytes, h, arg);
+}
+
+int ws_client_new(struct ws **out, size_t max_message_bytes, const struct ws_handlers *h, void *arg)
+{
+	return ws_new(out, true, max_message_bytes, h, arg);
+}
+
+void ws_set_max_message(struct ws *w, size_t bytes)
+{
+	wslay_event_config_set_max_recv_msg_length(w->ctx, bytes);
 }
 
 void ws_free(struct ws *w)
@@ -118,6 +149,7 @@ int ws_flush(struct ws *w)
 int ws_feed(struct ws *w, const char *p, size_t n)
 {
 	w->in = p, w->in_n = n;
+	w->held += n;
 	while (w->in_n && wslay_event_want_read(w->ctx) && !w->is_broken)
 		if (wslay_event_recv(w->ctx))
 			w->is_broken = true;
@@ -129,20 +161,27 @@ int ws_feed(struct ws *w, const char *p, size_t n)
 	return st;
 }
 
-int ws_send_text(struct ws *w, struct sv text)
+static ON_CTL int message_send(struct ws *w, uint8_t opcode, struct sv bytes)
 {
-	struct wslay_event_msg m = {WSLAY_TEXT_FRAME, (const uint8_t *)text.p, text.n};
+	struct wslay_event_msg m = {opcode, (const uint8_t *)bytes.p, bytes.n};
 	if (wslay_event_queue_msg(w->ctx, &m))
 		return ST_CLOSED;
 	return ws_flush(w);
 }
 
+int ws_send_text(struct ws *w, struct sv text)
+{
+	return message_send(w, WSLAY_TEXT_FRAME, text);
+}
+
+int ws_send_binary(struct ws *w, struct sv bytes)
+{
+	return message_send(w, WSLAY_BINARY_FRAME, bytes);
+}
+
 int ws_ping(struct ws *w)
 {
-	struct wslay_event_msg m = {WSLAY_PING, NULL, 0};
-	if (wslay_event_queue_msg(w->ctx, &m))
-		return ST_CLOSED;
-	return ws_flush(w);
+	return message_send(w, WSLAY_PING, SV_NONE);
 }
 
 void ws_close(struct ws *w, uint16_t code, const char *reason)
@@ -156,4 +195,9 @@ void ws_close(struct ws *w, uint16_t code, const char *reason)
 size_t ws_queued_bytes(const struct ws *w)
 {
 	return wslay_event_get_queued_msg_length(w->ctx);
+}
+
+size_t ws_held_bytes(const struct ws *w)
+{
+	return w->held;
 }

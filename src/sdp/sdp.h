@@ -80,6 +80,9 @@ ANY bool sdp_attr_get(const struct sdp *s, int media, const char *name, struct s
 ANY int sdp_write(const struct sdp *s, struct buf *out);
 /* Value of one parameter of an fmtp text: "useinbandfec" in "minptime=10; useinbandfec=1". */
 ANY bool sdp_fmtp_get(struct sv fmtp, const char *name, struct sv *value);
+/* Appends text with our numeric address and port in the place of the first audio line's; other lines are refused (port
+ * 0), what else would lead past us is left out. ST_PARSE as sdp_parse. */
+ANY int sdp_readdress(struct sv text, struct sv host, uint16_t port, struct buf *out);
 /* Numeric address text: 4, 6, or 0 when it is neither. */
 ANY int sdp_host_kind(struct sv host);
 

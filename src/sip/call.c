@@ -176,6 +176,7 @@ void sip_call_close(struct sip_call *c, const struct sip_close *why)
 	c->close.msg = c->close_msg;
 	sip_call_abort_requests(c);
 	sip_call_retry_clear(c);
+	sip_call_rel_end(c);
 	c->dlg->credentials = NULL;
 	if (c->inv_tx) /* a re-INVITE nobody will answer any more, or the INVITE itself */
 		sip_stx_respond(c->inv_tx, 487, NULL, NULL, NULL, SV_NONE, NULL, false);
@@ -241,7 +242,7 @@ int sip_call_hangup(struct sip_call *c, int code, const char *phrase, const char
 		why.kind = SIP_CLOSE_REJECT;
 		why.code = code >= 300 ? code : 480;
 		if (c->inv_tx)
-			sip_stx_respond(c->inv_tx, why.code, phrase, lines, NULL, SV_NONE, NULL, false);
+			sip_dialog_answer(c->dlg, c->inv_tx, why.code, phrase, lines, NULL, SV_NONE);
 		release_tx(&c->inv_tx);
 		sip_call_close(c, &why);
 	} else if (is_early) {
@@ -318,7 +319,7 @@ int sip_call_request(struct sip_call *c, const char *method, const char *headers
 	r->arg = arg;
 	list_push(&c->requests, &r->link);
 	enum sip_method id = sip_method_of(sv_of(method));
-	bool with_contact = id == SIP_SUBSCRIBE || id == SIP_NOTIFY || id == SIP_REFER;
+	bool with_contact = id == SIP_SUBSCRIBE || id == SIP_NOTIFY || id == SIP_REFER || id == SIP_PRACK;
 	int st = sip_dialog_send(c->dlg, &r->ctx, method, headers, ctype, body, with_contact, on_request_response, r);
 	if (st) {
 		list_remove(&r->link);
@@ -458,4 +459,9 @@ const struct sip_msg *sip_call_invite_msg(const struct sip_call *c)
 void *sip_call_arg(const struct sip_call *c)
 {
 	return c->arg;
+}
+
+int sip_call_add_part(struct sip_call *c, const struct sip_part *part)
+{
+	return sip_dialog_add_part(c->dlg, part);
 }

@@ -122,7 +122,7 @@ void sip_call_request_in(struct sip_call *c, struct sip_stx *tx, const struct si
 		update_in(c, tx, m);
 		break;
 	case SIP_PRACK:
-		simple(tx, 481, NULL);
+		sip_call_prack_in(c, tx, m);
 		break;
 	default:
 		other_in(c, tx, m);

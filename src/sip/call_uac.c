@@ -12,7 +12,10 @@ static ON_CTL int put_invite(struct sip_call *c, const struct sip_invite_params 
 	buf_printf(b, "From: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u INVITE\r\n", c->dlg->local_uri,
 	    c->dlg->local_tag, c->dlg->remote_uri, c->dlg->call_id, c->dlg->local_cseq);
 	sip_dialog_contact_line(c->dlg, b);
-	sip_put_common(c->stack, b, true);
+	if (p->sdp.n)
+		sip_put_common(c->stack, b, true);
+	else
+		sip_put_common_offerless(c->stack, b);
 	sip_put_lines(b, p->headers);
 	sip_put_call_body(b, sv_of(p->ctype ? p->ctype : "application/sdp"), p->sdp);
 	return b->failed ? ST_NOMEM : ST_OK;
@@ -69,6 +72,7 @@ static int fill(struct sip_call *c, const struct sip_invite_params *p)
 	d->contact = mem_strdup(p->contact);
 	d->contact_params = mem_strdup(p->contact_params);
 	d->far.target = mem_strdup(p->uri);
+	d->is_sips = sv_startsi(sv_of(p->uri), SV("sips:"));
 	if (p->from_tag)
 		memcpy(d->local_tag, p->from_tag, strlen(p->from_tag) + 1);
 	else
@@ -189,6 +193,14 @@ static ON_CTL void acknowledge(struct sip_call *c, struct sip_ctx *ctx, struct s
 	buf_fini(&b);
 }
 
+static ON_CTL void ack_hold(struct sip_call *c, struct sip_ctx *ctx, const char *tag)
+{
+	mem_free(c->ack_tag);
+	c->ack_tag = mem_strdup(tag);
+	c->ack_ctx = sip_ctx_ref(ctx);
+	sip_ctx_hold_ack(ctx, sv_of(tag));
+}
+
 static ON_CTL void answered(struct sip_call *c, struct sip_ctx *ctx, const struct sip_msg *resp)
 {
 	c->inv_ctx = NULL;
@@ -205,9 +217,15 @@ static ON_CTL void answered(struct sip_call *c, struct sip_ctx *ctx, const struc
 	c->state = SIP_CALL_ANSWERED;
 	char *tag = sv_dup(resp->to_tag); /* the message may be gone once the user returns */
 	c->in_answer = true;
+	c->is_ack_held = false;
 	if (c->h && c->h->on_answer)
 		c->h->on_answer(c, resp, c->arg);
 	c->in_answer = false;
+	if (c->is_ack_held && c->stack && tag && c->state == SIP_CALL_ANSWERED) {
+		ack_hold(c, ctx, tag);
+		mem_free(tag);
+		return;
+	}
 	if (c->stack && tag)
 		acknowledge(c, ctx, sv_of(tag));
 	mem_free(tag);
@@ -245,9 +263,12 @@ void sip_call_uac_response(struct sip_ctx *ctx, int code, const struct sip_msg *
 	} else if (code >= 200) {
 		answered(c, ctx, resp);
 	} else if (code > 100 && c->state != SIP_CALL_CLOSED) {
-		if (!resp->to_tag.n || !select_fork(c, resp)) {
+		enum rel_kind rel = sip_call_rel_in(c, resp);
+		if (rel != REL_IN_AGAIN && (!resp->to_tag.n || !select_fork(c, resp))) {
 			c->state = SIP_CALL_EARLY;
 			c->has_sdp_from_remote |= resp->sdp.n > 0;
+			if (rel == REL_IN_NEXT)
+				sip_call_prack(c, resp);
 			if (c->h && c->h->on_progress)
 				c->h->on_progress(c, resp, c->arg);
 		}
@@ -312,14 +333,6 @@ static ON_CTL void dialog_lost(struct sip_call *c, int code, const struct sip_ms
 		sip_call_finish(c);
 }
 
-static ON_CTL void ack_hold(struct sip_call *c, struct sip_ctx *ctx, const char *tag)
-{
-	mem_free(c->ack_tag);
-	c->ack_tag = mem_strdup(tag);
-	c->ack_ctx = sip_ctx_ref(ctx);
-	sip_ctx_hold_ack(ctx, sv_of(tag));
-}
-
 void sip_call_ack_release(struct sip_call *c, struct sv sdp)
 {
 	struct sip_ctx *ctx = c->ack_ctx;
@@ -330,12 +343,14 @@ void sip_call_ack_release(struct sip_call *c, struct sv sdp)
 	c->ack_body = sdp.n ? sv_dup(sdp) : NULL;
 	if (c->stack && c->ack_tag && ctx->state != CTX_DEAD)
 		acknowledge(c, ctx, sv_of(c->ack_tag));
+	if (c->state == SIP_CALL_ANSWERED && c->is_uac) /* of the INVITE itself */
+		c->state = SIP_CALL_CONFIRMED;
 	sip_ctx_unref(ctx);
 }
 
 int sip_call_hold_ack(struct sip_call *c)
 {
-	if (!c->in_reinvite_done)
+	if (!c->in_reinvite_done && !c->in_answer)
 		return ST_INVAL;
 	c->is_ack_held = true;
 	return ST_OK;

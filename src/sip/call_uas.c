@@ -1,4 +1,4 @@
-/* The callee's side: an INVITE that came in, provisional responses, the answer and its retransmission until the ACK,
+/* The callee's side: an INVITE that came in, the answer and its retransmission until the ACK,
  * rejection, CANCEL. The same 2xx retransmission serves re-INVITEs. */
 #include "base/clock.h"
 #include "sip/sip_i.h"
@@ -44,23 +44,13 @@ int sip_call_accept(
 	}
 	c->has_sdp_from_remote = msg->sdp.n > 0;
 	c->dlg->local_cseq = rand_below(0x3fffffff);
+	c->dlg->is_sips = msg->ruri.scheme == SIP_SCHEME_SIPS;
 	sip_dialog_seen_from(c->dlg, &tx->src);
 	c->inv_tx = sip_stx_ref(tx);
+	sip_call_rel_start(c, msg);
 	sip_call_register(c);
 	tx->usage = &c->usage;
 	*out = c;
-	return ST_OK;
-}
-
-int sip_call_progress(struct sip_call *c, int code, const char *phrase, const char *headers, struct sv sdp)
-{
-	if (c->is_uac || !c->inv_tx || c->state > SIP_CALL_EARLY || code <= 100 || code > 199)
-		return ST_INVAL;
-	int st = sip_dialog_answer(c->dlg, c->inv_tx, code, phrase, headers, "application/sdp", sdp);
-	if (st)
-		return st;
-	c->state = SIP_CALL_EARLY;
-	c->has_sdp_sent |= sdp.n > 0;
 	return ST_OK;
 }
 
@@ -97,7 +87,7 @@ void sip_call_wait_ack(struct sip_call *c, struct sip_stx *tx)
 	loop_timer_set(&c->ok_timer, c->ok_interval_us, "sip.2xx", on_ok_timer, c);
 }
 
-int sip_call_answer(struct sip_call *c, const char *headers, struct sv sdp)
+int sip_call_answer_now(struct sip_call *c, const char *headers, struct sv sdp)
 {
 	struct sip_stx *tx = c->inv_tx;
 	if (c->is_uac || !tx || c->state > SIP_CALL_EARLY)
@@ -133,6 +123,7 @@ void sip_call_cancelled(struct sip_call *c, const struct sip_msg *cancel)
 		return;
 	bool is_initial = c->state <= SIP_CALL_EARLY;
 	mem_ref(c);
+	sip_call_rel_end(c);
 	sip_stx_respond(tx, 487, NULL, NULL, NULL, SV_NONE, NULL, false);
 	tx->usage = NULL;
 	c->inv_tx = NULL;

@@ -21,7 +21,7 @@ static void dialog_dtor(void *obj)
 	sip_dialog_forks_free(d);
 	sip_far_fini(&d->far);
 	char *texts[] = {d->auth_realm, d->auth_user, d->auth_password, d->auth_ha1, d->call_id, d->local_uri,
-	    d->remote_uri, d->contact_user, d->contact, d->contact_params, d->local_contact};
+	    d->remote_uri, d->contact_user, d->contact, d->contact_params, d->local_contact, d->part_text};
 	for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
 		mem_free(texts[i]);
 }

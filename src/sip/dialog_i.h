@@ -18,6 +18,7 @@ struct sip_far {
 	struct lnode link; /* in the dialog's forks */
 	char *remote_tag, *target, *route_set;
 	uint32_t remote_cseq;
+	uint32_t rseq; /* of its last reliable provisional response; 0 = none yet */
 	bool has_remote_cseq;
 };
 void sip_far_fini(struct sip_far *f);
@@ -56,6 +57,7 @@ struct sip_dialog {           /* counted: each usage and each request under way 
 	struct list usages;
 	uint8_t transport;
 	bool is_uac, use_source_address;
+	bool is_sips;            /* its INVITE was for a sips: URI: so is our Contact (RFC 3261 12.1.1) */
 	bool has_own_names_only; /* what the far side names is not looked up */
 	char *call_id, *local_uri, *remote_uri, *contact_user, *contact, *contact_params, *local_contact;
 	char local_tag[40];
@@ -68,6 +70,8 @@ struct sip_dialog {           /* counted: each usage and each request under way 
 	void *credentials_arg;
 	char *auth_realm, *auth_user, *auth_password, *auth_ha1;
 	struct addr auth_host; /* for whose challenges alone; not set: for anybody's */
+	struct sip_part part;  /* goes with the next response to an INVITE, or BYE; of part_text */
+	char *part_text;
 };
 ON_CTL struct sip_dialog *sip_dialog_new(struct sip_stack *s, bool is_uac);
 /* The first usage enters it into the stack's table. */
@@ -88,6 +92,7 @@ void sip_dialog_forks_free(struct sip_dialog *d);
 /* ---- messages of a dialog (dialog_send.c) ---- */
 ON_CTL int sip_dialog_send(struct sip_dialog *d, struct sip_ctx **out, const char *method, const char *headers,
     const char *ctype, struct sv body, bool with_contact, sip_response_fn fn, void *arg);
+ON_CTL int sip_dialog_add_part(struct sip_dialog *d, const struct sip_part *part /* or NULL: sip_call_add_part */);
 /* A response with Contact (for 101..299) and Record-Route. */
 ON_CTL int sip_dialog_answer(struct sip_dialog *d, struct sip_stx *tx, int code, const char *phrase,
     const char *headers, const char *ctype, struct sv body);

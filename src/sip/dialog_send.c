@@ -9,7 +9,8 @@ static void contact_bare(struct sip_dialog *d, struct buf *out)
 		return;
 	}
 	const char *user = d->contact_user ? d->contact_user : d->stack->cfg.contact_user;
-	buf_adds(out, "<sip:");
+	bool is_sips = d->is_sips || (d->far.target && sv_startsi(sv_of(d->far.target), SV("sips:")));
+	buf_adds(out, is_sips ? "<sips:" : "<sip:");
 	sip_escape_user(out, sv_of(user));
 	/* The mark brings the transport along, except the default one: a caller is told that too, as FreeSWITCH does.
 	 */
@@ -48,7 +49,70 @@ void sip_dialog_choose_dst(const struct sip_dialog *d, const char *hop, struct s
 	if (d->use_source_address || is_open || is_refused) {
 		dst->addr = d->remote;
 		dst->transport = (enum sip_transport)d->transport;
+		dst->is_flow_only =
+		    d->use_source_address && d->transport >= SIP_TLS; /* where it listens nobody knows */
 	}
+}
+
+/* ---- a part beside, or in place of, the session description ---- */
+
+int sip_dialog_add_part(struct sip_dialog *d, const struct sip_part *part)
+{
+	if (!part) {
+		mem_free(d->part_text);
+		d->part_text = NULL;
+		return ST_OK;
+	}
+	if (!sip_is_value(part->ctype) || !part->ctype.n || !sip_is_value(part->disposition))
+		return ST_INVAL;
+	size_t n = part->ctype.n + part->disposition.n + part->bytes.n;
+	char *text = mem_alloc(n + 1), *at = text;
+	if (!text)
+		return ST_NOMEM;
+	const struct sv *from[] = {&part->ctype, &part->disposition, &part->bytes};
+	struct sv *to[] = {&d->part.ctype, &d->part.disposition, &d->part.bytes};
+	for (size_t i = 0; i < ARRAY_COUNT(from); i++) {
+		if (from[i]->n)
+			memcpy(at, from[i]->p, from[i]->n);
+		*to[i] = (struct sv){at, from[i]->n};
+		at += from[i]->n;
+	}
+	mem_free(d->part_text);
+	d->part_text = text;
+	return ST_OK;
+}
+
+/* What a message has instead of what it was given. */
+struct dressed {
+	struct buf headers, ctype, body;
+};
+
+static void dressed_fini(struct dressed *w)
+{
+	buf_fini(&w->headers), buf_fini(&w->ctype), buf_fini(&w->body);
+}
+
+/* With the part that waits: beside a session description, else as the body itself. It is taken. */
+static void dress(struct sip_dialog *d, struct dressed *w, const char **headers, const char **ctype, struct sv *body)
+{
+	if (!d->part_text)
+		return;
+	if (body->n) {
+		sip_put_multipart(&w->ctype, &w->body, *body, &d->part);
+	} else {
+		buf_addv(&w->ctype, d->part.ctype);
+		buf_addv(&w->body, d->part.bytes);
+		buf_adds(&w->headers, *headers ? *headers : "");
+		if (d->part.disposition.n)
+			sip_put_hdr(&w->headers, "Content-Disposition", d->part.disposition);
+		*headers = w->headers.p ? w->headers.p : *headers;
+	}
+	mem_free(d->part_text);
+	d->part_text = NULL;
+	if (w->ctype.failed || w->body.failed || w->headers.failed || !w->body.n)
+		return;
+	*ctype = w->ctype.p;
+	*body = buf_sv(&w->body);
 }
 
 int sip_dialog_send(struct sip_dialog *d, struct sip_ctx **out, const char *method, const char *headers,
@@ -67,8 +131,12 @@ int sip_dialog_send(struct sip_dialog *d, struct sip_ctx **out, const char *meth
 	if (with_contact)
 		sip_dialog_contact_line(d, &b);
 	sip_put_common(d->stack, &b, true);
+	struct dressed with = {.headers = {.p = NULL}};
+	if (id == SIP_BYE)
+		dress(d, &with, &headers, &ctype, &body);
 	sip_put_lines(&b, headers);
 	sip_put_call_body(&b, sv_of(ctype), body);
+	dressed_fini(&with);
 	struct ctx_params p = {.text = b.p,
 	    .text_n = b.n,
 	    .method = id,
@@ -132,7 +200,7 @@ int sip_dialog_answer(struct sip_dialog *d, struct sip_stx *tx, int code, const 
 {
 	struct buf contact, self, full;
 	bool is_target = tx->method == SIP_INVITE || tx->method == SIP_UPDATE || tx->method == SIP_REFER ||
-	                 tx->method == SIP_OPTIONS;
+	                 tx->method == SIP_OPTIONS || tx->method == SIP_PRACK;
 	bool with_contact = code > 100 && code < 300 && is_target;
 	int st;
 	buf_init(&contact);
@@ -150,7 +218,11 @@ int sip_dialog_answer(struct sip_dialog *d, struct sip_stx *tx, int code, const 
 				buf_addc(&full, contact.p[i]);
 		}
 	}
+	struct dressed with = {.headers = {.p = NULL}};
+	if (tx->method == SIP_INVITE && (ctype || code >= 300))
+		dress(d, &with, &headers, &ctype, &body);
 	st = sip_stx_respond(tx, code, phrase, headers, ctype, body, with_contact ? full.p : NULL, with_contact);
+	dressed_fini(&with);
 out:
 	buf_fini(&contact);
 	buf_fini(&self);

@@ -33,7 +33,8 @@ static char *route_set(const struct sip_msg *m, bool is_reversed)
 void sip_far_refresh(struct sip_far *f, const struct sip_msg *m)
 {
 	struct sip_nameaddr contact;
-	if (sip_msg_contact(m, &contact) || contact.is_star || contact.uri.scheme != SIP_SCHEME_SIP)
+	if (sip_msg_contact(m, &contact) || contact.is_star ||
+	    (contact.uri.scheme != SIP_SCHEME_SIP && contact.uri.scheme != SIP_SCHEME_SIPS))
 		return;
 	char *target = sv_dup(contact.uri.text);
 	if (!target)

@@ -42,8 +42,9 @@ static ON_CTL int put_request(struct sip_stack *s, const struct sip_request_para
 	if (p->contact && *p->contact)
 		sip_put_hdr(b, "Contact", sv_of(p->contact));
 	else if (p->contact)
-		buf_printf(b, "Contact: <sip:%s@" SIP_SELF_MARK_TEXT ">\r\n", s->cfg.contact_user);
-	sip_put_common(s, b, true);
+		buf_printf(b, "Contact: <%s:%s@" SIP_SELF_MARK_TEXT ">\r\n",
+		    sv_startsi(sv_of(p->uri), SV("sips:")) ? "sips" : "sip", s->cfg.contact_user);
+	sip_put_common_as(s, b, p->user_agent ? p->user_agent : s->cfg.user_agent, true);
 	sip_put_lines(b, p->headers);
 	sip_put_body(b, sv_of(p->ctype), p->body);
 	return b->failed ? ST_NOMEM : ST_OK;

@@ -16,12 +16,20 @@
 #include "sip/msg/msg.h"
 
 struct sip_transport_ops;
+struct tls_ctx;
 struct sip_stack;
 struct sip_stx;  /* server transaction */
 struct sip_ctx;  /* a client request under way */
 struct sip_call; /* INVITE usage: one dialog (several while forked) */
 
 /* ---- stack = one profile ---- */
+/* Whether answers over UDP go to the source port (RFC 3581). */
+enum sip_rport {
+	SIP_RPORT_ASKED,  /* when the sender asks for it */
+	SIP_RPORT_ALWAYS, /* as if he did */
+	SIP_RPORT_SAFE,   /* the same for phones that are known to forget it */
+	SIP_RPORT_NEVER
+};
 struct sip_stack_config {
 	const char *user_agent;           /* NULL or "" = header left out */
 	const char *allow;                /* Allow of all but ACK, CANCEL, 100; NULL = what the stack handles */
@@ -35,6 +43,12 @@ struct sip_stack_config {
 	int proceeding_timeout_ms;        /* timer C for our INVITEs after a 1xx; 0 = 180 s */
 	int resolve_timeout_ms;           /* 0 = 5 s */
 	bool numeric_hosts_only;          /* no name look-ups: requests to host names fail with 503 */
+	bool has_no_naptr, has_no_srv;    /* names: the question is left out (RFC 3263) */
+	bool has_no_503_failover;         /* a 503 is a final answer; else the next place of the name is tried */
+	enum sip_rport rport;             /* of requests that come in */
+	bool has_no_own_rport;            /* ours do not ask for it */
+	int conn_ping_ms, conn_pong_ms;   /* streams: silence before a keep-alive of ours; wait for its answer; 0 = none */
+	size_t udp_max_bytes;             /* longer requests try TCP first (RFC 3261 18.1.1); 0 = never */
 	size_t max_message_bytes;         /* streams; 0 = 1 MiB of body */
 	size_t max_stranger_bytes;        /* of the body, until sip_stx_trust; 0 = 64 KiB */
 	size_t max_transactions;          /* server side; beyond it requests get a stateless 503; 0 = 100,000 */
@@ -44,6 +58,9 @@ struct sip_stack_config {
 	size_t max_conns, max_conns_per_host;           /* 0 = 10,000; 2,000 */
 	size_t max_conn_bytes, max_conn_bytes_per_host; /* 0 = 64 MiB; 8 MiB */
 	int conn_message_ms;                            /* 0 = 10 s */
+	bool has_tls;           /* sip_stack_set_tls will bring what TLS and secure WebSocket need */
+	int tls_connect_ms;     /* 0 = 10 s */
+	const char *ws_origins; /* whose pages may open a WebSocket, comma-separated; NULL or "" = all */
 	/* What messages travel in, ended by NULL; borrowed. NULL = all that there are (sip/transport_i.h). */
 	const struct sip_transport_ops *const *transports;
 	/* Over UDP an address that has not shown that it receives our answers is sent at most so many times the bytes
@@ -67,6 +84,10 @@ struct sip_stack_handlers {
 	/* false: a request of ours may not go there (503). Contacts and Record-Routes are the far side's words; NULL:
 	 * anywhere. */
 	bool (*may_send)(struct sip_stack *s, enum sip_transport t, const struct addr *dst, void *arg);
+	/* Is that address outside, so that it is told external_host? NULL: all are. */
+	bool (*is_outside)(struct sip_stack *s, const struct addr *dst, void *arg);
+	/* A connection that stood has ended; may be NULL. Not when the stack closes. */
+	void (*on_conn_closed)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *arg);
 	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
 	void (*on_overload)(struct sip_stack *s, bool is_on, void *arg);             /* may be NULL */
 	/* A request as it was parsed: true = it was taken care of and goes no
@@ -85,7 +106,14 @@ ON_CTL int sip_stack_new(struct sip_stack **out, const struct sip_stack_config *
 ON_CTL void sip_stack_close(struct sip_stack *s);
 /* Port 0 = chosen by the system; bound (may be NULL) gets the real address. Several listeners are allowed. */
 ON_CTL int sip_stack_listen(struct sip_stack *s, enum sip_transport t, const struct addr *bind, struct addr *bound);
+/* What connections of t (SIP_TLS, SIP_WSS) are made with from now on; before sip_stack_listen on it. Those that stand
+ * keep theirs; those that waited for it go on. NULL: there will be none for now. Referenced. */
+ON_CTL void sip_stack_set_tls(struct sip_stack *s, enum sip_transport t, struct tls_ctx *ctx);
+/* Whether a connection leads to that address now. */
+ON_CTL bool sip_stack_has_conn(struct sip_stack *s, enum sip_transport t, const struct addr *peer);
 ANY bool sip_stack_has_transport(const struct sip_stack *s, enum sip_transport t);
+/* Another external_host and port from now on; NULL or 0: the local ones. Calls keep what they have told. */
+ON_CTL int sip_stack_set_external(struct sip_stack *s, const char *host, uint16_t port);
 ON_CTL void sip_stack_set_trace(struct sip_stack *s, bool is_on);
 /* What passes in and out; the lists' texts are the caller's and must stay until they are set anew. NULL: everything. */
 ON_CTL void sip_stack_set_filters(
@@ -99,13 +127,14 @@ ON_CTL int sip_stack_local_addr(struct sip_stack *s, enum sip_transport t, const
 struct sip_stack_stats {
 	uint64_t requests_in, responses_in, requests_out, responses_out, retransmits_in, retransmits_out, malformed,
 	    stray_responses, shed, auth_retries, timeouts;
-	uint64_t held_back;     /* responses not sent or repeated: their address had credit for no more */
-	uint64_t host_shed;     /* of shed: one address had too many transactions */
+	uint64_t held_back; /* responses not sent or repeated: their address had credit for no more */
+	uint64_t host_shed; /* of shed: one address had too many transactions */
+	uint64_t failovers, marked_dead, widened; /* requests sent to another place; over TCP for their length */
 	uint64_t filtered;      /* requests of denied methods, and such as nobody wants */
 	uint64_t overload_shed; /* of shed: they had waited too long */
 	uint64_t dropped;       /* unread, in overload */
 	uint64_t barred;        /* messages and connections of addresses that are not heard */
-	size_t server_transactions, client_transactions, dialogs, calls, conns, senders;
+	size_t server_transactions, client_transactions, dialogs, calls, conns, senders, dead;
 	struct conn_limit_counts conn_limit;
 };
 /* How long the message read last had waited, and whether new calls are refused for it. Of all stacks. */
@@ -149,7 +178,26 @@ ON_CTL void sip_stx_on_cancel(struct sip_stx *tx, void (*fn)(struct sip_stx *tx,
 struct sip_dst {
 	struct addr addr; /* unset = found from the Route or the request URI */
 	enum sip_transport transport;
+	bool is_flow_only; /* by the connection that leads there; none is opened (a phone behind NAT, a browser) */
 };
+/* ---- names: the places that serve a URI, in their order (RFC 3263) ---- */
+struct sip_place {
+	struct sip_dst dst;
+	unsigned preference, weight_milli; /* 1 = first; of its preference */
+	bool is_any_transport;             /* nobody said which; the default one is in dst */
+};
+struct sip_locate;
+typedef void (*sip_locate_fn)(int status, const struct sip_place *place, void *arg);
+/* The first place. ST_OK: *place is set; *out is NULL for a numeric host, else there may be more. ST_AGAIN: fn comes
+ * later, once, never from inside. Else there is none, and *out is NULL. behalf: whose name it is; NULL: ours. *out is
+ * the caller's to free, from inside fn too. */
+ON_CTL int sip_locate(struct sip_locate **out, struct sip_stack *s, const char *uri, const struct addr *behalf,
+    struct sip_place *place, sip_locate_fn fn, void *arg);
+/* The next one: ST_OK, ST_AGAIN (fn as before), or why there is none. */
+ON_CTL int sip_locate_next(struct sip_locate *l, struct sip_place *place);
+ON_CTL bool sip_locate_has_more(const struct sip_locate *l); /* as far as it is known */
+ON_CTL void sip_locate_free(struct sip_locate *l);           /* NULL is fine; fn is not called any more */
+
 struct sip_credentials {
 	struct sv user, password, ha1; /* ha1 (hex, MD5) or password; views valid until the callback's next call */
 	bool is_for_host;              /* for a challenge from this host only: a call asks again for another one's */
@@ -174,6 +222,7 @@ struct sip_request_params {
 	const char *contact;   /* whole header value; NULL = none, "" = the stack's default */
 	const char *route;     /* Route header value(s), comma-separated; NULL = none */
 	const char *headers;
+	const char *user_agent; /* NULL = the stack's */
 	const char *ctype;
 	struct sv body;
 	int max_forwards; /* 0 = 70 */
@@ -229,6 +278,8 @@ struct sip_call_handlers { /* any may be NULL; the struct must outlive the call 
 	void (*on_closed)(struct sip_call *c, const struct sip_close *why, void *arg);
 	/* Their BYE, before it is answered: whole lines for the 200 may be added. on_closed follows. */
 	void (*on_bye)(struct sip_call *c, const struct sip_msg *bye, struct buf *headers, void *arg);
+	/* A PRACK with SDP: an offer, answered like one in an UPDATE. NULL: 488. */
+	void (*on_prack)(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *msg, void *arg);
 };
 /* UAS. Takes over the answering of tx (an INVITE given to the stack's on_request, now or later). No response is sent
  * yet. */
@@ -261,6 +312,12 @@ ON_CTL int sip_call_invite(struct sip_call **out, struct sip_stack *s, const str
 
 /* UAS before the answer: 101..199. */
 ON_CTL int sip_call_progress(struct sip_call *c, int code, const char *phrase, const char *headers, struct sv sdp);
+/* Reliable provisional responses (RFC 3262) where the stack's Supported has 100rel: of a caller who supports them those
+ * with SDP are, of one who requires them all. Each waits for the PRACK of the one before, and so does the answer after
+ * one with SDP; without a PRACK the call ends by 504. ST_BUSY: too many wait. */
+ON_CTL bool sip_stack_has_100rel(const struct sip_stack *s);
+ON_CTL bool sip_call_has_reliable_sdp(const struct sip_call *c); /* our SDP was said in one and acknowledged */
+ON_CTL bool sip_call_is_answer_queued(const struct sip_call *c); /* sip_call_answer waits for a PRACK */
 /* UAS: 200, retransmitted until the ACK. */
 ON_CTL int sip_call_answer(struct sip_call *c, const char *headers, struct sv sdp);
 /* UAS before the answer: 300..699; on_closed follows. */
@@ -270,11 +327,15 @@ ON_CTL int sip_call_reject(struct sip_call *c, int code, const char *phrase, con
  * (0 = 480; UAS early), reason: value of a Reason header ("Q.850;cause=16;text=...") or NULL; headers: further lines
  * for BYE, CANCEL or the response. ST_INVAL when it is closed already. */
 ON_CTL int sip_call_hangup(struct sip_call *c, int code, const char *phrase, const char *reason, const char *headers);
+/* A part for the body of the next message of these that is sent: a response to their INVITE (a provisional one with or
+ * without SDP, the 2xx, a refusal), or our BYE. Beside the SDP it makes a multipart/mixed of it. Copied; one at a time,
+ * the latest counts. NULL: none waits any more. */
+ON_CTL int sip_call_add_part(struct sip_call *c, const struct sip_part *part);
 /* UAC inside on_answer: the SDP that goes into the ACK (answer to a delayed offer). Also inside on_reinvite_done for a
  * re-INVITE without SDP. */
 ON_CTL int sip_call_set_ack_body(struct sip_call *c, struct sv sdp);
-/* Inside on_reinvite_done for a re-INVITE without SDP: the ACK waits for sip_call_reinvite_ack, or for the call's end.
- * No other INVITE of either side is served meanwhile. */
+/* Inside on_answer or on_reinvite_done, our INVITE having had no SDP: the ACK waits for sip_call_reinvite_ack, or for
+ * the call's end. No other INVITE of either side is served meanwhile. */
 ON_CTL int sip_call_hold_ack(struct sip_call *c);
 /* Sends it, with the answer to their offer. ST_INVAL when none waits. */
 ON_CTL int sip_call_reinvite_ack(struct sip_call *c, struct sv sdp);

@@ -28,10 +28,13 @@ struct sip_stack {
 	void *arg;
 	bool is_tracing, is_closing;
 	struct list listeners, conns;
-	struct sip_table conn_table, stx_table, merge_table, ctx_table, dialog_table, sender_table;
+	struct sip_table conn_table, stx_table, merge_table, ctx_table, dialog_table, sender_table, dead_table;
+	struct list locates;
+	struct list dead; /* marked longest ago first */
 	struct conn_limit *conn_limit;
-	struct list senders;  /* the one heard longest ago first */
-	size_t unacked_count; /* final answers over UDP that wait for their ACK */
+	struct tls_ctx *tls[SIP_TRANSPORT_COUNT]; /* references; NULL: none yet */
+	struct list senders;                      /* the one heard longest ago first */
+	size_t unacked_count;                     /* final answers over UDP that wait for their ACK */
 	struct list stxs, ctxs, dialogs;
 	size_t call_count;
 	struct list done; /* stx: finished, oldest first */
@@ -109,6 +112,8 @@ struct sip_stx {
 	size_t last_n;
 	struct ltimer timer;
 	int64_t deadline_us, interval_us, done_due_us;
+	uint32_t rseq;           /* of the provisional response that is being sent; 0 = it is not reliable */
+	bool is_last_sent;       /* it went out: it was not held back */
 	struct sip_usage *usage; /* that answers this INVITE; borrowed */
 	void (*cancel_fn)(struct sip_stx *, void *);
 	void *cancel_arg;
@@ -130,7 +135,6 @@ ON_CTL void sip_stateless_reply(struct sip_stack *s, const struct sip_source *sr
 
 /* ---- client transactions ---- */
 enum ctx_state { CTX_IDLE, CTX_RESOLVING, CTX_CALLING, CTX_PROCEEDING, CTX_COMPLETED, CTX_ACCEPTED, CTX_DEAD };
-struct sip_resolve;
 struct sip_ctx {
 	struct sip_node node;
 	struct lnode link, conn_link;
@@ -155,7 +159,13 @@ struct sip_ctx {
 	struct addr from; /* the latest response */
 	struct ltimer timer;
 	int64_t deadline_us, interval_us;
-	struct sip_resolve *resolve;
+	/* where else it may go (tx_again.c) */
+	struct sip_locate *locate;
+	bool is_locating, may_widen, is_widened;
+	uint16_t failed_code;    /* while the next place is looked for: what it ends with when there is none, */
+	struct sip_msg *refusal; /* and the answer that said so */
+	char *raw;               /* msg as it was given, while it may be needed again */
+	size_t raw_n;
 	sip_response_fn fn;
 	void *arg;
 	sip_credentials_fn credentials;
@@ -199,18 +209,62 @@ ON_CTL void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp);
 /* Answers a challenge: rewrites c's request with credentials. false: leave the response to the user. */
 ON_CTL bool sip_ctx_authorize(struct sip_ctx *c, const struct sip_msg *resp, struct buf *out, uint32_t cseq);
 
-/* ---- names ---- */
-typedef void (*sip_resolve_fn)(int status, const struct sip_dst *dst, void *arg);
-/* Finds the address for a sip: URI. What is known at once (numeric hosts, the resolver's cache) is returned (ST_OK with
- * *dst set, or why not; fn is not called); ST_AGAIN: fn comes later, never from inside, unless sip_resolve_cancel.
- * behalf: whose name it is, NULL when it is ours. */
-ON_CTL int sip_resolve(struct sip_resolve **out, const struct sip_stack *s, const char *uri, const struct addr *behalf,
-    struct sip_dst *dst, sip_resolve_fn fn, void *arg);
-/* Whether that URI leads to a host by name. */
+/* For tx_again.c. */
+ON_CTL void sip_ctx_launch(struct sip_ctx *c);
+ON_CTL void sip_ctx_new_branch(struct sip_ctx *c);
+ON_CTL void sip_ctx_leave_husk(struct sip_ctx *c); /* what repeats the answer of the present try is acknowledged */
+/* It ends with that; resp NULL: no answer came. */
+ON_CTL void sip_ctx_over(struct sip_ctx *c, int code, const struct sip_msg *resp);
+
+/* ---- another place (tx_again.c) ---- */
+/* No answer (resp NULL) or one that says no: true when it goes, or will go, to the next place. */
+ON_CTL bool sip_ctx_try_next(struct sip_ctx *c, int code, const struct sip_msg *resp);
+/* The name's next place is known: true when c waited for one. */
+ON_CTL bool sip_ctx_place_found(struct sip_ctx *c, int st, const struct sip_place *place);
+ON_CTL void sip_ctx_widen(struct sip_ctx *c);  /* TCP instead of UDP where the text is too long for it */
+ON_CTL bool sip_ctx_narrow(struct sip_ctx *c); /* that led nowhere: over UDP again; false: it was not so */
+/* Its time is over, but the connection has come to stand meanwhile: true, with a new deadline. */
+ON_CTL bool sip_ctx_waits_on(struct sip_ctx *c);
+ON_CTL int64_t sip_ctx_first_wait_us(const struct sip_ctx *c); /* for the first answer */
+
+/* ---- names (resolve.c, dead.c) ---- */
+/* The name that a URI's address is looked up for; empty: it says an address, or uri is NULL. A view. */
+struct sv sip_uri_host_asked(const char *uri);
+/* Whether that URI leads to a host by name; names its transport. */
 bool sip_uri_needs_name(const char *uri);
-ON_CTL void sip_resolve_cancel(struct sip_resolve *r);
+bool sip_uri_has_transport(const char *uri);
+ON_CTL void sip_locates_end(struct sip_stack *s); /* who waits is told ST_CANCELLED */
+ON_CTL void sip_dead_mark(struct sip_stack *s, const struct sip_dst *dst, int64_t for_us);
+ON_CTL bool sip_dead_is(const struct sip_stack *s, const struct sip_dst *dst);
+ON_CTL void sip_dead_clear(struct sip_stack *s, const struct sip_dst *dst); /* it answers */
+ON_CTL void sip_dead_free(struct sip_stack *s);
+
+/* ---- rport (rport.c) ---- */
+ON_CTL void sip_rport_settle(const struct sip_stack *s, struct sip_source *src, const struct sip_msg *m);
+
+/* ---- STUN on the socket of SIP (stun_answer.c) ---- */
+bool sip_is_stun(const char *p, size_t n);
+ON_CTL void sip_stun_answer(struct sip_stack *s, const struct sip_flow *f, const char *p, size_t n); /* datagrams */
 
 /* ---- calls ---- */
+/* Provisional responses that are acknowledged (call_rel.c). */
+enum rel_mode { REL_NONE, REL_SDP /* those with SDP */, REL_ALL };
+enum rel_kind { REL_IN_PLAIN, REL_IN_NEXT, REL_IN_AGAIN };
+struct rel_wait { /* a response that waits for its turn; 200: the answer */
+	uint16_t code;
+	char *phrase, *headers, *sdp;
+};
+struct call_rel {
+	enum rel_mode mode;
+	bool is_waiting, has_sdp; /* one is out and not acknowledged; it had SDP */
+	bool is_sdp_settled;      /* one with SDP was acknowledged */
+	bool is_answered;         /* the answer is in the queue, or out */
+	uint32_t next_rseq, waits_for;
+	int64_t interval_us, deadline_us;
+	struct ltimer timer;
+	struct rel_wait queue[6];
+	size_t count;
+};
 struct sip_call { /* the INVITE usage of its dialog */
 	struct sip_usage usage;
 	struct sip_dialog *dlg; /* a reference, for the getters, as long as the call */
@@ -232,6 +286,7 @@ struct sip_call { /* the INVITE usage of its dialog */
 	int64_t ok_deadline_us, ok_interval_us;
 	char *ack_body, *bye_headers;
 	char *retry_headers, *retry_sdp; /* a re-INVITE that met 491 */
+	struct call_rel rel;             /* UAS */
 	struct list requests;            /* struct call_request: sip_call_request under way */
 	struct sip_close close;
 	char *close_phrase, *close_reason;
@@ -254,6 +309,15 @@ ON_CTL void sip_call_reinvite_response(struct sip_ctx *ctx, int code, const stru
 ON_CTL void sip_call_wait_ack(struct sip_call *c, struct sip_stx *tx);
 ON_CTL void sip_call_ack_release(struct sip_call *c, struct sv sdp); /* what sip_call_hold_ack kept back goes out */
 ON_CTL void sip_call_retry_clear(struct sip_call *c);
+ON_CTL int sip_call_answer_now(struct sip_call *c, const char *headers, struct sv sdp);
+ON_CTL void sip_call_rel_start(struct sip_call *c, const struct sip_msg *invite);
+ON_CTL void sip_call_rel_end(struct sip_call *c); /* nothing waits any more */
+ON_CTL void sip_call_prack_in(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *m);
+ON_CTL enum rel_kind sip_call_rel_in(struct sip_call *c, const struct sip_msg *resp);
+ON_CTL void sip_call_prack(struct sip_call *c, const struct sip_msg *resp); /* its fork is the current one */
+/* sip_put_common of an INVITE without SDP: a reliable response's offer could not be answered in time, so none is asked
+ * for. */
+ON_CTL void sip_put_common_offerless(struct sip_stack *s, struct buf *b);
 
 struct call_request {
 	struct lnode link;
@@ -266,5 +330,7 @@ struct call_request {
 /* User-Agent, and Allow with Supported. FreeSWITCH's phones hear all three in every message except ACK, CANCEL and the
  * answer to a CANCEL, which carry none, and 100, which carries User-Agent only. */
 ON_CTL void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow);
+/* The same under another name; NULL: none. */
+ON_CTL void sip_put_common_as(struct sip_stack *s, struct buf *b, const char *user_agent, bool with_allow);
 /* sip_put_body with Content-Disposition: session in front of a session description. */
 ANY void sip_put_call_body(struct buf *b, struct sv ctype, struct sv body);

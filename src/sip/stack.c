@@ -32,15 +32,18 @@ static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 	c->supported = mem_strdup(c->supported && *c->supported ? c->supported : NULL);
 	c->contact_user = mem_strdup(OR(c->contact_user, "tandem"));
 	c->external_host = mem_strdup(c->external_host && *c->external_host ? c->external_host : NULL);
+	c->ws_origins = mem_strdup(c->ws_origins && *c->ws_origins ? c->ws_origins : NULL);
 	return c->allow && c->contact_user ? ST_OK : ST_NOMEM;
 }
 
 static ON_CTL void stack_free(struct sip_stack *s)
 {
 	sip_senders_free(s);
+	sip_dead_free(s);
 	conn_limit_free(s->conn_limit);
 	struct sip_table *tables[] = {
-	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table};
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table,
+	    &s->dead_table};
 	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
 		sip_table_fini(tables[i]);
 	mem_free((char *)s->cfg.user_agent);
@@ -48,6 +51,9 @@ static ON_CTL void stack_free(struct sip_stack *s)
 	mem_free((char *)s->cfg.supported);
 	mem_free((char *)s->cfg.contact_user);
 	mem_free((char *)s->cfg.external_host);
+	mem_free((char *)s->cfg.ws_origins);
+	for (size_t i = 0; i < ARRAY_COUNT(s->tls); i++)
+		mem_unref(s->tls[i]);
 	buf_fini(&s->out);
 	buf_fini(&s->self);
 	buf_fini(&s->unfolded);
@@ -75,9 +81,11 @@ int sip_stack_new(
 	struct sip_stack *s = mem_zalloc(sizeof(*s));
 	if (!s)
 		return ST_NOMEM;
-	struct list *lists[] = {&s->listeners, &s->conns, &s->stxs, &s->ctxs, &s->dialogs, &s->done, &s->senders};
+	struct list *lists[] = {&s->listeners, &s->conns, &s->stxs, &s->ctxs, &s->dialogs, &s->done, &s->senders,
+	    &s->dead, &s->locates};
 	struct sip_table *tables[] = {
-	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table};
+	    &s->conn_table, &s->stx_table, &s->merge_table, &s->ctx_table, &s->dialog_table, &s->sender_table,
+	    &s->dead_table};
 	int st = config_copy(s, cfg);
 	for (size_t i = 0; i < ARRAY_COUNT(lists); i++)
 		list_init(lists[i]);
@@ -112,10 +120,22 @@ void sip_stack_close(struct sip_stack *s)
 		sip_ctx_kill(list_entry(n, struct sip_ctx, link));
 	list_each (&s->stxs, n, tmp)
 		sip_stx_kill(list_entry(n, struct sip_stx, link));
+	sip_locates_end(s);
 	sip_conns_close(s);
 	sip_listeners_close(s);
 	loop_timer_cancel(&s->done_timer);
 	stack_free(s);
+}
+
+int sip_stack_set_external(struct sip_stack *s, const char *host, uint16_t port)
+{
+	char *copy = mem_strdup(host);
+	if (host && !copy)
+		return ST_NOMEM;
+	mem_free((char *)s->cfg.external_host);
+	s->cfg.external_host = copy;
+	s->cfg.external_port = port;
+	return ST_OK;
 }
 
 void sip_stack_set_trace(struct sip_stack *s, bool is_on)
@@ -145,6 +165,7 @@ void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out)
 	out->dialogs = s->dialog_table.count;
 	out->conns = s->conn_table.count;
 	out->senders = s->sender_table.count;
+	out->dead = s->dead_table.count;
 	conn_limit_counts(s->conn_limit, &out->conn_limit);
 }
 
@@ -215,6 +236,10 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 	sip_shed_note(s, src->waited_us);
 	if (sip_shed_drops(s, src, p, n))
 		return;
+	if (!is_stream && sip_is_stun(p, n)) {
+		sip_stun_answer(s, &src->flow, p, n);
+		return;
+	}
 	sip_stack_trace(s, false, sip_flow_transport(&src->flow), &src->flow.local, &src->flow.peer, p, n);
 	int st = sip_msg_parse(&m, s->in_hdrs, SIP_MSG_HDRS_MAX, p, n, flags);
 	if (m.has_folds) {
@@ -233,6 +258,7 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 		malformed(s, src, &m, (struct sv){p, n});
 	} else if (m.is_request) {
 		s->stats.requests_in++;
+		sip_rport_settle(s, src, &m);
 		if (!is_filtered(s, src, &m))
 			sip_stx_input(s, src, &m);
 	} else {
@@ -243,8 +269,13 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 
 void sip_put_common(struct sip_stack *s, struct buf *b, bool with_allow)
 {
-	if (s->cfg.user_agent)
-		sip_put_hdr(b, "User-Agent", sv_of(s->cfg.user_agent));
+	sip_put_common_as(s, b, s->cfg.user_agent, with_allow);
+}
+
+void sip_put_common_as(struct sip_stack *s, struct buf *b, const char *user_agent, bool with_allow)
+{
+	if (user_agent)
+		sip_put_hdr(b, "User-Agent", sv_of(user_agent));
 	if (!with_allow)
 		return;
 	sip_put_hdr(b, "Allow", sv_of(s->cfg.allow));
@@ -256,5 +287,7 @@ void sip_put_call_body(struct buf *b, struct sv ctype, struct sv body)
 {
 	if (body.n && sv_isi(ctype, "application/sdp"))
 		buf_adds(b, "Content-Disposition: session\r\n");
+	else if (body.n && sv_startsi(ctype, SV("multipart/")))
+		buf_adds(b, "MIME-Version: 1.0\r\n");
 	sip_put_body(b, ctype, body);
 }

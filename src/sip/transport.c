@@ -3,7 +3,8 @@
 #include "sip/sip_i.h"
 #include <unistd.h>
 
-static const struct sip_transport_ops *const transports[] = {&sip_udp_ops, &sip_tcp_ops, NULL};
+static const struct sip_transport_ops *const transports[] = {
+    &sip_udp_ops, &sip_tcp_ops, &sip_tls_ops, &sip_ws_ops, &sip_wss_ops, NULL};
 
 const struct sip_transport_ops *sip_transport_ops_of(const struct sip_stack *s, enum sip_transport t)
 {
@@ -15,7 +16,8 @@ const struct sip_transport_ops *sip_transport_ops_of(const struct sip_stack *s, 
 
 bool sip_stack_has_transport(const struct sip_stack *s, enum sip_transport t)
 {
-	return sip_transport_ops_of(s, t) != NULL;
+	const struct sip_transport_ops *ops = sip_transport_ops_of(s, t);
+	return ops && (!ops->needs_tls || s->cfg.has_tls);
 }
 
 /* ---- listeners ---- */
@@ -39,6 +41,20 @@ int sip_stack_listen(struct sip_stack *s, enum sip_transport t, const struct add
 	if (bound)
 		*bound = l->local;
 	return ST_OK;
+}
+
+void sip_stack_set_tls(struct sip_stack *s, enum sip_transport t, struct tls_ctx *ctx)
+{
+	struct lnode *n, *tmp;
+	mem_ref(ctx);
+	mem_unref(s->tls[t]);
+	s->tls[t] = ctx;
+	list_each (&s->listeners, n, tmp) {
+		struct sip_listener *l = list_entry(n, struct sip_listener, link);
+		if (l->ops->id == t && l->ops->set_tls)
+			l->ops->set_tls(l, ctx);
+	}
+	sip_conns_tls_came(s, t);
 }
 
 void sip_listeners_close(struct sip_stack *s)
@@ -69,13 +85,14 @@ struct sip_listener *sip_listener_for(struct sip_stack *s, enum sip_transport t,
 
 /* ---- flows ---- */
 
-int sip_flow_open(struct sip_flow *out, struct sip_stack *s, enum sip_transport t, const struct addr *dst)
+int sip_flow_open(
+    struct sip_flow *out, struct sip_stack *s, enum sip_transport t, const struct addr *dst, struct sv name)
 {
 	struct sip_flow f = {.ops = sip_transport_ops_of(s, t), .peer = *dst};
-	if (!f.ops)
+	if (!f.ops || !sip_stack_has_transport(s, t))
 		return ST_UNSUPPORTED;
 	if (f.ops->conn_bytes) {
-		int st = sip_conn_get(&f.conn, s, f.ops, dst);
+		int st = sip_conn_get(&f.conn, s, f.ops, dst, name);
 		if (st)
 			return st;
 		f.local = f.conn->local;
@@ -104,12 +121,17 @@ int sip_flow_send(struct sip_stack *s, const struct sip_flow *f, const char *p, 
 
 int sip_flow_answer(struct sip_stack *s, const struct sip_flow *f, uint16_t via_port, const char *p, size_t n)
 {
+	struct sip_flow again;
+	if (!f->conn && f->answer_port) {
+		again = *f;
+		addr_set_port(&again.peer, f->answer_port);
+		return sip_flow_send(s, &again, p, n);
+	}
 	if (!f->conn || f->conn->is_open)
 		return sip_flow_send(s, f, p, n);
-	struct sip_flow again;
 	struct addr to = f->peer;
 	addr_set_port(&to, via_port ? via_port : sip_transport_facts(f->ops->id)->default_port);
-	int st = sip_flow_open(&again, s, f->ops->id, &to);
+	int st = sip_flow_open(&again, s, f->ops->id, &to, SV_NONE);
 	return st ? st : sip_flow_send(s, &again, p, n);
 }
 
@@ -178,8 +200,9 @@ int sip_self_put(struct sip_stack *s, enum sip_transport t, const struct addr *d
 		st = sip_stack_local_addr(s, SIP_TRANSPORT_DEFAULT, dst, &local);
 	if (st)
 		return st;
-	if (s->cfg.external_host) {
-		uint16_t port = s->cfg.external_port ? s->cfg.external_port : addr_port(&local);
+	if (s->cfg.external_host && (!s->h.is_outside || s->h.is_outside(s, dst, s->arg))) {
+		bool has_own_port = sip_transport_facts(t)->default_port == 5060; /* TLS and WebSocket are elsewhere */
+		uint16_t port = s->cfg.external_port && has_own_port ? s->cfg.external_port : addr_port(&local);
 		bool is_v6 = strchr(s->cfg.external_host, ':') && s->cfg.external_host[0] != '[';
 		buf_printf(out, is_v6 ? "[%s]:%u" : "%s:%u", s->cfg.external_host, port);
 	} else {

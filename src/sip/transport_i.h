@@ -10,9 +10,12 @@
  */
 #pragma once
 #include "base/list.h"
+#include "loop/loop.h"
 #include "net/conn_limit.h"
 #include "sip/sip.h"
 #include "sip/table_i.h"
+
+struct tls_ctx;
 
 struct sip_listener { /* the begin of each transport's own */
 	struct lnode link;
@@ -27,21 +30,28 @@ struct sip_conn { /* the begin of each stream's own. Counted: the stack's list h
 	const struct sip_transport_ops *ops;
 	struct addr peer, local;
 	bool is_open, is_connecting;
+	bool waits_for_tls; /* connects once sip_stack_set_tls brings what it needs */
+	char *name;         /* the host that was asked for; NULL: an address, or they connected */
 	struct conn_guard guard;
 	struct sip_framer framer;
 	struct buf in, pending;
 	struct list ctxs; /* client requests whose answers come here */
+	struct ltimer alive_timer;
+	bool is_pinged; /* a keep-alive of ours went out, and nothing came since (conn_alive.c) */
 };
 
 /* All on the control loop; a call through this table asserts that where it arrives. */
 struct sip_transport_ops {
 	enum sip_transport id;
+	bool needs_tls; /* certificates and the like: stack->tls */
 	size_t listener_bytes, conn_bytes;        /* of its own structs; conn_bytes 0 = datagrams */
 	size_t max_bytes;                         /* the longest message it carries; 0 = the stack's bound */
 	int64_t connect_us, idle_us;              /* streams: until it stands; without a byte */
 	size_t queue_bytes, stranger_queue_bytes; /* streams: what may wait to be sent, and to who is not trusted */
 	/* Binds, and sets l->local to the real address. */
 	int (*listen)(struct sip_listener *l, const struct addr *bind);
+	/* For connections to come; NULL where TLS is not used. */
+	void (*set_tls)(struct sip_listener *l, struct tls_ctx *ctx);
 	void (*unlisten)(struct sip_listener *l);
 	/* Datagrams: at once; one that the kernel does not take is a lost packet (ST_OK). */
 	int (*send)(struct sip_listener *l, const struct addr *dst, const char *p, size_t n);
@@ -53,7 +63,7 @@ struct sip_transport_ops {
 	/* No callback any more; is_abort: nothing that waits is sent. Harmless when there is nothing to close. */
 	void (*close)(struct sip_conn *c, bool is_abort);
 };
-extern const struct sip_transport_ops sip_udp_ops, sip_tcp_ops;
+extern const struct sip_transport_ops sip_udp_ops, sip_tcp_ops, sip_tls_ops, sip_ws_ops, sip_wss_ops;
 
 /* ---- listeners and flows (transport.c) ---- */
 struct sip_flow {
@@ -61,6 +71,7 @@ struct sip_flow {
 	struct addr local, peer;
 	struct sip_listener *listener; /* datagrams: the socket; lives as long as the stack */
 	struct sip_conn *conn;         /* streams; borrowed until sip_flow_keep */
+	uint16_t answer_port;          /* datagrams: where answers go; 0 = to peer's (rport.c) */
 };
 struct sip_sender;
 /* Where a message came from. */
@@ -68,12 +79,15 @@ struct sip_source {
 	struct sip_flow flow;
 	struct sip_sender *sender; /* of a request; NULL when out of memory */
 	int64_t waited_us;         /* until it was read */
+	bool adds_rport, ignores_rport;
 };
 ANY const struct sip_transport_ops *sip_transport_ops_of(const struct sip_stack *s, enum sip_transport t);
 /* The listener of that transport that reaches dst; NULL: none of its family. */
 ON_CTL struct sip_listener *sip_listener_for(struct sip_stack *s, enum sip_transport t, const struct addr *dst);
-/* Finds the socket, or finds or opens a connection, that leads to dst. ST_UNSUPPORTED: no such transport here. */
-ON_CTL int sip_flow_open(struct sip_flow *out, struct sip_stack *s, enum sip_transport t, const struct addr *dst);
+/* Finds the socket, or finds or opens a connection, that leads to dst. ST_UNSUPPORTED: no such transport here. name: the
+ * host that dst was found for, which a connection for it must be to (TLS); empty: any. */
+ON_CTL int sip_flow_open(
+    struct sip_flow *out, struct sip_stack *s, enum sip_transport t, const struct addr *dst, struct sv name);
 ON_CTL int sip_flow_send(struct sip_stack *s, const struct sip_flow *f, const char *p, size_t n);
 /* An answer (RFC 3261 18.2.2): where the request came from or, when that connection is gone, where the far side's Via
  * says that it listens (via_port, 0 = the default one). */
@@ -90,19 +104,24 @@ ON_CTL int sip_self_put(
 /* ---- connections (conn.c) ---- */
 ON_CTL struct sip_conn *sip_conn_find(struct sip_stack *s, enum sip_transport t, const struct addr *peer);
 /* Finds or opens; borrowed. */
-ON_CTL int sip_conn_get(
-    struct sip_conn **out, struct sip_stack *s, const struct sip_transport_ops *ops, const struct addr *dst);
+ON_CTL int sip_conn_get(struct sip_conn **out, struct sip_stack *s, const struct sip_transport_ops *ops,
+    const struct addr *dst, struct sv name);
 ON_CTL int sip_conn_write(struct sip_conn *c, const char *p, size_t n);
 /* It is no stranger's any more: the full bounds. */
 ON_CTL void sip_conn_trust(struct sip_conn *c);
 ON_CTL void sip_conns_close(struct sip_stack *s);
+/* Those that wait for it connect, or end when it is not there. */
+ON_CTL void sip_conns_tls_came(struct sip_stack *s, enum sip_transport t);
 /* For a stream's file. An accepted one: entered, or NULL when there is no room; set its socket and limits, and the
  * guard to the socket. */
 ON_CTL struct sip_conn *sip_conn_accepted(struct sip_listener *l, const struct addr *peer, const struct addr *local);
 ON_CTL void sip_conn_opened(struct sip_conn *c, const struct addr *local);
 ON_CTL void sip_conn_input(struct sip_conn *c, const char *p, size_t n); /* bytes as they come */
+ON_CTL void sip_conn_message(struct sip_conn *c, const char *p, size_t n); /* a whole message, where that is known */
+ANY size_t sip_conn_body_max(const struct sip_conn *c);
 ON_CTL void sip_conn_drained(struct sip_conn *c);
 ON_CTL void sip_conn_lost(struct sip_conn *c);
+ON_CTL void sip_conn_heard(struct sip_conn *c); /* it stands, or bytes came: not silent (conn_alive.c) */
 
 /* ---- what they call (stack.c, tx_client.c) ---- */
 ON_CTL void sip_stack_input(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n, bool is_stream);

@@ -5,7 +5,6 @@
 #include "sip/sip_i.h"
 
 static void on_timer(void *arg);
-static ON_CTL void launch(struct sip_ctx *c);
 
 static uint64_t ctx_key(struct sv branch, struct sv method)
 {
@@ -30,6 +29,8 @@ void sip_ctx_unref(struct sip_ctx *c)
 		return;
 	mem_free(c->hop);
 	mem_free(c->msg);
+	mem_free(c->raw);
+	mem_unref(c->refusal);
 	mem_free(c->ack);
 	mem_free(c->ack_tag);
 	mem_free(c->ack_hop);
@@ -45,8 +46,8 @@ void sip_ctx_kill(struct sip_ctx *c)
 		return;
 	c->state = CTX_DEAD;
 	loop_timer_cancel(&c->timer);
-	sip_resolve_cancel(c->resolve);
-	c->resolve = NULL;
+	sip_locate_free(c->locate);
+	c->locate = NULL;
 	sip_table_del(&c->stack->ctx_table, &c->node);
 	list_remove(&c->conn_link);
 	list_remove(&c->link);
@@ -66,8 +67,7 @@ static ON_CTL void arm(struct sip_ctx *c, int64_t delay_us)
 	loop_timer_set(&c->timer, delay_us < left ? delay_us : left, "sip.ctx", on_timer, c);
 }
 
-/* No response will come: tells the user once and ends. */
-static ON_CTL void give_up(struct sip_ctx *c, int code)
+void sip_ctx_over(struct sip_ctx *c, int code, const struct sip_msg *resp)
 {
 	sip_response_fn fn = c->fn;
 	if (c->state == CTX_DEAD)
@@ -76,9 +76,18 @@ static ON_CTL void give_up(struct sip_ctx *c, int code)
 	c->fn = NULL;
 	c->state = CTX_COMPLETED;
 	if (fn)
-		fn(c, code, NULL, c->arg);
+		fn(c, code, resp, c->arg);
 	sip_ctx_kill(c);
 	sip_ctx_unref(c);
+}
+
+/* No response will come from there: another place is tried, or the user is told once and it ends. */
+static ON_CTL void give_up(struct sip_ctx *c, int code)
+{
+	bool is_unheard = c->state == CTX_CALLING;
+	if (c->state == CTX_DEAD || (is_unheard && (sip_ctx_narrow(c) || sip_ctx_try_next(c, code, NULL))))
+		return;
+	sip_ctx_over(c, code, NULL);
 }
 
 static void on_failed(void *arg)
@@ -107,7 +116,9 @@ static ON_CTL int choose_flow(struct sip_ctx *c)
 		c->dst.transport = SIP_TRANSPORT_DEFAULT;
 	if (s->h.may_send && !s->h.may_send(s, c->dst.transport, &c->dst.addr, s->arg))
 		return ST_DENIED;
-	int st = sip_flow_open(&f, s, c->dst.transport, &c->dst.addr);
+	if (c->dst.is_flow_only && !sip_stack_has_conn(s, c->dst.transport, &c->dst.addr))
+		return ST_CLOSED;
+	int st = sip_flow_open(&f, s, c->dst.transport, &c->dst.addr, sip_uri_host_asked(c->hop));
 	if (st)
 		return st;
 	sip_flow_keep(&f);
@@ -153,7 +164,8 @@ static ON_CTL int finish_text(
 		return st;
 	buf_clear(b);
 	buf_add(b, text, (size_t)(eol + 1 - text));
-	buf_printf(b, "Via: SIP/2.0/%s %s;rport;branch=%s\r\n", sip_transport_name(dst->transport), s->self.p, branch);
+	buf_printf(b, "Via: SIP/2.0/%s %s%s;branch=%s\r\n", sip_transport_name(dst->transport), s->self.p,
+	    s->cfg.has_no_own_rport ? "" : ";rport", branch);
 	buf_clear(&s->self);
 	sip_self_put(s, dst->transport, &dst->addr, true, &s->self);
 	put_marked(b, eol + 1, (size_t)(body - eol - 1), buf_sv(&s->self));
@@ -173,16 +185,22 @@ static ON_CTL int finalize(struct sip_ctx *c)
 	if (!copy)
 		return ST_NOMEM;
 	memcpy(copy, s->out.p, s->out.n + 1);
-	mem_free(c->msg);
+	mem_free(c->raw);
+	c->raw = NULL;
+	if (c->locate || c->is_widened)
+		c->raw = c->msg, c->raw_n = c->msg_n;
+	else
+		mem_free(c->msg);
 	c->msg = copy;
 	c->msg_n = s->out.n;
 	c->is_via_final = true;
 	return ST_OK;
 }
 
-static ON_CTL void launch(struct sip_ctx *c)
+void sip_ctx_launch(struct sip_ctx *c)
 {
 	struct sip_stack *s = c->stack;
+	sip_ctx_widen(c);
 	int st = choose_flow(c);
 	if (!st)
 		st = finalize(c);
@@ -193,26 +211,28 @@ static ON_CTL void launch(struct sip_ctx *c)
 		sip_ctx_kill(c);
 		return;
 	}
+	int64_t wait_us = sip_ctx_first_wait_us(c);
 	c->state = CTX_CALLING;
-	c->deadline_us = loop_now_us() + clock_us_of_ms(s->cfg.timer_b_ms);
+	c->deadline_us = loop_now_us() + wait_us;
 	c->interval_us = clock_us_of_ms(s->cfg.t1_ms);
 	if (st)
 		fail_later(c);
 	else
-		arm(c, sip_flow_is_reliable(&c->flow) ? clock_us_of_ms(s->cfg.timer_b_ms) : c->interval_us);
+		arm(c, sip_flow_is_reliable(&c->flow) ? wait_us : c->interval_us);
 }
 
-static void on_resolved(int status, const struct sip_dst *dst, void *arg)
+static void on_located(int status, const struct sip_place *place, void *arg)
 {
 	role_assert_ctl();
 	struct sip_ctx *c = arg;
-	c->resolve = NULL;
+	if (sip_ctx_place_found(c, status, place))
+		return;
 	if (status) {
-		give_up(c, 503);
+		sip_ctx_over(c, 503, NULL);
 		return;
 	}
-	c->dst = *dst;
-	launch(c);
+	c->dst = place->dst;
+	sip_ctx_launch(c);
 }
 
 static ON_CTL struct sip_ctx *ctx_new(struct sip_stack *s, const struct ctx_params *p)
@@ -257,6 +277,13 @@ static ON_CTL void enter_table(struct sip_ctx *c)
 	sip_table_add(&c->stack->ctx_table, &c->node, ctx_key(sv_of(c->branch), method));
 }
 
+void sip_ctx_new_branch(struct sip_ctx *c)
+{
+	sip_table_del(&c->stack->ctx_table, &c->node);
+	make_branch(c->branch);
+	enter_table(c);
+}
+
 /* The first word of the request. */
 static struct sv method_text_of(const struct ctx_params *p)
 {
@@ -277,10 +304,12 @@ int sip_ctx_start(struct sip_ctx **out, struct sip_stack *s, const struct ctx_pa
 		return ST_NOMEM;
 	enter_table(c);
 	if (!addr_is_set(&c->dst.addr)) {
-		struct sip_resolve *r = NULL;
+		struct sip_place place;
 		c->state = CTX_RESOLVING;
-		st = c->hop ? sip_resolve(&r, s, c->hop, p->behalf, &c->dst, on_resolved, c) : ST_INVAL;
-		c->resolve = st == ST_AGAIN ? r : NULL;
+		st = c->hop ? sip_locate(&c->locate, s, c->hop, p->behalf, &place, on_located, c) : ST_INVAL;
+		c->may_widen = c->hop && !sip_uri_has_transport(c->hop);
+		if (!st)
+			c->dst = place.dst;
 		bool is_lookup = st == ST_NOTFOUND || st == ST_TIMEOUT || st == ST_IO || st == ST_FULL;
 		if (is_lookup && !s->cfg.numeric_hosts_only) {
 			/* known from the cache already, told as if it were found out now */
@@ -295,7 +324,7 @@ int sip_ctx_start(struct sip_ctx **out, struct sip_stack *s, const struct ctx_pa
 	if (out)
 		*out = c; /* before launch: a one-shot is gone after it */
 	if (!st)
-		launch(c);
+		sip_ctx_launch(c);
 	return ST_OK;
 }
 
@@ -356,7 +385,7 @@ static ON_CTL void send_cancel(struct sip_ctx *c, const char *headers)
 	c->is_cancel_sent = true;
 	cancel->is_via_final = true;
 	enter_table(cancel);
-	launch(cancel);
+	sip_ctx_launch(cancel);
 	/* RFC 3261 9.1: without a final response in 64*T1 the INVITE counts as cancelled */
 	c->deadline_us = loop_now_us() + clock_us_of_ms(c->stack->cfg.timer_b_ms);
 	arm(c, clock_us_of_ms(c->stack->cfg.timer_b_ms));
@@ -370,6 +399,8 @@ void sip_ctx_cancel_invite(struct sip_ctx *c, const char *headers)
 		c->is_cancel_wanted = true;
 		mem_free(c->ack_hop);
 		c->ack_hop = mem_strdup(headers); /* unused until a 2xx: keeps CANCEL's header lines */
+	} else if (c->state == CTX_RESOLVING && c->is_locating) {
+		c->is_cancel_wanted = true; /* it has been sent once: ends with what that came to */
 	} else if (c->state == CTX_RESOLVING) {
 		sip_ctx_kill(c);
 	}
@@ -462,7 +493,7 @@ void sip_ctx_drop_answer(struct sip_ctx *c, const struct sip_msg *resp)
 /* ---- responses ---- */
 
 /* The old transaction of a challenged INVITE stays behind to acknowledge repeated 401s. */
-static ON_CTL void leave_husk(struct sip_ctx *c)
+void sip_ctx_leave_husk(struct sip_ctx *c)
 {
 	struct ctx_params p = {.text = c->msg,
 	    .text_n = c->msg_n,
@@ -499,10 +530,9 @@ static ON_CTL bool retry_with_credentials(struct sip_ctx *c, const struct sip_ms
 	}
 	c->stack->stats.auth_retries++;
 	if (c->is_invite && !sip_flow_is_reliable(&c->flow))
-		leave_husk(c);
+		sip_ctx_leave_husk(c);
 	mem_free(c->ack);
 	c->ack = NULL;
-	sip_table_del(&c->stack->ctx_table, &c->node);
 	mem_free(c->msg);
 	c->msg_n = b.n;
 	c->msg = buf_take(&b);
@@ -510,9 +540,8 @@ static ON_CTL bool retry_with_credentials(struct sip_ctx *c, const struct sip_ms
 	c->cseq = cseq;
 	if (c->dialog)
 		c->dialog->local_cseq = cseq;
-	make_branch(c->branch);
-	enter_table(c);
-	launch(c);
+	sip_ctx_new_branch(c);
+	sip_ctx_launch(c);
 	return true;
 }
 
@@ -534,6 +563,8 @@ static ON_CTL void provisional(struct sip_ctx *c, const struct sip_msg *m)
 		return;
 	bool is_first = c->state == CTX_CALLING;
 	c->state = CTX_PROCEEDING;
+	if (is_first && !c->is_invite && c->locate) /* it is there: as long as it takes */
+		c->deadline_us = loop_now_us() + clock_us_of_ms(s->cfg.timer_b_ms);
 	if (c->is_invite && !c->is_cancel_sent) {
 		c->deadline_us = loop_now_us() + clock_us_of_ms(s->cfg.proceeding_timeout_ms);
 		arm(c, clock_us_of_ms(s->cfg.proceeding_timeout_ms));
@@ -577,6 +608,8 @@ static ON_CTL void final(struct sip_ctx *c, const struct sip_msg *m)
 		ack_error(c, m);
 	if ((m->code == 401 || m->code == 407) && retry_with_credentials(c, m))
 		return;
+	if (m->code == 503 && !s->cfg.has_no_503_failover && sip_ctx_try_next(c, 503, m))
+		return;
 	c->state = CTX_COMPLETED;
 	int64_t keep_us =
 	    sip_flow_is_reliable(&c->flow) ? 0 : clock_us_of_ms(c->is_invite ? s->cfg.timer_b_ms : s->cfg.t4_ms);
@@ -594,9 +627,11 @@ void sip_ctx_response(struct sip_stack *s, const struct sip_source *src, struct 
 	}
 	struct sip_ctx *c = list_entry(n, struct sip_ctx, node);
 	if (c->state < CTX_CALLING || c->state == CTX_DEAD)
-		return;
+		return; /* (also while the next place is looked for) */
 	c->refs++;
 	c->from = src->flow.peer;
+	if (c->state == CTX_CALLING)
+		sip_dead_clear(s, &c->dst);
 	if (c->dialog)
 		sip_dialog_seen_from(c->dialog, src);
 	if (m->code < 200)
@@ -613,7 +648,7 @@ static void on_timer(void *arg)
 	role_assert_ctl();
 	struct sip_ctx *c = arg;
 	struct sip_stack *s = c->stack;
-	bool is_over = loop_now_us() >= c->deadline_us;
+	bool is_over = loop_now_us() >= c->deadline_us && !sip_ctx_waits_on(c);
 	if (c->state >= CTX_COMPLETED) {
 		sip_ctx_kill(c);
 		return;

@@ -144,6 +144,11 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 	char host[ADDR_TEXT_MAX];
 	const struct sip_via *v = &m->via;
 	const struct sip_hdr *h = sip_msg_hdr(m, SIP_HDR_VIA);
+	if (!v->text.n) { /* it cannot be read */
+		for (; h; h = sip_msg_hdr_next(m, h))
+			sip_put_hdr(b, "Via", h->value);
+		return;
+	}
 	struct sip_params_it it = {.rest = v->params};
 	const char *stop = v->params.n ? v->params.p - 1 : v->text.p + v->text.n;
 	while (stop > v->text.p && (stop[-1] == ' ' || stop[-1] == '\t' || stop[-1] == ';'))
@@ -156,7 +161,7 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 			continue;
 		buf_addc(b, ';');
 		buf_addv(b, it.name);
-		if (sv_isi(it.name, "rport")) {
+		if (sv_isi(it.name, "rport") && !src->ignores_rport) {
 			buf_printf(b, "=%u", addr_port(&src->flow.peer));
 		} else if (it.has_value) {
 			buf_adds(b, it.is_quoted ? "=\"" : "=");
@@ -164,7 +169,9 @@ static void put_vias(struct buf *b, const struct sip_msg *m, const struct sip_so
 			buf_adds(b, it.is_quoted ? "\"" : "");
 		}
 	}
-	if (v->has_rport || !sv_is(v->host, host))
+	if (src->adds_rport)
+		buf_printf(b, ";rport=%u", addr_port(&src->flow.peer));
+	if (v->has_rport || src->adds_rport || !sv_is(v->host, host))
 		buf_printf(b, ";received=%s", host);
 	const char *rest = v->text.p + v->text.n;
 	buf_addv(b, (struct sv){rest, (size_t)(h->value.p + h->value.n - rest)});
@@ -333,6 +340,8 @@ static ON_CTL void response_put(struct sip_stx *tx, const struct response *r, co
 		sip_put_hdr(b, "Contact", sv_of(r->contact));
 	if (tx->method != SIP_CANCEL && !r->is_short)
 		sip_put_common(s, b, r->code != 100);
+	if (tx->rseq && r->code < 200)
+		buf_printf(b, "Require: 100rel\r\nRSeq: %u\r\n", tx->rseq);
 	sip_put_lines(b, r->headers);
 	if (r->is_short)
 		sip_put_body(b, sv_of(r->ctype), r->body);
@@ -384,6 +393,7 @@ int sip_stx_respond(struct sip_stx *tx, int code, const char *phrase, const char
 	s->stats.responses_out++;
 	sip_stx_ref(tx);
 	tx->has_answered |= is_paid;
+	tx->is_last_sent = is_paid;
 	if (is_paid)
 		sip_flow_answer(s, &tx->src.flow, tx->via_port, copy, b->n);
 	else

@@ -89,9 +89,10 @@ static int db_connect(struct sqlite_db *db)
 	return SQLITE_OK;
 }
 
-/* Tables hold what can be made again (registrations ...): one of another shape, left by another version, is replaced.
- */
-static int table_has_shape(struct sqlite_db *db, const struct store_table *t, bool *exists, bool *is_same)
+/* Tables hold what can be made again (registrations ...): one of another shape, left by another version, is replaced,
+ * unless it only lacks the last columns. *count: how many it has. */
+static int table_has_shape(
+    struct sqlite_db *db, const struct store_table *t, size_t *count, bool *exists, bool *is_same)
 {
 	struct buf sql;
 	sqlite3_stmt *st = NULL;
@@ -112,17 +113,33 @@ static int table_has_shape(struct sqlite_db *db, const struct store_table *t, bo
 	}
 	sqlite3_finalize(st);
 	*exists = i > 0;
-	*is_same = *is_same && !t->columns[i];
+	*count = i;
 	return rc == SQLITE_DONE ? ST_OK : db_fail(db, t->name);
+}
+
+static int columns_add(struct sqlite_db *db, const struct store_table *t, size_t from)
+{
+	struct buf sql;
+	int st = ST_OK;
+	buf_init(&sql);
+	for (size_t i = from; t->columns[i]; i++)
+		buf_printf(&sql, "ALTER TABLE %s ADD COLUMN %s TEXT NOT NULL DEFAULT '';", t->name, t->columns[i]);
+	if (sql.n)
+		st = sql.failed ? ST_NOMEM : db_exec(db, sql.p);
+	buf_fini(&sql);
+	return st;
 }
 
 static int table_create(struct sqlite_db *db, const struct store_table *t)
 {
 	bool exists = false, is_same = false;
+	size_t count = 0;
 	struct buf sql;
-	int st = table_has_shape(db, t, &exists, &is_same);
-	if (st < 0 || (exists && is_same))
+	int st = table_has_shape(db, t, &count, &exists, &is_same);
+	if (st < 0)
 		return st;
+	if (exists && is_same)
+		return columns_add(db, t, count);
 	buf_init(&sql);
 	if (exists) {
 		log_warning("store: %s: table %s has another shape, it is made anew", db->path, t->name);

@@ -68,7 +68,11 @@ def assert_hears(path, hz, level=8000, seconds=1.0, not_hz=None):
 class Baresip:
     """baresip with ctrl_tcp: commands as JSON netstrings, events likewise."""
 
-    def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None):
+    def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None, host="127.0.0.1", port=None,
+                 transport="udp", params=""):
+        """host, port: the profile it registers at; it has that address itself. params: more of its account."""
+        self.at = f"[{host}]" if ":" in host else host
+        self.server = f"{self.at}:{port or switch.sip_port}"
         self.dir = Path(root) / f"baresip-{user}-{free_port()}"
         self.dir.mkdir(parents=True)
         self.user = user
@@ -78,15 +82,15 @@ class Baresip:
         modules = "".join(f"module {m}.so\n" for m in ("g711", "g722", "opus", "aufile", "aubridge", "sndfile"))
         (self.dir / "config").write_text(
             f"module_path /usr/lib/baresip/modules\n{modules}module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n"
-            f"ctrl_tcp_listen 127.0.0.1:{self.ctrl_port}\nsip_listen 127.0.0.1:{self.sip_port}\nnet_interface 127.0.0.1\n"
+            f"ctrl_tcp_listen 127.0.0.1:{self.ctrl_port}\nsip_listen {self.at}:{self.sip_port}\nnet_interface {host}\n"
             f"audio_source aufile,{self.dir}/tone.wav\naudio_player aubridge,sink\naudio_alert aubridge,alert\n"
             f"audio_buffer 20-160\nausrc_srate 8000\nausrc_channels 1\nauplay_srate 8000\nauplay_channels 1\n"
             f"rtp_ports {self.rtp_port}-{self.rtp_port + 100}\nsnd_path {self.dir}\ncall_max_calls 4\nrtcp_mux no\n"
             "jitter_buffer_delay 2-4\nmenu_bell no\n")
         (self.dir / "contacts").write_text("")
         (self.dir / "accounts").write_text(
-            f"<sip:{user}@127.0.0.1:{switch.sip_port};transport=udp>;auth_user={user};auth_pass={password or switch.passwords[user]};"
-            f"answermode={answer};audio_codecs={codecs};regint=120;ptime=20\n")
+            f"<sip:{user}@{self.server};transport={transport}>;auth_user={user};auth_pass={password or switch.passwords[user]};"
+            f"answermode={answer};audio_codecs={codecs};regint=120;ptime=20{params}\n")
         self.out = open(self.dir / "out.txt", "wb")
         self.proc = subprocess.Popen(["baresip", "-f", str(self.dir)], stdin=subprocess.DEVNULL, stdout=self.out,
                                      stderr=subprocess.STDOUT)
@@ -149,7 +153,7 @@ class Baresip:
     def dial(self, number):
         with self.more:
             self.events.clear()  # an earlier call's
-        self.command("dial", f"sip:{number}@127.0.0.1:{self.switch.sip_port}")
+        self.command("dial", f"sip:{number}@{self.server}")
 
     def answer(self):
         self.wait("CALL_INCOMING")
@@ -192,15 +196,20 @@ class Baresip:
 class Linphone:
     """linphonec driven by its prompt; sound from and to files."""
 
-    def __init__(self, root, switch, user, hz=620, password=None):
+    def __init__(self, root, switch, user, hz=620, password=None, transport="udp", host="127.0.0.1", port=None):
+        at = f"[{host}]" if ":" in host else host
+        self.server = f"{at}:{port or switch.sip_port}" + ("" if transport == "udp" else f";transport={transport}")
         self.dir = Path(root) / f"linphone-{user}-{free_port()}"
         self.dir.mkdir(parents=True)
         self.user, self.switch = user, switch
         write_tone(self.dir / "tone.wav", hz)
         self.sip_port, self.rtp_port = free_port(), free_port(count=4)
+        self.params = "" if transport == "udp" else f";transport={transport}"
+        ports = {"udp": 0, "tcp": 0, "tls": 0, transport: self.sip_port}
         (self.dir / "rc").write_text(
-            f"[sip]\nsip_port={self.sip_port}\nsip_tcp_port=0\nsip_tls_port=0\nuse_ipv6=0\nguess_hostname=0\n"
-            f"contact=\"{user}\" <sip:{user}@127.0.0.1:{self.sip_port}>\nmedia_encryption=none\nregister_only_when_network_is_up=0\n"
+            f"[sip]\nsip_port={ports['udp']}\nsip_tcp_port={ports['tcp']}\nsip_tls_port={ports['tls']}\nverify_server_certs=0\nverify_server_cn=0\n"
+            f"use_ipv6={int(':' in host)}\nguess_hostname=0\n"
+            f"contact=\"{user}\" <sip:{user}@{at}:{self.sip_port}{self.params}>\nmedia_encryption=none\nregister_only_when_network_is_up=0\n"
             f"auto_net_state_mon=0\n[net]\nmtu=1300\nstun_server=\nfirewall_policy=0\n[rtp]\naudio_rtp_port={self.rtp_port}\n"
             "[sound]\necholimiter=0\nechocancellation=0\nagc=0\n[video]\nenabled=0\n[misc]\nuuid=0\n")
         self.out = open(self.dir / "out.txt", "wb")
@@ -213,7 +222,7 @@ class Linphone:
         self.say("soundcard use files")
         self.new_record()
         self.say(f"play {self.dir}/tone.wav")
-        self.say(f"register sip:{user}@127.0.0.1 sip:127.0.0.1:{switch.sip_port} {password or switch.passwords[user]}")
+        self.say(f"register sip:{user}@{at} sip:{self.server} {password or switch.passwords[user]}")
         switch.wait_registered(user)
 
     def text(self):
@@ -240,7 +249,7 @@ class Linphone:
         self.say(f"record {self.record}")
 
     def dial(self, number):
-        self.say(f"call sip:{number}@127.0.0.1:{self.switch.sip_port}")
+        self.say(f"call sip:{number}@{self.server}")
 
     def answer(self):
         self.wait(r"LinphoneCallIncomingReceived|contacting you|Receiving new incoming call")

@@ -142,6 +142,16 @@ class Esl:
         headers, _ = self.command(f"event plain {names}")
         assert headers["Reply-Text"].startswith("+OK"), headers
 
+    def next_event(self, timeout=15):
+        """The next event, whatever it is."""
+        self.sock.settimeout(timeout)
+        while not self.events:
+            headers, body = self.read()
+            if headers["Content-Type"].startswith("text/event"):
+                self.events.append(self.parse(body))
+        self.sock.settimeout(20)
+        return self.events.pop(0)
+
     def wait_event(self, name, timeout=15, **match):
         """The next event of that name whose headers match (underscores stand for hyphens)."""
         deadline = time.monotonic() + timeout
@@ -236,6 +246,8 @@ class Tandem:
                 edit("vars.xml", (r'cmd="stun-set" data="external_rtp_ip=[^"]*"', 'cmd="set" data="external_rtp_ip=127.0.0.1"'),
                      (r'cmd="stun-set" data="external_sip_ip=[^"]*"', 'cmd="set" data="external_sip_ip=127.0.0.1"'))
                 edit("directory/default.xml", (r",\$\{verto_contact\([^)]*\)\}", ""))
+                edit("sip_profiles/internal.xml", (r'"ws-binding"(\s+)value=":5066"', f'"ws-binding"\\1value=":{free_port()}"'),
+                     (r'"wss-binding"(\s+)value=":7443"', f'"wss-binding"\\1value=":{free_port()}"'))
                 for p in ("sip_profiles/internal-ipv6.xml", "sip_profiles/external-ipv6.xml"):
                     (conf / p).unlink()
         self.passwords = {str(n): "lab1234" for n in range(1000, 1020)}

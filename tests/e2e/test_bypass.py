@@ -178,3 +178,33 @@ def test_reneg_with_another_codec(sw, pair):
     assert re.search(r"m=audio \d+ RTP/AVP 8\b", req.body)
     a.reply(req, 200, "OK", sdp(a.rtp_port, formats=(8, 101), version=2))
     a.expect(method="ACK")
+
+
+# ---- media-option
+
+@pytest.mark.parametrize("goes_again", [False, True])
+def test_media_is_here_while_held(sw, pair, goes_again):
+    """resume-media-on-hold: the other phone hears music; bypass-media-after-hold: past us again afterwards."""
+    a, b = pair
+    sw.api(f"global_setvar bypass_media_after_hold={'true' if goes_again else ''}")
+    sw.api("global_setvar bypass_media_resume_on_hold=true")
+    try:
+        call(a, b, "7201")
+        a.request("INVITE", body=sdp(a.rtp_port, direction="sendonly", version=2))
+        came = reinvited(b, None)
+        assert came not in (a.rtp_port, b.rtp_port), "the other phone's media is here"
+        held = a.answered()
+        assert "a=recvonly" in held.body and media_port(held.body) not in (a.rtp_port, b.rtp_port)
+        assert len(b.media.recv(2000)) > 160, "music"
+        a.request("INVITE", body=sdp(a.rtp_port, version=3))
+        assert media_port(a.answered().body) not in (a.rtp_port, b.rtp_port)
+        if goes_again:
+            reinvited(a, b.rtp_port)
+            reinvited(b, a.rtp_port)
+        else:
+            a.expect_nothing("INVITE", 0.5)
+        a.bye()
+        ended(b)
+    finally:
+        sw.api("global_setvar bypass_media_resume_on_hold=")
+        sw.api("global_setvar bypass_media_after_hold=")

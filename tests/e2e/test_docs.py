@@ -8,7 +8,7 @@ from tandem import BUILD, TOP
 PAGES = ["README.md", "README.zh.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "docs/tour.md", "docs/threads.md",
          "docs/rules.md", "docs/glossary.md", "docs/differences.md", "docs/performance.md", "docs/reference.md",
          "docs/http.md", "docs/tests.md",
-         "docs/lua.md", "docs/modules.md", "examples/module/README.md"]
+         "docs/lua.md", "docs/trunks.md", "docs/modules.md", "examples/module/README.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -440,6 +440,14 @@ static void part_hold(struct leg *leg, bool is_held)
 	bridge_hold_music(leg, is_held);
 }
 
+/* Its media has come while its peer's phone holds. */
+static void part_stream(struct leg *leg)
+{
+	role_assert_ctl();
+	if (leg->peer && leg->peer->is_held && leg_media_is_ready(leg) && !bridged_of(leg)->hold_play_id)
+		bridge_hold_music(leg->peer, true);
+}
+
 static void part_leave(struct leg *leg)
 {
 	role_assert_ctl();
@@ -448,6 +456,7 @@ static void part_leave(struct leg *leg)
 
 struct leg_part bridge_part = {
     .name = "bridge",
+    .on_stream = part_stream,
     .bytes = sizeof(struct leg_bridged),
     .on_answer = part_answer,
     .on_hold = part_hold,

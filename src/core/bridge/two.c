@@ -9,6 +9,7 @@
 #include "core/registry/module.h"
 #include "core/run/exec.h"
 #include "core/run/run_core.h"
+#include "core/sound/sound_core.h"
 #include "core/value/cause.h"
 
 /* ---- a script's bridge ---- */
@@ -95,6 +96,9 @@ static int app_uuid_bridge(struct leg *leg, const char *data)
 		leg_note_reached(leg, b);
 		st = bridge_join(leg, b, two_done, NULL);
 	}
+	if (!st &&
+	    (leg_var_is_true(leg, "bypass_media_after_bridge") || leg_var_is_true(b, "bypass_media_after_bridge")))
+		bypass_when_possible(leg);
 	if (st && leg_is_up(b))
 		leg_hangup(b, cause_of_media(st, CAUSE_NORMAL_CLEARING));
 	mem_unref(b);

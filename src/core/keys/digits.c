@@ -7,6 +7,7 @@
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
 #include "core/sound/play.h"
+#include "core/sound/say.h"
 #include "text/mark.h"
 #include "text/re.h"
 #include <string.h>
@@ -80,6 +81,16 @@ int leg_digits_collect(struct leg *leg, struct leg_digits *d)
 	return st;
 }
 
+static CO int prompt_play(struct leg *leg, const struct leg_digits *d, char *digit)
+{
+	struct leg_play_end end = {.terminators = "any"};
+	if (!d->tts_engine || strncmp(d->prompt, "say:", 4) != 0)
+		return leg_play(leg, d->prompt, "any", digit);
+	int st = leg_speak(leg, d->tts_engine, d->tts_voice, d->prompt + 4, &end);
+	*digit = end.digit;
+	return st;
+}
+
 int leg_digits_read(struct leg *leg, struct leg_digits *d)
 {
 	char digit = 0;
@@ -87,7 +98,7 @@ int leg_digits_read(struct leg *leg, struct leg_digits *d)
 
 	begin(d);
 	if (is_sound(d->prompt)) {
-		st = leg_play(leg, d->prompt, "any", &digit);
+		st = prompt_play(leg, d, &digit);
 		leg_var_set(leg, "playback_terminator_used", NULL);
 		if (st == ST_HANGUP || (st && !digit && st != ST_TIMEOUT)) /* nobody knows what to press */
 			return st;
@@ -129,6 +140,8 @@ static CO int tries_run(struct leg *leg, struct leg_digits_ask *a, const char *i
 				return ST_OK;
 			if (invalid_var)
 				leg_var_set(leg, invalid_var, d->digits);
+		} else if (st == ST_LIMIT && a->var) {
+			leg_var_set(leg, a->var, d->digits); /* too few are told all the same */
 		}
 		st = ST_NOTFOUND;
 		if (is_sound(a->bad_prompt) && leg_play(leg, a->bad_prompt, NULL, NULL) == ST_HANGUP)
@@ -153,6 +166,7 @@ int leg_digits_ask(struct leg *leg, struct leg_digits_ask *a)
 	st = tries_run(leg, a, invalid.p);
 	if (st == ST_OK && a->var)
 		leg_var_set(leg, a->var, a->digits.digits);
+	leg_var_set(leg, "read_result", st == ST_OK ? "success" : "failure");
 	buf_fini(&invalid);
 	return st;
 }

@@ -11,6 +11,7 @@ struct leg_digits {
 	int64_t total_us;                     /* for all keys; 0 = no limit */
 	const char *prompt;                   /* text with marks; NULL, "" or "silence": none */
 	const char *terminators;              /* never NULL */
+	const char *tts_engine, *tts_voice;   /* of a prompt "say:text"; NULL = the leg's */
 	/* out: */
 	char digits[LEG_DIGITS_MAX + 1];
 	unsigned count;

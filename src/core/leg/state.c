@@ -68,8 +68,11 @@ void leg_state_run(struct leg *leg)
 	leg->running_state = leg->state;
 	leg_log(leg, LOG_DEBUG, "(%s) Running State Change %s (Cur %zu Tot %llu)", leg->name,
 	    leg_state_name(leg->state), leg_count(), (unsigned long long)limits_serial());
-	if (leg->state == CS_ROUTING && !leg->is_outbound && !leg->is_answered)
+	/* A call that is sent elsewhere rings there, as its events tell, until something runs for it again. */
+	if (leg->state == CS_ROUTING && !leg->is_outbound)
 		leg_callstate_set(leg, CCS_RINGING);
+	else if (leg->state == CS_EXECUTE && !leg->is_outbound && leg->callstate == CCS_RINGING)
+		leg_callstate_set(leg, leg->is_answered ? CCS_ACTIVE : leg->is_early ? CCS_EARLY : CCS_RINGING);
 	leg_event(leg, EVENT_CHANNEL_STATE);
 	if (leg->state == CS_ROUTING)
 		leg_presence(leg, leg_state_name(CS_ROUTING));

@@ -33,18 +33,33 @@ static ON_CTL struct leg *bypassed_peer(const struct leg *leg)
 /* What the phone said is what its peer's phone is told. */
 static ON_CTL int keep_remote(struct leg *leg, struct sv sdp)
 {
-	int st = media_keep_text(&sound_of(leg)->media->remote_sdp, sdp);
+	int st = proxy_is_on(leg) ? proxy_heard(leg, sdp) : ST_OK;
+	if (!st)
+		st = media_keep_text(&sound_of(leg)->media->remote_sdp, sdp);
 	if (!st)
 		leg_var_set(leg, "switch_r_sdp", sound_of(leg)->media->remote_sdp);
 	return st;
 }
 
+/* What the phone is told: what the other one said, with our address where media is proxied. */
 static ON_CTL int keep_local(struct leg *leg, const char *sdp)
 {
-	int st = media_keep_text(&sound_of(leg)->media->local_sdp, sv_of(sdp));
+	struct buf b;
+	int st = ST_OK;
+	buf_init(&b);
+	if (proxy_is_on(leg) && sdp)
+		st = proxy_put(leg, sv_of(sdp), &b);
+	if (!st)
+		st = media_keep_text(&sound_of(leg)->media->local_sdp, b.n ? buf_sv(&b) : sv_of(sdp));
 	if (!st)
 		leg_var_set(leg, "rtp_local_sdp_str", sound_of(leg)->media->local_sdp);
+	buf_fini(&b);
 	return st;
+}
+
+static ON_CTL struct sv local_of(const struct leg *leg)
+{
+	return sv_of(sound_of(leg)->media->local_sdp);
 }
 
 /* ---- a call that begins in bypass ---- */
@@ -53,15 +68,38 @@ bool bypass_is_wanted(struct leg *leg, struct leg *originator)
 {
 	struct leg_media *m = originator ? sound_of(originator)->media : NULL;
 
-	if (!m || !m->remote_sdp || m->is_negotiated || m->stream || !originator->ops->reinvite || !leg->ops->reinvite)
+	if (!m || (!m->remote_sdp && !m->is_offerless) || m->is_negotiated || (m->stream && !m->is_proxied) ||
+	    !originator->ops->reinvite || !leg->ops->reinvite)
 		return false;
-	return m->bypass == BYPASS_ON || m->is_bypass_default || leg_var_is_true(originator, "bypass_media");
+	if (!m->is_proxied &&
+	    (m->bypass == BYPASS_ON || m->is_bypass_default || leg_var_is_true(originator, "bypass_media")))
+		return true;
+	return m->remote_sdp && (m->is_proxied || proxy_is_wanted(originator));
 }
 
 int bypass_offer(struct leg *leg, struct leg *originator, struct buf *out)
 {
-	int st = keep_local(leg, sound_of(originator)->media->remote_sdp);
+	struct leg_media *m = sound_of(originator)->media;
+	int st;
 
+	if (!m->remote_sdp && !leg->ops->reinvite_ack)
+		return ST_UNSUPPORTED;
+	if (!m->remote_sdp) { /* nor do we: the called one offers, the caller answers in its ACK */
+		sound_of(leg)->media->bypass = m->bypass = BYPASS_ON;
+		sound_of(leg)->media->is_ack_owed = true;
+		return ST_OK;
+	}
+	if (m->is_proxied ||
+	    (m->bypass != BYPASS_ON && !m->is_bypass_default && !leg_var_is_true(originator, "bypass_media"))) {
+		st = proxy_start(originator, NULL);
+		if (!st)
+			st = proxy_start(leg, originator);
+		if (!st)
+			st = proxy_heard(originator, sv_of(m->remote_sdp));
+		if (st)
+			return st;
+	}
+	st = keep_local(leg, m->remote_sdp);
 	if (st)
 		return st;
 	sound_of(leg)->media->bypass = sound_of(originator)->media->bypass = BYPASS_ON;
@@ -204,6 +242,7 @@ static ON_CTL void come_step(struct leg *leg, int code, struct sv sdp)
 	int st = ST_UNSUPPORTED;
 
 	sound_of(leg)->media->bypass = BYPASS_NONE;
+	sound_of(leg)->media->is_proxied = false;
 	if (code < 300 && sdp.n)
 		st = leg_media_remote_answer(leg, sdp);
 	if (st) {
@@ -236,6 +275,10 @@ int bypass_join(struct leg *a, struct leg *b)
 
 	if (!x || !y)
 		return ST_UNSUPPORTED;
+	if (x->is_proxied && y->is_proxied && x->bypass == BYPASS_ON && y->bypass == BYPASS_ON)
+		return proxy_join(a, b);
+	if ((x->is_offerless && y->is_ack_owed) || (y->is_offerless && x->is_ack_owed))
+		return ST_OK; /* the caller's ACK settles it */
 	if (x->bypass == BYPASS_ON && y->bypass == BYPASS_ON && x->local_sdp && y->local_sdp && x->remote_sdp &&
 	    y->remote_sdp && !strcmp(x->local_sdp, y->remote_sdp) && !strcmp(y->local_sdp, x->remote_sdp))
 		return ST_OK;
@@ -248,6 +291,47 @@ int bypass_join(struct leg *a, struct leg *b)
 
 /* ---- a phone's own re-INVITE ---- */
 
+/* sendonly, inactive or 0.0.0.0 in its first line of audio. */
+static bool is_hold(struct sv sdp)
+{
+	struct sdp *s;
+	bool holds = false;
+
+	if (sdp_parse_new(sdp, &s))
+		return false;
+	for (size_t i = 0; i < s->media_count; i++) {
+		const struct sdp_media *a = &s->media[i];
+		if (!a->port || !sv_isi(a->kind, "audio"))
+			continue;
+		holds = !(a->dir & SDP_RECVONLY) || sv_is(a->conn.host.n ? a->conn.host : s->conn.host, "0.0.0.0");
+		break;
+	}
+	mem_free(s);
+	return holds;
+}
+
+bool bypass_comes_back(struct leg *leg, struct sv sdp)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct leg *peer = bypassed_peer(leg);
+
+	if (m->bypass != BYPASS_ON || m->is_proxied || !peer || leg_bypass_is_moving(peer) || m->is_reoffer_passed ||
+	    !peer->is_answered || m->is_closing || sound_of(peer)->media->is_closing ||
+	    !(m->comes_back_on_hold || leg_var_is_true(leg, "bypass_media_resume_on_hold")) || !is_hold(sdp))
+		return false;
+	if (media_stream_open(leg, NULL) || come_back(peer, leg))
+		return false;
+	m->bypass = BYPASS_NONE;
+	return true;
+}
+
+void bypass_resumed(struct leg *leg)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	if (m->goes_after_hold || leg_var_is_true(leg, "bypass_media_after_hold"))
+		m->is_bypass_due = true; /* with the ACK */
+}
+
 int bypass_reoffer(struct leg *leg, struct sv sdp)
 {
 	struct leg *peer = bypassed_peer(leg);
@@ -255,7 +339,12 @@ int bypass_reoffer(struct leg *leg, struct sv sdp)
 
 	if (!peer || leg_bypass_is_moving(leg) || leg_bypass_is_moving(peer) || sound_of(leg)->media->is_reoffer_passed)
 		return ST_BUSY;
-	st = peer->ops->reinvite(peer, sdp);
+	struct buf told;
+	buf_init(&told);
+	st = proxy_is_on(peer) ? proxy_put(peer, sdp, &told) : ST_OK;
+	if (!st)
+		st = peer->ops->reinvite(peer, told.n ? buf_sv(&told) : sdp);
+	buf_fini(&told);
 	if (!st)
 		st = keep_remote(leg, sdp);
 	if (st)
@@ -276,7 +365,7 @@ static ON_CTL bool reoffer_answered(struct leg *leg, struct leg *by, int code, s
 		keep_local(leg, sound_of(by)->media->remote_sdp);
 	if (code < 300 && !sdp.n)
 		code = 488;
-	leg->ops->reinvite_reply(leg, code, code < 300 ? sdp : SV_NONE);
+	leg->ops->reinvite_reply(leg, code, code < 300 ? local_of(leg) : SV_NONE);
 	return is_offer;
 }
 
@@ -316,8 +405,13 @@ int bypass_late_answer(struct leg *leg, struct sv sdp)
 		return st;
 	if (!st)
 		st = keep_local(peer, sound_of(leg)->media->remote_sdp);
-	ack_give(peer, sv_of(sound_of(leg)->media->remote_sdp)); /* without an answer: where it listened before */
+	ack_give(peer, local_of(peer)); /* without an answer: where it listened before */
 	return st;
+}
+
+bool leg_media_owes_answer(const struct leg *leg)
+{
+	return sound_of(leg)->media && sound_of(leg)->media->is_ack_owed;
 }
 
 void bypass_unbridged(struct leg *leg)

@@ -64,8 +64,11 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->is_wired = c->is_wired;
 	m->rtp_timeout_ms = c->rtp_timeout_ms, m->rtp_hold_timeout_ms = c->rtp_hold_timeout_ms;
 	m->is_bypass_default = c->is_bypass;
-	m->is_late = c->is_late_negotiation;
-	m->is_late_told = c->is_late_told || c->is_late_negotiation;
+	m->is_proxy_default = c->is_proxy;
+	m->comes_back_on_hold = c->comes_back_on_hold, m->goes_after_hold = c->goes_after_hold;
+	m->is_late = c->is_late_negotiation || c->is_bypass || c->is_proxy;
+	m->is_transcoding_off = c->is_transcoding_off;
+	m->is_late_told = c->is_late_told || m->is_late;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
 	sound_of(leg)->media = m;
 	leg->is_late_told = m->is_late_told;
@@ -163,6 +166,11 @@ static ON_CTL int open_stream(struct leg_media *m, struct leg *near)
 	return st;
 }
 
+int media_stream_open(struct leg *leg, struct leg *near)
+{
+	return open_stream(sound_of(leg)->media, near);
+}
+
 void leg_media_fini(struct leg *leg)
 {
 	struct leg_media *m = sound_of(leg)->media;
@@ -237,6 +245,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	codec_of(&plan->send, true, &p.send);
 	codec_of(&plan->recv, false, &p.recv);
 	p.dtmf_send_pt = plan->dtmf_send_pt, p.dtmf_recv_pt = plan->dtmf_recv_pt, p.cn_pt = plan->cn_pt;
+	m->is_proxied = false;
 	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
 	p.is_rtcp_mux = plan->is_rtcp_mux;
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
@@ -321,7 +330,8 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 
 	leg_var_set(leg, "audio_media_flow", "disabled"); /* until it is answered */
 	leg_var_set(leg, "endpoint_disposition", m->is_late_told ? "DELAYED NEGOTIATION" : "RECEIVED");
-	if (!sv_trim(sdp).n)
+	m->is_offerless = !sv_trim(sdp).n;
+	if (m->is_offerless)
 		return ST_OK;
 	theirs = mem_alloc(sizeof(*theirs)); /* as long as it says */
 	if (!theirs)
@@ -457,6 +467,17 @@ int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 	return make_offer(leg, leg, m->outbound_codecs, is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
 }
 
+int leg_media_refresh(struct leg *leg, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+
+	if (!m || !m->local_sdp || (m->bypass != BYPASS_ON && (m->bypass || !m->is_negotiated)))
+		return ST_INVAL;
+	if (!m->bypass)
+		m->is_offer_open = true;
+	return buf_adds(out, m->local_sdp);
+}
+
 int leg_media_offer_asked(struct leg *leg, struct buf *out)
 {
 	struct leg_media *m = sound_of(leg)->media;
@@ -552,7 +573,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	bool is_hold = false;
 	int st;
 
-	if (m && m->bypass)
+	if (m && m->bypass && !bypass_comes_back(leg, sdp))
 		return bypass_reoffer(leg, sdp);
 	if (!m || !m->stream || m->is_closing)
 		return ST_INVAL;
@@ -583,9 +604,28 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	mem_free(q);
 	mem_free(plan);
 	buf_fini(&text);
+	if (!st && leg->is_held && !is_hold)
+		bypass_resumed(leg);
 	if (!st)
 		leg_mark_held(leg, is_hold);
 	return st;
+}
+
+/* It called without SDP: our 200 has the offer, or will; what it speaks is in its ACK. */
+static ON_CTL bool is_answer_late(const struct leg *leg)
+{
+	const struct leg_media *m = sound_of(leg)->media;
+	return m && m->is_offerless && !m->is_negotiated && !m->is_closing && !m->bypass;
+}
+
+int leg_media_late_join(struct leg *leg)
+{
+	struct leg *peer = leg->peer;
+
+	leg_wake(leg);
+	if (!peer || leg_media_is_bypassed(leg) || !leg_media_is_ready(peer))
+		return ST_OK;
+	return leg_media_join(leg, peer);
 }
 
 int leg_media_join(struct leg *a, struct leg *b)
@@ -595,6 +635,8 @@ int leg_media_join(struct leg *a, struct leg *b)
 
 	if (leg_media_is_bypassed(a) || leg_media_is_bypassed(b))
 		return bypass_join(a, b);
+	if (is_answer_late(a) || is_answer_late(b)) /* leg_media_late_join */
+		return ST_OK;
 	if (!x || !y || !leg_media_stream(a) || !leg_media_stream(b))
 		return ST_UNSUPPORTED;
 	is_same = !strcasecmp(x->name, y->name) && x->clock_hz == y->clock_hz && x->channels == y->channels;
@@ -621,11 +663,23 @@ static void part_answer(struct leg *leg)
 	leg_record_check(leg);
 }
 
+/* Until the ACK has said what the caller speaks; without one the call ends. */
+static CO void late_answer_wait(struct leg *leg)
+{
+	enum { WAIT_US = 40000000 };
+	int st = ST_OK;
+
+	while (!st && is_answer_late(leg))
+		st = leg_wait(leg, WAIT_US);
+}
+
 static void part_before_app(struct leg *leg, unsigned app_flags)
 {
 	role_assert_co();
 	if (!(app_flags & APP_NO_MEDIA) && leg_media_is_bypassed(leg))
 		leg_bypass_end_wait(leg);
+	if (!(app_flags & APP_NO_MEDIA) && leg->is_answered && is_answer_late(leg))
+		late_answer_wait(leg);
 }
 
 static void part_break(struct leg *leg)

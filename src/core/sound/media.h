@@ -21,9 +21,13 @@ struct leg_media_conf {
 	const char *nat_acl, *local_acl;    /* apply-nat-acl, local-network-acl; NULL = none */
 	bool passes_telephone_event;
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms; /* 0 = none; on hold ten times the other where it is 0 */
+	bool is_proxy;                                /* inbound-proxy-media: as if proxy_media were set */
 	bool is_bypass;                               /* inbound-bypass-media: as if bypass_media were set */
+	bool comes_back_on_hold,
+	    goes_after_hold; /* bypass: media-option's resume-media-on-hold, bypass-media-after-hold */
 	bool is_late_negotiation;
-	bool is_late_told; /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
+	bool is_transcoding_off; /* disable-transcoding */
+	bool is_late_told;       /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
 };
 ON_CTL int leg_media_init(struct leg *leg, const struct leg_media_conf *conf);
 /* "strict", "nat", "off"; false leaves out alone. */
@@ -55,6 +59,12 @@ ON_CTL int leg_media_offer_asked(struct leg *leg, struct buf *out);
 ON_CTL int leg_media_late_answer(struct leg *leg, struct sv sdp);
 /* Our own re-INVITE's offer (hold: sendonly). */
 ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out);
+/* The answer to our offer has come late, when the leg was bridged already: its media is joined now. */
+ON_CTL int leg_media_late_join(struct leg *leg);
+/* We called without an offer for a caller who made none (bypass): the answer to theirs comes by ops->reinvite_ack. */
+ON_CTL bool leg_media_owes_answer(const struct leg *leg);
+/* The session as it is, for a re-INVITE that only refreshes it. ST_INVAL: there is none. */
+ON_CTL int leg_media_refresh(struct leg *leg, struct buf *out);
 /* A re-INVITE of ours is over: its final code, and the SDP of a 2xx. True: it was one without SDP, and what they are to
  * be answered comes later, by ops->reinvite_ack. */
 ON_CTL bool leg_media_reinvite_done(struct leg *leg, int code, struct sv sdp);

@@ -18,12 +18,17 @@ struct leg_media {
 	struct addr local;
 	bool is_negotiated, is_closing, is_remote_offer_new, is_late, is_late_told, is_held_by_us;
 	bool passes_telephone_event;
-	bool is_wired; /* without ports */
+	bool is_transcoding_off; /* the two of a bridge speak the same codec, or not at all */
+	bool is_wired;           /* without ports */
 	enum media_source_mode source_mode;
 	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
 	char *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation,
 	    *username, *hold_music;
 	enum bypass_state bypass;
+	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
+	bool is_proxied;        /* in bypass, but with our address: packets go through us as they are (proxy.c) */
+	bool is_proxy_default;  /* the profile's inbound-proxy-media */
+	bool is_offerless;      /* the far side called without SDP */
 	bool is_bypass_default; /* the profile's inbound-bypass-media */
 	bool is_bypass_due;     /* bypass_media_after_bridge waits for the ACK */
 	bool is_offer_asked;    /* of is_reoffer_passed: it came without SDP */
@@ -87,6 +92,17 @@ ON_CTL int media_keep_text(char **field, struct sv text);
 /* An offer of our own for a re-INVITE, whatever is running. */
 ON_CTL int media_own_offer(struct leg *leg, struct leg *near, struct buf *out);
 
+ON_CTL int media_stream_open(struct leg *leg, struct leg *near); /* ST_OK also when it is */
+
+/* ---- proxy.c ---- */
+ON_CTL bool proxy_is_wanted(struct leg *originator);
+ON_CTL bool proxy_is_on(const struct leg *leg);
+ON_CTL int proxy_start(struct leg *leg, struct leg *near);
+/* Appends what the phone of leg is told of what the other one said. */
+ON_CTL int proxy_put(struct leg *leg, struct sv sdp, struct buf *out);
+ON_CTL int proxy_heard(struct leg *leg, struct sv sdp); /* the leg's phone said it */
+ON_CTL int proxy_join(struct leg *a, struct leg *b);
+
 /* ---- bypass.c ---- */
 ON_CTL bool bypass_is_wanted(struct leg *leg, struct leg *originator);
 ON_CTL int bypass_offer(struct leg *leg, struct leg *originator, struct buf *out);
@@ -97,6 +113,9 @@ ON_CTL int bypass_join(struct leg *a, struct leg *b);
 /* Without SDP: the other phone is asked; ST_NOTFOUND: there is none. */
 ON_CTL int bypass_offer_asked(struct leg *leg);
 ON_CTL int bypass_late_answer(struct leg *leg, struct sv sdp);
+/* True: the phone holds, and its media is to be here meanwhile: the leg is answered like any other. */
+ON_CTL bool bypass_comes_back(struct leg *leg, struct sv sdp);
+ON_CTL void bypass_resumed(struct leg *leg);               /* its hold is over */
 ON_CTL int bypass_reoffer(struct leg *leg, struct sv sdp); /* ST_AGAIN: answered later, by ops->reinvite_reply */
 
 /* ---- metrics.c ---- */

@@ -91,14 +91,31 @@ void media_add_current(struct leg *of, struct sdp_codecs *to)
 		codecs_add(to, &s);
 }
 
+/* A variable that is on unless it says otherwise. */
+static ON_CTL bool is_on(struct leg *leg, const char *name)
+{
+	const char *v = vars_get(leg->vars, name);
+	return !v || !*v || str_is_true(v);
+}
+
 int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q)
 {
 	struct sdp_codecs *theirs;
 	const struct sdp_codecs *order, *other;
+	bool is_known = near && near->codec && mctl_codec_is_known(near->codec->name);
 	int st;
 
 	q->p.first = &q->first;
-	if (near && near->codec) {
+	if (near && near->codec && m->is_transcoding_off) { /* theirs, or none */
+		media_add_current(near, &q->first);
+		if (media_codecs_have(&q->prefs, &q->first.v[0])) {
+			q->prefs = q->first;
+			return ST_OK;
+		}
+		q->prefs.count = 0;
+		return ST_UNSUPPORTED;
+	}
+	if (near && near->codec && (!is_known || is_on(m->leg, "inherit_codec"))) {
 		media_add_current(near, &q->first);
 		/* A near leg of a known codec can be transcoded to any known one; else nothing but its own helps. */
 		if (!mctl_codec_is_known(near->codec->name)) {
@@ -144,6 +161,9 @@ void media_keep_joinable(struct leg *leg, struct media_policy *q)
 int media_bound_offer(struct leg *leg, struct leg *originator, struct media_policy *q)
 {
 	bool is_absolute = vars_get(leg->vars, "absolute_codec_string") != NULL, has_known = !originator;
+	bool is_bound = originator && originator != leg &&
+	                (sound_of(leg)->media->is_transcoding_off || !is_on(leg, "media_mix_inbound_outbound_codecs") ||
+	                    (sound_of(originator)->media && sound_of(originator)->media->is_transcoding_off));
 	struct sdp_codecs *list, *theirs = NULL;
 	int st = ST_OK;
 
@@ -165,6 +185,8 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 			codecs_add(list, &theirs->v[i]);
 		has_known |= mctl_codec_is_known(theirs->v[i].name);
 	}
+	if (is_bound && theirs->count) /* nothing but what the originator speaks */
+		has_known = false;
 	for (size_t i = 0; has_known && i < q->prefs.count; i++)
 		if (mctl_codec_is_known(q->prefs.v[i].name))
 			codecs_add(list, &q->prefs.v[i]);

@@ -303,13 +303,19 @@ static void blocks_move(struct vars *v)
 static void blocks_move(struct vars *v) {}
 #endif
 
-/* value has no marks; text is the same with them, or empty when origin is not mixed. */
+/* value has no marks; text is the same with them, or empty when origin is not mixed. A value ends at a zero byte, which
+ * somebody outside may have sent: what is stored is read by its end. */
 static int set_slot(struct vars *v, struct sv name, struct sv value, unsigned origin, bool is_array, struct sv text)
 {
 	uint32_t hash = name_hash(name.p, name.n);
+	size_t end = value.n ? strnlen(value.p, value.n) : 0;
 	long at;
 	char *block;
 
+	if (end < value.n) {
+		value.n = end;
+		text = mark_sub(text, 0, end);
+	}
 	if (!name.n || name.n >= 1u << 29 || value.n > VALUE_MAX)
 		return ST_INVAL;
 	at = slot_find(v, name.p, name.n, hash);

@@ -309,6 +309,7 @@ const struct api_desc sofia_apis[] = {
         NULL},
     {"sofia_username_of", "Sofia Username Lookup", "[profile/]<user>@<domain>", 0, username_cmd, NULL},
     {"sofia_contact", "Sofia Contacts", "[profile/]<user>@<domain>", 0, contact_cmd, NULL},
+    {"sofia_dig", "SIP DIG", "<url>", API_MAY_WAIT, dig_cmd, NULL},
     {"sofia_count_reg", "Count Sofia registration", "[profile/]<user>@<domain>", 0, count_cmd, NULL},
     {"sofia_presence_data", "Sofia Presence Data", "[list|status|rpid|user_agent] [profile/]<user>@domain", 0,
         presence_cmd, NULL},

@@ -12,8 +12,10 @@
 #include <string.h>
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
-static const struct profile_part *const parts[] = {&reg_part, &gateway_part, &call_part, &request_part, NULL};
-const struct profile_hooks sofia_hooks = {.parts = parts, .on_request = request_in};
+static const struct profile_part *const parts[] = {
+    &profile_tls_part, &reg_part, &reg_ping_part, &gateway_part, &call_part, &request_part, NULL};
+const struct profile_hooks sofia_hooks = {
+    .parts = parts, .on_request = request_in, .on_conn_closed = reg_conn_closed, .on_address = gateways_address_changed};
 
 static bool exempt(const struct addr *src)
 {
@@ -31,6 +33,8 @@ static int sofia_load(void)
 	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
 		log_error("sofia: registrations will not outlive a restart");
 	complete_lists_add(sofia_lists);
+	if (profile_tls_events_start())
+		log_error("sofia: out of memory: reloadcert does nothing");
 	if (sofia_events_start())
 		log_error("sofia: out of memory: events do not send requests");
 	if (!config_conf("sofia.conf")) {
@@ -48,6 +52,7 @@ static int sofia_unload(void)
 	complete_lists_del(sofia_lists);
 	sofia_events_stop();
 	guard_exempt_set(NULL);
+	profile_tls_events_stop();
 	profiles_stop_all();
 	reg_store_close();
 	return ST_OK;
@@ -94,6 +99,25 @@ static const struct var_desc vars[] = {
     {"sip_callee_id_name", "text", "who answers, as the caller is told", true, false},
     {"sip_callee_id_number", "text", "who answers, as the caller is told", true, false},
     {"sip_cid_type", "rpid|pid|none", "which identity header tells the caller; inbound: which one came", true, true},
+    {"sip_cid_in_1xx", "boolean", "false: no identity header before the answer", true, false},
+    {"sip_force_full_from", "address", "all of From but its tag; goes before sip_invite_full_from", true, false},
+    {"sip_force_full_to", "address", "all of To but its tag; goes before sip_invite_full_to", true, false},
+    {"sip_req_params", "text", "parameters of the request URI", false, true},
+    {"sip_to_params", "text", "parameters of the address in To", false, true},
+    {"sip_contact_params", "text", "parameters of the address in Contact", false, true},
+    {"sip_destination_prefix", "text", "destination-prefix of the gateway the call goes by", false, true},
+    {"isup_calling_party_category", "text",
+        "where isup is map: category of the IAM that came; of ours: ordinary, priority, data, test, payphone, "
+        "operator-..., or a number",
+        true, true},
+    {"isup_cause", "number", "where isup is map: cause of the REL that ended the leg", false, true},
+    {"isup_cause_location", "number", "where isup is map: and its location", false, true},
+    {"sip_copy_multipart", "boolean", "false: ISUP does not go from one leg to the other", true, false},
+    {"sip_redirecting_headers", "none|diversion|history-info|both",
+        "how a redirected call tells who redirected it; default: the gateway's or profile's redirecting-headers", true,
+        false},
+    {"sip_redirecting_reason", "text", "why it was redirected, a reason of Diversion (user-busy, no-answer ...)", true,
+        true},
     {"sip_cid_suppress_privacy_none", "boolean", "no Privacy: none beside P-Asserted-Identity", true, false},
     {"initial_callee_id_name", "text", "who answers, as the caller is told: before all the others", true, false},
     {"sip_P-Asserted-Identity", "text", "its number", false, true},
@@ -167,11 +191,24 @@ static const struct var_desc vars[] = {
     {"deny_refer_requests", "boolean", "REFER of this leg is refused", true, false},
     {"sip_auto_answer", "boolean", "asks the phone to answer by itself", true, false},
     {"max_forwards", "number", "hops left", true, true},
+    {"sip_session_timeout", "seconds", "session timer (RFC 4028) in place of the profile's session-timeout", true,
+        false},
+    {"sip_require_timer", "boolean", "false: our 200 does not require the session timer it agrees to", true, false},
+    {"sip_update_refresher", "boolean", "sessions are refreshed by UPDATE where the phone takes it", true, false},
     {0},
 };
 
 /* Of a profile's settings those that FreeSWITCH does not have. */
 static const struct conf_desc confs[] = {
+    {"sofia.conf", "isup", "none|pass|map", "", "none; of a gateway: pass",
+        "profile and gateway: application/isup in bodies goes from leg to leg as it came; map: cause, calling party's "
+        "category and redirecting number are read and written too"},
+    {"sofia.conf", "redirecting-headers", "none|diversion|history-info|both", "", "none",
+        "profile and gateway: a redirected call says who redirected it, and of one that comes the redirecting number "
+        "is read (Caller-RDNIS)"},
+    {"sofia.conf", "apply-identity-acl", "list", "", "",
+        "profile: whose P-Asserted-Identity, Remote-Party-ID, Diversion are believed (gateways' besides); empty: "
+        "everybody's"},
     {"sofia.conf", "max-transactions-per-address", "number", "", "10000",
         "profile: requests of one address that wait for their answer; more get 503"},
     {"sofia.conf", "drop-user-agents", "list", "", "",
@@ -207,6 +244,12 @@ static const struct conf_desc confs[] = {
         "profile: an address that has not shown that it receives our answers is sent at most so many times the bytes "
         "that "
         "came from it; 0: no bound"},
+    {"sofia.conf", "ext-address-refresh", "number", "s", "300",
+        "profile: how often what stands behind stun:, host: and auto-nat of ext-sip-ip and ext-rtp-ip is asked again; 0: "
+        "never"},
+    {"sofia.conf", "udp-request-max-bytes", "number", "bytes", "1300",
+        "profile: a longer request whose URI names no transport tries TCP first, and UDP where that leads nowhere; 0: "
+        "never"},
     {"sofia.conf", "tcp-max-connections", "number", "", "10000",
         "profile: TCP connections at a time; those that have not logged in make room, the oldest silent one first"},
     {"sofia.conf", "tcp-max-connections-per-address", "number", "", "2000",

@@ -7,6 +7,7 @@
 #include "endpoint/sip/call/call.h"
 #include "endpoint/sip/gateway/gateway.h"
 #include "endpoint/sip/profile/profile.h"
+#include "endpoint/sip/profile/profile_tls.h"
 #include "endpoint/sip/reg/reg.h"
 
 extern const struct profile_hooks sofia_hooks; /* what stands on a profile (module.c) */
@@ -31,4 +32,5 @@ extern const struct metric_desc sofia_metrics[];
 extern const struct complete_list sofia_lists[]; /* command.c */
 ON_CTL bool sofia_is_ready(struct buf *why);
 ON_CTL int status_cmd(struct api_call *c, struct sv args, bool is_xml);
+int dig_cmd(struct api_call *c); /* dig.c */
 ON_CTL int jsonstatus_cmd(struct api_call *c); /* the list; further words are ignored, as FreeSWITCH does */

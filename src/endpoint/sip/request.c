@@ -99,8 +99,10 @@ static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct 
 		sip_stx_reply_once(tx, 481, "Call Does Not Exist", NULL);
 		break;
 	case SIP_NOTIFY:
-		/* Ours to get only inside a subscription, and we hold none; but by "keep-alive" a phone only wants an
-		 * answer, for its address translator (some register anew without one). */
+		/* Ours to get only inside a subscription; but by "keep-alive" a phone only wants an answer, for its
+		 * address translator (some register anew without one). */
+		if (gateway_notify_in(p, tx, m))
+			break;
 		if (is_keep_alive(m))
 			reply(tx, 200, NULL);
 		else

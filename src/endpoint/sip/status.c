@@ -88,6 +88,22 @@ ROW(bind_url)
 {
 	buf_adds(b, p->bind_url);
 }
+ROW(tls_url)
+{
+	profile_tls_url_put(p, SIP_TLS, b);
+}
+ROW(tls_bind_url)
+{
+	profile_tls_bind_url_put(p, SIP_TLS, b);
+}
+ROW(ws_bind_url)
+{
+	profile_tls_bind_url_put(p, SIP_WS, b);
+}
+ROW(wss_bind_url)
+{
+	profile_tls_bind_url_put(p, SIP_WSS, b);
+}
 ROW(hold_music)
 {
 	buf_adds(b, or_na(p->conf.hold_music));
@@ -168,6 +184,7 @@ ROW(registrations)
 struct row {
 	const char *label, *tag;
 	void (*put)(const struct profile *p, struct buf *b);
+	enum sip_transport needs; /* shown where the profile listens there */
 };
 static const struct row text_rows[] = {
     {"Name", "name", row_name},
@@ -184,6 +201,10 @@ static const struct row text_rows[] = {
     {"Ext-SIP-IP", "ext-sip-ip", row_ext_sip_ip},
     {"URL", "url", row_url},
     {"BIND-URL", "bind-url", row_bind_url},
+    {"TLS-URL", "tls-url", row_tls_url, SIP_TLS},
+    {"TLS-BIND-URL", "tls-bind-url", row_tls_bind_url, SIP_TLS},
+    {"WS-BIND-URL", "ws-bind-url", row_ws_bind_url, SIP_WS},
+    {"WSS-BIND-URL", "wss-bind-url", row_wss_bind_url, SIP_WSS},
     {"HOLD-MUSIC", "hold-music", row_hold_music},
     {"OUTBOUND-PROXY", "outbound-proxy", row_outbound_proxy},
     {"CODECS IN", "inbound-codecs", row_codecs_in},
@@ -208,9 +229,16 @@ static const struct row text_rows[] = {
 static const char *const xml_tail[] = {"calls-in", "calls-out", "failed-calls-in", "failed-calls-out", "registrations"};
 enum { ROWS = sizeof(text_rows) / sizeof(text_rows[0]), XML_HEAD_ROWS = ROWS - 5 };
 
+static bool row_is_shown(const struct profile *p, const struct row *r)
+{
+	return r->needs == SIP_TRANSPORT_NONE || profile_tls_is_on(p, r->needs);
+}
+
 static void xml_row_put(const struct profile *p, const struct row *r, struct buf *out)
 {
 	struct buf v;
+	if (!row_is_shown(p, r))
+		return;
 	buf_init(&v);
 	r->put(p, &v);
 	buf_printf(out, "    <%s>", r->tag);
@@ -223,6 +251,8 @@ static void profile_text(const struct profile *p, struct buf *out)
 {
 	buf_adds(out, line);
 	for (size_t i = 0; i < ROWS; i++) {
+		if (!row_is_shown(p, &text_rows[i]))
+			continue;
 		buf_printf(out, "%-17s\t", text_rows[i].label);
 		text_rows[i].put(p, out);
 		buf_addc(out, '\n');
@@ -279,7 +309,8 @@ static void reg_print(const struct reg *r, void *arg)
 {
 	struct reg_print *pr = arg;
 	struct buf contact, status;
-	char when[32], aor[512], port[12];
+	char when[32], aor[512], port[12], ping_ms[32];
+	const char *ping = r->is_unreachable ? "Unreachable" : "Reachable";
 	struct tm tm;
 	role_assert_ctl();
 	if (!reg_fits(pr, r))
@@ -299,6 +330,7 @@ static void reg_print(const struct reg *r, void *arg)
 	    left > 0 ? left : 0);
 	snprintf(aor, sizeof(aor), "%s@%s", r->user, r->host);
 	snprintf(port, sizeof(port), "%u", r->network_port);
+	snprintf(ping_ms, sizeof(ping_ms), "%.2f", (double)r->ping_us / 1000);
 	pr->count++;
 	if (pr->is_xml) {
 		buf_adds(pr->out, "    <registration>\n");
@@ -307,8 +339,8 @@ static void reg_print(const struct reg *r, void *arg)
 		xml_field(pr->out, "contact", contact.p);
 		xml_field(pr->out, "agent", r->agent);
 		xml_field(pr->out, "status", status.p);
-		xml_field(pr->out, "ping-status", "Reachable");
-		xml_field(pr->out, "ping-time", "0.00");
+		xml_field(pr->out, "ping-status", ping);
+		xml_field(pr->out, "ping-time", ping_ms);
 		xml_field(pr->out, "host", core_hostname());
 		xml_field(pr->out, "network-ip", r->network_ip);
 		xml_field(pr->out, "network-port", port);
@@ -319,9 +351,9 @@ static void reg_print(const struct reg *r, void *arg)
 	} else {
 		buf_printf(pr->out,
 		    "Call-ID:    \t%s\nUser:       \t%s\nContact:    \t%s\nAgent:      \t%s\nStatus:     \t%s\n"
-		    "Ping-Status:\tReachable\nPing-Time:\t0.00\nHost:       \t%s\nIP:         \t%s\nPort:       \t%s\n"
+		    "Ping-Status:\t%s\nPing-Time:\t%s\nHost:       \t%s\nIP:         \t%s\nPort:       \t%s\n"
 		    "Auth-User:  \t%s\nAuth-Realm: \t%s\nMWI-Account:\t%s\n\n",
-		    r->call_id, aor, contact.p, r->agent, status.p, core_hostname(), r->network_ip, port, r->auth_user,
+		    r->call_id, aor, contact.p, r->agent, status.p, ping, ping_ms, core_hostname(), r->network_ip, port, r->auth_user,
 		    r->auth_realm, aor);
 	}
 	buf_fini(&contact);
@@ -371,6 +403,50 @@ static int entry_cmp(const void *a, const void *b)
 	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
 }
 
+/* A profile has a line for each kind of door beside the first. */
+static const enum sip_transport doors[] = {SIP_TLS, SIP_WS, SIP_WSS};
+
+static ON_CTL void door_url_put(const struct profile *p, enum sip_transport t, struct buf *url)
+{
+	buf_clear(url);
+	if (t == SIP_TLS)
+		profile_tls_url_put(p, t, url);
+	else
+		profile_tls_bind_url_put(p, t, url);
+}
+
+static ON_CTL void doors_text(const struct entry *e, struct buf *out)
+{
+	struct buf url;
+	buf_init(&url);
+	for (size_t i = 0; i < sizeof(doors) / sizeof(doors[0]); i++) {
+		if (!profile_tls_is_on(e->p, doors[i]))
+			continue;
+		door_url_put(e->p, doors[i], &url);
+		buf_printf(out, "%25s\t%7s\t%42s\tRUNNING (%zu) (%s)\n", e->name, "profile", url.p,
+		    profile_calls_of(e->p)->count, sip_transport_name(doors[i]));
+	}
+	buf_fini(&url);
+}
+
+static ON_CTL void doors_xml(const struct entry *e, struct buf *out)
+{
+	struct buf url;
+	buf_init(&url);
+	for (size_t i = 0; i < sizeof(doors) / sizeof(doors[0]); i++) {
+		if (!profile_tls_is_on(e->p, doors[i]))
+			continue;
+		door_url_put(e->p, doors[i], &url);
+		buf_adds(out, "<profile>\n<name>");
+		xml_escape(out, sv_of(e->name), false);
+		buf_adds(out, "</name>\n<type>profile</type>\n<data>");
+		xml_escape(out, buf_sv(&url), false);
+		buf_printf(out, "</data>\n<state>RUNNING (%zu) (%s)</state>\n</profile>\n", profile_calls_of(e->p)->count,
+		    sip_transport_name(doors[i]));
+	}
+	buf_fini(&url);
+}
+
 static ON_CTL void list_text(const struct entries *l, struct buf *out)
 {
 	size_t profiles = 0, aliases = 0;
@@ -385,6 +461,7 @@ static ON_CTL void list_text(const struct entries *l, struct buf *out)
 		profiles++;
 		buf_printf(out, "%25s\t%7s\t%42s\tRUNNING (%zu)\n", e->name, "profile", e->p->url,
 		    profile_calls_of(e->p)->count);
+		doors_text(e, out);
 		gateway_rows_put(e->p, out, false);
 	}
 	buf_printf(out, "%s%zu profile%s %zu alias%s\n", line, profiles, profiles == 1 ? "" : "s", aliases,
@@ -406,8 +483,10 @@ static ON_CTL void list_xml(const struct entries *l, struct buf *out)
 		else
 			buf_printf(
 			    out, "</data>\n<state>RUNNING (%zu)</state>\n</profile>\n", profile_calls_of(e->p)->count);
-		if (!e->is_alias)
+		if (!e->is_alias) {
+			doors_xml(e, out);
 			gateway_rows_put(e->p, out, true);
+		}
 	}
 	buf_adds(out, "</profiles>\n");
 }
@@ -422,6 +501,8 @@ static ON_CTL void json_info(struct json_writer *w, const struct entry *e)
 	jw_begin_object(w);
 	for (size_t i = 1; i < ROWS; i++) { /* without the name */
 		const struct row *r = &text_rows[i];
+		if (!row_is_shown(e->p, r))
+			continue;
 		buf_clear(&v);
 		r->put(e->p, &v);
 		jw_key(w, r->tag);

@@ -180,6 +180,14 @@ ON_MEDIA static void noise_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	flow_forward(t, to, k, (uint8_t)to->cn_pt);
 }
 
+/* As it is: numbers, payload type and all. */
+ON_MEDIA static void raw_forward(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
+{
+	f->in_media++;
+	if (f->how != HOW_NONE && t->flows[f->to].may_relay)
+		flow_put(t, &t->flows[f->to], p, n);
+}
+
 static bool is_flood(struct rt_flow *f, int64_t now_us)
 {
 	if (now_us - f->rate_since_us >= 1000000)
@@ -252,6 +260,10 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 	account(t, f, &pk, n);
 	if (!f->may_take) {
 		f->in_skipped++;
+		return;
+	}
+	if (s->params.is_raw) {
+		raw_forward(t, f, p, n);
 		return;
 	}
 	struct pkt k = {.payload = p + (pk.payload - p),

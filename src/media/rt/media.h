@@ -32,6 +32,7 @@ struct media_params {
 	const char *fmtp;        /* the far side's format parameters of send; NULL = none; read during the call only */
 	bool may_send, may_recv; /* direction: hold is may_send && !may_recv ... */
 	bool is_rtcp_mux;
+	bool is_raw; /* packets go to the peer as they are, of whatever payload type; nothing of our own is sent */
 	enum media_source_mode source_mode;
 	bool is_remote_hidden; /* remote_rtp cannot be reached from here: its packets come from an address nobody knows
 	                        */

@@ -24,6 +24,13 @@ void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n)
 	}
 }
 
+/* What the phones of a raw relay tell each other. */
+ON_MEDIA static void raw_forward(struct rt_stream *to, const uint8_t *p, size_t n)
+{
+	if (to && to->rtcp_fd >= 0 && addr_is_set(&to->remote_rtcp))
+		(void)sendto(to->rtcp_fd, p, n, MSG_DONTWAIT, &to->remote_rtcp.sa, addr_len(&to->remote_rtcp));
+}
+
 void rtcp_readable(struct rt_thread *t, struct rt_stream *s)
 {
 	struct addr from;
@@ -40,6 +47,8 @@ void rtcp_readable(struct rt_thread *t, struct rt_stream *s)
 	if (rtcp_check(p, (size_t)left) || rtcp_next(p, (size_t)left, &off, &first) ||
 	    !s->finder->ops->takes_rtcp(s->finder, s, &from, first.ssrc))
 		s->finder->ops->refused(s->finder, s, true);
+	else if (s->params.is_raw)
+		raw_forward(s->peer, p, (size_t)left);
 	else
 		rtcp_in(s, p, (size_t)left);
 }
@@ -66,6 +75,8 @@ ON_MEDIA static void report_send(struct rt_stream *s, bool is_bye)
 		    &s->seq, s->rtcp.sr_mid, s->rtcp.sr_mid ? (uint32_t)(now_us - s->rtcp.sr_at_us) : 0, &block);
 		r.blocks = &block, r.block_count = 1;
 	}
+	if (s->params.is_raw)
+		return;
 	uint8_t p[RTCP_PACKET_MAX + RT_CRYPT_TAIL];
 	int n = rtcp_write(p, RTCP_PACKET_MAX, &r);
 	if (n > 0)

@@ -14,6 +14,9 @@ struct reading {
 	struct sv sdp;
 	bool has_sdp, is_unknown, is_last_taken;
 	unsigned part_count;
+	const char *wanted; /* a media type whose first part is looked for, or NULL */
+	struct part found;
+	bool has_found;
 };
 
 static struct sv media_type(struct sv value)
@@ -134,6 +137,8 @@ static void part_read(struct reading *r, const struct part *p, unsigned depth)
 {
 	struct sv boundary;
 	bool is_known = false;
+	if (r->wanted && !r->has_found && !is_encoded(p) && sv_isi(media_type(p->type), r->wanted))
+		r->found = *p, r->has_found = true;
 	if (is_encoded(p)) {
 		is_known = false;
 	} else if (is_session(p)) {
@@ -150,15 +155,20 @@ static void part_read(struct reading *r, const struct part *p, unsigned depth)
 		r->is_unknown = true;
 }
 
+static struct part whole_of(const struct sip_msg *m)
+{
+	return (struct part){.type = m->content_type,
+	    .disposition = sip_msg_value(m, SIP_HDR_CONTENT_DISPOSITION),
+	    .encoding = sip_msg_value(m, SIP_HDR_CONTENT_ENCODING),
+	    .bytes = m->body};
+}
+
 /* What stands beside a session description and is not known is left out (ISUP, PIDF-LO, metadata of a recording):
  * callers in need send such parts without saying that they may be. */
 void sip_body_read(struct sip_msg *m)
 {
 	struct reading r = {.part_count = 0};
-	struct part whole = {.type = m->content_type,
-	    .disposition = sip_msg_value(m, SIP_HDR_CONTENT_DISPOSITION),
-	    .encoding = sip_msg_value(m, SIP_HDR_CONTENT_ENCODING),
-	    .bytes = m->body};
+	struct part whole = whole_of(m);
 	m->sdp = SV_NONE;
 	m->has_unknown_body = false;
 	if (!m->body.n)
@@ -168,4 +178,17 @@ void sip_body_read(struct sip_msg *m)
 	part_read(&r, &whole, 0);
 	m->sdp = r.has_sdp ? r.sdp : SV_NONE;
 	m->has_unknown_body = !r.has_sdp && r.is_unknown;
+}
+
+bool sip_body_part(const struct sip_msg *m, const char *type, struct sip_part *out)
+{
+	struct reading r = {.wanted = type};
+	struct part whole = whole_of(m);
+	if (!m->body.n || !whole.type.n)
+		return false;
+	part_read(&r, &whole, 0);
+	if (r.has_found)
+		*out = (struct sip_part){
+		    .ctype = r.found.type, .disposition = r.found.disposition, .bytes = r.found.bytes};
+	return r.has_found;
 }

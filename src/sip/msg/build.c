@@ -2,6 +2,7 @@
  * cannot break out of its place: control bytes become blanks (so no line ends, and nothing is taken for a mark of the
  * stack's own), an address cannot close its brackets, a display name not its quotes, and free header text is taken over
  * line by line. */
+#include "base/rand.h"
 #include "sip/msg/chars_i.h"
 #include <string.h>
 
@@ -118,4 +119,21 @@ void sip_put_body(struct buf *b, struct sv ctype, struct sv body)
 	sip_put_hdr_u32(b, "Content-Length", (uint32_t)body.n);
 	buf_addv(b, SV("\r\n"));
 	buf_addv(b, body);
+}
+
+/* A boundary of random letters is in no part but by malice, and whoever wrote the parts cannot know it. */
+void sip_put_multipart(struct buf *ctype, struct buf *body, struct sv sdp, const struct sip_part *part)
+{
+	char boundary[25];
+	rand_token(boundary, sizeof(boundary) - 1);
+	buf_printf(ctype, "multipart/mixed;boundary=%s", boundary);
+	buf_printf(body, "--%s\r\nContent-Type: application/sdp\r\nContent-Disposition: session\r\n\r\n", boundary);
+	buf_addv(body, sdp);
+	buf_printf(body, "\r\n--%s\r\n", boundary);
+	sip_put_hdr(body, "Content-Type", part->ctype);
+	if (part->disposition.n)
+		sip_put_hdr(body, "Content-Disposition", part->disposition);
+	buf_adds(body, "\r\n");
+	buf_addv(body, part->bytes);
+	buf_printf(body, "\r\n--%s--\r\n", boundary);
 }

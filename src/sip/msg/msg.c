@@ -141,12 +141,12 @@ static void call_id(struct sip_msg *m)
 		}
 }
 
-static bool cseq(struct sip_msg *m)
+static void cseq(struct sip_msg *m)
 {
 	struct sv v = sip_msg_value(m, SIP_HDR_CSEQ);
 	if (!v.n) {
 		fail(m, 400, "Missing CSeq");
-		return false;
+		return;
 	}
 	const char *p = v.p, *end = v.p + v.n;
 	while (p < end && *p >= '0' && *p <= '9')
@@ -156,7 +156,7 @@ static bool cseq(struct sip_msg *m)
 	struct sv method = sv_between(q, end);
 	if (q == p || !ch_decimal(sv_between(v.p, p), 0x7fffffff, false, &n) || !sip_is_token(method)) {
 		fail(m, 400, "Bad CSeq");
-		return false;
+		return;
 	}
 	m->cseq = (uint32_t)n;
 	if (!m->is_request) {
@@ -165,7 +165,6 @@ static bool cseq(struct sip_msg *m)
 	} else if (!sv_eq(method, m->method_text)) {
 		fail(m, 400, "CSeq Method Mismatch");
 	}
-	return true;
 }
 
 static bool top_via(struct sip_msg *m)
@@ -183,7 +182,8 @@ static bool top_via(struct sip_msg *m)
 	if (!sip_via_parse(&m->via, value))
 		return true;
 	fail(m, 400, "Bad Via");
-	return false;
+	memset(&m->via, 0, sizeof(m->via)); /* an answer repeats the line as it came */
+	return true;
 }
 
 static void numbers(struct sip_msg *m)
@@ -260,18 +260,15 @@ int sip_msg_parse(struct sip_msg *m, struct sip_hdr *hdrs, size_t hdrs_max, cons
 		fail(m, 400, "Incomplete Message");
 		return ST_PARSE;
 	}
-	bool has_via = top_via(m), has_cseq;
+	bool has_via = top_via(m);
 	addresses(m);
 	call_id(m);
-	has_cseq = cseq(m) || !m->first[SIP_HDR_CSEQ];
+	cseq(m);
 	numbers(m);
 	singletons(m);
 	body(m, b, end, flags);
 	sip_body_read(m);
-	m->is_answerable = m->is_request && m->method_text.n && m->method != SIP_ACK && has_via && has_cseq &&
-	                   (m->call_id.n || !m->first[SIP_HDR_CALL_ID]) &&
-	                   (m->from.uri.text.n || !m->first[SIP_HDR_FROM]) &&
-	                   (m->to.uri.text.n || !m->first[SIP_HDR_TO]);
+	m->is_answerable = m->is_request && m->method_text.n && m->method != SIP_ACK && has_via;
 	return m->error ? ST_PARSE : ST_OK;
 }
 

@@ -201,8 +201,8 @@ struct sip_msg {
 	bool has_unknown_body;  /* it has none, and a body that must be understood (RFC 3261 8.2.3): 415 */
 	const char *error;      /* when parsing failed: the reason, fit for a 400's phrase; else NULL */
 	uint16_t error_code;    /* then 400, or 505 */
-	bool is_answerable;     /* when parsing failed: a request whose Via is sound and whose From, To, Call-ID
-	                         * and CSeq are sound or missing (RFC 4475 section 3.3.1) */
+	bool is_answerable;     /* when parsing failed: a request with a Via, which like From, To, Call-ID and
+	                         * CSeq may be unsound: the answer repeats them as they came (RFC 4475 3.1.2, 3.3.1) */
 	uint8_t hdr_count;
 	uint8_t first[SIP_HDR_COUNT]; /* 1 + index of the first header of that id; 0 = none */
 	struct sip_hdr *hdrs;
@@ -246,6 +246,15 @@ ANY void sip_list_start_value(struct sip_list_it *it, struct sv value);
 ANY bool sip_msg_has_token(const struct sip_msg *m, enum sip_hdr_id id, const char *token);
 /* First and, when there are several, next Contact parsed; ST_NOTFOUND when there is none. */
 ANY int sip_msg_contact(const struct sip_msg *m, struct sip_nameaddr *out);
+
+/* ---- bodies of several parts ---- */
+struct sip_part {
+	struct sv ctype, disposition; /* header values; disposition may be empty */
+	struct sv bytes;
+};
+/* The first part of that media type, or the body itself when it is of that type; views into m. Encoded ones (base64 and
+ * the like) are not looked at. */
+ANY bool sip_body_part(const struct sip_msg *m, const char *type, struct sip_part *out);
 
 /* ---- credentials and challenges ---- */
 struct sip_auth {                                              /* WWW-/Proxy-Authenticate and (Proxy-)Authorization */
@@ -291,6 +300,8 @@ ANY void sip_put_nameaddr(struct buf *b, struct sv display, struct sv uri);
 ANY void sip_put_quoted(struct buf *b, struct sv text);
 /* Content-Type (when ctype and body are not empty), Content-Length, the empty line and the body. */
 ANY void sip_put_body(struct buf *b, struct sv ctype, struct sv body);
+/* A multipart/mixed body of a session description and another part; its Content-Type is appended to ctype. */
+ANY void sip_put_multipart(struct buf *ctype, struct buf *body, struct sv sdp, const struct sip_part *part);
 ANY const char *sip_reason_phrase(int code); /* "Ringing"; "Unknown" when none is standard */
 /* True when text is one token (RFC 3261 25.1) / is safe as a header value (no control byte but the tabulator). */
 ANY bool sip_is_token(struct sv text);

@@ -1,7 +1,7 @@
 /* One dialog fed with arbitrary descriptions: parsed, written and parsed again to the same; answered under several
  * policies; our offer answered by them. Whatever is written must parse, and an answer must be as long in lines as its
  * offer.
- * Parser: sdp/sdp.c, sdp/codecs.c, sdp/match.c, sdp/offer.c */
+ * Parser: sdp/readdress.c, sdp/sdp.c, sdp/codecs.c, sdp/match.c, sdp/offer.c */
 #include "base/mem.h"
 #include "sdp/sdp.h"
 #include <stdlib.h>
@@ -39,6 +39,26 @@ static void check_text(const struct buf *b, size_t lines)
 	want(sdp_parse_new(buf_sv(b), &s) == ST_OK);
 	want(s->media_count == lines);
 	mem_free(s);
+}
+/* Passed on with our address: it parses, has the same lines, and at most one of them has a port: ours. */
+static void readdressed(struct sv text, size_t lines)
+{
+	struct sdp *s = NULL;
+	struct buf out;
+	size_t open_count = 0;
+
+	buf_init(&out);
+	if (!sdp_readdress(text, SV("192.0.2.1"), 4000, &out) && out.n <= SDP_TEXT_MAX &&
+	    !sdp_parse_new(buf_sv(&out), &s)) {
+		want(s->media_count <= lines);
+		for (size_t i = 0; i < s->media_count; i++) {
+			want(!s->media[i].port || s->media[i].port == 4000);
+			open_count += s->media[i].port != 0;
+		}
+		want(open_count <= 1);
+	}
+	mem_free(s);
+	buf_fini(&out);
 }
 static void dialog(struct sv text, const struct sdp_policy *p, size_t lines)
 {
@@ -83,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	sdp_codecs_parse(SV("OPUS,G722,PCMU,PCMA,AMR,iLBC,G729,speex@16000h,L16@16000h"), &prefs, NULL, NULL);
 	round_trip(text, &lines);
+	readdressed(text, lines);
 	dialog(text, &p, lines);
 	if (!sdp_offer_codecs(text, &first)) {
 		p.first = &first;

@@ -46,6 +46,16 @@ static int test_vars(void)
 	EXPECT_INT(expect_text(v, "all", "«a,b»"), 0);
 	EXPECT_INT(expect_text(v, "some", "x«y»z"), 0);
 	EXPECT_INT(expect_text(v, "none", "abc"), 0);
+	/* a zero byte from outside ends a value: what follows it is not read as the text with marks */
+	buf_clear(&t);
+	buf_adds(&t, "x");
+	mark_put(&t, (struct sv){"\0inline", 7});
+	vars_set(v, "zero", t.p);
+	EXPECT_STR(vars_get(v, "zero"), "x");
+	EXPECT_INT(expect_text(v, "zero", "x"), 0);
+	vars_set_outside_sv(v, "zero", (struct sv){"a\0b", 3});
+	EXPECT_INT(expect_text(v, "zero", "«a»"), 0);
+	vars_set(v, "zero", NULL);
 	EXPECT_INT(vars_copy(w, v), 0);
 	EXPECT_INT(vars_copy_one(w, "copy", v, "some"), 0);
 	EXPECT_INT(vars_copy_one(w, "copy", v, "nosuch"), 0); /* nothing changes */

@@ -113,6 +113,47 @@ static int test_modes(void)
 	return 0;
 }
 
+static void flow_over(struct reg_table *t, struct reg *r, void *arg)
+{
+	++*(int *)arg;
+	reg_table_drop(t, r, REG_EXPIRED);
+}
+
+/* RFC 5626: the flows of an instance replace themselves, not one another; a stream's end is that of all on it. */
+static int test_flows(void) NO_ROLE_CHECK;
+static int test_flows(void)
+{
+	struct reg_table *t;
+	const struct reg *r[REG_CONTACTS_MAX];
+	int over = 0;
+	EXPECT_INT(reg_table_new(&t, NULL, NULL), ST_OK);
+	struct reg_put one = put_of("1000", "sip:1000@10.0.0.1:1", "a", 1, 100), two = put_of("1000", "sip:1000@10.0.0.1:2", "b", 1, 100);
+	one.instance = two.instance = SV("urn:uuid:1");
+	one.reg_id = 1, two.reg_id = 2;
+	one.proto = two.proto = "tcp";
+	one.network_ip = two.network_ip = SV("10.0.0.1");
+	one.network_port = 1, two.network_port = 2;
+	EXPECT_INT(reg_table_put(t, REG_SINGLE, &one, NULL), ST_OK);
+	EXPECT_INT(reg_table_put(t, REG_SINGLE, &two, NULL), ST_OK);
+	EXPECT_INT(find(t, "1000", r), 2);
+	struct reg_put moved = one; /* the phone was restarted: another port, another Call-ID */
+	moved.contact_uri = SV("sip:1000@10.0.0.1:7"), moved.call_id = SV("c"), moved.network_port = 7;
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &moved, NULL), ST_OK);
+	EXPECT_INT(find(t, "1000", r), 2);
+	EXPECT_STR(r[0]->contact_uri, "sip:1000@10.0.0.1:7");
+	struct reg_put other = moved; /* not the owner's to take */
+	other.auth_user = SV("mallory"), other.contact_uri = SV("sip:m@10.0.0.9"), other.cseq = 5;
+	EXPECT_INT(reg_table_put(t, REG_BY_CONTACT, &other, NULL), ST_DENIED);
+	EXPECT_INT(reg_table_each_of_flow(t, "tcp", "10.0.0.1", 1, flow_over, &over), 0); /* it moved */
+	EXPECT_INT(reg_table_each_of_flow(t, "udp", "10.0.0.1", 7, flow_over, &over), 0);
+	EXPECT_INT(reg_table_each_of_flow(t, "tcp", "10.0.0.1", 7, flow_over, &over), 1);
+	EXPECT_INT(over, 1);
+	EXPECT_INT(find(t, "1000", r), 1);
+	EXPECT_INT(r[0]->reg_id, 2);
+	reg_table_free(t);
+	return 0;
+}
+
 static int test_order_and_limits(void) NO_ROLE_CHECK;
 static int test_order_and_limits(void)
 {
@@ -391,6 +432,6 @@ static int test_profile(void)
 }
 
 TEST_MAIN({"expiry", test_expiry, TEST_LOOP}, {"modes", test_modes, TEST_LOOP},
-    {"order_and_limits", test_order_and_limits, TEST_LOOP}, {"owners", test_owners, TEST_LOOP},
+    {"flows", test_flows, TEST_LOOP}, {"order_and_limits", test_order_and_limits, TEST_LOOP}, {"owners", test_owners, TEST_LOOP},
     {"contacts in dial strings", test_contact_render}, {"remove_and_restore", test_remove_and_restore, TEST_LOOP},
     {"dialstrings", test_dialstrings}, {"profile", test_profile})

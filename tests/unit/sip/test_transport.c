@@ -181,10 +181,10 @@ static int test_bound(void)
 	static char long_text[70000];
 	role_assert_ctl();
 	EXPECT_INT(open_rig(&r, &far), 0);
-	EXPECT_INT(sip_flow_open(&f, r.s, SIP_UDP, &far), 0);
+	EXPECT_INT(sip_flow_open(&f, r.s, SIP_UDP, &far, SV_NONE), 0);
 	EXPECT(!sip_flow_is_reliable(&f) && !f.conn && f.listener);
 	EXPECT_INT(sip_flow_send(r.s, &f, long_text, sizeof(long_text)), ST_LIMIT);
-	EXPECT_INT(sip_flow_open(&f, r.s, SIP_WSS, &far), ST_UNSUPPORTED);
+	EXPECT_INT(sip_flow_open(&f, r.s, SIP_WSS, &far, SV_NONE), ST_UNSUPPORTED);
 	rig_close(&r);
 	return 0;
 }

@@ -224,7 +224,8 @@ static int test_answerable(void)
 	struct sip_msg m;
 	EXPECT(parse(&m, OK "Content-Length: 9\r\n\r\n") == ST_PARSE && m.is_answerable && m.error_code == 400);
 	EXPECT(parse(&m, "OPTIONS sip:c@d SIP/2.0\r\nVia: nonsense\r\n" FTC("1 OPTIONS") "\r\n") == ST_PARSE &&
-	       !m.is_answerable);
+	       m.is_answerable && !m.via.text.n);
+	EXPECT(parse(&m, "OPTIONS sip:c@d SIP/2.0\r\n" FTC("1 OPTIONS") "\r\n") == ST_PARSE && !m.is_answerable);
 	EXPECT(parse(&m, "OPTIONS sip:c@d SIP/2.0\r\n" VIA "CSeq: 1 OPTIONS\r\n\r\n") == ST_PARSE && m.is_answerable);
 	EXPECT(parse(&m, "ACK sip:c@d SIP/2.0\r\n" VIA FTC("1 OPTIONS") "\r\n") == ST_PARSE && !m.is_answerable);
 	EXPECT(parse(&m, "SIP/2.0 200 OK\r\n" FTC("1 OPTIONS") "\r\n") == ST_PARSE && !m.is_answerable);

@@ -79,9 +79,9 @@ static void call_dtor(void *obj)
 	if (c->is_counted)
 		profile_calls_of(c->p)->count--;
 	mem_free(c->respond_phrase), mem_free(c->respond_headers), mem_free(c->uri), mem_free(c->route),
-	    mem_free(c->to_uri);
-	mem_free(c->auth_user), mem_free(c->auth_password);
-	mem_free(c->display_due[0]), mem_free(c->display_due[1]);
+	    mem_free(c->to_uri), mem_free(c->flow_target);
+	mem_free(c->auth_user), mem_free(c->auth_password), mem_free(c->isup_text);
+	mem_free(c->display_due[0]), mem_free(c->display_due[1]), mem_free(c->waiting_headers);
 	if (c->waiting_tx)
 		sip_stx_unref(c->waiting_tx);
 	call_limits_give(&c->holds);
@@ -123,7 +123,8 @@ int call_media_init(struct call *c)
 {
 	const struct profile_conf *pc = &c->p->conf;
 	struct leg_media_conf conf = {.rtp_host = c->p->rtp_ip,
-	    .advertise_host = strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) ? c->p->ext_rtp_ip : NULL,
+	    .advertise_host =
+	        strcmp(c->p->ext_rtp_ip, c->p->rtp_ip) && call_is_outside(c) ? c->p->ext_rtp_ip : NULL,
 	    .inbound_codecs = codecs_or_global(pc->inbound_codecs),
 	    .outbound_codecs = codecs_or_global(pc->outbound_codecs),
 	    .negotiation = pc->negotiation,
@@ -137,6 +138,10 @@ int call_media_init(struct call *c)
 	    .local_acl = pc->local_network_acl,
 	    .is_late_negotiation = pc->is_late_negotiation,
 	    .is_bypass = pc->is_nomedia,
+	    .is_proxy = pc->is_proxy_media,
+	    .comes_back_on_hold = profile_conf_has_media_option(pc, "resume-media-on-hold"),
+	    .goes_after_hold = profile_conf_has_media_option(pc, "bypass-media-after-hold"),
+	    .is_transcoding_off = pc->has_disabled_transcoding,
 	    .passes_telephone_event = pc->passes_rfc2833,
 	    .rtp_timeout_ms = profile_conf_media_timeout_ms(pc, false),
 	    .rtp_hold_timeout_ms = profile_conf_media_timeout_ms(pc, true)};
@@ -184,6 +189,8 @@ void call_allow_tell(struct call *c, const struct sip_msg *m)
 {
 	if (c->leg && sip_msg_hdr(m, SIP_HDR_ALLOW))
 		leg_dtmf_own_taken(c->leg, sip_msg_has_token(m, SIP_HDR_ALLOW, "INFO"));
+	if (sip_msg_hdr(m, SIP_HDR_ALLOW))
+		c->takes_update = sip_msg_has_token(m, SIP_HDR_ALLOW, "UPDATE");
 }
 
 void call_vars_from_msg(struct call *c, const struct sip_msg *m)
@@ -235,16 +242,18 @@ bool call_reason_put(struct call *c, struct buf *b)
 
 /* ---- causes ---- */
 
-enum cause call_cause_from_reason(struct sv reason)
+/* One element of Reason (RFC 3326, RFC 6432): Q.850's, or that of FreeSWITCH or of the profile's own name, is a cause
+ * as it stands; of SIP's only that somebody else answered. */
+static ON_CTL enum cause cause_of_reason(const struct profile *p, struct sv reason, bool *is_number)
 {
 	struct sv protocol, params, number, text;
 	uint32_t n;
 	sv_split(reason, ';', &protocol, &params);
 	protocol = sv_trim(protocol);
-	bool is_q850 = sv_isi(protocol, "Q.850") || sv_isi(protocol, "FreeSWITCH");
+	*is_number = sv_isi(protocol, "Q.850") || sv_isi(protocol, "FreeSWITCH") || sv_isi(protocol, p->conf.username);
 	if (!sip_param_get(params, ';', "cause", &number) || sv_u32(sv_trim(number), &n) < 0)
 		return CAUSE_NONE;
-	if (is_q850)
+	if (*is_number)
 		return n < 1000 ? (enum cause)n : CAUSE_NONE;
 	if (sv_isi(protocol, "SIP") && n == 200 && sip_param_get(params, ';', "text", &text) &&
 	    sv_starts(text, SV("Call completed elsewhere")))
@@ -252,20 +261,21 @@ enum cause call_cause_from_reason(struct sv reason)
 	return CAUSE_NONE;
 }
 
-static bool protocol_is_ours(struct sv reason)
+/* A number goes before what SIP says, wherever it stands among them; but of a CANCEL only that counts. */
+enum cause call_cause_of_reasons(const struct call *c, const struct sip_msg *m, bool is_cancel)
 {
-	struct sv protocol, rest;
-	sv_split(reason, ';', &protocol, &rest);
-	return sv_isi(sv_trim(protocol), "Q.850") || sv_isi(sv_trim(protocol), "FreeSWITCH");
-}
-
-enum cause call_cause_from_msg(const struct sip_msg *m, int code)
-{
-	const struct sip_hdr *h = m ? sip_msg_hdr(m, SIP_HDR_REASON) : NULL;
-	for (; h; h = sip_msg_hdr_next(m, h)) {
-		enum cause cause = protocol_is_ours(h->value) ? call_cause_from_reason(h->value) : CAUSE_NONE;
-		if (cause)
-			return cause;
+	struct sip_list_it it;
+	enum cause by_number = CAUSE_NONE, by_sip = CAUSE_NONE;
+	bool is_number;
+	if (!m)
+		return CAUSE_NONE;
+	sip_list_start(&it, m, SIP_HDR_REASON);
+	while (sip_list_next(&it)) {
+		enum cause cause = cause_of_reason(c->p, it.item, &is_number);
+		if (is_number)
+			by_number = by_number ? by_number : cause;
+		else
+			by_sip = by_sip ? by_sip : cause;
 	}
-	return cause_from_sip(code);
+	return by_number && !is_cancel ? by_number : by_sip;
 }

@@ -1,6 +1,5 @@
 /* Inside a call that stands: re-INVITE and UPDATE from the far side, our own hold, other requests. A session change
  * that does not fit is refused and the call goes on as it was. */
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/event/event.h"
@@ -12,40 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- session timers, RFC 4028: the far side refreshes, we watch ---- */
-
-static void on_session_due(void *arg)
-{
-	struct call *c = arg;
-	role_assert_ctl();
-	if (!c->leg || !leg_is_up(c->leg))
-		return;
-	leg_log(c->leg, LOG_NOTICE, "the far side did not refresh the session in time");
-	leg_hangup(c->leg, CAUSE_RECOVERY_ON_TIMER_EXPIRE);
-}
-
-uint32_t session_expires_of(const struct sip_msg *m)
-{
-	struct sv value = sip_msg_value(m, SIP_HDR_SESSION_EXPIRES), seconds, params;
-	uint32_t n;
-	if (!value.n || !sip_msg_has_token(m, SIP_HDR_SUPPORTED, "timer"))
-		return 0;
-	sv_split(value, ';', &seconds, &params);
-	return sv_u32(sv_trim(seconds), &n) == ST_OK ? n : 0;
-}
-
-void call_session_timer_put(struct call *c, const struct sip_msg *m, struct buf *b)
-{
-	uint32_t n = c->p->conf.has_timer ? session_expires_of(m) : 0;
-	if (n < 90) {
-		if (n)
-			loop_timer_cancel(&c->session_timer);
-		return;
-	}
-	buf_printf(b, "Session-Expires: %u;refresher=uac\r\nRequire: timer\r\n", n);
-	loop_timer_set(&c->session_timer, clock_us_of_s(n), "sofia.session", on_session_due, c);
-}
-
 static ON_CTL void answer_offer(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct buf sdp, headers;
@@ -55,18 +20,30 @@ static ON_CTL void answer_offer(struct call *c, struct sip_call *sc, struct sip_
 	int st = m->sdp.n ? leg_media_reoffer(c->leg, m->sdp, &sdp) : leg_media_offer_asked(c->leg, &sdp);
 	if (st == ST_OK) {
 		c->has_reoffered = !m->sdp.n; /* the answer comes in the ACK */
-		call_session_timer_put(c, m, &headers);
+		session_timer_answer_put(c, m, &headers);
 		sip_call_reply(sc, tx, 200, NULL, headers.p, "application/sdp", buf_sv(&sdp));
 	} else if (st == ST_AGAIN) {
 		if (c->waiting_tx)
 			sip_stx_unref(c->waiting_tx);
 		c->waiting_tx = sip_stx_ref(tx);
+		session_timer_answer_put(c, m, &headers);
+		mem_free(c->waiting_headers);
+		c->waiting_headers = buf_take(&headers);
 		c->is_waiting_offerless = !m->sdp.n;
 	} else {
 		sip_call_reply(sc, tx, st == ST_BUSY ? 491 : 488, NULL, NULL, NULL, SV_NONE);
 	}
 	buf_fini(&sdp);
 	buf_fini(&headers);
+}
+
+static ON_CTL bool refuse_short(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m)
+{
+	char line[32];
+	if (!session_timer_is_too_short(c->p, m, line))
+		return false;
+	sip_call_reply(sc, tx, 422, "Session Interval Too Small", line, NULL, SV_NONE);
+	return true;
 }
 
 /* CUSTOM sofia::reinvite: the far side asks for another session. */
@@ -89,7 +66,7 @@ void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_
 		sip_call_reply(sc, tx, 481, NULL, NULL, NULL, SV_NONE);
 	else if (m->has_unknown_body)
 		sip_call_reply(sc, tx, 415, NULL, CALL_ACCEPT, NULL, SV_NONE);
-	else
+	else if (!refuse_short(c, sc, tx, m))
 		reinvite_event(c), answer_offer(c, sc, tx, m);
 }
 
@@ -102,14 +79,45 @@ void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_ms
 		sip_call_reply(sc, tx, 481, NULL, NULL, NULL, SV_NONE);
 	} else if (m->has_unknown_body) {
 		sip_call_reply(sc, tx, 415, NULL, CALL_ACCEPT, NULL, SV_NONE);
+	} else if (refuse_short(c, sc, tx, m)) {
+		return;
 	} else if (m->sdp.n) {
 		answer_offer(c, sc, tx, m);
 	} else {
 		buf_init(&headers);
-		call_session_timer_put(c, m, &headers);
+		session_timer_answer_put(c, m, &headers);
 		sip_call_reply(sc, tx, 200, NULL, headers.p, NULL, SV_NONE);
 		buf_fini(&headers);
 	}
+}
+
+/* An offer in the PRACK of a response of ours that had the answer. */
+void call_on_prack(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)
+{
+	struct call *c = arg;
+	struct buf sdp;
+	role_assert_ctl();
+	if (!c->leg || !leg_is_up(c->leg)) {
+		sip_call_reply(sc, tx, 481, NULL, NULL, NULL, SV_NONE);
+		return;
+	}
+	buf_init(&sdp);
+	call_hosts_tell(c, sip_stx_peer(tx), m);
+	int st = leg_media_reoffer(c->leg, m->sdp, &sdp);
+	sip_call_reply(sc, tx, st == ST_OK ? 200 : 488, NULL, NULL, NULL, st == ST_OK ? buf_sv(&sdp) : SV_NONE);
+	buf_fini(&sdp);
+}
+
+void call_on_update_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg)
+{
+	struct call *c = arg;
+	role_assert_ctl();
+	if (!c->leg || !leg_is_up(c->leg))
+		return;
+	if (resp && code / 100 == 2)
+		session_timer_answered(c, resp);
+	else if (resp)
+		session_timer_refused(c, code, resp);
 }
 
 void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg)
@@ -118,8 +126,12 @@ void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *
 	role_assert_ctl();
 	if (!c->leg || !leg_is_up(c->leg))
 		return;
-	if (resp && code / 100 == 2)
+	if (resp && code / 100 == 2) {
 		call_hosts_tell(c, sip_call_remote_addr(sc), resp);
+		session_timer_answered(c, resp);
+	} else if (resp && code >= 300) {
+		session_timer_refused(c, code, resp);
+	}
 	if (code >= 200 && leg_media_reinvite_done(c->leg, code, resp ? resp->sdp : SV_NONE) && c->is_offer_asked)
 		sip_call_hold_ack(sc);
 	c->is_offer_asked = false;
@@ -184,7 +196,8 @@ void call_on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 
 static ON_CTL bool is_unacknowledged(const struct call *c)
 {
-	return c && c->sip && !c->is_closed && !c->is_outbound && sip_call_state(c->sip) == SIP_CALL_ANSWERED;
+	return c && c->sip && !c->is_closed && !c->is_outbound &&
+	       (sip_call_state(c->sip) == SIP_CALL_ANSWERED || sip_call_is_answer_queued(c->sip));
 }
 
 void call_owed(struct call *c)
@@ -199,6 +212,17 @@ void call_owed(struct call *c)
 		call_display(c->leg, name, number);
 	mem_free(name);
 	mem_free(number);
+}
+
+/* A re-INVITE that leaves out the timer would end it. */
+static ON_CTL int reinvite_send(struct call *c, struct sv sdp)
+{
+	struct buf headers;
+	buf_init(&headers);
+	session_timer_keep_put(c, &headers);
+	int st = sip_call_reinvite(c->sip, headers.p, sdp);
+	buf_fini(&headers);
+	return st;
 }
 
 int call_hold(struct leg *leg, bool is_hold)
@@ -217,7 +241,7 @@ int call_hold(struct leg *leg, bool is_hold)
 	buf_init(&sdp);
 	int st = leg_media_own_reoffer(leg, is_hold, &sdp);
 	if (st == ST_OK)
-		st = sip_call_reinvite(c->sip, NULL, buf_sv(&sdp));
+		st = reinvite_send(c, buf_sv(&sdp));
 	buf_fini(&sdp);
 	return st;
 }
@@ -228,7 +252,7 @@ int call_reinvite(struct leg *leg, struct sv sdp)
 	role_assert_ctl();
 	if (!c || !c->sip || c->is_closed || sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
 		return ST_INVAL;
-	int st = sip_call_reinvite(c->sip, NULL, sdp);
+	int st = reinvite_send(c, sdp);
 	c->is_offer_asked = st == ST_OK && !sdp.n;
 	return st;
 }
@@ -249,7 +273,8 @@ void call_reinvite_reply(struct leg *leg, int code, struct sv sdp)
 	if (c->sip && code < 300)
 		c->has_reoffered = c->is_waiting_offerless;
 	if (c->sip && !sip_stx_is_done(c->waiting_tx))
-		sip_call_reply(c->sip, c->waiting_tx, code, NULL, NULL, sdp.n ? "application/sdp" : NULL, sdp);
+		sip_call_reply(c->sip, c->waiting_tx, code, NULL, code < 300 ? c->waiting_headers : NULL,
+		    sdp.n ? "application/sdp" : NULL, sdp);
 	sip_stx_unref(c->waiting_tx);
 	c->waiting_tx = NULL;
 }
@@ -322,6 +347,7 @@ int call_display(struct leg *leg, const char *name, const char *number)
 	buf_adds(&b, "\r\nX-FS-Display-Number: ");
 	buf_adds(&b, sip_is_value(sv_of(number ? number : "")) && number ? number : "");
 	buf_adds(&b, "\r\n");
+	session_timer_keep_put(c, &b);
 	int st = b.failed ? ST_NOMEM : sip_call_update(c->sip, b.p, SV_NONE);
 	buf_fini(&b);
 	buf_fini(&uri);

@@ -42,17 +42,18 @@ static ON_CTL void refusal_vars(struct call *c, const struct sip_close *why, str
 
 static ON_CTL enum cause cause_of_close(struct call *c, const struct sip_close *why)
 {
-	enum cause told = why->reason.n && !leg_var_is_true(c->leg, "ignore_q850_reason")
-	                      ? call_cause_from_reason(why->reason)
-	                      : CAUSE_NONE;
+	bool is_asked = why->is_remote && !leg_var_is_true(c->leg, "ignore_q850_reason");
+	enum cause told = is_asked ? call_cause_of_reasons(c, why->msg, why->kind == SIP_CLOSE_CANCEL) : CAUSE_NONE;
+	enum cause by_isup = is_asked ? isup_cause(c, why->msg) : CAUSE_NONE;
+	if (by_isup && (why->kind == SIP_CLOSE_BYE || why->kind == SIP_CLOSE_REJECT))
+		return by_isup;
 	switch (why->kind) {
 	case SIP_CLOSE_BYE:
 		return told ? told : CAUSE_NORMAL_CLEARING;
 	case SIP_CLOSE_CANCEL:
-		return told == CAUSE_LOSE_RACE ? told : CAUSE_ORIGINATOR_CANCEL;
+		return told ? told : CAUSE_ORIGINATOR_CANCEL;
 	case SIP_CLOSE_REJECT:
-		return leg_var_is_true(c->leg, "ignore_q850_reason") ? cause_from_sip(why->code)
-		                                                     : call_cause_from_msg(why->msg, why->code);
+		return told && told != CAUSE_LOSE_RACE ? told : cause_from_sip(why->code);
 	case SIP_CLOSE_TIMEOUT:
 	case SIP_CLOSE_NO_ACK:
 		return CAUSE_RECOVERY_ON_TIMER_EXPIRE;
@@ -94,6 +95,7 @@ static ON_CTL void last_words(struct call *c, const struct sip_close *why)
 		return;
 	if (why->kind == SIP_CLOSE_BYE) {
 		call_bye_headers_take(c, why->msg);
+		isup_release_in(c, why->msg, NULL);
 		call_bye_headers_pass(c, c->leg->peer);
 	} else if (why->kind == SIP_CLOSE_CANCEL) {
 		leg_var_setf(c->leg, "sip_invite_failure_status", "%d", why->code);
@@ -101,6 +103,7 @@ static ON_CTL void last_words(struct call *c, const struct sip_close *why)
 	} else if (why->kind == SIP_CLOSE_REJECT && c->is_outbound) {
 		call_vars_x_headers(c, why->msg, "sip_rh_");
 		call_headers_back(c, why->msg);
+		isup_refusal_in(c, why->msg);
 	}
 }
 
@@ -116,11 +119,13 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 	struct call *c = arg;
 	role_assert_ctl();
 	c->is_closed = true;
-	loop_timer_cancel(&c->session_timer);
+	session_timer_stop(c);
 	info_end(c);
 	refer_referral_end(c);
 	c->sip = NULL;
-	if (c->leg && leg_is_up(c->leg) && redirect_in(c, why))
+	if (c->leg && leg_is_up(c->leg) && session_timer_retry(c, why) && call_out_again(c, sc) == ST_OK)
+		goto out;
+	if (c->leg && leg_is_up(c->leg) && (redirect_in(c, why) || call_flow_in(c, why)))
 		goto out;
 	if (c->leg && leg_is_up(c->leg)) {
 		if (c->is_start_held)

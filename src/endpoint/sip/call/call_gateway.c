@@ -17,6 +17,8 @@ void call_gateway_vars(struct call *c)
 		leg_var_set_text(c->leg, name, value);
 	}
 	leg_var_set(c->leg, "sip_gateway_name", g->name);
+	if (*g->conf.prefix)
+		leg_var_set_text(c->leg, "sip_destination_prefix", g->conf.prefix);
 	if (*g->conf.from_domain && !vars_get(c->leg->vars, "sip_invite_domain"))
 		leg_var_set(c->leg, "sip_invite_domain", g->conf.from_domain);
 }

@@ -52,3 +52,14 @@ void call_hosts_tell(struct call *c, const struct addr *peer, const struct sip_m
 		vias_add(&h, m);
 	leg_media_signal(c->leg, h.v, h.count);
 }
+
+bool call_is_outside(const struct call *c)
+{
+	struct sip_uri u;
+	struct addr a;
+	const struct addr *peer = c->sip ? sip_call_remote_addr(c->sip) : &c->dst.addr;
+	if (peer && addr_is_set(peer))
+		return profile_is_outside(c->p, peer);
+	bool is_number = c->uri && !sip_uri_parse(&u, sv_of(c->uri)) && !addr_parse(&a, u.host, 0);
+	return !is_number || profile_is_outside(c->p, &a);
+}

@@ -1,7 +1,7 @@
 /* What this room's files share: a call, the private object between a leg and its dialog. A leg holds one reference on
  * it, the dialog's callbacks another. Arrows, top to bottom: call_in, call_out (handlers and ops), respond ->
- * call_dialog, call_end -> call_info, redirect, refer -> call_invite -> call_gateway, headers, identity, call_hosts ->
- * call_common. */
+ * call_dialog, call_end -> call_info, redirect, refer -> call_invite -> call_gateway, headers, identity, forwarded,
+ * call_isup, call_hosts -> call_common. */
 #pragma once
 #include "core/leg/leg.h"
 #include "core/registry/endpoint.h"
@@ -22,6 +22,15 @@ struct info_digits { /* that go to the phone by INFO, one after the other (call_
 	bool is_busy; /* sent is not answered yet */
 	struct ltimer pause;
 };
+struct session_timer {        /* RFC 4028 (session_timer.c) */
+	uint32_t s;           /* agreed on; 0 = none */
+	bool is_ours;         /* we refresh, else the far side does */
+	bool is_asked;        /* a refresh of ours is under way */
+	uint32_t their_min_s; /* of a 422 */
+	unsigned retries;     /* of the INVITE after a 422 */
+	int64_t deadline_us;
+	struct ltimer timer;
+};
 struct call {              /* counted: one reference is the leg's, one the sip_call's */
 	struct lnode link; /* in the profile's list */
 	struct profile *p;
@@ -38,24 +47,35 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char *display_due[2];
 	bool shows_updates; /* the far side said X-FS-Support: update_display */
 	bool is_nat;
+	/* SIP-I (call_isup.c): what their INVITE had, in isup_text */
+	struct sip_part isup;
+	char *isup_text;
+	bool speaks_isup, has_isup_acm;
+	enum { ISUP_WAITS_NOT, ISUP_WAITS_WAY, ISUP_WAITS_END } isup_waits; /* given to the dialog, not sent yet */
+	bool is_believed;          /* inbound: what it says of who calls, beside From (apply-identity-acl) */
 	bool is_waiting_offerless; /* waiting_tx has no SDP */
 	struct sip_stx
-	    *waiting_tx; /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
+	    *waiting_tx;       /* their re-INVITE or UPDATE whose answer the other phone gives; a reference, or NULL */
+	char *waiting_headers; /* lines of a 2xx to it, or NULL */
 	int respond_code;
 	char *respond_phrase, *respond_headers; /* headers: whole lines, or NULL */
 	struct info_digits info;
 	/* outbound */
 	char *uri, *route, *to_uri; /* to_uri: before a redirection; NULL = uri */
 	unsigned redirect_count;
+	char *flow_target; /* the registered contact it goes to, as the registrar has it; NULL = none */
 	struct sip_dst dst;
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
 	struct sip_sub *referral;           /* we sent a REFER: what becomes of it is told here; NULL = none */
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
-	struct ltimer session_timer;        /* RFC 4028: the far side refreshes before it is due */
-	bool has_own_domain;                /* sip_invite_domain was given */
-	bool is_bye_said;                   /* ours went out, with all its headers */
+	struct session_timer session;
+	bool takes_update;                    /* its Allow has UPDATE */
+	char *again_call_id, *again_from_tag; /* of an INVITE that is sent again in the same call (422) */
+	uint32_t again_cseq;
+	bool has_own_domain; /* sip_invite_domain was given */
+	bool is_bye_said;    /* ours went out, with all its headers */
 	struct call_holds {
 		struct guard_hold *address, *user;
 	} holds;                  /* what it counts as, until it is gone; or NULL */
@@ -70,6 +90,7 @@ ANY struct call *call_of(const struct leg *leg); /* of a leg that is known to be
 ON_CTL int call_media_init(struct call *c);
 /* From which hosts media may come: before an SDP of m, which came from peer, is given to the leg. */
 ON_CTL void call_hosts_tell(struct call *c, const struct addr *peer, const struct sip_msg *m);
+ON_CTL bool call_is_outside(const struct call *c); /* its far side is not on our network, or not known yet */
 ON_CTL void call_owed(struct call *c); /* acknowledged: what had to wait for it */
 /* Value of the Reason header for the leg's cause; false: none is to be sent. */
 ON_CTL bool call_reason_put(struct call *c, struct buf *b);
@@ -81,12 +102,20 @@ ON_CTL void call_var_sv(struct leg *leg, const char *name, struct sv value); /* 
 ON_CTL void call_var_uri(struct leg *leg, const char *name, const struct sip_uri *u);
 /* Those of the dialog as its latest message has them; an inbound call's are complete with its ACK. */
 ON_CTL void call_vars_dialog(struct call *c, const struct sip_msg *m);
-ON_CTL enum cause call_cause_from_msg(const struct sip_msg *m, int code);
-ON_CTL enum cause call_cause_from_reason(struct sv reason);
+/* What the Reason headers of a message say, all of them; CAUSE_NONE: nothing. */
+ON_CTL enum cause call_cause_of_reasons(const struct call *c, const struct sip_msg *m, bool is_cancel);
 extern const struct sip_call_handlers call_in_handlers, call_out_handlers;
-/* Adds Session-Expires and Require when the request asks for a session timer, and watches it. */
-ON_CTL void call_session_timer_put(struct call *c, const struct sip_msg *m, struct buf *b);
-ANY uint32_t session_expires_of(const struct sip_msg *m); /* seconds; 0 = none asked for */
+/* ---- session timers (session_timer.c) ---- */
+ON_CTL void session_timer_ask_put(struct call *c, struct buf *b);  /* lines of our INVITE */
+ON_CTL void session_timer_keep_put(struct call *c, struct buf *b); /* of our re-INVITE or UPDATE: as it was agreed on */
+ON_CTL void session_timer_answered(struct call *c, const struct sip_msg *resp); /* a 2xx to one of these */
+ON_CTL void session_timer_refused(struct call *c, int code, const struct sip_msg *resp /* or NULL */);
+/* True: a 422 to our INVITE, which is to be sent again with the longer interval. */
+ON_CTL bool session_timer_retry(struct call *c, const struct sip_close *why);
+/* Of a request of theirs: *out gets the Min-SE line of the 422. */
+ON_CTL bool session_timer_is_too_short(const struct profile *p, const struct sip_msg *m, char out[32]);
+ON_CTL void session_timer_answer_put(struct call *c, const struct sip_msg *m, struct buf *b); /* lines of our 2xx */
+ON_CTL void session_timer_stop(struct call *c);
 /* With a 415: what a body may be (RFC 3261 21.4.13). */
 #define CALL_ACCEPT "Accept: application/sdp, multipart/mixed\r\nAccept-Encoding: identity\r\n"
 /* shared handlers and ops (call_end.c, call_dialog.c) */
@@ -94,6 +123,8 @@ ON_CTL void call_on_ack(struct sip_call *sc, const struct sip_msg *ack, void *ar
 ON_CTL void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg);
 ON_CTL void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_reinvite_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
+ON_CTL void call_on_prack(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
+ON_CTL void call_on_update_done(struct sip_call *sc, int code, const struct sip_msg *resp, void *arg);
 ON_CTL void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
 ON_CTL void call_on_bye(struct sip_call *sc, const struct sip_msg *bye, struct buf *headers, void *arg);
 ON_CTL void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg);
@@ -138,8 +169,33 @@ ON_CTL void identity_in(struct call *c, const struct sip_msg *m, const struct au
 ON_CTL bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const struct auth *who);
 /* The identity header with its line's end, and Privacy; nothing where none is to be told. */
 ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
+/* The same of a response before the answer, where the profile and the leg want it there. */
+ON_CTL void call_identity_put_1xx(struct call *c, struct buf *b);
+/* The domain of our identity: the dial string's, that of the From it gives, or ours. */
+ON_CTL void call_domain_put(struct call *c, struct buf *b);
 /* The host of an address of ours, IPv6 in brackets; what is no host gives way to our own. */
 ON_CTL void call_host_put(struct call *c, struct buf *b, const char *host);
+
+/* ---- who redirected the call (forwarded.c) ---- */
+/* Of an INVITE: the redirecting number, where the profile says so, into lp. */
+ON_CTL void forwarded_in(struct call *c, const struct sip_msg *m, struct leg_profile *lp);
+/* Diversion and History-Info of ours for a call that was redirected on its way here, or by whom we called first. */
+ON_CTL void forwarded_put(struct call *c, struct buf *b);
+
+/* ---- SIP-I (call_isup.c) ---- */
+ON_CTL void isup_invite_in(struct call *c, const struct sip_msg *m, struct leg_profile *lp);
+/* The body of our INVITE with ISUP in it, and its type; false: it is the SDP alone. */
+ON_CTL bool isup_invite_body(struct call *c, struct sv sdp, struct buf *ctype, struct buf *body);
+/* What the called side's response has goes to the caller with what he is told next. */
+ON_CTL void isup_response_in(struct call *c, const struct sip_msg *resp);
+/* Before a response of ours, a refusal or BYE: the part of our own, where the leg maps and has none to hand on. */
+ON_CTL void isup_answering(struct call *c, int code);
+ON_CTL void isup_releasing(struct call *c);
+/* A BYE, or a refusal of whom we called: its part goes on; its cause. */
+ON_CTL void isup_release_in(struct call *c, const struct sip_msg *m, struct call *to /* NULL: the partner */);
+ON_CTL void isup_refusal_in(struct call *c, const struct sip_msg *m);
+ON_CTL enum cause isup_cause(struct call *c, const struct sip_msg *m); /* CAUSE_NONE: none that counts */
+ON_CTL bool isup_info_in(struct call *c, const struct sip_msg *m);     /* true: it was ISUP */
 
 /* ---- transfers (refer.c) ---- */
 ON_CTL void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
@@ -164,10 +220,14 @@ ON_CTL int call_phone_event(struct leg *leg, const char *event);
 ON_CTL int call_display(struct leg *leg, const char *name, const char *number);
 ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
 ON_CTL int call_out_dial(struct leg *leg);
+/* Again in the same call: its Call-ID and tag, the next CSeq (RFC 4028 7.3). */
+ON_CTL int call_out_again(struct call *c, const struct sip_call *before);
 ON_CTL int call_out_invite(struct leg *leg); /* to c->uri, with a new offer; again after a redirection */
 
 /* ---- redirection (redirect.c) ---- */
 /* A 3xx to our INVITE; true: it is taken care of (a new INVITE is out, or the leg was hung up). */
+/* True: it could not go by its flow, and goes by another one of the phone (call_flow.c). */
+ON_CTL bool call_flow_in(struct call *c, const struct sip_close *why);
 ON_CTL bool redirect_in(struct call *c, const struct sip_close *why);
 ON_CTL int call_redirect(struct leg *leg, const char *uris);
 

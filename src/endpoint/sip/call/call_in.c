@@ -143,6 +143,16 @@ static ON_CTL void user_vars(struct leg *leg, const struct caller *who)
 	leg_var_set(leg, "domain_name", dir_user_domain(u));
 }
 
+/* What the addresses of an INVITE say behind themselves. */
+static ON_CTL void params_vars(struct leg *leg, const struct sip_msg *m)
+{
+	struct sip_nameaddr contact;
+	call_var_sv(leg, "sip_req_params", m->ruri.params);
+	call_var_sv(leg, "sip_to_params", m->to.uri.params);
+	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
+		call_var_sv(leg, "sip_contact_params", contact.uri.params);
+}
+
 static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
 {
 	struct leg *leg = c->leg;
@@ -172,6 +182,7 @@ static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct 
 	if (m->ruri.port)
 		leg_var_setf(leg, "sip_req_port", "%u", m->ruri.port);
 	call_vars_from_msg(c, m);
+	params_vars(leg, m);
 	set_sv(leg, "sip_via_host", m->via.host);
 	if (m->via.port)
 		leg_var_setf(leg, "sip_via_port", "%u", m->via.port);
@@ -214,8 +225,12 @@ static ON_CTL struct leg_profile *invite_profile(
 	} else {
 		leg_profile_destination_outside(lp, dest && *dest ? dest : "service");
 	}
+	c->is_believed = who->gateway || !*c->p->conf.identity_acl ||
+	                 acl_allows(sv_of(c->p->conf.identity_acl), sip_stx_peer(tx), NULL, NULL);
 	identity_in(c, m, &who->auth, lp);
+	forwarded_in(c, m, lp);
 	call_gateway_inbound(c, who->gateway, m, lp);
+	isup_invite_in(c, m, lp);
 	mem_free(dest);
 	return lp;
 }
@@ -305,11 +320,9 @@ static ON_CTL bool is_share_taken(const struct sip_stx *tx, const struct caller 
 /* RFC 4028 9: too short a session is refused with what is allowed. */
 static ON_CTL bool is_session_too_short(const struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
-	uint32_t n = p->conf.has_timer ? session_expires_of(m) : 0;
 	char line[32];
-	if (!n || n >= p->conf.min_session_expires_s)
+	if (!session_timer_is_too_short(p, m, line))
 		return false;
-	snprintf(line, sizeof(line), "Min-SE: %u\r\n", p->conf.min_session_expires_s);
 	sip_stx_reply_once(tx, 422, "Session Interval Too Small", line);
 	return true;
 }
@@ -318,16 +331,41 @@ static ON_CTL bool is_session_too_short(const struct profile *p, struct sip_stx 
 static ON_CTL bool is_incomplete(struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct sip_nameaddr contact;
-	if (sip_msg_contact(m, &contact) == ST_OK)
+	bool is_old = !sv_starts(m->via.branch, SV("z9hG4bK")); /* of RFC 2543, which could do without */
+	if (sip_msg_contact(m, &contact) == ST_OK || (is_old && !sip_msg_hdr(m, SIP_HDR_CONTACT)))
 		return false;
 	sip_stx_reply_once(tx, 400, sip_msg_hdr(m, SIP_HDR_CONTACT) ? "Bad Contact" : "Missing Contact", NULL);
 	return true;
 }
 
+/* Its Accept leaves out what our answer would be (RFC 3261 20.1, RFC 4475 3.3.15). */
+static ON_CTL bool is_unacceptable(struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct sip_list_it it;
+	bool has_any = false;
+	sip_list_start(&it, m, SIP_HDR_ACCEPT);
+	while (sip_list_next(&it)) {
+		struct sv type, params;
+		sv_split(it.item, ';', &type, &params);
+		type = sv_trim(type);
+		if (sv_isi(type, "application/sdp") || sv_isi(type, "application/*") || sv_isi(type, "*/*"))
+			return false;
+		has_any |= type.n > 0;
+	}
+	if (has_any)
+		sip_stx_reply_once(tx, 406, NULL, "Accept: application/sdp\r\n");
+	return has_any;
+}
+
 /* An INVITE without SDP (RFC 3725): nothing can be played or bridged before the caller has said where. So we answer
- * with our offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. */
+ * with our offer at once and begin when the ACK brings the answer, as FreeSWITCH does with enable-3pcc. In its mode
+ * proxy the dialplan runs at once, and our offer goes out when something answers. */
 static ON_CTL int start_by_offering(struct call *c)
 {
+	if (profile_conf_offerless(&c->p->conf) == OFFERLESS_PROXY) {
+		leg_start(c->leg);
+		return ST_OK;
+	}
 	c->is_start_held = true;
 	return call_op_answer(c->leg, NULL);
 }
@@ -337,7 +375,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	struct caller who = {0};
 	struct call *c = NULL;
 	struct leg *replaced;
-	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m))
+	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m) || is_unacceptable(tx, m))
 		return;
 	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who) || !replaces_check(p, tx, m, &replaced)) {
 		caller_fini(&who);
@@ -349,6 +387,12 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 		return;
 	}
 	profile_calls_of(p)->in++;
+	if (!m->sdp.n && profile_conf_offerless(&p->conf) == OFFERLESS_REFUSE) {
+		profile_calls_of(p)->failed_in++;
+		sip_stx_reply_once(tx, 480, NULL, NULL);
+		auth_fini(&who.auth);
+		return;
+	}
 	if (p->conf.is_auto_100)
 		sip_stx_reply(tx, 100, NULL, NULL, NULL, SV_NONE);
 	struct call_holds holds;
@@ -392,7 +436,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 static ON_CTL void provisional_headers(struct call *c, struct buf *b)
 {
 	buf_init(b);
-	call_identity_put(c, b, true);
+	call_identity_put_1xx(c, b);
 	call_headers_put(c, b, "sip_ph_");
 }
 
@@ -413,9 +457,16 @@ int call_op_ring_ready(struct leg *leg)
 	if (!may_answer(c, &st))
 		return st;
 	provisional_headers(c, &b);
+	isup_answering(c, 180);
 	st = sip_call_progress(c->sip, 180, NULL, b.p, SV_NONE);
 	buf_fini(&b);
 	return st;
+}
+
+static ON_CTL bool is_offerless(const struct call *c)
+{
+	const struct sip_msg *m = sip_call_invite_msg(c->sip);
+	return m && !m->sdp.n;
 }
 
 int call_op_pre_answer(struct leg *leg, struct leg *near)
@@ -427,9 +478,11 @@ int call_op_pre_answer(struct leg *leg, struct leg *near)
 	if (!may_answer(c, &st))
 		return st;
 	buf_init(&sdp);
-	st = leg_media_answer(leg, near, &sdp);
+	if (!is_offerless(c)) /* an offer of ours waits for the answer: no 183 may carry it */
+		st = leg_media_answer(leg, near, &sdp);
 	if (st == ST_OK) {
 		provisional_headers(c, &b);
+		isup_answering(c, 183);
 		st = sip_call_progress(c->sip, 183, NULL, b.p, buf_sv(&sdp));
 		buf_fini(&b);
 	}
@@ -449,13 +502,14 @@ int call_op_answer(struct leg *leg, struct leg *near)
 	st = leg_media_answer(leg, near, &sdp);
 	if (st == ST_OK) {
 		const struct sip_msg *m = sip_call_invite_msg(c->sip);
-		c->has_offered = m && !m->sdp.n;
+		c->has_offered = is_offerless(c);
 		buf_init(&b);
 		call_identity_put(c, &b, true);
 		call_headers_put(c, &b, "sip_rh_");
 		if (m)
-			call_session_timer_put(c, m, &b);
-		st = sip_call_answer(c->sip, b.p, buf_sv(&sdp));
+			session_timer_answer_put(c, m, &b);
+		isup_answering(c, 200);
+		st = sip_call_answer(c->sip, b.p, sip_call_has_reliable_sdp(c->sip) ? SV_NONE : buf_sv(&sdp));
 		buf_fini(&b);
 		c->has_answered = st == ST_OK;
 	}
@@ -515,6 +569,7 @@ void call_op_on_hangup(struct leg *leg)
 			buf_adds(&headers, "Retry-After: 5\r\n");
 		leg_var_set(leg, "sip_hangup_disposition", "send_refuse");
 	}
+	isup_releasing(c);
 	sip_call_hangup(c->sip, code, c->respond_phrase, has_reason ? reason.p : NULL, headers.p);
 	buf_fini(&reason);
 	buf_fini(&headers);
@@ -538,10 +593,14 @@ static ON_CTL void late_answer(struct call *c, const struct sip_msg *ack)
 {
 	c->has_offered = false;
 	call_hosts_tell(c, sip_call_remote_addr(c->sip), ack);
-	int st = ack->sdp.n ? leg_media_remote_answer(c->leg, ack->sdp) : ST_NOTFOUND;
+	int st = leg_media_is_bypassed(c->leg) ? leg_media_late_answer(c->leg, ack->sdp)
+	         : ack->sdp.n                  ? leg_media_remote_answer(c->leg, ack->sdp)
+	                                       : ST_NOTFOUND;
 	if (c->is_start_held)
 		leg_start(c->leg);
 	c->is_start_held = false;
+	if (st == ST_OK && c->leg && leg_is_up(c->leg))
+		st = leg_media_late_join(c->leg);
 	if (st < 0)
 		leg_hangup(c->leg, st == ST_NOTFOUND ? CAUSE_MANDATORY_IE_MISSING
 		                                     : cause_of_media(st, CAUSE_INCOMPATIBLE_DESTINATION));
@@ -565,6 +624,8 @@ const struct sip_call_handlers call_in_handlers = {.on_ack = on_ack,
     .on_reinvite = call_on_reinvite,
     .on_reinvite_done = call_on_reinvite_done,
     .on_update = call_on_update,
+    .on_update_done = call_on_update_done,
+    .on_prack = call_on_prack,
     .on_request = call_on_request,
     .on_bye = call_on_bye,
     .on_closed = call_on_closed};

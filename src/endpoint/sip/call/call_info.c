@@ -91,7 +91,7 @@ void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const stru
 	bool is_digit = info_digit(m, &digit, &duration);
 	sip_call_reply(sc, tx, 200, NULL, NULL, NULL, SV_NONE);
 	recv_info_event(c, m);
-	if (!is_digit)
+	if (isup_info_in(c, m) || !is_digit)
 		return;
 	leg_dtmf_own_received(c->leg);
 	leg_dtmf_received(c->leg, digit, duration, DTMF_ENDPOINT);

@@ -83,8 +83,10 @@ static ON_CTL void invite_headers(struct call *c, struct buf *b)
 	}
 	if (alert)
 		sip_put_hdr(b, "Alert-Info", sv_of(alert));
+	forwarded_put(c, b);
 	call_headers_put(c, b, "sip_h_");
 	call_identity_put(c, b, false);
+	session_timer_ask_put(c, b);
 }
 
 /* Whom From and To name: texts for sip_call_invite, and the buffers they live in. */
@@ -140,7 +142,7 @@ static ON_CTL void from_make(struct call *c, struct party *from)
 	const struct leg_profile *lp = c->leg->profile;
 	const char *display = var_value(c, "sip_from_display");
 
-	if (party_full(c, from, "sip_invite_full_from") == ST_OK)
+	if (party_full(c, from, "sip_force_full_from") == ST_OK || party_full(c, from, "sip_invite_full_from") == ST_OK)
 		return;
 	if (party_uri(c, from, "sip_invite_from_uri") < 0 && party_uri(c, from, "sip_from_uri") < 0) {
 		if (c->gateway)
@@ -160,7 +162,7 @@ static ON_CTL void to_make(struct call *c, struct party *to)
 {
 	const char *display = var_value(c, "sip_to_display");
 
-	if (party_full(c, to, "sip_invite_full_to") == ST_OK)
+	if (party_full(c, to, "sip_force_full_to") == ST_OK || party_full(c, to, "sip_invite_full_to") == ST_OK)
 		return;
 	if (party_uri(c, to, "sip_invite_to_uri") < 0)
 		to_uri_put(c->to_uri ? c->to_uri : c->uri, &to->uri);
@@ -208,7 +210,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 {
 	struct leg *leg = c->leg;
 	struct party from = {0}, to = {0}, uri = {0};
-	struct buf headers = {0}, route = {0};
+	struct buf headers = {0}, route = {0}, ctype = {0}, body = {0};
 	const char *mf = leg_var(leg, "max_forwards");
 	uint32_t hops = 70;
 	int st;
@@ -219,6 +221,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	to_make(c, &to);
 	request_uri_make(c, &uri);
 	invite_headers(c, &headers);
+	bool has_isup = isup_invite_body(c, sdp, &ctype, &body);
 	struct sip_invite_params ip = {.uri = uri.uri.p,
 	    .to_uri = to.uri.p,
 	    .to_display = to.display.p,
@@ -231,17 +234,23 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	    .route = route_of(c, &route),
 	    .call_id = c->redirect_count ? NULL : var_value(c, "sip_invite_call_id"),
 	    .headers = headers.p,
-	    .sdp = sdp,
+	    .sdp = has_isup ? buf_sv(&body) : sdp,
+	    .ctype = has_isup ? ctype.p : NULL,
 	    .max_forwards = (int)(hops ? hops : 1),
 	    .dst = c->dst,
 	    .use_source_address = c->is_nat,
 	    .credentials = on_challenge,
 	    .credentials_arg = c};
+	if (c->again_call_id) {
+		ip.call_id = c->again_call_id;
+		ip.from_tag = c->again_from_tag;
+		ip.cseq = c->again_cseq;
+	}
 	if (!ip.call_id && c->p->conf.uses_uuid_as_callid && !c->redirect_count)
 		ip.call_id = leg->uuid;
 	st = sip_call_invite(&c->sip, c->p->stack, &ip, c->handlers, c);
 	party_fini(&from), party_fini(&to), party_fini(&uri);
-	buf_fini(&headers), buf_fini(&route);
+	buf_fini(&headers), buf_fini(&route), buf_fini(&ctype), buf_fini(&body);
 	return st;
 }
 
@@ -263,6 +272,21 @@ int call_out_invite(struct leg *leg)
 	mem_ref(c); /* the callbacks' reference */
 	vars_dialled(c);
 	return ST_OK;
+}
+
+int call_out_again(struct call *c, const struct sip_call *before)
+{
+	c->again_call_id = mem_strdup(sip_call_id(before));
+	c->again_from_tag = mem_strdup(sip_call_local_tag(before));
+	c->again_cseq = sip_call_local_cseq(before) + 1;
+	c->is_closed = false;
+	int st = c->again_call_id && c->again_from_tag ? call_out_invite(c->leg) : ST_NOMEM;
+	mem_free(c->again_call_id);
+	mem_free(c->again_from_tag);
+	c->again_call_id = c->again_from_tag = NULL;
+	if (st < 0)
+		c->is_closed = true;
+	return st;
 }
 
 int call_out_dial(struct leg *leg)

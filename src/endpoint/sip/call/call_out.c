@@ -8,6 +8,7 @@
 #include "core/value/cause.h"
 #include "core/value/vars.h"
 #include "endpoint/sip/call/call_i.h"
+#include "text/mark.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ static ON_CTL int target_lookup(struct profile *p, struct sofia_target *t)
 	int st = sofia_target_parse(&found, buf_sv(&b));
 	if (st == ST_OK) {
 		found.profile = SV_NONE; /* pointed into b */
+		found.registered = mem_strdup(r->target);
 		found.looked_up = t->user, found.looked_up_host = t->host;
 		t->user = t->host = NULL;
 		sofia_target_fini(t);
@@ -122,6 +124,15 @@ static ON_CTL struct leg_profile *profile_make(
 	return lp;
 }
 
+/* The registrar's text of a contact that may be a flow (those are kept as behind NAT). */
+static char *flow_target_dup(const struct sofia_target *t, const char *text)
+{
+	const char *slash = strchr(text, '/');
+	if (!t->is_nat)
+		return NULL;
+	return t->registered ? mem_strdup(t->registered) : slash ? mark_strip_dup(sv_of(slash + 1)) : NULL;
+}
+
 int call_out_outgoing(const struct originate_target *o, struct leg **out, enum cause *cause)
 {
 	struct sofia_target t = {0};
@@ -156,12 +167,14 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 	}
 	c->uri = mem_strdup(t.uri);
 	c->is_nat = t.is_nat;
+	c->flow_target = flow_target_dup(&t, o->text);
 	c->dst.transport = SIP_TRANSPORT_NONE;
 	sofia_target_route(&t, &c->route, &c->dst);
+	profile_flow_choose(p, t.is_nat, &c->dst);
 	if (g) {
 		c->gateway = mem_ref(g);
 		g->calls_out++;
-		c->route = mem_strdup(g->outbound_route);
+		c->route = mem_strdup(gateway_route(g));
 		c->dst = g->outbound_dst;
 	}
 	vars_first(c, &t, o);
@@ -211,6 +224,7 @@ static ON_CTL void vars_answering(struct call *c, const struct sip_msg *resp)
 	call_vars_from_msg(c, resp);
 	call_vars_x_headers(c, resp, "sip_rh_");
 	call_headers_back(c, resp);
+	isup_response_in(c, resp);
 	call_hosts_tell(c, a, resp);
 }
 
@@ -241,7 +255,10 @@ static void on_answer(struct sip_call *sc, const struct sip_msg *resp, void *arg
 		st = leg_media_remote_answer(c->leg, resp->sdp);
 	else if (!leg_media_is_ready(c->leg))
 		st = ST_UNSUPPORTED;
+	if (resp->sdp.n && leg_media_owes_answer(c->leg))
+		sip_call_hold_ack(sc);
 	leg_mark_answered(c->leg);
+	session_timer_answered(c, resp);
 	if (st < 0)
 		leg_hangup(c->leg, cause_of_media(st, CAUSE_INCOMPATIBLE_DESTINATION));
 }
@@ -252,6 +269,7 @@ const struct sip_call_handlers call_out_handlers = {.on_progress = on_progress,
     .on_reinvite = call_on_reinvite,
     .on_reinvite_done = call_on_reinvite_done,
     .on_update = call_on_update,
+    .on_update_done = call_on_update_done,
     .on_request = call_on_request,
     .on_bye = call_on_bye,
     .on_closed = call_on_closed};

@@ -82,19 +82,23 @@ static void rpid_read(const struct sip_nameaddr *na, struct identity *out)
 	}
 }
 
-static void identity_read(const struct profile_conf *conf, const struct sip_msg *m, struct identity *out)
+/* is_believed: the headers besides From count (RFC 3325: of whom is trusted). */
+static void identity_read(
+    const struct profile_conf *conf, const struct sip_msg *m, bool is_believed, struct identity *out)
 {
 	static const enum sip_hdr_id ids[] = {
 	    SIP_HDR_P_ASSERTED_IDENTITY, SIP_HDR_P_PREFERRED_IDENTITY, SIP_HDR_REMOTE_PARTY_ID};
 	struct sip_nameaddr na;
 	*out = (struct identity){.who = m->from, .hdr = SIP_HDR_FROM, .has_screen = true};
+	if (privacy_asks(m) || from_is_anonymous(m))
+		out->hides_name = out->hides_number = true;
+	if (!is_believed)
+		return;
 	for (size_t i = 0; i < 3 && profile_conf_cid_type(conf) != CID_NONE && out->hdr == SIP_HDR_FROM; i++)
 		if (header_find(m, ids[i], &na))
 			out->who = na, out->hdr = ids[i];
 	if (header_find(m, SIP_HDR_REMOTE_PARTY_ID, &na))
 		rpid_read(&na, out);
-	if (privacy_asks(m) || from_is_anonymous(m))
-		out->hides_name = out->hides_number = true;
 }
 
 /* ---- the account ---- */
@@ -131,7 +135,7 @@ bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const
 	struct identity id;
 	if (!who->user || profile_conf_from_check(&p->conf) != FROM_REJECT)
 		return false;
-	identity_read(&p->conf, m, &id);
+	identity_read(&p->conf, m, true, &id);
 	/* Who only hides is not somebody else. */
 	return !identity_is_account(&id, m, who) && !(from_is_anonymous(m) && id.hdr == SIP_HDR_FROM);
 }
@@ -151,12 +155,25 @@ static ON_CTL void account_put(struct leg *leg, const struct auth *who, struct l
 
 /* ---- into the leg ---- */
 
-static ON_CTL void vars_put(struct leg *leg, const struct identity *id, const struct sip_msg *m, const char *number)
+/* p-asserted-id-parse: what of the header the variable holds. */
+static ON_CTL void asserted_put(
+    struct leg *leg, const char *parse, const struct identity *id, const char *whole, const char *number)
+{
+	if (!strcasecmp(parse, "verbatim"))
+		leg_var_set(leg, "sip_P-Asserted-Identity", whole);
+	else if (!strcasecmp(parse, "user-domain") && id->who.uri.host.n)
+		leg_var_setf(leg, "sip_P-Asserted-Identity", "%s@%.*s", number ? number : "", SVF(id->who.uri.host));
+	else
+		leg_var_set(leg, "sip_P-Asserted-Identity", number);
+}
+
+static ON_CTL void vars_put(
+    struct leg *leg, const char *parse, const struct identity *id, const struct sip_msg *m, const char *number)
 {
 	struct sv privacy = sip_msg_value(m, SIP_HDR_PRIVACY), whole = sip_msg_value(m, id->hdr);
 	char *text = sv_dup(whole);
 	if (id->hdr == SIP_HDR_P_ASSERTED_IDENTITY)
-		leg_var_set(leg, "sip_P-Asserted-Identity", number);
+		asserted_put(leg, parse, id, text, number);
 	else if (id->hdr == SIP_HDR_P_PREFERRED_IDENTITY)
 		leg_var_set(leg, "sip_P-Preferred-Identity", text);
 	else if (id->hdr == SIP_HDR_REMOTE_PARTY_ID)
@@ -175,7 +192,7 @@ void identity_in(struct call *c, const struct sip_msg *m, const struct auth *who
 {
 	struct identity id;
 	struct buf name;
-	identity_read(&c->p->conf, m, &id);
+	identity_read(&c->p->conf, m, c->is_believed, &id);
 	char *number = user_text(id.who.uri.user);
 	buf_init(&name);
 	sip_unquote(&name, id.who.display.n ? id.who.display : m->from.display);
@@ -184,7 +201,7 @@ void identity_in(struct call *c, const struct sip_msg *m, const struct auth *who
 	leg_profile_set(&lp->caller_id_number, number);
 	leg_profile_set(&lp->caller_id_name, name.n ? name.p : number);
 	lp->hides_name = id.hides_name, lp->hides_number = id.hides_number, lp->has_screen = id.has_screen;
-	vars_put(c->leg, &id, m, number);
+	vars_put(c->leg, c->p->conf.pai_parse, &id, m, number);
 	buf_fini(&name);
 	mem_free(number);
 	if (!who->user)
@@ -212,12 +229,15 @@ static bool type_parse(const char *text, enum cid_type *out)
 	return false;
 }
 
-/* The leg's own word; of a dialled one then the caller's, unless the profile tells nobody; else the profile's. */
+/* The leg's own word; then its gateway's; of a dialled one then the caller's, unless the profile tells nobody; else the
+ * profile's. */
 static ON_CTL enum cid_type cid_type_of(struct call *c)
 {
 	enum cid_type type = profile_conf_cid_type(&c->p->conf), other;
 	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
 	if (type_parse(leg_var(c->leg, "sip_cid_type"), &other))
+		return other;
+	if (c->gateway && type_parse(c->gateway->conf.cid_type, &other))
 		return other;
 	if (a && type != CID_NONE && type_parse(vars_get(a->vars, "sip_cid_type"), &other))
 		return other;
@@ -239,8 +259,7 @@ void call_host_put(struct call *c, struct buf *b, const char *host)
 	buf_fini(&text);
 }
 
-/* The domain of our identity: the dial string's, that of the From it gives, or ours. */
-static ON_CTL void domain_put(struct call *c, struct buf *b)
+void call_domain_put(struct call *c, struct buf *b)
 {
 	const char *domain = leg_var(c->leg, "sip_invite_domain"), *from = vars_get(c->leg->vars, "sip_from_uri");
 	struct sip_nameaddr na;
@@ -307,7 +326,7 @@ void call_identity_put(struct call *c, struct buf *b, bool is_response)
 	if (is_response)
 		call_host_put(c, &uri, c->p->ext_sip_ip);
 	else
-		domain_put(c, &uri);
+		call_domain_put(c, &uri);
 	buf_printf(b, "%s: ", hdr);
 	sip_put_nameaddr(b, sv_of(name ? name : ""), buf_sv(&uri));
 	if (!is_response)
@@ -315,4 +334,11 @@ void call_identity_put(struct call *c, struct buf *b, bool is_response)
 	else
 		buf_adds(b, type == CID_RPID ? ";party=calling;privacy=off;screen=no\r\n" : "\r\n");
 	buf_fini(&uri);
+}
+
+void call_identity_put_1xx(struct call *c, struct buf *b)
+{
+	const char *own = leg_var(c->leg, "sip_cid_in_1xx");
+	if (c->p->conf.has_cid_in_1xx && (!own || str_is_true(own)))
+		call_identity_put(c, b, true);
 }

@@ -189,6 +189,8 @@ static ON_CTL int attended_join(struct call *c, struct call *other, struct leg *
 	leg_var_setf(c->leg, "transfer_to", "att:%s", second->uuid);
 	leg_var_set(c->leg, "endpoint_disposition", "ATTENDED_TRANSFER");
 	leg_var_set(other->leg, "endpoint_disposition", "ATTENDED_TRANSFER");
+	if (profile_conf_has_media_option(&c->p->conf, "bypass-media-after-att-xfer"))
+		leg_var_set(a, "bypass_media_after_bridge", "true");
 	attended_note(second, c->leg);
 	attended_note(first, c->leg);
 	if (c->leg->is_outbound)

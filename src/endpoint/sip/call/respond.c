@@ -14,7 +14,7 @@ static ON_CTL int provisional(struct call *c, int code, const char *phrase)
 	if (code == 100) /* the caller has it, or gets it from the transaction */
 		return ST_OK;
 	buf_init(&b);
-	call_identity_put(c, &b, true);
+	call_identity_put_1xx(c, &b);
 	call_headers_put(c, &b, "sip_ph_");
 	st = sip_call_progress(c->sip, code, phrase, b.p, SV_NONE);
 	buf_fini(&b);

@@ -15,6 +15,8 @@
 static void gateway_dtor(void *obj)
 {
 	struct gateway *g = obj;
+	role_assert_ctl();
+	gateway_subs_free(g);
 	gateway_conf_free(g);
 	mem_free(g->name), mem_free(g->learned_realm);
 }
@@ -25,13 +27,18 @@ static bool name_is_good(const char *name)
 	return n && !name[n] && n < 128;
 }
 
-static ON_CTL void added_tell(const struct gateway *g, const char *subclass)
+static ON_CTL void added_tell(const struct gateway *g, bool is_new)
 {
+	const char *subclass = is_new ? "sofia::gateway_add" : "sofia::gateway_delete";
 	struct event *e;
 	if (!event_is_wanted(EVENT_CUSTOM, subclass) || !(e = event_new(EVENT_CUSTOM, subclass)))
 		return;
-	event_add(e, "Gateway", g->name);
+	/* the recorded order of each */
+	if (is_new)
+		event_add(e, "Gateway", g->name);
 	event_add(e, "profile-name", g->p->conf.name);
+	if (!is_new)
+		event_add(e, "Gateway", g->name);
 	event_fire(e);
 }
 
@@ -53,17 +60,19 @@ static ON_CTL void gateway_add(struct profile *p, const struct xml_node *node, b
 	if (!(g = mem_new(sizeof(*g), gateway_dtor, "sofia.gateway")))
 		return;
 	g->p = p;
+	list_init(&g->subs);
 	g->name = mem_strdup(name);
 	if (!g->name || gateway_conf_read(g, node) < 0)
 		goto fail;
+	gateway_subs_read(g, node);
 	gateway_addrs_init(g);
 	g->started_us = loop_now_us();
 	uuid_make(g->call_id);
 	g->cseq = rand_below(1u << 24);
-	list_push(&gateways_in(p)->list, &g->link);
+	list_unshift(&gateways_in(p)->list, &g->link); /* FreeSWITCH lists the latest first */
+	g->is_new = true;
 	log_notice("sofia: profile %s: gateway %s is added", p->conf.name, g->name);
-	added_tell(g, "sofia::gateway_add");
-	gateway_start(g);
+	added_tell(g, true);
 	return;
 fail:
 	mem_unref(g);
@@ -94,12 +103,18 @@ void gateways_load(struct profile *p)
 	xml_each(xml_child(node, "gateways"), "gateway", g) gateway_add(p, g, is_rescan);
 	xml_each(xml_child(node, "domains"), "domain", d) if (str_is_true(xml_attr(d, "parse")))
 	    directory_gateways(p, xml_attr_or(d, "name", ""), is_rescan);
+	struct lnode *it, *tmp;
+	list_each (&gateways_in(p)->list, it, tmp) {
+		struct gateway *g = list_entry(it, struct gateway, link);
+		if (g->is_new)
+			g->is_new = false, gateway_start(g);
+	}
 }
 
 void gateway_delete(struct gateway *g, bool is_stack_closing)
 {
 	gateway_stop(g, is_stack_closing);
-	added_tell(g, "sofia::gateway_delete");
+	added_tell(g, false);
 	if (!g->is_leaving) {
 		gateway_left(g);
 		return;
@@ -139,3 +154,14 @@ static void gateways_part_stop(struct profile *p, void *mine)
 
 const struct profile_part gateway_part = {
     .slot = &gateway_slot, .open = gateways_part_open, .start = gateways_part_start, .stop = gateways_part_stop};
+
+void gateways_address_changed(struct profile *p)
+{
+	struct lnode *n, *tmp;
+	role_assert_ctl();
+	list_each (gateways_of(p), n, tmp) {
+		struct gateway *g = list_entry(n, struct gateway, link);
+		if (gateway_contact_remake(g) && (g->state == GW_REGED || g->state == GW_TRYING))
+			gateway_register(g);
+	}
+}

@@ -3,8 +3,11 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/value/self.h"
 #include "core/value/vars.h"
 #include "endpoint/sip/gateway/gateway_i.h"
+#include "endpoint/sip/profile/profile_tls.h"
+#include "text/digest.h"
 #include "text/xml.h"
 
 #include <stdio.h>
@@ -49,6 +52,15 @@ static const struct gw_param {
     T("ping", ping_s, ""),
     T("ping-max", ping_max, "1"),
     T("ping-min", ping_min, "1"),
+    T("register-proxy-port", register_port, ""),
+    T("cid-type", cid_type, ""),
+    T("redirecting-headers", redirecting_headers, ""),
+    T("isup", isup, ""),
+    T("ping-user-agent", ping_user_agent, ""),
+    T("options-user-agent", ping_user_agent, NULL),
+    T("ping-monitoring", tells_pings, "false"),
+    T("rfc-5626", has_flows, "false"),
+    T("reg-id", reg_id, "1"),
 };
 #undef T
 
@@ -70,7 +82,8 @@ void gateway_conf_free(struct gateway *g)
 		if (params[i].fallback)
 			mem_free(*field_of(&g->conf, &params[i]));
 	mem_free(g->proxy_uri), mem_free(g->register_url), mem_free(g->from), mem_free(g->to);
-	mem_free(g->contact), mem_free(g->register_route), mem_free(g->outbound_route);
+	mem_free(g->contact), mem_free(g->register_route), mem_free(g->outbound_route), mem_free(g->service_route);
+	mem_free(g->call_uri), mem_free(g->register_contact), mem_free(g->ping_uri);
 	vars_free(g->vars_in);
 	vars_free(g->vars_out);
 }
@@ -153,28 +166,80 @@ static void proxy_read(const char *text, enum sip_transport transport, struct si
 	char *uri = format("sip:%s", without_scheme(text));
 	if (uri && sip_uri_parse(&u, sv_of(uri)) == ST_OK) {
 		enum sip_transport own = sip_uri_transport(&u);
-		if (addr_parse(&dst->addr, u.host, u.port ? u.port : 5060) == ST_OK)
-			dst->transport = own ? own : transport;
+		enum sip_transport t = own ? own : transport;
+		if (addr_parse(&dst->addr, u.host, u.port ? u.port : sip_transport_facts(t)->default_port) == ST_OK)
+			dst->transport = t;
 		else
 			*route = format("<%s%s>", uri, sip_uri_param(&u, "lr", NULL) ? "" : ";lr");
 	}
 	mem_free(uri);
 }
 
-static char *contact_make(const struct gateway *g)
+/* RFC 5626 4.1: the same instance after every restart, and another one for each account. */
+static ON_CTL char *flow_contact_make(const struct gateway *g)
+{
+	uint8_t md5[DIGEST_MD5_BYTES];
+	char hex[DIGEST_HEX_CHARS(DIGEST_MD5_BYTES) + 1],
+	    *text = format("%s/%s/%s", core_switchname(), g->p->conf.name, g->name);
+	uint32_t id;
+	if (sv_u32(sv_of(g->conf.reg_id), &id) < 0 || !id) {
+		log_warning("sofia: gateway %s: reg-id %s is no number from 1; it is 1 now", g->name, g->conf.reg_id);
+		id = 1;
+	}
+	if (!text)
+		return NULL;
+	digest_md5(text, strlen(text), md5);
+	digest_hex(md5, sizeof(md5), hex);
+	mem_free(text);
+	return format("%s;reg-id=%u;+sip.instance=\"<urn:uuid:%.8s-%.4s-%.4s-%.4s-%.12s>\"", g->contact, id, hex,
+	    hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+static ON_CTL char *contact_make(const struct gateway *g)
 {
 	const struct gateway_conf *c = &g->conf;
 	const struct profile *p = g->p;
 	const char *host = p->ext_sip_ip;
-	unsigned port = p->conf.ext_sip_port ? p->conf.ext_sip_port : addr_port(&p->sip_addr);
+	enum sip_transport t = sip_transport_of(sv_of(c->transport));
+	unsigned own_port = profile_tls_port(p, t);
+	unsigned port = p->conf.ext_sip_port && t <= SIP_TCP ? p->conf.ext_sip_port : own_port;
 	if (!strcasecmp(c->contact_host, "sip-ip"))
-		host = p->sip_ip, port = addr_port(&p->sip_addr);
+		host = p->sip_ip, port = own_port;
 	else if (*c->contact_host)
 		host = c->contact_host;
 	bool is_v6 = strchr(host, ':') && *host != '[', is_exten = str_is_true(c->has_extension_in_contact);
 	return format("<sip:%s%s@%s%s%s:%u%s%s;transport=%s;gw=%s>", is_exten ? "" : "gw+",
 	    is_exten ? c->extension : g->name, is_v6 ? "[" : "", host, is_v6 ? "]" : "", port,
 	    *c->contact_params ? ";" : "", c->contact_params, c->transport, g->name);
+}
+
+bool gateway_contact_remake(struct gateway *g)
+{
+	char *fresh = contact_make(g);
+	bool is_new = fresh && strcmp(fresh, g->contact);
+	if (is_new) {
+		char *old = g->contact;
+		g->contact = fresh, fresh = old;
+	}
+	mem_free(fresh);
+	return is_new;
+}
+
+/* The proxy (taken) with that port where it names none. */
+static char *with_port(char *proxy, const char *port)
+{
+	struct sip_uri u;
+	char *uri = format("sip:%s", without_scheme(proxy)), *out = NULL;
+	uint32_t n;
+	if (uri && sv_u32(sv_of(port), &n) == ST_OK && n && n < 65536 && sip_uri_parse(&u, sv_of(uri)) == ST_OK &&
+	    !u.port)
+		out = format(u.is_ipv6 ? "[%.*s]:%u%s%.*s" : "%.*s:%u%s%.*s", SVF(u.host), n, u.params.n ? ";" : "",
+		    SVF(u.params));
+	mem_free(uri);
+	if (!out)
+		return proxy;
+	mem_free(proxy);
+	return out;
 }
 
 /* What follows from the parameters. ST_INVAL: something needed is missing; it is in the log. */
@@ -216,32 +281,50 @@ static ON_CTL int conf_finish(struct gateway *g)
 	}
 	g->proxy_uri = format("sip:%s", without_scheme(c->proxy));
 	bool is_default = t == SIP_TRANSPORT_DEFAULT;
-	const char *domain = *c->from_domain ? c->from_domain : c->realm, *name = is_default ? "" : ";transport=",
-	           *transport = is_default ? "" : sip_transport_facts(t)->param;
-	g->from = format("<sip:%s@%s%s%s>", c->from_user, domain, name, transport);
-	g->to = format("sip:%s@%s", c->username, str_is_true(c->has_distinct_to) ? c->realm : domain);
+	const char *domain = *c->from_domain ? c->from_domain : without_scheme(c->proxy);
+	const char *name = is_default ? "" : ";transport=", *transport = sip_transport_facts(t)->param;
+	g->from = format("<sip:%s@%s%s%s>", c->from_user, domain, name, is_default ? "" : transport);
+	g->to = format("sip:%s@%s", c->username, without_scheme(c->proxy));
+	g->ping_uri = format("<sip:%s>", domain);
 	if (!g->proxy_uri || sip_uri_parse(&u, sv_of(g->proxy_uri)) < 0 || !u.host.n) {
 		log_error("sofia: gateway %s: proxy %s is no address", g->name, c->proxy);
 		return ST_INVAL;
 	}
-	g->register_url = format("%s%s%s", g->proxy_uri, u.params.n ? "" : name, u.params.n ? "" : transport);
-	g->contact = contact_make(g);
+	bool says_transport = sip_uri_transport(&u) != SIP_TRANSPORT_NONE;
+	g->call_uri = says_transport || is_default ? mem_strdup(g->proxy_uri)
+	                                           : format("%s;transport=%s", g->proxy_uri, transport);
+	g->register_url =
+	    format("%s%s%s", g->proxy_uri, says_transport ? "" : ";transport=", says_transport ? "" : transport);
+	if (!(g->contact = contact_make(g)))
+		return ST_NOMEM;
+	g->register_contact = str_is_true(c->has_flows) ? flow_contact_make(g) : mem_strdup(g->contact);
+	if (*c->register_port && *c->register_proxy &&
+	    !(c->register_proxy = with_port(c->register_proxy, c->register_port)))
+		return ST_NOMEM;
 	proxy_read(c->register_proxy, t, &g->register_dst, &g->register_route);
 	proxy_read(c->outbound_proxy, t, &g->outbound_dst, &g->outbound_route);
 	if (!*c->register_proxy)
 		proxy_read(c->outbound_proxy, t, &g->register_dst, &g->register_route);
-	g->expire_s = seconds_of(c->expire_s, 5, 3600);
+	g->granted_s = g->expire_s = seconds_of(c->expire_s, 5, 3600);
 	g->retry_s = seconds_of(c->retry_s, 5, 30);
 	g->timeout_s = seconds_of(c->timeout_s, 5, 60);
 	if (*c->ping_s) {
 		if (!(g->ping_freq_s = seconds_of(c->ping_s, 5, 0)))
 			log_error("sofia: gateway %s: ping %s is under five seconds", g->name, c->ping_s);
+	}
+	if (g->ping_freq_s) {
 		g->ping_max = seconds_of(c->ping_max, 1, 1);
 		g->ping_min = seconds_of(c->ping_min, 1, 1);
+		if (g->ping_min > g->ping_max) {
+			log_warning("sofia: gateway %s: ping-min %u is above ping-max %u, which it becomes", g->name,
+			    g->ping_min, g->ping_max);
+			g->ping_min = g->ping_max;
+		}
 	}
 	g->state = registers ? GW_UNREGED : GW_NOREG;
 	g->is_up = !registers;
-	return g->register_url && g->from && g->to && g->contact ? ST_OK : ST_NOMEM;
+	return g->register_url && g->from && g->to && g->ping_uri && g->call_uri && g->register_contact ? ST_OK
+	                                                                                                : ST_NOMEM;
 }
 
 int gateway_conf_read(struct gateway *g, const struct xml_node *node)

@@ -143,7 +143,7 @@ int gateway_target(struct sofia_target *t, struct gateway **out, enum cause *cau
 	buf_init(&b);
 	buf_printf(&b, "sip:%s%s", g->conf.prefix, t->user);
 	if (!strchr(t->user, '@'))
-		buf_printf(&b, "@%s", g->register_url + 4);
+		buf_printf(&b, "@%s", g->call_uri + 4);
 	if (b.failed || !sip_is_value(buf_sv(&b)) || sip_uri_parse(&u, buf_sv(&b)) < 0) {
 		buf_fini(&b);
 		*cause = CAUSE_INVALID_URL;

@@ -1,6 +1,6 @@
 /* A gateway's registration: one table of states and what happens in them, one timer, one request at a time. FreeSWITCH
  * looks once a second and shows UNREGED, REGISTER and FAILED for that second; here they pass at once, with the same
- * events. And the ping: OPTIONS every so often, which takes the gateway down and up. */
+ * events. The ping (gateway_ping.c) takes it down and up between. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -9,18 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum gw_input {
-	IN_NONE,
-	IN_DUE,        /* the timer */
-	IN_OK,         /* 2xx */
-	IN_REFUSED,    /* anything else */
-	IN_REGISTER,   /* somebody asks */
-	IN_UNREGISTER, /* the same */
-	IN_COUNT
-};
-
 static const char *const state_names[GW_STATE_COUNT] = {
-    "", "UNREGED", "TRYING", "REGISTER", "REGED", "UNREGISTER", "FAILED", "FAIL_WAIT", "NOREG", "TIMEOUT"};
+    "", "UNREGED", "TRYING", "REGISTER", "REGED", "UNREGISTER", "FAILED", "FAIL_WAIT", "NOREG", "DOWN", "TIMEOUT"};
 
 const char *gateway_state_name(enum gateway_state s)
 {
@@ -29,25 +19,23 @@ const char *gateway_state_name(enum gateway_state s)
 
 /* Where an input leads; GW_NONE: it changes nothing. UNREGED, REGISTER, UNREGISTER, TIMEOUT and FAILED do their work
  * when entered and go on by themselves. */
-static const enum gateway_state next_state[GW_STATE_COUNT][IN_COUNT] = {
-    [GW_UNREGED] = {[IN_DUE] = GW_UNREGED, [IN_REGISTER] = GW_UNREGED, [IN_UNREGISTER] = GW_UNREGISTER},
-    [GW_TRYING] = {[IN_DUE] = GW_TIMEOUT,
-        [IN_OK] = GW_REGISTER,
-        [IN_REFUSED] = GW_FAILED,
-        [IN_REGISTER] = GW_UNREGED,
-        [IN_UNREGISTER] = GW_UNREGISTER},
-    [GW_REGED] =
-        {[IN_DUE] = GW_UNREGED, [IN_REFUSED] = GW_FAILED, [IN_REGISTER] = GW_UNREGED, [IN_UNREGISTER] = GW_UNREGISTER},
-    [GW_FAIL_WAIT] = {[IN_DUE] = GW_UNREGED, [IN_REGISTER] = GW_UNREGED, [IN_UNREGISTER] = GW_UNREGISTER},
-    [GW_NOREG] = {[IN_REGISTER] = GW_UNREGED},
+static const enum gateway_state next_state[GW_STATE_COUNT][GW_IN_COUNT] = {
+    [GW_UNREGED] = {[GW_IN_DUE] = GW_UNREGED, [GW_IN_REGISTER] = GW_UNREGED, [GW_IN_UNREGISTER] = GW_UNREGISTER},
+    [GW_TRYING] = {[GW_IN_DUE] = GW_TIMEOUT,
+        [GW_IN_OK] = GW_REGISTER,
+        [GW_IN_REFUSED] = GW_FAILED,
+        [GW_IN_REGISTER] = GW_UNREGED,
+        [GW_IN_UNREGISTER] = GW_UNREGISTER},
+    [GW_REGED] = {[GW_IN_DUE] = GW_UNREGED,
+        [GW_IN_REFUSED] = GW_FAILED,
+        [GW_IN_REGISTER] = GW_UNREGED,
+        [GW_IN_UNREGISTER] = GW_UNREGISTER},
+    [GW_FAIL_WAIT] = {[GW_IN_DUE] = GW_UNREGED, [GW_IN_REGISTER] = GW_UNREGED, [GW_IN_UNREGISTER] = GW_UNREGISTER},
+    [GW_NOREG] = {[GW_IN_REGISTER] = GW_UNREGED},
+    [GW_DOWN] = {[GW_IN_REGISTER] = GW_UNREGED},
 };
 
-struct outcome {
-	int code;
-	struct sv phrase;
-};
-
-static ON_CTL void state_tell(struct gateway *g, const struct outcome *o)
+void gateway_state_tell(struct gateway *g, const struct gateway_outcome *o)
 {
 	struct event *e;
 	char host[ADDR_TEXT_MAX];
@@ -57,9 +45,9 @@ static ON_CTL void state_tell(struct gateway *g, const struct outcome *o)
 	event_add(e, "Gateway", g->name);
 	event_add(e, "State", gateway_state_name(g->state));
 	event_add(e, "Ping-Status", g->is_up ? "UP" : "DOWN");
-	if (addr_is_set(&g->register_dst.addr)) {
-		event_add(e, "Register-Network-IP", addr_host(&g->register_dst.addr, host));
-		event_addf(e, "Register-Network-Port", "%u", addr_port(&g->register_dst.addr));
+	if (addr_is_set(&g->network)) {
+		event_add(e, "Register-Network-IP", addr_host(&g->network, host));
+		event_addf(e, "Register-Network-Port", "%u", addr_port(&g->network));
 	}
 	if (o && o->phrase.n)
 		event_addf(e, "Phrase", "%.*s", SVF(o->phrase));
@@ -68,12 +56,10 @@ static ON_CTL void state_tell(struct gateway *g, const struct outcome *o)
 	event_fire(e);
 }
 
-static ON_CTL void input(struct gateway *g, enum gw_input in, const struct outcome *o);
-
 static void on_due(void *arg)
 {
 	role_assert_ctl();
-	input(arg, IN_DUE, NULL);
+	gateway_input(arg, GW_IN_DUE, NULL);
 }
 
 static ON_CTL void due_in(struct gateway *g, unsigned seconds)
@@ -169,37 +155,41 @@ static void on_registered(struct sip_ctx *ctx, int code, const struct sip_msg *r
 	role_assert_ctl();
 	if (code < 200)
 		return;
-	struct outcome o = {code, resp && resp->reason.n ? resp->reason : sv_of(sip_reason_phrase(code))};
-	if (resp)
-		gateway_addr_learn(g, sip_ctx_remote_addr(ctx));
+	struct gateway_outcome o = {code, resp && resp->reason.n ? resp->reason : sv_of(sip_reason_phrase(code))};
+	if (resp) {
+		g->network = *sip_ctx_remote_addr(ctx);
+		gateway_addr_learn(g, &g->network);
+	}
 	g->cseq = sip_ctx_cseq(ctx);
 	g->ctx = NULL;
 	if (code < 300) {
 		int64_t n = resp ? granted_s(g, resp) : g->expire_s;
-		if (n > 0 && n <= 7 * 86400)
-			g->expire_s = (unsigned)n;
-		input(g, IN_OK, &o);
+		if (resp)
+			gateway_service_route_take(g, resp);
+		g->granted_s = n > 0 && n <= 7 * 86400 ? (unsigned)n : g->expire_s;
+		gateway_input(g, GW_IN_OK, &o);
 	} else if (code == 423 && resp && sv_u32(sip_msg_value(resp, SIP_HDR_MIN_EXPIRES), &least) == ST_OK &&
 	           least > g->expire_s && least <= 86400) {
 		g->expire_s = least; /* RFC 3261 10.2.8: asked again at once */
 		if (register_send(g, least) < 0)
-			input(g, IN_REFUSED, &o);
+			gateway_input(g, GW_IN_REFUSED, &o);
 	} else {
-		input(g, IN_REFUSED, &o);
+		gateway_input(g, GW_IN_REFUSED, &o);
 	}
 }
 
 static ON_CTL int register_send(struct gateway *g, unsigned expires_s)
 {
-	char headers[40];
-	snprintf(headers, sizeof(headers), "Expires: %u\r\n", expires_s);
+	char headers[64];
+	snprintf(headers, sizeof(headers), "Expires: %u\r\n%s", expires_s,
+	    str_is_true(g->conf.has_flows) ? "Supported: outbound\r\n" : "");
 	struct sip_request_params rp = {.method = "REGISTER",
 	    .uri = g->register_url,
 	    .from = g->from,
-	    .to = g->to,
+	    .to = str_is_true(g->conf.has_distinct_to) ? g->to : g->from,
 	    .call_id = g->call_id,
 	    .cseq = ++g->cseq,
-	    .contact = g->contact,
+	    .contact = g->register_contact,
 	    .route = g->register_route,
 	    .headers = headers,
 	    .dst = g->register_dst,
@@ -220,33 +210,33 @@ static ON_CTL void request_drop(struct gateway *g)
 static ON_CTL enum gateway_state enter_unreged(struct gateway *g)
 {
 	request_drop(g);
+	g->tried_us = loop_now_us();
 	return register_send(g, g->expire_s) < 0 ? GW_FAILED : GW_TRYING;
 }
 
 static ON_CTL enum gateway_state enter_register(struct gateway *g)
 {
 	g->failures = 0;
-	g->is_up = true;
 	return GW_REGED;
 }
 
-static ON_CTL enum gateway_state enter_failed(struct gateway *g, const struct outcome *o)
+static ON_CTL enum gateway_state enter_failed(struct gateway *g, const struct gateway_outcome *o)
 {
 	int code = o ? o->code : 0;
-	unsigned times = code == 503 || code == 908 || g->failures < 1 ? 1 : g->failures;
+	unsigned times = code == 503 || g->failures < 1 ? 1 : g->failures, wait_s;
 	request_drop(g);
 	g->is_up = false;
 	g->failures++;
 	g->failed_code = code ? code : 408;
 	if (times > 100)
 		times = 100;
-	due_in(g, g->retry_s * times);
-	log_warning(
-	    "sofia: gateway %s failed to register [%d]; tried again in %u seconds", g->name, code, g->retry_s * times);
+	wait_s = g->retry_s * times;
+	due_in(g, wait_s);
+	log_warning("sofia: gateway %s failed to register [%d]; tried again in %u seconds", g->name, code, wait_s);
 	return GW_FAIL_WAIT;
 }
 
-static ON_CTL enum gateway_state enter(struct gateway *g, const struct outcome *o)
+static ON_CTL enum gateway_state enter(struct gateway *g, const struct gateway_outcome *o)
 {
 	switch (g->state) {
 	case GW_UNREGED:
@@ -257,14 +247,16 @@ static ON_CTL enum gateway_state enter(struct gateway *g, const struct outcome *
 	case GW_REGISTER:
 		return enter_register(g);
 	case GW_REGED:
-		due_in(g, g->expire_s > 60 ? g->expire_s - 15 : g->expire_s > 4 ? g->expire_s - 2 : g->expire_s);
+		g->is_up = true;
+		gateway_subs_start(g);
+		due_in(g, g->granted_s > 60 ? g->granted_s - 15 : g->granted_s > 4 ? g->granted_s - 2 : g->granted_s);
 		return GW_NONE;
 	case GW_UNREGISTER:
 		request_drop(g);
 		loop_timer_cancel(&g->timer);
 		register_send(g, 0);
 		g->is_up = false;
-		return GW_NOREG;
+		return GW_DOWN;
 	case GW_TIMEOUT:
 		return GW_FAILED;
 	case GW_FAILED:
@@ -274,111 +266,41 @@ static ON_CTL enum gateway_state enter(struct gateway *g, const struct outcome *
 	}
 }
 
-static ON_CTL void go(struct gateway *g, enum gateway_state to, const struct outcome *o)
+/* FreeSWITCH tells UNREGED where the time brought it there; and DOWN, not how it came to be so. */
+static bool is_told(enum gateway_state s)
+{
+	return s != GW_UNREGED && s != GW_UNREGISTER && s != GW_TIMEOUT;
+}
+
+static ON_CTL void go(struct gateway *g, enum gateway_state to, bool is_by_time, const struct gateway_outcome *o)
 {
 	while (to) {
 		bool is_last_word = to == GW_REGISTER || to == GW_FAILED;
 		g->state = to;
+		if (to == GW_UNREGED && is_by_time)
+			gateway_state_tell(g, NULL);
 		to = enter(g, o);
-		if (g->state == GW_UNREGED && to == GW_TRYING)
-			continue; /* FreeSWITCH tells TRYING, or what stopped it */
-		state_tell(g, is_last_word ? o : NULL);
+		if (is_told(g->state))
+			gateway_state_tell(g, is_last_word ? o : NULL);
 	}
 }
 
-static ON_CTL void input(struct gateway *g, enum gw_input in, const struct outcome *o)
+void gateway_input(struct gateway *g, enum gateway_in in, const struct gateway_outcome *o)
 {
 	enum gateway_state to = next_state[g->state][in];
 	if (to && g->p)
-		go(g, to, o);
+		go(g, to, in == GW_IN_DUE, o);
 }
 
 void gateway_register(struct gateway *g)
 {
 	g->failures = 0;
-	input(g, IN_REGISTER, NULL);
+	gateway_input(g, GW_IN_REGISTER, NULL);
 }
 
 void gateway_unregister(struct gateway *g)
 {
-	input(g, IN_UNREGISTER, NULL);
-}
-
-/* ---- ping ---- */
-
-static ON_CTL void ping_later(struct gateway *g);
-
-static bool ping_is_good(int code)
-{
-	return code >= 200 && code != 408 && (code < 500 || code == 501);
-}
-
-static ON_CTL void ping_judge(struct gateway *g, int code)
-{
-	struct outcome o = {code, SV_NONE};
-	bool was_up = g->is_up;
-	if (ping_is_good(code)) {
-		if (g->ping_count < g->ping_max)
-			g->ping_count++;
-		if (g->state == GW_FAIL_WAIT && (g->failed_code == 408 || g->failed_code == 503))
-			input(g, IN_DUE, NULL); /* it is back: no need to wait for the retry */
-		else if (g->ping_count >= g->ping_min)
-			g->is_up = true;
-	} else {
-		if (g->ping_count)
-			g->ping_count--;
-		if (g->ping_count < g->ping_min)
-			g->is_up = false;
-		if (!g->is_up && g->state == GW_REGED) {
-			input(g, IN_REFUSED, &o);
-			return;
-		}
-	}
-	if (was_up != g->is_up) {
-		log_warning("sofia: gateway %s: ping %d, count %u/%u/%u: %s", g->name, code, g->ping_min, g->ping_count,
-		    g->ping_max, g->is_up ? "UP" : "DOWN");
-		state_tell(g, &o);
-	}
-}
-
-static void on_pong(struct sip_ctx *ctx, int code, const struct sip_msg *resp, void *arg)
-{
-	struct gateway *g = arg;
-	role_assert_ctl();
-	if (code < 200)
-		return;
-	g->ping_ctx = NULL;
-	if (resp)
-		gateway_addr_learn(g, sip_ctx_remote_addr(ctx));
-	g->ping_time_ms = (double)(loop_now_us() - g->ping_sent_us) / 1000;
-	ping_later(g);
-	ping_judge(g, code);
-}
-
-static void on_ping_due(void *arg)
-{
-	struct gateway *g = arg;
-	role_assert_ctl();
-	struct sip_request_params rp = {.method = "OPTIONS",
-	    .uri = g->register_url,
-	    .from = g->from,
-	    .to = g->to,
-	    .contact = str_is_true(g->conf.has_contact_in_ping) ? g->contact : NULL,
-	    .route = g->register_route,
-	    .dst = g->register_dst};
-	if (g->ping_ctx)
-		return;
-	g->ping_sent_us = loop_now_us();
-	if (sip_request_send(&g->ping_ctx, g->p->stack, &rp, on_pong, g) < 0) {
-		ping_later(g);
-		ping_judge(g, 503);
-	}
-}
-
-static ON_CTL void ping_later(struct gateway *g)
-{
-	g->ping_due_epoch_s = clock_wall_us() / 1000000 + g->ping_freq_s;
-	loop_timer_set(&g->ping_timer, clock_us_of_s(g->ping_freq_s), "sofia.gateway.ping", on_ping_due, g);
+	gateway_input(g, GW_IN_UNREGISTER, NULL);
 }
 
 /* ---- life ---- */
@@ -386,21 +308,25 @@ static ON_CTL void ping_later(struct gateway *g)
 void gateway_start(struct gateway *g)
 {
 	if (g->ping_freq_s)
-		ping_later(g);
+		gateway_ping_start(g);
 	if (g->state == GW_UNREGED)
-		go(g, GW_UNREGED, NULL);
+		go(g, GW_UNREGED, false, NULL);
+	else
+		gateway_subs_start(g);
 }
 
 void gateway_stop(struct gateway *g, bool is_stack_closing)
 {
 	bool was_registered = g->state == GW_REGED && !g->is_leaving;
 	loop_timer_cancel(&g->timer);
-	loop_timer_cancel(&g->ping_timer);
+	gateway_ping_stop(g);
+	gateway_subs_stop(g, is_stack_closing);
 	request_drop(g);
-	if (g->ping_ctx)
-		sip_request_cancel(g->ping_ctx);
-	g->ping_ctx = NULL;
 	g->is_up = false;
+	if (g->state != GW_NOREG && g->state != GW_DOWN && !g->is_leaving) {
+		g->state = GW_DOWN;
+		gateway_state_tell(g, NULL);
+	}
 	g->is_leaving = was_registered && register_send(g, 0) == ST_OK && !is_stack_closing;
 	if (is_stack_closing)
 		request_drop(g);

@@ -1,6 +1,7 @@
 /* What is told of gateways: `sofia status gateway`, rows of `sofia status`, sofia_gateway_data, and the commands that
  * act on them. The texts are FreeSWITCH's to the byte. */
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "endpoint/sip/gateway/gateway_i.h"
 #include "loop/loop.h"
@@ -129,7 +130,7 @@ static void one_text(const struct gateway *g, struct buf *b)
 	buf_adds(b, line);
 }
 
-static void one_xml(const struct gateway *g, struct buf *b)
+static ON_CTL void one_xml(const struct gateway *g, struct buf *b)
 {
 	buf_adds(b, "  <gateway>\n");
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
@@ -139,16 +140,20 @@ static void one_xml(const struct gateway *g, struct buf *b)
 		rows[i].put(g, b, true);
 		buf_printf(b, "</%s>\n", rows[i].tag);
 	}
+	if (g->state == GW_FAIL_WAIT)
+		buf_printf(b, "    <retry>%" PRId64 "s</retry>\n", (g->due_us - loop_now_us()) / 1000000);
 	buf_adds(b, "  </gateway>\n");
 }
 
 /* ---- lists ---- */
 
-/* How a row that is not settled goes on: when it is tried again. */
-static ON_CTL void retry_put(const struct gateway *g, struct buf *b)
+/* How a row that is not settled goes on: when it is tried again. The list of gateways tells how long the latest try may
+ * take in all, as FreeSWITCH's does. */
+static ON_CTL void retry_put(const struct gateway *g, struct buf *b, bool is_list)
 {
-	int64_t left_s = (g->due_us - loop_now_us()) / 1000000;
-	if (g->state == GW_TRYING && left_s > 0)
+	int64_t till_us = is_list ? g->tried_us + clock_us_of_s(g->timeout_s) : g->due_us;
+	int64_t left_s = (till_us - loop_now_us()) / 1000000;
+	if ((g->state == GW_TRYING || g->state == GW_FAIL_WAIT) && left_s > 0)
 		buf_printf(b, " (retry: %" PRId64 "s)", left_s);
 }
 
@@ -162,7 +167,7 @@ static ON_CTL void list_row(const struct gateway *g, struct buf *b, struct sums 
 	snprintf(name, sizeof(name), "%s::%s", g->p->conf.name, g->name);
 	buf_printf(b, "%25s\t%32s\t%s\t%6.2f\t%u/%u\t%u/%u", name, g->to, gateway_state_name(g->state), g->ping_time_ms,
 	    g->failed_in, g->calls_in, g->failed_out, g->calls_out);
-	retry_put(g, b);
+	retry_put(g, b, true);
 	buf_addc(b, '\n');
 	sums->n++;
 	sums->calls_in += g->calls_in, sums->calls_out += g->calls_out;
@@ -222,12 +227,32 @@ void gateway_rows_put(struct profile *p, struct buf *out, bool is_xml)
 		}
 		snprintf(name, sizeof(name), "%s::%s", p->conf.name, g->name);
 		buf_printf(out, "%25s\tgateway\t%42s\t%s", name, g->to, gateway_state_name(g->state));
-		retry_put(g, out);
+		retry_put(g, out, false);
 		buf_addc(out, '\n');
 	}
 }
 
 /* ---- commands ---- */
+
+static void register_one(struct gateway *g)
+{
+	role_assert_ctl();
+	gateway_register(g);
+}
+
+/* Of all: those that are meant to register. */
+static void register_if_meant(struct gateway *g)
+{
+	role_assert_ctl();
+	if (g->state != GW_NOREG)
+		gateway_register(g);
+}
+
+static void unregister_one(struct gateway *g)
+{
+	role_assert_ctl();
+	gateway_unregister(g);
+}
 
 static ON_CTL int each_cmd(struct api_call *c, struct profile *p, struct sv name, void (*fn)(struct gateway *g))
 {
@@ -236,7 +261,7 @@ static ON_CTL int each_cmd(struct api_call *c, struct profile *p, struct sv name
 		return buf_adds(c->out, "No gateway name provided!\n");
 	if (sv_isi(name, "all")) {
 		list_each (gateways_of(p), it, tmp)
-			fn(list_entry(it, struct gateway, link));
+			(fn == register_one ? register_if_meant : fn)(list_entry(it, struct gateway, link));
 		return buf_adds(c->out, "+OK\n");
 	}
 	struct gateway *g = gateway_find(name);
@@ -244,18 +269,6 @@ static ON_CTL int each_cmd(struct api_call *c, struct profile *p, struct sv name
 		return buf_adds(c->out, "Invalid gateway!\n");
 	fn(g);
 	return buf_adds(c->out, "+OK\n");
-}
-
-static void register_one(struct gateway *g)
-{
-	role_assert_ctl();
-	gateway_register(g);
-}
-
-static void unregister_one(struct gateway *g)
-{
-	role_assert_ctl();
-	gateway_unregister(g);
 }
 
 static ON_CTL int kill_cmd(struct api_call *c, struct profile *p, struct sv name)

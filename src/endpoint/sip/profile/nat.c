@@ -12,12 +12,18 @@ static bool host_is_invalid(struct sv host)
 	return host.n > n && sv_isi((struct sv){host.p + host.n - n, n}, tail);
 }
 
+bool profile_is_outside(const struct profile *p, const struct addr *a)
+{
+	return !*p->conf.local_network_acl || !strcmp(p->conf.local_network_acl, "none") ||
+	       !acl_allows(sv_of(p->conf.local_network_acl), a, NULL, NULL);
+}
+
 bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const struct sip_via *via,
     const struct addr *src, enum sip_transport t)
 {
 	struct addr said, via_said;
 	uint16_t port = contact->port ? contact->port : 5060;
-	if (t == SIP_TCP && p->conf.has_tcp_always_nat)
+	if ((t == SIP_TCP && p->conf.has_tcp_always_nat) || (t == SIP_TLS && p->conf.has_tls_always_nat))
 		return true;
 	if (host_is_invalid(contact->host))
 		return true;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
+static const char allow_rel_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, PRACK, NOTIFY";
 static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 static struct {
@@ -46,7 +47,7 @@ static ON_CTL char *ip_resolve(const struct profile *p, const char *what, const 
 	struct addr a;
 	char host[ADDR_TEXT_MAX];
 	const char *colon = strchr(text, ':');
-	if (!*text || !strcasecmp(text, "auto") || !strcasecmp(text, "auto-nat"))
+	if (!*text || !strcasecmp(text, "auto") || profile_ext_is_asked(text)) /* that is known later */
 		return mem_strdup(otherwise);
 	if (addr_parse(&a, sv_of(text), 0) == ST_OK ||
 	    (colon && !strncasecmp(text, "autonat:", 8) && addr_parse(&a, sv_of(colon + 1), 0) == ST_OK))
@@ -60,9 +61,10 @@ static bool is_v6(const char *host)
 	return strchr(host, ':') != NULL;
 }
 
-static ON_CTL void urls_make(struct profile *p)
+void profile_urls_make(struct profile *p)
 {
 	struct buf b;
+	mem_free(p->url), mem_free(p->bind_url);
 	const char *host = p->ext_sip_ip, *l = is_v6(host) ? "[" : "", *r = *l ? "]" : "";
 	unsigned port = p->conf.ext_sip_port ? p->conf.ext_sip_port : addr_port(&p->sip_addr);
 	buf_init(&b);
@@ -95,6 +97,7 @@ static ON_CTL int listen_on(struct profile *p)
 		}
 	}
 	p->sip_addr = bind;
+	wants_udp &= !p->conf.is_tls_only, wants_tcp &= !p->conf.is_tls_only;
 	int st = ST_OK;
 	if (wants_udp && (st = sip_stack_listen(p->stack, SIP_UDP, &bind, &p->sip_addr)) < 0)
 		goto done;
@@ -117,12 +120,27 @@ done:
 	return st;
 }
 
+static bool is_outside(struct sip_stack *s, const struct addr *dst, void *arg)
+{
+	role_assert_ctl();
+	return profile_is_outside(arg, dst);
+}
+
+static const char *supported_text(const struct profile_conf *c)
+{
+	if (c->has_100rel)
+		return c->has_timer ? "100rel, timer, path, replaces" : "100rel, path, replaces";
+	return c->has_timer ? "timer, path, replaces" : "path, replaces";
+}
+
 static ON_CTL int stack_open(struct profile *p)
 {
 	const struct profile_conf *c = &p->conf;
+	bool has_own_rport;
+	(void)profile_conf_rport(c, &has_own_rport);
 	struct sip_stack_config cfg = {.user_agent = *c->user_agent ? c->user_agent : "Tandem/" TANDEM_VERSION,
-	    .allow = allow_text,
-	    .supported = "timer, path, replaces",
+	    .allow = c->has_100rel ? allow_rel_text : allow_text,
+	    .supported = supported_text(c),
 	    .contact_user = c->contact_user,
 	    .external_host = strcmp(p->ext_sip_ip, p->sip_ip) ? p->ext_sip_ip : NULL,
 	    .external_port = (uint16_t)c->ext_sip_port,
@@ -138,8 +156,21 @@ static ON_CTL int stack_open(struct profile *p)
 	    .conn_message_ms = (int)clock_ms_of_s(c->tcp_message_s < 3600 ? c->tcp_message_s : 3600),
 	    .max_conn_bytes = c->tcp_max_bytes,
 	    .max_conn_bytes_per_host = c->tcp_max_bytes_per_host,
-	    .max_stranger_bytes = c->tcp_stranger_bytes};
+	    .max_stranger_bytes = c->tcp_stranger_bytes,
+	    .has_tls = c->has_tls || *c->wss_binding,
+	    .tls_connect_ms = (int)(c->tls_connect_ms < 600000 ? c->tls_connect_ms : 600000),
+	    .ws_origins = c->ws_origins,
+	    .has_no_naptr = c->has_no_naptr,
+	    .has_no_srv = c->has_no_srv,
+	    .has_no_503_failover = c->has_no_srv_503,
+	    .udp_max_bytes = c->udp_max_bytes,
+	    .rport = profile_conf_rport(c, &has_own_rport),
+	    .has_no_own_rport = !has_own_rport,
+	    .conn_ping_ms = (int)(c->tcp_keepalive_ms < 86400000 ? c->tcp_keepalive_ms : 86400000),
+	    .conn_pong_ms = (int)(c->tcp_pong_ms < 86400000 ? c->tcp_pong_ms : 86400000)};
 	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request,
+	    .on_conn_closed = profiles.hooks->on_conn_closed,
+	    .is_outside = is_outside,
 	    .on_trace = trace_print,
 	    .is_barred = border_is_barred,
 	    .is_unwanted = border_is_unwanted,
@@ -245,8 +276,6 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 	p->rtp_ip = ip_resolve(p, "rtp-ip", p->conf.rtp_ip, p->sip_ip);
 	p->ext_sip_ip = ip_resolve(p, "ext-sip-ip", p->conf.ext_sip_ip, p->sip_ip);
 	p->ext_rtp_ip = ip_resolve(p, "ext-rtp-ip", p->conf.ext_rtp_ip, p->rtp_ip);
-	if (p->conf.has_tls)
-		log_warning("sofia: profile %s: TLS is not there yet; it serves UDP and TCP", p->conf.name);
 	if (hash_new(&p->failures, 0, mem_free) < 0 || hash_new(&p->default_password_told, 0, NULL) < 0 ||
 	    (st = parts_open(p)) < 0 || (st = stack_open(p)) < 0 || (st = listen_on(p)) < 0) {
 		if (p->stack)
@@ -254,12 +283,13 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 		mem_unref(p);
 		return st;
 	}
-	urls_make(p);
+	profile_urls_make(p);
 	p->is_tracing = p->conf.has_sip_trace;
 	list_sorted(p);
 	trace_update(p);
 	log_notice("sofia: profile %s: %s", p->conf.name, p->bind_url);
 	parts_start(p);
+	profile_ext_start(p);
 	if (out)
 		*out = p;
 	return ST_OK;
@@ -268,6 +298,7 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 void profile_stop(struct profile *p)
 {
 	list_remove(&p->link);
+	profile_ext_stop(p);
 	parts_stop(p);
 	sip_stack_close(p->stack);
 	p->stack = NULL;
@@ -286,6 +317,12 @@ void profiles_trace_set(bool is_on)
 	profiles.is_tracing = is_on;
 	for (struct profile *p = profile_next(NULL); p; p = profile_next(p))
 		trace_update(p);
+}
+
+void profile_address_tell(struct profile *p)
+{
+	if (profiles.hooks->on_address)
+		profiles.hooks->on_address(p);
 }
 
 /* ---- names ---- */

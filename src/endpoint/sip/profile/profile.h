@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/role.h"
 #include "endpoint/sip/profile/profile_conf.h"
+#include "loop/loop.h"
 #include "net/addr.h"
 #include "sip/digest.h"
 #include "sip/sip.h"
@@ -32,10 +33,12 @@ struct profile_part {
 	void (*start)(struct profile *p, void *mine); /* it listens */
 	void (*stop)(struct profile *p, void *mine);  /* its stack is about to close */
 };
-enum { PROFILE_PARTS_MAX = 8 };
+enum { PROFILE_PARTS_MAX = 16 };
 struct profile_hooks {
 	const struct profile_part *const *parts; /* ended by NULL; stopped in the opposite order */
 	void (*on_request)(struct sip_stack *s, struct sip_stx *tx, const struct sip_msg *m, void *profile);
+	void (*on_conn_closed)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
+	void (*on_address)(struct profile *p); /* ext_sip_ip is another one; may be NULL */
 };
 ON_CTL void profiles_init(const struct profile_hooks *h); /* borrowed; before the first start */
 ANY void *profile_slot_of(const struct profile *p, const struct profile_slot *slot); /* never NULL */
@@ -48,7 +51,8 @@ struct profile { /* counted */
 	struct addr sip_addr;                            /* bound */
 	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip; /* resolved; ext_* equal the others when not given */
 	char *url, *bind_url;
-	bool has_udp, has_tcp, is_tracing, is_paused;
+	bool has_udp, has_tcp, is_tracing, is_paused, is_asking_ext, is_mapped;
+	struct ltimer ext_timer;
 	int64_t started_us;
 	/* auth.c */
 	struct digest_server *digest;
@@ -75,6 +79,10 @@ ON_CTL void profile_each_alias(
 ON_CTL bool profile_has_alias(const struct profile *p, struct sv name);
 
 /* ---- requests outside of calls (send.c) ---- */
+/* dst is the address that a registered phone's messages came from. Over a stream only its connection leads there: a phone
+ * that cannot be connected to (is_nat) is sent to over that or not at all; for another one dst is cleared when the
+ * connection is gone, so that its Contact counts. */
+ON_CTL void profile_flow_choose(const struct profile *p, bool is_nat, struct sip_dst *dst);
 struct profile_request {
 	const char *method, *target; /* target: as sofia_target_parse takes it */
 	const char *from, *to;
@@ -119,6 +127,8 @@ ON_CTL void border_filters_set(struct profile *p); /* of p->conf, to the stack: 
 ON_CTL bool border_agent_may_register(const char *filter, const struct sip_msg *m);
 
 /* ---- NAT (nat.c) ---- */
+/* Not in local-network-acl: it is told the ext- addresses. */
+ON_CTL bool profile_is_outside(const struct profile *p, const struct addr *a);
 /* True when a contact is not where its messages come from and cannot be reached as written. */
 ON_CTL bool nat_is_behind(const struct profile *p, const struct sip_uri *contact, const struct sip_via *via,
     const struct addr *src, enum sip_transport t);

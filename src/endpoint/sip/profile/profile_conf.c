@@ -48,8 +48,22 @@ static const struct param params[] = {
     P("domain", P_TEXT, sip_domain, NULL),
     P("bind-params", P_TEXT, bind_params, ""),
     P("tls", P_BOOL, has_tls, "false"),
+    P("tls-only", P_BOOL, is_tls_only, "false"),
+    P("tls-bind-params", P_TEXT, tls_bind_params, "transport=tls"),
+    P("tls-sip-port", P_UINT, tls_port, "0"),
+    P("tls-cert-dir", P_TEXT, tls_cert_dir, ""),
+    P("tls-passphrase", P_TEXT, tls_passphrase, ""),
+    P("tls-verify-date", P_BOOL, tls_checks_date, "true"),
+    P("tls-verify-policy", P_TEXT, tls_verify_policy, "none"),
+    P("tls-verify-depth", P_UINT, tls_depth, "2"),
+    P("tls-verify-in-subjects", P_TEXT, tls_in_subjects, ""),
+    P("tls-ciphers", P_TEXT, tls_ciphers, ""),
+    P("tls-version", P_TEXT, tls_version, "tlsv1.2,tlsv1.3"),
+    P("tls-timeout", P_UINT, tls_timeout_s, "300"),
+    P("tls-orq-connect-timeout", P_UINT, tls_connect_ms, "0"),
     P("ws-binding", P_TEXT, ws_binding, ""),
     P("wss-binding", P_TEXT, wss_binding, ""),
+    P("ws-origins", P_LIST, ws_origins, ""),
     P("timer-T1", P_UINT, t1_ms, "500"),
     P("timer-T1X64", P_UINT, t1x64_ms, "32000"),
     P("timer-T2", P_UINT, t2_ms, "4000"),
@@ -65,6 +79,7 @@ static const struct param params[] = {
     P("inbound-bypass-media", P_BOOL, is_nomedia, "false"),
     P("inbound-no-media", P_BOOL, is_nomedia, NULL),
     P("inbound-proxy-media", P_BOOL, is_proxy_media, "false"),
+    P("media-option", P_LIST, media_options, ""),
     P("hold-music", P_TEXT, hold_music, ""),
     P("disable-hold", P_BOOL, has_disabled_hold, "false"),
     P("rtp-timeout-sec", P_UINT, rtp_timeout_s, "0"),
@@ -87,11 +102,18 @@ static const struct param params[] = {
     P("session-timeout", P_UINT, session_timeout_s, "0"),
     P("minimum-session-expires", P_UINT, min_session_expires_s, "120"),
     P("enable-timer", P_BOOL, has_timer, "true"),
+    P("enable-100rel", P_BOOL, has_100rel, "false"),
+    P("enable-3pcc", P_TEXT, offerless, "true"),
     P("user-agent-string", P_TEXT, user_agent, ""),
     P("username", P_TEXT, username, "FreeSWITCH"),
     P("contact-user", P_TEXT, contact_user, "mod_sofia"),
     P("caller-id-type", P_TEXT, caller_id_type, "rpid"),
     P("pass-callee-id", P_BOOL, passes_callee_id, "true"),
+    P("cid-in-1xx", P_BOOL, has_cid_in_1xx, "true"),
+    P("p-asserted-id-parse", P_TEXT, pai_parse, "default"),
+    P("isup", P_TEXT, isup, "none"),
+    P("redirecting-headers", P_TEXT, redirecting_headers, "none"),
+    P("apply-identity-acl", P_LIST, identity_acl, ""),
     P("inbound-call-force-matching-username", P_TEXT, from_check, "false"),
     P("inbound-copy-headers", P_LIST, copy_headers, ""),
     P("parse-all-invite-headers", P_BOOL, parses_all_headers, "false"),
@@ -130,9 +152,16 @@ static const struct param params[] = {
     P("min-expires", P_UINT, min_expires_s, "0"),
     P("sip-expires-max-deviation", P_UINT, expires_max_deviation_s, "0"),
     P("sip-expires-late-margin", P_UINT, expires_late_margin_s, "60"),
-    P("NDLB-force-rport", P_BOOL, forces_rport, "false"),
+    P("NDLB-force-rport", P_TEXT, rport, ""),
+    P("NDLB-received-in-nat-reg-contact", P_BOOL, tells_received, "false"),
+    P("NDLB-expires-in-register-response", P_BOOL, tells_expires, "false"),
+    P("tcp-keepalive", P_UINT, tcp_keepalive_ms, "0"),
+    P("socket-tcp-keepalive", P_UINT, tcp_keepalive_ms, NULL),
+    P("tcp-pingpong", P_UINT, tcp_pong_ms, "0"),
+    P("ext-address-refresh", P_UINT, ext_refresh_s, "300"),
     P("aggressive-nat-detection", P_BOOL, is_aggressive_nat, "false"),
     P("tcp-always-nat", P_BOOL, has_tcp_always_nat, "false"),
+    P("tls-always-nat", P_BOOL, has_tls_always_nat, "false"),
     P("tcp-unreg-on-socket-close", P_BOOL, unregs_on_socket_close, "false"),
     P("manage-presence", P_TEXT, manage_presence, "false"),
     P("presence-hosts", P_TEXT, presence_hosts, ""),
@@ -172,20 +201,6 @@ static const struct param params[] = {
     P("tcp-max-body-bytes-before-login", P_UINT, tcp_stranger_bytes, "65536"),
     P("debug", P_UINT, sip_trace_level, "0"),
     P("sip-trace", P_BOOL, has_sip_trace, "false"),
-    IGN("tls-only"),
-    IGN("tls-bind-params"),
-    IGN("tls-sip-port"),
-    IGN("tls-cert-dir"),
-    IGN("tls-passphrase"),
-    IGN("tls-verify-date"),
-    IGN("tls-verify-policy"),
-    IGN("tls-verify-depth"),
-    IGN("tls-verify-in-subjects"),
-    IGN("tls-ciphers"),
-    IGN("tls-version"),
-    IGN("tls-timeout"),
-    IGN("tls-orq-connect-timeout"),
-    IGN("media-option"),
     IGN("rtp-timer-name"),
     IGN("rtp-rewrite-timestamps"),
     IGN("rtp-autofix-timing"),
@@ -198,8 +213,6 @@ static const struct param params[] = {
     IGN("watchdog-event-timeout"),
     IGN("forward-unsolicited-mwi-notify"),
     IGN("presence-privacy"),
-    IGN("enable-100rel"),
-    IGN("enable-3pcc"),
     IGN("enable-compact-headers"),
     IGN("liberal-dtmf"),
     IGN("auto-rtp-bugs"),
@@ -211,34 +224,33 @@ static const struct param params[] = {
     IGN("auto-restart"),
     P("send-message-query-on-register", P_TEXT, message_query, "first-only"),
     IGN("send-presence-on-register"),
-    IGN("nat-options-ping"),
-    IGN("all-reg-options-ping"),
+    P("nat-options-ping", P_TEXT, nat_options_ping, "false"),
+    P("all-reg-options-ping", P_BOOL, pings_all, "false"),
+    P("unregister-on-options-fail", P_BOOL, unregs_on_options_fail, "false"),
+    P("sip-user-ping-max", P_UINT, user_ping_max, "3"),
+    P("sip-user-ping-min", P_UINT, user_ping_min, "1"),
+    P("ping-mean-interval", P_UINT, ping_interval_s, "30"),
+    P("ping-thread-frequency", P_UINT, ping_frequency_s, "1"),
     IGN("inbound-reg-in-new-thread"),
     IGN("registration-thread-frequency"),
-    IGN("ping-mean-interval"),
-    IGN("ping-thread-frequency"),
     IGN("disable-transfer"),
-    IGN("disable-srv"),
-    IGN("disable-naptr"),
+    P("disable-srv", P_BOOL, has_no_srv, "false"),
+    P("disable-naptr", P_BOOL, has_no_naptr, "false"),
+    P("disable-srv503", P_BOOL, has_no_srv_503, "false"),
+    P("udp-request-max-bytes", P_UINT, udp_max_bytes, "1300"),
     IGN("enable-chat"),
     IGN("fire-message-events"),
-    IGN("NDLB-received-in-nat-reg-contact"),
     IGN("NDLB-broken-auth-hash"),
     IGN("NDLB-sendrecv-in-session"),
     IGN("NDLB-allow-bad-iananame"),
-    IGN("NDLB-expires-in-register-response"),
-    IGN("cid-in-1xx"),
     IGN("send-display-update"),
     IGN("allow-update"),
     IGN("track-calls"),
     IGN("apply-candidate-acl"),
     IGN("keepalive-method"),
-    IGN("tcp-keepalive"),
-    IGN("tcp-pingpong"),
     IGN("tcp-ping2pong"),
     IGN("manage-shared-appearance"),
     IGN("rtp-digit-delay"),
-    IGN("p-asserted-id-parse"),
     IGN("t38-passthru"),
     IGN("auto-jitterbuffer-msec"),
     IGN("rtcp-audio-interval-msec"),
@@ -392,11 +404,14 @@ void profile_conf_fini(struct profile_conf *c)
 static bool is_fixed(const char *name)
 {
 	static const char *const names[] = {"sip-ip", "rtp-ip", "ext-sip-ip", "ext-rtp-ip", "ext-sip-port", "sip-port",
-	    "bind-params", "tls", "ws-binding", "wss-binding", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
-	    "user-agent-string", "contact-user", "nonce-ttl", "rfc8760-auth-algorithms", "dbname",
-	    "max-transactions-per-address", "overload-delay", "udp-answer-factor", "tcp-max-connections",
-	    "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes", "tcp-max-bytes-per-address",
-	    "tcp-max-body-bytes-before-login"};
+	    "bind-params", "tls", "tls-only", "tls-bind-params", "tls-sip-port", "tls-orq-connect-timeout",
+	    "ws-binding", "wss-binding", "ws-origins", "timer-T1", "timer-T1X64", "timer-T2", "timer-T4",
+	    "enable-timer", "enable-100rel", "user-agent-string", "contact-user", "nonce-ttl",
+	    "rfc8760-auth-algorithms", "dbname", "max-transactions-per-address", "overload-delay", "udp-answer-factor",
+	    "tcp-max-connections", "tcp-max-connections-per-address", "tcp-message-timeout", "tcp-max-bytes",
+	    "tcp-max-bytes-per-address", "tcp-max-body-bytes-before-login", "disable-srv", "disable-naptr",
+	    "disable-srv503", "udp-request-max-bytes", "NDLB-force-rport", "tcp-keepalive", "socket-tcp-keepalive",
+	    "tcp-pingpong"};
 	for (size_t i = 0; i < ARRAY_COUNT(names); i++)
 		if (!strcasecmp(names[i], name))
 			return true;
@@ -462,11 +477,40 @@ enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c)
 	return strcasecmp(c->dtmf_type, "none") ? MEDIA_DTMF_EVENTS : MEDIA_DTMF_TONES;
 }
 
+bool profile_conf_has_media_option(const struct profile_conf *c, const char *name)
+{
+	struct sv one, rest = sv_of(c->media_options);
+	while (rest.n) {
+		sv_split(rest, ',', &one, &rest);
+		if (sv_isi(sv_trim(one), name))
+			return true;
+	}
+	return false;
+}
+
+enum offerless_mode profile_conf_offerless(const struct profile_conf *c)
+{
+	if (!strcasecmp(c->offerless, "proxy"))
+		return OFFERLESS_PROXY;
+	return str_is_true(c->offerless) ? OFFERLESS_OFFER : OFFERLESS_REFUSE;
+}
+
 enum cid_type profile_conf_cid_type(const struct profile_conf *c)
 {
 	if (!strcasecmp(c->caller_id_type, "pid"))
 		return CID_PID;
 	return strcasecmp(c->caller_id_type, "none") ? CID_RPID : CID_NONE;
+}
+
+/* FreeSWITCH's words: true, safe, disabled, client-only (its default), server-only. */
+enum sip_rport profile_conf_rport(const struct profile_conf *c, bool *has_own)
+{
+	*has_own = strcasecmp(c->rport, "disabled") && strcasecmp(c->rport, "server-only");
+	if (!strcasecmp(c->rport, "disabled"))
+		return SIP_RPORT_NEVER;
+	if (!strcasecmp(c->rport, "safe"))
+		return SIP_RPORT_SAFE;
+	return str_is_true(c->rport) ? SIP_RPORT_ALWAYS : SIP_RPORT_ASKED;
 }
 
 enum from_check profile_conf_from_check(const struct profile_conf *c)

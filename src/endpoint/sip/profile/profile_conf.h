@@ -4,10 +4,13 @@
 #include "base/role.h"
 #include "base/str.h"
 #include "core/sound/media.h"
+#include "sip/sip.h"
 
 struct xml_node;
 
 enum multi_reg { MULTI_REG_NONE, MULTI_REG_CONTACT, MULTI_REG_CALL_ID };
+/* What becomes of an INVITE without SDP (enable-3pcc). */
+enum offerless_mode { OFFERLESS_OFFER /* answered with our offer at once */, OFFERLESS_PROXY, OFFERLESS_REFUSE };
 enum cid_type { CID_RPID, CID_PID, CID_NONE };
 /* What happens to a caller whose From is not his account's. */
 enum from_check { FROM_FREE, FROM_REJECT, FROM_REPLACE };
@@ -17,14 +20,20 @@ struct profile_conf {
 	/* addresses; "" or NULL = not given */
 	char *sip_ip, *rtp_ip, *ext_sip_ip, *ext_rtp_ip, *sip_domain, *bind_params;
 	unsigned sip_port, ext_sip_port;
-	bool has_tls;
-	char *ws_binding, *wss_binding;
+	bool has_tls, is_tls_only, tls_checks_date;
+	unsigned tls_port, tls_depth, tls_timeout_s, tls_connect_ms;
+	char *tls_bind_params, *tls_cert_dir, *tls_passphrase, *tls_verify_policy, *tls_in_subjects, *tls_ciphers,
+	    *tls_version;
+	char *ws_binding, *wss_binding, *ws_origins /* list */;
+	bool has_no_naptr, has_no_srv, has_no_srv_503;
+	unsigned udp_max_bytes;
 	/* calls */
 	char *dialplan, *context, *inbound_codecs, *outbound_codecs, *codec_prefs, *negotiation, *hold_music, *username,
 	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template,
-	    *from_check, *copy_headers /* list */;
+	    *from_check, *copy_headers /* list */, *pai_parse, *isup, *redirecting_headers, *identity_acl /* list */;
 	bool is_late_negotiation, has_full_id, uses_callid_as_uuid, uses_uuid_as_callid, parses_all_headers,
-	    is_auto_100, has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id;
+	    is_auto_100, has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id,
+	    has_cid_in_1xx;
 	/* border.c: lists */
 	char *allow_methods_in, *deny_methods_in, *allow_headers_in, *deny_headers_in, *allow_methods_out,
 	    *deny_methods_out, *allow_headers_out, *deny_headers_out, *drop_user_agents, *user_agent_filter;
@@ -35,7 +44,9 @@ struct profile_conf {
 	unsigned tcp_max_conns, tcp_max_conns_per_host, tcp_message_s, tcp_max_bytes, tcp_max_bytes_per_host,
 	    tcp_stranger_bytes;
 	unsigned session_timeout_s, min_session_expires_s;
-	bool has_timer;
+	bool has_timer, has_100rel;
+	char *offerless;     /* enable-3pcc */
+	char *media_options; /* list */
 	/* media */
 	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, media_timeout_ms, media_hold_timeout_ms,
 	    dtmf_duration;
@@ -53,7 +64,13 @@ struct profile_conf {
 	    *presence_hosts, *dbname, *manage_presence, *message_query /* "first-only", else a boolean */;
 	unsigned max_regs_per_extension, force_expires_s, force_expires_min_s, force_expires_max_s, min_expires_s,
 	    expires_max_deviation_s, expires_late_margin_s;
-	bool is_aggressive_nat, has_tcp_always_nat, forces_rport, unregs_on_socket_close;
+	char *nat_options_ping; /* a boolean, or udp-only */
+	bool pings_all, unregs_on_options_fail;
+	unsigned ping_interval_s, ping_frequency_s, user_ping_max, user_ping_min;
+	bool is_aggressive_nat, has_tcp_always_nat, has_tls_always_nat, unregs_on_socket_close;
+	bool tells_received /* NDLB-received-in-nat-reg-contact */, tells_expires /* NDLB-expires-in-register-response */;
+	char *rport; /* NDLB-force-rport */
+	unsigned tcp_keepalive_ms, tcp_pong_ms, ext_refresh_s;
 	/* timers */
 	unsigned t1_ms, t1x64_ms, t2_ms, t4_ms;
 	unsigned sip_trace_level;
@@ -76,7 +93,10 @@ ANY bool profile_conf_has_presence(const struct profile_conf *c); /* manage-pres
 /* Without RTP a call ends after it: media_timeout, else rtp-timeout-sec; 0 = never. */
 ANY unsigned profile_conf_media_timeout_ms(const struct profile_conf *c, bool is_hold);
 ANY enum media_dtmf_type profile_conf_dtmf_type(const struct profile_conf *c);
+ANY bool profile_conf_has_media_option(const struct profile_conf *c, const char *name);
+ANY enum offerless_mode profile_conf_offerless(const struct profile_conf *c);
 ANY enum cid_type profile_conf_cid_type(const struct profile_conf *c);
+ANY enum sip_rport profile_conf_rport(const struct profile_conf *c, bool *has_own /* our requests ask for it */);
 ANY enum from_check profile_conf_from_check(const struct profile_conf *c);
 /* One parameter by name; false when it is unknown. */
 ANY bool profile_conf_set(struct profile_conf *c, const char *name, const char *value);

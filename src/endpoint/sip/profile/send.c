@@ -4,6 +4,16 @@
 #include "endpoint/sip/profile/profile_i.h"
 #include "endpoint/sip/uri/uri.h"
 
+void profile_flow_choose(const struct profile *p, bool is_nat, struct sip_dst *dst)
+{
+	if (!addr_is_set(&dst->addr) || !sip_transport_is_reliable(dst->transport))
+		return;
+	if (is_nat)
+		dst->is_flow_only = true;
+	else if (!p->stack || !sip_stack_has_conn(p->stack, dst->transport, &dst->addr))
+		*dst = (struct sip_dst){.transport = SIP_TRANSPORT_NONE};
+}
+
 int profile_request_send(struct profile *p, const struct profile_request *r)
 {
 	struct sofia_target t;
@@ -21,6 +31,7 @@ int profile_request_send(struct profile *p, const struct profile_request *r)
 	    .body = r->body,
 	    .dst = {.transport = t.transport}};
 	sofia_target_route(&t, &route, &rp.dst);
+	profile_flow_choose(p, t.is_nat, &rp.dst);
 	rp.route = route;
 	st = sip_request_send(NULL, p->stack, &rp, NULL, NULL);
 	if (st)

@@ -16,6 +16,15 @@ static struct sv login_domain(const struct profile *p, const struct reg *r)
 	return sv_of(*p->conf.force_register_domain ? p->conf.force_register_domain : r->auth_realm);
 }
 
+/* Of the flows of one phone (RFC 5626) the one that was refreshed last is called; the others stand by. */
+static bool is_spare_flow(const struct reg *const *regs, size_t i)
+{
+	for (size_t k = 0; regs[i]->reg_id && k < i; k++)
+		if (regs[k]->reg_id && !strcmp(regs[k]->instance, regs[i]->instance))
+			return true;
+	return false;
+}
+
 /* domain: only those who logged in there; empty = all. */
 static ON_CTL size_t contacts_put(struct profile *p, struct sv user, struct sv host, struct sv domain, struct buf *out)
 {
@@ -26,7 +35,7 @@ static ON_CTL size_t contacts_put(struct profile *p, struct sv user, struct sv h
 			continue;
 		size_t n = reg_table_find(reg_table_of(each), user, host, regs, REG_CONTACTS_MAX);
 		for (size_t i = 0; i < n && i < REG_CONTACTS_MAX; i++) {
-			if (domain.n && !sv_eqi(login_domain(each, regs[i]), domain))
+			if ((domain.n && !sv_eqi(login_domain(each, regs[i]), domain)) || is_spare_flow(regs, i))
 				continue;
 			buf_printf(out, "%ssofia/%s/%s", total++ ? "," : "", each->conf.name, regs[i]->target);
 		}

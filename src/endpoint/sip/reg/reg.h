@@ -10,13 +10,18 @@
 #include "endpoint/sip/profile/profile.h"
 #include "endpoint/sip/reg/reg_table.h"
 
-extern const struct profile_part reg_part;
+extern const struct profile_part reg_part, reg_ping_part;
 ANY struct reg_table *reg_table_of(const struct profile *p);
 /* Opens the store (a plain name lies in folder) and brings registrations back as they arrive. */
 ON_CTL int reg_store_open(const char *folder);
 ON_CTL void reg_store_close(void); /* and lets all of them go; once no profile runs */
 
 ON_CTL void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *msg);
+/* A stream has ended: flows that came by it do too (outbound.c). */
+ON_CTL void reg_conn_closed(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
+/* A call could not go by the flow of this target: it is forgotten. Another flow of the same phone, or NULL; also when
+ * the target is no flow's. */
+ON_CTL const struct reg *reg_flow_failed(struct profile *p, struct sv target);
 /* NOTIFY of check-sync to each contact that what means (reg_is_meant); how many. */
 ON_CTL size_t reg_sync(struct profile *p, struct sv what, bool is_reboot);
 ON_CTL void reg_contact_text(const struct reg *r, struct buf *out); /* "\"\" <sip:...>" as FreeSWITCH keeps it */

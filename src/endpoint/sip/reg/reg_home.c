@@ -45,11 +45,13 @@ enum {
 	COL_IS_NAT,
 	COL_GRANTED,
 	COL_EXPIRES,
+	COL_INSTANCE,
+	COL_REG_ID,
 	COL_COUNT
 };
 static const char *const columns[] = {"profile", "sip_user", "sip_host", "contact", "target", "display", "call_id",
     "user_agent", "network_ip", "network_port", "network_proto", "sip_username", "sip_realm", "path", "q", "cseq",
-    "is_nat", "granted", "expires", NULL};
+    "is_nat", "granted", "expires", "instance", "reg_id", NULL};
 static const struct store_table table = {"sip_registrations", columns, 4, "expires"};
 
 void reg_contact_text(const struct reg *r, struct buf *out)
@@ -60,7 +62,7 @@ void reg_contact_text(const struct reg *r, struct buf *out)
 
 static ON_CTL void store_write(const struct reg_home *h, const struct reg *r)
 {
-	char port[12], q[12], cseq[12], granted[24], expires[24];
+	char port[12], q[12], cseq[12], granted[24], expires[24], reg_id[12];
 	struct sv v[COL_COUNT] = {
 	    [COL_PROFILE] = sv_of(h->profile),
 	    [COL_USER] = sv_of(r->user),
@@ -76,7 +78,9 @@ static ON_CTL void store_write(const struct reg_home *h, const struct reg *r)
 	    [COL_AUTH_REALM] = sv_of(r->auth_realm),
 	    [COL_PATH] = sv_of(r->path),
 	    [COL_IS_NAT] = sv_of(r->is_nat ? "1" : "0"),
+	    [COL_INSTANCE] = sv_of(r->instance),
 	};
+	v[COL_REG_ID] = (struct sv){reg_id, (size_t)snprintf(reg_id, sizeof(reg_id), "%u", r->reg_id)};
 	v[COL_PORT] = (struct sv){port, (size_t)snprintf(port, sizeof(port), "%u", r->network_port)};
 	v[COL_Q] = (struct sv){q, (size_t)snprintf(q, sizeof(q), "%u", r->q_milli)};
 	v[COL_CSEQ] = (struct sv){cseq, (size_t)snprintf(cseq, sizeof(cseq), "%" PRIu32, r->cseq)};
@@ -276,6 +280,8 @@ static void on_row(const struct sv *v, size_t count, void *arg)
 	    .q_milli = num(v[COL_Q]),
 	    .is_nat = sv_is(v[COL_IS_NAT], "1"),
 	    .cseq = num(v[COL_CSEQ]),
+	    .instance = v[COL_INSTANCE],
+	    .reg_id = num(v[COL_REG_ID]),
 	    .expires_s = granted};
 	if (!h)
 		return;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "endpoint/sip/reg/reg_flow_i.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -18,6 +19,7 @@ struct reg_aor {
 };
 struct reg_table {
 	struct hash *aors;
+	struct reg_flows *flows;
 	struct list all;
 	size_t count;
 	reg_change_fn fn;
@@ -29,7 +31,9 @@ static void on_due(void *arg);
 int reg_table_new(struct reg_table **out, reg_change_fn fn, void *arg)
 {
 	struct reg_table *t = mem_zalloc(sizeof(*t));
-	if (!t || hash_new(&t->aors, 0, NULL) < 0) {
+	if (!t || hash_new(&t->aors, 0, NULL) < 0 || reg_flows_new(&t->flows) < 0) {
+		if (t)
+			hash_free(t->aors);
 		mem_free(t);
 		return ST_NOMEM;
 	}
@@ -94,6 +98,7 @@ static void reg_free(struct reg *r)
 {
 	mem_free(r->contact_uri), mem_free(r->target), mem_free(r->display), mem_free(r->call_id), mem_free(r->agent);
 	mem_free(r->network_ip), mem_free(r->auth_user), mem_free(r->auth_realm), mem_free(r->path);
+	mem_free(r->instance);
 	mem_free(r);
 }
 
@@ -102,6 +107,7 @@ static ON_CTL void reg_unlink(struct reg_table *t, struct reg *r)
 	loop_timer_cancel(&r->timer);
 	list_remove(&r->aor_link);
 	list_remove(&r->all_link);
+	reg_flows_leave(t->flows, r);
 	r->aor->count--;
 	t->count--;
 }
@@ -129,6 +135,7 @@ void reg_table_free(struct reg_table *t)
 	while (hash_next(t->aors, &it))
 		aor_drop_if_empty(t, it.value);
 	hash_free(t->aors);
+	reg_flows_free(t->flows);
 	mem_free(t);
 }
 
@@ -140,6 +147,11 @@ static void on_due(void *arg)
 	role_assert_ctl();
 	reg_remove(t, r, REG_EXPIRED);
 	aor_drop_if_empty(t, a);
+}
+
+void reg_table_expire(struct reg_table *t, const struct reg *r)
+{
+	on_due((struct reg *)(uintptr_t)r);
 }
 
 static void sorted_insert(struct reg_aor *a, struct reg *r)
@@ -167,6 +179,8 @@ static bool reg_fill(struct reg *r, const struct reg_put *p)
 	    text_keep(&r->display, p->display);
 	text_keep(&r->call_id, p->call_id), text_keep(&r->agent, p->agent), text_keep(&r->network_ip, p->network_ip);
 	text_keep(&r->auth_user, p->auth_user), text_keep(&r->auth_realm, p->auth_realm), text_keep(&r->path, p->path);
+	text_keep(&r->instance, p->instance);
+	r->reg_id = p->reg_id;
 	r->proto = p->proto;
 	r->network_port = p->network_port;
 	r->is_nat = p->is_nat;
@@ -174,7 +188,7 @@ static bool reg_fill(struct reg *r, const struct reg_put *p)
 	r->cseq = p->cseq;
 	r->expires_s = p->expires_s;
 	return r->contact_uri && r->target && r->display && r->call_id && r->agent && r->network_ip && r->auth_user &&
-	       r->auth_realm && r->path;
+	       r->auth_realm && r->path && r->instance;
 }
 
 static ON_CTL void reg_arm(struct reg *r, int64_t left_s)
@@ -189,6 +203,18 @@ static struct reg *reg_by_contact(struct reg_aor *a, struct sv uri)
 	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
 		if (sv_eq(sv_of(r->contact_uri), uri))
+			return r;
+	}
+	return NULL;
+}
+
+/* The flow of an instance (RFC 5626): its contact may have another URI each time. */
+static struct reg *reg_by_flow(struct reg_aor *a, const struct reg_put *p)
+{
+	struct lnode *n, *tmp;
+	list_each (&a->contacts, n, tmp) {
+		struct reg *r = list_entry(n, struct reg, aor_link);
+		if (p->reg_id && r->reg_id == p->reg_id && sv_eq(sv_of(r->instance), p->instance))
 			return r;
 	}
 	return NULL;
@@ -236,6 +262,7 @@ static struct reg *reg_add(struct reg_table *t, struct reg_aor *a, const struct 
 	r->registered_epoch_s = clock_wall_us() / 1000000;
 	sorted_insert(a, r);
 	list_push(&t->all, &r->all_link);
+	reg_flows_enter(t->flows, r);
 	t->count++;
 	return r;
 }
@@ -251,7 +278,8 @@ static ON_CTL void replace_others(
 	list_each (&a->contacts, n, tmp) {
 		struct reg *r = list_entry(n, struct reg, aor_link);
 		bool is_same_call = sv_eq(sv_of(r->call_id), p->call_id);
-		if (r == kept || !reg_is_owned(r, &owner) || (is_same_call && r->cseq == p->cseq) ||
+		bool is_other_flow = p->reg_id && r->reg_id && sv_eq(sv_of(r->instance), p->instance);
+		if (r == kept || is_other_flow || !reg_is_owned(r, &owner) || (is_same_call && r->cseq == p->cseq) ||
 		    (mode == REG_BY_CALL_ID && !is_same_call))
 			continue;
 		reg_remove(t, r, REG_REMOVED);
@@ -286,17 +314,25 @@ int reg_table_put(struct reg_table *t, enum reg_mode mode, const struct reg_put 
 	int st = ST_OK;
 	if (!a)
 		return ST_NOMEM;
+	struct reg *flow = reg_by_flow(a, p);
 	r = reg_by_contact(a, p->contact_uri);
-	if (r && !reg_is_owned(r, &owner))
+	if ((r && !reg_is_owned(r, &owner)) || (flow && !reg_is_owned(flow, &owner)))
 		return ST_DENIED;
+	if (flow && flow != r) { /* the phone has a new address for it */
+		if (sv_eq(sv_of(flow->call_id), p->call_id) && p->cseq <= flow->cseq)
+			return ST_EXISTS;
+		reg_remove(t, flow, REG_REMOVED);
+	}
 	if (r && sv_eq(sv_of(r->call_id), p->call_id) && p->cseq <= r->cseq)
 		return ST_EXISTS;
 	replace_others(t, a, mode, p, r);
 	if (r && sv_eq(sv_of(r->call_id), p->call_id)) {
 		list_remove(&r->aor_link);
 		a->count--;
+		reg_flows_leave(t->flows, r);
 		if (!reg_fill(r, p))
 			st = ST_NOMEM;
+		reg_flows_enter(t->flows, r);
 		sorted_insert(a, r);
 	} else {
 		if (r)
@@ -377,6 +413,32 @@ size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv host, co
 	return removed;
 }
 
+struct reg *reg_table_get(struct reg_table *t, struct sv user, struct sv host, struct sv contact_uri)
+{
+	struct reg_aor *a = aor_find(t, user, host);
+	return a ? reg_by_contact(a, contact_uri) : NULL;
+}
+
+void reg_table_drop(struct reg_table *t, struct reg *r, enum reg_change change)
+{
+	struct reg_aor *a = r->aor;
+	reg_remove(t, r, change);
+	aor_drop_if_empty(t, a);
+}
+
+size_t reg_table_each_of_flow(struct reg_table *t, const char *proto, const char *ip, unsigned port,
+    void (*fn)(struct reg_table *t, struct reg *r, void *arg), void *arg)
+{
+	struct list *l = reg_flows_find(t->flows, proto, ip, port);
+	struct lnode *n = l ? list_first(l) : NULL, *next;
+	size_t count = 0;
+	for (; n; n = next, count++) {
+		next = n->next == &l->head ? NULL : n->next;
+		fn(t, list_entry(n, struct reg, flow_link), arg); /* the list goes with its last */
+	}
+	return count;
+}
+
 bool reg_is_meant(const struct reg *r, struct sv what)
 {
 	struct sv user, host;
@@ -429,6 +491,13 @@ size_t reg_table_find(struct reg_table *t, struct sv user, struct sv host, const
 }
 
 void reg_table_each(struct reg_table *t, void (*fn)(const struct reg *r, void *arg), void *arg)
+{
+	struct lnode *n, *tmp;
+	list_each (&t->all, n, tmp)
+		fn(list_entry(n, struct reg, all_link), arg);
+}
+
+void reg_table_each_mut(struct reg_table *t, void (*fn)(struct reg *r, void *arg), void *arg)
 {
 	struct lnode *n, *tmp;
 	list_each (&t->all, n, tmp)

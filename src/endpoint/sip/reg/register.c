@@ -7,7 +7,7 @@
 #include "core/conf/acl.h"
 #include "core/conf/dir.h"
 #include "core/event/event.h"
-#include "endpoint/sip/reg/reg.h"
+#include "endpoint/sip/reg/reg_i.h"
 #include "endpoint/sip/uri/uri.h"
 
 #include <inttypes.h>
@@ -24,6 +24,9 @@ struct reg_request {
 	struct sv user, host; /* of the address of record, as kept */
 	struct reg_owner owner;
 	const char *bad_contact; /* why it is refused */
+	struct buf path;         /* its proxies: "<a>,<b>" */
+	size_t path_count;
+	bool is_flow; /* RFC 5626: a contact of it is one */
 	enum reg_mode mode;
 	size_t max_contacts;
 	int64_t expires_s;           /* of the header, or the default */
@@ -201,8 +204,16 @@ static ON_CTL void answer(struct reg_request *r)
 		buf_printf(&b, "Contact: <%s>;expires=%" PRId64, regs[i]->contact_uri, left > 0 ? left : 0);
 		if (regs[i]->q_milli < 1000)
 			buf_printf(&b, ";q=0.%03u", regs[i]->q_milli);
+		if (*regs[i]->instance)
+			buf_printf(&b, ";+sip.instance=\"<%s>\"", regs[i]->instance);
+		if (regs[i]->reg_id)
+			buf_printf(&b, ";reg-id=%u", regs[i]->reg_id);
 		buf_adds(&b, "\r\n");
 	}
+	if (r->p->conf.tells_expires)
+		buf_printf(&b, "Expires: %" PRId64 "\r\n", r->expires_s);
+	if (r->is_flow)
+		buf_printf(&b, "Require: outbound\r\nFlow-Timer: %d\r\n", FLOW_TIMER_S);
 	struct sip_list_it it;
 	sip_list_start(&it, r->m, SIP_HDR_PATH);
 	while (sip_list_next(&it))
@@ -250,22 +261,31 @@ static int64_t contact_expires_s(const struct reg_request *r, const struct sip_n
 	return s >= 0 ? s : r->expires_s;
 }
 
+/* Where calls go. A flow's way back is the one it came, as for a phone behind NAT. */
 static ON_CTL void target_put(
-    const struct reg_request *r, const struct sip_nameaddr *na, bool is_nat, struct sv path, struct buf *out)
+    const struct reg_request *r, const struct sip_nameaddr *na, bool is_nat, bool is_flow, struct buf *out)
 {
 	const struct sip_uri *u = &na->uri;
 	enum sip_transport t = sip_stx_transport(r->tx);
 	struct sip_nameaddr hop;
+	struct sv path = buf_sv(&r->path);
 	const char *why;
 	contact_render(u, false, out, &why); /* it can be: contacts_check */
-	if (!is_nat && !path.n)
+	/* a phone's own connection: nobody can open another one to a browser, or to a phone that listens nowhere */
+	bool is_by_flow = is_flow || t == SIP_TLS || t == SIP_WS || t == SIP_WSS;
+	if (!is_nat && !path.n && !is_by_flow)
 		return;
-	if (is_nat)
+	char host[ADDR_TEXT_MAX];
+	if (is_nat && r->p->conf.tells_received && sip_stx_peer(r->tx)->sa.sa_family == AF_INET)
+		buf_printf(out, ";received=%s:%u", addr_host(sip_stx_peer(r->tx), host), addr_port(sip_stx_peer(r->tx)));
+	if (is_nat || is_by_flow)
 		buf_adds(out, ";fs_nat=yes");
 	struct buf plain;
 	buf_init(&plain);
-	if (path.n && sip_nameaddr_parse(&hop, path) == ST_OK) {
+	if (r->path_count == 1 && sip_nameaddr_parse(&hop, path) == ST_OK) {
 		buf_addv(&plain, hop.uri.text);
+	} else if (r->path_count) {
+		buf_addv(&plain, path);
 	} else {
 		char text[ADDR_TEXT_MAX];
 		buf_printf(
@@ -284,13 +304,13 @@ static ON_CTL int contact_put(struct reg_request *r, const struct sip_nameaddr *
 	const struct sip_msg *m = r->m;
 	const struct addr *src = sip_stx_peer(r->tx);
 	enum sip_transport t = sip_stx_transport(r->tx);
-	struct sip_list_it it;
 	struct buf target;
+	struct reg_outbound flow;
 	bool is_nat = nat_is_behind(r->p, &na->uri, &m->via, src, t);
-	sip_list_start(&it, m, SIP_HDR_PATH);
-	struct sv path = sip_list_next(&it) ? it.item : SV_NONE;
+	outbound_read(m, na, &flow); /* it can be: contacts_check */
+	r->is_flow |= flow.reg_id > 0;
 	buf_init(&target);
-	target_put(r, na, is_nat, path, &target);
+	target_put(r, na, is_nat, flow.reg_id > 0, &target);
 	struct reg_put put = {.user = r->user,
 	    .host = r->host,
 	    .contact_uri = na->uri.text,
@@ -302,7 +322,9 @@ static ON_CTL int contact_put(struct reg_request *r, const struct sip_nameaddr *
 	    .auth_user = r->owner.user,
 	    .auth_realm = r->owner.realm,
 	    .has_any_realm = r->owner.has_any_realm,
-	    .path = path,
+	    .path = buf_sv(&r->path),
+	    .instance = flow.instance,
+	    .reg_id = flow.reg_id,
 	    .proto = sip_transport_facts(t)->param,
 	    .network_port = addr_port(src),
 	    .q_milli = (unsigned)sip_nameaddr_q_milli(na),
@@ -335,6 +357,12 @@ static ON_CTL int contacts_check(struct reg_request *r)
 		if (st < 0)
 			return 400;
 		r->bad_contact = NULL;
+		struct reg_outbound flow;
+		int code = outbound_read(r->m, &na, &flow);
+		if (code || (flow.reg_id && n > 1)) {
+			r->bad_contact = code == 439 ? NULL : "a flow that is none of RFC 5626";
+			return code ? code : 400;
+		}
 		int64_t s = contact_expires_s(r, &na);
 		if (s > 0 && s < (int64_t)r->p->conf.min_expires_s)
 			return 423;
@@ -405,6 +433,14 @@ static ON_CTL void refuse_contact(struct reg_request *r, int code)
 static ON_CTL void bind_contacts(struct reg_request *r)
 {
 	int code = contacts_check(r);
+	if (!code && outbound_path_put(r->m, &r->path, &r->path_count) < 0) {
+		sip_stx_reply(r->tx, 400, "Bad Path", NULL, NULL, SV_NONE);
+		return;
+	}
+	if (code == 439) {
+		sip_stx_reply(r->tx, 439, "First Hop Lacks Outbound Support", NULL, NULL, SV_NONE);
+		return;
+	}
 	if (code == 423) {
 		refuse_expires(r);
 		return;
@@ -501,6 +537,7 @@ static ON_CTL void policy_read(struct reg_request *r)
 void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct reg_request r = {.p = p, .tx = tx, .m = m};
+	buf_init(&r.path);
 	addr_host(sip_stx_peer(tx), r.src_host);
 	r.has_contact = sip_msg_hdr(m, SIP_HDR_CONTACT) != NULL; /* a broken one is no question what is bound */
 	if (sip_msg_contact(m, &r.contact) < 0)
@@ -547,5 +584,6 @@ void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 		else
 			answer(&r);
 	}
+	buf_fini(&r.path);
 	auth_fini(&r.auth);
 }

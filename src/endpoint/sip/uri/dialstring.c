@@ -13,6 +13,7 @@ void sofia_target_fini(struct sofia_target *t)
 {
 	mem_free(t->uri), mem_free(t->fs_path), mem_free(t->user), mem_free(t->host);
 	mem_free(t->looked_up), mem_free(t->looked_up_host), mem_free(t->name);
+	mem_free(t->registered);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -181,6 +182,10 @@ void sofia_target_route(const struct sofia_target *t, char **route, struct sip_d
 {
 	struct sip_uri u;
 	struct sv lr;
+	if (t->fs_path && *t->fs_path == '<') { /* several proxies */
+		*route = sip_is_nameaddr_list(sv_of(t->fs_path)) ? mem_strdup(t->fs_path) : NULL;
+		return;
+	}
 	if (!t->fs_path || sip_uri_parse(&u, sv_of(t->fs_path)) < 0)
 		return;
 	if (sip_uri_param(&u, "lr", &lr)) {

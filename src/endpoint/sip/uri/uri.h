@@ -21,9 +21,10 @@ struct sofia_target {
 	struct sv gateway;                /* of sofia/gateway/NAME/... */
 	char *name;                       /* owned: what profile or gateway is a view of */
 	char *uri;                        /* request URI without fs_* parameters, owned */
-	char *fs_path;                    /* decoded, owned; NULL when absent */
+	char *fs_path;                    /* decoded, owned; NULL when absent; a URI, or a list: <a>,<b> */
 	char *user, *host;                /* owned; host with port */
 	char *looked_up, *looked_up_host; /* owned: the registered user it was found by; NULL = none was looked for */
+	char *registered;                 /* owned: the registrar's text of it; NULL unless looked up */
 	bool is_nat;
 	bool needs_lookup; /* user%domain: a registered user */
 	enum sip_transport transport;

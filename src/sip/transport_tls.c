@@ -1,0 +1,154 @@
+/* SIP over TLS: net/tls.h's connections under those of conn.c. What they are made with (certificates, policy) is the
+ * profile's and comes by sip_stack_set_tls, perhaps only after connections were asked for: these wait for it. */
+#include "net/tls.h"
+#include "sip/sip_i.h"
+
+struct tls_door {
+	struct sip_listener l;
+	struct tls_listener *tls;
+};
+struct tls_line {
+	struct sip_conn c;
+	struct tls_conn *tls; /* a reference; NULL while it waits for what TLS is made with */
+};
+
+static struct tls_line *line_of(struct sip_conn *c)
+{
+	return (struct tls_line *)c;
+}
+
+static void on_data(struct tls_conn *tls, const char *data, size_t n, void *arg)
+{
+	role_assert_ctl();
+	sip_conn_input(arg, data, n);
+}
+
+static void on_drain(struct tls_conn *tls, void *arg)
+{
+	role_assert_ctl();
+	sip_conn_drained(arg);
+}
+
+static void on_connect(struct tls_conn *tls, int status, void *arg)
+{
+	role_assert_ctl();
+	if (status)
+		sip_conn_lost(arg);
+	else
+		sip_conn_opened(arg, tls_conn_local(tls));
+}
+
+static void on_close(struct tls_conn *tls, int status, void *arg)
+{
+	role_assert_ctl();
+	sip_conn_lost(arg);
+}
+
+static const struct tls_handlers handlers = {
+    .on_data = on_data, .on_connect = on_connect, .on_close = on_close, .on_drain = on_drain};
+
+static void on_accept(struct tls_conn *tls, void *arg)
+{
+	role_assert_ctl();
+	struct sip_conn *c = sip_conn_accepted(arg, tls_conn_peer(tls), tls_conn_local(tls));
+	if (!c) {
+		tls_conn_abort(tls);
+		return;
+	}
+	line_of(c)->tls = mem_ref(tls);
+	tls_conn_set(tls, &handlers, c);
+	tls_conn_set_limits(tls, c->ops->stranger_queue_bytes, c->ops->idle_us);
+	tls_conn_set_guard(tls, &c->guard);
+}
+
+static int door_open(struct sip_listener *l, const struct addr *bind)
+{
+	struct tls_door *d = (struct tls_door *)l;
+	struct tls_ctx *ctx = l->stack->tls[l->ops->id];
+	role_assert_ctl();
+	if (!ctx)
+		return ST_INVAL;
+	int st = tls_listen(&d->tls, bind, ctx, on_accept, l);
+	if (!st)
+		tls_listener_local(d->tls, &l->local);
+	return st;
+}
+
+static void door_set_tls(struct sip_listener *l, struct tls_ctx *ctx)
+{
+	role_assert_ctl();
+	tls_listener_set_ctx(((struct tls_door *)l)->tls, ctx);
+}
+
+static void door_close(struct sip_listener *l)
+{
+	role_assert_ctl();
+	tls_listener_close(((struct tls_door *)l)->tls);
+}
+
+static int line_connect(struct sip_conn *c)
+{
+	struct tls_line *t = line_of(c);
+	struct tls_ctx *ctx = c->stack->tls[c->ops->id];
+	role_assert_ctl();
+	c->waits_for_tls = !ctx;
+	if (!ctx)
+		return ST_OK;
+	int64_t us = c->stack->cfg.tls_connect_ms ? c->stack->cfg.tls_connect_ms * INT64_C(1000) : c->ops->connect_us;
+	int st = tls_connect(&t->tls, &c->peer, ctx, c->name, us, &handlers, c);
+	if (st) {
+		t->tls = NULL;
+		return st;
+	}
+	tls_conn_set_limits(t->tls, c->ops->queue_bytes, c->ops->idle_us);
+	tls_conn_set_guard(t->tls, &c->guard);
+	return ST_OK;
+}
+
+static int line_write(struct sip_conn *c, const char *p, size_t n)
+{
+	role_assert_ctl();
+	return tls_conn_send(line_of(c)->tls, p, n);
+}
+
+static size_t line_queued_bytes(const struct sip_conn *c)
+{
+	role_assert_ctl();
+	return tls_conn_queued_bytes(((const struct tls_line *)c)->tls);
+}
+
+static void line_set_limits(struct sip_conn *c, size_t queue_bytes, int64_t idle_us)
+{
+	role_assert_ctl();
+	tls_conn_set_limits(line_of(c)->tls, queue_bytes, idle_us);
+}
+
+static void line_close(struct sip_conn *c, bool is_abort)
+{
+	struct tls_line *t = line_of(c);
+	role_assert_ctl();
+	if (is_abort)
+		tls_conn_abort(t->tls);
+	else
+		tls_conn_close(t->tls);
+	t->tls = mem_unref(t->tls);
+}
+
+const struct sip_transport_ops sip_tls_ops = {
+    .id = SIP_TLS,
+    .needs_tls = true,
+    .listener_bytes = sizeof(struct tls_door),
+    .conn_bytes = sizeof(struct tls_line),
+    .connect_us = 10 * 1000000LL,
+    .idle_us = 3600 * 1000000LL,
+    .queue_bytes = 1u << 20,
+    .stranger_queue_bytes = 64u << 10,
+    .listen = door_open,
+    .set_tls = door_set_tls,
+    .unlisten = door_close,
+    .connect = line_connect,
+    .write = line_write,
+    .queued_bytes = line_queued_bytes,
+    .set_limits = line_set_limits,
+    .close = line_close,
+};
