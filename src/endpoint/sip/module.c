@@ -2,6 +2,7 @@
  * registrations back and starts the profiles; unload ends them in the opposite order. */
 #include "core/registry/module.h"
 #include "base/log.h"
+#include "core/conf/acl.h"
 #include "core/conf/config.h"
 #include "core/registry/complete.h"
 #include "core/registry/endpoint.h"
@@ -20,6 +21,9 @@ const struct profile_hooks sofia_hooks = {
 static bool exempt(const struct addr *src)
 {
 	role_assert_ctl();
+	for (const struct profile *p = profile_next(NULL); p; p = profile_next(p))
+		if (*p->conf.proxy_acl && acl_allows(sv_of(p->conf.proxy_acl), src, NULL, NULL))
+			return true; /* everybody's failures come from there */
 	return gateway_is_any_at(src);
 }
 
