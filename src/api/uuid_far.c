@@ -61,8 +61,7 @@ void on_display(struct api_call *c, struct leg *leg, struct api_words *w)
 	role_assert_ctl();
 	if (number)
 		*number++ = 0;
-	if (leg->ops && leg->ops->display)
-		leg->ops->display(leg, w->w[1], number ? number : w->w[1]);
+	(void)leg_display(leg, w->w[1], number ? number : w->w[1]);
 	buf_adds(c->out, "+OK Success\n");
 }
 

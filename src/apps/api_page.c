@@ -1,14 +1,16 @@
-/* Commands that FreeSWITCH's mod_dptools brings: presence (fires an event), chat (messages, which nothing here sends
- * yet), page (a file played to many). */
+/* Commands that FreeSWITCH's mod_dptools brings: presence (fires an event), chat (a text message), page (a file played
+ * to many). */
 #include "apps/apps_i.h"
 #include "base/mem.h"
 #include "core/event/event.h"
 #include "core/registry/api.h"
+#include "core/registry/chat.h"
 #include "core/run/api.h"
+#include "loop/co.h"
 #include <string.h>
 #include <strings.h>
 
-enum { PAGE_MAX_COUNT = 100, CHAT_FIELDS = 4 };
+enum { PAGE_MAX_COUNT = 100, CHAT_FIELDS = 5, CHAT_WAIT_US = 40 * 1000000 };
 
 /* [in|out] <user> <rpid> <message>: the event is PRESENCE_IN whatever the direction, as there. */
 int api_presence(struct api_call *c)
@@ -43,15 +45,72 @@ int api_presence(struct api_call *c)
 	return buf_adds(c->out, "Event Sent");
 }
 
-/* <proto>|<from>|<to>|<message>[|<type>] */
-int api_chat(struct api_call *c)
+struct chat_wait {
+	struct co_wait wait;
+	bool is_over;
+};
+
+static void on_chat_sent(int status, int code, void *arg)
 {
-	unsigned fields = 1;
+	struct chat_wait *w = arg;
 
 	role_assert_ctl();
-	for (const char *p = c->args; *p; p++)
-		fields += *p == '|';
-	return buf_adds(c->out, fields < CHAT_FIELDS ? "Invalid" : "Error! Message Not Sent");
+	if (w->is_over) /* nobody waits any more */
+		mem_free(w);
+	else
+		co_signal(&w->wait, status);
+}
+
+/* Until the far side has answered. */
+static CO int chat_and_wait(struct event *message)
+{
+	struct chat_wait *w = mem_zalloc(sizeof(*w));
+	int st = w ? chat_send(message, on_chat_sent, w) : ST_NOMEM;
+
+	if (st) {
+		mem_free(w);
+		return st;
+	}
+	st = co_wait_or_stop(&w->wait, CHAT_WAIT_US);
+	if (st == ST_TIMEOUT || st == ST_CANCELLED)
+		w->is_over = true;
+	else
+		mem_free(w);
+	return st;
+}
+
+/* <proto>|<from>|<to>|<message>[|<type>]: to the carrier, past the chatplan. */
+int api_chat(struct api_call *c)
+{
+	struct sv part[CHAT_FIELDS] = {SV_NONE}, rest = sv_of(c->args);
+	char *text[CHAT_FIELDS];
+	struct event *e;
+	size_t n = 0;
+	int st;
+
+	role_assert_co();
+	for (bool is_more = true; n < CHAT_FIELDS && is_more; n++)
+		is_more = sv_split(rest, '|', &part[n], &rest);
+	if (n < CHAT_FIELDS - 1)
+		return buf_adds(c->out, "Invalid");
+	if (!(e = event_new(EVENT_MESSAGE, NULL)))
+		return ST_NOMEM;
+	for (size_t i = 0; i < CHAT_FIELDS; i++)
+		text[i] = sv_dup(part[i]);
+	event_add(e, "proto", "global");
+	event_add(e, "from", text[1]);
+	event_add(e, "to", text[2]);
+	if (part[4].n)
+		event_add(e, "type", text[4]);
+	event_add(e, CHAT_SKIP_PLAN, "true");
+	event_add(e, "blocking", "true");
+	event_add(e, "dest_proto", text[0]);
+	event_set_body(e, part[3]);
+	st = chat_and_wait(e);
+	mem_unref(e);
+	for (size_t i = 0; i < CHAT_FIELDS; i++)
+		mem_free(text[i]);
+	return buf_adds(c->out, st ? "Error! Message Not Sent" : "Sent");
 }
 
 /* The value of name in "(a=b,c=d)", or none. */

@@ -1,11 +1,13 @@
 /* Small applications that mark the leg or ask one thing of it: heartbeats, presence, codecs, what outlives the hang-up.
  */
 #include "apps/apps_i.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "core/leg/leg.h"
 #include "core/registry/app_words.h"
 #include "core/run/api.h"
 #include "core/run/exec.h"
+#include "core/run/transfer.h"
 #include "core/sound/media.h"
 #include "core/value/vars.h"
 #include <stdlib.h>
@@ -200,7 +202,9 @@ int app_jitterbuffer(struct leg *leg, const char *data)
 	return ST_OK;
 }
 
-/* uri or number: the far side is asked to call there, and this call ends. */
+enum { REFER_WAIT_US = 60 * 1000000 };
+
+/* uri or number: the far side is asked to call there. Once it has, this call ends. */
 int app_deflect(struct leg *leg, const char *data)
 {
 	struct buf uri;
@@ -218,9 +222,16 @@ int app_deflect(struct leg *leg, const char *data)
 		const char *host = leg_var(leg, "sip_local_network_addr");
 		buf_printf(&uri, "sip:%s@%s", data, host ? host : leg_var(leg, "domain"));
 	}
+	bool is_asked = leg->is_answered; /* by REFER: its answer is waited for */
 	st = leg->ops->redirect(leg, uri.p);
 	buf_fini(&uri);
-	return st;
+	if (st || !is_asked)
+		return st;
+	for (int64_t end = clock_mono_us() + REFER_WAIT_US; !st && !leg_var(leg, "sip_refer_reply");) {
+		int64_t left = end - clock_mono_us();
+		st = left > 0 ? leg_wait(leg, left) : ST_TIMEOUT;
+	}
+	return st == ST_HANGUP || st == ST_CANCELLED ? st : ST_OK;
 }
 
 /* Nothing to do: said once in the log where somebody may wonder. */
@@ -252,7 +263,9 @@ int app_recovery_refresh(struct leg *leg, const char *data)
 int app_blind_transfer_ack(struct leg *leg, const char *data)
 {
 	role_assert_co();
-	return nothing(leg, "blind_transfer_ack: who transferred was told when the transfer was taken");
+	if (!leg_transfer_told(leg, str_is_true(data)))
+		leg_log(leg, LOG_DEBUG, "blind_transfer_ack: nobody waits to hear of a transfer of this leg");
+	return ST_OK;
 }
 
 int app_unloop(struct leg *leg, const char *data)

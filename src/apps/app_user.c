@@ -157,12 +157,12 @@ int app_send_display(struct leg *leg, const char *data)
 	int st;
 
 	role_assert_co();
-	if (!data || !*data || !leg->ops->display)
+	if (!data || !*data)
 		return ST_UNSUPPORTED;
 	if (!sv_split(sv_of(leg_exec_text(leg, data)), '|', &name, &number))
 		number = name;
 	text[0] = mark_strip_dup(name), text[1] = mark_strip_dup(number);
-	st = leg->ops->display(leg, text[0], text[1]);
+	st = leg_display(leg, text[0], text[1]);
 	mem_free(text[0]);
 	mem_free(text[1]);
 	return st;
@@ -175,8 +175,8 @@ int app_hold(struct leg *leg, const char *data)
 
 	role_assert_co();
 	st = leg_set_hold(leg, true);
-	if (!st && data && *data && leg->ops->display) /* ST_UNSUPPORTED: a phone that cannot show it */
-		(void)leg->ops->display(leg, data, leg->profile ? leg->profile->destination_number : NULL);
+	if (!st && data && *data) /* ST_UNSUPPORTED: a phone that cannot show it */
+		(void)leg_display(leg, data, leg->profile ? leg->profile->destination_number : NULL);
 	return st;
 }
 

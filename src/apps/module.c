@@ -247,7 +247,7 @@ static const struct conf_desc confs[] = {
 static const char *const uuid_limit_words[] = {"uuid_limit ::console::list_uuid", NULL};
 static const char *const uuid_limit_release_words[] = {"uuid_limit_release ::console::list_uuid", NULL};
 static const struct api_desc apis[] = {
-    {"chat", "chat", "<proto>|<from>|<to>|<message>|[<content-type>]", 0, api_chat, NULL},
+    {"chat", "chat", "<proto>|<from>|<to>|<message>|[<content-type>]", API_MAY_WAIT, api_chat, NULL},
     {"limit_hash_usage", "Deprecated: gets the usage count of a limited resource", "<realm> <id>", 0,
         api_limit_hash_usage, NULL},
     {"limit_interval_reset", "Reset the interval counter for a limited resource", "<backend> <realm> <resource>", 0,

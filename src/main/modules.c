@@ -10,7 +10,7 @@
 
 /* each room's descriptors */
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
-    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor,
+    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms,
     mod_guard;
 extern const struct module mod_dialplan_asterisk, inline_in_dptools;
 extern const struct module ivr_in_dptools;
@@ -61,6 +61,7 @@ static const struct module *const all[] = {
     &mod_event_socket,
     &mod_http_api,
     &mod_lua,
+    &mod_sms,
 };
 
 /* "x.conf" is of mod_x, which may also answer for others' names, or in a module's table of keys. */

@@ -4,7 +4,7 @@
 #include "sip/sip_i.h"
 
 #define OR(value, standard) ((value) ? (value) : (standard))
-static const char default_allow[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+static const char default_allow[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 static int config_copy(struct sip_stack *s, const struct sip_stack_config *in)
 {

@@ -265,7 +265,7 @@ def test_hold_with_a_text(sw, phone, events):
     a.reply(held, 200, "OK", sdp(a.rtp_port, direction="recvonly", version=2))
     assert "a=sendonly" in held.body
     a.expect(method="ACK")
-    shown = a.expect(method="UPDATE")
+    shown = a.expect(method="INFO")
     a.reply(shown, 200, "OK")
     assert (shown.get("X-FS-Display-Name"), shown.get("X-FS-Display-Number")) == ("Please wait", "7527")
     uuid = events.wait_event("CHANNEL_PARK")["Unique-ID"]

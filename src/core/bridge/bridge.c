@@ -16,6 +16,7 @@
 #include "core/registry/limits.h"
 #include "core/run/exec.h"
 #include "core/run/run_core.h"
+#include "core/run/transfer.h"
 #include "core/sound/media.h"
 #include "core/sound/play.h"
 #include "core/sound/sound_core.h"
@@ -75,6 +76,9 @@ static ON_CTL void fire_update(struct leg *leg, struct leg *peer)
 
 	if (!name || !*name)
 		name = number;
+	const char *before = leg_var(leg, "last_sent_callee_id_number");
+	if (before && number && strcmp(before, number) != 0 && leg->ops && leg->ops->display)
+		leg->ops->display(leg, name, number); /* another one than it talked to before */
 	if (name)
 		leg_var_set(leg, "last_sent_callee_id_name", name);
 	if (number)
@@ -114,6 +118,15 @@ static ON_CTL void pre_execute(struct leg *maker, struct leg *leg, const char *a
 	leg_exec_request(leg, &(struct leg_exec_request){.app = app, .data = data ? data : "", .priority = 1});
 	mem_free(app);
 	mem_free(data);
+}
+
+/* Who waits to hear that a blind transfer reached somebody. */
+static ON_CTL void transferred(struct leg *a, struct leg *b)
+{
+	if (b->is_answered)
+		leg_transfer_told(a, true);
+	if (a->is_answered)
+		leg_transfer_told(b, true);
 }
 
 int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
@@ -162,6 +175,7 @@ int bridge_join(struct leg *a, struct leg *b, bridge_done_fn done, void *arg)
 		a->ops->on_bridge(a);
 	if (b->ops && b->ops->on_bridge)
 		b->ops->on_bridge(b);
+	transferred(a, b);
 	pre_execute(a, a, "bridge_pre_execute_aleg_app", "bridge_pre_execute_aleg_data");
 	pre_execute(a, b, "bridge_pre_execute_bleg_app", "bridge_pre_execute_bleg_data");
 	return ST_OK;
@@ -430,8 +444,11 @@ void bridge_take_aside(struct leg *leg)
 static void part_answer(struct leg *leg)
 {
 	role_assert_ctl();
+	if (!leg->peer)
+		return;
+	bridge_leg_answered(leg);
 	if (leg->peer)
-		bridge_leg_answered(leg);
+		transferred(leg, leg->peer);
 }
 
 static void part_hold(struct leg *leg, bool is_held)

@@ -8,6 +8,7 @@
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
 #include "core/run/run_core.h"
+#include "core/run/transfer.h"
 #include "core/sound/sound_core.h"
 #include "core/value/cause.h"
 #include "core/value/vars.h"
@@ -74,7 +75,7 @@ static ON_CTL void bridge_failed(struct leg *leg, enum cause cause)
 	leg_var_set(leg, "originate_failed_cause", cause_name(cause));
 	if (!leg_is_up(leg) || exec_is_rerouted(leg) || transfer_on_fail(leg, cause))
 		return;
-	if (!goes_on(leg, cause))
+	if (!goes_on(leg, cause) && !(leg_transfer_told(leg, false) && exec_is_rerouted(leg)))
 		leg_hangup(leg, cause);
 }
 

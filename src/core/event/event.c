@@ -304,6 +304,21 @@ void event_header_at(const struct event *e, size_t i, const char **name, const c
 	*value = e->headers[i].value;
 }
 
+struct event *event_dup(const struct event *e)
+{
+	struct event *n = event_new_plain(e->id);
+
+	if (!n)
+		return NULL;
+	event_counts[e->id].built++;
+	for (uint32_t i = 0; i < e->count; i++)
+		header_put(n, n->count, e->headers[i].name, e->headers[i].value, strlen(e->headers[i].value));
+	n->subclass = e->subclass ? event_get(n, "Event-Subclass") : NULL;
+	n->sequence_at = n->count == e->count ? e->sequence_at : -1;
+	event_set_body(n, event_body(e));
+	return n;
+}
+
 void event_counts_get(enum event_id id, struct event_counts *out)
 {
 	*out = event_counts[id];

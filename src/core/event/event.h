@@ -42,6 +42,8 @@ ON_CTL bool event_is_wanted(enum event_id id, const char *subclass);
 ON_CTL struct event *event_new_at(enum event_id id, const char *subclass, const char *file, const char *func, int line);
 /* An event with no base headers, for variable dumps and replies. */
 ON_CTL struct event *event_new_plain(enum event_id id);
+/* Another event of the same kind, headers and body, not yet numbered; NULL: no memory. */
+ON_CTL struct event *event_dup(const struct event *e);
 /* NULL or empty values: value "" is kept (rendered _undef_), NULL is left out. */
 ON_CTL void event_add(struct event *e, const char *name, const char *value);
 ON_CTL void event_addf(struct event *e, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

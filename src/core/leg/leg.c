@@ -249,6 +249,49 @@ void leg_show_callee(struct leg *a, const struct leg *b)
 	}
 }
 
+static bool is_text(const char *a, const char *b)
+{
+	return a && b && !strcmp(a, b);
+}
+
+bool leg_own_id_set(struct leg *leg, const char *name, const char *number)
+{
+	struct leg_profile *p = leg->profile;
+	bool is_callee = leg->is_outbound && !leg_i(leg)->is_cid_flipped;
+
+	if (!p)
+		return false;
+	char **own_name = is_callee ? &p->callee_id_name : &p->caller_id_name,
+	     **own_number = is_callee ? &p->callee_id_number : &p->caller_id_number;
+	if (is_text(*own_name, name) && is_text(*own_number, number))
+		return false;
+	leg_profile_set(own_name, name);
+	leg_profile_set(own_number, number);
+	return true;
+}
+
+int leg_display(struct leg *leg, const char *name, const char *number)
+{
+	struct event *e;
+	int st;
+
+	if (!leg->ops || !leg->ops->display)
+		return ST_UNSUPPORTED;
+	st = leg->ops->display(leg, name, number);
+	if (st && st != ST_UNSUPPORTED)
+		return st;
+	if (!event_is_wanted(EVENT_CALL_UPDATE, NULL) || !(e = event_new(EVENT_CALL_UPDATE, NULL)))
+		return st;
+	event_add(e, "Direction", "SEND");
+	event_add(e, "Sent-Callee-ID-Name", name && *name ? name : number);
+	event_add(e, "Sent-Callee-ID-Number", number);
+	if (leg->peer)
+		event_add(e, "Bridged-To", leg->peer->uuid);
+	leg_event_headers(leg, e);
+	event_fire(e);
+	return st;
+}
+
 static ON_CTL int start_outbound(struct leg *leg)
 {
 	int st;

@@ -183,6 +183,10 @@ ON_CTL bool leg_dtmf_take(struct leg *leg, char *digit, unsigned *duration); /* 
 ON_CTL size_t leg_dtmf_count(const struct leg *leg);
 ON_CTL void leg_dtmf_flush(struct leg *leg);
 ON_CTL int leg_set_hold(struct leg *leg, bool is_held); /* our hold towards the far side (re-INVITE) */
+/* Shows its phone who the other party is, and tells it by CALL_UPDATE. ST_UNSUPPORTED: the phone cannot. */
+ON_CTL int leg_display(struct leg *leg, const char *name, const char *number);
+/* Its own party calls itself so from now on: its profile; true: it is another than before. */
+ON_CTL bool leg_own_id_set(struct leg *leg, const char *name, const char *number);
 
 /* SESSION_HEARTBEAT every so many seconds; 0 or less ends it. keepalive: an INFO to the far side each time as well. */
 ON_CTL void leg_heartbeat(struct leg *leg, int seconds);

@@ -58,6 +58,9 @@ struct endpoint_ops {
 	int (*display)(struct leg *leg, const char *name, const char *number); /* callee id update */
 	int (*redirect)(struct leg *leg, const char *uris);                    /* 302, or REFER when answered */
 	int (*respond)(struct leg *leg, int code, const char *phrase); /* at once; 300 and over: the leg is hung up */
+	/* The outcome of a blind transfer this leg's phone asked for and waits to hear of: other was transferred. After
+	 * a failure the two are joined again. ST_NOTFOUND: it does not wait. */
+	int (*transfer_told)(struct leg *leg, struct leg *other, bool is_good);
 	void (*on_bridge)(struct leg *leg); /* it is bridged now; may not end the bridge from within */
 };
 

@@ -10,6 +10,7 @@
 #include "core/leg/leg_core.h"
 #include "core/run/exec_i.h"
 #include "core/run/run_core.h"
+#include "core/run/transfer.h"
 #include "core/value/cause.h"
 #include <string.h>
 
@@ -42,6 +43,8 @@ static ON_CTL void end_of_list(struct leg *leg)
 	    leg->state == CS_CONSUME_MEDIA || leg->state == CS_PARK || leg->state == CS_EXCHANGE_MEDIA ||
 	    leg->state == CS_HIBERNATE)
 		return;
+	if (leg_transfer_told(leg, false) && exec_of(leg)->is_rerouted)
+		return;
 	leg_log(leg, LOG_NOTICE, "%s has executed the last dialplan instruction, hanging up.", leg->name);
 	leg_hangup(leg, CAUSE_NORMAL_CLEARING);
 }
@@ -56,7 +59,7 @@ static CO bool run_next(struct leg *leg)
 	item = exec_items_pop(&exec_of(leg)->list);
 	if (!item) {
 		end_of_list(leg);
-		return false;
+		return exec_of(leg)->is_rerouted; /* a failed transfer: it goes back to who asked for it */
 	}
 	if (leg->state == CS_CONSUME_MEDIA) {
 		leg_flip_cid(leg);

@@ -10,6 +10,7 @@
 #include "core/run/exec.h"
 #include "core/run/exec_i.h"
 #include "core/run/run_core.h"
+#include "core/run/transfer.h"
 
 static int init(struct leg *leg)
 {
@@ -88,6 +89,7 @@ static void on_hangup(struct leg *leg)
 static void on_leave(struct leg *leg)
 {
 	role_assert_ctl();
+	leg_transfer_told(leg, false);
 	loop_timer_cancel(&exec_of(leg)->park_timer);
 }
 

@@ -189,7 +189,7 @@ static ON_CTL int begin(struct leg *leg, const char *path, unsigned limit_s, str
 	st = mstream_record(leg_media_stream(leg), t->target, &conf, &t->id);
 	if (st)
 		goto out;
-	t->vars = own;
+	t->vars = own, t->limit_s = limit_s;
 	leg_var_set(leg, "RECORD_TITLE", NULL);
 	leg_var_set(leg, "RECORD_ARTIST", NULL);
 	leg_var_set(leg, "RECORD_COMMENT", NULL);
@@ -289,6 +289,32 @@ static ON_CTL void post_process(struct leg_tap *t)
 	(void)exec_api_hook(t->leg, "record_post_process_exec_api", ':', NULL, NULL);
 }
 
+/* ---- after a transfer ---- */
+
+void leg_record_follow(struct leg *from, struct leg *to)
+{
+	struct leg_tap *t;
+
+	while ((t = leg_tap_find(from, LEG_TAP_RECORD, NULL)) && !t->is_ending && !t->follows) {
+		if (!(t->follows = mem_strdup(to->uuid)))
+			return;
+		leg_tap_stop(t);
+	}
+}
+
+/* The same file, behind what it has. */
+static ON_CTL void follow(struct leg_tap *t)
+{
+	struct leg *to = leg_find(t->follows);
+	struct vars *own = NULL;
+
+	if (!to || !leg_is_up(to) || !leg_media_stream(to) || vars_new(&own))
+		return;
+	if ((t->vars && vars_copy(own, t->vars)) || vars_set(own, "RECORD_APPEND", "true") ||
+	    begin(to, t->target, t->limit_s, own))
+		vars_free(own);
+}
+
 void leg_record_over(struct leg_tap *t, const struct media_report *r)
 {
 	struct leg *leg = mem_ref(t->leg);
@@ -308,7 +334,10 @@ void leg_record_over(struct leg_tap *t, const struct media_report *r)
 	own_hook(t, "execute_on_record_stop");
 	if (leg_is_up(leg))
 		exec_hooks(leg, "execute_on_record_stop", "api_on_record_stop");
-	post_process(t);
+	if (t->follows)
+		follow(t);
+	else
+		post_process(t);
 	if (t->hangs_up_on_error && !strcmp(cause, "uri-failure"))
 		leg_hangup(leg, CAUSE_DESTINATION_OUT_OF_ORDER);
 	leg_tap_free(t);

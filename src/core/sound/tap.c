@@ -68,6 +68,7 @@ void leg_tap_free(struct leg_tap *t)
 	if (t->vars)
 		vars_free(t->vars);
 	mem_free(t->target);
+	mem_free(t->follows);
 	mem_free(t->path);
 	mem_free(t->app);
 	mem_free(t->data);

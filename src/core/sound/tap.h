@@ -62,6 +62,9 @@ ON_CTL void leg_spy_stop(struct leg *listener);
  * elsewhere. A relative path lies under sound_prefix, or the base directory. A path that is recorded
  * already is left alone, or with RECORD_TOGGLE_ON_REPEAT stopped: ST_OK. */
 ON_CTL int leg_record_start(struct leg *leg, const char *path, unsigned limit_s, const char *vars);
+/* The recordings of from, whose leg leaves a call, go on with to: each ends there and begins here behind what it has.
+ */
+ON_CTL void leg_record_follow(struct leg *from, struct leg *to);
 ON_CTL int leg_record_stop(struct leg *leg, const char *path); /* "all"; ST_NOTFOUND */
 enum leg_record_what { LEG_RECORD_MASK, LEG_RECORD_PAUSE };
 ON_CTL int leg_record_set(struct leg *leg, const char *path, enum leg_record_what what, bool is_on); /* ST_NOTFOUND */

@@ -35,6 +35,8 @@ struct leg_tap {
 	bool is_masked, is_paused, wants_answer, wants_bridge, is_halted, is_mask_new;
 	bool hangs_up_on_error;
 	uint32_t rate_hz;
+	unsigned limit_s;
+	char *follows; /* a recording that goes on with that leg (uuid) when it is over here */
 };
 ON_CTL int leg_tap_ready(struct leg *leg); /* pre-answers; ST_UNSUPPORTED without sound */
 ON_CTL struct leg_tap *leg_tap_new(struct leg *leg, enum leg_tap_kind kind, const char *target);

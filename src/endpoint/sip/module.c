@@ -7,6 +7,7 @@
 #include "core/registry/complete.h"
 #include "core/registry/endpoint.h"
 #include "core/value/self.h"
+#include "endpoint/sip/call/message.h"
 #include "endpoint/sip/module_i.h"
 #include "guard/guard.h"
 
@@ -14,7 +15,7 @@
 
 /* What stands on a profile, each beside the others. A feature adds a line. */
 static const struct profile_part *const parts[] = {
-    &profile_tls_part, &reg_part, &reg_ping_part, &gateway_part, &call_part, &request_part, NULL};
+    &profile_tls_part, &reg_part, &reg_ping_part, &gateway_part, &call_part, &message_part, &request_part, NULL};
 const struct profile_hooks sofia_hooks = {
     .parts = parts, .on_request = request_in, .on_conn_closed = reg_conn_closed, .on_address = gateways_address_changed};
 
@@ -37,6 +38,8 @@ static int sofia_load(void)
 	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
 		log_error("sofia: registrations will not outlive a restart");
 	complete_lists_add(sofia_lists);
+	if (message_carrier_open())
+		log_error("sofia: messages are not carried");
 	if (profile_tls_events_start())
 		log_error("sofia: out of memory: reloadcert does nothing");
 	if (sofia_events_start())
@@ -56,6 +59,7 @@ static int sofia_unload(void)
 	complete_lists_del(sofia_lists);
 	sofia_events_stop();
 	guard_exempt_set(NULL);
+	message_carrier_close();
 	profile_tls_events_stop();
 	profiles_stop_all();
 	reg_store_close();
@@ -145,6 +149,7 @@ static const struct var_desc vars[] = {
         true},
     {"sip_ph_*", "text", "header of our provisional responses; X- headers of the called phone's come by themselves",
         true, true},
+    {"sip_info_h_*", "text", "header of our INFO (send_info, uuid_send_info)", true, false},
     {"sip_bye_h_*", "text",
         "header of our BYE, of the 200 to the phone's own, and of the BYE to the other side; X- headers of a BYE come "
         "by "
@@ -193,7 +198,25 @@ static const struct var_desc vars[] = {
     {"transfer_destination", "text", "on the leg that asked for a transfer: blind:EXTENSION", false, true},
     {"transfer_disposition", "text", "blind or attended, on the leg that asked", false, true},
     {"deny_refer_requests", "boolean", "REFER of this leg is refused", true, false},
-    {"sip_auto_answer", "boolean", "asks the phone to answer by itself", true, false},
+    {"confirm_blind_transfer", "boolean",
+        "a REFER to a number is answered by how the new call went (NOTIFY 100, then the end); until then the leg "
+        "waits, "
+        "and gets the other one back when nobody took it",
+        true, false},
+    {"sip_allow", "list", "methods that the far side takes", true, true},
+    {"sip_refer_reply", "text", "what came of our REFER: a status line", false, true},
+    {"sip_refer_continue_after_reply", "boolean", "after deflect the dialplan goes on, whatever came of it", true,
+        false},
+    {"ignore_display_updates", "boolean", "who the other party is is neither told to the phone nor read from it", true,
+        false},
+    {"update_ignore_ua", "boolean", "it is told by UPDATE whatever the phone's make", true, false},
+    {"sip_auto_answer", "boolean",
+        "asks the phone to answer by itself: Call-Info, intercom=true, and NOTIFY of talk when it rings", true, false},
+    {"sip_auto_answer_suppress_notify", "boolean", "without that NOTIFY", true, false},
+    {"sip_auto_answer_detected", "boolean",
+        "the caller asks for an answer at once: Call-Info with answer-after, Alert-Info of auto-answer, or "
+        "intercom=true",
+        false, true},
     {"max_forwards", "number", "hops left", true, true},
     {"sip_session_timeout", "seconds", "session timer (RFC 4028) in place of the profile's session-timeout", true,
         false},
@@ -244,6 +267,14 @@ static const struct conf_desc confs[] = {
     {"sofia.conf", "overload-delay", "number", "ms", "30",
         "profile: when messages wait longer until they are read, and that lasts, new calls that did get 503 with "
         "Retry-After; at twice that strangers' other requests outside of calls, too; 0: never"},
+    {"sofia.conf", "refer-outside-of-calls", "boolean", "", "false",
+        "profile: an account may send REFER outside of a call: about a call of its own (Target-Dialog), or to have its "
+        "own "
+        "phones call a number"},
+    {"sofia.conf", "enable-join", "boolean", "", "false",
+        "profile: an INVITE with Join makes a third of two legs; who knows a dialog's names listens in by it"},
+    {"sofia.conf", "message-rate-per-sender", "number", "", "20",
+        "profile: MESSAGEs a second of one user (of one address where nobody has to log in); more get 503; 0: any"},
     {"sofia.conf", "udp-answer-factor", "number", "", "3",
         "profile: an address that has not shown that it receives our answers is sent at most so many times the bytes "
         "that "

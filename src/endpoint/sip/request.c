@@ -3,6 +3,7 @@
  * registry. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "endpoint/sip/call/message.h"
 #include "endpoint/sip/module_i.h"
 
 /* How many came in this second: a profile's part. */
@@ -109,8 +110,7 @@ static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct 
 			sip_stx_reply_once(tx, 481, "Subscription Does Not Exist", NULL);
 		break;
 	case SIP_MESSAGE:
-		if (is_authenticated(p, tx, m))
-			reply(tx, 405, NULL);
+		message_in(p, tx, m, NULL, NULL);
 		break;
 	case SIP_SUBSCRIBE:
 		if (is_authenticated(p, tx, m))
@@ -120,9 +120,8 @@ static ON_CTL void other_in(struct profile *p, struct sip_stx *tx, const struct 
 		if (is_authenticated(p, tx, m))
 			reply(tx, 489, "Allow-Events: \r\n");
 		break;
-	case SIP_REFER: /* inside of calls only */
-		if (is_authenticated(p, tx, m))
-			sip_stx_reply_once(tx, 403, "REFER Outside Of A Call", NULL);
+	case SIP_REFER:
+		refer_outside_in(p, tx, m);
 		break;
 	default:
 		reply(tx, 501, NULL);

@@ -26,6 +26,8 @@ ANY struct profile_calls *profile_calls_of(const struct profile *p);
 
 /* An INVITE outside of dialogs. */
 ON_CTL void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *msg);
+/* A REFER outside of calls (refer_outside.c). */
+ON_CTL void refer_outside_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *msg);
 /* By leg; by Call-ID among a profile's. Borrowed, NULL when there is none. */
 ON_CTL struct call *call_by_uuid(const char *uuid);
 ON_CTL struct call *call_by_id(const struct profile *p, const char *call_id);

@@ -82,6 +82,7 @@ static void call_dtor(void *obj)
 	    mem_free(c->to_uri), mem_free(c->flow_target);
 	mem_free(c->auth_user), mem_free(c->auth_password), mem_free(c->isup_text);
 	mem_free(c->display_due[0]), mem_free(c->display_due[1]), mem_free(c->waiting_headers);
+	mem_free(c->display_said[0]), mem_free(c->display_said[1]);
 	if (c->waiting_tx)
 		sip_stx_unref(c->waiting_tx);
 	call_limits_give(&c->holds);

@@ -7,6 +7,7 @@
 #include "core/sound/media.h"
 #include "core/value/cause.h"
 #include "endpoint/sip/call/call_i.h"
+#include "endpoint/sip/call/message.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -67,7 +68,7 @@ void call_on_reinvite(struct sip_call *sc, struct sip_stx *tx, const struct sip_
 	else if (m->has_unknown_body)
 		sip_call_reply(sc, tx, 415, NULL, CALL_ACCEPT, NULL, SV_NONE);
 	else if (!refuse_short(c, sc, tx, m))
-		reinvite_event(c), answer_offer(c, sc, tx, m);
+		reinvite_event(c), answer_offer(c, sc, tx, m), call_display_read(c, m);
 }
 
 void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m, void *arg)
@@ -83,11 +84,13 @@ void call_on_update(struct sip_call *sc, struct sip_stx *tx, const struct sip_ms
 		return;
 	} else if (m->sdp.n) {
 		answer_offer(c, sc, tx, m);
+		call_display_read(c, m);
 	} else {
 		buf_init(&headers);
 		session_timer_answer_put(c, m, &headers);
 		sip_call_reply(sc, tx, 200, NULL, headers.p, NULL, SV_NONE);
 		buf_fini(&headers);
+		call_display_read(c, m);
 	}
 }
 
@@ -161,8 +164,10 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 	case SIP_SUBSCRIBE:
 		sip_call_reply(sc, tx, 489, NULL, "Allow-Events: \r\n", NULL, SV_NONE);
 		break;
-	case SIP_MESSAGE: /* known, and not in Allow: RFC 3261 8.2.1 */
-	case SIP_PUBLISH:
+	case SIP_MESSAGE:
+		message_in(c->p, tx, m, sc, c->leg);
+		break;
+	case SIP_PUBLISH: /* known, and not for calls: RFC 3261 8.2.1 */
 	case SIP_REGISTER:
 		sip_call_reply(sc, tx, 405, NULL, NULL, NULL, SV_NONE);
 		break;
@@ -194,7 +199,7 @@ void call_on_ack(struct sip_call *sc, const struct sip_msg *ack, void *arg)
 
 /* ---- what core asks ---- */
 
-static ON_CTL bool is_unacknowledged(const struct call *c)
+bool call_is_unacknowledged(const struct call *c)
 {
 	return c && c->sip && !c->is_closed && !c->is_outbound &&
 	       (sip_call_state(c->sip) == SIP_CALL_ANSWERED || sip_call_is_answer_queued(c->sip));
@@ -230,7 +235,7 @@ int call_hold(struct leg *leg, bool is_hold)
 	struct call *c = call_of(leg);
 	struct buf sdp;
 	role_assert_ctl();
-	if (is_unacknowledged(c) && !c->p->conf.has_disabled_hold) {
+	if (call_is_unacknowledged(c) && !c->p->conf.has_disabled_hold) {
 		c->is_hold_due = is_hold;
 		return ST_OK;
 	}
@@ -313,43 +318,4 @@ int call_phone_event(struct leg *leg, const char *event)
 		return ST_INVAL;
 	snprintf(headers, sizeof(headers), "Event: %.16s\r\nSubscription-State: active\r\n", event);
 	return sip_call_request(c->sip, "NOTIFY", headers, NULL, SV_NONE, NULL, NULL);
-}
-
-/* Told by an UPDATE to far ends that said they understand it (another Tandem or FreeSWITCH, phones that list UPDATE).
- */
-int call_display(struct leg *leg, const char *name, const char *number)
-{
-	struct call *c = call_of(leg);
-	struct buf b, uri;
-	role_assert_ctl();
-	if (is_unacknowledged(c)) {
-		mem_free(c->display_due[0]);
-		mem_free(c->display_due[1]);
-		c->display_due[0] = mem_strdup(name ? name : "");
-		c->display_due[1] = mem_strdup(number ? number : "");
-		return c->display_due[0] && c->display_due[1] ? ST_OK : ST_NOMEM;
-	}
-	if (!c || !c->sip || c->is_closed || sip_call_state(c->sip) != SIP_CALL_CONFIRMED)
-		return ST_INVAL;
-	if (!c->shows_updates)
-		return ST_UNSUPPORTED;
-	buf_init(&b);
-	buf_init(&uri);
-	buf_adds(&uri, "sip:");
-	sip_escape_user(&uri, sv_of(number));
-	if (number && *number)
-		buf_addc(&uri, '@');
-	call_host_put(c, &uri, c->p->ext_sip_ip);
-	buf_adds(&b, "P-Asserted-Identity: ");
-	sip_put_nameaddr(&b, sv_of(name ? name : ""), buf_sv(&uri));
-	buf_adds(&b, "\r\nX-FS-Display-Name: ");
-	buf_adds(&b, sip_is_value(sv_of(name ? name : "")) && name ? name : "");
-	buf_adds(&b, "\r\nX-FS-Display-Number: ");
-	buf_adds(&b, sip_is_value(sv_of(number ? number : "")) && number ? number : "");
-	buf_adds(&b, "\r\n");
-	session_timer_keep_put(c, &b);
-	int st = b.failed ? ST_NOMEM : sip_call_update(c->sip, b.p, SV_NONE);
-	buf_fini(&b);
-	buf_fini(&uri);
-	return st;
 }

@@ -122,6 +122,7 @@ void call_on_closed(struct sip_call *sc, const struct sip_close *why, void *arg)
 	session_timer_stop(c);
 	info_end(c);
 	refer_referral_end(c);
+	refer_waiting_end(c);
 	c->sip = NULL;
 	if (c->leg && leg_is_up(c->leg) && session_timer_retry(c, why) && call_out_again(c, sc) == ST_OK)
 		goto out;

@@ -44,8 +44,8 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool has_answered;   /* our 200 went out: before the leg's own answer when the INVITE had no SDP */
 	bool is_start_held;  /* the leg starts when the ACK brings SDP */
 	bool is_hold_due;    /* asked for before the ACK: a re-INVITE has to wait for it, and so does an UPDATE */
-	char *display_due[2];
-	bool shows_updates; /* the far side said X-FS-Support: update_display */
+	char *display_due[2], *display_said[2]; /* name, number: to be told after the ACK; that were told last */
+	bool shows_updates;                     /* the far side said X-FS-Support: update_display */
 	bool is_nat;
 	/* SIP-I (call_isup.c): what their INVITE had, in isup_text */
 	struct sip_part isup;
@@ -67,7 +67,8 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	struct sip_dst dst;
 	char originator_uuid[UUID_CHARS + 1];
 	char *auth_user, *auth_password;
-	struct sip_sub *referral;           /* we sent a REFER: what becomes of it is told here; NULL = none */
+	struct sip_sub *transfer; /* their REFER waits for its outcome (confirm_blind_transfer); NULL = none */
+	struct sip_sub *referral; /* we sent a REFER: what becomes of it is told here; NULL = none */
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
 	struct session_timer session;
@@ -75,6 +76,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char *again_call_id, *again_from_tag; /* of an INVITE that is sent again in the same call (422) */
 	uint32_t again_cseq;
 	bool has_own_domain; /* sip_invite_domain was given */
+	bool is_answer_asked; /* by NOTIFY: sip_auto_answer */
 	bool is_bye_said;    /* ours went out, with all its headers */
 	struct call_holds {
 		struct guard_hold *address, *user;
@@ -159,6 +161,7 @@ ON_CTL void call_headers_back(struct call *c, const struct sip_msg *resp);
  */
 ON_CTL void call_bye_headers_take(struct call *c, const struct sip_msg *bye);
 ON_CTL void call_bye_headers_pass(struct call *c, struct leg *to /* may be NULL */);
+ANY bool call_header_is_structural(struct sv name); /* the stack writes it itself, and once */
 /* A line for each variable with that prefix; none of those the stack writes itself. */
 ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
 
@@ -167,6 +170,10 @@ ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
 ON_CTL void identity_in(struct call *c, const struct sip_msg *m, const struct auth *who, struct leg_profile *lp);
 /* The profile refuses accounts that give themselves out as others, and this one does. */
 ON_CTL bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const struct auth *who);
+/* Who logged in gives himself out as somebody else. */
+ON_CTL bool identity_is_others(const struct profile *p, const struct sip_msg *m, const struct auth *who);
+/* The identity header that counts, of whoever sends m; false: there is none. */
+ON_CTL bool identity_shown(const struct sip_msg *m, struct sip_nameaddr *out);
 /* The identity header with its line's end, and Privacy; nothing where none is to be told. */
 ON_CTL void call_identity_put(struct call *c, struct buf *b, bool is_response);
 /* The same of a response before the answer, where the profile and the leg want it there. */
@@ -198,15 +205,25 @@ ON_CTL enum cause isup_cause(struct call *c, const struct sip_msg *m); /* CAUSE_
 ON_CTL bool isup_info_in(struct call *c, const struct sip_msg *m);     /* true: it was ISUP */
 
 /* ---- transfers (refer.c) ---- */
+/* What a REFER asks for: to the number, or with other's far end. */
+ON_CTL int refer_do(struct call *c, struct call *other, const struct sip_msg *m, const struct refer_to *r);
 ON_CTL void refer_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
 /* Sends a REFER inside the call; headers has its Refer-To. Once the far side tells that it is done, the leg hangs up.
  */
 ON_CTL int refer_send(struct call *c, const char *headers);
 ON_CTL void refer_referral_end(struct call *c); /* what becomes of it is of no interest any more */
-/* The leg an INVITE's Replaces names (NULL without the header; borrowed). False: it cannot be, and was answered. */
-ON_CTL bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct leg **out);
-ON_CTL void replaces_prepare(struct call *c, const struct leg *replaced); /* before the leg starts */
-ON_CTL void replaces_run(struct call *c);                                 /* once it is acknowledged */
+/* The leg an INVITE's Replaces or Join names (NULL without them; borrowed). False: it cannot be, and was answered. */
+struct named_leg {
+	struct leg *leg;
+	bool is_join;
+};
+ON_CTL bool replaces_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct named_leg *out);
+ON_CTL struct call *call_by_name(const struct dialog_name *r);           /* of any profile; NULL */
+ON_CTL void replaces_prepare(struct call *c, const struct named_leg *n); /* before the leg starts */
+/* The outcome of a blind transfer that its phone waits to hear of (confirm_blind_transfer). */
+ON_CTL int call_transfer_told(struct leg *leg, struct leg *other, bool is_good);
+ON_CTL void refer_waiting_end(struct call *c); /* nobody waits any more */
+ON_CTL void replaces_run(struct call *c);      /* once it is acknowledged */
 
 ON_CTL int call_hold(struct leg *leg, bool is_hold);
 ON_CTL int call_reinvite(struct leg *leg, struct sv sdp);
@@ -217,7 +234,10 @@ ON_CTL int call_respond(struct leg *leg, int code, const char *phrase); /* respo
 ON_CTL int call_send_info(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_send_message(struct leg *leg, const char *ctype, struct sv body);
 ON_CTL int call_phone_event(struct leg *leg, const char *event);
-ON_CTL int call_display(struct leg *leg, const char *name, const char *number);
+ON_CTL int call_display(struct leg *leg, const char *name, const char *number);      /* display.c */
+ON_CTL void call_display_said(struct call *c, const char *name, const char *number); /* its phone shows them */
+ON_CTL void call_display_read(struct call *c, const struct sip_msg *m);              /* of a re-INVITE, UPDATE, INFO */
+ON_CTL bool call_is_unacknowledged(const struct call *c);                            /* its 2xx waits for the ACK */
 ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
 ON_CTL int call_out_dial(struct leg *leg);
 /* Again in the same call: its Call-ID and tag, the next CSeq (RFC 4028 7.3). */

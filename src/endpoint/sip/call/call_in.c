@@ -374,10 +374,10 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 {
 	struct caller who = {0};
 	struct call *c = NULL;
-	struct leg *replaced;
+	struct named_leg named;
 	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m) || is_unacceptable(tx, m))
 		return;
-	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who) || !replaces_check(p, tx, m, &replaced)) {
+	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who) || !replaces_check(p, tx, m, &named)) {
 		caller_fini(&who);
 		return;
 	}
@@ -390,7 +390,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	if (!m->sdp.n && profile_conf_offerless(&p->conf) == OFFERLESS_REFUSE) {
 		profile_calls_of(p)->failed_in++;
 		sip_stx_reply_once(tx, 480, NULL, NULL);
-		auth_fini(&who.auth);
+		caller_fini(&who);
 		return;
 	}
 	if (p->conf.is_auto_100)
@@ -407,8 +407,8 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 		c->holds = holds;
 	else
 		call_limits_give(&holds);
-	if (st == ST_OK && replaced)
-		replaces_prepare(c, replaced);
+	if (st == ST_OK && named.leg)
+		replaces_prepare(c, &named);
 	if (st == ST_OK && (st = call_media_init(c)) == ST_OK) {
 		call_hosts_tell(c, sip_stx_peer(tx), m);
 		call_allow_tell(c, m);

@@ -22,44 +22,6 @@ static bool digit_char(char ch)
 	return ch && strchr("0123456789*#ABCDabcd", ch) != NULL;
 }
 
-static char digit_of_number(uint32_t n)
-{
-	return n <= 15 ? "0123456789*#ABCD"[n] : 0;
-}
-
-/* "5", "*", or its event number. */
-static char digit_of_text(struct sv text)
-{
-	uint32_t n;
-	if (text.n == 1)
-		return text.p[0];
-	return sv_u32(text, &n) == ST_OK ? digit_of_number(n) : 0;
-}
-
-/* application/dtmf-relay has lines "Signal=5" and "Duration=160" (milliseconds); application/dtmf is the digit alone.
- * duration: in samples at 8 kHz; left as it is where none is said. */
-static bool info_digit(const struct sip_msg *m, char *digit, unsigned *duration)
-{
-	struct sv rest = m->body, line, key, value;
-	uint32_t n;
-	*digit = 0;
-	if (sv_startsi(m->content_type, SV("application/dtmf-relay"))) {
-		while (rest.n) {
-			sv_split(rest, '\n', &line, &rest);
-			if (!sv_split(line, '=', &key, &value))
-				continue;
-			key = sv_trim(key), value = sv_trim(value);
-			if (sv_isi(key, "Signal"))
-				*digit = digit_of_text(value);
-			else if (sv_isi(key, "Duration") && sv_u32(value, &n) == ST_OK && n <= 10000)
-				*duration = n * 8;
-		}
-	} else if (sv_startsi(m->content_type, SV("application/dtmf"))) {
-		*digit = digit_of_text(sv_trim(rest));
-	}
-	return digit_char(*digit);
-}
-
 static ON_CTL void recv_info_event(struct call *c, const struct sip_msg *m)
 {
 	struct sip_nameaddr contact = {0};
@@ -88,9 +50,11 @@ void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const stru
 {
 	char digit;
 	unsigned duration = c->p->conf.dtmf_duration;
-	bool is_digit = info_digit(m, &digit, &duration);
+	bool is_digit = info_digit_parse(m->content_type, m->body, &digit, &duration);
 	sip_call_reply(sc, tx, 200, NULL, NULL, NULL, SV_NONE);
 	recv_info_event(c, m);
+	if (sv_startsi(m->content_type, SV("message/update_display")))
+		call_display_read(c, m);
 	if (isup_info_in(c, m) || !is_digit)
 		return;
 	leg_dtmf_own_received(c->leg);
@@ -186,5 +150,10 @@ int call_send_info(struct leg *leg, const char *ctype, struct sv body)
 	role_assert_ctl();
 	if (!c || !c->sip || c->is_closed)
 		return ST_INVAL;
-	return sip_call_request(c->sip, "INFO", NULL, ctype, body, NULL, NULL);
+	struct buf headers;
+	buf_init(&headers);
+	call_headers_put(c, &headers, "sip_info_h_");
+	int st = headers.failed ? ST_NOMEM : sip_call_request(c->sip, "INFO", headers.p, ctype, body, NULL, NULL);
+	buf_fini(&headers);
+	return st;
 }

@@ -228,6 +228,17 @@ static ON_CTL void vars_answering(struct call *c, const struct sip_msg *resp)
 	call_hosts_tell(c, a, resp);
 }
 
+/* A phone that is to answer by itself and does not know it by the INVITE: told once it rings (BroadSoft's talk). */
+static ON_CTL void answer_ask(struct call *c, int code)
+{
+	if (code != 180 || c->is_answer_asked || !leg_var_is_true(c->leg, "sip_auto_answer") ||
+	    leg_var_is_true(c->leg, "sip_auto_answer_suppress_notify"))
+		return;
+	c->is_answer_asked = true;
+	(void)sip_call_request(c->sip, "NOTIFY", "Event: talk\r\nSubscription-State: terminated;reason=noresource\r\n",
+	    NULL, SV_NONE, NULL, NULL);
+}
+
 static void on_progress(struct sip_call *sc, const struct sip_msg *resp, void *arg)
 {
 	struct call *c = arg;
@@ -240,6 +251,8 @@ static void on_progress(struct sip_call *sc, const struct sip_msg *resp, void *a
 		leg_mark_early_media(c->leg);
 	else if (resp->code == 180 || (resp->code == 183 && !resp->sdp.n))
 		leg_mark_ring_ready(c->leg);
+	if (c->leg && leg_is_up(c->leg) && c->sip)
+		answer_ask(c, resp->code);
 }
 
 static void on_answer(struct sip_call *sc, const struct sip_msg *resp, void *arg)

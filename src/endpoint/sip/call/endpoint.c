@@ -21,7 +21,8 @@ const struct endpoint_ops sofia_ops = {.name = "sofia",
     .phone_event = call_phone_event,
     .display = call_display,
     .redirect = call_redirect,
-    .respond = call_respond};
+    .respond = call_respond,
+    .transfer_told = call_transfer_told};
 
 /* ---- sip:user@host as a dial string of its own ---- */
 

@@ -77,8 +77,36 @@ void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *pr
 	}
 }
 
+static bool contains(struct sv text, const char *word)
+{
+	size_t n = strlen(word);
+	for (size_t i = 0; i + n <= text.n; i++)
+		if (!strncasecmp(text.p + i, word, n))
+			return true;
+	return false;
+}
+
+/* That it be answered at once: by Call-Info (RFC 5373's way has no phones), Alert-Info or the address. */
+static bool asks_for_answer(const struct sip_msg *m)
+{
+	static const char *const alerts[] = {
+	    "auto-answer", "auto answer", "alert-autoanswer", "autoanswer", "ring-answer"};
+	struct sv alert = sip_msg_value_named(m, "Alert-Info"), yes;
+	struct sip_list_it it;
+	struct sip_nameaddr na;
+	for (sip_list_start(&it, m, SIP_HDR_CALL_INFO); sip_list_next(&it);)
+		if (sip_nameaddr_parse(&na, it.item) == ST_OK && sip_param_get(na.params, ';', "answer-after", NULL))
+			return true;
+	for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
+		if (contains(alert, alerts[i]))
+			return true;
+	return sip_param_get(m->ruri.params, ';', "intercom", &yes) && sv_isi(yes, "true");
+}
+
 void call_vars_kept(struct call *c, const struct sip_msg *m)
 {
+	if (asks_for_answer(m))
+		leg_var_set(c->leg, "sip_auto_answer_detected", "true");
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
 		call_var_sv(c->leg, kept[i].var, sip_msg_value_named(m, kept[i].hdr));
 	const char *signature = vars_get(c->leg->vars, "sip_identity");
@@ -198,7 +226,7 @@ void call_headers_pass(struct call *c, struct leg *a)
 /* ---- out ---- */
 
 /* What the stack writes itself and once: a second one would make another message of it. */
-static bool is_structural(struct sv name)
+bool call_header_is_structural(struct sv name)
 {
 	switch (sip_hdr_id_of(name)) {
 	case SIP_HDR_VIA:
@@ -224,7 +252,7 @@ void call_headers_put(struct call *c, struct buf *b, const char *prefix)
 	if (!c->leg)
 		return;
 	while (vars_next_named(c->leg->vars, (struct sv){prefix, n}, &i, &name, &value)) {
-		if (!sip_is_token(sv_of(name + n)) || is_structural(sv_of(name + n)))
+		if (!sip_is_token(sv_of(name + n)) || call_header_is_structural(sv_of(name + n)))
 			leg_log(c->leg, LOG_WARNING, "variable %s names no header that may be added", name);
 		else
 			sip_put_hdr(b, name + n, sv_of(value));

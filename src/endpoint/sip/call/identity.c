@@ -43,6 +43,15 @@ static bool header_find(const struct sip_msg *m, enum sip_hdr_id id, struct sip_
 	return false;
 }
 
+bool identity_shown(const struct sip_msg *m, struct sip_nameaddr *out)
+{
+	static const enum sip_hdr_id ids[] = {SIP_HDR_P_ASSERTED_IDENTITY, SIP_HDR_REMOTE_PARTY_ID};
+	for (size_t i = 0; i < 2; i++)
+		if (header_find(m, ids[i], out))
+			return true;
+	return false;
+}
+
 /* RFC 3323's header: anything but "none" is a wish to be hidden. */
 static bool privacy_asks(const struct sip_msg *m)
 {
@@ -138,6 +147,15 @@ bool identity_is_refused(const struct profile *p, const struct sip_msg *m, const
 	identity_read(&p->conf, m, true, &id);
 	/* Who only hides is not somebody else. */
 	return !identity_is_account(&id, m, who) && !(from_is_anonymous(m) && id.hdr == SIP_HDR_FROM);
+}
+
+bool identity_is_others(const struct profile *p, const struct sip_msg *m, const struct auth *who)
+{
+	struct identity id;
+	if (!who->user)
+		return false;
+	identity_read(&p->conf, m, true, &id);
+	return !identity_is_account(&id, m, who);
 }
 
 static ON_CTL void account_put(struct leg *leg, const struct auth *who, struct leg_profile *lp)
@@ -316,6 +334,7 @@ void call_identity_put(struct call *c, struct buf *b, bool is_response)
 		return;
 	if (is_response)
 		callee_of(c, &name, &number);
+	call_display_said(c, name, number);
 	if (type == CID_PID)
 		hdr = is_response || lp->has_screen ? "P-Asserted-Identity" : "P-Preferred-Identity";
 	buf_init(&uri);

@@ -14,8 +14,9 @@
 #include <string.h>
 #include <strings.h>
 
-static const char allow_rel_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, PRACK, NOTIFY";
-static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+static const char allow_rel_text[] =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, PRACK, NOTIFY";
+static const char allow_text[] = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 static struct {
 	const struct profile_hooks *hooks;

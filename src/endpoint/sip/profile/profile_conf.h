@@ -54,7 +54,10 @@ struct profile_conf {
 	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media;
 	/* authentication */
 	bool auths_calls, auths_all_packets, auths_messages, auths_subscriptions, requires_auth_user, accepts_blind_reg,
-	    accepts_blind_auth, logs_auth_failures, allows_default_passwords, auths_calls_acl_only;
+	    accepts_blind_auth, logs_auth_failures, allows_default_passwords, auths_calls_acl_only,
+	    says_200_to_messages, is_join_allowed, takes_refer_outside, sends_display_updates, confirms_blind_transfers,
+	    has_disabled_transfer;
+	unsigned messages_per_sender; /* a second; 0 = any */
 	char *challenge_realm, *auth_algorithms;
 	unsigned nonce_ttl_s, max_auth_validity;
 	char *inbound_acl, *register_acl, *nat_acl, *proxy_acl, *local_network_acl; /* lists, comma-separated */

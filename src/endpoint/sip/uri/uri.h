@@ -36,3 +36,20 @@ ANY void sofia_uri_put_text(struct buf *out, const struct sip_uri *u);
 ANY void sofia_target_fini(struct sofia_target *t);
 /* Where its fs_path sends it: a Route (owned by the caller, lr) or an address. Leaves both alone without one. */
 ANY void sofia_target_route(const struct sofia_target *t, char **route, struct sip_dst *dst);
+
+/* ---- what requests name (names.c) ---- */
+struct dialog_name { /* of Replaces and Join: views; the tags as the side that receives it sees them */
+	struct sv call_id, to_tag, from_tag;
+	bool is_early_only;
+};
+ANY bool dialog_name_parse(struct dialog_name *out, struct sv text);   /* Replaces, Join */
+ANY bool dialog_target_parse(struct dialog_name *out, struct sv text); /* Target-Dialog */
+struct refer_to {
+	struct sv host;
+	char *exten, *replaces; /* owned, plain, fit for headers; replaces NULL without */
+};
+ANY bool refer_to_parse(struct refer_to *out, struct sv value); /* out is to be finished in any case */
+ANY void refer_to_fini(struct refer_to *r);
+/* application/dtmf-relay has lines "Signal=5" and "Duration=160" (milliseconds); application/dtmf is the digit alone.
+ * The duration (in samples at 8 kHz) is left as it is where none is said. */
+ANY bool info_digit_parse(struct sv ctype, struct sv body, char *digit, unsigned *duration_samples);
