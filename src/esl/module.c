@@ -9,6 +9,7 @@
 #include "core/registry/metrics.h"
 #include "esl/cmd/cmd.h"
 #include "esl/outbound/outbound.h"
+#include "guard/guard.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,8 @@ static uint64_t acl_refused;
 static void on_accept(struct tcp_conn *conn, void *arg)
 {
 	role_assert_ctl();
+	if (guard_is_barred(tcp_conn_peer(conn)))
+		return;
 	bool is_allowed = acl_count == 0 && acl_allows(SV("loopback.auto"), tcp_conn_peer(conn), NULL, NULL);
 	for (size_t i = 0; i < acl_count && !is_allowed; i++)
 		is_allowed = acl_allows(sv_of(acls[i]), tcp_conn_peer(conn), NULL, NULL);

@@ -53,6 +53,7 @@ static struct {
 	uint64_t next_seq;
 	int64_t armed_us;
 	int64_t now_us;
+	int64_t busy_us, prepare_us, slept_us; /* of the last iteration; when it began, and all sleep until then */
 	struct list defers;
 	struct list polls;
 	int32_t lateness_us[LATENESS_COUNT];
@@ -235,10 +236,24 @@ static void timer_arm(void)
 	loop.armed_us = due_us;
 }
 
+static ON_CTL void busy_note(void)
+{
+	int64_t now_us = clock_mono_us(), slept_us = (int64_t)(uv_metrics_idle_time(&loop.uv) / 1000);
+	loop.busy_us = now_us - loop.prepare_us - (slept_us - loop.slept_us);
+	loop.prepare_us = now_us;
+	loop.slept_us = slept_us;
+}
+
+int64_t loop_busy_us(void)
+{
+	return loop.busy_us;
+}
+
 static void prepare_cb(uv_prepare_t *h)
 {
 	role_assert_ctl();
 	uint64_t was = loop.handler_count;
+	busy_note();
 	loop.iteration_count++;
 	defers_run();
 	timers_run();
@@ -263,6 +278,8 @@ int loop_init(void)
 	role_assert_ctl();
 	if (uv_loop_init(&loop.uv))
 		return ST_IO;
+	uv_loop_configure(&loop.uv, UV_METRICS_IDLE_TIME);
+	loop.prepare_us = clock_mono_us();
 	loop_watch_reset();
 	list_init(&loop.defers);
 	list_init(&loop.polls);

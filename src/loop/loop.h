@@ -25,7 +25,8 @@ ON_CTL void loop_fini(void); /* closes the handles that remain; DCHECKs that non
 /* Callbacks under way; 0: outside the loop (start, shutdown), where a wait may run it. */
 ANY unsigned loop_depth(void);
 ON_CTL struct uv_loop_s *loop_uv(void);
-ON_CTL int64_t loop_now_us(void); /* monotonic, cached at the start of the iteration */
+ON_CTL int64_t loop_busy_us(void); /* what the last whole iteration took, without its sleep */
+ON_CTL int64_t loop_now_us(void);  /* monotonic, cached at the start of the iteration */
 
 /* Timers are embedded, need no closing, and live in one 4-ary heap behind one uv timer. A timer that is linked must be
  * cancelled before its memory goes. Zero-initialised is a valid idle timer. */

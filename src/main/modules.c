@@ -10,7 +10,7 @@
 
 /* each room's descriptors */
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
-    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms, mod_otel;
+    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms, mod_otel, mod_guard;
 extern const struct module core_presence; /* the room presence */
 extern const struct module mod_dialplan_asterisk, inline_in_dptools;
 extern const struct module capture_in_commands;
@@ -30,7 +30,7 @@ static const struct name_desc pcm_names[] = {
 static const struct name_desc timer_names[] = {{"timer", "soft"}, {NULL}};
 static const struct module core_pcm = {.abi = MODULE_ABI, .name = "CORE_PCM_MODULE", .names = pcm_names};
 static const struct module core_softtimer = {.abi = MODULE_ABI, .name = "CORE_SOFTTIMER_MODULE", .names = timer_names};
-static const struct module *const always[] = {&core_pcm, &core_softtimer, &core_presence};
+static const struct module *const always[] = {&core_pcm, &core_softtimer, &core_presence, &mod_guard};
 
 static const struct module *const all[] = {
     &mod_console,
@@ -90,7 +90,7 @@ bool modules_have_file(const char *conf)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (reads(all[i], conf))
 			return true;
-	return false;
+	return reads(&mod_guard, conf);
 }
 
 int modules_register_all(void)

@@ -61,8 +61,7 @@ static X509 *cert_make(EVP_PKEY *key, const char *const *names)
 	rand_bytes(&serial, sizeof(serial));
 	const char *common = names[0] && is_name(names[0]) ? names[0] : "tandem";
 	X509_NAME *subject = c ? X509_get_subject_name(c) : NULL;
-	bool ok = c && X509_set_version(c, 2) &&
-	          ASN1_INTEGER_set_uint64(X509_get_serialNumber(c), (serial >> 1) | 1) &&
+	bool ok = c && X509_set_version(c, 2) && ASN1_INTEGER_set_uint64(X509_get_serialNumber(c), (serial >> 1) | 1) &&
 	          X509_gmtime_adj(X509_getm_notBefore(c), -86400L) &&
 	          X509_gmtime_adj(X509_getm_notAfter(c), 86400L * VALID_DAYS) && X509_set_pubkey(c, key) &&
 	          X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)common, -1, -1, 0) &&
@@ -79,10 +78,11 @@ static X509 *cert_make(EVP_PKEY *key, const char *const *names)
 
 static bool pem_make(enum cert_kind kind, const char *const *names, BIO *out)
 {
-	EVP_PKEY *key =
-	    kind == CERT_EC ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256") : EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)RSA_BITS);
+	EVP_PKEY *key = kind == CERT_EC ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256")
+	                                : EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)RSA_BITS);
 	X509 *cert = key ? cert_make(key, names) : NULL;
-	bool ok = cert && PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL) && PEM_write_bio_X509(out, cert);
+	bool ok =
+	    cert && PEM_write_bio_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL) && PEM_write_bio_X509(out, cert);
 	X509_free(cert);
 	EVP_PKEY_free(key);
 	return ok;
@@ -118,7 +118,8 @@ static void folder_make(const char *path)
 {
 	char folder[4096];
 	const char *slash = strrchr(path, '/');
-	if (!slash || slash == path || snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path) >= (int)sizeof(folder))
+	if (!slash || slash == path ||
+	    snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path) >= (int)sizeof(folder))
 		return;
 	mkdir(folder, 0750);
 }
@@ -136,7 +137,8 @@ int cert_ensure(const char *path, enum cert_kind kind, const char *const *names,
 	folder_make(path);
 	BIO *out = BIO_new(BIO_s_mem());
 	if (!out || !pem_make(kind, names, out)) {
-		log_error("no certificate could be made for %s: %s", path, ERR_reason_error_string(ERR_peek_last_error()));
+		log_error(
+		    "no certificate could be made for %s: %s", path, ERR_reason_error_string(ERR_peek_last_error()));
 		ERR_clear_error();
 		st = ST_IO;
 	} else {
@@ -145,7 +147,8 @@ int cert_ensure(const char *path, enum cert_kind kind, const char *const *names,
 		if (st == ST_IO)
 			log_error("the certificate %s cannot be written: %s", path, strerror(errno));
 		else if (!st)
-			log_notice("%s was not there: a certificate of our own was made (%s); put yours in its place and say reloadcert",
+			log_notice("%s was not there: a certificate of our own was made (%s); put yours in its place "
+			           "and say reloadcert",
 			    path, kind == CERT_EC ? "ECDSA P-256" : "RSA 2048");
 		if (!st && was_made)
 			*was_made = true;

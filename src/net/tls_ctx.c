@@ -20,7 +20,14 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { SNI_MAX = 64, SESSIONS_MAX = 32, SUBJECTS_MAX = 64, TICKET_NAME_BYTES = 16, HMAC_KEY_BYTES = 32, AES_KEY_BYTES = 32 };
+enum {
+	SNI_MAX = 64,
+	SESSIONS_MAX = 32,
+	SUBJECTS_MAX = 64,
+	TICKET_NAME_BYTES = 16,
+	HMAC_KEY_BYTES = 32,
+	AES_KEY_BYTES = 32
+};
 #define TICKET_KEYS_US (3600 * 1000000LL)
 
 struct ticket_key {
@@ -251,8 +258,8 @@ int tls_verify_parse(const char *text, unsigned *out)
 	static const struct {
 		const char *word;
 		unsigned bits;
-	} words[] = {{"none", 0}, {"in", TLS_VERIFY_IN}, {"out", TLS_VERIFY_OUT}, {"all", TLS_VERIFY_IN | TLS_VERIFY_OUT},
-	    {"subjects_in", TLS_VERIFY_IN | TLS_VERIFY_SUBJECTS_IN},
+	} words[] = {{"none", 0}, {"in", TLS_VERIFY_IN}, {"out", TLS_VERIFY_OUT},
+	    {"all", TLS_VERIFY_IN | TLS_VERIFY_OUT}, {"subjects_in", TLS_VERIFY_IN | TLS_VERIFY_SUBJECTS_IN},
 	    {"subjects_out", TLS_VERIFY_OUT | TLS_VERIFY_SUBJECTS_OUT},
 	    {"subjects_all", TLS_VERIFY_IN | TLS_VERIFY_OUT | TLS_VERIFY_SUBJECTS_IN | TLS_VERIFY_SUBJECTS_OUT}};
 	unsigned bits = 0;
@@ -301,8 +308,8 @@ static int version_of(struct sv word)
 	static const struct {
 		const char *name;
 		int version;
-	} names[] = {{"tlsv1", TLS1_VERSION}, {"tlsv1.0", TLS1_VERSION}, {"tlsv1.1", TLS1_1_VERSION}, {"tlsv1.2", TLS1_2_VERSION},
-	    {"tlsv1.3", TLS1_3_VERSION}};
+	} names[] = {{"tlsv1", TLS1_VERSION}, {"tlsv1.0", TLS1_VERSION}, {"tlsv1.1", TLS1_1_VERSION},
+	    {"tlsv1.2", TLS1_2_VERSION}, {"tlsv1.3", TLS1_3_VERSION}};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (sv_isi(word, names[i].name) || sv_isi(word, names[i].name + 4))
 			return names[i].version;
@@ -321,7 +328,8 @@ static int versions_set(SSL_CTX *ctx, const char *text, struct buf *why)
 			continue;
 		int v = version_of(word);
 		if (!v)
-			return fail(why, ST_INVAL, "tls-version: %.*s is none of tlsv1, tlsv1.1, tlsv1.2, tlsv1.3", SVF(word));
+			return fail(
+			    why, ST_INVAL, "tls-version: %.*s is none of tlsv1, tlsv1.1, tlsv1.2, tlsv1.3", SVF(word));
 		low = !low || v < low ? v : low;
 		high = v > high ? v : high;
 	}
@@ -374,8 +382,8 @@ static int authorities_load(SSL_CTX *ctx, const struct tls_conf *conf, bool is_s
 	return ST_OK;
 }
 
-static int server_make(SSL_CTX **out, struct tls_ctx *c, const struct tls_conf *conf, const char *cert, const char *key,
-    struct buf *why)
+static int server_make(
+    SSL_CTX **out, struct tls_ctx *c, const struct tls_conf *conf, const char *cert, const char *key, struct buf *why)
 {
 	static const unsigned char id[] = "tandem";
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());

@@ -3,6 +3,7 @@
  * straight to the kernel and are never queued. ICMP errors of earlier sends are not ours to act on: transactions time
  * out by their own clocks. */
 #include "net/udp.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -11,8 +12,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+enum { WAITED_MAX_US = 60000000 };
 enum { BATCH = 16, DATAGRAM_MAX = 65535, BATCHES_PER_WAKE = 2, RCVBUF_DEFAULT = 4 << 20 };
 
 struct udp {
@@ -27,6 +31,10 @@ static char data[BATCH][DATAGRAM_MAX + 1];
 static struct addr sources[BATCH];
 static struct iovec vectors[BATCH];
 static struct mmsghdr messages[BATCH];
+/* When the kernel got each, and the two clocks as the batch was read. */
+static char stamps[BATCH][CMSG_SPACE(sizeof(struct timespec))] __attribute__((aligned(8)));
+static int current;
+static int64_t read_wall_us, read_mono_us;
 
 static void messages_prepare(void)
 {
@@ -35,8 +43,34 @@ static void messages_prepare(void)
 		messages[i].msg_hdr = (struct msghdr){.msg_name = &sources[i],
 		    .msg_namelen = sizeof(sources[i]),
 		    .msg_iov = &vectors[i],
-		    .msg_iovlen = 1};
+		    .msg_iovlen = 1,
+		    .msg_control = stamps[i],
+		    .msg_controllen = sizeof(stamps[i])};
 	}
+}
+
+/* The clock that stamps: not the one of base/clock, which tests may set. */
+static int64_t kernel_wall_us(void)
+{
+	struct timespec t = {0};
+	syscall(SYS_clock_gettime, CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t udp_waited_us(const struct udp *u)
+{
+	struct msghdr *m = &messages[current].msg_hdr;
+	struct timespec t;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+			continue;
+		memcpy(&t, CMSG_DATA(c), sizeof(t));
+		int64_t us = read_wall_us - ((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000);
+		if (us < 0 || us > WAITED_MAX_US) /* the machine's clock was set meanwhile */
+			us = 0;
+		return us + (clock_mono_us() - read_mono_us);
+	}
+	return 0;
 }
 
 static void readable(int events, void *arg)
@@ -49,8 +83,11 @@ static void readable(int events, void *arg)
 			continue;
 		if (n <= 0)
 			break;
+		read_mono_us = clock_mono_us();
+		read_wall_us = kernel_wall_us();
 		for (int i = 0; i < n && u->fd >= 0; i++) {
 			data[i][messages[i].msg_len] = 0;
+			current = i;
 			u->fn(data[i], messages[i].msg_len, &sources[i], u->arg);
 		}
 		if (n < BATCH)
@@ -72,6 +109,8 @@ int udp_open(struct udp **out, const struct addr *bind_addr, size_t rcvbuf_bytes
 	if (setsockopt(u->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
 		setsockopt(u->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	setsockopt(u->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	int on = 1;
+	setsockopt(u->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	sock_local(u->fd, &u->local);
 	rc = loop_poll_open(&u->poll, u->fd, "udp", readable, u);
 	if (!rc)

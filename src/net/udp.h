@@ -10,5 +10,8 @@ typedef void (*udp_recv_fn)(const char *data, size_t n, const struct addr *src, 
 ON_CTL int udp_open(struct udp **out, const struct addr *bind, size_t rcvbuf_bytes, udp_recv_fn fn, void *arg);
 /* Sends at once; ST_AGAIN when the socket buffer is full (the packet is lost: UDP). */
 ON_CTL int udp_send(struct udp *u, const struct addr *dst, const void *p, size_t n);
+/* How long the datagram that is being handled (within the callback) had waited in the socket, by the kernel's stamp;
+ * the handling of those read together with it counts. */
+ON_CTL int64_t udp_waited_us(const struct udp *u);
 ON_CTL void udp_local(const struct udp *u, struct addr *out);
 ON_CTL void udp_close(struct udp *u); /* NULL is fine */

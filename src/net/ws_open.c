@@ -7,7 +7,8 @@
 
 static int refuse(struct buf *out, int status, const char *headers, const char *why)
 {
-	buf_printf(out, "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s\n",
+	buf_printf(out,
+	    "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nConnection: close\r\n%sContent-Length: %zu\r\n\r\n%s\n",
 	    status, http_status_phrase(status), headers, strlen(why) + 1, why);
 	return ST_DENIED;
 }

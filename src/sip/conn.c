@@ -101,7 +101,8 @@ static ON_CTL void hold_tell(struct sip_conn *c)
 
 static ON_CTL bool take_frames(struct sip_conn *c)
 {
-	struct sip_source src = {.flow = {.ops = c->ops, .local = c->local, .peer = c->peer, .conn = c}};
+	struct sip_source src = {
+	    .flow = {.ops = c->ops, .local = c->local, .peer = c->peer, .conn = c}, .waited_us = loop_busy_us()};
 	struct sip_stack *s = c->stack;
 	size_t at = 0;
 	while (at < c->in.n && c->is_open) {
@@ -132,9 +133,13 @@ static ON_CTL bool take_frames(struct sip_conn *c)
 void sip_conn_input(struct sip_conn *c, const char *p, size_t n)
 {
 	mem_ref(c);
-	if (c->is_pinged && !c->in.n && n >= 2 && !memcmp(p, "\r\n", 2) && (n == 2 || p[2] != '\r'))
-		p += 2, n -= 2; /* the answer to our keep-alive (RFC 5626 3.5.1) */
-	sip_conn_heard(c);
+	if (c->is_open && sip_stack_bars(c->stack, &c->peer))
+		conn_end(c, true);
+	if (c->is_open) {
+		if (c->is_pinged && !c->in.n && n >= 2 && !memcmp(p, "\r\n", 2) && (n == 2 || p[2] != '\r'))
+			p += 2, n -= 2; /* the answer to our keep-alive (RFC 5626 3.5.1) */
+		sip_conn_heard(c);
+	}
 	if (c->is_open && (buf_add(&c->in, p, n) || !take_frames(c)))
 		conn_end(c, false);
 	hold_tell(c);
@@ -143,7 +148,8 @@ void sip_conn_input(struct sip_conn *c, const char *p, size_t n)
 
 void sip_conn_message(struct sip_conn *c, const char *p, size_t n)
 {
-	struct sip_source src = {.flow = {.ops = c->ops, .local = c->local, .peer = c->peer, .conn = c}};
+	struct sip_source src = {
+	    .flow = {.ops = c->ops, .local = c->local, .peer = c->peer, .conn = c}, .waited_us = loop_busy_us()};
 	struct sip_stack *s = c->stack;
 	uint64_t malformed = s->stats.malformed;
 	if (!c->is_open)
@@ -209,7 +215,7 @@ static ON_CTL struct sip_conn *conn_new(
 struct sip_conn *sip_conn_accepted(struct sip_listener *l, const struct addr *peer, const struct addr *local)
 {
 	struct sip_stack *s = l->stack;
-	struct sip_conn *c = conn_new(s, l->ops, peer);
+	struct sip_conn *c = sip_stack_bars(s, peer) ? NULL : conn_new(s, l->ops, peer);
 	if (!c)
 		return NULL;
 	if (conn_guard_enter(&c->guard, s->conn_limit, peer, false, on_guard_end, c)) {

@@ -16,7 +16,8 @@
 #define MAC_CHARS 32
 /* One an answer: at 20,000 registrations a second a nonce is remembered for three seconds, which outlives a backlog. */
 #define SLOTS_DEFAULT 65536
-#define NONCE_CHARS (TIME_CHARS + SALT_CHARS + MAC_CHARS)
+#define PLACE_CHARS 16
+#define NONCE_CHARS (TIME_CHARS + SALT_CHARS + MAC_CHARS + PLACE_CHARS)
 
 struct slot {
 	uint64_t hash; /* 0 = free */
@@ -34,6 +35,7 @@ struct digest_server {
 	uint8_t key[32];
 	struct set *sets;
 	size_t set_count;
+	uint64_t computed_count;
 };
 
 int digest_server_new(struct digest_server **out, const struct digest_config *cfg)
@@ -72,10 +74,23 @@ static void nonce_mac(const struct digest_server *d, const char *text, char *out
 	digest_hex(mac, MAC_CHARS / 2, out);
 }
 
-static void nonce_make(const struct digest_server *d, char *out /* NONCE_CHARS + 1 */)
+/* Keyed: who does not get our answers cannot tell what stands in a nonce for his victim's address. */
+static void nonce_place(const struct digest_server *d, const char *text, const struct addr *to, char *out)
+{
+	uint8_t in[sizeof(d->key) + TIME_CHARS + SALT_CHARS + 8] = {0};
+	struct sv host = to ? addr_host_key(to) : SV_NONE;
+	memcpy(in, d->key, sizeof(d->key));
+	memcpy(in + sizeof(d->key), text, TIME_CHARS + SALT_CHARS);
+	if (host.n)
+		memcpy(in + sizeof(in) - 8, host.p, host.n);
+	snprintf(out, PLACE_CHARS + 1, "%016llx", (unsigned long long)hash_bytes(in, sizeof(in)));
+}
+
+static void nonce_make(const struct digest_server *d, const struct addr *to, char *out /* NONCE_CHARS + 1 */)
 {
 	snprintf(out, TIME_CHARS + SALT_CHARS + 1, "%016llx%08x", (unsigned long long)clock_mono_us(), rand_u32());
 	nonce_mac(d, out, out + TIME_CHARS + SALT_CHARS);
+	nonce_place(d, out, to, out + TIME_CHARS + SALT_CHARS + MAC_CHARS);
 }
 
 /* true when it is ours, of this run; birth as clock_mono_us. */
@@ -94,11 +109,26 @@ static bool nonce_read(const struct digest_server *d, struct sv nonce, int64_t *
 	return true;
 }
 
+bool digest_is_given_to(const struct digest_server *d, struct sv nonce, const struct addr *src)
+{
+	char place[PLACE_CHARS + 1];
+	int64_t birth_us;
+	if (!nonce_read(d, nonce, &birth_us))
+		return false;
+	nonce_place(d, nonce.p, src, place);
+	return digest_equal(place, nonce.p + NONCE_CHARS - PLACE_CHARS, PLACE_CHARS);
+}
+
+uint64_t digest_computed_count(const struct digest_server *d)
+{
+	return d->computed_count;
+}
+
 void digest_challenge_put(struct digest_server *d, struct buf *out, bool is_proxy, const char *realm,
-    enum digest_algorithm alg, bool is_stale)
+    enum digest_algorithm alg, bool is_stale, const struct addr *to)
 {
 	char nonce[NONCE_CHARS + 1];
-	nonce_make(d, nonce);
+	nonce_make(d, to, nonce);
 	buf_adds(out, is_proxy ? "Proxy-Authenticate: Digest realm=" : "WWW-Authenticate: Digest realm=");
 	sip_put_quoted(out, sv_of(realm));
 	buf_printf(out, ", nonce=\"%s\"", nonce);
@@ -270,7 +300,7 @@ static enum digest_result count_check(struct digest_server *d, const struct sip_
 }
 
 enum digest_result digest_check(struct digest_server *d, const struct sip_msg *m, bool is_proxy, const char *realm,
-    const struct digest_secret *secret)
+    const struct digest_secret *secret, const struct addr *src)
 {
 	struct sip_auth a;
 	enum digest_algorithm alg = DIGEST_MD5;
@@ -288,10 +318,11 @@ enum digest_result digest_check(struct digest_server *d, const struct sip_msg *m
 		return DIGEST_BAD;
 	if (a.qop.n ? !sv_isi(a.qop, "auth") || !a.cnonce.p || !a.nc.n : !d->cfg.accepts_no_qop)
 		return DIGEST_MALFORMED;
-	if (!uri_fits(m, a.uri) || !response_fits(m, &a, alg, secret))
-		return DIGEST_BAD;
-	if (!nonce_read(d, a.nonce, &birth_us))
+	if (!nonce_read(d, a.nonce, &birth_us) || (src && !digest_is_given_to(d, a.nonce, src)))
 		return DIGEST_STALE;
+	d->computed_count++;
+	if (!response_fits(m, &a, alg, secret) || !uri_fits(m, a.uri))
+		return DIGEST_BAD;
 	if (clock_mono_us() - birth_us > d->cfg.nonce_life_us)
 		return DIGEST_STALE;
 	return count_check(d, &a, birth_us);

@@ -37,6 +37,12 @@ static ON_CTL void room_make(struct sip_stack *s)
 	}
 }
 
+const struct sip_sender *sip_sender_find(const struct sip_stack *s, const struct addr *a)
+{
+	struct sip_node *node = sip_table_first(&s->sender_table, sip_key(addr_host_key(a), SV_NONE, SV_NONE, 4));
+	return node ? list_entry(node, struct sip_sender, node) : NULL;
+}
+
 struct sip_sender *sip_sender_heard(struct sip_stack *s, const struct sip_source *src, size_t n)
 {
 	uint64_t key = sip_key(addr_host_key(&src->flow.peer), SV_NONE, SV_NONE, 4);

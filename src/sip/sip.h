@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "net/addr.h"
 #include "net/conn_limit.h"
+#include "sip/filter.h"
 #include "sip/msg/msg.h"
 
 struct sip_transport_ops;
@@ -67,6 +68,9 @@ struct sip_stack_config {
 	/* Over UDP an address that has not shown that it receives our answers is sent at most so many times the bytes
 	 * that came from it; 0 = no bound */
 	unsigned answer_factor;
+	/* When messages wait longer than so until they are read, and that lasts, new calls that waited so get a 503
+	 * (shed.c); 0 = never */
+	int overload_ms;
 };
 struct sip_trace {
 	bool is_outgoing;
@@ -87,6 +91,13 @@ struct sip_stack_handlers {
 	/* A connection that stood has ended; may be NULL. Not when the stack closes. */
 	void (*on_conn_closed)(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *arg);
 	void (*on_trace)(struct sip_stack *s, const struct sip_trace *t, void *arg); /* may be NULL */
+	void (*on_overload)(struct sip_stack *s, bool is_on, void *arg);             /* may be NULL */
+	/* A request as it was parsed: true = it was taken care of and goes no
+	 * further: it is dropped without an answer. NULL: everything goes on. */
+	bool (*is_unwanted)(struct sip_stack *s, const struct addr *src, const struct sip_msg *m, void *arg);
+	/* Nothing of that address is read: datagrams are dropped before a byte is looked at, connections are not
+	 * accepted and those that stand are closed when they speak. NULL: everybody is heard. */
+	bool (*is_barred)(struct sip_stack *s, const struct addr *src, void *arg);
 	void (*on_malformed)(
 	    struct sip_stack *s, const struct addr *src, struct sv data, const char *why, void *arg); /* may be NULL */
 };
@@ -106,6 +117,9 @@ ANY bool sip_stack_has_transport(const struct sip_stack *s, enum sip_transport t
 /* Another external_host and port from now on; NULL or 0: the local ones. Calls keep what they have told. */
 ON_CTL int sip_stack_set_external(struct sip_stack *s, const char *host, uint16_t port);
 ON_CTL void sip_stack_set_trace(struct sip_stack *s, bool is_on);
+/* What passes in and out; the lists' texts are the caller's and must stay until they are set anew. NULL: everything. */
+ON_CTL void sip_stack_set_filters(
+    struct sip_stack *s, const struct sip_filter_lists *in, const struct sip_filter_lists *out);
 ON_CTL void *sip_stack_arg(const struct sip_stack *s);
 /* "sip:USER@HOST:PORT;transport=tcp" (no brackets) that reaches us from dst; user may be NULL. */
 ON_CTL int sip_stack_contact_uri(
@@ -118,9 +132,16 @@ struct sip_stack_stats {
 	uint64_t held_back; /* responses not sent or repeated: their address had credit for no more */
 	uint64_t host_shed; /* of shed: one address had too many transactions */
 	uint64_t failovers, marked_dead, widened; /* requests sent to another place; over TCP for their length */
+	uint64_t filtered;                        /* requests of denied methods, and such as nobody wants */
+	uint64_t overload_shed;                   /* of shed: they had waited too long */
+	uint64_t dropped;                         /* unread, in overload */
+	uint64_t barred;                          /* messages and connections of addresses that are not heard */
 	size_t server_transactions, client_transactions, dialogs, calls, conns, senders, dead;
 	struct conn_limit_counts conn_limit;
 };
+/* How long the message read last had waited, and whether new calls are refused for it. Of all stacks. */
+ON_CTL int64_t sip_shed_waited_us(void);
+ON_CTL bool sip_shed_is_on(void);
 ON_CTL void sip_stack_stats_get(const struct sip_stack *s, struct sip_stack_stats *out);
 
 /* ---- server transactions ---- */

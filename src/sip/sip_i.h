@@ -41,12 +41,26 @@ struct sip_stack {
 	size_t done_count;
 	struct ltimer done_timer;
 	struct sip_stack_stats stats;
-	struct buf out;      /* scratch for what is sent */
-	struct buf self;     /* scratch for our own host:port */
-	struct buf unfolded; /* scratch for messages with folded lines */
+	struct buf out;                       /* scratch for what is sent */
+	struct buf self;                      /* scratch for our own host:port */
+	struct buf unfolded;                  /* scratch for messages with folded lines */
+	struct buf filtered_in, filtered_out; /* scratch for messages whose headers were filtered */
+	struct sip_filter_lists filter_in, filter_out;
+	bool has_filter_in, has_filter_out;
 	struct sip_hdr in_hdrs[SIP_MSG_HDRS_MAX];
 	struct sip_hdr own_hdrs[SIP_MSG_HDRS_MAX];
 };
+
+/* ---- overload (shed.c) ---- */
+/* A message is read that had waited so long. */
+ON_CTL void sip_shed_note(struct sip_stack *s, int64_t waited_us);
+/* Before it is parsed: true when it is dropped. */
+ON_CTL bool sip_shed_drops(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n);
+/* A new request, known to be no repetition: true when it was refused. */
+ON_CTL bool sip_shed_refuses(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m);
+
+/* Nothing is to be read of that address (counted). */
+ON_CTL bool sip_stack_bars(struct sip_stack *s, const struct addr *src);
 
 /* ---- senders (sender.c) ---- */
 struct sip_sender {
@@ -61,6 +75,7 @@ struct sip_sender {
 };
 /* A request of n bytes came; NULL when out of memory. */
 ON_CTL struct sip_sender *sip_sender_heard(struct sip_stack *s, const struct sip_source *src, size_t n);
+ON_CTL const struct sip_sender *sip_sender_find(const struct sip_stack *s, const struct addr *a); /* or NULL */
 ON_CTL void sip_sender_proved(struct sip_sender *d);
 ON_CTL bool sip_sender_is_known(const struct sip_sender *d);
 enum sip_pay {

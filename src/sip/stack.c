@@ -58,6 +58,8 @@ static ON_CTL void stack_free(struct sip_stack *s)
 	buf_fini(&s->out);
 	buf_fini(&s->self);
 	buf_fini(&s->unfolded);
+	buf_fini(&s->filtered_in);
+	buf_fini(&s->filtered_out);
 	mem_free(s);
 }
 
@@ -90,6 +92,8 @@ int sip_stack_new(
 	buf_init(&s->out);
 	buf_init(&s->self);
 	buf_init(&s->unfolded);
+	buf_init(&s->filtered_in);
+	buf_init(&s->filtered_out);
 	for (size_t i = 0; i < ARRAY_COUNT(tables); i++)
 		if (sip_table_init(tables[i]))
 			st = ST_NOMEM;
@@ -139,6 +143,14 @@ void sip_stack_set_trace(struct sip_stack *s, bool is_on)
 	s->is_tracing = is_on;
 }
 
+void sip_stack_set_filters(struct sip_stack *s, const struct sip_filter_lists *in, const struct sip_filter_lists *out)
+{
+	s->filter_in = in ? *in : (struct sip_filter_lists){0};
+	s->filter_out = out ? *out : (struct sip_filter_lists){0};
+	s->has_filter_in = sip_filter_is_set(&s->filter_in);
+	s->has_filter_out = sip_filter_is_set(&s->filter_out);
+}
+
 void *sip_stack_arg(const struct sip_stack *s)
 {
 	return s->arg;
@@ -166,6 +178,14 @@ void sip_stack_trace(struct sip_stack *s, bool is_out, enum sip_transport t, con
 	s->h.on_trace(s, &trace, s->arg);
 }
 
+bool sip_stack_bars(struct sip_stack *s, const struct addr *src)
+{
+	if (!s->h.is_barred || !s->h.is_barred(s, src, s->arg))
+		return false;
+	s->stats.barred++;
+	return true;
+}
+
 static bool is_keepalive(const char *p, size_t n)
 {
 	if (n > 8)
@@ -185,12 +205,36 @@ static ON_CTL void malformed(struct sip_stack *s, const struct sip_source *src, 
 		sip_stateless_reply(s, src, m, m->error_code, m->error, NULL);
 }
 
+/* Denied headers are taken out of the text and what is left is parsed anew: nobody behind sees them, copies included.
+ */
+static ON_CTL int headers_filter(struct sip_stack *s, struct sip_msg *m, unsigned flags)
+{
+	if (!sip_filter_has_headers(&s->filter_in) ||
+	    !sip_filter_strip(&s->filter_in, m->raw.p, m->raw.n, &s->filtered_in))
+		return ST_OK;
+	return sip_msg_parse(m, s->in_hdrs, SIP_MSG_HDRS_MAX, s->filtered_in.p, s->filtered_in.n, flags);
+}
+
+/* True: the request goes no further. */
+static ON_CTL bool is_filtered(struct sip_stack *s, const struct sip_source *src, const struct sip_msg *m)
+{
+	bool is_unwanted = s->h.is_unwanted && s->h.is_unwanted(s, &src->flow.peer, m, s->arg);
+	bool is_denied = !is_unwanted && s->has_filter_in && !sip_filter_takes_method(&s->filter_in, m->method_text);
+	if (is_denied)
+		sip_stateless_reply(s, src, m, 405, NULL, NULL);
+	s->stats.filtered += is_unwanted || is_denied;
+	return is_unwanted || is_denied;
+}
+
 void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const char *p, size_t n, bool is_stream)
 {
 	struct sip_msg m;
 	struct sip_source with_sender = *from, *src = &with_sender;
 	unsigned flags = is_stream ? SIP_PARSE_STREAM : 0;
-	if (s->is_closing || is_keepalive(p, n))
+	if (s->is_closing || sip_stack_bars(s, &src->flow.peer) || is_keepalive(p, n))
+		return;
+	sip_shed_note(s, src->waited_us);
+	if (sip_shed_drops(s, src, p, n))
 		return;
 	if (!is_stream && sip_is_stun(p, n)) {
 		sip_stun_answer(s, &src->flow, p, n);
@@ -206,6 +250,8 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 		sip_msg_unfold(s->unfolded.p, n);
 		st = sip_msg_parse(&m, s->in_hdrs, SIP_MSG_HDRS_MAX, s->unfolded.p, n, flags);
 	}
+	if (!st && s->has_filter_in)
+		st = headers_filter(s, &m, flags);
 	if (m.is_request)
 		src->sender = sip_sender_heard(s, src, n);
 	if (st) {
@@ -213,7 +259,8 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 	} else if (m.is_request) {
 		s->stats.requests_in++;
 		sip_rport_settle(s, src, &m);
-		sip_stx_input(s, src, &m);
+		if (!is_filtered(s, src, &m))
+			sip_stx_input(s, src, &m);
 	} else {
 		s->stats.responses_in++;
 		sip_ctx_response(s, src, &m);

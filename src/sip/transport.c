@@ -110,6 +110,9 @@ int sip_flow_send(struct sip_stack *s, const struct sip_flow *f, const char *p, 
 {
 	if (!f->ops)
 		return ST_NOTFOUND;
+	if (s->has_filter_out && sip_filter_has_headers(&s->filter_out) &&
+	    sip_filter_strip(&s->filter_out, p, n, &s->filtered_out))
+		p = s->filtered_out.p, n = s->filtered_out.n;
 	sip_stack_trace(s, true, f->ops->id, f->conn ? &f->conn->local : &f->local, &f->peer, p, n);
 	if (f->ops->max_bytes && n > f->ops->max_bytes)
 		return ST_LIMIT;

@@ -43,7 +43,7 @@ struct sip_conn { /* the begin of each stream's own. Counted: the stack's list h
 /* All on the control loop; a call through this table asserts that where it arrives. */
 struct sip_transport_ops {
 	enum sip_transport id;
-	bool needs_tls; /* certificates and the like: stack->tls */
+	bool needs_tls;                           /* certificates and the like: stack->tls */
 	size_t listener_bytes, conn_bytes;        /* of its own structs; conn_bytes 0 = datagrams */
 	size_t max_bytes;                         /* the longest message it carries; 0 = the stack's bound */
 	int64_t connect_us, idle_us;              /* streams: until it stands; without a byte */
@@ -78,13 +78,14 @@ struct sip_sender;
 struct sip_source {
 	struct sip_flow flow;
 	struct sip_sender *sender; /* of a request; NULL when out of memory */
+	int64_t waited_us;         /* until it was read */
 	bool adds_rport, ignores_rport;
 };
 ANY const struct sip_transport_ops *sip_transport_ops_of(const struct sip_stack *s, enum sip_transport t);
 /* The listener of that transport that reaches dst; NULL: none of its family. */
 ON_CTL struct sip_listener *sip_listener_for(struct sip_stack *s, enum sip_transport t, const struct addr *dst);
-/* Finds the socket, or finds or opens a connection, that leads to dst. ST_UNSUPPORTED: no such transport here. name: the
- * host that dst was found for, which a connection for it must be to (TLS); empty: any. */
+/* Finds the socket, or finds or opens a connection, that leads to dst. ST_UNSUPPORTED: no such transport here. name:
+ * the host that dst was found for, which a connection for it must be to (TLS); empty: any. */
 ON_CTL int sip_flow_open(
     struct sip_flow *out, struct sip_stack *s, enum sip_transport t, const struct addr *dst, struct sv name);
 ON_CTL int sip_flow_send(struct sip_stack *s, const struct sip_flow *f, const char *p, size_t n);
@@ -115,7 +116,7 @@ ON_CTL void sip_conns_tls_came(struct sip_stack *s, enum sip_transport t);
  * guard to the socket. */
 ON_CTL struct sip_conn *sip_conn_accepted(struct sip_listener *l, const struct addr *peer, const struct addr *local);
 ON_CTL void sip_conn_opened(struct sip_conn *c, const struct addr *local);
-ON_CTL void sip_conn_input(struct sip_conn *c, const char *p, size_t n); /* bytes as they come */
+ON_CTL void sip_conn_input(struct sip_conn *c, const char *p, size_t n);   /* bytes as they come */
 ON_CTL void sip_conn_message(struct sip_conn *c, const char *p, size_t n); /* a whole message, where that is known */
 ANY size_t sip_conn_body_max(const struct sip_conn *c);
 ON_CTL void sip_conn_drained(struct sip_conn *c);

@@ -12,7 +12,8 @@ static void on_recv(const char *data, size_t n, const struct addr *src, void *ar
 {
 	role_assert_ctl();
 	struct sip_listener *l = arg;
-	struct sip_source from = {.flow = {.ops = l->ops, .local = l->local, .peer = *src, .listener = l}};
+	struct sip_source from = {.flow = {.ops = l->ops, .local = l->local, .peer = *src, .listener = l},
+	    .waited_us = udp_waited_us(((struct udp_listener *)l)->udp)};
 	sip_stack_input(l->stack, &from, data, n, false);
 }
 

@@ -19,7 +19,7 @@ struct ws_door {
 };
 struct ws_line {
 	struct sip_conn c;
-	struct tls_conn *tls; /* a reference; NULL while it waits for what TLS is made with, and once closed */
+	struct tls_conn *tls;     /* a reference; NULL while it waits for what TLS is made with, and once closed */
 	struct http_reader *http; /* the request to open, while it comes */
 	struct ws *ws;            /* NULL: not opened yet */
 	char key[WS_KEY_CHARS + 1];
@@ -63,7 +63,11 @@ static bool is_utf8(struct sv v)
 	size_t i = 0;
 	while (i < v.n) {
 		uint8_t b = (uint8_t)v.p[i++];
-		unsigned more = b < 0x80 ? 0 : b >= 0xc2 && b < 0xe0 ? 1 : (b & 0xf0) == 0xe0 ? 2 : b >= 0xf0 && b < 0xf5 ? 3 : 9;
+		unsigned more = b < 0x80                ? 0
+		                : b >= 0xc2 && b < 0xe0 ? 1
+		                : (b & 0xf0) == 0xe0    ? 2
+		                : b >= 0xf0 && b < 0xf5 ? 3
+		                                        : 9;
 		uint8_t next = i < v.n ? (uint8_t)v.p[i] : 0;
 		if (more == 9 || v.n - i < more || (b == 0xe0 && next < 0xa0) || (b == 0xed && next > 0x9f) ||
 		    (b == 0xf0 && next < 0x90) || (b == 0xf4 && next > 0x8f))
@@ -92,8 +96,8 @@ static ON_CTL void hold_tell(struct ws_line *w)
 	size_t bytes = w->http ? http_reader_held_bytes(w->http) : w->c.in.cap;
 	bool is_in_message = w->http || (w->ws && ws_held_bytes(w->ws));
 	if (!w->is_over && (w->c.is_open || w->c.is_connecting))
-		conn_guard_hold(&w->c.guard, bytes + (w->ws ? ws_held_bytes(w->ws) + ws_queued_bytes(w->ws) : 0) +
-		                                 tls_conn_queued_bytes(w->tls),
+		conn_guard_hold(&w->c.guard,
+		    bytes + (w->ws ? ws_held_bytes(w->ws) + ws_queued_bytes(w->ws) : 0) + tls_conn_queued_bytes(w->tls),
 		    is_in_message);
 }
 

@@ -284,11 +284,21 @@ void sip_ctx_new_branch(struct sip_ctx *c)
 	enter_table(c);
 }
 
+/* The first word of the request. */
+static struct sv method_text_of(const struct ctx_params *p)
+{
+	struct sv method, rest;
+	sv_split((struct sv){p->text, p->text_n}, ' ', &method, &rest);
+	return method;
+}
+
 int sip_ctx_start(struct sip_ctx **out, struct sip_stack *s, const struct ctx_params *p)
 {
 	int st = ST_OK;
 	if (s->is_closing)
 		return ST_CLOSED;
+	if (s->has_filter_out && !sip_filter_takes_method(&s->filter_out, method_text_of(p)))
+		return ST_DENIED;
 	struct sip_ctx *c = ctx_new(s, p);
 	if (!c)
 		return ST_NOMEM;

@@ -630,6 +630,8 @@ void sip_stx_input(struct sip_stack *s, const struct sip_source *src, struct sip
 			sip_stx_resend(old);
 		return;
 	}
+	if (sip_shed_refuses(s, src, m))
+		return;
 	if (is_shed(s, src, m)) {
 		sip_stateless_reply(s, src, m, 503, NULL, "Retry-After: 5\r\n");
 		return;

@@ -4,6 +4,7 @@
 #include "core/conf/acl.h"
 #include "core/registry/principal.h"
 #include "core/value/self.h"
+#include "guard/guard.h"
 #include "web/web_i.h"
 
 #include <stdio.h>
@@ -124,6 +125,7 @@ static ON_CTL bool is_guess_slowed(struct web_call *c)
 {
 	int64_t wait_us = 0;
 	login_delay_failed(web_login_delay, http_exchange_peer(c->x));
+	guard_failed(&(struct guard_failure){.door = "http", .src = http_exchange_peer(c->x), .is_proved = true});
 	if (login_delay_turn(web_login_delay, http_exchange_peer(c->x), &wait_us)) {
 		http_exchange_header(c->x, "Retry-After", "10");
 		web_problem(c->x, 429, "too many wrong tokens from this address");
@@ -321,7 +323,8 @@ static bool may_connect(const struct addr *peer, void *arg)
 {
 	const struct buf *acls = arg;
 	role_assert_ctl();
-	return acl_allows(acls && acls->n ? buf_sv(acls) : SV("loopback.auto"), peer, NULL, NULL);
+	return !guard_is_barred(peer) &&
+	       acl_allows(acls && acls->n ? buf_sv(acls) : SV("loopback.auto"), peer, NULL, NULL);
 }
 
 const struct http_handlers web_handlers = {

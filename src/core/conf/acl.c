@@ -3,6 +3,7 @@
  * replaced whole after every change of the configuration. */
 #include "core/conf/acl.h"
 #include "base/hash.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/acl_i.h"
@@ -10,6 +11,7 @@
 #include "core/conf/dir.h"
 #include "core/value/self.h"
 #include "net/addr.h"
+#include "net/dns.h"
 
 #include <ifaddrs.h>
 #include <stdio.h>
@@ -20,7 +22,8 @@ struct prefix {
 	struct addr base;
 	unsigned bits;
 	bool is_allow;
-	char *token; /* owned, or NULL */
+	char *token;                 /* owned, or NULL */
+	const struct acl_host *host; /* it came of a name, or NULL */
 };
 struct acl_list {
 	bool default_allow;
@@ -29,6 +32,7 @@ struct acl_list {
 };
 struct acl_set {
 	struct hash *lists;
+	struct list hosts;
 };
 
 static void list_free(void *value)
@@ -86,6 +90,26 @@ static int list_add(struct acl_list *l, struct sv cidr, bool is_allow, const cha
 	l->prefixes = grown;
 	grown[l->count++] = p;
 	return ST_OK;
+}
+
+void acl_list_host_set(struct acl_list *l, const struct acl_host *h, bool is_allow, const struct dns_answer *a)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < l->count; i++)
+		if (l->prefixes[i].host != h)
+			l->prefixes[kept++] = l->prefixes[i];
+	l->count = kept;
+	if (a->status || !a->count)
+		return;
+	struct prefix *grown = mem_realloc(l->prefixes, (l->count + a->count) * sizeof(*grown));
+	if (!grown)
+		return;
+	l->prefixes = grown;
+	for (size_t i = 0; i < a->count; i++) {
+		const struct addr *base = &a->records[i].addr;
+		grown[l->count++] = (struct prefix){
+		    .base = *base, .bits = base->sa.sa_family == AF_INET6 ? 128 : 32, .is_allow = is_allow, .host = h};
+	}
 }
 
 static struct acl_list *list_new(struct acl_set *s, const char *name, bool default_allow)
@@ -205,11 +229,22 @@ static bool user_scan(struct dir_user *u, void *arg)
 	return true;
 }
 
-static ON_CTL void node_add(struct acl_list *l, const struct xml_node *node)
+/* host= is an address, a network or a name. */
+static ON_CTL void host_add(
+    struct acl_set *s, struct acl_list *l, struct sv host, bool is_allow, const struct xml_node *node)
+{
+	if (list_add(l, host, is_allow, NULL) != ST_PARSE)
+		return;
+	if (sv_find(host, '/') < host.n || acl_host_add(&s->hosts, l, sv_trim(host), is_allow))
+		log_warning(
+		    "acl: %s:%u: \"%.*s\" is no host", node->file ? node->file : "acl.conf", node->line, SVF(host));
+}
+
+static ON_CTL void node_add(struct acl_set *s, struct acl_list *l, const struct xml_node *node)
 {
 	bool is_allow = !strcasecmp(xml_attr_or(node, "type", "deny"), "allow");
 	const char *cidr = xml_attr(node, "cidr"), *domain = xml_attr(node, "domain"), *host = xml_attr(node, "host");
-	struct sv rest = sv_of(cidr ? cidr : host), one;
+	struct sv rest = sv_of(cidr), one, hosts = sv_of(host);
 	if (domain) {
 		struct user_scan scan = {l, is_allow};
 		dir_each_user(sv_of(domain), NULL, user_scan, &scan);
@@ -220,12 +255,18 @@ static ON_CTL void node_add(struct acl_list *l, const struct xml_node *node)
 			log_warning("acl: %s:%u: \"%.*s\" is no network", node->file ? node->file : "acl.conf",
 			    node->line, SVF(one));
 	}
+	while (hosts.n) {
+		sv_split(hosts, ',', &one, &hosts);
+		host_add(s, l, one, is_allow, node);
+	}
 }
 
 int acl_set_new(struct acl_set **out, const struct xml_node *conf, const char *local4)
 {
 	struct acl_set *s = mem_zalloc(sizeof(*s));
 	int st = ST_NOMEM;
+	if (s)
+		list_init(&s->hosts);
 	if (!s || (st = hash_new(&s->lists, 0, list_free)) < 0 || (st = builtins_add(s, local4)) < 0) {
 		acl_set_free(s);
 		return st;
@@ -237,7 +278,7 @@ int acl_set_new(struct acl_set **out, const struct xml_node *conf, const char *l
 		    name ? list_new(s, name, !strcasecmp(xml_attr_or(list, "default", "deny"), "allow")) : NULL;
 		if (!l)
 			continue;
-		xml_each(list, "node", node) node_add(l, node);
+		xml_each(list, "node", node) node_add(s, l, node);
 	}
 	*out = s;
 	return ST_OK;
@@ -247,6 +288,7 @@ void acl_set_free(struct acl_set *s)
 {
 	if (!s)
 		return;
+	acl_hosts_free(&s->hosts);
 	hash_free(s->lists);
 	mem_free(s);
 }
@@ -313,6 +355,7 @@ static void rebuild(void *arg)
 		return; /* out of memory: the old lists stay */
 	acl_set_free(current);
 	current = fresh;
+	acl_hosts_ask(&current->hosts);
 }
 
 int acl_start(void)

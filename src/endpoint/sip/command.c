@@ -142,8 +142,10 @@ static ON_CTL int rescan_cmd(struct api_call *c, struct profile *p)
 {
 	struct profile_conf fresh;
 	const struct xml_node *node = profile_conf_node(sv_of(p->conf.name));
-	if (node && profile_conf_parse(&fresh, node) == ST_OK)
+	if (node && profile_conf_parse(&fresh, node) == ST_OK) {
 		profile_conf_adopt(&p->conf, &fresh);
+		border_filters_set(p);
+	}
 	gateways_load(p);
 	return buf_adds(c->out, "+OK scan complete\n");
 }

@@ -49,11 +49,19 @@ static void fill_refused(struct metric_out *out, int which)
 			uint64_t count;
 		} rows[] = {{"no room", n.conn_limit.refused}, {"made room", n.conn_limit.made_room},
 		    {"late", n.conn_limit.late}, {"bytes", n.conn_limit.starved}, {"share", n.conn_limit.greedy},
-		    {"transactions", n.shed - n.host_shed}, {"transactions of an address", n.host_shed},
-		    {"rate", requests_refused(p)}, {"answer held back", n.held_back}};
+		    {"transactions", n.shed - n.host_shed - n.overload_shed},
+		    {"transactions of an address", n.host_shed}, {"overload", n.overload_shed},
+		    {"overload, not read", n.dropped}, {"banned", n.barred}, {"rate", requests_refused(p)},
+		    {"answer held back", n.held_back}};
 		for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
 			metric_put(out, (double)rows[i].count, "profile", p->conf.name, "why", rows[i].why, NULL);
 	}
+}
+
+static void fill_wait(struct metric_out *out, int which)
+{
+	role_assert_ctl();
+	metric_put(out, which ? sip_shed_is_on() : (double)sip_shed_waited_us() / 1e6, NULL);
 }
 
 enum { S_CONNS, S_SILENT, S_BYTES, S_TRANSACTIONS, S_SENDERS };
@@ -120,6 +128,8 @@ const struct metric_desc sofia_metrics[] = {
     {"tandem_tls_handshakes_total", C, "TLS handshakes by their end; the resumed ones are among those done.", fill_tls, T_ENDED},
     {"tandem_tls_handshakes", G, "TLS handshakes under way, and waiting for their turn.", fill_tls, T_NOW},
     {"tandem_sip_tcp_connections", G, "Connections of a profile: TCP, TLS, WebSocket.", fill_strangers, S_CONNS},
+    {"tandem_sip_wait_seconds", G, "How long the message read last had waited.", fill_wait, 0},
+    {"tandem_sip_overload", G, "1 while new calls are refused because messages wait too long.", fill_wait, 1},
     {"tandem_sip_tcp_silent_connections", G, "Of these without a whole message yet.", fill_strangers, S_SILENT},
     {"tandem_sip_tcp_buffered_bytes", G, "Bytes buffered for them.", fill_strangers, S_BYTES},
     {"tandem_sip_server_transactions", G, "Server transactions kept.", fill_strangers, S_TRANSACTIONS},

@@ -2,6 +2,7 @@
  * registrations back and starts the profiles; unload ends them in the opposite order. */
 #include "core/registry/module.h"
 #include "base/log.h"
+#include "core/conf/acl.h"
 #include "core/conf/config.h"
 #include "core/registry/app.h"
 #include "core/registry/complete.h"
@@ -9,6 +10,7 @@
 #include "core/value/self.h"
 #include "endpoint/sip/call/message.h"
 #include "endpoint/sip/module_i.h"
+#include "guard/guard.h"
 
 #include <string.h>
 
@@ -27,6 +29,15 @@ static void on_conn_closed(struct sip_stack *s, enum sip_transport t, const stru
 const struct profile_hooks sofia_hooks = {
     .parts = parts, .on_request = request_in, .on_conn_closed = on_conn_closed, .on_address = gateways_address_changed};
 
+static bool exempt(const struct addr *src)
+{
+	role_assert_ctl();
+	for (const struct profile *p = profile_next(NULL); p; p = profile_next(p))
+		if (*p->conf.proxy_acl && acl_allows(sv_of(p->conf.proxy_acl), src, NULL, NULL))
+			return true; /* everybody's failures come from there */
+	return gateway_is_any_at(src);
+}
+
 static int sofia_load(void)
 {
 	role_assert_ctl();
@@ -36,6 +47,7 @@ static int sofia_load(void)
 	profiles_capture_set(false);
 	sofia_trace_start(xml_child(config_conf("sofia.conf"), "global_settings"));
 	stir_sip_start(xml_child(config_conf("sofia.conf"), "global_settings"));
+	guard_exempt_set(exempt);
 	if (core_dirs() && core_dirs()->db && reg_store_open(core_dirs()->db) < 0)
 		log_error("sofia: registrations will not outlive a restart");
 	complete_lists_add(sofia_lists);
@@ -61,6 +73,7 @@ static int sofia_unload(void)
 	role_assert_ctl();
 	complete_lists_del(sofia_lists);
 	sofia_events_stop();
+	guard_exempt_set(NULL);
 	message_carrier_close();
 	profile_tls_events_stop();
 	profiles_stop_all();
@@ -99,6 +112,7 @@ static const struct var_desc vars[] = {
         false, true},
     {"sip_authorized", "boolean", "the caller showed a password or is on the access list", false, true},
     {"sip_auth_username", "text", "who authenticated; outbound: user name for challenges", true, true},
+    {"user_name", "text", "id of the directory's user that called; whose limits of expensive calls count", true, true},
     {"sip_auth_password", "text", "outbound: password for challenges", true, false},
     {"sip_acl_authed_by", "text", "access list that let the caller in", false, true},
     {"sip_invite_domain", "text", "host of our From and of the target", true, true},
@@ -261,6 +275,35 @@ static const struct conf_desc confs[] = {
     {"presence_map.conf", "exten", "list", "", "",
         "of a domain: regex and proto (conf, park, fifo ...): what a number's lamp is, with presence-proto-lookup"},
     {"resource_lists.conf", "list", "list", "", "", "a list of keys for SUBSCRIBE to list+NAME: name, domain, entries"},
+    {"sofia.conf", "drop-user-agents", "list", "", "",
+        "profile: patterns of User-Agents (or display names of From) whose requests are dropped without an answer; "
+        "scanners: a built-in list of programs that look for open doors"},
+    {"sofia.conf", "allow-methods-in", "list", "", "",
+        "profile: patterns of methods that are taken; others get 405. ACK, BYE and CANCEL always are"},
+    {"sofia.conf", "deny-methods-in", "list", "", "",
+        "profile: patterns of methods that get 405, before those allowed"},
+    {"sofia.conf", "allow-methods-out", "list", "", "", "profile: patterns of methods of ours that may go out"},
+    {"sofia.conf", "deny-methods-out", "list", "", "",
+        "profile: patterns of methods of ours that may not, before those allowed"},
+    {"sofia.conf", "allow-headers-in", "list", "", "",
+        "profile: patterns of headers that are read; others are as if they had not come, but those a message needs"},
+    {"sofia.conf", "deny-headers-in", "list", "", "",
+        "profile: patterns of headers that are not read, before those allowed"},
+    {"sofia.conf", "allow-headers-out", "list", "", "",
+        "profile: patterns of headers that go out, and those a message needs"},
+    {"sofia.conf", "deny-headers-out", "list", "", "",
+        "profile: patterns of headers that do not go out, before those allowed"},
+    {"sofia.conf", "max-calls-per-address", "number", "", "0",
+        "profile: calls at a time from one address (gateways' are not counted); more get 486; 0: any number"},
+    {"sofia.conf", "max-calls-per-user", "number", "", "0",
+        "profile: calls at a time that one account makes; its directory parameter max-calls goes before"},
+    {"sofia.conf", "max-call-rate-per-address", "number", "a minute", "0",
+        "profile: calls that one address begins in a minute"},
+    {"sofia.conf", "max-call-rate-per-user", "number", "a minute", "0",
+        "profile: calls that one account begins in a minute; its directory parameter max-call-rate goes before"},
+    {"sofia.conf", "overload-delay", "number", "ms", "30",
+        "profile: when messages wait longer until they are read, and that lasts, new calls that did get 503 with "
+        "Retry-After; at twice that strangers' other requests outside of calls, too; 0: never"},
     {"sofia.conf", "refer-outside-of-calls", "boolean", "", "false",
         "profile: an account may send REFER outside of a call: about a call of its own (Target-Dialog), or to have its "
         "own "

@@ -9,6 +9,7 @@
 #include "core/registry/principal.h"
 #include "core/run/api.h"
 #include "esl/cmd/cmd_i.h"
+#include "guard/guard.h"
 #include "text/digest.h"
 
 #include <stdio.h>
@@ -35,6 +36,7 @@ static bool is_same_secret(const char *given, const char *secret)
 static ON_CTL void login_failed(struct esl_client *c)
 {
 	login_delay_failed(esl_login_delay, tcp_conn_peer(c->conn));
+	guard_failed(&(struct guard_failure){.door = "event_socket", .src = tcp_conn_peer(c->conn), .is_proved = true});
 	log_warning("Event socket: wrong password from %s", c->id);
 	esl_client_reply(c, "-ERR invalid");
 	esl_client_end(c);

@@ -160,8 +160,8 @@ struct rt_stream {
 	struct addr remote_rtp, remote_rtcp; /* where we send */
 
 	struct rt_capture *capture; /* who wants copies of its packets; NULL: nobody */
-	struct rt_stream *peer; /* who gets what we receive; itself for echo */
-	struct rt_xcode *xcode; /* towards peer */
+	struct rt_stream *peer;     /* who gets what we receive; itself for echo */
+	struct rt_xcode *xcode;     /* towards peer */
 	struct rt_delay *delay;
 
 	struct lnode tick;

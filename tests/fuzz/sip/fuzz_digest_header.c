@@ -23,8 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_add(&b, data, size);
 	buf_adds(&b, "\r\n\r\n");
 	if (!sip_msg_parse(&m, hdrs, SIP_MSG_HDRS_MAX, b.p, b.n, 0)) {
-		CHECK(digest_check(d, &m, false, "lab", &secret) != DIGEST_OK);
-		CHECK(digest_check(d, &m, false, NULL, &secret) != DIGEST_OK);
+		CHECK(digest_check(d, &m, false, "lab", &secret, NULL) != DIGEST_OK);
+		CHECK(digest_check(d, &m, false, NULL, &secret, NULL) != DIGEST_OK);
 	}
 	buf_fini(&b);
 	return 0;

@@ -205,10 +205,15 @@ static int test_digest(void)
 	rig.nc--;
 	EXPECT_INT(ask("1000", "secret", contact), 401);
 	EXPECT(strstr(rig.reply, "stale=true"));
+	uint64_t computed = digest_computed_count(rig.p->digest);
 	EXPECT_INT(ask("1000", "wrong", contact), 403);
+	EXPECT_INT((int)(digest_computed_count(rig.p->digest) - computed), 1);
 	EXPECT_INT(auth_failures_of(rig.p, &rig.phone_addr), 1);
 	EXPECT_INT(ask("4711", NULL, contact), 401);
+	/* an unknown user is the same answer after the same work */
+	computed = digest_computed_count(rig.p->digest);
 	EXPECT_INT(ask("4711", "x", contact), 403);
+	EXPECT_INT((int)(digest_computed_count(rig.p->digest) - computed), 1);
 	EXPECT_INT(auth_failures_of(rig.p, &rig.phone_addr), 2);
 	/* 1001 still has 1234, and this is the loopback: served */
 	EXPECT_INT(ask("1001", NULL, "Contact: <sip:1001@127.0.0.1:9>\r\n"), 401);

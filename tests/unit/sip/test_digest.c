@@ -27,13 +27,13 @@ static int test_vectors(void)
 	return 0;
 }
 
-static void challenge(struct digest_server *d, char *nonce /* 64 */, enum digest_algorithm alg)
+static void challenge(struct digest_server *d, char *nonce /* 80 */, enum digest_algorithm alg)
 {
 	struct buf b;
 	buf_init(&b);
-	digest_challenge_put(d, &b, false, "lab", alg, false);
+	digest_challenge_put(d, &b, false, "lab", alg, false, NULL);
 	const char *at = strstr(b.p, "nonce=\"") + 7;
-	snprintf(nonce, 64, "%.*s", (int)strcspn(at, "\""), at);
+	snprintf(nonce, 80, "%.*s", (int)strcspn(at, "\""), at);
 	buf_fini(&b);
 }
 
@@ -43,7 +43,7 @@ struct answer {
 	bool no_qop;
 };
 
-static enum digest_result check(struct digest_server *d, const struct answer *a)
+static enum digest_result check_from(struct digest_server *d, const struct answer *a, const struct addr *src)
 {
 	static struct sip_hdr hdrs[32];
 	struct sip_msg m;
@@ -64,16 +64,22 @@ static enum digest_result check(struct digest_server *d, const struct answer *a)
 	    user, a->nonce, uri, r, a->alg == DIGEST_SHA256 ? ", algorithm=SHA-256" : "",
 	    a->no_qop ? "" : ", qop=auth, cnonce=\"cn\", nc=", a->no_qop ? "" : nc, a->extra ? ", " : "",
 	    a->extra ? a->extra : "");
-	enum digest_result res = sip_msg_parse(&m, hdrs, 32, b.p, b.n, 0) ? (enum digest_result) - 1
-	                                                                  : digest_check(d, &m, false, "lab", &secret);
+	enum digest_result res = sip_msg_parse(&m, hdrs, 32, b.p, b.n, 0)
+	                             ? (enum digest_result) - 1
+	                             : digest_check(d, &m, false, "lab", &secret, src);
 	buf_fini(&b);
 	return res;
+}
+
+static enum digest_result check(struct digest_server *d, const struct answer *a)
+{
+	return check_from(d, a, NULL);
 }
 
 static int test_server(void)
 {
 	struct digest_server *d;
-	char n[64], n2[64];
+	char n[80], n2[80];
 	clock_fake_start(1700000000000000LL);
 	EXPECT_INT(digest_server_new(&d, &(struct digest_config){.nonce_life_us = 10000000}), 0);
 	challenge(d, n, DIGEST_MD5);
@@ -100,8 +106,37 @@ static int test_server(void)
 	clock_fake_advance(11000000);
 	EXPECT_INT(check(d, &(struct answer){n, .nc = "00000100"}), DIGEST_STALE);
 	EXPECT_INT(check(d, &(struct answer){n, .nc = "00000100", .password = "wrong"}), DIGEST_BAD);
+	EXPECT_INT((int)digest_computed_count(d), 14);
 	digest_server_free(d);
 	clock_fake_stop();
+	return 0;
+}
+
+/* A nonce is of the address it was sent to: of another one neither the password is told nor a failure proved. */
+static int test_place(void)
+{
+	struct digest_server *d;
+	struct addr a, b;
+	struct buf line;
+	char n[80];
+	EXPECT_INT(addr_parse(&a, SV("192.0.2.1"), 5060), 0);
+	EXPECT_INT(addr_parse(&b, SV("192.0.2.2"), 5060), 0);
+	EXPECT_INT(digest_server_new(&d, NULL), 0);
+	buf_init(&line);
+	digest_challenge_put(d, &line, false, "lab", DIGEST_MD5, false, &a);
+	const char *at = strstr(line.p, "nonce=\"") + 7;
+	snprintf(n, sizeof(n), "%.*s", (int)strcspn(at, "\""), at);
+	buf_fini(&line);
+	EXPECT(digest_is_given_to(d, sv_of(n), &a));
+	EXPECT(!digest_is_given_to(d, sv_of(n), &b));
+	EXPECT_INT(check_from(d, &(struct answer){n, .password = "wrong"}, &b), DIGEST_STALE);
+	EXPECT_INT(check_from(d, &(struct answer){n}, &b), DIGEST_STALE);
+	EXPECT_INT((int)digest_computed_count(d), 0);
+	EXPECT_INT(check_from(d, &(struct answer){n, .password = "wrong"}, &a), DIGEST_BAD);
+	EXPECT_INT(check_from(d, &(struct answer){n}, &a), DIGEST_OK);
+	n[strlen(n) - 1] ^= 1;
+	EXPECT(!digest_is_given_to(d, sv_of(n), &a));
+	digest_server_free(d);
 	return 0;
 }
 
@@ -109,7 +144,7 @@ static int test_server(void)
 static int test_table(void)
 {
 	struct digest_server *d;
-	static char n[64][64];
+	static char n[64][80];
 	clock_fake_start(1700000000000000LL);
 	EXPECT_INT(digest_server_new(&d, &(struct digest_config){.nonce_table_slots = 8}), 0);
 	for (int i = 0; i < 64; i++) {
@@ -127,4 +162,4 @@ static int test_table(void)
 	return 0;
 }
 
-TEST_MAIN({"vectors", test_vectors}, {"server", test_server}, {"full table", test_table})
+TEST_MAIN({"vectors", test_vectors}, {"server", test_server}, {"place", test_place}, {"full table", test_table})

@@ -221,7 +221,7 @@ static int test_client_auth(void)
 	EXPECT_INT(sip_request_send(NULL, r.s, &p, rig_response, &r), 0);
 	EXPECT(peer_expect(&r.p, "REGISTER"));
 	buf_init(&challenge);
-	digest_challenge_put(d, &challenge, false, "lab", DIGEST_SHA256, false);
+	digest_challenge_put(d, &challenge, false, "lab", DIGEST_SHA256, false, NULL);
 	challenge.n -= 2; /* peer_reply adds its own line ends */
 	challenge.p[challenge.n] = '\0';
 	buf_adds(&challenge, "\n");
@@ -232,16 +232,16 @@ static int test_client_auth(void)
 	struct sip_hdr hdrs[64];
 	EXPECT_INT(sip_msg_parse(&m, hdrs, 64, r.p.in, r.p.n, 0), 0);
 	struct digest_secret good = {.password = "secret"}, bad = {.password = "guess"};
-	EXPECT_INT(digest_check(d, &m, false, "lab", &bad), DIGEST_BAD);
-	EXPECT_INT(digest_check(d, &m, false, "lab", &good), DIGEST_OK);
-	EXPECT_INT(digest_check(d, &m, false, "lab", &good), DIGEST_REPLAY);
-	EXPECT_INT(digest_check(d, &m, false, "other", &good), DIGEST_WRONG_REALM);
-	EXPECT_INT(digest_check(d, &m, true, "lab", &good), DIGEST_NO_HEADER);
+	EXPECT_INT(digest_check(d, &m, false, "lab", &bad, NULL), DIGEST_BAD);
+	EXPECT_INT(digest_check(d, &m, false, "lab", &good, NULL), DIGEST_OK);
+	EXPECT_INT(digest_check(d, &m, false, "lab", &good, NULL), DIGEST_REPLAY);
+	EXPECT_INT(digest_check(d, &m, false, "other", &good, NULL), DIGEST_WRONG_REALM);
+	EXPECT_INT(digest_check(d, &m, true, "lab", &good, NULL), DIGEST_NO_HEADER);
 	EXPECT_INT(r.response_count, 0);
 	/* the nonce grew old on the way: once more */
 	struct buf stale;
 	buf_init(&stale);
-	digest_challenge_put(d, &stale, false, "lab", DIGEST_MD5, true);
+	digest_challenge_put(d, &stale, false, "lab", DIGEST_MD5, true, NULL);
 	stale.n -= 2;
 	stale.p[stale.n] = '\0';
 	buf_adds(&stale, "\n");

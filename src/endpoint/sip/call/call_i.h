@@ -12,6 +12,7 @@
 #include "endpoint/sip/reg/reg.h"
 #include "endpoint/sip/stir/attest.h"
 #include "endpoint/sip/uri/uri.h"
+#include "guard/guard.h"
 #include "sip/sub.h"
 
 enum { INFO_DIGITS_MAX = 128 };
@@ -78,6 +79,10 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	bool has_own_domain;  /* sip_invite_domain was given */
 	bool is_answer_asked; /* by NOTIFY: sip_auto_answer */
 	bool is_bye_said;     /* ours went out, with all its headers */
+	struct call_holds {
+		struct guard_hold *address, *user;
+	} holds;                  /* what it counts as, until it is gone; or NULL */
+	struct guard_call *fraud; /* to an expensive destination; or NULL */
 };
 /* out: what hears of its dialog when it goes out; NULL: it came in. */
 ON_CTL struct call *call_new(struct profile *p, struct leg *leg, const struct sip_call_handlers *out);
@@ -136,6 +141,14 @@ ON_CTL int call_op_answer(struct leg *leg, struct leg *near);
 ON_CTL void call_op_on_hangup(struct leg *leg);
 ON_CTL void call_op_on_destroy(struct leg *leg);
 
+/* ---- bounds (call_limits.c) ---- */
+/* A call came from src, of a user or nobody: ST_LIMIT (told) when its address or user is over a bound. */
+ON_CTL int call_limits_take(
+    const struct profile *p, const struct addr *src, const struct auth *auth, bool is_gateway, struct call_holds *out);
+ON_CTL void call_limits_give(struct call_holds *h);
+/* a (NULL: nobody) calls that number: ST_DENIED when it may not (told). user: escaped, as in a URI. */
+ON_CTL int call_fraud_begin(struct call *c, struct leg *a, const char *user);
+
 /* ---- headers (headers.c) ---- */
 /* X-, P-, Diversion and User-to-User as variables with that prefix. */
 ON_CTL void call_vars_x_headers(struct call *c, const struct sip_msg *m, const char *prefix);
@@ -156,6 +169,7 @@ ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
 /* ---- who calls, before there is a call (call_in.c) ---- */
 struct caller {
 	struct auth auth;
+	char *token;          /* owned: what a proxy says of who asked it; NULL: nothing */
 	const char *acl_name; /* into acl, or NULL */
 	char acl[64];
 	bool is_authorized;
@@ -164,7 +178,8 @@ struct caller {
 };
 /* What it says of who calls, beside From, is believed (apply-identity-acl). */
 ON_CTL bool caller_is_believed(const struct profile *p, const struct caller *who, const struct addr *src);
-/* Goes on with an INVITE whose caller is known; who's auth is taken. */
+ON_CTL void caller_fini(struct caller *who); /* what it owns */
+/* Goes on with an INVITE whose caller is known; what who owns is taken. */
 ON_CTL void invite_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who);
 
 /* ---- STIR/SHAKEN (call_stir.c) ---- */

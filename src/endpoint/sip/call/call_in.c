@@ -21,6 +21,21 @@
 
 /* ---- who is it ---- */
 
+void caller_fini(struct caller *who)
+{
+	auth_fini(&who->auth);
+	mem_free(who->token);
+	who->token = NULL;
+}
+
+/* It came from a proxy of apply-proxy-acl, which says by X-AUTH-IP who asked it: that address is looked up instead. */
+static ON_CTL bool is_proxy_of(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct addr *behind)
+{
+	struct sv text = *p->conf.proxy_acl ? sip_msg_value_named(m, "X-AUTH-IP") : SV_NONE;
+	return text.n && !addr_parse(behind, text, 0) &&
+	       acl_allows(sv_of(p->conf.proxy_acl), sip_stx_peer(tx), NULL, NULL);
+}
+
 /* Access list, then digest. False: answered already. */
 static ON_CTL bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who)
 {
@@ -34,7 +49,12 @@ static ON_CTL bool caller_check(struct profile *p, struct sip_stx *tx, const str
 		return true;
 	}
 	if (*p->conf.inbound_acl) {
-		if (acl_allows(sv_of(p->conf.inbound_acl), sip_stx_peer(tx), &token, &list)) {
+		struct addr behind;
+		struct sv told = SV_NONE;
+		bool is_proxied = is_proxy_of(p, tx, m, &behind);
+		if (acl_allows(sv_of(p->conf.inbound_acl), is_proxied ? &behind : sip_stx_peer(tx), &token, &list)) {
+			if (is_proxied && (told = sip_msg_value_named(m, "X-AUTH-TOKEN")).n && !token)
+				token = who->token = sv_dup(told);
 			snprintf(who->acl, sizeof(who->acl), "%.*s", SVF(list));
 			who->acl_name = who->acl;
 			who->is_authorized = true;
@@ -355,7 +375,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m) || is_unacceptable(tx, m))
 		return;
 	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who))
-		auth_fini(&who.auth);
+		caller_fini(&who);
 	else if (!call_stir_waits(p, tx, m, &who))
 		invite_go(p, tx, m, &who);
 }
@@ -366,24 +386,35 @@ void invite_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, s
 	struct call *c = NULL;
 	struct named_leg named;
 	if (!replaces_check(p, tx, m, &named)) {
-		auth_fini(&who.auth);
+		caller_fini(&who);
 		return;
 	}
 	if (m->has_unknown_body) {
 		sip_stx_reply_once(tx, 415, NULL, CALL_ACCEPT);
-		auth_fini(&who.auth);
+		caller_fini(&who);
 		return;
 	}
 	profile_calls_of(p)->in++;
 	if (!m->sdp.n && profile_conf_offerless(&p->conf) == OFFERLESS_REFUSE) {
 		profile_calls_of(p)->failed_in++;
 		sip_stx_reply_once(tx, 480, NULL, NULL);
-		auth_fini(&who.auth);
+		caller_fini(&who);
 		return;
 	}
 	if (p->conf.is_auto_100 && !who.verdict) /* else it was sent before that was asked for */
 		sip_stx_reply(tx, 100, NULL, NULL, NULL, SV_NONE);
+	struct call_holds holds;
+	if (call_limits_take(p, sip_stx_peer(tx), &who.auth, who.gateway != NULL, &holds)) {
+		profile_calls_of(p)->failed_in++;
+		sip_stx_reply_once(tx, 486, "Too Many Calls", "Retry-After: 30\r\n");
+		caller_fini(&who);
+		return;
+	}
 	int st = is_full(p) || is_share_taken(tx, &who) ? ST_LIMIT : leg_make(p, tx, m, &who, &c);
+	if (c)
+		c->holds = holds;
+	else
+		call_limits_give(&holds);
 	if (st == ST_OK && who.verdict)
 		call_stir_vars(c->leg, who.verdict);
 	if (st == ST_OK && named.leg)
@@ -407,7 +438,7 @@ void invite_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, s
 		else
 			sip_stx_reply_once(tx, 500, NULL, NULL);
 	}
-	auth_fini(&who.auth);
+	caller_fini(&who);
 }
 
 /* ---- what core asks of the leg ---- */

@@ -187,6 +187,12 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 		st = ST_LIMIT;
 		goto done;
 	}
+	if (call_fraud_begin(c, o->originator, t.user) < 0) {
+		*cause = CAUSE_OUTGOING_CALL_BARRED;
+		leg_hangup(leg, CAUSE_OUTGOING_CALL_BARRED);
+		st = ST_DENIED;
+		goto done;
+	}
 	profile_calls_of(p)->out++;
 	*cause = CAUSE_NONE;
 	*out = leg;
@@ -256,6 +262,7 @@ static void on_answer(struct sip_call *sc, const struct sip_msg *resp, void *arg
 	role_assert_ctl();
 	if (!c->leg || !leg_is_up(c->leg))
 		return;
+	guard_fraud_answered(c->fraud);
 	vars_answering(c, resp);
 	if (resp->sdp.n)
 		st = leg_media_remote_answer(c->leg, resp->sdp);

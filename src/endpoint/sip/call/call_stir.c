@@ -92,7 +92,7 @@ static void on_verdict(const struct stir_verdict *v, void *arg)
 	role_assert_ctl();
 	/* CANCEL, or the profile's end, may have come first */
 	if (!h->p->stack || sip_stx_is_done(h->tx) || !may_pass(h, v)) {
-		auth_fini(&h->who.auth);
+		caller_fini(&h->who);
 	} else {
 		h->who.verdict = v;
 		if (h->who.gateway && !h->who.gateway->p) /* deleted meanwhile */
@@ -130,7 +130,7 @@ bool call_stir_waits(struct profile *p, struct sip_stx *tx, const struct sip_msg
 	if (policy == POLICY_MARK)
 		return false;
 	sip_stx_reply_once(tx, 503, NULL, "Retry-After: 2\r\n");
-	auth_fini(&who->auth);
+	caller_fini(who);
 	return true;
 }
 

@@ -33,7 +33,7 @@ static ON_CTL int challenge(struct call *c)
 	buf_init(&lines);
 	auth_realm_put(c->p, m, &realm);
 	if (realm.p)
-		auth_challenge_put(c->p, realm.p, true, false, &lines);
+		auth_challenge_put(c->p, realm.p, true, false, sip_call_remote_addr(c->sip), &lines);
 	buf_fini(&realm);
 	if (lines.failed || !lines.n) {
 		buf_fini(&lines);

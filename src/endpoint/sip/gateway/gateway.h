@@ -94,6 +94,8 @@ ANY const struct list *gateways_of(const struct profile *p); /* struct gateway's
 ON_CTL struct gateway *gateway_find(struct sv name);
 /* The gateway a request came by: the gw parameter of its URI, or a user of gw+NAME, which anybody may write: believed
  * from the hosts that are the gateway's (gateway_is_at) only. Borrowed; NULL when none of this profile. */
+/* Some gateway of a running profile is at that host: it is never banned. */
+ON_CTL bool gateway_is_any_at(const struct addr *src);
 ON_CTL struct gateway *gateway_of_request(struct profile *p, const struct sip_msg *m, const struct addr *src);
 /* A request of ours to the gateway went there and was answered: what comes from that host (on the loopback: and port)
  * is believed to be the gateway's. */

@@ -82,6 +82,20 @@ bool gateway_is_at(const struct gateway *g, const struct addr *src)
 	return gateway_has_addr(g, src) || (*g->conf.auth_acl && acl_allows(sv_of(g->conf.auth_acl), src, NULL, NULL));
 }
 
+bool gateway_is_any_at(const struct addr *src)
+{
+	struct lnode *n, *tmp;
+	for (struct profile *p = profile_next(NULL); p; p = profile_next(p)) {
+		list_each (&gateways_in(p)->list, n, tmp) {
+			const struct gateway *g = list_entry(n, struct gateway, link);
+			for (size_t i = 0; i < g->known_count; i++)
+				if (addr_eq_host(&g->known[i], src))
+					return true;
+		}
+	}
+	return false;
+}
+
 void gateway_addrs_init(struct gateway *g)
 {
 	struct sip_uri u;

@@ -6,14 +6,21 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/rand.h"
 #include "core/conf/acl.h"
 #include "core/conf/dir.h"
 #include "endpoint/sip/profile/profile_i.h"
+#include "guard/guard.h"
 
 #include <string.h>
 #include <strings.h>
 
 enum { FAILURES_MAX_SOURCES = 4096 };
+static bool is_proxy_kind(const struct sip_msg *m)
+{
+	return m->method != SIP_REGISTER;
+}
+
 struct auth_failures {
 	uint64_t count;
 	int64_t last_us;
@@ -25,6 +32,27 @@ void auth_fini(struct auth *a)
 	mem_free(a->username);
 	mem_free(a->realm);
 	memset(a, 0, sizeof(*a));
+}
+
+/* Whose source may be forged bans nobody: over UDP a nonce that we sent to this address has to come back with it. */
+static ON_CTL bool is_proved(struct profile *p, const struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct sip_auth a;
+	if (sip_transport_is_reliable(sip_stx_transport(tx)))
+		return true;
+	return m && !digest_answer_get(m, is_proxy_kind(m), SV_NONE, &a) &&
+	       digest_is_given_to(p->digest, a.nonce, sip_stx_peer(tx));
+}
+
+void auth_failed_tell(struct profile *p, const struct sip_stx *tx, const struct sip_msg *m)
+{
+	struct sip_auth a;
+	bool has_name = !digest_answer_get(m, is_proxy_kind(m), SV_NONE, &a);
+	auth_failed_count(p, sip_stx_peer(tx));
+	guard_failed(&(struct guard_failure){.door = "sip",
+	    .src = sip_stx_peer(tx),
+	    .user = has_name ? a.username : m->from.uri.user,
+	    .is_proved = is_proved(p, tx, m)});
 }
 
 void auth_failed_count(struct profile *p, const struct addr *src)
@@ -65,12 +93,8 @@ void auth_realm_put(const struct profile *p, const struct sip_msg *m, struct buf
 		buf_adds(out, how);
 }
 
-static bool is_proxy_kind(const struct sip_msg *m)
-{
-	return m->method != SIP_REGISTER;
-}
-
-void auth_challenge_put(struct profile *p, const char *realm, bool is_proxy, bool is_stale, struct buf *out)
+void auth_challenge_put(
+    struct profile *p, const char *realm, bool is_proxy, bool is_stale, const struct addr *to, struct buf *out)
 {
 	struct sv rest = sv_of(p->conf.auth_algorithms), one;
 	size_t start = out->n;
@@ -80,12 +104,12 @@ void auth_challenge_put(struct profile *p, const char *realm, bool is_proxy, boo
 		sv_split(rest, ',', &one, &rest);
 		one = sv_trim(one);
 		if (sv_isi(one, "SHA-256"))
-			digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_SHA256, is_stale);
+			digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_SHA256, is_stale, to);
 		else if (sv_isi(one, "MD5"))
-			digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_MD5, is_stale);
+			digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_MD5, is_stale, to);
 	}
 	if (out->n == start)
-		digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_MD5, is_stale);
+		digest_challenge_put(p->digest, out, is_proxy, realm, DIGEST_MD5, is_stale, to);
 }
 
 bool auth_has_answer(const struct profile *p, const struct sip_msg *m)
@@ -106,7 +130,7 @@ static ON_CTL void challenge(
 	struct buf b;
 	char host[ADDR_TEXT_MAX];
 	buf_init(&b);
-	auth_challenge_put(p, realm, is_proxy, is_stale, &b);
+	auth_challenge_put(p, realm, is_proxy, is_stale, sip_stx_peer(tx), &b);
 	if (p->conf.logs_auth_failures)
 		log_debug("SIP auth challenge (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s",
 		    SVF(m->method_text), p->conf.name, SVF(m->to.uri.user), SVF(m->to.uri.host),
@@ -115,10 +139,15 @@ static ON_CTL void challenge(
 	buf_fini(&b);
 }
 
-static ON_CTL enum auth_outcome refuse(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *why)
+/* is_wrong: it did not know the password; who knew it and is refused all the same guesses nothing. */
+static ON_CTL enum auth_outcome refuse(
+    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const char *why, bool is_wrong)
 {
 	char host[ADDR_TEXT_MAX];
-	auth_failed_count(p, sip_stx_peer(tx));
+	if (is_wrong)
+		auth_failed_tell(p, tx, m);
+	else
+		auth_failed_count(p, sip_stx_peer(tx));
 	addr_host(sip_stx_peer(tx), host);
 	if (p->conf.logs_auth_failures)
 		log_warning("SIP auth failure (%.*s) on sofia profile '%s' for [%.*s@%.*s] from ip %s",
@@ -150,26 +179,35 @@ static ON_CTL bool user_acl_allows(const struct dir_user *u, const struct addr *
 	return !acl || !*acl || acl_allows(sv_of(acl), src, NULL, NULL);
 }
 
+/* A user that is not there, or has no password, is looked at as one whose password nobody can know: the same work. */
 static ON_CTL enum digest_result check_answer(
-    struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u)
+    struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u, const struct addr *src)
 {
-	struct digest_secret secret = {dir_user_param(u, "password"), dir_user_param(u, "a1-hash")};
+	struct digest_secret secret = {0};
+	static char nobody[33];
+	bool is_user = u != NULL;
+	if (u)
+		secret = (struct digest_secret){dir_user_param(u, "password"), dir_user_param(u, "a1-hash")};
 	if (secret.ha1 && !*secret.ha1)
 		secret.ha1 = NULL;
 	if (secret.ha1)
 		secret.password = NULL;
 	if ((!secret.password || !*secret.password) && !secret.ha1 &&
-	    !str_is_true(dir_user_param(u, "allow-empty-password")))
-		return DIGEST_NO_USER;
+	    !(u && str_is_true(dir_user_param(u, "allow-empty-password")))) {
+		is_user = false;
+		if (!*nobody)
+			rand_token(nobody, sizeof(nobody) - 1);
+		secret.password = nobody;
+	}
 	if (!secret.password && !secret.ha1)
 		secret.password = "";
-	enum digest_result r = digest_check(p->digest, m, is_proxy_kind(m), realm, &secret);
+	enum digest_result r = digest_check(p->digest, m, is_proxy_kind(m), realm, &secret, src);
 	if (r == DIGEST_BAD && p->conf.has_broken_auth_hash && m->method != SIP_REGISTER && m->method != SIP_INVITE) {
 		struct sip_msg as_invite = *m; /* phones that always hash INVITE (NDLB-broken-auth-hash) */
 		as_invite.method_text = SV("INVITE");
-		r = digest_check(p->digest, &as_invite, is_proxy_kind(m), realm, &secret);
+		r = digest_check(p->digest, &as_invite, is_proxy_kind(m), realm, &secret, src);
 	}
-	return r;
+	return r == DIGEST_OK && !is_user ? DIGEST_NO_USER : r;
 }
 
 enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct auth *out)
@@ -193,23 +231,26 @@ enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct
 		sip_stx_reply_once(tx, 400, "Bad Authorization Header", NULL);
 		goto done;
 	}
-	const char *domain = *p->conf.force_register_domain ? p->conf.force_register_domain : realm.p;
-	if (dir_user_find(answer.username, sv_of(domain), &user) < 0) {
-		outcome = refuse(p, tx, m, "no such user");
-		goto done;
+	if (guard_is_user_barred(src, answer.username)) {
+		log_debug("sofia: %s: %.*s is banned at its address: refused", p->conf.name, SVF(answer.username));
+		goto done; /* 403, as a wrong password; nothing is counted */
 	}
-	enum digest_result r = check_answer(p, m, realm.p, user);
+	const char *domain = *p->conf.force_register_domain ? p->conf.force_register_domain : realm.p;
+	if (dir_user_find(answer.username, sv_of(domain), &user) < 0)
+		user = NULL;
+	bool is_datagram = !sip_transport_is_reliable(sip_stx_transport(tx));
+	enum digest_result r = check_answer(p, m, realm.p, user, is_datagram ? src : NULL);
 	if (r == DIGEST_STALE || r == DIGEST_REPLAY || r == DIGEST_NO_HEADER || r == DIGEST_WRONG_REALM) {
 		challenge(p, tx, m, realm.p, r == DIGEST_STALE || r == DIGEST_REPLAY);
 		outcome = AUTH_CHALLENGED;
 	} else if (r == DIGEST_MALFORMED) {
 		sip_stx_reply_once(tx, 400, "Bad Authorization Header", NULL);
 	} else if (r != DIGEST_OK) {
-		outcome = refuse(p, tx, m, digest_result_text(r));
+		outcome = refuse(p, tx, m, user ? digest_result_text(r) : "no such user", true);
 	} else if (!user_acl_allows(user, src)) {
-		outcome = refuse(p, tx, m, "auth-acl");
+		outcome = refuse(p, tx, m, "auth-acl", false);
 	} else if (is_default_password_refused(p, src, user)) {
-		outcome = refuse(p, tx, m, "default password");
+		outcome = refuse(p, tx, m, "default password", false);
 	} else {
 		out->user = mem_ref(user);
 		out->username = sv_dup(answer.username);
@@ -218,6 +259,7 @@ enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct
 		                 ? sv_dup(buf_sv(&realm))
 		                 : mem_strdup(dir_user_domain(user));
 		sip_stx_trust(tx);
+		guard_succeeded(src);
 		outcome = AUTH_OK;
 	}
 done:

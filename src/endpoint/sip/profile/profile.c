@@ -162,6 +162,7 @@ static ON_CTL int stack_open(struct profile *p)
 	    .timer_b_ms = (int)c->t1x64_ms,
 	    .max_transactions_per_host = c->max_transactions_per_host,
 	    .answer_factor = c->udp_answer_factor < 100 ? c->udp_answer_factor : 100,
+	    .overload_ms = (int)(c->overload_ms < 60000 ? c->overload_ms : 60000),
 	    .max_conns = c->tcp_max_conns,
 	    .max_conns_per_host = c->tcp_max_conns_per_host,
 	    .conn_message_ms = (int)clock_ms_of_s(c->tcp_message_s < 3600 ? c->tcp_message_s : 3600),
@@ -182,12 +183,19 @@ static ON_CTL int stack_open(struct profile *p)
 	struct sip_stack_handlers h = {.on_request = profiles.hooks->on_request,
 	    .on_conn_closed = profiles.hooks->on_conn_closed,
 	    .is_outside = is_outside,
-	    .on_trace = trace_in};
+	    .on_trace = trace_in,
+	    .is_barred = border_is_barred,
+	    .is_unwanted = border_is_unwanted,
+	    .on_overload = border_on_overload};
 	struct digest_config d = {.nonce_life_us = clock_us_of_s(c->nonce_ttl_s),
 	    .nonce_max_uses = c->max_auth_validity,
 	    .accepts_no_qop = true};
 	int st = digest_server_new(&p->digest, &d);
-	return st < 0 ? st : sip_stack_new(&p->stack, &cfg, &h, p);
+	if (!st)
+		st = sip_stack_new(&p->stack, &cfg, &h, p);
+	if (!st)
+		border_filters_set(p);
+	return st;
 }
 
 static ON_CTL void list_sorted(struct profile *p)

@@ -96,7 +96,7 @@ ON_CTL int profile_request_send(struct profile *p, const struct profile_request 
 
 /* ---- messages in the log ---- */
 ON_CTL void profile_trace_set(struct profile *p, bool is_on);
-ON_CTL void profiles_trace_set(bool is_on); /* of all, now and later */
+ON_CTL void profiles_trace_set(bool is_on);                 /* of all, now and later */
 ON_CTL void profiles_trace_level_set(enum log_level level); /* they are written with it */
 /* To the capture server (trace/trace.h). */
 ON_CTL void profile_capture_set(struct profile *p, bool is_on);
@@ -135,13 +135,21 @@ enum auth_outcome {
 ON_CTL enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct auth *out);
 ON_CTL void auth_fini(struct auth *a);
 ON_CTL void auth_failed_count(struct profile *p, const struct addr *src); /* a failed answer, never a challenge */
+/* The same of a request, and the ban list hears of it (guard/guard.h). */
+ON_CTL void auth_failed_tell(struct profile *p, const struct sip_stx *tx, const struct sip_msg *m);
 ON_CTL uint64_t auth_failures_of(struct profile *p, const struct addr *src);
-/* The challenges for a realm, in every algorithm of the profile: whole lines. */
-ON_CTL void auth_challenge_put(struct profile *p, const char *realm, bool is_proxy, bool is_stale, struct buf *out);
+/* The challenges for a realm, in every algorithm of the profile: whole lines. to: whom they go to. */
+ON_CTL void auth_challenge_put(
+    struct profile *p, const char *realm, bool is_proxy, bool is_stale, const struct addr *to, struct buf *out);
 /* An answer to a challenge of ours is in it: auth_check has something to look at. */
 ON_CTL bool auth_has_answer(const struct profile *p, const struct sip_msg *m);
 /* The realm we ask for. Appended to out. */
 ON_CTL void auth_realm_put(const struct profile *p, const struct sip_msg *m, struct buf *out);
+
+/* ---- who and what passes (border.c) ---- */
+ON_CTL void border_filters_set(struct profile *p); /* of p->conf, to the stack: again when that has changed */
+/* user-agent-filter (a profile's or user's; NULL or "": none) lets this REGISTER through. */
+ON_CTL bool border_agent_may_register(const char *filter, const struct sip_msg *m);
 
 /* ---- NAT (nat.c) ---- */
 /* Not in local-network-acl: it is told the ext- addresses. */

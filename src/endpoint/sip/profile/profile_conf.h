@@ -34,6 +34,11 @@ struct profile_conf {
 	bool is_late_negotiation, has_full_id, uses_callid_as_uuid, uses_uuid_as_callid, parses_all_headers,
 	    is_auto_100, has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id,
 	    has_cid_in_1xx;
+	/* border.c: lists */
+	char *allow_methods_in, *deny_methods_in, *allow_headers_in, *deny_headers_in, *allow_methods_out,
+	    *deny_methods_out, *allow_headers_out, *deny_headers_out, *drop_user_agents, *user_agent_filter;
+	unsigned max_calls_per_address, max_calls_per_user, max_call_rate_per_address, max_call_rate_per_user;
+	unsigned overload_ms; /* overload-delay */
 	unsigned max_calls, max_proceeding, max_rps, max_transactions_per_host, udp_answer_factor;
 	unsigned bind_attempts, bind_interval_s; /* while the port is in use */
 	unsigned tcp_max_conns, tcp_max_conns_per_host, tcp_message_s, tcp_max_bytes, tcp_max_bytes_per_host,

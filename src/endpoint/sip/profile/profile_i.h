@@ -8,6 +8,10 @@ ON_CTL bool profile_is_traced(const struct profile *p);
 ON_CTL bool profile_is_captured(const struct profile *p);
 /* trace_filter.c: is there a filter for it? */
 ON_CTL bool trace_filters_match(const struct trace_msg *m);
+/* ---- border.c: of the stack's handlers ---- */
+ON_CTL bool border_is_barred(struct sip_stack *s, const struct addr *src, void *profile);
+ON_CTL bool border_is_unwanted(struct sip_stack *s, const struct addr *src, const struct sip_msg *m, void *profile);
+ON_CTL void border_on_overload(struct sip_stack *s, bool is_on, void *profile);
 
 /* ---- profile.c ---- */
 ON_CTL void profile_urls_make(struct profile *p);

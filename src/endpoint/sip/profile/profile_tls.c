@@ -19,7 +19,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-struct profile_tls { /* the part */
+struct profile_tls {              /* the part */
 	struct addr tls, ws, wss; /* bound; unset: not listening */
 	bool is_loading, wants_again, was_loaded;
 };
@@ -73,7 +73,8 @@ static bool is_there(const struct load *l, const char *name)
 }
 
 /* cert: what there is of the candidates, else the last one, made. */
-static struct tls_ctx *ctx_read(const struct load *l, const char *cert, const char *key, enum cert_kind kind, char **why_out)
+static struct tls_ctx *ctx_read(
+    const struct load *l, const char *cert, const char *key, enum cert_kind kind, char **why_out)
 {
 	char *cert_path = path_of(l, cert), *key_path = key ? path_of(l, key) : NULL, *ca = path_of(l, "cafile.pem"),
 	     *sni = path_of(l, "sni");
@@ -112,7 +113,8 @@ static void load_run(void *arg)
 		l->tls = ctx_read(l, is_there(l, "agent.pem") ? "agent.pem" : "tls.pem", NULL, CERT_RSA, &l->tls_why);
 	bool is_split = !is_there(l, "wss.pem") && is_there(l, "wss.crt") && is_there(l, "wss.key");
 	if (l->wants_wss)
-		l->wss = ctx_read(l, is_split ? "wss.crt" : "wss.pem", is_split ? "wss.key" : NULL, CERT_EC, &l->wss_why);
+		l->wss =
+		    ctx_read(l, is_split ? "wss.crt" : "wss.pem", is_split ? "wss.key" : NULL, CERT_EC, &l->wss_why);
 }
 
 /* ---- listening ---- */
@@ -135,10 +137,12 @@ static ON_CTL void listen_binding(struct profile *p, enum sip_transport t, const
 	struct sv v = sv_trim(sv_of(text));
 	uint32_t port;
 	struct sv number = v.n && v.p[0] == ':' ? sv_sub(v, 1, SIZE_MAX) : v;
-	int st = sv_u32(number, &port) == ST_OK && port <= UINT16_MAX ? addr_parse(&bind, sv_of(p->sip_ip), (uint16_t)port)
-	                                                              : addr_parse_hostport(&bind, v, 0);
+	int st = sv_u32(number, &port) == ST_OK && port <= UINT16_MAX
+	             ? addr_parse(&bind, sv_of(p->sip_ip), (uint16_t)port)
+	             : addr_parse_hostport(&bind, v, 0);
 	if (st < 0)
-		log_error("sofia: profile %s: %s-binding \"%s\" is no ip:port", p->conf.name, sip_transport_facts(t)->param, text);
+		log_error("sofia: profile %s: %s-binding \"%s\" is no ip:port", p->conf.name,
+		    sip_transport_facts(t)->param, text);
 	else
 		listen_on(p, t, &bind, bound);
 }
@@ -209,7 +213,8 @@ static ON_CTL int load_start(struct profile *p)
 		return ST_OK;
 	if (!(l = mem_zalloc(sizeof(*l))))
 		return ST_NOMEM;
-	const char *names[] = {*c->sip_domain ? c->sip_domain : core_hostname(), core_hostname(), p->sip_ip, p->ext_sip_ip};
+	const char *names[] = {
+	    *c->sip_domain ? c->sip_domain : core_hostname(), core_hostname(), p->sip_ip, p->ext_sip_ip};
 	l->p = mem_ref(p);
 	l->folder = mem_strdup(*c->tls_cert_dir ? c->tls_cert_dir : core_dirs()->certs);
 	l->passphrase = mem_strdup(c->tls_passphrase);
@@ -224,7 +229,8 @@ static ON_CTL int load_start(struct profile *p)
 	l->wants_tls = c->has_tls;
 	l->wants_wss = *c->wss_binding;
 	if (tls_verify_parse(c->tls_verify_policy, &l->verify))
-		l->tls_why = mem_strdup("tls-verify-policy is none of none, in, out, all, subjects_in, subjects_out, subjects_all");
+		l->tls_why = mem_strdup(
+		    "tls-verify-policy is none of none, in, out, all, subjects_in, subjects_out, subjects_all");
 	if (l->tls_why) { /* not with less than what was asked for */
 		log_error("sofia: profile %s: %s: no TLS", c->name, l->tls_why);
 		load_free(l);

@@ -489,6 +489,8 @@ static ON_CTL bool is_allowed(struct reg_request *r)
 	const struct dir_user *u = r->auth.user;
 	if (u && str_is_true(dir_user_param(u, "sip-forbid-register")))
 		return false;
+	if (u && !border_agent_may_register(dir_user_param(u, "user-agent-filter"), r->m))
+		return false;
 	if (u && is_of_other_domain(r)) {
 		log_warning("sofia: %s: account %s@%s registers as %.*s@%.*s: refused", r->p->conf.name, dir_user_id(u),
 		    dir_user_domain(u), SVF(r->m->to.uri.user), SVF(r->m->to.uri.host));
@@ -551,6 +553,12 @@ void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	if (*p->conf.register_acl && !acl_allows(sv_of(p->conf.register_acl), sip_stx_peer(tx), NULL, NULL)) {
 		auth_failed_count(p, sip_stx_peer(tx));
 		log_notice("sofia: %s: REGISTER from %s: not in %s", p->conf.name, r.src_host, p->conf.register_acl);
+		sip_stx_reply_once(tx, 403, NULL, NULL);
+		return;
+	}
+	if (!border_agent_may_register(p->conf.user_agent_filter, m)) {
+		log_warning("sofia: %s: REGISTER from %s: User-Agent \"%.*s\" is not of %s", p->conf.name, r.src_host,
+		    SVF(sip_msg_value(m, SIP_HDR_USER_AGENT)), p->conf.user_agent_filter);
 		sip_stx_reply_once(tx, 403, NULL, NULL);
 		return;
 	}
