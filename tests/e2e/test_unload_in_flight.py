@@ -53,7 +53,7 @@ class Mix:
     def rings(self):
         """The jobs by queue; those of one name together."""
         counts = {}
-        for name, count in re.findall(r"jobs ([a-z ]+),(\d+),", self.sw.api("show rings")):
+        for name, count in re.findall(r"jobs ([a-z ]+?)(?: \d+)?,(\d+),", self.sw.api("show rings")):
             counts[name] = counts.get(name, 0) + int(count)
         return counts
 
