@@ -62,7 +62,7 @@ struct watcher {
 	char *list_name;
 	int64_t expires_epoch_s;
 	uint32_t version, first_cseq;
-	uint64_t told_serial;
+	uint64_t told_serial, told_lines; /* call-info: a hash of what it was told */
 	bool is_due, is_new, has_details, is_over, is_full, is_mapped /* its kind is presence_map.conf's */;
 	unsigned appearance; /* line-seize: which */
 	struct ltimer timer;
