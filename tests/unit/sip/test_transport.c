@@ -189,4 +189,31 @@ static int test_bound(void)
 	return 0;
 }
 
-TEST_MAIN({"client", test_client, TEST_LOOP}, {"server", test_server, TEST_LOOP}, {"bound", test_bound, TEST_LOOP})
+/* Connections wait for certificates only until it is said that there are none. */
+static int test_no_certificates(void)
+{
+	static const enum sip_transport secure[] = {SIP_TLS, SIP_WSS};
+	struct rig r;
+	struct addr far;
+	struct sip_flow f;
+	struct sip_stack_stats st;
+	role_assert_ctl();
+	EXPECT_INT(rig_open(&r, &(struct sip_stack_config){.has_tls = true, .trying_delay_ms = -1}), 0);
+	for (size_t i = 0; i < ARRAY_COUNT(secure); i++) {
+		EXPECT_INT(addr_parse(&far, SV("127.0.0.1"), 40000), 0);
+		EXPECT_INT(sip_flow_open(&f, r.s, secure[i], &far, SV_NONE), 0);
+		sip_stack_stats_get(r.s, &st);
+		EXPECT_INT(st.conns, 1);
+		sip_stack_set_tls(r.s, secure[i], NULL);
+		for (uint16_t port = 40000; port < 40010; port++) {
+			addr_set_port(&far, port);
+			EXPECT_INT(sip_flow_open(&f, r.s, secure[i], &far, SV_NONE), ST_UNSUPPORTED);
+		}
+		sip_stack_stats_get(r.s, &st);
+		EXPECT_INT(st.conns, 0);
+	}
+	rig_close(&r);
+	return 0;
+}
+
+TEST_MAIN({"no certificates", test_no_certificates, TEST_LOOP}, {"client", test_client, TEST_LOOP}, {"server", test_server, TEST_LOOP}, {"bound", test_bound, TEST_LOOP})
