@@ -49,6 +49,7 @@ void sip_stack_set_tls(struct sip_stack *s, enum sip_transport t, struct tls_ctx
 	mem_ref(ctx);
 	mem_unref(s->tls[t]);
 	s->tls[t] = ctx;
+	s->is_tls_told[t] = true;
 	list_each (&s->listeners, n, tmp) {
 		struct sip_listener *l = list_entry(n, struct sip_listener, link);
 		if (l->ops->id == t && l->ops->set_tls)
