@@ -20,6 +20,7 @@ struct asked {
 	const struct sip_msg *m;
 	struct auth auth;
 	struct sv event;
+	bool is_presence;
 	struct buf owner;
 	struct publication *old;
 	int64_t expires_s;
@@ -122,7 +123,8 @@ static ON_CTL bool is_matched(struct asked *a)
 	if (!tag.n)
 		return a->m->body.n || refuse(a, 400, "Missing Body", NULL);
 	a->old = hash_get(watch_profile_of(a->p)->publications, tag);
-	if (!a->old || !sv_isi(buf_sv(&a->owner), a->old->owner))
+	/* his own, and of this event: what is read of the body is what the publication takes */
+	if (!a->old || !sv_isi(buf_sv(&a->owner), a->old->owner) || a->old->is_presence != a->is_presence)
 		return refuse(a, 412, "Conditional Request Failed", NULL);
 	return true;
 }
@@ -144,7 +146,7 @@ static ON_CTL void answer(struct asked *a, const char *etag)
 	buf_fini(&headers);
 }
 
-static ON_CTL struct publication *publication_new(struct asked *a, bool is_presence)
+static ON_CTL struct publication *publication_new(struct asked *a)
 {
 	struct watch_profile *wp = watch_profile_of(a->p);
 	const struct dir_user *u = a->auth.user;
@@ -153,7 +155,7 @@ static ON_CTL struct publication *publication_new(struct asked *a, bool is_prese
 	if (!x)
 		return NULL;
 	x->p = a->p;
-	x->is_presence = is_presence;
+	x->is_presence = a->is_presence;
 	x->owner = mem_strdup(a->owner.p);
 	x->user = sv_dup(a->m->to.uri.user);
 	x->host = mem_strdup(dir_user_domain(u));
@@ -203,7 +205,6 @@ static ON_CTL void publish(struct asked *a)
 {
 	struct pidf pidf;
 	char etag[ETAG_CHARS + 1];
-	bool is_presence = sv_isi(a->event, "presence");
 	a->expires_s = granted_s(a);
 	if (!a->expires_s) {
 		if (a->old)
@@ -212,15 +213,15 @@ static ON_CTL void publish(struct asked *a)
 		answer(a, etag);
 		return;
 	}
-	if (is_presence && a->m->body.n && !sv_isi(a->m->content_type, "application/pidf+xml")) {
+	if (a->is_presence && a->m->body.n && !sv_isi(a->m->content_type, "application/pidf+xml")) {
 		refuse(a, 415, NULL, "Accept: application/pidf+xml\r\n");
 		return;
 	}
-	if (is_presence && a->m->body.n && pidf_read(&pidf, a->m->body)) {
+	if (a->is_presence && a->m->body.n && pidf_read(&pidf, a->m->body)) {
 		refuse(a, 400, "Bad Presence Document", NULL);
 		return;
 	}
-	struct publication *x = a->old ? a->old : publication_new(a, is_presence);
+	struct publication *x = a->old ? a->old : publication_new(a);
 	if (!x || !publication_enter(a, x)) {
 		refuse(a, 503, NULL, "Retry-After: 60\r\n");
 		return;
@@ -237,9 +238,10 @@ void publish_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	buf_init(&a.owner);
 	sv_split(sip_msg_value(m, SIP_HDR_EVENT), ';', &a.event, &params);
 	a.event = sv_trim(a.event);
+	a.is_presence = sv_isi(a.event, "presence");
 	if (auth_check(p, tx, m, &a.auth) != AUTH_OK)
 		goto out;
-	if (!profile_conf_has_presence(&p->conf) || (!sv_isi(a.event, "presence") && !sv_isi(a.event, "dialog")))
+	if (!profile_conf_has_presence(&p->conf) || (!a.is_presence && !sv_isi(a.event, "dialog")))
 		refuse(&a, 489, NULL, NULL);
 	else if (is_of_himself(&a) && is_matched(&a))
 		publish(&a);
