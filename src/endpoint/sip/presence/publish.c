@@ -12,6 +12,12 @@ struct publication {
 	char *owner, *user, *host;
 	bool is_presence;
 	struct ltimer timer;
+	struct lnode link; /* in its account's */
+	struct publisher *by;
+};
+struct publisher { /* an account that has some */
+	struct list all; /* the oldest first */
+	size_t count;
 };
 
 struct asked {
@@ -32,8 +38,38 @@ static ON_CTL bool refuse(struct asked *a, int code, const char *phrase, const c
 	return false;
 }
 
+static ON_CTL bool publisher_enter(struct publication *x)
+{
+	struct hash *all = watch_profile_of(x->p)->publishers;
+	struct publisher *by = hash_get(all, sv_of(x->owner));
+	if (!by && (by = mem_zalloc(sizeof(*by)))) {
+		list_init(&by->all);
+		if (hash_set(all, sv_of(x->owner), by) < 0) {
+			mem_free(by);
+			by = NULL;
+		}
+	}
+	if (!by)
+		return false;
+	list_push(&by->all, &x->link);
+	by->count++;
+	x->by = by;
+	return true;
+}
+
+static ON_CTL void publisher_leave(struct publication *x)
+{
+	if (!x->by)
+		return;
+	list_remove(&x->link);
+	if (!--x->by->count)
+		hash_del(watch_profile_of(x->p)->publishers, sv_of(x->owner));
+	x->by = NULL;
+}
+
 static ON_CTL void publication_free(struct publication *x)
 {
+	publisher_leave(x);
 	loop_timer_cancel(&x->timer);
 	mem_free(x->owner), mem_free(x->user), mem_free(x->host);
 	mem_free(x);
@@ -82,23 +118,15 @@ static ON_CTL void etag_new(char out[ETAG_CHARS + 1])
 	out[ETAG_CHARS] = 0;
 }
 
-/* How many the account has; the oldest makes room beyond the bound. */
+/* Beyond an account's bound its oldest makes room. */
 static ON_CTL void room_make(struct watch_profile *wp, const char *owner)
 {
-	struct hash_it it = {0};
-	struct publication *oldest = NULL;
-	unsigned n = 0;
-	while (hash_next(wp->publications, &it)) {
-		struct publication *x = it.value;
-		if (strcasecmp(x->owner, owner) != 0 || !sv_is(it.key, x->etag))
-			continue;
-		if (!n++)
-			oldest = x;
-	}
-	if (n >= OF_ACCOUNT_MAX && oldest) {
-		tags_forget(oldest);
-		publication_free(oldest);
-	}
+	struct publisher *by = hash_get(wp->publishers, sv_of(owner));
+	if (!by || by->count < OF_ACCOUNT_MAX)
+		return;
+	struct publication *oldest = list_entry(list_first(&by->all), struct publication, link);
+	tags_forget(oldest);
+	publication_free(oldest);
 }
 
 /* ---- the request ---- */
@@ -159,7 +187,7 @@ static ON_CTL struct publication *publication_new(struct asked *a)
 	x->owner = mem_strdup(a->owner.p);
 	x->user = sv_dup(a->m->to.uri.user);
 	x->host = mem_strdup(dir_user_domain(u));
-	if (x->owner && x->user && x->host)
+	if (x->owner && x->user && x->host && publisher_enter(x))
 		return x;
 	publication_free(x);
 	return NULL;

@@ -33,6 +33,7 @@ struct watch_profile { /* a profile's part */
 	struct list watchers;
 	struct hash *owners;       /* "user@domain" -> how many, as a pointer */
 	struct hash *publications; /* ETag -> struct publication */
+	struct hash *publishers;   /* "user@domain" -> struct publisher (publish.c) */
 	struct hash *flows;        /* "tls 10.0.0.1:5061" -> a struct list of watchers (flow.c) */
 	size_t count;
 	uint64_t notifies, failed, merged;
