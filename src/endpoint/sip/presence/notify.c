@@ -141,9 +141,12 @@ static ON_CTL int tell(struct watcher *w, const char *reason, bool has_state)
 	if (has_state && !reason && is_told_already(w, buf_sv(&more)))
 		goto out;
 	state_put(w, reason, state);
-	st = more.failed || body.failed || ctype.failed
-	         ? ST_NOMEM
-	         : sip_sub_tell(w->sub, state, more.p, body.n ? ctype.p : NULL, buf_sv(&body));
+	bool is_lost = more.failed || body.failed || ctype.failed;
+	if (is_lost && reason) /* the end is told without it: the dialog must know that it is over */
+		st = sip_sub_tell(w->sub, state, NULL, NULL, SV_NONE);
+	else
+		st = is_lost ? ST_NOMEM
+		             : sip_sub_tell(w->sub, state, more.p, body.n ? ctype.p : NULL, buf_sv(&body));
 	if (st)
 		goto out;
 	wp->notifies++;
