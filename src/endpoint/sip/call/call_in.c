@@ -180,6 +180,7 @@ static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct 
 		leg_var_setf(leg, "sip_via_port", "%u", m->via.port);
 	if (m->via.has_rport)
 		leg_var_setf(leg, "sip_via_rport", "%u", port);
+	body_invite_in(c, m);
 	leg_var_setf(leg, "max_forwards", "%d", m->max_forwards >= 0 ? m->max_forwards : 70);
 	if (profile_conf_has_presence(&c->p->conf))
 		from_var(leg, "presence_id", m);

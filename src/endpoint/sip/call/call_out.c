@@ -97,6 +97,7 @@ static ON_CTL int from_originator(struct call *c, struct leg *a)
 	const char *left = leg_var(a, "max_forwards");
 	snprintf(c->originator_uuid, sizeof(c->originator_uuid), "%s", a->uuid);
 	call_headers_pass(c, a);
+	body_invite_pass(c, a);
 	if (left)
 		sv_u32(sv_of(left), &hops);
 	if (hops > 255)
