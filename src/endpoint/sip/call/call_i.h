@@ -23,6 +23,9 @@ struct info_digits { /* that go to the phone by INFO, one after the other (call_
 	bool is_busy; /* sent is not answered yet */
 	struct ltimer pause;
 };
+struct gruu_called { /* by what GRUU it was called (call_gruu.c); NULL: by none */
+	char *user, *host, *instance;
+};
 struct session_timer {        /* RFC 4028 (session_timer.c) */
 	uint32_t s;           /* agreed on; 0 = none */
 	bool is_ours;         /* we refresh, else the far side does */
@@ -71,6 +74,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char *auth_user, *auth_password;
 	struct sip_sub *transfer; /* their REFER waits for its outcome (confirm_blind_transfer); NULL = none */
 	struct sip_sub *referral; /* we sent a REFER: what becomes of it is told here; NULL = none */
+	struct gruu_called gruu;
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
 	struct session_timer session;
@@ -231,6 +235,17 @@ ON_CTL bool body_invite_make(struct call *c, struct sv sdp, struct buf *ctype, s
 ON_CTL bool body_request_passed(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
 /* The same of an INFO that is for us too (proxy-info-content-types), and is answered elsewhere. */
 ON_CTL void body_info_copied(struct call *c, const struct sip_msg *m);
+
+/* ---- GRUU (call_gruu.c) ---- */
+/* The INVITE goes to a GRUU whose phone is not there: it was answered. */
+ON_CTL bool gruu_refused(struct profile *p, struct sip_stx *tx, const struct sip_msg *m);
+ON_CTL void gruu_invite_in(struct call *c, const struct sip_msg *m);
+ON_CTL void gruu_fini(struct gruu_called *g);
+ON_CTL void gruu_contact_take(
+    struct call *c, const struct sip_msg *m); /* m's Contact is one: reached where it came from */
+/* May a (NULL: nobody in particular) reach that contact; and what it dials, "profile/target". */
+ON_CTL bool gruu_is_for(const struct call *a, const struct reg *r);
+ON_CTL bool gruu_excludes(const struct call *a, struct profile *p, const char *dialled);
 
 /* ---- SIP-I (call_isup.c) ---- */
 ON_CTL void isup_invite_in(struct call *c, const struct sip_msg *m, struct leg_profile *lp);
