@@ -217,7 +217,7 @@ NO_ROLE_CHECK static int test_drain_goes_on(void)
 	return 0;
 }
 
-/* Somebody stopped the loop before, as what the end cancels may do: the wait leaves nothing behind (loop_fini looks). */
+/* Somebody stopped the loop before, as what the end cancels may do: the wait leaves nothing behind. */
 NO_ROLE_CHECK static int test_drain_stopped(void)
 {
 	loop_stop();
