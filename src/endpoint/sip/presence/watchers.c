@@ -213,7 +213,8 @@ void watcher_gone(struct watcher *w)
 void watcher_end(struct watcher *w, const char *reason)
 {
 	home_del(w);
-	notify_last(w, reason, false);
+	/* Whose seizure became a call hears what the line shows. */
+	notify_last(w, reason, w->package->id == PKG_LINE_SEIZE && shared_seizure_is_over(w));
 }
 
 /* ---- what its dialog tells ---- */
