@@ -181,6 +181,7 @@ struct sip_dst {
 	struct addr addr; /* unset = found from the Route or the request URI */
 	enum sip_transport transport;
 	bool is_flow_only; /* by the connection that leads there; none is opened (a phone behind NAT, a browser) */
+	bool is_by_name;   /* found for the host's name: a connection over TLS must be to that name */
 };
 /* ---- names: the places that serve a URI, in their order (RFC 3263) ---- */
 struct sip_place {
