@@ -295,6 +295,7 @@ ON_CTL int call_phone_event(struct leg *leg, const char *event);
 ON_CTL int call_display(struct leg *leg, const char *name, const char *number);      /* display.c */
 ON_CTL void call_display_said(struct call *c, const char *name, const char *number); /* its phone shows them */
 ON_CTL void call_display_read(struct call *c, const struct sip_msg *m);              /* of a re-INVITE, UPDATE, INFO */
+ON_CTL void call_display_learn(struct call *c, const struct sip_msg *resp);          /* of who is called */
 ON_CTL bool call_is_unacknowledged(const struct call *c);                            /* its 2xx waits for the ACK */
 ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
 ON_CTL int call_out_dial(struct leg *leg);

@@ -234,6 +234,7 @@ static ON_CTL void vars_answering(struct call *c, const struct sip_msg *resp)
 	call_vars_from_msg(c, resp);
 	call_vars_x_headers(c, resp, "sip_rh_");
 	call_headers_back(c, resp);
+	call_display_learn(c, resp);
 	isup_response_in(c, resp);
 	call_hosts_tell(c, a, resp);
 }
