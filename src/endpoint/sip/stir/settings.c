@@ -90,8 +90,8 @@ static unsigned number(const struct xml_node *node, const char *name, unsigned o
 	if (!*text)
 		return otherwise;
 	if (sv_u32(sv_of(text), &n) || !n) {
-		log_warning("sofia: %s%s \"%s\" is no number of seconds; it is %u", config_param_at(node, name, at), name,
-		    text, otherwise);
+		log_warning("sofia: %s%s \"%s\" is no number of seconds; it is %u", config_param_at(node, name, at),
+		    name, text, otherwise);
 		return otherwise;
 	}
 	return n;
