@@ -182,7 +182,8 @@ static void on_turn(void *arg)
 	struct lnode *n;
 	int64_t end_us = clock_mono_us() + SLICE_US;
 	role_assert_ctl();
-	for (bool is_first = true; (n = list_first(&telling.due)) && (is_first || clock_mono_us() < end_us); is_first = false) {
+	for (bool is_first = true; (n = list_first(&telling.due)) && (is_first || clock_mono_us() < end_us);
+	     is_first = false) {
 		struct watcher *w = list_entry(n, struct watcher, due_link);
 		list_remove(n);
 		w->is_due = false;
