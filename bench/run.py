@@ -397,7 +397,7 @@ def row_tls():
 def row_tls_calls():
     """calls bridged between phones on kept TLS connections"""
     what = "bridged calls between phones on kept TLS connections"
-    r = climb("tls", 2500, make=tls_phones.CallTlsSwitch, conns=tls_phones.RATE_CONNS, users=tls_phones.RATE_CONNS, first_user=100000)
+    r = climb("tls", 2500, make=tls_phones.CallTlsSwitch, conns=tls_phones.RATE_CONNS, users=tls_phones.RATE_CONNS, first_user=tls_phones.FIRST)
     b = r.get("best")
     if not b:
         return {"key": "tls-calls", "what": what, "value": "no clean rate found" + disturbed(r["steps"]), "goal": "2,500/s", "met": False, "data": r}
