@@ -1,10 +1,13 @@
 /* Calls over connections that are there: whoever is called answers at once and keeps nothing, the caller acknowledges
- * and hangs up at once. A call is found again by the number in its Call-ID. Nothing is repeated, as TLS loses nothing.
+ * and hangs up at once. A call is found again by the number in its Call-ID,
+ * which has the process's, too: a switch remembers the calls of the run before. Nothing is repeated, as TLS loses
+ * nothing.
  */
 #include "streams.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CALLS = 65536 };
 struct stream_call {
@@ -33,12 +36,13 @@ void stream_call_start(struct phone *from, int port, unsigned to_user, int64_t d
 	n_.under_way++;
 	int n = snprintf(text, sizeof(text),
 	    "INVITE sip:7%u@127.0.0.1:%d SIP/2.0\r\nVia: SIP/2.0/TLS "
-	    "127.0.0.1:%u;branch=z9hG4bKi%u;rport\r\nMax-Forwards: 70\r\n"
-	    "From: <sip:caller@127.0.0.1>;tag=c%u\r\nTo: <sip:7%u@127.0.0.1>\r\nCall-ID: %u@tls\r\nCSeq: 1 INVITE\r\n"
+	    "127.0.0.1:%u;branch=z9hG4bKi%u-%d;rport\r\nMax-Forwards: 70\r\n"
+	    "From: <sip:caller@127.0.0.1>;tag=c%u-%d\r\nTo: <sip:7%u@127.0.0.1>\r\nCall-ID: %u-%d@tls\r\nCSeq: 1 "
+	    "INVITE\r\n"
 	    "Contact: <sip:caller@127.0.0.1:%u;transport=tls>\r\nUser-Agent: bench\r\nContent-Type: application/sdp\r\n"
 	    "Content-Length: %zu\r\n\r\n%s",
-	    to_user, port, 10000 + from->id % 50000, number, number, to_user, number, 10000 + from->id % 50000,
-	    sizeof(sdp) - 1, sdp);
+	    to_user, port, 10000 + from->id % 50000, number, getpid(), number, getpid(), to_user, number, getpid(),
+	    10000 + from->id % 50000, sizeof(sdp) - 1, sdp);
 	phone_put(from, text, n);
 }
 
@@ -47,11 +51,11 @@ static void dialog_send(struct phone *p, const struct message *m, uint32_t numbe
 	char text[2048];
 	struct span uri = span_uri(m->contact);
 	int n = snprintf(text, sizeof(text),
-	    "%s %.*s SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:%u;branch=z9hG4bK%c%u;rport\r\nMax-Forwards: 70\r\nFrom: "
+	    "%s %.*s SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:%u;branch=z9hG4bK%c%u-%d;rport\r\nMax-Forwards: 70\r\nFrom: "
 	    "%.*s\r\nTo: %.*s\r\n"
-	    "Call-ID: %u@tls\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n",
-	    method, SPAN(uri), 10000 + p->id % 50000, method[0], number, SPAN(m->from), SPAN(m->to), number, cseq,
-	    method);
+	    "Call-ID: %u-%d@tls\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n",
+	    method, SPAN(uri), 10000 + p->id % 50000, method[0], number, getpid(), SPAN(m->from), SPAN(m->to), number,
+	    getpid(), cseq, method);
 	if (n < (int)sizeof(text))
 		phone_put(p, text, n);
 }
@@ -60,10 +64,10 @@ static void failure_ack(struct phone *p, const struct message *m, uint32_t numbe
 {
 	char text[2048];
 	int n = snprintf(text, sizeof(text),
-	    "ACK sip:7@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:%u;branch=z9hG4bKi%u;rport\r\nMax-Forwards: "
+	    "ACK sip:7@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:%u;branch=z9hG4bKi%u-%d;rport\r\nMax-Forwards: "
 	    "70\r\nFrom: %.*s\r\n"
-	    "To: %.*s\r\nCall-ID: %u@tls\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
-	    10000 + p->id % 50000, number, SPAN(m->from), SPAN(m->to), number);
+	    "To: %.*s\r\nCall-ID: %u-%d@tls\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
+	    10000 + p->id % 50000, number, getpid(), SPAN(m->from), SPAN(m->to), number, getpid());
 	if (n < (int)sizeof(text))
 		phone_put(p, text, n);
 }
