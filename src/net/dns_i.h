@@ -36,3 +36,5 @@ ANY void dns_ttl_note(unsigned *least_s, int64_t ttl_s); /* the least of those s
 
 /* What an answer packet says: its addresses in *a (a->status too) and for how long they hold. Any bytes. */
 ANY void dns_packet_read(enum dns_kind kind, const unsigned char *p, int n, struct dns_answer *a, unsigned *ttl_s);
+/* No answer: rc is c-ares' code. */
+ANY void dns_packet_failed(struct dns_answer *a, int rc, unsigned *ttl_s);

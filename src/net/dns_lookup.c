@@ -1,6 +1,6 @@
-/* One look-up, whoever drives its channel: what needs no server, the questions, what the packets say, and the way of a
- * worker that waits for it. c-ares checks that an answer is of the server asked and of this question; what is handed on
- * from it is read here. */
+/* One look-up, whoever drives its channel: what needs no server, the questions, and the way of a
+ * worker that waits for it. c-ares checks that an answer is of the server asked and of this question; what is in it
+ * dns_packet.c reads. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/dns_i.h"
@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <string.h>
 
-enum { TTL_MIN_S = 1, TTL_MAX_S = 3600, MISSING_S = 30, FAILED_S = 5, LABEL_MAX = 63 };
+enum { LABEL_MAX = 63 };
 
 /* A host name (RFC 952, 1123; underscores occur), whose last label is no number: "127.1" and the like are addresses to
  * some libraries and no names to anybody. */
@@ -79,77 +79,6 @@ bool dns_known(const struct dns_conf *c, enum dns_kind kind, struct sv name, str
 	return false;
 }
 
-/* ---- packets ---- */
-
-void dns_ttl_note(unsigned *least_s, int64_t ttl)
-{
-	unsigned s = ttl < TTL_MIN_S ? TTL_MIN_S : ttl > TTL_MAX_S ? TTL_MAX_S : (unsigned)ttl;
-	if (s < *least_s)
-		*least_s = s;
-}
-
-static int read_4(const unsigned char *p, int n, struct dns_answer *a, unsigned *ttl_s)
-{
-	struct ares_addrttl found[DNS_RECORDS_MAX];
-	int count = DNS_RECORDS_MAX, rc = ares_parse_a_reply(p, n, NULL, found, &count);
-	for (int i = 0; !rc && i < count; i++) {
-		a->records[i].addr = (struct addr){.in4 = {.sin_family = AF_INET, .sin_addr = found[i].ipaddr}};
-		dns_ttl_note(ttl_s, found[i].ttl);
-	}
-	a->count = rc || count < 0 ? 0 : (size_t)count;
-	return rc;
-}
-
-static int read_6(const unsigned char *p, int n, struct dns_answer *a, unsigned *ttl_s)
-{
-	struct ares_addr6ttl found[DNS_RECORDS_MAX];
-	int count = DNS_RECORDS_MAX, rc = ares_parse_aaaa_reply(p, n, NULL, found, &count);
-	for (int i = 0; !rc && i < count; i++) {
-		a->records[i].addr = (struct addr){.in6 = {.sin6_family = AF_INET6}};
-		memcpy(&a->records[i].addr.in6.sin6_addr, &found[i].ip6addr, 16);
-		dns_ttl_note(ttl_s, found[i].ttl);
-	}
-	a->count = rc || count < 0 ? 0 : (size_t)count;
-	return rc;
-}
-
-static int status_of(int rc)
-{
-	switch (rc) {
-	case ARES_SUCCESS:
-		return ST_OK;
-	case ARES_ENODATA:
-	case ARES_ENOTFOUND:
-		return ST_NOTFOUND;
-	case ARES_ETIMEOUT:
-		return ST_TIMEOUT;
-	case ARES_ENOMEM:
-		return ST_NOMEM;
-	case ARES_EBADNAME:
-		return ST_PARSE;
-	default:
-		return ST_IO;
-	}
-}
-
-static void failed(struct dns_answer *a, int status, unsigned *ttl_s)
-{
-	a->status = status, a->count = 0;
-	*ttl_s = status == ST_NOTFOUND ? MISSING_S : FAILED_S;
-}
-
-void dns_packet_read(enum dns_kind kind, const unsigned char *p, int n, struct dns_answer *a, unsigned *ttl_s)
-{
-	*ttl_s = TTL_MAX_S;
-	a->count = a->text_n = 0;
-	int rc = kind == DNS_AAAA                       ? read_6(p, n, a, ttl_s)
-	         : kind == DNS_SRV || kind == DNS_NAPTR ? dns_service_read(kind, p, n, a, ttl_s)
-	                                                : read_4(p, n, a, ttl_s);
-	a->status = ST_OK;
-	if (rc || !a->count)
-		failed(a, rc ? status_of(rc) : ST_NOTFOUND, ttl_s);
-}
-
 /* ---- the questions ---- */
 
 static void on_packet(void *arg, int rc, int timeouts, unsigned char *p, int n);
@@ -171,7 +100,7 @@ static void on_packet(void *arg, int rc, int timeouts, unsigned char *p, int n)
 		return;
 	bool is_6 = l->kind == DNS_AAAA || l->is_second;
 	if (rc)
-		failed(&l->answer, status_of(rc), &l->ttl_s);
+		dns_packet_failed(&l->answer, rc, &l->ttl_s);
 	else
 		dns_packet_read(l->kind >= DNS_SRV ? l->kind : is_6 ? DNS_AAAA : DNS_A, p, n, &l->answer, &l->ttl_s);
 	/* NXDOMAIN is true of every type; only a name that is there may have another one */

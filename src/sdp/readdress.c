@@ -10,36 +10,41 @@ static void put_conn(struct buf *out, struct sv host)
 }
 
 /* o=user id version IN IP4 address */
-static void put_origin(struct buf *out, struct sv line, struct sv host)
+static void put_origin(struct buf *out, struct sv value, struct sv host)
 {
-	size_t i = 0, spaces = 0;
-	while (i < line.n && spaces < 3)
-		spaces += line.p[i++] == ' ';
-	if (spaces < 3)
-		return;
-	buf_addv(out, sv_sub(line, 0, i));
-	buf_printf(out, "IN IP%d %.*s\r\n", sdp_host_kind(host) == 6 ? 6 : 4, SVF(host));
+	struct sv user = sdp_word(&value), id = sdp_word(&value), version = sdp_word(&value);
+	if (version.n)
+		buf_printf(out, "o=%.*s %.*s %.*s IN IP%d %.*s\r\n", SVF(user), SVF(id), SVF(version),
+		    sdp_host_kind(host) == 6 ? 6 : 4, SVF(host));
 }
 
 /* m=kind port[/n] proto formats; true: it is the line that is ours now */
-static bool put_media(struct buf *out, struct sv line, uint16_t port, bool is_taken)
+static bool put_media(struct buf *out, struct sv value, uint16_t port, bool is_taken)
 {
-	struct sv kind, rest, old;
-	sv_split(line, ' ', &kind, &rest);
-	sv_split(rest, ' ', &old, &rest);
-	bool is_ours = !is_taken && sv_isi(kind, "m=audio") && !sv_is(old, "0");
-	buf_printf(out, "%.*s %u %.*s\r\n", SVF(kind), is_ours ? port : 0u, SVF(rest));
+	struct sv kind = sdp_word(&value), old = sdp_word(&value);
+	bool is_ours = !is_taken && sv_isi(kind, "audio") && !sv_is(old, "0");
+	buf_printf(out, "m=%.*s %u %.*s\r\n", SVF(kind), is_ours ? port : 0u, SVF(sv_trim(value)));
 	return is_ours;
 }
 
-static bool is_left_out(struct sv line)
+static bool is_left_out(struct sv attribute)
 {
-	static const char *const starts[] = {
-	    "a=candidate", "a=remote-candidates", "a=ice-", "a=end-of-candidates", "a=rtcp:"};
+	static const char *const starts[] = {"candidate", "remote-candidates", "ice-", "end-of-candidates", "rtcp:"};
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
-		if (sv_startsi(line, sv_of(starts[i])))
+		if (sv_startsi(attribute, sv_of(starts[i])))
 			return true;
 	return false;
+}
+
+/* The line as sdp_parse reads it, so that nothing is one thing here and another there. */
+static void put_line(struct buf *out, char letter, struct sv value, struct sv host)
+{
+	if (letter == 'c' && !sv_isi(value, "IN IP4 0.0.0.0"))
+		put_conn(out, host);
+	else if (letter == 'o')
+		put_origin(out, value, host);
+	else if (letter != 'a' || !is_left_out(value))
+		buf_printf(out, "%c=%.*s\r\n", letter, SVF(value.n ? value : SV(" ")));
 }
 
 int sdp_readdress(struct sv text, struct sv host, uint16_t port, struct buf *out)
@@ -53,18 +58,14 @@ int sdp_readdress(struct sv text, struct sv host, uint16_t port, struct buf *out
 	while (text.n) {
 		struct sv line;
 		sv_split(text, '\n', &line, &text);
-		if (line.n && line.p[line.n - 1] == '\r')
-			line.n--;
-		if (!line.n || is_left_out(line))
+		line = sv_trim(line);
+		if (!line.n)
 			continue;
-		if (sv_startsi(line, SV("c=")) && !sv_isi(sv_trim(line), "c=IN IP4 0.0.0.0"))
-			put_conn(out, host);
-		else if (sv_startsi(line, SV("o=")))
-			put_origin(out, line, host);
-		else if (sv_startsi(line, SV("m=")))
-			is_taken |= put_media(out, line, port, is_taken);
+		struct sv value = sv_trim(sv_sub(line, 2, line.n));
+		if (line.p[0] == 'm')
+			is_taken |= put_media(out, value, port, is_taken);
 		else
-			buf_printf(out, "%.*s\r\n", SVF(line));
+			put_line(out, line.p[0], value, host);
 	}
 	return out->failed ? ST_NOMEM : ST_OK;
 }

@@ -1,5 +1,6 @@
 /* Any bytes as Replaces, Join, Target-Dialog, Refer-To, and the body of an INFO. What is read is part of what was
- * given, and what may go into a header is fit for it. */
+ * given, and what may go into a header is fit for it.
+ * Parser: endpoint/sip/uri/names.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "endpoint/sip/uri/uri.h"

@@ -1,14 +1,78 @@
 /* Any bytes as header lines of a REGISTER: what a phone says of flows (instance, reg-id) and of proxies on its way
- * (Path) becomes bounded text that is one address in a dial string, and comes out of it as the Route that went in.
- * Parser: endpoint/sip/reg/outbound.c, endpoint/sip/reg/gruu.c, endpoint/sip/uri/dialstring.c */
+ * (Path) becomes bounded text that is one address in a dial string, and comes out of it as the Route that went in. The
+ * same bytes as dial strings: the configuration's own, and as what came from outside, which stays in its place.
+ * Parser: endpoint/sip/reg/outbound.c, endpoint/sip/reg/gruu.c, endpoint/sip/uri/dialstring.c,
+ * endpoint/sip/uri/contact.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "endpoint/sip/reg/reg_i.h"
 #include "endpoint/sip/uri/uri.h"
+#include "text/mark.h"
 
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void target_use(struct sofia_target *t)
+{
+	struct sip_dst dst = {.transport = SIP_TRANSPORT_NONE};
+	char *route = NULL;
+	CHECK(t->user && t->host && sip_is_value(sv_of(t->uri ? t->uri : "")));
+	sofia_target_route(t, &route, &dst);
+	CHECK(!route || (t->fs_path && dst.transport == SIP_TRANSPORT_NONE));
+	mem_free(route);
+	sofia_target_fini(t);
+}
+
+/* A Contact as it stands in a dial string: the same address, and one of ours. */
+static void contact_round(const struct sip_uri *u)
+{
+	struct sip_uri back;
+	struct sofia_target t;
+	struct buf b, text;
+	const char *why;
+	buf_init(&b);
+	buf_init(&text);
+	for (int keeps_ours = 0; keeps_ours < 2; keeps_ours++) {
+		buf_clear(&b);
+		if (contact_render(u, keeps_ours, &b, &why)) {
+			CHECK(*why);
+			continue;
+		}
+		CHECK(
+		    contact_is_rendered(buf_sv(&b)) && !sip_uri_parse(&back, buf_sv(&b)) && sv_eq(back.host, u->host));
+		if (!sofia_target_parse(&t, buf_sv(&b)))
+			target_use(&t);
+	}
+	sofia_uri_put_text(&text, u);
+	if (!sofia_target_parse(&t, buf_sv(&text)))
+		target_use(&t);
+	buf_fini(&text);
+	buf_fini(&b);
+}
+
+static void dial_strings(struct sv text)
+{
+	static const char *const before[] = {"", "internal/", "gateway/gw/", "gateway/",
+	    "internal/sip:a@h;fs_path=", "sip:h;", "internal/1000@", "1000%"};
+	struct sofia_target t;
+	struct buf b;
+	buf_init(&b);
+	for (size_t i = 0; i < 2 * ARRAY_COUNT(before); i++) {
+		buf_clear(&b);
+		buf_adds(&b, before[i / 2]);
+		if (i % 2)
+			mark_put(&b, text);
+		else
+			buf_addv(&b, text);
+		if (!sofia_target_parse(&t, buf_sv(&b))) {
+			CHECK(
+			    i != 5 || (sv_is(t.gateway, "gw") && sip_is_value(sv_of(t.user)) && !strchr(t.user, '@')));
+			target_use(&t);
+		}
+	}
+	buf_fini(&b);
+}
 
 static void contacts_read(const struct sip_msg *m)
 {
@@ -20,6 +84,7 @@ static void contacts_read(const struct sip_msg *m)
 	while (sip_list_next(&it)) {
 		if (sip_nameaddr_parse(&na, it.item) || na.is_star)
 			continue;
+		contact_round(&na.uri);
 		int code = outbound_read(m, &na, &flow);
 		CHECK(code == 0 || code == 400 || code == 439);
 		CHECK(!flow.reg_id || (flow.instance.n && !code));
@@ -55,6 +120,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf b, path;
 	size_t count;
 	role_set(ROLE_CTL);
+	if (size < 2000 && !memchr(data, 0, size))
+		dial_strings((struct sv){(const char *)data, size});
 	buf_init(&b);
 	buf_init(&path);
 	buf_adds(&b, "REGISTER sip:lab SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@lab>;tag=1\r\n"

@@ -1,5 +1,6 @@
 /* What phones say of their users and lines: a presence document, the value of a Call-Info, a name or note on its way
- * into a document. What is taken must be fit to be told: a name of small letters, ASCII that XML reads. */
+ * into a document. What is taken must be fit to be told: a name of small letters, ASCII that XML reads.
+ * Parser: endpoint/sip/presence/pidf_read.c */
 #include "base/check.h"
 #include "endpoint/sip/presence/watch_i.h"
 #include "text/xml.h"

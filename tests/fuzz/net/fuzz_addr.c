@@ -17,6 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(addr_eq(&a, &b));
 		CHECK(!addr_parse(&b, sv_of(addr_host(&a, out)), addr_port(&a)) && addr_eq(&a, &b));
 		CHECK(addr_in_cidr(&a, sv_of(out)) == 1);
+		struct sv key = addr_host_key(&a);
+		CHECK(addr_is_set(&a) && addr_eq_host(&a, &b) && (key.n == 4 || key.n == 8));
+		CHECK(addr_len(&a) >= sizeof(a.in4) && (!addr_is_any(&a) || !addr_is_loopback(&a)));
+		addr_set_port(&b, 9);
+		CHECK(addr_port(&b) == 9);
 		addr_is_private(&a);
 		addr_is_loopback(&a);
 	}

@@ -1,6 +1,6 @@
 /* What is handed on from a name server's packet: whatever the bytes, a bounded list of records of the kind asked for,
  * their names within the answer's text, or a failure, kept for a bounded time.
- * Parser: net/dns_lookup.c net/dns_service.c */
+ * Parser: net/dns_packet.c, net/dns_service.c */
 #include "base/check.h"
 #include "base/status.h"
 #include "net/dns_i.h"
@@ -15,6 +15,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct dns_answer a;
 	static const enum dns_kind kinds[] = {DNS_A, DNS_AAAA, DNS_SRV, DNS_NAPTR};
 	unsigned ttl_s;
+	for (int rc = -1; rc < 30; rc++) { /* no packet, but its reason */
+		dns_packet_failed(&a, rc, &ttl_s);
+		CHECK(a.status < 0 && !a.count && ttl_s > 0);
+	}
 	for (int i = 0; i < 4 && size < 65536; i++) {
 		dns_packet_read(kinds[i], data, (int)size, &a, &ttl_s);
 		CHECK(

@@ -41,7 +41,7 @@ static void read_all(const char *p, size_t n, size_t step, struct buf *seen)
 	const char *why;
 	size_t at = 0, end = step < n ? step : n, used;
 	int st;
-	CHECK(!http_reader_new(&r, 1000));
+	CHECK(!http_reader_new(&r, 1000) && http_reader_is_idle(r));
 	for (;;) {
 		st = http_reader_feed(r, p + at, end - at, &used);
 		CHECK(used <= end - at);
@@ -58,10 +58,13 @@ static void read_all(const char *p, size_t n, size_t step, struct buf *seen)
 	}
 	if (st == ST_PARSE) {
 		int status = http_reader_error(r, &why);
-		CHECK(status >= 400 && status < 600 && why);
+		CHECK(status >= 400 && status < 600 && why && strcmp(http_status_phrase(status), "Status"));
 		buf_addc(seen, '!'); /* of several faults any may be told */
 	}
+	CHECK(http_reader_held_bytes(r) < 1 << 20);
 	http_reader_free(r);
+	http_reader_free(NULL);
+	CHECK(!strcmp(http_status_phrase(1), "Status"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -27,27 +27,41 @@ static void wire_message(struct ws *w, bool is_text, struct sv message, void *ar
 	CHECK(message.n <= 100);
 	if (is_text)
 		ws_send_text(w, message);
+	else
+		ws_send_binary(w, message);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Both sides read the same bytes: a client's frames are masked, a server's are not. */
+static ON_CTL void side(bool is_client, const uint8_t *data, size_t size)
 {
 	static const struct ws_handlers handlers = {.on_message = wire_message, .send = wire_send};
-	struct wire x = {.full_each = size ? data[0] >> 6 : 0};
-	char key[WS_ACCEPT_CHARS + 1];
+	struct wire x = {.full_each = data[0] >> 6};
 	struct ws *w;
-	role_set(ROLE_CTL);
-	role_assert_ctl();
-	ws_accept_key((struct sv){(const char *)data, size}, key);
-	if (!size)
-		return 0;
-	CHECK(!ws_server_new(&w, 100, &handlers, &x));
+	CHECK(!(is_client ? ws_client_new(&w, 1, &handlers, &x) : ws_server_new(&w, 1, &handlers, &x)));
+	ws_set_max_message(w, 100);
 	size_t step = (data[0] & 63) + 1;
 	for (size_t at = 1; at < size; at += step)
 		if (ws_feed(w, (const char *)data + at, size - at < step ? size - at : step))
 			break;
 	ws_ping(w);
 	ws_close(w, 1001, "bye");
+	CHECK(ws_send_text(w, SV("late")) == ST_CLOSED);
 	ws_flush(w);
+	CHECK(ws_held_bytes(w) <= size);
+	ws_queued_bytes(w);
 	ws_free(w);
+	ws_free(NULL);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char key[WS_ACCEPT_CHARS + 1];
+	role_set(ROLE_CTL);
+	role_assert_ctl();
+	ws_accept_key((struct sv){(const char *)data, size}, key);
+	if (!size)
+		return 0;
+	side(false, data, size);
+	side(true, data, size);
 	return 0;
 }

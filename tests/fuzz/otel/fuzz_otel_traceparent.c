@@ -1,4 +1,5 @@
-/* Any bytes as a traceparent header. */
+/* Any bytes as a traceparent header.
+ * Parser: otel/traceparent.c */
 #include "base/check.h"
 #include "otel/otel_i.h"
 #include <string.h>

@@ -3,7 +3,39 @@
 #include "rtp/rtcp.h"
 #include <stdlib.h>
 
+#include <string.h>
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A report of a source that got these packets: it fits or is refused, and is one. */
+static void written(const uint8_t *data, size_t size)
+{
+	struct rtp_source s;
+	struct rtcp_block block;
+	char name[300];
+	uint8_t out[512];
+	size_t n = size < sizeof(name) ? size : sizeof(name) - 1;
+
+	rtp_source_init(&s, 1, 8000);
+	for (size_t i = 0; i + 2 <= size; i += 2)
+		rtp_source_update(&s, (uint16_t)(data[i] << 8 | data[i + 1]), (uint32_t)i * 160, (int64_t)i * 20000);
+	rtcp_block_make(&s, size & 1 ? rtcp_ntp_mid(rtcp_ntp(1700000000000000LL)) : 0, 5000, &block);
+	memcpy(name, data, n);
+	name[n] = 0;
+	struct rtcp_sr sr = {.ntp = rtcp_ntp((int64_t)size - 4), .packets = (uint32_t)size};
+	for (unsigned kind = 0; kind < 16; kind++) {
+		struct rtcp_report r = {.ssrc = 7,
+		    .sr = kind & 1 ? &sr : NULL,
+		    .blocks = &block,
+		    .block_count = kind & 2 ? 1 : 0,
+		    .cname = kind & 4 ? name : NULL,
+		    .is_bye = kind & 8,
+		    .bye_reason = kind & 8 ? name : NULL};
+		int bytes = rtcp_write(out, size & 2 ? sizeof(out) : 60, &r);
+		if (bytes >= 0 && (bytes > (int)sizeof(out) || rtcp_check(out, (size_t)bytes)))
+			abort();
+	}
+}
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct rtcp_item it;
@@ -28,5 +60,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (is_valid && st == ST_NOTFOUND && off != size)
 		abort();
 	(void)sum;
+	written(data, size);
 	return 0;
 }

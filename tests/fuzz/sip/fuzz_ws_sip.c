@@ -1,6 +1,6 @@
 /* SIP over WebSocket as it arrives: a request to open, frames, SIP messages in them. The first byte says which side we
  * are and how the bytes are cut; as a client the answer to our opening comes first.
- * Parser: net/ws_open.c, net/ws.c */
+ * Parser: net/ws_open.c */
 #include "base/check.h"
 #include "net/http_reader.h"
 #include "net/ws_open.h"
@@ -70,6 +70,12 @@ static ON_CTL void client(const char *p, size_t n, size_t step)
 	static const char key[] = "dGhlIHNhbXBsZSBub25jZQ=="; /* RFC 6455 1.3 */
 	int code, st = ST_AGAIN;
 	size_t used = 0, have = 0;
+	char fresh[WS_KEY_CHARS + 1];
+	struct buf b;
+	buf_init(&b);
+	ws_open_request(&b, "h", "/", "sip", fresh);
+	CHECK(strlen(fresh) == WS_KEY_CHARS && strstr(b.p, fresh));
+	buf_fini(&b);
 	while (st == ST_AGAIN && have < n) {
 		have += n - have < step ? n - have : step;
 		st = ws_open_answered((struct sv){p, have}, key, "sip", &used, &code);

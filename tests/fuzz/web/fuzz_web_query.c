@@ -1,5 +1,5 @@
 /* What a client of the event stream says: names of events, and the id it comes back with.
- * Parser: web/stream.c */
+ * Parser: web/ring.c */
 #include "base/check.h"
 #include "web/web_i.h"
 #include <string.h>

@@ -445,8 +445,24 @@ static int test_recorded(void)
 	return 0;
 }
 
+/* Passed on by us: no address, port or candidate of the far side's goes through, however its line is written. */
+static int test_readdress(void)
+{
+	static const char text[] =
+	    "v=0\r\no=-\t1  1 IN IP4 10.0.0.2\r\ns= \r\n\rc=IN  IP4 10.0.0.2\r\nt=0 0\r\nm= audio\t4002 RTP/AVP 0\r\n"
+	    "a= candidate:1 1 UDP 1 10.0.0.3 5 typ host\r\na=record:off\n\rm=audio 7078 RTP/AVP 8\r\n a=rtcp:5 IN IP4 "
+	    "10.0.0.4\r\n";
+	struct buf out;
+	buf_init(&out);
+	EXPECT_INT(sdp_readdress(SV(text), SV("192.0.2.1"), 4000, &out), ST_OK);
+	EXPECT(sv_is(buf_sv(&out), "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns= \r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+	                           "m=audio 4000 RTP/AVP 0\r\na=record:off\r\nm=audio 0 RTP/AVP 8\r\n"));
+	buf_fini(&out);
+	return 0;
+}
+
 TEST_MAIN({"parse status", test_parse_status}, {"parse fields", test_parse_fields}, {"write", test_write},
     {"bounds", test_bounds}, {"hosts", test_hosts}, {"codec strings", test_codec_strings},
     {"codec string more", test_codec_string_more}, {"same codecs", test_same},
-    {"failure leaves all", test_failure_leaves_all}, {"plan only", test_plan_only}, {"oom", test_oom, TEST_OOM},
-    {"cases", test_cases}, {"recorded", test_recorded})
+    {"failure leaves all", test_failure_leaves_all}, {"plan only", test_plan_only}, {"passed on", test_readdress},
+    {"oom", test_oom, TEST_OOM}, {"cases", test_cases}, {"recorded", test_recorded})

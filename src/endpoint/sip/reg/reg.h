@@ -21,7 +21,7 @@ struct store;
 ON_CTL struct store *reg_home_store(void);
 
 ON_CTL void register_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *msg);
-/* A stream has ended: flows that came by it do too (outbound.c). */
+/* A stream has ended: flows that came by it do too (flow_end.c). */
 ON_CTL void reg_conn_closed(struct sip_stack *s, enum sip_transport t, const struct addr *peer, void *profile);
 /* A call could not go by the flow of this target: it is forgotten. Another flow of the same phone, or NULL; also when
  * the target is no flow's. */
