@@ -16,6 +16,8 @@ import tandem as t
 from test_gateway import wait_state
 from wire import Message, Phone, sdp
 
+pytestmark = pytest.mark.leaks
+
 RULES = {"=ext.test": {"A": ["198.51.100.7"], "ttl": 1}}
 
 

@@ -5,6 +5,8 @@ import pytest
 from watch import Two, presence, states, subscribe
 from wire import Message
 
+pytestmark = pytest.mark.leaks
+
 
 def test_registered_called_and_gone(sw, phone):
     w, b = phone("1002"), phone("1001")

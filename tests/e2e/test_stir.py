@@ -8,6 +8,8 @@ import pytest
 import tandem as t
 from wire import Phone, sdp
 
+pytestmark = pytest.mark.leaks
+
 CALLER, CALLED = "12155550100", "12155550199"
 
 
