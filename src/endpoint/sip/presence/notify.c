@@ -1,5 +1,6 @@
 /* Who is told, when and what. Watchers that have something to hear stand in one queue of the whole endpoint; an
- * iteration of the loop sends at most a slice of NOTIFYs, so that a change which thousands watch delays nothing else.
+ * iteration of the loop sends NOTIFYs for SLICE_US, then reads what came, so that a change which thousands watch delays
+ * nothing else by more than that.
  * One whose last NOTIFY is not answered is not in the queue: it comes again with the answer, and hears how things are
  * then. The document of a state is made once for all who see it alike: the few latest ones are kept. */
 #include "base/hash.h"
@@ -7,7 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { SLICE_COUNT = 8, DOCS_COUNT = 8 };
+enum { SLICE_US = 200, DOCS_COUNT = 8 };
 struct doc { /* by what it was made of */
 	uint64_t serial, since;
 	const struct profile *p;
@@ -141,9 +142,12 @@ static ON_CTL int tell(struct watcher *w, const char *reason, bool has_state)
 	if (has_state && !reason && is_told_already(w, buf_sv(&more)))
 		goto out;
 	state_put(w, reason, state);
-	st = more.failed || body.failed || ctype.failed
-	         ? ST_NOMEM
-	         : sip_sub_tell(w->sub, state, more.p, body.n ? ctype.p : NULL, buf_sv(&body));
+	bool is_lost = more.failed || body.failed || ctype.failed;
+	if (is_lost && reason) /* the end is told without it: the dialog must know that it is over */
+		st = sip_sub_tell(w->sub, state, NULL, NULL, SV_NONE);
+	else
+		st = is_lost ? ST_NOMEM
+		             : sip_sub_tell(w->sub, state, more.p, body.n ? ctype.p : NULL, buf_sv(&body));
 	if (st)
 		goto out;
 	wp->notifies++;
@@ -191,8 +195,9 @@ void notify_last(struct watcher *w, const char *reason, bool has_state)
 static void on_turn(void *arg)
 {
 	struct lnode *n;
+	int64_t end_us = clock_mono_us() + SLICE_US;
 	role_assert_ctl();
-	for (int i = 0; i < SLICE_COUNT && (n = list_first(&telling.due)); i++) {
+	for (bool is_first = true; (n = list_first(&telling.due)) && (is_first || clock_mono_us() < end_us); is_first = false) {
 		struct watcher *w = list_entry(n, struct watcher, due_link);
 		list_remove(n);
 		w->is_due = false;
