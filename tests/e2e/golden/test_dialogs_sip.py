@@ -154,7 +154,7 @@ def sw(tmp_path_factory):
     sw = t.Tandem(tmp_path_factory.mktemp("dialogs") / "instance", "vanilla", **THEN)
     for name, port, more in (("rel", "rel", {"enable-100rel": "true", "session-timeout": 120, "minimum-session-expires": 90}),
                              ("pcc", "pcc", {"enable-3pcc": "proxy", "enable-timer": "false"})):
-        setattr(sw, port, add_profile(sw, name, context="public", inbound_codec_prefs="$${global_codec_prefs}",
+        setattr(sw, port, add_profile(sw, name, context="public", manage_presence="true", inbound_codec_prefs="$${global_codec_prefs}",
                                       outbound_codec_prefs="$${global_codec_prefs}", **more))
     sw.svc = t.free_port()
 
