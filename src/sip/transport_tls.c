@@ -95,7 +95,8 @@ static int line_connect(struct sip_conn *c)
 	if (!ctx)
 		return c->waits_for_tls ? ST_OK : ST_UNSUPPORTED;
 	int64_t us = c->stack->cfg.tls_connect_ms ? c->stack->cfg.tls_connect_ms * INT64_C(1000) : c->ops->connect_us;
-	int st = tls_connect(&t->tls, &c->peer, ctx, c->name, us, &handlers, c);
+	char text[ADDR_TEXT_MAX];
+	int st = tls_connect(&t->tls, &c->peer, ctx, sip_conn_host(c, text), us, &handlers, c);
 	if (st) {
 		t->tls = NULL;
 		return st;
