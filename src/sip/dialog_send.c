@@ -98,7 +98,7 @@ static void dress(struct sip_dialog *d, struct dressed *w, const char **headers,
 	if (!d->part_text)
 		return;
 	if (body->n) {
-		sip_put_multipart(&w->ctype, &w->body, *body, &d->part);
+		sip_put_multipart(&w->ctype, &w->body, *body, &d->part, 1);
 	} else {
 		buf_addv(&w->ctype, d->part.ctype);
 		buf_addv(&w->body, d->part.bytes);

@@ -122,6 +122,7 @@ static const struct var_desc vars[] = {
         false},
     {"sip_invite_params", "text", "parameters added to the request URI", true, false},
     {"sip_contact_user", "text", "user of our Contact", true, true},
+    {"sip_ignore_remote_cid", "boolean", "who is called may not say in his 180, 183 or 200 who he is", true, false},
     {"sip_callee_id_name", "text", "who answers, as the caller is told", true, false},
     {"sip_callee_id_number", "text", "who answers, as the caller is told", true, false},
     {"sip_cid_type", "rpid|pid|none", "which identity header tells the caller; inbound: which one came", true, true},
@@ -138,7 +139,14 @@ static const struct var_desc vars[] = {
         true, true},
     {"isup_cause", "number", "where isup is map: cause of the REL that ended the leg", false, true},
     {"isup_cause_location", "number", "where isup is map: and its location", false, true},
-    {"sip_copy_multipart", "boolean", "false: ISUP does not go from one leg to the other", true, false},
+    {"sip_copy_multipart", "boolean", "false: ISUP and sip_multipart do not go from one leg to the other", true, false},
+    {"sip_multipart", "list",
+        "parts of the INVITE's body beside the session description, each type:body; those that came, and those that "
+        "the leg's own INVITE gets (type:~ and header lines, an empty line, body: with these headers)",
+        true, true},
+    {"sip_proxy_info", "boolean", "an INFO of this phone goes to the other side in place of us (proxy-info)", true,
+        false},
+    {"sip_proxy_message", "boolean", "the same of a MESSAGE inside the call (proxy-message)", true, false},
     {"sip_redirecting_headers", "none|diversion|history-info|both",
         "how a redirected call tells who redirected it; default: the gateway's or profile's redirecting-headers", true,
         false},
@@ -365,7 +373,7 @@ static const struct conf_desc confs[] = {
 };
 
 static const struct app_desc apps[] = {
-    {"sofia_stir_shaken_vs", "Verify SIP SHAKEN Passport", "", APP_NO_MEDIA, call_stir_app, NULL},
+    {"sofia_stir_shaken_vs", "Verify SIP Identity header and store result in sip_verstat channel variable", "", APP_NO_MEDIA, call_stir_app, NULL},
     {0},
 };
 

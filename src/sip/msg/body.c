@@ -17,6 +17,8 @@ struct reading {
 	const char *wanted; /* a media type whose first part is looked for, or NULL */
 	struct part found;
 	bool has_found;
+	sip_part_fn each; /* or NULL */
+	void *arg;
 };
 
 static struct sv media_type(struct sv value)
@@ -133,10 +135,21 @@ static bool is_session(const struct part *p)
 	return sv_isi(media_type(p->type), "application/sdp") && !sv_isi(media_type(p->disposition), "early-session");
 }
 
+static void part_tell(const struct reading *r, const struct part *p)
+{
+	struct sv type = media_type(p->type);
+	if (is_encoded(p) || sv_startsi(type, SV("multipart/")) || sv_isi(type, "application/sdp"))
+		return;
+	struct sip_part out = {.ctype = p->type, .disposition = p->disposition, .bytes = p->bytes};
+	r->each(&out, r->arg);
+}
+
 static void part_read(struct reading *r, const struct part *p, unsigned depth)
 {
 	struct sv boundary;
 	bool is_known = false;
+	if (r->each && depth)
+		part_tell(r, p);
 	if (r->wanted && !r->has_found && !is_encoded(p) && sv_isi(media_type(p->type), r->wanted))
 		r->found = *p, r->has_found = true;
 	if (is_encoded(p)) {
@@ -191,4 +204,12 @@ bool sip_body_part(const struct sip_msg *m, const char *type, struct sip_part *o
 		*out = (struct sip_part){
 		    .ctype = r.found.type, .disposition = r.found.disposition, .bytes = r.found.bytes};
 	return r.has_found;
+}
+
+void sip_body_each(const struct sip_msg *m, sip_part_fn fn, void *arg)
+{
+	struct reading r = {.each = fn, .arg = arg};
+	struct part whole = whole_of(m);
+	if (m->body.n && whole.type.n)
+		part_read(&r, &whole, 0);
 }

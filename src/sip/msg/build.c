@@ -122,18 +122,26 @@ void sip_put_body(struct buf *b, struct sv ctype, struct sv body)
 }
 
 /* A boundary of random letters is in no part but by malice, and whoever wrote the parts cannot know it. */
-void sip_put_multipart(struct buf *ctype, struct buf *body, struct sv sdp, const struct sip_part *part)
+void sip_put_multipart(struct buf *ctype, struct buf *body, struct sv sdp, const struct sip_part *parts, size_t count)
 {
 	char boundary[25];
 	rand_token(boundary, sizeof(boundary) - 1);
 	buf_printf(ctype, "multipart/mixed;boundary=%s", boundary);
-	buf_printf(body, "--%s\r\nContent-Type: application/sdp\r\nContent-Disposition: session\r\n\r\n", boundary);
-	buf_addv(body, sdp);
-	buf_printf(body, "\r\n--%s\r\n", boundary);
-	sip_put_hdr(body, "Content-Type", part->ctype);
-	if (part->disposition.n)
-		sip_put_hdr(body, "Content-Disposition", part->disposition);
-	buf_adds(body, "\r\n");
-	buf_addv(body, part->bytes);
-	buf_printf(body, "\r\n--%s--\r\n", boundary);
+	if (sdp.n) {
+		buf_printf(
+		    body, "--%s\r\nContent-Type: application/sdp\r\nContent-Disposition: session\r\n\r\n", boundary);
+		buf_addv(body, sdp);
+		buf_adds(body, "\r\n");
+	}
+	for (const struct sip_part *part = parts; part < parts + count; part++) {
+		buf_printf(body, "--%s\r\n", boundary);
+		sip_put_hdr(body, "Content-Type", part->ctype);
+		if (part->disposition.n)
+			sip_put_hdr(body, "Content-Disposition", part->disposition);
+		sip_put_lines(body, part->lines);
+		buf_adds(body, "\r\n");
+		buf_addv(body, part->bytes);
+		buf_adds(body, "\r\n");
+	}
+	buf_printf(body, "--%s--\r\n", boundary);
 }

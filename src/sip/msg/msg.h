@@ -251,10 +251,14 @@ ANY int sip_msg_contact(const struct sip_msg *m, struct sip_nameaddr *out);
 struct sip_part {
 	struct sv ctype, disposition; /* header values; disposition may be empty */
 	struct sv bytes;
+	const char *lines; /* further header lines of one that is built; NULL = none */
 };
 /* The first part of that media type, or the body itself when it is of that type; views into m. Encoded ones (base64 and
  * the like) are not looked at. */
 ANY bool sip_body_part(const struct sip_msg *m, const char *type, struct sip_part *out);
+/* Each part of a multipart body, at any level, that is neither a session description nor encoded; views into m. */
+typedef void (*sip_part_fn)(const struct sip_part *part, void *arg);
+ANY void sip_body_each(const struct sip_msg *m, sip_part_fn fn, void *arg);
 
 /* ---- credentials and challenges ---- */
 struct sip_auth {                                              /* WWW-/Proxy-Authenticate and (Proxy-)Authorization */
@@ -300,8 +304,11 @@ ANY void sip_put_nameaddr(struct buf *b, struct sv display, struct sv uri);
 ANY void sip_put_quoted(struct buf *b, struct sv text);
 /* Content-Type (when ctype and body are not empty), Content-Length, the empty line and the body. */
 ANY void sip_put_body(struct buf *b, struct sv ctype, struct sv body);
-/* A multipart/mixed body of a session description and another part; its Content-Type is appended to ctype. */
-ANY void sip_put_multipart(struct buf *ctype, struct buf *body, struct sv sdp, const struct sip_part *part);
+/* A multipart/mixed body of a session description (empty = none) and other parts; its Content-Type is appended to
+ * ctype.
+ */
+ANY void sip_put_multipart(
+    struct buf *ctype, struct buf *body, struct sv sdp, const struct sip_part *parts, size_t count);
 ANY const char *sip_reason_phrase(int code); /* "Ringing"; "Unknown" when none is standard */
 /* True when text is one token (RFC 3261 25.1) / is safe as a header value (no control byte but the tabulator). */
 ANY bool sip_is_token(struct sv text);

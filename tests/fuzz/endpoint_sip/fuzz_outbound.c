@@ -1,6 +1,6 @@
 /* Any bytes as header lines of a REGISTER: what a phone says of flows (instance, reg-id) and of proxies on its way
  * (Path) becomes bounded text that is one address in a dial string, and comes out of it as the Route that went in.
- * Parser: endpoint/sip/reg/outbound.c, endpoint/sip/uri/dialstring.c */
+ * Parser: endpoint/sip/reg/outbound.c, endpoint/sip/reg/gruu.c, endpoint/sip/uri/dialstring.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "endpoint/sip/reg/reg_i.h"
@@ -15,6 +15,7 @@ static void contacts_read(const struct sip_msg *m)
 	struct sip_list_it it;
 	struct sip_nameaddr na;
 	struct reg_outbound flow;
+	role_assert_ctl();
 	sip_list_start(&it, m, SIP_HDR_CONTACT);
 	while (sip_list_next(&it)) {
 		if (sip_nameaddr_parse(&na, it.item) || na.is_star)
@@ -22,6 +23,8 @@ static void contacts_read(const struct sip_msg *m)
 		int code = outbound_read(m, &na, &flow);
 		CHECK(code == 0 || code == 400 || code == 439);
 		CHECK(!flow.reg_id || (flow.instance.n && !code));
+		const struct reg *r;
+		CHECK(gruu_find(&na.uri, &r) != ST_OK && !r); /* nobody is registered */
 		CHECK(flow.instance.n <= 256 && !memchr(flow.instance.p ? flow.instance.p : "", '>', flow.instance.n));
 	}
 }
@@ -51,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sip_msg m;
 	struct buf b, path;
 	size_t count;
+	role_set(ROLE_CTL);
 	buf_init(&b);
 	buf_init(&path);
 	buf_adds(&b, "REGISTER sip:lab SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@lab>;tag=1\r\n"

@@ -35,6 +35,11 @@ static void walk_params(struct sv params, char sep)
 		touch(it.name), touch(it.value);
 }
 
+static void part_touch(const struct sip_part *part, void *arg)
+{
+	touch(part->ctype), touch(part->disposition), touch(part->bytes);
+}
+
 static void walk(const struct sip_msg *m)
 {
 	for (size_t i = 0; i < m->hdr_count; i++) {
@@ -61,6 +66,7 @@ static void walk(const struct sip_msg *m)
 			CHECK(h->id == id);
 	walk_uri(&m->ruri), walk_uri(&m->from.uri), walk_uri(&m->to.uri);
 	touch(m->body), touch(m->sdp), touch(m->call_id), touch(m->from_tag), touch(m->to_tag), touch(m->via.branch);
+	sip_body_each(m, part_touch, NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -94,4 +94,35 @@ static int test_bounds(void)
 	return 0;
 }
 
-TEST_MAIN({"bodies", test_bodies}, {"bounds", test_bounds})
+static void part_list(const struct sip_part *part, void *arg)
+{
+	buf_printf(arg, "%.*s|%.*s|%.*s;", SVF(part->ctype), SVF(part->disposition), SVF(part->bytes));
+}
+
+static int test_each(void)
+{
+	static const char body[] =
+	    "--b\r\nContent-Type: a/b;c=d\r\nContent-Disposition: x\r\n\r\none\r\n--b\r\n"
+	    "Content-Type: application/sdp\r\n\r\nv=0\r\n--b\r\n"
+	    "Content-Transfer-Encoding: base64\r\n\r\neA==\r\n--b\r\n"
+	    "Content-Type: multipart/mixed;boundary=i\r\n\r\n--i\r\n\r\ntwo\r\n--i--\r\n--b--\r\n";
+	char text[2048];
+	struct sip_hdr hdrs[SIP_MSG_HDRS_MAX];
+	struct sip_msg m;
+	struct buf got;
+	for (int is_multipart = 0; is_multipart < 2; is_multipart++) {
+		int n = snprintf(text, sizeof(text),
+		    "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: "
+		    "<sip:c@d>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\nContent-Type: %s\r\n\r\n%s",
+		    is_multipart ? "multipart/mixed;boundary=b" : "text/plain", body);
+		EXPECT_INT(sip_msg_parse(&m, hdrs, SIP_MSG_HDRS_MAX, text, (size_t)n, 0), ST_OK);
+		buf_init(&got);
+		buf_adds(&got, "");
+		sip_body_each(&m, part_list, &got);
+		EXPECT_STR(got.p ? got.p : "", is_multipart ? "a/b;c=d|x|one;text/plain||two;" : "");
+		buf_fini(&got);
+	}
+	return 0;
+}
+
+TEST_MAIN({"bodies", test_bodies}, {"bounds", test_bounds}, {"each", test_each})

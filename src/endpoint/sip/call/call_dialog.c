@@ -168,7 +168,8 @@ void call_on_request(struct sip_call *sc, struct sip_stx *tx, const struct sip_m
 		sip_call_reply(sc, tx, 403, "PUBLISH Inside Of A Call", NULL, NULL, SV_NONE);
 		break;
 	case SIP_MESSAGE:
-		message_in(c->p, tx, m, sc, c->leg);
+		if (!body_request_passed(c, sc, tx, m))
+			message_in(c->p, tx, m, sc, c->leg);
 		break;
 	case SIP_REGISTER:
 		sip_call_reply(sc, tx, 405, NULL, NULL, NULL, SV_NONE);

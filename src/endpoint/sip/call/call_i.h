@@ -1,7 +1,7 @@
 /* What this room's files share: a call, the private object between a leg and its dialog. A leg holds one reference on
  * it, the dialog's callbacks another. Arrows, top to bottom: call_in, call_out (handlers and ops), respond ->
  * call_dialog, call_end -> call_info, redirect, refer -> call_invite -> call_gateway, headers, identity, forwarded,
- * call_isup, call_hosts -> call_common. */
+ * call_body, call_isup, call_hosts -> call_common. */
 #pragma once
 #include "core/leg/leg.h"
 #include "core/registry/endpoint.h"
@@ -22,6 +22,9 @@ struct info_digits { /* that go to the phone by INFO, one after the other (call_
 	uint8_t head, count;
 	bool is_busy; /* sent is not answered yet */
 	struct ltimer pause;
+};
+struct gruu_called { /* by what GRUU it was called (call_gruu.c); NULL: by none */
+	char *user, *host, *instance;
 };
 struct session_timer {        /* RFC 4028 (session_timer.c) */
 	uint32_t s;           /* agreed on; 0 = none */
@@ -48,6 +51,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char *display_due[2], *display_said[2]; /* name, number: to be told after the ACK; that were told last */
 	bool shows_updates;                     /* the far side said X-FS-Support: update_display */
 	bool is_nat;
+	unsigned passed_count; /* requests of the other side handed on to this one, not answered yet (call_body.c) */
 	/* SIP-I (call_isup.c): what their INVITE had, in isup_text */
 	struct sip_part isup;
 	char *isup_text;
@@ -70,6 +74,7 @@ struct call {              /* counted: one reference is the leg's, one the sip_c
 	char *auth_user, *auth_password;
 	struct sip_sub *transfer; /* their REFER waits for its outcome (confirm_blind_transfer); NULL = none */
 	struct sip_sub *referral; /* we sent a REFER: what becomes of it is told here; NULL = none */
+	struct gruu_called gruu;
 	char replaced_uuid[UUID_CHARS + 1]; /* of the leg whose place this one takes when it is up; "" = none */
 	struct gateway *gateway;            /* the one it came or goes by; a reference, or NULL */
 	struct session_timer session;
@@ -219,10 +224,33 @@ ON_CTL void forwarded_in(struct call *c, const struct sip_msg *m, struct leg_pro
 /* Diversion and History-Info of ours for a call that was redirected on its way here, or by whom we called first. */
 ON_CTL void forwarded_put(struct call *c, struct buf *b);
 
+/* ---- bodies (call_body.c) ---- */
+ON_CTL struct call *call_originator(const struct call *c);           /* whose leg dialled this one; NULL */
+ON_CTL struct call *call_partner(const struct call *c);              /* that it talks to; NULL */
+ON_CTL void body_invite_in(struct call *c, const struct sip_msg *m); /* its parts become sip_multipart */
+ON_CTL void body_invite_pass(struct call *c, struct leg *a);         /* to a leg that a dials */
+/* The body of our INVITE when it is more than the SDP, and its type; false: the SDP alone. */
+ON_CTL bool body_invite_make(struct call *c, struct sv sdp, struct buf *ctype, struct buf *body);
+/* An INFO or MESSAGE of a call goes to the other side in place of us; true: so it does, and was answered. */
+ON_CTL bool body_request_passed(struct call *c, struct sip_call *sc, struct sip_stx *tx, const struct sip_msg *m);
+/* The same of an INFO that is for us too (proxy-info-content-types), and is answered elsewhere. */
+ON_CTL void body_info_copied(struct call *c, const struct sip_msg *m);
+
+/* ---- GRUU (call_gruu.c) ---- */
+/* The INVITE goes to a GRUU whose phone is not there: it was answered. */
+ON_CTL bool gruu_refused(struct profile *p, struct sip_stx *tx, const struct sip_msg *m);
+ON_CTL void gruu_invite_in(struct call *c, const struct sip_msg *m);
+ON_CTL void gruu_fini(struct gruu_called *g);
+ON_CTL void gruu_contact_take(
+    struct call *c, const struct sip_msg *m); /* m's Contact is one: reached where it came from */
+/* May a (NULL: nobody in particular) reach that contact; and what it dials, "profile/target". */
+ON_CTL bool gruu_is_for(const struct call *a, const struct reg *r);
+ON_CTL bool gruu_excludes(const struct call *a, struct profile *p, const char *dialled);
+
 /* ---- SIP-I (call_isup.c) ---- */
 ON_CTL void isup_invite_in(struct call *c, const struct sip_msg *m, struct leg_profile *lp);
-/* The body of our INVITE with ISUP in it, and its type; false: it is the SDP alone. */
-ON_CTL bool isup_invite_body(struct call *c, struct sv sdp, struct buf *ctype, struct buf *body);
+/* What our INVITE has beside the SDP, of bytes (ISUP_BYTES_MAX) or the call that came; false: nothing. */
+ON_CTL bool isup_invite_part(struct call *c, uint8_t *bytes, struct sip_part *out);
 /* What the called side's response has goes to the caller with what he is told next. */
 ON_CTL void isup_response_in(struct call *c, const struct sip_msg *resp);
 /* Before a response of ours, a refusal or BYE: the part of our own, where the leg maps and has none to hand on. */
@@ -267,6 +295,7 @@ ON_CTL int call_phone_event(struct leg *leg, const char *event);
 ON_CTL int call_display(struct leg *leg, const char *name, const char *number);      /* display.c */
 ON_CTL void call_display_said(struct call *c, const char *name, const char *number); /* its phone shows them */
 ON_CTL void call_display_read(struct call *c, const struct sip_msg *m);              /* of a re-INVITE, UPDATE, INFO */
+ON_CTL void call_display_learn(struct call *c, const struct sip_msg *resp);          /* of who is called */
 ON_CTL bool call_is_unacknowledged(const struct call *c);                            /* its 2xx waits for the ACK */
 ON_CTL int call_out_outgoing(const struct originate_target *t, struct leg **out, enum cause *cause);
 ON_CTL int call_out_dial(struct leg *leg);

@@ -180,6 +180,7 @@ static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct 
 		leg_var_setf(leg, "sip_via_port", "%u", m->via.port);
 	if (m->via.has_rport)
 		leg_var_setf(leg, "sip_via_rport", "%u", port);
+	body_invite_in(c, m);
 	leg_var_setf(leg, "max_forwards", "%d", m->max_forwards >= 0 ? m->max_forwards : 70);
 	if (profile_conf_has_presence(&c->p->conf))
 		from_var(leg, "presence_id", m);
@@ -209,7 +210,8 @@ static ON_CTL struct leg_profile *invite_profile(
 	char host[ADDR_TEXT_MAX];
 	if (!lp)
 		return NULL;
-	char *dest = user_text(m->ruri.user);
+	gruu_invite_in(c, m);
+	char *dest = user_text(c->gruu.user ? sv_of(c->gruu.user) : m->ruri.user);
 	const char *context = leg_var(c->leg, "user_context");
 	leg_profile_set(&lp->dialplan, c->p->conf.dialplan);
 	leg_profile_set(&lp->network_addr, addr_host(sip_stx_peer(tx), host));
@@ -274,6 +276,7 @@ static ON_CTL int leg_make(
 	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
 		c->is_nat = nat_is_behind(p, &contact.uri, &m->via, sip_stx_peer(tx), sip_stx_transport(tx));
 	sip_call_set_use_source_address(c->sip, c->is_nat);
+	gruu_contact_take(c, m);
 	/* a stranger's Contact must not make us ask name servers of his choice */
 	sip_call_set_looks_up(c->sip, who->is_authorized);
 	if (m->ruri.user.n) {
@@ -385,7 +388,7 @@ void invite_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, s
 	struct caller who = *caller;
 	struct call *c = NULL;
 	struct named_leg named;
-	if (!replaces_check(p, tx, m, &named)) {
+	if (!replaces_check(p, tx, m, &named) || gruu_refused(p, tx, m)) {
 		caller_fini(&who);
 		return;
 	}

@@ -50,9 +50,12 @@ void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const stru
 {
 	char digit;
 	unsigned duration = c->p->conf.dtmf_duration;
+	if (body_request_passed(c, sc, tx, m))
+		return;
 	bool is_digit = info_digit_parse(m->content_type, m->body, &digit, &duration);
 	sip_call_reply(sc, tx, 200, NULL, NULL, NULL, SV_NONE);
 	recv_info_event(c, m);
+	body_info_copied(c, m);
 	if (sv_startsi(m->content_type, SV("message/update_display")))
 		call_display_read(c, m);
 	if (isup_info_in(c, m) || !is_digit)

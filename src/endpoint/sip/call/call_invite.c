@@ -225,7 +225,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	request_uri_make(c, &uri);
 	invite_headers(c, &headers);
 	call_stir_sign_put(c, &headers, from.uri.p, uri.uri.p);
-	bool has_isup = isup_invite_body(c, sdp, &ctype, &body);
+	bool has_parts = body_invite_make(c, sdp, &ctype, &body);
 	struct sip_invite_params ip = {.uri = uri.uri.p,
 	    .to_uri = to.uri.p,
 	    .to_display = to.display.p,
@@ -238,8 +238,8 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	    .route = route_of(c, &route),
 	    .call_id = c->redirect_count ? NULL : var_value(c, "sip_invite_call_id"),
 	    .headers = headers.p,
-	    .sdp = has_isup ? buf_sv(&body) : sdp,
-	    .ctype = has_isup ? ctype.p : NULL,
+	    .sdp = has_parts ? buf_sv(&body) : sdp,
+	    .ctype = has_parts ? ctype.p : NULL,
 	    .max_forwards = (int)(hops ? hops : 1),
 	    .dst = c->dst,
 	    .use_source_address = c->is_nat,

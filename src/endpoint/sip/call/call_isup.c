@@ -45,19 +45,6 @@ static ON_CTL bool may_copy(struct leg *leg)
 	return !v || str_is_true(v);
 }
 
-static ON_CTL struct call *originator_of(const struct call *c)
-{
-	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
-	return a && leg_is_up(a) && a->ops == call_endpoint() ? call_of(a) : NULL;
-}
-
-static ON_CTL struct call *partner_of(const struct call *c)
-{
-	struct leg *other = c->leg ? leg_partner(c->leg) : NULL;
-	bool is_ours = other && (!other->peer || other->peer == c->leg) && other->ops == call_endpoint();
-	return is_ours ? call_of(other) : NULL;
-}
-
 /* Takes ISUP and has shown that it speaks it. */
 static ON_CTL bool takes_part(const struct call *c)
 {
@@ -120,7 +107,7 @@ static bool category_of(const char *text, uint8_t *out)
 
 static ON_CTL const char *either(struct call *c, const char *name)
 {
-	struct call *a = originator_of(c);
+	struct call *a = call_originator(c);
 	const char *v = vars_get(c->leg->vars, name);
 	return v || !a ? v : vars_get(a->leg->vars, name);
 }
@@ -226,35 +213,27 @@ static ON_CTL bool iam_make(struct call *c, const struct call *a, uint8_t *bytes
 	return true;
 }
 
-bool isup_invite_body(struct call *c, struct sv sdp, struct buf *ctype, struct buf *body)
+bool isup_invite_part(struct call *c, uint8_t *bytes, struct sip_part *out)
 {
-	const struct call *a = originator_of(c);
-	uint8_t bytes[ISUP_BYTES_MAX];
-	struct sip_part part;
+	const struct call *a = call_originator(c);
 	enum isup_mode mode = mode_of(c);
 	if (mode == MODE_NONE || !may_copy(c->leg) || (a && !may_copy(a->leg)))
 		return false;
 	if (mode == MODE_PASS && !(a && a->isup_text))
 		return false;
 	if (mode == MODE_PASS)
-		part = a->isup;
-	else if (!iam_make(c, a, bytes, &part))
+		*out = a->isup;
+	else if (!iam_make(c, a, bytes, out))
 		return false;
-	if (sdp.n) {
-		sip_put_multipart(ctype, body, sdp, &part);
-	} else {
-		buf_addv(ctype, part.ctype);
-		buf_addv(body, part.bytes);
-	}
 	c->speaks_isup = true;
-	return !ctype->failed && !body->failed && body->n;
+	return true;
 }
 
 /* ---- what the called side says, to who calls ---- */
 
 void isup_response_in(struct call *c, const struct sip_msg *resp)
 {
-	struct call *a = originator_of(c);
+	struct call *a = call_originator(c);
 	struct sip_part part;
 	if (part_of(c, resp, &part) && takes_part(a) && may_copy(c->leg))
 		a->isup_waits = sip_call_add_part(a->sip, &part) == ST_OK ? ISUP_WAITS_WAY : ISUP_WAITS_NOT;
@@ -326,14 +305,14 @@ void isup_release_in(struct call *c, const struct sip_msg *m, struct call *to)
 	if (!c->leg || !part_of(c, m, &part) || !may_copy(c->leg))
 		return;
 	if (!to)
-		to = partner_of(c);
+		to = call_partner(c);
 	if (takes_part(to))
 		to->isup_waits = sip_call_add_part(to->sip, &part) == ST_OK ? ISUP_WAITS_END : ISUP_WAITS_NOT;
 }
 
 void isup_refusal_in(struct call *c, const struct sip_msg *m)
 {
-	struct call *a = originator_of(c);
+	struct call *a = call_originator(c);
 	if (a)
 		isup_release_in(c, m, a);
 }
@@ -358,7 +337,7 @@ bool isup_info_in(struct call *c, const struct sip_msg *m)
 	struct buf ctype, headers;
 	if (!sip_body_part(m, media_type, &part))
 		return false;
-	struct call *other = part_of(c, m, &part) ? partner_of(c) : NULL;
+	struct call *other = part_of(c, m, &part) ? call_partner(c) : NULL;
 	if (!takes_part(other) || !may_copy(c->leg))
 		return true; /* of no use to anybody here */
 	buf_init(&ctype);

@@ -22,16 +22,19 @@ static ON_CTL struct profile *target_profile(const struct sofia_target *t)
 	return t->profile.n ? profile_find(t->profile) : profile_first();
 }
 
-/* user%domain: the first contact registered. */
-static ON_CTL int target_lookup(struct profile *p, struct sofia_target *t)
+/* user%domain: the first contact registered; of whom a called by its GRUU only that. */
+static ON_CTL int target_lookup(struct profile *p, struct sofia_target *t, const struct call *a)
 {
-	const struct reg *r;
+	const struct reg *regs[REG_CONTACTS_MAX], *r = NULL;
 	struct sofia_target found;
 	struct buf b;
 	struct sv host = sv_of(t->host);
 	if (!host.n)
 		host = *p->conf.force_register_db_domain ? sv_of(p->conf.force_register_db_domain) : t->profile;
-	if (!reg_table_find(reg_table_of(p), sv_of(t->user), host, &r, 1))
+	size_t n = reg_table_find(reg_table_of(p), sv_of(t->user), host, regs, REG_CONTACTS_MAX);
+	for (size_t i = 0; !r && i < n && i < REG_CONTACTS_MAX; i++)
+		r = gruu_is_for(a, regs[i]) ? regs[i] : NULL;
+	if (!r)
 		return ST_NOTFOUND;
 	buf_init(&b);
 	buf_printf(&b, "%s/%s", p->conf.name, r->target);
@@ -97,6 +100,7 @@ static ON_CTL int from_originator(struct call *c, struct leg *a)
 	const char *left = leg_var(a, "max_forwards");
 	snprintf(c->originator_uuid, sizeof(c->originator_uuid), "%s", a->uuid);
 	call_headers_pass(c, a);
+	body_invite_pass(c, a);
 	if (left)
 		sv_u32(sv_of(left), &hops);
 	if (hops > 255)
@@ -152,7 +156,12 @@ int call_out_outgoing(const struct originate_target *o, struct leg **out, enum c
 		st = ST_NOTFOUND;
 		goto done;
 	}
-	if (t.needs_lookup && (st = target_lookup(p, &t)) < 0) {
+	const struct call *a = o->originator && o->originator->ops == call_endpoint() ? call_of(o->originator) : NULL;
+	if (t.needs_lookup)
+		st = target_lookup(p, &t, a);
+	else if (gruu_excludes(a, p, o->text))
+		st = ST_NOTFOUND;
+	if (st < 0) {
 		*cause = CAUSE_USER_NOT_REGISTERED;
 		goto done;
 	}
@@ -218,12 +227,14 @@ static ON_CTL void vars_answering(struct call *c, const struct sip_msg *resp)
 		leg_var_set(c->leg, "sip_network_ip", host);
 		leg_var_setf(c->leg, "sip_network_port", "%u", addr_port(a));
 	}
+	gruu_contact_take(c, resp);
 	if (sip_msg_contact(resp, &contact) == ST_OK)
 		leg_var_setf(c->leg, "sip_recover_contact", "%.*s", SVF(contact.text));
 	leg_var_setf(c->leg, "sip_recover_via", "%.*s", SVF(resp->via.text));
 	call_vars_from_msg(c, resp);
 	call_vars_x_headers(c, resp, "sip_rh_");
 	call_headers_back(c, resp);
+	call_display_learn(c, resp);
 	isup_response_in(c, resp);
 	call_hosts_tell(c, a, resp);
 }

@@ -2,9 +2,11 @@
  * chooses: another switch (X-FS-Support: update_display) by INFO with X-FS-Display-Name and -Number, a snom by INFO
  * with a sipfrag, those that understand it by P-Asserted-Identity in an UPDATE (a re-INVITE where they allow none);
  * others are told nothing. The same is not told twice. In: a re-INVITE, UPDATE or INFO with another identity changes
- * the leg's ids, CALL_UPDATE tells it, and the partner's phone. ignore_display_updates switches both off. */
+ * the leg's ids, CALL_UPDATE tells it, and the partner's phone; that of a 180, 183 or 200 is who was reached, which the
+ * caller's own 180 and 200 tell. ignore_display_updates switches both off. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/conf/acl.h"
 #include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/sound/media.h"
@@ -231,6 +233,29 @@ void call_display_read(struct call *c, const struct sip_msg *m)
 			if (c->leg->peer)
 				leg_display(c->leg->peer, who, number.p);
 		}
+	}
+	buf_fini(&name), buf_fini(&number);
+}
+
+/* Who is called, by his 180, 183 or 200: of a gateway, or of whom apply-identity-acl believes. */
+static ON_CTL bool is_callee_believed(const struct call *c)
+{
+	const struct addr *src = sip_call_remote_addr(c->sip);
+	return c->gateway || !*c->p->conf.identity_acl ||
+	       (src && addr_is_set(src) && acl_allows(sv_of(c->p->conf.identity_acl), src, NULL, NULL));
+}
+
+void call_display_learn(struct call *c, const struct sip_msg *resp)
+{
+	struct buf name, number;
+	bool is_told = resp->code == 180 || resp->code == 183 || resp->code == 200;
+	if (!is_told || !c->leg->profile || !c->p->conf.sends_display_updates || !is_callee_believed(c) ||
+	    leg_var_is_true(c->leg, "ignore_display_updates") || leg_var_is_true(c->leg, "sip_ignore_remote_cid"))
+		return;
+	buf_init(&name), buf_init(&number);
+	if (said_by(resp, &name, &number)) {
+		const char *had = c->leg->profile->callee_id_name;
+		leg_own_id_set(c->leg, name.n ? name.p : had && *had ? had : number.p, number.p);
 	}
 	buf_fini(&name), buf_fini(&number);
 }

@@ -30,7 +30,7 @@ static char *user_text(struct sv escaped)
 	return buf_take(&b);
 }
 
-/* The first address of that header with a number in it; of Remote-Party-ID the one that calls. */
+/* The first address of that header with a number in it; of Remote-Party-ID the one that calls, or answers. */
 static bool header_find(const struct sip_msg *m, enum sip_hdr_id id, struct sip_nameaddr *out)
 {
 	struct sip_list_it it;
@@ -38,7 +38,8 @@ static bool header_find(const struct sip_msg *m, enum sip_hdr_id id, struct sip_
 	sip_list_start(&it, m, id);
 	while (sip_list_next(&it))
 		if (sip_nameaddr_parse(out, it.item) == ST_OK && out->uri.user.n &&
-		    (!sip_param_get(out->params, ';', "party", &party) || sv_isi(party, "calling")))
+		    (!sip_param_get(out->params, ';', "party", &party) || sv_isi(party, "calling") ||
+		        (!m->is_request && sv_isi(party, "called"))))
 			return true;
 	return false;
 }

@@ -174,6 +174,8 @@ static ON_CTL struct event *event_make(
 	struct sv to_user = m->to.uri.user, proto = proto_of(&to_user);
 	char host[ADDR_TEXT_MAX];
 	bool is_replaced = profile_conf_from_check(&p->conf) == FROM_REPLACE && identity_is_others(p, m, who);
+	const struct reg *gruu; /* whose phone the address is: no other of the user's gets it */
+	(void)gruu_find(&m->ruri, &gruu);
 
 	if (!e)
 		return NULL;
@@ -189,7 +191,8 @@ static ON_CTL struct event *event_make(
 	else
 		sip_unescape(&user, m->from.uri.user);
 	char *from_host = is_replaced ? mem_strdup(dir_user_domain(who->user)) : sv_dup(m->from.uri.host);
-	char *to_host = sv_dup(m->to.uri.host);
+	char *to_host = gruu ? mem_strdup(gruu->host) : sv_dup(m->to.uri.host);
+	to_user = gruu ? sv_of(gruu->user) : to_user;
 	sip_unescape(&to, to_user);
 	add_address(e, "from", user.p, from_host ? from_host : "");
 	event_add(e, "from_user", user.p ? user.p : "");
@@ -208,7 +211,9 @@ static ON_CTL struct event *event_make(
 		add_sv(e, "from_full", sip_msg_value(m, SIP_HDR_FROM));
 	event_add(e, "sip_profile", p->conf.name);
 	add_custom(e, m);
-	add_sv(e, "dest_proto", proto);
+	add_sv(e, "dest_proto", gruu ? SV("sip") : proto);
+	if (gruu)
+		event_add(e, "to_instance", gruu->instance);
 	event_set_body(e, m->body);
 	buf_fini(&user), buf_fini(&to);
 	mem_free(from_host), mem_free(to_host);
@@ -253,7 +258,7 @@ void message_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, 
 		sip_stx_reply_once(tx, 482, "Loop Detected", NULL);
 		return;
 	}
-	if (sender_check(p, tx, m, &who) && rate_check(p, tx, &who)) {
+	if (sender_check(p, tx, m, &who) && rate_check(p, tx, &who) && (sc || !gruu_refused(p, tx, m))) {
 		if (!(e = event_make(p, tx, m, &who, leg))) {
 			sip_stx_reply_once(tx, 500, NULL, NULL);
 		} else if (chat_send(e, NULL, NULL) == ST_FULL) {

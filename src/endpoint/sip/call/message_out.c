@@ -213,6 +213,8 @@ static ON_CTL bool may_go_outside(const struct event *e, const struct profile *p
 static ON_CTL int sip_send(struct event *e, chat_done_fn done, void *arg)
 {
 	const struct reg *regs[REG_CONTACTS_MAX];
+	const char *instance =
+	    event_get(e, "to_instance"); /* of a GRUU (message_in.c): of the user's phones only that */
 	struct sv user, host;
 	struct profile *p = recipient(e, &user, &host);
 	struct sending *s;
@@ -235,7 +237,8 @@ static ON_CTL int sip_send(struct event *e, chat_done_fn done, void *arg)
 		count =
 		    reg_table_find(reg_table_of(p), user, host.n ? host : sv_of(p->ext_sip_ip), regs, REG_CONTACTS_MAX);
 	for (size_t i = 0; i < count && i < REG_CONTACTS_MAX; i++)
-		sent += !send_one(p, e, regs[i]->target, from.p, headers.p, s);
+		sent += (!instance || !strcmp(instance, regs[i]->instance)) &&
+		        !send_one(p, e, regs[i]->target, from.p, headers.p, s);
 	if (!count && may_go_outside(e, p, host)) {
 		struct buf uri;
 		buf_init(&uri);

@@ -30,10 +30,10 @@ struct profile_conf {
 	/* calls */
 	char *dialplan, *context, *inbound_codecs, *outbound_codecs, *codec_prefs, *negotiation, *hold_music, *username,
 	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template,
-	    *from_check, *copy_headers /* list */, *pai_parse, *isup, *redirecting_headers, *identity_acl /* list */;
+	    *from_check, *copy_headers /* list */, *pai_parse, *isup, *passed_info_types, *redirecting_headers, *identity_acl /* list */;
 	bool is_late_negotiation, has_full_id, uses_callid_as_uuid, uses_uuid_as_callid, parses_all_headers,
 	    is_auto_100, has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id,
-	    has_cid_in_1xx;
+	    has_cid_in_1xx, passes_info, passes_messages;
 	/* border.c: lists */
 	char *allow_methods_in, *deny_methods_in, *allow_headers_in, *deny_headers_in, *allow_methods_out,
 	    *deny_methods_out, *allow_headers_out, *deny_headers_out, *drop_user_agents, *user_agent_filter;

@@ -305,7 +305,7 @@ void profile_tls_bind_url_put(const struct profile *p, enum sip_transport t, str
 {
 	char host[ADDR_TEXT_MAX];
 	url_put(p, t, t != SIP_WS, out);
-	if (t == SIP_TLS) { /* not for the others, as recorded */
+	if (t == SIP_TLS && *p->conf.ext_sip_ip) { /* not for the others, as recorded */
 		buf_adds(out, ";maddr=");
 		host_put(out, addr_host(addr_of(p, t), host));
 	}

@@ -26,6 +26,9 @@ ON_CTL void reg_conn_closed(struct sip_stack *s, enum sip_transport t, const str
 /* A call could not go by the flow of this target: it is forgotten. Another flow of the same phone, or NULL; also when
  * the target is no flow's. */
 ON_CTL const struct reg *reg_flow_failed(struct profile *p, struct sv target);
+/* Whom u, a GRUU (RFC 5627), means: one of its registrations, borrowed. ST_INVAL: it is no GRUU of ours; ST_NOTFOUND:
+ * it is, and nobody is there. */
+ON_CTL int gruu_find(const struct sip_uri *u, const struct reg **out);
 /* NOTIFY of check-sync to each contact that what means (reg_is_meant); how many. */
 ON_CTL size_t reg_sync(struct profile *p, struct sv what, bool is_reboot);
 ON_CTL void reg_contact_text(const struct reg *r, struct buf *out); /* "\"\" <sip:...>" as FreeSWITCH keeps it */

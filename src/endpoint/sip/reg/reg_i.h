@@ -13,3 +13,7 @@ ANY struct sv outbound_instance(struct sv value); /* of +sip.instance's value, u
 /* The addresses of Path as "<a>,<b>", and how many; ST_INVAL: none of the grammar, or too many. */
 ANY int outbound_path_put(const struct sip_msg *m, struct buf *out, size_t *count);
 #define FLOW_TIMER_S 120
+
+/* ---- gruu.c ---- */
+/* ";pub-gruu=...;temp-gruu=..." behind the contact, when it has an instance. */
+ON_CTL void gruu_put(const struct reg *r, struct buf *b);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/rand.h"
 #include "endpoint/sip/reg/reg_flow_i.h"
 
 #include <ctype.h>
@@ -18,7 +19,7 @@ struct reg_aor {
 	struct reg_table *table;
 };
 struct reg_table {
-	struct hash *aors;
+	struct hash *aors, *gruus; /* by user@host; by the bytes of gruu_number */
 	struct reg_flows *flows;
 	struct list all;
 	size_t count;
@@ -31,9 +32,9 @@ static void on_due(void *arg);
 int reg_table_new(struct reg_table **out, reg_change_fn fn, void *arg)
 {
 	struct reg_table *t = mem_zalloc(sizeof(*t));
-	if (!t || hash_new(&t->aors, 0, NULL) < 0 || reg_flows_new(&t->flows) < 0) {
+	if (!t || hash_new(&t->aors, 0, NULL) < 0 || hash_new(&t->gruus, 0, NULL) < 0 || reg_flows_new(&t->flows) < 0) {
 		if (t)
-			hash_free(t->aors);
+			hash_free(t->aors), hash_free(t->gruus);
 		mem_free(t);
 		return ST_NOMEM;
 	}
@@ -102,12 +103,32 @@ static void reg_free(struct reg *r)
 	mem_free(r);
 }
 
+static struct sv gruu_key(const struct reg *r)
+{
+	return (struct sv){(const char *)&r->gruu_number, sizeof(r->gruu_number)};
+}
+
+/* Without memory it has no temporary GRUU. */
+static void gruu_enter(struct reg_table *t, struct reg *r)
+{
+	r->gruu_number = *r->instance ? rand_u64() : 0;
+	if (r->gruu_number && hash_set(t->gruus, gruu_key(r), r) < 0)
+		r->gruu_number = 0;
+}
+
+const struct reg *reg_table_by_gruu(struct reg_table *t, uint64_t number)
+{
+	return hash_get(t->gruus, (struct sv){(const char *)&number, sizeof(number)});
+}
+
 static ON_CTL void reg_unlink(struct reg_table *t, struct reg *r)
 {
 	loop_timer_cancel(&r->timer);
 	list_remove(&r->aor_link);
 	list_remove(&r->all_link);
 	reg_flows_leave(t->flows, r);
+	if (r->gruu_number)
+		hash_del(t->gruus, gruu_key(r));
 	r->aor->count--;
 	t->count--;
 }
@@ -135,6 +156,7 @@ void reg_table_free(struct reg_table *t)
 	while (hash_next(t->aors, &it))
 		aor_drop_if_empty(t, it.value);
 	hash_free(t->aors);
+	hash_free(t->gruus);
 	reg_flows_free(t->flows);
 	mem_free(t);
 }
@@ -258,6 +280,7 @@ static ON_CTL struct reg *reg_add(struct reg_table *t, struct reg_aor *a, const 
 	sorted_insert(a, r);
 	list_push(&t->all, &r->all_link);
 	reg_flows_enter(t->flows, r);
+	gruu_enter(t, r);
 	t->count++;
 	return r;
 }

@@ -15,9 +15,10 @@ struct reg {
 	char *contact_uri;       /* as the phone gave it: "sip:1000@10.0.0.5:5060;ob" */
 	char *target;            /* where calls go: the same plus fs_nat and fs_path when needed */
 	char *display, *call_id, *agent, *network_ip, *auth_user, *auth_realm, *path;
-	char *instance;    /* +sip.instance without quotes and brackets; "" = none told */
-	unsigned reg_id;   /* RFC 5626: one of the flows of that instance; 0 = no flow */
-	const char *proto; /* "udp", "tcp" ... static */
+	char *instance;       /* +sip.instance without quotes and brackets; "" = none told */
+	uint64_t gruu_number; /* by which its temporary GRUU finds it; 0 = none */
+	unsigned reg_id;      /* RFC 5626: one of the flows of that instance; 0 = no flow */
+	const char *proto;    /* "udp", "tcp" ... static */
 	unsigned network_port;
 	bool is_nat;
 	unsigned q_milli; /* 1000 = first */
@@ -79,6 +80,8 @@ ON_CTL size_t reg_table_del_all(struct reg_table *t, struct sv user, struct sv h
 ANY bool reg_is_meant(const struct reg *r, struct sv what);
 /* One contact, by what it is; borrowed until the table changes. NULL: gone. */
 ON_CTL struct reg *reg_table_get(struct reg_table *t, struct sv user, struct sv host, struct sv contact_uri);
+/* The one of that gruu_number; NULL. */
+ON_CTL const struct reg *reg_table_by_gruu(struct reg_table *t, uint64_t number);
 /* It is there no more (change: REG_EXPIRED or REG_REMOVED). */
 ON_CTL void reg_table_drop(struct reg_table *t, struct reg *r, enum reg_change change);
 /* All that came by that stream; how many fn was given. It may drop the one it is given. */

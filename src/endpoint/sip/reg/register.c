@@ -196,6 +196,7 @@ static ON_CTL void answer(struct reg_request *r)
 	struct buf b;
 	size_t n = reg_table_find(reg_table_of(r->p), r->user, r->host, regs, REG_CONTACTS_MAX);
 	int64_t now_s = clock_wall_us() / 1000000;
+	bool has_gruu = sip_msg_has_token(r->m, SIP_HDR_SUPPORTED, "gruu");
 	buf_init(&b);
 	for (size_t i = 0; i < n && i < REG_CONTACTS_MAX; i++) {
 		if (!reg_is_owned(regs[i], &r->owner)) /* another account's are not this one's to see */
@@ -208,6 +209,8 @@ static ON_CTL void answer(struct reg_request *r)
 			buf_printf(&b, ";+sip.instance=\"<%s>\"", regs[i]->instance);
 		if (regs[i]->reg_id)
 			buf_printf(&b, ";reg-id=%u", regs[i]->reg_id);
+		if (has_gruu)
+			gruu_put(regs[i], &b);
 		buf_adds(&b, "\r\n");
 	}
 	if (r->p->conf.tells_expires)
