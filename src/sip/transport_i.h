@@ -108,6 +108,8 @@ ON_CTL struct sip_conn *sip_conn_find(struct sip_stack *s, enum sip_transport t,
 ON_CTL int sip_conn_get(struct sip_conn **out, struct sip_stack *s, const struct sip_transport_ops *ops,
     const struct sip_dst *dst, struct sv name);
 ON_CTL int sip_conn_write(struct sip_conn *c, const char *p, size_t n);
+/* Whom it is to show that it is: the name that was asked for, else the address. */
+ANY const char *sip_conn_host(const struct sip_conn *c, char text[ADDR_TEXT_MAX]);
 /* It is no stranger's any more: the full bounds. */
 ON_CTL void sip_conn_trust(struct sip_conn *c);
 ON_CTL void sip_conns_close(struct sip_stack *s);
