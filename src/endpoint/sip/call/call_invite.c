@@ -213,7 +213,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	struct leg *leg = c->leg;
 	struct party from = {0}, to = {0}, uri = {0};
 	struct buf headers = {0}, route = {0}, ctype = {0}, body = {0};
-	const char *mf = leg_var(leg, "max_forwards");
+	const char *mf = leg_var(leg, "max_forwards"), *reliable = leg_var(leg, "sip_enable_100rel");
 	char call_id[UUID_CHARS + 1];
 	uint32_t hops = 70;
 	int st;
@@ -235,6 +235,9 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	    .contact = c->gateway ? c->gateway->contact : NULL,
 	    .contact_params = var_value(c, "sip_invite_contact_params"),
 	    .cseq = cseq_of(c),
+	    .reliable = !reliable || !*reliable ? SIP_RELIABLE_AS_STACK
+	                : str_is_true(reliable) ? SIP_RELIABLE_ON
+	                                        : SIP_RELIABLE_OFF,
 	    .route = route_of(c, &route),
 	    .call_id = c->redirect_count ? NULL : var_value(c, "sip_invite_call_id"),
 	    .headers = headers.p,
