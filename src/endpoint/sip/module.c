@@ -128,6 +128,7 @@ static const struct var_desc vars[] = {
         "offers "
         "them; whether ours are reliable, of a caller who supports them",
         true, false},
+    {"sip_use_gateway", "gateway", "whose account answers a challenge to our INVITE, wherever it goes", true, false},
     {"sip_callee_id_name", "text", "who answers, as the caller is told", true, false},
     {"sip_callee_id_number", "text", "who answers, as the caller is told", true, false},
     {"sip_cid_type", "rpid|pid|none", "which identity header tells the caller; inbound: which one came", true, true},

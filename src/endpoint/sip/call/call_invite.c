@@ -2,10 +2,26 @@
  * (sip_invite_*, sip_h_*, sip_route_uri ...). */
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/call/call_i.h"
+#include "text/mark.h"
 #include "trace/trace.h"
 
 #include <string.h>
+
+/* The gateway that sip_use_gateway names: a call to any address answers with its account, by its rules. A name from
+ * outside names none. */
+static ON_CTL struct gateway *gateway_named(struct call *c)
+{
+	struct buf scratch;
+	buf_init(&scratch);
+	const char *name = c->leg ? vars_text(c->leg->vars, "sip_use_gateway", &scratch) : NULL;
+	struct gateway *g = name && *name && !mark_has(sv_of(name)) ? gateway_find(sv_of(name)) : NULL;
+	if (name && *name && !g)
+		leg_log(c->leg, LOG_WARNING, "sip_use_gateway names no gateway of the configuration");
+	buf_fini(&scratch);
+	return g;
+}
 
 static bool on_challenge(const struct sip_challenge *ch, struct sip_credentials *out, void *arg)
 {
@@ -13,6 +29,9 @@ static bool on_challenge(const struct sip_challenge *ch, struct sip_credentials 
 	role_assert_ctl();
 	const char *user = c->leg ? leg_var(c->leg, "sip_auth_username") : NULL,
 	           *password = c->leg ? leg_var(c->leg, "sip_auth_password") : NULL;
+	struct gateway *named = gateway_named(c);
+	if (named)
+		return gateway_credentials(named, ch, out);
 	if (!user || !*user || !password)
 		return c->gateway && call_gateway_credentials(c, ch, out);
 	*out = (struct sip_credentials){.user = sv_of(user), .password = sv_of(password)};
