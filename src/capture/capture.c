@@ -111,8 +111,12 @@ static void drain_job(void *arg)
 		out_write(c);
 	if (!c->error && c->bytes > FILE_MAX_BYTES)
 		c->error = "it is as long as it may be";
-	if (c->is_last_job && c->fd >= 0 && close(c->fd) && !c->error)
-		c->error = strerror(errno);
+	if (c->is_last_job && c->fd >= 0) {
+		int rc = close(c->fd);
+		c->fd = -1;
+		if (rc && !c->error)
+			c->error = strerror(errno);
+	}
 }
 
 /* ---- control ---- */
@@ -128,6 +132,8 @@ static ON_CTL uint64_t dropped_of(const struct capture *c)
 static ON_CTL void capture_free(struct capture *c)
 {
 	list_remove(&c->link);
+	if (c->fd >= 0) /* its last job could not be */
+		close(c->fd);
 	for (size_t i = 0; i < c->ring_count; i++)
 		mem_unref(c->rings[i]);
 	buf_fini(&c->out);
@@ -224,7 +230,7 @@ static void on_tick(void *arg)
 {
 	struct capture *c = arg;
 	role_assert_ctl();
-	if (c->error) {
+	if (!c->is_job_running && c->error) { /* the worker's until its job is done */
 		log_warning("pcap: %s: %s", c->path, c->error);
 		capture_end(c);
 		return;

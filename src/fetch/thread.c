@@ -68,23 +68,35 @@ static int on_step(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off
 	return atomic_load(&((struct fetch *)arg)->is_aborted);
 }
 
+/* One line in curl's list, which copies it; what there is no memory for ends the request. */
+static void line_add(struct fetch *f, const char *name, struct sv line)
+{
+	struct buf b;
+	struct curl_slist *more = NULL;
+	buf_init(&b);
+	buf_adds(&b, name);
+	buf_addv(&b, line);
+	if (!b.failed)
+		more = curl_slist_append(f->list, b.p);
+	if (more)
+		f->list = more;
+	else
+		f->status = ST_NOMEM;
+	buf_fini(&b);
+}
+
 static void lines_add(struct fetch *f)
 {
 	struct sv rest = sv_of(f->headers), line;
-	char text[600];
 	while (rest.n) {
 		sv_split(rest, '\n', &line, &rest);
 		line = sv_trim(line);
-		if (line.n && line.n < sizeof(text)) {
-			snprintf(text, sizeof(text), "%.*s", SVF(line));
-			f->list = curl_slist_append(f->list, text);
-		}
+		if (line.n)
+			line_add(f, "", line);
 	}
-	if (f->ctype && strlen(f->ctype) < 200) {
-		snprintf(text, sizeof(text), "Content-Type: %s", f->ctype);
-		f->list = curl_slist_append(f->list, text);
-	}
-	f->list = curl_slist_append(f->list, "Expect:");
+	if (f->ctype)
+		line_add(f, "Content-Type: ", sv_of(f->ctype));
+	line_add(f, "Expect:", SV_NONE);
 }
 
 static void easy_set(struct fetch *f, CURL *e)
@@ -185,7 +197,7 @@ static void request_begin(struct fetch *f)
 		return;
 	}
 	easy_set(f, f->easy);
-	if (curl_multi_add_handle(worker.multi, f->easy))
+	if (f->status || curl_multi_add_handle(worker.multi, f->easy))
 		request_end(f, CURLE_OUT_OF_MEMORY);
 }
 

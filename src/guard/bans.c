@@ -21,7 +21,7 @@ enum { SWEEP_US = 1000000 };
 static struct {
 	struct ban_table *table;
 	struct ban_conf conf;
-	char allow[512];
+	char *allow; /* NULL: nobody */
 	struct store *store;
 	struct ltimer sweep;
 	bool (*exempt)(const struct addr *src);
@@ -43,7 +43,7 @@ struct ban_table *bans_table(void)
 
 const char *bans_allow(void)
 {
-	return bans.allow;
+	return bans.allow ? bans.allow : "";
 }
 
 const struct bans_counts *bans_counts(void)
@@ -63,7 +63,8 @@ void guard_exempt_set(bool (*fn)(const struct addr *src))
 
 static ON_CTL bool is_exempt(const struct addr *src)
 {
-	return (*bans.allow && acl_allows(sv_of(bans.allow), src, NULL, NULL)) || (bans.exempt && bans.exempt(src));
+	return (*bans_allow() && acl_allows(sv_of(bans_allow()), src, NULL, NULL)) ||
+	       (bans.exempt && bans.exempt(src));
 }
 
 /* ---- what others are told ---- */
@@ -243,7 +244,8 @@ void bans_conf_read(void)
 {
 	const struct xml_node *s = xml_child(config_conf("ban.conf"), "settings");
 	static const char file[] = "ban.conf";
-	snprintf(bans.allow, sizeof(bans.allow), "%s", config_param(s, "allow", "loopback.auto"));
+	mem_free(bans.allow);
+	bans.allow = mem_strdup(config_param(s, "allow", "loopback.auto"));
 	bans.conf = (struct ban_conf){.is_on = str_is_true(config_param(s, "enabled", "true")),
 	    .window_s = guard_number(s, file, "window", 600),
 	    .user_failures = guard_number(s, file, "user-failures", 5),
@@ -272,6 +274,8 @@ void bans_stop(void)
 {
 	loop_timer_cancel(&bans.sweep);
 	ban_table_free(bans.table);
+	mem_free(bans.allow);
+	bans.allow = NULL;
 	bans.table = NULL;
 	bans.store = NULL;
 }

@@ -225,7 +225,7 @@ static bool is_empty(const struct fraud_row *r)
 	return !r->call_count && !calls && !seconds;
 }
 
-/* Drops what is empty, and else the oldest without a running call. */
+/* Drops what is empty, and else the oldest account without a running call; what all use together is never forgotten. */
 static bool room_make(struct fraud_table *t, int64_t slice)
 {
 	struct hash_it it = {0};
@@ -237,7 +237,7 @@ static bool room_make(struct fraud_table *t, int64_t slice)
 		if (is_empty(r)) {
 			hash_del(t->rows, it.key);
 			has_room = true;
-		} else if (!oldest.n && !r->call_count) {
+		} else if (!oldest.n && !r->call_count && *r->account) {
 			oldest = it.key;
 		}
 	}

@@ -181,6 +181,11 @@ int work_serial_submit(struct work_serial *s, work_fn fn, work_done_fn done, voi
 
 static void look(uv_timer_t *t) {}
 
+static void look_closed(uv_handle_t *h)
+{
+	*(bool *)h->data = true;
+}
+
 /* Whether a wait for jobs of that kind, begun at from_ns, is to go on. */
 static bool is_patient(bool has_data, uint64_t from_ns)
 {
@@ -215,13 +220,15 @@ static ON_CTL bool jobs_await(const struct work_serial *s)
 {
 	bool is_given_up;
 	do {
-		uv_timer_t timer;
+		bool is_closed = false;
+		uv_timer_t timer = {.data = &is_closed};
 		uv_timer_init(loop_uv(), &timer);
 		uv_timer_start(&timer, look, LOOK_MS, LOOK_MS); /* a stalled job wakes nobody */
 		jobs_run(s);
 		is_given_up = jobs_are_left(s);
-		uv_close((uv_handle_t *)&timer, NULL);
-		uv_run(loop_uv(), UV_RUN_NOWAIT); /* the timer lies on this stack; what else is due may begin jobs */
+		uv_close((uv_handle_t *)&timer, look_closed);
+		while (!is_closed) /* the timer lies on this stack, and uv_run after a loop_stop does nothing once */
+			uv_run(loop_uv(), UV_RUN_NOWAIT); /* what else is due may begin jobs */
 	} while (!is_given_up && jobs_are_left(s));
 	return !jobs_are_left(s);
 }

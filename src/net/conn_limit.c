@@ -366,12 +366,18 @@ int conn_guard_hold(struct conn_guard *g, size_t bytes, bool is_in_message)
 	else if (!is_in_message && g->class != CONN_SILENT)
 		loop_timer_cancel(&g->timer);
 	g->is_in_message = is_in_message;
-	while (
-	    g->limit && g->host->bytes > l->conf.max_bytes_per_host && (oldest = oldest_holder(g->host->holders, true)))
+	/* its owner may free it as it ends: then nothing of it is looked at any more */
+	while (g->host->bytes > l->conf.max_bytes_per_host && (oldest = oldest_holder(g->host->holders, true))) {
 		guard_end(oldest, CONN_END_BYTES);
-	while (g->limit && l->counts.bytes > l->conf.max_bytes && (oldest = oldest_holder(l->holders, false)))
+		if (oldest == g)
+			return ST_CLOSED;
+	}
+	while (l->counts.bytes > l->conf.max_bytes && (oldest = oldest_holder(l->holders, false))) {
 		guard_end(oldest, CONN_END_BYTES);
-	return g->limit ? ST_OK : ST_CLOSED;
+		if (oldest == g)
+			return ST_CLOSED;
+	}
+	return ST_OK;
 }
 
 /* ---- time ------------------------------------------------------------------------------------------------------- */

@@ -14,15 +14,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Waits until fd is readable, the deadline or the end of the program. False: not readable. */
-static bool wait_readable(int fd, int64_t deadline_us)
+/* Waits until fd is readable: ST_TIMEOUT at the deadline, ST_CANCELLED at the end of the program. */
+static int wait_readable(int fd, int64_t deadline_us)
 {
 	for (;;) {
 		int64_t left_us = deadline_us - clock_mono_us();
 		struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = work_end_fd(), .events = POLLIN}};
 		int rc = left_us <= 0 ? 0 : poll(p, 2, (int)((left_us + 999) / 1000));
 		if (rc >= 0 || errno != EINTR)
-			return rc > 0 && p[0].revents;
+			return rc <= 0 ? ST_TIMEOUT : p[0].revents ? ST_OK : ST_CANCELLED;
 	}
 }
 
@@ -72,9 +72,25 @@ static int stun_read(const uint8_t *p, size_t n, const uint8_t *request, char ou
 	return is_found ? ST_OK : ST_NOTFOUND;
 }
 
+/* Until our answer comes; others neither count nor make us ask again. */
+static int reply_await(int fd, int64_t until_us, const uint8_t *request, char out[64], uint16_t *port)
+{
+	uint8_t reply[600];
+	for (;;) {
+		int st = wait_readable(fd, until_us);
+		if (st)
+			return st;
+		ssize_t n = recv(fd, reply, sizeof reply, 0);
+		if (n < 0)
+			return ST_IO;
+		if (stun_read(reply, (size_t)n, request, out, port) == ST_OK)
+			return ST_OK;
+	}
+}
+
 static int stun_ask(const struct sockaddr_in *server, int64_t deadline_us, char out[64], uint16_t *port)
 {
-	uint8_t request[STUN_HEADER_BYTES] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, reply[600];
+	uint8_t request[STUN_HEADER_BYTES] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
 	int64_t again_us = 250000;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), st = ST_TIMEOUT;
 
@@ -92,13 +108,7 @@ static int stun_ask(const struct sockaddr_in *server, int64_t deadline_us, char 
 			break;
 		}
 		again_us *= 2;
-		if (!wait_readable(fd, until_us < deadline_us ? until_us : deadline_us))
-			continue;
-		ssize_t n = recv(fd, reply, sizeof reply, 0);
-		if (n < 0)
-			st = ST_IO;
-		else if (stun_read(reply, (size_t)n, request, out, port) == ST_OK)
-			st = ST_OK;
+		st = reply_await(fd, until_us < deadline_us ? until_us : deadline_us, request, out, port);
 	}
 	close(fd);
 	return st;

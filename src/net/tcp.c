@@ -24,8 +24,8 @@
 
 enum {
 	OUT_MAX_DEFAULT = 1 << 20,
-	READ_BYTES = 65536,
-	READS_PER_WAKE = 4,
+	READ_BYTES = 16384,
+	READ_US = 1000, /* and no longer in a wake, but for the piece under way: one that floods leaves the loop to others */
 	ACCEPTS_PER_WAKE = 64,
 	ACCEPT_US = 2000, /* and no longer in a wake: what a connection costs is its owner's */
 	BACKLOG = 1024,
@@ -239,7 +239,8 @@ static ON_CTL void conn_connected(struct tcp_conn *c)
 
 static ON_CTL void conn_read(struct tcp_conn *c)
 {
-	for (int i = 0; i < READS_PER_WAKE && c->fd >= 0 && !c->is_paused; i++) {
+	int64_t end_us = clock_mono_us() + READ_US;
+	while (c->fd >= 0 && !c->is_paused) {
 		ssize_t n = recv(c->fd, read_buffer, READ_BYTES, MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -252,7 +253,7 @@ static ON_CTL void conn_read(struct tcp_conn *c)
 		c->active_us = loop_now_us();
 		if (c->h && c->h->on_data)
 			c->h->on_data(c, read_buffer, (size_t)n, c->arg);
-		if (n < READ_BYTES)
+		if (n < READ_BYTES || clock_mono_us() >= end_us)
 			return;
 	}
 }

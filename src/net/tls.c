@@ -290,12 +290,10 @@ static bool ssl_open(struct tls_conn *c)
 	bool is_host = c->name && addr_parse(&a, sv_of(c->name), 0) != ST_OK;
 	if (is_host)
 		SSL_set_tlsext_host_name(c->ssl, c->name);
-	if (tls_ctx_checks_name(c->ctx) && c->name) {
-		if (is_host)
-			SSL_set1_host(c->ssl, c->name);
-		else
-			X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(c->ssl), c->name);
-	}
+	if (tls_ctx_checks_name(c->ctx) && c->name &&
+	    (is_host ? SSL_set1_host(c->ssl, c->name)
+	             : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(c->ssl), c->name)) != 1)
+		return false; /* never without the check that was asked for */
 	if (c->side.session)
 		SSL_set_session(c->ssl, c->side.session);
 	SSL_SESSION_free(c->side.session);
@@ -420,8 +418,10 @@ static ON_CTL void step_submit(struct tls_conn *c)
 {
 	size_t span = 0;
 	c->is_kicked = false;
-	if (records_span(c->in.p, c->in.n, UINT32_MAX, &span)) {
-		handshake_failed(c, ST_IO, "that is no TLS");
+	if (records_span(c->in.p, c->in.n, UINT32_MAX, &span)) { /* perhaps in a call of another one's owner (turns) */
+		counts.failed++;
+		fail_tell(c, "that is no TLS");
+		fail_later(c, ST_IO);
 		return;
 	}
 	tls_turn_waits(&c->turn, false);
@@ -717,7 +717,7 @@ int tls_connect(struct tls_conn **out, const struct addr *dst, struct tls_ctx *c
 	c->name = mem_strdup(name);
 	if (ctx)
 		c->side.session = tls_ctx_session_get(ctx, dst, name);
-	int st = tcp_connect(&c->tcp, dst, us, &under, c);
+	int st = name && !c->name ? ST_NOMEM : tcp_connect(&c->tcp, dst, us, &under, c);
 	if (st) {
 		c->tcp = NULL;
 		mem_unref(c);

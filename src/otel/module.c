@@ -15,20 +15,23 @@ static bool is_on;
 static unsigned number(const struct xml_node *s, const char *name, unsigned otherwise, unsigned low, unsigned high)
 {
 	const char *text = config_param(s, name, "");
+	char at[CONFIG_AT_CHARS];
 	uint32_t n;
 	if (!*text)
 		return otherwise;
 	if (sv_u32(sv_of(text), &n) || n < low || n > high) {
-		log_warning("otel: %s \"%s\" is no number from %u to %u; it is %u", name, text, low, high, otherwise);
+		log_warning("otel: %s%s \"%s\" is no number from %u to %u; it is %u", config_param_at(s, name, at), name,
+		    text, low, high, otherwise);
 		return otherwise;
 	}
 	return n;
 }
 
 /* "Name=value,Name=value" as header lines. */
-static char *headers_of(const char *text)
+static char *headers_of(const struct xml_node *s)
 {
-	struct sv rest = sv_of(text), one, name, value;
+	struct sv rest = sv_of(config_param(s, "headers", "")), one, name, value;
+	char at[CONFIG_AT_CHARS];
 	struct buf b;
 	buf_init(&b);
 	while (rest.n) {
@@ -36,7 +39,8 @@ static char *headers_of(const char *text)
 		if (sv_split(one, '=', &name, &value) && sv_trim(name).n)
 			buf_printf(&b, "%.*s: %.*s\r\n", SVF(sv_trim(name)), SVF(sv_trim(value)));
 		else
-			log_warning("otel: headers: \"%.*s\" is no name=value", SVF(one));
+			log_warning("otel: %sheaders: there is something that is no name=value",
+			    config_param_at(s, "headers", at)); /* not what: it may be a password */
 	}
 	return buf_take(&b);
 }
@@ -44,11 +48,11 @@ static char *headers_of(const char *text)
 static ON_CTL void conf_read(void)
 {
 	const struct xml_node *s = xml_child(config_conf("otel.conf"), "settings");
-	char *end = NULL;
+	char *end = NULL, at[CONFIG_AT_CHARS];
 	const char *ratio = config_param(s, "sample-ratio", "1");
 	otel_conf.endpoint = mem_strdup(config_param(s, "endpoint", ""));
 	otel_conf.service = mem_strdup(config_param(s, "service-name", "tandem"));
-	otel_conf.headers = headers_of(config_param(s, "headers", ""));
+	otel_conf.headers = headers_of(s);
 	otel_conf.ca_file = mem_strdup(config_param(s, "ca-file", ""));
 	otel_conf.batch_spans = number(s, "batch-spans", 512, 1, 4096);
 	otel_conf.queue_spans = number(s, "queue-spans", 8192, 16, 262144);
@@ -58,7 +62,8 @@ static ON_CTL void conf_read(void)
 	otel_conf.propagates = str_is_true(config_param(s, "propagate", "false"));
 	otel_conf.ratio = strtod(ratio, &end);
 	if (end == ratio || *end || !(otel_conf.ratio >= 0 && otel_conf.ratio <= 1)) {
-		log_warning("otel: sample-ratio \"%s\" is no number from 0 to 1; it is 1", ratio);
+		log_warning("otel: %ssample-ratio \"%s\" is no number from 0 to 1; it is 1",
+		    config_param_at(s, "sample-ratio", at), ratio);
 		otel_conf.ratio = 1;
 	}
 }

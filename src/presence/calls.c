@@ -63,6 +63,9 @@ const char *presence_dialog_id(const struct presence_dialog *d)
 	return d->leg ? d->leg->uuid : d->id;
 }
 
+/* What lamps show of a name or a number. */
+enum { PARTY_MAX_BYTES = 256 };
+
 bool presence_parties_of(const struct presence_dialog *d, struct presence_parties *out)
 {
 	struct leg *leg = d->leg;
@@ -71,8 +74,8 @@ bool presence_parties_of(const struct presence_dialog *d, struct presence_partie
 		return false;
 	const char *number = d->is_initiator ? p->destination_number : p->caller_id_number,
 	           *name = d->is_initiator ? NULL : p->caller_id_name;
-	*out = (struct presence_parties){.number = sv_of(number),
-	    .name = sv_of(name && *name ? name : number),
+	*out = (struct presence_parties){.number = sv_sub(sv_of(number), 0, PARTY_MAX_BYTES),
+	    .name = sv_sub(sv_of(name && *name ? name : number), 0, PARTY_MAX_BYTES),
 	    .is_private = leg_var_is_true(leg, "presence_privacy") || (!d->is_initiator && p->hides_number)};
 	return out->number.n > 0;
 }

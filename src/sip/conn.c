@@ -241,26 +241,26 @@ struct sip_conn *sip_conn_find(struct sip_stack *s, enum sip_transport t, const 
 
 /* One that leads there, and to that name when it was asked for by name. */
 static ON_CTL struct sip_conn *conn_to(
-    struct sip_stack *s, const struct sip_transport_ops *ops, const struct addr *dst, struct sv name)
+    struct sip_stack *s, const struct sip_transport_ops *ops, const struct sip_dst *dst, struct sv name)
 {
-	struct sip_node *n = sip_table_first(&s->conn_table, conn_key(ops->id, dst));
+	struct sip_node *n = sip_table_first(&s->conn_table, conn_key(ops->id, &dst->addr));
 	for (; n; n = sip_node_next(n)) {
 		struct sip_conn *c = list_entry(n, struct sip_conn, node);
-		bool is_same = !name.n || !c->name || !ops->needs_tls || sv_isi(name, c->name);
-		if (is_same && c->ops->id == ops->id && addr_eq(&c->peer, dst))
+		bool is_same = !name.n || !ops->needs_tls || (c->name ? sv_isi(name, c->name) : !dst->is_by_name);
+		if (is_same && c->ops->id == ops->id && addr_eq(&c->peer, &dst->addr))
 			return c;
 	}
 	return NULL;
 }
 
 int sip_conn_get(struct sip_conn **out, struct sip_stack *s, const struct sip_transport_ops *ops,
-    const struct addr *dst, struct sv name)
+    const struct sip_dst *dst, struct sv name)
 {
 	struct sip_conn *c = conn_to(s, ops, dst, name);
 	if (!c) {
 		if (s->conn_table.count >= s->cfg.max_conns)
 			return ST_LIMIT;
-		c = conn_new(s, ops, dst);
+		c = conn_new(s, ops, &dst->addr);
 		if (!c)
 			return ST_NOMEM;
 		c->is_connecting = true;
@@ -270,7 +270,7 @@ int sip_conn_get(struct sip_conn **out, struct sip_stack *s, const struct sip_tr
 			conn_end(c, true);
 			return st;
 		}
-		conn_guard_enter(&c->guard, s->conn_limit, dst, true, on_guard_end, c);
+		conn_guard_enter(&c->guard, s->conn_limit, &dst->addr, true, on_guard_end, c);
 	}
 	*out = c;
 	return ST_OK;

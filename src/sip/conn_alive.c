@@ -21,7 +21,8 @@ static void on_silence(void *arg)
 	}
 	int64_t wait_us = c->stack->cfg.conn_pong_ms ? clock_us_of_ms(c->stack->cfg.conn_pong_ms) : every_us(c);
 	c->is_pinged = true;
-	if (sip_conn_write(c, "\r\n\r\n", 4) == ST_OK)
+	(void)sip_conn_write(c, "\r\n\r\n", 4); /* full: who reads nothing is found out as who is silent is */
+	if (c->is_open)
 		loop_timer_set(&c->alive_timer, wait_us, "sip.alive", on_silence, c);
 }
 

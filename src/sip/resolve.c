@@ -314,7 +314,8 @@ static ON_CTL bool question_next(struct sip_locate *l, enum dns_kind *kind, cons
 		return false;
 	l->step = STEP_END;
 	enum sip_transport otherwise = l->is_secure ? SIP_TLS : SIP_TRANSPORT_DEFAULT;
-	l->place = (struct sip_place){.preference = 1, .weight_milli = 1000, .is_any_transport = !l->transport};
+	l->place = (struct sip_place){
+	    .dst.is_by_name = true, .preference = 1, .weight_milli = 1000, .is_any_transport = !l->transport};
 	l->place.dst.transport = l->transport ? l->transport : otherwise;
 	if (!l->port)
 		l->port = sip_transport_facts(l->place.dst.transport)->default_port;
@@ -395,6 +396,7 @@ static ON_CTL int locate_new(struct sip_locate **out, struct sip_stack *s, const
 	memset(&l->srv_at, 0, sizeof(*l) - offsetof(struct sip_locate, srv_at));
 	l->srv.count = l->srv.text_n = 0;
 	l->s = s, l->port = uri->port, l->transport = t;
+	l->place.dst.is_by_name = true;
 	l->is_secure = uri->scheme == SIP_SCHEME_SIPS;
 	l->kind = kind_of(s);
 	if (behalf)

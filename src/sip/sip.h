@@ -109,7 +109,7 @@ ON_CTL void sip_stack_close(struct sip_stack *s);
 /* Port 0 = chosen by the system; bound (may be NULL) gets the real address. Several listeners are allowed. */
 ON_CTL int sip_stack_listen(struct sip_stack *s, enum sip_transport t, const struct addr *bind, struct addr *bound);
 /* What connections of t (SIP_TLS, SIP_WSS) are made with from now on; before sip_stack_listen on it. Those that stand
- * keep theirs; those that waited for it go on. NULL: there will be none for now. Referenced. */
+ * keep theirs; those that waited for it go on. NULL: there is none for now, and none begins. Referenced. */
 ON_CTL void sip_stack_set_tls(struct sip_stack *s, enum sip_transport t, struct tls_ctx *ctx);
 /* Whether a connection leads to that address now. */
 ON_CTL bool sip_stack_has_conn(struct sip_stack *s, enum sip_transport t, const struct addr *peer);
@@ -181,6 +181,7 @@ struct sip_dst {
 	struct addr addr; /* unset = found from the Route or the request URI */
 	enum sip_transport transport;
 	bool is_flow_only; /* by the connection that leads there; none is opened (a phone behind NAT, a browser) */
+	bool is_by_name;   /* found for the host's name: a connection over TLS must be to that name */
 };
 /* ---- names: the places that serve a URI, in their order (RFC 3263) ---- */
 struct sip_place {

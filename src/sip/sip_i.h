@@ -32,7 +32,8 @@ struct sip_stack {
 	struct list locates;
 	struct list dead; /* marked longest ago first */
 	struct conn_limit *conn_limit;
-	struct tls_ctx *tls[SIP_TRANSPORT_COUNT]; /* references; NULL: none yet */
+	struct tls_ctx *tls[SIP_TRANSPORT_COUNT]; /* references; NULL: none yet, or */
+	bool is_tls_told[SIP_TRANSPORT_COUNT];    /* sip_stack_set_tls was called: nobody waits for it any more */
 	struct list senders;                      /* the one heard longest ago first */
 	size_t unacked_count;                     /* final answers over UDP that wait for their ACK */
 	struct list stxs, ctxs, dialogs;

@@ -236,7 +236,7 @@ void sip_stack_input(struct sip_stack *s, const struct sip_source *from, const c
 	sip_shed_note(s, src->waited_us);
 	if (sip_shed_drops(s, src, p, n))
 		return;
-	if (!is_stream && sip_is_stun(p, n)) {
+	if (!src->flow.conn && sip_is_stun(p, n)) {
 		sip_stun_answer(s, &src->flow, p, n);
 		return;
 	}

@@ -161,3 +161,17 @@ void sip_sub_end(struct sip_sub *u)
 {
 	sub_leave(u);
 }
+
+void *sip_sub_find(struct sip_stack *s, const struct sip_msg *m, const struct sip_sub_handlers *h)
+{
+	struct sip_dialog *d = sip_dialog_of(s, m);
+	struct lnode *n, *tmp;
+	if (!d)
+		return NULL;
+	list_each (&d->usages, n, tmp) {
+		struct sip_usage *usage = list_entry(n, struct sip_usage, link);
+		if (usage->ops == &sip_sub_ops && sub_of(usage)->h == h)
+			return sub_of(usage)->arg;
+	}
+	return NULL;
+}

@@ -40,6 +40,8 @@ ON_CTL int sip_sub_accept(struct sip_sub **out, struct sip_stx *tx, const struct
  * Contact. */
 ON_CTL int sip_sub_answer(
     struct sip_sub *u, struct sip_stx *tx, const struct sip_msg *m, int code, const char *headers);
+/* The arg of the subscription with those handlers in whose dialog a SUBSCRIBE came; NULL: there is none (any more). */
+ON_CTL void *sip_sub_find(struct sip_stack *s, const struct sip_msg *m, const struct sip_sub_handlers *h);
 /* NOTIFYs go where the far side's messages came from instead of to its Contact (phones behind NAT). */
 ON_CTL void sip_sub_set_use_source_address(struct sip_sub *u, bool is_on);
 /* As sip_sub_notify, with further whole header lines (may be NULL). */

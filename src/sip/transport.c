@@ -49,6 +49,7 @@ void sip_stack_set_tls(struct sip_stack *s, enum sip_transport t, struct tls_ctx
 	mem_ref(ctx);
 	mem_unref(s->tls[t]);
 	s->tls[t] = ctx;
+	s->is_tls_told[t] = true;
 	list_each (&s->listeners, n, tmp) {
 		struct sip_listener *l = list_entry(n, struct sip_listener, link);
 		if (l->ops->id == t && l->ops->set_tls)
@@ -85,11 +86,10 @@ struct sip_listener *sip_listener_for(struct sip_stack *s, enum sip_transport t,
 
 /* ---- flows ---- */
 
-int sip_flow_open(
-    struct sip_flow *out, struct sip_stack *s, enum sip_transport t, const struct addr *dst, struct sv name)
+int sip_flow_open(struct sip_flow *out, struct sip_stack *s, const struct sip_dst *dst, struct sv name)
 {
-	struct sip_flow f = {.ops = sip_transport_ops_of(s, t), .peer = *dst};
-	if (!f.ops || !sip_stack_has_transport(s, t))
+	struct sip_flow f = {.ops = sip_transport_ops_of(s, dst->transport), .peer = dst->addr};
+	if (!f.ops || !sip_stack_has_transport(s, dst->transport))
 		return ST_UNSUPPORTED;
 	if (f.ops->conn_bytes) {
 		int st = sip_conn_get(&f.conn, s, f.ops, dst, name);
@@ -97,7 +97,7 @@ int sip_flow_open(
 			return st;
 		f.local = f.conn->local;
 	} else {
-		f.listener = sip_listener_for(s, t, dst);
+		f.listener = sip_listener_for(s, dst->transport, &dst->addr);
 		if (!f.listener)
 			return ST_NOTFOUND;
 		f.local = f.listener->local;
@@ -129,9 +129,9 @@ int sip_flow_answer(struct sip_stack *s, const struct sip_flow *f, uint16_t via_
 	}
 	if (!f->conn || f->conn->is_open)
 		return sip_flow_send(s, f, p, n);
-	struct addr to = f->peer;
-	addr_set_port(&to, via_port ? via_port : sip_transport_facts(f->ops->id)->default_port);
-	int st = sip_flow_open(&again, s, f->ops->id, &to, SV_NONE);
+	struct sip_dst to = {.addr = f->peer, .transport = f->ops->id};
+	addr_set_port(&to.addr, via_port ? via_port : sip_transport_facts(f->ops->id)->default_port);
+	int st = sip_flow_open(&again, s, &to, SV_NONE);
 	return st ? st : sip_flow_send(s, &again, p, n);
 }
 

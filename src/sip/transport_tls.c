@@ -91,9 +91,9 @@ static int line_connect(struct sip_conn *c)
 	struct tls_line *t = line_of(c);
 	struct tls_ctx *ctx = c->stack->tls[c->ops->id];
 	role_assert_ctl();
-	c->waits_for_tls = !ctx;
+	c->waits_for_tls = !ctx && !c->stack->is_tls_told[c->ops->id];
 	if (!ctx)
-		return ST_OK;
+		return c->waits_for_tls ? ST_OK : ST_UNSUPPORTED;
 	int64_t us = c->stack->cfg.tls_connect_ms ? c->stack->cfg.tls_connect_ms * INT64_C(1000) : c->ops->connect_us;
 	int st = tls_connect(&t->tls, &c->peer, ctx, c->name, us, &handlers, c);
 	if (st) {

@@ -286,9 +286,10 @@ static int line_connect(struct sip_conn *c)
 	struct ws_line *w = line_of(c);
 	struct tls_ctx *ctx = c->stack->tls[c->ops->id];
 	role_assert_ctl();
-	c->waits_for_tls = c->ops->needs_tls && !ctx;
-	if (c->waits_for_tls)
-		return ST_OK;
+	bool has_none = c->ops->needs_tls && !ctx;
+	c->waits_for_tls = has_none && !c->stack->is_tls_told[c->ops->id];
+	if (has_none)
+		return c->waits_for_tls ? ST_OK : ST_UNSUPPORTED;
 	w->queue_max = c->ops->queue_bytes;
 	int st = tls_connect(&w->tls, &c->peer, ctx, c->name, c->ops->connect_us, &handlers, c);
 	if (st) {

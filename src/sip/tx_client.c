@@ -118,7 +118,7 @@ static ON_CTL int choose_flow(struct sip_ctx *c)
 		return ST_DENIED;
 	if (c->dst.is_flow_only && !sip_stack_has_conn(s, c->dst.transport, &c->dst.addr))
 		return ST_CLOSED;
-	int st = sip_flow_open(&f, s, c->dst.transport, &c->dst.addr, sip_uri_host_asked(c->hop));
+	int st = sip_flow_open(&f, s, &c->dst, sip_uri_host_asked(c->hop));
 	if (st)
 		return st;
 	sip_flow_keep(&f);

@@ -45,11 +45,7 @@ static int part_decode(json_t **out, struct sv part)
 	if (!st)
 		st = json_parse(out, buf_sv(&b), PART_MAX_BYTES, NULL);
 	buf_fini(&b);
-	if (!st && !json_is_object(*out)) {
-		json_decref(*out);
-		st = ST_PARSE;
-	}
-	return st < 0 ? ST_PARSE : ST_OK;
+	return st < 0 || !json_is_object(*out) ? ST_PARSE : ST_OK; /* the caller frees it, whatever it is */
 }
 
 /* {"tn": "..."} or {"uri": "..."} */

@@ -153,6 +153,7 @@ static const char *param_set(struct sv name, struct sv value)
 			return "capture_id is no number";
 		collector.capture_id = n;
 	} else if (sv_isi(name, "capture_password") || sv_isi(name, "password")) {
+		mem_free(collector.password);
 		collector.password = sv_dup(value);
 	} else if (sv_isi(name, "node")) {
 		mem_free(collector.node);

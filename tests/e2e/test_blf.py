@@ -160,3 +160,21 @@ def test_a_parked_call_lights_its_lot(sw, phone):
     a.expect(200)
     lot.until(lambda m: states(m) == ["terminated"]), slot.until(lambda m: states(m) == ["terminated"])
     lot.end(), slot.end()
+
+
+def test_more_calls_than_a_datagram_holds(sw, phone):
+    """A line that a flood calls: the lamp is told that it is busy, by as many calls as fit, and goes on."""
+    ids = ["&" * 110 + f"-{i}" for i in range(150)]
+
+    def tell(state):
+        for i in ids:
+            answer, _ = esl.command(f"sendevent PRESENCE_IN\nproto: sip\nfrom: 1009@127.0.0.1\nunique-id: {i}\nanswer-state: {state}")
+            assert answer["Reply-Text"].startswith("+OK")
+    w, esl = phone("1002"), sw.esl()
+    tell("confirmed")
+    s = subscribe(w, "1009", "dialog")
+    m = s.notify()
+    assert 10 < len(dialogs(m)) < len(ids) and len(m.body) < 20000 and m.get("Subscription-State").startswith("active")
+    tell("terminated")
+    s.until(lambda m: "confirmed" not in states(m))
+    s.end(), esl.close()

@@ -123,8 +123,12 @@ def test_tcp_collector_that_comes_late_and_dies(fresh, phone):
 
 
 @pytest.mark.parametrize("text,why", [("udp:nowhere", "it has no port"), ("http://x:1", "it begins with neither"),
-                                      ("udp:127.0.0.1:1;hep=1", "only hep=3")])
+                                      ("udp:127.0.0.1:1;hep=1", "only hep=3"),
+                                      ("udp:127.0.0.1:1;capture_password=geheim;x=1", "it has an unknown parameter")])
 def test_what_is_wrong_is_told(fresh, text, why):
+    """With its place, and without the password that it may hold."""
     server_set(fresh, text)
     fresh.start()
-    fresh.wait_log(f'capture-server "{text}": {why}')
+    fresh.wait_log(f"capture-server: {why}")
+    log = fresh.log_text
+    assert re.search(rf"sofia\.conf\.xml:\d+: capture-server: {why}", log) and "geheim" not in log

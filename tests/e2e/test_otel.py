@@ -183,6 +183,14 @@ def test_registration_is_its_own_tree(sw, collector, phone):
     assert int(span["endTimeUnixNano"]) >= int(span["startTimeUnixNano"])
 
 
+def test_what_a_stranger_says_is_cut(sw, collector, phone):
+    """A phone's name for itself does not fill the queue."""
+    phone("1003").register(extra=f"User-Agent: long-{'x' * 5000}\n")
+    agent = lambda s: s["a"].get("user_agent.original", "")  # noqa: E731
+    span = collector.wait(lambda spans: next((s for s in spans if agent(s).startswith("long-")), None))
+    assert len(agent(span)) == 1024
+
+
 def test_a_trace_goes_on_where_it_is_trusted(sw, collector, phone):
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     a = phone("1000")

@@ -64,3 +64,16 @@ def test_the_event_of_it(sw, phone):
     assert (e["rpid"], e["status"], e["from"], e["event_type"], e["proto"]) == ("busy", "Busy now", "1001@127.0.0.1", "presence", "sip")
     publish(b, "", r.get("SIP-ETag"), expires=0)
     esl.close()
+
+
+def test_a_tag_is_of_its_event(sw, phone):
+    """A tag of a presence document is no dialog's: what a PUBLISH of another event says is not taken for one."""
+    w, b = phone("1002"), phone("1001")
+    s = subscribe(w, "1001", "presence")
+    s.notify()
+    r = publish(b, pidf("open", "<rpid:busy/>", "Busy now"))
+    assert presence(s.notify()) == ("open", "busy", "Busy now")
+    assert publish(b, "<dialog-info/>", r.get("SIP-ETag"), event="dialog").code == 412
+    s.nothing()
+    assert publish(b, "", r.get("SIP-ETag"), expires=0).code == 200
+    s.notify(), s.end()

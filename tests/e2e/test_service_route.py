@@ -54,7 +54,7 @@ def test_calls_go_by_the_service_route(sw, phone):
     caller.answered()
     caller.bye()
     sw.proxy.expect(method="ACK")
-    for bad in ("<tel:1>", ", ".join(f"<sip:h{i};lr>" for i in range(9)), ""):
+    for bad in ("<sip:broken", '"broken', "<tel:1>", ", ".join(f"<sip:h{i};lr>" for i in range(9)), ""):
         sw.api("sofia profile external register sr")
         sw.registrar.registered(f"Service-Route: {bad}\n" if bad else "")
         wait_state(sw, "sr", "REGED")

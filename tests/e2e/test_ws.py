@@ -100,6 +100,15 @@ def test_text_binary_fragments_and_no_length(sw, ws_phone):
     assert p.s.recv() == b"\r\n"
 
 
+def test_stun_in_a_message(sw, ws_phone):
+    """RFC 5626's STUN is for datagrams: in a WebSocket message it is one that is malformed."""
+    stun = struct.pack("!HHI12s", 1, 0, 0x2112A442, b"0123456789ab")
+    p = ws_phone(register=False)
+    p.s.frame(stun, opcode=2)
+    p.s.frame(options(p, sw))
+    assert p.expect(200)
+
+
 def test_close_codes(sw):
     def code(w):
         while True:

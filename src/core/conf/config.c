@@ -447,9 +447,24 @@ const struct xml_node *config_conf(const char *name)
 	return config_conf_of(state.current, name);
 }
 
+static const struct xml_node *param_find(const struct xml_node *settings, const char *name)
+{
+	const struct xml_node *found = NULL;
+	xml_each(settings, "param", p) if (sv_isi(sv_of(xml_attr(p, "name")), name)) found = p;
+	return found;
+}
+
 const char *config_param(const struct xml_node *settings, const char *name, const char *otherwise)
 {
-	xml_each(settings, "param", p) if (sv_isi(sv_of(xml_attr(p, "name")), name)) otherwise =
-	    xml_attr_or(p, "value", "");
-	return otherwise;
+	const struct xml_node *p = param_find(settings, name);
+	return p ? xml_attr_or(p, "value", "") : otherwise;
+}
+
+const char *config_param_at(const struct xml_node *settings, const char *name, char out[CONFIG_AT_CHARS])
+{
+	const struct xml_node *p = param_find(settings, name);
+	*out = 0;
+	if (p && p->file)
+		snprintf(out, CONFIG_AT_CHARS, "%s:%u: ", p->file, p->line);
+	return out;
 }

@@ -47,6 +47,9 @@ ON_CTL const struct xml_node *config_section(
 ON_CTL const struct xml_node *config_conf(const char *name); /* <configuration name="sofia.conf">: name with ".conf" */
 /* Value of the last <param name= value=> child of settings (FreeSWITCH's loops let the last one win), or otherwise. */
 ANY const char *config_param(const struct xml_node *settings, const char *name, const char *otherwise);
+enum { CONFIG_AT_CHARS = 256 };
+/* "file:line: " of that param, to begin what is said of its value with; "" when there is none. */
+ANY const char *config_param_at(const struct xml_node *settings, const char *name, char out[CONFIG_AT_CHARS]);
 /* The same for any snapshot. */
 ANY const struct xml_node *config_root(const struct config *cfg);
 ANY struct xml_doc *config_doc(const struct config *cfg); /* borrowed; mem_ref it to keep nodes without the snapshot */

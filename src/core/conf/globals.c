@@ -12,6 +12,24 @@ struct global {
 	char *text; /* the value with its marks; NULL: it has none */
 };
 static struct hash *table;
+/* By length (that of 63 and more is one) the first bytes, folded, of all names ever set: each variable that a leg does
+ * not have is asked for here too, and mostly there is no name like it. */
+static uint32_t shapes[64];
+
+static uint32_t *shape_of(struct sv name, uint32_t *bit)
+{
+	*bit = 1u << (name.p[0] & 31);
+	return &shapes[name.n < 63 ? name.n : 63];
+}
+
+static ON_CTL struct global *find(const char *name)
+{
+	struct sv key = sv_of(name);
+	uint32_t bit;
+	if (!table || !key.n || !(*shape_of(key, &bit) & bit))
+		return NULL;
+	return hash_get(table, key);
+}
 
 static void global_free(void *obj)
 {
@@ -24,13 +42,13 @@ static void global_free(void *obj)
 
 const char *globals_get(const char *name)
 {
-	struct global *g = table && name ? hash_get(table, sv_of(name)) : NULL;
+	struct global *g = find(name);
 	return g ? g->value : NULL;
 }
 
 const char *globals_text(const char *name)
 {
-	struct global *g = table && name ? hash_get(table, sv_of(name)) : NULL;
+	struct global *g = find(name);
 	return !g ? NULL : g->text ? g->text : g->value;
 }
 
@@ -53,6 +71,8 @@ void globals_set(const char *name, const char *text)
 	g->name = mem_strdup(name);
 	g->value = mark_strip_dup(sv_of(text));
 	g->text = mark_has(sv_of(text)) ? mem_strdup(text) : NULL;
+	uint32_t bit, *shape = shape_of(sv_of(name), &bit);
+	*shape |= bit;
 	hash_del(table, sv_of(name)); /* text may have been borrowed from it: not before the copy */
 	if (!g->name || !g->value || hash_set(table, sv_of(g->name), g))
 		global_free(g);

@@ -92,11 +92,13 @@ void leg_profile_set(char **field, const char *value)
 	*field = copy;
 }
 
-/* Fields that are no text; SIP has neither type of number nor numbering plan. */
+/* SIP has neither type of number nor numbering plan. */
+static const struct sv zero[] = {SV("caller_ton"), SV("caller_numplan"), SV("destination_number_ton"),
+    SV("destination_number_numplan"), SV("ani_ton"), SV("ani_numplan"), SV("rdnis_ton"), SV("rdnis_numplan")};
+
+/* Fields that are no text. */
 static ON_CTL const char *field_made(const struct leg_profile *p, struct sv name)
 {
-	static const struct sv zero[] = {SV("caller_ton"), SV("caller_numplan"), SV("destination_number_ton"),
-	    SV("destination_number_numplan"), SV("ani_ton"), SV("ani_numplan"), SV("rdnis_ton"), SV("rdnis_numplan")};
 	static char number[12];
 
 	if (sv_isi(name, "profile_index")) {
@@ -115,11 +117,28 @@ static ON_CTL const char *field_made(const struct leg_profile *p, struct sv name
 	return NULL;
 }
 
+/* By length the first letters of all that there is: most variables that are asked for have no such name. */
+static ON_CTL bool is_shape_known(struct sv name)
+{
+	static uint32_t letters[32];
+	if (!letters[4]) {
+		static const struct sv made[] = {SV("ani2"), SV("profile_index"), SV("screen_bit"),
+		    SV("privacy_hide_name"), SV("privacy_hide_number")};
+		for (size_t i = 0; i < ARRAY_COUNT(fields); i++)
+			letters[fields[i].n] |= 1u << (fields[i].name[0] & 31);
+		for (size_t i = 0; i < ARRAY_COUNT(zero); i++)
+			letters[zero[i].n] |= 1u << (zero[i].p[0] & 31);
+		for (size_t i = 0; i < ARRAY_COUNT(made); i++)
+			letters[made[i].n] |= 1u << (made[i].p[0] & 31);
+	}
+	return name.n < ARRAY_COUNT(letters) && letters[name.n] >> (name.p[0] & 31) & 1;
+}
+
 const char *leg_profile_field(const struct leg_profile *p, const char *name)
 {
 	struct sv wanted = sv_of(name);
 	char **field;
-	if (!p || !wanted.n)
+	if (!p || !wanted.n || !is_shape_known(wanted))
 		return NULL;
 	if (sv_isi(wanted, "ani2"))
 		wanted = SV("aniii");

@@ -167,9 +167,9 @@ static ON_CTL void held_changed(struct leg *leg, bool is_held, bool goes_on)
 	}
 	leg_callstate_set(leg, is_held ? CCS_HELD : CCS_UNHELD);
 	leg_event(leg, is_held ? EVENT_CHANNEL_HOLD : EVENT_CHANNEL_UNHOLD);
+	leg_presence(leg, is_held ? "hold" : "unhold");
 	if (!is_held && goes_on)
 		leg_callstate_set(leg, CCS_ACTIVE);
-	leg_presence(leg, is_held ? "hold" : "unhold");
 }
 
 void leg_mark_held(struct leg *leg, bool is_held)

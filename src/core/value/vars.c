@@ -304,11 +304,11 @@ static void blocks_move(struct vars *v) {}
 #endif
 
 /* value has no marks; text is the same with them, or empty when origin is not mixed. A value ends at a zero byte, which
- * somebody outside may have sent: what is stored is read by its end. */
+ * somebody outside may have sent; where a text lies behind it, it must end there too. */
 static int set_slot(struct vars *v, struct sv name, struct sv value, unsigned origin, bool is_array, struct sv text)
 {
 	uint32_t hash = name_hash(name.p, name.n);
-	size_t end = value.n ? strnlen(value.p, value.n) : 0;
+	size_t end = text.n ? strnlen(value.p, value.n) : value.n;
 	long at;
 	char *block;
 

@@ -125,14 +125,18 @@ static CO int start_cmd(struct api_call *c, struct sv name)
 
 static ON_CTL int trace_cmd(struct api_call *c, struct profile *p, const struct words *w)
 {
-	bool on = w->n > 3 && is_on(w->w[3]);
+	if (w->n < 4)
+		return buf_adds(c->out, "Usage: sofia profile <name> siptrace <on/off>\n");
+	bool on = is_on(w->w[3]);
 	profile_trace_set(p, on);
 	return buf_printf(c->out, "%s sip debugging on %s", on ? "Enabled" : "Disabled", p->conf.name);
 }
 
 static ON_CTL int capture_cmd(struct api_call *c, struct profile *p, const struct words *w)
 {
-	bool on = w->n > 3 && is_on(w->w[3]);
+	if (w->n < 4)
+		return buf_adds(c->out, "Usage: sofia profile <name> capture <on/off>\n");
+	bool on = is_on(w->w[3]);
 	profile_capture_set(p, on);
 	return buf_printf(c->out, "%s sip capturing on %s", on ? "Enabled" : "Disabled", p->conf.name);
 }

@@ -78,7 +78,7 @@ ROW(sip_ip)
 }
 ROW(ext_sip_ip)
 {
-	buf_adds(b, p->ext_sip_ip);
+	buf_adds(b, *p->conf.ext_sip_ip ? p->ext_sip_ip : "");
 }
 ROW(url)
 {
@@ -229,8 +229,11 @@ static const struct row text_rows[] = {
 static const char *const xml_tail[] = {"calls-in", "calls-out", "failed-calls-in", "failed-calls-out", "registrations"};
 enum { ROWS = sizeof(text_rows) / sizeof(text_rows[0]), XML_HEAD_ROWS = ROWS - 5 };
 
+/* Addresses of the outside are shown where the configuration gives them. */
 static bool row_is_shown(const struct profile *p, const struct row *r)
 {
+	if (r->put == row_ext_rtp_ip || r->put == row_ext_sip_ip)
+		return *(r->put == row_ext_rtp_ip ? p->conf.ext_rtp_ip : p->conf.ext_sip_ip);
 	return r->needs == SIP_TRANSPORT_NONE || profile_tls_is_on(p, r->needs);
 }
 
@@ -501,7 +504,7 @@ static ON_CTL void json_info(struct json_writer *w, const struct entry *e)
 	jw_begin_object(w);
 	for (size_t i = 1; i < ROWS; i++) { /* without the name */
 		const struct row *r = &text_rows[i];
-		if (!row_is_shown(e->p, r))
+		if (!row_is_shown(e->p, r) && r->put != row_ext_sip_ip) /* that one is there, and empty */
 			continue;
 		buf_clear(&v);
 		r->put(e->p, &v);

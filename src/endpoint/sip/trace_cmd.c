@@ -20,11 +20,14 @@ static bool gateway_is(struct sv name, const struct addr *a)
 	return g && gateway_has_addr(g, a);
 }
 
-static size_t bytes_of(const char *text)
+static size_t bytes_of(const struct xml_node *settings)
 {
+	const char *name = "sip-ladder-bytes", *text = config_param(settings, name, "8388608");
+	char at[CONFIG_AT_CHARS];
 	uint32_t n;
 	if (sv_u32(sv_of(text), &n) || n > (64u << 20)) {
-		log_warning("sofia: sip-ladder-bytes \"%s\" is no number up to 67108864; it is 8388608", text);
+		log_warning("sofia: %s%s \"%s\" is no number up to 67108864; it is 8388608",
+		    config_param_at(settings, name, at), name, text);
 		n = 8 << 20;
 	}
 	return n;
@@ -33,10 +36,12 @@ static size_t bytes_of(const char *text)
 void sofia_trace_start(const struct xml_node *settings)
 {
 	const char *why = NULL, *server = config_param(settings, "capture-server", "");
-	if (trace_ring_set(bytes_of(config_param(settings, "sip-ladder-bytes", "8388608"))))
+	char at[CONFIG_AT_CHARS];
+	if (trace_ring_set(bytes_of(settings)))
 		log_error("sofia: out of memory: no ladders are kept");
 	if (trace_collector_set(server, core_hostname(), &why))
-		log_error("sofia: capture-server \"%s\": %s", server, why);
+		log_error("sofia: %scapture-server: %s", config_param_at(settings, "capture-server", at),
+		    why); /* not its value: that has a password */
 	trace_filter_gateway_set(gateway_is);
 	trace_on_change(profiles_trace_update);
 }

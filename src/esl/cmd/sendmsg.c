@@ -182,7 +182,7 @@ static ON_CTL void send_to_leg_or_all(struct event *e)
 
 void esl_cmd_sendevent(struct esl_client *c, const struct stanza *r, const char *args)
 {
-	static const char *const kept_out[] = {"event-name", "event-subclass", "content-length", "event-uuid"};
+	static const char *const kept_out[] = {"event-name", "event-subclass", "content-length", "event-uuid", "command"};
 	char uuid[UUID_CHARS + 1];
 	enum event_id id = EVENT_CLONE;
 	const char *subclass = stanza_get(r, "event-subclass");
@@ -194,6 +194,7 @@ void esl_cmd_sendevent(struct esl_client *c, const struct stanza *r, const char 
 		esl_client_reply(c, "-ERR out of resources");
 		return;
 	}
+	event_addf(e, "Command", "sendevent %s", args);
 	for (size_t i = 0; i < r->header_count; i++) {
 		bool is_kept = true;
 		for (size_t k = 0; k < sizeof(kept_out) / sizeof(kept_out[0]); k++)

@@ -150,6 +150,15 @@ def test_the_allow_list_is_never_banned(sw):
     assert Guesser(sw, "127.0.9.9").ask("1000").code == 401  # a new list frees at once
 
 
+def test_a_long_allow_list_is_whole(sw):
+    """It was cut at 511 characters, and a cut item may be a wider one."""
+    many = "127.0.0.99," + ",".join(f"10.20.30.{i}/32" for i in range(100, 136))
+    ban_conf(sw, allow=many[:510] + ",127.0.9.20")
+    assert sw.api("reloadxml").startswith("+OK")
+    assert sw.api("ban add 127.0.9.20").startswith("-ERR")
+    assert "127.0.9.20 and" in sw.api("ban status")
+
+
 def test_bans_outlive_a_restart(sw):
     for spec in ("127.0.9.10 600 by hand", "1000@127.0.9.11 600", "127.0.9.12 1 short"):
         assert sw.api(f"ban add {spec}").startswith("+OK")

@@ -130,6 +130,6 @@ def test_a_flood_of_strangers_costs_nothing(sw):
             before = rss_kb(sw)
         if i % 500 == 499:
             subscribe(phone, "1001", "dialog").end()
-    assert rss_kb(sw) - before < 4096
+    assert t.IS_SANITIZED or rss_kb(sw) - before < 4096  # a sanitizer keeps what was freed
     s.close(), phone.close()
     assert time.monotonic()

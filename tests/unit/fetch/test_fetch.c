@@ -30,6 +30,9 @@ static void on_request(struct http_exchange *x, void *arg)
 	} else if (sv_is(q->path, "/moved")) {
 		http_exchange_header(x, "Location", "/ok");
 		http_exchange_reply(x, 302, NULL, SV_NONE);
+	} else if (sv_is(q->path, "/token")) {
+		buf_printf(&b, "%zu", http_header_get(q, "X-Token").n);
+		http_exchange_reply(x, 200, "text/plain", buf_sv(&b));
 	} else if (!sv_is(q->path, "/silent")) {
 		http_exchange_header(x, "Cache-Control", "public, max-age=77");
 		buf_printf(&b, "%.*s %.*s %.*s", SVF(q->method), SVF(q->path), SVF(q->body));
@@ -108,6 +111,11 @@ NO_ROLE_CHECK static int test_answers(void)
 	EXPECT_STR(got_body, "POST /b some");
 	EXPECT_INT(get("/moved", p), ST_OK); /* not followed */
 	EXPECT_INT(got.code, 302);
+	char token[2048 + 16] = "X-Token: "; /* collectors want tokens of some kilobytes */
+	memset(token + 9, 'a', 2000);
+	p.headers = token;
+	EXPECT_INT(get("/token", p), ST_OK);
+	EXPECT_STR(got_body, "2000");
 	unserve();
 	return 0;
 }

@@ -101,4 +101,26 @@ static int test_hour(void)
 	return 0;
 }
 
-TEST_MAIN({"rules", test_rules}, {"hour", test_hour})
+/* However many accounts there are: what they use together counts on. */
+static int test_many_accounts(void)
+{
+	struct fraud_table *t;
+	unsigned calls, seconds;
+	EXPECT_INT(fraud_table_new(&t), 0);
+	struct fraud_row *all = fraud_row_get(t, 0, SV_NONE, 6000);
+	all->begun[all->slice % FRAUD_SLICES] = 50;
+	for (int i = 0; i < FRAUD_ROWS_MAX + 100; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "n%d", i);
+		struct fraud_row *r = fraud_row_get(t, 0, sv_of(name), 6000);
+		EXPECT(r);
+		r->begun[r->slice % FRAUD_SLICES] = 1;
+	}
+	EXPECT(fraud_count(t) <= FRAUD_ROWS_MAX);
+	fraud_row_sums(fraud_row_get(t, 0, SV_NONE, 6000), &calls, &seconds);
+	EXPECT_INT(calls, 50);
+	fraud_table_free(t);
+	return 0;
+}
+
+TEST_MAIN({"rules", test_rules}, {"hour", test_hour}, {"many accounts", test_many_accounts})

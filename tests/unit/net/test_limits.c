@@ -166,6 +166,32 @@ static int test_bytes(void)
 	return 0;
 }
 
+static void scribble(enum conn_end why, void *arg)
+{
+	memset(arg, 0xa5, sizeof(struct conn));
+}
+
+/* An owner that frees the guard as it is told to end. */
+static int test_bytes_freed(void)
+{
+	struct conn_limit *l;
+	struct conn c[2];
+	struct addr peer;
+	role_assert_ctl();
+	EXPECT_INT(conn_limit_new(&l, &small), ST_OK);
+	EXPECT_INT(addr_parse(&peer, SV("10.0.0.1"), 0), 0);
+	for (int i = 0; i < 2; i++) {
+		memset(&c[i], 0, sizeof(c[i]));
+		EXPECT_INT(conn_guard_enter(&c[i].g, l, &peer, false, scribble, &c[i]), ST_OK);
+		EXPECT_INT(conn_guard_hold(&c[i].g, i ? 2000 : 201, true), ST_CLOSED);
+	}
+	struct conn_limit_counts n;
+	conn_limit_counts(l, &n);
+	EXPECT(!n.count && !n.bytes);
+	conn_limit_free(l);
+	return 0;
+}
+
 static int test_share(void)
 {
 	struct conn_limit *l;
@@ -260,5 +286,6 @@ static int test_guesses(void)
 }
 
 TEST_MAIN({"room", test_room, TEST_LOOP}, {"spoken stay", test_spoken_stay, TEST_LOOP},
-    {"deadlines", test_deadlines, TEST_LOOP}, {"bytes", test_bytes, TEST_LOOP}, {"share", test_share, TEST_LOOP},
+    {"deadlines", test_deadlines, TEST_LOOP}, {"bytes", test_bytes, TEST_LOOP},
+    {"bytes freed", test_bytes_freed, TEST_LOOP}, {"share", test_share, TEST_LOOP},
     {"tell", test_tell, TEST_LOOP}, {"guesses", test_guesses, TEST_LOOP})

@@ -297,6 +297,53 @@ NO_ROLE_CHECK static int test_turns(void)
 	return 0;
 }
 
+static struct tcp_conn *raw;
+static void raw_connect(struct tcp_conn *c, int status, void *arg)
+{
+	static const char text[] = "\x16\x03\x01\x00\x01\x01zzzzz"; /* a record, and no second one */
+	role_assert_ctl();
+	tcp_conn_send(c, text, sizeof(text) - 1);
+}
+static void raw_data(struct tcp_conn *c, const char *p, size_t n, void *arg) {}
+static void raw_close(struct tcp_conn *c, int status, void *arg) {}
+static const struct tcp_handlers raw_handlers = {
+    .on_connect = raw_connect, .on_data = raw_data, .on_close = raw_close};
+
+/* Who gives a turn back is in a call of his owner's: the one that gets it does not end in there. */
+NO_ROLE_CHECK static int test_turn_of_no_tls(void)
+{
+	static struct tls_turn many[TLS_TURNS_PER_HOST];
+	struct addr a = loopback(), to;
+	size_t held, waiting = 0;
+	EXPECT_INT(setup(0), 0);
+	for (size_t i = 0; i < TLS_TURNS_PER_HOST; i++) {
+		many[i].granted = granted, many[i].taken = taken, many[i].arg = &many[i];
+		EXPECT(tls_turn_ask(&many[i], &a));
+	}
+	EXPECT_INT(tls_listen(&listener, &a, ctx, on_accept, NULL), 0);
+	tls_listener_local(listener, &to);
+	EXPECT_INT(tcp_connect(&raw, &to, 0, &raw_handlers, NULL), 0);
+	for (int i = 0; i < 1000 && !waiting; i++) {
+		loop_run_once();
+		tls_turn_counts(&held, &waiting);
+	}
+	EXPECT_INT(waiting, 1);
+	close_status = 1;
+	tls_turn_leave(&many[0]);
+	EXPECT(close_status == 1 && server);
+	for (int i = 0; i < 1000 && server; i++)
+		loop_run_once();
+	EXPECT_INT(close_status, ST_IO);
+	for (size_t i = 1; i < TLS_TURNS_PER_HOST; i++)
+		tls_turn_leave(&many[i]);
+	tls_turn_counts(&held, &waiting);
+	EXPECT_INT(held + waiting, 0);
+	tcp_conn_abort(raw);
+	raw = mem_unref(raw);
+	teardown();
+	return 0;
+}
+
 /* ---- WebSocket's opening: what one side asks the other answers ---- */
 
 static int test_ws_open(void)
@@ -332,4 +379,5 @@ static int test_ws_open(void)
 
 TEST_MAIN({"tls_bulk", test_bulk, TEST_LOOP}, {"tls_plain", test_plain, TEST_LOOP},
     {"tls_resumed", test_resumed, TEST_LOOP}, {"tls_refused", test_refused, TEST_LOOP},
-    {"tls_bounds", test_bounds, TEST_LOOP}, {"tls_turns", test_turns, TEST_LOOP}, {"ws_open", test_ws_open, 0})
+    {"tls_bounds", test_bounds, TEST_LOOP}, {"tls_turns", test_turns, TEST_LOOP},
+    {"turn_of_no_tls", test_turn_of_no_tls, TEST_LOOP}, {"ws_open", test_ws_open, 0})

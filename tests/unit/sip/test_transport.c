@@ -181,12 +181,96 @@ static int test_bound(void)
 	static char long_text[70000];
 	role_assert_ctl();
 	EXPECT_INT(open_rig(&r, &far), 0);
-	EXPECT_INT(sip_flow_open(&f, r.s, SIP_UDP, &far, SV_NONE), 0);
+	EXPECT_INT(sip_flow_open(&f, r.s, &(struct sip_dst){far, SIP_UDP}, SV_NONE), 0);
 	EXPECT(!sip_flow_is_reliable(&f) && !f.conn && f.listener);
 	EXPECT_INT(sip_flow_send(r.s, &f, long_text, sizeof(long_text)), ST_LIMIT);
-	EXPECT_INT(sip_flow_open(&f, r.s, SIP_WSS, &far, SV_NONE), ST_UNSUPPORTED);
+	EXPECT_INT(sip_flow_open(&f, r.s, &(struct sip_dst){far, SIP_WSS}, SV_NONE), ST_UNSUPPORTED);
 	rig_close(&r);
 	return 0;
 }
 
-TEST_MAIN({"client", test_client, TEST_LOOP}, {"server", test_server, TEST_LOOP}, {"bound", test_bound, TEST_LOOP})
+/* Who reads nothing, so that not even a keep-alive fits any more, is as silent as any other. */
+static int test_silent_and_full(void)
+{
+	struct rig r;
+	struct addr bind, far;
+	struct sip_stack_config cfg = {
+	    .transports = with_toy, .trying_delay_ms = -1, .conn_ping_ms = 1000, .conn_pong_ms = 500};
+	role_assert_ctl();
+	memset(&toy, 0, sizeof(toy));
+	EXPECT_INT(rig_open(&r, &cfg), 0);
+	EXPECT_INT(addr_parse(&bind, SV("127.0.0.1"), 5061), 0);
+	EXPECT_INT(addr_parse(&far, SV("127.0.0.1"), 40000), 0);
+	EXPECT_INT(sip_stack_listen(r.s, SIP_TLS, &bind, NULL), 0);
+	toy.conn = sip_conn_accepted(toy.listener, &far, &toy.listener->local);
+	EXPECT(toy.conn != NULL);
+	toy.n = sizeof(toy.out) - 1;
+	rig_advance_ms(&r, 1100);
+	EXPECT(toy.writes == 1 && toy.closes == 0);
+	rig_advance_ms(&r, 600);
+	EXPECT_INT(toy.closes, 1);
+	rig_close(&r);
+	return 0;
+}
+
+/* Whoever connects from the address that a name has is not that name: what is sent to it goes over a connection that was
+ * opened for it. What is sent to an address that is known otherwise (a phone's) goes over any. */
+static int test_names(void)
+{
+	static struct sip_transport_ops named_ops;
+	static const struct sip_transport_ops *const with_named[] = {&sip_udp_ops, &named_ops, NULL};
+	struct rig r;
+	struct sip_dst dst = {.transport = SIP_TLS};
+	struct sip_flow f;
+	struct addr bind;
+	role_assert_ctl();
+	named_ops = toy_ops;
+	named_ops.needs_tls = true;
+	memset(&toy, 0, sizeof(toy));
+	struct sip_stack_config cfg = {.transports = with_named, .has_tls = true, .trying_delay_ms = -1};
+	EXPECT_INT(rig_open(&r, &cfg), 0);
+	EXPECT_INT(addr_parse(&bind, SV("127.0.0.1"), 5061), 0);
+	EXPECT_INT(addr_parse(&dst.addr, SV("127.0.0.1"), 40000), 0);
+	EXPECT_INT(sip_stack_listen(r.s, SIP_TLS, &bind, NULL), 0);
+	struct sip_conn *theirs = sip_conn_accepted(toy.listener, &dst.addr, &toy.listener->local), *ours;
+	EXPECT(theirs != NULL);
+	EXPECT(!sip_flow_open(&f, r.s, &dst, SV("carrier.example")) && f.conn == theirs);
+	dst.is_by_name = true;
+	EXPECT(!sip_flow_open(&f, r.s, &dst, SV("carrier.example")) && f.conn != theirs);
+	ours = f.conn;
+	EXPECT(!sip_flow_open(&f, r.s, &dst, SV("Carrier.Example")) && f.conn == ours);
+	EXPECT(!sip_flow_open(&f, r.s, &dst, SV("other.example")) && f.conn != ours && f.conn != theirs);
+	EXPECT_INT(toy.connects, 2);
+	rig_close(&r);
+	return 0;
+}
+
+/* Connections wait for certificates only until it is said that there are none. */
+static int test_no_certificates(void)
+{
+	static const enum sip_transport secure[] = {SIP_TLS, SIP_WSS};
+	struct rig r;
+	struct addr far;
+	struct sip_flow f;
+	struct sip_stack_stats st;
+	role_assert_ctl();
+	EXPECT_INT(rig_open(&r, &(struct sip_stack_config){.has_tls = true, .trying_delay_ms = -1}), 0);
+	for (size_t i = 0; i < ARRAY_COUNT(secure); i++) {
+		EXPECT_INT(addr_parse(&far, SV("127.0.0.1"), 40000), 0);
+		EXPECT_INT(sip_flow_open(&f, r.s, &(struct sip_dst){far, secure[i]}, SV_NONE), 0);
+		sip_stack_stats_get(r.s, &st);
+		EXPECT_INT(st.conns, 1);
+		sip_stack_set_tls(r.s, secure[i], NULL);
+		for (uint16_t port = 40000; port < 40010; port++) {
+			addr_set_port(&far, port);
+			EXPECT_INT(sip_flow_open(&f, r.s, &(struct sip_dst){far, secure[i]}, SV_NONE), ST_UNSUPPORTED);
+		}
+		sip_stack_stats_get(r.s, &st);
+		EXPECT_INT(st.conns, 0);
+	}
+	rig_close(&r);
+	return 0;
+}
+
+TEST_MAIN({"names", test_names, TEST_LOOP}, {"silent and full", test_silent_and_full, TEST_LOOP},
+    {"no certificates", test_no_certificates, TEST_LOOP}, {"client", test_client, TEST_LOOP}, {"server", test_server, TEST_LOOP}, {"bound", test_bound, TEST_LOOP})

@@ -51,6 +51,15 @@ NO_ROLE_CHECK static int test_ring(void)
 		EXPECT(strstr(b.p, ">INVITE") == NULL && strstr(b.p, "INVITE"));
 	}
 	EXPECT_INT(ladder("other", &b), ST_OK);
+	/* a body that names another's call is not of that call */
+	struct trace_msg forged = {.transport = SIP_UDP,
+	    .data = SV("FORGED sip:3 SIP/2.0\r\ni: forged\r\nCSeq: 1 FORGED\r\n\r\na\nCall-ID: call-a\r\n")};
+	addr_parse(&forged.remote, SV("10.0.0.3"), 5080);
+	forged.local = forged.remote;
+	trace_message(&forged);
+	EXPECT_INT(ladder("call-a", &b), ST_OK);
+	EXPECT(!strstr(b.p, "FORGED"));
+	EXPECT_INT(ladder("forged", &b), ST_OK);
 	for (unsigned i = 0; i < 3000; i++) { /* of all sizes: around it goes */
 		snprintf(id, sizeof(id), "c%u", i);
 		say(id, i & 1, "BYE sip:x SIP/2.0", (i * 37) % 900);

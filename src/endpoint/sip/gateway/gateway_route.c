@@ -19,7 +19,8 @@ void gateway_service_route_take(struct gateway *g, const struct sip_msg *resp)
 	while (!is_bad && sip_list_next(&it)) {
 		is_bad = sip_nameaddr_parse(&na, it.item) || !na.has_brackets || na.uri.scheme != SIP_SCHEME_SIP ||
 		         ++count > ROUTES_MAX;
-		buf_printf(&b, "%s<%.*s>", count > 1 ? ", " : "", SVF(na.uri.text));
+		if (!is_bad)
+			buf_printf(&b, "%s<%.*s>", count > 1 ? ", " : "", SVF(na.uri.text));
 	}
 	mem_free(g->service_route);
 	g->service_route = NULL;

@@ -1,8 +1,11 @@
 /* dialog-info (RFC 4235) in the form that FreeSWITCH's phones know: one element a call, the address that picks it up
  * (**EXTENSION) as the target of the far side, hold as +sip.rendering. All calls of the entity are in a full one, and
- * those that ended since the watcher heard last. A lamp of a lot, room or queue is one dialog that bears its name. */
+ * those that ended since the watcher heard last. A lamp of a lot, room or queue is one dialog that bears its name. What
+ * would not fit a datagram is left out, the latest calls first: a line that a flood calls is busy all the same. */
 #include "core/leg/leg.h"
 #include "endpoint/sip/presence/watch_i.h"
+
+enum { DIALOGS_MAX_BYTES = 16384, DETAIL_MAX_BYTES = 256 };
 
 static const char *state_text(const struct presence_dialog *d, const struct body_how *how)
 {
@@ -114,7 +117,7 @@ static ON_CTL void details_put(struct buf *out, const struct presence_dialog *d)
 	    {"remote-tag", "sip_to_tag", "sip_from_tag"}};
 	for (size_t i = 0; d->leg && i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *value = vars_get(d->leg->vars, d->is_initiator ? names[i].caller : names[i].called);
-		if (!value || !*value)
+		if (!value || !*value || strlen(value) > DETAIL_MAX_BYTES) /* half a name is none */
 			continue;
 		buf_printf(out, " %s=\"", names[i].attr);
 		body_escape(out, sv_of(value));
@@ -152,11 +155,12 @@ static ON_CTL void over_put(struct buf *out, const char *id, bool is_initiator)
 void body_dialog_put(const struct presence_entity *e, const struct body_how *how, struct buf *head, struct buf *tail)
 {
 	bool has_any = false;
+	size_t most = tail->n + DIALOGS_MAX_BYTES;
 	buf_adds(head, "<?xml version=\"1.0\"?>\n<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"");
 	buf_printf(tail, "\" state=\"%s\" entity=\"sip:", how->is_partial ? "partial" : "full");
 	body_entity_put(e, how, tail);
 	buf_adds(tail, "\">\n");
-	for (const struct lnode *n = e->dialogs.head.next; n != &e->dialogs.head; n = n->next) {
+	for (const struct lnode *n = e->dialogs.head.next; n != &e->dialogs.head && tail->n < most; n = n->next) {
 		const struct presence_dialog *d = list_entry(n, struct presence_dialog, link);
 		if (how->is_partial && d->serial <= how->since)
 			continue;

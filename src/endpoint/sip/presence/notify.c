@@ -1,12 +1,14 @@
 /* Who is told, when and what. Watchers that have something to hear stand in one queue of the whole endpoint; an
- * iteration of the loop sends at most a slice of NOTIFYs, so that a change which thousands watch delays nothing else.
+ * iteration of the loop sends NOTIFYs for SLICE_US, then reads what came, so that a change which thousands watch delays
+ * nothing else by more than that.
  * One whose last NOTIFY is not answered is not in the queue: it comes again with the answer, and hears how things are
  * then. The document of a state is made once for all who see it alike: the few latest ones are kept. */
+#include "base/hash.h"
 #include "endpoint/sip/presence/watch_i.h"
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { SLICE_COUNT = 8, DOCS_COUNT = 8 };
+enum { SLICE_US = 200, DOCS_COUNT = 8 };
 struct doc { /* by what it was made of */
 	uint64_t serial, since;
 	const struct profile *p;
@@ -115,6 +117,15 @@ static ON_CTL bool body_put(struct watcher *w, struct buf *more, struct buf *cty
 	return true;
 }
 
+/* A call that rings at several phones of a line changes nothing that the line shows. */
+static ON_CTL bool is_told_already(struct watcher *w, struct sv lines)
+{
+	uint64_t hash = hash_bytes(lines.p, lines.n);
+	bool is_same = !w->is_full && hash == w->told_lines;
+	w->told_lines = hash;
+	return w->package->id == PKG_CALL_INFO && is_same;
+}
+
 static ON_CTL int tell(struct watcher *w, const char *reason, bool has_state)
 {
 	struct buf more, ctype, body;
@@ -128,10 +139,15 @@ static ON_CTL int tell(struct watcher *w, const char *reason, bool has_state)
 		buf_adds(&more, "Require: eventlist\r\n");
 	if (has_state && !body_put(w, &more, &ctype, &body) && !reason)
 		goto out;
+	if (has_state && !reason && is_told_already(w, buf_sv(&more)))
+		goto out;
 	state_put(w, reason, state);
-	st = more.failed || body.failed || ctype.failed
-	         ? ST_NOMEM
-	         : sip_sub_tell(w->sub, state, more.p, body.n ? ctype.p : NULL, buf_sv(&body));
+	bool is_lost = more.failed || body.failed || ctype.failed;
+	if (is_lost && reason) /* the end is told without it: the dialog must know that it is over */
+		st = sip_sub_tell(w->sub, state, NULL, NULL, SV_NONE);
+	else
+		st = is_lost ? ST_NOMEM
+		             : sip_sub_tell(w->sub, state, more.p, body.n ? ctype.p : NULL, buf_sv(&body));
 	if (st)
 		goto out;
 	wp->notifies++;
@@ -179,8 +195,9 @@ void notify_last(struct watcher *w, const char *reason, bool has_state)
 static void on_turn(void *arg)
 {
 	struct lnode *n;
+	int64_t end_us = clock_mono_us() + SLICE_US;
 	role_assert_ctl();
-	for (int i = 0; i < SLICE_COUNT && (n = list_first(&telling.due)); i++) {
+	for (bool is_first = true; (n = list_first(&telling.due)) && (is_first || clock_mono_us() < end_us); is_first = false) {
 		struct watcher *w = list_entry(n, struct watcher, due_link);
 		list_remove(n);
 		w->is_due = false;
@@ -205,7 +222,10 @@ void notify_due(struct watcher *w)
 	w->is_due = true;
 	if (lnode_is_linked(&w->due_link) || !sip_sub_is_told(w->sub))
 		return;
-	list_push(&telling.due, &w->due_link);
+	if (w->package->id == PKG_LINE_SEIZE) /* its end comes before what became of it */
+		list_unshift(&telling.due, &w->due_link);
+	else
+		list_push(&telling.due, &w->due_link);
 	if (!loop_timer_is_set(&telling.timer))
 		loop_timer_set(&telling.timer, 0, "sip.notify", on_turn, NULL);
 }

@@ -12,6 +12,12 @@ struct publication {
 	char *owner, *user, *host;
 	bool is_presence;
 	struct ltimer timer;
+	struct lnode link; /* in its account's */
+	struct publisher *by;
+};
+struct publisher { /* an account that has some */
+	struct list all; /* the oldest first */
+	size_t count;
 };
 
 struct asked {
@@ -20,6 +26,7 @@ struct asked {
 	const struct sip_msg *m;
 	struct auth auth;
 	struct sv event;
+	bool is_presence;
 	struct buf owner;
 	struct publication *old;
 	int64_t expires_s;
@@ -31,8 +38,38 @@ static ON_CTL bool refuse(struct asked *a, int code, const char *phrase, const c
 	return false;
 }
 
+static ON_CTL bool publisher_enter(struct publication *x)
+{
+	struct hash *all = watch_profile_of(x->p)->publishers;
+	struct publisher *by = hash_get(all, sv_of(x->owner));
+	if (!by && (by = mem_zalloc(sizeof(*by)))) {
+		list_init(&by->all);
+		if (hash_set(all, sv_of(x->owner), by) < 0) {
+			mem_free(by);
+			by = NULL;
+		}
+	}
+	if (!by)
+		return false;
+	list_push(&by->all, &x->link);
+	by->count++;
+	x->by = by;
+	return true;
+}
+
+static ON_CTL void publisher_leave(struct publication *x)
+{
+	if (!x->by)
+		return;
+	list_remove(&x->link);
+	if (!--x->by->count)
+		hash_del(watch_profile_of(x->p)->publishers, sv_of(x->owner));
+	x->by = NULL;
+}
+
 static ON_CTL void publication_free(struct publication *x)
 {
+	publisher_leave(x);
 	loop_timer_cancel(&x->timer);
 	mem_free(x->owner), mem_free(x->user), mem_free(x->host);
 	mem_free(x);
@@ -81,23 +118,15 @@ static ON_CTL void etag_new(char out[ETAG_CHARS + 1])
 	out[ETAG_CHARS] = 0;
 }
 
-/* How many the account has; the oldest makes room beyond the bound. */
+/* Beyond an account's bound its oldest makes room. */
 static ON_CTL void room_make(struct watch_profile *wp, const char *owner)
 {
-	struct hash_it it = {0};
-	struct publication *oldest = NULL;
-	unsigned n = 0;
-	while (hash_next(wp->publications, &it)) {
-		struct publication *x = it.value;
-		if (strcasecmp(x->owner, owner) != 0 || !sv_is(it.key, x->etag))
-			continue;
-		if (!n++)
-			oldest = x;
-	}
-	if (n >= OF_ACCOUNT_MAX && oldest) {
-		tags_forget(oldest);
-		publication_free(oldest);
-	}
+	struct publisher *by = hash_get(wp->publishers, sv_of(owner));
+	if (!by || by->count < OF_ACCOUNT_MAX)
+		return;
+	struct publication *oldest = list_entry(list_first(&by->all), struct publication, link);
+	tags_forget(oldest);
+	publication_free(oldest);
 }
 
 /* ---- the request ---- */
@@ -122,7 +151,8 @@ static ON_CTL bool is_matched(struct asked *a)
 	if (!tag.n)
 		return a->m->body.n || refuse(a, 400, "Missing Body", NULL);
 	a->old = hash_get(watch_profile_of(a->p)->publications, tag);
-	if (!a->old || !sv_isi(buf_sv(&a->owner), a->old->owner))
+	/* his own, and of this event: what is read of the body is what the publication takes */
+	if (!a->old || !sv_isi(buf_sv(&a->owner), a->old->owner) || a->old->is_presence != a->is_presence)
 		return refuse(a, 412, "Conditional Request Failed", NULL);
 	return true;
 }
@@ -144,7 +174,7 @@ static ON_CTL void answer(struct asked *a, const char *etag)
 	buf_fini(&headers);
 }
 
-static ON_CTL struct publication *publication_new(struct asked *a, bool is_presence)
+static ON_CTL struct publication *publication_new(struct asked *a)
 {
 	struct watch_profile *wp = watch_profile_of(a->p);
 	const struct dir_user *u = a->auth.user;
@@ -153,11 +183,11 @@ static ON_CTL struct publication *publication_new(struct asked *a, bool is_prese
 	if (!x)
 		return NULL;
 	x->p = a->p;
-	x->is_presence = is_presence;
+	x->is_presence = a->is_presence;
 	x->owner = mem_strdup(a->owner.p);
 	x->user = sv_dup(a->m->to.uri.user);
 	x->host = mem_strdup(dir_user_domain(u));
-	if (x->owner && x->user && x->host)
+	if (x->owner && x->user && x->host && publisher_enter(x))
 		return x;
 	publication_free(x);
 	return NULL;
@@ -203,7 +233,6 @@ static ON_CTL void publish(struct asked *a)
 {
 	struct pidf pidf;
 	char etag[ETAG_CHARS + 1];
-	bool is_presence = sv_isi(a->event, "presence");
 	a->expires_s = granted_s(a);
 	if (!a->expires_s) {
 		if (a->old)
@@ -212,15 +241,15 @@ static ON_CTL void publish(struct asked *a)
 		answer(a, etag);
 		return;
 	}
-	if (is_presence && a->m->body.n && !sv_isi(a->m->content_type, "application/pidf+xml")) {
+	if (a->is_presence && a->m->body.n && !sv_isi(a->m->content_type, "application/pidf+xml")) {
 		refuse(a, 415, NULL, "Accept: application/pidf+xml\r\n");
 		return;
 	}
-	if (is_presence && a->m->body.n && pidf_read(&pidf, a->m->body)) {
+	if (a->is_presence && a->m->body.n && pidf_read(&pidf, a->m->body)) {
 		refuse(a, 400, "Bad Presence Document", NULL);
 		return;
 	}
-	struct publication *x = a->old ? a->old : publication_new(a, is_presence);
+	struct publication *x = a->old ? a->old : publication_new(a);
 	if (!x || !publication_enter(a, x)) {
 		refuse(a, 503, NULL, "Retry-After: 60\r\n");
 		return;
@@ -237,9 +266,10 @@ void publish_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	buf_init(&a.owner);
 	sv_split(sip_msg_value(m, SIP_HDR_EVENT), ';', &a.event, &params);
 	a.event = sv_trim(a.event);
+	a.is_presence = sv_isi(a.event, "presence");
 	if (auth_check(p, tx, m, &a.auth) != AUTH_OK)
 		goto out;
-	if (!profile_conf_has_presence(&p->conf) || (!sv_isi(a.event, "presence") && !sv_isi(a.event, "dialog")))
+	if (!profile_conf_has_presence(&p->conf) || (!a.is_presence && !sv_isi(a.event, "dialog")))
 		refuse(&a, 489, NULL, NULL);
 	else if (is_of_himself(&a) && is_matched(&a))
 		publish(&a);

@@ -5,8 +5,6 @@
 #include "core/leg/leg.h"
 #include "endpoint/sip/presence/watch_i.h"
 
-enum { APPEARANCES_MAX = 64 };
-
 unsigned shared_appearance_of(struct sv text)
 {
 	struct sv rest, value;

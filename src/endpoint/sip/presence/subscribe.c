@@ -212,22 +212,6 @@ void subscribe_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m
 
 /* ---- inside its dialog ---- */
 
-static ON_CTL struct watcher *watcher_of(struct profile *p, const struct sip_msg *m)
-{
-	struct lnode *it, *tmp;
-	struct watch_profile *wp = watch_profile_of(p);
-	list_each (&wp->watchers, it, tmp) {
-		struct watcher *w = list_entry(it, struct watcher, link);
-		struct sip_sub_saved s;
-		if (!w->sub)
-			continue;
-		sip_sub_save(w->sub, &s);
-		if (sv_eq(s.call_id, m->call_id) && sv_eq(s.local_tag, m->to_tag) && sv_eq(s.remote_tag, m->from_tag))
-			return w;
-	}
-	return NULL;
-}
-
 static ON_CTL void again(struct asked *a, struct watcher *w)
 {
 	struct sip_nameaddr contact;
@@ -259,7 +243,7 @@ static void again_go(struct profile *p, struct sip_stx *tx, const struct sip_msg
 {
 	struct asked a;
 	role_assert_ctl();
-	struct watcher *w = watcher_of(p, m);
+	struct watcher *w = p->stack ? sip_sub_find(p->stack, m, &watcher_handlers) : NULL;
 	asked_init(&a, p, tx, m);
 	if (w && !w->is_over)
 		again(&a, w);

@@ -33,6 +33,7 @@ struct watch_profile { /* a profile's part */
 	struct list watchers;
 	struct hash *owners;       /* "user@domain" -> how many, as a pointer */
 	struct hash *publications; /* ETag -> struct publication */
+	struct hash *publishers;   /* "user@domain" -> struct publisher (publish.c) */
 	struct hash *flows;        /* "tls 10.0.0.1:5061" -> a struct list of watchers (flow.c) */
 	size_t count;
 	uint64_t notifies, failed, merged;
@@ -62,7 +63,7 @@ struct watcher {
 	char *list_name;
 	int64_t expires_epoch_s;
 	uint32_t version, first_cseq;
-	uint64_t told_serial;
+	uint64_t told_serial, told_lines; /* call-info: a hash of what it was told */
 	bool is_due, is_new, has_details, is_over, is_full, is_mapped /* its kind is presence_map.conf's */;
 	unsigned appearance; /* line-seize: which */
 	struct ltimer timer;
@@ -118,6 +119,7 @@ ON_CTL void body_mwi_put(const struct watcher *w, struct buf *out);
 ON_CTL void body_entity_put(
     const struct presence_entity *e, const struct body_how *how, struct buf *out); /* "park+5900@host" */
 ANY void body_escape(struct buf *out, struct sv text);                             /* for XML, in ASCII */
+enum { APPEARANCES_MAX = 64 }; /* of a line: bits of a word */
 /* Call-Info lines of a shared line, or of who has seized it. */
 ON_CTL void shared_lines_put(struct watcher *w, struct buf *out);
 ON_CTL bool shared_seizure_is_over(const struct watcher *w);

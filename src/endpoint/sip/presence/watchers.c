@@ -32,6 +32,8 @@ static int part_open(struct profile *p, void *mine)
 	int st = hash_new(&wp->owners, HASH_NOCASE, NULL);
 	if (!st)
 		st = hash_new(&wp->flows, 0, mem_free);
+	if (!st)
+		st = hash_new(&wp->publishers, HASH_NOCASE, mem_free);
 	return st ? st : hash_new(&wp->publications, 0, NULL);
 }
 
@@ -50,8 +52,8 @@ static void part_stop(struct profile *p, void *mine)
 	while ((n = list_first(&wp->watchers)))
 		watcher_free(list_entry(n, struct watcher, link));
 	publications_free(wp);
-	hash_free(wp->owners), hash_free(wp->publications), hash_free(wp->flows);
-	wp->owners = wp->publications = wp->flows = NULL;
+	hash_free(wp->owners), hash_free(wp->publications), hash_free(wp->publishers), hash_free(wp->flows);
+	wp->owners = wp->publications = wp->publishers = wp->flows = NULL;
 }
 
 static const struct profile_slot slot = {"watchers", sizeof(struct watch_profile)};
@@ -211,7 +213,8 @@ void watcher_gone(struct watcher *w)
 void watcher_end(struct watcher *w, const char *reason)
 {
 	home_del(w);
-	notify_last(w, reason, false);
+	/* Whose seizure became a call hears what the line shows. */
+	notify_last(w, reason, w->package->id == PKG_LINE_SEIZE && shared_seizure_is_over(w));
 }
 
 /* ---- what its dialog tells ---- */

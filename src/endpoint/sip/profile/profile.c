@@ -79,7 +79,10 @@ void profile_urls_make(struct profile *p)
 	p->url = buf_take(&b);
 	buf_init(&b);
 	l = is_v6(p->sip_ip) ? "[" : "", r = *l ? "]" : "";
-	buf_printf(&b, "%s;maddr=%s%s%s;transport=%s", p->url, l, p->sip_ip, r,
+	buf_adds(&b, p->url);
+	if (*p->conf.ext_sip_ip)
+		buf_printf(&b, ";maddr=%s%s%s", l, p->sip_ip, r);
+	buf_printf(&b, ";transport=%s",
 	    p->has_udp && p->has_tcp ? "udp,tcp"
 	    : p->has_tcp             ? "tcp"
 	                             : "udp");

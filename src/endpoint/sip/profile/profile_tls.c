@@ -256,10 +256,11 @@ static void tls_start(struct profile *p, void *mine)
 	role_assert_ctl();
 	if (*p->conf.ws_binding)
 		listen_binding(p, SIP_WS, p->conf.ws_binding, &t->ws);
-	if ((p->conf.has_tls || *p->conf.wss_binding) && load_start(p)) {
-		sip_stack_set_tls(p->stack, SIP_TLS, NULL); /* nobody waits in vain */
+	bool comes = (p->conf.has_tls || *p->conf.wss_binding) && !load_start(p);
+	if (!comes || !p->conf.has_tls) /* nobody waits in vain */
+		sip_stack_set_tls(p->stack, SIP_TLS, NULL);
+	if (!comes || !*p->conf.wss_binding)
 		sip_stack_set_tls(p->stack, SIP_WSS, NULL);
-	}
 }
 
 const struct profile_part profile_tls_part = {.slot = &slot, .start = tls_start};
@@ -304,7 +305,7 @@ void profile_tls_bind_url_put(const struct profile *p, enum sip_transport t, str
 {
 	char host[ADDR_TEXT_MAX];
 	url_put(p, t, t != SIP_WS, out);
-	if (t == SIP_TLS) { /* not for the others, as recorded */
+	if (t == SIP_TLS && *p->conf.ext_sip_ip) { /* not for the others, as recorded */
 		buf_adds(out, ";maddr=");
 		host_put(out, addr_host(addr_of(p, t), host));
 	}

@@ -32,9 +32,10 @@ const struct stir_settings *stir_settings(void)
 	return &settings;
 }
 
-static ON_CTL void key_read(const char *path)
+static ON_CTL void key_read(const struct xml_node *node)
 {
-	char error[STIR_ERROR_CHARS] = "";
+	const char *path = config_param(node, "stir-shaken-as-key", "");
+	char error[STIR_ERROR_CHARS] = "", at[CONFIG_AT_CHARS];
 	struct buf text;
 	if (!*path)
 		return;
@@ -43,9 +44,11 @@ static ON_CTL void key_read(const char *path)
 	const char *why = "";
 	int st = slurp(path, STIR_CERT_MAX_BYTES, &text, &why);
 	if (st)
-		log_error("sofia: stir-shaken-as-key: %s: %s", path, why);
+		log_error(
+		    "sofia: %sstir-shaken-as-key: %s: %s", config_param_at(node, "stir-shaken-as-key", at), path, why);
 	else if ((st = stir_key_parse(&settings.key, buf_sv(&text), error)))
-		log_error("sofia: stir-shaken-as-key: %s: %s", path, error);
+		log_error("sofia: %sstir-shaken-as-key: %s: %s", config_param_at(node, "stir-shaken-as-key", at), path,
+		    error);
 	if (text.p)
 		explicit_bzero(text.p, text.n);
 	buf_fini(&text);
@@ -63,28 +66,32 @@ static ON_CTL void ca_file_read(const char *dir, const char *name)
 	buf_fini(&text);
 }
 
-static ON_CTL void ca_read(const char *dir)
+static ON_CTL void ca_read(const struct xml_node *node)
 {
+	const char *name = "stir-shaken-vs-ca-dir", *dir = config_param(node, name, "");
+	char at[CONFIG_AT_CHARS];
 	const struct dirent *e;
 	DIR *d = *dir ? opendir(dir) : NULL;
 	if (*dir && !d)
-		log_error("sofia: stir-shaken-vs-ca-dir: %s cannot be read", dir);
+		log_error("sofia: %s%s: %s cannot be read", config_param_at(node, name, at), name, dir);
 	for (int i = 0; d && i < CA_FILES_MAX && (e = readdir(d)); i++)
 		ca_file_read(dir, e->d_name);
 	if (d)
 		closedir(d);
 	if (*dir && d && !stir_ca_count(settings.ca))
-		log_error("sofia: stir-shaken-vs-ca-dir: there is no certificate in %s", dir);
+		log_error("sofia: %s%s: there is no certificate in %s", config_param_at(node, name, at), name, dir);
 }
 
 static unsigned number(const struct xml_node *node, const char *name, unsigned otherwise)
 {
 	const char *text = config_param(node, name, "");
+	char at[CONFIG_AT_CHARS];
 	uint32_t n;
 	if (!*text)
 		return otherwise;
 	if (sv_u32(sv_of(text), &n) || !n) {
-		log_warning("sofia: %s \"%s\" is no number of seconds; it is %u", name, text, otherwise);
+		log_warning("sofia: %s%s \"%s\" is no number of seconds; it is %u", config_param_at(node, name, at), name,
+		    text, otherwise);
 		return otherwise;
 	}
 	return n;
@@ -92,6 +99,7 @@ static unsigned number(const struct xml_node *node, const char *name, unsigned o
 
 void stir_sip_start(const struct xml_node *node)
 {
+	char at[CONFIG_AT_CHARS];
 	memset(&settings, 0, sizeof(settings));
 	settings.url = mem_strdup(config_param(node, "stir-shaken-as-url", ""));
 	settings.tls_ca = mem_strdup(config_param(node, "stir-shaken-vs-tls-ca-file", ""));
@@ -100,14 +108,16 @@ void stir_sip_start(const struct xml_node *node)
 	settings.allows_inside = str_is_true(config_param(node, "stir-shaken-vs-allow-inside", "false"));
 	settings.cache_s = number(node, "stir-shaken-vs-cache-ttl", CACHE_S);
 	settings.max_age_s = number(node, "stir-shaken-vs-max-age", MAX_AGE_S);
-	if (stir_ca_new(&settings.ca) || certs_start())
+	if (stir_ca_new(&settings.ca) || certs_start() || !settings.url || !settings.tls_ca) {
 		log_error("sofia: out of memory: no STIR/SHAKEN");
+		return;
+	}
 	if (strlen(settings.url) >= STIR_URL_MAX || strpbrk(settings.url, "<>\" \r\n")) {
-		log_error("sofia: stir-shaken-as-url is no URL");
+		log_error("sofia: %sstir-shaken-as-url is no URL", config_param_at(node, "stir-shaken-as-url", at));
 		*settings.url = 0;
 	}
-	key_read(config_param(node, "stir-shaken-as-key", ""));
-	ca_read(config_param(node, "stir-shaken-vs-ca-dir", ""));
+	key_read(node);
+	ca_read(node);
 }
 
 void stir_sip_stop(void)
