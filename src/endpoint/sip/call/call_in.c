@@ -215,6 +215,9 @@ void invite_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, s
 
 static ON_CTL void provisional_headers(struct call *c, struct buf *b)
 {
+	const char *reliable = leg_var(c->leg, "sip_enable_100rel");
+	if (reliable && *reliable)
+		sip_call_set_100rel(c->sip, str_is_true(reliable));
 	buf_init(b);
 	call_identity_put_1xx(c, b);
 	call_headers_put(c, b, "sip_ph_");

@@ -123,6 +123,7 @@ void stir_sip_start(const struct xml_node *node)
 void stir_sip_stop(void)
 {
 	certs_stop();
+	stir_replay_stop();
 	mem_free(settings.url);
 	mem_free(settings.tls_ca);
 	mem_unref(settings.key);
