@@ -16,7 +16,8 @@ struct ban_conf {
 	unsigned known_factor; /* so many times the failures where right passwords come from, too */
 };
 struct ban {
-	char address[GUARD_ADDRESS_MAX], user[BAN_USER_MAX + 1], reason[BAN_REASON_MAX]; /* user "": all of the address */
+	char address[GUARD_ADDRESS_MAX], user[BAN_USER_MAX + 1],
+	    reason[BAN_REASON_MAX]; /* user "": all of the address */
 	int64_t since_us, until_us; /* of the clock that calls give; until_us INT64_MAX: until it is removed */
 	uint64_t dropped;           /* what came from there since */
 };

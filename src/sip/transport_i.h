@@ -87,8 +87,7 @@ ON_CTL struct sip_listener *sip_listener_for(struct sip_stack *s, enum sip_trans
 /* Finds the socket, or finds or opens a connection, that leads to dst. ST_UNSUPPORTED: no such transport here. name:
  * the host that is meant; over TLS no connection to another name will do, and where dst was found for the name
  * (is_by_name) none that was not opened for it: who connected to us has shown no name. Empty: any. */
-ON_CTL int sip_flow_open(
-    struct sip_flow *out, struct sip_stack *s, const struct sip_dst *dst, struct sv name);
+ON_CTL int sip_flow_open(struct sip_flow *out, struct sip_stack *s, const struct sip_dst *dst, struct sv name);
 ON_CTL int sip_flow_send(struct sip_stack *s, const struct sip_flow *f, const char *p, size_t n);
 /* An answer (RFC 3261 18.2.2): where the request came from or, when that connection is gone, where the far side's Via
  * says that it listens (via_port, 0 = the default one). */
