@@ -379,7 +379,8 @@ static const struct conf_desc confs[] = {
 };
 
 static const struct app_desc apps[] = {
-    {"sofia_stir_shaken_vs", "Verify SIP Identity header and store result in sip_verstat channel variable", "", APP_NO_MEDIA, call_stir_app, NULL},
+    {"sofia_stir_shaken_vs", "Verify SIP Identity header and store result in sip_verstat channel variable", "",
+        APP_NO_MEDIA, call_stir_app, NULL},
     {0},
 };
 
