@@ -127,6 +127,7 @@ def set_attempts(fresh, count, interval_s):
                                        f'<param name="bind-attempt-interval" value="{interval_s}"/>', 1))
 
 
+@pytest.mark.leaks
 def test_sip_port_in_use(fresh):
     set_attempts(fresh, 30, 1)
     holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -140,6 +141,7 @@ def test_sip_port_in_use(fresh):
     fresh.stop()
 
 
+@pytest.mark.leaks
 def test_sip_port_that_stays_in_use(fresh):
     set_attempts(fresh, 2, 1)
     holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -78,7 +78,7 @@ static ON_CTL void publication_free(struct publication *x)
 void publications_free(struct watch_profile *wp)
 {
 	struct hash_it it = {0};
-	while (hash_next(wp->publications, &it)) {
+	while (wp->publications && hash_next(wp->publications, &it)) {
 		struct publication *x = it.value;
 		if (sv_is(it.key, x->etag)) /* the last tag's entry came before it */
 			publication_free(x);

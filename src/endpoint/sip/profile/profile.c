@@ -243,6 +243,7 @@ static ON_CTL void parts_start(struct profile *p)
 			parts[i]->start(p, p->parts[i]);
 }
 
+/* Those that were opened, or tried to. */
 static ON_CTL void parts_stop(struct profile *p)
 {
 	const struct profile_part *const *parts = profiles.hooks->parts;
@@ -250,7 +251,7 @@ static ON_CTL void parts_stop(struct profile *p)
 	while (parts[n])
 		n++;
 	while (n--)
-		if (parts[n]->stop)
+		if (p->parts[n] && parts[n]->stop)
 			parts[n]->stop(p, p->parts[n]);
 }
 
@@ -301,6 +302,7 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 	p->ext_rtp_ip = ip_resolve(p, "ext-rtp-ip", p->conf.ext_rtp_ip, p->rtp_ip);
 	if (hash_new(&p->failures, 0, mem_free) < 0 || hash_new(&p->default_password_told, 0, NULL) < 0 ||
 	    (st = parts_open(p)) < 0 || (st = stack_open(p)) < 0 || (st = listen_on(p)) < 0) {
+		parts_stop(p);
 		if (p->stack)
 			sip_stack_close(p->stack);
 		mem_unref(p);

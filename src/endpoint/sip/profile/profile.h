@@ -33,7 +33,8 @@ struct profile_part {
 	const struct profile_slot *slot;
 	int (*open)(struct profile *p, void *mine);   /* before it listens; a failure keeps it down */
 	void (*start)(struct profile *p, void *mine); /* it listens */
-	void (*stop)(struct profile *p, void *mine);  /* its stack is about to close */
+	/* Its stack is about to close; or it did not come to listen: no start was called, and open may have failed. */
+	void (*stop)(struct profile *p, void *mine);
 };
 enum { PROFILE_PARTS_MAX = 16 };
 struct profile_hooks {
