@@ -142,7 +142,7 @@ static void built(struct sv any, const struct sip_msg *of)
 	sip_put_hdr(&b, "CSeq", SV("1 OPTIONS"));
 	sip_put_hdr(&b, "Subject", any);
 	sip_put_hdr_u32(&b, "Max-Forwards", 70);
-	sip_put_multipart(&ctype, &body, any, &part);
+	sip_put_multipart(&ctype, &body, any, &part, 1);
 	sip_put_body(&b, buf_sv(&ctype), buf_sv(&body));
 	CHECK(!sip_msg_parse(&m, hdrs, SIP_MSG_HDRS_MAX, b.p, b.n, SIP_PARSE_STREAM));
 	CHECK(m.hdr_count == 11 && !m.has_folds && sv_eq(m.sdp, any));
