@@ -34,7 +34,7 @@ WATCHERS_DELAY_MAX_MS = 5
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
-              "tls": "-", "tls-memory": "-", "tls-return": "-", "p": "-"}
+              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-"}
 
 
 def disturbed(results):
@@ -394,9 +394,21 @@ def row_tls():
             "met": r["rate"] >= 20000, "data": r}
 
 
+def row_tls_calls():
+    """calls bridged between phones on kept TLS connections"""
+    what = "bridged calls between phones on kept TLS connections"
+    r = climb("tls", 2500, make=tls_phones.CallTlsSwitch, conns=tls_phones.RATE_CONNS, users=tls_phones.RATE_CONNS, first_user=tls_phones.FIRST)
+    b = r.get("best")
+    if not b:
+        return {"key": "tls-calls", "what": what, "value": "no clean rate found" + disturbed(r["steps"]), "goal": "2,500/s", "met": False, "data": r}
+    value = (f"{r['rate']:,.0f}/s ({r['cpu_us']:.0f} us CPU each; {tls_phones.RATE_CONNS} connections; p50 {b['setup_p50_ms']:.1f} ms, "
+             f"p99 {b['setup_p99_ms']:.1f} ms, switch {100 * b['switch_cpu']:.0f} %, load {100 * b['own_cpu']:.0f} %)")
+    return {"key": "tls-calls", "what": what, "value": value + disturbed(r["steps"]), "goal": "2,500/s", "met": r["rate"] >= 2500, "data": r}
+
+
 def row_tls_memory():
-    """memory of a phone registered over TLS"""
-    return {"key": "tls-memory", "what": "memory per phone registered over TLS", **tls_phones.row_memory()}
+    """memory of a phone registered over TLS, with two subscriptions"""
+    return {"key": "tls-memory", "what": "memory per phone registered over TLS and subscribed (mailbox, another phone)", **tls_phones.row_memory()}
 
 
 def row_tls_return():
@@ -448,7 +460,7 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
-        "tls": row_tls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p}
+        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p}
 
 
 def table(rows):

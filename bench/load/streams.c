@@ -1,12 +1,12 @@
 /* Phones over kept TLS connections: each connects, shakes hands and registers once; then registrations with digest
- * (401, 200) are offered by the clock, in turns over the connections. One thread; it shares no code with the switch.
- * Prints what bench_load prints, and how long all took to be there. With --keep it prints HELD and waits for a line on
+ * (401, 200) are offered by the clock, in turns over the connections, or with --calls calls between them. With
+ * --subscribe each also watches its mailbox and another phone. One thread; it shares no code with the switch. Prints
+ * what bench_load prints, and how long all took to be there. With --keep it prints HELD and waits for a line on
  * standard input between the two: for who measures the switch's memory. */
-#include "load.h"
+#include "streams.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,34 +17,23 @@
 #include <unistd.h>
 
 enum { UNDER_WAY_MAX = 128, SEEN_US_MAX = 4000000, EVENTS = 512, LATE_US = 20000000 };
-enum phase { P_NONE, P_CONNECT, P_SHAKE, P_IDLE, P_FIRST, P_SECOND, P_DEAD };
-struct phone {
-	int fd;
-	SSL *ssl;
-	enum phase phase;
-	bool was_registered;
-	uint32_t cseq, id;
-	int64_t begin_us;
-	size_t in_n;
-	char in[4096];
-};
 static struct {
 	int port, pid;
 	unsigned conns, users, first_user;
 	double rate, seconds;
 	const char *password;
-	bool is_kept, resumes;
+	bool is_kept, resumes, has_calls, subscribes;
 } o = {.port = 5061, .conns = 200, .users = 20, .first_user = 1000, .password = "benchword"};
 static struct phone *phones;
 static SSL_CTX *ctx;
 static SSL_SESSION *session;
 static int epoll_fd;
-static unsigned under_way, registered, next_phone;
-static uint64_t started, ok, failed, seen_count, codes[CODE_MAX], resumed;
-static uint32_t *seen;
+static unsigned registered, subscribed, next_phone;
+static uint64_t resumed;
+struct stream_counts n_;
 static bool is_measuring;
 
-static int64_t now(void)
+int64_t stream_now(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
@@ -78,11 +67,11 @@ static int64_t own_us(void)
 
 static double seen_ms(double quantile)
 {
-	uint64_t want = (uint64_t)((double)seen_count * quantile), sum = 0;
+	uint64_t want = (uint64_t)((double)n_.seen_count * quantile), sum = 0;
 	for (uint32_t i = 0; i < SEEN_US_MAX; i++)
-		if ((sum += seen[i]) > want)
+		if ((sum += n_.seen[i]) > want)
 			return i / 1e3;
-	return seen_count ? SEEN_US_MAX / 1e3 : 0;
+	return n_.seen_count ? SEEN_US_MAX / 1e3 : 0;
 }
 
 static void phone_end(struct phone *p, int code)
@@ -90,13 +79,69 @@ static void phone_end(struct phone *p, int code)
 	if (p->phase == P_DEAD)
 		return;
 	if (p->phase != P_IDLE) {
-		failed++;
-		codes[code]++;
-		under_way -= under_way > 0;
+		n_.failed++;
+		n_.codes[code]++;
+		n_.under_way -= n_.under_way > 0;
 	}
 	p->phase = P_DEAD;
 	SSL_free(p->ssl);
 	close(p->fd);
+}
+
+void phone_put(struct phone *p, const char *text, int n)
+{
+	if (p->phase != P_DEAD && SSL_write(p->ssl, text, n) != n)
+		phone_end(p, 2);
+}
+
+void phone_seen(int64_t us)
+{
+	n_.seen_count++;
+	n_.seen[us < SEEN_US_MAX ? us : SEEN_US_MAX - 1]++;
+}
+
+/* The mailbox of its own, and the phone next to it: Call-ID sub-<package>. */
+static void phone_subscribe(struct phone *p, const char *package, unsigned user, const struct message *challenge)
+{
+	char text[2048], auth[600] = "", own[16], uri[64];
+	snprintf(own, sizeof(own), "%u", o.first_user + p->id % o.users);
+	snprintf(uri, sizeof(uri), "sip:%u@127.0.0.1", user);
+	if (challenge && !auth_line(auth, sizeof(auth), challenge, "SUBSCRIBE", uri, own, o.password))
+		phone_end(p, 1);
+	p->cseq++;
+	int n = snprintf(text, sizeof(text),
+	    "SUBSCRIBE %s SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:%u;branch=z9hG4bK%u-%u;rport\r\nMax-Forwards: 70\r\n"
+	    "From: <sip:%s@127.0.0.1>;tag=%u%s\r\nTo: <%s>\r\nCall-ID: sub-%s-%d-%u\r\nCSeq: %u SUBSCRIBE\r\n"
+	    "Contact: <sip:%s@127.0.0.1:%u;transport=tls>\r\nEvent: %s\r\nExpires: 3600\r\n%sContent-Length: 0\r\n\r\n",
+	    uri, 10000 + p->id % 50000, p->id, p->cseq, own, p->id, package, uri, package, getpid(), p->id, p->cseq,
+	    own, 10000 + p->id % 50000, package, auth);
+	phone_put(p, text, n);
+}
+
+static void subscribe_both(struct phone *p)
+{
+	p->is_subscribed = true;
+	n_.under_way += 2;
+	phone_subscribe(p, "message-summary", o.first_user + p->id % o.users, NULL);
+	phone_subscribe(p, "dialog", o.first_user + (p->id + 1) % o.users, NULL);
+}
+
+static void subscribe_answer(struct phone *p, const struct message *m)
+{
+	bool is_dialog = m->call_id.n > 5 && m->call_id.p[4] == 'd';
+	bool is_again = m->code == 503 || m->code == 401 || m->code == 407; /* 503: others are served first */
+	unsigned user = o.first_user + (p->id + is_dialog) % o.users;
+	if (m->code < 200)
+		return;
+	if (is_again) {
+		phone_subscribe(p, is_dialog ? "dialog" : "message-summary", user, m->code == 503 ? NULL : m);
+		return;
+	}
+	n_.under_way--;
+	if (m->code / 100 == 2)
+		subscribed++;
+	else
+		n_.failed++, n_.codes[m->code]++;
 }
 
 static void phone_send(struct phone *p, const struct message *challenge)
@@ -116,34 +161,40 @@ static void phone_send(struct phone *p, const struct message *challenge)
 	    uri, 10000 + p->id % 50000, p->id, p->cseq, user, p->id, user, getpid(), p->id, p->cseq, user,
 	    10000 + p->id % 50000, auth);
 	p->phase = challenge ? P_SECOND : P_FIRST;
-	if (SSL_write(p->ssl, text, n) != n)
-		phone_end(p, 2);
+	phone_put(p, text, n);
 }
 
 static void phone_done(struct phone *p)
 {
-	int64_t us = now() - p->begin_us;
-	under_way--;
+	int64_t us = stream_now() - p->begin_us;
+	n_.under_way--;
 	p->phase = P_IDLE;
 	if (!p->was_registered)
 		registered++;
 	p->was_registered = true;
+	if (o.subscribes && !p->is_subscribed)
+		subscribe_both(p);
 	if (!is_measuring)
 		return;
-	ok++;
-	seen_count++;
-	seen[us < SEEN_US_MAX ? us : SEEN_US_MAX - 1]++;
+	n_.ok++;
+	phone_seen(us);
 }
 
 static void phone_message(struct phone *p, const char *text, size_t n)
 {
 	struct message m;
-	if (!message_parse(&m, text, n) || !m.code)
+	if (!message_parse(&m, text, n))
 		return;
-	if (m.code == 401 && p->phase == P_FIRST)
+	if (!m.code || m.call_id.p[m.call_id.n - 1] == 's')
+		stream_call_message(p, &m);
+	else if (!memcmp(m.call_id.p, "sub-", 4))
+		subscribe_answer(p, &m);
+	else if (m.code == 401 && p->phase == P_FIRST)
 		phone_send(p, &m);
 	else if (m.code == 200 && (p->phase == P_FIRST || p->phase == P_SECOND))
 		phone_done(p);
+	else if (m.code == 503 && !is_measuring)
+		phone_send(p, NULL);
 	else if (m.code >= 200)
 		phone_end(p, m.code);
 }
@@ -159,7 +210,10 @@ static void phone_read(struct phone *p)
 		}
 		p->in_n += (size_t)n;
 		for (char *end; p->phase != P_DEAD && (end = memmem(p->in, p->in_n, "\r\n\r\n", 4));) {
-			size_t size = (size_t)(end + 4 - p->in); /* none of the answers has a body */
+			const char *body = memmem(p->in, (size_t)(end - p->in), "Content-Length:", 15);
+			size_t size = (size_t)(end + 4 - p->in) + (body ? strtoul(body + 15, NULL, 10) : 0);
+			if (size > p->in_n)
+				break;
 			phone_message(p, p->in, size);
 			memmove(p->in, p->in + size, p->in_n - size);
 			p->in_n -= size;
@@ -202,8 +256,8 @@ static void phone_connect(struct phone *p)
 	setsockopt(p->fd, IPPROTO_IP, 24 /* IP_BIND_ADDRESS_NO_PORT */, &one, sizeof(one));
 	p->ssl = SSL_new(ctx);
 	p->phase = P_CONNECT;
-	p->begin_us = now();
-	under_way++;
+	p->begin_us = stream_now();
+	n_.under_way++;
 	if (p->fd < 0 || bind(p->fd, (struct sockaddr *)&from, sizeof(from)) ||
 	    (connect(p->fd, (struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS) || !p->ssl ||
 	    !SSL_set_fd(p->ssl, p->fd) || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, p->fd, &e)) {
@@ -233,9 +287,10 @@ static void round_run(int wait_ms)
 static void all_register(void)
 {
 	unsigned begun = 0;
-	int64_t end = now() + 60 * INT64_C(1000000);
-	while (registered + failed < o.conns && now() < end) {
-		while (begun < o.conns && under_way < UNDER_WAY_MAX)
+	int64_t end = stream_now() + 60 * INT64_C(1000000);
+	unsigned wanted = o.subscribes ? 2 * o.conns : 0;
+	while ((registered + n_.failed < o.conns || subscribed + n_.failed < wanted) && stream_now() < end) {
+		while (begun < o.conns && n_.under_way < UNDER_WAY_MAX)
 			phone_connect(&phones[begun++]);
 		round_run(20);
 	}
@@ -243,26 +298,36 @@ static void all_register(void)
 
 static void offer(void)
 {
-	int64_t begin = now(), due;
+	int64_t begin = stream_now(), due;
 	uint64_t total = (uint64_t)(o.rate * o.seconds);
 	is_measuring = true;
 	for (uint64_t n = 0; n < total;) {
-		for (; n < total && (due = begin + (int64_t)((double)n * 1e6 / o.rate)) <= now(); n++) {
+		for (; n < total && (due = begin + (int64_t)((double)n * 1e6 / o.rate)) <= stream_now(); n++) {
 			struct phone *p = NULL;
+			if (o.has_calls) {
+				p = &phones[next_phone];
+				next_phone = (next_phone + 1) % o.conns;
+				if (p->phase == P_IDLE)
+					stream_call_start(
+					    p, o.port, o.first_user + (p->id + o.conns / 2) % o.conns, due);
+				if (!(n & 7))
+					round_run(0);
+				continue;
+			}
 			for (unsigned k = 0; k < o.conns && !p; k++, next_phone = (next_phone + 1) % o.conns)
 				if (phones[next_phone].phase == P_IDLE)
 					p = &phones[next_phone];
 			if (!p)
 				break; /* all are under way: the clock goes on, and the wait counts */
-			started++;
-			under_way++;
+			n_.started++;
+			n_.under_way++;
 			p->begin_us = due;
 			phone_send(p, NULL);
 			if (!(n & 15))
 				round_run(0);
 		}
-		round_run(under_way ? 0 : 1);
-		if (now() - begin > (int64_t)(o.seconds * 1e6) + 10000000)
+		round_run(n_.under_way ? 0 : 1);
+		if (stream_now() - begin > (int64_t)(o.seconds * 1e6) + 10000000)
 			break; /* far too much */
 	}
 }
@@ -273,6 +338,12 @@ static void options_read(int argc, char **argv)
 		const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : "";
 		if (!strcmp(name, "--keep")) {
 			o.is_kept = true;
+			continue;
+		} else if (!strcmp(name, "--calls")) {
+			o.has_calls = true;
+			continue;
+		} else if (!strcmp(name, "--subscribe")) {
+			o.subscribes = true;
 			continue;
 		} else if (!strcmp(name, "--resume")) {
 			o.resumes = true;
@@ -295,7 +366,7 @@ static void options_read(int argc, char **argv)
 			o.pid = atoi(value);
 		else {
 			fprintf(stderr, "bench_streams: --to --conns --users --first-user --rate --seconds --password "
-			                "--pid --keep --resume\n");
+			                "--pid --keep --resume --calls --subscribe\n");
 			exit(2);
 		}
 		i++;
@@ -307,34 +378,34 @@ int main(int argc, char **argv)
 	options_read(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	phones = calloc(o.conns, sizeof(*phones));
-	seen = calloc(SEEN_US_MAX, sizeof(*seen));
+	n_.seen = calloc(SEEN_US_MAX, sizeof(*n_.seen));
 	ctx = SSL_CTX_new(TLS_client_method());
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (!phones || !seen || !ctx || epoll_fd < 0)
+	if (!phones || !n_.seen || !ctx || epoll_fd < 0)
 		return 1;
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, session_kept);
 	for (unsigned i = 0; i < o.conns; i++)
 		phones[i].id = i;
-	int64_t a_us = now(), a_switch = cpu_us_of(o.pid);
+	int64_t a_us = stream_now(), a_switch = cpu_us_of(o.pid);
 	all_register();
-	int64_t there_us = now() - a_us, there_switch = cpu_us_of(o.pid) - a_switch;
+	int64_t there_us = stream_now() - a_us, there_switch = cpu_us_of(o.pid) - a_switch;
 	if (o.is_kept) {
 		char line[16];
-		printf("HELD %u\n", registered);
+		printf("HELD %u %u\n", registered, subscribed);
 		fflush(stdout);
 		if (read(STDIN_FILENO, line, sizeof(line)) < 0)
 			return 1;
 	}
-	uint64_t lost = failed;
-	a_us = now(), a_switch = cpu_us_of(o.pid);
+	uint64_t lost = n_.failed;
+	a_us = stream_now(), a_switch = cpu_us_of(o.pid);
 	int64_t a_own = own_us();
 	if (o.rate > 0)
 		offer();
-	int64_t b_us = now(), b_switch = cpu_us_of(o.pid), b_own = own_us();
-	uint64_t done = ok;
-	for (int64_t end = now() + LATE_US; under_way && now() < end;)
+	int64_t b_us = stream_now(), b_switch = cpu_us_of(o.pid), b_own = own_us();
+	uint64_t done = n_.ok;
+	for (int64_t end = stream_now() + LATE_US; n_.under_way && stream_now() < end;)
 		round_run(20);
 	double wall = (double)(b_us - a_us);
 	printf("{\"mode\": \"tls\", \"conns\": %u, \"registered\": %u, \"resumed\": %lu, \"registered_s\": %.3f, "
@@ -345,12 +416,12 @@ int main(int argc, char **argv)
 	       "\"switch_cpu\": %.3f, "
 	       "\"switch_us_per_ok\": %.1f, \"codes\": {",
 	    o.conns, registered, resumed, (double)there_us / 1e6, registered ? (double)there_switch / registered : 0,
-	    o.rate, wall / 1e6, started, ok, failed - lost, seen_ms(.5), seen_ms(.99),
+	    o.rate, wall / 1e6, n_.started, n_.ok, n_.failed - lost, seen_ms(.5), seen_ms(.99),
 	    wall > 0 ? (double)done * 1e6 / wall : 0, (double)(b_own - a_own) / wall,
 	    (double)(b_switch - a_switch) / wall, done ? (double)(b_switch - a_switch) / (double)done : 0);
 	for (int code = 0, n = 0; code < CODE_MAX; code++)
-		if (codes[code])
-			printf("%s\"%d\": %lu", n++ ? ", " : "", code, codes[code]);
+		if (n_.codes[code])
+			printf("%s\"%d\": %lu", n++ ? ", " : "", code, n_.codes[code]);
 	puts("}}");
 	return 0;
 }

@@ -40,6 +40,8 @@ struct dp_env {
 	 * freed; NULL: as it is. NULL: the dialplan is the configuration's. */
 	char *(*mark)(void *arg, const char *text);
 };
+/* dp_env's local_time, for any arg; a zone may also be POSIX TZ text. */
+CO int dp_local_time(void *arg, const char *zone, int64_t wall_us, struct tm *out);
 /* One step of a hunt. What it points at lives as long as the call. */
 enum dp_trace_kind {
 	DP_TRACE_EXTENSION, /* is tried: is_continue */

@@ -6,8 +6,6 @@
 
 ON_CTL void dp_env_of_leg(struct dp_env *env, struct leg *leg);
 ON_CTL int dp_actions_to_leg(struct leg *leg, const struct dp_actions *found); /* onto its list */
-/* dp_env's local_time, for any arg; a zone may also be POSIX TZ text. */
-CO int dp_local_time(void *arg, const char *zone, int64_t wall_us, struct tm *out);
 ON_CTL int dp_ast_stage_init(void);
 CO int api_dialplan(struct api_call *c);
 ON_CTL const struct dialplan *dp_current(void); /* of the running configuration; NULL = none */

@@ -159,7 +159,7 @@ int ban_put(struct ban_table *t, const struct addr *src, struct sv user, const c
 	struct ban *b = mem_zalloc(sizeof(*b));
 	if (!b)
 		return ST_NOMEM;
-	ban_address_text(src, b->address);
+	guard_address_text(src, b->address);
 	snprintf(b->user, sizeof(b->user), "%.*s", SVF(user));
 	snprintf(b->reason, sizeof(b->reason), "%s", reason ? reason : "");
 	b->since_us = since_us;
@@ -225,21 +225,21 @@ int ban_spec_parse(struct sv text, struct addr *src, struct sv *user)
 	return ST_OK;
 }
 
-const char *ban_address_text(const struct addr *src, char out[BAN_TEXT_MAX])
+const char *guard_address_text(const struct addr *src, char out[GUARD_ADDRESS_MAX])
 {
 	char text[ADDR_TEXT_MAX];
 	struct addr net = *src;
 	struct sv key = addr_host_key(src);
 	if (key.n == 8) {
 		memset(net.in6.sin6_addr.s6_addr + 8, 0, 8);
-		snprintf(out, BAN_TEXT_MAX, "%s/64", addr_host(&net, text));
+		snprintf(out, GUARD_ADDRESS_MAX, "%s/64", addr_host(&net, text));
 	} else if (src->sa.sa_family == AF_INET6) { /* a mapped one */
 		struct addr plain = {0};
 		plain.in4.sin_family = AF_INET;
 		memcpy(&plain.in4.sin_addr, key.p, 4);
-		snprintf(out, BAN_TEXT_MAX, "%s", addr_host(&plain, text));
+		snprintf(out, GUARD_ADDRESS_MAX, "%s", addr_host(&plain, text));
 	} else {
-		snprintf(out, BAN_TEXT_MAX, "%s", addr_host(src, text));
+		snprintf(out, GUARD_ADDRESS_MAX, "%s", addr_host(src, text));
 	}
 	return out;
 }

@@ -3,10 +3,9 @@
 #include "base/role.h"
 #include "base/status.h"
 #include "base/str.h"
-#include "net/addr.h"
+#include "guard/guard.h"
 
 enum { BAN_ROWS_MAX = 8192, BAN_USER_MAX = 64, BAN_REASON_MAX = 80, BAN_KEY_MAX = 8 + BAN_USER_MAX };
-#define BAN_TEXT_MAX (ADDR_TEXT_MAX + 4) /* "2001:db8::/64" */
 
 struct ban_conf {
 	bool is_on;
@@ -17,7 +16,8 @@ struct ban_conf {
 	unsigned known_factor; /* so many times the failures where right passwords come from, too */
 };
 struct ban {
-	char address[BAN_TEXT_MAX], user[BAN_USER_MAX + 1], reason[BAN_REASON_MAX]; /* user "": all of the address */
+	char address[GUARD_ADDRESS_MAX], user[BAN_USER_MAX + 1],
+	    reason[BAN_REASON_MAX]; /* user "": all of the address */
 	int64_t since_us, until_us; /* of the clock that calls give; until_us INT64_MAX: until it is removed */
 	uint64_t dropped;           /* what came from there since */
 };
@@ -40,4 +40,3 @@ ANY size_t ban_count(const struct ban_table *t);
 ANY size_t ban_watched_count(const struct ban_table *t);
 /* "ADDRESS" or "USER@ADDRESS", the address with or without "/64". ST_PARSE, ST_LIMIT (user too long). */
 ANY int ban_spec_parse(struct sv text, struct addr *src, struct sv *user);
-ANY const char *ban_address_text(const struct addr *src, char out[BAN_TEXT_MAX]);

@@ -63,8 +63,7 @@ void guard_exempt_set(bool (*fn)(const struct addr *src))
 
 static ON_CTL bool is_exempt(const struct addr *src)
 {
-	return (*bans_allow() && acl_allows(sv_of(bans_allow()), src, NULL, NULL)) ||
-	       (bans.exempt && bans.exempt(src));
+	return (*bans_allow() && acl_allows(sv_of(bans_allow()), src, NULL, NULL)) || (bans.exempt && bans.exempt(src));
 }
 
 /* ---- what others are told ---- */

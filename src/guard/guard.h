@@ -11,6 +11,10 @@
 #include "base/str.h"
 #include "net/addr.h"
 
+/* Who counts as one: an address of IPv4, a /64 of IPv6 ("2001:db8::/64"), whose owner has all of it. */
+#define GUARD_ADDRESS_MAX (ADDR_TEXT_MAX + 4)
+ANY const char *guard_address_text(const struct addr *src, char out[GUARD_ADDRESS_MAX]);
+
 /* ---- bans (ban.conf) ---- */
 struct guard_failure {
 	const char *door;       /* "sip", "event_socket", "http" */

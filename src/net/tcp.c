@@ -25,7 +25,9 @@
 enum {
 	OUT_MAX_DEFAULT = 1 << 20,
 	READ_BYTES = 16384,
-	READ_US = 1000, /* and no longer in a wake, but for the piece under way: one that floods leaves the loop to others */
+	READ_US = 1000,      /* and no longer in a wake, but for the piece under way */
+	STRANGERS_US = 2000, /* that all strangers' reads may take in a turn of the loop before they get little each */
+	STRANGER_BYTES = 2048,
 	ACCEPTS_PER_WAKE = 64,
 	ACCEPT_US = 2000, /* and no longer in a wake: what a connection costs is its owner's */
 	BACKLOG = 1024,
@@ -237,25 +239,34 @@ static ON_CTL void conn_connected(struct tcp_conn *c)
 		c->h->on_connect(c, ST_OK, c->arg);
 }
 
+/* However many flood, who has shown who he is is soon read again: what strangers' reads took in this turn. */
+static int64_t strangers_turn_us, strangers_us;
+
 static ON_CTL void conn_read(struct tcp_conn *c)
 {
-	int64_t end_us = clock_mono_us() + READ_US;
+	int64_t begin_us = clock_mono_us();
+	bool is_stranger = c->guard && !conn_guard_is_trusted(c->guard);
+	if (strangers_turn_us != loop_now_us())
+		strangers_turn_us = loop_now_us(), strangers_us = 0;
+	size_t most = is_stranger && strangers_us > STRANGERS_US ? STRANGER_BYTES : READ_BYTES;
 	while (c->fd >= 0 && !c->is_paused) {
-		ssize_t n = recv(c->fd, read_buffer, READ_BYTES, MSG_DONTWAIT);
+		ssize_t n = recv(c->fd, read_buffer, most, MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
-			return;
+			break;
 		if (n <= 0) {
 			conn_fail(c, ST_CLOSED);
-			return;
+			break;
 		}
 		c->active_us = loop_now_us();
 		if (c->h && c->h->on_data)
 			c->h->on_data(c, read_buffer, (size_t)n, c->arg);
-		if (n < READ_BYTES || clock_mono_us() >= end_us)
-			return;
+		if (n < READ_BYTES || clock_mono_us() - begin_us >= READ_US)
+			break;
 	}
+	if (is_stranger)
+		strangers_us += clock_mono_us() - begin_us;
 }
 
 static void conn_ready(int events, void *arg)

@@ -33,8 +33,8 @@ ON_CTL int tls_listen(
 ON_CTL void tls_listener_set_ctx(struct tls_listener *l, struct tls_ctx *ctx); /* for those to come */
 ON_CTL void tls_listener_local(const struct tls_listener *l, struct addr *out);
 ON_CTL void tls_listener_close(struct tls_listener *l);
-/* name: the host that was asked for, told to the far side (SNI) and, if the context says so, looked for in its
- * certificate; NULL or an address: none is told. timeout_us: until it stands, handshake included; 0 = 10 s. */
+/* name: the host that was asked for (a name, an address), looked for in the far side's certificate if the context says
+ * so; a name is told to it (SNI). NULL: neither. timeout_us: until it stands, handshake included; 0 = 10 s. */
 ON_CTL int tls_connect(struct tls_conn **out, const struct addr *dst, struct tls_ctx *ctx, const char *name,
     int64_t timeout_us, const struct tls_handlers *h, void *arg);
 ON_CTL void tls_conn_set(struct tls_conn *c, const struct tls_handlers *h, void *arg);

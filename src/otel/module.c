@@ -20,8 +20,8 @@ static unsigned number(const struct xml_node *s, const char *name, unsigned othe
 	if (!*text)
 		return otherwise;
 	if (sv_u32(sv_of(text), &n) || n < low || n > high) {
-		log_warning("otel: %s%s \"%s\" is no number from %u to %u; it is %u", config_param_at(s, name, at), name,
-		    text, low, high, otherwise);
+		log_warning("otel: %s%s \"%s\" is no number from %u to %u; it is %u", config_param_at(s, name, at),
+		    name, text, low, high, otherwise);
 		return otherwise;
 	}
 	return n;

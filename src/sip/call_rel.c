@@ -43,6 +43,14 @@ void sip_call_rel_start(struct sip_call *c, const struct sip_msg *invite)
 	c->rel.next_rseq = 1 + rand_below(0x7fffff00);
 }
 
+void sip_call_set_100rel(struct sip_call *c, bool is_on)
+{
+	const struct sip_msg *invite = sip_call_invite_msg(c);
+	if (c->is_uac || !invite || c->rel.mode == REL_ALL) /* required: it has to be */
+		return;
+	c->rel.mode = is_on && sip_msg_has_token(invite, SIP_HDR_SUPPORTED, "100rel") ? REL_SDP : REL_NONE;
+}
+
 void sip_call_rel_end(struct sip_call *c)
 {
 	loop_timer_cancel(&c->rel.timer);
@@ -247,16 +255,20 @@ void sip_call_prack(struct sip_call *c, const struct sip_msg *resp)
 	buf_fini(&b);
 }
 
-void sip_put_common_offerless(struct sip_stack *s, struct buf *b)
+void sip_put_common_invite(struct sip_stack *s, struct buf *b, bool has_100rel)
 {
+	static const char had[] = "Supported: ";
 	struct sip_list_it it;
-	bool is_first = true;
+	bool is_first = !has_100rel;
 	sip_put_common(s, b, true);
-	const char *had = s->cfg.supported ? "Supported: " : NULL;
-	if (!had || !sip_stack_has_100rel(s) || b->failed)
+	if (has_100rel == sip_stack_has_100rel(s) || b->failed)
 		return;
-	b->n -= strlen(had) + strlen(s->cfg.supported) + 2;
-	b->p[b->n] = 0;
+	if (s->cfg.supported) {
+		b->n -= strlen(had) + strlen(s->cfg.supported) + 2;
+		b->p[b->n] = 0;
+	}
+	if (has_100rel)
+		buf_printf(b, "%s100rel", had);
 	sip_list_start_value(&it, sv_of(s->cfg.supported));
 	while (sip_list_next(&it)) {
 		if (sv_isi(it.item, "100rel"))

@@ -12,10 +12,9 @@ static ON_CTL int put_invite(struct sip_call *c, const struct sip_invite_params 
 	buf_printf(b, "From: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %u INVITE\r\n", c->dlg->local_uri,
 	    c->dlg->local_tag, c->dlg->remote_uri, c->dlg->call_id, c->dlg->local_cseq);
 	sip_dialog_contact_line(c->dlg, b);
-	if (p->sdp.n)
-		sip_put_common(c->stack, b, true);
-	else
-		sip_put_common_offerless(c->stack, b);
+	/* without SDP a reliable response's offer could not be answered in time, so none is asked for */
+	bool is_reliable = p->reliable ? p->reliable == SIP_RELIABLE_ON : sip_stack_has_100rel(c->stack);
+	sip_put_common_invite(c->stack, b, is_reliable && p->sdp.n);
 	sip_put_events(c->stack, b, SIP_INVITE);
 	sip_put_lines(b, p->headers);
 	sip_put_call_body(b, sv_of(p->ctype ? p->ctype : "application/sdp"), p->sdp);

@@ -276,6 +276,11 @@ int sip_conn_get(struct sip_conn **out, struct sip_stack *s, const struct sip_tr
 	return ST_OK;
 }
 
+const char *sip_conn_host(const struct sip_conn *c, char text[ADDR_TEXT_MAX])
+{
+	return c->name ? c->name : addr_host(&c->peer, text);
+}
+
 bool sip_stack_has_conn(struct sip_stack *s, enum sip_transport t, const struct addr *peer)
 {
 	const struct sip_conn *c = sip_conn_find(s, t, peer);

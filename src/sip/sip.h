@@ -305,6 +305,7 @@ struct sip_invite_params {
 	const char *ctype; /* NULL = application/sdp */
 	int max_forwards;  /* 0 = 70 */
 	uint32_t cseq;     /* of the INVITE; 0 = any, below 2^31 */
+	enum { SIP_RELIABLE_AS_STACK, SIP_RELIABLE_ON, SIP_RELIABLE_OFF } reliable; /* 100rel in Supported */
 	struct sip_dst dst;
 	bool use_source_address;
 	sip_credentials_fn credentials;
@@ -319,6 +320,9 @@ ON_CTL int sip_call_progress(struct sip_call *c, int code, const char *phrase, c
  * with SDP are, of one who requires them all. Each waits for the PRACK of the one before, and so does the answer after
  * one with SDP; without a PRACK the call ends by 504. ST_BUSY: too many wait. */
 ON_CTL bool sip_stack_has_100rel(const struct sip_stack *s);
+/* UAS, for what is said from now on: of who supports them, whatever the stack's Supported has. One who requires them
+ * gets them. */
+ON_CTL void sip_call_set_100rel(struct sip_call *c, bool is_on);
 ON_CTL bool sip_call_has_reliable_sdp(const struct sip_call *c); /* our SDP was said in one and acknowledged */
 ON_CTL bool sip_call_is_answer_queued(const struct sip_call *c); /* sip_call_answer waits for a PRACK */
 /* UAS: 200, retransmitted until the ACK. */

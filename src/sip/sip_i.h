@@ -316,9 +316,8 @@ ON_CTL void sip_call_rel_end(struct sip_call *c); /* nothing waits any more */
 ON_CTL void sip_call_prack_in(struct sip_call *c, struct sip_stx *tx, const struct sip_msg *m);
 ON_CTL enum rel_kind sip_call_rel_in(struct sip_call *c, const struct sip_msg *resp);
 ON_CTL void sip_call_prack(struct sip_call *c, const struct sip_msg *resp); /* its fork is the current one */
-/* sip_put_common of an INVITE without SDP: a reliable response's offer could not be answered in time, so none is asked
- * for. */
-ON_CTL void sip_put_common_offerless(struct sip_stack *s, struct buf *b);
+/* sip_put_common of an INVITE, with 100rel in Supported or without. */
+ON_CTL void sip_put_common_invite(struct sip_stack *s, struct buf *b, bool has_100rel);
 
 struct call_request {
 	struct lnode link;

@@ -87,8 +87,7 @@ ON_CTL struct sip_listener *sip_listener_for(struct sip_stack *s, enum sip_trans
 /* Finds the socket, or finds or opens a connection, that leads to dst. ST_UNSUPPORTED: no such transport here. name:
  * the host that is meant; over TLS no connection to another name will do, and where dst was found for the name
  * (is_by_name) none that was not opened for it: who connected to us has shown no name. Empty: any. */
-ON_CTL int sip_flow_open(
-    struct sip_flow *out, struct sip_stack *s, const struct sip_dst *dst, struct sv name);
+ON_CTL int sip_flow_open(struct sip_flow *out, struct sip_stack *s, const struct sip_dst *dst, struct sv name);
 ON_CTL int sip_flow_send(struct sip_stack *s, const struct sip_flow *f, const char *p, size_t n);
 /* An answer (RFC 3261 18.2.2): where the request came from or, when that connection is gone, where the far side's Via
  * says that it listens (via_port, 0 = the default one). */
@@ -108,6 +107,8 @@ ON_CTL struct sip_conn *sip_conn_find(struct sip_stack *s, enum sip_transport t,
 ON_CTL int sip_conn_get(struct sip_conn **out, struct sip_stack *s, const struct sip_transport_ops *ops,
     const struct sip_dst *dst, struct sv name);
 ON_CTL int sip_conn_write(struct sip_conn *c, const char *p, size_t n);
+/* Whom it is to show that it is: the name that was asked for, else the address. */
+ANY const char *sip_conn_host(const struct sip_conn *c, char text[ADDR_TEXT_MAX]);
 /* It is no stranger's any more: the full bounds. */
 ON_CTL void sip_conn_trust(struct sip_conn *c);
 ON_CTL void sip_conns_close(struct sip_stack *s);

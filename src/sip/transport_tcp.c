@@ -1,139 +1,153 @@
-/* SIP over TCP: net/tcp.h's sockets under the connections of conn.c. */
-#include "net/tcp.h"
+/* SIP over TCP and TLS: net/tls.h's connections, which without a context are plain, under those of conn.c. What TLS is
+ * made with (certificates, policy) is the profile's and comes by sip_stack_set_tls, perhaps only after connections were
+ * asked for: these wait for it. */
+#include "base/clock.h"
+#include "net/tls.h"
 #include "sip/sip_i.h"
 
-struct tcp_door {
+struct stream_door {
 	struct sip_listener l;
-	struct tcp_listener *tcp;
+	struct tls_listener *tls;
 };
-struct tcp_line {
+struct stream_line {
 	struct sip_conn c;
-	struct tcp_conn *tcp; /* a reference */
+	struct tls_conn *tls; /* a reference; NULL while it waits for what TLS is made with */
 };
 
-static struct tcp_line *line_of(struct sip_conn *c)
+static struct stream_line *line_of(struct sip_conn *c)
 {
-	return (struct tcp_line *)c;
+	return (struct stream_line *)c;
 }
 
-static void on_data(struct tcp_conn *tcp, const char *data, size_t n, void *arg)
+static void on_data(struct tls_conn *tls, const char *data, size_t n, void *arg)
 {
 	role_assert_ctl();
 	sip_conn_input(arg, data, n);
 }
 
-static void on_drain(struct tcp_conn *tcp, void *arg)
+static void on_drain(struct tls_conn *tls, void *arg)
 {
 	role_assert_ctl();
 	sip_conn_drained(arg);
 }
 
-static void on_connect(struct tcp_conn *tcp, int status, void *arg)
+static void on_connect(struct tls_conn *tls, int status, void *arg)
 {
 	role_assert_ctl();
 	if (status)
 		sip_conn_lost(arg);
 	else
-		sip_conn_opened(arg, tcp_conn_local(tcp));
+		sip_conn_opened(arg, tls_conn_local(tls));
 }
 
-static void on_close(struct tcp_conn *tcp, int status, void *arg)
+static void on_close(struct tls_conn *tls, int status, void *arg)
 {
 	role_assert_ctl();
 	sip_conn_lost(arg);
 }
 
-static const struct tcp_handlers handlers = {
+static const struct tls_handlers handlers = {
     .on_data = on_data, .on_connect = on_connect, .on_close = on_close, .on_drain = on_drain};
 
-static void on_accept(struct tcp_conn *tcp, void *arg)
+static void on_accept(struct tls_conn *tls, void *arg)
 {
 	role_assert_ctl();
-	struct sip_conn *c = sip_conn_accepted(arg, tcp_conn_peer(tcp), tcp_conn_local(tcp));
+	struct sip_conn *c = sip_conn_accepted(arg, tls_conn_peer(tls), tls_conn_local(tls));
 	if (!c) {
-		tcp_conn_abort(tcp);
+		tls_conn_abort(tls);
 		return;
 	}
-	line_of(c)->tcp = mem_ref(tcp);
-	tcp_conn_set(tcp, &handlers, c);
-	tcp_conn_set_limits(tcp, c->ops->stranger_queue_bytes, c->ops->idle_us);
-	tcp_conn_set_guard(tcp, &c->guard);
+	line_of(c)->tls = mem_ref(tls);
+	tls_conn_set(tls, &handlers, c);
+	tls_conn_set_limits(tls, c->ops->stranger_queue_bytes, c->ops->idle_us);
+	tls_conn_set_guard(tls, &c->guard);
 }
 
 static int door_open(struct sip_listener *l, const struct addr *bind)
 {
-	struct tcp_door *d = (struct tcp_door *)l;
+	struct stream_door *d = (struct stream_door *)l;
+	struct tls_ctx *ctx = l->stack->tls[l->ops->id];
 	role_assert_ctl();
-	int st = tcp_listen(&d->tcp, bind, on_accept, l);
+	if (l->ops->needs_tls && !ctx)
+		return ST_INVAL;
+	int st = tls_listen(&d->tls, bind, ctx, on_accept, l);
 	if (!st)
-		tcp_listener_local(d->tcp, &l->local);
+		tls_listener_local(d->tls, &l->local);
 	return st;
+}
+
+static void door_set_tls(struct sip_listener *l, struct tls_ctx *ctx)
+{
+	role_assert_ctl();
+	tls_listener_set_ctx(((struct stream_door *)l)->tls, ctx);
 }
 
 static void door_close(struct sip_listener *l)
 {
 	role_assert_ctl();
-	tcp_listener_close(((struct tcp_door *)l)->tcp);
+	tls_listener_close(((struct stream_door *)l)->tls);
 }
 
 static int line_connect(struct sip_conn *c)
 {
-	struct tcp_line *t = line_of(c);
+	struct stream_line *t = line_of(c);
+	struct tls_ctx *ctx = c->stack->tls[c->ops->id];
 	role_assert_ctl();
-	int st = tcp_connect(&t->tcp, &c->peer, c->ops->connect_us, &handlers, c);
+	bool has_none = c->ops->needs_tls && !ctx;
+	c->waits_for_tls = has_none && !c->stack->is_tls_told[c->ops->id];
+	if (has_none)
+		return c->waits_for_tls ? ST_OK : ST_UNSUPPORTED;
+	int64_t us = c->ops->connect_us;
+	if (c->ops->needs_tls && c->stack->cfg.tls_connect_ms)
+		us = clock_us_of_ms(c->stack->cfg.tls_connect_ms);
+	char text[ADDR_TEXT_MAX];
+	int st = tls_connect(&t->tls, &c->peer, ctx, sip_conn_host(c, text), us, &handlers, c);
 	if (st) {
-		t->tcp = NULL;
+		t->tls = NULL;
 		return st;
 	}
-	tcp_conn_set_limits(t->tcp, c->ops->queue_bytes, c->ops->idle_us);
-	tcp_conn_set_guard(t->tcp, &c->guard);
+	tls_conn_set_limits(t->tls, c->ops->queue_bytes, c->ops->idle_us);
+	tls_conn_set_guard(t->tls, &c->guard);
 	return ST_OK;
 }
 
 static int line_write(struct sip_conn *c, const char *p, size_t n)
 {
 	role_assert_ctl();
-	return tcp_conn_send(line_of(c)->tcp, p, n);
+	return tls_conn_send(line_of(c)->tls, p, n);
 }
 
 static size_t line_queued_bytes(const struct sip_conn *c)
 {
 	role_assert_ctl();
-	return tcp_conn_queued_bytes(((const struct tcp_line *)c)->tcp);
+	return tls_conn_queued_bytes(((const struct stream_line *)c)->tls);
 }
 
 static void line_set_limits(struct sip_conn *c, size_t queue_bytes, int64_t idle_us)
 {
 	role_assert_ctl();
-	tcp_conn_set_limits(line_of(c)->tcp, queue_bytes, idle_us);
+	tls_conn_set_limits(line_of(c)->tls, queue_bytes, idle_us);
 }
 
 static void line_close(struct sip_conn *c, bool is_abort)
 {
-	struct tcp_line *t = line_of(c);
+	struct stream_line *t = line_of(c);
 	role_assert_ctl();
-	if (!t->tcp)
-		return;
 	if (is_abort)
-		tcp_conn_abort(t->tcp);
+		tls_conn_abort(t->tls);
 	else
-		tcp_conn_close(t->tcp);
-	t->tcp = mem_unref(t->tcp);
+		tls_conn_close(t->tls);
+	t->tls = mem_unref(t->tls);
 }
 
-const struct sip_transport_ops sip_tcp_ops = {
-    .id = SIP_TCP,
-    .listener_bytes = sizeof(struct tcp_door),
-    .conn_bytes = sizeof(struct tcp_line),
-    .connect_us = 10 * 1000000LL,
-    .idle_us = 3600 * 1000000LL,
-    .queue_bytes = 1u << 20,
-    .stranger_queue_bytes = 64u << 10,
-    .listen = door_open,
-    .unlisten = door_close,
-    .connect = line_connect,
-    .write = line_write,
-    .queued_bytes = line_queued_bytes,
-    .set_limits = line_set_limits,
-    .close = line_close,
-};
+#define STREAM_OPS(transport, is_secure) \
+	{ \
+		.id = transport, .needs_tls = is_secure, .listener_bytes = sizeof(struct stream_door), \
+		.conn_bytes = sizeof(struct stream_line), .connect_us = 10 * 1000000LL, .idle_us = 3600 * 1000000LL, \
+		.queue_bytes = 1u << 20, .stranger_queue_bytes = 64u << 10, .listen = door_open, \
+		.set_tls = is_secure ? door_set_tls : NULL, .unlisten = door_close, .connect = line_connect, \
+		.write = line_write, .queued_bytes = line_queued_bytes, .set_limits = line_set_limits, \
+		.close = line_close, \
+	}
+const struct sip_transport_ops sip_tcp_ops = STREAM_OPS(SIP_TCP, false);
+const struct sip_transport_ops sip_tls_ops = STREAM_OPS(SIP_TLS, true);

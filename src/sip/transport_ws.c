@@ -291,7 +291,8 @@ static int line_connect(struct sip_conn *c)
 	if (has_none)
 		return c->waits_for_tls ? ST_OK : ST_UNSUPPORTED;
 	w->queue_max = c->ops->queue_bytes;
-	int st = tls_connect(&w->tls, &c->peer, ctx, c->name, c->ops->connect_us, &handlers, c);
+	char text[ADDR_TEXT_MAX];
+	int st = tls_connect(&w->tls, &c->peer, ctx, sip_conn_host(c, text), c->ops->connect_us, &handlers, c);
 	if (st) {
 		w->tls = NULL;
 		return st;

@@ -5,17 +5,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
-#include "core/conf/zone.h"
 #include "core/event/event.h"
 #include "core/run/expand.h"
 #include "core/value/vars.h"
 #include "dialplan/dialplan.h"
 #include "sms/sms_i.h"
 #include "text/mark.h"
-#include "text/tz.h"
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 /* ---- values ---- */
 
@@ -134,27 +131,6 @@ static int env_run_inline(void *arg, const char *app, const char *data)
 	return chat_app_run(arg, app, data);
 }
 
-static int env_local_time(void *arg, const char *zone, int64_t wall_us, struct tm *out)
-{
-	time_t second = (time_t)(wall_us / 1000000);
-	struct tz tz;
-	char *name;
-	int st;
-
-	role_assert_co();
-	if (!zone)
-		return localtime_r(&second, out) ? ST_OK : ST_INVAL;
-	if (!(name = mem_strdup(zone))) /* it may point into what goes while the zone is looked up */
-		return ST_NOMEM;
-	st = zone_find(name, &tz);
-	mem_free(name);
-	if (st)
-		return st;
-	tz_local(&tz, second, out);
-	out->tm_zone = NULL;
-	return ST_OK;
-}
-
 static CO void actions_run(struct chat_run *r, const struct dp_actions *found)
 {
 	for (size_t i = 0; i < found->count && !r->is_stopped; i++)
@@ -171,7 +147,7 @@ int chat_plan_run(struct chat_run *r)
 	    .set_var = env_set_var,
 	    .push_var = env_push_var,
 	    .run_inline = env_run_inline,
-	    .local_time = env_local_time,
+	    .local_time = dp_local_time,
 	    .wall_us = clock_wall_us()};
 	const char *named = event_get(r->message, "context"), *from = event_get(r->message, "from"),
 	           *to = event_get(r->message, "to");

@@ -195,7 +195,7 @@ static void header_write(struct buf *b, const struct stir_claims *c)
 	jw_init(&w, b, false);
 	jw_begin_object(&w);
 	jw_kv_str(&w, "alg", "ES256");
-	jw_kv_str(&w, "ppt", "shaken");
+	jw_kv_str(&w, "ppt", c->div ? "div" : "shaken");
 	jw_kv_str(&w, "typ", "passport");
 	jw_kv_str(&w, "x5u", c->url);
 	jw_end_object(&w);
@@ -207,7 +207,8 @@ static void claims_write(struct buf *b, const struct stir_claims *c)
 	char attest[2] = {c->attest, 0};
 	jw_init(&w, b, false);
 	jw_begin_object(&w);
-	jw_kv_str(&w, "attest", attest);
+	if (!c->div)
+		jw_kv_str(&w, "attest", attest);
 	jw_key(&w, "dest");
 	jw_begin_object(&w);
 	jw_key(&w, "tn");
@@ -215,12 +216,19 @@ static void claims_write(struct buf *b, const struct stir_claims *c)
 	jw_str(&w, c->dest);
 	jw_end_array(&w);
 	jw_end_object(&w);
+	if (c->div) {
+		jw_key(&w, "div");
+		jw_begin_object(&w);
+		jw_kv_str(&w, "tn", c->div);
+		jw_end_object(&w);
+	}
 	jw_kv_int(&w, "iat", c->iat_s);
 	jw_key(&w, "orig");
 	jw_begin_object(&w);
 	jw_kv_str(&w, "tn", c->orig);
 	jw_end_object(&w);
-	jw_kv_str(&w, "origid", c->origid);
+	if (!c->div)
+		jw_kv_str(&w, "origid", c->origid);
 	jw_end_object(&w);
 }
 
@@ -239,7 +247,7 @@ int stir_identity_make(struct buf *out, const struct stir_claims *c, const struc
 		buf_addc(&token, '.');
 		base64url_encode(&token, sig, sizeof(sig));
 		buf_addv(out, buf_sv(&token));
-		st = buf_printf(out, ";info=<%s>;alg=ES256;ppt=shaken", c->url);
+		st = buf_printf(out, ";info=<%s>;alg=ES256;ppt=%s", c->url, c->div ? "div" : "shaken");
 	}
 	buf_fini(&header), buf_fini(&claims), buf_fini(&token);
 	return st;

@@ -45,14 +45,15 @@ struct stir_passport {
 ANY int stir_passport_parse(struct stir_passport *out, struct sv token, char *error);
 
 struct stir_claims {
-	char attest; /* A, B, C */
+	char attest;     /* A, B, C */
+	const char *div; /* a "div" token: who diverted the call; without attest and origid. NULL: "shaken" */
 	const char *orig, *dest, *origid, *url;
 	int64_t iat_s;
 };
 struct stir_key; /* counted, atomically */
 /* A private key of P-256, PEM. */
 ANY int stir_key_parse(struct stir_key **out, struct sv pem, char *error);
-/* Appends "TOKEN;info=<URL>;alg=ES256;ppt=shaken". Some 30 us. */
+/* Appends "TOKEN;info=<URL>;alg=ES256;ppt=shaken" (or div). Some 30 us. */
 ANY int stir_identity_make(struct buf *out, const struct stir_claims *c, const struct stir_key *key);
 
 /* A number as it is compared and signed (RFC 8224 8.3): digits, * and #; a plus, a "sip:" user's parameters and visual

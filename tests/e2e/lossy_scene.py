@@ -22,10 +22,11 @@ def nft(rules):
     run("nft", "-f", "-", input="table inet lossy {\nchain in {\ntype filter hook input priority 0;\n" + rules + "\n}\n}\n")
 
 
-def switch(where, *rows):
+def switch(where, *rows, patience_ms=32000):
+    """patience_ms: how long a request is repeated."""
     sw = t.Tandem(Path(where) / "instance", "conf")
     path = sw.root / "conf/sip_profiles/external.xml"
-    path.write_text(path.read_text().replace("<settings>", '<settings>\n<param name="timer-T1X64" value="12000"/>', 1))
+    path.write_text(path.read_text().replace("<settings>", '<settings>\n<param name="timer-T1X64" value="%d"/>' % patience_ms, 1))
     (sw.root / "conf/dialplan/public").mkdir(exist_ok=True)
     (sw.root / "conf/dialplan/public/lossy.xml").write_text("\n".join(["<include>", *rows, "</include>"]))
     return sw.start()
@@ -72,7 +73,7 @@ def scene_black_hole(where):
     """One peer answers nothing, not even that it is not there: calls to it end in time, others do not wait."""
     uas_port, hole = t.free_port(2), t.free_port()
     sw = switch(where, extension("77", f"bridge sofia/external/svc@127.0.0.1:{uas_port}"),
-                extension("78", f"bridge sofia/external/svc@127.0.0.1:{hole}"))
+                extension("78", f"bridge sofia/external/svc@127.0.0.1:{hole}"), patience_ms=12000)
     nft(f"udp dport {hole} drop")
     for _ in range(HOLE_CALLS):
         sw.api(f"bgapi originate sofia/external/x@127.0.0.1:{hole} &park")

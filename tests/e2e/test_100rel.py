@@ -14,6 +14,7 @@ def sw(tmp_path_factory):
     import tandem as t
     s = t.Tandem(tmp_path_factory.mktemp("rel") / "instance")
     s.rel = add_profile(s, "rel", enable_100rel="true")
+    s.plain = add_profile(s, "plain")
     s.short = add_profile(s, "short", enable_100rel="true", timer_T1="50", timer_T1X64="1000")
     write_extensions(s, [
         extension("7401", "pre_answer", "sleep 300", "answer", "park"),
@@ -21,6 +22,10 @@ def sw(tmp_path_factory):
         extension("7403", "ring_ready", "pre_answer", "answer", "park"),
         extension("7404", "pre_answer", "park"),
         *(extension(f"741{i}", f"bridge sofia/{p}/svc@127.0.0.1:${{sip_h_X-Port}}") for i, p in enumerate(("rel", "external"))),
+        extension("7421", "set sip_enable_100rel=true", "pre_answer", "sleep 300", "answer", "park"),
+        extension("7422", "set sip_enable_100rel=false", "pre_answer", "sleep 300", "answer", "park"),
+        extension("7423", "bridge {sip_enable_100rel=true}sofia/external/svc@127.0.0.1:${sip_h_X-Port}"),
+        extension("7424", "bridge {sip_enable_100rel=false}sofia/rel/svc@127.0.0.1:${sip_h_X-Port}"),
     ])
     s.start()
     yield s
@@ -240,3 +245,43 @@ def test_one_who_answers_no_prack_gets_few(sw, phone, caller):
     called.b.reply(called.invite, 486, "Busy Here")
     called.b.expect(method="ACK")
     caller.expect(486)
+
+
+# ---- of one leg
+
+def test_a_leg_that_has_it_where_the_profile_does_not(sw, phone):
+    p = phone("ext", register=False, kind=Trunk, at=sw.plain)
+    for supported in ("Supported: 100rel\n", ""):
+        p.invite("7421", extra=supported)
+        early = p.expect(183)
+        assert bool(early.get("RSeq")) == bool(supported)
+        if supported:
+            p.prack(early)
+        assert bool(p.answered().body) != bool(supported)
+        p.bye()
+
+
+def test_a_leg_that_has_it_not(sw, caller):
+    caller.invite("7422", extra="Supported: 100rel\n")
+    assert not caller.expect(183).get("RSeq")
+    assert caller.answered().body
+    caller.bye()
+    caller.invite("7422", extra="Require: 100rel\n")  # who requires it gets it
+    caller.prack(caller.expect(183))
+    caller.answered()
+    caller.bye()
+
+
+def test_our_invite_by_the_leg(sw, phone, caller):
+    called = Called(sw, phone, caller, number="7423", at=sw.ext_port)
+    assert called.invite.get("Supported").startswith("100rel, ")
+    called.says(183, 7, sdp(called.b.rtp_port))
+    called.takes(7)
+    called.b.reply(called.invite, 486, "Busy Here")
+    called.b.expect(method="ACK")
+    caller.ack_failure(caller.expect(486))
+    called = Called(sw, phone, caller, number="7424")
+    assert "100rel" not in called.invite.get("Supported") and "timer" in called.invite.get("Supported")
+    called.b.reply(called.invite, 486, "Busy Here")
+    called.b.expect(method="ACK")
+    caller.ack_failure(caller.expect(486))

@@ -9,6 +9,8 @@ import pytest
 import tandem as t
 from wire import Message, Phone, sdp
 
+pytestmark = pytest.mark.leaks
+
 PLAN = r"""<include>
 <extension name="out"><condition field="destination_number" expression="^95(.+)$">
   <action application="set" data="continue_on_fail=true"/>

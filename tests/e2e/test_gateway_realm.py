@@ -6,6 +6,7 @@ import socket
 
 import pytest
 import tandem as t
+from calls import extension
 from wire import Phone, sdp
 
 pytestmark = pytest.mark.leaks
@@ -133,6 +134,32 @@ def test_the_proxy_of_its_calls(sw, far, gateway):
     sw.api("bgapi originate sofia/gateway/gr3/1 &park")
     p.challenge(p.expect(method="INVITE"))
     assert is_right(p.expect(method="INVITE").get("Proxy-Authorization"), "INVITE")
+
+
+def test_a_call_that_names_the_gateway(sw, far, gateway, refused, phone):
+    """sip_use_gateway: its account for its realm, whoever is called; not for another realm, and a caller names none."""
+    there, proxy = far("there"), far("proxy")
+    gateway("gr9", proxy.port)
+
+    def ask(realm, dial, call=None):
+        sw.api(f"bgapi originate {dial} &park")
+        there.challenge(there.expect(method="INVITE"), realm=realm)
+    ask("configured.realm", f"{{sip_use_gateway=gr9}}sofia/external/1@127.0.0.1:{there.port}")
+    again = there.expect(method="INVITE")
+    assert is_right(again.get("Proxy-Authorization"), "INVITE", realm="configured.realm")
+    there.reply(again, 486, "Busy")
+    there.expect(method="ACK")
+    ask("a.trap", f"{{sip_use_gateway=gr9}}sofia/external/1@127.0.0.1:{there.port}")
+    assert refused() == "a.trap"
+    a = phone("1000")
+    (sw.root / "conf/dialplan/default/gr9.xml").write_text("<include>" + extension(
+        "7810(\\d+)", "bridge {sip_use_gateway=${sip_h_X-Gateway}}sofia/external/1@127.0.0.1:$1") + "</include>")
+    sw.api("reloadxml")
+    a.invite(f"7810{there.port}", extra="X-Gateway: gr9\n")
+    there.challenge(there.expect(method="INVITE"), realm="configured.realm")
+    a.ack_failure(a.expect(407))
+    (sw.root / "conf/dialplan/default/gr9.xml").unlink()
+    sw.api("reloadxml")
 
 
 def test_a_call_that_went_elsewhere(sw, far, gateway, refused):

@@ -7,6 +7,8 @@ import tandem as t
 from hep import Collector
 from wire import sdp
 
+pytestmark = pytest.mark.leaks
+
 
 @pytest.fixture(scope="module")
 def collector():

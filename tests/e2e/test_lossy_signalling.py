@@ -30,6 +30,7 @@ def scene(name, where):
     return json.loads(out.stdout.strip().split("\n")[-1])
 
 
+@pytest.mark.soak
 def test_a_fifth_is_lost(tmp_path):
     r = scene("loss", tmp_path)
     assert r["codes"] == [0, 0] and r["sessions"] == 2 * CALLS and r["dropped"] > 2 * CALLS, r

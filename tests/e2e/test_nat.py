@@ -16,6 +16,8 @@ import tandem as t
 from test_gateway import wait_state
 from wire import Message, Phone, sdp
 
+pytestmark = pytest.mark.leaks
+
 RULES = {"=ext.test": {"A": ["198.51.100.7"], "ttl": 1}}
 
 
@@ -428,7 +430,9 @@ def test_a_router_maps_ports(network, tmp_path, kind):
         assert sw.cli("nat_map del 5099 udp").strip() == "false" and sw.cli("nat_map add 99999 udp").strip() == "false"
         router.mapped.clear()
         assert sw.cli("nat_map reinit").strip() == "true"
-        until("nat_map", lambda x: (str(sw.sip_port), "UDP") in router.mapped)
+        until("nat_map", lambda x: (str(sw.sip_port), "UDP") in router.mapped and (str(sw.sip_port), "TCP") in router.mapped)
+        sw.cli("sofia profile internal stop")  # and its ports are closed again
+        until("show nat_map", lambda x: str(sw.sip_port) not in x and not router.mapped)
     finally:
         router.close()
         proc.terminate()

@@ -5,6 +5,8 @@ import pytest
 from watch import Two, presence, states, subscribe
 from wire import Message
 
+pytestmark = pytest.mark.leaks
+
 
 def test_registered_called_and_gone(sw, phone):
     w, b = phone("1002"), phone("1001")
@@ -149,3 +151,21 @@ def test_a_profile_that_starts_anew_keeps_them(sw, phone):
     sw.api("sofia profile internal restart")
     s.notify()
     s.end()
+
+
+def test_programs_are_asked_when_a_phone_comes(fresh, phone):
+    """presence-probe-on-register: of the first phone of a user, not of its refreshes."""
+    p = fresh.root / "conf/sip_profiles/internal.xml"
+    p.write_text(p.read_text().replace("<settings>", '<settings><param name="presence-probe-on-register" value="true"/>', 1))
+    fresh.start()
+    events = fresh.esl()
+    events.subscribe("PRESENCE_PROBE")
+    a = phone("1003", switch=fresh)
+    got = events.wait_event("PRESENCE_PROBE")
+    assert {k: got.get(k) for k in ("proto", "from", "to", "login", "event_type", "presence-source", "alt_event_type")} == {
+        "proto": "sip", "from": "1003@127.0.0.1", "to": "1003@127.0.0.1", "login": "internal", "event_type": "presence",
+        "presence-source": "register", "alt_event_type": "dialog"}
+    a.register()
+    phone("1002", switch=fresh)
+    assert events.wait_event("PRESENCE_PROBE")["from"] == "1002@127.0.0.1", "the refresh asked again"
+    events.close()

@@ -2,6 +2,8 @@
 import pytest
 from watch import pidf, presence, publish, subscribe
 
+pytestmark = pytest.mark.leaks
+
 
 def test_its_life(sw, phone):
     w, b = phone("1002"), phone("1001")

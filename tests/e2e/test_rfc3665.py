@@ -18,7 +18,7 @@ def sw(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rfc3665")
     s = t.Tandem(folder / "instance")
     s.at = add_profile(s, "trunk")
-    s.slow = add_profile(s, "fast_timers", timer_T1="50", timer_T1X64="1000")
+    s.slow = add_profile(s, "fast_timers", timer_T1="50", timer_T1X64="4000")
     to = "sofia/{}/svc@127.0.0.1:${{sip_h_X-Port}}".format
     write_extensions(s, [
         extension("7801", "bridge " + to("trunk")), extension("7802", "set call_timeout=1", "bridge " + to("trunk")),

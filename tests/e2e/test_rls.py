@@ -7,6 +7,8 @@ import pytest
 import tandem as t
 from watch import Two, subscribe
 
+pytestmark = pytest.mark.leaks
+
 RLMI = "{urn:ietf:params:xml:ns:rlmi}"
 LISTS = """<include><configuration name="resource_lists.conf"><lists>
 <list name="desk"><entry user="1001"/><entry user="1003"/><entry user="park+5900"/></list>

@@ -1,12 +1,16 @@
 """STIR/SHAKEN: calls signed and verified, with certificates that openssl makes and an HTTPS server that is not always kind."""
+import base64
 import json
 import re
+import socket
 import time
 
 import certs
 import pytest
 import tandem as t
 from wire import Phone, sdp
+
+pytestmark = pytest.mark.leaks
 
 CALLER, CALLED = "12155550100", "12155550199"
 
@@ -57,7 +61,10 @@ def configure(sw, w, allow_inside="true"):
         "<settings>", '<settings>\n<param name="stir-shaken-verify" value="require"/>', 1)
     (conf / "sip_profiles/strict.xml").write_text(strict)
     (conf / "dialplan/public/stir.xml").write_text(
-        '<include>\n<extension name="app"><condition field="destination_number" expression="^12155550777$">'
+        '<include>\n<extension name="diverted"><condition field="destination_number" expression="^12155550108$">'
+        '<action application="set" data="sip_copy_headers=Identity"/><action application="set" data="hangup_after_bridge=true"/>'
+        f'<action application="bridge" data="{{sip_stir_shaken_attest=B}}sofia/external/${{sip_h_X-To}}@127.0.0.1:${{sip_h_X-Port}}"/></condition></extension>\n'
+        '<extension name="app"><condition field="destination_number" expression="^12155550777$">'
         '<action application="set" data="sip_stir_shaken_vs_hangup_on_fail=true"/><action application="sofia_stir_shaken_vs"/>'
         '<action application="park"/></condition></extension>\n'
         '<extension name="in"><condition field="destination_number" expression="^1215555[0-9]{4}$">'
@@ -101,9 +108,15 @@ def sw(tmp_path_factory, world):
     sw.stop()
 
 
-def verdict(sw, world, extra, phone, number=CALLED, user=CALLER, port=None):
+def verdict(sw, world, extra, phone, number=CALLED, user=CALLER, port=None, host=None):
     """The call comes to 1001; what was found, and what its phone is told."""
     carrier = Carrier(sw, port or sw.ext_port, user)
+    if host:
+        carrier.s.close()
+        carrier.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        carrier.s.bind((host, 0))
+        carrier.s.connect(("127.0.0.1", port or sw.ext_port))
+        carrier.port = carrier.s.getsockname()[1]
     callee = phone.callee = getattr(phone, "callee", None) or phone("1001")
     carrier.call(number, extra)
     invite = callee.expect(method="INVITE")
@@ -233,7 +246,6 @@ def test_signing(sw, world, phone):
     far, a = Carrier(sw, sw.ext_port, "far"), phone("1000")
     a.invite(f"8{CALLED}{far.port:05}")
     far.s.close()
-    import socket
     far.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     far.s.bind(("127.0.0.1", far.port))
     far.s.settimeout(5)
@@ -245,7 +257,6 @@ def test_signing(sw, world, phone):
     identity = invite.get("Identity")
     token, *params = identity.split(";")
     assert params == [f"info=<{world.server.url}/own.pem>", "alg=ES256", "ppt=shaken"]
-    import base64
     parts = [base64.urlsafe_b64decode(p + "=" * (-len(p) % 4)) for p in token.split(".")]
     assert json.loads(parts[0]) == {"alg": "ES256", "ppt": "shaken", "typ": "passport", "x5u": f"{world.server.url}/own.pem"}
     claims = json.loads(parts[1])
@@ -266,6 +277,67 @@ def test_signing(sw, world, phone):
     far.close()
     got, _ = verdict(sw, world, f"Date: {invite.get('Date')}\nIdentity: {identity}\n", phone)
     assert got["_detailed"] == "TN-Validation-Passed-B"
+
+
+def identities(invite):
+    return [(h, h.split("ppt=")[1]) for h in invite.all("Identity")]
+
+
+def diverted(sw, extra, number, user=CALLER):
+    """Comes to 12155550108, which sends it on to that number; what goes out."""
+    far, carrier = Carrier(sw, sw.ext_port, "far"), Carrier(sw, sw.ext_port, user)
+    carrier.call("12155550108", f"X-To: {number}\nX-Port: {far.port}\n{extra}")
+    invite = far.expect(method="INVITE")
+    far.reply(invite, 486, "Busy")
+    far.expect(method="ACK")
+    carrier.refused(486)
+    far.close()
+    carrier.close()
+    return invite
+
+
+def test_a_diverted_call_is_signed_so(sw, world, phone):
+    shaken = certs.identity(world.key, world.server.url + "/good.pem", CALLER, "12155550108")
+    invite = diverted(sw, shaken, CALLED)
+    came, own = identities(invite)
+    assert came == (shaken.split(": ", 1)[1].strip(), "shaken") and own[1] == "div"
+    claims = json.loads(base64.urlsafe_b64decode(own[0].split(".")[1] + "=="))
+    assert list(claims) == ["dest", "div", "iat", "orig"]
+    assert (claims["dest"], claims["div"], claims["orig"]) == ({"tn": [CALLED]}, {"tn": "12155550108"}, {"tn": CALLER})
+    got, _ = verdict(sw, world, f"Date: {invite.get('Date')}\n" + "".join(f"Identity: {h}\n" for h, _ in (came, own)), phone)
+    assert got["_detailed"] == "TN-Validation-Passed-A", got
+
+
+def test_what_is_not_diverted_or_not_right_is_signed_as_ever(sw, world):
+    wrong = certs.identity(world.alien_key, world.server.url + "/good.pem", CALLER, "12155550108")
+    right = certs.identity(world.key, world.server.url + "/good.pem", CALLER, "12155550108")
+    for extra, number, kinds in ((wrong, CALLED, ["shaken", "shaken"]), (right, "12155550108", ["shaken", "shaken"]),
+                                 ("", CALLED, ["shaken"])):
+        assert [kind for _, kind in identities(diverted(sw, extra, number))] == kinds, number
+
+
+def test_a_token_that_was_copied(sw, world, phone):
+    """In another call from another host; not the same host's, not for another number, not one that never passed."""
+    def token(key=world.key):
+        return certs.identity(key, world.server.url + "/good.pem", CALLER, CALLED)
+    it, bad = token(), token(world.alien_key)
+    for _ in range(2):
+        assert verdict(sw, world, it, phone)[0][""] == "TN-Validation-Passed"
+    got, invite = verdict(sw, world, it, phone, host="127.0.0.2")
+    assert (got[""], got["_reason"]) == ("TN-Validation-Failed", "the token was used in another call")
+    assert ";verstat=TN-Validation-Failed@" in invite.get("From")
+    assert verdict(sw, world, it, phone)[0][""] == "TN-Validation-Passed"
+    thief = Carrier(sw, sw.strict_port)
+    thief.s.close()
+    thief.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    thief.s.bind(("127.0.0.3", 0))
+    thief.s.connect(("127.0.0.1", sw.strict_port))
+    thief.port = thief.s.getsockname()[1]
+    thief.call(extra=it)
+    thief.refused(403)
+    thief.close()
+    assert "signature" in verdict(sw, world, bad, phone)[0]["_reason"]
+    assert "signature" in verdict(sw, world, bad, phone, host="127.0.0.2")[0]["_reason"]
 
 
 def test_nothing_inside_is_asked(fresh, world):

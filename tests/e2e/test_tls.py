@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 import stat
+import threading
 import time
 
 import pytest
@@ -213,6 +214,48 @@ def test_client_certificates(strict, ca, tmp_path):
     assert not pings(strict, cert=ca.issue("good.example", tmp_path / "over.pem", days=-2))
     strict.wait_log("certificate has expired")
     strict.wait_log("none of tls-verify-in-subjects")
+
+
+class Carrier(threading.Thread):
+    """A TLS server that says what the first request is, or None where the handshake failed."""
+
+    def __init__(self, cert):
+        super().__init__(daemon=True)
+        self.ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ctx.load_cert_chain(cert)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.first = self.listener.getsockname()[1], None
+        self.start()
+
+    def run(self):
+        try:
+            with self.listener, self.listener.accept()[0] as s:
+                s.settimeout(10)
+                with self.ctx.wrap_socket(s, server_side=True) as c:
+                    self.first = c.recv(7) or None
+        except (OSError, ssl.SSLError):
+            pass
+
+
+@pytest.fixture(scope="module")
+def careful(tmp_path_factory, ca):
+    """A switch that wants to see the name it dials in the certificate."""
+    sw = make_switch(tmp_path_factory.mktemp("careful") / "instance", tls_verify_policy="subjects_out")
+    sw.certs.mkdir(exist_ok=True)
+    (sw.certs / "cafile.pem").write_text(ca.cert.read_text())
+    sw.start()
+    yield sw
+    sw.stop()
+
+
+@pytest.mark.parametrize("host,alt,is_good", [
+    ("localhost", "DNS:localhost", True), ("localhost", "DNS:elsewhere.example", False), ("localhost", "IP:127.0.0.1", False),
+    ("127.0.0.1", "IP:127.0.0.1", True), ("127.0.0.1", "DNS:elsewhere.example", False)])
+def test_the_host_that_was_dialled(careful, ca, tmp_path, host, alt, is_good):
+    carrier = Carrier(ca.issue("carrier", tmp_path / "carrier.pem", alt))
+    careful.api(f"bgapi originate {{originate_timeout=8}}sofia/internal/sip:x@{host}:{carrier.port};transport=tls &park")
+    carrier.join(15)
+    assert not carrier.is_alive() and carrier.first == (b"INVITE " if is_good else None)
 
 
 def test_names_by_sni(strict):

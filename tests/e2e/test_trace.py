@@ -4,6 +4,8 @@ import re
 import pytest
 import tandem as t
 
+pytestmark = pytest.mark.leaks
+
 
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):

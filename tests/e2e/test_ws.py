@@ -12,6 +12,8 @@ import pytest
 from streams import StreamPhone, WsSocket, context, make_switch
 from wire import Message, Phone, sdp
 
+pytestmark = pytest.mark.leaks
+
 HERE = Path(__file__).parent
 
 

@@ -123,6 +123,12 @@ static const struct var_desc vars[] = {
     {"sip_invite_params", "text", "parameters added to the request URI", true, false},
     {"sip_contact_user", "text", "user of our Contact", true, true},
     {"sip_ignore_remote_cid", "boolean", "who is called may not say in his 180, 183 or 200 who he is", true, false},
+    {"sip_enable_100rel", "boolean",
+        "reliable provisional responses of this leg, in place of the profile's enable-100rel: whether our INVITE "
+        "offers "
+        "them; whether ours are reliable, of a caller who supports them",
+        true, false},
+    {"sip_use_gateway", "gateway", "whose account answers a challenge to our INVITE, wherever it goes", true, false},
     {"sip_callee_id_name", "text", "who answers, as the caller is told", true, false},
     {"sip_callee_id_number", "text", "who answers, as the caller is told", true, false},
     {"sip_cid_type", "rpid|pid|none", "which identity header tells the caller; inbound: which one came", true, true},
@@ -373,7 +379,8 @@ static const struct conf_desc confs[] = {
 };
 
 static const struct app_desc apps[] = {
-    {"sofia_stir_shaken_vs", "Verify SIP Identity header and store result in sip_verstat channel variable", "", APP_NO_MEDIA, call_stir_app, NULL},
+    {"sofia_stir_shaken_vs", "Verify SIP Identity header and store result in sip_verstat channel variable", "",
+        APP_NO_MEDIA, call_stir_app, NULL},
     {0},
 };
 

@@ -182,7 +182,8 @@ static ON_CTL void send_to_leg_or_all(struct event *e)
 
 void esl_cmd_sendevent(struct esl_client *c, const struct stanza *r, const char *args)
 {
-	static const char *const kept_out[] = {"event-name", "event-subclass", "content-length", "event-uuid", "command"};
+	static const char *const kept_out[] = {
+	    "event-name", "event-subclass", "content-length", "event-uuid", "command"};
 	char uuid[UUID_CHARS + 1];
 	enum event_id id = EVENT_CLONE;
 	const char *subclass = stanza_get(r, "event-subclass");

@@ -35,6 +35,7 @@ class UdpFlood:
     def send(self, i, method):
         s = self.socks[i % 8]
         s.sendto(request(method, f"u{i}", f"127.0.10.{2 + i % 8}", body=SDP if method == "INVITE" else ""), self.at)
+        return True
 
     def close(self):
         for s in self.socks:
@@ -59,24 +60,30 @@ class StreamFlood:
         return text
 
     def send(self, i, method):
-        k = i % SOURCES
+        """True: one more is under way."""
+        k, is_sent = i % SOURCES, False
         try:
             if not self.socks[k]:
                 self.socks[k] = self.opened(socket.create_connection(self.at, 5, (f"127.0.{self.net}.{2 + k}", 0)))
                 self.socks[k].setblocking(False)
                 self.out[k] = b""
+            if len(self.out[k]) > 65536:  # the switch does not read so fast
+                select.select([], [self.socks[k]], [], 0.01)
+                self.out[k] = self.out[k][self.socks[k].send(self.out[k]):]
+                self.socks[k].recv(65536)
+                return False
             text = request(method, f"t{i}", f"127.0.{self.net}.{2 + k}", body=SDP if method == "INVITE" else "")
             self.out[k] += self.frame(text.replace(b"SIP/2.0/UDP", b"SIP/2.0/" + self.via))
+            is_sent = True
             self.out[k] = self.out[k][self.socks[k].send(self.out[k]):]
             if i % (8 * SOURCES) < SOURCES:
                 self.socks[k].recv(65536)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            if len(self.out[k]) > 65536:
-                select.select([], [self.socks[k]], [], 0.01)
-                self.out[k] = self.out[k][:65536]
+            pass
         except OSError:
             self.socks[k].close() if self.socks[k] else None
             self.socks[k] = None
+        return is_sent
 
     def close(self):
         for s in self.socks:
@@ -190,15 +197,16 @@ def flood_for(sw, transport, method, seconds):
     phone.register()
     call(phone)
     flood, stop, sent, waits = TRANSPORTS[transport](sw), threading.Event(), [0], []
+    turn = [0]
 
     def run():
         while not stop.is_set():
-            flood.send(sent[0], method)
-            sent[0] += 1
+            turn[0] += 1
+            sent[0] += flood.send(turn[0], method)
     before = rss_kb(sw)
-    for i in range(2000):  # what tables and buffers take once
-        flood.send(i, method)
-    sent[0] = 2000
+    while sent[0] < 2000:  # what tables and buffers take once
+        turn[0] += 1
+        sent[0] += flood.send(turn[0], method)
     thread = threading.Thread(target=run)
     thread.start()
     try:

@@ -14,6 +14,8 @@ from strangers import is_closed, rss_kb
 from test_udp_floods import request, udp
 from wire import Phone
 
+pytestmark = pytest.mark.leaks
+
 HERE = Path(__file__).parent
 TOP = HERE.parents[2]
 # hole: file below tests/ and a test in it

@@ -12,6 +12,8 @@ from strangers import rss_kb  # noqa: E402
 from watch import Subscription, publish, pidf, subscribe  # noqa: E402
 from wire import Phone  # noqa: E402
 
+pytestmark = pytest.mark.leaks
+
 
 @pytest.fixture(scope="module")
 def sw(tmp_path_factory):

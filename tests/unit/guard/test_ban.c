@@ -129,12 +129,12 @@ static int test_specs(void)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct addr a;
 		struct sv user;
-		char text[BAN_TEXT_MAX];
+		char text[GUARD_ADDRESS_MAX];
 		int st = ban_spec_parse(sv_of(rows[i].text), &a, &user);
 		EXPECT_INT(st == 0, rows[i].address != NULL);
 		if (st)
 			continue;
-		EXPECT_STR(ban_address_text(&a, text), rows[i].address);
+		EXPECT_STR(guard_address_text(&a, text), rows[i].address);
 		EXPECT(sv_is(user, rows[i].user));
 	}
 	return 0;

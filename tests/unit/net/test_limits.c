@@ -287,5 +287,5 @@ static int test_guesses(void)
 
 TEST_MAIN({"room", test_room, TEST_LOOP}, {"spoken stay", test_spoken_stay, TEST_LOOP},
     {"deadlines", test_deadlines, TEST_LOOP}, {"bytes", test_bytes, TEST_LOOP},
-    {"bytes freed", test_bytes_freed, TEST_LOOP}, {"share", test_share, TEST_LOOP},
-    {"tell", test_tell, TEST_LOOP}, {"guesses", test_guesses, TEST_LOOP})
+    {"bytes freed", test_bytes_freed, TEST_LOOP}, {"share", test_share, TEST_LOOP}, {"tell", test_tell, TEST_LOOP},
+    {"guesses", test_guesses, TEST_LOOP})

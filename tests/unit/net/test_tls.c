@@ -306,8 +306,7 @@ static void raw_connect(struct tcp_conn *c, int status, void *arg)
 }
 static void raw_data(struct tcp_conn *c, const char *p, size_t n, void *arg) {}
 static void raw_close(struct tcp_conn *c, int status, void *arg) {}
-static const struct tcp_handlers raw_handlers = {
-    .on_connect = raw_connect, .on_data = raw_data, .on_close = raw_close};
+static const struct tcp_handlers raw_handlers = {.on_connect = raw_connect, .on_data = raw_data, .on_close = raw_close};
 
 /* Who gives a turn back is in a call of his owner's: the one that gets it does not end in there. */
 NO_ROLE_CHECK static int test_turn_of_no_tls(void)

@@ -213,8 +213,8 @@ static int test_silent_and_full(void)
 	return 0;
 }
 
-/* Whoever connects from the address that a name has is not that name: what is sent to it goes over a connection that was
- * opened for it. What is sent to an address that is known otherwise (a phone's) goes over any. */
+/* Whoever connects from the address that a name has is not that name: what is sent to it goes over a connection that
+ * was opened for it. What is sent to an address that is known otherwise (a phone's) goes over any. */
 static int test_names(void)
 {
 	static struct sip_transport_ops named_ops;
@@ -273,4 +273,5 @@ static int test_no_certificates(void)
 }
 
 TEST_MAIN({"names", test_names, TEST_LOOP}, {"silent and full", test_silent_and_full, TEST_LOOP},
-    {"no certificates", test_no_certificates, TEST_LOOP}, {"client", test_client, TEST_LOOP}, {"server", test_server, TEST_LOOP}, {"bound", test_bound, TEST_LOOP})
+    {"no certificates", test_no_certificates, TEST_LOOP}, {"client", test_client, TEST_LOOP},
+    {"server", test_server, TEST_LOOP}, {"bound", test_bound, TEST_LOOP})

@@ -1,7 +1,7 @@
 /* Calls: the endpoint that core dials and that INVITEs come in by. What stands between a leg (core) and a dialog
  * (src/sip).
  *
- *   in:   request.c -> invite_in (call_in.c): access, digest, the leg -> core
+ *   in:   request.c -> invite_in (call_in.c): who it is (call_caller.c), the leg -> core
  *         inside the call: sip_call_handlers (call_in.c, call_out.c) -> call_dialog.c, refer.c, call_end.c -> core
  *   out:  core -> sofia_ops (call_out.c): dial string, gateway or registered contact -> call_invite.c ->
  * sip_call_invite

@@ -36,7 +36,8 @@ bool call_flow_in(struct call *c, const struct sip_close *why)
 		c->is_closed = false;
 		sofia_target_fini(&t);
 		leg_log(c->leg, LOG_INFO, "by another flow of the phone: %s", c->uri);
-		st = call_out_invite(c->leg);
+		if ((st = call_out_invite(c->leg)) < 0)
+			c->is_closed = true;
 	}
 	buf_fini(&b);
 	return !st;

@@ -171,7 +171,7 @@ ANY bool call_header_is_structural(struct sv name); /* the stack writes it itsel
 /* A line for each variable with that prefix; none of those the stack writes itself. */
 ON_CTL void call_headers_put(struct call *c, struct buf *b, const char *prefix);
 
-/* ---- who calls, before there is a call (call_in.c) ---- */
+/* ---- who calls, before there is a call (call_caller.c) ---- */
 struct caller {
 	struct auth auth;
 	char *token;          /* owned: what a proxy says of who asked it; NULL: nothing */
@@ -184,6 +184,13 @@ struct caller {
 /* What it says of who calls, beside From, is believed (apply-identity-acl). */
 ON_CTL bool caller_is_believed(const struct profile *p, const struct caller *who, const struct addr *src);
 ON_CTL void caller_fini(struct caller *who); /* what it owns */
+/* Access list, then digest, into who (zeroed). False: it was refused. */
+ON_CTL bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who);
+/* Where the profile wants From to be the account's. False: it was refused. */
+ON_CTL bool caller_account_check(
+    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who);
+/* The name, variables and profile of c's leg (call_in_vars.c). */
+ON_CTL void call_in_describe(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who);
 /* Goes on with an INVITE whose caller is known; what who owns is taken. */
 ON_CTL void invite_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who);
 

@@ -1,11 +1,8 @@
-/* Inbound calls: who may call (access list, digest), the leg with its variables and profile, and the operations core
- * asks of an unanswered or answered inbound leg. SDP text goes through leg_media untouched. */
-#include "base/clock.h"
+/* Inbound calls: what an INVITE is refused for, its leg (who it is of: call_caller.c; what it is told: call_in_vars.c),
+ * and the operations core asks of an unanswered or answered inbound leg. SDP text goes through leg_media untouched. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/bridge/bridge.h"
-#include "core/conf/acl.h"
-#include "core/conf/dir.h"
 #include "core/leg/leg.h"
 #include "core/registry/limits.h"
 #include "core/sound/media.h"
@@ -14,226 +11,8 @@
 #include "endpoint/sip/call/call_i.h"
 #include "trace/trace.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-
-/* ---- who is it ---- */
-
-void caller_fini(struct caller *who)
-{
-	auth_fini(&who->auth);
-	mem_free(who->token);
-	who->token = NULL;
-}
-
-/* It came from a proxy of apply-proxy-acl, which says by X-AUTH-IP who asked it: that address is looked up instead. */
-static ON_CTL bool is_proxy_of(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct addr *behind)
-{
-	struct sv text = *p->conf.proxy_acl ? sip_msg_value_named(m, "X-AUTH-IP") : SV_NONE;
-	return text.n && !addr_parse(behind, text, 0) &&
-	       acl_allows(sv_of(p->conf.proxy_acl), sip_stx_peer(tx), NULL, NULL);
-}
-
-/* Access list, then digest. False: answered already. */
-static ON_CTL bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct caller *who)
-{
-	const char *token = NULL;
-	struct sv list = SV_NONE, user, domain;
-	char host[ADDR_TEXT_MAX];
-	struct gateway *g = who->gateway = gateway_of_request(p, m, sip_stx_peer(tx));
-	if (g && *g->conf.auth_acl && acl_allows(sv_of(g->conf.auth_acl), sip_stx_peer(tx), NULL, NULL)) {
-		who->is_authorized = true;
-		sip_stx_trust(tx);
-		return true;
-	}
-	if (*p->conf.inbound_acl) {
-		struct addr behind;
-		struct sv told = SV_NONE;
-		bool is_proxied = is_proxy_of(p, tx, m, &behind);
-		if (acl_allows(sv_of(p->conf.inbound_acl), is_proxied ? &behind : sip_stx_peer(tx), &token, &list)) {
-			if (is_proxied && (told = sip_msg_value_named(m, "X-AUTH-TOKEN")).n && !token)
-				token = who->token = sv_dup(told);
-			snprintf(who->acl, sizeof(who->acl), "%.*s", SVF(list));
-			who->acl_name = who->acl;
-			who->is_authorized = true;
-			sip_stx_trust(tx);
-			if (token && sv_split(sv_of(token), '@', &user, &domain) &&
-			    dir_user_find(user, domain, &who->auth.user) == ST_OK)
-				who->auth.username = sv_dup(user), who->auth.realm = sv_dup(domain);
-			return true;
-		}
-		if (!p->conf.auths_calls || p->conf.auths_calls_acl_only) {
-			auth_failed_count(p, sip_stx_peer(tx));
-			log_warning(
-			    "IP %s Rejected by acl \"%s\"", addr_host(sip_stx_peer(tx), host), p->conf.inbound_acl);
-			sip_stx_reply_once(tx, 403, NULL, NULL);
-			return false;
-		}
-	}
-	if (p->conf.accepts_blind_auth || (!p->conf.auths_calls && !auth_has_answer(p, m)))
-		return true; /* an answer to a challenge of ours is looked at where nobody has to: respond 407 asked for
-		                it */
-	who->is_authorized = auth_check(p, tx, m, &who->auth) == AUTH_OK;
-	return who->is_authorized;
-}
-
-/* Where the profile wants From to be the account's. False: answered already. */
-static ON_CTL bool account_check(
-    struct profile *p, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
-{
-	if (!identity_is_refused(p, m, &who->auth))
-		return true;
-	log_warning("sofia: %s: a call of account %s@%s is refused: it calls itself %.*s@%.*s", p->conf.name,
-	    dir_user_id(who->auth.user), dir_user_domain(who->auth.user), SVF(m->from.uri.user), SVF(m->from.uri.host));
-	sip_stx_reply(tx, 403, "From Is Not The Account", NULL, NULL, SV_NONE);
-	return false;
-}
-
-/* ---- variables and profile ---- */
-
-static ON_CTL void set_sv(struct leg *leg, const char *name, struct sv v)
-{
-	leg_var_setf(leg, name, "%.*s", SVF(v));
-}
-
-/* The address of From without its port. */
-static ON_CTL void from_var(struct leg *leg, const char *name, const struct sip_msg *m)
-{
-	struct sip_uri u = m->from.uri;
-	u.port = 0;
-	call_var_uri(leg, name, &u);
-}
-
-static void user_var(const char *name, const char *value, void *arg)
-{
-	role_assert_ctl();
-	leg_var_set_text(arg, name, value);
-}
-
-static ON_CTL void user_vars(struct leg *leg, const struct caller *who)
-{
-	const struct dir_user *u = who->auth.user;
-	if (who->is_authorized)
-		leg_var_set(leg, "sip_authorized", "true");
-	if (who->acl_name)
-		leg_var_set(leg, "sip_acl_authed_by", who->acl_name);
-	if (!u)
-		return;
-	const char *alias = dir_user_attr(u, "number-alias");
-	if (!alias || !*alias)
-		alias = dir_user_id(u);
-	leg_var_set(leg, "sip_number_alias", alias);
-	leg_var_set(leg, "sip_auth_username", who->auth.username);
-	leg_var_set(leg, "sip_auth_realm", who->auth.realm);
-	leg_var_set(leg, "number_alias", alias);
-	leg_var_set(leg, "requested_user_name", who->auth.username);
-	leg_var_set(leg, "requested_domain_name", dir_user_domain(u));
-	dir_user_each_var(u, user_var, leg);
-	leg_var_set(leg, "user_name", dir_user_id(u));
-	leg_var_set(leg, "domain_name", dir_user_domain(u));
-}
-
-/* What the addresses of an INVITE say behind themselves. */
-static ON_CTL void params_vars(struct leg *leg, const struct sip_msg *m)
-{
-	struct sip_nameaddr contact;
-	call_var_sv(leg, "sip_req_params", m->ruri.params);
-	call_var_sv(leg, "sip_to_params", m->to.uri.params);
-	if (sip_msg_contact(m, &contact) == ST_OK && !contact.is_star)
-		call_var_sv(leg, "sip_contact_params", contact.uri.params);
-}
-
-static ON_CTL void invite_vars(struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
-{
-	struct leg *leg = c->leg;
-	char host[ADDR_TEXT_MAX];
-	const char *transport = sip_transport_facts(sip_stx_transport(tx))->param;
-	unsigned port = addr_port(sip_stx_peer(tx));
-	leg_var_set(leg, "sip_local_network_addr", c->p->ext_sip_ip);
-	leg_var_set(leg, "sip_network_ip", addr_host(sip_stx_peer(tx), host));
-	leg_var_setf(leg, "sip_network_port", "%u", port);
-	leg_var_setf(leg, "sip_invite_stamp", "%" PRId64, clock_wall_us());
-	leg_var_set(leg, "sip_received_ip", host);
-	leg_var_setf(leg, "sip_received_port", "%u", port);
-	leg_var_set(leg, "sip_via_protocol", transport);
-	if (port == addr_port(&c->p->sip_addr) && !strcmp(host, c->p->sip_ip))
-		leg_var_set(leg, "sip_looped_call", "true"); /* from ourselves */
-	user_vars(leg, who);
-	if (m->from.uri.user.n)
-		set_sv(leg, "sip_from_user_stripped",
-		    m->from.uri.user.p[0] == '+' ? sv_sub(m->from.uri.user, 1, SIZE_MAX) : m->from.uri.user);
-	leg_var_set(leg, "sofia_profile_name", c->p->conf.name);
-	leg_var_set(leg, "sofia_profile_url", c->p->url);
-	leg_var_set(leg, "recovery_profile_name", c->p->conf.name);
-	if (m->ruri.user.n)
-		set_sv(leg, "sip_req_user", m->ruri.user);
-	call_var_uri(leg, "sip_req_uri", &m->ruri);
-	set_sv(leg, "sip_req_host", m->ruri.host);
-	if (m->ruri.port)
-		leg_var_setf(leg, "sip_req_port", "%u", m->ruri.port);
-	call_vars_from_msg(c, m);
-	params_vars(leg, m);
-	set_sv(leg, "sip_via_host", m->via.host);
-	if (m->via.port)
-		leg_var_setf(leg, "sip_via_port", "%u", m->via.port);
-	if (m->via.has_rport)
-		leg_var_setf(leg, "sip_via_rport", "%u", port);
-	body_invite_in(c, m);
-	leg_var_setf(leg, "max_forwards", "%d", m->max_forwards >= 0 ? m->max_forwards : 70);
-	if (profile_conf_has_presence(&c->p->conf))
-		from_var(leg, "presence_id", m);
-	call_vars_kept(c, m);
-	if (c->p->conf.trusts_traceparent)
-		call_var_sv(leg, "otel_traceparent", sip_msg_value_named(m, "traceparent"));
-	call_vars_x_headers(c, m, "sip_h_");
-}
-
-static char *user_text(struct sv escaped)
-{
-	struct buf b;
-	buf_init(&b);
-	sip_unescape(&b, escaped);
-	return buf_take(&b);
-}
-
-bool caller_is_believed(const struct profile *p, const struct caller *who, const struct addr *src)
-{
-	return who->gateway || !*p->conf.identity_acl || acl_allows(sv_of(p->conf.identity_acl), src, NULL, NULL);
-}
-
-static ON_CTL struct leg_profile *invite_profile(
-    struct call *c, struct sip_stx *tx, const struct sip_msg *m, const struct caller *who)
-{
-	struct leg_profile *lp = leg_profile_new();
-	char host[ADDR_TEXT_MAX];
-	if (!lp)
-		return NULL;
-	gruu_invite_in(c, m);
-	char *dest = user_text(c->gruu.user ? sv_of(c->gruu.user) : m->ruri.user);
-	const char *context = leg_var(c->leg, "user_context");
-	leg_profile_set(&lp->dialplan, c->p->conf.dialplan);
-	leg_profile_set(&lp->network_addr, addr_host(sip_stx_peer(tx), host));
-	leg_profile_set(&lp->source, "mod_sofia");
-	leg_profile_set(&lp->context, context && *context ? context : c->p->conf.context);
-	if (c->p->conf.has_full_id) {
-		struct buf full;
-		buf_init(&full);
-		buf_printf(&full, "%s@%.*s", dest ? dest : "", SVF(m->ruri.host));
-		leg_profile_destination_outside(lp, full.p);
-		buf_fini(&full);
-	} else {
-		leg_profile_destination_outside(lp, dest && *dest ? dest : "service");
-	}
-	c->is_believed = caller_is_believed(c->p, who, sip_stx_peer(tx));
-	identity_in(c, m, &who->auth, lp);
-	forwarded_in(c, m, lp);
-	call_gateway_inbound(c, who->gateway, m, lp);
-	isup_invite_in(c, m, lp);
-	mem_free(dest);
-	return lp;
-}
 
 /* ---- the INVITE ---- */
 
@@ -285,19 +64,7 @@ static ON_CTL int leg_make(
 			sip_call_set_contact_user(c->sip, user);
 		mem_free(user);
 	}
-	struct buf name;
-	buf_init(&name);
-	buf_printf(&name, "sofia/%s/%.*s@%.*s", p->conf.name, SVF(m->from.uri.user), SVF(m->from.uri.host));
-	/* FreeSWITCH's order of variables begins with who calls. */
-	set_sv(leg, "sip_from_user", m->from.uri.user);
-	from_var(leg, "sip_from_uri", m);
-	set_sv(leg, "sip_from_host", m->from.uri.host);
-	leg_set_name(leg, name.p);
-	buf_fini(&name);
-	invite_vars(c, tx, m, who);
-	struct leg_profile *lp = invite_profile(c, tx, m, who);
-	if (lp)
-		leg_set_profile(leg, lp);
+	call_in_describe(c, tx, m, who);
 	*out = c;
 	return ST_OK;
 }
@@ -377,7 +144,7 @@ void invite_in(struct profile *p, struct sip_stx *tx, const struct sip_msg *m)
 	struct caller who = {0};
 	if (is_session_too_short(p, tx, m) || is_incomplete(tx, m) || is_unacceptable(tx, m))
 		return;
-	if (!caller_check(p, tx, m, &who) || !account_check(p, tx, m, &who))
+	if (!caller_check(p, tx, m, &who) || !caller_account_check(p, tx, m, &who))
 		caller_fini(&who);
 	else if (!call_stir_waits(p, tx, m, &who))
 		invite_go(p, tx, m, &who);
@@ -448,6 +215,9 @@ void invite_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, s
 
 static ON_CTL void provisional_headers(struct call *c, struct buf *b)
 {
+	const char *reliable = leg_var(c->leg, "sip_enable_100rel");
+	if (reliable && *reliable)
+		sip_call_set_100rel(c->sip, str_is_true(reliable));
 	buf_init(b);
 	call_identity_put_1xx(c, b);
 	call_headers_put(c, b, "sip_ph_");

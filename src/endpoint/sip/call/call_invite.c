@@ -2,10 +2,26 @@
  * (sip_invite_*, sip_h_*, sip_route_uri ...). */
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/call/call_i.h"
+#include "text/mark.h"
 #include "trace/trace.h"
 
 #include <string.h>
+
+/* The gateway that sip_use_gateway names: a call to any address answers with its account, by its rules. A name from
+ * outside names none. */
+static ON_CTL struct gateway *gateway_named(struct call *c)
+{
+	struct buf scratch;
+	buf_init(&scratch);
+	const char *name = c->leg ? vars_text(c->leg->vars, "sip_use_gateway", &scratch) : NULL;
+	struct gateway *g = name && *name && !mark_has(sv_of(name)) ? gateway_find(sv_of(name)) : NULL;
+	if (name && *name && !g)
+		leg_log(c->leg, LOG_WARNING, "sip_use_gateway names no gateway of the configuration");
+	buf_fini(&scratch);
+	return g;
+}
 
 static bool on_challenge(const struct sip_challenge *ch, struct sip_credentials *out, void *arg)
 {
@@ -13,6 +29,9 @@ static bool on_challenge(const struct sip_challenge *ch, struct sip_credentials 
 	role_assert_ctl();
 	const char *user = c->leg ? leg_var(c->leg, "sip_auth_username") : NULL,
 	           *password = c->leg ? leg_var(c->leg, "sip_auth_password") : NULL;
+	struct gateway *named = gateway_named(c);
+	if (named)
+		return gateway_credentials(named, ch, out);
 	if (!user || !*user || !password)
 		return c->gateway && call_gateway_credentials(c, ch, out);
 	*out = (struct sip_credentials){.user = sv_of(user), .password = sv_of(password)};
@@ -213,7 +232,7 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	struct leg *leg = c->leg;
 	struct party from = {0}, to = {0}, uri = {0};
 	struct buf headers = {0}, route = {0}, ctype = {0}, body = {0};
-	const char *mf = leg_var(leg, "max_forwards");
+	const char *mf = leg_var(leg, "max_forwards"), *reliable = leg_var(leg, "sip_enable_100rel");
 	char call_id[UUID_CHARS + 1];
 	uint32_t hops = 70;
 	int st;
@@ -235,6 +254,9 @@ static ON_CTL int invite_send(struct call *c, struct sv sdp)
 	    .contact = c->gateway ? c->gateway->contact : NULL,
 	    .contact_params = var_value(c, "sip_invite_contact_params"),
 	    .cseq = cseq_of(c),
+	    .reliable = !reliable || !*reliable ? SIP_RELIABLE_AS_STACK
+	                : str_is_true(reliable) ? SIP_RELIABLE_ON
+	                                        : SIP_RELIABLE_OFF,
 	    .route = route_of(c, &route),
 	    .call_id = c->redirect_count ? NULL : var_value(c, "sip_invite_call_id"),
 	    .headers = headers.p,

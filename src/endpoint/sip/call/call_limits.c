@@ -49,12 +49,12 @@ int call_limits_take(
 	struct guard_limit address = {c->max_calls_per_address, c->max_call_rate_per_address},
 	                   user = {user_number(u, "max-calls", c->max_calls_per_user),
 	                       user_number(u, "max-call-rate", c->max_call_rate_per_user)};
-	char text[ADDR_TEXT_MAX];
+	char text[GUARD_ADDRESS_MAX];
 	struct buf name;
 	int st = ST_OK;
 	*out = (struct call_holds){0};
 	if (!is_gateway) /* a carrier is many callers */
-		st = take(p, &out->address, "calls of an address", sv_of(addr_host(src, text)), &address);
+		st = take(p, &out->address, "calls of an address", sv_of(guard_address_text(src, text)), &address);
 	if (!st && u) {
 		buf_init(&name);
 		buf_printf(&name, "%s@%s", dir_user_id(u), dir_user_domain(u));

@@ -3,10 +3,11 @@
  * refused as RFC 8224 6.2.2 says. How many wait is bounded: those beyond go on unjudged where the profile only marks,
  * and are asked to come again where it rejects. What the called phone is told (verstat in From and P-Asserted-Identity,
  * TS 24.229) is our own finding only: a stranger's is cut off. Out: Identity and Date of the attestation that the leg,
- * its gateway or its profile names. */
+ * its gateway or its profile names; of a diverted call that keeps its Identity a "div" token. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/call/call_i.h"
 
 #include <stdio.h>
@@ -30,10 +31,10 @@ static enum policy policy_of(const struct profile *p)
 /* ---- in ---- */
 
 static ON_CTL void params_of(struct stir_check_params *out, const struct profile *p, const struct sip_msg *m,
-    bool is_believed, bool is_by_gateway)
+    const struct addr *src, bool is_believed, bool is_by_gateway)
 {
 	char number[STIR_TN_MAX];
-	*out = (struct stir_check_params){.checks_path = -1, .requires_date = -1};
+	*out = (struct stir_check_params){.checks_path = -1, .requires_date = -1, .call_id = m->call_id, .src = src};
 	for (size_t i = 0; i < m->hdr_count; i++) {
 		if (!sv_isi(m->hdrs[i].name, "Identity") && !sv_isi(m->hdrs[i].name, "y"))
 			continue;
@@ -109,7 +110,7 @@ bool call_stir_waits(struct profile *p, struct sip_stx *tx, const struct sip_msg
 	struct held *h = NULL;
 	if (policy == POLICY_OFF)
 		return false;
-	params_of(&params, p, m, caller_is_believed(p, who, sip_stx_peer(tx)), who->gateway != NULL);
+	params_of(&params, p, m, sip_stx_peer(tx), caller_is_believed(p, who, sip_stx_peer(tx)), who->gateway != NULL);
 	params.timeout_ms = p->conf.stir_timeout_ms;
 	int st = ST_FULL;
 	if (waiting < WAITING_MAX && (h = mem_zalloc(sizeof(*h)))) {
@@ -194,7 +195,7 @@ int call_stir_app(struct leg *leg, const char *data)
 		leg_log(leg, LOG_WARNING, "sofia_stir_shaken_vs: only for a SIP call that came in and is not answered");
 		return ST_UNSUPPORTED;
 	}
-	params_of(&params, c->p, m, c->is_believed, c->gateway != NULL);
+	params_of(&params, c->p, m, sip_call_remote_addr(c->sip), c->is_believed, c->gateway != NULL);
 	params.timeout_ms = APP_TIMEOUT_MS;
 	params.max_age_s = number_var(leg, "sip_stir_shaken_vs_max_age");
 	if (leg_var(leg, "sip_stir_shaken_vs_cert_path_check"))
@@ -261,16 +262,29 @@ static ON_CTL char attest_of(struct call *c)
 	return 0;
 }
 
+/* A call that goes on with the Identity it came with, to another number than the one that was signed: whoever diverted
+ * it was here. True: that is said. What was found to be wrong is not vouched for. */
+static ON_CTL bool divert_put(struct call *c, struct buf *headers, struct sv orig, struct sv dest)
+{
+	struct leg *a = *c->originator_uuid ? leg_find(c->originator_uuid) : NULL;
+	const char *came = vars_get(c->leg->vars, "sip_h_identity"),
+	           *verstat = a ? vars_get(a->vars, "sip_verstat") : NULL;
+	return came && a && !(verstat && !strcmp(verstat, "TN-Validation-Failed")) &&
+	       stir_sip_divert(headers, sv_of(came), orig, dest) == ST_OK;
+}
+
 void call_stir_sign_put(struct call *c, struct buf *headers, const char *from_uri, const char *to_uri)
 {
 	const struct leg_profile *lp = c->leg->profile;
 	char attest = attest_of(c);
 	struct sip_uri from, to;
-	if (!attest || sip_uri_parse(&from, sv_of(from_uri)) || sip_uri_parse(&to, sv_of(to_uri)))
+	if (sip_uri_parse(&from, sv_of(from_uri)) || sip_uri_parse(&to, sv_of(to_uri)))
 		return;
 	/* who verifies looks at P-Asserted-Identity, else at From */
 	bool is_asserted = call_cid_type(c) == CID_PID && lp->caller_id_number && *lp->caller_id_number;
 	struct sv orig = is_asserted ? sv_of(lp->caller_id_number) : from.user;
+	if (divert_put(c, headers, orig, to.user) || !attest)
+		return;
 	int st = stir_sip_sign(headers, attest, orig, to.user, c->leg->uuid);
 	if (st)
 		leg_log(c->leg, LOG_WARNING, "the call is not signed: %s",

@@ -122,7 +122,8 @@ static ON_CTL int restore(struct profile *p, const struct sv *v)
 	    .appearance = (unsigned)num(v[COL_APPEARANCE])};
 	int64_t left = num(v[COL_EXPIRES]) - clock_wall_us() / 1000000;
 	if (!put.package || left <= 0 || put.appearance > APPEARANCES_MAX ||
-	    (put.package->id == PKG_LINE_SEIZE && !put.appearance) || addr_parse(&s.remote, v[COL_IP], (uint16_t)num(v[COL_PORT])) < 0 ||
+	    (put.package->id == PKG_LINE_SEIZE && !put.appearance) ||
+	    addr_parse(&s.remote, v[COL_IP], (uint16_t)num(v[COL_PORT])) < 0 ||
 	    !sip_stack_has_transport(p->stack, s.transport))
 		return ST_NOTFOUND;
 	if (!watcher_may_begin(p, put.owner, &why))

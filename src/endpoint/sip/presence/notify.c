@@ -146,8 +146,7 @@ static ON_CTL int tell(struct watcher *w, const char *reason, bool has_state)
 	if (is_lost && reason) /* the end is told without it: the dialog must know that it is over */
 		st = sip_sub_tell(w->sub, state, NULL, NULL, SV_NONE);
 	else
-		st = is_lost ? ST_NOMEM
-		             : sip_sub_tell(w->sub, state, more.p, body.n ? ctype.p : NULL, buf_sv(&body));
+		st = is_lost ? ST_NOMEM : sip_sub_tell(w->sub, state, more.p, body.n ? ctype.p : NULL, buf_sv(&body));
 	if (st)
 		goto out;
 	wp->notifies++;
@@ -197,7 +196,8 @@ static void on_turn(void *arg)
 	struct lnode *n;
 	int64_t end_us = clock_mono_us() + SLICE_US;
 	role_assert_ctl();
-	for (bool is_first = true; (n = list_first(&telling.due)) && (is_first || clock_mono_us() < end_us); is_first = false) {
+	for (bool is_first = true; (n = list_first(&telling.due)) && (is_first || clock_mono_us() < end_us);
+	     is_first = false) {
 		struct watcher *w = list_entry(n, struct watcher, due_link);
 		list_remove(n);
 		w->is_due = false;

@@ -15,7 +15,7 @@ struct publication {
 	struct lnode link; /* in its account's */
 	struct publisher *by;
 };
-struct publisher { /* an account that has some */
+struct publisher {       /* an account that has some */
 	struct list all; /* the oldest first */
 	size_t count;
 };

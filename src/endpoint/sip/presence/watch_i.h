@@ -119,7 +119,7 @@ ON_CTL void body_mwi_put(const struct watcher *w, struct buf *out);
 ON_CTL void body_entity_put(
     const struct presence_entity *e, const struct body_how *how, struct buf *out); /* "park+5900@host" */
 ANY void body_escape(struct buf *out, struct sv text);                             /* for XML, in ASCII */
-enum { APPEARANCES_MAX = 64 }; /* of a line: bits of a word */
+enum { APPEARANCES_MAX = 64 };                                                     /* of a line: bits of a word */
 /* Call-Info lines of a shared line, or of who has seized it. */
 ON_CTL void shared_lines_put(struct watcher *w, struct buf *out);
 ON_CTL bool shared_seizure_is_over(const struct watcher *w);

@@ -82,10 +82,7 @@ void profile_urls_make(struct profile *p)
 	buf_adds(&b, p->url);
 	if (*p->conf.ext_sip_ip)
 		buf_printf(&b, ";maddr=%s%s%s", l, p->sip_ip, r);
-	buf_printf(&b, ";transport=%s",
-	    p->has_udp && p->has_tcp ? "udp,tcp"
-	    : p->has_tcp             ? "tcp"
-	                             : "udp");
+	buf_printf(&b, ";transport=%s", p->has_udp && p->has_tcp ? "udp,tcp" : p->has_tcp ? "tcp" : "udp");
 	p->bind_url = buf_take(&b);
 }
 

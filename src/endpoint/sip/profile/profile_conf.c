@@ -182,6 +182,7 @@ static const struct param params[] = {
     P("presence-hold-state", P_TEXT, presence_hold_state, "early"),
     P("presence-dialog-partial", P_BOOL, is_dialog_partial, "false"),
     P("send-presence-on-register", P_TEXT, presence_on_register, "first-only"),
+    P("presence-probe-on-register", P_BOOL, probes_on_register, "false"),
     P("manage-shared-appearance", P_BOOL, has_shared_lines, "false"),
     P("force-subscription-expires", P_UINT, force_sub_expires_s, "0"),
     P("force-publish-expires", P_UINT, force_publish_expires_s, "0"),

@@ -30,7 +30,8 @@ struct profile_conf {
 	/* calls */
 	char *dialplan, *context, *inbound_codecs, *outbound_codecs, *codec_prefs, *negotiation, *hold_music, *username,
 	    *user_agent, *contact_user, *caller_id_type, *outbound_proxy, *dtmf_type, *record_path, *record_template,
-	    *from_check, *copy_headers /* list */, *pai_parse, *isup, *passed_info_types, *redirecting_headers, *identity_acl /* list */;
+	    *from_check, *copy_headers /* list */, *pai_parse, *isup, *passed_info_types, *redirecting_headers,
+	    *identity_acl /* list */;
 	bool is_late_negotiation, has_full_id, uses_callid_as_uuid, uses_uuid_as_callid, parses_all_headers,
 	    is_auto_100, has_disabled_hold, is_manual_redirect, has_disabled_transcoding, passes_callee_id,
 	    has_cid_in_1xx, passes_info, passes_messages;
@@ -68,7 +69,8 @@ struct profile_conf {
 	    *presence_hold_state, *presence_on_register /* "first-only", else a boolean */;
 	unsigned force_sub_expires_s, force_publish_expires_s, sub_max_deviation_s, max_subscriptions,
 	    max_subscriptions_per_user;
-	bool has_shared_lines, looks_presence_up, has_presence_privacy, has_presence_early_off, is_dialog_partial;
+	bool has_shared_lines, looks_presence_up, has_presence_privacy, has_presence_early_off, is_dialog_partial,
+	    probes_on_register;
 	unsigned max_regs_per_extension, force_expires_s, force_expires_min_s, force_expires_max_s, min_expires_s,
 	    expires_max_deviation_s, expires_late_margin_s;
 	char *nat_options_ping; /* a boolean, or udp-only */

@@ -115,11 +115,10 @@ static ON_CTL bool take_router(struct profile *p)
 {
 	const char *router = nat_map_external();
 	bool is_sip = !strcasecmp(p->conf.ext_sip_ip, "auto-nat"), is_rtp = !strcasecmp(p->conf.ext_rtp_ip, "auto-nat");
-	if (router && is_sip && !p->is_mapped) {
-		p->is_mapped = true;
-		nat_map_add(addr_port(&p->sip_addr), false, true, NULL, NULL);
-		nat_map_add(addr_port(&p->sip_addr), true, true, NULL, NULL);
-	}
+	uint16_t port = addr_port(&p->sip_addr);
+	if (router && is_sip && !p->is_mapped)
+		p->is_mapped =
+		    !nat_map_add(port, false, true, NULL, NULL) && !nat_map_add(port, true, true, NULL, NULL);
 	if (router && is_rtp)
 		take(p, &p->ext_rtp_ip, "ext-rtp-ip", router);
 	if (router && is_sip)
@@ -167,4 +166,9 @@ void profile_ext_start(struct profile *p)
 void profile_ext_stop(struct profile *p)
 {
 	loop_timer_cancel(&p->ext_timer);
+	if (!p->is_mapped)
+		return;
+	p->is_mapped = false; /* what listens on that port later is not to be reached from outside */
+	nat_map_del(addr_port(&p->sip_addr), false, NULL, NULL);
+	nat_map_del(addr_port(&p->sip_addr), true, NULL, NULL);
 }

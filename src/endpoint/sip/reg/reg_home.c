@@ -113,6 +113,22 @@ static ON_CTL void expire_event(const struct reg_home *h, const struct reg *r)
 	event_fire(e);
 }
 
+/* presence-probe-on-register: programs are asked what they know of him. */
+static ON_CTL void probe_event(const struct profile *p, const struct reg *r)
+{
+	struct event *e;
+	if (!event_is_wanted(EVENT_PRESENCE_PROBE, NULL) || !(e = event_new(EVENT_PRESENCE_PROBE, NULL)))
+		return;
+	event_add(e, "proto", "sip");
+	event_add(e, "login", p->conf.name);
+	event_addf(e, "from", "%s@%s", r->user, r->host);
+	event_addf(e, "to", "%s@%s", r->user, r->host);
+	event_add(e, "event_type", "presence");
+	event_add(e, "presence-source", "register");
+	event_add(e, "alt_event_type", "dialog");
+	event_fire(e);
+}
+
 /* Who watches the user hears that the first phone came, or the last one went. */
 static ON_CTL void presence_tell(const struct reg_home *h, const struct reg *r, enum reg_change change)
 {
@@ -124,6 +140,8 @@ static ON_CTL void presence_tell(const struct reg_home *h, const struct reg *r, 
 	               (strcasecmp(when, "first-only") ? str_is_true(when) || !strcasecmp(when, "all") : n <= 1);
 	if (p && is_told)
 		presence_touch(sv_of(r->user), sv_of(r->host));
+	if (p && is_told && change == REG_ADDED && p->conf.probes_on_register)
+		probe_event(p, r);
 }
 
 static void on_change(const struct reg *r, enum reg_change change, void *arg)

@@ -10,6 +10,7 @@
  * Control thread. */
 #pragma once
 #include "base/role.h"
+#include "net/addr.h"
 #include "stir/stir.h"
 #include <time.h>
 
@@ -36,6 +37,11 @@ ANY bool stir_setting_is_known(const char *name);
 /* Whole "Date" and "Identity" lines. ST_UNSUPPORTED: no key or URL; ST_INVAL: attest or one of the numbers is none. */
 ON_CTL int stir_sip_sign(struct buf *lines, char attest, struct sv orig, struct sv dest, const char *origid);
 
+/* An Identity line of a "div" token (RFC 8946) for a call that goes on to dest with the Identity it came with, and was
+ * signed for another number; and Date. ST_NOTFOUND: there is none due, it is for dest. ST_INVAL: came is no token of
+ * the kind shaken for orig, or dest no number. */
+ON_CTL int stir_sip_divert(struct buf *lines, struct sv came, struct sv orig, struct sv dest);
+
 /* ---- in ---- */
 enum { STIR_IDENTITIES_MAX = 4, STIR_REASON_CHARS = 160 };
 enum stir_verdict_kind { STIR_V_NONE /* nothing was signed */, STIR_V_PASSED, STIR_V_FAILED };
@@ -52,6 +58,8 @@ struct stir_check_params {
 	size_t count;
 	bool has_more;              /* there were more */
 	struct sv orig, dest, date; /* who calls and who is called, as the call has them; date may be empty */
+	struct sv call_id;          /* of the INVITE */
+	const struct addr *src;     /* where it came from */
 	unsigned max_age_s;         /* 0 = the setting's */
 	int64_t timeout_ms;
 	int checks_path, requires_date; /* -1 = the setting's */

@@ -16,3 +16,9 @@ ON_CTL int cert_get(struct stir_cert **out, const char *url, struct cert_wait *w
 ON_CTL void cert_wait_cancel(struct cert_wait *w);
 ON_CTL int certs_start(void);
 ON_CTL void certs_stop(void);
+
+/* ---- replay.c ---- */
+/* A token that passed, of a call to that number: it did so in another call, too, which came from another host. */
+ON_CTL bool stir_is_replayed(
+    struct sv token, const char *called, struct sv call_id, struct sv host, int64_t now_s, unsigned fresh_s);
+ON_CTL void stir_replay_stop(void);

@@ -31,7 +31,9 @@ struct stir_check { /* counted */
 	struct ldefer defer;
 	struct token tokens[STIR_IDENTITIES_MAX];
 	size_t count, waiting_count;
-	char orig[STIR_TN_MAX], dest[STIR_TN_MAX];
+	char orig[STIR_TN_MAX], dest[STIR_TN_MAX], src[ADDR_TEXT_MAX];
+	char *call_id;
+	unsigned max_age_s;
 	int64_t now_s;
 	bool checks_path, is_over;
 	struct stir_ca *ca;
@@ -53,6 +55,7 @@ static void check_dtor(void *obj)
 		mem_unref(c->tokens[i].cert);
 	}
 	mem_unref(c->ca);
+	mem_free(c->call_id);
 	checks_now--;
 }
 
@@ -140,12 +143,24 @@ static void judge_job(void *arg)
 	verdict(c, 0, "%s", "");
 }
 
+/* What was signed for the caller came in another call before. */
+static ON_CTL bool is_replayed(struct stir_check *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->tokens[i].p.kind == STIR_SHAKEN)
+			return stir_is_replayed(c->tokens[i].p.signed_text, c->dest, sv_of(c->call_id), sv_of(c->src),
+			    c->now_s, c->max_age_s);
+	return false;
+}
+
 static void on_judged(int status, void *arg)
 {
 	struct stir_check *c = arg;
 	role_assert_ctl();
 	if (status)
 		verdict(c, 436, "%s", status_text(status));
+	else if (c->v.kind == STIR_V_PASSED && is_replayed(c))
+		verdict(c, 403, "the token was used in another call");
 	check_end(c);
 	mem_unref(c); /* the worker's */
 }
@@ -288,7 +303,7 @@ static int date_check(struct stir_check *c, const struct stir_check_params *p, b
 static ON_CTL int tokens_judge(struct stir_check *c, const struct stir_check_params *p)
 {
 	const struct stir_settings *s = stir_settings();
-	unsigned max_age_s = p->max_age_s ? p->max_age_s : s->max_age_s;
+	unsigned max_age_s = c->max_age_s = p->max_age_s ? p->max_age_s : s->max_age_s;
 	const struct stir_passport *shaken = NULL;
 	if (!p->count)
 		return verdict(c, 428, "there is no Identity");
@@ -324,6 +339,9 @@ int stir_check_start(struct stir_check **out, const struct stir_check_params *p,
 	c->now_s = clock_wall_us() / 1000000;
 	c->checks_path = p->checks_path < 0 ? s->checks_path : p->checks_path;
 	c->ca = mem_ref(s->ca);
+	c->call_id = sv_dup(p->call_id);
+	if (p->src)
+		addr_host(p->src, c->src);
 	if (tokens_judge(c, p) || certs_ask(c)) {
 		for (size_t i = 0; i < c->count; i++) /* some may be waited for */
 			if (c->tokens[i].is_waiting) {

@@ -90,8 +90,8 @@ static unsigned number(const struct xml_node *node, const char *name, unsigned o
 	if (!*text)
 		return otherwise;
 	if (sv_u32(sv_of(text), &n) || !n) {
-		log_warning("sofia: %s%s \"%s\" is no number of seconds; it is %u", config_param_at(node, name, at), name,
-		    text, otherwise);
+		log_warning("sofia: %s%s \"%s\" is no number of seconds; it is %u", config_param_at(node, name, at),
+		    name, text, otherwise);
 		return otherwise;
 	}
 	return n;
@@ -123,6 +123,7 @@ void stir_sip_start(const struct xml_node *node)
 void stir_sip_stop(void)
 {
 	certs_stop();
+	stir_replay_stop();
 	mem_free(settings.url);
 	mem_free(settings.tls_ca);
 	mem_unref(settings.key);
