@@ -152,15 +152,27 @@ struct audio_text {                      /* what the accepted line says */
 	struct sv proto;
 };
 /* FreeSWITCH's order: each format's rtpmap with its fmtp, telephone-event, CN, direction unless sendrecv, ptime. */
+static void put_format(struct buf *b, int pt)
+{
+	char text[4] = {' '};
+	size_t n = 1;
+	if (pt >= 100)
+		text[n++] = (char)('0' + pt / 100);
+	if (pt >= 10)
+		text[n++] = (char)('0' + pt / 10 % 10);
+	text[n++] = (char)('0' + pt % 10);
+	buf_add(b, text, n);
+}
+
 static void put_audio(struct buf *b, const struct sdp_policy *p, const struct audio_text *t)
 {
 	buf_printf(b, "m=audio %u %.*s", p->port, SVF(t->proto));
 	for (size_t i = 0; i < t->codecs->count; i++)
-		buf_printf(b, " %d", t->codecs->v[i].pt_recv);
+		put_format(b, t->codecs->v[i].pt_recv);
 	for (size_t i = 0; i < t->te_count; i++)
-		buf_printf(b, " %d", t->te[i].pt);
+		put_format(b, t->te[i].pt);
 	if (t->cn_pt >= 0)
-		buf_printf(b, " %d", t->cn_pt);
+		put_format(b, t->cn_pt);
 	buf_adds(b, "\r\n");
 	for (size_t i = 0; i < t->codecs->count; i++) {
 		const struct sdp_codec *c = &t->codecs->v[i];

@@ -32,28 +32,22 @@ static bool line_is(struct sv line, const char *name, struct sv *value)
 	return true;
 }
 
-/* Before end there is an empty line: what follows is a body's, and what that says is nobody's header. */
-static bool has_body(const char *p, const char *end)
-{
-	while ((p = memchr(p, '\n', (size_t)(end - p)))) {
-		p++;
-		if (*p == '\n' || (*p == '\r' && p < end && p[1] == '\n'))
-			return true;
-	}
-	return false;
-}
-
 struct sv trace_call_id(struct sv data)
 {
-	static const char usual[] = "\nCall-ID: ";
-	struct sv rest, line, value;
-	const char *found = data.n ? memmem(data.p, data.n, usual, sizeof(usual) - 1) : NULL;
-	if (found && !has_body(data.p, found)) {
-		rest = sv_sub(data, (size_t)(found - data.p) + sizeof(usual) - 1, SIZE_MAX);
-		sv_split(rest, '\n', &line, &rest);
-		return sv_trim(line);
+	static const char usual[] = "Call-ID: ";
+	struct sv rest = data, line, value;
+	const char *at = data.p, *end = data.p + data.n, *nl;
+	while (data.n && (nl = memchr(at, '\n', (size_t)(end - at))) && end - nl > (ptrdiff_t)sizeof(usual)) {
+		at = nl + 1;
+		if (*at == '\r' || *at == '\n')
+			break;
+		if (*at == 'C' && !memcmp(at, usual, sizeof(usual) - 1)) {
+			rest = (struct sv){at + sizeof(usual) - 1, (size_t)(end - at) - (sizeof(usual) - 1)};
+			sv_split(rest, '\n', &line, &rest);
+			return sv_trim(line);
+		}
 	}
-	for (rest = data; rest.n;) {
+	while (rest.n) {
 		sv_split(rest, '\n', &line, &rest);
 		if (!sv_trim(line).n)
 			break;

@@ -90,6 +90,20 @@ static ON_CTL void set_count(struct leg *leg, const char *name, uint64_t v)
 	leg_var_set_int(leg, name, (int64_t)v);
 }
 
+/* "%.2f" of what is not negative, without a format: a dozen of them end each leg. */
+static ON_CTL void set_hundredths(struct leg *leg, const char *name, double value)
+{
+	char text[32], *p = text + sizeof(text) - 1;
+	uint64_t n = value > 0 ? (uint64_t)(value * 100 + 0.5) : 0;
+	*p = 0;
+	for (int i = 0; i < 3 || n; i++, n /= 10) {
+		if (i == 2)
+			*--p = '.';
+		*--p = (char)('0' + n % 10);
+	}
+	leg_var_set(leg, name, p);
+}
+
 void media_vars_stats(struct leg *leg, const struct media_stats *s)
 {
 	uint64_t expected = s->in_packets + s->in_lost_packets;
@@ -106,15 +120,15 @@ void media_vars_stats(struct leg *leg, const struct media_stats *s)
 	set_count(leg, "rtp_audio_in_cng_packet_count", s->in_cng_packets);
 	set_count(leg, "rtp_audio_in_flush_packet_count", s->in_flush_packets);
 	set_count(leg, "rtp_audio_in_largest_jb_size", 0);
-	leg_var_setf(leg, "rtp_audio_in_jitter_min_variance", "%.2f", (double)s->in_jitter_us / 1000.0);
-	leg_var_setf(leg, "rtp_audio_in_jitter_max_variance", "%.2f", (double)s->in_jitter_max_us / 1000.0);
-	leg_var_setf(leg, "rtp_audio_in_jitter_loss_rate", "%.2f", loss / 100.0);
+	set_hundredths(leg, "rtp_audio_in_jitter_min_variance", (double)s->in_jitter_us / 1000.0);
+	set_hundredths(leg, "rtp_audio_in_jitter_max_variance", (double)s->in_jitter_max_us / 1000.0);
+	set_hundredths(leg, "rtp_audio_in_jitter_loss_rate", loss / 100.0);
 	leg_var_set(leg, "rtp_audio_in_jitter_burst_rate", "0.00");
-	leg_var_setf(leg, "rtp_audio_in_mean_interval", "%.2f",
+	set_hundredths(leg, "rtp_audio_in_mean_interval",
 	    (double)(sound_of(leg)->media ? sound_of(leg)->media->codec.ptime_ms : 20));
 	set_count(leg, "rtp_audio_in_flaw_total", s->in_lost_packets);
-	leg_var_setf(leg, "rtp_audio_in_quality_percentage", "%.2f", 100.0 - loss);
-	leg_var_setf(leg, "rtp_audio_in_mos", "%.2f", mos);
+	set_hundredths(leg, "rtp_audio_in_quality_percentage", 100.0 - loss);
+	set_hundredths(leg, "rtp_audio_in_mos", mos);
 	set_count(leg, "rtp_audio_out_raw_bytes", s->out_bytes);
 	set_count(leg, "rtp_audio_out_media_bytes", s->out_bytes);
 	set_count(leg, "rtp_audio_out_packet_count", s->out_packets);
