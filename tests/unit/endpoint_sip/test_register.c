@@ -414,7 +414,8 @@ static int test_texts(void)
 		test_skip(TEST_NO_SHARED);
 		return 0;
 	}
-	if (rig_up("<param name='presence-hosts' value='127.0.0.1,127.0.0.1'/>"))
+	if (rig_up("<param name='presence-hosts' value='127.0.0.1,127.0.0.1'/>"
+	           "<param name='ext-sip-ip' value='127.0.0.1'/><param name='ext-rtp-ip' value='127.0.0.1'/>"))
 		return -1;
 	buf_init(&out);
 	for (size_t i = 0; i < sizeof(sames) / sizeof(sames[0]); i++) {
