@@ -1,7 +1,7 @@
 /* How many of something one holds at a time, and began within the last minute. One row for each pair of what and who
- * that holds something or began something lately; the minute is six slices that slide (so 50 to 60 s). Bounded: of the rows that hold
- * nothing the one used longest ago gives way; where every row holds something, a new one is not counted but let through
- * (the bounds of all calls are elsewhere). */
+ * that holds something or began something lately; the minute is six slices that slide (so 50 to 60 s). Bounded: of the
+ * rows that hold nothing the one used longest ago gives way; where every row holds something, a new one is not counted
+ * but let through (the bounds of all calls are elsewhere). */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/list.h"
