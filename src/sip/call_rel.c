@@ -9,19 +9,17 @@
 #include "base/clock.h"
 #include "sip/sip_i.h"
 
-static bool list_has(const char *list, const char *token)
-{
-	struct sip_list_it it;
-	sip_list_start_value(&it, sv_of(list));
-	while (sip_list_next(&it))
-		if (sv_isi(it.item, token))
-			return true;
-	return false;
-}
-
 bool sip_stack_has_100rel(const struct sip_stack *s)
 {
-	return list_has(s->cfg.supported, "100rel");
+	return s->has_100rel;
+}
+
+void sip_stack_rel_init(struct sip_stack *s)
+{
+	struct sip_list_it it;
+	sip_list_start_value(&it, sv_of(s->cfg.supported));
+	while (sip_list_next(&it))
+		s->has_100rel |= sv_isi(it.item, "100rel");
 }
 
 /* ---- the called side ---- */

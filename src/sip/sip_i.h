@@ -26,7 +26,7 @@ struct sip_stack {
 	struct sip_stack_config cfg; /* its strings are owned */
 	struct sip_stack_handlers h;
 	void *arg;
-	bool is_tracing, is_closing;
+	bool is_tracing, is_closing, has_100rel;
 	struct list listeners, conns;
 	struct sip_table conn_table, stx_table, merge_table, ctx_table, dialog_table, sender_table, dead_table;
 	struct list locates;
@@ -249,6 +249,7 @@ ON_CTL void sip_stun_answer(struct sip_stack *s, const struct sip_flow *f, const
 
 /* ---- calls ---- */
 /* Provisional responses that are acknowledged (call_rel.c). */
+ON_CTL void sip_stack_rel_init(struct sip_stack *s); /* its Supported is known */
 enum rel_mode { REL_NONE, REL_SDP /* those with SDP */, REL_ALL };
 enum rel_kind { REL_IN_PLAIN, REL_IN_NEXT, REL_IN_AGAIN };
 struct rel_wait { /* a response that waits for its turn; 200: the answer */

@@ -105,6 +105,7 @@ int sip_stack_new(
 	}
 	s->h = *h;
 	s->arg = arg;
+	sip_stack_rel_init(s);
 	*out = s;
 	return ST_OK;
 }
