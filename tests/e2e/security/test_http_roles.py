@@ -344,8 +344,8 @@ def test_operators_work(sw, trap, op):
     fine("record", f"start {sw.root}/recordings/abs.wav 20"), e.wait_event("RECORD_START", Record_File_Path=f"{sw.root}/recordings/abs.wav")
     fine("record", f"stop {sw.root}/recordings/abs.wav")
     fine("record", "start rel.wav"), e.wait_event("RECORD_START", Record_File_Path=f"{sw.root}/recordings/rel.wav")
+    fine("broadcast", "tone_stream://%(100,0,440) aleg"), e.wait_event("PLAYBACK_STOP")  # an empty recording would go away
     fine("record", "mask rel.wav"), fine("record", "stop rel.wav")
-    fine("broadcast", "tone_stream://%(100,0,440) aleg"), e.wait_event("PLAYBACK_STOP")
     fine("broadcast", f"{sw.root}/recordings/rel.wav aleg"), e.wait_event("PLAYBACK_START", Playback_File_Path=f"{sw.root}/recordings/rel.wav")
     e.wait_event("PLAYBACK_STOP")
     fine("broadcast", "playback::silence_stream://20"), e.wait_event("PLAYBACK_STOP")
