@@ -19,9 +19,9 @@ static char url[200];
 
 static void on_request(struct http_exchange *x, void *arg)
 {
-	const struct http_request *q = http_exchange_request(x);
 	struct buf b;
 	role_assert_ctl();
+	const struct http_request *q = http_exchange_request(x);
 	buf_init(&b);
 	if (sv_is(q->path, "/long")) {
 		for (int i = 0; i < 3000; i++)

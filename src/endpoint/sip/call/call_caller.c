@@ -36,7 +36,7 @@ bool caller_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m
 	}
 	if (*p->conf.inbound_acl) {
 		struct addr behind;
-		struct sv told = SV_NONE;
+		struct sv told;
 		bool is_proxied = is_proxy_of(p, tx, m, &behind);
 		if (acl_allows(sv_of(p->conf.inbound_acl), is_proxied ? &behind : sip_stx_peer(tx), &token, &list)) {
 			if (is_proxied && (told = sip_msg_value_named(m, "X-AUTH-TOKEN")).n && !token)

@@ -185,6 +185,8 @@ void invite_go(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, s
 		c->holds = holds;
 	else
 		call_limits_give(&holds);
+	if (!c && st == ST_OK)
+		st = ST_NOMEM;
 	if (st == ST_OK && who.verdict)
 		call_stir_vars(c->leg, who.verdict);
 	if (st == ST_OK && named.leg)

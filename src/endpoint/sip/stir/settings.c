@@ -46,7 +46,7 @@ static ON_CTL void key_read(const struct xml_node *node)
 	if (st)
 		log_error(
 		    "sofia: %sstir-shaken-as-key: %s: %s", config_param_at(node, "stir-shaken-as-key", at), path, why);
-	else if ((st = stir_key_parse(&settings.key, buf_sv(&text), error)))
+	else if (stir_key_parse(&settings.key, buf_sv(&text), error))
 		log_error("sofia: %sstir-shaken-as-key: %s: %s", config_param_at(node, "stir-shaken-as-key", at), path,
 		    error);
 	if (text.p)
