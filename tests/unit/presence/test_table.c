@@ -14,14 +14,14 @@ static void on_changed(struct presence_watch *w)
 	told++;
 }
 
-static int begin(void)
+static ON_CTL int begin(void)
 {
 	told = 0;
 	int st = presence_table_start();
 	return st ? st : presence_hear_start();
 }
 
-static void end(void)
+static ON_CTL void end(void)
 {
 	presence_hear_stop();
 	presence_table_stop();
