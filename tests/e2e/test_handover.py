@@ -3,7 +3,7 @@ bridge. Scripted phones that say tones and measure what they hear."""
 import pytest
 from calls import ELSEWHERE, accept, bridged, cancelled, ended, extension, is_pair, talks, uuid_of, write_extensions
 
-pytestmark = pytest.mark.leaks
+pytestmark = [pytest.mark.leaks, pytest.mark.quiet]
 
 
 @pytest.fixture(scope="module")
