@@ -3,7 +3,7 @@ bridge. Scripted phones that say tones and measure what they hear."""
 import pytest
 from calls import ELSEWHERE, accept, bridged, cancelled, ended, extension, is_pair, talks, uuid_of, write_extensions
 
-pytestmark = [pytest.mark.leaks, pytest.mark.quiet]
+pytestmark = pytest.mark.leaks
 
 
 @pytest.fixture(scope="module")
@@ -305,6 +305,16 @@ def test_transferred_meanwhile(sw, phone):
     ended(c)
     sw.wait_calls(2)  # A's dialplan went on to its sleep, B parks
     a.talk.hears_nothing()
+
+
+def test_all_keys_in_one_moment(sw, phone):
+    """The number comes with the key that asks for it, before what asks has begun: it is not the other side's."""
+    a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 700)
+    bridged(a, b, "7303")
+    assert sw.api(f"uuid_recv_dtmf {uuid_of(sw, '1001', 'outbound')} *41002").startswith("+OK")
+    accept(c, c.expect(method="INVITE"))
+    is_pair(b, c)
+    assert a.talk.digits() == ""
 
 
 def test_broken_off(sw, phone):

@@ -121,7 +121,7 @@ void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enum dtmf_
 	}
 	/* parked, or in an application that detached (echo): nobody collects digits, but whoever controls the leg hears
 	 * of them */
-	if (!exec_is_running(leg) && (leg->state == CS_PARK || leg->state == CS_EXECUTE)) {
+	if (!exec_is_running(leg) && !exec_is_asked(leg) && (leg->state == CS_PARK || leg->state == CS_EXECUTE)) {
 		leg_digit_tell(leg, digit, duration, source);
 		return;
 	}

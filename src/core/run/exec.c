@@ -23,7 +23,14 @@ bool exec_takes_digits(const struct leg *leg)
 	const struct leg_exec *x = exec_of(leg);
 	const struct exec_frame *f = x->top;
 
-	return x->is_running && !x->is_joined && !(f && f->is_nested && f->is_detached && !f->is_over);
+	return exec_is_asked(leg) ||
+	       (x->is_running && !x->is_joined && !(f && f->is_nested && f->is_detached && !f->is_over));
+}
+
+bool exec_is_asked(const struct leg *leg)
+{
+	const struct leg_exec *x = exec_of(leg);
+	return x->is_kicked && !list_empty(&x->requests);
 }
 
 void exec_set_joined(struct leg *leg, bool is_joined)

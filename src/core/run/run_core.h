@@ -7,6 +7,8 @@ ON_CTL void exec_kick(struct leg *leg); /* a coroutine looks at what there is to
 ON_CTL bool exec_is_running(const struct leg *leg);
 /* What runs on it may collect digits: it is not one that only waits for a bridge. */
 ON_CTL bool exec_takes_digits(const struct leg *leg);
+/* It runs nothing yet of what it was asked to: keys that come in the same moment are for that. */
+ON_CTL bool exec_is_asked(const struct leg *leg);
 ON_CTL void exec_set_joined(struct leg *leg, bool is_joined);
 ON_CTL bool exec_is_detached(const struct leg *leg);
 ON_CTL bool exec_is_own_co(const struct leg *leg);
