@@ -12,10 +12,9 @@
 #include "base/list.h"
 #include "loop/loop.h"
 #include "net/conn_limit.h"
+#include "net/tls.h"
 #include "sip/sip.h"
 #include "sip/table_i.h"
-
-struct tls_ctx;
 
 struct sip_listener { /* the begin of each transport's own */
 	struct lnode link;
@@ -124,6 +123,20 @@ ANY size_t sip_conn_body_max(const struct sip_conn *c);
 ON_CTL void sip_conn_drained(struct sip_conn *c);
 ON_CTL void sip_conn_lost(struct sip_conn *c);
 ON_CTL void sip_conn_heard(struct sip_conn *c); /* it stands, or bytes came: not silent (conn_alive.c) */
+
+/* ---- below streams (stream_door.c) ---- */
+struct sip_door { /* a stream's listener */
+	struct sip_listener l;
+	struct tls_listener *tls;
+};
+ON_CTL int sip_door_open(struct sip_listener *l, const struct addr *bind, tls_accept_fn fn); /* fn's arg is l */
+ON_CTL void sip_door_set_tls(struct sip_listener *l, struct tls_ctx *ctx);
+ON_CTL void sip_door_close(struct sip_listener *l);
+/* An accepted one, entered, with a stranger's limits; NULL: there is no room, it is gone. tls is borrowed. */
+ON_CTL struct sip_conn *sip_door_accepted(struct sip_listener *l, struct tls_conn *tls, const struct tls_handlers *h);
+/* To c's peer. ST_OK with *out left as it is: it waits for what TLS is made with, and is asked to connect again then.
+ */
+ON_CTL int sip_line_connect(struct sip_conn *c, const struct tls_handlers *h, struct tls_conn **out);
 
 /* ---- what they call (stack.c, tx_client.c) ---- */
 ON_CTL void sip_stack_input(struct sip_stack *s, const struct sip_source *src, const char *p, size_t n, bool is_stream);

@@ -1,14 +1,7 @@
-/* SIP over TCP and TLS: net/tls.h's connections, which without a context are plain, under those of conn.c. What TLS is
- * made with (certificates, policy) is the profile's and comes by sip_stack_set_tls, perhaps only after connections were
- * asked for: these wait for it. */
-#include "base/clock.h"
+/* SIP over TCP and TLS: bytes go between net/tls.h's connections (stream_door.c) and those of conn.c. */
 #include "net/tls.h"
 #include "sip/sip_i.h"
 
-struct stream_door {
-	struct sip_listener l;
-	struct tls_listener *tls;
-};
 struct stream_line {
 	struct sip_conn c;
 	struct tls_conn *tls; /* a reference; NULL while it waits for what TLS is made with */
@@ -52,63 +45,21 @@ static const struct tls_handlers handlers = {
 static void on_accept(struct tls_conn *tls, void *arg)
 {
 	role_assert_ctl();
-	struct sip_conn *c = sip_conn_accepted(arg, tls_conn_peer(tls), tls_conn_local(tls));
-	if (!c) {
-		tls_conn_abort(tls);
-		return;
-	}
-	line_of(c)->tls = mem_ref(tls);
-	tls_conn_set(tls, &handlers, c);
-	tls_conn_set_limits(tls, c->ops->stranger_queue_bytes, c->ops->idle_us);
-	tls_conn_set_guard(tls, &c->guard);
+	struct sip_conn *c = sip_door_accepted(arg, tls, &handlers);
+	if (c)
+		line_of(c)->tls = mem_ref(tls);
 }
 
 static int door_open(struct sip_listener *l, const struct addr *bind)
 {
-	struct stream_door *d = (struct stream_door *)l;
-	struct tls_ctx *ctx = l->stack->tls[l->ops->id];
 	role_assert_ctl();
-	if (l->ops->needs_tls && !ctx)
-		return ST_INVAL;
-	int st = tls_listen(&d->tls, bind, ctx, on_accept, l);
-	if (!st)
-		tls_listener_local(d->tls, &l->local);
-	return st;
-}
-
-static void door_set_tls(struct sip_listener *l, struct tls_ctx *ctx)
-{
-	role_assert_ctl();
-	tls_listener_set_ctx(((struct stream_door *)l)->tls, ctx);
-}
-
-static void door_close(struct sip_listener *l)
-{
-	role_assert_ctl();
-	tls_listener_close(((struct stream_door *)l)->tls);
+	return sip_door_open(l, bind, on_accept);
 }
 
 static int line_connect(struct sip_conn *c)
 {
-	struct stream_line *t = line_of(c);
-	struct tls_ctx *ctx = c->stack->tls[c->ops->id];
 	role_assert_ctl();
-	bool has_none = c->ops->needs_tls && !ctx;
-	c->waits_for_tls = has_none && !c->stack->is_tls_told[c->ops->id];
-	if (has_none)
-		return c->waits_for_tls ? ST_OK : ST_UNSUPPORTED;
-	int64_t us = c->ops->connect_us;
-	if (c->ops->needs_tls && c->stack->cfg.tls_connect_ms)
-		us = clock_us_of_ms(c->stack->cfg.tls_connect_ms);
-	char text[ADDR_TEXT_MAX];
-	int st = tls_connect(&t->tls, &c->peer, ctx, sip_conn_host(c, text), us, &handlers, c);
-	if (st) {
-		t->tls = NULL;
-		return st;
-	}
-	tls_conn_set_limits(t->tls, c->ops->queue_bytes, c->ops->idle_us);
-	tls_conn_set_guard(t->tls, &c->guard);
-	return ST_OK;
+	return sip_line_connect(c, &handlers, &line_of(c)->tls);
 }
 
 static int line_write(struct sip_conn *c, const char *p, size_t n)
@@ -142,10 +93,10 @@ static void line_close(struct sip_conn *c, bool is_abort)
 
 #define STREAM_OPS(transport, is_secure) \
 	{ \
-		.id = transport, .needs_tls = is_secure, .listener_bytes = sizeof(struct stream_door), \
+		.id = transport, .needs_tls = is_secure, .listener_bytes = sizeof(struct sip_door), \
 		.conn_bytes = sizeof(struct stream_line), .connect_us = 10 * 1000000LL, .idle_us = 3600 * 1000000LL, \
 		.queue_bytes = 1u << 20, .stranger_queue_bytes = 64u << 10, .listen = door_open, \
-		.set_tls = is_secure ? door_set_tls : NULL, .unlisten = door_close, .connect = line_connect, \
+		.set_tls = is_secure ? sip_door_set_tls : NULL, .unlisten = sip_door_close, .connect = line_connect, \
 		.write = line_write, .queued_bytes = line_queued_bytes, .set_limits = line_set_limits, \
 		.close = line_close, \
 	}

@@ -13,10 +13,6 @@ static const char protocol[] = "sip";
 #define PING_US (30 * 1000000LL)
 #define SILENT_US (90 * 1000000LL)
 
-struct ws_door {
-	struct sip_listener l;
-	struct tls_listener *tls;
-};
 struct ws_line {
 	struct sip_conn c;
 	struct tls_conn *tls;     /* a reference; NULL while it waits for what TLS is made with, and once closed */
@@ -243,63 +239,24 @@ static const struct tls_handlers handlers = {
 static void on_accept(struct tls_conn *tls, void *arg)
 {
 	role_assert_ctl();
-	struct sip_conn *c = sip_conn_accepted(arg, tls_conn_peer(tls), tls_conn_local(tls));
-	if (!c) {
-		tls_conn_abort(tls);
+	struct sip_conn *c = sip_door_accepted(arg, tls, &handlers);
+	if (!c)
 		return;
-	}
-	struct ws_line *w = line_of(c);
-	w->tls = mem_ref(tls);
-	w->queue_max = c->ops->stranger_queue_bytes;
-	tls_conn_set(tls, &handlers, c);
-	tls_conn_set_limits(tls, w->queue_max, c->ops->idle_us);
-	tls_conn_set_guard(tls, &c->guard);
+	line_of(c)->tls = mem_ref(tls);
+	line_of(c)->queue_max = c->ops->stranger_queue_bytes;
 }
 
 static int door_open(struct sip_listener *l, const struct addr *bind)
 {
-	struct ws_door *d = (struct ws_door *)l;
-	struct tls_ctx *ctx = l->stack->tls[l->ops->id];
 	role_assert_ctl();
-	if (l->ops->needs_tls && !ctx)
-		return ST_INVAL;
-	int st = tls_listen(&d->tls, bind, ctx, on_accept, l);
-	if (!st)
-		tls_listener_local(d->tls, &l->local);
-	return st;
-}
-
-static void door_set_tls(struct sip_listener *l, struct tls_ctx *ctx)
-{
-	role_assert_ctl();
-	tls_listener_set_ctx(((struct ws_door *)l)->tls, ctx);
-}
-
-static void door_close(struct sip_listener *l)
-{
-	role_assert_ctl();
-	tls_listener_close(((struct ws_door *)l)->tls);
+	return sip_door_open(l, bind, on_accept);
 }
 
 static int line_connect(struct sip_conn *c)
 {
-	struct ws_line *w = line_of(c);
-	struct tls_ctx *ctx = c->stack->tls[c->ops->id];
 	role_assert_ctl();
-	bool has_none = c->ops->needs_tls && !ctx;
-	c->waits_for_tls = has_none && !c->stack->is_tls_told[c->ops->id];
-	if (has_none)
-		return c->waits_for_tls ? ST_OK : ST_UNSUPPORTED;
-	w->queue_max = c->ops->queue_bytes;
-	char text[ADDR_TEXT_MAX];
-	int st = tls_connect(&w->tls, &c->peer, ctx, sip_conn_host(c, text), c->ops->connect_us, &handlers, c);
-	if (st) {
-		w->tls = NULL;
-		return st;
-	}
-	tls_conn_set_limits(w->tls, w->queue_max, c->ops->idle_us);
-	tls_conn_set_guard(w->tls, &c->guard);
-	return ST_OK;
+	line_of(c)->queue_max = c->ops->queue_bytes;
+	return sip_line_connect(c, &handlers, &line_of(c)->tls);
 }
 
 static int line_write(struct sip_conn *c, const char *p, size_t n)
@@ -356,10 +313,10 @@ static void line_close(struct sip_conn *c, bool is_abort)
 
 #define WS_OPS(transport, is_secure) \
 	{ \
-		.id = transport, .needs_tls = is_secure, .listener_bytes = sizeof(struct ws_door), \
+		.id = transport, .needs_tls = is_secure, .listener_bytes = sizeof(struct sip_door), \
 		.conn_bytes = sizeof(struct ws_line), .connect_us = 10 * 1000000LL, .idle_us = 3600 * 1000000LL, \
 		.queue_bytes = 1u << 20, .stranger_queue_bytes = 64u << 10, .listen = door_open, \
-		.set_tls = door_set_tls, .unlisten = door_close, .connect = line_connect, .write = line_write, \
+		.set_tls = sip_door_set_tls, .unlisten = sip_door_close, .connect = line_connect, .write = line_write, \
 		.queued_bytes = line_queued_bytes, .set_limits = line_set_limits, .close = line_close, \
 	}
 const struct sip_transport_ops sip_ws_ops = WS_OPS(SIP_WS, false);
