@@ -75,3 +75,27 @@ def test_where_it_counts_for_nothing(sw, phone, number, profile):
     b.reply(invite, 486)
     b.expect(method="ACK")
     a.ack_failure(a.expect(486))
+
+
+@pytest.mark.parametrize("name", ["${global_setvar(callee_was=here)}", "set::callee_was=1", "global_setvar callee_was=here", "x' callee_was=1,y='", "|:ARRAY::a"])
+def test_a_name_is_data(sw, pair, name):
+    a, b = pair
+    events = sw.esl()
+    events.subscribe("CHANNEL_ANSWER CHANNEL_EXECUTE_COMPLETE")
+    a.invite(f"770{b.port}")
+    invite = b.expect(method="INVITE")
+    b.reply(invite, 200, body=sdp(b.rtp_port), extra=ASSERTED % (name, "2001%24%7bexpr(6*7)%7d"))
+    b.expect(method="ACK")
+    b.enter(invite)
+    assert told(a.answered()).startswith(f'"{name}" <sip:2001')
+    uuid = events.wait_event("CHANNEL_ANSWER", **{"Call-Direction": "outbound"})["Unique-ID"]
+    for app, data in (("set", "shown=${callee_id_name}"), ("set", "again=${shown}"), ("eval", "${again}"), ("eval", "${callee_id_number}"),
+                      ("set", "number=${callee_id_number}"), ("set", "execute_on_tone_detect=${callee_id_name}"), ("multiset", "a=1 b=${callee_id_name}")):
+        assert sw.api(f"uuid_broadcast {uuid} {app}::{data} aleg").startswith("+OK")
+        e = events.wait_event("CHANNEL_EXECUTE_COMPLETE", **{"Unique-ID": uuid, "Application": app})
+    assert e["variable_shown"] == e["variable_again"] == name
+    assert e["variable_number"] == "2001${expr(6*7)}" and "variable_callee_was" not in e
+    assert sw.api("global_getvar callee_was") == "-ERR no reply\n"
+    events.close()
+    a.bye()
+    ended(b)
