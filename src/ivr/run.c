@@ -65,19 +65,21 @@ static CO int sound(struct run *r, const struct ivr_menu *m, const char *source)
 	return leg_play_until(r->leg, source, &end);
 }
 
-/* "app data", or nothing. What the application does to the call is its own affair. */
-static CO void app(struct run *r, const char *text)
+/* "app data"; what the application does to the call is its own affair. False: there is no such application. */
+static CO bool app(struct run *r, const char *text)
 {
 	struct sv name = {text, strcspn(text, " ")};
 	char *own = sv_dup(name);
 	const char *data = text + name.n;
+	bool is_there = own && !mark_has(name) && app_find(own);
 	while (*data == ' ')
 		data++;
-	if (own && !mark_has(name) && app_find(own))
+	if (is_there)
 		leg_exec_app(r->leg, own, data);
 	else
 		leg_log(r->leg, LOG_ERR, "ivr: Invalid Application %s", own ? own : "");
 	mem_free(own);
+	return is_there;
 }
 
 static CO int pin_ask(struct run *r, const struct ivr_menu *m)
@@ -218,10 +220,7 @@ static CO int act(struct run *r, struct visit *v, const struct ivr_entry *e, con
 			r->is_left = true;
 		return st == ST_INVAL || r->is_left || (r->is_falling && r->depth) ? ST_NOTFOUND : st;
 	case IVR_EXEC_APP:
-		name = sv_dup((struct sv){param, strcspn(param, " ")});
-		r->is_left = !name || !app_find(name); /* it ends there, as FreeSWITCH's does */
-		mem_free(name);
-		app(r, param);
+		r->is_left = !app(r, param); /* it ends there, as FreeSWITCH's does */
 		return r->is_left ? ST_NOTFOUND : ST_OK;
 	case IVR_EXEC_API:
 		api(r, param);
