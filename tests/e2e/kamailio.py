@@ -1,6 +1,7 @@
 """Debian's Kamailio, started with a configuration of a test's or of the bench's; what runs of it have in common."""
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -60,6 +61,7 @@ class Daemon:
         try:
             self.proc.wait(20)
         except subprocess.TimeoutExpired:  # it waits for a child of its own now and then
-            self.proc.kill()
+            for pid in [*Path(f"/proc/{self.proc.pid}/task/{self.proc.pid}/children").read_text().split(), self.proc.pid]:
+                os.kill(int(pid), signal.SIGKILL)
             self.proc.wait()
         self.log.close()
