@@ -14,7 +14,7 @@ import time
 import instructions
 import storm
 import tls_phones
-from kamailio import Kamailio
+from yardstick import Kamailio
 from switch import BUILD, CORES, LOAD_CORE, SWITCH_CORE, TOP, Switch, note, pinned
 from tandem import SHARED
 STEP_S = 4          # of load at one rate
