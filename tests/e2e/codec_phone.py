@@ -1,5 +1,6 @@
 """A scripted phone that speaks any codec: PyAV (FFmpeg's own coders, another maker's than ours) encodes a tone and decodes what comes, in
 its RTP framing; several packet times, payload numbers of its own."""
+import re
 import socket
 import struct
 import threading
@@ -78,11 +79,10 @@ class Coder:
         if mode == "w":
             c.format = "s16"
         if "g726" in name:
-            c.options = {"code_size": str(int(self.name[-2:]) // 8)}
+            bits = str(int(self.name[-2:]) // 8)
+            c.options = {"code_size": bits} if mode == "w" else {"bits_per_coded_sample": bits}
             if mode == "w":
                 c.bit_rate = int(self.name[-2:]) * 1000
-            else:
-                c.bits_per_coded_sample = int(self.name[-2:]) // 8
         if name == "libopus":
             c.options = {"frame_duration": str(int(1000 * self.frame / self.rate)), "vbr": "on"}
             c.bit_rate = 32000
@@ -99,7 +99,15 @@ class Coder:
             return [bytes_of(f"{self.cmr:04b}" + ("0000" if "octet" in self.fmtp else "") + "0" + "1111" + "1" + "00")]
         f = av.AudioFrame.from_ndarray(x.reshape(1, -1), "s16", "mono")
         f.sample_rate = self.rate
-        return [bytes(p) for p in self.enc.encode(f)]
+        got = [bytes(p) for p in self.enc.encode(f)]
+        if "g726" not in self.enc_name:
+            return got
+        self.fifo += b"".join(got)  # it comes in blocks of its own
+        n = self.frame * (int(self.name[-2:]) // 8) // 8
+        if len(self.fifo) < n:
+            return []
+        out, self.fifo = self.fifo[:n], self.fifo[n:]
+        return [out]
 
     def decode(self, payload):
         if self.name == "PCMU":
@@ -124,8 +132,11 @@ class Coder:
 class CodecTalker:
     """On a wire.Phone: says a tone in its codec every frame, keeps what it hears."""
 
-    def __init__(self, phone, coder, hz, level=8000):
+    def __init__(self, phone, coder, hz, level=8000, sdp=""):
+        """sdp: the other side's, which says by which payload number it wants the codec."""
         self.phone, self.coder, self.hz, self.level = phone, coder, hz, level
+        theirs = re.search(rf"a=rtpmap:(\d+) {re.escape(coder.rtpmap)}", sdp, re.I)
+        self.pt_send = int(theirs.group(1)) if theirs else coder.pt
         self.heard, self.sizes, self.payloads, self.pts, self.stamps = [], [], [], set(), []
         self.lock, self._stop = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -137,7 +148,7 @@ class CodecTalker:
         while not self._stop.is_set():
             t = np.arange(at, at + c.frame)
             for payload in c.encode(self.level * np.sin(2 * np.pi * self.hz * t / c.rate)):
-                head = struct.pack("!BBHII", 0x80, c.pt, seq & 65535, ts & 0xffffffff, 99)
+                head = struct.pack("!BBHII", 0x80, self.pt_send, seq & 65535, ts & 0xffffffff, 99)
                 seq, ts = seq + 1, ts + step
                 try:
                     self.phone.media.sendto(head + payload, ("127.0.0.1", self.phone.remote_rtp))
