@@ -39,7 +39,8 @@ def joined(a, b, ca, cb, number="1001", ptime=(20, 20), maxptime=(None, None)):
     return offer.body, answer.body
 
 
-@pytest.mark.parametrize("name", ["G722", "G726-16", "G726-24", "G726-32", "G726-40", "AAL2-G726-32", "GSM", "opus", "speex", "L16"])
+# G726-40: FFmpeg's differs from spandsp's, which phones have (test_baresip)
+@pytest.mark.parametrize("name", ["G722", "G726-16", "G726-24", "G726-32", "AAL2-G726-32", "GSM", "opus", "speex", "L16"])
 def test_pcmu_with(sw, phone, name):
     a, b = phone("1000", 440), phone("1001", 900)
     offer, _ = joined(a, b, Coder("PCMU"), Coder(name), number=NUMBERS[name])
@@ -180,7 +181,7 @@ def test_damaged(sw, phone):
     a.talk.hears(900, snr_db=12)
 
 
-@pytest.mark.parametrize("codec", ["opus", "G722/16000/1", "G726-32", "GSM"])
+@pytest.mark.parametrize("codec", ["opus", "G722/16000/1", "G726-32", "G726-40", "GSM"])
 def test_baresip(sw, phone, tmp_path, codec):
     b = phone("1001", 900)
     p = Baresip(tmp_path, sw, "1002", hz=440, codecs=codec)
