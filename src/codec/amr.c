@@ -1,7 +1,7 @@
 /* AMR and AMR-WB by opencore-amr and vo-amrwbenc; how packets are made of frames: amr_packet.c. Which mode is sent: the
- * configuration's (amr.conf, amrwb.conf default-bitrate), within the far side's mode-set, and what the far side asks for
- * with the packets it sends (CMR). A request goes from the decoder to the encoder of the same stream by whoever owns
- * both (codec_heed). mode-change-neighbor and mode-change-period bound how fast (RFC 4867 section 8.1). */
+ * configuration's (amr.conf, amrwb.conf default-bitrate), within the far side's mode-set, and what the far side asks
+ * for with the packets it sends (CMR). A request goes from the decoder to the encoder of the same stream by whoever
+ * owns both (codec_heed). mode-change-neighbor and mode-change-period bound how fast (RFC 4867 section 8.1). */
 #include "base/mem.h"
 #include "codec/codec_i.h"
 #include <opencore-amrnb/interf_dec.h>
@@ -242,10 +242,11 @@ static int offer_fmtp(const struct codec_ops *ops, char *out, size_t cap)
 
 #define ROW(name_, title_, hz) \
 	{ \
-		.name = name_, .title = title_, .pt = -1, .clock_hz = hz, .rate_hz = hz, .channels = 1, .ptime_ms = 20, \
-		.ptime_min_ms = 20, .ptime_max_ms = 120, .frame_samples = hz / 50, .frame_bytes = frame_bytes, \
-		.enc_open = enc_open, .dec_open = dec_open, .enc_close = enc_close, .dec_close = dec_close, \
-		.encode = encode, .decode = decode, .plc = plc, .wish = wish, .heed = heed, .variant = variant, .offer_fmtp = offer_fmtp \
+		.name = name_, .title = title_, .pt = -1, .clock_hz = hz, .rate_hz = hz, .channels = 1, \
+		.ptime_ms = 20, .ptime_min_ms = 20, .ptime_max_ms = 120, .frame_samples = hz / 50, \
+		.frame_bytes = frame_bytes, .enc_open = enc_open, .dec_open = dec_open, .enc_close = enc_close, \
+		.dec_close = dec_close, .encode = encode, .decode = decode, .plc = plc, .wish = wish, .heed = heed, \
+		.variant = variant, .offer_fmtp = offer_fmtp \
 	}
 const struct codec_ops amr_rows[AMR_ROWS] = {
     ROW("AMR", "AMR / Bandwidth Efficient", 8000), ROW("AMR-WB", "AMR-WB / Bandwidth Efficient", 16000)};

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #define NONE UINT16_MAX
-const struct amr_kind amr_nb = {"AMR",
-    {95, 103, 118, 134, 148, 159, 204, 244, 39, NONE, NONE, NONE, NONE, NONE, NONE, 0}, 8, 8, 160};
-const struct amr_kind amr_wb = {"AMR-WB",
-    {132, 177, 253, 285, 317, 365, 397, 461, 477, 40, NONE, NONE, NONE, NONE, 0, 0}, 9, 9, 320};
+const struct amr_kind amr_nb = {
+    "AMR", {95, 103, 118, 134, 148, 159, 204, 244, 39, NONE, NONE, NONE, NONE, NONE, NONE, 0}, 8, 8, 160};
+const struct amr_kind amr_wb = {
+    "AMR-WB", {132, 177, 253, 285, 317, 365, 397, 461, 477, 40, NONE, NONE, NONE, NONE, 0, 0}, 9, 9, 320};
 
 static unsigned bits_get(const uint8_t *p, size_t at, unsigned count)
 {
@@ -31,7 +31,8 @@ static void bits_copy(uint8_t *to, size_t to_at, const uint8_t *from, size_t fro
 	bits_put(to, to_at, bits_get(from, from_at, (unsigned)count), (unsigned)count);
 }
 
-int amr_packet_parse(const struct amr_kind *k, bool is_octet_aligned, const uint8_t *in, size_t n, struct amr_packet *out)
+int amr_packet_parse(
+    const struct amr_kind *k, bool is_octet_aligned, const uint8_t *in, size_t n, struct amr_packet *out)
 {
 	const size_t end = n * 8, step = is_octet_aligned ? 8 : 6;
 	size_t at = is_octet_aligned ? 8 : 4;
@@ -67,7 +68,8 @@ int amr_packet_parse(const struct amr_kind *k, bool is_octet_aligned, const uint
 	return ST_OK;
 }
 
-int amr_packet_write(const struct amr_kind *k, bool is_octet_aligned, const struct amr_packet *p, uint8_t *out, size_t cap)
+int amr_packet_write(
+    const struct amr_kind *k, bool is_octet_aligned, const struct amr_packet *p, uint8_t *out, size_t cap)
 {
 	const size_t step = is_octet_aligned ? 8 : 6;
 	size_t at = is_octet_aligned ? 8 : 4, all = at + step * p->count;

@@ -1,7 +1,7 @@
 /* Comfort noise (RFC 3389 section 3): one byte of level in -dBov, then a byte a reflection coefficient,
- * N = 127 * (k + 1). Noise is white noise through the all-pole lattice of those coefficients, scaled so that it comes out
- * at the level: an all-pole lattice multiplies the power of white noise by 1 / product(1 - k^2). Measured the other way:
- * autocorrelation and Levinson's recursion. Coefficients are held off 1, where the filter would ring for ever. */
+ * N = 127 * (k + 1). Noise is white noise through the all-pole lattice of those coefficients, scaled so that it comes
+ * out at the level: an all-pole lattice multiplies the power of white noise by 1 / product(1 - k^2). Measured the other
+ * way: autocorrelation and Levinson's recursion. Coefficients are held off 1, where the filter would ring for ever. */
 #include "codec/cn.h"
 #include <math.h>
 #include <string.h>
@@ -49,7 +49,8 @@ void cn_measure(const int16_t *pcm, size_t n, unsigned order, struct cn_params *
 	for (unsigned lag = 0; lag <= out->order; lag++)
 		for (size_t i = lag; i < n; i++)
 			r[lag] += (double)pcm[i] * pcm[i - lag];
-	double rms = n ? sqrt(r[0] / (double)n) : 0, down = rms > 0 ? 20 * log10((double)CN_FULL / rms) + 0.5 : CN_LEVEL_MAX;
+	double rms = n ? sqrt(r[0] / (double)n) : 0,
+	       down = rms > 0 ? 20 * log10((double)CN_FULL / rms) + 0.5 : CN_LEVEL_MAX;
 	out->level = (uint8_t)(down < 0 ? 0 : down > CN_LEVEL_MAX ? CN_LEVEL_MAX : down);
 	err = r[0] * 1.0001 + 1e-3;
 	for (unsigned m = 1; m <= out->order; m++) {

@@ -9,8 +9,8 @@
 enum { CN_ORDER_MAX = 12, CN_LEVEL_MAX = 127, CN_PAYLOAD_MAX = 1 + CN_ORDER_MAX };
 
 struct cn_params {
-	uint8_t level; /* -dBov, 0 (loudest) .. 127 */
-	uint8_t order; /* coefficients that count */
+	uint8_t level;         /* -dBov, 0 (loudest) .. 127 */
+	uint8_t order;         /* coefficients that count */
 	float k[CN_ORDER_MAX]; /* reflection coefficients, -1 .. 1 */
 };
 /* ST_PARSE: empty. A level over 127 is 127; coefficients over CN_ORDER_MAX are left out. */

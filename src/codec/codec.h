@@ -36,8 +36,8 @@ struct codec_ops {
 	int (*dec_open)(const struct codec_ops *ops, const char *fmtp, void **state_out);
 	void (*enc_close)(void *state);
 	void (*dec_close)(void *state);
-	/* n samples to bytes. Bytes written, ST_FULL when cap is too small, ST_INVAL when n is no whole frames; 0: nothing
-	 * is sent for them (silence that needs no packet). */
+	/* n samples to bytes. Bytes written, ST_FULL when cap is too small, ST_INVAL when n is no whole frames; 0:
+	 * nothing is sent for them (silence that needs no packet). */
 	int (*encode)(void *enc, const int16_t *in, size_t n, uint8_t *out, size_t cap);
 	/* bytes to samples. Samples written, ST_FULL, or ST_PARSE for a damaged frame. */
 	int (*decode)(void *dec, const uint8_t *in, size_t n, int16_t *out, size_t cap);
@@ -49,8 +49,8 @@ struct codec_ops {
 	 * encoder to be told. NULL: a codec without. */
 	int (*wish)(void *dec);
 	void (*heed)(void *enc, int wish);
-	/* What of the format parameters decides what the bytes mean (AMR's framing): packets of two variants are not the
-	 * same. NULL: nothing does. */
+	/* What of the format parameters decides what the bytes mean (AMR's framing): packets of two variants are not
+	 * the same. NULL: nothing does. */
 	uint16_t (*variant)(const char *fmtp);
 	/* The format parameters that our offer names. ST_NOTFOUND: those that the codec always has. May be NULL. */
 	int (*offer_fmtp)(const struct codec_ops *ops, char *out, size_t cap);

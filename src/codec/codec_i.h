@@ -22,7 +22,13 @@ ANY bool codec_fmtp_get(const char *fmtp, const char *name, struct sv *value);
 ANY uint32_t codec_fmtp_u32(const char *fmtp, const char *name, uint32_t otherwise);
 
 /* ---- AMR's payloads (RFC 4867), amr_packet.c: pure, they meet bytes from outside ---- */
-enum { AMR_FRAMES_MAX = 12, AMR_FRAME_BYTES_MAX = 1 + 60, AMR_CMR_NONE = 15, AMR_FT_NO_DATA = 15, AMR_FT_SPEECH_LOST = 14 };
+enum {
+	AMR_FRAMES_MAX = 12,
+	AMR_FRAME_BYTES_MAX = 1 + 60,
+	AMR_CMR_NONE = 15,
+	AMR_FT_NO_DATA = 15,
+	AMR_FT_SPEECH_LOST = 14
+};
 struct amr_kind {
 	const char *name;
 	uint16_t bits[16]; /* of a frame by its type; UINT16_MAX: there is no such type */
@@ -31,8 +37,8 @@ struct amr_kind {
 };
 extern const struct amr_kind amr_nb, amr_wb;
 struct amr_frame {
-	uint8_t type; /* FT */
-	bool is_good; /* Q */
+	uint8_t type;                       /* FT */
+	bool is_good;                       /* Q */
 	uint8_t bytes[AMR_FRAME_BYTES_MAX]; /* a head byte as in files (RFC 4867 section 5.3), then the bits */
 };
 struct amr_packet {

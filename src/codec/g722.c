@@ -1,5 +1,5 @@
-/* G.722 at 64 kbit/s (ITU-T G.722; RFC 3551 section 4.5.2) by spandsp: two samples at 16 kHz are one byte, the RTP clock
- * says 8000 all the same. Its sub-bands remember: bytes cannot be cut out of a stream and put into another. */
+/* G.722 at 64 kbit/s (ITU-T G.722; RFC 3551 section 4.5.2) by spandsp: two samples at 16 kHz are one byte, the RTP
+ * clock says 8000 all the same. Its sub-bands remember: bytes cannot be cut out of a stream and put into another. */
 #include "codec/codec_i.h"
 #include <spandsp.h>
 

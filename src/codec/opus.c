@@ -1,8 +1,8 @@
-/* Opus (RFC 6716, RTP by RFC 7587) by libopus. On the wire it is opus/48000/2 whatever it carries; a row a sampling rate
- * says at which rate the samples are taken and given here, and the library codes at it directly, without a resampler.
- * One channel: what comes in stereo is mixed down by the decoder, which RFC 7587 demands of every receiver. How it is
- * coded: the far side's format parameters bound what the configuration (opus.conf) wishes. A frame in which nothing
- * happens (DTX) is no packet: encode gives 0. */
+/* Opus (RFC 6716, RTP by RFC 7587) by libopus. On the wire it is opus/48000/2 whatever it carries; a row a sampling
+ * rate says at which rate the samples are taken and given here, and the library codes at it directly, without a
+ * resampler. One channel: what comes in stereo is mixed down by the decoder, which RFC 7587 demands of every receiver.
+ * How it is coded: the far side's format parameters bound what the configuration (opus.conf) wishes. A frame in which
+ * nothing happens (DTX) is no packet: encode gives 0. */
 #include "base/mem.h"
 #include "codec/codec_i.h"
 #include <opus/opus.h>
@@ -17,7 +17,8 @@ void codec_opus_configure(const struct codec_opus_conf *c)
 	conf = *c;
 }
 
-/* What is asked of a bit rate: the configuration's, else good speech at that rate, never more than the far side takes. */
+/* What is asked of a bit rate: the configuration's, else good speech at that rate, never more than the far side takes.
+ */
 static opus_int32 bitrate_of(uint32_t rate_hz, const char *fmtp)
 {
 	uint32_t rate = conf.max_average_bitrate ? conf.max_average_bitrate
@@ -74,11 +75,11 @@ static int dec_open(const struct codec_ops *ops, const char *fmtp, void **out)
 }
 static int status_of(int n)
 {
-	return n >= 0                        ? n
-	       : n == OPUS_BUFFER_TOO_SMALL  ? ST_FULL
-	       : n == OPUS_BAD_ARG           ? ST_INVAL
-	       : n == OPUS_INVALID_PACKET    ? ST_PARSE
-	                                     : ST_UNSUPPORTED;
+	return n >= 0                       ? n
+	       : n == OPUS_BUFFER_TOO_SMALL ? ST_FULL
+	       : n == OPUS_BAD_ARG          ? ST_INVAL
+	       : n == OPUS_INVALID_PACKET   ? ST_PARSE
+	                                    : ST_UNSUPPORTED;
 }
 static int encode(void *state, const int16_t *in, size_t n, uint8_t *out, size_t cap)
 {
@@ -111,8 +112,8 @@ static size_t frame_bytes(const struct codec_ops *c, unsigned ptime_ms)
 }
 static int offer_fmtp(const struct codec_ops *ops, char *out, size_t cap)
 {
-	int n = snprintf(out, cap, "%s%sminptime=10", conf.advertises_fec ? "useinbandfec=1" : "",
-	    conf.advertises_fec ? "; " : "");
+	int n = snprintf(
+	    out, cap, "%s%sminptime=10", conf.advertises_fec ? "useinbandfec=1" : "", conf.advertises_fec ? "; " : "");
 	if (conf.max_average_bitrate && n > 0 && (size_t)n < cap)
 		n += snprintf(out + n, cap - (size_t)n, "; maxaveragebitrate=%u", conf.max_average_bitrate);
 	if (conf.max_playback_rate_hz && n > 0 && (size_t)n < cap)

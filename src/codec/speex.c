@@ -16,8 +16,9 @@ struct spx {
 
 static const SpeexMode *mode_of(uint32_t rate_hz)
 {
-	return speex_lib_get_mode(
-	    rate_hz == 8000 ? SPEEX_MODEID_NB : rate_hz == 16000 ? SPEEX_MODEID_WB : SPEEX_MODEID_UWB);
+	return speex_lib_get_mode(rate_hz == 8000    ? SPEEX_MODEID_NB
+	                          : rate_hz == 16000 ? SPEEX_MODEID_WB
+	                                             : SPEEX_MODEID_UWB);
 }
 static struct spx *spx_new(const struct codec_ops *ops)
 {
@@ -89,9 +90,9 @@ static int encode(void *state, const int16_t *in, size_t n, uint8_t *out, size_t
 		return ST_FULL;
 	return speex_bits_write(&s->bits, (char *)out, (int)cap);
 }
-/* The library tells stderr of every mode it does not know: what it would be told is looked through before. A packet is a
- * row of parts: five bits and a frame of the narrow band, or a layer above it (one more bit, three of its mode), two of
- * which may follow each other; a terminator, or too few bits for anything, ends it. */
+/* The library tells stderr of every mode it does not know: what it would be told is looked through before. A packet is
+ * a row of parts: five bits and a frame of the narrow band, or a layer above it (one more bit, three of its mode), two
+ * of which may follow each other; a terminator, or too few bits for anything, ends it. */
 static bool is_packet_sane(const uint8_t *in, size_t n)
 {
 	static const uint16_t frames[16] = {5, 43, 119, 160, 220, 300, 364, 492, 79};

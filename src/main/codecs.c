@@ -1,7 +1,7 @@
-/* The modules of codecs, by FreeSWITCH's names: their coding is the room codec's and always there. What a module brings is
- * its rows of `show codec` and its file of settings, read at load and again when the configuration is. Codecs without a
- * coder here (names of mod_g723_1, mod_ilbc, mod_siren, mod_g729 unless a module from a file brings one) are passed
- * through. Settings count for calls from then on. */
+/* The modules of codecs, by FreeSWITCH's names: their coding is the room codec's and always there. What a module brings
+ * is its rows of `show codec` and its file of settings, read at load and again when the configuration is. Codecs
+ * without a coder here (names of mod_g723_1, mod_ilbc, mod_siren, mod_g729 unless a module from a file brings one) are
+ * passed through. Settings count for calls from then on. */
 #include "base/log.h"
 #include "codec/codec.h"
 #include "core/conf/config.h"
@@ -72,7 +72,8 @@ static const struct conf_desc opus_confs[] = {
     {"opus.conf", "advertise-useinbandfec", "boolean", NULL, "true", "useinbandfec=1 is offered"},
     {"opus.conf", "packet-loss-percent", "number", "percent", "10", "for how much loss that is made"},
     {"opus.conf", "maxaveragebitrate", "number", "bit/s", "0", "of what is sent and offered; 0: by the sampling rate"},
-    {"opus.conf", "maxplaybackrate", "number", "Hz", "0", "offered: more than this would be lost on us; 0: nothing is said"},
+    {"opus.conf", "maxplaybackrate", "number", "Hz", "0",
+        "offered: more than this would be lost on us; 0: nothing is said"},
     {NULL}};
 const struct module mod_opus = {.abi = MODULE_ABI,
     .name = "mod_opus",
@@ -106,12 +107,11 @@ static int amr_unload(void)
 }
 static const struct name_desc amr_names[] = {{"codec", "AMR / Bandwidth Efficient"}, {NULL}};
 static const struct name_desc amrwb_names[] = {{"codec", "AMR-WB / Bandwidth Efficient"}, {NULL}};
-static const struct conf_desc amr_confs[] = {
-    {"amr.conf", "default-bitrate", "number", NULL, "7", "the mode that is sent until the far side asks for another: 0 to 7"},
+static const struct conf_desc amr_confs[] = {{"amr.conf", "default-bitrate", "number", NULL, "7",
+                                                 "the mode that is sent until the far side asks for another: 0 to 7"},
     {"amr.conf", "force-oa", "boolean", NULL, "false", "offers say octet-align=1"}, {NULL}};
-static const struct conf_desc amrwb_confs[] = {
-    {"amrwb.conf", "default-bitrate", "number", NULL, "8",
-        "the mode that is sent until the far side asks for another: 0 to 8"},
+static const struct conf_desc amrwb_confs[] = {{"amrwb.conf", "default-bitrate", "number", NULL, "8",
+                                                   "the mode that is sent until the far side asks for another: 0 to 8"},
     {"amrwb.conf", "force-oa", "boolean", NULL, "false", "offers say octet-align=1"}, {NULL}};
 const struct module mod_amr = {.abi = MODULE_ABI,
     .name = "mod_amr",

@@ -42,8 +42,8 @@ int red_write(const struct red_packet *r, uint8_t *out, size_t cap)
 	for (size_t i = 0; i < r->count; i++) {
 		const struct red_block *b = &r->blocks[i];
 		bool is_primary = i + 1 == r->count;
-		if (b->pt > 127 || (is_primary ? b->ts_offset != 0
-		                               : b->ts_offset > RED_OFFSET_MAX || b->n > RED_BLOCK_BYTES_MAX))
+		if (b->pt > 127 ||
+		    (is_primary ? b->ts_offset != 0 : b->ts_offset > RED_OFFSET_MAX || b->n > RED_BLOCK_BYTES_MAX))
 			return ST_INVAL;
 		if (b->n > cap)
 			return ST_FULL;

@@ -34,7 +34,7 @@ struct ulpfec {
 	const uint8_t *payload; /* of level 0 */
 	size_t payload_bytes;
 };
-/* The head and level 0 of a FEC packet's payload (RFC 5109 section 7.3, 7.4); ST_PARSE: cut off, or its extension bit is
- * set. */
+/* The head and level 0 of a FEC packet's payload (RFC 5109 section 7.3, 7.4); ST_PARSE: cut off, or its extension bit
+ * is set. */
 ANY int ulpfec_parse(const uint8_t *p, size_t n, struct ulpfec *out);
 ANY bool ulpfec_protects(const struct ulpfec *f, uint16_t seq);

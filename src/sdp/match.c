@@ -78,7 +78,8 @@ uint16_t sdp_ptime_default(const struct sdp_policy *p, const struct sdp_codec *c
 {
 	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
 	unsigned frame = frame_ms(c), ms = p->ptime_ms ? p->ptime_ms : k ? k->ptime_ms : 20;
-	return (uint16_t)(ms % frame || is_ptime_odd(c, ms) ? (frame < 20 && k && k->ptime_ms ? k->ptime_ms : frame) : ms);
+	return (
+	    uint16_t)(ms % frame || is_ptime_odd(c, ms) ? (frame < 20 && k && k->ptime_ms ? k->ptime_ms : frame) : ms);
 }
 static bool is_ptime_possible(const struct sdp_codec *c, unsigned ms)
 {

@@ -320,7 +320,8 @@ static int codecs_change(struct mstream *s, const struct media_params *p, bool *
 }
 
 /* What the caller does not know of a codec: its variant, and the rate that its partner made it code at. */
-static void codec_complete(const struct mstream *s, struct media_codec *c, const struct media_codec *was, const char *fmtp)
+static void codec_complete(
+    const struct mstream *s, struct media_codec *c, const struct media_codec *was, const char *fmtp)
 {
 	const struct codec_ops *ops = codec_find(c->name, c->clock_hz, c->channels);
 	c->variant = ops && ops->variant ? ops->variant(fmtp) : 0;

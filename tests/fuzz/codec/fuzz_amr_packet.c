@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (amr_packet_parse(kinds[k], aligned, data, size, &p))
 				continue;
 			int n = amr_packet_write(kinds[k], aligned, &p, out, sizeof(out));
-			if (n <= 0 || (size_t)n > size || amr_packet_parse(kinds[k], aligned, out, (size_t)n, &q) || q.count != p.count)
+			if (n <= 0 || (size_t)n > size || amr_packet_parse(kinds[k], aligned, out, (size_t)n, &q) ||
+			    q.count != p.count)
 				abort();
 			for (unsigned i = 0; i < p.count; i++)
 				if (memcmp(p.frames[i].bytes, q.frames[i].bytes, AMR_FRAME_BYTES_MAX))

@@ -1,5 +1,5 @@
-/* The first byte says which codec and how long packets are, the rest is cut into them and decoded by one decoder: nothing
- * is written past the end. Parser: codec (every codec's decode, recover and plc) */
+/* The first byte says which codec and how long packets are, the rest is cut into them and decoded by one decoder:
+ * nothing is written past the end. Parser: codec (every codec's decode, recover and plc) */
 #include "codec/codec.h"
 #include <stdlib.h>
 #include <string.h>

@@ -19,8 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (size <= sizeof(out) && (n != (int)size || memcmp(out, data, size)))
 			abort();
 	}
-	if (!ulpfec_parse(data, size, &f) &&
-	    (f.payload < data || f.payload + f.payload_bytes > data + size || ulpfec_protects(&f, (uint16_t)(f.seq_base + 48))))
+	if (!ulpfec_parse(data, size, &f) && (f.payload < data || f.payload + f.payload_bytes > data + size ||
+	                                         ulpfec_protects(&f, (uint16_t)(f.seq_base + 48))))
 		abort();
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* Comfort noise: levels and coefficients to bytes and back; noise is as loud as it says, and coloured as it was measured. */
+/* Comfort noise: levels and coefficients to bytes and back; noise is as loud as it says, and coloured as it was
+ * measured. */
 #include "codec/cn.h"
 #include "harness.h"
 #include <math.h>

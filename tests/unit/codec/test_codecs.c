@@ -1,6 +1,6 @@
-/* Every codec that remembers or codes in frames: a tone comes back with its frequency, level and little else; speech-like
- * pulses do through those that only know speech; damaged and cut bytes are refused or decoded, within bounds; what Opus
- * does beyond (loss, silence, rates, stereo). */
+/* Every codec that remembers or codes in frames: a tone comes back with its frequency, level and little else;
+ * speech-like pulses do through those that only know speech; damaged and cut bytes are refused or decoded, within
+ * bounds; what Opus does beyond (loss, silence, rates, stereo). */
 #include "base/mem.h"
 #include "codec/codec.h"
 #include "harness.h"
@@ -37,8 +37,8 @@ static struct fit fit_of(const int16_t *x, size_t n, double hz, double rate)
 	return (struct fit){hypot(a, b), 10 * log10((all + 1e-9) / (rest + 1e-9))};
 }
 /* All of in through c, with ptime; out has what came. */
-static int through(const struct codec_ops *c, const char *fmtp, unsigned ptime_ms, const int16_t *in, size_t n, int16_t *out,
-    size_t *out_n)
+static int through(const struct codec_ops *c, const char *fmtp, unsigned ptime_ms, const int16_t *in, size_t n,
+    int16_t *out, size_t *out_n)
 {
 	struct codec_enc e = {0};
 	struct codec_dec d = {0};
@@ -72,9 +72,9 @@ static double least_snr(const struct codec_ops *c)
 	static const struct {
 		const char *name;
 		double db;
-	} least[] = {{"G722", 35}, {"G726-16", 8}, {"G726-24", 15}, {"G726-32", 22}, {"G726-40", 28}, {"AAL2-G726-16", 8},
-	    {"AAL2-G726-24", 15}, {"AAL2-G726-32", 22}, {"AAL2-G726-40", 28}, {"GSM", 15}, {"AMR", 15}, {"AMR-WB", 12},
-	    {"DVI4", 20}, {"speex", 8}, {"opus", 10}};
+	} least[] = {{"G722", 35}, {"G726-16", 8}, {"G726-24", 15}, {"G726-32", 22}, {"G726-40", 28},
+	    {"AAL2-G726-16", 8}, {"AAL2-G726-24", 15}, {"AAL2-G726-32", 22}, {"AAL2-G726-40", 28}, {"GSM", 15},
+	    {"AMR", 15}, {"AMR-WB", 12}, {"DVI4", 20}, {"speex", 8}, {"opus", 10}};
 	for (size_t i = 0; i < sizeof(least) / sizeof(least[0]); i++)
 		if (!strcmp(c->name, least[i].name))
 			return least[i].db;
@@ -92,7 +92,8 @@ static int test_tones(void)
 		EXPECT(!through(c, NULL, c->ptime_ms, in, n, out, &got));
 		EXPECT_INT(got, n);
 		struct fit f = fit_of(out + got / 2, got / 2, 500, c->rate_hz);
-		printf("# %s/%u at %u Hz: level %.0f, SNR %.1f dB\n", c->name, c->clock_hz, c->rate_hz, f.level, f.snr_db);
+		printf(
+		    "# %s/%u at %u Hz: level %.0f, SNR %.1f dB\n", c->name, c->clock_hz, c->rate_hz, f.level, f.snr_db);
 		EXPECT(fabs(20 * log10(f.level / 8000)) < 1.5);
 		EXPECT(f.snr_db >= least_snr(c));
 		/* twice the packet, half of them */
@@ -134,7 +135,8 @@ static double repeats(const int16_t *x, size_t n, size_t after)
 static int test_speech(void)
 {
 	static int16_t in[MOST], out[MOST];
-	static const char *const modes[] = {"mode=3200", "mode=2400", "mode=1600", "mode=1400", "mode=1300", "mode=1200"};
+	static const char *const modes[] = {
+	    "mode=3200", "mode=2400", "mode=1600", "mode=1400", "mode=1300", "mode=1200"};
 	const struct codec_ops *c2 = codec_find("codec2", 8000, 1), *lpc = codec_find("lpc", 8000, 1);
 	size_t n = vowel(in), got;
 	struct codec_enc e = {0};
@@ -143,7 +145,8 @@ static int test_speech(void)
 		const struct codec_ops *c = i < 6 ? c2 : lpc;
 		EXPECT(!through(c, i < 6 ? modes[i] : NULL, i < 6 ? 40 : 90, in, n, out, &got));
 		double by = 20 * log10(rms(out + got / 2, got / 2) / rms(in + got / 2, got / 2));
-		printf("# %s %s: %.1f dB, repeats %.2f\n", c->name, i < 6 ? modes[i] : "", by, repeats(out + got / 2, got / 2, 64));
+		printf("# %s %s: %.1f dB, repeats %.2f\n", c->name, i < 6 ? modes[i] : "", by,
+		    repeats(out + got / 2, got / 2, 64));
 		EXPECT(fabs(by) < 9);
 		EXPECT(repeats(out + got / 2, got / 2, 64) > 0.6);
 	}
@@ -171,7 +174,8 @@ static int test_damaged(void)
 				out[k] = 12345;
 			int got = codec_decode(&d, bytes, n, out, cap);
 			EXPECT(got <= (int)cap);
-			EXPECT(got >= 0 || got == ST_PARSE || got == ST_FULL || got == ST_UNSUPPORTED || got == ST_INVAL);
+			EXPECT(
+			    got >= 0 || got == ST_PARSE || got == ST_FULL || got == ST_UNSUPPORTED || got == ST_INVAL);
 			for (size_t k = cap; k < cap + 8; k++)
 				EXPECT_INT(out[k], 12345);
 		}
@@ -218,7 +222,8 @@ static int test_g726_packing(void)
 		snprintf(rtp, sizeof(rtp), "G726-%s", rates[b - 2]);
 		snprintf(aal2, sizeof(aal2), "AAL2-G726-%s", rates[b - 2]);
 		struct codec_enc e = {0}, f = {0};
-		EXPECT(!codec_enc_open(&e, codec_find(rtp, 8000, 1), NULL) && !codec_enc_open(&f, codec_find(aal2, 8000, 1), NULL));
+		EXPECT(!codec_enc_open(&e, codec_find(rtp, 8000, 1), NULL) &&
+		       !codec_enc_open(&f, codec_find(aal2, 8000, 1), NULL));
 		EXPECT_INT(codec_encode(&e, in, 160, x, sizeof(x)), 20 * b);
 		EXPECT_INT(codec_encode(&f, in, 160, y, sizeof(y)), 20 * b);
 		for (unsigned w = 0; w < 160; w++) { /* word by word, RFC 3551 section 4.5.4 */
@@ -238,11 +243,11 @@ static int test_g726_packing(void)
 /* DVI4 decoded by the IMA's definition, sample by sample. */
 static int test_dvi4(void)
 {
-	static const int16_t steps[89] = {7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 19, 21, 23, 25, 28, 31, 34, 37, 41, 45, 50, 55,
-	    60, 66, 73, 80, 88, 97, 107, 118, 130, 143, 157, 173, 190, 209, 230, 253, 279, 307, 337, 371, 408, 449, 494, 544,
-	    598, 658, 724, 796, 876, 963, 1060, 1166, 1282, 1411, 1552, 1707, 1878, 2066, 2272, 2499, 2749, 3024, 3327, 3660,
-	    4026, 4428, 4871, 5358, 5894, 6484, 7132, 7845, 8630, 9493, 10442, 11487, 12635, 13899, 15289, 16818, 18500, 20350,
-	    22385, 24623, 27086, 29794, 32767};
+	static const int16_t steps[89] = {7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 19, 21, 23, 25, 28, 31, 34, 37, 41, 45,
+	    50, 55, 60, 66, 73, 80, 88, 97, 107, 118, 130, 143, 157, 173, 190, 209, 230, 253, 279, 307, 337, 371, 408,
+	    449, 494, 544, 598, 658, 724, 796, 876, 963, 1060, 1166, 1282, 1411, 1552, 1707, 1878, 2066, 2272, 2499,
+	    2749, 3024, 3327, 3660, 4026, 4428, 4871, 5358, 5894, 6484, 7132, 7845, 8630, 9493, 10442, 11487, 12635,
+	    13899, 15289, 16818, 18500, 20350, 22385, 24623, 27086, 29794, 32767};
 	static const int moves[8] = {-1, -1, -1, -1, 2, 4, 6, 8};
 	static int16_t in[MOST];
 	struct codec_enc e = {0};
@@ -259,7 +264,8 @@ static int test_dvi4(void)
 		int v = (int16_t)(x[0] << 8 | x[1]), index = x[2];
 		for (int i = 0; i < 160; i++) {
 			int code = i % 2 ? x[4 + i / 2] & 15 : x[4 + i / 2] >> 4, step = steps[index];
-			int by = step / 8 + (code & 4 ? step : 0) + (code & 2 ? step / 2 : 0) + (code & 1 ? step / 4 : 0);
+			int by =
+			    step / 8 + (code & 4 ? step : 0) + (code & 2 ? step / 2 : 0) + (code & 1 ? step / 4 : 0);
 			v += code & 8 ? -by : by;
 			v = v > 32767 ? 32767 : v < -32768 ? -32768 : v;
 			index += moves[code & 7];
@@ -358,7 +364,8 @@ static int test_opus_parameters(void)
 	EXPECT(none > 25);
 	bytes_of(NULL, silent, 320, 50, &none);
 	EXPECT_INT(none, 0);
-	int slow = bytes_of("maxaveragebitrate=8000", in, 320, 50, &none), fast = bytes_of("maxaveragebitrate=510000", in, 320, 50, &none);
+	int slow = bytes_of("maxaveragebitrate=8000", in, 320, 50, &none),
+	    fast = bytes_of("maxaveragebitrate=510000", in, 320, 50, &none);
 	printf("# a second at 8 kbit/s: %d bytes, unlimited: %d\n", slow, fast);
 	EXPECT(2 * slow < fast);
 	EXPECT_INT(bytes_of("cbr=1", in, 320, 50, &none), 50 * 60); /* 24 kbit/s */
@@ -368,7 +375,8 @@ static int test_opus_parameters(void)
 	EXPECT_STR(text, "useinbandfec=1; minptime=10");
 	codec_opus_configure(&conf);
 	EXPECT_INT(c->offer_fmtp(c, text, sizeof(text)), ST_OK);
-	EXPECT_STR(text, "useinbandfec=1; minptime=10; maxaveragebitrate=12000; maxplaybackrate=16000; cbr=1; usedtx=1");
+	EXPECT_STR(
+	    text, "useinbandfec=1; minptime=10; maxaveragebitrate=12000; maxplaybackrate=16000; cbr=1; usedtx=1");
 	EXPECT_INT(c->offer_fmtp(c, text, 40), ST_FULL);
 	EXPECT_INT(bytes_of(NULL, in, 320, 50, &none), 50 * 30);
 	codec_opus_configure(&(struct codec_opus_conf)CODEC_OPUS_CONF_DEFAULT);
@@ -392,7 +400,8 @@ static int test_opus_stereo(void)
 			opus_encoder_ctl(o, OPUS_SET_BITRATE(96000));
 			for (int i = 0; i < 48000 / frames[f]; i++) {
 				for (int k = 0; k < frames[f]; k++)
-					in[2 * k] = in[2 * k + 1] = (int16_t)(8000 * sin(2 * M_PI * 500 * (i * frames[f] + k) / 48000.0));
+					in[2 * k] = in[2 * k + 1] =
+					    (int16_t)(8000 * sin(2 * M_PI * 500 * (i * frames[f] + k) / 48000.0));
 				int m = opus_encode(o, in, frames[f], x, sizeof(x)), got;
 				EXPECT(m > 0);
 				got = codec_decode(&d, x, (size_t)m, out, CODEC_FRAME_SAMPLES_MAX);

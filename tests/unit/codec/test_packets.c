@@ -30,7 +30,8 @@ static int test_write_and_parse(void)
 				EXPECT(q.cmr == 3 && q.count == count);
 				for (unsigned i = 0; i < count; i++)
 					EXPECT(!memcmp(p.frames[i].bytes, q.frames[i].bytes, AMR_FRAME_BYTES_MAX) &&
-					       p.frames[i].type == q.frames[i].type && p.frames[i].is_good == q.frames[i].is_good);
+					       p.frames[i].type == q.frames[i].type &&
+					       p.frames[i].is_good == q.frames[i].is_good);
 				for (int cut = 0; cut < n; cut++)
 					EXPECT_INT(amr_packet_parse(kinds[k], aligned, x, (size_t)cut, &q), ST_PARSE);
 			}
@@ -43,13 +44,17 @@ static int test_known(void)
 	uint8_t efficient[32] = {0xf3, 0xc0}, aligned[33] = {0xf0, 0x3c, 0xff};
 	/* CMR 15; F=0 FT=7 Q=1; then 244 bits: 4 + 6 + 244 = 254, 32 bytes */
 	EXPECT_INT(amr_packet_parse(&amr_nb, false, efficient, 32, &p), ST_OK);
-	EXPECT(p.cmr == 15 && p.count == 1 && p.frames[0].type == 7 && p.frames[0].is_good && p.frames[0].bytes[0] == 0x3c);
+	EXPECT(p.cmr == 15 && p.count == 1 && p.frames[0].type == 7 && p.frames[0].is_good &&
+	       p.frames[0].bytes[0] == 0x3c);
 	EXPECT_INT(amr_packet_parse(&amr_nb, true, aligned, 33, &p), ST_OK);
 	EXPECT(p.count == 1 && p.frames[0].type == 7 && p.frames[0].bytes[1] == 0xff);
 	EXPECT_INT(amr_packet_parse(&amr_nb, true, (const uint8_t *)"\xf0\x7c", 2, &p), ST_OK); /* no data */
 	EXPECT(p.frames[0].type == AMR_FT_NO_DATA);
-	EXPECT_INT(amr_packet_parse(&amr_nb, true, (const uint8_t *)"\xf0\x4c\0\0\0\0\0\0", 8, &p), ST_PARSE); /* type 9 */
-	EXPECT_INT(amr_packet_parse(&amr_nb, true, (const uint8_t *)"\xf0\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc", 15, &p), ST_PARSE);
+	EXPECT_INT(
+	    amr_packet_parse(&amr_nb, true, (const uint8_t *)"\xf0\x4c\0\0\0\0\0\0", 8, &p), ST_PARSE); /* type 9 */
+	EXPECT_INT(amr_packet_parse(&amr_nb, true,
+	               (const uint8_t *)"\xf0\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc\xfc", 15, &p),
+	    ST_PARSE);
 	return 0;
 }
 /* The mode of what is encoded, as the packet says. */
@@ -119,4 +124,5 @@ static int test_fmtp(void)
 	return 0;
 }
 
-TEST_MAIN({"written and parsed", test_write_and_parse}, {"known packets", test_known}, {"modes", test_modes}, {"fmtp", test_fmtp})
+TEST_MAIN({"written and parsed", test_write_and_parse}, {"known packets", test_known}, {"modes", test_modes},
+    {"fmtp", test_fmtp})

@@ -12,8 +12,10 @@ static int test_red(void)
 
 	EXPECT_INT(red_parse(p, sizeof(p), &r), ST_OK);
 	EXPECT_INT(r.count, 2);
-	EXPECT(r.blocks[0].pt == 5 && r.blocks[0].ts_offset == 100 && r.blocks[0].n == 3 && !memcmp(r.blocks[0].p, "old", 3));
-	EXPECT(r.blocks[1].pt == 7 && r.blocks[1].ts_offset == 0 && r.blocks[1].n == 4 && !memcmp(r.blocks[1].p, "new!", 4));
+	EXPECT(r.blocks[0].pt == 5 && r.blocks[0].ts_offset == 100 && r.blocks[0].n == 3 &&
+	       !memcmp(r.blocks[0].p, "old", 3));
+	EXPECT(r.blocks[1].pt == 7 && r.blocks[1].ts_offset == 0 && r.blocks[1].n == 4 &&
+	       !memcmp(r.blocks[1].p, "new!", 4));
 	EXPECT_INT(red_write(&r, out, sizeof(out)), sizeof(p));
 	EXPECT(!memcmp(out, p, sizeof(p)));
 	for (size_t cut = 0; cut < 8; cut++)
