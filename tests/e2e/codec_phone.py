@@ -21,7 +21,7 @@ CODECS = {
     "AAL2-G726-32": ("AAL2-G726-32/8000", 97, 8000, "g726", "g726", ""),
     "GSM": ("GSM/8000", 3, 8000, "libgsm", "gsm", ""),
     "opus": ("opus/48000/2", 111, 48000, "libopus", "opus", "useinbandfec=1"),
-    "speex": ("speex/16000", 98, 16000, "libspeex", "speex", ""),
+    "speex": ("speex/16000", 98, 16000, "libspeex", "libspeex", ""),
     "AMR": ("AMR/8000", 112, 8000, "amr", "amrnb", ""),
     "AMR-OA": ("AMR/8000", 112, 8000, "amr", "amrnb", "octet-align=1"),
     "AMR-WB": ("AMR-WB/16000", 113, 16000, "amr", "amrwb", ""),
@@ -100,10 +100,10 @@ class Coder:
         f = av.AudioFrame.from_ndarray(x.reshape(1, -1), "s16", "mono")
         f.sample_rate = self.rate
         got = [bytes(p) for p in self.enc.encode(f)]
-        if "g726" not in self.enc_name:
+        if self.enc_name not in ("g722", "g726", "g726le"):
             return got
         self.fifo += b"".join(got)  # it comes in blocks of its own
-        n = self.frame * (int(self.name[-2:]) // 8) // 8
+        n = self.frame // 2 if self.name == "G722" else self.frame * (int(self.name[-2:]) // 8) // 8
         if len(self.fifo) < n:
             return []
         out, self.fifo = self.fifo[:n], self.fifo[n:]

