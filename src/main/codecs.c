@@ -34,7 +34,7 @@ static ON_CTL bool flag_of(const char *file, const char *name, bool otherwise)
 
 /* ---- mod_opus ---- */
 
-static ON_CTL void opus_read(void *arg)
+static void opus_read(void *arg)
 {
 	static const char f[] = "opus.conf";
 	struct codec_opus_conf c = CODEC_OPUS_CONF_DEFAULT;
@@ -54,11 +54,13 @@ static ON_CTL void opus_read(void *arg)
 }
 static int opus_load(void)
 {
+	role_assert_ctl();
 	opus_read(NULL);
 	return config_on_swap(opus_read, NULL);
 }
 static int opus_unload(void)
 {
+	role_assert_ctl();
 	config_on_swap_del(opus_read, NULL);
 	return ST_OK;
 }
@@ -84,25 +86,46 @@ const struct module mod_opus = {.abi = MODULE_ABI,
 
 /* ---- mod_amr, mod_amrwb ---- */
 
-static ON_CTL void amr_read(void *arg)
+static ON_CTL void amr_settings_read(bool is_wide)
+{
+	const char *f = is_wide ? "amrwb.conf" : "amr.conf";
+	uint8_t most = is_wide ? 8 : 7;
+	struct codec_amr_conf c = {.default_mode = (uint8_t)number_of(f, "default-bitrate", 0, most, most),
+	    .forces_octet_aligned = flag_of(f, "force-oa", false)};
+	codec_amr_configure(is_wide, &c);
+}
+static void amr_read(void *arg)
 {
 	role_assert_ctl();
-	for (int is_wide = 0; is_wide < 2; is_wide++) {
-		const char *f = is_wide ? "amrwb.conf" : "amr.conf";
-		uint8_t most = is_wide ? 8 : 7;
-		struct codec_amr_conf c = {.default_mode = (uint8_t)number_of(f, "default-bitrate", 0, most, most),
-		    .forces_octet_aligned = flag_of(f, "force-oa", false)};
-		codec_amr_configure(is_wide, &c);
-	}
+	amr_settings_read(false);
+}
+static void amrwb_read(void *arg)
+{
+	role_assert_ctl();
+	amr_settings_read(true);
 }
 static int amr_load(void)
 {
-	amr_read(NULL);
+	role_assert_ctl();
+	amr_settings_read(false);
 	return config_on_swap(amr_read, NULL);
 }
 static int amr_unload(void)
 {
+	role_assert_ctl();
 	config_on_swap_del(amr_read, NULL);
+	return ST_OK;
+}
+static int amrwb_load(void)
+{
+	role_assert_ctl();
+	amr_settings_read(true);
+	return config_on_swap(amrwb_read, NULL);
+}
+static int amrwb_unload(void)
+{
+	role_assert_ctl();
+	config_on_swap_del(amrwb_read, NULL);
 	return ST_OK;
 }
 static const struct name_desc amr_names[] = {{"codec", "AMR / Bandwidth Efficient"}, {NULL}};
@@ -121,8 +144,8 @@ const struct module mod_amr = {.abi = MODULE_ABI,
     .confs = amr_confs};
 const struct module mod_amrwb = {.abi = MODULE_ABI,
     .name = "mod_amrwb",
-    .load = amr_load,
-    .unload = amr_unload,
+    .load = amrwb_load,
+    .unload = amrwb_unload,
     .names = amrwb_names,
     .confs = amrwb_confs};
 

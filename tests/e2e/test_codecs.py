@@ -118,7 +118,7 @@ def test_packet_times(sw, phone, name, ptime):
 
 def test_maxptime(sw, phone):
     a, b = phone("1000", 440), phone("1001", 900)
-    _, answer = joined(a, b, Coder("PCMU"), Coder("GSM", 0.02), ptime=(20, 60), maxptime=(None, 20))
+    _, answer = joined(a, b, Coder("PCMU"), Coder("GSM", 0.02), ptime=(20, 60), maxptime=(None, 20), number=NUMBERS["GSM"])
     b.talk.hears(440, snr_db=12)
     assert set(b.talk.sizes[5:20]) == {160}
 
@@ -160,8 +160,8 @@ def test_fmtp(sw, phone):
     a.invite("8802", body(a, [Coder("AMR-OA")]))
     answer = a.answered()
     a.bye()
-    a.invite("1001", body(a, [Coder("PCMU")]))
-    offer = b.take(body(b, [Coder("PCMU")]))
+    a.invite(NUMBERS["opus"], body(a, [Coder("PCMU")]))
+    offer = b.take(body(b, [Coder("opus")]))
     a.answered()
     opus = re.search(r"a=rtpmap:(\d+) opus/48000/2", offer.body).group(1)
     assert f"a=fmtp:{opus} useinbandfec=1; minptime=10" in offer.body
@@ -180,7 +180,7 @@ def test_damaged(sw, phone):
     rng = np.random.default_rng(7)
     a, b = phone("1000", 440), phone("1001", 900)
     ca, cb = Coder("PCMU"), Coder("opus")
-    joined(a, b, ca, cb)
+    joined(a, b, ca, cb, number=NUMBERS["opus"])
     a.talk.hears(900)
     encode = cb.encode
     cb.encode = lambda s: [rng.bytes(int(rng.integers(1, 1300))) if rng.random() < 0.5 else p for p in encode(s)]
