@@ -199,7 +199,8 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 	}
 	if (is_bound && theirs->count) /* nothing but what the originator speaks */
 		has_known = false;
-	/* behind the originator's own, only what is cheap to make of it: another codec is for a codec string to ask for */
+	/* behind the originator's own, only what is cheap to make of it: another codec is for a codec string to ask for
+	 */
 	for (size_t i = 0; has_known && i < q->prefs.count; i++)
 		if (theirs->count ? mctl_codec_is_cheap(q->prefs.v[i].name) : mctl_codec_is_known(q->prefs.v[i].name))
 			codecs_add(list, &q->prefs.v[i]);
