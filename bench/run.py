@@ -34,7 +34,7 @@ WATCHERS_DELAY_MAX_MS = 5
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
-              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-"}
+              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-"}
 
 
 def disturbed(results):
@@ -453,6 +453,16 @@ def row_r():
             "goal": "60 s; calls p99 < 200 ms, none fails", "met": met, "data": r}
 
 
+def row_codecs():
+    """what codecs cost through our hooks, against their bare libraries"""
+    r = json.loads(pinned(SWITCH_CORE, lambda: subprocess.run([BUILD / "bench/codec/bench_codec"], check=True, capture_output=True, text=True).stdout))
+    with_bare = {k: v for k, v in r.items() if "ratio" in v}
+    worst = max(with_bare, key=lambda k: with_bare[k]["ratio"])
+    value = "; ".join(f"{k} {v['encode_ns'] / 1000:.1f} + {v['decode_ns'] / 1000:.1f} us, {v['ratio']:.2f} x" for k, v in with_bare.items())
+    return {"key": "codecs", "what": "encode + decode of 20 ms through our hooks, against the bare library in the same run", "value": value,
+            "goal": f"1.25 x (worst: {worst})", "met": with_bare[worst]["ratio"] <= 1.25, "data": r}
+
+
 def quit_switch(s):
     s.proc.send_signal(signal.SIGTERM)
     s.proc.wait(30)
@@ -460,7 +470,7 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
-        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p}
+        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs}
 
 
 def table(rows):

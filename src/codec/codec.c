@@ -2,10 +2,11 @@
  * and numbers. What it remembers belongs to a direction of a stream (struct codec_enc, codec_dec), is made where memory
  * may be taken and travels with the stream, so that no codec has to know of threads, and a codec without memory costs
  * nothing. Who has sound to share among streams keeps it in a form that has none (codec_store). */
+#include "base/check.h"
 #include "codec/codec_i.h"
 #include <strings.h>
 
-static size_t frame_bytes_by_rate(const struct codec_ops *c, unsigned ptime_ms)
+size_t codec_bytes_by_rate(const struct codec_ops *c, unsigned ptime_ms)
 {
 	return (size_t)((uint64_t)c->bitrate * ptime_ms / 8000);
 }
@@ -14,14 +15,14 @@ static size_t frame_bytes_by_rate(const struct codec_ops *c, unsigned ptime_ms)
 	{ \
 		.name = name_, .title = title_, .pt = pt_, .clock_hz = 8000, .rate_hz = 8000, .channels = 1, \
 		.ptime_ms = 20, .ptime_min_ms = 10, .ptime_max_ms = 120, .bitrate = 64000, .sample_bytes = 1, \
-		.frame_bytes = frame_bytes_by_rate, .encode = g711_##law_##_encode_frame, \
+		.frame_bytes = codec_bytes_by_rate, .encode = g711_##law_##_encode_frame, \
 		.decode = g711_##law_##_decode_frame \
 	}
 #define L16(hz_, pt_) \
 	{ \
 		.name = "L16", .title = "RAW Signed Linear (16 bit)", .pt = pt_, .clock_hz = hz_, .rate_hz = hz_, \
 		.channels = 1, .ptime_ms = 20, .ptime_min_ms = 10, .ptime_max_ms = 120, .bitrate = 16 * hz_, \
-		.sample_bytes = 2, .frame_bytes = frame_bytes_by_rate, .encode = l16_encode_frame, \
+		.sample_bytes = 2, .frame_bytes = codec_bytes_by_rate, .encode = l16_encode_frame, \
 		.decode = l16_decode_frame \
 	}
 
@@ -36,7 +37,13 @@ static const struct codec_ops codecs[] = {
     L16(24000, -1),
     L16(44100, 11),
 };
-enum { CODEC_COUNT = sizeof(codecs) / sizeof(codecs[0]), ADDED_MAX = 32 };
+static const struct {
+	const struct codec_ops *rows;
+	size_t count;
+} groups[] = {{codecs, ARRAY_COUNT(codecs)}, {opus_rows, OPUS_ROWS}, {g722_rows, 1}, {g726_rows, G726_ROWS},
+    {gsm_rows, 1}, {amr_rows, AMR_ROWS}, {speex_rows, SPEEX_ROWS}, {dvi4_rows, DVI4_ROWS}, {lpc10_rows, 1},
+    {codec2_rows, 1}};
+enum { ADDED_MAX = 32 };
 static const struct codec_ops *added[ADDED_MAX];
 static size_t added_count;
 
@@ -60,11 +67,24 @@ const struct codec_ops *codec_find(const char *name, uint32_t clock_hz, unsigned
 	return NULL;
 }
 
+const struct codec_ops *codec_find_rate(const char *name, uint32_t clock_hz, unsigned channels, uint32_t rate_hz)
+{
+	const struct codec_ops *first = codec_find(name, clock_hz, channels), *c;
+	if (!first || first->rate_hz == rate_hz)
+		return first;
+	for (size_t i = 0; (c = codec_at(i)); i++)
+		if (c->rate_hz == rate_hz && c->clock_hz == first->clock_hz && c->channels == first->channels &&
+		    !strcasecmp(c->name, name))
+			return c;
+	return first;
+}
+
 const struct codec_ops *codec_at(size_t i)
 {
-	if (i < CODEC_COUNT)
-		return &codecs[i];
-	return i - CODEC_COUNT < added_count ? added[i - CODEC_COUNT] : NULL;
+	for (size_t g = 0; g < ARRAY_COUNT(groups); i -= groups[g++].count)
+		if (i < groups[g].count)
+			return &groups[g].rows[i];
+	return i < added_count ? added[i] : NULL;
 }
 
 const struct codec_ops *codec_store(const struct codec_ops *ops)

@@ -26,6 +26,8 @@ struct codec_ops {
 	 * kept encoded and shared (codec_store). 0 = it comes in frames, or what was before decides what a byte means.
 	 */
 	uint8_t sample_bytes;
+	/* What can be encoded is a multiple of so many samples; 0 = any number, or what encode says. */
+	uint16_t frame_samples;
 	/* Encoded bytes of ptime_ms, at most (exactly, for codecs of fixed rate). */
 	size_t (*frame_bytes)(const struct codec_ops *ops, unsigned ptime_ms);
 	/* The state of one direction. fmtp: the far side's format parameters ("mode=20;..."), NULL = none; what is
@@ -34,16 +36,30 @@ struct codec_ops {
 	int (*dec_open)(const struct codec_ops *ops, const char *fmtp, void **state_out);
 	void (*enc_close)(void *state);
 	void (*dec_close)(void *state);
-	/* n samples to bytes. Bytes written, or ST_FULL when cap is too small. */
+	/* n samples to bytes. Bytes written, ST_FULL when cap is too small, ST_INVAL when n is no whole frames; 0:
+	 * nothing is sent for them (silence that needs no packet). */
 	int (*encode)(void *enc, const int16_t *in, size_t n, uint8_t *out, size_t cap);
 	/* bytes to samples. Samples written, ST_FULL, or ST_PARSE for a damaged frame. */
 	int (*decode)(void *dec, const uint8_t *in, size_t n, int16_t *out, size_t cap);
 	/* Conceals n missing samples from what was decoded before; NULL: the codec cannot. */
 	int (*plc)(void *dec, int16_t *out, size_t n);
+	/* The n samples before the packet next from what next knows of them (FEC); NULL: a packet knows of none. */
+	int (*recover)(void *dec, const uint8_t *next, size_t next_bytes, int16_t *out, size_t n);
+	/* How the far side asked, with the packet decoded last, to be sent (AMR's CMR), once; -1: nothing new. And the
+	 * encoder to be told. NULL: a codec without. */
+	int (*wish)(void *dec);
+	void (*heed)(void *enc, int wish);
+	/* What of the format parameters decides what the bytes mean (AMR's framing): packets of two variants are not
+	 * the same. NULL: nothing does. */
+	uint16_t (*variant)(const char *fmtp);
+	/* The format parameters that our offer names. ST_NOTFOUND: those that the codec always has. May be NULL. */
+	int (*offer_fmtp)(const struct codec_ops *ops, char *out, size_t cap);
 };
 
 /* clock_hz and channels 0 = any. NULL = not known here (it may still be relayed). */
 ANY const struct codec_ops *codec_find(const char *name, uint32_t clock_hz, unsigned channels);
+/* The same; of several rows at different sampling rates (opus) that of rate_hz, else the first. */
+ANY const struct codec_ops *codec_find_rate(const char *name, uint32_t clock_hz, unsigned channels, uint32_t rate_hz);
 ANY const struct codec_ops *codec_at(size_t i); /* NULL past the end */
 /* One more, for as long as the program runs: of a module, at its start. ST_EXISTS, ST_FULL. */
 ANY int codec_add(const struct codec_ops *ops);
@@ -81,6 +97,35 @@ static inline int codec_conceal(struct codec_dec *d, int16_t *out, size_t n)
 {
 	return d->ops->plc ? d->ops->plc(d->state, out, n) : ST_UNSUPPORTED;
 }
+
+/* What was lost before next, from next; ST_UNSUPPORTED: conceal it. */
+static inline int codec_recover(struct codec_dec *d, const uint8_t *next, size_t next_bytes, int16_t *out, size_t n)
+{
+	return d->ops->recover ? d->ops->recover(d->state, next, next_bytes, out, n) : ST_UNSUPPORTED;
+}
+/* After a decode: what the far side asks for reaches the encoder that sends to it. */
+static inline void codec_heed(struct codec_enc *e, struct codec_dec *d)
+{
+	if (d->ops && d->ops->wish && e->ops == d->ops)
+		e->ops->heed(e->state, d->ops->wish(d->state));
+}
+
+/* ---- settings, for encoders opened from then on; control only ---- */
+struct codec_opus_conf {
+	uint8_t complexity, packet_loss_percent;
+	bool has_vbr, keeps_fec, has_dtx, advertises_fec;
+	uint32_t max_average_bitrate, max_playback_rate_hz; /* 0 = none of ours */
+};
+#define CODEC_OPUS_CONF_DEFAULT \
+	{ \
+		.complexity = 5, .packet_loss_percent = 10, .has_vbr = true, .keeps_fec = true, .advertises_fec = true \
+	}
+struct codec_amr_conf {
+	uint8_t default_mode;
+	bool forces_octet_aligned; /* in offers */
+};
+ON_CTL void codec_opus_configure(const struct codec_opus_conf *c);
+ON_CTL void codec_amr_configure(bool is_wide, const struct codec_amr_conf *c);
 
 /* G.711 (ITU-T G.711), directly. */
 extern const uint8_t g711_ulaw_of_alaw[256], g711_alaw_of_ulaw[256];

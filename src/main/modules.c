@@ -10,7 +10,10 @@
 
 /* each room's descriptors */
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
-    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms, mod_otel, mod_guard, mod_features, mod_recordings, mod_audio_stream;
+    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms, mod_otel, mod_guard,
+    mod_features, mod_recordings, mod_audio_stream;
+extern const struct module mod_opus, mod_amr, mod_amrwb, codecs_in_spandsp, mod_codec2, core_speex, mod_g723_1, mod_ilbc,
+    mod_siren; /* codecs.c */
 extern const struct module core_presence; /* the room presence */
 extern const struct module mod_dialplan_asterisk, inline_in_dptools;
 extern const struct module capture_in_commands;
@@ -26,11 +29,11 @@ static const struct module mod_tone_stream = {.abi = MODULE_ABI, .name = "mod_to
 
 /* What FreeSWITCH's core registers itself, under the names it shows. */
 static const struct name_desc pcm_names[] = {
-    {"codec", "G.711 alaw"}, {"codec", "G.711 ulaw"}, {"codec", "RAW Signed Linear (16 bit)"}, {NULL}};
+    {"codec", "G.711 alaw"}, {"codec", "G.711 ulaw"}, {"codec", "PROXY PASS-THROUGH"}, {"codec", "RAW Signed Linear (16 bit)"}, {NULL}};
 static const struct name_desc timer_names[] = {{"timer", "soft"}, {NULL}};
 static const struct module core_pcm = {.abi = MODULE_ABI, .name = "CORE_PCM_MODULE", .names = pcm_names};
 static const struct module core_softtimer = {.abi = MODULE_ABI, .name = "CORE_SOFTTIMER_MODULE", .names = timer_names};
-static const struct module *const always[] = {&core_pcm, &core_softtimer, &core_presence, &mod_guard};
+static const struct module *const always[] = {&core_pcm, &core_speex, &core_softtimer, &core_presence, &mod_guard};
 
 static const struct module *const all[] = {
     &mod_console,
@@ -57,6 +60,14 @@ static const struct module *const all[] = {
     &mod_sndfile,
     &mod_tone_stream,
     &mod_local_stream,
+    &mod_opus,
+    &mod_amr,
+    &mod_amrwb,
+    &codecs_in_spandsp,
+    &mod_codec2,
+    &mod_g723_1,
+    &mod_ilbc,
+    &mod_siren,
     &mod_cdr_csv,
     &mod_xml_cdr,
     &mod_sofia,

@@ -20,6 +20,8 @@ static const struct sdp_known known[] = {
     {"L16", 10, 44100, 44100, 2, 20, "", false},
     {"L16", -1, 48000, 48000, 1, 20, "", false},
     {"L16", -1, 32000, 32000, 1, 20, "", false},
+    {"L16", -1, 24000, 24000, 1, 20, "", false},
+    {"L16", -1, 12000, 12000, 1, 20, "", false},
     {"QCELP", 12, 8000, 8000, 1, 20, "", false},
     {"CN", 13, 8000, 8000, 1, 20, "", false},
     {"MPA", 14, 90000, 90000, 1, 20, "", false},
@@ -38,6 +40,7 @@ static const struct sdp_known known[] = {
     {"G726-16", 124, 8000, 8000, 1, 20, "", false},
     {"G726-24", 123, 8000, 8000, 1, 20, "", false},
     {"G726-32", 122, 8000, 8000, 1, 20, "", false},
+    {"G726-32", 2, 8000, 8000, 1, 20, "", false}, /* RFC 1890's number */
     {"G726-40", 121, 8000, 8000, 1, 20, "", false},
     {"AAL2-G726-16", 124, 8000, 8000, 1, 20, "", false},
     {"AAL2-G726-24", 123, 8000, 8000, 1, 20, "", false},
@@ -49,7 +52,7 @@ static const struct sdp_known known[] = {
     {"isac", -1, 16000, 16000, 1, 30, "", false},
     {"BV16", 106, 8000, 8000, 1, 20, "", false},
     {"BV32", 127, 16000, 16000, 1, 20, "", false},
-    {"CODEC2", -1, 8000, 8000, 1, 20, "", false},
+    {"CODEC2", -1, 8000, 8000, 1, 20, "", false}, /* mode=2400 */
     {"telephone-event", 101, 8000, 8000, 1, 20, "0-15", false},
     {"CelB", 25, 90000, 0, 1, 0, "", true},
     {"JPEG", 26, 90000, 0, 1, 0, "", true},
@@ -250,7 +253,8 @@ bool sdp_codec_is_same(const struct sdp_codec *a, const struct sdp_codec *b)
 	static const struct {
 		const char *codec, *param, *absent;
 	} decides[] = {{"AMR", "octet-align", "0"}, {"AMR-WB", "octet-align", "0"}, {"AMR", "interleaving", ""},
-	    {"AMR-WB", "interleaving", ""}, {"iLBC", "mode", "30"}, {"G7221", "bitrate", ""}};
+	    {"AMR-WB", "interleaving", ""}, {"iLBC", "mode", "30"}, {"G7221", "bitrate", ""},
+	    {"CODEC2", "mode", "2400"}};
 	struct sv name = sv_of(a->name), va, vb;
 
 	if (!sv_isi(name, b->name) || a->clock_hz != b->clock_hz || a->channels != b->channels)

@@ -56,22 +56,35 @@ static void codecs_of_line(const struct sdp *s, const struct sdp_media *m, struc
 /* The frame of a codec that has only one: ptime is a multiple of it. */
 static unsigned frame_ms(const struct sdp_codec *c)
 {
+	static const char *const of_20_ms[] = {"GSM", "AMR", "AMR-WB", "speex", "G7221"};
 	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
-	struct sv mode;
-	if (sv_isi(sv_of(c->name), "iLBC"))
+	struct sv name = sv_of(c->name), mode;
+	if (sv_isi(name, "iLBC"))
 		return sdp_fmtp_get(sv_of(c->fmtp), "mode", &mode) && sv_is(mode, "20") ? 20 : 30;
+	if (sv_isi(name, "CODEC2"))
+		return sdp_fmtp_get(sv_of(c->fmtp), "mode", &mode) && !sv_is(mode, "2400") && !sv_is(mode, "3200") ? 40
+		                                                                                                   : 20;
+	for (size_t i = 0; i < ARRAY_COUNT(of_20_ms); i++)
+		if (sv_isi(name, of_20_ms[i]))
+			return 20;
 	return k && k->ptime_ms % 20 ? k->ptime_ms : 10;
+}
+/* Opus packets are of 10 ms or of whole 20 ms (RFC 7587 section 4.2, as an encoder makes them). */
+static bool is_ptime_odd(const struct sdp_codec *c, unsigned ms)
+{
+	return sv_isi(sv_of(c->name), "opus") && ms > 10 && ms % 20 != 0;
 }
 uint16_t sdp_ptime_default(const struct sdp_policy *p, const struct sdp_codec *c)
 {
 	const struct sdp_known *k = sdp_known_find(sv_of(c->name), c->clock_hz);
 	unsigned frame = frame_ms(c), ms = p->ptime_ms ? p->ptime_ms : k ? k->ptime_ms : 20;
-	return (uint16_t)(ms % frame ? frame : ms);
+	return (
+	    uint16_t)(ms % frame || is_ptime_odd(c, ms) ? (frame < 20 && k && k->ptime_ms ? k->ptime_ms : frame) : ms);
 }
 static bool is_ptime_possible(const struct sdp_codec *c, unsigned ms)
 {
 	unsigned unit = frame_ms(c);
-	return ms >= unit && ms <= 120 && ms % unit == 0;
+	return ms >= unit && ms <= 120 && ms % unit == 0 && !is_ptime_odd(c, ms);
 }
 /* ours: what the preference named, 0 = nothing. */
 static uint16_t choose_ptime(
@@ -80,8 +93,9 @@ static uint16_t choose_ptime(
 	unsigned ms = ours && is_ptime_possible(c, ours) ? ours : sdp_ptime_default(p, c);
 	if (m->ptime_ms && !p->is_ptime_kept && is_ptime_possible(c, m->ptime_ms))
 		ms = m->ptime_ms;
-	while (m->maxptime_ms && ms > m->maxptime_ms && is_ptime_possible(c, ms - 10))
-		ms -= 10;
+	for (unsigned less = m->maxptime_ms; less && less < ms; less--)
+		if (is_ptime_possible(c, less))
+			return (uint16_t)less;
 	return (uint16_t)ms;
 }
 
@@ -374,7 +388,7 @@ int sdp_match_answer(
 
 void sdp_answer_fmtp(const struct sdp_policy *p, const struct sdp_codec *accepted, char out[SDP_FMTP_MAX])
 {
-	static const char *const decisive[] = {"AMR", "AMR-WB", "iLBC", "G7221"};
+	static const char *const decisive[] = {"AMR", "AMR-WB", "iLBC", "G7221", "CODEC2"};
 	const struct sdp_codec *want = wanted(p->first, accepted);
 	const struct sdp_known *k = sdp_known_find(sv_of(accepted->name), accepted->clock_hz);
 

@@ -82,7 +82,7 @@ class Baresip:
         # baresip listens for TLS on the port after the one for SIP
         self.sip_port, self.ctrl_port, self.rtp_port = free_port(count=2), free_port(), free_port(count=8)
         write_tone(self.dir / "tone.wav", hz)
-        modules = "".join(f"module {m}.so\n" for m in ("g711", "g722", "opus", "aufile", "aubridge", "sndfile"))
+        modules = "".join(f"module {m}.so\n" for m in ("g711", "g722", "g726", "gsm", "opus", "aufile", "aubridge", "sndfile"))
         apps = "module_app contact.so\nmodule_app presence.so\nmodule_app mwi.so\n" if watches else ""
         (self.dir / "config").write_text(
             f"module_path /usr/lib/baresip/modules\n{modules}module_app account.so\n{apps}module_app menu.so\nmodule_app ctrl_tcp.so\n"

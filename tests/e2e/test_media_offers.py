@@ -103,7 +103,7 @@ def test_no_session_description_at_all(sw, phone, events):
 
 # ---- 2. a re-INVITE to what cannot be joined
 @pytest.mark.parametrize("who", ["caller", "callee"])
-@pytest.mark.parametrize("formats", [(9,), (96,), (18,)])
+@pytest.mark.parametrize("formats", [(18,)])
 def test_a_codec_that_cannot_be_joined(sw, phone, who, formats):
     """488, and the session stays as it was."""
     a, b = bridged(phone("1000", hz=500), phone("1001", hz=900), "7653")
@@ -127,14 +127,14 @@ def test_an_application_that_could_not_hear_it(sw, phone):
     a.answered()
     a.talk = Talker(a, a.hz)
     a.talk.hears(700)
-    a.request("INVITE", body=sdp(a.rtp_port, formats=(96,), version=2))
+    a.request("INVITE", body=sdp(a.rtp_port, formats=(18,), version=2))
     a.request("ACK", cseq=int(a.expect(488).get("CSeq").split()[0]))
     a.talk.hears(700)
     a.bye()
 
 
-def test_both_know_what_we_do_not(sw, phone):
-    """G.722 on both sides passes, also when a re-INVITE says it again."""
+def test_both_know_the_same(sw, phone):
+    """G.722 on both sides passes as it is, also when a re-INVITE says it again."""
     a, b = phone("1000"), phone("1001")
     a.invite("7653", sdp(a.rtp_port, formats=(9, 101)))
     b.take(sdp(b.rtp_port, formats=(9, 101)))

@@ -20,6 +20,16 @@ const char *media_wanted_codecs(struct leg *leg, const char *of_profile)
 	return v ? v : of_profile;
 }
 
+/* What the codecs' configuration says of format parameters, where the codec string says nothing. */
+static ON_CTL void fmtp_fill(struct sdp_codecs *list, bool is_offer)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		struct sdp_codec *c = &list->v[i];
+		if (!c->fmtp[0])
+			(void)mctl_codec_fmtp(c->name, c->clock_hz, c->channels, is_offer, c->fmtp, sizeof(c->fmtp));
+	}
+}
+
 int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **out)
 {
 	struct leg_media *m = sound_of(leg)->media;
@@ -38,6 +48,7 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 		mem_free(q);
 		return st;
 	}
+	fmtp_fill(&q->prefs, false);
 	q->p.prefs = &q->prefs;
 	sdp_mode_parse(sv_of(m->negotiation), &q->p.mode);
 	if (mode)
@@ -167,6 +178,7 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 	struct sdp_codecs *list, *theirs = NULL;
 	int st = ST_OK;
 
+	fmtp_fill(&q->prefs, true);
 	if (is_absolute)
 		return ST_OK;
 	list = mem_alloc(2 * sizeof(*list));
@@ -187,8 +199,10 @@ int media_bound_offer(struct leg *leg, struct leg *originator, struct media_poli
 	}
 	if (is_bound && theirs->count) /* nothing but what the originator speaks */
 		has_known = false;
+	/* behind the originator's own, only what is cheap to make of it: another codec is for a codec string to ask for
+	 */
 	for (size_t i = 0; has_known && i < q->prefs.count; i++)
-		if (mctl_codec_is_known(q->prefs.v[i].name))
+		if (theirs->count ? mctl_codec_is_cheap(q->prefs.v[i].name) : mctl_codec_is_known(q->prefs.v[i].name))
 			codecs_add(list, &q->prefs.v[i]);
 	if (st)
 		st = ST_UNSUPPORTED; /* no line of theirs could be answered */

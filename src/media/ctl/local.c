@@ -302,7 +302,7 @@ ON_CTL static struct lring *ring_new(struct lstream *ls, const struct media_code
 	if (!r)
 		return NULL;
 	r->codec = *codec;
-	r->ops = codec_find(codec->name, codec->clock_hz, codec->channels);
+	r->ops = codec_find_rate(codec->name, codec->clock_hz, codec->channels, codec->rate_hz);
 	r->dir = mem_strdup(ls->dir);
 	r->is_shuffled = ls->is_shuffled;
 	r->clock_us = ls->start_us;

@@ -327,6 +327,18 @@ uint64_t mctl_cpu_ns(void)
 	return sum;
 }
 
+bool mctl_codec_fmtp(const char *name, uint32_t clock_hz, unsigned channels, bool is_offer, char *out, size_t cap)
+{
+	const struct codec_ops *ops = codec_find(name, clock_hz, channels);
+	return ops && ops->offer_fmtp && (is_offer || !ops->variant) && !ops->offer_fmtp(ops, out, cap);
+}
+
+bool mctl_codec_is_cheap(const char *name)
+{
+	const struct codec_ops *ops = codec_find(name, 0, 0);
+	return ops && ops->sample_bytes;
+}
+
 bool mctl_codec_is_known(const char *name)
 {
 	return codec_find(name, 0, 0) != NULL;

@@ -426,7 +426,8 @@ ON_CTL static void denied_log(const char *source)
 /* How its sound is stored: in the codec itself or in plain samples, which the media thread then encodes. */
 static int mplay_format_choose(struct mplay *p)
 {
-	const struct codec_ops *ops = codec_find(p->codec.name, p->codec.clock_hz, p->codec.channels);
+	const struct codec_ops *ops =
+	    codec_find_rate(p->codec.name, p->codec.clock_hz, p->codec.channels, p->codec.rate_hz);
 	struct codec_enc enc = {0};
 	int16_t zero = 0;
 	uint8_t byte[4] = {0};

@@ -172,7 +172,7 @@ void record_reported(struct mstream *s, struct rt_record *rec)
 
 static const struct codec_ops *ops_of(const struct media_codec *c)
 {
-	return codec_find(c->name, c->clock_hz, c->channels);
+	return codec_find_rate(c->name, c->clock_hz, c->channels, c->rate_hz);
 }
 
 int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out)

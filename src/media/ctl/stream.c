@@ -193,6 +193,40 @@ ON_CTL static void idle_tell(struct mstream *s)
 		(void)mstream_post(s, &c);
 }
 
+static bool is_on_wire_same(const struct media_codec *a, const struct media_codec *b)
+{
+	return !strcmp(a->name, b->name) && a->clock_hz == b->clock_hz && a->channels == b->channels;
+}
+
+/* A codec that codes at any rate (opus) codes at its partner's: no resampler, and less to do. Not while somebody else
+ * works with its samples. */
+ON_CTL static void rate_follow(struct mstream *s, const struct media_codec *partner)
+{
+	const struct media_codec *c = &s->params.send;
+	const struct codec_ops *ops = codec_find_rate(c->name, c->clock_hz, c->channels, partner->rate_hz);
+	if (!ops || ops->rate_hz != partner->rate_hz || c->rate_hz == ops->rate_hz ||
+	    !is_on_wire_same(c, &s->params.recv) || !list_empty(&s->plays) || !list_empty(&s->records) ||
+	    !list_empty(&s->taps) || !list_empty(&s->spying))
+		return;
+	struct media_params p = s->params;
+	struct rt_coders *coders;
+	p.fmtp = s->fmtp;
+	p.send.rate_hz = p.recv.rate_hz = ops->rate_hz;
+	if (rt_coders_new(&coders, &p))
+		return; /* as it was, with a resampler */
+	s->params.send.rate_hz = s->params.recv.rate_hz = ops->rate_hz;
+	struct rt_cmd cmd = {.kind = RT_C_RATE, .number = ops->rate_hz, .ptr = coders};
+	(void)mstream_post(s, &cmd);
+}
+
+ON_CTL static void rates_meet(struct mstream *a, struct mstream *b)
+{
+	if (is_on_wire_same(&a->params.send, &b->params.send))
+		return;
+	rate_follow(a, &b->params.send);
+	rate_follow(b, &a->params.send);
+}
+
 ON_CTL static void relay_tell(struct mstream *a, struct mstream *b)
 {
 	if (a->is_moving || b->is_moving)
@@ -206,6 +240,7 @@ ON_CTL static void relay_tell(struct mstream *a, struct mstream *b)
 		return;
 	}
 	struct rt_xcode *x[2];
+	rates_meet(a, b);
 	if (xcodes_make(x, &a->params, &b->params)) {
 		log_warning("media: %s and %s cannot be joined any more", a->params.recv.name, b->params.send.name);
 		idle_tell(a);
@@ -256,7 +291,7 @@ void join_apply(struct mstream *s)
 static bool is_same_codec(const struct media_codec *a, const struct media_codec *b)
 {
 	return !strcmp(a->name, b->name) && a->clock_hz == b->clock_hz && a->rate_hz == b->rate_hz &&
-	       a->channels == b->channels && a->ptime_ms == b->ptime_ms;
+	       a->channels == b->channels && a->ptime_ms == b->ptime_ms && a->variant == b->variant;
 }
 
 static bool is_sane(const struct media_codec *c)
@@ -284,14 +319,27 @@ static int codecs_change(struct mstream *s, const struct media_params *p, bool *
 	return ST_OK;
 }
 
-int mstream_set_params(struct mstream *s, const struct media_params *p)
+/* What the caller does not know of a codec: its variant, and the rate that its partner made it code at. */
+static void codec_complete(
+    const struct mstream *s, struct media_codec *c, const struct media_codec *was, const char *fmtp)
 {
+	const struct codec_ops *ops = codec_find(c->name, c->clock_hz, c->channels);
+	c->variant = ops && ops->variant ? ops->variant(fmtp) : 0;
+	if (s->has_params && is_on_wire_same(c, was) && c->rate_hz != was->rate_hz)
+		c->rate_hz = was->rate_hz;
+}
+
+int mstream_set_params(struct mstream *s, const struct media_params *wanted)
+{
+	struct media_params whole = *wanted, *p = &whole;
 	if (s->is_closing)
 		return ST_CLOSED;
 	if (!is_sane(&p->send) || !is_sane(&p->recv))
 		return ST_INVAL;
 	struct rt_coders *coders;
 	struct media_params *copy;
+	codec_complete(s, &p->send, &s->params.send, p->fmtp);
+	codec_complete(s, &p->recv, &s->params.recv, p->fmtp);
 	bool is_other;
 	int st = codecs_change(s, p, &is_other, &coders);
 	if (st)

@@ -129,6 +129,8 @@ const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k)
 		k->pcm_count = s->coders.dec.ops
 		                   ? codec_decode(&s->coders.dec, k->payload, k->n, t->packet_pcm, RT_FRAME_MAX_SAMPLES)
 		                   : ST_UNSUPPORTED;
+	if (!k->was_decoded && s->coders.dec.ops)
+		codec_heed(&s->coders.enc, &s->coders.dec);
 	k->was_decoded = true;
 	return k->pcm_count > 0 ? t->packet_pcm : NULL;
 }

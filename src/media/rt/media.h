@@ -13,6 +13,7 @@ struct media_codec {
 	uint32_t rate_hz;                /* sampling rate */
 	uint8_t channels;
 	uint16_t ptime_ms;
+	uint16_t variant; /* what of the format parameters decides what the bytes mean (codec.h); media/ctl sets it */
 };
 
 /* Whom else than the signalled address a stream may believe (rtp-source of a profile). */

@@ -92,10 +92,14 @@ void coders_close(struct rt_coders *c)
 	codec_dec_close(&c->sent);
 }
 
+static const struct codec_ops *codec_of(const struct media_codec *c)
+{
+	return codec_find_rate(c->name, c->clock_hz, c->channels, c->rate_hz);
+}
+
 int rt_coders_new(struct rt_coders **out, const struct media_params *p)
 {
-	const struct codec_ops *send = codec_find(p->send.name, p->send.clock_hz, p->send.channels);
-	const struct codec_ops *recv = codec_find(p->recv.name, p->recv.clock_hz, p->recv.channels);
+	const struct codec_ops *send = codec_of(&p->send), *recv = codec_of(&p->recv);
 	struct rt_coders *c = mem_zalloc(sizeof(*c));
 	if (!c)
 		return ST_NOMEM;

@@ -337,6 +337,7 @@ enum rt_cmd_kind {
 	RT_C_OPEN,    /* s: taken in */
 	RT_C_MOVE,    /* s goes to thread `to`, which reports RT_R_MOVED */
 	RT_C_PARAMS,  /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
+	RT_C_RATE,    /* number: the sampling rate that its codec is coded at from now on; ptr: its struct rt_coders */
 	RT_C_CRYPT,   /* ptr: struct rt_crypt; NULL: plain */
 	RT_C_FINDER,  /* ptr: struct rt_finder; NULL: what it was opened with */
 	RT_C_WIRE,    /* number: a socket in place of the first one */

@@ -14,7 +14,7 @@
 
 enum {
 	FLOW_MAX = 16384,     /* streams of one thread */
-	RT_PACKET_MAX = 1600, /* bytes; longer datagrams are cut and dropped */
+	RT_PACKET_MAX = 2048, /* bytes (20 ms of L16 at 48 kHz); longer datagrams are cut and dropped */
 	RT_PACKET_ROOM = 64,  /* before a received packet, so that a header can grow */
 	WHEEL_SLOTS = 64,
 	WHEEL_SLOT_US = 2000,

@@ -170,6 +170,13 @@ ON_MEDIA static void stream_params_set(struct rt_stream *s, struct media_params 
 		s->rtcp.next_us = s->t->now_us + 2500000 + rand_below(2500000);
 }
 
+ON_MEDIA static void stream_rate_set(struct rt_stream *s, uint32_t rate_hz, struct rt_coders *c)
+{
+	s->params.send.rate_hz = s->params.recv.rate_hz = rate_hz;
+	stream_coders_set(s, c);
+	stream_plan(s);
+}
+
 ON_MEDIA static void stream_mute(struct rt_stream *s, unsigned bits)
 {
 	s->is_read_muted = bits & 1;
@@ -259,6 +266,9 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		break;
 	case RT_C_PARAMS:
 		stream_params_set(s, c->ptr, c->ptr2);
+		break;
+	case RT_C_RATE:
+		stream_rate_set(s, c->number, c->ptr);
 		break;
 	case RT_C_CRYPT:
 	case RT_C_FINDER:

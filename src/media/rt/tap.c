@@ -11,7 +11,7 @@
 
 static const struct codec_ops *ops_of(const struct media_codec *c)
 {
-	return codec_find(c->name, c->clock_hz, c->channels);
+	return codec_find_rate(c->name, c->clock_hz, c->channels, c->rate_hz);
 }
 
 int rt_pcm_new(struct rt_pcm **out, const struct media_params *p)

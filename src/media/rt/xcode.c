@@ -14,25 +14,26 @@
 struct rt_xcode {
 	const struct codec_ops *from, *to;
 	struct codec_dec own; /* delayed: the stream's has gone on */
-	bool is_one_to_one;
+	bool is_one_to_one, is_free;
 	struct resample *resample;
 	size_t frame; /* samples of the far side's packet */
 	size_t fill;
 	bool was_started;
 	uint32_t src_ts_next, src_clock_hz, ts;
-	int16_t queue[]; /* two frames and a packet */
+	int16_t queue[]; /* two frames and a packet; none when is_free */
 };
 
+/* On the wire; at which rate either side would code it is another matter (opus). */
 static bool is_same_codec(const struct media_codec *a, const struct media_codec *b)
 {
 	return !strcasecmp(a->name, b->name) && a->clock_hz == b->clock_hz && a->channels == b->channels &&
-	       a->rate_hz == b->rate_hz;
+	       a->variant == b->variant;
 }
 
 int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, bool is_delayed)
 {
-	const struct codec_ops *f = codec_find(from->name, from->clock_hz, from->channels);
-	const struct codec_ops *o = codec_find(to->name, to->clock_hz, to->channels);
+	const struct codec_ops *f = codec_find_rate(from->name, from->clock_hz, from->channels, from->rate_hz);
+	const struct codec_ops *o = codec_find_rate(to->name, to->clock_hz, to->channels, to->rate_hz);
 	/* packets of another length are cut anew, where they can be: phones with a fixed frame take no others */
 	bool is_cut_alike = from->ptime_ms == to->ptime_ms || !f;
 	if (is_same_codec(from, to) && is_cut_alike) {
@@ -43,14 +44,15 @@ int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const st
 		return ST_UNSUPPORTED;
 	bool is_one_to_one =
 	    f->rate_hz == o->rate_hz && from->clock_hz == to->clock_hz && from->ptime_ms == to->ptime_ms;
+	bool is_free = is_one_to_one && o->sample_bytes; /* a packet of any length can be sent as it came */
 	size_t frame = codec_frame_samples(o, to->ptime_ms ? to->ptime_ms : 20);
 	if (frame > RT_FRAME_MAX_SAMPLES)
 		return ST_UNSUPPORTED;
 	struct rt_xcode *x =
-	    mem_zalloc(sizeof(*x) + (is_one_to_one ? 0 : (2 * frame + RT_FRAME_MAX_SAMPLES) * sizeof(int16_t)));
+	    mem_zalloc(sizeof(*x) + (is_free ? 0 : (2 * frame + RT_FRAME_MAX_SAMPLES) * sizeof(int16_t)));
 	if (!x)
 		return ST_NOMEM;
-	x->from = f, x->to = o, x->frame = frame, x->is_one_to_one = is_one_to_one;
+	x->from = f, x->to = o, x->frame = frame, x->is_one_to_one = is_one_to_one, x->is_free = is_free;
 	x->src_clock_hz = from->clock_hz ? from->clock_hz : 8000;
 	int st = f->rate_hz == o->rate_hz ? ST_OK : resample_new(&x->resample, f->rate_hz, o->rate_hz, 1);
 	if (!st && is_delayed)
@@ -109,8 +111,8 @@ ON_MEDIA static void xcode_queue_send(struct rt_thread *t, struct rt_xcode *x, s
 	for (; x->fill - at >= x->frame; at += x->frame) {
 		int n =
 		    codec_encode(&to->s->coders.enc, x->queue + at, x->frame, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
-		if (n <= 0) {
-			t->dropped++;
+		if (n <= 0) { /* 0: silence that needs no packet */
+			t->dropped += n < 0;
 			continue;
 		}
 		bool is_going_on = x->was_started && to->out.ts == x->ts;
@@ -155,11 +157,12 @@ void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *
 		t->dropped++;
 		return;
 	}
-	if (x->is_one_to_one) {
+	const int16_t *pcm = x->is_free ? NULL : xcode_samples(t, from, k);
+	/* a codec of frames gets whole ones, whatever the length of the packets that come */
+	if (x->is_free || (pcm && x->is_one_to_one && !x->fill && (size_t)k->pcm_count == x->frame)) {
 		xcode_one_to_one(t, from, to, k);
 		return;
 	}
-	const int16_t *pcm = xcode_samples(t, from, k);
 	if (!pcm)
 		return;
 	size_t got = (size_t)k->pcm_count;

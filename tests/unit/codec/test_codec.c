@@ -106,6 +106,8 @@ static int test_round_trip(void)
 		size_t n = codec_frame_samples(c, c->ptime_ms);
 		int m;
 
+		if (!c->sample_bytes) /* test_codecs.c */
+			continue;
 		for (size_t k = 0; k < n; k++)
 			in[k] = (int16_t)(k * 977 % 65536 - 32768);
 		struct codec_enc e;
@@ -142,7 +144,7 @@ static int test_l16(void)
 	EXPECT_INT(c->encode(NULL, in, 2, out, 4), 4);
 	EXPECT(!memcmp(out, "\x12\x34\xff\xfe", 4));
 	EXPECT_INT(c->decode(NULL, odd, 3, back, 4), ST_PARSE);
-	EXPECT(!codec_find("L16", 11111, 1) && !codec_find("opus", 0, 0) && !codec_find(NULL, 0, 0));
+	EXPECT(!codec_find("L16", 11111, 1) && !codec_find("iLBC", 0, 0) && !codec_find(NULL, 0, 0));
 	return 0;
 }
 

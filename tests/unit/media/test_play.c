@@ -449,7 +449,7 @@ static int test_play_unsupported(void)
 	EXPECT_INT(room_start(1, 1), 0);
 	struct media_params m = peer_params(A);
 	m.send = m.recv = (struct media_codec){
-	    .name = "opus", .pt = 96, .clock_hz = 48000, .rate_hz = 48000, .channels = 2, .ptime_ms = 20};
+	    .name = "SILK", .pt = 96, .clock_hz = 48000, .rate_hz = 48000, .channels = 2, .ptime_ms = 20};
 	EXPECT_INT(mstream_set_params(A->s, &m), ST_OK);
 	EXPECT_INT(mstream_play(A->s, "tone_stream://%(400,0,1000)", 1, NULL), ST_OK);
 	EXPECT_INT(wait_report(A, MEDIA_R_PLAY_DONE, 1), 0);

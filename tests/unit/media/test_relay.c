@@ -108,7 +108,7 @@ static int test_pt_mapping(void)
 	EXPECT_INT(room_start(1, 2), 0);
 	struct media_params pa = peer_params(A), pb = peer_params(B);
 	pa.send = pa.recv = (struct media_codec){
-	    .name = "opus", .pt = 96, .clock_hz = 48000, .rate_hz = 48000, .channels = 2, .ptime_ms = 20};
+	    .name = "SILK", .pt = 96, .clock_hz = 48000, .rate_hz = 48000, .channels = 2, .ptime_ms = 20};
 	pb.send = pb.recv = pa.recv;
 	pb.send.pt = 111, pb.recv.pt = 111;
 	EXPECT_INT(mstream_set_params(A->s, &pa), ST_OK);
@@ -123,7 +123,7 @@ static int test_pt_mapping(void)
 	EXPECT_INT(B->kept[0].n, 4);
 	EXPECT_INT(A->kept[0].pt, 96);
 	EXPECT_INT(A->kept[0].payload[2], 7);
-	/* Opus and PCMU cannot be joined here. */
+	/* SILK and PCMU cannot be joined here. */
 	struct media_params other = peer_params(B);
 	EXPECT_INT(mstream_set_params(B->s, &other), ST_OK);
 	EXPECT_INT(mstream_idle(A->s), ST_OK);

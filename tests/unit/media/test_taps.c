@@ -249,7 +249,7 @@ static int test_codecs(void)
 	EXPECT_INT(hears(B, "AC"), 0);
 	EXPECT_INT(hears(A, "BC"), 0);
 	/* What the engine does not know cannot be listened to. */
-	memcpy(c.send.name, "opus", 5), c.recv = c.send;
+	memcpy(c.send.name, "SILK", 5), c.recv = c.send;
 	EXPECT_INT(mstream_set_params(C->s, &c), ST_OK);
 	EXPECT_INT(wait_report(C, MEDIA_R_TAP_DONE, 1), 0);
 	EXPECT_INT(report_last(C, MEDIA_R_TAP_DONE)->status, ST_UNSUPPORTED);

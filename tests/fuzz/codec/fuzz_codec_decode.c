@@ -1,0 +1,38 @@
+/* The first byte says which codec and how long packets are, the rest is cut into them and decoded by one decoder:
+ * nothing is written past the end. Parser: codec (every codec's decode, recover and plc) */
+#include "codec/codec.h"
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static int16_t out[CODEC_FRAME_SAMPLES_MAX + 1];
+	size_t count = 0;
+	struct codec_dec d = {0};
+
+	while (codec_at(count))
+		count++;
+	if (size < 2)
+		return 0;
+	const struct codec_ops *c = codec_at(data[0] % count);
+	const char *fmtp = data[1] & 1 ? "octet-align=1; mode=3200" : NULL;
+	size_t step = 1 + (size_t)(data[1] >> 1) * 3;
+	if (codec_dec_open(&d, c, fmtp))
+		return 0;
+	for (size_t at = 2, turn = 0; at < size && turn < 16; at += step, turn++) {
+		size_t n = size - at < step ? size - at : step, cap = turn % 4 == 3 ? 100 : CODEC_FRAME_SAMPLES_MAX;
+		out[cap] = 12345;
+		int got = codec_decode(&d, data + at, n, out, cap);
+		if (got > (int)cap || out[cap] != 12345)
+			abort();
+		if (d.ops->wish)
+			(void)d.ops->wish(d.state);
+		if (turn % 5 == 4)
+			(void)codec_recover(&d, data + at, n, out, c->rate_hz / 50);
+		if (turn % 5 == 3)
+			(void)codec_conceal(&d, out, c->rate_hz / 50);
+	}
+	codec_dec_close(&d);
+	return 0;
+}
