@@ -342,6 +342,15 @@ static void gcm_iv_rtcp(const struct half *h, uint32_t ssrc, uint32_t index, uin
 		iv[i] ^= h->salt[i];
 }
 
+/* Of what is sent nobody is pushed out: who came back would begin at index 0 again, two packets under one keystream. */
+static struct source *source_start(struct srtp *c, uint32_t ssrc)
+{
+	for (int i = 0; i < SRTP_SSRCS_MAX; i++)
+		if (!c->sources[i].is_used)
+			return source_add(c, ssrc);
+	return NULL;
+}
+
 int srtp_seal(struct srtp *c, uint8_t *p, size_t n)
 {
 	const struct suite *k = &suites[c->suite];
@@ -352,8 +361,8 @@ int srtp_seal(struct srtp *c, uint8_t *p, size_t n)
 	uint32_t ssrc = get32(p + 8);
 	uint16_t seq = (uint16_t)(p[2] << 8 | p[3]);
 	struct source *s = source_find(c, ssrc);
-	if (!s)
-		s = source_add(c, ssrc);
+	if (!s && !(s = source_start(c, ssrc)))
+		return ST_LIMIT;
 	struct window last = {.top = s->out_index, .is_started = s->is_out_started};
 	uint64_t index = index_guess(&last, seq);
 	if (index > INDEX_LAST)
@@ -419,8 +428,8 @@ int srtp_seal_rtcp(struct srtp *c, uint8_t *p, size_t n)
 		return ST_PARSE;
 	uint32_t ssrc = get32(p + 4);
 	struct source *s = source_find(c, ssrc);
-	if (!s)
-		s = source_add(c, ssrc);
+	if (!s && !(s = source_start(c, ssrc)))
+		return ST_LIMIT;
 	if (s->rtcp_out_index >= RTCP_INDEX_LAST)
 		return ST_LIMIT;
 	uint32_t index = ++s->rtcp_out_index;
