@@ -68,6 +68,17 @@ static int tag_read(struct sv text, uint32_t *out)
 	return ST_OK;
 }
 
+/* RFC 4568 9.2: letters, digits, underscores. */
+static bool is_suite(struct sv v)
+{
+	for (size_t i = 0; i < v.n; i++) {
+		char c = v.p[i];
+		if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '_')
+			return false;
+	}
+	return v.n > 0;
+}
+
 int sdp_crypto_read(struct sv value, struct sdp_crypto *out)
 {
 	*out = (struct sdp_crypto){0};
@@ -78,7 +89,7 @@ int sdp_crypto_read(struct sv value, struct sdp_crypto *out)
 	if (st)
 		return st;
 	out->suite = sdp_word(&rest);
-	if (!out->suite.n)
+	if (!is_suite(out->suite))
 		return ST_PARSE;
 	st = params_read(sdp_word(&rest), out);
 	while (st == ST_OK && (word = sdp_word(&rest)).n)

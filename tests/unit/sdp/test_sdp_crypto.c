@@ -20,8 +20,8 @@ static int test_read(void)
 static int test_refused(void)
 {
 	static const char *const bad[] = {"", "1", "1 X", "0 X inline:" KEY, "1000000000 X inline:" KEY,
-	    "-1 X inline:" KEY, "x X inline:" KEY, "1 X inline:", "1 X inline:!!", "1 X uri:" KEY, "1 X " KEY,
-	    "1 X inline:" KEY KEY, "1 X inline:" KEY "|", "1 X inline:" KEY "|0", "1 X inline:" KEY "|2^0",
+	    "-1 X inline:" KEY, "x X inline:" KEY, "1 X-Y inline:" KEY, "1 X inline:", "1 X inline:!!", "1 X uri:" KEY,
+	    "1 X " KEY, "1 X inline:" KEY KEY, "1 X inline:" KEY "|", "1 X inline:" KEY "|0", "1 X inline:" KEY "|2^0",
 	    "1 X inline:" KEY "|2^49", "1 X inline:" KEY "|99999999999999999999999"};
 	static const char *const other[] = {"1 X inline:" KEY "|1:4", "1 X inline:" KEY "|2^20|1:4",
 	    "1 X inline:" KEY ";inline:" KEY, "1 X inline:" KEY " KDR=1", "1 X inline:" KEY " UNENCRYPTED_SRTP",
