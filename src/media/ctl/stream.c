@@ -284,6 +284,31 @@ static int codecs_change(struct mstream *s, const struct media_params *p, bool *
 	return ST_OK;
 }
 
+/* A new one, for the codec there is; what was in the old one is a few frames. */
+ON_CTL static int jitter_tell(struct mstream *s)
+{
+	struct rt_jitter *j = NULL;
+	struct rt_cmd c = {.kind = RT_C_JITTER};
+	int st = !s->jitter.len_ms || !s->has_params ? ST_OK : rt_jitter_new(&j, &s->params.recv, &s->jitter);
+	if (st || (!j && !s->has_jitter))
+		return st;
+	c.ptr = j;
+	s->has_jitter = j;
+	return mstream_post(s, &c);
+}
+
+int mstream_set_jitter(struct mstream *s, const struct media_jitter_conf *conf)
+{
+	struct media_jitter_conf was = s->jitter;
+	if (s->is_closing)
+		return ST_CLOSED;
+	s->jitter = *conf;
+	int st = jitter_tell(s);
+	if (st)
+		s->jitter = was;
+	return st;
+}
+
 int mstream_set_params(struct mstream *s, const struct media_params *p)
 {
 	if (s->is_closing)
@@ -319,6 +344,7 @@ int mstream_set_params(struct mstream *s, const struct media_params *p)
 	struct rt_cmd c = {.kind = RT_C_PARAMS, .ptr = copy, .ptr2 = coders};
 	(void)mstream_post(s, &c);
 	if (is_other) {
+		(void)jitter_tell(s);
 		join_apply(s);
 		taps_params_changed(s);
 	}

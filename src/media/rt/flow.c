@@ -133,12 +133,9 @@ const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k)
 	return k->pcm_count > 0 ? t->packet_pcm : NULL;
 }
 
-ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+void flow_audio(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
 {
 	struct rt_stream *s = f->s;
-	f->in_media++;
-	if (s->dtmf_in.is_active)
-		dtmf_in_flush(s);
 	if (f->is_read_tapped && !s->is_read_muted)
 		record_tap_read(s, k);
 	switch ((enum flow_how)f->how) {
@@ -157,6 +154,17 @@ ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 		pcm_in(t, s, k);
 		break;
 	}
+}
+
+ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+{
+	f->in_media++;
+	if (f->s->dtmf_in.is_active)
+		dtmf_in_flush(f->s);
+	if (k->pt == f->recv_pt)
+		flow_audio(t, f, k);
+	else
+		jitter_in(f->s, k);
 }
 
 ON_MEDIA static void event_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
@@ -278,6 +286,8 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 	    .pt = pk.pt,
 	    .has_marker = pk.is_marked};
 	if (k.pt == f->recv_pt)
+		audio_in(t, f, &k);
+	else if (k.pt == f->jitter_pt)
 		audio_in(t, f, &k);
 	else if (k.pt == f->recv_dtmf_pt)
 		event_in(t, f, &k);

@@ -56,6 +56,15 @@ enum media_report_kind {
 	MEDIA_R_RTCP,         /* rtcp, addr: a report came or was sent; only while mctl_rtcp_watch is on */
 	MEDIA_R_CLOSED        /* last report of a stream; ports are free, statistics are final */
 };
+/* A jitter buffer for what comes (rtp/jbuf.h). */
+struct media_jitter_conf {
+	unsigned len_ms;   /* 0 = none */
+	unsigned max_ms;   /* at least len_ms */
+	unsigned drift_ms; /* so far over what is needed the delay may grow; 0 = a packet */
+	bool has_bridges;  /* also packets that are relayed as they are; else those go at once */
+	bool is_paused;    /* packets go at once */
+	bool conceals;     /* what is lost is made up; else silence */
+};
 struct media_stats {
 	uint64_t in_packets, in_bytes, in_media_packets, in_skip_packets, in_dtmf_packets, in_cng_packets,
 	    in_flush_packets, in_wrong_source_packets;
@@ -63,6 +72,10 @@ struct media_stats {
 	uint64_t in_lost_packets, in_jitter_us, in_jitter_max_us;
 	uint32_t rtcp_packets, rtcp_octets; /* of the peer's last SR */
 	uint32_t in_ssrc, out_ssrc;
+	struct { /* of the jitter buffer; all zero without one */
+		uint64_t taken, late, twice, lost, dropped, waits, slower, faster, resets;
+		uint32_t depth_ms, depth_max_ms, frame_ms;
+	} jb;
 };
 struct media_rtcp { /* one RTCP report, as it is on the wire */
 	uint64_t sr_ntp;

@@ -297,6 +297,13 @@ struct rt_delay;
 ANY int rt_delay_new(struct rt_delay **out, unsigned delay_ms, unsigned bytes_per_ms /* of the codec */);
 ANY void rt_delay_free(struct rt_delay *d);
 
+/* A jitter buffer for what a stream receives: made by control for its codec; the media thread's from RT_C_JITTER on,
+ * where it goes in place of the one before. */
+struct rt_jitter;
+ANY int rt_jitter_new(
+    struct rt_jitter **out, const struct media_codec *recv, const struct media_jitter_conf *conf); /* ST_INVAL */
+ANY void rt_jitter_free(struct rt_jitter *j);
+
 /* ---- copies of packets (capture.c) ---- */
 struct rt_captured {
 	bool is_outgoing, is_rtcp, is_stream /* it went over TCP or the like */;
@@ -330,6 +337,7 @@ enum rt_cmd_kind {
 	RT_C_CRYPT,   /* ptr: struct rt_crypt; NULL: plain */
 	RT_C_FINDER,  /* ptr: struct rt_finder; NULL: what it was opened with */
 	RT_C_WIRE,    /* number: a socket in place of the first one */
+	RT_C_JITTER,  /* ptr: struct rt_jitter; NULL: none */
 	RT_C_TIMEOUT, /* number: ms */
 	RT_C_IDLE,
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */

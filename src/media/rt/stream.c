@@ -24,7 +24,7 @@ int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, const struct 
 	s->rtcp_fd = rtcp_fd;
 	s->finder = s->first_finder = finder;
 	f->fd = rtp_fd, f->to = FLOW_NONE;
-	f->recv_pt = f->recv_dtmf_pt = f->send_pt = f->send_dtmf_pt = f->cn_pt = -1;
+	f->recv_pt = f->jitter_pt = f->recv_dtmf_pt = f->send_pt = f->send_dtmf_pt = f->cn_pt = -1;
 	f->send_clock_hz = 8000, f->send_frame_ticks = 160;
 	f->out.ssrc = rand_u32(), f->out.ts = rand_u32(), f->out.seq = (uint16_t)(rand_u32() & 0x7fff);
 	*out = s;
@@ -33,6 +33,7 @@ int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, const struct 
 
 void rt_stream_free(struct rt_stream *s)
 {
+	rt_jitter_free(s->jitter);
 	coders_close(&s->coders);
 	mem_free(s);
 }
@@ -65,6 +66,7 @@ void rt_stream_stats(const struct rt_stream *s, struct media_stats *out)
 	    .in_ssrc = s->seq.ssrc,
 	    .out_ssrc = f->out.ssrc,
 	};
+	jitter_stats(s, out);
 }
 
 unsigned stream_frame_us(const struct rt_stream *s)
@@ -100,6 +102,7 @@ void stream_plan(struct rt_stream *s)
 		bool is_changed = s->is_changed[RT_READ] || s->peer->is_changed[RT_WRITE];
 		f->how = s->delay ? HOW_DELAY : is_changed ? HOW_PCM : s->xcode ? HOW_XCODE : HOW_DIRECT;
 	}
+	jitter_plan(s);
 }
 
 ON_MEDIA static void stream_unjoin_half(struct rt_stream *s)
@@ -265,6 +268,9 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	case RT_C_WIRE:
 		plug_cmd(s, c);
 		break;
+	case RT_C_JITTER:
+		jitter_set(s, c->ptr);
+		break;
 	case RT_C_TIMEOUT:
 		s->timeout_ms = c->number, s->is_timeout_told = false;
 		s->timeout_since_us = t->now_us;
@@ -325,6 +331,8 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 void stream_tick(struct rt_stream *s)
 {
 	bool is_taken = false;
+	if (s->tick_needs & TICK_JITTER)
+		jitter_tick(s);
 	if (s->tick_needs & TICK_DTMF)
 		is_taken = dtmf_out_tick(s);
 	if (s->tick_needs & TICK_PLAY && !is_taken)
