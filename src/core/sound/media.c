@@ -71,6 +71,9 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->is_late_told = c->is_late_told || m->is_late;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
 	sound_of(leg)->media = m;
+	if (c->jitterbuffer && *c->jitterbuffer && !vars_get(leg->vars, "jitterbuffer_msec"))
+		leg_var_set_text(leg, "jitterbuffer_msec", c->jitterbuffer);
+	m->rtcp_interval_ms = c->rtcp_interval_ms;
 	leg->is_late_told = m->is_late_told;
 	return ST_OK;
 }
@@ -248,6 +251,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	m->is_proxied = false;
 	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
 	p.is_rtcp_mux = plan->is_rtcp_mux;
+	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 	media_source_policy(leg, &p);
 	st = mstream_set_params(m->stream, &p);
@@ -259,6 +263,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	m->has_events = plan->dtmf_send_pt >= 0;
 	m->is_on_hold = plan->is_hold || m->is_held_by_us || !p.may_recv;
 	media_timeout_apply(leg);
+	media_jitter_apply(leg);
 	media_vars_plan(leg, m, plan);
 	leg_parts_stream(leg); /* how its digits travel may have changed */
 	return ST_OK;

@@ -32,6 +32,7 @@ struct media_params {
 	const char *fmtp;        /* the far side's format parameters of send; NULL = none; read during the call only */
 	bool may_send, may_recv; /* direction: hold is may_send && !may_recv ... */
 	bool is_rtcp_mux;
+	unsigned rtcp_interval_ms; /* between reports, about; 0 = 5 s */
 	bool is_raw; /* packets go to the peer as they are, of whatever payload type; nothing of our own is sent */
 	enum media_source_mode source_mode;
 	bool is_remote_hidden; /* remote_rtp cannot be reached from here: its packets come from an address nobody knows
@@ -71,6 +72,10 @@ struct media_stats {
 	    in_flush_packets, in_wrong_source_packets;
 	uint64_t out_packets, out_bytes, out_dtmf_packets, out_cng_packets;
 	uint64_t in_lost_packets, in_jitter_us, in_jitter_max_us;
+	uint32_t round_trip_us, round_trip_max_us; /* by the peer's reports; 0 = not known */
+	uint64_t out_lost_packets;                 /* as the peer told last */
+	uint32_t out_jitter_us;
+	uint64_t in_bursts;                 /* losses of more than one packet count once */
 	uint32_t rtcp_packets, rtcp_octets; /* of the peer's last SR */
 	uint32_t in_ssrc, out_ssrc;
 	struct { /* of the jitter buffer; all zero without one */

@@ -133,6 +133,8 @@ struct rt_rtcp {
 	int64_t sr_at_us;
 	uint64_t out_packets_told;
 	uint32_t peer_packets, peer_octets;
+	uint32_t round_trip_us, round_trip_max_us, far_jitter;
+	int32_t far_lost;
 	struct addr learned; /* of a learned source */
 	bool is_filtered;
 	unsigned wrong_run;
