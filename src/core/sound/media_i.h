@@ -39,6 +39,7 @@ struct leg_media {
 	const char *dtmf_told;          /* what the variable dtmf_type holds as a report; NULL: not that */
 	enum media_own_digits own_digits;
 	bool is_jitter_paused;
+	bool has_vad; /* the profile's vad: of what comes */
 	bool has_events;       /* telephone-event is agreed on */
 	bool is_offer_open;    /* our offer waits for its answer */
 	bool is_on_hold;       /* no audio is expected: the timeout on hold counts */
@@ -85,6 +86,11 @@ ON_CTL void media_vars_jitter(struct leg *leg, const struct media_stats *s);
 /* quality.c: how often reports are sent, 0 = as RFC 3550 says; what they and the counters say of the call. */
 ON_CTL unsigned media_rtcp_interval_ms(struct leg *leg);
 ON_CTL void media_vars_quality(struct leg *leg, const struct media_stats *s);
+
+/* talk.c */
+ON_CTL void media_talk_apply(struct leg *leg); /* as the variables and the profile say, when media was agreed on */
+ON_CTL void media_talk_tell(struct leg *leg, bool is_talking);
+ON_CTL void media_rtcp_tell(struct leg *leg, const struct media_rtcp *r);
 
 /* Whom the stream may believe, p->remote_rtp being known: the profile's mode or the leg's variables. */
 ON_CTL void media_source_policy(struct leg *leg, struct media_params *p);

@@ -112,6 +112,8 @@ ON_CTL int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *
 ON_CTL int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *conf, uint32_t *id_out);
 /* Digits heard in the audio: MEDIA_R_DTMF with is_inband. */
 ON_CTL int mstream_detect_dtmf(struct mstream *s, bool is_on);
+/* MEDIA_R_TALK and _NOTALK as the phone's user speaks. */
+ON_CTL int mstream_detect_voice(struct mstream *s, bool is_on);
 ON_CTL int mstream_tap_stop(struct mstream *s, uint32_t id); /* s: the target, for a spy. ST_NOTFOUND */
 /* Digits that come as telephone-events go on to the peer as tones (read), or those that go out to the phone do (write).
  */

@@ -32,6 +32,7 @@ struct media_params {
 	const char *fmtp;        /* the far side's format parameters of send; NULL = none; read during the call only */
 	bool may_send, may_recv; /* direction: hold is may_send && !may_recv ... */
 	bool is_rtcp_mux;
+	bool tells_rtcp; /* MEDIA_R_RTCP of this stream, whoever else watches */
 	unsigned rtcp_interval_ms; /* between reports, about; 0 = 5 s */
 	bool is_raw; /* packets go to the peer as they are, of whatever payload type; nothing of our own is sent */
 	enum media_source_mode source_mode;
@@ -51,6 +52,8 @@ enum media_report_kind {
 	MEDIA_R_LEARNED,      /* media goes to another address than before without new parameters: addr */
 	MEDIA_R_TIMEOUT,      /* no RTP for the configured time */
 	MEDIA_R_DTMF_SENT,    /* the queue of digits to send ran empty */
+	MEDIA_R_TALK,         /* the phone's user speaks (mstream_detect_voice) */
+	MEDIA_R_NOTALK,       /* and no more */
 	MEDIA_R_TAP_DONE,     /* id; status: ST_OK ended by itself, ST_CANCELLED stopped, else error */
 	MEDIA_R_TAP_EVENT,    /* id; what a watch waits for came */
 	MEDIA_R_STATS,        /* answer to mstream_stats_ask */

@@ -6,6 +6,7 @@
 #include "codec/codec.h"
 #include "dsp/noise.h"
 #include "dsp/tonedet.h"
+#include "dsp/vad.h"
 #include "media/rt/media.h"
 #include <stdatomic.h>
 #include <stddef.h>
@@ -288,6 +289,11 @@ struct rt_dtmf_watch {
 	struct dtmf_det *det;
 	struct resample *to_8k; /* NULL: it is */
 };
+struct rt_voice_watch {
+	struct rt_tap tap;
+	struct vad vad;
+};
+ANY int rt_voice_watch_new(struct rt_voice_watch **out, const struct media_params *p);
 ANY int rt_dtmf_watch_new(struct rt_dtmf_watch **out, const struct media_params *p);
 ANY int rt_level_new(struct rt_level **out, const struct media_params *p, const struct media_level *level);
 

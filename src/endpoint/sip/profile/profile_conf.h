@@ -51,7 +51,7 @@ struct profile_conf {
 	/* media */
 	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, media_timeout_ms, media_hold_timeout_ms,
 	    dtmf_duration;
-	char *rtp_source, *jitterbuffer;
+	char *rtp_source, *jitterbuffer, *vad;
 	unsigned rtcp_interval_ms;
 	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media;
 	/* authentication */
