@@ -161,10 +161,15 @@ ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	f->in_media++;
 	if (f->s->dtmf_in.is_active)
 		dtmf_in_flush(f->s);
-	if (k->pt == f->recv_pt)
-		flow_audio(t, f, k);
-	else
-		jitter_in(f->s, k);
+	flow_audio(t, f, k);
+}
+
+ON_MEDIA static void buffered_in(struct rt_flow *f, struct pkt *k)
+{
+	f->in_media++;
+	if (f->s->dtmf_in.is_active)
+		dtmf_in_flush(f->s);
+	jitter_in(f->s, k);
 }
 
 ON_MEDIA static void event_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
@@ -288,7 +293,7 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 	if (k.pt == f->recv_pt)
 		audio_in(t, f, &k);
 	else if (k.pt == f->jitter_pt)
-		audio_in(t, f, &k);
+		buffered_in(f, &k);
 	else if (k.pt == f->recv_dtmf_pt)
 		event_in(t, f, &k);
 	else if (k.pt == f->cn_pt)

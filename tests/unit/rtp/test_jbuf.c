@@ -125,6 +125,7 @@ static int test_networks(void)
 	    {.name = "everything", .jitter_ms = 60, .loss_percent = 10, .burst = 2, .late_percent = 5, .twice_percent = 5, .skew_ppm = 200,
 	        .played_min = 780, .lost_max = 200, .waits_max = 100, .delay_max_ms = 260},
 	};
+	bool all_good = true;
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		const struct network *w = &rows[i];
 		struct jbuf *j;
@@ -136,12 +137,13 @@ static int test_networks(void)
 		int bad = play(j, count, 0xffff0000u, &p);
 		jbuf_free(j);
 		bool is_good = !bad && p.packets * 1000 >= w->played_min * PACKETS && p.lost * 1000 <= w->lost_max * PACKETS &&
-		               p.waits * 1000 <= (w->waits_max ? w->waits_max * PACKETS : 3 * 1000u) && p.delay_ms <= w->delay_max_ms;
+		               p.waits * 1000 <= (w->waits_max ? w->waits_max * PACKETS : 12 * 1000u) /* at its end as well */ && p.delay_ms <= w->delay_max_ms;
 		if (!is_good)
 			printf("# %s: %u packets, %u lost, %u waited, %u none, %u faster, delay %u ms\n", w->name, p.packets, p.lost,
 			    p.waits, p.none, p.faster, p.delay_ms);
-		EXPECT(is_good);
+		all_good &= is_good;
 	}
+	EXPECT(all_good);
 	return 0;
 }
 
