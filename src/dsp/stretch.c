@@ -17,7 +17,8 @@ static double alike(const int16_t *a, const int16_t *b, size_t n, size_t stride)
 
 size_t stretch_cut(int16_t *pcm, size_t n, uint32_t rate_hz)
 {
-	size_t lag_min = rate_hz / LAG_MIN_HZ, lag_max = rate_hz / LAG_MAX_HZ, stride = rate_hz > 8000 ? rate_hz / 8000 : 1;
+	size_t lag_min = rate_hz / LAG_MIN_HZ, lag_max = rate_hz / LAG_MAX_HZ,
+	       stride = rate_hz > 8000 ? rate_hz / 8000 : 1;
 	if (lag_max > n / 2)
 		lag_max = n / 2;
 	if (!lag_min || lag_max <= lag_min)

@@ -8,8 +8,8 @@
 struct vad {
 	uint32_t block; /* samples of 10 ms */
 	uint32_t fill;
-	uint64_t sum;   /* of squares */
-	double floor;   /* mean square of the noise */
+	uint64_t sum;         /* of squares */
+	double floor;         /* mean square of the noise */
 	unsigned loud, quiet; /* blocks in a row */
 	bool is_talking;
 };

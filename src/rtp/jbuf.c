@@ -4,6 +4,7 @@
  * clocks that differ are one thing. A hole with packets behind it is a loss; where packets go on numbered in a row, the
  * source was silent (DTX), which is no loss. After HOLD_MS without a packet nobody talks: it fills anew. */
 #include "rtp/jbuf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "rtp/rtp.h"
 
@@ -24,9 +25,9 @@ struct jbuf {
 	bool has_source, is_running, has_played;
 	uint16_t played_seq;
 	int64_t filling_since_us;
-	uint32_t waited;     /* ticks made up in hope */
-	uint32_t empty;      /* of these without anything in between */
-	uint32_t more;       /* ticks by which packets were late */
+	uint32_t waited; /* ticks made up in hope */
+	uint32_t empty;  /* of these without anything in between */
+	uint32_t more;   /* ticks by which packets were late */
 	uint32_t least, most /* depth in this window */, window;
 	unsigned faster_due;
 	unsigned wild_run;
@@ -222,7 +223,7 @@ static void pace(struct jbuf *j, uint32_t d)
 /* Enough lies there to begin, or it has waited long enough for more. */
 static bool is_filled(struct jbuf *j, int64_t now_us)
 {
-	return j->count && (depth(j) >= j->len || now_us - j->filling_since_us >= (int64_t)j->conf.len_ms * 1000);
+	return j->count && (depth(j) >= j->len || now_us - j->filling_since_us >= clock_us_of_ms(j->conf.len_ms));
 }
 
 static enum jbuf_get wait_more(struct jbuf *j)

@@ -45,8 +45,8 @@ ANY enum jbuf_put jbuf_put(struct jbuf *j, const struct jbuf_packet *p, int64_t 
 enum jbuf_get {
 	JBUF_NONE,   /* it fills, or nobody talks: no sound */
 	JBUF_PACKET, /* out */
-	JBUF_LOST,   /* a frame that will not come: make it up; out, when has_next, is the packet right after it (FEC) */
-	JBUF_WAIT    /* a frame more than the source made: make it up; what is due comes later */
+	JBUF_LOST, /* a frame that will not come: make it up; out, when has_next, is the packet right after it (FEC) */
+	JBUF_WAIT  /* a frame more than the source made: make it up; what is due comes later */
 };
 struct jbuf_out {
 	struct jbuf_packet packet;

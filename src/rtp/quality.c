@@ -1,6 +1,6 @@
-/* R starts at 93.2, what nothing disturbs. The delay costs Id (the simplification of G.107 that R. Cole and J. Rosenbluth
- * published), codec and loss cost Ie-eff: Ie of the codec alone, and how fast loss spoils it (Bpl), from appendix I of
- * G.113. */
+/* R starts at 93.2, what nothing disturbs. The delay costs Id (the simplification of G.107 that R. Cole and J.
+ * Rosenbluth published), codec and loss cost Ie-eff: Ie of the codec alone, and how fast loss spoils it (Bpl), from
+ * appendix I of G.113. */
 #include "rtp/quality.h"
 #include <stddef.h>
 #include <strings.h>
@@ -9,8 +9,14 @@ static const struct {
 	const char *codec;
 	double ie, bpl;
 } codecs[] = {
-    {"G729", 11, 19}, {"G723", 15, 16.1}, {"GSM", 20, 10}, {"iLBC", 11, 32}, {"AMR", 5, 10}, {"G726-32", 7, 10},
-    {"speex", 11, 19}, {"opus", 0, 20},
+    {"G729", 11, 19},
+    {"G723", 15, 16.1},
+    {"GSM", 20, 10},
+    {"iLBC", 11, 32},
+    {"AMR", 5, 10},
+    {"G726-32", 7, 10},
+    {"speex", 11, 19},
+    {"opus", 0, 20},
 };
 enum { BPL_PLAIN_X10 = 43, BPL_CONCEALED_X10 = 251 }; /* of G.711 */
 

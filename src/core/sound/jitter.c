@@ -54,7 +54,9 @@ static ON_CTL int apply(struct leg *leg, const char *text)
 	const char *conceals = vars_get(leg->vars, "rtp_jitter_buffer_plc");
 
 	if (st) {
-		leg_log(leg, LOG_WARNING, "jitterbuffer_msec: \"%s\": LEN[:MAX[:DRIFT]] in milliseconds, or packets (3p); LEN %d to %d, 0: none",
+		leg_log(leg, LOG_WARNING,
+		    "jitterbuffer_msec: \"%s\": LEN[:MAX[:DRIFT]] in milliseconds, or packets (3p); LEN %d to %d, 0: "
+		    "none",
 		    text, LEN_MIN_MS, LEN_MAX_MS);
 		return st;
 	}

@@ -20,9 +20,9 @@ struct leg_media_conf {
 	enum media_source_mode source_mode; /* rtp-source */
 	const char *nat_acl, *local_acl;    /* apply-nat-acl, local-network-acl; NULL = none */
 	bool passes_telephone_event;
-	const char *jitterbuffer;                     /* auto-jitterbuffer-msec: as if jitterbuffer_msec were set; NULL = none */
-	bool has_vad;                                 /* TALK and NOTALK events of what comes */
-	unsigned rtcp_interval_ms;                    /* 0 = as RFC 3550 says */
+	const char *jitterbuffer;  /* auto-jitterbuffer-msec: as if jitterbuffer_msec were set; NULL = none */
+	bool has_vad;              /* TALK and NOTALK events of what comes */
+	unsigned rtcp_interval_ms; /* 0 = as RFC 3550 says */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms; /* 0 = none; on hold ten times the other where it is 0 */
 	bool is_proxy;                                /* inbound-proxy-media: as if proxy_media were set */
 	bool is_bypass;                               /* inbound-bypass-media: as if bypass_media were set */

@@ -39,7 +39,7 @@ struct leg_media {
 	const char *dtmf_told;          /* what the variable dtmf_type holds as a report; NULL: not that */
 	enum media_own_digits own_digits;
 	bool is_jitter_paused;
-	bool has_vad; /* the profile's vad: of what comes */
+	bool has_vad;          /* the profile's vad: of what comes */
 	bool has_events;       /* telephone-event is agreed on */
 	bool is_offer_open;    /* our offer waits for its answer */
 	bool is_on_hold;       /* no audio is expected: the timeout on hold counts */

@@ -1,11 +1,11 @@
 /* What a call was like, from counters and the far side's reports, in FreeSWITCH's variables: loss, its bursts, jitter,
  * round trip, and the E-model's estimate of what a listener would say (rtp/quality.h). docs/media.md explains each. */
+#include "rtp/quality.h"
 #include "core/leg/leg.h"
 #include "core/sound/media.h"
 #include "core/sound/media_i.h"
 #include "core/sound/sound_i.h"
 #include "core/value/vars.h"
-#include "rtp/quality.h"
 
 enum { INTERVAL_MIN_MS = 1000, INTERVAL_MAX_MS = 60000, DELAY_MIN_MS = 20 };
 

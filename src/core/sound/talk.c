@@ -11,8 +11,8 @@
 void media_talk_apply(struct leg *leg)
 {
 	struct leg_media *m = sound_of(leg)->media;
-	bool is_on = (m->has_vad || leg_var_is_true(leg, "rtp_enable_vad_in")) &&
-	             !leg_var_is_true(leg, "rtp_disable_vad_in");
+	bool is_on =
+	    (m->has_vad || leg_var_is_true(leg, "rtp_enable_vad_in")) && !leg_var_is_true(leg, "rtp_disable_vad_in");
 	int st = mstream_detect_voice(m->stream, is_on);
 	if (is_on && st)
 		leg_log(leg, LOG_WARNING, "no TALK events: %s cannot be decoded here", m->codec.name);

@@ -20,7 +20,7 @@ struct rt_jitter {
 	const struct codec_ops *ops; /* NULL: packets only */
 	struct jbuf *buf;
 	struct plc plc;
-	int64_t due_us;   /* of the packet time that is not taken yet */
+	int64_t due_us;    /* of the packet time that is not taken yet */
 	uint32_t ssrc, ts; /* of what it gives */
 	uint16_t seq;
 	uint32_t frame_ticks;
@@ -143,12 +143,8 @@ ON_MEDIA static void relay_now(struct rt_stream *s, struct pkt *k)
 
 void jitter_in(struct rt_stream *s, struct pkt *k)
 {
-	struct jbuf_packet p = {.payload = k->payload,
-	    .n = k->n,
-	    .ts = k->ts,
-	    .ssrc = k->ssrc,
-	    .seq = k->seq,
-	    .has_marker = k->has_marker};
+	struct jbuf_packet p = {
+	    .payload = k->payload, .n = k->n, .ts = k->ts, .ssrc = k->ssrc, .seq = k->seq, .has_marker = k->has_marker};
 	(void)jbuf_put(s->jitter->buf, &p, s->t->now_us);
 	if (goes_as_packets(s->f) && !holds_packets(s))
 		relay_now(s, k);

@@ -32,7 +32,7 @@ struct media_params {
 	const char *fmtp;        /* the far side's format parameters of send; NULL = none; read during the call only */
 	bool may_send, may_recv; /* direction: hold is may_send && !may_recv ... */
 	bool is_rtcp_mux;
-	bool tells_rtcp; /* MEDIA_R_RTCP of this stream, whoever else watches */
+	bool tells_rtcp;           /* MEDIA_R_RTCP of this stream, whoever else watches */
 	unsigned rtcp_interval_ms; /* between reports, about; 0 = 5 s */
 	bool is_raw; /* packets go to the peer as they are, of whatever payload type; nothing of our own is sent */
 	enum media_source_mode source_mode;

@@ -436,7 +436,8 @@ static int test_vad(void)
 	return 0;
 }
 
-TEST_MAIN({"stretch", test_stretch}, {"vad", test_vad}, {"tone frequency", test_tone_frequency}, {"tgml lengths", test_tgml_lengths}, {"tgml decay", test_tgml_decay},
-    {"tone endless", test_tone_endless}, {"tone oom", test_tone_oom, TEST_OOM}, {"dtmf", test_dtmf},
-    {"resample", test_resample}, {"mix", test_mix}, {"levels", test_levels}, {"tone detector", test_tonedet},
-    {"stock tunes", test_stock_tunes}, {"noise", test_noise}, {"plc", test_plc})
+TEST_MAIN({"stretch", test_stretch}, {"vad", test_vad}, {"tone frequency", test_tone_frequency},
+    {"tgml lengths", test_tgml_lengths}, {"tgml decay", test_tgml_decay}, {"tone endless", test_tone_endless},
+    {"tone oom", test_tone_oom, TEST_OOM}, {"dtmf", test_dtmf}, {"resample", test_resample}, {"mix", test_mix},
+    {"levels", test_levels}, {"tone detector", test_tonedet}, {"stock tunes", test_stock_tunes}, {"noise", test_noise},
+    {"plc", test_plc})

@@ -1,5 +1,5 @@
-/* The jitter buffer against senders that are simulated: each case is a network, and what of it must come out. The quality
- * model by known values. */
+/* The jitter buffer against senders that are simulated: each case is a network, and what of it must come out. The
+ * quality model by known values. */
 #include "base/check.h"
 #include "harness.h"
 #include "rtp/jbuf.h"
@@ -45,7 +45,8 @@ static size_t arrive(const struct network *w)
 	size_t count = 0;
 	unsigned bad = 0;
 	for (unsigned n = 0; n < PACKETS; n++) {
-		int64_t at = (int64_t)n * 20000 * (1000000 - w->skew_ppm) / 1000000 + (w->jitter_ms ? roll(w->jitter_ms * 1000) : 0);
+		int64_t at = (int64_t)n * 20000 * (1000000 - w->skew_ppm) / 1000000 +
+		             (w->jitter_ms ? roll(w->jitter_ms * 1000) : 0);
 		if (bad)
 			bad--;
 		else if (roll(100 * (w->burst ? w->burst : 1)) < w->loss_percent)
@@ -78,7 +79,8 @@ static int play(struct jbuf *j, size_t count, uint32_t ts0, struct played *p)
 			uint8_t bytes[FRAME];
 			memset(bytes, (int)(n & 255), sizeof(bytes));
 			/* numbers skip what was not sent for loss, not for silence: the tables below know */
-			struct jbuf_packet k = {bytes, sizeof(bytes), ts0 + n * FRAME, 7, (uint16_t)(n + 65000), n == 0};
+			struct jbuf_packet k = {
+			    bytes, sizeof(bytes), ts0 + n * FRAME, 7, (uint16_t)(n + 65000), n == 0};
 			(void)jbuf_put(j, &k, now);
 		}
 		struct jbuf_out o;
@@ -86,7 +88,8 @@ static int play(struct jbuf *j, size_t count, uint32_t ts0, struct played *p)
 		case JBUF_PACKET: {
 			int n = (int)((o.packet.ts - ts0) / FRAME);
 			EXPECT(n > last);
-			EXPECT(o.packet.n == FRAME && o.packet.payload[0] == (n & 255) && o.packet.payload[FRAME - 1] == (n & 255));
+			EXPECT(o.packet.n == FRAME && o.packet.payload[0] == (n & 255) &&
+			       o.packet.payload[FRAME - 1] == (n & 255));
 			last = n;
 			p->packets++, p->faster += o.is_faster;
 			p->delay_ms = (unsigned)(now / 1000) - (unsigned)n * 20;
@@ -113,34 +116,77 @@ static int test_networks(void)
 	static const struct network rows[] = {
 	    {.name = "clean", .played_min = 1000, .delay_max_ms = 80},
 	    {.name = "jitter 20", .jitter_ms = 20, .played_min = 1000, .delay_max_ms = 100},
-	    {.name = "jitter 100", .jitter_ms = 100, .played_min = 980, .lost_max = 20, .waits_max = 30, .delay_max_ms = 240},
-	    {.name = "loss 5", .loss_percent = 5, .played_min = 900, .lost_max = 90, .waits_max = 20, .delay_max_ms = 140},
-	    {.name = "loss 20", .loss_percent = 20, .played_min = 700, .lost_max = 260, .waits_max = 60, .delay_max_ms = 240},
-	    {.name = "bursts", .loss_percent = 10, .burst = 5, .played_min = 800, .lost_max = 150, .waits_max = 120, .delay_max_ms = 240},
-	    {.name = "late ones", .late_percent = 20, .played_min = 990, .lost_max = 10, .waits_max = 20, .delay_max_ms = 120},
+	    {.name = "jitter 100",
+	        .jitter_ms = 100,
+	        .played_min = 980,
+	        .lost_max = 20,
+	        .waits_max = 30,
+	        .delay_max_ms = 240},
+	    {.name = "loss 5",
+	        .loss_percent = 5,
+	        .played_min = 900,
+	        .lost_max = 90,
+	        .waits_max = 20,
+	        .delay_max_ms = 140},
+	    {.name = "loss 20",
+	        .loss_percent = 20,
+	        .played_min = 700,
+	        .lost_max = 260,
+	        .waits_max = 60,
+	        .delay_max_ms = 240},
+	    {.name = "bursts",
+	        .loss_percent = 10,
+	        .burst = 5,
+	        .played_min = 800,
+	        .lost_max = 150,
+	        .waits_max = 120,
+	        .delay_max_ms = 240},
+	    {.name = "late ones",
+	        .late_percent = 20,
+	        .played_min = 990,
+	        .lost_max = 10,
+	        .waits_max = 20,
+	        .delay_max_ms = 120},
 	    {.name = "twice", .twice_percent = 50, .played_min = 1000, .delay_max_ms = 80},
 	    {.name = "fast clock", .skew_ppm = 2000, .jitter_ms = 10, .played_min = 1000, .delay_max_ms = 130},
-	    {.name = "slow clock", .skew_ppm = -2000, .jitter_ms = 10, .played_min = 1000, .waits_max = 10, .delay_max_ms = 130},
+	    {.name = "slow clock",
+	        .skew_ppm = -2000,
+	        .jitter_ms = 10,
+	        .played_min = 1000,
+	        .waits_max = 10,
+	        .delay_max_ms = 130},
 	    {.name = "200 ppm", .skew_ppm = 200, .played_min = 1000, .delay_max_ms = 100},
-	    {.name = "everything", .jitter_ms = 60, .loss_percent = 10, .burst = 2, .late_percent = 5, .twice_percent = 5, .skew_ppm = 200,
-	        .played_min = 780, .lost_max = 200, .waits_max = 100, .delay_max_ms = 260},
+	    {.name = "everything",
+	        .jitter_ms = 60,
+	        .loss_percent = 10,
+	        .burst = 2,
+	        .late_percent = 5,
+	        .twice_percent = 5,
+	        .skew_ppm = 200,
+	        .played_min = 780,
+	        .lost_max = 200,
+	        .waits_max = 100,
+	        .delay_max_ms = 260},
 	};
 	bool all_good = true;
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
 		const struct network *w = &rows[i];
 		struct jbuf *j;
 		struct played p;
-		struct jbuf_conf c = {.clock_hz = 8000, .frame_ms = 20, .len_ms = 60, .max_ms = 300, .payload_max = 200};
+		struct jbuf_conf c = {
+		    .clock_hz = 8000, .frame_ms = 20, .len_ms = 60, .max_ms = 300, .payload_max = 200};
 		seed = 4711;
 		EXPECT_INT(jbuf_new(&j, &c), ST_OK);
 		size_t count = arrive(w);
 		int bad = play(j, count, 0xffff0000u, &p);
 		jbuf_free(j);
-		bool is_good = !bad && p.packets * 1000 >= w->played_min * PACKETS && p.lost * 1000 <= w->lost_max * PACKETS &&
-		               p.waits * 1000 <= (w->waits_max ? w->waits_max * PACKETS : 12 * 1000u) /* at its end as well */ && p.delay_ms <= w->delay_max_ms;
+		bool is_good =
+		    !bad && p.packets * 1000 >= w->played_min * PACKETS && p.lost * 1000 <= w->lost_max * PACKETS &&
+		    p.waits * 1000 <= (w->waits_max ? w->waits_max * PACKETS : 12 * 1000u) /* at its end as well */ &&
+		    p.delay_ms <= w->delay_max_ms;
 		if (!is_good)
-			printf("# %s: %u packets, %u lost, %u waited, %u none, %u faster, delay %u ms\n", w->name, p.packets, p.lost,
-			    p.waits, p.none, p.faster, p.delay_ms);
+			printf("# %s: %u packets, %u lost, %u waited, %u none, %u faster, delay %u ms\n", w->name,
+			    p.packets, p.lost, p.waits, p.none, p.faster, p.delay_ms);
 		all_good &= is_good;
 	}
 	EXPECT(all_good);
@@ -236,8 +282,9 @@ static int test_bound(void)
 
 static int test_conf(void)
 {
-	static const struct jbuf_conf rows[] = {{0}, {8000, 20, 5, 200, 0, 20}, {8000, 20, 60, 40, 0, 20}, {8000, 0, 60, 200, 0, 20},
-	    {8000, 20, 60, 20000, 0, 20}, {8000, 20, 60, 200, 0, 0}, {8000, 121, 60, 200, 0, 20}};
+	static const struct jbuf_conf rows[] = {{0}, {8000, 20, 5, 200, 0, 20}, {8000, 20, 60, 40, 0, 20},
+	    {8000, 0, 60, 200, 0, 20}, {8000, 20, 60, 20000, 0, 20}, {8000, 20, 60, 200, 0, 0},
+	    {8000, 121, 60, 200, 0, 20}};
 	struct jbuf *j = NULL;
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
 		EXPECT_INT(jbuf_new(&j, &rows[i]), ST_INVAL);
@@ -253,7 +300,8 @@ static int test_oom(void)
 	return 0;
 }
 
-/* G.107: 93.2 without any impairment is 4.41; what is lost costs more without concealment, in bursts, and with delay. */
+/* G.107: 93.2 without any impairment is 4.41; what is lost costs more without concealment, in bursts, and with delay.
+ */
 static int test_quality(void)
 {
 	struct quality_in in = {.codec = "PCMU", .is_concealed = 1};
@@ -281,5 +329,5 @@ static int test_quality(void)
 	return 0;
 }
 
-TEST_MAIN({"networks", test_networks}, {"dtx", test_dtx}, {"jumps", test_jumps}, {"bound", test_bound}, {"conf", test_conf},
-    {"oom", test_oom, TEST_OOM}, {"quality", test_quality})
+TEST_MAIN({"networks", test_networks}, {"dtx", test_dtx}, {"jumps", test_jumps}, {"bound", test_bound},
+    {"conf", test_conf}, {"oom", test_oom, TEST_OOM}, {"quality", test_quality})
