@@ -105,7 +105,10 @@ class Sender:
             if left > 0:
                 time.sleep(left)
             self.late_max = max(self.late_max, -left)
-            self.sock.sendto(self.packets[i], self.dest)
+            try:
+                self.sock.sendto(self.packets[i], self.dest)
+            except OSError:  # the phone is closed
+                return
 
     def join(self):
         self.thread.join()

@@ -80,9 +80,17 @@ unsigned stream_frame_us(const struct rt_stream *s)
 	return (uint32_t)clock_us_of_ms(ms >= 5 && ms <= RT_PTIME_MAX_MS ? ms : 20);
 }
 
+/* What s receives does not reach that row for now: we keep it back, and when it goes on that is no loss. */
+ON_MEDIA static void unanchor(struct rt_stream *s, uint32_t to)
+{
+	if (to != FLOW_NONE && s->t->flows[to].out.src_ssrc == s->seq.ssrc)
+		s->t->flows[to].out.is_anchored = false;
+}
+
 void stream_plan(struct rt_stream *s)
 {
 	struct rt_flow *f = s->f;
+	uint32_t was_to = f->to;
 	const struct media_params *p = &s->params;
 	if (!s->has_params || !s->t)
 		return;
@@ -107,6 +115,8 @@ void stream_plan(struct rt_stream *s)
 		bool is_changed = s->is_changed[RT_READ] || s->peer->is_changed[RT_WRITE];
 		f->how = s->delay ? HOW_DELAY : is_changed ? HOW_PCM : s->xcode ? HOW_XCODE : HOW_DIRECT;
 	}
+	if (f->how == HOW_NONE || !f->may_take)
+		unanchor(s, was_to), unanchor(s, f->to);
 	jitter_plan(s);
 }
 
