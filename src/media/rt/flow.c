@@ -133,7 +133,7 @@ const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k)
 	return k->pcm_count > 0 ? t->packet_pcm : NULL;
 }
 
-void flow_audio(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+ON_MEDIA static inline void audio_pass(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
 {
 	struct rt_stream *s = f->s;
 	if (f->is_read_tapped && !s->is_read_muted)
@@ -156,12 +156,17 @@ void flow_audio(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
 	}
 }
 
+void flow_audio(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+{
+	audio_pass(t, f, k);
+}
+
 ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
 {
 	f->in_media++;
 	if (f->s->dtmf_in.is_active)
 		dtmf_in_flush(f->s);
-	flow_audio(t, f, k);
+	audio_pass(t, f, k);
 }
 
 ON_MEDIA static void buffered_in(struct rt_flow *f, struct pkt *k)
