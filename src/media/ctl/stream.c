@@ -62,6 +62,17 @@ ON_CTL static int stream_begin(
 	return ST_OK;
 }
 
+/* Told once, until there is one again: calls that are refused come quickly. */
+ON_CTL static void ports_tell(bool are_used_up)
+{
+	static bool was_told;
+	if (are_used_up && !was_told)
+		log_warning(
+		    "media: no RTP port is free between rtp-start-port %u and rtp-end-port %u: calls are refused",
+		    mctl.conf.port_min, mctl.conf.port_max);
+	was_told = are_used_up;
+}
+
 int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg)
 {
 	struct sockets k = {.local = *local, .finder = &rt_finder_learn};
@@ -74,6 +85,7 @@ int mstream_open(struct mstream **out, struct addr *local, struct mstream *near,
 	loop_mark("RTP sockets");
 	st = ports_take(&k.local, &k.rtp_fd, &k.rtcp_fd);
 	loop_mark("RTP sockets open");
+	ports_tell(st == ST_FULL);
 	if (st)
 		return st;
 	st = stream_begin(out, &k, thread, fn, arg);
