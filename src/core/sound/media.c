@@ -81,7 +81,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 
 static ON_CTL void report_closed(struct leg_media *m, const struct media_report *r)
 {
-	sound_metrics_ended(&r->stats);
+	sound_metrics_ended(&r->stats, m->codec.name);
 	mem_unref(m->stream);
 	m->stream = NULL;
 	m->is_closing = false;

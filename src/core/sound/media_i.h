@@ -2,6 +2,7 @@
  * media_vars.c (what it tells in variables). */
 #pragma once
 #include "core/sound/sound_i.h"
+#include "rtp/quality.h"
 #include "sdp/sdp.h"
 
 enum bypass_state {
@@ -85,6 +86,8 @@ ON_CTL void media_vars_jitter(struct leg *leg, const struct media_stats *s);
 
 /* quality.c: how often reports are sent, 0 = as RFC 3550 says; what they and the counters say of the call. */
 ON_CTL unsigned media_rtcp_interval_ms(struct leg *leg);
+ON_CTL void media_quality(
+    const struct media_stats *s, const char *codec, struct quality_in *in, struct quality_out *out);
 ON_CTL void media_vars_quality(struct leg *leg, const struct media_stats *s);
 
 /* talk.c */
@@ -135,4 +138,4 @@ ON_CTL void bypass_resumed(struct leg *leg);               /* its hold is over *
 ON_CTL int bypass_reoffer(struct leg *leg, struct sv sdp); /* ST_AGAIN: answered later, by ops->reinvite_reply */
 
 /* ---- metrics.c ---- */
-ON_CTL void sound_metrics_ended(const struct media_stats *s); /* a stream's last statistics */
+ON_CTL void sound_metrics_ended(const struct media_stats *s, const char *codec); /* a stream's last statistics */

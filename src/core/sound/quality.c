@@ -1,6 +1,5 @@
 /* What a call was like, from counters and the far side's reports, in FreeSWITCH's variables: loss, its bursts, jitter,
  * round trip, and the E-model's estimate of what a listener would say (rtp/quality.h). docs/media.md explains each. */
-#include "rtp/quality.h"
 #include "core/leg/leg.h"
 #include "core/sound/media.h"
 #include "core/sound/media_i.h"
@@ -20,19 +19,26 @@ unsigned media_rtcp_interval_ms(struct leg *leg)
 	return !ms ? 0 : ms < INTERVAL_MIN_MS ? INTERVAL_MIN_MS : ms > INTERVAL_MAX_MS ? INTERVAL_MAX_MS : ms;
 }
 
-void media_vars_quality(struct leg *leg, const struct media_stats *s)
+void media_quality(const struct media_stats *s, const char *codec, struct quality_in *in, struct quality_out *out)
 {
-	const struct leg_media *m = sound_of(leg)->media;
 	uint64_t expected = s->in_packets + s->in_lost_packets;
 	double loss = expected ? (double)s->in_lost_packets / (double)expected : 0;
-	struct quality_in in = {.codec = m ? m->codec.name : NULL,
+
+	*in = (struct quality_in){.codec = codec,
 	    .loss = loss,
 	    .burst = s->in_bursts ? (double)s->in_lost_packets / (double)s->in_bursts * (1 - loss) : 1,
 	    .delay_ms = (double)s->round_trip_us / 2000 + (s->jb.depth_ms ? s->jb.depth_ms : DELAY_MIN_MS),
 	    .is_concealed = 1 /* by us, or by the phone that it is relayed to */};
+	quality_rate(in, out);
+}
+
+void media_vars_quality(struct leg *leg, const struct media_stats *s)
+{
+	const struct leg_media *m = sound_of(leg)->media;
+	struct quality_in in;
 	struct quality_out q;
 
-	quality_rate(&in, &q);
+	media_quality(s, m ? m->codec.name : NULL, &in, &q);
 	media_var_hundredths(leg, "rtp_audio_in_jitter_burst_rate", in.burst > 1 ? 1 - 1 / in.burst : 0);
 	media_var_hundredths(leg, "rtp_audio_in_quality_percentage", q.r > 93.2 ? 100 : q.r * 100 / 93.2);
 	media_var_hundredths(leg, "rtp_audio_in_mos", q.mos);
