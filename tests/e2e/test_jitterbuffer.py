@@ -46,12 +46,13 @@ NETWORKS = [  # and the least score
 ]
 
 
-def test_what_a_record_has(sw, phone):
-    """Calls over different networks at once: speech is much as it was, and a tone has no holes."""
+def records(sw, phone):
+    """Calls over different networks at once: (score, least, network) of each, the tone as it was recorded, and how late the senders were."""
     x, tone = judge.speech(SECONDS), judge.tone(400, SECONDS)
     calls = [(call(phone(f"10{i:02}"), f"792{i}"), x, network, least) for i, (network, least) in enumerate(NETWORKS)]
     calls.append((call(phone("1007"), "7927"), tone, judge.Network(loss=0.05, jitter_ms=30, seed=4), 3.5))
-    for s in [send(p, said, network) for p, said, network, _ in calls]:
+    senders = [send(p, said, network) for p, said, network, _ in calls]
+    for s in senders:
         s.join()
     found = []
     for i, (p, said, network, least) in enumerate(calls):
@@ -59,11 +60,21 @@ def test_what_a_record_has(sw, phone):
         with wave.open(str(sw.root / f"jb-{i}.wav")) as w:
             got = np.frombuffer(w.readframes(w.getnframes()), np.int16).astype(float)
         found.append((judge.score(said, got), least, network))
-    assert all(score > least for score, least, _ in found), found
-    got = got[:8000 * (SECONDS - 1)]
-    assert not [g for g in judge.gaps(got) if g[1] > 0.02]
-    assert abs(judge.frequency(got[4000:]) - 400) < 3
-    assert judge.snr_db(got[4000:], 400) > 20
+    return found, got[:8000 * (SECONDS - 1)], max(s.late_max for s in senders)
+
+
+def test_what_a_record_has(sw, phone):
+    """Speech is much as it was, and a tone has no holes. Senders that were late themselves (a busy machine) made another network than was
+    asked for: then once more."""
+    for _ in range(4):
+        found, tone, late = records(sw, phone)
+        bad = [(round(score, 2), least, str(network)) for score, least, network in found if score <= least]
+        if late < 0.02 or not bad:
+            break
+    assert not bad, "\n".join(map(str, (late, *bad)))
+    assert not [g for g in judge.gaps(tone) if g[1] > 0.02]
+    assert abs(judge.frequency(tone[4000:]) - 400) < 3
+    assert judge.snr_db(tone[4000:], 400) > 20
 
 
 def test_an_echo_comes_back_in_order(sw, phone):
