@@ -53,7 +53,7 @@ int jbuf_new(struct jbuf **out, const struct jbuf_conf *c)
 	    c->len_ms < JBUF_LEN_MIN_MS || c->max_ms < c->len_ms || c->max_ms > JBUF_MAX_MS || !c->payload_max ||
 	    c->payload_max > UINT16_MAX)
 		return ST_INVAL;
-	size_t cap = c->max_ms / (c->frame_ms < 10 ? c->frame_ms : 10) + 16; /* packets may become shorter */
+	size_t cap = c->max_ms / c->frame_ms + 16; /* of shorter packets less time fits */
 	cap = cap > JBUF_SLOTS_MAX ? JBUF_SLOTS_MAX : cap;
 	struct jbuf *j = mem_zalloc(sizeof(*j) + cap * (sizeof(struct slot) + sizeof(uint16_t) + c->payload_max));
 	if (!j)

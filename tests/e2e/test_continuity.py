@@ -1,5 +1,9 @@
 """What a phone is sent is one RTP stream, whatever is done to its call: one SSRC, numbers in a row, timestamps by the clock, a marker where
 sound begins again (judge.faults)."""
+import os
+import signal
+import time
+
 import judge
 import pytest
 from calls import call, ended, extension, uuid_of, write_extensions
@@ -102,3 +106,33 @@ def test_a_transfer(sw, phone):
     a.more(50)
     over(a, b)
     a.p.bye()
+
+
+def stalled(sw, seconds):
+    """The whole program stands still for so long."""
+    os.kill(sw.proc.pid, signal.SIGSTOP)
+    time.sleep(seconds)
+    os.kill(sw.proc.pid, signal.SIGCONT)
+
+
+def test_the_program_stalls_during_a_bridge(sw, phone):
+    """What came meanwhile is sent after it; nothing is lost."""
+    a, b = pair(phone, "7963")
+    for _ in range(3):
+        stalled(sw, 0.2)
+        a.more(25), b.more(25)
+    over(a, b)
+    a.p.bye()
+    ended(b.p)
+
+
+def test_the_program_stalls_during_a_playback(sw, phone):
+    p = phone("1000")
+    call(p, "7964")
+    line = Line(p, 400, 4)
+    line.more(20)
+    for _ in range(3):
+        stalled(sw, 0.2)
+        line.more(25)
+    line.whole()
+    p.bye()
