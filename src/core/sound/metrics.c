@@ -15,7 +15,7 @@ static struct {
 	double mos_sum;
 } ended;
 
-static void mos_ended(const struct media_stats *s, const char *codec)
+static ON_CTL void mos_ended(const struct media_stats *s, const char *codec)
 {
 	struct quality_in in;
 	struct quality_out q;
