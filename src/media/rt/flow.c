@@ -138,6 +138,8 @@ ON_MEDIA static inline void audio_pass(struct rt_thread *t, struct rt_flow *f, s
 	struct rt_stream *s = f->s;
 	if (f->is_read_tapped && !s->is_read_muted)
 		record_tap_read(s, k);
+	if (s->member && !s->is_read_muted)
+		member_in(s, k);
 	switch ((enum flow_how)f->how) {
 	case HOW_NONE:
 		break;
