@@ -71,13 +71,17 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->is_late_told = c->is_late_told || m->is_late;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
 	sound_of(leg)->media = m;
+	if (c->jitterbuffer && *c->jitterbuffer && !vars_get(leg->vars, "jitterbuffer_msec"))
+		leg_var_set_text(leg, "jitterbuffer_msec", c->jitterbuffer);
+	m->has_vad = c->has_vad;
+	m->rtcp_interval_ms = c->rtcp_interval_ms;
 	leg->is_late_told = m->is_late_told;
 	return ST_OK;
 }
 
 static ON_CTL void report_closed(struct leg_media *m, const struct media_report *r)
 {
-	sound_metrics_ended(&r->stats);
+	sound_metrics_ended(&r->stats, m->codec.name);
 	mem_unref(m->stream);
 	m->stream = NULL;
 	m->is_closing = false;
@@ -129,6 +133,14 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		media_vars_stats(m->leg, &r->stats);
 		sound_of(m->leg)->stats_count++;
 		leg_wake(m->leg);
+		break;
+	case MEDIA_R_TALK:
+	case MEDIA_R_NOTALK:
+		media_talk_tell(m->leg, r->kind == MEDIA_R_TALK);
+		break;
+	case MEDIA_R_RTCP:
+		media_rtcp_tell(m->leg, &r->rtcp);
+		(void)leg_parts_report(m->leg, r);
 		break;
 	case MEDIA_R_LEARNED:
 		leg_log(m->leg, LOG_INFO, "media goes to %s now", addr_text(&r->addr, where));
@@ -248,6 +260,8 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	m->is_proxied = false;
 	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
 	p.is_rtcp_mux = plan->is_rtcp_mux;
+	p.tells_rtcp = leg_var_is_true(leg, "fire_rtcp_events");
+	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 	media_source_policy(leg, &p);
 	st = mstream_set_params(m->stream, &p);
@@ -259,6 +273,8 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	m->has_events = plan->dtmf_send_pt >= 0;
 	m->is_on_hold = plan->is_hold || m->is_held_by_us || !p.may_recv;
 	media_timeout_apply(leg);
+	media_jitter_apply(leg);
+	media_talk_apply(leg);
 	media_vars_plan(leg, m, plan);
 	leg_parts_stream(leg); /* how its digits travel may have changed */
 	return ST_OK;

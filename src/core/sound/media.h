@@ -20,6 +20,9 @@ struct leg_media_conf {
 	enum media_source_mode source_mode; /* rtp-source */
 	const char *nat_acl, *local_acl;    /* apply-nat-acl, local-network-acl; NULL = none */
 	bool passes_telephone_event;
+	const char *jitterbuffer;  /* auto-jitterbuffer-msec: as if jitterbuffer_msec were set; NULL = none */
+	bool has_vad;              /* TALK and NOTALK events of what comes */
+	unsigned rtcp_interval_ms; /* 0 = as RFC 3550 says */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms; /* 0 = none; on hold ten times the other where it is 0 */
 	bool is_proxy;                                /* inbound-proxy-media: as if proxy_media were set */
 	bool is_bypass;                               /* inbound-bypass-media: as if bypass_media were set */
@@ -96,6 +99,10 @@ ON_CTL const char *leg_media_hold_music(struct leg *leg); /* the conf's, or NULL
 ON_CTL struct mstream *leg_media_stream(struct leg *leg); /* NULL before it is opened */
 ON_CTL bool leg_media_is_ready(struct leg *leg);          /* negotiated */
 ON_CTL void leg_media_fini(struct leg *leg); /* closes the stream; statistics go to variables when they arrive */
+
+/* LEN[:MAX[:DRIFT]] as jitterbuffer_msec, which it sets; "0": none. ST_PARSE, ST_INVAL: logged, and as it was. */
+ON_CTL int leg_jitter_set(struct leg *leg, const char *text);
+ON_CTL int leg_jitter_pause(struct leg *leg, bool is_paused);
 
 /* Metrics of media: from core_start to core_stop. */
 ON_CTL int sound_metrics_start(void);

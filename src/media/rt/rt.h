@@ -6,6 +6,7 @@
 #include "codec/codec.h"
 #include "dsp/noise.h"
 #include "dsp/tonedet.h"
+#include "dsp/vad.h"
 #include "media/rt/media.h"
 #include <stdatomic.h>
 #include <stddef.h>
@@ -289,6 +290,11 @@ struct rt_dtmf_watch {
 	struct dtmf_det *det;
 	struct resample *to_8k; /* NULL: it is */
 };
+struct rt_voice_watch {
+	struct rt_tap tap;
+	struct vad vad;
+};
+ANY int rt_voice_watch_new(struct rt_voice_watch **out, const struct media_params *p);
 ANY int rt_dtmf_watch_new(struct rt_dtmf_watch **out, const struct media_params *p);
 /* port.h; a reference is taken. */
 struct media_port;
@@ -306,6 +312,13 @@ ANY void rt_xcode_free(struct rt_xcode *x);
 struct rt_delay;
 ANY int rt_delay_new(struct rt_delay **out, unsigned delay_ms, unsigned bytes_per_ms /* of the codec */);
 ANY void rt_delay_free(struct rt_delay *d);
+
+/* A jitter buffer for what a stream receives: made by control for its codec; the media thread's from RT_C_JITTER on,
+ * where it goes in place of the one before. */
+struct rt_jitter;
+ANY int rt_jitter_new(
+    struct rt_jitter **out, const struct media_codec *recv, const struct media_jitter_conf *conf); /* ST_INVAL */
+ANY void rt_jitter_free(struct rt_jitter *j);
 
 /* ---- copies of packets (capture.c) ---- */
 struct rt_captured {
@@ -341,6 +354,7 @@ enum rt_cmd_kind {
 	RT_C_CRYPT,   /* ptr: struct rt_crypt; NULL: plain */
 	RT_C_FINDER,  /* ptr: struct rt_finder; NULL: what it was opened with */
 	RT_C_WIRE,    /* number: a socket in place of the first one */
+	RT_C_JITTER,  /* ptr: struct rt_jitter; NULL: none */
 	RT_C_TIMEOUT, /* number: ms */
 	RT_C_IDLE,
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */

@@ -143,6 +143,9 @@ int call_media_init(struct call *c)
 	    .comes_back_on_hold = profile_conf_has_media_option(pc, "resume-media-on-hold"),
 	    .goes_after_hold = profile_conf_has_media_option(pc, "bypass-media-after-hold"),
 	    .is_transcoding_off = pc->has_disabled_transcoding,
+	    .jitterbuffer = pc->jitterbuffer,
+	    .has_vad = !strcasecmp(pc->vad, "in") || !strcasecmp(pc->vad, "both"),
+	    .rtcp_interval_ms = pc->rtcp_interval_ms,
 	    .passes_telephone_event = pc->passes_rfc2833,
 	    .rtp_timeout_ms = profile_conf_media_timeout_ms(pc, false),
 	    .rtp_hold_timeout_ms = profile_conf_media_timeout_ms(pc, true)};
