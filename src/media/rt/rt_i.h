@@ -80,7 +80,7 @@ struct rt_flow {
 	struct rt_out out;
 };
 
-enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8, TICK_PCM = 16 };
+enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8, TICK_PCM = 16, TICK_FINDER = 32 };
 
 enum pend_flag {
 	PEND_FIRST = 1,
