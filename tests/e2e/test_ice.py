@@ -2,24 +2,27 @@
 import re
 import socket
 import struct
+import subprocess
 import time
 
 import pytest
 from calls import extension, write_extensions
 from ice_peer import IcePeer
+from phones import Baresip, read_wav, tone_level
 from talk import Talker
 from wire import sdp
 
 pytestmark = pytest.mark.leaks
 
 
-def make(tmp_path_factory, name, acl):
+def make(tmp_path_factory, name, acl, host="127.0.0.1", *more):
     import tandem as t
     s = t.Tandem(tmp_path_factory.mktemp(name) / "instance")
+    s.env["TANDEM_IP"] = s.domain = host
     p = s.root / "conf/sip_profiles/internal.xml"
     p.write_text(p.read_text().replace("<settings>", f'<settings>\n<param name="apply-candidate-acl" value="{acl}"/>', 1))
     write_extensions(s, [extension("7800", "answer", "echo"), extension("7801", "set ice_lite=true", "answer", "echo"),
-                         extension("7802", "set ignore_sdp_ice=true", "answer", "echo"), extension("7803", "bridge user/1001")])
+                         extension("7802", "set ignore_sdp_ice=true", "answer", "echo"), extension("7803", "bridge user/1001"), *more])
     return s.start()
 
 
@@ -243,3 +246,52 @@ def test_a_list_of_strangers(sw_wan, phone, peers):
     a.talk.hears(700)
     assert inner.heard(0.3) is None
     a.bye()
+
+
+def tone_seconds(path, hz):
+    try:
+        x, rate = read_wav(path)
+    except (EOFError, ValueError, AssertionError):
+        return 0  # its head is not written yet
+    return float((tone_level(x, rate, hz) > 4000).sum()) * 0.02
+
+
+def own_address():
+    """baresip gathers no candidate on loopback."""
+    for line in subprocess.run(["ip", "-4", "-o", "addr"], capture_output=True, text=True).stdout.splitlines():
+        found = re.search(r"inet (\d+\.\d+\.\d+\.\d+)/", line)
+        if found and not found.group(1).startswith("127."):
+            return found.group(1)
+    return None
+
+
+def test_baresip(tmp_path_factory):
+    """Two phones that people have, both with ICE: a calls b, tones both ways by what ICE found."""
+    host = own_address()
+    if not host:
+        pytest.skip("no address but loopback here")
+    s = make(tmp_path_factory, "ice_baresip", "rfc1918.auto", host,
+             extension("7810", "bridge {add_ice_candidates=true}user/1001"))
+    phones = []
+    try:
+        for user, hz in (("1000", 440), ("1001", 1000)):
+            phones.append(Baresip(s.root, s, user, hz=hz, host=host, params=";medianat=ice", extra_modules=("ice",), has_rtcp_mux=True))
+        a, b = phones
+        a.dial("7810")
+        b.answer()
+        a.wait("CALL_ESTABLISHED")
+        uuids = re.findall(r"^[0-9a-f-]{36}(?=,)", s.api("show channels"), re.M)
+        assert len(uuids) == 2
+        for uuid in uuids:
+            wait_var(s, uuid, "rtp_ice_state", ["completed"], 15)
+        heard = lambda x: tone_seconds(x.heard(), 1000 if x is a else 440) >= 1  # noqa: E731
+        until = time.monotonic() + 15
+        while not (heard(a) and heard(b)):
+            assert time.monotonic() < until
+            time.sleep(0.1)  # a file that grows
+        a.hangup()
+        s.wait_calls(0)
+    finally:
+        for x in phones:
+            x.close()
+        s.stop()
