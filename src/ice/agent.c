@@ -1,8 +1,8 @@
 /* The agent's life: pairs come (signalled, or learned from checks), the best that is waiting is asked at a pace, the
  * best that works is where media goes, and the controlling side nominates it. With one component every pair may be
  * tried at once, so that nothing is ever frozen (RFC 8445 section 6.1.2.6). Packets are in check.c. */
-#include "ice/agent_i.h"
 #include "base/check.h"
+#include "ice/agent_i.h"
 #include <string.h>
 
 const char *ice_kind_name(enum ice_kind k)
@@ -278,8 +278,7 @@ static bool run_nominate(struct ice_agent *a)
 	if (a->now_us < a->first_valid_us + ICE_NOMINATE_US)
 		for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
 			const struct ice_pair *p = &a->pairs[i];
-			if (p->priority > s->priority &&
-			    (p->state == ICE_PAIR_WAITING || p->state == ICE_PAIR_ASKED))
+			if (p->priority > s->priority && (p->state == ICE_PAIR_WAITING || p->state == ICE_PAIR_ASKED))
 				return false;
 		}
 	for (size_t i = 0; i < ICE_PAIRS_MAX; i++)
@@ -382,7 +381,8 @@ int64_t ice_agent_run(struct ice_agent *a, int64_t now_us)
 	}
 	run_consent(a);
 	run_alive(a);
-	if (a->state == ICE_CHECKING && ((a->is_ended && !a->is_lite && !is_anything_left(a)) || now_us >= a->patience_us))
+	if (a->state == ICE_CHECKING &&
+	    ((a->is_ended && !a->is_lite && !is_anything_left(a)) || now_us >= a->patience_us))
 		a->state = ICE_FAILED;
 	return next_due(a);
 }

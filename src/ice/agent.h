@@ -13,7 +13,7 @@ enum {
 	ICE_PWD_MAX = 256,
 	ICE_UFRAG_CHARS = 16, /* of our own */
 	ICE_PWD_CHARS = 24,
-	ICE_REMOTES_MAX = 16, /* signalled; later ones are left out */
+	ICE_REMOTES_MAX = 16,   /* signalled; later ones are left out */
 	ICE_REFLEXIVES_MAX = 8, /* learned from checks: the oldest that is of no use gives way */
 	ICE_PAIRS_MAX = ICE_REMOTES_MAX + ICE_REFLEXIVES_MAX,
 	ICE_SIGNED_A_SECOND = 200
@@ -40,17 +40,17 @@ struct ice_pair {
 	struct addr remote;
 	uint32_t remote_priority;
 	uint64_t priority;
-	bool is_triggered;    /* a check of theirs came: ours goes before the others */
-	bool is_nominated;    /* by them (we are controlled), or by our check that was answered */
-	bool is_nominating;   /* the check that is out says USE-CANDIDATE */
+	bool is_triggered;  /* a check of theirs came: ours goes before the others */
+	bool is_nominated;  /* by them (we are controlled), or by our check that was answered */
+	bool is_nominating; /* the check that is out says USE-CANDIDATE */
 	bool is_sent_controlling;
-	bool was_heard;       /* a signed check came from there (lite: this is all there is) */
-	uint8_t tries;        /* sent, of the check that is out */
+	bool was_heard; /* a signed check came from there (lite: this is all there is) */
+	uint8_t tries;  /* sent, of the check that is out */
 	uint8_t txid[STUN_TXID_BYTES];
-	int64_t due_us;       /* it is sent again, or given up */
-	int64_t valid_us;     /* when it became valid; of a reflexive one, when it came */
-	int64_t consent_us;   /* last answer */
-	int64_t ask_us;       /* consent is asked for next; 0 = not */
+	int64_t due_us;     /* it is sent again, or given up */
+	int64_t valid_us;   /* when it became valid; of a reflexive one, when it came */
+	int64_t consent_us; /* last answer */
+	int64_t ask_us;     /* consent is asked for next; 0 = not */
 };
 
 typedef void (*ice_send_fn)(const struct addr *to, const uint8_t *p, size_t n, void *arg);

@@ -129,7 +129,8 @@ static void request_in(struct ice_agent *a, const struct addr *from, const struc
 	const struct stun_key *key = key_of(a, m);
 
 	if (!key || !m->integrity_at || is_over_rate(a) || !stun_is_signed(m, key)) {
-		a->counts.refused++; /* nobody who reads our SDP sends such: no answer, so that there is nothing to probe */
+		a->counts
+		    .refused++; /* nobody who reads our SDP sends such: no answer, so that there is nothing to probe */
 		return;
 	}
 	a->counts.checks_in++;

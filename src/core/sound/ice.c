@@ -3,15 +3,15 @@
  * the stream's finder, and what the far side says goes to it as candidates. Those that our configuration does not let
  * us send to (apply-candidate-acl) are left out here: a list of candidates is a stranger asking us to knock at
  * addresses of his choice. What the agent finds comes back as reports: variables, the log. */
-#include "core/leg/leg.h"
+#include "media/ctl/ice.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "core/conf/acl.h"
+#include "core/leg/leg.h"
 #include "core/sound/media.h"
 #include "core/sound/media_i.h"
 #include "core/sound/sound_i.h"
 #include "core/value/vars.h"
-#include "media/ctl/ice.h"
 #include "sdp/ice.h"
 #include <stdio.h>
 #include <string.h>
@@ -191,8 +191,10 @@ static ON_CTL bool may_be_asked(const struct leg_media *m, const struct addr *a)
 
 static ON_CTL int theirs_tell(struct leg *leg, const struct sdp_ice *theirs)
 {
-	static const enum ice_kind kinds[] = {
-	    [SDP_ICE_HOST] = ICE_HOST, [SDP_ICE_SRFLX] = ICE_SRFLX, [SDP_ICE_PRFLX] = ICE_PRFLX, [SDP_ICE_RELAY] = ICE_RELAY};
+	static const enum ice_kind kinds[] = {[SDP_ICE_HOST] = ICE_HOST,
+	    [SDP_ICE_SRFLX] = ICE_SRFLX,
+	    [SDP_ICE_PRFLX] = ICE_PRFLX,
+	    [SDP_ICE_RELAY] = ICE_RELAY};
 	struct leg_media *m = sound_of(leg)->media;
 	struct media_ice_remote *r = mem_zalloc(sizeof(*r));
 	size_t refused = 0;
@@ -214,8 +216,9 @@ static ON_CTL int theirs_tell(struct leg *leg, const struct sdp_ice *theirs)
 		r->v[r->count++] = (struct media_ice_candidate){
 		    .addr = at, .kind = kinds[theirs->v[i].kind], .priority = theirs->v[i].priority};
 	}
-	leg_log(leg, LOG_DEBUG, "ICE: %zu candidates of theirs, %zu not allowed by apply-candidate-acl, %zu passed over",
-	    r->count, refused, theirs->passed_over);
+	leg_log(leg, LOG_DEBUG,
+	    "ICE: %zu candidates of theirs, %zu not allowed by apply-candidate-acl, %zu passed over", r->count, refused,
+	    theirs->passed_over);
 	st = mstream_ice_remote(m->stream, r);
 	memcpy(m->ice->remote_ufrag, r->ufrag, sizeof(r->ufrag));
 	mem_free(r);
@@ -262,8 +265,8 @@ int leg_media_trickle(struct leg *leg, struct sv body)
 		st = sdp_ice_read(s, line, theirs) && sv_is(theirs->ufrag, m->ice->remote_ufrag) ? ST_OK : ST_INVAL;
 		theirs->is_trickle = true;
 		struct sv none;
-		theirs->is_ended =
-		    sdp_attr_get(s, line, "end-of-candidates", &none) || sdp_attr_get(s, -1, "end-of-candidates", &none);
+		theirs->is_ended = sdp_attr_get(s, line, "end-of-candidates", &none) ||
+		                   sdp_attr_get(s, -1, "end-of-candidates", &none);
 	}
 	if (!st)
 		st = theirs_tell(leg, theirs);
@@ -293,7 +296,8 @@ static ON_CTL void found(struct leg *leg, const struct media_ice_event *e)
 	else if (e->state == ICE_LOST)
 		leg_log(leg, LOG_WARNING, "ICE: %s consents no more: nothing is sent to it", leg->name);
 	else
-		leg_log(leg, LOG_DEBUG, "ICE: %s %s", ice_state_name(e->state), is_set ? addr_text(&e->remote, where) : "");
+		leg_log(
+		    leg, LOG_DEBUG, "ICE: %s %s", ice_state_name(e->state), is_set ? addr_text(&e->remote, where) : "");
 }
 
 void media_ice_report(struct leg *leg)

@@ -51,8 +51,8 @@ ON_MEDIA static void target_set(struct rt_stream *s, const struct addr *to)
 		else
 			addr_set_port(&rtcp, (uint16_t)(addr_port(to) + 1));
 	}
-	bool is_same = addr_is_set(&rtp) == addr_is_set(&s->remote_rtp) &&
-	               (!addr_is_set(&rtp) || addr_eq(&rtp, &s->remote_rtp));
+	bool is_same =
+	    addr_is_set(&rtp) == addr_is_set(&s->remote_rtp) && (!addr_is_set(&rtp) || addr_eq(&rtp, &s->remote_rtp));
 	rt_stream_target_set(s, &rtp, &rtcp);
 	if (is_same)
 		return;

@@ -37,7 +37,8 @@ static void one(struct ice_agent *a, const uint8_t *p, size_t n, int64_t now_us,
 		stun_key_set(&key, "pwdpwdpwdpwdpwdpwdpwdpwd", 24);
 		(void)stun_is_signed(&m, &key);
 		if (how & 1) {
-			stun_begin(&o, m.class, STUN_BINDING, m.class == STUN_REQUEST ? m.txid : a->pairs[how % ICE_PAIRS_MAX].txid);
+			stun_begin(&o, m.class, STUN_BINDING,
+			    m.class == STUN_REQUEST ? m.txid : a->pairs[how % ICE_PAIRS_MAX].txid);
 			stun_put(&o, STUN_A_USERNAME, "frag:remo", 9);
 			stun_put_u32(&o, STUN_A_PRIORITY, m.priority);
 			if (m.has_use_candidate)
@@ -56,7 +57,12 @@ static void one(struct ice_agent *a, const uint8_t *p, size_t n, int64_t now_us,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct ice_agent a;
-	struct ice_conf c = {.ufrag = "frag", .pwd = "pwdpwdpwdpwdpwdpwdpwdpwd", .send = send_none, .random = random_same, .is_controlling = size & 1, .is_lite = size & 2};
+	struct ice_conf c = {.ufrag = "frag",
+	    .pwd = "pwdpwdpwdpwdpwdpwdpwdpwd",
+	    .send = send_none,
+	    .random = random_same,
+	    .is_controlling = size & 1,
+	    .is_lite = size & 2};
 	int64_t now_us = 1000000;
 
 	ice_agent_init(&a, &c);

@@ -18,7 +18,8 @@ static void judge(const struct sdp *s)
 		for (size_t i = 0; i < ice.count; i++)
 			if (!sdp_host_kind(ice.v[i].host) || !ice.v[i].port || !ice.v[i].priority)
 				abort();
-		struct sdp_ice_local l = {.ufrag = ice.ufrag, .pwd = ice.pwd, .mid = ice.mid, .is_bundled = ice.is_bundled};
+		struct sdp_ice_local l = {
+		    .ufrag = ice.ufrag, .pwd = ice.pwd, .mid = ice.mid, .is_bundled = ice.is_bundled};
 		struct sdp *again;
 		struct buf b;
 		buf_init(&b);

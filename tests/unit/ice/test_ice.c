@@ -67,8 +67,8 @@ static void deliver(void)
 		wire[i].is_there = false;
 		for (size_t k = 0; k < NODES; k++) {
 			struct node *n = &nodes[k];
-			if (!n->is_deaf &&
-			    addr_eq(addr_is_set(&n->outside) ? &n->outside : &n->at, &now.to) && n->agent.send)
+			if (!n->is_deaf && addr_eq(addr_is_set(&n->outside) ? &n->outside : &n->at, &now.to) &&
+			    n->agent.send)
 				ice_agent_packet(&n->agent, &now.from, now.p, now.n, now_us);
 		}
 	}
@@ -93,8 +93,19 @@ static void start(bool is_a_controlling, bool is_b_controlling, bool is_a_lite)
 	memset(nodes, 0, sizeof(nodes));
 	memset(wire, 0, sizeof(wire));
 	now_us = 1000000, loss_percent = 0, seed = 4711, lost_all = 0;
-	struct ice_conf a = {.is_controlling = is_a_controlling, .is_lite = is_a_lite, .ufrag = "fragA", .pwd = PWD_A, .send = node_send, .random = random_bytes, .arg = A};
-	struct ice_conf b = {.is_controlling = is_b_controlling, .ufrag = "fragB", .pwd = PWD_B, .send = node_send, .random = random_bytes, .arg = B};
+	struct ice_conf a = {.is_controlling = is_a_controlling,
+	    .is_lite = is_a_lite,
+	    .ufrag = "fragA",
+	    .pwd = PWD_A,
+	    .send = node_send,
+	    .random = random_bytes,
+	    .arg = A};
+	struct ice_conf b = {.is_controlling = is_b_controlling,
+	    .ufrag = "fragB",
+	    .pwd = PWD_B,
+	    .send = node_send,
+	    .random = random_bytes,
+	    .arg = B};
 	ice_agent_init(&A->agent, &a);
 	ice_agent_init(&B->agent, &b);
 	A->at = address("192.0.2.1", 1000);
@@ -121,7 +132,8 @@ static bool goes_to(const struct node *n, const struct addr *to)
 /* ---- tests ---- */
 
 /* RFC 5769 section 2.1: a request with all that ICE puts in; password, fingerprint and attributes. */
-static const uint8_t sample[] = "\x00\x01\x00\x58\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae\x80\x22\x00\x10"
+static const uint8_t sample[] =
+    "\x00\x01\x00\x58\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae\x80\x22\x00\x10"
     "STUN test client\x00\x24\x00\x04\x6e\x00\x01\xff\x80\x29\x00\x08\x93\x2f\xf9\xb1\x51\x26\x3b\x36\x00\x06\x00\x09"
     "\x65\x76\x74\x6a\x3a\x68\x36\x76\x59\x20\x20\x20\x00\x08\x00\x14\x9a\xea\xa7\x0c\xbf\xd8\xcb\x56\x78\x1e\xf2\xb5"
     "\xb2\xd3\xf2\x49\xc1\xb5\x71\xa2\x80\x28\x00\x04\xe5\x7a\x3b\xcf";
@@ -211,13 +223,19 @@ static int test_lite(void)
 	return 0;
 }
 
-/* With the right password from another address: a pair like any other. With a wrong one: nothing, not even an answer. */
+/* With the right password from another address: a pair like any other. With a wrong one: nothing, not even an answer.
+ */
 static int test_stranger(void)
 {
 	start(false, true, false);
 	tell_both(false);
 	run_ms(1000);
-	struct ice_conf x = {.is_controlling = true, .ufrag = "fragB", .pwd = PWD_B, .send = node_send, .random = random_bytes, .arg = X};
+	struct ice_conf x = {.is_controlling = true,
+	    .ufrag = "fragB",
+	    .pwd = PWD_B,
+	    .send = node_send,
+	    .random = random_bytes,
+	    .arg = X};
 	ice_agent_init(&X->agent, &x);
 	tell(X, "fragA", "wrongwrongwrongwrongwrong", &A->at, false);
 	run_ms(2000);
