@@ -367,7 +367,10 @@ int sdp_match_answer(
 	if (!te)
 		plan->dtmf_send_pt = -1;
 	plan->is_rtcp_mux = p->is_rtcp_mux_offered && m->is_rtcp_mux;
-	plan->remote_rtcp_port = plan->is_rtcp_mux ? m->port : m->rtcp_port ? m->rtcp_port : m->port < 65535 ? m->port + 1 : 0;
+	plan->remote_rtcp_port = plan->is_rtcp_mux ? m->port
+	                         : m->rtcp_port    ? m->rtcp_port
+	                         : m->port < 65535 ? m->port + 1
+	                                           : 0;
 	note_others(s, plan);
 	plan->why = NULL;
 	return ST_OK;

@@ -56,7 +56,7 @@ struct sdp_media {
 	uint16_t rtcp_port;                  /* a=rtcp; 0 = absent */
 	struct sv rtcp_host;                 /* empty = the line's own */
 	bool is_rtcp_mux;
-	bool has_ice; /* the line's or the session's a=ice-ufrag: sdp/ice.h reads it */
+	bool has_ice;               /* the line's or the session's a=ice-ufrag: sdp/ice.h reads it */
 	uint32_t bandwidth_as_kbit; /* b=AS; 0 = absent */
 };
 /* Views into the parsed text; about 45 kB: not for a coroutine's stack. */
@@ -149,8 +149,8 @@ struct sdp_policy {
 	bool is_rtcp_mux_allowed; /* answer a=rtcp-mux with a=rtcp-mux */
 	bool is_rtcp_mux_offered;
 	const struct sdp_ice_local *ice; /* sdp/ice.h: what is said of ICE; NULL = nothing */
-	bool is_all_answered;     /* answer with every accepted codec instead of only the chosen one */
-	bool is_ptime_kept;       /* our own ptime even when the peer asks for another */
+	bool is_all_answered;            /* answer with every accepted codec instead of only the chosen one */
+	bool is_ptime_kept;              /* our own ptime even when the peer asks for another */
 };
 
 enum { SDP_RUN_CODECS = 18, SDP_RUN_LINES = 16 };

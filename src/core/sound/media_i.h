@@ -22,9 +22,9 @@ struct leg_media {
 	bool is_wired;           /* without ports */
 	enum media_source_mode source_mode;
 	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
-	struct leg_ice *ice; /* ice.c; NULL: none */
-	char *candidate_acl, *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation,
-	    *username, *hold_music;
+	struct leg_ice *ice;                              /* ice.c; NULL: none */
+	char *candidate_acl, *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs,
+	    *negotiation, *username, *hold_music;
 	enum bypass_state bypass;
 	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
 	bool is_proxied;        /* in bypass, but with our address: packets go through us as they are (proxy.c) */

@@ -337,14 +337,14 @@ struct rt_stats {
 
 enum rt_cmd_kind {
 	RT_C_NONE,
-	RT_C_OPEN,    /* s: taken in */
-	RT_C_MOVE,    /* s goes to thread `to`, which reports RT_R_MOVED */
-	RT_C_PARAMS,  /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
-	RT_C_CRYPT,   /* ptr: struct rt_crypt; NULL: plain */
-	RT_C_FINDER,  /* ptr: struct rt_finder; NULL: what it was opened with */
+	RT_C_OPEN,        /* s: taken in */
+	RT_C_MOVE,        /* s goes to thread `to`, which reports RT_R_MOVED */
+	RT_C_PARAMS,      /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
+	RT_C_CRYPT,       /* ptr: struct rt_crypt; NULL: plain */
+	RT_C_FINDER,      /* ptr: struct rt_finder; NULL: what it was opened with */
 	RT_C_FINDER_TELL, /* ptr: struct rt_told, freed there */
-	RT_C_WIRE,    /* number: a socket in place of the first one */
-	RT_C_TIMEOUT, /* number: ms */
+	RT_C_WIRE,        /* number: a socket in place of the first one */
+	RT_C_TIMEOUT,     /* number: ms */
 	RT_C_IDLE,
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */
 	RT_C_ECHO,        /* ptr: struct rt_delay or NULL; ptr2: xcode or NULL */

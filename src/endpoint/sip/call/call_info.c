@@ -53,7 +53,8 @@ void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const stru
 	if (body_request_passed(c, sc, tx, m))
 		return;
 	if (sv_startsi(m->content_type, SV("application/trickle-ice-sdpfrag"))) {
-		sip_call_reply(sc, tx, leg_media_trickle(c->leg, m->body) == ST_OK ? 200 : 400, NULL, NULL, NULL, SV_NONE);
+		sip_call_reply(
+		    sc, tx, leg_media_trickle(c->leg, m->body) == ST_OK ? 200 : 400, NULL, NULL, NULL, SV_NONE);
 		return;
 	}
 	bool is_digit = info_digit_parse(m->content_type, m->body, &digit, &duration);

@@ -330,7 +330,8 @@ static ON_CTL void browser_note(struct call *c)
 		return;
 	if (!sip_uri_parse(&u, sv_of(c->uri)))
 		(void)sip_uri_param(&u, "transport", &transport);
-	if (c->dst.transport == SIP_WS || c->dst.transport == SIP_WSS || sv_isi(transport, "ws") || sv_isi(transport, "wss"))
+	if (c->dst.transport == SIP_WS || c->dst.transport == SIP_WSS || sv_isi(transport, "ws") ||
+	    sv_isi(transport, "wss"))
 		leg_var_set(c->leg, "media_webrtc", "true");
 }
 
