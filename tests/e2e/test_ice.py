@@ -9,6 +9,7 @@ import pytest
 from calls import extension, write_extensions
 from ice_peer import IcePeer
 from phones import Baresip, read_wav, tone_level
+from rtpengine import Rtpengine
 from talk import Talker
 from wire import sdp
 
@@ -90,6 +91,9 @@ def test_a_caller(sw, phone, peers, number):
     # before anybody proved an address: nothing is taken, and nothing is sent to the address of the SDP
     for i in range(20):
         a.media.sendto(struct.pack("!BBHII", 0x80, 0, i, i * 160, 5) + bytes(160), ("127.0.0.1", port))
+    a.media.settimeout(0.3)
+    with pytest.raises((socket.timeout, TimeoutError)):
+        a.media.recv(2000)
     ice.connect(ok.body)
     talk(a, ice, 700)
     a.talk.hears(700)
@@ -147,6 +151,30 @@ def test_offered_and_not_answered(sw, phone):
     assert "a=ice-ufrag" in req.body
     b.talk = Talker(b, 900)
     b.talk.hears(900)
+    b.own_request("BYE")
+    b.expect(200)
+
+
+def test_rtcp_mux_alone(sw, phone):
+    """Offered by the variable and taken: reports come to the port of the RTP."""
+    b = phone("1001")
+    sw.api("bgapi originate {rtcp_mux=true}user/1001 &echo")
+    req = b.expect(method="INVITE")
+    assert "a=rtcp-mux" in req.body and "ice-" not in req.body
+    b.reply(req, 200, "OK", sdp(b.rtp_port) + "a=rtcp-mux\r\n")
+    b.expect(method="ACK")
+    b.enter(req)
+    until = time.monotonic() + 12
+    b.media.settimeout(0.2)
+    kinds, n = set(), 0
+    while not kinds & {200, 201}:
+        assert time.monotonic() < until, kinds
+        n += 1
+        b.media.sendto(struct.pack("!BBHII", 0x80, 0, n, n * 160, 5) + bytes(160), ("127.0.0.1", b.remote_rtp))
+        try:
+            kinds.add(b.media.recv(2000)[1])
+        except (socket.timeout, TimeoutError):
+            pass  # its call is not answered yet
     b.own_request("BYE")
     b.expect(200)
 
@@ -254,6 +282,26 @@ def tone_seconds(path, hz):
     except (EOFError, ValueError, AssertionError):
         return 0  # its head is not written yet
     return float((tone_level(x, rate, hz) > 4000).sum()) * 0.02
+
+
+def test_rtpengine(sw, phone, tmp_path):
+    """A phone without ICE behind rtpengine, which speaks it for him."""
+    engine = Rtpengine(tmp_path)
+    try:
+        a = phone("1000")
+        call = {"call-id": "c1", "from-tag": "a", "rtcp-mux": ["offer", "require"], "replace": ["origin"]}
+        there = engine.ask({**call, "command": "offer", "sdp": sdp(a.rtp_port), "ICE": "force"})["sdp"]
+        assert "a=candidate" in there
+        a.invite("7800", there)
+        ok = a.answered()
+        back = engine.ask({**call, "command": "answer", "to-tag": "b", "sdp": ok.body, "ICE": "remove"})["sdp"]
+        a.remote_rtp = int(re.search(r"m=audio (\d+)", back).group(1))
+        a.talk = Talker(a, 700)
+        a.talk.hears(700)
+        wait_var(sw, only_uuid(sw), "rtp_ice_state", ["completed"])
+        a.bye()
+    finally:
+        engine.close()
 
 
 def own_address():
