@@ -207,8 +207,7 @@ static ON_CTL int theirs_tell(struct leg *leg, const struct sdp_ice *theirs)
 	r->is_lite = theirs->is_lite, r->is_ended = theirs->is_ended;
 	for (size_t i = 0; i < theirs->count && r->count < ICE_REMOTES_MAX; i++) {
 		struct addr at;
-		if (addr_parse(&at, theirs->v[i].host, theirs->v[i].port) ||
-		    at.sa.sa_family != m->local.sa.sa_family)
+		if (addr_parse(&at, theirs->v[i].host, theirs->v[i].port) || at.sa.sa_family != m->local.sa.sa_family)
 			continue;
 		if (!may_be_asked(m, &at)) {
 			refused++;
