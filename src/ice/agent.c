@@ -130,7 +130,6 @@ static void begin_anew(struct ice_agent *a)
 	a->held = held;
 	memset(a->pairs, 0, sizeof(a->pairs));
 	a->selected = NULL;
-	a->is_ended = false;
 	a->first_valid_us = 0;
 	a->state = a->has_remote ? ICE_CHECKING : ICE_NEW;
 	a->patience_us = a->now_us + ICE_PATIENCE_US;
@@ -159,7 +158,6 @@ int ice_agent_remote_set(struct ice_agent *a, struct sv ufrag, struct sv pwd, bo
 		begin_anew(a);
 	copy_text(a->remote_ufrag, sizeof(a->remote_ufrag), ufrag);
 	stun_key_set(&a->remote_key, pwd.p, pwd.n);
-	a->is_remote_lite = is_lite;
 	if (is_lite && !a->is_lite) /* the full one of the two controls (section 6.1.1) */
 		a->is_controlling = true;
 	else if (a->is_lite && !is_lite)
@@ -170,12 +168,6 @@ int ice_agent_remote_set(struct ice_agent *a, struct sv ufrag, struct sv pwd, bo
 	a->patience_us = now_us + ICE_PATIENCE_US;
 	ice_select(a);
 	return ST_OK;
-}
-
-void ice_agent_candidates_ended(struct ice_agent *a, int64_t now_us)
-{
-	a->now_us = now_us;
-	a->is_ended = true;
 }
 
 /* ---- what is selected ---- */
@@ -324,14 +316,6 @@ static void run_alive(struct ice_agent *a)
 	a->send(to, o.p, o.n, a->arg);
 }
 
-static bool is_anything_left(const struct ice_agent *a)
-{
-	for (size_t i = 0; i < ICE_PAIRS_MAX; i++)
-		if (a->pairs[i].state == ICE_PAIR_WAITING || a->pairs[i].state == ICE_PAIR_ASKED)
-			return true;
-	return false;
-}
-
 static int64_t sooner(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -381,8 +365,7 @@ int64_t ice_agent_run(struct ice_agent *a, int64_t now_us)
 	}
 	run_consent(a);
 	run_alive(a);
-	if (a->state == ICE_CHECKING &&
-	    ((a->is_ended && !a->is_lite && !is_anything_left(a)) || now_us >= a->patience_us))
+	if (a->state == ICE_CHECKING && now_us >= a->patience_us)
 		a->state = ICE_FAILED;
 	return next_due(a);
 }

@@ -28,7 +28,7 @@ enum ice_state {
 	ICE_CHECKING,  /* no pair works yet */
 	ICE_CONNECTED, /* one does: media goes there */
 	ICE_COMPLETED, /* and it was nominated */
-	ICE_FAILED,    /* none does, and no more candidates come */
+	ICE_FAILED,    /* none did in 40 s; one may yet (RFC 8863) */
 	ICE_LOST       /* the far side consents no more: nothing is sent */
 };
 ANY const char *ice_state_name(enum ice_state s);
@@ -68,7 +68,7 @@ struct ice_agent {
 	ice_send_fn send;
 	void (*random)(void *p, size_t n);
 	void *arg;
-	bool is_lite, is_controlling, is_remote_lite, has_remote, is_ended, had_selected;
+	bool is_lite, is_controlling, has_remote;
 	enum ice_state state;
 	uint64_t tie_breaker;
 	uint32_t local_priority;
@@ -81,7 +81,6 @@ struct ice_agent {
 	int64_t now_us, pace_us, first_valid_us, patience_us, alive_us;
 	int64_t rate_since_us;
 	unsigned rate_count;
-	struct addr reflexive; /* what we look like from there, by the last answer */
 	struct ice_counts counts;
 };
 
@@ -94,8 +93,6 @@ ANY int ice_agent_remote_set(struct ice_agent *a, struct sv ufrag, struct sv pwd
 /* One of theirs. ST_EXISTS, ST_FULL, ST_INVAL (no usable address). */
 ANY int ice_agent_candidate_add(
     struct ice_agent *a, enum ice_kind kind, const struct addr *at, uint32_t priority, int64_t now_us);
-/* No more come: with none left to try it has failed. */
-ANY void ice_agent_candidates_ended(struct ice_agent *a, int64_t now_us);
 /* A datagram that looks like STUN. */
 ANY void ice_agent_packet(struct ice_agent *a, const struct addr *from, const uint8_t *p, size_t n, int64_t now_us);
 /* What is due. The time of the next call, at the latest; INT64_MAX: none by itself. */

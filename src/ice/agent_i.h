@@ -8,7 +8,7 @@ enum {
 	ICE_RTO_MAX_US = 4000000,
 	ICE_TRIES_MAX = 6,          /* then the pair has failed: some 11 s */
 	ICE_NOMINATE_US = 300000,   /* better pairs are waited for so long once one works */
-	ICE_PATIENCE_US = 30000000, /* without any pair that works, it has failed */
+	ICE_PATIENCE_US = 39500000, /* RFC 8863: without any pair that works, it has failed */
 	ICE_CONSENT_US = 5000000,   /* RFC 7675: asked for so often, 20 % off */
 	ICE_CONSENT_LOST_US = 30000000,
 	ICE_ALIVE_US = 15000000 /* a lite agent's keep-alive */

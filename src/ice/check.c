@@ -189,8 +189,6 @@ static void answer_in(struct ice_agent *a, const struct addr *from, const struct
 		p->is_nominating = false;
 		return;
 	}
-	if (addr_is_set(&m->mapped))
-		a->reflexive = m->mapped;
 	p->consent_us = a->now_us;
 	if (p->state != ICE_PAIR_VALID)
 		p->state = ICE_PAIR_VALID, p->valid_us = a->now_us;

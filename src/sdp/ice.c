@@ -92,9 +92,6 @@ bool sdp_ice_read(const struct sdp *s, int line, struct sdp_ice *out)
 		out->mid = SV_NONE;
 	out->is_bundled = is_bundled(s, out->mid);
 	out->is_lite = sdp_attr_get(s, -1, "ice-lite", &none);
-	out->is_trickle = has_word(attr_of(s, line, "ice-options"), SV("trickle"));
-	out->is_ended = sdp_attr_get(s, line, "end-of-candidates", &none) ||
-	                sdp_attr_get(s, -1, "end-of-candidates", &none) || !out->is_trickle;
 	for (size_t i = 0; i < s->attr_count; i++) {
 		if (s->attrs[i].media != line || !sv_isi(s->attrs[i].name, "candidate"))
 			continue;

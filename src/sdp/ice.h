@@ -14,7 +14,7 @@ struct sdp_ice_candidate {
 };
 struct sdp_ice { /* views into the parsed text */
 	struct sv ufrag, pwd, mid;
-	bool is_lite, is_trickle, is_ended, is_bundled /* mid is in a=group:BUNDLE */;
+	bool is_lite, is_bundled /* mid is in a=group:BUNDLE */;
 	size_t count, passed_over; /* TCP, names (mDNS), other components, damaged ones, too many */
 	struct sdp_ice_candidate v[SDP_ICE_CANDIDATES_MAX];
 };

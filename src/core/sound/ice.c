@@ -204,7 +204,7 @@ static ON_CTL int theirs_tell(struct leg *leg, const struct sdp_ice *theirs)
 		return ST_NOMEM;
 	snprintf(r->ufrag, sizeof(r->ufrag), "%.*s", SVF(theirs->ufrag));
 	snprintf(r->pwd, sizeof(r->pwd), "%.*s", SVF(theirs->pwd));
-	r->is_lite = theirs->is_lite, r->is_ended = theirs->is_ended;
+	r->is_lite = theirs->is_lite;
 	for (size_t i = 0; i < theirs->count && r->count < ICE_REMOTES_MAX; i++) {
 		struct addr at;
 		if (addr_parse(&at, theirs->v[i].host, theirs->v[i].port) || at.sa.sa_family != m->local.sa.sa_family)
@@ -263,10 +263,6 @@ int leg_media_trickle(struct leg *leg, struct sv body)
 	if (!st) {
 		int line = s->media_count ? 0 : -1;
 		st = sdp_ice_read(s, line, theirs) && sv_is(theirs->ufrag, m->ice->remote_ufrag) ? ST_OK : ST_INVAL;
-		theirs->is_trickle = true;
-		struct sv none;
-		theirs->is_ended = sdp_attr_get(s, line, "end-of-candidates", &none) ||
-		                   sdp_attr_get(s, -1, "end-of-candidates", &none);
 	}
 	if (!st)
 		st = theirs_tell(leg, theirs);

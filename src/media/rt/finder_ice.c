@@ -158,8 +158,6 @@ static void remote_told(struct ice_finder *f, const struct media_ice_remote *r, 
 		return;
 	for (size_t i = 0; i < r->count; i++)
 		(void)ice_agent_candidate_add(&f->agent, r->v[i].kind, &r->v[i].addr, r->v[i].priority, now_us);
-	if (r->is_ended)
-		ice_agent_candidates_ended(&f->agent, now_us);
 }
 
 static void ice_told(const struct rt_finder *n, struct rt_stream *s, const struct rt_told *told)

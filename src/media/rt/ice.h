@@ -16,7 +16,7 @@ struct media_ice_candidate {
 /* Theirs: what an SDP said; may be told again, and in parts. */
 struct media_ice_remote {
 	char ufrag[ICE_UFRAG_MAX + 1], pwd[ICE_PWD_MAX + 1];
-	bool is_lite, is_ended;
+	bool is_lite;
 	size_t count;
 	struct media_ice_candidate v[ICE_REMOTES_MAX];
 };

@@ -193,7 +193,6 @@ static int test_reflexive(void)
 	run_ms(2000);
 	EXPECT(goes_to(A, &B->outside) && goes_to(B, &A->at));
 	EXPECT(ice_agent_selected(&A->agent)->kind == ICE_PRFLX);
-	EXPECT(addr_eq(&B->agent.reflexive, &B->outside));
 	EXPECT(!ice_agent_is_proven(&A->agent, &B->at));
 	return 0;
 }
@@ -330,10 +329,9 @@ static int test_trickle(void)
 	start(true, false, false);
 	struct addr nobody = address("192.0.2.99", 9);
 	tell(A, "fragB", PWD_B, &nobody, false);
-	ice_agent_candidates_ended(&A->agent, now_us);
-	run_ms(10000);
+	run_ms(39000);
 	EXPECT(A->agent.state == ICE_CHECKING);
-	run_ms(10000);
+	run_ms(1000);
 	EXPECT(A->agent.state == ICE_FAILED);
 	tell(A, "fragB", PWD_B, &B->at, false);
 	tell(B, "fragA", PWD_A, NULL, false);
