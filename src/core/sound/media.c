@@ -24,6 +24,8 @@
 
 static ON_CTL void media_destroy(struct leg_media *m)
 {
+	media_ice_fini(m);
+	mem_free(m->candidate_acl);
 	mem_free(m->nat_acl);
 	mem_free(m->local_acl);
 	mem_free(m->rtp_host);
@@ -59,6 +61,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->dtmf_type = c->dtmf_type;
 	m->source_mode = c->source_mode;
 	m->nat_acl = mem_strdup(c->nat_acl ? c->nat_acl : "");
+	m->candidate_acl = mem_strdup(c->candidate_acl ? c->candidate_acl : "");
 	m->local_acl = mem_strdup(c->local_acl ? c->local_acl : "");
 	m->passes_telephone_event = c->passes_telephone_event;
 	m->is_wired = c->is_wired;
@@ -141,6 +144,10 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 	case MEDIA_R_RTCP:
 		media_rtcp_tell(m->leg, &r->rtcp);
 		(void)leg_parts_report(m->leg, r);
+		break;
+	case MEDIA_R_PLUG:
+		if (r->bits & MEDIA_PLUG_FINDER)
+			media_ice_report(m->leg);
 		break;
 	case MEDIA_R_LEARNED:
 		leg_log(m->leg, LOG_INFO, "media goes to %s now", addr_text(&r->addr, where));
@@ -383,6 +390,8 @@ static ON_CTL int make_offer(
 		st = media_policy_new(leg, codecs, &q);
 	if (!st)
 		st = media_bound_offer(leg, originator, q);
+	if (!st)
+		st = media_ice_offer(leg, q);
 	if (!st) {
 		q->p.dir = dir;
 		media_keep_joinable(leg, q);
@@ -418,11 +427,15 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 	if (!st)
 		st = media_prefer_for_answer(m, near, q);
 	if (!st)
+		st = media_ice_answer(leg, q, sv_of(m->remote_sdp));
+	if (!st)
 		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &m->running, plan, &text);
 	if (st == ST_UNSUPPORTED)
 		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
 	if (!st)
 		st = apply_plan(leg, plan);
+	if (!st)
+		st = media_ice_apply(leg, sv_of(m->remote_sdp), plan->line);
 	if (!st) {
 		m->is_remote_offer_new = false;
 		keep_local(leg, buf_sv(&text));
@@ -546,6 +559,9 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
 	if (!st) {
 		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
+		st = media_ice_offer(leg, q); /* what was offered */
+	}
+	if (!st) {
 		st = sdp_answer_accept(sdp, &q->p, &m->running, plan);
 	}
 	if (!st)
@@ -554,6 +570,8 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
 		st = apply_plan(leg, plan);
+		if (!st)
+			st = media_ice_apply(leg, sdp, plan->line);
 		m->is_offer_open = false;
 		*is_hold = plan->is_hold;
 	}
@@ -605,10 +623,15 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		q->p.first = &q->first;
 		if (m->is_held_by_us)
 			q->p.dir = SDP_SENDONLY;
+		st = media_ice_answer(leg, q, sdp);
+	}
+	if (!st) {
 		st = sdp_answer_make(sdp, &q->p, &m->running, plan, &text);
 	}
 	if (!st)
 		st = apply_plan(leg, plan);
+	if (!st)
+		st = media_ice_apply(leg, sdp, plan->line);
 	if (!st)
 		st = media_keep_text(&m->remote_sdp, sdp);
 	if (!st) {

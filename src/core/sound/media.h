@@ -19,6 +19,7 @@ struct leg_media_conf {
 	enum media_dtmf_type dtmf_type;
 	enum media_source_mode source_mode; /* rtp-source */
 	const char *nat_acl, *local_acl;    /* apply-nat-acl, local-network-acl; NULL = none */
+	const char *candidate_acl;          /* apply-candidate-acl; NULL, "" = wan.auto */
 	bool passes_telephone_event;
 	const char *jitterbuffer;  /* auto-jitterbuffer-msec: as if jitterbuffer_msec were set; NULL = none */
 	bool has_vad;              /* TALK and NOTALK events of what comes */
@@ -60,6 +61,9 @@ ON_CTL int leg_media_offer_asked(struct leg *leg, struct buf *out);
 /* The answer in the ACK to the 2xx that had our offer (empty: none came, ST_NOTFOUND). What fits is in force, hold and
  * resume included; else the session stays as it was. In bypass it goes to the other phone. */
 ON_CTL int leg_media_late_answer(struct leg *leg, struct sv sdp);
+/* Candidates that come late, as application/trickle-ice-sdpfrag (RFC 8840). ST_NOTFOUND: no ICE here; ST_INVAL: not of
+ * this session; ST_PARSE. */
+ON_CTL int leg_media_trickle(struct leg *leg, struct sv body);
 /* Our own re-INVITE's offer (hold: sendonly). */
 ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out);
 /* The answer to our offer has come late, when the leg was bridged already: its media is joined now. */

@@ -23,8 +23,9 @@ struct leg_media {
 	bool is_wired;           /* without ports */
 	enum media_source_mode source_mode;
 	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
-	char *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation,
-	    *username, *hold_music;
+	struct leg_ice *ice;                              /* ice.c; NULL: none */
+	char *candidate_acl, *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs,
+	    *negotiation, *username, *hold_music;
 	enum bypass_state bypass;
 	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
 	bool is_proxied;        /* in bypass, but with our address: packets go through us as they are (proxy.c) */
@@ -112,6 +113,17 @@ ON_CTL int media_keep_text(char **field, struct sv text);
 ON_CTL int media_own_offer(struct leg *leg, struct leg *near, struct buf *out);
 
 ON_CTL int media_stream_open(struct leg *leg, struct leg *near); /* ST_OK also when it is */
+
+/* ---- ice.c ---- */
+/* Whether the offer that q makes has ICE and a=rtcp-mux; the agent is started. */
+ON_CTL int media_ice_offer(struct leg *leg, struct media_policy *q);
+/* The same of an answer to this offer. */
+ON_CTL int media_ice_answer(struct leg *leg, struct media_policy *q, struct sv offer);
+/* What the far side said is agreed on; line: its audio line. */
+ON_CTL int media_ice_apply(struct leg *leg, struct sv sdp, unsigned line);
+ON_CTL void media_ice_report(struct leg *leg); /* MEDIA_R_PLUG came */
+ON_CTL void media_ice_fini(struct leg_media *m);
+ON_CTL bool media_is_webrtc(struct leg *leg); /* it is to be called as a browser */
 
 /* ---- proxy.c ---- */
 ON_CTL bool proxy_is_wanted(struct leg *originator);

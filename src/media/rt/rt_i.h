@@ -82,7 +82,15 @@ struct rt_flow {
 	struct rt_out out;
 };
 
-enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8, TICK_PCM = 16, TICK_JITTER = 32 };
+enum tick_need {
+	TICK_PLAY = 1,
+	TICK_DTMF = 2,
+	TICK_RECORD = 4,
+	TICK_DELAY = 8,
+	TICK_PCM = 16,
+	TICK_JITTER = 32,
+	TICK_FINDER = 64
+};
 
 enum pend_flag {
 	PEND_FIRST = 1,

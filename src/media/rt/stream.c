@@ -290,6 +290,7 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		break;
 	case RT_C_CRYPT:
 	case RT_C_FINDER:
+	case RT_C_FINDER_TELL:
 	case RT_C_WIRE:
 		plug_cmd(s, c);
 		break;
@@ -358,6 +359,8 @@ void stream_tick(struct rt_stream *s)
 	bool is_taken = false;
 	if (s->tick_needs & TICK_JITTER)
 		jitter_tick(s);
+	if (s->tick_needs & TICK_FINDER)
+		s->finder->ops->tick(s->finder, s);
 	if (s->tick_needs & TICK_DTMF)
 		is_taken = dtmf_out_tick(s);
 	if (s->tick_needs & TICK_PLAY && !is_taken)

@@ -137,6 +137,7 @@ int call_media_init(struct call *c)
 	    .source_mode = profile_conf_source_mode(pc),
 	    .nat_acl = pc->nat_acl,
 	    .local_acl = pc->local_network_acl,
+	    .candidate_acl = pc->candidate_acl,
 	    .is_late_negotiation = pc->is_late_negotiation,
 	    .is_bypass = pc->is_nomedia,
 	    .is_proxy = pc->is_proxy_media,

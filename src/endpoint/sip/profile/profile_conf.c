@@ -150,6 +150,7 @@ static const struct param params[] = {
     P("apply-inbound-acl", P_LIST, inbound_acl, ""),
     P("apply-register-acl", P_LIST, register_acl, ""),
     P("apply-nat-acl", P_LIST, nat_acl, ""),
+    P("apply-candidate-acl", P_LIST, candidate_acl, ""),
     P("apply-proxy-acl", P_LIST, proxy_acl, ""),
     P("local-network-acl", P_TEXT, local_network_acl, "localnet.auto"),
     P("disable-register", P_BOOL, has_register_off, "false"),

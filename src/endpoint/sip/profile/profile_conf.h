@@ -62,7 +62,8 @@ struct profile_conf {
 	unsigned messages_per_sender; /* a second; 0 = any */
 	char *challenge_realm, *auth_algorithms;
 	unsigned nonce_ttl_s, max_auth_validity;
-	char *inbound_acl, *register_acl, *nat_acl, *proxy_acl, *local_network_acl; /* lists, comma-separated */
+	char *inbound_acl, *register_acl, *nat_acl, *candidate_acl, *proxy_acl,
+	    *local_network_acl; /* lists, comma-separated */
 	/* registrar */
 	bool has_register_off, forces_matching_username;
 	char *multiple_registrations, *force_register_domain, *force_register_db_domain, *force_subscription_domain,
