@@ -15,6 +15,7 @@ extern const struct module core_presence; /* the room presence */
 extern const struct module mod_dialplan_asterisk, inline_in_dptools;
 extern const struct module capture_in_commands;
 extern const struct module ivr_in_dptools;
+extern const struct module mod_mail, mod_voicemail, mod_voicemail_fsdb;
 extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline;
 
 /* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
@@ -30,7 +31,7 @@ static const struct name_desc pcm_names[] = {
 static const struct name_desc timer_names[] = {{"timer", "soft"}, {NULL}};
 static const struct module core_pcm = {.abi = MODULE_ABI, .name = "CORE_PCM_MODULE", .names = pcm_names};
 static const struct module core_softtimer = {.abi = MODULE_ABI, .name = "CORE_SOFTTIMER_MODULE", .names = timer_names};
-static const struct module *const always[] = {&core_pcm, &core_softtimer, &core_presence, &mod_guard};
+static const struct module *const always[] = {&core_pcm, &core_softtimer, &core_presence, &mod_guard, &mod_mail};
 
 static const struct module *const all[] = {
     &mod_console,
@@ -38,6 +39,8 @@ static const struct module *const all[] = {
     &mod_commands,
     &mod_dptools,
     &ivr_in_dptools,
+    &mod_voicemail,
+    &mod_voicemail_fsdb,
     &say_in_dptools,
     &inline_in_dptools,
     &say_in_commands,
@@ -90,7 +93,7 @@ bool modules_have_file(const char *conf)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (reads(all[i], conf))
 			return true;
-	return reads(&mod_guard, conf);
+	return reads(&mod_guard, conf) || reads(&mod_mail, conf);
 }
 
 int modules_register_all(void)
