@@ -24,7 +24,8 @@ static bool is_over(int st)
 
 int vm_say(struct leg *leg, const char *macro, const char *data, char *key)
 {
-	struct leg_play_end end = {.terminators = key ? "any" : "none"};
+	static const struct leg_watch keys_wait = {NULL, NULL}; /* they are for what comes next */
+	struct leg_play_end end = {.terminators = "any", .watch = key ? NULL : &keys_wait};
 	int st = leg_is_ready(leg) ? leg_phrase(leg, macro, data ? data : "", NULL, &end) : leg_is_up(leg) ? ST_CANCELLED : ST_HANGUP;
 	if (key)
 		*key = end.digit;

@@ -4,6 +4,7 @@
 #include "core/run/exec.h"
 #include "core/value/cause.h"
 #include "voicemail/vm_i.h"
+#include <stdio.h>
 
 enum { ROUNDS_MAX = 1000 };
 
@@ -32,8 +33,16 @@ static ON_CTL void counts_set(struct vm_call *c, const struct vm_counts *n)
 	leg_var_setf(c->leg, "voicemail_urgent_saved_messages", "%u", n->saved_urgent);
 }
 
+/* A key ends all that is said, and is the menu's. */
+static CO int count_say(struct vm_call *c, unsigned n, const char *what, char *key)
+{
+	char data[32];
+	snprintf(data, sizeof(data), "%u:%s", n, what);
+	return *key ? ST_OK : vm_say(c->leg, "voicemail_message_count", data, key);
+}
+
 /* ST_AGAIN: there are new ones that have not been heard yet. */
-static CO int summary(struct vm_call *c, bool *has_heard_new)
+static CO int summary(struct vm_call *c, bool *has_heard_new, char *key)
 {
 	struct vm_counts n;
 	int st = vm_db_count(c->box.p.db, c->box.id, c->box.domain, &n);
@@ -41,26 +50,30 @@ static CO int summary(struct vm_call *c, bool *has_heard_new)
 		leg_log(c->leg, LOG_ERR, "voicemail: %s@%s cannot be counted: %s", c->box.id, c->box.domain, status_text(st));
 	summary_tell(c, &n);
 	counts_set(c, &n);
-	st = n.new_urgent ? vm_say_number(c->leg, "voicemail_message_count", "%u:urgent-new", n.new_urgent) : ST_OK;
+	*key = 0;
+	st = n.new_urgent ? count_say(c, n.new_urgent, "urgent-new", key) : ST_OK;
 	if (!st)
-		st = vm_say_number(c->leg, "voicemail_message_count", "%u:new", n.new_count);
-	if (!st && n.new_count && !*has_heard_new) {
+		st = count_say(c, n.new_count, "new", key);
+	if (!st && n.new_count && !*has_heard_new && !*key) {
 		*has_heard_new = true;
 		return ST_AGAIN;
 	}
-	return st ? st : vm_say_number(c->leg, "voicemail_message_count", "%u:saved", n.saved_count);
+	return st ? st : count_say(c, n.saved_count, "saved", key);
 }
 
 enum go { TO_SUMMARY, TO_NEW, TO_SAVED, TO_MENU, TO_OPTIONS, TO_END };
 
-static CO int menu(struct vm_call *c, enum go *go, unsigned *silent)
+static CO int menu(struct vm_call *c, enum go *go, unsigned *silent, char *key)
 {
 	const struct vm_conf *conf = c->conf;
-	struct vm_keys k;
+	struct vm_keys k = {.text = {*key}};
 	struct buf keys;
+	int st = ST_OK;
 	buf_init(&keys);
 	buf_printf(&keys, "%s:%s:%s:%s", conf->play_new, conf->play_saved, conf->config_menu, conf->terminator);
-	int st = vm_ask(c->leg, conf, "voicemail_menu", keys.p, 1, "", &k);
+	if (!*key)
+		st = vm_ask(c->leg, conf, "voicemail_menu", keys.p, 1, "", &k);
+	*key = 0;
 	buf_fini(&keys);
 	if (st)
 		return st;
@@ -74,17 +87,17 @@ static CO int menu(struct vm_call *c, enum go *go, unsigned *silent)
 	return ST_OK;
 }
 
-/* The key that plays says so in its macro's summary, too: a press during it is for the menu. */
 static CO int rounds(struct vm_call *c)
 {
 	bool has_heard_new = false;
 	unsigned silent = 0;
+	char key = 0;
 	enum go go = TO_SUMMARY;
 	int st = ST_OK;
 	for (int i = 0; i < ROUNDS_MAX && !st && go != TO_END && leg_is_ready(c->leg); i++) {
 		switch (go) {
 		case TO_SUMMARY:
-			st = summary(c, &has_heard_new);
+			st = summary(c, &has_heard_new, &key);
 			go = st == ST_AGAIN ? TO_NEW : TO_MENU;
 			st = st == ST_AGAIN ? ST_OK : st;
 			break;
@@ -94,7 +107,7 @@ static CO int rounds(struct vm_call *c)
 			go = TO_SUMMARY;
 			break;
 		case TO_MENU:
-			st = menu(c, &go, &silent);
+			st = menu(c, &go, &silent, &key);
 			break;
 		case TO_OPTIONS:
 			st = vm_options(c);
