@@ -1,6 +1,7 @@
-/* A message as text (RFC 5322, 2045, 2047). Text from outside comes marked and is data: it never ends a line, so it makes
- * no header, no part and no body; in a header with addresses it is no quote, bracket or comma; in a part that says
- * text/html it is escaped. What is not ASCII becomes encoded words in headers; in bodies the part says UTF-8 then. */
+/* A message as text (RFC 5322, 2045, 2047). Text from outside comes marked and is data: it never ends a line, so it
+ * makes no header, no part and no body; in a header with addresses it is no quote, bracket or comma; in a part that
+ * says text/html it is escaped. What is not ASCII becomes encoded words in headers; in bodies the part says UTF-8 then.
+ */
 #include "base/status.h"
 #include "mail/mail_i.h"
 #include "text/base64.h"
@@ -10,7 +11,8 @@
 bool mail_is_address(struct sv a)
 {
 	size_t at = sv_find(a, '@');
-	if (!a.n || a.n > MAIL_ADDRESS_MAX || a.p[0] == '-' || at == 0 || at + 1 >= a.n || sv_find(sv_sub(a, at + 1, a.n), '@') + at + 1 < a.n)
+	if (!a.n || a.n > MAIL_ADDRESS_MAX || a.p[0] == '-' || at == 0 || at + 1 >= a.n ||
+	    sv_find(sv_sub(a, at + 1, a.n), '@') + at + 1 < a.n)
 		return false;
 	for (size_t i = 0; i < a.n; i++)
 		if ((unsigned char)a.p[i] <= ' ' || a.p[i] == 0x7f || strchr("<>()[]\\,;:\"", a.p[i]))
@@ -147,7 +149,7 @@ static bool is_name(struct sv v)
 static bool is_ours(struct sv name)
 {
 	return sv_isi(name, "mime-version") || sv_isi(name, "message-id") || sv_isi(name, "content-type") ||
-	    sv_isi(name, "content-transfer-encoding") || sv_isi(name, "bcc");
+	       sv_isi(name, "content-transfer-encoding") || sv_isi(name, "bcc");
 }
 
 static int headers_put(struct buf *out, const struct mail_parts *p)
@@ -252,7 +254,8 @@ static int body_put(struct buf *out, const char *body)
 	struct sv rest = sv_of(body), line;
 	bool is_html = false, is_ascii_all = is_outside_ascii(body);
 	if (!sv_startsi(rest, SV("content-type:")))
-		buf_printf(out, "Content-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: %s\n\n", is_ascii_all ? "7bit" : "8bit");
+		buf_printf(out, "Content-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: %s\n\n",
+		    is_ascii_all ? "7bit" : "8bit");
 	while (rest.n && !out->failed) {
 		sv_split(rest, '\n', &line, &rest);
 		if (line.n && line.p[line.n - 1] == '\r')
@@ -278,11 +281,11 @@ static const char *type_of(const char *name)
 {
 	const char *dot = strrchr(name, '.');
 	return !dot                        ? "application/octet-stream"
-	    : !strcasecmp(dot, ".mp3")     ? "audio/mpeg"
-	    : !strcasecmp(dot, ".opus")    ? "audio/ogg; codecs=opus"
-	    : !strcasecmp(dot, ".ogg")     ? "audio/ogg"
-	    : !strcasecmp(dot, ".wav")     ? "audio/x-wave"
-	    : !strcasecmp(dot, ".flac")    ? "audio/flac"
+	       : !strcasecmp(dot, ".mp3")  ? "audio/mpeg"
+	       : !strcasecmp(dot, ".opus") ? "audio/ogg; codecs=opus"
+	       : !strcasecmp(dot, ".ogg")  ? "audio/ogg"
+	       : !strcasecmp(dot, ".wav")  ? "audio/x-wave"
+	       : !strcasecmp(dot, ".flac") ? "audio/flac"
 	                                   : "application/octet-stream";
 }
 

@@ -13,8 +13,8 @@ struct mail_message {
 	const char *from; /* envelope: one address */
 	const char *to;   /* envelope: addresses, commas between them; each gets a message of its own */
 	/* Texts with marks (text/mark.h): what is from outside cannot end a line, a header or a part. */
-	const char *headers; /* lines "Name: value" */
-	const char *body;    /* text, or, when it begins with "Content-Type:", a part with headers of its own */
+	const char *headers;     /* lines "Name: value" */
+	const char *body;        /* text, or, when it begins with "Content-Type:", a part with headers of its own */
 	const char *attach_path; /* NULL: none; read now */
 	const char *attach_name; /* what the reader's program calls it */
 };

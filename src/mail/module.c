@@ -1,13 +1,14 @@
 /* The room as a module: settings, and the command mail. It is always there. */
+#include "core/registry/module.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/registry/module.h"
 #include "mail/mail_i.h"
 #include <strings.h>
 
 static const struct conf_desc confs[] = {
-    {"mail.conf", "smtp-host", "text", NULL, NULL, "the server that takes mail; none: the program mailer-app of switch.conf"},
+    {"mail.conf", "smtp-host", "text", NULL, NULL,
+        "the server that takes mail; none: the program mailer-app of switch.conf"},
     {"mail.conf", "smtp-port", "number", NULL, "25", "its port; 465 with smtp-tls tls, 587 with starttls"},
     {"mail.conf", "smtp-tls", "text", NULL, "none", "none, starttls (required then), or tls"},
     {"mail.conf", "smtp-tls-verify", "boolean", NULL, "true", "its certificate must be valid"},
@@ -44,18 +45,30 @@ static char *text(const struct xml_node *s, const char *name, const char *otherw
 int mail_conf_read(struct mail_conf *out)
 {
 	const struct xml_node *m = config_conf("mail.conf"), *w = config_conf("switch.conf");
-	const struct xml_node *s = m ? xml_child(m, "settings") : NULL, *of_switch = w ? xml_child(w, "settings") : NULL;
+	const struct xml_node *s = m ? xml_child(m, "settings") : NULL,
+	                      *of_switch = w ? xml_child(w, "settings") : NULL;
 	const char *tls = config_param(s, "smtp-tls", "none");
 	char at[CONFIG_AT_CHARS];
-	struct mail_conf c = {.host = text(s, "smtp-host", ""), .user = text(s, "smtp-user", ""),
-	    .password = text(s, "smtp-password", ""), .helo = text(s, "smtp-helo", ""), .ca_file = text(s, "smtp-ca-file", ""),
-	    .app = text(of_switch, "mailer-app", "sendmail"), .app_args = text(of_switch, "mailer-app-args", "-t")};
-	c.tls = !strcasecmp(tls, "starttls") ? MAIL_TLS_STARTTLS : !strcasecmp(tls, "tls") ? MAIL_TLS_WHOLE : MAIL_TLS_NONE;
+	struct mail_conf c = {.host = text(s, "smtp-host", ""),
+	    .user = text(s, "smtp-user", ""),
+	    .password = text(s, "smtp-password", ""),
+	    .helo = text(s, "smtp-helo", ""),
+	    .ca_file = text(s, "smtp-ca-file", ""),
+	    .app = text(of_switch, "mailer-app", "sendmail"),
+	    .app_args = text(of_switch, "mailer-app-args", "-t")};
+	c.tls = !strcasecmp(tls, "starttls") ? MAIL_TLS_STARTTLS
+	        : !strcasecmp(tls, "tls")    ? MAIL_TLS_WHOLE
+	                                     : MAIL_TLS_NONE;
 	if (c.tls == MAIL_TLS_NONE && strcasecmp(tls, "none")) {
-		log_error("%smail.conf: smtp-tls '%s' is none of none, starttls, tls", config_param_at(s, "smtp-tls", at), tls);
+		log_error("%smail.conf: smtp-tls '%s' is none of none, starttls, tls",
+		    config_param_at(s, "smtp-tls", at), tls);
 		c.tls = MAIL_TLS_STARTTLS; /* never weaker than somebody meant */
 	}
-	c.port = number(s, "smtp-port", c.tls == MAIL_TLS_WHOLE ? 465 : c.tls == MAIL_TLS_STARTTLS ? 587 : 25, 1, 65535);
+	c.port = number(s, "smtp-port",
+	    c.tls == MAIL_TLS_WHOLE      ? 465
+	    : c.tls == MAIL_TLS_STARTTLS ? 587
+	                                 : 25,
+	    1, 65535);
 	c.retry_s = number(s, "retry-interval", 30, 1, 86400);
 	c.retry_max_s = number(s, "retry-interval-max", 3600, 1, 86400);
 	c.keep_days = number(s, "keep-days", 5, 0, 365);

@@ -1,7 +1,7 @@
 /* The queue on the disk: storage/mail/queue/ID.eml is a message, ID.env beside it whom it is for and when it is tried
  * next; a message without an envelope was never accepted and is removed at the start. One coroutine sends what is due,
- * one message at a time. A message that was taken is removed; should the machine die just then it is sent again with the
- * same Message-ID. What cannot be handed over within keep-days lies in storage/mail/dead, and the log says so. */
+ * one message at a time. A message that was taken is removed; should the machine die just then it is sent again with
+ * the same Message-ID. What cannot be handed over within keep-days lies in storage/mail/dead, and the log says so. */
 #include "base/clock.h"
 #include "base/disk.h"
 #include "base/list.h"
@@ -55,8 +55,8 @@ static void envelope_fini(struct mail_envelope *e)
 
 static void envelope_put(struct buf *out, const struct mail_envelope *e)
 {
-	buf_printf(out, "from: %s\nto: %s\ncreated: %lld\nnext: %lld\ntries: %u\n", e->from, e->to, (long long)e->created_s,
-	    (long long)e->next_s, e->tries);
+	buf_printf(out, "from: %s\nto: %s\ncreated: %lld\nnext: %lld\ntries: %u\n", e->from, e->to,
+	    (long long)e->created_s, (long long)e->next_s, e->tries);
 }
 
 static int envelope_parse(struct mail_envelope *e, struct sv text)
@@ -215,7 +215,8 @@ static void orphan_remove(const char *name)
 	}
 	if (n <= 4 || strcmp(name + n - 4, ".eml"))
 		return;
-	char *id = mem_strndup(name, n - 4), *env = path_dup(queue_dir, id, ".env"), *eml = path_dup(queue_dir, name, "");
+	char *id = mem_strndup(name, n - 4), *env = path_dup(queue_dir, id, ".env"),
+	     *eml = path_dup(queue_dir, name, "");
 	if (access(env, F_OK) && errno == ENOENT)
 		unlink(eml);
 	mem_free(id), mem_free(env), mem_free(eml);
@@ -245,7 +246,8 @@ static ON_CTL struct entry *entry_new(const char *from, struct sv to)
 	if (!e)
 		return NULL;
 	rand_token(id, ID_CHARS);
-	e->e = (struct mail_envelope){.id = mem_strdup(id), .from = mem_strdup(from), .to = sv_dup(to), .created_s = now_s()};
+	e->e = (struct mail_envelope){
+	    .id = mem_strdup(id), .from = mem_strdup(from), .to = sv_dup(to), .created_s = now_s()};
 	e->e.next_s = e->e.created_s;
 	return e;
 }
@@ -263,8 +265,8 @@ static ON_CTL void date_put(char *out, size_t n)
 	time_t t = (time_t)now_s();
 	struct tm tm;
 	gmtime_r(&t, &tm);
-	snprintf(out, n, "%.3s, %02d %.3s %d %02d:%02d:%02d +0000", days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
-	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	snprintf(out, n, "%.3s, %02d %.3s %d %02d:%02d:%02d +0000", days + 3 * tm.tm_wday, tm.tm_mday,
+	    months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 static CO int accept_for(const struct mail_message *m, struct entry **list, unsigned n)
@@ -285,10 +287,10 @@ int mail_send(const struct mail_message *m)
 	struct entry *list[MAIL_RCPTS_MAX];
 	unsigned n = 0;
 	struct sv rest = sv_of(m->to), one;
-	int st = !is_running                           ? ST_UNLOADED
-	    : queue_count >= MAIL_QUEUE_MAX            ? ST_FULL
-	    : mail_is_address(sv_of(m->from))          ? ST_OK
-	                                               : ST_INVAL;
+	int st = !is_running                       ? ST_UNLOADED
+	         : queue_count >= MAIL_QUEUE_MAX   ? ST_FULL
+	         : mail_is_address(sv_of(m->from)) ? ST_OK
+	                                           : ST_INVAL;
 	while (!st && rest.n && n < MAIL_RCPTS_MAX) {
 		sv_split(rest, ',', &one, &rest);
 		one = sv_trim(one);
@@ -302,7 +304,8 @@ int mail_send(const struct mail_message *m)
 	if (!st)
 		st = n ? accept_for(m, list, n) : ST_INVAL;
 	if (st)
-		log_error("mail: from %s to %s: %s", m->from, m->to, st == ST_INVAL ? "no such address" : status_text(st));
+		log_error(
+		    "mail: from %s to %s: %s", m->from, m->to, st == ST_INVAL ? "no such address" : status_text(st));
 	for (unsigned i = 0; i < n; i++)
 		if (st) {
 			entry_free(list[i]);
@@ -350,8 +353,8 @@ static CO void put_off(struct entry *e, const struct mail_conf *c, const char *w
 	mem_free(e->e.error);
 	e->e.error = mem_strdup(why);
 	if (now_s() - e->e.created_s >= (int64_t)c->keep_days * 86400) {
-		log_error("mail: %s to %s could not be handed over within %u days and is given up: %s; it lies in %s", e->e.id,
-		    e->e.to, c->keep_days, why, dead_dir);
+		log_error("mail: %s to %s could not be handed over within %u days and is given up: %s; it lies in %s",
+		    e->e.id, e->e.to, c->keep_days, why, dead_dir);
 		go(WORK_JOURNAL, dead_work, &j);
 		dead_count++;
 		forget(e);
@@ -414,7 +417,8 @@ static void run(void *arg)
 		if (e)
 			try_one(e);
 		else
-			st = co_wait_or_stop(&wake, next < 0 ? -1 : clock_us_of_s(next - now_s() > 60 ? 60 : next - now_s()));
+			st = co_wait_or_stop(
+			    &wake, next < 0 ? -1 : clock_us_of_s(next - now_s() > 60 ? 60 : next - now_s()));
 	}
 	is_running = false;
 }
@@ -460,13 +464,14 @@ void mail_queue_status(struct buf *out)
 {
 	struct lnode *it, *tmp;
 	unsigned n = 0;
-	buf_printf(out, "%zu queued, %zu sent, %zu tries failed, %zu given up\n", queue_count, sent_count, failed_count, dead_count);
+	buf_printf(out, "%zu queued, %zu sent, %zu tries failed, %zu given up\n", queue_count, sent_count, failed_count,
+	    dead_count);
 	list_each (&queue, it, tmp) {
 		const struct mail_envelope *e = &list_entry(it, struct entry, link)->e;
 		int64_t in_s = e->next_s - now_s();
 		if (n++ >= 1000)
 			break;
-		buf_printf(out, "%s to %s, %u tries, next in %lld s%s%s\n", e->id, e->to, e->tries, (long long)(in_s > 0 ? in_s : 0),
-		    e->error ? ": " : "", e->error ? e->error : "");
+		buf_printf(out, "%s to %s, %u tries, next in %lld s%s%s\n", e->id, e->to, e->tries,
+		    (long long)(in_s > 0 ? in_s : 0), e->error ? ": " : "", e->error ? e->error : "");
 	}
 }

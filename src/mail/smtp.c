@@ -101,7 +101,8 @@ static void smtp_work(void *arg)
 	CURL *h = curl_easy_init();
 	role_assert_work();
 	buf_init(&url);
-	buf_printf(&url, "%s://%s:%u/%s", j->c->tls == MAIL_TLS_WHOLE ? "smtps" : "smtp", j->c->host, j->c->port, j->c->helo);
+	buf_printf(
+	    &url, "%s://%s:%u/%s", j->c->tls == MAIL_TLS_WHOLE ? "smtps" : "smtp", j->c->host, j->c->port, j->c->helo);
 	j->st = h && to && !url.failed ? crlf_read(j) : ST_NOMEM;
 	if (!j->st) {
 		options_set(h, j, url.p, to, error);
@@ -129,7 +130,8 @@ int mail_app_try(const struct mail_conf *c, const struct mail_envelope *e, const
 {
 	enum { WORDS = 12 };
 	char *words[WORDS], *own = mem_strdup(c->app_args);
-	const char *argv[WORDS + 10] = {"/bin/sh", "-c", "f=$1; shift; exec \"$@\" <\"$f\"", "sh", file, c->app, "-f", e->from};
+	const char *argv[WORDS + 10] = {
+	    "/bin/sh", "-c", "f=$1; shift; exec \"$@\" <\"$f\"", "sh", file, c->app, "-f", e->from};
 	int n = 8, code = 0, word_count = own ? words_split(own, ' ', words, WORDS) : 0;
 	for (int i = 0; i < word_count; i++)
 		if (*words[i])

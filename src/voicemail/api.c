@@ -1,4 +1,5 @@
-/* The commands vm_boxcount, vm_list, vm_prefs, vm_read, vm_delete, vm_inject and voicemail, with FreeSWITCH's replies. */
+/* The commands vm_boxcount, vm_list, vm_prefs, vm_read, vm_delete, vm_inject and voicemail, with FreeSWITCH's replies.
+ */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/door/door.h"
@@ -8,8 +9,10 @@
 #include "voicemail/vm_i.h"
 #include <strings.h>
 
-#define VOICEMAIL_USAGE "Error: rss [<host> <port> <uri> <user> <domain>] | [load|unload|reload] <profile> [reloadxml]\n"
-#define INJECT_USAGE "Error: [group=<group>[@domain]|domain=<domain>|<box>[@<domain>]] <sound_file> [<cid_num>] [<cid_name>]\n"
+#define VOICEMAIL_USAGE \
+	"Error: rss [<host> <port> <uri> <user> <domain>] | [load|unload|reload] <profile> [reloadxml]\n"
+#define INJECT_USAGE \
+	"Error: [group=<group>[@domain]|domain=<domain>|<box>[@<domain>]] <sound_file> [<cid_num>] [<cid_name>]\n"
 
 static ON_CTL struct sv profile_or(struct sv name)
 {
@@ -58,10 +61,11 @@ int api_vm_boxcount(struct api_call *c)
 	if (sv_isi(how, "all"))
 		buf_printf(c->out, "%u:%u:%u:%u", n.new_count, n.saved_count, n.new_urgent, n.saved_urgent);
 	else
-		buf_printf(c->out, "%u", sv_isi(how, "saved")       ? n.saved_count
-		                         : sv_isi(how, "new-urgent")   ? n.new_urgent
-		                         : sv_isi(how, "saved-urgent") ? n.saved_urgent
-		                                                       : n.new_count);
+		buf_printf(c->out, "%u",
+		    sv_isi(how, "saved")          ? n.saved_count
+		    : sv_isi(how, "new-urgent")   ? n.new_urgent
+		    : sv_isi(how, "saved-urgent") ? n.saved_urgent
+		                                  : n.new_count);
 	return ST_OK;
 }
 
@@ -74,8 +78,8 @@ static void tag_put(struct buf *out, const char *tag, const char *value)
 
 static void msg_xml_put(struct buf *out, const struct vm_msg *m)
 {
-	buf_printf(out, " <message>\n  <created_epoch>%lld</created_epoch>\n  <read_epoch>%lld</read_epoch>\n", (long long)m->created_s,
-	    (long long)m->read_s);
+	buf_printf(out, " <message>\n  <created_epoch>%lld</created_epoch>\n  <read_epoch>%lld</read_epoch>\n",
+	    (long long)m->created_s, (long long)m->read_s);
 	tag_put(out, "username", m->user), tag_put(out, "domain", m->domain), tag_put(out, "folder", m->folder);
 	tag_put(out, "path", m->path), tag_put(out, "uuid", m->uuid), tag_put(out, "cid-name", m->cid_name);
 	tag_put(out, "cid-number", m->cid_number);
@@ -101,8 +105,9 @@ int api_vm_list(struct api_call *c)
 			if (is_xml)
 				msg_xml_put(c->out, m);
 			else
-				buf_printf(c->out, "%lld:%lld:%s:%s:%s:%s:%s:%s:%s:%u\n", (long long)m->created_s, (long long)m->read_s,
-				    m->user, m->domain, m->folder, m->path, m->uuid, m->cid_name, m->cid_number, m->length_s);
+				buf_printf(c->out, "%lld:%lld:%s:%s:%s:%s:%s:%s:%s:%u\n", (long long)m->created_s,
+				    (long long)m->read_s, m->user, m->domain, m->folder, m->path, m->uuid, m->cid_name,
+				    m->cid_number, m->length_s);
 		}
 		if (is_xml)
 			buf_adds(c->out, "</voicemail>\n");
@@ -196,7 +201,9 @@ int api_vm_inject(struct api_call *c)
 	else if (n > 1)
 		st = ST_OK;
 	if (!st)
-		st = vm_inject(&(struct vm_injection){.to = words[0], .file = words[1], .cid_number = n > 2 ? words[2] : "anonymous",
+		st = vm_inject(&(struct vm_injection){.to = words[0],
+		    .file = words[1],
+		    .cid_number = n > 2 ? words[2] : "anonymous",
 		    .cid_name = n > 3 ? words[3] : "anonymous"});
 	if (why)
 		buf_printf(c->out, "-ERR %s\n", why);

@@ -26,7 +26,9 @@ int vm_say(struct leg *leg, const char *macro, const char *data, char *key)
 {
 	static const struct leg_watch keys_wait = {NULL, NULL}; /* they are for what comes next */
 	struct leg_play_end end = {.terminators = "any", .watch = key ? NULL : &keys_wait};
-	int st = leg_is_ready(leg) ? leg_phrase(leg, macro, data ? data : "", NULL, &end) : leg_is_up(leg) ? ST_CANCELLED : ST_HANGUP;
+	int st = leg_is_ready(leg) ? leg_phrase(leg, macro, data ? data : "", NULL, &end)
+	         : leg_is_up(leg)  ? ST_CANCELLED
+	                           : ST_HANGUP;
 	if (key)
 		*key = end.digit;
 	return is_over(st) ? st : ST_OK;
@@ -96,7 +98,8 @@ int vm_send_to(struct leg *leg, const char *place)
 {
 	char *words[3] = {NULL, NULL, NULL}, *own = mem_strdup(place);
 	int n = own ? words_split(own, ' ', words, 3) : 0;
-	int st = n > 0 && *words[0] ? leg_transfer(leg, words[0], n > 1 ? words[1] : NULL, n > 2 ? words[2] : NULL) : ST_INVAL;
+	int st = n > 0 && *words[0] ? leg_transfer(leg, words[0], n > 1 ? words[1] : NULL, n > 2 ? words[2] : NULL)
+	                            : ST_INVAL;
 	mem_free(own);
 	return st;
 }

@@ -62,7 +62,8 @@ int vm_box_find(struct vm_box *b, const struct vm_profile *p, struct sv id, stru
 	box.p = (struct vm_profile){mem_ref(p->set), p->conf, mem_ref(p->db)};
 	box.id = mem_strdup(dir_user_id(box.user)), box.domain = mem_strdup(dir_user_domain(box.user));
 	const char *enabled = vm_box_param(&box, "vm-enabled"), *ext = vm_box_param(&box, "vm-message-ext");
-	if (!box.id || !box.domain || !is_folder(box.id) || !is_folder(box.domain) || (enabled && !str_is_true(enabled)))
+	if (!box.id || !box.domain || !is_folder(box.id) || !is_folder(box.domain) ||
+	    (enabled && !str_is_true(enabled)))
 		st = ST_NOTFOUND;
 	if (!st) {
 		box.dir = dir_dup(&box);

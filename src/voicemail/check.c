@@ -47,7 +47,8 @@ static CO int summary(struct vm_call *c, bool *has_heard_new, char *key)
 	struct vm_counts n;
 	int st = vm_db_count(c->box.p.db, c->box.id, c->box.domain, &n);
 	if (st)
-		leg_log(c->leg, LOG_ERR, "voicemail: %s@%s cannot be counted: %s", c->box.id, c->box.domain, status_text(st));
+		leg_log(c->leg, LOG_ERR, "voicemail: %s@%s cannot be counted: %s", c->box.id, c->box.domain,
+		    status_text(st));
 	summary_tell(c, &n);
 	counts_set(c, &n);
 	*key = 0;
@@ -79,10 +80,10 @@ static CO int menu(struct vm_call *c, enum go *go, unsigned *silent, char *key)
 		return st;
 	*silent = k.text[0] ? 0 : *silent + 1;
 	*go = vm_is_key(conf->play_new, k.text)      ? TO_NEW
-	    : vm_is_key(conf->play_saved, k.text)    ? TO_SAVED
-	    : vm_is_key(conf->config_menu, k.text)   ? TO_OPTIONS
-	    : vm_is_key(conf->terminator, k.text)    ? TO_END
-	    : *silent > conf->max_retries            ? TO_END
+	      : vm_is_key(conf->play_saved, k.text)  ? TO_SAVED
+	      : vm_is_key(conf->config_menu, k.text) ? TO_OPTIONS
+	      : vm_is_key(conf->terminator, k.text)  ? TO_END
+	      : *silent > conf->max_retries          ? TO_END
 	                                             : TO_MENU;
 	return ST_OK;
 }

@@ -17,11 +17,26 @@ struct row {
 	bool is_email; /* within <email> */
 };
 #define AT(f) offsetof(struct vm_conf, f)
-#define K(n, f, d) {n, KEY, AT(f), d, 0, 0, false}
-#define T(n, f, d) {n, TEXT, AT(f), d, 0, 0, false}
-#define N(n, f, d, lo, hi) {n, NUMBER, AT(f), d, lo, hi, false}
-#define B(n, f, d) {n, BOOL, AT(f), d, 0, 0, false}
-#define E(n, f, d) {n, TEXT, AT(f), d, 0, 0, true}
+#define K(n, f, d) \
+	{ \
+		n, KEY, AT(f), d, 0, 0, false \
+	}
+#define T(n, f, d) \
+	{ \
+		n, TEXT, AT(f), d, 0, 0, false \
+	}
+#define N(n, f, d, lo, hi) \
+	{ \
+		n, NUMBER, AT(f), d, lo, hi, false \
+	}
+#define B(n, f, d) \
+	{ \
+		n, BOOL, AT(f), d, 0, 0, false \
+	}
+#define E(n, f, d) \
+	{ \
+		n, TEXT, AT(f), d, 0, 0, true \
+	}
 static const struct row rows[] = {
     K("terminator-key", terminator, "#"),
     K("play-new-messages-key", play_new, "1"),
@@ -98,8 +113,10 @@ const struct conf_desc vm_conf_descs[] = {
     {"voicemail.conf", "email/headers", "text", NULL, NULL, "headers of mail, without a template"},
     {"voicemail.conf", "email/notify-template-file", "text", NULL, NULL, "the same of notices"},
     {"voicemail.conf", "email/template-file", "text", NULL, NULL, "mail: headers, an empty line, body"},
-    {"voicemail.conf", "profile/allow-empty-password-auth", "boolean", NULL, "true", "a box without any password is open"},
-    {"voicemail.conf", "profile/auto-playback-recordings", "boolean", NULL, "false", "what was recorded is played at once"},
+    {"voicemail.conf", "profile/allow-empty-password-auth", "boolean", NULL, "true",
+        "a box without any password is open"},
+    {"voicemail.conf", "profile/auto-playback-recordings", "boolean", NULL, "false",
+        "what was recorded is played at once"},
     {"voicemail.conf", "profile/callback-context", "text", NULL, "default", "of callback-key"},
     {"voicemail.conf", "profile/callback-dialplan", "text", NULL, "XML", "of callback-key"},
     {"voicemail.conf", "profile/callback-key", "key", NULL, "5", "call who left the message"},
@@ -107,7 +124,8 @@ const struct conf_desc vm_conf_descs[] = {
     {"voicemail.conf", "profile/choose-greeting-key", "key", NULL, "2", "choose a greeting, 0 for none"},
     {"voicemail.conf", "profile/config-menu-key", "key", NULL, "5", "main menu: greetings, name, password"},
     {"voicemail.conf", "profile/convert-ext", "text", NULL, NULL, "format of files in mail (mp3, opus, ogg ...)"},
-    {"voicemail.conf", "profile/db-password-override", "boolean", NULL, "false", "a password that was set by phone replaces the directory's"},
+    {"voicemail.conf", "profile/db-password-override", "boolean", NULL, "false",
+        "a password that was set by phone replaces the directory's"},
     {"voicemail.conf", "profile/dbname", "text", NULL, NULL, "file of the sqlite database"},
     {"voicemail.conf", "profile/delete-file-key", "key", NULL, "7", "delete the message"},
     {"voicemail.conf", "profile/digit-timeout", "number", "ms", "10000", "for each key"},
@@ -137,12 +155,14 @@ const struct conf_desc vm_conf_descs[] = {
     {"voicemail.conf", "profile/prepend-key", "key", NULL, "1", "record an introduction first"},
     {"voicemail.conf", "profile/previous-message-key", "key", NULL, "1", "the message before"},
     {"voicemail.conf", "profile/record-comment", "text", NULL, "Tandem Voicemail", "tag of recordings"},
-    {"voicemail.conf", "profile/record-copyright", "text", NULL, NULL, "variable RECORD_COPYRIGHT of the call that leaves a message"},
+    {"voicemail.conf", "profile/record-copyright", "text", NULL, NULL,
+        "variable RECORD_COPYRIGHT of the call that leaves a message"},
     {"voicemail.conf", "profile/record-file-key", "key", NULL, "3", "record again"},
     {"voicemail.conf", "profile/record-greeting-key", "key", NULL, "1", "record a greeting"},
     {"voicemail.conf", "profile/record-name-key", "key", NULL, "3", "record the name"},
     {"voicemail.conf", "profile/record-sample-rate", "number", "Hz", "0", "of recordings; 0: the call's"},
-    {"voicemail.conf", "profile/record-silence-hits", "number", "s", "2", "so much silence ends a recording; 0: none does"},
+    {"voicemail.conf", "profile/record-silence-hits", "number", "s", "2",
+        "so much silence ends a recording; 0: none does"},
     {"voicemail.conf", "profile/record-silence-threshold", "number", NULL, "200", "mean amplitude that is silence"},
     {"voicemail.conf", "profile/record-title", "text", NULL, "Tandem Voicemail", "tag of recordings"},
     {"voicemail.conf", "profile/repeat-message-key", "key", NULL, "0", "the message again"},
@@ -151,8 +171,10 @@ const struct conf_desc vm_conf_descs[] = {
     {"voicemail.conf", "profile/save-file-key", "key", NULL, "2", "keep it"},
     {"voicemail.conf", "profile/skip-greet-key", "key", NULL, "#", "in the greeting: on to the recording"},
     {"voicemail.conf", "profile/skip-info-key", "key", NULL, "*", "while number and date are said: on to the message"},
-    {"voicemail.conf", "profile/storage-dir", "text", NULL, NULL, "where boxes lie, DOMAIN/USER below it; else STORAGE/voicemail/PROFILE/DOMAIN/USER"},
-    {"voicemail.conf", "profile/storage-dir-shared", "boolean", NULL, "false", "boxes lie in storage-dir/DOMAIN/voicemail/USER"},
+    {"voicemail.conf", "profile/storage-dir", "text", NULL, NULL,
+        "where boxes lie, DOMAIN/USER below it; else STORAGE/voicemail/PROFILE/DOMAIN/USER"},
+    {"voicemail.conf", "profile/storage-dir-shared", "boolean", NULL, "false",
+        "boxes lie in storage-dir/DOMAIN/voicemail/USER"},
     {"voicemail.conf", "profile/terminator-key", "key", NULL, "#", "ends numbers, passwords, menus"},
     {"voicemail.conf", "profile/tone-spec", "text", NULL, "%(1000, 0, 640)", "the tone before a recording"},
     {"voicemail.conf", "profile/undelete-file-key", "key", NULL, "8", "take back that it was deleted"},
@@ -252,7 +274,9 @@ static int row_set(struct vm_conf *c, const struct row *r, const char *v)
 	case DATE:
 		if (strcasecmp(v, "first") && strcasecmp(v, "last") && strcasecmp(v, "never"))
 			return ST_INVAL;
-		*number_at(c, r) = !strcasecmp(v, "first") ? VM_DATE_FIRST : !strcasecmp(v, "last") ? VM_DATE_LAST : VM_DATE_NEVER;
+		*number_at(c, r) = !strcasecmp(v, "first")  ? VM_DATE_FIRST
+		                   : !strcasecmp(v, "last") ? VM_DATE_LAST
+		                                            : VM_DATE_NEVER;
 		return ST_OK;
 	}
 	return ST_INVAL;

@@ -1,41 +1,43 @@
 /* The databases: FreeSWITCH's two tables, as it makes them, so that a voicemail_default.db of its is simply used. Every
  * statement has its values bound. What a box holds is counted in the database and kept in memory; who asks for lamps
  * (a thousand phones that register at once) is answered from there. */
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/value/self.h"
 #include "voicemail/vm_i.h"
 #include <stdio.h>
-#include "base/clock.h"
 
-
-static const char schema[] = "CREATE TABLE IF NOT EXISTS voicemail_msgs (\n"
-                             "   created_epoch INTEGER,\n   read_epoch    INTEGER,\n   username      VARCHAR(255),\n"
-                             "   domain        VARCHAR(255),\n   uuid          VARCHAR(255),\n   cid_name      VARCHAR(255),\n"
-                             "   cid_number    VARCHAR(255),\n   in_folder     VARCHAR(255),\n   file_path     VARCHAR(255),\n"
-                             "   message_len   INTEGER,\n   flags         VARCHAR(255),\n   read_flags    VARCHAR(255),\n"
-                             "   forwarded_by  VARCHAR(255)\n);\n"
-                             "CREATE TABLE IF NOT EXISTS voicemail_prefs (\n"
-                             "   username        VARCHAR(255),\n   domain          VARCHAR(255),\n"
-                             "   name_path       VARCHAR(255),\n   greeting_path   VARCHAR(255),\n"
-                             "   password        VARCHAR(255)\n);\n"
-                             "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx1 on voicemail_msgs(created_epoch);\n"
-                             "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx2 on voicemail_msgs(username);\n"
-                             "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx3 on voicemail_msgs(domain);\n"
-                             "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx4 on voicemail_msgs(uuid);\n"
-                             "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx5 on voicemail_msgs(in_folder);\n"
-                             "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx6 on voicemail_msgs(read_flags);\n"
-                             "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx7 on voicemail_msgs(forwarded_by);\n"
-                             "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx8 on voicemail_msgs(read_epoch);\n"
-                             "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx9 on voicemail_msgs(flags);\n"
-                             "CREATE INDEX IF NOT EXISTS voicemail_prefs_idx1 on voicemail_prefs(username);\n"
-                             "CREATE INDEX IF NOT EXISTS voicemail_prefs_idx2 on voicemail_prefs(domain);\n";
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS voicemail_msgs (\n"
+    "   created_epoch INTEGER,\n   read_epoch    INTEGER,\n   username      VARCHAR(255),\n"
+    "   domain        VARCHAR(255),\n   uuid          VARCHAR(255),\n   cid_name      VARCHAR(255),\n"
+    "   cid_number    VARCHAR(255),\n   in_folder     VARCHAR(255),\n   file_path     VARCHAR(255),\n"
+    "   message_len   INTEGER,\n   flags         VARCHAR(255),\n   read_flags    VARCHAR(255),\n"
+    "   forwarded_by  VARCHAR(255)\n);\n"
+    "CREATE TABLE IF NOT EXISTS voicemail_prefs (\n"
+    "   username        VARCHAR(255),\n   domain          VARCHAR(255),\n"
+    "   name_path       VARCHAR(255),\n   greeting_path   VARCHAR(255),\n"
+    "   password        VARCHAR(255)\n);\n"
+    "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx1 on voicemail_msgs(created_epoch);\n"
+    "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx2 on voicemail_msgs(username);\n"
+    "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx3 on voicemail_msgs(domain);\n"
+    "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx4 on voicemail_msgs(uuid);\n"
+    "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx5 on voicemail_msgs(in_folder);\n"
+    "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx6 on voicemail_msgs(read_flags);\n"
+    "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx7 on voicemail_msgs(forwarded_by);\n"
+    "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx8 on voicemail_msgs(read_epoch);\n"
+    "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx9 on voicemail_msgs(flags);\n"
+    "CREATE INDEX IF NOT EXISTS voicemail_prefs_idx1 on voicemail_prefs(username);\n"
+    "CREATE INDEX IF NOT EXISTS voicemail_prefs_idx2 on voicemail_prefs(domain);\n";
 #define LIVE "coalesce(flags,'')<>'delete'"
-static const char count_all[] = "SELECT username,domain,coalesce(read_epoch,0)>0,coalesce(read_flags,'')='A_URGENT',count(*)"
-                                " FROM voicemail_msgs WHERE " LIVE " GROUP BY 1,2,3,4";
-static const char count_one[] = "SELECT coalesce(read_epoch,0)>0,coalesce(read_flags,'')='A_URGENT',count(*) FROM voicemail_msgs"
-                                " WHERE username=$1 AND domain=$2 AND " LIVE " GROUP BY 1,2";
+static const char count_all[] =
+    "SELECT username,domain,coalesce(read_epoch,0)>0,coalesce(read_flags,'')='A_URGENT',count(*)"
+    " FROM voicemail_msgs WHERE " LIVE " GROUP BY 1,2,3,4";
+static const char count_one[] =
+    "SELECT coalesce(read_epoch,0)>0,coalesce(read_flags,'')='A_URGENT',count(*) FROM voicemail_msgs"
+    " WHERE username=$1 AND domain=$2 AND " LIVE " GROUP BY 1,2";
 
 static struct hash *dbs; /* profile -> struct vm_db, a reference each */
 
@@ -111,7 +113,8 @@ static void on_counted(int status, struct store_rows *rows, void *arg)
 	role_assert_ctl();
 	db->is_counted = true; /* or as good as it gets */
 	if (status && status != ST_CANCELLED)
-		log_error("voicemail: profile %s: cannot count the boxes: %.*s", db->profile, SVF(buf_sv(&rows->error)));
+		log_error(
+		    "voicemail: profile %s: cannot count the boxes: %.*s", db->profile, SVF(buf_sv(&rows->error)));
 	if (status != ST_CANCELLED)
 		vm_mwi_counted();
 	mem_unref(db);
@@ -258,10 +261,25 @@ void vm_db_each(void (*fn)(const struct vm_db *db, void *arg), void *arg)
 }
 
 /* ---- messages ---- */
-enum { C_CREATED, C_READ, C_USER, C_DOMAIN, C_UUID, C_NAME, C_NUMBER, C_FOLDER, C_PATH, C_LENGTH, C_FLAGS, C_READ_FLAGS,
-	C_BY, C_COUNT };
+enum {
+	C_CREATED,
+	C_READ,
+	C_USER,
+	C_DOMAIN,
+	C_UUID,
+	C_NAME,
+	C_NUMBER,
+	C_FOLDER,
+	C_PATH,
+	C_LENGTH,
+	C_FLAGS,
+	C_READ_FLAGS,
+	C_BY,
+	C_COUNT
+};
 #define COLUMNS \
-	"created_epoch,read_epoch,username,domain,uuid,cid_name,cid_number,in_folder,file_path,message_len,flags,read_flags," \
+	"created_epoch,read_epoch,username,domain,uuid,cid_name,cid_number,in_folder,file_path,message_len,flags," \
+	"read_flags," \
 	"forwarded_by"
 
 static void msg_fill(struct vm_msg *m, const struct sv *cell, struct buf *texts, size_t *offsets)
@@ -318,7 +336,8 @@ int vm_db_list(struct vm_db *db, const char *user, const char *domain, enum vm_w
 	struct buf sql;
 	*out = (struct vm_msgs){0};
 	buf_init(&sql);
-	buf_printf(&sql, "SELECT " COLUMNS " FROM voicemail_msgs WHERE username=$1 AND domain=$2%s%s ORDER BY %s LIMIT %d",
+	buf_printf(&sql,
+	    "SELECT " COLUMNS " FROM voicemail_msgs WHERE username=$1 AND domain=$2%s%s ORDER BY %s LIMIT %d",
 	    which == VM_NEW     ? " AND coalesce(read_epoch,0)=0"
 	    : which == VM_SAVED ? " AND read_epoch>0"
 	                        : "",
@@ -332,7 +351,8 @@ int vm_db_list(struct vm_db *db, const char *user, const char *domain, enum vm_w
 	if (!st)
 		st = msgs_fill(out);
 	else
-		log_error("voicemail: %s@%s: the messages cannot be read: %.*s", user, domain, SVF(buf_sv(&out->rows.error)));
+		log_error(
+		    "voicemail: %s@%s: the messages cannot be read: %.*s", user, domain, SVF(buf_sv(&out->rows.error)));
 	store_rows_fini(&out->rows);
 	out->rows = (struct store_rows){0};
 	return st;
@@ -369,8 +389,8 @@ int vm_db_insert(struct vm_db *db, const struct vm_msg *m)
 	for (int i = 0; i < C_COUNT; i++)
 		if (!p[i].p)
 			p[i] = SV("");
-	return run(db,
-	    "INSERT INTO voicemail_msgs (" COLUMNS ") VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)", p, C_COUNT, NULL);
+	return run(db, "INSERT INTO voicemail_msgs (" COLUMNS ") VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)",
+	    p, C_COUNT, NULL);
 }
 
 bool vm_db_has_uuid(struct vm_db *db, const char *user, const char *domain, const char *uuid)
@@ -387,8 +407,8 @@ int vm_db_update(
 	struct sv p[] = {sv_of(user), sv_of(domain), sv_of(uuid)};
 	struct buf sql;
 	buf_init(&sql);
-	buf_printf(&sql, "UPDATE voicemail_msgs SET %s WHERE username=$1 AND domain=$2%s%s%s", set, uuid ? " AND uuid=$3" : "",
-	    where ? " AND " : "", where ? where : "");
+	buf_printf(&sql, "UPDATE voicemail_msgs SET %s WHERE username=$1 AND domain=$2%s%s%s", set,
+	    uuid ? " AND uuid=$3" : "", where ? " AND " : "", where ? where : "");
 	int st = sql.failed ? ST_NOMEM : run(db, sql.p, p, uuid ? 3 : 2, NULL);
 	buf_fini(&sql);
 	return st;
@@ -430,8 +450,8 @@ int vm_db_seconds(struct vm_db *db, const char *user, const char *domain, uint64
 	struct sv p[] = {sv_of(user), sv_of(domain)}, cell;
 	struct store_rows rows = {0};
 	size_t at = 0;
-	int st = store_sql_run(
-	    db->store, "SELECT coalesce(sum(message_len),0) FROM voicemail_msgs WHERE username=$1 AND domain=$2", p, 2, &rows);
+	int st = store_sql_run(db->store,
+	    "SELECT coalesce(sum(message_len),0) FROM voicemail_msgs WHERE username=$1 AND domain=$2", p, 2, &rows);
 	if (!st && (!store_rows_next(&rows, &at, &cell) || !store_rows_next(&rows, &at, &cell) || sv_u64(cell, out)))
 		st = ST_IO;
 	store_rows_fini(&rows);
@@ -448,7 +468,8 @@ int vm_db_prefs(struct vm_db *db, const char *user, const char *domain, struct v
 	int n = 0;
 	*out = (struct vm_prefs){0};
 	int st = store_sql_run(db->store,
-	    "SELECT name_path,greeting_path,password FROM voicemail_prefs WHERE username=$1 AND domain=$2 LIMIT 1", p, 2, &rows);
+	    "SELECT name_path,greeting_path,password FROM voicemail_prefs WHERE username=$1 AND domain=$2 LIMIT 1", p,
+	    2, &rows);
 	while (!st && n < 6 && store_rows_next(&rows, &at, &cell[n]))
 		n++;
 	out->is_there = n == 6;
@@ -473,7 +494,8 @@ int vm_db_prefs_set(struct vm_db *db, const char *user, const char *domain, cons
 		p[2] = SV("");
 	buf_init(&sql);
 	buf_printf(&sql,
-	    "INSERT INTO voicemail_prefs (username,domain,name_path,greeting_path,password) SELECT $1,$2,'','','' WHERE NOT EXISTS"
+	    "INSERT INTO voicemail_prefs (username,domain,name_path,greeting_path,password) SELECT $1,$2,'','','' "
+	    "WHERE NOT EXISTS"
 	    " (SELECT 1 FROM voicemail_prefs WHERE username=$1 AND domain=$2);"
 	    "UPDATE voicemail_prefs SET %s=$3 WHERE username=$1 AND domain=$2",
 	    column);

@@ -50,9 +50,18 @@ static CO int list_it(struct vm_box *b, const struct vm_msg *m, struct leg *leg)
 int vm_deliver(struct vm_box *b, const struct vm_delivery *d)
 {
 	char uuid[UUID_CHARS + 1];
-	struct vm_msg m = {.uuid = d->uuid, .user = b->id, .domain = b->domain, .cid_name = d->cid_name,
-	    .cid_number = d->cid_number, .folder = "inbox", .path = d->path, .flags = "", .read_flags = d->read_flags,
-	    .forwarded_by = d->forwarded_by, .created_s = clock_wall_us() / 1000000, .length_s = d->length_s};
+	struct vm_msg m = {.uuid = d->uuid,
+	    .user = b->id,
+	    .domain = b->domain,
+	    .cid_name = d->cid_name,
+	    .cid_number = d->cid_number,
+	    .folder = "inbox",
+	    .path = d->path,
+	    .flags = "",
+	    .read_flags = d->read_flags,
+	    .forwarded_by = d->forwarded_by,
+	    .created_s = clock_wall_us() / 1000000,
+	    .length_s = d->length_s};
 	struct vm_counts counts;
 	bool keeps = vm_mail_keeps(b), is_listed = keeps;
 	int st = ST_OK;

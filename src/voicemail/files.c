@@ -32,7 +32,11 @@ static CO int go(void (*fn)(void *arg), struct job *j)
 
 static int st_of(int rc)
 {
-	return !rc ? ST_OK : errno == ENOENT ? ST_NOTFOUND : errno == EACCES ? ST_DENIED : errno == ENOSPC ? ST_FULL : ST_IO;
+	return !rc               ? ST_OK
+	       : errno == ENOENT ? ST_NOTFOUND
+	       : errno == EACCES ? ST_DENIED
+	       : errno == ENOSPC ? ST_FULL
+	                         : ST_IO;
 }
 
 static int dirs_make(const char *dir)
@@ -250,7 +254,8 @@ static void join_work(void *arg)
 	if (!j->st)
 		rate_hz = file_reader_info(r)->rate_hz, file_reader_close(r);
 	if (!j->st)
-		j->st = file_writer_open(&w, aside, &(struct file_writer_conf){.rate_hz = rate_hz, .channels = 1}, NULL);
+		j->st =
+		    file_writer_open(&w, aside, &(struct file_writer_conf){.rate_hz = rate_hz, .channels = 1}, NULL);
 	if (!j->st && j->a)
 		j->st = pour(w, j->a, rate_hz, block);
 	if (!j->st)

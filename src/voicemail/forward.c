@@ -28,7 +28,8 @@ static CO int introduce(struct vm_call *c, const struct vm_msg *m, char **joined
 		*joined = vm_box_path(&c->box, ".msg_%s.%s", token, c->box.ext);
 		int made = vm_file_join(r.aside, m->path, *joined);
 		if (made) {
-			leg_log(c->leg, LOG_ERR, "voicemail: an introduction cannot be put before %s: %s", m->path, status_text(made));
+			leg_log(c->leg, LOG_ERR, "voicemail: an introduction cannot be put before %s: %s", m->path,
+			    status_text(made));
 			mem_free(*joined);
 			*joined = NULL;
 			st = ST_IO;
@@ -47,14 +48,19 @@ static CO int send_to(struct vm_call *c, const struct vm_msg *m, const char *fil
 	buf_init(&by), buf_init(&to);
 	buf_printf(&by, "%s@%s", c->box.id, c->box.domain);
 	for (int i = 0; i < TRIES && st == ST_NOTFOUND; i++) {
-		st = vm_ask(c->leg, c->conf, "voicemail_forward_message_enter_extension", c->conf->terminator, VM_KEYS_MAX,
-		    c->conf->terminator, &k);
+		st = vm_ask(c->leg, c->conf, "voicemail_forward_message_enter_extension", c->conf->terminator,
+		    VM_KEYS_MAX, c->conf->terminator, &k);
 		if (st || !k.text[0])
 			break;
 		buf_clear(&to);
 		buf_printf(&to, "%s@%s", k.text, c->box.domain);
-		st = vm_inject(&(struct vm_injection){.profile = c->conf->name, .to = to.p, .file = file, .cid_name = m->cid_name,
-		    .cid_number = m->cid_number, .read_flags = m->read_flags, .forwarded_by = by.p});
+		st = vm_inject(&(struct vm_injection){.profile = c->conf->name,
+		    .to = to.p,
+		    .file = file,
+		    .cid_name = m->cid_name,
+		    .cid_number = m->cid_number,
+		    .read_flags = m->read_flags,
+		    .forwarded_by = by.p});
 		if (st == ST_NOTFOUND) {
 			int said = vm_say(c->leg, "voicemail_invalid_extension", NULL, NULL);
 			st = said ? said : ST_NOTFOUND;

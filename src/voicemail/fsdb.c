@@ -104,10 +104,12 @@ static int msg_list(struct api_call *c)
 	char name[48];
 	unsigned count = 0;
 	if (ask_init(&a, c, 1, 6)) {
-		bool is_new = !strcasecmp(a.w[5], "new"), is_saved = !strcasecmp(a.w[5], "save") || !strcasecmp(a.w[5], "saved");
+		bool is_new = !strcasecmp(a.w[5], "new"),
+		     is_saved = !strcasecmp(a.w[5], "save") || !strcasecmp(a.w[5], "saved");
 		struct event *e = event_new(EVENT_REQUEST_PARAMS, NULL);
 		bool is_newest_first = a.n > 6 && !strcasecmp(a.w[6], "desc");
-		int st = vm_db_list(a.box.p.db, a.box.id, a.box.domain, is_new ? VM_NEW : VM_SAVED, is_newest_first, NULL, &all);
+		int st = vm_db_list(
+		    a.box.p.db, a.box.id, a.box.domain, is_new ? VM_NEW : VM_SAVED, is_newest_first, NULL, &all);
 		for (unsigned i = 0; !st && (is_new || is_saved) && i < all.count; i++) {
 			snprintf(name, sizeof(name), "VM-List-Message-%u-UUID", ++count);
 			event_add(e, name, all.list[i].uuid);
@@ -194,8 +196,13 @@ static CO int forward_it(struct api_call *c, struct ask *a, const struct vm_msg 
 		st = vm_file_join(intro, m->path, joined);
 	}
 	if (!st)
-		st = vm_inject(&(struct vm_injection){.profile = a->box.p.conf->name, .to = to.p, .file = joined ? joined : m->path,
-		    .cid_name = m->cid_name, .cid_number = m->cid_number, .read_flags = m->read_flags, .forwarded_by = by.p});
+		st = vm_inject(&(struct vm_injection){.profile = a->box.p.conf->name,
+		    .to = to.p,
+		    .file = joined ? joined : m->path,
+		    .cid_name = m->cid_name,
+		    .cid_number = m->cid_number,
+		    .read_flags = m->read_flags,
+		    .forwarded_by = by.p});
 	if (joined)
 		vm_file_remove(joined);
 	mem_free(joined);
@@ -228,7 +235,10 @@ static int msg_email(struct api_call *c)
 			buf_adds(c->out, "-ERR Invalid Message UUID\n");
 		} else {
 			vm_db_counts_peek(a.box.p.db, a.box.id, a.box.domain, &counts);
-			reply(c, vm_mail_send(&(struct vm_mail){.box = &a.box, .msg = &one.list[0], .counts = &counts, .to = a.w[4]}, &keeps));
+			reply(c,
+			    vm_mail_send(
+			        &(struct vm_mail){.box = &a.box, .msg = &one.list[0], .counts = &counts, .to = a.w[4]},
+			        &keeps));
 		}
 		vm_msgs_fini(&one);
 	}
@@ -302,11 +312,15 @@ static int pref_password_set(struct api_call *c)
 	return ask_end(&a);
 }
 
-#define ROW(name, help, syntax, fn) {"vm_fsdb_" name, help, syntax, API_MAY_WAIT, fn, NULL, NULL, NULL}
+#define ROW(name, help, syntax, fn) \
+	{ \
+		"vm_fsdb_" name, help, syntax, API_MAY_WAIT, fn, NULL, NULL, NULL \
+	}
 const struct api_desc vm_fsdb_apis[] = {
     ROW("auth_login", "Whether a box's password is right", "<profile> <domain> <user> <password>", auth_login),
     ROW("msg_count", "How many messages a box has", "<format> <profile> <domain> <user> <folder>", msg_count),
-    ROW("msg_list", "A box's messages", "<format> <profile> <domain> <user> <folder> <new|save> [<asc|desc>]", msg_list),
+    ROW("msg_list", "A box's messages", "<format> <profile> <domain> <user> <folder> <new|save> [<asc|desc>]",
+        msg_list),
     ROW("msg_get", "What is known of a message", "<format> <profile> <domain> <user> <uuid>", msg_get),
     ROW("msg_delete", "Marks a message as deleted", "<profile> <domain> <user> <uuid>", msg_delete),
     ROW("msg_undelete", "Takes that back", "<profile> <domain> <user> <uuid>", msg_undelete),

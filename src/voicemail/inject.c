@@ -25,9 +25,12 @@ static CO int inject_one(const struct vm_profile *p, struct sv id, struct sv dom
 	char uuid[UUID_CHARS + 1];
 	const char *slash = strrchr(i->file, '/');
 	struct vm_box b;
-	struct vm_delivery d = {.cid_name = i->cid_name, .cid_number = i->cid_number,
-	    .read_flags = i->read_flags ? i->read_flags : vm_normal, .forwarded_by = i->forwarded_by ? i->forwarded_by : "",
-	    .uuid = uuid, .leg = NULL};
+	struct vm_delivery d = {.cid_name = i->cid_name,
+	    .cid_number = i->cid_number,
+	    .read_flags = i->read_flags ? i->read_flags : vm_normal,
+	    .forwarded_by = i->forwarded_by ? i->forwarded_by : "",
+	    .uuid = uuid,
+	    .leg = NULL};
 	int st = vm_box_find(&b, p, id, domain);
 	if (st)
 		return st;
@@ -45,7 +48,8 @@ static CO int inject_one(const struct vm_profile *p, struct sv id, struct sv dom
 	if (!st && (st = vm_deliver(&b, &d)))
 		vm_file_remove(path);
 	if (st)
-		log_error("voicemail: %s cannot be put into the box %s@%s: %s", i->file, b.id, b.domain, status_text(st));
+		log_error(
+		    "voicemail: %s cannot be put into the box %s@%s: %s", i->file, b.id, b.domain, status_text(st));
 	mem_free(path);
 	vm_box_fini(&b);
 	return ST_OK;

@@ -33,7 +33,8 @@ static CO char *greeting_of(struct vm_call *c, const struct vm_prefs *prefs)
 	if (!path && *prefs->greeting_path)
 		path = mem_strdup(prefs->greeting_path);
 	if (path && *path == '/' && !vm_file_exists(path)) {
-		leg_log(c->leg, LOG_WARNING, "voicemail: the greeting %s of %s@%s is not there", path, c->box.id, c->box.domain);
+		leg_log(c->leg, LOG_WARNING, "voicemail: the greeting %s of %s@%s is not there", path, c->box.id,
+		    c->box.domain);
 		mem_free(path);
 		path = NULL;
 	}
@@ -50,7 +51,11 @@ static CO int default_greet(struct vm_call *c, const struct vm_prefs *prefs, cha
 		if (st != ST_HANGUP && st != ST_CANCELLED && !*key)
 			st = file_play(c->leg, "voicemail/vm-not_available.wav", key);
 	} else {
-		st = vm_say(c->leg, "voicemail_play_greeting", alternate ? alternate : of_user ? of_user : c->box.id, key);
+		st = vm_say(c->leg, "voicemail_play_greeting",
+		    alternate ? alternate
+		    : of_user ? of_user
+		              : c->box.id,
+		    key);
 	}
 	mem_free(alternate);
 	return st == ST_HANGUP || st == ST_CANCELLED ? st : ST_OK;
@@ -77,12 +82,14 @@ static CO int greet(struct vm_call *c, char *key)
 static ON_CTL enum next key_does(struct vm_call *c, char key)
 {
 	const struct vm_conf *conf = c->conf;
-	const char *of_call = leg_var(c->leg, "vm_operator_extension"), *of_user = vm_box_param(&c->box, "vm-operator-extension");
+	const char *of_call = leg_var(c->leg, "vm_operator_extension"),
+	           *of_user = vm_box_param(&c->box, "vm-operator-extension");
 	char pressed[2] = {key, 0};
 	if (!key)
 		return GO_ON;
 	if (vm_is_key(conf->operator_key, pressed)) {
-		char *own = of_call ? leg_text_dup(c->leg, "vm_operator_extension") : mem_strdup(of_user ? of_user : conf->operator_extension);
+		char *own = of_call ? leg_text_dup(c->leg, "vm_operator_extension")
+		                    : mem_strdup(of_user ? of_user : conf->operator_extension);
 		int st = own && *own ? vm_send_to(c->leg, own) : ST_INVAL;
 		mem_free(own);
 		return st ? GO_ON : SENT_AWAY;
@@ -146,8 +153,12 @@ static CO void copies_send(struct vm_call *c, const struct vm_delivery *d)
 		buf_printf(&to, "%.*s", SVF(one));
 		if (one.n && sv_find(one, '@') == one.n)
 			buf_printf(&to, "@%s", c->box.domain);
-		if (one.n && vm_inject(&(struct vm_injection){.profile = c->conf->name, .to = to.p, .file = d->path, .cid_name = d->cid_name,
-		                 .cid_number = d->cid_number, .read_flags = d->read_flags}))
+		if (one.n && vm_inject(&(struct vm_injection){.profile = c->conf->name,
+		                 .to = to.p,
+		                 .file = d->path,
+		                 .cid_name = d->cid_name,
+		                 .cid_number = d->cid_number,
+		                 .read_flags = d->read_flags}))
 			leg_log(c->leg, LOG_WARNING, "voicemail: there is no box %s for a copy", to.p);
 		buf_fini(&to);
 	}
@@ -156,18 +167,26 @@ static CO void copies_send(struct vm_call *c, const struct vm_delivery *d)
 
 static CO void deliver(struct vm_call *c, struct vm_recording *r, const char *read_flags)
 {
-	const char *name = leg_var(c->leg, "effective_caller_id_name"), *number = leg_var(c->leg, "effective_caller_id_number");
+	const char *name = leg_var(c->leg, "effective_caller_id_name"),
+	           *number = leg_var(c->leg, "effective_caller_id_number");
 	char *own_name = mem_strdup(name ? name : c->leg->profile->caller_id_name);
 	char *own_number = mem_strdup(number ? number : c->leg->profile->caller_id_number);
-	struct vm_delivery d = {.path = r->path, .cid_name = own_name ? own_name : "", .cid_number = own_number ? own_number : "",
-	    .read_flags = read_flags, .forwarded_by = "", .uuid = c->leg->uuid, .length_s = r->length_s, .leg = c->leg};
+	struct vm_delivery d = {.path = r->path,
+	    .cid_name = own_name ? own_name : "",
+	    .cid_number = own_number ? own_number : "",
+	    .read_flags = read_flags,
+	    .forwarded_by = "",
+	    .uuid = c->leg->uuid,
+	    .length_s = r->length_s,
+	    .leg = c->leg};
 	int st = vm_recording_keep(r);
 	if (!st)
 		copies_send(c, &d);
 	if (!st)
 		st = vm_deliver(&c->box, &d);
 	if (st) {
-		leg_log(c->leg, LOG_ERR, "voicemail: the message for %s@%s is lost: %s", c->box.id, c->box.domain, status_text(st));
+		leg_log(c->leg, LOG_ERR, "voicemail: the message for %s@%s is lost: %s", c->box.id, c->box.domain,
+		    status_text(st));
 		vm_file_remove(r->path);
 		vm_say(c->leg, "voicemail_disk_quota_exceeded", NULL, NULL);
 	}

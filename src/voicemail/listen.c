@@ -1,5 +1,6 @@
 /* Hearing messages, one after another: number, date, the message with its keys (pause, back, forward, again), then what
- * to do with it. What was deleted stays until the pass is over, so that it can be taken back; then rows and files go. */
+ * to do with it. What was deleted stays until the pass is over, so that it can be taken back; then rows and files go.
+ */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -33,12 +34,13 @@ static bool on_keys(struct leg *leg, void *arg)
 	role_assert_co();
 	while (leg_dtmf_take(leg, pressed, NULL)) {
 		struct mstream *s = leg_media_stream(leg);
-		const char *const ends[] = {k->delete_file, k->save_file, k->previous, k->next, k->repeat, k->terminator,
-		    k->skip_info, k->forward, k->email_key, k->callback, k->undelete_file, k->main_menu};
+		const char *const ends[] = {k->delete_file, k->save_file, k->previous, k->next, k->repeat,
+		    k->terminator, k->skip_info, k->forward, k->email_key, k->callback, k->undelete_file, k->main_menu};
 		bool is_end = false;
 		for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-			is_end |= vm_is_key(ends[i], pressed) && !(ends[i] == k->email_key && vm_is_key(k->rew, pressed)) &&
-			    !(ends[i] == k->main_menu && vm_is_key(k->pause, pressed));
+			is_end |= vm_is_key(ends[i], pressed) &&
+			          !(ends[i] == k->email_key && vm_is_key(k->rew, pressed)) &&
+			          !(ends[i] == k->main_menu && vm_is_key(k->pause, pressed));
 		if (is_end) {
 			h->key = *pressed;
 			return false;
@@ -133,7 +135,8 @@ static CO int email(struct hearing *h, const char *to)
 	struct vm_counts counts;
 	vm_db_counts_peek(h->c->box.p.db, h->c->box.id, h->c->box.domain, &counts);
 	int st = vm_mail_send(
-	    &(struct vm_mail){.box = &h->c->box, .msg = h->m, .counts = &counts, .leg = h->c->leg, .to = to}, &(bool){false});
+	    &(struct vm_mail){.box = &h->c->box, .msg = h->m, .counts = &counts, .leg = h->c->leg, .to = to},
+	    &(bool){false});
 	if (st)
 		return vm_say(h->c->leg, "voicemail_invalid_extension", NULL, NULL);
 	return flag(h, "delete", "emailed");
@@ -143,7 +146,8 @@ static CO int email(struct hearing *h, const char *to)
 static CO int call_back(struct hearing *h)
 {
 	const char *context = leg_var(h->c->leg, "voicemail_callback_context");
-	char *number = mark_dup(h->m->cid_number), *own = mem_strdup(context && *context ? context : h->c->conf->callback_context);
+	char *number = mark_dup(h->m->cid_number),
+	     *own = mem_strdup(context && *context ? context : h->c->conf->callback_context);
 	leg_var_set(h->c->leg, "voicemail_callback", "true");
 	int st = number && own ? leg_exec_extension(h->c->leg, number, h->c->conf->callback_dialplan, own) : ST_NOMEM;
 	mem_free(number), mem_free(own);
@@ -159,8 +163,8 @@ static CO int asked(struct hearing *h, struct vm_keys *k, const char *to)
 		return ST_OK;
 	}
 	buf_init(&keys);
-	buf_printf(&keys, "%s:%s:%s:%s:%s:%s%s%s", conf->repeat, conf->save_file, conf->delete_file, conf->email_key, conf->callback,
-	    conf->forward, to ? ":" : "", to ? to : "");
+	buf_printf(&keys, "%s:%s:%s:%s:%s:%s%s%s", conf->repeat, conf->save_file, conf->delete_file, conf->email_key,
+	    conf->callback, conf->forward, to ? ":" : "", to ? to : "");
 	int st = vm_ask(h->c->leg, conf, "voicemail_listen_file_check", keys.p, 1, "", k);
 	buf_fini(&keys);
 	return st;

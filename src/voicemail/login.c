@@ -104,8 +104,8 @@ static ON_CTL bool is_same(const char *a, const char *b)
 
 static ON_CTL bool hash_fits(const struct vm_box *b, const char *hash, const char *password)
 {
-	struct digest_piece p[] = {{b->id, strlen(b->id)}, {":", 1}, {b->domain, strlen(b->domain)}, {":", 1},
-	    {password, strlen(password)}};
+	struct digest_piece p[] = {
+	    {b->id, strlen(b->id)}, {":", 1}, {b->domain, strlen(b->domain)}, {":", 1}, {password, strlen(password)}};
 	uint8_t sum[DIGEST_MD5_BYTES];
 	char hex[DIGEST_HEX_CHARS(DIGEST_MD5_BYTES) + 1];
 	digest_md5_pieces(p, 5, sum);
@@ -154,7 +154,8 @@ static CO int attempt(struct vm_call *c, struct vm_profile *p, struct sv id, con
 	buf_init(&key);
 	buf_printf(&key, "%.*s@%.*s", SVF(id), SVF(k->domain));
 	if (!is_right) {
-		st = vm_ask(c->leg, c->conf, "voicemail_enter_pass", c->conf->terminator, VM_KEYS_MAX, c->conf->terminator, &pass);
+		st = vm_ask(c->leg, c->conf, "voicemail_enter_pass", c->conf->terminator, VM_KEYS_MAX,
+		    c->conf->terminator, &pass);
 		if (!st)
 			st = turn(c->leg, buf_sv(&key), &wait_us);
 		if (!st && wait_us)
@@ -183,7 +184,8 @@ int vm_login(struct vm_call *c, struct vm_profile *p, const struct vm_check *k)
 	for (unsigned i = 0; st == ST_DENIED && i < c->conf->max_login_attempts; i++) {
 		id = (struct vm_keys){0};
 		st = k->id.n ? ST_OK
-		             : vm_ask(c->leg, c->conf, "voicemail_enter_id", c->conf->terminator, VM_KEYS_MAX, c->conf->terminator, &id);
+		             : vm_ask(c->leg, c->conf, "voicemail_enter_id", c->conf->terminator, VM_KEYS_MAX,
+		                   c->conf->terminator, &id);
 		if (!st)
 			st = attempt(c, p, k->id.n ? k->id : sv_of(id.text), k);
 		if (st == ST_DENIED) {

@@ -1,8 +1,8 @@
 /* mod_voicemail: its tables. */
 #include "base/mem.h"
 #include "base/status.h"
-#include "core/run/exec.h"
 #include "core/registry/app_words.h"
+#include "core/run/exec.h"
 #include "text/mark.h"
 #include "voicemail/vm_i.h"
 #include <strings.h>
@@ -23,7 +23,8 @@ static CO int run(struct leg *leg, char **w, int n)
 	const char *profile = i < n ? w[i++] : "", *domain = i < n ? w[i++] : "", *id = i < n ? w[i++] : "";
 	const char *uuid = i < n && *w[i] ? w[i] : NULL;
 	if (!*profile || !*domain || (!*id && !is_check && !k.is_auth_only)) {
-		leg_log(leg, LOG_ERR, "voicemail: usage: [check] [auth|auth_only] <profile_name> <domain_name> [<id>] [uuid]");
+		leg_log(leg, LOG_ERR,
+		    "voicemail: usage: [check] [auth|auth_only] <profile_name> <domain_name> [<id>] [uuid]");
 		return ST_INVAL;
 	}
 	if (vm_profile_get(sv_of(profile), &p)) {
@@ -52,16 +53,21 @@ static int app_voicemail(struct leg *leg, const char *data)
 }
 
 static const struct app_desc apps[] = {
-    {"voicemail", "Leave a message, or hear a box's", "[check] [auth|auth_only] <profile_name> <domain_name> [<id>] [uuid]", 0,
-        app_voicemail, NULL, NULL},
+    {"voicemail", "Leave a message, or hear a box's",
+        "[check] [auth|auth_only] <profile_name> <domain_name> [<id>] [uuid]", 0, app_voicemail, NULL, NULL},
     {NULL},
 };
-#define API(name, help, syntax, fn) {name, help, syntax, API_MAY_WAIT, fn, NULL, NULL, NULL}
+#define API(name, help, syntax, fn) \
+	{ \
+		name, help, syntax, API_MAY_WAIT, fn, NULL, NULL, NULL \
+	}
 #define INJECT "[group=<group>[@domain]|domain=<domain>|<box>[@<domain>]] <sound_file> [<cid_num>] [<cid_name>]"
 static const struct api_desc apis[] = {
-    API("vm_boxcount", "How many messages a box has", "[profile/]<user>@<domain>[|[new|saved|new-urgent|saved-urgent|all]]", api_vm_boxcount),
+    API("vm_boxcount", "How many messages a box has",
+        "[profile/]<user>@<domain>[|[new|saved|new-urgent|saved-urgent|all]]", api_vm_boxcount),
     API("vm_list", "A box's messages", "<id>@<domain>[/profile] [xml]", api_vm_list),
-    API("vm_prefs", "A box's preferences", "[profile/]<user>@<domain>[|[name_path|greeting_path|password]]", api_vm_prefs),
+    API("vm_prefs", "A box's preferences", "[profile/]<user>@<domain>[|[name_path|greeting_path|password]]",
+        api_vm_prefs),
     API("vm_read", "Marks messages as read or not", "<id>@<domain>[/profile] <read|unread> [<uuid>]", api_vm_read),
     API("vm_delete", "Deletes messages", "<id>@<domain>[/profile] [<uuid>]", api_vm_delete),
     API("vm_inject", "Puts a file into boxes", INJECT, api_vm_inject),
@@ -71,6 +77,9 @@ static const struct api_desc apis[] = {
     {NULL},
 };
 static const struct var_desc vars[] = {
+    {"playback_terminator_used", "key", "the key that ended a recording", true, false},
+    {"record_completion_cause", "text", "failure: the recording could not be written", true, false},
+    {"record_ms", "number", "how long a recording is", true, false},
     {"skip_greeting", "boolean", "no greeting before a message is recorded", true, false},
     {"skip_instructions", "boolean", "nothing is said before and after the recording of a message", true, false},
     {"vm_announce_cid", "boolean", "the caller's number is said before each message", true, false},
@@ -80,7 +89,8 @@ static const struct var_desc vars[] = {
     {"voicemail_alternate_greet_id", "text", "said in the default greeting in place of the box's number", true, false},
     {"voicemail_authorized", "boolean", "no password is asked for", true, false},
     {"voicemail_callback", "boolean", "the caller of a message is being called back", false, true},
-    {"voicemail_callback_context", "name", "where the number of a message is dialled, in place of callback-context", true, false},
+    {"voicemail_callback_context", "name", "where the number of a message is dialled, in place of callback-context",
+        true, false},
     {"voicemail_domain", "text", "the domain of the box that is heard", false, true},
     {"voicemail_greeting_number", "number", "the greeting, 1 to 9, that a caller hears", true, false},
     {"voicemail_greeting_path", "path", "a file that a caller hears as greeting", true, false},
@@ -124,6 +134,12 @@ static int unload(void)
 }
 
 extern const struct module mod_voicemail, mod_voicemail_fsdb;
-const struct module mod_voicemail = {.abi = MODULE_ABI, .name = "mod_voicemail", .load = load, .unload = unload, .apps = apps,
-    .apis = apis, .vars = vars, .confs = vm_conf_descs};
+const struct module mod_voicemail = {.abi = MODULE_ABI,
+    .name = "mod_voicemail",
+    .load = load,
+    .unload = unload,
+    .apps = apps,
+    .apis = apis,
+    .vars = vars,
+    .confs = vm_conf_descs};
 const struct module mod_voicemail_fsdb = {.abi = MODULE_ABI, .name = "mod_voicemail", .apis = vm_fsdb_apis};

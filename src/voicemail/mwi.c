@@ -72,7 +72,8 @@ static ON_CTL void answer(const struct event *q, const char *account, const stru
 		return;
 	event_add(e, "MWI-Messages-Waiting", s->c.new_count ? "yes" : "no");
 	event_add(e, "MWI-Message-Account", account);
-	event_addf(e, "MWI-Voice-Message", "%u/%u (%u/%u)", s->c.new_count, s->c.saved_count, s->c.new_urgent, s->c.saved_urgent);
+	event_addf(e, "MWI-Voice-Message", "%u/%u (%u/%u)", s->c.new_count, s->c.saved_count, s->c.new_urgent,
+	    s->c.saved_urgent);
 	for (size_t i = 0; i < event_header_count(q); i++) {
 		const char *name, *value;
 		event_header_at(q, i, &name, &value);

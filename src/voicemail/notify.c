@@ -14,10 +14,11 @@
 #include <time.h>
 
 enum { FIELDS_MAX = 24 };
-static const char default_headers[] = "From: \"${voicemail_caller_id_name}\" <${voicemail_caller_id_number}@${voicemail_domain}>\n"
-                                      "To: ${voicemail_email}\n"
-                                      "Subject: Voicemail from \"${voicemail_caller_id_name}\" "
-                                      "<${voicemail_caller_id_number}> ${voicemail_message_len}\n";
+static const char default_headers[] =
+    "From: \"${voicemail_caller_id_name}\" <${voicemail_caller_id_number}@${voicemail_domain}>\n"
+    "To: ${voicemail_email}\n"
+    "Subject: Voicemail from \"${voicemail_caller_id_name}\" "
+    "<${voicemail_caller_id_number}> ${voicemail_message_len}\n";
 static const char default_body[] = "Created: ${voicemail_time}\n"
                                    "From: \"${voicemail_caller_id_name}\" <${voicemail_caller_id_number}>\n"
                                    "Duration: ${voicemail_message_len}\n"
@@ -164,7 +165,8 @@ static CO char *attachment_dup(const struct vm_mail *m, bool *made)
 	*made = !st;
 	if (!st)
 		return path;
-	log_error("voicemail: %s cannot be converted to %s: %s; it goes out as it is", m->msg->path, ext, status_text(st));
+	log_error(
+	    "voicemail: %s cannot be converted to %s: %s; it goes out as it is", m->msg->path, ext, status_text(st));
 	mem_free(path);
 	return mem_strdup(m->msg->path);
 }
@@ -213,7 +215,9 @@ bool vm_mail_keeps(const struct vm_box *b)
 
 int vm_mail_send(const struct vm_mail *m, bool *keeps)
 {
-	const char *to = m->to ? m->to : is_set(m->box, "vm-email-all-messages") ? vm_box_param(m->box, "vm-mailto") : NULL;
+	const char *to = m->to                                     ? m->to
+	                 : is_set(m->box, "vm-email-all-messages") ? vm_box_param(m->box, "vm-mailto")
+	                                                           : NULL;
 	const char *notify_to =
 	    !m->to && is_set(m->box, "vm-notify-email-all-messages") ? vm_box_param(m->box, "vm-notify-mailto") : NULL;
 	struct fields f = {.count = 0};

@@ -107,7 +107,8 @@ static CO int name_record(struct vm_call *c)
 static CO int password_change(struct vm_call *c)
 {
 	struct vm_keys k;
-	int st = vm_ask(c->leg, c->conf, "voicemail_enter_pass", c->conf->terminator, VM_KEYS_MAX, c->conf->terminator, &k);
+	int st =
+	    vm_ask(c->leg, c->conf, "voicemail_enter_pass", c->conf->terminator, VM_KEYS_MAX, c->conf->terminator, &k);
 	if (st)
 		return st;
 	if (!k.text[0] || prefs_set(c, "password", k.text))
@@ -124,8 +125,8 @@ int vm_options(struct vm_call *c)
 	struct buf keys;
 	int st = ST_OK;
 	buf_init(&keys);
-	buf_printf(&keys, "%s:%s:%s:%s:%s", conf->record_greeting, conf->choose_greeting, conf->record_name, conf->change_pass,
-	    conf->main_menu);
+	buf_printf(&keys, "%s:%s:%s:%s:%s", conf->record_greeting, conf->choose_greeting, conf->record_name,
+	    conf->change_pass, conf->main_menu);
 	for (int i = 0; i < ROUNDS_MAX && !st && silent <= conf->max_retries && leg_is_ready(c->leg); i++) {
 		struct vm_keys k;
 		st = vm_ask(c->leg, conf, "voicemail_config_menu", keys.p, 1, "", &k);

@@ -1,10 +1,10 @@
-/* Recording what a caller says: prompt, tone, recording, and his review of it (listen, keep, again). It goes to a hidden
- * file beside its place; vm_recording_keep gives it its name when there is something to keep. */
-#include "base/mem.h"
+/* Recording what a caller says: prompt, tone, recording, and his review of it (listen, keep, again). It goes to a
+ * hidden file beside its place; vm_recording_keep gives it its name when there is something to keep. */
+#include "core/sound/record.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/status.h"
 #include "core/run/exec.h"
-#include "core/sound/record.h"
 #include "voicemail/vm_i.h"
 
 enum { TRIES_MAX = 10, REVIEWS_MAX = 50 };
@@ -15,7 +15,8 @@ static ON_CTL void tags_set(struct vm_call *c)
 	char stamp[CLOCK_STAMP_CHARS];
 	struct buf artist;
 	buf_init(&artist);
-	buf_printf(&artist, "%s (%s)", p->caller_id_name ? p->caller_id_name : "", p->caller_id_number ? p->caller_id_number : "");
+	buf_printf(&artist, "%s (%s)", p->caller_id_name ? p->caller_id_name : "",
+	    p->caller_id_number ? p->caller_id_number : "");
 	leg_var_set(c->leg, "RECORD_TITLE", c->conf->record_title);
 	leg_var_set(c->leg, "RECORD_COPYRIGHT", c->conf->record_copyright);
 	leg_var_set(c->leg, "RECORD_SOFTWARE", "Tandem");
@@ -80,7 +81,8 @@ static CO int review(struct vm_call *c, struct vm_recording *r)
 		st = vm_ask(c->leg, conf, "voicemail_record_file_check", keys.p, 1, "", &k);
 		listens = !st && vm_is_key(conf->listen_file, k.text);
 		if (!st && !listens) {
-			st = vm_is_key(conf->record_file, k.text) ? ST_AGAIN : vm_say(c->leg, "voicemail_ack", "saved", NULL);
+			st = vm_is_key(conf->record_file, k.text) ? ST_AGAIN
+			                                          : vm_say(c->leg, "voicemail_ack", "saved", NULL);
 			break;
 		}
 	}

@@ -42,8 +42,8 @@ static void item_put(struct buf *out, const struct vm_msg *m, struct sv base)
 	buf_fini(&b);
 }
 
-int vm_rss_put(struct vm_db *db, const char *user, const char *domain, const char *host, const char *port, const char *uri,
-    struct buf *out)
+int vm_rss_put(struct vm_db *db, const char *user, const char *domain, const char *host, const char *port,
+    const char *uri, struct buf *out)
 {
 	struct vm_msgs all;
 	struct buf base, title;

@@ -1,16 +1,16 @@
-/* Voicemail, inside the room. A caller is served by one coroutine from the greeting to the goodbye; what it knows of the
- * box stands in a struct vm_call, what all of them share (the database, the counts) in a struct vm_db.
+/* Voicemail, inside the room. A caller is served by one coroutine from the greeting to the goodbye; what it knows of
+ * the box stands in a struct vm_call, what all of them share (the database, the counts) in a struct vm_db.
  *
  *   voicemail app -> app.c -> leave.c ----> record.c (prompt, tone, record, review) -> deliver.c -> db.c, mwi.c, mail.c
  *                         \-> check.c ----> login.c, listen.c, options.c, forward.c
  *   commands ------> api.c, fsdb.c, inject.c, rss.c ---------------------------------> db.c, deliver.c
  *   MESSAGE_QUERY -> mwi.c: answered from memory
  *
- * A message is listed when its row is written, and its row is written when its file is whole: it is recorded aside under
- * a hidden name, renamed, then inserted. Directory user and profile name every path; nothing of a caller does. */
+ * A message is listed when its row is written, and its row is written when its file is whole: it is recorded aside
+ * under a hidden name, renamed, then inserted. Directory user and profile name every path; nothing of a caller does. */
 #pragma once
-#include "base/role.h"
 #include "base/rand.h"
+#include "base/role.h"
 #include "base/str.h"
 #include "core/conf/config.h"
 #include "core/conf/dir.h"
@@ -24,16 +24,18 @@ enum vm_date { VM_DATE_FIRST, VM_DATE_LAST, VM_DATE_NEVER };
 struct vm_conf { /* a profile; all texts are never NULL but where it says so */
 	char *name;
 	/* keys: one each, or "" */
-	char *terminator, *play_new, *play_saved, *login, *main_menu, *skip_greet, *skip_info, *config_menu, *record_greeting,
-	    *choose_greeting, *record_name, *change_pass, *record_file, *listen_file, *save_file, *delete_file, *undelete_file,
-	    *email_key, *callback, *pause, *restart, *ff, *rew, *previous, *next, *repeat, *urgent, *operator_key, *vmain_key,
-	    *forward, *prepend;
+	char *terminator, *play_new, *play_saved, *login, *main_menu, *skip_greet, *skip_info, *config_menu,
+	    *record_greeting, *choose_greeting, *record_name, *change_pass, *record_file, *listen_file, *save_file,
+	    *delete_file, *undelete_file, *email_key, *callback, *pause, *restart, *ff, *rew, *previous, *next, *repeat,
+	    *urgent, *operator_key, *vmain_key, *forward, *prepend;
 	char *operator_extension, *vmain_extension, *file_extension, *record_title, *record_comment, *record_copyright,
-	    *tone_spec, *storage_dir, *callback_dialplan, *callback_context, *convert_ext, *odbc_dsn, *dbname, *template_file,
-	    *notify_template_file, *email_headers, *email_body, *notify_headers, *notify_body, *email_from, *date_fmt;
+	    *tone_spec, *storage_dir, *callback_dialplan, *callback_context, *convert_ext, *odbc_dsn, *dbname,
+	    *template_file, *notify_template_file, *email_headers, *email_body, *notify_headers, *notify_body,
+	    *email_from, *date_fmt;
 	unsigned date, digit_timeout_ms, max_login_attempts, min_record_s, max_record_s, max_retries, silence_threshold,
 	    silence_s, sample_rate;
-	unsigned new_lifo, saved_lifo, shared_storage, db_password_override, empty_password_auth, auto_playback; /* 0 or 1 */
+	unsigned new_lifo, saved_lifo, shared_storage, db_password_override, empty_password_auth,
+	    auto_playback;                          /* 0 or 1 */
 	char *template_text, *notify_template_text; /* of the files; NULL: there is none */
 };
 struct vm_confs { /* counted, atomically */
@@ -110,7 +112,7 @@ CO int vm_db_count(struct vm_db *db, const char *user, const char *domain, struc
 ON_CTL void vm_db_counts_peek(const struct vm_db *db, const char *user, const char *domain, struct vm_counts *out);
 
 /* ---- files (files.c): each waits for a worker ---- */
-CO int vm_file_box_make(const char *dir);               /* the folder, and none of what calls that died left in it */
+CO int vm_file_box_make(const char *dir); /* the folder, and none of what calls that died left in it */
 CO bool vm_file_exists(const char *path);
 CO int vm_file_rename(const char *from, const char *to); /* synced: it is there after a power cut */
 CO int vm_file_copy(const char *from, const char *to);   /* aside, synced, renamed */
@@ -159,18 +161,18 @@ ON_CTL int vm_send_to(struct leg *leg, const char *place);
 
 /* ---- recording (record.c) ---- */
 struct vm_recording {
-	const char *macro;    /* NULL: nothing is said before */
-	const char *path;     /* where it is to stand in the end */
+	const char *macro;     /* NULL: nothing is said before */
+	const char *path;      /* where it is to stand in the end */
 	const char *exit_keys; /* end it all when pressed while it is recorded; "" or NULL: none */
-	bool has_limits;      /* a message: too short a one is asked for again */
+	bool has_limits;       /* a message: too short a one is asked for again */
 	/* out */
-	char *aside;       /* the hidden name that it has now; owned */
+	char *aside; /* the hidden name that it has now; owned */
 	unsigned length_s;
-	char key;          /* of exit_keys */
-	bool is_whole;     /* there is something to keep: the caller took it, or hung up after enough of it */
+	char key;      /* of exit_keys */
+	bool is_whole; /* there is something to keep: the caller took it, or hung up after enough of it */
 };
 CO int vm_record(struct vm_call *c, struct vm_recording *r);
-CO int vm_recording_keep(struct vm_recording *r); /* renames */
+CO int vm_recording_keep(struct vm_recording *r);  /* renames */
 CO void vm_recording_drop(struct vm_recording *r); /* removes; harmless after keep */
 
 /* ---- delivering (deliver.c) ---- */

@@ -40,8 +40,8 @@ static ON_CTL void fire(struct leg *leg, enum event_id id, const char *path_name
 	event_fire(e);
 }
 
-/* A row of files tells of each as FreeSWITCH does: the first when it is opened, the others when the row is over (what was
- * broken off tells of no other). */
+/* A row of files tells of each as FreeSWITCH does: the first when it is opened, the others when the row is over (what
+ * was broken off tells of no other). */
 static ON_CTL void tell_part(const char *subclass, struct sv file)
 {
 	struct event *e = event_is_wanted(EVENT_CUSTOM, subclass) ? event_new(EVENT_CUSTOM, subclass) : NULL;

@@ -1,5 +1,5 @@
-/* Any XML as profiles, and any keys against their keys: numbers stay within bounds, keys are single ones, and every text is
- * there. Input: keys, a line feed, the profiles. Parser: voicemail/conf.c */
+/* Any XML as profiles, and any keys against their keys: numbers stay within bounds, keys are single ones, and every
+ * text is there. Input: keys, a line feed, the profiles. Parser: voicemail/conf.c */
 #include "base/check.h"
 #include "base/mem.h"
 #include "text/xml.h"
