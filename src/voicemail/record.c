@@ -12,11 +12,16 @@ enum { TRIES_MAX = 10, REVIEWS_MAX = 50 };
 static ON_CTL void tags_set(struct vm_call *c)
 {
 	const struct leg_profile *p = c->leg->profile;
+	const char *name = leg_var(c->leg, "effective_caller_id_name"),
+		   *number = leg_var(c->leg, "effective_caller_id_number");
 	char stamp[CLOCK_STAMP_CHARS];
 	struct buf artist;
+	if (!name)
+		name = p->caller_id_name ? p->caller_id_name : "";
+	if (!number)
+		number = p->caller_id_number ? p->caller_id_number : "";
 	buf_init(&artist);
-	buf_printf(&artist, "%s (%s)", p->caller_id_name ? p->caller_id_name : "",
-	    p->caller_id_number ? p->caller_id_number : "");
+	buf_printf(&artist, "%s (%s)", name, number);
 	leg_var_set(c->leg, "RECORD_TITLE", c->conf->record_title);
 	leg_var_set(c->leg, "RECORD_COPYRIGHT", c->conf->record_copyright);
 	leg_var_set(c->leg, "RECORD_SOFTWARE", "Tandem");

@@ -30,7 +30,9 @@ BOX = "7001"  # leaves for 1001; 7101 hears 1001's
 def prompts(sw):
     sounds = sw.root / "prompts"
     path = sw.root / "conf/vars.xml"
-    path.write_text(re.sub(r"sound_prefix=[^\"]*", f"sound_prefix={sounds}", path.read_text()))
+    text = re.sub(r"sound_prefix=[^\"]*", f"sound_prefix={sounds}", path.read_text())
+    assert str(sounds) in text
+    path.write_text(text)
     for name, hz in PROMPTS.items():
         path = sounds / f"voicemail/8000/vm-{name}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -507,3 +509,39 @@ def test_thousand_boxes_at_once(fresh):
             counts.append(e["_body"].strip())
     assert sorted(counts)[-2:] == ["0", "1"] and [a for a, w in waiting.items() if w == "yes"] == ["sip:3500@127.0.0.1"]
     esl.close()
+
+
+@pytest.mark.skipif(t.VANILLA.parent != t.SHARED, reason=t.NO_SHARED)
+def test_stock_dialplan(tmp_path):
+    """Nobody is at 1003: its box takes a message; its owner hears it at 4000 and at *98."""
+    sw = t.Tandem(tmp_path / "instance", "vanilla")
+    prompts(sw)
+    sw.start()
+    c = Caller(sw, number="1003")
+    c.hears("person", "not_available", "record_message")
+    c.esl.wait_event("RECORD_START")
+    c.phone.talk.say(3.5)
+    c.press("#")
+    c.hears("save_recording")
+    c.press("2")
+    c.hears("mark-urgent")
+    c.press("#")
+    assert c.does("leave-message")["VM-User"] == "1003"
+    c.close()
+    sw.api("hupall")
+    sw.wait_calls(0)
+    for number, kind in (("4000", "new"), ("*98", "saved")):
+        o = Caller(sw, "1001", hz=0, number=number)
+        o.hears("enter_id")
+        o.press("1003#")
+        o.hears("enter_pass")
+        o.press("1003#")
+        if kind == "saved":
+            o.hears("listen_new")
+            o.press("2")
+        o.hears("message_number", VOICE, "save_recording")
+        o.press("2")
+        o.does("mwi-update")
+        o.bye()
+    sw.wait_calls(0)
+    sw.stop()
