@@ -33,10 +33,12 @@ def prompts(sw):
     text = re.sub(r"sound_prefix=[^\"]*", f"sound_prefix={sounds}", path.read_text())
     assert str(sounds) in text
     path.write_text(text)
+    for path in (sw.root / "conf/lang/en/vm").glob("*.xml"):  # no pauses
+        path.write_text(path.read_text().replace('<macro name="voicemail_', '<macro pause="1" name="voicemail_').replace("sleep(100)", "sleep(10)"))
     for name, hz in PROMPTS.items():
         path = sounds / f"voicemail/8000/vm-{name}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_tone(path, hz, 0.3)
+        write_tone(path, hz, 0.16)
     for name in [f"digits/{i}" for i in (*range(21), 30, 40, 50)] + [f"ascii/{i}" for i in range(32, 127)] + \
             [f"phonetic-ascii/{i}" for i in range(32, 127)] + ["time/today", "time/at", "time/a-m", "time/p-m", "time/yesterday", "digits/oh"]:
         path = sounds / f"{name.split('/')[0]}/8000/{name.split('/')[1]}.wav"
