@@ -108,11 +108,13 @@ static const struct api_desc apis[] = {
 
 static int load(void)
 {
+	role_assert_ctl();
 	return mail_queue_start();
 }
 
 static int unload(void)
 {
+	role_assert_ctl();
 	mail_queue_stop();
 	return ST_OK;
 }

@@ -90,7 +90,8 @@ static CO int menu(struct vm_call *c, enum go *go, unsigned *silent, char *key)
 
 static CO int rounds(struct vm_call *c)
 {
-	bool has_heard_new = false;
+	const char *plays = leg_var(c->leg, "vm_auto_play");
+	bool has_heard_new = plays && !str_is_true(plays);
 	unsigned silent = 0;
 	char key = 0;
 	enum go go = TO_SUMMARY;
@@ -147,6 +148,9 @@ int vm_check(struct vm_profile *p, struct leg *leg, const struct vm_check *k)
 		vm_box_fini(&c.box);
 		return st;
 	}
+	const char *zone = st ? NULL : vm_box_param(&c.box, "timezone");
+	if (zone) /* dates are said in its owner's */
+		leg_var_set_text(leg, "timezone", zone);
 	if (!st)
 		st = k->uuid ? vm_listen(&c, VM_ALL, k->uuid) : rounds(&c);
 	else if (st == ST_DENIED)

@@ -255,9 +255,9 @@ static int row_set(struct vm_conf *c, const struct row *r, const char *v)
 	char *copy;
 	switch (r->kind) {
 	case KEY:
-		if (!is_key(v))
-			return ST_INVAL; /* fall through */
 	case TEXT:
+		if (r->kind == KEY && !is_key(v))
+			return ST_INVAL;
 		if (!(copy = mem_strdup(v)))
 			return ST_NOMEM;
 		mem_free(*text_at(c, r));

@@ -147,6 +147,7 @@ int vm_db_count(struct vm_db *db, const char *user, const char *domain, struct v
 static void db_free(void *p)
 {
 	struct vm_db *db = p;
+	role_assert_ctl();
 	store_close(db->store);
 	hash_free(db->counts);
 	mem_free(db->profile), mem_free(db->dsn);

@@ -229,7 +229,7 @@ int vm_file_seconds(const char *path, unsigned *out)
 	return st;
 }
 
-static int pour(struct file_writer *w, const char *path, uint32_t rate_hz, int16_t *block)
+static ON_WORK int pour(struct file_writer *w, const char *path, uint32_t rate_hz, int16_t *block)
 {
 	struct file_reader *r;
 	int n = 0, st = file_reader_open(&r, path, rate_hz, NULL);

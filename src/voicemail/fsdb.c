@@ -22,7 +22,6 @@ static CO bool ask_init(struct ask *a, struct api_call *c, int first, int min)
 {
 	struct vm_profile p;
 	*a = (struct ask){.own = mem_strdup(c->args)};
-	role_assert_co();
 	a->n = words_split(a->own, ' ', a->w, WORDS_MAX);
 	if (a->n < min) {
 		buf_adds(c->out, "-ERR Missing Arguments\n");
@@ -76,6 +75,7 @@ static ON_CTL int file_may(struct api_call *c, const char *file)
 static int auth_login(struct api_call *c)
 {
 	struct ask a;
+	role_assert_co();
 	if (ask_init(&a, c, 0, 4))
 		buf_adds(c->out, vm_password_fits(&a.box, a.w[3]) ? "-OK" : "-ERR");
 	return ask_end(&a);
@@ -85,6 +85,7 @@ static int msg_count(struct api_call *c)
 {
 	struct vm_counts n;
 	struct ask a;
+	role_assert_co();
 	if (ask_init(&a, c, 1, 5)) {
 		struct event *e = event_new(EVENT_REQUEST_PARAMS, NULL);
 		vm_db_count(a.box.p.db, a.box.id, a.box.domain, &n);
@@ -103,6 +104,7 @@ static int msg_list(struct api_call *c)
 	struct ask a;
 	char name[48];
 	unsigned count = 0;
+	role_assert_co();
 	if (ask_init(&a, c, 1, 6)) {
 		bool is_new = !strcasecmp(a.w[5], "new"),
 		     is_saved = !strcasecmp(a.w[5], "save") || !strcasecmp(a.w[5], "saved");
@@ -125,6 +127,7 @@ static int msg_get(struct api_call *c)
 {
 	struct vm_msgs one;
 	struct ask a;
+	role_assert_co();
 	if (ask_init(&a, c, 1, 5)) {
 		struct event *e = event_new(EVENT_REQUEST_PARAMS, NULL);
 		if (!vm_db_list(a.box.p.db, a.box.id, a.box.domain, VM_ALL, false, a.w[4], &one) && one.count) {
@@ -157,16 +160,19 @@ static CO int msg_flag(struct api_call *c, const char *set)
 
 static int msg_delete(struct api_call *c)
 {
+	role_assert_co();
 	return msg_flag(c, "flags='delete'");
 }
 
 static int msg_undelete(struct api_call *c)
 {
+	role_assert_co();
 	return msg_flag(c, "flags=''");
 }
 
 static int msg_save(struct api_call *c)
 {
+	role_assert_co();
 	return msg_flag(c, "flags='save'");
 }
 
@@ -174,6 +180,7 @@ static int msg_save(struct api_call *c)
 static int msg_purge(struct api_call *c)
 {
 	struct ask a;
+	role_assert_co();
 	if (ask_init(&a, c, 0, 3)) {
 		reply(c, vm_db_delete(a.box.p.db, a.box.id, a.box.domain, NULL, true));
 		vm_mwi_update(a.box.p.db, a.box.id, a.box.domain, "PURGE");
@@ -214,6 +221,7 @@ static int msg_forward(struct api_call *c)
 {
 	struct vm_msgs one;
 	struct ask a;
+	role_assert_co();
 	if (ask_init(&a, c, 0, 6)) {
 		if (vm_db_list(a.box.p.db, a.box.id, a.box.domain, VM_ALL, false, a.w[3], &one) || !one.count)
 			buf_adds(c->out, "-ERR Cannot find source msg to forward: \n");
@@ -230,6 +238,7 @@ static int msg_email(struct api_call *c)
 	struct vm_msgs one;
 	struct ask a;
 	bool keeps;
+	role_assert_co();
 	if (ask_init(&a, c, 0, 5)) {
 		if (vm_db_list(a.box.p.db, a.box.id, a.box.domain, VM_ALL, false, a.w[3], &one) || !one.count) {
 			buf_adds(c->out, "-ERR Invalid Message UUID\n");
@@ -266,6 +275,7 @@ static CO void greeting_set(struct api_call *c, struct ask *a)
 static int pref_greeting_set(struct api_call *c)
 {
 	struct ask a;
+	role_assert_co();
 	if (ask_init(&a, c, 0, 4))
 		greeting_set(c, &a);
 	return ask_end(&a);
@@ -275,6 +285,7 @@ static int pref_greeting_get(struct api_call *c)
 {
 	struct vm_prefs p;
 	struct ask a;
+	role_assert_co();
 	if (ask_init(&a, c, 1, 4)) {
 		struct event *e = event_new(EVENT_REQUEST_PARAMS, NULL);
 		if (!vm_db_prefs(a.box.p.db, a.box.id, a.box.domain, &p) && *p.greeting_path) {
@@ -291,6 +302,7 @@ static int pref_greeting_get(struct api_call *c)
 static int pref_recname_set(struct api_call *c)
 {
 	struct ask a;
+	role_assert_co();
 	if (ask_init(&a, c, 0, 4)) {
 		char *path = vm_box_path(&a.box, "recorded_name.%s", a.box.ext);
 		int st = file_may(c, a.w[3]);
@@ -307,6 +319,7 @@ static int pref_recname_set(struct api_call *c)
 static int pref_password_set(struct api_call *c)
 {
 	struct ask a;
+	role_assert_co();
 	if (ask_init(&a, c, 0, 4))
 		reply(c, vm_db_prefs_set(a.box.p.db, a.box.id, a.box.domain, "password", a.w[3]));
 	return ask_end(&a);

@@ -15,6 +15,7 @@ struct names {
 static bool name_add(struct dir_user *u, void *arg)
 {
 	struct names *n = arg;
+	role_assert_ctl();
 	const char *id = dir_user_id(u);
 	buf_add(&n->list, id, strlen(id) + 1);
 	return ++n->count < BOXES_MAX && !n->list.failed;

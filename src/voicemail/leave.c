@@ -123,6 +123,12 @@ static CO bool is_full(struct vm_call *c)
 	return true;
 }
 
+static ON_CTL bool has_no_words(struct vm_call *c)
+{
+	return leg_var_is_true(c->leg, "skip_instructions") ||
+	       str_is_true(vm_box_param(&c->box, "vm-skip-instructions"));
+}
+
 static CO const char *urgent_ask(struct vm_call *c)
 {
 	const char *flags = vm_normal;
@@ -130,7 +136,7 @@ static CO const char *urgent_ask(struct vm_call *c)
 	struct buf keys;
 	buf_init(&keys);
 	buf_printf(&keys, "%s:%s", c->conf->urgent, c->conf->terminator);
-	if (!leg_var_is_true(c->leg, "skip_instructions"))
+	if (!has_no_words(c))
 		vm_ask(c->leg, c->conf, "voicemail_record_urgent_check", keys.p, 1, "", &k);
 	buf_fini(&keys);
 	if (vm_is_key(c->conf->urgent, k.text))
@@ -199,11 +205,13 @@ static CO int take_message(struct vm_call *c, enum next *next)
 	struct vm_recording r = {.macro = "voicemail_record_message", .has_limits = true, .exit_keys = exits};
 	const char *flags = vm_normal;
 	uuid_make(uuid);
-	char *path = vm_box_path(&c->box, "msg_%s.%s", uuid, c->box.ext);
+	const char *ext = leg_var(c->leg, "vm_message_ext");
+	bool is_ext = ext && *ext && strlen(ext) < 8 && !strpbrk(ext, "/.\\ ");
+	char *path = vm_box_path(&c->box, "msg_%s.%s", uuid, is_ext ? ext : c->box.ext);
 	r.path = path;
 	exits[0] = *c->conf->operator_extension ? *c->conf->operator_key : 0;
 	exits[exits[0] ? 1 : 0] = *c->conf->vmain_extension ? *c->conf->vmain_key : 0;
-	if (leg_var_is_true(c->leg, "skip_instructions"))
+	if (has_no_words(c))
 		r.macro = NULL;
 	int st = vm_record(c, &r);
 	if (r.is_whole && !st && !r.key && leg_is_ready(c->leg))

@@ -82,6 +82,9 @@ static const struct var_desc vars[] = {
     {"record_ms", "number", "how long a recording is", true, false},
     {"skip_greeting", "boolean", "no greeting before a message is recorded", true, false},
     {"skip_instructions", "boolean", "nothing is said before and after the recording of a message", true, false},
+    {"timezone", "name", "the zone in which dates of messages are said: the box's", false, true},
+    {"vm_auto_play", "boolean", "false: new messages wait for play-new-messages-key", true, false},
+    {"vm_message_ext", "text", "format of the message that is left", true, false},
     {"vm_announce_cid", "boolean", "the caller's number is said before each message", true, false},
     {"vm_cc", "text", "boxes that get a copy of the message: box[@domain], commas between them", true, false},
     {"vm_operator_extension", "text", "where the operator-key leads: extension dialplan context", true, false},
@@ -107,6 +110,7 @@ static const struct var_desc vars[] = {
 static void on_swap(void *arg)
 {
 	(void)arg;
+	role_assert_ctl();
 	vm_profiles_open();
 }
 

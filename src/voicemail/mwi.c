@@ -60,6 +60,7 @@ static void sum_add(const struct vm_db *db, void *arg)
 {
 	struct sum *s = arg;
 	struct vm_counts c;
+	role_assert_ctl();
 	vm_db_counts_peek(db, s->user, s->domain, &c);
 	s->c.new_count += c.new_count, s->c.saved_count += c.saved_count;
 	s->c.new_urgent += c.new_urgent, s->c.saved_urgent += c.saved_urgent;
@@ -100,11 +101,13 @@ static ON_CTL bool is_too_early(struct event *q)
 
 static void on_query(struct event *q, void *arg)
 {
-	const char *account = event_get(q, "Message-Account");
-	struct sv user, domain, v = sv_of(account);
+	const char *account;
+	struct sv user, domain, v;
 	struct dir_user *u;
 	(void)arg;
 	role_assert_ctl();
+	account = event_get(q, "Message-Account");
+	v = sv_of(account);
 	if (is_too_early(q))
 		return;
 	if (sv_startsi(v, SV("sip:")))

@@ -11,6 +11,7 @@ import pytest
 import tandem as t
 from calls import call, ended, extension, talks, write_extensions
 from phones import write_tone
+from stall import Gate
 from talk import amplitude
 from test_full_disk import Disk
 from wire import Phone
@@ -485,6 +486,24 @@ def test_full_disk_is_told(tmp_path):
         if sw.proc and sw.proc.poll() is None:
             sw.stop(check=False)
         disk.close()
+
+
+def test_stalled_files_hold_only_their_callers(tmp_path, fresh):
+    """While the boxes' file system does not answer: another call, counts, lamps; then the caller goes on."""
+    prepare(fresh)
+    with Gate(fresh, tmp_path) as gate:
+        fresh.start()
+        c = Caller(fresh, number=BOX)
+        c.hears("person")
+        gate.shut("storage/voicemail")
+        c.press("#")
+        c.esl.wait_event("DTMF")
+        other = Caller(fresh, "1002", number="7999")
+        assert other.esl.wait_event("CHANNEL_PARK") and fresh.api("vm_boxcount 1001@127.0.0.1|all") == "0:0:0:0"
+        other.bye()
+        gate.open()
+        assert c.leaves()["VM-User"] == "1001"
+        c.bye()
 
 
 def test_thousand_boxes_at_once(fresh):
