@@ -426,6 +426,8 @@ static void run(void *arg)
 int mail_queue_start(void)
 {
 	role_assert_ctl();
+	if (!core_dirs()) /* only the configuration is looked at */
+		return ST_OK;
 	mem_free(queue_dir), mem_free(dead_dir);
 	queue_dir = path_dup(core_dirs()->storage, "mail/queue", "");
 	dead_dir = path_dup(core_dirs()->storage, "mail/dead", "");

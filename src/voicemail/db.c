@@ -66,9 +66,11 @@ static ON_CTL void counts_keep(struct vm_db *db, const char *user, const char *d
 	struct buf key;
 	struct vm_counts *own;
 	key_put(&key, user, domain);
-	if (!c->new_count && !c->saved_count)
-		hash_del(db->counts, buf_sv(&key));
-	else if ((own = mem_alloc(sizeof(*own)))) {
+	if (!c->new_count && !c->saved_count && !hash_get(db->counts, buf_sv(&key))) {
+		buf_fini(&key);
+		return;
+	}
+	if ((own = mem_alloc(sizeof(*own)))) {
 		*own = *c;
 		if (hash_set(db->counts, buf_sv(&key), own))
 			mem_free(own);
@@ -76,13 +78,14 @@ static ON_CTL void counts_keep(struct vm_db *db, const char *user, const char *d
 	buf_fini(&key);
 }
 
-void vm_db_counts_peek(const struct vm_db *db, const char *user, const char *domain, struct vm_counts *out)
+bool vm_db_counts_peek(const struct vm_db *db, const char *user, const char *domain, struct vm_counts *out)
 {
 	struct buf key;
 	key_put(&key, user, domain);
 	const struct vm_counts *c = hash_get(db->counts, buf_sv(&key));
 	*out = c ? *c : (struct vm_counts){0};
 	buf_fini(&key);
+	return c != NULL;
 }
 
 static unsigned number_of(struct sv v)

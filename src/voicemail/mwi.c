@@ -55,13 +55,14 @@ void vm_mwi_update(struct vm_db *db, const char *user, const char *domain, const
 struct sum {
 	const char *user, *domain;
 	struct vm_counts c;
+	bool is_known; /* it had messages since the start */
 };
 static void sum_add(const struct vm_db *db, void *arg)
 {
 	struct sum *s = arg;
 	struct vm_counts c;
 	role_assert_ctl();
-	vm_db_counts_peek(db, s->user, s->domain, &c);
+	s->is_known |= vm_db_counts_peek(db, s->user, s->domain, &c);
 	s->c.new_count += c.new_count, s->c.saved_count += c.saved_count;
 	s->c.new_urgent += c.new_urgent, s->c.saved_urgent += c.saved_urgent;
 }
@@ -118,7 +119,8 @@ static void on_query(struct event *q, void *arg)
 	const char *enabled = dir_user_param(u, "vm-enabled");
 	if (!enabled || str_is_true(enabled)) {
 		vm_db_each(sum_add, &s);
-		answer(q, account, &s);
+		if (s.is_known || !event_get(q, "VM-Call-ID")) /* a phone that registers need not hear of nothing */
+			answer(q, account, &s);
 	}
 	mem_unref(u);
 }

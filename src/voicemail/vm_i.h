@@ -57,7 +57,7 @@ struct vm_counts {
 struct vm_db { /* counted; open as long as somebody holds it */
 	char *profile, *dsn;
 	struct store *store;
-	struct hash *counts; /* "user@domain" -> struct vm_counts; boxes without messages are not in it */
+	struct hash *counts; /* "user@domain" -> struct vm_counts; boxes that never had messages are not in it */
 	bool is_counted;     /* all boxes have been read once */
 };
 /* The profile's settings and database, both references; opened when it is not yet. ST_NOTFOUND: no such profile. */
@@ -109,7 +109,8 @@ CO int vm_db_prefs_set(struct vm_db *db, const char *user, const char *domain, c
 CO int vm_db_seconds(struct vm_db *db, const char *user, const char *domain, uint64_t *out);
 /* Counts the box anew and keeps it. */
 CO int vm_db_count(struct vm_db *db, const char *user, const char *domain, struct vm_counts *out);
-ON_CTL void vm_db_counts_peek(const struct vm_db *db, const char *user, const char *domain, struct vm_counts *out);
+/* False: it never had any since the start; all are 0 then. */
+ON_CTL bool vm_db_counts_peek(const struct vm_db *db, const char *user, const char *domain, struct vm_counts *out);
 
 /* ---- files (files.c): each waits for a worker ---- */
 CO int vm_file_box_make(const char *dir); /* the folder, and none of what calls that died left in it */
