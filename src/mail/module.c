@@ -115,8 +115,7 @@ static int load(void)
 static int unload(void)
 {
 	role_assert_ctl();
-	mail_queue_stop();
-	return ST_OK;
+	return mail_queue_stop();
 }
 
 extern const struct module mod_mail;

@@ -30,7 +30,7 @@ struct entry {
 static struct list queue = {{&queue.head, &queue.head}};
 static size_t queue_count, sent_count, dead_count, failed_count;
 static struct co_wait wake;
-static bool is_running, is_stopping;
+static bool is_running, is_stopping, is_sending;
 static char *queue_dir, *dead_dir;
 
 static ON_CTL int64_t now_s(void)
@@ -405,22 +405,35 @@ static CO void load(void)
 	mem_free(mail_dir);
 }
 
+static ON_CTL void forget_all(void)
+{
+	struct lnode *it, *tmp;
+	list_each (&queue, it, tmp)
+		forget(list_entry(it, struct entry, link));
+	mem_free(queue_dir), mem_free(dead_dir);
+	queue_dir = dead_dir = NULL;
+}
+
 static void run(void *arg)
 {
 	int64_t next;
 	int st = ST_OK;
 	(void)arg;
 	role_assert_co();
+	is_sending = true;
 	load();
+	is_sending = false;
 	while (!is_stopping && st != ST_CANCELLED) {
 		struct entry *e = due_first(&next);
+		is_sending = e != NULL;
 		if (e)
 			try_one(e);
 		else
 			st = co_wait_or_stop(
 			    &wake, next < 0 ? -1 : clock_us_of_s(next - now_s() > 60 ? 60 : next - now_s()));
 	}
-	is_running = false;
+	is_running = is_sending = false;
+	forget_all();
 }
 
 int mail_queue_start(void)
@@ -428,7 +441,8 @@ int mail_queue_start(void)
 	role_assert_ctl();
 	if (!core_dirs()) /* only the configuration is looked at */
 		return ST_OK;
-	mem_free(queue_dir), mem_free(dead_dir);
+	if (is_running)
+		return ST_BUSY;
 	queue_dir = path_dup(core_dirs()->storage, "mail/queue", "");
 	dead_dir = path_dup(core_dirs()->storage, "mail/dead", "");
 	is_running = true, is_stopping = false;
@@ -436,17 +450,14 @@ int mail_queue_start(void)
 	return co_spawn("mail queue", run, NULL, NULL);
 }
 
-void mail_queue_stop(void)
+int mail_queue_stop(void)
 {
-	struct lnode *it, *tmp;
+	if (is_sending)
+		return ST_BUSY;
 	is_stopping = true;
-	co_signal(&wake, ST_CANCELLED);
 	if (is_running)
-		return; /* something is under way: what it holds goes with the program */
-	list_each (&queue, it, tmp)
-		forget(list_entry(it, struct entry, link));
-	mem_free(queue_dir), mem_free(dead_dir);
-	queue_dir = dead_dir = NULL;
+		co_signal(&wake, ST_CANCELLED);
+	return ST_OK;
 }
 
 void mail_queue_flush(void)
@@ -454,7 +465,8 @@ void mail_queue_flush(void)
 	struct lnode *it, *tmp;
 	list_each (&queue, it, tmp)
 		list_entry(it, struct entry, link)->e.next_s = now_s();
-	co_signal(&wake, ST_OK);
+	if (is_running)
+		co_signal(&wake, ST_OK);
 }
 
 size_t mail_queue_count(void)

@@ -325,26 +325,24 @@ static int pref_password_set(struct api_call *c)
 	return ask_end(&a);
 }
 
-#define ROW(name, help, syntax, fn) \
+#define ROW(name, syntax, fn) \
 	{ \
-		"vm_fsdb_" name, help, syntax, API_MAY_WAIT, fn, NULL, NULL, NULL \
+		"vm_fsdb_" name, "vm_fsdb_" name, syntax, API_MAY_WAIT, fn, NULL, NULL, NULL \
 	}
 const struct api_desc vm_fsdb_apis[] = {
-    ROW("auth_login", "Whether a box's password is right", "<profile> <domain> <user> <password>", auth_login),
-    ROW("msg_count", "How many messages a box has", "<format> <profile> <domain> <user> <folder>", msg_count),
-    ROW("msg_list", "A box's messages", "<format> <profile> <domain> <user> <folder> <new|save> [<asc|desc>]",
-        msg_list),
-    ROW("msg_get", "What is known of a message", "<format> <profile> <domain> <user> <uuid>", msg_get),
-    ROW("msg_delete", "Marks a message as deleted", "<profile> <domain> <user> <uuid>", msg_delete),
-    ROW("msg_undelete", "Takes that back", "<profile> <domain> <user> <uuid>", msg_undelete),
-    ROW("msg_email", "Mails a message", "<profile> <domain> <user> <uuid> <address>", msg_email),
-    ROW("msg_purge", "Removes what is marked as deleted", "<profile> <domain> <user>", msg_purge),
-    ROW("msg_save", "Marks a message as saved", "<profile> <domain> <user> <uuid>", msg_save),
-    ROW("msg_forward", "Copies a message into another box",
-        "<profile> <domain> <user> <uuid> <to domain> <to user> [<file to put before it>]", msg_forward),
-    ROW("pref_greeting_set", "Chooses a greeting", "<profile> <domain> <user> <number> [<file>]", pref_greeting_set),
-    ROW("pref_greeting_get", "The chosen greeting", "<format> <profile> <domain> <user>", pref_greeting_get),
-    ROW("pref_recname_set", "Sets the recorded name", "<profile> <domain> <user> <file>", pref_recname_set),
-    ROW("pref_password_set", "Sets the password", "<profile> <domain> <user> <password>", pref_password_set),
+    ROW("auth_login", "<profile> <domain> <user> <password>", auth_login),
+    ROW("msg_count", "<format> <profile> <domain> <user> <folder>", msg_count),
+    ROW("msg_list", "<format> <profile> <domain> <user> <folder> <filter> [msg-order = ASC | DESC]", msg_list),
+    ROW("msg_get", "<format> <profile> <domain> <user> <uuid>", msg_get),
+    ROW("msg_delete", "<profile> <domain> <user> <uuid>", msg_delete),
+    ROW("msg_undelete", "<profile> <domain> <user> <uuid>", msg_undelete),
+    ROW("msg_email", "<profile> <domain> <user> <uuid> <email>", msg_email),
+    ROW("msg_purge", "<profile> <domain> <user>", msg_purge),
+    ROW("msg_save", "<profile> <domain> <user> <uuid>", msg_save),
+    ROW("msg_forward", "<profile> <domain> <user> <uuid> <dst_domain> <dst_user> [prepend_file_location]", msg_forward),
+    ROW("pref_greeting_set", "<profile> <domain> <user> <slot> [file-path]", pref_greeting_set),
+    ROW("pref_greeting_get", "<format> <profile> <domain> <user> [slot]", pref_greeting_get),
+    ROW("pref_recname_set", "<profile> <domain> <user> <file-path>", pref_recname_set),
+    ROW("pref_password_set", "<profile> <domain> <user> <password>", pref_password_set),
     {NULL},
 };

@@ -53,27 +53,27 @@ static int app_voicemail(struct leg *leg, const char *data)
 }
 
 static const struct app_desc apps[] = {
-    {"voicemail", "Leave a message, or hear a box's",
-        "[check] [auth|auth_only] <profile_name> <domain_name> [<id>] [uuid]", 0, app_voicemail, NULL, NULL},
+    {"voicemail", "Voicemail", "[check] [auth] <profile_name> <domain_name> [<id>] [uuid]", 0, app_voicemail, NULL,
+        NULL},
     {NULL},
 };
-#define API(name, help, syntax, fn) \
+#define API(name, syntax, fn) \
 	{ \
-		name, help, syntax, API_MAY_WAIT, fn, NULL, NULL, NULL \
+		name, name, syntax, API_MAY_WAIT, fn, NULL, NULL, NULL \
 	}
-#define INJECT "[group=<group>[@domain]|domain=<domain>|<box>[@<domain>]] <sound_file> [<cid_num>] [<cid_name>]"
 static const struct api_desc apis[] = {
-    API("vm_boxcount", "How many messages a box has",
-        "[profile/]<user>@<domain>[|[new|saved|new-urgent|saved-urgent|all]]", api_vm_boxcount),
-    API("vm_list", "A box's messages", "<id>@<domain>[/profile] [xml]", api_vm_list),
-    API("vm_prefs", "A box's preferences", "[profile/]<user>@<domain>[|[name_path|greeting_path|password]]",
-        api_vm_prefs),
-    API("vm_read", "Marks messages as read or not", "<id>@<domain>[/profile] <read|unread> [<uuid>]", api_vm_read),
-    API("vm_delete", "Deletes messages", "<id>@<domain>[/profile] [<uuid>]", api_vm_delete),
-    API("vm_inject", "Puts a file into boxes", INJECT, api_vm_inject),
-    API("voicemail_inject", "Puts a file into boxes", INJECT, api_vm_inject),
-    API("voicemail", "Profiles, and a box as RSS",
-        "rss <host> <port> <uri> <user> <domain> | [load|unload|reload] <profile> [reloadxml] | status", api_voicemail),
+    API("vm_boxcount", "[profile/]<user>@<domain>[|[new|saved|new-urgent|saved-urgent|all]]", api_vm_boxcount),
+    API("vm_list", "<id>@<domain>[/profile] [xml]", api_vm_list),
+    API("vm_prefs", "[profile/]<user>@<domain>[|[name_path|greeting_path|password]]", api_vm_prefs),
+    API("vm_read", "<id>@<domain>[/profile] <read|unread> [<uuid>]", api_vm_read),
+    API("vm_delete", "<id>@<domain>[/profile] [<uuid>]", api_vm_delete),
+    API("vm_inject", "[group=<group>[@domain]|domain=<domain>|<box>[@<domain>]] <sound_file> [<cid_num>] [<cid_name>]",
+        api_vm_inject),
+    API("voicemail_inject",
+        "[group=<group>[@domain]|domain=<domain>|<box>[@<domain>]] <sound_file> [<cid_num>] [<cid_name>]",
+        api_vm_inject),
+    API("voicemail", "rss [<host> <port> <uri> <user> <domain>] | [load|unload|reload] <profile> [reloadxml]",
+        api_voicemail),
     {NULL},
 };
 static const struct var_desc vars[] = {

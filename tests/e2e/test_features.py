@@ -258,7 +258,8 @@ def test_restart_directory_and_wakes(tmp_path):
     at = text.index("<variables>", text.index(mark))
     user.write_text(text[:at] + '<variables><variable name="feature-forward-all" value="1009"/>' + text[at + len("<variables>"):])
     conf = s.root / "conf/autoload_configs/features.conf.xml"
-    conf.write_text(conf.read_text().replace('"wake-retry-after" value="300"', '"wake-retry-after" value="1"'))
+    conf.write_text(conf.read_text().replace('"wake-retry-after" value="300"', '"wake-retry-after" value="1"')
+                    .replace('"wake-tries" value="3"', '"wake-tries" value="60"'))
     s.start()
     assert get(s, "forward-all", "1003") == "1009"
     s.api("features clear 1003@127.0.0.1 forward-all")
@@ -285,7 +286,7 @@ def test_restart_directory_and_wakes(tmp_path):
         seen = []
         while not seen or seen[-1] not in ("awake", "failed"):
             seen.append(esl.wait_event("CUSTOM", timeout=20)["Wake-Action"])
-        assert seen == ["ringing", "ringing", "answered", "awake"]
+        assert seen[-2:] == ["answered", "awake"] and seen.count("ringing") >= 2, seen  # more when the phone came late
         assert s.api("features wakes") == "user,name,value,next\n"
         assert get(s, "wake:1") == ""
         esl.close()

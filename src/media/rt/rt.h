@@ -289,6 +289,9 @@ struct rt_dtmf_watch {
 	struct resample *to_8k; /* NULL: it is */
 };
 ANY int rt_dtmf_watch_new(struct rt_dtmf_watch **out, const struct media_params *p);
+/* port.h; a reference is taken. */
+struct media_port;
+ANY int rt_port_new(struct rt_tap **out, const struct media_params *p, struct media_port *port);
 ANY int rt_level_new(struct rt_level **out, const struct media_params *p, const struct media_level *level);
 
 /* Turns one codec into another; made by control for a relay whose sides differ. */
