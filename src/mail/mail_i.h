@@ -44,7 +44,7 @@ CO int mail_smtp_try(const struct mail_conf *c, const struct mail_envelope *e, c
 CO int mail_app_try(const struct mail_conf *c, const struct mail_envelope *e, const char *file, struct buf *why);
 
 ON_CTL int mail_queue_start(void);
-ON_CTL int mail_queue_stop(void); /* ST_BUSY: a message is under way; nothing has changed */
+ON_CTL int mail_queue_stop(void);   /* ST_BUSY: a message is under way; nothing has changed */
 ON_CTL void mail_queue_flush(void); /* all are due now */
 ON_CTL void mail_queue_status(struct buf *out);
 ON_CTL size_t mail_queue_count(void);

@@ -13,7 +13,7 @@ static ON_CTL void tags_set(struct vm_call *c)
 {
 	const struct leg_profile *p = c->leg->profile;
 	const char *name = leg_var(c->leg, "effective_caller_id_name"),
-		   *number = leg_var(c->leg, "effective_caller_id_number");
+	           *number = leg_var(c->leg, "effective_caller_id_number");
 	char stamp[CLOCK_STAMP_CHARS];
 	struct buf artist;
 	if (!name)
