@@ -1,0 +1,57 @@
+/* A stream's packets under SRTP (src/srtp): two contexts, one each way, used by the media thread alone. What a context
+ * refuses is counted there where the stream counts what nobody vouches for. */
+#include "base/mem.h"
+#include "media/rt/crypt.h"
+
+_Static_assert((int)SRTP_TAIL_MAX <= (int)RT_CRYPT_TAIL, "a tag fits behind a packet");
+struct crypt_srtp {
+	struct rt_crypt base;
+	struct srtp *out, *in;
+};
+
+static int crypt_protect(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n)
+{
+	struct crypt_srtp *k = (struct crypt_srtp *)c;
+	role_assert_media();
+	return is_rtcp ? srtp_seal_rtcp(k->out, p, n) : srtp_seal(k->out, p, n);
+}
+
+static int crypt_unprotect(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n)
+{
+	struct crypt_srtp *k = (struct crypt_srtp *)c;
+	role_assert_media();
+	return is_rtcp ? srtp_open_rtcp(k->in, p, n) : srtp_open(k->in, p, n);
+}
+
+static void crypt_free(struct rt_crypt *c)
+{
+	struct crypt_srtp *k = (struct crypt_srtp *)c;
+	srtp_free(k->out);
+	srtp_free(k->in);
+	mem_free(k);
+}
+
+static const struct rt_crypt_ops srtp_ops = {
+    .name = "srtp", .protect = crypt_protect, .unprotect = crypt_unprotect, .free = crypt_free};
+
+int rt_crypt_srtp_new(struct rt_crypt **out, enum srtp_suite s, const uint8_t *key_out, const uint8_t *key_in)
+{
+	struct crypt_srtp *k = mem_zalloc(sizeof(*k));
+	if (!k)
+		return ST_NOMEM;
+	k->base.ops = &srtp_ops;
+	int st = srtp_new(&k->out, s, key_out);
+	if (!st)
+		st = srtp_new(&k->in, s, key_in);
+	if (st)
+		crypt_free(&k->base);
+	else
+		*out = &k->base;
+	return st;
+}
+
+void rt_crypt_free(struct rt_crypt *c)
+{
+	if (c)
+		c->ops->free(c);
+}
