@@ -72,6 +72,7 @@ static CO int door_sound(struct visit *v, const char *sound, unsigned lead_in_ms
 		return ST_OK;
 	if (lead_in_ms)
 		leg_sleep(v->leg, clock_us_of_ms(lead_in_ms));
+	leg_dtmf_flush(v->leg);
 	char *source = !strncasecmp(sound, "say:", 4) ? NULL : conf_source_full(v->room, sound);
 	int st = source ? leg_play_until(v->leg, source, &end)
 	                : leg_speak(v->leg, v->room->profile->tts_engine, v->room->profile->tts_voice, sound + 4, &end);

@@ -270,8 +270,6 @@ int api_conference(struct api_call *c)
 		buf_printf(c->out, "-ERR Conference %s not found\n", all.w[0]);
 	else if (all.n < 2)
 		buf_adds(c->out, "Conference command, not specified.\nTry 'help'\n");
-	else if (!strcasecmp(all.w[1], "help"))
-		help(c->out, "\t\t");
 	else if (!x.cmd)
 		buf_printf(c->out, "-ERR Conference command '%s' not found.\n", all.w[1]);
 	else

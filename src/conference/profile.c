@@ -85,8 +85,11 @@ static void profile_destroy(void *obj)
 {
 	struct conf_profile *p = obj;
 	for (const struct field *f = fields; f->name; f++)
-		if (f->kind == TEXT || f->kind == SOUND)
-			mem_free(*(char **)((char *)p + f->at));
+		if (f->kind == TEXT || f->kind == SOUND) {
+			char **at = (char **)(void *)((char *)p + f->at);
+			mem_free(*at);
+			*at = NULL; /* two names may stand for one value */
+		}
 	mem_free(p->name);
 	if (p->vars)
 		vars_free(p->vars);
@@ -152,6 +155,8 @@ int conf_profile_new(struct conf_profile **out, const char *name)
 		else if (f)
 			set(p, f, value);
 	}
+	if (!p->domain)
+		p->domain = mem_strdup(globals_get("domain"));
 	if (p->moh_sound && !strcasecmp(p->moh_sound, "silence")) {
 		mem_free(p->moh_sound);
 		p->moh_sound = NULL;

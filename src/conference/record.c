@@ -59,9 +59,11 @@ static ON_CTL struct conf_record *record_find(struct conf_room *room, const char
 
 static ON_CTL void record_free(struct conf_record *r)
 {
+	struct conf_room *room = r->room;
 	list_remove(&r->link);
 	mem_free(r->path);
 	mem_free(r);
+	mem_unref(room);
 }
 
 static ON_CTL void tell(struct conf_room *room, const char *action, const char *path, const char *error)
@@ -105,6 +107,7 @@ int conf_record_start(struct conf_room *room, const char *path, bool is_auto)
 		mem_free(r);
 		return st;
 	}
+	mem_ref(room); /* until its end has been told */
 	list_unshift(&room->records, &r->link);
 	conf_cdr_record(r);
 	set_leg_vars(room, path);

@@ -207,8 +207,7 @@ int conf_room_enter(struct conf_room **out, const char *name, const char *profil
 
 static ON_CTL void room_close(struct conf_room *r)
 {
-	loop_timer_cancel(&r->tick);
-	loop_timer_cancel(&r->heartbeat);
+	r->is_over = true; /* from here on nothing begins in it */
 	conf_record_stop(r, NULL, NULL);
 	conf_play_stop(r, NULL, CONF_STOP_ALL);
 	conf_play_stop(r, NULL, CONF_STOP_ASYNC);
@@ -217,7 +216,8 @@ static ON_CTL void room_close(struct conf_room *r)
 	conf_event_room(r, "conference-destroy");
 	conf_cdr_finish(r);
 	conf_mix_close(r);
-	r->is_over = true;
+	loop_timer_cancel(&r->tick);
+	loop_timer_cancel(&r->heartbeat);
 	hash_del(rooms, sv_of(r->name));
 	mem_unref(r);
 }
@@ -277,6 +277,8 @@ static void tick(void *arg)
 
 void conf_room_kick(struct conf_room *room)
 {
+	if (room->is_over)
+		return;
 	if (!loop_timer_is_set(&room->tick) || room->tick.due_us > loop_now_us() + CONF_TICK_US)
 		loop_timer_set(&room->tick, CONF_TICK_US, "conference", tick, room);
 }
@@ -353,6 +355,10 @@ static ON_CTL void set_entry_vars(struct conf_member *m)
 {
 	struct leg *leg = m->leg;
 	const char *number = leg->profile ? leg->profile->caller_id_number : NULL;
+	if (leg->codec) {
+		leg_var_set(leg, "read_codec", "L16");
+		leg_var_set_int(leg, "read_rate", m->room->rate_hz);
+	}
 	leg_var_set_int(leg, "conference_member_id", m->id);
 	leg_var_set(leg, "conference_moderator", conf_member_is(m, CM_MODERATOR) ? "true" : "false");
 	leg_var_set(leg, "conference_ghost", conf_member_is(m, CM_GHOST) ? "true" : "false");
@@ -385,6 +391,7 @@ int conf_member_add(struct conf_room *r, struct conf_member *m)
 		m->room = NULL;
 		return st;
 	}
+	leg_media_linear(m->leg, true);
 	mem_ref(m);
 	list_unshift(&r->members, &m->link);
 	count(r, m, 1);
@@ -458,6 +465,11 @@ void conf_member_del(struct conf_member *m)
 	conf_presence(r);
 	conf_event_member(m, "del-member");
 	conf_live_tell(r, m, CONF_LIVE_LEFT);
+	leg_media_linear(m->leg, false);
+	if (m->leg->codec) {
+		leg_var_set(m->leg, "read_codec", m->leg->codec->name);
+		leg_var_set_int(m->leg, "read_rate", m->leg->codec->rate_hz);
+	}
 	m->room = NULL;
 	if (r->count && !conf_member_is(m, CM_GHOST) && !r->waits_for_moderator) {
 		if (r->plays_exit)

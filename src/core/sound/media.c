@@ -212,6 +212,11 @@ const char *leg_media_hold_music(struct leg *leg)
 {
 	return sound_of(leg)->media ? sound_of(leg)->media->hold_music : NULL;
 }
+void leg_media_linear(struct leg *leg, bool is_linear)
+{
+	leg_read_linear(leg, is_linear);
+}
+
 bool leg_media_is_ready(struct leg *leg)
 {
 	const struct leg_media *m = sound_of(leg)->media;
