@@ -46,8 +46,9 @@ static ON_CTL int visit_read(struct visit *v, const char *data)
 {
 	struct conf_words w;
 	if (conf_words_parse(sv_of(data), &w) || mark_has(w.profile) || mark_has(w.flags)) {
-		leg_log(v->leg, LOG_ERR, "conference: usage: <name>[@<profile>][+<pin>][+flags{<flag>|<flag>}] or "
-		                         "bridge:<name>[@<profile>]:<dialstring>; profile and flags are not from outside");
+		leg_log(v->leg, LOG_ERR,
+		    "conference: usage: <name>[@<profile>][+<pin>][+flags{<flag>|<flag>}] or "
+		    "bridge:<name>[@<profile>]:<dialstring>; profile and flags are not from outside");
 		return ST_INVAL;
 	}
 	v->name = mark_strip_dup(w.name);
@@ -89,8 +90,11 @@ static CO int pin_ask(struct visit *v)
 	bool is_first = true, is_in = !pin && !mod;
 	for (unsigned i = 0; i < r->profile->pin_retries && leg_is_ready(v->leg) && !is_in; i++) {
 		size_t a = pin ? strlen(pin) : 0, b = mod ? strlen(mod) : 0, max = a > b ? a : b;
-		struct leg_digits d = {.min = 0, .max = (unsigned)(max < CONF_PIN_MAX ? max : CONF_PIN_MAX), .terminators = "#",
-		    .timeout_us = clock_us_of_ms(PIN_WAIT_MS), .digit_timeout_us = clock_us_of_ms(PIN_WAIT_MS)};
+		struct leg_digits d = {.min = 0,
+		    .max = (unsigned)(max < CONF_PIN_MAX ? max : CONF_PIN_MAX),
+		    .terminators = "#",
+		    .timeout_us = clock_us_of_ms(PIN_WAIT_MS),
+		    .digit_timeout_us = clock_us_of_ms(PIN_WAIT_MS)};
 		if (is_first && given) {
 			snprintf(d.digits, sizeof(d.digits), "%s", given);
 		} else {
@@ -259,10 +263,15 @@ static CO void auto_outcalls(struct visit *v, struct conf_member *m)
 			buf_adds(&room, v->name);
 			if (profile)
 				buf_printf(&room, "@%s", profile);
-			struct conf_outcall o = {.room = m->room, .name = room.p, .dialstring = target.p ? target.p : "",
-			    .flags = flags ? flags : "", .cid_name = name ? name : m->room->caller_id_name,
-			    .cid_number = number ? number : m->room->caller_id_number, .timeout_s = timeout ? timeout : 60,
-			    .job_uuid = "", .announce = announce};
+			struct conf_outcall o = {.room = m->room,
+			    .name = room.p,
+			    .dialstring = target.p ? target.p : "",
+			    .flags = flags ? flags : "",
+			    .cid_name = name ? name : m->room->caller_id_name,
+			    .cid_number = number ? number : m->room->caller_id_number,
+			    .timeout_s = timeout ? timeout : 60,
+			    .job_uuid = "",
+			    .announce = announce};
 			has_any |= conf_outcall_spawn(&o) == ST_OK;
 			buf_fini(&room);
 			buf_fini(&target);
@@ -303,8 +312,12 @@ static CO int bridge_first(struct visit *v)
 	enum cause cause = CAUSE_NONE;
 	char uuid[UUID_CHARS + 1], name[2 * CONF_NAME_MAX + 8];
 	snprintf(name, sizeof(name), "%s@%s", v->name, v->profile);
-	struct conf_outcall o = {.room = v->room, .name = name, .dialstring = v->dialstring, .flags = "",
-	    .originator = v->leg, .timeout_s = 60};
+	struct conf_outcall o = {.room = v->room,
+	    .name = name,
+	    .dialstring = v->dialstring,
+	    .flags = "",
+	    .originator = v->leg,
+	    .timeout_s = 60};
 	v->room->is_bridge = true;
 	int st = conf_outcall(&o, &cause, uuid);
 	if (st && leg_is_up(v->leg)) {

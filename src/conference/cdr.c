@@ -1,5 +1,6 @@
 /* The record of a conference as XML: who was in, from when to when, what was recorded, and who was turned away. Kept
- * only where the profile wants it (cdr-log-dir, cdr-event-mode), bounded, and written by a worker when the room goes. */
+ * only where the profile wants it (cdr-log-dir, cdr-event-mode), bounded, and written by a worker when the room goes.
+ */
 #include "base/clock.h"
 #include "base/disk.h"
 #include "base/log.h"
@@ -107,9 +108,9 @@ static ON_CTL void put_time(struct buf *out, const char *pad, const char *name, 
 
 static ON_CTL void put_profile(struct buf *out, const struct conf_cdr_entry *c)
 {
-	static const char *const names[] = {"username", "dialplan", "caller_id_name", "caller_id_number", "callee_id_name",
-	    "callee_id_number", "ani", "aniii", "network_addr", "rdnis", "destination_number", "uuid", "source", "context",
-	    NULL};
+	static const char *const names[] = {"username", "dialplan", "caller_id_name", "caller_id_number",
+	    "callee_id_name", "callee_id_number", "ani", "aniii", "network_addr", "rdnis", "destination_number", "uuid",
+	    "source", "context", NULL};
 	static const char pad[] = "          ";
 	if (!c->profile)
 		return;
@@ -202,7 +203,8 @@ static void file_done(int status, void *arg)
 	struct file *f = arg;
 	role_assert_ctl();
 	if (status || f->error)
-		log_error("conference: the record %s could not be written: %s", f->path, f->error ? strerror(f->error) : "stopped");
+		log_error("conference: the record %s could not be written: %s", f->path,
+		    f->error ? strerror(f->error) : "stopped");
 	buf_fini(&f->text);
 	mem_free(f->dir);
 	mem_free(f->path);

@@ -1,7 +1,7 @@
 /* `conference`: the command, its table, its help, and whom a command is for. Replies are FreeSWITCH's. */
+#include "base/mem.h"
 #include "conference/command_i.h"
 #include "core/registry/principal.h"
-#include "base/mem.h"
 #include "text/mark.h"
 #include <ctype.h>
 #include <stdlib.h>

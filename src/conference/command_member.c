@@ -12,7 +12,9 @@ enum { LEVEL_MAX = 32767, STEP = 200, VOLUME_MAX = 4 };
 /* A new value, or up or down a step from what there is. */
 static int value_of(const char *text, int now, int step, int low, int high)
 {
-	int64_t to = !strcasecmp(text, "up") ? now + step : !strcasecmp(text, "down") ? now - step : str_number(text, low, high);
+	int64_t to = !strcasecmp(text, "up")     ? now + step
+	             : !strcasecmp(text, "down") ? now - step
+	                                         : str_number(text, low, high);
 	return to < low ? low : to > high ? high : (int)to;
 }
 
@@ -51,9 +53,10 @@ void cmd_max_energy(struct conf_call *x, struct conf_member *m)
 void cmd_agc(struct conf_call *x, struct conf_member *m)
 {
 	if (x->n > 1) {
-		m->agc_level = !strcasecmp(x->w[1], "off")  ? 0
-		               : !strcasecmp(x->w[1], "on") ? (m->room->profile->agc_level ? m->room->profile->agc_level : 1100)
-		                                            : (unsigned)str_number(x->w[1], 0, LEVEL_MAX);
+		m->agc_level = !strcasecmp(x->w[1], "off") ? 0
+		               : !strcasecmp(x->w[1], "on")
+		                   ? (m->room->profile->agc_level ? m->room->profile->agc_level : 1100)
+		                   : (unsigned)str_number(x->w[1], 0, LEVEL_MAX);
 		conf_mix_tell(m);
 		conf_event_member_with(m, "agc-level-member", "Agc-Level", "%u", m->agc_level);
 	}

@@ -211,7 +211,8 @@ static ON_CTL void sound(struct conf_call *x, const char *which, char **at, bool
 {
 	const char *how = x->n ? x->w[0] : NULL, *name = x->room->name;
 	char action[64];
-	bool is_on = how && !strcasecmp(how, "on"), is_off = how && (!strcasecmp(how, "off") || !strcasecmp(how, "none"));
+	bool is_on = how && !strcasecmp(how, "on"),
+	     is_off = how && (!strcasecmp(how, "off") || !strcasecmp(how, "none"));
 	if (!how) {
 		buf_adds(x->out, "-ERR Not enough args\n");
 		conf_usage(x);
@@ -341,7 +342,8 @@ void cmd_auto_3d(struct conf_call *x)
 		return;
 	}
 	if (x->n)
-		x->room->flags = !strcasecmp(x->w[0], "on") ? x->room->flags | CR_AUTO_3D : x->room->flags & ~(unsigned)CR_AUTO_3D;
+		x->room->flags =
+		    !strcasecmp(x->w[0], "on") ? x->room->flags | CR_AUTO_3D : x->room->flags & ~(unsigned)CR_AUTO_3D;
 	struct lnode *it, *tmp;
 	conf_members_each(x->room, it, tmp) conf_mix_tell(conf_member_of(it));
 	buf_printf(x->out, "+OK positioning %s\n", x->room->flags & CR_AUTO_3D ? "on" : "off");

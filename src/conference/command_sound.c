@@ -49,7 +49,8 @@ static ON_CTL void tell_play(struct conf_call *x, struct conf_member *m, bool is
 static CO int play_and_see(struct conf_room *room, struct conf_play_words *w)
 {
 	struct co_wait wait = {0};
-	bool is_first = w->is_async || !conf_play_current(room, w->member) || conf_play_current(room, w->member)->is_async;
+	bool is_first =
+	    w->is_async || !conf_play_current(room, w->member) || conf_play_current(room, w->member)->is_async;
 	if (is_first)
 		w->waiter = &wait;
 	int st = conf_play(room, w);
@@ -77,7 +78,9 @@ void cmd_play(struct conf_call *x)
 	if (!source)
 		return;
 	mem_ref(m);
-	struct conf_play_words w = {.source = source, .member = m, .is_async = is_async,
+	struct conf_play_words w = {.source = source,
+	    .member = m,
+	    .is_async = is_async,
 	    .is_exclusive = x->n > 2 && !strcasecmp(x->w[2], "nomux")};
 	int st = play_and_see(x->room, &w);
 	if (st == ST_LIMIT) {
@@ -151,8 +154,8 @@ void cmd_play_status(struct conf_call *x)
 		return;
 	struct conf_play *p = conf_play_current(x->room, m);
 	if (p)
-		buf_printf(x->out, "+OK %lld %s\n", (long long)((clock_mono_us() - p->started_us) * x->room->rate_hz / 1000000),
-		    p->name);
+		buf_printf(x->out, "+OK %lld %s\n",
+		    (long long)((clock_mono_us() - p->started_us) * x->room->rate_hz / 1000000), p->name);
 	else
 		buf_adds(x->out, "-ERR Nothing is playing\n");
 }
@@ -209,7 +212,8 @@ void cmd_stop(struct conf_call *x)
 		return;
 	if (!strcasecmp(what, "current") || !strcasecmp(what, "all"))
 		n = conf_play_stop(x->room, m, !strcasecmp(what, "current") ? CONF_STOP_CURRENT : CONF_STOP_ALL);
-	if (!m && (!strcasecmp(what, "async") || (!strcasecmp(what, "all") && x->room->async && !x->room->async->loops)))
+	if (!m &&
+	    (!strcasecmp(what, "async") || (!strcasecmp(what, "all") && x->room->async && !x->room->async->loops)))
 		n += conf_play_stop(x->room, NULL, CONF_STOP_ASYNC);
 	buf_printf(x->out, "+OK Stopped %u files.\n", n);
 }

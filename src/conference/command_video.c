@@ -50,7 +50,8 @@ void cmd_video_member(struct conf_call *x, struct conf_member *m)
 {
 	const char *name = x->cmd->name;
 	struct buf *out = x->out;
-	if (!strcasecmp(name, "vid-canvas") || !strcasecmp(name, "vid-watching-canvas") || !strcasecmp(name, "vid-layer"))
+	if (!strcasecmp(name, "vid-canvas") || !strcasecmp(name, "vid-watching-canvas") ||
+	    !strcasecmp(name, "vid-layer"))
 		buf_adds(out, "-ERR Invalid DATA\n");
 	else if (!strcasecmp(name, "vid-border"))
 		buf_printf(out, "-ERR Channel %s is not in a video layer\n", m->leg->name ? m->leg->name : "");

@@ -26,8 +26,8 @@ enum {
 	CONF_NAME_MAX = 255,
 	CONF_PIN_MAX = 64,
 	CONF_ROOMS_MAX = 100000,
-	CONF_PLAYS_MAX = 100,     /* of a room or a member, that wait for their turn */
-	CONF_RECORDS_MAX = 32,    /* at once, of a room */
+	CONF_PLAYS_MAX = 100,  /* of a room or a member, that wait for their turn */
+	CONF_RECORDS_MAX = 32, /* at once, of a room */
 	CONF_RELATIONS_MAX = 10000,
 	CONF_VARS_MAX = 500,
 	CONF_TICK_US = 20000
@@ -74,9 +74,9 @@ struct conf_profile { /* counted; texts owned, NULL: not set */
 	    *mute_detect_sound, *deaf_sound, *undeaf_sound, *locked_sound, *is_locked_sound, *is_unlocked_sound,
 	    *kicked_sound, *pin_sound, *bad_pin_sound, *max_members_sound, *member_enter_sound;
 	char *rate, *interval, *comfort_noise; /* "auto" or a number; true or a number */
-	unsigned channels, energy_level, auto_energy_level, auto_energy_seconds, max_energy_level, max_energy_hit_trigger,
-	    max_energy_mute_ms, agc_level, pin_retries, max_members, announce_count, min_recording,
-	    endconf_grace_s, dtmf_timeout_ms, input_timeout_ms, terminate_on_silence_s, heartbeat_s;
+	unsigned channels, energy_level, auto_energy_level, auto_energy_seconds, max_energy_level,
+	    max_energy_hit_trigger, max_energy_mute_ms, agc_level, pin_retries, max_members, announce_count,
+	    min_recording, endconf_grace_s, dtmf_timeout_ms, input_timeout_ms, terminate_on_silence_s, heartbeat_s;
 	bool is_verbose;
 	unsigned member_flags, room_flags;
 	struct vars *vars; /* confvar_NAME */
@@ -108,7 +108,7 @@ struct conf_record {
 	struct lnode link;
 	struct conf_room *room;
 	char *path;
-	unsigned id;        /* a member number, as FreeSWITCH counts records */
+	unsigned id; /* a member number, as FreeSWITCH counts records */
 	uint32_t mix_id;
 	int64_t join_us, paused_at_us, paused_us;
 	bool is_paused, is_auto, is_ending;
@@ -207,10 +207,9 @@ ON_CTL bool conf_member_hears_music(const struct conf_member *m);
 ON_CTL struct event *conf_event_new(struct conf_room *room, const char *action);
 ON_CTL void conf_event_room_add(struct event *e, struct conf_room *room);
 ON_CTL void conf_event_member_add(struct event *e, struct conf_member *m);
-ON_CTL void conf_event_room(struct conf_room *room, const char *action);    /* nothing more than the action */
+ON_CTL void conf_event_room(struct conf_room *room, const char *action); /* nothing more than the action */
 ON_CTL void conf_event_member(struct conf_member *m, const char *action);
-ON_CTL void conf_event_member_with(
-    struct conf_member *m, const char *action, const char *name, const char *fmt, ...)
+ON_CTL void conf_event_member_with(struct conf_member *m, const char *action, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* PRESENCE_IN of the room, for lamps. */
 ON_CTL void conf_presence(struct conf_room *room);
@@ -286,15 +285,15 @@ ON_CTL void conf_live_tell(struct conf_room *room, struct conf_member *m, enum c
 
 /* ---- outcall.c ---- */
 struct conf_outcall {
-	struct conf_room *room;   /* of the events, or NULL: there is none yet */
-	const char *name;         /* whatever stands before the flags: name[@profile] */
-	const char *dialstring;   /* text with marks */
-	const char *flags;        /* "" */
+	struct conf_room *room; /* of the events, or NULL: there is none yet */
+	const char *name;       /* whatever stands before the flags: name[@profile] */
+	const char *dialstring; /* text with marks */
+	const char *flags;      /* "" */
 	const char *cid_name, *cid_number;
 	unsigned timeout_s;
-	struct leg *originator;   /* or NULL */
-	const char *job_uuid;     /* NULL: no bgdial-result */
-	const char *announce;     /* played to whom was called, before; or NULL */
+	struct leg *originator; /* or NULL */
+	const char *job_uuid;   /* NULL: no bgdial-result */
+	const char *announce;   /* played to whom was called, before; or NULL */
 };
 CO int conf_outcall(const struct conf_outcall *o, enum cause *cause, char uuid[UUID_CHARS + 1]);
 /* The same on a coroutine of its own, told by bgdial-result. Strings are copied. */

@@ -8,7 +8,7 @@
 
 struct conf_room;
 enum conf_live_what { CONF_LIVE_JOINED, CONF_LIVE_CHANGED, CONF_LIVE_LEFT, CONF_LIVE_CLEARED };
-struct conf_live_row { /* borrowed during the call */
+struct conf_live_row {             /* borrowed during the call */
 	const char *room, *domain; /* the laUName is room@domain */
 	const char *member_uuid;   /* of the call: the key of the row; NULL: CONF_LIVE_CLEARED */
 	struct sv json;            /* ["0001","1000","Name","PCMU@8000","{\"audio\":...}",""]; empty when it left */

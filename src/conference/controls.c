@@ -205,7 +205,8 @@ static const struct control controls[] = {
     {"execute_application", do_execute},
     {NULL, NULL},
 };
-static const char *const video_actions[] = {"vmute", "vmute on", "vmute off", "vmute snap", "vmute snapoff", "border", NULL};
+static const char *const video_actions[] = {
+    "vmute", "vmute on", "vmute off", "vmute snap", "vmute snapoff", "border", NULL};
 
 static const struct control *control_of(const char *action)
 {
@@ -271,7 +272,8 @@ static ON_CTL int bind_group(struct digit_machine *keys, const char *name)
 		const char *action = xml_attr_or(it, "action", ""), *digits = xml_attr_or(it, "digits", "");
 		const struct control *c = control_of(action);
 		if (c && *digits && bind_one(keys, digits, c, xml_attr_or(it, "data", "")))
-			log_error("%s:%u: conference control '%s': bad digits '%s'", it->file, it->line, action, digits);
+			log_error(
+			    "%s:%u: conference control '%s': bad digits '%s'", it->file, it->line, action, digits);
 	}
 	return st;
 }
@@ -281,7 +283,7 @@ int conf_keys_new(struct conf_member *m)
 	const struct conf_profile *p = m->room->profile;
 	const char *var = vars_get(m->leg->vars, "conference_controls");
 	const char *name = conf_member_is(m, CM_MODERATOR) && p->moderator_controls ? p->moderator_controls
-	                   : p->caller_controls                                      ? p->caller_controls
+	                   : p->caller_controls                                     ? p->caller_controls
 	                                                                            : "default";
 	struct sv own = var ? sv_of(var) : SV_NONE;
 	if (sv_startsi(own, SV("caller-controls:"))) /* FreeSWITCH's action:group */
@@ -323,7 +325,8 @@ void conf_keys_feed(struct conf_member *m, char digit)
 			do_event(m, "", text);
 		return;
 	}
-	enum digit_verdict v = digit ? digit_machine_feed(m->keys, digit, &found) : digit_machine_timeout(m->keys, &found);
+	enum digit_verdict v =
+	    digit ? digit_machine_feed(m->keys, digit, &found) : digit_machine_timeout(m->keys, &found);
 	if (v == DIGITS_MATCH) {
 		const struct bound *b = found.data;
 		leg_var_set(m->leg, "conference_last_matching_digits", found.digits);

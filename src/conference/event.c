@@ -117,8 +117,14 @@ void conf_presence(struct conf_room *room)
 {
 	char status[64];
 	unsigned n = room->count;
-	struct presence_lamp lamp = {.kind = "conf", .name = room->name, .host = room->profile->domain,
-	    .status = status, .rpid = "active", .is_on = n > 0, .is_early = n == 1, .is_initiator = n == 1,
+	struct presence_lamp lamp = {.kind = "conf",
+	    .name = room->name,
+	    .host = room->profile->domain,
+	    .status = status,
+	    .rpid = "active",
+	    .is_on = n > 0,
+	    .is_early = n == 1,
+	    .is_initiator = n == 1,
 	    .event_count = ++room->presence_count};
 	if (n)
 		snprintf(status, sizeof(status), "Active (%u caller%s)", n, n == 1 ? "" : "s");
@@ -138,8 +144,11 @@ void conf_lamps_advertise(void)
 		if (!sv_split(name, '@', &user, &host))
 			continue;
 		own_user = sv_dup(user), own_host = sv_dup(host);
-		struct presence_lamp lamp = {.kind = "conf", .name = own_user, .host = own_host,
-		    .status = xml_attr_or(it, "status", "Available"), .rpid = "active"};
+		struct presence_lamp lamp = {.kind = "conf",
+		    .name = own_user,
+		    .host = own_host,
+		    .status = xml_attr_or(it, "status", "Available"),
+		    .rpid = "active"};
 		if (own_user && own_host)
 			presence_lamp(&lamp);
 		mem_free(own_user);

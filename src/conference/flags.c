@@ -38,7 +38,7 @@ static const char *const video_words[] = {"blind", "vmute", "video-bridge", "fli
     "no-video-blanks", "no-minimize-encoding", "second-screen", "video-floor-only", "rfc-4579",
     "minimize-video-encoding", "video-bridge-first-two", "video-required-for-canvas", "video-mute-exit-canvas",
     "manage-inbound-video-bitrate", "video-muxing-personal-canvas", "ded-vid-layer-audio-floor", "transcode-video",
-    "waste", "talk-data-events", "breakable", NULL};
+    "waste", "none", NULL};
 
 static unsigned parse(struct sv text, const struct flag *table, conf_unknown_fn unknown, void *arg)
 {

@@ -118,9 +118,9 @@ static ON_CTL void tag_int(struct buf *out, const char *pad, const char *name, i
 static ON_CTL void xml_member(struct buf *out, const struct conf_member *m)
 {
 	static const char pad[] = "        ", flag_pad[] = "          ";
-	const struct room_flag all[] = {{"can_hear", !m->is_deaf}, {"can_see", !m->is_blind}, {"can_speak", !m->is_muted},
-	    {"mute_detect", conf_member_is(m, CM_MUTE_DETECT)}, {"talking", m->is_talking}, {"hold", m->is_held},
-	    {"has_video", false}, {"video_bridge", false}, {"has_floor", m->room->floor == m},
+	const struct room_flag all[] = {{"can_hear", !m->is_deaf}, {"can_see", !m->is_blind},
+	    {"can_speak", !m->is_muted}, {"mute_detect", conf_member_is(m, CM_MUTE_DETECT)}, {"talking", m->is_talking},
+	    {"hold", m->is_held}, {"has_video", false}, {"video_bridge", false}, {"has_floor", m->room->floor == m},
 	    {"is_moderator", conf_member_is(m, CM_MODERATOR)}, {"end_conference", conf_member_is(m, CM_ENDCONF)},
 	    {"mandatory_member_end_conference", conf_member_is(m, CM_MANDATORY)},
 	    {"is_ghost", conf_member_is(m, CM_GHOST)}};

@@ -79,7 +79,8 @@ static ON_CTL void put_row(struct buf *out, const struct conf_room *room, const 
 	buf_fini(&status);
 }
 
-static ON_CTL struct conf_live_row row_of(const struct conf_room *room, const struct conf_member *m, const struct buf *json)
+static ON_CTL struct conf_live_row row_of(
+    const struct conf_room *room, const struct conf_member *m, const struct buf *json)
 {
 	return (struct conf_live_row){.room = room->name,
 	    .domain = room->profile->domain ? room->profile->domain : "",

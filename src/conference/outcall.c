@@ -42,8 +42,11 @@ static ON_CTL void tell_result(const struct conf_outcall *o, enum cause cause, c
 int conf_outcall(const struct conf_outcall *o, enum cause *cause, char uuid[UUID_CHARS + 1])
 {
 	struct leg *leg = NULL;
-	struct originate_conf conf = {.originator = o->originator, .dialstring = o->dialstring,
-	    .caller_id_name = o->cid_name, .caller_id_number = o->cid_number, .timeout_s = o->timeout_s};
+	struct originate_conf conf = {.originator = o->originator,
+	    .dialstring = o->dialstring,
+	    .caller_id_name = o->cid_name,
+	    .caller_id_number = o->cid_number,
+	    .timeout_s = o->timeout_s};
 	*uuid = 0;
 	int st = originate_run(&conf, &leg, cause);
 	if (st && *cause == CAUSE_NONE)

@@ -140,7 +140,8 @@ int conf_profile_new(struct conf_profile **out, const char *name)
 		mem_unref(p);
 		return ST_NOMEM;
 	}
-	p->channels = 1, p->pin_retries = 3, p->dtmf_timeout_ms = 500, p->min_recording = 1, p->max_energy_hit_trigger = 5;
+	p->channels = 1, p->pin_retries = 3, p->dtmf_timeout_ms = 500, p->min_recording = 1,
+	p->max_energy_hit_trigger = 5;
 	p->auto_energy_seconds = 5;
 	const struct xml_node *node = profile_node(name);
 	p->name = mem_strdup(node ? xml_attr(node, "name") : "none");
@@ -175,7 +176,7 @@ unsigned conf_profile_rate(const struct conf_profile *p, unsigned leg_rate_hz)
 {
 	static const unsigned rates[] = {8000, 12000, 16000, 24000, 32000, 44100, 48000};
 	unsigned wanted = !p->rate || !strcasecmp(p->rate, "auto") ? (p->rate ? leg_rate_hz : 8000)
-	                                                            : (unsigned)str_number(p->rate, 0, 192000);
+	                                                           : (unsigned)str_number(p->rate, 0, 192000);
 	for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++)
 		if (rates[i] == wanted)
 			return wanted;
@@ -216,7 +217,8 @@ static void check_param(struct check *c)
 {
 	const char *key = xml_attr_or(c->at, "name", ""), *value = xml_attr_or(c->at, "value", "");
 	const struct field *f = field_of(key);
-	if (!f && strncasecmp(key, "confvar_", 8) && strncasecmp(key, "video-", 6) && strncasecmp(key, "scale-h264", 10))
+	if (!f && strncasecmp(key, "confvar_", 8) && strncasecmp(key, "video-", 6) &&
+	    strncasecmp(key, "scale-h264", 10))
 		say(c, "conference: no such parameter: %.*s", sv_of(key));
 	if (f && f->kind == NUMBER && (*value < '0' || *value > '9'))
 		say(c, "conference: not a number: %.*s", sv_of(value));

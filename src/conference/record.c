@@ -1,5 +1,5 @@
-/* Recordings of a room: the mixer hands what all hear to workers, which write the file. Several at once; a record counts
- * as a member number, as FreeSWITCH's does. */
+/* Recordings of a room: the mixer hands what all hear to workers, which write the file. Several at once; a record
+ * counts as a member number, as FreeSWITCH's does. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -188,11 +188,13 @@ void conf_record_auto(struct conf_room *room)
 	struct conf_member *m = list_empty(&room->members) ? NULL : conf_member_of(list_first(&room->members));
 	char *own = m ? leg_text_dup(m->leg, "conference_auto_record") : NULL, *text = NULL, *path = NULL;
 	const char *pattern = own ? own : p->auto_record;
-	if (!pattern || !m || room->count < p->min_recording || (room->was_auto_recorded && !(room->flags & CR_RESTART_AUTO_RECORD)))
+	if (!pattern || !m || room->count < p->min_recording ||
+	    (room->was_auto_recorded && !(room->flags & CR_RESTART_AUTO_RECORD)))
 		goto out;
 	struct lnode *it, *tmp;
 	list_each (&room->records, it, tmp)
-		if (list_entry(it, struct conf_record, link)->is_auto && !list_entry(it, struct conf_record, link)->is_ending)
+		if (list_entry(it, struct conf_record, link)->is_auto &&
+		    !list_entry(it, struct conf_record, link)->is_ending)
 			goto out;
 	if (expand(m->leg, pattern, &text))
 		goto out;

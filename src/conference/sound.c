@@ -222,8 +222,8 @@ static ON_CTL struct conf_play *play_find(struct conf_room *room, uint32_t id)
 	list_each (&room->plays, it, tmp)
 		if (list_entry(it, struct conf_play, link)->id == id)
 			return list_entry(it, struct conf_play, link);
-	conf_members_each(room, mi, mtmp) list_each (&conf_member_of(mi)->plays, it, tmp) if (
-	    list_entry(it, struct conf_play, link)->id == id) return list_entry(it, struct conf_play, link);
+	conf_members_each(room, mi, mtmp) list_each (&conf_member_of(mi)->plays, it,
+	    tmp) if (list_entry(it, struct conf_play, link)->id == id) return list_entry(it, struct conf_play, link);
 	return NULL;
 }
 

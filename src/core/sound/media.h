@@ -96,8 +96,8 @@ ON_CTL const char *leg_media_hold_music(struct leg *leg); /* the conf's, or NULL
 ON_CTL struct mstream *leg_media_stream(struct leg *leg); /* NULL before it is opened */
 /* What comes from the leg is taken as samples (a conference), or no longer: CODEC, when that is news. */
 ON_CTL void leg_media_linear(struct leg *leg, bool is_linear);
-ON_CTL bool leg_media_is_ready(struct leg *leg);          /* negotiated */
-ON_CTL void leg_media_fini(struct leg *leg); /* closes the stream; statistics go to variables when they arrive */
+ON_CTL bool leg_media_is_ready(struct leg *leg); /* negotiated */
+ON_CTL void leg_media_fini(struct leg *leg);     /* closes the stream; statistics go to variables when they arrive */
 
 /* Metrics of media: from core_start to core_stop. */
 ON_CTL int sound_metrics_start(void);

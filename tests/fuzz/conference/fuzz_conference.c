@@ -1,5 +1,6 @@
-/* Keys against any caller-controls, and the application's data. Input: keys, a line feed, digits of controls one a line;
- * the whole of it as the application's data, too. Parsers: conference/words.c, core/keys/machine.c as controls.c binds */
+/* Keys against any caller-controls, and the application's data. Input: keys, a line feed, digits of controls one a
+ * line; the whole of it as the application's data, too. Parsers: conference/words.c, core/keys/machine.c as controls.c
+ * binds */
 #include "base/check.h"
 #include "conference/conf_i.h"
 #include "core/keys/machine.h"
@@ -44,7 +45,8 @@ static void keys_try(struct sv keys, struct sv controls)
 		digit_machine_bind(m, "conf", digits, &data);
 	}
 	for (size_t i = 0; i < keys.n && digit_machine_has_realm(m); i++) {
-		enum digit_verdict v = keys.p[i] == ' ' ? digit_machine_timeout(m, &found) : digit_machine_feed(m, keys.p[i], &found);
+		enum digit_verdict v =
+		    keys.p[i] == ' ' ? digit_machine_timeout(m, &found) : digit_machine_feed(m, keys.p[i], &found);
 		CHECK(v != DIGITS_MATCH || found.data == &data);
 		CHECK(v == DIGITS_WAIT || strlen(found.digits) <= DIGITS_BOUND_MAX);
 	}

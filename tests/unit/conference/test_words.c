@@ -68,9 +68,11 @@ static void count(struct sv name, void *arg)
 static int test_flags(void)
 {
 	int unknown = 0;
-	EXPECT_INT(conf_member_flags_parse(SV("mute| DEAF |nosuch|join-vid-floor||"), count, &unknown), CM_MUTE | CM_DEAF);
+	EXPECT_INT(
+	    conf_member_flags_parse(SV("mute| DEAF |nosuch|join-vid-floor||"), count, &unknown), CM_MUTE | CM_DEAF);
 	EXPECT_INT(unknown, 1);
-	EXPECT_INT(conf_room_flags_parse(SV("wait-mod|audio-always|rfc-4579"), count, &unknown), CR_WAIT_MOD | CR_AUDIO_ALWAYS);
+	EXPECT_INT(conf_room_flags_parse(SV("wait-mod|audio-always|rfc-4579"), count, &unknown),
+	    CR_WAIT_MOD | CR_AUDIO_ALWAYS);
 	EXPECT_INT(unknown, 1);
 	return 0;
 }
