@@ -20,7 +20,7 @@ struct conf_cmd {
 	const char *name, *syntax;
 	void (*room)(struct conf_call *x);
 	void (*member)(struct conf_call *x, struct conf_member *m);
-	CO void (*waits)(struct conf_call *x);
+	void (*waits)(struct conf_call *x);
 	int args; /* of room and waits: so many words at least, else the usage */
 	bool needs_no_room;
 };

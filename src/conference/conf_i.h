@@ -111,7 +111,8 @@ struct conf_record {
 	unsigned id; /* a member number, as FreeSWITCH counts records */
 	uint32_t mix_id;
 	int64_t join_us, paused_at_us, paused_us;
-	bool is_paused, is_auto, is_ending;
+	uint64_t samples; /* written so far, on streams that have left */
+	bool is_paused, is_auto, is_ending, is_moving;
 	struct conf_cdr_entry *cdr;
 };
 struct conf_relation {

@@ -1,6 +1,7 @@
 /* mod_conference: its tables. */
 #include "core/registry/module.h"
 #include "conference/conf_i.h"
+#include "conference/mix_i.h"
 #include "core/registry/app.h"
 #include "core/registry/metrics.h"
 
@@ -188,4 +189,5 @@ const struct module mod_conference = {.abi = MODULE_ABI,
     .apis = apis,
     .vars = vars,
     .confs = confs,
-    .metrics = metrics};
+    .metrics = metrics,
+    .part = &conf_part};

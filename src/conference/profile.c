@@ -123,7 +123,7 @@ static void set(struct conf_profile *p, const struct field *f, const char *value
 	}
 }
 
-static const struct xml_node *profile_node(const char *name)
+static ON_CTL const struct xml_node *profile_node(const char *name)
 {
 	return xml_child_with(xml_child(config_conf("conference.conf"), "profiles"), "profile", "name", name);
 }
