@@ -68,3 +68,7 @@ ON_WORK int file_writer_sync(struct file_writer *w);
 ON_WORK uint64_t file_writer_frames(const struct file_writer *w); /* given so far */
 /* Header, sync, close; the first error of all. NULL is fine. */
 ON_WORK int file_writer_close(struct file_writer *w, char *err);
+
+/* from in the format of to's extension, rate and channels (2 at most) as they are. to appears when all of it is on the
+ * disk; its size into bytes. from stays. */
+ON_WORK int file_convert(const char *from, const char *to, uint64_t *bytes, char *err);

@@ -33,6 +33,7 @@ enum { HEADERLESS = 1, ONLY_8K_MONO = 2 };
 	X("flac", "FLAC, lossless", true, true, SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 0) \
 	X("ogg", "Ogg Vorbis", true, true, SF_FORMAT_OGG | SF_FORMAT_VORBIS, 0) \
 	X("oga", "Ogg Vorbis", true, true, SF_FORMAT_OGG | SF_FORMAT_VORBIS, 0) \
+	X("opus", "Ogg Opus", true, true, SF_FORMAT_OGG | SF_FORMAT_OPUS, 0) \
 	X("mp3", "MPEG layer III", true, true, SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, 0) \
 	X("voc", "Creative Labs VOC", true, true, SF_FORMAT_VOC | SF_FORMAT_PCM_16, 0) \
 	X("avr", "Audio Visual Research", true, true, SF_FORMAT_AVR | SF_FORMAT_PCM_16, 0) \

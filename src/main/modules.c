@@ -10,7 +10,7 @@
 
 /* each room's descriptors */
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
-    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms, mod_otel, mod_guard;
+    mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms, mod_otel, mod_guard, mod_features, mod_recordings, mod_audio_stream;
 extern const struct module core_presence; /* the room presence */
 extern const struct module mod_dialplan_asterisk, inline_in_dptools;
 extern const struct module capture_in_commands;
@@ -67,6 +67,9 @@ static const struct module *const all[] = {
     &mod_lua,
     &mod_otel,
     &mod_sms,
+    &mod_features,
+    &mod_recordings,
+    &mod_audio_stream,
 };
 
 /* "x.conf" is of mod_x, which may also answer for others' names, or in a module's table of keys. */

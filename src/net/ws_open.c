@@ -46,8 +46,8 @@ int ws_open_answer(const struct http_request *q, const char *protocol, const cha
 	return out->failed ? ST_NOMEM : ST_OK;
 }
 
-void ws_open_request(
-    struct buf *out, const char *host, const char *path, const char *protocol, char key[WS_KEY_CHARS + 1])
+void ws_open_request(struct buf *out, const char *host, const char *path, const char *protocol, const char *headers,
+    char key[WS_KEY_CHARS + 1])
 {
 	uint8_t raw[16];
 	struct buf text;
@@ -60,8 +60,9 @@ void ws_open_request(
 	buf_fini(&text);
 	buf_printf(out,
 	    "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-	    "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Protocol: %s\r\n\r\n",
-	    path, host, key, protocol);
+	    "Sec-WebSocket-Key: %s\r\n%s%s%s%s\r\n",
+	    path, host, key, protocol ? "Sec-WebSocket-Protocol: " : "", protocol ? protocol : "",
+	    protocol ? "\r\n" : "", headers ? headers : "");
 }
 
 /* The end of the head, behind its empty line; 0: it has not come. */
@@ -101,7 +102,7 @@ int ws_open_answered(struct sv in, const char *key, const char *protocol, size_t
 	*code = (int)status;
 	if (status != 101 || !sv_isi(header(head, "Upgrade"), "websocket") || ws_accept_key(sv_of(key), accept) ||
 	    !sv_is(header(head, "Sec-WebSocket-Accept"), accept) ||
-	    !sv_isi(header(head, "Sec-WebSocket-Protocol"), protocol))
+	    !sv_isi(header(head, "Sec-WebSocket-Protocol"), protocol ? protocol : ""))
 		return ST_DENIED;
 	*used = n;
 	return ST_OK;

@@ -14,9 +14,9 @@ ANY int ws_open_answer(const struct http_request *q, const char *protocol, const
 
 enum { WS_OPEN_HEAD_MAX_BYTES = 8 << 10 };
 #define WS_KEY_CHARS 24
-/* Appends a request to open, with a fresh key. */
-ANY void ws_open_request(
-    struct buf *out, const char *host, const char *path, const char *protocol, char key[WS_KEY_CHARS + 1]);
+/* Appends a request to open, with a fresh key. protocol NULL: no subprotocol; headers: whole lines, or NULL. */
+ANY void ws_open_request(struct buf *out, const char *host, const char *path, const char *protocol, const char *headers,
+    char key[WS_KEY_CHARS + 1]);
 /* Looks at what came back so far. ST_OK: opened, WebSocket begins after *used bytes; ST_AGAIN: more is needed (never
  * for over WS_OPEN_HEAD_MAX_BYTES); ST_DENIED: another answer, *code is its HTTP status (0 = none); ST_PARSE. */
 ANY int ws_open_answered(struct sv in, const char *key, const char *protocol, size_t *used, int *code);

@@ -220,7 +220,7 @@ static void on_connect(struct tls_conn *tls, int status, void *arg)
 		return;
 	}
 	buf_init(&request);
-	ws_open_request(&request, w->c.name ? w->c.name : addr_text(&w->c.peer, text), "/", protocol, w->key);
+	ws_open_request(&request, w->c.name ? w->c.name : addr_text(&w->c.peer, text), "/", protocol, NULL, w->key);
 	bool has_failed = request.failed || tls_conn_send(tls, request.p, request.n);
 	buf_fini(&request);
 	if (has_failed)

@@ -1,12 +1,8 @@
 """Debian's Kamailio in front of the switch, as an edge proxy: phones register through it (Path, RFC 3327; with outbound flows, RFC 5626),
 calls both ways go through it (Record-Route, Route), over UDP and TCP, and when it restarts."""
-import re
-import shutil
-import socket
-import subprocess
 import time
-import uuid
 
+import kamailio
 import pytest
 import tandem as t
 from phones import Baresip, assert_hears
@@ -61,44 +57,18 @@ request_route {
 """
 
 
-class Edge:
+class Edge(kamailio.Daemon):
     """Where phones register: as a switch to the phones of wire.py and phones.py."""
 
     def __init__(self, root, sw):
-        self.root, self.sw = root, sw
+        self.sw = sw
         self.sip_port, self.domain, self.passwords = t.free_port(count=2), sw.domain, sw.passwords
-        (root / "kamailio.cfg").write_text(CONFIG % {"port": self.sip_port, "far": sw.sip_port})
+        super().__init__(root, CONFIG % {"port": self.sip_port, "far": sw.sip_port})
         self.wait_registered = sw.wait_registered
 
     def start(self):
-        self.log = open(self.root / "kamailio.log", "ab")
-        self.proc = subprocess.Popen(["/usr/sbin/kamailio", "-f", self.root / "kamailio.cfg", "-DD", "-E", "-m", "32", "-M", "4",
-                                      "-Y", self.root, "-P", self.root / "kamailio.pid"], stdout=self.log, stderr=self.log)
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        s.connect(("127.0.0.1", self.sip_port))
-        s.settimeout(0.2)
-        deadline = time.monotonic() + 20
-        while True:
-            text = (f"OPTIONS sip:127.0.0.1:{self.sip_port} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{s.getsockname()[1]};rport;"
-                    f"branch=z9hG4bK{uuid.uuid4().hex}\r\nFrom: <sip:probe@x>;tag=1\r\nTo: <sip:k@x>\r\nCall-ID: {uuid.uuid4().hex}\r\n"
-                    "CSeq: 1 OPTIONS\r\nMax-Forwards: 5\r\nContent-Length: 0\r\n\r\n")
-            try:
-                s.send(text.encode())
-                if s.recv(4000).startswith(b"SIP/2.0 200"):
-                    return self
-            except (socket.timeout, TimeoutError, ConnectionRefusedError):
-                pass
-            assert self.proc.poll() is None and time.monotonic() < deadline, (self.root / "kamailio.log").read_text()[-3000:]
-            time.sleep(0.05)
-
-    def stop(self):
-        self.proc.terminate()
-        try:
-            self.proc.wait(20)
-        except subprocess.TimeoutExpired:  # it waits for a child of its own now and then
-            self.proc.kill()
-            self.proc.wait()
-        self.log.close()
+        super().start(self.sip_port)
+        return self
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +83,7 @@ def sw(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def edge(sw, tmp_path_factory):
-    if not shutil.which("kamailio", path="/usr/sbin"):
+    if not kamailio.is_here():
         pytest.fail("Debian's kamailio is missing: ./dev test installs it")
     e = Edge(tmp_path_factory.mktemp("kamailio"), sw).start()
     yield e

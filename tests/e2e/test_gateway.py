@@ -2,18 +2,16 @@
 gateways are without one."""
 import re
 import socket
-import subprocess
 import time
 import uuid
-from pathlib import Path
 
+import kamailio
 import pytest
 import tandem as t
 from calls import ended
 from wire import Phone, sdp
 
 pytestmark = pytest.mark.leaks
-KAMAILIO = Path("/usr/sbin/kamailio")
 REALM = "trunk.test"
 
 CONFIG = """#!KAMAILIO
@@ -62,36 +60,18 @@ request_route {
 """
 
 
-class Kamailio:
+class Kamailio(kamailio.Daemon):
     """Its route: whoever proves to be gwuser is called out to the far phone, everybody else reaches gwuser's contacts."""
 
     def __init__(self, root, min_expires=5):
-        self.root = root
         self.sip_port = t.free_port()
         self.domain = "127.0.0.1"
         self.far = Phone(self, "far")
-        (root / "kamailio.cfg").write_text(CONFIG % {"port": self.sip_port, "far": self.far.port, "realm": REALM,
-                                                     "min_expires": min_expires})
-        self.proc = None
+        super().__init__(root, CONFIG % {"port": self.sip_port, "far": self.far.port, "realm": REALM, "min_expires": min_expires})
 
     def start(self):
-        self.log = open(self.root / "kamailio.log", "ab")
-        self.proc = subprocess.Popen([KAMAILIO, "-f", self.root / "kamailio.cfg", "-DD", "-E", "-m", "32", "-M", "4",
-                                      "-Y", self.root, "-P", self.root / "kamailio.pid"], stdout=self.log, stderr=self.log)
-        deadline = time.monotonic() + 20
-        while True:  # it answers when it is there
-            self.far.request("OPTIONS", f"sip:127.0.0.1:{self.sip_port}", "<sip:k@127.0.0.1>", uuid.uuid4().hex)
-            try:
-                self.far.expect(200, timeout=0.2)
-                return self
-            except (AssertionError, ConnectionRefusedError):
-                assert self.proc.poll() is None and time.monotonic() < deadline, (self.root / "kamailio.log").read_text()[-3000:]
-                time.sleep(0.05)
-
-    def stop(self):
-        self.proc.terminate()
-        self.proc.wait(20)
-        self.log.close()
+        super().start(self.sip_port)
+        return self
 
 
 def gateway(name, port, **params):
@@ -104,7 +84,7 @@ def gateway(name, port, **params):
 
 @pytest.fixture(scope="module")
 def trunk(tmp_path_factory):
-    if not KAMAILIO.exists():
+    if not kamailio.is_here():
         pytest.fail("Debian's kamailio is missing: ./dev test installs it")
     k = Kamailio(tmp_path_factory.mktemp("kamailio")).start()
     yield k

@@ -4,7 +4,8 @@ import re
 
 import pytest
 from calls import cancelled, ended, extension, is_pair, talks, write_extensions
-from proxy import Kamailio, is_here
+from kamailio import is_here
+from proxy import Kamailio
 from trunk import Trunk, add_profile
 from wire import sdp
 

@@ -1,16 +1,14 @@
 """Debian's Kamailio as a peer over TLS and WebSocket: gateways register there and call over it, it sends to us; both sides look at
 each other's certificates."""
 import re
-import shutil
-import subprocess
 import time
 
+import kamailio
 import pytest
 from streams import Authority, make_switch, params
 from tandem import free_port
 from wire import Phone
 
-KAMAILIO = "/usr/sbin/kamailio"
 CONFIG = """#!KAMAILIO
 debug=2
 log_stderror=yes
@@ -62,7 +60,7 @@ event_route[xhttp:request] {{
 """
 
 
-class Kamailio:
+class Kamailio(kamailio.Daemon):
     def __init__(self, folder, ca, tandem_tls):
         self.dir = folder
         self.dir.mkdir()
@@ -70,23 +68,13 @@ class Kamailio:
         cert = ca.issue("kamailio.example", self.dir / "cert.pem", "DNS:kamailio.example,IP:127.0.0.1")
         common = f"method = TLSv1.2+\ncertificate = {cert}\nprivate_key = {cert}\nca_list = {ca.cert}\nverify_certificate = yes\nrequire_certificate = yes\n"
         (self.dir / "tls.cfg").write_text(f"[server:default]\n{common}[client:default]\n{common}")
-        (self.dir / "kamailio.cfg").write_text(CONFIG.format(tls=self.tls, ws=self.ws, udp=self.udp, dir=self.dir, tandem_tls=tandem_tls))
-        self.out = open(self.dir / "out.txt", "wb")
-        self.proc = subprocess.Popen([KAMAILIO, "-f", self.dir / "kamailio.cfg", "-DD", "-E", "-m", "64", "-M", "8", "-Y", self.dir, "-P", self.dir / "pid",
-                                      "-w", self.dir], stdout=self.out, stderr=self.out)
-
-    def text(self):
-        return (self.dir / "out.txt").read_text(errors="replace")
-
-    def close(self):
-        self.proc.terminate()
-        self.proc.wait(15)
-        self.out.close()
+        super().__init__(self.dir, CONFIG.format(tls=self.tls, ws=self.ws, udp=self.udp, dir=self.dir, tandem_tls=tandem_tls), shared_mb=64, own_mb=8)
+        self.start()
 
 
 @pytest.fixture(scope="module")
 def peers(tmp_path_factory):
-    if not shutil.which("kamailio") and not shutil.which(KAMAILIO):
+    if not kamailio.is_here():
         pytest.skip("kamailio is not installed")
     root = tmp_path_factory.mktemp("kamailio")
     ca = Authority(root / "ca")
@@ -108,7 +96,7 @@ def peers(tmp_path_factory):
     sw.start()
     yield sw, kam
     sw.stop()
-    kam.close()
+    kam.stop()
 
 
 def wait_state(sw, name, want="REGED", timeout=20):

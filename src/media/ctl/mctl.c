@@ -141,6 +141,7 @@ ON_CTL static void stream_closed(struct mstream *s)
 ON_CTL static void stream_event(struct mstream *s, const struct rt_report *m)
 {
 	struct media_report r = {.kind = m->event,
+	    .bits = m->number,
 	    .digit = m->digit,
 	    .duration = m->duration,
 	    .is_captured = m->is_captured,

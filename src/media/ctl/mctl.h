@@ -110,6 +110,9 @@ ON_CTL int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *
 ON_CTL int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *conf, uint32_t *id_out);
 /* Digits heard in the audio: MEDIA_R_DTMF with is_inband. */
 ON_CTL int mstream_detect_dtmf(struct mstream *s, bool is_on);
+/* Its sound to and from another thread (media/rt/port.h; a reference is taken), until it is stopped. */
+struct media_port;
+ON_CTL int mstream_port(struct mstream *s, struct media_port *port, uint32_t *id_out);
 ON_CTL int mstream_tap_stop(struct mstream *s, uint32_t id); /* s: the target, for a spy. ST_NOTFOUND */
 /* Digits that come as telephone-events go on to the peer as tones (read), or those that go out to the phone do (write).
  */

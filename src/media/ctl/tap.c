@@ -27,6 +27,7 @@ struct mtap {
 	struct mstream *listener; /* spy: a reference */
 	struct lnode spying;      /* spy: in the listener's */
 	struct mplay *play;       /* displaced: until it is told */
+	struct media_port *port;  /* a reference */
 	union {
 		struct media_level level;
 		unsigned spy_flags;
@@ -72,6 +73,7 @@ ON_CTL static void mtap_free(struct mtap *m)
 	if (m->play)
 		play_drop(m->play);
 	mem_unref(m->listener);
+	mem_unref(m->port);
 	mem_unref(m->s);
 	mem_free(m);
 }
@@ -147,6 +149,12 @@ static int dtmf_make(struct mtap *m, struct rt_tap **out)
 	return rt_dtmf_watch_new((struct rt_dtmf_watch **)out, &m->s->params);
 }
 
+static int port_make(struct mtap *m, struct rt_tap **out)
+{
+	return rt_port_new(out, &m->s->params, m->port);
+}
+
+static const struct mtap_ops port_ops = {.name = "port", .make = port_make};
 static const struct mtap_ops level_ops = {.name = "level", .make = level_make};
 static const struct mtap_ops spy_ops = {.name = "spy", .make = spy_make};
 static const struct mtap_ops displace_ops = {.name = "displace",
@@ -342,6 +350,15 @@ int mstream_detect_dtmf(struct mstream *s, bool is_on)
 	}
 	int st = can_tap(s);
 	return st ? st : mtap_start(mtap_new(s, &dtmf_ops), NULL);
+}
+
+int mstream_port(struct mstream *s, struct media_port *port, uint32_t *id_out)
+{
+	int st = can_tap(s);
+	struct mtap *m = st ? NULL : mtap_new(s, &port_ops);
+	if (m)
+		m->port = mem_ref(port);
+	return st ? st : mtap_start(m, id_out);
 }
 
 int mstream_tap_stop(struct mstream *s, uint32_t id)

@@ -53,6 +53,7 @@ enum media_report_kind {
 	MEDIA_R_TAP_DONE,     /* id; status: ST_OK ended by itself, ST_CANCELLED stopped, else error */
 	MEDIA_R_TAP_EVENT,    /* id; what a watch waits for came */
 	MEDIA_R_STATS,        /* answer to mstream_stats_ask */
+	MEDIA_R_PLUG,         /* bits: a plug-in has something to tell */
 	MEDIA_R_RTCP,         /* rtcp, addr: a report came or was sent; only while mctl_rtcp_watch is on */
 	MEDIA_R_CLOSED        /* last report of a stream; ports are free, statistics are final */
 };
@@ -72,9 +73,11 @@ struct media_rtcp { /* one RTCP report, as it is on the wire */
 	uint8_t fraction_lost;
 	bool is_outgoing, has_sr, has_block;
 };
+enum media_plug_bit { MEDIA_PLUG_CRYPT = 1 /* its handshake goes on */, MEDIA_PLUG_FINDER = 2 };
 struct media_report {
 	enum media_report_kind kind;
 	uint32_t id;
+	uint32_t bits; /* enum media_plug_bit */
 	int status;
 	char digit;
 	uint16_t duration;

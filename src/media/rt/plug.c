@@ -57,6 +57,13 @@ void plug_cmd(struct rt_stream *s, const struct rt_cmd *c)
 	}
 }
 
+/* A connected socket's packets are the far side's; of others the finder knows. */
+static bool is_vouched(const struct rt_stream *s, const struct addr *from)
+{
+	const struct rt_finder *n = s->finder;
+	return s->f->is_connected || (n->ops->vouches && n->ops->vouches(n, s, from));
+}
+
 bool plug_packet(struct rt_stream *s, enum rtp_kind kind, const struct addr *from, const uint8_t *p, size_t n)
 {
 	struct rt_crypt *c = s->f->crypt;
@@ -67,7 +74,7 @@ bool plug_packet(struct rt_stream *s, enum rtp_kind kind, const struct addr *fro
 			return false;
 		s->finder->ops->packet(s->finder, s, from, p, n);
 	} else {
-		if (!c || !c->ops->packet)
+		if (!c || !c->ops->packet || !is_vouched(s, from))
 			return false;
 		c->ops->packet(c, s, from, p, n);
 	}

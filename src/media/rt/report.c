@@ -75,6 +75,13 @@ static bool report_post(struct rt_thread *t, struct rt_stream *s, struct rt_repo
 	return mailbox_post(t->reports, r, sizeof(*r)) == ST_OK;
 }
 
+void rt_stream_plug_tell(struct rt_stream *s, uint32_t bits)
+{
+	role_assert_media();
+	s->pend.plug_bits |= bits;
+	report_wanted(s);
+}
+
 static const struct {
 	enum pend_flag flag;
 	enum rt_report_kind kind;
@@ -99,6 +106,15 @@ ON_MEDIA static bool flush_flags(struct rt_thread *t, struct rt_stream *s)
 			return false;
 		s->pend.flags &= ~(unsigned)flag_table[i].flag;
 	}
+	return true;
+}
+
+static bool flush_plugs(struct rt_thread *t, struct rt_stream *s)
+{
+	struct rt_report r = {.kind = RT_R_EVENT, .event = MEDIA_R_PLUG, .number = s->pend.plug_bits};
+	if (r.number && !report_post(t, s, &r))
+		return false;
+	s->pend.plug_bits = 0;
 	return true;
 }
 
@@ -210,7 +226,8 @@ void reports_flush(struct rt_thread *t)
 	struct lnode *n;
 	while ((n = list_first(&t->reporting))) {
 		struct rt_stream *s = list_entry(n, struct rt_stream, pend.link);
-		if (!flush_flags(t, s) || !flush_digits(t, s) || !flush_rtcp(t, s) || !flush_objects(t, s))
+		if (!flush_flags(t, s) || !flush_plugs(t, s) || !flush_digits(t, s) || !flush_rtcp(t, s) ||
+		    !flush_objects(t, s))
 			return;
 		list_remove(n);
 		struct rt_report closed = {.kind = RT_R_CLOSED};

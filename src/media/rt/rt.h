@@ -86,7 +86,9 @@ struct rt_finder_ops {
 	bool (*takes_rtp)(
 	    const struct rt_finder *n, struct rt_stream *s, const struct addr *from, const struct rtp_packet *k);
 	bool (*takes_rtcp)(const struct rt_finder *n, struct rt_stream *s, const struct addr *from, uint32_t ssrc);
-	/* A packet that nobody vouches for: damaged, or unprotect refused it. */
+	/* May a handshake (DTLS, ZRTP) come from there? Signalled, or proven by checks; NULL: from nobody. */
+	bool (*vouches)(const struct rt_finder *n, const struct rt_stream *s, const struct addr *from);
+	/* A packet that nobody answers for: damaged, or unprotect refused it. */
 	void (*refused)(const struct rt_finder *n, struct rt_stream *s, bool is_rtcp);
 	/* STUN, TURN's channel data; may be NULL: skipped. */
 	void (*packet)(
@@ -107,6 +109,10 @@ extern const struct rt_finder
  * stream sends from now on (not set: nowhere). */
 ANY void rt_stream_send(struct rt_stream *s, const struct addr *to, const uint8_t *p, size_t n);
 ANY void rt_stream_target_set(struct rt_stream *s, const struct addr *rtp, const struct addr *rtcp);
+
+/* Tells control that there is something to be fetched from the plug-in, by whatever the two share (a ring, atomics):
+ * MEDIA_R_PLUG with these bits (enum media_plug_bit), several in one. Never lost. */
+ANY void rt_stream_plug_tell(struct rt_stream *s, uint32_t bits);
 
 /* Ring of encoded bytes or samples: one writer, readers keep their own position; what was written is never taken back.
  * Words are copied by relaxed atomics, so that a reader that came too late reads nonsense but nothing undefined. */
@@ -283,6 +289,9 @@ struct rt_dtmf_watch {
 	struct resample *to_8k; /* NULL: it is */
 };
 ANY int rt_dtmf_watch_new(struct rt_dtmf_watch **out, const struct media_params *p);
+/* port.h; a reference is taken. */
+struct media_port;
+ANY int rt_port_new(struct rt_tap **out, const struct media_params *p, struct media_port *port);
 ANY int rt_level_new(struct rt_level **out, const struct media_params *p, const struct media_level *level);
 
 /* Turns one codec into another; made by control for a relay whose sides differ. */

@@ -102,7 +102,7 @@ struct rt_digit {
 /* What is to be reported, kept until the ring to control has room: nothing is lost. */
 struct rt_pending {
 	struct lnode link; /* in the thread's list */
-	uint32_t flags;
+	uint32_t flags, plug_bits;
 	uint8_t digit_count, rtcp_count;
 	struct media_rtcp rtcp[PEND_RTCP_MAX];
 	struct rt_digit digits[PEND_DIGITS_MAX];

@@ -154,6 +154,14 @@ static void learn_refused(const struct rt_finder *n, struct rt_stream *s, bool i
 		source_wrong(s);
 }
 
+static bool learn_vouches(const struct rt_finder *n, const struct rt_stream *s, const struct addr *from)
+{
+	role_assert_media();
+	const struct rt_source *src = &s->source; /* where it was learned, what came was unprotected */
+	return rt_source_rank_of(src, from) >= RT_RANK_HOST ||
+	       (src->rank != RT_RANK_NONE && addr_eq(from, &src->current));
+}
+
 static void learn_leave(const struct rt_finder *n, struct rt_stream *s)
 {
 	role_assert_media();
@@ -165,6 +173,7 @@ static const struct rt_finder_ops learn_ops = {.name = "learn",
     .follow = learn_follow,
     .takes_rtp = learn_takes_rtp,
     .takes_rtcp = learn_takes_rtcp,
+    .vouches = learn_vouches,
     .refused = learn_refused,
     .leave = learn_leave};
 const struct rt_finder rt_finder_learn = {&learn_ops};

@@ -73,7 +73,7 @@ static ON_CTL void client(const char *p, size_t n, size_t step)
 	char fresh[WS_KEY_CHARS + 1];
 	struct buf b;
 	buf_init(&b);
-	ws_open_request(&b, "h", "/", "sip", fresh);
+	ws_open_request(&b, "h", "/", "sip", NULL, fresh);
 	CHECK(strlen(fresh) == WS_KEY_CHARS && strstr(b.p, fresh));
 	buf_fini(&b);
 	while (st == ST_AGAIN && have < n) {

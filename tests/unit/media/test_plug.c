@@ -66,6 +66,7 @@ static void seal_packet(struct rt_crypt *c, struct rt_stream *s, const struct ad
 {
 	role_assert_media();
 	dtls_count++;
+	rt_stream_plug_tell(s, MEDIA_PLUG_CRYPT);
 }
 
 static void seal_free(struct rt_crypt *c)
@@ -110,6 +111,18 @@ static int stats_of(struct peer *p, struct media_stats *out)
 	role_assert_ctl();
 	EXPECT_INT(settle(), 0);
 	*out = report_last(p, MEDIA_R_STATS)->stats;
+	return 0;
+}
+
+/* A handshake's first bytes, from a host that nobody named. */
+static int stranger_knocks(void)
+{
+	struct addr at = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	EXPECT_INT(addr_parse(&at, SV("127.0.0.77"), 0), ST_OK);
+	EXPECT_INT(bind(fd, &at.sa, addr_len(&at)), 0);
+	EXPECT_INT(sendto(fd, "\x16\xfe\xfd", 3, 0, &A->to.sa, addr_len(&A->to)), 3);
+	close(fd);
 	return 0;
 }
 
@@ -159,11 +172,14 @@ static int test_crypt(void)
 	EXPECT_INT(wait_packets(X, 1), 0);
 	EXPECT(X->kept[0].n == 164 && X->kept[0].payload[0] == (0x55 ^ 7));
 	EXPECT_INT(A->count, 0);
-	/* DTLS goes to it, STUN to nobody */
+	/* DTLS goes to it (a stranger's to nobody) and control is told; STUN goes to nobody */
+	EXPECT_INT(stranger_knocks(), 0);
 	(void)!sendto(X->fd, "\x16\xfe\xfd", 3, 0, &A->to.sa, addr_len(&A->to));
 	(void)!sendto(X->fd, "\x00\x01\x00\x00xxxxxxxxxxxxxxxxxxxx", 24, 0, &A->to.sa, addr_len(&A->to));
 	EXPECT_INT(stats_of(A, &st), 0);
 	EXPECT_INT(dtls_count, 1);
+	EXPECT_INT(report_count(A, MEDIA_R_PLUG), 1);
+	EXPECT_INT(report_last(A, MEDIA_R_PLUG)->bits, MEDIA_PLUG_CRYPT);
 	/* other keys: at once, and the old ones are worth nothing */
 	B->count = 0;
 	EXPECT_INT(mstream_set_crypt(A->s, seal_new(9)), ST_OK);

@@ -354,7 +354,7 @@ static int test_ws_open(void)
 	int code;
 	buf_init(&request);
 	buf_init(&answer);
-	ws_open_request(&request, "sip.example", "/", "sip", key);
+	ws_open_request(&request, "sip.example", "/", "sip", NULL, key);
 	EXPECT_INT(http_reader_new(&r, 0), 0);
 	EXPECT_INT(http_reader_feed(r, request.p, request.n, &used), ST_OK);
 	EXPECT_INT(ws_open_answer(http_reader_request(r), "chat", NULL, &answer), ST_DENIED);

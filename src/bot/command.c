@@ -1,0 +1,180 @@
+/* uuid_audio_stream and uuid_audio_fork, as programs for mod_audio_stream and mod_audio_fork call them; audio_streams
+ * lists what runs. A server that text from outside names is refused; the path and what is said may be anybody's. */
+#include "base/mem.h"
+#include "bot/bot_i.h"
+#include "core/leg/leg.h"
+#include "core/registry/api.h"
+#include "text/mark.h"
+#include "text/words.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { WORDS_MAX = 10 };
+struct words {
+	char *text, *block;
+	char *m[WORDS_MAX], *w[WORDS_MAX]; /* with marks, without; "" behind the last */
+	int n;
+};
+
+static int words_init(struct words *w, const struct api_call *c, int max)
+{
+	static char nothing[] = "";
+	*w = (struct words){.text = mem_strdup(c->text)};
+	if (!w->text)
+		return ST_NOMEM;
+	w->n = words_split(w->text, ' ', w->m, max);
+	int st = mark_strip_words(w->m, w->w, w->n, &w->block);
+	for (int i = st ? 0 : w->n; i < WORDS_MAX; i++)
+		w->w[i] = w->m[i] = nothing;
+	return st;
+}
+
+static void words_fini(struct words *w)
+{
+	mem_free(w->text);
+	mem_free(w->block);
+}
+
+/* "8k", "16k", "16000"; 0: none. */
+static uint32_t rate_of(const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+	if (end != text && !strcasecmp(end, "k"))
+		n *= 1000;
+	else if (*end)
+		n = 0;
+	return n == 8000 || n == 12000 || n == 16000 || n == 24000 || n == 32000 || n == 48000 ? (uint32_t)n : 0;
+}
+
+/* The server's name is the configuration's, or an operator's. */
+static bool is_ours(const char *url)
+{
+	const char *slashes = strstr(url, "//"), *end = slashes ? strpbrk(slashes + 2, "/?") : NULL;
+	return !mark_has((struct sv){url, end ? (size_t)(end - url) : strlen(url)});
+}
+
+static ON_CTL bool mix_read(const char *text, struct bot_start *s)
+{
+	s->hears_write = strcasecmp(text, "mono") != 0;
+	s->is_stereo = !strcasecmp(text, "stereo");
+	return !s->hears_write || s->is_stereo || !strcasecmp(text, "mixed");
+}
+
+static ON_CTL void done(struct api_call *c, int st, const char *why)
+{
+	if (!st)
+		buf_adds(c->out, "+OK Success\n");
+	else
+		buf_printf(c->out, "-ERR Operation failed: %s\n", why ? why : status_text(st));
+}
+
+static ON_CTL void begin(struct api_call *c, struct leg *leg, const struct bot_start *s)
+{
+	const char *why = NULL;
+	int st = bot_start(leg, s, &why);
+	done(c, st, why);
+}
+
+static ON_CTL void start(struct api_call *c, struct leg *leg, const struct words *w, struct bot_start *s)
+{
+	s->url = w->w[2];
+	s->rate_hz = *w->w[4] ? rate_of(w->w[4]) : 8000;
+	const char *playback = leg_var(leg, "STREAM_PLAYBACK");
+	s->speaks = s->speaks && (!playback || str_is_true(playback));
+	if (!is_ours(w->m[2]))
+		done(c, ST_DENIED, "a server named from outside is not called");
+	else if (!mix_read(w->w[3], s))
+		done(c, ST_INVAL, "the mix is mono, mixed or stereo");
+	else if (!s->rate_hz)
+		done(c, ST_INVAL, "the rate is 8k, 16k, 24k, 32k or 48k");
+	else
+		begin(c, leg, s);
+}
+
+static ON_CTL struct leg *leg_of(struct api_call *c, const struct words *w)
+{
+	struct leg *leg = *w->w[0] ? leg_find(w->w[0]) : NULL;
+	if (!leg)
+		buf_adds(c->out, "-ERR No such channel!\n");
+	return leg;
+}
+
+/* What both have beyond start. False: it is none of these. */
+static ON_CTL bool others(struct api_call *c, struct leg *leg, const char *verb, const char *name, const char *text)
+{
+	static const char none[] = "there is no such stream";
+	int st;
+	if (!strcasecmp(verb, "stop") || !strcasecmp(verb, "graceful-shutdown"))
+		st = bot_stop(leg, name, text);
+	else if (!strcasecmp(verb, "pause") || !strcasecmp(verb, "resume"))
+		st = bot_pause(leg, name, !strcasecmp(verb, "pause"));
+	else if (!strcasecmp(verb, "send_text"))
+		st = bot_say(leg, name, text);
+	else
+		return false;
+	done(c, st, st == ST_NOTFOUND ? none : st == ST_CLOSED ? "it is not connected" : NULL);
+	return true;
+}
+
+int api_audio_stream(struct api_call *c)
+{
+	static const char usage[] = "-USAGE: <uuid> [start | stop | pause | resume | send_text | graceful-shutdown] "
+	                            "[wss-url | text] [mono | mixed | stereo] [8k | 16k | 24k] [metadata]\n";
+	struct words w, tail;
+	role_assert_ctl();
+	int st = words_init(&w, c, 6);
+	if (!st)
+		st = words_init(&tail, c, 3);
+	struct leg *leg = st || w.n < 2 ? NULL : leg_of(c, &w);
+	if (st || w.n < 2) {
+		buf_adds(c->out, usage);
+	} else if (leg && !strcasecmp(w.w[1], "start") && w.n >= 4) {
+		struct bot_start s = {.hello = w.w[5], .speaks = true, .events = "mod_audio_stream"};
+		start(c, leg, &w, &s);
+	} else if (leg && !others(c, leg, w.w[1], NULL, tail.w[2])) {
+		buf_adds(c->out, usage);
+	}
+	words_fini(&w);
+	words_fini(&tail);
+	return ST_OK;
+}
+
+/* start url mix rate [bugname] [metadata] [bidirectional]; other verbs: [bugname] [text]. */
+int api_audio_fork(struct api_call *c)
+{
+	static const char usage[] = "-USAGE: <uuid> [start | stop | send_text | pause | resume | graceful-shutdown] "
+	                            "[wss-url] [mono | mixed | stereo] [8k | 16k | 24k] [bugname] [metadata]\n";
+	struct words w, tail;
+	role_assert_ctl();
+	int st = words_init(&w, c, 9);
+	if (!st)
+		st = words_init(&tail, c, 4);
+	struct leg *leg = st || w.n < 2 ? NULL : leg_of(c, &w);
+	if (st || w.n < 2) {
+		buf_adds(c->out, usage);
+	} else if (leg && !strcasecmp(w.w[1], "start") && w.n >= 5) {
+		bool has_name = w.n > 5 && *w.w[5] && !strchr("{[", *w.w[5]);
+		struct bot_start s = {.name = has_name ? w.w[5] : NULL,
+		    .hello = has_name ? w.w[6] : w.w[5],
+		    .speaks = !*w.w[7] || str_is_true(w.w[7]) || strchr("{[", *w.w[7]),
+		    .events = "mod_audio_fork"};
+		start(c, leg, &w, &s);
+	} else if (leg) {
+		bool is_text = !strcasecmp(w.w[1], "send_text") && tail.n == 3; /* no name: the text alone */
+		if (!others(c, leg, w.w[1], is_text || !*tail.w[2] ? NULL : tail.w[2], is_text ? tail.w[2] : tail.w[3]))
+			buf_adds(c->out, usage);
+	}
+	words_fini(&w);
+	words_fini(&tail);
+	return ST_OK;
+}
+
+int api_audio_streams(struct api_call *c)
+{
+	role_assert_ctl();
+	bot_list(c->out);
+	return ST_OK;
+}

@@ -1,0 +1,589 @@
+/* What a leg has of these: a stream by name, each with a port on its sound and, most of the time, a connection. A
+ * connection that breaks is made again after a pause that grows, as long as the call lasts and nobody stopped it; what
+ * the program is told and what listeners are told are the same words. When the leg goes, the connection says goodbye
+ * and is forgotten when the thread has let it go. */
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "bot/bot_i.h"
+#include "core/event/event.h"
+#include "core/keys/dtmf.h"
+#include "core/leg/part.h"
+#include "core/sound/media.h"
+#include "loop/loop.h"
+#include "loop/work.h"
+#include "media/rt/port.h"
+#include "net/dial.h"
+#include "net/dns.h"
+#include "text/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { OUT_MS = 1000, IN_MS = 2000, RETRY_FIRST_S = 1, RETRY_MAX_S = 15, DNS_US = 5000000, STREAMS_A_LEG = 4 };
+#define DEFAULT_NAME "audio"
+
+enum bot_state { BOT_RESOLVING, BOT_CONNECTING, BOT_OPEN, BOT_WAITING, BOT_STOPPING };
+struct bot {
+	struct lnode link; /* in its leg's */
+	struct leg *leg;   /* NULL: it has gone, the connection's end is awaited */
+	uint64_t id;       /* of the connection; the key in `bots` */
+	char *name, *host, *path, *headers, *hello;
+	const char *events;
+	uint16_t port_number;
+	bool is_tls, skips_verify, is_paused, goes_on;
+	uint32_t frame_ms, ping_s;
+	struct media_port *port;
+	uint32_t tap_id;
+	enum bot_state state;
+	struct dns_ask *ask;
+	struct ltimer retry;
+	unsigned tries;
+};
+struct bots_of_leg {
+	struct list list; /* zero: none yet */
+	unsigned count;
+};
+static struct hash *bots; /* by id */
+static uint64_t next_id;
+static struct dial_trust *trust;
+static enum { TRUST_NONE, TRUST_MAKING, TRUST_READY, TRUST_FAILED } trust_state;
+static struct trust_job {
+	char *path;
+	struct dial_trust *made;
+	int status;
+} trust_job;
+
+static ON_CTL void connect_begin(struct bot *b);
+
+static struct sv key_of(const uint64_t *id)
+{
+	return (struct sv){(const char *)id, sizeof(*id)};
+}
+
+/* ---- events ---- */
+
+static ON_CTL void tell(struct bot *b, const char *what, struct sv body)
+{
+	char subclass[64];
+	struct event *e;
+	if (!b->leg)
+		return;
+	snprintf(subclass, sizeof(subclass), "%s::%s", b->events, what);
+	if (!event_is_wanted(EVENT_CUSTOM, subclass) || !(e = event_new(EVENT_CUSTOM, subclass)))
+		return;
+	leg_event_headers(b->leg, e);
+	event_add(e, "Audio-Stream-Name", b->name);
+	event_set_body(e, body);
+	event_fire(e);
+}
+
+/* {"status":..., "message":{"code":..., "reason":...}} */
+static ON_CTL void tell_status(struct bot *b, const char *what, const char *status, int code, const char *reason)
+{
+	struct json_writer w;
+	struct buf out;
+	buf_init(&out);
+	jw_init(&w, &out, false);
+	jw_begin_object(&w);
+	jw_kv_str(&w, "status", status);
+	if (reason) {
+		jw_key(&w, "message");
+		jw_begin_object(&w);
+		jw_kv_int(&w, "code", code);
+		jw_kv_str(&w, !strcmp(status, "error") ? "error" : "reason", reason);
+		jw_end_object(&w);
+	}
+	jw_end_object(&w);
+	tell(b, what, buf_sv(&out));
+	buf_fini(&out);
+}
+
+/* ---- life of a stream ---- */
+
+static ON_CTL void bot_free(struct bot *b)
+{
+	dns_cancel(b->ask);
+	loop_timer_cancel(&b->retry);
+	if (bots)
+		(void)hash_take(bots, key_of(&b->id));
+	if (b->leg)
+		list_remove(&b->link);
+	mem_free(b->name);
+	mem_free(b->host);
+	mem_free(b->path);
+	mem_free(b->headers);
+	mem_free(b->hello);
+	mem_unref(b->port);
+	mem_free(b);
+}
+
+static ON_CTL struct bots_of_leg *part_of(const struct leg *leg)
+{
+	struct bots_of_leg *p = leg_part_of(leg, &bot_part);
+	if (!p->list.head.next)
+		list_init(&p->list);
+	return p;
+}
+
+static ON_CTL bool has_connection(const struct bot *b)
+{
+	return b->state == BOT_CONNECTING || b->state == BOT_OPEN;
+}
+
+/* Off its leg; it goes when its connection has gone. */
+static ON_CTL void leave(struct bot *b, struct sv last)
+{
+	struct mstream *s = leg_media_stream(b->leg);
+	if (s)
+		(void)mstream_tap_stop(s, b->tap_id);
+	bool is_connected = has_connection(b);
+	if (b->state == BOT_OPEN)
+		tell_status(b, "disconnect", "disconnected", 1000, "stopped");
+	part_of(b->leg)->count--;
+	list_remove(&b->link);
+	b->leg = NULL;
+	b->state = BOT_STOPPING;
+	if (!is_connected || bot_thread_close(b->id, last))
+		bot_free(b);
+}
+
+static void retry_due(void *arg)
+{
+	role_assert_ctl();
+	connect_begin(arg);
+}
+
+/* Again, or not at all. */
+static ON_CTL void broke(struct bot *b, const char *why, int code, bool was_up)
+{
+	uint32_t most = (uint32_t)atoi(bot_param("reconnect-max")), pause_s = RETRY_MAX_S;
+	bool is_fork = !strcmp(b->events, "mod_audio_fork");
+	if (was_up)
+		tell_status(b, "disconnect", "disconnected", code, why), b->tries = 0;
+	else
+		tell_status(b, is_fork ? "connect_failed" : "error", "error", code, why);
+	leg_log(b->leg, LOG_NOTICE, "audio stream %s to %s:%u: %s", b->name, b->host, b->port_number, why);
+	atomic_store(&b->port->is_paused, true);
+	if (!b->goes_on || (most && b->tries >= most)) {
+		b->state = BOT_WAITING;
+		leave(b, SV_NONE);
+		return;
+	}
+	if (b->tries < 4)
+		pause_s = RETRY_FIRST_S << b->tries;
+	b->tries++;
+	b->state = BOT_WAITING;
+	loop_timer_set(&b->retry, clock_us_of_s(pause_s), "audio stream again", retry_due, b);
+}
+
+/* ---- connecting ---- */
+
+static ON_CTL void connect_to(struct bot *b, const struct dns_answer *a)
+{
+	struct bot_link_conf c = {.frame_ms = b->frame_ms,
+	    .ping_s = b->ping_s,
+	    .connect_s = (uint32_t)atoi(bot_param("connect-timeout")),
+	    .skips_verify = b->skips_verify};
+	char name[160];
+	if (a->status) {
+		snprintf(name, sizeof(name), "%.100s: %s", b->host, status_text(a->status));
+		broke(b, name, 0, false);
+		return;
+	}
+	(void)hash_take(bots, key_of(&b->id));
+	b->id = c.id = ++next_id; /* what is under way to the one before is for nobody */
+	for (size_t i = 0; i < a->count && c.addr_count < BOT_ADDRS_MAX; i++) {
+		c.addrs[c.addr_count] = a->records[i].addr;
+		addr_set_port(&c.addrs[c.addr_count++], b->port_number);
+	}
+	bool is_default = b->port_number == (b->is_tls ? 443 : 80);
+	snprintf(name, sizeof(name), is_default ? "%.120s" : "%.120s:%u", b->host, b->port_number);
+	c.host = mem_strdup(b->host), c.authority = mem_strdup(name), c.path = mem_strdup(b->path);
+	c.headers = b->headers ? mem_strdup(b->headers) : NULL, c.hello = b->hello ? mem_strdup(b->hello) : NULL;
+	c.trust = b->is_tls ? mem_ref(trust) : NULL, c.port = mem_ref(b->port);
+	b->state = BOT_CONNECTING;
+	if (!c.host || !c.authority || !c.path || hash_set(bots, key_of(&b->id), b) || bot_thread_open(&c)) {
+		bot_link_conf_free(&c);
+		broke(b, "the thread of audio streams is busy", 0, false);
+	}
+}
+
+static void on_address(const struct dns_answer *a, void *arg)
+{
+	struct bot *b = arg;
+	role_assert_ctl();
+	b->ask = NULL;
+	connect_to(b, a);
+}
+
+static void connect_begin(struct bot *b)
+{
+	struct dns_answer a;
+	b->state = BOT_RESOLVING;
+	if (b->is_tls && trust_state == TRUST_MAKING)
+		return; /* trust_made goes on */
+	if (b->is_tls && trust_state != TRUST_READY) {
+		broke(b, "the authorities (tls-ca-file) cannot be read", 0, false);
+		return;
+	}
+	if (dns_ask(&b->ask, DNS_ADDRESS, sv_of(b->host), NULL, DNS_US, &a, on_address, b) != ST_AGAIN) {
+		b->ask = NULL;
+		connect_to(b, &a);
+	}
+}
+
+/* ---- what the thread says ---- */
+
+static ON_CTL void digits(struct bot *b, const char *keys)
+{
+	if (b->leg && leg_dtmf_send(b->leg, keys))
+		leg_log(b->leg, LOG_NOTICE, "audio stream %s: keys \"%s\" cannot be sent", b->name, keys);
+}
+
+static void on_report(const struct bot_report *r)
+{
+	role_assert_ctl();
+	struct bot *b = bots ? hash_get(bots, key_of(&r->id)) : NULL;
+	const char *text = r->text ? r->text : "";
+	if (b && !b->leg) {
+		if (r->kind == BOT_DOWN)
+			bot_free(b);
+	} else if (b) {
+		switch (r->kind) {
+		case BOT_UP:
+			b->state = BOT_OPEN;
+			atomic_store(&b->port->is_paused, b->is_paused);
+			tell_status(b, "connect", "connected", 0, NULL);
+			break;
+		case BOT_WORDS:
+			tell(b, "json", sv_of(text));
+			break;
+		case BOT_DIGITS:
+			digits(b, text);
+			break;
+		case BOT_LOST:
+			leg_log(b->leg, LOG_WARNING, "audio stream %s: the program does not read, sound is dropped",
+			    b->name);
+			tell_status(b, "error", "error", 0, "the program does not read, sound is dropped");
+			break;
+		case BOT_DOWN:
+			broke(b, *text ? text : "out of memory", r->number, r->was_up);
+			break;
+		}
+	}
+	mem_free(r->text);
+}
+
+/* ---- what is asked for ---- */
+
+static ON_CTL struct bot *find(struct leg *leg, const char *name)
+{
+	struct lnode *n, *tmp;
+	list_each (&part_of(leg)->list, n, tmp) {
+		struct bot *b = list_entry(n, struct bot, link);
+		if (!name || !strcmp(b->name, name))
+			return b;
+	}
+	return NULL;
+}
+
+static bool is_path(struct sv t)
+{
+	for (size_t i = 0; i < t.n; i++)
+		if (t.p[i] <= ' ' || t.p[i] >= 0x7f)
+			return false;
+	return true;
+}
+
+static bool is_host(struct sv t)
+{
+	for (size_t i = 0; i < t.n; i++)
+		if (!((t.p[i] >= '0' && t.p[i] <= '9') || ((t.p[i] | 32) >= 'a' && (t.p[i] | 32) <= 'z') ||
+		        strchr(".-:", t.p[i])))
+			return false;
+	return t.n > 0 && t.n <= DNS_NAME_MAX;
+}
+
+/* ws://host[:port][/path] */
+static ON_CTL bool url_read(struct bot *b, const char *url)
+{
+	struct sv rest = sv_of(url), host, port = SV_NONE;
+	b->is_tls = sv_startsi(rest, SV("wss://"));
+	if (!b->is_tls && !sv_startsi(rest, SV("ws://")))
+		return false;
+	rest = sv_sub(rest, b->is_tls ? 6 : 5, rest.n);
+	size_t n = 0;
+	while (n < rest.n && rest.p[n] != '/' && rest.p[n] != '?')
+		n++;
+	host = sv_sub(rest, 0, n), rest = sv_sub(rest, n, rest.n);
+	if (host.n && *host.p == '[') { /* v6 */
+		size_t end = sv_find(host, ']');
+		port = sv_sub(host, end + 1, host.n), host = sv_sub(host, 1, end ? end - 1 : 0);
+		if (port.n && *port.p != ':')
+			return false;
+		port = sv_sub(port, 1, port.n);
+	} else if (sv_find(host, ':') < host.n) {
+		struct sv whole = host;
+		sv_split(whole, ':', &host, &port);
+		if (sv_find(port, ':') < port.n)
+			return false;
+	}
+	uint32_t number = b->is_tls ? 443 : 80;
+	if (!is_host(host) || !is_path(rest) || (port.n && (sv_u32(port, &number) || !number || number > 65535)))
+		return false;
+	b->port_number = (uint16_t)number;
+	b->host = sv_dup(host);
+	b->path = rest.n && *rest.p == '/' ? sv_dup(rest) : NULL;
+	if (!b->path && (b->path = mem_alloc(rest.n + 2)))
+		snprintf(b->path, rest.n + 2, "/%.*s", SVF(rest));
+	return b->host && b->path;
+}
+
+static bool is_header(const char *name, const char *value)
+{
+	for (const char *c = name; *c; c++)
+		if (!((*c >= '0' && *c <= '9') || ((*c | 32) >= 'a' && (*c | 32) <= 'z') || *c == '-' || *c == '_'))
+			return false;
+	for (const char *c = value; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return false;
+	return *name && strncasecmp(name, "Sec-WebSocket-", 14) != 0 && strcasecmp(name, "Host") &&
+	       strcasecmp(name, "Upgrade") && strcasecmp(name, "Connection") && strcasecmp(name, "Content-Length") &&
+	       strcasecmp(name, "Transfer-Encoding");
+}
+
+/* STREAM_EXTRA_HEADERS: an object of names and values. */
+static ON_CTL void headers_read(struct bot *b, struct leg *leg)
+{
+	const char *text = leg_var(leg, "STREAM_EXTRA_HEADERS"), *name;
+	json_t *o, *v;
+	struct buf out;
+	if (!text || json_parse(&o, sv_of(text), BOT_TEXT_MAX, NULL)) {
+		if (text)
+			leg_log(leg, LOG_WARNING, "STREAM_EXTRA_HEADERS is no JSON object");
+		return;
+	}
+	buf_init(&out);
+	json_object_foreach(o, name, v)
+	{
+		const char *value = json_string_value(v);
+		if (value && out.n < 8192 && is_header(name, value))
+			buf_printf(&out, "%s: %s\r\n", name, value);
+		else
+			leg_log(leg, LOG_WARNING, "STREAM_EXTRA_HEADERS: \"%s\" is not sent", name);
+	}
+	b->headers = out.failed || !out.n ? NULL : mem_strdup(out.p);
+	buf_fini(&out);
+	json_decref(o);
+}
+
+static ON_CTL uint32_t number_of(struct leg *leg, const char *var, const char *param, uint32_t least, uint32_t most)
+{
+	const char *v = leg_var(leg, var);
+	uint32_t n = 0;
+	if (!v || sv_u32(sv_of(v), &n))
+		(void)sv_u32(sv_of(bot_param(param)), &n);
+	return n < least ? least : n > most ? most : n;
+}
+
+static ON_CTL void settings_read(struct bot *b, struct leg *leg)
+{
+	b->frame_ms = number_of(leg, "STREAM_BUFFER_SIZE", "frame-ms", 20, 500) / 20 * 20;
+	b->ping_s = number_of(leg, "STREAM_HEART_BEAT", "heart-beat", 0, 3600);
+	b->skips_verify =
+	    leg_var_is_true(leg, "STREAM_TLS_DISABLE_HOSTNAME_VALIDATION") || !str_is_true(bot_param("tls-verify"));
+	b->goes_on = !leg_var_is_true(leg, "STREAM_NO_RECONNECT") && str_is_true(bot_param("reconnect"));
+	headers_read(b, leg);
+}
+
+int bot_start(struct leg *leg, const struct bot_start *s, const char **why)
+{
+	const char *name = s->name ? s->name : DEFAULT_NAME;
+	struct mstream *stream = leg_media_stream(leg);
+	struct media_port_conf conf = {.rate_hz = s->rate_hz,
+	    .hears_read = true,
+	    .hears_write = s->hears_write,
+	    .is_stereo = s->is_stereo,
+	    .speaks = s->speaks,
+	    .out_ms = OUT_MS,
+	    .in_ms = IN_MS};
+	int st = ST_INVAL;
+	*why = "out of memory";
+	if (strlen(name) > BOT_NAME_MAX || find(leg, name) || part_of(leg)->count >= STREAMS_A_LEG ||
+	    hash_count(bots) >= BOT_LINKS_MAX) {
+		*why = find(leg, name) ? "a stream of this name runs already"
+		                       : "there are too many streams, or the name is too long";
+		return ST_EXISTS;
+	}
+	if (!stream || !leg_media_is_ready(leg)) {
+		*why = "the channel has no sound yet: answer it first";
+		return ST_INVAL;
+	}
+	struct bot *b = mem_zalloc(sizeof(*b));
+	if (!b)
+		return ST_NOMEM;
+	b->leg = leg, b->events = s->events, b->id = ++next_id;
+	list_push(&part_of(leg)->list, &b->link);
+	part_of(leg)->count++;
+	b->name = mem_strdup(name);
+	b->hello = s->hello && *s->hello ? mem_strdup(s->hello) : NULL;
+	settings_read(b, leg);
+	if (!url_read(b, s->url))
+		*why = "the address is not ws://host[:port]/path or wss://";
+	else if (b->name && !(st = media_port_new(&b->port, &conf))) {
+		atomic_store(&b->port->is_paused, true); /* until somebody listens */
+		st = mstream_port(stream, b->port, &b->tap_id);
+		*why = "the channel's codec cannot be decoded";
+	}
+	if (!st)
+		st = hash_set(bots, key_of(&b->id), b);
+	if (st) {
+		part_of(leg)->count--;
+		bot_free(b);
+		return st;
+	}
+	connect_begin(b);
+	return ST_OK;
+}
+
+int bot_stop(struct leg *leg, const char *name, const char *last)
+{
+	struct bot *b = find(leg, name);
+	if (b)
+		leave(b, last ? sv_of(last) : SV_NONE);
+	return b ? ST_OK : ST_NOTFOUND;
+}
+
+int bot_say(struct leg *leg, const char *name, const char *text)
+{
+	struct bot *b = find(leg, name);
+	if (!b)
+		return ST_NOTFOUND;
+	return b->state == BOT_OPEN ? bot_thread_say(b->id, sv_of(text)) : ST_CLOSED;
+}
+
+int bot_pause(struct leg *leg, const char *name, bool is_paused)
+{
+	struct bot *b = find(leg, name);
+	if (!b)
+		return ST_NOTFOUND;
+	b->is_paused = is_paused;
+	if (b->state == BOT_OPEN)
+		atomic_store(&b->port->is_paused, is_paused);
+	return ST_OK;
+}
+
+void bot_list(struct buf *out)
+{
+	static const char *const states[] = {"resolving", "connecting", "open", "waiting", "stopping"};
+	struct hash_it it = {0};
+	buf_adds(out, "uuid,name,state,host,port,rate,dropped\n");
+	while (bots && hash_next(bots, &it)) {
+		const struct bot *b = it.value;
+		buf_printf(out, "%s,%s,%s,%s,%u,%u,%llu\n", b->leg ? b->leg->uuid : "", b->name, states[b->state],
+		    b->host, b->port_number, (unsigned)b->port->conf.rate_hz,
+		    (unsigned long long)atomic_load(&b->port->dropped));
+	}
+}
+
+/* ---- the leg ---- */
+
+static void part_digit(struct leg *leg, char digit)
+{
+	struct lnode *n, *tmp;
+	char text[48];
+	role_assert_ctl();
+	if (!part_of(leg)->count)
+		return;
+	snprintf(text, sizeof(text), "{\"type\":\"dtmf\",\"digit\":\"%c\"}", digit);
+	list_each (&part_of(leg)->list, n, tmp) {
+		struct bot *b = list_entry(n, struct bot, link);
+		if (b->state == BOT_OPEN)
+			(void)bot_thread_say(b->id, sv_of(text));
+	}
+}
+
+static void part_close(struct leg *leg)
+{
+	struct lnode *n;
+	role_assert_ctl();
+	while ((n = list_first(&part_of(leg)->list)))
+		leave(list_entry(n, struct bot, link), SV("{\"type\":\"hangup\"}"));
+}
+
+struct leg_part bot_part = {
+    .name = "bot", .bytes = sizeof(struct bots_of_leg), .on_digit = part_digit, .on_close = part_close};
+
+/* ---- the authorities, the thread ---- */
+
+static void trust_run(void *arg)
+{
+	struct trust_job *j = arg;
+	role_assert_work();
+	j->status = dial_trust_new(&j->made, *j->path ? j->path : NULL);
+}
+
+static void trust_made(int status, void *arg)
+{
+	struct hash_it it = {0};
+	role_assert_ctl();
+	bool is_good = !status && !trust_job.status;
+	trust_state = is_good ? TRUST_READY : TRUST_FAILED;
+	if (!is_good && status != ST_CANCELLED)
+		log_error("audio_stream.conf: tls-ca-file: \"%s\" cannot be read", trust_job.path);
+	trust = trust_job.made;
+	mem_free(trust_job.path);
+	trust_job = (struct trust_job){0};
+	for (bool is_more = true; is_more;) { /* each may leave the table */
+		is_more = false;
+		it = (struct hash_it){0};
+		while (bots && hash_next(bots, &it)) {
+			struct bot *b = it.value;
+			if (b->leg && b->state == BOT_RESOLVING && b->is_tls && !b->ask) {
+				connect_begin(b);
+				is_more = true;
+				break;
+			}
+		}
+	}
+}
+
+int bot_streams_start(void)
+{
+	int st = hash_new(&bots, 0, NULL);
+	if (!st)
+		st = bot_thread_start(on_report);
+	trust_job = (struct trust_job){.path = mem_strdup(bot_param("tls-ca-file"))};
+	trust_state = TRUST_MAKING;
+	if (!st && (!trust_job.path || work_submit(WORK_FILE, "bot.trust", trust_run, trust_made, &trust_job))) {
+		mem_free(trust_job.path);
+		trust_state = TRUST_FAILED;
+	}
+	return st;
+}
+
+int bot_streams_stop(void)
+{
+	struct hash_it it = {0};
+	if (trust_state == TRUST_MAKING)
+		return ST_BUSY;
+	while (hash_next(bots, &it))
+		if (((struct bot *)it.value)->leg)
+			return ST_BUSY;
+	bot_thread_stop();
+	it = (struct hash_it){0};
+	while (hash_next(bots, &it)) {
+		bot_free(it.value);
+		it = (struct hash_it){0};
+	}
+	hash_free(bots);
+	bots = NULL;
+	mem_unref(trust);
+	trust = NULL, trust_state = TRUST_NONE;
+	return ST_OK;
+}
