@@ -79,6 +79,20 @@ static ON_CTL struct told *told_find(uint32_t id)
 	return id && tolds ? hash_get(tolds, key_of(&id)) : NULL;
 }
 
+/* Forgotten first: a stop may report at once. */
+static ON_CTL void told_end(struct told *t)
+{
+	struct mstream *s = mem_ref(t->s);
+	uint32_t id = t->id;
+	bool is_play = t->kind == PART && !t->is_tap;
+	told_free(t);
+	if (is_play)
+		(void)mstream_play_stop(s, id);
+	else
+		(void)mstream_tap_stop(s, id);
+	mem_unref(s);
+}
+
 /* ---- rooms and who hears whom ---- */
 
 int conf_mix_open(struct conf_room *room)
@@ -168,9 +182,8 @@ static ON_CTL void watch_end(struct conf_member *m)
 	struct told *t = told_find(m->mix->watch_id);
 	if (!t)
 		return;
-	(void)mstream_tap_stop(m->mix->s, t->id);
-	told_free(t);
 	m->mix->watch_id = 0;
+	told_end(t);
 }
 
 /* ---- members ---- */
@@ -198,6 +211,7 @@ void conf_mix_joined(struct conf_member *m)
 }
 
 static ON_CTL void parts_forget(struct conf_room *room, struct mstream *s);
+static ON_CTL void plays_check(struct conf_room *room);
 static ON_CTL void records_move(struct conf_room *room, struct mstream *s);
 
 void conf_mix_leave(struct conf_member *m)
@@ -230,6 +244,7 @@ void conf_mix_leave(struct conf_member *m)
 	mem_unref(x->s);
 	mem_free(x);
 	m->mix = NULL;
+	plays_check(m->room);
 }
 
 void conf_mix_tell(struct conf_member *m)
@@ -340,13 +355,8 @@ void conf_mix_play_stop(struct conf_play *p)
 	struct lnode *it, *tmp;
 	if (!mp)
 		return;
-	list_each (&mp->parts, it, tmp) {
-		struct told *t = list_entry(it, struct told, link);
-		if (t->is_tap)
-			(void)mstream_tap_stop(t->s, t->id);
-		else
-			(void)mstream_play_stop(t->s, t->id);
-	}
+	while (!list_empty(&mp->parts))
+		told_end(list_entry(list_first(&mp->parts), struct told, link));
 	mix_play_free(mp);
 }
 
@@ -389,13 +399,23 @@ static ON_CTL void parts_forget(struct conf_room *room, struct mstream *s)
 		struct mix_play *mp = list_entry(it, struct mix_play, link);
 		list_each (&mp->parts, pi, ptmp) {
 			struct told *t = list_entry(pi, struct told, link);
-			if (t->s != s)
-				continue;
-			if (t->is_tap)
-				(void)mstream_tap_stop(s, t->id);
-			else
-				(void)mstream_play_stop(s, t->id);
-			told_free(t);
+			if (t->s == s)
+				told_end(t);
+		}
+	}
+}
+
+/* Sounds that nobody hears any more are over, while somebody is there. */
+static ON_CTL void plays_check(struct conf_room *room)
+{
+	struct lnode *it, *tmp;
+	if (list_empty(&room->members))
+		return;
+	list_each (&room->mix->plays, it, tmp) {
+		struct mix_play *mp = list_entry(it, struct mix_play, link);
+		if (list_empty(&mp->parts)) {
+			mix_play_over(mp, ST_CANCELLED);
+			return; /* what follows it may have begun: the rest is looked at when that ends */
 		}
 	}
 }
