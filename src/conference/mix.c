@@ -352,7 +352,7 @@ static ON_CTL struct mix_play *mix_play_of(const struct conf_play *p)
 void conf_mix_play_stop(struct conf_play *p)
 {
 	struct mix_play *mp = mix_play_of(p);
-	struct lnode *it, *tmp;
+
 	if (!mp)
 		return;
 	while (!list_empty(&mp->parts))
