@@ -6,6 +6,7 @@
 #include "media/rt/rt.h"
 
 struct file_reader;
+struct mroom_in;
 struct codec_ops;
 enum { CLIP_MAX_S = 60, PARTS_MAX = 128, SOURCE_TEXT_MAX = 16384 };
 
@@ -163,6 +164,14 @@ ON_CTL void tap_event(struct mstream *s, uint32_t id);
 ON_CTL void taps_params_changed(struct mstream *s);
 ON_CTL void taps_moved(struct mstream *s);
 ON_CTL void taps_close(struct mstream *s);
+
+ON_CTL int tap_room(struct mstream *s, struct mroom_in *in, uint32_t *id_out);
+
+/* room.c: what its taps ask and tell */
+struct rt_tap;
+ON_CTL int mroom_tap_make(const struct mroom_in *in, struct rt_tap **out);
+ON_CTL void mroom_tap_event(struct mroom_in *in);
+ON_CTL void mroom_tap_over(struct mroom_in *in, int status);
 
 /* stream.c */
 ON_CTL int mstream_move(struct mstream *s, unsigned thread); /* moved() follows; ST_FULL: that thread has no room */

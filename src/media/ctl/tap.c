@@ -28,6 +28,7 @@ struct mtap {
 	struct lnode spying;      /* spy: in the listener's */
 	struct mplay *play;       /* displaced: until it is told */
 	struct media_port *port;  /* a reference */
+	struct mroom_in *in;      /* of a room: told of its end, not counted */
 	union {
 		struct media_level level;
 		unsigned spy_flags;
@@ -81,6 +82,12 @@ ON_CTL static void mtap_free(struct mtap *m)
 /* Tells whom it concerns: a spy is his listener's. */
 ON_CTL static void mtap_over_with(struct mtap *m, const struct media_report *r)
 {
+	struct mroom_in *in = m->in;
+	if (in) {
+		mtap_free(m);
+		mroom_tap_over(in, r->status);
+		return;
+	}
 	struct mstream *whom = mem_ref(m->listener ? m->listener : m->s);
 	mtap_free(m);
 	mstream_report(whom, r);
@@ -154,6 +161,13 @@ static int port_make(struct mtap *m, struct rt_tap **out)
 	return rt_port_new(out, &m->s->params, m->port);
 }
 
+static int room_make(struct mtap *m, struct rt_tap **out)
+{
+	role_assert_ctl();
+	return mroom_tap_make(m->in, out);
+}
+
+static const struct mtap_ops room_ops = {.name = "room", .make = room_make};
 static const struct mtap_ops port_ops = {.name = "port", .make = port_make};
 static const struct mtap_ops level_ops = {.name = "level", .make = level_make};
 static const struct mtap_ops spy_ops = {.name = "spy", .make = spy_make};
@@ -361,6 +375,15 @@ int mstream_port(struct mstream *s, struct media_port *port, uint32_t *id_out)
 	return st ? st : mtap_start(m, id_out);
 }
 
+int tap_room(struct mstream *s, struct mroom_in *in, uint32_t *id_out)
+{
+	int st = can_tap(s);
+	struct mtap *m = st ? NULL : mtap_new(s, &room_ops);
+	if (m)
+		m->in = in;
+	return st ? st : mtap_start(m, id_out);
+}
+
 int mstream_tap_stop(struct mstream *s, uint32_t id)
 {
 	struct mtap *m = mtap_find(s, id);
@@ -392,7 +415,9 @@ void tap_event(struct mstream *s, uint32_t id)
 {
 	struct media_report r = {.kind = MEDIA_R_TAP_EVENT, .id = id};
 	struct mtap *m = mtap_find(s, id);
-	if (m && !m->is_stopped)
+	if (m && m->in)
+		mroom_tap_event(m->in);
+	else if (m && !m->is_stopped)
 		mstream_report(s, &r);
 }
 

@@ -141,6 +141,8 @@ ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 		dtmf_in_flush(s);
 	if (f->is_read_tapped && !s->is_read_muted)
 		record_tap_read(s, k);
+	if (s->member && !s->is_read_muted)
+		member_in(s, k);
 	switch ((enum flow_how)f->how) {
 	case HOW_NONE:
 		break;

@@ -221,6 +221,7 @@ struct rt_tap {
 	struct rt_pcm *pcm;        /* until it is on its stream */
 	/* the media thread's */
 	int status;
+	bool is_bare;      /* it needs no samples of the stream's: no lanes, no tick */
 	bool is_over;      /* leaves with its stream's next tick */
 	bool is_event_due; /* to be reported */
 };

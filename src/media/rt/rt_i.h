@@ -173,6 +173,7 @@ struct rt_stream {
 	struct rt_tap *taps;
 	struct rt_pcm *pcm;             /* while there are taps */
 	struct rt_tap *listening;       /* the spy whose listener it is */
+	struct rt_member *member;       /* of the room it is in */
 	bool is_pcm_ready;              /* the lanes fit the codecs */
 	bool is_changed[2];             /* a tap changes the side */
 	uint32_t made_ts, made_ts_next; /* of the frame of samples sent last, and the one after it */
@@ -207,6 +208,9 @@ struct rt_thread {
 	int64_t wheel_slot; /* the next one to run, in units of WHEEL_SLOT_US */
 	int64_t house_us;
 	unsigned house_phase;
+	struct list rooms;   /* parts with members (room.c) */
+	int64_t room_due_us; /* the first of them */
+	unsigned room_phase;
 	struct list reporting, leaving;
 	bool is_quitting;
 	struct mailbox *box, *reports;
@@ -234,6 +238,14 @@ ON_MEDIA void thread_sockets_watch(struct rt_stream *s); /* those it has */
 ON_MEDIA void thread_sockets_unwatch(struct rt_stream *s);
 ON_MEDIA void tick_need(struct rt_stream *s, unsigned need);
 ON_MEDIA void tick_done(struct rt_stream *s, unsigned need);
+
+ON_MEDIA void thread_late_count(struct rt_thread *t, int64_t late_us);
+
+/* room.c, member.c */
+struct rt_member;
+struct pkt;
+ON_MEDIA void rooms_run(struct rt_thread *t);
+ON_MEDIA void member_in(struct rt_stream *s, struct pkt *k);
 
 /* stream.c: commands */
 ON_MEDIA void stream_cmd(struct rt_thread *t, const struct rt_cmd *c);

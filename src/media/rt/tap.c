@@ -87,10 +87,18 @@ static struct rt_tap *tap_find(struct rt_stream *s, uint32_t id)
 	return NULL;
 }
 
-/* Without taps there are no lanes and no tick. */
+static bool needs_samples(const struct rt_stream *s)
+{
+	for (const struct rt_tap *t = s->taps; t; t = t->next)
+		if (!t->is_bare)
+			return true;
+	return false;
+}
+
+/* Without taps that need them there are no lanes and no tick. */
 ON_MEDIA static void settle(struct rt_stream *s)
 {
-	if (!s->taps) {
+	if (!needs_samples(s)) {
 		rt_pcm_free(s->pcm);
 		s->pcm = NULL;
 		tick_done(s, TICK_PCM);
@@ -105,6 +113,10 @@ void tap_add(struct rt_stream *s, struct rt_tap *tap)
 		at = &(*at)->next;
 	*at = tap;
 	tap->next = NULL, tap->s = s;
+	if (tap->is_bare) {
+		tap_replan(s);
+		return;
+	}
 	if (s->pcm && s->pcm->recv_hz == tap->pcm->recv_hz && s->pcm->send_hz == tap->pcm->send_hz) {
 		rt_pcm_free(tap->pcm);
 	} else {

@@ -169,6 +169,11 @@ static void lateness_count(struct rt_counts *c, int64_t late_us)
 		c->tick_late_max_us = (uint64_t)late_us;
 }
 
+void thread_late_count(struct rt_thread *t, int64_t late_us)
+{
+	lateness_count(&t->counts, late_us);
+}
+
 ON_MEDIA static void wheel_run(struct rt_thread *t)
 {
 	int64_t now_slot = t->now_us / WHEEL_SLOT_US;
@@ -216,6 +221,8 @@ static int wait_ms(const struct rt_thread *t)
 		uint64_t bits = at ? t->wheel_bits >> at | t->wheel_bits << (WHEEL_SLOTS - at) : t->wheel_bits;
 		due_us = (t->wheel_slot + __builtin_ctzll(bits)) * WHEEL_SLOT_US;
 	}
+	if (!list_empty(&t->rooms) && t->room_due_us < due_us)
+		due_us = t->room_due_us;
 	if (t->stream_count && t->house_us < due_us)
 		due_us = t->house_us;
 	if ((!list_empty(&t->reporting) || !list_empty(&t->leaving)) && t->now_us + REPORT_RETRY_US < due_us)
@@ -290,6 +297,7 @@ static void *thread_main(void *arg) NO_ROLE_CHECK
 		if (has_commands)
 			commands_run(t);
 		wheel_run(t);
+		rooms_run(t);
 		house_run(t);
 		if (!list_empty(&t->leaving))
 			leaving_retry(t);
@@ -330,6 +338,7 @@ int rt_thread_start(struct rt_thread **out, unsigned index, struct mailbox *repo
 		list_init(&t->wheel[i]);
 	list_init(&t->reporting);
 	list_init(&t->leaving);
+	list_init(&t->rooms);
 	/* Reserved, not used: rows cost memory when they are first taken. */
 	t->flows = mmap(NULL, FLOW_MAX * sizeof(struct rt_flow), PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
