@@ -88,8 +88,7 @@ ANY unsigned conf_profile_rate(const struct conf_profile *p, unsigned leg_rate_h
 ANY unsigned conf_profile_interval(const struct conf_profile *p, unsigned leg_ptime_ms);
 
 /* ---- the objects ---- */
-struct mixer_room;
-struct mixer_member;
+struct mroom;
 struct conf_room;
 struct conf_member;
 
@@ -111,8 +110,7 @@ struct conf_record {
 	unsigned id; /* a member number, as FreeSWITCH counts records */
 	uint32_t mix_id;
 	int64_t join_us, paused_at_us, paused_us;
-	uint64_t samples; /* written so far, on streams that have left */
-	bool is_paused, is_auto, is_ending, is_moving;
+	bool is_paused, is_auto, is_ending;
 	struct conf_cdr_entry *cdr;
 };
 struct conf_relation {
@@ -138,7 +136,7 @@ struct conf_room {
 	struct vars *vars;
 	int64_t start_us, wall_start_us, endconf_at_us, last_talk_us; /* monotonic but the second; 0: not */
 	struct ltimer tick, heartbeat;
-	struct mixer_room *mix;
+	struct mroom *mix;
 	struct list cdr_members, cdr_rejected;
 	unsigned cdr_count;
 	uint64_t live_serial;
@@ -160,7 +158,6 @@ struct conf_member {
 	enum conf_leave leave;
 	char *leave_sound, *goes_to; /* when it is kicked; when it is transferred */
 	struct digit_machine *keys;
-	struct mixer_member *mix;
 	struct conf_cdr_entry *cdr;
 	double x, y, z;
 	bool has_position;
@@ -253,6 +250,7 @@ ON_CTL void conf_mix_close(struct conf_room *room);
 ON_CTL int conf_mix_join(struct conf_member *m);
 ON_CTL void conf_mix_leave(struct conf_member *m);
 ON_CTL void conf_mix_tell(struct conf_member *m); /* all its settings, as they are now */
+ON_CTL void conf_mix_tell_all(struct conf_room *room);
 ON_CTL void conf_mix_relate(struct conf_room *room, const struct conf_relation *r);
 ON_CTL int conf_mix_play(struct conf_play *p);
 ON_CTL void conf_mix_play_stop(struct conf_play *p);

@@ -1,7 +1,6 @@
 /* mod_conference: its tables. */
 #include "core/registry/module.h"
 #include "conference/conf_i.h"
-#include "conference/mix_i.h"
 #include "core/registry/app.h"
 #include "core/registry/metrics.h"
 
@@ -189,5 +188,4 @@ const struct module mod_conference = {.abi = MODULE_ABI,
     .apis = apis,
     .vars = vars,
     .confs = confs,
-    .metrics = metrics,
-    .part = &conf_part};
+    .metrics = metrics};

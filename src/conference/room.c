@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conference/conf_i.h"
-#include "conference/mix_i.h"
 #include "core/sound/media.h"
 #include "core/value/self.h"
 #include <stdio.h>
@@ -405,7 +404,8 @@ int conf_member_add(struct conf_room *r, struct conf_member *m)
 		r->endconf_at_us = 0;
 	if (conf_member_is(m, CM_MODERATOR))
 		r->waits_for_moderator = false;
-	conf_mix_joined(m);
+	if (conf_member_is(m, CM_MODERATOR) && (r->flags & CR_WAIT_MOD))
+		conf_mix_tell_all(r);
 	set_entry_vars(m);
 	conf_cdr_join(m);
 	conf_presence(r);
@@ -436,7 +436,7 @@ static ON_CTL void end_check(struct conf_room *r, const struct conf_member *m)
 	bool is_end = (conf_member_is(m, CM_ENDCONF) && !r->end_count) ||
 	              (conf_member_is(m, CM_MANDATORY) && !r->mandatory_count);
 	if (conf_member_is(m, CM_MODERATOR) && !r->moderator_count && (r->flags & CR_WAIT_MOD))
-		r->waits_for_moderator = true, conf_mix_layout(r);
+		r->waits_for_moderator = true, conf_mix_tell_all(r);
 	if (is_end && !r->endconf_at_us)
 		r->endconf_at_us = clock_mono_us();
 	if ((r->is_min_two || r->is_bridge) && r->was_two && r->count + r->ghost_count < 2)
