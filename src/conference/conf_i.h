@@ -245,6 +245,7 @@ ON_CTL void conf_record_told(struct conf_room *room, uint32_t mix_id, int status
 ON_CTL void conf_record_auto(struct conf_room *room);
 
 /* ---- mix.c: the mixer ---- */
+extern struct leg_part conf_part;
 ON_CTL int conf_mix_open(struct conf_room *room);
 ON_CTL void conf_mix_close(struct conf_room *room);
 ON_CTL int conf_mix_join(struct conf_member *m);

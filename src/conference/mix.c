@@ -1,10 +1,11 @@
-/* The mixer of a room (media/ctl/room.h): what a member may say and hear, what plays, what is recorded. Its reports come
- * back here and are told to member.c, sound.c and record.c by their numbers. */
-#include "media/ctl/room.h"
+/* The mixer of a room (media/ctl/room.h): what a member may say and hear, what plays, what is recorded. Its reports
+ * come back here and are told to member.c, sound.c and record.c by their numbers. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "conference/conf_i.h"
+#include "core/leg/part.h"
 #include "core/sound/media.h"
+#include "media/ctl/room.h"
 #include <strings.h>
 
 enum { NOISE_DIVISOR = 1400 }; /* comfort-noise true */
@@ -78,13 +79,21 @@ static ON_CTL struct mroom_member settings_of(const struct conf_member *m)
 
 int conf_mix_join(struct conf_member *m)
 {
+	struct conf_member **at = leg_part_of(m->leg, &conf_part);
 	struct mstream *s = leg_media_stream(m->leg);
 	const struct mroom_member conf = settings_of(m);
-	return s ? mroom_join(m->room->mix, s, m->id, &conf) : ST_UNSUPPORTED;
+	if (*at)
+		return ST_BUSY; /* it is in a room */
+	int st = s ? mroom_join(m->room->mix, s, m->id, &conf) : ST_UNSUPPORTED;
+	if (!st)
+		*at = m;
+	return st;
 }
 
 void conf_mix_leave(struct conf_member *m)
 {
+	struct conf_member **at = leg_part_of(m->leg, &conf_part);
+	*at = NULL;
 	(void)mroom_leave(m->room->mix, m->id); /* it may be gone with its stream */
 }
 
@@ -107,7 +116,8 @@ void conf_mix_relate(struct conf_room *room, const struct conf_relation *r)
 	int a = mroom_relate(room->mix, r->other_id, r->id, r->no_hear);
 	int b = mroom_relate(room->mix, r->id, r->other_id, r->no_speak);
 	if (a || b)
-		log_warning("conference %s: relation %u->%u: %s", room->name, r->id, r->other_id, status_text(a ? a : b));
+		log_warning(
+		    "conference %s: relation %u->%u: %s", room->name, r->id, r->other_id, status_text(a ? a : b));
 }
 
 /* ---- plays ---- */
@@ -159,3 +169,21 @@ void conf_mix_record_pause(struct conf_record *r)
 {
 	(void)mroom_record_pause(r->room->mix, r->mix_id, r->is_paused);
 }
+
+/* What plays to one member plays on its leg's stream, whose reports come to the leg. */
+static bool part_report(struct leg *leg, const struct media_report *r)
+{
+	struct conf_member *m = *(struct conf_member **)leg_part_of(leg, &conf_part);
+	struct lnode *it, *tmp;
+	role_assert_ctl();
+	if (!m || !m->room || (r->kind != MEDIA_R_PLAY_BEGUN && r->kind != MEDIA_R_PLAY_DONE))
+		return false;
+	list_each (&m->plays, it, tmp)
+		if (list_entry(it, struct conf_play, link)->id == r->id) {
+			conf_play_told(m->room, r->id, r->kind == MEDIA_R_PLAY_BEGUN, r->status);
+			return true;
+		}
+	return false;
+}
+
+struct leg_part conf_part = {.name = "conference", .bytes = sizeof(struct conf_member *), .on_report = part_report};

@@ -188,4 +188,5 @@ const struct module mod_conference = {.abi = MODULE_ABI,
     .apis = apis,
     .vars = vars,
     .confs = confs,
-    .metrics = metrics};
+    .metrics = metrics,
+    .part = &conf_part};

@@ -102,6 +102,8 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 	}
 	if (!m->leg || (m->is_closing && r->kind != MEDIA_R_RECORD_DONE))
 		return;
+	if (leg_parts_report(m->leg, r))
+		return;
 	switch (r->kind) {
 	case MEDIA_R_PLAY_BEGUN:
 		so->begun_play_id = r->id;
@@ -138,7 +140,6 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		leg_hangup(m->leg, CAUSE_MEDIA_TIMEOUT);
 		break;
 	default:
-		(void)leg_parts_report(m->leg, r);
 		break;
 	}
 }
