@@ -35,7 +35,7 @@ static const struct field fields[] = {
     {"tts-voice", TEXT, AT(tts_voice), 0, 0},
     {"pin", TEXT, AT(pin), 0, 0},
     {"moderator-pin", TEXT, AT(moderator_pin), 0, 0},
-    {"outcall-templ", TEXT, AT(outcall_templ), 0, 0},
+    {"outcall-templ", IGNORED, 0, 0, 0},
     {"cdr-log-dir", TEXT, AT(cdr_log_dir), 0, 0},
     {"cdr-event-mode", TEXT, AT(cdr_event_mode), 0, 0},
     {"suppress-events", TEXT, AT(suppress_events), 0, 0},
@@ -60,7 +60,7 @@ static const struct field fields[] = {
     {"bad-pin-sound", SOUND, AT(bad_pin_sound), 0, 0},
     {"max-members-sound", SOUND, AT(max_members_sound), 0, 0},
     {"member-enter-sound", SOUND, AT(member_enter_sound), 0, 0},
-    {"channels", NUMBER, AT(channels), 1, 2},
+    {"channels", IGNORED, 0, 0, 0},
     {"energy-level", NUMBER, AT(energy_level), 0, 32767},
     {"auto-energy-level", NUMBER, AT(auto_energy_level), 0, 32767},
     {"auto-energy-seconds", NUMBER, AT(auto_energy_seconds), 0, 86400},
@@ -74,7 +74,7 @@ static const struct field fields[] = {
     {"min-required-recording-participants", NUMBER, AT(min_recording), 1, 2},
     {"endconf-grace-time", NUMBER, AT(endconf_grace_s), 0, 86400},
     {"ivr-dtmf-timeout", NUMBER, AT(dtmf_timeout_ms), 0, 60000},
-    {"ivr-input-timeout", NUMBER, AT(input_timeout_ms), 0, 60000},
+    {"ivr-input-timeout", IGNORED, 0, 0, 0},
     {"terminate-on-silence", NUMBER, AT(terminate_on_silence_s), 0, 86400},
     {"heartbeat-period-sec", NUMBER, AT(heartbeat_s), 0, 86400},
     {"verbose-events", FLAG, AT(is_verbose), 0, 0},
@@ -140,7 +140,7 @@ int conf_profile_new(struct conf_profile **out, const char *name)
 		mem_unref(p);
 		return ST_NOMEM;
 	}
-	p->channels = 1, p->pin_retries = 3, p->dtmf_timeout_ms = 500, p->min_recording = 1,
+	p->pin_retries = 3, p->dtmf_timeout_ms = 500, p->min_recording = 1,
 	p->max_energy_hit_trigger = 5;
 	p->auto_energy_seconds = 5;
 	const struct xml_node *node = profile_node(name);

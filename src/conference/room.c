@@ -107,7 +107,7 @@ static ON_CTL void take_profile(struct conf_room *r, struct leg *leg)
 	r->max_members = p->max_members, r->endconf_grace_s = p->endconf_grace_s;
 	r->rate_hz = conf_profile_rate(p, leg && leg->codec ? leg->codec->rate_hz : 8000);
 	r->interval_ms = conf_profile_interval(p, leg && leg->codec ? leg->codec->ptime_ms : 20);
-	r->channels = p->channels;
+	r->channels = 1; /* the mixer's */
 	r->flags = p->room_flags;
 	r->waits_for_moderator = (r->flags & CR_WAIT_MOD) != 0;
 	vars_copy(r->vars, p->vars);
