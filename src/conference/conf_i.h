@@ -68,15 +68,15 @@ ANY unsigned conf_room_flags_parse(struct sv text, conf_unknown_fn unknown, void
 /* ---- profile.c: a profile of conference.conf, read once for a room ---- */
 struct conf_profile { /* counted; texts owned, NULL: not set */
 	char *name, *domain, *description, *sound_prefix, *caller_id_name, *caller_id_number, *caller_controls,
-	    *moderator_controls, *tts_engine, *tts_voice, *pin, *moderator_pin, *cdr_log_dir,
-	    *cdr_event_mode, *suppress_events, *auto_record, *member_flags_text, *room_flags_text;
+	    *moderator_controls, *tts_engine, *tts_voice, *pin, *moderator_pin, *cdr_log_dir, *cdr_event_mode,
+	    *suppress_events, *auto_record, *member_flags_text, *room_flags_text;
 	char *enter_sound, *exit_sound, *alone_sound, *perpetual_sound, *moh_sound, *muted_sound, *unmuted_sound,
 	    *mute_detect_sound, *deaf_sound, *undeaf_sound, *locked_sound, *is_locked_sound, *is_unlocked_sound,
 	    *kicked_sound, *pin_sound, *bad_pin_sound, *max_members_sound, *member_enter_sound;
 	char *rate, *interval, *comfort_noise; /* "auto" or a number; true or a number */
-	unsigned energy_level, auto_energy_level, auto_energy_seconds, max_energy_level,
-	    max_energy_hit_trigger, max_energy_mute_ms, agc_level, pin_retries, max_members, announce_count,
-	    min_recording, endconf_grace_s, dtmf_timeout_ms, terminate_on_silence_s, heartbeat_s;
+	unsigned energy_level, auto_energy_level, auto_energy_seconds, max_energy_level, max_energy_hit_trigger,
+	    max_energy_mute_ms, agc_level, pin_retries, max_members, announce_count, min_recording, endconf_grace_s,
+	    dtmf_timeout_ms, terminate_on_silence_s, heartbeat_s;
 	bool is_verbose;
 	unsigned member_flags, room_flags;
 	struct vars *vars; /* confvar_NAME */

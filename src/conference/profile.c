@@ -140,8 +140,7 @@ int conf_profile_new(struct conf_profile **out, const char *name)
 		mem_unref(p);
 		return ST_NOMEM;
 	}
-	p->pin_retries = 3, p->dtmf_timeout_ms = 500, p->min_recording = 1,
-	p->max_energy_hit_trigger = 5;
+	p->pin_retries = 3, p->dtmf_timeout_ms = 500, p->min_recording = 1, p->max_energy_hit_trigger = 5;
 	p->auto_energy_seconds = 5;
 	const struct xml_node *node = profile_node(name);
 	p->name = mem_strdup(node ? xml_attr(node, "name") : "none");
