@@ -19,6 +19,7 @@ extern const struct module mod_dialplan_asterisk, inline_in_dptools;
 extern const struct module capture_in_commands;
 extern const struct module ivr_in_dptools;
 extern const struct module mod_mail, mod_voicemail, mod_voicemail_fsdb;
+extern const struct module mod_conference;
 extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline;
 
 /* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
@@ -59,6 +60,7 @@ static const struct module *const all[] = {
     &mod_distributor,
     &mod_loopback,
     &mod_valet_parking,
+    &mod_conference,
     &mod_dialplan_xml,
     &mod_dialplan_asterisk,
     &mod_sndfile,

@@ -109,6 +109,8 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 	}
 	if (!m->leg || (m->is_closing && r->kind != MEDIA_R_RECORD_DONE))
 		return;
+	if (leg_parts_report(m->leg, r))
+		return;
 	switch (r->kind) {
 	case MEDIA_R_PLAY_BEGUN:
 		so->begun_play_id = r->id;
@@ -157,7 +159,6 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		leg_hangup(m->leg, CAUSE_MEDIA_TIMEOUT);
 		break;
 	default:
-		(void)leg_parts_report(m->leg, r);
 		break;
 	}
 }
@@ -231,6 +232,11 @@ const char *leg_media_hold_music(struct leg *leg)
 {
 	return sound_of(leg)->media ? sound_of(leg)->media->hold_music : NULL;
 }
+void leg_media_linear(struct leg *leg, bool is_linear)
+{
+	leg_read_linear(leg, is_linear);
+}
+
 bool leg_media_is_ready(struct leg *leg)
 {
 	const struct leg_media *m = sound_of(leg)->media;

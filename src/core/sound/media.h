@@ -101,8 +101,10 @@ ON_CTL void leg_dtmf_own_refused(struct leg *leg, char digit, unsigned duration_
 
 ON_CTL const char *leg_media_hold_music(struct leg *leg); /* the conf's, or NULL */
 ON_CTL struct mstream *leg_media_stream(struct leg *leg); /* NULL before it is opened */
-ON_CTL bool leg_media_is_ready(struct leg *leg);          /* negotiated */
-ON_CTL void leg_media_fini(struct leg *leg); /* closes the stream; statistics go to variables when they arrive */
+/* What comes from the leg is taken as samples (a conference), or no longer: CODEC, when that is news. */
+ON_CTL void leg_media_linear(struct leg *leg, bool is_linear);
+ON_CTL bool leg_media_is_ready(struct leg *leg); /* negotiated */
+ON_CTL void leg_media_fini(struct leg *leg);     /* closes the stream; statistics go to variables when they arrive */
 
 /* LEN[:MAX[:DRIFT]] as jitterbuffer_msec, which it sets; "0": none. ST_PARSE, ST_INVAL: logged, and as it was. */
 ON_CTL int leg_jitter_set(struct leg *leg, const char *text);
