@@ -61,12 +61,10 @@ void on_capture_text(struct api_call *c, struct leg *leg, struct api_words *w)
 	role_assert_ctl();
 }
 
-/* What is buffered follows the network by itself; what was asked for is remembered, as by the application. */
 void on_jitterbuffer(struct api_call *c, struct leg *leg, struct api_words *w)
 {
 	role_assert_ctl();
-	leg_var_set(leg, "jitterbuffer_msec", strcmp(w->w[1], "0") ? w->w[1] : NULL);
-	buf_adds(c->out, "+OK Success\n");
+	buf_adds(c->out, leg_jitter_set(leg, w->w[1]) ? "-ERR Operation failed\n" : "+OK Success\n");
 }
 
 /* pause (and pause again), stop, restart, seek:[+|-]MS of the file that plays. */

@@ -50,6 +50,18 @@ int app_bridge(struct leg *leg, const char *data)
 	return bridge_app(leg, data);
 }
 
+static ON_CTL void transfer_after_bridge(struct leg *leg, const struct app_words *w, int at)
+{
+	struct buf spec;
+	const char *quote = strchr(w->m[at], ':') ? "'" : ""; /* a list of applications has colons of its own */
+	buf_init(&spec);
+	buf_printf(&spec, "%s%s%s", quote, w->m[at], quote);
+	for (int i = at + 1; i < w->n && i < at + 3; i++)
+		buf_printf(&spec, ":%s", w->m[i]);
+	leg_var_set_text(leg, "transfer_after_bridge", spec.p);
+	buf_fini(&spec);
+}
+
 /* [-bleg|-both] exten [dialplan [context]]; quotes keep an inline list together */
 int app_transfer(struct leg *leg, const char *data)
 {
@@ -73,6 +85,8 @@ int app_transfer(struct leg *leg, const char *data)
 	}
 	if (at && !partner)
 		leg_log(leg, LOG_WARNING, "No B-leg present.");
+	else if (is_both && partner == leg->peer)
+		transfer_after_bridge(partner, &w, at); /* when this leg goes their bridge ends: else it is hung up */
 	else if (at)
 		st = leg_transfer(partner, w.m[at], w.m[at + 1], w.m[at + 2]);
 	if (!is_bleg && st == ST_OK)

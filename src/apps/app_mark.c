@@ -176,30 +176,19 @@ int app_filter_codecs(struct leg *leg, const char *data)
 	return ST_OK;
 }
 
-/* len[:max[:drift]] | pause | resume | debug:file: remembered; how much is buffered follows the network by itself. */
+/* len[:max[:drift]] | pause | resume | debug:file. */
 int app_jitterbuffer(struct leg *leg, const char *data)
 {
-	struct sv rest = sv_trim(sv_of(data)), word;
-	uint32_t number;
-	int n = 0, st = ST_OK;
+	struct sv text = sv_trim(sv_of(data));
 
 	role_assert_co();
-	if (sv_isi(rest, "pause") || sv_isi(rest, "resume") || sv_startsi(rest, SV("debug:"))) {
-		leg_log(leg, LOG_INFO, "jitterbuffer: '%s' changes nothing here", data);
+	if (sv_isi(text, "pause") || sv_isi(text, "resume"))
+		return leg_jitter_pause(leg, sv_isi(text, "pause"));
+	if (sv_startsi(text, SV("debug:"))) {
+		leg_log(leg, LOG_INFO, "jitterbuffer: what it does is in the variables rtp_jb_...");
 		return ST_OK;
 	}
-	for (struct sv at = rest; at.n && !st; n++) {
-		sv_split(at, ':', &word, &at);
-		if (word.n && (word.p[word.n - 1] | 0x20) == 'p') /* in packets */
-			word.n--;
-		st = sv_u32(word, &number);
-	}
-	if (st || !n || n > 3) {
-		leg_log(leg, LOG_ERR, "jitterbuffer: usage: <len>[:<max>[:<drift>]] | pause | resume | debug:<file>");
-		return ST_INVAL;
-	}
-	leg_var_set(leg, "jitterbuffer_msec", data);
-	return ST_OK;
+	return leg_jitter_set(leg, data);
 }
 
 enum { REFER_WAIT_US = 60 * 1000000 };

@@ -12,12 +12,14 @@
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
     mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms, mod_otel, mod_guard,
     mod_features, mod_recordings, mod_audio_stream;
-extern const struct module mod_opus, mod_amr, mod_amrwb, codecs_in_spandsp, mod_codec2, core_speex, mod_g723_1, mod_ilbc,
-    mod_siren; /* codecs.c */
+extern const struct module mod_opus, mod_amr, mod_amrwb, codecs_in_spandsp, mod_codec2, core_speex, mod_g723_1,
+    mod_ilbc, mod_siren;                  /* codecs.c */
 extern const struct module core_presence; /* the room presence */
 extern const struct module mod_dialplan_asterisk, inline_in_dptools;
 extern const struct module capture_in_commands;
 extern const struct module ivr_in_dptools;
+extern const struct module mod_mail, mod_voicemail, mod_voicemail_fsdb;
+extern const struct module mod_conference;
 extern const struct module say_in_dptools, say_in_commands, mod_say_en, mod_say_zh, mod_flite, mod_tts_commandline;
 
 /* Names that FreeSWITCH configurations load and whose work is done by rooms that are always there. */
@@ -28,12 +30,13 @@ static const struct module mod_sndfile = {.abi = MODULE_ABI, .name = "mod_sndfil
 static const struct module mod_tone_stream = {.abi = MODULE_ABI, .name = "mod_tone_stream", .names = tone_names};
 
 /* What FreeSWITCH's core registers itself, under the names it shows. */
-static const struct name_desc pcm_names[] = {
-    {"codec", "G.711 alaw"}, {"codec", "G.711 ulaw"}, {"codec", "PROXY PASS-THROUGH"}, {"codec", "RAW Signed Linear (16 bit)"}, {NULL}};
+static const struct name_desc pcm_names[] = {{"codec", "G.711 alaw"}, {"codec", "G.711 ulaw"},
+    {"codec", "PROXY PASS-THROUGH"}, {"codec", "RAW Signed Linear (16 bit)"}, {NULL}};
 static const struct name_desc timer_names[] = {{"timer", "soft"}, {NULL}};
 static const struct module core_pcm = {.abi = MODULE_ABI, .name = "CORE_PCM_MODULE", .names = pcm_names};
 static const struct module core_softtimer = {.abi = MODULE_ABI, .name = "CORE_SOFTTIMER_MODULE", .names = timer_names};
-static const struct module *const always[] = {&core_pcm, &core_speex, &core_softtimer, &core_presence, &mod_guard};
+static const struct module *const always[] = {
+    &core_pcm, &core_speex, &core_softtimer, &core_presence, &mod_guard, &mod_mail};
 
 static const struct module *const all[] = {
     &mod_console,
@@ -41,6 +44,8 @@ static const struct module *const all[] = {
     &mod_commands,
     &mod_dptools,
     &ivr_in_dptools,
+    &mod_voicemail,
+    &mod_voicemail_fsdb,
     &say_in_dptools,
     &inline_in_dptools,
     &say_in_commands,
@@ -55,6 +60,7 @@ static const struct module *const all[] = {
     &mod_distributor,
     &mod_loopback,
     &mod_valet_parking,
+    &mod_conference,
     &mod_dialplan_xml,
     &mod_dialplan_asterisk,
     &mod_sndfile,
@@ -104,7 +110,7 @@ bool modules_have_file(const char *conf)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (reads(all[i], conf))
 			return true;
-	return reads(&mod_guard, conf);
+	return reads(&mod_guard, conf) || reads(&mod_mail, conf);
 }
 
 int modules_register_all(void)

@@ -162,6 +162,8 @@ static enum rtp_seq_result sequence(struct rtp_source *s, uint16_t seq)
 			s->cycles += 65536;
 		s->seq_max = seq;
 		s->received++;
+		if (__builtin_expect(delta > 1, 0))
+			s->holes++;
 		return RTP_SEQ_OK;
 	}
 	if (!delta || delta > 65536 - MISORDER_MAX) {

@@ -64,7 +64,7 @@ struct rtp_source {
 	bool has_transit;
 	uint32_t jitter_q4; /* RFC 3550 A.8: estimate scaled by 16, in clock units */
 	uint32_t jitter_max_q4;
-	uint64_t duplicates, restarts;
+	uint64_t duplicates, restarts, holes; /* holes: losses, of one packet or several; also what came late */
 };
 enum rtp_seq_result {
 	RTP_SEQ_OK,

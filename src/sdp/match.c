@@ -243,7 +243,8 @@ static int read_line(const struct sdp_media *m, const struct sdp_policy *p, stru
 	                         : m->rtcp_port    ? m->rtcp_port
 	                         : m->port < 65535 ? m->port + 1
 	                                           : 0;
-	if (is_unspecified(m->conn.host)) /* the old way to hold (RFC 2543) */
+	/* the old way to hold (RFC 2543); with ICE it only means that the candidates are still to come (RFC 8840) */
+	if (is_unspecified(m->conn.host) && !(m->has_ice && p->ice))
 		dir &= ~(unsigned)SDP_RECVONLY;
 	plan->remote_dir = (enum sdp_dir)dir;
 	plan->local_dir = (enum sdp_dir)((unsigned)sdp_dir_mirror((enum sdp_dir)dir) & (unsigned)p->dir);
@@ -379,8 +380,11 @@ int sdp_match_answer(
 	plan->dtmf_recv_pt = te ? te->pt_recv : -1;
 	if (!te)
 		plan->dtmf_send_pt = -1;
-	plan->is_rtcp_mux = false; /* never offered */
-	plan->remote_rtcp_port = m->rtcp_port ? m->rtcp_port : m->port < 65535 ? m->port + 1 : 0;
+	plan->is_rtcp_mux = p->is_rtcp_mux_offered && m->is_rtcp_mux;
+	plan->remote_rtcp_port = plan->is_rtcp_mux ? m->port
+	                         : m->rtcp_port    ? m->rtcp_port
+	                         : m->port < 65535 ? m->port + 1
+	                                           : 0;
 	note_others(s, plan);
 	plan->why = NULL;
 	return ST_OK;

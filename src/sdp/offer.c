@@ -3,6 +3,7 @@
  * is taken is decided in match.c; here its result becomes text. Work is done on copies: a failed call changes nothing.
  */
 #include "base/mem.h"
+#include "sdp/ice.h"
 #include "sdp/match_i.h"
 #include <string.h>
 
@@ -130,6 +131,8 @@ static const char *family_of(struct sv host)
 static void put_session(struct buf *b, const struct sdp_policy *p)
 {
 	buf_printf(b, "s=%.*s\r\nc=IN %s %.*s\r\nt=0 0\r\n", SVF(user_of(p)), family_of(p->host), SVF(p->host));
+	if (p->ice)
+		sdp_ice_put_session(b, p->ice);
 }
 static void put_rtpmap(struct buf *b, int pt, const char *name, uint32_t clock_hz, unsigned channels)
 {
@@ -194,6 +197,8 @@ static void put_audio(struct buf *b, const struct sdp_policy *p, const struct au
 		buf_printf(b, "a=rtcp:%u IN %s %.*s\r\n", p->rtcp_port, family_of(p->host), SVF(p->host));
 	if (t->is_rtcp_mux)
 		buf_adds(b, "a=rtcp-mux\r\n");
+	if (p->ice)
+		sdp_ice_put_media(b, p->ice);
 }
 /* A line with port 0. Its format is of no meaning (RFC 3264 section 6) but has to be there. */
 static void put_refused(struct buf *b, struct sv kind, struct sv proto, struct sv format)
@@ -303,7 +308,7 @@ int sdp_offer_make(const struct sdp_policy *p, struct sdp_running *r, struct buf
 {
 	struct sdp_running now = *r;
 	struct sdp_codecs list = {0};
-	struct audio_text t = {.codecs = &list, .cn_pt = -1, .dir = p->dir};
+	struct audio_text t = {.codecs = &list, .cn_pt = -1, .dir = p->dir, .is_rtcp_mux = p->is_rtcp_mux_offered};
 	int dtmf_pt = p->dtmf_pt ? p->dtmf_pt : 101, st;
 	struct numbers n = {.r = &now, .reserved = dtmf_pt};
 	struct buf body;

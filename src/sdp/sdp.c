@@ -110,7 +110,7 @@ static int parse_media(struct sdp *s, struct sv v)
 	if (s->media_count == SDP_MEDIA_MAX)
 		return ST_PARSE;
 	m = &s->media[s->media_count];
-	*m = (struct sdp_media){.format_first = (uint16_t)s->format_count, .dir = s->dir};
+	*m = (struct sdp_media){.format_first = (uint16_t)s->format_count, .dir = s->dir, .has_ice = s->has_ice};
 	m->kind = sdp_word(&v);
 	sv_split(sdp_word(&v), '/', &port, &count);
 	m->proto = sdp_word(&v);
@@ -185,6 +185,12 @@ static void parse_attr(struct sdp *s, struct sv v)
 		else
 			s->dir = (enum sdp_dir)d;
 		return;
+	}
+	if (sv_isi(a.name, "ice-ufrag")) {
+		if (m)
+			m->has_ice = true;
+		else
+			s->has_ice = true;
 	}
 	if (!m)
 		return;

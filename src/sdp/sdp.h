@@ -56,6 +56,7 @@ struct sdp_media {
 	uint16_t rtcp_port;                  /* a=rtcp; 0 = absent */
 	struct sv rtcp_host;                 /* empty = the line's own */
 	bool is_rtcp_mux;
+	bool has_ice;               /* the line's or the session's a=ice-ufrag: sdp/ice.h reads it */
 	uint32_t bandwidth_as_kbit; /* b=AS; 0 = absent */
 };
 /* Views into the parsed text; about 45 kB: not for a coroutine's stack. */
@@ -64,7 +65,8 @@ struct sdp {
 	struct sdp_conn conn;
 	enum sdp_dir dir;
 	size_t media_count, format_count, attr_count;
-	bool is_cut; /* something was ignored for being over a bound */
+	bool is_cut;  /* something was ignored for being over a bound */
+	bool has_ice; /* a=ice-ufrag before the first m= line */
 	struct sdp_media media[SDP_MEDIA_MAX];
 	struct sdp_format formats[SDP_FORMATS_TOTAL];
 	struct sdp_attr attrs[SDP_ATTRS_MAX];
@@ -129,6 +131,7 @@ enum sdp_mode {
 ANY bool sdp_mode_parse(struct sv text, enum sdp_mode *out); /* false leaves out unchanged */
 
 /* Read once at the edge from profile and channel variables. Views and pointers are borrowed for the call. */
+struct sdp_ice_local;
 struct sdp_policy {
 	const struct sdp_codecs *prefs; /* what we speak, best first */
 	const struct sdp_codecs
@@ -144,8 +147,10 @@ struct sdp_policy {
 	struct sv user;      /* o= user and s= name; empty = "FreeSWITCH" */
 	uint64_t session_id; /* o= id; the first version is one more. 0 = 1 */
 	bool is_rtcp_mux_allowed; /* answer a=rtcp-mux with a=rtcp-mux */
-	bool is_all_answered;     /* answer with every accepted codec instead of only the chosen one */
-	bool is_ptime_kept;       /* our own ptime even when the peer asks for another */
+	bool is_rtcp_mux_offered;
+	const struct sdp_ice_local *ice; /* sdp/ice.h: what is said of ICE; NULL = nothing */
+	bool is_all_answered;            /* answer with every accepted codec instead of only the chosen one */
+	bool is_ptime_kept;              /* our own ptime even when the peer asks for another */
 };
 
 enum { SDP_RUN_CODECS = 18, SDP_RUN_LINES = 16 };

@@ -71,7 +71,7 @@ class Baresip:
     """baresip with ctrl_tcp: commands as JSON netstrings, events likewise."""
 
     def __init__(self, root, switch, user, hz=440, codecs="PCMU", answer="manual", password=None, host="127.0.0.1", port=None,
-                 transport="udp", params="", watches=()):
+                 transport="udp", params="", watches=(), extra_modules=(), has_rtcp_mux=False):
         """host, port: the profile it registers at; it has that address itself. params: more of its account. watches: numbers
         whose presence it subscribes to."""
         self.at = f"[{host}]" if ":" in host else host
@@ -82,14 +82,14 @@ class Baresip:
         # baresip listens for TLS on the port after the one for SIP
         self.sip_port, self.ctrl_port, self.rtp_port = free_port(count=2), free_port(), free_port(count=8)
         write_tone(self.dir / "tone.wav", hz)
-        modules = "".join(f"module {m}.so\n" for m in ("g711", "g722", "g726", "gsm", "opus", "aufile", "aubridge", "sndfile"))
+        modules = "".join(f"module {m}.so\n" for m in ("g711", "g722", "g726", "gsm", "opus", "aufile", "aubridge", "sndfile", *extra_modules))
         apps = "module_app contact.so\nmodule_app presence.so\nmodule_app mwi.so\n" if watches else ""
         (self.dir / "config").write_text(
             f"module_path /usr/lib/baresip/modules\n{modules}module_app account.so\n{apps}module_app menu.so\nmodule_app ctrl_tcp.so\n"
             f"ctrl_tcp_listen 127.0.0.1:{self.ctrl_port}\nsip_listen {self.at}:{self.sip_port}\nnet_interface {host}\n"
             f"audio_source aufile,{self.dir}/tone.wav\naudio_player aubridge,sink\naudio_alert aubridge,alert\n"
             f"audio_buffer 20-160\nausrc_srate 8000\nausrc_channels 1\nauplay_srate 8000\nauplay_channels 1\n"
-            f"rtp_ports {self.rtp_port}-{self.rtp_port + 100}\nsnd_path {self.dir}\ncall_max_calls 4\nrtcp_mux no\n"
+            f"rtp_ports {self.rtp_port}-{self.rtp_port + 100}\nsnd_path {self.dir}\ncall_max_calls 4\nrtcp_mux {'yes' if has_rtcp_mux else 'no'}\n"
             "jitter_buffer_delay 2-4\nmenu_bell no\n")
         (self.dir / "contacts").write_text(
             "".join(f'"{w}" <sip:{w}@127.0.0.1:{switch.sip_port}>;presence=p2p\n' for w in watches))

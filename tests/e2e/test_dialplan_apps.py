@@ -557,14 +557,15 @@ def test_db_and_groups_are_kept(sw, phone, parked):
 
 
 def test_stock_voicemail_fall_through(tandem_vanilla):
-    """Nobody answers at a stock extension: it goes on to loopback/app=voicemail, which is not here, and ends cleanly."""
+    """Nobody answers at a stock extension: it goes on to loopback/app=voicemail, and the box is the called one's."""
     sw = tandem_vanilla
+    events = sw.esl()
+    events.subscribe("CHANNEL_EXECUTE")
     a = Phone(sw, "1000")
     a.register()
     a.invite("1007")
     a.answered()
-    bye = a.expect(method="BYE", timeout=8)
-    a.reply(bye, 200, "OK")
-    a.close()
+    assert events.wait_event("CHANNEL_EXECUTE", Application="voicemail")["Application-Data"] == "default 127.0.0.1 1007"
+    a.bye()
+    a.close(), events.close()
     sw.wait_calls(0)
-    sw.wait_log("Invalid Application voicemail")

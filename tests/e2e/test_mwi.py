@@ -1,5 +1,14 @@
 """Message waiting (RFC 3842): told by whoever keeps the boxes (MESSAGE_WAITING), to subscribers and to registered phones."""
+import pytest
 from watch import subscribe
+
+
+@pytest.fixture(autouse=True, scope="module")
+def others_keep_the_boxes(tandem):
+    """Not mod_voicemail, which answers for its boxes (test_voicemail.py)."""
+    assert tandem.api("unload mod_voicemail").startswith("+OK")
+    yield
+    assert tandem.api("load mod_voicemail").startswith("+OK")
 
 
 def waiting(esl, account, yes, voice, more=""):

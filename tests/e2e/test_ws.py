@@ -165,6 +165,8 @@ def test_calls(sw, phone, ws_phone, a_kind, b_kind):
     if b_kind != "udp":
         assert req.get("Via").startswith(f"SIP/2.0/{b_kind.upper()} ")
         assert f"transport={b_kind}" in req.get("Contact"), req.get("Contact")
+    is_browser = b_kind in ("ws", "wss")  # media_webrtc by itself; an answer without ICE is as good
+    assert ("a=ice-ufrag" in req.body) == ("a=group:BUNDLE 0" in req.body) == ("a=rtcp-mux" in req.body) == is_browser, req.body
     b.reply(req, 180, "Ringing")
     b.reply(req, 200, "OK", sdp(b.rtp_port))
     a.answered()

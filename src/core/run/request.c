@@ -153,7 +153,10 @@ bool exec_run_request(struct leg *leg)
 static ON_CTL struct exec_request *hook_request(struct leg *leg, const char *spec)
 {
 	const char *end = strstr(spec, "::");
-	size_t app_n = end ? (size_t)(end - spec) : strcspn(spec, " ");
+	size_t blank_n = strcspn(spec, " ");
+	if (end && (size_t)(end - spec) > blank_n)
+		end = NULL; /* it is in the data: "bind_meta_app 2 a s transfer::..." */
+	size_t app_n = end ? (size_t)(end - spec) : blank_n;
 	char *app = mem_strndup(spec, app_n);
 	struct leg_exec_request r = {.app = app, .data = spec + app_n + (end ? 2 : spec[app_n] == ' '), .priority = 1};
 	struct exec_request *q = NULL;

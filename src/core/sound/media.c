@@ -24,6 +24,8 @@
 
 static ON_CTL void media_destroy(struct leg_media *m)
 {
+	media_ice_fini(m);
+	mem_free(m->candidate_acl);
 	mem_free(m->nat_acl);
 	mem_free(m->local_acl);
 	mem_free(m->rtp_host);
@@ -59,6 +61,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->dtmf_type = c->dtmf_type;
 	m->source_mode = c->source_mode;
 	m->nat_acl = mem_strdup(c->nat_acl ? c->nat_acl : "");
+	m->candidate_acl = mem_strdup(c->candidate_acl ? c->candidate_acl : "");
 	m->local_acl = mem_strdup(c->local_acl ? c->local_acl : "");
 	m->passes_telephone_event = c->passes_telephone_event;
 	m->is_wired = c->is_wired;
@@ -71,13 +74,17 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->is_late_told = c->is_late_told || m->is_late;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
 	sound_of(leg)->media = m;
+	if (c->jitterbuffer && *c->jitterbuffer && !vars_get(leg->vars, "jitterbuffer_msec"))
+		leg_var_set_text(leg, "jitterbuffer_msec", c->jitterbuffer);
+	m->has_vad = c->has_vad;
+	m->rtcp_interval_ms = c->rtcp_interval_ms;
 	leg->is_late_told = m->is_late_told;
 	return ST_OK;
 }
 
 static ON_CTL void report_closed(struct leg_media *m, const struct media_report *r)
 {
-	sound_metrics_ended(&r->stats);
+	sound_metrics_ended(&r->stats, m->codec.name);
 	mem_unref(m->stream);
 	m->stream = NULL;
 	m->is_closing = false;
@@ -101,6 +108,8 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		return;
 	}
 	if (!m->leg || (m->is_closing && r->kind != MEDIA_R_RECORD_DONE))
+		return;
+	if (leg_parts_report(m->leg, r))
 		return;
 	switch (r->kind) {
 	case MEDIA_R_PLAY_BEGUN:
@@ -130,6 +139,18 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		sound_of(m->leg)->stats_count++;
 		leg_wake(m->leg);
 		break;
+	case MEDIA_R_TALK:
+	case MEDIA_R_NOTALK:
+		media_talk_tell(m->leg, r->kind == MEDIA_R_TALK);
+		break;
+	case MEDIA_R_RTCP:
+		media_rtcp_tell(m->leg, &r->rtcp);
+		(void)leg_parts_report(m->leg, r);
+		break;
+	case MEDIA_R_PLUG:
+		if (r->bits & MEDIA_PLUG_FINDER)
+			media_ice_report(m->leg);
+		break;
 	case MEDIA_R_LEARNED:
 		leg_log(m->leg, LOG_INFO, "media goes to %s now", addr_text(&r->addr, where));
 		break;
@@ -138,7 +159,6 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		leg_hangup(m->leg, CAUSE_MEDIA_TIMEOUT);
 		break;
 	default:
-		(void)leg_parts_report(m->leg, r);
 		break;
 	}
 }
@@ -212,6 +232,11 @@ const char *leg_media_hold_music(struct leg *leg)
 {
 	return sound_of(leg)->media ? sound_of(leg)->media->hold_music : NULL;
 }
+void leg_media_linear(struct leg *leg, bool is_linear)
+{
+	leg_read_linear(leg, is_linear);
+}
+
 bool leg_media_is_ready(struct leg *leg)
 {
 	const struct leg_media *m = sound_of(leg)->media;
@@ -248,6 +273,8 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	m->is_proxied = false;
 	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
 	p.is_rtcp_mux = plan->is_rtcp_mux;
+	p.tells_rtcp = leg_var_is_true(leg, "fire_rtcp_events");
+	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 	media_source_policy(leg, &p);
 	st = mstream_set_params(m->stream, &p);
@@ -259,6 +286,8 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	m->has_events = plan->dtmf_send_pt >= 0;
 	m->is_on_hold = plan->is_hold || m->is_held_by_us || !p.may_recv;
 	media_timeout_apply(leg);
+	media_jitter_apply(leg);
+	media_talk_apply(leg);
 	media_vars_plan(leg, m, plan);
 	leg_parts_stream(leg); /* how its digits travel may have changed */
 	return ST_OK;
@@ -367,6 +396,8 @@ static ON_CTL int make_offer(
 		st = media_policy_new(leg, codecs, &q);
 	if (!st)
 		st = media_bound_offer(leg, originator, q);
+	if (!st)
+		st = media_ice_offer(leg, q);
 	if (!st) {
 		q->p.dir = dir;
 		media_keep_joinable(leg, q);
@@ -402,11 +433,15 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 	if (!st)
 		st = media_prefer_for_answer(m, near, q);
 	if (!st)
+		st = media_ice_answer(leg, q, sv_of(m->remote_sdp));
+	if (!st)
 		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &m->running, plan, &text);
 	if (st == ST_UNSUPPORTED)
 		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
 	if (!st)
 		st = apply_plan(leg, plan);
+	if (!st)
+		st = media_ice_apply(leg, sv_of(m->remote_sdp), plan->line);
 	if (!st) {
 		m->is_remote_offer_new = false;
 		keep_local(leg, buf_sv(&text));
@@ -530,6 +565,9 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
 	if (!st) {
 		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
+		st = media_ice_offer(leg, q); /* what was offered */
+	}
+	if (!st) {
 		st = sdp_answer_accept(sdp, &q->p, &m->running, plan);
 	}
 	if (!st)
@@ -538,6 +576,8 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
 		st = apply_plan(leg, plan);
+		if (!st)
+			st = media_ice_apply(leg, sdp, plan->line);
 		m->is_offer_open = false;
 		*is_hold = plan->is_hold;
 	}
@@ -589,10 +629,15 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		q->p.first = &q->first;
 		if (m->is_held_by_us)
 			q->p.dir = SDP_SENDONLY;
+		st = media_ice_answer(leg, q, sdp);
+	}
+	if (!st) {
 		st = sdp_answer_make(sdp, &q->p, &m->running, plan, &text);
 	}
 	if (!st)
 		st = apply_plan(leg, plan);
+	if (!st)
+		st = media_ice_apply(leg, sdp, plan->line);
 	if (!st)
 		st = media_keep_text(&m->remote_sdp, sdp);
 	if (!st) {

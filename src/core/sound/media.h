@@ -19,7 +19,11 @@ struct leg_media_conf {
 	enum media_dtmf_type dtmf_type;
 	enum media_source_mode source_mode; /* rtp-source */
 	const char *nat_acl, *local_acl;    /* apply-nat-acl, local-network-acl; NULL = none */
+	const char *candidate_acl;          /* apply-candidate-acl; NULL, "" = wan.auto */
 	bool passes_telephone_event;
+	const char *jitterbuffer;  /* auto-jitterbuffer-msec: as if jitterbuffer_msec were set; NULL = none */
+	bool has_vad;              /* TALK and NOTALK events of what comes */
+	unsigned rtcp_interval_ms; /* 0 = as RFC 3550 says */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms; /* 0 = none; on hold ten times the other where it is 0 */
 	bool is_proxy;                                /* inbound-proxy-media: as if proxy_media were set */
 	bool is_bypass;                               /* inbound-bypass-media: as if bypass_media were set */
@@ -57,6 +61,9 @@ ON_CTL int leg_media_offer_asked(struct leg *leg, struct buf *out);
 /* The answer in the ACK to the 2xx that had our offer (empty: none came, ST_NOTFOUND). What fits is in force, hold and
  * resume included; else the session stays as it was. In bypass it goes to the other phone. */
 ON_CTL int leg_media_late_answer(struct leg *leg, struct sv sdp);
+/* Candidates that come late, as application/trickle-ice-sdpfrag (RFC 8840). ST_NOTFOUND: no ICE here; ST_INVAL: not of
+ * this session; ST_PARSE. */
+ON_CTL int leg_media_trickle(struct leg *leg, struct sv body);
 /* Our own re-INVITE's offer (hold: sendonly). */
 ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out);
 /* The answer to our offer has come late, when the leg was bridged already: its media is joined now. */
@@ -94,8 +101,14 @@ ON_CTL void leg_dtmf_own_refused(struct leg *leg, char digit, unsigned duration_
 
 ON_CTL const char *leg_media_hold_music(struct leg *leg); /* the conf's, or NULL */
 ON_CTL struct mstream *leg_media_stream(struct leg *leg); /* NULL before it is opened */
-ON_CTL bool leg_media_is_ready(struct leg *leg);          /* negotiated */
-ON_CTL void leg_media_fini(struct leg *leg); /* closes the stream; statistics go to variables when they arrive */
+/* What comes from the leg is taken as samples (a conference), or no longer: CODEC, when that is news. */
+ON_CTL void leg_media_linear(struct leg *leg, bool is_linear);
+ON_CTL bool leg_media_is_ready(struct leg *leg); /* negotiated */
+ON_CTL void leg_media_fini(struct leg *leg);     /* closes the stream; statistics go to variables when they arrive */
+
+/* LEN[:MAX[:DRIFT]] as jitterbuffer_msec, which it sets; "0": none. ST_PARSE, ST_INVAL: logged, and as it was. */
+ON_CTL int leg_jitter_set(struct leg *leg, const char *text);
+ON_CTL int leg_jitter_pause(struct leg *leg, bool is_paused);
 
 /* Metrics of media: from core_start to core_stop. */
 ON_CTL int sound_metrics_start(void);

@@ -2,6 +2,7 @@
  * media_vars.c (what it tells in variables). */
 #pragma once
 #include "core/sound/sound_i.h"
+#include "rtp/quality.h"
 #include "sdp/sdp.h"
 
 enum bypass_state {
@@ -22,8 +23,9 @@ struct leg_media {
 	bool is_wired;           /* without ports */
 	enum media_source_mode source_mode;
 	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
-	char *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs, *negotiation,
-	    *username, *hold_music;
+	struct leg_ice *ice;                              /* ice.c; NULL: none */
+	char *candidate_acl, *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs,
+	    *negotiation, *username, *hold_music;
 	enum bypass_state bypass;
 	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
 	bool is_proxied;        /* in bypass, but with our address: packets go through us as they are (proxy.c) */
@@ -38,11 +40,13 @@ struct leg_media {
 	enum media_dtmf_type dtmf_type; /* asked for: by the profile, then by the variable */
 	const char *dtmf_told;          /* what the variable dtmf_type holds as a report; NULL: not that */
 	enum media_own_digits own_digits;
+	bool is_jitter_paused;
+	bool has_vad;          /* the profile's vad: of what comes */
 	bool has_events;       /* telephone-event is agreed on */
 	bool is_offer_open;    /* our offer waits for its answer */
 	bool is_on_hold;       /* no audio is expected: the timeout on hold counts */
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
-	unsigned rtp_timeout_ms, rtp_hold_timeout_ms;
+	unsigned rtp_timeout_ms, rtp_hold_timeout_ms, rtcp_interval_ms;
 	char *remote_sdp, *local_sdp;
 	uint64_t session_id;
 	struct media_codec codec; /* of sending */
@@ -77,6 +81,21 @@ ON_CTL const char *media_dtmf_name(struct leg *leg);          /* how it is, in F
 /* leg_media_timeout.c: as the variables and the profile say, while the leg is answered */
 ON_CTL void media_timeout_apply(struct leg *leg);
 
+/* jitter.c: as the variables say, when media was agreed on; what the buffer did, as rtp_jb_... */
+ON_CTL void media_jitter_apply(struct leg *leg);
+ON_CTL void media_vars_jitter(struct leg *leg, const struct media_stats *s);
+
+/* quality.c: how often reports are sent, 0 = as RFC 3550 says; what they and the counters say of the call. */
+ON_CTL unsigned media_rtcp_interval_ms(struct leg *leg);
+ON_CTL void media_quality(
+    const struct media_stats *s, const char *codec, struct quality_in *in, struct quality_out *out);
+ON_CTL void media_vars_quality(struct leg *leg, const struct media_stats *s);
+
+/* talk.c */
+ON_CTL void media_talk_apply(struct leg *leg); /* as the variables and the profile say, when media was agreed on */
+ON_CTL void media_talk_tell(struct leg *leg, bool is_talking);
+ON_CTL void media_rtcp_tell(struct leg *leg, const struct media_rtcp *r);
+
 /* Whom the stream may believe, p->remote_rtp being known: the profile's mode or the leg's variables. */
 ON_CTL void media_source_policy(struct leg *leg, struct media_params *p);
 
@@ -85,6 +104,7 @@ ON_CTL void media_vars_offer(struct leg *leg, const struct sdp_codecs *theirs); 
 /* What our own side of the stream is: known with our offer already. */
 ON_CTL void media_vars_local(struct leg *leg, const struct leg_media *m, enum sdp_dir dir);
 ON_CTL void media_vars_plan(struct leg *leg, struct leg_media *m, const struct sdp_plan *plan);
+ON_CTL void media_var_hundredths(struct leg *leg, const char *name, double value); /* "%.2f"; negative is 0 */
 ON_CTL void media_vars_stats(struct leg *leg, const struct media_stats *s);
 
 /* ---- media.c ---- */
@@ -93,6 +113,17 @@ ON_CTL int media_keep_text(char **field, struct sv text);
 ON_CTL int media_own_offer(struct leg *leg, struct leg *near, struct buf *out);
 
 ON_CTL int media_stream_open(struct leg *leg, struct leg *near); /* ST_OK also when it is */
+
+/* ---- ice.c ---- */
+/* Whether the offer that q makes has ICE and a=rtcp-mux; the agent is started. */
+ON_CTL int media_ice_offer(struct leg *leg, struct media_policy *q);
+/* The same of an answer to this offer. */
+ON_CTL int media_ice_answer(struct leg *leg, struct media_policy *q, struct sv offer);
+/* What the far side said is agreed on; line: its audio line. */
+ON_CTL int media_ice_apply(struct leg *leg, struct sv sdp, unsigned line);
+ON_CTL void media_ice_report(struct leg *leg); /* MEDIA_R_PLUG came */
+ON_CTL void media_ice_fini(struct leg_media *m);
+ON_CTL bool media_is_webrtc(struct leg *leg); /* it is to be called as a browser */
 
 /* ---- proxy.c ---- */
 ON_CTL bool proxy_is_wanted(struct leg *originator);
@@ -119,4 +150,4 @@ ON_CTL void bypass_resumed(struct leg *leg);               /* its hold is over *
 ON_CTL int bypass_reoffer(struct leg *leg, struct sv sdp); /* ST_AGAIN: answered later, by ops->reinvite_reply */
 
 /* ---- metrics.c ---- */
-ON_CTL void sound_metrics_ended(const struct media_stats *s); /* a stream's last statistics */
+ON_CTL void sound_metrics_ended(const struct media_stats *s, const char *codec); /* a stream's last statistics */

@@ -91,7 +91,7 @@ static ON_CTL void set_count(struct leg *leg, const char *name, uint64_t v)
 }
 
 /* "%.2f" of what is not negative, without a format: a dozen of them end each leg. */
-static ON_CTL void set_hundredths(struct leg *leg, const char *name, double value)
+void media_var_hundredths(struct leg *leg, const char *name, double value)
 {
 	char text[32], *p = text + sizeof(text) - 1;
 	uint64_t n = value > 0 ? (uint64_t)(value * 100 + 0.5) : 0;
@@ -108,27 +108,23 @@ void media_vars_stats(struct leg *leg, const struct media_stats *s)
 {
 	uint64_t expected = s->in_packets + s->in_lost_packets;
 	double loss = expected ? 100.0 * (double)s->in_lost_packets / (double)expected : 0;
-	double mos = loss > 20 ? 1.0 : 4.5 - loss * 0.175;
 
 	set_count(leg, "rtp_audio_in_raw_bytes", s->in_bytes);
 	set_count(leg, "rtp_audio_in_media_bytes", s->in_bytes);
 	set_count(leg, "rtp_audio_in_packet_count", s->in_packets);
 	set_count(leg, "rtp_audio_in_media_packet_count", s->in_media_packets);
 	set_count(leg, "rtp_audio_in_skip_packet_count", s->in_skip_packets);
-	set_count(leg, "rtp_audio_in_jitter_packet_count", 0);
+	set_count(leg, "rtp_audio_in_jitter_packet_count", s->jb.late + s->jb.waits);
 	set_count(leg, "rtp_audio_in_dtmf_packet_count", s->in_dtmf_packets);
 	set_count(leg, "rtp_audio_in_cng_packet_count", s->in_cng_packets);
 	set_count(leg, "rtp_audio_in_flush_packet_count", s->in_flush_packets);
-	set_count(leg, "rtp_audio_in_largest_jb_size", 0);
-	set_hundredths(leg, "rtp_audio_in_jitter_min_variance", (double)s->in_jitter_us / 1000.0);
-	set_hundredths(leg, "rtp_audio_in_jitter_max_variance", (double)s->in_jitter_max_us / 1000.0);
-	set_hundredths(leg, "rtp_audio_in_jitter_loss_rate", loss / 100.0);
-	leg_var_set(leg, "rtp_audio_in_jitter_burst_rate", "0.00");
-	set_hundredths(leg, "rtp_audio_in_mean_interval",
+	set_count(leg, "rtp_audio_in_largest_jb_size", s->jb.frame_ms ? s->jb.depth_max_ms / s->jb.frame_ms : 0);
+	media_var_hundredths(leg, "rtp_audio_in_jitter_min_variance", (double)s->in_jitter_us / 1000.0);
+	media_var_hundredths(leg, "rtp_audio_in_jitter_max_variance", (double)s->in_jitter_max_us / 1000.0);
+	media_var_hundredths(leg, "rtp_audio_in_jitter_loss_rate", loss / 100.0);
+	media_var_hundredths(leg, "rtp_audio_in_mean_interval",
 	    (double)(sound_of(leg)->media ? sound_of(leg)->media->codec.ptime_ms : 20));
 	set_count(leg, "rtp_audio_in_flaw_total", s->in_lost_packets);
-	set_hundredths(leg, "rtp_audio_in_quality_percentage", 100.0 - loss);
-	set_hundredths(leg, "rtp_audio_in_mos", mos);
 	set_count(leg, "rtp_audio_out_raw_bytes", s->out_bytes);
 	set_count(leg, "rtp_audio_out_media_bytes", s->out_bytes);
 	set_count(leg, "rtp_audio_out_packet_count", s->out_packets);
@@ -138,6 +134,8 @@ void media_vars_stats(struct leg *leg, const struct media_stats *s)
 	set_count(leg, "rtp_audio_out_cng_packet_count", s->out_cng_packets);
 	set_count(leg, "rtp_audio_rtcp_packet_count", s->rtcp_packets);
 	set_count(leg, "rtp_audio_rtcp_octet_count", s->rtcp_octets);
+	media_vars_quality(leg, s);
+	media_vars_jitter(leg, s);
 }
 
 int leg_media_stats_wait(struct leg *leg)

@@ -5,14 +5,29 @@
 #include "core/sound/media_i.h"
 #include <stdio.h>
 
-enum { JITTER_STEPS_COUNT = 8 };
+enum { JITTER_STEPS_COUNT = 8, MOS_STEPS_COUNT = 6 };
+static const double mos_steps[MOS_STEPS_COUNT] = {2, 2.5, 3, 3.6, 4, 4.3};
 static const double jitter_steps_s[JITTER_STEPS_COUNT] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2};
 static struct {
 	uint64_t received, lost, sent, wrong_source, jitter_counts[JITTER_STEPS_COUNT + 1];
 	double jitter_sum_s;
+	uint64_t mos_counts[MOS_STEPS_COUNT + 1], late, concealed;
+	double mos_sum;
 } ended;
 
-void sound_metrics_ended(const struct media_stats *s)
+static ON_CTL void mos_ended(const struct media_stats *s, const char *codec)
+{
+	struct quality_in in;
+	struct quality_out q;
+	size_t step = 0;
+	media_quality(s, codec, &in, &q);
+	while (step < MOS_STEPS_COUNT && q.mos > mos_steps[step])
+		step++;
+	ended.mos_counts[step]++;
+	ended.mos_sum += q.mos;
+}
+
+void sound_metrics_ended(const struct media_stats *s, const char *codec)
 {
 	size_t step = 0;
 	double jitter_s = (double)s->in_jitter_us / 1e6;
@@ -20,22 +35,28 @@ void sound_metrics_ended(const struct media_stats *s)
 	ended.lost += s->in_lost_packets;
 	ended.sent += s->out_packets;
 	ended.wrong_source += s->in_wrong_source_packets;
+	ended.late += s->jb.late, ended.concealed += s->jb.lost + s->jb.waits;
 	if (!s->in_packets)
 		return;
+	mos_ended(s, codec);
 	while (step < JITTER_STEPS_COUNT && jitter_s > jitter_steps_s[step])
 		step++;
 	ended.jitter_counts[step]++;
 	ended.jitter_sum_s += jitter_s;
 }
 
-enum { E_RECEIVED, E_LOST, E_SENT, E_WRONG, E_JITTER };
+enum { E_RECEIVED, E_LOST, E_SENT, E_WRONG, E_LATE, E_CONCEALED, E_JITTER, E_MOS };
 static void fill_ended(struct metric_out *out, int which)
 {
-	const uint64_t values[] = {ended.received, ended.lost, ended.sent, ended.wrong_source};
+	const uint64_t values[] = {
+	    ended.received, ended.lost, ended.sent, ended.wrong_source, ended.late, ended.concealed};
 	struct metric_histogram h = {JITTER_STEPS_COUNT, jitter_steps_s, ended.jitter_counts, ended.jitter_sum_s};
+	struct metric_histogram mos = {MOS_STEPS_COUNT, mos_steps, ended.mos_counts, ended.mos_sum};
 	role_assert_ctl();
 	if (which == E_JITTER)
 		metric_put_histogram(out, &h, NULL);
+	else if (which == E_MOS)
+		metric_put_histogram(out, &mos, NULL);
 	else
 		metric_put(out, (double)values[which], NULL);
 }
@@ -83,6 +104,9 @@ static const struct metric_desc table[] = {
     {"tandem_rtp_lost_packets_total", C, "Packets they missed.", fill_ended, E_LOST},
     {"tandem_rtp_sent_packets_total", C, "RTP packets they sent.", fill_ended, E_SENT},
     {"tandem_rtp_wrong_source_packets_total", C, "Packets from addresses they did not believe.", fill_ended, E_WRONG},
+    {"tandem_rtp_late_packets_total", C, "Packets that came after their time in a jitter buffer.", fill_ended, E_LATE},
+    {"tandem_rtp_concealed_frames_total", C, "Frames that jitter buffers made up.", fill_ended, E_CONCEALED},
+    {"tandem_rtp_mos", METRIC_HISTOGRAM, 0, "E-model's estimate of streams at their end.", fill_ended, E_MOS},
     {"tandem_rtp_jitter_seconds", METRIC_HISTOGRAM, 0, "Jitter of streams at their end.", fill_ended, E_JITTER},
     {0},
 };

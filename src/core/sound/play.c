@@ -40,6 +40,37 @@ static ON_CTL void fire(struct leg *leg, enum event_id id, const char *path_name
 	event_fire(e);
 }
 
+/* A row of files tells of each as FreeSWITCH does: the first when it is opened, the others when the row is over (what
+ * was broken off tells of no other). */
+static ON_CTL void tell_part(const char *subclass, struct sv file)
+{
+	struct event *e = event_is_wanted(EVENT_CUSTOM, subclass) ? event_new(EVENT_CUSTOM, subclass) : NULL;
+	if (!e)
+		return;
+	event_addf(e, "File", "%.*s", SVF(file));
+	event_fire(e);
+}
+
+static ON_CTL void tell_parts(const char *path, bool is_over)
+{
+	static const char row[] = "file_string://";
+	struct sv rest = sv_of(path), one;
+	if (strncasecmp(path, row, sizeof(row) - 1))
+		return;
+	rest = sv_sub(rest, sizeof(row) - 1, rest.n);
+	sv_split(rest, '!', &one, &rest);
+	if (!is_over) {
+		tell_part("filestring::open", one);
+		return;
+	}
+	tell_part("filestring::close", one);
+	while (rest.n) {
+		sv_split(rest, '!', &one, &rest);
+		tell_part("filestring::open", one);
+		tell_part("filestring::close", one);
+	}
+}
+
 static ON_CTL const char *terminators_of(struct leg *leg, const char *given)
 {
 	if (!given)
@@ -187,8 +218,10 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 	leg_var_set(leg, "playback_terminator_used", NULL);
 	st = wait_begun(leg, id);
 	has_begun = is_done(so->begun_play_id, id);
-	if (has_begun)
+	if (has_begun) {
+		tell_parts(path, false);
 		fire(leg, EVENT_PLAYBACK_START, "Playback-File-Path", path, NULL);
+	}
 	if (!st)
 		st = wait_done(leg, &so->done_play_id, id, e);
 	if (so->done_play_id != id && leg_media_stream(leg))
@@ -205,10 +238,12 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 		leg_var_setf(leg, "playback_ms", "%llu", ms);
 		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)so->done_play_samples);
 	}
-	if (has_begun)
-		fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,
-		    st || e->digit || so->done_play_id != id || so->done_play_status == ST_CANCELLED ? "break"
-		                                                                                     : "done");
+	if (has_begun) {
+		bool is_broken = st || e->digit || so->done_play_id != id || so->done_play_status == ST_CANCELLED;
+		if (!is_broken)
+			tell_parts(path, true);
+		fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path, is_broken ? "break" : "done");
+	}
 	if (st == ST_NOTFOUND || st == ST_IO)
 		leg_log(leg, LOG_ERR, "cannot play %s", path);
 out:
@@ -361,6 +396,7 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 		goto out;
 	quiet_id = quiet_start(leg);
 	leg_var_set(leg, "silence_hits_exhausted", "false");
+	leg_read_linear(leg, true);
 	fire(leg, EVENT_RECORD_START, "Record-File-Path", file, NULL);
 	exec_hooks(leg, "execute_on_record_start", "api_on_record_start");
 	st = wait_done(leg, &so->done_record_id, id, e);
@@ -387,6 +423,7 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 		leg_var_set(leg, "playback_terminator_used", text);
 	}
 	fire(leg, EVENT_RECORD_STOP, "Record-File-Path", file, NULL);
+	leg_read_linear(leg, false);
 	if (leg_is_up(leg))
 		exec_hooks(leg, "execute_on_record_stop", "api_on_record_stop");
 out:

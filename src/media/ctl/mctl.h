@@ -66,6 +66,9 @@ ON_CTL int mstream_set_finder(struct mstream *s, struct rt_finder *finder);
 ON_CTL void mstream_close(struct mstream *s);
 ON_CTL int mstream_set_params(struct mstream *s, const struct media_params *p);
 ON_CTL int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms /* 0 = none */);
+/* A jitter buffer for what comes, from now on and with every codec; conf with len_ms 0: none. ST_INVAL: out of range.
+ */
+ON_CTL int mstream_set_jitter(struct mstream *s, const struct media_jitter_conf *conf);
 /* What the stream's audio is joined to. One at a time; a new one replaces the old. A play or a record goes on top of
  * it: a play replaces what is sent to this stream until it ends; a record taps what comes and goes. */
 ON_CTL int mstream_relay(
@@ -110,6 +113,8 @@ ON_CTL int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *
 ON_CTL int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *conf, uint32_t *id_out);
 /* Digits heard in the audio: MEDIA_R_DTMF with is_inband. */
 ON_CTL int mstream_detect_dtmf(struct mstream *s, bool is_on);
+/* MEDIA_R_TALK and _NOTALK as the phone's user speaks. */
+ON_CTL int mstream_detect_voice(struct mstream *s, bool is_on);
 /* Its sound to and from another thread (media/rt/port.h; a reference is taken), until it is stopped. */
 struct media_port;
 ON_CTL int mstream_port(struct mstream *s, struct media_port *port, uint32_t *id_out);

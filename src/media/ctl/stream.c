@@ -62,6 +62,17 @@ ON_CTL static int stream_begin(
 	return ST_OK;
 }
 
+/* Told once, until there is one again: calls that are refused come quickly. */
+ON_CTL static void ports_tell(bool are_used_up)
+{
+	static bool was_told;
+	if (are_used_up && !was_told)
+		log_warning(
+		    "media: no RTP port is free between rtp-start-port %u and rtp-end-port %u: calls are refused",
+		    mctl.conf.port_min, mctl.conf.port_max);
+	was_told = are_used_up;
+}
+
 int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg)
 {
 	struct sockets k = {.local = *local, .finder = &rt_finder_learn};
@@ -74,6 +85,7 @@ int mstream_open(struct mstream **out, struct addr *local, struct mstream *near,
 	loop_mark("RTP sockets");
 	st = ports_take(&k.local, &k.rtp_fd, &k.rtcp_fd);
 	loop_mark("RTP sockets open");
+	ports_tell(st == ST_FULL);
 	if (st)
 		return st;
 	st = stream_begin(out, &k, thread, fn, arg);
@@ -319,6 +331,31 @@ static int codecs_change(struct mstream *s, const struct media_params *p, bool *
 	return ST_OK;
 }
 
+/* A new one, for the codec there is; what was in the old one is a few frames. */
+ON_CTL static int jitter_tell(struct mstream *s)
+{
+	struct rt_jitter *j = NULL;
+	struct rt_cmd c = {.kind = RT_C_JITTER};
+	int st = !s->jitter.len_ms || !s->has_params ? ST_OK : rt_jitter_new(&j, &s->params.recv, &s->jitter);
+	if (st || (!j && !s->has_jitter))
+		return st;
+	c.ptr = j;
+	s->has_jitter = j;
+	return mstream_post(s, &c);
+}
+
+int mstream_set_jitter(struct mstream *s, const struct media_jitter_conf *conf)
+{
+	struct media_jitter_conf was = s->jitter;
+	if (s->is_closing)
+		return ST_CLOSED;
+	s->jitter = *conf;
+	int st = jitter_tell(s);
+	if (st)
+		s->jitter = was;
+	return st;
+}
+
 /* What the caller does not know of a codec: its variant, and the rate that its partner made it code at. */
 static void codec_complete(
     const struct mstream *s, struct media_codec *c, const struct media_codec *was, const char *fmtp)
@@ -367,6 +404,7 @@ int mstream_set_params(struct mstream *s, const struct media_params *wanted)
 	struct rt_cmd c = {.kind = RT_C_PARAMS, .ptr = copy, .ptr2 = coders};
 	(void)mstream_post(s, &c);
 	if (is_other) {
+		(void)jitter_tell(s);
 		join_apply(s);
 		taps_params_changed(s);
 	}

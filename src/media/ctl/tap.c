@@ -156,6 +156,11 @@ static int dtmf_make(struct mtap *m, struct rt_tap **out)
 	return rt_dtmf_watch_new((struct rt_dtmf_watch **)out, &m->s->params);
 }
 
+static int voice_make(struct mtap *m, struct rt_tap **out)
+{
+	return rt_voice_watch_new((struct rt_voice_watch **)out, &m->s->params);
+}
+
 static int port_make(struct mtap *m, struct rt_tap **out)
 {
 	return rt_port_new(out, &m->s->params, m->port);
@@ -178,6 +183,7 @@ static const struct mtap_ops displace_ops = {.name = "displace",
     .is_once = true};
 static const struct mtap_ops tone_ops = {.name = "tone", .make = tone_make};
 static const struct mtap_ops energy_ops = {.name = "energy", .make = energy_make, .take_back = energy_take_back};
+static const struct mtap_ops voice_ops = {.name = "voice", .make = voice_make};
 static const struct mtap_ops dtmf_ops = {.name = "dtmf", .make = dtmf_make};
 
 /* A spy and his target on one thread, both there: ST_OK; ST_AGAIN: it is tried again when that has come about. */
@@ -353,9 +359,10 @@ int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *con
 	return st ? st : mtap_start(m, id_out);
 }
 
-int mstream_detect_dtmf(struct mstream *s, bool is_on)
+/* One of a kind. */
+ON_CTL static int mtap_switch(struct mstream *s, const struct mtap_ops *ops, bool is_on)
 {
-	struct mtap *m = mtap_find_kind(s, &dtmf_ops);
+	struct mtap *m = mtap_find_kind(s, ops);
 	if (!is_on == !m)
 		return ST_OK;
 	if (m) {
@@ -363,7 +370,17 @@ int mstream_detect_dtmf(struct mstream *s, bool is_on)
 		return ST_OK;
 	}
 	int st = can_tap(s);
-	return st ? st : mtap_start(mtap_new(s, &dtmf_ops), NULL);
+	return st ? st : mtap_start(mtap_new(s, ops), NULL);
+}
+
+int mstream_detect_voice(struct mstream *s, bool is_on)
+{
+	return mtap_switch(s, &voice_ops, is_on);
+}
+
+int mstream_detect_dtmf(struct mstream *s, bool is_on)
+{
+	return mtap_switch(s, &dtmf_ops, is_on);
 }
 
 int mstream_port(struct mstream *s, struct media_port *port, uint32_t *id_out)

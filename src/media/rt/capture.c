@@ -120,7 +120,8 @@ void rtcp_watch_packet(struct rt_stream *s, bool is_outgoing, const uint8_t *p, 
 	struct rtcp_item it;
 	struct rtcp_block b;
 	size_t off = 0;
-	if (!atomic_load_explicit(&is_rtcp_watched, memory_order_relaxed) || pend->rtcp_count == PEND_RTCP_MAX)
+	bool is_wanted = s->params.tells_rtcp || atomic_load_explicit(&is_rtcp_watched, memory_order_relaxed);
+	if (!is_wanted || pend->rtcp_count == PEND_RTCP_MAX)
 		return;
 	if (rtcp_check(p, n) || rtcp_next(p, n, &off, &it) || (it.type != RTCP_SR && it.type != RTCP_RR))
 		return;

@@ -1,37 +1,29 @@
-/* Each direction has a context of its own (srtp.h), made by control with all it needs; the media thread only turns
- * packets. A new agreement is a new object: counters and windows never outlive the keys they belong to. What has no
- * keys refuses, so that a stream that is to be secure is silent until it is. Handshakes (packet) are not for this one:
- * who agrees on keys by DTLS puts this in its place when it has them. */
-#include "media/rt/crypt_srtp.h"
+/* A stream's packets under SRTP (src/srtp): two contexts, one each way, used by the media thread alone. What a context
+ * refuses is counted there where the stream counts what nobody vouches for. */
 #include "base/mem.h"
-#include "media/rt/rt.h"
+#include "media/rt/crypt.h"
 
-#include <string.h>
-
-_Static_assert((int)SRTP_TAIL_MAX <= (int)RT_CRYPT_TAIL, "room behind a packet");
-
+_Static_assert((int)SRTP_TAIL_MAX <= (int)RT_CRYPT_TAIL, "a tag fits behind a packet");
 struct crypt_srtp {
 	struct rt_crypt base;
-	struct srtp *out, *in; /* NULL: no keys */
+	struct srtp *out, *in;
 };
 
-static int crypt_srtp_protect(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n)
+static int crypt_protect(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n)
 {
-	struct srtp *out = ((struct crypt_srtp *)c)->out;
-	if (!out)
-		return ST_DENIED;
-	return is_rtcp ? srtp_seal_rtcp(out, p, n) : srtp_seal(out, p, n);
+	struct crypt_srtp *k = (struct crypt_srtp *)c;
+	role_assert_media();
+	return is_rtcp ? srtp_seal_rtcp(k->out, p, n) : srtp_seal(k->out, p, n);
 }
 
-static int crypt_srtp_unprotect(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n)
+static int crypt_unprotect(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n)
 {
-	struct srtp *in = ((struct crypt_srtp *)c)->in;
-	if (!in)
-		return ST_DENIED;
-	return is_rtcp ? srtp_open_rtcp(in, p, n) : srtp_open(in, p, n);
+	struct crypt_srtp *k = (struct crypt_srtp *)c;
+	role_assert_media();
+	return is_rtcp ? srtp_open_rtcp(k->in, p, n) : srtp_open(k->in, p, n);
 }
 
-static void crypt_srtp_free(struct rt_crypt *c)
+static void crypt_free(struct rt_crypt *c)
 {
 	struct crypt_srtp *k = (struct crypt_srtp *)c;
 	srtp_free(k->out);
@@ -39,30 +31,27 @@ static void crypt_srtp_free(struct rt_crypt *c)
 	mem_free(k);
 }
 
-static const struct rt_crypt_ops crypt_srtp_ops = {
-    .name = "srtp", .protect = crypt_srtp_protect, .unprotect = crypt_srtp_unprotect, .free = crypt_srtp_free};
+static const struct rt_crypt_ops srtp_ops = {
+    .name = "srtp", .protect = crypt_protect, .unprotect = crypt_unprotect, .free = crypt_free};
 
-static int half_new(struct srtp **out, enum srtp_suite s, const uint8_t *key)
+int rt_crypt_srtp_new(struct rt_crypt **out, enum srtp_suite s, const uint8_t *key_out, const uint8_t *key_in)
 {
-	return s == SRTP_NONE ? ST_OK : srtp_new(out, s, key);
-}
-
-int rt_crypt_srtp_new(struct rt_crypt **out, const struct rt_srtp_conf *conf)
-{
-	if (conf->out_suite != SRTP_NONE && conf->out_suite == conf->in_suite &&
-	    memcmp(conf->out_key, conf->in_key, srtp_key_bytes(conf->out_suite)) == 0)
-		return ST_INVAL;
 	struct crypt_srtp *k = mem_zalloc(sizeof(*k));
 	if (!k)
 		return ST_NOMEM;
-	k->base.ops = &crypt_srtp_ops;
-	int st = half_new(&k->out, conf->out_suite, conf->out_key);
-	if (st == ST_OK)
-		st = half_new(&k->in, conf->in_suite, conf->in_key);
-	if (st != ST_OK) {
-		crypt_srtp_free(&k->base);
-		return st;
-	}
-	*out = &k->base;
-	return ST_OK;
+	k->base.ops = &srtp_ops;
+	int st = srtp_new(&k->out, s, key_out);
+	if (!st)
+		st = srtp_new(&k->in, s, key_in);
+	if (st)
+		crypt_free(&k->base);
+	else
+		*out = &k->base;
+	return st;
+}
+
+void rt_crypt_free(struct rt_crypt *c)
+{
+	if (c)
+		c->ops->free(c);
 }

@@ -135,12 +135,9 @@ const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k)
 	return k->pcm_count > 0 ? t->packet_pcm : NULL;
 }
 
-ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+ON_MEDIA static inline void audio_pass(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
 {
 	struct rt_stream *s = f->s;
-	f->in_media++;
-	if (s->dtmf_in.is_active)
-		dtmf_in_flush(s);
 	if (f->is_read_tapped && !s->is_read_muted)
 		record_tap_read(s, k);
 	if (s->member && !s->is_read_muted)
@@ -161,6 +158,27 @@ ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 		pcm_in(t, s, k);
 		break;
 	}
+}
+
+void flow_audio(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+{
+	audio_pass(t, f, k);
+}
+
+ON_MEDIA static void audio_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
+{
+	f->in_media++;
+	if (f->s->dtmf_in.is_active)
+		dtmf_in_flush(f->s);
+	audio_pass(t, f, k);
+}
+
+ON_MEDIA static void buffered_in(struct rt_flow *f, struct pkt *k)
+{
+	f->in_media++;
+	if (f->s->dtmf_in.is_active)
+		dtmf_in_flush(f->s);
+	jitter_in(f->s, k);
 }
 
 ON_MEDIA static void event_in(struct rt_thread *t, struct rt_flow *f, struct pkt *k)
@@ -283,6 +301,8 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 	    .has_marker = pk.is_marked};
 	if (k.pt == f->recv_pt)
 		audio_in(t, f, &k);
+	else if (k.pt == f->jitter_pt)
+		buffered_in(f, &k);
 	else if (k.pt == f->recv_dtmf_pt)
 		event_in(t, f, &k);
 	else if (k.pt == f->cn_pt)

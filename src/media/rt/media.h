@@ -33,6 +33,8 @@ struct media_params {
 	const char *fmtp;        /* the far side's format parameters of send; NULL = none; read during the call only */
 	bool may_send, may_recv; /* direction: hold is may_send && !may_recv ... */
 	bool is_rtcp_mux;
+	bool tells_rtcp;           /* MEDIA_R_RTCP of this stream, whoever else watches */
+	unsigned rtcp_interval_ms; /* between reports, about; 0 = 5 s */
 	bool is_raw; /* packets go to the peer as they are, of whatever payload type; nothing of our own is sent */
 	enum media_source_mode source_mode;
 	bool is_remote_hidden; /* remote_rtp cannot be reached from here: its packets come from an address nobody knows
@@ -51,6 +53,8 @@ enum media_report_kind {
 	MEDIA_R_LEARNED,      /* media goes to another address than before without new parameters: addr */
 	MEDIA_R_TIMEOUT,      /* no RTP for the configured time */
 	MEDIA_R_DTMF_SENT,    /* the queue of digits to send ran empty */
+	MEDIA_R_TALK,         /* the phone's user speaks (mstream_detect_voice) */
+	MEDIA_R_NOTALK,       /* and no more */
 	MEDIA_R_TAP_DONE,     /* id; status: ST_OK ended by itself, ST_CANCELLED stopped, else error */
 	MEDIA_R_TAP_EVENT,    /* id; what a watch waits for came */
 	MEDIA_R_STATS,        /* answer to mstream_stats_ask */
@@ -58,13 +62,30 @@ enum media_report_kind {
 	MEDIA_R_RTCP,         /* rtcp, addr: a report came or was sent; only while mctl_rtcp_watch is on */
 	MEDIA_R_CLOSED        /* last report of a stream; ports are free, statistics are final */
 };
+/* A jitter buffer for what comes (rtp/jbuf.h). */
+struct media_jitter_conf {
+	unsigned len_ms;   /* 0 = none */
+	unsigned max_ms;   /* at least len_ms */
+	unsigned drift_ms; /* so far over what is needed the delay may grow; 0 = a packet */
+	bool has_bridges;  /* also packets that are relayed as they are; else those go at once */
+	bool is_paused;    /* packets go at once */
+	bool conceals;     /* what is lost is made up; else silence */
+};
 struct media_stats {
 	uint64_t in_packets, in_bytes, in_media_packets, in_skip_packets, in_dtmf_packets, in_cng_packets,
 	    in_flush_packets, in_wrong_source_packets;
 	uint64_t out_packets, out_bytes, out_dtmf_packets, out_cng_packets;
 	uint64_t in_lost_packets, in_jitter_us, in_jitter_max_us;
+	uint32_t round_trip_us, round_trip_max_us; /* by the peer's reports; 0 = not known */
+	uint64_t out_lost_packets;                 /* as the peer told last */
+	uint32_t out_jitter_us;
+	uint64_t in_bursts;                 /* losses of more than one packet count once */
 	uint32_t rtcp_packets, rtcp_octets; /* of the peer's last SR */
 	uint32_t in_ssrc, out_ssrc;
+	struct { /* of the jitter buffer; all zero without one */
+		uint64_t taken, late, twice, lost, dropped, waits, slower, faster, resets;
+		uint32_t depth_ms, depth_max_ms, frame_ms;
+	} jb;
 };
 struct media_rtcp { /* one RTCP report, as it is on the wire */
 	uint64_t sr_ntp;

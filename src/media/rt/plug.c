@@ -48,6 +48,11 @@ void plug_cmd(struct rt_stream *s, const struct rt_cmd *c)
 	} else if (c->kind == RT_C_CRYPT) {
 		crypt_free(s->f->crypt);
 		s->f->crypt = c->ptr;
+	} else if (c->kind == RT_C_FINDER_TELL) {
+		struct rt_told *told = c->ptr;
+		if (s->finder->ops->told)
+			s->finder->ops->told(s->finder, s, told);
+		told->free(told);
 	} else {
 		if (s->finder->ops->leave)
 			s->finder->ops->leave(s->finder, s);

@@ -6,6 +6,7 @@
 #include "codec/codec.h"
 #include "dsp/noise.h"
 #include "dsp/tonedet.h"
+#include "dsp/vad.h"
 #include "media/rt/media.h"
 #include <stdatomic.h>
 #include <stddef.h>
@@ -77,6 +78,9 @@ struct rt_crypt { /* a stream without one is plain: one branch a packet, no call
 enum { RT_CRYPT_TAIL = 64 };
 
 struct rtp_packet;
+struct rt_told { /* at the front of a message; whoever made it knows what is behind */
+	void (*free)(struct rt_told *t);
+};
 struct rt_finder_ops {
 	const char *name;
 	/* There are new parameters, or another socket: sets where the stream sends (stream_target_set), connects. */
@@ -95,6 +99,10 @@ struct rt_finder_ops {
 	    const struct rt_finder *n, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t count);
 	void (*house)(
 	    const struct rt_finder *n, struct rt_stream *s); /* about once a second: keep-alives; may be NULL */
+	/* On the stream's ticks, while it needs TICK_FINDER; may be NULL. */
+	void (*tick)(const struct rt_finder *n, struct rt_stream *s);
+	/* A message of control's (RT_C_FINDER_TELL), borrowed; may be NULL: dropped. It knows its own. */
+	void (*told)(const struct rt_finder *n, struct rt_stream *s, const struct rt_told *told);
 	void (*leave)(const struct rt_finder *n,
 	    struct rt_stream *s);          /* another takes its place: the socket is as it was opened; may be NULL */
 	void (*free)(struct rt_finder *n); /* NULL: it is constant */
@@ -289,6 +297,11 @@ struct rt_dtmf_watch {
 	struct dtmf_det *det;
 	struct resample *to_8k; /* NULL: it is */
 };
+struct rt_voice_watch {
+	struct rt_tap tap;
+	struct vad vad;
+};
+ANY int rt_voice_watch_new(struct rt_voice_watch **out, const struct media_params *p);
 ANY int rt_dtmf_watch_new(struct rt_dtmf_watch **out, const struct media_params *p);
 /* port.h; a reference is taken. */
 struct media_port;
@@ -306,6 +319,13 @@ ANY void rt_xcode_free(struct rt_xcode *x);
 struct rt_delay;
 ANY int rt_delay_new(struct rt_delay **out, unsigned delay_ms, unsigned bytes_per_ms /* of the codec */);
 ANY void rt_delay_free(struct rt_delay *d);
+
+/* A jitter buffer for what a stream receives: made by control for its codec; the media thread's from RT_C_JITTER on,
+ * where it goes in place of the one before. */
+struct rt_jitter;
+ANY int rt_jitter_new(
+    struct rt_jitter **out, const struct media_codec *recv, const struct media_jitter_conf *conf); /* ST_INVAL */
+ANY void rt_jitter_free(struct rt_jitter *j);
 
 /* ---- copies of packets (capture.c) ---- */
 struct rt_captured {
@@ -334,14 +354,16 @@ struct rt_stats {
 
 enum rt_cmd_kind {
 	RT_C_NONE,
-	RT_C_OPEN,    /* s: taken in */
-	RT_C_MOVE,    /* s goes to thread `to`, which reports RT_R_MOVED */
-	RT_C_PARAMS,  /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
-	RT_C_RATE,    /* number: the sampling rate that its codec is coded at from now on; ptr: its struct rt_coders */
-	RT_C_CRYPT,   /* ptr: struct rt_crypt; NULL: plain */
-	RT_C_FINDER,  /* ptr: struct rt_finder; NULL: what it was opened with */
-	RT_C_WIRE,    /* number: a socket in place of the first one */
-	RT_C_TIMEOUT, /* number: ms */
+	RT_C_OPEN,   /* s: taken in */
+	RT_C_MOVE,   /* s goes to thread `to`, which reports RT_R_MOVED */
+	RT_C_PARAMS, /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
+	RT_C_RATE,   /* number: the sampling rate that its codec is coded at from now on; ptr: its struct rt_coders */
+	RT_C_CRYPT,  /* ptr: struct rt_crypt; NULL: plain */
+	RT_C_FINDER, /* ptr: struct rt_finder; NULL: what it was opened with */
+	RT_C_FINDER_TELL, /* ptr: struct rt_told, freed there */
+	RT_C_WIRE,        /* number: a socket in place of the first one */
+	RT_C_JITTER,      /* ptr: struct rt_jitter; NULL: none */
+	RT_C_TIMEOUT,     /* number: ms */
 	RT_C_IDLE,
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */
 	RT_C_ECHO,        /* ptr: struct rt_delay or NULL; ptr2: xcode or NULL */

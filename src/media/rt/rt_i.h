@@ -50,6 +50,7 @@ struct rt_out {
  *               |        counts, may_take
  *               |        |-- telephone-event -> dtmf.c ------------------------.
  *               |        |-- comfort noise ------------------------------------|
+ *               |        |-- audio of jitter_pt -> jitter.c ... tick --.      |
  *               |        '-- audio -> records and lanes, if is_read_tapped     |
  *               |              how:  DIRECT ------------------ forward <-------'   may_relay: anchored to the row's
  *               |                    XCODE -> xcode.c -------- forward, or own     sequence, header in place
@@ -71,6 +72,7 @@ struct rt_flow {
 	bool may_send;          /* direction and mute let own packets out, and there is an address */
 	bool is_read_tapped, is_write_tapped;
 	int16_t recv_pt, recv_dtmf_pt, cn_pt;
+	int16_t jitter_pt; /* in place of recv_pt, where it goes through the jitter buffer; else -1 */
 	int16_t send_pt, send_dtmf_pt;
 	uint32_t send_clock_hz;
 	uint16_t send_frame_ticks; /* RTP clock ticks of one frame */
@@ -80,7 +82,15 @@ struct rt_flow {
 	struct rt_out out;
 };
 
-enum tick_need { TICK_PLAY = 1, TICK_DTMF = 2, TICK_RECORD = 4, TICK_DELAY = 8, TICK_PCM = 16 };
+enum tick_need {
+	TICK_PLAY = 1,
+	TICK_DTMF = 2,
+	TICK_RECORD = 4,
+	TICK_DELAY = 8,
+	TICK_PCM = 16,
+	TICK_JITTER = 32,
+	TICK_FINDER = 64
+};
 
 enum pend_flag {
 	PEND_FIRST = 1,
@@ -88,7 +98,9 @@ enum pend_flag {
 	PEND_TIMEOUT = 4,
 	PEND_DTMF_SENT = 8,
 	PEND_MOVED = 16,
-	PEND_CLOSED = 32
+	PEND_CLOSED = 32,
+	PEND_TALK = 64,
+	PEND_NOTALK = 128
 };
 enum { PEND_DIGITS_MAX = 32, PEND_RTCP_MAX = 2, DTMF_QUEUE_MAX = 128 };
 
@@ -131,6 +143,8 @@ struct rt_rtcp {
 	int64_t sr_at_us;
 	uint64_t out_packets_told;
 	uint32_t peer_packets, peer_octets;
+	uint32_t round_trip_us, round_trip_max_us, far_jitter;
+	int32_t far_lost;
 	struct addr learned; /* of a learned source */
 	bool is_filtered;
 	unsigned wrong_run;
@@ -163,6 +177,7 @@ struct rt_stream {
 	struct rt_stream *peer;     /* who gets what we receive; itself for echo */
 	struct rt_xcode *xcode;     /* towards peer */
 	struct rt_delay *delay;
+	struct rt_jitter *jitter; /* NULL: nobody asked for a jitter buffer */
 
 	struct lnode tick;
 	unsigned tick_needs;
@@ -276,6 +291,8 @@ struct pkt {
 	bool was_decoded;
 	int pcm_count; /* once decoded; negative: it could not be */
 };
+/* Where the audio of f goes, in its turn. */
+ON_MEDIA void flow_audio(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
 /* The samples of a packet that s received, decoded once whoever asks; NULL: damaged, or a codec that is not known. */
 ANY const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k);
 /* Sends a packet of another source on f's socket with f's own sequence. */
@@ -352,6 +369,13 @@ ANY size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16
 ON_MEDIA void xcode_forward(struct rt_thread *t, struct rt_stream *from, struct rt_flow *to, struct pkt *k);
 ON_MEDIA void delay_put(struct rt_stream *s, const struct pkt *k);
 ON_MEDIA void delay_tick(struct rt_stream *s);
+
+/* jitter.c: the jitter buffer of what a stream receives */
+ON_MEDIA void jitter_set(struct rt_stream *s, struct rt_jitter *j); /* takes it; NULL: none */
+ON_MEDIA void jitter_plan(struct rt_stream *s);                     /* the end of a plan */
+ON_MEDIA void jitter_in(struct rt_stream *s, struct pkt *k);
+ON_MEDIA void jitter_tick(struct rt_stream *s);
+ANY void jitter_stats(const struct rt_stream *s, struct media_stats *out);
 
 /* plug.c: plug-ins come and go, packets that are not RTP find theirs */
 ON_MEDIA void plug_cmd(struct rt_stream *s, const struct rt_cmd *c);

@@ -6,7 +6,24 @@
 #include "base/rand.h"
 #include "media/rt/rt_i.h"
 
-enum { INTERVAL_US = 5000000, RTCP_PACKET_MAX = 256 };
+enum { INTERVAL_US = 5000000, ROUND_TRIP_MAX_US = 60000000 /* more is no measurement */, RTCP_PACKET_MAX = 256 };
+
+/* What the far side says of us. */
+ON_MEDIA static void blocks_in(struct rt_stream *s, const struct rtcp_item *it)
+{
+	struct rtcp_block b;
+	for (unsigned i = 0; rtcp_block_get(it, i, &b); i++) {
+		if (b.ssrc != s->f->out.ssrc)
+			continue;
+		uint32_t us = rtcp_round_trip_us(&b, rtcp_ntp_mid(rtcp_ntp(clock_wall_us())));
+		s->rtcp.far_lost = b.lost, s->rtcp.far_jitter = b.jitter;
+		if (!us || us > ROUND_TRIP_MAX_US)
+			continue;
+		s->rtcp.round_trip_us = us;
+		if (us > s->rtcp.round_trip_max_us)
+			s->rtcp.round_trip_max_us = us;
+	}
+}
 
 void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n)
 {
@@ -18,6 +35,8 @@ void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n)
 		capture_packet(s, false, true, p, n);
 	rtcp_watch_packet(s, false, p, n);
 	while (rtcp_next(p, n, &off, &it) == ST_OK) {
+		if (it.type == RTCP_SR || it.type == RTCP_RR)
+			blocks_in(s, &it);
 		if (it.type != RTCP_SR)
 			continue;
 		s->rtcp.sr_mid = rtcp_ntp_mid(it.sr.ntp);
@@ -94,7 +113,8 @@ void rtcp_house(struct rt_stream *s)
 {
 	if (!s->rtcp.next_us || s->t->now_us < s->rtcp.next_us)
 		return;
-	s->rtcp.next_us = s->t->now_us + INTERVAL_US / 2 + rand_below(INTERVAL_US);
+	uint32_t us = s->params.rtcp_interval_ms ? (uint32_t)clock_us_of_ms(s->params.rtcp_interval_ms) : INTERVAL_US;
+	s->rtcp.next_us = s->t->now_us + us / 2 + rand_below(us);
 	if (addr_is_set(&s->remote_rtcp) && (s->f->out.packets || s->seq.is_started))
 		report_send(s, false);
 }

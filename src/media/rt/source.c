@@ -124,7 +124,7 @@ static bool learn_takes_rtp(
 	struct rt_source_packet k = {.from = from,
 	    .ssrc = pk->ssrc,
 	    .seq = pk->seq,
-	    .is_media = pk->pt == f->recv_pt || pk->pt == f->cn_pt,
+	    .is_media = pk->pt == f->recv_pt || pk->pt == f->jitter_pt || pk->pt == f->cn_pt,
 	    .has_own_ssrc = pk->ssrc == f->out.ssrc};
 	enum rt_source_verdict v = rt_source_decide(&s->source, &k, s->t->now_us);
 	if (v == RT_SOURCE_DROP)

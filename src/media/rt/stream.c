@@ -24,7 +24,7 @@ int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, const struct 
 	s->rtcp_fd = rtcp_fd;
 	s->finder = s->first_finder = finder;
 	f->fd = rtp_fd, f->to = FLOW_NONE;
-	f->recv_pt = f->recv_dtmf_pt = f->send_pt = f->send_dtmf_pt = f->cn_pt = -1;
+	f->recv_pt = f->jitter_pt = f->recv_dtmf_pt = f->send_pt = f->send_dtmf_pt = f->cn_pt = -1;
 	f->send_clock_hz = 8000, f->send_frame_ticks = 160;
 	f->out.ssrc = rand_u32(), f->out.ts = rand_u32(), f->out.seq = (uint16_t)(rand_u32() & 0x7fff);
 	*out = s;
@@ -33,6 +33,7 @@ int rt_stream_new(struct rt_stream **out, int rtp_fd, int rtcp_fd, const struct 
 
 void rt_stream_free(struct rt_stream *s)
 {
+	rt_jitter_free(s->jitter);
 	coders_close(&s->coders);
 	mem_free(s);
 }
@@ -58,13 +59,19 @@ void rt_stream_stats(const struct rt_stream *s, struct media_stats *out)
 	    .out_dtmf_packets = s->out_dtmf,
 	    .out_cng_packets = s->out_cng,
 	    .in_lost_packets = s->lost_before + (s->seq.is_started ? rtp_source_lost(&s->seq) : 0),
+	    .in_bursts = s->seq.holes,
 	    .in_jitter_us = s->seq.is_started ? rtp_source_jitter_us(&s->seq) : 0,
 	    .in_jitter_max_us = s->seq.is_started ? rtp_source_jitter_max_us(&s->seq) : 0,
+	    .round_trip_us = s->rtcp.round_trip_us,
+	    .round_trip_max_us = s->rtcp.round_trip_max_us,
+	    .out_lost_packets = s->rtcp.far_lost > 0 ? (uint64_t)s->rtcp.far_lost : 0,
+	    .out_jitter_us = (uint32_t)((uint64_t)s->rtcp.far_jitter * 1000000 / f->send_clock_hz),
 	    .rtcp_packets = s->rtcp.peer_packets,
 	    .rtcp_octets = s->rtcp.peer_octets,
 	    .in_ssrc = s->seq.ssrc,
 	    .out_ssrc = f->out.ssrc,
 	};
+	jitter_stats(s, out);
 }
 
 unsigned stream_frame_us(const struct rt_stream *s)
@@ -73,9 +80,17 @@ unsigned stream_frame_us(const struct rt_stream *s)
 	return (uint32_t)clock_us_of_ms(ms >= 5 && ms <= RT_PTIME_MAX_MS ? ms : 20);
 }
 
+/* What s receives does not reach that row for now: we keep it back, and when it goes on that is no loss. */
+ON_MEDIA static void unanchor(struct rt_stream *s, uint32_t to)
+{
+	if (to != FLOW_NONE && s->t->flows[to].out.src_ssrc == s->seq.ssrc)
+		s->t->flows[to].out.is_anchored = false;
+}
+
 void stream_plan(struct rt_stream *s)
 {
 	struct rt_flow *f = s->f;
+	uint32_t was_to = f->to;
 	const struct media_params *p = &s->params;
 	if (!s->has_params || !s->t)
 		return;
@@ -100,6 +115,9 @@ void stream_plan(struct rt_stream *s)
 		bool is_changed = s->is_changed[RT_READ] || s->peer->is_changed[RT_WRITE];
 		f->how = s->delay ? HOW_DELAY : is_changed ? HOW_PCM : s->xcode ? HOW_XCODE : HOW_DIRECT;
 	}
+	if (f->how == HOW_NONE || !f->may_take)
+		unanchor(s, was_to), unanchor(s, f->to);
+	jitter_plan(s);
 }
 
 ON_MEDIA static void stream_unjoin_half(struct rt_stream *s)
@@ -272,8 +290,12 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		break;
 	case RT_C_CRYPT:
 	case RT_C_FINDER:
+	case RT_C_FINDER_TELL:
 	case RT_C_WIRE:
 		plug_cmd(s, c);
+		break;
+	case RT_C_JITTER:
+		jitter_set(s, c->ptr);
 		break;
 	case RT_C_TIMEOUT:
 		s->timeout_ms = c->number, s->is_timeout_told = false;
@@ -335,6 +357,10 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 void stream_tick(struct rt_stream *s)
 {
 	bool is_taken = false;
+	if (s->tick_needs & TICK_JITTER)
+		jitter_tick(s);
+	if (s->tick_needs & TICK_FINDER)
+		s->finder->ops->tick(s->finder, s);
 	if (s->tick_needs & TICK_DTMF)
 		is_taken = dtmf_out_tick(s);
 	if (s->tick_needs & TICK_PLAY && !is_taken)

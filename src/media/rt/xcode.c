@@ -90,7 +90,7 @@ ON_MEDIA static void xcode_one_to_one(struct rt_thread *t, struct rt_stream *fro
 {
 	uint8_t *out = t->scratch + RT_PACKET_ROOM;
 	struct rt_xcode *x = from->xcode;
-	if (!codec_translate(x->from, x->to, k->payload, k->payload, k->n)) {
+	if (!k->n || !codec_translate(x->from, x->to, k->payload, k->payload, k->n)) {
 		const int16_t *pcm = xcode_samples(t, from, k);
 		int n = pcm ? codec_encode(
 		                  &to->s->coders.enc, pcm, (size_t)k->pcm_count, out, RT_PACKET_MAX - RTP_HEADER_BYTES)

@@ -6,8 +6,10 @@
 #include "dsp/noise.h"
 #include "dsp/plc.h"
 #include "dsp/resample.h"
+#include "dsp/stretch.h"
 #include "dsp/tone.h"
 #include "dsp/tonedet.h"
+#include "dsp/vad.h"
 #include "harness.h"
 #include <math.h>
 #include <stdio.h>
@@ -392,7 +394,50 @@ static int test_tonedet(void)
 	return 0;
 }
 
-TEST_MAIN({"tone frequency", test_tone_frequency}, {"tgml lengths", test_tgml_lengths}, {"tgml decay", test_tgml_decay},
-    {"tone endless", test_tone_endless}, {"tone oom", test_tone_oom, TEST_OOM}, {"dtmf", test_dtmf},
-    {"resample", test_resample}, {"mix", test_mix}, {"levels", test_levels}, {"tone detector", test_tonedet},
-    {"stock tunes", test_stock_tunes}, {"noise", test_noise}, {"plc", test_plc})
+/* A tone gets shorter by whole periods, without a step. */
+static int test_stretch(void)
+{
+	static const uint32_t rates[] = {8000, 16000, 48000};
+	for (size_t i = 0; i < ARRAY_COUNT(rates); i++) {
+		size_t n = rates[i] / 50, left;
+		sine(pcm, n, rates[i], 200, 10000);
+		left = stretch_cut(pcm, n, rates[i]);
+		EXPECT(left < n && left >= n / 2);
+		for (size_t k = 1; k < left; k++)
+			EXPECT(abs(pcm[k] - pcm[k - 1]) < 10000 * 2 * PI * 200 / rates[i] * 1.5 + 50);
+		memset(pcm, 0, n * sizeof(*pcm));
+		EXPECT(stretch_cut(pcm, n, rates[i]) < n);
+		EXPECT(stretch_cut(pcm, rates[i] / 1000, rates[i]) == rates[i] / 1000);
+	}
+	return 0;
+}
+
+/* Silence, noise and a steady hum are no talk; bursts of sound over them are, and end half a second later. */
+static int test_vad(void)
+{
+	struct vad v;
+	struct noise noise = {0};
+	int16_t block[80];
+	unsigned began = 0, ended = 0;
+
+	vad_init(&v, 8000);
+	for (unsigned ms = 0; ms < 20000; ms += 10) {
+		bool is_speech = ms % 4000 >= 2000 && ms % 4000 < 3000;
+		for (unsigned k = 0; k < 80; k++)
+			block[k] = (int16_t)((int)((noise.seed = noise.seed * 1103515245u + 12345u) >> 16 & 127) - 64 +
+			                     (is_speech ? (int)(4000 * sin(2 * PI * 300 * k / 8000.0)) : 0));
+		if (!vad_feed(&v, block, 80))
+			continue;
+		began += v.is_talking, ended += !v.is_talking;
+		EXPECT(v.is_talking ? ms % 4000 < 2100 && ms % 4000 >= 2000 : ms % 4000 >= 3450 && ms % 4000 <= 3600);
+	}
+	EXPECT_INT(began, 5);
+	EXPECT_INT(ended, 5);
+	return 0;
+}
+
+TEST_MAIN({"stretch", test_stretch}, {"vad", test_vad}, {"tone frequency", test_tone_frequency},
+    {"tgml lengths", test_tgml_lengths}, {"tgml decay", test_tgml_decay}, {"tone endless", test_tone_endless},
+    {"tone oom", test_tone_oom, TEST_OOM}, {"dtmf", test_dtmf}, {"resample", test_resample}, {"mix", test_mix},
+    {"levels", test_levels}, {"tone detector", test_tonedet}, {"stock tunes", test_stock_tunes}, {"noise", test_noise},
+    {"plc", test_plc})

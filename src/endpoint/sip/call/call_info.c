@@ -52,6 +52,11 @@ void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const stru
 	unsigned duration = c->p->conf.dtmf_duration;
 	if (body_request_passed(c, sc, tx, m))
 		return;
+	if (sv_startsi(m->content_type, SV("application/trickle-ice-sdpfrag"))) {
+		sip_call_reply(
+		    sc, tx, leg_media_trickle(c->leg, m->body) == ST_OK ? 200 : 400, NULL, NULL, NULL, SV_NONE);
+		return;
+	}
 	bool is_digit = info_digit_parse(m->content_type, m->body, &digit, &duration);
 	sip_call_reply(sc, tx, 200, NULL, NULL, NULL, SV_NONE);
 	recv_info_event(c, m);

@@ -320,12 +320,28 @@ int call_out_again(struct call *c, const struct sip_call *before)
 	return st;
 }
 
+/* Who is reached over a WebSocket is a browser, unless the dial string says otherwise. */
+static ON_CTL void browser_note(struct call *c)
+{
+	struct sip_uri u;
+	struct sv transport = SV_NONE;
+
+	if (vars_get(c->leg->vars, "media_webrtc"))
+		return;
+	if (!sip_uri_parse(&u, sv_of(c->uri)))
+		(void)sip_uri_param(&u, "transport", &transport);
+	if (c->dst.transport == SIP_WS || c->dst.transport == SIP_WSS || sv_isi(transport, "ws") ||
+	    sv_isi(transport, "wss"))
+		leg_var_set(c->leg, "media_webrtc", "true");
+}
+
 int call_out_dial(struct leg *leg)
 {
 	struct call *c = call_of(leg);
 	int st;
 
 	role_assert_ctl();
+	browser_note(c);
 	st = call_media_init(c);
 	return st < 0 ? st : call_out_invite(leg);
 }

@@ -51,7 +51,8 @@ struct profile_conf {
 	/* media */
 	unsigned rfc2833_pt, cng_pt, rtp_timeout_s, rtp_hold_timeout_s, media_timeout_ms, media_hold_timeout_ms,
 	    dtmf_duration;
-	char *rtp_source;
+	char *rtp_source, *jitterbuffer, *vad;
+	unsigned rtcp_interval_ms;
 	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media;
 	/* authentication */
 	bool auths_calls, auths_all_packets, auths_messages, auths_subscriptions, requires_auth_user, accepts_blind_reg,
@@ -61,7 +62,8 @@ struct profile_conf {
 	unsigned messages_per_sender; /* a second; 0 = any */
 	char *challenge_realm, *auth_algorithms;
 	unsigned nonce_ttl_s, max_auth_validity;
-	char *inbound_acl, *register_acl, *nat_acl, *proxy_acl, *local_network_acl; /* lists, comma-separated */
+	char *inbound_acl, *register_acl, *nat_acl, *candidate_acl, *proxy_acl,
+	    *local_network_acl; /* lists, comma-separated */
 	/* registrar */
 	bool has_register_off, forces_matching_username;
 	char *multiple_registrations, *force_register_domain, *force_register_db_domain, *force_subscription_domain,

@@ -1,0 +1,306 @@
+/* ICE of a leg. Whether it is used is decided with each offer and answer of ours (an offer has ICE where the leg is to
+ * be a browser's or the variable asks for candidates, an answer where the offer has it); then the agent is started as
+ * the stream's finder, and what the far side says goes to it as candidates. Those that our configuration does not let
+ * us send to (apply-candidate-acl) are left out here: a list of candidates is a stranger asking us to knock at
+ * addresses of his choice. What the agent finds comes back as reports: variables, the log. */
+#include "media/ctl/ice.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "core/conf/acl.h"
+#include "core/leg/leg.h"
+#include "core/sound/media.h"
+#include "core/sound/media_i.h"
+#include "core/sound/sound_i.h"
+#include "core/value/vars.h"
+#include "sdp/ice.h"
+#include <stdio.h>
+#include <string.h>
+
+#define ACL_DEFAULT "wan.auto"
+
+struct leg_ice {
+	struct media_ice_conf conf;
+	struct mice *mice; /* NULL: not started */
+	char remote_ufrag[ICE_UFRAG_MAX + 1];
+	char mid[SDP_HOST_MAX + 1], msid[ICE_UFRAG_CHARS + 1];
+	struct sdp_ice_local local;
+	enum ice_state state;
+	bool is_agreed; /* the far side speaks it too */
+};
+
+void media_ice_fini(struct leg_media *m)
+{
+	if (m->ice)
+		mice_free(m->ice->mice);
+	mem_free(m->ice);
+	m->ice = NULL;
+}
+
+/* The far side does not speak it: whom to believe is found as ever. */
+static ON_CTL void drop(struct leg_media *m)
+{
+	if (m->stream && !m->is_closing && m->ice && m->ice->mice)
+		(void)mstream_set_finder(m->stream, NULL);
+	media_ice_fini(m);
+}
+
+static bool is_in_text(struct sv sdp)
+{
+	return sdp.n && memmem(sdp.p, sdp.n, "ice-ufrag", 9) != NULL;
+}
+
+/* ---- ours ---- */
+
+static void credentials_make(struct leg_ice *i)
+{
+	rand_token(i->conf.ufrag, ICE_UFRAG_CHARS);
+	rand_token(i->conf.pwd, ICE_PWD_CHARS);
+}
+
+static void candidate_add(struct sdp_ice_local *l, const char *host, uint16_t port, enum ice_kind kind)
+{
+	static const enum sdp_ice_kind kinds[] = {[ICE_HOST] = SDP_ICE_HOST, [ICE_SRFLX] = SDP_ICE_SRFLX};
+	l->v[l->count].host = sv_of(host);
+	l->v[l->count].port = port;
+	l->v[l->count].kind = kinds[kind];
+	l->v[l->count++].priority = ice_priority(kind, 65535);
+}
+
+/* What is said of it: the address it is bound to, and the one that a translator shows for it. */
+static ON_CTL void local_fill(struct leg_media *m)
+{
+	struct leg_ice *i = m->ice;
+	struct sdp_ice_local *l = &i->local;
+
+	*l = (struct sdp_ice_local){.ufrag = sv_of(i->conf.ufrag),
+	    .pwd = sv_of(i->conf.pwd),
+	    .mid = sv_of(i->mid),
+	    .msid = sv_of(i->msid),
+	    .is_lite = i->conf.is_lite,
+	    .is_trickle = true,
+	    .is_bundled = l->is_bundled};
+	candidate_add(l, m->rtp_host, addr_port(&m->local), ICE_HOST);
+	if (strcmp(m->advertise_host, m->rtp_host) != 0)
+		candidate_add(l, m->advertise_host, addr_port(&m->local), ICE_SRFLX);
+}
+
+static ON_CTL int begin(struct leg *leg, bool is_controlling)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	int st;
+
+	if (!m->ice && !(m->ice = mem_zalloc(sizeof(*m->ice))))
+		return ST_NOMEM;
+	if (m->ice->mice)
+		return ST_OK;
+	credentials_make(m->ice);
+	rand_token(m->ice->msid, ICE_UFRAG_CHARS);
+	m->ice->conf.is_lite = leg_var_is_true(leg, "ice_lite");
+	m->ice->conf.is_controlling = is_controlling && !m->ice->conf.is_lite;
+	st = mstream_ice_start(m->stream, &m->ice->conf, &m->ice->mice);
+	if (st)
+		media_ice_fini(m);
+	return st;
+}
+
+bool media_is_webrtc(struct leg *leg)
+{
+	return leg_var_is_true(leg, "media_webrtc");
+}
+
+int media_ice_offer(struct leg *leg, struct media_policy *q)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	bool is_wanted = media_is_webrtc(leg) || leg_var_is_true(leg, "add_ice_candidates");
+	bool has_mux = is_wanted || leg_var_is_true(leg, "rtcp_mux");
+
+	if (m->is_wired)
+		return ST_OK;
+	q->p.is_rtcp_mux_offered = has_mux || (m->ice && m->ice->is_agreed);
+	if (m->is_negotiated ? !(m->ice && m->ice->is_agreed) : !is_wanted)
+		return ST_OK;
+	int st = begin(leg, true);
+	if (st)
+		return st;
+	if (!m->ice->mid[0] && media_is_webrtc(leg))
+		strcpy(m->ice->mid, "0"), m->ice->local.is_bundled = true;
+	local_fill(m);
+	q->p.ice = &m->ice->local;
+	return ST_OK;
+}
+
+/* The line that would be answered. */
+static ON_CTL bool read_offer(struct sv sdp, struct sdp_ice *ice, struct sdp **s)
+{
+	if (sdp_parse_new(sdp, s))
+		return false;
+	for (size_t i = 0; i < (*s)->media_count; i++)
+		if (sv_isi((*s)->media[i].kind, "audio") && (*s)->media[i].port)
+			return sdp_ice_read(*s, (int)i, ice);
+	return false;
+}
+
+/* Another fragment than before is a restart (RFC 8839 section 4.4.1.1.1). */
+static ON_CTL int restart_if_asked(struct leg_media *m, const struct sdp_ice *theirs)
+{
+	struct leg_ice *i = m->ice;
+	if (!i->remote_ufrag[0] || sv_is(theirs->ufrag, i->remote_ufrag))
+		return ST_OK;
+	i->remote_ufrag[0] = 0;
+	credentials_make(i);
+	return mstream_ice_restart(m->stream, &i->conf);
+}
+
+int media_ice_answer(struct leg *leg, struct media_policy *q, struct sv offer)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct sdp_ice *theirs = NULL;
+	struct sdp *s = NULL;
+	int st = ST_OK;
+
+	if (m->is_wired || leg_var_is_true(leg, "ignore_sdp_ice"))
+		return ST_OK;
+	if (is_in_text(offer) && !(theirs = mem_alloc(sizeof(*theirs))))
+		return ST_NOMEM;
+	if (!theirs || !read_offer(offer, theirs, &s))
+		goto out;
+	st = begin(leg, theirs->is_lite);
+	if (!st)
+		st = restart_if_asked(m, theirs);
+	if (st)
+		goto out;
+	snprintf(m->ice->mid, sizeof(m->ice->mid), "%.*s", SVF(theirs->mid));
+	m->ice->local.is_bundled = theirs->is_bundled;
+	local_fill(m);
+	q->p.ice = &m->ice->local;
+out:
+	mem_free(theirs);
+	mem_free(s);
+	return st;
+}
+
+/* ---- theirs ---- */
+
+static ON_CTL bool may_be_asked(const struct leg_media *m, const struct addr *a)
+{
+	const struct addr *from = &m->signal_hosts[0];
+	if (addr_is_set(from) && addr_eq_host(a, from) && !addr_is_loopback(from))
+		return true; /* he asks us to knock at his own door */
+	return acl_allows(sv_of(*m->candidate_acl ? m->candidate_acl : ACL_DEFAULT), a, NULL, NULL);
+}
+
+static ON_CTL int theirs_tell(struct leg *leg, const struct sdp_ice *theirs)
+{
+	static const enum ice_kind kinds[] = {[SDP_ICE_HOST] = ICE_HOST,
+	    [SDP_ICE_SRFLX] = ICE_SRFLX,
+	    [SDP_ICE_PRFLX] = ICE_PRFLX,
+	    [SDP_ICE_RELAY] = ICE_RELAY};
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_ice_remote *r = mem_zalloc(sizeof(*r));
+	size_t refused = 0;
+	int st;
+
+	if (!r)
+		return ST_NOMEM;
+	snprintf(r->ufrag, sizeof(r->ufrag), "%.*s", SVF(theirs->ufrag));
+	snprintf(r->pwd, sizeof(r->pwd), "%.*s", SVF(theirs->pwd));
+	r->is_lite = theirs->is_lite;
+	for (size_t i = 0; i < theirs->count && r->count < ICE_REMOTES_MAX; i++) {
+		struct addr at;
+		if (addr_parse(&at, theirs->v[i].host, theirs->v[i].port) || at.sa.sa_family != m->local.sa.sa_family)
+			continue;
+		if (!may_be_asked(m, &at)) {
+			refused++;
+			continue;
+		}
+		r->v[r->count++] = (struct media_ice_candidate){
+		    .addr = at, .kind = kinds[theirs->v[i].kind], .priority = theirs->v[i].priority};
+	}
+	leg_log(leg, LOG_DEBUG,
+	    "ICE: %zu candidates of theirs, %zu not allowed by apply-candidate-acl, %zu passed over", r->count, refused,
+	    theirs->passed_over);
+	st = mstream_ice_remote(m->stream, r);
+	memcpy(m->ice->remote_ufrag, r->ufrag, sizeof(r->ufrag));
+	mem_free(r);
+	return st;
+}
+
+int media_ice_apply(struct leg *leg, struct sv sdp, unsigned line)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct sdp_ice *theirs;
+	struct sdp *s = NULL;
+	int st = ST_OK;
+
+	if (!m->ice || !m->ice->mice)
+		return ST_OK;
+	theirs = mem_alloc(sizeof(*theirs));
+	if (!theirs)
+		return ST_NOMEM;
+	if (!sdp_parse_new(sdp, &s) && sdp_ice_read(s, (int)line, theirs)) {
+		m->ice->is_agreed = true;
+		st = theirs_tell(leg, theirs);
+	} else {
+		drop(m);
+	}
+	mem_free(theirs);
+	mem_free(s);
+	return st;
+}
+
+int leg_media_trickle(struct leg *leg, struct sv body)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct sdp_ice *theirs;
+	struct sdp *s = NULL;
+	char *text = NULL;
+	int st;
+
+	if (!m || !m->ice || !m->ice->is_agreed || !m->stream || m->is_closing)
+		return ST_NOTFOUND;
+	theirs = mem_alloc(sizeof(*theirs));
+	st = theirs ? sdp_frag_parse(body, &text, &s) : ST_NOMEM;
+	if (!st) {
+		int line = s->media_count ? 0 : -1;
+		st = sdp_ice_read(s, line, theirs) && sv_is(theirs->ufrag, m->ice->remote_ufrag) ? ST_OK : ST_INVAL;
+	}
+	if (!st)
+		st = theirs_tell(leg, theirs);
+	mem_free(theirs);
+	mem_free(s);
+	mem_free(text);
+	return st;
+}
+
+/* ---- what is found ---- */
+
+static ON_CTL void found(struct leg *leg, const struct media_ice_event *e)
+{
+	struct leg_ice *i = sound_of(leg)->media->ice;
+	char where[ADDR_TEXT_MAX];
+	bool is_set = addr_is_set(&e->remote);
+
+	i->state = e->state;
+	leg_var_set(leg, "rtp_ice_state", ice_state_name(e->state));
+	if (is_set) {
+		leg_var_set(leg, "rtp_ice_candidate_type", ice_kind_name(e->kind));
+		leg_var_set(leg, "remote_media_ip", addr_host(&e->remote, where));
+		leg_var_set_int(leg, "remote_media_port", addr_port(&e->remote));
+	}
+	if (e->state == ICE_FAILED)
+		leg_log(leg, LOG_WARNING, "ICE: no candidate of %s can be reached", leg->name);
+	else if (e->state == ICE_LOST)
+		leg_log(leg, LOG_WARNING, "ICE: %s consents no more: nothing is sent to it", leg->name);
+	else
+		leg_log(
+		    leg, LOG_DEBUG, "ICE: %s %s", ice_state_name(e->state), is_set ? addr_text(&e->remote, where) : "");
+}
+
+void media_ice_report(struct leg *leg)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_ice_event e;
+
+	while (m->ice && m->ice->mice && mice_next(m->ice->mice, &e))
+		found(leg, &e);
+}

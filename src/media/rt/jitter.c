@@ -1,0 +1,257 @@
+/* The jitter buffer of what a stream receives, where somebody asked for one and samples are needed. Its packets do not
+ * go on when they come: they lie in rtp/jbuf, and the stream's tick takes as much as the packet time says. Towards
+ * whoever works on samples (translators, records, taps) it gives frames without holes: what is lost is made up by the
+ * codec or from what was heard before, and frames that were shortened are cut to size again. Towards a relay of packets
+ * as they are, when it is to be buffered too, it gives the packets in order; what is lost stays a hole, whose far side
+ * has a jitter buffer of its own. A stream without one never comes here (flow.c: jitter_pt). */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "dsp/plc.h"
+#include "dsp/stretch.h"
+#include "media/rt/rt_i.h"
+#include "rtp/jbuf.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct rt_jitter {
+	struct media_jitter_conf conf;
+	struct media_codec codec;
+	const struct codec_ops *ops; /* NULL: packets only */
+	struct jbuf *buf;
+	struct plc plc;
+	int64_t due_us;    /* of the packet time that is not taken yet */
+	uint32_t ssrc, ts; /* of what it gives */
+	uint16_t seq;
+	uint32_t frame_ticks;
+	size_t frame; /* samples */
+	bool had_sound;
+	size_t fill, cap;
+	int16_t pcm[];
+};
+
+int rt_jitter_new(struct rt_jitter **out, const struct media_codec *recv, const struct media_jitter_conf *conf)
+{
+	const struct codec_ops *ops = codec_find(recv->name, recv->clock_hz, recv->channels);
+	unsigned ptime_ms = recv->ptime_ms ? recv->ptime_ms : 20;
+	size_t frame = ops ? codec_frame_samples(ops, ptime_ms) : 0, cap = frame + RT_FRAME_MAX_SAMPLES;
+	if (frame > RT_FRAME_MAX_SAMPLES)
+		return ST_UNSUPPORTED;
+	struct rt_jitter *j = mem_zalloc(sizeof(*j) + cap * sizeof(j->pcm[0]));
+	if (!j)
+		return ST_NOMEM;
+	struct jbuf_conf c = {.clock_hz = recv->clock_hz ? recv->clock_hz : 8000,
+	    .frame_ms = ptime_ms,
+	    .len_ms = conf->len_ms,
+	    .max_ms = conf->max_ms,
+	    .drift_ms = conf->drift_ms,
+	    .payload_max = RT_PACKET_MAX - RTP_HEADER_BYTES};
+	int st = jbuf_new(&j->buf, &c);
+	if (st) {
+		mem_free(j);
+		return st;
+	}
+	j->conf = *conf, j->codec = *recv, j->ops = ops;
+	j->codec.clock_hz = c.clock_hz, j->codec.ptime_ms = (uint16_t)ptime_ms;
+	j->frame = frame, j->cap = cap;
+	j->frame_ticks = c.clock_hz * ptime_ms / 1000;
+	if (ops)
+		plc_init(&j->plc, ops->rate_hz);
+	*out = j;
+	return ST_OK;
+}
+
+void rt_jitter_free(struct rt_jitter *j)
+{
+	if (j)
+		jbuf_free(j->buf);
+	mem_free(j);
+}
+
+void jitter_stats(const struct rt_stream *s, struct media_stats *out)
+{
+	struct jbuf_stats st;
+	if (!s->jitter)
+		return;
+	jbuf_stats_get(s->jitter->buf, &st);
+	out->jb.taken = st.taken, out->jb.late = st.late, out->jb.twice = st.twice, out->jb.lost = st.lost;
+	out->jb.dropped = st.dropped, out->jb.waits = st.waits, out->jb.slower = st.slower;
+	out->jb.faster = st.faster, out->jb.resets = st.resets;
+	out->jb.depth_ms = st.depth_ms, out->jb.depth_max_ms = st.depth_max_ms;
+	out->jb.frame_ms = s->jitter->codec.ptime_ms;
+}
+
+void jitter_set(struct rt_stream *s, struct rt_jitter *j)
+{
+	struct rt_jitter *old = s->jitter;
+	s->jitter = j;
+	rt_jitter_free(old);
+	if (j)
+		j->ssrc = ~s->seq.ssrc;
+	s->f->jitter_pt = -1;
+	tick_done(s, TICK_JITTER);
+	stream_plan(s);
+}
+
+static bool goes_as_packets(const struct rt_flow *f)
+{
+	return f->how == HOW_DIRECT || f->how == HOW_DELAY;
+}
+
+/* Relayed packets are not held up for a record or a tap, but for whoever asked for it, and for an echo. */
+static bool holds_packets(const struct rt_stream *s)
+{
+	return s->jitter->conf.has_bridges || s->peer == s;
+}
+
+static bool is_wanted(const struct rt_stream *s)
+{
+	const struct rt_jitter *j = s->jitter;
+	const struct rt_flow *f = s->f;
+	if (j->conf.is_paused || s->params.is_raw || j->ops != s->coders.dec.ops ||
+	    strcasecmp(j->codec.name, s->params.recv.name))
+		return false;
+	if (goes_as_packets(f))
+		return holds_packets(s) || (f->is_read_tapped && j->ops);
+	return j->ops && (f->how != HOW_NONE || f->is_read_tapped);
+}
+
+/* The tick is only there while it is needed: a relay with a buffer that it does not use costs what any other does. */
+void jitter_plan(struct rt_stream *s)
+{
+	struct rt_flow *f = s->f;
+	f->jitter_pt = -1;
+	if (s->jitter && is_wanted(s)) {
+		f->jitter_pt = f->recv_pt, f->recv_pt = -1;
+		tick_need(s, TICK_JITTER);
+	} else if (s->tick_needs & TICK_JITTER) {
+		tick_done(s, TICK_JITTER);
+		if (s->jitter)
+			jbuf_reset(s->jitter->buf), s->jitter->fill = 0;
+	}
+}
+
+/* To a relay at once, and to the others later. */
+ON_MEDIA static void relay_now(struct rt_stream *s, struct pkt *k)
+{
+	struct rt_thread *t = s->t;
+	if (s->f->how == HOW_DELAY)
+		delay_put(s, k);
+	else
+		flow_forward(t, &t->flows[s->f->to], k, (uint8_t)t->flows[s->f->to].send_pt);
+}
+
+void jitter_in(struct rt_stream *s, struct pkt *k)
+{
+	struct jbuf_packet p = {
+	    .payload = k->payload, .n = k->n, .ts = k->ts, .ssrc = k->ssrc, .seq = k->seq, .has_marker = k->has_marker};
+	(void)jbuf_put(s->jitter->buf, &p, s->t->now_us);
+	if (goes_as_packets(s->f) && !holds_packets(s))
+		relay_now(s, k);
+}
+
+/* ---- samples ---- */
+
+ON_MEDIA static void conceal(struct rt_stream *s)
+{
+	struct rt_jitter *j = s->jitter;
+	int16_t *out = j->pcm + j->fill;
+	size_t n = j->frame;
+	if (!j->conf.conceals || !j->had_sound) {
+		memset(out, 0, n * sizeof(*out));
+	} else if (codec_conceal(&s->coders.dec, out, n) != (int)n) {
+		plc_lost(&j->plc, out, n);
+	}
+	j->fill += n;
+}
+
+ON_MEDIA static void decode(struct rt_stream *s, const struct jbuf_out *o)
+{
+	struct rt_jitter *j = s->jitter;
+	int16_t *out = j->pcm + j->fill;
+	int n = codec_decode(&s->coders.dec, o->packet.payload, o->packet.n, out, j->cap - j->fill);
+	if (n <= 0) {
+		s->t->dropped++;
+		conceal(s);
+		return;
+	}
+	jbuf_worth(j->buf, (uint32_t)((uint64_t)n * j->codec.clock_hz / j->ops->rate_hz));
+	if (!s->coders.dec.ops->plc)
+		plc_good(&j->plc, out, (size_t)n);
+	j->had_sound = true;
+	j->fill += o->is_faster ? stretch_cut(out, (size_t)n, j->ops->rate_hz) : (size_t)n;
+}
+
+/* A frame's worth of samples; false: nobody talks. */
+ON_MEDIA static bool frame_fill(struct rt_stream *s)
+{
+	struct rt_jitter *j = s->jitter;
+	struct jbuf_out o;
+	while (j->fill < j->frame) {
+		enum jbuf_get got = jbuf_get(j->buf, s->t->now_us, &o);
+		if (got == JBUF_NONE && !j->fill) {
+			j->had_sound = false;
+			return false;
+		}
+		if (got == JBUF_PACKET)
+			decode(s, &o);
+		else
+			conceal(s);
+	}
+	return true;
+}
+
+ON_MEDIA static void frame_give(struct rt_stream *s)
+{
+	struct rt_jitter *j = s->jitter;
+	struct rt_thread *t = s->t;
+	if (!frame_fill(s))
+		return;
+	memcpy(t->packet_pcm, j->pcm, j->frame * sizeof(j->pcm[0]));
+	j->fill -= j->frame;
+	memmove(j->pcm, j->pcm + j->frame, j->fill * sizeof(j->pcm[0]));
+	struct pkt k = {.payload = t->packet + RT_PACKET_ROOM,
+	    .ts = j->ts,
+	    .ssrc = j->ssrc,
+	    .seq = j->seq++,
+	    .was_decoded = true,
+	    .pcm_count = (int)j->frame};
+	if (!goes_as_packets(s->f))
+		flow_audio(t, s->f, &k);
+	else if (s->f->is_read_tapped && !s->is_read_muted)
+		record_tap_read(s, &k);
+}
+
+/* ---- packets ---- */
+
+ON_MEDIA static void packets_give(struct rt_stream *s)
+{
+	struct rt_thread *t = s->t;
+	struct jbuf_out o;
+	do {
+		if (jbuf_get(s->jitter->buf, t->now_us, &o) != JBUF_PACKET)
+			return;
+		struct pkt k = {.payload = t->packet + RT_PACKET_ROOM,
+		    .n = o.packet.n,
+		    .ts = o.packet.ts,
+		    .ssrc = o.packet.ssrc,
+		    .seq = o.packet.seq,
+		    .pt = (uint8_t)s->f->jitter_pt,
+		    .has_marker = o.packet.has_marker};
+		memcpy(k.payload, o.packet.payload, k.n);
+		flow_audio(t, s->f, &k);
+	} while (o.is_faster); /* the next one as well: nothing is cut from what is not decoded */
+}
+
+void jitter_tick(struct rt_stream *s)
+{
+	struct rt_jitter *j = s->jitter;
+	int64_t frame_us = clock_us_of_ms(j->codec.ptime_ms);
+	for (j->due_us += stream_frame_us(s); j->due_us >= frame_us; j->due_us -= frame_us) {
+		if (goes_as_packets(s->f) && holds_packets(s))
+			packets_give(s);
+		else
+			frame_give(s);
+		j->ts += j->frame_ticks;
+	}
+}
