@@ -56,9 +56,8 @@ struct window {       /* of a source, coming */
 struct source {
 	uint32_t ssrc;
 	bool is_used;
-	uint64_t at;        /* when it was used last, by the context's count */
-	uint64_t out_index; /* of RTP sent last */
-	bool is_out_started;
+	uint64_t at;             /* when it was used last, by the context's count */
+	struct window out;       /* of RTP sent: an index is used once */
 	uint32_t rtcp_out_index; /* the next */
 	struct window rtp, rtcp;
 };
@@ -363,12 +362,12 @@ int srtp_seal(struct srtp *c, uint8_t *p, size_t n)
 	struct source *s = source_find(c, ssrc);
 	if (!s && !(s = source_start(c, ssrc)))
 		return ST_LIMIT;
-	struct window last = {.top = s->out_index, .is_started = s->is_out_started};
-	uint64_t index = index_guess(&last, seq);
+	uint64_t index = index_guess(&s->out, seq);
 	if (index > INDEX_LAST)
 		return ST_LIMIT;
-	if (!s->is_out_started || index > s->out_index)
-		s->out_index = index, s->is_out_started = true;
+	if (window_has(&s->out, index))
+		return ST_EXISTS; /* other bytes under the same key stream would give both away */
+	window_put(&s->out, index);
 	if (k->is_aead) {
 		gcm_iv(&c->rtp, ssrc, index, iv);
 		return gcm_run(&c->rtp, true, iv, p, head, NULL, 0, p + head, n - head, p + n) ? (int)(n + GCM_TAG)

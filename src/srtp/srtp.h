@@ -37,7 +37,8 @@ ANY int srtp_new(struct srtp **out, enum srtp_suite s, const uint8_t *key);
 ANY void srtp_free(struct srtp *c); /* NULL is fine */
 
 /* A packet of n bytes in place, SRTP_TAIL_MAX more bytes behind it. Its new length, or ST_PARSE: it is no packet;
- * ST_LIMIT: the key has done all it may (2^48 packets of a source, 2^31 of RTCP; SRTP_SSRCS_MAX sources). */
+ * ST_EXISTS: its number was used, or is too old to tell; ST_LIMIT: the key has done all it may (2^48 packets of a
+ * source, 2^31 of RTCP; SRTP_SSRCS_MAX sources). */
 ANY int srtp_seal(struct srtp *c, uint8_t *p, size_t n);
 ANY int srtp_seal_rtcp(struct srtp *c, uint8_t *p, size_t n);
 /* Back. ST_DENIED: its tag is not right; ST_EXISTS: it came before, or is too old to tell. Nothing is learned from a
