@@ -3,6 +3,7 @@
  * result is a struct sdp_plan; no text is written here. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "sdp/dtls.h"
 #include "sdp/match_i.h"
 #include <string.h>
 
@@ -13,6 +14,23 @@ static bool is_plain_rtp(struct sv proto)
 static bool is_secure_rtp(struct sv proto)
 {
 	return sv_isi(proto, "RTP/SAVP") || sv_isi(proto, "RTP/SAVPF") || sv_startsi(proto, SV("UDP/TLS/RTP/"));
+}
+/* NULL: the line is secured as the policy can do it, or not at all where that is fine. */
+static const char *transport_wrong(const struct sdp *s, size_t line, const struct sdp_policy *p, bool *is_dtls)
+{
+	struct sv proto = s->media[line].proto;
+	struct sdp_dtls theirs;
+	const char *why = "only secure audio (SRTP) is offered";
+
+	*is_dtls = false;
+	if (is_plain_rtp(proto))
+		return p->dtls && p->dtls->is_only ? "the audio line is not secured" : NULL;
+	if (!is_secure_rtp(proto))
+		return "the transport of the audio line is not RTP/AVP";
+	if (!p->dtls)
+		return why;
+	*is_dtls = sdp_dtls_read(s, (int)line, &theirs, &why);
+	return *is_dtls ? NULL : why;
 }
 static bool is_named(const struct sdp_format *f, const char *name)
 {
@@ -274,7 +292,7 @@ static void note_others(const struct sdp *s, struct sdp_plan *plan)
 }
 int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan)
 {
-	const char *why = "no audio line";
+	const char *why = "no audio line", *wrong;
 	struct matcher x;
 
 	x.p = p, x.out = &plan->codecs;
@@ -287,9 +305,9 @@ int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, const struc
 			why = "the audio line has port 0";
 			continue;
 		}
-		if (!is_plain_rtp(m->proto)) {
-			why = is_secure_rtp(m->proto) ? "only secure audio (SRTP) is offered"
-			                              : "the transport of the audio line is not RTP/AVP";
+		wrong = transport_wrong(s, i, p, &plan->is_dtls);
+		if (wrong) {
+			why = wrong;
 			continue;
 		}
 		x.m = m;
@@ -365,8 +383,10 @@ int sdp_match_answer(
 	plan->why = "the audio line was refused";
 	if (!m->port)
 		return ST_UNSUPPORTED;
-	plan->why = "the answer changes the transport";
-	if (!is_plain_rtp(m->proto))
+	plan->why = is_plain_rtp(m->proto) == is_plain_rtp(sv_of(r->lines[r->audio_line].proto))
+	                ? transport_wrong(s, line, p, &plan->is_dtls)
+	                : "the answer changes the transport";
+	if (plan->why)
 		return ST_UNSUPPORTED;
 	plan->why = "the answer has no codec that was offered";
 	answered_codecs(s, m, p, r, &plan->codecs);
@@ -419,7 +439,7 @@ int sdp_offer_codecs(struct sv offer, struct sdp_codecs *out)
 	st = ST_UNSUPPORTED;
 	for (size_t i = 0; i < s->media_count && st; i++) {
 		const struct sdp_media *m = &s->media[i];
-		if (!sv_isi(m->kind, "audio") || !m->port || !is_plain_rtp(m->proto))
+		if (!sv_isi(m->kind, "audio") || !m->port || !(is_plain_rtp(m->proto) || is_secure_rtp(m->proto)))
 			continue;
 		codecs_of_line(s, m, out);
 		for (size_t k = 0; k < out->count; k++)

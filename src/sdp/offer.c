@@ -3,6 +3,7 @@
  * is taken is decided in match.c; here its result becomes text. Work is done on copies: a failed call changes nothing.
  */
 #include "base/mem.h"
+#include "sdp/dtls.h"
 #include "sdp/ice.h"
 #include "sdp/match_i.h"
 #include <string.h>
@@ -153,6 +154,7 @@ struct audio_text {                      /* what the accepted line says */
 	uint16_t ptime_ms;
 	bool is_rtcp_mux;
 	struct sv proto;
+	enum sdp_setup setup; /* SDP_SETUP_NONE: not secured by DTLS */
 };
 /* FreeSWITCH's order: each format's rtpmap with its fmtp, telephone-event, CN, direction unless sendrecv, ptime. */
 static void put_format(struct buf *b, int pt)
@@ -199,6 +201,8 @@ static void put_audio(struct buf *b, const struct sdp_policy *p, const struct au
 		buf_adds(b, "a=rtcp-mux\r\n");
 	if (p->ice)
 		sdp_ice_put_media(b, p->ice);
+	if (t->setup)
+		sdp_dtls_put(b, p->dtls, t->setup);
 }
 /* A line with port 0. Its format is of no meaning (RFC 3264 section 6) but has to be there. */
 static void put_refused(struct buf *b, struct sv kind, struct sv proto, struct sv format)
@@ -294,6 +298,8 @@ static void offer_lines(struct buf *b, const struct sdp_policy *p, struct sdp_ru
 		r->line_count = 1;
 		r->audio_line = 0;
 		r->lines[0] = (struct sdp_run_line){"audio", "RTP/AVP"};
+		if (p->dtls && p->dtls->is_offered)
+			strcpy(r->lines[0].proto, "UDP/TLS/RTP/SAVPF");
 	}
 	for (size_t i = 0; i < r->line_count; i++) {
 		if (i != r->audio_line) {
@@ -301,6 +307,7 @@ static void offer_lines(struct buf *b, const struct sdp_policy *p, struct sdp_ru
 			continue;
 		}
 		t->proto = sv_of(r->lines[i].proto);
+		t->setup = p->dtls && sv_is(t->proto, "RTP/AVP") ? SDP_SETUP_NONE : p->dtls ? SDP_SETUP_ACTPASS : SDP_SETUP_NONE;
 		put_audio(b, p, t);
 	}
 }
@@ -368,6 +375,7 @@ static void remember_answer(struct sdp_running *r, const struct sdp *s, const st
 static void put_answer(struct buf *b, const struct sdp *s, const struct sdp_policy *p, const struct sdp_plan *plan)
 {
 	struct sdp_codecs list = plan->codecs;
+	struct sdp_dtls theirs;
 	struct audio_text t = {.codecs = &list,
 	    .cn_pt = plan->cn_pt,
 	    .dir = plan->local_dir,
@@ -383,6 +391,8 @@ static void put_answer(struct buf *b, const struct sdp *s, const struct sdp_poli
 		t.te[0].pt = plan->dtmf_recv_pt;
 		t.te[0].clock_hz = plan->dtmf_clock_hz;
 	}
+	if (plan->is_dtls && sdp_dtls_read(s, plan->line, &theirs, NULL))
+		t.setup = sdp_setup_answer(theirs.setup, p->dtls->setup_now);
 	put_session(b, p);
 	for (size_t i = 0; i < s->media_count; i++) {
 		const struct sdp_media *m = &s->media[i];

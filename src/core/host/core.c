@@ -155,6 +155,8 @@ int core_start(const struct core_dirs *d)
 	if (!st)
 		st = sound_metrics_start();
 	if (!st)
+		sound_dtls_start();
+	if (!st)
 		st = leg_hook_add(LEG_HOOK_REPORTING, exec_on_reporting, NULL);
 	if (st)
 		return st;
@@ -216,6 +218,7 @@ bool core_stop(int64_t deadline_us)
 		mctl_stop();
 	is_media_started = false;
 	heartbeat_stop();
+	sound_dtls_stop();
 	sound_metrics_stop();
 	metrics_stop();
 	limits_stop();

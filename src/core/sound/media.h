@@ -113,5 +113,8 @@ ON_CTL int leg_jitter_pause(struct leg *leg, bool is_paused);
 /* Metrics of media: from core_start to core_stop. */
 ON_CTL int sound_metrics_start(void);
 ON_CTL void sound_metrics_stop(void);
+/* DTLS-SRTP's certificate, dtls-srtp.pem of the certificates' folder: read or made by a worker. */
+ON_CTL void sound_dtls_start(void);
+ON_CTL void sound_dtls_stop(void);
 /* Asks the media for its statistics so far and waits for them: the variables rtp_audio_*. */
 CO int leg_media_stats_wait(struct leg *leg);

@@ -48,6 +48,11 @@ void plug_cmd(struct rt_stream *s, const struct rt_cmd *c)
 	} else if (c->kind == RT_C_CRYPT) {
 		crypt_free(s->f->crypt);
 		s->f->crypt = c->ptr;
+	} else if (c->kind == RT_C_CRYPT_TELL) {
+		struct rt_told *told = c->ptr;
+		if (s->f->crypt && s->f->crypt->ops->told)
+			s->f->crypt->ops->told(s->f->crypt, s, told);
+		told->free(told);
 	} else if (c->kind == RT_C_FINDER_TELL) {
 		struct rt_told *told = c->ptr;
 		if (s->finder->ops->told)

@@ -62,6 +62,7 @@ ANY void rt_coders_free(struct rt_coders *c);
  * that new keys are a new object. The functions run on the media thread (role_assert_media) between two packets, but
  * free. What is neither RTP nor RTCP goes to the one it is meant for by its first byte (RFC 7983). */
 struct rt_crypt;
+struct rt_told;
 struct rt_crypt_ops {
 	const char *name;
 	/* One whole packet in place; what is returned is its new length, negative drops and counts it. protect may
@@ -70,6 +71,8 @@ struct rt_crypt_ops {
 	int (*unprotect)(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n);
 	/* DTLS, ZRTP; may be NULL: skipped. p is valid during the call. */
 	void (*packet)(struct rt_crypt *c, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t n);
+	/* A message of control's (RT_C_CRYPT_TELL), borrowed; may be NULL: dropped. */
+	void (*told)(struct rt_crypt *c, struct rt_stream *s, const struct rt_told *told);
 	void (*free)(struct rt_crypt *c);
 };
 struct rt_crypt { /* a stream without one is plain: one branch a packet, no call */
@@ -359,6 +362,7 @@ enum rt_cmd_kind {
 	RT_C_PARAMS, /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
 	RT_C_RATE,   /* number: the sampling rate that its codec is coded at from now on; ptr: its struct rt_coders */
 	RT_C_CRYPT,  /* ptr: struct rt_crypt; NULL: plain */
+	RT_C_CRYPT_TELL, /* ptr: struct rt_told, freed there */
 	RT_C_FINDER, /* ptr: struct rt_finder; NULL: what it was opened with */
 	RT_C_FINDER_TELL, /* ptr: struct rt_told, freed there */
 	RT_C_WIRE,        /* number: a socket in place of the first one */

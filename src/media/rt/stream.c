@@ -289,6 +289,7 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		stream_rate_set(s, c->number, c->ptr);
 		break;
 	case RT_C_CRYPT:
+	case RT_C_CRYPT_TELL:
 	case RT_C_FINDER:
 	case RT_C_FINDER_TELL:
 	case RT_C_WIRE:
