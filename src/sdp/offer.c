@@ -191,7 +191,7 @@ static void put_audio(struct buf *b, const struct sdp_policy *p, const struct au
 	}
 	if (t->cn_pt >= 0)
 		put_rtpmap(b, t->cn_pt, "CN", 8000, 1);
-	if (t->dir != SDP_SENDRECV)
+	if (t->dir != SDP_SENDRECV || t->setup) /* WebRTC peers take nothing for granted */
 		buf_printf(b, "a=%s\r\n", sdp_dir_name(t->dir));
 	if (t->ptime_ms)
 		buf_printf(b, "a=ptime:%u\r\n", t->ptime_ms);

@@ -54,7 +54,10 @@ class RtcPeer:
 
     async def _listen(self, track):
         while True:
-            f = await track.recv()
+            try:
+                f = await track.recv()
+            except aiortc.mediastreams.MediaStreamError:
+                return
             x = f.to_ndarray().reshape(-1)[::len(f.layout.channels)].astype(float)
             with self.lock:
                 self.rate = f.sample_rate

@@ -68,3 +68,50 @@ def test_a_browser_calls(sw, phone, browsers):
     assert re.fullmatch(r"srtp:dtls:(AEAD_AES|AES_CM)_\w+", e["secure_type"]), e
     esl.close()
     a.bye()
+
+
+def test_a_browser_is_called(sw, phone, browsers):
+    """A caller's plain phone and a browser: our offer is actpass, it is active; both hear each other."""
+    a, b, rtc = phone("1000"), phone("1001"), browsers(900)
+    b.register()
+    sw.api("bgapi originate {media_webrtc=true}user/1001 &echo")
+    req = b.expect(method="INVITE")
+    assert re.search(r"m=audio \d+ UDP/TLS/RTP/SAVPF", req.body) and "a=setup:actpass" in req.body and "a=rtcp-mux" in req.body
+    b.reply(req, 200, "OK", rtc.answer(req.body))
+    b.expect(method="ACK")
+    b.enter(req)
+    rtc.hears(900)
+    b.own_request("BYE")
+    b.expect(200)
+    sw.wait_calls(0)
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "opus"])
+def test_browser_and_phone(sw, phone, browsers, codec):
+    """DTLS-SRTP on one side, RTP on the other; the same codec and another."""
+    a, b, rtc = phone("1000"), phone("1001"), browsers(700, codec=codec)
+    b.register()
+    a.invite("7803", rtc.offer())
+    req = b.take()
+    assert "RTP/AVP" in req.body and "fingerprint" not in req.body
+    rtc.accept(a.answered().body)
+    b.talk = Talker(b, 1000)
+    rtc.hears(1000)
+    b.talk.hears(700)
+    a.bye()
+
+
+def test_first_words_are_heard(sw, phone, browsers):
+    """What plays after the answer waits for the keys."""
+    a, rtc = phone("1000"), browsers(700)
+    a.invite("7804", rtc.offer())
+    ok = a.answered()
+    rtc.accept(ok.body)
+    rtc.hears(440)
+    a.bye()
+
+
+def test_forbidden(sw, phone, browsers):
+    a, rtc = phone("1000"), browsers(700)
+    a.invite("7801", rtc.offer())
+    assert a.expect(488).code == 488

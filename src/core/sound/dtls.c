@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "core/event/event.h"
 #include "core/leg/leg.h"
+#include "core/run/exec.h"
 #include "core/sound/media.h"
 #include "core/sound/media_i.h"
 #include "core/sound/sound_i.h"
