@@ -120,9 +120,8 @@ def test_forbidden(sw, phone, browsers):
     assert a.expect(488).code == 488
 
 
-def test_reinvite_keeps_and_renews(sw, phone, browsers):
-    """The same certificate in a re-INVITE: the association goes on and we keep our role. RTP/AVP instead: refused. Another certificate: the
-    keys of before count no more."""
+def test_reinvite_keeps(sw, phone, browsers):
+    """The same certificate in a re-INVITE: the association goes on and we keep our role. RTP/AVP instead: refused."""
     a, rtc = phone("1000"), browsers(700)
     offer = rtc.offer()
     a.invite("7800", offer)
@@ -131,23 +130,20 @@ def test_reinvite_keeps_and_renews(sw, phone, browsers):
     rtc.hears(700)
     uuid = only_uuid(sw)
 
-    def again(body):
-        a.own_request("INVITE", body)
-        got = a.expect(timeout=8)
-        while got.code == 100 or not got.code:
-            got = a.expect(timeout=8)
+    def again(body, code):
+        a.request("INVITE", body=body)
+        got = a.expect(code)
+        a.request("ACK", cseq=int(got.get("CSeq").split()[0])) if code == 200 else a.ack_failure(got)
         return got
-    got = again(re.sub(r"(o=- \d+ )\d+", r"\g<1>9", offer))
-    assert got.code == 200 and "a=setup:active" in got.body
-    a.request("ACK", cseq=int(got.get("CSeq").split()[0]))
+    got = again(re.sub(r"(o=- \d+ )\d+", r"\g<1>9", offer), 200)
+    assert "a=setup:active" in got.body
     count = len(rtc.got)
     until = time.monotonic() + 10
     while len(rtc.got) < count + 25:  # it is heard as before
         assert time.monotonic() < until
         time.sleep(0.05)
     assert sw.api(f"uuid_getvar {uuid} rtp_dtls_state").strip() == "up"
-    got = again(sdp(a.rtp_port, version=10))
-    assert got.code == 488
+    again(sdp(a.rtp_port, version=10), 488)
     a.bye()
 
 
@@ -228,7 +224,7 @@ def test_a_stranger_and_a_flood(sw, phone):
         pass
     assert kinds <= {21, 22, 20}, kinds  # DTLS only, never RTP
     thief.close()
-    a.own_request("BYE")
+    a.bye()
 
 
 @pytest.mark.parametrize("line,setup", [("a=fingerprint:sha-1 " + ":".join(["AB"] * 20) + "\r\n", "actpass"), ("", "actpass"), (PRINT, "holdconn"),
@@ -246,7 +242,8 @@ def test_answered_in_the_clear(sw, phone):
     req = b.expect(method="INVITE")
     assert "UDP/TLS/RTP/SAVPF" in req.body and PRINT.split()[0] in req.body
     b.reply(req, 200, "OK", sdp(b.rtp_port))
-    a.ack_failure(next(m for m in iter(lambda: a.expect(timeout=15), None) if m.code >= 400))
+    b.expect(method="ACK")
+    a.ack_failure(a.expect(488))
 
 
 def test_baresip(sw, tmp_path):
@@ -257,7 +254,7 @@ def test_baresip(sw, tmp_path):
         a.dial("7805")
         b.answer()
         a.wait("CALL_ESTABLISHED")
-        heard = lambda x: tone_seconds(x.heard(), 1000 if x is a else 440) >= 1  # noqa: E731
+        heard = lambda x: any(tone_seconds(f, 1000 if x is a else 440) >= 1 for f in x.dir.glob("dump-*-dec.wav"))  # noqa: E731
         until = time.monotonic() + 15
         while not (heard(a) and heard(b)):
             assert time.monotonic() < until, sw.log_text[-3000:]
