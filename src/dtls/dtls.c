@@ -1,8 +1,8 @@
-/* An association: OpenSSL between two memory BIOs. One datagram goes in at a time, so that a record never runs over into
- * the next datagram; what comes out is a stream of records, which are put into datagrams of at most the MTU again by
- * the lengths in their headers. Whether the certificate is right is decided while it is read (dtls_cert_fits), before
- * OpenSSL goes on to derive anything; a wrong one ends the handshake with an alert. Keys are exported once it is done.
- * Retransmission is by OpenSSL's timer, with a first delay as of a phone call and not of a web page. */
+/* An association: OpenSSL between two memory BIOs. One datagram goes in at a time, so that a record never runs over
+ * into the next datagram; what comes out is a stream of records, which are put into datagrams of at most the MTU again
+ * by the lengths in their headers. Whether the certificate is right is decided while it is read (dtls_cert_fits),
+ * before OpenSSL goes on to derive anything; a wrong one ends the handshake with an alert. Keys are exported once it is
+ * done. Retransmission is by OpenSSL's timer, with a first delay as of a phone call and not of a web page. */
 #include "base/mem.h"
 #include "dtls/dtls_i.h"
 #include "srtp/srtp.h"
@@ -195,13 +195,13 @@ static void done(struct dtls *d)
 		fail(d, "the far side agreed to no profile of SRTP (use_srtp)");
 		return;
 	}
-	if (SSL_export_keying_material(d->ssl, exported, 2 * srtp_key_bytes(d->suite), "EXTRACTOR-dtls_srtp", 19, NULL,
-	        0, 0) != 1) {
+	if (SSL_export_keying_material(
+	        d->ssl, exported, 2 * srtp_key_bytes(d->suite), "EXTRACTOR-dtls_srtp", 19, NULL, 0, 0) != 1) {
 		fail(d, "no keys could be exported");
 		return;
 	}
-	srtp_keys_of_dtls(d->suite, exported, d->conf.is_client ? d->key_out : d->key_in,
-	    d->conf.is_client ? d->key_in : d->key_out);
+	srtp_keys_of_dtls(
+	    d->suite, exported, d->conf.is_client ? d->key_out : d->key_in, d->conf.is_client ? d->key_in : d->key_out);
 	OPENSSL_cleanse(exported, sizeof(exported));
 	d->state = DTLS_UP;
 }
@@ -211,7 +211,7 @@ static void failed(struct dtls *d, int result)
 	int e = SSL_get_error(d->ssl, result);
 	if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE)
 		return;
-	fail(d, d->is_wrong_cert           ? "the certificate is not the one of a=fingerprint"
+	fail(d, d->is_wrong_cert             ? "the certificate is not the one of a=fingerprint"
 	        : e == SSL_ERROR_ZERO_RETURN ? "the far side closed it"
 	                                     : ERR_reason_error_string(ERR_peek_error()));
 }

@@ -9,8 +9,8 @@
 
 /* Our own certificate and what goes with it; counted (mem_ref, mem_unref), shared by all associations. */
 struct dtls_ident;
-/* From path, key and certificate in PEM; made there when it is missing (ECDSA P-256). Blocks. ST_IO, ST_INVAL: *why says
- * what of it (appended). */
+/* From path, key and certificate in PEM; made there when it is missing (ECDSA P-256). Blocks. ST_IO, ST_INVAL: *why
+ * says what of it (appended). */
 ANY int dtls_ident_new(struct dtls_ident **out, const char *path, struct buf *why);
 ANY const char *dtls_ident_print(const struct dtls_ident *i); /* "sha-256 AB:CD:..." as a=fingerprint says it */
 
@@ -40,8 +40,8 @@ ANY const char *dtls_state_name(enum dtls_state s);
 struct dtls;
 ANY int dtls_new(struct dtls **out, const struct dtls_conf *c); /* ST_INVAL: no fingerprint; ST_NOMEM */
 ANY void dtls_free(struct dtls *d);                             /* NULL is fine; wipes */
-/* One datagram, which may be damaged in any way; n 0: nothing came, a client begins and what is late is sent again. What
- * is to be sent is appended to out as datagrams, each behind its length (two bytes, the high one first). */
+/* One datagram, which may be damaged in any way; n 0: nothing came, a client begins and what is late is sent again.
+ * What is to be sent is appended to out as datagrams, each behind its length (two bytes, the high one first). */
 ANY enum dtls_state dtls_step(struct dtls *d, const uint8_t *p, size_t n, struct buf *out);
 /* When the next empty step is due, microseconds from now; -1: none is. */
 ANY int64_t dtls_due_us(const struct dtls *d);

@@ -35,7 +35,10 @@ bool sdp_is_dtls_proto(struct sv proto)
 
 static int hex(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	                              : -1;
 }
 
 bool sdp_print_read(struct sv value, enum sdp_hash *hash, uint8_t out[SDP_PRINT_MAX])

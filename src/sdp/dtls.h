@@ -1,5 +1,5 @@
-/* What DTLS-SRTP wants of a session description (RFC 5763, 8122, 8842): the fingerprint of a certificate and who begins,
- * read and written. Pure. */
+/* What DTLS-SRTP wants of a session description (RFC 5763, 8122, 8842): the fingerprint of a certificate and who
+ * begins, read and written. Pure. */
 #pragma once
 #include "sdp/sdp.h"
 

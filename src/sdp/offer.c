@@ -307,7 +307,9 @@ static void offer_lines(struct buf *b, const struct sdp_policy *p, struct sdp_ru
 			continue;
 		}
 		t->proto = sv_of(r->lines[i].proto);
-		t->setup = p->dtls && sv_is(t->proto, "RTP/AVP") ? SDP_SETUP_NONE : p->dtls ? SDP_SETUP_ACTPASS : SDP_SETUP_NONE;
+		t->setup = p->dtls && sv_is(t->proto, "RTP/AVP") ? SDP_SETUP_NONE
+		           : p->dtls                             ? SDP_SETUP_ACTPASS
+		                                                 : SDP_SETUP_NONE;
 		put_audio(b, p, t);
 	}
 }

@@ -150,9 +150,10 @@ struct sdp_policy {
 	bool is_rtcp_mux_allowed; /* answer a=rtcp-mux with a=rtcp-mux */
 	bool is_rtcp_mux_offered;
 	const struct sdp_ice_local *ice; /* sdp/ice.h: what is said of ICE; NULL = nothing */
-	const struct sdp_dtls_local *dtls; /* sdp/dtls.h; NULL = lines with a fingerprint are neither offered nor taken */
-	bool is_all_answered;            /* answer with every accepted codec instead of only the chosen one */
-	bool is_ptime_kept;              /* our own ptime even when the peer asks for another */
+	const struct sdp_dtls_local
+	    *dtls;            /* sdp/dtls.h; NULL = lines with a fingerprint are neither offered nor taken */
+	bool is_all_answered; /* answer with every accepted codec instead of only the chosen one */
+	bool is_ptime_kept;   /* our own ptime even when the peer asks for another */
 };
 
 enum { SDP_RUN_CODECS = 18, SDP_RUN_LINES = 16 };
@@ -184,7 +185,7 @@ struct sdp_plan {
 	char remote_rtcp_host[SDP_HOST_MAX];
 	uint16_t remote_rtcp_port;
 	bool is_remote_name, is_rtcp_mux;
-	bool is_dtls;                   /* the line is secured by DTLS-SRTP: sdp/dtls.h reads it */
+	bool is_dtls;            /* the line is secured by DTLS-SRTP: sdp/dtls.h reads it */
 	enum sdp_dir remote_dir; /* as the peer wrote it (0.0.0.0 counts as not receiving) */
 	enum sdp_dir local_dir;  /* what holds for us: bit 0 we send, bit 1 we receive */
 	bool is_hold;            /* the peer holds us: sendonly, inactive or c=0.0.0.0 */

@@ -92,8 +92,8 @@ int media_dtls_offer(struct leg *leg, struct media_policy *q)
 static ON_CTL bool offer_read(const struct sdp *s, struct sdp_dtls *theirs)
 {
 	for (size_t i = 0; i < s->media_count; i++)
-		if (sv_isi(s->media[i].kind, "audio") && s->media[i].port && !sv_startsi(s->media[i].proto, SV("RTP/AVP")) &&
-		    sdp_dtls_read(s, (int)i, theirs, NULL))
+		if (sv_isi(s->media[i].kind, "audio") && s->media[i].port &&
+		    !sv_startsi(s->media[i].proto, SV("RTP/AVP")) && sdp_dtls_read(s, (int)i, theirs, NULL))
 			return true;
 	return false;
 }
@@ -113,7 +113,8 @@ int media_dtls_answer(struct leg *leg, struct media_policy *q, struct sv offer)
 	struct sdp_dtls theirs;
 	struct sdp *s = NULL;
 
-	if (m->is_wired || (!is_agreed && (!offer.n || !memmem(offer.p, offer.n, "fingerprint", 11) || is_forbidden(leg))))
+	if (m->is_wired ||
+	    (!is_agreed && (!offer.n || !memmem(offer.p, offer.n, "fingerprint", 11) || is_forbidden(leg))))
 		return ST_OK;
 	if (!mctl_dtls_print() && !is_agreed)
 		leg_log(leg, LOG_ERR, "DTLS-SRTP: there is no certificate of ours (dtls-srtp.pem)");
@@ -170,7 +171,8 @@ static ON_CTL int begin(struct leg *leg, const struct sdp_dtls *theirs, enum sdp
 	struct leg_dtls *d = m->dtls;
 	struct dtls_conf c = {.is_client = role == SDP_SETUP_ACTIVE, .print_count = theirs->count};
 
-	_Static_assert((int)SDP_PRINTS_MAX == (int)DTLS_PRINTS_MAX && (int)SDP_PRINT_MAX == (int)DTLS_PRINT_MAX, "alike");
+	_Static_assert(
+	    (int)SDP_PRINTS_MAX == (int)DTLS_PRINTS_MAX && (int)SDP_PRINT_MAX == (int)DTLS_PRINT_MAX, "alike");
 	for (size_t i = 0; i < theirs->count; i++) {
 		c.prints[i].hash = hashes[theirs->hash];
 		memcpy(c.prints[i].bytes, theirs->prints[i], sizeof(c.prints[i].bytes));

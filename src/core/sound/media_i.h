@@ -124,7 +124,7 @@ ON_CTL int media_ice_answer(struct leg *leg, struct media_policy *q, struct sv o
 ON_CTL int media_ice_apply(struct leg *leg, struct sv sdp, unsigned line);
 ON_CTL void media_ice_report(struct leg *leg); /* MEDIA_R_PLUG came */
 ON_CTL void media_ice_fini(struct leg_media *m);
-ON_CTL bool media_is_webrtc(struct leg *leg); /* it is to be called as a browser */
+ON_CTL bool media_is_webrtc(struct leg *leg);              /* it is to be called as a browser */
 ON_CTL bool media_ice_may_send(const struct leg_media *m); /* an address of theirs is proven, or there is no ICE */
 
 /* ---- dtls.c ---- */

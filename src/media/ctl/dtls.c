@@ -302,8 +302,8 @@ ON_CTL static void ready(struct mdtls *d)
 
 /* ---- what a call does ---- */
 
-int mstream_dtls_start(struct mstream *s, const struct dtls_conf *c, const struct addr *host, mdtls_fn fn, void *arg,
-    struct mdtls **out)
+int mstream_dtls_start(
+    struct mstream *s, const struct dtls_conf *c, const struct addr *host, mdtls_fn fn, void *arg, struct mdtls **out)
 {
 	struct dtls_conf conf = *c;
 	struct mdtls *d;

@@ -13,14 +13,15 @@ struct mdtls;
 typedef void (*mdtls_fn)(struct mdtls *d, enum dtls_state state, void *arg); /* another state; it may free d */
 /* From here on the stream's packets are refused until the far side (c->prints) has proven itself. c->ident is not read.
  * host: whose it is, for the bound. A client does nothing before mdtls_go. ST_AGAIN: no certificate of ours. */
-ON_CTL int mstream_dtls_start(struct mstream *s, const struct dtls_conf *c, const struct addr *host, mdtls_fn fn,
-    void *arg, struct mdtls **out);
+ON_CTL int mstream_dtls_start(
+    struct mstream *s, const struct dtls_conf *c, const struct addr *host, mdtls_fn fn, void *arg, struct mdtls **out);
 ON_CTL void mdtls_go(struct mdtls *d);    /* it is known where to send: a client begins. Again is fine */
 ON_CTL void mdtls_heard(struct mdtls *d); /* MEDIA_R_PLUG with MEDIA_PLUG_CRYPT came */
 ON_CTL enum dtls_state mdtls_state(const struct mdtls *d);
 ON_CTL const char *mdtls_why(const struct mdtls *d);
 ON_CTL enum srtp_suite mdtls_suite(const struct mdtls *d); /* once it is up */
-/* Says good-bye when it is up; the stream's packets stay as they are protected. fn is not called again. NULL is fine. */
+/* Says good-bye when it is up; the stream's packets stay as they are protected. fn is not called again. NULL is fine.
+ */
 ON_CTL void mdtls_free(struct mdtls *d);
 
 /* Of all, since the start. */

@@ -362,8 +362,8 @@ enum rt_cmd_kind {
 	RT_C_PARAMS, /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
 	RT_C_RATE,   /* number: the sampling rate that its codec is coded at from now on; ptr: its struct rt_coders */
 	RT_C_CRYPT,  /* ptr: struct rt_crypt; NULL: plain */
-	RT_C_CRYPT_TELL, /* ptr: struct rt_told, freed there */
-	RT_C_FINDER, /* ptr: struct rt_finder; NULL: what it was opened with */
+	RT_C_CRYPT_TELL,  /* ptr: struct rt_told, freed there */
+	RT_C_FINDER,      /* ptr: struct rt_finder; NULL: what it was opened with */
 	RT_C_FINDER_TELL, /* ptr: struct rt_told, freed there */
 	RT_C_WIRE,        /* number: a socket in place of the first one */
 	RT_C_JITTER,      /* ptr: struct rt_jitter; NULL: none */

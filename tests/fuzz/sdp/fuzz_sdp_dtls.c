@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (sdp_print_read((struct sv){(const char *)data, size}, &h, bytes))
 		CHECK(size >= sdp_hash_bytes(h) * 3);
 	buf_init(&text);
-	buf_adds(&text, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\n");
+	buf_adds(&text, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 "
+	                "UDP/TLS/RTP/SAVPF 0\r\n");
 	buf_add(&text, data, size);
 	if (!text.failed && text.n <= SDP_TEXT_MAX && !sdp_parse_new(buf_sv(&text), &s) && s->media_count) {
 		if (sdp_dtls_read(s, 0, &d, &why)) {

@@ -1,7 +1,7 @@
 /* Two associations in memory: they agree on the same keys under loss, repetition and rubbish in between; a certificate
  * that was not told, and a side without one, get none. */
-#include "dtls/dtls.h"
 #include "base/mem.h"
+#include "dtls/dtls.h"
 #include "harness.h"
 
 #include <stdio.h>
@@ -85,7 +85,8 @@ static void give(struct side *from, struct side *to, unsigned how, unsigned *cou
 		uint8_t cut[DTLS_DATAGRAM_MAX];
 		if (how & LOSSY && ++*count % 3 == 1)
 			continue;
-		if (how & RUBBISH) { /* not authenticated, thus to be passed over; a record's own length is past its end */
+		if (how &
+		    RUBBISH) { /* not authenticated, thus to be passed over; a record's own length is past its end */
 			memset(cut, 0xa5, sizeof(cut));
 			to->state = dtls_step(to->d, cut, 100, &to->out);
 			memcpy(cut, p, one.n);
@@ -209,6 +210,6 @@ static int test_same_role(void)
 	return 0;
 }
 
-TEST_MAIN({"the same keys", test_agreed}, {"every datagram twice", test_repeated}, {"rubbish and cut ones between", test_rubbish},
-    {"a third is lost", test_lossy}, {"another certificate", test_wrong_certificate}, {"no fingerprint", test_no_print},
-    {"two clients", test_same_role})
+TEST_MAIN({"the same keys", test_agreed}, {"every datagram twice", test_repeated},
+    {"rubbish and cut ones between", test_rubbish}, {"a third is lost", test_lossy},
+    {"another certificate", test_wrong_certificate}, {"no fingerprint", test_no_print}, {"two clients", test_same_role})
