@@ -133,6 +133,7 @@ static ON_CTL void secure_tell(struct leg *leg, const char *suite)
 	struct event *e;
 
 	leg_var_set(leg, "rtp_secure_media_confirmed", "true");
+	leg_var_set(leg, "rtp_secure_media_confirmed_audio", "true");
 	leg_var_set(leg, "rtp_dtls_suite", suite);
 	if (!event_is_wanted(EVENT_CALL_SECURE, NULL) || !(e = event_new(EVENT_CALL_SECURE, NULL)))
 		return;
@@ -157,7 +158,8 @@ static void on_state(struct mdtls *d, enum dtls_state state, void *arg)
 		leg_log(leg, LOG_WARNING, "DTLS: no keys with %s: %s; hanging up", leg->name, mdtls_why(d));
 		leg_hangup(leg, CAUSE_INCOMPATIBLE_DESTINATION);
 	} else {
-		leg_var_set(leg, "rtp_secure_media_confirmed", "false");
+		leg_var_set(leg, "rtp_secure_media_confirmed", NULL);
+		leg_var_set(leg, "rtp_secure_media_confirmed_audio", NULL);
 		leg_log(leg, LOG_INFO, "DTLS: %s closed it: no media any more", leg->name);
 	}
 	leg_wake(leg);

@@ -83,6 +83,7 @@ static void dtls_told(struct rt_crypt *c, struct rt_stream *s, const struct rt_t
 	}
 }
 
+static void dtls_follow(struct rt_crypt *c, struct rt_crypt *before);
 static void dtls_free_crypt(struct rt_crypt *c)
 {
 	rt_crypt_free(of(c)->keys);
@@ -95,7 +96,15 @@ static const struct rt_crypt_ops dtls_ops = {.name = "dtls",
     .unprotect = dtls_unprotect,
     .packet = dtls_packet,
     .told = dtls_told,
+    .follow = dtls_follow,
     .free = dtls_free_crypt};
+
+static void dtls_follow(struct rt_crypt *c, struct rt_crypt *before)
+{
+	role_assert_media();
+	if (before->ops == &dtls_ops && of(before)->in == of(c)->in)
+		of(c)->from = of(before)->from;
+}
 
 int rt_crypt_dtls_new(struct rt_crypt **out, struct rt_ring *datagrams, struct rt_crypt *keys)
 {
