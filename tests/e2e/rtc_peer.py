@@ -106,7 +106,13 @@ class RtcPeer:
         raise AssertionError(f"{hz} Hz is not heard: {len(self.got)} frames, share {share:.2f}, DTLS {self.dtls_state()}")
 
     def close(self):
-        self._do(self.pc.close())
+        async def end():
+            await self.pc.close()
+            others = [x for x in asyncio.all_tasks() if x is not asyncio.current_task()]
+            for x in others:
+                x.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+        self._do(end())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()

@@ -147,6 +147,28 @@ def test_reinvite_keeps(sw, phone, browsers):
     a.bye()
 
 
+@pytest.mark.parametrize("before", ["dtls", "sdes"])
+def test_reinvite_renews(sw, phone, browsers, before):
+    """Another certificate, address and ICE in a re-INVITE: a new association, heard under new keys. The same where SRTP's keys stood in SDP
+    before."""
+    a, first, second = phone("1000"), browsers(700), browsers(900)
+    offer = re.sub(r"(o=- )\d+ \d+", r"\g<1>1 1", first.offer())
+    if before == "sdes":
+        offer = sdp(a.rtp_port).replace("RTP/AVP", "RTP/SAVP") + "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "QUJD" * 10 + "\r\n"
+    a.invite("7800", offer)
+    ok = a.answered()
+    if before == "dtls":
+        first.accept(ok.body)
+        first.hears(700)
+    a.request("INVITE", body=re.sub(r"(o=- )\d+ \d+", r"\g<1>1 2", second.offer()))
+    got = a.expect(200)
+    a.request("ACK", cseq=int(got.get("CSeq").split()[0]))
+    assert "a=setup:active" in got.body and "a=crypto" not in got.body
+    second.accept(got.body)
+    second.hears(900)
+    a.bye()
+
+
 def test_wrong_fingerprint(sw, phone, browsers):
     """The certificate is not the one that was told: no keys, no sound, and the call ends."""
     a, rtc = phone("1000"), browsers(700)
