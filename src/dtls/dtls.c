@@ -233,11 +233,20 @@ static void read_on(struct dtls *d)
 	}
 }
 
+/* Two of 16 kB, which a call may never need again once it is up: there while something is done. OpenSSL 3.0 writes
+ * alerts of DTLS without asking for them. */
+static bool buffers_have(struct dtls *d)
+{
+	return d->state != DTLS_UP || SSL_alloc_buffers(d->ssl) == 1;
+}
+
 enum dtls_state dtls_step(struct dtls *d, const uint8_t *p, size_t n, struct buf *out)
 {
 	if (d->state == DTLS_FAILED || d->state == DTLS_CLOSED || n > DTLS_DATAGRAM_MAX)
 		return d->state;
 	ERR_clear_error();
+	if (!buffers_have(d))
+		return d->state;
 	if (n)
 		BIO_write(d->in, p, (int)n);
 	else if (d->state == DTLS_UNDER_WAY && dtls_due_us(d) == 0)
@@ -253,6 +262,8 @@ enum dtls_state dtls_step(struct dtls *d, const uint8_t *p, size_t n, struct buf
 		read_on(d);
 	(void)BIO_reset(d->in);
 	drain(d, out);
+	if (d->state == DTLS_UP)
+		(void)SSL_free_buffers(d->ssl);
 	ERR_clear_error();
 	return d->state;
 }
@@ -277,6 +288,8 @@ void dtls_close(struct dtls *d, struct buf *out)
 	if (d->state != DTLS_UP)
 		return;
 	ERR_clear_error();
+	if (!buffers_have(d))
+		return;
 	SSL_shutdown(d->ssl);
 	d->state = DTLS_CLOSED;
 	drain(d, out);
