@@ -38,20 +38,20 @@ static ON_CTL void ringing_free(struct ringing *r)
 
 /* ---- the dial string ---- */
 
-static ON_CTL void target_put(struct buf *b, const struct fifo_member *m, const char *dial_uuid)
+static ON_CTL void target_put(struct buf *b, const struct fifo_member *m)
 {
 	if (b->n)
 		buf_adds(b, ":_:");
 	buf_printf(b, "{ignore_early_media=true,outbound_redirect_fatal=true,leg_timeout=%u,fifo_outbound_uuid=%s,fifo_name=",
 	    m->timeout_s, m->uuid);
 	mark_put(b, sv_of(m->fifo->name));
-	buf_printf(b, ",fifo_originate_uuid=%s}%s", dial_uuid, m->target);
+	buf_printf(b, "}%s", m->target);
 }
 
 static ON_CTL void member_put(struct ringing *r, struct fifo_member *m)
 {
 	snprintf(r->member[r->member_count++], sizeof(r->member[0]), "%s", m->uuid);
-	target_put(&r->target, m, r->uuid);
+	target_put(&r->target, m);
 	if (m->timeout_s > r->timeout_s)
 		r->timeout_s = m->timeout_s;
 	m->ring_count++;
@@ -133,8 +133,11 @@ static void ring(void *arg)
 	struct ringing *r = arg;
 	struct leg *leg = NULL;
 	enum cause cause = CAUSE_NONE;
+	struct vars *vars = NULL;
 	struct originate_conf conf = {.dialstring = r->target.p, .timeout_s = r->timeout_s};
 	role_assert_co();
+	if (!vars_new(&vars) && !vars_set(vars, "fifo_originate_uuid", r->uuid))
+		conf.vars = vars;
 	if (r->caller) {
 		conf.caller_id_name = r->caller->leg->profile->caller_id_name;
 		conf.caller_id_number = r->caller->leg->profile->caller_id_number;
@@ -165,6 +168,7 @@ static void ring(void *arg)
 		fifo_dial_kick();
 	}
 	mem_unref(leg);
+	vars_free(vars);
 	ringing_free(r);
 	ringing_count--;
 }
