@@ -13,9 +13,10 @@ NAMES = {"1001": "Alice Lab", "1002": "Bob Labor", "1003": "Carol Labs"}
 def sw(tmp_path_factory):
     s = t.Tandem(tmp_path_factory.mktemp("names") / "instance")
     write_extensions(s, [
-        extension("7100", "answer", "directory default 127.0.0.1 XML default", "set went=past", "park"),
-        extension("7101", "answer", "directory nosuch 127.0.0.1", "park"),
-        extension("(100[123])", "set went=$1", "park")])
+        extension("7100", "answer", "directory default 127.0.0.1 XML names", "set went=past", "park"),
+        extension("7101", "answer", "directory nosuch 127.0.0.1", "park")])
+    (s.root / "conf/dialplan/names.xml").write_text(
+        f'<include><context name="names">{extension("(100[123])", "set went=$1", "park")}</context></include>')
     for user, name in NAMES.items():
         path = next(p for p in s.root.rglob("conf/directory/**/*.xml") if f'id="{user}"' in p.read_text())
         text = path.read_text()
