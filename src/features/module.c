@@ -19,6 +19,8 @@ static const struct conf_desc confs[] = {
     {"features.conf", "wrong-sound", "path", NULL, "tone_stream://%(300,100,300);%(300,0,300)", "it is not done"},
     {"features.conf", "denied-sound", "path", NULL, "tone_stream://%(300,100,300);%(300,100,300);%(300,0,300)",
         "the phone is locked"},
+    {"features.conf", "followme-sound", "path", NULL, "tone_stream://%(200,300,600);loops=3",
+        "what who answers a followme call hears before he presses 1"},
     {"features.conf", "wake-sound", "path", NULL, "tone_stream://%(400,200,800);%(400,200,800);%(400,200,800)",
         "a wake-up call, before the time is said"},
     {"features.conf", "wake-number", "text", NULL, "wake-up", "the number that a wake-up call shows"},
@@ -48,6 +50,7 @@ static const struct app_desc apps[] = {
     {"feature_hotline", "Wait for keys, then dial the caller's hotline", "", 0, app_feature_hotline},
     {"feature_incoming", "Do with a call what the called user wants", "<user>[@<domain>]", 0, app_feature_incoming},
     {"feature_outgoing", "See whether the caller may dial this", "[<number>]", 0, app_feature_outgoing},
+    {"followme", "Ring a user's list of numbers", "[<user>[@<domain>]]", 0, app_followme},
     {NULL},
 };
 static const char *const complete[] = {
