@@ -132,7 +132,7 @@ static CO void ring(struct leg *leg, const struct feature_user *u, const char *b
 		struct buf b;
 		buf_init(&b);
 		buf_printf(
-		    &b, "user/%s@%s", feature_user_id(u), feature_user_domain(u)); /* the directory's own spelling */
+		    &b, "user/%s@%s", feature_phone_of(u), feature_user_domain(u)); /* the directory's own spelling */
 		leg_var_set_text(leg, "feature_dial", b.failed ? "" : b.p);
 		buf_fini(&b);
 	}

@@ -49,7 +49,7 @@ static ON_CTL void number_put(struct follow *f, unsigned key, const char *number
 		confirm_put(b);
 	buf_addc(b, ']');
 	if (is_own) {
-		buf_printf(b, "user/%s@%s", feature_user_id(f->user), feature_user_domain(f->user));
+		buf_printf(b, "user/%s@%s", feature_phone_of(f->user), feature_user_domain(f->user));
 		return;
 	}
 	buf_adds(b, "loopback/");

@@ -37,6 +37,8 @@ static const struct feature_kind kinds[] = {
     {"followme-at-once", FEATURE_FLAG, .help = "all of them ring at once, in place of one after the other"},
     {"followme-confirm", FEATURE_FLAG, .fallback = "true",
         .help = "who answers elsewhere than on the user's phones must press 1"},
+    {"hotdesk-at", FEATURE_NUMBER, .help = "the phone at which the user is logged in: it rings in place of his own"},
+    {"hotdesk-user", FEATURE_NUMBER, .help = "the user who is logged in at this phone"},
     {"wake", FEATURE_WAKE, .key_max = 10,
         .help = "a call at HH:MM, on the days that follow: once, daily, weekdays, weekends, mon,tue..., YYYY-MM-DD"},
     {"last-caller", FEATURE_NUMBER, .is_quiet = true, .help = "who called last, without those who hid their number"},
