@@ -56,7 +56,7 @@ static struct trust_job {
 	char *path;
 	struct dial_trust *made;
 	int status;
-} trust_job;
+} * trust_job; /* under way; another one's result is nobody's */
 
 static ON_CTL void connect_begin(struct bot *b);
 
@@ -530,15 +530,23 @@ static void trust_run(void *arg)
 
 static void trust_made(int status, void *arg)
 {
+	struct trust_job *job = arg;
 	struct hash_it it = {0};
 	role_assert_ctl();
-	bool is_good = !status && !trust_job.status;
-	trust_state = is_good ? TRUST_READY : TRUST_FAILED;
+	bool is_good = !status && !job->status, is_mine = job == trust_job;
 	if (!is_good && status != ST_CANCELLED)
-		log_error("audio_stream.conf: tls-ca-file: \"%s\" cannot be read", trust_job.path);
-	trust = trust_job.made;
-	mem_free(trust_job.path);
-	trust_job = (struct trust_job){0};
+		log_error("audio_stream.conf: tls-ca-file: \"%s\" cannot be read", job->path);
+	if (is_mine) {
+		trust_state = is_good ? TRUST_READY : TRUST_FAILED;
+		trust = job->made;
+		trust_job = NULL;
+	} else {
+		mem_unref(job->made);
+	}
+	mem_free(job->path);
+	mem_free(job);
+	if (!is_mine)
+		return;
 	for (bool is_more = true; is_more;) { /* each may leave the table */
 		is_more = false;
 		it = (struct hash_it){0};
@@ -558,10 +566,15 @@ int bot_streams_start(void)
 	int st = hash_new(&bots, 0, NULL);
 	if (!st)
 		st = bot_thread_start(on_report);
-	trust_job = (struct trust_job){.path = mem_strdup(bot_param("tls-ca-file"))};
+	trust_job = mem_zalloc(sizeof(*trust_job));
 	trust_state = TRUST_MAKING;
-	if (!st && (!trust_job.path || work_submit(WORK_FILE, "bot.trust", trust_run, trust_made, &trust_job))) {
-		mem_free(trust_job.path);
+	if (trust_job)
+		trust_job->path = mem_strdup(bot_param("tls-ca-file"));
+	if (st || !trust_job || !trust_job->path ||
+	    work_submit(WORK_FILE, "bot.trust", trust_run, trust_made, trust_job)) {
+		mem_free(trust_job ? trust_job->path : NULL);
+		mem_free(trust_job);
+		trust_job = NULL;
 		trust_state = TRUST_FAILED;
 	}
 	return st;
@@ -570,8 +583,6 @@ int bot_streams_start(void)
 int bot_streams_stop(void)
 {
 	struct hash_it it = {0};
-	if (trust_state == TRUST_MAKING)
-		return ST_BUSY;
 	while (hash_next(bots, &it))
 		if (((struct bot *)it.value)->leg)
 			return ST_BUSY;
@@ -584,6 +595,6 @@ int bot_streams_stop(void)
 	hash_free(bots);
 	bots = NULL;
 	mem_unref(trust);
-	trust = NULL, trust_state = TRUST_NONE;
+	trust = NULL, trust_job = NULL, trust_state = TRUST_NONE;
 	return ST_OK;
 }

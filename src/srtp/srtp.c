@@ -56,9 +56,8 @@ struct window {       /* of a source, coming */
 struct source {
 	uint32_t ssrc;
 	bool is_used;
-	uint64_t at;        /* when it was used last, by the context's count */
-	uint64_t out_index; /* of RTP sent last */
-	bool is_out_started;
+	uint64_t at;             /* when it was used last, by the context's count */
+	struct window out;       /* of RTP sent: an index is used once */
 	uint32_t rtcp_out_index; /* the next */
 	struct window rtp, rtcp;
 };
@@ -342,6 +341,15 @@ static void gcm_iv_rtcp(const struct half *h, uint32_t ssrc, uint32_t index, uin
 		iv[i] ^= h->salt[i];
 }
 
+/* Of what is sent nobody is pushed out: who came back would begin at index 0 again, two packets under one keystream. */
+static struct source *source_start(struct srtp *c, uint32_t ssrc)
+{
+	for (int i = 0; i < SRTP_SSRCS_MAX; i++)
+		if (!c->sources[i].is_used)
+			return source_add(c, ssrc);
+	return NULL;
+}
+
 int srtp_seal(struct srtp *c, uint8_t *p, size_t n)
 {
 	const struct suite *k = &suites[c->suite];
@@ -352,14 +360,14 @@ int srtp_seal(struct srtp *c, uint8_t *p, size_t n)
 	uint32_t ssrc = get32(p + 8);
 	uint16_t seq = (uint16_t)(p[2] << 8 | p[3]);
 	struct source *s = source_find(c, ssrc);
-	if (!s)
-		s = source_add(c, ssrc);
-	struct window last = {.top = s->out_index, .is_started = s->is_out_started};
-	uint64_t index = index_guess(&last, seq);
+	if (!s && !(s = source_start(c, ssrc)))
+		return ST_LIMIT;
+	uint64_t index = index_guess(&s->out, seq);
 	if (index > INDEX_LAST)
 		return ST_LIMIT;
-	if (!s->is_out_started || index > s->out_index)
-		s->out_index = index, s->is_out_started = true;
+	if (window_has(&s->out, index))
+		return ST_EXISTS; /* other bytes under the same key stream would give both away */
+	window_put(&s->out, index);
 	if (k->is_aead) {
 		gcm_iv(&c->rtp, ssrc, index, iv);
 		return gcm_run(&c->rtp, true, iv, p, head, NULL, 0, p + head, n - head, p + n) ? (int)(n + GCM_TAG)
@@ -419,8 +427,8 @@ int srtp_seal_rtcp(struct srtp *c, uint8_t *p, size_t n)
 		return ST_PARSE;
 	uint32_t ssrc = get32(p + 4);
 	struct source *s = source_find(c, ssrc);
-	if (!s)
-		s = source_add(c, ssrc);
+	if (!s && !(s = source_start(c, ssrc)))
+		return ST_LIMIT;
 	if (s->rtcp_out_index >= RTCP_INDEX_LAST)
 		return ST_LIMIT;
 	uint32_t index = ++s->rtcp_out_index;

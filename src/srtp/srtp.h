@@ -22,7 +22,8 @@ enum srtp_suite {
 enum {
 	SRTP_KEY_MAX = 46,  /* master key and salt */
 	SRTP_TAIL_MAX = 20, /* what protecting adds at most: tag, and RTCP's index */
-	SRTP_SSRCS_MAX = 8  /* of one context; more push the one silent for longest out */
+	SRTP_SSRCS_MAX =
+	    8 /* of one context; more that come push out the one silent for longest, more to send are refused */
 };
 ANY size_t srtp_key_bytes(enum srtp_suite s);  /* master key and salt */
 ANY size_t srtp_salt_bytes(enum srtp_suite s); /* of these, at the end */
@@ -36,7 +37,8 @@ ANY int srtp_new(struct srtp **out, enum srtp_suite s, const uint8_t *key);
 ANY void srtp_free(struct srtp *c); /* NULL is fine */
 
 /* A packet of n bytes in place, SRTP_TAIL_MAX more bytes behind it. Its new length, or ST_PARSE: it is no packet;
- * ST_LIMIT: the key has done all it may (2^48 packets of a source, 2^31 of RTCP). */
+ * ST_EXISTS: its number was used, or is too old to tell; ST_LIMIT: the key has done all it may (2^48 packets of a
+ * source, 2^31 of RTCP; SRTP_SSRCS_MAX sources). */
 ANY int srtp_seal(struct srtp *c, uint8_t *p, size_t n);
 ANY int srtp_seal_rtcp(struct srtp *c, uint8_t *p, size_t n);
 /* Back. ST_DENIED: its tag is not right; ST_EXISTS: it came before, or is too old to tell. Nothing is learned from a

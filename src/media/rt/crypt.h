@@ -4,7 +4,8 @@
 #include "media/rt/rt.h"
 #include "srtp/srtp.h"
 
-/* key_out: of what is sent, key_in: of what comes; srtp_key_bytes each, copied. Given to mstream_set_crypt. */
+/* key_out: of what is sent, key_in: of what comes; srtp_key_bytes each, copied. NULL: not known yet, that direction
+ * lets nothing through. ST_INVAL: the same key for both, which would give both away. Given to mstream_set_crypt. */
 ANY int rt_crypt_srtp_new(struct rt_crypt **out, enum srtp_suite s, const uint8_t *key_out, const uint8_t *key_in);
 /* Of one that was made and not given away. */
 ANY void rt_crypt_free(struct rt_crypt *c);

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "media/rt/crypt.h"
 
+#include <string.h>
+
 _Static_assert((int)SRTP_TAIL_MAX <= (int)RT_CRYPT_TAIL, "a tag fits behind a packet");
 struct crypt_srtp {
 	struct rt_crypt base;
@@ -13,6 +15,8 @@ static int crypt_protect(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n)
 {
 	struct crypt_srtp *k = (struct crypt_srtp *)c;
 	role_assert_media();
+	if (!k->out)
+		return ST_DENIED;
 	return is_rtcp ? srtp_seal_rtcp(k->out, p, n) : srtp_seal(k->out, p, n);
 }
 
@@ -20,6 +24,8 @@ static int crypt_unprotect(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t 
 {
 	struct crypt_srtp *k = (struct crypt_srtp *)c;
 	role_assert_media();
+	if (!k->in)
+		return ST_DENIED;
 	return is_rtcp ? srtp_open_rtcp(k->in, p, n) : srtp_open(k->in, p, n);
 }
 
@@ -36,12 +42,14 @@ static const struct rt_crypt_ops srtp_ops = {
 
 int rt_crypt_srtp_new(struct rt_crypt **out, enum srtp_suite s, const uint8_t *key_out, const uint8_t *key_in)
 {
-	struct crypt_srtp *k = mem_zalloc(sizeof(*k));
-	if (!k)
+	struct crypt_srtp *k;
+	if (key_out && key_in && !memcmp(key_out, key_in, srtp_key_bytes(s)))
+		return ST_INVAL;
+	if (!(k = mem_zalloc(sizeof(*k))))
 		return ST_NOMEM;
 	k->base.ops = &srtp_ops;
-	int st = srtp_new(&k->out, s, key_out);
-	if (!st)
+	int st = key_out ? srtp_new(&k->out, s, key_out) : ST_OK;
+	if (!st && key_in)
 		st = srtp_new(&k->in, s, key_in);
 	if (st)
 		crypt_free(&k->base);

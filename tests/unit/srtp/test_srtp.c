@@ -171,7 +171,8 @@ static int test_changed(void)
 	return 0;
 }
 
-/* More sources than a context keeps: the newest are served. */
+/* More sources than a context keeps: of those that come the newest are served. To send one more than there is place for
+ * is refused, and who was there goes on: were he pushed out, he would come back with a keystream that was used. */
 static int test_sources(void)
 {
 	uint8_t key[SRTP_KEY_MAX], p[ROOM];
@@ -179,11 +180,24 @@ static int test_sources(void)
 	key_make(key, 3);
 	EXPECT_INT(srtp_new(&out, SRTP_AEAD_AES_128_GCM, key), ST_OK);
 	EXPECT_INT(srtp_new(&in, SRTP_AEAD_AES_128_GCM, key), ST_OK);
-	for (unsigned ssrc = 1; ssrc < 40; ssrc++)
+	for (unsigned ssrc = 1; ssrc < 40; ssrc++) {
+		if (ssrc % SRTP_SSRCS_MAX == 0) { /* another phone of that key */
+			srtp_free(out);
+			EXPECT_INT(srtp_new(&out, SRTP_AEAD_AES_128_GCM, key), ST_OK);
+		}
 		for (unsigned seq = 1; seq < 4; seq++) {
 			int n = srtp_seal(out, p, rtp(p, (uint16_t)seq, ssrc, 0, 0, 10));
 			EXPECT_INT(srtp_open(in, p, (size_t)n), 22);
 		}
+	}
+	srtp_free(out);
+	EXPECT_INT(srtp_new(&out, SRTP_AEAD_AES_128_GCM, key), ST_OK);
+	for (unsigned ssrc = 1; ssrc <= SRTP_SSRCS_MAX; ssrc++)
+		EXPECT(srtp_seal_rtcp(out, p, rtcp(p, ssrc, 4)) > 0);
+	EXPECT_INT(srtp_seal_rtcp(out, p, rtcp(p, 99, 4)), ST_LIMIT);
+	EXPECT_INT(srtp_seal(out, p, rtp(p, 1, 99, 0, 0, 10)), ST_LIMIT);
+	int n = srtp_seal_rtcp(out, p, rtcp(p, 1, 4));
+	EXPECT(n > 4 && p[n - 1] == 2); /* its second index */
 	srtp_free(out);
 	srtp_free(in);
 	return 0;
