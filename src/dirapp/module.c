@@ -1,15 +1,17 @@
 /* mod_directory: dial by name. */
+#include "core/registry/module.h"
 #include "base/status.h"
 #include "core/registry/app.h"
-#include "core/registry/module.h"
 #include "dirapp/dirapp_i.h"
 
 static const struct app_desc apps[] = {
-    {"directory", "directory", "<profile_name> <domain_name> [[<dialplan_name>] <context_name>]", 0, app_directory},
+    {"directory", "directory", "<profile_name> <domain_name> [<context_name>] | [<dialplan_name> <context_name>]", 0,
+        app_directory},
     {0},
 };
 static const struct conf_desc confs[] = {
-    {"directory.conf", "use-number-alias", "boolean", NULL, "false", "number-alias is said and dialled in place of the id"},
+    {"directory.conf", "use-number-alias", "boolean", NULL, "false",
+        "number-alias is said and dialled in place of the id"},
     {"directory.conf", "max-menu-attempts", "number", NULL, "3", "profile: searches until it gives up"},
     {"directory.conf", "min-search-digits", "number", NULL, "3", "profile: fewest keys of a search"},
     {"directory.conf", "max-result", "number", NULL, "5", "profile: most people that are read out; at most 100"},

@@ -54,7 +54,7 @@ static ON_CTL char key(const struct xml_node *p, const char *name, char otherwis
 static ON_CTL int profile_read(const char *name, struct profile *out)
 {
 	const struct xml_node *conf = config_conf("directory.conf"),
-			      *p = xml_child_with(xml_child(conf, "profiles"), "profile", "name", name);
+	                      *p = xml_child_with(xml_child(conf, "profiles"), "profile", "name", name);
 	if (!p)
 		return ST_NOTFOUND;
 	*out = (struct profile){.attempts = number(p, "max-menu-attempts", 3, 100),
@@ -76,9 +76,9 @@ static ON_CTL int profile_read(const char *name, struct profile *out)
 static bool take(struct dir_user *u, void *arg)
 {
 	struct search *s = arg;
-	const char *name = dir_user_var(u, "directory_full_name"), *visible = dir_user_param(u, "directory-visible"),
-		   *told = dir_user_param(u, "directory-exten-visible"), *alias;
 	role_assert_ctl();
+	const char *name = dir_user_var(u, "directory_full_name"), *visible = dir_user_param(u, "directory-visible"),
+	           *told = dir_user_param(u, "directory-exten-visible"), *alias;
 	if (!name)
 		name = dir_user_var(u, "effective_caller_id_name");
 	if (!name || (visible && !str_is_true(visible)) || !t9_matches(sv_of(name), s->by_last_name, s->keys))
@@ -229,14 +229,17 @@ int app_directory(struct leg *leg, const char *data)
 	role_assert_co();
 	int st = app_words_init(&w, leg_exec_text(leg, data), 4);
 	if (st || w.n < 2 || profile_read(w.w[0], &p)) {
-		leg_log(leg, LOG_ERR, "directory: usage: <profile of directory.conf> <domain> [[<dialplan>] <context>]");
+		leg_log(
+		    leg, LOG_ERR, "directory: usage: <profile of directory.conf> <domain> [[<dialplan>] <context>]");
 		st = ST_INVAL;
 	} else if (!(st = leg_answer(leg))) {
 		st = find(leg, &p, w.w[1], &to);
 		if (!st && leg_is_ready(leg)) {
 			leg_var_set(leg, "directory_extension", to.extension);
 			(void)leg_transfer(leg, to.extension, w.n > 3 ? w.m[2] : NULL,
-			    w.n > 3 ? w.m[3] : w.n > 2 ? w.m[2] : NULL);
+			    w.n > 3   ? w.m[3]
+			    : w.n > 2 ? w.m[2]
+			              : NULL);
 		}
 	}
 	app_words_fini(&w);

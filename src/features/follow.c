@@ -1,7 +1,7 @@
 /* Follow me: a call rings a user's list of numbers ("followme:1" to "followme:10", by their keys), in order or all at
- * once, each after its delay; who answers elsewhere than on the user's own phones is asked for a key, so that no foreign
- * mailbox takes the call. Numbers go through the dialplan as the user's own calls: his context, toll_allow and lock.
- * Features are text in, a dial string out; the bridge does the rest. */
+ * once, each after its delay; who answers elsewhere than on the user's own phones is asked for a key, so that no
+ * foreign mailbox takes the call. Numbers go through the dialplan as the user's own calls: his context, toll_allow and
+ * lock. Features are text in, a dial string out; the bridge does the rest. */
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/dial/originate.h"

@@ -1,6 +1,6 @@
-/* Hot-desking: a user logs in on any phone of his domain. Two features say it, kept like the others: "hotdesk-at" of the
- * user (the phone that rings for him) and "hotdesk-user" of the phone (for whom it calls). `hotdesk login` asks for the
- * number and the user's lock-pin, `hotdesk apply` in front of a dialplan makes the phone's calls the user's, and
+/* Hot-desking: a user logs in on any phone of his domain. Two features say it, kept like the others: "hotdesk-at" of
+ * the user (the phone that rings for him) and "hotdesk-user" of the phone (for whom it calls). `hotdesk login` asks for
+ * the number and the user's lock-pin, `hotdesk apply` in front of a dialplan makes the phone's calls the user's, and
  * feature_incoming rings the phone. Wrong pins are bounded: three in a call, then, over calls, a pause for that user;
  * a number that is nobody's is asked for its pin all the same. */
 #include "base/clock.h"
@@ -224,7 +224,8 @@ int api_hotdesk(struct api_call *c)
 	sv_split(sv_trim(rest), ' ', &who, &rest);
 	bool is_login = sv_isi(verb, "login");
 	if (!is_login && !sv_isi(verb, "logout") && !sv_isi(verb, "show")) {
-		buf_adds(c->out, "-USAGE: show <user>@<domain> | login <phone>@<domain> <user> | logout <phone>@<domain>\n");
+		buf_adds(
+		    c->out, "-USAGE: show <user>@<domain> | login <phone>@<domain> <user> | logout <phone>@<domain>\n");
 	} else if (feature_user_find(who, SV_NONE, &u)) {
 		buf_printf(c->out, "-ERR no user \"%.*s\" (user@domain)\n", SVF(who));
 	} else if (sv_isi(verb, "show")) {

@@ -139,13 +139,14 @@ static ON_CTL void bridges_put(struct buf *out, const struct fifo *f, bool is_ve
 		buf_adds(out, "      <bridge");
 		attr(out, "fifo_name", f->name);
 		attr_time(out, "bridge_start", b->start_us / 1000000, "");
-		buf_printf(out, " bridge_start_epoch=\"%" PRId64 "\">\n        <caller uuid=\"%s\"", b->start_us / 1000000,
-		    b->caller->uuid);
+		buf_printf(out, " bridge_start_epoch=\"%" PRId64 "\">\n        <caller uuid=\"%s\"",
+		    b->start_us / 1000000, b->caller->uuid);
 		attr_url(out, "caller_id_name", b->caller->profile->callee_id_name);
 		attr_url(out, "caller_id_number", b->caller->profile->callee_id_number);
 		buf_addc(out, '>');
 		record_put(out, b->caller, is_verbose, "</caller>\n");
-		buf_printf(out, "        <consumer>\n          <uuid>%s</uuid>\n          <outgoing_uuid>%s</outgoing_uuid>\n",
+		buf_printf(out,
+		    "        <consumer>\n          <uuid>%s</uuid>\n          <outgoing_uuid>%s</outgoing_uuid>\n",
 		    b->consumer->uuid, member ? member : "");
 		buf_adds(out, "        </consumer>\n      </bridge>\n");
 	}
@@ -361,8 +362,9 @@ int api_fifo_member(struct api_call *c)
 	struct app_words w;
 	role_assert_ctl();
 	if (!*c->args) {
-		buf_adds(c->out, "-USAGE: [add <fifo_name> <originate_string> [<simo_count>] [<timeout>] [<lag>] [<expires>] "
-				 "[<taking_calls>] | del <fifo_name> <originate_string>]\n");
+		buf_adds(c->out,
+		    "-USAGE: [add <fifo_name> <originate_string> [<simo_count>] [<timeout>] [<lag>] [<expires>] "
+		    "[<taking_calls>] | del <fifo_name> <originate_string>]\n");
 		return ST_OK;
 	}
 	int st = app_words_init(&w, c->who ? c->args : c->text, 9);

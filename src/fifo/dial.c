@@ -1,7 +1,7 @@
-/* Ringing members for those who wait. Whenever somebody waits or a member is free again, each queue is looked at, by its
- * outbound_priority and importance: "ringall" rings the free members (as many as outbound_per_cycle, 0: all) at once for
- * one caller, "enterprise" each for himself, as many as callers wait. Who answers runs "fifo NAME out": after ringall for
- * that caller, else for whoever is next. A caller who leaves ends the ringing for him. */
+/* Ringing members for those who wait. Whenever somebody waits or a member is free again, each queue is looked at, by
+ * its outbound_priority and importance: "ringall" rings the free members (as many as outbound_per_cycle, 0: all) at
+ * once for one caller, "enterprise" each for himself, as many as callers wait. Who answers runs "fifo NAME out": after
+ * ringall for that caller, else for whoever is next. A caller who leaves ends the ringing for him. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -42,7 +42,8 @@ static ON_CTL void target_put(struct buf *b, const struct fifo_member *m)
 {
 	if (b->n)
 		buf_adds(b, ":_:");
-	buf_printf(b, "{ignore_early_media=true,outbound_redirect_fatal=true,leg_timeout=%u,fifo_outbound_uuid=%s,fifo_name=",
+	buf_printf(b,
+	    "{ignore_early_media=true,outbound_redirect_fatal=true,leg_timeout=%u,fifo_outbound_uuid=%s,fifo_name=",
 	    m->timeout_s, m->uuid);
 	mark_put(b, sv_of(m->fifo->name));
 	buf_printf(b, "}%s", m->target);
@@ -224,8 +225,7 @@ static ON_CTL void ringing_start(struct ringing *r)
 static ON_CTL struct fifo_member *free_member(struct fifo *f, int64_t now_us)
 {
 	struct lnode *it, *tmp;
-	list_each(&f->members, it, tmp)
-	{
+	list_each (&f->members, it, tmp) {
 		struct fifo_member *m = list_entry(it, struct fifo_member, link);
 		if (fifo_member_is_free(m, now_us))
 			return m;
@@ -237,8 +237,7 @@ static ON_CTL struct fifo_member *free_member(struct fifo *f, int64_t now_us)
 static ON_CTL struct fifo_caller *unserved(struct fifo *f, int64_t now_us)
 {
 	struct lnode *it, *tmp;
-	list_each(&f->callers, it, tmp)
-	{
+	list_each (&f->callers, it, tmp) {
 		struct fifo_caller *c = list_entry(it, struct fifo_caller, link);
 		if (!c->dial_uuid[0] && c->dial_after_us <= now_us && leg_is_ready(c->leg))
 			return c;
@@ -254,8 +253,7 @@ static ON_CTL void ring_all(struct fifo *f, int64_t now_us)
 	struct ringing *r;
 	while ((c = unserved(f, now_us)) && free_member(f, now_us) && (r = ringing_new(f, c))) {
 		struct lnode *it, *tmp;
-		list_each(&f->members, it, tmp)
-		{
+		list_each (&f->members, it, tmp) {
 			m = list_entry(it, struct fifo_member, link);
 			if (r->member_count < limit && r->member_count < FIFO_DIAL_MEMBERS_MAX &&
 			    fifo_member_is_free(m, now_us))
@@ -307,8 +305,7 @@ static void look(void *arg)
 	do { /* by rank; of equals the older first */
 		bool is_behind = !last;
 		next = NULL;
-		list_each(fifo_all(), it, tmp)
-		{
+		list_each (fifo_all(), it, tmp) {
 			struct fifo *f = list_entry(it, struct fifo, link);
 			bool comes = !last || is_before(last, f) || (is_behind && !is_before(f, last));
 			if (f == last)
@@ -330,19 +327,16 @@ static ON_CTL void timer_arm(int64_t now_us)
 {
 	int64_t due_us = 0;
 	struct lnode *at, *next, *it, *tmp;
-	list_each(fifo_all(), at, next)
-	{
+	list_each (fifo_all(), at, next) {
 		struct fifo *f = list_entry(at, struct fifo, link);
 		if (!f->caller_count || !f->member_count)
 			continue;
-		list_each(&f->members, it, tmp)
-		{
+		list_each (&f->members, it, tmp) {
 			int64_t us = list_entry(it, struct fifo_member, link)->next_us;
 			if (us > now_us && (!due_us || us < due_us))
 				due_us = us;
 		}
-		list_each(&f->callers, it, tmp)
-		{
+		list_each (&f->callers, it, tmp) {
 			int64_t us = list_entry(it, struct fifo_caller, link)->dial_after_us;
 			if (us > now_us && (!due_us || us < due_us))
 				due_us = us;

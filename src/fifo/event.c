@@ -1,7 +1,7 @@
 /* What a queue tells: CUSTOM fifo::info in FreeSWITCH's words, and its lamp (queue+, park+ and fifo+NAME@domain). */
+#include "core/event/event.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
-#include "core/event/event.h"
 #include "fifo/fifo_i.h"
 #include "presence/presence.h"
 

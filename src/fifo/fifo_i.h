@@ -37,12 +37,12 @@ struct fifo_caller {
 	struct fifo *fifo;
 	struct leg *leg; /* counted */
 	unsigned slot;
-	int64_t since_us;        /* wall clock */
-	int64_t dial_after_us;   /* monotonic: members are not rung for him before */
+	int64_t since_us;               /* wall clock */
+	int64_t dial_after_us;          /* monotonic: members are not rung for him before */
 	char dial_uuid[UUID_CHARS + 1]; /* of the ringing that goes on for him; "": none */
-	struct leg *consumer;    /* who took him; borrowed, counted by the consumer's own coroutine; NULL: nobody */
-	bool is_there;           /* his application is over, he can be joined */
-	bool is_gone;            /* left the queue by himself */
+	struct leg *consumer; /* who took him; borrowed, counted by the consumer's own coroutine; NULL: nobody */
+	bool is_there;        /* his application is over, he can be joined */
+	bool is_gone;         /* left the queue by himself */
 };
 
 struct fifo_consumer { /* on the stack of its application */
@@ -78,14 +78,14 @@ struct fifo_member {
 /* ---- table.c ---- */
 ON_CTL int fifo_tables_start(void);
 ON_CTL void fifo_tables_stop(void);
-ON_CTL struct fifo *fifo_find(const char *name); /* NULL: there is none */
+ON_CTL struct fifo *fifo_find(const char *name);          /* NULL: there is none */
 ON_CTL int fifo_get(const char *name, struct fifo **out); /* made when new; ST_INVAL, ST_FULL */
 ON_CTL struct list *fifo_all(void);
 /* Makes and changes queues as fifo.conf says, and its members. */
 ON_CTL void fifo_configure(bool forgets_members);
 ON_CTL int fifo_caller_new(struct fifo_caller **out, struct fifo *f, struct leg *leg, unsigned slot);
 ON_CTL void fifo_caller_push(struct fifo_caller *c, bool is_back); /* is_back: in front of his slot */
-ON_CTL void fifo_caller_leave(struct fifo_caller *c);             /* harmless when he does not wait */
+ON_CTL void fifo_caller_leave(struct fifo_caller *c);              /* harmless when he does not wait */
 /* Whoever is next: the one of that uuid if he waits (uuid NULL: any), in the order of slots that pop_order says ("3,1";
  * NULL: from 0 on). Not taken yet. */
 ON_CTL struct fifo_caller *fifo_caller_next(struct fifo *f, const char *uuid, const char *pop_order);
@@ -132,6 +132,10 @@ ON_CTL void fifo_member_rest(struct fifo_member *m, bool has_failed); /* for its
 ON_CTL void fifo_dial_kick(void);                    /* somebody waits, or is free again: look, after this callback */
 ON_CTL void fifo_dial_cancel(struct fifo_caller *c); /* nobody is to be rung for him any more */
 ON_CTL int fifo_dial_stop(void);                     /* ST_BUSY: something rings */
+
+/* ---- track.c ---- */
+int app_fifo_track_call(struct leg *leg, const char *data);
+ON_CTL void fifo_track_end(struct leg *leg, void *arg); /* LEG_HOOK_HANGUP */
 
 /* ---- command.c ---- */
 struct api_call;

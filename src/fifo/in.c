@@ -141,8 +141,8 @@ static ON_CTL char *orbit_read(struct leg *leg, int64_t *seconds)
 
 static CO void to_orbit(struct leg *leg, const char *exten)
 {
-	char *announce = leg_text_dup(leg, "fifo_orbit_announce"),
-	     *dialplan = leg_text_dup(leg, "fifo_orbit_dialplan"), *context = leg_text_dup(leg, "fifo_orbit_context");
+	char *announce = leg_text_dup(leg, "fifo_orbit_announce"), *dialplan = leg_text_dup(leg, "fifo_orbit_dialplan"),
+	     *context = leg_text_dup(leg, "fifo_orbit_context");
 	if (announce)
 		(void)leg_play(leg, announce, "none", NULL);
 	if (leg_is_ready(leg))
@@ -216,6 +216,14 @@ static CO int leave(struct leg *leg, const struct wait *w, const char *exten)
 	return leg_is_up(leg) ? ST_OK : ST_HANGUP;
 }
 
+/* "noans": it stays as it is, "early": early media, else it is answered. */
+static CO int open_up(struct leg *leg, const char *how)
+{
+	if (!strcasecmp(how, "noans"))
+		return ST_OK;
+	return strcasecmp(how, "early") ? leg_answer(leg) : leg_pre_answer(leg);
+}
+
 int fifo_in(struct leg *leg, const struct app_words *words)
 {
 	struct wait w = {0};
@@ -223,7 +231,7 @@ int fifo_in(struct leg *leg, const struct app_words *words)
 	int64_t orbit_s;
 	int st = fifo_get(words->w[0], &f);
 	if (!st)
-		st = leg_answer(leg);
+		st = open_up(leg, words->n > 4 ? words->w[4] : "");
 	if (!st)
 		st = fifo_caller_new(&w.c, f, leg, slot_of(leg));
 	if (st)

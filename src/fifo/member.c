@@ -86,13 +86,11 @@ static ON_CTL struct fifo_member *by_target(const struct fifo *f, const char *ta
 struct fifo_member *fifo_member_find(const struct fifo *f, const char *uuid)
 {
 	struct lnode *at, *next, *it, *tmp;
-	list_each(fifo_all(), at, next)
-	{
+	list_each (fifo_all(), at, next) {
 		struct fifo *one = list_entry(at, struct fifo, link);
 		if (f && f != one)
 			continue;
-		list_each(&one->members, it, tmp)
-		{
+		list_each (&one->members, it, tmp) {
 			struct fifo_member *m = list_entry(it, struct fifo_member, link);
 			if (!strcmp(m->uuid, uuid))
 				return m;
@@ -175,8 +173,7 @@ bool fifo_member_del(struct fifo *f, const char *target)
 void fifo_members_clear(struct fifo *f, bool only_configured)
 {
 	struct lnode *it, *tmp;
-	list_each(&f->members, it, tmp)
-	{
+	list_each (&f->members, it, tmp) {
 		struct fifo_member *m = list_entry(it, struct fifo_member, link);
 		if (only_configured && !m->is_configured)
 			continue;

@@ -1,18 +1,19 @@
 /* mod_fifo: queues of callers. The tables; what each part does: fifo_i.h. */
+#include "core/registry/module.h"
 #include "base/status.h"
 #include "core/conf/config.h"
 #include "core/registry/api.h"
 #include "core/registry/app.h"
 #include "core/registry/app_words.h"
-#include "core/registry/module.h"
 #include "core/run/exec.h"
 #include "fifo/fifo_i.h"
 
 #include <string.h>
 #include <strings.h>
 
-static const char usage[] = "<fifo name>[!<importance_number>] [in [<announce file>|undef] [<music file>|undef] | out "
-			    "[wait|nowait] [<announce file>|undef] [<music file>|undef]]";
+static const char usage[] =
+    "<fifo name>[!<importance_number>] [in [<announce file>|undef] [<music file>|undef] [early|noans] | out "
+    "[wait|nowait] [<announce file>|undef] [<music file>|undef]]";
 static unsigned user_count; /* applications that run */
 
 static int app_fifo(struct leg *leg, const char *data)
@@ -36,6 +37,8 @@ static int app_fifo(struct leg *leg, const char *data)
 
 static const struct app_desc apps[] = {
     {"fifo", "Park with FIFO", usage, 0, app_fifo},
+    {"fifo_track_call", "Count a call as a fifo call in the manual_calls queue", "<fifo_outbound_uuid>", APP_NO_MEDIA,
+        app_fifo_track_call},
     {NULL},
 };
 static const char *const fifo_complete[] = {"fifo list", "fifo list_verbose", "fifo count", "fifo has_outbound",
@@ -45,7 +48,8 @@ static const struct api_desc apis[] = {
     {"fifo", "Return data about a fifo",
         "list|list_verbose|count|debug|status|has_outbound|importance [<fifo name>]|reparse [del_all]", 0, api_fifo,
         fifo_complete},
-    {"fifo_add_outbound", "Add outbound members to a fifo", "<node> <url> [<priority>]", 0, api_fifo_add_outbound, NULL},
+    {"fifo_add_outbound", "Add outbound members to a fifo", "<node> <url> [<priority>]", 0, api_fifo_add_outbound,
+        NULL},
     {"fifo_check_bridge", "check if uuid is in a bridge", "<uuid>|<outbound_id>", 0, api_fifo_check_bridge, NULL},
     {"fifo_member", "Add members to a fifo",
         "[add <fifo_name> <originate_string> [<simo_count>] [<timeout>] [<lag>] [<expires>] [<taking_calls>] | del "
@@ -74,13 +78,15 @@ static const struct var_desc vars[] = {
     {"fifo_orbit_dialplan", "dialplan", "of fifo_orbit_exten", true, false},
     {"fifo_orbit_context", "context", "of fifo_orbit_exten", true, false},
     {"fifo_orbit_announce", "source", "what he hears before", true, false},
-    {"fifo_override_announce", "source", "of a caller: what his consumer hears in place of its announcement", true, false},
+    {"fifo_override_announce", "source", "of a caller: what his consumer hears in place of its announcement", true,
+        false},
     {"fifo_consumer_exit_key", "digits", "keys by which a waiting consumer leaves; default *", true, false},
     {"fifo_consumer_wrapup_sound", "source", "what a consumer hears after a call", true, false},
     {"fifo_consumer_wrapup_key", "digits", "keys that end the time after a call", true, false},
     {"fifo_consumer_wrapup_time", "ms", "how long that is at most", true, false},
     {"fifo_strategy", "text", "of a consumer of several queues: more_ppl or waiting_longer", true, false},
-    {"fifo_pop_order", "numbers", "slots in the order in which a consumer serves them, separated by commas", true, false},
+    {"fifo_pop_order", "numbers", "slots in the order in which a consumer serves them, separated by commas", true,
+        false},
     {"fifo_bridge_uuid", "uuid", "the caller that a consumer takes, nobody else", true, true},
     {"fifo_record_template", "path", "each call is recorded to it; expanded for the caller", true, false},
     {"fifo_member_wait", "text", "of a member's dial string: nowait (one call, the default) or wait", true, false},
@@ -96,6 +102,8 @@ static const struct var_desc vars[] = {
     {"fifo_role", "text", "caller or consumer", false, true},
     {"fifo_bridge_role", "text", "the same", false, true},
     {"fifo_initiated_bridge", "boolean", "a queue joined it", false, true},
+    {"fifo_tracked_uuid", "text", "the member as whose call fifo_track_call counts this one", true, true},
+    {"fifo_track_start", "us", "since when", true, true},
     {"fifo_serviced_by", "uuid", "a caller's consumer", false, true},
     {"fifo_serviced_uuid", "uuid", "the same", false, true},
     {NULL},
@@ -114,6 +122,8 @@ static int load(void)
 	if (!st)
 		st = fifo_members_start();
 	if (!st)
+		st = leg_hook_add(LEG_HOOK_HANGUP, fifo_track_end, NULL);
+	if (!st)
 		st = config_on_swap(on_swap, NULL);
 	if (!st)
 		fifo_configure(false);
@@ -126,6 +136,7 @@ static int unload(void)
 	if (user_count || fifo_dial_stop())
 		return ST_BUSY;
 	config_on_swap_del(on_swap, NULL);
+	leg_hook_del(LEG_HOOK_HANGUP, fifo_track_end, NULL);
 	fifo_members_stop();
 	fifo_tables_stop();
 	return ST_OK;

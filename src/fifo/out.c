@@ -65,7 +65,8 @@ static ON_CTL bool is_before(const char *strategy, const struct fifo_caller *a, 
 static ON_CTL struct fifo_caller *next_caller(struct service *s)
 {
 	const char *uuid = vars_get(s->leg->vars, "fifo_bridge_uuid"),
-	           *order = vars_get(s->leg->vars, "fifo_pop_order"), *strategy = vars_get(s->leg->vars, "fifo_strategy");
+	           *order = vars_get(s->leg->vars, "fifo_pop_order"),
+	           *strategy = vars_get(s->leg->vars, "fifo_strategy");
 	struct fifo_caller *best = NULL;
 	for (unsigned i = 0; i < s->queue_count; i++) {
 		struct fifo_caller *c = fifo_caller_next(s->queue[i], uuid, order);
@@ -136,7 +137,8 @@ static ON_CTL void tell_start(const struct service *s, struct fifo *f, struct le
 	fifo_tell(f, caller, "bridge-caller-start");
 }
 
-static ON_CTL void tell_stop(const struct service *s, struct fifo *f, struct leg *caller, const struct fifo_talk talks[2])
+static ON_CTL void tell_stop(
+    const struct service *s, struct fifo *f, struct leg *caller, const struct fifo_talk talks[2])
 {
 	struct event *e = fifo_event(f, s->leg, "channel-consumer-stop");
 	if (e) {
@@ -222,8 +224,8 @@ static CO void talk(struct service *s, struct fifo_caller *c)
 	list_remove(&b.link);
 	fifo_use_add(s->outbound_uuid, -1);
 	mono_us = clock_mono_us() - mono_us;
-	struct fifo_talk talks[2] = {{b.start_us, mono_us, hold_us(consumer) - held[0]},
-	    {b.start_us, mono_us, hold_us(caller) - held[1]}};
+	struct fifo_talk talks[2] = {
+	    {b.start_us, mono_us, hold_us(consumer) - held[0]}, {b.start_us, mono_us, hold_us(caller) - held[1]}};
 	s->me.status = "WAITING";
 	tell_stop(s, c->fifo, caller, talks);
 	bool is_over = leg_is_ready(caller);
@@ -339,8 +341,11 @@ static CO void run(struct service *s)
 
 static ON_CTL void consumers_link(struct service *s)
 {
-	s->me = (struct fifo_consumer){.leg = s->leg, .status = "WAITING", .since_us = clock_wall_us(),
-	    .queues = s->queue, .queue_count = s->queue_count};
+	s->me = (struct fifo_consumer){.leg = s->leg,
+	    .status = "WAITING",
+	    .since_us = clock_wall_us(),
+	    .queues = s->queue,
+	    .queue_count = s->queue_count};
 	list_push(&s->queue[0]->consumers, &s->me.link);
 	s->queue[0]->consumer_count++;
 }

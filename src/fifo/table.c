@@ -31,10 +31,8 @@ static void fifo_free(void *obj)
 
 int fifo_tables_start(void)
 {
-	struct fifo *manual;
 	list_init(&all);
-	int st = hash_new(&by_name, 0, fifo_free);
-	return st ? st : fifo_get(FIFO_MANUAL, &manual);
+	return hash_new(&by_name, 0, fifo_free);
 }
 
 void fifo_tables_stop(void)
@@ -106,7 +104,8 @@ static ON_CTL enum fifo_strategy strategy_of(const char *text, const struct xml_
 static ON_CTL void configure_members(struct fifo *f, const struct xml_node *n)
 {
 	fifo_members_clear(f, true);
-	xml_each (n, "member", m) {
+	xml_each(n, "member", m)
+	{
 		struct fifo_member_conf conf = {.target = m->text,
 		    .simo = attr_number(m, "simo", 1),
 		    .timeout_s = attr_number(m, "timeout", f->ring_timeout_s ? f->ring_timeout_s : 60),
@@ -114,8 +113,8 @@ static ON_CTL void configure_members(struct fifo *f, const struct xml_node *n)
 		    .taking_calls = (int)attr_number(m, "taking_calls", 1),
 		    .is_configured = true};
 		if (fifo_member_add(f, &conf))
-			log_error("%s:%u: this is no member of a queue: it has no dial string, or there are too many", m->file,
-			    m->line);
+			log_error("%s:%u: this is no member of a queue: it has no dial string, or there are too many",
+			    m->file, m->line);
 	}
 }
 
@@ -147,13 +146,11 @@ void fifo_configure(bool forgets_members)
 {
 	const struct xml_node *fifos = xml_child(config_conf("fifo.conf"), "fifos");
 	struct lnode *it, *tmp;
-	list_each(&all, it, tmp)
-	{
+	list_each (&all, it, tmp) {
 		struct fifo *f = list_entry(it, struct fifo, link);
 		fifo_members_clear(f, !forgets_members);
 	}
-	xml_each (fifos, "fifo", n)
-		configure_one(n);
+	xml_each(fifos, "fifo", n) configure_one(n);
 	fifo_dial_kick();
 }
 
@@ -203,8 +200,7 @@ void fifo_caller_leave(struct fifo_caller *c)
 static ON_CTL struct fifo_caller *first_of_slot(struct fifo *f, int slot)
 {
 	struct lnode *it, *tmp;
-	list_each(&f->callers, it, tmp)
-	{
+	list_each (&f->callers, it, tmp) {
 		struct fifo_caller *c = list_entry(it, struct fifo_caller, link);
 		if ((slot < 0 || c->slot == (unsigned)slot) && leg_is_ready(c->leg))
 			return c;
@@ -217,8 +213,7 @@ struct fifo_caller *fifo_caller_next(struct fifo *f, const char *uuid, const cha
 	struct lnode *it, *tmp;
 	struct sv rest = sv_of(pop_order), one;
 	if (uuid) {
-		list_each(&f->callers, it, tmp)
-		{
+		list_each (&f->callers, it, tmp) {
 			struct fifo_caller *c = list_entry(it, struct fifo_caller, link);
 			if (!strcmp(c->leg->uuid, uuid) && leg_is_ready(c->leg))
 				return c;
@@ -257,10 +252,8 @@ static ON_CTL bool serves(const struct fifo_consumer *c, const struct fifo *f)
 void fifo_wake_consumers(const struct fifo *f)
 {
 	struct lnode *at, *next, *it, *tmp;
-	list_each(&all, at, next)
-	{
-		list_each(&list_entry(at, struct fifo, link)->consumers, it, tmp)
-		{
+	list_each (&all, at, next) {
+		list_each (&list_entry(at, struct fifo, link)->consumers, it, tmp) {
 			struct fifo_consumer *c = list_entry(it, struct fifo_consumer, link);
 			if (serves(c, f))
 				leg_wake(c->leg);

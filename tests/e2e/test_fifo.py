@@ -5,6 +5,7 @@ import wave
 
 import pytest
 import tandem as t
+from watch import states, subscribe
 from calls import accept, call_and_talk, cancelled, ended, extension, is_pair, write_extensions
 
 pytestmark = pytest.mark.leaks
@@ -40,6 +41,8 @@ def sw(tmp_path_factory):
         extension("7011", "fifo low@127.0.0.1 in", "park"),
         extension("7012", "fifo high@127.0.0.1 in", "park"),
         extension("7013", "fifo nothing"),
+        extension("5900", f"set fifo_music={MUSIC}", "fifo 5900@${domain_name} in"),
+        extension("5901", "answer", "fifo 5900@${domain_name} out nowait"),
     ]
     write_extensions(s, extensions)
     s.start()
@@ -246,3 +249,43 @@ def test_members_outlive_a_restart(sw):
     report = sw.api("fifo list kept@127.0.0.1")
     assert f">{member('1001')}</member>" in report and 'simo="3"' in report and 'lag="7"' in report
     sw.api(f"fifo_member del kept@127.0.0.1 {member('1001')}")
+
+
+def test_calls_aside_count(sw, phone, events):
+    a = phone("1000", 400)
+    sw.api(f"fifo_member add {Q} {member('1001')} 1 20 0")
+    a.invite("7000")
+    a.answered()
+    uuid = told(events, "pre-dial")["FIFO-Outbound-UUID-List"]
+    a.bye()
+    sw.wait_calls(0)
+    sw.api(f"bgapi originate user/1000 '&fifo_track_call({uuid})'")
+    a.take()
+    assert told(events, "channel-consumer-start", FIFO_Name="manual_calls")["FIFO-Consumer-Use-Count"] == "1"
+    assert told(events, "channel-consumer-stop", FIFO_Name="manual_calls")["FIFO-Consumer-Use-Count"] == "0"
+    report = sw.api(f"fifo list {Q}")
+    assert 'use_count="0"' in report and 'manual-calls-in-count="1"' in report
+
+
+def test_stock_park_numbers(sw, phone, events):
+    """5900 and 5901, as the stock dialplan has them."""
+    a, b = phone("1000", 400), phone("1001", 500)
+    call_and_talk(a, "5900")
+    a.talk.hears(1600)
+    assert told(events, "push")["FIFO-Name"] == "5900@127.0.0.1"
+    call_and_talk(b, "5901")
+    is_pair(a, b)
+
+
+def test_a_lamp_is_lit(sw, phone):
+    w, a = phone("1002"), phone("1000", 400)
+    lamps = [subscribe(w, f"{kind}+desk", "dialog") for kind in ("park", "fifo")]
+    for lamp in lamps:
+        lamp.notify()
+    call_and_talk(a, "7000")
+    for lamp in lamps:
+        assert lamp.until(lambda m: states(m) == ["confirmed"])
+    a.bye()
+    for lamp in lamps:
+        assert lamp.until(lambda m: states(m) == ["terminated"])
+        lamp.end()

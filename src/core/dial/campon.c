@@ -29,7 +29,7 @@ struct camp {
 bool campon_is_wanted(struct leg *leg, enum cause cause)
 {
 	return leg_is_ready(leg) && leg_var_is_true(leg, "campon") && cause != CAUSE_ORIGINATOR_CANCEL &&
-	    cause != CAUSE_ATTENDED_TRANSFER && cause != CAUSE_PICKED_OFF;
+	       cause != CAUSE_ATTENDED_TRANSFER && cause != CAUSE_PICKED_OFF;
 }
 
 static ON_CTL int64_t number(struct leg *leg, const char *name, int64_t otherwise, int64_t max)
@@ -72,8 +72,8 @@ static ON_CTL void give_back(struct leg *leg, struct camp *c)
 	}
 }
 
-static CO int try_again(struct leg *leg, const struct originate_conf *first, struct camp *c, struct leg **b,
-    enum cause *cause)
+static CO int try_again(
+    struct leg *leg, const struct originate_conf *first, struct camp *c, struct leg **b, enum cause *cause)
 {
 	struct originate_conf conf = *first;
 	struct vars *vars = NULL;

@@ -21,7 +21,8 @@ static int test_matches(void)
 	EXPECT(t9_matches(SV("Alice Lab"), true, "522") && !t9_matches(SV("Alice Lab"), false, "522"));
 	EXPECT(t9_matches(SV("Alice Lab"), false, "254") && t9_matches(SV("Mary Ann Smith"), true, "76484"));
 	EXPECT(t9_matches(SV("Mary Ann Smith"), false, "6279266") && !t9_matches(SV("Lab"), true, "5222"));
-	EXPECT(t9_matches(SV("Lab"), true, "5") && t9_matches(SV("Lab"), false, "52") && !t9_matches(SV("Lab"), true, ""));
+	EXPECT(
+	    t9_matches(SV("Lab"), true, "5") && t9_matches(SV("Lab"), false, "52") && !t9_matches(SV("Lab"), true, ""));
 	return 0;
 }
 
