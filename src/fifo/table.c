@@ -145,12 +145,15 @@ static ON_CTL void configure_one(const struct xml_node *n)
 void fifo_configure(bool forgets_members)
 {
 	const struct xml_node *fifos = xml_child(config_conf("fifo.conf"), "fifos");
+	struct fifo *manual;
 	struct lnode *it, *tmp;
 	list_each (&all, it, tmp) {
 		struct fifo *f = list_entry(it, struct fifo, link);
 		fifo_members_clear(f, !forgets_members);
 	}
 	xml_each(fifos, "fifo", n) configure_one(n);
+	if (fifo_get(FIFO_MANUAL, &manual))
+		log_error("fifo: no memory for the queue " FIFO_MANUAL);
 	fifo_dial_kick();
 }
 
