@@ -33,21 +33,22 @@ struct service {
 
 /* ---- whom ---- */
 
+/* names: with marks; what is from outside parts nothing and has no importance */
 static ON_CTL void queues_read(struct service *s, const char *names)
 {
-	struct sv rest = sv_of(names), one;
+	struct sv rest = sv_of(names), one, name, importance;
 	while (rest.n && s->queue_count < QUEUES_MAX) {
-		struct sv name, importance;
 		sv_split(rest, ',', &one, &rest);
 		bool has_importance = sv_split(sv_trim(one), '!', &name, &importance);
-		char *copy = sv_dup(name);
+		char *plain = mark_strip_dup(name), *number = has_importance ? mark_strip_dup(importance) : NULL;
 		struct fifo *f;
-		if (copy && !fifo_get(copy, &f)) {
-			if (has_importance)
-				f->importance = (int)str_number(importance.p, 0, 1000000);
+		if (plain && !fifo_get(plain, &f)) {
+			if (number)
+				f->importance = (int)str_number(number, 0, 1000000);
 			s->queue[s->queue_count++] = f;
 		}
-		mem_free(copy);
+		mem_free(plain);
+		mem_free(number);
 	}
 }
 
@@ -357,7 +358,7 @@ int fifo_out(struct leg *leg, const struct app_words *words)
 	if (strcasecmp(how, "wait") && strcasecmp(how, "nowait"))
 		return ST_INVAL;
 	s.waits = !strcasecmp(how, "wait");
-	queues_read(&s, words->w[0]);
+	queues_read(&s, words->m[0]);
 	int st = s.queue_count ? leg_answer(leg) : ST_INVAL;
 	if (st)
 		return st;
