@@ -1,6 +1,8 @@
 /* What negotiation tells the media threads, and what they report: plain data, no behaviour. Callers outside of media
  * get it through media/ctl/mctl.h. RFC 3550 (RTP/RTCP), RFC 4733 (telephone-event), RFC 3551 (static payload types). */
 #pragma once
+#include "dsp/amd.h"
+#include "dsp/avmd.h"
 #include "net/addr.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -95,6 +97,19 @@ struct media_rtcp { /* one RTCP report, as it is on the wire */
 	uint8_t fraction_lost;
 	bool is_outgoing, has_sr, has_block;
 };
+/* What listens until it knows: who answered (the side it hears: the read side unless on_write only), or a beep. */
+enum media_ear_kind { MEDIA_EAR_WHO, MEDIA_EAR_BEEP };
+struct media_ear_conf {
+	enum media_ear_kind kind;
+	bool on_read, on_write;
+	struct amd_conf who;
+	struct avmd_conf beep;
+};
+struct media_heard {
+	bool is_found; /* else it was stopped before; who tells how far it got */
+	struct amd_found who;
+	struct avmd_found beep;
+};
 enum media_plug_bit { MEDIA_PLUG_CRYPT = 1 /* its handshake goes on */, MEDIA_PLUG_FINDER = 2 };
 struct media_report {
 	enum media_report_kind kind;
@@ -108,6 +123,7 @@ struct media_report {
 	uint64_t samples;
 	bool was_silent, had_sound, is_removed; /* of a record: silence ended it; there was sound; its file is gone */
 	uint32_t hits, heard;                   /* of an energy watch that is over */
+	struct media_heard ear;                 /* of an ear that is over */
 	struct addr addr, local /* of MEDIA_R_RTCP: ours */;
 	struct media_rtcp rtcp;
 	struct media_stats stats;

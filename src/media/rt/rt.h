@@ -301,6 +301,16 @@ struct rt_voice_watch {
 	struct rt_tap tap;
 	struct vad vad;
 };
+/* Who answered, or a beep (media_ear_conf); over when it knows. */
+struct rt_ear {
+	struct rt_tap tap;
+	struct amd who;
+	struct avmd beep[2];
+	struct resample *to_8k[2]; /* NULL: it is */
+	struct media_heard heard;
+};
+ANY int rt_ear_new(struct rt_ear **out, const struct media_params *p, const struct media_ear_conf *conf);
+ANY void rt_ear_heard(const struct rt_ear *e, struct media_heard *out);
 ANY int rt_voice_watch_new(struct rt_voice_watch **out, const struct media_params *p);
 ANY int rt_dtmf_watch_new(struct rt_dtmf_watch **out, const struct media_params *p);
 /* port.h; a reference is taken. */
