@@ -105,6 +105,7 @@ struct src_part {
 	char *known;    /* what the finder found for it before, or NULL */
 	int64_t ms;     /* silence; -1 = for ever */
 	uint32_t noise; /* divisor, 0 = digital silence */
+	uint64_t start_samples; /* of a file: "@@N" behind it, at the rate that it is played at */
 };
 struct src {
 	size_t count;

@@ -127,6 +127,9 @@ ON_CTL int mstream_generate_dtmf(struct mstream *s, bool is_read, bool is_on);
 
 ON_CTL int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out);
 ON_CTL int mstream_record_stop(struct mstream *s, uint32_t id /* 0 = all */);
+/* What was recorded until now is thrown away; it goes on at the file's beginning. ST_NOTFOUND, ST_UNSUPPORTED: it
+ * appends. */
+ON_CTL int mstream_record_truncate(struct mstream *s, uint32_t id);
 /* Masked: silence is written. Paused: nothing is. */
 ON_CTL int mstream_record_set(struct mstream *s, uint32_t id, bool is_masked, bool is_paused);
 

@@ -86,6 +86,9 @@ ON_WORK static int prepare_file(struct mplay *p, size_t i, struct rt_part *part)
 	part->kind = RT_PART_CLIP;
 	part->clip = mem_ref(ref->clip);
 	part->bytes_count = ref->clip->bytes_count;
+	part->start_bytes = p->src.parts[i].start_samples * p->play->bytes_per_sample;
+	if (part->start_bytes > part->bytes_count)
+		part->start_bytes = part->bytes_count;
 	return ST_OK;
 }
 

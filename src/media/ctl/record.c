@@ -19,7 +19,7 @@ struct mrecord {
 	uint32_t id;
 	struct rt_record *rec; /* back from the media thread */
 	struct rt_ring *ring;
-	bool is_job_running, is_wanted, is_back, was_given_up;
+	bool is_job_running, is_wanted, is_back, was_given_up, is_cut_wanted;
 	/* the worker's while a job runs */
 	char *path;
 	struct file_writer_conf conf;
@@ -27,7 +27,7 @@ struct mrecord {
 	bool removes_empty, is_removed;
 	uint64_t min_frames;
 	struct file_writer *writer;
-	bool was_opened;
+	bool was_opened, is_cutting;
 	int status;
 	uint64_t frames;
 };
@@ -70,6 +70,11 @@ static void drain_job(void *arg)
 	if (!m->was_opened)
 		mrecord_open(m);
 	mrecord_drain(m);
+	if (m->is_cutting && !m->status) {
+		(void)file_writer_close(m->writer, NULL);
+		m->writer = NULL, m->frames = 0;
+		mrecord_open(m);
+	}
 	if (m->writer && !m->is_back)
 		(void)file_writer_sync(m->writer);
 	if (!m->is_back)
@@ -138,6 +143,7 @@ ON_CTL static void mrecord_submit(struct mrecord *m)
 	if (m->is_job_running)
 		return;
 	m->is_back = m->rec != NULL;
+	m->is_cutting = m->is_cut_wanted, m->is_cut_wanted = false;
 	m->is_job_running = true;
 	mctl.job_count++;
 	if (work_submit(WORK_SOUND, "media.record", drain_job, mrecord_drained, m)) {
@@ -222,6 +228,16 @@ int mstream_record_set(struct mstream *s, uint32_t id, bool is_masked, bool is_p
 {
 	struct rt_cmd c = {.kind = RT_C_RECORD_SET, .number = id, .flags = is_masked | is_paused << 1};
 	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
+}
+
+int mstream_record_truncate(struct mstream *s, uint32_t id)
+{
+	struct mrecord *m = s->is_closing ? NULL : mrecord_find(s, id);
+	if (!m || m->conf.is_append)
+		return m ? ST_UNSUPPORTED : ST_NOTFOUND;
+	m->is_cut_wanted = true;
+	mrecord_submit(m);
+	return ST_OK;
 }
 
 int mstream_record_stop(struct mstream *s, uint32_t id)

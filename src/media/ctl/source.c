@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define START_MAX (INT64_C(1) << 40)
+
 static void read_options(struct src *out, struct sv options)
 {
 	while (options.n) {
@@ -80,6 +82,23 @@ static int read_plain(struct buf *plain, enum src_kind kind, struct sv text)
 	return kind == SRC_FILE ? mark_strip_path(plain, text) : mark_strip(plain, text);
 }
 
+/* "@@8000" behind a file's name: it begins there. */
+static void read_start(struct src_part *part, struct buf *plain)
+{
+	struct sv text = buf_sv(plain);
+	int64_t n;
+	for (size_t i = text.n; i-- > 2;) {
+		if (text.p[i] >= '0' && text.p[i] <= '9')
+			continue;
+		if (text.p[i] != '@' || text.p[i - 1] != '@' || i + 1 == text.n ||
+		    sv_i64(sv_sub(text, i + 1, text.n), &n) || n < 0 || n > START_MAX)
+			return;
+		part->start_samples = (uint64_t)n;
+		buf_end(plain, plain->p + i - 1);
+		return;
+	}
+}
+
 static int read_part(struct src *out, struct sv text)
 {
 	struct src_part part = {.kind = SRC_FILE};
@@ -98,6 +117,8 @@ static int read_part(struct src *out, struct sv text)
 		return ST_INVAL;
 	buf_init(&plain);
 	int st = read_plain(&plain, part.kind, text);
+	if (!st && part.kind == SRC_FILE)
+		read_start(&part, &plain);
 	if (!st && part.kind == SRC_SILENCE && read_silence(&part, buf_sv(&plain)))
 		st = ST_INVAL;
 	if (!st && !(part.text = buf_take(&plain)))

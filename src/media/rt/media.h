@@ -128,8 +128,18 @@ struct media_report {
 	struct media_rtcp rtcp;
 	struct media_stats stats;
 };
-/* What is done to a play that runs. Value: PAUSE 1, 0, or -1 for the other; SEEK milliseconds. */
-enum media_play_op { MEDIA_PLAY_PAUSE, MEDIA_PLAY_SEEK_TO, MEDIA_PLAY_SEEK_BY, MEDIA_PLAY_RESTART };
+/* What is done to a play that runs. Value: PAUSE 1, 0, or -1 for the other; SEEK milliseconds; VOLUME
+ * and SPEED steps, FreeSWITCH's. */
+enum media_play_op {
+	MEDIA_PLAY_PAUSE,
+	MEDIA_PLAY_SEEK_TO,
+	MEDIA_PLAY_SEEK_BY,
+	MEDIA_PLAY_RESTART,
+	MEDIA_PLAY_VOLUME_TO, /* -4..4 */
+	MEDIA_PLAY_VOLUME_BY,
+	MEDIA_PLAY_SPEED_TO, /* -2..2 */
+	MEDIA_PLAY_SPEED_BY
+};
 /* Sides by index: 0 read (what comes from the stream's phone), 1 write (what goes to it). */
 struct media_level {
 	int steps[2];     /* FreeSWITCH's -4..4; 0 = as it is */

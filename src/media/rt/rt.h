@@ -160,6 +160,7 @@ struct rt_part {
 	enum rt_part_kind kind;
 	struct rt_clip *clip; /* RT_PART_CLIP */
 	uint64_t bytes_count; /* of a clip (looped over) or of silence */
+	uint64_t start_bytes; /* of a clip: where it begins each time */
 	bool is_endless;
 	struct rt_ring *ring;   /* RT_PART_RING: read from its `read`; RT_PART_CLOCK: position by the clock */
 	int64_t clock_start_us; /* RT_PART_CLOCK: the moment of the ring's byte 0 */
@@ -177,6 +178,8 @@ struct rt_play {
 	uint64_t at; /* bytes into the part */
 	int status;
 	bool was_started, is_paused;
+	int volume, speed;   /* -4..4, -2..2; 0 = as it is */
+	unsigned speed_rest; /* of SPEED_UNIT */
 	uint32_t ts; /* RTP timestamp of the frame sent last */
 	uint64_t sent_samples;
 	bool is_refill_due; /* to be reported: its ring is half empty */
