@@ -97,7 +97,7 @@ ON_CTL int ports_take(struct addr *host, int *rtp_fd, int *rtcp_fd);
 ON_CTL void ports_give(uint16_t port);
 
 /* source.c: the text of a source, read */
-enum src_kind { SRC_FILE, SRC_TONE, SRC_SILENCE, SRC_LOCAL, SRC_NAME /* the finder makes a file of it */ };
+enum src_kind { SRC_FILE, SRC_TONE, SRC_SILENCE, SRC_LOCAL, SRC_NAME /* the finder makes a file of it */, SRC_URL /* the URL finder */ };
 struct src_part {
 	enum src_kind kind;
 	char *text;     /* path, TGML, name of the local stream */
@@ -146,7 +146,7 @@ ON_WORK int gen_fill(struct gen *g, struct rt_ring *r, uint64_t until);
 ON_WORK void gen_free(struct gen *g);
 
 /* play.c */
-extern mctl_find_fn play_finder;
+extern mctl_find_fn play_finder, play_url_finder;
 struct mplay;
 ON_CTL void play_returned(struct mstream *s, struct rt_play *p);
 /* Prepares a source in codec for a tap, which gets it by displace_ready; id of its own. */

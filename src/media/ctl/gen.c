@@ -212,6 +212,7 @@ ON_WORK static void part_open(struct gen *g)
 	switch (p->kind) {
 	case SRC_FILE:
 	case SRC_NAME:
+	case SRC_URL:
 		if (file_reader_open(&g->reader, p->text, g->codec->rate_hz, err))
 			log_warning("media: %s: %s", p->text, err);
 		else if (p->start_samples && file_reader_seek(g->reader, p->start_samples))

@@ -156,6 +156,8 @@ ON_CTL unsigned mstream_thread_index(const struct mstream *s);
 typedef void (*mctl_found_fn)(int status, const char *path, void *arg);
 typedef int (*mctl_find_fn)(const char *name, uint32_t rate_hz, mctl_found_fn found, void *arg);
 ON_CTL void mctl_set_finder(mctl_find_fn fn);
+/* The same for http://, https:// and http_cache://; it is asked each time. */
+ON_CTL void mctl_set_url_finder(mctl_find_fn fn);
 
 /* local_stream directories: name -> directory of sound files, played in turn, one clock for everybody. A source
  * "local_stream://name" plays "name/RATE" with the codec's rate when there is one, else "name", else "default". */

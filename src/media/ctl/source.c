@@ -58,7 +58,7 @@ static const struct {
 	const char *prefix;
 	enum src_kind kind;
 } schemes[] = {{"tone_stream://", SRC_TONE}, {"silence_stream://", SRC_SILENCE}, {"local_stream://", SRC_LOCAL},
-    {"tts://", SRC_NAME}};
+    {"tts://", SRC_NAME}, {"http://", SRC_URL}, {"https://", SRC_URL}, {"http_cache://", SRC_URL}};
 
 /* "path=FILE" names a file when the configuration says so and where its name begins. */
 static int read_tone(struct buf *plain, struct sv text)
@@ -75,10 +75,35 @@ static int read_tone(struct buf *plain, struct sv text)
 	return mark_strip_path(plain, name);
 }
 
+/* Scheme, server and port are the configuration's up to and with the '/' behind them; what is from outside names
+ * something below, as for files, and adds no query of its own. */
+static int read_url(struct buf *plain, struct sv text)
+{
+	struct mark_it it = {.rest = text};
+	size_t slashes = 0;
+	char last = 0;
+	while (slashes < 3 && mark_next(&it)) {
+		if (it.is_outside || (unsigned char)it.byte <= ' ')
+			return it.is_outside ? ST_DENIED : ST_INVAL;
+		if (it.byte == '/' && last == ':') /* also the one of http_cache://http:// */
+			slashes = 0;
+		slashes += it.byte == '/';
+		if (slashes == 2 && it.byte == '@')
+			return ST_INVAL; /* no names and passwords */
+		last = it.byte;
+	}
+	while (mark_next(&it))
+		if ((unsigned char)it.byte <= ' ' || (it.is_outside && strchr("?#&=%\\;", it.byte)))
+			return it.is_outside ? ST_DENIED : ST_INVAL;
+	return slashes < 3 ? ST_INVAL : mark_strip_path(plain, text);
+}
+
 static int read_plain(struct buf *plain, enum src_kind kind, struct sv text)
 {
 	if (kind == SRC_TONE)
 		return read_tone(plain, text);
+	if (kind == SRC_URL)
+		return read_url(plain, text);
 	return kind == SRC_FILE ? mark_strip_path(plain, text) : mark_strip(plain, text);
 }
 
@@ -110,14 +135,14 @@ static int read_part(struct src *out, struct sv text)
 		if (!sv_startsi(text, prefix))
 			continue;
 		part.kind = schemes[i].kind;
-		if (part.kind != SRC_NAME)
+		if (part.kind != SRC_NAME && part.kind != SRC_URL)
 			text = sv_sub(text, prefix.n, text.n);
 	}
 	if (!text.n || (part.kind == SRC_FILE && text.p[0] != '/') || memchr(text.p, 0, text.n))
 		return ST_INVAL;
 	buf_init(&plain);
 	int st = read_plain(&plain, part.kind, text);
-	if (!st && part.kind == SRC_FILE)
+	if (!st && (part.kind == SRC_FILE || part.kind == SRC_URL))
 		read_start(&part, &plain);
 	if (!st && part.kind == SRC_SILENCE && read_silence(&part, buf_sv(&plain)))
 		st = ST_INVAL;
@@ -168,7 +193,8 @@ bool mctl_source_exists(const char *source)
 	if (!source || src_parse(&s, source))
 		return false;
 	for (size_t i = 0; i < s.count; i++)
-		is_known = is_known && (s.parts[i].kind != SRC_NAME || play_finder);
+		is_known = is_known && (s.parts[i].kind != SRC_NAME || play_finder) &&
+		           (s.parts[i].kind != SRC_URL || play_url_finder);
 	src_fini(&s);
 	return is_known;
 }
