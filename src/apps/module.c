@@ -214,6 +214,8 @@ static const struct var_desc vars[] = {
     {"RECORD_READ_ONLY", "bool", "recordings keep only what comes from the phone", true, false},
     {"RECORD_WRITE_ONLY", "bool", "recordings keep only what goes to the phone", true, false},
     {"RECORD_APPEND", "bool", "recordings go on after what the file has", true, false},
+    {"RECORD_PRE_BUFFER_FRAMES", "frames", "of 20 ms that a recording waits for late packets: 3 (the default) to 20",
+        true, false},
     {"RECORD_MIN_SEC", "seconds", "shorter recordings are removed", true, false},
     {"RECORD_ANSWER_REQ", "bool", "nothing is recorded before the answer", true, false},
     {"RECORD_BRIDGE_REQ", "bool", "only what is said while bridged is recorded", true, false},

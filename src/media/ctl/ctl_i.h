@@ -78,6 +78,7 @@ struct mctl {
 	size_t stream_count, job_count;
 	int64_t load_at_us;
 	uint32_t next_id;
+	uint64_t record_lost_samples, records_failed;
 };
 extern struct mctl mctl;
 /* Hands the command over, in order: at once, or when the stream has arrived, or when the ring has room. */

@@ -127,6 +127,9 @@ ON_CTL int mstream_generate_dtmf(struct mstream *s, bool is_read, bool is_on);
 
 ON_CTL int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out);
 ON_CTL int mstream_record_stop(struct mstream *s, uint32_t id /* 0 = all */);
+/* Over all records that have ended: samples for which a stalled disk left no room; files that could not be written. */
+ON_CTL uint64_t mctl_record_lost_samples(void);
+ON_CTL uint64_t mctl_records_failed(void);
 /* What was recorded until now is thrown away; it goes on at the file's beginning. ST_NOTFOUND, ST_UNSUPPORTED: it
  * appends. */
 ON_CTL int mstream_record_truncate(struct mstream *s, uint32_t id);

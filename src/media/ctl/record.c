@@ -19,7 +19,7 @@ struct mrecord {
 	uint32_t id;
 	struct rt_record *rec; /* back from the media thread */
 	struct rt_ring *ring;
-	bool is_job_running, is_wanted, is_back, was_given_up, is_cut_wanted;
+	bool is_job_running, is_wanted, is_back, was_given_up, is_cut_wanted, is_loss_told;
 	/* the worker's while a job runs */
 	char *path;
 	struct file_writer_conf conf;
@@ -110,9 +110,12 @@ ON_CTL static void mrecord_finish(struct mrecord *m)
 	    .was_silent = m->rec->was_silent,
 	    .had_sound = m->rec->had_sound,
 	    .is_removed = m->is_removed};
-	if (m->rec->dropped_frames)
-		log_warning("media: %s: %llu frames dropped, the disk is too slow", m->path,
-		    (unsigned long long)m->rec->dropped_frames);
+	uint64_t lost = atomic_load_explicit(&m->ring->dropped, memory_order_relaxed);
+	if (lost)
+		log_warning("media: %s: in all %llu samples are lost, the disk was too slow", m->path,
+		    (unsigned long long)lost);
+	mctl.record_lost_samples += lost;
+	mctl.records_failed += m->status && m->status != ST_CANCELLED;
 	mstream_report(m->s, &r);
 	mrecord_free(m);
 }
@@ -164,8 +167,23 @@ static struct mrecord *mrecord_find(struct mstream *s, uint32_t id)
 void record_drain(struct mstream *s, uint32_t id)
 {
 	struct mrecord *m = mrecord_find(s, id);
-	if (m)
-		mrecord_submit(m);
+	if (!m)
+		return;
+	if (!m->is_loss_told && atomic_load_explicit(&m->ring->dropped, memory_order_relaxed)) {
+		m->is_loss_told = true;
+		log_error("media: %s: the disk does not take what is recorded, samples are lost from now on", m->path);
+	}
+	mrecord_submit(m);
+}
+
+uint64_t mctl_record_lost_samples(void)
+{
+	return mctl.record_lost_samples;
+}
+
+uint64_t mctl_records_failed(void)
+{
+	return mctl.records_failed;
 }
 
 void record_reported(struct mstream *s, struct rt_record *rec)

@@ -175,6 +175,7 @@ struct media_record_conf {
 	uint32_t silence_ms;    /* stop after so much of it; 0 = never */
 	uint32_t initial_ms;    /* stop after so much before any sound; 0 = as silence_ms, UINT32_MAX = never */
 	uint32_t rate_hz;       /* 0 = the stream's */
+	unsigned lead_ms;       /* how late packets may be: 60 to 400; 0 = 60 */
 	bool is_swapped;        /* stereo: what is sent to the peer is on the left */
 	/* A file that is not appended to is removed again when it is empty or shorter. */
 	bool removes_empty;

@@ -128,6 +128,7 @@ struct rt_ring {
 	size_t cap;               /* bytes, power of two, multiple of 8 */
 	_Atomic uint64_t written; /* by the writer */
 	_Atomic uint64_t read;    /* by the only reader, where there is one */
+	_Atomic uint64_t dropped; /* what the writer had no room for, in its own units */
 	atomic_bool is_ended;     /* nothing more will be written */
 	_Alignas(8) uint8_t bytes[];
 };
@@ -180,7 +181,7 @@ struct rt_play {
 	bool was_started, is_paused;
 	int volume, speed;   /* -4..4, -2..2; 0 = as it is */
 	unsigned speed_rest; /* of SPEED_UNIT */
-	uint32_t ts; /* RTP timestamp of the frame sent last */
+	uint32_t ts;         /* RTP timestamp of the frame sent last */
 	uint64_t sent_samples;
 	bool is_refill_due; /* to be reported: its ring is half empty */
 	struct rt_part parts[];
@@ -188,7 +189,11 @@ struct rt_play {
 ANY struct rt_play *rt_play_new(size_t part_count);
 ANY void rt_play_free(struct rt_play *p); /* drops its references */
 
-enum { RT_RECORD_LEAD_MS = 60, RT_PCM_LEAD_MS = 40 }; /* how late packets may be */
+enum {
+	RT_RECORD_LEAD_MS = 60 /* of a record that says nothing else */,
+	RT_RECORD_RING_S = 6 /* a disk may stall for 5 */,
+	RT_PCM_LEAD_MS = 40
+}; /* how late packets may be */
 /* A record: made by control; the media thread writes samples into the ring, a worker drains it into the file. */
 struct rt_record {
 	struct rt_record *next; /* media thread's */
@@ -196,12 +201,13 @@ struct rt_record {
 	struct media_record_conf conf;
 	uint32_t rate_hz;
 	uint8_t channels;
-	struct rt_ring *ring;                                  /* int16 samples */
+	struct rt_ring *ring; /* int16 samples */
+	unsigned lead_ms;
 	uint64_t limit_frames, silence_frames, initial_frames; /* 0 = none */
 	bool is_masked, is_paused, had_sound, was_silent;
 	/* the media thread's */
 	int status;
-	uint64_t frames_done, quiet_frames, dropped_frames /* the disk was too slow */;
+	uint64_t frames_done, quiet_frames;
 	uint64_t at;       /* the timeline: frames since the start */
 	bool is_drain_due; /* to be reported */
 	bool was_drain_told;
