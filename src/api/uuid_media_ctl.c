@@ -5,6 +5,7 @@
 #include "core/run/exec.h"
 #include "core/sound/media.h"
 #include "core/sound/record.h"
+#include "core/sound/tap.h"
 
 #include <stdlib.h>
 
@@ -108,4 +109,17 @@ void on_fileman(struct api_call *c, struct leg *leg, struct api_words *w)
 	else if (!strcasecmp(w->w[1], "stop"))
 		leg_break(leg, false);
 	buf_adds(c->out, st ? "-ERR No file handle!\n" : "+OK\n");
+}
+
+void on_preprocess(struct api_call *c, struct leg *leg, struct api_words *w)
+{
+	const char *wrong = NULL;
+	role_assert_ctl();
+	int st = leg_preprocess(leg, w->w[1], &wrong);
+	if (!st)
+		buf_adds(c->out, "+OK Success\n");
+	else if (wrong)
+		buf_printf(c->out, "-ERR %s: no such word, or a value that it cannot have\n", wrong);
+	else
+		buf_printf(c->out, "-ERR Operation failed: %s\n", status_text(st));
 }

@@ -82,6 +82,8 @@ static const struct app_desc apps[] = {
         0, app_play_and_get_digits},
     {"playback", "Playback File", "<path>", APP_OPERATOR_SOUND, app_playback},
     {"pre_answer", "Pre-Answer the call", "", APP_NO_MEDIA | APP_OPERATOR, app_pre_answer},
+    {"preprocess", "Make a voice better: loudness, noise, echo", "[r.|w.]<word>[=<value>],... | stop", 0,
+        app_preprocess},
     {"presence", "Send Presence", "<rpid> <status> [<id>]", APP_NO_MEDIA | APP_ROUTING_EXEC, app_presence},
     {"privacy", "Set privacy on calls", "off|on|name|full|number", APP_NO_MEDIA | APP_OPERATOR, app_privacy},
     {"push", "Set a channel variable", "<varname>=<value>", APP_ROUTING_EXEC | APP_NO_MEDIA | APP_ZOMBIE_EXEC,

@@ -17,7 +17,7 @@
 #include <strings.h>
 
 static const char *const functions[] = {"audio", "displace", "tone_detect", "inband_dtmf", "inband_dtmf_generate",
-    "eavesdrop", "session_record", NULL /* the ear's own */};
+    "eavesdrop", "session_record", NULL /* the ear's own */, "preprocess"};
 
 static const char *function_of(const struct leg_tap *t)
 {
@@ -152,6 +152,7 @@ void leg_tap_stop(struct leg_tap *t)
 			mstream_tap_stop(s, id);
 		leg_ear_over(t, NULL);
 		return;
+	case LEG_TAP_PREPROCESS:
 	case LEG_TAP_DISPLACE:
 	case LEG_TAP_TONE:
 		t->id = 0; /* its report is nobody's business any more */

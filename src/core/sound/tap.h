@@ -59,6 +59,12 @@ ON_CTL int leg_dtmf_generate(struct leg *leg, bool is_read, bool is_on);
 CO int leg_wait_energy(struct leg *leg, const struct media_energy_conf *conf, unsigned timeout_ms, const char *file,
     unsigned *heard, unsigned *hits);
 
+/* ---- a better voice ---- */
+/* FreeSWITCH's words: "agc=8000,noise_suppress=-20,echo_cancel=128,echo_suppress=-40,deverb"; "w." before one: of what
+ * goes to the phone, else (or "r.") of what comes from it; NAME=false: not. The words take the place of those before;
+ * "stop" ends it. ST_PARSE: a word is unknown or has a value it cannot have: *wrong (NULL is fine), in words. */
+ON_CTL int leg_preprocess(struct leg *leg, char *words, const char **wrong);
+
 /* ---- listening in ---- */
 /* listener hears target and may whisper (enum media_spy_flag); both must have sound. One target at a time. ST_BUSY: the
  * listener is bridged or listens already; ST_UNSUPPORTED: a codec the engine does not know. */

@@ -12,7 +12,8 @@ enum leg_tap_kind {
 	LEG_TAP_GENERATE,
 	LEG_TAP_SPY,
 	LEG_TAP_RECORD,
-	LEG_TAP_EAR
+	LEG_TAP_EAR,
+	LEG_TAP_PREPROCESS
 };
 struct leg_tap {
 	struct lnode link; /* in the leg's taps */

@@ -111,6 +111,8 @@ ON_CTL int mstream_displace(
 ON_CTL int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *conf, uint32_t *id_out);
 /* MEDIA_R_TAP_EVENT once, then it is over. */
 ON_CTL int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *conf, uint32_t *id_out);
+/* Until it is stopped. */
+ON_CTL int mstream_preprocess(struct mstream *s, const struct media_preproc_conf *conf, uint32_t *id_out);
 /* Over when it knows: MEDIA_R_TAP_DONE with ear. */
 ON_CTL int mstream_ear(struct mstream *s, const struct media_ear_conf *conf, uint32_t *id_out);
 /* Digits heard in the audio: MEDIA_R_DTMF with is_inband. */

@@ -36,6 +36,7 @@ struct mtap {
 		struct media_tone_conf tone;
 		struct media_energy_conf energy;
 		struct media_ear_conf ear;
+		struct media_preproc_conf preproc;
 	};
 };
 
@@ -157,6 +158,11 @@ static int ear_make(struct mtap *m, struct rt_tap **out)
 	return rt_ear_new((struct rt_ear **)out, &m->s->params, &m->ear);
 }
 
+static int preproc_make(struct mtap *m, struct rt_tap **out)
+{
+	return rt_preproc_new(out, &m->s->params, &m->preproc);
+}
+
 static void ear_take_back(struct mtap *m, struct rt_tap *tap, struct media_report *r)
 {
 	rt_ear_heard((struct rt_ear *)tap, &r->ear);
@@ -195,6 +201,7 @@ static const struct mtap_ops displace_ops = {.name = "displace",
 static const struct mtap_ops tone_ops = {.name = "tone", .make = tone_make};
 static const struct mtap_ops energy_ops = {.name = "energy", .make = energy_make, .take_back = energy_take_back};
 static const struct mtap_ops ear_ops = {.name = "ear", .make = ear_make, .take_back = ear_take_back};
+static const struct mtap_ops preproc_ops = {.name = "preprocess", .make = preproc_make};
 static const struct mtap_ops voice_ops = {.name = "voice", .make = voice_make};
 static const struct mtap_ops dtmf_ops = {.name = "dtmf", .make = dtmf_make};
 
@@ -368,6 +375,15 @@ int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *con
 	struct mtap *m = st ? NULL : mtap_new(s, &energy_ops);
 	if (m)
 		m->energy = *conf;
+	return st ? st : mtap_start(m, id_out);
+}
+
+int mstream_preprocess(struct mstream *s, const struct media_preproc_conf *conf, uint32_t *id_out)
+{
+	int st = conf->is_on[0] || conf->is_on[1] ? can_tap(s) : ST_INVAL;
+	struct mtap *m = st ? NULL : mtap_new(s, &preproc_ops);
+	if (m)
+		m->preproc = *conf;
 	return st ? st : mtap_start(m, id_out);
 }
 

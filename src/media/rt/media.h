@@ -3,6 +3,7 @@
 #pragma once
 #include "dsp/amd.h"
 #include "dsp/avmd.h"
+#include "dsp/preproc.h"
 #include "net/addr.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -109,6 +110,10 @@ struct media_heard {
 	bool is_found; /* else it was stopped before; who tells how far it got */
 	struct amd_found who;
 	struct avmd_found beep;
+};
+struct media_preproc_conf { /* by side */
+	bool is_on[2];
+	struct preproc_conf side[2]; /* has_echo: of the read side only */
 };
 enum media_plug_bit { MEDIA_PLUG_CRYPT = 1 /* its handshake goes on */, MEDIA_PLUG_FINDER = 2 };
 struct media_report {

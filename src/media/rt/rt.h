@@ -310,6 +310,8 @@ struct rt_voice_watch {
 	struct rt_tap tap;
 	struct vad vad;
 };
+/* A voice made better (dsp/preproc.h). */
+ANY int rt_preproc_new(struct rt_tap **out, const struct media_params *p, const struct media_preproc_conf *conf);
 /* Who answered, or a beep (media_ear_conf); over when it knows. */
 struct rt_ear {
 	struct rt_tap tap;
