@@ -37,7 +37,7 @@ static ON_CTL void beep_fire(struct leg *leg, const struct media_heard *h)
 	event_addf(e, "Frequency-variance", "%f", h->beep.hz_variance);
 	event_addf(e, "Amplitude", "%f", h->beep.amplitude);
 	event_addf(e, "Amplitude-variance", "%f", h->beep.amplitude_variance);
-	event_addf(e, "Detection-time", "%llu", (unsigned long long)h->beep.at_ms * 1000);
+	event_addf(e, "Detection-time", "%lld", (long long)clock_us_of_ms(h->beep.at_ms));
 	event_fire(e);
 }
 

@@ -128,7 +128,7 @@ int app_waitforresult(struct leg *leg, const char *data)
 {
 	role_assert_co();
 	int64_t ms = data && *data ? str_number(data, 1, MS_MAX) : MS_MAX + WAIT_SPARE_MS;
-	int64_t deadline = clock_mono_us() + (ms > 0 ? ms : MS_MAX) * 1000, left;
+	int64_t deadline = clock_mono_us() + clock_us_of_ms(ms > 0 ? ms : MS_MAX), left;
 	int st = ST_OK;
 	while (leg_ear_is_on(leg, &who_ear) && !st && (left = deadline - clock_mono_us()) > 0)
 		st = leg_wait(leg, left);

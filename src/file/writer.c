@@ -113,7 +113,8 @@ static int open_sound(
 	}
 	w->file_rate_hz = (uint32_t)si.samplerate;
 	w->file_channels = (unsigned)si.channels;
-	/* An Ogg stream begins with its headers: asked to update them, libsndfile writes them once more, in the middle. */
+	/* An Ogg stream begins with its headers: asked to update them, libsndfile writes them once more, in the middle.
+	 */
 	w->has_header_to_update = (si.format & SF_FORMAT_TYPEMASK) != SF_FORMAT_OGG;
 	sf_command(w->sf, SFC_SET_CLIPPING, NULL, SF_TRUE);
 	if (is_new && conf->title)

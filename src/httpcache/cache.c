@@ -240,7 +240,7 @@ static void fetched(const struct fetch_result *r, void *arg)
 static ON_CTL int fetch_begin(struct entry *e)
 {
 	struct fetch_params p = {.url = e->url,
-	    .timeout_ms = number("download-timeout", 1, 3600, 30) * 1000,
+	    .timeout_ms = clock_ms_of_s(number("download-timeout", 1, 3600, 30)),
 	    .max_bytes = (size_t)number("max-file-size", 1, 1024, 32) << 20,
 	    .allows_http = true,
 	    .allows_inside = true, /* the server is named by the configuration (media/ctl/source.c) */

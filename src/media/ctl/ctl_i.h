@@ -98,14 +98,21 @@ ON_CTL int ports_take(struct addr *host, int *rtp_fd, int *rtcp_fd);
 ON_CTL void ports_give(uint16_t port);
 
 /* source.c: the text of a source, read */
-enum src_kind { SRC_FILE, SRC_TONE, SRC_SILENCE, SRC_LOCAL, SRC_NAME /* the finder makes a file of it */, SRC_URL /* the URL finder */ };
+enum src_kind {
+	SRC_FILE,
+	SRC_TONE,
+	SRC_SILENCE,
+	SRC_LOCAL,
+	SRC_NAME /* the finder makes a file of it */,
+	SRC_URL /* the URL finder */
+};
 struct src_part {
 	enum src_kind kind;
-	char *text;     /* path, TGML, name of the local stream */
-	char *path;     /* the file that was found for it; NULL = text is it */
-	char *known;    /* what the finder found for it before, or NULL */
-	int64_t ms;     /* silence; -1 = for ever */
-	uint32_t noise; /* divisor, 0 = digital silence */
+	char *text;             /* path, TGML, name of the local stream */
+	char *path;             /* the file that was found for it; NULL = text is it */
+	char *known;            /* what the finder found for it before, or NULL */
+	int64_t ms;             /* silence; -1 = for ever */
+	uint32_t noise;         /* divisor, 0 = digital silence */
 	uint64_t start_samples; /* of a file: "@@N" behind it, at the rate that it is played at */
 };
 struct src {
