@@ -88,8 +88,8 @@ static int read_url(struct buf *plain, struct sv text)
 		if (it.byte == '/' && last == ':') /* also the one of http_cache://http:// */
 			slashes = 0;
 		slashes += it.byte == '/';
-		if (slashes == 2 && it.byte == '@')
-			return ST_INVAL; /* no names and passwords */
+		if ((slashes == 2 && it.byte == '@') || (slashes == 3 && last == '/'))
+			return ST_INVAL; /* no names and passwords; a host */
 		last = it.byte;
 	}
 	while (mark_next(&it))
