@@ -117,7 +117,7 @@ void on_preprocess(struct api_call *c, struct leg *leg, struct api_words *w)
 	role_assert_ctl();
 	int st = leg_preprocess(leg, w->w[1], &wrong);
 	if (!st)
-		buf_adds(c->out, "+OK Success\n");
+		buf_adds(c->out, "+OK\n");
 	else if (wrong)
 		buf_printf(c->out, "-ERR %s: no such word, or a value that it cannot have\n", wrong);
 	else
