@@ -76,6 +76,12 @@ static void fill_media(struct metric_out *out, int which)
 	}
 }
 
+static void fill_records(struct metric_out *out, int which)
+{
+	role_assert_ctl();
+	metric_put(out, (double)(which ? mctl_records_failed() : mctl_record_lost_samples()), NULL);
+}
+
 static void fill_ports(struct metric_out *out, int which)
 {
 	size_t streams, ports = 0;
@@ -100,6 +106,8 @@ static const struct metric_desc table[] = {
     {"tandem_media_cpu_seconds_total", C, "CPU time of the media thread.", fill_media, M_CPU},
     {"tandem_media_moves_total", C, "Streams that came from another media thread.", fill_media, M_MOVES},
     {"tandem_media_ports_free", G, "RTP port pairs free.", fill_ports, 0},
+    {"tandem_record_lost_samples_total", C, "Samples that recordings lost since the disk stalled for too long.", fill_records, 0},
+    {"tandem_record_failed_total", C, "Recordings whose file could not be written.", fill_records, 1},
     {"tandem_rtp_received_packets_total", C, "RTP packets received by streams that ended.", fill_ended, E_RECEIVED},
     {"tandem_rtp_lost_packets_total", C, "Packets they missed.", fill_ended, E_LOST},
     {"tandem_rtp_sent_packets_total", C, "RTP packets they sent.", fill_ended, E_SENT},
