@@ -17,6 +17,12 @@ enum { STEADY_US = 1000000, RETRY_US = 30000000, LEASE_US = 3000000, HANDOVERS_A
 
 struct kernel kernel = {.flows_fd = -1};
 
+ON_MEDIA static void flows_count(struct rt_thread *t, int more)
+{
+	t->kernel_flows += (unsigned)more;
+	atomic_store_explicit(&t->count_kernel_flows, t->kernel_flows, memory_order_relaxed);
+}
+
 ON_MEDIA static bool is_plain(const struct rt_flow *f)
 {
 	const struct rt_stream *s = f->s;
@@ -90,7 +96,7 @@ void kernel_take_back(struct rt_flow *f)
 	kernel_pull(f);
 	(void)bpf_map_delete_elem(kernel.flows_fd, &f->kernel->key);
 	f->kernel = NULL;
-	f->s->t->kernel_flows--;
+	flows_count(f->s->t, -1);
 }
 
 void kernel_push(struct rt_flow *f)
@@ -148,7 +154,7 @@ ON_MEDIA static bool hand_over(struct rt_flow *f)
 	if (bpf_map_update_elem(kernel.flows_fd, &r->key, &index, BPF_NOEXIST))
 		return false;
 	f->kernel = r;
-	s->t->kernel_flows++;
+	flows_count(s->t, 1);
 	kernel_push(f);
 	return true;
 }

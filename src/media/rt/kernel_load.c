@@ -133,7 +133,7 @@ bool rt_kernel_start(const struct rt_kernel_conf *conf)
 		why = "no interface to hang it on";
 	kernel.is_on = !why;
 	if (why) {
-		log_notice("media: no relay in the kernel, packets are relayed by sockets: %s", why);
+		log_warning("media: no relay in the kernel, packets are relayed by sockets: %s", why);
 		rt_kernel_stop();
 	} else {
 		log_info("media: relay in the kernel on %u interfaces", load.hook_count);

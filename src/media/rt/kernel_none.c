@@ -5,7 +5,7 @@
 
 bool rt_kernel_start(const struct rt_kernel_conf *conf)
 {
-	log_notice("media: no relay in the kernel, packets are relayed by sockets: built without -Dbpf=true");
+	log_warning("media: no relay in the kernel, packets are relayed by sockets: built without -Dbpf=true");
 	return false;
 }
 void rt_kernel_stop(void)

@@ -212,7 +212,7 @@ ON_MEDIA static void house_run(struct rt_thread *t)
 	count_store(&t->count_ticks, t->counts.ticks), count_store(&t->count_late, t->counts.ticks_late);
 	count_store(&t->count_late_us, t->counts.tick_late_us),
 	    count_store(&t->count_late_max_us, t->counts.tick_late_max_us);
-	count_store(&t->count_kernel_flows, t->kernel_flows), count_store(&t->count_kernel_packets, t->kernel_packets);
+	count_store(&t->count_kernel_packets, t->kernel_packets);
 }
 
 static int wait_ms(const struct rt_thread *t)
