@@ -61,7 +61,20 @@ static void fill_ended(struct metric_out *out, int which)
 		metric_put(out, (double)values[which], NULL);
 }
 
-enum { M_STREAMS, M_IN, M_OUT, M_DROPPED, M_TICKS, M_TICKS_LATE, M_LATE, M_LATE_MAX, M_CPU, M_MOVES, M_KERNEL_FLOWS, M_KERNEL };
+enum {
+	M_STREAMS,
+	M_IN,
+	M_OUT,
+	M_DROPPED,
+	M_TICKS,
+	M_TICKS_LATE,
+	M_LATE,
+	M_LATE_MAX,
+	M_CPU,
+	M_MOVES,
+	M_KERNEL_FLOWS,
+	M_KERNEL
+};
 static void fill_media(struct metric_out *out, int which)
 {
 	struct mctl_thread_counts t;
@@ -69,7 +82,8 @@ static void fill_media(struct metric_out *out, int which)
 	for (unsigned i = 0; !mctl_thread_counts(i, &t); i++) {
 		const double values[] = {(double)t.streams, (double)t.rtp_in, (double)t.rtp_out, (double)t.rtp_dropped,
 		    (double)t.ticks, (double)t.ticks_late, (double)t.tick_late_us / 1e6,
-		    (double)t.tick_late_max_us / 1e6, (double)t.cpu_ns / 1e9, (double)t.moves, (double)t.kernel_flows, (double)t.kernel_packets};
+		    (double)t.tick_late_max_us / 1e6, (double)t.cpu_ns / 1e9, (double)t.moves, (double)t.kernel_flows,
+		    (double)t.kernel_packets};
 		char name[16];
 		snprintf(name, sizeof(name), "%u", i);
 		metric_put(out, values[which], "thread", name, NULL);

@@ -127,7 +127,7 @@ static uint8_t option_of(int fd, int name, int otherwise)
 	int value = otherwise;
 	socklen_t n = sizeof(value);
 	return getsockopt(fd, IPPROTO_IP, name, &value, &n) || value < 0 || value > 255 ? (uint8_t)otherwise
-	                                                                               : (uint8_t)value;
+	                                                                                : (uint8_t)value;
 }
 
 /* false: not now. */
@@ -149,8 +149,7 @@ ON_MEDIA static bool hand_over(struct rt_flow *f)
 	r->out_from_ip = out_local.sin_addr.s_addr, r->out_from_port = out_local.sin_port;
 	r->out_to_ip = out_remote.sin_addr.s_addr, r->out_to_port = out_remote.sin_port;
 	r->out_tos = option_of(to->fd, IP_TOS, 0), r->out_ttl = option_of(to->fd, IP_TTL, 64);
-	r->key = (struct kernel_key){
-	    remote.sin_addr.s_addr, local.sin_addr.s_addr, remote.sin_port, local.sin_port};
+	r->key = (struct kernel_key){remote.sin_addr.s_addr, local.sin_addr.s_addr, remote.sin_port, local.sin_port};
 	if (bpf_map_update_elem(kernel.flows_fd, &r->key, &index, BPF_NOEXIST))
 		return false;
 	f->kernel = r;

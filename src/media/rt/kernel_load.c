@@ -2,7 +2,7 @@
  * known by its priority and handle, so that what a killed switch left behind is replaced by the next one. */
 #include "base/log.h"
 #include "media/rt/kernel_i.h"
-#include "relay_bpf_object.h"
+#include "media/rt/relay_bpf_object.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -53,8 +53,8 @@ static void attach(const char *name, int ifindex)
 	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = load.program_fd, .handle = load.handle, .priority = PRIORITY,
 	    .flags = BPF_TC_F_REPLACE);
 	if (load.hook_count == KERNEL_INTERFACES_MAX) {
-		log_warning("media: relay in the kernel: more than %d interfaces, %s is left out", KERNEL_INTERFACES_MAX,
-		    name);
+		log_warning(
+		    "media: relay in the kernel: more than %d interfaces, %s is left out", KERNEL_INTERFACES_MAX, name);
 		return;
 	}
 	int created = bpf_tc_hook_create(&hook);
@@ -86,7 +86,8 @@ static void attach_named(const char *names)
 		if (ifindex)
 			attach(name, (int)ifindex);
 		else if (n)
-			log_warning("switch.conf: media-kernel-interfaces: no interface is named \"%.*s\"", (int)n, names);
+			log_warning(
+			    "switch.conf: media-kernel-interfaces: no interface is named \"%.*s\"", (int)n, names);
 		names += n;
 		names += strspn(names, ", ");
 	}

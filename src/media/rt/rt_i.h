@@ -234,7 +234,7 @@ struct rt_thread {
 	uint64_t dropped;
 	uint64_t gone_in, gone_out; /* of streams that left */
 	struct rt_counts counts;    /* ticks only; the rest is summed up when told */
-	uint32_t kernel_flows; /* of its streams */
+	uint32_t kernel_flows;      /* of its streams */
 	uint64_t kernel_packets;
 	unsigned kernel_budget; /* hand-overs left in this turn */
 	_Atomic uint64_t count_in, count_out, count_dropped, count_ticks, count_late, count_late_us, count_late_max_us;

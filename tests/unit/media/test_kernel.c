@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "harness.h"
 #include "media/rt/kernel_i.h"
-#include "relay_bpf_object.h"
+#include "media/rt/relay_bpf_object.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -20,8 +20,17 @@ static void flows_make(void)
 	in.recv_pt = 8, out.send_pt = 0, in.in_packets = 7, in.in_bytes = 7 * 172, in.in_media = 5;
 	rtp_source_init(&from.seq, 0x01020304, 8000);
 	(void)rtp_source_update(&from.seq, 65534, 1000, 1000000);
-	out.out = (struct rt_out){.packets = 3, .bytes = 480, .ssrc = 0x0a0b0c0d, .ts = 5000, .seq = 9, .is_anchored = true,
-	    .was_started = true, .src_ssrc = 0x01020304, .src_seq = 65534, .seq_offset = 11, .ts_offset = 4000};
+	out.out = (struct rt_out){.packets = 3,
+	    .bytes = 480,
+	    .ssrc = 0x0a0b0c0d,
+	    .ts = 5000,
+	    .seq = 9,
+	    .is_anchored = true,
+	    .was_started = true,
+	    .src_ssrc = 0x01020304,
+	    .src_seq = 65534,
+	    .seq_offset = 11,
+	    .ts_offset = 4000};
 }
 
 static int test_filled(void)
@@ -102,7 +111,8 @@ static void frame_make(uint16_t seq)
 {
 	memset(frame, 0x11, sizeof(frame));
 	put16(frame + 12, 0x0800);
-	memcpy(frame + IP_AT, (uint8_t[]){0x45, 0xb8, 0, 200, 0, 1, 0x40, 0, 60, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9}, 20);
+	memcpy(frame + IP_AT, (uint8_t[]){0x45, 0xb8, 0, 200, 0, 1, 0x40, 0, 60, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9},
+	    20);
 	put16(frame + IP_AT + 10, ~sum_of(frame + IP_AT, 20, 0) & 0xffff);
 	put16(frame + UDP_AT, 4000), put16(frame + UDP_AT + 2, 5000), put16(frame + UDP_AT + 4, 180);
 	frame[RTP_AT] = 0x80, frame[RTP_AT + 1] = 8;
@@ -127,9 +137,15 @@ static bool object_load(void)
 
 static struct kernel_row row_live(void)
 {
-	struct kernel_row r = {.gate = KERNEL_LIVE, .out_ifindex = 1, .expires_us = UINT64_MAX,
-	    .out_from_ip = htonl(0xc6336401), .out_to_ip = htonl(0xc6336407), .out_from_port = htons(6000),
-	    .out_to_port = htons(7000), .out_tos = 0x60, .out_ttl = 64,
+	struct kernel_row r = {.gate = KERNEL_LIVE,
+	    .out_ifindex = 1,
+	    .expires_us = UINT64_MAX,
+	    .out_from_ip = htonl(0xc6336401),
+	    .out_to_ip = htonl(0xc6336407),
+	    .out_from_port = htons(6000),
+	    .out_to_port = htons(7000),
+	    .out_tos = 0x60,
+	    .out_ttl = 64,
 	    .key = {htonl(0xc0000201), htonl(0xc0000209), htons(4000), htons(5000)}};
 	flows_make();
 	kernel_row_fill(&r, &in, &out);
@@ -140,8 +156,8 @@ static struct kernel_row row_live(void)
 static int run(struct kernel_row *r)
 {
 	uint32_t index = 3;
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .data_out = made, .data_size_out = FRAME,
-	    .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .data_out = made,
+	    .data_size_out = FRAME, .repeat = 1);
 	if (bpf_map_update_elem(rows_fd, &index, r, BPF_ANY) || bpf_prog_test_run_opts(program_fd, &opts) ||
 	    bpf_map_lookup_elem(rows_fd, &index, r))
 		return -100;
@@ -176,8 +192,9 @@ static int test_program(void)
 		int at;
 		uint8_t value;
 	} changes[] = {{RTP_AT + 3, 0xfd}, {RTP_AT + 2, 0}, {RTP_AT + 1, 0x88}, {RTP_AT + 1, 101}, {RTP_AT + 1, 200},
-	    {RTP_AT + 8, 9}, {RTP_AT, 0x81}, {RTP_AT, 0x90}, {RTP_AT, 0xa0}, {RTP_AT, 0}, {IP_AT, 0x46}, {IP_AT + 6, 0x20},
-	    {IP_AT + 9, 6}, {IP_AT + 3, 199}, {UDP_AT + 1, 0}, {UDP_AT + 5, 19}, {IP_AT + 15, 2}, {12, 0x86}};
+	    {RTP_AT + 8, 9}, {RTP_AT, 0x81}, {RTP_AT, 0x90}, {RTP_AT, 0xa0}, {RTP_AT, 0}, {IP_AT, 0x46},
+	    {IP_AT + 6, 0x20}, {IP_AT + 9, 6}, {IP_AT + 3, 199}, {UDP_AT + 1, 0}, {UDP_AT + 5, 19}, {IP_AT + 15, 2},
+	    {12, 0x86}};
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		r = row_live();
 		frame_make(65535);
