@@ -241,6 +241,10 @@ static const struct conf_desc confs[] = {
     {"switch.conf", "media-threads", "number", "", "auto",
         "threads that carry and process RTP, 1 to 64; auto: one less than the cores the process may use, at least 1; "
         "read at the start"},
+    {"switch.conf", "media-kernel-relay", "bool", "", "false",
+        "plain relays are handed to the kernel (docs/kernel-relay.md), where it can; read at the start"},
+    {"switch.conf", "media-kernel-interfaces", "list", "", "auto",
+        "interfaces whose packets the kernel relays, by comma; auto: those that are up at the start, but loopback"},
     {"switch.conf", "system-commands", "bool", "", "false",
         "applications and commands may run commands of the operating system (system, bgsystem, spawn ...)"},
     {"switch.conf", "system-command-timeout", "number", "s", "60",
