@@ -34,7 +34,7 @@ WATCHERS_DELAY_MAX_MS = 5
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
-              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "dtls": "-"}
+              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "dtls": "-", "kernel": "-"}
 
 
 def disturbed(results):
@@ -471,6 +471,12 @@ def row_dtls():
             "goal": "300/s; 60 kB", "met": min(r["server_per_s"], r["client_per_s"]) >= 300 and r["bytes_up"] <= 60000, "data": r}
 
 
+def row_kernel():
+    """relays in the kernel against sockets (needs root and a build with -Dbpf=true: TANDEM_BUILD)"""
+    import kernel_relay
+    return kernel_relay.row()
+
+
 def quit_switch(s):
     s.proc.send_signal(signal.SIGTERM)
     s.proc.wait(30)
@@ -478,7 +484,7 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
-        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "dtls": row_dtls}
+        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "dtls": row_dtls, "kernel": row_kernel}
 
 
 def table(rows):

@@ -78,6 +78,8 @@ struct sv sdp_offer_suite(struct sv offer)
 	struct sv line, rest = offer, word;
 	bool is_secure = false;
 
+	if (!offer.n || !memmem(offer.p, offer.n, "a=crypto:", 9)) /* most have none */
+		return SV_NONE;
 	while (rest.n) {
 		sv_split(rest, '\n', &line, &rest);
 		if (sv_starts(line, SV("m="))) {

@@ -160,6 +160,7 @@ static const struct var_desc vars[] = {
     {"rtp_secure_media_inbound", "as rtp_secure_media", "the same, looked at first by calls that come", true, false},
     {"rtp_secure_media_outbound", "as rtp_secure_media", "the same, looked at first by calls that go", true, false},
     {"rtp_secure_media_suites", "SUITE:SUITE", "the suites that are offered and taken, best first", true, false},
+    {"sip_via_protocol", "udp|tcp|tls|ws|wss", "how the caller's signalling came", false, true},
     {"rtp_has_crypto", "suite", "the first suite of the far side's offer", false, true},
     {"rtp_secure_media_confirmed", "bool", "the media is encrypted", false, true},
     {"rtp_secure_media_confirmed_audio", "bool", "the same", false, true},
