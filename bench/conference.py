@@ -1,10 +1,9 @@
 """Conferences under load: what a member costs per 20 ms frame, packets included, and in memory; whether media ticks are late; menus and mailboxes."""
 import json
-import re
 import select
 import time
 
-from switch import Switch, note
+from switch import SWITCH_CORE, Switch, core_busy_s, note
 
 FRAMES_PER_S = 50
 NUMBERS = """<include>
@@ -64,8 +63,10 @@ def members(count, rooms, talkers, seconds=6):
         time.sleep(1)
         idle_kb = (s.memory_kb()[0] - before) / max(up, 1)
         late = s.late()
+        begin, core, own = time.monotonic(), core_busy_s(SWITCH_CORE), s.cpu_s()
         out, _ = p.communicate("go on\n", timeout=120)
         r = json.loads(out)
+        r["others_cpu"] = max(0, core_busy_s(SWITCH_CORE) - core - (s.cpu_s() - own)) / (time.monotonic() - begin)
         after = s.late()
         s.settle()
     finally:
@@ -75,7 +76,7 @@ def members(count, rooms, talkers, seconds=6):
     r["heard"] = r["media_received"] / max(up * FRAMES_PER_S * r["seconds"], 1)
     note(f"  {up} members in {rooms} rooms, {min(talkers, count // rooms)} talk in each: {r['us_per_frame']:.2f} us per member and frame, "
          f"switch {100 * r['switch_cpu']:.0f} %, {idle_kb:.1f} kB each, {r['late']} late ticks (at most {after[1]:.1f} ms), "
-         f"{100 * r['heard']:.1f} % of the frames came, load {100 * r['own_cpu']:.0f} %, failed {r['failed']}")
+         f"{100 * r['heard']:.1f} % of the frames came, load {100 * r['own_cpu']:.0f} %, failed {r['failed']} {r['codes'] or ''}, others on its core {100 * r['others_cpu']:.0f} %")
     return r
 
 

@@ -27,7 +27,7 @@ struct options {
 	int64_t hold_us; /* between the ACK and the BYE */
 	unsigned users, first_user;
 	unsigned rooms, talkers; /* MODE_CONFERENCE: rooms, and how many talk in each */
-	const char *password; /* NULL: a challenge is a failure */
+	const char *password;    /* NULL: a challenge is a failure */
 	const char *domain;
 	const char *number;          /* dialled; the bridge modes append the slot's number */
 	uint16_t uac_port, uas_port; /* 0: any */

@@ -14,8 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
-struct options opt = {
-    .rate = 100, .seconds = 3, .users = 20, .first_user = 1000, .rooms = 1, .talkers = SLOTS, .domain = "127.0.0.1", .number = "9196"};
+struct options opt = {.rate = 100,
+    .seconds = 3,
+    .users = 20,
+    .first_user = 1000,
+    .rooms = 1,
+    .talkers = SLOTS,
+    .domain = "127.0.0.1",
+    .number = "9196"};
 struct counts counts;
 struct call *calls;
 struct hist setup_hist, bye_hist, delay_hist;
