@@ -153,6 +153,7 @@ struct audio_text {                      /* what the accepted line says */
 	uint16_t ptime_ms;
 	bool is_rtcp_mux;
 	struct sv proto;
+	const struct sdp_plan *answer; /* NULL: it is an offer */
 };
 /* FreeSWITCH's order: each format's rtpmap with its fmtp, telephone-event, CN, direction unless sendrecv, ptime. */
 static void put_format(struct buf *b, int pt)
@@ -191,8 +192,12 @@ static void put_audio(struct buf *b, const struct sdp_policy *p, const struct au
 		put_rtpmap(b, t->cn_pt, "CN", 8000, 1);
 	if (t->dir != SDP_SENDRECV)
 		buf_printf(b, "a=%s\r\n", sdp_dir_name(t->dir));
+	if (!t->answer && sdp_is_secure_rtp(t->proto))
+		sdp_secure_put_offer(b, p);
 	if (t->ptime_ms)
 		buf_printf(b, "a=ptime:%u\r\n", t->ptime_ms);
+	if (t->answer && t->answer->is_secure)
+		sdp_secure_put_answer(b, p, t->answer);
 	if (p->rtcp_port && p->rtcp_port != p->port + 1)
 		buf_printf(b, "a=rtcp:%u IN %s %.*s\r\n", p->rtcp_port, family_of(p->host), SVF(p->host));
 	if (t->is_rtcp_mux)
@@ -290,13 +295,20 @@ static void offer_events(struct audio_text *t, struct numbers *n, int dtmf_pt)
 }
 static void offer_lines(struct buf *b, const struct sdp_policy *p, struct sdp_running *r, struct audio_text *t)
 {
+	enum sdp_secure_mode mode = p->secure ? p->secure->mode : SDP_SECURE_NONE;
+
 	if (!r->line_count) {
-		r->line_count = 1;
+		r->line_count = mode == SDP_SECURE_OPTIONAL ? 2 : 1;
 		r->audio_line = 0;
-		r->lines[0] = (struct sdp_run_line){"audio", "RTP/AVP"};
+		r->lines[0] = (struct sdp_run_line){"audio", "RTP/AVP", false};
+		r->lines[1] = (struct sdp_run_line){"audio", "RTP/AVP", true};
+		if (mode != SDP_SECURE_NONE)
+			sdp_copy(r->lines[0].proto, sizeof(r->lines[0].proto), SV("RTP/SAVP"));
 	}
 	for (size_t i = 0; i < r->line_count; i++) {
-		if (i != r->audio_line) {
+		if (r->is_agreed)
+			r->lines[i].is_open = false; /* the choice was made */
+		if (i != r->audio_line && !r->lines[i].is_open) {
 			put_refused(b, sv_of(r->lines[i].kind), sv_of(r->lines[i].proto), SV_NONE);
 			continue;
 		}
@@ -350,7 +362,9 @@ static void remember_answer(struct sdp_running *r, const struct sdp *s, const st
 {
 	r->line_count = (uint8_t)s->media_count;
 	r->audio_line = plan->line;
+	r->is_agreed = true;
 	for (size_t i = 0; i < s->media_count; i++) {
+		r->lines[i].is_open = false;
 		sdp_copy(r->lines[i].kind, sizeof(r->lines[i].kind), s->media[i].kind);
 		sdp_copy(r->lines[i].proto, sizeof(r->lines[i].proto), s->media[i].proto);
 	}
@@ -372,7 +386,8 @@ static void put_answer(struct buf *b, const struct sdp *s, const struct sdp_poli
 	    .cn_pt = plan->cn_pt,
 	    .dir = plan->local_dir,
 	    .ptime_ms = plan->recv.ptime_ms,
-	    .is_rtcp_mux = plan->is_rtcp_mux};
+	    .is_rtcp_mux = plan->is_rtcp_mux,
+	    .answer = plan};
 
 	if (!p->is_all_answered)
 		list.count = 1;
@@ -487,6 +502,10 @@ int sdp_answer_accept(struct sv text, const struct sdp_policy *p, struct sdp_run
 			known->pt_send = c->pt_send;
 	}
 	run_choose(r, &found->send);
+	if (r->audio_line != found->line)
+		r->lines[r->audio_line].is_open = true; /* a later answer to the same offer may take it */
+	r->audio_line = found->line;
+	r->is_agreed = true;
 	*plan = *found;
 out:
 	mem_free(found);

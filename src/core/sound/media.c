@@ -25,6 +25,7 @@
 static ON_CTL void media_destroy(struct leg_media *m)
 {
 	media_ice_fini(m);
+	media_secure_fini(m);
 	mem_free(m->candidate_acl);
 	mem_free(m->nat_acl);
 	mem_free(m->local_acl);
@@ -71,6 +72,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->comes_back_on_hold = c->comes_back_on_hold, m->goes_after_hold = c->goes_after_hold;
 	m->is_late = c->is_late_negotiation || c->is_bypass || c->is_proxy;
 	m->is_transcoding_off = c->is_transcoding_off;
+	m->is_secure_required = c->is_secure_required;
 	m->is_late_told = c->is_late_told || m->is_late;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
 	sound_of(leg)->media = m;
@@ -145,7 +147,6 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		break;
 	case MEDIA_R_RTCP:
 		media_rtcp_tell(m->leg, &r->rtcp);
-		(void)leg_parts_report(m->leg, r);
 		break;
 	case MEDIA_R_PLUG:
 		if (r->bits & MEDIA_PLUG_FINDER)
@@ -277,7 +278,9 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 	media_source_policy(leg, &p);
-	st = mstream_set_params(m->stream, &p);
+	st = media_secure_apply(leg, plan); /* before anything is sent */
+	if (!st)
+		st = mstream_set_params(m->stream, &p);
 	if (st)
 		return st;
 	m->codec = p.send;
@@ -340,6 +343,8 @@ static ON_CTL int check_offer(struct leg *leg)
 	struct sdp_plan *plan = plan_new();
 	int st = plan ? media_policy_new(leg, m->inbound_codecs, &q) : ST_NOMEM;
 
+	if (!st)
+		st = media_secure_answer(leg, q, sv_of(m->remote_sdp));
 	if (!st) {
 		q->p.port = 16384; /* nothing is opened yet; any port will do for a plan */
 		st = sdp_answer_plan(sv_of(m->remote_sdp), &q->p, &m->running, plan);
@@ -373,6 +378,7 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 		goto out;
 	m->is_remote_offer_new = true;
 	leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
+	media_secure_seen(leg, sdp);
 	leg_var_set(leg, "rtp_use_codec_string", media_wanted_codecs(leg, m->inbound_codecs));
 	media_vars_offer(leg, theirs);
 	if (!m->is_late)
@@ -398,6 +404,8 @@ static ON_CTL int make_offer(
 		st = media_bound_offer(leg, originator, q);
 	if (!st)
 		st = media_ice_offer(leg, q);
+	if (!st)
+		st = media_secure_offer(leg, q);
 	if (!st) {
 		q->p.dir = dir;
 		media_keep_joinable(leg, q);
@@ -434,6 +442,8 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 		st = media_prefer_for_answer(m, near, q);
 	if (!st)
 		st = media_ice_answer(leg, q, sv_of(m->remote_sdp));
+	if (!st)
+		st = media_secure_answer(leg, q, sv_of(m->remote_sdp));
 	if (!st)
 		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &m->running, plan, &text);
 	if (st == ST_UNSUPPORTED)
@@ -566,6 +576,7 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	if (!st) {
 		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
 		st = media_ice_offer(leg, q); /* what was offered */
+		media_secure_answered(leg, q);
 	}
 	if (!st) {
 		st = sdp_answer_accept(sdp, &q->p, &m->running, plan);
@@ -631,6 +642,8 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 			q->p.dir = SDP_SENDONLY;
 		st = media_ice_answer(leg, q, sdp);
 	}
+	if (!st)
+		st = media_secure_answer(leg, q, sdp);
 	if (!st) {
 		st = sdp_answer_make(sdp, &q->p, &m->running, plan, &text);
 	}

@@ -31,6 +31,7 @@ struct leg_media_conf {
 	    goes_after_hold; /* bypass: media-option's resume-media-on-hold, bypass-media-after-hold */
 	bool is_late_negotiation;
 	bool is_transcoding_off; /* disable-transcoding */
+	bool is_secure_required; /* require-secure-rtp: as if rtp_secure_media were mandatory */
 	bool is_late_told;       /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
 };
 ON_CTL int leg_media_init(struct leg *leg, const struct leg_media_conf *conf);

@@ -23,6 +23,8 @@ struct leg_media {
 	bool is_wired;           /* without ports */
 	enum media_source_mode source_mode;
 	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
+	struct leg_secure *secure;                        /* secure.c; NULL: none */
+	bool is_secure_required;
 	struct leg_ice *ice;                              /* ice.c; NULL: none */
 	char *candidate_acl, *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs,
 	    *negotiation, *username, *hold_music;
@@ -124,6 +126,15 @@ ON_CTL int media_ice_apply(struct leg *leg, struct sv sdp, unsigned line);
 ON_CTL void media_ice_report(struct leg *leg); /* MEDIA_R_PLUG came */
 ON_CTL void media_ice_fini(struct leg_media *m);
 ON_CTL bool media_is_webrtc(struct leg *leg); /* it is to be called as a browser */
+
+/* ---- secure.c ---- */
+/* Keys for the offer that q makes, or for the answer to this offer, as variables and the profile say. */
+ON_CTL int media_secure_offer(struct leg *leg, struct media_policy *q);
+ON_CTL int media_secure_answer(struct leg *leg, struct media_policy *q, struct sv offer);
+ON_CTL void media_secure_answered(struct leg *leg, struct media_policy *q); /* to our offer */
+ON_CTL int media_secure_apply(struct leg *leg, const struct sdp_plan *plan);
+ON_CTL void media_secure_seen(struct leg *leg, struct sv offer); /* rtp_has_crypto */
+ON_CTL void media_secure_fini(struct leg_media *m);
 
 /* ---- proxy.c ---- */
 ON_CTL bool proxy_is_wanted(struct leg *originator);

@@ -70,6 +70,8 @@ struct rt_crypt_ops {
 	int (*unprotect)(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n);
 	/* DTLS, ZRTP; may be NULL: skipped. p is valid during the call. */
 	void (*packet)(struct rt_crypt *c, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t n);
+	/* It takes the place of before, which is freed next; may be NULL. */
+	void (*follow)(struct rt_crypt *c, struct rt_crypt *before);
 	void (*free)(struct rt_crypt *c);
 };
 struct rt_crypt { /* a stream without one is plain: one branch a packet, no call */
