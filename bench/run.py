@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import conference
 import instructions
 import storm
 import tls_phones
@@ -30,11 +31,13 @@ INSTRUCTIONS_MAX = 1_100_000
 GIVEN_BACK_S = 45   # the transactions of ended calls live 32 s (RFC 3261)
 MEDIA_CALLS = (500, 1000)
 WATCHERS = 5000
+SERVICE_RATE = 100
 WATCHERS_DELAY_MAX_MS = 5
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
-              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "dtls": "-", "kernel": "-"}
+              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "dtls": "-", "kernel": "-",
+              "conf": "74 to 104 us, two threads a member", "services": "-"}
 
 
 def disturbed(results):
@@ -477,6 +480,25 @@ def row_kernel():
     return kernel_relay.row()
 
 
+def row_conf():
+    """rooms: all talking, 5 talkers of 1,000, 100 rooms of 10"""
+    results = [conference.members(*scene) for scene in ((100, 1, 100), (1000, 1, 5), (1000, 100, 3))]
+    value = "; ".join(f"{r['members']} in {r['rooms']}, {r['talkers']} talk in each: {r['us_per_frame']:.1f} us, {r['kb_each']:.0f} kB, {r['late']} late ticks"
+                      for r in results) + disturbed(results)
+    met = (results[0]["us_per_frame"] <= 8 and results[1]["kb_each"] <= 30 and not any(r["late"] or r["failed"] for r in results))
+    return {"key": "conf", "what": "a conference member's CPU per 20 ms frame with packets, and memory; one media thread", "value": value,
+            "goal": "8 us, 30 kB, no late tick", "met": met, "data": results}
+
+
+def row_services():
+    """menus and mailbox calls"""
+    found = {what: conference.rate(number, what, SERVICE_RATE) for what, number in (("menus", "81"), ("mailbox calls", "91"))}
+    value = "; ".join(f"{what} {r['offered_per_s']:.0f}/s, p99 {r['setup_p99_ms']:.1f} ms, {r['failed']} failed, switch {100 * r['switch_cpu']:.0f} % "
+                      f"({r['switch_us_per_ok']:.0f} us each)" for what, r in found.items()) + disturbed(list(found.values()))
+    return {"key": "services", "what": "calls of 1 s into a menu, and into a mailbox", "value": value, "goal": f"{SERVICE_RATE}/s clean",
+            "met": all(clean(r) for r in found.values()), "data": found}
+
+
 def quit_switch(s):
     s.proc.send_signal(signal.SIGTERM)
     s.proc.wait(30)
@@ -484,7 +506,7 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
-        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "dtls": row_dtls, "kernel": row_kernel}
+        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services}
 
 
 def table(rows):

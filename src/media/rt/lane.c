@@ -86,6 +86,13 @@ static bool lane_place(struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t
 	return true;
 }
 
+/* How many of n samples (at most the ring's) lie there in one piece. */
+static size_t lane_first(const struct rt_lane *l, uint64_t at, size_t n)
+{
+	size_t left = l->cap - (at & (l->cap - 1));
+	return n < left ? n : left;
+}
+
 void lane_lay(
     struct rt_lane *l, uint32_t clock_hz, uint32_t ts, const int16_t *pcm, size_t n, int16_t *scratch, size_t cap)
 {
@@ -97,16 +104,18 @@ void lane_lay(
 	}
 	if (n > l->cap || !lane_place(l, clock_hz, ts, n, &at))
 		return;
-	for (size_t i = 0; i < n; i++)
-		l->pcm[(at + i) & (l->cap - 1)] = pcm[i];
+	size_t first = lane_first(l, at, n); /* up to the ring's end, then from its beginning */
+	memcpy(&l->pcm[at & (l->cap - 1)], pcm, first * sizeof(*pcm));
+	memcpy(l->pcm, pcm + first, (n - first) * sizeof(*pcm));
 }
 
 void lane_take(struct rt_lane *l, int16_t *out, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		int16_t *from = &l->pcm[(l->at + i) & (l->cap - 1)];
-		out[i] = *from;
-		*from = 0;
-	}
+	size_t first = lane_first(l, l->at, n);
+	int16_t *from = &l->pcm[l->at & (l->cap - 1)];
+	memcpy(out, from, first * sizeof(*out));
+	memset(from, 0, first * sizeof(*out));
+	memcpy(out + first, l->pcm, (n - first) * sizeof(*out));
+	memset(l->pcm, 0, (n - first) * sizeof(*out));
 	l->at += n;
 }

@@ -37,6 +37,7 @@ ON_MEDIA static struct rt_group *group_of(struct rt_room_part *p, struct rt_memb
 	if (p->group_count == GROUPS_MAX)
 		return NULL;
 	m->seed = NULL;
+	g->at = p->group_count;
 	return p->groups[p->group_count++] = g;
 }
 
@@ -191,12 +192,13 @@ ON_MEDIA static void group_make(struct rt_room_part *p, struct rt_group *g, enum
 		pcm = p->x;
 	}
 	struct rt_member *any = list_entry(list_first(&p->members), struct rt_member, link);
-	int16_t *out = any->tap.s->t->frame[FRAME_OUT];
+	struct rt_thread *t = any->tap.s->t;
+	int16_t *out = t->frame[FRAME_OUT];
 	if (g->rate) {
 		n = resample_run(g->rate, pcm, &used, out, RT_FRAME_MAX_SAMPLES);
 		pcm = out;
 	}
-	g->bytes[which] = codec_encode(&g->enc, pcm, n, g->payload[which], GROUP_PAYLOAD_MAX);
+	g->bytes[which] = codec_encode(&g->enc, pcm, n, t->group_payload[g->at][which], GROUP_PAYLOAD_MAX);
 	if (!g->bytes[which])
 		g->bytes[which] = ST_AGAIN; /* nothing to be sent for this frame */
 }
@@ -210,7 +212,7 @@ ON_MEDIA static void shared_send(struct rt_room_part *p, struct rt_member *m, en
 		group_make(p, g, which);
 	if (g->bytes[which] <= 0)
 		return;
-	memcpy(payload, g->payload[which], (size_t)g->bytes[which]); /* sealed and headed in place, each its own */
+	memcpy(payload, s->t->group_payload[g->at][which], (size_t)g->bytes[which]); /* sealed in place, each its own */
 	packet_send(s, payload, (size_t)g->bytes[which],
 	    (size_t)((uint64_t)p->frame * g->ops->rate_hz / p->room->conf.rate_hz));
 }

@@ -7,8 +7,7 @@
 #include "media/rt/room.h"
 #include "media/rt/tap_i.h"
 
-enum { GROUPS_MAX = 8, GROUP_FMTP_MAX = 160, GROUP_PAYLOAD_MAX = 1500, LANE_LEAD_MS = 40 };
-enum group_sound { GROUP_MIX, GROUP_SILENCE, GROUP_SOUNDS };
+enum { GROUP_FMTP_MAX = 160, LANE_LEAD_MS = 40 };
 
 /* Those who only listen in one codec: one encoder for all of them. Control makes one with each member; the first of a
  * codec becomes the part's. */
@@ -19,7 +18,7 @@ struct rt_group {
 	struct codec_enc enc;
 	struct resample *rate;   /* NULL: the room's is the codec's */
 	int bytes[GROUP_SOUNDS]; /* of this tick; 0: not made, negative: it failed */
-	uint8_t payload[GROUP_SOUNDS][GROUP_PAYLOAD_MAX];
+	unsigned at;             /* in its part's groups, and its payloads in the thread's */
 };
 
 struct rt_member {

@@ -12,6 +12,8 @@
 #include "rtp/telev.h"
 #include <pthread.h>
 
+enum { GROUPS_MAX = 8, GROUP_PAYLOAD_MAX = 1500 }; /* a room's encoders that many hear (room_i.h) */
+enum group_sound { GROUP_MIX, GROUP_SILENCE, GROUP_SOUNDS };
 enum {
 	FLOW_MAX = 16384,     /* streams of one thread */
 	RT_PACKET_MAX = 2048, /* bytes (20 ms of L16 at 48 kHz); longer datagrams are cut and dropped */
@@ -243,7 +245,8 @@ struct rt_thread {
 	unsigned index;
 	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + RT_CRYPT_TAIL];
 	uint8_t scratch[RT_PACKET_ROOM + RT_PACKET_MAX + RT_CRYPT_TAIL];
-	uint8_t store[2 * RT_FRAME_MAX_SAMPLES];  /* a frame of a play's bytes */
+	uint8_t store[2 * RT_FRAME_MAX_SAMPLES];                            /* a frame of a play's bytes */
+	uint8_t group_payload[GROUPS_MAX][GROUP_SOUNDS][GROUP_PAYLOAD_MAX]; /* of the room's part that has its tick */
 	int16_t packet_pcm[RT_FRAME_MAX_SAMPLES]; /* the packet that is being walked, decoded */
 	int16_t pcm[2][RT_FRAME_MAX_SAMPLES];
 	int16_t frame[FRAME_COUNT][RT_FRAME_MAX_SAMPLES]; /* pcm.c's */
