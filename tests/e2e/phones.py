@@ -226,8 +226,8 @@ class Baresip:
 class Linphone:
     """linphonec driven by its prompt; sound from and to files."""
 
-    def __init__(self, root, switch, user, hz=620, password=None, transport="udp", host="127.0.0.1", port=None, watches=()):
-        """watches: numbers that are its friends."""
+    def __init__(self, root, switch, user, hz=620, password=None, transport="udp", host="127.0.0.1", port=None, watches=(), encryption="none"):
+        """watches: numbers that are its friends. encryption: none, or srtp, which it then insists on."""
         at = f"[{host}]" if ":" in host else host
         self.server = f"{at}:{port or switch.sip_port}" + ("" if transport == "udp" else f";transport={transport}")
         self.dir = Path(root) / f"linphone-{user}-{free_port()}"
@@ -240,7 +240,7 @@ class Linphone:
         (self.dir / "rc").write_text(
             f"[sip]\nsip_port={ports['udp']}\nsip_tcp_port={ports['tcp']}\nsip_tls_port={ports['tls']}\nverify_server_certs=0\nverify_server_cn=0\n"
             f"use_ipv6={int(':' in host)}\nguess_hostname=0\n"
-            f"contact=\"{user}\" <sip:{user}@{at}:{self.sip_port}{self.params}>\nmedia_encryption=none\nregister_only_when_network_is_up=0\n"
+            f"contact=\"{user}\" <sip:{user}@{at}:{self.sip_port}{self.params}>\nmedia_encryption={encryption}\nmedia_encryption_mandatory={int(encryption != 'none')}\nregister_only_when_network_is_up=0\n"
             f"auto_net_state_mon=0\n[net]\nmtu=1300\nstun_server=\nfirewall_policy=0\n[rtp]\naudio_rtp_port={self.rtp_port}\n"
             "[sound]\necholimiter=0\nechocancellation=0\nagc=0\n[video]\nenabled=0\n[misc]\nuuid=0\n"
             + "".join(f'[friend_{i}]\nurl="{w}" <sip:{w}@127.0.0.1:{switch.sip_port}>\npol=accept\nsubscribe=1\n' for i, w in enumerate(watches)))

@@ -2,7 +2,7 @@
 keys are never begun twice. The far side's packets are libsrtp2's."""
 import pytest
 from calls import ended, extension, uuid_of, write_extensions
-from phones import Baresip, assert_hears
+from phones import Baresip, Linphone
 from srtp_phone import SUITES, Srtp, line, lines_of, new_key
 from talk import Talker
 from wire import sdp
@@ -269,5 +269,28 @@ def test_baresip_is_called(sw, tmp_path, phone):
         a.talk = Talker(a, 440)
         a.talk.hears(900)
         a.bye()
+    finally:
+        b.close()
+
+
+def test_linphone_both_ways(sw, tmp_path, phone):
+    a = phone("1000")
+    b = Linphone(tmp_path, sw, "1001", hz=900, encryption="srtp")
+    try:
+        a.invite("8108", sdp(a.rtp_port))
+        b.answer()
+        a.answered()
+        a.talk = Talker(a, 440)
+        a.talk.hears(900)
+        uuid = uuid_of(sw, "1001")
+        assert sw.api(f"uuid_getvar {uuid} rtp_secure_media_confirmed") == "true"
+        a.talk.stop()
+        a.bye()
+        b.ended()
+        b.dial("1000")
+        a.take()
+        a.talk = Talker(a, 440)
+        a.talk.hears(900)
+        b.hangup()
     finally:
         b.close()

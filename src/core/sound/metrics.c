@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "core/sound/media.h"
 #include "core/sound/media_i.h"
+#include "media/ctl/dtls.h"
 #include <stdio.h>
 
 enum { JITTER_STEPS_COUNT = 8, MOS_STEPS_COUNT = 6 };
@@ -96,6 +97,20 @@ static void fill_records(struct metric_out *out, int which)
 	metric_put(out, (double)(which ? mctl_records_failed() : mctl_record_lost_samples()), NULL);
 }
 
+static void fill_dtls(struct metric_out *out, int which)
+{
+	struct mdtls_counts n;
+	role_assert_ctl();
+	mctl_dtls_counts(&n);
+	if (which) {
+		metric_put(out, (double)(n.steps_running + n.steps_waiting), NULL);
+		return;
+	}
+	metric_put(out, (double)n.up, "result", "up", NULL);
+	metric_put(out, (double)(n.failed - n.late), "result", "failed", NULL);
+	metric_put(out, (double)n.late, "result", "late", NULL);
+}
+
 static void fill_ports(struct metric_out *out, int which)
 {
 	size_t streams, ports = 0;
@@ -119,6 +134,8 @@ static const struct metric_desc table[] = {
     {"tandem_media_tick_late_longest_seconds", G, "The latest tick.", fill_media, M_LATE_MAX},
     {"tandem_media_cpu_seconds_total", C, "CPU time of the media thread.", fill_media, M_CPU},
     {"tandem_media_moves_total", C, "Streams that came from another media thread.", fill_media, M_MOVES},
+    {"tandem_media_dtls_handshakes_total", C, "DTLS handshakes that are over, by result.", fill_dtls, 0},
+    {"tandem_media_dtls_steps", G, "Steps of DTLS that workers do or that wait for one.", fill_dtls, 1},
     {"tandem_media_kernel_streams", G, "Streams whose packets the kernel relays.", fill_media, M_KERNEL_FLOWS},
     {"tandem_media_kernel_packets_total", C, "RTP packets the kernel relayed.", fill_media, M_KERNEL},
     {"tandem_media_ports_free", G, "RTP port pairs free.", fill_ports, 0},
