@@ -36,7 +36,7 @@ WATCHERS_DELAY_MAX_MS = 5
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
-              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "dtls": "-", "kernel": "-",
+              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "srtp": "-", "dtls": "-", "kernel": "-",
               "conf": "74 to 104 us, two threads a member", "services": "-"}
 
 
@@ -456,6 +456,17 @@ def row_r():
             "goal": "60 s; calls p99 < 200 ms, none fails", "met": met, "data": r}
 
 
+def row_srtp():
+    """relays with SRTP on both legs, against plain ones and the primitives alone"""
+    out = subprocess.run([str(BUILD / "bench/relay/bench_relay"), "1000", "4", "2", "srtp"], stdout=subprocess.PIPE, text=True, check=True)
+    r = json.loads(out.stdout)
+    note("  " + out.stdout.strip())
+    value = (f"{r['srtp_ratio']:.2f} ({r['srtp']['cpu_ns_per_packet']:.0f} ns a packet; plain {r['room']['cpu_ns_per_packet']:.0f} ns, opening and sealing "
+             f"{r['primitives_ns']:.0f} ns; {r['srtp']['received']:,} of {r['srtp']['sent']:,} packets)")
+    return {"key": "srtp", "what": "CPU per packet relayed with SRTP on both legs, ratio to plain relay plus primitives", "value": value, "goal": "1.25",
+            "met": r["srtp_ratio"] <= 1.25 and r["srtp"]["received"] >= 0.999 * r["srtp"]["sent"], "data": r}
+
+
 def row_codecs():
     """what codecs cost through our hooks, against their bare libraries"""
     r = json.loads(pinned(SWITCH_CORE, lambda: subprocess.run([BUILD / "bench/codec/bench_codec"], check=True, capture_output=True, text=True).stdout))
@@ -506,7 +517,7 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
-        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services}
+        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services}
 
 
 def table(rows):

@@ -1,11 +1,15 @@
 /* What a relayed packet costs: the same load (N streams, 50 packets a second of 172 bytes, sent and received by another
  * process on another core) through a bare epoll loop of connected sockets and through the media room's relays; CPU time
  * of the relaying thread per packet, their ratio, and the delay each adds. The two take turns, so that noise meets
- * both. Usage: bench_relay [streams [seconds [rounds]]]. One line of JSON. */
+ * both. With srtp behind the numbers the room runs once more with encryption on both legs, the phones seal what they
+ * send, and what opening and sealing alone take is measured too. Usage: bench_relay [streams [seconds [rounds
+ * [srtp]]]]. One line of JSON. */
 #include "base/mem.h"
+#include "base/rand.h"
 #include "base/role.h"
 #include "loop/loop.h"
 #include "media/ctl/mctl.h"
+#include "media/rt/crypt.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -21,12 +25,15 @@
 #include <unistd.h>
 
 enum { STREAMS_MAX = 8000, PACKET = 172, BUCKETS = 20000 /* us */, RELAY_CORE = 0, LOAD_CORE = 1, WARM_MS = 1000 };
-enum side { SIDE_BARE, SIDE_ROOM, SIDE_COUNT };
+enum side { SIDE_BARE, SIDE_ROOM, SIDE_SRTP, SIDE_COUNT };
+enum { TAG = 10 };
+static const enum srtp_suite suite = SRTP_AES_CM_128_HMAC_SHA1_80;
 
 static struct shared {
 	_Atomic int epoch; /* odd: send to relay_port; even: pause */
 	_Atomic int epoch_seen;
-	atomic_bool is_over, is_measuring;
+	atomic_bool is_over, is_measuring, is_sealed;
+	uint8_t key_in[STREAMS_MAX][SRTP_KEY_MAX], key_out[STREAMS_MAX][SRTP_KEY_MAX]; /* of the relay */
 	uint16_t phone_port[STREAMS_MAX], relay_port[STREAMS_MAX];
 	_Atomic uint64_t sent, received;
 	_Atomic uint32_t buckets[BUCKETS];
@@ -79,19 +86,23 @@ struct phone {
 	int fd;
 	uint16_t seq;
 	uint32_t ts;
+	struct srtp *seal;
 };
 static struct phone phones[STREAMS_MAX];
 
 static void phone_send(int i)
 {
-	uint8_t p[PACKET] = {0x80, 0};
+	uint8_t p[PACKET + SRTP_TAIL_MAX] = {0x80, 0};
+	int n = PACKET;
 	struct phone *f = &phones[i];
 	int64_t now = clock_ns(CLOCK_MONOTONIC);
 	f->seq++, f->ts += 160;
 	p[2] = (uint8_t)(f->seq >> 8), p[3] = (uint8_t)f->seq;
 	uint32_t ts = htonl(f->ts), ssrc = htonl(0x10000u + (uint32_t)i);
 	memcpy(p + 4, &ts, 4), memcpy(p + 8, &ssrc, 4), memcpy(p + 12, &now, 8);
-	if (send(f->fd, p, sizeof(p), 0) == PACKET)
+	if (atomic_load_explicit(&sh->is_sealed, memory_order_relaxed))
+		n = srtp_seal(f->seal, p, PACKET);
+	if (n > 0 && send(f->fd, p, (size_t)n, 0) == n)
 		atomic_fetch_add_explicit(&sh->sent, 1, memory_order_relaxed);
 }
 
@@ -99,10 +110,11 @@ static void phone_receive(int fd)
 {
 	uint8_t p[256];
 	int64_t then;
-	if (recv(fd, p, sizeof(p), 0) != PACKET)
+	bool is_sealed = atomic_load_explicit(&sh->is_sealed, memory_order_relaxed);
+	if (recv(fd, p, sizeof(p), 0) != PACKET + (is_sealed ? TAG : 0))
 		return;
 	atomic_fetch_add_explicit(&sh->received, 1, memory_order_relaxed);
-	if (!atomic_load_explicit(&sh->is_measuring, memory_order_relaxed))
+	if (is_sealed || !atomic_load_explicit(&sh->is_measuring, memory_order_relaxed))
 		return;
 	memcpy(&then, p + 12, 8);
 	int64_t us = (clock_ns(CLOCK_MONOTONIC) - then) / 1000;
@@ -130,6 +142,8 @@ static void load_main(void)
 	int ep = epoll_create1(0);
 	for (int i = 0; i < stream_count; i++) {
 		phones[i].fd = udp_socket(&sh->phone_port[i]);
+		if (srtp_new(&phones[i].seal, suite, sh->key_in[i]))
+			die("srtp_new");
 		struct epoll_event ev = {.events = EPOLLIN, .data.fd = phones[i].fd};
 		(void)epoll_ctl(ep, EPOLL_CTL_ADD, phones[i].fd, &ev);
 	}
@@ -260,8 +274,9 @@ static int64_t room_cpu(void)
 	return (int64_t)mctl_cpu_ns();
 }
 
-static void room_stream(int i)
+static void room_stream(int i, bool is_sealed)
 {
+	struct rt_crypt *crypt = NULL;
 	role_assert_ctl();
 	struct media_params m = {.dtmf_send_pt = 101,
 	    .dtmf_recv_pt = 101,
@@ -274,23 +289,26 @@ static void room_stream(int i)
 	    (struct media_codec){.name = "PCMU", .clock_hz = 8000, .rate_hz = 8000, .channels = 1, .ptime_ms = 20};
 	(void)addr_parse(&m.remote_rtp, SV("127.0.0.1"), sh->phone_port[i]);
 	(void)addr_parse(&local, SV("127.0.0.1"), 0);
+	if (is_sealed && rt_crypt_srtp_new(&crypt, suite, sh->key_out[i], sh->key_in[i]))
+		die("rt_crypt_srtp_new");
 	if (mstream_open(&streams[i], &local, i & 1 ? streams[i - 1] : NULL, on_report, NULL) ||
-	    mstream_set_params(streams[i], &m))
+	    (crypt && mstream_set_crypt(streams[i], crypt)) || mstream_set_params(streams[i], &m))
 		die("mstream_open");
 	sh->relay_port[i] = addr_port(&local);
 	if (i & 1 && mstream_relay(streams[i - 1], streams[i]))
 		die("mstream_relay");
 }
 
-static struct figures room_run(void)
+static struct figures room_run(bool is_sealed)
 {
 	role_assert_ctl();
 	struct mctl_conf conf = {.thread_count = 1, .port_min = 10000, .port_max = 32000};
 	if (mctl_start(&conf))
 		die("mctl_start");
 	for (int i = 0; i < stream_count; i++)
-		room_stream(i);
+		room_stream(i, is_sealed);
 	room_wait(100);
+	atomic_store(&sh->is_sealed, is_sealed);
 	load_switch();
 	struct figures f = measure(room_wait, room_cpu);
 	load_switch();
@@ -300,6 +318,32 @@ static struct figures room_run(void)
 	}
 	mctl_stop();
 	return f;
+}
+
+/* Opening and sealing of one packet, nothing else; the same contexts as the room's, one after another. */
+static double primitives_ns(void)
+{
+	enum { PACKETS = 200000 };
+	struct srtp *far, *in, *out;
+	int64_t spent = 0;
+	if (srtp_new(&far, suite, sh->key_in[0]) || srtp_new(&in, suite, sh->key_in[0]) ||
+	    srtp_new(&out, suite, sh->key_out[0]))
+		die("srtp_new");
+	for (int i = 0; i < PACKETS; i++) {
+		uint8_t p[PACKET + SRTP_TAIL_MAX] = {0x80, 0, (uint8_t)(i >> 8), (uint8_t)i};
+		int n = srtp_seal(far, p, PACKET);
+		int64_t begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		n = srtp_open(in, p, (size_t)n);
+		if (n != PACKET || srtp_seal(out, p, (size_t)n) != PACKET + TAG)
+			die("srtp");
+		spent += clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
+	}
+	int64_t begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	for (int i = 0; i < PACKETS; i++)
+		(void)clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	spent -= clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
+	srtp_free(far), srtp_free(in), srtp_free(out);
+	return (double)spent / PACKETS;
 }
 
 static void add(struct figures *sum, const struct figures *f)
@@ -332,8 +376,9 @@ int main(int argc, char **argv)
 		seconds = atoi(argv[2]);
 	if (argc > 3)
 		rounds = atoi(argv[3]);
+	bool has_srtp = argc > 4 && !strcmp(argv[4], "srtp");
 	if (stream_count < 2 || stream_count > STREAMS_MAX || seconds < 1 || rounds < 1) {
-		fprintf(stderr, "usage: bench_relay [streams (2..%d) [seconds [rounds]]]\n", STREAMS_MAX);
+		fprintf(stderr, "usage: bench_relay [streams (2..%d) [seconds [rounds [srtp]]]]\n", STREAMS_MAX);
 		return 2;
 	}
 	files_raise();
@@ -341,6 +386,8 @@ int main(int argc, char **argv)
 	if (sh == MAP_FAILED)
 		die("mmap");
 	atomic_store(&sh->epoch_seen, -1);
+	rand_bytes(sh->key_in, sizeof(sh->key_in));
+	rand_bytes(sh->key_out, sizeof(sh->key_out));
 	pid_t load = fork();
 	if (!load)
 		load_main();
@@ -351,9 +398,14 @@ int main(int argc, char **argv)
 		die("loop_init");
 	struct figures sum[SIDE_COUNT] = {0};
 	for (int i = 0; i < rounds; i++) {
-		struct figures bare = bare_run(), room = room_run();
+		struct figures bare = bare_run(), room = room_run(false);
 		add(&sum[SIDE_BARE], &bare);
 		add(&sum[SIDE_ROOM], &room);
+		if (!has_srtp)
+			continue;
+		struct figures sealed = room_run(true);
+		atomic_store(&sh->is_sealed, false);
+		add(&sum[SIDE_SRTP], &sealed);
 	}
 	atomic_store(&sh->is_over, true);
 	waitpid(load, NULL, 0);
@@ -362,6 +414,13 @@ int main(int argc, char **argv)
 	print_side("bare", &sum[SIDE_BARE]);
 	printf(",");
 	print_side("room", &sum[SIDE_ROOM]);
+	if (has_srtp) {
+		double both = primitives_ns();
+		printf(",");
+		print_side("srtp", &sum[SIDE_SRTP]);
+		printf(",\"primitives_ns\":%.0f,\"srtp_ratio\":%.2f", both,
+		    sum[SIDE_SRTP].cpu_ns / (sum[SIDE_ROOM].cpu_ns + both));
+	}
 	printf(",\"ratio\":%.2f}\n", sum[SIDE_ROOM].cpu_ns / sum[SIDE_BARE].cpu_ns);
 	loop_fini();
 	return 0;

@@ -138,9 +138,9 @@ enum sdp_secure_mode {
 };
 enum { SDP_KEY_MAX = 46, SDP_KEYS_MAX = 8 };
 struct sdp_key {
-	uint32_t tag; /* of our offers */
-	struct sv suite, also; /* its names; the second is only read */
-	size_t key_n;          /* of master key and salt */
+	uint32_t tag;             /* of our offers */
+	struct sv suite, also;    /* its names; the second is only read */
+	size_t key_n;             /* of master key and salt */
 	uint8_t key[SDP_KEY_MAX]; /* ours: of what we send */
 };
 struct sdp_secure {
@@ -170,7 +170,7 @@ struct sdp_policy {
 	bool is_rtcp_mux_offered;
 	const struct sdp_ice_local *ice; /* sdp/ice.h: what is said of ICE; NULL = nothing */
 	const struct sdp_dtls_local
-	    *dtls; /* sdp/dtls.h; NULL = lines with a fingerprint are neither offered nor taken */
+	    *dtls;                       /* sdp/dtls.h; NULL = lines with a fingerprint are neither offered nor taken */
 	const struct sdp_secure *secure; /* NULL = SDP_SECURE_NONE */
 	bool is_all_answered;            /* answer with every accepted codec instead of only the chosen one */
 	bool is_ptime_kept;              /* our own ptime even when the peer asks for another */
@@ -215,9 +215,9 @@ struct sdp_plan {
 	uint8_t key_index;       /* the policy's that we send under */
 	uint32_t key_tag;
 	uint8_t key_in[SDP_KEY_MAX]; /* theirs, as long as ours: of what comes */
-	bool has_video, has_t38; /* the peer offered it (and was refused) */
-	uint8_t line;            /* index of the audio line */
-	const char *why;         /* after a failure: static English text, else NULL */
+	bool has_video, has_t38;     /* the peer offered it (and was refused) */
+	uint8_t line;                /* index of the audio line */
+	const char *why;             /* after a failure: static English text, else NULL */
 };
 
 /* Appends an offer to out. Re-offers keep payload numbers and refused lines; the o= version moves only when the body

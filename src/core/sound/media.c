@@ -283,7 +283,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 	media_source_policy(leg, &p);
 	if (plan->is_dtls)
-		media_secure_fini(m); /* another crypt took its place */
+		media_secure_fini(m);                               /* another crypt took its place */
 	st = plan->is_dtls ? ST_OK : media_secure_apply(leg, plan); /* before anything is sent */
 	if (!st)
 		st = mstream_set_params(m->stream, &p);

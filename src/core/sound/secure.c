@@ -1,5 +1,5 @@
-/* A leg's media under SRTP with keys in SDP (SDES, RFC 4568): whether it may or must be, under which suites, our keys, and
- * what becomes of the far side's. The text is sdp's, the packets are media's (media/rt/crypt.h).
+/* A leg's media under SRTP with keys in SDP (SDES, RFC 4568): whether it may or must be, under which suites, our keys,
+ * and what becomes of the far side's. The text is sdp's, the packets are media's (media/rt/crypt.h).
  *
  * A key that was sent under is never begun again, for the packets' numbers would come twice under it: while our key
  * stays, its context stays (rt_crypt_srtp_next), and when a suite goes out of use its key goes too. */
@@ -19,7 +19,7 @@ struct leg_secure {
 	struct sdp_secure keys;
 	enum srtp_suite suites[SDP_KEYS_MAX];
 	bool is_on;
-	enum srtp_suite suite;                        /* while it is on: */
+	enum srtp_suite suite;                       /* while it is on: */
 	uint8_t out[SRTP_KEY_MAX], in[SRTP_KEY_MAX]; /* what packets go and come under */
 };
 
@@ -69,7 +69,8 @@ static ON_CTL struct wish wish_of(struct leg *leg)
 		if (w.mode == SDP_SECURE_ONLY && rest.p != text && !sv_isi(word, "mandatory") &&
 		    !sv_isi(word, "true") && !sv_isi(word, "yes"))
 			leg_log(leg, LOG_WARNING,
-			    "rtp_secure_media: \"%s\" is none of false, optional, mandatory, true: taken as mandatory", text);
+			    "rtp_secure_media: \"%s\" is none of false, optional, mandatory, true: taken as mandatory",
+			    text);
 		if (rest.n)
 			w.suites = rest;
 	}
@@ -87,7 +88,8 @@ static ON_CTL void key_add(struct leg_secure *x, enum srtp_suite s)
 		if (known[i].suite != s)
 			continue;
 		x->suites[x->keys.count++] = s;
-		*k = (struct sdp_key){.tag = known[i].tag, .suite = sv_of(srtp_suite_name(s)), .key_n = srtp_key_bytes(s)};
+		*k = (struct sdp_key){
+		    .tag = known[i].tag, .suite = sv_of(srtp_suite_name(s)), .key_n = srtp_key_bytes(s)};
 		k->also = sv_of(srtp_suite_also(s));
 		if (x->is_on && x->suite == s)
 			memcpy(k->key, x->out, k->key_n);
@@ -166,7 +168,8 @@ static ON_CTL void tell(struct leg *leg, enum srtp_suite s)
 	if (!is_told && way && strcasecmp(way, "tls") != 0 && strcasecmp(way, "wss") != 0) {
 		is_told = true;
 		leg_log(leg, LOG_NOTICE,
-		    "SRTP: keys travel in SDP over %s, where whoever reads the signalling hears the call; use TLS (said once)",
+		    "SRTP: keys travel in SDP over %s, where whoever reads the signalling hears the call; use TLS "
+		    "(said once)",
 		    way);
 	}
 	if (!event_is_wanted(EVENT_CALL_SECURE, NULL) || !(e = event_new(EVENT_CALL_SECURE, NULL)))

@@ -40,11 +40,8 @@ static void crypt_free(struct rt_crypt *c)
 
 static void crypt_follow(struct rt_crypt *c, struct rt_crypt *before);
 
-static const struct rt_crypt_ops srtp_ops = {.name = "srtp",
-    .protect = crypt_protect,
-    .unprotect = crypt_unprotect,
-    .follow = crypt_follow,
-    .free = crypt_free};
+static const struct rt_crypt_ops srtp_ops = {
+    .name = "srtp", .protect = crypt_protect, .unprotect = crypt_unprotect, .follow = crypt_follow, .free = crypt_free};
 
 static void crypt_follow(struct rt_crypt *c, struct rt_crypt *before)
 {
