@@ -1,6 +1,8 @@
 """Rows of the stock dialplan that say, ring or meet, dialled by a phone: what was begun is seen as events."""
 import pytest
 from calls import call, call_and_talk, is_pair
+from srtp_phone import line, new_key
+from wire import sdp
 
 CONF = "conference::maintenance"
 
@@ -49,3 +51,20 @@ def test_ringing_only(sw, phone, events):
     events.wait_event("CHANNEL_PROGRESS")
     a.cancel()
     events.wait_event("CHANNEL_HANGUP")
+
+
+def test_music_for_who_is_encrypted(sw, phone, events):
+    """9664 asks is_secure first, which says nothing: the keys came over UDP."""
+    a = phone("1000")
+    suite = "AES_CM_128_HMAC_SHA1_80"
+    a.invite("9664", sdp(a.rtp_port).replace("RTP/AVP", "RTP/SAVP") + line(1, suite, new_key(suite)) + "\r\n")
+    assert "RTP/SAVP" in a.answered().body
+    names = []
+    while not names or names[-1] != "playback":
+        e = events.wait_event("CHANNEL_EXECUTE")
+        names.append(e["Application"])
+        if names[-1] in ("set", "execute_extension"):
+            names[-1] += " " + e["Application-Data"]
+    assert "set rtp_secure_media=true" in names
+    assert names[-3:] == ["answer", "execute_extension is_secure XML features", "playback"]
+    a.bye()
