@@ -152,11 +152,16 @@ void jitter_in(struct rt_stream *s, struct pkt *k)
 
 /* ---- samples ---- */
 
-ON_MEDIA static void conceal(struct rt_stream *s)
+/* next: NULL, or the packet right after the lost one, which may tell what was in it (Opus' forward error correction). */
+ON_MEDIA static void conceal(struct rt_stream *s, const struct jbuf_packet *next)
 {
 	struct rt_jitter *j = s->jitter;
 	int16_t *out = j->pcm + j->fill;
 	size_t n = j->frame;
+	if (next && j->had_sound && codec_recover(&s->coders.dec, next->payload, next->n, out, n) == (int)n) {
+		j->fill += n;
+		return;
+	}
 	if (!j->conf.conceals || !j->had_sound) {
 		memset(out, 0, n * sizeof(*out));
 	} else if (codec_conceal(&s->coders.dec, out, n) != (int)n) {
@@ -172,7 +177,7 @@ ON_MEDIA static void decode(struct rt_stream *s, const struct jbuf_out *o)
 	int n = codec_decode(&s->coders.dec, o->packet.payload, o->packet.n, out, j->cap - j->fill);
 	if (n <= 0) {
 		s->t->dropped++;
-		conceal(s);
+		conceal(s, NULL);
 		return;
 	}
 	jbuf_worth(j->buf, (uint32_t)((uint64_t)n * j->codec.clock_hz / j->ops->rate_hz));
@@ -196,7 +201,7 @@ ON_MEDIA static bool frame_fill(struct rt_stream *s)
 		if (got == JBUF_PACKET)
 			decode(s, &o);
 		else
-			conceal(s);
+			conceal(s, got == JBUF_LOST && o.has_next ? &o.packet : NULL);
 	}
 	return true;
 }
