@@ -1,6 +1,6 @@
-/* What a codec costs through the table of hooks that streams use, and by its bare library, one after the other in the same
- * run: nanoseconds of CPU for 20 ms of sound, and the ratio. The sound is speech-like (pulses through a resonance that
- * moves), so that encoders that look for speech find some. Prints one JSON object. */
+/* What a codec costs through the table of hooks that streams use, and by its bare library, one after the other in the
+ * same run: nanoseconds of CPU for 20 ms of sound, and the ratio. The sound is speech-like (pulses through a resonance
+ * that moves), so that encoders that look for speech find some. Prints one JSON object. */
 #include "codec/codec.h"
 #include <math.h>
 #include <opencore-amrnb/interf_dec.h>
@@ -183,9 +183,11 @@ int main(void)
 			if (b)
 				bare_run(b, n, &be, &bd);
 		}
-		printf("%s\"%s/%u\": {\"encode_ns\": %.0f, \"decode_ns\": %.0f", i ? ",\n " : "", c->name, c->rate_hz, he, hd);
+		printf("%s\"%s/%u\": {\"encode_ns\": %.0f, \"decode_ns\": %.0f", i ? ",\n " : "", c->name, c->rate_hz,
+		    he, hd);
 		if (b)
-			printf(", \"bare_encode_ns\": %.0f, \"bare_decode_ns\": %.0f, \"ratio\": %.3f", be, bd, (he + hd) / (be + bd));
+			printf(", \"bare_encode_ns\": %.0f, \"bare_decode_ns\": %.0f, \"ratio\": %.3f", be, bd,
+			    (he + hd) / (be + bd));
 		printf("}");
 	}
 	printf("}\n");

@@ -25,8 +25,8 @@ struct leg_media {
 	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
 	struct leg_secure *secure;                        /* secure.c; NULL: none */
 	bool is_secure_required;
-	struct leg_ice *ice;                              /* ice.c; NULL: none */
-	struct leg_dtls *dtls;                            /* dtls.c; NULL: none */
+	struct leg_ice *ice;   /* ice.c; NULL: none */
+	struct leg_dtls *dtls; /* dtls.c; NULL: none */
 	char *candidate_acl, *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs,
 	    *negotiation, *username, *hold_music;
 	enum bypass_state bypass;

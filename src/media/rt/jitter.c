@@ -152,7 +152,8 @@ void jitter_in(struct rt_stream *s, struct pkt *k)
 
 /* ---- samples ---- */
 
-/* next: NULL, or the packet right after the lost one, which may tell what was in it (Opus' forward error correction). */
+/* next: NULL, or the packet right after the lost one, which may tell what was in it (Opus' forward error correction).
+ */
 ON_MEDIA static void conceal(struct rt_stream *s, const struct jbuf_packet *next)
 {
 	struct rt_jitter *j = s->jitter;
