@@ -86,9 +86,9 @@ static CO int pin_ask(struct visit *v)
 	struct conf_room *r = v->room;
 	const char *supplied = vars_get(v->leg->vars, "supplied_pin");
 	char *given = mem_strdup(supplied);
-	const char *pin = r->pin, *mod = r->moderator_pin;
-	bool is_first = true, is_in = !pin && !mod;
+	bool is_first = true, is_in = !r->pin && !r->moderator_pin;
 	for (unsigned i = 0; i < r->profile->pin_retries && leg_is_ready(v->leg) && !is_in; i++) {
+		const char *pin = r->pin, *mod = r->moderator_pin; /* a command may change them while he is asked */
 		size_t a = pin ? strlen(pin) : 0, b = mod ? strlen(mod) : 0, max = a > b ? a : b;
 		struct leg_digits d = {.min = 0,
 		    .max = (unsigned)(max < CONF_PIN_MAX ? max : CONF_PIN_MAX),
@@ -110,7 +110,10 @@ static CO int pin_ask(struct visit *v)
 				break;
 		}
 		is_first = false;
-		if (mod && !strcmp(d.digits, mod))
+		pin = r->pin, mod = r->moderator_pin;
+		if (!pin && !mod)
+			is_in = true;
+		else if (mod && !strcmp(d.digits, mod))
 			v->flags |= CM_MODERATOR, is_in = true;
 		else if (pin && !strcmp(d.digits, pin))
 			is_in = true;
@@ -260,7 +263,7 @@ static CO void auto_outcalls(struct visit *v, struct conf_member *m)
 			buf_printf(&target, "%s%.*s", prefix ? prefix : "", SVF(part));
 			struct buf room;
 			buf_init(&room);
-			buf_adds(&room, v->name);
+			(void)mark_put(&room, sv_of(v->name)); /* it may be the caller's text */
 			if (profile)
 				buf_printf(&room, "@%s", profile);
 			struct conf_outcall o = {.room = m->room,
@@ -310,16 +313,25 @@ int app_conference_auto_outcall(struct leg *leg, const char *data)
 static CO int bridge_first(struct visit *v)
 {
 	enum cause cause = CAUSE_NONE;
-	char uuid[UUID_CHARS + 1], name[2 * CONF_NAME_MAX + 8];
-	snprintf(name, sizeof(name), "%s@%s", v->name, v->profile);
+	char uuid[UUID_CHARS + 1];
+	struct buf name;
+
+	buf_init(&name);
+	(void)mark_put(&name, sv_of(v->name)); /* it may be the caller's text */
+	buf_printf(&name, "@%s", v->profile);
+	if (name.failed) {
+		buf_fini(&name);
+		return ST_NOMEM;
+	}
 	struct conf_outcall o = {.room = v->room,
-	    .name = name,
+	    .name = name.p,
 	    .dialstring = v->dialstring,
 	    .flags = "",
 	    .originator = v->leg,
 	    .timeout_s = 60};
 	v->room->is_bridge = true;
 	int st = conf_outcall(&o, &cause, uuid);
+	buf_fini(&name);
 	if (st && leg_is_up(v->leg)) {
 		leg_log(v->leg, LOG_NOTICE, "conference: nobody of %s answered: %s", v->name, cause_name(cause));
 		leg_hangup(v->leg, cause ? cause : CAUSE_NORMAL_CLEARING);

@@ -243,6 +243,7 @@ int api_conference(struct api_call *c)
 	struct app_words all, head;
 	struct conf_call x = {.api = c, .out = c->out, .rest = ""};
 	role_assert_co();
+	c->is_reply_outside = true; /* callers' names, rooms' names and variables */
 	int st = app_words_init(&all, c->text, APP_WORDS_MAX);
 	int st2 = app_words_init(&head, c->text, 3);
 	if (st || st2)
@@ -258,7 +259,7 @@ int api_conference(struct api_call *c)
 	x.w = all.w + 1, x.m = all.m + 1, x.n = all.n - 1;
 	if (run_for_all(&x, all.w[0]))
 		goto out;
-	x.room_name = all.w[0];
+	x.room_name = all.w[0], x.room_text = all.m[0];
 	x.room = mem_ref(conf_room_find(all.w[0]));
 	if (all.n > 1) {
 		x.cmd = find_in(commands, all.w[1]);

@@ -27,7 +27,7 @@ static ON_CTL char *dialstring_of(struct conf_call *x)
 /* name[@profile] as text: whoever may not do everything names a room, no profile. */
 static ON_CTL char *name_of(const struct conf_call *x)
 {
-	return x->api->who ? mark_dup(x->room_name) : mem_strdup(x->room_name);
+	return x->api->who ? mark_dup(x->room_name) : mem_strdup(x->room_text);
 }
 
 static ON_CTL struct conf_outcall outcall_of(const struct conf_call *x, const char *dialstring, const char *name)

@@ -10,6 +10,7 @@ struct conf_call {
 	struct buf *out;
 	struct conf_room *room; /* NULL only for commands that need none */
 	const char *room_name;  /* as it was given: name[@profile], plain */
+	const char *room_text;  /* the same with marks */
 	const struct conf_cmd *cmd;
 	/* The words behind the command: n of them; NULL after the last. w plain, m marked. */
 	char **w, **m;

@@ -42,13 +42,16 @@ static ON_CTL void tell_result(const struct conf_outcall *o, enum cause cause, c
 int conf_outcall(const struct conf_outcall *o, enum cause *cause, char uuid[UUID_CHARS + 1])
 {
 	struct leg *leg = NULL;
+	char *cid_name = mem_strdup(o->cid_name), *cid_number = mem_strdup(o->cid_number); /* the room's may change */
 	struct originate_conf conf = {.originator = o->originator,
 	    .dialstring = o->dialstring,
-	    .caller_id_name = o->cid_name,
-	    .caller_id_number = o->cid_number,
+	    .caller_id_name = cid_name,
+	    .caller_id_number = cid_number,
 	    .timeout_s = o->timeout_s};
 	*uuid = 0;
 	int st = originate_run(&conf, &leg, cause);
+	mem_free(cid_name);
+	mem_free(cid_number);
 	if (st && *cause == CAUSE_NONE)
 		*cause = CAUSE_NORMAL_TEMPORARY_FAILURE;
 	if (!st) {

@@ -135,16 +135,19 @@ static void ring(void *arg)
 	struct leg *leg = NULL;
 	enum cause cause = CAUSE_NONE;
 	struct vars *vars = NULL;
+	char *cid_name = NULL, *cid_number = NULL;
 	struct originate_conf conf = {.dialstring = r->target.p, .timeout_s = r->timeout_s};
 	role_assert_co();
 	if (!vars_new(&vars) && !vars_set(vars, "fifo_originate_uuid", r->uuid))
 		conf.vars = vars;
 	if (r->caller) {
-		conf.caller_id_name = r->caller->leg->profile->caller_id_name;
-		conf.caller_id_number = r->caller->leg->profile->caller_id_number;
+		conf.caller_id_name = cid_name = mem_strdup(r->caller->leg->profile->caller_id_name);
+		conf.caller_id_number = cid_number = mem_strdup(r->caller->leg->profile->caller_id_number);
 	}
 	tell(r, r->caller ? r->caller->leg : NULL, "pre-dial", CAUSE_NONE);
 	int st = originate_run(&conf, &leg, &cause);
+	mem_free(cid_name);
+	mem_free(cid_number);
 	bool is_wanted = !r->caller || (lnode_is_linked(&r->caller->link) && !strcmp(r->caller->dial_uuid, r->uuid));
 	if (!st) {
 		char *winner = mem_strdup(vars_get(leg->vars, "fifo_outbound_uuid"));
@@ -217,8 +220,10 @@ static ON_CTL void ringing_start(struct ringing *r)
 		return;
 	ringing_count--;
 	members_over(r, NULL, false);
-	if (r->caller)
+	if (r->caller) {
 		r->caller->dial_uuid[0] = 0;
+		r->caller->dial_after_us = clock_mono_us() + RETRY_MIN_US;
+	}
 	ringing_free(r);
 }
 

@@ -269,6 +269,8 @@ static CO void serve(struct service *s, struct fifo_caller *c)
 		fifo_wake_consumers(c->fifo);
 		leg_wake(c->leg);
 	}
+	if (c->consumer == consumer)
+		c->consumer = NULL; /* borrowed: he may look at it after this leg is gone */
 	mem_free(own);
 	mem_unref(c);
 }

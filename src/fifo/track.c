@@ -54,8 +54,13 @@ void fifo_track_end(struct leg *leg, void *arg)
 	struct fifo_member *m;
 	struct fifo_talk talk = {0};
 	role_assert_ctl();
-	if (!uuid || !(m = fifo_member_find(NULL, uuid)))
+	if (!uuid)
 		return;
+	m = fifo_member_find(NULL, uuid);
+	if (!m) { /* logged out meanwhile */
+		fifo_use_add(uuid, -1);
+		return;
+	}
 	talk.start_us = str_number(start, 0, INT64_MAX);
 	talk.talk_us = clock_wall_us() - talk.start_us;
 	fifo_use_add(uuid, -1);

@@ -77,6 +77,8 @@ static void write_job(void *arg)
 }
 
 /* What an earlier run left. */
+static char run_name[40]; /* of this run's files; set before a worker is asked for anything */
+
 static void sweep_job(void *arg)
 {
 	char *dir = arg;
@@ -86,7 +88,7 @@ static void sweep_job(void *arg)
 	struct dirent *one;
 	while (d && (one = readdir(d))) {
 		char path[600];
-		if (!strncmp(one->d_name, "url-", 4) &&
+		if (!strncmp(one->d_name, "url-", 4) && strncmp(one->d_name, run_name, strlen(run_name)) &&
 		    snprintf(path, sizeof(path), "%s/%s", dir, one->d_name) < (int)sizeof(path))
 			(void)unlink(path);
 	}
@@ -175,6 +177,8 @@ static void written(int status, void *arg)
 	role_assert_ctl();
 	struct entry *e = arg;
 	if (status || e->status) {
+		buf_fini(&e->body);
+		buf_init(&e->body);
 		mem_free(e->new_path);
 		e->new_path = NULL;
 		fetched_badly(e, ST_IO, "the file cannot be written");
@@ -226,7 +230,7 @@ static void fetched(const struct fetch_result *r, void *arg)
 	struct buf path;
 	ext_of(e->url, ext);
 	buf_init(&path);
-	buf_printf(&path, "%s/url-%u%s", cache.dir, ++cache.next_name, ext);
+	buf_printf(&path, "%s/%s%u%s", cache.dir, run_name, ++cache.next_name, ext);
 	e->new_path = buf_take(&path);
 	e->max_age_s = r->max_age_s, e->status = ST_OK;
 	buf_clear(&e->body);
@@ -309,7 +313,7 @@ int httpcache_get(const char *url, httpcache_fn done, void *arg)
 	list_push(&cache.used, &e->used);
 	cache.waiting_count++;
 	cache.hits += is_fresh(e);
-	if (e->is_busy)
+	if (e->is_busy || lnode_is_linked(&e->tell.link)) /* all who wait are told together */
 		return ST_OK;
 	if (!is_fresh(e) && (e->status = fetch_begin(e)))
 		log_warning("http_cache: %s: %s", e->url, status_text(e->status));
@@ -357,6 +361,7 @@ int httpcache_start(void)
 	int st = hash_new(&cache.by_url, 0, NULL);
 	if (st)
 		return st;
+	snprintf(run_name, sizeof(run_name), "url-%llx-", (unsigned long long)clock_wall_us());
 	list_init(&cache.used);
 	buf_init(&dir);
 	if (*location)

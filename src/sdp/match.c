@@ -376,8 +376,8 @@ static size_t answered_line(const struct sdp *s, const struct sdp_running *r, si
 	size_t line = r->audio_line;
 
 	*ours = line;
-	for (size_t i = line; i < r->line_count && i < s->media_count; i++)
-		if (sv_isi(sv_of(r->lines[i].kind), "audio") && (i == line || r->lines[i].is_open) &&
+	for (size_t i = 0; i < r->line_count && i < s->media_count; i++)
+		if (sv_isi(sv_of(r->lines[i].kind), "audio") && (i == r->audio_line || r->lines[i].is_open) &&
 		    sv_isi(s->media[i].kind, "audio") && s->media[i].port) {
 			line = *ours = i;
 			break;

@@ -82,6 +82,7 @@ struct sv sdp_offer_suite(struct sv offer)
 		return SV_NONE;
 	while (rest.n) {
 		sv_split(rest, '\n', &line, &rest);
+		line = sv_trim(line);
 		if (sv_starts(line, SV("m="))) {
 			(void)sdp_word(&line), (void)sdp_word(&line);
 			is_secure = sdp_is_secure_rtp(sdp_word(&line));

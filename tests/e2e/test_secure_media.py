@@ -24,6 +24,7 @@ def sw(tmp_path_factory):
         extension("8106", "set rtp_secure_media=optional:AEAD_AES_256_GCM", "answer", "echo"),
         extension("8107", "set rtp_secure_media_outbound=true", "set rtp_secure_media=mandatory", "bridge user/1001"),
         extension("8108", "bridge {rtp_secure_media=true}user/1001"),
+        extension("8110", f"bridge {{rtp_secure_media=mandatory:{SUITE}:{SUITE}}}user/1001"),
         extension("8109", "set rtp_secure_media=nonsense", "answer", "echo"),
     ])
     s.start()
@@ -294,3 +295,65 @@ def test_linphone_both_ways(sw, tmp_path, phone):
         b.hangup()
     finally:
         b.close()
+
+
+def test_early_plain_then_encrypted(sw, phone):
+    """A line of each kind was offered: an announcement takes the plain one, whoever answers then the other."""
+    a, b = phone("1000"), phone("1001")
+    key = new_key(SUITE)
+    a.invite("8103", sdp(a.rtp_port))
+    invite = b.expect(method="INVITE")
+    first, _ = lines_of(invite.body)
+    b.enter(invite)
+    b.reply(invite, 183, "Session Progress", body=sdp(b.rtp_port).replace("m=audio", "m=audio 0 RTP/SAVP 0\r\nm=audio", 1))
+    a.expect(183)
+    b.reply(invite, 200, "OK", body=secured(b.rtp_port, line(7, SUITE, key), version=2) + "m=audio 0 RTP/AVP 0\r\n")
+    b.expect(method="ACK")
+    a.answered()
+    b.media = Srtp(b.media, SUITE, key, first[2][7][1])
+    a.talk, b.talk = Talker(a, 440), Talker(b, 900)
+    a.talk.hears(900)
+    b.talk.hears(440)
+    a.bye()
+
+
+def reoffered(p, key):
+    """Takes a re-INVITE with the phone's own key; the offered line of ours, by tag 7."""
+    req = p.expect(method="INVITE")
+    (proto, _, keys), = lines_of(req.body)
+    assert proto == "RTP/SAVP"
+    p.reply(req, 200, "OK", secured(p.rtp_port, line(7, SUITE, key), version=9))
+    p.expect(method="ACK")
+    p.remote_rtp = int(req.body.split("m=audio ")[1].split()[0])
+    return keys[7][1]
+
+
+def test_back_from_bypass(sw, phone):
+    """The phones spoke to each other meanwhile: nothing goes out in the clear then, and no key of ours comes twice."""
+    a, b = phone("1000"), phone("1001")
+    key_a, key_b = new_key(SUITE), new_key(SUITE)
+    a.invite("8108", secured(a.rtp_port, line(7, SUITE, key_a)))
+    (_, _, offered), = lines_of(b.take(secured(b.rtp_port, line(7, SUITE, key_b))).body)
+    (_, _, answered), = lines_of(a.answered().body)
+    before = {answered[7][1], offered[7][1]}
+    uuid = uuid_of(sw, "1000")
+    sw.api(f"uuid_media off {uuid}")
+    assert reoffered(a, key_a) == key_b and reoffered(b, key_b) == key_a
+    sw.api(f"uuid_media {uuid}")
+    ours_a, ours_b = reoffered(a, key_a), reoffered(b, key_b)
+    assert len({ours_a, ours_b} | before) == 4
+    a.media, b.media = Srtp(a.media, SUITE, key_a, ours_a), Srtp(b.media, SUITE, key_b, ours_b)
+    a.talk, b.talk = Talker(a, 440), Talker(b, 900)
+    a.talk.hears(900)
+    b.talk.hears(440)
+    a.bye()
+
+
+def test_suite_named_twice(sw, phone):
+    a, b = phone("1000"), phone("1001")
+    a.invite("8110", sdp(a.rtp_port))
+    invite = b.expect(method="INVITE")
+    assert invite.body.count("a=crypto:") == 1
+    b.reply(invite, 486, "Busy")
+    b.expect(method="ACK")
+    a.ack_failure(a.expect(486))

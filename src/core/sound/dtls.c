@@ -190,6 +190,7 @@ static ON_CTL int begin(struct leg *leg, const struct sdp_dtls *theirs, enum sdp
 	d->theirs = *theirs;
 	d->theirs.tls_id = SV_NONE;
 	leg_var_set(leg, "rtp_dtls_state", dtls_state_name(DTLS_UNDER_WAY));
+	media_dtls_answered(leg);
 	leg_log(leg, LOG_DEBUG, "DTLS: we are %s", c.is_client ? "active" : "passive");
 	return ST_OK;
 }
@@ -229,6 +230,13 @@ void media_dtls_go(struct leg *leg)
 	struct leg_media *m = sound_of(leg)->media;
 	if (m->dtls && m->dtls->assoc && media_ice_may_send(m))
 		mdtls_go(m->dtls->assoc);
+}
+
+void media_dtls_answered(struct leg *leg)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	if (m && leg->is_answered && m->dtls && m->dtls->assoc)
+		mdtls_hurry(m->dtls->assoc);
 }
 
 void media_dtls_heard(struct leg *leg)

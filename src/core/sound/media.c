@@ -38,6 +38,7 @@ static ON_CTL void media_destroy(struct leg_media *m)
 	mem_free(m->username);
 	mem_free(m->hold_music);
 	mem_free(m->remote_sdp);
+	mem_free(m->answer_sdp);
 	mem_free(m->local_sdp);
 	mem_free(m);
 }
@@ -201,6 +202,8 @@ void leg_media_fini(struct leg *leg)
 	if (m && m->stream && !m->is_closing) {
 		leg_taps_end(leg);
 		media_dtls_fini(m);
+		media_secure_closed(m);
+		media_ice_fini(m); /* the next stream finds its way anew */
 		m->is_closing = true;
 		mstream_close(m->stream);
 	}
@@ -583,7 +586,7 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 		return bypass_remote_answer(leg, sdp);
 	if (!m || !m->stream)
 		return ST_INVAL;
-	if (m->is_negotiated && !m->is_offer_open && m->remote_sdp && sv_is(sdp, m->remote_sdp))
+	if (m->is_negotiated && !m->is_offer_open && m->answer_sdp && sv_is(sdp, m->answer_sdp))
 		return ST_OK; /* said before, to the same offer */
 	plan = plan_new();
 	if (!plan)
@@ -601,6 +604,8 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	}
 	if (!st)
 		st = media_keep_text(&m->remote_sdp, sdp);
+	if (!st)
+		st = media_keep_text(&m->answer_sdp, sdp);
 	if (!st) {
 		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
@@ -746,6 +751,7 @@ static void part_answer(struct leg *leg)
 {
 	role_assert_ctl();
 	media_timeout_apply(leg);
+	media_dtls_answered(leg);
 	leg_record_check(leg);
 }
 

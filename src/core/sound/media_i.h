@@ -51,6 +51,7 @@ struct leg_media {
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms, rtcp_interval_ms;
 	char *remote_sdp, *local_sdp;
+	char *answer_sdp; /* the last one to an offer of ours */
 	uint64_t session_id;
 	struct media_codec codec; /* of sending */
 	struct sdp_running running;
@@ -139,6 +140,7 @@ ON_CTL int media_dtls_answer(struct leg *leg, struct media_policy *q, struct sv 
 ON_CTL int media_dtls_apply(struct leg *leg, struct sv sdp, const struct sdp_plan *plan, bool is_answer);
 ON_CTL void media_dtls_go(struct leg *leg);    /* where to send may have become known */
 ON_CTL void media_dtls_heard(struct leg *leg); /* MEDIA_R_PLUG came */
+ON_CTL void media_dtls_answered(struct leg *leg); /* the handshake is waited for no longer than it may take */
 ON_CTL bool media_dtls_is_under_way(const struct leg_media *m);
 ON_CTL void media_dtls_fini(struct leg_media *m); /* before the stream is closed */
 
@@ -149,6 +151,7 @@ ON_CTL int media_secure_answer(struct leg *leg, struct media_policy *q, struct s
 ON_CTL void media_secure_answered(struct leg *leg, struct media_policy *q); /* to our offer */
 ON_CTL int media_secure_apply(struct leg *leg, const struct sdp_plan *plan);
 ON_CTL void media_secure_seen(struct leg *leg, struct sv offer); /* rtp_has_crypto */
+ON_CTL void media_secure_closed(struct leg_media *m); /* its stream ends: the next one begins with new keys */
 ON_CTL void media_secure_fini(struct leg_media *m);
 
 /* ---- proxy.c ---- */

@@ -18,7 +18,7 @@
 struct leg_secure {
 	struct sdp_secure keys;
 	enum srtp_suite suites[SDP_KEYS_MAX];
-	bool is_on;
+	bool is_on, was_on; /* was_on: of a stream that is closed */
 	enum srtp_suite suite;                       /* while it is on: */
 	uint8_t out[SRTP_KEY_MAX], in[SRTP_KEY_MAX]; /* what packets go and come under */
 };
@@ -83,6 +83,9 @@ static ON_CTL struct wish wish_of(struct leg *leg)
 
 static ON_CTL void key_add(struct leg_secure *x, enum srtp_suite s)
 {
+	for (size_t i = 0; i < x->keys.count; i++)
+		if (x->suites[i] == s)
+			return; /* named twice */
 	for (size_t i = 0; i < KNOWN_COUNT && x->keys.count < SDP_KEYS_MAX; i++) {
 		struct sdp_key *k = &x->keys.keys[x->keys.count];
 		if (known[i].suite != s)
@@ -131,11 +134,14 @@ int media_secure_offer(struct leg *leg, struct media_policy *q)
 {
 	struct leg_media *m = sound_of(leg)->media;
 	struct wish w = wish_of(leg);
-	bool is_running = m->secure && m->secure->is_on;
+	bool is_running = (m->secure && (m->secure->is_on || m->secure->was_on)) ||
+	                  (!m->is_negotiated && m->remote_sdp && sdp_offer_suite(sv_of(m->remote_sdp)).n);
 
 	if (!leg->is_outbound && w.mode == SDP_SECURE_OPTIONAL && !is_running)
 		w.mode = SDP_SECURE_NONE; /* who calls without SDP is asked for it only where that is said */
-	return w.mode == SDP_SECURE_NONE && !is_running ? ST_OK : keys_make(leg, &w, q);
+	if (w.mode == SDP_SECURE_NONE && is_running)
+		w.mode = SDP_SECURE_OPTIONAL; /* it was agreed on before */
+	return w.mode == SDP_SECURE_NONE ? ST_OK : keys_make(leg, &w, q);
 }
 
 int media_secure_answer(struct leg *leg, struct media_policy *q, struct sv offer)
@@ -160,11 +166,12 @@ void media_secure_answered(struct leg *leg, struct media_policy *q)
 static ON_CTL void tell(struct leg *leg, enum srtp_suite s)
 {
 	static bool is_told;
-	const char *way = vars_get(leg->vars, "sip_via_protocol");
+	const char *way;
 	struct event *e;
 
 	leg_var_set(leg, "rtp_secure_media_confirmed", "true");
 	leg_var_set(leg, "rtp_secure_media_confirmed_audio", "true");
+	way = vars_get(leg->vars, "sip_via_protocol");
 	if (!is_told && way && strcasecmp(way, "tls") != 0 && strcasecmp(way, "wss") != 0) {
 		is_told = true;
 		leg_log(leg, LOG_NOTICE,
@@ -179,6 +186,17 @@ static ON_CTL void tell(struct leg *leg, enum srtp_suite s)
 	event_fire(e);
 }
 
+/* It was sent under: no later answer to the same offer begins it again. */
+static ON_CTL void spend(struct leg_secure *x)
+{
+	for (size_t i = 0; i < x->keys.count; i++)
+		if (x->suites[i] == x->suite && !memcmp(x->keys.keys[i].key, x->out, srtp_key_bytes(x->suite)))
+			x->keys.keys[i].key_n = 0; /* fits no line any more */
+	x->is_on = false;
+	explicit_bzero(x->out, sizeof(x->out));
+	explicit_bzero(x->in, sizeof(x->in));
+}
+
 static ON_CTL int plain(struct leg *leg, struct leg_secure *x)
 {
 	int st;
@@ -189,7 +207,7 @@ static ON_CTL int plain(struct leg *leg, struct leg_secure *x)
 	if (st)
 		return st;
 	leg_log(leg, LOG_NOTICE, "SRTP: the far side goes on without encryption");
-	explicit_bzero(x, sizeof(*x));
+	spend(x);
 	leg_var_set(leg, "rtp_secure_media_confirmed", NULL);
 	leg_var_set(leg, "rtp_secure_media_confirmed_audio", NULL);
 	return ST_OK;
@@ -212,14 +230,19 @@ int media_secure_apply(struct leg *leg, const struct sdp_plan *plan)
 	is_same = x->is_on && x->suite == s;
 	has_out = is_same && !memcmp(x->out, k->key, k->key_n);
 	has_in = is_same && !memcmp(x->in, plan->key_in, k->key_n);
-	if (has_out && has_in)
+	if (has_out && has_in) {
+		x->keys.keys[plan->key_index].tag = plan->key_tag;
 		return ST_OK;
+	}
 	st = is_same ? rt_crypt_srtp_next(&crypt, s, has_out ? NULL : k->key, has_in ? NULL : plan->key_in)
 	             : rt_crypt_srtp_new(&crypt, s, k->key, plan->key_in);
 	if (!st && (st = mstream_set_crypt(m->stream, crypt)))
 		rt_crypt_free(crypt);
 	if (st)
 		return st;
+	if (x->is_on && !is_same)
+		spend(x);
+	x->keys.keys[plan->key_index].tag = plan->key_tag; /* as it was written: a refresh says it again */
 	x->is_on = true;
 	x->suite = s;
 	memcpy(x->out, k->key, k->key_n);
@@ -234,6 +257,18 @@ void media_secure_seen(struct leg *leg, struct sv offer)
 	struct sv suite = sdp_offer_suite(offer);
 	if (suite.n && suite.n < 64)
 		leg_var_set_sv(leg, "rtp_has_crypto", suite);
+}
+
+void media_secure_closed(struct leg_media *m)
+{
+	struct leg_secure *x = m->secure;
+
+	if (!x || !x->is_on)
+		return;
+	x->is_on = false, x->was_on = true;
+	explicit_bzero(&x->keys, sizeof(x->keys));
+	explicit_bzero(x->out, sizeof(x->out));
+	explicit_bzero(x->in, sizeof(x->in));
 }
 
 void media_secure_fini(struct leg_media *m)

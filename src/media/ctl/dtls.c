@@ -328,7 +328,6 @@ int mstream_dtls_start(
 		destroy(d);
 		return st;
 	}
-	loop_timer_set(&d->end, DONE_WITHIN_US, "dtls too late", too_late, d);
 	*out = d;
 	return ST_OK;
 }
@@ -339,6 +338,12 @@ void mdtls_go(struct mdtls *d)
 		return;
 	d->is_begun = true;
 	ready(d);
+}
+
+void mdtls_hurry(struct mdtls *d)
+{
+	if (d->state == DTLS_UNDER_WAY && !loop_timer_is_set(&d->end))
+		loop_timer_set(&d->end, DONE_WITHIN_US, "dtls too late", too_late, d);
 }
 
 void mdtls_heard(struct mdtls *d)

@@ -16,6 +16,7 @@ typedef void (*mdtls_fn)(struct mdtls *d, enum dtls_state state, void *arg); /* 
 ON_CTL int mstream_dtls_start(
     struct mstream *s, const struct dtls_conf *c, const struct addr *host, mdtls_fn fn, void *arg, struct mdtls **out);
 ON_CTL void mdtls_go(struct mdtls *d);    /* it is known where to send: a client begins. Again is fine */
+ON_CTL void mdtls_hurry(struct mdtls *d); /* the call is answered: from now on it has 30 s; before, a phone may ring */
 ON_CTL void mdtls_heard(struct mdtls *d); /* MEDIA_R_PLUG with MEDIA_PLUG_CRYPT came */
 ON_CTL enum dtls_state mdtls_state(const struct mdtls *d);
 ON_CTL const char *mdtls_why(const struct mdtls *d);

@@ -31,7 +31,8 @@ struct mroom_in { /* a member */
 };
 struct mroom {
 	struct media_room *rt;
-	mroom_fn fn; /* NULL: closed */
+	mroom_fn fn;        /* NULL: closed */
+	mroom_fn record_fn; /* the same, for records' ends, also when it is closed */
 	void *arg;
 	struct list members;
 	struct mroom_host hosts[HOSTS];
@@ -234,7 +235,7 @@ static void host_report(struct mstream *s, const struct media_report *m, void *a
 		if (r->record_count && !--r->record_count && in)
 			atomic_store(&in->m->can_hear, false);
 		out.kind = MROOM_RECORD_DONE;
-		tell(r, &out);
+		r->record_fn(r, &out, r->arg);
 		break;
 	}
 	case MEDIA_R_CLOSED:
@@ -401,7 +402,7 @@ int mroom_open(struct mroom **out, const struct mroom_conf *conf, mroom_fn fn, v
 		return st;
 	}
 	list_init(&r->members);
-	r->fn = fn, r->arg = arg;
+	r->fn = r->record_fn = fn, r->arg = arg;
 	*out = r;
 	return ST_OK;
 }

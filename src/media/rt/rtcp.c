@@ -66,7 +66,8 @@ void rtcp_readable(struct rt_thread *t, struct rt_stream *s)
 	int left = plug_unprotect(s, true, p, (size_t)n);
 	if (left < 0)
 		return;
-	if (rtcp_check(p, (size_t)left) || rtcp_next(p, (size_t)left, &off, &first) ||
+	/* what is relayed as it is may be SRTCP: behind its first 8 bytes nothing can be read */
+	if ((!s->params.is_raw && rtcp_check(p, (size_t)left)) || rtcp_next(p, (size_t)left, &off, &first) ||
 	    !s->finder->ops->takes_rtcp(s->finder, s, &from, first.ssrc))
 		s->finder->ops->refused(s->finder, s, true);
 	else if (s->params.is_raw)

@@ -297,7 +297,7 @@ static double error_of(const int16_t *a, const int16_t *b, size_t n)
 	return sqrt(s / (double)n);
 }
 /* What was lost comes back from the packet after it, better than it is guessed. */
-static int test_opus_fec(void)
+static NO_ROLE_CHECK int test_opus_fec(void)
 {
 	static int16_t in[MOST], whole[960], fec[960], plc[960];
 	struct codec_opus_conf conf = CODEC_OPUS_CONF_DEFAULT;
@@ -352,7 +352,7 @@ static int bytes_of(const char *fmtp, const int16_t *in, size_t frame, int count
 	codec_enc_close(&e);
 	return sum;
 }
-static int test_opus_parameters(void)
+static NO_ROLE_CHECK int test_opus_parameters(void)
 {
 	static int16_t in[MOST], silent[MOST];
 	int none;
@@ -383,7 +383,7 @@ static int test_opus_parameters(void)
 	return 0;
 }
 /* Packets of two channels, of any length, decoded to one at every rate. */
-static int test_opus_stereo(void)
+static NO_ROLE_CHECK int test_opus_stereo(void)
 {
 	static int16_t in[MOST], out[CODEC_FRAME_SAMPLES_MAX], all[MOST];
 	int err, frames[] = {480, 960, 1920, 2880, 5760};

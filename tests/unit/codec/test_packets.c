@@ -69,7 +69,7 @@ static int mode_of(struct codec_enc *e, bool is_aligned)
 		return -1;
 	return p.frames[1].type;
 }
-static int test_modes(void)
+static NO_ROLE_CHECK int test_modes(void)
 {
 	const struct codec_ops *nb = codec_find("AMR", 8000, 1), *wb = codec_find("AMR-WB", 16000, 1);
 	struct codec_enc e = {0};
