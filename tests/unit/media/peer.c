@@ -198,11 +198,13 @@ static void tone_frame(struct peer *p)
 		else
 			b[i] = p->is_alaw ? g711_alaw_encode(v) : g711_ulaw_encode(v);
 	}
-	if (p->enc.ops)
+	if (p->lose_every && p->sent_count % p->lose_every == p->lose_every - 1)
+		p->seq++;
+	else if (p->enc.ops)
 		coded_frame(p, pcm);
 	else
 		peer_send(p, p->pt, p->sent_count == 0, p->seq++, p->ts, b, p->frame * (p->is_wide ? 2 : 1));
-	p->ts += p->frame;
+	p->ts += p->frame * (p->clock_times ? p->clock_times : 1);
 	p->sent_count++;
 }
 
