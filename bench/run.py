@@ -34,7 +34,7 @@ WATCHERS_DELAY_MAX_MS = 5
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
-              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-"}
+              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "room": "74 to 104 us, two threads a member", "room-load": "-"}
 
 
 def disturbed(results):
@@ -463,6 +463,49 @@ def row_codecs():
             "goal": f"1.25 x (worst: {worst})", "met": with_bare[worst]["ratio"] <= 1.25, "data": r}
 
 
+def room_bench(*args):
+    r = json.loads(subprocess.run([str(BUILD / "bench/room/bench_room"), *map(str, args)], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    note(f"  {r['members']} members, {r['rooms']} rooms, {r['talkers']} talk, the others {r['others']}, {r['threads']} threads: "
+         f"{r['cpu_us_per_member_frame']:.2f} us, {100 * r['share']:.0f} % of a core, {r['late']} of {r['ticks']} frames late, at most {r['late_max_ms']:.1f} ms, "
+         f"{100 * r['received_share']:.2f} % received, {r['kb_per_member']:.1f} kB, load {100 * r['load_share']:.0f} %")
+    return r
+
+
+def row_room():
+    """members of conferences, on one media thread"""
+    bare = json.loads(subprocess.run([str(BUILD / "bench/relay/bench_relay"), "1000", "2", "1"], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    bare_us = bare["bare"]["cpu_ns_per_packet"] / 1000
+    all_talk, few_talk, few_send = room_bench(100, 1, 100, "silent", 1), room_bench(1000, 1, 5, "silent", 1), room_bench(1000, 1, 5, "quiet", 1)
+    memory = max(r["kb_per_member"] for r in (all_talk, few_talk, few_send))
+    value = (f"100 members who all talk {all_talk['cpu_us_per_member_frame']:.1f} us ({all_talk['cpu_us_per_member_frame'] / bare_us:.2f} x a bare loop's packet, "
+             f"{bare_us:.1f} us); 5 talkers of 1,000: {few_talk['cpu_us_per_member_frame']:.1f} us when the others send silence, "
+             f"{few_send['cpu_us_per_member_frame']:.1f} us when they send nothing; {memory:.1f} kB a member")
+    return {"key": "room", "what": "CPU per conference member and 20 ms, packet in and packet out; memory", "value": value, "goal": "8 us; 30 kB",
+            "met": all_talk["cpu_us_per_member_frame"] <= 8 and memory <= 30, "data": [bare, all_talk, few_talk, few_send]}
+
+
+def row_room_load():
+    """conferences at 80 % of what a media thread can do"""
+    results = []
+    for each, talkers in ((10, 10), (1000, 5)):
+        for _ in range(3):  # once more: one bad moment of the machine is not a limit
+            first = room_bench(1000, 1000 // each, talkers, "silent", 1)
+            members = int(0.8 / first["share"] * 1000)
+            r = room_bench(members, members // 10 if each == 10 else 1, talkers, "silent", 1, 10)
+            if not r["late"]:
+                break
+        results.append(r)
+    two = room_bench(1000, 1, 5, "silent", 2)
+    value = "; ".join(f"{r['rooms']} of {r['members'] // r['rooms']:,}: {100 * r['share']:.0f} %, {r['late']} of {r['ticks']:,} frames late (at most {r['late_max_ms']:.1f} ms), "
+                      f"{100 * r['received_share']:.2f} % received"
+                      + (f", **disturbed: it waited {100 * r['waited_share']:.0f} % of the time for its core**" if r["waited_share"] > OTHERS_CPU_MAX else "")
+                      for r in results)
+    value += f"; one of 1,000 on two media threads: {100 * two['received_share']:.2f} % received, {two['late']} of {two['ticks']} late"
+    met = all(r["late"] == 0 and r["received_share"] > 0.995 for r in results)
+    return {"key": "room-load", "what": "conferences of 10 (all talk), and one large (5 talk), at about 80 % of one media core", "value": value,
+            "goal": "no frame over 10 ms late", "met": met, "data": results + [two]}
+
+
 def quit_switch(s):
     s.proc.send_signal(signal.SIGTERM)
     s.proc.wait(30)
@@ -470,7 +513,8 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
-        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs}
+        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs,
+        "room": row_room, "room-load": row_room_load}
 
 
 def table(rows):

@@ -142,6 +142,18 @@ void lane_lay(
 	lane_laid(l, at, n);
 }
 
+void lane_lay_silence(struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t n)
+{
+	uint64_t at;
+	n = (size_t)((uint64_t)n * l->rate_hz / l->in_hz);
+	if (n > l->cap || !lane_place(l, clock_hz, ts, n, &at))
+		return;
+	size_t in = at & (l->cap - 1), head = n < l->cap - in ? n : l->cap - in;
+	memset(l->pcm + in, 0, head * sizeof(l->pcm[0]));
+	memset(l->pcm, 0, (n - head) * sizeof(l->pcm[0]));
+	lane_laid(l, at, n);
+}
+
 static void lane_move(struct rt_lane *l, size_t in, int16_t *out, size_t n)
 {
 	memcpy(out, l->pcm + in, n * sizeof(*out));

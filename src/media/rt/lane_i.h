@@ -36,6 +36,8 @@ ANY void rt_lane_free(struct rt_lane *l);
 /* n samples at in_hz of the packet with this timestamp; scratch holds as many at rate_hz. */
 ANY void lane_lay(
     struct rt_lane *l, uint32_t clock_hz, uint32_t ts, const int16_t *pcm, size_t n, int16_t *scratch, size_t cap);
+/* The same of nothing but silence, without a look at samples: n at in_hz. */
+ANY void lane_lay_silence(struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t n);
 /* The next n samples of the timeline. */
 ANY void lane_take(struct rt_lane *l, int16_t *out, size_t n);
 /* Of the next n samples the first stretch that did not come (yet): lost, late, or nothing is sent. Asked before they

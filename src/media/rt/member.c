@@ -3,6 +3,7 @@
  * that is wanted. It needs no lanes of the stream's and no tick: the room's part has both. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "dsp/mix.h"
 #include "media/rt/room_i.h"
 
 #include <stdio.h>
@@ -217,11 +218,30 @@ int rt_member_new(struct rt_tap **out, const struct media_params *p, struct medi
 	return st;
 }
 
+/* A packet that would not be heard is worth no resampling. */
+ON_MEDIA static bool is_quiet_packet(struct rt_member *m, const int16_t *pcm, size_t n)
+{
+	uint32_t level = atomic_load_explicit(&m->m->energy_level, memory_order_relaxed);
+	m->quiet_score = 0;
+	if (!m->lane->resample || !level || atomic_load_explicit(&m->m->is_talking, memory_order_relaxed))
+		return false;
+	uint32_t score = mix_level_abs(pcm, n);
+	if (score >= level)
+		return false;
+	m->quiet_score = score;
+	return true;
+}
+
 void member_in(struct rt_stream *s, struct pkt *k)
 {
-	const struct rt_member *m = s->member;
+	struct rt_member *m = s->member;
 	const int16_t *pcm = pkt_samples(s, k);
 	uint32_t clock_hz = s->params.recv.clock_hz ? s->params.recv.clock_hz : 8000;
-	if (pcm && m->lane->in_hz == s->coders.dec.ops->rate_hz)
-		lane_lay(m->lane, clock_hz, k->ts, pcm, (size_t)k->pcm_count, s->t->pcm[1], RT_FRAME_MAX_SAMPLES);
+	if (!pcm || m->lane->in_hz != s->coders.dec.ops->rate_hz)
+		return;
+	size_t n = (size_t)k->pcm_count;
+	if (is_quiet_packet(m, pcm, n))
+		lane_lay_silence(m->lane, clock_hz, k->ts, n);
+	else
+		lane_lay(m->lane, clock_hz, k->ts, pcm, n, s->t->pcm[1], RT_FRAME_MAX_SAMPLES);
 }

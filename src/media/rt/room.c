@@ -135,6 +135,8 @@ ON_MEDIA static void member_take(struct rt_member *m, int64_t now_us)
 	}
 	frame_take(m, n);
 	uint32_t score = mix_level_abs(m->frame, n);
+	if (!score)
+		score = m->quiet_score;
 	talk_look(m, score, level);
 	m->is_heard = score > 0 && atomic_load_explicit(&c->can_speak, memory_order_relaxed) &&
 	              (score > level || atomic_load_explicit(&c->is_talking, memory_order_relaxed));

@@ -53,6 +53,7 @@ struct rt_member {
 	struct rt_group *seed, *group;      /* group: NULL when its codec cannot be shared */
 	bool is_heard;                      /* in this tick */
 	enum member_sends sends;            /* the same */
+	uint32_t quiet_score;               /* of its newest packet, when that was not worth laying */
 	unsigned loud_frames, quiet_frames; /* in a row */
 	uint32_t agc_sum, agc_count;
 	int32_t agc_gain_q12;

@@ -190,7 +190,7 @@ static void tone_frame(struct peer *p)
 	uint8_t b[400];
 	int16_t pcm[400];
 	for (unsigned i = 0; i < p->frame; i++) {
-		int16_t v = (int16_t)(8000 * sin(p->phase));
+		int16_t v = (int16_t)((p->amplitude > 0 ? p->amplitude : 8000) * sin(p->phase));
 		pcm[i] = v;
 		p->phase += 2 * M_PI * p->hz / (p->is_wide ? 16000 : 8000);
 		if (p->is_wide)

@@ -23,7 +23,7 @@ struct peer {
 	struct addr addr, to; /* own; where it sends */
 	/* what it sends by itself while pumped: a tone */
 	bool is_sending;
-	double hz;
+	double hz, amplitude; /* 0: 8000 */
 	uint8_t pt;
 	bool is_alaw;
 	struct codec_enc enc; /* when open: in place of the above; 8 kHz */

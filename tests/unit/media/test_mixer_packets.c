@@ -216,5 +216,37 @@ static int test_rates(void)
 	return 0;
 }
 
+/* One below its level is not heard, and still has one; it is heard as soon as it is loud. */
+static int quiet_in(uint32_t room_hz)
+{
+	role_assert_ctl();
+	struct mroom_member m = plain;
+	m.energy_level = 300;
+	EXPECT_INT(gather(1, 3, &(struct mroom_conf){room_hz, 20, 0}), 0);
+	EXPECT_INT(wait_told(MROOM_TALK, 3, true), 0);
+	EXPECT_INT(mroom_set(room, 3, &m), ST_OK);
+	C->amplitude = 60;
+	EXPECT_INT(wait_told(MROOM_TALK, 3, false), 0);
+	EXPECT_INT(hears(A, "B"), 0);
+	EXPECT_INT(hears(C, "AB"), 0);
+	uint32_t score = mroom_score(room, 3);
+	EXPECT(score > 20 && score < 60);
+	C->amplitude = 8000;
+	EXPECT_INT(hears(A, "BC"), 0);
+	EXPECT_INT(hears(C, "AB"), 0);
+	for (int i = 0; i < 3; i++)
+		EXPECT_INT(expect_continuous(&peers[i], 0), 0);
+	return scatter();
+}
+
+static int test_quiet(void)
+{
+	role_assert_ctl();
+	EXPECT_INT(quiet_in(8000), 0);
+	EXPECT_INT(quiet_in(48000), 0);
+	return 0;
+}
+
 TEST_MAIN({"frames of all lengths", test_frames, TEST_LOOP}, {"lost packets", test_loss, TEST_LOOP},
-    {"codecs that remember", test_remembering, TEST_LOOP}, {"codecs of several rates", test_rates, TEST_LOOP})
+    {"codecs that remember", test_remembering, TEST_LOOP}, {"codecs of several rates", test_rates, TEST_LOOP},
+    {"one who is quiet", test_quiet, TEST_LOOP})
