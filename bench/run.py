@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import conference
 import instructions
 import storm
 import tls_phones
@@ -30,11 +31,13 @@ INSTRUCTIONS_MAX = 1_100_000
 GIVEN_BACK_S = 45   # the transactions of ended calls live 32 s (RFC 3261)
 MEDIA_CALLS = (500, 1000)
 WATCHERS = 5000
+SERVICE_RATE = 100
 WATCHERS_DELAY_MAX_MS = 5
 # FreeSWITCH 1.11.3-dev, one core, measured 2026-11-20 on the kind of machine docs/performance.md names
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
-              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "room": "74 to 104 us, two threads a member", "room-load": "-"}
+              "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "dtls": "-", "kernel": "-",
+              "conf": "74 to 104 us, two threads a member", "services": "-", "conf-load": "-"}
 
 
 def disturbed(results):
@@ -463,6 +466,39 @@ def row_codecs():
             "goal": f"1.25 x (worst: {worst})", "met": with_bare[worst]["ratio"] <= 1.25, "data": r}
 
 
+def row_dtls():
+    """handshakes of DTLS-SRTP, and what an association holds"""
+    r = json.loads(pinned(SWITCH_CORE, lambda: subprocess.run([BUILD / "bench/dtls/bench_dtls"], check=True, capture_output=True, text=True).stdout))
+    value = f"{r['server_per_s']:,}/s as server, {r['client_per_s']:,}/s as client, {r['bytes_up'] / 1000:.0f} kB held"
+    return {"key": "dtls", "what": "DTLS-SRTP handshakes of one core (P-256, one end's CPU); memory of an association that is up", "value": value,
+            "goal": "300/s; 60 kB", "met": min(r["server_per_s"], r["client_per_s"]) >= 300 and r["bytes_up"] <= 60000, "data": r}
+
+
+def row_kernel():
+    """relays in the kernel against sockets (needs root and a build with -Dbpf=true: TANDEM_BUILD)"""
+    import kernel_relay
+    return kernel_relay.row()
+
+
+def row_conf():
+    """rooms: all talking, 5 talkers of 1,000, 100 rooms of 10"""
+    results = [conference.members(*scene) for scene in ((100, 1, 100), (1000, 1, 5), (1000, 100, 3))]
+    value = "; ".join(f"{r['members']} in {r['rooms']}, {r['talkers']} talk in each: {r['us_per_frame']:.1f} us, {r['kb_each']:.0f} kB, {r['late']} late ticks"
+                      for r in results) + disturbed(results)
+    met = (results[0]["us_per_frame"] <= 8 and results[1]["kb_each"] <= 30 and not any(r["late"] or r["failed"] for r in results))
+    return {"key": "conf", "what": "a conference member's CPU per 20 ms frame with packets, and memory; one media thread", "value": value,
+            "goal": "8 us, 30 kB, no late tick", "met": met, "data": results}
+
+
+def row_services():
+    """menus and mailbox calls"""
+    found = {what: conference.rate(number, what, SERVICE_RATE) for what, number in (("menus", "81"), ("mailbox calls", "91"))}
+    value = "; ".join(f"{what} {r['offered_per_s']:.0f}/s, p99 {r['setup_p99_ms']:.1f} ms, {r['failed']} failed, switch {100 * r['switch_cpu']:.0f} % "
+                      f"({r['switch_us_per_ok']:.0f} us each)" for what, r in found.items()) + disturbed(list(found.values()))
+    return {"key": "services", "what": "calls of 1 s into a menu, and into a mailbox", "value": value, "goal": f"{SERVICE_RATE}/s clean",
+            "met": all(clean(r) for r in found.values()), "data": found}
+
+
 def room_bench(*args):
     r = json.loads(subprocess.run([str(BUILD / "bench/room/bench_room"), *map(str, args)], stdout=subprocess.PIPE, text=True, check=True).stdout)
     note(f"  {r['members']} members, {r['rooms']} rooms, {r['talkers']} talk, the others {r['others']}, {r['threads']} threads: "
@@ -471,20 +507,7 @@ def room_bench(*args):
     return r
 
 
-def row_room():
-    """members of conferences, on one media thread"""
-    bare = json.loads(subprocess.run([str(BUILD / "bench/relay/bench_relay"), "1000", "2", "1"], stdout=subprocess.PIPE, text=True, check=True).stdout)
-    bare_us = bare["bare"]["cpu_ns_per_packet"] / 1000
-    all_talk, few_talk, few_send = room_bench(100, 1, 100, "silent", 1), room_bench(1000, 1, 5, "silent", 1), room_bench(1000, 1, 5, "quiet", 1)
-    memory = max(r["kb_per_member"] for r in (all_talk, few_talk, few_send))
-    value = (f"100 members who all talk {all_talk['cpu_us_per_member_frame']:.1f} us ({all_talk['cpu_us_per_member_frame'] / bare_us:.2f} x a bare loop's packet, "
-             f"{bare_us:.1f} us); 5 talkers of 1,000: {few_talk['cpu_us_per_member_frame']:.1f} us when the others send silence, "
-             f"{few_send['cpu_us_per_member_frame']:.1f} us when they send nothing; {memory:.1f} kB a member")
-    return {"key": "room", "what": "CPU per conference member and 20 ms, packet in and packet out; memory", "value": value, "goal": "8 us; 30 kB",
-            "met": all_talk["cpu_us_per_member_frame"] <= 8 and memory <= 30, "data": [bare, all_talk, few_talk, few_send]}
-
-
-def row_room_load():
+def row_conf_load():
     """conferences at 80 % of what a media thread can do"""
     results = []
     for each, talkers in ((10, 10), (1000, 5)):
@@ -502,7 +525,7 @@ def row_room_load():
                       for r in results)
     value += f"; one of 1,000 on two media threads: {100 * two['received_share']:.2f} % received, {two['late']} of {two['ticks']} late"
     met = all(r["late"] == 0 and r["received_share"] > 0.995 for r in results)
-    return {"key": "room-load", "what": "conferences of 10 (all talk), and one large (5 talk), at about 80 % of one media core", "value": value,
+    return {"key": "conf-load", "what": "conferences of 10 (all talk), and one large (5 talk), at about 80 % of one media core", "value": value,
             "goal": "no frame over 10 ms late", "met": met, "data": results + [two]}
 
 
@@ -513,8 +536,8 @@ def quit_switch(s):
 
 
 ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
-        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs,
-        "room": row_room, "room-load": row_room_load}
+        "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
+        "conf-load": row_conf_load}
 
 
 def table(rows):

@@ -100,7 +100,7 @@ class Switch(Tandem):
 
     def load_begin(self, mode, **options):
         port = self.sip_port if mode == "register" else self.ext_port
-        number = "5000" if mode == "call" else "6"
+        number = options.pop("number", "5000" if mode == "call" else "6")
         args = [str(BUILD / "bench/load/bench_load"), mode, "--to", str(port), "--pid", str(self.proc.pid), "--number", number,
                 "--uas-port", str(self.uas_port), "--password", "benchword"]
         for name, value in options.items():

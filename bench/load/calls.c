@@ -171,7 +171,8 @@ static void uri_make(const struct call *c, char *uri, size_t size)
 	else if (opt.mode == MODE_CALL)
 		snprintf(uri, size, "sip:%s@127.0.0.1:%u", opt.number, ntohs(opt.to.sin_port));
 	else
-		snprintf(uri, size, "sip:%s%u@127.0.0.1:%u", opt.number, (unsigned)(c - calls), ntohs(opt.to.sin_port));
+		snprintf(uri, size, "sip:%s%u@127.0.0.1:%u", opt.number,
+		    (unsigned)(c - calls) % (opt.mode == MODE_CONFERENCE ? opt.rooms : SLOTS), ntohs(opt.to.sin_port));
 }
 
 /* The first request of a slot, or with a challenge the second. */
@@ -326,7 +327,7 @@ static void invite_answered(struct call *c, const struct message *m)
 	hist_add(&setup_hist, clock_us() - c->begin_us);
 	counts.answered++;
 	up_calls++;
-	if (opt.mode == MODE_MEDIA && sdp_media(m->body, &media))
+	if (opt.mode >= MODE_MEDIA && sdp_media(m->body, &media))
 		media_remote(0, (uint32_t)(c - calls), &media);
 	send_ack(c, true);
 	c->state = CALL_UP;

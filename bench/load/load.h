@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum mode { MODE_NONE, MODE_REGISTER, MODE_CALL, MODE_BRIDGE, MODE_MEDIA };
+enum mode { MODE_NONE, MODE_REGISTER, MODE_CALL, MODE_BRIDGE, MODE_MEDIA, MODE_CONFERENCE };
 enum {
 	MSG_MAX = 4096,        /* bytes of a datagram we read */
 	SENT_MAX = 1400,       /* bytes of a request we send */
@@ -22,11 +22,12 @@ struct options {
 	enum mode mode;
 	struct sockaddr_in to;
 	double rate;     /* starts per second */
-	double seconds;  /* of starting; in MODE_MEDIA of measuring */
+	double seconds;  /* of starting; with media of measuring */
 	unsigned calls;  /* 0: rate * seconds; else so many are set up and held */
 	int64_t hold_us; /* between the ACK and the BYE */
 	unsigned users, first_user;
-	const char *password; /* NULL: a challenge is a failure */
+	unsigned rooms, talkers; /* MODE_CONFERENCE: rooms, and how many talk in each */
+	const char *password;    /* NULL: a challenge is a failure */
 	const char *domain;
 	const char *number;          /* dialled; the bridge modes append the slot's number */
 	uint16_t uac_port, uas_port; /* 0: any */

@@ -14,8 +14,14 @@
 #include <time.h>
 #include <unistd.h>
 
-struct options opt = {
-    .rate = 100, .seconds = 3, .users = 20, .first_user = 1000, .domain = "127.0.0.1", .number = "9196"};
+struct options opt = {.rate = 100,
+    .seconds = 3,
+    .users = 20,
+    .first_user = 1000,
+    .rooms = 1,
+    .talkers = SLOTS,
+    .domain = "127.0.0.1",
+    .number = "9196"};
 struct counts counts;
 struct call *calls;
 struct hist setup_hist, bye_hist, delay_hist;
@@ -179,19 +185,21 @@ static void hold(void)
 /* ---- options and report ---- */
 
 static const char usage[] =
-    "bench_load register|call|bridge|media [options]\n"
+    "bench_load register|call|bridge|media|conference [options]\n"
     "  --to PORT          the switch's SIP port on 127.0.0.1\n"
     "  --rate N           starts per second (100)\n"
-    "  --seconds S        how long to start, or in media how long to measure (3)\n"
+    "  --seconds S        how long to start, or with media how long to measure (3)\n"
     "  --calls N          set up so many, hold them, then hang up\n"
     "  --keep             held calls: print HELD and wait for a line on standard input\n"
     "  --hold-ms N        from ACK to BYE (0)\n"
     "  --users N --first-user N --password P --domain D\n"
     "  --number N         what is dialled; bridge and media append digits that the switch must dial on to --uas-port\n"
+    "  --rooms N          conference: in so many rooms in turn, the room's number is appended to --number (1)\n"
+    "  --talkers N        conference: so many of each room talk, the others listen (all)\n"
     "  --uac-port N --uas-port N   our own ports\n"
     "  --pid N            the switch's process, for its CPU time\n";
 
-static const char *const mode_names[] = {"", "register", "call", "bridge", "media"};
+static const char *const mode_names[] = {"", "register", "call", "bridge", "media", "conference"};
 
 static int options_read(int argc, char **argv)
 {
@@ -209,15 +217,18 @@ static int options_read(int argc, char **argv)
 		O_NUMBER,
 		O_UAC,
 		O_UAS,
-		O_PID
+		O_PID,
+		O_ROOMS,
+		O_TALKERS
 	};
 	static const struct option names[] = {{"to", 1, NULL, O_TO}, {"rate", 1, NULL, O_RATE},
 	    {"seconds", 1, NULL, O_SECONDS}, {"calls", 1, NULL, O_CALLS}, {"keep", 0, NULL, O_KEEP},
 	    {"hold-ms", 1, NULL, O_HOLD}, {"users", 1, NULL, O_USERS}, {"first-user", 1, NULL, O_FIRST},
 	    {"password", 1, NULL, O_PASSWORD}, {"domain", 1, NULL, O_DOMAIN}, {"number", 1, NULL, O_NUMBER},
-	    {"uac-port", 1, NULL, O_UAC}, {"uas-port", 1, NULL, O_UAS}, {"pid", 1, NULL, O_PID}, {0}};
+	    {"uac-port", 1, NULL, O_UAC}, {"uas-port", 1, NULL, O_UAS}, {"pid", 1, NULL, O_PID},
+	    {"rooms", 1, NULL, O_ROOMS}, {"talkers", 1, NULL, O_TALKERS}, {0}};
 
-	for (enum mode m = MODE_REGISTER; argc > 1 && m <= MODE_MEDIA; m++)
+	for (enum mode m = MODE_REGISTER; argc > 1 && m <= MODE_CONFERENCE; m++)
 		if (!strcmp(argv[1], mode_names[m]))
 			opt.mode = m;
 	optind = 2;
@@ -267,11 +278,18 @@ static int options_read(int argc, char **argv)
 		case O_PID:
 			opt.pid = atoi(optarg);
 			break;
+		case O_ROOMS:
+			opt.rooms = (unsigned)atoi(optarg);
+			break;
+		case O_TALKERS:
+			opt.talkers = (unsigned)atoi(optarg);
+			break;
 		default:
 			opt.mode = MODE_NONE;
 		}
 	}
-	if (!opt.mode || opt.rate <= 0 || !opt.users || opt.calls > SLOTS || (opt.mode == MODE_MEDIA && !opt.calls)) {
+	if (!opt.mode || opt.rate <= 0 || !opt.users || opt.calls > SLOTS || !opt.rooms ||
+	    (opt.mode >= MODE_MEDIA && !opt.calls)) {
 		fputs(usage, stderr);
 		return 1;
 	}
@@ -296,7 +314,7 @@ static void report(const struct window *a, const struct window *b)
 	       "\"bye_p99_ms\": %.3f, ",
 	    hist_ms(&setup_hist, .5), hist_ms(&setup_hist, .99), setup_hist.max_us / 1e3, hist_ms(&bye_hist, .5),
 	    hist_ms(&bye_hist, .99));
-	if (opt.mode == MODE_MEDIA)
+	if (opt.mode >= MODE_MEDIA)
 		printf("\"media_sent\": %lu, \"media_received\": %lu, \"media_strays\": %lu, \"delay_p50_ms\": %.3f, "
 		       "\"delay_p99_ms\": %.3f, \"delay_max_ms\": %.3f, ",
 		    media_counts.sent, media_counts.received, media_counts.strays, hist_ms(&delay_hist, .5),
@@ -348,7 +366,7 @@ int main(int argc, char **argv)
 	b = snapshot();
 	if (opt.calls)
 		hold();
-	if (opt.mode == MODE_MEDIA) {
+	if (opt.mode >= MODE_MEDIA) {
 		media_begin();
 		run_until(now_us + SETTLE_US);
 		media_measure(true);

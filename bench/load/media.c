@@ -50,10 +50,13 @@ void media_remote(unsigned side, uint32_t slot, const struct sockaddr_in *to)
 /* Streams start together, each at its own moment of the 20 ms. */
 void media_begin(void)
 {
+	uint8_t sides = opt.mode == MODE_MEDIA ? 2 : 1;
 	for (uint32_t slot = 0; slot < SLOTS; slot++) {
-		if (calls[slot].state != CALL_UP || !remotes[0][slot].sin_port || !remotes[1][slot].sin_port)
+		if (calls[slot].state != CALL_UP || !remotes[0][slot].sin_port || !remotes[sides - 1][slot].sin_port)
 			continue;
-		for (uint8_t side = 0; side < 2; side++)
+		if (opt.mode == MODE_CONFERENCE && slot / opt.rooms >= opt.talkers)
+			continue;
+		for (uint8_t side = 0; side < sides; side++)
 			streams[stream_count++] = (struct stream){.to = remotes[side][slot],
 			    .slot = slot,
 			    .side = side,
@@ -75,6 +78,13 @@ int64_t media_next_due(void)
 	return stream_count ? round_us + (int64_t)FRAME_US * turn / stream_count : INT64_MAX;
 }
 
+/* A square wave of 1 kHz, loud enough to be a talker anywhere, PCMU. */
+static void talk_put(uint8_t *payload)
+{
+	for (unsigned i = 0; i < PAYLOAD; i++)
+		payload[i] = i / 4 % 2 ? 0xa8 : 0x28;
+}
+
 static void send_one(struct stream *s)
 {
 	uint8_t packet[PACKET] = {0x80, 0, (uint8_t)(s->seq >> 8), (uint8_t)s->seq};
@@ -84,10 +94,13 @@ static void send_one(struct stream *s)
 
 	memcpy(packet + 4, &ts, 4);
 	memcpy(packet + 8, &ssrc, 4);
-	memset(packet + 12 + sizeof(p), 0xff, PAYLOAD - sizeof(p));
+	memset(packet + 12, 0xff, PAYLOAD);
+	if (opt.mode == MODE_CONFERENCE)
+		talk_put(packet + 12);
 	clock_gettime(CLOCK_REALTIME, &t);
 	p.sent_ns = t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-	memcpy(packet + 12, &p, sizeof(p));
+	if (opt.mode == MODE_MEDIA)
+		memcpy(packet + 12, &p, sizeof(p));
 	sendto(media_fd[s->side], packet, PACKET, 0, (const struct sockaddr *)&s->to, sizeof(s->to));
 	media_counts.sent += is_measured;
 	s->seq++;
@@ -111,6 +124,10 @@ static void take(const uint8_t *packet, size_t n, int64_t arrived_ns, unsigned s
 
 	if (n < PACKET)
 		return;
+	if (opt.mode == MODE_CONFERENCE) { /* nobody's packet any more: a mix */
+		media_counts.received += is_measured;
+		return;
+	}
 	memcpy(&p, packet + 12, sizeof(p));
 	if (p.magic != MAGIC || p.side == side) {
 		media_counts.strays++;

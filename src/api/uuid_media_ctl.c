@@ -4,6 +4,8 @@
 #include "core/registry/api.h"
 #include "core/run/exec.h"
 #include "core/sound/media.h"
+#include "core/sound/record.h"
+#include "core/sound/tap.h"
 
 #include <stdlib.h>
 
@@ -67,32 +69,57 @@ void on_jitterbuffer(struct api_call *c, struct leg *leg, struct api_words *w)
 	buf_adds(c->out, leg_jitter_set(leg, w->w[1]) ? "-ERR Operation failed\n" : "+OK Success\n");
 }
 
-/* pause (and pause again), stop, restart, seek:[+|-]MS of the file that plays. */
+/* "volume:+", "volume:-2", "speed:1": a step, steps, a value; FreeSWITCH's. */
+static ON_CTL int step(struct mstream *s, const char *value, enum media_play_op to, enum media_play_op by)
+{
+	if (!value)
+		return mstream_play_set(s, to, 0);
+	if (*value != '+' && *value != '-')
+		return mstream_play_set(s, to, atoi(value));
+	int n = atoi(value);
+	return mstream_play_set(s, by, n ? n : *value == '-' ? -1 : 1);
+}
+
+/* pause (and pause again), stop, restart, seek:[+|-]MS, volume, speed of the file that plays; pause, stop and truncate
+ * of the one that an application records. */
 void on_fileman(struct api_call *c, struct leg *leg, struct api_words *w)
 {
-	static const char *const unsupported[] = {"speed", "volume", "truncate"};
 	char *value = strchr(w->w[1], ':');
 	struct mstream *s;
 	int st = ST_OK;
 	role_assert_ctl();
 	if (value)
 		*value++ = 0;
-	for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++)
-		if (!strcasecmp(w->w[1], unsupported[i])) {
-			buf_printf(c->out, "-ERR %s is not supported\n", unsupported[i]);
-			return;
-		}
 	s = leg_media_stream(leg);
 	bool is_relative = value && (*value == '+' || *value == '-');
-	if (!s || !mstream_is_playing(s))
+	if (leg_record_is_on(leg))
+		st = leg_record_steer(leg, w->w[1]);
+	else if (!s || !mstream_is_playing(s))
 		st = ST_NOTFOUND;
 	else if (!strcasecmp(w->w[1], "pause"))
 		st = mstream_play_set(s, MEDIA_PLAY_PAUSE, -1);
 	else if (!strcasecmp(w->w[1], "restart"))
 		st = mstream_play_set(s, MEDIA_PLAY_RESTART, 0);
+	else if (!strcasecmp(w->w[1], "volume"))
+		st = step(s, value, MEDIA_PLAY_VOLUME_TO, MEDIA_PLAY_VOLUME_BY);
+	else if (!strcasecmp(w->w[1], "speed"))
+		st = step(s, value, MEDIA_PLAY_SPEED_TO, MEDIA_PLAY_SPEED_BY);
 	else if (!strcasecmp(w->w[1], "seek") && value)
 		st = mstream_play_set(s, is_relative ? MEDIA_PLAY_SEEK_BY : MEDIA_PLAY_SEEK_TO, atoi(value));
 	else if (!strcasecmp(w->w[1], "stop"))
 		leg_break(leg, false);
 	buf_adds(c->out, st ? "-ERR No file handle!\n" : "+OK\n");
+}
+
+void on_preprocess(struct api_call *c, struct leg *leg, struct api_words *w)
+{
+	const char *wrong = NULL;
+	role_assert_ctl();
+	int st = leg_preprocess(leg, w->w[1], &wrong);
+	if (!st)
+		buf_adds(c->out, "+OK\n");
+	else if (wrong)
+		buf_printf(c->out, "-ERR %s: no such word, or a value that it cannot have\n", wrong);
+	else
+		buf_printf(c->out, "-ERR Operation failed: %s\n", status_text(st));
 }

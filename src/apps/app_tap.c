@@ -178,6 +178,21 @@ int app_remove_bugs(struct leg *leg, const char *data)
 	return ST_OK;
 }
 
+/* words as leg_preprocess's */
+int app_preprocess(struct leg *leg, const char *data)
+{
+	const char *wrong = NULL;
+	char *words = mem_strdup(data ? data : "");
+	role_assert_co();
+	int st = words ? leg_preprocess(leg, words, &wrong) : ST_NOMEM;
+	if (wrong)
+		leg_log(leg, LOG_ERR, "preprocess: %s: no such word, or a value that it cannot have", wrong);
+	else if (st != ST_NOTFOUND)
+		st = told(leg, "preprocess", st);
+	mem_free(words);
+	return st == ST_HANGUP ? st : ST_OK;
+}
+
 /* ---- recordings ---- */
 
 /* path [+limit_s] [{vars}] */

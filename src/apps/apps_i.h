@@ -60,6 +60,7 @@ int app_record_session_mask(struct leg *leg, const char *data);
 int app_record_session_pause(struct leg *leg, const char *data);
 int app_record_session_resume(struct leg *leg, const char *data);
 int app_record_session_unmask(struct leg *leg, const char *data);
+int app_preprocess(struct leg *leg, const char *data);
 int app_remove_bugs(struct leg *leg, const char *data);
 int app_set_audio_level(struct leg *leg, const char *data);
 int app_set_mute(struct leg *leg, const char *data);

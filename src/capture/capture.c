@@ -434,7 +434,7 @@ static bool part_report(struct leg *leg, const struct media_report *r)
 	    .block = {m->block_ssrc, m->seq_ext, m->jitter, m->lsr, m->dlsr, m->lost, m->fraction_lost},
 	    .call_id = sv_of(vars_get(leg->vars, "sip_call_id"))};
 	trace_rtcp_send(&t);
-	return true;
+	return false; /* others look at it as well */
 }
 
 static struct leg_part part = {.name = "capture", .on_stream = part_stream, .on_report = part_report};

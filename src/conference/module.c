@@ -8,7 +8,7 @@ static const struct app_desc apps[] = {
     {"conference", "conference",
         "<name>[@<profile>][+<pin>][+flags{<flag>|<flag>}] | bridge:<name>[@<profile>]:<dialstring>", 0,
         app_conference},
-    {"conference_set_auto_outcall", "conference_set_auto_outcall", "<dialstring>|clear", APP_NO_MEDIA,
+    {"conference_set_auto_outcall", "conference_set_auto_outcall", "", APP_NO_MEDIA,
         app_conference_auto_outcall},
     {NULL},
 };

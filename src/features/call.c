@@ -33,7 +33,7 @@ struct feature_user *feature_user_of_leg(struct leg *leg)
 }
 
 /* "user@domain", or a user of the leg's domain. */
-static CO struct feature_user *user_of_data(struct leg *leg, const char *data)
+struct feature_user *feature_user_named(struct leg *leg, const char *data)
 {
 	struct feature_user *u = NULL;
 	const char *domain = leg_var(leg, "domain_name");
@@ -60,7 +60,7 @@ static CO int refuse(struct leg *leg, enum cause cause, const char *result)
 
 /* ---- what a locked phone may dial ---- */
 
-static ON_CTL bool lock_allows(const char *number)
+bool feature_lock_allows(const char *number)
 {
 	const char *allowed = feature_param("lock-allows");
 	return *allowed && re_match_once(sv_of(allowed), sv_of(number), NULL) > 0;
@@ -81,7 +81,7 @@ static CO int forward(struct leg *leg, struct feature_user *u, const char *which
 		    feature_user_id(u), feature_user_domain(u));
 		return refuse(leg, CAUSE_EXCHANGE_ROUTING_ERROR, "loop");
 	}
-	if (feature_is_on(u, "lock") && !lock_allows(number)) {
+	if (feature_is_on(u, "lock") && !feature_lock_allows(number)) {
 		leg_log(leg, LOG_WARNING, "features: %s of %s@%s is not followed: the user's lock", which,
 		    feature_user_id(u), feature_user_domain(u));
 		return ST_NOTFOUND;
@@ -132,7 +132,7 @@ static CO void ring(struct leg *leg, const struct feature_user *u, const char *b
 		struct buf b;
 		buf_init(&b);
 		buf_printf(
-		    &b, "user/%s@%s", feature_user_id(u), feature_user_domain(u)); /* the directory's own spelling */
+		    &b, "user/%s@%s", feature_phone_of(u), feature_user_domain(u)); /* the directory's own spelling */
 		leg_var_set_text(leg, "feature_dial", b.failed ? "" : b.p);
 		buf_fini(&b);
 	}
@@ -173,7 +173,7 @@ static CO int incoming(struct leg *leg, struct feature_user *u)
 int app_feature_incoming(struct leg *leg, const char *data)
 {
 	role_assert_co();
-	struct feature_user *u = user_of_data(leg, data);
+	struct feature_user *u = feature_user_named(leg, data);
 	if (!u) {
 		leg_log(leg, LOG_WARNING, "feature_incoming: no user \"%s\"", data);
 		return ST_OK;
@@ -211,7 +211,7 @@ int app_feature_failed(struct leg *leg, const char *data)
 {
 	role_assert_co();
 	const char *which = which_of(leg_var(leg, "originate_disposition"));
-	struct feature_user *u = which ? user_of_data(leg, data) : NULL;
+	struct feature_user *u = which ? feature_user_named(leg, data) : NULL;
 	int st = u ? forward_if(leg, u, which) : ST_NOTFOUND;
 	feature_user_free(u);
 	return st == ST_NOTFOUND ? ST_OK : st;
@@ -228,7 +228,7 @@ int app_feature_outgoing(struct leg *leg, const char *data)
 	int st = ST_OK;
 	if (!u)
 		return ST_OK;
-	if (feature_is_on(u, "lock") && !lock_allows(number ? number : "")) {
+	if (feature_is_on(u, "lock") && !feature_lock_allows(number ? number : "")) {
 		leg_log(leg, LOG_INFO, "features: %s@%s is locked, %s is not dialled", feature_user_id(u),
 		    feature_user_domain(u), number ? number : "");
 		leg_var_set(leg, "feature_result", "lock");

@@ -85,6 +85,17 @@ CO int app_feature_outgoing(struct leg *leg, const char *data);
 CO int app_feature_hotline(struct leg *leg, const char *data);
 /* The leg's own user: who proved to be it. NULL: nobody did. */
 CO struct feature_user *feature_user_of_leg(struct leg *leg);
+/* "user@domain", or a user of the leg's domain; NULL. */
+CO struct feature_user *feature_user_named(struct leg *leg, const char *data);
+/* A locked phone may dial it. */
+ON_CTL bool feature_lock_allows(const char *number);
+/* ---- follow.c ---- */
+CO int app_followme(struct leg *leg, const char *data);
+/* ---- hotdesk.c ---- */
+CO int app_hotdesk(struct leg *leg, const char *data);
+ON_CTL const char *feature_phone_of(const struct feature_user *u); /* the user's id, or of the phone he is at */
+ON_CTL int hotdesk_start(void);
+ON_CTL void hotdesk_stop(void);
 /* A parameter of features.conf. */
 ON_CTL const char *feature_param(const char *name);
 
@@ -96,3 +107,4 @@ ON_CTL void wake_list(struct buf *out);
 
 struct api_call;
 ON_CTL int api_features(struct api_call *c);
+ON_CTL int api_hotdesk(struct api_call *c);

@@ -19,6 +19,8 @@ static const struct conf_desc confs[] = {
     {"features.conf", "wrong-sound", "path", NULL, "tone_stream://%(300,100,300);%(300,0,300)", "it is not done"},
     {"features.conf", "denied-sound", "path", NULL, "tone_stream://%(300,100,300);%(300,100,300);%(300,0,300)",
         "the phone is locked"},
+    {"features.conf", "followme-sound", "path", NULL, "tone_stream://%(200,300,600);loops=3",
+        "what who answers a followme call hears before he presses 1"},
     {"features.conf", "wake-sound", "path", NULL, "tone_stream://%(400,200,800);%(400,200,800);%(400,200,800)",
         "a wake-up call, before the time is said"},
     {"features.conf", "wake-number", "text", NULL, "wake-up", "the number that a wake-up call shows"},
@@ -48,6 +50,8 @@ static const struct app_desc apps[] = {
     {"feature_hotline", "Wait for keys, then dial the caller's hotline", "", 0, app_feature_hotline},
     {"feature_incoming", "Do with a call what the called user wants", "<user>[@<domain>]", 0, app_feature_incoming},
     {"feature_outgoing", "See whether the caller may dial this", "[<number>]", 0, app_feature_outgoing},
+    {"hotdesk", "Log in on this phone", "login [<user>] | logout | apply", 0, app_hotdesk},
+    {"followme", "Ring a user's list of numbers", "[<user>[@<domain>]]", 0, app_followme},
     {NULL},
 };
 static const char *const complete[] = {
@@ -57,6 +61,8 @@ static const struct api_desc apis[] = {
         "list <user>@<domain> [json] | get|clear <user>@<domain> <name> | set <user>@<domain> <name> <value> | names | "
         "wakes",
         0, api_features, complete},
+    {"hotdesk", "who is logged in on which phone",
+        "show <user>@<domain> | login <phone>@<domain> <user> | logout <phone>@<domain>", 0, api_hotdesk, NULL},
     {NULL},
 };
 static const struct var_desc vars[] = {
@@ -66,6 +72,8 @@ static const struct var_desc vars[] = {
     {"feature_result", "text",
         "what a feature did with the call: ring, dnd, busy, block, forward-all ...; done, wrong, full", false, true},
     {"feature_show_number", "boolean", "this call shows its number though hide-number is set", true, false},
+    {"hotdesk_device", "user@domain", "the phone whose call hotdesk apply made its user's", true, true},
+    {"hotdesk_user", "user@domain", "that user", false, true},
     {NULL},
 };
 
@@ -73,6 +81,8 @@ static int load(void)
 {
 	role_assert_ctl();
 	int st = features_start();
+	if (!st)
+		st = hotdesk_start();
 	return st ? st : wake_start();
 }
 
@@ -80,8 +90,10 @@ static int unload(void)
 {
 	role_assert_ctl();
 	int st = wake_stop();
-	if (!st)
+	if (!st) {
+		hotdesk_stop();
 		features_stop();
+	}
 	return st;
 }
 

@@ -13,6 +13,7 @@
 enum { BLOCK_FRAMES = 1024, OUT_FRAMES_MAX = BLOCK_FRAMES * 48 };
 
 struct file_writer {
+	bool has_header_to_update;
 	int fd;
 	SNDFILE *sf;
 	uint32_t rate_hz, file_rate_hz;
@@ -112,6 +113,9 @@ static int open_sound(
 	}
 	w->file_rate_hz = (uint32_t)si.samplerate;
 	w->file_channels = (unsigned)si.channels;
+	/* An Ogg stream begins with its headers: asked to update them, libsndfile writes them once more, in the middle.
+	 */
+	w->has_header_to_update = (si.format & SF_FORMAT_TYPEMASK) != SF_FORMAT_OGG;
 	sf_command(w->sf, SFC_SET_CLIPPING, NULL, SF_TRUE);
 	if (is_new && conf->title)
 		sf_set_string(w->sf, SF_STR_TITLE, conf->title);
@@ -213,7 +217,8 @@ int file_writer_write(struct file_writer *w, const int16_t *s, size_t frames)
 }
 int file_writer_sync(struct file_writer *w)
 {
-	sf_command(w->sf, SFC_UPDATE_HEADER_NOW, NULL, 0);
+	if (w->has_header_to_update)
+		sf_command(w->sf, SFC_UPDATE_HEADER_NOW, NULL, 0);
 	sf_write_sync(w->sf);
 	return w->first_error;
 }

@@ -81,17 +81,17 @@ static void on_event(struct event *e, void *arg)
 static ON_CTL void lamp_event(const struct presence_lamp *l)
 {
 	struct event *e;
-	if (!event_is_wanted(EVENT_PRESENCE_IN, NULL) || !(e = event_new(EVENT_PRESENCE_IN, NULL)))
+	if (l->is_quiet || !event_is_wanted(EVENT_PRESENCE_IN, NULL) || !(e = event_new(EVENT_PRESENCE_IN, NULL)))
 		return;
 	event_add(e, "proto", l->kind);
-	event_add(e, "login", l->name);
+	event_add(e, "login", l->login ? l->login : l->name);
 	event_addf(e, "from", "%s@%s", l->name, l->host);
 	event_add(e, "force-status", l->status);
 	event_add(e, "rpid", l->rpid);
 	event_add(e, "event_type", "presence");
 	event_add(e, "alt_event_type", "dialog");
 	event_addf(e, "event_count", "%u", l->event_count);
-	event_add(e, "unique-id", l->name);
+	event_add(e, "unique-id", l->login ? l->login : l->name);
 	event_add(e, "channel-state", l->is_on ? "CS_ROUTING" : "CS_HANGUP");
 	event_add(e, "answer-state", !l->is_on ? "terminated" : l->is_early ? "early" : "confirmed");
 	event_add(e, "presence-call-direction", l->is_initiator ? "outbound" : "inbound");

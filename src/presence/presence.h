@@ -92,8 +92,10 @@ ON_CTL const struct presence_entity *presence_entity_peek(struct sv kind, struct
 struct presence_lamp {
 	const char *kind; /* "park", "conf", "fifo", "queue", "callcenter" */
 	const char *name, *host;
+	const char *login;         /* what the event calls it; NULL: name */
 	const char *status, *rpid; /* "Active (1 caller)", "active" */
 	bool is_on, is_early, is_initiator;
+	bool is_quiet; /* no event: the same was told under another kind */
 	unsigned event_count;
 };
 ON_CTL void presence_lamp(const struct presence_lamp *l);

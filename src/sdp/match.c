@@ -3,6 +3,7 @@
  * result is a struct sdp_plan; no text is written here. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "sdp/dtls.h"
 #include "sdp/match_i.h"
 #include <string.h>
 
@@ -12,7 +13,29 @@ static bool is_plain_rtp(struct sv proto)
 }
 static bool is_secure_rtp(struct sv proto)
 {
-	return sv_isi(proto, "RTP/SAVP") || sv_isi(proto, "RTP/SAVPF") || sv_startsi(proto, SV("UDP/TLS/RTP/"));
+	return sdp_is_secure_rtp(proto) || sdp_is_dtls_proto(proto);
+}
+/* Whether the line is secured as the policy can do it: by DTLS where it has a fingerprint, else by keys, or not at all.
+ * Else plan->why. */
+static int secure_choose(
+    const struct sdp *s, size_t line, const struct sdp_policy *p, bool is_answer, struct sdp_plan *plan)
+{
+	struct sv proto = s->media[line].proto;
+	struct sdp_dtls theirs;
+
+	plan->is_dtls = plan->is_secure = false;
+	plan->why = "only secure audio (SRTP) is offered";
+	if (!p->dtls)
+		return sdp_is_dtls_proto(proto) ? ST_UNSUPPORTED : sdp_secure_choose(s, line, p, is_answer, plan);
+	if (is_secure_rtp(proto) && sdp_dtls_read(s, (int)line, &theirs, &plan->why)) {
+		plan->is_dtls = true;
+		return ST_OK;
+	}
+	if (is_plain_rtp(proto))
+		plan->why = "the audio line is not secured";
+	if (p->dtls->is_only || sdp_is_dtls_proto(proto))
+		return ST_UNSUPPORTED;
+	return sdp_secure_choose(s, line, p, is_answer, plan);
 }
 static bool is_named(const struct sdp_format *f, const char *name)
 {
@@ -287,9 +310,12 @@ int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, const struc
 			why = "the audio line has port 0";
 			continue;
 		}
-		if (!is_plain_rtp(m->proto)) {
-			why = is_secure_rtp(m->proto) ? "only secure audio (SRTP) is offered"
-			                              : "the transport of the audio line is not RTP/AVP";
+		if (!is_plain_rtp(m->proto) && !is_secure_rtp(m->proto)) {
+			why = "the transport of the audio line is neither RTP/AVP nor RTP/SAVP";
+			continue;
+		}
+		if (secure_choose(s, i, p, false, plan)) {
+			why = plan->why;
 			continue;
 		}
 		x.m = m;
@@ -343,22 +369,41 @@ static void answered_codecs(const struct sdp *s, const struct sdp_media *m, cons
 			out->count++;
 	}
 }
+/* The two lines with and without keys are one choice: the first that was not refused. Lines answer by position; a peer
+ * that dropped lines is taken by kind, and then by transport. */
+static size_t answered_line(const struct sdp *s, const struct sdp_running *r, size_t *ours)
+{
+	size_t line = r->audio_line;
+
+	*ours = line;
+	for (size_t i = line; i < r->line_count && i < s->media_count; i++)
+		if (sv_isi(sv_of(r->lines[i].kind), "audio") && (i == line || r->lines[i].is_open) &&
+		    sv_isi(s->media[i].kind, "audio") && s->media[i].port) {
+			line = *ours = i;
+			break;
+		}
+	if (line >= s->media_count || !sv_isi(s->media[line].kind, "audio"))
+		for (line = 0; line < s->media_count && !sv_isi(s->media[line].kind, "audio"); line++)
+			;
+	if (line < s->media_count && s->media_count < r->line_count)
+		for (size_t i = 0; i < r->line_count; i++)
+			if (r->lines[i].is_open && sv_is(s->media[line].proto, r->lines[i].proto))
+				*ours = i;
+	return line;
+}
 int sdp_match_answer(
     const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan)
 {
 	const struct sdp_run_codec *te;
 	const struct sdp_media *m;
-	size_t line = r->audio_line;
+	size_t line, ours;
 	int st;
 
 	plan->why = "nothing was offered";
 	if (!r->line_count)
 		return ST_INVAL;
 	plan->why = "no audio line in the answer";
-	/* Lines answer by position; a peer that dropped lines is taken by kind. */
-	if (line >= s->media_count || !sv_isi(s->media[line].kind, "audio"))
-		for (line = 0; line < s->media_count && !sv_isi(s->media[line].kind, "audio"); line++)
-			;
+	line = answered_line(s, r, &ours);
 	if (line >= s->media_count)
 		return ST_UNSUPPORTED;
 	m = &s->media[line];
@@ -366,15 +411,21 @@ int sdp_match_answer(
 	if (!m->port)
 		return ST_UNSUPPORTED;
 	plan->why = "the answer changes the transport";
-	if (!is_plain_rtp(m->proto))
+	if (is_secure_rtp(m->proto) ? !is_secure_rtp(sv_of(r->lines[ours].proto)) : !is_plain_rtp(m->proto))
 		return ST_UNSUPPORTED;
+	if (is_plain_rtp(m->proto) && is_secure_rtp(sv_of(r->lines[ours].proto))) {
+		plan->why = "encryption was offered and the answer is plain";
+		return ST_UNSUPPORTED;
+	}
+	if ((st = secure_choose(s, line, p, true, plan)))
+		return st;
 	plan->why = "the answer has no codec that was offered";
 	answered_codecs(s, m, p, r, &plan->codecs);
 	if (!plan->codecs.count)
 		return ST_UNSUPPORTED;
 	if ((st = read_line(m, p, plan)))
 		return st;
-	plan->line = r->audio_line;
+	plan->line = (uint8_t)ours;
 	choose(s, m, p, plan);
 	te = plan->dtmf_send_pt >= 0 ? offered_events(r, plan->dtmf_clock_hz) : NULL;
 	plan->dtmf_recv_pt = te ? te->pt_recv : -1;
@@ -419,7 +470,7 @@ int sdp_offer_codecs(struct sv offer, struct sdp_codecs *out)
 	st = ST_UNSUPPORTED;
 	for (size_t i = 0; i < s->media_count && st; i++) {
 		const struct sdp_media *m = &s->media[i];
-		if (!sv_isi(m->kind, "audio") || !m->port || !is_plain_rtp(m->proto))
+		if (!sv_isi(m->kind, "audio") || !m->port || !(is_plain_rtp(m->proto) || is_secure_rtp(m->proto)))
 			continue;
 		codecs_of_line(s, m, out);
 		for (size_t k = 0; k < out->count; k++)

@@ -6,6 +6,13 @@ int sdp_match_offer(
     const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan);
 int sdp_match_answer(
     const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan);
+/* ---- secure.c ---- */
+bool sdp_is_secure_rtp(struct sv proto); /* RTP/SAVP and its kin with feedback */
+/* Whether what stands on an offered or answered line is to be had by the policy; the plan gets the keys. is_answer: to our own
+ * offer, whose tag and suite it must repeat. Else plan->why. */
+int sdp_secure_choose(const struct sdp *s, size_t line, const struct sdp_policy *p, bool is_answer, struct sdp_plan *plan);
+void sdp_secure_put_offer(struct buf *b, const struct sdp_policy *p);
+void sdp_secure_put_answer(struct buf *b, const struct sdp_policy *p, const struct sdp_plan *plan);
 uint16_t sdp_ptime_default(const struct sdp_policy *p, const struct sdp_codec *c);
 /* What an answer says in fmtp for an accepted codec (whose fmtp is the peer's): our own, or the peer's where it
  * decides. */

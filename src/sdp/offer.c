@@ -3,6 +3,7 @@
  * is taken is decided in match.c; here its result becomes text. Work is done on copies: a failed call changes nothing.
  */
 #include "base/mem.h"
+#include "sdp/dtls.h"
 #include "sdp/ice.h"
 #include "sdp/match_i.h"
 #include <string.h>
@@ -153,6 +154,8 @@ struct audio_text {                      /* what the accepted line says */
 	uint16_t ptime_ms;
 	bool is_rtcp_mux;
 	struct sv proto;
+	enum sdp_setup setup;          /* SDP_SETUP_NONE: not secured by DTLS */
+	const struct sdp_plan *answer; /* NULL: it is an offer */
 };
 /* FreeSWITCH's order: each format's rtpmap with its fmtp, telephone-event, CN, direction unless sendrecv, ptime. */
 static void put_format(struct buf *b, int pt)
@@ -189,16 +192,22 @@ static void put_audio(struct buf *b, const struct sdp_policy *p, const struct au
 	}
 	if (t->cn_pt >= 0)
 		put_rtpmap(b, t->cn_pt, "CN", 8000, 1);
-	if (t->dir != SDP_SENDRECV)
+	if (t->dir != SDP_SENDRECV || t->setup) /* WebRTC peers take nothing for granted */
 		buf_printf(b, "a=%s\r\n", sdp_dir_name(t->dir));
+	if (!t->answer && sdp_is_secure_rtp(t->proto))
+		sdp_secure_put_offer(b, p);
 	if (t->ptime_ms)
 		buf_printf(b, "a=ptime:%u\r\n", t->ptime_ms);
+	if (t->answer && t->answer->is_secure)
+		sdp_secure_put_answer(b, p, t->answer);
 	if (p->rtcp_port && p->rtcp_port != p->port + 1)
 		buf_printf(b, "a=rtcp:%u IN %s %.*s\r\n", p->rtcp_port, family_of(p->host), SVF(p->host));
 	if (t->is_rtcp_mux)
 		buf_adds(b, "a=rtcp-mux\r\n");
 	if (p->ice)
 		sdp_ice_put_media(b, p->ice);
+	if (t->setup)
+		sdp_dtls_put(b, p->dtls, t->setup);
 }
 /* A line with port 0. Its format is of no meaning (RFC 3264 section 6) but has to be there. */
 static void put_refused(struct buf *b, struct sv kind, struct sv proto, struct sv format)
@@ -290,17 +299,27 @@ static void offer_events(struct audio_text *t, struct numbers *n, int dtmf_pt)
 }
 static void offer_lines(struct buf *b, const struct sdp_policy *p, struct sdp_running *r, struct audio_text *t)
 {
+	enum sdp_secure_mode mode = p->secure ? p->secure->mode : SDP_SECURE_NONE;
+
 	if (!r->line_count) {
-		r->line_count = 1;
+		r->line_count = mode == SDP_SECURE_OPTIONAL ? 2 : 1;
 		r->audio_line = 0;
-		r->lines[0] = (struct sdp_run_line){"audio", "RTP/AVP"};
+		r->lines[0] = (struct sdp_run_line){"audio", "RTP/AVP", false};
+		r->lines[1] = (struct sdp_run_line){"audio", "RTP/AVP", true};
+		if (p->dtls && p->dtls->is_offered)
+			sdp_copy(r->lines[0].proto, sizeof(r->lines[0].proto), SV("UDP/TLS/RTP/SAVPF"));
+		else if (mode != SDP_SECURE_NONE)
+			sdp_copy(r->lines[0].proto, sizeof(r->lines[0].proto), SV("RTP/SAVP"));
 	}
 	for (size_t i = 0; i < r->line_count; i++) {
-		if (i != r->audio_line) {
+		if (r->is_agreed)
+			r->lines[i].is_open = false; /* the choice was made */
+		if (i != r->audio_line && !r->lines[i].is_open) {
 			put_refused(b, sv_of(r->lines[i].kind), sv_of(r->lines[i].proto), SV_NONE);
 			continue;
 		}
 		t->proto = sv_of(r->lines[i].proto);
+		t->setup = p->dtls && !sv_startsi(t->proto, SV("RTP/AVP")) ? SDP_SETUP_ACTPASS : SDP_SETUP_NONE;
 		put_audio(b, p, t);
 	}
 }
@@ -350,7 +369,9 @@ static void remember_answer(struct sdp_running *r, const struct sdp *s, const st
 {
 	r->line_count = (uint8_t)s->media_count;
 	r->audio_line = plan->line;
+	r->is_agreed = true;
 	for (size_t i = 0; i < s->media_count; i++) {
+		r->lines[i].is_open = false;
 		sdp_copy(r->lines[i].kind, sizeof(r->lines[i].kind), s->media[i].kind);
 		sdp_copy(r->lines[i].proto, sizeof(r->lines[i].proto), s->media[i].proto);
 	}
@@ -368,11 +389,13 @@ static void remember_answer(struct sdp_running *r, const struct sdp *s, const st
 static void put_answer(struct buf *b, const struct sdp *s, const struct sdp_policy *p, const struct sdp_plan *plan)
 {
 	struct sdp_codecs list = plan->codecs;
+	struct sdp_dtls theirs;
 	struct audio_text t = {.codecs = &list,
 	    .cn_pt = plan->cn_pt,
 	    .dir = plan->local_dir,
 	    .ptime_ms = plan->recv.ptime_ms,
-	    .is_rtcp_mux = plan->is_rtcp_mux};
+	    .is_rtcp_mux = plan->is_rtcp_mux,
+	    .answer = plan};
 
 	if (!p->is_all_answered)
 		list.count = 1;
@@ -383,6 +406,8 @@ static void put_answer(struct buf *b, const struct sdp *s, const struct sdp_poli
 		t.te[0].pt = plan->dtmf_recv_pt;
 		t.te[0].clock_hz = plan->dtmf_clock_hz;
 	}
+	if (plan->is_dtls && sdp_dtls_read(s, plan->line, &theirs, NULL))
+		t.setup = sdp_setup_answer(theirs.setup, p->dtls->setup_now);
 	put_session(b, p);
 	for (size_t i = 0; i < s->media_count; i++) {
 		const struct sdp_media *m = &s->media[i];
@@ -487,6 +512,10 @@ int sdp_answer_accept(struct sv text, const struct sdp_policy *p, struct sdp_run
 			known->pt_send = c->pt_send;
 	}
 	run_choose(r, &found->send);
+	if (r->audio_line != found->line)
+		r->lines[r->audio_line].is_open = true; /* a later answer to the same offer may take it */
+	r->audio_line = found->line;
+	r->is_agreed = true;
 	*plan = *found;
 out:
 	mem_free(found);

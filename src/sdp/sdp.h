@@ -130,8 +130,28 @@ enum sdp_mode {
 };
 ANY bool sdp_mode_parse(struct sv text, enum sdp_mode *out); /* false leaves out unchanged */
 
+/* Encryption by keys in the description (SDES, RFC 4568). A line is RTP/SAVP, with keys, or RTP/AVP, without. */
+enum sdp_secure_mode {
+	SDP_SECURE_NONE,     /* a line with keys is refused, none is offered */
+	SDP_SECURE_OPTIONAL, /* answering: whichever comes first; offering: a line of each kind */
+	SDP_SECURE_ONLY
+};
+enum { SDP_KEY_MAX = 46, SDP_KEYS_MAX = 8 };
+struct sdp_key {
+	uint32_t tag; /* of our offers */
+	struct sv suite, also; /* its names; the second is only read */
+	size_t key_n;          /* of master key and salt */
+	uint8_t key[SDP_KEY_MAX]; /* ours: of what we send */
+};
+struct sdp_secure {
+	enum sdp_secure_mode mode;
+	size_t count;
+	struct sdp_key keys[SDP_KEYS_MAX]; /* of the suites we do, best first */
+};
+
 /* Read once at the edge from profile and channel variables. Views and pointers are borrowed for the call. */
 struct sdp_ice_local;
+struct sdp_dtls_local;
 struct sdp_policy {
 	const struct sdp_codecs *prefs; /* what we speak, best first */
 	const struct sdp_codecs
@@ -149,6 +169,9 @@ struct sdp_policy {
 	bool is_rtcp_mux_allowed; /* answer a=rtcp-mux with a=rtcp-mux */
 	bool is_rtcp_mux_offered;
 	const struct sdp_ice_local *ice; /* sdp/ice.h: what is said of ICE; NULL = nothing */
+	const struct sdp_dtls_local
+	    *dtls; /* sdp/dtls.h; NULL = lines with a fingerprint are neither offered nor taken */
+	const struct sdp_secure *secure; /* NULL = SDP_SECURE_NONE */
 	bool is_all_answered;            /* answer with every accepted codec instead of only the chosen one */
 	bool is_ptime_kept;              /* our own ptime even when the peer asks for another */
 };
@@ -160,6 +183,7 @@ struct sdp_running {
 	uint64_t version;   /* of our last o=; 0 = nothing sent yet */
 	uint64_t body_hash; /* of our last body without o= */
 	uint8_t codec_count, line_count, audio_line;
+	bool is_agreed; /* an answer was given or taken */
 	struct sdp_run_codec {
 		char name[14];
 		int16_t pt_recv, pt_send;
@@ -168,6 +192,7 @@ struct sdp_running {
 	} codecs[SDP_RUN_CODECS];
 	struct sdp_run_line {
 		char kind[12], proto[20]; /* of the peer's or our m= lines, in order */
+		bool is_open;             /* another audio line that we offer in place of the first */
 	} lines[SDP_RUN_LINES];
 };
 
@@ -182,9 +207,14 @@ struct sdp_plan {
 	char remote_rtcp_host[SDP_HOST_MAX];
 	uint16_t remote_rtcp_port;
 	bool is_remote_name, is_rtcp_mux;
+	bool is_dtls;            /* the line is secured by DTLS-SRTP: sdp/dtls.h reads it */
 	enum sdp_dir remote_dir; /* as the peer wrote it (0.0.0.0 counts as not receiving) */
 	enum sdp_dir local_dir;  /* what holds for us: bit 0 we send, bit 1 we receive */
 	bool is_hold;            /* the peer holds us: sendonly, inactive or c=0.0.0.0 */
+	bool is_secure;          /* the line has keys: */
+	uint8_t key_index;       /* the policy's that we send under */
+	uint32_t key_tag;
+	uint8_t key_in[SDP_KEY_MAX]; /* theirs, as long as ours: of what comes */
 	bool has_video, has_t38; /* the peer offered it (and was refused) */
 	uint8_t line;            /* index of the audio line */
 	const char *why;         /* after a failure: static English text, else NULL */
@@ -204,6 +234,8 @@ ANY int sdp_answer_plan(
 /* Takes the peer's answer to the last offer of running. May be repeated (183, then 200). ST_UNSUPPORTED when the line
  * was refused or names no codec that was offered. */
 ANY int sdp_answer_accept(struct sv answer, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan);
+/* The suite of the first key in an offer's RTP/SAVP lines, whether we do it or not; empty: none. Points into offer. */
+ANY struct sv sdp_offer_suite(struct sv offer);
 /* Everything an offer's usable audio line names, in the offerer's order, whether we know it or not (without
  * telephone-event and CN): the list for policy.first of the other leg and FreeSWITCH's ep_codec_string. */
 ANY int sdp_offer_codecs(struct sv offer, struct sdp_codecs *out);

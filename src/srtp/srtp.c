@@ -83,6 +83,11 @@ const char *srtp_suite_name(enum srtp_suite s)
 	return s > SRTP_NONE && s < SRTP_SUITE_COUNT ? suites[s].name : "";
 }
 
+const char *srtp_suite_also(enum srtp_suite s)
+{
+	return s > SRTP_NONE && s < SRTP_SUITE_COUNT && suites[s].also ? suites[s].also : "";
+}
+
 enum srtp_suite srtp_suite_of(struct sv name)
 {
 	for (int s = SRTP_NONE + 1; s < SRTP_SUITE_COUNT; s++)

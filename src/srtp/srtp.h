@@ -29,6 +29,7 @@ ANY size_t srtp_key_bytes(enum srtp_suite s);  /* master key and salt */
 ANY size_t srtp_salt_bytes(enum srtp_suite s); /* of these, at the end */
 /* The name in SDP (RFC 4568, 7714): "AES_CM_128_HMAC_SHA1_80"; what FreeSWITCH writes differently is read as well. */
 ANY const char *srtp_suite_name(enum srtp_suite s);
+ANY const char *srtp_suite_also(enum srtp_suite s); /* that second name; "" = none */
 ANY enum srtp_suite srtp_suite_of(struct sv name); /* SRTP_NONE: none that is known */
 
 struct srtp;

@@ -15,7 +15,7 @@ def include(s):
     text = path.read_text()
     mark = '<context name="default">\n'
     assert text.count(mark) == 1
-    path.write_text(text.replace(mark, mark + '<X-PRE-PROCESS cmd="include" data="examples/features.xml"/>\n'))
+    path.write_text(text.replace(mark, mark + '<X-PRE-PROCESS cmd="include" data="examples/features.inc"/>\n'))
 
 
 @pytest.fixture(scope="module")

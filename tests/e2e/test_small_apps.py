@@ -205,7 +205,7 @@ def test_marks(sw, phone, events):
     assert e["variable_jitterbuffer_msec"] == "60:200:20"
     assert "RTP/AVP 8" in ok.body
     sw.wait_log("does not work once media has been established")
-    sw.wait_log("jitterbuffer: usage")
+    sw.wait_log("jitterbuffer_msec: \"soon\"")
 
 
 def test_statistics(sw, phone, events):

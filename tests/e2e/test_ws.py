@@ -165,10 +165,13 @@ def test_calls(sw, phone, ws_phone, a_kind, b_kind):
     if b_kind != "udp":
         assert req.get("Via").startswith(f"SIP/2.0/{b_kind.upper()} ")
         assert f"transport={b_kind}" in req.get("Contact"), req.get("Contact")
-    is_browser = b_kind in ("ws", "wss")  # media_webrtc by itself; an answer without ICE is as good
+    is_browser = b_kind in ("ws", "wss")  # media_webrtc by itself
     assert ("a=ice-ufrag" in req.body) == ("a=group:BUNDLE 0" in req.body) == ("a=rtcp-mux" in req.body) == is_browser, req.body
+    assert ("a=fingerprint:sha-256 " in req.body) == ("UDP/TLS/RTP/SAVPF" in req.body) == is_browser, req.body
     b.reply(req, 180, "Ringing")
-    b.reply(req, 200, "OK", sdp(b.rtp_port))
+    # a handshake is not waited for here: any certificate will do; an answer without ICE is as good
+    secure = "a=rtcp-mux\r\na=setup:active\r\na=fingerprint:sha-256 " + ":".join(["AB"] * 32) + "\r\n"
+    b.reply(req, 200, "OK", sdp(b.rtp_port).replace("RTP/AVP", "UDP/TLS/RTP/SAVPF") + secure if is_browser else sdp(b.rtp_port))
     a.answered()
     b.expect(method="ACK")
     b.enter(req)

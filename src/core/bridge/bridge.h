@@ -15,6 +15,8 @@ ON_CTL struct leg *leg_partner(const struct leg *leg);
 /* Joins two legs that the running coroutine has (leg_exec_adopt, or its own) and waits until the bridge ends; b is
  * answered as far as a is. ST_OK when it was joined, however it ended. */
 CO int bridge_wait(struct leg *a, struct leg *b);
+/* Before it: each shows the other as its party, in events, records and on its phone. */
+ON_CTL void bridge_show_ids(struct leg *a, struct leg *b);
 /* uuid_bridge: two existing legs leave what they do and are joined. */
 ON_CTL int bridge_two(struct leg *a, struct leg *b);
 

@@ -74,6 +74,13 @@ static ON_CTL void id_show(struct leg *leg, const struct leg *partner)
 	    is_callee(partner) ? of->callee_id_number : of->caller_id_number);
 }
 
+void bridge_show_ids(struct leg *a, struct leg *b)
+{
+	id_show(a, b);
+	id_show(b, a);
+	leg_note_reached(a, b);
+}
+
 /* The application A runs after uuid_bridge took it out of what it did; data is B's uuid. */
 static int app_uuid_bridge(struct leg *leg, const char *data)
 {
@@ -91,9 +98,7 @@ static int app_uuid_bridge(struct leg *leg, const char *data)
 	if (!st && b->is_answered)
 		st = leg_answer(leg);
 	if (!st) {
-		id_show(leg, b);
-		id_show(b, leg);
-		leg_note_reached(leg, b);
+		bridge_show_ids(leg, b);
 		st = bridge_join(leg, b, two_done, NULL);
 	}
 	if (!st &&

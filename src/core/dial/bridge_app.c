@@ -5,6 +5,7 @@
 #include "core/bridge/bridge.h"
 #include "core/bridge/bridge_core.h"
 #include "core/dial/originate.h"
+#include "core/dial/originate_i.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
 #include "core/run/run_core.h"
@@ -199,6 +200,8 @@ int bridge_app(struct leg *leg, const char *data)
 	if (!data || !*data)
 		return ST_INVAL;
 	st = originate_run(&conf, &b, &cause);
+	if (st && campon_is_wanted(leg, cause))
+		st = campon_run(leg, &conf, &b, &cause);
 	if (st) {
 		bridge_failed(leg, cause);
 		return leg_is_up(leg) ? ST_OK : ST_HANGUP;

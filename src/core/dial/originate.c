@@ -354,6 +354,8 @@ static ON_CTL void failed(struct originate *o)
 		o->cause = CAUSE_ORIGINATOR_CANCEL;
 	else if (o->is_key_cancelled)
 		o->cause = CAUSE_NO_ANSWER;
+	if (o->is_key_cancelled && o->conf && o->conf->key_cancelled_out)
+		*o->conf->key_cancelled_out = true;
 	if (!o->cause)
 		o->cause = CAUSE_DESTINATION_OUT_OF_ORDER;
 	log_uuid(LOG_NOTICE, a ? a->uuid : NULL, "Originate Failed. Cause: %s", cause_name(o->cause));

@@ -15,6 +15,7 @@ struct originate_conf {
 	size_t error_size;
 	/* When the originator hangs up, dialling goes on for this leg, which hears the ringback then; NULL: it ends. */
 	struct leg *heir;
+	bool *key_cancelled_out; /* NULL, or set when the originator gave up by origination_cancel_key */
 };
 /* Waits until one leg answers, or gives early media that counts as an answer (it does unless ignore_early_media or
  * bridge_early_media say otherwise, or there are several threads): is_answered tells which. Or until all fail, or the

@@ -143,3 +143,9 @@ static inline struct leg_dialling *dialling_of(const struct leg *leg)
 /* Leg is dialled by o, or (NULL) no longer. */
 ON_CTL void dialled_set(struct leg *leg, struct originate *o);
 ON_CTL void originate_cancel(struct leg *originator); /* it hung up or was sent elsewhere */
+
+/* ---- campon.c ---- */
+/* Does a caller whose bridge failed for that cause wait for another try? */
+ON_CTL bool campon_is_wanted(struct leg *leg, enum cause cause);
+/* Tries on, as originate_run; when it failed the caller may have been sent to campon_fallback_exten. */
+CO int campon_run(struct leg *leg, const struct originate_conf *conf, struct leg **b, enum cause *cause);

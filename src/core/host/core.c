@@ -38,6 +38,7 @@
 /* switch.conf, read once at the start and again after a reload. */
 struct switch_conf {
 	uint32_t max_sessions, sessions_per_second, heartbeat_s, port_min, port_max, media_threads;
+	const char *kernel_interfaces; /* the configuration's; NULL: no relay in the kernel */
 	double min_idle_cpu;
 	enum log_level level;
 };
@@ -83,6 +84,9 @@ static ON_CTL void conf_read(struct switch_conf *c)
 	if (c->port_max > 65535 || c->port_max <= c->port_min)
 		c->port_max = c->port_min + 1000 > 65535 ? 65535 : c->port_min + 1000;
 	c->media_threads = media_threads(config_param(settings, "media-threads", "auto"));
+	c->kernel_interfaces = str_is_true(config_param(settings, "media-kernel-relay", "false"))
+	                           ? config_param(settings, "media-kernel-interfaces", "auto")
+	                           : NULL;
 	c->min_idle_cpu = strtod(config_param(settings, "min-idle-cpu", "0"), NULL);
 	c->level = LOG_DEBUG;
 	log_level_parse(config_param(settings, "loglevel", "debug"), &c->level);
@@ -155,11 +159,14 @@ int core_start(const struct core_dirs *d)
 	if (!st)
 		st = sound_metrics_start();
 	if (!st)
+		sound_dtls_start();
+	if (!st)
 		st = leg_hook_add(LEG_HOOK_REPORTING, exec_on_reporting, NULL);
 	if (st)
 		return st;
 	media.port_min = (uint16_t)conf.port_min, media.port_max = (uint16_t)conf.port_max;
 	media.thread_count = conf.media_threads;
+	media.kernel_interfaces = conf.kernel_interfaces;
 	st = mctl_start(&media);
 	if (st)
 		return st;
@@ -216,6 +223,7 @@ bool core_stop(int64_t deadline_us)
 		mctl_stop();
 	is_media_started = false;
 	heartbeat_stop();
+	sound_dtls_stop();
 	sound_metrics_stop();
 	metrics_stop();
 	limits_stop();

@@ -327,3 +327,8 @@ bool leg_is_ready(const struct leg *leg)
 {
 	return leg_is_up(leg) && !exec_is_rerouted(leg);
 }
+
+void leg_exec_hibernate(struct leg *leg)
+{
+	exec_hibernate_after(leg);
+}

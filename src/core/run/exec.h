@@ -80,6 +80,8 @@ ON_CTL void leg_exec_outlive(struct leg *leg);
 ON_CTL void leg_exec_break_around(struct leg *leg);
 /* Leaves what it does, its list too, and parks (CS_PARK). */
 ON_CTL void leg_exec_park(struct leg *leg);
+/* Leaves what it does, its list too, and waits to be joined (CS_HIBERNATE). */
+ON_CTL void leg_exec_hibernate(struct leg *leg);
 /* Applications executed so far, for records (app_log): calls fn for each. */
 ON_CTL void leg_exec_log_each(
     struct leg *leg, void (*fn)(const char *app, const char *data, int64_t wall_us, void *arg), void *arg);

@@ -103,6 +103,11 @@ static ON_CTL int begin(struct leg *leg, bool is_controlling)
 	return st;
 }
 
+bool media_ice_may_send(const struct leg_media *m)
+{
+	return !m->ice || !m->ice->is_agreed || m->ice->state == ICE_CONNECTED || m->ice->state == ICE_COMPLETED;
+}
+
 bool media_is_webrtc(struct leg *leg)
 {
 	return leg_var_is_true(leg, "media_webrtc");
@@ -303,4 +308,5 @@ void media_ice_report(struct leg *leg)
 
 	while (m->ice && m->ice->mice && mice_next(m->ice->mice, &e))
 		found(leg, &e);
+	media_dtls_go(leg);
 }

@@ -25,6 +25,8 @@
 static ON_CTL void media_destroy(struct leg_media *m)
 {
 	media_ice_fini(m);
+	media_dtls_fini(m);
+	media_secure_fini(m);
 	mem_free(m->candidate_acl);
 	mem_free(m->nat_acl);
 	mem_free(m->local_acl);
@@ -71,6 +73,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	m->comes_back_on_hold = c->comes_back_on_hold, m->goes_after_hold = c->goes_after_hold;
 	m->is_late = c->is_late_negotiation || c->is_bypass || c->is_proxy;
 	m->is_transcoding_off = c->is_transcoding_off;
+	m->is_secure_required = c->is_secure_required;
 	m->is_late_told = c->is_late_told || m->is_late;
 	m->session_id = 1000000000u + rand_u32() % 1000000000u;
 	sound_of(leg)->media = m;
@@ -145,11 +148,12 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		break;
 	case MEDIA_R_RTCP:
 		media_rtcp_tell(m->leg, &r->rtcp);
-		(void)leg_parts_report(m->leg, r);
 		break;
 	case MEDIA_R_PLUG:
 		if (r->bits & MEDIA_PLUG_FINDER)
 			media_ice_report(m->leg);
+		if (r->bits & MEDIA_PLUG_CRYPT)
+			media_dtls_heard(m->leg);
 		break;
 	case MEDIA_R_LEARNED:
 		leg_log(m->leg, LOG_INFO, "media goes to %s now", addr_text(&r->addr, where));
@@ -196,6 +200,7 @@ void leg_media_fini(struct leg *leg)
 	struct leg_media *m = sound_of(leg)->media;
 	if (m && m->stream && !m->is_closing) {
 		leg_taps_end(leg);
+		media_dtls_fini(m);
 		m->is_closing = true;
 		mstream_close(m->stream);
 	}
@@ -277,7 +282,11 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 	media_source_policy(leg, &p);
-	st = mstream_set_params(m->stream, &p);
+	if (plan->is_dtls)
+		media_secure_fini(m); /* another crypt took its place */
+	st = plan->is_dtls ? ST_OK : media_secure_apply(leg, plan); /* before anything is sent */
+	if (!st)
+		st = mstream_set_params(m->stream, &p);
 	if (st)
 		return st;
 	m->codec = p.send;
@@ -340,8 +349,13 @@ static ON_CTL int check_offer(struct leg *leg)
 	struct sdp_plan *plan = plan_new();
 	int st = plan ? media_policy_new(leg, m->inbound_codecs, &q) : ST_NOMEM;
 
+	if (!st)
+		st = media_secure_answer(leg, q, sv_of(m->remote_sdp));
 	if (!st) {
 		q->p.port = 16384; /* nothing is opened yet; any port will do for a plan */
+		st = media_dtls_answer(leg, q, sv_of(m->remote_sdp));
+	}
+	if (!st) {
 		st = sdp_answer_plan(sv_of(m->remote_sdp), &q->p, &m->running, plan);
 	}
 	if (st == ST_UNSUPPORTED)
@@ -373,6 +387,7 @@ int leg_media_remote_offer(struct leg *leg, struct sv sdp)
 		goto out;
 	m->is_remote_offer_new = true;
 	leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
+	media_secure_seen(leg, sdp);
 	leg_var_set(leg, "rtp_use_codec_string", media_wanted_codecs(leg, m->inbound_codecs));
 	media_vars_offer(leg, theirs);
 	if (!m->is_late)
@@ -398,6 +413,10 @@ static ON_CTL int make_offer(
 		st = media_bound_offer(leg, originator, q);
 	if (!st)
 		st = media_ice_offer(leg, q);
+	if (!st)
+		st = media_dtls_offer(leg, q);
+	if (!st && !q->p.dtls)
+		st = media_secure_offer(leg, q);
 	if (!st) {
 		q->p.dir = dir;
 		media_keep_joinable(leg, q);
@@ -435,14 +454,21 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 	if (!st)
 		st = media_ice_answer(leg, q, sv_of(m->remote_sdp));
 	if (!st)
+		st = media_dtls_answer(leg, q, sv_of(m->remote_sdp));
+	if (!st)
+		st = media_secure_answer(leg, q, sv_of(m->remote_sdp));
+	if (!st)
 		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &m->running, plan, &text);
 	if (st == ST_UNSUPPORTED)
 		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
+	if (!st)
+		st = media_dtls_apply(leg, sv_of(m->remote_sdp), plan, false);
 	if (!st)
 		st = apply_plan(leg, plan);
 	if (!st)
 		st = media_ice_apply(leg, sv_of(m->remote_sdp), plan->line);
 	if (!st) {
+		media_dtls_go(leg);
 		m->is_remote_offer_new = false;
 		keep_local(leg, buf_sv(&text));
 		st = buf_addv(out, buf_sv(&text));
@@ -566,7 +592,10 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	if (!st) {
 		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
 		st = media_ice_offer(leg, q); /* what was offered */
+		media_secure_answered(leg, q);
 	}
+	if (!st)
+		st = media_dtls_offer(leg, q);
 	if (!st) {
 		st = sdp_answer_accept(sdp, &q->p, &m->running, plan);
 	}
@@ -575,9 +604,13 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	if (!st) {
 		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
-		st = apply_plan(leg, plan);
+		st = media_dtls_apply(leg, sdp, plan, true);
+		if (!st)
+			st = apply_plan(leg, plan);
 		if (!st)
 			st = media_ice_apply(leg, sdp, plan->line);
+		if (!st)
+			media_dtls_go(leg);
 		m->is_offer_open = false;
 		*is_hold = plan->is_hold;
 	}
@@ -631,13 +664,21 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 			q->p.dir = SDP_SENDONLY;
 		st = media_ice_answer(leg, q, sdp);
 	}
+	if (!st)
+		st = media_dtls_answer(leg, q, sdp);
+	if (!st)
+		st = media_secure_answer(leg, q, sdp);
 	if (!st) {
 		st = sdp_answer_make(sdp, &q->p, &m->running, plan, &text);
 	}
 	if (!st)
+		st = media_dtls_apply(leg, sdp, plan, false);
+	if (!st)
 		st = apply_plan(leg, plan);
 	if (!st)
 		st = media_ice_apply(leg, sdp, plan->line);
+	if (!st)
+		media_dtls_go(leg);
 	if (!st)
 		st = media_keep_text(&m->remote_sdp, sdp);
 	if (!st) {
@@ -718,6 +759,16 @@ static CO void late_answer_wait(struct leg *leg)
 		st = leg_wait(leg, WAIT_US);
 }
 
+/* Sound for a phone that has no keys yet would be lost; a handshake ends within half a minute. */
+static CO void keys_wait(struct leg *leg)
+{
+	enum { WAIT_US = 30000000 };
+	int st = ST_OK;
+
+	while (!st && media_dtls_is_under_way(sound_of(leg)->media))
+		st = leg_wait(leg, WAIT_US);
+}
+
 static void part_before_app(struct leg *leg, unsigned app_flags)
 {
 	role_assert_co();
@@ -725,6 +776,8 @@ static void part_before_app(struct leg *leg, unsigned app_flags)
 		leg_bypass_end_wait(leg);
 	if (!(app_flags & APP_NO_MEDIA) && leg->is_answered && is_answer_late(leg))
 		late_answer_wait(leg);
+	if (!(app_flags & APP_NO_MEDIA) && leg->is_answered)
+		keys_wait(leg);
 }
 
 static void part_break(struct leg *leg)

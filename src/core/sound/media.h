@@ -31,6 +31,7 @@ struct leg_media_conf {
 	    goes_after_hold; /* bypass: media-option's resume-media-on-hold, bypass-media-after-hold */
 	bool is_late_negotiation;
 	bool is_transcoding_off; /* disable-transcoding */
+	bool is_secure_required; /* require-secure-rtp: as if rtp_secure_media were mandatory */
 	bool is_late_told;       /* endpoint_disposition says DELAYED NEGOTIATION though the offer is checked at once */
 };
 ON_CTL int leg_media_init(struct leg *leg, const struct leg_media_conf *conf);
@@ -113,5 +114,8 @@ ON_CTL int leg_jitter_pause(struct leg *leg, bool is_paused);
 /* Metrics of media: from core_start to core_stop. */
 ON_CTL int sound_metrics_start(void);
 ON_CTL void sound_metrics_stop(void);
+/* DTLS-SRTP's certificate, dtls-srtp.pem of the certificates' folder: read or made by a worker. */
+ON_CTL void sound_dtls_start(void);
+ON_CTL void sound_dtls_stop(void);
 /* Asks the media for its statistics so far and waits for them: the variables rtp_audio_*. */
 CO int leg_media_stats_wait(struct leg *leg);

@@ -23,7 +23,10 @@ struct leg_media {
 	bool is_wired;           /* without ports */
 	enum media_source_mode source_mode;
 	struct addr signal_hosts[MEDIA_SIGNAL_HOSTS_MAX]; /* the first: where signalling came from */
+	struct leg_secure *secure;                        /* secure.c; NULL: none */
+	bool is_secure_required;
 	struct leg_ice *ice;                              /* ice.c; NULL: none */
+	struct leg_dtls *dtls;                            /* dtls.c; NULL: none */
 	char *candidate_acl, *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs,
 	    *negotiation, *username, *hold_music;
 	enum bypass_state bypass;
@@ -123,7 +126,30 @@ ON_CTL int media_ice_answer(struct leg *leg, struct media_policy *q, struct sv o
 ON_CTL int media_ice_apply(struct leg *leg, struct sv sdp, unsigned line);
 ON_CTL void media_ice_report(struct leg *leg); /* MEDIA_R_PLUG came */
 ON_CTL void media_ice_fini(struct leg_media *m);
-ON_CTL bool media_is_webrtc(struct leg *leg); /* it is to be called as a browser */
+ON_CTL bool media_is_webrtc(struct leg *leg);              /* it is to be called as a browser */
+ON_CTL bool media_ice_may_send(const struct leg_media *m); /* an address of theirs is proven, or there is no ICE */
+
+/* ---- dtls.c ---- */
+/* Whether the offer that q makes is secured by DTLS-SRTP. ST_UNSUPPORTED: it is to be and cannot; logged. */
+ON_CTL int media_dtls_offer(struct leg *leg, struct media_policy *q);
+/* Whether an answer to this offer may be. Does nothing to the stream. */
+ON_CTL int media_dtls_answer(struct leg *leg, struct media_policy *q, struct sv offer);
+/* What the far side said is agreed on: from here on the stream refuses what is not under its keys. Before the stream is
+ * told where to send. is_answer: sdp answers our offer. */
+ON_CTL int media_dtls_apply(struct leg *leg, struct sv sdp, const struct sdp_plan *plan, bool is_answer);
+ON_CTL void media_dtls_go(struct leg *leg);    /* where to send may have become known */
+ON_CTL void media_dtls_heard(struct leg *leg); /* MEDIA_R_PLUG came */
+ON_CTL bool media_dtls_is_under_way(const struct leg_media *m);
+ON_CTL void media_dtls_fini(struct leg_media *m); /* before the stream is closed */
+
+/* ---- secure.c ---- */
+/* Keys for the offer that q makes, or for the answer to this offer, as variables and the profile say. */
+ON_CTL int media_secure_offer(struct leg *leg, struct media_policy *q);
+ON_CTL int media_secure_answer(struct leg *leg, struct media_policy *q, struct sv offer);
+ON_CTL void media_secure_answered(struct leg *leg, struct media_policy *q); /* to our offer */
+ON_CTL int media_secure_apply(struct leg *leg, const struct sdp_plan *plan);
+ON_CTL void media_secure_seen(struct leg *leg, struct sv offer); /* rtp_has_crypto */
+ON_CTL void media_secure_fini(struct leg_media *m);
 
 /* ---- proxy.c ---- */
 ON_CTL bool proxy_is_wanted(struct leg *originator);

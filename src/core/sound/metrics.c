@@ -61,7 +61,20 @@ static void fill_ended(struct metric_out *out, int which)
 		metric_put(out, (double)values[which], NULL);
 }
 
-enum { M_STREAMS, M_IN, M_OUT, M_DROPPED, M_TICKS, M_TICKS_LATE, M_LATE, M_LATE_MAX, M_CPU, M_MOVES };
+enum {
+	M_STREAMS,
+	M_IN,
+	M_OUT,
+	M_DROPPED,
+	M_TICKS,
+	M_TICKS_LATE,
+	M_LATE,
+	M_LATE_MAX,
+	M_CPU,
+	M_MOVES,
+	M_KERNEL_FLOWS,
+	M_KERNEL
+};
 static void fill_media(struct metric_out *out, int which)
 {
 	struct mctl_thread_counts t;
@@ -69,11 +82,18 @@ static void fill_media(struct metric_out *out, int which)
 	for (unsigned i = 0; !mctl_thread_counts(i, &t); i++) {
 		const double values[] = {(double)t.streams, (double)t.rtp_in, (double)t.rtp_out, (double)t.rtp_dropped,
 		    (double)t.ticks, (double)t.ticks_late, (double)t.tick_late_us / 1e6,
-		    (double)t.tick_late_max_us / 1e6, (double)t.cpu_ns / 1e9, (double)t.moves};
+		    (double)t.tick_late_max_us / 1e6, (double)t.cpu_ns / 1e9, (double)t.moves, (double)t.kernel_flows,
+		    (double)t.kernel_packets};
 		char name[16];
 		snprintf(name, sizeof(name), "%u", i);
 		metric_put(out, values[which], "thread", name, NULL);
 	}
+}
+
+static void fill_records(struct metric_out *out, int which)
+{
+	role_assert_ctl();
+	metric_put(out, (double)(which ? mctl_records_failed() : mctl_record_lost_samples()), NULL);
 }
 
 static void fill_ports(struct metric_out *out, int which)
@@ -99,7 +119,11 @@ static const struct metric_desc table[] = {
     {"tandem_media_tick_late_longest_seconds", G, "The latest tick.", fill_media, M_LATE_MAX},
     {"tandem_media_cpu_seconds_total", C, "CPU time of the media thread.", fill_media, M_CPU},
     {"tandem_media_moves_total", C, "Streams that came from another media thread.", fill_media, M_MOVES},
+    {"tandem_media_kernel_streams", G, "Streams whose packets the kernel relays.", fill_media, M_KERNEL_FLOWS},
+    {"tandem_media_kernel_packets_total", C, "RTP packets the kernel relayed.", fill_media, M_KERNEL},
     {"tandem_media_ports_free", G, "RTP port pairs free.", fill_ports, 0},
+    {"tandem_record_lost_samples_total", C, "Samples that recordings lost since the disk stalled for too long.", fill_records, 0},
+    {"tandem_record_failed_total", C, "Recordings whose file could not be written.", fill_records, 1},
     {"tandem_rtp_received_packets_total", C, "RTP packets received by streams that ended.", fill_ended, E_RECEIVED},
     {"tandem_rtp_lost_packets_total", C, "Packets they missed.", fill_ended, E_LOST},
     {"tandem_rtp_sent_packets_total", C, "RTP packets they sent.", fill_ended, E_SENT},

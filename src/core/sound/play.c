@@ -394,12 +394,14 @@ static CO int record(struct leg *leg, const char *path, const struct media_recor
 	st = mstream_record(leg_media_stream(leg), file, conf, &id); /* before a variable changes: conf borrows some */
 	if (st)
 		goto out;
+	so->record_id = id, so->is_record_paused = false;
 	quiet_id = quiet_start(leg);
 	leg_var_set(leg, "silence_hits_exhausted", "false");
 	leg_read_linear(leg, true);
 	fire(leg, EVENT_RECORD_START, "Record-File-Path", file, NULL);
 	exec_hooks(leg, "execute_on_record_start", "api_on_record_start");
 	st = wait_done(leg, &so->done_record_id, id, e);
+	so->record_id = 0;
 	if (quiet_id && leg_media_stream(leg))
 		mstream_play_stop(leg_media_stream(leg), quiet_id);
 	/* What was stopped still reports what was written; so does what ended with the leg, which is waited for. */
@@ -449,4 +451,25 @@ int leg_record_watched(
 
 	ender_init(&e, leg, NULL, watch);
 	return record(leg, path, conf, &e);
+}
+
+bool leg_record_is_on(const struct leg *leg)
+{
+	return sound_of(leg)->record_id != 0;
+}
+
+int leg_record_steer(struct leg *leg, const char *what)
+{
+	struct leg_sound *so = sound_of(leg);
+	struct mstream *s = leg_media_stream(leg);
+
+	if (!s || !so->record_id)
+		return ST_NOTFOUND;
+	if (!strcasecmp(what, "pause")) {
+		so->is_record_paused = !so->is_record_paused;
+		return mstream_record_set(s, so->record_id, false, so->is_record_paused);
+	}
+	if (!strcasecmp(what, "truncate"))
+		return mstream_record_truncate(s, so->record_id);
+	return strcasecmp(what, "stop") ? ST_INVAL : mstream_record_stop(s, so->record_id);
 }

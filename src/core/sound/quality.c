@@ -42,6 +42,8 @@ void media_vars_quality(struct leg *leg, const struct media_stats *s)
 	media_var_hundredths(leg, "rtp_audio_in_jitter_burst_rate", in.burst > 1 ? 1 - 1 / in.burst : 0);
 	media_var_hundredths(leg, "rtp_audio_in_quality_percentage", q.r > 93.2 ? 100 : q.r * 100 / 93.2);
 	media_var_hundredths(leg, "rtp_audio_in_mos", q.mos);
+	if (!s->round_trip_max_us && !s->out_lost_packets && !s->out_jitter_us)
+		return; /* the far side reported nothing */
 	leg_var_set_int(leg, "rtp_audio_round_trip_ms", s->round_trip_us / 1000);
 	leg_var_set_int(leg, "rtp_audio_round_trip_max_ms", s->round_trip_max_us / 1000);
 	leg_var_set_int(leg, "rtp_audio_out_lost_packet_count", (int64_t)s->out_lost_packets);

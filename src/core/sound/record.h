@@ -11,3 +11,7 @@ CO int leg_record(struct leg *leg, const char *path, const struct media_record_c
 /* Keys end nothing; the watch may. */
 CO int leg_record_watched(
     struct leg *leg, const char *path, const struct media_record_conf *conf, const struct leg_watch *watch);
+/* An application records now; "pause" (and once more: goes on), "stop", "truncate" (what there is is thrown away).
+ * ST_NOTFOUND; ST_INVAL. */
+ON_CTL bool leg_record_is_on(const struct leg *leg);
+ON_CTL int leg_record_steer(struct leg *leg, const char *what);

@@ -60,9 +60,11 @@ static ON_CTL void silence_read(struct leg *leg, const struct vars *own, struct 
 	conf->initial_ms = initial_ms ? initial_ms : UINT32_MAX;
 }
 
+enum { FRAME_MS = 20, LEAD_FRAMES_MIN = 3, LEAD_FRAMES_MAX = 20 };
+
 static ON_CTL void conf_read(struct leg *leg, const struct vars *own, unsigned limit_s, struct media_record_conf *conf)
 {
-	uint32_t min_s = 0;
+	uint32_t min_s = 0, lead_frames = 0;
 
 	*conf = (struct media_record_conf){.has_read = true, .has_write = true, .removes_empty = true};
 	if (is_true(leg, own, "RECORD_WRITE_ONLY"))
@@ -79,6 +81,10 @@ static ON_CTL void conf_read(struct leg *leg, const struct vars *own, unsigned l
 	if (number(leg, own, "RECORD_MIN_SEC", &min_s))
 		conf->min_ms = min_s < RECORD_MS_MAX ? clock_ms_of_s(min_s) : 0;
 	silence_read(leg, own, conf);
+	if (number(leg, own, "RECORD_PRE_BUFFER_FRAMES", &lead_frames) && lead_frames)
+		conf->lead_ms = lead_frames < LEAD_FRAMES_MIN   ? LEAD_FRAMES_MIN * FRAME_MS
+		                : lead_frames > LEAD_FRAMES_MAX ? LEAD_FRAMES_MAX * FRAME_MS
+		                                                : lead_frames * FRAME_MS;
 	conf->title = var(leg, own, "RECORD_TITLE");
 	conf->artist = var(leg, own, "RECORD_ARTIST");
 	conf->comment = var(leg, own, "RECORD_COMMENT");

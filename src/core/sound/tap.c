@@ -16,8 +16,13 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const functions[] = {
-    "audio", "displace", "tone_detect", "inband_dtmf", "inband_dtmf_generate", "eavesdrop", "session_record"};
+static const char *const functions[] = {"audio", "displace", "tone_detect", "inband_dtmf", "inband_dtmf_generate",
+    "eavesdrop", "session_record", NULL /* the ear's own */, "preprocess"};
+
+static const char *function_of(const struct leg_tap *t)
+{
+	return t->ear ? t->ear->function : functions[t->kind];
+}
 
 static ON_CTL void fire(struct leg_tap *t, enum event_id id)
 {
@@ -25,7 +30,7 @@ static ON_CTL void fire(struct leg_tap *t, enum event_id id)
 
 	if (t->is_hidden || !event_is_wanted(id, NULL) || !(e = event_new(id, NULL)))
 		return;
-	event_add(e, "Media-Bug-Function", functions[t->kind]);
+	event_add(e, "Media-Bug-Function", function_of(t));
 	event_add(e, "Media-Bug-Target", t->target);
 	leg_event_headers(t->leg, e);
 	event_fire(e);
@@ -105,7 +110,7 @@ void leg_tap_each(struct leg *leg, void (*fn)(const char *function, const char *
 	list_each (&sound_of(leg)->taps, it, tmp) {
 		struct leg_tap *t = list_entry(it, struct leg_tap, link);
 		if (!t->is_ending && !t->is_hidden)
-			fn(functions[t->kind], t->target, arg);
+			fn(function_of(t), t->target, arg);
 	}
 }
 
@@ -141,6 +146,13 @@ void leg_tap_stop(struct leg_tap *t)
 			mstream_generate_dtmf(s, false, false);
 		}
 		break;
+	case LEG_TAP_EAR:
+		t->id = 0;
+		if (s)
+			mstream_tap_stop(s, id);
+		leg_ear_over(t, NULL);
+		return;
+	case LEG_TAP_PREPROCESS:
 	case LEG_TAP_DISPLACE:
 	case LEG_TAP_TONE:
 		t->id = 0; /* its report is nobody's business any more */
@@ -158,7 +170,7 @@ size_t leg_tap_remove(struct leg *leg, const char *function)
 
 	list_each (&sound_of(leg)->taps, it, tmp) {
 		struct leg_tap *t = list_entry(it, struct leg_tap, link);
-		if (t->is_ending || (function && strcmp(function, functions[t->kind])))
+		if (t->is_ending || (function && strcmp(function, function_of(t))))
 			continue;
 		count++;
 		leg_tap_stop(t);
@@ -176,9 +188,11 @@ bool leg_tap_reported(struct leg *leg, const struct media_report *r)
 		leg_tone_heard(t);
 	else if (r->kind == MEDIA_R_RECORD_DONE && t && t->kind == LEG_TAP_RECORD)
 		leg_record_over(t, r);
+	else if (r->kind == MEDIA_R_TAP_DONE && t && t->kind == LEG_TAP_EAR)
+		leg_ear_over(t, r);
 	else if (r->kind == MEDIA_R_TAP_DONE && t && t->kind != LEG_TAP_RECORD) {
 		if (r->status && r->status != ST_CANCELLED)
-			leg_log(leg, LOG_WARNING, "%s %s: %s", functions[t->kind], t->target, status_text(r->status));
+			leg_log(leg, LOG_WARNING, "%s %s: %s", function_of(t), t->target, status_text(r->status));
 		leg_tap_free(t);
 	} else {
 		return t != NULL;

@@ -38,6 +38,17 @@ struct leg_tone {
  * no frequencies. */
 ON_CTL int leg_tone_detect(struct leg *leg, const struct leg_tone *tone);
 ON_CTL int leg_tone_detect_stop(struct leg *leg); /* ST_NOTFOUND */
+/* An ear (media.h) of a module: it listens until it knows, is stopped, or the leg goes. Constant, the module's. */
+struct leg_ear {
+	const char *function; /* Media-Bug-Function; one of a leg at a time */
+	/* It is over; heard NULL: stopped before it knew; the leg may be hung up. Returns HOOK, whose execute_on_HOOK
+	 * and api_on_HOOK run then, or NULL. */
+	const char *(*over)(struct leg *leg, const struct media_heard *heard);
+};
+/* ST_EXISTS: it listens already. */
+ON_CTL int leg_ear_start(struct leg *leg, const struct leg_ear *ear, const struct media_ear_conf *conf);
+ON_CTL int leg_ear_stop(struct leg *leg, const struct leg_ear *ear); /* ST_NOTFOUND */
+ON_CTL bool leg_ear_is_on(struct leg *leg, const struct leg_ear *ear);
 /* Keys heard in the sound: leg_dtmf_received. */
 ON_CTL int leg_dtmf_detect(struct leg *leg, bool is_on);
 /* Keys that come as telephone-events go on as tones (read), or those that go to the phone do (write). */
@@ -47,6 +58,12 @@ ON_CTL int leg_dtmf_generate(struct leg *leg, bool is_read, bool is_on);
  * those in a row at the end; may be NULL. */
 CO int leg_wait_energy(struct leg *leg, const struct media_energy_conf *conf, unsigned timeout_ms, const char *file,
     unsigned *heard, unsigned *hits);
+
+/* ---- a better voice ---- */
+/* FreeSWITCH's words: "agc=8000,noise_suppress=-20,echo_cancel=128,echo_suppress=-40,deverb"; "w." before one: of what
+ * goes to the phone, else (or "r.") of what comes from it; NAME=false: not. The words take the place of those before;
+ * "stop" ends it. ST_PARSE: a word is unknown or has a value it cannot have: *wrong (NULL is fine), in words. */
+ON_CTL int leg_preprocess(struct leg *leg, char *words, const char **wrong);
 
 /* ---- listening in ---- */
 /* listener hears target and may whisper (enum media_spy_flag); both must have sound. One target at a time. ST_BUSY: the

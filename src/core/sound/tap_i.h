@@ -11,7 +11,9 @@ enum leg_tap_kind {
 	LEG_TAP_DTMF,
 	LEG_TAP_GENERATE,
 	LEG_TAP_SPY,
-	LEG_TAP_RECORD
+	LEG_TAP_RECORD,
+	LEG_TAP_EAR,
+	LEG_TAP_PREPROCESS
 };
 struct leg_tap {
 	struct lnode link; /* in the leg's taps */
@@ -25,6 +27,7 @@ struct leg_tap {
 	struct ltimer timer;
 	/* by kind */
 	struct media_level level;
+	const struct leg_ear *ear;
 	char *path;           /* displaced, recorded: as it was given */
 	struct leg *listener; /* spy: not counted: it stops when it goes */
 	char *app, *data;     /* tone */
@@ -49,6 +52,8 @@ ON_CTL void leg_tap_stop(struct leg_tap *t); /* the stream lets go; freed here o
 /* watch.c */
 ON_CTL void leg_tone_heard(struct leg_tap *t);
 ON_CTL void leg_spy_over(struct leg *listener, uint32_t id);
+/* ear.c */
+ON_CTL void leg_ear_over(struct leg_tap *t, const struct media_report *r); /* r NULL: stopped */
 /* recording.c */
 ON_CTL void leg_record_over(struct leg_tap *t, const struct media_report *r); /* r NULL: nothing is known of its end */
 

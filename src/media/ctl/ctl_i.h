@@ -78,6 +78,7 @@ struct mctl {
 	size_t stream_count, job_count;
 	int64_t load_at_us;
 	uint32_t next_id;
+	uint64_t record_lost_samples, records_failed;
 };
 extern struct mctl mctl;
 /* Hands the command over, in order: at once, or when the stream has arrived, or when the ring has room. */
@@ -99,14 +100,22 @@ ON_CTL int ports_take(struct addr *host, int *rtp_fd, int *rtcp_fd);
 ON_CTL void ports_give(uint16_t port);
 
 /* source.c: the text of a source, read */
-enum src_kind { SRC_FILE, SRC_TONE, SRC_SILENCE, SRC_LOCAL, SRC_NAME /* the finder makes a file of it */ };
+enum src_kind {
+	SRC_FILE,
+	SRC_TONE,
+	SRC_SILENCE,
+	SRC_LOCAL,
+	SRC_NAME /* the finder makes a file of it */,
+	SRC_URL /* the URL finder */
+};
 struct src_part {
 	enum src_kind kind;
-	char *text;     /* path, TGML, name of the local stream */
-	char *path;     /* the file that was found for it; NULL = text is it */
-	char *known;    /* what the finder found for it before, or NULL */
-	int64_t ms;     /* silence; -1 = for ever */
-	uint32_t noise; /* divisor, 0 = digital silence */
+	char *text;             /* path, TGML, name of the local stream */
+	char *path;             /* the file that was found for it; NULL = text is it */
+	char *known;            /* what the finder found for it before, or NULL */
+	int64_t ms;             /* silence; -1 = for ever */
+	uint32_t noise;         /* divisor, 0 = digital silence */
+	uint64_t start_samples; /* of a file: "@@N" behind it, at the rate that it is played at */
 };
 struct src {
 	size_t count;
@@ -147,7 +156,7 @@ ON_WORK int gen_fill(struct gen *g, struct rt_ring *r, uint64_t until);
 ON_WORK void gen_free(struct gen *g);
 
 /* play.c */
-extern mctl_find_fn play_finder;
+extern mctl_find_fn play_finder, play_url_finder;
 struct mplay;
 ON_CTL void play_returned(struct mstream *s, struct rt_play *p);
 /* Prepares a source in codec for a tap, which gets it by displace_ready; id of its own. */

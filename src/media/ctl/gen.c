@@ -212,8 +212,11 @@ ON_WORK static void part_open(struct gen *g)
 	switch (p->kind) {
 	case SRC_FILE:
 	case SRC_NAME:
+	case SRC_URL:
 		if (file_reader_open(&g->reader, p->text, g->codec->rate_hz, err))
 			log_warning("media: %s: %s", p->text, err);
+		else if (p->start_samples && file_reader_seek(g->reader, p->start_samples))
+			log_warning("media: %s: it cannot be begun in the middle", p->text);
 		break;
 	case SRC_TONE:
 		(void)tone_open(&g->tone, p->text, g->codec->rate_hz, 0);

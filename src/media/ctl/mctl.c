@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 #include "loop/mailbox.h"
 #include "media/ctl/ctl_i.h"
+#include "media/rt/kernel.h"
 
 #include <string.h>
 
@@ -233,6 +234,10 @@ int mctl_start(const struct mctl_conf *conf)
 		st = mailbox_new(&mctl.reports, REPORT_SLOTS);
 	if (!st)
 		st = mailbox_attach_ctl(mctl.reports, "media.reports", report_in, NULL);
+	if (!st && conf->kernel_interfaces)
+		(void)rt_kernel_start(&(struct rt_kernel_conf){
+		    .interfaces = conf->kernel_interfaces, .thread_count = want, .port_min = conf->port_min});
+	mctl.conf.kernel_interfaces = NULL; /* the caller's */
 	while (!st && mctl.thread_count < want) {
 		st = rt_thread_start(&mctl.threads[mctl.thread_count].rt, mctl.thread_count, mctl.reports);
 		mctl.thread_count += !st;
@@ -263,6 +268,7 @@ void mctl_stop(void)
 		rt_thread_stop(mctl.threads[i].rt);
 	for (unsigned i = 0; i < mctl.thread_count; i++)
 		rt_thread_free(mctl.threads[i].rt);
+	rt_kernel_stop();
 	if (mctl.reports) {
 		mailbox_detach_ctl(mctl.reports);
 		mailbox_free(mctl.reports);
@@ -305,6 +311,8 @@ int mctl_thread_counts(unsigned i, struct mctl_thread_counts *out)
 	    .tick_late_us = c.tick_late_us,
 	    .tick_late_max_us = c.tick_late_max_us,
 	    .moves = mctl.threads[i].moves,
+	    .kernel_flows = c.kernel_flows,
+	    .kernel_packets = c.kernel_packets,
 	    .cpu_ns = (uint64_t)rt_thread_cpu_ns(mctl.threads[i].rt),
 	};
 	return ST_OK;

@@ -19,6 +19,7 @@ struct mctl_conf {
 	uint16_t port_min,
 	    port_max; /* RTP ports, even ones used, RTCP on the next; FreeSWITCH's rtp-start-port, rtp-end-port */
 	size_t prompt_cache_max_bytes; /* decoded prompts shared by all callers; 0 = 32 MiB */
+	const char *kernel_interfaces; /* relay in the kernel on those (media/rt/kernel.h); NULL = by sockets */
 };
 ON_CTL int mctl_start(const struct mctl_conf *conf);
 ON_CTL void mctl_stop(
@@ -35,6 +36,7 @@ struct mctl_thread_counts {
 	uint64_t ticks, ticks_late;              /* wheel slots run; of these over 10 ms after their time */
 	uint64_t tick_late_us, tick_late_max_us; /* sum and maximum of how late */
 	uint64_t cpu_ns;
+	uint64_t kernel_flows, kernel_packets; /* streams whose packets the kernel relays; packets it has */
 	uint64_t moves; /* streams that came from another thread, joined to one that lives here */
 };
 ON_CTL unsigned mctl_thread_count(void);
@@ -111,6 +113,10 @@ ON_CTL int mstream_displace(
 ON_CTL int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *conf, uint32_t *id_out);
 /* MEDIA_R_TAP_EVENT once, then it is over. */
 ON_CTL int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *conf, uint32_t *id_out);
+/* Until it is stopped. */
+ON_CTL int mstream_preprocess(struct mstream *s, const struct media_preproc_conf *conf, uint32_t *id_out);
+/* Over when it knows: MEDIA_R_TAP_DONE with ear. */
+ON_CTL int mstream_ear(struct mstream *s, const struct media_ear_conf *conf, uint32_t *id_out);
 /* Digits heard in the audio: MEDIA_R_DTMF with is_inband. */
 ON_CTL int mstream_detect_dtmf(struct mstream *s, bool is_on);
 /* MEDIA_R_TALK and _NOTALK as the phone's user speaks. */
@@ -125,6 +131,12 @@ ON_CTL int mstream_generate_dtmf(struct mstream *s, bool is_read, bool is_on);
 
 ON_CTL int mstream_record(struct mstream *s, const char *path, const struct media_record_conf *conf, uint32_t *id_out);
 ON_CTL int mstream_record_stop(struct mstream *s, uint32_t id /* 0 = all */);
+/* Over all records that have ended: samples for which a stalled disk left no room; files that could not be written. */
+ON_CTL uint64_t mctl_record_lost_samples(void);
+ON_CTL uint64_t mctl_records_failed(void);
+/* What was recorded until now is thrown away; it goes on at the file's beginning. ST_NOTFOUND, ST_UNSUPPORTED: it
+ * appends. */
+ON_CTL int mstream_record_truncate(struct mstream *s, uint32_t id);
 /* Masked: silence is written. Paused: nothing is. */
 ON_CTL int mstream_record_set(struct mstream *s, uint32_t id, bool is_masked, bool is_paused);
 
@@ -151,6 +163,8 @@ ON_CTL unsigned mstream_thread_index(const struct mstream *s);
 typedef void (*mctl_found_fn)(int status, const char *path, void *arg);
 typedef int (*mctl_find_fn)(const char *name, uint32_t rate_hz, mctl_found_fn found, void *arg);
 ON_CTL void mctl_set_finder(mctl_find_fn fn);
+/* The same for http://, https:// and http_cache://; it is asked each time. */
+ON_CTL void mctl_set_url_finder(mctl_find_fn fn);
 
 /* local_stream directories: name -> directory of sound files, played in turn, one clock for everybody. A source
  * "local_stream://name" plays "name/RATE" with the codec's rate when there is one, else "name", else "default". */

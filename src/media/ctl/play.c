@@ -19,7 +19,7 @@
 
 enum { RING_MS = 4000, NOISE_MS = 2000 };
 
-mctl_find_fn play_finder;
+mctl_find_fn play_finder, play_url_finder;
 
 struct mplay;
 struct ask {             /* the finder's until it answers */
@@ -86,6 +86,9 @@ ON_WORK static int prepare_file(struct mplay *p, size_t i, struct rt_part *part)
 	part->kind = RT_PART_CLIP;
 	part->clip = mem_ref(ref->clip);
 	part->bytes_count = ref->clip->bytes_count;
+	part->start_bytes = p->src.parts[i].start_samples * p->play->bytes_per_sample;
+	if (part->start_bytes > part->bytes_count)
+		part->start_bytes = part->bytes_count;
 	return ST_OK;
 }
 
@@ -109,6 +112,7 @@ ON_WORK static int prepare_part(struct mplay *p, size_t i)
 	switch (from->kind) {
 	case SRC_FILE:
 	case SRC_NAME:
+	case SRC_URL:
 		if (!p->is_missing[i])
 			return prepare_file(p, i, part);
 		part->kind = RT_PART_SILENCE; /* of no length */
@@ -146,7 +150,7 @@ ON_WORK static int prepare_long(struct mplay *p)
 
 static bool is_file(const struct src_part *part)
 {
-	return part->kind == SRC_FILE || part->kind == SRC_NAME;
+	return part->kind == SRC_FILE || part->kind == SRC_NAME || part->kind == SRC_URL;
 }
 
 static bool any_missing(const struct mplay *p)
@@ -187,7 +191,7 @@ ON_WORK static size_t mplay_locate(struct mplay *p)
 		} else if (part->kind == SRC_FILE && find_file(p, part->text, path)) {
 			part->path = mem_strdup(path);
 			p->is_missing[i] = !part->path;
-		} else if (part->known && !stat(part->known, &st)) {
+		} else if (part->kind != SRC_URL && part->known && !stat(part->known, &st)) {
 			part->path = mem_strdup(part->known);
 			p->is_missing[i] = !part->path;
 		} else {
@@ -362,12 +366,13 @@ static void mplay_found(int status, const char *path, void *arg)
 ON_CTL static bool ask_finder(struct mplay *p)
 {
 	p->is_asked = true;
-	for (size_t i = 0; i < p->src.count && play_finder; i++) {
-		struct ask *ask = p->is_missing[i] ? mem_alloc(sizeof(*ask)) : NULL;
+	for (size_t i = 0; i < p->src.count; i++) {
+		mctl_find_fn finder = p->src.parts[i].kind == SRC_URL ? play_url_finder : play_finder;
+		struct ask *ask = finder && p->is_missing[i] ? mem_alloc(sizeof(*ask)) : NULL;
 		if (!ask)
 			continue;
 		*ask = (struct ask){p, i};
-		if (play_finder(p->src.parts[i].text, p->codec.rate_hz, mplay_found, ask)) {
+		if (finder(p->src.parts[i].text, p->codec.rate_hz, mplay_found, ask)) {
 			mem_free(ask);
 			continue;
 		}
@@ -376,6 +381,11 @@ ON_CTL static bool ask_finder(struct mplay *p)
 		mctl.job_count++;
 	}
 	return p->ask_count > 0;
+}
+
+void mctl_set_url_finder(mctl_find_fn fn)
+{
+	play_url_finder = fn;
 }
 
 void mctl_set_finder(mctl_find_fn fn)

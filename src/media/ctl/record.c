@@ -19,7 +19,7 @@ struct mrecord {
 	uint32_t id;
 	struct rt_record *rec; /* back from the media thread */
 	struct rt_ring *ring;
-	bool is_job_running, is_wanted, is_back, was_given_up;
+	bool is_job_running, is_wanted, is_back, was_given_up, is_cut_wanted, is_loss_told;
 	/* the worker's while a job runs */
 	char *path;
 	struct file_writer_conf conf;
@@ -27,7 +27,7 @@ struct mrecord {
 	bool removes_empty, is_removed;
 	uint64_t min_frames;
 	struct file_writer *writer;
-	bool was_opened;
+	bool was_opened, is_cutting;
 	int status;
 	uint64_t frames;
 };
@@ -70,6 +70,11 @@ static void drain_job(void *arg)
 	if (!m->was_opened)
 		mrecord_open(m);
 	mrecord_drain(m);
+	if (m->is_cutting && !m->status) {
+		(void)file_writer_close(m->writer, NULL);
+		m->writer = NULL, m->frames = 0;
+		mrecord_open(m);
+	}
 	if (m->writer && !m->is_back)
 		(void)file_writer_sync(m->writer);
 	if (!m->is_back)
@@ -105,9 +110,12 @@ ON_CTL static void mrecord_finish(struct mrecord *m)
 	    .was_silent = m->rec->was_silent,
 	    .had_sound = m->rec->had_sound,
 	    .is_removed = m->is_removed};
-	if (m->rec->dropped_frames)
-		log_warning("media: %s: %llu frames dropped, the disk is too slow", m->path,
-		    (unsigned long long)m->rec->dropped_frames);
+	uint64_t lost = atomic_load_explicit(&m->ring->dropped, memory_order_relaxed);
+	if (lost)
+		log_warning("media: %s: in all %llu samples are lost, the disk was too slow", m->path,
+		    (unsigned long long)lost);
+	mctl.record_lost_samples += lost;
+	mctl.records_failed += m->status && m->status != ST_CANCELLED;
 	mstream_report(m->s, &r);
 	mrecord_free(m);
 }
@@ -138,6 +146,7 @@ ON_CTL static void mrecord_submit(struct mrecord *m)
 	if (m->is_job_running)
 		return;
 	m->is_back = m->rec != NULL;
+	m->is_cutting = m->is_cut_wanted, m->is_cut_wanted = false;
 	m->is_job_running = true;
 	mctl.job_count++;
 	if (work_submit(WORK_SOUND, "media.record", drain_job, mrecord_drained, m)) {
@@ -158,8 +167,23 @@ static struct mrecord *mrecord_find(struct mstream *s, uint32_t id)
 void record_drain(struct mstream *s, uint32_t id)
 {
 	struct mrecord *m = mrecord_find(s, id);
-	if (m)
-		mrecord_submit(m);
+	if (!m)
+		return;
+	if (!m->is_loss_told && atomic_load_explicit(&m->ring->dropped, memory_order_relaxed)) {
+		m->is_loss_told = true;
+		log_error("media: %s: the disk does not take what is recorded, samples are lost from now on", m->path);
+	}
+	mrecord_submit(m);
+}
+
+uint64_t mctl_record_lost_samples(void)
+{
+	return mctl.record_lost_samples;
+}
+
+uint64_t mctl_records_failed(void)
+{
+	return mctl.records_failed;
 }
 
 void record_reported(struct mstream *s, struct rt_record *rec)
@@ -222,6 +246,16 @@ int mstream_record_set(struct mstream *s, uint32_t id, bool is_masked, bool is_p
 {
 	struct rt_cmd c = {.kind = RT_C_RECORD_SET, .number = id, .flags = is_masked | is_paused << 1};
 	return s->is_closing ? ST_CLOSED : mstream_post(s, &c);
+}
+
+int mstream_record_truncate(struct mstream *s, uint32_t id)
+{
+	struct mrecord *m = s->is_closing ? NULL : mrecord_find(s, id);
+	if (!m || m->conf.is_append)
+		return m ? ST_UNSUPPORTED : ST_NOTFOUND;
+	m->is_cut_wanted = true;
+	mrecord_submit(m);
+	return ST_OK;
 }
 
 int mstream_record_stop(struct mstream *s, uint32_t id)

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define START_MAX (INT64_C(1) << 40)
+
 static void read_options(struct src *out, struct sv options)
 {
 	while (options.n) {
@@ -56,7 +58,7 @@ static const struct {
 	const char *prefix;
 	enum src_kind kind;
 } schemes[] = {{"tone_stream://", SRC_TONE}, {"silence_stream://", SRC_SILENCE}, {"local_stream://", SRC_LOCAL},
-    {"tts://", SRC_NAME}};
+    {"tts://", SRC_NAME}, {"http://", SRC_URL}, {"https://", SRC_URL}, {"http_cache://", SRC_URL}};
 
 /* "path=FILE" names a file when the configuration says so and where its name begins. */
 static int read_tone(struct buf *plain, struct sv text)
@@ -73,11 +75,53 @@ static int read_tone(struct buf *plain, struct sv text)
 	return mark_strip_path(plain, name);
 }
 
+/* Scheme, server and port are the configuration's up to and with the '/' behind them; what is from outside names
+ * something below, as for files, and adds no query of its own. */
+static int read_url(struct buf *plain, struct sv text)
+{
+	struct mark_it it = {.rest = text};
+	size_t slashes = 0;
+	char last = 0;
+	while (slashes < 3 && mark_next(&it)) {
+		if (it.is_outside || (unsigned char)it.byte <= ' ')
+			return it.is_outside ? ST_DENIED : ST_INVAL;
+		if (it.byte == '/' && last == ':') /* also the one of http_cache://http:// */
+			slashes = 0;
+		slashes += it.byte == '/';
+		if ((slashes == 2 && it.byte == '@') || (slashes == 3 && last == '/'))
+			return ST_INVAL; /* no names and passwords; a host */
+		last = it.byte;
+	}
+	while (mark_next(&it))
+		if ((unsigned char)it.byte <= ' ' || (it.is_outside && strchr("?#&=%\\;", it.byte)))
+			return it.is_outside ? ST_DENIED : ST_INVAL;
+	return slashes < 3 ? ST_INVAL : mark_strip_path(plain, text);
+}
+
 static int read_plain(struct buf *plain, enum src_kind kind, struct sv text)
 {
 	if (kind == SRC_TONE)
 		return read_tone(plain, text);
+	if (kind == SRC_URL)
+		return read_url(plain, text);
 	return kind == SRC_FILE ? mark_strip_path(plain, text) : mark_strip(plain, text);
+}
+
+/* "@@8000" behind a file's name: it begins there. */
+static void read_start(struct src_part *part, struct buf *plain)
+{
+	struct sv text = buf_sv(plain);
+	int64_t n;
+	for (size_t i = text.n; i-- > 2;) {
+		if (text.p[i] >= '0' && text.p[i] <= '9')
+			continue;
+		if (text.p[i] != '@' || text.p[i - 1] != '@' || i + 1 == text.n ||
+		    sv_i64(sv_sub(text, i + 1, text.n), &n) || n < 0 || n > START_MAX)
+			return;
+		part->start_samples = (uint64_t)n;
+		buf_end(plain, plain->p + i - 1);
+		return;
+	}
 }
 
 static int read_part(struct src *out, struct sv text)
@@ -91,13 +135,15 @@ static int read_part(struct src *out, struct sv text)
 		if (!sv_startsi(text, prefix))
 			continue;
 		part.kind = schemes[i].kind;
-		if (part.kind != SRC_NAME)
+		if (part.kind != SRC_NAME && part.kind != SRC_URL)
 			text = sv_sub(text, prefix.n, text.n);
 	}
 	if (!text.n || (part.kind == SRC_FILE && text.p[0] != '/') || memchr(text.p, 0, text.n))
 		return ST_INVAL;
 	buf_init(&plain);
 	int st = read_plain(&plain, part.kind, text);
+	if (!st && (part.kind == SRC_FILE || part.kind == SRC_URL))
+		read_start(&part, &plain);
 	if (!st && part.kind == SRC_SILENCE && read_silence(&part, buf_sv(&plain)))
 		st = ST_INVAL;
 	if (!st && !(part.text = buf_take(&plain)))
@@ -147,7 +193,8 @@ bool mctl_source_exists(const char *source)
 	if (!source || src_parse(&s, source))
 		return false;
 	for (size_t i = 0; i < s.count; i++)
-		is_known = is_known && (s.parts[i].kind != SRC_NAME || play_finder);
+		is_known = is_known && (s.parts[i].kind != SRC_NAME || play_finder) &&
+		           (s.parts[i].kind != SRC_URL || play_url_finder);
 	src_fini(&s);
 	return is_known;
 }

@@ -35,6 +35,8 @@ struct mtap {
 		struct media_displace_conf displace;
 		struct media_tone_conf tone;
 		struct media_energy_conf energy;
+		struct media_ear_conf ear;
+		struct media_preproc_conf preproc;
 	};
 };
 
@@ -151,6 +153,21 @@ static void energy_take_back(struct mtap *m, struct rt_tap *tap, struct media_re
 	r->hits = ((struct rt_energy_watch *)tap)->hits, r->heard = ((struct rt_energy_watch *)tap)->heard;
 }
 
+static int ear_make(struct mtap *m, struct rt_tap **out)
+{
+	return rt_ear_new((struct rt_ear **)out, &m->s->params, &m->ear);
+}
+
+static int preproc_make(struct mtap *m, struct rt_tap **out)
+{
+	return rt_preproc_new(out, &m->s->params, &m->preproc);
+}
+
+static void ear_take_back(struct mtap *m, struct rt_tap *tap, struct media_report *r)
+{
+	rt_ear_heard((struct rt_ear *)tap, &r->ear);
+}
+
 static int dtmf_make(struct mtap *m, struct rt_tap **out)
 {
 	return rt_dtmf_watch_new((struct rt_dtmf_watch **)out, &m->s->params);
@@ -183,6 +200,8 @@ static const struct mtap_ops displace_ops = {.name = "displace",
     .is_once = true};
 static const struct mtap_ops tone_ops = {.name = "tone", .make = tone_make};
 static const struct mtap_ops energy_ops = {.name = "energy", .make = energy_make, .take_back = energy_take_back};
+static const struct mtap_ops ear_ops = {.name = "ear", .make = ear_make, .take_back = ear_take_back};
+static const struct mtap_ops preproc_ops = {.name = "preprocess", .make = preproc_make};
 static const struct mtap_ops voice_ops = {.name = "voice", .make = voice_make};
 static const struct mtap_ops dtmf_ops = {.name = "dtmf", .make = dtmf_make};
 
@@ -356,6 +375,24 @@ int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *con
 	struct mtap *m = st ? NULL : mtap_new(s, &energy_ops);
 	if (m)
 		m->energy = *conf;
+	return st ? st : mtap_start(m, id_out);
+}
+
+int mstream_preprocess(struct mstream *s, const struct media_preproc_conf *conf, uint32_t *id_out)
+{
+	int st = conf->is_on[0] || conf->is_on[1] ? tap_can(s) : ST_INVAL;
+	struct mtap *m = st ? NULL : mtap_new(s, &preproc_ops);
+	if (m)
+		m->preproc = *conf;
+	return st ? st : mtap_start(m, id_out);
+}
+
+int mstream_ear(struct mstream *s, const struct media_ear_conf *conf, uint32_t *id_out)
+{
+	int st = tap_can(s);
+	struct mtap *m = st ? NULL : mtap_new(s, &ear_ops);
+	if (m)
+		m->ear = *conf;
 	return st ? st : mtap_start(m, id_out);
 }
 

@@ -9,6 +9,7 @@ _Static_assert((int)SRTP_TAIL_MAX <= (int)RT_CRYPT_TAIL, "a tag fits behind a pa
 struct crypt_srtp {
 	struct rt_crypt base;
 	struct srtp *out, *in;
+	bool is_next; /* what is missing is taken over */
 };
 
 static int crypt_protect(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n)
@@ -37,8 +38,25 @@ static void crypt_free(struct rt_crypt *c)
 	mem_free(k);
 }
 
-static const struct rt_crypt_ops srtp_ops = {
-    .name = "srtp", .protect = crypt_protect, .unprotect = crypt_unprotect, .free = crypt_free};
+static void crypt_follow(struct rt_crypt *c, struct rt_crypt *before);
+
+static const struct rt_crypt_ops srtp_ops = {.name = "srtp",
+    .protect = crypt_protect,
+    .unprotect = crypt_unprotect,
+    .follow = crypt_follow,
+    .free = crypt_free};
+
+static void crypt_follow(struct rt_crypt *c, struct rt_crypt *before)
+{
+	struct crypt_srtp *k = (struct crypt_srtp *)c, *old = (struct crypt_srtp *)before;
+	role_assert_media();
+	if (!k->is_next || before->ops != &srtp_ops)
+		return;
+	if (!k->out)
+		k->out = old->out, old->out = NULL;
+	if (!k->in)
+		k->in = old->in, old->in = NULL;
+}
 
 int rt_crypt_srtp_new(struct rt_crypt **out, enum srtp_suite s, const uint8_t *key_out, const uint8_t *key_in)
 {
@@ -55,6 +73,14 @@ int rt_crypt_srtp_new(struct rt_crypt **out, enum srtp_suite s, const uint8_t *k
 		crypt_free(&k->base);
 	else
 		*out = &k->base;
+	return st;
+}
+
+int rt_crypt_srtp_next(struct rt_crypt **out, enum srtp_suite s, const uint8_t *key_out, const uint8_t *key_in)
+{
+	int st = rt_crypt_srtp_new(out, s, key_out, key_in);
+	if (!st)
+		((struct crypt_srtp *)*out)->is_next = true;
 	return st;
 }
 

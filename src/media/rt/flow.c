@@ -28,7 +28,11 @@ void flow_readable(struct rt_thread *t, struct rt_flow *f)
 		f->in_skipped++, t->dropped++;
 		return;
 	}
+	if (f->kernel)
+		kernel_pull(f);
 	flow_rtp_in(t, f, p, (size_t)n, f->is_connected ? NULL : &from);
+	if (f->kernel)
+		kernel_push(f);
 	if (f->s->is_drain_due)
 		source_drain(f->s);
 }
@@ -78,6 +82,8 @@ void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, 
 	struct rt_thread *t = f->s->t;
 	struct rt_out *o = &f->out;
 	uint8_t *p = payload - RTP_HEADER_BYTES;
+	if (f->s->peer && f->s->peer->f->kernel)
+		kernel_take_back(f->s->peer->f);
 	uint16_t seq = (uint16_t)(o->seq + 1);
 	o->is_anchored = false;
 	if (f->is_write_tapped && pt == f->send_pt)

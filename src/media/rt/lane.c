@@ -92,6 +92,13 @@ static bool lane_place(struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t
 	return true;
 }
 
+/* How many of n samples (at most the ring's) lie there in one piece. */
+static size_t lane_first(const struct rt_lane *l, uint64_t at, size_t n)
+{
+	size_t left = l->cap - (at & (l->cap - 1));
+	return n < left ? n : left;
+}
+
 static void holes_fill(struct rt_lane *l, uint64_t from, uint64_t to)
 {
 	for (unsigned i = 0; i < l->hole_count; i++) {
@@ -136,9 +143,9 @@ void lane_lay(
 	}
 	if (n > l->cap || !lane_place(l, clock_hz, ts, n, &at))
 		return;
-	size_t in = at & (l->cap - 1), head = n < l->cap - in ? n : l->cap - in;
-	memcpy(l->pcm + in, pcm, head * sizeof(*pcm));
-	memcpy(l->pcm, pcm + head, (n - head) * sizeof(*pcm));
+	size_t in = at & (l->cap - 1), first = lane_first(l, at, n);
+	memcpy(l->pcm + in, pcm, first * sizeof(*pcm));
+	memcpy(l->pcm, pcm + first, (n - first) * sizeof(*pcm));
 	lane_laid(l, at, n);
 }
 
@@ -148,9 +155,9 @@ void lane_lay_silence(struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t 
 	n = (size_t)((uint64_t)n * l->rate_hz / l->in_hz);
 	if (n > l->cap || !lane_place(l, clock_hz, ts, n, &at))
 		return;
-	size_t in = at & (l->cap - 1), head = n < l->cap - in ? n : l->cap - in;
-	memset(l->pcm + in, 0, head * sizeof(l->pcm[0]));
-	memset(l->pcm, 0, (n - head) * sizeof(l->pcm[0]));
+	size_t in = at & (l->cap - 1), first = lane_first(l, at, n);
+	memset(l->pcm + in, 0, first * sizeof(l->pcm[0]));
+	memset(l->pcm, 0, (n - first) * sizeof(l->pcm[0]));
 	lane_laid(l, at, n);
 }
 
@@ -162,9 +169,9 @@ static void lane_move(struct rt_lane *l, size_t in, int16_t *out, size_t n)
 
 void lane_take(struct rt_lane *l, int16_t *out, size_t n)
 {
-	size_t in = l->at & (l->cap - 1), head = n < l->cap - in ? n : l->cap - in;
-	lane_move(l, in, out, head);
-	lane_move(l, 0, out + head, n - head);
+	size_t in = l->at & (l->cap - 1), first = lane_first(l, l->at, n);
+	lane_move(l, in, out, first);
+	lane_move(l, 0, out + first, n - first);
 	l->at += n;
 	if (l->hole_count)
 		holes_pass(l);

@@ -1,6 +1,9 @@
 /* What negotiation tells the media threads, and what they report: plain data, no behaviour. Callers outside of media
  * get it through media/ctl/mctl.h. RFC 3550 (RTP/RTCP), RFC 4733 (telephone-event), RFC 3551 (static payload types). */
 #pragma once
+#include "dsp/amd.h"
+#include "dsp/avmd.h"
+#include "dsp/preproc.h"
 #include "net/addr.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -95,6 +98,23 @@ struct media_rtcp { /* one RTCP report, as it is on the wire */
 	uint8_t fraction_lost;
 	bool is_outgoing, has_sr, has_block;
 };
+/* What listens until it knows: who answered (the side it hears: the read side unless on_write only), or a beep. */
+enum media_ear_kind { MEDIA_EAR_WHO, MEDIA_EAR_BEEP };
+struct media_ear_conf {
+	enum media_ear_kind kind;
+	bool on_read, on_write;
+	struct amd_conf who;
+	struct avmd_conf beep;
+};
+struct media_heard {
+	bool is_found; /* else it was stopped before; who tells how far it got */
+	struct amd_found who;
+	struct avmd_found beep;
+};
+struct media_preproc_conf { /* by side */
+	bool is_on[2];
+	struct preproc_conf side[2]; /* has_echo: of the read side only */
+};
 enum media_plug_bit { MEDIA_PLUG_CRYPT = 1 /* its handshake goes on */, MEDIA_PLUG_FINDER = 2 };
 struct media_report {
 	enum media_report_kind kind;
@@ -108,12 +128,23 @@ struct media_report {
 	uint64_t samples;
 	bool was_silent, had_sound, is_removed; /* of a record: silence ended it; there was sound; its file is gone */
 	uint32_t hits, heard;                   /* of an energy watch that is over */
+	struct media_heard ear;                 /* of an ear that is over */
 	struct addr addr, local /* of MEDIA_R_RTCP: ours */;
 	struct media_rtcp rtcp;
 	struct media_stats stats;
 };
-/* What is done to a play that runs. Value: PAUSE 1, 0, or -1 for the other; SEEK milliseconds. */
-enum media_play_op { MEDIA_PLAY_PAUSE, MEDIA_PLAY_SEEK_TO, MEDIA_PLAY_SEEK_BY, MEDIA_PLAY_RESTART };
+/* What is done to a play that runs. Value: PAUSE 1, 0, or -1 for the other; SEEK milliseconds; VOLUME
+ * and SPEED steps, FreeSWITCH's. */
+enum media_play_op {
+	MEDIA_PLAY_PAUSE,
+	MEDIA_PLAY_SEEK_TO,
+	MEDIA_PLAY_SEEK_BY,
+	MEDIA_PLAY_RESTART,
+	MEDIA_PLAY_VOLUME_TO, /* -4..4 */
+	MEDIA_PLAY_VOLUME_BY,
+	MEDIA_PLAY_SPEED_TO, /* -2..2 */
+	MEDIA_PLAY_SPEED_BY
+};
 /* Sides by index: 0 read (what comes from the stream's phone), 1 write (what goes to it). */
 struct media_level {
 	int steps[2];     /* FreeSWITCH's -4..4; 0 = as it is */
@@ -149,6 +180,7 @@ struct media_record_conf {
 	uint32_t silence_ms;    /* stop after so much of it; 0 = never */
 	uint32_t initial_ms;    /* stop after so much before any sound; 0 = as silence_ms, UINT32_MAX = never */
 	uint32_t rate_hz;       /* 0 = the stream's */
+	unsigned lead_ms;       /* how late packets may be: 60 to 400; 0 = 60 */
 	bool is_swapped;        /* stereo: what is sent to the peer is on the left */
 	/* A file that is not appended to is removed again when it is empty or shorter. */
 	bool removes_empty;

@@ -154,11 +154,12 @@ int rt_record_new(
 	r->silence_frames = conf->silence_level ? (uint64_t)conf->silence_ms * rate_hz / 1000 : 0;
 	uint32_t initial_ms = conf->initial_ms ? conf->initial_ms : conf->silence_ms;
 	r->initial_frames = conf->silence_level && initial_ms != UINT32_MAX ? (uint64_t)initial_ms * rate_hz / 1000 : 0;
-	int st = rt_ring_new(&r->ring, (size_t)rate_hz * 2 * sizeof(int16_t) * r->channels);
+	r->lead_ms = conf->lead_ms ? conf->lead_ms : RT_RECORD_LEAD_MS;
+	int st = rt_ring_new(&r->ring, (size_t)rate_hz * RT_RECORD_RING_S * sizeof(int16_t) * r->channels);
 	if (!st && conf->has_read)
-		st = rt_lane_new(&r->lanes[0], in_rates[0], rate_hz, RT_RECORD_LEAD_MS);
+		st = rt_lane_new(&r->lanes[0], in_rates[0], rate_hz, r->lead_ms);
 	if (!st && conf->has_write)
-		st = rt_lane_new(&r->lanes[1], in_rates[1], rate_hz, RT_RECORD_LEAD_MS);
+		st = rt_lane_new(&r->lanes[1], in_rates[1], rate_hz, r->lead_ms);
 	if (st)
 		rt_record_free(r);
 	else

@@ -4,11 +4,13 @@
  * is late costs this play silence. Timestamps go on from what was sent before. A codec that sound is not stored in gets
  * plain samples, encoded on the tick. */
 #include "base/check.h"
+#include "dsp/mix.h"
 #include "media/rt/rt_i.h"
 
 #include <string.h>
 
-enum { CLOCK_SLIP_US = 200000 };
+enum { CLOCK_SLIP_US = 200000, VOLUME_MAX = 4, SPEED_MAX = 2, SPEED_UNIT = 60 };
+static const unsigned speed_of[] = {40, 48, 60, 80, 120}; /* samples read for SPEED_UNIT sent, from -2 on */
 
 ON_MEDIA static bool is_playable(const struct rt_stream *s, const struct rt_play *p)
 {
@@ -26,11 +28,19 @@ void play_end(struct rt_stream *s, int status)
 	report_play(s, p);
 }
 
+static void part_go(struct rt_play *p, size_t i)
+{
+	p->part_now = i;
+	p->at = i < p->part_count ? p->parts[i].start_bytes : 0;
+}
+
 void play_start(struct rt_stream *s, struct rt_play *p)
 {
 	if (s->play)
 		play_end(s, ST_CANCELLED);
 	s->play = p;
+	if (!p->part_now && !p->at)
+		part_go(p, 0);
 	if (!s->has_params || !is_playable(s, p)) {
 		play_end(s, ST_UNSUPPORTED);
 		return;
@@ -56,6 +66,12 @@ static void play_seek(struct rt_play *p, int64_t ms, bool is_relative)
 	p->at = to < 0 ? 0 : (uint64_t)to < part->bytes_count ? (uint64_t)to : part->bytes_count;
 }
 
+static int bounded(int32_t value, int from, int max)
+{
+	int64_t sum = (int64_t)from + value;
+	return (int)(sum < -max ? -max : sum > max ? max : sum);
+}
+
 void play_set(struct rt_stream *s, enum media_play_op op, int32_t value)
 {
 	struct rt_play *p = s->play;
@@ -72,6 +88,14 @@ void play_set(struct rt_stream *s, enum media_play_op op, int32_t value)
 	case MEDIA_PLAY_RESTART:
 		if (p->parts[0].kind == RT_PART_CLIP || p->parts[0].kind == RT_PART_SILENCE)
 			p->part_now = 0, p->at = 0;
+		break;
+	case MEDIA_PLAY_VOLUME_TO:
+	case MEDIA_PLAY_VOLUME_BY:
+		p->volume = bounded(value, op == MEDIA_PLAY_VOLUME_BY ? p->volume : 0, VOLUME_MAX);
+		break;
+	case MEDIA_PLAY_SPEED_TO:
+	case MEDIA_PLAY_SPEED_BY:
+		p->speed = bounded(value, op == MEDIA_PLAY_SPEED_BY ? p->speed : 0, SPEED_MAX);
 		break;
 	}
 }
@@ -143,7 +167,7 @@ size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t *out, size_t n)
 			if (!p->loops_left)
 				break;
 			p->loops_left -= p->loops_left > 0;
-			p->part_now = 0;
+			part_go(p, 0);
 		}
 		struct rt_part *part = &p->parts[p->part_now];
 		bool is_over = false;
@@ -166,30 +190,57 @@ size_t play_read(struct rt_stream *s, struct rt_play *p, uint8_t *out, size_t n)
 		done += got;
 		empty_count = got ? 0 : empty_count + 1;
 		if (is_over)
-			p->part_now++;
+			part_go(p, p->part_now + 1);
 	}
 	return done;
 }
 
-/* A codec that is not stored in, or another one since the play was made: samples of the same rate are encoded. */
-ON_MEDIA static int turn_over(struct rt_stream *s, struct rt_play *p, const uint8_t *bytes, size_t n, uint8_t *out)
+/* want samples between the first and the last of in, on straight lines between them: faster is higher, as FreeSWITCH's
+ * is. */
+static void squeeze(const int16_t *in, size_t n, int16_t *out, size_t want)
 {
-	int got = codec_decode(&p->dec, bytes, n, s->t->pcm[0], RT_FRAME_MAX_SAMPLES);
+	for (size_t i = 0; i < want; i++) {
+		size_t at = i * n / want, part = i * n % want;
+		int32_t a = in[at], b = in[at + 1 < n ? at + 1 : at];
+		out[i] = (int16_t)(a + (b - a) * (int32_t)part / (int32_t)want);
+	}
+}
+
+/* The samples of the bytes, as loud and as fast as they are wanted; how many. */
+ON_MEDIA static int samples_of(
+    struct rt_stream *s, struct rt_play *p, const uint8_t *bytes, size_t n, int16_t *out, size_t want)
+{
+	int16_t *raw = p->speed ? s->t->pcm[1] : out;
+	int got = codec_decode(&p->dec, bytes, n, raw, RT_FRAME_MAX_SAMPLES);
+	if (got > 0 && p->speed) {
+		squeeze(raw, (size_t)got, out, want);
+		got = (int)want;
+	}
+	if (got > 0 && p->volume)
+		mix_gain(out, (size_t)got, mix_gain_of_step(p->volume));
+	return got;
+}
+
+/* A codec that is not stored in, or another one since the play was made: samples of the same rate are encoded. */
+ON_MEDIA static int turn_over(
+    struct rt_stream *s, struct rt_play *p, const uint8_t *bytes, size_t n, uint8_t *out, size_t want)
+{
+	int got = samples_of(s, p, bytes, n, s->t->pcm[0], want);
 	return got < 0 ? got
 	               : codec_encode(&s->coders.enc, s->t->pcm[0], (size_t)got, out, RT_PACKET_MAX - RTP_HEADER_BYTES);
 }
 
 /* Taps change what goes to the phone: samples, not bytes. */
-ON_MEDIA static void changed_send(struct rt_stream *s, struct rt_play *p, const uint8_t *bytes, size_t n)
+ON_MEDIA static void changed_send(struct rt_stream *s, struct rt_play *p, const uint8_t *bytes, size_t n, size_t want)
 {
 	int16_t *pcm = s->t->frame[FRAME_OUT];
-	int got = codec_decode(&p->dec, bytes, n, pcm, RT_FRAME_MAX_SAMPLES);
+	int got = samples_of(s, p, bytes, n, pcm, want);
 	p->was_started = false; /* its own frames start anew */
 	if (got > 0)
 		pcm_send(s, pcm, (size_t)got);
 }
 
-ON_MEDIA static void frame_send(struct rt_stream *s, struct rt_play *p, uint8_t *bytes, size_t n)
+ON_MEDIA static void frame_send(struct rt_stream *s, struct rt_play *p, uint8_t *bytes, size_t n, size_t want)
 {
 	struct rt_flow *f = s->f;
 	uint8_t *payload = s->t->scratch + RT_PACKET_ROOM;
@@ -198,22 +249,32 @@ ON_MEDIA static void frame_send(struct rt_stream *s, struct rt_play *p, uint8_t 
 	p->ts = is_going_on ? p->ts + f->send_frame_ticks : flow_ts_now(f);
 	p->was_started = true;
 	if (bytes != payload)
-		made = turn_over(s, p, bytes, n, payload);
+		made = turn_over(s, p, bytes, n, payload, want);
 	if (made > 0 && f->may_send)
 		flow_send_own(f, (uint8_t)f->send_pt, !is_going_on, p->ts, payload, (size_t)made);
 	else
 		p->ts--; /* no longer what was sent: the next frame starts anew */
 }
 
+/* How many samples of the source a frame of n takes. */
+static size_t frame_samples(struct rt_play *p, size_t n)
+{
+	if (!p->speed)
+		return n;
+	size_t units = n * speed_of[p->speed + SPEED_MAX] + p->speed_rest;
+	p->speed_rest = (unsigned)(units % SPEED_UNIT);
+	return units / SPEED_UNIT;
+}
+
 void play_tick(struct rt_stream *s)
 {
 	struct rt_play *p = s->play;
 	struct rt_thread *t = s->t;
-	bool is_as_it_is = p->dec.ops == s->coders.enc.ops && !s->is_changed[RT_WRITE];
+	bool is_as_it_is = p->dec.ops == s->coders.enc.ops && !s->is_changed[RT_WRITE] && !p->volume && !p->speed;
 	uint8_t *bytes = is_as_it_is ? t->scratch + RT_PACKET_ROOM : t->store;
 	size_t cap = is_as_it_is ? RT_PACKET_MAX - RTP_HEADER_BYTES : sizeof(t->store);
 	size_t samples = (size_t)((uint64_t)p->codec.rate_hz * stream_frame_us(s) / 1000000);
-	size_t want = samples * p->bytes_per_sample;
+	size_t want = frame_samples(p, samples) * p->bytes_per_sample;
 	if (!is_playable(s, p) || want > cap) {
 		play_end(s, ST_UNSUPPORTED);
 		return;
@@ -228,9 +289,9 @@ void play_tick(struct rt_stream *s)
 	if (p->is_paused)
 		got = want;
 	if (s->is_changed[RT_WRITE])
-		changed_send(s, p, bytes, want);
+		changed_send(s, p, bytes, want, samples);
 	else
-		frame_send(s, p, bytes, want);
+		frame_send(s, p, bytes, want, samples);
 	if (got < want)
 		play_end(s, ST_OK);
 }

@@ -46,8 +46,16 @@ void plug_cmd(struct rt_stream *s, const struct rt_cmd *c)
 	if (c->kind == RT_C_WIRE) {
 		socket_set(s, (int)c->number);
 	} else if (c->kind == RT_C_CRYPT) {
+		struct rt_crypt *next = c->ptr;
+		if (next && next->ops->follow && s->f->crypt)
+			next->ops->follow(next, s->f->crypt);
 		crypt_free(s->f->crypt);
-		s->f->crypt = c->ptr;
+		s->f->crypt = next;
+	} else if (c->kind == RT_C_CRYPT_TELL) {
+		struct rt_told *told = c->ptr;
+		if (s->f->crypt && s->f->crypt->ops->told)
+			s->f->crypt->ops->told(s->f->crypt, s, told);
+		told->free(told);
 	} else if (c->kind == RT_C_FINDER_TELL) {
 		struct rt_told *told = c->ptr;
 		if (s->finder->ops->told)

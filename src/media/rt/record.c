@@ -12,7 +12,7 @@
 
 static uint64_t record_lead(const struct rt_record *r)
 {
-	return (uint64_t)r->rate_hz * RT_RECORD_LEAD_MS / 1000;
+	return (uint64_t)r->rate_hz * r->lead_ms / 1000;
 }
 
 ON_MEDIA static void record_start(struct rt_stream *s, struct rt_record *r)
@@ -70,6 +70,13 @@ static void silence_count(struct rt_record *r, const int16_t *out, size_t n)
 	r->was_silent = most && r->quiet_frames >= most;
 }
 
+/* The disk has stalled for longer than the ring lasts: control is told of the first, the others are counted. */
+static void lose(struct rt_record *r, size_t n)
+{
+	r->is_drain_due |= !atomic_load_explicit(&r->ring->dropped, memory_order_relaxed);
+	atomic_fetch_add_explicit(&r->ring->dropped, n, memory_order_relaxed);
+}
+
 /* One frame of the timeline into the ring. */
 ON_MEDIA static void record_frame(struct rt_stream *s, struct rt_record *r, size_t n)
 {
@@ -96,11 +103,11 @@ ON_MEDIA static void record_frame(struct rt_stream *s, struct rt_record *r, size
 	uint64_t fill = atomic_load_explicit(&r->ring->written, memory_order_relaxed) -
 	                atomic_load_explicit(&r->ring->read, memory_order_acquire);
 	if (fill + bytes > r->ring->cap)
-		r->dropped_frames += n;
+		lose(r, n);
 	else
 		rt_ring_write(r->ring, out, bytes);
 	r->frames_done += n;
-	if (fill < r->ring->cap / 4)
+	if (fill < (uint64_t)r->rate_hz * r->channels * sizeof(int16_t) / 2) /* half a second */
 		r->was_drain_told = false;
 	else if (!r->was_drain_told)
 		r->was_drain_told = r->is_drain_due = true;

@@ -35,6 +35,7 @@ ON_MEDIA static struct rt_group *group_of(struct rt_room_part *p, struct rt_memb
 	if (count == GROUPS_MAX)
 		return NULL;
 	m->seed = NULL;
+	g->at = count;
 	p->groups[count] = g;
 	atomic_store_explicit(&p->group_count, count + 1, memory_order_release);
 	return g;

@@ -9,14 +9,7 @@
 #include "media/rt/tap_i.h"
 #include <string.h>
 
-enum {
-	GROUPS_MAX = 8,
-	GROUP_FMTP_MAX = 160,
-	GROUP_PAYLOAD_MAX = 1500,
-	LANE_LEAD_MS = 40,
-	LANE_ROOM_MS = 160 /* the lead and the longest packet */
-};
-enum group_sound { GROUP_MIX, GROUP_SILENCE, GROUP_SOUNDS };
+enum { GROUP_FMTP_MAX = 160, LANE_LEAD_MS = 40, LANE_ROOM_MS = 160 /* the lead and the longest packet */ };
 
 /* Samples on their way into packets of another length than the room's frames. */
 struct rt_cut {
@@ -35,7 +28,7 @@ struct rt_group {
 	size_t packet;           /* samples of one, at the room's rate */
 	struct rt_cut cut;       /* all that is heard */
 	int bytes[GROUP_SOUNDS]; /* of the packet that is being sent; 0: not made, negative: it failed */
-	uint8_t payload[GROUP_SOUNDS][GROUP_PAYLOAD_MAX];
+	unsigned at;             /* in its part's groups, and its payloads in the thread's */
 };
 
 enum member_sends { SENDS_NOTHING, SENDS_SHARED, SENDS_OWN };

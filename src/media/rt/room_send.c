@@ -38,7 +38,7 @@ ON_MEDIA static void group_make(struct rt_room_part *p, struct rt_group *g, enum
 		n = resample_run(g->rate, pcm, &used, out, RT_FRAME_MAX_SAMPLES);
 		pcm = out;
 	}
-	g->bytes[which] = codec_encode(&g->enc, pcm, n, g->payload[which], GROUP_PAYLOAD_MAX);
+	g->bytes[which] = codec_encode(&g->enc, pcm, n, t->group_payload[g->at][which], GROUP_PAYLOAD_MAX);
 	if (!g->bytes[which])
 		g->bytes[which] = ST_AGAIN; /* nothing to be sent for this frame */
 }
@@ -52,7 +52,7 @@ ON_MEDIA static void shared_send(struct rt_room_part *p, struct rt_member *m, en
 		group_make(p, g, which, s->t);
 	if (g->bytes[which] <= 0)
 		return;
-	memcpy(payload, g->payload[which], (size_t)g->bytes[which]); /* sealed and headed in place, each its own */
+	memcpy(payload, s->t->group_payload[g->at][which], (size_t)g->bytes[which]); /* sealed in place, each its own */
 	packet_send(s, payload, (size_t)g->bytes[which],
 	    (size_t)((uint64_t)g->packet * g->ops->rate_hz / p->room->conf.rate_hz));
 }

@@ -29,6 +29,7 @@ struct rt_counts {
 	uint64_t rtp_in, rtp_out, rtp_dropped;
 	uint64_t ticks, ticks_late;              /* wheel slots run; of these over 10 ms after their time */
 	uint64_t tick_late_us, tick_late_max_us; /* sum and maximum of how late */
+	uint64_t kernel_flows, kernel_packets;   /* relayed by the kernel (media/rt/kernel.h) */
 };
 /* As of the last quarter of a second. Adds to the sums, raises the maximum. */
 ANY void rt_thread_counts(const struct rt_thread *t, struct rt_counts *add_to);
@@ -62,6 +63,7 @@ ANY void rt_coders_free(struct rt_coders *c);
  * that new keys are a new object. The functions run on the media thread (role_assert_media) between two packets, but
  * free. What is neither RTP nor RTCP goes to the one it is meant for by its first byte (RFC 7983). */
 struct rt_crypt;
+struct rt_told;
 struct rt_crypt_ops {
 	const char *name;
 	/* One whole packet in place; what is returned is its new length, negative drops and counts it. protect may
@@ -70,6 +72,10 @@ struct rt_crypt_ops {
 	int (*unprotect)(struct rt_crypt *c, bool is_rtcp, uint8_t *p, size_t n);
 	/* DTLS, ZRTP; may be NULL: skipped. p is valid during the call. */
 	void (*packet)(struct rt_crypt *c, struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t n);
+	/* A message of control's (RT_C_CRYPT_TELL), borrowed; may be NULL: dropped. */
+	void (*told)(struct rt_crypt *c, struct rt_stream *s, const struct rt_told *told);
+	/* It takes the place of before, which is freed next; may be NULL. */
+	void (*follow)(struct rt_crypt *c, struct rt_crypt *before);
 	void (*free)(struct rt_crypt *c);
 };
 struct rt_crypt { /* a stream without one is plain: one branch a packet, no call */
@@ -128,6 +134,7 @@ struct rt_ring {
 	size_t cap;               /* bytes, power of two, multiple of 8 */
 	_Atomic uint64_t written; /* by the writer */
 	_Atomic uint64_t read;    /* by the only reader, where there is one */
+	_Atomic uint64_t dropped; /* what the writer had no room for, in its own units */
 	atomic_bool is_ended;     /* nothing more will be written */
 	_Alignas(8) uint8_t bytes[];
 };
@@ -160,6 +167,7 @@ struct rt_part {
 	enum rt_part_kind kind;
 	struct rt_clip *clip; /* RT_PART_CLIP */
 	uint64_t bytes_count; /* of a clip (looped over) or of silence */
+	uint64_t start_bytes; /* of a clip: where it begins each time */
 	bool is_endless;
 	struct rt_ring *ring;   /* RT_PART_RING: read from its `read`; RT_PART_CLOCK: position by the clock */
 	int64_t clock_start_us; /* RT_PART_CLOCK: the moment of the ring's byte 0 */
@@ -177,7 +185,9 @@ struct rt_play {
 	uint64_t at; /* bytes into the part */
 	int status;
 	bool was_started, is_paused;
-	uint32_t ts; /* RTP timestamp of the frame sent last */
+	int volume, speed;   /* -4..4, -2..2; 0 = as it is */
+	unsigned speed_rest; /* of SPEED_UNIT */
+	uint32_t ts;         /* RTP timestamp of the frame sent last */
 	uint64_t sent_samples;
 	bool is_refill_due; /* to be reported: its ring is half empty */
 	struct rt_part parts[];
@@ -185,7 +195,11 @@ struct rt_play {
 ANY struct rt_play *rt_play_new(size_t part_count);
 ANY void rt_play_free(struct rt_play *p); /* drops its references */
 
-enum { RT_RECORD_LEAD_MS = 60, RT_PCM_LEAD_MS = 40 }; /* how late packets may be */
+enum {
+	RT_RECORD_LEAD_MS = 60 /* of a record that says nothing else */,
+	RT_RECORD_RING_S = 6 /* a disk may stall for 5 */,
+	RT_PCM_LEAD_MS = 40
+}; /* how late packets may be */
 /* A record: made by control; the media thread writes samples into the ring, a worker drains it into the file. */
 struct rt_record {
 	struct rt_record *next; /* media thread's */
@@ -193,12 +207,13 @@ struct rt_record {
 	struct media_record_conf conf;
 	uint32_t rate_hz;
 	uint8_t channels;
-	struct rt_ring *ring;                                  /* int16 samples */
+	struct rt_ring *ring; /* int16 samples */
+	unsigned lead_ms;
 	uint64_t limit_frames, silence_frames, initial_frames; /* 0 = none */
 	bool is_masked, is_paused, had_sound, was_silent;
 	/* the media thread's */
 	int status;
-	uint64_t frames_done, quiet_frames, dropped_frames /* the disk was too slow */;
+	uint64_t frames_done, quiet_frames;
 	uint64_t at;       /* the timeline: frames since the start */
 	bool is_drain_due; /* to be reported */
 	bool was_drain_told;
@@ -301,6 +316,18 @@ struct rt_voice_watch {
 	struct rt_tap tap;
 	struct vad vad;
 };
+/* A voice made better (dsp/preproc.h). */
+ANY int rt_preproc_new(struct rt_tap **out, const struct media_params *p, const struct media_preproc_conf *conf);
+/* Who answered, or a beep (media_ear_conf); over when it knows. */
+struct rt_ear {
+	struct rt_tap tap;
+	struct amd who;
+	struct avmd beep[2];
+	struct resample *to_8k[2]; /* NULL: it is */
+	struct media_heard heard;
+};
+ANY int rt_ear_new(struct rt_ear **out, const struct media_params *p, const struct media_ear_conf *conf);
+ANY void rt_ear_heard(const struct rt_ear *e, struct media_heard *out);
 ANY int rt_voice_watch_new(struct rt_voice_watch **out, const struct media_params *p);
 ANY int rt_dtmf_watch_new(struct rt_dtmf_watch **out, const struct media_params *p);
 /* port.h; a reference is taken. */
@@ -359,7 +386,8 @@ enum rt_cmd_kind {
 	RT_C_PARAMS, /* ptr: struct media_params, freed there; ptr2: struct rt_coders, NULL: those it has */
 	RT_C_RATE,   /* number: the sampling rate that its codec is coded at from now on; ptr: its struct rt_coders */
 	RT_C_CRYPT,  /* ptr: struct rt_crypt; NULL: plain */
-	RT_C_FINDER, /* ptr: struct rt_finder; NULL: what it was opened with */
+	RT_C_CRYPT_TELL,  /* ptr: struct rt_told, freed there */
+	RT_C_FINDER,      /* ptr: struct rt_finder; NULL: what it was opened with */
 	RT_C_FINDER_TELL, /* ptr: struct rt_told, freed there */
 	RT_C_WIRE,        /* number: a socket in place of the first one */
 	RT_C_JITTER,      /* ptr: struct rt_jitter; NULL: none */

@@ -12,6 +12,8 @@
 #include "rtp/telev.h"
 #include <pthread.h>
 
+enum { GROUPS_MAX = 8, GROUP_PAYLOAD_MAX = 1500 }; /* a room's encoders that many hear (room_i.h) */
+enum group_sound { GROUP_MIX, GROUP_SILENCE, GROUP_SOUNDS };
 enum {
 	FLOW_MAX = 16384,     /* streams of one thread */
 	RT_PACKET_MAX = 2048, /* bytes (20 ms of L16 at 48 kHz); longer datagrams are cut and dropped */
@@ -80,6 +82,8 @@ struct rt_flow {
 	uint32_t rate_count;
 	uint64_t in_packets, in_bytes, in_media, in_skipped, in_dropped;
 	struct rt_out out;
+	struct kernel_row *kernel; /* the kernel relays what comes (kernel.c); else NULL */
+	int64_t kernel_after_us;   /* not handed to it before */
 };
 
 enum tick_need {
@@ -232,12 +236,17 @@ struct rt_thread {
 	uint64_t dropped;
 	uint64_t gone_in, gone_out; /* of streams that left */
 	struct rt_counts counts;    /* ticks only; the rest is summed up when told */
+	uint32_t kernel_flows;      /* of its streams */
+	uint64_t kernel_packets;
+	unsigned kernel_budget; /* hand-overs left in this turn */
 	_Atomic uint64_t count_in, count_out, count_dropped, count_ticks, count_late, count_late_us, count_late_max_us;
+	_Atomic uint64_t count_kernel_flows, count_kernel_packets;
 	pthread_t pthread;
 	unsigned index;
 	_Alignas(16) uint8_t packet[RT_PACKET_ROOM + RT_PACKET_MAX + RT_CRYPT_TAIL];
 	uint8_t scratch[RT_PACKET_ROOM + RT_PACKET_MAX + RT_CRYPT_TAIL];
-	uint8_t store[2 * RT_FRAME_MAX_SAMPLES];  /* a frame of a play's bytes */
+	uint8_t store[2 * RT_FRAME_MAX_SAMPLES];                            /* a frame of a play's bytes */
+	uint8_t group_payload[GROUPS_MAX][GROUP_SOUNDS][GROUP_PAYLOAD_MAX]; /* of the room's part that has its tick */
 	int16_t packet_pcm[RT_FRAME_MAX_SAMPLES]; /* the packet that is being walked, decoded */
 	int16_t pcm[2][RT_FRAME_MAX_SAMPLES];
 	int16_t frame[FRAME_COUNT][RT_FRAME_MAX_SAMPLES]; /* pcm.c's */
@@ -394,6 +403,14 @@ ON_MEDIA void wired_gone(struct rt_stream *s); /* nobody is at the other end any
 ON_MEDIA void capture_packet(struct rt_stream *s, bool is_outgoing, bool is_rtcp, const uint8_t *p, size_t n);
 ON_MEDIA void capture_cmd(struct rt_stream *s, const struct rt_cmd *c);
 ON_MEDIA void rtcp_watch_packet(struct rt_stream *s, bool is_outgoing, const uint8_t *p, size_t n);
+
+/* kernel.c: flows that the kernel relays. Pull and push only while f->kernel is set. */
+ON_MEDIA void kernel_pull(struct rt_flow *f);      /* closes the row: numbers and counters are ours, and right */
+ON_MEDIA void kernel_push(struct rt_flow *f);      /* opens it again, or takes the flow back */
+ON_MEDIA void kernel_take_back(struct rt_flow *f); /* and not again for a second */
+ON_MEDIA void kernel_fold(struct rt_stream *s);    /* what it received and sent is right */
+ON_MEDIA void kernel_house(struct rt_stream *s);   /* the same; hands over what may be */
+ON_MEDIA void kernel_turn(struct rt_thread *t);    /* a turn of housekeeping begins */
 
 /* rtcp.c */
 ON_MEDIA void rtcp_readable(struct rt_thread *t, struct rt_stream *s);

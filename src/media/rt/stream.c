@@ -87,6 +87,14 @@ ON_MEDIA static void unanchor(struct rt_stream *s, uint32_t to)
 		s->t->flows[to].out.is_anchored = false;
 }
 
+/* Both ways, from the kernel. */
+ON_MEDIA static void stream_take_back(struct rt_stream *s)
+{
+	kernel_take_back(s->f);
+	if (s->peer && s->peer != s)
+		kernel_take_back(s->peer->f);
+}
+
 void stream_plan(struct rt_stream *s)
 {
 	struct rt_flow *f = s->f;
@@ -94,6 +102,7 @@ void stream_plan(struct rt_stream *s)
 	const struct media_params *p = &s->params;
 	if (!s->has_params || !s->t)
 		return;
+	stream_take_back(s);
 	f->recv_pt = p->recv.pt, f->recv_dtmf_pt = p->dtmf_recv_pt;
 	f->send_pt = p->send.pt, f->send_dtmf_pt = p->dtmf_send_pt;
 	f->cn_pt = p->cn_pt;
@@ -268,6 +277,7 @@ ON_MEDIA static void stream_close(struct rt_thread *t, struct rt_stream *s)
 
 ON_MEDIA static void stats_fill(struct rt_stream *s, struct rt_stats *st)
 {
+	kernel_fold(s);
 	rt_stream_stats(s, &st->stats);
 	report_stats(s, st);
 }
@@ -275,6 +285,8 @@ ON_MEDIA static void stats_fill(struct rt_stream *s, struct rt_stats *st)
 void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 {
 	struct rt_stream *s = c->s;
+	if (s && s->t && c->kind != RT_C_STATS && c->kind != RT_C_TIMEOUT)
+		stream_take_back(s); /* whatever it is, it finds the flow as it is */
 	switch (c->kind) {
 	case RT_C_OPEN:
 		stream_open(t, s);
@@ -289,6 +301,7 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 		stream_rate_set(s, c->number, c->ptr);
 		break;
 	case RT_C_CRYPT:
+	case RT_C_CRYPT_TELL:
 	case RT_C_FINDER:
 	case RT_C_FINDER_TELL:
 	case RT_C_WIRE:
@@ -378,6 +391,7 @@ void stream_house(struct rt_stream *s)
 	int64_t now_us = s->t->now_us;
 	if (!s->has_params)
 		return;
+	kernel_house(s);
 	rtcp_house(s);
 	if (s->finder->ops->house)
 		s->finder->ops->house(s->finder, s);

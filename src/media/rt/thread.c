@@ -200,6 +200,7 @@ ON_MEDIA static void house_run(struct rt_thread *t)
 		return;
 	t->house_us = t->now_us + HOUSE_US;
 	t->house_phase = (t->house_phase + 1) & 3;
+	kernel_turn(t);
 	for (uint32_t i = t->house_phase; i < t->flow_top; i += 4)
 		if (t->flows[i].s)
 			stream_house(t->flows[i].s);
@@ -211,6 +212,7 @@ ON_MEDIA static void house_run(struct rt_thread *t)
 	count_store(&t->count_ticks, t->counts.ticks), count_store(&t->count_late, t->counts.ticks_late);
 	count_store(&t->count_late_us, t->counts.tick_late_us),
 	    count_store(&t->count_late_max_us, t->counts.tick_late_max_us);
+	count_store(&t->count_kernel_packets, t->kernel_packets);
 }
 
 static int wait_ms(const struct rt_thread *t)
@@ -397,6 +399,8 @@ void rt_thread_counts(const struct rt_thread *t, struct rt_counts *add_to)
 	add_to->ticks += count_load(&t->count_ticks);
 	add_to->ticks_late += count_load(&t->count_late);
 	add_to->tick_late_us += count_load(&t->count_late_us);
+	add_to->kernel_flows += count_load(&t->count_kernel_flows);
+	add_to->kernel_packets += count_load(&t->count_kernel_packets);
 	add_to->tick_late_max_us = max_us > add_to->tick_late_max_us ? max_us : add_to->tick_late_max_us;
 }
 

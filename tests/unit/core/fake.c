@@ -42,25 +42,25 @@ struct fake {
 static void sdp_make(struct buf *out, const char *codecs, uint16_t port)
 {
 	bool has_pcma = strcasestr(codecs, "PCMA"), has_pcmu = strcasestr(codecs, "PCMU"),
-	     has_g722 = strcasestr(codecs, "G722");
+	     has_g729 = strcasestr(codecs, "G729");
 
 	buf_printf(
 	    out, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/AVP", port);
-	buf_printf(out, "%s%s%s 101\r\n", has_pcmu ? " 0" : "", has_pcma ? " 8" : "", has_g722 ? " 9" : "");
+	buf_printf(out, "%s%s%s 101\r\n", has_pcmu ? " 0" : "", has_pcma ? " 8" : "", has_g729 ? " 18" : "");
 	if (has_pcmu)
 		buf_adds(out, "a=rtpmap:0 PCMU/8000\r\n");
 	if (has_pcma)
 		buf_adds(out, "a=rtpmap:8 PCMA/8000\r\n");
-	if (has_g722)
-		buf_adds(out, "a=rtpmap:9 G722/8000\r\n");
+	if (has_g729)
+		buf_adds(out, "a=rtpmap:18 G729/8000\r\n");
 	buf_adds(out, "a=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\n");
 }
 
 static NO_ROLE_CHECK void media_init(struct leg *leg)
 {
 	struct leg_media_conf conf = {.rtp_host = "127.0.0.1",
-	    .inbound_codecs = "G722,PCMU,PCMA",
-	    .outbound_codecs = "G722,PCMU,PCMA",
+	    .inbound_codecs = "G729,PCMU,PCMA",
+	    .outbound_codecs = "G729,PCMU,PCMA",
 	    .dtmf_pt = 101,
 	    .cn_pt = -1};
 	leg_media_init(leg, &conf);
@@ -69,7 +69,7 @@ static NO_ROLE_CHECK void media_init(struct leg *leg)
 static NO_ROLE_CHECK void far_answer_sdp(struct fake *f)
 {
 	struct buf sdp;
-	const char *codecs = strstr(f->script, "pcma") ? "PCMA" : strstr(f->script, "g722") ? "G722" : "PCMU";
+	const char *codecs = strstr(f->script, "pcma") ? "PCMA" : strstr(f->script, "g729") ? "G729" : "PCMU";
 
 	if (f->is_negotiated)
 		return;

@@ -236,17 +236,17 @@ static NO_ROLE_CHECK int test_codecs(void)
 	EXPECT_STR(a->codec->name, "PCMU");
 	EXPECT_STR(a->peer->codec->name, "PCMA");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
-	a = mem_ref(fake_inbound("pcma", "G722")); /* cannot be joined: B refuses what is left to offer */
+	a = mem_ref(fake_inbound("pcma", "G729")); /* cannot be joined: B refuses what is left to offer */
 	EXPECT(fake_until(fake_no_legs, NULL, 2000));
 	EXPECT_INT(a->cause, CAUSE_INCOMPATIBLE_DESTINATION);
 	mem_unref(a);
-	a = fake_inbound("sleep", "G722,PCMU"); /* alone: one the engine knows */
+	a = fake_inbound("sleep", "G729,PCMU"); /* alone: one the engine knows */
 	EXPECT(fake_until(is_answered, a, 2000));
 	EXPECT_STR(a->codec->name, "PCMU");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
-	a = fake_inbound("echo", "G722");
+	a = fake_inbound("echo", "G729");
 	EXPECT(fake_until(is_answered, a, 2000));
-	EXPECT_STR(a->codec->name, "G722");
+	EXPECT_STR(a->codec->name, "G729");
 	leg_hangup(a, CAUSE_NORMAL_CLEARING);
 	return end();
 }
@@ -498,7 +498,7 @@ static NO_ROLE_CHECK int test_storm(void)
 
 	EXPECT_INT(begin(), 0);
 	for (int i = 0; i < 1000; i++) {
-		EXPECT(fake_inbound(kinds[rand_below(ARRAY_COUNT(kinds))], rand_below(2) ? "PCMU" : "PCMA,G722"));
+		EXPECT(fake_inbound(kinds[rand_below(ARRAY_COUNT(kinds))], rand_below(2) ? "PCMU" : "PCMA,G729"));
 		if (rand_below(3) == 0)
 			loop_run_nowait();
 		leg_each(hang_random, NULL);

@@ -31,6 +31,19 @@ static int test_marks(void)
 	    {"file_string:///s/a!tone_stream://«path=/etc/passwd»", NULL},
 	    {"/s/«../x»", NULL},
 	    {"/s/«tone_stream://x»", NULL},
+	    {"http://h:80/a/«b».wav", "http://h:80/a/b.wav"},
+	    {"http_cache://http://h/«b»", "http_cache://http://h/b"},
+	    {"http_cache://h/«b»", "http_cache://h/b"},
+	    {"https://«h»/b", NULL},
+	    {"https://h«:81»/b", NULL},
+	    {"https://h«/»b", NULL},
+	    {"http://h«@evil»/b", NULL},
+	    {"http_cache://«http://evil/»/b", NULL},
+	    {"http_cache://http://«evil»/b", NULL},
+	    {"http://h/«../b»", NULL},
+	    {"http://h/«a?b=c»", NULL},
+	    {"http://h/«a%2fb»", NULL},
+	    {"/s/«a@@5»", "/s/a"},
 	};
 	struct buf text, got;
 
@@ -58,4 +71,40 @@ static int test_marks(void)
 	return 0;
 }
 
-TEST_MAIN({"marks", test_marks, TEST_LOOP})
+/* Where a file begins; what is no number, or no file, has none. */
+static int test_starts(void)
+{
+	static const struct {
+		const char *text, *part;
+		uint64_t start;
+	} rows[] = {
+	    {"/s/a.wav@@8000", "/s/a.wav", 8000},
+	    {"/s/a.wav@@0", "/s/a.wav", 0},
+	    {"/s/a.wav@@", "/s/a.wav@@", 0},
+	    {"/s/a.wav@@-5", "/s/a.wav@@-5", 0},
+	    {"/s/a@5", "/s/a@5", 0},
+	    {"/s/a@@99999999999999999999", "/s/a@@99999999999999999999", 0},
+	    {"/s/a@@1@@2", "/s/a@@1", 2},
+	    {"http://h/a@@7", "http://h/a", 7},
+	    {"tone_stream://%(1,2,3)@@4", "%(1,2,3)@@4", 0},
+	};
+	static const char *const wrong[] = {
+	    "http://h", "http://", "http:///a", "http://u:p@h/a", "http://h/a b", "http_cache://", "https://h"};
+	struct src s;
+
+	role_assert_ctl();
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		EXPECT_INT(src_parse(&s, rows[i].text), ST_OK);
+		EXPECT_STR(s.parts[0].text, rows[i].part);
+		EXPECT_INT(s.parts[0].start_samples, rows[i].start);
+		src_fini(&s);
+	}
+	for (size_t i = 0; i < ARRAY_COUNT(wrong); i++)
+		if (src_parse(&s, wrong[i]) != ST_INVAL) {
+			test_fail(__FILE__, __LINE__, "%s is a source", wrong[i]);
+			return -1;
+		}
+	return 0;
+}
+
+TEST_MAIN({"marks", test_marks, TEST_LOOP}, {"starts", test_starts, TEST_LOOP})

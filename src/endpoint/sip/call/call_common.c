@@ -143,6 +143,7 @@ int call_media_init(struct call *c)
 	    .is_proxy = pc->is_proxy_media,
 	    .comes_back_on_hold = profile_conf_has_media_option(pc, "resume-media-on-hold"),
 	    .goes_after_hold = profile_conf_has_media_option(pc, "bypass-media-after-hold"),
+	    .is_secure_required = pc->is_secure_required,
 	    .is_transcoding_off = pc->has_disabled_transcoding,
 	    .jitterbuffer = pc->jitterbuffer,
 	    .has_vad = !strcasecmp(pc->vad, "in") || !strcasecmp(pc->vad, "both"),

@@ -53,7 +53,7 @@ struct profile_conf {
 	    dtmf_duration;
 	char *rtp_source, *jitterbuffer, *vad;
 	unsigned rtcp_interval_ms;
-	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media;
+	bool is_cng_suppressed, has_rtp_auto_adjust_off, passes_rfc2833, is_nomedia, is_proxy_media, is_secure_required;
 	/* authentication */
 	bool auths_calls, auths_all_packets, auths_messages, auths_subscriptions, requires_auth_user, accepts_blind_reg,
 	    accepts_blind_auth, logs_auth_failures, allows_default_passwords, auths_calls_acl_only,

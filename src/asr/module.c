@@ -1,0 +1,171 @@
+/* mod_http_asr: the tables and the applications. */
+#include "core/registry/module.h"
+#include "asr/asr_i.h"
+#include "base/mem.h"
+#include "core/conf/config.h"
+#include "core/leg/leg.h"
+#include "core/registry/app_words.h"
+#include "core/run/exec.h"
+#include "core/sound/play.h"
+#include "text/mark.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const struct conf_desc confs[] = {
+    {"http_asr.conf", "authorization", "text", NULL, "", "header Authorization of the requests"},
+    {"http_asr.conf", "no-input-timeout", "number", "ms", "5000", "nothing is said for so long: cause 002; 0: never"},
+    {"http_asr.conf", "rate", "number", "Hz", "8000", "of the wav file that is sent: 8000 or 16000"},
+    {"http_asr.conf", "recognition-timeout", "number", "ms", "20000",
+        "speech that is longer is sent as far as it goes; 500 to 60000"},
+    {"http_asr.conf", "timeout", "number", "ms", "10000", "for the engine's answer"},
+    {"http_asr.conf", "url", "url", NULL, "", "where utterances are sent by POST; none: there is no engine"},
+    {NULL},
+};
+
+const char *asr_param(const char *name)
+{
+	for (const struct conf_desc *d = confs; d->key; d++)
+		if (!strcmp(d->key, name))
+			return config_param(xml_child(config_conf("http_asr.conf"), "settings"), name, d->fallback);
+	return "";
+}
+
+static ON_CTL void told(struct leg *leg, const char *app, const char *engine, int st)
+{
+	if (st && st != ST_HANGUP)
+		leg_log(leg, LOG_ERR, "%s: %s%s", app,
+		    st == ST_INVAL      ? "there is no engine (http with a url in http_asr.conf) "
+		    : st == ST_NOTFOUND ? "nothing is listened to"
+		    : st == ST_EXISTS   ? "it listens already"
+		                        : status_text(st),
+		    st == ST_INVAL ? engine : "");
+}
+
+/* engine grammar_name grammar_path | grammar NAME | pause | resume | stop | start_input_timers | param NAME VALUE */
+int app_detect_speech(struct leg *leg, const char *data)
+{
+	role_assert_co();
+	struct app_words w;
+	struct asr_conf conf;
+	int st = app_words_init(&w, data, 4);
+	if (!st && !w.n) {
+		leg_log(leg, LOG_ERR,
+		    "detect_speech: usage: <engine> <grammar> [<path>] | pause | resume | stop | "
+		    "start_input_timers");
+	} else if (!st) {
+		asr_conf_default(&conf);
+		conf.no_input_ms = 0, conf.grammar = w.w[1];
+		st = !strcasecmp(w.w[0], "pause")                ? asr_pause(leg, true)
+		     : !strcasecmp(w.w[0], "resume")             ? asr_pause(leg, false)
+		     : !strcasecmp(w.w[0], "stop")               ? asr_stop(leg)
+		     : !strcasecmp(w.w[0], "start_input_timers") ? asr_timers_start(leg)
+		                                                 : asr_start(leg, w.w[0], &conf);
+		told(leg, "detect_speech", w.w[0], st);
+	}
+	app_words_fini(&w);
+	return st == ST_HANGUP ? st : ST_OK;
+}
+
+static bool goes_on(struct leg *leg, void *arg)
+{
+	role_assert_co();
+	return !asr_is_speaking(leg);
+}
+
+/* The prompt ends when somebody speaks; then, or when it is over, the result is waited for. */
+static CO int play_and_wait(struct leg *leg, const char *file)
+{
+	struct leg_watch watch = {.goes_on = goes_on};
+	int st = leg_play_watched(leg, file, &watch);
+	if (st == ST_HANGUP)
+		return st;
+	st = ST_OK;
+	(void)asr_timers_start(leg);
+	while (!st && !asr_is_done(leg))
+		st = leg_wait(leg, -1);
+	return st;
+}
+
+/* "{a=b,c=d}grammar"; false: a parameter is wrong, told. */
+static ON_CTL bool params_read(struct leg *leg, char *text, struct asr_conf *conf)
+{
+	struct app_words w;
+	char *end = *text == '{' ? strchr(text, '}') : NULL;
+	bool is_ok = true;
+	conf->grammar = end ? end + 1 : text;
+	if (!end)
+		return true;
+	*end = 0;
+	int st = app_words_cut(&w, text + 1, ',', ASR_PARAMS_MAX);
+	for (int i = 0; !st && i < w.n && is_ok; i++) {
+		char *value = strchr(w.w[i], '=');
+		if (value)
+			*value++ = 0;
+		is_ok = asr_conf_set(conf, w.w[i], value ? value : "");
+		if (!is_ok)
+			leg_log(leg, LOG_ERR,
+			    "play_and_detect_speech: %s: no such parameter, or a value that it cannot have", w.w[i]);
+	}
+	app_words_fini(&w);
+	return is_ok && !st;
+}
+
+/* file detect:engine {params}grammar */
+int app_play_and_detect_speech(struct leg *leg, const char *data)
+{
+	static const char word[] = " detect:";
+	role_assert_co();
+	char *file = mem_strdup(leg_exec_text(leg, data)), *at = file ? strstr(file, word) : NULL, *rest = NULL;
+	struct asr_conf conf;
+	int st = ST_OK;
+	if (!at) {
+		leg_log(
+		    leg, LOG_ERR, "play_and_detect_speech: usage: <file> detect:<engine> {param=value,...}<grammar>");
+		mem_free(file);
+		return ST_OK;
+	}
+	*at = 0;
+	rest = mark_strip_dup(sv_of(at + sizeof(word) - 1));
+	char *grammar = rest ? strchr(rest, ' ') : NULL, none[] = "";
+	if (grammar)
+		*grammar++ = 0;
+	asr_conf_default(&conf);
+	conf.waits_for_timers = true;
+	if (rest && params_read(leg, grammar ? grammar : none, &conf)) {
+		st = leg->is_answered || leg->is_early ? ST_OK : leg_pre_answer(leg);
+		if (!st)
+			st = asr_start(leg, rest, &conf);
+		told(leg, "play_and_detect_speech", rest, st);
+		if (!st) {
+			st = play_and_wait(leg, file);
+			(void)asr_stop(leg);
+		}
+	}
+	mem_free(rest);
+	mem_free(file);
+	return st == ST_HANGUP ? st : ST_OK;
+}
+
+static const struct app_desc apps[] = {
+    {"detect_speech", "Detect speech", "<engine> <grammar> [<path>] | pause | resume | stop | start_input_timers", 0,
+        app_detect_speech},
+    {"play_and_detect_speech", "Play and do speech recognition",
+        "<file> detect:<engine> {param1=val1,param2=val2}<grammar>", 0, app_play_and_detect_speech},
+    {NULL},
+};
+static const struct var_desc vars[] = {
+    {"detect_speech_cause", "000|001|002|006", "recognised, nothing matched, nothing was said, the engine failed",
+        false, true},
+    {"detect_speech_result", "xml", "what was recognised", false, true},
+    {NULL},
+};
+static const struct name_desc names[] = {{"asr", "http"}, {NULL}};
+extern const struct module mod_http_asr;
+const struct module mod_http_asr = {.abi = MODULE_ABI,
+    .name = "mod_http_asr",
+    .apps = apps,
+    .vars = vars,
+    .confs = confs,
+    .names = names,
+    .part = &asr_part};

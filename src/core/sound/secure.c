@@ -1,0 +1,242 @@
+/* A leg's media under SRTP with keys in SDP (SDES, RFC 4568): whether it may or must be, under which suites, our keys, and
+ * what becomes of the far side's. The text is sdp's, the packets are media's (media/rt/crypt.h).
+ *
+ * A key that was sent under is never begun again, for the packets' numbers would come twice under it: while our key
+ * stays, its context stays (rt_crypt_srtp_next), and when a suite goes out of use its key goes too. */
+#include "base/mem.h"
+#include "base/rand.h"
+#include "core/event/event.h"
+#include "core/leg/leg.h"
+#include "core/sound/media.h"
+#include "core/sound/media_i.h"
+#include "core/sound/sound_i.h"
+#include "core/value/vars.h"
+#include "media/rt/crypt.h"
+#include <string.h>
+#include <strings.h>
+
+struct leg_secure {
+	struct sdp_secure keys;
+	enum srtp_suite suites[SDP_KEYS_MAX];
+	bool is_on;
+	enum srtp_suite suite;                        /* while it is on: */
+	uint8_t out[SRTP_KEY_MAX], in[SRTP_KEY_MAX]; /* what packets go and come under */
+};
+
+/* In FreeSWITCH's order and with its tags; best first. */
+static const struct {
+	uint8_t tag;
+	uint8_t suite;
+} known[] = {
+    {2, SRTP_AEAD_AES_256_GCM},
+    {4, SRTP_AEAD_AES_128_GCM},
+    {5, SRTP_AES_CM_256_HMAC_SHA1_80},
+    {7, SRTP_AES_CM_128_HMAC_SHA1_80},
+    {8, SRTP_AES_CM_256_HMAC_SHA1_32},
+    {10, SRTP_AES_CM_128_HMAC_SHA1_32},
+};
+enum { KNOWN_COUNT = sizeof(known) / sizeof(known[0]) };
+_Static_assert((int)KNOWN_COUNT <= (int)SDP_KEYS_MAX && (int)SDP_KEY_MAX == (int)SRTP_KEY_MAX, "sdp has room for ours");
+
+/* ---- what is wanted ---- */
+
+struct wish {
+	enum sdp_secure_mode mode;
+	struct sv suites; /* empty: all */
+};
+
+static ON_CTL struct wish wish_of(struct leg *leg)
+{
+	const struct leg_media *m = sound_of(leg)->media;
+	struct wish w = {leg->is_outbound ? SDP_SECURE_NONE : SDP_SECURE_OPTIONAL, SV_NONE};
+	const char *of_way = leg->is_outbound ? "rtp_secure_media_outbound" : "rtp_secure_media_inbound";
+	const char *text = vars_get(leg->vars, of_way);
+	struct sv word, rest;
+
+	if (!text || !*text)
+		text = vars_get(leg->vars, "rtp_secure_media");
+	w.suites = sv_of(vars_get(leg->vars, "rtp_secure_media_suites"));
+	if (text && *text) {
+		sv_split(sv_of(text), ':', &word, &rest);
+		if (srtp_suite_of(word) != SRTP_NONE)
+			w.mode = SDP_SECURE_ONLY, rest = sv_of(text); /* only the suites */
+		else if (sv_isi(word, "optional"))
+			w.mode = SDP_SECURE_OPTIONAL;
+		else if (sv_isi(word, "forbidden") || sv_isi(word, "false") || sv_isi(word, "no"))
+			w.mode = SDP_SECURE_NONE;
+		else
+			w.mode = SDP_SECURE_ONLY;
+		if (w.mode == SDP_SECURE_ONLY && rest.p != text && !sv_isi(word, "mandatory") &&
+		    !sv_isi(word, "true") && !sv_isi(word, "yes"))
+			leg_log(leg, LOG_WARNING,
+			    "rtp_secure_media: \"%s\" is none of false, optional, mandatory, true: taken as mandatory", text);
+		if (rest.n)
+			w.suites = rest;
+	}
+	if (m->is_secure_required)
+		w.mode = SDP_SECURE_ONLY;
+	return w;
+}
+
+/* ---- our keys ---- */
+
+static ON_CTL void key_add(struct leg_secure *x, enum srtp_suite s)
+{
+	for (size_t i = 0; i < KNOWN_COUNT && x->keys.count < SDP_KEYS_MAX; i++) {
+		struct sdp_key *k = &x->keys.keys[x->keys.count];
+		if (known[i].suite != s)
+			continue;
+		x->suites[x->keys.count++] = s;
+		*k = (struct sdp_key){.tag = known[i].tag, .suite = sv_of(srtp_suite_name(s)), .key_n = srtp_key_bytes(s)};
+		k->also = sv_of(srtp_suite_also(s));
+		if (x->is_on && x->suite == s)
+			memcpy(k->key, x->out, k->key_n);
+		else
+			rand_bytes(k->key, k->key_n);
+	}
+}
+
+/* What is offered or answered with next. Keys of suites out of use are new each time. */
+static ON_CTL int keys_make(struct leg *leg, const struct wish *w, struct media_policy *q)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct leg_secure *x = m->secure;
+	struct sv rest = w->suites, word;
+
+	if (!x && !(x = m->secure = mem_zalloc(sizeof(*x))))
+		return ST_NOMEM;
+	x->keys.mode = w->mode;
+	x->keys.count = 0;
+	while (rest.n) {
+		sv_split(rest, ':', &word, &rest);
+		enum srtp_suite s = srtp_suite_of(sv_trim(word));
+		if (s == SRTP_NONE)
+			leg_log(leg, LOG_INFO, "SRTP: the suite \"%.*s\" is none of ours", SVF(word));
+		else
+			key_add(x, s);
+	}
+	for (size_t i = 0; !w->suites.n && i < KNOWN_COUNT; i++)
+		key_add(x, (enum srtp_suite)known[i].suite);
+	if (!x->keys.count) {
+		leg_log(leg, LOG_WARNING, "SRTP: no suite is left of \"%.*s\"", SVF(w->suites));
+		return w->mode == SDP_SECURE_ONLY ? ST_UNSUPPORTED : ST_OK;
+	}
+	q->p.secure = &x->keys;
+	return ST_OK;
+}
+
+int media_secure_offer(struct leg *leg, struct media_policy *q)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct wish w = wish_of(leg);
+	bool is_running = m->secure && m->secure->is_on;
+
+	if (!leg->is_outbound && w.mode == SDP_SECURE_OPTIONAL && !is_running)
+		w.mode = SDP_SECURE_NONE; /* who calls without SDP is asked for it only where that is said */
+	return w.mode == SDP_SECURE_NONE && !is_running ? ST_OK : keys_make(leg, &w, q);
+}
+
+int media_secure_answer(struct leg *leg, struct media_policy *q, struct sv offer)
+{
+	struct wish w = wish_of(leg);
+
+	if (leg->is_outbound && w.mode == SDP_SECURE_NONE && sound_of(leg)->media->secure)
+		w.mode = SDP_SECURE_OPTIONAL; /* it was agreed on before */
+	if (w.mode == SDP_SECURE_NONE || (w.mode == SDP_SECURE_OPTIONAL && !sdp_offer_suite(offer).n))
+		return ST_OK;
+	return keys_make(leg, &w, q);
+}
+
+void media_secure_answered(struct leg *leg, struct media_policy *q)
+{
+	const struct leg_secure *x = sound_of(leg)->media->secure;
+	q->p.secure = x && x->keys.count ? &x->keys : NULL;
+}
+
+/* ---- what was agreed on ---- */
+
+static ON_CTL void tell(struct leg *leg, enum srtp_suite s)
+{
+	static bool is_told;
+	const char *way = vars_get(leg->vars, "sip_via_protocol");
+	struct event *e;
+
+	leg_var_set(leg, "rtp_secure_media_confirmed", "true");
+	leg_var_set(leg, "rtp_secure_media_confirmed_audio", "true");
+	if (!is_told && way && strcasecmp(way, "tls") != 0 && strcasecmp(way, "wss") != 0) {
+		is_told = true;
+		leg_log(leg, LOG_NOTICE,
+		    "SRTP: keys travel in SDP over %s, where whoever reads the signalling hears the call; use TLS (said once)",
+		    way);
+	}
+	if (!event_is_wanted(EVENT_CALL_SECURE, NULL) || !(e = event_new(EVENT_CALL_SECURE, NULL)))
+		return;
+	event_addf(e, "secure_type", "srtp:sdes:%s", srtp_suite_name(s));
+	event_add(e, "caller-unique-id", leg->uuid);
+	event_fire(e);
+}
+
+static ON_CTL int plain(struct leg *leg, struct leg_secure *x)
+{
+	int st;
+
+	if (!x || !x->is_on)
+		return ST_OK;
+	st = mstream_set_crypt(sound_of(leg)->media->stream, NULL);
+	if (st)
+		return st;
+	leg_log(leg, LOG_NOTICE, "SRTP: the far side goes on without encryption");
+	explicit_bzero(x, sizeof(*x));
+	leg_var_set(leg, "rtp_secure_media_confirmed", NULL);
+	leg_var_set(leg, "rtp_secure_media_confirmed_audio", NULL);
+	return ST_OK;
+}
+
+int media_secure_apply(struct leg *leg, const struct sdp_plan *plan)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct leg_secure *x = m->secure;
+	const struct sdp_key *k;
+	struct rt_crypt *crypt = NULL;
+	enum srtp_suite s;
+	bool is_same, has_out, has_in;
+	int st;
+
+	if (!plan->is_secure)
+		return plain(leg, x);
+	k = &x->keys.keys[plan->key_index];
+	s = x->suites[plan->key_index];
+	is_same = x->is_on && x->suite == s;
+	has_out = is_same && !memcmp(x->out, k->key, k->key_n);
+	has_in = is_same && !memcmp(x->in, plan->key_in, k->key_n);
+	if (has_out && has_in)
+		return ST_OK;
+	st = is_same ? rt_crypt_srtp_next(&crypt, s, has_out ? NULL : k->key, has_in ? NULL : plan->key_in)
+	             : rt_crypt_srtp_new(&crypt, s, k->key, plan->key_in);
+	if (!st && (st = mstream_set_crypt(m->stream, crypt)))
+		rt_crypt_free(crypt);
+	if (st)
+		return st;
+	x->is_on = true;
+	x->suite = s;
+	memcpy(x->out, k->key, k->key_n);
+	memcpy(x->in, plan->key_in, k->key_n);
+	if (!is_same)
+		tell(leg, s);
+	return ST_OK;
+}
+
+void media_secure_seen(struct leg *leg, struct sv offer)
+{
+	struct sv suite = sdp_offer_suite(offer);
+	if (suite.n && suite.n < 64)
+		leg_var_set_sv(leg, "rtp_has_crypto", suite);
+}
+
+void media_secure_fini(struct leg_media *m)
+{
+	if (m->secure)
+		explicit_bzero(m->secure, sizeof(*m->secure));
+	mem_free(m->secure);
+	m->secure = NULL;
+}

@@ -1,0 +1,15 @@
+/* DTLS-SRTP of a stream as its media thread has it: the datagrams of the handshake go to control through a ring, what
+ * control answers is sent, and packets are protected once there are keys. */
+#pragma once
+#include "media/rt/rt.h"
+
+enum { RT_DTLS_RECORD_MAX = 2048, RT_DTLS_RING_BYTES = 8192 };
+
+/* datagrams: control reads them, MEDIA_PLUG_CRYPT is told with each; a reference is taken. keys: packets go through it,
+ * it is taken when ST_OK; NULL: nothing is sent or taken until an object with keys has come in this one's place. */
+ANY int rt_crypt_dtls_new(struct rt_crypt **out, struct rt_ring *datagrams, struct rt_crypt *keys);
+/* A message for it (RT_C_CRYPT_TELL): sends these datagrams, each behind its length (two bytes, the high one first),
+ * to where the last one came from, else where the stream sends. Copies. */
+ANY int rt_dtls_out_new(struct rt_told **out, struct sv datagrams);
+/* Control: the oldest datagram into p (RT_DTLS_RECORD_MAX); 0: there is none. */
+ANY size_t rt_dtls_take(struct rt_ring *r, uint8_t *p);

@@ -1,0 +1,103 @@
+"""A browser (Chromium, JsSIP) with sound: it calls a SIP phone over secure WebSocket, holds, and is called; each hears the other."""
+import json
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from calls import extension, write_extensions
+from talk import Talker
+
+HERE = Path(__file__).parent
+pytestmark = pytest.mark.leaks
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory):
+    import tandem as t
+    s = t.Tandem(tmp_path_factory.mktemp("browser") / "instance")
+    s.ws_port, s.wss_port = t.free_port(), t.free_port()
+    p = s.root / "conf/sip_profiles/internal.xml"
+    p.write_text(p.read_text().replace("<settings>", '<settings>\n<param name="apply-candidate-acl" value="loopback.auto"/>'
+                                       f'\n<param name="ws-binding" value=":{s.ws_port}"/>\n<param name="wss-binding" value=":{s.wss_port}"/>', 1))
+    write_extensions(s, [extension("1001", "bridge user/1001"), extension("1003", "bridge user/1003")])
+    s.start()
+    yield s
+    s.stop()
+
+
+class Lines:
+    """What the script says, line by line."""
+
+    def __init__(self, proc):
+        self.proc, self.got, self.more = proc, [], threading.Condition()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        for line in self.proc.stdout:
+            with self.more:
+                self.got.append(json.loads(line))
+                self.more.notify_all()
+        with self.more:
+            self.got.append({"error": "it ended"})
+            self.more.notify_all()
+
+    def wait(self, key, timeout=60):
+        with self.more:
+            assert self.more.wait_for(lambda: any(key in g or "error" in g for g in self.got), timeout), self.got
+            found = next(g for g in self.got if key in g or "error" in g)
+        assert key in found, (found, self.got)
+        return found[key]
+
+
+def hears_beeps(talk, timeout=15):
+    """The fake device beeps about once a second, and is silent in between."""
+    until = time.monotonic() + timeout
+    while True:
+        with talk.lock:
+            blocks = [np.sqrt(np.mean(x.astype(float) ** 2)) for _, _, x in talk.got[-150:]]
+        if len(blocks) >= 60 and sum(b > 500 for b in blocks) >= 3 and sum(b < 100 for b in blocks) >= 10:
+            return
+        assert time.monotonic() < until, blocks
+        time.sleep(0.1)  # what comes has no event
+
+
+def test_browser_call(sw, modules, phone, tmp_path):
+    browser = shutil.which("chromium")
+    if not browser:
+        pytest.skip("chromium is not installed")
+    shutil.copy(HERE / "browser_call.mjs", modules)
+    b = phone("1001")
+    proc = subprocess.Popen(["node", "browser_call.mjs", browser, "https://pages.example/", f"wss://127.0.0.1:{sw.wss_port}", sw.domain, "1003",
+                             sw.passwords["1003"], "1001", "1000", str(tmp_path / "profile")], cwd=modules, stdout=subprocess.PIPE, text=True)
+    try:
+        said = Lines(proc)
+        said.wait("registered")
+        req = b.expect(method="INVITE", timeout=20)
+        assert "RTP/AVP" in req.body and "fingerprint" not in req.body
+        b.reply(req, 180, "Ringing")
+        from wire import sdp
+        b.reply(req, 200, "OK", sdp(b.rtp_port))
+        b.expect(method="ACK")
+        b.enter(req)
+        b.talk = Talker(b, 1000)
+        hears_beeps(b.talk)
+        b.reply(b.expect(method="BYE", timeout=40), 200, "OK")
+        b.talk.stop()
+        b.talk = None
+        said.wait("ready")
+        b.invite("1003")
+        b.answered()
+        b.talk = Talker(b, 1000)
+        hears_beeps(b.talk)
+        said.wait("heard")
+        b.bye()
+        result = said.wait("result")
+        assert result["out"]["dtls"] == result["back"]["dtls"] == "connected", result
+    finally:
+        proc.terminate()
+        proc.wait(20)
+        proc.stdout.close()

@@ -1,0 +1,178 @@
+"""detect_speech and play_and_detect_speech with an engine that is an HTTP server of the test's: it says how long the tone was."""
+import http.server
+import io
+import json
+import threading
+import wave
+
+import judge
+import numpy as np
+import pytest
+from calls import call, ended, extension, uuid_of, write_extensions
+
+pytestmark = pytest.mark.leaks
+
+
+class Engine:
+    def __init__(self):
+        self.asked, self.answer, self.may_go = [], {"text": "two & two", "confidence": 0.87}, threading.Event()
+        self.may_go.set()
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                data = self.rfile.read(int(self.headers["Content-Length"]))
+                with wave.open(io.BytesIO(data)) as w:
+                    outer.asked.append((self.headers["X-Grammar"], w.getframerate(), w.getnframes() / w.getframerate()))
+                outer.may_go.wait(20)
+                body = outer.answer if isinstance(outer.answer, bytes) else json.dumps(outer.answer).encode()
+                try:
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+                except OSError:
+                    pass
+
+            def log_message(self, *args):
+                pass
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def engine():
+    e = Engine()
+    yield e
+    e.may_go.set()
+    e.http.shutdown()
+    e.http.server_close()
+
+
+@pytest.fixture(scope="module")
+def sw(tmp_path_factory, engine):
+    import tandem as t
+    s = t.Tandem(tmp_path_factory.mktemp("speech") / "instance")
+    (s.root / "conf/autoload_configs/http_asr.conf.xml").write_text(
+        f'<configuration name="http_asr.conf"><settings><param name="url" value="http://127.0.0.1:{engine.http.server_address[1]}/hear"/>'
+        '<param name="timeout" value="1500"/></settings></configuration>')
+    tone = "tone_stream://%(20000,0,400)"
+    write_extensions(s, [
+        extension("7910", "answer", f"play_and_detect_speech {tone} detect:http {{no-input-timeout=3000}}numbers", "hangup"),
+        extension("7911", "answer", "play_and_detect_speech tone_stream://%(200,0,400) detect:http {no-input-timeout=600}numbers", "hangup"),
+        extension("7912", "answer", "detect_speech http menu", "park"),
+        extension("7913", "answer", "detect_speech nobody menu", f"play_and_detect_speech {tone} detect:http {{x=1}}g", "sleep 100", "hangup"),
+    ])
+    s.start()
+    yield s
+    s.stop()
+
+
+@pytest.fixture
+def events(sw):
+    e = sw.esl()
+    e.subscribe("DETECTED_SPEECH CHANNEL_HANGUP_COMPLETE")
+    yield e
+    e.close()
+
+
+def says(p, *parts):
+    sound = np.concatenate([x if isinstance(x, np.ndarray) else np.zeros(int(x * 8000)) for x in parts])
+    return judge.Sender(p.media, ("127.0.0.1", p.remote_rtp), [judge.rtp(f, i, 160 * i) for i, f in enumerate(judge.frames(sound))])
+
+
+def result_of(events, uuid):
+    done = events.wait_event("CHANNEL_HANGUP_COMPLETE", Unique_ID=uuid)
+    return done["variable_detect_speech_cause"], done.get("variable_detect_speech_result")
+
+
+def test_said_into_the_prompt(sw, engine, phone, events):
+    p = phone("1000")
+    call(p, "7910")
+    uuid = uuid_of(sw, "1000")
+    s = says(p, 0.5, judge.speech(1.0), 1.0)
+    events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="begin-speaking")
+    e = events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="detected-speech")
+    assert e["Completion-Cause"] == "000"
+    cause, xml = result_of(events, uuid)
+    assert cause == "000" and "two &amp; two</input>" in xml and 'grammar="numbers" confidence="87"' in xml
+    grammar, rate, seconds = engine.asked[-1]
+    assert (grammar, rate) == ("numbers", 8000) and 1.0 < seconds < 2.3
+    ended(p)
+    s.join()
+
+
+def test_nothing_said(sw, engine, phone, events):
+    before = len(engine.asked)
+    p = phone("1000")
+    call(p, "7911")
+    uuid = uuid_of(sw, "1000")
+    assert result_of(events, uuid) == ("002", None)
+    assert len(engine.asked) == before
+    ended(p)
+
+
+@pytest.mark.parametrize("answer, cause", [({"text": ""}, "001"), (b"no json", "006"), ({"words": 1}, "006"), (b"[" * 5000, "006")])
+def test_strange_answers(sw, engine, phone, events, answer, cause):
+    engine.answer = answer
+    p = phone("1000")
+    call(p, "7910")
+    uuid = uuid_of(sw, "1000")
+    s = says(p, 0.3, judge.speech(0.5), 0.8)
+    assert result_of(events, uuid) == (cause, None)
+    engine.answer = {"text": "yes"}
+    ended(p)
+    s.join()
+
+
+def test_an_engine_that_never_answers(sw, engine, phone, events):
+    """Costs its call the timeout; another call is not held up."""
+    engine.may_go.clear()
+    p = phone("1000")
+    call(p, "7910")
+    uuid = uuid_of(sw, "1000")
+    s = says(p, 0.3, judge.speech(0.5), 0.8)
+    events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="begin-speaking")
+    q = phone("1001")
+    call(q, "7911")
+    assert result_of(events, uuid_of(sw, "1001"))[0] == "002"
+    ended(q)
+    assert result_of(events, uuid)[0] == "006"
+    ended(p)
+    s.join()
+    r = phone("1000")
+    call(r, "7910")  # and one that hangs up meanwhile leaves nothing
+    s = says(r, 0.3, judge.speech(0.5), 0.8)
+    s.join()
+    r.bye()
+    engine.may_go.set()
+
+
+def test_paused_and_resumed(sw, engine, phone, events):
+    engine.answer = {"text": "one"}
+    p = phone("1000")
+    call(p, "7912")
+    uuid = uuid_of(sw, "1000")
+    says(p, 0.3, judge.speech(0.5), 0.8).join()
+    e = events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="detected-speech")
+    assert e["Completion-Cause"] == "000"
+    asked = len(engine.asked)
+    says(p, judge.speech(0.5), 0.8).join()  # nobody listens until it is resumed
+    assert len(engine.asked) == asked
+    events.command(f"sendmsg {uuid}\ncall-command: execute\nexecute-app-name: detect_speech\nexecute-app-arg: resume\nevent-lock: true")
+    events.api("msleep 200")
+    engine.answer = {"text": "two"}
+    says(p, judge.speech(0.5), 0.8).join()
+    events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="detected-speech")
+    assert "two" in sw.api(f"uuid_getvar {uuid} detect_speech_result")
+    p.bye()
+    events.wait_event("DETECTED_SPEECH", Unique_ID=uuid, Speech_Type="closed")
+
+
+def test_wrong_words(sw, phone):
+    p = phone("1000")
+    call(p, "7913")
+    sw.wait_log("detect_speech: there is no engine (http with a url in http_asr.conf) nobody")
+    sw.wait_log("play_and_detect_speech: x: no such parameter")
+    ended(p)

@@ -1,0 +1,215 @@
+/* Two associations in memory: they agree on the same keys under loss, repetition and rubbish in between; a certificate
+ * that was not told, and a side without one, get none. */
+#include "base/mem.h"
+#include "dtls/dtls.h"
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct side {
+	struct dtls_ident *ident;
+	struct dtls *d;
+	struct buf out;
+	enum dtls_state state;
+};
+static char folder[64];
+
+static int ident_make(struct dtls_ident **out, const char *name)
+{
+	char path[96];
+	struct buf why;
+	if (!folder[0]) {
+		strcpy(folder, "/tmp/test_dtls.XXXXXX");
+		if (!mkdtemp(folder))
+			return -1;
+	}
+	snprintf(path, sizeof(path), "%s/%s.pem", folder, name);
+	buf_init(&why);
+	int st = dtls_ident_new(out, path, &why);
+	buf_fini(&why);
+	unlink(path);
+	return st;
+}
+
+static void print_of(const struct dtls_ident *i, struct dtls_print *p)
+{
+	const char *text = strchr(dtls_ident_print(i), ' ') + 1;
+	p->hash = DTLS_SHA256;
+	for (size_t k = 0; k < 32; k++)
+		p->bytes[k] = (uint8_t)strtoul(text + 3 * k, NULL, 16);
+}
+
+static int pair_make(struct side *a, struct side *b, bool is_wrong)
+{
+	struct dtls_conf c = {.print_count = 1};
+	memset(a, 0, sizeof(*a));
+	memset(b, 0, sizeof(*b));
+	EXPECT_INT(ident_make(&a->ident, "a"), 0);
+	EXPECT_INT(ident_make(&b->ident, "b"), 0);
+	c.ident = a->ident, c.is_client = true;
+	print_of(b->ident, &c.prints[0]);
+	EXPECT_INT(dtls_new(&a->d, &c), 0);
+	c.ident = b->ident, c.is_client = false;
+	print_of(a->ident, &c.prints[0]);
+	c.prints[0].bytes[31] ^= is_wrong;
+	EXPECT_INT(dtls_new(&b->d, &c), 0);
+	buf_init(&a->out);
+	buf_init(&b->out);
+	rmdir(folder);
+	folder[0] = 0;
+	return 0;
+}
+
+static void pair_free(struct side *a, struct side *b)
+{
+	for (struct side *s = a; s; s = s == a ? b : NULL) {
+		dtls_free(s->d);
+		mem_unref(s->ident);
+		buf_fini(&s->out);
+	}
+}
+
+enum { PLAIN = 0, REPEATED = 1, RUBBISH = 2, LOSSY = 4 };
+
+static void give(struct side *from, struct side *to, unsigned how, unsigned *count)
+{
+	struct buf taken = from->out;
+	struct sv rest = buf_sv(&taken), one;
+	buf_init(&from->out);
+	while (dtls_out_next(&rest, &one)) {
+		const uint8_t *p = (const uint8_t *)one.p;
+		uint8_t cut[DTLS_DATAGRAM_MAX];
+		if (how & LOSSY && ++*count % 3 == 1)
+			continue;
+		if (how &
+		    RUBBISH) { /* not authenticated, thus to be passed over; a record's own length is past its end */
+			memset(cut, 0xa5, sizeof(cut));
+			to->state = dtls_step(to->d, cut, 100, &to->out);
+			memcpy(cut, p, one.n);
+			to->state = dtls_step(to->d, cut, one.n < 20 ? one.n : one.n / 2, &to->out);
+			to->state = dtls_step(to->d, cut, 12, &to->out);
+		}
+		to->state = dtls_step(to->d, p, one.n, &to->out);
+		if (how & REPEATED)
+			to->state = dtls_step(to->d, p, one.n, &to->out);
+	}
+	buf_fini(&taken);
+}
+
+static void until_due(const struct side *a, const struct side *b)
+{
+	int64_t x = dtls_due_us(a->d), y = dtls_due_us(b->d), us = x < 0 ? y : y < 0 || x < y ? x : y;
+	struct timespec t = {us / 1000000, us % 1000000 * 1000 + 1000000};
+	if (us >= 0) /* OpenSSL's timer is the clock's */
+		nanosleep(&t, NULL);
+}
+
+static void shake(struct side *a, struct side *b, unsigned how)
+{
+	unsigned count = 0;
+	for (int i = 0; i < 60 && (a->state == DTLS_UNDER_WAY || b->state == DTLS_UNDER_WAY); i++) {
+		if (i && !a->out.n && !b->out.n)
+			until_due(a, b);
+		if (a->state == DTLS_UNDER_WAY)
+			a->state = dtls_step(a->d, NULL, 0, &a->out);
+		give(a, b, how, &count);
+		if (b->state == DTLS_UNDER_WAY)
+			b->state = dtls_step(b->d, NULL, 0, &b->out);
+		give(b, a, how, &count);
+	}
+}
+
+static int agreed(unsigned how)
+{
+	struct side a, b;
+	enum srtp_suite s1, s2;
+	uint8_t o1[SRTP_KEY_MAX], i1[SRTP_KEY_MAX], o2[SRTP_KEY_MAX], i2[SRTP_KEY_MAX];
+
+	EXPECT_INT(pair_make(&a, &b, false), 0);
+	shake(&a, &b, how);
+	EXPECT_INT(a.state, DTLS_UP);
+	EXPECT_INT(b.state, DTLS_UP);
+	dtls_keys(a.d, &s1, o1, i1);
+	dtls_keys(b.d, &s2, o2, i2);
+	EXPECT_INT(s1, SRTP_AEAD_AES_256_GCM);
+	EXPECT_INT(s2, s1);
+	EXPECT(!memcmp(o1, i2, srtp_key_bytes(s1)) && !memcmp(o2, i1, srtp_key_bytes(s1)));
+	EXPECT(memcmp(o1, i1, srtp_key_bytes(s1)) != 0);
+	dtls_close(a.d, &a.out);
+	unsigned n = 0;
+	give(&a, &b, PLAIN, &n);
+	EXPECT_INT(b.state, DTLS_CLOSED);
+	pair_free(&a, &b);
+	return 0;
+}
+
+static int test_agreed(void)
+{
+	return agreed(PLAIN);
+}
+static int test_repeated(void)
+{
+	return agreed(REPEATED);
+}
+static int test_rubbish(void)
+{
+	return agreed(RUBBISH);
+}
+static int test_lossy(void)
+{
+	return agreed(LOSSY);
+}
+
+static int test_wrong_certificate(void)
+{
+	struct side a, b;
+	EXPECT_INT(pair_make(&a, &b, true), 0);
+	shake(&a, &b, PLAIN);
+	EXPECT_INT(b.state, DTLS_FAILED);
+	EXPECT_STR(dtls_why(b.d), "the certificate is not the one of a=fingerprint");
+	EXPECT_INT(a.state, DTLS_FAILED); /* told by an alert */
+	pair_free(&a, &b);
+	return 0;
+}
+
+/* Nobody's fingerprint: nobody to talk to. */
+static int test_no_print(void)
+{
+	struct dtls *d;
+	struct dtls_conf c = {0};
+	EXPECT_INT(ident_make(&c.ident, "a"), 0);
+	EXPECT_INT(dtls_new(&d, &c), ST_INVAL);
+	mem_unref(c.ident);
+	rmdir(folder);
+	return 0;
+}
+
+/* What two clients say to each other is nobody's handshake. */
+static int test_same_role(void)
+{
+	struct side a, b;
+	struct dtls_conf c = {.print_count = 1, .is_client = true};
+	EXPECT_INT(pair_make(&a, &b, false), 0);
+	dtls_free(b.d);
+	c.ident = b.ident;
+	print_of(a.ident, &c.prints[0]);
+	EXPECT_INT(dtls_new(&b.d, &c), 0);
+	for (int i = 0; i < 3; i++) {
+		unsigned n = 0;
+		a.state = dtls_step(a.d, NULL, 0, &a.out);
+		b.state = dtls_step(b.d, NULL, 0, &b.out);
+		give(&a, &b, PLAIN, &n);
+		give(&b, &a, PLAIN, &n);
+	}
+	EXPECT(a.state != DTLS_UP && b.state != DTLS_UP);
+	pair_free(&a, &b);
+	return 0;
+}
+
+TEST_MAIN({"the same keys", test_agreed}, {"every datagram twice", test_repeated},
+    {"rubbish and cut ones between", test_rubbish}, {"a third is lost", test_lossy},
+    {"another certificate", test_wrong_certificate}, {"no fingerprint", test_no_print}, {"two clients", test_same_role})
