@@ -88,6 +88,8 @@ ON_CTL void mstream_closed_try(struct mstream *s); /* tells CLOSED when nothing 
 ON_CTL void cmd_queue_add(struct cmd_queue *q, unsigned thread, const struct rt_cmd *cmd);
 ON_CTL bool cmd_queue_take(struct cmd_queue *q, unsigned *thread, struct rt_cmd *cmd);
 ON_CTL void join_apply(struct mstream *s);
+/* A codec that codes at any rate (opus) codes at its partner's: no resampler, and less to do. */
+ON_CTL void stream_rate_follow(struct mstream *s, uint32_t rate_hz);
 
 /* port.c: the pool of port pairs */
 ON_CTL int ports_init(uint16_t min, uint16_t max);
@@ -176,6 +178,7 @@ ON_CTL void taps_params_changed(struct mstream *s);
 ON_CTL void taps_moved(struct mstream *s);
 ON_CTL void taps_close(struct mstream *s);
 
+ON_CTL int tap_can(const struct mstream *s); /* ST_CLOSED, ST_INVAL: no parameters yet, ST_UNSUPPORTED: its codec */
 ON_CTL int tap_room(struct mstream *s, struct mroom_in *in, uint32_t *id_out);
 
 /* room.c: what its taps ask and tell */

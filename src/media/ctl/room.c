@@ -134,10 +134,12 @@ int mroom_join(struct mroom *r, struct mstream *s, uint32_t id, const struct mro
 		return ST_INVAL;
 	if (in_find(r, id))
 		return ST_EXISTS;
-	int st = in_add(r, s, id, conf);
-	if (!st)
-		(void)mstream_idle(s);
-	return st;
+	int st = tap_can(s);
+	if (st)
+		return st;
+	(void)mstream_idle(s);
+	stream_rate_follow(s, r->rt->conf.rate_hz);
+	return in_add(r, s, id, conf);
 }
 
 int mroom_leave(struct mroom *r, uint32_t id)

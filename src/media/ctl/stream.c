@@ -210,13 +210,14 @@ static bool is_on_wire_same(const struct media_codec *a, const struct media_code
 	return !strcmp(a->name, b->name) && a->clock_hz == b->clock_hz && a->channels == b->channels;
 }
 
-/* A codec that codes at any rate (opus) codes at its partner's: no resampler, and less to do. Not while somebody else
- * works with its samples. */
-ON_CTL static void rate_follow(struct mstream *s, const struct media_codec *partner)
+ON_CTL static int jitter_tell(struct mstream *s);
+
+/* Not while somebody else works with its samples. */
+void stream_rate_follow(struct mstream *s, uint32_t rate_hz)
 {
 	const struct media_codec *c = &s->params.send;
-	const struct codec_ops *ops = codec_find_rate(c->name, c->clock_hz, c->channels, partner->rate_hz);
-	if (!ops || ops->rate_hz != partner->rate_hz || c->rate_hz == ops->rate_hz ||
+	const struct codec_ops *ops = codec_find_rate(c->name, c->clock_hz, c->channels, rate_hz);
+	if (!s->has_params || !ops || ops->rate_hz != rate_hz || c->rate_hz == ops->rate_hz ||
 	    !is_on_wire_same(c, &s->params.recv) || !list_empty(&s->plays) || !list_empty(&s->records) ||
 	    !list_empty(&s->taps) || !list_empty(&s->spying))
 		return;
@@ -229,14 +230,15 @@ ON_CTL static void rate_follow(struct mstream *s, const struct media_codec *part
 	s->params.send.rate_hz = s->params.recv.rate_hz = ops->rate_hz;
 	struct rt_cmd cmd = {.kind = RT_C_RATE, .number = ops->rate_hz, .ptr = coders};
 	(void)mstream_post(s, &cmd);
+	(void)jitter_tell(s);
 }
 
 ON_CTL static void rates_meet(struct mstream *a, struct mstream *b)
 {
 	if (is_on_wire_same(&a->params.send, &b->params.send))
 		return;
-	rate_follow(a, &b->params.send);
-	rate_follow(b, &a->params.send);
+	stream_rate_follow(a, b->params.send.rate_hz);
+	stream_rate_follow(b, a->params.send.rate_hz);
 }
 
 ON_CTL static void relay_tell(struct mstream *a, struct mstream *b)

@@ -250,7 +250,7 @@ ON_CTL static struct mtap *mtap_new(struct mstream *s, const struct mtap_ops *op
 	return m;
 }
 
-static int can_tap(const struct mstream *s)
+int tap_can(const struct mstream *s)
 {
 	return s->is_closing ? ST_CLOSED : !s->has_params ? ST_INVAL : can_be_tapped(s) ? ST_OK : ST_UNSUPPORTED;
 }
@@ -283,7 +283,7 @@ ON_CTL static void mtap_stop(struct mtap *m)
 int mstream_set_level(struct mstream *s, const struct media_level *level)
 {
 	struct mtap *m = mtap_find_kind(s, &level_ops);
-	int st = can_tap(s);
+	int st = tap_can(s);
 	if (st)
 		return st;
 	if (!level->steps[0] && !level->steps[1] && !level->mute[0] && !level->mute[1]) {
@@ -303,9 +303,9 @@ int mstream_set_level(struct mstream *s, const struct media_level *level)
 
 int mstream_spy(struct mstream *listener, struct mstream *target, unsigned flags, uint32_t *id_out)
 {
-	int st = listener == target || listener->join == JOIN_RELAY ? ST_INVAL : can_tap(target);
+	int st = listener == target || listener->join == JOIN_RELAY ? ST_INVAL : tap_can(target);
 	if (!st)
-		st = can_tap(listener);
+		st = tap_can(listener);
 	if (st)
 		return st;
 	struct mtap *m = mtap_new(target, &spy_ops);
@@ -330,7 +330,7 @@ int mstream_spy_set(struct mstream *target, uint32_t id, unsigned flags)
 int mstream_displace(
     struct mstream *s, const char *source, const struct media_displace_conf *conf, int loops, uint32_t *id_out)
 {
-	int st = can_tap(s);
+	int st = tap_can(s);
 	if (st || (!conf->on_read && !conf->on_write))
 		return st ? st : ST_INVAL;
 	struct mtap *m = mtap_new(s, &displace_ops);
@@ -362,7 +362,7 @@ void displace_ready(struct mstream *s, uint32_t id, struct mplay *p, int status)
 
 int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *conf, uint32_t *id_out)
 {
-	int st = conf->freq_count && conf->freq_count <= MEDIA_TONE_FREQS_MAX ? can_tap(s) : ST_INVAL;
+	int st = conf->freq_count && conf->freq_count <= MEDIA_TONE_FREQS_MAX ? tap_can(s) : ST_INVAL;
 	struct mtap *m = st ? NULL : mtap_new(s, &tone_ops);
 	if (m)
 		m->tone = *conf;
@@ -371,7 +371,7 @@ int mstream_detect_tone(struct mstream *s, const struct media_tone_conf *conf, u
 
 int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *conf, uint32_t *id_out)
 {
-	int st = conf->hits ? can_tap(s) : ST_INVAL;
+	int st = conf->hits ? tap_can(s) : ST_INVAL;
 	struct mtap *m = st ? NULL : mtap_new(s, &energy_ops);
 	if (m)
 		m->energy = *conf;
@@ -380,7 +380,7 @@ int mstream_detect_energy(struct mstream *s, const struct media_energy_conf *con
 
 int mstream_preprocess(struct mstream *s, const struct media_preproc_conf *conf, uint32_t *id_out)
 {
-	int st = conf->is_on[0] || conf->is_on[1] ? can_tap(s) : ST_INVAL;
+	int st = conf->is_on[0] || conf->is_on[1] ? tap_can(s) : ST_INVAL;
 	struct mtap *m = st ? NULL : mtap_new(s, &preproc_ops);
 	if (m)
 		m->preproc = *conf;
@@ -389,7 +389,7 @@ int mstream_preprocess(struct mstream *s, const struct media_preproc_conf *conf,
 
 int mstream_ear(struct mstream *s, const struct media_ear_conf *conf, uint32_t *id_out)
 {
-	int st = can_tap(s);
+	int st = tap_can(s);
 	struct mtap *m = st ? NULL : mtap_new(s, &ear_ops);
 	if (m)
 		m->ear = *conf;
@@ -406,7 +406,7 @@ ON_CTL static int mtap_switch(struct mstream *s, const struct mtap_ops *ops, boo
 		mtap_stop(m);
 		return ST_OK;
 	}
-	int st = can_tap(s);
+	int st = tap_can(s);
 	return st ? st : mtap_start(mtap_new(s, ops), NULL);
 }
 
@@ -422,7 +422,7 @@ int mstream_detect_dtmf(struct mstream *s, bool is_on)
 
 int mstream_port(struct mstream *s, struct media_port *port, uint32_t *id_out)
 {
-	int st = can_tap(s);
+	int st = tap_can(s);
 	struct mtap *m = st ? NULL : mtap_new(s, &port_ops);
 	if (m)
 		m->port = mem_ref(port);
@@ -431,7 +431,7 @@ int mstream_port(struct mstream *s, struct media_port *port, uint32_t *id_out)
 
 int tap_room(struct mstream *s, struct mroom_in *in, uint32_t *id_out)
 {
-	int st = can_tap(s);
+	int st = tap_can(s);
 	struct mtap *m = st ? NULL : mtap_new(s, &room_ops);
 	if (m)
 		m->in = in;

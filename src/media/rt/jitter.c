@@ -32,7 +32,7 @@ struct rt_jitter {
 
 int rt_jitter_new(struct rt_jitter **out, const struct media_codec *recv, const struct media_jitter_conf *conf)
 {
-	const struct codec_ops *ops = codec_find(recv->name, recv->clock_hz, recv->channels);
+	const struct codec_ops *ops = codec_find_rate(recv->name, recv->clock_hz, recv->channels, recv->rate_hz);
 	unsigned ptime_ms = recv->ptime_ms ? recv->ptime_ms : 20;
 	size_t frame = ops ? codec_frame_samples(ops, ptime_ms) : 0, cap = frame + RT_FRAME_MAX_SAMPLES;
 	if (frame > RT_FRAME_MAX_SAMPLES)
@@ -113,7 +113,7 @@ static bool is_wanted(const struct rt_stream *s)
 		return false;
 	if (goes_as_packets(f))
 		return holds_packets(s) || (f->is_read_tapped && j->ops);
-	return j->ops && (f->how != HOW_NONE || f->is_read_tapped);
+	return j->ops && (f->how != HOW_NONE || f->is_read_tapped || s->member);
 }
 
 /* The tick is only there while it is needed: a relay with a buffer that it does not use costs what any other does. */

@@ -10,12 +10,17 @@
 
 #include <string.h>
 
-enum { LATE_MAX = 3, SPARE_PACKETS = 250, SPARE_MS = 30 };
+enum { LATE_MAX = 3, SPARE_PACKETS = 250, SPARE_MS = 30, CAP_MIN = 1024, HOLE_MIN_PER_S = 1000 };
 
 int rt_lane_new(struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms)
 {
-	size_t cap = 4096;
-	while (cap < rate_hz / 2)
+	return rt_lane_new_span(out, in_hz, rate_hz, lead_ms, LANE_SPAN_MS);
+}
+
+int rt_lane_new_span(struct rt_lane **out, uint32_t in_hz, uint32_t rate_hz, unsigned lead_ms, unsigned span_ms)
+{
+	size_t cap = CAP_MIN;
+	while (cap < (uint64_t)rate_hz * span_ms / 1000)
 		cap *= 2;
 	struct rt_lane *l = mem_zalloc(sizeof(*l) + cap * sizeof(l->pcm[0]));
 	if (!l)
@@ -41,6 +46,7 @@ void rt_lane_free(struct rt_lane *l)
 void lane_reset(struct rt_lane *l)
 {
 	l->is_anchored = false;
+	l->laid_to = l->at, l->hole_count = 0;
 	memset(l->pcm, 0, l->cap * sizeof(l->pcm[0]));
 	if (l->resample)
 		resample_reset(l->resample);
@@ -93,6 +99,39 @@ static size_t lane_first(const struct rt_lane *l, uint64_t at, size_t n)
 	return n < left ? n : left;
 }
 
+static void holes_fill(struct rt_lane *l, uint64_t from, uint64_t to)
+{
+	for (unsigned i = 0; i < l->hole_count; i++) {
+		if (to <= l->holes[i].from || from >= l->holes[i].to)
+			continue;
+		if (from <= l->holes[i].from)
+			l->holes[i].from = to < l->holes[i].to ? to : l->holes[i].to;
+		else
+			l->holes[i].to = from;
+	}
+}
+
+static void holes_pass(struct rt_lane *l)
+{
+	unsigned kept = 0;
+	for (unsigned i = 0; i < l->hole_count; i++)
+		if (l->holes[i].to > l->at && l->holes[i].to > l->holes[i].from)
+			l->holes[kept++] = l->holes[i];
+	l->hole_count = kept;
+}
+
+/* A resampler gives a sample more or less at times: that is no hole. */
+static void lane_laid(struct rt_lane *l, uint64_t from, size_t n)
+{
+	uint64_t end = l->laid_to > l->at ? l->laid_to : l->at;
+	if (from < end)
+		holes_fill(l, from, from + n);
+	else if (from - end > l->rate_hz / HOLE_MIN_PER_S && l->hole_count < LANE_HOLES_MAX)
+		l->holes[l->hole_count].from = end, l->holes[l->hole_count++].to = from;
+	if (from + n > l->laid_to)
+		l->laid_to = from + n;
+}
+
 void lane_lay(
     struct rt_lane *l, uint32_t clock_hz, uint32_t ts, const int16_t *pcm, size_t n, int16_t *scratch, size_t cap)
 {
@@ -104,18 +143,51 @@ void lane_lay(
 	}
 	if (n > l->cap || !lane_place(l, clock_hz, ts, n, &at))
 		return;
-	size_t first = lane_first(l, at, n); /* up to the ring's end, then from its beginning */
-	memcpy(&l->pcm[at & (l->cap - 1)], pcm, first * sizeof(*pcm));
+	size_t in = at & (l->cap - 1), first = lane_first(l, at, n);
+	memcpy(l->pcm + in, pcm, first * sizeof(*pcm));
 	memcpy(l->pcm, pcm + first, (n - first) * sizeof(*pcm));
+	lane_laid(l, at, n);
+}
+
+void lane_lay_silence(struct rt_lane *l, uint32_t clock_hz, uint32_t ts, size_t n)
+{
+	uint64_t at;
+	n = (size_t)((uint64_t)n * l->rate_hz / l->in_hz);
+	if (n > l->cap || !lane_place(l, clock_hz, ts, n, &at))
+		return;
+	size_t in = at & (l->cap - 1), first = lane_first(l, at, n);
+	memset(l->pcm + in, 0, first * sizeof(l->pcm[0]));
+	memset(l->pcm, 0, (n - first) * sizeof(l->pcm[0]));
+	lane_laid(l, at, n);
+}
+
+static void lane_move(struct rt_lane *l, size_t in, int16_t *out, size_t n)
+{
+	memcpy(out, l->pcm + in, n * sizeof(*out));
+	memset(l->pcm + in, 0, n * sizeof(*out));
 }
 
 void lane_take(struct rt_lane *l, int16_t *out, size_t n)
 {
-	size_t first = lane_first(l, l->at, n);
-	int16_t *from = &l->pcm[l->at & (l->cap - 1)];
-	memcpy(out, from, first * sizeof(*out));
-	memset(from, 0, first * sizeof(*out));
-	memcpy(out + first, l->pcm, (n - first) * sizeof(*out));
-	memset(l->pcm, 0, (n - first) * sizeof(*out));
+	size_t in = l->at & (l->cap - 1), first = lane_first(l, l->at, n);
+	lane_move(l, in, out, first);
+	lane_move(l, 0, out + first, n - first);
 	l->at += n;
+	if (l->hole_count)
+		holes_pass(l);
+}
+
+bool lane_missing(const struct rt_lane *l, size_t n, size_t *first, size_t *count)
+{
+	uint64_t end = l->at + n, from = l->laid_to < l->at ? l->at : l->laid_to, to = end;
+	uint64_t slack = l->rate_hz / HOLE_MIN_PER_S;
+	for (unsigned i = 0; i < l->hole_count; i++) {
+		uint64_t begin = l->holes[i].from < l->at ? l->at : l->holes[i].from;
+		if (l->holes[i].to > l->at && begin < from)
+			from = begin, to = l->holes[i].to < end ? l->holes[i].to : end;
+	}
+	if (from + slack >= end || to <= from)
+		return false;
+	*first = (size_t)(from - l->at), *count = (size_t)(to - from);
+	return true;
 }

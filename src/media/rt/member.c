@@ -3,6 +3,7 @@
  * that is wanted. It needs no lanes of the stream's and no tick: the room's part has both. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "dsp/mix.h"
 #include "media/rt/room_i.h"
 
 #include <stdio.h>
@@ -36,6 +37,7 @@ void rt_group_free(struct rt_group *g)
 		return;
 	codec_enc_close(&g->enc);
 	mem_unref(g->rate);
+	mem_free(g->cut.pcm);
 	mem_free(g);
 }
 
@@ -100,7 +102,7 @@ static void member_fini(struct rt_tap *tap)
 	struct rt_member *m = member_of(tap);
 	rt_lane_free(m->lane);
 	mem_unref(m->to_codec);
-	mem_free(m->packets);
+	mem_free(m->cut.pcm);
 	rt_group_free(m->seed);
 	mem_unref(m->m);
 	mem_unref(m->room);
@@ -114,6 +116,7 @@ static void member_begin(struct rt_tap *tap, struct rt_stream *other)
 		tap_end(&tap->s->member->tap, ST_CANCELLED); /* a stream is in one room */
 	tap->s->member = m;
 	part_enter(m->part, m);
+	tap_replan(tap->s); /* its jitter buffer is needed now */
 }
 
 static void member_end(struct rt_tap *tap)
@@ -128,16 +131,33 @@ static void member_end(struct rt_tap *tap)
 static const struct rt_tap_ops member_ops = {
     .name = "room", .fini = member_fini, .begin = member_begin, .end = member_end, .is_tied = true};
 
-static int group_new(struct rt_group **out, const struct media_params *p, const struct codec_ops *ops, uint32_t room_hz)
+static int cut_init(struct rt_cut *c, size_t frame, size_t packet)
 {
+	if (frame == packet)
+		return ST_OK;
+	c->pcm = mem_zalloc((frame + packet) * sizeof(*c->pcm));
+	return c->pcm ? ST_OK : ST_NOMEM;
+}
+
+static const char *fmtp_of(const struct media_params *p)
+{
+	return p->fmtp ? p->fmtp : "";
+}
+
+static int group_new(struct rt_group **out, const struct media_params *p, const struct codec_ops *ops,
+    const struct media_room *room, size_t packet, unsigned ptime_ms)
+{
+	uint32_t room_hz = room->conf.rate_hz;
 	struct rt_group *g = mem_zalloc(sizeof(*g));
 	if (!g)
 		return ST_NOMEM;
-	g->ops = ops, g->ptime_ms = p->send.ptime_ms;
-	snprintf(g->fmtp, sizeof(g->fmtp), "%s", p->fmtp ? p->fmtp : "");
+	g->ops = ops, g->ptime_ms = (uint16_t)ptime_ms, g->packet = packet;
+	snprintf(g->fmtp, sizeof(g->fmtp), "%s", fmtp_of(p));
 	int st = codec_enc_open(&g->enc, ops, p->fmtp);
 	if (!st && ops->rate_hz != room_hz)
 		st = resample_new(&g->rate, room_hz, ops->rate_hz, 1);
+	if (!st)
+		st = cut_init(&g->cut, room->frame, packet);
 	if (st)
 		rt_group_free(g);
 	else
@@ -145,11 +165,33 @@ static int group_new(struct rt_group **out, const struct media_params *p, const 
 	return st;
 }
 
+/* The part's group of the codec; where there is none yet, one that may become it. */
+static int group_need(
+    struct rt_member *m, const struct media_params *p, const struct codec_ops *send, unsigned ptime_ms)
+{
+	struct rt_room_part *part = m->part;
+	unsigned count = atomic_load_explicit(&part->group_count, memory_order_acquire);
+	if (strlen(fmtp_of(p)) >= GROUP_FMTP_MAX)
+		return ST_OK;
+	for (unsigned i = 0; i < count && !m->group; i++)
+		if (group_is_for(part->groups[i], send, ptime_ms, fmtp_of(p)))
+			m->group = part->groups[i];
+	if (m->group || count == GROUPS_MAX)
+		return ST_OK;
+	return group_new(&m->seed, p, send, m->room, m->packet, ptime_ms);
+}
+
+static const struct codec_ops *ops_of(const struct media_codec *c)
+{
+	return codec_find_rate(c->name, c->clock_hz, c->channels, c->rate_hz);
+}
+
 int rt_member_new(struct rt_tap **out, const struct media_params *p, struct media_room *room,
     struct media_member *member, unsigned thread)
 {
-	const struct codec_ops *recv = codec_find(p->recv.name, p->recv.clock_hz, p->recv.channels),
-	                       *send = codec_find(p->send.name, p->send.clock_hz, p->send.channels);
+	const struct codec_ops *recv = ops_of(&p->recv), *send = ops_of(&p->send);
+	unsigned ptime_ms = p->send.ptime_ms ? p->send.ptime_ms : 20;
+	uint32_t hz = room->conf.rate_hz;
 	if (!recv || !send)
 		return ST_UNSUPPORTED;
 	int st = media_room_part_need(room, thread);
@@ -160,15 +202,15 @@ int rt_member_new(struct rt_tap **out, const struct media_params *p, struct medi
 	m->room = mem_ref(room), m->m = mem_ref(member);
 	m->part = atomic_load(&room->parts[thread]);
 	m->agc_gain_q12 = 4096;
-	uint32_t hz = room->conf.rate_hz;
-	bool is_same_length = p->send.ptime_ms == room->conf.interval_ms;
-	st = rt_lane_new(&m->lane, recv->rate_hz, hz, LANE_LEAD_MS);
+	m->packet = (size_t)hz * ptime_ms / 1000;
+	plc_init(&m->plc, hz);
+	st = rt_lane_new_span(&m->lane, recv->rate_hz, hz, LANE_LEAD_MS, LANE_ROOM_MS);
 	if (!st && send->rate_hz != hz)
 		st = resample_new(&m->to_codec, hz, send->rate_hz, 1);
-	if (!st && !is_same_length && !(m->packets = mem_zalloc(sizeof(*m->packets))))
-		st = ST_NOMEM;
-	if (!st && is_same_length && (!p->fmtp || strlen(p->fmtp) < GROUP_FMTP_MAX))
-		st = group_new(&m->seed, p, send, hz);
+	if (!st)
+		st = cut_init(&m->cut, room->frame, m->packet);
+	if (!st)
+		st = group_need(m, p, send, ptime_ms);
 	if (st)
 		rt_tap_free(&m->tap);
 	else
@@ -176,11 +218,30 @@ int rt_member_new(struct rt_tap **out, const struct media_params *p, struct medi
 	return st;
 }
 
+/* A packet that would not be heard is worth no resampling. */
+ON_MEDIA static bool is_quiet_packet(struct rt_member *m, const int16_t *pcm, size_t n)
+{
+	uint32_t level = atomic_load_explicit(&m->m->energy_level, memory_order_relaxed);
+	m->quiet_score = 0;
+	if (!m->lane->resample || !level || atomic_load_explicit(&m->m->is_talking, memory_order_relaxed))
+		return false;
+	uint32_t score = mix_level_abs(pcm, n);
+	if (score >= level)
+		return false;
+	m->quiet_score = score;
+	return true;
+}
+
 void member_in(struct rt_stream *s, struct pkt *k)
 {
-	const struct rt_member *m = s->member;
+	struct rt_member *m = s->member;
 	const int16_t *pcm = pkt_samples(s, k);
 	uint32_t clock_hz = s->params.recv.clock_hz ? s->params.recv.clock_hz : 8000;
-	if (pcm && m->lane->in_hz == s->coders.dec.ops->rate_hz)
-		lane_lay(m->lane, clock_hz, k->ts, pcm, (size_t)k->pcm_count, s->t->pcm[1], RT_FRAME_MAX_SAMPLES);
+	if (!pcm || m->lane->in_hz != s->coders.dec.ops->rate_hz)
+		return;
+	size_t n = (size_t)k->pcm_count;
+	if (is_quiet_packet(m, pcm, n))
+		lane_lay_silence(m->lane, clock_hz, k->ts, n);
+	else
+		lane_lay(m->lane, clock_hz, k->ts, pcm, n, s->t->pcm[1], RT_FRAME_MAX_SAMPLES);
 }

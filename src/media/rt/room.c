@@ -1,14 +1,11 @@
-/* The tick of a room's part. Levels decide who is heard: a member below its energy level adds nothing, and one of whom
- * no packets came lately costs no more than a look. What members say is summed once; who talks gets the sum without
- * himself from his own encoder, all others of a codec get one packet's payload that was made once. (Who begins to talk
- * changes from the group's encoder to his own between two packets; sequence and timestamps are the stream's and go on.)
- * The other parts' sums come a frame later, through rings: what is missing there is silence, what has piled up is left
- * out. Parts of a thread have their moments spread over the interval. */
+/* The tick of a room's part, and what its members say. Levels decide who is heard: a member below its energy level adds
+ * nothing, and one of whom no packets came lately costs no more than a look; what was lost on the way is made up. What
+ * members say is summed once, in 32 bits, and clipped only on its way out. The other parts' sums come a frame or two
+ * later, through rings: what is missing there is silence, what has piled up is left out. Parts of a thread have their
+ * moments spread over the interval. */
 #include "base/clock.h"
 #include "dsp/mix.h"
 #include "media/rt/room_i.h"
-
-#include <string.h>
 
 enum {
 	PHASES = 10,
@@ -17,6 +14,7 @@ enum {
 	TALK_FRAMES_MS = 100,
 	PAUSE_MS = 800,    /* a talker who is quiet so long does not talk any more */
 	BEHIND_FRAMES = 4, /* of another part: more is left out */
+	REMOTE_START_FRAMES = 2,
 	LATE_INTERVALS = 5,
 	AGC_FRAMES = 25,
 	AGC_GAIN_MIN = 4096 / 4,
@@ -28,17 +26,19 @@ enum {
 ON_MEDIA static struct rt_group *group_of(struct rt_room_part *p, struct rt_member *m)
 {
 	struct rt_group *g = m->seed;
+	unsigned count = atomic_load_explicit(&p->group_count, memory_order_relaxed);
 	if (!g)
-		return NULL;
-	for (unsigned i = 0; i < p->group_count; i++)
-		if (p->groups[i]->ops == g->ops && p->groups[i]->ptime_ms == g->ptime_ms &&
-		    !strcmp(p->groups[i]->fmtp, g->fmtp))
+		return m->group;
+	for (unsigned i = 0; i < count; i++)
+		if (group_is_for(p->groups[i], g->ops, g->ptime_ms, g->fmtp))
 			return p->groups[i];
-	if (p->group_count == GROUPS_MAX)
+	if (count == GROUPS_MAX)
 		return NULL;
 	m->seed = NULL;
-	g->at = p->group_count;
-	return p->groups[p->group_count++] = g;
+	g->at = count;
+	p->groups[count] = g;
+	atomic_store_explicit(&p->group_count, count + 1, memory_order_release);
+	return g;
 }
 
 void part_enter(struct rt_room_part *p, struct rt_member *m)
@@ -51,7 +51,7 @@ void part_enter(struct rt_room_part *p, struct rt_member *m)
 		return;
 	p->due_us = t->now_us + interval_us * (t->room_phase++ % PHASES) / PHASES;
 	for (unsigned i = 0; i < RT_ROOM_THREADS_MAX; i++)
-		p->read_at[i] = UINT64_MAX; /* it begins where the others are */
+		p->remotes[i] = (struct rt_remote){.read_at = UINT64_MAX};
 	list_push(&t->rooms, &p->link);
 	if (p->due_us < t->room_due_us)
 		t->room_due_us = p->due_us;
@@ -103,6 +103,22 @@ ON_MEDIA static void agc_look(struct rt_member *m, uint32_t score, uint32_t want
 	m->agc_sum = m->agc_count = 0;
 }
 
+/* What is lost is made up from what was before. */
+ON_MEDIA static void frame_take(struct rt_member *m, size_t n)
+{
+	size_t first, count;
+	bool is_whole = !lane_missing(m->lane, n, &first, &count);
+	lane_take(m->lane, m->frame, n);
+	if (is_whole) {
+		plc_good(&m->plc, m->frame, n);
+		return;
+	}
+	plc_good(&m->plc, m->frame, first);
+	plc_lost(&m->plc, m->frame + first, count);
+	if (first + count < n)
+		plc_good(&m->plc, m->frame + first + count, n - first - count);
+}
+
 /* Its frame; is it heard? */
 ON_MEDIA static void member_take(struct rt_member *m, int64_t now_us)
 {
@@ -112,12 +128,16 @@ ON_MEDIA static void member_take(struct rt_member *m, int64_t now_us)
 	if (now_us - m->tap.s->f->last_in_us > SILENT_US) {
 		m->lane->at += n; /* what was in it is taken long ago */
 		m->is_heard = false;
+		if (m->plc.history_count)
+			plc_init(&m->plc, m->room->conf.rate_hz);
 		if (atomic_load_explicit(&c->is_talking, memory_order_relaxed))
 			talk_look(m, 0, level);
 		return;
 	}
-	lane_take(m->lane, m->frame, n);
+	frame_take(m, n);
 	uint32_t score = mix_level_abs(m->frame, n);
+	if (!score)
+		score = m->quiet_score;
 	talk_look(m, score, level);
 	m->is_heard = score > 0 && atomic_load_explicit(&c->can_speak, memory_order_relaxed) &&
 	              (score > level || atomic_load_explicit(&c->is_talking, memory_order_relaxed));
@@ -128,17 +148,22 @@ ON_MEDIA static void member_take(struct rt_member *m, int64_t now_us)
 	mix_gain(m->frame, n, atomic_load_explicit(&c->gain_in_q12, memory_order_relaxed));
 }
 
-/* One frame of another part, if it has one. */
-ON_MEDIA static bool remote_take(struct rt_room_part *p, unsigned i, const struct rt_room_part *o)
+/* One frame of another part, if it has one. Of one that begins to speak two are waited for: the ticks of two threads
+ * do not come evenly. */
+ON_MEDIA static bool remote_take(struct rt_room_part *p, struct rt_remote *r, const struct rt_room_part *o)
 {
 	size_t bytes = p->frame * sizeof(int16_t);
 	uint64_t written = atomic_load_explicit(&o->out->written, memory_order_acquire);
-	if (p->read_at[i] == UINT64_MAX || written - p->read_at[i] > BEHIND_FRAMES * bytes)
-		p->read_at[i] = written > bytes ? written - bytes : 0;
-	if (written - p->read_at[i] < bytes)
+	if (r->read_at == UINT64_MAX || written - r->read_at > BEHIND_FRAMES * bytes)
+		r->read_at = written > bytes ? written - bytes : 0;
+	uint64_t there = written - r->read_at;
+	if (there < (r->is_flowing ? 1 : REMOTE_START_FRAMES) * bytes) {
+		r->is_flowing = false;
 		return false;
-	rt_ring_copy(o->out, p->read_at[i], p->x, bytes);
-	p->read_at[i] += bytes;
+	}
+	rt_ring_copy(o->out, r->read_at, p->x, bytes);
+	r->read_at += bytes;
+	r->is_flowing = true;
 	return true;
 }
 
@@ -160,7 +185,7 @@ ON_MEDIA static void sum_make(struct rt_room_part *p, int64_t now_us)
 	for (unsigned i = 0; has_others && i < RT_ROOM_THREADS_MAX; i++) {
 		const struct rt_room_part *o =
 		    i == p->thread ? NULL : atomic_load_explicit(&p->room->parts[i], memory_order_acquire);
-		if (o && remote_take(p, i, o))
+		if (o && remote_take(p, &p->remotes[i], o))
 			mix_add(p->sum, p->x, p->frame);
 	}
 	if (p->room->conf.noise_divisor) {
@@ -168,131 +193,6 @@ ON_MEDIA static void sum_make(struct rt_room_part *p, int64_t now_us)
 		mix_add(p->sum, p->x, p->frame);
 	}
 	mix_out(p->mix, p->sum, NULL, p->frame);
-}
-
-/* ---- what they hear ---- */
-
-ON_MEDIA static void packet_send(struct rt_stream *s, uint8_t *payload, size_t bytes, size_t samples)
-{
-	struct rt_flow *f = s->f;
-	bool is_going_on = s->was_made && f->out.was_started && f->out.ts == s->made_ts;
-	uint32_t ts = is_going_on ? s->made_ts_next : flow_ts_now(f);
-	s->was_made = true;
-	s->made_ts = ts;
-	s->made_ts_next = ts + (uint32_t)((uint64_t)samples * f->send_clock_hz / s->coders.enc.ops->rate_hz);
-	flow_send_own(f, (uint8_t)f->send_pt, !is_going_on, ts, payload, bytes);
-}
-
-ON_MEDIA static void group_make(struct rt_room_part *p, struct rt_group *g, enum group_sound which)
-{
-	const int16_t *pcm = p->mix;
-	size_t n = p->frame, used = n;
-	if (which == GROUP_SILENCE) {
-		memset(p->x, 0, p->frame * sizeof(*p->x));
-		pcm = p->x;
-	}
-	struct rt_member *any = list_entry(list_first(&p->members), struct rt_member, link);
-	struct rt_thread *t = any->tap.s->t;
-	int16_t *out = t->frame[FRAME_OUT];
-	if (g->rate) {
-		n = resample_run(g->rate, pcm, &used, out, RT_FRAME_MAX_SAMPLES);
-		pcm = out;
-	}
-	g->bytes[which] = codec_encode(&g->enc, pcm, n, t->group_payload[g->at][which], GROUP_PAYLOAD_MAX);
-	if (!g->bytes[which])
-		g->bytes[which] = ST_AGAIN; /* nothing to be sent for this frame */
-}
-
-ON_MEDIA static void shared_send(struct rt_room_part *p, struct rt_member *m, enum group_sound which)
-{
-	struct rt_stream *s = m->tap.s;
-	struct rt_group *g = m->group;
-	uint8_t *payload = s->t->scratch + RT_PACKET_ROOM;
-	if (!g->bytes[which])
-		group_make(p, g, which);
-	if (g->bytes[which] <= 0)
-		return;
-	memcpy(payload, s->t->group_payload[g->at][which], (size_t)g->bytes[which]); /* sealed in place, each its own */
-	packet_send(s, payload, (size_t)g->bytes[which],
-	    (size_t)((uint64_t)p->frame * g->ops->rate_hz / p->room->conf.rate_hz));
-}
-
-/* Those whom it does not hear. */
-ON_MEDIA static bool deaf_out(const struct rt_room_part *p, const struct rt_member *m, int32_t *sum)
-{
-	bool is_any = false;
-	for (unsigned i = 0; i < RT_ROOM_DEAF_MAX; i++) {
-		uint32_t id = atomic_load_explicit(&m->m->deaf_to[i], memory_order_relaxed);
-		const struct lnode *end = &p->members.head;
-		for (const struct lnode *n = id ? end->next : end; n != end; n = n->next) {
-			const struct rt_member *o = list_entry(n, struct rt_member, link);
-			if (o->m->id != id || !o->is_heard || o == m)
-				continue;
-			for (size_t k = 0; sum && k < p->frame; k++)
-				sum[k] -= o->frame[k];
-			is_any = true;
-		}
-	}
-	return is_any;
-}
-
-ON_MEDIA static void own_send(struct rt_room_part *p, struct rt_member *m, bool hears)
-{
-	struct rt_stream *s = m->tap.s;
-	int16_t *out = s->t->frame[FRAME_OUT];
-	const int16_t *pcm = p->x;
-	size_t n = p->frame, used = n;
-	if (!hears) {
-		memset(p->x, 0, n * sizeof(*p->x));
-	} else if (deaf_out(p, m, NULL)) {
-		int32_t sum[RT_ROOM_FRAME_MAX];
-		memcpy(sum, p->sum, n * sizeof(*sum));
-		(void)deaf_out(p, m, sum);
-		mix_out(p->x, sum, m->is_heard ? m->frame : NULL, n);
-	} else {
-		mix_out(p->x, p->sum, m->is_heard ? m->frame : NULL, n);
-	}
-	mix_gain(p->x, n, atomic_load_explicit(&m->m->gain_out_q12, memory_order_relaxed));
-	if (m->to_codec) {
-		n = resample_run(m->to_codec, p->x, &used, out, RT_FRAME_MAX_SAMPLES);
-		pcm = out;
-	}
-	if (m->packets) {
-		frames_send(m->packets, s, pcm, n);
-		return;
-	}
-	if (pcm != out)
-		memcpy(out, pcm, n * sizeof(*out));
-	pcm_send(s, out, n);
-}
-
-ON_MEDIA static void member_send(struct rt_room_part *p, struct rt_member *m)
-{
-	struct rt_stream *s = m->tap.s;
-	struct media_member *c = m->m;
-	bool hears = atomic_load_explicit(&c->can_hear, memory_order_relaxed);
-	if (!s->f->may_send || s->play || s->dtmf_out.is_busy || !s->coders.enc.ops ||
-	    (!hears && atomic_load_explicit(&c->is_quiet, memory_order_relaxed))) {
-		s->was_made = false;
-		return;
-	}
-	bool is_own = !m->group || s->is_changed[RT_WRITE] ||
-	              (hears && (m->is_heard || atomic_load_explicit(&c->deaf_to[0], memory_order_relaxed) ||
-	                            atomic_load_explicit(&c->gain_out_q12, memory_order_relaxed) != 4096));
-	if (is_own)
-		own_send(p, m, hears);
-	else
-		shared_send(p, m, hears ? GROUP_MIX : GROUP_SILENCE);
-}
-
-ON_MEDIA static void part_tick(struct rt_room_part *p, int64_t now_us)
-{
-	struct lnode *n, *tmp;
-	sum_make(p, now_us);
-	for (unsigned i = 0; i < p->group_count; i++)
-		memset(p->groups[i]->bytes, 0, sizeof(p->groups[i]->bytes));
-	list_each (&p->members, n, tmp)
-		member_send(p, list_entry(n, struct rt_member, link));
 }
 
 void rooms_run(struct rt_thread *t)
@@ -306,7 +206,8 @@ void rooms_run(struct rt_thread *t)
 		int64_t interval_us = clock_us_of_ms(p->room->conf.interval_ms);
 		if (p->due_us <= t->now_us) {
 			thread_late_count(t, t->now_us - p->due_us);
-			part_tick(p, t->now_us);
+			sum_make(p, t->now_us);
+			part_send(p);
 			p->due_us += interval_us;
 			if (t->now_us - p->due_us >
 			    LATE_INTERVALS * interval_us) /* the machine stood still: that stays missed */

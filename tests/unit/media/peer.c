@@ -190,7 +190,7 @@ static void tone_frame(struct peer *p)
 	uint8_t b[400];
 	int16_t pcm[400];
 	for (unsigned i = 0; i < p->frame; i++) {
-		int16_t v = (int16_t)(8000 * sin(p->phase));
+		int16_t v = (int16_t)((p->amplitude > 0 ? p->amplitude : 8000) * sin(p->phase));
 		pcm[i] = v;
 		p->phase += 2 * M_PI * p->hz / (p->is_wide ? 16000 : 8000);
 		if (p->is_wide)
@@ -198,11 +198,13 @@ static void tone_frame(struct peer *p)
 		else
 			b[i] = p->is_alaw ? g711_alaw_encode(v) : g711_ulaw_encode(v);
 	}
-	if (p->enc.ops)
+	if (p->lose_every && p->sent_count % p->lose_every == p->lose_every - 1)
+		p->seq++;
+	else if (p->enc.ops)
 		coded_frame(p, pcm);
 	else
 		peer_send(p, p->pt, p->sent_count == 0, p->seq++, p->ts, b, p->frame * (p->is_wide ? 2 : 1));
-	p->ts += p->frame;
+	p->ts += p->frame * (p->clock_times ? p->clock_times : 1);
 	p->sent_count++;
 }
 

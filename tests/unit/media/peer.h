@@ -23,12 +23,14 @@ struct peer {
 	struct addr addr, to; /* own; where it sends */
 	/* what it sends by itself while pumped: a tone */
 	bool is_sending;
-	double hz;
+	double hz, amplitude; /* 0: 8000 */
 	uint8_t pt;
 	bool is_alaw;
 	struct codec_enc enc; /* when open: in place of the above; 8 kHz */
 	bool is_wide;         /* L16 at 16 kHz; frames of 160 samples, 10 ms */
 	unsigned frame;       /* samples */
+	unsigned clock_times; /* its RTP clock, times the sampling rate; 0: once */
+	unsigned lose_every;  /* of so many packets one is lost; 0: none */
 	int64_t next_us;
 	uint32_t ssrc, ts;
 	uint16_t seq;

@@ -5,74 +5,13 @@
 #include "base/mem.h"
 #include "base/role.h"
 #include "base/status.h"
-#include "ear.h"
 #include "file/file.h"
-#include "media/ctl/room.h"
-#include "peer.h"
+#include "meeting.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define A (&peers[0])
-#define B (&peers[1])
-#define C (&peers[2])
-#define D (&peers[3])
-enum { WAIT_MS = 8000, TOLD_MAX = 64 };
-static const struct mroom_member plain = {.can_speak = true, .can_hear = true};
-
-static struct mroom *room;
-static struct mroom_report told[TOLD_MAX];
-static size_t told_count;
-
-static void on_report(struct mroom *r, const struct mroom_report *report, void *arg)
-{
-	if (told_count < TOLD_MAX)
-		told[told_count++] = *report;
-}
-
-struct wanted {
-	enum mroom_report_kind kind;
-	uint32_t id;
-	bool is_on;
-};
-static bool was_told(void *arg)
-{
-	const struct wanted *w = arg;
-	for (size_t i = 0; i < told_count; i++)
-		if (told[i].kind == w->kind && told[i].id == w->id && told[i].is_on == w->is_on)
-			return true;
-	return false;
-}
-
-static int wait_told(enum mroom_report_kind kind, uint32_t id, bool is_on)
-{
-	role_assert_ctl();
-	return pump(was_told, &(struct wanted){kind, id, is_on}, WAIT_MS);
-}
-
-/* Phones with their tones in one room. */
-static int gather(unsigned threads, size_t count, const struct mroom_conf *conf)
-{
-	role_assert_ctl();
-	told_count = 0;
-	EXPECT_INT(room_start(threads, count), 0);
-	EXPECT_INT(mroom_open(&room, conf, on_report, NULL), ST_OK);
-	for (size_t i = 0; i < count; i++) {
-		peers[i].is_sending = true, peers[i].hz = hz_all[i];
-		EXPECT_INT(mroom_join(room, peers[i].s, (uint32_t)i + 1, &plain), ST_OK);
-	}
-	return 0;
-}
-
-static int scatter(void)
-{
-	role_assert_ctl();
-	mroom_close(room);
-	mem_unref(room);
-	return room_stop();
-}
 
 static int each_hears_the_others(unsigned threads, const struct mroom_conf *conf)
 {
@@ -118,7 +57,6 @@ static int test_codecs(void)
 {
 	role_assert_ctl();
 	struct mroom_conf conf = {16000, 20, 0};
-	told_count = 0;
 	EXPECT_INT(room_start(2, 3), 0);
 	struct media_params wide = peer_params(A), alaw = peer_params(B);
 	A->is_wide = true;
@@ -128,11 +66,7 @@ static int test_codecs(void)
 	alaw.send = alaw.recv = (struct media_codec){"PCMA", 8, 8000, 8000, 1, 20};
 	EXPECT_INT(mstream_set_params(A->s, &wide), ST_OK);
 	EXPECT_INT(mstream_set_params(B->s, &alaw), ST_OK);
-	EXPECT_INT(mroom_open(&room, &conf, on_report, NULL), ST_OK);
-	for (uint32_t i = 0; i < 3; i++) {
-		peers[i].is_sending = true, peers[i].hz = hz_all[i];
-		EXPECT_INT(mroom_join(room, peers[i].s, i + 1, &plain), ST_OK);
-	}
+	EXPECT_INT(meet(3, &conf), 0);
 	EXPECT_INT(hears(A, "BC"), 0);
 	EXPECT_INT(hears(B, "AC"), 0);
 	EXPECT_INT(hears(C, "AB"), 0);
@@ -286,12 +220,10 @@ static int test_conf(void)
 {
 	role_assert_ctl();
 	EXPECT_INT(room_start(1, 1), 0);
-	EXPECT_INT(mroom_open(&room, &(struct mroom_conf){4000, 20, 0}, on_report, NULL), ST_INVAL);
-	EXPECT_INT(mroom_open(&room, &(struct mroom_conf){8000, 5, 0}, on_report, NULL), ST_INVAL);
-	EXPECT_INT(mroom_open(&room, &(struct mroom_conf){11025, 20, 0}, on_report, NULL), ST_INVAL);
-	EXPECT_INT(mroom_open(&room, &(struct mroom_conf){48000, 60, 1400}, on_report, NULL), ST_OK);
-	EXPECT_INT(mroom_join(room, A->s, 1, &plain), ST_OK);
-	A->is_sending = true, A->hz = HZ_A;
+	EXPECT_INT(mroom_open(&room, &(struct mroom_conf){4000, 20, 0}, NULL, NULL), ST_INVAL);
+	EXPECT_INT(mroom_open(&room, &(struct mroom_conf){8000, 5, 0}, NULL, NULL), ST_INVAL);
+	EXPECT_INT(mroom_open(&room, &(struct mroom_conf){11025, 20, 0}, NULL, NULL), ST_INVAL);
+	EXPECT_INT(meet(1, &(struct mroom_conf){48000, 60, 1400}), 0);
 	pump_ms(500);
 	EXPECT(A->count > 5);
 	return scatter();
