@@ -160,7 +160,7 @@ int ws_feed(struct ws *w, const char *p, size_t n)
 	return st;
 }
 
-static ON_CTL int message_send(struct ws *w, uint8_t opcode, struct sv bytes)
+static int message_send(struct ws *w, uint8_t opcode, struct sv bytes)
 {
 	struct wslay_event_msg m = {opcode, (const uint8_t *)bytes.p, bytes.n};
 	if (wslay_event_queue_msg(w->ctx, &m))

@@ -25,9 +25,9 @@ ANY void ws_free(struct ws *w);                          /* not from within its 
 ANY int ws_feed(struct ws *w, const char *p, size_t n);
 /* Goes on with what send refused. */
 ANY int ws_flush(struct ws *w);
-ON_CTL int ws_send_text(struct ws *w, struct sv text);    /* queues a copy; ST_CLOSED after a close */
-ON_CTL int ws_send_binary(struct ws *w, struct sv bytes); /* the same */
-ON_CTL int ws_ping(struct ws *w);
+ANY int ws_send_text(struct ws *w, struct sv text);    /* queues a copy; ST_CLOSED after a close */
+ANY int ws_send_binary(struct ws *w, struct sv bytes); /* the same */
+ANY int ws_ping(struct ws *w);
 /* Begins the close handshake (codes of RFC 6455 7.4; reason up to 123 bytes). */
 ANY void ws_close(struct ws *w, uint16_t code, const char *reason);
 ANY size_t ws_queued_bytes(const struct ws *w); /* what waits here for send */

@@ -219,6 +219,7 @@ def test_where_legs_joined_from_outside_came_from(sw, phone, finished):
     assert sw.api(f"uuid_bridge {uuids[0]} {uuids[1]}").startswith("+OK")
     a.bye()
     ended(b)
+    ends = [finished.events.wait_event("CHANNEL_HANGUP_COMPLETE") for _ in uuids]  # in any order
+    sources = {e["Unique-ID"]: e["variable_transfer_source"] for e in ends}
     for uuid, other in (uuids, uuids[::-1]):
-        var = finished(**{"Unique-ID": uuid})
-        assert re.fullmatch(rf"\d{{10}}:[0-9a-f-]{{36}}:uuid_br:{other}", var("transfer_source"))
+        assert re.fullmatch(rf"\d{{10}}:[0-9a-f-]{{36}}:uuid_br:{other}", sources[uuid])
