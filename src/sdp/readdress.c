@@ -29,7 +29,8 @@ static bool put_media(struct buf *out, struct sv value, uint16_t port, bool is_t
 
 static bool is_left_out(struct sv attribute)
 {
-	static const char *const starts[] = {"candidate", "remote-candidates", "ice-", "end-of-candidates", "rtcp:", "rtcp-mux"};
+	static const char *const starts[] = {
+	    "candidate", "remote-candidates", "ice-", "end-of-candidates", "rtcp:", "rtcp-mux"};
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
 		if (sv_startsi(attribute, sv_of(starts[i])))
 			return true;

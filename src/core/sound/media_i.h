@@ -138,8 +138,8 @@ ON_CTL int media_dtls_answer(struct leg *leg, struct media_policy *q, struct sv 
 /* What the far side said is agreed on: from here on the stream refuses what is not under its keys. Before the stream is
  * told where to send. is_answer: sdp answers our offer. */
 ON_CTL int media_dtls_apply(struct leg *leg, struct sv sdp, const struct sdp_plan *plan, bool is_answer);
-ON_CTL void media_dtls_go(struct leg *leg);    /* where to send may have become known */
-ON_CTL void media_dtls_heard(struct leg *leg); /* MEDIA_R_PLUG came */
+ON_CTL void media_dtls_go(struct leg *leg);       /* where to send may have become known */
+ON_CTL void media_dtls_heard(struct leg *leg);    /* MEDIA_R_PLUG came */
 ON_CTL void media_dtls_answered(struct leg *leg); /* the handshake is waited for no longer than it may take */
 ON_CTL bool media_dtls_is_under_way(const struct leg_media *m);
 ON_CTL void media_dtls_fini(struct leg_media *m); /* before the stream is closed */

@@ -18,7 +18,7 @@
 struct leg_secure {
 	struct sdp_secure keys;
 	enum srtp_suite suites[SDP_KEYS_MAX];
-	bool is_on, was_on; /* was_on: of a stream that is closed */
+	bool is_on, was_on;                          /* was_on: of a stream that is closed */
 	enum srtp_suite suite;                       /* while it is on: */
 	uint8_t out[SRTP_KEY_MAX], in[SRTP_KEY_MAX]; /* what packets go and come under */
 };
