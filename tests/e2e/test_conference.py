@@ -54,6 +54,9 @@ def sw(tmp_path_factory):
         extension("7410", "answer", "conference bridge:pair@quiet:user/1001", "park"),
         extension("7411", "answer", "set conference_auto_outcall_skip_member_beep=true", "conference_set_auto_outcall user/1001",
                   "conference auto@quiet", "park"),
+        extension("7440", "answer", "set conference_auto_outcall_skip_member_beep=true", "conference_set_auto_outcall user/1001",
+                  "conference ${sip_h_X-Room}@quiet", "park"),
+        extension("7441", "answer", "conference bridge:${sip_h_X-Room}@quiet:user/1001", "park"),
         extension("7412", "answer", "conference digits@quiet+flags{dist-dtmf}", "park"),
         extension("7413", "answer", "conference ${sip_h_X-Room}", "park"),
         extension("7414", "answer", "conference two@quiet+flags{mintwo}", "park"),
@@ -320,6 +323,36 @@ def test_auto_outcall(sw, phone, events):
     talks(b)
     assert told(events, "bgdial-result")["Result"] == "SUCCESS"
     b.talk.hears(400)
+
+
+@pytest.mark.parametrize("number", ["7440", "7441"])
+def test_a_room_named_by_the_caller(sw, phone, events, number):
+    """Whoever is called into it comes into that room; the name stays a name."""
+    a, b = phone("1000", 400), phone("1001", 500)
+    a.invite(number, extra="X-Room: x+flags{moderator}\n")
+    if number == "7440":
+        a.answered()
+        talks(a)
+    b.take()
+    talks(b)
+    if number == "7441":
+        a.answered()
+        talks(a)
+    b.talk.hears(400)
+    a.talk.hears(500)
+    assert {told(events, "add-member")["Member-Type"] for _ in range(2)} == {"member"}
+    a.bye()
+
+
+def test_a_room_that_ends_while_it_records(sw, phone, events, tmp_path):
+    a = phone("1000", 400)
+    join(sw, events, a, "7400")
+    path = tmp_path / "last.wav"
+    assert sw.api(f"conference talk record {path}").startswith("+OK")
+    told(events, "start-recording")
+    a.talk.hears()
+    a.bye()
+    assert int(told(events, "stop-recording", Path=str(path))["Record-File-Size"]) > 44
 
 
 def test_digits_go_to_all(sw, phone, events):
