@@ -123,7 +123,7 @@ int api_audio_stream(struct api_call *c)
 {
 	static const char usage[] = "-USAGE: <uuid> [start | stop | pause | resume | send_text | graceful-shutdown] "
 	                            "[wss-url | text] [mono | mixed | stereo] [8k | 16k | 24k] [metadata]\n";
-	struct words w, tail;
+	struct words w = {0}, tail = {0};
 	role_assert_ctl();
 	int st = words_init(&w, c, 6);
 	if (!st)
@@ -147,7 +147,7 @@ int api_audio_fork(struct api_call *c)
 {
 	static const char usage[] = "-USAGE: <uuid> [start | stop | send_text | pause | resume | graceful-shutdown] "
 	                            "[wss-url] [mono | mixed | stereo] [8k | 16k | 24k] [bugname] [metadata]\n";
-	struct words w, tail;
+	struct words w = {0}, tail = {0};
 	role_assert_ctl();
 	int st = words_init(&w, c, 9);
 	if (!st)

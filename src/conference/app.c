@@ -399,7 +399,7 @@ int app_conference(struct leg *leg, const char *data)
 		st = ST_UNSUPPORTED;
 	for (int i = 0; !st && i < TRANSFERS_MAX; i++) {
 		char *next = NULL;
-		st = visit_once(&v, &next);
+		(void)visit_once(&v, &next);
 		if (!next)
 			break;
 		st = visit_next(&v, next);

@@ -54,6 +54,7 @@ static CO int play_and_see(struct conf_room *room, struct conf_play_words *w)
 	if (is_first)
 		w->waiter = &wait;
 	int st = conf_play(room, w);
+	w->waiter = NULL; /* the player has it */
 	if (st || !is_first)
 		return st;
 	st = co_wait(&wait, clock_us_of_ms(OPEN_WAIT_MS));

@@ -81,7 +81,7 @@ int media_dtls_offer(struct leg *leg, struct media_policy *q)
 	if (m->is_wired || !(m->is_negotiated ? is_agreed : is_wanted))
 		return ST_OK;
 	int st = local_fill(leg, q, true);
-	if (st)
+	if (st || !m->dtls)
 		return st;
 	m->dtls->local.is_offered = true;
 	q->p.is_rtcp_mux_offered = true;
