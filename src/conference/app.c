@@ -58,9 +58,12 @@ static ON_CTL int visit_read(struct visit *v, const char *data)
 	v->is_bridge = w.is_bridge;
 	v->dialstring = w.is_bridge ? sv_dup(w.bridge) : NULL;
 	v->flags = conf_member_flags_parse(w.flags, unknown_flag, v->leg);
-	const char *more = vars_get(v->leg->vars, "conference_member_flags");
-	if (more)
+	char *more = leg_text_dup(v->leg, "conference_member_flags");
+	if (more && mark_has(sv_of(more)))
+		leg_log(v->leg, LOG_ERR, "conference_member_flags: flags are not from outside");
+	else if (more)
 		v->flags |= conf_member_flags_parse(sv_of(more), unknown_flag, v->leg);
+	mem_free(more);
 	return v->name && v->profile ? ST_OK : ST_NOMEM;
 }
 
@@ -344,6 +347,8 @@ static ON_CTL int visit_next(struct visit *v, const char *name)
 	struct conf_words w;
 	char *marked = mem_strdup(name);
 	int st = marked ? conf_words_parse(sv_of(marked), &w) : ST_NOMEM;
+	if (!st && (mark_has(w.profile) || mark_has(w.flags)))
+		st = ST_INVAL; /* as with the application's data */
 	if (!st) {
 		mem_free(v->name);
 		mem_free(v->profile);

@@ -158,6 +158,8 @@ void cmd_set(struct conf_call *x)
 		buf_init(&checked); /* files are read below it: for who may not do everything by the door of files */
 		if (x->api->who && principal_put_file(&checked, x->w[1], false, &why))
 			buf_printf(x->out, "-ERR %s\n", why);
+		else if (mark_has(sv_of(x->m[1])))
+			buf_adds(x->out, "-ERR a directory is not from outside\n");
 		else
 			set_text(x, &r->sound_prefix);
 		buf_fini(&checked);

@@ -57,6 +57,7 @@ def sw(tmp_path_factory):
         extension("7440", "answer", "set conference_auto_outcall_skip_member_beep=true", "conference_set_auto_outcall user/1001",
                   "conference ${sip_h_X-Room}@quiet", "park"),
         extension("7441", "answer", "conference bridge:${sip_h_X-Room}@quiet:user/1001", "park"),
+        extension("7442", "answer", "set conference_member_flags=${sip_h_X-Room}", "conference flagged@quiet", "park"),
         extension("7412", "answer", "conference digits@quiet+flags{dist-dtmf}", "park"),
         extension("7413", "answer", "conference ${sip_h_X-Room}", "park"),
         extension("7414", "answer", "conference two@quiet+flags{mintwo}", "park"),
@@ -341,6 +342,15 @@ def test_a_room_named_by_the_caller(sw, phone, events, number):
     b.talk.hears(400)
     a.talk.hears(500)
     assert {told(events, "add-member")["Member-Type"] for _ in range(2)} == {"member"}
+    a.bye()
+
+
+def test_flags_by_the_caller(sw, phone, events):
+    a = phone("1000", 400)
+    a.invite("7442", extra="X-Room: moderator\n")
+    a.answered()
+    assert told(events, "add-member")["Member-Type"] == "member"
+    sw.wait_log("conference_member_flags: flags are not from outside")
     a.bye()
 
 
