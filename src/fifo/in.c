@@ -247,15 +247,15 @@ int fifo_in(struct leg *leg, const struct app_words *words)
 	stamp_set(leg, "fifo_push_timestamp");
 	push(leg, w.c, false);
 	for (;;) {
-		st = wait_taken(leg, &w);
+		(void)wait_taken(leg, &w); /* where he is then tells it */
 		if (!w.c->consumer || !leg_is_ready(leg)) {
-			st = leave(leg, &w, exten);
+			(void)leave(leg, &w, exten);
 			break;
 		}
 		if (arrive(leg, w.c, announce))
 			break;
 		if (!leg_is_ready(leg)) {
-			st = leave(leg, &w, NULL);
+			(void)leave(leg, &w, NULL);
 			break;
 		}
 		if (!lnode_is_linked(&w.c->link) && !w.c->consumer)
