@@ -25,6 +25,7 @@ def sw(tmp_path_factory):
         extension("8107", "set rtp_secure_media_outbound=true", "set rtp_secure_media=mandatory", "bridge user/1001"),
         extension("8108", "bridge {rtp_secure_media=true}user/1001"),
         extension("8110", f"bridge {{rtp_secure_media=mandatory:{SUITE}:{SUITE}}}user/1001"),
+        extension("8111", "set absolute_codec_string=AMR", "answer", "playback tone_stream://%(60000,0,440)"),
         extension("8109", "set rtp_secure_media=nonsense", "answer", "echo"),
     ])
     s.start()
@@ -357,3 +358,25 @@ def test_suite_named_twice(sw, phone):
     b.reply(invite, 486, "Busy")
     b.expect(method="ACK")
     a.ack_failure(a.expect(486))
+
+
+def test_refused_parameters_change_no_keys(sw, phone):
+    """A re-INVITE with a new key and codec parameters that nobody can do: 488, and the call goes on under the old keys."""
+    a = phone("1000")
+    key, other = new_key(SUITE), new_key(SUITE)
+
+    def amr(version, key, fmtp):
+        lines = ["a=rtpmap:97 AMR/8000", f"a=fmtp:97 {fmtp}", line(7, SUITE, key)]
+        return secured(a.rtp_port, *lines, version=version).replace("RTP/SAVP 0 101", "RTP/SAVP 97 0 101" if version == 1 else "RTP/SAVP 97 101")
+    a.invite("8111", amr(1, key, "octet-align=1"))
+    ok = a.answered()
+    assert "AMR/8000" in ok.body
+    (_, _, keys), = lines_of(ok.body)
+    a.media = Srtp(a.media, SUITE, key, keys[7][1])
+    a.request("INVITE", body=amr(2, other, "octet-align=1; crc=1"))
+    r = a.expect(488)
+    a.ack_failure(r)
+    for _ in range(20):
+        a.media.recv(2000)
+    assert not a.media.refused
+    a.bye()

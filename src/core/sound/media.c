@@ -262,6 +262,19 @@ static void codec_of(const struct sdp_codec *c, bool is_send, struct media_codec
 	out->ptime_ms = c->ptime_ms ? c->ptime_ms : 20;
 }
 
+/* Asked before keys are changed, which cannot be taken back: a plan whose codec's parameters are refused changes nothing. */
+static ON_CTL int check_plan(struct leg *leg, const struct sdp_plan *plan)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_params p = {.fmtp = plan->send.fmtp};
+
+	if (!m->is_negotiated || !plan->send.fmtp[0] || !(plan->is_secure || plan->is_dtls))
+		return ST_OK;
+	codec_of(&plan->send, true, &p.send);
+	codec_of(&plan->recv, false, &p.recv);
+	return mstream_check_params(m->stream, &p);
+}
+
 static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 {
 	struct leg_media *m = sound_of(leg)->media;
@@ -465,6 +478,8 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 	if (st == ST_UNSUPPORTED)
 		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
 	if (!st)
+		st = check_plan(leg, plan);
+	if (!st)
 		st = media_dtls_apply(leg, sv_of(m->remote_sdp), plan, false);
 	if (!st)
 		st = apply_plan(leg, plan);
@@ -609,7 +624,9 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	if (!st) {
 		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
-		st = media_dtls_apply(leg, sdp, plan, true);
+		st = check_plan(leg, plan);
+		if (!st)
+			st = media_dtls_apply(leg, sdp, plan, true);
 		if (!st)
 			st = apply_plan(leg, plan);
 		if (!st)
@@ -676,6 +693,8 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 	if (!st) {
 		st = sdp_answer_make(sdp, &q->p, &m->running, plan, &text);
 	}
+	if (!st)
+		st = check_plan(leg, plan);
 	if (!st)
 		st = media_dtls_apply(leg, sdp, plan, false);
 	if (!st)

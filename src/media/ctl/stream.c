@@ -368,6 +368,21 @@ static void codec_complete(
 		c->rate_hz = was->rate_hz;
 }
 
+int mstream_check_params(struct mstream *s, const struct media_params *wanted)
+{
+	struct media_params p = *wanted;
+	struct rt_coders *coders;
+
+	if (!is_sane(&p.send) || !is_sane(&p.recv))
+		return ST_INVAL;
+	codec_complete(s, &p.send, &s->params.send, p.fmtp);
+	codec_complete(s, &p.recv, &s->params.recv, p.fmtp);
+	int st = rt_coders_new(&coders, &p);
+	if (!st)
+		rt_coders_free(coders);
+	return st;
+}
+
 int mstream_set_params(struct mstream *s, const struct media_params *wanted)
 {
 	struct media_params whole = *wanted, *p = &whole;
