@@ -118,6 +118,7 @@ void kernel_push(struct rt_flow *f)
 static bool ends_of(int fd, struct sockaddr_in *local, struct sockaddr_in *remote)
 {
 	socklen_t a = sizeof(*local), b = sizeof(*remote);
+	*local = *remote = (struct sockaddr_in){0};
 	return !getsockname(fd, (struct sockaddr *)local, &a) && !getpeername(fd, (struct sockaddr *)remote, &b) &&
 	       local->sin_family == AF_INET && remote->sin_family == AF_INET;
 }

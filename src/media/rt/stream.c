@@ -285,7 +285,9 @@ ON_MEDIA static void stats_fill(struct rt_stream *s, struct rt_stats *st)
 void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 {
 	struct rt_stream *s = c->s;
-	if (s && s->t && c->kind != RT_C_STATS && c->kind != RT_C_TIMEOUT)
+	if (c->kind == RT_C_NONE || c->kind == RT_C_QUIT) /* of no stream */
+		return;
+	if (s->t && c->kind != RT_C_STATS && c->kind != RT_C_TIMEOUT)
 		stream_take_back(s); /* whatever it is, it finds the flow as it is */
 	switch (c->kind) {
 	case RT_C_OPEN:
