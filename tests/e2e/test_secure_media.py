@@ -329,16 +329,18 @@ def reoffered(p, key):
     return keys[7][1]
 
 
-def test_back_from_bypass(sw, phone):
+def test_back_from_bypass(sw, phone, events):
     """The phones spoke to each other meanwhile: nothing goes out in the clear then, and no key of ours comes twice."""
+    events.subscribe("CHANNEL_BRIDGE")
     a, b = phone("1000"), phone("1001")
     key_a, key_b = new_key(SUITE), new_key(SUITE)
     a.invite("8108", secured(a.rtp_port, line(7, SUITE, key_a)))
     (_, _, offered), = lines_of(b.take(secured(b.rtp_port, line(7, SUITE, key_b))).body)
     (_, _, answered), = lines_of(a.answered().body)
     before = {answered[7][1], offered[7][1]}
+    events.wait_event("CHANNEL_BRIDGE")
     uuid = uuid_of(sw, "1000")
-    sw.api(f"uuid_media off {uuid}")
+    assert sw.api(f"uuid_media off {uuid}").startswith("+OK")
     assert reoffered(a, key_a) == key_b and reoffered(b, key_b) == key_a
     sw.api(f"uuid_media {uuid}")
     ours_a, ours_b = reoffered(a, key_a), reoffered(b, key_b)
