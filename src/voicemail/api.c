@@ -220,7 +220,7 @@ static ON_CTL void status_put(const struct vm_db *db, void *arg)
 	struct store_stats s;
 	store_stats_get(db->store, &s);
 	buf_printf(c->out, "%s: %zu writes queued, %llu failed\n", db->profile, s.queued,
-	    (unsigned long long)(s.dropped_failed + s.dropped_full));
+	    (unsigned long long)s.dropped_failed + s.dropped_full);
 }
 
 static CO void profile_change(struct api_call *c, const char *verb, const char *name)

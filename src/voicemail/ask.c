@@ -79,7 +79,7 @@ int vm_beep(struct leg *leg, const char *spec)
 {
 	struct mstream *s = leg_media_stream(leg);
 	struct buf source;
-	uint32_t id;
+	uint32_t id = 0;
 	int64_t end_us = clock_mono_us() + clock_us_of_s(10);
 	if (!*spec || !s || !leg_is_ready(leg))
 		return leg_is_up(leg) ? ST_OK : ST_HANGUP;

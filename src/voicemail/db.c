@@ -327,7 +327,7 @@ static int msgs_fill(struct vm_msgs *out)
 		}
 	}
 out:
-	for (unsigned i = 0; i < out->count && !out->texts.failed; i++)
+	for (unsigned i = 0; offsets && i < out->count && !out->texts.failed; i++)
 		msg_point(&out->list[i], out->texts.p, offsets[i]);
 	mem_free(offsets);
 	return out->texts.failed ? ST_NOMEM : ST_OK;

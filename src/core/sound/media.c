@@ -262,7 +262,8 @@ static void codec_of(const struct sdp_codec *c, bool is_send, struct media_codec
 	out->ptime_ms = c->ptime_ms ? c->ptime_ms : 20;
 }
 
-/* Asked before keys are changed, which cannot be taken back: a plan whose codec's parameters are refused changes nothing. */
+/* Asked before keys are changed, which cannot be taken back: a plan whose codec's parameters are refused changes
+ * nothing. */
 static ON_CTL int check_plan(struct leg *leg, const struct sdp_plan *plan)
 {
 	struct leg_media *m = sound_of(leg)->media;
