@@ -111,11 +111,12 @@ ON_CTL void media_vars_plan(struct leg *leg, struct leg_media *m, const struct s
 ON_CTL void media_var_hundredths(struct leg *leg, const char *name, double value); /* "%.2f"; negative is 0 */
 ON_CTL void media_vars_stats(struct leg *leg, const struct media_stats *s);
 
-/* ---- media.c ---- */
+/* ---- negotiate.c ---- */
 ON_CTL int media_keep_text(char **field, struct sv text);
 /* An offer of our own for a re-INVITE, whatever is running. */
 ON_CTL int media_own_offer(struct leg *leg, struct leg *near, struct buf *out);
 
+/* ---- media.c ---- */
 ON_CTL int media_stream_open(struct leg *leg, struct leg *near); /* ST_OK also when it is */
 
 /* ---- ice.c ---- */

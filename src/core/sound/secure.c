@@ -223,6 +223,10 @@ int media_secure_apply(struct leg *leg, const struct sdp_plan *plan)
 	bool is_same, has_out, has_in;
 	int st;
 
+	if (plan->is_dtls) { /* its crypt took the place of ours */
+		media_secure_fini(m);
+		return ST_OK;
+	}
 	if (!plan->is_secure)
 		return plain(leg, x);
 	k = &x->keys.keys[plan->key_index];

@@ -1,0 +1,470 @@
+/* Offers and answers of a leg: sdp's pure functions make them, and plans, of the policy (media_policy.c); what stands
+ * beside the codecs is asked of ice.c, dtls.c and secure.c in one place each way; a plan becomes parameters of the
+ * leg's stream. Codecs the engine knows may be transcoded and are preferred for legs that are answered on their own;
+ * others are only passed through.
+ *
+ *   policy -> + ways (ICE, keys) -> sdp text and plan -> agree(): keys, then parameters, then addresses */
+#include "base/mem.h"
+#include "base/status.h"
+#include "core/leg/leg.h"
+#include "core/leg/leg_core.h"
+#include "core/sound/media.h"
+#include "core/sound/media_i.h"
+#include "core/sound/sound_core.h"
+#include "core/sound/sound_i.h"
+#include "core/value/vars.h"
+#include <stdio.h>
+#include <string.h>
+
+/* ---- plans ---- */
+
+static void codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out)
+{
+	memset(out, 0, sizeof(*out));
+	snprintf(out->name, sizeof(out->name), "%.*s", (int)sizeof(out->name) - 1, c->name);
+	out->pt = (uint8_t)(is_send ? c->pt_send : c->pt_recv);
+	out->clock_hz = c->clock_hz, out->rate_hz = c->rate_hz;
+	out->channels = c->channels ? c->channels : 1;
+	out->ptime_ms = c->ptime_ms ? c->ptime_ms : 20;
+}
+
+/* Asked before keys are changed, which cannot be taken back: a plan whose codec's parameters are refused changes
+ * nothing. */
+static ON_CTL int check_plan(struct leg *leg, const struct sdp_plan *plan)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_params p = {.fmtp = plan->send.fmtp};
+
+	if (!m->is_negotiated || !plan->send.fmtp[0] || !(plan->is_secure || plan->is_dtls))
+		return ST_OK;
+	codec_of(&plan->send, true, &p.send);
+	codec_of(&plan->recv, false, &p.recv);
+	return mstream_check_params(m->stream, &p);
+}
+
+static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_params p = {0};
+	int st;
+
+	if (!plan->is_remote_name && plan->remote_host[0]) {
+		if (!addr_parse(&p.remote_rtp, sv_of(plan->remote_host), plan->remote_port) &&
+		    addr_is_any(&p.remote_rtp))
+			memset(&p.remote_rtp, 0, sizeof(p.remote_rtp));
+		if (addr_is_set(&p.remote_rtp) && plan->remote_rtcp_host[0])
+			addr_parse(&p.remote_rtcp, sv_of(plan->remote_rtcp_host), plan->remote_rtcp_port);
+	}
+	codec_of(&plan->send, true, &p.send);
+	codec_of(&plan->recv, false, &p.recv);
+	p.dtmf_send_pt = plan->dtmf_send_pt, p.dtmf_recv_pt = plan->dtmf_recv_pt, p.cn_pt = plan->cn_pt;
+	m->is_proxied = false;
+	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
+	p.is_rtcp_mux = plan->is_rtcp_mux;
+	p.tells_rtcp = leg_var_is_true(leg, "fire_rtcp_events");
+	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
+	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
+	media_source_policy(leg, &p);
+	st = media_secure_apply(leg, plan); /* before anything is sent */
+	if (!st)
+		st = mstream_set_params(m->stream, &p);
+	if (st)
+		return st;
+	m->codec = p.send;
+	m->is_negotiated = true;
+	leg->codec = &m->codec;
+	m->has_events = plan->dtmf_send_pt >= 0;
+	m->is_on_hold = plan->is_hold || m->is_held_by_us || !p.may_recv;
+	media_timeout_apply(leg);
+	media_jitter_apply(leg);
+	media_talk_apply(leg);
+	media_vars_plan(leg, m, plan);
+	leg_parts_stream(leg); /* how its digits travel may have changed */
+	return ST_OK;
+}
+
+/* What came of an offer and its answer, once both are known; sdp: the far side's one. */
+static ON_CTL int agree(struct leg *leg, struct sv sdp, const struct sdp_plan *plan, bool is_answer)
+{
+	int st = check_plan(leg, plan);
+	if (!st)
+		st = media_dtls_apply(leg, sdp, plan, is_answer);
+	if (!st)
+		st = apply_plan(leg, plan);
+	if (!st)
+		st = media_ice_apply(leg, sdp, plan->line);
+	if (!st)
+		media_dtls_go(leg);
+	return st;
+}
+
+/* What stands beside the codecs: keys, and where packets may go. */
+static ON_CTL int answer_keys(struct leg *leg, struct media_policy *q, struct sv offer)
+{
+	int st = media_dtls_answer(leg, q, offer);
+	return st ? st : media_secure_answer(leg, q, offer);
+}
+static ON_CTL int answer_ways(struct leg *leg, struct media_policy *q, struct sv offer)
+{
+	int st = media_ice_answer(leg, q, offer);
+	return st ? st : answer_keys(leg, q, offer);
+}
+static ON_CTL int offer_ways(struct leg *leg, struct media_policy *q)
+{
+	int st = media_ice_offer(leg, q);
+	if (!st)
+		st = media_dtls_offer(leg, q);
+	return st || q->p.dtls ? st : media_secure_offer(leg, q);
+}
+
+int media_keep_text(char **field, struct sv text)
+{
+	char *copy = sv_dup(text);
+	if (!copy)
+		return ST_NOMEM;
+	mem_free(*field);
+	*field = copy;
+	return ST_OK;
+}
+
+static ON_CTL void keep_local(struct leg *leg, struct sv text)
+{
+	if (!media_keep_text(&sound_of(leg)->media->local_sdp, text)) {
+		leg_var_set(leg, "rtp_local_sdp_str", sound_of(leg)->media->local_sdp);
+	}
+}
+
+/* ---- the endpoint's calls ---- */
+
+/* A plan is 6 kB and written whole by whoever succeeds: not cleared. NULL: no memory. */
+static struct sdp_plan *plan_new(void)
+{
+	struct sdp_plan *plan = mem_alloc(sizeof(*plan));
+	if (plan)
+		plan->why = NULL;
+	return plan;
+}
+
+/* Whether anything of the leg's offer is wanted by its profile and variables. */
+static ON_CTL int check_offer(struct leg *leg)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_policy *q = NULL;
+	struct sdp_plan *plan = plan_new();
+	int st = plan ? media_policy_new(leg, m->inbound_codecs, &q) : ST_NOMEM;
+
+	if (!st)
+		st = answer_keys(leg, q, sv_of(m->remote_sdp));
+	if (!st) {
+		q->p.port = 16384; /* nothing is opened yet; any port will do for a plan */
+		st = sdp_answer_plan(sv_of(m->remote_sdp), &q->p, &m->running, plan);
+	}
+	if (st == ST_UNSUPPORTED)
+		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
+	mem_free(q);
+	mem_free(plan);
+	return st;
+}
+
+int leg_media_remote_offer(struct leg *leg, struct sv sdp)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct sdp_codecs *theirs;
+	int st;
+
+	leg_var_set(leg, "audio_media_flow", "disabled"); /* until it is answered */
+	leg_var_set(leg, "endpoint_disposition", m->is_late_told ? "DELAYED NEGOTIATION" : "RECEIVED");
+	m->is_offerless = !sv_trim(sdp).n;
+	if (m->is_offerless)
+		return ST_OK;
+	theirs = mem_alloc(sizeof(*theirs)); /* as long as it says */
+	if (!theirs)
+		return ST_NOMEM;
+	theirs->count = 0;
+	st = sdp_offer_codecs(sdp, theirs);
+	if (!st || st == ST_UNSUPPORTED) /* nothing we could answer: the dialplan may know what to do with it */
+		st = media_keep_text(&m->remote_sdp, sdp);
+	if (st)
+		goto out;
+	m->is_remote_offer_new = true;
+	leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
+	media_secure_seen(leg, sdp);
+	leg_var_set(leg, "rtp_use_codec_string", media_wanted_codecs(leg, m->inbound_codecs));
+	media_vars_offer(leg, theirs);
+	if (!m->is_late)
+		st = check_offer(leg);
+out:
+	mem_free(theirs);
+	return st;
+}
+
+/* Our offer, when the far side's INVITE had none or when we call. */
+static ON_CTL int make_offer(
+    struct leg *leg, struct leg *originator, const char *codecs, enum sdp_dir dir, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_policy *q = NULL;
+	struct buf text;
+	int st = media_stream_open(leg, originator);
+
+	buf_init(&text);
+	if (!st)
+		st = media_policy_new(leg, codecs, &q);
+	if (!st)
+		st = media_bound_offer(leg, originator, q);
+	if (!st)
+		st = offer_ways(leg, q);
+	if (!st) {
+		q->p.dir = dir;
+		media_keep_joinable(leg, q);
+		if (m->is_negotiated && originator) { /* a re-offer keeps the running codec in front */
+			media_add_current(leg, &q->first);
+			if (q->first.count && media_codecs_have(&q->prefs, &q->first.v[0]))
+				q->p.first = &q->first; /* unless it is no longer wanted */
+		}
+		st = sdp_offer_make(&q->p, &m->running, &text);
+	}
+	if (!st) {
+		m->is_offer_open = true;
+		keep_local(leg, buf_sv(&text));
+		media_vars_local(leg, m, dir);
+		st = buf_addv(out, buf_sv(&text));
+	}
+	mem_free(q);
+	buf_fini(&text);
+	return st;
+}
+
+static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_policy *q = NULL;
+	struct sdp_plan *plan = plan_new();
+	struct buf text;
+	int st = plan ? media_stream_open(leg, near) : ST_NOMEM;
+
+	buf_init(&text);
+	if (!st)
+		st = media_policy_new(leg, m->inbound_codecs, &q);
+	if (!st)
+		st = media_prefer_for_answer(m, near, q);
+	if (!st)
+		st = answer_ways(leg, q, sv_of(m->remote_sdp));
+	if (!st)
+		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &m->running, plan, &text);
+	if (st == ST_UNSUPPORTED)
+		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
+	if (!st)
+		st = agree(leg, sv_of(m->remote_sdp), plan, false);
+	if (!st) {
+		m->is_remote_offer_new = false;
+		keep_local(leg, buf_sv(&text));
+		st = buf_addv(out, buf_sv(&text));
+	}
+	mem_free(q);
+	mem_free(plan);
+	buf_fini(&text);
+	return st;
+}
+
+int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	int st;
+
+	if (!m)
+		return ST_INVAL;
+	if (near && sound_of(near)->media && sound_of(near)->media->remote_sdp)
+		leg_var_set(leg, "switch_m_sdp", sound_of(near)->media->remote_sdp);
+	if (m->bypass && bypass_answer(leg, near, out, &st))
+		return st;
+	if (m->local_sdp && !m->is_remote_offer_new)
+		return buf_adds(out, m->local_sdp);
+	return m->remote_sdp ? make_answer(leg, near, out)
+	                     : make_offer(leg, near, m->inbound_codecs, SDP_SENDRECV, out);
+}
+
+int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out)
+{
+	if (!sound_of(leg)->media)
+		return ST_INVAL;
+	if (originator && sound_of(originator)->media && sound_of(originator)->media->remote_sdp) {
+		const char *codecs = vars_get(originator->vars, "ep_codec_string");
+		leg_var_set(leg, "originator_codec", codecs);
+		leg_var_set(leg, "switch_m_sdp", sound_of(originator)->media->remote_sdp);
+		leg_var_set(leg, "rtp_use_codec_string", codecs);
+	}
+	if (bypass_is_wanted(leg, originator))
+		return bypass_offer(leg, originator, out);
+	/* who cannot be answered does not make anybody's phone ring */
+	if (originator && sound_of(originator)->media && sound_of(originator)->media->remote_sdp &&
+	    !sound_of(originator)->media->is_negotiated && !sound_of(originator)->media->bypass &&
+	    check_offer(originator) == ST_UNSUPPORTED)
+		return ST_UNSUPPORTED;
+	return make_offer(leg, originator, sound_of(leg)->media->outbound_codecs, SDP_SENDRECV, out);
+}
+
+int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+
+	if (m && m->bypass == BYPASS_ON && !is_hold && m->local_sdp)
+		return buf_adds(out, m->local_sdp);
+	if (!m || !m->is_negotiated)
+		return ST_INVAL;
+	m->is_held_by_us = is_hold;
+	return make_offer(leg, leg, m->outbound_codecs, is_hold ? SDP_SENDONLY : SDP_SENDRECV, out);
+}
+
+int leg_media_refresh(struct leg *leg, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+
+	if (!m || !m->local_sdp || (m->bypass != BYPASS_ON && (m->bypass || !m->is_negotiated)))
+		return ST_INVAL;
+	if (!m->bypass)
+		m->is_offer_open = true;
+	return buf_adds(out, m->local_sdp);
+}
+
+int leg_media_offer_asked(struct leg *leg, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	int st = m && m->bypass ? bypass_offer_asked(leg) : ST_NOTFOUND;
+
+	if (st != ST_NOTFOUND)
+		return st;
+	return leg_media_own_reoffer(leg, m && m->is_held_by_us, out);
+}
+
+int media_own_offer(struct leg *leg, struct leg *near, struct buf *out)
+{
+	return make_offer(leg, near ? near : leg, sound_of(leg)->media->outbound_codecs, SDP_SENDRECV, out);
+}
+
+int leg_media_reneg(struct leg *leg, const char *codecs)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct buf sdp;
+	int st;
+
+	if (!m || !m->is_negotiated || m->bypass || !leg->is_answered || !leg->ops->reinvite)
+		return ST_INVAL;
+	if (codecs && *codecs)
+		leg_var_set(leg, "codec_string", codecs);
+	buf_init(&sdp);
+	st = make_offer(leg, NULL, m->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, &sdp);
+	if (!st)
+		st = leg->ops->reinvite(leg, buf_sv(&sdp));
+	buf_fini(&sdp);
+	return st;
+}
+
+static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_policy *q = NULL;
+	struct sdp_plan *plan;
+	int st;
+
+	if (m && m->bypass == BYPASS_ON)
+		return bypass_remote_answer(leg, sdp);
+	if (!m || !m->stream)
+		return ST_INVAL;
+	if (m->is_negotiated && !m->is_offer_open && m->answer_sdp && sv_is(sdp, m->answer_sdp))
+		return ST_OK; /* said before, to the same offer */
+	plan = plan_new();
+	if (!plan)
+		return ST_NOMEM;
+	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
+	if (!st) {
+		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
+		st = media_ice_offer(leg, q); /* what was offered */
+		media_secure_answered(leg, q);
+	}
+	if (!st)
+		st = media_dtls_offer(leg, q);
+	if (!st)
+		st = sdp_answer_accept(sdp, &q->p, &m->running, plan);
+	if (!st)
+		st = media_keep_text(&m->remote_sdp, sdp);
+	if (!st)
+		st = media_keep_text(&m->answer_sdp, sdp);
+	if (!st) {
+		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
+		media_vars_offer(leg, &plan->codecs);
+		st = agree(leg, sdp, plan, true);
+		m->is_offer_open = false;
+		*is_hold = plan->is_hold;
+	}
+	mem_free(q);
+	mem_free(plan);
+	return st;
+}
+
+int leg_media_remote_answer(struct leg *leg, struct sv sdp)
+{
+	bool is_hold;
+	return remote_answer(leg, sdp, &is_hold);
+}
+
+int leg_media_late_answer(struct leg *leg, struct sv sdp)
+{
+	bool is_hold = leg->is_held;
+	int st = sound_of(leg)->media && sound_of(leg)->media->bypass == BYPASS_ON ? bypass_late_answer(leg, sdp)
+	         : sdp.n                                                           ? remote_answer(leg, sdp, &is_hold)
+	                                                                           : ST_NOTFOUND;
+
+	if (!st)
+		leg_mark_held(leg, is_hold || sound_of(leg)->media->is_held_by_us);
+	return st;
+}
+
+int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
+{
+	struct leg_media *m = sound_of(leg)->media;
+	struct media_policy *q = NULL;
+	struct sdp_plan *plan;
+	struct buf text;
+	bool is_hold = false;
+	int st;
+
+	if (m && m->bypass && !bypass_comes_back(leg, sdp))
+		return bypass_reoffer(leg, sdp);
+	if (!m || !m->stream || m->is_closing)
+		return ST_INVAL;
+	plan = plan_new();
+	if (!plan)
+		return ST_NOMEM;
+	buf_init(&text);
+	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
+	if (!st) {
+		media_add_current(leg, &q->first);
+		media_add_current(leg->peer, &q->first);
+		media_keep_joinable(leg, q);
+		q->p.first = &q->first;
+		if (m->is_held_by_us)
+			q->p.dir = SDP_SENDONLY;
+		st = answer_ways(leg, q, sdp);
+	}
+	if (!st)
+		st = sdp_answer_make(sdp, &q->p, &m->running, plan, &text);
+	if (!st)
+		st = agree(leg, sdp, plan, false);
+	if (!st)
+		st = media_keep_text(&m->remote_sdp, sdp);
+	if (!st) {
+		is_hold = plan->is_hold;
+		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
+		keep_local(leg, buf_sv(&text));
+		st = buf_addv(out, buf_sv(&text));
+	}
+	mem_free(q);
+	mem_free(plan);
+	buf_fini(&text);
+	if (!st && leg->is_held && !is_hold)
+		bypass_resumed(leg);
+	if (!st)
+		leg_mark_held(leg, is_hold);
+	return st;
+}
