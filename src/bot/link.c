@@ -276,19 +276,23 @@ static void answered(struct bot_link *k, int64_t now_us)
 
 /* ---- bytes ---- */
 
+/* After a read or a write: nothing more goes now, or ever. */
+static bool is_turn_over(struct bot_link *k, int n, unsigned want)
+{
+	if (n == ST_AGAIN)
+		k->wants |= want;
+	else if (n < 0)
+		over(k, n == ST_CLOSED ? "the server closed the connection" : dial_error(k->conn));
+	return n < 0;
+}
+
 static void flush(struct bot_link *k)
 {
 	unsigned want = 0;
 	while (k->out.n && !k->is_over) {
 		int n = dial_write(k->conn, k->out.p, k->out.n, &want);
-		if (n == ST_AGAIN) {
-			k->wants |= want;
+		if (is_turn_over(k, n, want))
 			return;
-		}
-		if (n < 0) {
-			over(k, n == ST_CLOSED ? "the server closed the connection" : dial_error(k->conn));
-			return;
-		}
 		buf_drop(&k->out, (size_t)n);
 	}
 }
@@ -304,14 +308,8 @@ static void fill(struct bot_link *k, int64_t now_us)
 	unsigned want = 0;
 	for (int i = 0; i < READS_PER_TURN && may_read(k) && !k->is_over; i++) {
 		int n = dial_read(k->conn, bytes, sizeof(bytes), &want);
-		if (n == ST_AGAIN) {
-			k->wants |= want;
+		if (is_turn_over(k, n, want))
 			return;
-		}
-		if (n < 0) {
-			over(k, n == ST_CLOSED ? "the server closed the connection" : dial_error(k->conn));
-			return;
-		}
 		k->heard_us = now_us;
 		if (k->ws && ws_feed(k->ws, bytes, (size_t)n)) {
 			over(k, k->state == CLOSING ? "closed" : "the server ended the connection");

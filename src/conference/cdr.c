@@ -94,13 +94,6 @@ void conf_cdr_reject(struct conf_room *room, struct leg *leg, const char *reason
 
 /* ---- writing ---- */
 
-static ON_CTL void put(struct buf *out, const char *pad, const char *name, const char *value)
-{
-	buf_printf(out, "%s<%s>", pad, name);
-	xml_escape(out, sv_of(value), false);
-	buf_printf(out, "</%s>\n", name);
-}
-
 static ON_CTL void put_time(struct buf *out, const char *pad, const char *name, int64_t s)
 {
 	buf_printf(out, "%s<%s type=\"UNIX-epoch\">%lld</%s>\n", pad, name, (long long)s, name);
@@ -116,14 +109,14 @@ static ON_CTL void put_profile(struct buf *out, const struct conf_cdr_entry *c)
 		return;
 	buf_adds(out, "        <caller_profile>\n");
 	for (const char *const *n = names; *n; n++)
-		put(out, pad, *n, leg_profile_field(c->profile, *n));
-	put(out, pad, "chan_name", c->chan_name);
+		conf_xml_tag(out, pad, *n, leg_profile_field(c->profile, *n));
+	conf_xml_tag(out, pad, "chan_name", c->chan_name);
 	buf_adds(out, "        </caller_profile>\n");
 }
 
 static ON_CTL void put_flag(struct buf *out, const char *name, bool is_set)
 {
-	put(out, "          ", name, is_set ? "true" : "false");
+	conf_xml_tag(out, "          ", name, is_set ? "true" : "false");
 }
 
 static ON_CTL void put_member(struct buf *out, const struct conf_cdr_entry *c, int64_t now_s)
@@ -132,7 +125,7 @@ static ON_CTL void put_member(struct buf *out, const struct conf_cdr_entry *c, i
 	put_time(out, "        ", "join_time", c->from_s);
 	put_time(out, "        ", "leave_time", c->to_s ? c->to_s : now_s);
 	if (c->is_record) {
-		put(out, "        ", "record_path", c->path);
+		conf_xml_tag(out, "        ", "record_path", c->path);
 	} else {
 		buf_adds(out, "        <flags>\n");
 		put_flag(out, "is_moderator", c->is_moderator);
@@ -151,8 +144,8 @@ void conf_cdr_write(struct conf_room *room, struct buf *out)
 	int64_t now_s = clock_wall_us() / 1000000;
 	struct lnode *it, *tmp;
 	buf_adds(out, "<?xml version=\"1.0\"?>\n<cdr>\n  <conference>\n");
-	put(out, "    ", "name", room->name);
-	put(out, "    ", "hostname", core_hostname());
+	conf_xml_tag(out, "    ", "name", room->name);
+	conf_xml_tag(out, "    ", "hostname", core_hostname());
 	buf_printf(out, "    <rate>%u</rate>\n    <interval>%u</interval>\n", room->rate_hz, room->interval_ms);
 	put_time(out, "    ", "start_time", room->wall_start_us / 1000000);
 	buf_printf(out, "    <end_time endconference_forced=\"%s\" type=\"UNIX-epoch\">%lld</end_time>\n",
@@ -168,7 +161,7 @@ void conf_cdr_write(struct conf_room *room, struct buf *out)
 		list_each (&room->cdr_rejected, it, tmp) {
 			struct conf_cdr_entry *c = list_entry(it, struct conf_cdr_entry, link);
 			buf_adds(out, "      <attempt>\n");
-			put(out, "        ", "reason", c->reason);
+			conf_xml_tag(out, "        ", "reason", c->reason);
 			put_time(out, "        ", "reject_time", c->from_s);
 			put_profile(out, c);
 			buf_adds(out, "      </attempt>\n");

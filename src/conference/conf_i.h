@@ -311,6 +311,8 @@ struct conf_words {
 ANY int conf_words_parse(struct sv text, struct conf_words *out);
 
 /* ---- list.c ---- */
+/* Appends an element on a line of its own, the value escaped. */
+ON_CTL void conf_xml_tag(struct buf *out, const char *pad, const char *name, const char *value);
 ON_CTL void conf_list_members(struct conf_room *room, struct buf *out, const char *delim);
 ON_CTL void conf_list_pretty(struct conf_room *room, struct buf *out);
 ON_CTL void conf_list_head(struct conf_room *room, struct buf *out);

@@ -103,7 +103,7 @@ void conf_list_pretty(struct conf_room *room, struct buf *out)
 
 /* ---- XML ---- */
 
-static ON_CTL void tag(struct buf *out, const char *pad, const char *name, const char *value)
+void conf_xml_tag(struct buf *out, const char *pad, const char *name, const char *value)
 {
 	buf_printf(out, "%s<%s>", pad, name);
 	xml_escape(out, sv_of(value), false);
@@ -128,16 +128,16 @@ static ON_CTL void xml_member(struct buf *out, const struct conf_member *m)
 	tag_int(out, pad, "id", m->id);
 	buf_printf(out, "%s<flags>\n", pad);
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		tag(out, flag_pad, all[i].name, all[i].is_set ? "true" : "false");
+		conf_xml_tag(out, flag_pad, all[i].name, all[i].is_set ? "true" : "false");
 	buf_printf(out, "%s</flags>\n", pad);
-	tag(out, pad, "uuid", m->leg->uuid);
-	tag(out, pad, "caller_id_name", cid(m, true));
-	tag(out, pad, "caller_id_number", cid(m, false));
+	conf_xml_tag(out, pad, "uuid", m->leg->uuid);
+	conf_xml_tag(out, pad, "caller_id_name", cid(m, true));
+	conf_xml_tag(out, pad, "caller_id_number", cid(m, false));
 	tag_int(out, pad, "join_time", seconds_since(m->join_us));
 	if (m->last_talk_us)
 		tag_int(out, pad, "last_talking", seconds_since(m->last_talk_us));
 	else
-		tag(out, pad, "last_talking", "N/A");
+		conf_xml_tag(out, pad, "last_talking", "N/A");
 	tag_int(out, pad, "energy", m->energy_level);
 	tag_int(out, pad, "volume_in", m->volume_in);
 	tag_int(out, pad, "volume_out", m->volume_out);
@@ -148,8 +148,8 @@ static ON_CTL void xml_member(struct buf *out, const struct conf_member *m)
 static ON_CTL void xml_record(struct buf *out, const struct conf_record *r)
 {
 	buf_adds(out, "      <member type=\"recording_node\">\n");
-	tag(out, "        ", "status", r->is_paused ? "paused" : "recording");
-	tag(out, "        ", "record_path", r->path);
+	conf_xml_tag(out, "        ", "status", r->is_paused ? "paused" : "recording");
+	conf_xml_tag(out, "        ", "record_path", r->path);
 	tag_int(out, "        ", "join_time", seconds_since(r->join_us));
 	buf_adds(out, "      </member>\n");
 }

@@ -1,13 +1,14 @@
-"""The rooms of our own conf/: 30NN to 33NN with their profiles, the default keys, and *3 that takes a call into a room."""
+"""The rooms of our own conf/ and of the stock configuration: 30NN to 33NN with their profiles, the default keys, and *3 that takes a call into a
+room."""
 import pytest
 from calls import bridged, call_and_talk, is_pair
 
 CONF = "conference::maintenance"
 
 
-@pytest.fixture(scope="module")
-def sw(tandem):
-    return tandem
+@pytest.fixture(scope="module", params=["tandem", "tandem_vanilla"])
+def sw(request):
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
@@ -43,6 +44,7 @@ def test_rooms(sw, phone, events, number, rate, profile):
 
 
 def test_key_3_takes_both_into_a_room(sw, phone, events):
+    """The called phone presses it: both are in 30NN of its number."""
     a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 650)
     bridged(a, b, "1001")
     b.talk.press("*3")

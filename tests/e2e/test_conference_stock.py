@@ -1,6 +1,6 @@
-"""The numbers of the stock dialplan that are conferences: 30NN to 33NN, 35NN, 0911 to 0913, 5001's form, and the key that takes a call into one."""
+"""More numbers of the stock dialplan that are conferences: 35NN, 0911 to 0913 (30NN to 33NN: test_conference_conf.py)."""
 import pytest
-from calls import bridged, call_and_talk, ended, is_pair, talks
+from calls import call_and_talk, ended, talks
 
 CONF = "conference::maintenance"
 
@@ -22,33 +22,14 @@ def told(events, action, **more):
     return events.wait_event("CUSTOM", Event_Subclass=CONF, Action=action, **more)
 
 
-@pytest.mark.parametrize("number, rate, profile", [("3012", 8000, "default"), ("3112", 16000, "wideband"), ("3212", 32000, "ultrawideband"),
-                                                   ("3312", 48000, "cdquality"), ("3512", 48000, "video-mcu-stereo")])
-def test_rooms(sw, phone, events, number, rate, profile):
-    a, b = phone("1000", 400), phone("1001", 500)
-    call_and_talk(a, number)
+def test_room_with_video(sw, phone, events):
+    """Without it, a room as another."""
+    a = phone("1000", 400)
+    call_and_talk(a, "3512")
     room = told(events, "add-member")["Conference-Name"]
-    assert room.startswith(number) and sw.api(f"conference {room} get rate") == str(rate)
-    assert sw.api(f"conference {room} get profile_name") == profile
-    call_and_talk(b, number)
-    told(events, "add-member", Conference_Size="2")
-    is_pair(a, b)
+    assert sw.api(f"conference {room} get rate") == "48000" and sw.api(f"conference {room} get profile_name") == "video-mcu-stereo"
     a.bye()
-    b.bye()
     told(events, "conference-destroy")
-
-
-def test_key_3_takes_both_into_a_room(sw, phone, events):
-    """The called phone presses *3: both are in 30NN of its number."""
-    a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 650)
-    bridged(a, b, "1001")
-    b.talk.press("*3")
-    told(events, "add-member", Conference_Size="2")
-    is_pair(a, b)
-    call_and_talk(c, "3001")
-    told(events, "add-member", Conference_Size="3")
-    for p in (a, b):
-        p.talk.hears(650)
 
 
 def test_mad_boss(sw, phone, events):
