@@ -290,7 +290,7 @@ static int pref_greeting_get(struct api_call *c)
 		struct event *e = event_new(EVENT_REQUEST_PARAMS, NULL);
 		if (!vm_db_prefs(a.box.p.db, a.box.id, a.box.domain, &p) && *p.greeting_path) {
 			event_add(e, "VM-Preference-Greeting-File-Path", p.greeting_path);
-			event_add(e, "VM-Preference-Greeting-Slot", "Not Implemented yet");
+			event_add(e, "VM-Preference-Greeting-Slot", "Not Implemented yet"); /* what FreeSWITCH says */
 			event_add(e, "VM-Preference-Greeting-Selected", "True");
 		}
 		vm_prefs_fini(&p);

@@ -33,6 +33,19 @@ CASES = {
               f"set fifo_chime_list={X},{X}", f"set fifo_announce={X}", f"set fifo_orbit_exten={X}:1", f"set fifo_orbit_announce={X}", "fifo q in"],
     "follow": [f"followme {X}", f"hotdesk {X}", "set campon=true", "set campon_retries=1", "set campon_sleep=1", f"set campon_hold_music={X}",
                f"set campon_fallback_exten={X}", f"bridge user/{X}"],
+    "rooms": [f"set conference_member_flags={X}", f"set conference_auto_outcall_prefix={X}", f"set conference_auto_outcall_profile={X}",
+              f"set conference_auto_outcall_flags={X}", f"set conference_auto_outcall_announce={X}", f"conference_set_auto_outcall {X}",
+              f"set conference_enter_sound={X}", f"eval ${{conference({X} list)}}", f"eval ${{conference({X} bgdial {X})}}",
+              f"eval ${{conference(r play {X})}}", f"eval ${{conference(r set sound_prefix {X})}}", "answer", f"conference bridge:{X}:{X}",
+              f"conference {X}@{X}+{X}+flags{{{X}}}", f"conference r@default+{X}"],
+    "mailbox": ["answer", f"set voicemail_greeting_number={X}", f"set voicemail_message_forwarded_by={X}", f"set skip_greeting={X}", f"set vm_cc={X}",
+                f"eval ${{vm_boxcount({X})}}", f"eval ${{voicemail_inject({X} {X})}}", f"eval ${{vm_list({X})}}", f"voicemail check {X} {X} {X}",
+                f"voicemail {X} {X} {X}", f"voicemail default ${{domain}} {X}"],
+    "services": ["answer", f"ivr {X}", f"set record_store={X}", f"amd {X}", f"avmd_start {X}", f"preprocess {X}", f"playback http://{X}/a.wav",
+                 f"playback http_cache://{X}", f"playback http://127.0.0.1:1/{X}", f"detect_speech http {X} {X}", f"detect_speech grammar {X}",
+                 f"play_and_detect_speech {X} detect:{X} {X}", f"jitterbuffer {X}", f"features {X}", f"eval ${{features({X})}}",
+                 f"eval ${{recordings(search {X})}}", f"set rtp_secure_media={X}", f"set rtp_secure_media_suites={X}",
+                 f"eval ${{uuid_audio_stream(${{uuid}} start {X} {X})}}", f"eval ${{uuid_fileman(${{uuid}} {X})}}"],
     "dial_set": [f"set dest=sofia/external/{X}@127.0.0.1:SINK", "bridge ${dest}"],
     "phone": [f"bridge user/{X}@${{domain}}"],
     "gateway": [f"bridge sofia/gateway/{X}/{X}"],
@@ -223,7 +236,8 @@ class Hostile:
     # what the configuration itself asks for: commands and applications by name
     COMMANDS = {"global_getvar", "hupall", "show", "echo", "url_decode", "cond", "regex", "lower", "tolower", "eval", "expand", "replace", "coalesce",
                 "json", "sched_api", "uuid_setvar", "bgapi", "sofia_contact", "user_data", "strftime", "file_exists", "group_call", "originate",
-                "uuid_broadcast", "uuid_transfer", "lua", "system", "hash", "db", "group", "sched_transfer", "sched_broadcast", "fsctl", "uuid_getvar"}
+                "uuid_broadcast", "uuid_transfer", "lua", "system", "hash", "db", "group", "sched_transfer", "sched_broadcast", "fsctl", "uuid_getvar",
+                "conference", "vm_boxcount", "vm_list", "voicemail_inject", "features", "recordings", "uuid_audio_stream", "uuid_fileman"}
 
     def check(self):
         """What somebody outside got to happen, as texts; empty: nothing."""
