@@ -1,7 +1,7 @@
 /* One connection to a program. Sound for it is taken from the port's out ring frame by frame, in its tick, as long as
  * what waits for the socket is under a bound; beyond it frames are dropped and the first of them is told. Sound from it
  * is kept in order in `pending` and moved into the in ring as that empties; a program that has sent a minute ahead is
- * not read until half of it is said. All of it is read nevertheless before that bound, as a "clear" must not wait
+ * not read until some of it is said. All of it is read nevertheless before that bound, as a "clear" must not wait
  * behind the sound that it is to clear.
  *
  *     socket -> dial -> WebSocket --- binary -> pending -> in ring -> media thread
@@ -203,18 +203,22 @@ static void clear(struct bot_link *k)
 static void text_in(struct bot_link *k, struct sv text)
 {
 	struct bot_words w;
+	if (text.n > BOT_TEXT_MAX)
+		return; /* neither way carries more */
 	int st = bot_words_read(text, &w);
+	bool is_sound = !st && w.word == BOT_WORD_SOUND;
+	bool may_tell = is_sound || ++k->words_in_second <= BOT_WORDS_PER_S; /* sound is not counted */
 	if (!st && w.word == BOT_WORD_CLEAR)
 		clear(k);
 	else if (!st && w.word == BOT_WORD_MARK)
 		mark_put(k, w.name);
 	else if (!st && w.word == BOT_WORD_SOUND)
 		sound_in_at(k, buf_sv(&w.sound), w.rate_hz);
-	else if (!st && w.word == BOT_WORD_DIGITS && w.name[0])
+	else if (!st && w.word == BOT_WORD_DIGITS && w.name[0] && may_tell)
 		note(k, BOT_DIGITS, sv_of(w.name));
 	else if (!st && w.word == BOT_WORD_BYE)
 		bot_link_close(k, SV_NONE, clock_mono_us());
-	if ((st || w.word != BOT_WORD_SOUND) && ++k->words_in_second <= BOT_WORDS_PER_S)
+	if (!is_sound && may_tell)
 		note(k, BOT_WORDS, text);
 	bot_words_fini(&w);
 }
@@ -233,6 +237,8 @@ static void on_message(struct ws *w, bool is_text, struct sv message, void *arg)
 static int bytes_out(struct ws *w, struct sv bytes, void *arg)
 {
 	struct bot_link *k = arg;
+	if (k->out.n > 4 * OUT_MAX_BYTES) /* answers that it asks for and does not read: the connection ends */
+		return ST_FULL;
 	return buf_addv(&k->out, bytes);
 }
 
@@ -242,6 +248,7 @@ static void opened(struct bot_link *k, int64_t now_us)
 {
 	struct media_port *p = k->conf.port;
 	k->state = OPEN, k->was_up = true;
+	k->code = 0; /* was HTTP's */
 	k->heard_us = k->pinged_us = now_us;
 	/* what was heard before is nobody's any more */
 	atomic_store_explicit(
@@ -363,6 +370,8 @@ static void tick(struct bot_link *k, int64_t now_us)
 	pending_move(k);
 	marks_look(k, false);
 	int64_t ping_us = clock_us_of_s(k->conf.ping_s);
+	if (!may_read(k))
+		k->heard_us = now_us; /* it is we who do not listen */
 	if (ping_us && now_us - k->heard_us > 2 * ping_us + 1000000) {
 		over(k, "the server is silent");
 	} else if (ping_us && now_us - k->pinged_us > ping_us) {
@@ -472,7 +481,8 @@ int bot_link_go(struct bot_link *k, int64_t now_us, bool is_tick)
 		fill(k, now_us);
 		flush(k); /* answers, the words of a key */
 	}
-	if (!k->is_over && k->state != OPEN && now_us > k->deadline_us)
+	if (!k->is_over && k->state != OPEN && now_us > k->deadline_us &&
+	    (k->state != CONNECTING || !dial_next(k, now_us)))
 		over(k, k->state == CLOSING ? "closed" : "the server does not answer");
 	return k->is_over ? ST_CLOSED : ST_OK;
 }

@@ -177,7 +177,12 @@ void cmd_getvar(struct conf_call *x)
 void cmd_setvar(struct conf_call *x)
 {
 	size_t n = x->n ? strlen(x->w[0]) : 0;
-	if (n && n < 256 && x->n > 1 && vars_count(x->room->vars) < CONF_VARS_MAX) {
+	bool is_full = vars_count(x->room->vars) >= CONF_VARS_MAX;
+	if (x->n > 1 && (n >= 256 || (is_full && !vars_get(x->room->vars, x->w[0])))) {
+		buf_adds(x->out, "-ERR too long a name, or too many variables\n");
+		return;
+	}
+	if (n && x->n > 1) {
 		bool is_name = true;
 		for (size_t i = 0; i < n; i++)
 			is_name &= x->w[0][i] > ' ' && x->w[0][i] < 127 && x->w[0][i] != ':';

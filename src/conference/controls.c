@@ -281,11 +281,13 @@ static ON_CTL int bind_group(struct digit_machine *keys, const char *name)
 int conf_keys_new(struct conf_member *m)
 {
 	const struct conf_profile *p = m->room->profile;
-	const char *var = vars_get(m->leg->vars, "conference_controls");
+	char *var = leg_text_dup(m->leg, "conference_controls");
 	const char *name = conf_member_is(m, CM_MODERATOR) && p->moderator_controls ? p->moderator_controls
 	                   : p->caller_controls                                     ? p->caller_controls
 	                                                                            : "default";
-	struct sv own = var ? sv_of(var) : SV_NONE;
+	if (var && mark_has(sv_of(var)))
+		leg_log(m->leg, LOG_ERR, "conference_controls: a group of keys is not from outside");
+	struct sv own = var && !mark_has(sv_of(var)) ? sv_of(var) : SV_NONE;
 	if (sv_startsi(own, SV("caller-controls:"))) /* FreeSWITCH's action:group */
 		own = sv_sub(own, sizeof("caller-controls:") - 1, own.n);
 	char *group = own.n ? sv_dup(own) : mem_strdup(name);
@@ -293,6 +295,7 @@ int conf_keys_new(struct conf_member *m)
 	if (!st && strcasecmp(group, "none") && !conf_member_is(m, CM_DIST_DTMF))
 		st = bind_group(m->keys, group);
 	mem_free(group);
+	mem_free(var);
 	return st;
 }
 

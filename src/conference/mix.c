@@ -125,8 +125,11 @@ void conf_mix_relate(struct conf_room *room, const struct conf_relation *r)
 int conf_mix_play(struct conf_play *p)
 {
 	struct mroom *mix = p->room->mix;
-	return p->member ? mroom_play_to(mix, p->member->id, p->source, p->loops, &p->id)
-	                 : mroom_play(mix, p->source, p->loops, p->is_async, &p->id);
+	int st = p->member ? mroom_play_to(mix, p->member->id, p->source, p->loops, &p->id)
+	                   : mroom_play(mix, p->source, p->loops, p->is_async, &p->id);
+	if (!st && !p->member)
+		(void)conf_mix_play_volume(p); /* the one before may have had another */
+	return st;
 }
 
 void conf_mix_play_stop(struct conf_play *p)

@@ -11,6 +11,7 @@
 #include "conference/conf_i.h"
 #include "core/sound/media.h"
 #include "core/value/self.h"
+#include "text/mark.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -95,11 +96,13 @@ static ON_CTL void take_profile(struct conf_room *r, struct leg *leg)
 {
 	const struct conf_profile *p = r->profile;
 	const char *prefix = p->sound_prefix;
-	if (!prefix && leg)
-		prefix = leg_var(leg, "sound_prefix");
+	char *own = !prefix && leg ? leg_text_dup(leg, "sound_prefix") : NULL;
+	if (own && !mark_has(sv_of(own))) /* files are read below it */
+		prefix = own;
 	if (!prefix)
 		prefix = core_dirs() ? core_dirs()->sounds : "";
 	r->sound_prefix = mem_strdup(prefix);
+	mem_free(own);
 	r->pin = copy(p->pin), r->moderator_pin = copy(p->moderator_pin);
 	r->enter_sound = copy(p->enter_sound), r->exit_sound = copy(p->exit_sound), r->moh_sound = copy(p->moh_sound);
 	r->caller_id_name = copy(p->caller_id_name), r->caller_id_number = copy(p->caller_id_number);
@@ -124,11 +127,15 @@ static void heartbeat(void *arg)
 /* The leg's own variables stand in for what the profile says of the same thing. */
 static ON_CTL void take_leg_vars(struct conf_room *r, struct leg *leg)
 {
-	const char *flags = leg ? leg_var(leg, "conference_flags") : NULL, *text;
+	const char *text;
 	if (!leg)
 		return;
-	if (flags)
+	char *flags = leg_text_dup(leg, "conference_flags");
+	if (flags && mark_has(sv_of(flags)))
+		leg_log(leg, LOG_ERR, "conference_flags: flags are not from outside");
+	else if (flags)
 		r->flags |= conf_room_flags_parse(sv_of(flags), NULL, NULL);
+	mem_free(flags);
 	r->waits_for_moderator = (r->flags & CR_WAIT_MOD) != 0;
 	if ((text = leg_var(leg, "conference_max_members")))
 		r->max_members = (unsigned)str_number(text, 0, 100000);

@@ -76,7 +76,10 @@ ON_CTL static void in_free(struct mroom_in *in)
 
 int mroom_tap_make(const struct mroom_in *in, struct rt_tap **out)
 {
-	return rt_member_new(out, &in->s->params, in->room->rt, in->m, in->s->thread);
+	struct media_params p = in->s->params;
+
+	p.fmtp = in->s->fmtp; /* read during the call */
+	return rt_member_new(out, &p, in->room->rt, in->m, in->s->thread);
 }
 
 void mroom_tap_event(struct mroom_in *in)
@@ -142,31 +145,6 @@ int mroom_join(struct mroom *r, struct mstream *s, uint32_t id, const struct mro
 	return in_add(r, s, id, conf);
 }
 
-int mroom_leave(struct mroom *r, uint32_t id)
-{
-	struct mroom_in *in = in_find(r, id);
-	if (!in)
-		return ST_NOTFOUND;
-	in->is_leaving = true;
-	if (mstream_tap_stop(in->s, in->tap_id))
-		in_free(in); /* its stream is gone, and the tap with it */
-	return ST_OK;
-}
-
-int mroom_set(struct mroom *r, uint32_t id, const struct mroom_member *conf)
-{
-	struct mroom_in *in = in_find(r, id);
-	if (in)
-		conf_set(in->m, conf);
-	return in ? ST_OK : ST_NOTFOUND;
-}
-
-uint32_t mroom_score(struct mroom *r, uint32_t id)
-{
-	struct mroom_in *in = in_find(r, id);
-	return in ? atomic_load(&in->m->score) : 0;
-}
-
 /* The list has no holes: the first empty place ends it for the media thread. */
 ON_CTL static int deaf_change(struct media_member *m, uint32_t id, bool is_deaf)
 {
@@ -185,6 +163,34 @@ ON_CTL static int deaf_change(struct media_member *m, uint32_t id, bool is_deaf)
 		atomic_store(&m->deaf_to[n - 1], 0);
 	}
 	return ST_OK;
+}
+
+int mroom_leave(struct mroom *r, uint32_t id)
+{
+	struct lnode *n, *tmp;
+	struct mroom_in *in = in_find(r, id);
+	if (!in)
+		return ST_NOTFOUND;
+	list_each (&r->members, n, tmp) /* ids do not come again: who was deaf to it has the place back */
+		(void)deaf_change(list_entry(n, struct mroom_in, link)->m, id, false);
+	in->is_leaving = true;
+	if (mstream_tap_stop(in->s, in->tap_id))
+		in_free(in); /* its stream is gone, and the tap with it */
+	return ST_OK;
+}
+
+int mroom_set(struct mroom *r, uint32_t id, const struct mroom_member *conf)
+{
+	struct mroom_in *in = in_find(r, id);
+	if (in)
+		conf_set(in->m, conf);
+	return in ? ST_OK : ST_NOTFOUND;
+}
+
+uint32_t mroom_score(struct mroom *r, uint32_t id)
+{
+	struct mroom_in *in = in_find(r, id);
+	return in ? atomic_load(&in->m->score) : 0;
 }
 
 /* What one does not hear is taken out of the sum where both are: all whom that concerns live on one thread. */

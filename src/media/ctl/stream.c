@@ -419,12 +419,14 @@ int mstream_set_params(struct mstream *s, const struct media_params *wanted)
 	s->params = *p;
 	s->has_params = true;
 	struct rt_cmd c = {.kind = RT_C_PARAMS, .ptr = copy, .ptr2 = coders};
+	bool has_new_coders = coders != NULL;
 	(void)mstream_post(s, &c);
 	if (is_other) {
 		(void)jitter_tell(s);
 		join_apply(s);
-		taps_params_changed(s);
 	}
+	if (is_other || has_new_coders)
+		taps_params_changed(s);
 	return ST_OK;
 }
 

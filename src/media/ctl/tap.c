@@ -475,7 +475,7 @@ void tap_event(struct mstream *s, uint32_t id)
 		mstream_report(s, &r);
 }
 
-/* Other rates: lanes and filters are made anew. */
+/* Other rates: lanes and filters are made anew. A room's tap is made for the codec, its packets and its parameters. */
 void taps_params_changed(struct mstream *s)
 {
 	uint32_t recv_hz = s->params.recv.rate_hz, send_hz = s->params.send.rate_hz;
@@ -483,7 +483,7 @@ void taps_params_changed(struct mstream *s)
 	list_each (&s->taps, it, tmp) {
 		struct mtap *m = list_entry(it, struct mtap, link);
 		struct rt_cmd c = {.kind = RT_C_TAP_STOP, .number = m->id, .flags = ST_AGAIN};
-		if (m->is_told && (m->told_recv_hz != recv_hz || m->told_send_hz != send_hz))
+		if (m->is_told && (m->in || m->told_recv_hz != recv_hz || m->told_send_hz != send_hz))
 			(void)mstream_post(s, &c);
 	}
 	list_each (&s->spying, it, tmp) {

@@ -171,7 +171,7 @@ static int group_need(
 {
 	struct rt_room_part *part = m->part;
 	unsigned count = atomic_load_explicit(&part->group_count, memory_order_acquire);
-	if (strlen(fmtp_of(p)) >= GROUP_FMTP_MAX)
+	if (send->heed || strlen(fmtp_of(p)) >= GROUP_FMTP_MAX) /* heed: each far side has wishes of its own */
 		return ST_OK;
 	for (unsigned i = 0; i < count && !m->group; i++)
 		if (group_is_for(part->groups[i], send, ptime_ms, fmtp_of(p)))

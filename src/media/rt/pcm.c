@@ -152,7 +152,7 @@ ON_MEDIA static void write_own(struct rt_stream *s)
 	size_t n = (size_t)((uint64_t)s->pcm->send_hz * stream_frame_us(s) / 1000000);
 	int16_t *x = s->t->frame[FRAME_OUT];
 	const struct rt_stream *peer = s->peer;
-	if (s->play || s->dtmf_out.is_busy || s->delay)
+	if (s->play || s->dtmf_out.is_busy || s->delay || s->member) /* a room has a tick of its own */
 		return;
 	if (peer && peer->is_changed[RT_READ] && peer->f->how == HOW_PCM)
 		return;

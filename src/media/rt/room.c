@@ -154,7 +154,9 @@ ON_MEDIA static bool remote_take(struct rt_room_part *p, struct rt_remote *r, co
 {
 	size_t bytes = p->frame * sizeof(int16_t);
 	uint64_t written = atomic_load_explicit(&o->out->written, memory_order_acquire);
-	if (r->read_at == UINT64_MAX || written - r->read_at > BEHIND_FRAMES * bytes)
+	if (r->read_at == UINT64_MAX)
+		r->read_at = written; /* what was said before is not for it */
+	else if (written - r->read_at > BEHIND_FRAMES * bytes)
 		r->read_at = written > bytes ? written - bytes : 0;
 	uint64_t there = written - r->read_at;
 	if (there < (r->is_flowing ? 1 : REMOTE_START_FRAMES) * bytes) {
