@@ -6,7 +6,12 @@
 #include <speex/speex.h>
 #include <string.h>
 
-enum { SPEEX_FRAMES_MAX = 6, SPEEX_QUALITY = 8, SPEEX_COMPLEXITY = 3 };
+enum {
+	SPEEX_FRAMES_MAX = 6,
+	SPEEX_PACKET_MAX = SPEEX_FRAMES_MAX * 112 /* bytes; 44 kbit/s is the most there is */,
+	SPEEX_QUALITY = 8,
+	SPEEX_COMPLEXITY = 3
+};
 
 struct spx {
 	SpeexBits bits;
@@ -123,7 +128,7 @@ static int decode(void *state, const uint8_t *in, size_t n, int16_t *out, size_t
 	size_t made = 0;
 	int st = 0;
 
-	if (!is_packet_sane(in, n))
+	if (n > SPEEX_PACKET_MAX || !is_packet_sane(in, n)) /* the library would grow its buffer, and say so */
 		return ST_PARSE;
 	speex_bits_read_from(&s->bits, (const char *)in, (int)n);
 	for (int i = 0; i < SPEEX_FRAMES_MAX && n && speex_bits_remaining(&s->bits) >= 5; i++) {

@@ -177,6 +177,7 @@ ON_CTL int conf_rooms_start(void);
 ON_CTL void conf_rooms_stop(void);
 ON_CTL struct conf_room *conf_room_find(const char *name); /* borrowed */
 ON_CTL size_t conf_rooms_count(void);
+ON_CTL void conf_rooms_close_empty(void); /* at once, not a tick after the last one left */
 /* In order of creation; fn must not end rooms. */
 ON_CTL void conf_rooms_each(void (*fn)(struct conf_room *room, void *arg), void *arg);
 /* The room of that name, made with that profile when there is none; leg (or NULL) says its rate where it is "auto" and

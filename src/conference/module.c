@@ -168,6 +168,7 @@ static int load(void)
 static int unload(void)
 {
 	role_assert_ctl();
+	conf_rooms_close_empty();
 	if (conf_rooms_count())
 		return ST_BUSY;
 	conf_rooms_stop();

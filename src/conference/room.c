@@ -229,6 +229,18 @@ static ON_CTL void room_close(struct conf_room *r)
 	mem_unref(r);
 }
 
+void conf_rooms_close_empty(void)
+{
+	struct hash_it it = {0};
+	while (rooms && hash_next(rooms, &it)) {
+		struct conf_room *r = it.value;
+		if (r->user_count)
+			continue;
+		room_close(r);
+		it = (struct hash_it){0}; /* the table has changed */
+	}
+}
+
 static ON_CTL void floor_check(struct conf_room *r)
 {
 	struct lnode *it, *tmp;

@@ -45,7 +45,7 @@ void ice_agent_init(struct ice_agent *a, const struct ice_conf *c)
 /* ---- pairs ---- */
 
 /* Section 6.1.2.3: G is the controlling side's candidate. */
-static uint64_t pair_priority(const struct ice_agent *a, uint32_t remote)
+uint64_t ice_pair_priority(const struct ice_agent *a, uint32_t remote)
 {
 	uint64_t g = a->is_controlling ? a->local_priority : remote, d = a->is_controlling ? remote : a->local_priority;
 	return (g < d ? g : d) << 32 | ((g > d ? g : d) << 1) | (g > d);
@@ -85,7 +85,7 @@ struct ice_pair *ice_pair_add(struct ice_agent *a, enum ice_kind kind, const str
 	    .kind = kind,
 	    .remote = *remote,
 	    .remote_priority = priority,
-	    .priority = pair_priority(a, priority),
+	    .priority = ice_pair_priority(a, priority),
 	    .valid_us = a->now_us};
 	return p;
 }
@@ -106,7 +106,7 @@ int ice_agent_candidate_add(
 	struct ice_pair *p = ice_pair_find(a, at);
 	if (p) { /* it was learned before it was told */
 		p->remote_priority = priority;
-		p->priority = pair_priority(a, priority);
+		p->priority = ice_pair_priority(a, priority);
 		if (p->kind == ICE_PRFLX)
 			p->kind = kind;
 		return ST_EXISTS;
@@ -176,6 +176,11 @@ static bool is_working(const struct ice_agent *a, const struct ice_pair *p)
 {
 	return p->state == ICE_PAIR_VALID || (a->is_lite && p->was_heard && p->state);
 }
+/* RFC 7675: nothing is sent where nobody consented for so long. */
+static bool may_be_used(const struct ice_agent *a, const struct ice_pair *p)
+{
+	return is_working(a, p) && (a->is_lite || a->now_us - p->consent_us < ICE_CONSENT_LOST_US);
+}
 
 void ice_select(struct ice_agent *a)
 {
@@ -185,27 +190,28 @@ void ice_select(struct ice_agent *a)
 		return;
 	for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
 		struct ice_pair *p = &a->pairs[i];
-		if (!is_working(a, p))
+		if (!may_be_used(a, p))
 			continue;
 		if (!best || p->is_nominated > best->is_nominated ||
 		    (p->is_nominated == best->is_nominated && p->priority > best->priority))
 			best = p;
 	}
-	if (best && a->is_controlling && a->selected && a->selected->is_nominated && is_working(a, a->selected))
+	if (best && a->is_controlling && a->selected && a->selected->is_nominated && may_be_used(a, a->selected))
 		best = a->selected; /* nominated once is used until a restart */
 	a->selected = best;
-	if (!best)
+	if (!best) {
+		if (a->state == ICE_CONNECTED || a->state == ICE_COMPLETED) /* it worked, and is looked for again */
+			a->state = ICE_CHECKING, a->patience_us = a->now_us + ICE_PATIENCE_US;
 		return;
+	}
 	if (!a->first_valid_us)
 		a->first_valid_us = a->now_us;
 	memset(&a->held, 0, sizeof(a->held));
 	a->state = best->is_nominated ? ICE_COMPLETED : ICE_CONNECTED;
 	if (best->is_nominated)
 		a->old_ufrag[0] = 0;
-	if (!a->is_lite && !best->ask_us) {
-		best->consent_us = best->consent_us ? best->consent_us : a->now_us;
-		best->ask_us = a->now_us + ICE_CONSENT_US;
-	}
+	if (!a->is_lite && !best->ask_us)
+		best->ask_us = best->consent_us + ICE_CONSENT_US;
 }
 
 const struct ice_pair *ice_agent_selected(const struct ice_agent *a)
@@ -254,7 +260,7 @@ static bool run_asked(struct ice_agent *a)
 			ice_check_send(a, p, p->is_nominating);
 			return true;
 		}
-		p->state = ICE_PAIR_FAILED;
+		p->state = p->state == ICE_PAIR_VALID ? ICE_PAIR_WAITING : ICE_PAIR_FAILED; /* it worked: anew */
 		p->is_nominating = p->is_nominated = false;
 		ice_select(a);
 	}
@@ -289,7 +295,9 @@ static void run_consent(struct ice_agent *a)
 	if (!s || a->is_lite || !s->ask_us)
 		return;
 	if (a->now_us - s->consent_us >= ICE_CONSENT_LOST_US) {
-		a->state = ICE_LOST;
+		ice_select(a); /* another may have answered meanwhile */
+		if (!a->selected)
+			a->state = ICE_LOST;
 		return;
 	}
 	if (a->now_us < s->ask_us || s->is_nominating)
@@ -326,7 +334,7 @@ static int64_t next_due(const struct ice_agent *a)
 	int64_t due = INT64_MAX;
 	if (a->state == ICE_CHECKING)
 		due = a->patience_us;
-	for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
+	for (size_t i = 0; i < ICE_PAIRS_MAX && !a->is_lite; i++) { /* a lite one asks nothing */
 		const struct ice_pair *p = &a->pairs[i];
 		if (p->state == ICE_PAIR_WAITING || (p->state == ICE_PAIR_VALID && p->is_triggered))
 			due = sooner(due, a->pace_us);
@@ -346,8 +354,10 @@ static int64_t next_due(const struct ice_agent *a)
 int64_t ice_agent_run(struct ice_agent *a, int64_t now_us)
 {
 	a->now_us = now_us;
+	if (addr_is_set(&a->held) && now_us >= a->patience_us)
+		memset(&a->held, 0, sizeof(a->held)); /* RFC 7675: nobody consented there since the restart */
 	if (!a->has_remote || a->state == ICE_LOST)
-		return INT64_MAX;
+		return addr_is_set(&a->held) ? a->patience_us : INT64_MAX;
 	if (!a->is_lite && now_us >= a->pace_us) {
 		struct ice_pair *p = next_waiting(a);
 		bool was_sent = true;

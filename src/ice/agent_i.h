@@ -13,6 +13,7 @@ enum {
 	ICE_CONSENT_LOST_US = 30000000,
 	ICE_ALIVE_US = 15000000 /* a lite agent's keep-alive */
 };
+ANY uint64_t ice_pair_priority(const struct ice_agent *a, uint32_t remote);
 ANY struct ice_pair *ice_pair_find(struct ice_agent *a, const struct addr *remote);
 ANY struct ice_pair *ice_pair_add(
     struct ice_agent *a, enum ice_kind kind, const struct addr *remote, uint32_t priority);

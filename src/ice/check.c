@@ -56,9 +56,7 @@ static void roles_change(struct ice_agent *a)
 	a->is_controlling = !a->is_controlling;
 	for (size_t i = 0; i < ICE_PAIRS_MAX; i++) {
 		struct ice_pair *p = &a->pairs[i];
-		uint64_t g = a->is_controlling ? a->local_priority : p->remote_priority,
-		         d = a->is_controlling ? p->remote_priority : a->local_priority;
-		p->priority = (g < d ? g : d) << 32 | ((g > d ? g : d) << 1) | (g > d);
+		p->priority = ice_pair_priority(a, p->remote_priority);
 		p->is_nominating = false;
 	}
 }
@@ -104,6 +102,8 @@ static void pair_heard(struct ice_agent *a, const struct addr *from, const struc
 		p->state = ICE_PAIR_WAITING, p->is_triggered = true;
 	else if (!a->is_lite && p->state == ICE_PAIR_ASKED) /* the way to us is open: ours may get through now */
 		p->due_us = a->now_us, p->tries = p->tries > 1 ? 1 : p->tries;
+	else if (!a->is_lite && p != a->selected && a->now_us - p->consent_us >= ICE_CONSENT_US)
+		p->is_triggered = true; /* valid long ago: asked again, used when it answers */
 	ice_select(a);
 }
 
@@ -127,8 +127,10 @@ static bool is_over_rate(struct ice_agent *a)
 static void request_in(struct ice_agent *a, const struct addr *from, const struct stun_msg *m)
 {
 	const struct stun_key *key = key_of(a, m);
+	/* who reads the path and floods in our name does not stop the one in use from consenting */
+	bool is_known = a->selected && addr_eq(from, &a->selected->remote);
 
-	if (!key || !m->integrity_at || is_over_rate(a) || !stun_is_signed(m, key)) {
+	if (!key || !m->integrity_at || (!is_known && is_over_rate(a)) || !stun_is_signed(m, key)) {
 		a->counts
 		    .refused++; /* nobody who reads our SDP sends such: no answer, so that there is nothing to probe */
 		return;
@@ -173,7 +175,8 @@ static void answer_in(struct ice_agent *a, const struct addr *from, const struct
 {
 	struct ice_pair *p = a->has_remote ? pair_asked(a, m->txid) : NULL;
 
-	if (!p || is_over_rate(a) || !stun_is_signed(m, &a->remote_key)) {
+	/* 96 bits of a check that is out bound what is looked at */
+	if (!p || !stun_is_signed(m, &a->remote_key)) {
 		a->counts.refused++;
 		return;
 	}

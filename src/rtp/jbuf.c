@@ -182,7 +182,8 @@ enum jbuf_put jbuf_put(struct jbuf *j, const struct jbuf_packet *p, int64_t now_
 	if (j->is_running && rtp_ts_diff(p->ts, j->next) < 0) {
 		bool is_repeated = j->has_played && p->seq == j->played_seq;
 		uint32_t by = (uint32_t)rtp_ts_diff(j->next, p->ts);
-		if (!is_repeated && by > j->more)
+		/* later than a pause: a copy that went astray, and no measure of the network */
+		if (!is_repeated && by > j->more && by <= ticks_of(j, HOLD_MS))
 			j->more = by;
 		*(is_repeated ? &j->stats.twice : &j->stats.late) += 1;
 		return is_repeated ? JBUF_TWICE : JBUF_LATE;

@@ -76,6 +76,8 @@ static void codecs_of_line(const struct sdp *s, const struct sdp_media *m, struc
 
 /* ---- ptime ---- */
 
+enum { L16_PACKET_MAX = 2036 /* bytes of payload that a packet of media/rt holds */ };
+
 /* The frame of a codec that has only one: ptime is a multiple of it. */
 static unsigned frame_ms(const struct sdp_codec *c)
 {
@@ -107,6 +109,9 @@ uint16_t sdp_ptime_default(const struct sdp_policy *p, const struct sdp_codec *c
 static bool is_ptime_possible(const struct sdp_codec *c, unsigned ms)
 {
 	unsigned unit = frame_ms(c);
+	if (sv_isi(sv_of(c->name), "L16") &&
+	    (uint64_t)c->clock_hz * (c->channels ? c->channels : 1u) * 2 * ms > UINT64_C(1000) * L16_PACKET_MAX)
+		return false;
 	return ms >= unit && ms <= 120 && ms % unit == 0 && !is_ptime_odd(c, ms);
 }
 /* ours: what the preference named, 0 = nothing. */

@@ -1,12 +1,14 @@
 """The rooms of our own conf/ and of the stock configuration: 30NN to 33NN with their profiles, the default keys, and *3 that takes a call into a
 room."""
 import pytest
+import tandem as t
 from calls import bridged, call_and_talk, is_pair
 
 CONF = "conference::maintenance"
 
 
-@pytest.fixture(scope="module", params=["tandem", "tandem_vanilla"])
+@pytest.fixture(scope="module", params=["tandem", pytest.param(
+    "tandem_vanilla", marks=pytest.mark.skipif(t.VANILLA.parent != t.SHARED, reason=t.NO_SHARED))])
 def sw(request):
     return request.getfixturevalue(request.param)
 

@@ -1,7 +1,9 @@
 """More numbers of the stock dialplan that are conferences: 35NN, 0911 to 0913 (30NN to 33NN: test_conference_conf.py)."""
 import pytest
+import tandem as t
 from calls import call_and_talk, ended, talks
 
+pytestmark = pytest.mark.skipif(t.VANILLA.parent != t.SHARED, reason=t.NO_SHARED)
 CONF = "conference::maintenance"
 
 

@@ -1,9 +1,11 @@
 """Rows of the stock dialplan that say, ring or meet, dialled by a phone: what was begun is seen as events."""
 import pytest
+import tandem as t
 from calls import call, call_and_talk, is_pair
 from srtp_phone import line, new_key
 from wire import sdp
 
+pytestmark = pytest.mark.skipif(t.VANILLA.parent != t.SHARED, reason=t.NO_SHARED)
 CONF = "conference::maintenance"
 
 

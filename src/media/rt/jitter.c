@@ -176,6 +176,7 @@ ON_MEDIA static void decode(struct rt_stream *s, const struct jbuf_out *o)
 	struct rt_jitter *j = s->jitter;
 	int16_t *out = j->pcm + j->fill;
 	int n = codec_decode(&s->coders.dec, o->packet.payload, o->packet.n, out, j->cap - j->fill);
+	codec_heed(&s->coders.enc, &s->coders.dec);
 	if (n <= 0) {
 		s->t->dropped++;
 		conceal(s, NULL);

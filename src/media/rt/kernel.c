@@ -172,11 +172,13 @@ void kernel_house(struct rt_stream *s)
 	struct rt_flow *f = s->f;
 	struct rt_thread *t = s->t;
 	kernel_fold(s);
+	if (f->kernel && t->now_us >= f->kernel_after_us)
+		kernel_take_back(f); /* routes change: asked anew in a second */
 	if (!kernel.is_on || f->kernel || !t->kernel_budget || t->now_us < f->kernel_after_us || !may_hand(f))
 		return;
 	t->kernel_budget--;
-	if (!hand_over(f))
-		f->kernel_after_us = t->now_us + RETRY_US;
+	(void)hand_over(f);
+	f->kernel_after_us = t->now_us + RETRY_US;
 }
 
 void kernel_turn(struct rt_thread *t)

@@ -122,7 +122,8 @@ int relay(struct __sk_buff *skb)
 {
 	struct iphdr ip;
 	struct tail t;
-	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->len > PACKET_MAX ||
+	/* tagged: the VLAN's own interface sees it next, without the tag */
+	if (skb->vlan_present || skb->protocol != bpf_htons(ETH_P_IP) || skb->len > PACKET_MAX ||
 	    bpf_skb_load_bytes(skb, IP_AT, &ip, sizeof(ip)))
 		return TC_ACT_UNSPEC;
 	if (ip.version != 4 || ip.ihl != 5 || ip.protocol != IPPROTO_UDP || ip.frag_off & bpf_htons(0x3fff) ||
