@@ -155,8 +155,7 @@ static CO int clear(struct leg *leg, struct feature_user *u, const struct app_wo
 {
 	struct sv key, name = sv_of(w->n > 1 ? w->w[1] : "");
 	const struct feature_kind *k = feature_kind_of(name, &key);
-	if (!k && name.n && strchr("bfsw", *name.p | 32) &&
-	    !memchr(name.p, ':', name.n)) { /* all of a kind with keys */
+	if (!k && name.n && !memchr(name.p, ':', name.n)) { /* all of a kind with keys */
 		char one[FEATURE_NAME_MAX];
 		snprintf(one, sizeof(one), "%.40s:1", w->w[1]);
 		if (!feature_kind_of(sv_of(one), &key))

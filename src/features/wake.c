@@ -346,8 +346,11 @@ void wake_list(struct buf *out)
 
 int wake_start(void)
 {
+	is_on = is_dirty = true;
+	if (is_running) /* stopped a moment ago: it goes on, its list follows the new table */
+		return ST_OK;
 	list_init(&wakes);
-	is_on = is_running = is_dirty = true;
+	is_running = true;
 	looked_s = 0;
 	int st = co_spawn("wake-ups", run, NULL, NULL);
 	if (st)

@@ -6,6 +6,7 @@
 #include "mail/mail_i.h"
 #include "text/base64.h"
 #include "text/mark.h"
+#include "text/xml.h"
 #include <strings.h>
 
 bool mail_is_address(struct sv a)
@@ -175,26 +176,6 @@ static int headers_put(struct buf *out, const struct mail_parts *p)
 
 /* ---- body ---- */
 
-static void html_put(struct buf *out, char c)
-{
-	switch (c) {
-	case '&':
-		buf_adds(out, "&amp;");
-		break;
-	case '<':
-		buf_adds(out, "&lt;");
-		break;
-	case '>':
-		buf_adds(out, "&gt;");
-		break;
-	case '"':
-		buf_adds(out, "&quot;");
-		break;
-	default:
-		buf_addc(out, c);
-	}
-}
-
 static bool has_word(struct sv line, const char *word)
 {
 	size_t n = strlen(word);
@@ -216,7 +197,7 @@ static void line_put(struct buf *out, struct sv line, bool is_html)
 		if (it.is_outside && !column && (c == '-' || c == '.'))
 			buf_addc(out, ' '); /* no boundary, no end */
 		if (it.is_outside && is_html)
-			html_put(out, (char)c);
+			xml_escape(out, (struct sv){(char[]){(char)c}, 1}, true);
 		else
 			buf_addc(out, (char)c);
 		if (++column > 900) { /* RFC 5322 2.1.1 */

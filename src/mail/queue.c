@@ -31,7 +31,9 @@ static struct list queue = {{&queue.head, &queue.head}};
 static size_t queue_count, sent_count, dead_count, failed_count;
 static struct co_wait wake;
 static bool is_running, is_stopping, is_sending;
-static char *queue_dir, *dead_dir;
+static unsigned accepting_count; /* callers whose message a worker writes */
+static char *mail_dir, *queue_dir, *dead_dir;
+static char run_id[9]; /* begins the names of this run: the scan at the start leaves them alone */
 
 static ON_CTL int64_t now_s(void)
 {
@@ -99,6 +101,11 @@ static CO int go(enum work_kind kind, void (*fn)(void *arg), struct job *j)
 	return st ? st : j->st;
 }
 
+static void dirs_make(void)
+{
+	mkdir(mail_dir, 0750), mkdir(queue_dir, 0700), mkdir(dead_dir, 0700);
+}
+
 static int attachment_add(struct buf *text, const struct job *j)
 {
 	struct buf bytes;
@@ -136,6 +143,7 @@ static void accept_work(void *arg)
 	struct buf text;
 	unsigned done = 0;
 	role_assert_work();
+	dirs_make(); /* the scan that makes them may still be to come */
 	buf_init(&text);
 	j->st = mail_head_put(&text, j->parts);
 	if (!j->st && j->m->attach_path)
@@ -226,10 +234,13 @@ static void load_work(void *arg)
 {
 	struct job *j = arg;
 	role_assert_work();
-	mkdir(j->a, 0750), mkdir(j->b, 0750), mkdir(queue_dir, 0700), mkdir(dead_dir, 0700);
+	mkdir(j->a, 0750);
+	dirs_make();
 	DIR *d = opendir(queue_dir);
 	j->st = d ? ST_OK : ST_IO;
 	for (struct dirent *e = d ? readdir(d) : NULL; e && j->count < LOAD_MAX; e = readdir(d)) {
+		if (!strncmp(e->d_name, run_id, sizeof(run_id) - 1))
+			continue;
 		orphan_remove(e->d_name);
 		loaded_add(j, e->d_name);
 	}
@@ -241,11 +252,12 @@ static void load_work(void *arg)
 
 static ON_CTL struct entry *entry_new(const char *from, struct sv to)
 {
-	char id[ID_CHARS + 1];
+	char id[sizeof(run_id) + ID_CHARS];
 	struct entry *e = mem_zalloc(sizeof(*e));
 	if (!e)
 		return NULL;
-	rand_token(id, ID_CHARS);
+	memcpy(id, run_id, sizeof(run_id) - 1);
+	rand_token(id + sizeof(run_id) - 1, ID_CHARS);
 	e->e = (struct mail_envelope){
 	    .id = mem_strdup(id), .from = mem_strdup(from), .to = sv_dup(to), .created_s = now_s()};
 	e->e.next_s = e->e.created_s;
@@ -301,8 +313,10 @@ int mail_send(const struct mail_message *m)
 		else if ((list[n] = entry_new(m->from, one)))
 			n++;
 	}
+	accepting_count++;
 	if (!st)
 		st = n ? accept_for(m, list, n) : ST_INVAL;
+	accepting_count--;
 	if (st)
 		log_error(
 		    "mail: from %s to %s: %s", m->from, m->to, st == ST_INVAL ? "no such address" : status_text(st));
@@ -391,8 +405,7 @@ static CO void try_one(struct entry *e)
 static CO void load(void)
 {
 	struct list loaded = {{&loaded.head, &loaded.head}};
-	char *mail_dir = path_dup(core_dirs()->storage, "mail", "");
-	struct job j = {.a = core_dirs()->storage, .b = mail_dir, .loaded = &loaded};
+	struct job j = {.a = core_dirs()->storage, .loaded = &loaded};
 	struct lnode *it, *tmp;
 	int st = go(WORK_FILE, load_work, &j);
 	if (st && st != ST_CANCELLED)
@@ -402,7 +415,6 @@ static CO void load(void)
 		list_push(&queue, it);
 		queue_count++;
 	}
-	mem_free(mail_dir);
 }
 
 static ON_CTL void forget_all(void)
@@ -410,8 +422,8 @@ static ON_CTL void forget_all(void)
 	struct lnode *it, *tmp;
 	list_each (&queue, it, tmp)
 		forget(list_entry(it, struct entry, link));
-	mem_free(queue_dir), mem_free(dead_dir);
-	queue_dir = dead_dir = NULL;
+	mem_free(mail_dir), mem_free(queue_dir), mem_free(dead_dir);
+	mail_dir = queue_dir = dead_dir = NULL;
 }
 
 static void run(void *arg)
@@ -441,22 +453,25 @@ int mail_queue_start(void)
 	role_assert_ctl();
 	if (!core_dirs()) /* only the configuration is looked at */
 		return ST_OK;
-	if (is_running)
-		return ST_BUSY;
+	is_stopping = false;
+	if (is_running) /* it has not ended yet, and goes on */
+		return ST_OK;
+	rand_token(run_id, sizeof(run_id) - 1);
+	mail_dir = path_dup(core_dirs()->storage, "mail", "");
 	queue_dir = path_dup(core_dirs()->storage, "mail/queue", "");
 	dead_dir = path_dup(core_dirs()->storage, "mail/dead", "");
-	is_running = true, is_stopping = false;
+	is_running = true;
 	co_wait_reset(&wake);
 	return co_spawn("mail queue", run, NULL, NULL);
 }
 
 int mail_queue_stop(void)
 {
-	if (is_sending)
+	if (is_sending || accepting_count)
 		return ST_BUSY;
 	is_stopping = true;
 	if (is_running)
-		co_signal(&wake, ST_CANCELLED);
+		co_signal(&wake, ST_OK); /* it looks at is_stopping */
 	return ST_OK;
 }
 

@@ -1,6 +1,6 @@
 /* Recordings become what they are kept as (mp3, ogg, flac ...) some time after they are over: one that is appended to
- * meanwhile waits anew. Only when
- * all of the new file is on the disk the recording is removed and the index told. */
+ * meanwhile waits anew, and what was being made of it is removed. Only when all of the new file is on the disk the
+ * index is told and the recording removed. */
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -26,12 +26,14 @@ struct job {
 	char *from, *to;
 	uint64_t bytes;
 	int status;
+	bool is_unwanted; /* recorded to, or removed, meanwhile */
 	char err[FILE_ERR_MAX];
 };
 static struct list waiting = {{&waiting.head, &waiting.head}}; /* empty */
 static size_t count;
 static struct ltimer timer;
 static bool is_busy; /* one at a time: it is work that can wait */
+static struct job *busy;
 
 static void next(void *arg);
 
@@ -57,17 +59,31 @@ static void run(void *arg)
 	struct job *j = arg;
 	role_assert_work();
 	j->status = file_convert(j->from, j->to, &j->bytes, j->err);
-	if (!j->status)
-		(void)unlink(j->from);
+}
+
+static void file_drop(void *arg)
+{
+	role_assert_work();
+	(void)unlink(arg);
+	mem_free(arg);
+}
+
+static ON_CTL void later_drop(const char *path)
+{
+	char *own = mem_strdup(path);
+	if (own && work_submit(WORK_FILE, "recordings.drop", file_drop, NULL, own))
+		mem_free(own);
 }
 
 static void done(int status, void *arg)
 {
 	struct job *j = arg;
 	role_assert_ctl();
-	is_busy = false;
-	if (!status && !j->status)
-		rec_index_moved(j->from, j->to, j->bytes);
+	is_busy = false, busy = NULL;
+	if (!status && !j->status && j->is_unwanted)
+		later_drop(j->to);
+	else if (!status && !j->status)
+		rec_index_moved(j->from, j->to, j->bytes), later_drop(j->from);
 	else if (status != ST_CANCELLED)
 		log_error("recordings: %s does not become %s: %s; it stays as it is", j->from, j->to,
 		    j->err[0] ? j->err : status_text(j->status));
@@ -106,6 +122,7 @@ static void next(void *arg)
 		*j = (struct job){.from = w->path, .to = to};
 		w->path = NULL, to = NULL;
 		is_busy = !work_submit(WORK_FILE, "recordings.convert", run, done, j);
+		busy = is_busy ? j : NULL;
 		if (!is_busy) {
 			mem_free(j->from);
 			mem_free(j->to);
@@ -120,6 +137,8 @@ static void next(void *arg)
 void rec_convert_not(const char *path)
 {
 	struct lnode *n, *tmp;
+	if (busy && !strcmp(busy->from, path))
+		busy->is_unwanted = true;
 	if (!count)
 		return;
 	list_each (&waiting, n, tmp) {
@@ -153,6 +172,8 @@ size_t rec_convert_waiting(void)
 
 void rec_convert_stop(void)
 {
+	if (busy)
+		busy->is_unwanted = true;
 	loop_timer_cancel(&timer);
 	while (list_first(&waiting))
 		drop(list_entry(list_first(&waiting), struct waiting, link));

@@ -12,6 +12,7 @@
 #include "store/store.h"
 #include "text/json.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -192,7 +193,7 @@ static void file_remove(void *arg)
 {
 	struct removal *m = arg;
 	role_assert_work();
-	m->error = unlink(m->path) != 0; /* it was below the directory when it was asked for */
+	m->error = unlink(m->path) ? errno : 0; /* it was below the directory when it was asked for */
 }
 
 static void file_removed(int status, void *arg)
@@ -201,8 +202,11 @@ static void file_removed(int status, void *arg)
 	struct event *e;
 	role_assert_ctl();
 	waiting_count--;
-	/* a file that somebody else removed leaves a row that says nothing true */
-	if (!status && rec_store && !store_del(rec_store, &table, (struct sv[]){sv_of(m->path)})) {
+	/* a file that somebody else removed leaves a row that says nothing true; one that cannot be removed keeps its
+	 * row */
+	if (!status && m->error && m->error != ENOENT)
+		log_error("recordings: %s cannot be deleted: %s", m->path, strerror(m->error));
+	else if (!status && rec_store && !store_del(rec_store, &table, (struct sv[]){sv_of(m->path)})) {
 		removed_count++;
 		log_notice("recordings: %s is deleted (%s)%s", m->path, m->why, m->error ? "; the file was gone" : "");
 		if (event_is_wanted(EVENT_CUSTOM, "recordings::deleted") &&

@@ -24,6 +24,8 @@ static CO size_t remove_of(const char *text, const struct sv *params, size_t n, 
 	if (!rec_store)
 		return 0;
 	int st = store_sql_run(rec_store, text, params, n, &rows);
+	if (st && st != ST_CANCELLED)
+		log_error("recordings: %s cannot be looked at: %s", why, status_text(st));
 	for (size_t i = 0; !st && is_on && store_rows_next(&rows, &at, &cell); i++) {
 		if (!i || cell.n >= sizeof(path)) /* the column's name first */
 			continue;
@@ -78,9 +80,10 @@ void rec_keep_now(void)
 
 int rec_keep_start(void)
 {
-	if (is_running) /* the one before is about to end */
-		return ST_BUSY;
-	is_on = is_running = true;
+	is_on = true;
+	if (is_running) /* it has not ended yet, and goes on */
+		return ST_OK;
+	is_running = true;
 	int st = co_spawn("recordings", run, NULL, NULL);
 	if (st)
 		is_on = is_running = false;

@@ -94,6 +94,7 @@ int api_vm_list(struct api_call *c)
 	struct vm_msgs all;
 	struct vm_box b;
 	role_assert_co();
+	c->is_reply_outside = true; /* what callers and servers said */
 	if (n < 1 || !*words[0]) {
 		buf_adds(c->out, "Usage: <id>@<domain>[/profile] [xml]\n");
 	} else if (!box_behind(sv_of(words[0]), &b)) {
@@ -192,24 +193,18 @@ int api_vm_inject(struct api_call *c)
 {
 	char *words[4], *own = mem_strdup(c->args);
 	int n = words_split(own, ' ', words, 4), st = ST_INVAL;
-	const char *why = NULL;
-	struct buf door;
 	role_assert_co();
-	buf_init(&door);
-	if (n > 1 && c->who) /* his files are those below recordings and sounds */
-		st = principal_put_file(&door, words[1], false, &why);
-	else if (n > 1)
-		st = ST_OK;
-	if (!st)
+	if (n > 1)
+		st = vm_file_may(c, words[1]); /* a limited user's files are those below recordings and sounds */
+	if (st == ST_DENIED)
+		buf_adds(c->out, "-ERR that file is not yours to read: an absolute one below recordings or sounds\n");
+	else if (!st)
 		st = vm_inject(&(struct vm_injection){.to = words[0],
 		    .file = words[1],
 		    .cid_number = n > 2 ? words[2] : "anonymous",
 		    .cid_name = n > 3 ? words[3] : "anonymous"});
-	if (why)
-		buf_printf(c->out, "-ERR %s\n", why);
-	else
+	if (st != ST_DENIED)
 		buf_adds(c->out, st ? INJECT_USAGE : "+OK\n");
-	buf_fini(&door);
 	mem_free(own);
 	return ST_OK;
 }
@@ -261,6 +256,7 @@ int api_voicemail(struct api_call *c)
 	char *w[7], *own = mem_strdup(c->args);
 	int n = words_split(own, ' ', w, 7);
 	role_assert_co();
+	c->is_reply_outside = true; /* what callers and servers said */
 	if (n >= 6 && !strcasecmp(w[0], "rss"))
 		rss(c, w);
 	else if (n >= 2 && (!strcasecmp(w[0], "load") || !strcasecmp(w[0], "unload") || !strcasecmp(w[0], "reload"))) {

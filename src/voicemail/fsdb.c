@@ -61,13 +61,16 @@ static ON_CTL void json_end(struct api_call *c, struct event *e)
 	mem_unref(e);
 }
 
-/* A file that the caller of the command names. ST_DENIED: not his. */
-static ON_CTL int file_may(struct api_call *c, const char *file)
+int vm_file_may(struct api_call *c, const char *file)
 {
 	const char *why = NULL;
 	struct buf door;
+	if (!c->who)
+		return ST_OK;
+	if (*file != '/') /* it would be looked for where the program runs */
+		return ST_DENIED;
 	buf_init(&door);
-	int st = c->who ? principal_put_file(&door, file, false, &why) : ST_OK;
+	int st = principal_put_file(&door, file, false, &why);
 	buf_fini(&door);
 	return st;
 }
@@ -128,6 +131,7 @@ static int msg_get(struct api_call *c)
 	struct vm_msgs one;
 	struct ask a;
 	role_assert_co();
+	c->is_reply_outside = true; /* what callers and servers said */
 	if (ask_init(&a, c, 1, 5)) {
 		struct event *e = event_new(EVENT_REQUEST_PARAMS, NULL);
 		if (!vm_db_list(a.box.p.db, a.box.id, a.box.domain, VM_ALL, false, a.w[4], &one) && one.count) {
@@ -193,7 +197,7 @@ static CO int forward_it(struct api_call *c, struct ask *a, const struct vm_msg 
 	const char *intro = a->n > 6 ? a->w[6] : NULL;
 	struct buf to, by;
 	char token[13], *joined = NULL;
-	int st = intro ? file_may(c, intro) : ST_OK;
+	int st = intro ? vm_file_may(c, intro) : ST_OK;
 	buf_init(&to), buf_init(&by);
 	buf_printf(&to, "%s@%s", a->w[5], a->w[4]);
 	buf_printf(&by, "%s@%s", a->box.id, a->box.domain);
@@ -262,7 +266,7 @@ static CO void greeting_set(struct api_call *c, struct ask *a)
 		return;
 	}
 	char *path = vm_box_path(&a->box, "greeting_%s.%s", slot, a->box.ext);
-	int st = a->n > 4 ? file_may(c, a->w[4]) : ST_OK;
+	int st = a->n > 4 ? vm_file_may(c, a->w[4]) : ST_OK;
 	if (!st && a->n > 4 && !(st = vm_file_box_make(a->box.dir)))
 		st = vm_file_copy(a->w[4], path);
 	if (!st && !vm_file_exists(path))
@@ -305,7 +309,7 @@ static int pref_recname_set(struct api_call *c)
 	role_assert_co();
 	if (ask_init(&a, c, 0, 4)) {
 		char *path = vm_box_path(&a.box, "recorded_name.%s", a.box.ext);
-		int st = file_may(c, a.w[3]);
+		int st = vm_file_may(c, a.w[3]);
 		if (!st)
 			st = vm_file_box_make(a.box.dir);
 		if (!st)

@@ -39,6 +39,8 @@ static CO int inject_one(const struct vm_profile *p, struct sv id, struct sv dom
 	const char *base = slash ? slash + 1 : i->file;
 	while (*base == '.')
 		base++;
+	for (const char *more; (more = strstr(base, "_broadcast_")) && more[11];) /* forwarded before */
+		base = more + 11;
 	char *path = vm_box_path(&b, "msg_%s_broadcast_%s", uuid, base);
 	d.path = path;
 	st = strlen(base) > 150 ? ST_LIMIT : vm_file_box_make(b.dir);
@@ -46,14 +48,14 @@ static CO int inject_one(const struct vm_profile *p, struct sv id, struct sv dom
 		st = vm_file_seconds(i->file, &d.length_s);
 	if (!st)
 		st = vm_file_copy(i->file, path);
-	if (!st && (st = vm_deliver(&b, &d)))
+	if (!st && (st = vm_deliver(&b, &d)) && !vm_may_be_written(st))
 		vm_file_remove(path);
 	if (st)
 		log_error(
 		    "voicemail: %s cannot be put into the box %s@%s: %s", i->file, b.id, b.domain, status_text(st));
 	mem_free(path);
 	vm_box_fini(&b);
-	return ST_OK;
+	return st == ST_NOTFOUND ? ST_IO : st; /* ST_NOTFOUND: there is no such box */
 }
 
 static CO int inject_all(const struct vm_profile *p, struct sv domain, const char *group, const struct vm_injection *i)

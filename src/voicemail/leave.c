@@ -193,7 +193,8 @@ static CO void deliver(struct vm_call *c, struct vm_recording *r, const char *re
 	if (st) {
 		leg_log(c->leg, LOG_ERR, "voicemail: the message for %s@%s is lost: %s", c->box.id, c->box.domain,
 		    status_text(st));
-		vm_file_remove(r->path);
+		if (!vm_may_be_written(st))
+			vm_file_remove(r->path);
 		vm_say(c->leg, "voicemail_disk_quota_exceeded", NULL, NULL);
 	}
 	mem_free(own_name), mem_free(own_number);

@@ -145,9 +145,10 @@ static CO int email(struct hearing *h, const char *to)
 /* The one who left it is called, as the profile's dialplan does it; the number is data. */
 static CO int call_back(struct hearing *h)
 {
-	const char *context = leg_var(h->c->leg, "voicemail_callback_context");
+	char *context = leg_text_dup(h->c->leg, "voicemail_callback_context"); /* with its marks */
 	char *number = mark_dup(h->m->cid_number),
 	     *own = mem_strdup(context && *context ? context : h->c->conf->callback_context);
+	mem_free(context);
 	leg_var_set(h->c->leg, "voicemail_callback", "true");
 	int st = number && own ? leg_exec_extension(h->c->leg, number, h->c->conf->callback_dialplan, own) : ST_NOMEM;
 	mem_free(number), mem_free(own);

@@ -70,10 +70,12 @@ static ON_CTL int turn(struct leg *leg, struct sv box, int64_t *wait_us)
 	*wait_us = 0;
 	if (f && f->count >= FREE_TRIES) {
 		int64_t step_s = 1LL << (f->count - FREE_TRIES > 3 ? 3 : f->count - FREE_TRIES);
-		if (f->next_us < now_us)
-			f->next_us = now_us;
-		f->next_us += clock_us_of_s(step_s > BOX_DELAY_MAX_S ? BOX_DELAY_MAX_S : step_s);
-		*wait_us = f->next_us - now_us;
+		int64_t next_us = (f->next_us > now_us ? f->next_us : now_us) +
+		                  clock_us_of_s(step_s > BOX_DELAY_MAX_S ? BOX_DELAY_MAX_S : step_s);
+		if (next_us - now_us > clock_us_of_s(WAIT_MAX_S))
+			return ST_LIMIT; /* refused: it takes no turn */
+		f->next_us = next_us;
+		*wait_us = next_us - now_us;
 	}
 	if (!by_address && login_delay_new(&by_address))
 		return ST_NOMEM;

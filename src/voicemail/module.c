@@ -42,8 +42,9 @@ static int app_voicemail(struct leg *leg, const char *data)
 	struct app_words w;
 	role_assert_co();
 	int st = app_words_init(&w, leg_exec_text(leg, data), 6);
-	if (!st && w.n && mark_has(sv_of(w.m[0]))) { /* neither a profile nor "check" */
-		leg_log(leg, LOG_ERR, "voicemail: its first word is from outside");
+	bool is_check = !st && w.n > 1 && !strcasecmp(w.w[0], "check"); /* then comes "auth", or the profile */
+	if (!st && w.n && (mark_has(sv_of(w.m[0])) || (is_check && mark_has(sv_of(w.m[1]))))) {
+		leg_log(leg, LOG_ERR, "voicemail: a profile, check and auth are not from outside");
 		st = ST_DENIED;
 	} else if (!st || st == ST_PARSE) {
 		st = run(leg, w.w, w.n);

@@ -209,8 +209,9 @@ static ON_CTL bool is_set(const struct vm_box *b, const char *name)
 
 bool vm_mail_keeps(const struct vm_box *b)
 {
-	const char *keeps = vm_box_param(b, "vm-keep-local-after-email");
-	return !vm_box_param(b, "vm-mailto") || !is_set(b, "vm-email-all-messages") || !keeps || str_is_true(keeps);
+	const char *keeps = vm_box_param(b, "vm-keep-local-after-email"), *attaches = vm_box_param(b, "vm-attach-file");
+	return !vm_box_param(b, "vm-mailto") || !is_set(b, "vm-email-all-messages") || !keeps || str_is_true(keeps) ||
+	       (attaches && !str_is_true(attaches)); /* a file that is not sent is nowhere else */
 }
 
 int vm_mail_send(const struct vm_mail *m, bool *keeps)

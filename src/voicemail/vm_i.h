@@ -1,7 +1,8 @@
 /* Voicemail, inside the room. A caller is served by one coroutine from the greeting to the goodbye; what it knows of
  * the box stands in a struct vm_call, what all of them share (the database, the counts) in a struct vm_db.
  *
- *   voicemail app -> app.c -> leave.c ----> record.c (prompt, tone, record, review) -> deliver.c -> db.c, mwi.c, mail.c
+ *   voicemail app -> module.c -> leave.c ----> record.c (prompt, tone, record, review) -> deliver.c -> db.c, mwi.c,
+ * notify.c
  *                         \-> check.c ----> login.c, listen.c, options.c, forward.c
  *   commands ------> api.c, fsdb.c, inject.c, rss.c ---------------------------------> db.c, deliver.c
  *   MESSAGE_QUERY -> mwi.c: answered from memory
@@ -190,6 +191,14 @@ struct vm_injection {
 	const char *profile; /* NULL: "default", or the only one there is */
 	const char *to, *file, *cid_name, *cid_number, *read_flags, *forwarded_by;
 };
+/* Whether the command's caller may name that file: who is limited, absolute ones below recordings and sounds.
+ * ST_DENIED. */
+ON_CTL int vm_file_may(struct api_call *c, const char *file);
+/* A write with this status may still be done: what it tells of must stay. */
+static inline bool vm_may_be_written(int st)
+{
+	return st == ST_TIMEOUT || st == ST_CANCELLED;
+}
 CO int vm_inject(const struct vm_injection *i);
 
 /* ---- message waiting (mwi.c) ---- */

@@ -159,3 +159,15 @@ def test_records_within_milliseconds_of_the_hang_up(delay_ms, tmp_path):
     told = [u for u in uuids if u in seen]
     assert not delay_ms or told == uuids
     assert all(line.count(f'"{u}"') <= 1 for u in uuids)
+
+
+def test_reloaded_at_once(tmp_path):
+    """Loaded again before what ran for it has ended: it goes on, and works."""
+    sw = prepare(tmp_path).start()
+    for name in ("mod_features", "mod_recordings", "mod_voicemail", "mod_conference", "mod_fifo", "mod_directory", "mod_amd", "mod_avmd",
+                 "mod_http_cache", "mod_http_asr", "mod_audio_stream", "mod_hash", "mod_db", "mod_distributor"):
+        for _ in range(3):
+            reply = sw.api(f"reload {name}")
+            assert reply.endswith("+OK module loaded\n") and "-ERR" not in reply, (name, reply)
+    assert sw.api("features set 1000@127.0.0.1 wake:1 07:00 daily").startswith("+OK")
+    sw.stop()

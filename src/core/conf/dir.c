@@ -36,13 +36,19 @@ int dir_user_get(struct sv user, struct sv domain, const char *action, struct di
 	if (!co_self())
 		return dir_user_find(user, domain, out);
 	role_assert_co();
-	if (dir_user_needs_load(user, domain) && (params = event_new(EVENT_REQUEST_PARAMS, NULL))) {
+	if (!dir_user_needs_load(user, domain))
+		return dir_user_find(user, domain, out);
+	char *u = sv_dup(user), *d = sv_dup(domain); /* the caller's text may be gone after the wait */
+	user = sv_of(u), domain = sv_of(d);
+	if (u && d && (params = event_new(EVENT_REQUEST_PARAMS, NULL))) {
 		if (action)
 			event_add(params, "action", action);
 		dir_user_load(user, domain, params);
 		mem_unref(params);
 	}
-	return dir_user_find(user, domain, out);
+	int st = u && d ? dir_user_find(user, domain, out) : ST_NOMEM;
+	mem_free(u), mem_free(d);
+	return st;
 }
 static ON_CTL const char *get(const struct dir_user *u, int what)
 {
