@@ -170,4 +170,4 @@ def test_reloaded_at_once(tmp_path):
             reply = sw.api(f"reload {name}")
             assert reply.endswith("+OK module loaded\n") and "-ERR" not in reply, (name, reply)
     assert sw.api("features set 1000@127.0.0.1 wake:1 07:00 daily").startswith("+OK")
-    sw.stop()
+    sw.stop(may_be_slow=True)  # unloading waits for the threads of stores and bots

@@ -18,7 +18,7 @@ enum {
 	RT_PACKET_MAX = 2048, /* bytes (20 ms of L16 at 48 kHz); longer datagrams are cut and dropped */
 	GROUPS_MAX = 8,       /* a room's encoders that many hear (room_i.h) */
 	GROUP_PAYLOAD_MAX = RT_PACKET_MAX - RTP_HEADER_BYTES,
-	RT_PACKET_ROOM = 64,  /* before a received packet, so that a header can grow */
+	RT_PACKET_ROOM = 64, /* before a received packet, so that a header can grow */
 	WHEEL_SLOTS = 64,
 	WHEEL_SLOT_US = 2000,
 	RT_PTIME_MAX_MS = 120,
