@@ -178,7 +178,9 @@ void cmd_setvar(struct conf_call *x)
 {
 	size_t n = x->n ? strlen(x->w[0]) : 0;
 	bool is_full = vars_count(x->room->vars) >= CONF_VARS_MAX;
-	if (x->n > 1 && (n >= 256 || (is_full && !vars_get(x->room->vars, x->w[0])))) {
+	bool is_new = n && !vars_get(x->room->vars, x->w[0]);
+
+	if (x->n > 1 && (n >= 256 || (is_full && is_new))) {
 		buf_adds(x->out, "-ERR too long a name, or too many variables\n");
 		return;
 	}
