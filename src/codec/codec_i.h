@@ -14,6 +14,18 @@ enum { OPUS_ROWS = 5, SPEEX_ROWS = 3, G726_ROWS = 8, DVI4_ROWS = 2, AMR_ROWS = 2
 extern const struct codec_ops opus_rows[OPUS_ROWS], speex_rows[SPEEX_ROWS], g722_rows[1], g726_rows[G726_ROWS],
     gsm_rows[1], lpc10_rows[1], dvi4_rows[DVI4_ROWS], amr_rows[AMR_ROWS], codec2_rows[1];
 
+/* Defines name_open and name_close of a state that is the library's alone; init_ is evaluated with ops and fmtp. */
+#define CODEC_STATE(name_, init_, free_) \
+	static int name_##_open(const struct codec_ops *ops, const char *fmtp, void **out) \
+	{ \
+		*out = init_; \
+		return *out ? ST_OK : ST_NOMEM; \
+	} \
+	static void name_##_close(void *state) \
+	{ \
+		free_(state); \
+	}
+
 /* ptime_ms at the row's bit rate, whole bytes. */
 ANY size_t codec_bytes_by_rate(const struct codec_ops *c, unsigned ptime_ms);
 /* One format parameter ("mode" in "mode=20; vbr=on"); false: it is not there. A flag without a value is empty. */

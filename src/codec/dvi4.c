@@ -5,15 +5,8 @@
 
 enum { DVI4_HEAD_BYTES = 4, DVI4_INDEX_MAX = 88 };
 
-static int open_state(const struct codec_ops *ops, const char *fmtp, void **out)
-{
-	*out = ima_adpcm_init(NULL, IMA_ADPCM_DVI4, 0);
-	return *out ? ST_OK : ST_NOMEM;
-}
-static void close_state(void *state)
-{
-	ima_adpcm_free(state);
-}
+CODEC_STATE(both, ima_adpcm_init(NULL, IMA_ADPCM_DVI4, 0), ima_adpcm_free)
+
 static int encode(void *state, const int16_t *in, size_t n, uint8_t *out, size_t cap)
 {
 	if (n % 2)
@@ -37,7 +30,7 @@ static size_t frame_bytes(const struct codec_ops *c, unsigned ptime_ms)
 	{ \
 		.name = "DVI4", .title = "ADPCM (IMA)", .pt = pt_, .clock_hz = hz, .rate_hz = hz, .channels = 1, \
 		.ptime_ms = 20, .ptime_min_ms = 10, .ptime_max_ms = 120, .bitrate = 4 * hz, \
-		.frame_bytes = frame_bytes, .enc_open = open_state, .dec_open = open_state, .enc_close = close_state, \
-		.dec_close = close_state, .encode = encode, .decode = decode \
+		.frame_bytes = frame_bytes, .enc_open = both_open, .dec_open = both_open, .enc_close = both_close, \
+		.dec_close = both_close, .encode = encode, .decode = decode \
 	}
 const struct codec_ops dvi4_rows[DVI4_ROWS] = {ROW(8000, 5), ROW(16000, 6)};

@@ -3,24 +3,9 @@
 #include "codec/codec_i.h"
 #include <spandsp.h>
 
-static int enc_open(const struct codec_ops *ops, const char *fmtp, void **out)
-{
-	*out = g722_encode_init(NULL, 64000, 0);
-	return *out ? ST_OK : ST_NOMEM;
-}
-static int dec_open(const struct codec_ops *ops, const char *fmtp, void **out)
-{
-	*out = g722_decode_init(NULL, 64000, 0);
-	return *out ? ST_OK : ST_NOMEM;
-}
-static void enc_close(void *state)
-{
-	g722_encode_free(state);
-}
-static void dec_close(void *state)
-{
-	g722_decode_free(state);
-}
+CODEC_STATE(enc, g722_encode_init(NULL, 64000, 0), g722_encode_free)
+CODEC_STATE(dec, g722_decode_init(NULL, 64000, 0), g722_decode_free)
+
 static int encode(void *state, const int16_t *in, size_t n, uint8_t *out, size_t cap)
 {
 	if (n % 2)

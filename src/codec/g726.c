@@ -5,16 +5,11 @@
 #include <spandsp.h>
 #include <string.h>
 
-static int open_state(const struct codec_ops *ops, const char *fmtp, void **out)
-{
-	int packing = strncmp(ops->name, "AAL2", 4) ? G726_PACKING_RIGHT : G726_PACKING_LEFT;
-	*out = g726_init(NULL, (int)ops->bitrate, G726_ENCODING_LINEAR, packing);
-	return *out ? ST_OK : ST_NOMEM;
-}
-static void close_state(void *state)
-{
-	g726_free(state);
-}
+CODEC_STATE(both,
+    g726_init(NULL, (int)ops->bitrate, G726_ENCODING_LINEAR,
+        strncmp(ops->name, "AAL2", 4) ? G726_PACKING_RIGHT : G726_PACKING_LEFT),
+    g726_free)
+
 static int encode(void *state, const int16_t *in, size_t n, uint8_t *out, size_t cap, unsigned bits)
 {
 	if (n % 8)
@@ -45,8 +40,8 @@ BITS(5)
 	{ \
 		.name = name_, .title = title_, .pt = -1, .clock_hz = 8000, .rate_hz = 8000, .channels = 1, \
 		.ptime_ms = 20, .ptime_min_ms = 10, .ptime_max_ms = 120, .bitrate = 8000 * b, \
-		.frame_bytes = codec_bytes_by_rate, .enc_open = open_state, .dec_open = open_state, \
-		.enc_close = close_state, .dec_close = close_state, .encode = encode_##b, .decode = decode_##b \
+		.frame_bytes = codec_bytes_by_rate, .enc_open = both_open, .dec_open = both_open, \
+		.enc_close = both_close, .dec_close = both_close, .encode = encode_##b, .decode = decode_##b \
 	}
 const struct codec_ops g726_rows[G726_ROWS] = {
     ROW("G726-16", "G.726 16k", 2),

@@ -5,15 +5,8 @@
 
 enum { GSM_SAMPLES = 160, GSM_BYTES = 33 };
 
-static int open_state(const struct codec_ops *ops, const char *fmtp, void **out)
-{
-	*out = gsm0610_init(NULL, GSM0610_PACKING_VOIP);
-	return *out ? ST_OK : ST_NOMEM;
-}
-static void close_state(void *state)
-{
-	gsm0610_free(state);
-}
+CODEC_STATE(both, gsm0610_init(NULL, GSM0610_PACKING_VOIP), gsm0610_free)
+
 static int encode(void *state, const int16_t *in, size_t n, uint8_t *out, size_t cap)
 {
 	if (n % GSM_SAMPLES)
@@ -46,9 +39,9 @@ const struct codec_ops gsm_rows[1] = {{.name = "GSM",
     .bitrate = 13200,
     .frame_samples = GSM_SAMPLES,
     .frame_bytes = frame_bytes,
-    .enc_open = open_state,
-    .dec_open = open_state,
-    .enc_close = close_state,
-    .dec_close = close_state,
+    .enc_open = both_open,
+    .dec_open = both_open,
+    .enc_close = both_close,
+    .dec_close = both_close,
     .encode = encode,
     .decode = decode}};

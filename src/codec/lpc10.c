@@ -4,24 +4,9 @@
 
 enum { LPC10_BYTES = 7 };
 
-static int enc_open(const struct codec_ops *ops, const char *fmtp, void **out)
-{
-	*out = lpc10_encode_init(NULL, 1);
-	return *out ? ST_OK : ST_NOMEM;
-}
-static int dec_open(const struct codec_ops *ops, const char *fmtp, void **out)
-{
-	*out = lpc10_decode_init(NULL, 1);
-	return *out ? ST_OK : ST_NOMEM;
-}
-static void enc_close(void *state)
-{
-	lpc10_encode_free(state);
-}
-static void dec_close(void *state)
-{
-	lpc10_decode_free(state);
-}
+CODEC_STATE(enc, lpc10_encode_init(NULL, 1), lpc10_encode_free)
+CODEC_STATE(dec, lpc10_decode_init(NULL, 1), lpc10_decode_free)
+
 static int encode(void *state, const int16_t *in, size_t n, uint8_t *out, size_t cap)
 {
 	if (n % LPC10_SAMPLES_PER_FRAME)

@@ -59,7 +59,7 @@ struct ice_conf {
 	const char *ufrag, *pwd;
 	ice_send_fn send;
 	void (*random)(void *p, size_t n);
-	void *arg; /* of send; ice_agent_arg_set later */
+	void *arg; /* of send */
 };
 struct ice_counts {
 	uint64_t checks_in, checks_out, answers_in, refused /* unsigned, of others, too many */;
