@@ -373,7 +373,7 @@ void cmd_position(struct conf_call *x)
 			buf_adds(x->out, "-ERR invalid input\n");
 			return;
 		}
-		m->x = px, m->y = py, m->z = pz, m->has_position = true;
+		m->x = px, m->y = py, m->z = pz;
 		conf_mix_tell(m);
 		conf_event_member_with(m, "set-position-member", "Position", "%0.2f:%0.2f:%0.2f", px, py, pz);
 	}

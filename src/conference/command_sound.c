@@ -79,10 +79,7 @@ void cmd_play(struct conf_call *x)
 	if (!source)
 		return;
 	mem_ref(m);
-	struct conf_play_words w = {.source = source,
-	    .member = m,
-	    .is_async = is_async,
-	    .is_exclusive = x->n > 2 && !strcasecmp(x->w[2], "nomux")};
+	struct conf_play_words w = {.source = source, .member = m, .is_async = is_async};
 	int st = play_and_see(x->room, &w);
 	if (st == ST_LIMIT) {
 		buf_adds(x->out, "-ERR too many files wait to be played\n");

@@ -100,7 +100,7 @@ struct conf_play { /* a sound: of the room's queue, the room's music, or a membe
 	uint32_t id;                /* of the mixer, 0: it waits */
 	int64_t started_us, paused_us;
 	int volume, loops;
-	bool is_async, is_paused, is_exclusive, is_begun, is_speech, is_over;
+	bool is_async, is_paused, is_begun;
 	struct co_wait *waiter; /* a command that wants to know whether it could be opened */
 };
 struct conf_record {
@@ -160,7 +160,6 @@ struct conf_member {
 	struct digit_machine *keys;
 	struct conf_cdr_entry *cdr;
 	double x, y, z;
-	bool has_position;
 };
 static inline bool conf_member_is(const struct conf_member *m, enum conf_member_flag f)
 {
@@ -222,8 +221,8 @@ ON_CTL char *conf_source_full(struct conf_room *room, const char *source);
 struct conf_play_words {
 	const char *source;
 	struct conf_member *member;
-	bool is_async, is_exclusive, is_speech;
-	int volume, loops;
+	bool is_async, is_speech;
+	int loops;
 	struct co_wait *waiter;
 };
 ON_CTL int conf_play(struct conf_room *room, const struct conf_play_words *w);

@@ -124,8 +124,8 @@ int conf_play(struct conf_room *room, const struct conf_play_words *w)
 	struct conf_play *p = mem_zalloc(sizeof(*p));
 	if (!p)
 		return ST_NOMEM;
-	p->room = room, p->member = w->member, p->is_async = w->is_async, p->is_exclusive = w->is_exclusive;
-	p->is_speech = w->is_speech, p->volume = w->volume, p->loops = w->loops;
+	p->room = room, p->member = w->member, p->is_async = w->is_async;
+	p->loops = w->loops;
 	p->source = source_of(room, w);
 	p->name = p->source ? mark_strip_dup(sv_of(p->source)) : NULL;
 	if (!p->name) {
