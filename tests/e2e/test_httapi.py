@@ -110,3 +110,110 @@ def test_the_recorded_session(sw, web, pages, phone):
     sw.wait_log("<execute>: Permission Denied!")
     a.expect(method="BYE")
     assert not list((sw.root / "temp").glob("*lab.wav")) if (sw.root / "temp").exists() else True
+
+
+def steps(sw, web, pages, phone, number, *works, before=""):
+    pages.left = [doc(w, before if i == 0 else "") for i, w in enumerate(works)]
+    return call(phone("1000"), number)
+
+
+def test_variables_dial_and_credentials(sw, web, pages, phone):
+    a = steps(sw, web, pages, phone, "9771", "<continue/>", "<dial>9774</dial>",
+              before="<variables><page_var>of the page</page_var><other>no</other></variables>")
+    uuid = re.search(r"^([0-9a-f-]{36}),", sw.api("show channels"), re.M).group(1)
+    sw.wait_log("variable other permission denied!")
+    got = web.wait(lambda r: r["exiting"] == "true")
+    assert got[0]["session_id"] == uuid
+    assert all(r.headers["Authorization"].startswith("Basic ") for r in web.requests)
+    for _ in range(100):
+        if sw.api(f"uuid_getvar {uuid} dialled") == "by the page":
+            break
+        threading.Event().wait(0.02)
+    assert sw.api(f"uuid_getvar {uuid} dialled") == "by the page"
+    assert sw.api(f"uuid_getvar {uuid} page_var") == "of the page" and sw.api(f"uuid_getvar {uuid} other") == "_undef_"
+    a.bye()
+
+
+def test_another_server_gets_no_password(sw, web, pages, phone):
+    other = WebServer(lambda r: (200, "text/xml", doc("<break/>")))
+    try:
+        a = steps(sw, web, pages, phone, "9771", f'<continue temp-action="{other.url}/next"/>')
+        got = other.wait(lambda r: True)
+        assert got[0].headers["Authorization"] is None and got[0]["session_id"]
+        sw.wait_log("AFTER PROFILE")
+        a.bye()
+    finally:
+        other.stop()
+
+
+@pytest.mark.parametrize("work,why", [
+    ("<execute application='set' data='a=b'/>", "<execute>"), ("<conference>x</conference>", "<conference>"), ("<dial>9774</dial>", "<dial>"),
+    ("<record file='a.wav'/>", "<record>"), ("<recordCall/>", "<recordCall>"), ("<sms to='1001'>x</sms>", "<sms>"),
+    ("<voicemail check='true'/>", "<voicemail>"), ("<getVariable name='uuid'/>", "<getVariable>")])
+def test_a_closed_profile_refuses(sw, web, pages, phone, work, why):
+    count = sw.log_text.count(f"httapi: {why}: Permission Denied!")
+    a = steps(sw, web, pages, phone, "9772", work)
+    a.expect(method="BYE")
+    sw.wait_log(f"httapi: {why}: Permission Denied!", count + 1)
+    web.wait(lambda r: r["exiting"] == "true")
+
+
+def test_expansion_needs_its_permission(sw, web, pages, phone):
+    a = steps(sw, web, pages, phone, "9770", '<execute application="set" data="x=${uuid}"/>')
+    a.expect(method="BYE")
+    sw.wait_log("Expand Variables: Permission Denied!")
+    a = steps(sw, web, pages, phone, "9773", '<execute application="set" data="seen=${caller_id_number}"/><getVar name="seen"/>')
+    r = web.wait(lambda r: r["seen"])[0]
+    assert r["seen"] == "1000" and r.method == "POST" and r["Unique-ID"]  # extended-data, method post
+    a.expect(method="BYE")
+
+
+def test_keys_lead_on(sw, web, pages, phone):
+    """A wrong key plays the error file and asks again; the bind's action is the next page."""
+    a = steps(sw, web, pages, phone, "9770",
+              f'<playback file="{TONE.format(ms=200)}" name="d" error-file="{TONE.format(ms=50)}" input-timeout="3000" digit-timeout="300" '
+              f'loops="3"><bind>1</bind><bind action="{web.url}/two">22</bind></playback>')
+    talks(a)
+    web.wait(lambda r: True)
+    a.talk.press("9")
+    sw.wait_log("EXECUTE", 1) if False else None
+    a.talk.said_all()
+    a.talk.press("22")
+    r = web.wait(lambda r: r.path.startswith("/two"))[0]
+    assert r["d"] == "22" and r["input_type"] == "dtmf"
+    a.expect(method="BYE")
+
+
+def test_call_is_recorded_and_posted_at_its_end(sw, web, pages, phone):
+    a = steps(sw, web, pages, phone, "9771", '<recordCall name="whole" limit="20"/>')
+    sw.wait_log("AFTER PROFILE", sw.log_text.count("AFTER PROFILE") + 1) if False else web.wait(lambda r: r["exiting"] == "true")
+    talks(a)
+    a.talk.say(0.3, 500)
+    a.bye()
+    r = web.wait(lambda r: r.method == "POST" and b'name="whole"' in r.body)[0]
+    assert b"RIFF" in r.body and b'name="exiting"' in r.body
+
+
+@pytest.mark.parametrize("fault", ["stalled", "rubbish", "huge", "loop", "error", "deep"])
+def test_a_bad_page_ends_httapi_only(sw, web, pages, phone, fault):
+    b = call(phone("1001"), "9774")  # another call goes on
+    page = {"rubbish": (200, "text/xml", b"\xff\x00<document><work"), "huge": (200, "text/xml", b"<a>" + b"x" * (2 << 20)),
+            "loop": (302, "text/plain", "", {"Location": "/page"}), "error": (500, "text/plain", "no"),
+            "deep": (200, "text/xml", "<a>" * 500)}.get(fault)
+    if page:
+        web.answer = lambda r: page
+    else:
+        web.may_go.clear()
+    count = sw.log_text.count("AFTER HTTAPI")
+    sw.api("version")
+    a = call(phone("1000"), "9770")
+    if fault == "stalled":
+        web.wait(lambda r: True)
+        a.bye()  # nobody waits for the page
+        sw.wait_calls(1, timeout=1.5)
+        web.may_go.set()
+    else:
+        sw.wait_log("AFTER HTTAPI", count + 1)
+        a.expect(method="BYE")
+    sw.wait_calls(1)
+    b.bye()

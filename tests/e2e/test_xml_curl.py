@@ -1,10 +1,11 @@
 """mod_xml_curl: a web server is asked for the directory and the dialplan."""
 import re
-from pathlib import Path
+import threading
 
 import pytest
 import tandem as t
 from calls import call
+from wire import Phone
 from web_server import NOT_FOUND, WebServer, document, route, user
 
 GOLDEN = t.SHARED / "golden/http"
@@ -113,3 +114,47 @@ def test_fields_of_a_call_are_the_recorded_ones(sw, web, phone):
     assert shape(got) == shape(recorded)
     assert got.index("variable_direction") > got.index("Caller-Privacy-Hide-Number")
     assert [n for n in got if n.startswith("Hunt-")] == got[-len([n for n in got if n.startswith("Hunt-")]):]
+
+
+@pytest.mark.parametrize("fault", ["stalled", "dead", "rubbish", "late", "huge", "loop", "error", "entities", "half"])
+def test_a_bad_server_costs_only_who_needs_it(sw, web, phone, fault):
+    """A user of the web hears 503, one of the files goes on, a call stands; when the server is back all is well, told once."""
+    phone("1000")
+    b = call(phone("1001"), "7701")
+    sw.api("xml_flush_cache")
+    told = sw.log_text.count("told once until it answers again")
+    entities = '<!DOCTYPE a [<!ENTITY x "' + "y" * 1000 + '"><!ENTITY z "&x;&x;&x;&x;&x;&x;&x;&x;">]><document>&z;&z;&z;</document>'
+    bad = {"rubbish": (200, "text/xml", b"\xff\xfe\x00nonsense"), "huge": (200, "text/xml", b"<document>" + b" " * (3 << 20)),
+           "loop": (302, "text/plain", "", {"Location": "/xml_curl"}), "error": (500, "text/plain", "no"),
+           "entities": (200, "text/xml", entities), "half": (200, "text/xml", "<document><section name='directory'><domain")}.get(fault)
+    if bad:
+        web.answer = lambda r: bad
+    elif fault == "dead":
+        web.stop()
+    else:
+        web.may_go.clear()
+    if fault == "late":
+        threading.Timer(3.5, web.may_go.set).start()  # the binding's timeout is 3 s
+    try:
+        a = Phone(sw, "8010")
+        sw.passwords["8010"] = "pw8010"
+        uri, to, cid = f"sip:{sw.domain}", f"<sip:8010@{sw.domain}>", f"reg-{a.port}"
+        a.request("REGISTER", uri, to, cid, extra="Expires: 60\n")
+        a.request("REGISTER", uri, to, cid, extra="Expires: 60\n" + a.authorization(a.expect(401), "REGISTER", uri))
+        assert sw.api("status").startswith("UP")
+        assert a.expect(503, timeout=8).get("Retry-After")
+        assert sw.log_text.count("told once until it answers again") <= told + 1
+        phone("1002")  # of the files
+    finally:
+        web.answer = answer
+        web.may_go.set()
+        if not web.http:
+            web.start()
+    a.close()
+    for _ in range(100):
+        sw.api("xml_flush_cache")
+        if sw.api("user_exists id 8011 127.0.0.1") == "true":
+            break
+        threading.Event().wait(0.1)
+    web_phone(sw, phone, "8011")
+    b.bye()

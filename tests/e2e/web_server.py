@@ -24,7 +24,7 @@ class WebServer:
         self.answer = answer or (lambda r: (404, "text/plain", "not found"))
         self.requests, self.may_go, self.port = [], threading.Event(), port
         self.may_go.set()
-        self.http = None
+        self.http, self.sockets = None, []
         self.start()
 
     def start(self):
@@ -62,6 +62,11 @@ class WebServer:
             request_queue_size = 128
             allow_reuse_address = True
 
+            def get_request(self):
+                got = super().get_request()
+                outer.sockets.append(got[0])
+                return got
+
             def handle_error(self, *args):
                 pass
 
@@ -77,6 +82,12 @@ class WebServer:
             self.http.shutdown()
             self.http.server_close()
             self.http = None
+        for s in self.sockets:  # connections that are kept end too
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        del self.sockets[:]
         self.may_go.set()
 
     def wait(self, fits, count=1, timeout=10):
