@@ -1,6 +1,5 @@
 /* One request and its answer, on the call's coroutine: it waits for the web server and for the call's end, whichever is
  * first. A recording goes along as a part of a form (RFC 7578); its file is read on a worker and then removed. */
-#include "base/disk.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
@@ -9,12 +8,10 @@
 #include "fetch/fetch.h"
 #include "httapi/httapi_i.h"
 #include "loop/co.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "text/multipart.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { REDIRECTS = 5, ANSWER_MAX_BYTES = 1 << 20, FILE_MAX_BYTES = 64 << 20 };
@@ -63,29 +60,6 @@ static ON_CTL bool has_attachment(const struct event *params)
 	return false;
 }
 
-static void file_add(struct buf *out, const char *path)
-{
-	char block[16384];
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	while (fd >= 0 && (n = read(fd, block, sizeof(block))) > 0)
-		if (buf_add(out, block, (size_t)n))
-			break;
-	if (fd < 0)
-		log_warning("httapi: %s: %s", path, strerror(errno));
-	else
-		close(fd);
-	(void)unlink(path);
-}
-
-/* Text of a header of the form: what would end it is taken out. */
-static void quoted_add(struct buf *out, struct sv v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		buf_addc(out, v.p[i] == '"' || v.p[i] == '\r' || v.p[i] == '\n' ? '_' : v.p[i]);
-}
-
 static void form_make(void *arg) NO_ROLE_CHECK /* the params are the waiting coroutine's, which does not touch them */
 {
 	struct asking *a = arg;
@@ -94,25 +68,21 @@ static void form_make(void *arg) NO_ROLE_CHECK /* the params are the waiting cor
 	role_assert_work();
 	for (size_t i = 0; i < event_header_count(a->params); i++) {
 		event_header_at(a->params, i, &name, &value);
-		bool is_file = !strncmp(name, "attach_file:", 12);
-		struct sv field = sv_of(name), file = SV_NONE;
-		if (is_file)
-			sv_split(sv_of(name + 12), ':', &field, &file);
-		buf_printf(&a->form, "--%s\r\nContent-Disposition: form-data; name=\"", a->boundary);
-		quoted_add(&a->form, field);
-		if (is_file) {
-			const char *slash = strrchr(value, '/');
-			buf_adds(&a->form, "\"; filename=\"");
-			quoted_add(&a->form, sv_of(slash ? slash + 1 : value));
-			buf_adds(&a->form, "\"\r\nContent-Type: application/octet-stream\r\n\r\n");
-			file_add(&a->form, value);
-		} else {
-			buf_adds(&a->form, "\"\r\n\r\n");
-			buf_adds(&a->form, value);
+		const char *slash = strrchr(value, '/');
+		struct sv field, rest;
+		if (strncmp(name, "attach_file:", 12) != 0) {
+			multipart_field(&a->form, a->boundary, sv_of(name), sv_of(value));
+			continue;
 		}
-		buf_adds(&a->form, "\r\n");
+		sv_split(sv_of(name + 12), ':', &field, &rest);
+		multipart_file(&a->form, a->boundary, field, sv_of(slash ? slash + 1 : value));
+		int st = multipart_read(&a->form, value, FILE_MAX_BYTES);
+		if (st)
+			log_warning("httapi: %s: %s", value, status_text(st));
+		multipart_file_end(&a->form);
+		(void)unlink(value);
 	}
-	buf_printf(&a->form, "--%s--\r\n", a->boundary);
+	multipart_end(&a->form, a->boundary);
 }
 
 static void answer_read(void *arg)
