@@ -287,7 +287,8 @@ static ON_CTL int cached(struct xc_binding *b, const char *key, bool takes_stale
 	return e->doc ? ST_OK : ST_NOTFOUND;
 }
 
-CO static int ask(struct xc_binding *b, const struct source_question *q, struct source_answer *out, const char *key)
+CO static int ask(struct xc_binding *b, const struct source_question *q, struct source_answer *out, const char *key,
+    bool is_reload)
 {
 	int64_t deadline_us = clock_mono_us() + b->timeout_us;
 	int st;
@@ -300,7 +301,7 @@ CO static int ask(struct xc_binding *b, const struct source_question *q, struct 
 	st = place_take(b, deadline_us);
 	if (st)
 		return st;
-	if (key && (st = cached(b, key, false, out)) != ST_AGAIN) { /* who was here before us brought it */
+	if (key && !is_reload && (st = cached(b, key, false, out)) != ST_AGAIN) { /* who was here before us brought it */
 		place_give(b);
 		return st;
 	}
@@ -323,10 +324,12 @@ int xc_ask(const struct source_question *q, struct source_answer *out, void *bin
 	role_assert_co();
 	buf_init(&key);
 	is_kept = key_of(b, q, &key);
-	if (is_kept)
+	/* a reload wants to know anew: it asks for files, and says nothing else */
+	bool is_reload = !event_header_count(q->params) && !strcasecmp(q->section, "configuration");
+	if (is_kept && !is_reload)
 		st = cached(b, key.p, false, out);
 	if (st == ST_AGAIN) {
-		st = ask(b, q, out, is_kept ? key.p : NULL);
+		st = ask(b, q, out, is_kept ? key.p : NULL, is_reload);
 		if (st && st != ST_NOTFOUND && is_kept) {
 			int old = cached(b, key.p, true, out);
 			st = old == ST_AGAIN ? st : old;

@@ -109,7 +109,7 @@ def test_the_recorded_session(sw, web, pages, phone):
     sw.wait_log("hello log")
     sw.wait_log("<execute>: Permission Denied!")
     a.expect(method="BYE")
-    assert not list((sw.root / "temp").glob("*lab.wav")) if (sw.root / "temp").exists() else True
+    assert not list(sw.root.rglob("*lab.wav"))  # posted and gone
 
 
 def steps(sw, web, pages, phone, number, *works, before=""):
@@ -176,7 +176,6 @@ def test_keys_lead_on(sw, web, pages, phone):
     talks(a)
     web.wait(lambda r: True)
     a.talk.press("9")
-    sw.wait_log("EXECUTE", 1) if False else None
     a.talk.said_all()
     a.talk.press("22")
     r = web.wait(lambda r: r.path.startswith("/two"))[0]
@@ -186,7 +185,7 @@ def test_keys_lead_on(sw, web, pages, phone):
 
 def test_call_is_recorded_and_posted_at_its_end(sw, web, pages, phone):
     a = steps(sw, web, pages, phone, "9771", '<recordCall name="whole" limit="20"/>')
-    sw.wait_log("AFTER PROFILE", sw.log_text.count("AFTER PROFILE") + 1) if False else web.wait(lambda r: r["exiting"] == "true")
+    web.wait(lambda r: r["exiting"] == "true")
     talks(a)
     a.talk.say(0.3, 500)
     a.bye()
