@@ -52,11 +52,13 @@ static int url_put(struct buf *out, const char *marked)
 
 	while (mark_next(&it)) {
 		bool is_host = slashes < 3; /* "http://host/" */
-		slashes += it.byte == '/' || (slashes == 2 && (it.byte == '?' || it.byte == '#'));
+		slashes += !it.is_outside && (it.byte == '/' || (slashes == 2 && (it.byte == '?' || it.byte == '#')));
 		if (!it.is_outside && it.byte != ' ')
 			buf_addc(out, it.byte);
 		else if (is_host)
 			return ST_DENIED;
+		else if (it.byte == '/')
+			buf_adds(out, "%2F");
 		else
 			url_encode(out, (struct sv){&it.byte, 1}, 0);
 	}

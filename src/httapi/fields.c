@@ -61,9 +61,12 @@ static bool is_plain(char c)
 
 void ha_file_name(const char *file, struct buf *out)
 {
-	const char *dot = strrchr(file, '.'), *end = dot ? dot : file + strlen(file);
+	const char *dot = strrchr(file, '.'), *end;
 	size_t n = 0, ext = 0;
 
+	if (dot && strchr(dot, '/'))
+		dot = NULL;
+	end = dot ? dot : file + strlen(file);
 	for (const char *p = file; p < end && n < NAME_MAX_CHARS; p++, n++)
 		buf_addc(out, is_plain(*p) ? *p : '_');
 	while (dot && ext < EXT_MAX_CHARS && is_plain(dot[1 + ext]))

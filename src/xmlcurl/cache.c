@@ -24,7 +24,7 @@ static ON_CTL void entry_drop(struct xc_store *s, struct xc_entry *e)
 static ON_CTL int store_init(struct xc_store *s, size_t max_count, size_t max_bytes)
 {
 	list_init(&s->oldest_first);
-	s->max_count = max_count, s->max_bytes = max_bytes;
+	s->bytes = 0, s->max_count = max_count, s->max_bytes = max_bytes;
 	return hash_new(&s->by_key, 0, NULL);
 }
 

@@ -62,6 +62,25 @@ static ON_CTL const char *value_of(const struct source_question *q, struct sv na
 	return event_get(q->params, text);
 }
 
+/* As one segment of a path: no slash, and no dots that would lead upwards. */
+static void segment_put(struct buf *out, struct sv value)
+{
+	struct sv rest = value;
+	bool is_dots = true;
+
+	for (size_t i = 0; i < value.n; i++)
+		is_dots = is_dots && value.p[i] == '.';
+	for (struct sv part; rest.n; ) {
+		bool more = sv_split(rest, '/', &part, &rest);
+		for (size_t i = 0; is_dots && i < part.n; i++)
+			buf_adds(out, "%2E");
+		if (!is_dots)
+			url_encode(out, part, 0);
+		if (more)
+			buf_adds(out, "%2F");
+	}
+}
+
 int xc_url(struct buf *out, const char *url, const struct source_question *q)
 {
 	if (!xc_url_is_sound(url))
@@ -71,7 +90,7 @@ int xc_url(struct buf *out, const char *url, const struct source_question *q)
 		if (!close)
 			return buf_adds(out, url);
 		buf_add(out, url, (size_t)(open - url));
-		url_encode(out, sv_of(value_of(q, (struct sv){open + 2, (size_t)(close - open - 2)})), 0);
+		segment_put(out, sv_of(value_of(q, (struct sv){open + 2, (size_t)(close - open - 2)})));
 		url = close + 1;
 	}
 	return out->failed ? ST_NOMEM : ST_OK;

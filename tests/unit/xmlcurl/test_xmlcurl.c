@@ -55,6 +55,7 @@ static int test_url(void) NO_ROLE_CHECK
 	} cases[] = {
 	    {"http://h/x", "http://h/x"},
 	    {"http://h/${section}/${user}?d=${domain}&n=${none}", "http://h/directory/a%40b%2F..?d=x%26y&n="},
+	    {"http://h/a/${up}/b", "http://h/a/%2E%2E/b"},
 	    {"http://h/${user", "http://h/${user"},
 	    {"http://${domain}/x", NULL},
 	    {"http://h:${user}/x", NULL},
@@ -63,6 +64,7 @@ static int test_url(void) NO_ROLE_CHECK
 	struct event *e = event_new_plain(EVENT_REQUEST_PARAMS);
 	event_add(e, "user", "a@b/..");
 	event_add(e, "domain", "x&y");
+	event_add(e, "up", "..");
 	struct source_question q = {.section = "directory", .params = e};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct buf out;
