@@ -197,7 +197,8 @@ int api_xml_wrap(struct api_call *c)
 int api_xml_flush_cache(struct api_call *c)
 {
 	role_assert_ctl();
-	return buf_printf(c->out, "+OK cleared %zu entries\n", dir_forget()); /* nothing else is cached outside of the snapshot */
+	return buf_printf(
+	    c->out, "+OK cleared %zu entries\n", dir_forget()); /* nothing else is cached outside of the snapshot */
 }
 
 /* ---- modules --------------------------------------------------------------------------------------------------- */

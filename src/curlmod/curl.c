@@ -95,7 +95,7 @@ static bool method_take(struct asked *a, const struct app_words *w, int *i)
 
 static int64_t ms_of(const char *word)
 {
-	return word ? str_number(word, 0, 300) * 1000 : 0;
+	return word ? clock_ms_of_s((uint64_t)str_number(word, 0, 300)) : 0;
 }
 
 static ON_CTL const char *conf_param(const char *name, const char *otherwise)
@@ -160,12 +160,7 @@ static ON_CTL int asked_init(struct asked *a, const struct app_words *w)
 
 static int curl_code(int st)
 {
-	return !st                  ? 0
-	       : st == ST_TIMEOUT   ? 28
-	       : st == ST_NOTFOUND  ? 6
-	       : st == ST_LIMIT     ? 63
-	       : st == ST_DENIED    ? 60
-	                            : 7;
+	return !st ? 0 : st == ST_TIMEOUT ? 28 : st == ST_NOTFOUND ? 6 : st == ST_LIMIT ? 63 : st == ST_DENIED ? 60 : 7;
 }
 
 static void text_kv(struct json_writer *j, const char *key, struct sv value)
@@ -337,7 +332,8 @@ static ON_CTL void tell_ack(const struct sending *s, const char *who, int code)
 {
 	struct event *e;
 
-	if (!event_is_wanted(EVENT_CUSTOM, "curl_sendfile::ack") || !(e = event_new(EVENT_CUSTOM, "curl_sendfile::ack")))
+	if (!event_is_wanted(EVENT_CUSTOM, "curl_sendfile::ack") ||
+	    !(e = event_new(EVENT_CUSTOM, "curl_sendfile::ack")))
 		return;
 	event_add(e, "Command-Execution-Identifier", who);
 	event_add(e, "Filename", s->path.p);
@@ -423,8 +419,8 @@ static int app_curl_sendfile(struct leg *leg, const char *data)
 	buf_init(&out);
 	st = w.n < 2 ? ST_INVAL : send_file(&w, &out, leg->uuid);
 	if (st)
-		leg_log(leg, LOG_ERR, "curl_sendfile: %s",
-		    st == ST_INVAL ? "usage: " SENDFILE_SYNTAX : status_text(st));
+		leg_log(
+		    leg, LOG_ERR, "curl_sendfile: %s", st == ST_INVAL ? "usage: " SENDFILE_SYNTAX : status_text(st));
 	leg_var_set_sv(leg, "curl_sendfile_report", buf_sv(&out));
 	buf_fini(&out);
 	app_words_fini(&w);

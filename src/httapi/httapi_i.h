@@ -30,8 +30,8 @@ enum ha_perm {
 	HA_VOICEMAIL,
 	HA_PERM_COUNT
 };
-struct ha_list {             /* of variables or applications; without names the default counts for all */
-	struct hash *names;  /* those that are otherwise than the default; NULL: none */
+struct ha_list {            /* of variables or applications; without names the default counts for all */
+	struct hash *names; /* those that are otherwise than the default; NULL: none */
 	bool allows_others;
 };
 struct ha_profile { /* counted, immutable */
@@ -53,7 +53,7 @@ ON_CTL struct ha_profile *ha_profile_find(const char *name); /* a reference; NUL
 struct ha_session {
 	char *uuid;
 	struct ha_profile *profile;
-	struct event *params, *once; /* sent with each request, and with the next one only */
+	struct event *params, *once;     /* sent with each request, and with the next one only */
 	char *record_file, *record_name; /* of recordCall */
 	char *first_origin;              /* "http://host:port" that gets the profile's password */
 	struct lnode link;

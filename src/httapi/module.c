@@ -205,6 +205,8 @@ static const struct api_desc apis[] = {
 };
 static const struct var_desc vars[] = {
     {"httapi_profile", "text", "the profile of httapi.conf of a call's httapi", .is_read = true},
+    {"caller_id_name", "text", "of the call, when a page dials and gives none", .is_read = true},
+    {"caller_id_number", "text", "of the call, when a page dials or sends a message", .is_read = true},
     {"effective_caller_id_name", "text", "set by a page that dials, when it may", .is_written = true},
     {"effective_caller_id_number", "text", "set by a page that dials, when it may", .is_written = true},
     {NULL},
@@ -216,7 +218,8 @@ static const struct conf_desc confs[] = {
     {"httapi.conf", "context", "text", NULL, NULL, "profile, dial: where a page's number is looked for"},
     {"httapi.conf", "dialplan", "text", NULL, NULL, "profile, dial: in which dialplan"},
     {"httapi.conf", "gateway-url", "url", NULL, NULL, "profile: the page, when the dialplan names none"},
-    {"httapi.conf", "gateway-credentials", "text", NULL, "", "profile: user:password, for the first page's server only"},
+    {"httapi.conf", "gateway-credentials", "text", NULL, "",
+        "profile: user:password, for the first page's server only"},
     {"httapi.conf", "auth-scheme", "list", NULL, "basic", "profile: basic, digest, ntlm, any, anysafe"},
     {"httapi.conf", "user-agent", "text", NULL, "mod_httapi/1.0", "profile: how it calls itself"},
     {"httapi.conf", "method", "text", NULL, "GET", "profile: post sends the parameters as a form"},
@@ -230,7 +233,8 @@ static const struct conf_desc confs[] = {
     {"httapi.conf", "ssl-key-password", "text", NULL, "", "profile: of that key"},
     {"httapi.conf", "cookie-file", "path", NULL, "", "profile: cookies are kept there"},
     {"httapi.conf", "bind-local", "text", NULL, "", "profile: address or interface to come from"},
-    {"httapi.conf", "enable-post-var", "text", NULL, NULL, "profile: a parameter that is sent; may repeat; none: all are"},
+    {"httapi.conf", "enable-post-var", "text", NULL, NULL,
+        "profile: a parameter that is sent; may repeat; none: all are"},
     {NULL},
 };
 

@@ -107,9 +107,10 @@ static ON_CTL int perms_read(struct ha_profile *p, const struct xml_node *node)
 			st = list_read(&p->get_vars, it, "variable-list", "variable");
 		else if (i == HA_EXECUTE_APPS)
 			st = list_read(&p->apps, it, "application-list", "application");
-		else if (i == HA_EXPAND_VARS && is_on && (xml_child(it, "variable-list") || xml_child(it, "api-list"))) {
-			log_warning("%s:%u: httapi: lists within %s are not available here; it is off", it->file, it->line,
-			    perms[i].name);
+		else if (i == HA_EXPAND_VARS && is_on &&
+		         (xml_child(it, "variable-list") || xml_child(it, "api-list"))) {
+			log_warning("%s:%u: httapi: lists within %s are not available here; it is off", it->file,
+			    it->line, perms[i].name);
 			p->may[i] = false;
 		}
 	}
@@ -126,7 +127,7 @@ static ON_CTL char *text(const struct xml_node *node, const char *name, const ch
 static ON_CTL int64_t seconds_ms(const struct xml_node *node, const char *name, int64_t otherwise_ms)
 {
 	int64_t s = str_number(config_param(node, name, "0"), 0, 300);
-	return s ? s * 1000 : otherwise_ms;
+	return s ? clock_ms_of_s((uint64_t)s) : otherwise_ms;
 }
 
 static ON_CTL int params_read(struct ha_profile *p, const struct xml_node *node)

@@ -129,7 +129,9 @@ static ON_CTL int begin(struct ha_session *s, struct asking *a, const struct eve
 	bool gets_password = s->first_origin && origin.p && !strcmp(origin.p, s->first_origin);
 	snprintf(ctype, sizeof(ctype), "multipart/form-data; boundary=%s", a->boundary);
 	struct fetch_params f = {.url = url.p,
-	    .body = is_form ? buf_sv(&a->form) : is_post ? buf_sv(&query) : SV_NONE,
+	    .body = is_form   ? buf_sv(&a->form)
+	            : is_post ? buf_sv(&query)
+	                      : SV_NONE,
 	    .ctype = is_form ? ctype : NULL,
 	    .headers = "Cookie;\r\n",
 	    .timeout_ms = p->timeout_ms,
@@ -143,8 +145,12 @@ static ON_CTL int begin(struct ha_session *s, struct asking *a, const struct eve
 	    .cert_file = gets_password ? p->cert_file : NULL,
 	    .key_file = gets_password ? p->key_file : NULL,
 	    .key_password = gets_password ? p->key_password : NULL,
-	    .user = user.n ? user.p : gets_password ? p->user : NULL,
-	    .password = user.n ? (password.p ? password.p : "") : gets_password ? p->password : NULL,
+	    .user = user.n          ? user.p
+	            : gets_password ? p->user
+	                            : NULL,
+	    .password = user.n          ? (password.p ? password.p : "")
+	                : gets_password ? p->password
+	                                : NULL,
 	    .auth = p->auth,
 	    .max_redirects = REDIRECTS,
 	    .agent = agent && *agent ? agent : p->agent,

@@ -1,5 +1,6 @@
 /* Sessions: one a call that has met httapi, kept until the call ends, so that a later httapi of the same call goes on
- * with its parameters. The last request of a call is made on a coroutine of its own: the call's end waits for nobody. */
+ * with its parameters. The last request of a call is made on a coroutine of its own: the call's end waits for nobody.
+ */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/event/event.h"

@@ -136,7 +136,8 @@ static CO int sound(const struct work *w, enum sound kind, struct ha_input *in)
 static ON_CTL int sound_check(const struct work *w, enum sound kind, bool has_binds)
 {
 	if (kind == SOUND_SAY && (!attr(w, "language") || !attr(w, "type") || !attr(w, "method") || !*sound_text(w))) {
-		leg_log(w->leg, LOG_ERR, "httapi: say: missing required attributes or text! (language) (type) (method)");
+		leg_log(
+		    w->leg, LOG_ERR, "httapi: say: missing required attributes or text! (language) (type) (method)");
 		return ST_INVAL;
 	}
 	if (kind == SOUND_SPEAK && !attr(w, "engine")) {

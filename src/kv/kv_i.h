@@ -10,7 +10,7 @@ enum { KV_ARGS_MAX = 16, KV_REPLY_MAX_BYTES = 1 << 20 };
 
 /* One command on its way to a worker and back. */
 struct kv_job {
-	const void *where;            /* the profile or the list of servers */
+	const void *where;             /* the profile or the list of servers */
 	const char *args[KV_ARGS_MAX]; /* without marks */
 	size_t sizes[KV_ARGS_MAX];
 	int count;

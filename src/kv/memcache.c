@@ -35,7 +35,8 @@ static void say(struct kv_job *j, memcached_st *m, memcached_return_t rc)
 		return;
 	}
 	buf_printf(&j->out, "-ERR %s\n", memcached_strerror(m, rc));
-	j->status = rc == MEMCACHED_NOTFOUND || rc == MEMCACHED_NOTSTORED || rc == MEMCACHED_DATA_EXISTS ? ST_OK : ST_IO;
+	j->status =
+	    rc == MEMCACHED_NOTFOUND || rc == MEMCACHED_NOTSTORED || rc == MEMCACHED_DATA_EXISTS ? ST_OK : ST_IO;
 	snprintf(j->error, sizeof(j->error), "%s", memcached_strerror(m, rc));
 }
 
@@ -45,8 +46,7 @@ static void store_run(struct kv_job *j, memcached_st *m)
 	    !strcasecmp(j->args[0], "set")       ? memcached_set
 	    : !strcasecmp(j->args[0], "replace") ? memcached_replace
 	                                         : memcached_add;
-	say(j, m,
-	    fn(m, j->args[1], j->sizes[1], j->args[2], j->sizes[2], (time_t)number(j, 3, 0), number(j, 4, 0)));
+	say(j, m, fn(m, j->args[1], j->sizes[1], j->args[2], j->sizes[2], (time_t)number(j, 3, 0), number(j, 4, 0)));
 }
 
 static void get_run(struct kv_job *j, memcached_st *m, bool wants_flags)
@@ -95,8 +95,8 @@ static void status_run(struct kv_job *j, memcached_st *m)
 	for (uint32_t i = 0; stats && i < n; i++) {
 		const memcached_instance_st *server = memcached_server_instance_by_position(m, i);
 		buf_printf(&j->out, "%s (%u)\n  pid: %u\n  version: %s\n  uptime: %lu\n  curr_items: %lu\n",
-		    memcached_server_name(server), memcached_server_port(server), (unsigned)stats[i].pid, stats[i].version,
-		    stats[i].uptime, stats[i].curr_items);
+		    memcached_server_name(server), memcached_server_port(server), (unsigned)stats[i].pid,
+		    stats[i].version, stats[i].uptime, stats[i].curr_items);
 	}
 	if (!stats)
 		say(j, m, rc);
@@ -141,8 +141,8 @@ static int least(const char *verb)
 	static const struct {
 		const char *verb;
 		int least;
-	} rows[] = {{"set", 3}, {"replace", 3}, {"add", 3}, {"get", 2}, {"getflags", 2}, {"delete", 2}, {"increment", 2},
-	    {"decrement", 2}, {"flush", 1}, {"status", 1}};
+	} rows[] = {{"set", 3}, {"replace", 3}, {"add", 3}, {"get", 2}, {"getflags", 2}, {"delete", 2},
+	    {"increment", 2}, {"decrement", 2}, {"flush", 1}, {"status", 1}};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (!strcasecmp(verb, rows[i].verb))
 			return rows[i].least;
@@ -151,8 +151,8 @@ static int least(const char *verb)
 
 static CO int ask(const struct app_words *w, struct buf *out)
 {
-	char *servers =
-	    mem_strdup(config_param(xml_child(config_conf("memcache.conf"), "settings"), "memcache-servers", "localhost"));
+	char *servers = mem_strdup(
+	    config_param(xml_child(config_conf("memcache.conf"), "settings"), "memcache-servers", "localhost"));
 	struct kv_job *j = mem_zalloc(sizeof(*j));
 	int st = j && servers ? ST_OK : ST_NOMEM;
 
@@ -207,8 +207,9 @@ static int unload(void)
 	return running ? ST_BUSY : ST_OK;
 }
 
-static const char *const words[] = {"memcache set", "memcache replace", "memcache add", "memcache get", "memcache getflags",
-    "memcache delete", "memcache increment", "memcache decrement", "memcache flush", "memcache status", NULL};
+static const char *const words[] = {"memcache set", "memcache replace", "memcache add", "memcache get",
+    "memcache getflags", "memcache delete", "memcache increment", "memcache decrement", "memcache flush",
+    "memcache status", NULL};
 static const struct api_desc apis[] = {
     {"memcache", "Memcache API", MEMCACHE_SYNTAX, API_MAY_WAIT, api_memcache, words},
     {NULL},

@@ -55,7 +55,8 @@ static void profile_free(void *obj)
 
 static int connection_open(struct connection *c, redisContext **out, char error[200])
 {
-	struct timeval t = {.tv_sec = (time_t)(c->timeout_ms / 1000), .tv_usec = (suseconds_t)(c->timeout_ms % 1000 * 1000)};
+	struct timeval t = {
+	    .tv_sec = (time_t)(c->timeout_ms / 1000), .tv_usec = (suseconds_t)(c->timeout_ms % 1000 * 1000)};
 	redisContext *r = redisConnectWithTimeout(c->host, c->port, t);
 	redisReply *reply = NULL;
 	int st = !r || r->err || redisSetTimeout(r, t) ? ST_IO : ST_OK;
@@ -67,7 +68,9 @@ static int connection_open(struct connection *c, redisContext **out, char error[
 	}
 	if (st)
 		snprintf(error, 200, "%s:%u: %s", c->host, c->port,
-		    reply ? reply->str : r && r->err ? r->errstr : "no connection");
+		    reply         ? reply->str
+		    : r && r->err ? r->errstr
+		                  : "no connection");
 	if (reply)
 		freeReplyObject(reply);
 	if (st && r)
@@ -231,7 +234,9 @@ static CO int raw(const char *text, struct buf *out, bool *is_ignored)
 
 static const char *why(int st)
 {
-	return st == ST_NOTFOUND ? "there is no such profile" : st == ST_INVAL ? "usage: <profile> <command>" : status_text(st);
+	return st == ST_NOTFOUND ? "there is no such profile"
+	       : st == ST_INVAL  ? "usage: <profile> <command>"
+	                         : status_text(st);
 }
 
 static int api_hiredis_raw(struct api_call *c)
@@ -304,7 +309,8 @@ static int load(void)
 	{
 		struct profile *p = mem_new_atomic(sizeof(*p), profile_free, "kv.redis");
 		p->name = mem_strdup(xml_attr_or(node, "name", "default"));
-		p->ignores_failures = str_is_true(config_param(xml_child(node, "params"), "ignore-connect-fail", "false"));
+		p->ignores_failures =
+		    str_is_true(config_param(xml_child(node, "params"), "ignore-connect-fail", "false"));
 		xml_each(xml_child(node, "connections"), "connection", c) connection_read(p, c);
 		if (hash_set(profiles, sv_of(p->name), p))
 			mem_unref(p);
@@ -338,7 +344,8 @@ static const struct conf_desc confs[] = {
     {"hiredis.conf", "hostname", "text", NULL, "localhost", "profile, connection: the server"},
     {"hiredis.conf", "port", "number", NULL, "6379", "profile, connection: its port"},
     {"hiredis.conf", "password", "text", NULL, "", "profile, connection: its password"},
-    {"hiredis.conf", "timeout_ms", "number", "ms", "500", "profile, connection: for the connection and each command; also timeout-ms"},
+    {"hiredis.conf", "timeout_ms", "number", "ms", "500",
+        "profile, connection: for the connection and each command; also timeout-ms"},
     {"hiredis.conf", "timeout-ms", "number", "ms", "500", "profile, connection: the same"},
     {"hiredis.conf", "ignore-connect-fail", "boolean", NULL, "false", "profile: a failure is a warning, no error"},
     {NULL},

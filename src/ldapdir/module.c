@@ -63,8 +63,8 @@ static ON_CTL int trans_read(struct ld_binding *b, const struct xml_node *node)
 		return ST_NOMEM;
 	xml_each(xml_child(node, "trans"), "tran", it)
 	{
-		if (!ld_tran_read(&b->trans[b->tran_count], xml_attr(it, "name"), xml_attr(it, "mapfrom"),
-		        xml_attr(it, "type")))
+		if (!ld_tran_read(
+		        &b->trans[b->tran_count], xml_attr(it, "name"), xml_attr(it, "mapfrom"), xml_attr(it, "type")))
 			b->tran_count++;
 		else
 			log_error("%s:%u: xml_ldap: a tran needs name= and mapfrom=", it->file, it->line);
@@ -106,7 +106,7 @@ static ON_CTL int binding_new(struct ld_binding **out, const struct xml_node *no
 	b->ca_file = text(node, "ssl-cacert-file");
 	b->starts_tls = str_is_true(config_param(node, "start-tls", "false"));
 	b->skips_verify = !str_is_true(config_param(node, "enable-cacert-check", "true"));
-	b->timeout_ms = str_number(config_param(node, "timeout", "3"), 1, 60) * 1000;
+	b->timeout_ms = clock_ms_of_s((uint64_t)str_number(config_param(node, "timeout", "3"), 1, 60));
 	b->max_running = (unsigned)str_number(config_param(node, "max-concurrent", "10"), 1, RUNNING_MAX);
 	st = b->url && b->filter && b->base ? trans_read(b, node) : ST_NOMEM;
 	if (st)
@@ -253,10 +253,10 @@ static int api_xml_ldap(struct api_call *c)
 	role_assert_ctl();
 	list_each (&bindings, it, tmp) {
 		const struct ld_binding *b = list_entry(it, struct ld_binding, link);
-		buf_printf(c->out, "%s %s %s asked: %llu found: %llu failed: %llu refused: %llu running: %u of %u\n", b->name,
-		    b->url, b->is_failing ? "failing" : "answers", (unsigned long long)b->asked,
-		    (unsigned long long)b->found, (unsigned long long)b->failed, (unsigned long long)b->refused, b->running,
-		    b->max_running);
+		buf_printf(c->out, "%s %s %s asked: %llu found: %llu failed: %llu refused: %llu running: %u of %u\n",
+		    b->name, b->url, b->is_failing ? "failing" : "answers", (unsigned long long)b->asked,
+		    (unsigned long long)b->found, (unsigned long long)b->failed, (unsigned long long)b->refused,
+		    b->running, b->max_running);
 	}
 	return ST_OK;
 }

@@ -49,8 +49,8 @@ static int options_set(LDAP *l, const struct ld_binding *b)
 static int connect_to(struct ld_search *s, LDAP **out)
 {
 	const struct ld_binding *b = s->b;
-	struct berval password = {.bv_val = b->password ? b->password : (char *)"",
-	    .bv_len = b->password ? strlen(b->password) : 0};
+	struct berval password = {
+	    .bv_val = b->password ? b->password : (char *)"", .bv_len = b->password ? strlen(b->password) : 0};
 	LDAP *l = NULL;
 	const char *step = "connect";
 	int rc = ldap_initialize(&l, b->url);
@@ -143,8 +143,7 @@ static int search(struct ld_search *s, LDAP *l, int *rc)
 	LDAPMessage *result = NULL, *entry;
 	int st = ST_OK;
 
-	*rc = ldap_search_ext_s(
-	    l, s->base.p, LDAP_SCOPE_SUBTREE, s->filter.p, NULL, 0, NULL, NULL, &t, 2, &result);
+	*rc = ldap_search_ext_s(l, s->base.p, LDAP_SCOPE_SUBTREE, s->filter.p, NULL, 0, NULL, NULL, &t, 2, &result);
 	if (*rc == LDAP_NO_SUCH_OBJECT)
 		st = ST_NOTFOUND;
 	else if (*rc && *rc != LDAP_SIZELIMIT_EXCEEDED)

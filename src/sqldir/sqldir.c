@@ -1,7 +1,7 @@
-/* mod_sql_directory: users, their parameters and gateways in a database (docs/directories.md has the tables). A question
- * to the directory becomes one or two statements, their rows an XML document as a file would have it, which the room
- * directory reads and keeps for some seconds: what is changed in the tables counts after that, without a reload. The
- * database is whatever the DSN names (store/store.h); one that is silent costs whoever asks his answer. */
+/* mod_sql_directory: users, their parameters and gateways in a database (docs/directories.md has the tables). A
+ * question to the directory becomes one or two statements, their rows an XML document as a file would have it, which
+ * the room directory reads and keeps for some seconds: what is changed in the tables counts after that, without a
+ * reload. The database is whatever the DSN names (store/store.h); one that is silent costs whoever asks his answer. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
@@ -170,7 +170,8 @@ static void gateways_put(struct buf *out, const struct store_rows *rows)
 	if (names_skip(rows, &at))
 		while (row_next(rows, &at, c)) {
 			if (!is_open || !sv_eq(c[0], last[0]) || !sv_eq(c[1], last[1]) || !sv_eq(c[2], last[2])) {
-				buf_adds(out, is_open ? "</gateway></gateways></user></users></domain><domain" : "<domain");
+				buf_adds(
+				    out, is_open ? "</gateway></gateways></user></users></domain><domain" : "<domain");
 				attr_put(out, "name", c[0]);
 				buf_adds(out, "><users><user");
 				attr_put(out, "id", c[1]);
@@ -182,17 +183,18 @@ static void gateways_put(struct buf *out, const struct store_rows *rows)
 			}
 			pair_put(out, "param", c[3], c[4]);
 		}
-	buf_adds(out, is_open ? "</gateway></gateways></user></users></domain></section></document>"
-	                      : "</section></document>");
+	buf_adds(out,
+	    is_open ? "</gateway></gateways></user></users></domain></section></document>" : "</section></document>");
 }
 
 static CO int gateways_ask(struct source_answer *out)
 {
 	struct store_rows rows = {0};
-	int st = sql("select g.domain, g.username, g.gateway, g.name, g.value from directory_gateways g, directory_users u "
-	             "where u.domain = g.domain and u.username = g.username and u.enabled <> 0 "
-	             "order by g.domain, g.username, g.gateway, g.name",
-	    NULL, 0, &rows);
+	int st =
+	    sql("select g.domain, g.username, g.gateway, g.name, g.value from directory_gateways g, directory_users u "
+	        "where u.domain = g.domain and u.username = g.username and u.enabled <> 0 "
+	        "order by g.domain, g.username, g.gateway, g.name",
+	        NULL, 0, &rows);
 
 	if (!st)
 		gateways_put(&out->text, &rows);
@@ -227,7 +229,8 @@ static void schema_done(int status, struct store_rows *rows, void *arg)
 {
 	role_assert_ctl();
 	if (status && status != ST_CANCELLED)
-		log_error("sql_directory: its tables cannot be made: %s", rows->error.n ? rows->error.p : status_text(status));
+		log_error("sql_directory: its tables cannot be made: %s",
+		    rows->error.n ? rows->error.p : status_text(status));
 }
 
 static int load(void)
@@ -262,8 +265,8 @@ static int api_sql_directory(struct api_call *c)
 {
 	role_assert_ctl();
 	return buf_printf(c->out, "asked: %llu\nfound: %llu\nfailed: %llu\nasking: %u\nstate: %s\n",
-	    (unsigned long long)counts.asked, (unsigned long long)counts.found, (unsigned long long)counts.failed, asking,
-	    counts.is_failing ? "failing" : "answers");
+	    (unsigned long long)counts.asked, (unsigned long long)counts.found, (unsigned long long)counts.failed,
+	    asking, counts.is_failing ? "failing" : "answers");
 }
 
 static const struct api_desc apis[] = {
@@ -271,7 +274,8 @@ static const struct api_desc apis[] = {
     {NULL},
 };
 static const struct conf_desc confs[] = {
-    {"sql_directory.conf", "dsn", "text", NULL, "directory", "the database: a plain name (sqlite in the db directory) or sqlite://path"},
+    {"sql_directory.conf", "dsn", "text", NULL, "directory",
+        "the database: a plain name (sqlite in the db directory) or sqlite://path"},
     {"sql_directory.conf", "create-tables", "boolean", NULL, "true", "the tables are made when they are not there"},
     {NULL},
 };

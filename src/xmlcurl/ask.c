@@ -287,8 +287,8 @@ static ON_CTL int cached(struct xc_binding *b, const char *key, bool takes_stale
 	return e->doc ? ST_OK : ST_NOTFOUND;
 }
 
-CO static int ask(struct xc_binding *b, const struct source_question *q, struct source_answer *out, const char *key,
-    bool is_reload)
+CO static int ask(
+    struct xc_binding *b, const struct source_question *q, struct source_answer *out, const char *key, bool is_reload)
 {
 	int64_t deadline_us = clock_mono_us() + b->timeout_us;
 	int st;
@@ -301,7 +301,8 @@ CO static int ask(struct xc_binding *b, const struct source_question *q, struct 
 	st = place_take(b, deadline_us);
 	if (st)
 		return st;
-	if (key && !is_reload && (st = cached(b, key, false, out)) != ST_AGAIN) { /* who was here before us brought it */
+	if (key && !is_reload &&
+	    (st = cached(b, key, false, out)) != ST_AGAIN) { /* who was here before us brought it */
 		place_give(b);
 		return st;
 	}
@@ -309,8 +310,8 @@ CO static int ask(struct xc_binding *b, const struct source_question *q, struct 
 	place_give(b);
 	b->counts.not_found += st == ST_NOTFOUND;
 	if (key && (!st || st == ST_NOTFOUND))
-		xc_cache_keep(&b->cache, key, out->doc, !st || b->cache_us < MISSING_US ? b->cache_us : MISSING_US,
-		    b->stale_us);
+		xc_cache_keep(
+		    &b->cache, key, out->doc, !st || b->cache_us < MISSING_US ? b->cache_us : MISSING_US, b->stale_us);
 	return st;
 }
 

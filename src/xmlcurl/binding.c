@@ -130,7 +130,8 @@ int xc_binding_new(struct xc_binding **out, const struct xml_node *node)
 	list_init(&b->waiters);
 	b->name = mem_strdup(xml_attr_or(node, "name", "N/A"));
 	b->url = mem_strdup(url);
-	b->sections = mem_strdup(sections && *sections ? sections : "configuration dialplan directory phrases chatplan");
+	b->sections =
+	    mem_strdup(sections && *sections ? sections : "configuration dialplan directory phrases chatplan");
 	b->method = text(node, "method");
 	b->cookie_file = text(node, "cookie-file");
 	b->bind_local = text(node, "bind-local");

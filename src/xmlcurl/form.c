@@ -70,7 +70,7 @@ static void segment_put(struct buf *out, struct sv value)
 
 	for (size_t i = 0; i < value.n; i++)
 		is_dots = is_dots && value.p[i] == '.';
-	for (struct sv part; rest.n; ) {
+	for (struct sv part; rest.n;) {
 		bool more = sv_split(rest, '/', &part, &rest);
 		for (size_t i = 0; is_dots && i < part.n; i++)
 			buf_adds(out, "%2E");

@@ -63,7 +63,9 @@ static ON_CTL void status(struct buf *out)
 		    "%s %s [%s] %s\n  asked: %llu cached: %llu stale: %llu not found: %llu failed: %llu refused: %llu\n"
 		    "  running: %u of %u waiting: %u of %u kept: %zu\n",
 		    b->name, b->url, b->sections,
-		    b->closed_until_us ? "left alone" : b->is_failing ? "failing" : "answers",
+		    b->closed_until_us ? "left alone"
+		    : b->is_failing    ? "failing"
+		                       : "answers",
 		    (unsigned long long)b->counts.asked, (unsigned long long)b->counts.cached,
 		    (unsigned long long)b->counts.stale, (unsigned long long)b->counts.not_found,
 		    (unsigned long long)b->counts.failed, (unsigned long long)b->counts.refused, b->running,
@@ -118,17 +120,21 @@ static void fill(struct metric_out *out, int which)
 }
 
 static const struct metric_desc metrics[] = {
-    {"tandem_xml_curl_asked_total", METRIC_COUNTER, 0, "Questions to web servers that the cache could not answer.", fill, 0},
+    {"tandem_xml_curl_asked_total", METRIC_COUNTER, 0, "Questions to web servers that the cache could not answer.",
+        fill, 0},
     {"tandem_xml_curl_cached_total", METRIC_COUNTER, 0, "Questions that the cache answered.", fill, 1},
-    {"tandem_xml_curl_stale_total", METRIC_COUNTER, 0, "Questions answered by an old answer, as the server failed.", fill, 2},
+    {"tandem_xml_curl_stale_total", METRIC_COUNTER, 0, "Questions answered by an old answer, as the server failed.",
+        fill, 2},
     {"tandem_xml_curl_failed_total", METRIC_COUNTER, 0, "Questions that a server did not answer.", fill, 3},
-    {"tandem_xml_curl_refused_total", METRIC_COUNTER, 0, "Questions not asked: too many, or the server is left alone.", fill, 4},
+    {"tandem_xml_curl_refused_total", METRIC_COUNTER, 0, "Questions not asked: too many, or the server is left alone.",
+        fill, 4},
     {"tandem_xml_curl_running", METRIC_GAUGE, 0, "Questions under way.", fill, 5},
     {NULL},
 };
 
 static const struct conf_desc confs[] = {
-    {"xml_curl.conf", "gateway-url", "url", NULL, NULL, "binding: whom to ask; its attribute bindings says for which sections"},
+    {"xml_curl.conf", "gateway-url", "url", NULL, NULL,
+        "binding: whom to ask; its attribute bindings says for which sections"},
     {"xml_curl.conf", "gateway-credentials", "text", NULL, "", "binding: user:password"},
     {"xml_curl.conf", "auth-scheme", "list", NULL, "basic", "binding: basic, digest, ntlm, any, anysafe"},
     {"xml_curl.conf", "method", "text", NULL, "POST", "binding: GET puts the fields into the URL"},
@@ -141,18 +147,22 @@ static const struct conf_desc confs[] = {
     {"xml_curl.conf", "ssl-key-password", "text", NULL, "", "binding: of that key"},
     {"xml_curl.conf", "ssl-version", "text", NULL, "TLSv1.2", "binding: TLS 1.2 or later, whatever it says"},
     {"xml_curl.conf", "cookie-file", "path", NULL, "", "binding: cookies are kept there"},
-    {"xml_curl.conf", "use-dynamic-url", "boolean", NULL, "false", "binding: ${field} of the URL's path and query is put in"},
-    {"xml_curl.conf", "enable-post-var", "text", NULL, NULL, "binding: a parameter that is sent; may repeat; none: all are"},
+    {"xml_curl.conf", "use-dynamic-url", "boolean", NULL, "false",
+        "binding: ${field} of the URL's path and query is put in"},
+    {"xml_curl.conf", "enable-post-var", "text", NULL, NULL,
+        "binding: a parameter that is sent; may repeat; none: all are"},
     {"xml_curl.conf", "bind-local", "text", NULL, "", "binding: address or interface to come from"},
     {"xml_curl.conf", "response-max-bytes", "number", "bytes", "1048576", "binding: a longer answer is none"},
     {"xml_curl.conf", "cache-ttl", "number", "s", "0", "binding: how long an answer is kept; 0: not at all"},
-    {"xml_curl.conf", "cache-stale-if-error", "number", "s", "0", "binding: how much longer it does when the server fails"},
+    {"xml_curl.conf", "cache-stale-if-error", "number", "s", "0",
+        "binding: how much longer it does when the server fails"},
     {"xml_curl.conf", "cache-key", "list", NULL, "", "binding: parameters that an answer depends on; none: by section"},
     {"xml_curl.conf", "cache-max-entries", "number", NULL, "20000", "binding: answers kept; the oldest go first"},
     {"xml_curl.conf", "cache-max-bytes", "number", "bytes", "134217728", "binding: memory of them"},
     {"xml_curl.conf", "max-concurrent", "number", NULL, "50", "binding: questions at a time"},
     {"xml_curl.conf", "max-waiting", "number", NULL, "150", "binding: further ones that wait for their turn"},
-    {"xml_curl.conf", "breaker-failures", "number", NULL, "10", "binding: failures in a row after which it is left alone; 0: never"},
+    {"xml_curl.conf", "breaker-failures", "number", NULL, "10",
+        "binding: failures in a row after which it is left alone; 0: never"},
     {"xml_curl.conf", "breaker-cooldown", "number", "s", "5", "binding: for how long, then one question tries"},
     {NULL},
 };

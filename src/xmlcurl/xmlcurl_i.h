@@ -1,5 +1,5 @@
-/* mod_xml_curl: a web server asked for configuration, directory, dialplan and phrases (docs/xml_curl.md). Private to the
- * room. */
+/* mod_xml_curl: a web server asked for configuration, directory, dialplan and phrases (docs/xml_curl.md). Private to
+ * the room. */
 #pragma once
 #include "base/hash.h"
 #include "base/list.h"
@@ -7,7 +7,8 @@
 #include "core/conf/source.h"
 #include "loop/co.h"
 
-/* ---- cache.c: answers by question, bounded; users that do not exist apart, so that made-up names push nobody out ---- */
+/* ---- cache.c: answers by question, bounded; users that do not exist apart, so that made-up names push nobody out ----
+ */
 struct xc_entry {
 	struct lnode link;
 	char *key;
@@ -28,8 +29,7 @@ ON_CTL size_t xc_cache_count(const struct xc_cache *c);
 ON_CTL size_t xc_cache_clear(struct xc_cache *c);
 /* Borrowed until control waits or returns; NULL: nothing, or nothing that is fresh (with takes_stale: not too old). */
 ON_CTL const struct xc_entry *xc_cache_find(struct xc_cache *c, const char *key, bool takes_stale);
-ON_CTL void xc_cache_keep(
-    struct xc_cache *c, const char *key, struct xml_doc *doc, int64_t fresh_us, int64_t stale_us);
+ON_CTL void xc_cache_keep(struct xc_cache *c, const char *key, struct xml_doc *doc, int64_t fresh_us, int64_t stale_us);
 
 /* ---- binding.c: one <binding> ---- */
 struct xc_counts {

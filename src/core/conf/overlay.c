@@ -103,7 +103,8 @@ void overlay_gather(struct config_extras *out)
 		mem_free(n->list[i]);
 	}
 	if (kept)
-		log_error("configuration: %u files were not answered for; they stay as they are, or as the files have them",
+		log_error(
+		    "configuration: %u files were not answered for; they stay as they are, or as the files have them",
 		    kept);
 	else if (out->count)
 		log_notice("configuration: %zu files are from elsewhere", out->count);

@@ -1,6 +1,6 @@
-/* Configuration files that somebody else has (core/conf/source.h, section "configuration"): each time a snapshot is made
- * they are asked for by name and lie over those of the files. What is not known now, since its server fails, stays what
- * it is in the running snapshot. */
+/* Configuration files that somebody else has (core/conf/source.h, section "configuration"): each time a snapshot is
+ * made they are asked for by name and lie over those of the files. What is not known now, since its server fails, stays
+ * what it is in the running snapshot. */
 #pragma once
 #include "base/role.h"
 

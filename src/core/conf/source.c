@@ -1,6 +1,7 @@
 /* The way of a question: one binding after the other makes a text, a worker makes a document of it, its <section> is
- * given back. Nothing is kept here. The text is an administrator's (his script or his web server made it), so it is read
- * leniently; its size and depth have bounds. A binding may go or come while another is asked: the order is by number. */
+ * given back. Nothing is kept here. The text is an administrator's (his script or his web server made it), so it is
+ * read leniently; its size and depth have bounds. A binding may go or come while another is asked: the order is by
+ * number. */
 #include "core/conf/source.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -199,8 +200,8 @@ int source_ask(const struct source_question *q, struct xml_doc **doc, const stru
 
 int source_conf(const char *name, struct event *params, struct xml_doc **doc, const struct xml_node **conf)
 {
-	struct source_question q = {.section = "configuration", .tag = "configuration", .key_name = "name",
-	    .key_value = name};
+	struct source_question q = {
+	    .section = "configuration", .tag = "configuration", .key_name = "name", .key_value = name};
 	const struct xml_node *section = NULL, *found = NULL;
 	int st = ST_NOTFOUND;
 

@@ -1,7 +1,7 @@
-/* XML that is asked for when it is needed, before the files are looked at: FreeSWITCH's XML bindings. A module (mod_lua,
- * mod_xml_curl, mod_xml_ldap ...) binds sections; who needs something of a section asks on a coroutine and gets a
- * document of his own. Bindings are asked in the order in which they were made, each only when those before it had no
- * answer, at the end the files. The questions that wait are bounded. */
+/* XML that is asked for when it is needed, before the files are looked at: FreeSWITCH's XML bindings. A module
+ * (mod_lua, mod_xml_curl, mod_xml_ldap ...) binds sections; who needs something of a section asks on a coroutine and
+ * gets a document of his own. Bindings are asked in the order in which they were made, each only when those before it
+ * had no answer, at the end the files. The questions that wait are bounded. */
 #pragma once
 #include "base/role.h"
 #include "text/xml.h"
@@ -30,7 +30,8 @@ ON_CTL bool source_is_bound(const char *section);
  * there is no such thing; ST_LIMIT: too many ask; ST_PARSE: the answer is no XML, the log says where; another: what
  * the last one that could not say said. */
 CO int source_ask(const struct source_question *q, struct xml_doc **doc, const struct xml_node **section);
-/* <configuration name=>: of who answers, else of the files. params may be NULL. *doc is a reference that keeps *conf. */
+/* <configuration name=>: of who answers, else of the files. params may be NULL. *doc is a reference that keeps *conf.
+ */
 CO int source_conf(const char *name, struct event *params, struct xml_doc **doc, const struct xml_node **conf);
 /* Reads a text as an answer; on a worker. ST_PARSE with error. */
 ON_WORK int source_read(struct xml_doc **doc, struct sv text, const char *who, char error[XML_ERROR_CHARS]);

@@ -1,6 +1,6 @@
 /* Names of files, URLs with passwords, documents; forms with files. */
-#include "harness.h"
 #include "base/mem.h"
+#include "harness.h"
 #include "httapi/httapi_i.h"
 #include "text/multipart.h"
 
@@ -10,8 +10,8 @@ static int test_names(void)
 {
 	static const struct {
 		const char *file, *want;
-	} cases[] = {{"lab.wav", "lab.wav"}, {"../../etc/passwd", "______etc_passwd.wav"}, {"a/b.c.mp3", "a_b_c.mp3"}, {"x.", "x.wav"},
-	    {"x.w/v", "x_w_v.wav"}, {"x.123456789", "x.wav"}, {"", ".wav"}};
+	} cases[] = {{"lab.wav", "lab.wav"}, {"../../etc/passwd", "______etc_passwd.wav"}, {"a/b.c.mp3", "a_b_c.mp3"},
+	    {"x.", "x.wav"}, {"x.w/v", "x_w_v.wav"}, {"x.123456789", "x.wav"}, {"", ".wav"}};
 	for (size_t i = 0; i + 1 < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct buf out;
 		buf_init(&out);
@@ -63,8 +63,10 @@ static int test_form(void)
 	multipart_file(&out, "B", SV("f"), SV("n\".wav"));
 	multipart_file_end(&out);
 	multipart_end(&out, "B");
-	EXPECT_STR(out.p, "--B\r\nContent-Disposition: form-data; name=\"a___X: y\"\r\n\r\n1\r\n--B\r\nContent-Disposition: form-data; "
-	                  "name=\"f\"; filename=\"n_.wav\"\r\nContent-Type: application/octet-stream\r\n\r\n\r\n--B--\r\n");
+	EXPECT_STR(out.p,
+	    "--B\r\nContent-Disposition: form-data; name=\"a___X: y\"\r\n\r\n1\r\n--B\r\nContent-Disposition: "
+	    "form-data; "
+	    "name=\"f\"; filename=\"n_.wav\"\r\nContent-Type: application/octet-stream\r\n\r\n\r\n--B--\r\n");
 	EXPECT_INT(multipart_read(&out, "/nonexistent/x", 10), ST_NOTFOUND);
 	EXPECT_INT(multipart_read(&out, "/", 10), ST_IO);
 	buf_fini(&out);

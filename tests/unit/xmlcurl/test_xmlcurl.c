@@ -1,8 +1,8 @@
 /* The cache's bounds and times, URLs that take fields of a question, LDAP's escapes. */
-#include "harness.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "core/event/event.h"
+#include "harness.h"
 #include "ldapdir/ldapdir_i.h"
 #include "xmlcurl/xmlcurl_i.h"
 
@@ -22,7 +22,8 @@ static int test_cache(void) NO_ROLE_CHECK
 	xc_cache_keep(&c, "missing", NULL, 1000, 0);
 	EXPECT(xc_cache_find(&c, "found", false)->doc == doc && !xc_cache_find(&c, "missing", false)->doc);
 	clock_fake_advance(1000);
-	EXPECT(!xc_cache_find(&c, "found", false) && xc_cache_find(&c, "found", true) && !xc_cache_find(&c, "missing", true));
+	EXPECT(!xc_cache_find(&c, "found", false) && xc_cache_find(&c, "found", true) &&
+	       !xc_cache_find(&c, "missing", true));
 	clock_fake_advance(5000);
 	EXPECT(!xc_cache_find(&c, "found", true));
 	/* made-up names push nobody out who exists */
@@ -31,13 +32,15 @@ static int test_cache(void) NO_ROLE_CHECK
 		snprintf(key, sizeof(key), "none%d", i);
 		xc_cache_keep(&c, key, NULL, 1000000, 0);
 	}
-	EXPECT(xc_cache_find(&c, "real", false) && xc_cache_find(&c, "none99", false) && !xc_cache_find(&c, "none0", false));
+	EXPECT(xc_cache_find(&c, "real", false) && xc_cache_find(&c, "none99", false) &&
+	       !xc_cache_find(&c, "none0", false));
 	EXPECT_INT(xc_cache_count(&c), 2 + 3);
 	for (int i = 0; i < 20; i++) {
 		snprintf(key, sizeof(key), "some%d", i);
 		xc_cache_keep(&c, key, doc, 1000000, 0);
 	}
-	EXPECT(!xc_cache_find(&c, "real", false) && xc_cache_find(&c, "some19", false) && !xc_cache_find(&c, "some11", false));
+	EXPECT(!xc_cache_find(&c, "real", false) && xc_cache_find(&c, "some19", false) &&
+	       !xc_cache_find(&c, "some11", false));
 	/* one that comes to be is missing no more */
 	xc_cache_keep(&c, "none99", doc, 1000000, 0);
 	EXPECT(xc_cache_find(&c, "none99", false)->doc == doc);

@@ -144,7 +144,8 @@ static void ask_main(void *arg)
 		parsed_gateways(p, section, true);
 		start_new(p);
 	} else if (st && st != ST_NOTFOUND) {
-		log_error("sofia: profile %s: the directory's gateways are not known: %s", p->conf.name, status_text(st));
+		log_error(
+		    "sofia: profile %s: the directory's gateways are not known: %s", p->conf.name, status_text(st));
 	}
 	mem_unref(doc);
 	mem_unref(p);
