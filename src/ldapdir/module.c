@@ -186,11 +186,12 @@ CO static int ask(struct ld_binding *b, const char *user, const char *domain, st
 
 static int answer(const struct source_question *q, struct source_answer *out, void *arg)
 {
-	const char *user = event_get(q->params, "user"), *domain = event_get(q->params, "domain");
+	const char *user, *domain;
 	struct ld_binding *b = arg;
 	int st;
 
 	role_assert_co();
+	user = event_get(q->params, "user"), domain = event_get(q->params, "domain");
 	if (!user || !domain || !*user)
 		return ST_NOTFOUND;
 	b->asked++;

@@ -206,11 +206,12 @@ static CO int gateways_ask(struct source_answer *out)
 
 static int answer(const struct source_question *q, struct source_answer *out, void *arg)
 {
-	const char *user = event_get(q->params, "user"), *domain = event_get(q->params, "domain");
-	const char *purpose = event_get(q->params, "purpose");
+	const char *user, *domain, *purpose;
 	int st = ST_NOTFOUND;
 
 	role_assert_co();
+	user = event_get(q->params, "user"), domain = event_get(q->params, "domain");
+	purpose = event_get(q->params, "purpose");
 	if (!store)
 		return ST_CLOSED;
 	asking++;
@@ -235,11 +236,12 @@ static void schema_done(int status, struct store_rows *rows, void *arg)
 
 static int load(void)
 {
-	const struct xml_node *s = xml_child(config_conf("sql_directory.conf"), "settings");
-	const char *dsn = config_param(s, "dsn", "directory");
+	const struct xml_node *s;
 	int st;
 
 	role_assert_ctl();
+	s = xml_child(config_conf("sql_directory.conf"), "settings");
+	const char *dsn = config_param(s, "dsn", "directory");
 	st = store_open(&store, dsn, core_dirs() ? core_dirs()->db : NULL, STORE_ASKS, NULL);
 	if (st)
 		return st;
