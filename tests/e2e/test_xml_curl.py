@@ -5,6 +5,7 @@ import threading
 import pytest
 import tandem as t
 from calls import call
+from phones import write_tone
 from wire import Phone
 from web_server import NOT_FOUND, WebServer, document, route, user
 
@@ -80,6 +81,20 @@ def test_registration_and_call(sw, web, phone):
     assert "SUBSCRIBER_ABSENT" in sw.api("originate user/9999@127.0.0.1 &park")
     kinds = {(r["section"], r["user"], r["action"]) for r in web.requests if r["section"] == "directory"}
     assert {("directory", "8001", "sip_auth"), ("directory", "1000", "sip_auth"), ("directory", "9999", "user_call")} <= kinds
+
+
+def test_mailbox_of_a_user_of_the_web(sw, web):
+    """A message is left for one who is nowhere in the files, and counts."""
+    web.answer = lambda r: (200, "text/xml", user(r["user"], r["domain"], params='<param name="vm-password" value="4321"/>')
+                            if r["section"] == "directory" and (r["user"] or "").startswith("80") else NOT_FOUND)
+    write_tone(sw.root / "in.wav", 440, 2)
+    assert sw.api(f"voicemail_inject 8005@127.0.0.1 {sw.root}/in.wav").strip() == "+OK"
+    for _ in range(100):
+        if sw.api("vm_boxcount 8005@127.0.0.1") == "1":
+            break
+        threading.Event().wait(0.05)
+    assert sw.api("vm_boxcount 8005@127.0.0.1") == "1"
+    assert any(r["user"] == "8005" for r in web.requests)
 
 
 def golden_posts(name):
