@@ -69,7 +69,7 @@ static bool row_next(const struct store_rows *r, size_t *at, struct sv cells[CEL
 
 static bool names_skip(const struct store_rows *r, size_t *at)
 {
-	struct sv cells[CELLS_MAX];
+	struct sv cells[CELLS_MAX] = {{0}};
 	*at = 0;
 	return row_next(r, at, cells);
 }
@@ -78,7 +78,7 @@ static bool names_skip(const struct store_rows *r, size_t *at)
 static void values_put(struct buf *out, const struct store_rows *values, bool is_domain, const char *kind,
     const char *wrap, const char *element)
 {
-	struct sv c[CELLS_MAX];
+	struct sv c[CELLS_MAX] = {{0}};
 	size_t at;
 
 	buf_printf(out, "<%s>", wrap);
@@ -162,7 +162,7 @@ static CO int user_ask(const char *name, const char *domain, struct source_answe
 /* All users' gateways as one document, each row a parameter: domain, username, gateway, name, value. */
 static void gateways_put(struct buf *out, const struct store_rows *rows)
 {
-	struct sv c[CELLS_MAX], last[3] = {SV_NONE, SV_NONE, SV_NONE};
+	struct sv c[CELLS_MAX] = {{0}}, last[3] = {SV_NONE, SV_NONE, SV_NONE};
 	bool is_open = false;
 	size_t at;
 
