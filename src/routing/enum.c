@@ -88,34 +88,6 @@ static void result_add(
 
 /* ---- from a record to dial strings --------------------------------------------------------------------------- */
 
-/* "!regex!replacement!flags" (RFC 3402 section 3.2): the address of a number, plain. ST_NOTFOUND: it does not fit. */
-static int uri_of(const char *regexp, const char *number, struct buf *out)
-{
-	char delim = *regexp;
-	struct sv pattern, replace, flags, rest;
-	struct re_match m = {0};
-	struct re *re = NULL;
-	struct buf subst;
-	if (!delim)
-		return ST_NOTFOUND;
-	sv_split(sv_of(regexp + 1), delim, &pattern, &rest);
-	sv_split(rest, delim, &replace, &flags);
-	int st = re_new(&re, pattern, sv_isi(flags, "i") ? RE_CASELESS : 0, NULL);
-	buf_init(&subst);
-	for (size_t i = 0; i < replace.n; i++) /* \1 is our $1; a $ of its own is none */
-		if (replace.p[i] != '$')
-			buf_addc(&subst, replace.p[i] == '\\' ? '$' : replace.p[i]);
-	if (!st)
-		st = re_match(re, sv_of(number), &m) == 1 ? ST_OK : ST_NOTFOUND;
-	if (!st)
-		st = re_substitute(out, buf_sv(&subst), '$', &m);
-	if (!st && out->failed)
-		st = ST_NOMEM;
-	buf_fini(&subst);
-	mem_unref(re);
-	return st;
-}
-
 /* A route's dial string for an address; NULL: the address does not fit. */
 static ON_CTL char *route_of(const struct xml_node *x, const char *uri)
 {
@@ -163,7 +135,7 @@ static ON_CTL void answer_use(struct results *r, struct dns_answer *a, const cha
 	for (size_t i = 0; i < a->count; i++) {
 		const struct dns_record *rec = &a->records[i];
 		buf_clear(&uri);
-		if (!uri_of(dns_record_regexp(a, rec), number, &uri) && uri.n)
+		if (!routing_enum_uri(dns_record_regexp(a, rec), number, &uri) && uri.n)
 			record_use(r, rec, dns_record_service(a, rec), uri.p);
 	}
 	buf_fini(&uri);

@@ -58,3 +58,7 @@ ANY struct routing_table *routing_table_find(struct routing_table *list, const c
 ANY void routing_tables_free(struct routing_table **list);
 /* Puts t in the place of the one of its name, or at the end. */
 ANY void routing_table_put(struct routing_table **list, struct routing_table *t);
+
+/* Appends what a record's "!regex!replacement!flags" makes of a number, plain. ST_NOTFOUND: it does not fit; ST_PARSE:
+ * it is none. */
+ANY int routing_enum_uri(const char *regexp, const char *number, struct buf *out);

@@ -328,9 +328,10 @@ int mark_strip_sql(struct buf *out, struct sv text)
 			return ST_DENIED;
 		if (it.is_outside && it.byte == '\'')
 			buf_addc(out, '\'');
-		else if (!it.is_outside)
+		enum sql_place was = place;
+		if (!it.is_outside)
 			place = sql_next(place, before, it.byte);
-		before = it.is_outside ? 0 : it.byte;
+		before = it.is_outside || place != was ? 0 : it.byte; /* one byte is of one sign only */
 		buf_addc(out, it.byte);
 	}
 	return out->failed ? ST_LIMIT : ST_OK;

@@ -154,6 +154,8 @@ static int test_sql(void)
 	    {"n='«中文»' -- it's\n AND m='«'»'", "n='中文' -- it's\n AND m=''''"},
 	    {"n='«x»' /* it's */ AND m='«'»'", "n='x' /* it's */ AND m=''''"},
 	    {"SELECT \"it's\" WHERE m='«'»'", "SELECT \"it's\" WHERE m=''''"},
+	    {"SELECT 1 /*/ it's */ WHERE m='«'»'", "SELECT 1 /*/ it's */ WHERE m=''''"},
+	    {"SELECT 2 /**/* 3 WHERE m='«'»' -- */", "SELECT 2 /**/* 3 WHERE m='''' -- */"},
 	    {"n='a\\' b'", "n='a\\' b'"},
 	    {"n='a\\' b' AND m='«x»'", NULL},
 	    {"n=«1 OR 1=1»", NULL},
