@@ -193,7 +193,7 @@ def test_url_method_and_credentials(sw, web, tmp_path_factory):
         '</binding><binding name="second"><param name="gateway-url" value="' + web.url + '/two" bindings="directory"/></binding></bindings>'
         '</configuration>')
     modules = s.root / "conf/autoload_configs/modules.conf.xml"
-    modules.write_text(modules.read_text().replace("<modules>", '<modules>\n<load module="mod_xml_curl"/>', 1))
+    modules.write_text(modules.read_text().replace("</modules>", '<load module="mod_xml_curl"/></modules>', 1))
     s.start()
     try:
         web.answer = lambda r: (200, "text/xml", user("8001", "127.0.0.1") if r.path.startswith("/two") and r["user"] == "8001" else NOT_FOUND)
