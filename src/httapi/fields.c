@@ -69,6 +69,8 @@ void ha_file_name(const char *file, struct buf *out)
 	end = dot ? dot : file + strlen(file);
 	for (const char *p = file; p < end && n < NAME_MAX_CHARS; p++, n++)
 		buf_addc(out, is_plain(*p) ? *p : '_');
+	if (!n)
+		buf_addc(out, '_');
 	while (dot && ext < EXT_MAX_CHARS && is_plain(dot[1 + ext]))
 		ext++;
 	if (!dot || !ext || dot[1 + ext])

@@ -11,8 +11,8 @@ static int test_names(void)
 	static const struct {
 		const char *file, *want;
 	} cases[] = {{"lab.wav", "lab.wav"}, {"../../etc/passwd", "______etc_passwd.wav"}, {"a/b.c.mp3", "a_b_c.mp3"},
-	    {"x.", "x.wav"}, {"x.w/v", "x_w_v.wav"}, {"x.123456789", "x.wav"}, {"", ".wav"}};
-	for (size_t i = 0; i + 1 < sizeof(cases) / sizeof(cases[0]); i++) {
+	    {"x.", "x.wav"}, {"x.w/v", "x_w_v.wav"}, {"x.123456789", "x.wav"}, {"", "_.wav"}, {".bav", "_.bav"}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct buf out;
 		buf_init(&out);
 		ha_file_name(cases[i].file, &out);
