@@ -60,6 +60,11 @@ struct ha_session {
 };
 ON_CTL int ha_session_get(struct leg *leg, const char *profile, struct ha_session **out); /* made, or there already */
 ON_CTL void ha_session_free(struct ha_session *s);
+/* A parameter of to (params or once) as a page, a caller or the dialplan names it: any but those by which files are
+ * attached. */
+ON_CTL void ha_param_set(struct event *to, const char *name, const char *value);
+/* A file that the next request of s posts as name; what it is called, and removed then. */
+ON_CTL void ha_attach(struct ha_session *s, const char *name, const char *path);
 ON_CTL int ha_sessions_start(void);
 ON_CTL void ha_sessions_stop(void);
 ON_CTL size_t ha_sessions_count(void);

@@ -59,7 +59,7 @@ static ON_CTL void param_put(struct ha_session *s, struct sv name, struct sv val
 {
 	char *n = mark_strip_dup(sv_trim(name)), *v = mark_strip_dup(value);
 	if (n && *n && v)
-		event_set(s->params, n, v);
+		ha_param_set(s->params, n, v);
 	mem_free(n), mem_free(v);
 }
 
@@ -94,7 +94,7 @@ static ON_CTL void leg_put(struct ha_session *s, struct leg *leg)
 	for (size_t i = 0; i < event_header_count(e); i++) {
 		event_header_at(e, i, &name, &value);
 		if (s->profile->may[HA_EXTENDED_DATA] || !strncmp(name, "Caller-", 7))
-			event_set(s->params, name, value);
+			ha_param_set(s->params, name, value);
 	}
 	mem_unref(e);
 }

@@ -195,7 +195,7 @@ static CO int answered(struct ha_session *s, struct asking *a, struct xml_doc **
 		log_uuid(LOG_CRIT, s->uuid, "Debugging Return Data:\n%.*s", (int)(a->body.n < 8000 ? a->body.n : 8000),
 		    a->body.p);
 	if (!st && doc) {
-		st = co_work(WORK_CONFIG, "httapi document", answer_read, a);
+		st = co_work(WORK_FILE, "httapi document", answer_read, a);
 		if (!st)
 			st = a->status;
 	}

@@ -7,9 +7,27 @@
 #include "httapi/httapi_i.h"
 #include "loop/co.h"
 #include <string.h>
+#include <strings.h>
 
 static struct hash *sessions; /* uuid -> struct ha_session */
 static size_t ending;
+
+void ha_param_set(struct event *to, const char *name, const char *value)
+{
+	if (strncasecmp(name, "attach_file:", 12) != 0)
+		event_set(to, name, value);
+}
+
+void ha_attach(struct ha_session *s, const char *name, const char *path)
+{
+	struct buf key;
+
+	buf_init(&key);
+	buf_printf(&key, "attach_file:%s:", name);
+	if (!key.failed)
+		event_set(s->once, key.p, path);
+	buf_fini(&key);
+}
 
 void ha_session_free(struct ha_session *s)
 {
@@ -80,7 +98,6 @@ void ha_session_tell_end(struct ha_session *s, bool has_record)
 {
 	struct ha_session *copy = NULL;
 	const char *name, *value;
-	struct buf key;
 
 	if (session_new(&copy, s->uuid, s->profile))
 		return;
@@ -96,10 +113,7 @@ void ha_session_tell_end(struct ha_session *s, bool has_record)
 		event_set(copy->once, name, value);
 	}
 	if (has_record && s->record_file) {
-		buf_init(&key);
-		buf_printf(&key, "attach_file:%s:%s.wav", s->record_name, s->uuid);
-		event_set(copy->once, key.p, s->record_file);
-		buf_fini(&key);
+		ha_attach(copy, s->record_name, s->record_file);
 		mem_free(s->record_file);
 		s->record_file = NULL;
 	}

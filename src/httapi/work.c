@@ -80,7 +80,7 @@ static ON_CTL int denied(const struct work *w, bool hangs_up)
 
 static ON_CTL void once(const struct work *w, const char *name, const char *value)
 {
-	event_set(w->s->once, name, value);
+	ha_param_set(w->s->once, name, value);
 }
 
 /* ---- sound and keys ---- */
@@ -273,7 +273,6 @@ static CO int do_record(struct work *w)
 	    .silence_ms = clock_ms_of_s((uint64_t)number(w, "silence-hits", 3600, 2))};
 	struct ha_input in;
 	struct leg_watch watch = {ha_input_goes_on, &in};
-	struct buf key;
 	char *path;
 	int st;
 
@@ -292,13 +291,8 @@ static CO int do_record(struct work *w)
 		st = ST_OK;
 	if (!st)
 		st = action_take(w, &in);
-	if (!st || st == ST_HANGUP) { /* what was said before the hang-up is posted as well */
-		buf_init(&key);
-		buf_printf(&key, "attach_file:%s:x", name);
-		if (!key.failed)
-			once(w, key.p, path);
-		buf_fini(&key);
-	}
+	if (!st || st == ST_HANGUP) /* what was said before the hang-up is posted as well */
+		ha_attach(w->s, name, path);
 	ha_input_fini(&in);
 	mem_free(path);
 	return st;
@@ -500,7 +494,7 @@ static CO int do_get_variable(struct work *w)
 		return denied(w, false);
 	value = leg_var(w->leg, name);
 	if (value)
-		event_set(str_is_true(attr(w, "permanent")) ? w->s->params : w->s->once, name, value);
+		ha_param_set(str_is_true(attr(w, "permanent")) ? w->s->params : w->s->once, name, value);
 	return ST_OK;
 }
 
@@ -606,8 +600,8 @@ static ON_CTL void params_take(struct work *w, const struct xml_node *root)
 	if (!w->s->profile->may[HA_SET_PARAMS])
 		return;
 	for (const struct xml_node *it = params ? params->child : NULL; it; it = it->next)
-		if (strncmp(it->name, "attach_file:", 12) != 0 && event_header_count(w->s->params) < WORK_MAX)
-			event_set(w->s->params, it->name, it->text);
+		if (event_header_count(w->s->params) < WORK_MAX)
+			ha_param_set(w->s->params, it->name, it->text);
 }
 
 /* Data, unless the page may write text that is expanded: a variable may be a hook. */

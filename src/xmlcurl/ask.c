@@ -252,7 +252,7 @@ CO static int server_answer(
 	if (!st && !sv_trim(buf_sv(&r->got.body)).n)
 		st = ST_NOTFOUND;
 	if (!st) {
-		st = co_work(WORK_CONFIG, "xml_curl answer", answer_read, r);
+		st = co_work(WORK_FILE, "xml_curl answer", answer_read, r);
 		if (!st)
 			st = r->status;
 	}

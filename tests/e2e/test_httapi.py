@@ -216,3 +216,13 @@ def test_a_bad_page_ends_httapi_only(sw, web, pages, phone, fault):
         a.expect(method="BYE")
     sw.wait_calls(1)
     b.bye()
+
+
+def test_a_page_gets_no_file_of_ours(sw, web, pages, phone):
+    """Files are attached by recording only, whatever a page names its parameters and variables."""
+    name = "attach_file:a:b"
+    a = steps(sw, web, pages, phone, "9773", f'<getVar name="{name}"/><getVar name="{name}" permanent="true"/>', "<continue/>",
+              before=f"<params><{name}>/etc/passwd</{name}></params><variables><{name}>/etc/passwd</{name}></variables>")
+    a.expect(method="BYE")
+    web.wait(lambda r: r["exiting"] == "true" or b"exiting" in r.body)
+    assert len(web.requests) >= 3 and not any(b"root:" in r.body or b"multipart" in (r.headers["Content-Type"] or "").encode() for r in web.requests)

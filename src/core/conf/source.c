@@ -143,7 +143,7 @@ CO static int ask_one(struct source_binding *b, const struct source_question *q,
 		st = ST_NOTFOUND;
 	if (!st && !r->answer.doc) {
 		r->who = who;
-		st = co_work(WORK_CONFIG, "XML answer", answer_read, r);
+		st = co_work(WORK_FILE, "XML answer", answer_read, r);
 		if (!st)
 			st = r->status;
 	}
