@@ -1,0 +1,126 @@
+"""The recorded scenes of conferences, played again: see scenes.py."""
+import re
+
+import pytest
+import scenes
+from recordings import GOLDEN, needs_recordings
+
+pytestmark = needs_recordings
+REASONS = []
+
+
+def members(play, room="lab1"):
+    return {found[2]: found[1] for found in re.finditer(r"(?m)^(\d+);sofia/internal/(\d+)@", play.sw.api(f"conference {room} list"))}
+
+
+def ready(play, *users):
+    for user in users:
+        play.phone(user)
+
+
+def auto_outcall(play):
+    ready(play, "1000", "1001")
+    play.call("1000", "9738")
+    play.hangup("1000", most=2.5)
+
+
+def hangup_control(play):
+    ready(play, "1001")
+    play.call("1001", "9730")
+    play.dial("1001", "#", most=1.5)
+
+
+def locked(play):
+    ready(play, "1001", "1002")
+    play.call("1001", "9730")
+    play.upto(lambda i: not isinstance(i, str) and "Action: lock" in i.lines, 1)
+    play.sw.api("conference lab1 lock")
+    play.call("1002", "9730", wait=False)
+    play.command("conference lab1 unlock", "unlock", most=2)
+    play.hangup("1001")
+
+
+def max_members(play):
+    users = ["1000", "1001", "1002", "1003", "1004"]
+    ready(play, *users[:4])
+    play.listen()
+    ready(play, "1004")
+    for user in users:
+        play.call(user, "9730", wait=user != "1004", most=0.6)
+    for user in users[:4]:
+        play.hangup(user, most=2)
+
+
+def member_flags(play):
+    ready(play, "1002")
+    play.call("1002", "9734")
+    play.title("json", most=1)
+    play.hangup("1002")
+
+
+def no_such_profile(play):
+    ready(play, "1002")
+    play.call("1002", "9736")
+    play.hangup("1002", most=1.5)
+
+
+def pins(play):
+    ready(play, "1000", "1001")
+    play.call("1001", "9732")
+    play.dial("1001", "11111#", most=1.5)
+    play.dial("1001", "12345#", most=2.5)
+    play.title("list", most=1.5)
+    play.call("1000", "9732")
+    play.dial("1000", "54321#", most=1.5)
+    play.title("list", most=1.5)  # both had pressed #, which ends a call, behind a pin that was complete
+
+
+def wrong_pin(play):
+    ready(play, "1001")
+    play.call("1001", "9732")
+    for _ in range(2):
+        play.dial("1001", "99999#", most=2)
+
+
+def talk(play):
+    ready(play, "1000", "1001")
+    play.call("1000", "9731")
+    play.call("1001", "9730", most=1.5)
+    play.title("1001 talks", most=1.2)
+    play.phones["1001"].talker.say(1, hz=440)
+    play.phones["1001"].talker.hz = 0
+    play.title("1000 talks", most=1.5)
+    play.phones["1000"].talker.say(1, hz=440)
+    play.phones["1000"].talker.hz = 0
+    play.title("list", most=1.5)
+    who = members(play)
+    for title in [i for i in play.recording.items if isinstance(i, str) and i.startswith("conference lab1 ")]:
+        play.title(title, most=0.45)
+        words = title.replace("/opt/fs-lab/run/tmp", str(play.sw.root))
+        play.sw.api(re.sub(r"\b1[67]\b(?!\.)", lambda m: who["1000" if m[0] == "16" else "1001"], words))
+    for digit in "00**987321654":
+        play.dial("1001", digit, most=0.6)
+    play.title("kick", most=0.6)
+    play.sw.api(f"conference lab1 kick {who['1001']}")
+    play.call("1001", "9730", most=1.5)
+    play.hangup("1000", most=1.2)
+
+
+SCENES = {"conf-talk": talk, "conf-wrong-pin": wrong_pin, "conf-pins": pins, "conf-max-members": max_members, "conf-locked": locked,
+          "conf-auto-outcall": auto_outcall, "conf-hangup-control": hangup_control, "conf-member-flags": member_flags,
+          "conf-no-such-profile": no_such_profile}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    assert {p.stem for p in GOLDEN.glob("order/conf-*.txt")} == set(SCENES)
+    return scenes.play_all(tmp_path_factory.mktemp("conf"), SCENES)
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_scene(results, scene):
+    scenes.check(results, scene, REASONS)
+
+
+def test_enough_is_equal(results):
+    scenes.check_all(results, REASONS)
