@@ -379,8 +379,11 @@ int fifo_out(struct leg *leg, const struct app_words *words)
 		}
 	}
 	struct fifo_member *m = outbound ? fifo_member_find(NULL, outbound) : NULL;
-	if (m)
+	if (m) {
 		fifo_member_rest(m, false);
+		if (leg_is_up(leg))
+			fifo_track(leg, m);
+	}
 	mem_free(outbound);
 	mem_free(s.announce);
 	mem_free(s.music);

@@ -18,6 +18,7 @@ def directory(play):
     play.dial("1000", "*", most=4)
     play.dial("1000", "398", most=3)
     play.dial("1000", "1", most=3)
+    play.hangup("1000", most=0)
 
 
 def directory_select(play):
@@ -31,18 +32,20 @@ def directory_select(play):
     play.dial("1000", "522", most=4)
     play.dial("1000", "6", most=4)
     play.dial("1000", "1", most=4)
+    play.hangup("1000", most=4)
 
 
 def valet(play):
     for user in ("1000", "1001"):
         play.phone(user)
     play.call("1000", "9799")
-    play.title("1001 picks", most=1.5)
+    play.title("1001 picks", most=0.6)
     play.ask("valet-parked", *((c.split()[-1], u) for (c, _), u in zip(
         [r for r in scenes.replies("valet-parked") if r[0].startswith("uuid_dump")], calls(play))))
     play.call("1001", "97990")
     play.hangup("1001", most=1.5)
-    play.call("1000", "6000", wait=False, most=1)
+    play.call("1000", "6000", most=1)
+    play.hangup("1000", most=3)
 
 
 SCENES = {"directory-app-select": directory_select, "directory-app": directory, "valet": valet}

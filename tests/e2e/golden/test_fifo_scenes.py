@@ -68,9 +68,8 @@ def outbound(play):
     play.title("second caller", most=2.5)
     play.phones["1001"].answer = "ring"
     play.call("1000", "9740", most=3)
-    play.hangup("1000", most=4)
+    play.heard.wait(lambda events: any(e.first == "CHANNEL_STATE leg=4 CS_DESTROY HANGUP" for e in events), 12)
     play.ask("fifo-outbound-noanswer")
-    play.command(f"fifo_member del {QUEUE} {{fifo_member_wait=nowait}}user/1001@127.0.0.1", "fifo_member del")
 
 
 SCENES = {"fifo-outbound-member": outbound, "fifo-in-out": in_out, "fifo-exit-key": exit_key, "fifo-out-nowait": out_nowait,
