@@ -124,8 +124,8 @@ static ON_CTL void tell_start(const struct service *s, struct fifo *f, struct le
 	if (e) {
 		event_add(e, "FIFO-Type", "onhook");
 		if (s->outbound_uuid) {
-			event_add(e, "FIFO-Caller-CID-Name", s->leg->profile->callee_id_name);
-			event_add(e, "FIFO-Caller-CID-Number", s->leg->profile->callee_id_number);
+			event_add(e, "FIFO-Caller-CID-Name", s->leg->profile->caller_id_name);
+			event_add(e, "FIFO-Caller-CID-Number", s->leg->profile->caller_id_number);
 		}
 		consumer_headers(s, e);
 		event_fire(e);

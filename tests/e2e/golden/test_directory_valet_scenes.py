@@ -4,7 +4,19 @@ import scenes
 from recordings import needs_recordings
 
 pytestmark = needs_recordings
-REASONS = []
+REASONS = [
+    (r"directory-app-select", r"-(CUSTOM \[filestring::(open|close)\] leg=-|File: digits/#\.wav)",
+     "a row of files that is broken off: its parts are told when it has ended"),
+    (r"directory-app-select", r"[-+](PLAYBACK_STOP leg=# file_string:.* break|CHANNEL_CALLSTATE leg=# CS_EXECUTE ACTIVE)",
+     "told a moment earlier: a digit ends what plays before it is told itself, a call is active before the other leg is"),
+    (r"valet", r"[-+](PLAYBACK_STOP leg=# file_string:.* (done|break))", "who is fetched while he hears his number: it is broken off"),
+    (r"valet", r"-(CUSTOM \[valet_parking::info\] leg=#|Valet-Lot-Name: .*|Valet-Extension: .*|Action: (hold|exit)|Hangup-Cause: NORMAL_CLEARING)",
+     "who is fetched, or hangs up, before he was parked, was never on hold"),
+    (r"valet", r"[-+]CHANNEL_(STATE leg=# CS_(HIBERNATE|RESET|EXECUTE|SOFT_EXECUTE|CONSUME_MEDIA) ACTIVE|EXECUTE leg=# (hangup\(\)|uuid_bridge\(UUID\))|EXECUTE_COMPLETE leg=# (hangup\(\)|uuid_bridge\(UUID\)) -> _none_)",
+     "uuid_bridge keeps the state, and who was left by the other ends; there both go through two states more and the dialplan goes on"),
+    (r"valet", r"[-+]UUID,inbound,.*", "show channels: a call's own uuid is its call_uuid from the start"),
+    (r"valet", r"[-+]variable_inline_destination: .*", "the transfer back: its words in another order, by a separator that no file name has"),
+]
 NAMES = {"1001": "Alice Lab", "1002": "Bob Labor", "1003": "Carol Labs"}
 
 
