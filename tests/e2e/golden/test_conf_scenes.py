@@ -1,5 +1,6 @@
 """The recorded scenes of conferences, played again: see scenes.py."""
 import re
+import time
 
 import pytest
 import scenes
@@ -17,6 +18,13 @@ REASONS = [
      "a phone that registers, its box empty, is told nothing (docs/differences.md)"),
     (r"conf-(max-members|locked)", r"[-+](Action: (floor-change|play-file-done)|(Old|New)-ID: none|seconds: #|milliseconds: #|samples: #|File: (tone_stream.*|PATHconf-is-unlocked\.wav))",
      "whether a sound ends before the last one leaves: it is as long as it is; there some 0.4 s longer"),
+    (r"conf2-commands", r"[-+][-+](ERR \(play\) File: nosuch\.wav not found\.|OK \(play\) Playing file nosuch\.wav)",
+     "whether a file is there shows when it is opened, off the loop"),
+    (r"conf2-commands", r"[-+][-+](OK Pause|OK seek to position #|OK volume changed|ERR no reply|ERR no file is playing)",
+     "nothing plays any more: a file that is not there holds nobody up"),
+    (r"conf2-commands", r"[-+](\+OK Record file \S+|Stopped recording file PATH)", "recording start without a file (docs/differences.md)"),
+    (r"conf2-dial", r"[-+](\+OK Conference labnew .*|#;sofiaPATH:#;UUID;Outbound Call;.*)",
+     "rooms are listed in the order of their making; there as they lie in a hash"),
 ]
 
 
@@ -118,6 +126,64 @@ def talk(play):
     play.heard.wait(lambda events: sum("Action: conference-destroy" in e.lines for e in events) >= 1, 6)
 
 
+def joined(play):
+    """1000 (moderator, endconf) and 1001 in lab1, each once the other is there."""
+    ready(play, "1000", "1001")
+    for count, (user, number) in enumerate((("1000", "9731"), ("1001", "9730")), 1):
+        play.phones[user].call(number)
+        wait(lambda: len(members(play)) == count and "floor" in play.sw.api("conference lab1 list"))
+
+
+def wait(is_so, seconds=5):
+    deadline = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def lists(play):
+    ready(play, "1002")
+    joined(play)
+    play.phones["1002"].call("9734")
+    wait(lambda: "floor" in play.sw.api("conference lab3 list"))
+    play.ask("conf2-lists")
+
+
+def commands(play):
+    joined(play)
+    who = members(play)
+    assert (who["1000"], who["1001"]) == ("1", "2"), "the recording's numbers: a room's first members on a new switch"
+    play.ask("conf2-commands", (r"/opt/fs-lab/run/tmp", str(play.sw.root)), before=lambda command: time.sleep(0.05))
+
+
+def dial(play):
+    ready(play, "1001", "1002", "1003")
+    play.phones["1001"].call("9730")
+    wait(lambda: members(play))
+    asked = []
+
+    def before(command):
+        asked.append(command)
+        if command == "conference lab1 dial user/1003" and asked.count(command) == 2:
+            play.phones["1003"].answer = 486
+        if command == "conference lab1 bgdial":
+            play.phones["1003"].answer = 200
+        if asked[-2:-1] == ["conference lab1 bgdial user/1002 5552222 BgName"]:
+            wait(lambda: "1002" in members(play))
+        if asked[-2:-1] in (["conference lab1 transfer labother all"], ["conference list"]):
+            time.sleep(0.5)
+
+    play.ask("conf2-dial", before=before)
+
+
+def member_dump(play):
+    ready(play, "1001")
+    play.phones["1001"].call("9731")
+    wait(lambda: members(play))
+    uuid = play.sw.api("conference lab1 list").split(";")[2]
+    play.ask("conf2-member-uuid_dump", (r"(?<=uuid_dump )\S+", uuid))
+
+
+REPLIES = {"conf2-commands": commands, "conf2-lists": lists, "conf2-dial": dial, "conf2-member-uuid_dump": member_dump}
 SCENES = {"conf-talk": talk, "conf-wrong-pin": wrong_pin, "conf-pins": pins, "conf-max-members": max_members, "conf-locked": locked,
           "conf-auto-outcall": auto_outcall, "conf-hangup-control": hangup_control, "conf-member-flags": member_flags,
           "conf-no-such-profile": no_such_profile}
@@ -126,10 +192,10 @@ SCENES = {"conf-talk": talk, "conf-wrong-pin": wrong_pin, "conf-pins": pins, "co
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     assert {p.stem for p in GOLDEN.glob("order/conf-*.txt")} == set(SCENES)
-    return scenes.play_all(tmp_path_factory.mktemp("conf"), SCENES)
+    return scenes.play_all(tmp_path_factory.mktemp("conf"), REPLIES | SCENES)
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SCENES | REPLIES)
 def test_scene(results, scene):
     scenes.check(results, scene, REASONS)
 

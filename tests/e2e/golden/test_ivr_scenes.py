@@ -26,13 +26,38 @@ def as_titled(play):
             play.hangup("1000", most=1)
 
 
+def read_variables(play):
+    """The applications on a parked call, and the variables that they leave."""
+    phone = play.phone("1000")
+    text = (GOLDEN / "api/read-variables.txt").read_text()
+    for app, data, digits, lines in re.findall(r"^# (\w+)\((.*)\), dialled '(.*)'\n((?:variable_.*\n)*)", text, re.M):
+        phone.call("9702")
+        uuid = play.sw.api("show channels").split("\n")[1].split(",")[0]
+        esl = play.sw.esl()
+        esl.subscribe("CHANNEL_EXECUTE CHANNEL_EXECUTE_COMPLETE PLAYBACK_STOP")
+        esl.command(f"sendmsg {uuid}\ncall-command: execute\nexecute-app-name: {app}\nexecute-app-arg: {data}")
+        if digits:
+            esl.wait_event("PLAYBACK_STOP")
+            phone.talker.press(digits, ms=120)
+        esl.wait_event("CHANNEL_EXECUTE_COMPLETE", Application=app)
+        esl.close()
+        names = re.findall(r"^(variable_\w+)", lines, re.M)
+        got = [x for x in play.sw.api(f"uuid_dump {uuid}").split("\n") if x.split(":")[0] in names]
+        play.replies.append(("read-variables", f"uuid_dump after {app} {data} {digits}", lines, "\n".join(got)))
+        phone.hangup()
+        play.sw.wait_calls(0)
+
+
+REPLIES = {"read-variables": read_variables}
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     assert {p.stem for p in GOLDEN.glob("order/ivr-*.txt")} == set(SCENES)
-    return scenes.play_all(tmp_path_factory.mktemp("ivr"), dict.fromkeys(SCENES, as_titled))
+    return scenes.play_all(tmp_path_factory.mktemp("ivr"), dict.fromkeys(SCENES[:1], as_titled) | REPLIES | dict.fromkeys(SCENES[1:], as_titled))
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", SCENES + list(REPLIES))
 def test_scene(results, scene):
     scenes.check(results, scene, REASONS)
 
