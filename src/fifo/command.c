@@ -154,8 +154,7 @@ static ON_CTL void bridges_put(struct buf *out, const struct fifo *f, bool is_ve
 		buf_printf(out, "        <consumer>\n          <uuid>%s</uuid>\n", b->consumer->uuid);
 		if (is_verbose)
 			record_lines(out, b->consumer, 10);
-		buf_printf(out,
-		    "          <outgoing_uuid>%s</outgoing_uuid>\n        </consumer>\n      </bridge>\n",
+		buf_printf(out, "          <outgoing_uuid>%s</outgoing_uuid>\n        </consumer>\n      </bridge>\n",
 		    member ? member : "");
 	}
 }

@@ -214,7 +214,8 @@ static CO int take_message(struct vm_call *c, bool has_words, enum next *next)
 	r.path = path;
 	exits[0] = *c->conf->operator_extension ? *c->conf->operator_key : 0;
 	exits[exits[0] ? 1 : 0] = *c->conf->vmain_extension ? *c->conf->vmain_key : 0;
-	if (!has_words || has_no_words(c))
+	r.is_told = !has_words;
+	if (has_no_words(c))
 		r.macro = NULL;
 	int st = vm_record(c, &r);
 	if (r.is_whole && !st && !r.key && leg_is_ready(c->leg))

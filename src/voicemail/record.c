@@ -109,7 +109,8 @@ static CO int attempt(struct vm_call *c, struct vm_recording *r, bool *is_again)
 	char key = 0;
 	*is_again = false;
 	keys_flush(c->leg);
-	int st = r->macro ? vm_say(c->leg, r->macro, NULL, &key) : ST_OK;
+	int st = r->macro && !r->is_told ? vm_say(c->leg, r->macro, NULL, &key) : ST_OK;
+	r->is_told = false;
 	if (!st)
 		st = vm_beep(c->leg, c->conf->tone_spec);
 	if (st)

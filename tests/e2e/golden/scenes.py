@@ -22,7 +22,7 @@ from test_call_events import UNSTEADY, VARS_OTHER
 from ua import Ua
 
 LEAST = 0.95
-TONE_S = 0.14  # a digit's length
+TONE_S = 0.07  # until a digit is told
 PATIENCE = 4  # how much later than recorded an event may be before a scene goes on without it
 SWITCHES = 6
 # headers of an event that the condensed form leaves out
@@ -260,6 +260,9 @@ class Play:
         # a digit is told when it ends
         due = then.when - (TONE_S if then.first.startswith("DTMF") else 0.02) if then else None
         last = next((e for e in reversed(before) if "[filestring::" not in e.first and (due is None or e.when <= due)), before[-1] if before else None)
+        broken = then and self.broken_by(before, then, items[place + 1:])
+        if broken:  # at once, so that it is sure to end it
+            last, due = broken, broken.when + 0.02
         if not last:
             time.sleep(0.1)
             return
@@ -269,6 +272,16 @@ class Play:
         said = [e.when for e in self.heard.events if e.lines[0] == last.lines[0]][wanted - 1:]
         start = said[0] if said else time.monotonic()
         time.sleep(max(min(due - last.when if due else 0.3, most) - (time.monotonic() - start), 0))
+
+    @staticmethod
+    def broken_by(before, digit, after):
+        """The start of what plays when a digit ends it."""
+        if not digit.first.startswith("DTMF"):
+            return None
+        stop = next((e for e in after if isinstance(e, Event) and e.leg == digit.leg), None)
+        start = next((e for e in reversed(before) if e.leg == digit.leg), None)
+        is_broken = stop and start and re.match("PLAYBACK_STOP .* break", stop.first) and start.first.startswith("PLAYBACK_START")
+        return start if is_broken else None
 
     def title(self, words, most=0.5):
         self.upto(lambda i: isinstance(i, str) and i.startswith(words), most)
@@ -313,7 +326,7 @@ class Play:
             near = (i for i in range(self.at, min(self.at + 8, len(self.recording.items))) if is_pressed(self.recording.items[i], digit))
             self.at = next(near, self.at - 1) + 1
         if phone.talker:
-            phone.talker.press(digits, ms=120)
+            phone.talker.press(digits, ms=40 if len(digits) == 1 else 120)  # one alone is to meet what plays; a number is dialled at leisure
 
     def hangup(self, user, most=0.7, leg=""):
         self.upto(lambda i: isinstance(i, Event) and i.first.startswith(f"CHANNEL_HANGUP leg={leg}"), most)

@@ -76,7 +76,7 @@ def exit_key(play):
     play.phone("1000")
     play.call("1000", "9744")
     play.title("dial *", most=5)
-    play.phones["1000"].talker.press("*", ms=120)
+    play.phones["1000"].talker.press("*", ms=40)
 
 
 def outbound(play):

@@ -15,8 +15,6 @@ REASONS = [
     (r"vm-leave-.*", r"\+record_completion_cause: .*", "told here, too"),
     (r"vm-leave-.*", r"-(record_record_file_size: X|sound_prefix: PATH)", "variables by which the recorded program keeps what happens within"),
     (r"vm-leave-message", r"-RECORD_.*", "tags of a file that is played do not become variables"),
-    (r"vm-leave-urgent", r"[-+](PLAYBACK_ST(OP|ART) leg=# (file_string:.*|PATHvm-save_recording\.wav).*|CUSTOM \[filestring::(open|close)\] leg=-|File: .*)",
-     "the spoken number is as long as its file; there 0.25 s longer, so that the key comes in the middle of it"),
     (r"vm-leave-with-greeting", r"[-+]Hangup-Cause: NORMAL_CLEARING", "its place among the headers"),
     (r"vm-leave-operator-key", r"[-+]CHANNEL_CALLSTATE leg=# CS_EXECUTE ACTIVE", "a call is active before the other leg is told of"),
     (r"vm-config-menu", r"-(key: id|user: #|domain: #|ip: #)", "parameters of the recorded program for a look-up outside; here there is none"),
@@ -44,8 +42,9 @@ def box(play, new=0, saved=0, is_urgent=False, greeting=None, time=None):
         if time:  # of the day
             db.execute("UPDATE voicemail_msgs SET created_epoch=strftime('%s', ?)", [f"{lab.NOW['now'][:10]} {time}"])
         db.execute("DELETE FROM voicemail_prefs")
+        path = sw.root / "storage/voicemail/default/127.0.0.1/1005/greeting_1.wav"
+        path.unlink(missing_ok=True)
         if greeting:
-            path = sw.root / "storage/voicemail/default/127.0.0.1/1005/greeting_1.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes((sw.root / "sounds/long.wav").read_bytes())
             db.execute("INSERT INTO voicemail_prefs (username, domain, greeting_path) VALUES ('1005', '127.0.0.1', ?)", [str(path)])
@@ -161,7 +160,7 @@ def mwi(play):
 def commands(play):
     """The commands with the uuids of the messages, as they stood in the recording's first list."""
     sw = play.sw
-    sw.api(f"vm_delete {BOX}")
+    box(play, greeting=1)
     for who in (" 5551234 Bob", " 5551235 Carol", ""):
         assert sw.api(f"voicemail_inject {BOX} {sw.root}/sounds/long.wav{who}").startswith("+OK")
     there, here = ([line.split(":")[6] for line in text.split("\n") if line.count(":") > 8]
