@@ -142,6 +142,7 @@ static const struct var_desc vars[] = {
         "whose RTP is taken besides the signalled address's; default: the profile's rtp-source", true, false},
     {"disable_rtp_auto_adjust", "bool", "the same as rtp_source=strict", true, false},
     {"media_webrtc", "bool", "the leg is offered ICE, rtcp-mux and DTLS-SRTP, as browsers want it", true, false},
+    {"zrtp_passthru", "bool", "a call whose offer has a=zrtp-hash is proxied: the phones make keys in their packets", true, false},
     {"add_ice_candidates", "bool", "the leg's offer has ICE", true, false},
     {"rtp_use_dtls", "bool", "the leg's offer is secured by DTLS-SRTP, also without media_webrtc", true, false},
     {"webrtc_enable_dtls", "bool", "false: DTLS-SRTP is neither offered nor taken", true, false},

@@ -71,6 +71,9 @@ ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out)
 ON_CTL int leg_media_late_join(struct leg *leg);
 /* We called without an offer for a caller who made none (bypass): the answer to theirs comes by ops->reinvite_ack. */
 ON_CTL bool leg_media_owes_answer(const struct leg *leg);
+/* Our offer was refused for theirs that came in between (491), and is sent again: as things are now. ST_NOTFOUND: it
+ * means what it meant. */
+ON_CTL int leg_media_offer_again(struct leg *leg, struct buf *out);
 /* The session as it is, for a re-INVITE that only refreshes it. ST_INVAL: there is none. */
 ON_CTL int leg_media_refresh(struct leg *leg, struct buf *out);
 /* A re-INVITE of ours is over: its final code, and the SDP of a 2xx. True: it was one without SDP, and what they are to

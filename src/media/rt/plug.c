@@ -77,6 +77,26 @@ static bool is_vouched(const struct rt_stream *s, const struct addr *from)
 	return s->f->is_connected || (n->ops->vouches && n->ops->vouches(n, s, from));
 }
 
+static void bytes_send(int fd, bool is_connected, const struct addr *to, const uint8_t *p, size_t n)
+{
+	if (is_connected)
+		(void)!send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		(void)!sendto(fd, p, n, MSG_DONTWAIT, &to->sa, addr_len(to));
+}
+
+/* Keys of the two phones' own making go past us like their packets: as they are. */
+ON_MEDIA static bool pass(struct rt_stream *s, const struct addr *from, const uint8_t *p, size_t n)
+{
+	struct rt_flow *f = s->f;
+	if (f->how == HOW_NONE || !is_vouched(s, from))
+		return false;
+	struct rt_stream *to = s->t->flows[f->to].s;
+	if (to->f->may_relay)
+		rt_stream_send(to, &to->remote_rtp, p, n);
+	return true;
+}
+
 bool plug_packet(struct rt_stream *s, enum rtp_kind kind, const struct addr *from, const uint8_t *p, size_t n)
 {
 	struct rt_crypt *c = s->f->crypt;
@@ -86,6 +106,8 @@ bool plug_packet(struct rt_stream *s, enum rtp_kind kind, const struct addr *fro
 		if (!s->finder->ops->packet)
 			return false;
 		s->finder->ops->packet(s->finder, s, from, p, n);
+	} else if (s->params.is_raw) {
+		return pass(s, from, p, n);
 	} else {
 		if (!c || !c->ops->packet || !is_vouched(s, from))
 			return false;
@@ -101,14 +123,6 @@ int plug_unprotect(struct rt_stream *s, bool is_rtcp, uint8_t *p, size_t n)
 	if (left < 0)
 		s->finder->ops->refused(s->finder, s, is_rtcp);
 	return left;
-}
-
-static void bytes_send(int fd, bool is_connected, const struct addr *to, const uint8_t *p, size_t n)
-{
-	if (is_connected)
-		(void)!send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	else
-		(void)!sendto(fd, p, n, MSG_DONTWAIT, &to->sa, addr_len(to));
 }
 
 void plug_rtcp_send(struct rt_stream *s, uint8_t *p, size_t n)
