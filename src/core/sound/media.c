@@ -79,7 +79,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	sound_of(leg)->media = m;
 	if (c->jitterbuffer && *c->jitterbuffer && !vars_get(leg->vars, "jitterbuffer_msec"))
 		leg_var_set_text(leg, "jitterbuffer_msec", c->jitterbuffer);
-	m->has_vad = c->has_vad;
+	m->has_vad = c->has_vad, m->suppresses_silence = c->suppresses_silence;
 	m->rtcp_interval_ms = c->rtcp_interval_ms;
 	leg->is_late_told = m->is_late_told;
 	return ST_OK;
@@ -293,6 +293,8 @@ int leg_media_join(struct leg *a, struct leg *b)
 		leg_log(a, LOG_WARNING, "%s and %s cannot be joined", x->name, y->name);
 		return ST_UNSUPPORTED;
 	}
+	leg_idle_sound_end(a), leg_idle_sound_end(b);
+	media_comfort_apply(a, b), media_comfort_apply(b, a);
 	return mstream_relay(leg_media_stream(a), leg_media_stream(b));
 }
 
@@ -354,6 +356,7 @@ static void part_break(struct leg *leg)
 static void part_idle(struct leg *leg)
 {
 	role_assert_ctl();
+	leg_idle_sound_end(leg);
 	if (leg_media_stream(leg))
 		mstream_idle(leg_media_stream(leg));
 }

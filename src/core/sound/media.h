@@ -23,6 +23,7 @@ struct leg_media_conf {
 	bool passes_telephone_event;
 	const char *jitterbuffer;  /* auto-jitterbuffer-msec: as if jitterbuffer_msec were set; NULL = none */
 	bool has_vad;              /* TALK and NOTALK events of what comes */
+	bool suppresses_silence;   /* what goes is not sent while it is silent, where comfort noise is spoken */
 	unsigned rtcp_interval_ms; /* 0 = as RFC 3550 says */
 	unsigned rtp_timeout_ms, rtp_hold_timeout_ms; /* 0 = none; on hold ten times the other where it is 0 */
 	bool is_proxy;                                /* inbound-proxy-media: as if proxy_media were set */
@@ -65,6 +66,10 @@ ON_CTL int leg_media_late_answer(struct leg *leg, struct sv sdp);
 /* Candidates that come late, as application/trickle-ice-sdpfrag (RFC 8840). ST_NOTFOUND: no ICE here; ST_INVAL: not of
  * this session; ST_PARSE. */
 ON_CTL int leg_media_trickle(struct leg *leg, struct sv body);
+/* While an application only waits the phone hears what send_silence_when_idle says, if anything; until end, or the leg
+ * does something else. */
+ON_CTL void leg_idle_sound_begin(struct leg *leg);
+ON_CTL void leg_idle_sound_end(struct leg *leg);
 /* Our own re-INVITE's offer (hold: sendonly). */
 ON_CTL int leg_media_own_reoffer(struct leg *leg, bool is_hold, struct buf *out);
 /* The answer to our offer has come late, when the leg was bridged already: its media is joined now. */

@@ -47,6 +47,8 @@ struct leg_media {
 	bool is_jitter_paused;
 	bool has_vad;          /* the profile's vad: of what comes */
 	bool has_events;       /* telephone-event is agreed on */
+	bool has_comfort;      /* comfort noise is */
+	bool suppresses_silence; /* the profile's vad: of what goes */
 	bool is_offer_open;    /* our offer waits for its answer */
 	bool is_offer_stale;   /* and theirs was heard since it was made */
 	enum media_offer_for { OFFER_ALONE, OFFER_SELF, OFFER_PEER } offer_for; /* with whose codec in front */
@@ -97,6 +99,11 @@ ON_CTL unsigned media_rtcp_interval_ms(struct leg *leg);
 ON_CTL void media_quality(
     const struct media_stats *s, const char *codec, struct quality_in *in, struct quality_out *out);
 ON_CTL void media_vars_quality(struct leg *leg, const struct media_stats *s);
+
+/* comfort.c */
+ON_CTL bool media_comfort_is_spoken(struct leg *leg); /* offered and answered */
+/* As the variables and the profile say, when media was agreed on or the leg is joined to another. */
+ON_CTL void media_comfort_apply(struct leg *leg, struct leg *peer /* NULL: alone */);
 
 /* talk.c */
 ON_CTL void media_talk_apply(struct leg *leg); /* as the variables and the profile say, when media was agreed on */

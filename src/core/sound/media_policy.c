@@ -56,7 +56,7 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 	q->p.host = sv_of(m->advertise_host);
 	q->p.port = addr_port(&m->local);
 	q->p.dtmf_pt = (int16_t)(media_dtmf_type(leg) == MEDIA_DTMF_EVENTS ? m->dtmf_pt : -1);
-	q->p.cn_pt = (int16_t)m->cn_pt;
+	q->p.cn_pt = (int16_t)(media_comfort_is_spoken(leg) ? m->cn_pt : -1);
 	q->p.dir = SDP_SENDRECV;
 	q->p.user = sv_of(m->username);
 	q->p.session_id = m->session_id;

@@ -74,6 +74,12 @@ struct media_jitter_conf {
 	bool is_paused;    /* packets go at once */
 	bool conceals;     /* what is lost is made up; else silence */
 };
+/* Silence (RFC 3389), media/rt/comfort.c. Packets of comfort noise that come are sound for whoever wants samples. */
+struct media_comfort_conf {
+	bool fills; /* in a relay a phone that sends nothing is filled in with noise */
+	unsigned fill_divisor; /* FreeSWITCH's: the larger, the softer; 0 = digital silence */
+	bool sends; /* what goes to the phone is not sent while it is silent, where it speaks comfort noise */
+};
 struct media_stats {
 	uint64_t in_packets, in_bytes, in_media_packets, in_skip_packets, in_dtmf_packets, in_cng_packets,
 	    in_flush_packets, in_wrong_source_packets;

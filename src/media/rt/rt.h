@@ -354,6 +354,12 @@ ANY int rt_jitter_new(
     struct rt_jitter **out, const struct media_codec *recv, const struct media_jitter_conf *conf); /* ST_INVAL */
 ANY void rt_jitter_free(struct rt_jitter *j);
 
+/* What is made of silence: by control for the codecs of p, the media thread's from RT_C_COMFORT on. */
+struct rt_comfort;
+ANY int rt_comfort_new(struct rt_comfort **out, const struct media_params *p,
+    const struct media_comfort_conf *conf); /* ST_UNSUPPORTED: sends, of a codec that is not known */
+ANY void rt_comfort_free(struct rt_comfort *c);
+
 /* ---- copies of packets (capture.c) ---- */
 struct rt_captured {
 	bool is_outgoing, is_rtcp, is_stream /* it went over TCP or the like */;
@@ -391,6 +397,7 @@ enum rt_cmd_kind {
 	RT_C_FINDER_TELL, /* ptr: struct rt_told, freed there */
 	RT_C_WIRE,        /* number: a socket in place of the first one */
 	RT_C_JITTER,      /* ptr: struct rt_jitter; NULL: none */
+	RT_C_COMFORT,     /* ptr: struct rt_comfort; NULL: none */
 	RT_C_TIMEOUT,     /* number: ms */
 	RT_C_IDLE,
 	RT_C_RELAY,       /* s, peer; ptr: xcode s -> peer, ptr2: xcode peer -> s */

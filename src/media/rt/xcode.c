@@ -144,6 +144,12 @@ size_t xcode_resample(struct rt_xcode *x, const int16_t *in, size_t n, int16_t *
 	return n;
 }
 
+void xcode_part(struct rt_stream *s)
+{
+	if (s->xcode)
+		xcode_hole(s->xcode);
+}
+
 /* Either side's codec just changed: the translator between the new ones is on its way. */
 static bool xcode_fits(const struct rt_xcode *x, const struct rt_stream *from, const struct rt_stream *to)
 {

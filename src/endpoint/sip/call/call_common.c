@@ -147,6 +147,7 @@ int call_media_init(struct call *c)
 	    .is_transcoding_off = pc->has_disabled_transcoding,
 	    .jitterbuffer = pc->jitterbuffer,
 	    .has_vad = !strcasecmp(pc->vad, "in") || !strcasecmp(pc->vad, "both"),
+	    .suppresses_silence = !strcasecmp(pc->vad, "out") || !strcasecmp(pc->vad, "both"),
 	    .rtcp_interval_ms = pc->rtcp_interval_ms,
 	    .passes_telephone_event = pc->passes_rfc2833,
 	    .rtp_timeout_ms = profile_conf_media_timeout_ms(pc, false),
