@@ -26,6 +26,7 @@ static ON_CTL void media_destroy(struct leg_media *m)
 	media_ice_fini(m);
 	media_dtls_fini(m);
 	media_secure_fini(m);
+	mem_unref(m->turn);
 	mem_free(m->candidate_acl);
 	mem_free(m->nat_acl);
 	mem_free(m->local_acl);
@@ -52,6 +53,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 	if (!m)
 		return ST_NOMEM;
 	m->leg = leg;
+	m->turn = c->turn ? mem_ref(c->turn) : NULL;
 	m->rtp_host = mem_strdup(c->rtp_host ? c->rtp_host : "127.0.0.1");
 	m->advertise_host = mem_strdup(c->advertise_host ? c->advertise_host : m->rtp_host);
 	m->inbound_codecs = mem_strdup(c->inbound_codecs ? c->inbound_codecs : "PCMU,PCMA");

@@ -26,6 +26,7 @@ struct leg_media {
 	struct leg_secure *secure;                        /* secure.c; NULL: none */
 	bool is_secure_required;
 	struct leg_ice *ice;   /* ice.c; NULL: none */
+	struct mturn *turn;    /* the profile's; NULL: none */
 	struct leg_dtls *dtls; /* dtls.c; NULL: none */
 	char *candidate_acl, *nat_acl, *local_acl, *rtp_host, *advertise_host, *inbound_codecs, *outbound_codecs,
 	    *negotiation, *username, *hold_music;

@@ -59,8 +59,9 @@ ON_MEDIA static void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p
 		}
 		n = (size_t)made;
 	}
-	ssize_t done = f->is_connected
-	                   ? send(f->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+	ssize_t done = f->is_connected ? send(f->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+	               : f->s->is_turned
+	                   ? turn_bytes_send(f->s->turn, &f->s->remote_rtp, p, n) - 1
 	                   : sendto(f->fd, p, n, MSG_DONTWAIT, &f->s->remote_rtp.sa, addr_len(&f->s->remote_rtp));
 	if (done < 0) /* no buffer, or the ICMP error of an earlier packet: lost like any datagram */
 		t->dropped++;

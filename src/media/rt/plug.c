@@ -20,6 +20,7 @@ void plug_fini(struct rt_stream *s)
 {
 	crypt_free(s->f->crypt);
 	s->f->crypt = NULL;
+	turn_leave(s);
 	finder_free(s->finder);
 	s->finder = s->first_finder;
 }
@@ -130,14 +131,19 @@ void plug_rtcp_send(struct rt_stream *s, uint8_t *p, size_t n)
 	struct rt_flow *f = s->f;
 	bool is_shared = s->params.is_rtcp_mux || s->rtcp_fd < 0;
 	int made = f->crypt ? f->crypt->ops->protect(f->crypt, true, p, n) : (int)n;
-	if (made > 0)
+	if (made > 0 && is_shared && s->is_turned)
+		(void)turn_bytes_send(s->turn, &s->remote_rtp, p, (size_t)made);
+	else if (made > 0)
 		bytes_send(
 		    is_shared ? f->fd : s->rtcp_fd, is_shared && f->is_connected, &s->remote_rtcp, p, (size_t)made);
 }
 
 void rt_stream_send(struct rt_stream *s, const struct addr *to, const uint8_t *p, size_t n)
 {
-	bytes_send(s->f->fd, s->f->is_connected && addr_eq(to, &s->remote_rtp), to, p, n);
+	if (s->is_turned && addr_eq(to, &s->remote_rtp))
+		(void)turn_bytes_send(s->turn, to, p, n);
+	else
+		bytes_send(s->f->fd, s->f->is_connected && addr_eq(to, &s->remote_rtp), to, p, n);
 }
 
 void rt_stream_target_set(struct rt_stream *s, const struct addr *rtp, const struct addr *rtcp)

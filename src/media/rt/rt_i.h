@@ -179,6 +179,9 @@ struct rt_stream {
 	bool is_filtered;
 	unsigned wrong_run;                  /* packets of strangers since the rule or the socket changed */
 	struct addr remote_rtp, remote_rtcp; /* where we send */
+	struct rt_turn *turn; /* the finder's way by a relay; NULL: none */
+	bool is_turned;       /* what goes to remote_rtp goes by it */
+	bool is_by_turn;      /* the packet that is walked came by it */
 
 	struct rt_capture *capture; /* who wants copies of its packets; NULL: nobody */
 	struct rt_stream *peer;     /* who gets what we receive; itself for echo */
@@ -265,6 +268,8 @@ ON_MEDIA int thread_flow_take(struct rt_thread *t, struct rt_stream *s);
 ON_MEDIA void thread_flow_release(struct rt_thread *t, struct rt_stream *s);
 ON_MEDIA void thread_sockets_watch(struct rt_stream *s); /* those it has */
 ON_MEDIA void thread_sockets_unwatch(struct rt_stream *s);
+ON_MEDIA void thread_turn_watch(struct rt_stream *s);
+ON_MEDIA void thread_turn_unwatch(struct rt_stream *s);
 ON_MEDIA void tick_need(struct rt_stream *s, unsigned need);
 ON_MEDIA void tick_done(struct rt_stream *s, unsigned need);
 
@@ -413,6 +418,12 @@ ON_MEDIA bool plug_packet(struct rt_stream *s, enum rtp_kind kind, const struct 
 ON_MEDIA void plug_rtcp_send(struct rt_stream *s, uint8_t *p, size_t n);
 /* The length of what is left, negative: refused. */
 ON_MEDIA int plug_unprotect(struct rt_stream *s, bool is_rtcp, uint8_t *p, size_t n);
+
+/* turn.c */
+ON_MEDIA void turn_enter(struct rt_stream *s, struct rt_turn *w);
+ON_MEDIA void turn_leave(struct rt_stream *s);
+ANY bool turn_bytes_send(struct rt_turn *w, const struct addr *to, const uint8_t *p, size_t n);
+ON_MEDIA void turn_readable(struct rt_thread *t, struct rt_stream *s);
 
 /* wired.c */
 ON_MEDIA void wired_gone(struct rt_stream *s); /* nobody is at the other end any more */

@@ -138,6 +138,7 @@ int call_media_init(struct call *c)
 	    .nat_acl = pc->nat_acl,
 	    .local_acl = pc->local_network_acl,
 	    .candidate_acl = pc->candidate_acl,
+	    .turn = c->p->turn,
 	    .is_late_negotiation = pc->is_late_negotiation,
 	    .is_bypass = pc->is_nomedia,
 	    .is_proxy = pc->is_proxy_media,
