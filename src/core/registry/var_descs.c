@@ -148,6 +148,7 @@ static const struct var_desc vars[] = {
     {"rtp_enable_vad_out", "bool", "what goes to the phone is not sent while it is silent, where comfort noise was agreed on", true, false},
     {"rtp_disable_vad_out", "bool", "the same, off, whatever the profile's vad says", true, false},
     {"send_silence_when_idle", "true|DIVISOR|-1", "what a leg hears while it sleeps or is parked: noise (-1: digital silence); 0: nothing is sent", true, false},
+    {"rtp_dtls_mtu", "bytes", "the longest datagram of our DTLS handshakes, 256 to 1500; 1200 without it", true, false},
     {"ice_relay", "bool", "false: no relayed address of the profile's TURN server for this leg", true, false},
     {"zrtp_passthru", "bool", "a call whose offer has a=zrtp-hash is proxied: the phones make keys in their packets", true, false},
     {"add_ice_candidates", "bool", "the leg's offer has ICE", true, false},

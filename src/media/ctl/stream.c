@@ -174,9 +174,9 @@ void mstream_close(struct mstream *s)
 static int xcodes_make(struct rt_xcode *x[2], const struct media_params *a, const struct media_params *b)
 {
 	x[0] = x[1] = NULL;
-	int st = rt_xcode_new(&x[0], &a->recv, &b->send, false);
+	int st = rt_xcode_new(&x[0], &a->recv, &b->send, false, NULL);
 	if (!st)
-		st = rt_xcode_new(&x[1], &b->recv, &a->send, false);
+		st = rt_xcode_new(&x[1], &b->recv, &a->send, false, NULL);
 	if (st) {
 		rt_xcode_free(x[0]);
 		x[0] = NULL;
@@ -269,7 +269,7 @@ static int echo_make(struct mstream *s, struct rt_delay **delay, struct rt_xcode
 	const struct codec_ops *ops = codec_find(s->params.recv.name, s->params.recv.clock_hz, s->params.recv.channels);
 	unsigned per_ms = ops ? (unsigned)ops->frame_bytes(ops, 10) / 10 + 1 : ENCODED_BYTES_PER_MS;
 	*x = NULL;
-	int st = rt_xcode_new(x, &s->params.recv, &s->params.send, s->delay_ms > 0);
+	int st = rt_xcode_new(x, &s->params.recv, &s->params.send, s->delay_ms > 0, s->fmtp);
 	if (!st && s->delay_ms)
 		st = rt_delay_new(delay, s->delay_ms, per_ms);
 	if (st)
