@@ -30,6 +30,13 @@ static ON_CTL void fmtp_fill(struct sdp_codecs *list, bool is_offer)
 	}
 }
 
+/* A variable that is on unless it says otherwise. */
+static ON_CTL bool is_on(struct leg *leg, const char *name)
+{
+	const char *v = vars_get(leg->vars, name);
+	return !v || !*v || str_is_true(v);
+}
+
 int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **out)
 {
 	struct leg_media *m = sound_of(leg)->media;
@@ -61,6 +68,8 @@ int media_policy_new(struct leg *leg, const char *codecs, struct media_policy **
 	q->p.user = sv_of(m->username);
 	q->p.session_id = m->session_id;
 	q->p.is_rtcp_mux_allowed = true;
+	q->p.is_xr_offered = leg_var_is_true(leg, "rtcp_xr");
+	q->p.is_xr_allowed = is_on(leg, "rtcp_xr");
 	*out = q;
 	return ST_OK;
 }
@@ -100,13 +109,6 @@ void media_add_current(struct leg *of, struct sdp_codecs *to)
 
 	if (current_of(of, &s))
 		codecs_add(to, &s);
-}
-
-/* A variable that is on unless it says otherwise. */
-static ON_CTL bool is_on(struct leg *leg, const char *name)
-{
-	const char *v = vars_get(leg->vars, name);
-	return !v || !*v || str_is_true(v);
 }
 
 int media_prefer_for_answer(struct leg_media *m, struct leg *near, struct media_policy *q)

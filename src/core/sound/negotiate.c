@@ -61,6 +61,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	m->is_proxied = false;
 	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
 	p.is_rtcp_mux = plan->is_rtcp_mux;
+	p.sends_xr = plan->is_xr;
 	p.tells_rtcp = leg_var_is_true(leg, "fire_rtcp_events");
 	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;

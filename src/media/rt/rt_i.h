@@ -155,6 +155,8 @@ struct rt_rtcp {
 	struct addr learned; /* of a learned source */
 	bool is_filtered;
 	unsigned wrong_run;
+	bool has_xr;
+	struct xr_voip xr; /* the peer's */
 };
 
 struct rt_stream {

@@ -69,6 +69,8 @@ void rt_stream_stats(const struct rt_stream *s, struct media_stats *out)
 	    .out_jitter_us = (uint32_t)((uint64_t)s->rtcp.far_jitter * 1000000 / f->send_clock_hz),
 	    .rtcp_packets = s->rtcp.peer_packets,
 	    .rtcp_octets = s->rtcp.peer_octets,
+	    .has_xr = s->rtcp.has_xr,
+	    .xr = s->rtcp.xr,
 	    .in_ssrc = s->seq.ssrc,
 	    .out_ssrc = f->out.ssrc,
 	};
