@@ -3,8 +3,9 @@
  * send; nothing is allocated, so that it can live on a media thread. One thread at a time owns it.
  *
  * Our own candidates share one socket, and one more may be a TURN server's relay (turn.h), with a way out of its own: a
- * pair is a candidate of theirs and whether it is reached by the relay. How many of these there can be is bounded, and so is the work that a flood can cause: what does not name our fragment is dropped unread, and of those
- * that do only ICE_SIGNED_A_SECOND are looked at. */
+ * pair is a candidate of theirs and whether it is reached by the relay. How many of these there can be is bounded, and
+ * so is the work that a flood can cause: what does not name our fragment is dropped unread, and of those that do only
+ * ICE_SIGNED_A_SECOND are looked at. */
 #pragma once
 #include "ice/stun.h"
 

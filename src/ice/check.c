@@ -21,7 +21,8 @@ void ice_check_send(struct ice_agent *a, struct ice_pair *p, bool is_nominating)
 	stun_put(&o, STUN_A_USERNAME, name, remote + 1 + local);
 	stun_put_u64(&o, a->is_controlling ? STUN_A_CONTROLLING : STUN_A_CONTROLLED, a->tie_breaker);
 	/* less than any other way of ours: a far side that learns it by this takes it last */
-	stun_put_u32(&o, STUN_A_PRIORITY, p->is_relayed ? ice_priority(ICE_RELAY, 65535) : ice_priority(ICE_PRFLX, 65535));
+	stun_put_u32(
+	    &o, STUN_A_PRIORITY, p->is_relayed ? ice_priority(ICE_RELAY, 65535) : ice_priority(ICE_PRFLX, 65535));
 	if (is_nominating)
 		stun_put(&o, STUN_A_USE_CANDIDATE, NULL, 0);
 	stun_end(&o, &a->remote_key, true);
@@ -187,7 +188,8 @@ static void answer_in(struct ice_agent *a, const struct addr *from, const struct
 		return;
 	}
 	p->tries = 0;
-	if (m->class == STUN_ERROR || p->is_relayed != a->was_relayed || !addr_eq(from, &p->remote)) { /* 7.2.5.2.1: it must come from where we asked */
+	if (m->class == STUN_ERROR || p->is_relayed != a->was_relayed ||
+	    !addr_eq(from, &p->remote)) { /* 7.2.5.2.1: it must come from where we asked */
 		if (p->state != ICE_PAIR_VALID)
 			p->state = ICE_PAIR_FAILED;
 		p->is_nominating = false;

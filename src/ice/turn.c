@@ -14,7 +14,7 @@ enum {
 	NONCES_MAX = 3,
 	LIFETIME_S = 600,
 	LIFETIME_MAX_S = 3600,
-	PERMIT_US = 240000000, /* of the 300 s that a permission lasts */
+	PERMIT_US = 240000000,  /* of the 300 s that a permission lasts */
 	CHANNEL_US = 540000000, /* of 600 s */
 	CHANNEL_FIRST = 0x4000,
 	UDP = 17

@@ -1,8 +1,8 @@
-/* A client of a TURN server (RFC 8656): an allocation over UDP with long-term credentials, permissions for those who may
- * send to it, channels to those much is sent to, all of it refreshed. Pure and of a fixed size, as the ICE agent is:
- * packets and the time go in, packets go out through send; nothing is allocated. One thread at a time owns it; it may
- * go to another owner between two calls. Of the server's packets those count that answer what is
- * asked, signed where a password was used; where they come from is the socket's business, which is connected. */
+/* A client of a TURN server (RFC 8656): an allocation over UDP with long-term credentials, permissions for those who
+ * may send to it, channels to those much is sent to, all of it refreshed. Pure and of a fixed size, as the ICE agent
+ * is: packets and the time go in, packets go out through send; nothing is allocated. One thread at a time owns it; it
+ * may go to another owner between two calls. Of the server's packets those count that answer what is asked, signed
+ * where a password was used; where they come from is the socket's business, which is connected. */
 #pragma once
 #include "ice/stun.h"
 
@@ -68,4 +68,5 @@ ANY int turn_peer_add(struct turn_client *c, const struct addr *peer);
 ANY void turn_channel_want(struct turn_client *c, const struct addr *peer); /* one that was added */
 /* What is put before n bytes for the peer (TURN_HEAD_BYTES at most); *pad bytes of zeros go behind them. 0: it has no
  * permission (yet). */
-ANY size_t turn_head(struct turn_client *c, const struct addr *peer, size_t n, uint8_t head[TURN_HEAD_BYTES], size_t *pad);
+ANY size_t turn_head(
+    struct turn_client *c, const struct addr *peer, size_t n, uint8_t head[TURN_HEAD_BYTES], size_t *pad);

@@ -1,5 +1,5 @@
-/* A packet is a list of blocks, each with its length in words: those that are not ours are passed over, one that says more
- * than there is ends the walk. */
+/* A packet is a list of blocks, each with its length in words: those that are not ours are passed over, one that says
+ * more than there is ends the walk. */
 #include "rtp/xr.h"
 #include "rtp/wire_i.h"
 #include <string.h>
@@ -26,7 +26,8 @@ int xr_voip_write(uint8_t *p, size_t cap, uint32_t sender, const struct xr_voip 
 	p[20] = p[21] = p[22] = UNKNOWN_LEVEL; /* signal, noise, echo: nobody measures them */
 	p[23] = GMIN;
 	p[24] = v->r, p[25] = XR_NONE, p[26] = v->mos_lq, p[27] = v->mos_cq;
-	p[28] = (uint8_t)(v->is_concealed << 6 | (v->jb_ms ? 3 << 4 : 0)); /* standard concealment; an adaptive buffer */
+	p[28] =
+	    (uint8_t)(v->is_concealed << 6 | (v->jb_ms ? 3 << 4 : 0)); /* standard concealment; an adaptive buffer */
 	wire_put16(p + 30, v->jb_ms);
 	wire_put16(p + 32, v->jb_max_ms);
 	wire_put16(p + 34, v->jb_limit_ms);

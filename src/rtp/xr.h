@@ -2,8 +2,11 @@
 #pragma once
 #include "rtp/rtcp.h"
 
-enum { XR_VOIP_BYTES = 8 + 36 /* a whole packet with the one block */, XR_NONE = 127 /* of r, mos and the like: not known */ };
-struct xr_voip { /* section 4.7; fractions of 256 */
+enum {
+	XR_VOIP_BYTES = 8 + 36 /* a whole packet with the one block */,
+	XR_NONE = 127 /* of r, mos and the like: not known */
+};
+struct xr_voip {       /* section 4.7; fractions of 256 */
 	uint32_t ssrc; /* of whom it tells */
 	uint8_t loss, discard, burst_density, gap_density;
 	uint16_t burst_ms, gap_ms, round_trip_ms, end_delay_ms;

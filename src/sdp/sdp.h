@@ -168,7 +168,8 @@ struct sdp_policy {
 	uint64_t session_id; /* o= id; the first version is one more. 0 = 1 */
 	bool is_rtcp_mux_allowed; /* answer a=rtcp-mux with a=rtcp-mux */
 	bool is_rtcp_mux_offered;
-	bool is_xr_offered, is_xr_allowed; /* a=rtcp-xr:voip-metrics (RFC 3611) in an offer; in an answer to one that has it */
+	bool is_xr_offered,
+	    is_xr_allowed; /* a=rtcp-xr:voip-metrics (RFC 3611) in an offer; in an answer to one that has it */
 	const struct sdp_ice_local *ice; /* sdp/ice.h: what is said of ICE; NULL = nothing */
 	const struct sdp_dtls_local
 	    *dtls;                       /* sdp/dtls.h; NULL = lines with a fingerprint are neither offered nor taken */

@@ -1,7 +1,7 @@
 /* Keys in descriptions (SDES, RFC 4568), judged: which of the lines that a far side writes is one of the suites we do,
  * and what we write of our own. In what order and under which keys is the policy's. */
-#include "sdp/crypto.h"
 #include "base/mem.h"
+#include "sdp/crypto.h"
 #include "sdp/dtls.h"
 #include "sdp/match_i.h"
 #include <string.h>

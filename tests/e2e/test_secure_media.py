@@ -5,6 +5,7 @@ import time
 import pytest
 from calls import ended, extension, uuid_of, write_extensions
 from phones import Baresip, Linphone
+from rtpengine import Rtpengine
 from srtp_phone import SUITES, Srtp, line, lines_of, new_key
 from talk import Talker
 from wire import sdp
@@ -28,6 +29,7 @@ def sw(tmp_path_factory):
         extension("8108", "bridge {rtp_secure_media=true}user/1001"),
         extension("8110", f"bridge {{rtp_secure_media=mandatory:{SUITE}:{SUITE}}}user/1001"),
         extension("8111", "set absolute_codec_string=AMR", "answer", "playback tone_stream://%(60000,0,440)"),
+        extension("8115", "bridge user/1001"),
         extension("8112", "set bypass_media=true", "bridge {rtp_secure_media=mandatory}user/1001"),
         extension("8113", "set proxy_media=true", "bridge {rtp_secure_media=mandatory}user/1001"),
         extension("8114", "set bypass_media_after_bridge=true", "bridge {rtp_secure_media=mandatory}user/1001"),
@@ -466,3 +468,28 @@ def test_an_offer_that_waited_means_what_it_says(sw, phone):
     a.talk = Talker(a, 440)
     a.talk.hears(440)
     a.bye()
+
+
+@pytest.mark.parametrize("how", ["SDES", "DTLS"])
+def test_rtpengine(sw, phone, tmp_path, how):
+    """A plain phone behind rtpengine, which speaks SRTP to us for him: by keys in SDP, or by a handshake."""
+    engine = Rtpengine(tmp_path)
+    try:
+        a, b = phone("1000"), phone("1001")
+        call = {"call-id": "c1", "from-tag": "a", "replace": ["origin"]}
+        more = {"transport-protocol": "RTP/SAVP", "DTLS": "off"} if how == "SDES" else {"transport-protocol": "UDP/TLS/RTP/SAVP", "SDES": ["off"], "rtcp-mux": ["offer", "require"]}
+        there = engine.ask({**call, **more, "command": "offer", "sdp": sdp(a.rtp_port)})["sdp"]
+        assert ("a=crypto" in there) == (how == "SDES") and ("a=fingerprint" in there) == (how == "DTLS")
+        a.invite("8115", there)
+        b.take()
+        ok = a.answered()
+        assert ok.body.split("m=audio ")[1].split()[1] == ("RTP/SAVP" if how == "SDES" else "UDP/TLS/RTP/SAVP")
+        back = engine.ask({**call, "command": "answer", "to-tag": "b", "sdp": ok.body, "transport-protocol": "RTP/AVP"})["sdp"]
+        a.remote_rtp = int(back.split("m=audio ")[1].split()[0])
+        a.talk, b.talk = Talker(a, 440), Talker(b, 900)
+        a.talk.hears(900)
+        b.talk.hears(440)
+        assert sw.api(f"uuid_getvar {uuid_of(sw, '1000')} rtp_secure_media_confirmed") == "true"
+        a.bye()
+    finally:
+        engine.close()

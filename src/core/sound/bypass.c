@@ -40,7 +40,8 @@ static ON_CTL bool is_too_plain(struct leg *leg, struct leg *peer, struct sv sdp
 	if (!m->is_bypass_secure || sdp_is_secured(sdp))
 		return false;
 	leg_log(leg, LOG_NOTICE,
-	    "bypass: what the phone says of media is not encrypted, and rtp_secure_media is mandatory for one of the two");
+	    "bypass: what the phone says of media is not encrypted, and rtp_secure_media is mandatory for one of the "
+	    "two");
 	return true;
 }
 
@@ -104,7 +105,8 @@ bool bypass_is_wanted(struct leg *leg, struct leg *originator)
 	if (sound_of(originator)->media->remote_sdp && sdp_is_secured(sv_of(sound_of(originator)->media->remote_sdp)))
 		return true;
 	leg_log(originator, LOG_NOTICE,
-	    "media stays here: rtp_secure_media is mandatory for one of the two legs, and the caller's offer is not encrypted");
+	    "media stays here: rtp_secure_media is mandatory for one of the two legs, and the caller's offer is not "
+	    "encrypted");
 	return false;
 }
 

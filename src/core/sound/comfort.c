@@ -1,6 +1,7 @@
 /* What silence of a leg becomes: whether comfort noise (RFC 3389) is spoken (suppress_cng), what the peer of a silent
  * phone hears (bridge_generate_comfort_noise), whether silence towards a phone is sent at all (vad, rtp_enable_vad_out)
- * and what a phone hears while its leg only waits (send_silence_when_idle). The packets are media's (media/rt/comfort.c). */
+ * and what a phone hears while its leg only waits (send_silence_when_idle). The packets are media's
+ * (media/rt/comfort.c). */
 #include "core/leg/leg.h"
 #include "core/sound/media.h"
 #include "core/sound/media_i.h"
@@ -14,7 +15,8 @@ enum { DIVISOR_USUAL = 1400 /* FreeSWITCH's for "true" */, DIVISOR_MAX = 10000 }
 
 bool media_comfort_is_spoken(struct leg *leg)
 {
-	return sound_of(leg)->media->cn_pt >= 0 && !leg_var_is_true(leg, "suppress_cng") && !leg_var_is_true(leg, "supress_cng");
+	return sound_of(leg)->media->cn_pt >= 0 && !leg_var_is_true(leg, "suppress_cng") &&
+	       !leg_var_is_true(leg, "supress_cng");
 }
 
 /* A divisor, true, or -1: digital silence. False: none. */

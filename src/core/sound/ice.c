@@ -4,7 +4,6 @@
  * us send to (apply-candidate-acl) are left out here: a list of candidates is a stranger asking us to knock at
  * addresses of his choice. What the agent finds comes back as reports: variables, the log. */
 #include "media/ctl/ice.h"
-#include "media/ctl/turn.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "core/conf/acl.h"
@@ -13,6 +12,7 @@
 #include "core/sound/media_i.h"
 #include "core/sound/sound_i.h"
 #include "core/value/vars.h"
+#include "media/ctl/turn.h"
 #include "sdp/ice.h"
 #include <stdio.h>
 #include <string.h>

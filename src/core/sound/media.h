@@ -9,7 +9,7 @@ enum media_dtmf_type { MEDIA_DTMF_EVENTS, MEDIA_DTMF_OWN, MEDIA_DTMF_TONES };
 /* What an endpoint's profile says, given once per leg before any other call; strings are copied. */
 struct mturn;
 struct leg_media_conf {
-	struct mturn *turn; /* sound_turn_open; a reference is taken; NULL = none */
+	struct mturn *turn;         /* sound_turn_open; a reference is taken; NULL = none */
 	bool is_wired;              /* no ports: its far side is another leg of ours (leg_media_wire), or nobody */
 	const char *rtp_host;       /* local numeric address to bind; of a wired one, to be named */
 	const char *advertise_host; /* in SDP; NULL = rtp_host */
@@ -40,8 +40,8 @@ struct leg_media_conf {
 ON_CTL int leg_media_init(struct leg *leg, const struct leg_media_conf *conf);
 /* Relayed addresses of a TURN server for the legs that are told of it (media/ctl/turn.h). What is wrong is said in the
  * log under that name; NULL then. */
-ON_CTL struct mturn *sound_turn_open(
-    const char *owner, const char *server, const char *username, const char *password, const char *from, unsigned ready);
+ON_CTL struct mturn *sound_turn_open(const char *owner, const char *server, const char *username, const char *password,
+    const char *from, unsigned ready);
 ON_CTL void sound_turn_close(struct mturn *m); /* NULL is fine */
 /* "strict", "nat", "off"; false leaves out alone. */
 ANY bool media_source_mode_parse(const char *text, enum media_source_mode *out);

@@ -32,8 +32,9 @@ struct leg_media {
 	    *negotiation, *username, *hold_music;
 	enum bypass_state bypass;
 	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
-	bool is_bypass_secure;  /* one of the two phones must be spoken to encrypted: what they say of media must be so */
-	bool is_proxied;        /* in bypass, but with our address: packets go through us as they are (proxy.c) */
+	bool
+	    is_bypass_secure; /* one of the two phones must be spoken to encrypted: what they say of media must be so */
+	bool is_proxied;      /* in bypass, but with our address: packets go through us as they are (proxy.c) */
 	bool is_proxy_default;  /* the profile's inbound-proxy-media */
 	bool is_offerless;      /* the far side called without SDP */
 	bool is_bypass_default; /* the profile's inbound-bypass-media */
@@ -46,12 +47,12 @@ struct leg_media {
 	const char *dtmf_told;          /* what the variable dtmf_type holds as a report; NULL: not that */
 	enum media_own_digits own_digits;
 	bool is_jitter_paused;
-	bool has_vad;          /* the profile's vad: of what comes */
-	bool has_events;       /* telephone-event is agreed on */
-	bool has_comfort;      /* comfort noise is */
+	bool has_vad;            /* the profile's vad: of what comes */
+	bool has_events;         /* telephone-event is agreed on */
+	bool has_comfort;        /* comfort noise is */
 	bool suppresses_silence; /* the profile's vad: of what goes */
-	bool is_offer_open;    /* our offer waits for its answer */
-	bool is_offer_stale;   /* and theirs was heard since it was made */
+	bool is_offer_open;      /* our offer waits for its answer */
+	bool is_offer_stale;     /* and theirs was heard since it was made */
 	enum media_offer_for { OFFER_ALONE, OFFER_SELF, OFFER_PEER } offer_for; /* with whose codec in front */
 	bool is_on_hold;       /* no audio is expected: the timeout on hold counts */
 	unsigned timeout_told; /* ms, what the stream was told; 0 = none */
@@ -162,8 +163,8 @@ ON_CTL int media_secure_offer(struct leg *leg, struct media_policy *q);
 ON_CTL int media_secure_answer(struct leg *leg, struct media_policy *q, struct sv offer);
 ON_CTL void media_secure_answered(struct leg *leg, struct media_policy *q); /* to our offer */
 ON_CTL int media_secure_apply(struct leg *leg, const struct sdp_plan *plan);
-ON_CTL bool media_secure_is_demanded(struct leg *leg);  /* it may not be spoken to in the clear */
-ON_CTL bool media_secure_is_on(const struct leg *leg); /* it is not, by SDES or DTLS */
+ON_CTL bool media_secure_is_demanded(struct leg *leg);           /* it may not be spoken to in the clear */
+ON_CTL bool media_secure_is_on(const struct leg *leg);           /* it is not, by SDES or DTLS */
 ON_CTL void media_secure_seen(struct leg *leg, struct sv offer); /* rtp_has_crypto */
 ON_CTL void media_secure_closed(struct leg_media *m); /* its stream ends: the next one begins with new keys */
 ON_CTL void media_secure_fini(struct leg_media *m);

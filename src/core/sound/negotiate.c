@@ -327,7 +327,10 @@ int leg_media_offer_again(struct leg *leg, struct buf *out)
 	if (!m || !m->is_offer_open || !m->is_offer_stale || !m->stream || m->is_closing || m->bypass == BYPASS_ON ||
 	    m->bypass == BYPASS_GOING)
 		return ST_NOTFOUND;
-	return make_offer(leg, m->offer_for == OFFER_ALONE ? NULL : m->offer_for == OFFER_PEER && leg->peer ? leg->peer : leg,
+	return make_offer(leg,
+	    m->offer_for == OFFER_ALONE               ? NULL
+	    : m->offer_for == OFFER_PEER && leg->peer ? leg->peer
+	                                              : leg,
 	    m->outbound_codecs, m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV, out);
 }
 

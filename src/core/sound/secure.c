@@ -22,8 +22,8 @@ struct leg_secure {
 		bool is_made;
 		uint8_t key[SRTP_KEY_MAX];
 	} fresh[SRTP_SUITE_COUNT]; /* ours by suite: said, or to be; the same until it was sent under */
-	bool is_on, was_on;                          /* was_on: of a stream that is closed */
-	enum srtp_suite suite;                       /* while it is on: */
+	bool is_on, was_on;        /* was_on: of a stream that is closed */
+	enum srtp_suite suite;     /* while it is on: */
 	uint8_t out[SRTP_KEY_MAX], in[SRTP_KEY_MAX]; /* what packets go and come under */
 };
 

@@ -35,7 +35,7 @@ struct mstream {
 	uint16_t port; /* 0: none of its own */
 	bool is_wired; /* without ports */
 	bool has_wire;
-	bool has_jitter; /* the media thread has one */
+	bool has_jitter;  /* the media thread has one */
 	bool has_comfort; /* the same */
 	bool has_params, is_learned, is_moving, is_closing, is_rt_closed;
 	unsigned digit_flags; /* enum rt_digit_flag */

@@ -376,8 +376,8 @@ int mstream_set_comfort(struct mstream *s, const struct media_comfort_conf *conf
 {
 	if (s->is_closing)
 		return ST_CLOSED;
-	bool is_same = conf ? s->is_comfort_wanted && s->comfort.fills == conf->fills && s->comfort.sends == conf->sends &&
-	                          s->comfort.fill_divisor == conf->fill_divisor
+	bool is_same = conf ? s->is_comfort_wanted && s->comfort.fills == conf->fills &&
+	                          s->comfort.sends == conf->sends && s->comfort.fill_divisor == conf->fill_divisor
 	                    : !s->is_comfort_wanted;
 	if (is_same)
 		return ST_OK;

@@ -64,7 +64,8 @@ static void on_again(void *arg)
 static ON_CTL void trouble(struct mturn *m, const char *why, unsigned error)
 {
 	if (!m->is_trouble_told && error)
-		log_warning("media: TURN server %s: %s (%u); offers have no relayed candidate meanwhile", m->server, why, error);
+		log_warning("media: TURN server %s: %s (%u); offers have no relayed candidate meanwhile", m->server,
+		    why, error);
 	else if (!m->is_trouble_told)
 		log_warning("media: TURN server %s: %s; offers have no relayed candidate meanwhile", m->server, why);
 	m->is_trouble_told = true, m->was_up = false;

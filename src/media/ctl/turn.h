@@ -6,7 +6,7 @@
 
 enum { MTURN_READY_MAX = 64 };
 struct mturn;
-struct mturn_conf { /* borrowed for the call */
+struct mturn_conf {         /* borrowed for the call */
 	const char *server; /* HOST[:PORT], also as turn:HOST[:PORT][?transport=udp] */
 	const char *username, *password;
 	const char *from; /* our numeric address */

@@ -132,8 +132,8 @@ ON_MEDIA static void direct_send(struct rt_stream *s, struct pkt *k)
 	struct rt_thread *t = s->t;
 	struct rt_flow *to = &t->flows[s->f->to];
 	k->payload = t->scratch + RT_PACKET_ROOM;
-	int n = to->s->coders.enc.ops ? codec_encode(&to->s->coders.enc, t->packet_pcm, (size_t)k->pcm_count, k->payload,
-	                                    RT_PACKET_MAX - RTP_HEADER_BYTES)
+	int n = to->s->coders.enc.ops ? codec_encode(&to->s->coders.enc, t->packet_pcm, (size_t)k->pcm_count,
+	                                    k->payload, RT_PACKET_MAX - RTP_HEADER_BYTES)
 	                              : 0;
 	if (n <= 0)
 		return;

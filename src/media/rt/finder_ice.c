@@ -11,7 +11,7 @@
 struct ice_finder {
 	struct rt_finder base;
 	struct ice_agent agent;
-	struct rt_stream *s; /* during a call */
+	struct rt_stream *s;  /* during a call */
 	struct rt_turn *turn; /* NULL: no relay of ours */
 	struct rt_ring *events;
 	enum ice_state told_state;

@@ -78,7 +78,7 @@ struct media_jitter_conf {
 };
 /* Silence (RFC 3389), media/rt/comfort.c. Packets of comfort noise that come are sound for whoever wants samples. */
 struct media_comfort_conf {
-	bool fills; /* in a relay a phone that sends nothing is filled in with noise */
+	bool fills;            /* in a relay a phone that sends nothing is filled in with noise */
 	unsigned fill_divisor; /* FreeSWITCH's: the larger, the softer; 0 = digital silence */
 	bool sends; /* what goes to the phone is not sent while it is silent, where it speaks comfort noise */
 };
@@ -95,7 +95,7 @@ struct media_stats {
 	uint32_t in_ssrc, out_ssrc;
 	bool has_xr;
 	struct xr_voip xr; /* what the peer told last of what it hears */
-	struct { /* of the jitter buffer; all zero without one */
+	struct {           /* of the jitter buffer; all zero without one */
 		uint64_t taken, late, twice, lost, dropped, waits, slower, faster, resets;
 		uint32_t depth_ms, depth_max_ms, frame_ms;
 	} jb;

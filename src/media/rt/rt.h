@@ -338,10 +338,10 @@ ANY int rt_level_new(struct rt_level **out, const struct media_params *p, const 
 /* Turns one codec into another; made by control for a relay whose sides differ. */
 struct rt_xcode;
 /* NULL in *out when packets can be passed through; ST_UNSUPPORTED when the two cannot be joined. is_delayed: what it
- * gets was heard by others before, so that the stream's decoder is somewhere else; fmtp is then what that one was opened
- * with (NULL = none). */
-ANY int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to, bool is_delayed,
-    const char *fmtp);
+ * gets was heard by others before, so that the stream's decoder is somewhere else; fmtp is then what that one was
+ * opened with (NULL = none). */
+ANY int rt_xcode_new(struct rt_xcode **out, const struct media_codec *from, const struct media_codec *to,
+    bool is_delayed, const char *fmtp);
 ANY void rt_xcode_free(struct rt_xcode *x);
 /* A line of delayed packets for an echo. */
 struct rt_delay;

@@ -181,15 +181,15 @@ struct rt_stream {
 	bool is_filtered;
 	unsigned wrong_run;                  /* packets of strangers since the rule or the socket changed */
 	struct addr remote_rtp, remote_rtcp; /* where we send */
-	struct rt_turn *turn; /* the finder's way by a relay; NULL: none */
-	bool is_turned;       /* what goes to remote_rtp goes by it */
-	bool is_by_turn;      /* the packet that is walked came by it */
+	struct rt_turn *turn;                /* the finder's way by a relay; NULL: none */
+	bool is_turned;                      /* what goes to remote_rtp goes by it */
+	bool is_by_turn;                     /* the packet that is walked came by it */
 
 	struct rt_capture *capture; /* who wants copies of its packets; NULL: nobody */
 	struct rt_stream *peer;     /* who gets what we receive; itself for echo */
 	struct rt_xcode *xcode;     /* towards peer */
 	struct rt_delay *delay;
-	struct rt_jitter *jitter; /* NULL: nobody asked for a jitter buffer */
+	struct rt_jitter *jitter;   /* NULL: nobody asked for a jitter buffer */
 	struct rt_comfort *comfort; /* NULL: silence is what comes or does not */
 
 	struct lnode tick;
@@ -257,7 +257,7 @@ struct rt_thread {
 	uint8_t store[2 * RT_FRAME_MAX_SAMPLES];                            /* a frame of a play's bytes */
 	uint8_t group_payload[GROUPS_MAX][GROUP_SOUNDS][GROUP_PAYLOAD_MAX]; /* of the room's part that has its tick */
 	int16_t packet_pcm[RT_FRAME_MAX_SAMPLES]; /* the packet that is being walked, decoded */
-	int16_t sent_pcm[RT_FRAME_MAX_SAMPLES]; /* comfort.c: the packet that is about to go */
+	int16_t sent_pcm[RT_FRAME_MAX_SAMPLES];   /* comfort.c: the packet that is about to go */
 	int16_t pcm[2][RT_FRAME_MAX_SAMPLES];
 	int16_t frame[FRAME_COUNT][RT_FRAME_MAX_SAMPLES]; /* pcm.c's */
 };
@@ -403,10 +403,10 @@ ANY void jitter_stats(const struct rt_stream *s, struct media_stats *out);
 
 /* comfort.c: silence that comes and goes */
 ON_MEDIA void comfort_set(struct rt_stream *s, struct rt_comfort *c); /* takes it; NULL: none */
-ON_MEDIA void comfort_plan(struct rt_stream *s);                       /* a part of the plan */
-ANY bool comfort_is_busy(const struct rt_stream *s);                   /* it makes, or may have to make, noise */
-ON_MEDIA bool comfort_in(struct rt_stream *s, const struct pkt *k);    /* a packet of it; false: it is none */
-ON_MEDIA void comfort_heard(struct rt_stream *s);                      /* s->comfort: the phone speaks again */
+ON_MEDIA void comfort_plan(struct rt_stream *s);                      /* a part of the plan */
+ANY bool comfort_is_busy(const struct rt_stream *s);                  /* it makes, or may have to make, noise */
+ON_MEDIA bool comfort_in(struct rt_stream *s, const struct pkt *k);   /* a packet of it; false: it is none */
+ON_MEDIA void comfort_heard(struct rt_stream *s);                     /* s->comfort: the phone speaks again */
 ON_MEDIA void comfort_tick(struct rt_stream *s);
 /* f->dtx, what is about to be sent: true, it is silence and is not sent; comfort noise may have gone in its place. */
 ON_MEDIA bool comfort_withholds(struct rt_flow *f, uint32_t ts, const uint8_t *payload, size_t n);

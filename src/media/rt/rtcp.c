@@ -89,8 +89,8 @@ static uint8_t of_256(uint64_t part, uint64_t whole)
 	return (uint8_t)(v < 255 ? v : 255);
 }
 
-/* VoIP metrics of what comes. Bursts and gaps are told by the mean length of the holes in its numbers: a hole of several
- * packets is a burst in which all is lost, and between holes nothing is. */
+/* VoIP metrics of what comes. Bursts and gaps are told by the mean length of the holes in its numbers: a hole of
+ * several packets is a burst in which all is lost, and between holes nothing is. */
 ON_MEDIA static int metrics_write(struct rt_stream *s, uint8_t *p, size_t cap)
 {
 	struct media_stats st;

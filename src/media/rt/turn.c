@@ -1,7 +1,7 @@
-/* The way by a TURN server (ice/turn.h) of a stream that speaks ICE: a socket of its own, connected to the server, whose
- * packets are taken out of what the server wraps them in and walk as others do, marked as having come by the relay; and
- * what goes to the pair in use is wrapped while that pair is reached by the relay. Data are not copied: the head goes
- * before them in the same call. */
+/* The way by a TURN server (ice/turn.h) of a stream that speaks ICE: a socket of its own, connected to the server,
+ * whose packets are taken out of what the server wraps them in and walk as others do, marked as having come by the
+ * relay; and what goes to the pair in use is wrapped while that pair is reached by the relay. Data are not copied: the
+ * head goes before them in the same call. */
 #include "base/mem.h"
 #include "media/rt/ice.h"
 #include "media/rt/rt_i.h"

@@ -64,8 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			struct xr_voip w;
 			size_t at = 0;
 			if (xr_voip_write(out, sizeof(out), 7, &v) != sizeof(out) || rtcp_check(out, sizeof(out)) ||
-			    rtcp_next(out, sizeof(out), &at, &again) || !xr_voip_get(&again, 7, &w) || w.loss != v.loss ||
-			    w.jb_limit_ms != v.jb_limit_ms || w.mos_cq != v.mos_cq)
+			    rtcp_next(out, sizeof(out), &at, &again) || !xr_voip_get(&again, 7, &w) ||
+			    w.loss != v.loss || w.jb_limit_ms != v.jb_limit_ms || w.mos_cq != v.mos_cq)
 				abort();
 		}
 		for (size_t i = 0; i < it.text_bytes; i++)

@@ -169,7 +169,8 @@ static int test_peers(void)
 	EXPECT(n > 4 && pad == 3);
 	memcpy(packet, head, n), memcpy(packet + n, "hello\0\0\0", 8);
 	EXPECT_INT(stun_parse(packet, n + 8, &m), ST_OK);
-	EXPECT(m.class == STUN_INDICATION && m.method == STUN_SEND && addr_eq(&m.peer, &peer) && sv_is(m.data, "hello"));
+	EXPECT(
+	    m.class == STUN_INDICATION && m.method == STUN_SEND && addr_eq(&m.peer, &peer) && sv_is(m.data, "hello"));
 	/* what comes: the same, as Data; of another port of the host, who is a peer from there on; of a stranger */
 	packet[0] = 0, packet[1] = 0x17;
 	EXPECT(turn_packet(&c, packet, n + 8, now_us, &from, &data) && sv_is(data, "hello") && addr_eq(&from, &peer));

@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
-#include "core/value/self.h"
 #include "core/sound/media.h"
+#include "core/value/self.h"
 #include "endpoint/sip/profile/profile_i.h"
 #include "text/xml.h"
 #include "trace/trace.h"
@@ -318,8 +318,8 @@ int profile_start(struct profile_conf *conf, struct profile **out)
 	parts_start(p);
 	profile_ext_start(p);
 	if (*p->conf.turn_server)
-		p->turn = sound_turn_open(p->conf.name, p->conf.turn_server, p->conf.turn_username, p->conf.turn_password,
-		    p->rtp_ip, p->conf.turn_ready);
+		p->turn = sound_turn_open(p->conf.name, p->conf.turn_server, p->conf.turn_username,
+		    p->conf.turn_password, p->rtp_ip, p->conf.turn_ready);
 	if (out)
 		*out = p;
 	return ST_OK;
