@@ -204,6 +204,16 @@ bool exec_is_rerouted(const struct leg *leg)
 	return exec_of(leg)->is_rerouted;
 }
 
+bool exec_has_more(const struct leg *leg)
+{
+	return exec_of(leg)->list.first != NULL;
+}
+
+void exec_pass_reset(struct leg *leg)
+{
+	exec_of(leg)->passes_reset = true;
+}
+
 void exec_hibernate_after(struct leg *leg)
 {
 	exec_of(leg)->is_hibernate_next = true;
