@@ -48,7 +48,7 @@ static ON_CTL void end_of_list(struct leg *leg)
 {
 	if (exec_of(leg)->is_parked || exec_is_detached(leg) || leg_is_held_by_some(leg) ||
 	    leg->state == CS_CONSUME_MEDIA || leg->state == CS_PARK || leg->state == CS_EXCHANGE_MEDIA ||
-	    leg->state == CS_HIBERNATE)
+	    leg->state == CS_HIBERNATE || leg->state == CS_RESET)
 		return;
 	if (leg_transfer_told(leg, false) && exec_of(leg)->is_rerouted)
 		return;
