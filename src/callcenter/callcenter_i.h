@@ -12,7 +12,6 @@
 #include "callcenter/settings.h"
 #include "core/dial/originate.h"
 #include "core/leg/leg.h"
-#include "core/sound/play.h"
 #include "loop/loop.h"
 
 enum { CC_NAME_MAX = 255, CC_QUEUES_MAX = 10000, CC_AGENTS_MAX = 100000, CC_TIERS_MAX = 2000000, CC_ABANDONED_MAX = 10000 };
@@ -91,7 +90,6 @@ struct cc_member { /* counted */
 	struct cc_turn turn;
 	int64_t next_ring_us; /* ring-progressively */
 	struct lnode dirty;
-	struct leg_watch *watch; /* of his application, while that runs */
 	bool is_taken; /* the winner is there: his application ends, and he is joined */
 	bool is_left;  /* his application is over */
 	bool is_deleted;
@@ -107,6 +105,7 @@ struct cc_offer { /* counted: of its coroutine while it rings, of the table of t
 	struct originate_ticket ticket;
 	enum cause cancelled; /* CAUSE_NONE: it goes on */
 	struct leg *leg, *caller;
+	char session[UUID_CHARS + 1]; /* of the caller, who may have left when it is over */
 	int64_t called_s, answered_s;
 	int64_t start_us; /* monotonic */
 	struct ldefer end;
@@ -180,7 +179,7 @@ ON_CTL void cc_queue_discard(struct cc_queue *q); /* those who gave up long enou
 
 /* ---- event.c ---- */
 ON_CTL struct event *cc_event(struct leg *leg, const struct cc_queue *q, const char *action); /* NULL: not wanted */
-ON_CTL void cc_event_member(struct event *e, const struct cc_member *m);
+ON_CTL void cc_event_member(struct event *e, const struct cc_member *m, const char *session);
 ON_CTL void cc_event_time(struct event *e, const char *name, int64_t seconds);
 ON_CTL void cc_tell_agent(const struct cc_agent *a, const char *action, const char *name, const char *value);
 ON_CTL void cc_tell_added(const struct cc_agent *a);

@@ -23,10 +23,10 @@ struct event *cc_event(struct leg *leg, const struct cc_queue *q, const char *ac
 	return e;
 }
 
-void cc_event_member(struct event *e, const struct cc_member *m)
+void cc_event_member(struct event *e, const struct cc_member *m, const char *session)
 {
 	event_add(e, "CC-Member-UUID", m->uuid);
-	event_add(e, "CC-Member-Session-UUID", m->session);
+	event_add(e, "CC-Member-Session-UUID", session);
 	event_add(e, "CC-Member-CID-Name", m->cid_name);
 	event_add(e, "CC-Member-CID-Number", m->cid_number);
 }

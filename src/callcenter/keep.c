@@ -18,6 +18,7 @@ enum { WRITE_EVERY_US = 250000 };
 static struct store *store;
 static struct list agents, tiers, members; /* those that changed */
 static struct ltimer timer;
+static bool is_read; /* nothing is written over what has not come back yet */
 static const struct store_table agents_table = {"agents", cc_agent_columns, 2, NULL},
                                 tiers_table = {"tiers", cc_tier_columns, 2, NULL},
                                 members_table = {"members", cc_member_columns, 3, NULL};
@@ -72,7 +73,7 @@ static ON_CTL void mark(struct list *l, struct lnode *n)
 	if (!store || lnode_is_linked(n))
 		return;
 	list_push(l, n);
-	if (!loop_timer_is_set(&timer))
+	if (is_read && !loop_timer_is_set(&timer))
 		loop_timer_set(&timer, WRITE_EVERY_US, "callcenter write", write_behind, NULL);
 }
 
@@ -237,8 +238,11 @@ static void on_rows(int status, void *arg)
 		return;
 	if (status)
 		log_error("callcenter: its %s cannot be read: %s", (const char *)arg, status_text(status));
-	if (!strcmp(arg, "members"))
+	if (!strcmp(arg, "members") && !is_read) {
+		is_read = true;
 		core_ready_release("callcenter");
+		write_behind(NULL);
+	}
 }
 
 static void on_done(int status, struct store_rows *rows, void *arg)
@@ -284,13 +288,14 @@ void cc_keep_start(void)
 	        "CREATE UNIQUE INDEX IF NOT EXISTS tiers_key ON tiers(queue, agent)"},
 	    {&members_table, on_member, "", "",
 	        "CREATE UNIQUE INDEX IF NOT EXISTS members_key ON members(queue, instance_id, uuid)"}};
+	is_read = false;
 	core_ready_hold("callcenter");
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		bool is_wiped = *all[i].truncate && str_is_true(cc_param(all[i].truncate));
 		if (store_each(store, all[i].table, NULL, 0, is_wiped ? on_no_row : all[i].row, on_rows,
 		        (void *)(uintptr_t)all[i].table->name) &&
 		    all[i].table == &members_table)
-			core_ready_release("callcenter");
+			on_rows(ST_FULL, (void *)(uintptr_t)all[i].table->name);
 		if (is_wiped)
 			run(all[i].wipe);
 		run(all[i].key); /* tables that FreeSWITCH made have no key */
@@ -300,7 +305,9 @@ void cc_keep_start(void)
 void cc_keep_stop(void)
 {
 	loop_timer_cancel(&timer);
-	if (store && !write_all())
+	if (store && !is_read)
+		core_ready_release("callcenter");
+	else if (store && !write_all())
 		log_warning("callcenter: the database is behind; what changed last is not kept");
 	store_close(store);
 	store = NULL;

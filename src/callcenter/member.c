@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCORE_MAX = 1000000000 };
+enum { SCORE_MAX = 1000000000, CANCEL_US = 1000 };
 enum reason { NONE, TIMEOUT, NO_AGENT_TIMEOUT, BREAK_OUT, EXIT_WITH_KEY };
 static const char *const reasons[] = {"NONE", "TIMEOUT", "NO_AGENT_TIMEOUT", "BREAK_OUT", "EXIT_WITH_KEY"};
 static unsigned running_count;
@@ -185,7 +185,7 @@ static ON_CTL void tell_joined(const struct cc_member *m, bool is_back)
 	struct event *e = cc_event(m->leg, m->queue, is_back ? "member-queue-resume" : "member-queue-start");
 	if (!e)
 		return;
-	cc_event_member(e, m);
+	cc_event_member(e, m, m->session);
 	event_fire(e);
 }
 
@@ -301,6 +301,7 @@ static bool goes_on(struct leg *leg, void *arg)
 		w->reason = BREAK_OUT;
 	if (!w->reason && !w->m->winner && until_us && now_us >= until_us)
 		w->reason = why;
+	w->watch.ends_well = !w->reason;
 	if (w->reason || w->m->is_taken)
 		return false;
 	if (!w->is_offered) /* his music plays */
@@ -392,11 +393,11 @@ static ON_CTL void tell_left(const struct cc_member *m, struct leg *leg, int64_t
 	cc_event_time(e, "CC-Member-Joined-Time", m->joined_s);
 	event_add(e, "CC-Cause", "Cancel");
 	event_add(e, "CC-Cancel-Reason", reasons[reason]);
-	cc_event_member(e, m);
+	cc_event_member(e, m, m->session);
 	event_fire(e);
 }
 
-static ON_CTL void leave(struct wait *w)
+static CO void leave(struct wait *w)
 {
 	struct cc_member *m = w->m;
 	struct leg *leg = m->leg;
@@ -405,6 +406,8 @@ static ON_CTL void leave(struct wait *w)
 	m->is_left = true;
 	cc_order_del(&m->queue->line, &m->place);
 	cc_member_offers_cancel(m, NULL, CAUSE_ORIGINATOR_CANCEL);
+	if (!list_empty(&m->offers)) /* they ring no longer when he is told to be gone */
+		(void)co_sleep(CANCEL_US);
 	if (w->exit_key)
 		leg_var_set(leg, "cc_exit_key", key);
 	leg_var_set_int(leg, "cc_queue_canceled_epoch", now_s);
@@ -447,8 +450,7 @@ static ON_CTL void wait_begin(struct wait *w, struct leg *leg)
 		mem_free(w->moh);
 		w->moh = NULL;
 	}
-	w->watch = (struct leg_watch){.goes_on = goes_on, .arg = w};
-	w->m->watch = &w->watch;
+	w->watch = (struct leg_watch){.goes_on = goes_on, .arg = w, .ends_well = true};
 	w->start_us = clock_mono_us();
 	if (s->announce_frequency_s && (s->announce || speaks_numbers(w->m->queue)))
 		w->announce_us = w->start_us + clock_us_of_s(s->announce_frequency_s);
@@ -477,7 +479,6 @@ int app_callcenter(struct leg *leg, const char *data)
 	else
 		leave(&w);
 	running_count--;
-	w.m->watch = NULL;
 	w.m->leg = mem_unref(w.m->leg);
 	mem_unref(w.m);
 	mem_free(w.moh);

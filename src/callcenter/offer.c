@@ -26,7 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ORIGINATE_DEFAULT_S = 60, REST_MIN_S = 1 };
+enum { ORIGINATE_DEFAULT_S = 60, REST_MIN_S = 1, CANCEL_US = 1000, END_US = 10000 };
 static struct hash *by_agent, *by_caller; /* uuid -> offer; the former's references count */
 static unsigned ringing_count;
 
@@ -51,6 +51,7 @@ struct cc_offer *cc_offer_new(struct cc_member *m, struct cc_agent *a)
 	o->agent = mem_ref(a);
 	o->queue = mem_ref(m->queue);
 	o->start_us = clock_mono_us();
+	snprintf(o->session, sizeof(o->session), "%s", m->session);
 	list_push(&m->offers, &o->in_member);
 	list_push(&a->offers, &o->in_agent);
 	return o;
@@ -109,7 +110,7 @@ void cc_offer_tell(struct cc_offer *o)
 	event_add(e, "CC-Agent", o->agent->name);
 	event_add(e, "CC-Agent-Type", o->agent->type);
 	event_add(e, "CC-Agent-System", cc_instance());
-	cc_event_member(e, o->member);
+	cc_event_member(e, o->member, o->session);
 	event_fire(e);
 }
 
@@ -123,7 +124,7 @@ static ON_CTL void tell_start(const struct cc_offer *o)
 	cc_event_time(e, "CC-Agent-Called-Time", o->called_s);
 	cc_event_time(e, "CC-Agent-Answered-Time", o->answered_s);
 	cc_event_time(e, "CC-Member-Joined-Time", o->member->joined_s);
-	cc_event_member(e, o->member);
+	cc_event_member(e, o->member, o->session);
 	event_fire(e);
 }
 
@@ -136,7 +137,7 @@ static ON_CTL void tell_fail(const struct cc_offer *o, const char *cause)
 	add_agent(e, o);
 	cc_event_time(e, "CC-Agent-Called-Time", o->called_s);
 	cc_event_time(e, "CC-Agent-Aborted-Time", cc_now_s());
-	cc_event_member(e, o->member);
+	cc_event_member(e, o->member, o->session);
 	cc_event_time(e, "CC-Member-Joined-Time", o->member->joined_s);
 	event_fire(e);
 }
@@ -154,7 +155,7 @@ static ON_CTL void tell_end(const struct cc_offer *o, int64_t now_s)
 		cc_event_time(e, "CC-Agent-Answered-Time", o->answered_s);
 		cc_event_time(e, "CC-Member-Joined-Time", o->member->joined_s);
 		cc_event_time(e, "CC-Bridge-Terminated-Time", now_s);
-		cc_event_member(e, o->member);
+		cc_event_member(e, o->member, o->session);
 		event_fire(e);
 	}
 	e = offer_event(o, o->caller, "member-queue-end");
@@ -167,7 +168,7 @@ static ON_CTL void tell_end(const struct cc_offer *o, int64_t now_s)
 		cc_event_time(e, "CC-Agent-Answered-Time", o->answered_s);
 		cc_event_time(e, "CC-Member-Leaving-Time", now_s);
 		cc_event_time(e, "CC-Member-Joined-Time", o->member->joined_s);
-		cc_event_member(e, o->member);
+		cc_event_member(e, o->member, o->session);
 		event_fire(e);
 	}
 }
@@ -182,7 +183,7 @@ static ON_CTL void tell_max_no_answer(const struct cc_offer *o)
 	event_addf(e, "CC-Agent-No-Answer-Count", "%d", (int)o->agent->no_answer_count);
 	event_add(e, "CC-Agent-No-Answer-Status", cc_status_name(o->queue->s.no_answer_status));
 	event_add(e, "CC-Member-UUID", o->member->uuid);
-	event_add(e, "CC-Member-Session-UUID", o->member->session);
+	event_add(e, "CC-Member-Session-UUID", o->session);
 	event_fire(e);
 }
 
@@ -324,6 +325,12 @@ static ON_CTL void offer_ref_drop(void *obj)
 	mem_unref(obj);
 }
 
+static ON_CTL bool has_rivals(const struct cc_offer *o)
+{
+	const struct list *l = &o->member->offers;
+	return l->head.next->next != &l->head;
+}
+
 static CO void answered(struct cc_offer *o)
 {
 	if (!is_wanted(o)) {
@@ -334,6 +341,8 @@ static CO void answered(struct cc_offer *o)
 		return;
 	}
 	take(o);
+	if (has_rivals(o)) /* they are told to be gone first */
+		(void)co_sleep(CANCEL_US);
 	announce(o, o->agent->is_standby ? "cc_warning_tone" : "cc_outbound_announce");
 	bool is_here = is_wanted(o) && leg_is_up(o->leg);
 	if (is_here) {
@@ -351,8 +360,6 @@ static CO void answered(struct cc_offer *o)
 	}
 	o->is_talking = true;
 	o->member->is_taken = true;
-	if (o->member->watch)
-		o->member->watch->ends_well = true;
 	if (bridge_two_within(o->caller, o->leg)) {
 		cc_offer_break(o);
 		leg_wake(o->caller);
@@ -455,6 +462,13 @@ static ON_CTL bool standby(struct cc_offer *o)
 	return true;
 }
 
+/* The leg that was dialled tells its end first. */
+static CO void refused(struct cc_offer *o, enum cause cause)
+{
+	(void)co_sleep(END_US);
+	failed(o, o->cancelled ? o->cancelled : cause);
+}
+
 static void offer_main(void *arg)
 {
 	struct cc_offer *o = arg;
@@ -469,7 +483,7 @@ static void offer_main(void *arg)
 	else if ((cause = callback(o)) == CAUSE_NONE && o->leg)
 		answered(o);
 	else
-		failed(o, o->cancelled ? o->cancelled : cause);
+		refused(o, cause);
 	ringing_count--;
 	mem_unref(o);
 }

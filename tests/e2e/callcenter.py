@@ -68,5 +68,5 @@ def is_quiet(sw, *queues):
 
 def caller(sw, queue, number="5000", vars=""):
     """A null/ leg that waits in the queue; its uuid."""
-    reply = sw.api("originate {%sorigination_caller_id_number=%s}null/caller &callcenter(%s)" % (vars and vars + ",", number, queue))
+    reply = sw.api("originate {%sorigination_callee_id_number=%s}null/caller &callcenter(%s)" % (vars and vars + ",", number, queue))
     return re.fullmatch(r"\+OK (\S+)\n", reply).group(1)
