@@ -27,7 +27,7 @@ def prepare(tmp):
     conf = sw.root / "conf"
     modules = conf / "autoload_configs/modules.conf.xml"
     modules.write_text(modules.read_text().replace(
-        "</modules>", '<load module="mod_tts_commandline"/><load module="mod_dialplan_asterisk"/><load module="mod_distributor"/></modules>'))
+        "</modules>", '<load module="mod_tts_commandline"/><load module="mod_dialplan_asterisk"/><load module="mod_distributor"/><load module="mod_callcenter"/></modules>'))
     (conf / "autoload_configs/tts_commandline.conf.xml").write_text(
         '<configuration name="tts_commandline.conf"><settings><param name="command" value="cp ' f'{tmp}/tone.wav'
         ' ${file}; : ${text}"/></settings></configuration>\n')
