@@ -44,8 +44,12 @@ static double measure(enum cc_strategy s, size_t agent_count, size_t caller_coun
 	for (int64_t n = 0; n < DECISIONS; n++) {
 		int64_t at = clock_mono_us();
 		struct cc_place *a = cc_choose(&ready, s, &turn, INT64_MAX, next_random()), *c = line.at[0];
-		const struct cc_facts f = {.level = 1, .position = a->first % 1000, .last_bridge_end = n, .talk_time = n,
-		    .calls_answered = n, .last_offered = n};
+		const struct cc_facts f = {.level = 1,
+		    .position = a->first % 1000,
+		    .last_bridge_end = n,
+		    .talk_time = n,
+		    .calls_answered = n,
+		    .last_offered = n};
 		turn = (struct cc_turn){1, a->first, true};
 		cc_order_del(&ready, a);
 		cc_order_del(&line, c);
@@ -68,7 +72,8 @@ static double measure(enum cc_strategy s, size_t agent_count, size_t caller_coun
 
 int main(int argc, char **argv)
 {
-	size_t agents = argc > 1 ? strtoul(argv[1], NULL, 10) : 5000, callers = argc > 2 ? strtoul(argv[2], NULL, 10) : 10000;
+	size_t agents = argc > 1 ? strtoul(argv[1], NULL, 10) : 5000,
+	       callers = argc > 2 ? strtoul(argv[2], NULL, 10) : 10000;
 	double mean = 0, p99 = 0;
 	if (!agents || !callers || agents > 1000000 || callers > 1000000)
 		return 2;
@@ -76,6 +81,7 @@ int main(int argc, char **argv)
 		double us = measure((enum cc_strategy)s, agents, callers, &p99);
 		mean = us > mean ? us : mean;
 	}
-	printf("{\"agents\": %zu, \"callers\": %zu, \"decision_us\": %.2f, \"p99_us\": %.0f}\n", agents, callers, mean, p99);
+	printf("{\"agents\": %zu, \"callers\": %zu, \"decision_us\": %.2f, \"p99_us\": %.0f}\n", agents, callers, mean,
+	    p99);
 	return 0;
 }

@@ -26,7 +26,8 @@ static bool is_offerable(const struct cc_tier *t)
 {
 	const struct cc_agent *a = t->agent;
 	return !a->is_gone && !t->queue->is_gone && (a->status == CC_AVAILABLE || a->status == CC_ON_DEMAND) &&
-	       a->state == CC_WAITING && !a->rest.is_in && (t->state == CC_TIER_READY || t->state == CC_TIER_NO_ANSWER) &&
+	       a->state == CC_WAITING && !a->rest.is_in &&
+	       (t->state == CC_TIER_READY || t->state == CC_TIER_NO_ANSWER) &&
 	       !(t->queue->s.skips_external && a->external_count > 0);
 }
 

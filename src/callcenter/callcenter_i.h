@@ -5,8 +5,8 @@
  *   agent.c: what an agent is --ready--> serve.c: who is offered to whom --offer--> offer.c: rings, joins, ends
  *   table.c: queues, agents, tiers <-- conf.c (callcenter.conf), command*.c (callcenter_config), keep.c (the database)
  *
- * All is in memory and of the control thread; keep.c writes behind. An offer holds what it needs by references: a queue,
- * agent or caller that goes meanwhile is marked gone and lives until the last offer is over. */
+ * All is in memory and of the control thread; keep.c writes behind. An offer holds what it needs by references: a
+ * queue, agent or caller that goes meanwhile is marked gone and lives until the last offer is over. */
 #pragma once
 #include "base/list.h"
 #include "callcenter/settings.h"
@@ -14,7 +14,13 @@
 #include "core/leg/leg.h"
 #include "loop/loop.h"
 
-enum { CC_NAME_MAX = 255, CC_QUEUES_MAX = 10000, CC_AGENTS_MAX = 100000, CC_TIERS_MAX = 2000000, CC_ABANDONED_MAX = 10000 };
+enum {
+	CC_NAME_MAX = 255,
+	CC_QUEUES_MAX = 10000,
+	CC_AGENTS_MAX = 100000,
+	CC_TIERS_MAX = 2000000,
+	CC_ABANDONED_MAX = 10000
+};
 enum { CC_MEMBERS_MAX = 100000 }; /* of a queue */
 
 struct cc_level { /* the tiers of a queue at one level */
@@ -51,7 +57,8 @@ struct cc_agent { /* counted */
 	enum cc_status status;
 	enum cc_state state;
 	int64_t max_no_answer, wrap_up_s, reject_delay_s, busy_delay_s, no_answer_delay_s;
-	int64_t last_bridge_start, last_bridge_end, last_offered, last_status_change, ready_time; /* wall clock, seconds */
+	int64_t last_bridge_start, last_bridge_end, last_offered, last_status_change,
+	    ready_time; /* wall clock, seconds */
 	int64_t no_answer_count, calls_answered, talk_time_s, external_count;
 	int64_t bridge_end_us, offered_us, ready_us; /* monotonic, the same more exactly */
 	struct list tiers, offers;
@@ -82,7 +89,7 @@ struct cc_member { /* counted */
 	char uuid[UUID_CHARS + 1], session[UUID_CHARS + 1];
 	char *cid_number, *cid_name, *serving;
 	int64_t system_s, joined_s, rejoined_s, bridged_s, abandoned_s, base_score; /* wall clock */
-	int64_t joined_us;                                                         /* monotonic */
+	int64_t joined_us;                                                          /* monotonic */
 	enum cc_member_state state;
 	struct cc_place place;
 	struct list offers;

@@ -36,7 +36,7 @@ struct cc_order {
 	struct cc_place **at;
 	size_t count, room;
 };
-ANY int cc_order_add(struct cc_order *o, struct cc_place *p); /* ST_NOMEM; fine when it is in */
+ANY int cc_order_add(struct cc_order *o, struct cc_place *p);  /* ST_NOMEM; fine when it is in */
 ANY void cc_order_del(struct cc_order *o, struct cc_place *p); /* fine when it is not */
 ANY void cc_order_fini(struct cc_order *o);
 /* The first place behind all of that level and first (or lower ones). */

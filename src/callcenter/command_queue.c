@@ -13,8 +13,9 @@ static ON_CTL const char *report(struct buf *out, const struct app_words *w, boo
 {
 	if (w->n > 2) {
 		const struct cc_queue *q = w->n > 3 ? cc_queue_find(w->w[3]) : NULL;
-		return cc_list_of(out, w->w[2], q, w->n > 4 ? w->w[4] : NULL, w->n > 5 ? w->w[5] : NULL, is_count) ? INVALID
-		                                                                                                 : "";
+		return cc_list_of(out, w->w[2], q, w->n > 4 ? w->w[4] : NULL, w->n > 5 ? w->w[5] : NULL, is_count)
+		           ? INVALID
+		           : "";
 	}
 	if (is_count)
 		buf_printf(out, "%zu\n", cc_queue_count());
@@ -31,8 +32,9 @@ void cc_command_queue(struct api_call *c, const struct app_words *w)
 		if (!name)
 			reply = INVALID;
 		else
-			reply = (is_load ? cc_queue_get(name) : cc_queue_reload(name)) ? "+OK\n"
-			                                                              : "-ERR Invalid Queue not found!\n";
+			reply = (is_load ? cc_queue_get(name) : cc_queue_reload(name))
+			            ? "+OK\n"
+			            : "-ERR Invalid Queue not found!\n";
 	} else if (!strcasecmp(verb, "unload")) {
 		struct cc_queue *q = name ? cc_queue_find(name) : NULL;
 		if (q)

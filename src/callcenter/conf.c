@@ -1,10 +1,10 @@
 /* callcenter.conf: settings, queues, agents, tiers. It is read at the start and by the commands that load and reload;
  * reloadxml alone changes nothing here, as in FreeSWITCH. What a command added stays beside what the file has. */
-#include "core/conf/config.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "callcenter/callcenter_i.h"
+#include "core/conf/config.h"
 #include "text/xml.h"
 
 #include <stdlib.h>
@@ -192,8 +192,8 @@ void cc_configure(void)
 		const char *name = xml_attr_or(n, "name", "");
 		struct cc_queue *q = cc_queue_find(name);
 		if (!q && cc_queue_new(name, &q))
-			log_error("%s:%u: <queue> needs a name of at most %d characters, without \"|\"", n->file, n->line,
-			    CC_NAME_MAX);
+			log_error("%s:%u: <queue> needs a name of at most %d characters, without \"|\"", n->file,
+			    n->line, CC_NAME_MAX);
 		else
 			settings_read(q, n);
 	}

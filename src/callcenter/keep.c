@@ -1,7 +1,8 @@
-/* What outlives a restart: FreeSWITCH's tables agents, tiers and members, in the database that odbc-dsn or dbname names.
- * Memory is the truth; what changed is written behind it, at most some times a second, so that a call costs the
- * database one row and not one for each step. At the start agents and tiers come back with their counts, agents wait and
- * have no call; callers of the last run are Abandoned, so that `recover` or their next call gives them their place. */
+/* What outlives a restart: FreeSWITCH's tables agents, tiers and members, in the database that odbc-dsn or dbname
+ * names. Memory is the truth; what changed is written behind it, at most some times a second, so that a call costs the
+ * database one row and not one for each step. At the start agents and tiers come back with their counts, agents wait
+ * and have no call; callers of the last run are Abandoned, so that `recover` or their next call gives them their place.
+ */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -249,7 +250,8 @@ static void on_done(int status, struct store_rows *rows, void *arg)
 {
 	role_assert_ctl();
 	if (status && status != ST_CANCELLED)
-		log_warning("callcenter: %s: %s", (const char *)arg, rows->error.p ? rows->error.p : status_text(status));
+		log_warning(
+		    "callcenter: %s: %s", (const char *)arg, rows->error.p ? rows->error.p : status_text(status));
 }
 
 static ON_CTL void run(const char *sql)

@@ -1,5 +1,5 @@
-/* Reports: the tables with "|" between columns, ended by "+OK", and the same as JSON. What callers wrote (names, numbers)
- * can make no column and no line of its own. */
+/* Reports: the tables with "|" between columns, ended by "+OK", and the same as JSON. What callers wrote (names,
+ * numbers) can make no column and no line of its own. */
 #include "base/status.h"
 #include "callcenter/callcenter_i.h"
 #include "text/json.h"
@@ -204,11 +204,12 @@ void cc_list_queues(struct buf *out)
 		is_first = false;
 		buf_printf(out, "%s|%s|%s|%s|%s|%lld|%s|%s|%lld|%s|%lld|%lld|%lld|%s|%u|%u|%lld|%s|%s\n", q->name,
 		    cc_strategy_name(s->strategy), s->moh ? s->moh : "", s->counts_from_call ? "system" : "queue",
-		    word(s->rules.is_on), (long long)s->rules.wait_s, word(s->rules.multiplies), word(s->rules.skips_empty),
-		    (long long)s->discard_abandoned_s, word(s->abandoned_resume), (long long)s->max_wait_s,
-		    (long long)s->no_agent_wait_s, (long long)s->no_agent_reached_s,
+		    word(s->rules.is_on), (long long)s->rules.wait_s, word(s->rules.multiplies),
+		    word(s->rules.skips_empty), (long long)s->discard_abandoned_s, word(s->abandoned_resume),
+		    (long long)s->max_wait_s, (long long)s->no_agent_wait_s, (long long)s->no_agent_reached_s,
 		    s->record_template ? s->record_template : "", q->calls_answered, q->calls_abandoned,
-		    (long long)s->ring_progressively_delay_s, word(s->skips_external), cc_status_name(s->no_answer_status));
+		    (long long)s->ring_progressively_delay_s, word(s->skips_external),
+		    cc_status_name(s->no_answer_status));
 	}
 	buf_adds(out, "+OK\n");
 }

@@ -4,7 +4,8 @@
  *   cc_offer_start -> coroutine: originate -> take the caller -> hibernate, wake him --+-- coroutine ends
  *                                  | refused, cancelled                                v
  *                                  v                                     uuid_bridge on the caller's leg
- *                                failed: delays, counts, waits again     on_bridged ... on_unbridged, on_reported: finish
+ *                                failed: delays, counts, waits again     on_bridged ... on_unbridged, on_reported:
+ * finish
  *
  * While they talk the offer is in two tables, by the uuids of both legs; hooks of legs and bridges look it up there. It
  * ends once: when the agent's leg is over (or goes elsewhere), after the caller's if that is over too. */
@@ -315,8 +316,8 @@ static CO void record(struct cc_offer *o)
 	char *path = NULL;
 	if (o->queue->s.record_template && !expand(o->caller, o->queue->s.record_template, &path) &&
 	    leg_record_start(o->caller, path, 0, NULL))
-		leg_log(o->caller, LOG_ERR, "callcenter: the call cannot be recorded to what record-template of %s says",
-		    o->queue->name);
+		leg_log(o->caller, LOG_ERR,
+		    "callcenter: the call cannot be recorded to what record-template of %s says", o->queue->name);
 	mem_free(path);
 }
 

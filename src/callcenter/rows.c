@@ -54,7 +54,8 @@ void cc_tier_row(const struct cc_tier *t, struct cc_row *r)
 
 void cc_member_row(const struct cc_member *m, struct cc_row *r)
 {
-	const int64_t numbers[] = {m->system_s, m->joined_s, m->rejoined_s, m->bridged_s, m->abandoned_s, m->base_score, 0};
+	const int64_t numbers[] = {
+	    m->system_s, m->joined_s, m->rejoined_s, m->bridged_s, m->abandoned_s, m->base_score, 0};
 	bool is_served = m->serving && (m->winner || m->state == CC_MEMBER_ANSWERED);
 	int at = 0;
 	put(r, &at, m->queue->name);

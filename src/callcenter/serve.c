@@ -1,8 +1,8 @@
-/* Who is offered to whom. Whenever somebody waits in a queue, or one of its agents is free, the queue is looked at after
- * the callback: of the queues at hand the one whose first caller has the highest score goes first, so that an agent of
- * several queues takes who counts most; there the strategy chooses. A caller is offered to one agent at a time and stands
- * in no line meanwhile; with ring-all and ring-progressively he stays in it and takes more. Whom the rules of tiers keep
- * from the agents that are free is looked at again when his time has come.
+/* Who is offered to whom. Whenever somebody waits in a queue, or one of its agents is free, the queue is looked at
+ * after the callback: of the queues at hand the one whose first caller has the highest score goes first, so that an
+ * agent of several queues takes who counts most; there the strategy chooses. A caller is offered to one agent at a time
+ * and stands in no line meanwhile; with ring-all and ring-progressively he stays in it and takes more. Whom the rules
+ * of tiers keep from the agents that are free is looked at again when his time has come.
  *
  * All decisions of one look are told before the first of them rings, as FreeSWITCH tells them. */
 #include "base/clock.h"
@@ -122,8 +122,7 @@ static ON_CTL bool offer(struct cc_member *m, struct cc_tier *t, struct list *st
 	                      ? clock_mono_us() + clock_us_of_s(q->s.ring_progressively_delay_s)
 	                      : 0;
 	turn_note(m, t);
-	cc_member_state_set(
-	    m, CC_MEMBER_TRYING, rings_several(q) ? cc_strategy_name(q->s.strategy) : t->agent->name);
+	cc_member_state_set(m, CC_MEMBER_TRYING, rings_several(q) ? cc_strategy_name(q->s.strategy) : t->agent->name);
 	cc_tier_state_set(t, CC_TIER_OFFERING);
 	cc_agent_state_set(t->agent, CC_RECEIVING);
 	list_push(started, &o->in_started);
@@ -138,9 +137,9 @@ static ON_CTL bool serve_one(struct cc_queue *q, struct list *started)
 		struct cc_member *m = list_entry(q->line.at[i], struct cc_member, place);
 		if (!m->leg || !leg_is_ready(m->leg) || m->next_ring_us > now_us)
 			continue;
-		struct cc_place *p = cc_choose(&q->ready, q->s.strategy,
-		    q->s.strategy == CC_TOP_DOWN ? &m->turn : &q->turn,
-		    cc_level_max(&q->s.rules, first, lowest, (now_us - m->joined_us) / 1000000), rand_u64());
+		struct cc_place *p =
+		    cc_choose(&q->ready, q->s.strategy, q->s.strategy == CC_TOP_DOWN ? &m->turn : &q->turn,
+		        cc_level_max(&q->s.rules, first, lowest, (now_us - m->joined_us) / 1000000), rand_u64());
 		if (p)
 			return offer(m, list_entry(p, struct cc_tier, place), started);
 		if (!q->s.rules.is_on)

@@ -20,7 +20,8 @@ ON_CTL bool exec_is_rerouted(const struct leg *leg);
 ON_CTL bool exec_has_more(const struct leg *leg); /* behind what runs */
 /* As leg_exec_add, in front of the list. */
 ON_CTL int exec_add_first(struct leg *leg, const char *app, const char *data);
-/* Where it is sent next it passes CS_HIBERNATE and CS_RESET on its way, as FreeSWITCH's legs do that are to be joined. */
+/* Where it is sent next it passes CS_HIBERNATE and CS_RESET on its way, as FreeSWITCH's legs do that are to be joined.
+ */
 ON_CTL void exec_pass_reset(struct leg *leg);
 ON_CTL void exec_hibernate_after(struct leg *leg); /* leaves what it does and waits to be bridged */
 ON_CTL void exec_park_after(struct leg *leg);      /* as exec_reroute, then parked */

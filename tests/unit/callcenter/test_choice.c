@@ -1,6 +1,7 @@
-/* Who is next: each strategy against its definition, by going through all; the orders stay sorted; the rules of tiers. */
-#include "callcenter/choice.h"
+/* Who is next: each strategy against its definition, by going through all; the orders stay sorted; the rules of tiers.
+ */
 #include "base/status.h"
+#include "callcenter/choice.h"
 #include "harness.h"
 
 #include <stdlib.h>
@@ -38,7 +39,8 @@ static int64_t key_of(const struct agent *a, enum cc_strategy s, int n)
 	                : s == CC_LEAST_TALK_TIME ? f->talk_time
 	                : s == CC_FEWEST_CALLS    ? f->calls_answered
 	                                          : f->position;
-	bool is_by_position = first == f->position && s != CC_LONGEST_IDLE && s != CC_LEAST_TALK_TIME && s != CC_FEWEST_CALLS;
+	bool is_by_position =
+	    first == f->position && s != CC_LONGEST_IDLE && s != CC_LEAST_TALK_TIME && s != CC_FEWEST_CALLS;
 	return n == 0   ? f->level
 	       : n == 1 ? first
 	       : n == 2 ? (is_by_position ? f->last_offered : f->position)
@@ -214,7 +216,8 @@ static int test_memory(void)
 
 int main(int argc, char **argv)
 {
-	static const struct test_case cases[] = {{"strategies", test_strategies, 0}, {"random is even", test_random_is_even, 0},
-	    {"the line", test_line, 0}, {"rules of tiers", test_rules, 0}, {"without memory", test_memory, TEST_OOM}};
+	static const struct test_case cases[] = {{"strategies", test_strategies, 0},
+	    {"random is even", test_random_is_even, 0}, {"the line", test_line, 0}, {"rules of tiers", test_rules, 0},
+	    {"without memory", test_memory, TEST_OOM}};
 	return test_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -1,6 +1,6 @@
 /* Params of queues and the words for what agents and tiers are. */
-#include "callcenter/settings.h"
 #include "base/status.h"
+#include "callcenter/settings.h"
 #include "harness.h"
 
 #include <string.h>
@@ -12,8 +12,9 @@ static int test_params(void)
 		int st;
 	} rows[] = {{"strategy", "ring-all", ST_OK}, {"strategy", "Round-Robin", ST_OK}, {"strategy", "fair", ST_PARSE},
 	    {"moh-sound", "local_stream://moh", ST_OK}, {"moh-sound", "", ST_OK}, {"max-wait-time", "90", ST_OK},
-	    {"max-wait-time", "-1", ST_PARSE}, {"max-wait-time", "1.5", ST_PARSE}, {"max-wait-time", "100000001", ST_PARSE},
-	    {"tier-rules-apply", "yes", ST_OK}, {"time-base-score", "system", ST_OK}, {"time-base-score", "x", ST_PARSE},
+	    {"max-wait-time", "-1", ST_PARSE}, {"max-wait-time", "1.5", ST_PARSE},
+	    {"max-wait-time", "100000001", ST_PARSE}, {"tier-rules-apply", "yes", ST_OK},
+	    {"time-base-score", "system", ST_OK}, {"time-base-score", "x", ST_PARSE},
 	    {"agent-no-answer-status", "Logged Out", ST_OK}, {"agent-no-answer-status", "Gone", ST_PARSE},
 	    {"no-such-param", "1", ST_NOTFOUND}};
 	struct cc_settings s;
