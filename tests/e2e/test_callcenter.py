@@ -220,6 +220,7 @@ def test_an_agent_logs_out_while_he_rings(sw, phone, events):
     invite = ring(c)
     config(sw, "agent del a2")
     cancelled(c, invite)
+    told(events, "bridge-agent-fail", CC_Agent="a2")
     assert [m["state"] for m in members(sw, "desk@t") if m["state"] != "Abandoned"] == ["Waiting"]
     config(sw, "agent set status a1 Available")
     accept(b, b.expect(method="INVITE"))
