@@ -66,6 +66,16 @@ def is_quiet(sw, *queues):
         assert t["state"] in ("Ready", "No Answer"), t
 
 
+def becomes_quiet(sw, *queues):
+    """An agent is free a moment after the last leg of his call is gone."""
+    for _ in range(250):
+        try:
+            return is_quiet(sw, *queues)
+        except AssertionError:
+            sw.api("msleep 20")
+    return is_quiet(sw, *queues)
+
+
 def caller(sw, queue, number="5000", vars=""):
     """A null/ leg that waits in the queue; its uuid."""
     reply = sw.api("originate {%sorigination_callee_id_number=%s}null/caller &callcenter(%s)" % (vars and vars + ",", number, queue))

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import tandem as t
-from callcenter import MUSIC, agent, agents, configure, config, caller, is_quiet, members, queue, table, told
+from callcenter import MUSIC, agent, agents, becomes_quiet, caller, config, configure, members, queue, table, told
 from calls import accept, call_and_talk, cancelled, ended, extension, is_pair, write_extensions
 
 pytestmark = pytest.mark.leaks
@@ -45,7 +45,7 @@ def empty(sw):
     yield
     sw.api("hupall")
     sw.wait_calls(0)
-    is_quiet(sw, *(f"{name}@t" for name in QUEUES))
+    becomes_quiet(sw, *(f"{name}@t" for name in QUEUES))
     for name in agents(sw):
         config(sw, f"agent del {name}")
     assert not table(sw, "tier list")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import tandem as t
-from callcenter import agent, agents, caller, config, configure, is_quiet, members, queue, table, told
+from callcenter import agent, agents, becomes_quiet, caller, config, configure, members, queue, table, told
 
 pytestmark = pytest.mark.leaks
 STRATEGIES = ("ring-all", "longest-idle-agent", "round-robin", "top-down", "agent-with-least-talk-time", "agent-with-fewest-calls",
@@ -32,7 +32,7 @@ def empty(sw):
     yield
     sw.api("hupall")
     sw.wait_calls(0)
-    is_quiet(sw, *(f"{name}@t" for name in STRATEGIES))
+    becomes_quiet(sw, *(f"{name}@t" for name in STRATEGIES))
     for name in agents(sw):
         config(sw, f"agent del {name}")
 

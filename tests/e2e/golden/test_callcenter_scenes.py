@@ -28,8 +28,7 @@ REASONS = [
     (r"order/.*", r"uuid_bridge\(UUID\)", "there both legs run uuid_bridge, and it is never told to be complete; here the caller's does and is"),
     (r"order/.*", r"- \+ .*|callcenter::info|CC-[A-Z]|In a queue call", "the call centre's own events of two agents or callers, whose threads there take turns by chance"),
     (r"order/.*", r"RECORD_ST|Record-|MEDIA_BUG|Media-Bug", "a recording begins with the answer, and ends with its leg"),
-    (r"order/.*", r"CHANNEL_(STATE|UNBRIDGE|BRIDGE|EXECUTE|HANGUP)|CALL_UPDATE|Direction|Sent-|Bridged-To|Bridge-|PLAYBACK_STOP|CODEC|Hangup-Cause",
-     "what one leg does to the other is told by either of two threads there"),
+    (r"order/.*", r"CHANNEL_(STATE|CALLSTATE|DESTROY)|Hangup-Cause", "a leg's end is told when it has ended here, when nobody looks at it any more there"),
 ]
 
 
