@@ -544,9 +544,10 @@ void cc_offer_break(struct cc_offer *o)
 
 static void on_bridged(struct leg *leg, void *arg)
 {
-	struct cc_offer *o = cc_offer_of(leg->uuid);
+	struct cc_offer *o;
 	char epoch[24];
 	role_assert_ctl();
+	o = cc_offer_of(leg->uuid);
 	if (!o || o->is_bridged || leg->peer != o->caller)
 		return;
 	o->is_bridged = true;
@@ -564,16 +565,18 @@ static void on_bridged(struct leg *leg, void *arg)
 /* The agent's leg goes elsewhere without its caller: a transfer. */
 static void on_unbridged(struct leg *leg, void *arg)
 {
-	struct cc_offer *o = cc_offer_of(leg->uuid);
+	struct cc_offer *o;
 	role_assert_ctl();
+	o = cc_offer_of(leg->uuid);
 	if (o && o->is_bridged && leg_is_up(leg))
 		loop_defer(&o->end, "callcenter end", finish_deferred, o);
 }
 
 static void on_reported(struct leg *leg, void *arg)
 {
-	struct cc_offer *o = cc_offer_of(leg->uuid);
+	struct cc_offer *o;
 	role_assert_ctl();
+	o = cc_offer_of(leg->uuid);
 	if (o) {
 		o->has_agent_ended = true;
 	} else {
