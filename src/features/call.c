@@ -206,6 +206,19 @@ static const char *which_of(const char *disposition)
 	return NULL;
 }
 
+/* Of the caller, for a call-back later. */
+static CO void note_failed(struct leg *leg, const struct feature_user *called)
+{
+	const char *reason = callback_reason_of(leg_var(leg, "originate_disposition"));
+	struct feature_user *caller = reason ? feature_user_of_leg(leg) : NULL;
+	char value[FEATURE_VALUE_MAX];
+	if (caller && !strcasecmp(feature_user_domain(caller), feature_user_domain(called))) {
+		snprintf(value, sizeof(value), "%.*s %s", FEATURE_NUMBER_MAX, feature_user_id(called), reason);
+		(void)feature_set(caller, SV("last-failed"), value, "call");
+	}
+	feature_user_free(caller);
+}
+
 /* user[@domain] */
 int app_feature_failed(struct leg *leg, const char *data)
 {
@@ -213,6 +226,8 @@ int app_feature_failed(struct leg *leg, const char *data)
 	const char *which = which_of(leg_var(leg, "originate_disposition"));
 	struct feature_user *u = which ? feature_user_named(leg, data) : NULL;
 	int st = u ? forward_if(leg, u, which) : ST_NOTFOUND;
+	if (u && st == ST_NOTFOUND)
+		note_failed(leg, u);
 	feature_user_free(u);
 	return st == ST_NOTFOUND ? ST_OK : st;
 }
