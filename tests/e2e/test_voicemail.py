@@ -1,6 +1,7 @@
 """Mailboxes: what a caller hears and leaves, what its owner hears and does, what stands on the disk and in the database, who is told. Prompts
 are tones, one frequency each, so that what is heard is known."""
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -464,6 +465,34 @@ def test_killed_while_somebody_talks(fresh):
     assert len(rows(fresh, "1001")) == 1 and fresh.api("vm_boxcount 1001@127.0.0.1|all") == "1:0:0:0"
     names = [p.name for p in box_dir(fresh, "1001").iterdir()]
     assert len([n for n in names if n.startswith("msg_")]) == 1
+
+
+def test_whole_and_in_no_list(fresh):
+    """A message that has its file and no row (the process died between the two) is a new one when its box is opened; once, and no other file is."""
+    prepare(fresh)
+    fresh.start()
+    inject(fresh, "1001"), inject(fresh, "1001")
+    fresh.stop()
+    path = box_dir(fresh, "1001") / "msg_2f1c6a0e-1111-4111-8111-111111111111.wav"
+    shutil.copy(next(box_dir(fresh, "1001").glob("msg_*")), path)
+    then = int(time.time()) - 600
+    os.utime(path, (then, then))
+    old, empty = path.with_name("msg_old.wav"), path.with_name("msg_empty.wav")
+    shutil.copy(path, old)
+    os.utime(old, (then - 30 * 86400,) * 2)
+    empty.touch()
+    os.utime(empty, (then, then))
+    fresh.start()
+    assert fresh.api("vm_boxcount 1001@127.0.0.1|all") == "2:0:0:0"
+    for _ in range(2):
+        o = Caller(fresh, "1001", hz=0, number="7101")
+        o.hears("enter_pass")
+        o.press("1001#")
+        assert o.does("folder-summary")["VM-Total-New-Messages"] == "3"
+        o.bye()
+    got = fresh.api("vm_list 1001@127.0.0.1").splitlines()
+    assert [g for g in got if str(path) in g and g.startswith(f"{then}:0:1001:127.0.0.1:inbox:") and ":Unknown:0000000000:" in g], got
+    assert len(got) == 3 and old.exists() and empty.exists()
 
 
 def test_full_disk_is_told(tmp_path):
