@@ -92,7 +92,8 @@ static CO int forward(struct leg *leg, struct feature_user *u, const char *which
 	leg_var_set_text(leg, "toll_allow", tolls);
 	leg_log(leg, LOG_INFO, "features: %s of %s@%s: %s", which, feature_user_id(u), feature_user_domain(u), number);
 	char *exten = mark_dup(number);
-	int st = exten ? leg_transfer(leg, exten, NULL, context) : ST_NOMEM;
+	/* never the caller's context: an outside one has other rights */
+	int st = exten ? leg_transfer(leg, exten, NULL, context ? context : "default") : ST_NOMEM;
 	if (!st && leg->profile)
 		leg_profile_set(&leg->profile->rdnis, feature_user_id(u));
 	mem_free(exten);
