@@ -107,19 +107,22 @@ static CO int forward_if(struct leg *leg, struct feature_user *u, const char *wh
 
 /* ---- a call comes for a user ---- */
 
-static ON_CTL bool is_in_call(const struct feature_user *u)
+bool feature_is_in_call(const struct presence_entity *e, bool counts_ringing)
 {
-	const struct presence_entity *e =
-	    presence_entity_peek(SV_NONE, sv_of(feature_user_id(u)), sv_of(feature_user_domain(u)));
-	struct lnode *n, *tmp;
-	if (!e)
-		return false;
-	list_each (&e->dialogs, n, tmp) {
+	const struct lnode *n;
+	for (n = e ? e->dialogs.head.next : NULL; n && n != &e->dialogs.head; n = n->next) {
 		const struct presence_dialog *d = list_entry(n, struct presence_dialog, link);
-		if (d->leg && (d->state == PRESENCE_CONFIRMED || d->state == PRESENCE_HELD))
+		if (d->leg && (d->state == PRESENCE_CONFIRMED || d->state == PRESENCE_HELD ||
+		                  (counts_ringing && d->state == PRESENCE_EARLY)))
 			return true;
 	}
 	return false;
+}
+
+static ON_CTL bool is_in_call(const struct feature_user *u)
+{
+	return feature_is_in_call(
+	    presence_entity_peek(SV_NONE, sv_of(feature_user_id(u)), sv_of(feature_user_domain(u))), false);
 }
 
 static CO void ring(struct leg *leg, const struct feature_user *u, const char *busy)

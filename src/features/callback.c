@@ -148,20 +148,6 @@ static ON_CTL void watch(struct presence_watch *w, const struct feature_user *u)
 	(void)presence_watch_add(w, SV_NONE, at, sv_of(feature_user_domain(u)), on_presence);
 }
 
-/* is_talking: not only ringing */
-static ON_CTL bool is_in_call(const struct presence_entity *e, bool is_talking)
-{
-	struct lnode *n, *tmp;
-	if (!e)
-		return false;
-	list_each ((struct list *)&e->dialogs, n, tmp) {
-		const struct presence_dialog *d = list_entry(n, struct presence_dialog, link);
-		if (d->leg && d->state != PRESENCE_ENDED && (!is_talking || d->state != PRESENCE_EARLY))
-			return true;
-	}
-	return false;
-}
-
 /* Somebody is being called back to the same user, or the same user is being called. */
 static ON_CTL bool is_taken(const struct callback *mine)
 {
@@ -190,9 +176,9 @@ static ON_CTL void reckon(struct callback *c, int64_t now_us)
 	c->due_us = 0;
 	watch(&c->at_from, c->from);
 	watch(&c->at_to, c->to);
-	c->was_in_call = c->was_in_call || is_in_call(c->at_to.entity, true);
-	if (is_in_call(c->at_to.entity, false) || is_in_call(c->at_from.entity, false) || feature_is_on(c->to, "dnd") ||
-	    (is_unreachable && !is_reachable(c->to))) {
+	c->was_in_call = c->was_in_call || feature_is_in_call(c->at_to.entity, false);
+	if (feature_is_in_call(c->at_to.entity, true) || feature_is_in_call(c->at_from.entity, true) ||
+	    feature_is_on(c->to, "dnd") || (is_unreachable && !is_reachable(c->to))) {
 		c->free_us = 0;
 		return;
 	}

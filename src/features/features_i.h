@@ -92,6 +92,9 @@ CO struct feature_user *feature_user_of_leg(struct leg *leg);
 CO struct feature_user *feature_user_named(struct leg *leg, const char *data);
 /* A locked phone may dial it. */
 ON_CTL bool feature_lock_allows(const char *number);
+/* A call that lamps show. NULL: nothing is known, so none. */
+struct presence_entity;
+ON_CTL bool feature_is_in_call(const struct presence_entity *e, bool counts_ringing);
 /* ---- follow.c ---- */
 CO int app_followme(struct leg *leg, const char *data);
 /* ---- hotdesk.c ---- */
