@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tandem as t
 from calls import call, ended, extension, talks, write_extensions
+from http_client import Door
 from phones import write_tone
 from stall import Gate
 from talk import amplitude
@@ -595,3 +596,26 @@ def test_stock_dialplan(tmp_path):
         o.bye()
     sw.wait_calls(0)
     sw.stop()
+
+
+def test_over_http(sw):
+    """A portal's way to a box: the list, a message's sound as it was put in, its removal; for admins, and nothing but what the list names."""
+    inject(sw, "1007", cid="5559876 Eve")
+    door = Door(sw)
+    got = door.get("/v1/voicemail/1007@127.0.0.1")
+    assert got["row_count"] == 1
+    row = got["rows"][0]
+    assert (row["username"], row["cid-name"], row["cid-number"], row["read_epoch"]) == ("1007", "Eve", "5559876", "0")
+    status, headers, body = door.call("GET", f"/v1/voicemail/1007@127.0.0.1/sound?uuid={row['uuid']}")
+    assert status == 200 and headers["Content-Type"] == "audio/wav" and body == (sw.root / f"in-{INJECTED}.wav").read_bytes()
+    assert door.get("/v1/voicemail/nobody@127.0.0.1", 404)["detail"] == "there is no such box"
+    assert door.get("/v1/voicemail/1007@127.0.0.1/sound?uuid=nosuch", 404)["detail"] == "there is no such message"
+    for path in ("/v1/voicemail/1007", "/v1/voicemail/1007@127.0.0.1/sound", "/v1/voicemail/1007@127.0.0.1/sound?uuid=../x",
+                 "/v1/voicemail/'1007@127.0.0.1"):
+        door.get(path, 400)
+    reader = sw.api("http token add listener read").split()[-1]
+    status, _, _ = Door(sw, reader).call("GET", "/v1/voicemail/1007@127.0.0.1")
+    assert status == 403
+    assert door.call("DELETE", "/v1/voicemail/1007@127.0.0.1")[0] == 400 and sw.api("vm_boxcount 1007@127.0.0.1") == "1"
+    assert door.call("DELETE", f"/v1/voicemail/1007@127.0.0.1?uuid={row['uuid']}")[0] == 204
+    assert door.get("/v1/voicemail/1007@127.0.0.1") == {"row_count": 0, "rows": []} and sw.api("vm_boxcount 1007@127.0.0.1") == "0"
