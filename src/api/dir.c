@@ -312,7 +312,7 @@ static ON_CTL void add_member(struct buf *out, struct leg *leg, const struct dir
 
 struct group_ask {
 	struct buf *out;
-	struct leg *leg; /* whose call it is, or NULL */
+	struct leg *leg;    /* whose call it is, or NULL */
 	const char *domain; /* marked */
 	const char *sep, *wanted_user;
 	unsigned count;

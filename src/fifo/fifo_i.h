@@ -69,7 +69,7 @@ struct fifo_member {
 	int64_t expires_s; /* wall clock; 0: never */
 	int taking_calls;
 	bool is_configured;
-	bool is_stale; /* while fifo.conf is read again: it has not been named yet */
+	bool is_stale;                  /* while fifo.conf is read again: it has not been named yet */
 	unsigned manual_in, manual_out; /* calls aside of the queue that fifo_track_call counts */
 	unsigned ring_count, call_count, fail_count, call_total, fail_total;
 	int64_t since_s, start_s, stop_s, next_s; /* wall clock, for reports; 0: never, now */

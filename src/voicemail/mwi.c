@@ -110,7 +110,8 @@ static ON_CTL bool is_too_early(struct event *q)
 	bool is_early = false;
 	vm_db_each(not_counted, &is_early);
 	if (is_early && early_put(q))
-		log_warning("voicemail: a question for messages waiting is not answered: too many before the boxes are counted");
+		log_warning("voicemail: a question for messages waiting is not answered: too many before the boxes are "
+		            "counted");
 	return is_early;
 }
 

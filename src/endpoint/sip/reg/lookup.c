@@ -96,7 +96,8 @@ static ON_CTL size_t lookup(struct sv args, const char *but, struct buf *out)
 	/* The domain may be an alias of a profile that keeps its users under another one; of several domains' users
 	 * that are kept there only those of this one. */
 	if (!n && p && *p->conf.force_register_db_domain)
-		n = contacts_put(p, user, sv_of(p->conf.force_register_db_domain), is_domain ? host : SV_NONE, but, out);
+		n = contacts_put(
+		    p, user, sv_of(p->conf.force_register_db_domain), is_domain ? host : SV_NONE, but, out);
 	if (!n && p && host.n && !is_domain)
 		n = only_one_domain(p, user, but, out);
 	return n;
