@@ -12,6 +12,7 @@ import sys
 import time
 
 import conference
+import http_directory
 import instructions
 import storm
 import tls_phones
@@ -37,7 +38,7 @@ WATCHERS_DELAY_MAX_MS = 5
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
               "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "srtp": "-", "dtls": "-", "kernel": "-",
-              "conf": "74 to 104 us, two threads a member", "services": "-", "conf-load": "-"}
+              "http-directory": "-", "conf": "74 to 104 us, two threads a member", "services": "-", "conf-load": "-"}
 
 
 def disturbed(results):
@@ -119,6 +120,12 @@ def rate_row(key, what, mode, goal, **options):
 def row_a():
     """registrations"""
     return rate_row("a", "REGISTER with digest (401, 200), 20 users", "register", 40000)
+
+
+def row_http_directory():
+    """registrations of accounts that a web server has"""
+    return rate_row("http-directory", f"REGISTER with digest of {http_directory.USERS} users of a web server, its answers cached", "register", 1000,
+                    **http_directory.OPTIONS)
 
 
 def row_b():
@@ -502,12 +509,18 @@ def row_conf():
 
 
 def row_services():
-    """menus and mailbox calls"""
-    found = {what: conference.rate(number, what, SERVICE_RATE) for what, number in (("menus", "81"), ("mailbox calls", "91"))}
-    value = "; ".join(f"{what} {r['offered_per_s']:.0f}/s, p99 {r['setup_p99_ms']:.1f} ms, {r['failed']} failed, switch {100 * r['switch_cpu']:.0f} % "
-                      f"({r['switch_us_per_ok']:.0f} us each)" for what, r in found.items()) + disturbed(list(found.values()))
-    return {"key": "services", "what": "calls of 1 s into a menu, and into a mailbox", "value": value, "goal": f"{SERVICE_RATE}/s clean",
-            "met": all(clean(r) for r in found.values()), "data": found}
+    """the most menus and mailbox calls a second"""
+    found = {what: climb("call", 4 * SERVICE_RATE, make=conference.ConferenceSwitch, number=number, hold_ms=1000)
+             for what, number in (("menus", "81"), ("mailbox calls", "91"))}
+    parts = []
+    for what, r in found.items():
+        b = r.get("best")
+        parts.append(f"{what}: no clean rate found" if not b else
+                     f"{what}: {r['rate']:,.0f}/s ({r['cpu_us']:.0f} us CPU each; at that rate p50 {b['setup_p50_ms']:.1f} ms, p99 {b['setup_p99_ms']:.1f} ms, "
+                     f"switch {100 * b['switch_cpu']:.0f} %)")
+    return {"key": "services", "what": "the most calls of 1 s a second into a menu, and into a mailbox; one media thread",
+            "value": "; ".join(parts) + disturbed([x for r in found.values() for x in r["steps"]]), "goal": f"{SERVICE_RATE}/s",
+            "met": all(r["rate"] >= SERVICE_RATE for r in found.values()), "data": found}
 
 
 def room_bench(*args):
@@ -546,7 +559,7 @@ def quit_switch(s):
     s.proc.stdout.close()
 
 
-ROWS = {"a": row_a, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
+ROWS = {"a": row_a, "http-directory": row_http_directory, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
         "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
         "conf-load": row_conf_load}
 

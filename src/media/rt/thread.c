@@ -2,13 +2,16 @@
  * sockets (level-triggered, one receive per wake), the command mailbox, a wheel of 2 ms slots for streams that need a
  * tick, and a look at a quarter of the streams every 250 ms. With no stream that needs a tick it sleeps until a packet
  * comes; with no stream at all it sleeps for ever. Threads share nothing on the way of a packet; a stream that is
- * needed elsewhere is handed over whole. Commands run after the packets of one wake, so that nothing an epoll event
- * points to can be gone. Order inside one turn: packets, commands, ticks, housekeeping, reports. */
+ * needed elsewhere is handed over whole. Order inside one turn: commands, packets, ticks, housekeeping, reports. What
+ * control has put into the ring by the time a packet is there comes first, whether or not it has woken this thread
+ * yet: who was told of an answer sends at once, and his first packet finds his call joined. So a row may be empty, or
+ * another stream's, when its event is looked at: a read that finds nothing. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "loop/mailbox.h"
+#include "media/rt/ice.h"
 #include "media/rt/rt_i.h"
 
 #include <errno.h>
@@ -23,7 +26,7 @@
 
 enum { EVENT_MAX = 256, HOUSE_US = 250000, REPORT_RETRY_US = 4000, TICK_LATE_US = 10000 };
 enum { NICE = -10 }; /* a packet does not wait behind the control thread's or another program's work */
-enum event_tag { TAG_RTP, TAG_RTCP, TAG_BOX };
+enum event_tag { TAG_RTP, TAG_RTCP, TAG_BOX, TAG_TURN };
 
 static uint64_t tag_of(uint32_t slot, enum event_tag tag)
 {
@@ -38,6 +41,19 @@ void thread_sockets_watch(struct rt_stream *s)
 	if ((s->f->fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->f->fd, &ev)) ||
 	    (s->rtcp_fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, s->rtcp_fd, &cev)))
 		log_error("media: epoll_ctl: %s", strerror(errno));
+	if (s->turn)
+		thread_turn_watch(s);
+}
+
+void thread_turn_watch(struct rt_stream *s)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = tag_of(s->slot, TAG_TURN)};
+	(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_ADD, s->turn->fd, &ev);
+}
+
+void thread_turn_unwatch(struct rt_stream *s)
+{
+	(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->turn->fd, NULL);
 }
 
 void thread_sockets_unwatch(struct rt_stream *s)
@@ -46,6 +62,8 @@ void thread_sockets_unwatch(struct rt_stream *s)
 		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->f->fd, NULL);
 	if (s->rtcp_fd >= 0)
 		(void)epoll_ctl(s->t->epoll_fd, EPOLL_CTL_DEL, s->rtcp_fd, NULL);
+	if (s->turn)
+		thread_turn_unwatch(s);
 }
 
 /* Gives the stream a row of the flow table and its sockets a place in epoll. */
@@ -264,18 +282,24 @@ static void leaving_retry(struct rt_thread *t)
 	}
 }
 
-ON_MEDIA static void event_run(struct rt_thread *t, const struct epoll_event *ev, bool *has_commands)
+ON_MEDIA static void event_run(struct rt_thread *t, const struct epoll_event *ev)
 {
 	uint32_t slot = (uint32_t)(ev->data.u64 >> 2);
-	switch ((enum event_tag)(ev->data.u64 & 3)) {
+	enum event_tag tag = (enum event_tag)(ev->data.u64 & 3);
+	if (tag != TAG_BOX && !t->flows[slot].s)
+		return;
+	switch (tag) {
 	case TAG_BOX:
-		*has_commands = true;
+		commands_run(t); /* empties its descriptor */
 		break;
 	case TAG_RTP:
 		flow_readable(t, &t->flows[slot]);
 		break;
 	case TAG_RTCP:
 		rtcp_readable(t, t->flows[slot].s);
+		break;
+	case TAG_TURN:
+		turn_readable(t, t->flows[slot].s);
 		break;
 	}
 }
@@ -293,11 +317,10 @@ static void *thread_main(void *arg) NO_ROLE_CHECK
 	while (!t->is_quitting) {
 		int n = epoll_wait(t->epoll_fd, events, EVENT_MAX, wait_ms(t));
 		t->now_us = clock_mono_us();
-		bool has_commands = false;
-		for (int i = 0; i < n; i++)
-			event_run(t, &events[i], &has_commands);
-		if (has_commands)
+		if (n > 0 && mailbox_fill(t->box))
 			commands_run(t);
+		for (int i = 0; i < n; i++)
+			event_run(t, &events[i]);
 		wheel_run(t);
 		rooms_run(t);
 		house_run(t);
