@@ -600,6 +600,7 @@ def test_stock_dialplan(tmp_path):
 
 def test_over_http(sw):
     """A portal's way to a box: the list, a message's sound as it was put in, its removal; for admins, and nothing but what the list names."""
+    assert sw.api("vm_delete 1007@127.0.0.1").startswith("+OK")  # of other tests
     inject(sw, "1007", cid="5559876 Eve")
     door = Door(sw)
     got = door.get("/v1/voicemail/1007@127.0.0.1")
