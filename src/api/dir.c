@@ -290,14 +290,14 @@ static const char *dialed_lookup(const char *name, void *arg)
 }
 
 /* One member of a group: its dial string with ${dialed_user} and ${dialed_domain} put in, and {} as []. */
-static ON_CTL void add_member(struct buf *out, const struct dir_user *u, const char *domain)
+static ON_CTL void add_member(struct buf *out, struct leg *leg, const struct dir_user *u, const char *domain)
 {
 	struct dialed d = {dir_user_id(u), domain};
 	const char *dial = dir_user_param(u, "group-dial-string");
 	char *text = NULL;
 	if (!dial)
 		dial = dir_user_param(u, "dial-string");
-	if (!dial || expand_with(NULL, dialed_lookup, &d, dial, &text)) {
+	if (!dial || expand_with(leg, dialed_lookup, &d, dial, &text)) {
 		buf_adds(out, "error/NO_ROUTE_DESTINATION");
 		return;
 	}
@@ -312,6 +312,7 @@ static ON_CTL void add_member(struct buf *out, const struct dir_user *u, const c
 
 struct group_ask {
 	struct buf *out;
+	struct leg *leg;    /* whose call it is, or NULL */
 	const char *domain; /* marked */
 	const char *sep, *wanted_user;
 	unsigned count;
@@ -328,7 +329,7 @@ static bool group_member(struct dir_user *u, void *arg)
 	}
 	if (q->count++)
 		buf_adds(q->out, q->sep);
-	add_member(q->out, u, q->domain);
+	add_member(q->out, q->leg, u, q->domain);
 	return true;
 }
 
@@ -336,7 +337,7 @@ int api_group_call(struct api_call *c)
 {
 	role_assert_co();
 	char *text = mem_strdup(c->text), *plain;
-	struct group_ask q = {.out = c->out, .sep = ","};
+	struct group_ask q = {.out = c->out, .leg = c->leg, .sep = ","};
 	if (!text)
 		return ST_NOMEM;
 	c->is_reply_text = true; /* the directory's dial strings */

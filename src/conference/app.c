@@ -243,11 +243,14 @@ static CO void auto_outcalls(struct visit *v, struct conf_member *m)
 	char *prefix = leg_text_dup(leg, "conference_auto_outcall_prefix"),
 	     *profile = leg_text_dup(leg, "conference_auto_outcall_profile"),
 	     *flags = leg_text_dup(leg, "conference_utils_auto_outcall_flags"),
+	     *flags_documented = flags ? NULL : leg_text_dup(leg, "conference_auto_outcall_flags"),
 	     *announce = leg_text_dup(leg, "conference_auto_outcall_announce"),
 	     *delimiter = mem_strdup(vars_get(leg->vars, "conference_auto_outcall_delimiter")),
 	     *name = mem_strdup(vars_get(leg->vars, "conference_auto_outcall_caller_id_name")),
 	     *number = mem_strdup(vars_get(leg->vars, "conference_auto_outcall_caller_id_number"));
 	bool has_any = false;
+	if (!flags)
+		flags = flags_documented;
 	for (size_t i = 0; i < 500 && m->room; i++) {
 		struct buf target;
 		const char *one = vars_is_array(leg->vars, "conference_auto_outcall")

@@ -20,7 +20,9 @@ static int value_of(const char *text, int now, int step, int low, int high)
 
 void cmd_energy(struct conf_call *x, struct conf_member *m)
 {
+	m->energy_level = conf_mix_energy(m);
 	if (x->n > 1) {
+		m->is_level_set = true;
 		m->energy_level = (unsigned)value_of(x->w[1], (int)m->energy_level, STEP, 0, LEVEL_MAX);
 		conf_mix_tell(m);
 		conf_event_member_with(m, "energy-level-member", "Energy-Level", "%u", m->energy_level);
@@ -30,6 +32,7 @@ void cmd_energy(struct conf_call *x, struct conf_member *m)
 
 void cmd_auto_energy(struct conf_call *x, struct conf_member *m)
 {
+	m->energy_level = conf_mix_energy(m);
 	if (x->n > 1) {
 		m->auto_energy_level = (unsigned)value_of(x->w[1], (int)m->auto_energy_level, STEP, 0, LEVEL_MAX);
 		conf_mix_tell(m);
@@ -41,6 +44,7 @@ void cmd_auto_energy(struct conf_call *x, struct conf_member *m)
 void cmd_max_energy(struct conf_call *x, struct conf_member *m)
 {
 	const struct conf_profile *p = m->room->profile;
+	m->energy_level = conf_mix_energy(m);
 	if (x->n > 1) {
 		m->max_energy_level = (unsigned)value_of(x->w[1], (int)m->max_energy_level, STEP, 0, LEVEL_MAX);
 		conf_mix_tell(m);

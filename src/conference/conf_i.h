@@ -54,7 +54,6 @@ enum conf_room_flag {
 	CR_WAIT_MOD = 1 << 0,
 	CR_AUDIO_ALWAYS = 1 << 1,
 	CR_RESTART_AUTO_RECORD = 1 << 2,
-	CR_JSON_EVENTS = 1 << 3,
 	CR_LIVEARRAY = 1 << 4,
 	CR_LIVEARRAY_JSON = 1 << 5,
 	CR_AUTO_3D = 1 << 6,
@@ -150,7 +149,9 @@ struct conf_member {
 	struct conf_room *room; /* NULL: not, or no longer in */
 	struct leg *leg;
 	unsigned id, flags;
-	bool is_muted, is_deaf, is_blind, is_vmuted, is_held, is_talking, was_muted_by_energy;
+	bool is_muted, is_deaf, is_blind, is_vmuted, is_held, is_talking;
+	bool
+	    is_level_set; /* energy_level is new: to be told to the mixer whatever auto-energy made of the one before */
 	int volume_in, volume_out;
 	unsigned energy_level, auto_energy_level, max_energy_level, agc_level, score;
 	int64_t join_us, last_talk_us;
@@ -250,7 +251,8 @@ ON_CTL int conf_mix_open(struct conf_room *room);
 ON_CTL void conf_mix_close(struct conf_room *room);
 ON_CTL int conf_mix_join(struct conf_member *m);
 ON_CTL void conf_mix_leave(struct conf_member *m);
-ON_CTL void conf_mix_tell(struct conf_member *m); /* all its settings, as they are now */
+ON_CTL void conf_mix_tell(struct conf_member *m);             /* all its settings, as they are now */
+ON_CTL unsigned conf_mix_energy(const struct conf_member *m); /* energy_level, or what auto-energy made of it */
 ON_CTL void conf_mix_tell_all(struct conf_room *room);
 ON_CTL void conf_mix_relate(struct conf_room *room, const struct conf_relation *r);
 ON_CTL int conf_mix_play(struct conf_play *p);

@@ -31,6 +31,7 @@ static ON_CTL void say_number(struct conf_member *m, int n)
 static ON_CTL void energy(struct conf_member *m, unsigned level)
 {
 	m->energy_level = level;
+	m->is_level_set = true;
 	conf_mix_tell(m);
 	conf_event_member_with(m, "energy-level", "New-Level", "%u", level);
 	say_number(m, (int)(level / ENERGY_STEP_UP));
@@ -82,12 +83,13 @@ static CO void do_deaf_mute(struct conf_member *m, const char *data, const char 
 }
 static CO void do_energy_up(struct conf_member *m, const char *data, const char *digits)
 {
-	unsigned to = m->energy_level + ENERGY_STEP_UP;
+	unsigned to = conf_mix_energy(m) + ENERGY_STEP_UP;
 	energy(m, to > ENERGY_MAX ? ENERGY_MAX : to);
 }
 static CO void do_energy_down(struct conf_member *m, const char *data, const char *digits)
 {
-	energy(m, m->energy_level > ENERGY_STEP_DOWN ? m->energy_level - ENERGY_STEP_DOWN : 0);
+	unsigned from = conf_mix_energy(m);
+	energy(m, from > ENERGY_STEP_DOWN ? from - ENERGY_STEP_DOWN : 0);
 }
 static CO void do_energy_equ(struct conf_member *m, const char *data, const char *digits)
 {

@@ -59,7 +59,7 @@ void conf_event_member_add(struct event *e, struct conf_member *m)
 	event_addf(e, "Member-ID", "%u", m->id);
 	event_add(e, "Member-Type", conf_member_is(m, CM_MODERATOR) ? "moderator" : "member");
 	add_flag(e, "Member-Ghost", conf_member_is(m, CM_GHOST));
-	event_addf(e, "Energy-Level", "%u", m->energy_level);
+	event_addf(e, "Energy-Level", "%u", conf_mix_energy(m));
 	event_addf(e, "Current-Energy", "%u", m->score);
 }
 

@@ -1,5 +1,5 @@
-/* Names of flags. Words for video are known, so that a stock profile is no error, and mean nothing here: conferences
- * have sound only. */
+/* Names of flags. Words for video (and a channel of verto's) are known, so that a stock profile is no error, and mean
+ * nothing here: conferences have sound only. */
 #include "conference/conf_i.h"
 
 struct flag {
@@ -27,7 +27,6 @@ static const struct flag room_flags[] = {
     {"wait-mod", CR_WAIT_MOD},
     {"audio-always", CR_AUDIO_ALWAYS},
     {"restart-auto-record", CR_RESTART_AUTO_RECORD},
-    {"json-events", CR_JSON_EVENTS},
     {"livearray-sync", CR_LIVEARRAY},
     {"livearray-json-status", CR_LIVEARRAY_JSON},
     {"auto-3d-position", CR_AUTO_3D},
@@ -38,7 +37,7 @@ static const char *const video_words[] = {"blind", "vmute", "video-bridge", "fli
     "no-video-blanks", "no-minimize-encoding", "second-screen", "video-floor-only", "rfc-4579",
     "minimize-video-encoding", "video-bridge-first-two", "video-required-for-canvas", "video-mute-exit-canvas",
     "manage-inbound-video-bitrate", "video-muxing-personal-canvas", "ded-vid-layer-audio-floor", "transcode-video",
-    "waste", "none", NULL};
+    "waste", "none", "json-events", NULL};
 
 static unsigned parse(struct sv text, const struct flag *table, conf_unknown_fn unknown, void *arg)
 {

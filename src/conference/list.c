@@ -87,7 +87,7 @@ void conf_list_members(struct conf_room *room, struct buf *out, const char *d)
 		buf_printf(out, "%u%s%s%s%s%s%s%s%s%s", m->id, d, m->leg->name ? m->leg->name : "", d, m->leg->uuid, d,
 		    cid(m, true), d, cid(m, false), d);
 		put_member_flags(out, m);
-		buf_printf(out, "%s%d%s%d%s%u\n", d, m->volume_in, d, m->volume_out, d, m->energy_level);
+		buf_printf(out, "%s%d%s%d%s%u\n", d, m->volume_in, d, m->volume_out, d, conf_mix_energy(m));
 	}
 }
 
@@ -138,7 +138,7 @@ static ON_CTL void xml_member(struct buf *out, const struct conf_member *m)
 		tag_int(out, pad, "last_talking", seconds_since(m->last_talk_us));
 	else
 		conf_xml_tag(out, pad, "last_talking", "N/A");
-	tag_int(out, pad, "energy", m->energy_level);
+	tag_int(out, pad, "energy", conf_mix_energy(m));
 	tag_int(out, pad, "volume_in", m->volume_in);
 	tag_int(out, pad, "volume_out", m->volume_out);
 	tag_int(out, pad, "output-volume", m->volume_out);
@@ -242,7 +242,7 @@ static ON_CTL void json_member(struct json_writer *w, const struct conf_member *
 	jw_kv_str(w, "caller_id_number", cid(m, false));
 	jw_kv_int(w, "join_time", seconds_since(m->join_us));
 	jw_kv_int(w, "last_talking", seconds_since(m->last_talk_us));
-	jw_kv_int(w, "energy", m->energy_level);
+	jw_kv_int(w, "energy", conf_mix_energy(m));
 	jw_kv_int(w, "volume_in", m->volume_in);
 	jw_kv_int(w, "volume_out", m->volume_out);
 	jw_kv_int(w, "output-volume", m->volume_out);

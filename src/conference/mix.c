@@ -1,5 +1,6 @@
 /* The mixer of a room (media/ctl/room.h): what a member may say and hear, what plays, what is recorded. Its reports
  * come back here and are told to member.c, sound.c and record.c by their numbers. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conference/conf_i.h"
@@ -69,9 +70,18 @@ void conf_mix_close(struct conf_room *room)
 
 static ON_CTL struct mroom_member settings_of(const struct conf_member *m)
 {
+	const struct conf_profile *p = m->room->profile;
+	bool is_always = m->room->flags & CR_AUDIO_ALWAYS;
 	return (struct mroom_member){.can_speak = !m->is_muted && !m->is_held && !m->room->waits_for_moderator,
 	    .can_hear = !m->is_deaf && !m->is_held,
-	    .energy_level = m->room->flags & CR_AUDIO_ALWAYS ? 0 : m->energy_level,
+	    .energy_level = is_always ? 0 : m->energy_level,
+	    .keeps_energy = !is_always && m->auto_energy_level && !m->is_level_set,
+	    .auto_energy_level = is_always ? 0 : m->auto_energy_level,
+	    .energy_floor = p->energy_level,
+	    .energy_sink_ms = clock_ms_of_s(p->auto_energy_seconds),
+	    .max_energy_level = m->max_energy_level,
+	    .max_energy_hits = p->max_energy_hit_trigger,
+	    .max_energy_mute_ms = p->max_energy_mute_ms,
 	    .volume_in = m->volume_in,
 	    .volume_out = m->volume_out,
 	    .agc_level = m->agc_level};
@@ -81,7 +91,8 @@ int conf_mix_join(struct conf_member *m)
 {
 	struct conf_member **at = leg_part_of(m->leg, &conf_part);
 	struct mstream *s = leg_media_stream(m->leg);
-	const struct mroom_member conf = settings_of(m);
+	struct mroom_member conf = settings_of(m);
+	conf.keeps_energy = false;
 	if (*at)
 		return ST_BUSY; /* it is in a room */
 	int st = s ? mroom_join(m->room->mix, s, m->id, &conf) : ST_UNSUPPORTED;
@@ -103,6 +114,15 @@ void conf_mix_tell(struct conf_member *m)
 		return;
 	const struct mroom_member conf = settings_of(m);
 	(void)mroom_set(m->room->mix, m->id, &conf);
+	m->is_level_set = false;
+}
+
+unsigned conf_mix_energy(const struct conf_member *m)
+{
+	uint32_t level = m->energy_level;
+	if (m->room && m->auto_energy_level && !(m->room->flags & CR_AUDIO_ALWAYS))
+		(void)mroom_energy(m->room->mix, m->id, &level);
+	return level;
 }
 
 void conf_mix_tell_all(struct conf_room *room)

@@ -43,6 +43,8 @@ static const struct var_desc vars[] = {
     {"conference_auto_outcall_delimiter", "character", "parts several dial strings of one value", true, false},
     {"conference_auto_outcall_skip_member_beep", "bool", "the caller hears no beep", true, false},
     {"conference_utils_auto_outcall_flags", "flags", "member flags of who is called, a|b", true, false},
+    {"conference_auto_outcall_flags", "flags", "the same, where conference_utils_auto_outcall_flags is not set", true,
+        false},
     {"conference_auto_outcall", "array", "whom the room will call when this leg is in", true, true},
     {"read_codec", "name", "L16 while the leg is a member", false, true},
     {"read_rate", "number", "then the mixer's", false, true},

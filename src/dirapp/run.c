@@ -1,5 +1,7 @@
 /* The application directory: the caller spells a first or last name, hears who fits, and is transferred to whom he
- * chooses. Prompts are the phrases directory_* of FreeSWITCH's language files; a key ends one and counts. */
+ * chooses. Prompts are the phrases directory_* of FreeSWITCH's language files; a key ends one and counts. A name is
+ * what its owner recorded for his mailbox (asked by the command vm_prefs, so that this room knows no mailbox), else
+ * spelled. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/status.h"
@@ -8,6 +10,7 @@
 #include "core/keys/digits.h"
 #include "core/leg/leg.h"
 #include "core/registry/app_words.h"
+#include "core/run/api.h"
 #include "core/run/exec.h"
 #include "core/sound/say.h"
 #include "core/value/cause.h"
@@ -22,12 +25,13 @@
 
 enum { RESULTS_MAX = 100, NAME_MAX_CHARS = 128, EXTENSION_MAX_CHARS = 64 };
 struct profile {
+	const char *name;
 	unsigned attempts, min_digits, max_results, timeout_ms;
 	char terminator, next, prev, order, select, again;
 	bool by_last_name;
 };
 struct entry {
-	char name[NAME_MAX_CHARS], extension[EXTENSION_MAX_CHARS];
+	char name[NAME_MAX_CHARS], extension[EXTENSION_MAX_CHARS], id[EXTENSION_MAX_CHARS];
 	bool is_extension_told;
 };
 struct search {
@@ -57,7 +61,8 @@ static ON_CTL int profile_read(const char *name, struct profile *out)
 	                      *p = xml_child_with(xml_child(conf, "profiles"), "profile", "name", name);
 	if (!p)
 		return ST_NOTFOUND;
-	*out = (struct profile){.attempts = number(p, "max-menu-attempts", 3, 100),
+	*out = (struct profile){.name = name,
+	    .attempts = number(p, "max-menu-attempts", 3, 100),
 	    .min_digits = number(p, "min-search-digits", 3, T9_MAX - 1),
 	    .max_results = number(p, "max-result", 5, RESULTS_MAX),
 	    .timeout_ms = number(p, "digit-timeout", 3000, 60000),
@@ -87,6 +92,7 @@ static bool take(struct dir_user *u, void *arg)
 		struct entry *e = &s->entries[s->count];
 		alias = s->uses_alias ? dir_user_attr(u, "number-alias") : NULL;
 		snprintf(e->name, sizeof(e->name), "%s", name);
+		snprintf(e->id, sizeof(e->id), "%s", dir_user_id(u));
 		snprintf(e->extension, sizeof(e->extension), "%s", alias && *alias ? alias : dir_user_id(u));
 		e->is_extension_told = !told || str_is_true(told);
 	}
@@ -146,8 +152,40 @@ static CO char one_key(struct leg *leg, const struct profile *p)
 	return d.count ? d.digits[0] : 0;
 }
 
+/* What its owner recorded: of the voicemail profile with this profile's name, else of the default one. */
+static CO void recorded_name(
+    struct leg *leg, const char *profile, const struct entry *e, const char *domain, struct buf *path)
+{
+	for (int with_profile = 1; with_profile >= 0 && !path->n; with_profile--) {
+		struct buf args;
+		buf_init(&args);
+		buf_printf(
+		    &args, "%s%s%s@%s|name_path", with_profile ? profile : "", with_profile ? "/" : "", e->id, domain);
+		if (args.failed || api_run("vm_prefs", args.p, leg, path) || path->failed ||
+		    (path->n && *path->p == '-'))
+			buf_clear(path);
+		buf_fini(&args);
+	}
+}
+
+static CO void say_name(struct leg *leg, const struct profile *p, const struct entry *e, const char *domain)
+{
+	struct leg_watch watch = {no_key_yet, NULL};
+	struct leg_play_end end = {.watch = &watch};
+	struct buf path;
+	buf_init(&path);
+	if (leg_is_ready(leg) && !leg_dtmf_count(leg))
+		recorded_name(leg, p->name, e, domain, &path);
+	bool is_recorded = path.n && leg_is_ready(leg) && !leg_dtmf_count(leg);
+	int st = is_recorded ? leg_play_until(leg, path.p, &end) : ST_NOTFOUND;
+	if (st == ST_NOTFOUND || st == ST_IO)
+		say(leg, "directory_result_say_name", e->name);
+	buf_fini(&path);
+}
+
 /* Reads the results out. ST_OK: *chosen; ST_AGAIN: a new search. */
-static CO int choose(struct leg *leg, const struct profile *p, const struct search *s, unsigned *chosen)
+static CO int choose(
+    struct leg *leg, const struct profile *p, const struct search *s, const char *domain, unsigned *chosen)
 {
 	unsigned at = 0, tries = 0;
 	char menu[16];
@@ -155,7 +193,7 @@ static CO int choose(struct leg *leg, const struct profile *p, const struct sear
 	while (leg_is_ready(leg) && tries <= p->attempts) {
 		const struct entry *e = &s->entries[at];
 		say_number(leg, "directory_result_item", at + 1);
-		say(leg, "directory_result_say_name", e->name);
+		say_name(leg, p, e, domain);
 		if (e->is_extension_told)
 			say(leg, "directory_result_at", e->extension);
 		say(leg, "directory_result_menu", menu);
@@ -210,7 +248,7 @@ static CO int find(struct leg *leg, struct profile *p, const char *domain, struc
 			continue;
 		}
 		say_number(leg, "directory_result_count", s.count);
-		if (s.count && (st = choose(leg, p, &s, &chosen)) == ST_OK) {
+		if (s.count && (st = choose(leg, p, &s, domain, &chosen)) == ST_OK) {
 			*to = s.entries[chosen];
 			break;
 		}

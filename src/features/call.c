@@ -92,7 +92,8 @@ static CO int forward(struct leg *leg, struct feature_user *u, const char *which
 	leg_var_set_text(leg, "toll_allow", tolls);
 	leg_log(leg, LOG_INFO, "features: %s of %s@%s: %s", which, feature_user_id(u), feature_user_domain(u), number);
 	char *exten = mark_dup(number);
-	int st = exten ? leg_transfer(leg, exten, NULL, context) : ST_NOMEM;
+	/* never the caller's context: an outside one has other rights */
+	int st = exten ? leg_transfer(leg, exten, NULL, context ? context : "default") : ST_NOMEM;
 	if (!st && leg->profile)
 		leg_profile_set(&leg->profile->rdnis, feature_user_id(u));
 	mem_free(exten);
@@ -106,19 +107,22 @@ static CO int forward_if(struct leg *leg, struct feature_user *u, const char *wh
 
 /* ---- a call comes for a user ---- */
 
-static ON_CTL bool is_in_call(const struct feature_user *u)
+bool feature_is_in_call(const struct presence_entity *e, bool counts_ringing)
 {
-	const struct presence_entity *e =
-	    presence_entity_peek(SV_NONE, sv_of(feature_user_id(u)), sv_of(feature_user_domain(u)));
-	struct lnode *n, *tmp;
-	if (!e)
-		return false;
-	list_each (&e->dialogs, n, tmp) {
+	const struct lnode *n;
+	for (n = e ? e->dialogs.head.next : NULL; n && n != &e->dialogs.head; n = n->next) {
 		const struct presence_dialog *d = list_entry(n, struct presence_dialog, link);
-		if (d->leg && (d->state == PRESENCE_CONFIRMED || d->state == PRESENCE_HELD))
+		if (d->leg && (d->state == PRESENCE_CONFIRMED || d->state == PRESENCE_HELD ||
+		                  (counts_ringing && d->state == PRESENCE_EARLY)))
 			return true;
 	}
 	return false;
+}
+
+static ON_CTL bool is_in_call(const struct feature_user *u)
+{
+	return feature_is_in_call(
+	    presence_entity_peek(SV_NONE, sv_of(feature_user_id(u)), sv_of(feature_user_domain(u))), false);
 }
 
 static CO void ring(struct leg *leg, const struct feature_user *u, const char *busy)
@@ -206,6 +210,19 @@ static const char *which_of(const char *disposition)
 	return NULL;
 }
 
+/* Of the caller, for a call-back later. */
+static CO void note_failed(struct leg *leg, const struct feature_user *called)
+{
+	const char *reason = callback_reason_of(leg_var(leg, "originate_disposition"));
+	struct feature_user *caller = reason ? feature_user_of_leg(leg) : NULL;
+	char value[FEATURE_VALUE_MAX];
+	if (caller && !strcasecmp(feature_user_domain(caller), feature_user_domain(called))) {
+		snprintf(value, sizeof(value), "%.*s %s", FEATURE_NUMBER_MAX, feature_user_id(called), reason);
+		(void)feature_set(caller, SV("last-failed"), value, "call");
+	}
+	feature_user_free(caller);
+}
+
 /* user[@domain] */
 int app_feature_failed(struct leg *leg, const char *data)
 {
@@ -213,6 +230,8 @@ int app_feature_failed(struct leg *leg, const char *data)
 	const char *which = which_of(leg_var(leg, "originate_disposition"));
 	struct feature_user *u = which ? feature_user_named(leg, data) : NULL;
 	int st = u ? forward_if(leg, u, which) : ST_NOTFOUND;
+	if (u && st == ST_NOTFOUND)
+		note_failed(leg, u);
 	feature_user_free(u);
 	return st == ST_NOTFOUND ? ST_OK : st;
 }

@@ -94,7 +94,7 @@ int api_features(struct api_call *c)
 {
 	static const char usage[] =
 	    "-USAGE: list <user>@<domain> [json] | get <user>@<domain> <name> | set <user>@<domain> <name> <value> | "
-	    "clear <user>@<domain> <name> | names | wakes\n";
+	    "clear <user>@<domain> <name> | names | wakes | callbacks\n";
 	struct sv rest = sv_of(c->args), verb = word(&rest);
 	struct feature_user *u;
 	role_assert_ctl();
@@ -103,6 +103,8 @@ int api_features(struct api_call *c)
 		names(c->out);
 	} else if (sv_isi(verb, "wakes")) {
 		wake_list(c->out);
+	} else if (sv_isi(verb, "callbacks")) {
+		callback_list(c->out);
 	} else if (!sv_isi(verb, "list") && !sv_isi(verb, "get") && !sv_isi(verb, "set") && !sv_isi(verb, "clear")) {
 		buf_adds(c->out, usage);
 	} else {

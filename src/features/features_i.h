@@ -4,8 +4,8 @@
  * changes one, by key, command, HTTP or script, does it there and is told of by the same event.
  *
  *   star codes -> phone.c ----.                        .---- call.c: feature_incoming, _failed, _outgoing, _hotline
- *   command    -> command.c --+--> table.c ---------- +
- *   directory's variables ----'    event, store        '---- wake.c: calls at a time
+ *   command    -> command.c --+--> table.c -----------+---- wake.c: calls at a time
+ *   directory's variables ----'    event, store        '---- callback.c: calls when somebody is free
  *
  * A value is data whoever gave it: it is never more than a number to be dialled, a word or a time. */
 #pragma once
@@ -20,8 +20,10 @@ enum feature_type {
 	FEATURE_NUMBER, /* what can be dialled: FEATURE_NUMBER_MAX of 0-9 A-Z a-z + * # . _ - */
 	FEATURE_FLAG,   /* "true"; "false" where the fallback is true */
 	FEATURE_SECONDS,
-	FEATURE_PIN, /* 4 to 12 digits; kept as a salted digest, never told */
-	FEATURE_WAKE /* "HH:MM [once|daily|weekdays|weekends|mon,tue,...|YYYY-MM-DD]" */
+	FEATURE_PIN,      /* 4 to 12 digits; kept as a salted digest, never told */
+	FEATURE_WAKE,     /* "HH:MM [once|daily|weekdays|weekends|mon,tue,...|YYYY-MM-DD]" */
+	FEATURE_MISSED,   /* "NUMBER busy|noanswer|unreachable" */
+	FEATURE_CALLBACK, /* "EPOCH busy|noanswer|unreachable": until when, and what was the matter */
 };
 enum { FEATURE_NUMBER_MAX = 64, FEATURE_KEY_MAX = 64, FEATURE_VALUE_MAX = 160, FEATURE_NAME_MAX = 96 };
 struct feature_kind {
@@ -72,8 +74,9 @@ ON_CTL bool feature_pin_fits(const struct feature_user *u, const char *pin);
 /* What he has himself, in the order it came; value "" is cleared. */
 ON_CTL void feature_each(
     const struct feature_user *u, void (*fn)(const char *name, const char *value, void *arg), void *arg);
-/* Every wake-up of every user. */
-ON_CTL void feature_wakes_each(void (*fn)(struct sv user, const char *name, const char *value, void *arg), void *arg);
+/* Every one of a keyed kind, of every user. */
+ON_CTL void feature_kind_each(
+    const char *kind, void (*fn)(struct sv user, const char *name, const char *value, void *arg), void *arg);
 ON_CTL int features_start(void);
 ON_CTL void features_stop(void);
 
@@ -89,6 +92,9 @@ CO struct feature_user *feature_user_of_leg(struct leg *leg);
 CO struct feature_user *feature_user_named(struct leg *leg, const char *data);
 /* A locked phone may dial it. */
 ON_CTL bool feature_lock_allows(const char *number);
+/* A call that lamps show. NULL: nothing is known, so none. */
+struct presence_entity;
+ON_CTL bool feature_is_in_call(const struct presence_entity *e, bool counts_ringing);
 /* ---- follow.c ---- */
 CO int app_followme(struct leg *leg, const char *data);
 /* ---- hotdesk.c ---- */
@@ -104,6 +110,21 @@ ON_CTL int wake_start(void);
 ON_CTL int wake_stop(void); /* ST_BUSY: a wake-up call is under way */
 ON_CTL void wake_changed(void);
 ON_CTL void wake_list(struct buf *out);
+
+/* ---- callback.c ---- */
+CO int app_feature_callback(struct leg *leg, const char *data);
+/* How a call to a user failed, in a word of FEATURE_MISSED; NULL: not in a way that a call-back would help. */
+ANY const char *callback_reason_of(const char *disposition);
+/* The user asks to be called when that number of his domain is free. ST_NOTFOUND: it is no user; ST_DENIED: he is not
+ * to know; ST_FULL: as many wait for it, or for him, as may. */
+CO int callback_ask(struct feature_user *u, struct sv number, const char *reason, const char *by);
+/* The table has a call-back of the user ("user@domain"), or, value "", has it no longer. */
+ON_CTL void callback_note(struct sv user, struct sv name, const char *value);
+ON_CTL unsigned callback_count_of(const struct feature_user *to); /* who wait for that user */
+ON_CTL void callback_look(void); /* something changed that may make one due, or not due */
+ON_CTL int callback_start(void);
+ON_CTL int callback_stop(void); /* ST_BUSY: somebody is being called back */
+ON_CTL void callback_list(struct buf *out);
 
 struct api_call;
 ON_CTL int api_features(struct api_call *c);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DAYS_AHEAD = 8, DAY_S = 86400 };
+enum { DAYS_AHEAD = 8, DAY_S = 86400, MOMENT_DIGITS_MAX = 11 };
 
 static const struct feature_kind kinds[] = {
     {"forward-all", FEATURE_NUMBER, .help = "every call goes there at once"},
@@ -42,6 +42,10 @@ static const struct feature_kind kinds[] = {
     {"hotdesk-user", FEATURE_NUMBER, .help = "the user who is logged in at this phone"},
     {"wake", FEATURE_WAKE, .key_max = 10,
         .help = "a call at HH:MM, on the days that follow: once, daily, weekdays, weekends, mon,tue..., YYYY-MM-DD"},
+    {"callback", FEATURE_CALLBACK, .key_max = 5,
+        .help = "the user is called when that number (the key) is free, until that moment"},
+    {"last-failed", FEATURE_MISSED, .is_quiet = true,
+        .help = "whom the user called last without reaching him, and why"},
     {"last-caller", FEATURE_NUMBER, .is_quiet = true, .help = "who called last, without those who hid their number"},
 };
 
@@ -217,6 +221,31 @@ int feature_wake_dated(struct sv value, int64_t due_s, const struct tz *zone, ch
 
 /* ---- values ---- */
 
+static const char *reason_of(struct sv t)
+{
+	static const char *const reasons[] = {"busy", "noanswer", "unreachable"};
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (sv_isi(t, reasons[i]))
+			return reasons[i];
+	return t.n ? NULL : reasons[0];
+}
+
+/* Two words: a number or a moment, and what was the matter (else busy). */
+static int missed_check(const struct feature_kind *k, struct sv t, char out[FEATURE_VALUE_MAX])
+{
+	struct sv first, rest;
+	uint64_t moment;
+	sv_split(t, ' ', &first, &rest);
+	const char *reason = reason_of(sv_trim(rest));
+	if (!reason)
+		return ST_INVAL;
+	if (k->type == FEATURE_MISSED ? !feature_is_number(first)
+	                              : first.n > MOMENT_DIGITS_MAX || sv_u64(first, &moment) || !moment)
+		return ST_INVAL;
+	snprintf(out, FEATURE_VALUE_MAX, "%.*s %s", SVF(first), reason);
+	return ST_OK;
+}
+
 static int wake_check(struct sv t, char out[FEATURE_VALUE_MAX])
 {
 	struct wake w;
@@ -276,6 +305,9 @@ int feature_value_check(const struct feature_kind *k, struct sv value, char out[
 		return seconds_check(k, value, out);
 	case FEATURE_WAKE:
 		return wake_check(value, out);
+	case FEATURE_MISSED:
+	case FEATURE_CALLBACK:
+		return missed_check(k, value, out);
 	}
 	snprintf(out, FEATURE_VALUE_MAX, "%.*s", SVF(value));
 	return ST_OK;

@@ -30,6 +30,17 @@ static const struct conf_desc confs[] = {
     {"features.conf", "wake-confirm", "boolean", NULL, "true", "a key is needed; false: answering is enough"},
     {"features.conf", "wake-grace", "number", "s", "3600",
         "a wake-up that could not ring in time still rings so much later"},
+    {"features.conf", "callback-sound", "path", NULL, "tone_stream://%(150,80,600);%(150,80,900);%(150,0,600)",
+        "whom the caller called is busy: the key asks for a call-back"},
+    {"features.conf", "callback-key", "text", NULL, "5", "that key"},
+    {"features.conf", "callback-wait", "number", "s", "5", "how long it is waited for"},
+    {"features.conf", "callback-expiry", "number", "s", "3600", "how long a call-back is waited for"},
+    {"features.conf", "callback-delay", "number", "s", "3", "how long both must be free before"},
+    {"features.conf", "callback-retry-after", "number", "s", "60",
+        "after so long one is called back though nobody saw the other in a call: his phone said it was busy"},
+    {"features.conf", "callback-ring-time", "number", "s", "20", "how long it rings; then it is over"},
+    {"features.conf", "callback-queue", "number", NULL, "5", "so many may wait for the same user"},
+    {"features.conf", "callback-name", "text", NULL, "call-back", "the name that a call-back shows"},
     {NULL},
 };
 
@@ -45,6 +56,8 @@ const char *feature_param(const char *name)
 static const struct app_desc apps[] = {
     {"feature", "Change a feature of the caller",
         "set <name> [<value>] | clear <name> | toggle <name> | tell <name> | dial <name>", 0, app_feature},
+    {"feature_callback", "Offer a call-back after a call failed, or ask for one to who was called last",
+        "[<user>[@<domain>]]", 0, app_feature_callback},
     {"feature_failed", "Forward a call that its user's phones did not take", "<user>[@<domain>]", 0,
         app_feature_failed},
     {"feature_hotline", "Wait for keys, then dial the caller's hotline", "", 0, app_feature_hotline},
@@ -54,18 +67,19 @@ static const struct app_desc apps[] = {
     {"followme", "Ring a user's list of numbers", "[<user>[@<domain>]]", 0, app_followme},
     {NULL},
 };
-static const char *const complete[] = {
-    "features list", "features get", "features set", "features clear", "features names", "features wakes", NULL};
+static const char *const complete[] = {"features list", "features get", "features set", "features clear",
+    "features names", "features wakes", "features callbacks", NULL};
 static const struct api_desc apis[] = {
     {"features", "what users have set",
         "list <user>@<domain> [json] | get|clear <user>@<domain> <name> | set <user>@<domain> <name> <value> | names | "
-        "wakes",
+        "wakes | callbacks",
         0, api_features, complete},
     {"hotdesk", "who is logged in on which phone",
         "show <user>@<domain> | login <phone>@<domain> <user> | logout <phone>@<domain>", 0, api_hotdesk, NULL},
     {NULL},
 };
 static const struct var_desc vars[] = {
+    {"feature_callback", "user@domain", "the call is a call-back: to that user", false, true},
     {"feature_dial", "dial string", "what rings the user: after feature_incoming", false, true},
     {"feature_forwarded_by", "text", "user@domain that forwarded the call last", false, true},
     {"feature_forwards", "number", "how often the call was forwarded", true, true},
@@ -83,13 +97,17 @@ static int load(void)
 	int st = features_start();
 	if (!st)
 		st = hotdesk_start();
+	if (!st)
+		st = callback_start();
 	return st ? st : wake_start();
 }
 
 static int unload(void)
 {
 	role_assert_ctl();
-	int st = wake_stop();
+	int st = callback_stop();
+	if (!st)
+		st = wake_stop();
 	if (!st) {
 		hotdesk_stop();
 		features_stop();

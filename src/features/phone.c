@@ -141,6 +141,8 @@ static CO int set(struct leg *leg, struct feature_user *u, const struct app_word
 	}
 	if (!k || k->is_quiet)
 		return ST_NOTFOUND;
+	if (k->type == FEATURE_CALLBACK)
+		return callback_ask(u, key, w->n > 2 ? w->w[2] : "busy", "phone");
 	if (w->n > 2)
 		snprintf(value, sizeof(value), "%s", w->w[2]);
 	int st = *value || k->type == FEATURE_FLAG ? ST_OK : ask(leg, keys_of(k), value);

@@ -240,6 +240,10 @@ int feature_set(struct feature_user *u, struct sv name, const char *value, const
 	tell(u, k, name, kept, by);
 	if (k->type == FEATURE_WAKE)
 		wake_changed();
+	else if (k->type == FEATURE_CALLBACK)
+		callback_note(user, name, kept);
+	else if (!k->is_quiet)
+		callback_look();
 	return ST_OK;
 }
 
@@ -285,15 +289,18 @@ void feature_each(const struct feature_user *u, void (*fn)(const char *name, con
 	}
 }
 
-void feature_wakes_each(void (*fn)(struct sv user, const char *name, const char *value, void *arg), void *arg)
+void feature_kind_each(
+    const char *kind, void (*fn)(struct sv user, const char *name, const char *value, void *arg), void *arg)
 {
 	struct hash_it of_user = {0};
+	size_t stem = strlen(kind);
 	while (users && hash_next(users, &of_user)) {
 		struct hash_it it = {0};
 		while (hash_next(of_user.value, &it)) {
 			char name[FEATURE_NAME_MAX];
 			snprintf(name, sizeof(name), "%.*s", SVF(it.key));
-			if (sv_startsi(it.key, SV("wake:")) && *(char *)it.value)
+			if (it.key.n > stem && it.key.p[stem] == ':' && sv_isi(sv_sub(it.key, 0, stem), kind) &&
+			    *(char *)it.value)
 				fn(of_user.key, name, it.value, arg);
 		}
 	}
@@ -315,6 +322,12 @@ static void on_row(const struct sv *v, size_t n, void *arg)
 	mem_free(value);
 }
 
+static void on_callback(struct sv user, const char *name, const char *value, void *arg)
+{
+	role_assert_ctl();
+	callback_note(user, sv_of(name), value);
+}
+
 static void on_rows(int status, void *arg)
 {
 	role_assert_ctl();
@@ -322,6 +335,7 @@ static void on_rows(int status, void *arg)
 		log_error("features: what users had set in the last run cannot be read");
 	core_ready_release("features");
 	wake_changed();
+	feature_kind_each("callback", on_callback, NULL);
 }
 
 int features_start(void)

@@ -234,7 +234,7 @@ static ON_CTL void follow(void)
 	is_dirty = false;
 	list_each (&wakes, n, tmp)
 		list_entry(n, struct wake, link)->is_seen = false;
-	feature_wakes_each(on_wake, NULL);
+	feature_kind_each("wake", on_wake, NULL);
 	list_each (&wakes, n, tmp) {
 		struct wake *w = list_entry(n, struct wake, link);
 		if (!w->is_seen) {

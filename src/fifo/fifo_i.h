@@ -69,6 +69,7 @@ struct fifo_member {
 	int64_t expires_s; /* wall clock; 0: never */
 	int taking_calls;
 	bool is_configured;
+	bool is_stale;                  /* while fifo.conf is read again: it has not been named yet */
 	unsigned manual_in, manual_out; /* calls aside of the queue that fifo_track_call counts */
 	unsigned ring_count, call_count, fail_count, call_total, fail_total;
 	int64_t since_s, start_s, stop_s, next_s; /* wall clock, for reports; 0: never, now */
@@ -121,7 +122,11 @@ struct fifo_member_conf {
 /* Adds, or replaces the one of the same target. ST_FULL, ST_INVAL. */
 ON_CTL int fifo_member_add(struct fifo *f, const struct fifo_member_conf *conf);
 ON_CTL bool fifo_member_del(struct fifo *f, const char *target);
-ON_CTL void fifo_members_clear(struct fifo *f, bool only_configured);
+ON_CTL void fifo_members_clear(struct fifo *f);
+/* Before fifo.conf is read again, those it names (or all) are marked; who is added again stays what he was (who rings,
+ * rests); after it the others go. */
+ON_CTL void fifo_members_mark(struct fifo *f, bool only_configured);
+ON_CTL void fifo_members_sweep(struct fifo *f);
 ON_CTL struct fifo_member *fifo_member_find(const struct fifo *f, const char *uuid); /* f NULL: in any */
 ON_CTL unsigned fifo_use_count(const char *uuid);
 ON_CTL void fifo_use_add(const char *uuid, int n);

@@ -121,18 +121,31 @@ static ON_CTL void forget(const struct fifo_member *m)
 		(void)store_del(store, &table, keys);
 }
 
+static ON_CTL unsigned stale_count(const struct fifo *f)
+{
+	unsigned n = 0;
+	for (const struct lnode *it = f->members.head.next; it != &f->members.head; it = it->next)
+		n += list_entry(it, struct fifo_member, link)->is_stale;
+	return n;
+}
+
 static ON_CTL int add(struct fifo *f, const struct fifo_member_conf *conf)
 {
 	struct fifo_member *old, *m;
 	if (!*conf->target || strlen(conf->target) > TARGET_MAX)
 		return ST_INVAL;
 	old = by_target(f, conf->target);
-	if (!old && f->member_count >= FIFO_MEMBERS_MAX)
+	if (!old && f->member_count - stale_count(f) >= FIFO_MEMBERS_MAX)
 		return ST_FULL;
 	m = mem_zalloc(sizeof(*m));
 	if (!m || !(m->target = mem_strdup(conf->target))) {
 		mem_free(m);
 		return ST_NOMEM;
+	}
+	if (old && old->is_stale) { /* who he is now stays; what he is to be follows */
+		char *target = m->target;
+		*m = *old;
+		m->target = target, m->link = (struct lnode){NULL, NULL}, m->is_stale = false;
 	}
 	m->fifo = f;
 	m->simo = conf->simo ? conf->simo : 1;
@@ -141,7 +154,8 @@ static ON_CTL int add(struct fifo *f, const struct fifo_member_conf *conf)
 	m->expires_s = conf->expires_s;
 	m->taking_calls = conf->taking_calls;
 	m->is_configured = conf->is_configured;
-	m->since_s = clock_wall_us() / 1000000;
+	if (!m->since_s)
+		m->since_s = clock_wall_us() / 1000000;
 	uuid_put(f->name, m->target, m->uuid);
 	if (old) {
 		m->ring_count = old->ring_count;
@@ -170,16 +184,31 @@ bool fifo_member_del(struct fifo *f, const char *target)
 	return true;
 }
 
-void fifo_members_clear(struct fifo *f, bool only_configured)
+void fifo_members_clear(struct fifo *f)
+{
+	struct lnode *it, *tmp;
+	list_each (&f->members, it, tmp)
+		member_free(list_entry(it, struct fifo_member, link));
+}
+
+void fifo_members_mark(struct fifo *f, bool only_configured)
 {
 	struct lnode *it, *tmp;
 	list_each (&f->members, it, tmp) {
 		struct fifo_member *m = list_entry(it, struct fifo_member, link);
-		if (only_configured && !m->is_configured)
-			continue;
-		if (uses) /* else all ends, and what is kept stays */
+		m->is_stale = m->is_configured || !only_configured;
+		if (m->is_stale)
 			forget(m);
-		member_free(m);
+	}
+}
+
+void fifo_members_sweep(struct fifo *f)
+{
+	struct lnode *it, *tmp;
+	list_each (&f->members, it, tmp) {
+		struct fifo_member *m = list_entry(it, struct fifo_member, link);
+		if (m->is_stale)
+			member_free(m);
 	}
 }
 

@@ -22,7 +22,7 @@ static void fifo_free(void *obj)
 {
 	struct fifo *f = obj;
 	role_assert_ctl();
-	fifo_members_clear(f, false);
+	fifo_members_clear(f);
 	list_remove(&f->link);
 	mem_free(f->name);
 	mem_free(f->outbound_name);
@@ -103,7 +103,6 @@ static ON_CTL enum fifo_strategy strategy_of(const char *text, const struct xml_
 
 static ON_CTL void configure_members(struct fifo *f, const struct xml_node *n)
 {
-	fifo_members_clear(f, true);
 	xml_each(n, "member", m)
 	{
 		struct fifo_member_conf conf = {.target = m->text,
@@ -149,9 +148,11 @@ void fifo_configure(bool forgets_members)
 	struct lnode *it, *tmp;
 	list_each (&all, it, tmp) {
 		struct fifo *f = list_entry(it, struct fifo, link);
-		fifo_members_clear(f, !forgets_members);
+		fifo_members_mark(f, !forgets_members);
 	}
 	xml_each(fifos, "fifo", n) configure_one(n);
+	list_each (&all, it, tmp)
+		fifo_members_sweep(list_entry(it, struct fifo, link));
 	if (fifo_get(FIFO_MANUAL, &manual))
 		log_error("fifo: no memory for the queue " FIFO_MANUAL);
 	fifo_dial_kick();

@@ -152,6 +152,8 @@ int vm_check(struct vm_profile *p, struct leg *leg, const struct vm_check *k)
 	if (zone) /* dates are said in its owner's */
 		leg_var_set_text(leg, "timezone", zone);
 	if (!st)
+		vm_box_adopt(&c.box);
+	if (!st)
 		st = k->uuid ? vm_listen(&c, VM_ALL, k->uuid) : rounds(&c);
 	else if (st == ST_DENIED)
 		vm_say(leg, "voicemail_abort", NULL, NULL);

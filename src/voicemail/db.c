@@ -194,9 +194,10 @@ static ON_CTL int db_open(struct vm_db **out, const struct vm_conf *c, char *dsn
 	int st = hash_new(&db->counts, 0, counts_free);
 	if (!st)
 		st = store_open(&db->store, dsn, core_dirs()->db, STORE_KEEPS, NULL);
-	if (!st && !store_sql(db->store, schema, NULL, 0, NULL, on_schema, mem_ref(db)) &&
-	    store_sql(db->store, count_all, NULL, 0, on_count_row, on_counted, mem_ref(db)))
-		st = ST_FULL;
+	if (!st && (st = store_sql(db->store, schema, NULL, 0, NULL, on_schema, mem_ref(db))))
+		mem_unref(db); /* nobody will call on_schema */
+	if (!st && (st = store_sql(db->store, count_all, NULL, 0, on_count_row, on_counted, mem_ref(db))))
+		mem_unref(db);
 	if (st)
 		mem_unref(db);
 	else

@@ -60,7 +60,7 @@ int vm_deliver(struct vm_box *b, const struct vm_delivery *d)
 	    .flags = "",
 	    .read_flags = d->read_flags,
 	    .forwarded_by = d->forwarded_by,
-	    .created_s = clock_wall_us() / 1000000,
+	    .created_s = d->created_s ? d->created_s : clock_wall_us() / 1000000,
 	    .length_s = d->length_s};
 	struct vm_counts counts;
 	bool keeps = vm_mail_keeps(b), is_listed = keeps;

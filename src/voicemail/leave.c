@@ -232,6 +232,8 @@ static CO int serve(struct vm_call *c, enum next *next)
 {
 	bool is_skipped = false;
 	int st = vm_file_box_make(c->box.dir);
+	if (!st)
+		vm_box_adopt(&c->box);
 	if (st || is_full(c))
 		return vm_say(c->leg, "voicemail_disk_quota_exceeded", NULL, NULL);
 	st = leg_var_is_true(c->leg, "skip_greeting") ? ST_OK : greeted(c, next, &is_skipped);

@@ -121,6 +121,7 @@ static int load(void)
 	int st = vm_conf_stage_init();
 	if (!st)
 		st = vm_mwi_start();
+	vm_adopt_start();
 	if (!st)
 		st = config_on_swap(on_swap, NULL);
 	if (!st)
@@ -133,6 +134,7 @@ static int unload(void)
 	role_assert_ctl();
 	config_on_swap_del(on_swap, NULL);
 	vm_mwi_stop();
+	vm_adopt_stop();
 	vm_logins_forget();
 	vm_profiles_close();
 	return ST_OK;

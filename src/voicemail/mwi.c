@@ -1,14 +1,15 @@
 /* Message waiting: what a box holds is told when it changes, and when somebody asks (MESSAGE_QUERY: a phone subscribed
  * or registered), from memory; whoever asked before the boxes have been counted is told when they have. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/status.h"
 #include "voicemail/vm_i.h"
 #include <strings.h>
 
-enum { EARLY_MAX = 1000 };
+enum { EARLY_MAX = 200000 }; /* more phones than ask within the moment that counting takes */
 static struct event_sub *sub;
-static struct event *early[EARLY_MAX]; /* questions that wait */
-static unsigned early_count;
+static struct event **early; /* questions that wait */
+static unsigned early_count, early_cap;
 
 static ON_CTL char *account_dup(const char *user, const char *domain)
 {
@@ -91,12 +92,26 @@ static void not_counted(const struct vm_db *db, void *arg)
 		*(bool *)arg = true;
 }
 
+static ON_CTL int early_put(struct event *q)
+{
+	if (early_count == early_cap) {
+		unsigned cap = early_cap ? 2 * early_cap : 256;
+		struct event **grown = early_cap < EARLY_MAX ? mem_realloc(early, cap * sizeof(struct event *)) : NULL;
+		if (!grown)
+			return ST_FULL;
+		early = grown, early_cap = cap;
+	}
+	early[early_count++] = mem_ref(q);
+	return ST_OK;
+}
+
 static ON_CTL bool is_too_early(struct event *q)
 {
 	bool is_early = false;
 	vm_db_each(not_counted, &is_early);
-	if (is_early && early_count < EARLY_MAX)
-		early[early_count++] = mem_ref(q);
+	if (is_early && early_put(q))
+		log_warning("voicemail: a question for messages waiting is not answered: too many before the boxes are "
+		            "counted");
 	return is_early;
 }
 
@@ -134,6 +149,10 @@ void vm_mwi_counted(void)
 		on_query(q, NULL); /* may wait again, behind those seen */
 		mem_unref(q);
 	}
+	if (!early_count) {
+		mem_free(early);
+		early = NULL, early_cap = 0;
+	}
 }
 
 int vm_mwi_start(void)
@@ -152,4 +171,6 @@ void vm_mwi_stop(void)
 	sub = NULL;
 	while (early_count)
 		mem_unref(early[--early_count]);
+	mem_free(early);
+	early = NULL, early_cap = 0;
 }

@@ -181,12 +181,17 @@ CO void vm_recording_drop(struct vm_recording *r); /* removes; harmless after ke
 /* ---- delivering (deliver.c) ---- */
 struct vm_delivery {
 	const char *path, *cid_name, *cid_number, *read_flags, *forwarded_by, *uuid;
+	int64_t created_s; /* 0: now */
 	unsigned length_s;
 	struct leg *leg; /* whose call it is, or NULL */
 };
 enum { VM_URGENT_CHARS = 9 };
 extern const char vm_urgent[], vm_normal[]; /* read_flags */
 CO int vm_deliver(struct vm_box *b, const struct vm_delivery *d);
+/* ---- adopt.c: what the process that died before left unlisted is delivered, once a box ---- */
+CO void vm_box_adopt(struct vm_box *b);
+ON_CTL void vm_adopt_start(void);
+ON_CTL void vm_adopt_stop(void);
 /* Copies the file into the boxes that to names: group=g[@domain], domain=d, box[@domain]. ST_NOTFOUND: none of them. */
 struct vm_injection {
 	const char *profile; /* NULL: "default", or the only one there is */

@@ -20,6 +20,12 @@
 #define PARAM_CAUSE \
 	"{\"name\":\"cause\",\"in\":\"query\",\"schema\":{\"type\":\"string\",\"default\":\"NORMAL_CLEARING\"}," \
 	"\"description\":\"Name or number of the hang-up cause.\"}"
+#define PARAM_BOX \
+	"{\"name\":\"box\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":\"string\"},\"description\":" \
+	"\"user@domain of the mailbox.\"}"
+#define PARAM_MESSAGE \
+	"{\"name\":\"uuid\",\"in\":\"query\",\"required\":true,\"schema\":{\"type\":\"string\"},\"description\":" \
+	"\"uuid of the message.\"}"
 #define REF(name) "{\"$ref\":\"#/components/schemas/" name "\"}"
 
 /* clang-format off */
@@ -54,6 +60,12 @@ const struct web_route web_routes[] = {
     {"GET", "/v1/calls/{uuid}/ladder", WEB_READ, 0, web_ladder, "calls",
         "The SIP messages of a call, of one that is over too, while they are kept; {uuid} may be a Call-ID",
         PARAM_CHANNEL, NULL, "Who said what when; credentials for the role admin only.", REF("Ladder"), "application/json", 200},
+    {"GET", "/v1/voicemail/{box}", WEB_ADMIN, 0, web_voicemail, "voicemail", "What lies in a mailbox (vm_list)",
+        PARAM_BOX, NULL, "One row a message.", REF("Rows"), "application/json", 200},
+    {"GET", "/v1/voicemail/{box}/sound", WEB_ADMIN, 0, web_voicemail_sound, "voicemail", "The sound of a message",
+        PARAM_BOX "," PARAM_MESSAGE, NULL, "The file, at most 32 MiB.", "{\"type\":\"string\",\"format\":\"binary\"}", "audio/wav", 200},
+    {"DELETE", "/v1/voicemail/{box}", WEB_ADMIN, 0, web_voicemail_delete, "voicemail", "Delete a message (vm_delete)",
+        PARAM_BOX "," PARAM_MESSAGE, NULL, "It is gone.", NULL, NULL, 204},
     {"POST", "/v1/originate", WEB_READ, WEB_TAKES_BODY | WEB_NEEDS_BODY, web_originate, "calls",
         "Make a call; the answer comes when it is answered or fails (422)",
         NULL, REF("Originate"), "It is answered.", REF("Originated"), "application/json", 201},

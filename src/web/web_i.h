@@ -113,7 +113,10 @@ ON_CTL void web_channel(struct web_call *c);
 ON_CTL void web_channel_hangup(struct web_call *c);
 ON_CTL void web_channel_command(struct web_call *c);
 ON_CTL void web_originate(struct web_call *c);
-ON_CTL void web_ladder(struct web_call *c); /* ladder.c */
+ON_CTL void web_ladder(struct web_call *c);    /* ladder.c */
+ON_CTL void web_voicemail(struct web_call *c); /* voicemail.c */
+ON_CTL void web_voicemail_sound(struct web_call *c);
+ON_CTL void web_voicemail_delete(struct web_call *c);
 ON_CTL void web_healthz(struct web_call *c);
 ON_CTL void web_readyz(struct web_call *c);
 ON_CTL void web_metrics(struct web_call *c);

@@ -2,9 +2,14 @@
 import pytest
 import tandem as t
 from calls import call_and_talk, ended, talks
+from wire import Phone
 
 pytestmark = pytest.mark.skipif(t.VANILLA.parent != t.SHARED, reason=t.NO_SHARED)
 CONF = "conference::maintenance"
+
+
+class Elsewhere(Phone):
+    host = "127.0.0.2"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,8 @@ def test_room_with_video(sw, phone, events):
 def test_mad_boss(sw, phone, events):
     """0911 calls the group; who is called is muted, hears the boss, and is sent home when he goes."""
     boss = phone("1002", 400)
-    staff = phone("1000", 500)  # of the group sales
+    same = phone("1003", 700)  # at the boss's address: sip_exclude_contact
+    staff = phone("1000", 500, kind=Elsewhere)  # of the group sales
     call_and_talk(boss, "0911")
     assert told(events, "add-member")["Hear"] == "false"
     staff.take(ring=False)
@@ -45,6 +51,7 @@ def test_mad_boss(sw, phone, events):
     assert told(events, "bgdial-result")["Result"] == "SUCCESS"
     assert told(events, "add-member", Conference_Size="2")["Speak"] == "false"
     staff.talk.hears(400)
+    same.expect_nothing("INVITE", 0.2)
     boss.bye()
     ended(staff)
 

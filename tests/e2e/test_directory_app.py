@@ -1,6 +1,9 @@
 """Dial by name: a caller spells a name on the keys, hears who fits and is put through."""
+import pathlib
 import re
+import wave
 
+import numpy as np
 import pytest
 import tandem as t
 from calls import call_and_talk, extension, write_extensions
@@ -67,3 +70,29 @@ def test_no_such_profile(sw, phone, parked):
     a = phone("1000", 400)
     call_and_talk(a, "7101")
     assert "variable_directory_extension" not in parked()
+
+
+def test_a_recorded_name(sw, phone, parked, tmp_path):
+    """Who recorded his name for his mailbox is heard himself; without the file, or a record, the name is spelled."""
+    rate, seconds = 8000, 1.5
+    at = np.arange(int(rate * seconds))
+    with wave.open(str(tmp_path / "name.wav"), "wb") as f:
+        f.setparams((1, 2, rate, 0, "NONE", ""))
+        f.writeframes((8000 * np.sin(2 * np.pi * 1900 * at / rate)).astype("<i2").tobytes())
+    for user in ("1001", "1002"):
+        assert sw.api(f"vm_fsdb_pref_recname_set default 127.0.0.1 {user} {tmp_path}/name.wav") == "-OK\n"
+    heard, gone = [sw.api(f"vm_prefs default/{user}@127.0.0.1|name_path") for user in ("1001", "1002")]
+    pathlib.Path(gone).unlink()
+    esl = sw.esl()
+    esl.subscribe("PLAYBACK_START")
+    a = phone("1000", 400)
+    call_and_talk(a, "7100")
+    a.talk.press("522#")
+    a.talk.hears(1900)
+    a.talk.press("6")  # to the one whose file is gone
+    while esl.wait_event("PLAYBACK_START")["Playback-File-Path"] != heard:
+        pass
+    assert esl.wait_event("PLAYBACK_START")["Playback-File-Path"] != gone  # something else is said
+    a.talk.press("1")
+    assert parked()["variable_went"] == "1002"
+    esl.close()

@@ -304,3 +304,40 @@ def test_restart_directory_and_wakes(tmp_path):
         a.close()
     finally:
         s.stop()
+
+
+def test_a_forwarded_call_goes_on_in_the_users_context(tmp_path):
+    """His user_context, whatever the caller's is; without one: default."""
+    s = t.Tandem(tmp_path / "instance")
+    include(s)
+    users = s.root / "conf/directory/default.xml"
+    text = users.read_text()
+    for user, new in (("1001", 'name="user_context" value="branch"'), ("1003", 'name="no" value="x"')):
+        at = text.index(f'<user id="{user}">')
+        text = text[:at] + text[at:].replace('name="user_context" value="default"', new, 1)
+    users.write_text(text)
+
+    def context(name, number, *actions):
+        xml = "".join(f'<action application="{a.split(" ", 1)[0]}" data="{a.partition(" ")[2]}"/>' for a in actions)
+        return f'<context name="{name}"><extension name="x"><condition field="destination_number" expression="^{number}$">{xml}</condition></extension></context>'
+    calls = ("set continue_on_fail=true", "feature_incoming 10$1@127.0.0.1", "bridge ${feature_dial}", "feature_failed 10$1@127.0.0.1", "set went=wrong", "park")
+    (s.root / "conf/dialplan/more.xml").write_text("<include>" + context("branch", "7777", "set went=branch", "park") + context("outside", "70(..)", *calls) + "</include>")
+    (s.root / "conf/dialplan/default/more.xml").write_text(
+        '<include><extension name="x"><condition field="destination_number" expression="^7777$"><action application="set" data="went=default"/>'
+        '<action application="park"/></condition></extension></include>')
+    s.start()
+    try:
+        esl = s.esl()
+        esl.subscribe("CHANNEL_PARK")
+        for user, where in (("1001", "branch"), ("1003", "default")):
+            for name in ("forward-all", "forward-unreachable"):
+                assert s.api(f"features set {user}@127.0.0.1 {name} 7777") == "+OK\n"
+                s.api(f"bgapi originate loopback/70{user[2:]}/outside &park")
+                e = esl.wait_event("CHANNEL_PARK")
+                assert e.get("variable_went") == where, (name, e.get("variable_went"))
+                s.api("hupall")
+                s.wait_calls(0)
+                s.api(f"features clear {user}@127.0.0.1 {name}")
+        esl.close()
+    finally:
+        s.stop()

@@ -289,3 +289,39 @@ def test_a_lamp_is_lit(sw, phone):
     for lamp in lamps:
         assert lamp.until(lambda m: states(m) == ["terminated"])
         lamp.end()
+
+
+def test_a_reload_knows_who_rings(sw, phone, events):
+    """fifo.conf read again: who is rung stays rung, once; who is no longer named goes when it is over, a new one is there."""
+    a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 650)
+    path = sw.root / "conf/autoload_configs/fifo.conf.xml"
+    was = path.read_text()
+
+    def configure(*users):
+        members = "".join(f'<member timeout="20" lag="0">{member(u)}</member>' for u in users)
+        path.write_text(was.replace("<fifos>", f'<fifos><fifo name="{Q}" outbound_per_cycle="0">{members}</fifo>'))
+        assert "+OK" in sw.api("reloadxml")
+        assert sw.api("fifo reparse").startswith("+OK")
+
+    configure("1001")
+    try:
+        a.invite("7000")
+        invite = b.expect(method="INVITE")
+        b.reply(invite, 180, "Ringing")
+        assert 'ring-count="1"' in sw.api(f"fifo list {Q}")
+        configure("1001", "1002")
+        report = sw.api(f"fifo list {Q}")
+        assert report.count('ring-count="1"') == 1 and report.count('ring-count="0"') == 1
+        b.expect_nothing("INVITE", 0.3)
+        accept(b, invite)
+        a.answered()
+        b.bye()
+        ended(a)
+        assert 'outbound-call-count="1"' in sw.api(f"fifo list {Q}")
+        configure("1002")
+        report = sw.api(f"fifo list {Q}")
+        assert report.count("<member ") == 1 and "user/1002@" in report
+    finally:
+        path.write_text(was)
+        sw.api("reloadxml")
+        sw.api("fifo reparse")

@@ -17,7 +17,7 @@ MODULES = ("mod_console", "mod_logfile", "mod_cdr_csv", "mod_xml_cdr", "mod_even
            "mod_dptools", "mod_db", "mod_hash", "mod_expr", "mod_loopback", "mod_valet_parking", "mod_dialplan_xml",
            "mod_dialplan_asterisk", "mod_sndfile", "mod_tone_stream", "mod_local_stream", "mod_lua", "mod_say_en", "mod_say_zh",
            "mod_flite", "mod_tts_commandline", "mod_distributor", "mod_sms", "mod_otel", "mod_voicemail",
-           "mod_conference", "mod_features", "mod_recordings", "mod_audio_stream", "mod_fifo", "mod_callcenter", "mod_directory", "mod_amd", "mod_avmd",
+           "mod_conference", "mod_features", "mod_recordings", "mod_audio_stream", "mod_fifo", "mod_callcenter", "mod_directory", "mod_amd", "mod_esf", "mod_avmd",
            "mod_http_cache", "mod_http_asr", *ROUTING, "mod_xml_curl", "mod_httapi", "mod_curl", "mod_xml_ldap", "mod_hiredis",
            "mod_memcache", "mod_opus", "mod_amr", "mod_amrwb", "mod_spandsp", "mod_siren", "mod_ilbc")
 # not loaded by default
@@ -169,7 +169,7 @@ def test_records_within_milliseconds_of_the_hang_up(delay_ms, tmp_path):
 def test_reloaded_at_once(tmp_path):
     """Loaded again before what ran for it has ended: it goes on, and works."""
     sw = prepare(tmp_path).start()
-    for name in ("mod_features", "mod_recordings", "mod_voicemail", "mod_conference", "mod_fifo", "mod_directory", "mod_amd", "mod_avmd",
+    for name in ("mod_features", "mod_recordings", "mod_voicemail", "mod_conference", "mod_fifo", "mod_directory", "mod_amd", "mod_esf", "mod_avmd",
                  "mod_http_cache", "mod_http_asr", *ROUTING, "mod_audio_stream", "mod_hash", "mod_db", "mod_distributor"):
         for _ in range(3):
             reply = sw.api(f"reload {name}")

@@ -1,6 +1,7 @@
 """Mailboxes: what a caller hears and leaves, what its owner hears and does, what stands on the disk and in the database, who is told. Prompts
 are tones, one frequency each, so that what is heard is known."""
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import tandem as t
 from calls import call, ended, extension, talks, write_extensions
+from http_client import Door
 from phones import write_tone
 from stall import Gate
 from talk import amplitude
@@ -466,6 +468,34 @@ def test_killed_while_somebody_talks(fresh):
     assert len([n for n in names if n.startswith("msg_")]) == 1
 
 
+def test_whole_and_in_no_list(fresh):
+    """A message that has its file and no row (the process died between the two) is a new one when its box is opened; once, and no other file is."""
+    prepare(fresh)
+    fresh.start()
+    inject(fresh, "1001"), inject(fresh, "1001")
+    fresh.stop()
+    path = box_dir(fresh, "1001") / "msg_2f1c6a0e-1111-4111-8111-111111111111.wav"
+    shutil.copy(next(box_dir(fresh, "1001").glob("msg_*")), path)
+    then = int(time.time()) - 600
+    os.utime(path, (then, then))
+    old, empty = path.with_name("msg_old.wav"), path.with_name("msg_empty.wav")
+    shutil.copy(path, old)
+    os.utime(old, (then - 30 * 86400,) * 2)
+    empty.touch()
+    os.utime(empty, (then, then))
+    fresh.start()
+    assert fresh.api("vm_boxcount 1001@127.0.0.1|all") == "2:0:0:0"
+    for _ in range(2):
+        o = Caller(fresh, "1001", hz=0, number="7101")
+        o.hears("enter_pass")
+        o.press("1001#")
+        assert o.does("folder-summary")["VM-Total-New-Messages"] == "3"
+        o.bye()
+    got = fresh.api("vm_list 1001@127.0.0.1").splitlines()
+    assert [g for g in got if str(path) in g and g.startswith(f"{then}:0:1001:127.0.0.1:inbox:") and ":Unknown:0000000000:" in g], got
+    assert len(got) == 3 and old.exists() and empty.exists()
+
+
 def test_full_disk_is_told(tmp_path):
     sw = t.Tandem(tmp_path / "instance", binary=tmp_path / "tandem.sh")
     prepare(sw)
@@ -566,3 +596,27 @@ def test_stock_dialplan(tmp_path):
         o.bye()
     sw.wait_calls(0)
     sw.stop()
+
+
+def test_over_http(sw):
+    """A portal's way to a box: the list, a message's sound as it was put in, its removal; for admins, and nothing but what the list names."""
+    assert sw.api("vm_delete 1007@127.0.0.1").startswith("+OK")  # of other tests
+    inject(sw, "1007", cid="5559876 Eve")
+    door = Door(sw)
+    got = door.get("/v1/voicemail/1007@127.0.0.1")
+    assert got["row_count"] == 1
+    row = got["rows"][0]
+    assert (row["username"], row["cid-name"], row["cid-number"], row["read_epoch"]) == ("1007", "Eve", "5559876", "0")
+    status, headers, body = door.call("GET", f"/v1/voicemail/1007@127.0.0.1/sound?uuid={row['uuid']}")
+    assert status == 200 and headers["Content-Type"] == "audio/wav" and body == (sw.root / f"in-{INJECTED}.wav").read_bytes()
+    assert door.get("/v1/voicemail/nobody@127.0.0.1", 404)["detail"] == "there is no such box"
+    assert door.get("/v1/voicemail/1007@127.0.0.1/sound?uuid=nosuch", 404)["detail"] == "there is no such message"
+    for path in ("/v1/voicemail/1007", "/v1/voicemail/1007@127.0.0.1/sound", "/v1/voicemail/1007@127.0.0.1/sound?uuid=../x",
+                 "/v1/voicemail/'1007@127.0.0.1"):
+        door.get(path, 400)
+    reader = sw.api("http token add listener read").split()[-1]
+    status, _, _ = Door(sw, reader).call("GET", "/v1/voicemail/1007@127.0.0.1")
+    assert status == 403
+    assert door.call("DELETE", "/v1/voicemail/1007@127.0.0.1")[0] == 400 and sw.api("vm_boxcount 1007@127.0.0.1") == "1"
+    assert door.call("DELETE", f"/v1/voicemail/1007@127.0.0.1?uuid={row['uuid']}")[0] == 204
+    assert door.get("/v1/voicemail/1007@127.0.0.1") == {"row_count": 0, "rows": []} and sw.api("vm_boxcount 1007@127.0.0.1") == "0"

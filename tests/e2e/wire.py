@@ -39,17 +39,19 @@ def sdp(port=4000, formats=(0, 101), direction="sendrecv", version=1, host="127.
 
 
 class Phone:
+    host = "127.0.0.1"
+
     def __init__(self, sw, user, tcp=False):
         self.sw, self.user, self.tcp = sw, user, tcp
         if tcp:
             self.s = socket.create_connection(("127.0.0.1", sw.sip_port))
         else:
             self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.s.bind(("127.0.0.1", 0))
+            self.s.bind((self.host, 0))
             self.s.connect(("127.0.0.1", sw.sip_port))
         self.port = self.s.getsockname()[1]
         self.media = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.media.bind(("127.0.0.1", 0))
+        self.media.bind((self.host, 0))
         self.media.settimeout(3)
         self.rtp_port = self.media.getsockname()[1]
         self.buf = b""
@@ -103,10 +105,10 @@ class Phone:
 
     # ---- requests
     def via(self, branch=None):
-        return f"SIP/2.0/{'TCP' if self.tcp else 'UDP'} 127.0.0.1:{self.port};branch={branch or 'z9hG4bK' + uuid.uuid4().hex};rport"
+        return f"SIP/2.0/{'TCP' if self.tcp else 'UDP'} {self.host}:{self.port};branch={branch or 'z9hG4bK' + uuid.uuid4().hex};rport"
 
     def contact(self):
-        return f"<sip:{self.user}@127.0.0.1:{self.port}{';transport=tcp' if self.tcp else ''}>"
+        return f"<sip:{self.user}@{self.host}:{self.port}{';transport=tcp' if self.tcp else ''}>"
 
     def request(self, method, uri=None, to=None, call_id=None, body="", extra="", cseq=None, branch=None, ctype="application/sdp"):
         if cseq is None:

@@ -101,6 +101,7 @@ static const struct var_desc vars[] = {
     {"sip_req_user", "text", "user of the request URI", false, true},
     {"sip_req_host", "text", "host of the request URI", false, true},
     {"sip_req_uri", "text", "the request URI without scheme", false, true},
+    {"sip_exclude_contact", "text", "contacts with this text in their address are not dialled", true, false},
     {"sip_contact_uri", "text", "the far side's Contact without scheme", false, true},
     {"sip_network_ip", "address", "where the far side's packets come from", false, true},
     {"sip_network_port", "port", "and from which port", false, true},

@@ -107,7 +107,14 @@ ON_CTL static void conf_set(struct media_member *m, const struct mroom_member *c
 {
 	atomic_store(&m->can_speak, c->can_speak);
 	atomic_store(&m->can_hear, c->can_hear);
-	atomic_store(&m->energy_level, c->energy_level);
+	if (!c->keeps_energy)
+		atomic_store(&m->energy_level, c->energy_level);
+	atomic_store(&m->auto_energy_level, c->auto_energy_level);
+	atomic_store(&m->energy_floor, c->energy_floor);
+	atomic_store(&m->energy_sink_ms, c->energy_sink_ms);
+	atomic_store(&m->max_energy_level, c->max_energy_level);
+	atomic_store(&m->max_energy_hits, c->max_energy_hits);
+	atomic_store(&m->max_energy_mute_ms, c->max_energy_mute_ms);
 	atomic_store(&m->gain_in_q12, mix_gain_of_step(c->volume_in));
 	atomic_store(&m->gain_out_q12, mix_gain_of_step(c->volume_out));
 	atomic_store(&m->agc_level, c->agc_level);
@@ -184,6 +191,14 @@ int mroom_set(struct mroom *r, uint32_t id, const struct mroom_member *conf)
 	struct mroom_in *in = in_find(r, id);
 	if (in)
 		conf_set(in->m, conf);
+	return in ? ST_OK : ST_NOTFOUND;
+}
+
+int mroom_energy(struct mroom *r, uint32_t id, uint32_t *level_out)
+{
+	struct mroom_in *in = in_find(r, id);
+	if (in)
+		*level_out = atomic_load(&in->m->energy_level);
 	return in ? ST_OK : ST_NOTFOUND;
 }
 

@@ -37,7 +37,12 @@ ON_CTL void mroom_close(struct mroom *r);
 
 struct mroom_member {
 	bool can_speak, can_hear;
-	uint32_t energy_level;     /* mean of absolute samples, 0 = it is always heard */
+	uint32_t energy_level;                 /* mean of absolute samples, 0 = it is always heard */
+	bool keeps_energy;                     /* of mroom_set: the level stays what auto_energy_level made of it */
+	uint32_t auto_energy_level;            /* 0: the level stays; else it follows how loud one talks, up to this */
+	uint32_t energy_floor, energy_sink_ms; /* and comes back to that, a step each time so long nobody talks */
+	uint32_t max_energy_level, max_energy_hits,
+	    max_energy_mute_ms;    /* more frames louder than that: silent so long */
 	int volume_in, volume_out; /* FreeSWITCH's -4..4 */
 	uint32_t agc_level;        /* 0 = off */
 };
@@ -50,6 +55,7 @@ ON_CTL int mroom_set(struct mroom *r, uint32_t id, const struct mroom_member *co
  * of a member. */
 ON_CTL int mroom_relate(struct mroom *r, uint32_t speaker, uint32_t hearer, bool is_deaf);
 ON_CTL uint32_t mroom_score(struct mroom *r, uint32_t id);
+ON_CTL int mroom_energy(struct mroom *r, uint32_t id, uint32_t *level_out); /* as it is now; ST_NOTFOUND */
 
 /* A source (as for mstream_play) to all. is_music: beside what plays otherwise, one of each kind at a time, a new one
  * in the place of the one before. */

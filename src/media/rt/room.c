@@ -16,6 +16,9 @@ enum {
 	BEHIND_FRAMES = 4, /* of another part: more is left out */
 	REMOTE_START_FRAMES = 2,
 	LATE_INTERVALS = 5,
+	MAX_SOFTER_FRAMES = 3,
+	AUTO_STEP = 100,     /* of the energy level, down */
+	AUTO_TALK_MS = 2000, /* of talk that says something of the level */
 	AGC_FRAMES = 25,
 	AGC_GAIN_MIN = 4096 / 4,
 	AGC_GAIN_MAX = 4096 * 4
@@ -67,6 +70,51 @@ void part_leave(struct rt_member *m)
 
 /* ---- what members say ---- */
 
+/* A talk with gaps is over: three quarters of how loud it was is a level that keeps out what is softer. */
+ON_MEDIA static void level_learn(struct rt_member *m, uint32_t most)
+{
+	unsigned frame_ms = m->room->conf.interval_ms, pause = PAUSE_MS / frame_ms, gaps = m->nogate_frames;
+	gaps -= gaps < pause ? gaps : pause; /* those at the end are no gap */
+	if (!m->gate_frames || (m->gate_frames + m->nogate_frames) * frame_ms <= AUTO_TALK_MS ||
+	    gaps * 100 <= m->gate_frames)
+		return;
+	uint64_t level = m->gate_sum / m->gate_frames * 3 / 4;
+	atomic_store_explicit(&m->m->energy_level, level > most ? most : (uint32_t)level, memory_order_relaxed);
+}
+
+/* Nobody talks: back towards where it began, step by step. */
+ON_MEDIA static void level_sink(struct rt_member *m, uint32_t level)
+{
+	uint32_t floor = atomic_load_explicit(&m->m->energy_floor, memory_order_relaxed),
+	         after_ms = atomic_load_explicit(&m->m->energy_sink_ms, memory_order_relaxed);
+	if (++m->idle_frames * m->room->conf.interval_ms < after_ms)
+		return;
+	m->idle_frames = 0;
+	if (level > floor)
+		atomic_store_explicit(
+		    &m->m->energy_level, level > floor + AUTO_STEP ? level - AUTO_STEP : floor, memory_order_relaxed);
+}
+
+ON_MEDIA static void level_look(
+    struct rt_member *m, uint32_t score, uint32_t level, bool is_loud, bool was_talking, bool is_talking)
+{
+	uint32_t most = atomic_load_explicit(&m->m->auto_energy_level, memory_order_relaxed);
+	if (!most)
+		return;
+	if (is_talking && !was_talking)
+		m->gate_sum = m->gate_frames = m->nogate_frames = 0;
+	if (was_talking && is_loud)
+		m->gate_sum += score, m->gate_frames++;
+	else if (was_talking)
+		m->nogate_frames++;
+	if (was_talking && !is_talking) {
+		level_learn(m, most);
+		m->idle_frames = 0;
+	} else if (!is_talking) {
+		level_sink(m, level);
+	}
+}
+
 ON_MEDIA static void talk_look(struct rt_member *m, uint32_t score, uint32_t level)
 {
 	unsigned frame_ms = m->room->conf.interval_ms;
@@ -79,6 +127,7 @@ ON_MEDIA static void talk_look(struct rt_member *m, uint32_t score, uint32_t lev
 	if (m->quiet_frames * frame_ms >= PAUSE_MS)
 		is_talking = false;
 	atomic_store_explicit(&m->m->score, score, memory_order_relaxed);
+	level_look(m, score, level, is_loud, was_talking, is_talking);
 	if (is_talking == was_talking)
 		return;
 	atomic_store_explicit(&m->m->is_talking, is_talking, memory_order_relaxed);
@@ -101,6 +150,27 @@ ON_MEDIA static void agc_look(struct rt_member *m, uint32_t score, uint32_t want
 	gain = gain < AGC_GAIN_MIN ? AGC_GAIN_MIN : gain > AGC_GAIN_MAX ? AGC_GAIN_MAX : gain;
 	m->agc_gain_q12 = (int32_t)((3 * (int64_t)m->agc_gain_q12 + gain) / 4);
 	m->agc_sum = m->agc_count = 0;
+}
+
+/* Too loud, too often: silent for a while (true); nearly too loud: softer. */
+ON_MEDIA static bool max_look(struct rt_member *m, uint32_t score, size_t n)
+{
+	struct media_member *c = m->m;
+	uint32_t most = atomic_load_explicit(&c->max_energy_level, memory_order_relaxed);
+	if (!most) {
+		m->hit_frames = m->mute_frames = 0;
+		return false;
+	}
+	if (score > most && ++m->hit_frames > atomic_load_explicit(&c->max_energy_hits, memory_order_relaxed))
+		m->mute_frames =
+		    atomic_load_explicit(&c->max_energy_mute_ms, memory_order_relaxed) / m->room->conf.interval_ms;
+	else if (!m->mute_frames && score > most / 4 * 3)
+		mix_gain(m->frame, n, mix_gain_of_step(m->loud_frames > MAX_SOFTER_FRAMES ? -2 : -1));
+	if (!m->mute_frames)
+		return false;
+	if (!--m->mute_frames)
+		m->hit_frames = 0;
+	return true;
 }
 
 /* What is lost is made up from what was before. */
@@ -141,6 +211,8 @@ ON_MEDIA static void member_take(struct rt_member *m, int64_t now_us)
 	talk_look(m, score, level);
 	m->is_heard = score > 0 && atomic_load_explicit(&c->can_speak, memory_order_relaxed) &&
 	              (score > level || atomic_load_explicit(&c->is_talking, memory_order_relaxed));
+	if (m->is_heard && max_look(m, score, n))
+		m->is_heard = false;
 	if (!m->is_heard)
 		return;
 	agc_look(m, score, atomic_load_explicit(&c->agc_level, memory_order_relaxed));

@@ -23,8 +23,13 @@ struct media_member { /* counted, atomically */
 	uint32_t id;  /* of the owner's making, not 0 */
 	/* by control */
 	atomic_bool can_speak, can_hear;
-	atomic_bool is_quiet;          /* nothing at all is sent to it while it cannot hear; else silence is */
-	_Atomic uint32_t energy_level; /* mean of absolute samples from which on it is heard; 0: always */
+	atomic_bool is_quiet;               /* nothing at all is sent to it while it cannot hear; else silence is */
+	_Atomic uint32_t energy_level;      /* mean of absolute samples from which on it is heard; 0: always. Where
+	                                     * auto_energy_level is set the media thread moves it too */
+	_Atomic uint32_t auto_energy_level; /* 0: it stays as it is; else as high as it may become */
+	_Atomic uint32_t energy_floor, energy_sink_ms;        /* and as low; so long without talk lowers it a step */
+	_Atomic uint32_t max_energy_level;                    /* over it one is too loud; 0: nobody is */
+	_Atomic uint32_t max_energy_hits, max_energy_mute_ms; /* more such frames than that: silent for so long */
 	_Atomic int32_t gain_in_q12, gain_out_q12;
 	_Atomic uint32_t agc_level;                 /* the mean that it is brought to while it talks; 0: as it is */
 	_Atomic uint32_t deaf_to[RT_ROOM_DEAF_MAX]; /* ids that it does not hear, of the same thread; 0: none */

@@ -49,6 +49,9 @@ struct rt_member {
 	uint32_t quiet_score;               /* of its newest packet, when that was not worth laying */
 	unsigned loud_frames, quiet_frames; /* in a row */
 	uint32_t agc_sum, agc_count;
+	uint64_t gate_sum;                                /* of the scores of gate_frames */
+	uint32_t gate_frames, nogate_frames, idle_frames; /* of this talk, loud and not; without talk */
+	uint32_t hit_frames, mute_frames;                 /* too loud; still to be silent */
 	int32_t agc_gain_q12;
 	int16_t frame[]; /* of this tick */
 };

@@ -40,7 +40,13 @@ static int test_values(void)
 	    {"wake:1", "7:30", NULL}, {"wake:1", "24:00", NULL}, {"wake:1", "07:60", NULL},
 	    {"wake:1", "07:30  weekdays", "07:30 weekdays"}, {"wake:1", "07:30 mon,wed", "07:30 mon,wed"},
 	    {"wake:1", "07:30 mon,xyz", NULL}, {"wake:1", "07:30 2026-12-24", "07:30 2026-12-24"},
-	    {"wake:1", "07:30 2026-13-24", NULL}, {"wake:1", "07:30x", NULL}};
+	    {"wake:1", "07:30 2026-13-24", NULL}, {"wake:1", "07:30x", NULL},
+	    {"callback:1001", "1767225600", "1767225600 busy"},
+	    {"callback:1001", "1767225600  noanswer", "1767225600 noanswer"}, {"callback:1001", "soon", NULL},
+	    {"callback:1001", "0", NULL}, {"callback:1001", "1767225600 later", NULL},
+	    {"callback:1001", "999999999999", NULL}, {"callback:1001", "", NULL},
+	    {"last-failed", "1001 unreachable", "1001 unreachable"}, {"last-failed", "1001,1002 busy", NULL},
+	    {"last-failed", " busy", "busy busy"}};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct sv key;
 		char out[FEATURE_VALUE_MAX] = "";

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
+#include "core/leg/leg.h"
 #include "core/registry/api.h"
 #include "endpoint/sip/reg/reg.h"
 #include "endpoint/sip/uri/uri.h"
@@ -25,8 +26,9 @@ static bool is_spare_flow(const struct reg *const *regs, size_t i)
 	return false;
 }
 
-/* domain: only those who logged in there; empty = all. */
-static ON_CTL size_t contacts_put(struct profile *p, struct sv user, struct sv host, struct sv domain, struct buf *out)
+/* domain: only those who logged in there; empty = all. but: none that has this text in its address; NULL = all. */
+static ON_CTL size_t contacts_put(
+    struct profile *p, struct sv user, struct sv host, struct sv domain, const char *but, struct buf *out)
 {
 	const struct reg *regs[REG_CONTACTS_MAX];
 	size_t total = 0;
@@ -35,7 +37,8 @@ static ON_CTL size_t contacts_put(struct profile *p, struct sv user, struct sv h
 			continue;
 		size_t n = reg_table_find(reg_table_of(each), user, host, regs, REG_CONTACTS_MAX);
 		for (size_t i = 0; i < n && i < REG_CONTACTS_MAX; i++) {
-			if ((domain.n && !sv_eqi(login_domain(each, regs[i]), domain)) || is_spare_flow(regs, i))
+			if ((domain.n && !sv_eqi(login_domain(each, regs[i]), domain)) || is_spare_flow(regs, i) ||
+			    (but && *but && strstr(regs[i]->target, but)))
 				continue;
 			buf_printf(out, "%ssofia/%s/%s", total++ ? "," : "", each->conf.name, regs[i]->target);
 		}
@@ -45,18 +48,18 @@ static ON_CTL size_t contacts_put(struct profile *p, struct sv user, struct sv h
 
 size_t contact_lookup(struct profile *p, struct sv user, struct sv host, struct buf *out)
 {
-	return contacts_put(p, user, host, SV_NONE, out);
+	return contacts_put(p, user, host, SV_NONE, NULL, out);
 }
 
 /* Every contact of that name, when they are all of one domain. */
-static ON_CTL size_t only_one_domain(struct profile *p, struct sv user, struct buf *out)
+static ON_CTL size_t only_one_domain(struct profile *p, struct sv user, const char *but, struct buf *out)
 {
 	const struct reg *regs[REG_CONTACTS_MAX];
 	size_t n = reg_table_find(reg_table_of(p), user, SV_NONE, regs, REG_CONTACTS_MAX);
 	for (size_t i = 1; i < n && i < REG_CONTACTS_MAX; i++)
 		if (strcmp(regs[i]->host, regs[0]->host) != 0)
 			return 0;
-	return n && n <= REG_CONTACTS_MAX ? contact_lookup(p, user, sv_of(regs[0]->host), out) : 0;
+	return n && n <= REG_CONTACTS_MAX ? contacts_put(p, user, sv_of(regs[0]->host), SV_NONE, but, out) : 0;
 }
 
 /* "[profile/]user@domain[/...]": false when there is no user in it. p NULL = every profile. */
@@ -81,21 +84,22 @@ static ON_CTL bool args_parse(
 	return user->n > 0;
 }
 
-static ON_CTL size_t lookup(struct sv args, struct buf *out)
+static ON_CTL size_t lookup(struct sv args, const char *but, struct buf *out)
 {
 	struct profile *p;
 	struct sv user, host;
 	bool is_bad;
 	if (!args_parse(args, &p, &user, &host, &is_bad) || is_bad)
 		return 0;
-	size_t n = contact_lookup(p, user, host, out);
+	size_t n = contacts_put(p, user, host, SV_NONE, but, out);
 	bool is_domain = dir_domain_exists(host);
 	/* The domain may be an alias of a profile that keeps its users under another one; of several domains' users
 	 * that are kept there only those of this one. */
 	if (!n && p && *p->conf.force_register_db_domain)
-		n = contacts_put(p, user, sv_of(p->conf.force_register_db_domain), is_domain ? host : SV_NONE, out);
+		n = contacts_put(
+		    p, user, sv_of(p->conf.force_register_db_domain), is_domain ? host : SV_NONE, but, out);
 	if (!n && p && host.n && !is_domain)
-		n = only_one_domain(p, user, out);
+		n = only_one_domain(p, user, but, out);
 	return n;
 }
 
@@ -103,7 +107,7 @@ int contact_cmd(struct api_call *c)
 {
 	role_assert_ctl();
 	c->is_reply_text = true; /* a dial string; what phones wrote of it is escaped by the registrar */
-	if (!lookup(sv_of(c->args), c->out))
+	if (!lookup(sv_of(c->args), c->leg ? leg_var(c->leg, "sip_exclude_contact") : NULL, c->out))
 		buf_adds(c->out, "error/user_not_registered");
 	return ST_OK;
 }
@@ -116,7 +120,7 @@ int count_cmd(struct api_call *c)
 	struct profile *p;
 	struct sv user, host;
 	bool is_bad, has_place = args_parse(sv_of(c->args), &p, &user, &host, &is_bad) && !is_bad && (p || host.n);
-	size_t n = has_place ? lookup(sv_of(c->args), &b) : 0;
+	size_t n = has_place ? lookup(sv_of(c->args), NULL, &b) : 0;
 	buf_fini(&b);
 	if (!has_place && *c->args) /* no profile to count in */
 		return buf_adds(c->out, "-1");
