@@ -158,7 +158,7 @@ static int api_httapi(struct api_call *c)
 	else if (!strcasecmp(c->args, "debug_off"))
 		tells = false;
 	else
-		return buf_adds(c->out, "-USAGE: [debug_on|debug_off]\n");
+		return buf_adds(c->out, "USAGE: [debug_on|debug_off]\n");
 	struct hash_it it = {0};
 	while (hash_next(profiles, &it))
 		((struct ha_profile *)it.value)->tells = tells;
@@ -195,7 +195,7 @@ static int unload(void)
 }
 
 static const struct app_desc apps[] = {
-    {"httapi", "HT-TAPI Hypertext Telephony API", "{<param1>=<val1>}<url>", 0, app_httapi},
+    {"httapi", "HT-TAPI Hypertext Telephony API", "{<param1>=<val1>}", 0, app_httapi},
     {NULL},
 };
 static const char *const words[] = {"httapi debug_on", "httapi debug_off", NULL};

@@ -282,6 +282,7 @@ static int endpoint_expand(const struct originate_target *t, struct dial *out, e
 	for (size_t i = 0; i < a.count; i++)
 		if (a.routes[i].limit_realm)
 			log_warning("lcr/%s: limits count in the dialplan lcr only", t->data);
+	dial_free(out); /* empty; the parser begins anew */
 	if (!st)
 		st = !a.count ? ST_NOTFOUND : all.failed ? ST_NOMEM : dial_parse(out, all.p);
 	buf_fini(&all);

@@ -151,7 +151,7 @@ def test_stock_configuration_starts_unmodified(tmp_path, fresh):
     p.send_signal(signal.SIGTERM)
     assert p.wait(20) == 0
     text = (tmp_path / "out.txt").read_text()
-    for name in ("mod_enum", "mod_verto"):
+    for name in ("mod_rtc", "mod_signalwire"):
         assert len(re.findall(rf"\[WARNING\].*{name}\b", text)) == 1, name
 
 
