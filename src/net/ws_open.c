@@ -35,14 +35,14 @@ int ws_open_answer(const struct http_request *q, const char *protocol, const cha
 	    ws_accept_key(http_header_get(q, "Sec-WebSocket-Key"), accept))
 		return refuse(out, 426, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
 		    "this is spoken over WebSocket, version 13");
-	if (!http_header_has(q, "Sec-WebSocket-Protocol", protocol))
+	if (protocol && !http_header_has(q, "Sec-WebSocket-Protocol", protocol))
 		return refuse(out, 400, "", "the subprotocol that is spoken here is not among those offered");
 	if (origins && *origins && origin.n && !list_has(origins, origin))
 		return refuse(out, 403, "", "pages of this origin may not open a WebSocket here");
 	buf_printf(out,
 	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-	    "Sec-WebSocket-Accept: %s\r\nSec-WebSocket-Protocol: %s\r\n\r\n",
-	    accept, protocol);
+	    "Sec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
+	    accept, protocol ? "Sec-WebSocket-Protocol: " : "", protocol ? protocol : "", protocol ? "\r\n" : "");
 	return out->failed ? ST_NOMEM : ST_OK;
 }
 

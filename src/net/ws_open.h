@@ -9,7 +9,7 @@
 struct http_request;
 /* Answers a request to open: appends the answer to out. ST_OK: 101, WebSocket begins behind the request; else out is a
  * refusal, after which the connection is to be closed. protocol: the subprotocol that is spoken here, which the client
- * must offer. origins: those (comma-separated) whose pages may open one; NULL or "": all. */
+ * must offer; NULL: none is. origins: those (comma-separated) whose pages may open one; NULL or "": all. */
 ANY int ws_open_answer(const struct http_request *q, const char *protocol, const char *origins, struct buf *out);
 
 enum { WS_OPEN_HEAD_MAX_BYTES = 8 << 10 };
