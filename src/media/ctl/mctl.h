@@ -151,6 +151,7 @@ ON_CTL int mstream_send_tones(struct mstream *s, const char *digits, unsigned du
  * Stays with the stream whatever it is joined to; off at first. */
 ON_CTL int mstream_capture_dtmf(struct mstream *s, bool is_captured);
 ON_CTL int mstream_stats_ask(struct mstream *s);
+ON_CTL int mstream_key_frame(struct mstream *s); /* of video: a whole picture is asked of the far side */
 /* Copies of its packets, decrypted, go to c (media/rt/rt.h: a reference is taken) until NULL is set or it is closed. */
 struct rt_capture;
 ON_CTL int mstream_capture(struct mstream *s, struct rt_capture *c);

@@ -441,6 +441,11 @@ int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms)
 	return stream_tell(s, RT_C_TIMEOUT, rtp_timeout_ms);
 }
 
+int mstream_key_frame(struct mstream *s)
+{
+	return stream_tell(s, RT_C_KEY_FRAME, 0);
+}
+
 int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_muted)
 {
 	return stream_tell(s, RT_C_MUTE, (uint32_t)is_read_muted | (uint32_t)is_write_muted << 1);

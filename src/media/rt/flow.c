@@ -46,7 +46,7 @@ uint32_t flow_ts_now(const struct rt_flow *f)
 	return o->ts + (ticks > f->send_frame_ticks ? (uint32_t)ticks : f->send_frame_ticks);
 }
 
-ON_MEDIA static void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
+void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
 {
 	size_t payload_bytes = n - RTP_HEADER_BYTES;
 	if (f->s->capture)
@@ -111,21 +111,26 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 		o->ts_offset = flow_ts_now(f) - k->ts;
 		o->src_ssrc = k->ssrc, o->src_seq = o->anchor_seq = k->seq;
 		o->is_anchored = true;
-		k->has_marker = true;
+		if (f->is_passed && f->s->peer)
+			key_frame_ask(f->s->peer);
+		else
+			k->has_marker = true;
 	} else if (rtp_seq_diff(k->seq, o->anchor_seq) < 0 && rtp_seq_diff(o->src_seq, o->anchor_seq) < SEQ_JUMP_MAX) {
 		return; /* older than the anchor: its number was used by the source before */
 	}
-	uint8_t *p = k->payload - RTP_HEADER_BYTES;
+	uint8_t *p = k->payload - k->ext_bytes - RTP_HEADER_BYTES;
 	uint16_t seq = (uint16_t)(k->seq + o->seq_offset);
 	uint32_t ts = k->ts + o->ts_offset;
 	if (f->is_write_tapped && pt == f->send_pt)
 		record_tap_sent(f->s, ts, k->payload, k->n);
 	rtp_write_header(p, k->has_marker, pt, seq, ts, o->ssrc);
+	if (k->ext_bytes)
+		p[0] |= 0x10;
 	if (!o->was_started || rtp_seq_diff(seq, o->seq) > 0) {
 		out_advance(t, o, seq, ts);
 		o->src_seq = k->seq;
 	}
-	flow_put(t, f, p, k->n + RTP_HEADER_BYTES);
+	flow_put(t, f, p, k->n + k->ext_bytes + RTP_HEADER_BYTES);
 }
 
 const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k)
@@ -210,19 +215,11 @@ ON_MEDIA static void noise_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	flow_forward(t, to, k, (uint8_t)to->cn_pt);
 }
 
-/* As it is: numbers, payload type and all. */
-ON_MEDIA static void raw_forward(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
-{
-	f->in_media++;
-	if (f->how != HOW_NONE && t->flows[f->to].may_relay)
-		flow_put(t, &t->flows[f->to], p, n);
-}
-
 static bool is_flood(struct rt_flow *f, int64_t now_us)
 {
 	if (now_us - f->rate_since_us >= 1000000)
 		f->rate_since_us = now_us, f->rate_count = 0;
-	return ++f->rate_count > IN_RATE_MAX;
+	return ++f->rate_count > (f->is_passed ? PASS_RATE_MAX : IN_RATE_MAX);
 }
 
 ON_MEDIA static void account(struct rt_thread *t, struct rt_flow *f, const struct rtp_packet *k, size_t n)
@@ -294,8 +291,8 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 		f->in_skipped++;
 		return;
 	}
-	if (s->params.is_raw) {
-		raw_forward(t, f, p, n);
+	if (f->is_passed) {
+		pass_in(t, f, p, n, &pk);
 		return;
 	}
 	struct pkt k = {.payload = p + (pk.payload - p),
@@ -305,6 +302,8 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 	    .seq = pk.seq,
 	    .pt = pk.pt,
 	    .has_marker = pk.is_marked};
+	if (k.pt == s->params.red_recv && k.pt && !pass_red(t, f, &k))
+		return;
 	if (k.pt == f->recv_pt)
 		audio_in(t, f, &k);
 	else if (k.pt == f->jitter_pt)

@@ -51,6 +51,8 @@ void plug_cmd(struct rt_stream *s, const struct rt_cmd *c)
 			next->ops->follow(next, s->f->crypt);
 		crypt_free(s->f->crypt);
 		s->f->crypt = next;
+		if (s->f->is_passed && s->peer) /* what came before there were keys was not seen */
+			key_frame_ask(s->peer);
 	} else if (c->kind == RT_C_CRYPT_TELL) {
 		struct rt_told *told = c->ptr;
 		if (s->f->crypt && s->f->crypt->ops->told)

@@ -408,6 +408,7 @@ enum rt_cmd_kind {
 	RT_C_TAP_SET,     /* number: id; flags: of its kind */
 	RT_C_DTMF,        /* text: digits; number: duration in ms; flags: 1 = as tones in the audio */
 	RT_C_CAPTURE,     /* ptr: struct rt_capture, a reference; NULL: none */
+	RT_C_KEY_FRAME,   /* a whole picture is asked of its phone */
 	RT_C_STATS,       /* ptr: struct rt_stats to fill */
 	RT_C_CLOSE,
 	RT_C_QUIT

@@ -37,6 +37,8 @@ void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n)
 	while (rtcp_next(p, n, &off, &it) == ST_OK) {
 		if (it.type == RTCP_SR || it.type == RTCP_RR)
 			blocks_in(s, &it);
+		if ((it.type == RTCP_RTPFB || it.type == RTCP_PSFB) && s->f->is_passed)
+			feedback_in(s, &it);
 		if (it.type != RTCP_SR)
 			continue;
 		s->rtcp.sr_mid = rtcp_ntp_mid(it.sr.ntp);

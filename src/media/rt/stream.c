@@ -108,6 +108,7 @@ void stream_plan(struct rt_stream *s)
 	f->cn_pt = p->cn_pt;
 	f->send_clock_hz = p->send.clock_hz ? p->send.clock_hz : 8000;
 	f->send_frame_ticks = (uint16_t)((uint64_t)f->send_clock_hz * stream_frame_us(s) / 1000000);
+	f->is_passed = p->is_raw || p->kind;
 	f->may_take = p->may_recv;
 	f->may_send = p->may_send && !s->is_write_muted && addr_is_set(&s->remote_rtp);
 	f->may_relay = f->may_send && !s->play && !s->dtmf_out.is_busy;
@@ -357,6 +358,9 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	case RT_C_CAPTURE:
 		capture_cmd(s, c);
 		break;
+	case RT_C_KEY_FRAME:
+		key_frame_ask(s);
+		break;
 	case RT_C_STATS:
 		stats_fill(s, c->ptr);
 		break;
@@ -395,6 +399,8 @@ void stream_house(struct rt_stream *s)
 		return;
 	kernel_house(s);
 	rtcp_house(s);
+	if (s->is_key_due)
+		key_frame_run(s);
 	if (s->finder->ops->house)
 		s->finder->ops->house(s->finder, s);
 	if (s->dtmf_in.is_active)
