@@ -129,11 +129,28 @@ static const char *family_of(struct sv host)
 	return sdp_host_kind(host) == 6 ? "IP6" : "IP4";
 }
 
+static void put_ice_session(struct buf *b, const struct sdp_policy *p)
+{
+	struct buf mids;
+	bool has_others = false;
+
+	buf_init(&mids);
+	for (size_t i = 0; i < p->part_count; i++) {
+		const struct sdp_part *part = &p->parts[i];
+		if (part->is_taken && part->p->is_bundled && part->p->ice)
+			buf_printf(&mids, " %.*s", SVF(part->p->ice->mid));
+		else
+			has_others |= part->is_taken;
+	}
+	sdp_ice_put_session(b, p->ice, buf_sv(&mids), has_others);
+	buf_fini(&mids);
+}
+
 static void put_session(struct buf *b, const struct sdp_policy *p)
 {
 	buf_printf(b, "s=%.*s\r\nc=IN %s %.*s\r\nt=0 0\r\n", SVF(user_of(p)), family_of(p->host), SVF(p->host));
 	if (p->ice)
-		sdp_ice_put_session(b, p->ice);
+		put_ice_session(b, p);
 }
 static void put_rtpmap(struct buf *b, int pt, const char *name, uint32_t clock_hz, unsigned channels)
 {

@@ -76,6 +76,7 @@ static ON_CTL void local_fill(struct leg_media *m)
 	    .pwd = sv_of(i->conf.pwd),
 	    .mid = sv_of(i->mid),
 	    .msid = sv_of(i->msid),
+	    .track = media_kind_name(m->kind)[0],
 	    .is_lite = i->conf.is_lite,
 	    .is_trickle = true,
 	    .is_bundled = l->is_bundled};
@@ -94,7 +95,10 @@ static ON_CTL int begin(struct leg_media *m, bool is_controlling)
 	if (m->ice->mice)
 		return ST_OK;
 	credentials_make(m->ice);
-	rand_token(m->ice->msid, ICE_UFRAG_CHARS);
+	if (m != m->first && m->first->ice) /* one stream, so that they are heard and seen together */
+		memcpy(m->ice->msid, m->first->ice->msid, sizeof(m->ice->msid));
+	else
+		rand_token(m->ice->msid, ICE_UFRAG_CHARS);
 	m->ice->conf.is_lite = leg_var_is_true(leg, "ice_lite");
 	m->ice->conf.is_controlling = is_controlling && !m->ice->conf.is_lite;
 	st = mstream_ice_start(m->stream, &m->ice->conf, &m->ice->mice);
