@@ -65,6 +65,11 @@ try {
         target: out.targetBitrate, packets: v.packetsReceived };
     };
     const watch = async (s, wanted) => {
+      for (const r of s.connection.getReceivers()) { // what nobody plays is not measured
+        const player = document.createElement(r.track.kind);
+        player.srcObject = new MediaStream([r.track]);
+        player.play().catch(() => {});
+      }
       for (let i = 0, was = 0; ; i++) {
         await new Promise(r => setTimeout(r, 200));
         const now = await read(s);

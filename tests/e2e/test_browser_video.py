@@ -36,7 +36,6 @@ def test_two_browsers_see_each_other(sw, modules, tmp_path, codec, policy):
                             cwd=modules, stdout=subprocess.PIPE, text=True)
     try:
         result = Lines(proc).wait("result", 80)
-        print(result)
         for one in result["seen"] + result["after"]:
             assert one["codec"] == f"video/{codec}" and one["width"] and set(one["dtls"]) == {"connected"}, result
         sw.wait_calls(0)

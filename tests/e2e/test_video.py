@@ -209,3 +209,144 @@ def test_variables_and_refresh(sw, phone):
     assert get("rtp_video_pt") == "96" and get("video_media_flow") == "sendrecv"
     assert sw.api(f"uuid_video_refresh {uuid}") == "+OK Success\n"
     a.hears(is_pli)
+
+
+def test_hold_and_resume(sw, phone):
+    a, b, offer, ok = bridged(sw, phone)
+    first = flows(a, b)
+    a.request("INVITE", body=a.description(version=2, dir="sendonly"))
+    held = a.expect(200)
+    a.request("ACK", cseq=int(held.get("CSeq").split()[0]))
+    assert held.body.count("a=recvonly") == 2
+    for _ in range(20):  # what was under way when it was answered may still come
+        b.show(payload=b"held")
+        try:
+            a.sees(0.2)
+        except TimeoutError:
+            break
+    else:
+        raise AssertionError("it goes on")
+    a.request("INVITE", body=a.description(version=3))
+    back = a.expect(200)
+    a.request("ACK", cseq=int(back.get("CSeq").split()[0]))
+    assert "recvonly" not in back.body and a.learn(back.body)
+    flows(b, a)
+    last = flows(a, b)
+    assert last.ssrc == first.ssrc and 0 < last.seq - first.seq & 65535 < 200
+
+
+def reoffer(p, body):
+    p.request("INVITE", body=body)
+    ok = p.expect(200)
+    p.request("ACK", cseq=int(ok.get("CSeq").split()[0]))
+    return ok
+
+
+def test_video_is_added_and_taken_away(sw, phone):
+    a = phone("ext", register=False, kind=VideoPhone, at=sw.with_video)
+    b = phone("svc", register=False, kind=VideoPhone, at=sw.with_video, ssrc=0x2000)
+    a.invite("7801", body=a.description(more=""), extra=f"X-Port: {b.port}\n")
+    offer = b.expect(method="INVITE")
+    assert "m=video" not in offer.body
+    b.reply(offer, 200, "OK", b.description(more=""))
+    b.expect(method="ACK")
+    b.enter(offer)
+    a.answered()
+    ok = reoffer(a, a.description(version=2))
+    assert a.learn(ok.body)
+    req = b.expect(method="INVITE")
+    assert b.learn(req.body) and "nack pli" in req.body
+    b.reply(req, 200, "OK", b.description(version=2))
+    b.expect(method="ACK")
+    flows(a, b)
+    flows(b, a)
+    ok = reoffer(a, a.description(a.lines(port=0), version=3))
+    assert "m=video 0 " in ok.body
+    req = b.expect(method="INVITE")
+    assert "m=video 0 " in req.body
+    b.reply(req, 200, "OK", b.description(b.lines(port=0), version=3))
+    b.expect(method="ACK")
+    ok = reoffer(a, a.description(version=4))  # and once more, in the same place
+    assert a.learn(ok.body) and ok.body.count("m=video") == 1
+    req = b.expect(method="INVITE")
+    assert b.learn(req.body) and req.body.count("m=video") == 1
+    b.reply(req, 200, "OK", b.description(version=4))
+    b.expect(method="ACK")
+    flows(a, b)
+
+
+def test_text_and_its_redundancy_are_passed(sw, phone):
+    def text(p, t140, red):
+        return (f"m=text {p.video_port} RTP/AVP {red} {t140}\r\na=rtpmap:{t140} t140/1000\r\na=rtpmap:{red} red/1000\r\n"
+                f"a=fmtp:{red} {t140}/{t140}\r\n")
+    a = phone("ext", register=False, kind=VideoPhone, at=sw.without)
+    b = phone("svc", register=False, kind=VideoPhone, at=sw.without, ssrc=0x2000)
+    a.invite("7802", body=a.description(text(a, 98, 99)), extra=f"X-Port: {b.port}\n")
+    offer = b.expect(method="INVITE")
+    assert b.learn(offer.body, "text") and "t140/1000" in offer.body and "red/1000" in offer.body
+    b.reply(offer, 200, "OK", b.description(text(b, 112, 113)))
+    b.expect(method="ACK")
+    b.enter(offer)
+    a.learn(a.answered().body, "text")
+    a.remote_pts, b.pt = [98], 112
+    flows(a, b)
+    # one earlier block and the newest: the numbers inside become the other's
+    a.show(payload=bytes([0x80 | 98, 300 >> 6, (300 & 63) << 2, 2, 98]) + b"heh", pt=99)
+    p = b.sees()
+    assert p.pt == 113 and p.payload == bytes([0x80 | 112, 300 >> 6, (300 & 63) << 2, 2, 112]) + b"heh"
+    a.show(payload=bytes([0x80 | 98, 0, 3, 255, 98]) + b"cut", pt=99)  # a block that is longer than the packet
+    a.show(payload=b"good")
+    assert b.sees().payload == b"good"
+
+
+def test_red_for_who_has_none_is_its_newest_block(sw, phone):
+    a = phone("ext", register=False, kind=VideoPhone, at=sw.with_video)
+    b = phone("svc", register=False, kind=VideoPhone, at=sw.with_video, ssrc=0x2000)
+    line = "m=text %d RTP/AVP 98\r\na=rtpmap:98 t140/1000\r\n"
+    red = "m=text %d RTP/AVP 99 98\r\na=rtpmap:98 t140/1000\r\na=rtpmap:99 red/1000\r\n"
+    # answered alone it agrees to RED, and is joined with one that does not
+    a.invite("7805", body=a.description(red % a.video_port), extra=f"X-Port: {b.port}\n")
+    ok = a.answered()
+    a.learn(ok.body, "text")
+    assert "red/1000" in ok.body
+    offer = b.expect(method="INVITE")
+    b.learn(offer.body, "text")
+    b.reply(offer, 200, "OK", b.description(line % b.video_port))
+    b.expect(method="ACK")
+    b.enter(offer)
+    a.remote_pts, b.pt = [98], 98
+    flows(a, b)
+    a.show(payload=bytes([0x80 | 98, 0, 0, 2, 98]) + b"heh", pt=99)
+    p = b.sees()
+    assert (p.pt, p.payload) == (98, b"h")
+
+
+@pytest.mark.parametrize("more", [
+    "m=video 4000 RTP/AVP 96\r\n" * 300,
+    "m=video 4000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n" * 14,
+    "m=video 4000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=mid:0\r\n" * 2,
+    "m=video 65535 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n",
+    "m=video 4000 RTP/AVP 96\r\nc=IN IP4 0.0.0.0\r\na=rtpmap:96 H264/90000\r\n",
+    "m=video 4000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 sprop-parameter-sets=" + "A" * 4000 + "\r\n",
+    "m=video 4000 RTP/AVP 0\r\n",
+    "m=video 4000 RTP/AVP 96\r\na=rtpmap:96 H264/0\r\n",
+    "m=video 4000 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 H264/90000\r\n",
+    "m=video 4000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n" + "a=extmap:1 urn:3gpp:video-orientation\r\n" * 300,
+    "m=video 4000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=rtcp-fb:999 nack\r\na=rtcp-fb:* x\r\na=extmap:0 x\r\na=extmap:4095 y\r\n",
+    "m=text 4000 RTP/AVP 98\r\na=rtpmap:98 t140/1000\r\nm=video 0 RTP/AVP 96\r\nm=image 4002 udptl t38\r\n",
+])
+def test_hostile_lines(sw, phone, more):
+    a = phone("ext", register=False, kind=VideoPhone, at=sw.with_video)
+    a.invite("7803", body=a.description(more))
+    m = a._read(8)
+    while m.code < 200:
+        m = a._read(8)
+    assert m.code in (200, 400, 480, 488), m
+    if m.code == 200:
+        a.queue.insert(0, m)
+        a.answered()
+        assert m.body.count("m=") == a.description(more).count("m=")
+        assert m.body.count("m=video 0 ") >= more.count("m=video") - 1
+        a.bye()
+    else:
+        a.ack_failure(m)
