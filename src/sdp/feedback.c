@@ -2,6 +2,7 @@
  * and 5104), header extensions by number (a=extmap, RFC 8285), redundancy (RFC 2198), RTCP of reduced size (RFC
  * 5506), bundles (RFC 8843). Only what we pass is known; the rest is not agreed to and so never comes. */
 #include "base/check.h"
+#include "base/mem.h"
 #include "sdp/match_i.h"
 #include <string.h>
 
@@ -117,4 +118,35 @@ bool sdp_is_bundled(const struct sdp *s, int line, int with)
 			return true;
 	}
 	return false;
+}
+
+/* -1: there is none */
+static int open_line(const struct sdp *s, const char *kind)
+{
+	struct sv none;
+	for (size_t i = 0; i < s->media_count; i++)
+		if (sv_isi(s->media[i].kind, kind) &&
+		    (s->media[i].port || sdp_attr_get(s, (int)i, "bundle-only", &none)))
+			return (int)i;
+	return -1;
+}
+
+bool sdp_offer_is_bundled(struct sv offer, const char *kind, struct sv *mid)
+{
+	struct sdp *s;
+	bool is_it;
+
+	if (sdp_parse_new(offer, &s))
+		return false;
+	int audio = open_line(s, "audio"), line = open_line(s, kind);
+	is_it = audio >= 0 && line >= 0 && sdp_is_bundled(s, line, audio) && sdp_attr_get(s, line, "mid", mid);
+	if (is_it)
+		*mid = sv_trim(*mid);
+	for (unsigned i = 0; is_it && i < s->media[audio].format_count; i++)
+		for (unsigned k = 0; k < s->media[line].format_count; k++)
+			is_it &= s->formats[s->media[audio].format_first + i].pt < 0 ||
+			         s->formats[s->media[audio].format_first + i].pt !=
+			             s->formats[s->media[line].format_first + k].pt;
+	mem_free(s);
+	return is_it;
 }

@@ -268,6 +268,9 @@ ANY struct sv sdp_offer_suite(struct sv offer);
 /* Everything an offer's usable audio line names, in the offerer's order, whether we know it or not (without
  * telephone-event and CN): the list for policy.first of the other leg and FreeSWITCH's ep_codec_string. */
 ANY int sdp_offer_codecs(struct sv offer, struct sdp_codecs *out);
+/* The first open line of that kind is on one transport with the audio line (RFC 8843), and the two have no payload
+ * number in common. mid: the line's; points into offer. */
+ANY bool sdp_offer_is_bundled(struct sv offer, const char *kind, struct sv *mid);
 /* The same of the first line of a kind that is open, and what else it says: for the other leg's line. ST_UNSUPPORTED:
  * there is none. */
 struct sdp_offered {

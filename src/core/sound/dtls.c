@@ -88,6 +88,11 @@ int media_dtls_offer(struct leg_media *m, struct media_policy *q)
 	return ST_OK;
 }
 
+void media_dtls_ride(struct leg_media *m, struct media_policy *q)
+{
+	q->p.dtls = m->first->dtls ? &m->first->dtls->local : NULL;
+}
+
 /* The line that would be answered: the first with a fingerprint. */
 static ON_CTL bool offer_read(const struct sdp *s, const char *kind, struct sdp_dtls *theirs)
 {

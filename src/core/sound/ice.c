@@ -138,6 +138,22 @@ int media_ice_offer(struct leg_media *m, struct media_policy *q)
 	return ST_OK;
 }
 
+int media_ice_ride(struct leg_media *m, struct media_policy *q, struct sv mid)
+{
+	const struct leg_ice *first = m->first->ice;
+
+	if (!first || (!m->ice && !(m->ice = mem_zalloc(sizeof(*m->ice)))))
+		return first ? ST_NOMEM : ST_UNSUPPORTED;
+	if (mid.n)
+		snprintf(m->ice->mid, sizeof(m->ice->mid), "%.*s", SVF(mid));
+	m->ice->local = first->local;
+	m->ice->local.mid = sv_of(m->ice->mid);
+	m->ice->local.track = media_kind_name(m->kind)[0];
+	q->p.ice = &m->ice->local;
+	q->p.is_rtcp_mux_offered = true;
+	return ST_OK;
+}
+
 /* The line that would be answered. */
 static ON_CTL bool read_offer(struct sv sdp, const char *kind, struct sdp_ice *ice, struct sdp **s)
 {

@@ -153,11 +153,15 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 }
 
 /* The leg's line of that kind with its stream, made where there is none. */
-static ON_CTL int line_open(struct leg *leg, unsigned kind, struct leg_media **out)
+static ON_CTL int line_open(struct leg *leg, unsigned kind, bool is_bundled, struct leg_media **out)
 {
 	struct leg_media *first = sound_of(leg)->media, *m = line_of(leg, kind);
 	int st;
 
+	if (m && m->stream && m->is_bundled && !is_bundled) { /* it has to have a transport of its own now */
+		line_close(m);
+		m = NULL;
+	}
 	if (!m) {
 		m = mem_zalloc(sizeof(*m));
 		if (m && !(m->line = mem_zalloc(sizeof(*m->line))))
@@ -171,6 +175,11 @@ static ON_CTL int line_open(struct leg *leg, unsigned kind, struct leg_media **o
 	*out = m;
 	if (m->stream)
 		return ST_OK;
+	m->is_bundled = is_bundled;
+	if (is_bundled) {
+		m->local = first->local;
+		return mstream_open_riding(&m->stream, first->stream, on_report, m);
+	}
 	st = addr_parse(&m->local, sv_of(first->rtp_host), 0);
 	return st ? st : mstream_open(&m->stream, &m->local, first->stream, on_report, m);
 }
@@ -260,6 +269,7 @@ static ON_CTL int part_add(struct leg_media *m, struct media_policy *q, struct m
 	    .dir = q->p.dir,
 	    .user = q->p.user,
 	    .session_id = q->p.session_id,
+	    .is_bundled = m->is_bundled,
 	    .is_rtcp_mux_allowed = true};
 	x->prefs.count = x->first.count = 0;
 	x->parts = NULL;
@@ -310,6 +320,13 @@ static void offered_of(const struct leg_media *m, struct sdp_offered *out)
 	memcpy(out->exts, l->exts, sizeof(out->exts));
 }
 
+/* What the line says of its transport is what the audio's says. */
+static ON_CTL int ride(struct leg_media *m, struct media_policy *x, struct sv mid)
+{
+	media_dtls_ride(m, x);
+	return media_ice_ride(m, x, mid);
+}
+
 /* ---- answers ---- */
 
 /* Another of the leg's peer could still be asked for such a line. */
@@ -335,11 +352,14 @@ static ON_CTL int answer_one(
 {
 	struct leg_media *first = sound_of(leg)->media, *m, *other = near ? agreed_of(near, kind) : NULL;
 	struct media_policy *x;
+	struct sv mid = SV_NONE;
+	bool is_bundled;
 	int st;
 
 	if (near && !other && (!leg->is_answered || !may_be_asked(near, kind, &theirs->codecs)))
 		return ST_OK; /* refused: nobody is there to see it */
-	st = line_open(leg, kind, &m);
+	is_bundled = q->p.ice && q->p.dtls && sdp_offer_is_bundled(offer, media_kind_name(kind), &mid);
+	st = line_open(leg, kind, is_bundled, &m);
 	if (!st)
 		st = part_add(m, q, &x);
 	if (!st)
@@ -356,7 +376,7 @@ static ON_CTL int answer_one(
 		x->p.exts[SDP_EXT_TCC] = x->p.exts[SDP_EXT_ABS_TIME] = 0;
 	}
 	video_only(x, kind);
-	return media_answer_ways(m, x, offer);
+	return m->is_bundled ? ride(m, x, mid) : media_answer_ways(m, x, offer);
 }
 
 int media_lines_answer(struct leg *leg, struct leg *near, struct media_policy *q, struct sv offer)
@@ -409,7 +429,11 @@ static ON_CTL int offer_one(
 {
 	struct media_policy *x;
 	struct leg_media *m;
-	int st = line_open(leg, kind, &m);
+	struct leg_media *was = line_of(leg, kind);
+	/* browsers take all on one transport, some nothing else */
+	bool is_bundled = was && was->stream ? was->is_bundled : q->p.ice && q->p.dtls && media_is_webrtc(leg);
+	char name[4] = {(char)('0' + kind)};
+	int st = line_open(leg, kind, is_bundled, &m);
 
 	if (!st)
 		st = part_add(m, q, &x);
@@ -422,7 +446,9 @@ static ON_CTL int offer_one(
 	m->line->offered_fb = x->p.fb, m->line->was_red_offered = x->p.has_red;
 	memcpy(m->line->offered_exts, x->p.exts, sizeof(x->p.exts));
 	m->line->is_offered = x->prefs.count > 0;
-	return x->prefs.count ? media_offer_ways(m, x) : ST_OK;
+	if (!x->prefs.count)
+		return ST_OK;
+	return m->is_bundled ? ride(m, x, m->ice ? SV_NONE : sv_of(name)) : media_offer_ways(m, x);
 }
 
 int media_lines_offer(struct leg *leg, struct leg *originator, struct media_policy *q)
@@ -471,7 +497,7 @@ int media_lines_answered(struct leg *leg, struct media_policy *q)
 			break;
 		x->p.fb = m->line->offered_fb, x->p.has_red = m->line->was_red_offered;
 		memcpy(x->p.exts, m->line->offered_exts, sizeof(x->p.exts));
-		st = media_answered_ways(m, x);
+		st = m->is_bundled ? ride(m, x, SV_NONE) : media_answered_ways(m, x);
 	}
 	return st;
 }
@@ -543,7 +569,7 @@ static ON_CTL int line_apply(struct leg_media *m, const struct sdp_plan *plan)
 		p.red_send = (uint8_t)plan->red_send, p.red_recv = (uint8_t)plan->red_recv;
 	memcpy(p.exts, plan->exts, sizeof(p.exts));
 	media_source_policy(m->leg, &p);
-	st = media_secure_apply(m, plan);
+	st = m->is_bundled ? ST_OK : media_secure_apply(m, plan);
 	if (!st)
 		st = mstream_set_params(m->stream, &p);
 	if (st)
@@ -559,9 +585,11 @@ static ON_CTL int line_apply(struct leg_media *m, const struct sdp_plan *plan)
 
 static ON_CTL int line_agree(struct leg_media *m, struct sv sdp, const struct sdp_plan *plan, bool is_answer)
 {
-	int st = media_dtls_apply(m, sdp, plan, is_answer);
+	int st = m->is_bundled ? ST_OK : media_dtls_apply(m, sdp, plan, is_answer);
 	if (!st)
 		st = line_apply(m, plan);
+	if (m->is_bundled)
+		return st;
 	if (!st)
 		st = media_ice_apply(m, sdp, plan->line);
 	if (!st)

@@ -19,6 +19,7 @@ struct leg_media {
 	struct leg *leg; /* NULL once the leg is gone and only the last report is awaited */
 	struct leg_media *first, *next; /* the audio's, which may be itself; the next one of the same leg */
 	uint8_t kind;                   /* enum media_kind */
+	bool is_bundled;                /* on the first's transport: no addresses and keys of its own */
 	struct media_line *line;        /* what a line that is passed has (lines.c); NULL: the audio's */
 	struct mstream *stream;
 	struct addr local;
@@ -159,6 +160,8 @@ ON_CTL void media_destroy(struct leg_media *m);
 ON_CTL int media_ice_offer(struct leg_media *m, struct media_policy *q);
 /* The same of an answer to this offer. */
 ON_CTL int media_ice_answer(struct leg_media *m, struct media_policy *q, struct sv offer);
+/* m is on the first's transport: what is said there of ICE is said under its own name (mid; empty: as before). */
+ON_CTL int media_ice_ride(struct leg_media *m, struct media_policy *q, struct sv mid);
 /* What the far side said is agreed on; line: of its lines. */
 ON_CTL int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line);
 ON_CTL void media_ice_report(struct leg_media *m); /* MEDIA_R_PLUG came */
@@ -174,6 +177,7 @@ ON_CTL int media_dtls_answer(struct leg_media *m, struct media_policy *q, struct
 /* What the far side said is agreed on: from here on the stream refuses what is not under its keys. Before the stream is
  * told where to send. is_answer: sdp answers our offer. */
 ON_CTL int media_dtls_apply(struct leg_media *m, struct sv sdp, const struct sdp_plan *plan, bool is_answer);
+ON_CTL void media_dtls_ride(struct leg_media *m, struct media_policy *q); /* on the first's transport */
 ON_CTL void media_dtls_go(struct leg_media *m);       /* where to send may have become known */
 ON_CTL void media_dtls_heard(struct leg_media *m);    /* MEDIA_R_PLUG came */
 ON_CTL void media_dtls_answered(struct leg_media *m); /* the handshake is waited for no longer than it may take */

@@ -54,6 +54,8 @@ typedef void (*media_report_fn)(struct mstream *s, const struct media_report *r,
 ON_CTL int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg);
 /* The same without ports: what it sends goes to the stream it is wired to; to nobody, and nothing comes, until then. */
 ON_CTL int mstream_open_wired(struct mstream **out, struct mstream *near, media_report_fn fn, void *arg);
+/* The same on the transport of another (BUNDLE), which closes after it; whatever thread carrier goes to it follows. */
+ON_CTL int mstream_open_riding(struct mstream **out, struct mstream *carrier, media_report_fn fn, void *arg);
 /* Two of these face each other, whatever threads they live on. ST_EXISTS: one of them faces somebody; ST_FULL: no
  * descriptors. When one closes the other faces nobody. */
 ON_CTL int mstream_wire(struct mstream *a, struct mstream *b);

@@ -49,19 +49,20 @@ uint32_t flow_ts_now(const struct rt_flow *f)
 void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
 {
 	size_t payload_bytes = n - RTP_HEADER_BYTES;
+	const struct rt_flow *way = f->is_riding ? f->s->carrier->f : f;
 	if (f->s->capture)
 		capture_packet(f->s, true, false, p, n);
-	if (f->crypt) {
-		int made = f->crypt->ops->protect(f->crypt, false, p, n);
+	if (way->crypt) {
+		int made = way->crypt->ops->protect(way->crypt, false, p, n);
 		if (made < 0) {
 			t->dropped++;
 			return;
 		}
 		n = (size_t)made;
 	}
-	ssize_t done = f->is_connected
-	                   ? send(f->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
-	                   : sendto(f->fd, p, n, MSG_DONTWAIT, &f->s->remote_rtp.sa, addr_len(&f->s->remote_rtp));
+	ssize_t done = way->is_connected
+	                   ? send(way->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+	                   : sendto(way->fd, p, n, MSG_DONTWAIT, &way->s->remote_rtp.sa, addr_len(&way->s->remote_rtp));
 	if (done < 0) /* no buffer, or the ICMP error of an earlier packet: lost like any datagram */
 		t->dropped++;
 	f->out.packets++;
@@ -250,7 +251,9 @@ ON_MEDIA static void other_in(
 			left = plug_unprotect(s, true, p, n);
 		if (left > 0)
 			rtcp_in(s, p, (size_t)left);
-		else
+		for (struct rt_stream *r = s->rider; r && left > 0; r = r->next_rider)
+			rtcp_in(r, p, (size_t)left);
+		if (left <= 0)
 			f->in_skipped++;
 		return;
 	}
@@ -282,6 +285,11 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 		return;
 	if (s->capture)
 		capture_packet(s, false, false, p, n);
+	if (s->rider) {
+		struct rt_stream *r = bundle_rider(s, pk.pt);
+		if (r)
+			s = r, f = r->f;
+	}
 	if (is_flood(f, t->now_us)) {
 		s->in_flushed++, t->dropped++;
 		return;

@@ -76,6 +76,7 @@ struct rt_flow {
 	bool may_send;          /* direction and mute let own packets out, and there is an address */
 	bool is_read_tapped, is_write_tapped;
 	bool is_passed; /* video, text, or raw: pass.c */
+	bool is_riding; /* on another stream's socket: bundle.c */
 	int16_t recv_pt, recv_dtmf_pt, cn_pt;
 	int16_t jitter_pt; /* in place of recv_pt, where it goes through the jitter buffer; else -1 */
 	int16_t send_pt, send_dtmf_pt;
@@ -181,6 +182,8 @@ struct rt_stream {
 	unsigned wrong_run;                  /* packets of strangers since the rule or the socket changed */
 	struct addr remote_rtp, remote_rtcp; /* where we send */
 
+	struct rt_stream *rider; /* the first of those it carries (bundle.c) */
+	struct rt_stream *carrier, *next_rider;
 	struct rt_capture *capture; /* who wants copies of its packets; NULL: nobody */
 	struct rt_stream *peer;     /* who gets what we receive; itself for echo */
 	struct rt_xcode *xcode;     /* towards peer */
@@ -319,6 +322,12 @@ ON_MEDIA void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_
 /* Sends our own packet: the next sequence number, ts as given. */
 ON_MEDIA void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, uint8_t *payload, size_t n);
 ON_MEDIA uint32_t flow_ts_now(const struct rt_flow *f); /* the timestamp for something that starts now */
+
+/* bundle.c: streams that share a transport */
+ON_MEDIA void bundle_tie(struct rt_stream *s, struct rt_stream *carrier);
+ON_MEDIA void bundle_cut(struct rt_stream *s);
+ON_MEDIA void bundle_follow(struct rt_stream *carrier); /* where it sends may have changed */
+ON_MEDIA struct rt_stream *bundle_rider(const struct rt_stream *carrier, uint8_t pt); /* NULL: it is the carrier's */
 
 /* pass.c: what is passed on and never decoded. p: the whole packet, plain */
 ON_MEDIA void pass_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct rtp_packet *pk);

@@ -39,7 +39,7 @@ void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n)
 			blocks_in(s, &it);
 		if ((it.type == RTCP_RTPFB || it.type == RTCP_PSFB) && s->f->is_passed)
 			feedback_in(s, &it);
-		if (it.type != RTCP_SR)
+		if (it.type != RTCP_SR || ((s->carrier || s->rider) && it.ssrc != s->seq.ssrc))
 			continue;
 		s->rtcp.sr_mid = rtcp_ntp_mid(it.sr.ntp);
 		s->rtcp.sr_at_us = s->t->now_us;
