@@ -25,7 +25,7 @@ def sw(tmp_path_factory):
     s.stop()
 
 
-@pytest.mark.parametrize("codec,policy", [("VP8", "max-bundle")])
+@pytest.mark.parametrize("codec,policy", [("VP8", "balanced"), ("H264", "max-bundle")])
 def test_two_browsers_see_each_other(sw, modules, tmp_path, codec, policy):
     browser = shutil.which("chromium")
     if not browser:

@@ -282,18 +282,23 @@ static ON_CTL int part_add(struct leg_media *m, struct media_policy *q, struct m
 	return ST_OK;
 }
 
-/* Of the other leg's line: its codecs that ours name too, and what of its feedback and extensions we take. */
+static bool has_name(const struct sdp_codecs *list, const char *name)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!strcasecmp(list->v[i].name, name))
+			return true;
+	return false;
+}
+
+/* Of the other leg's line: its codecs that ours name too, the first form of each (numbers are kept by name), and what of its feedback and extensions we take. */
 static void bind_to(struct media_policy *x, const struct sdp_offered *theirs)
 {
-	struct sdp_codecs named = x->prefs;
+	struct sdp_codecs named = x->prefs; /* 5 kB */
 
 	x->prefs.count = 0;
 	for (size_t i = 0; i < theirs->codecs.count && x->prefs.count < SDP_CODECS_MAX; i++)
-		for (size_t k = 0; k < named.count; k++)
-			if (!strcasecmp(named.v[k].name, theirs->codecs.v[i].name)) {
-				x->prefs.v[x->prefs.count++] = theirs->codecs.v[i];
-				break;
-			}
+		if (has_name(&named, theirs->codecs.v[i].name) && !has_name(&x->prefs, theirs->codecs.v[i].name))
+			x->prefs.v[x->prefs.count++] = theirs->codecs.v[i];
 	x->p.fb = theirs->fb;
 	memcpy(x->p.exts, theirs->exts, sizeof(x->p.exts));
 	x->p.has_red = theirs->has_red;
@@ -340,9 +345,8 @@ static ON_CTL bool may_be_asked(struct leg *peer, unsigned kind, const struct sd
 	    !peer->ops->reinvite || !(list = mem_alloc(sizeof(*list))))
 		return false;
 	if (!prefs_fill(peer, kind, peer->is_outbound ? m->outbound_codecs : m->inbound_codecs, list))
-		for (size_t i = 0; i < list->count; i++)
-			for (size_t k = 0; k < theirs->count; k++)
-				is_found |= !strcasecmp(list->v[i].name, theirs->v[k].name);
+		for (size_t k = 0; k < theirs->count; k++)
+			is_found |= has_name(list, theirs->v[k].name);
 	mem_free(list);
 	return is_found;
 }
