@@ -21,10 +21,10 @@ enum rtcp_fb_kind rtcp_fb_kind(const struct rtcp_item *it)
 	size_t n;
 	const uint8_t *p = fci(it, &n);
 	if (it->type == RTCP_RTPFB)
-		return it->count == FMT_NACK && n >= 4                                            ? RTCP_FB_NACK
-		       : (it->count == FMT_TMMBR || it->count == FMT_TMMBN) && (n >= 8 || !n)     ? RTCP_FB_TMMBR
-		       : it->count == FMT_TCC && n >= TCC_HEAD                                    ? RTCP_FB_TCC
-		                                                                                  : RTCP_FB_NONE;
+		return it->count == FMT_NACK && n >= 4                                        ? RTCP_FB_NACK
+		       : (it->count == FMT_TMMBR || it->count == FMT_TMMBN) && (n >= 8 || !n) ? RTCP_FB_TMMBR
+		       : it->count == FMT_TCC && n >= TCC_HEAD                                ? RTCP_FB_TCC
+		                                                                              : RTCP_FB_NONE;
 	if (it->type != RTCP_PSFB)
 		return RTCP_FB_NONE;
 	if (it->count == FMT_AFB && n >= REMB_HEAD && !memcmp(p, "REMB", 4) && n >= REMB_HEAD + 4u * p[4])

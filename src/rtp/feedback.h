@@ -1,5 +1,6 @@
 /* RTCP feedback (RFC 4585, 5104; REMB and transport-wide congestion control as browsers speak them): what a packet asks
- * for, and the same said to the other side of a relay that rewrites SSRCs and sequence numbers. Pure and bounded; ANY. */
+ * for, and the same said to the other side of a relay that rewrites SSRCs and sequence numbers. Pure and bounded; ANY.
+ */
 #pragma once
 #include "rtp/rtcp.h"
 

@@ -487,8 +487,8 @@ int sdp_match_answer(const struct sdp *s, const struct sdp_policy *p, const stru
 
 void sdp_answer_fmtp(const struct sdp_policy *p, const struct sdp_codec *accepted, char out[SDP_FMTP_MAX])
 {
-	static const char *const decisive[] = {
-	    "AMR", "AMR-WB", "iLBC", "G7221", "CODEC2", "H264", "H265", "VP8", "VP9", "AV1", "H263", "H263-1998", "t140"};
+	static const char *const decisive[] = {"AMR", "AMR-WB", "iLBC", "G7221", "CODEC2", "H264", "H265", "VP8", "VP9",
+	    "AV1", "H263", "H263-1998", "t140"};
 	const struct sdp_codec *want = wanted(p->first, accepted);
 	const struct sdp_known *k = sdp_known_find(sv_of(accepted->name), accepted->clock_hz);
 

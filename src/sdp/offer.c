@@ -159,7 +159,7 @@ static void put_rtpmap(struct buf *b, int pt, const char *name, uint32_t clock_h
 		buf_printf(b, "/%u", channels);
 	buf_adds(b, "\r\n");
 }
-struct line_text {                      /* what the accepted line says */
+struct line_text {                       /* what the accepted line says */
 	const struct sdp_codecs *codecs; /* pt_recv and fmtp are written */
 	struct {
 		int pt;
@@ -469,8 +469,7 @@ int sdp_offer_make(const struct sdp_policy *p, struct sdp_running *r, struct buf
 		struct sdp_part *part = &p->parts[i];
 		parts_now[i] = *part->r;
 		o->p = part->p, o->r = &parts_now[i];
-		part->is_taken =
-		    is_policy_usable(o->p) && !offer_fill(o, taken) && line_place(&now, o, all, count + 1);
+		part->is_taken = is_policy_usable(o->p) && !offer_fill(o, taken) && line_place(&now, o, all, count + 1);
 		count += part->is_taken;
 	}
 	buf_init(&body);

@@ -200,7 +200,7 @@ struct sdp_running {
 	uint64_t version;   /* of our last o=; 0 = nothing sent yet */
 	uint64_t body_hash; /* of our last body without o= */
 	uint8_t codec_count, line_count;
-	uint8_t line; /* which one it is of the lines (a part's: of the first's) */
+	uint8_t line;   /* which one it is of the lines (a part's: of the first's) */
 	bool is_agreed; /* an answer was given or taken */
 	struct sdp_run_codec {
 		char name[14];

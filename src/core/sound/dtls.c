@@ -124,7 +124,8 @@ int media_dtls_answer(struct leg_media *m, struct media_policy *q, struct sv off
 	if (!mctl_dtls_print() && !is_agreed)
 		leg_log(leg, LOG_ERR, "DTLS-SRTP: there is no certificate of ours (dtls-srtp.pem)");
 	int st = mctl_dtls_print() ? local_fill(m, q, is_agreed) : ST_OK;
-	if (!st && q->p.dtls && is_agreed && !sdp_parse_new(offer, &s) && offer_read(s, media_kind_name(m->kind), &theirs) &&
+	if (!st && q->p.dtls && is_agreed && !sdp_parse_new(offer, &s) &&
+	    offer_read(s, media_kind_name(m->kind), &theirs) &&
 	    goes_on(m->dtls, &theirs, sdp_setup_answer(theirs.setup, m->dtls->role)))
 		m->dtls->local.setup_now = m->dtls->role;
 	mem_free(s);

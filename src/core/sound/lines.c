@@ -113,9 +113,10 @@ static ON_CTL void stats_tell(struct leg *leg, const struct media_stats *s)
 
 static ON_CTL void ask_by_signalling(struct leg *leg)
 {
-	static const char body[] = "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\r\n<media_control>\r\n <vc_primitive>\r\n"
-	                           "  <to_encoder>\r\n   <picture_fast_update>\r\n   </picture_fast_update>\r\n"
-	                           "  </to_encoder>\r\n </vc_primitive>\r\n</media_control>\r\n";
+	static const char body[] =
+	    "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\r\n<media_control>\r\n <vc_primitive>\r\n"
+	    "  <to_encoder>\r\n   <picture_fast_update>\r\n   </picture_fast_update>\r\n"
+	    "  </to_encoder>\r\n </vc_primitive>\r\n</media_control>\r\n";
 	if (leg_is_up(leg) && leg->is_answered && leg->ops->send_info)
 		(void)leg->ops->send_info(leg, "application/media_control+xml", SV(body));
 }
@@ -290,7 +291,8 @@ static bool has_name(const struct sdp_codecs *list, const char *name)
 	return false;
 }
 
-/* Of the other leg's line: its codecs that ours name too, the first form of each (numbers are kept by name), and what of its feedback and extensions we take. */
+/* Of the other leg's line: its codecs that ours name too, the first form of each (numbers are kept by name), and what
+ * of its feedback and extensions we take. */
 static void bind_to(struct media_policy *x, const struct sdp_offered *theirs)
 {
 	struct sdp_codecs named = x->prefs; /* 5 kB */
@@ -351,8 +353,8 @@ static ON_CTL bool may_be_asked(struct leg *peer, unsigned kind, const struct sd
 	return is_found;
 }
 
-static ON_CTL int answer_one(
-    struct leg *leg, unsigned kind, struct leg *near, struct media_policy *q, struct sv offer, struct sdp_offered *theirs)
+static ON_CTL int answer_one(struct leg *leg, unsigned kind, struct leg *near, struct media_policy *q, struct sv offer,
+    struct sdp_offered *theirs)
 {
 	struct leg_media *first = sound_of(leg)->media, *m, *other = near ? agreed_of(near, kind) : NULL;
 	struct media_policy *x;
@@ -367,7 +369,8 @@ static ON_CTL int answer_one(
 	if (!st)
 		st = part_add(m, q, &x);
 	if (!st)
-		st = prefs_fill(leg, kind, leg->is_outbound ? first->outbound_codecs : first->inbound_codecs, &x->prefs);
+		st =
+		    prefs_fill(leg, kind, leg->is_outbound ? first->outbound_codecs : first->inbound_codecs, &x->prefs);
 	if (st)
 		return st;
 	memset(x->p.exts, 1, sizeof(x->p.exts));
@@ -411,7 +414,8 @@ int media_lines_answer(struct leg *leg, struct leg *near, struct media_policy *q
 /* The line that the leg's is bound to: the other leg's, agreed on or offered; its own where there is none. */
 static ON_CTL bool bound_to(struct leg *leg, struct leg *with, unsigned kind, struct sdp_offered *out)
 {
-	struct leg_media *m = with ? agreed_of(with, kind) : agreed_of(leg, kind), *first = with ? sound_of(with)->media : NULL;
+	struct leg_media *m = with ? agreed_of(with, kind) : agreed_of(leg, kind),
+	                 *first = with ? sound_of(with)->media : NULL;
 
 	if (m) {
 		offered_of(m, out);
@@ -477,7 +481,8 @@ int media_lines_offer(struct leg *leg, struct leg *originator, struct media_poli
 			continue;
 		if (kinds[i] == MEDIA_VIDEO && first->is_video_refused)
 			continue;
-		st = prefs_fill(leg, kinds[i], leg->is_outbound ? first->outbound_codecs : first->inbound_codecs, named);
+		st =
+		    prefs_fill(leg, kinds[i], leg->is_outbound ? first->outbound_codecs : first->inbound_codecs, named);
 		if (!st && named->count)
 			st = offer_one(leg, kinds[i], q, is_bound ? bound : NULL, named);
 		if (st == ST_FULL || st == ST_UNSUPPORTED)

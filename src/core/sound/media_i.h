@@ -16,7 +16,7 @@ enum media_own_digits { OWN_DIGITS_UNKNOWN, OWN_DIGITS_TAKEN, OWN_DIGITS_SENT /*
 /* One m= line of a leg, with a stream, keys and addresses of its own. The audio's is the leg's first, which has also
  * what the leg as a whole says: profile, texts, bypass. Of the others (lines.c) only what a line has is used. */
 struct leg_media {
-	struct leg *leg; /* NULL once the leg is gone and only the last report is awaited */
+	struct leg *leg;                /* NULL once the leg is gone and only the last report is awaited */
 	struct leg_media *first, *next; /* the audio's, which may be itself; the next one of the same leg */
 	uint8_t kind;                   /* enum media_kind */
 	bool is_bundled;                /* on the first's transport: no addresses and keys of its own */
@@ -37,7 +37,7 @@ struct leg_media {
 	    *negotiation, *username, *hold_music;
 	enum bypass_state bypass;
 	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
-	bool is_video_refused;  /* the application novideo */
+	bool is_video_refused;                    /* the application novideo */
 	bool is_proxied;        /* in bypass, but with our address: packets go through us as they are (proxy.c) */
 	bool is_proxy_default;  /* the profile's inbound-proxy-media */
 	bool is_offerless;      /* the far side called without SDP */
@@ -178,8 +178,8 @@ ON_CTL int media_dtls_answer(struct leg_media *m, struct media_policy *q, struct
  * told where to send. is_answer: sdp answers our offer. */
 ON_CTL int media_dtls_apply(struct leg_media *m, struct sv sdp, const struct sdp_plan *plan, bool is_answer);
 ON_CTL void media_dtls_ride(struct leg_media *m, struct media_policy *q); /* on the first's transport */
-ON_CTL void media_dtls_go(struct leg_media *m);       /* where to send may have become known */
-ON_CTL void media_dtls_heard(struct leg_media *m);    /* MEDIA_R_PLUG came */
+ON_CTL void media_dtls_go(struct leg_media *m);                           /* where to send may have become known */
+ON_CTL void media_dtls_heard(struct leg_media *m);                        /* MEDIA_R_PLUG came */
 ON_CTL void media_dtls_answered(struct leg_media *m); /* the handshake is waited for no longer than it may take */
 ON_CTL bool media_dtls_is_under_way(const struct leg_media *m);
 ON_CTL void media_dtls_fini(struct leg_media *m); /* before the stream is closed */

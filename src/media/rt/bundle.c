@@ -69,9 +69,7 @@ static bool rides_takes_rtcp(const struct rt_finder *n, struct rt_stream *s, con
 {
 	return false;
 }
-static void rides_refused(const struct rt_finder *n, struct rt_stream *s, bool is_rtcp)
-{
-}
+static void rides_refused(const struct rt_finder *n, struct rt_stream *s, bool is_rtcp) {}
 static const struct rt_finder_ops rides_ops = {.name = "bundle",
     .follow = rides_follow,
     .takes_rtp = rides_takes_rtp,

@@ -38,7 +38,14 @@ enum media_fb {
 	MEDIA_FB_REMB = 16,
 	MEDIA_FB_TCC = 32
 };
-enum media_ext { MEDIA_EXT_MID, MEDIA_EXT_ABS_TIME, MEDIA_EXT_TCC, MEDIA_EXT_ORIENTATION, MEDIA_EXT_TOFFSET, MEDIA_EXT_COUNT };
+enum media_ext {
+	MEDIA_EXT_MID,
+	MEDIA_EXT_ABS_TIME,
+	MEDIA_EXT_TCC,
+	MEDIA_EXT_ORIENTATION,
+	MEDIA_EXT_TOFFSET,
+	MEDIA_EXT_COUNT
+};
 
 /* What negotiation found, applied as one message between two packets. */
 struct media_params {

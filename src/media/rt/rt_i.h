@@ -23,9 +23,9 @@ enum {
 	WHEEL_SLOT_US = 2000,
 	RT_PTIME_MAX_MS = 120,
 	RT_FRAME_MAX_SAMPLES = 48 * RT_PTIME_MAX_MS,
-	FILTER_AFTER = 64,   /* packets of strangers on an open socket, and the kernel gets a filter */
-	SEQ_JUMP_MAX = 1000, /* more than this is a new beginning */
-	IN_RATE_MAX = 1000,  /* packets a second of one stream; more is a flood, or two echoes facing each other */
+	FILTER_AFTER = 64,    /* packets of strangers on an open socket, and the kernel gets a filter */
+	SEQ_JUMP_MAX = 1000,  /* more than this is a new beginning */
+	IN_RATE_MAX = 1000,   /* packets a second of one stream; more is a flood, or two echoes facing each other */
 	PASS_RATE_MAX = 10000 /* of one that is passed */
 };
 #define FLOW_NONE UINT32_MAX
@@ -309,7 +309,7 @@ struct pkt {
 	bool has_marker;
 	bool was_decoded;
 	uint16_t ext_bytes; /* of a header extension right before payload, which goes with it */
-	int pcm_count; /* once decoded; negative: it could not be */
+	int pcm_count;      /* once decoded; negative: it could not be */
 };
 /* Where the audio of f goes, in its turn. */
 ON_MEDIA void flow_audio(struct rt_thread *t, struct rt_flow *f, struct pkt *k);

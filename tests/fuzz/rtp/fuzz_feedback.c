@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t off = 0;
 
 	while (!rtcp_next(data, size, &off, &it)) {
-		struct rtcp_fb_way w = {.sender = 3, .near = 0x11111111, .far = 0x22222222, .seq_offset = (uint16_t)size};
+		struct rtcp_fb_way w = {
+		    .sender = 3, .near = 0x11111111, .far = 0x22222222, .seq_offset = (uint16_t)size};
 		size_t at = 0;
 		int n;
 		if (it.type != RTCP_RTPFB && it.type != RTCP_PSFB)

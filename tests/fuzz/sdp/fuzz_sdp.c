@@ -122,7 +122,8 @@ static void dialog_of_lines(struct sv text, const struct sdp_policy *of_audio, s
 	if (!sdp_answer_make(text, &p, &r, &plan, &out)) {
 		check_text(&out, lines);
 		for (size_t i = 0; i < 2; i++)
-			want(!parts[i].is_taken || (plans[i].line < lines && plans[i].line != plan.line && plans[i].codecs.count));
+			want(!parts[i].is_taken ||
+			     (plans[i].line < lines && plans[i].line != plan.line && plans[i].codecs.count));
 		want(!parts[0].is_taken || !parts[1].is_taken || plans[0].line != plans[1].line);
 	}
 	buf_clear(&out);

@@ -38,8 +38,8 @@ static int test_nack(void)
 
 static int test_remb(void)
 {
-	const uint8_t p[] = {0x8f, 206, 0, 6, 9, 9, 9, 9, 0, 0, 0, 0, 'R', 'E', 'M', 'B', 2, 1, 2, 3, 0x11, 0x11, 0x11, 0x11, 7,
-	    7, 7, 7};
+	const uint8_t p[] = {0x8f, 206, 0, 6, 9, 9, 9, 9, 0, 0, 0, 0, 'R', 'E', 'M', 'B', 2, 1, 2, 3, 0x11, 0x11, 0x11,
+	    0x11, 7, 7, 7, 7};
 	uint8_t bad[sizeof(p)], out[64];
 	struct rtcp_item it, got;
 
