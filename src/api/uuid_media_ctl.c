@@ -22,6 +22,14 @@ void on_pause(struct api_call *c, struct leg *leg, struct api_words *w)
 		mstream_mute(s, is_on, is_on);
 }
 
+/* A whole picture is asked of its phone, where it has video; FreeSWITCH answers the same in any case. */
+void on_video_refresh(struct api_call *c, struct leg *leg, struct api_words *w)
+{
+	role_assert_ctl();
+	(void)leg_video_refresh(leg);
+	on_accepted(c, leg, w);
+}
+
 /* No codec here takes parameters while it runs; FreeSWITCH answers so for one that takes none. */
 void on_codec_param(struct api_call *c, struct leg *leg, struct api_words *w)
 {

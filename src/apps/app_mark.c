@@ -233,7 +233,8 @@ static ON_CTL int nothing(struct leg *leg, const char *why)
 int app_novideo(struct leg *leg, const char *data)
 {
 	role_assert_co();
-	return nothing(leg, "novideo: video is refused in any case");
+	leg_video_refuse(leg);
+	return ST_OK;
 }
 
 int app_early_hangup(struct leg *leg, const char *data)

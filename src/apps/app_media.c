@@ -49,6 +49,8 @@ static ON_CTL int echo_with_delay(struct leg *leg, unsigned delay_ms)
 
 	if (st == ST_OK)
 		st = mstream_echo(leg_media_stream(leg), delay_ms);
+	if (st == ST_OK)
+		leg_lines_echo(leg);
 	return st == ST_OK ? APP_DETACHED : st;
 }
 

@@ -70,6 +70,7 @@ static const struct sdp_known known[] = {
     {"AV1", -1, 90000, 0, 1, 0, "", true},
     {"THEORA", -1, 90000, 0, 1, 0, "", true},
     {"PROXY-VID", -1, 90000, 0, 1, 0, "", true},
+    {"t140", 98, 1000, 0, 1, 0, "", .is_text = true},
 };
 
 const struct sdp_known *sdp_known_find(struct sv name, uint32_t clock_hz)
@@ -186,7 +187,7 @@ static int parse_item(struct sv item, struct sdp_codec *c)
 	}
 	return ST_OK;
 }
-int sdp_codecs_parse(struct sv text, struct sdp_codecs *out, bool *has_video, struct sv *bad)
+static int parse_list(struct sv text, struct sdp_codecs *out, bool wants_video, bool *has_video, struct sv *bad)
 {
 	struct sdp_codecs list;
 	bool is_video_seen = false;
@@ -206,9 +207,8 @@ int sdp_codecs_parse(struct sv text, struct sdp_codecs *out, bool *has_video, st
 			return ST_PARSE;
 		}
 		k = sdp_known_find(sv_of(c.name), 0);
-		if (k && k->is_video)
-			is_video_seen = true;
-		else if (list.count < SDP_CODECS_MAX)
+		is_video_seen |= k && k->is_video;
+		if ((k && k->is_video) == wants_video && !(k && k->is_text) && list.count < SDP_CODECS_MAX)
 			list.v[list.count++] = c;
 	}
 	out->count = list.count;
@@ -216,6 +216,14 @@ int sdp_codecs_parse(struct sv text, struct sdp_codecs *out, bool *has_video, st
 	if (has_video)
 		*has_video = is_video_seen;
 	return ST_OK;
+}
+int sdp_codecs_parse(struct sv text, struct sdp_codecs *out, bool *has_video, struct sv *bad)
+{
+	return parse_list(text, out, false, has_video, bad);
+}
+int sdp_codecs_parse_video(struct sv text, struct sdp_codecs *out)
+{
+	return parse_list(text, out, true, NULL, NULL);
 }
 int sdp_codecs_write(const struct sdp_codecs *c, struct buf *out)
 {
@@ -254,7 +262,8 @@ bool sdp_codec_is_same(const struct sdp_codec *a, const struct sdp_codec *b)
 		const char *codec, *param, *absent;
 	} decides[] = {{"AMR", "octet-align", "0"}, {"AMR-WB", "octet-align", "0"}, {"AMR", "interleaving", ""},
 	    {"AMR-WB", "interleaving", ""}, {"iLBC", "mode", "30"},
-	    {"G7221", "bitrate", a->clock_hz == 32000 ? "48000" : "32000"}, {"CODEC2", "mode", "2400"}};
+	    {"G7221", "bitrate", a->clock_hz == 32000 ? "48000" : "32000"}, {"CODEC2", "mode", "2400"},
+	    {"H264", "packetization-mode", "0"}, {"VP9", "profile-id", "0"}};
 	struct sv name = sv_of(a->name), va, vb;
 
 	if (!sv_isi(name, b->name) || a->clock_hz != b->clock_hz || a->channels != b->channels)

@@ -122,10 +122,10 @@ int sdp_frag_parse(struct sv body, char **text, struct sdp **s)
 	return ST_OK;
 }
 
-void sdp_ice_put_session(struct buf *b, const struct sdp_ice_local *l)
+void sdp_ice_put_session(struct buf *b, const struct sdp_ice_local *l, struct sv mids, bool has_others)
 {
-	if (l->is_bundled && l->mid.n)
-		buf_printf(b, "a=group:BUNDLE %.*s\r\n", SVF(l->mid));
+	if (l->is_bundled && l->mid.n && !has_others)
+		buf_printf(b, "a=group:BUNDLE %.*s%.*s\r\n", SVF(l->mid), SVF(mids));
 	if (l->msid.n)
 		buf_printf(b, "a=msid-semantic: WMS %.*s\r\n", SVF(l->msid));
 	if (l->is_lite)
@@ -138,7 +138,7 @@ void sdp_ice_put_media(struct buf *b, const struct sdp_ice_local *l)
 	if (l->mid.n)
 		buf_printf(b, "a=mid:%.*s\r\n", SVF(l->mid));
 	if (l->msid.n)
-		buf_printf(b, "a=msid:%.*s a0\r\n", SVF(l->msid));
+		buf_printf(b, "a=msid:%.*s %c0\r\n", SVF(l->msid), l->track ? l->track : 'a');
 	buf_printf(b, "a=ice-ufrag:%.*s\r\na=ice-pwd:%.*s\r\n", SVF(l->ufrag), SVF(l->pwd));
 	if (l->is_trickle)
 		buf_adds(b, "a=ice-options:trickle\r\n");

@@ -30,6 +30,7 @@ ANY int sdp_frag_parse(struct sv body, char **text, struct sdp **s);
 struct sdp_ice_local {
 	struct sv ufrag, pwd;
 	struct sv mid, msid; /* empty: none written */
+	char track;          /* of msid; 0 = 'a' */
 	bool is_lite, is_trickle, is_bundled;
 	size_t count;
 	struct {
@@ -39,5 +40,7 @@ struct sdp_ice_local {
 		enum sdp_ice_kind kind;
 	} v[SDP_ICE_LOCALS_MAX];
 };
-ANY void sdp_ice_put_session(struct buf *b, const struct sdp_ice_local *l);
+/* mids: of the other lines on the same transport, each behind a space; has_others: lines on others, which is no bundle
+ * to a browser (it takes it whole or not at all). */
+ANY void sdp_ice_put_session(struct buf *b, const struct sdp_ice_local *l, struct sv mids, bool has_others);
 ANY void sdp_ice_put_media(struct buf *b, const struct sdp_ice_local *l);

@@ -42,6 +42,27 @@ static bool is_named(const struct sdp_format *f, const char *name)
 	return sv_isi(f->name, name);
 }
 
+/* A video codec's parameter sets (sprop-...) are long, and come in the stream as well. */
+static void fmtp_without_sprop(struct sv fmtp, char out[SDP_FMTP_MAX])
+{
+	size_t n = 0;
+	while (fmtp.n) {
+		struct sv one;
+		sv_split(fmtp, ';', &one, &fmtp);
+		one = sv_trim(one);
+		if (!one.n || sv_startsi(one, SV("sprop-")))
+			continue;
+		if (n + one.n + 2 > SDP_FMTP_MAX) {
+			out[0] = 0;
+			return;
+		}
+		if (n)
+			out[n++] = ';';
+		memcpy(out + n, one.p, one.n);
+		out[n += one.n] = 0;
+	}
+}
+
 static void codec_of_format(const struct sdp_format *f, struct sdp_codec *c)
 {
 	const struct sdp_known *k = sdp_known_find(f->name, f->clock_hz);
@@ -54,6 +75,8 @@ static void codec_of_format(const struct sdp_format *f, struct sdp_codec *c)
 	c->channels = f->channels;
 	if (f->fmtp.n < SDP_FMTP_MAX) /* half an fmtp would be a lie */
 		sdp_copy(c->fmtp, sizeof(c->fmtp), f->fmtp);
+	else if (k && k->is_video)
+		fmtp_without_sprop(f->fmtp, c->fmtp);
 }
 /* Formats that carry audio of their own: named, with a payload type, and not one of the helpers. */
 static bool is_codec(const struct sdp_format *f)
@@ -307,16 +330,17 @@ static void note_others(const struct sdp *s, struct sdp_plan *plan)
 }
 int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan)
 {
-	const char *why = "no audio line";
+	const char *why = p->kind ? "no such line" : "no audio line";
 	struct matcher x;
+	struct sv none;
 
 	x.p = p, x.out = &plan->codecs;
 
 	for (size_t i = 0; i < s->media_count; i++) {
 		const struct sdp_media *m = &s->media[i];
-		if (!sv_isi(m->kind, "audio"))
+		if (!sv_isi(m->kind, sdp_kind(p)))
 			continue;
-		if (!m->port) {
+		if (!m->port && !(p->is_bundled && sdp_attr_get(s, (int)i, "bundle-only", &none))) {
 			why = "the audio line has port 0";
 			continue;
 		}
@@ -341,6 +365,7 @@ int sdp_match_offer(const struct sdp *s, const struct sdp_policy *p, const struc
 		}
 		plan->line = (uint8_t)i;
 		choose(s, m, p, plan);
+		sdp_beside_read(s, i, p, plan);
 		note_others(s, plan);
 		plan->why = NULL;
 		return ST_OK;
@@ -381,28 +406,40 @@ static void answered_codecs(const struct sdp *s, const struct sdp_media *m, cons
 }
 /* The two lines with and without keys are one choice: the first that was not refused. Lines answer by position; a peer
  * that dropped lines is taken by kind, and then by transport. */
-static size_t answered_line(const struct sdp *s, const struct sdp_running *r, size_t *ours)
+static size_t answered_line(
+    const struct sdp *s, const struct sdp_running *dialog, const struct sdp_running *r, const char *kind, size_t *ours)
 {
-	size_t line = r->audio_line;
+	size_t line = r->line;
 
 	*ours = line;
-	for (size_t i = 0; i < r->line_count && i < s->media_count; i++)
-		if (sv_isi(sv_of(r->lines[i].kind), "audio") && (i == r->audio_line || r->lines[i].is_open) &&
-		    sv_isi(s->media[i].kind, "audio") && s->media[i].port) {
+	for (size_t i = 0; i < dialog->line_count && i < s->media_count; i++)
+		if (sv_isi(sv_of(dialog->lines[i].kind), kind) && (i == r->line || dialog->lines[i].is_open) &&
+		    sv_isi(s->media[i].kind, kind) && s->media[i].port) {
 			line = *ours = i;
 			break;
 		}
-	if (line >= s->media_count || !sv_isi(s->media[line].kind, "audio"))
-		for (line = 0; line < s->media_count && !sv_isi(s->media[line].kind, "audio"); line++)
+	if (line >= s->media_count || !sv_isi(s->media[line].kind, kind))
+		for (line = 0; line < s->media_count && !sv_isi(s->media[line].kind, kind); line++)
 			;
-	if (line < s->media_count && s->media_count < r->line_count)
-		for (size_t i = 0; i < r->line_count; i++)
-			if (r->lines[i].is_open && sv_is(s->media[line].proto, r->lines[i].proto))
+	if (line < s->media_count && s->media_count < dialog->line_count)
+		for (size_t i = 0; i < dialog->line_count; i++)
+			if (dialog->lines[i].is_open && sv_isi(s->media[line].kind, dialog->lines[i].kind) &&
+			    sv_is(s->media[line].proto, dialog->lines[i].proto))
 				*ours = i;
 	return line;
 }
-int sdp_match_answer(
-    const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan)
+/* Redundancy comes under the numbers that we offered it with. */
+static void answered_helpers(const struct sdp_running *r, struct sdp_plan *plan)
+{
+	struct sdp_codec c = {.name = "red", .clock_hz = plan->send.clock_hz, .channels = 1};
+	const struct sdp_run_codec *k = remembered(r, &c, SDP_RUN_USED);
+
+	plan->red_recv = (int16_t)(k && plan->red_send >= 0 ? k->pt_recv : -1);
+	if (plan->red_recv < 0)
+		plan->red_send = -1;
+}
+int sdp_match_answer(const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *dialog,
+    const struct sdp_running *r, struct sdp_plan *plan)
 {
 	const struct sdp_run_codec *te;
 	const struct sdp_media *m;
@@ -410,10 +447,10 @@ int sdp_match_answer(
 	int st;
 
 	plan->why = "nothing was offered";
-	if (!r->line_count)
+	if (!dialog->line_count)
 		return ST_INVAL;
 	plan->why = "no audio line in the answer";
-	line = answered_line(s, r, &ours);
+	line = answered_line(s, dialog, r, sdp_kind(p), &ours);
 	if (line >= s->media_count)
 		return ST_UNSUPPORTED;
 	m = &s->media[line];
@@ -421,9 +458,9 @@ int sdp_match_answer(
 	if (!m->port)
 		return ST_UNSUPPORTED;
 	plan->why = "the answer changes the transport";
-	if (is_secure_rtp(m->proto) ? !is_secure_rtp(sv_of(r->lines[ours].proto)) : !is_plain_rtp(m->proto))
+	if (is_secure_rtp(m->proto) ? !is_secure_rtp(sv_of(dialog->lines[ours].proto)) : !is_plain_rtp(m->proto))
 		return ST_UNSUPPORTED;
-	if (is_plain_rtp(m->proto) && is_secure_rtp(sv_of(r->lines[ours].proto))) {
+	if (is_plain_rtp(m->proto) && is_secure_rtp(sv_of(dialog->lines[ours].proto))) {
 		plan->why = "encryption was offered and the answer is plain";
 		return ST_UNSUPPORTED;
 	}
@@ -446,6 +483,8 @@ int sdp_match_answer(
 	                         : m->rtcp_port    ? m->rtcp_port
 	                         : m->port < 65535 ? m->port + 1
 	                                           : 0;
+	sdp_beside_read(s, line, p, plan);
+	answered_helpers(r, plan);
 	note_others(s, plan);
 	plan->why = NULL;
 	return ST_OK;
@@ -453,7 +492,8 @@ int sdp_match_answer(
 
 void sdp_answer_fmtp(const struct sdp_policy *p, const struct sdp_codec *accepted, char out[SDP_FMTP_MAX])
 {
-	static const char *const decisive[] = {"AMR", "AMR-WB", "iLBC", "G7221", "CODEC2"};
+	static const char *const decisive[] = {"AMR", "AMR-WB", "iLBC", "G7221", "CODEC2", "H264", "H265", "VP8", "VP9",
+	    "AV1", "H263", "H263-1998", "t140"};
 	const struct sdp_codec *want = wanted(p->first, accepted);
 	const struct sdp_known *k = sdp_known_find(sv_of(accepted->name), accepted->clock_hz);
 
@@ -469,6 +509,35 @@ void sdp_answer_fmtp(const struct sdp_policy *p, const struct sdp_codec *accepte
 			return;
 		}
 	sdp_copy(out, SDP_FMTP_MAX, k ? sv_of(k->fmtp) : SV_NONE);
+}
+
+int sdp_offer_line(struct sv offer, const char *kind, struct sdp_offered *out)
+{
+	struct sdp *s;
+	int st = sdp_parse_new(offer, &s);
+	if (st)
+		return st;
+	st = ST_UNSUPPORTED;
+	for (size_t i = 0; i < s->media_count && st; i++) {
+		const struct sdp_media *m = &s->media[i];
+		struct sv none;
+		if (!sv_isi(m->kind, kind) || (!m->port && !sdp_attr_get(s, (int)i, "bundle-only", &none)) ||
+		    !(is_plain_rtp(m->proto) || is_secure_rtp(m->proto)))
+			continue;
+		codecs_of_line(s, m, &out->codecs);
+		out->fb = 0;
+		out->has_red = false;
+		for (size_t k = 0; k < out->codecs.count; k++) {
+			const struct sdp_codec *c = &out->codecs.v[k];
+			out->fb |= sdp_fb_read(s, (int)i, c->pt_send);
+			out->has_red |= sdp_helper_pt(s, m, "red", c->clock_hz) >= 0;
+		}
+		sdp_exts_read(s, (int)i, out->exts);
+		out->dir = m->dir;
+		st = ST_OK;
+	}
+	mem_free(s);
+	return st;
 }
 
 int sdp_offer_codecs(struct sv offer, struct sdp_codecs *out)

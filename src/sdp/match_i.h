@@ -4,8 +4,22 @@
 
 int sdp_match_offer(
     const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan);
-int sdp_match_answer(
-    const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *r, struct sdp_plan *plan);
+/* dialog: the first line's memory, which has the lines; r: of the line that p speaks of. */
+int sdp_match_answer(const struct sdp *s, const struct sdp_policy *p, const struct sdp_running *dialog,
+    const struct sdp_running *r, struct sdp_plan *plan);
+static inline const char *sdp_kind(const struct sdp_policy *p)
+{
+	return p->kind ? p->kind : "audio";
+}
+/* ---- feedback.c ---- */
+uint8_t sdp_fb_read(const struct sdp *s, int line, int pt); /* enum sdp_fb */
+void sdp_exts_read(const struct sdp *s, int line, uint8_t out[SDP_EXT_COUNT]);
+int sdp_helper_pt(const struct sdp *s, const struct sdp_media *m, const char *name, uint32_t clock_hz); /* -1 = none */
+/* What stands beside the codec that plan has; nothing but what the policy speaks. */
+void sdp_beside_read(const struct sdp *s, size_t line, const struct sdp_policy *p, struct sdp_plan *plan);
+void sdp_beside_put(struct buf *b, int pt, uint8_t fb, const uint8_t exts[SDP_EXT_COUNT], bool is_rsize);
+/* The two lines are of one bundle, under different names. */
+bool sdp_is_bundled(const struct sdp *s, int line, int with);
 /* ---- secure.c ---- */
 bool sdp_is_secure_rtp(struct sv proto); /* RTP/SAVP and its kin with feedback */
 /* Whether what stands on an offered or answered line is to be had by the policy; the plan gets the keys. is_answer: to

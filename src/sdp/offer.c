@@ -129,11 +129,28 @@ static const char *family_of(struct sv host)
 	return sdp_host_kind(host) == 6 ? "IP6" : "IP4";
 }
 
+static void put_ice_session(struct buf *b, const struct sdp_policy *p)
+{
+	struct buf mids;
+	bool has_others = false;
+
+	buf_init(&mids);
+	for (size_t i = 0; i < p->part_count; i++) {
+		const struct sdp_part *part = &p->parts[i];
+		if (part->is_taken && part->p->is_bundled && part->p->ice)
+			buf_printf(&mids, " %.*s", SVF(part->p->ice->mid));
+		else
+			has_others |= part->is_taken;
+	}
+	sdp_ice_put_session(b, p->ice, buf_sv(&mids), has_others);
+	buf_fini(&mids);
+}
+
 static void put_session(struct buf *b, const struct sdp_policy *p)
 {
 	buf_printf(b, "s=%.*s\r\nc=IN %s %.*s\r\nt=0 0\r\n", SVF(user_of(p)), family_of(p->host), SVF(p->host));
 	if (p->ice)
-		sdp_ice_put_session(b, p->ice);
+		put_ice_session(b, p);
 }
 static void put_rtpmap(struct buf *b, int pt, const char *name, uint32_t clock_hz, unsigned channels)
 {
@@ -142,17 +159,18 @@ static void put_rtpmap(struct buf *b, int pt, const char *name, uint32_t clock_h
 		buf_printf(b, "/%u", channels);
 	buf_adds(b, "\r\n");
 }
-struct audio_text {                      /* what the accepted line says */
+struct line_text {                       /* what the accepted line says */
 	const struct sdp_codecs *codecs; /* pt_recv and fmtp are written */
 	struct {
 		int pt;
 		uint32_t clock_hz;
 	} te[TE_CLOCKS_MAX];
 	size_t te_count;
-	int cn_pt;
+	int cn_pt, red_pt;
 	enum sdp_dir dir;
 	uint16_t ptime_ms;
-	bool is_rtcp_mux;
+	bool is_rtcp_mux, is_rsize;
+	uint8_t fb, exts[SDP_EXT_COUNT];
 	struct sv proto;
 	enum sdp_setup setup;          /* SDP_SETUP_NONE: not secured by DTLS */
 	const struct sdp_plan *answer; /* NULL: it is an offer */
@@ -170,16 +188,24 @@ static void put_format(struct buf *b, int pt)
 	buf_add(b, text, n);
 }
 
-static void put_audio(struct buf *b, const struct sdp_policy *p, const struct audio_text *t)
+static const uint8_t no_exts[SDP_EXT_COUNT];
+
+static void put_line(struct buf *b, const struct sdp_policy *p, const struct line_text *t)
 {
-	buf_printf(b, "m=audio %u %.*s", p->port, SVF(t->proto));
+	const struct sdp_codec *first = &t->codecs->v[0];
+
+	buf_printf(b, "m=%s %u %.*s", sdp_kind(p), p->port, SVF(t->proto));
 	for (size_t i = 0; i < t->codecs->count; i++)
 		put_format(b, t->codecs->v[i].pt_recv);
 	for (size_t i = 0; i < t->te_count; i++)
 		put_format(b, t->te[i].pt);
 	if (t->cn_pt >= 0)
 		put_format(b, t->cn_pt);
+	if (t->red_pt >= 0)
+		put_format(b, t->red_pt);
 	buf_adds(b, "\r\n");
+	if (p->bandwidth_as_kbit)
+		buf_printf(b, "b=AS:%u\r\n", p->bandwidth_as_kbit);
 	for (size_t i = 0; i < t->codecs->count; i++) {
 		const struct sdp_codec *c = &t->codecs->v[i];
 		put_rtpmap(b, c->pt_recv, c->name, c->clock_hz, c->channels);
@@ -192,6 +218,12 @@ static void put_audio(struct buf *b, const struct sdp_policy *p, const struct au
 	}
 	if (t->cn_pt >= 0)
 		put_rtpmap(b, t->cn_pt, "CN", 8000, 1);
+	if (t->red_pt >= 0)
+		put_rtpmap(b, t->red_pt, "red", first->clock_hz, first->channels);
+	if (t->red_pt >= 0)
+		buf_printf(b, "a=fmtp:%d %d/%d\r\n", t->red_pt, first->pt_recv, first->pt_recv);
+	for (size_t i = 0; (t->fb || p->kind) && i < t->codecs->count; i++)
+		sdp_beside_put(b, t->codecs->v[i].pt_recv, t->fb, i ? no_exts : t->exts, !i && t->is_rsize);
 	if (t->dir != SDP_SENDRECV || t->setup) /* WebRTC peers take nothing for granted */
 		buf_printf(b, "a=%s\r\n", sdp_dir_name(t->dir));
 	if (!t->answer && sdp_is_secure_rtp(t->proto))
@@ -277,7 +309,7 @@ static void offer_codec(struct sdp_codecs *list, const struct sdp_codec *c, stru
 		sdp_copy(v->fmtp, sizeof(v->fmtp), sv_of(k->fmtp));
 }
 /* telephone-event at every clock among the codecs; 8000 Hz, else the first, gets the preferred number. */
-static void offer_events(struct audio_text *t, struct numbers *n, int dtmf_pt)
+static void offer_events(struct line_text *t, struct numbers *n, int dtmf_pt)
 {
 	uint32_t clocks[TE_CLOCKS_MAX] = {0};
 	size_t count = 0, k;
@@ -299,84 +331,181 @@ static void offer_events(struct audio_text *t, struct numbers *n, int dtmf_pt)
 		t->te[t->te_count++].clock_hz = clocks[k];
 	}
 }
-static void offer_lines(struct buf *b, const struct sdp_policy *p, struct sdp_running *r, struct audio_text *t)
+struct line_offer { /* one line that is offered */
+	const struct sdp_policy *p;
+	struct sdp_running *r;
+	struct sdp_codecs list;
+	struct line_text t;
+};
+/* A place among the lines: the one it has, one of its kind that nobody has, or a new one; two where encryption is
+ * optional, which are one choice. False: there is none left. */
+static bool line_place(struct sdp_running *dialog, struct line_offer *o, const struct line_offer *all, size_t count)
 {
+	const struct sdp_policy *p = o->p;
 	enum sdp_secure_mode mode = p->secure ? p->secure->mode : SDP_SECURE_NONE;
+	const char *proto = p->dtls && p->dtls->is_offered ? "UDP/TLS/RTP/SAVPF"
+	                    : mode != SDP_SECURE_NONE      ? "RTP/SAVP"
+	                                                   : "RTP/AVP";
+	size_t at = dialog->line_count;
+	struct sdp_run_line *l;
 
-	if (!r->line_count) {
-		r->line_count = mode == SDP_SECURE_OPTIONAL ? 2 : 1;
-		r->audio_line = 0;
-		r->lines[0] = (struct sdp_run_line){"audio", "RTP/AVP", false};
-		r->lines[1] = (struct sdp_run_line){"audio", "RTP/AVP", true};
-		if (p->dtls && p->dtls->is_offered)
-			sdp_copy(r->lines[0].proto, sizeof(r->lines[0].proto), SV("UDP/TLS/RTP/SAVPF"));
-		else if (mode != SDP_SECURE_NONE)
-			sdp_copy(r->lines[0].proto, sizeof(r->lines[0].proto), SV("RTP/SAVP"));
+	if ((o->r->is_agreed || !p->kind) && o->r->line < dialog->line_count &&
+	    sv_isi(sv_of(dialog->lines[o->r->line].kind), sdp_kind(p)))
+		return true;
+	for (size_t i = 0; p->kind && i < dialog->line_count && at == dialog->line_count; i++) {
+		bool is_free = sv_isi(sv_of(dialog->lines[i].kind), p->kind);
+		for (size_t k = 0; k < count; k++)
+			is_free &= &all[k] == o || all[k].r->line != i;
+		if (is_free)
+			at = i;
 	}
-	for (size_t i = 0; i < r->line_count; i++) {
-		if (r->is_agreed)
-			r->lines[i].is_open = false; /* the choice was made */
-		if (i != r->audio_line && !r->lines[i].is_open) {
-			put_refused(b, sv_of(r->lines[i].kind), sv_of(r->lines[i].proto), SV_NONE);
+	if (at == SDP_RUN_LINES)
+		return false;
+	if (at == dialog->line_count)
+		dialog->line_count++;
+	o->r->line = (uint8_t)at;
+	l = &dialog->lines[at];
+	*l = (struct sdp_run_line){.is_open = false};
+	sdp_copy(l->kind, sizeof(l->kind), sv_of(sdp_kind(p)));
+	sdp_copy(l->proto, sizeof(l->proto), sv_of(proto));
+	if (mode == SDP_SECURE_OPTIONAL && !(p->dtls && p->dtls->is_offered) && at + 1 == dialog->line_count &&
+	    dialog->line_count < SDP_RUN_LINES) {
+		dialog->lines[dialog->line_count] = *l;
+		dialog->lines[dialog->line_count].is_open = true;
+		sdp_copy(dialog->lines[dialog->line_count++].proto, sizeof(l->proto), SV("RTP/AVP"));
+	}
+	return true;
+}
+static void offer_lines(struct buf *b, struct sdp_running *dialog, struct line_offer *all, size_t count)
+{
+	for (size_t i = 0; i < dialog->line_count; i++) {
+		const struct sdp_run_line *l = &dialog->lines[i];
+		struct line_offer *o = NULL;
+		for (size_t k = 0; k < count && !o; k++)
+			if (all[k].r->line == i ||
+			    (l->is_open && !all[k].r->is_agreed && sv_isi(sv_of(l->kind), sdp_kind(all[k].p))))
+				o = &all[k];
+		if (!o) {
+			put_refused(b, sv_of(l->kind), sv_of(l->proto), SV_NONE);
 			continue;
 		}
-		t->proto = sv_of(r->lines[i].proto);
-		t->setup = p->dtls && !sv_startsi(t->proto, SV("RTP/AVP")) ? SDP_SETUP_ACTPASS : SDP_SETUP_NONE;
-		put_audio(b, p, t);
+		o->t.proto = sv_of(l->proto);
+		o->t.setup = o->p->dtls && !sv_startsi(o->t.proto, SV("RTP/AVP")) ? SDP_SETUP_ACTPASS : SDP_SETUP_NONE;
+		put_line(b, o->p, &o->t);
 	}
+	for (size_t i = 0; i < dialog->line_count; i++)
+		for (size_t k = 0; k < count; k++)
+			if (all[k].r->is_agreed && sv_isi(sv_of(dialog->lines[i].kind), sdp_kind(all[k].p)))
+				dialog->lines[i].is_open = false; /* the choice was made */
+}
+static int helper_number(struct numbers *n, const char *name, uint32_t clock_hz)
+{
+	int pt = number_for(n, sv_of(name), clock_hz, 1, -1, -1);
+	if (pt >= 0)
+		run_set(n->r, sv_of(name), clock_hz, 1, pt, -1);
+	return pt;
+}
+/* What the line says, with its numbers, which no other line of the description has. */
+static int offer_fill(struct line_offer *o, uint32_t taken[4])
+{
+	const struct sdp_policy *p = o->p;
+	int dtmf_pt = p->dtmf_pt ? p->dtmf_pt : 101;
+	struct numbers n = {.r = o->r, .reserved = dtmf_pt};
+	struct line_text *t = &o->t;
+
+	o->list.count = 0;
+	*t = (struct line_text){.codecs = &o->list,
+	    .cn_pt = -1,
+	    .red_pt = -1,
+	    .dir = p->dir,
+	    .is_rtcp_mux = p->is_rtcp_mux_offered,
+	    .is_rsize = p->fb && p->is_rtcp_mux_offered,
+	    .fb = p->fb};
+	memcpy(t->exts, p->exts, sizeof(t->exts));
+	memcpy(n.taken, taken, sizeof(n.taken));
+	for (size_t i = 0; p->first && i < p->first->count; i++)
+		offer_codec(&o->list, &p->first->v[i], &n);
+	for (size_t i = 0; i < p->prefs->count; i++)
+		offer_codec(&o->list, &p->prefs->v[i], &n);
+	if (!o->list.count)
+		return ST_INVAL;
+	if (dtmf_pt > 0 && dtmf_pt <= PT_LAST)
+		offer_events(t, &n, dtmf_pt);
+	if (p->cn_pt > 0 && p->cn_pt <= PT_LAST && !is_taken(&n, p->cn_pt))
+		t->cn_pt = p->cn_pt;
+	if (!p->kind)
+		t->ptime_ms = o->list.v[0].ptime_ms ? o->list.v[0].ptime_ms : sdp_ptime_default(p, &o->list.v[0]);
+	run_unuse(o->r);
+	for (size_t i = 0; i < o->list.count; i++)
+		run_set(o->r, sv_of(o->list.v[i].name), o->list.v[i].clock_hz, o->list.v[i].channels,
+		    o->list.v[i].pt_recv, -1);
+	for (size_t i = 0; i < t->te_count; i++)
+		run_set(o->r, SV("telephone-event"), t->te[i].clock_hz, 1, t->te[i].pt, -1);
+	if (t->cn_pt >= 0)
+		run_set(o->r, SV("CN"), 8000, 1, t->cn_pt, -1);
+	if (p->has_red)
+		t->red_pt = helper_number(&n, "red", o->list.v[0].clock_hz);
+	memcpy(taken, n.taken, sizeof(n.taken));
+	return ST_OK;
 }
 int sdp_offer_make(const struct sdp_policy *p, struct sdp_running *r, struct buf *out)
 {
-	struct sdp_running now = *r;
-	struct sdp_codecs list = {0};
-	struct audio_text t = {.codecs = &list, .cn_pt = -1, .dir = p->dir, .is_rtcp_mux = p->is_rtcp_mux_offered};
-	int dtmf_pt = p->dtmf_pt ? p->dtmf_pt : 101, st;
-	struct numbers n = {.r = &now, .reserved = dtmf_pt};
+	struct sdp_running now = *r, parts_now[SDP_PARTS_MAX];
+	struct line_offer *all;
+	uint32_t taken[4] = {0};
+	size_t count = 1;
 	struct buf body;
+	int st;
 
 	if (!is_policy_usable(p))
 		return ST_INVAL;
-	for (size_t i = 0; p->first && i < p->first->count; i++)
-		offer_codec(&list, &p->first->v[i], &n);
-	for (size_t i = 0; i < p->prefs->count; i++)
-		offer_codec(&list, &p->prefs->v[i], &n);
-	if (!list.count)
-		return ST_INVAL;
-	if (dtmf_pt > 0 && dtmf_pt <= PT_LAST)
-		offer_events(&t, &n, dtmf_pt);
-	if (p->cn_pt > 0 && p->cn_pt <= PT_LAST && !is_taken(&n, p->cn_pt))
-		t.cn_pt = p->cn_pt;
-	t.ptime_ms = list.v[0].ptime_ms ? list.v[0].ptime_ms : sdp_ptime_default(p, &list.v[0]);
-
-	run_unuse(&now);
-	for (size_t i = 0; i < list.count; i++)
-		run_set(&now, sv_of(list.v[i].name), list.v[i].clock_hz, list.v[i].channels, list.v[i].pt_recv, -1);
-	for (size_t i = 0; i < t.te_count; i++)
-		run_set(&now, SV("telephone-event"), t.te[i].clock_hz, 1, t.te[i].pt, -1);
-	if (t.cn_pt >= 0)
-		run_set(&now, SV("CN"), 8000, 1, t.cn_pt, -1);
-	buf_init(&body);
-	put_session(&body, p);
-	offer_lines(&body, p, &now, &t);
-	st = finish(p, &now, &body, out);
-	buf_fini(&body);
+	all = mem_alloc((1 + p->part_count) * sizeof(*all));
+	if (!all)
+		return ST_NOMEM;
+	all[0].p = p, all[0].r = &now;
+	st = offer_fill(&all[0], taken);
 	if (!st)
-		*r = now;
-	return st;
+		(void)line_place(&now, &all[0], all, 1);
+	for (size_t i = 0; i < p->part_count && !st; i++) {
+		struct line_offer *o = &all[count];
+		struct sdp_part *part = &p->parts[i];
+		parts_now[i] = *part->r;
+		o->p = part->p, o->r = &parts_now[i];
+		part->is_taken = is_policy_usable(o->p) && !offer_fill(o, taken) && line_place(&now, o, all, count + 1);
+		count += part->is_taken;
+	}
+	buf_init(&body);
+	if (!st) {
+		put_session(&body, p);
+		offer_lines(&body, &now, all, count);
+		st = finish(p, &now, &body, out);
+	}
+	buf_fini(&body);
+	mem_free(all);
+	if (st)
+		return st;
+	*r = now;
+	for (size_t i = 0; i < p->part_count; i++)
+		if (p->parts[i].is_taken)
+			*p->parts[i].r = parts_now[i];
+	return ST_OK;
 }
 
 /* ---- answer ---- */
 
-static void remember_answer(struct sdp_running *r, const struct sdp *s, const struct sdp_plan *plan)
+static void remember_lines(struct sdp_running *r, const struct sdp *s)
 {
 	r->line_count = (uint8_t)s->media_count;
-	r->audio_line = plan->line;
-	r->is_agreed = true;
 	for (size_t i = 0; i < s->media_count; i++) {
 		r->lines[i].is_open = false;
 		sdp_copy(r->lines[i].kind, sizeof(r->lines[i].kind), s->media[i].kind);
 		sdp_copy(r->lines[i].proto, sizeof(r->lines[i].proto), s->media[i].proto);
 	}
+}
+static void remember_answer(struct sdp_running *r, const struct sdp_plan *plan)
+{
+	r->line = plan->line;
+	r->is_agreed = true;
 	run_unuse(r);
 	for (size_t i = 0; i < plan->codecs.count; i++) {
 		const struct sdp_codec *c = &plan->codecs.v[i];
@@ -386,19 +515,26 @@ static void remember_answer(struct sdp_running *r, const struct sdp *s, const st
 		run_set(r, SV("telephone-event"), plan->dtmf_clock_hz, 1, plan->dtmf_recv_pt, plan->dtmf_send_pt);
 	if (plan->cn_pt >= 0)
 		run_set(r, SV("CN"), 8000, 1, plan->cn_pt, plan->cn_pt);
+	if (plan->red_recv >= 0)
+		run_set(r, SV("red"), plan->send.clock_hz, 1, plan->red_recv, plan->red_send);
 	run_choose(r, &plan->send);
 }
-static void put_answer(struct buf *b, const struct sdp *s, const struct sdp_policy *p, const struct sdp_plan *plan)
+static void put_answered(struct buf *b, const struct sdp *s, const struct sdp_policy *p, const struct sdp_plan *plan)
 {
 	struct sdp_codecs list = plan->codecs;
 	struct sdp_dtls theirs;
-	struct audio_text t = {.codecs = &list,
+	struct line_text t = {.codecs = &list,
 	    .cn_pt = plan->cn_pt,
+	    .red_pt = plan->red_recv,
 	    .dir = plan->local_dir,
-	    .ptime_ms = plan->recv.ptime_ms,
+	    .ptime_ms = p->kind ? 0 : plan->recv.ptime_ms,
 	    .is_rtcp_mux = plan->is_rtcp_mux,
+	    .is_rsize = plan->is_rsize,
+	    .fb = plan->fb,
+	    .proto = s->media[plan->line].proto,
 	    .answer = plan};
 
+	memcpy(t.exts, plan->exts, sizeof(t.exts));
 	if (!p->is_all_answered)
 		list.count = 1;
 	for (size_t i = 0; i < list.count; i++)
@@ -410,12 +546,21 @@ static void put_answer(struct buf *b, const struct sdp *s, const struct sdp_poli
 	}
 	if (plan->is_dtls && sdp_dtls_read(s, plan->line, &theirs, NULL))
 		t.setup = sdp_setup_answer(theirs.setup, p->dtls->setup_now);
+	put_line(b, p, &t);
+}
+static void put_answer(struct buf *b, const struct sdp *s, const struct sdp_policy *p, const struct sdp_plan *plan)
+{
 	put_session(b, p);
 	for (size_t i = 0; i < s->media_count; i++) {
 		const struct sdp_media *m = &s->media[i];
-		t.proto = m->proto;
+		const struct sdp_part *part = NULL;
+		for (size_t k = 0; k < p->part_count; k++)
+			if (p->parts[k].is_taken && p->parts[k].plan->line == i)
+				part = &p->parts[k];
 		if (i == plan->line)
-			put_audio(b, p, &t);
+			put_answered(b, s, p, plan);
+		else if (part)
+			put_answered(b, s, part->p, part->plan);
 		else
 			put_refused(b, m->kind, m->proto, m->format_count ? s->formats[m->format_first].text : SV_NONE);
 	}
@@ -462,9 +607,14 @@ static int answer(
 		give_up(plan, st, found->why);
 		goto out;
 	}
+	for (size_t i = 0; i < p->part_count; i++) {
+		struct sdp_part *part = &p->parts[i];
+		part->is_taken = is_policy_usable(part->p) && !sdp_match_offer(s, part->p, part->r, part->plan);
+	}
 	if (out) {
 		put_answer(&body, s, p, found);
-		remember_answer(&now, s, found);
+		remember_lines(&now, s);
+		remember_answer(&now, found);
 		st = finish(p, &now, &body, out);
 	}
 	if (st) {
@@ -473,6 +623,9 @@ static int answer(
 	}
 	*plan = *found;
 	*r = now;
+	for (size_t i = 0; out && i < p->part_count; i++)
+		if (p->parts[i].is_taken)
+			remember_answer(p->parts[i].r, p->parts[i].plan);
 out:
 	buf_fini(&body);
 	mem_free(found);
@@ -490,6 +643,21 @@ int sdp_answer_plan(struct sv offer, const struct sdp_policy *p, const struct sd
 	return answer(offer, p, &copy, plan, NULL);
 }
 
+static void accept_answer(struct sdp_running *dialog, struct sdp_running *r, const struct sdp_plan *found)
+{
+	for (size_t i = 0; i < found->codecs.count; i++) {
+		const struct sdp_codec *c = &found->codecs.v[i];
+		struct sdp_run_codec *known = run_find(r, sv_of(c->name), c->clock_hz, c->channels);
+		if (known)
+			known->pt_send = c->pt_send;
+	}
+	run_choose(r, &found->send);
+	if (r->line != found->line)
+		dialog->lines[r->line].is_open = true; /* a later answer to the same offer may take it */
+	r->line = found->line;
+	r->is_agreed = true;
+}
+
 int sdp_answer_accept(struct sv text, const struct sdp_policy *p, struct sdp_running *r, struct sdp_plan *plan)
 {
 	struct sdp_plan *found = NULL;
@@ -503,21 +671,18 @@ int sdp_answer_accept(struct sv text, const struct sdp_policy *p, struct sdp_run
 		st = give_up(plan, ST_NOMEM, "out of memory");
 		goto out;
 	}
-	if ((st = sdp_match_answer(s, p, r, found))) {
+	if ((st = sdp_match_answer(s, p, r, r, found))) {
 		give_up(plan, st, found->why);
 		goto out;
 	}
-	for (size_t i = 0; i < found->codecs.count; i++) {
-		const struct sdp_codec *c = &found->codecs.v[i];
-		struct sdp_run_codec *known = run_find(r, sv_of(c->name), c->clock_hz, c->channels);
-		if (known)
-			known->pt_send = c->pt_send;
+	for (size_t i = 0; i < p->part_count; i++) {
+		struct sdp_part *part = &p->parts[i];
+		part->is_taken = part->r->line < r->line_count && part->r->line != r->line &&
+		                 !sdp_match_answer(s, part->p, r, part->r, part->plan);
+		if (part->is_taken)
+			accept_answer(r, part->r, part->plan);
 	}
-	run_choose(r, &found->send);
-	if (r->audio_line != found->line)
-		r->lines[r->audio_line].is_open = true; /* a later answer to the same offer may take it */
-	r->audio_line = found->line;
-	r->is_agreed = true;
+	accept_answer(r, r, found);
 	*plan = *found;
 out:
 	mem_free(found);

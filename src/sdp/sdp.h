@@ -112,6 +112,8 @@ struct sdp_codecs {
  * over SDP_CODECS_MAX is cut. *video, when not NULL, says whether a video codec was named. ST_PARSE for a bad field
  * (bad, when not NULL, borrows the item at fault); an empty string gives an empty list. */
 ANY int sdp_codecs_parse(struct sv text, struct sdp_codecs *out, bool *has_video, struct sv *bad);
+/* The video codecs of such a string. */
+ANY int sdp_codecs_parse_video(struct sv text, struct sdp_codecs *out);
 /* "PCMU@8000h@20i@1c,..." as FreeSWITCH's rtp_last_audio_codec_string shows it. */
 ANY int sdp_codecs_write(const struct sdp_codecs *c, struct buf *out);
 /* Same name, clock and channels, and the same meaning of fmtp where the fmtp decides (G.729 annexb and opus do not, the
@@ -149,10 +151,25 @@ struct sdp_secure {
 	struct sdp_key keys[SDP_KEYS_MAX]; /* of the suites we do, best first */
 };
 
+/* RTCP feedback (RFC 4585, 5104, and what browsers add), by a=rtcp-fb, and the header extensions that are passed. */
+enum sdp_fb { SDP_FB_NACK = 1, SDP_FB_PLI = 2, SDP_FB_FIR = 4, SDP_FB_TMMBR = 8, SDP_FB_REMB = 16, SDP_FB_TCC = 32 };
+enum sdp_ext { SDP_EXT_MID, SDP_EXT_ABS_TIME, SDP_EXT_TCC, SDP_EXT_ORIENTATION, SDP_EXT_TOFFSET, SDP_EXT_COUNT };
+enum { SDP_EXT_ID_MAX = 14, SDP_PARTS_MAX = 2 };
+
 /* Read once at the edge from profile and channel variables. Views and pointers are borrowed for the call. */
 struct sdp_ice_local;
 struct sdp_dtls_local;
+struct sdp_part;
 struct sdp_policy {
+	const char *kind; /* of the m= line; NULL = "audio", which is the one that an agreement needs */
+	/* Other lines of the same description, each of a kind of its own; refused where they do not fit. */
+	struct sdp_part *parts;
+	size_t part_count;
+	uint8_t fb;                  /* enum sdp_fb: what is spoken on this line */
+	uint8_t exts[SDP_EXT_COUNT]; /* the number that is offered for a header extension; 0 = none; answering: any */
+	bool has_red;                /* redundancy is passed (RFC 2198) */
+	bool is_bundled;             /* of a part: on the first line's transport (RFC 8843) */
+	uint32_t bandwidth_as_kbit;  /* b=AS; 0 = not written */
 	const struct sdp_codecs *prefs; /* what we speak, best first */
 	const struct sdp_codecs
 	    *first; /* NULL, or the other leg's codecs: tried (and offered) before prefs, in any mode */
@@ -184,7 +201,8 @@ enum { SDP_RUN_USED = 1 /* in the last offer or answer */, SDP_RUN_CHOSEN = 2 /*
 struct sdp_running {
 	uint64_t version;   /* of our last o=; 0 = nothing sent yet */
 	uint64_t body_hash; /* of our last body without o= */
-	uint8_t codec_count, line_count, audio_line;
+	uint8_t codec_count, line_count;
+	uint8_t line;   /* which one it is of the lines (a part's: of the first's) */
 	bool is_agreed; /* an answer was given or taken */
 	struct sdp_run_codec {
 		char name[14];
@@ -199,6 +217,10 @@ struct sdp_running {
 };
 
 struct sdp_plan {
+	uint8_t fb;                         /* enum sdp_fb: both sides speak it */
+	uint8_t exts[SDP_EXT_COUNT];        /* agreed numbers, 0 = none */
+	int16_t red_send, red_recv;         /* -1 = none */
+	bool is_rsize;                      /* RTCP may be of reduced size (RFC 5506) */
 	struct sdp_codec send, recv;        /* the chosen codec; send and recv differ at most in fmtp */
 	struct sdp_codecs codecs;           /* everything both sides speak, best first; [0] is the chosen one */
 	int16_t dtmf_send_pt, dtmf_recv_pt; /* -1 = none: digits travel in-band or by INFO */
@@ -223,6 +245,13 @@ struct sdp_plan {
 	const char *why;             /* after a failure: static English text, else NULL */
 };
 
+/* One more line: what is wanted of it, the dialog's memory of it, and what came of it. */
+struct sdp_part {
+	const struct sdp_policy *p;
+	struct sdp_running *r;
+	struct sdp_plan *plan; /* answering and accepting: filled when it is taken, else only why */
+	bool is_taken;
+};
 /* Appends an offer to out. Re-offers keep payload numbers and refused lines; the o= version moves only when the body
  * changed. ST_INVAL when the policy has no codec, host or port. On failure running is unchanged. */
 ANY int sdp_offer_make(const struct sdp_policy *p, struct sdp_running *r, struct buf *out);
@@ -244,3 +273,15 @@ ANY struct sv sdp_offer_suite(struct sv offer);
 /* Everything an offer's usable audio line names, in the offerer's order, whether we know it or not (without
  * telephone-event and CN): the list for policy.first of the other leg and FreeSWITCH's ep_codec_string. */
 ANY int sdp_offer_codecs(struct sv offer, struct sdp_codecs *out);
+/* The first open line of that kind is on one transport with the audio line (RFC 8843), and the two have no payload
+ * number in common. mid: the line's; points into offer. */
+ANY bool sdp_offer_is_bundled(struct sv offer, const char *kind, struct sv *mid);
+/* The same of the first line of a kind that is open, and what else it says: for the other leg's line. ST_UNSUPPORTED:
+ * there is none. */
+struct sdp_offered {
+	struct sdp_codecs codecs;
+	uint8_t fb, exts[SDP_EXT_COUNT];
+	bool has_red;
+	enum sdp_dir dir;
+};
+ANY int sdp_offer_line(struct sv offer, const char *kind, struct sdp_offered *out);

@@ -9,7 +9,7 @@ struct sdp_known { /* one row of what we know of a codec by its name */
 	uint8_t channels;
 	uint16_t ptime_ms;
 	const char *fmtp; /* offered when the policy names none; "" = none */
-	bool is_video;
+	bool is_video, is_text;
 };
 /* The first row of that name and clock (0 = any); NULL = not known. */
 const struct sdp_known *sdp_known_find(struct sv name, uint32_t clock_hz);

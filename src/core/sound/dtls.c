@@ -56,9 +56,9 @@ static ON_CTL bool is_forbidden(struct leg *leg)
 	return v && *v && !str_is_true(v);
 }
 
-static ON_CTL int local_fill(struct leg *leg, struct media_policy *q, bool is_only)
+static ON_CTL int local_fill(struct leg_media *m, struct media_policy *q, bool is_only)
 {
-	struct leg_media *m = sound_of(leg)->media;
+	struct leg *leg = m->leg;
 	const char *print = mctl_dtls_print();
 
 	if (!print) {
@@ -72,15 +72,15 @@ static ON_CTL int local_fill(struct leg *leg, struct media_policy *q, bool is_on
 	return ST_OK;
 }
 
-int media_dtls_offer(struct leg *leg, struct media_policy *q)
+int media_dtls_offer(struct leg_media *m, struct media_policy *q)
 {
-	struct leg_media *m = sound_of(leg)->media;
+	struct leg *leg = m->leg;
 	bool is_agreed = m->dtls && m->dtls->assoc;
 	bool is_wanted = !is_forbidden(leg) && (media_is_webrtc(leg) || leg_var_is_true(leg, "rtp_use_dtls"));
 
-	if (m->is_wired || !(m->is_negotiated ? is_agreed : is_wanted))
+	if (m->first->is_wired || !(m->is_negotiated ? is_agreed : is_wanted))
 		return ST_OK;
-	int st = local_fill(leg, q, true);
+	int st = local_fill(m, q, true);
 	if (st || !m->dtls)
 		return st;
 	m->dtls->local.is_offered = true;
@@ -88,11 +88,16 @@ int media_dtls_offer(struct leg *leg, struct media_policy *q)
 	return ST_OK;
 }
 
+void media_dtls_ride(struct leg_media *m, struct media_policy *q)
+{
+	q->p.dtls = m->first->dtls ? &m->first->dtls->local : NULL;
+}
+
 /* The line that would be answered: the first with a fingerprint. */
-static ON_CTL bool offer_read(const struct sdp *s, struct sdp_dtls *theirs)
+static ON_CTL bool offer_read(const struct sdp *s, const char *kind, struct sdp_dtls *theirs)
 {
 	for (size_t i = 0; i < s->media_count; i++)
-		if (sv_isi(s->media[i].kind, "audio") && s->media[i].port &&
+		if (sv_isi(s->media[i].kind, kind) && s->media[i].port &&
 		    !sv_startsi(s->media[i].proto, SV("RTP/AVP")) && sdp_dtls_read(s, (int)i, theirs, NULL))
 			return true;
 	return false;
@@ -106,20 +111,21 @@ static ON_CTL bool goes_on(const struct leg_dtls *d, const struct sdp_dtls *t, e
 	       !memcmp(t->prints, d->theirs.prints, sizeof(t->prints)) && sv_is(t->tls_id, d->tls_id ? d->tls_id : "");
 }
 
-int media_dtls_answer(struct leg *leg, struct media_policy *q, struct sv offer)
+int media_dtls_answer(struct leg_media *m, struct media_policy *q, struct sv offer)
 {
-	struct leg_media *m = sound_of(leg)->media;
+	struct leg *leg = m->leg;
 	bool is_agreed = m->dtls && m->dtls->assoc;
 	struct sdp_dtls theirs;
 	struct sdp *s = NULL;
 
-	if (m->is_wired ||
+	if (m->first->is_wired ||
 	    (!is_agreed && (!offer.n || !memmem(offer.p, offer.n, "fingerprint", 11) || is_forbidden(leg))))
 		return ST_OK;
 	if (!mctl_dtls_print() && !is_agreed)
 		leg_log(leg, LOG_ERR, "DTLS-SRTP: there is no certificate of ours (dtls-srtp.pem)");
-	int st = mctl_dtls_print() ? local_fill(leg, q, is_agreed) : ST_OK;
-	if (!st && q->p.dtls && is_agreed && !sdp_parse_new(offer, &s) && offer_read(s, &theirs) &&
+	int st = mctl_dtls_print() ? local_fill(m, q, is_agreed) : ST_OK;
+	if (!st && q->p.dtls && is_agreed && !sdp_parse_new(offer, &s) &&
+	    offer_read(s, media_kind_name(m->kind), &theirs) &&
 	    goes_on(m->dtls, &theirs, sdp_setup_answer(theirs.setup, m->dtls->role)))
 		m->dtls->local.setup_now = m->dtls->role;
 	mem_free(s);
@@ -128,13 +134,14 @@ int media_dtls_answer(struct leg *leg, struct media_policy *q, struct sv offer)
 
 /* ---- what becomes of it ---- */
 
-static ON_CTL void secure_tell(struct leg *leg, const char *suite)
+static ON_CTL void secure_tell(struct leg_media *m, const char *suite)
 {
+	struct leg *leg = m->leg;
 	struct event *e;
 
-	leg_var_set(leg, "rtp_secure_media_confirmed", "true");
-	leg_var_set(leg, "rtp_secure_media_confirmed_audio", "true");
-	leg_var_set(leg, "rtp_dtls_suite", suite);
+	media_vars_secure(m, "true");
+	if (m == m->first)
+		leg_var_set(leg, "rtp_dtls_suite", suite);
 	if (!event_is_wanted(EVENT_CALL_SECURE, NULL) || !(e = event_new(EVENT_CALL_SECURE, NULL)))
 		return;
 	event_addf(e, "secure_type", "srtp:dtls:%s", suite);
@@ -149,17 +156,19 @@ static void on_state(struct mdtls *d, enum dtls_state state, void *arg)
 	struct leg *leg = m->leg;
 
 	role_assert_ctl();
-	leg_var_set(leg, "rtp_dtls_state", dtls_state_name(state));
+	if (m == m->first)
+		leg_var_set(leg, "rtp_dtls_state", dtls_state_name(state));
 	if (state == DTLS_UP) {
 		const char *suite = srtp_suite_name(mdtls_suite(d));
 		leg_log(leg, LOG_INFO, "DTLS: up, %s", suite);
-		secure_tell(leg, suite);
+		secure_tell(m, suite);
 	} else if (state == DTLS_FAILED) {
-		leg_log(leg, LOG_WARNING, "DTLS: no keys with %s: %s; hanging up", leg->name, mdtls_why(d));
-		leg_hangup(leg, CAUSE_INCOMPATIBLE_DESTINATION);
+		leg_log(leg, LOG_WARNING, "DTLS: no keys with %s: %s; %s", leg->name, mdtls_why(d),
+		    m == m->first ? "hanging up" : "no video or text");
+		if (m == m->first)
+			leg_hangup(leg, CAUSE_INCOMPATIBLE_DESTINATION);
 	} else {
-		leg_var_set(leg, "rtp_secure_media_confirmed", NULL);
-		leg_var_set(leg, "rtp_secure_media_confirmed_audio", NULL);
+		media_vars_secure(m, NULL);
 		leg_log(leg, LOG_INFO, "DTLS: %s closed it: no media any more", leg->name);
 	}
 	leg_wake(leg);
@@ -180,11 +189,11 @@ static ON_CTL unsigned mtu_of(struct leg *leg)
 	return 0;
 }
 
-static ON_CTL int begin(struct leg *leg, const struct sdp_dtls *theirs, enum sdp_setup role)
+static ON_CTL int begin(struct leg_media *m, const struct sdp_dtls *theirs, enum sdp_setup role)
 {
 	static const enum dtls_hash hashes[] = {
 	    [SDP_SHA256] = DTLS_SHA256, [SDP_SHA384] = DTLS_SHA384, [SDP_SHA512] = DTLS_SHA512};
-	struct leg_media *m = sound_of(leg)->media;
+	struct leg *leg = m->leg;
 	struct leg_dtls *d = m->dtls;
 	struct dtls_conf c = {.is_client = role == SDP_SETUP_ACTIVE, .print_count = theirs->count, .mtu = mtu_of(leg)};
 
@@ -198,21 +207,22 @@ static ON_CTL int begin(struct leg *leg, const struct sdp_dtls *theirs, enum sdp
 	d->assoc = NULL;
 	int st = media_keep_text(&d->tls_id, theirs->tls_id);
 	if (!st)
-		st = mstream_dtls_start(m->stream, &c, &m->signal_hosts[0], on_state, m, &d->assoc);
+		st = mstream_dtls_start(m->stream, &c, &m->first->signal_hosts[0], on_state, m, &d->assoc);
 	if (st)
 		return st;
 	d->role = role;
 	d->theirs = *theirs;
 	d->theirs.tls_id = SV_NONE;
-	leg_var_set(leg, "rtp_dtls_state", dtls_state_name(DTLS_UNDER_WAY));
-	media_dtls_answered(leg);
+	if (m == m->first)
+		leg_var_set(leg, "rtp_dtls_state", dtls_state_name(DTLS_UNDER_WAY));
+	media_dtls_answered(m);
 	leg_log(leg, LOG_DEBUG, "DTLS: we are %s", c.is_client ? "active" : "passive");
 	return ST_OK;
 }
 
-int media_dtls_apply(struct leg *leg, struct sv sdp, const struct sdp_plan *plan, bool is_answer)
+int media_dtls_apply(struct leg_media *m, struct sv sdp, const struct sdp_plan *plan, bool is_answer)
 {
-	struct leg_media *m = sound_of(leg)->media;
+	struct leg *leg = m->leg;
 	struct sdp_dtls theirs;
 	struct sdp *s = NULL;
 	const char *why = "no session description";
@@ -232,7 +242,7 @@ int media_dtls_apply(struct leg *leg, struct sv sdp, const struct sdp_plan *plan
 		if (!role)
 			st = ST_UNSUPPORTED;
 		else if (!goes_on(m->dtls, &theirs, role))
-			st = begin(leg, &theirs, role), why = "it cannot be begun";
+			st = begin(m, &theirs, role), why = "it cannot be begun";
 	}
 	if (st)
 		leg_log(leg, LOG_NOTICE, "DTLS: %s", why);
@@ -240,23 +250,20 @@ int media_dtls_apply(struct leg *leg, struct sv sdp, const struct sdp_plan *plan
 	return st;
 }
 
-void media_dtls_go(struct leg *leg)
+void media_dtls_go(struct leg_media *m)
 {
-	struct leg_media *m = sound_of(leg)->media;
 	if (m->dtls && m->dtls->assoc && media_ice_may_send(m))
 		mdtls_go(m->dtls->assoc);
 }
 
-void media_dtls_answered(struct leg *leg)
+void media_dtls_answered(struct leg_media *m)
 {
-	struct leg_media *m = sound_of(leg)->media;
-	if (m && leg->is_answered && m->dtls && m->dtls->assoc)
+	if (m->leg->is_answered && m->dtls && m->dtls->assoc)
 		mdtls_hurry(m->dtls->assoc);
 }
 
-void media_dtls_heard(struct leg *leg)
+void media_dtls_heard(struct leg_media *m)
 {
-	struct leg_media *m = sound_of(leg)->media;
 	if (m->dtls && m->dtls->assoc)
 		mdtls_heard(m->dtls->assoc);
 }

@@ -102,28 +102,28 @@ static ON_CTL void local_fill(struct leg_media *m)
 	    .pwd = sv_of(i->conf.pwd),
 	    .mid = sv_of(i->mid),
 	    .msid = sv_of(i->msid),
+	    .track = media_kind_name(m->kind)[0],
 	    .is_lite = i->conf.is_lite,
 	    .is_trickle = true,
 	    .is_bundled = l->is_bundled};
-	candidate_add(l, m->rtp_host, addr_port(&m->local), ICE_HOST);
-	if (strcmp(m->advertise_host, m->rtp_host) != 0)
-		candidate_add(l, m->advertise_host, addr_port(&m->local), ICE_SRFLX);
+	candidate_add(l, m->first->rtp_host, addr_port(&m->local), ICE_HOST);
+	if (strcmp(m->first->advertise_host, m->first->rtp_host) != 0)
+		candidate_add(l, m->first->advertise_host, addr_port(&m->local), ICE_SRFLX);
 	if (i->relay_host[0])
 		candidate_add(l, i->relay_host, i->relay_port, ICE_RELAY);
 }
 
 /* One that is ready, for a leg that may have it. */
-static ON_CTL struct rt_turn *relay_take(struct leg *leg)
+static ON_CTL struct rt_turn *relay_take(struct leg_media *m)
 {
-	struct leg_media *m = sound_of(leg)->media;
-	const char *wish = vars_get(leg->vars, "ice_relay");
+	const char *wish = vars_get(m->leg->vars, "ice_relay");
 	struct rt_turn *w;
 
-	if (!m->turn || m->ice->conf.is_lite || (wish && *wish && !str_is_true(wish)))
+	if (!m->first->turn || m->ice->conf.is_lite || (wish && *wish && !str_is_true(wish)))
 		return NULL;
-	w = mturn_take(m->turn);
+	w = mturn_take(m->first->turn);
 	if (!w) {
-		leg_log(leg, LOG_INFO, "ICE: no relayed address is ready");
+		leg_log(m->leg, LOG_INFO, "ICE: no relayed address is ready");
 		return NULL;
 	}
 	addr_host(&w->client.relayed, m->ice->relay_host);
@@ -131,9 +131,9 @@ static ON_CTL struct rt_turn *relay_take(struct leg *leg)
 	return w;
 }
 
-static ON_CTL int begin(struct leg *leg, bool is_controlling)
+static ON_CTL int begin(struct leg_media *m, bool is_controlling)
 {
-	struct leg_media *m = sound_of(leg)->media;
+	struct leg *leg = m->leg;
 	int st;
 
 	if (!m->ice && !(m->ice = mem_zalloc(sizeof(*m->ice))))
@@ -141,10 +141,13 @@ static ON_CTL int begin(struct leg *leg, bool is_controlling)
 	if (m->ice->mice)
 		return ST_OK;
 	credentials_make(m->ice);
-	rand_token(m->ice->msid, ICE_UFRAG_CHARS);
+	if (m != m->first && m->first->ice) /* one stream, so that they are heard and seen together */
+		memcpy(m->ice->msid, m->first->ice->msid, sizeof(m->ice->msid));
+	else
+		rand_token(m->ice->msid, ICE_UFRAG_CHARS);
 	m->ice->conf.is_lite = leg_var_is_true(leg, "ice_lite");
 	m->ice->conf.is_controlling = is_controlling && !m->ice->conf.is_lite;
-	st = mstream_ice_start(m->stream, &m->ice->conf, relay_take(leg), &m->ice->mice);
+	st = mstream_ice_start(m->stream, &m->ice->conf, relay_take(m), &m->ice->mice);
 	if (st)
 		media_ice_fini(m);
 	return st;
@@ -160,34 +163,50 @@ bool media_is_webrtc(struct leg *leg)
 	return leg_var_is_true(leg, "media_webrtc");
 }
 
-int media_ice_offer(struct leg *leg, struct media_policy *q)
+int media_ice_offer(struct leg_media *m, struct media_policy *q)
 {
-	struct leg_media *m = sound_of(leg)->media;
+	struct leg *leg = m->leg;
 	bool is_wanted = media_is_webrtc(leg) || leg_var_is_true(leg, "add_ice_candidates");
 	bool has_mux = is_wanted || leg_var_is_true(leg, "rtcp_mux");
 
-	if (m->is_wired)
+	if (m->first->is_wired)
 		return ST_OK;
 	q->p.is_rtcp_mux_offered = has_mux || (m->ice && m->ice->is_agreed);
 	if (m->is_negotiated ? !(m->ice && m->ice->is_agreed) : !is_wanted)
 		return ST_OK;
-	int st = begin(leg, true);
+	int st = begin(m, true);
 	if (st)
 		return st;
 	if (!m->ice->mid[0] && media_is_webrtc(leg))
-		strcpy(m->ice->mid, "0"), m->ice->local.is_bundled = true;
+		snprintf(m->ice->mid, sizeof(m->ice->mid), "%u", m->kind), m->ice->local.is_bundled = m == m->first;
 	local_fill(m);
 	q->p.ice = &m->ice->local;
 	return ST_OK;
 }
 
+int media_ice_ride(struct leg_media *m, struct media_policy *q, struct sv mid)
+{
+	const struct leg_ice *first = m->first->ice;
+
+	if (!first || (!m->ice && !(m->ice = mem_zalloc(sizeof(*m->ice)))))
+		return first ? ST_NOMEM : ST_UNSUPPORTED;
+	if (mid.n)
+		snprintf(m->ice->mid, sizeof(m->ice->mid), "%.*s", SVF(mid));
+	m->ice->local = first->local;
+	m->ice->local.mid = sv_of(m->ice->mid);
+	m->ice->local.track = media_kind_name(m->kind)[0];
+	q->p.ice = &m->ice->local;
+	q->p.is_rtcp_mux_offered = true;
+	return ST_OK;
+}
+
 /* The line that would be answered. */
-static ON_CTL bool read_offer(struct sv sdp, struct sdp_ice *ice, struct sdp **s)
+static ON_CTL bool read_offer(struct sv sdp, const char *kind, struct sdp_ice *ice, struct sdp **s)
 {
 	if (sdp_parse_new(sdp, s))
 		return false;
 	for (size_t i = 0; i < (*s)->media_count; i++)
-		if (sv_isi((*s)->media[i].kind, "audio") && (*s)->media[i].port)
+		if (sv_isi((*s)->media[i].kind, kind) && (*s)->media[i].port)
 			return sdp_ice_read(*s, (int)i, ice);
 	return false;
 }
@@ -203,26 +222,26 @@ static ON_CTL int restart_if_asked(struct leg_media *m, const struct sdp_ice *th
 	return mstream_ice_restart(m->stream, &i->conf);
 }
 
-int media_ice_answer(struct leg *leg, struct media_policy *q, struct sv offer)
+int media_ice_answer(struct leg_media *m, struct media_policy *q, struct sv offer)
 {
-	struct leg_media *m = sound_of(leg)->media;
+	struct leg *leg = m->leg;
 	struct sdp_ice *theirs = NULL;
 	struct sdp *s = NULL;
 	int st = ST_OK;
 
-	if (m->is_wired || leg_var_is_true(leg, "ignore_sdp_ice"))
+	if (m->first->is_wired || leg_var_is_true(leg, "ignore_sdp_ice"))
 		return ST_OK;
 	if (is_in_text(offer) && !(theirs = mem_alloc(sizeof(*theirs))))
 		return ST_NOMEM;
-	if (!theirs || !read_offer(offer, theirs, &s))
+	if (!theirs || !read_offer(offer, media_kind_name(m->kind), theirs, &s))
 		goto out;
-	st = begin(leg, theirs->is_lite);
+	st = begin(m, theirs->is_lite);
 	if (!st)
 		st = restart_if_asked(m, theirs);
 	if (st)
 		goto out;
 	snprintf(m->ice->mid, sizeof(m->ice->mid), "%.*s", SVF(theirs->mid));
-	m->ice->local.is_bundled = theirs->is_bundled;
+	m->ice->local.is_bundled = theirs->is_bundled && m == m->first;
 	local_fill(m);
 	q->p.ice = &m->ice->local;
 out:
@@ -235,19 +254,19 @@ out:
 
 static ON_CTL bool may_be_asked(const struct leg_media *m, const struct addr *a)
 {
-	const struct addr *from = &m->signal_hosts[0];
+	const struct addr *from = &m->first->signal_hosts[0];
 	if (addr_is_set(from) && addr_eq_host(a, from) && !addr_is_loopback(from))
 		return true; /* he asks us to knock at his own door */
-	return acl_allows(sv_of(*m->candidate_acl ? m->candidate_acl : ACL_DEFAULT), a, NULL, NULL);
+	return acl_allows(sv_of(*m->first->candidate_acl ? m->first->candidate_acl : ACL_DEFAULT), a, NULL, NULL);
 }
 
-static ON_CTL int theirs_tell(struct leg *leg, const struct sdp_ice *theirs)
+static ON_CTL int theirs_tell(struct leg_media *m, const struct sdp_ice *theirs)
 {
 	static const enum ice_kind kinds[] = {[SDP_ICE_HOST] = ICE_HOST,
 	    [SDP_ICE_SRFLX] = ICE_SRFLX,
 	    [SDP_ICE_PRFLX] = ICE_PRFLX,
 	    [SDP_ICE_RELAY] = ICE_RELAY};
-	struct leg_media *m = sound_of(leg)->media;
+	struct leg *leg = m->leg;
 	struct media_ice_remote *r = mem_zalloc(sizeof(*r));
 	size_t refused = 0;
 	int st;
@@ -277,9 +296,8 @@ static ON_CTL int theirs_tell(struct leg *leg, const struct sdp_ice *theirs)
 	return st;
 }
 
-int media_ice_apply(struct leg *leg, struct sv sdp, unsigned line)
+int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line)
 {
-	struct leg_media *m = sound_of(leg)->media;
 	struct sdp_ice *theirs;
 	struct sdp *s = NULL;
 	int st = ST_OK;
@@ -291,7 +309,7 @@ int media_ice_apply(struct leg *leg, struct sv sdp, unsigned line)
 		return ST_NOMEM;
 	if (!sdp_parse_new(sdp, &s) && sdp_ice_read(s, (int)line, theirs)) {
 		m->ice->is_agreed = true;
-		st = theirs_tell(leg, theirs);
+		st = theirs_tell(m, theirs);
 	} else {
 		drop(m);
 	}
@@ -314,10 +332,13 @@ int leg_media_trickle(struct leg *leg, struct sv body)
 	st = theirs ? sdp_frag_parse(body, &text, &s) : ST_NOMEM;
 	if (!st) {
 		int line = s->media_count ? 0 : -1;
-		st = sdp_ice_read(s, line, theirs) && sv_is(theirs->ufrag, m->ice->remote_ufrag) ? ST_OK : ST_INVAL;
+		bool is_read = sdp_ice_read(s, line, theirs);
+		while (m && !(is_read && m->ice && sv_is(theirs->ufrag, m->ice->remote_ufrag)))
+			m = m->next;
+		st = m ? ST_OK : ST_INVAL;
 	}
 	if (!st)
-		st = theirs_tell(leg, theirs);
+		st = theirs_tell(m, theirs);
 	mem_free(theirs);
 	mem_free(s);
 	mem_free(text);
@@ -326,15 +347,19 @@ int leg_media_trickle(struct leg *leg, struct sv body)
 
 /* ---- what is found ---- */
 
-static ON_CTL void found(struct leg *leg, const struct media_ice_event *e)
+static ON_CTL void found(struct leg_media *m, const struct media_ice_event *e)
 {
-	struct leg_ice *i = sound_of(leg)->media->ice;
+	struct leg *leg = m->leg;
+	struct leg_ice *i = m->ice;
 	char where[ADDR_TEXT_MAX];
 	bool is_set = addr_is_set(&e->remote);
 
 	i->state = e->state;
-	leg_var_set(leg, "rtp_ice_state", ice_state_name(e->state));
-	if (is_set) {
+	if (m == m->first)
+		leg_var_set(leg, "rtp_ice_state", ice_state_name(e->state));
+	if (is_set && m != m->first)
+		media_line_vars_remote(m, &e->remote);
+	if (is_set && m == m->first) {
 		leg_var_set(leg, "rtp_ice_candidate_type", ice_kind_name(e->kind));
 		leg_var_set(leg, "remote_media_ip", addr_host(&e->remote, where));
 		leg_var_set_int(leg, "remote_media_port", addr_port(&e->remote));
@@ -348,12 +373,11 @@ static ON_CTL void found(struct leg *leg, const struct media_ice_event *e)
 		    leg, LOG_DEBUG, "ICE: %s %s", ice_state_name(e->state), is_set ? addr_text(&e->remote, where) : "");
 }
 
-void media_ice_report(struct leg *leg)
+void media_ice_report(struct leg_media *m)
 {
-	struct leg_media *m = sound_of(leg)->media;
 	struct media_ice_event e;
 
 	while (m->ice && m->ice->mice && mice_next(m->ice->mice, &e))
-		found(leg, &e);
-	media_dtls_go(leg);
+		found(m, &e);
+	media_dtls_go(m);
 }

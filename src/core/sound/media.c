@@ -21,7 +21,7 @@
 
 /* ---- life ---- */
 
-static ON_CTL void media_destroy(struct leg_media *m)
+void media_destroy(struct leg_media *m)
 {
 	media_ice_fini(m);
 	media_dtls_fini(m);
@@ -40,6 +40,7 @@ static ON_CTL void media_destroy(struct leg_media *m)
 	mem_free(m->remote_sdp);
 	mem_free(m->answer_sdp);
 	mem_free(m->local_sdp);
+	mem_free(m->line);
 	mem_free(m);
 }
 
@@ -54,6 +55,7 @@ int leg_media_init(struct leg *leg, const struct leg_media_conf *c)
 		return ST_NOMEM;
 	m->leg = leg;
 	m->turn = c->turn ? mem_ref(c->turn) : NULL;
+	m->first = m;
 	m->rtp_host = mem_strdup(c->rtp_host ? c->rtp_host : "127.0.0.1");
 	m->advertise_host = mem_strdup(c->advertise_host ? c->advertise_host : m->rtp_host);
 	m->inbound_codecs = mem_strdup(c->inbound_codecs ? c->inbound_codecs : "PCMU,PCMA");
@@ -153,9 +155,9 @@ static void on_report(struct mstream *s, const struct media_report *r, void *arg
 		break;
 	case MEDIA_R_PLUG:
 		if (r->bits & MEDIA_PLUG_FINDER)
-			media_ice_report(m->leg);
+			media_ice_report(m);
 		if (r->bits & MEDIA_PLUG_CRYPT)
-			media_dtls_heard(m->leg);
+			media_dtls_heard(m);
 		break;
 	case MEDIA_R_LEARNED:
 		leg_log(m->leg, LOG_INFO, "media goes to %s now", addr_text(&r->addr, where));
@@ -202,6 +204,7 @@ void leg_media_fini(struct leg *leg)
 	struct leg_media *m = sound_of(leg)->media;
 	if (m && m->stream && !m->is_closing) {
 		leg_taps_end(leg);
+		media_lines_close(leg);
 		media_dtls_fini(m);
 		media_secure_closed(m);
 		media_ice_fini(m); /* the next stream finds its way anew */
@@ -225,6 +228,7 @@ static void part_fini(struct leg *leg)
 	if (!m)
 		return;
 	leg_media_fini(leg);
+	media_lines_fini(m);
 	sound_of(leg)->media = NULL;
 	leg->codec = NULL;
 	if (m->stream)
@@ -297,7 +301,10 @@ int leg_media_join(struct leg *a, struct leg *b)
 	}
 	leg_idle_sound_end(a), leg_idle_sound_end(b);
 	media_comfort_apply(a, b), media_comfort_apply(b, a);
-	return mstream_relay(leg_media_stream(a), leg_media_stream(b));
+	int st = mstream_relay(leg_media_stream(a), leg_media_stream(b));
+	if (!st)
+		media_lines_join(a, b);
+	return st;
 }
 
 /* ---- the part ---- */
@@ -313,7 +320,8 @@ static void part_answer(struct leg *leg)
 {
 	role_assert_ctl();
 	media_timeout_apply(leg);
-	media_dtls_answered(leg);
+	for (struct leg_media *m = sound_of(leg)->media; m; m = m->next)
+		media_dtls_answered(m);
 	leg_record_check(leg);
 }
 
@@ -361,6 +369,7 @@ static void part_idle(struct leg *leg)
 	leg_idle_sound_end(leg);
 	if (leg_media_stream(leg))
 		mstream_idle(leg_media_stream(leg));
+	media_lines_idle(leg);
 }
 
 static void part_close(struct leg *leg)
@@ -373,7 +382,7 @@ static bool part_is_closing(struct leg *leg)
 {
 	const struct leg_media *m = sound_of(leg)->media;
 	role_assert_ctl();
-	return m && m->is_closing;
+	return m && (m->is_closing || media_lines_are_closing(m));
 }
 
 static void part_report_due(struct leg *leg)

@@ -115,6 +115,13 @@ ON_CTL void leg_dtmf_own_taken(struct leg *leg, bool is_taken);
 ON_CTL void leg_dtmf_own_received(struct leg *leg);
 ON_CTL void leg_dtmf_own_refused(struct leg *leg, char digit, unsigned duration_ms);
 
+/* ---- lines that are passed on: video, text (lines.c) ---- */
+ON_CTL void leg_video_refuse(struct leg *leg); /* from now on, in offers that come */
+ON_CTL bool leg_has_video(struct leg *leg);
+ON_CTL int leg_video_refresh(struct leg *leg); /* asks its phone for a whole picture; ST_NOTFOUND: no video */
+ON_CTL int leg_video_asked(struct leg *leg);   /* its phone asks for one of whom it sees */
+ON_CTL void leg_lines_echo(struct leg *leg);
+
 ON_CTL const char *leg_media_hold_music(struct leg *leg); /* the conf's, or NULL */
 ON_CTL struct mstream *leg_media_stream(struct leg *leg); /* NULL before it is opened */
 /* What comes from the leg is taken as samples (a conference), or no longer: CODEC, when that is news. */

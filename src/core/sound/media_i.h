@@ -13,8 +13,14 @@ enum bypass_state {
 };
 /* Whether the far side takes digits by the endpoint's own way. */
 enum media_own_digits { OWN_DIGITS_UNKNOWN, OWN_DIGITS_TAKEN, OWN_DIGITS_SENT /* it sent one */, OWN_DIGITS_REFUSED };
+/* One m= line of a leg, with a stream, keys and addresses of its own. The audio's is the leg's first, which has also
+ * what the leg as a whole says: profile, texts, bypass. Of the others (lines.c) only what a line has is used. */
 struct leg_media {
-	struct leg *leg; /* NULL once the leg is gone and only the last report is awaited */
+	struct leg *leg;                /* NULL once the leg is gone and only the last report is awaited */
+	struct leg_media *first, *next; /* the audio's, which may be itself; the next one of the same leg */
+	uint8_t kind;                   /* enum media_kind */
+	bool is_bundled;                /* on the first's transport: no addresses and keys of its own */
+	struct media_line *line;        /* what a line that is passed has (lines.c); NULL: the audio's */
 	struct mstream *stream;
 	struct addr local;
 	bool is_negotiated, is_closing, is_remote_offer_new, is_late, is_late_told, is_held_by_us;
@@ -34,7 +40,8 @@ struct leg_media {
 	bool comes_back_on_hold, goes_after_hold; /* media in bypass: here while held; bypass once it is not */
 	bool
 	    is_bypass_secure; /* one of the two phones must be spoken to encrypted: what they say of media must be so */
-	bool is_proxied;      /* in bypass, but with our address: packets go through us as they are (proxy.c) */
+	bool is_video_refused;  /* the application novideo */
+	bool is_proxied;        /* in bypass, but with our address: packets go through us as they are (proxy.c) */
 	bool is_proxy_default;  /* the profile's inbound-proxy-media */
 	bool is_offerless;      /* the far side called without SDP */
 	bool is_bypass_default; /* the profile's inbound-bypass-media */
@@ -65,10 +72,31 @@ struct leg_media {
 };
 
 /* Everything negotiation is told, read once; about 15 kB: on the heap. */
+struct media_parts;
 struct media_policy {
 	struct sdp_policy p;
 	struct sdp_codecs prefs, first;
+	struct media_parts *parts; /* of the other lines; NULL: there are none */
 };
+ANY const char *media_kind_name(unsigned kind); /* as an m= line says it */
+ON_CTL void media_policy_free(struct media_policy *q);
+
+/* ---- lines.c: lines that are passed on (video, text) ---- */
+/* Adds to the policy what is answered or offered of other lines than the audio's; streams are opened. near,
+ * originator: whom the leg is or will be joined with, or NULL. */
+ON_CTL int media_lines_answer(struct leg *leg, struct leg *near, struct media_policy *q, struct sv offer);
+ON_CTL int media_lines_offer(struct leg *leg, struct leg *originator, struct media_policy *q);
+ON_CTL int media_lines_answered(struct leg *leg, struct media_policy *q); /* to our offer */
+/* What came of them; sdp: the far side's. Lines that nothing came of are closed. */
+ON_CTL void media_lines_agree(struct leg *leg, struct media_policy *q, struct sv sdp, bool is_answer);
+ON_CTL void media_lines_join(struct leg *a, struct leg *b); /* those of the same kind and codec */
+ON_CTL void media_lines_idle(struct leg *leg);
+ON_CTL void media_lines_close(struct leg *leg); /* their streams end; reports follow */
+ON_CTL void media_lines_fini(struct leg_media *first);
+ON_CTL bool media_lines_are_closing(const struct leg_media *first);
+ON_CTL void media_line_vars_remote(struct leg_media *m, const struct addr *remote);
+/* Another stream or other keys for the same line. */
+ON_CTL void media_line_reported(struct leg_media *m, const struct media_report *r);
 /* ---- media_policy.c ---- */
 /* The codec string of the leg's variables, else the profile's. */
 ON_CTL const char *media_wanted_codecs(struct leg *leg, const char *of_profile);
@@ -122,47 +150,58 @@ ON_CTL void media_vars_local(struct leg *leg, const struct leg_media *m, enum sd
 ON_CTL void media_vars_plan(struct leg *leg, struct leg_media *m, const struct sdp_plan *plan);
 ON_CTL void media_var_hundredths(struct leg *leg, const char *name, double value); /* "%.2f"; negative is 0 */
 ON_CTL void media_vars_stats(struct leg *leg, const struct media_stats *s);
+ON_CTL void media_vars_secure(struct leg_media *m, const char *value); /* rtp_secure_media_confirmed and its kin */
 
 /* ---- negotiate.c ---- */
 ON_CTL int media_keep_text(char **field, struct sv text);
+ANY void media_codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out);
+ANY void media_remote_of(const struct sdp_plan *plan, struct media_params *p); /* addresses */
+/* What stands beside the codecs of a line: keys, and where packets may go. */
+ON_CTL int media_answer_ways(struct leg_media *m, struct media_policy *q, struct sv offer);
+ON_CTL int media_offer_ways(struct leg_media *m, struct media_policy *q);
+ON_CTL int media_answered_ways(struct leg_media *m, struct media_policy *q); /* as they were offered */
 /* An offer of our own for a re-INVITE, whatever is running. */
 ON_CTL int media_own_offer(struct leg *leg, struct leg *near, struct buf *out);
 
 /* ---- media.c ---- */
 ON_CTL int media_stream_open(struct leg *leg, struct leg *near); /* ST_OK also when it is */
+ON_CTL void media_destroy(struct leg_media *m);
 
 /* ---- ice.c ---- */
 /* Whether the offer that q makes has ICE and a=rtcp-mux; the agent is started. */
-ON_CTL int media_ice_offer(struct leg *leg, struct media_policy *q);
+ON_CTL int media_ice_offer(struct leg_media *m, struct media_policy *q);
 /* The same of an answer to this offer. */
-ON_CTL int media_ice_answer(struct leg *leg, struct media_policy *q, struct sv offer);
-/* What the far side said is agreed on; line: its audio line. */
-ON_CTL int media_ice_apply(struct leg *leg, struct sv sdp, unsigned line);
-ON_CTL void media_ice_report(struct leg *leg); /* MEDIA_R_PLUG came */
+ON_CTL int media_ice_answer(struct leg_media *m, struct media_policy *q, struct sv offer);
+/* m is on the first's transport: what is said there of ICE is said under its own name (mid; empty: as before). */
+ON_CTL int media_ice_ride(struct leg_media *m, struct media_policy *q, struct sv mid);
+/* What the far side said is agreed on; line: of its lines. */
+ON_CTL int media_ice_apply(struct leg_media *m, struct sv sdp, unsigned line);
+ON_CTL void media_ice_report(struct leg_media *m); /* MEDIA_R_PLUG came */
 ON_CTL void media_ice_fini(struct leg_media *m);
 ON_CTL bool media_is_webrtc(struct leg *leg);              /* it is to be called as a browser */
 ON_CTL bool media_ice_may_send(const struct leg_media *m); /* an address of theirs is proven, or there is no ICE */
 
 /* ---- dtls.c ---- */
 /* Whether the offer that q makes is secured by DTLS-SRTP. ST_UNSUPPORTED: it is to be and cannot; logged. */
-ON_CTL int media_dtls_offer(struct leg *leg, struct media_policy *q);
+ON_CTL int media_dtls_offer(struct leg_media *m, struct media_policy *q);
 /* Whether an answer to this offer may be. Does nothing to the stream. */
-ON_CTL int media_dtls_answer(struct leg *leg, struct media_policy *q, struct sv offer);
+ON_CTL int media_dtls_answer(struct leg_media *m, struct media_policy *q, struct sv offer);
 /* What the far side said is agreed on: from here on the stream refuses what is not under its keys. Before the stream is
  * told where to send. is_answer: sdp answers our offer. */
-ON_CTL int media_dtls_apply(struct leg *leg, struct sv sdp, const struct sdp_plan *plan, bool is_answer);
-ON_CTL void media_dtls_go(struct leg *leg);       /* where to send may have become known */
-ON_CTL void media_dtls_heard(struct leg *leg);    /* MEDIA_R_PLUG came */
-ON_CTL void media_dtls_answered(struct leg *leg); /* the handshake is waited for no longer than it may take */
+ON_CTL int media_dtls_apply(struct leg_media *m, struct sv sdp, const struct sdp_plan *plan, bool is_answer);
+ON_CTL void media_dtls_ride(struct leg_media *m, struct media_policy *q); /* on the first's transport */
+ON_CTL void media_dtls_go(struct leg_media *m);                           /* where to send may have become known */
+ON_CTL void media_dtls_heard(struct leg_media *m);                        /* MEDIA_R_PLUG came */
+ON_CTL void media_dtls_answered(struct leg_media *m); /* the handshake is waited for no longer than it may take */
 ON_CTL bool media_dtls_is_under_way(const struct leg_media *m);
 ON_CTL void media_dtls_fini(struct leg_media *m); /* before the stream is closed */
 
 /* ---- secure.c ---- */
 /* Keys for the offer that q makes, or for the answer to this offer, as variables and the profile say. */
-ON_CTL int media_secure_offer(struct leg *leg, struct media_policy *q);
-ON_CTL int media_secure_answer(struct leg *leg, struct media_policy *q, struct sv offer);
-ON_CTL void media_secure_answered(struct leg *leg, struct media_policy *q); /* to our offer */
-ON_CTL int media_secure_apply(struct leg *leg, const struct sdp_plan *plan);
+ON_CTL int media_secure_offer(struct leg_media *m, struct media_policy *q);
+ON_CTL int media_secure_answer(struct leg_media *m, struct media_policy *q, struct sv offer);
+ON_CTL void media_secure_answered(struct leg_media *m, struct media_policy *q); /* to our offer */
+ON_CTL int media_secure_apply(struct leg_media *m, const struct sdp_plan *plan);
 ON_CTL bool media_secure_is_demanded(struct leg *leg);           /* it may not be spoken to in the clear */
 ON_CTL bool media_secure_is_on(const struct leg *leg);           /* it is not, by SDES or DTLS */
 ON_CTL void media_secure_seen(struct leg *leg, struct sv offer); /* rtp_has_crypto */

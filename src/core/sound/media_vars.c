@@ -85,6 +85,16 @@ void media_vars_plan(struct leg *leg, struct leg_media *m, const struct sdp_plan
 	leg_var_set_int(leg, "remote_media_port", plan->remote_port);
 }
 
+void media_vars_secure(struct leg_media *m, const char *value)
+{
+	static const char *const names[] = {[MEDIA_AUDIO] = "rtp_secure_media_confirmed_audio",
+	    [MEDIA_VIDEO] = "rtp_secure_media_confirmed_video",
+	    [MEDIA_TEXT] = "rtp_secure_media_confirmed_text"};
+	if (m == m->first)
+		leg_var_set(m->leg, "rtp_secure_media_confirmed", value);
+	leg_var_set(m->leg, names[m->kind], value);
+}
+
 static ON_CTL void set_count(struct leg *leg, const char *name, uint64_t v)
 {
 	leg_var_set_int(leg, name, (int64_t)v);

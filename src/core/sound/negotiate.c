@@ -18,7 +18,7 @@
 
 /* ---- plans ---- */
 
-static void codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out)
+void media_codec_of(const struct sdp_codec *c, bool is_send, struct media_codec *out)
 {
 	memset(out, 0, sizeof(*out));
 	snprintf(out->name, sizeof(out->name), "%.*s", (int)sizeof(out->name) - 1, c->name);
@@ -37,9 +37,19 @@ static ON_CTL int check_plan(struct leg *leg, const struct sdp_plan *plan)
 
 	if (!m->is_negotiated || !plan->send.fmtp[0] || !(plan->is_secure || plan->is_dtls))
 		return ST_OK;
-	codec_of(&plan->send, true, &p.send);
-	codec_of(&plan->recv, false, &p.recv);
+	media_codec_of(&plan->send, true, &p.send);
+	media_codec_of(&plan->recv, false, &p.recv);
 	return mstream_check_params(m->stream, &p);
+}
+
+void media_remote_of(const struct sdp_plan *plan, struct media_params *p)
+{
+	if (plan->is_remote_name || !plan->remote_host[0])
+		return;
+	if (!addr_parse(&p->remote_rtp, sv_of(plan->remote_host), plan->remote_port) && addr_is_any(&p->remote_rtp))
+		memset(&p->remote_rtp, 0, sizeof(p->remote_rtp));
+	if (addr_is_set(&p->remote_rtp) && plan->remote_rtcp_host[0])
+		addr_parse(&p->remote_rtcp, sv_of(plan->remote_rtcp_host), plan->remote_rtcp_port);
 }
 
 static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
@@ -48,15 +58,9 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	struct media_params p = {0};
 	int st;
 
-	if (!plan->is_remote_name && plan->remote_host[0]) {
-		if (!addr_parse(&p.remote_rtp, sv_of(plan->remote_host), plan->remote_port) &&
-		    addr_is_any(&p.remote_rtp))
-			memset(&p.remote_rtp, 0, sizeof(p.remote_rtp));
-		if (addr_is_set(&p.remote_rtp) && plan->remote_rtcp_host[0])
-			addr_parse(&p.remote_rtcp, sv_of(plan->remote_rtcp_host), plan->remote_rtcp_port);
-	}
-	codec_of(&plan->send, true, &p.send);
-	codec_of(&plan->recv, false, &p.recv);
+	media_remote_of(plan, &p);
+	media_codec_of(&plan->send, true, &p.send);
+	media_codec_of(&plan->recv, false, &p.recv);
 	p.dtmf_send_pt = plan->dtmf_send_pt, p.dtmf_recv_pt = plan->dtmf_recv_pt, p.cn_pt = plan->cn_pt;
 	m->is_proxied = false;
 	p.may_send = plan->local_dir & SDP_SENDONLY, p.may_recv = plan->local_dir & SDP_RECVONLY;
@@ -66,7 +70,7 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 	p.rtcp_interval_ms = media_rtcp_interval_ms(leg);
 	p.fmtp = plan->send.fmtp[0] ? plan->send.fmtp : NULL;
 	media_source_policy(leg, &p);
-	st = media_secure_apply(leg, plan); /* before anything is sent */
+	st = media_secure_apply(m, plan); /* before anything is sent */
 	if (!st)
 		st = mstream_set_params(m->stream, &p);
 	if (st)
@@ -87,37 +91,47 @@ static ON_CTL int apply_plan(struct leg *leg, const struct sdp_plan *plan)
 }
 
 /* What came of an offer and its answer, once both are known; sdp: the far side's one. */
-static ON_CTL int agree(struct leg *leg, struct sv sdp, const struct sdp_plan *plan, bool is_answer)
+static ON_CTL int agree(
+    struct leg *leg, struct media_policy *q, struct sv sdp, const struct sdp_plan *plan, bool is_answer)
 {
+	struct leg_media *m = sound_of(leg)->media;
 	int st = check_plan(leg, plan);
 	if (!st)
-		st = media_dtls_apply(leg, sdp, plan, is_answer);
+		st = media_dtls_apply(m, sdp, plan, is_answer);
 	if (!st)
 		st = apply_plan(leg, plan);
 	if (!st)
-		st = media_ice_apply(leg, sdp, plan->line);
+		st = media_ice_apply(m, sdp, plan->line);
 	if (!st)
-		media_dtls_go(leg);
+		media_dtls_go(m);
+	if (!st && (q->parts || m->next))
+		media_lines_agree(leg, q, sdp, is_answer);
 	return st;
 }
 
 /* What stands beside the codecs: keys, and where packets may go. */
-static ON_CTL int answer_keys(struct leg *leg, struct media_policy *q, struct sv offer)
+static ON_CTL int answer_keys(struct leg_media *m, struct media_policy *q, struct sv offer)
 {
-	int st = media_dtls_answer(leg, q, offer);
-	return st ? st : media_secure_answer(leg, q, offer);
+	int st = media_dtls_answer(m, q, offer);
+	return st ? st : media_secure_answer(m, q, offer);
 }
-static ON_CTL int answer_ways(struct leg *leg, struct media_policy *q, struct sv offer)
+int media_answer_ways(struct leg_media *m, struct media_policy *q, struct sv offer)
 {
-	int st = media_ice_answer(leg, q, offer);
-	return st ? st : answer_keys(leg, q, offer);
+	int st = media_ice_answer(m, q, offer);
+	return st ? st : answer_keys(m, q, offer);
 }
-static ON_CTL int offer_ways(struct leg *leg, struct media_policy *q)
+int media_offer_ways(struct leg_media *m, struct media_policy *q)
 {
-	int st = media_ice_offer(leg, q);
+	int st = media_ice_offer(m, q);
 	if (!st)
-		st = media_dtls_offer(leg, q);
-	return st || q->p.dtls ? st : media_secure_offer(leg, q);
+		st = media_dtls_offer(m, q);
+	return st || q->p.dtls ? st : media_secure_offer(m, q);
+}
+int media_answered_ways(struct leg_media *m, struct media_policy *q)
+{
+	int st = media_ice_offer(m, q); /* what was offered */
+	media_secure_answered(m, q);
+	return st ? st : media_dtls_offer(m, q);
 }
 
 int media_keep_text(char **field, struct sv text)
@@ -157,14 +171,14 @@ static ON_CTL int check_offer(struct leg *leg)
 	int st = plan ? media_policy_new(leg, m->inbound_codecs, &q) : ST_NOMEM;
 
 	if (!st)
-		st = answer_keys(leg, q, sv_of(m->remote_sdp));
+		st = answer_keys(m, q, sv_of(m->remote_sdp));
 	if (!st) {
 		q->p.port = 16384; /* nothing is opened yet; any port will do for a plan */
 		st = sdp_answer_plan(sv_of(m->remote_sdp), &q->p, &m->running, plan);
 	}
 	if (st == ST_UNSUPPORTED)
 		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
-	mem_free(q);
+	media_policy_free(q);
 	mem_free(plan);
 	return st;
 }
@@ -216,7 +230,7 @@ static ON_CTL int make_offer(
 	if (!st)
 		st = media_bound_offer(leg, originator, q);
 	if (!st)
-		st = offer_ways(leg, q);
+		st = media_offer_ways(m, q);
 	if (!st) {
 		q->p.dir = dir;
 		media_keep_joinable(leg, q);
@@ -225,6 +239,9 @@ static ON_CTL int make_offer(
 			if (q->first.count && media_codecs_have(&q->prefs, &q->first.v[0]))
 				q->p.first = &q->first; /* unless it is no longer wanted */
 		}
+		st = media_lines_offer(leg, originator, q);
+	}
+	if (!st) {
 		st = sdp_offer_make(&q->p, &m->running, &text);
 	}
 	if (!st) {
@@ -234,7 +251,7 @@ static ON_CTL int make_offer(
 		media_vars_local(leg, m, dir);
 		st = buf_addv(out, buf_sv(&text));
 	}
-	mem_free(q);
+	media_policy_free(q);
 	buf_fini(&text);
 	return st;
 }
@@ -253,19 +270,21 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 	if (!st)
 		st = media_prefer_for_answer(m, near, q);
 	if (!st)
-		st = answer_ways(leg, q, sv_of(m->remote_sdp));
+		st = media_answer_ways(m, q, sv_of(m->remote_sdp));
+	if (!st)
+		st = media_lines_answer(leg, near, q, sv_of(m->remote_sdp));
 	if (!st)
 		st = sdp_answer_make(sv_of(m->remote_sdp), &q->p, &m->running, plan, &text);
 	if (st == ST_UNSUPPORTED)
 		leg_log(leg, LOG_NOTICE, "no codec fits: %s", plan->why ? plan->why : "");
 	if (!st)
-		st = agree(leg, sv_of(m->remote_sdp), plan, false);
+		st = agree(leg, q, sv_of(m->remote_sdp), plan, false);
 	if (!st) {
 		m->is_remote_offer_new = false;
 		keep_local(leg, buf_sv(&text));
 		st = buf_addv(out, buf_sv(&text));
 	}
-	mem_free(q);
+	media_policy_free(q);
 	mem_free(plan);
 	buf_fini(&text);
 	return st;
@@ -412,11 +431,10 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	st = media_policy_new(leg, leg->is_outbound ? m->outbound_codecs : m->inbound_codecs, &q);
 	if (!st) {
 		q->p.dir = m->is_held_by_us ? SDP_SENDONLY : SDP_SENDRECV;
-		st = media_ice_offer(leg, q); /* what was offered */
-		media_secure_answered(leg, q);
+		st = media_answered_ways(m, q);
 	}
 	if (!st)
-		st = media_dtls_offer(leg, q);
+		st = media_lines_answered(leg, q);
 	if (!st)
 		st = sdp_answer_accept(sdp, &q->p, &m->running, plan);
 	if (!st)
@@ -426,11 +444,11 @@ static ON_CTL int remote_answer(struct leg *leg, struct sv sdp, bool *is_hold)
 	if (!st) {
 		leg_var_set(leg, "switch_r_sdp", m->remote_sdp);
 		media_vars_offer(leg, &plan->codecs);
-		st = agree(leg, sdp, plan, true);
+		st = agree(leg, q, sdp, plan, true);
 		m->is_offer_open = false;
 		*is_hold = plan->is_hold;
 	}
-	mem_free(q);
+	media_policy_free(q);
 	mem_free(plan);
 	return st;
 }
@@ -479,12 +497,14 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		q->p.first = &q->first;
 		if (m->is_held_by_us)
 			q->p.dir = SDP_SENDONLY;
-		st = answer_ways(leg, q, sdp);
+		st = media_answer_ways(m, q, sdp);
 	}
+	if (!st)
+		st = media_lines_answer(leg, leg->peer, q, sdp);
 	if (!st)
 		st = sdp_answer_make(sdp, &q->p, &m->running, plan, &text);
 	if (!st)
-		st = agree(leg, sdp, plan, false);
+		st = agree(leg, q, sdp, plan, false);
 	if (!st)
 		st = media_keep_text(&m->remote_sdp, sdp);
 	if (!st) {
@@ -493,7 +513,7 @@ int leg_media_reoffer(struct leg *leg, struct sv sdp, struct buf *out)
 		keep_local(leg, buf_sv(&text));
 		st = buf_addv(out, buf_sv(&text));
 	}
-	mem_free(q);
+	media_policy_free(q);
 	mem_free(plan);
 	buf_fini(&text);
 	if (!st && leg->is_held && !is_hold)

@@ -49,9 +49,9 @@ struct wish {
 	struct sv suites; /* empty: all */
 };
 
-static ON_CTL struct wish wish_of(struct leg *leg)
+static ON_CTL struct wish wish_of(const struct leg_media *m)
 {
-	const struct leg_media *m = sound_of(leg)->media;
+	struct leg *leg = m->leg;
 	struct wish w = {leg->is_outbound ? SDP_SECURE_NONE : SDP_SECURE_OPTIONAL, SV_NONE};
 	const char *of_way = leg->is_outbound ? "rtp_secure_media_outbound" : "rtp_secure_media_inbound";
 	const char *text = vars_get(leg->vars, of_way);
@@ -78,7 +78,7 @@ static ON_CTL struct wish wish_of(struct leg *leg)
 		if (rest.n)
 			w.suites = rest;
 	}
-	if (m->is_secure_required)
+	if (m->first->is_secure_required)
 		w.mode = SDP_SECURE_ONLY;
 	return w;
 }
@@ -107,9 +107,9 @@ static ON_CTL void key_add(struct leg_secure *x, enum srtp_suite s)
 
 /* What is offered or answered with next. A key that was said and not used yet is said again: an offer that is under
  * way, or that is sent once more, means it. */
-static ON_CTL int keys_make(struct leg *leg, const struct wish *w, struct media_policy *q)
+static ON_CTL int keys_make(struct leg_media *m, const struct wish *w, struct media_policy *q)
 {
-	struct leg_media *m = sound_of(leg)->media;
+	struct leg *leg = m->leg;
 	struct leg_secure *x = m->secure;
 	struct sv rest = w->suites, word;
 
@@ -135,47 +135,47 @@ static ON_CTL int keys_make(struct leg *leg, const struct wish *w, struct media_
 	return ST_OK;
 }
 
-int media_secure_offer(struct leg *leg, struct media_policy *q)
+int media_secure_offer(struct leg_media *m, struct media_policy *q)
 {
-	struct leg_media *m = sound_of(leg)->media;
-	struct wish w = wish_of(leg);
+	struct leg *leg = m->leg;
+	struct wish w = wish_of(m);
 	bool is_running = (m->secure && (m->secure->is_on || m->secure->was_on)) ||
-	                  (!m->is_negotiated && m->remote_sdp && sdp_offer_suite(sv_of(m->remote_sdp)).n);
+	                  (!m->is_negotiated && m->first->remote_sdp && sdp_offer_suite(sv_of(m->first->remote_sdp)).n);
 
 	if (!leg->is_outbound && w.mode == SDP_SECURE_OPTIONAL && !is_running)
 		w.mode = SDP_SECURE_NONE; /* who calls without SDP is asked for it only where that is said */
 	if (w.mode == SDP_SECURE_NONE && is_running)
 		w.mode = SDP_SECURE_OPTIONAL; /* it was agreed on before */
-	return w.mode == SDP_SECURE_NONE ? ST_OK : keys_make(leg, &w, q);
+	return w.mode == SDP_SECURE_NONE ? ST_OK : keys_make(m, &w, q);
 }
 
-int media_secure_answer(struct leg *leg, struct media_policy *q, struct sv offer)
+int media_secure_answer(struct leg_media *m, struct media_policy *q, struct sv offer)
 {
-	struct wish w = wish_of(leg);
+	struct wish w = wish_of(m);
 
-	if (leg->is_outbound && w.mode == SDP_SECURE_NONE && sound_of(leg)->media->secure)
+	if (m->leg->is_outbound && w.mode == SDP_SECURE_NONE && m->secure)
 		w.mode = SDP_SECURE_OPTIONAL; /* it was agreed on before */
 	if (w.mode == SDP_SECURE_NONE || (w.mode == SDP_SECURE_OPTIONAL && !sdp_offer_suite(offer).n))
 		return ST_OK;
-	return keys_make(leg, &w, q);
+	return keys_make(m, &w, q);
 }
 
-void media_secure_answered(struct leg *leg, struct media_policy *q)
+void media_secure_answered(struct leg_media *m, struct media_policy *q)
 {
-	const struct leg_secure *x = sound_of(leg)->media->secure;
+	const struct leg_secure *x = m->secure;
 	q->p.secure = x && x->keys.count ? &x->keys : NULL;
 }
 
 /* ---- what was agreed on ---- */
 
-static ON_CTL void tell(struct leg *leg, enum srtp_suite s)
+static ON_CTL void tell(struct leg_media *m, enum srtp_suite s)
 {
+	struct leg *leg = m->leg;
 	static bool is_told;
 	const char *way;
 	struct event *e;
 
-	leg_var_set(leg, "rtp_secure_media_confirmed", "true");
-	leg_var_set(leg, "rtp_secure_media_confirmed_audio", "true");
+	media_vars_secure(m, "true");
 	way = vars_get(leg->vars, "sip_via_protocol");
 	if (!is_told && way && strcasecmp(way, "tls") != 0 && strcasecmp(way, "wss") != 0) {
 		is_told = true;
@@ -203,25 +203,23 @@ static ON_CTL void spend(struct leg_secure *x)
 	explicit_bzero(x->in, sizeof(x->in));
 }
 
-static ON_CTL int plain(struct leg *leg, struct leg_secure *x)
+static ON_CTL int plain(struct leg_media *m, struct leg_secure *x)
 {
 	int st;
 
 	if (!x || !x->is_on)
 		return ST_OK;
-	st = mstream_set_crypt(sound_of(leg)->media->stream, NULL);
+	st = mstream_set_crypt(m->stream, NULL);
 	if (st)
 		return st;
-	leg_log(leg, LOG_NOTICE, "SRTP: the far side goes on without encryption");
+	leg_log(m->leg, LOG_NOTICE, "SRTP: the far side goes on without encryption");
 	spend(x);
-	leg_var_set(leg, "rtp_secure_media_confirmed", NULL);
-	leg_var_set(leg, "rtp_secure_media_confirmed_audio", NULL);
+	media_vars_secure(m, NULL);
 	return ST_OK;
 }
 
-int media_secure_apply(struct leg *leg, const struct sdp_plan *plan)
+int media_secure_apply(struct leg_media *m, const struct sdp_plan *plan)
 {
-	struct leg_media *m = sound_of(leg)->media;
 	struct leg_secure *x = m->secure;
 	const struct sdp_key *k;
 	struct rt_crypt *crypt = NULL;
@@ -234,7 +232,7 @@ int media_secure_apply(struct leg *leg, const struct sdp_plan *plan)
 		return ST_OK;
 	}
 	if (!plan->is_secure)
-		return plain(leg, x);
+		return plain(m, x);
 	k = &x->keys.keys[plan->key_index];
 	s = x->suites[plan->key_index];
 	is_same = x->is_on && x->suite == s;
@@ -258,13 +256,13 @@ int media_secure_apply(struct leg *leg, const struct sdp_plan *plan)
 	memcpy(x->out, k->key, k->key_n);
 	memcpy(x->in, plan->key_in, k->key_n);
 	if (!is_same)
-		tell(leg, s);
+		tell(m, s);
 	return ST_OK;
 }
 
 bool media_secure_is_demanded(struct leg *leg)
 {
-	return sound_of(leg)->media && wish_of(leg).mode == SDP_SECURE_ONLY;
+	return sound_of(leg)->media && wish_of(sound_of(leg)->media).mode == SDP_SECURE_ONLY;
 }
 
 bool media_secure_is_on(const struct leg *leg)

@@ -41,6 +41,7 @@ struct mstream {
 	unsigned digit_flags; /* enum rt_digit_flag */
 	enum join_kind join;  /* what is wanted; told to the media thread when it can be */
 	struct mstream *peer;
+	struct mstream *carrier, *riders[2]; /* of a bundle */
 	unsigned delay_ms;
 	struct media_params params;
 	struct media_jitter_conf jitter;
@@ -91,6 +92,7 @@ ON_CTL void mstream_closed_try(struct mstream *s); /* tells CLOSED when nothing 
 ON_CTL void cmd_queue_add(struct cmd_queue *q, unsigned thread, const struct rt_cmd *cmd);
 ON_CTL bool cmd_queue_take(struct cmd_queue *q, unsigned *thread, struct rt_cmd *cmd);
 ON_CTL void join_apply(struct mstream *s);
+ON_CTL void bundle_apply(struct mstream *s); /* it and those it is bundled with are where they should be: tied again */
 /* A codec that codes at any rate (opus) codes at its partner's: no resampler, and less to do. */
 ON_CTL void stream_rate_follow(struct mstream *s, uint32_t rate_hz);
 

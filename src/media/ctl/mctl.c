@@ -123,6 +123,7 @@ ON_CTL static void stream_moved(struct mstream *s)
 		(void)mstream_post(s, &cmd);
 	if (s->is_closing)
 		return;
+	bundle_apply(s);
 	join_apply(s);
 	taps_moved(s);
 }

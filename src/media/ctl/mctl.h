@@ -54,6 +54,8 @@ typedef void (*media_report_fn)(struct mstream *s, const struct media_report *r,
 ON_CTL int mstream_open(struct mstream **out, struct addr *local, struct mstream *near, media_report_fn fn, void *arg);
 /* The same without ports: what it sends goes to the stream it is wired to; to nobody, and nothing comes, until then. */
 ON_CTL int mstream_open_wired(struct mstream **out, struct mstream *near, media_report_fn fn, void *arg);
+/* The same on the transport of another (BUNDLE), which closes after it; whatever thread carrier goes to it follows. */
+ON_CTL int mstream_open_riding(struct mstream **out, struct mstream *carrier, media_report_fn fn, void *arg);
 /* Two of these face each other, whatever threads they live on. ST_EXISTS: one of them faces somebody; ST_FULL: no
  * descriptors. When one closes the other faces nobody. */
 ON_CTL int mstream_wire(struct mstream *a, struct mstream *b);
@@ -154,6 +156,7 @@ ON_CTL int mstream_send_tones(struct mstream *s, const char *digits, unsigned du
  * Stays with the stream whatever it is joined to; off at first. */
 ON_CTL int mstream_capture_dtmf(struct mstream *s, bool is_captured);
 ON_CTL int mstream_stats_ask(struct mstream *s);
+ON_CTL int mstream_key_frame(struct mstream *s); /* of video: a whole picture is asked of the far side */
 /* Copies of its packets, decrypted, go to c (media/rt/rt.h: a reference is taken) until NULL is set or it is closed. */
 struct rt_capture;
 ON_CTL int mstream_capture(struct mstream *s, struct rt_capture *c);

@@ -49,7 +49,7 @@ ON_CTL static int stream_begin(
 	}
 	s->fn = fn, s->arg = arg, s->thread = thread;
 	s->local = k->local, s->is_wired = k->finder == &rt_finder_wired;
-	s->port = s->is_wired ? 0 : addr_port(&k->local);
+	s->port = k->rtp_fd < 0 ? 0 : addr_port(&k->local);
 	list_init(&s->plays);
 	list_init(&s->records);
 	list_init(&s->taps);
@@ -108,6 +108,55 @@ int mstream_open_wired(struct mstream **out, struct mstream *near, media_report_
 	return st ? st : stream_begin(out, &k, thread, fn, arg);
 }
 
+ON_CTL static void ride_tell(struct mstream *s)
+{
+	struct rt_cmd c = {.kind = RT_C_BUNDLE};
+	if (!s->carrier || s->is_moving || s->carrier->is_moving || s->thread != s->carrier->thread)
+		return;
+	c.peer = s->carrier->rt;
+	(void)mstream_post(s, &c);
+}
+
+void bundle_apply(struct mstream *s)
+{
+	ride_tell(s);
+	for (size_t i = 0; i < ARRAY_COUNT(s->riders); i++)
+		if (s->riders[i])
+			ride_tell(s->riders[i]);
+}
+
+int mstream_open_riding(struct mstream **out, struct mstream *carrier, media_report_fn fn, void *arg)
+{
+	struct sockets k = {.rtp_fd = -1, .rtcp_fd = -1, .local = carrier->local, .finder = &rt_finder_rides};
+	size_t at = 0;
+	while (at < ARRAY_COUNT(carrier->riders) && carrier->riders[at])
+		at++;
+	if (!mctl.is_on || !fn || carrier->is_closing || carrier->is_wired)
+		return ST_INVAL;
+	if (at == ARRAY_COUNT(carrier->riders) || !load_has_room(carrier->thread))
+		return ST_FULL;
+	int st = stream_begin(out, &k, carrier->thread, fn, arg);
+	if (st)
+		return st;
+	(*out)->carrier = carrier;
+	carrier->riders[at] = *out;
+	ride_tell(*out);
+	return ST_OK;
+}
+
+/* The media thread cuts it by itself. */
+static void part_from_bundle(struct mstream *s)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(s->riders); i++) {
+		if (s->riders[i])
+			s->riders[i]->carrier = NULL;
+		s->riders[i] = NULL;
+		if (s->carrier && s->carrier->riders[i] == s)
+			s->carrier->riders[i] = NULL;
+	}
+	s->carrier = NULL;
+}
+
 int mstream_wire(struct mstream *a, struct mstream *b)
 {
 	int ends[2];
@@ -164,6 +213,7 @@ void mstream_close(struct mstream *s)
 	if (s->is_closing)
 		return;
 	part_from_peer(s);
+	part_from_bundle(s);
 	plays_cancel(s, 0);
 	s->is_closing = true;
 	taps_close(s);
@@ -195,6 +245,9 @@ int mstream_move(struct mstream *s, unsigned thread)
 	load_stream_came(thread);
 	mctl.threads[thread].moves++;
 	s->thread = thread;
+	for (size_t i = 0; i < ARRAY_COUNT(s->riders); i++)
+		if (s->riders[i] && !s->riders[i]->is_moving)
+			(void)mstream_move(s->riders[i], thread);
 	return ST_OK;
 }
 
@@ -246,7 +299,8 @@ ON_CTL static void relay_tell(struct mstream *a, struct mstream *b)
 	if (a->is_moving || b->is_moving)
 		return; /* told again when it has arrived */
 	if (a->thread != b->thread) {
-		if (!mstream_move(b, a->thread) || !mstream_move(a, b->thread))
+		struct mstream *x = a->carrier ? a->carrier : a, *y = b->carrier ? b->carrier : b;
+		if (!mstream_move(y, a->thread) || !mstream_move(x, b->thread))
 			return;
 		log_warning("media: two streams cannot be joined: neither's thread has room for the other");
 		idle_tell(a);
@@ -469,6 +523,11 @@ ON_CTL static int stream_tell(struct mstream *s, enum rt_cmd_kind kind, uint32_t
 int mstream_set_timeout(struct mstream *s, unsigned rtp_timeout_ms)
 {
 	return stream_tell(s, RT_C_TIMEOUT, rtp_timeout_ms);
+}
+
+int mstream_key_frame(struct mstream *s)
+{
+	return stream_tell(s, RT_C_KEY_FRAME, 0);
 }
 
 int mstream_mute(struct mstream *s, bool is_read_muted, bool is_write_muted)

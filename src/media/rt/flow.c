@@ -46,23 +46,24 @@ uint32_t flow_ts_now(const struct rt_flow *f)
 	return o->ts + (ticks > f->send_frame_ticks ? (uint32_t)ticks : f->send_frame_ticks);
 }
 
-ON_MEDIA static void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
+void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
 {
 	size_t payload_bytes = n - RTP_HEADER_BYTES;
+	const struct rt_flow *way = f->is_riding ? f->s->carrier->f : f;
 	if (f->s->capture)
 		capture_packet(f->s, true, false, p, n);
-	if (f->crypt) {
-		int made = f->crypt->ops->protect(f->crypt, false, p, n);
+	if (way->crypt) {
+		int made = way->crypt->ops->protect(way->crypt, false, p, n);
 		if (made < 0) {
 			t->dropped++;
 			return;
 		}
 		n = (size_t)made;
 	}
-	ssize_t done = f->is_connected ? send(f->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
-	               : f->s->is_turned
-	                   ? turn_bytes_send(f->s->turn, &f->s->remote_rtp, p, n) - 1
-	                   : sendto(f->fd, p, n, MSG_DONTWAIT, &f->s->remote_rtp.sa, addr_len(&f->s->remote_rtp));
+	ssize_t done = way->is_connected ? send(way->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+	               : way->s->is_turned
+	                   ? turn_bytes_send(way->s->turn, &way->s->remote_rtp, p, n) - 1
+	                   : sendto(way->fd, p, n, MSG_DONTWAIT, &way->s->remote_rtp.sa, addr_len(&way->s->remote_rtp));
 	if (done < 0) /* no buffer, or the ICMP error of an earlier packet: lost like any datagram */
 		t->dropped++;
 	f->out.packets++;
@@ -114,11 +115,14 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 		o->ts_offset = flow_ts_now(f) - k->ts;
 		o->src_ssrc = k->ssrc, o->src_seq = o->anchor_seq = k->seq;
 		o->is_anchored = true;
-		k->has_marker = true;
+		if (f->is_passed && f->s->peer)
+			key_frame_ask(f->s->peer);
+		else
+			k->has_marker = true;
 	} else if (rtp_seq_diff(k->seq, o->anchor_seq) < 0 && rtp_seq_diff(o->src_seq, o->anchor_seq) < SEQ_JUMP_MAX) {
 		return; /* older than the anchor: its number was used by the source before */
 	}
-	uint8_t *p = k->payload - RTP_HEADER_BYTES;
+	uint8_t *p = k->payload - k->ext_bytes - RTP_HEADER_BYTES;
 	uint16_t seq = (uint16_t)(k->seq + o->seq_offset);
 	uint32_t ts = k->ts + o->ts_offset;
 	if (f->dtx && pt == f->send_pt && comfort_withholds(f, ts, k->payload, k->n)) {
@@ -128,11 +132,13 @@ void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t
 	if (f->is_write_tapped && pt == f->send_pt)
 		record_tap_sent(f->s, ts, k->payload, k->n);
 	rtp_write_header(p, k->has_marker, pt, seq, ts, o->ssrc);
+	if (k->ext_bytes)
+		p[0] |= 0x10;
 	if (!o->was_started || rtp_seq_diff(seq, o->seq) > 0) {
 		out_advance(t, o, seq, ts);
 		o->src_seq = k->seq;
 	}
-	flow_put(t, f, p, k->n + RTP_HEADER_BYTES);
+	flow_put(t, f, p, k->n + k->ext_bytes + RTP_HEADER_BYTES);
 }
 
 const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k)
@@ -228,19 +234,11 @@ ON_MEDIA static void noise_in(struct rt_thread *t, struct rt_flow *f, struct pkt
 	flow_forward(t, to, k, (uint8_t)to->cn_pt);
 }
 
-/* As it is: numbers, payload type and all. */
-ON_MEDIA static void raw_forward(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n)
-{
-	f->in_media++;
-	if (f->how != HOW_NONE && t->flows[f->to].may_relay)
-		flow_put(t, &t->flows[f->to], p, n);
-}
-
 static bool is_flood(struct rt_flow *f, int64_t now_us)
 {
 	if (now_us - f->rate_since_us >= 1000000)
 		f->rate_since_us = now_us, f->rate_count = 0;
-	return ++f->rate_count > IN_RATE_MAX;
+	return ++f->rate_count > (f->is_passed ? PASS_RATE_MAX : IN_RATE_MAX);
 }
 
 ON_MEDIA static void account(struct rt_thread *t, struct rt_flow *f, const struct rtp_packet *k, size_t n)
@@ -274,7 +272,9 @@ ON_MEDIA static void other_in(
 			left = plug_unprotect(s, true, p, n);
 		if (left > 0)
 			rtcp_in(s, p, (size_t)left);
-		else
+		for (struct rt_stream *r = s->rider; r && left > 0; r = r->next_rider)
+			rtcp_in(r, p, (size_t)left);
+		if (left <= 0)
 			f->in_skipped++;
 		return;
 	}
@@ -306,6 +306,11 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 		return;
 	if (s->capture)
 		capture_packet(s, false, false, p, n);
+	if (s->rider) {
+		struct rt_stream *r = bundle_rider(s, pk.pt);
+		if (r)
+			s = r, f = r->f;
+	}
 	if (is_flood(f, t->now_us)) {
 		s->in_flushed++, t->dropped++;
 		return;
@@ -315,8 +320,8 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 		f->in_skipped++;
 		return;
 	}
-	if (s->params.is_raw) {
-		raw_forward(t, f, p, n);
+	if (f->is_passed) {
+		pass_in(t, f, p, n, &pk);
 		return;
 	}
 	struct pkt k = {.payload = p + (pk.payload - p),
@@ -326,6 +331,8 @@ void flow_rtp_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, c
 	    .seq = pk.seq,
 	    .pt = pk.pt,
 	    .has_marker = pk.is_marked};
+	if (k.pt == s->params.red_recv && k.pt && !pass_red(t, f, &k))
+		return;
 	if (k.pt == f->recv_pt)
 		audio_in(t, f, &k);
 	else if (k.pt == f->jitter_pt)

@@ -27,7 +27,7 @@ ON_MEDIA static bool is_plain(const struct rt_flow *f)
 {
 	const struct rt_stream *s = f->s;
 	return f->is_connected && !f->crypt && s->finder == &rt_finder_learn && !s->capture && !s->member &&
-	       !s->is_drain_due && !s->params.is_raw;
+	       !s->is_drain_due && !f->is_passed;
 }
 
 /* Everything that a packet would be asked on its way from f. */

@@ -28,12 +28,36 @@ enum media_source_mode {
 };
 enum { MEDIA_SIGNAL_HOSTS_MAX = 5 };
 
+/* What a stream carries: video and text are passed between two that have the same, and never decoded. */
+enum media_kind { MEDIA_AUDIO, MEDIA_VIDEO, MEDIA_TEXT };
+/* RTCP feedback that the far side speaks, and header extensions that are passed, by the numbers agreed with it. */
+enum media_fb {
+	MEDIA_FB_NACK = 1,
+	MEDIA_FB_PLI = 2,
+	MEDIA_FB_FIR = 4,
+	MEDIA_FB_TMMBR = 8,
+	MEDIA_FB_REMB = 16,
+	MEDIA_FB_TCC = 32
+};
+enum media_ext {
+	MEDIA_EXT_MID,
+	MEDIA_EXT_ABS_TIME,
+	MEDIA_EXT_TCC,
+	MEDIA_EXT_ORIENTATION,
+	MEDIA_EXT_TOFFSET,
+	MEDIA_EXT_COUNT
+};
+
 /* What negotiation found, applied as one message between two packets. */
 struct media_params {
 	struct addr remote_rtp, remote_rtcp; /* signalled; unset = nothing is sent until learned */
 	struct media_codec send, recv;       /* codecs the engine knows are decoded; others only relay (pass-through) */
 	int16_t dtmf_send_pt, dtmf_recv_pt;  /* telephone-event, -1 = none */
 	int16_t cn_pt;                       /* -1 = none */
+	uint8_t kind;                        /* enum media_kind */
+	uint8_t fb, exts[MEDIA_EXT_COUNT];   /* enum media_fb; 0 = not agreed */
+	uint8_t red_send, red_recv;          /* payload numbers of RED (RFC 2198), 0 = none */
+	bool is_rsize;                       /* RTCP of reduced size may be sent (RFC 5506) */
 	const char *fmtp;        /* the far side's format parameters of send; NULL = none; read during the call only */
 	bool may_send, may_recv; /* direction: hold is may_send && !may_recv ... */
 	bool is_rtcp_mux;
@@ -63,6 +87,7 @@ enum media_report_kind {
 	MEDIA_R_TAP_DONE,     /* id; status: ST_OK ended by itself, ST_CANCELLED stopped, else error */
 	MEDIA_R_TAP_EVENT,    /* id; what a watch waits for came */
 	MEDIA_R_STATS,        /* answer to mstream_stats_ask */
+	MEDIA_R_KEY_FRAME,    /* a whole picture is wanted of a far side that knows no RTCP feedback */
 	MEDIA_R_PLUG,         /* bits: a plug-in has something to tell */
 	MEDIA_R_RTCP,         /* rtcp, addr: a report came or was sent; only while mctl_rtcp_watch is on */
 	MEDIA_R_CLOSED        /* last report of a stream; ports are free, statistics are final */

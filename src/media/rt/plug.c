@@ -52,6 +52,11 @@ void plug_cmd(struct rt_stream *s, const struct rt_cmd *c)
 			next->ops->follow(next, s->f->crypt);
 		crypt_free(s->f->crypt);
 		s->f->crypt = next;
+		if (s->f->is_passed && s->peer) /* what came before there were keys was not seen */
+			key_frame_ask(s->peer);
+		for (struct rt_stream *r = s->rider; r; r = r->next_rider)
+			if (r->peer)
+				key_frame_ask(r->peer);
 	} else if (c->kind == RT_C_CRYPT_TELL) {
 		struct rt_told *told = c->ptr;
 		if (s->f->crypt && s->f->crypt->ops->told)
@@ -128,6 +133,8 @@ int plug_unprotect(struct rt_stream *s, bool is_rtcp, uint8_t *p, size_t n)
 
 void plug_rtcp_send(struct rt_stream *s, uint8_t *p, size_t n)
 {
+	if (s->carrier)
+		s = s->carrier;
 	struct rt_flow *f = s->f;
 	bool is_shared = s->params.is_rtcp_mux || s->rtcp_fd < 0;
 	int made = f->crypt ? f->crypt->ops->protect(f->crypt, true, p, n) : (int)n;

@@ -94,6 +94,7 @@ static const struct {
     {PEND_TALK, RT_R_EVENT, MEDIA_R_TALK},
     {PEND_NOTALK, RT_R_EVENT, MEDIA_R_NOTALK},
     {PEND_DTMF_SENT, RT_R_EVENT, MEDIA_R_DTMF_SENT},
+    {PEND_KEY, RT_R_EVENT, MEDIA_R_KEY_FRAME},
 };
 
 ON_MEDIA static bool flush_flags(struct rt_thread *t, struct rt_stream *s)

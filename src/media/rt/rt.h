@@ -116,6 +116,7 @@ struct rt_finder_ops {
 struct rt_finder {
 	const struct rt_finder_ops *ops;
 };
+extern const struct rt_finder rt_finder_rides; /* bundle.c: no socket of its own, another stream carries it */
 extern const struct rt_finder rt_finder_learn; /* source.c: a UDP socket whose far side signalling names, or learned */
 extern const struct rt_finder
     rt_finder_wired; /* wired.c: the stream at the other end of a pair of sockets, or nobody */
@@ -417,6 +418,8 @@ enum rt_cmd_kind {
 	RT_C_TAP_SET,     /* number: id; flags: of its kind */
 	RT_C_DTMF,        /* text: digits; number: duration in ms; flags: 1 = as tones in the audio */
 	RT_C_CAPTURE,     /* ptr: struct rt_capture, a reference; NULL: none */
+	RT_C_BUNDLE,      /* s rides on peer */
+	RT_C_KEY_FRAME,   /* a whole picture is asked of its phone */
 	RT_C_STATS,       /* ptr: struct rt_stats to fill */
 	RT_C_CLOSE,
 	RT_C_QUIT

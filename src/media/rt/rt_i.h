@@ -23,9 +23,10 @@ enum {
 	WHEEL_SLOT_US = 2000,
 	RT_PTIME_MAX_MS = 120,
 	RT_FRAME_MAX_SAMPLES = 48 * RT_PTIME_MAX_MS,
-	FILTER_AFTER = 64,   /* packets of strangers on an open socket, and the kernel gets a filter */
-	SEQ_JUMP_MAX = 1000, /* more than this is a new beginning */
-	IN_RATE_MAX = 1000   /* packets a second of one stream; more is a flood, or two echoes facing each other */
+	FILTER_AFTER = 64,    /* packets of strangers on an open socket, and the kernel gets a filter */
+	SEQ_JUMP_MAX = 1000,  /* more than this is a new beginning */
+	IN_RATE_MAX = 1000,   /* packets a second of one stream; more is a flood, or two echoes facing each other */
+	PASS_RATE_MAX = 10000 /* of one that is passed */
 };
 #define FLOW_NONE UINT32_MAX
 
@@ -74,6 +75,8 @@ struct rt_flow {
 	bool may_relay;         /* direction, mute, plays and digits let relayed packets out */
 	bool may_send;          /* direction and mute let own packets out, and there is an address */
 	bool is_read_tapped, is_write_tapped;
+	bool is_passed; /* video, text, or raw: pass.c */
+	bool is_riding; /* on another stream's socket: bundle.c */
 	int16_t recv_pt, recv_dtmf_pt, cn_pt;
 	int16_t jitter_pt; /* in place of recv_pt, where it goes through the jitter buffer; else -1 */
 	int16_t send_pt, send_dtmf_pt;
@@ -107,7 +110,8 @@ enum pend_flag {
 	PEND_MOVED = 16,
 	PEND_CLOSED = 32,
 	PEND_TALK = 64,
-	PEND_NOTALK = 128
+	PEND_NOTALK = 128,
+	PEND_KEY = 256
 };
 enum { PEND_DIGITS_MAX = 32, PEND_RTCP_MAX = 2, DTMF_QUEUE_MAX = 128 };
 
@@ -185,6 +189,8 @@ struct rt_stream {
 	bool is_turned;                      /* what goes to remote_rtp goes by it */
 	bool is_by_turn;                     /* the packet that is walked came by it */
 
+	struct rt_stream *rider; /* the first of those it carries (bundle.c) */
+	struct rt_stream *carrier, *next_rider;
 	struct rt_capture *capture; /* who wants copies of its packets; NULL: nobody */
 	struct rt_stream *peer;     /* who gets what we receive; itself for echo */
 	struct rt_xcode *xcode;     /* towards peer */
@@ -214,6 +220,9 @@ struct rt_stream {
 	struct rtp_source seq; /* RFC 3550 appendix A; of the current SSRC */
 	uint64_t lost_before;  /* by earlier SSRCs */
 	struct rt_rtcp rtcp;
+	int64_t key_asked_us; /* video: a whole picture was asked for */
+	bool is_key_due;      /* and is to be again */
+	uint8_t fir_number;
 	uint32_t timeout_ms;
 	int64_t timeout_since_us; /* not counted from earlier than this */
 	bool is_timeout_told;
@@ -310,7 +319,8 @@ struct pkt {
 	uint8_t pt;
 	bool has_marker;
 	bool was_decoded;
-	int pcm_count; /* once decoded; negative: it could not be */
+	uint16_t ext_bytes; /* of a header extension right before payload, which goes with it */
+	int pcm_count;      /* once decoded; negative: it could not be */
 };
 /* Where the audio of f goes, in its turn. */
 ON_MEDIA void flow_audio(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
@@ -318,11 +328,28 @@ ON_MEDIA void flow_audio(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
 ANY const int16_t *pkt_samples(struct rt_stream *s, struct pkt *k);
 /* Sends a packet of another source on f's socket with f's own sequence. */
 ON_MEDIA void flow_forward(struct rt_thread *t, struct rt_flow *f, struct pkt *k, uint8_t pt);
+/* A whole packet to f's far side as it is, but for its protection. */
+ON_MEDIA void flow_put(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n);
 /* Sends our own packet: the next sequence number, ts as given. */
 ON_MEDIA void flow_send_own(struct rt_flow *f, uint8_t pt, bool has_marker, uint32_t ts, uint8_t *payload, size_t n);
 /* Comfort noise that comes on f goes on as it is: the far side speaks it too. */
 ON_MEDIA bool flow_noise_passes(const struct rt_flow *f);
 ON_MEDIA uint32_t flow_ts_now(const struct rt_flow *f); /* the timestamp for something that starts now */
+
+/* bundle.c: streams that share a transport */
+ON_MEDIA void bundle_tie(struct rt_stream *s, struct rt_stream *carrier);
+ON_MEDIA void bundle_cut(struct rt_stream *s);
+ON_MEDIA void bundle_follow(struct rt_stream *carrier); /* where it sends may have changed */
+ON_MEDIA struct rt_stream *bundle_rider(const struct rt_stream *carrier, uint8_t pt); /* NULL: it is the carrier's */
+
+/* pass.c: what is passed on and never decoded. p: the whole packet, plain */
+ON_MEDIA void pass_in(struct rt_thread *t, struct rt_flow *f, uint8_t *p, size_t n, const struct rtp_packet *pk);
+/* RED of audio, k->pt being its number. False: it was passed on. Else k is its newest block. */
+ON_MEDIA bool pass_red(struct rt_thread *t, struct rt_flow *f, struct pkt *k);
+/* feedback.c: RTCP feedback between the legs of a video relay */
+ON_MEDIA void feedback_in(struct rt_stream *s, const struct rtcp_item *it);
+ON_MEDIA void key_frame_ask(struct rt_stream *s); /* of the phone of s, now or soon */
+ON_MEDIA void key_frame_run(struct rt_stream *s); /* is_key_due */
 
 /* dtmf.c */
 /* A telephone-event packet: a digit that is complete is reported. Should this packet be relayed to the peer as it is?

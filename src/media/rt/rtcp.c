@@ -40,7 +40,9 @@ void rtcp_in(struct rt_stream *s, const uint8_t *p, size_t n)
 			blocks_in(s, &it);
 		else if (it.type == RTCP_XR)
 			s->rtcp.has_xr |= xr_voip_get(&it, s->f->out.ssrc, &s->rtcp.xr);
-		if (it.type != RTCP_SR)
+		if ((it.type == RTCP_RTPFB || it.type == RTCP_PSFB) && s->f->is_passed)
+			feedback_in(s, &it);
+		if (it.type != RTCP_SR || ((s->carrier || s->rider) && it.ssrc != s->seq.ssrc))
 			continue;
 		s->rtcp.sr_mid = rtcp_ntp_mid(it.sr.ntp);
 		s->rtcp.sr_at_us = s->t->now_us;

@@ -111,6 +111,8 @@ void stream_plan(struct rt_stream *s)
 	f->cn_pt = p->cn_pt;
 	f->send_clock_hz = p->send.clock_hz ? p->send.clock_hz : 8000;
 	f->send_frame_ticks = (uint16_t)((uint64_t)f->send_clock_hz * stream_frame_us(s) / 1000000);
+	f->is_passed = p->is_raw || p->kind;
+	f->is_riding = s->carrier != NULL;
 	f->may_take = p->may_recv;
 	f->may_send = p->may_send && !s->is_write_muted && addr_is_set(&s->remote_rtp);
 	f->may_relay = f->may_send && !s->play && !s->dtmf_out.is_busy;
@@ -131,6 +133,8 @@ void stream_plan(struct rt_stream *s)
 		unanchor(s, was_to), unanchor(s, f->to);
 	comfort_plan(s);
 	jitter_plan(s);
+	if (s->rider)
+		bundle_follow(s);
 }
 
 ON_MEDIA static void stream_unjoin_half(struct rt_stream *s)
@@ -218,6 +222,7 @@ ON_MEDIA static void stream_mute(struct rt_stream *s, unsigned bits)
 ON_MEDIA static void stream_leave(struct rt_thread *t, struct rt_stream *s)
 {
 	stream_unjoin(s);
+	bundle_cut(s);
 	taps_cut(s, ST_CLOSED);
 	list_remove(&s->pend.link);
 	if (s->tick_needs) {
@@ -265,6 +270,7 @@ ON_MEDIA static void stream_close(struct rt_thread *t, struct rt_stream *s)
 	taps_end(s, ST_CANCELLED);
 	dtmf_out_clear(s);
 	rtcp_bye(s);
+	bundle_cut(s);
 	s->capture = mem_unref(s->capture);
 	plug_fini(s);
 	tick_done(s, ~0u);
@@ -364,6 +370,12 @@ void stream_cmd(struct rt_thread *t, const struct rt_cmd *c)
 	case RT_C_CAPTURE:
 		capture_cmd(s, c);
 		break;
+	case RT_C_BUNDLE:
+		bundle_tie(s, c->peer);
+		break;
+	case RT_C_KEY_FRAME:
+		key_frame_ask(s);
+		break;
 	case RT_C_STATS:
 		stats_fill(s, c->ptr);
 		break;
@@ -404,6 +416,8 @@ void stream_house(struct rt_stream *s)
 		return;
 	kernel_house(s);
 	rtcp_house(s);
+	if (s->is_key_due)
+		key_frame_run(s);
 	if (s->finder->ops->house)
 		s->finder->ops->house(s->finder, s);
 	if (s->dtmf_in.is_active)

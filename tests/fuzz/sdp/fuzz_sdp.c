@@ -91,6 +91,49 @@ static void dialog(struct sv text, const struct sdp_policy *p, size_t lines)
 	buf_fini(&out);
 }
 
+/* The same with a line of video and one of text beside: whatever becomes of them, every line is answered once. */
+static void dialog_of_lines(struct sv text, const struct sdp_policy *of_audio, size_t lines)
+{
+	struct sdp_codecs video, t140 = {.count = 1};
+	struct sdp_policy p = *of_audio, parts_p[2];
+	struct sdp_running r = {0}, parts_r[2] = {0};
+	struct sdp_plan plan, plans[2] = {0};
+	struct sdp_part parts[2];
+	struct sv mid;
+	struct buf out;
+
+	sdp_codecs_parse_video(SV("H264,VP8,VP9"), &video);
+	sdp_codec_init(&t140.v[0], SV("t140"));
+	for (size_t i = 0; i < 2; i++) {
+		parts_p[i] = (struct sdp_policy){.kind = i ? "text" : "video",
+		    .prefs = i ? &t140 : &video,
+		    .host = p.host,
+		    .port = (uint16_t)(5000 + i),
+		    .dtmf_pt = -1,
+		    .dir = SDP_SENDRECV,
+		    .fb = i ? 0 : 63,
+		    .exts = {0, 1, 2, 3, 4},
+		    .has_red = i == 1,
+		    .is_bundled = sdp_offer_is_bundled(text, i ? "text" : "video", &mid)};
+		parts[i] = (struct sdp_part){.p = &parts_p[i], .r = &parts_r[i], .plan = &plans[i]};
+	}
+	p.parts = parts, p.part_count = 2;
+	buf_init(&out);
+	if (!sdp_answer_make(text, &p, &r, &plan, &out)) {
+		check_text(&out, lines);
+		for (size_t i = 0; i < 2; i++)
+			want(!parts[i].is_taken ||
+			     (plans[i].line < lines && plans[i].line != plan.line && plans[i].codecs.count));
+		want(!parts[0].is_taken || !parts[1].is_taken || plans[0].line != plans[1].line);
+	}
+	buf_clear(&out);
+	want(!sdp_offer_make(&p, &r, &out));
+	buf_clear(&out);
+	want(!sdp_offer_make(&p, &r, &out));
+	(void)sdp_answer_accept(text, &p, &r, &plan);
+	buf_fini(&out);
+}
+
 /* A codec string of the configuration: written as FreeSWITCH shows it, it means the same. */
 static void codec_string(struct sv text)
 {
@@ -133,6 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	round_trip(text, &lines);
 	readdressed(text, lines);
 	dialog(text, &p, lines);
+	dialog_of_lines(text, &p, lines);
 	if (!sdp_offer_codecs(text, &first)) {
 		p.first = &first;
 		p.mode = SDP_SCROOGE;

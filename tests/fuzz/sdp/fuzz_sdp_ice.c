@@ -24,7 +24,7 @@ static void judge(const struct sdp *s)
 		struct buf b;
 		buf_init(&b);
 		buf_adds(&b, "v=0\r\n");
-		sdp_ice_put_session(&b, &l);
+		sdp_ice_put_session(&b, &l, SV_NONE, false);
 		buf_adds(&b, "m=audio 9 RTP/AVP 0\r\n");
 		sdp_ice_put_media(&b, &l);
 		if (b.failed || sdp_parse_new(buf_sv(&b), &again))

@@ -63,6 +63,9 @@ void info_in(struct call *c, struct sip_call *sc, struct sip_stx *tx, const stru
 	body_info_copied(c, m);
 	if (sv_startsi(m->content_type, SV("message/update_display")))
 		call_display_read(c, m);
+	if (sv_startsi(m->content_type, SV("application/media_control+xml")) &&
+	    memmem(m->body.p, m->body.n, "picture_fast_update", 19)) /* RFC 5168 */
+		(void)leg_video_asked(c->leg);
 	if (isup_info_in(c, m) || !is_digit)
 		return;
 	leg_dtmf_own_received(c->leg);
