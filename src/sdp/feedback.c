@@ -78,6 +78,12 @@ void sdp_beside_read(const struct sdp *s, size_t line, const struct sdp_policy *
 	uint32_t clock_hz = plan->send.clock_hz;
 	struct sv none;
 
+	if (!p->kind && !p->has_red) { /* audio has nothing of it */
+		plan->fb = 0, plan->is_rsize = false;
+		plan->red_send = plan->red_recv = -1;
+		memset(plan->exts, 0, sizeof(plan->exts));
+		return;
+	}
 	plan->fb = plan->send.pt_send >= 0 ? sdp_fb_read(s, (int)line, plan->send.pt_send) & p->fb : 0;
 	sdp_exts_read(s, (int)line, plan->exts);
 	for (size_t i = 0; i < SDP_EXT_COUNT; i++)

@@ -411,6 +411,17 @@ int media_lines_answer(struct leg *leg, struct leg *near, struct media_policy *q
 
 /* ---- offers ---- */
 
+/* Most calls have none, and are not parsed for it. */
+static bool is_in_text(struct sv sdp, unsigned kind)
+{
+	return sdp.n && memmem(sdp.p, sdp.n, kind == MEDIA_VIDEO ? "m=video" : "m=text", kind == MEDIA_VIDEO ? 7 : 6);
+}
+static bool has_line_in_text(const struct leg_media *m)
+{
+	return m->remote_sdp &&
+	       (is_in_text(sv_of(m->remote_sdp), MEDIA_VIDEO) || is_in_text(sv_of(m->remote_sdp), MEDIA_TEXT));
+}
+
 /* The line that the leg's is bound to: the other leg's, agreed on or offered; its own where there is none. */
 static ON_CTL bool bound_to(struct leg *leg, struct leg *with, unsigned kind, struct sdp_offered *out)
 {
@@ -424,7 +435,8 @@ static ON_CTL bool bound_to(struct leg *leg, struct leg *with, unsigned kind, st
 	if (!first || first->is_negotiated || !first->remote_sdp || !is_possible(with) ||
 	    (kind == MEDIA_VIDEO && first->is_video_refused))
 		return false;
-	return !sdp_offer_line(sv_of(first->remote_sdp), media_kind_name(kind), out) && out->codecs.count;
+	return is_in_text(sv_of(first->remote_sdp), kind) &&
+	       !sdp_offer_line(sv_of(first->remote_sdp), media_kind_name(kind), out) && out->codecs.count;
 }
 
 static ON_CTL bool is_named_by_variable(struct leg *leg)
@@ -469,7 +481,7 @@ int media_lines_offer(struct leg *leg, struct leg *originator, struct media_poli
 
 	if (!is_possible(leg) || (!first->next && !is_named_by_variable(leg) &&
 	                             (!with || !sound_of(with)->media ||
-	                                 !(sound_of(with)->media->next || sound_of(with)->media->remote_sdp))))
+	                                 !(sound_of(with)->media->next || has_line_in_text(sound_of(with)->media)))))
 		return ST_OK;
 	bound = mem_alloc(sizeof(*bound));
 	named = mem_alloc(sizeof(*named));
