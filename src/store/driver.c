@@ -15,6 +15,11 @@ static struct {
 	size_t store_count;
 } drivers[DRIVERS_MAX] = {
     {&store_sqlite, 0},
+#ifdef STORE_HAS_PGSQL
+    {&store_pgsql, 0},
+    {&store_postgresql, 0},
+    {&store_postgres, 0},
+#endif
 };
 
 static ON_CTL int driver_find(struct sv scheme)

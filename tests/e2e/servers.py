@@ -1,0 +1,141 @@
+"""Database servers and brokers of a test's own: the real thing, on a free port of loopback, in a folder of its own, ended by pid."""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import clock
+import pytest
+from tandem import free_port
+
+# a server shows the true time, whatever the test's clock says
+ENV = clock.real(os.environ)
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Server:
+    """One process and its children: started, stopped for a while (SIGSTOP), killed, started again."""
+    user = None  # who runs it where the test is root
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.proc = None
+        if self.user and os.getuid() == 0:
+            shutil.chown(self.folder, self.user)
+            for p in [self.folder, *self.folder.parents]:  # pytest's folders are root's alone
+                if p != Path("/") and not p.stat().st_mode & 0o001:
+                    p.chmod(p.stat().st_mode | 0o011)
+
+    def as_user(self, *args):
+        args = [str(a) for a in args]
+        return ["setpriv", "--reuid", self.user, "--regid", self.user, "--clear-groups", *args] if self.user and os.getuid() == 0 else args
+
+    def run(self, *args, **kw):
+        return subprocess.run(self.as_user(*args), cwd=self.folder, env=ENV, check=True, capture_output=True, text=True, **kw).stdout
+
+    def launch(self, *args, env=None):
+        with open(self.folder / "server.log", "ab") as log:
+            self.proc = subprocess.Popen(self.as_user(*args), cwd=self.folder, env=env or ENV, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                         start_new_session=True)
+
+    def wait_ready(self, is_ready, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not is_ready():
+            assert self.proc.poll() is None and time.monotonic() < deadline, (self.folder / "server.log").read_text()[-3000:]
+            time.sleep(0.05)
+
+    def pids(self):
+        """It and what comes of it: a database is many processes, each of a session of its own."""
+        parents = {}
+        for p in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parents[int(p.parent.name)] = int(p.read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError):
+                pass
+        found = [self.proc.pid]
+        for pid in found:
+            found += [child for child, parent in parents.items() if parent == pid]
+        return found
+
+    def signal_all(self, sig):
+        for pid in self.pids():
+            try:
+                os.kill(pid, sig)
+            except ProcessLookupError:
+                pass
+
+    def stall(self):
+        self.signal_all(signal.SIGSTOP)
+
+    def go_on(self):
+        self.signal_all(signal.SIGCONT)
+
+    def kill(self):
+        pids = self.pids()
+        self.signal_all(signal.SIGKILL)
+        self.proc.wait()
+        deadline = time.monotonic() + 20
+        while any(Path(f"/proc/{p}").exists() for p in pids) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def end(self):
+        if self.proc and self.proc.poll() is None:
+            self.kill()
+
+
+class Postgres(Server):
+    user = "postgres"
+    BIN = Path("/usr/lib/postgresql/15/bin")
+
+    def __init__(self, folder):
+        if not (self.BIN / "initdb").exists():
+            pytest.skip("postgresql is not installed")
+        super().__init__(folder)
+        self.password = "sesame's"
+        (self.folder / "pw").write_text(self.password)
+        self.run(self.BIN / "initdb", "-D", self.folder / "data", "-U", "tandem", "--pwfile", self.folder / "pw", "-A", "scram-sha-256", "-N",
+                 "-E", "UTF8", "--locale", "C")
+        self.start()
+        self.psql("CREATE DATABASE switch", database="postgres")
+
+    def start(self):
+        self.launch(self.BIN / "postgres", "-D", self.folder / "data", "-p", self.port, "-h", "127.0.0.1", "-k", self.folder, "-c", "fsync=off",
+                    "-c", "max_connections=120")
+        self.wait_ready(lambda: answers(self.port) and self.is_up())
+        return self
+
+    def is_up(self):
+        return subprocess.run(self.as_user(self.BIN / "pg_isready", "-q", "-h", "127.0.0.1", "-p", self.port), env=ENV).returncode == 0
+
+    def psql(self, sql, database="switch"):
+        env = dict(ENV, PGPASSWORD=self.password)
+        return subprocess.run([str(self.BIN / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "tandem", "-d", database, "-At", "-v",
+                               "ON_ERROR_STOP=1", "-c", sql], env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+    @property
+    def dsn(self):
+        """As FreeSWITCH's users write it."""
+        return f"pgsql://hostaddr=127.0.0.1 port={self.port} dbname=switch user=tandem password='{self.password.replace(chr(39), chr(92) + chr(39))}'"
+
+    @property
+    def uri(self):
+        return f"postgresql://tandem:sesame%27s@localhost:{self.port}/switch"
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory):
+    s = Postgres(tmp_path_factory.mktemp("postgres") / "server")
+    yield s
+    s.end()
