@@ -1,7 +1,7 @@
-/* Tables of a room's own, by versions: step 1 makes version 1 of nothing, step 2 version 2 of that. What a database has
- * stands in its table tandem_migrations, a row a room; each step that is missing runs once, with its number in the same
- * text. A step that is cut off runs again, so steps are written to bear that (IF NOT EXISTS). A database that is away at
- * the start gets its tables when it is back. */
+/* Tables of a room's own, by versions: step 1 makes version 1 of nothing and runs at every start; step 2 makes version 2 of
+ * that, once. What a database has stands in its table tandem_migrations, a row a room, which the first second step
+ * makes: a database shared with another program stays as that made it until then. A step that is cut off runs again, so
+ * steps are written to bear that (IF NOT EXISTS). A database that is away at the start gets its tables when it is back. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/store_i.h"
@@ -106,7 +106,7 @@ static void step_run(struct store_migration *m)
 	}
 	buf_init(&sql);
 	buf_printf(&sql,
-	    "%s;INSERT INTO tandem_migrations (room,version) SELECT '%s',0 FROM (SELECT 1 AS one) AS one_row WHERE NOT "
+	    "%s;INSERT INTO tandem_migrations (room,version) SELECT '%s',1 FROM (SELECT 1 AS one) AS one_row WHERE NOT "
 	    "EXISTS (SELECT 1 FROM tandem_migrations WHERE room='%s');"
 	    "UPDATE tandem_migrations SET version=%u WHERE room='%s' AND version<%u",
 	    m->steps[m->version], m->room, m->room, m->version + 1, m->room, m->version + 1);
@@ -127,7 +127,7 @@ static void on_version(int status, struct store_rows *rows, void *arg)
 		return;
 	while (store_rows_next(rows, &at, &cell)) /* the name of the column, then the number */
 		(void)sv_u32(cell, &version);
-	m->version = version;
+	m->version = version ? version : 1;
 	if (status < 0)
 		migration_failed(m, rows);
 	else
@@ -148,9 +148,24 @@ static void on_table(int status, struct store_rows *rows, void *arg)
 	mem_unref(m);
 }
 
+static void on_first(int status, struct store_rows *rows, void *arg)
+{
+	struct store_migration *m = arg;
+	role_assert_ctl();
+	if (is_over(m, status))
+		return;
+	if (status < 0)
+		migration_failed(m, rows);
+	else if (m->step_count == 1)
+		migration_end(m, ST_OK);
+	else if (ask(m, table_sql, NULL, on_table) < 0)
+		migration_failed(m, rows);
+	mem_unref(m);
+}
+
 static void version_ask(struct store_migration *m)
 {
-	if (ask(m, table_sql, NULL, on_table) < 0)
+	if (ask(m, m->steps[0], NULL, on_first) < 0)
 		loop_timer_set(&m->retry, RETRY_US, "store.migrate", on_retry, m);
 }
 

@@ -115,7 +115,7 @@ def test_a_bad_row_costs_only_itself(sw, postgres):  # noqa: F811
 
 def test_voicemail(sw, postgres):  # noqa: F811
     """Its tables are made by its migrations; a message goes in, is counted, read, deleted."""
-    await_true(lambda: postgres.psql("SELECT version FROM tandem_migrations WHERE room='voicemail'") == "1")
+    await_true(lambda: postgres.psql("SELECT to_regclass('voicemail_prefs')") == "voicemail_prefs")
     wav = sw.root / "m.wav"
     import wave
     with wave.open(str(wav), "wb") as w:
