@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { TIMEOUT_MS = 10000, MAX_BYTES = 1 << 20 };
 
@@ -29,11 +30,13 @@ static ON_CTL void fetch_free(struct fetch *f)
 		fetches.stats.now--;
 	}
 	dns_cancel(f->ask);
-	char *texts[] = {
-	    f->url, f->method, f->headers, f->ctype, f->body, f->host, f->ca_file, f->ca_dir, f->user, f->password};
+	char *texts[] = {f->url, f->method, f->headers, f->ctype, f->body, f->host, f->scheme, f->ca_file, f->ca_dir,
+	    f->user, f->password, f->agent, f->bind_local, f->cookie_file, f->cert_file, f->key_file, f->key_password,
+	    f->location};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		mem_free(texts[i]);
 	buf_fini(&f->in);
+	buf_fini(&f->head);
 	mem_free(f);
 }
 
@@ -41,8 +44,13 @@ static ON_CTL void fetch_end(struct fetch *f)
 {
 	fetch_fn fn = f->fn;
 	void *arg = f->arg;
-	struct fetch_result r = {
-	    .status = f->status, .code = f->code, .body = buf_sv(&f->in), .max_age_s = f->max_age_s, .error = f->error};
+	struct fetch_result r = {.status = f->status,
+	    .code = f->code,
+	    .body = buf_sv(&f->in),
+	    .head = buf_sv(&f->head),
+	    .ctype = f->in_ctype,
+	    .max_age_s = f->max_age_s,
+	    .error = f->error};
 	if (f->status)
 		fetches.stats.failed++;
 	list_remove(&f->link);
@@ -52,10 +60,14 @@ static ON_CTL void fetch_end(struct fetch *f)
 	fetch_free(f);
 }
 
+static ON_CTL bool redirected(struct fetch *f);
+
 static void on_back(struct fetch *f)
 {
 	role_assert_ctl();
 	f->is_posted = false;
+	if (f->fn && f->follows && redirected(f))
+		return;
 	fetch_end(f);
 }
 
@@ -135,20 +147,20 @@ static int url_take(struct fetch *f, const char *url)
 {
 	CURLU *u = curl_url();
 	int st = ST_INVAL;
-	char *scheme = NULL, *port = NULL, *user = NULL;
+	char *port = NULL, *user = NULL;
 	if (u && !curl_url_set(u, CURLUPART_URL, url, 0)) {
-		scheme = part_get(u, CURLUPART_SCHEME, 0);
+		f->scheme = part_get(u, CURLUPART_SCHEME, 0);
 		port = part_get(u, CURLUPART_PORT, CURLU_DEFAULT_PORT);
 		user = part_get(u, CURLUPART_USER, 0);
 		f->host = part_get(u, CURLUPART_HOST, 0);
 		f->url = mem_strdup(url);
-		if (scheme && port && f->host && *f->host && f->url && !user) {
+		if (f->scheme && port && f->host && *f->host && f->url && !user) {
 			f->port = (uint16_t)strtoul(port, NULL, 10);
-			st =
-			    !strcmp(scheme, "https") || (f->allows_http && !strcmp(scheme, "http")) ? ST_OK : ST_DENIED;
+			st = !strcmp(f->scheme, "https") || (f->allows_http && !strcmp(f->scheme, "http")) ? ST_OK
+			                                                                                : ST_DENIED;
 		}
 	}
-	mem_free(scheme), mem_free(port), mem_free(user);
+	mem_free(port), mem_free(user);
 	curl_url_cleanup(u);
 	return st;
 }
@@ -160,13 +172,18 @@ static int params_take(struct fetch *f, const struct fetch_params *p)
 	f->max_age_s = -1;
 	f->in.max = f->max_bytes + 1;
 	f->deadline_us = clock_mono_us() + clock_us_of_ms(p->timeout_ms > 0 ? p->timeout_ms : TIMEOUT_MS);
-	const char *from[] = {p->method, p->headers, p->ctype, p->ca_file, p->ca_dir, p->user, p->password};
-	char **to[] = {&f->method, &f->headers, &f->ctype, &f->ca_file, &f->ca_dir, &f->user, &f->password};
+	f->skips_verify_host = p->skips_verify_host, f->keeps_head = p->keeps_head;
+	f->auth = p->auth, f->redirects_left = p->max_redirects, f->follows = p->max_redirects > 0;
+	f->connect_timeout_ms = p->connect_timeout_ms;
+	const char *from[] = {p->method, p->headers, p->ctype, p->ca_file, p->ca_dir, p->user, p->password, p->agent,
+	    p->bind_local, p->cookie_file, p->cert_file, p->key_file, p->key_password};
+	char **to[] = {&f->method, &f->headers, &f->ctype, &f->ca_file, &f->ca_dir, &f->user, &f->password, &f->agent,
+	    &f->bind_local, &f->cookie_file, &f->cert_file, &f->key_file, &f->key_password};
 	for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++)
 		if (from[i] && !(*to[i] = mem_strdup(from[i])))
 			return ST_NOMEM;
 	f->body_bytes = p->body.n;
-	if (p->body.n && !(f->body = sv_dup(p->body)))
+	if (p->body.p && !(f->body = sv_dup(p->body)))
 		return ST_NOMEM;
 	return url_take(f, p->url);
 }
@@ -185,6 +202,70 @@ static ON_CTL int where(struct fetch *f)
 		return st;
 	st = addr_choose(f, &a);
 	return st ? st : go(f);
+}
+
+/* ---- redirects ---- */
+
+/* The Location of an answer, which may be relative; NULL: it is no URL. */
+static char *url_moved(const struct fetch *f)
+{
+	CURLU *u = curl_url();
+	char *text = NULL;
+	if (u && !curl_url_set(u, CURLUPART_URL, f->url, 0) && !curl_url_set(u, CURLUPART_URL, f->location, 0))
+		text = part_get(u, CURLUPART_URL, 0);
+	curl_url_cleanup(u);
+	return text;
+}
+
+/* Another place gets no password, no cookies and none of the caller's header lines; from https:// only https://. */
+static int move_to(struct fetch *f, const char *url)
+{
+	char *host = f->host, *scheme = f->scheme, *old = f->url;
+	uint16_t port = f->port;
+	f->host = f->scheme = f->url = NULL;
+	int st = url_take(f, url);
+	if (!st && !strcmp(scheme, "https") && strcmp(f->scheme, "https") != 0)
+		st = ST_DENIED;
+	if (!st && (f->port != port || strcasecmp(f->host, host) != 0)) {
+		char **own[] = {&f->user, &f->password, &f->cookie_file, &f->headers, &f->cert_file, &f->key_file};
+		for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+			mem_free(*own[i]);
+			*own[i] = NULL;
+		}
+	}
+	mem_free(host), mem_free(scheme), mem_free(old);
+	return st;
+}
+
+/* True: it goes on elsewhere, or has been told. RFC 9110 15.4: 303 becomes a GET, and so does a POST by 301 and 302. */
+bool redirected(struct fetch *f)
+{
+	if (f->status || !f->location || f->code < 301 || f->code > 308 || (f->code > 303 && f->code < 307))
+		return false;
+	char *url = f->redirects_left ? url_moved(f) : NULL;
+	if (!url) {
+		fail(f, ST_LIMIT, f->redirects_left ? "the redirect names no URL" : "too many redirects");
+		return false;
+	}
+	bool is_post = f->body && (!f->method || !strcmp(f->method, "POST"));
+	if (f->code == 303 || (is_post && f->code < 307)) {
+		mem_free(f->body), mem_free(f->method), mem_free(f->ctype);
+		f->body = f->method = f->ctype = NULL;
+		f->body_bytes = 0;
+	}
+	f->redirects_left--;
+	mem_free(f->location);
+	f->location = NULL;
+	f->code = 0, f->head_bytes = 0, f->max_age_s = -1, *f->in_ctype = 0;
+	buf_clear(&f->in), buf_clear(&f->head);
+	int st = move_to(f, url);
+	mem_free(url);
+	if (!st)
+		st = where(f);
+	if (!st)
+		return true;
+	fail(f, st, st == ST_DENIED ? "the redirect leads where it may not go" : "the redirect leads nowhere");
+	return false;
 }
 
 int fetch_start(struct fetch **out, const struct fetch_params *p, fetch_fn fn, void *arg)
@@ -251,6 +332,30 @@ void fetch_stop(void)
 	}
 	curl_global_cleanup();
 	fetches.is_on = fetches.is_ending = false;
+}
+
+unsigned fetch_auth_parse(const char *text)
+{
+	static const struct {
+		const char *word;
+		unsigned auth;
+	} words[] = {{"basic", FETCH_BASIC}, {"digest", FETCH_DIGEST}, {"ntlm", FETCH_NTLM},
+	    {"any", FETCH_ANY | FETCH_BASIC | FETCH_DIGEST | FETCH_NTLM}, {"anysafe", FETCH_ANY | FETCH_DIGEST | FETCH_NTLM}};
+	static const char between[] = " ,|=";
+	unsigned auth = 0;
+	text = text ? text + strspn(text, between) : "";
+	while (*text) {
+		struct sv word = {text, strcspn(text, between)};
+		size_t i = 0;
+		while (i < sizeof(words) / sizeof(words[0]) && !sv_isi(word, words[i].word))
+			i++;
+		if (i == sizeof(words) / sizeof(words[0]))
+			return 0;
+		auth |= words[i].auth;
+		text += word.n;
+		text += strspn(text, between);
+	}
+	return auth;
 }
 
 void fetch_stats_get(struct fetch_stats *out)

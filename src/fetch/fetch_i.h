@@ -14,13 +14,18 @@ struct fetch {
 	int64_t deadline_us;
 	atomic_bool is_aborted;
 	/* ---- the thread's while it is there; made before */
-	char *url, *method, *headers, *ctype, *body, *host, *ca_file, *ca_dir, *user, *password;
+	char *url, *method, *headers, *ctype, *body, *host, *scheme, *ca_file, *ca_dir, *user, *password;
+	char *agent, *bind_local, *cookie_file, *cert_file, *key_file, *key_password;
+	unsigned auth, redirects_left;
+	int64_t connect_timeout_ms;
 	size_t body_bytes, max_bytes;
 	uint16_t port;
-	bool allows_http, allows_inside, skips_verify, is_posted;
+	bool allows_http, allows_inside, skips_verify, skips_verify_host, keeps_head, follows, is_posted;
 	struct addr addr;
 	void *easy, *list, *connect_to; /* curl's */
-	struct buf in;
+	struct buf in, head;
+	char *location; /* of the answer, when redirects are followed */
+	char in_ctype[128];
 	size_t head_bytes;
 	int64_t max_age_s;
 	int status, code;

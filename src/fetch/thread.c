@@ -48,7 +48,21 @@ static size_t on_head(char *p, size_t size, size_t n, void *arg)
 		f->status = ST_LIMIT;
 		return 0;
 	}
-	if (sv_split(line, ':', &name, &value) && sv_isi(sv_trim(name), "Cache-Control")) {
+	bool is_first = line.n > 5 && !memcmp(line.p, "HTTP/", 5); /* of an answer; 100 and 401 may come before */
+	if (is_first) {
+		buf_clear(&f->head);
+		*f->in_ctype = 0;
+	}
+	if (f->keeps_head && buf_addv(&f->head, line))
+		return 0;
+	if (is_first || !sv_split(line, ':', &name, &value))
+		return line.n;
+	name = sv_trim(name);
+	if (sv_isi(name, "Content-Type")) {
+		snprintf(f->in_ctype, sizeof(f->in_ctype), "%.*s", SVF(sv_trim(value)));
+	} else if (f->follows && sv_isi(name, "Location") && !f->location) {
+		f->location = sv_dup(sv_trim(value));
+	} else if (sv_isi(name, "Cache-Control")) {
 		struct sv one;
 		uint32_t s;
 		while (value.n) {
@@ -99,10 +113,16 @@ static void lines_add(struct fetch *f)
 	line_add(f, "Expect:", SV_NONE);
 }
 
+static unsigned long auth_of(unsigned auth)
+{
+	return (!auth || (auth & FETCH_BASIC) ? CURLAUTH_BASIC : 0) | (auth & FETCH_DIGEST ? CURLAUTH_DIGEST : 0) |
+	       (auth & FETCH_NTLM ? CURLAUTH_NTLM : 0);
+}
+
 static void easy_set(struct fetch *f, CURL *e)
 {
 	char to[ADDR_TEXT_MAX + 8], text[ADDR_TEXT_MAX];
-	int64_t left_ms = (f->deadline_us - clock_mono_us()) / 1000;
+	int64_t left_ms = (f->deadline_us - clock_mono_us()) / 1000, connect_ms = f->connect_timeout_ms;
 	long protocols = CURLPROTO_HTTPS | (f->allows_http ? CURLPROTO_HTTP : 0);
 	snprintf(to, sizeof(to), "::%s", addr_text(&f->addr, text));
 	f->connect_to = curl_slist_append(NULL, to);
@@ -114,12 +134,14 @@ static void easy_set(struct fetch *f, CURL *e)
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(left_ms > 1 ? left_ms : 1));
-	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(left_ms > 1 ? left_ms : 1));
+	if (connect_ms <= 0 || connect_ms > left_ms)
+		connect_ms = left_ms > 1 ? left_ms : 1;
+	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	curl_easy_setopt(e, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)f->max_bytes);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, f->list);
-	curl_easy_setopt(e, CURLOPT_USERAGENT, "Tandem");
+	curl_easy_setopt(e, CURLOPT_USERAGENT, f->agent ? f->agent : "Tandem");
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, f->skips_verify ? 0L : 1L);
-	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, f->skips_verify ? 0L : 2L);
+	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, f->skips_verify || f->skips_verify_host ? 0L : 2L);
 	curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (f->ca_file || f->ca_dir) {
 		curl_easy_setopt(e, CURLOPT_CAINFO, f->ca_file);
@@ -128,7 +150,20 @@ static void easy_set(struct fetch *f, CURL *e)
 	if (f->user) {
 		curl_easy_setopt(e, CURLOPT_USERNAME, f->user);
 		curl_easy_setopt(e, CURLOPT_PASSWORD, f->password ? f->password : "");
+		curl_easy_setopt(e, CURLOPT_HTTPAUTH, auth_of(f->auth));
 	}
+	if (f->bind_local)
+		curl_easy_setopt(e, CURLOPT_INTERFACE, f->bind_local);
+	if (f->cookie_file) {
+		curl_easy_setopt(e, CURLOPT_COOKIEFILE, f->cookie_file);
+		curl_easy_setopt(e, CURLOPT_COOKIEJAR, f->cookie_file);
+	}
+	if (f->cert_file)
+		curl_easy_setopt(e, CURLOPT_SSLCERT, f->cert_file);
+	if (f->key_file)
+		curl_easy_setopt(e, CURLOPT_SSLKEY, f->key_file);
+	if (f->key_password)
+		curl_easy_setopt(e, CURLOPT_KEYPASSWD, f->key_password);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, f);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_head);
@@ -141,7 +176,9 @@ static void easy_set(struct fetch *f, CURL *e)
 		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)f->body_bytes);
 		curl_easy_setopt(e, CURLOPT_POSTFIELDS, f->body);
 	}
-	if (f->method)
+	if (f->method && !strcmp(f->method, "HEAD"))
+		curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+	else if (f->method)
 		curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, f->method);
 }
 
