@@ -20,6 +20,12 @@ static struct {
     {&store_postgresql, 0},
     {&store_postgres, 0},
 #endif
+#ifdef STORE_HAS_MARIADB
+    {&store_mariadb, 0},
+#endif
+#ifdef STORE_HAS_ODBC
+    {&store_odbc, 0},
+#endif
 };
 
 static ON_CTL int driver_find(struct sv scheme)

@@ -149,7 +149,7 @@ static int value_add(struct sql_values *v, size_t number, enum sql_dialect d, st
 	if (d == SQL_STANDARD)
 		buf_printf(out, "$%zu", at + 1);
 	else
-		buf_addc(out, '?');
+		buf_addc(out, d == SQL_BACKSLASH ? '\1' : '?');
 	return ST_OK;
 }
 

@@ -9,7 +9,7 @@
 enum sql_dialect {
 	SQL_STANDARD,  /* values stay $1, $2 ..., numbered anew; a backslash is one, but in E'...' */
 	SQL_QUESTIONS, /* ODBC: each value is a ? */
-	SQL_BACKSLASH, /* MariaDB: the same, a backslash escapes in every string, # begins a comment */
+	SQL_BACKSLASH, /* MariaDB: each is a byte 1, a backslash escapes in every string, # begins a comment */
 };
 enum { SQL_VALUES_MAX = 1000 };
 struct sql_values { /* which of the given values each place takes: 0 is the first */

@@ -4,6 +4,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,16 +28,12 @@ class Server:
     """One process and its children: started, stopped for a while (SIGSTOP), killed, started again."""
     user = None  # who runs it where the test is root
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix=f"tandem-{type(self).__name__.lower()}-", dir="/tmp"))  # pytest's are root's alone
         self.port = free_port()
         self.proc = None
         if self.user and os.getuid() == 0:
             shutil.chown(self.folder, self.user)
-            for p in [self.folder, *self.folder.parents]:  # pytest's folders are root's alone
-                if p != Path("/") and not p.stat().st_mode & 0o001:
-                    p.chmod(p.stat().st_mode | 0o011)
 
     def as_user(self, *args):
         args = [str(a) for a in args]
@@ -92,17 +89,19 @@ class Server:
 
     def end(self):
         if self.proc and self.proc.poll() is None:
+            self.go_on()
             self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Postgres(Server):
     user = "postgres"
     BIN = Path("/usr/lib/postgresql/15/bin")
 
-    def __init__(self, folder):
+    def __init__(self):
         if not (self.BIN / "initdb").exists():
             pytest.skip("postgresql is not installed")
-        super().__init__(folder)
+        super().__init__()
         self.password = "sesame's"
         (self.folder / "pw").write_text(self.password)
         self.run(self.BIN / "initdb", "-D", self.folder / "data", "-U", "tandem", "--pwfile", self.folder / "pw", "-A", "scram-sha-256", "-N",
@@ -135,7 +134,43 @@ class Postgres(Server):
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    s = Postgres(tmp_path_factory.mktemp("postgres") / "server")
+def postgres():
+    s = Postgres()
+    yield s
+    s.end()
+
+
+class Mariadb(Server):
+    user = "mysql"
+
+    def __init__(self):
+        if not shutil.which("mariadbd"):
+            pytest.skip("mariadb-server is not installed")
+        super().__init__()
+        self.password = "sesame"
+        self.run("mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--auth-root-authentication-method=normal", "--skip-test-db")
+        self.start()
+        self.sql("CREATE DATABASE switch; CREATE USER tandem@'127.0.0.1' IDENTIFIED BY 'sesame'; GRANT ALL ON switch.* TO tandem@'127.0.0.1'", "root", "")
+
+    def start(self):
+        self.launch("mariadbd", "--no-defaults", f"--datadir={self.folder}/data", f"--port={self.port}", "--bind-address=127.0.0.1",
+                    f"--socket={self.folder}/s", f"--pid-file={self.folder}/pid", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve")
+        self.wait_ready(lambda: answers(self.port))
+        return self
+
+    def sql(self, text, user="tandem", database="switch"):
+        password = ["-psesame"] if user == "tandem" else []
+        where = ["-h", "127.0.0.1", "-P", str(self.port)] if user == "tandem" else ["-S", f"{self.folder}/s"]
+        return subprocess.run(["mariadb", "--no-defaults", *where, "-u", user, *password, "-N", "-B", "-e", text, *([database] if database else [])],
+                              env=ENV, check=True, capture_output=True, text=True).stdout.strip()
+
+    @property
+    def dsn(self):
+        return f"mariadb://Server=127.0.0.1;Port={self.port};Database=switch;Uid=tandem;Pwd=sesame;"
+
+
+@pytest.fixture(scope="module")
+def mariadb():
+    s = Mariadb()
     yield s
     s.end()

@@ -3,7 +3,6 @@ import base64
 import http.server
 import json
 import re
-import signal
 import sqlite3
 import threading
 import time
@@ -12,8 +11,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 import tandem as t
+from calls import call, ended, extension, write_extensions
 from servers import Postgres
-from test_pgsql import set_param
 from test_store import await_true
 from wire import Phone
 
@@ -54,6 +53,12 @@ class Web:
 
 
 @pytest.fixture
+def fresh(fresh):
+    write_extensions(fresh, EXTENSIONS, "records")
+    return fresh
+
+
+@pytest.fixture
 def web():
     w = Web()
     yield w
@@ -75,12 +80,23 @@ PG_TABLE = ("CREATE TABLE cdr (" + ",".join(f"{f} {'integer' if f in ('duration'
                                             for f in PG_FIELDS) + ", UNIQUE (uuid))")
 
 
-def call_over(sw, uuid_of="1000", number="9198"):
-    """One short leg by the switch itself; its uuid."""
-    uuid = sw.api("create_uuid").strip()
-    assert sw.api(f"originate {{origination_uuid={uuid},origination_caller_id_name='O\\'Brien',origination_caller_id_number={uuid_of}}}"
-                  f"loopback/app=park &park").startswith("+OK")
+WILD = "5'),(';--"  # a caller who would like to write SQL
+EXTENSIONS = [extension("9100", "set_profile_var caller_id_name=O'Brien", "answer", "park"),
+              extension("9101", "set_profile_var caller_id_number=666", "answer", "park"),
+              extension("9102", f"set_profile_var caller_id_name={WILD}", "answer", "park")]
+
+
+def call_over(sw, number="9100"):
+    """One short call of a phone; its uuid."""
+    if not hasattr(sw, "caller") or sw.caller[0] is not sw.proc:
+        sw.caller = (sw.proc, Phone(sw, "1000"))
+        sw.caller[1].register()
+    p = sw.caller[1]
+    call(p, number)
+    uuid = re.search(UUID, sw.api("show channels")).group(0)
     sw.api(f"uuid_kill {uuid}")
+    ended(p)
+    sw.wait_calls(0)
     return uuid
 
 
@@ -165,7 +181,7 @@ def test_over_a_crash(fresh, web):
     fresh.start()
     uuids = {call_over(fresh) for _ in range(30)}
     await_true(lambda: status(fresh)["format_cdr/p"]["waiting"] == 30)
-    assert int(fresh.api("cdr status").split("\n")[2].split(",")[1]) == 30
+    assert fresh.api("cdr status").split("\n")[2].startswith("format_cdr/p,30,")
     fresh.kill()
     web.posts.clear()
     web.may_go.set()
@@ -181,7 +197,7 @@ def test_sqlite(fresh):
     conf(fresh, "cdr_sqlite", [("legs", "ab")])
     fresh.start()
     assert fresh.api("load mod_cdr_sqlite").startswith("+OK")
-    uuid = call_over(fresh, "5'),('")
+    uuid = call_over(fresh, "9102")
     path = fresh.root / "db/cdr.db"
 
     def rows():
@@ -194,7 +210,7 @@ def test_sqlite(fresh):
             db.close()
     await_true(rows)
     row = rows()[0]
-    assert row[9] == "NORMAL_CLEARING" and row[7] == 0 and row[8] == 0 and "Brien" in row[0]
+    assert row[9] == "NORMAL_CLEARING" and row[7] == 0 and row[8] == 0 and row[0] == WILD
     db = sqlite3.connect(path)
     got = "".join(f"    {r[1]} {r[2]}\n" for r in db.execute("pragma table_info(cdr)"))
     db.close()
@@ -228,9 +244,10 @@ def test_pg_spool_as_recorded(fresh):
 
 @pytest.fixture(scope="module")
 def pg_switch(tmp_path_factory):
-    pg = Postgres(tmp_path_factory.mktemp("postgres") / "server")
+    pg = Postgres()
     pg.psql(PG_TABLE)
     sw = t.Tandem(tmp_path_factory.mktemp("conf") / "instance", "conf")
+    write_extensions(sw, EXTENSIONS, "records")
     conf(sw, "cdr_pg_csv", [("db-info", esc(pg.dsn.split("://")[1]))], PG_SCHEMA)
     p = sw.root / "conf/autoload_configs/modules.conf.xml"
     p.write_text(p.read_text().replace("</modules>", '<load module="mod_cdr_pg_csv"/></modules>'))
@@ -254,7 +271,7 @@ def test_pg_refused_row(pg_switch):
     sw, pg = pg_switch
     pg.psql("ALTER TABLE cdr ADD CONSTRAINT c CHECK (caller_id_number <> '666')")
     pg.stall()
-    uuids = [call_over(sw, "666" if i == 3 else "1000") for i in range(6)]
+    uuids = [call_over(sw, "9101" if i == 3 else "9100") for i in range(6)]
     pg.go_on()
     await_true(lambda: pg.psql(f"SELECT count(*) FROM cdr WHERE uuid IN ({','.join(repr(u) for u in uuids)})") == "5", 30)
     file = sw.root / "log/cdr-pg-csv/cdr-spool.sql"
