@@ -1,6 +1,7 @@
 /* The built-in modules. Which of them are loaded, and in which order, the configuration's modules.conf says. */
 #include "main/modules.h"
 #include "base/status.h"
+#include "amqp/mod_amqp.h"
 #include "cdr/cdr.h"
 #include "core/host/module.h"
 #include "core/registry/module.h"
@@ -82,6 +83,9 @@ static const struct module *const all[] = {
     &mod_cdr_pg_csv,
     &mod_cdr_sqlite,
     &cdr_in_commands,
+#ifdef TANDEM_HAS_AMQP
+    &mod_amqp,
+#endif
     &mod_sofia,
     &mod_event_socket,
     &mod_http_api,

@@ -174,3 +174,43 @@ def mariadb():
     s = Mariadb()
     yield s
     s.end()
+
+
+class Rabbit(Server):
+    """RabbitMQ, with a node, a cookie and ports of its own; the test talks to it by AMQP itself (amqp_peer)."""
+    user = "rabbitmq"
+
+    def __init__(self):
+        if not Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists():
+            pytest.skip("rabbitmq-server is not installed")
+        super().__init__()
+        (self.folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{self.port}\n")
+        (self.folder / "plugins").write_text("[].\n")
+        self.start()
+
+    def env(self):
+        return dict(ENV, HOME=str(self.folder), RABBITMQ_NODENAME=f"t{self.port}@localhost", RABBITMQ_CONFIG_FILE=f"{self.folder}/rabbitmq.conf",
+                    RABBITMQ_MNESIA_BASE=f"{self.folder}/db", RABBITMQ_LOG_BASE=f"{self.folder}/log", RABBITMQ_ENABLED_PLUGINS_FILE=f"{self.folder}/plugins",
+                    RABBITMQ_DIST_PORT=str(free_port()), RABBITMQ_PID_FILE=f"{self.folder}/pid", ERL_EPMD_PORT=str(self.epmd), RABBITMQ_CONF_ENV_FILE="/dev/null",
+                    ERL_EPMD_ADDRESS="127.0.0.1", RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +sbwt none")
+
+    def start(self):
+        self.epmd = getattr(self, "epmd", None) or free_port()
+        self.launch("/usr/lib/rabbitmq/lib/rabbitmq_server-3.10.8/sbin/rabbitmq-server", env=self.env())
+        self.wait_ready(lambda: answers(self.port))
+        return self
+
+    def end(self):
+        pids = set(self.pids()) if self.proc else set()
+        super().end()
+        for p in Path("/proc").glob("[0-9]*/environ"):  # its port mapper has let go of it
+            try:
+                if f"ERL_EPMD_PORT={self.epmd}".encode() in p.read_bytes():
+                    pids.add(int(p.parent.name))
+            except OSError:
+                pass
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass

@@ -291,7 +291,8 @@ def test_pg_away(pg_switch, how):
     assert time.monotonic() - began < 15
     sw.wait_log("does not take call records", before + 1, 30)
     uuids += [call_over(sw) for _ in range(5)]
-    assert status(sw)["cdr_pg_csv"]["waiting"] == 25 and status(sw)["cdr_pg_csv"]["state"] == "away"
+    await_true(lambda: status(sw)["cdr_pg_csv"]["waiting"] == 25)
+    assert status(sw)["cdr_pg_csv"]["state"] == "away"
     if how == "killed":
         pg.start()
     else:
