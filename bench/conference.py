@@ -78,18 +78,3 @@ def members(count, rooms, talkers, seconds=6):
          f"switch {100 * r['switch_cpu']:.0f} %, {idle_kb:.1f} kB each, {r['late']} late ticks (at most {after[1]:.1f} ms), "
          f"{100 * r['heard']:.1f} % of the frames came, load {100 * r['own_cpu']:.0f} %, failed {r['failed']} {r['codes'] or ''}, others on its core {100 * r['others_cpu']:.0f} %")
     return r
-
-
-def rate(number, what, per_s, seconds=5, hold_ms=1000):
-    """Calls a second into a menu or a mailbox's login, each held so long that its first prompt begins."""
-    s = ConferenceSwitch().start()
-    try:
-        s.load("call", rate=per_s / 10, seconds=1, number=number, hold_ms=hold_ms)
-        s.settle()
-        r = s.load("call", rate=per_s, seconds=seconds, number=number, hold_ms=hold_ms)
-        s.settle()
-    finally:
-        s.end()
-    note(f"  {what}: {r['offered_per_s']:.0f}/s, p50 {r['setup_p50_ms']:.1f} p99 {r['setup_p99_ms']:.1f} ms, switch {100 * r['switch_cpu']:.0f} % "
-         f"({r['switch_us_per_ok']:.0f} us each), failed {r['failed']} {r['codes'] or ''}")
-    return r

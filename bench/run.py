@@ -502,12 +502,18 @@ def row_conf():
 
 
 def row_services():
-    """menus and mailbox calls"""
-    found = {what: conference.rate(number, what, SERVICE_RATE) for what, number in (("menus", "81"), ("mailbox calls", "91"))}
-    value = "; ".join(f"{what} {r['offered_per_s']:.0f}/s, p99 {r['setup_p99_ms']:.1f} ms, {r['failed']} failed, switch {100 * r['switch_cpu']:.0f} % "
-                      f"({r['switch_us_per_ok']:.0f} us each)" for what, r in found.items()) + disturbed(list(found.values()))
-    return {"key": "services", "what": "calls of 1 s into a menu, and into a mailbox", "value": value, "goal": f"{SERVICE_RATE}/s clean",
-            "met": all(clean(r) for r in found.values()), "data": found}
+    """the most menus and mailbox calls a second"""
+    found = {what: climb("call", 4 * SERVICE_RATE, make=conference.ConferenceSwitch, number=number, hold_ms=1000)
+             for what, number in (("menus", "81"), ("mailbox calls", "91"))}
+    parts = []
+    for what, r in found.items():
+        b = r.get("best")
+        parts.append(f"{what}: no clean rate found" if not b else
+                     f"{what}: {r['rate']:,.0f}/s ({r['cpu_us']:.0f} us CPU each; at that rate p50 {b['setup_p50_ms']:.1f} ms, p99 {b['setup_p99_ms']:.1f} ms, "
+                     f"switch {100 * b['switch_cpu']:.0f} %)")
+    return {"key": "services", "what": "the most calls of 1 s a second into a menu, and into a mailbox; one media thread",
+            "value": "; ".join(parts) + disturbed([x for r in found.values() for x in r["steps"]]), "goal": f"{SERVICE_RATE}/s",
+            "met": all(r["rate"] >= SERVICE_RATE for r in found.values()), "data": found}
 
 
 def room_bench(*args):

@@ -81,6 +81,11 @@ int dtmf_det_new(struct dtmf_det **out)
 	return ST_OK;
 }
 
+void dtmf_det_miss(struct dtmf_det *d, size_t n)
+{
+	dtmf_rx_fillin(d->rx, n > 8000 ? 8000 : (int)n);
+}
+
 size_t dtmf_det_feed(struct dtmf_det *d, const int16_t *in, size_t n, char *out, size_t cap)
 {
 	size_t got;

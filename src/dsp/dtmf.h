@@ -23,3 +23,5 @@ ANY int dtmf_det_new(struct dtmf_det **out);
 /* Takes samples at 8 kHz; digits found (each once, at its start) are appended to out, at most cap - 1, NUL-terminated.
  * Their count comes back. */
 ANY size_t dtmf_det_feed(struct dtmf_det *d, const int16_t *in, size_t n, char *out, size_t cap);
+/* n samples were lost: neither sound nor silence, so that a digit with a hole in it stays one. */
+ANY void dtmf_det_miss(struct dtmf_det *d, size_t n);

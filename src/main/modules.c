@@ -13,7 +13,7 @@
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
     mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms, mod_otel, mod_guard,
     mod_features, mod_fifo, mod_directory, mod_recordings, mod_audio_stream, mod_amd, mod_avmd, mod_vmd, mod_http_cache,
-    mod_http_asr;
+    mod_http_asr, mod_lcr, mod_easyroute, mod_enum, mod_cidlookup, mod_translate, mod_blacklist, mod_prefix;
 extern const struct module mod_opus, mod_amr, mod_amrwb, codecs_in_spandsp, mod_codec2, core_speex, mod_g723_1,
     mod_ilbc, mod_siren;                  /* codecs.c */
 extern const struct module core_presence; /* the room presence */
@@ -102,6 +102,13 @@ static const struct module *const all[] = {
     &mod_vmd,
     &mod_http_cache,
     &mod_http_asr,
+    &mod_lcr,
+    &mod_easyroute,
+    &mod_enum,
+    &mod_cidlookup,
+    &mod_translate,
+    &mod_blacklist,
+    &mod_prefix,
 };
 
 /* "x.conf" is of mod_x, which may also answer for others' names, or in a module's table of keys. */

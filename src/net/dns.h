@@ -25,7 +25,8 @@ struct dns_record {
 	/* SRV: priority, weight, port; NAPTR: order, preference */
 	uint16_t first, second, port;
 	uint16_t name_at, service_at; /* in the answer's text (dns_record_name, _service); lower case */
-	char flag;                    /* NAPTR: 's', 'a', 'u', 'p', or 0 */
+	uint16_t regexp_at; /* NAPTR: its regular expression, letters as they came (RFC 3402 section 3.2); "": none */
+	char flag;          /* NAPTR: 's', 'a', 'u', 'p', or 0 */
 };
 struct dns_answer {
 	/* ST_OK: at least one record. ST_NOTFOUND: the name, or this kind of it, does not exist. ST_TIMEOUT: nobody
@@ -41,6 +42,7 @@ struct dns_answer {
  * regular expression instead. Borrowed from the answer. */
 ANY const char *dns_record_name(const struct dns_answer *a, const struct dns_record *r);
 ANY const char *dns_record_service(const struct dns_answer *a, const struct dns_record *r); /* NAPTR: "sip+d2u" */
+ANY const char *dns_record_regexp(const struct dns_answer *a, const struct dns_record *r); /* NAPTR: "!^.*$!sip:a@b!" */
 /* a is valid during the call. */
 typedef void (*dns_fn)(const struct dns_answer *a, void *arg);
 

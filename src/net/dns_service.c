@@ -15,6 +15,11 @@ const char *dns_record_service(const struct dns_answer *a, const struct dns_reco
 	return a->text + r->service_at;
 }
 
+const char *dns_record_regexp(const struct dns_answer *a, const struct dns_record *r)
+{
+	return a->text + r->regexp_at;
+}
+
 static bool is_name(const char *s)
 {
 	size_t n = strlen(s);
@@ -27,15 +32,25 @@ static bool is_name(const char *s)
 	return n <= DNS_NAME_MAX;
 }
 
-/* Into the answer's text, in lower case. False: no room. */
-static bool text_add(struct dns_answer *a, const char *s, uint16_t *at)
+/* Into the answer's text. False: no room. */
+static bool text_keep(struct dns_answer *a, const char *s, uint16_t *at)
 {
 	size_t n = strlen(s) + 1;
 	if (n > sizeof(a->text) - a->text_n)
 		return false;
 	*at = (uint16_t)a->text_n;
-	for (size_t i = 0; i < n; i++)
-		a->text[a->text_n++] = (char)(s[i] >= 'A' && s[i] <= 'Z' ? s[i] | 32 : s[i]);
+	memcpy(a->text + a->text_n, s, n);
+	a->text_n += n;
+	return true;
+}
+
+/* The same in lower case. */
+static bool text_add(struct dns_answer *a, const char *s, uint16_t *at)
+{
+	if (!text_keep(a, s, at))
+		return false;
+	for (char *c = a->text + *at; *c; c++)
+		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c | 32 : *c);
 	return true;
 }
 
@@ -87,7 +102,8 @@ static int naptr_read(const unsigned char *p, int n, struct dns_answer *a)
 			continue;
 		r.flag = (char)(*flags >= 'A' && *flags <= 'Z' ? *flags | 32 : *flags);
 		if (strlen(service) < 32 && is_name(s->replacement) && text_add(a, service, &r.service_at) &&
-		    text_add(a, has_regexp ? "" : s->replacement, &r.name_at))
+		    text_add(a, has_regexp ? "" : s->replacement, &r.name_at) &&
+		    text_keep(a, has_regexp ? (const char *)s->regexp : "", &r.regexp_at))
 			a->records[a->count++] = r;
 	}
 	ares_free_data(list);

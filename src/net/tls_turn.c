@@ -1,6 +1,7 @@
 /* Turns are counted in all and by host. Who finds no place joins his host's queue; hosts that wait and may go on stand
  * in a ring, so that each gets its share whatever another one sends. While anybody waits, a tick looks at the turns
- * whose far side is silent, the longest first. */
+ * whose far side is silent, the longest first, and takes as many as others wait for; to close one costs its owner and
+ * OpenSSL tens of microseconds, so after SLICE_US it goes on in the loop's next iteration. */
 #include "net/tls_turn.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 
 enum { TURN_NONE, TURN_QUEUED, TURN_BUSY, TURN_SILENT };
-enum { TICK_US = 250000, SILENT_MAX_US = 1000000 };
+enum { TICK_US = 250000, SILENT_MAX_US = 1000000, SLICE_US = 2000 };
 
 struct turn_host {
 	uint8_t key[16];
@@ -100,23 +101,34 @@ static ON_CTL void grant(void)
 	turns.is_granting = false;
 }
 
-static void on_tick(void *unused)
+/* The longest silent one whose turn somebody waits for; NULL: none. */
+static ON_CTL struct tls_turn *late_get(void)
 {
 	struct lnode *n, *tmp;
-	struct tls_turn *late[TLS_TURNS_MAX];
-	size_t count = 0;
-	role_assert_ctl();
+	if (!turns.waiting) /* also: nothing is there any more */
+		return NULL;
 	list_each (&turns.silent, n, tmp) {
 		struct tls_turn *t = list_entry(n, struct tls_turn, all_link);
 		if (loop_now_us() - t->since_us < SILENT_MAX_US)
 			break;
 		if (t->host->waiting || turns.held >= TLS_TURNS_MAX)
-			late[count++] = t;
+			return t;
 	}
-	for (size_t i = 0; i < count; i++)
-		late[i]->taken(late[i]->arg); /* leaves; closes its own connection only */
+	return NULL;
+}
+
+static void on_tick(void *unused)
+{
+	int64_t end_us = clock_mono_us() + SLICE_US;
+	struct tls_turn *t;
+	role_assert_ctl();
+	while ((t = late_get())) {
+		if (clock_mono_us() >= end_us)
+			break;
+		t->taken(t->arg); /* leaves; closes its own connection only */
+	}
 	if (turns.waiting)
-		loop_timer_set(&turns.tick, TICK_US, "tls turns", on_tick, NULL);
+		loop_timer_set(&turns.tick, t ? 0 : TICK_US, "tls turns", on_tick, NULL);
 }
 
 bool tls_turn_ask(struct tls_turn *t, const struct addr *peer)

@@ -280,3 +280,59 @@ int mark_strip_shell(struct buf *out, struct sv text)
 	}
 	return out->failed ? ST_LIMIT : ST_OK;
 }
+
+/* Where in a statement the next byte stands. */
+enum sql_place {
+	SQL_PLAIN,
+	SQL_STRING,
+	SQL_NAME /* in double quotes */,
+	SQL_LINE /* a comment to the line's end */,
+	SQL_BLOCK
+};
+
+/* A byte of the configuration; before: the one in front of it. */
+static enum sql_place sql_next(enum sql_place place, char before, char byte)
+{
+	switch (place) {
+	case SQL_STRING:
+		return byte == '\'' ? SQL_PLAIN : SQL_STRING;
+	case SQL_NAME:
+		return byte == '"' ? SQL_PLAIN : SQL_NAME;
+	case SQL_LINE:
+		return byte == '\n' ? SQL_PLAIN : SQL_LINE;
+	case SQL_BLOCK:
+		return before == '*' && byte == '/' ? SQL_PLAIN : SQL_BLOCK;
+	case SQL_PLAIN:
+		break;
+	}
+	return byte == '\''                   ? SQL_STRING
+	       : byte == '"'                  ? SQL_NAME
+	       : before == '-' && byte == '-' ? SQL_LINE
+	       : before == '/' && byte == '*' ? SQL_BLOCK
+	                                      : SQL_PLAIN;
+}
+
+int mark_strip_sql(struct buf *out, struct sv text)
+{
+	struct mark_it it = {.rest = text};
+	enum sql_place place = SQL_PLAIN;
+	bool has_outside = mark_has(text);
+	char before = 0;
+
+	while (mark_next(&it)) {
+		bool is_digit = it.byte >= '0' && it.byte <= '9',
+		     is_odd = it.byte == '\\' || (it.byte >= 0 && it.byte < ' ');
+		if (it.is_outside && (is_odd || (place != SQL_STRING && !is_digit)))
+			return ST_DENIED;
+		if (has_outside && !it.is_outside && before == '\\' && (it.byte == '\'' || it.byte == '"'))
+			return ST_DENIED;
+		if (it.is_outside && it.byte == '\'')
+			buf_addc(out, '\'');
+		enum sql_place was = place;
+		if (!it.is_outside)
+			place = sql_next(place, before, it.byte);
+		before = it.is_outside || place != was ? 0 : it.byte; /* one byte is of one sign only */
+		buf_addc(out, it.byte);
+	}
+	return out->failed ? ST_LIMIT : ST_OK;
+}

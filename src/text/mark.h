@@ -44,6 +44,11 @@ ANY int mark_strip_regex(struct buf *out, struct sv text);
  * reads by other rules. */
 ANY int mark_strip_shell(struct buf *out, struct sv text);
 
+/* Appends the text as a statement of SQL: what is from outside stands within the configuration's 'quotes', doubled
+ * where it is a quote itself, or is digits. ST_DENIED: elsewhere it is something else, or it has a backslash or a
+ * control byte, or the configuration escapes a quote by a backslash: databases think differently of these. */
+ANY int mark_strip_sql(struct buf *out, struct sv text);
+
 /* Appends the text as the name of a file, or of another source of sound. What is from outside may name what lies below
  * a directory that the configuration named, nothing else: ST_DENIED when such bytes make it absolute, a "..", a scheme
  * ("://") or a control byte. */

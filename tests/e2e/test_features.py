@@ -247,6 +247,17 @@ def test_nobody_changes_what_is_not_his(sw, clean):
     sw.api(f"uuid_kill {uuid}")
 
 
+def pressed_until_ended(p):
+    """A key now and then, as somebody does whose first one was not heard."""
+    for n in range(20):
+        press(p, "1", start=1000 + 100 * n)
+        try:
+            return ended(p, timeout=1)
+        except AssertionError:
+            pass
+    raise AssertionError("20 keys, and it goes on")
+
+
 def test_restart_directory_and_wakes(tmp_path):
     """What was set is there again; the directory's word holds until the user says something else."""
     s = t.Tandem(tmp_path / "instance", now="2026-11-27 07:29:50", zone="Europe/Berlin")
@@ -281,8 +292,7 @@ def test_restart_directory_and_wakes(tmp_path):
         a.reply(invite, 486, "Busy Here")
         a.expect(method="ACK")
         accept(a, a.expect(method="INVITE", timeout=20))  # it tries again
-        press(a, "1")
-        ended(a, timeout=20)
+        pressed_until_ended(a)
         seen = []
         while not seen or seen[-1] not in ("awake", "failed"):
             seen.append(esl.wait_event("CUSTOM", timeout=20)["Wake-Action"])

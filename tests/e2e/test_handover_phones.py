@@ -5,7 +5,7 @@ import time
 import pytest
 import tandem as t
 from calls import extension, write_extensions
-from phones import Baresip, Linphone, assert_hears
+from phones import Baresip, Linphone, Waits, assert_hears
 
 pytestmark = [pytest.mark.leaks, pytest.mark.quiet]
 TALK_S = 2.0  # how long sound must flow before it is judged
@@ -40,6 +40,7 @@ def test_attended_transfer_by_keys(sw, phones):
     a, lin, c = phones
     events = sw.esl()
     events.subscribe("CHANNEL_BRIDGE CHANNEL_EXECUTE")
+    waits = Waits(*phones)
     a.dial("7701")
     lin.answer()
     a.wait("CALL_ESTABLISHED")
@@ -52,21 +53,24 @@ def test_attended_transfer_by_keys(sw, phones):
     c.wait("CALL_ESTABLISHED")
     events.wait_event("CHANNEL_BRIDGE")
     time.sleep(TALK_S)
+    waited = waits.done()
     lin.hangup()
     events.wait_event("CHANNEL_BRIDGE")
     time.sleep(TALK_S)
+    waited = max(waited, waits.done())
     sw.wait_calls(2)
     a.hangup()
     c.wait("CALL_CLOSED")
     sw.wait_calls(0)
     for path, hz in ((c.heard(), 620), (c.heard(), 440), (lin.heard(), 850), (a.heard(), 850)):
-        assert_hears(path, hz)
+        assert_hears(path, hz, waited_s=waited)
     events.close()
 
 
 def test_pickup(sw, phones):
     """linphone rings, baresip takes the call."""
     a, lin, c = phones
+    waits = Waits(a, c)
     a.dial("7702")
     lin.wait(r"LinphoneCallIncomingReceived|contacting you|Receiving new incoming call")
     c.dial("7703")
@@ -74,24 +78,27 @@ def test_pickup(sw, phones):
     a.wait("CALL_ESTABLISHED")
     lin.ended()
     time.sleep(TALK_S)
+    waited = waits.done()
     c.hangup()
     a.wait("CALL_CLOSED")
     sw.wait_calls(0)
-    assert_hears(a.heard(), 850)
-    assert_hears(c.heard(), 440)
+    assert_hears(a.heard(), 850, waited_s=waited)
+    assert_hears(c.heard(), 440, waited_s=waited)
     lin.new_record()
 
 
 def test_park(sw, phones):
     """baresip parks itself, linphone dials the slot."""
     a, lin, _ = phones
+    waits = Waits(a, lin)
     a.dial("6001")
     a.wait("CALL_ESTABLISHED")
     lin.dial("6001")
     lin.established()
     time.sleep(TALK_S)
+    waited = waits.done()
     lin.hangup()
     a.wait("CALL_CLOSED")
     sw.wait_calls(0)
-    assert_hears(lin.heard(), 440)
-    assert_hears(a.heard(), 620)
+    assert_hears(lin.heard(), 440, waited_s=waited)
+    assert_hears(a.heard(), 620, waited_s=waited)

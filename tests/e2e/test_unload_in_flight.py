@@ -12,12 +12,13 @@ from stall import Gate
 from wire import Phone
 
 pytestmark = pytest.mark.leaks
+ROUTING = ("mod_lcr", "mod_easyroute", "mod_enum", "mod_cidlookup", "mod_translate", "mod_blacklist", "mod_prefix")
 MODULES = ("mod_console", "mod_logfile", "mod_cdr_csv", "mod_xml_cdr", "mod_event_socket", "mod_http_api", "mod_sofia", "mod_commands",
            "mod_dptools", "mod_db", "mod_hash", "mod_expr", "mod_loopback", "mod_valet_parking", "mod_dialplan_xml",
            "mod_dialplan_asterisk", "mod_sndfile", "mod_tone_stream", "mod_local_stream", "mod_lua", "mod_say_en", "mod_say_zh",
            "mod_flite", "mod_tts_commandline", "mod_distributor", "mod_sms", "mod_otel", "mod_voicemail",
            "mod_conference", "mod_features", "mod_recordings", "mod_audio_stream", "mod_fifo", "mod_directory", "mod_amd", "mod_avmd",
-           "mod_http_cache", "mod_http_asr", "mod_opus", "mod_amr", "mod_amrwb", "mod_spandsp", "mod_siren", "mod_ilbc")
+           "mod_http_cache", "mod_http_asr", *ROUTING, "mod_opus", "mod_amr", "mod_amrwb", "mod_spandsp", "mod_siren", "mod_ilbc")
 # each shows in `show rings` that its jobs wait
 BUSY = ("workers sound", "workers file", "workers speech", "workers script", "journal", "store")
 
@@ -27,7 +28,8 @@ def prepare(tmp):
     conf = sw.root / "conf"
     modules = conf / "autoload_configs/modules.conf.xml"
     modules.write_text(modules.read_text().replace(
-        "</modules>", '<load module="mod_tts_commandline"/><load module="mod_dialplan_asterisk"/><load module="mod_distributor"/></modules>'))
+        "</modules>", '<load module="mod_tts_commandline"/><load module="mod_dialplan_asterisk"/><load module="mod_distributor"/>'
+        + "".join(f'<load module="{m}"/>' for m in ROUTING) + "</modules>"))
     (conf / "autoload_configs/tts_commandline.conf.xml").write_text(
         '<configuration name="tts_commandline.conf"><settings><param name="command" value="cp ' f'{tmp}/tone.wav'
         ' ${file}; : ${text}"/></settings></configuration>\n')
@@ -165,7 +167,7 @@ def test_reloaded_at_once(tmp_path):
     """Loaded again before what ran for it has ended: it goes on, and works."""
     sw = prepare(tmp_path).start()
     for name in ("mod_features", "mod_recordings", "mod_voicemail", "mod_conference", "mod_fifo", "mod_directory", "mod_amd", "mod_avmd",
-                 "mod_http_cache", "mod_http_asr", "mod_audio_stream", "mod_hash", "mod_db", "mod_distributor"):
+                 "mod_http_cache", "mod_http_asr", *ROUTING, "mod_audio_stream", "mod_hash", "mod_db", "mod_distributor"):
         for _ in range(3):
             reply = sw.api(f"reload {name}")
             assert reply.endswith("+OK module loaded\n") and "-ERR" not in reply, (name, reply)

@@ -192,7 +192,8 @@ static CO int meet(struct leg *leg, struct leg *b)
 
 int bridge_app(struct leg *leg, const char *data)
 {
-	struct originate_conf conf = {.originator = leg, .dialstring = leg_exec_text(leg, data)};
+	struct originate_conf conf = {
+	    .originator = leg, .dialstring = leg_exec_text(leg, data), .is_bridged_next = true};
 	enum cause cause = CAUSE_NONE;
 	struct leg *b = NULL;
 	int st;

@@ -15,6 +15,9 @@ struct originate_conf {
 	size_t error_size;
 	/* When the originator hangs up, dialling goes on for this leg, which hears the ringback then; NULL: it ends. */
 	struct leg *heir;
+	/* The two are bridged as soon as this succeeds: where nothing is to run before (execute_on_*, api_on_*), their
+	 * sound is joined before the caller's phone is told of the answer, so that its first packets are heard. */
+	bool is_bridged_next;
 	bool *key_cancelled_out; /* NULL, or set when the originator gave up by origination_cancel_key */
 };
 /* Waits until one leg answers, or gives early media that counts as an answer (it does unless ignore_early_media or

@@ -111,7 +111,9 @@ void ring_pass_early(struct originate *o, struct leg *b)
 		return;
 	ring_stop(o);
 	o->early = b, o->had_early = true;
+	leg_media_join_at_answer(o->a, true);
 	leg_pre_answer_for(o->a, b);
+	leg_media_join_at_answer(o->a, false);
 	if (leg_is_up(o->a))
 		leg_media_join(o->a, b);
 }

@@ -119,6 +119,10 @@ void leg_dtmf_deliver(struct leg *leg, char digit, unsigned duration, enum dtmf_
 			pass_on(peer, digit, duration, source, leg_read_digits_are_tones(leg));
 		return;
 	}
+	if (!peer && leg_meta_digit(leg, digit)) { /* in a conference, say; of nobody else's concern */
+		leg_digit_tell(leg, digit, duration, source);
+		return;
+	}
 	/* parked, or in an application that detached (echo): nobody collects digits, but whoever controls the leg hears
 	 * of them */
 	if (!exec_is_running(leg) && !exec_is_asked(leg) && (leg->state == CS_PARK || leg->state == CS_EXECUTE)) {

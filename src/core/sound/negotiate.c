@@ -267,7 +267,12 @@ static ON_CTL int make_answer(struct leg *leg, struct leg *near, struct buf *out
 	return st;
 }
 
-int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out)
+void leg_media_join_at_answer(struct leg *leg, bool is_on)
+{
+	sound_of(leg)->is_joined_at_answer = is_on;
+}
+
+static ON_CTL int answer(struct leg *leg, struct leg *near, struct buf *out)
 {
 	struct leg_media *m = sound_of(leg)->media;
 	int st;
@@ -282,6 +287,16 @@ int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out)
 		return buf_adds(out, m->local_sdp);
 	return m->remote_sdp ? make_answer(leg, near, out)
 	                     : make_offer(leg, near, m->inbound_codecs, SDP_SENDRECV, out);
+}
+
+int leg_media_answer(struct leg *leg, struct leg *near, struct buf *out)
+{
+	int st = answer(leg, near, out);
+
+	if (!st && near && sound_of(leg)->is_joined_at_answer && !leg->peer && !near->peer &&
+	    !leg_media_is_bypassed(leg) && !leg_media_is_bypassed(near) && leg->codec && near->codec)
+		(void)leg_media_join(leg, near); /* if it cannot be, the bridge says so */
+	return st;
 }
 
 int leg_media_offer(struct leg *leg, struct leg *originator, struct buf *out)

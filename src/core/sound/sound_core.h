@@ -6,6 +6,9 @@
 ON_CTL void leg_record_check(struct leg *leg); /* it was answered, is bridged or no longer */
 
 ON_CTL int leg_media_join(struct leg *a, struct leg *b); /* relays; ST_UNSUPPORTED when the codecs cannot be joined */
+/* The answer that the leg makes meanwhile joins it to the leg it is made for, before its phone is told: what the phone
+ * says from then on is heard, its first packet too. Only legs that are joined to nobody else. */
+ON_CTL void leg_media_join_at_answer(struct leg *leg, bool is_on);
 
 ON_CTL void bypass_when_possible(struct leg *leg); /* leg_bypass_start, now or when its answer is acknowledged */
 ON_CTL void bypass_unbridged(struct leg *leg);     /* its bridge is over: what waits for the other phone is answered */

@@ -12,6 +12,7 @@ struct leg_sound {
 	struct leg_tap *spy;     /* of the leg it listens to, and its number there */
 	uint32_t spy_id;
 	bool are_read_digits_tones;
+	bool is_joined_at_answer;
 	/* leg_wait_energy */
 	uint32_t watch_id;
 	bool is_watch_over;

@@ -170,6 +170,8 @@ void pcm_tick(struct rt_stream *s)
 	struct rt_thread *t = s->t;
 	size_t n = (size_t)((uint64_t)s->pcm->recv_hz * stream_frame_us(s) / 1000000);
 	int16_t *r = t->frame[FRAME_READ], *w = t->frame[FRAME_WRITE];
+	if (!lane_missing(s->pcm->lanes[RT_READ], n, &s->pcm->missed_first, &s->pcm->missed_count))
+		s->pcm->missed_first = n, s->pcm->missed_count = 0;
 	lane_take(s->pcm->lanes[RT_READ], r, n);
 	lane_take(s->pcm->lanes[RT_WRITE], w, n);
 	taps_hear(s, (const int16_t *const[2]){r, w}, n);

@@ -311,6 +311,7 @@ struct rt_dtmf_watch {
 	struct rt_tap tap;
 	struct dtmf_det *det;
 	struct resample *to_8k; /* NULL: it is */
+	size_t missed_count;    /* samples in a row that did not come */
 };
 struct rt_voice_watch {
 	struct rt_tap tap;

@@ -363,8 +363,9 @@ struct rt_frames { /* samples on their way to a stream whose packets have anothe
 struct rt_pcm {
 	uint32_t recv_hz, send_hz;
 	struct rt_lane *lanes[2]; /* both at recv_hz; the write side as it is before anybody whispers into it */
-	struct rt_lane *in;       /* at send_hz: what its peer says, while the write side is changed */
-	struct rt_frames to_peer; /* its changed read side */
+	size_t missed_first, missed_count; /* of the frame of the read side: samples of packets that did not come */
+	struct rt_lane *in;                /* at send_hz: what its peer says, while the write side is changed */
+	struct rt_frames to_peer;          /* its changed read side */
 };
 ON_MEDIA void pcm_plan(struct rt_stream *s); /* what of the row depends on taps; before the rest of the plan */
 ON_MEDIA bool pcm_hears(const struct rt_stream *s, int side);

@@ -5,7 +5,7 @@
 #include "dsp/resample.h"
 #include "media/rt/tap_i.h"
 
-enum { DIGIT_SAMPLES = 800, DIGITS_MAX = 8, PCM_8K = RT_FRAME_MAX_SAMPLES };
+enum { DIGIT_SAMPLES = 800, DIGITS_MAX = 8, PCM_8K = RT_FRAME_MAX_SAMPLES, MISSED_MAX_MS = 60 };
 
 /* A frame of 20 ms passed: hits are forgotten after a while. */
 static void tone_frame(struct rt_tone_watch *w)
@@ -71,12 +71,9 @@ static void energy_hear(struct rt_tap *tap, const int16_t *const sides[2], size_
 	}
 }
 
-static void dtmf_hear(struct rt_tap *tap, const int16_t *const sides[2], size_t n)
+static void digits_hear(struct rt_dtmf_watch *w, const int16_t *pcm, size_t n)
 {
-	role_assert_media();
-	struct rt_dtmf_watch *w = (struct rt_dtmf_watch *)tap;
-	struct rt_stream *s = tap->s;
-	const int16_t *pcm = sides[RT_READ];
+	struct rt_stream *s = w->tap.s;
 	char digits[DIGITS_MAX];
 	if (w->to_8k) {
 		n = resample_run(w->to_8k, pcm, &n, s->t->frame[FRAME_TAP], PCM_8K);
@@ -85,6 +82,27 @@ static void dtmf_hear(struct rt_tap *tap, const int16_t *const sides[2], size_t 
 	size_t count = dtmf_det_feed(w->det, pcm, n, digits, sizeof(digits));
 	for (size_t i = 0; i < count; i++)
 		report_digit(s, &(struct rt_digit){.digit = digits[i], .duration = DIGIT_SAMPLES, .is_inband = true});
+}
+
+/* A packet lost within a digit does not make two of it. A phone that sends nothing for longer is silent. */
+static void dtmf_hear(struct rt_tap *tap, const int16_t *const sides[2], size_t n)
+{
+	role_assert_media();
+	struct rt_dtmf_watch *w = (struct rt_dtmf_watch *)tap;
+	const struct rt_pcm *p = tap->s->pcm;
+	size_t first = p->missed_first, count = p->missed_count;
+	w->missed_count = first ? count : w->missed_count + count;
+	if (!count || w->missed_count > (size_t)p->recv_hz * MISSED_MAX_MS / 1000) {
+		digits_hear(w, sides[RT_READ], n);
+		return;
+	}
+	if (first)
+		digits_hear(w, sides[RT_READ], first);
+	dtmf_det_miss(w->det, (size_t)((uint64_t)count * 8000 / p->recv_hz));
+	if (first + count < n) {
+		digits_hear(w, sides[RT_READ] + first + count, n - first - count);
+		w->missed_count = 0;
+	}
 }
 
 static void dtmf_fini(struct rt_tap *tap)

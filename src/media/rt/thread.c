@@ -2,8 +2,10 @@
  * sockets (level-triggered, one receive per wake), the command mailbox, a wheel of 2 ms slots for streams that need a
  * tick, and a look at a quarter of the streams every 250 ms. With no stream that needs a tick it sleeps until a packet
  * comes; with no stream at all it sleeps for ever. Threads share nothing on the way of a packet; a stream that is
- * needed elsewhere is handed over whole. Commands run after the packets of one wake, so that nothing an epoll event
- * points to can be gone. Order inside one turn: packets, commands, ticks, housekeeping, reports. */
+ * needed elsewhere is handed over whole. Order inside one turn: commands, packets, ticks, housekeeping, reports. What
+ * control has put into the ring by the time a packet is there comes first, whether or not it has woken this thread
+ * yet: who was told of an answer sends at once, and his first packet finds his call joined. So a row may be empty, or
+ * another stream's, when its event is looked at: a read that finds nothing. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -264,12 +266,15 @@ static void leaving_retry(struct rt_thread *t)
 	}
 }
 
-ON_MEDIA static void event_run(struct rt_thread *t, const struct epoll_event *ev, bool *has_commands)
+ON_MEDIA static void event_run(struct rt_thread *t, const struct epoll_event *ev)
 {
 	uint32_t slot = (uint32_t)(ev->data.u64 >> 2);
-	switch ((enum event_tag)(ev->data.u64 & 3)) {
+	enum event_tag tag = (enum event_tag)(ev->data.u64 & 3);
+	if (tag != TAG_BOX && !t->flows[slot].s)
+		return;
+	switch (tag) {
 	case TAG_BOX:
-		*has_commands = true;
+		commands_run(t); /* empties its descriptor */
 		break;
 	case TAG_RTP:
 		flow_readable(t, &t->flows[slot]);
@@ -293,11 +298,10 @@ static void *thread_main(void *arg) NO_ROLE_CHECK
 	while (!t->is_quitting) {
 		int n = epoll_wait(t->epoll_fd, events, EVENT_MAX, wait_ms(t));
 		t->now_us = clock_mono_us();
-		bool has_commands = false;
-		for (int i = 0; i < n; i++)
-			event_run(t, &events[i], &has_commands);
-		if (has_commands)
+		if (n > 0 && mailbox_fill(t->box))
 			commands_run(t);
+		for (int i = 0; i < n; i++)
+			event_run(t, &events[i]);
 		wheel_run(t);
 		rooms_run(t);
 		house_run(t);

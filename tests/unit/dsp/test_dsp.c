@@ -185,6 +185,20 @@ static int test_dtmf(void)
 	}
 	sine(pcm, SECOND, SECOND, 1004, 10000);
 	EXPECT_INT(dtmf_det_feed(d, pcm, SECOND, got, sizeof(got)), 0);
+	/* two packets of 20 ms in the middle are silent: two digits; they are lost: one */
+	for (int is_lost = 0; is_lost < 2; is_lost++) {
+		size_t count = 0, n;
+		EXPECT_INT(dtmf_gen_start(&g, SECOND, '0', 140, 100), ST_OK);
+		n = dtmf_gen_read(&g, pcm, 10000);
+		memset(pcm + 400, 0, 320 * sizeof(*pcm));
+		count += dtmf_det_feed(d, pcm, 400, got, sizeof(got));
+		if (is_lost)
+			dtmf_det_miss(d, 320);
+		else
+			count += dtmf_det_feed(d, pcm + 400, 320, got, sizeof(got));
+		count += dtmf_det_feed(d, pcm + 720, n - 720, got, sizeof(got));
+		EXPECT_INT(count, is_lost ? 1 : 2);
+	}
 	mem_unref(d);
 	EXPECT_INT(dtmf_gen_start(&g, SECOND, 'x', 100, 100), ST_INVAL);
 	EXPECT_INT(dtmf_gen_start(&g, 48000, 'd', 20, 0), ST_OK);

@@ -8,8 +8,10 @@
 #include "peer.h"
 #include "rtp/telev.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define A (&peers[0])
@@ -65,6 +67,26 @@ static int test_both_ways(void)
 	EXPECT_INT(st->in_lost_packets, 0);
 	EXPECT_INT(st->in_bytes, 20 * 172);
 	EXPECT_INT(mstream_idle(A->s), ST_OK);
+	return room_stop();
+}
+
+/* Control has joined them and told the phone, and its iteration, at whose end the media thread is woken, goes on: the
+ * phone's first packet finds them joined. */
+static int test_first_packet(void)
+{
+	role_assert_ctl();
+	uint8_t a[160] = {7}, got[300];
+	EXPECT_INT(room_start(1, 2), 0);
+	EXPECT_INT(settle(), 0);
+	for (int i = 0; i < 20; i++) {
+		struct pollfd fd = {.fd = B->fd, .events = POLLIN};
+		EXPECT_INT(mstream_relay(A->s, B->s), ST_OK);
+		peer_send(A, 0, false, (uint16_t)(10 + i), 1600 + 160u * (unsigned)i, a, sizeof(a));
+		EXPECT_INT(poll(&fd, 1, 4000), 1);
+		EXPECT_INT(recv(B->fd, got, sizeof(got), 0), 172);
+		EXPECT_INT(mstream_idle(A->s), ST_OK);
+		EXPECT_INT(settle(), 0);
+	}
 	return room_stop();
 }
 
@@ -781,6 +803,7 @@ static int test_ports_at_random(void)
 }
 
 TEST_MAIN({"relay both ways: payload, headers, statistics", test_both_ways, TEST_LOOP},
+    {"the first packet after the join", test_first_packet, TEST_LOOP},
     {"loss stays loss, a new source is joined on, nonsense is dropped", test_loss_and_new_source, TEST_LOOP},
     {"payload types are mapped; codecs we cannot turn over are refused", test_pt_mapping, TEST_LOOP},
     {"a strange source is neither heard nor fed", test_strict_source, TEST_LOOP},

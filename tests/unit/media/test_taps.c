@@ -375,6 +375,18 @@ static int test_watches(void)
 	EXPECT_INT(wait_report(A, MEDIA_R_DTMF, 1), 0);
 	EXPECT_INT(report_last(A, MEDIA_R_DTMF)->digit, '7');
 	EXPECT(report_last(A, MEDIA_R_DTMF)->is_inband);
+	/* two packets lost in the middle of one: it is one digit all the same */
+	EXPECT_INT(dtmf_gen_start(&gen, 8000, '0', 160, 100), ST_OK);
+	memset(s, 0, sizeof(s));
+	(void)dtmf_gen_read(&gen, s, 4000);
+	send_pcm(A, s, 480);
+	A->seq = (uint16_t)(A->seq + 2), A->ts += 320;
+	send_pcm(A, s + 800, 2400);
+	EXPECT_INT(dtmf_gen_start(&gen, 8000, '8', 120, 100), ST_OK);
+	(void)dtmf_gen_read(&gen, s, 4000);
+	send_pcm(A, s, 1600);
+	EXPECT_INT(wait_report(A, MEDIA_R_DTMF, 3), 0);
+	EXPECT_INT(report_last(A, MEDIA_R_DTMF)->digit, '8');
 	EXPECT_INT(mstream_detect_dtmf(A->s, false), ST_OK);
 	EXPECT_INT(mstream_tap_stop(A->s, other), ST_OK);
 	EXPECT_INT(mstream_tap_stop(A->s, 999), ST_NOTFOUND);

@@ -1,6 +1,7 @@
 /* TLS over real sockets on loopback: much data both ways, bounds, pauses, sessions taken up again, certificates that
  * are refused, far sides that are plain or silent; whose turn a handshake is; certificates made; the opening of
  * WebSocket. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "harness.h"
 #include "loop/loop.h"
@@ -297,6 +298,43 @@ NO_ROLE_CHECK static int test_turns(void)
 	return 0;
 }
 
+static void taken_slowly(void *arg)
+{
+	role_assert_ctl();
+	taken_count++;
+	tls_turn_leave(arg);
+	clock_fake_advance(1500);
+}
+
+/* Many at once that are to give theirs back: a slice of them in one go, the rest in the next iterations. */
+NO_ROLE_CHECK static int test_turns_in_slices(void)
+{
+	static struct tls_turn many[2 * TLS_TURNS_PER_HOST];
+	struct addr a = loopback();
+	size_t held, waiting;
+	taken_count = 0;
+	clock_fake_start(clock_wall_us());
+	for (size_t i = 0; i < 2 * TLS_TURNS_PER_HOST; i++) {
+		many[i].granted = granted, many[i].taken = taken_slowly, many[i].arg = &many[i];
+		if (tls_turn_ask(&many[i], &a))
+			tls_turn_waits(&many[i], true);
+	}
+	clock_fake_advance(1100000);
+	for (int i = 0; i < 1000 && taken_count < TLS_TURNS_PER_HOST; i++) {
+		unsigned before = taken_count;
+		loop_run_nowait();
+		EXPECT(taken_count - before <= 4);
+	}
+	EXPECT_INT(taken_count, TLS_TURNS_PER_HOST);
+	tls_turn_counts(&held, &waiting);
+	EXPECT_INT(held, TLS_TURNS_PER_HOST);
+	EXPECT_INT(waiting, 0);
+	for (size_t i = 0; i < 2 * TLS_TURNS_PER_HOST; i++)
+		tls_turn_leave(&many[i]);
+	clock_fake_stop();
+	return 0;
+}
+
 static struct tcp_conn *raw;
 static void raw_connect(struct tcp_conn *c, int status, void *arg)
 {
@@ -379,4 +417,5 @@ static int test_ws_open(void)
 TEST_MAIN({"tls_bulk", test_bulk, TEST_LOOP}, {"tls_plain", test_plain, TEST_LOOP},
     {"tls_resumed", test_resumed, TEST_LOOP}, {"tls_refused", test_refused, TEST_LOOP},
     {"tls_bounds", test_bounds, TEST_LOOP}, {"tls_turns", test_turns, TEST_LOOP},
-    {"turn_of_no_tls", test_turn_of_no_tls, TEST_LOOP}, {"ws_open", test_ws_open, 0})
+    {"tls_turns_in_slices", test_turns_in_slices, TEST_LOOP}, {"turn_of_no_tls", test_turn_of_no_tls, TEST_LOOP},
+    {"ws_open", test_ws_open, 0})

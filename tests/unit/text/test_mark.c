@@ -142,6 +142,45 @@ static int test_shell(void)
 	return 0;
 }
 
+static int test_sql(void)
+{
+	static const struct {
+		const char *text, *want; /* NULL: denied */
+	} rows[] = {
+	    {"SELECT a FROM t WHERE n='«15551234»'", "SELECT a FROM t WHERE n='15551234'"},
+	    {"SELECT a FROM t WHERE n=«15551234»", "SELECT a FROM t WHERE n=15551234"},
+	    {"n='«' OR '1'='1»'", "n=''' OR ''1''=''1'"},
+	    {"n='it''s «'»' AND m='«a\"b»'", "n='it''s ''' AND m='a\"b'"},
+	    {"n='«中文»' -- it's\n AND m='«'»'", "n='中文' -- it's\n AND m=''''"},
+	    {"n='«x»' /* it's */ AND m='«'»'", "n='x' /* it's */ AND m=''''"},
+	    {"SELECT \"it's\" WHERE m='«'»'", "SELECT \"it's\" WHERE m=''''"},
+	    {"SELECT 1 /*/ it's */ WHERE m='«'»'", "SELECT 1 /*/ it's */ WHERE m=''''"},
+	    {"SELECT 2 /**/* 3 WHERE m='«'»' -- */", "SELECT 2 /**/* 3 WHERE m='''' -- */"},
+	    {"n='a\\' b'", "n='a\\' b'"},
+	    {"n='a\\' b' AND m='«x»'", NULL},
+	    {"n=«1 OR 1=1»", NULL},
+	    {"n='a' «OR»", NULL},
+	    {"n='«a\\»'", NULL},
+	    {"n='«a\nb»'", NULL},
+	    {"n=\"«a»\"", NULL},
+	    {"n=1 --«x»", NULL},
+	    {"n=1 -- it's «x»", NULL},
+	};
+	struct buf t, out;
+
+	buf_init(&t);
+	buf_init(&out);
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		mark_text_make(&t, rows[i].text);
+		buf_clear(&out);
+		EXPECT_INT(mark_strip_sql(&out, buf_sv(&t)), rows[i].want ? ST_OK : ST_DENIED);
+		EXPECT(!rows[i].want || sv_is(buf_sv(&out), rows[i].want));
+	}
+	buf_fini(&t);
+	buf_fini(&out);
+	return 0;
+}
+
 static int test_path(void)
 {
 	static const struct {
@@ -183,5 +222,5 @@ static int test_path(void)
 	return 0;
 }
 
-TEST_MAIN({"path", test_path, 0}, {"strip", test_strip, 0}, {"sub", test_sub, 0}, {"regex", test_regex, 0},
-    {"shell", test_shell, 0})
+TEST_MAIN({"path", test_path, 0}, {"sql", test_sql, 0}, {"strip", test_strip, 0}, {"sub", test_sub, 0},
+    {"regex", test_regex, 0}, {"shell", test_shell, 0})
