@@ -39,16 +39,16 @@ struct amqp_command { /* from a broker: data */
 	char *text, *reply_exchange, *reply_key, *reply_to, *correlation;
 };
 struct amqp_callbacks {
-	void (*on_command)(struct amqp_command *c, void *arg);    /* takes c */
-	void (*on_done)(uint32_t id, int status, void *arg);      /* of what was posted with confirms */
+	void (*on_command)(struct amqp_command *c, void *arg); /* takes c */
+	void (*on_done)(uint32_t id, int status, void *arg);   /* of what was posted with confirms */
 };
 struct amqp_link;
 ON_CTL int amqp_link_new(
     struct amqp_link **out, struct amqp_settings *s /* moved */, const struct amqp_callbacks *callbacks, void *arg);
 ON_CTL void amqp_link_free(struct amqp_link *l); /* ends the thread; NULL is fine */
 /* Copied. exchange NULL: the profile's. ANY thread. ST_FULL: the broker does not keep up, or is away. */
-ANY int amqp_link_post(struct amqp_link *l, const char *exchange, const char *key, struct sv body, const char *message_id,
-    const char *correlation, uint32_t id);
+ANY int amqp_link_post(struct amqp_link *l, const char *exchange, const char *key, struct sv body,
+    const char *message_id, const char *correlation, uint32_t id);
 struct amqp_counts {
 	uint64_t sent, dropped;
 	bool is_up;

@@ -17,8 +17,8 @@ static size_t put_value(char *out, size_t n, struct sv value, bool is_literal)
 	char hex[4];
 	for (size_t i = 0; i < value.n; i++) {
 		unsigned char c = (unsigned char)value.p[i];
-		bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-		                c == '~' || (is_literal && c == '.');
+		bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		                c == '-' || c == '_' || c == '~' || (is_literal && c == '.');
 		if (is_plain) {
 			n = put(out, n, (char)c);
 			continue;

@@ -1,12 +1,14 @@
 /* The thread of a link and its connection. It sleeps on the socket, its mailbox and the order to end; dials one server
- * after the other with a pause between two rounds; publishes what comes, keeps what it could not (the mailbox fills, and
- * who posts hears ST_FULL). Every wait can be cut off: the look-up and the dialling watch the order to end, and a shut
- * socket ends whatever librabbitmq waits for, so that joining the thread takes no time. */
+ * after the other with a pause between two rounds; publishes what comes, keeps what it could not (the mailbox fills,
+ * and who posts hears ST_FULL). Every wait can be cut off: the look-up and the dialling watch the order to end, and a
+ * shut socket ends whatever librabbitmq waits for, so that joining the thread takes no time. */
 #include "amqp/amqp_i.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/loop.h"
 #include "loop/mailbox.h"
+#include "loop/work.h"
 #include "net/addr.h"
 #include "net/dns.h"
 
@@ -123,8 +125,8 @@ static const char *reply_why(amqp_rpc_reply_t r, char out[160])
 	if (r.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION)
 		snprintf(out, 160, "%s", amqp_error_string2(r.library_error));
 	else if (r.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && c)
-		snprintf(out, 160, "the broker says %u %.*s", c->reply_code, (int)(c->reply_text.len < 100 ? c->reply_text.len : 100),
-		    (const char *)c->reply_text.bytes);
+		snprintf(out, 160, "the broker says %u %.*s", c->reply_code,
+		    (int)(c->reply_text.len < 100 ? c->reply_text.len : 100), (const char *)c->reply_text.bytes);
 	else
 		snprintf(out, 160, "no reply");
 	return out;
@@ -147,7 +149,8 @@ static int dial(struct amqp_link *l, const struct amqp_server *v)
 		return -1;
 	fds[0].fd = fd;
 	if (connect(fd, &to.sa, addr_len(&to)) && errno == EINPROGRESS) {
-		if (poll(fds, 2, CONNECT_US / 1000) <= 0 || fds[1].revents || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n))
+		if (poll(fds, 2, CONNECT_US / 1000) <= 0 || fds[1].revents ||
+		    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n))
 			error = ETIMEDOUT;
 	} else if (errno && errno != EINPROGRESS && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n)) {
 		error = errno;
@@ -180,8 +183,8 @@ static bool rpc_is_ok(struct amqp_link *l, const char *what)
 static bool consume_begin(struct amqp_link *l)
 {
 	const struct amqp_settings *s = &l->s;
-	amqp_queue_declare_ok_t *q = amqp_queue_declare(l->conn, 1, bytes_of(s->queue), s->queue_is_passive, s->queue_is_durable,
-	    s->queue_is_exclusive, s->queue_is_auto_delete, amqp_empty_table);
+	amqp_queue_declare_ok_t *q = amqp_queue_declare(l->conn, 1, bytes_of(s->queue), s->queue_is_passive,
+	    s->queue_is_durable, s->queue_is_exclusive, s->queue_is_auto_delete, amqp_empty_table);
 	if (!rpc_is_ok(l, "the queue") || !q)
 		return false;
 	amqp_bytes_t name = amqp_bytes_malloc_dup(q->queue);
@@ -229,8 +232,8 @@ static bool connect_to(struct amqp_link *l, const struct amqp_server *v)
 	struct timeval tv = {RPC_S, 0};
 	amqp_set_handshake_timeout(l->conn, &tv);
 	amqp_set_rpc_timeout(l->conn, &tv);
-	amqp_rpc_reply_t r = amqp_login(
-	    l->conn, v->vhost, 0, 131072, v->heartbeat_s, AMQP_SASL_METHOD_PLAIN, v->user, v->password);
+	amqp_rpc_reply_t r =
+	    amqp_login(l->conn, v->vhost, 0, 131072, v->heartbeat_s, AMQP_SASL_METHOD_PLAIN, v->user, v->password);
 	if (r.reply_type != AMQP_RESPONSE_NORMAL) {
 		snprintf(text, sizeof(text), "%.100s:%u: %s", v->host, v->port, reply_why(r, why));
 		lost(l, text);
@@ -249,7 +252,8 @@ static bool connect_to(struct amqp_link *l, const struct amqp_server *v)
 
 static bool publish(struct amqp_link *l, struct message *m)
 {
-	amqp_basic_properties_t p = {._flags = AMQP_BASIC_CONTENT_TYPE_FLAG, .content_type = bytes_of(l->s.content_type)};
+	amqp_basic_properties_t p = {
+	    ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG, .content_type = bytes_of(l->s.content_type)};
 	if (l->s.delivery_mode)
 		p._flags |= AMQP_BASIC_DELIVERY_MODE_FLAG, p.delivery_mode = (uint8_t)l->s.delivery_mode;
 	if (l->s.has_timestamp)
@@ -258,8 +262,8 @@ static bool publish(struct amqp_link *l, struct message *m)
 		p._flags |= AMQP_BASIC_MESSAGE_ID_FLAG, p.message_id = bytes_of(m->message_id);
 	if (m->correlation)
 		p._flags |= AMQP_BASIC_CORRELATION_ID_FLAG, p.correlation_id = bytes_of(m->correlation);
-	int rc = amqp_basic_publish(l->conn, 1, bytes_of(m->exchange ? m->exchange : l->s.exchange), bytes_of(m->key), 0, 0, &p,
-	    (amqp_bytes_t){m->n, m->body});
+	int rc = amqp_basic_publish(l->conn, 1, bytes_of(m->exchange ? m->exchange : l->s.exchange), bytes_of(m->key),
+	    0, 0, &p, (amqp_bytes_t){m->n, m->body});
 	if (rc != AMQP_STATUS_OK) {
 		lost(l, amqp_error_string2(rc));
 		return false;
@@ -300,7 +304,8 @@ static void confirmed(struct amqp_link *l, uint64_t tag, bool is_multiple, int s
 
 static char *text_dup(amqp_bytes_t b)
 {
-	return b.len && b.len <= AMQP_COMMAND_MAX_BYTES && !memchr(b.bytes, 0, b.len) ? mem_strndup(b.bytes, b.len) : NULL;
+	return b.len && b.len <= AMQP_COMMAND_MAX_BYTES && !memchr(b.bytes, 0, b.len) ? mem_strndup(b.bytes, b.len)
+	                                                                              : NULL;
 }
 
 static char *header_dup(const amqp_table_t *t, const char *name)
@@ -348,7 +353,8 @@ static bool frames_read(struct amqp_link *l)
 			}
 			if (r.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION && r.library_error == AMQP_STATUS_TIMEOUT)
 				return true;
-			if (r.reply_type != AMQP_RESPONSE_LIBRARY_EXCEPTION || r.library_error != AMQP_STATUS_UNEXPECTED_STATE) {
+			if (r.reply_type != AMQP_RESPONSE_LIBRARY_EXCEPTION ||
+			    r.library_error != AMQP_STATUS_UNEXPECTED_STATE) {
 				lost(l, amqp_error_string2(r.library_error));
 				return false;
 			}
@@ -370,7 +376,8 @@ static bool frames_read(struct amqp_link *l)
 		} else if (f.payload.method.id == AMQP_BASIC_NACK_METHOD) {
 			const amqp_basic_nack_t *a = f.payload.method.decoded;
 			confirmed(l, a->delivery_tag, a->multiple, ST_IO);
-		} else if (f.payload.method.id == AMQP_CHANNEL_CLOSE_METHOD || f.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) {
+		} else if (f.payload.method.id == AMQP_CHANNEL_CLOSE_METHOD ||
+		           f.payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) {
 			lost(l, "the broker closed the connection");
 			return false;
 		}
@@ -381,7 +388,8 @@ static bool frames_read(struct amqp_link *l)
 
 static void sleep_a_while(struct amqp_link *l, int64_t us)
 {
-	struct pollfd fds[3] = {{.fd = l->end_fd, .events = POLLIN}, {.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+	struct pollfd fds[3] = {
+	    {.fd = l->end_fd, .events = POLLIN}, {.fd = -1, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
 	if (l->conn) {
 		fds[1].fd = atomic_load(&l->fd);
 		fds[2].fd = mailbox_fd(l->in);
@@ -417,7 +425,9 @@ static void on_outcome(const void *msg, size_t n, void *arg)
 	struct outcome o;
 	role_assert_ctl();
 	memcpy(&o, msg, sizeof(o));
-	if (o.command)
+	if (o.command && !l->callbacks.on_command)
+		amqp_command_free(o.command);
+	else if (o.command)
 		l->callbacks.on_command(o.command, l->arg);
 	else if (l->callbacks.on_done)
 		l->callbacks.on_done(o.id, o.status, l->arg);
@@ -441,8 +451,7 @@ static size_t slots_of(size_t n)
 	return slots;
 }
 
-int amqp_link_new(
-    struct amqp_link **out, struct amqp_settings *s, const struct amqp_callbacks *callbacks, void *arg)
+int amqp_link_new(struct amqp_link **out, struct amqp_settings *s, const struct amqp_callbacks *callbacks, void *arg)
 {
 	struct amqp_link *l = mem_zalloc(sizeof(*l));
 	int st = ST_NOMEM;
@@ -470,20 +479,22 @@ fail:
 	return st;
 }
 
-void amqp_link_free(struct amqp_link *l)
+static void end_run_here(struct amqp_link *l)
+{
+	pthread_join(l->thread, NULL);
+}
+
+static void end_run(void *arg)
+{
+	role_assert_work();
+	end_run_here(arg);
+}
+
+static ON_CTL void link_destroy(struct amqp_link *l)
 {
 	struct message *m;
 	struct outcome o;
-	uint64_t one = 1;
 	size_t n;
-	if (!l)
-		return;
-	atomic_store(&l->is_ending, true);
-	(void)!write(l->end_fd, &one, sizeof(one));
-	int fd = atomic_load(&l->fd);
-	if (fd >= 0)
-		shutdown(fd, SHUT_RDWR);
-	pthread_join(l->thread, NULL);
 	if (l->left)
 		amqp_destroy_connection(l->left);
 	mailbox_detach_ctl(l->out);
@@ -499,6 +510,31 @@ void amqp_link_free(struct amqp_link *l)
 	mem_free(l);
 }
 
+static void end_done(int status, void *arg)
+{
+	role_assert_ctl();
+	if (status == ST_CANCELLED)
+		end_run_here(arg);
+	link_destroy(arg);
+}
+
+void amqp_link_free(struct amqp_link *l)
+{
+	uint64_t one = 1;
+	if (!l)
+		return;
+	l->callbacks = (struct amqp_callbacks){NULL, NULL};
+	atomic_store(&l->is_ending, true);
+	(void)!write(l->end_fd, &one, sizeof(one));
+	int fd = atomic_load(&l->fd);
+	if (fd >= 0)
+		shutdown(fd, SHUT_RDWR);
+	/* the thread ends at once, but on a busy machine it has to get a CPU for that */
+	if (!loop_depth() || work_submit(WORK_NET, "amqp end", end_run, end_done, l)) {
+		end_run_here(l);
+		link_destroy(l);
+	}
+}
 int amqp_link_post(struct amqp_link *l, const char *exchange, const char *key, struct sv body, const char *message_id,
     const char *correlation, uint32_t id)
 {

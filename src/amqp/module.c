@@ -2,8 +2,8 @@
  * bring commands, whose replies are published; logging publishes log lines; and, our own, cdrs publishes call records
  * through the journal (cdr/target.h), each with its uuid as message-id, counted off when the broker has confirmed it. A
  * broker that is away costs events and lines beyond the queue's bound, which is counted, and no record. */
-#include "amqp/mod_amqp.h"
 #include "amqp/amqp_i.h"
+#include "amqp/mod_amqp.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -88,7 +88,8 @@ static ON_CTL void events_want(struct profile *p, const struct xml_node *param)
 		sv_split(one, '^', &name, &subclass); /* SWITCH_EVENT_CUSTOM^conference::maintenance */
 		snprintf(text, sizeof(text), "%.*s", SVF(subclass));
 		if (event_id_parse(name, &id))
-			log_warning("%s:%u: event_filter: there is no event \"%.*s\"", param->file, param->line, SVF(name));
+			log_warning(
+			    "%s:%u: event_filter: there is no event \"%.*s\"", param->file, param->line, SVF(name));
 		else if (subclass.n)
 			event_sub_want_subclass(p->sub, text, true);
 		else
@@ -127,7 +128,8 @@ static ON_CTL void reply_send(struct profile *p, const struct amqp_command *c, i
 	jw_kv_str(&w, "status", status ? "error" : "success");
 	jw_end_object(&w);
 	/* reply_to names a queue: the exchange without a name leads there */
-	(void)amqp_link_post(p->link, c->reply_exchange ? c->reply_exchange : "", key, buf_sv(&out), NULL, c->correlation, 0);
+	(void)amqp_link_post(
+	    p->link, c->reply_exchange ? c->reply_exchange : "", key, buf_sv(&out), NULL, c->correlation, 0);
 	buf_fini(&out);
 }
 
@@ -276,7 +278,8 @@ static ON_CTL void servers_read(struct amqp_settings *s, const struct xml_node *
 		struct amqp_server *v = &s->servers[s->server_count];
 		uint32_t port = 5672, heartbeat = 0;
 		if (s->server_count == AMQP_SERVERS_MAX) {
-			log_warning("%s:%u: there are over %d connections; this one is left out", c->file, c->line, AMQP_SERVERS_MAX);
+			log_warning("%s:%u: there are over %d connections; this one is left out", c->file, c->line,
+			    AMQP_SERVERS_MAX);
 			break;
 		}
 		v->host = mem_strdup(config_param(c, "hostname", "localhost"));
@@ -314,7 +317,7 @@ static ON_CTL void settings_read(struct amqp_settings *s, const struct xml_node 
 	s->exchange_is_passive = flag(params, "exchange-passive", false);
 	s->delivery_mode = (int)number(params, "delivery-mode", p->kind == KIND_CDRS ? 2 : 0, 2);
 	s->has_timestamp = flag(params, "delivery-timestamp", true);
-	s->pause_us = (int64_t)number(params, "reconnect_interval_ms", 1000, 3600000) * 1000;
+	s->pause_us = clock_us_of_ms(number(params, "reconnect_interval_ms", 1000, 3600000));
 	s->queue_max = number(params, "send_queue_size", 5000, 65536);
 	s->confirms = p->kind == KIND_CDRS;
 	s->content_type = p->kind == KIND_CDRS && !p->is_json ? "text/xml" : "text/json";
@@ -356,7 +359,7 @@ static ON_CTL int producer_start(struct profile *p, const struct xml_node *param
 	p->has_fallbacks = flag(params, "enable_fallback_format_fields", false);
 	p->format = mem_strdup(config_param(
 	    params, "format_fields", "#FreeSWITCH,FreeSWITCH-Hostname,Event-Name,Event-Subclass,Unique-ID"));
-	p->breaker_us = (int64_t)number(params, "circuit_breaker_ms", 10000, 3600000) * 1000;
+	p->breaker_us = clock_us_of_ms(number(params, "circuit_breaker_ms", 10000, 3600000));
 	int st = event_sub_new(&p->sub, on_event, p);
 	xml_each(params, "param", x) if (!st && !strcmp(xml_attr_or(x, "name", ""), "event_filter")) events_want(p, x);
 	return st;
@@ -426,13 +429,15 @@ static int load(void)
 {
 	static const char *const sections[] = {"producers", "commands", "logging", "cdrs"};
 	static const char *const prefixes[] = {"producer", "command", "logging", "cdr"};
-	const struct xml_node *conf = config_conf("amqp.conf");
+	const struct xml_node *conf;
 	role_assert_ctl();
+	conf = config_conf("amqp.conf");
 	for (int k = KIND_PRODUCER; k <= KIND_CDRS; k++)
 		xml_each(xml_child(conf, sections[k]), "profile", n)
 		{
 			if (profile_count == LINKS_MAX)
-				log_warning("%s:%u: there are over %d profiles; this one is left out", n->file, n->line, LINKS_MAX);
+				log_warning("%s:%u: there are over %d profiles; this one is left out", n->file, n->line,
+				    LINKS_MAX);
 			else if (profile_open((enum link_kind)k, prefixes[k], n))
 				log_error("%s:%u: this profile does not work", n->file, n->line);
 		}
@@ -476,7 +481,8 @@ static const struct conf_desc confs[] = {
     {"amqp.conf", "password", "text", "", "guest", "of a connection"},
     {"amqp.conf", "port", "number", "", "5672", "of a connection"},
     {"amqp.conf", "heartbeat", "number", "s", "0", "of a connection"},
-    {"amqp.conf", "exchange-name", "text", "", "TAP.Events, TAP.Commands, TAP.Logging, TAP.Records", "declared at the start"},
+    {"amqp.conf", "exchange-name", "text", "", "TAP.Events, TAP.Commands, TAP.Logging, TAP.Records",
+        "declared at the start"},
     {"amqp.conf", "exchange-type", "text", "", "topic", "of the exchange"},
     {"amqp.conf", "exchange-durable", "bool", "", "true", "of the exchange"},
     {"amqp.conf", "exchange-passive", "bool", "", "false", "the exchange has to be there"},

@@ -1,5 +1,5 @@
-/* Call records as JSON, in FreeSWITCH's layout (mod_json_cdr), and mod_format_cdr: several profiles, each of them XML or
- * JSON with files, servers and options of its own. */
+/* Call records as JSON, in FreeSWITCH's layout (mod_json_cdr), and mod_format_cdr: several profiles, each of them XML
+ * or JSON with files, servers and options of its own. */
 #include "text/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -27,7 +27,8 @@ static ON_CTL void put_stats(struct leg *leg, struct json_writer *w)
 	    "largest_jb_size", "jitter_min_variance", "jitter_max_variance", "jitter_loss_rate", "jitter_burst_rate",
 	    "mean_interval", "flaw_total", "quality_percentage", "mos", NULL};
 	static const char *const sent[] = {"raw_bytes", "media_bytes", "packet_count", "media_packet_count",
-	    "skip_packet_count", "dtmf_packet_count", "cng_packet_count", "rtcp_packet_count", "rtcp_octet_count", NULL};
+	    "skip_packet_count", "dtmf_packet_count", "cng_packet_count", "rtcp_packet_count", "rtcp_octet_count",
+	    NULL};
 	static const struct {
 		const char *key, *prefix;
 		const char *const *names;
@@ -365,7 +366,8 @@ static ON_CTL int format_load(void)
 	xml_each(xml_child(config_conf("format_cdr.conf"), "profiles"), "profile", n)
 	{
 		if (profile_count == PROFILES_MAX)
-			log_warning("%s:%u: there are over %d profiles; this one is left out", n->file, n->line, PROFILES_MAX);
+			log_warning(
+			    "%s:%u: there are over %d profiles; this one is left out", n->file, n->line, PROFILES_MAX);
 		else
 			(void)profile_open(n);
 	}

@@ -2,6 +2,7 @@
  * pause, so often as "retries" says, then into err-log-dir as a file, as FreeSWITCH does it. The journal holds it until
  * one of the two has happened. Which server is tried first is that which took the last one. */
 #include "cdr/post.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cdr/target.h"
@@ -111,7 +112,7 @@ static ON_CTL void sending_start(struct cdr_sending *s)
 	struct cdr_post *p = s->post;
 	struct buf url, body;
 	struct fetch_params f = {.method = "POST",
-	    .timeout_ms = p->timeout_s * 1000,
+	    .timeout_ms = clock_ms_of_s(p->timeout_s),
 	    .max_bytes = ANSWER_MAX_BYTES,
 	    .allows_http = true,
 	    .allows_inside = true,
@@ -179,10 +180,10 @@ static void cred_set(struct cdr_post *p, const char *value)
 
 static ON_CTL void encode_set(struct cdr_post *p, const char *value)
 {
-	p->encode = !strcmp(value, "base64")                                   ? CDR_ENCODE_BASE64
-	            : !strcmp(value, "textxml") || !strcmp(value, "text/xml")  ? CDR_ENCODE_TEXT
-	            : !strcmp(value, "textxml-chunk") || !str_is_true(value)   ? CDR_ENCODE_NONE
-	                                                                       : CDR_ENCODE_FORM;
+	p->encode = !strcmp(value, "base64")                                  ? CDR_ENCODE_BASE64
+	            : !strcmp(value, "textxml") || !strcmp(value, "text/xml") ? CDR_ENCODE_TEXT
+	            : !strcmp(value, "textxml-chunk") || !str_is_true(value)  ? CDR_ENCODE_NONE
+	                                                                      : CDR_ENCODE_FORM;
 }
 
 static ON_CTL void number_set(int64_t *number, const struct xml_node *param, int64_t low, int64_t high)
@@ -202,13 +203,15 @@ static ON_CTL void url_add(struct cdr_post *p, const struct xml_node *param)
 	if (*value && p->url_count < CDR_URLS_MAX)
 		p->urls[p->url_count++] = mem_strdup(value);
 	else if (*value)
-		log_warning("%s:%u: there are over %d URLs; this one is left out", param->file, param->line, CDR_URLS_MAX);
+		log_warning(
+		    "%s:%u: there are over %d URLs; this one is left out", param->file, param->line, CDR_URLS_MAX);
 }
 
 /* false: none of these. */
 static ON_CTL bool tls_setting(struct cdr_post *p, const char *name, const char *value)
 {
-	static const char *const names[] = {"ssl-cacert-file", "ssl-cert-path", "ssl-key-path", "ssl-key-password", "cookie-file"};
+	static const char *const names[] = {
+	    "ssl-cacert-file", "ssl-cert-path", "ssl-key-path", "ssl-key-password", "cookie-file"};
 	char **texts[] = {&p->ca_file, &p->cert_file, &p->key_file, &p->key_password, &p->cookie_file};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(name, names[i])) {
@@ -254,7 +257,8 @@ void cdr_post_setting(struct cdr_post *p, const struct xml_node *param)
 	else if (!strcmp(name, "timeout"))
 		number_set(&p->timeout_s, param, 1, 600);
 	else if (!strcmp(name, "auth-scheme") && !(p->auth = fetch_auth_parse(value)))
-		log_warning("%s:%u: auth-scheme is basic, digest, NTLM or any, not \"%s\"", param->file, param->line, value);
+		log_warning(
+		    "%s:%u: auth-scheme is basic, digest, NTLM or any, not \"%s\"", param->file, param->line, value);
 	else
 		(void)tls_setting(p, name, value);
 }
@@ -285,7 +289,7 @@ int cdr_post_open(struct cdr_post *p, const char *name)
 	if (!p->url_count)
 		return ST_OK;
 	p->sendings = mem_zalloc(CDR_POSTS_MAX * sizeof(*p->sendings));
-	p->ops = (struct cdr_target_ops){CDR_POSTS_MAX, BATCH_MAX_BYTES, p->delay_s * 1000000, records_take};
+	p->ops = (struct cdr_target_ops){CDR_POSTS_MAX, BATCH_MAX_BYTES, clock_us_of_s(p->delay_s), records_take};
 	st = cdr_target_open(&p->target, name, &p->ops, p);
 	if (st)
 		cdr_spool_close();

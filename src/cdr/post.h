@@ -54,11 +54,15 @@ ON_CTL void cdr_profile_each(
 	    {file, "log-errors-to-disk", "bool", "", "true", "false: what no server took is gone"}, \
 	    {file, "log-b-leg", "bool", "", "true", "the called leg has a record too"}, \
 	    {file, "prefix-a-leg", "bool", "", "false", "a_ in front of the calling leg's name"}, \
-	    {file, "encode", "true|false|base64|textxml", "", "true", "form of the POST: cdr=url-encoded, plain, base64; the bare text"}, \
+	    {file, "encode", "true|false|base64|textxml", "", "true", \
+	        "form of the POST: cdr=url-encoded, plain, base64; the bare text"}, \
 	    {file, "encode-values", "bool", "", "true", "variables url-encoded (JSON)"}, \
 	    {file, "enable-cacert-check", "bool", "", "false", "the server's certificate has to be a known one's"}, \
 	    {file, "enable-ssl-verifyhost", "bool", "", "false", "... and has to have its name"}, \
 	    {file, "ssl-cacert-file", "path", "", "", "whose signatures count"}, \
-	    {file, "ssl-cert-path", "path", "", "", "our certificate"}, {file, "ssl-key-path", "path", "", "", "its key"}, \
+	    {file, "ssl-cert-path", "path", "", "", "our certificate"}, \
+	    {file, "ssl-key-path", "path", "", "", "its key"}, \
 	    {file, "ssl-key-password", "text", "", "", "of the key"}, \
-	    {file, "cookie-file", "path", "", "", "cookies are kept there"}
+	{ \
+		file, "cookie-file", "path", "", "", "cookies are kept there" \
+	}

@@ -170,7 +170,8 @@ static ON_CTL void entry_written(struct cdr_entry *e)
 {
 	struct cdr_generation *g = e->generation;
 
-	if (g && e->kind != CDR_SEND && !hash_get(g->files, sv_of(e->path)) && !hash_set(g->files, sv_of(e->path), e->path))
+	if (g && e->kind != CDR_SEND && !hash_get(g->files, sv_of(e->path)) &&
+	    !hash_set(g->files, sv_of(e->path), e->path))
 		e->path = NULL;
 	if (g && --g->open_count == 0)
 		generation_end_if_done(g);
@@ -516,9 +517,11 @@ void cdr_spool_status(struct buf *out, bool is_json)
 		journals++;
 	list_each (&spool.replays, it, tmp)
 		journals++;
-	buf_printf(out, is_json ? "{\"files\":{\"waiting\":%zu,\"refused\":%llu,\"state\":\"%s\"},\"journals\":%zu,\"targets\":"
-	                        : "files: %zu waiting, %llu refused, %s; %zu journals\n",
-	    spool.waiting_count, (unsigned long long)spool.refused_count, spool.is_failing ? "failing" : "ok", journals);
+	buf_printf(out,
+	    is_json ? "{\"files\":{\"waiting\":%zu,\"refused\":%llu,\"state\":\"%s\"},\"journals\":%zu,\"targets\":"
+	            : "files: %zu waiting, %llu refused, %s; %zu journals\n",
+	    spool.waiting_count, (unsigned long long)spool.refused_count, spool.is_failing ? "failing" : "ok",
+	    journals);
 	cdr_targets_status(out, is_json);
 	buf_adds(out, is_json ? "}\n" : "");
 }

@@ -66,7 +66,8 @@ static ON_CTL void one_done(struct rows *r, struct cdr_entry *e, int status, con
 {
 	bool is_refused = status == ST_IO || status == ST_INVAL || status == ST_LIMIT;
 	if (is_refused)
-		log_error("cdr: the record %.*s is refused (%s); it stands in %s", SVF(cdr_entry_id(e)), why, r->spool_dir);
+		log_error(
+		    "cdr: the record %.*s is refused (%s); it stands in %s", SVF(cdr_entry_id(e)), why, r->spool_dir);
 	if (status < 0 && (is_refused || r->spool != SPOOL_JOURNAL)) {
 		put_aside(r, e);
 		status = ST_OK;

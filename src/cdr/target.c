@@ -152,8 +152,8 @@ void cdr_target_done(struct cdr_target *t, struct cdr_entry *e, int status, cons
 		cdr_entry_delivered(e);
 	} else {
 		if (!t->is_told)
-			log_error("cdr: %s does not take call records: %s; they stay in the journal and are sent again", t->name,
-			    why ? why : status_text(status));
+			log_error("cdr: %s does not take call records: %s; they stay in the journal and are sent again",
+			    t->name, why ? why : status_text(status));
 		t->is_told = true;
 		t->retries++;
 		e->tries++;
@@ -287,8 +287,8 @@ void cdr_targets_status(struct buf *out, bool is_json)
 		const char *state = !t->ops ? "unloaded" : t->is_told ? "away" : "ok";
 		if (!is_json)
 			buf_printf(out, "%s,%zu,%lld,%llu,%llu,%llu,%s\n", t->name, waiting, (long long)lag_s(t),
-			    (unsigned long long)t->sent, (unsigned long long)t->retries,
-			    (unsigned long long)t->spilled, state);
+			    (unsigned long long)t->sent, (unsigned long long)t->retries, (unsigned long long)t->spilled,
+			    state);
 		jw_begin_object(&w);
 		jw_kv_str(&w, "target", t->name);
 		jw_kv_int(&w, "waiting", (int64_t)waiting);

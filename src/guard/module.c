@@ -31,7 +31,8 @@ static void conf_changed(void *arg)
 static int load(void)
 {
 	role_assert_ctl();
-	if (core_dirs() && core_dirs()->db && store_open(&store, config_dsn(NULL, "guard"), core_dirs()->db, STORE_KEEPS, NULL)) {
+	if (core_dirs() && core_dirs()->db &&
+	    store_open(&store, config_dsn(NULL, "guard"), core_dirs()->db, STORE_KEEPS, NULL)) {
 		log_error("guard: bans and blocks do not outlive a restart");
 		store = NULL;
 	}

@@ -1,7 +1,7 @@
 /* The built-in modules. Which of them are loaded, and in which order, the configuration's modules.conf says. */
 #include "main/modules.h"
-#include "base/status.h"
 #include "amqp/mod_amqp.h"
+#include "base/status.h"
 #include "cdr/cdr.h"
 #include "core/host/module.h"
 #include "core/registry/module.h"

@@ -1,7 +1,8 @@
 /* The driver of databases whose library waits (MariaDB, ODBC). The jobs of all of them are one serial queue, so
  * that servers that are silent hold one worker and never both that databases have: sqlite goes on. Every call of the
- * library has a deadline, and after a failed connect that database is not tried for a moment, by whomever. Rows of tables: one transaction a batch; when it fails for a reason of
- * its own, each op alone, so that a wrong row costs only itself. */
+ * library has a deadline, and after a failed connect that database is not tried for a moment, by whomever. Rows of
+ * tables: one transaction a batch; when it fails for a reason of its own, each op alone, so that a wrong row costs only
+ * itself. */
 #include "store/far.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -13,7 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JOBS_MAX = 4096, TABLES_MAX = 32, KEY_MAX_CHARS = 255, KEYS_MAX_CHARS = 766, PAUSE_US = 2 * 1000 * 1000, NAMES_MAX = 16 };
+enum {
+	JOBS_MAX = 4096,
+	TABLES_MAX = 32,
+	KEY_MAX_CHARS = 255,
+	KEYS_MAX_CHARS = 766,
+	PAUSE_US = 2 * 1000 * 1000,
+	NAMES_MAX = 16
+};
 
 struct far_conn {
 	struct store_conn base; /* first */
@@ -93,7 +101,8 @@ static int far_connect(struct far_conn *c, struct buf *error)
 	return st;
 }
 
-static int exec(struct far_conn *c, const char *sql, const struct sv *values, size_t n, struct store_rows *rows, struct buf *error)
+static int exec(
+    struct far_conn *c, const char *sql, const struct sv *values, size_t n, struct store_rows *rows, struct buf *error)
 {
 	int st = c->ops->run(c->db, sv_of(sql), values, n, rows, SIZE_MAX, error);
 	if (st == ST_CLOSED || st == ST_TIMEOUT)
@@ -124,7 +133,8 @@ static void make_put(struct buf *sql, const struct far_conn *c, const struct sto
 	for (size_t i = 0; t->columns[i]; i++) {
 		name_put(sql, c, t->columns[i]);
 		if (i < t->key_count)
-			buf_printf(sql, " VARCHAR(%zu)%s NOT NULL,", width, c->ops->is_generic ? "" : " COLLATE utf8mb4_bin");
+			buf_printf(
+			    sql, " VARCHAR(%zu)%s NOT NULL,", width, c->ops->is_generic ? "" : " COLLATE utf8mb4_bin");
 		else
 			buf_adds(sql, c->ops->is_generic ? " VARCHAR(4000)," : " MEDIUMTEXT COLLATE utf8mb4_bin,");
 	}

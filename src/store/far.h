@@ -15,10 +15,10 @@ struct far_ops {
 	int (*connect)(struct far_db *db, struct buf *error);
 	void (*disconnect)(struct far_db *db);
 	/* One statement; rows NULL: its result is nobody's. */
-	int (*run)(struct far_db *db, struct sv sql, const struct sv *values, size_t value_count, struct store_rows *rows,
-	    size_t max_bytes, struct buf *error);
+	int (*run)(struct far_db *db, struct sv sql, const struct sv *values, size_t value_count,
+	    struct store_rows *rows, size_t max_bytes, struct buf *error);
 };
-ON_CTL int far_open(struct store_conn **out, const struct store_driver *driver, const struct far_ops *ops, const char *rest,
-    enum store_use use, struct buf *error);
+ON_CTL int far_open(struct store_conn **out, const struct store_driver *driver, const struct far_ops *ops,
+    const char *rest, enum store_use use, struct buf *error);
 ON_CTL int far_submit(struct store_conn *conn, struct store_batch *b);
 ON_CTL void far_close(struct store_conn *conn);

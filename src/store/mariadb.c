@@ -1,14 +1,14 @@
-/* MariaDB and MySQL by libmariadb, on workers: mariadb://Server=...;Database=...;Uid=...;Pwd=...; as FreeSWITCH writes it.
- * Values become literals by the library's own escaping, which knows the server's mode; rows come one by one, so that the
- * bound on a result holds. Every read and write of the socket has a deadline. */
+/* MariaDB and MySQL by libmariadb, on workers: mariadb://Server=...;Database=...;Uid=...;Pwd=...; as FreeSWITCH writes
+ * it. Values become literals by the library's own escaping, which knows the server's mode; rows come one by one, so
+ * that the bound on a result holds. Every read and write of the socket has a deadline. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/driver_i.h"
 #include "store/far.h"
 
+#include <errmsg.h>
 #include <mysql.h>
 #include <mysqld_error.h>
-#include <errmsg.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -101,8 +101,9 @@ static int fail(struct far_db *db, struct buf *error)
 {
 	unsigned code = mysql_errno(db->my);
 	buf_printf(error, "%s", mysql_error(db->my));
-	if (code == CR_SERVER_LOST || code == CR_SERVER_GONE_ERROR || code == ER_SERVER_SHUTDOWN || code == ER_CONNECTION_KILLED ||
-	    code == CR_MALFORMED_PACKET || code == CR_COMMANDS_OUT_OF_SYNC || code == CR_UNKNOWN_ERROR)
+	if (code == CR_SERVER_LOST || code == CR_SERVER_GONE_ERROR || code == ER_SERVER_SHUTDOWN ||
+	    code == ER_CONNECTION_KILLED || code == CR_MALFORMED_PACKET || code == CR_COMMANDS_OUT_OF_SYNC ||
+	    code == CR_UNKNOWN_ERROR)
 		return ST_CLOSED;
 	return ST_IO;
 }

@@ -1,7 +1,8 @@
-/* Tables of a room's own, by versions: step 1 makes version 1 of nothing and runs at every start; step 2 makes version 2 of
- * that, once. What a database has stands in its table tandem_migrations, a row a room, which the first second step
+/* Tables of a room's own, by versions: step 1 makes version 1 of nothing and runs at every start; step 2 makes version
+ * 2 of that, once. What a database has stands in its table tandem_migrations, a row a room, which the first second step
  * makes: a database shared with another program stays as that made it until then. A step that is cut off runs again, so
- * steps are written to bear that (IF NOT EXISTS). A database that is away at the start gets its tables when it is back. */
+ * steps are written to bear that (IF NOT EXISTS). A database that is away at the start gets its tables when it is back.
+ */
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/store_i.h"

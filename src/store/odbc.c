@@ -1,6 +1,6 @@
 /* Any database by unixODBC, on workers: odbc://DSN:USER:PASSWORD and DSN:USER:PASSWORD as FreeSWITCH writes them, or
- * odbc://Driver=...;Server=...;. Values are bound as text, cells are read as text, in pieces. What an ODBC driver does not
- * tell (a timeout) is asked of it where it can. */
+ * odbc://Driver=...;Server=...;. Values are bound as text, cells are read as text, in pieces. What an ODBC driver does
+ * not tell (a timeout) is asked of it where it can. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/driver_i.h"
@@ -54,7 +54,9 @@ static int diag(SQLSMALLINT kind, SQLHANDLE handle, struct buf *error)
 	SQLSMALLINT n;
 	if (SQL_SUCCEEDED(SQLGetDiagRec(kind, handle, 1, state, &native, text, sizeof(text), &n)))
 		buf_printf(error, "%s (%s)", (char *)text, (char *)state);
-	return !memcmp(state, "08", 2) || !memcmp(state, "57P0", 4) ? ST_CLOSED : !memcmp(state, "HYT", 3) ? ST_TIMEOUT : ST_IO;
+	return !memcmp(state, "08", 2) || !memcmp(state, "57P0", 4) ? ST_CLOSED
+	       : !memcmp(state, "HYT", 3)                           ? ST_TIMEOUT
+	                                                            : ST_IO;
 }
 
 static void db_disconnect(struct far_db *db)
@@ -161,8 +163,8 @@ static int values_bind(SQLHSTMT s, const struct sql_values *places, const struct
 		return ST_NOMEM;
 	for (size_t i = 0; i < places->count; i++) {
 		SQLULEN size = b->lengths[i] > 0 ? (SQLULEN)b->lengths[i] : 1;
-		if (!SQL_SUCCEEDED(SQLBindParameter(s, (SQLUSMALLINT)(i + 1), SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR, size, 0,
-		        b->texts.p + b->offsets[i], 0, &b->lengths[i])))
+		if (!SQL_SUCCEEDED(SQLBindParameter(s, (SQLUSMALLINT)(i + 1), SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR,
+		        size, 0, b->texts.p + b->offsets[i], 0, &b->lengths[i])))
 			return ST_IO;
 	}
 	return ST_OK;

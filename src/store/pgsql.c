@@ -175,8 +175,9 @@ static ON_CTL void away_text(const struct pg_name *n, char out[320])
 static void job_is_late(void *arg)
 {
 	struct pg_conn *c = arg;
-	struct pg_job *j = job_first(c);
+	struct pg_job *j;
 	role_assert_ctl();
+	j = job_first(c);
 	if (j && !(c->link && c->link->job == j))
 		pg_job_end(j, ST_TIMEOUT, c->link ? "no connection in time" : "all connections are in use");
 	pg_conn_kick(c);
@@ -281,8 +282,9 @@ static int pg_open_as(const struct store_driver *d, struct store_conn **out, con
 static int pg_submit(struct store_conn *conn, struct store_batch *b)
 {
 	struct pg_conn *c = (struct pg_conn *)conn;
-	struct pg_job *j = job_new(b);
+	struct pg_job *j;
 	role_assert_ctl();
+	j = job_new(b);
 	if (!j)
 		return ST_NOMEM;
 	list_push(&c->jobs, &j->link);
@@ -340,8 +342,8 @@ static void pg_close(struct store_conn *conn)
 
 /* The scheme has two names, and URIs a third. */
 #define KIND(name) \
-	static int name##_open(struct store_conn **out, const char *rest, const char *folder, enum store_use use, \
-	    struct buf *error) \
+	static int name##_open( \
+	    struct store_conn **out, const char *rest, const char *folder, enum store_use use, struct buf *error) \
 	{ \
 		role_assert_ctl(); \
 		return pg_open_as(&store_##name, out, rest, use, error); \

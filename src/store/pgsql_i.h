@@ -24,13 +24,13 @@ struct pg_sent;
 struct pg_name {
 	struct lnode link;
 	unsigned use_count;
-	char *rest, *shown;         /* shown: "host:port/database", what logs tell */
+	char *rest, *shown; /* shown: "host:port/database", what logs tell */
 	PQconninfoOption *options;
-	struct list links;          /* all of this name */
-	struct list idle;           /* of these, lent to nobody */
-	struct list waiting;        /* stores (struct pg_conn) that ask, of which none has a connection */
-	size_t asks_count;          /* links of stores that ask, idle ones too */
-	bool is_down;               /* the last try failed */
+	struct list links;   /* all of this name */
+	struct list idle;    /* of these, lent to nobody */
+	struct list waiting; /* stores (struct pg_conn) that ask, of which none has a connection */
+	size_t asks_count;   /* links of stores that ask, idle ones too */
+	bool is_down;        /* the last try failed */
 	int64_t down_us, retry_us, pause_us;
 	unsigned tries;
 	char why[256];
@@ -84,17 +84,17 @@ struct pg_link {
 	char *hosts[PG_HOSTS_MAX], *addresses[PG_HOSTS_MAX];
 	/* running */
 	struct pg_job *job;
-	bool is_making;                  /* a table; cleaning: more is to come */
-	bool is_in_transaction;          /* after the last batch */
-	bool is_renewed;                 /* the connection has to be made anew */
-	bool has_columns;                /* of the result that comes */
+	bool is_making;         /* a table; cleaning: more is to come */
+	bool is_in_transaction; /* after the last batch */
+	bool is_renewed;        /* the connection has to be made anew */
+	bool has_columns;       /* of the result that comes */
 	struct pg_table *making;
-	struct sv rest;                  /* of statements: those still to come */
+	struct sv rest; /* of statements: those still to come */
 	int status;
 	size_t sync_count, failed_count;
 	bool may_single;
 	char why[256];
-	struct pg_sent *sent;            /* of a batch: what results are of, in order */
+	struct pg_sent *sent; /* of a batch: what results are of, in order */
 	size_t sent_count, sent_cap, sent_at;
 	struct pg_table tables[PG_TABLES_MAX];
 	size_t table_count;
@@ -113,7 +113,7 @@ ON_CTL struct pg_link *pg_link_new(struct pg_name *n, bool is_asks);
 ON_CTL void pg_link_free(struct pg_link *l);
 ON_CTL void pg_link_start(struct pg_link *l); /* of one that is off: connects, or waits for the time to try again */
 ON_CTL void pg_link_fail(struct pg_link *l, int status, const char *why); /* off; told */
-ON_CTL void pg_link_watch(struct pg_link *l); /* after something was sent */
+ON_CTL void pg_link_watch(struct pg_link *l);                             /* after something was sent */
 ON_CTL void pg_link_clean(struct pg_link *l); /* forgets what its user did, then pg_link_is_ready */
 ON_CTL int pg_name_get(struct pg_name **out, const char *rest, struct buf *error);
 ON_CTL void pg_name_put(struct pg_name *n);

@@ -1,5 +1,5 @@
-/* One batch on a connection. Rows of tables: the tables are made when this connection has not seen them, then all ops go
- * out at once, in a pipeline, prepared the first time; what is between two synchronisations is one transaction. When
+/* One batch on a connection. Rows of tables: the tables are made when this connection has not seen them, then all ops
+ * go out at once, in a pipeline, prepared the first time; what is between two synchronisations is one transaction. When
  * one row is wrong (a key too long for the index), the batch is sent again with each op for itself, so that it costs
  * nobody else's. Statements: one after the other, rows read one by one so that the bound on a result holds. */
 #include "base/clock.h"
@@ -464,8 +464,9 @@ static ON_CTL bool result_take(struct pg_link *l, PGresult *r)
 	if (is_pipeline)
 		batch_result(l, r);
 	else if (PQresultStatus(r) == PGRES_FATAL_ERROR && !*l->why)
-		snprintf(l->why, sizeof(l->why), "%s", PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY)
-		        ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : PQresultErrorMessage(r));
+		snprintf(l->why, sizeof(l->why), "%s",
+		    PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY)
+		                                                   : PQresultErrorMessage(r));
 	PQclear(r);
 	return true;
 }

@@ -76,7 +76,8 @@ void pg_table_sql_put(struct buf *sql, const struct pg_table *tb, unsigned kind)
 		break;
 	case PG_OVER: /* what is no number is never over */
 		buf_printf(sql,
-		    "DELETE FROM \"%s\" WHERE CASE WHEN \"%s\" ~ '^[0-9]{1,18}$' THEN \"%s\"::bigint ELSE 0 END BETWEEN 1 "
+		    "DELETE FROM \"%s\" WHERE CASE WHEN \"%s\" ~ '^[0-9]{1,18}$' THEN \"%s\"::bigint ELSE 0 END "
+		    "BETWEEN 1 "
 		    "AND $1::bigint",
 		    t->name, t->expires, t->expires);
 		break;

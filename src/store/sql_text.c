@@ -88,8 +88,8 @@ static size_t skip_opaque(struct sv s, size_t i, enum sql_dialect d)
 	char c = s.p[i];
 	bool in_word = i > 0 && is_word((unsigned char)s.p[i - 1]);
 	if (c == '\'') {
-		bool is_e = i > 0 && (s.p[i - 1] == 'E' || s.p[i - 1] == 'e') &&
-		            (i < 2 || !is_word((unsigned char)s.p[i - 2]));
+		bool is_e =
+		    i > 0 && (s.p[i - 1] == 'E' || s.p[i - 1] == 'e') && (i < 2 || !is_word((unsigned char)s.p[i - 2]));
 		return skip_quoted(s, i, d == SQL_BACKSLASH || (d == SQL_STANDARD && is_e));
 	}
 	if (c == '"' || c == '`')
@@ -153,8 +153,8 @@ static int value_add(struct sql_values *v, size_t number, enum sql_dialect d, st
 	return ST_OK;
 }
 
-int sql_bind(struct sv s, enum sql_dialect d, size_t value_count, struct buf *out, struct sql_values *values,
-    struct buf *error)
+int sql_bind(
+    struct sv s, enum sql_dialect d, size_t value_count, struct buf *out, struct sql_values *values, struct buf *error)
 {
 	values->count = 0;
 	for (size_t i = 0, end = 0; i < s.n; i = end) {

@@ -22,8 +22,8 @@ struct sql_values { /* which of the given values each place takes: 0 is the firs
 ANY bool sql_next(struct sv *rest, enum sql_dialect d, struct sv *statement);
 /* Appends the statement as the dialect writes its values, and says which it takes. ST_INVAL: it names one that is not
  * among value_count (error says which); ST_LIMIT: over SQL_VALUES_MAX places. */
-ANY int sql_bind(struct sv statement, enum sql_dialect d, size_t value_count, struct buf *out, struct sql_values *values,
-    struct buf *error);
+ANY int sql_bind(struct sv statement, enum sql_dialect d, size_t value_count, struct buf *out,
+    struct sql_values *values, struct buf *error);
 /* Appends text as UTF-8 without zero bytes, as databases want it: each wrong byte is U+FFFD. */
 ANY void sql_utf8_put(struct buf *out, struct sv text);
 ANY bool sql_is_utf8(struct sv text);

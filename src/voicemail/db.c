@@ -37,12 +37,10 @@ static const char *const migrations[] = {
 #define IS_READ "CASE WHEN coalesce(read_epoch,0)>0 THEN 1 ELSE 0 END"
 #define IS_URGENT "CASE WHEN coalesce(read_flags,'')='A_URGENT' THEN 1 ELSE 0 END"
 #define LIVE "coalesce(flags,'')<>'delete'"
-static const char count_all[] =
-    "SELECT username,domain," IS_READ "," IS_URGENT ",count(*)"
-    " FROM voicemail_msgs WHERE " LIVE " GROUP BY 1,2,3,4";
-static const char count_one[] =
-    "SELECT " IS_READ "," IS_URGENT ",count(*) FROM voicemail_msgs"
-    " WHERE username=$1 AND domain=$2 AND " LIVE " GROUP BY 1,2";
+static const char count_all[] = "SELECT username,domain," IS_READ "," IS_URGENT ",count(*)"
+                                " FROM voicemail_msgs WHERE " LIVE " GROUP BY 1,2,3,4";
+static const char count_one[] = "SELECT " IS_READ "," IS_URGENT ",count(*) FROM voicemail_msgs"
+                                " WHERE username=$1 AND domain=$2 AND " LIVE " GROUP BY 1,2";
 
 static struct hash *dbs; /* profile -> struct vm_db, a reference each */
 
@@ -349,12 +347,13 @@ int vm_db_list(struct vm_db *db, const char *user, const char *domain, enum vm_w
 	*out = (struct vm_msgs){0};
 	buf_init(&sql);
 	buf_printf(&sql,
-	    "SELECT " COLUMNS " FROM voicemail_msgs WHERE username=$1 AND domain=$2%s%s ORDER BY %screated_epoch%s,%s%s LIMIT %d",
+	    "SELECT " COLUMNS
+	    " FROM voicemail_msgs WHERE username=$1 AND domain=$2%s%s ORDER BY %screated_epoch%s,%s%s LIMIT %d",
 	    which == VM_NEW     ? " AND coalesce(read_epoch,0)=0"
 	    : which == VM_SAVED ? " AND read_epoch>0"
 	                        : "",
-	    uuid ? " AND uuid=$3" : "",
-	    which == VM_ALL ? "" : "read_flags,", down, order ? order : "uuid", down, VM_LIST_MAX);
+	    uuid ? " AND uuid=$3" : "", which == VM_ALL ? "" : "read_flags,", down, order ? order : "uuid", down,
+	    VM_LIST_MAX);
 	int st = sql.failed ? ST_NOMEM : store_sql_run(db->store, sql.p, p, uuid ? 3 : 2, &out->rows);
 	buf_fini(&sql);
 	if (!st)

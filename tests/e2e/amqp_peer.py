@@ -83,7 +83,7 @@ class Peer:
         flags = (0x0400 if correlation else 0) | (0x0200 if reply_to else 0)
         props = struct.pack(">H", flags) + (short(correlation) if correlation else b"") + (short(reply_to) if reply_to else b"")
         head = struct.pack(">HHQ", 60, 0, len(body)) + props
-        for kind, data in ((2, head), (3, body)):
+        for kind, data in ((2, head), (3, body))[:2 if body else 1]:
             self.sock.sendall(struct.pack(">BHI", kind, 1, len(data)) + data + b"\xce")
 
     def close(self):

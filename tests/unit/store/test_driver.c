@@ -119,7 +119,8 @@ static int dsns(void) NO_ROLE_CHECK
 	EXPECT(!open_fails("oracle://host=db password=secret", ST_UNSUPPORTED,
 	    "there is no database driver 'oracle' (there are: sqlite "));
 #ifndef STORE_HAS_ODBC
-	EXPECT(!open_fails("name:user:secret", ST_UNSUPPORTED, "there is no database driver 'odbc' (there are: sqlite "));
+	EXPECT(
+	    !open_fails("name:user:secret", ST_UNSUPPORTED, "there is no database driver 'odbc' (there are: sqlite "));
 	EXPECT(!open_fails("a\nb://secret", ST_UNSUPPORTED, "there is no database driver 'odbc' (there are: sqlite "));
 #endif
 #ifdef STORE_HAS_PGSQL

@@ -154,12 +154,14 @@ static void migrates(void *arg)
 		co_wait_reset(&wait);
 		WANT(!store_migrate(q->s, "things", i ? step_texts : first_step, on_migrated, &wait));
 		WANT(co_wait(&wait, -1) == ST_OK);
-		WANT(run(q, "select count(*) from sqlite_master where name='tandem_migrations'") == ST_OK && next_is(q, "count(*)") &&
-		     next_is(q, i ? "1" : "0"));
+		WANT(run(q, "select count(*) from sqlite_master where name='tandem_migrations'") == ST_OK &&
+		     next_is(q, "count(*)") && next_is(q, i ? "1" : "0"));
 	}
 	WANT(migrated_count == 4);
-	WANT(run(q, "select count(*) from m where b is not null") == ST_OK && next_is(q, "count(*)") && next_is(q, "2"));
-	WANT(run(q, "select version from tandem_migrations where room='things'") == ST_OK && next_is(q, "version") && next_is(q, "3"));
+	WANT(
+	    run(q, "select count(*) from m where b is not null") == ST_OK && next_is(q, "count(*)") && next_is(q, "2"));
+	WANT(run(q, "select version from tandem_migrations where room='things'") == ST_OK && next_is(q, "version") &&
+	     next_is(q, "3"));
 	store_close(q->s);
 }
 
@@ -168,5 +170,5 @@ NO_ROLE_CHECK static int test_migrates(void)
 	return on_file(migrates);
 }
 
-TEST_MAIN({"migrates", test_migrates, TEST_LOOP}, {"statements", test_statements, TEST_LOOP}, {"parameters", test_parameters, TEST_LOOP},
-    {"unopened", test_unopened, TEST_LOOP})
+TEST_MAIN({"migrates", test_migrates, TEST_LOOP}, {"statements", test_statements, TEST_LOOP},
+    {"parameters", test_parameters, TEST_LOOP}, {"unopened", test_unopened, TEST_LOOP})

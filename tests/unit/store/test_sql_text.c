@@ -70,9 +70,11 @@ static int test_utf8(void)
 	struct buf out;
 	buf_init(&out);
 	EXPECT(sql_is_utf8(SV("gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80")));
-	EXPECT(!sql_is_utf8(SV("\xC0\x80")) && !sql_is_utf8(SV("\xED\xA0\x80")) && !sql_is_utf8(SV("\xE2\x82")) && !sql_is_utf8(SV("a\0b")));
+	EXPECT(!sql_is_utf8(SV("\xC0\x80")) && !sql_is_utf8(SV("\xED\xA0\x80")) && !sql_is_utf8(SV("\xE2\x82")) &&
+	       !sql_is_utf8(SV("a\0b")));
 	sql_utf8_put(&out, SV("a\xFF\0b\xC3\xBC\xE2\x82"));
-	EXPECT_STR(out.p, "a\xEF\xBF\xBD" "b\xC3\xBC\xEF\xBF\xBD\xEF\xBF\xBD");
+	EXPECT_STR(out.p, "a\xEF\xBF\xBD"
+	                  "b\xC3\xBC\xEF\xBF\xBD\xEF\xBF\xBD");
 	EXPECT(sql_is_utf8(buf_sv(&out)));
 	buf_fini(&out);
 	return 0;
