@@ -67,16 +67,12 @@ def test_a_script_forgets(sw, postgres):  # noqa: F811
     first = ask(sw, postgres.dsn, """d:query("CREATE TEMP TABLE mine (a int)") d:query("SET search_path=public,nowhere") d:query("BEGIN")
 d:query("CREATE TABLE half (a int)") d:query("SELECT pg_backend_pid() AS p", function(r) say(r.p) end)""")
     pid = first.split("\n")[0]
-
-    def again():
-        nonlocal said
-        said = ask(sw, postgres.dsn, """d:query("SELECT pg_backend_pid() AS p", function(r) say(r.p) end)
+    # cleaned, and set up anew: then it is the next one's, being the last that came back
+    await_true(lambda: postgres.psql(f"SELECT state || query FROM pg_stat_activity WHERE pid={pid}").startswith("idleSET statement_timeout"))
+    said = ask(sw, postgres.dsn, """d:query("SELECT pg_backend_pid() AS p", function(r) say(r.p) end)
 say(tostring(d:query("SELECT * FROM mine")), tostring(d:query("SELECT * FROM half")))
-d:query("SHOW search_path", function(r) say(r.search_path) end) d:query("SHOW statement_timeout", function(r) say(r.statement_timeout) end)""").split("\n")
-        return said[0] == pid
-    said = []
-    await_true(again)
-    assert said[1:4] == ["false false", '"$user", public', "10s"]
+d:query("SHOW search_path", function(r) say(r.search_path) end) d:query("SHOW statement_timeout", function(r) say(r.statement_timeout) end)""")
+    assert said.split("\n")[:4] == [pid, "false false", '"$user", public', "10s"]
 
 
 def test_rows_of_tables(sw, postgres):  # noqa: F811
