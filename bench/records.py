@@ -4,7 +4,7 @@ import time
 
 from switch import LOAD_CORE, Switch, cpu_of, note, pinned
 from test_call_records import PG_SCHEMA, PG_TABLE, conf, esc
-from servers import Postgres
+from database_servers import Postgres
 
 LEGS = 5000
 

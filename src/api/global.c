@@ -3,6 +3,7 @@
 #include "api/api_i.h"
 #include "core/conf/acl.h"
 #include "core/conf/config.h"
+#include "core/conf/dir.h"
 #include "core/door/door.h"
 #include "core/host/module.h"
 #include "core/registry/api.h"
@@ -196,7 +197,8 @@ int api_xml_wrap(struct api_call *c)
 int api_xml_flush_cache(struct api_call *c)
 {
 	role_assert_ctl();
-	return api_text(c, "+OK cleared 0 entries\n"); /* nothing is cached outside of the snapshot */
+	return buf_printf(
+	    c->out, "+OK cleared %zu entries\n", dir_forget()); /* nothing else is cached outside of the snapshot */
 }
 
 /* ---- modules --------------------------------------------------------------------------------------------------- */

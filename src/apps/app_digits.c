@@ -38,7 +38,10 @@ int app_read(struct leg *leg, const char *data)
 	st = leg_digits_read(leg, &d);
 	if (*w.w[3] && st != ST_HANGUP)
 		leg_var_set(leg, w.w[3], d.digits);
-	leg_var_set(leg, "read_result", st == ST_OK ? "success" : st == ST_TIMEOUT ? "timeout" : "failure");
+	leg_var_set(leg, "read_result",
+	    st == ST_OK && *d.digits ? "success"
+	    : st == ST_TIMEOUT       ? "timeout"
+	                             : "failure");
 	st = st == ST_HANGUP ? st : ST_OK;
 out:
 	app_words_fini(&w);

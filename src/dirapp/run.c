@@ -125,7 +125,6 @@ static CO int ask(struct leg *leg, const struct profile *p, bool by_last_name, s
 {
 	const char *order = by_last_name ? "last_name" : "first_name";
 	char terminators[3] = {p->terminator, p->order, 0}, both[32];
-	say(leg, "directory_intro", order);
 	snprintf(both, sizeof(both), "%s:%c", order, p->order);
 	say(leg, "directory_intro", both);
 	*d = (struct leg_digits){.terminators = terminators};

@@ -292,6 +292,21 @@ ON_CTL static struct answer *answer_of_domain(struct sv domain)
 	return NULL;
 }
 
+static struct record *record_find(const struct domain *d, struct sv user);
+
+/* <user cacheable="60000">: so many milliseconds; "true": until xml_flush_cache. As FreeSWITCH. */
+ON_CTL static int64_t answer_life_us(const struct answer *a, struct sv user, struct sv domain)
+{
+	struct domain *d = a->ix ? hash_get(a->ix->by_name, domain) : NULL;
+	struct record *r = record_find(d, user);
+	const char *text = r ? xml_attr(r->node, "cacheable") : NULL;
+	int64_t life_us = clock_us_of_ms(text ? str_number(text, 0, INT32_MAX) : 0);
+
+	if (text && !life_us && str_is_true(text))
+		life_us = clock_us_of_s(INT32_MAX);
+	return life_us > ANSWER_LIFE_US ? life_us : ANSWER_LIFE_US;
+}
+
 ON_CTL static int answer_keep(struct sv user, struct sv domain, struct xml_doc *doc, const struct xml_node *section)
 {
 	struct answer *a = mem_zalloc(sizeof *a);
@@ -308,7 +323,7 @@ ON_CTL static int answer_keep(struct sv user, struct sv domain, struct xml_doc *
 		return st;
 	}
 	a->doc = mem_ref(doc);
-	a->until_us = clock_mono_us() + ANSWER_LIFE_US;
+	a->until_us = clock_mono_us() + answer_life_us(a, user, domain);
 	if (hash_count(answers) >= ANSWERS_MAX && hash_next(answers, &it))
 		hash_del(answers, it.key);
 	answer_key(&key, user, domain);
@@ -561,9 +576,20 @@ static void each_user(struct sv domain, const char *group, bool (*fn)(struct dir
 	mem_unref(held);
 }
 
+static size_t forget(void)
+{
+	size_t count;
+	role_assert_ctl();
+	count = answers ? hash_count(answers) : 0;
+	hash_free(answers);
+	answers = NULL;
+	return count;
+}
+
 static const struct dir_provider provider = {
     .needs_load = needs_load,
     .user_load = user_load,
+    .forget = forget,
     .user_find = user_find,
     .user_get = user_get,
     .user_value = user_value,
@@ -586,7 +612,6 @@ int directory_start(void)
 
 void directory_stop(void)
 {
-	hash_free(answers);
-	answers = NULL;
+	forget();
 	dir_provider_set(NULL);
 }

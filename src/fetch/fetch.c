@@ -157,7 +157,7 @@ static int url_take(struct fetch *f, const char *url)
 		if (f->scheme && port && f->host && *f->host && f->url && !user) {
 			f->port = (uint16_t)strtoul(port, NULL, 10);
 			st = !strcmp(f->scheme, "https") || (f->allows_http && !strcmp(f->scheme, "http")) ? ST_OK
-			                                                                                : ST_DENIED;
+			                                                                                   : ST_DENIED;
 		}
 	}
 	mem_free(port), mem_free(user);
@@ -340,7 +340,8 @@ unsigned fetch_auth_parse(const char *text)
 		const char *word;
 		unsigned auth;
 	} words[] = {{"basic", FETCH_BASIC}, {"digest", FETCH_DIGEST}, {"ntlm", FETCH_NTLM},
-	    {"any", FETCH_ANY | FETCH_BASIC | FETCH_DIGEST | FETCH_NTLM}, {"anysafe", FETCH_ANY | FETCH_DIGEST | FETCH_NTLM}};
+	    {"any", FETCH_ANY | FETCH_BASIC | FETCH_DIGEST | FETCH_NTLM},
+	    {"anysafe", FETCH_ANY | FETCH_DIGEST | FETCH_NTLM}};
 	static const char between[] = " ,|=";
 	unsigned auth = 0;
 	text = text ? text + strspn(text, between) : "";

@@ -37,8 +37,8 @@ struct fetch_params { /* all is copied */
 	const char *bind_local;       /* address or interface to come from, or NULL */
 	const char *cookie_file;      /* cookies are read from there and written to it, or NULL */
 	const char *cert_file, *key_file, *key_password; /* ours, PEM; NULL: none */
-	bool skips_verify_host;       /* a good certificate of any name will do */
-	bool keeps_head;              /* the result has the answer's header lines */
+	bool skips_verify_host;                          /* a good certificate of any name will do */
+	bool keeps_head;                                 /* the result has the answer's header lines */
 };
 enum fetch_auth { FETCH_BASIC = 1, FETCH_DIGEST = 2, FETCH_NTLM = 4, FETCH_ANY = 8 };
 /* "basic", "digest", "ntlm" (or "NTLM"), "any", "anysafe" with anything between; 0: there is another word in it. */
@@ -49,8 +49,8 @@ struct fetch_result { /* valid during the call */
 	int status;
 	int code;
 	struct sv body;
-	struct sv head;       /* with keeps_head: status line and headers as they came, of the last answer */
-	const char *ctype;    /* Content-Type, "" when there was none */
+	struct sv head;    /* with keeps_head: status line and headers as they came, of the last answer */
+	const char *ctype; /* Content-Type, "" when there was none */
 	int64_t max_age_s; /* Cache-Control: max-age; -1: none was said */
 	const char *error; /* "" with ST_OK */
 };

@@ -80,22 +80,28 @@ static ON_CTL void member_put(struct buf *out, const struct fifo_member *m)
 	mem_free(plain);
 }
 
-/* The record of a leg, indented, in place of nothing. */
-static ON_CTL void record_put(struct buf *out, struct leg *leg, bool is_verbose, const char *end)
+/* The lines of a leg's record, indented by so many blanks. */
+static ON_CTL void record_lines(struct buf *out, struct leg *leg, int indent)
 {
 	struct buf b;
 	struct sv rest, line;
+	buf_init(&b);
+	leg_record_write(leg, &b);
+	for (rest = buf_sv(&b); rest.n;) {
+		sv_split(rest, '\n', &line, &rest);
+		if (line.n && !sv_starts(line, SV("<?xml")))
+			buf_printf(out, "%*s%.*s\n", indent, "", SVF(line));
+	}
+	buf_fini(&b);
+}
+
+/* The record of a leg within its element at that indentation, and the element's end. */
+static ON_CTL void record_put(struct buf *out, struct leg *leg, bool is_verbose, int indent, const char *end)
+{
 	if (is_verbose) {
-		buf_init(&b);
-		leg_record_write(leg, &b);
 		buf_addc(out, '\n');
-		for (rest = buf_sv(&b); rest.n;) {
-			sv_split(rest, '\n', &line, &rest);
-			if (line.n && !sv_starts(line, SV("<?xml")))
-				buf_printf(out, "        %.*s\n", SVF(line));
-		}
-		buf_adds(out, "      ");
-		buf_fini(&b);
+		record_lines(out, leg, indent + 2);
+		buf_printf(out, "%*s", indent, "");
 	}
 	buf_adds(out, end);
 }
@@ -112,7 +118,7 @@ static ON_CTL void callers_put(struct buf *out, const struct fifo *f, bool is_ve
 		attr_u(out, "position", ++position);
 		attr_u(out, "slot", c->slot);
 		buf_addc(out, '>');
-		record_put(out, c->leg, is_verbose, "</caller>\n");
+		record_put(out, c->leg, is_verbose, 6, "</caller>\n");
 	}
 }
 
@@ -127,7 +133,7 @@ static ON_CTL void consumers_put(struct buf *out, const struct fifo *f, bool is_
 		if (c->target[0])
 			attr(out, "target", c->target);
 		buf_addc(out, '>');
-		record_put(out, c->leg, is_verbose, "</consumer>\n");
+		record_put(out, c->leg, is_verbose, 6, "</consumer>\n");
 	}
 }
 
@@ -144,11 +150,12 @@ static ON_CTL void bridges_put(struct buf *out, const struct fifo *f, bool is_ve
 		attr_url(out, "caller_id_name", b->caller->profile->callee_id_name);
 		attr_url(out, "caller_id_number", b->caller->profile->callee_id_number);
 		buf_addc(out, '>');
-		record_put(out, b->caller, is_verbose, "</caller>\n");
-		buf_printf(out,
-		    "        <consumer>\n          <uuid>%s</uuid>\n          <outgoing_uuid>%s</outgoing_uuid>\n",
-		    b->consumer->uuid, member ? member : "");
-		buf_adds(out, "        </consumer>\n      </bridge>\n");
+		record_put(out, b->caller, is_verbose, 8, "</caller>\n");
+		buf_printf(out, "        <consumer>\n          <uuid>%s</uuid>\n", b->consumer->uuid);
+		if (is_verbose)
+			record_lines(out, b->consumer, 10);
+		buf_printf(out, "          <outgoing_uuid>%s</outgoing_uuid>\n        </consumer>\n      </bridge>\n",
+		    member ? member : "");
 	}
 }
 

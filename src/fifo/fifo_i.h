@@ -134,6 +134,7 @@ ON_CTL void fifo_dial_cancel(struct fifo_caller *c); /* nobody is to be rung for
 ON_CTL int fifo_dial_stop(void);                     /* ST_BUSY: something rings */
 
 /* ---- track.c ---- */
+ON_CTL void fifo_track(struct leg *leg, struct fifo_member *m); /* from now on, unless it counts already */
 int app_fifo_track_call(struct leg *leg, const char *data);
 ON_CTL void fifo_track_end(struct leg *leg, void *arg); /* LEG_HOOK_HANGUP */
 

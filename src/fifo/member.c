@@ -194,8 +194,7 @@ bool fifo_member_is_free(const struct fifo_member *m, int64_t now_us)
 void fifo_member_rest(struct fifo_member *m, bool has_failed)
 {
 	int64_t now_s = clock_wall_us() / 1000000;
-	unsigned rest_s =
-	    has_failed && !m->lag_s ? 1 : (unsigned)m->lag_s; /* a phone that is not there is not tried without end */
+	unsigned rest_s = (unsigned)m->lag_s + has_failed; /* a phone that is not there is not tried without end */
 	if (has_failed) {
 		m->fail_count++;
 		m->fail_total++;

@@ -124,8 +124,8 @@ static ON_CTL void tell_start(const struct service *s, struct fifo *f, struct le
 	if (e) {
 		event_add(e, "FIFO-Type", "onhook");
 		if (s->outbound_uuid) {
-			event_add(e, "FIFO-Caller-CID-Name", s->leg->profile->callee_id_name);
-			event_add(e, "FIFO-Caller-CID-Number", s->leg->profile->callee_id_number);
+			event_add(e, "FIFO-Caller-CID-Name", s->leg->profile->caller_id_name);
+			event_add(e, "FIFO-Caller-CID-Number", s->leg->profile->caller_id_number);
 		}
 		consumer_headers(s, e);
 		event_fire(e);
@@ -379,8 +379,11 @@ int fifo_out(struct leg *leg, const struct app_words *words)
 		}
 	}
 	struct fifo_member *m = outbound ? fifo_member_find(NULL, outbound) : NULL;
-	if (m)
+	if (m) {
 		fifo_member_rest(m, false);
+		if (leg_is_up(leg))
+			fifo_track(leg, m);
+	}
 	mem_free(outbound);
 	mem_free(s.announce);
 	mem_free(s.music);

@@ -1,5 +1,6 @@
 /* "fifo_track_call MEMBER": a call that a member has aside of the queue counts as his until it ends: he is not rung
- * meanwhile beyond his simo, and rests for his lag afterwards. Told as a call of the queue manual_calls. */
+ * meanwhile beyond his simo, and rests for his lag afterwards. Told as a call of the queue manual_calls. So is what is
+ * left of a call by which a member was rung, once his service is over. */
 #include "base/clock.h"
 #include "base/status.h"
 #include "core/event/event.h"
@@ -15,27 +16,24 @@ static ON_CTL void tell(struct leg *leg, const char *uuid, const char *action, c
 	struct event *e = f ? fifo_event(f, leg, action) : NULL;
 	if (!e)
 		return;
-	event_add(e, "FIFO-Type", "manual");
+	if (talk)
+		event_add(e, "FIFO-Type", "manual");
 	event_add(e, "FIFO-Consumer-Outbound-ID", uuid);
 	event_addf(e, "FIFO-Consumer-Use-Count", "%u", fifo_use_count(uuid));
 	if (talk) {
 		fifo_tell_talk(e, "Consumer", talk, true);
 	} else {
+		event_add(e, "FIFO-Type", "manual");
 		event_add(e, "FIFO-Caller-CID-Name", leg->profile->caller_id_name);
 		event_add(e, "FIFO-Caller-CID-Number", leg->profile->caller_id_number);
 	}
 	event_fire(e);
 }
 
-int app_fifo_track_call(struct leg *leg, const char *data)
+void fifo_track(struct leg *leg, struct fifo_member *m)
 {
-	struct fifo_member *m;
-	role_assert_co();
-	m = fifo_member_find(NULL, data);
-	if (!m || vars_get(leg->vars, "fifo_tracked_uuid")) {
-		leg_log(leg, LOG_ERR, "fifo_track_call: %s", m ? "the call counts already" : "there is no such member");
-		return ST_OK;
-	}
+	if (vars_get(leg->vars, "fifo_tracked_uuid"))
+		return;
 	m->start_s = clock_wall_us() / 1000000;
 	if (leg->is_outbound)
 		m->manual_in++;
@@ -45,6 +43,17 @@ int app_fifo_track_call(struct leg *leg, const char *data)
 	leg_var_set(leg, "fifo_tracked_uuid", m->uuid);
 	leg_var_set_int(leg, "fifo_track_start", clock_wall_us());
 	tell(leg, m->uuid, "channel-consumer-start", NULL);
+}
+
+int app_fifo_track_call(struct leg *leg, const char *data)
+{
+	struct fifo_member *m;
+	role_assert_co();
+	m = fifo_member_find(NULL, data);
+	if (!m || vars_get(leg->vars, "fifo_tracked_uuid"))
+		leg_log(leg, LOG_ERR, "fifo_track_call: %s", m ? "the call counts already" : "there is no such member");
+	else
+		fifo_track(leg, m);
 	return ST_OK;
 }
 

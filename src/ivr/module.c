@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
+#include "core/conf/source.h"
+#include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
 #include "ivr/ivr_i.h"
@@ -47,6 +49,28 @@ int ivr_stage_init(void)
 	return stage_slot < 0 ? config_stage_add(&stage, &stage_slot) : ST_OK;
 }
 
+/* The menus of whoever answers for ivr.conf, asked for this one by name; NULL: those of the snapshot. */
+static CO struct ivr_menus *menus_asked(struct leg *leg, const char *name)
+{
+	const struct xml_node *conf;
+	struct xml_doc *doc = NULL;
+	struct ivr_menus *set = NULL;
+	struct event *params;
+
+	if (!source_is_bound("configuration") || !(params = event_new(EVENT_REQUEST_PARAMS, NULL)))
+		return NULL;
+	event_add(params, "Menu-Name", name);
+	leg_event_all(leg, params);
+	int st = source_conf("ivr.conf", params, &doc, &conf);
+	if (!st)
+		st = ivr_menus_new(&set);
+	if (!st && ivr_menus_read(set, xml_child(conf, "menus"), NULL, NULL))
+		set = mem_unref(set);
+	mem_unref(doc);
+	mem_unref(params);
+	return set;
+}
+
 /* menu */
 static int app_ivr(struct leg *leg, const char *data)
 {
@@ -57,7 +81,9 @@ static int app_ivr(struct leg *leg, const char *data)
 		mem_free(name);
 		return ST_INVAL;
 	}
-	int st = ivr_run(leg, config_stage_get(stage_slot), sv_of(name));
+	struct ivr_menus *asked = menus_asked(leg, name);
+	int st = leg_is_up(leg) ? ivr_run(leg, asked ? asked : config_stage_get(stage_slot), sv_of(name)) : ST_HANGUP;
+	mem_unref(asked);
 	mem_free(name);
 	return st == ST_HANGUP ? st : ST_OK;
 }

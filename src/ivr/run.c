@@ -48,8 +48,8 @@ static ON_CTL void tell(struct run *r, const char *subclass, const struct ivr_me
 	struct event *e;
 	if (!event_is_wanted(EVENT_CUSTOM, subclass) || !(e = event_new(EVENT_CUSTOM, subclass)))
 		return;
-	leg_event_all(r->leg, e);
 	event_add(e, "Menu-Name", m->name);
+	leg_event_all(r->leg, e);
 	event_fire(e);
 }
 

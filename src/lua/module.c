@@ -79,38 +79,30 @@ static int dialplan_lua(struct leg *leg, const char *args)
 /* ---- the XML handler ---- */
 
 static char *handler; /* script and arguments; NULL: none */
+static struct source_binding *handler_binding;
 
-static int handler_answer(const struct source_question *q, struct buf *out)
+static int handler_answer(const struct source_question *q, struct source_answer *out, void *arg)
 {
 	char *code;
 	int st;
 
 	role_assert_co();
 	code = mem_strdup(handler); /* the module may be reloaded while it runs */
-	st = code ? script_run(&(struct script_job){.code = code, .question = q, .answer = out}) : ST_NOMEM;
+	st = code ? script_run(&(struct script_job){.code = code, .question = q, .answer = &out->text}) : ST_NOMEM;
 	mem_free(code);
 	return st ? ST_NOTFOUND : ST_OK;
 }
 
 static ON_CTL void handler_read(const struct xml_node *settings)
 {
-	static const char *const asked[] = {"dialplan", "directory"};
 	const char *script = config_param(settings, "xml-handler-script", NULL);
 	const char *sections = config_param(settings, "xml-handler-bindings", NULL);
-	bool is_any = false;
 
 	if (!script || !*script || !sections)
 		return;
 	handler = mem_strdup(script);
-	source_bind(sections, handler ? handler_answer : NULL);
-	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
-		is_any |= source_is_bound(asked[i]);
-	if (!is_any || strcasestr(sections, "configuration") || strcasestr(sections, "languages") ||
-	    strcasestr(sections, "phrases"))
-		log_warning(
-		    "lua.conf: xml-handler-bindings '%s': dialplan and directory are asked for, other sections are "
-		    "read from files only",
-		    sections);
+	if (!handler || source_bind(&handler_binding, "lua.conf's xml-handler-script", sections, handler_answer, NULL))
+		log_error("lua.conf: no memory for xml-handler-script");
 }
 
 /* ---- lua.conf ---- */
@@ -211,7 +203,8 @@ static int unload(void)
 	role_assert_ctl();
 	if (script_count())
 		return ST_BUSY;
-	source_bind(NULL, NULL);
+	source_unbind(handler_binding);
+	handler_binding = NULL;
 	mem_free(handler);
 	handler = NULL;
 	while (hook_count) {
@@ -239,7 +232,8 @@ static const struct conf_desc confs[] = {
     {"lua.conf", "script-directory", "path", NULL, NULL, "where require looks, with ? for the name; may repeat"},
     {"lua.conf", "xml-handler-script", "file", NULL, NULL,
         "a script asked for XML before the files: XML_REQUEST, params, XML_STRING"},
-    {"lua.conf", "xml-handler-bindings", "list", NULL, NULL, "of which sections: dialplan, directory"},
+    {"lua.conf", "xml-handler-bindings", "list", NULL, NULL,
+        "of which sections: dialplan, directory, configuration, phrases"},
     {"lua.conf", "startup-script", "file", NULL, NULL, "a script begun with the program; may repeat"},
     {"lua.conf", "instruction-limit", "number", "instructions", "100000000",
         "a script that runs so many without a wait is stopped"},

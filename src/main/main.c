@@ -8,6 +8,7 @@
 #include "cdr/cdr.h"
 #include "core/conf/check.h"
 #include "core/conf/config.h"
+#include "core/conf/overlay.h"
 #include "core/event/event.h"
 #include "core/host/core.h"
 #include "core/host/module.h"
@@ -116,6 +117,7 @@ static ON_CTL int config_start(void)
 	                     .has_file = modules_have_file},
 	    builtins, sizeof(builtins) / sizeof(builtins[0]));
 	buf_fini(&fsxml);
+	overlay_names_set(modules_each_file);
 	if (!st)
 		st = dialplan_stage_init(); /* before the first load, which compiles and indexes */
 	if (!st)

@@ -3,6 +3,7 @@
 #include "amqp/mod_amqp.h"
 #include "base/status.h"
 #include "cdr/cdr.h"
+#include "core/conf/config.h"
 #include "core/host/module.h"
 #include "core/registry/module.h"
 #include "logger/logger.h"
@@ -12,8 +13,11 @@
 /* each room's descriptors */
 extern const struct module mod_sofia, mod_commands, mod_dptools, mod_db, mod_hash, mod_loopback, mod_valet_parking,
     mod_dialplan_xml, mod_event_socket, mod_http_api, mod_expr, mod_lua, mod_distributor, mod_sms, mod_otel, mod_guard,
-    mod_features, mod_fifo, mod_directory, mod_recordings, mod_audio_stream, mod_amd, mod_avmd, mod_vmd, mod_http_cache,
-    mod_http_asr, mod_lcr, mod_easyroute, mod_enum, mod_cidlookup, mod_translate, mod_blacklist, mod_prefix;
+    mod_features, mod_fifo, mod_callcenter, mod_directory, mod_recordings, mod_audio_stream, mod_amd, mod_avmd, mod_vmd, mod_http_cache,
+    mod_http_asr, mod_lcr, mod_easyroute, mod_enum, mod_cidlookup, mod_translate, mod_blacklist, mod_prefix,
+    mod_nibblebill;
+extern const struct module mod_xml_curl, mod_httapi, mod_curl, mod_sql_directory, mod_xml_ldap, mod_hiredis,
+    mod_memcache;
 extern const struct module mod_opus, mod_amr, mod_amrwb, codecs_in_spandsp, mod_codec2, core_speex, mod_g723_1,
     mod_ilbc, mod_siren;                  /* codecs.c */
 extern const struct module core_presence; /* the room presence */
@@ -94,6 +98,7 @@ static const struct module *const all[] = {
     &mod_sms,
     &mod_features,
     &mod_fifo,
+    &mod_callcenter,
     &mod_directory,
     &mod_recordings,
     &mod_audio_stream,
@@ -102,6 +107,13 @@ static const struct module *const all[] = {
     &mod_vmd,
     &mod_http_cache,
     &mod_http_asr,
+    &mod_xml_curl,
+    &mod_httapi,
+    &mod_curl,
+    &mod_sql_directory,
+    &mod_xml_ldap,
+    &mod_hiredis,
+    &mod_memcache,
     &mod_lcr,
     &mod_easyroute,
     &mod_enum,
@@ -109,6 +121,7 @@ static const struct module *const all[] = {
     &mod_translate,
     &mod_blacklist,
     &mod_prefix,
+    &mod_nibblebill,
 };
 
 /* "x.conf" is of mod_x, which may also answer for others' names, or in a module's table of keys. */
@@ -135,6 +148,23 @@ bool modules_have_file(const char *conf)
 		if (reads(all[i], conf))
 			return true;
 	return reads(&mod_guard, conf) || reads(&mod_mail, conf);
+}
+
+/* Of modules that are loaded, or that the configuration loads. */
+void modules_each_file(void (*fn)(const char *conf, void *arg), void *arg)
+{
+	static const char *const core[] = {"acl.conf", "switch.conf", "timezones.conf"};
+	const struct xml_node *modules = xml_child(config_conf("modules.conf"), "modules");
+
+	role_assert_ctl();
+	for (size_t i = 0; i < sizeof(core) / sizeof(core[0]); i++)
+		fn(core[i], arg);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		const struct module *m = all[i];
+		if (module_is_loaded(m->name) || xml_child_with(modules, "load", "module", m->name))
+			for (const struct conf_desc *c = m->confs; c && c->file; c++)
+				fn(c->file, arg);
+	}
 }
 
 int modules_register_all(void)

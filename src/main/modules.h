@@ -4,4 +4,5 @@
 
 ON_CTL int modules_register_all(void);
 ANY bool modules_have_file(const char *conf); /* whether one of them reads "x.conf" */
-extern const struct module mod_local_stream;  /* main/local_stream.c */
+ON_CTL void modules_each_file(void (*fn)(const char *conf, void *arg), void *arg); /* overlay.h */
+extern const struct module mod_local_stream;                                       /* main/local_stream.c */

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
+#include "core/conf/source.h"
+#include "core/event/event.h"
 #include "core/leg/leg.h"
 #include "core/value/self.h"
 #include "core/value/vars.h"
@@ -16,9 +18,8 @@ static ON_CTL const char *attr_of(const struct xml_node *node, const char *dashe
 	return value ? value : other ? xml_attr(node, other) : NULL;
 }
 
-static ON_CTL const struct xml_node *node_find(const char *name)
+static ON_CTL const struct xml_node *node_find(const struct xml_node *section, const char *name)
 {
-	const struct xml_node *section = config_section("languages");
 	const struct xml_node *node = xml_child_with(section, "language", "name", name);
 
 	return node ? node : xml_child_with(xml_child(section, "macros"), "language", "name", name);
@@ -41,13 +42,13 @@ static ON_CTL void take(struct say_lang *l, const struct xml_node *node)
 int say_lang_find(struct leg *leg, const char *name, struct say_lang *out)
 {
 	struct say_lang l = {.name = mem_strdup(name), .held = mem_ref(config_current())};
-	const struct xml_node *node = node_find(name);
+	const struct xml_node *section = config_section("languages"), *node = node_find(section, name);
 	const char *sounds = globals_get("sounds_dir");
 	struct buf b;
 
 	if (!node && strchr(l.name, '-')) {
 		*strchr(l.name, '-') = 0;
-		node = node_find(l.name);
+		node = node_find(section, l.name);
 	}
 	if (node) {
 		take(&l, node);
@@ -68,8 +69,40 @@ int say_lang_find(struct leg *leg, const char *name, struct say_lang *out)
 	return ST_OK;
 }
 
+/* FreeSWITCH's parameters. A language of the answer without the macro leaves it to the files. */
+int say_lang_ask(struct leg *leg, const char *name, const char *macro, const char *data, struct say_lang *out)
+{
+	struct source_question q = {.section = "languages"};
+	const struct xml_node *section, *node;
+	struct say_lang l = {0};
+	char *plain;
+
+	if (!source_is_bound("languages") || !(q.params = event_new(EVENT_REQUEST_PARAMS, NULL)))
+		return say_lang_find(leg, name, out);
+	plain = mem_strdup(name); /* a variable's value is gone after the wait */
+	event_add(q.params, "macro_name", macro);
+	event_add(q.params, "lang", name);
+	if (data && *data)
+		event_add(q.params, "data", data);
+	leg_event_all(leg, q.params);
+	int st = source_ask(&q, &l.doc, &section);
+	mem_unref(q.params);
+	node = st ? NULL : node_find(section, plain);
+	if (!node || !leg_is_up(leg)) {
+		mem_unref(l.doc);
+		st = leg_is_up(leg) ? say_lang_find(leg, plain, out) : ST_HANGUP;
+		mem_free(plain);
+		return st;
+	}
+	l.name = plain;
+	take(&l, node);
+	*out = l;
+	return ST_OK;
+}
+
 void say_lang_fini(struct say_lang *l)
 {
+	mem_unref(l->doc);
 	mem_free(l->own_prefix);
 	mem_free(l->name);
 	mem_unref(l->held);

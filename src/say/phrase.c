@@ -219,9 +219,9 @@ int phrase_run(struct leg *leg, const char *name, const char *data, const char *
 		leg_log(leg, LOG_ERR, "phrase %s: macros within macros, more than %d", name, DEPTH_MAX);
 		return ST_LIMIT;
 	}
-	st = say_lang_find(leg, lang ? lang : say_lang_of(leg, "en"), &l);
+	st = say_lang_ask(leg, lang ? lang : say_lang_of(leg, "en"), name, data, &l);
 	if (st)
-		return ST_INVAL;
+		return st == ST_HANGUP ? st : ST_INVAL;
 	macro = macro_find(leg, &l, name, &prefix, &is_enforced);
 	if (!macro) {
 		st = ST_INVAL;

@@ -47,6 +47,7 @@ ANY int say_zh_CN(const struct say_args *args, struct sv text, struct buf *row);
 struct say_lang {
 	char *name;
 	struct config *held;
+	struct xml_doc *doc;                     /* of whoever answers for the languages, or NULL: of held */
 	const struct xml_node *phrases, *macros; /* NULL: not in the configuration, only its recordings are known */
 	const char *module;                      /* who says numbers in it */
 	const char *prefix;                      /* where its recordings are, or NULL */
@@ -55,6 +56,8 @@ struct say_lang {
 };
 /* "en-us" finds "en" too. ST_NOTFOUND (logged). */
 ON_CTL int say_lang_find(struct leg *leg, const char *name, struct say_lang *out);
+/* The same; who answers for the languages is asked for the macro first. */
+CO int say_lang_ask(struct leg *leg, const char *name, const char *macro, const char *data, struct say_lang *out);
 ON_CTL void say_lang_fini(struct say_lang *l);
 /* Variable language, else default_language, else otherwise. */
 ON_CTL const char *say_lang_of(struct leg *leg, const char *otherwise);

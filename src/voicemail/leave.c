@@ -99,7 +99,8 @@ static ON_CTL enum next key_does(struct vm_call *c, char key)
 	return vm_is_key(conf->login, pressed) ? LOG_IN : GO_ON;
 }
 
-static CO int greeted(struct vm_call *c, enum next *next)
+/* *is_skipped: by the key that goes on to the tone at once. */
+static CO int greeted(struct vm_call *c, enum next *next, bool *is_skipped)
 {
 	char key = 0, pressed[2] = {0};
 	int st;
@@ -107,7 +108,8 @@ static CO int greeted(struct vm_call *c, enum next *next)
 		st = greet(c, &key);
 		pressed[0] = key;
 		*next = key_does(c, key);
-	} while (!st && *next == GO_ON && key && !vm_is_key(c->conf->skip_greet, pressed) && leg_is_ready(c->leg));
+		*is_skipped = vm_is_key(c->conf->skip_greet, pressed);
+	} while (!st && *next == GO_ON && key && !*is_skipped && leg_is_ready(c->leg));
 	return st;
 }
 
@@ -200,7 +202,7 @@ static CO void deliver(struct vm_call *c, struct vm_recording *r, const char *re
 	mem_free(own_name), mem_free(own_number);
 }
 
-static CO int take_message(struct vm_call *c, enum next *next)
+static CO int take_message(struct vm_call *c, bool has_words, enum next *next)
 {
 	char uuid[UUID_CHARS + 1], exits[3] = {0};
 	struct vm_recording r = {.macro = "voicemail_record_message", .has_limits = true, .exit_keys = exits};
@@ -212,6 +214,7 @@ static CO int take_message(struct vm_call *c, enum next *next)
 	r.path = path;
 	exits[0] = *c->conf->operator_extension ? *c->conf->operator_key : 0;
 	exits[exits[0] ? 1 : 0] = *c->conf->vmain_extension ? *c->conf->vmain_key : 0;
+	r.is_told = !has_words;
 	if (has_no_words(c))
 		r.macro = NULL;
 	int st = vm_record(c, &r);
@@ -227,12 +230,13 @@ static CO int take_message(struct vm_call *c, enum next *next)
 
 static CO int serve(struct vm_call *c, enum next *next)
 {
+	bool is_skipped = false;
 	int st = vm_file_box_make(c->box.dir);
 	if (st || is_full(c))
 		return vm_say(c->leg, "voicemail_disk_quota_exceeded", NULL, NULL);
-	st = leg_var_is_true(c->leg, "skip_greeting") ? ST_OK : greeted(c, next);
+	st = leg_var_is_true(c->leg, "skip_greeting") ? ST_OK : greeted(c, next, &is_skipped);
 	if (!st && *next == GO_ON && leg_is_ready(c->leg))
-		st = take_message(c, next);
+		st = take_message(c, !is_skipped, next);
 	return st;
 }
 

@@ -12,6 +12,7 @@
 #include "text/mark.h"
 #include "voicemail/vm_i.h"
 #include <stdio.h>
+#include <string.h>
 
 enum { STEP_MS = 5000, PASSES_MAX = 100000 };
 
@@ -102,10 +103,25 @@ static CO int number_say(struct hearing *h)
 	return info_say(h, "voicemail_say_message_number", text);
 }
 
+/* His phone shows who left it. */
+static ON_CTL void caller_show(struct leg *leg, const struct vm_msg *m)
+{
+	const char *shown = leg_var(leg, "last_sent_callee_id_number");
+	const char *name = m->cid_name && *m->cid_name ? m->cid_name : m->cid_number;
+	if (!m->cid_number || !*m->cid_number || (shown && !strcmp(shown, m->cid_number)))
+		return;
+	int st = leg_display(leg, name, m->cid_number);
+	if (st && st != ST_UNSUPPORTED) /* a phone that cannot show it: programs are told */
+		return;
+	leg_var_set(leg, "last_sent_callee_id_name", name);
+	leg_var_set(leg, "last_sent_callee_id_number", m->cid_number);
+}
+
 static CO int hear(struct hearing *h)
 {
 	struct leg *leg = h->c->leg;
 	const struct vm_conf *conf = h->c->conf;
+	caller_show(leg, h->m);
 	int st = number_say(h);
 	if (!st && conf->date == VM_DATE_FIRST)
 		st = date_say(h);

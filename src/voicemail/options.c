@@ -70,7 +70,7 @@ static CO int greeting_record(struct vm_call *c)
 
 static CO int greeting_choose(struct vm_call *c)
 {
-	struct leg_play_end end = {.terminators = "any"};
+	struct leg_play_end end = {.terminators = "none"};
 	char digit;
 	int st = greeting_number(c, &digit);
 	if (st)

@@ -31,6 +31,14 @@ static ON_CTL void tags_set(struct vm_call *c)
 	buf_fini(&artist);
 }
 
+static ON_CTL void tags_clear(struct leg *leg)
+{
+	static const char *const names[] = {
+	    "RECORD_TITLE", "RECORD_COPYRIGHT", "RECORD_SOFTWARE", "RECORD_ARTIST", "RECORD_COMMENT", "RECORD_DATE"};
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		leg_var_set(leg, names[i], NULL);
+}
+
 static ON_CTL void keys_flush(struct leg *leg)
 {
 	char digit;
@@ -55,6 +63,7 @@ static CO int record_once(struct vm_call *c, struct vm_recording *r, char *key)
 	leg_var_set(c->leg, "playback_terminator_used", NULL);
 	leg_var_set(c->leg, "record_ms", NULL);
 	int st = leg_record(c->leg, r->aside, &m, "any");
+	tags_clear(c->leg);
 	const char *ms = leg_var(c->leg, "record_ms"), *used = leg_var(c->leg, "playback_terminator_used");
 	const char *cause = leg_var(c->leg, "record_completion_cause");
 	r->length_s = ms ? (unsigned)(str_number(ms, 0, INT32_MAX) / 1000) : 0;
@@ -100,7 +109,8 @@ static CO int attempt(struct vm_call *c, struct vm_recording *r, bool *is_again)
 	char key = 0;
 	*is_again = false;
 	keys_flush(c->leg);
-	int st = r->macro ? vm_say(c->leg, r->macro, NULL, &key) : ST_OK;
+	int st = r->macro && !r->is_told ? vm_say(c->leg, r->macro, NULL, &key) : ST_OK;
+	r->is_told = false;
 	if (!st)
 		st = vm_beep(c->leg, c->conf->tone_spec);
 	if (st)

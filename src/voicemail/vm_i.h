@@ -167,6 +167,7 @@ struct vm_recording {
 	const char *path;      /* where it is to stand in the end */
 	const char *exit_keys; /* end it all when pressed while it is recorded; "" or NULL: none */
 	bool has_limits;       /* a message: too short a one is asked for again */
+	bool is_told;          /* the first recording begins without the macro */
 	/* out */
 	char *aside; /* the hidden name that it has now; owned */
 	unsigned length_s;

@@ -6,7 +6,7 @@ import pytest
 import tandem as t
 from amqp_peer import Peer
 from calls import write_extensions
-from servers import Rabbit
+from database_servers import Rabbit
 from test_call_records import EXTENSIONS, call_over, status
 from test_store import await_true
 

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 import pytest
 import tandem as t
 from calls import call, ended, extension, write_extensions
-from servers import Postgres
+from database_servers import Postgres
 from test_store import await_true
 from wire import Phone
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import tandem as t
-from servers import Mariadb, Postgres
+from database_servers import Mariadb, Postgres
 from test_pgsql import ask, set_param
 from test_store import await_true, rows
 from wire import Phone

@@ -79,8 +79,8 @@ def test_what_cannot_be_understood_stays_an_error(fresh, kind):
 
 def test_a_broken_file_of_a_module_that_is_not_here(fresh):
     """It is left out with a warning; the same mistake in a file that is read stops the start."""
-    write(fresh, '<configuration name="httapi.conf">\n<settings>\n<param name="x" value="1">\n</settings>\n</configuration>\n',
-          "autoload_configs/httapi.conf.xml")
+    write(fresh, '<configuration name="rtmp.conf">\n<settings>\n<param name="x" value="1">\n</settings>\n</configuration>\n',
+          "autoload_configs/rtmp.conf.xml")
     write(fresh, '<configuration name="skinny.conf">\n<profiles>\n<X-PRE-PROCESS cmd="include" data="../skinny_profiles/*.xml"/>\n'
                  "</profiles></configuration>\n", "autoload_configs/zz_other_name.xml")
     write(fresh, "<include>\n<profile name='a'>\n</include>\n", "skinny_profiles/a.xml")
@@ -90,10 +90,10 @@ def test_a_broken_file_of_a_module_that_is_not_here(fresh):
     write(fresh, "<include>\n<context>\n</include>\n", "chatplan/default.xml")
     r = check(fresh)
     assert r.returncode == 0, r.stderr
-    for place in (r"httapi\.conf\.xml:4", r"skinny_profiles/a\.xml:\d", r"chatplan/default\.xml:\d"):
+    for place in (r"rtmp\.conf\.xml:4", r"skinny_profiles/a\.xml:\d", r"chatplan/default\.xml:\d"):
         assert re.search(place + r":\d+: warning: .*; left out, no module here reads this file", r.stderr), (place, r.stderr)
     fresh.start()
-    assert re.search(r"\[WARNING\].*httapi\.conf\.xml:4:\d+: warning: mismatched tag", fresh.console())
+    assert re.search(r"\[WARNING\].*rtmp\.conf\.xml:4:\d+: warning: mismatched tag", fresh.console())
     assert "would run" in fresh.api("dialplan explain default 9196")
     fresh.stop()
     write(fresh, '<configuration name="acl.conf">\n<network-lists>\n</configuration>\n', "autoload_configs/acl.conf.xml")

@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from servers import postgres  # noqa: F401
+from database_servers import postgres  # noqa: F401
 from test_store import await_true, rows
 from wire import Phone
 

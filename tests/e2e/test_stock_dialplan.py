@@ -51,6 +51,8 @@ def sw(tmp_path_factory):
         (sounds / path).parent.mkdir(parents=True, exist_ok=True)
         write_tone(sounds / path, hz, seconds)
     if not IS_OURS:
+        # with it every number goes to the enum dialplan at last (test_stock_rows)
+        edit(conf / "autoload_configs/modules.conf.xml", (r'<load module="mod_enum"/>', ""))
         edit(conf / "dialplan/default.xml", (r"2000@bkw\.org", "2000@bkw.invalid"), (r"conference\.freeswitch\.org", "conference.invalid"))
     s.gateway = Outside(s, "gateway")
     edit(conf / "directory/default/example.com.xml",

@@ -96,7 +96,7 @@ ROWS = {  # row: what it is, and where it is dialled; a string: why it is not
     68: ("local.example.com", D + "test_toll"),
     69: ("domestic.example.com", D + "test_toll", D + "test_toll_not_allowed"),
     70: ("international.example.com", D + "test_toll"),
-    71: ("enum: not loaded, so passed over", D + "test_unknown_number"),
+    71: ("enum", R + "test_enum"),
     72: ("acknowledge_call", D + "test_unknown_number"),
 }
 EXCLUDED = {"fax", "video", "skinny phones", "JavaScript", "multicast to phones"}
@@ -163,6 +163,7 @@ def sw(tmp_path_factory):
     if t.VANILLA.parent == t.SHARED:
         edit(s.root / "conf/dialplan/default.xml", (r"2000@bkw\.org", f"2000@{beside}"), (r"conference\.freeswitch\.org", at))
         edit(s.root / "conf/ivr_menus/demo_ivr.xml", (r"conference\.freeswitch\.org", beside))
+        edit(s.root / "conf/autoload_configs/enum.conf.xml", (r"e164\.\w+", "e164.invalid"))
         edit(s.root / "conf/vars.xml", ("internal_ssl_enable=false", "internal_ssl_enable=true"), ("internal_tls_port=5061", f"internal_tls_port={s.tls_port}"))
     s.start()
     yield s
@@ -436,6 +437,14 @@ def test_call_park_by_refer(sw, phone):
 
 
 # ---- the rest
+def test_enum(sw, phone, events):
+    """With mod_enum what no row takes is looked for there, and is nowhere."""
+    a = phone("1000")
+    a.invite("4711")
+    assert events.wait_event("CHANNEL_EXECUTE", Application="transfer")["Application-Data"] == "4711 enum"
+    a.ack_failure(a.expect(404, timeout=20))
+
+
 def test_conference_by_key(sw, phone, events):
     """*3 of the called phone: both are in the conference that its number names."""
     a, b, c = phone("1000", 400), phone("1001", 500), phone("1002", 700)

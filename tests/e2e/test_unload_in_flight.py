@@ -13,13 +13,16 @@ from wire import Phone
 
 pytestmark = pytest.mark.leaks
 RECORDS = ("mod_json_cdr", "mod_format_cdr", "mod_cdr_pg_csv", "mod_cdr_sqlite", "mod_amqp")
-ROUTING = ("mod_lcr", "mod_easyroute", "mod_enum", "mod_cidlookup", "mod_translate", "mod_blacklist", "mod_prefix")
+ROUTING = ("mod_lcr", "mod_easyroute", "mod_enum", "mod_cidlookup", "mod_translate", "mod_blacklist", "mod_prefix", "mod_nibblebill")
 MODULES = ("mod_console", "mod_logfile", "mod_cdr_csv", "mod_xml_cdr", *RECORDS, "mod_event_socket", "mod_http_api", "mod_sofia", "mod_commands",
            "mod_dptools", "mod_db", "mod_hash", "mod_expr", "mod_loopback", "mod_valet_parking", "mod_dialplan_xml",
            "mod_dialplan_asterisk", "mod_sndfile", "mod_tone_stream", "mod_local_stream", "mod_lua", "mod_say_en", "mod_say_zh",
            "mod_flite", "mod_tts_commandline", "mod_distributor", "mod_sms", "mod_otel", "mod_voicemail",
-           "mod_conference", "mod_features", "mod_recordings", "mod_audio_stream", "mod_fifo", "mod_directory", "mod_amd", "mod_avmd",
-           "mod_http_cache", "mod_http_asr", *ROUTING, "mod_opus", "mod_amr", "mod_amrwb", "mod_spandsp", "mod_siren", "mod_ilbc")
+           "mod_conference", "mod_features", "mod_recordings", "mod_audio_stream", "mod_fifo", "mod_callcenter", "mod_directory", "mod_amd", "mod_avmd",
+           "mod_http_cache", "mod_http_asr", *ROUTING, "mod_xml_curl", "mod_httapi", "mod_curl", "mod_xml_ldap", "mod_hiredis",
+           "mod_memcache", "mod_opus", "mod_amr", "mod_amrwb", "mod_spandsp", "mod_siren", "mod_ilbc")
+# not loaded by default
+ASKED = ("mod_callcenter", "mod_xml_curl", "mod_httapi", "mod_curl", "mod_xml_ldap", "mod_hiredis", "mod_memcache")
 # each shows in `show rings` that its jobs wait
 BUSY = ("workers sound", "workers file", "workers speech", "workers script", "journal", "store")
 
@@ -30,7 +33,7 @@ def prepare(tmp):
     modules = conf / "autoload_configs/modules.conf.xml"
     modules.write_text(modules.read_text().replace(
         "</modules>", '<load module="mod_tts_commandline"/><load module="mod_dialplan_asterisk"/><load module="mod_distributor"/>'
-        + "".join(f'<load module="{m}"/>' for m in ROUTING + RECORDS) + "</modules>"))
+        + "".join(f'<load module="{m}"/>' for m in ROUTING + ASKED + RECORDS) + "</modules>"))
     (conf / "autoload_configs/tts_commandline.conf.xml").write_text(
         '<configuration name="tts_commandline.conf"><settings><param name="command" value="cp ' f'{tmp}/tone.wav'
         ' ${file}; : ${text}"/></settings></configuration>\n')
@@ -137,9 +140,9 @@ def test_module(module, tmp_path):
 
 def test_no_module_is_forgotten(sw):
     """All that this program has, those of the core (mod_guard and mod_mail among them) and those of no body apart; mod_vmd is not
-    loaded by default."""
+    loaded by default, mod_sql_directory is asked for the users of everybody else's scene: test_directories.py."""
     names = set(re.findall(r'name = "(mod_[a-z_]+)"', "".join(p.read_text() for p in (t.TOP / "src").rglob("*.c"))))
-    assert names - {"mod_guard", "mod_mail", "mod_vmd"} == set(MODULES)
+    assert names - {"mod_guard", "mod_mail", "mod_vmd", "mod_sql_directory"} == set(MODULES)
 
 
 @pytest.mark.parametrize("delay_ms", (0, 1, 5, 10, 20, 25, 40))

@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config_i.h"
+#include "core/conf/source.h"
 #include "core/event/event.h"
+#include "loop/co.h"
 #include "loop/loop.h"
 #include "loop/work.h"
 #include <errno.h>
@@ -26,6 +28,7 @@ struct config {
 	size_t set_count;
 	void *made[CONFIG_MAX_STAGES];
 	bool was_made[CONFIG_MAX_STAGES];
+	struct config_extras extras;
 };
 
 static struct {
@@ -43,6 +46,24 @@ static struct {
 	size_t listener_count;
 } state;
 
+void config_extras_fini(struct config_extras *e)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		mem_free(e->list[i].name);
+		mem_unref(e->list[i].doc);
+	}
+	mem_free(e->list);
+	*e = (struct config_extras){0};
+}
+
+const struct config_extra *config_extra_of(const struct config *cfg, const char *name)
+{
+	for (size_t i = 0; cfg && i < cfg->extras.count; i++)
+		if (sv_isi(sv_of(name), cfg->extras.list[i].name))
+			return &cfg->extras.list[i];
+	return NULL;
+}
+
 static void config_free(void *obj)
 {
 	struct config *cfg = obj;
@@ -55,6 +76,7 @@ static void config_free(void *obj)
 		mem_free(cfg->sets[i].value);
 	}
 	mem_free(cfg->sets);
+	config_extras_fini(&cfg->extras);
 	mem_unref(cfg->doc);
 }
 
@@ -98,6 +120,7 @@ struct config_load {
 	char *main_file, *fsxml_file;
 	struct hash *vars; /* taken by the preprocessor */
 	struct config_loaded result;
+	struct config_extras extras;
 	int status;
 	config_done_fn done;
 	void *arg;
@@ -127,6 +150,7 @@ struct hash *config_globals_copy(void)
 static void config_load_free(struct config_load *l)
 {
 	hash_free(l->vars);
+	config_extras_fini(&l->extras);
 	mem_free(l->main_file);
 	mem_free(l->fsxml_file);
 	mem_unref(l->result.cfg);
@@ -258,6 +282,8 @@ static void config_load_run(struct config_load *l)
 	}
 	cfg->sets = pre.sets, cfg->set_count = pre.set_count;
 	pre.sets = NULL, pre.set_count = 0;
+	cfg->extras = l->extras;
+	l->extras = (struct config_extras){0};
 	config_make_stages(cfg);
 	l->result.cfg = cfg;
 out:
@@ -330,6 +356,21 @@ static void reload_late(void *arg)
 		done(ST_TIMEOUT, "the files cannot be read in time", l->arg);
 }
 
+/* What others answer for comes first, then the files. */
+static void reload_gather(void *arg)
+{
+	struct config_load *l = arg;
+	int st = ST_CANCELLED;
+
+	role_assert_co();
+	co_sleep(0); /* whoever asked for the reload has armed its timer */
+	overlay_gather(&l->extras);
+	if (!l->is_given_up)
+		st = work_submit(WORK_CONFIG, "reloadxml", reload_on_worker, reload_done, l);
+	if (st)
+		reload_done(st, l);
+}
+
 int config_reload(config_done_fn done, void *arg)
 {
 	struct config_load *l;
@@ -341,7 +382,10 @@ int config_reload(config_done_fn done, void *arg)
 	if (!l)
 		return ST_NOMEM;
 	l->done = done, l->arg = arg;
-	st = work_submit(WORK_CONFIG, "reloadxml", reload_on_worker, reload_done, l);
+	if (source_is_bound("configuration"))
+		st = co_spawn("reloadxml", reload_gather, l, NULL);
+	else
+		st = work_submit(WORK_CONFIG, "reloadxml", reload_on_worker, reload_done, l);
 	if (st)
 		config_load_free(l);
 	else
@@ -434,7 +478,10 @@ const struct xml_node *config_section_of(const struct config *cfg, const char *n
 
 const struct xml_node *config_conf_of(const struct config *cfg, const char *name)
 {
-	return xml_child_with(config_section_of(cfg, "configuration"), "configuration", "name", name);
+	const struct config_extra *extra = config_extra_of(cfg, name);
+
+	return extra ? extra->node
+	             : xml_child_with(config_section_of(cfg, "configuration"), "configuration", "name", name);
 }
 
 const struct xml_node *config_section(const char *name)

@@ -90,3 +90,17 @@ struct config_loaded {
 	char error[CONFIG_ERROR_CHARS];
 };
 ANY void globals_fini(void);
+
+/* What somebody else answered for files (overlay.h); a snapshot has its own references. */
+struct config_extra {
+	char *name;
+	struct xml_doc *doc;
+	const struct xml_node *node;
+};
+struct config_extras {
+	struct config_extra *list;
+	size_t count;
+};
+CO void overlay_gather(struct config_extras *out);
+ANY void config_extras_fini(struct config_extras *e);
+ANY const struct config_extra *config_extra_of(const struct config *cfg, const char *name); /* NULL: of the files */

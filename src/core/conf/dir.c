@@ -5,6 +5,7 @@
 #include "core/conf/source.h"
 #include "core/event/event.h"
 #include "loop/co.h"
+#include <string.h>
 
 static const struct dir_provider *provider;
 
@@ -29,6 +30,10 @@ int dir_user_load(struct sv user, struct sv domain, struct event *params)
 {
 	return provider && provider->user_load ? provider->user_load(user, domain, params) : ST_NOTFOUND;
 }
+size_t dir_forget(void)
+{
+	return provider && provider->forget ? provider->forget() : 0;
+}
 int dir_user_get(struct sv user, struct sv domain, const char *action, struct dir_user **out)
 {
 	struct event *params;
@@ -41,6 +46,8 @@ int dir_user_get(struct sv user, struct sv domain, const char *action, struct di
 	char *u = sv_dup(user), *d = sv_dup(domain); /* the caller's text may be gone after the wait */
 	user = sv_of(u), domain = sv_of(d);
 	if (u && d && (params = event_new(EVENT_REQUEST_PARAMS, NULL))) {
+		if (action && !strcmp(action, "user_call")) /* as FreeSWITCH's endpoint user */
+			event_add(params, "as_channel", "true");
 		if (action)
 			event_add(params, "action", action);
 		dir_user_load(user, domain, params);

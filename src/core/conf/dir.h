@@ -16,6 +16,7 @@ ON_CTL bool dir_user_needs_load(struct sv user, struct sv domain);
 /* Asks it. params (may be NULL): what is known of who wants to know; key, user and domain are added. What it answered,
  * a user or none, is what dir_user_find finds for some seconds. ST_OK, ST_NOTFOUND, ST_LIMIT (too many ask) ... */
 CO int dir_user_load(struct sv user, struct sv domain, struct event *params);
+ON_CTL size_t dir_forget(void); /* what handlers answered is asked anew; how many answers there were */
 /* dir_user_find, with the handler asked before when a coroutine runs and it is needed. action: "user_call" ..., or
  * NULL. */
 ON_CTL int dir_user_get(struct sv user, struct sv domain, const char *action, struct dir_user **out);
@@ -52,5 +53,6 @@ struct dir_provider {
 	bool (*group_exists)(struct sv domain, const char *group);
 	bool (*needs_load)(struct sv user, struct sv domain);                     /* NULL: there is no handler */
 	int (*user_load)(struct sv user, struct sv domain, struct event *params); /* CO */
+	size_t (*forget)(void);
 };
 ON_CTL void dir_provider_set(const struct dir_provider *p); /* NULL: an empty directory */

@@ -334,13 +334,9 @@ uint64_t event_sequence(void)
 	return sequence;
 }
 
-void event_fire(struct event *e)
+void event_count_number(struct event *e)
 {
-	if (!e)
-		return;
-	loop_mark(event_name(e->id));
 	sequence++;
-	event_counts[e->id].fired++;
 	if (e->sequence_at >= 0) {
 		char text[24];
 		int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)sequence);
@@ -348,6 +344,15 @@ void event_fire(struct event *e)
 		if (kept)
 			e->headers[e->sequence_at].value = kept;
 	}
+}
+
+void event_fire(struct event *e)
+{
+	if (!e)
+		return;
+	loop_mark(event_name(e->id));
+	event_counts[e->id].fired++;
+	event_count_number(e);
 	event_deliver(e);
 	mem_unref(e);
 }

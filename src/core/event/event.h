@@ -60,6 +60,7 @@ ON_CTL size_t event_header_count(const struct event *e);
 ON_CTL void event_header_at(const struct event *e, size_t i, const char **name, const char **value);
 /* Takes the reference: numbers it and hands it to every subscriber in turn. */
 ON_CTL void event_fire(struct event *e);
+ON_CTL void event_count_number(struct event *e); /* only the number, of one that is sent elsewhere and not fired */
 
 enum event_format { EVENT_PLAIN, EVENT_XML, EVENT_JSON, EVENT_PLAIN_RAW /* not url-encoded */ };
 /* The body text of the event in a format, cached in the event; borrowed until the event goes. */

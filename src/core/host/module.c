@@ -7,6 +7,8 @@
 #include "base/status.h"
 #include "core/conf/check.h"
 #include "core/conf/config.h"
+#include "core/conf/overlay.h"
+#include "core/conf/source.h"
 #include "core/host/module_i.h"
 #include "core/leg/part.h"
 #include "core/registry/app.h"
@@ -197,8 +199,10 @@ void module_unload_all(void)
 
 int module_load_configured(void)
 {
+	struct config *held = mem_ref(config_current()); /* an overlay may swap it */
 	const struct xml_node *conf = config_conf("modules.conf");
 	const char *why;
+	bool was_bound = source_is_bound("configuration");
 
 	xml_each(xml_child(conf, "modules"), "load", node)
 	{
@@ -209,7 +213,12 @@ int module_load_configured(void)
 		else if (st && st != ST_EXISTS)
 			log_error("%s:%u: the module %s was not loaded: %s", node->file, node->line, name ? name : "",
 			    name ? why : "it has no name");
+		if (!was_bound && source_is_bound("configuration")) { /* the modules after this one have it */
+			was_bound = true;
+			overlay_load_now();
+		}
 	}
+	mem_unref(held);
 	return ST_OK;
 }
 

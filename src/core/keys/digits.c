@@ -126,13 +126,15 @@ static bool fits(struct leg *leg, const char *regexp, const char *digits)
 	return st == 1;
 }
 
-static CO int tries_run(struct leg *leg, struct leg_digits_ask *a, const char *invalid_var)
+/* *is_read: the last try had enough digits, whether they fit or not. */
+static CO int tries_run(struct leg *leg, struct leg_digits_ask *a, const char *invalid_var, bool *is_read)
 {
 	struct leg_digits *d = &a->digits;
 	int st = ST_NOTFOUND;
 
 	for (unsigned left = a->tries; left-- && leg_is_up(leg);) {
 		st = leg_digits_read(leg, d);
+		*is_read = st == ST_OK && *d->digits;
 		if (st == ST_HANGUP || st == ST_CANCELLED)
 			return st;
 		if (st == ST_OK || st == ST_TIMEOUT) {
@@ -153,6 +155,7 @@ static CO int tries_run(struct leg *leg, struct leg_digits_ask *a, const char *i
 int leg_digits_ask(struct leg *leg, struct leg_digits_ask *a)
 {
 	struct buf invalid;
+	bool is_read = false;
 	int st;
 
 	buf_init(&invalid);
@@ -163,10 +166,10 @@ int leg_digits_ask(struct leg *leg, struct leg_digits_ask *a)
 		leg_var_set(leg, a->var, NULL);
 	}
 	a->tries = a->tries < 1 ? 1 : a->tries > 1000 ? 1000 : a->tries;
-	st = tries_run(leg, a, invalid.p);
+	st = tries_run(leg, a, invalid.p, &is_read);
 	if (st == ST_OK && a->var)
 		leg_var_set(leg, a->var, a->digits.digits);
-	leg_var_set(leg, "read_result", st == ST_OK ? "success" : "failure");
+	leg_var_set(leg, "read_result", st == ST_OK || is_read ? "success" : "failure"); /* as FreeSWITCH has it */
 	buf_fini(&invalid);
 	return st;
 }

@@ -71,6 +71,11 @@ void exec_frame_complete(struct leg *leg, struct exec_frame *f)
 	if (f->response)
 		leg_var_set(leg, "current_application_response", f->response);
 	fire_execute(leg, f, EVENT_CHANNEL_EXECUTE_COMPLETE);
+	if (f->below) { /* what ran within an application has the last word on its response */
+		mem_free(f->below->response);
+		f->below->response = f->response;
+		f->response = NULL;
+	}
 	while (*at && *at != f)
 		at = &(*at)->below;
 	if (*at)

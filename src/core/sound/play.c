@@ -237,12 +237,17 @@ static CO int play_source(struct leg *leg, const char *source, struct ender *e)
 		leg_var_setf(leg, "playback_seconds", "%llu", ms / 1000);
 		leg_var_setf(leg, "playback_ms", "%llu", ms);
 		leg_var_setf(leg, "playback_samples", "%llu", (unsigned long long)so->done_play_samples);
+		leg_var_setf(leg, "playback_last_offset_pos", "%llu", (unsigned long long)so->done_play_samples);
 	}
 	if (has_begun) {
 		bool is_broken = st || e->digit || so->done_play_id != id || so->done_play_status == ST_CANCELLED;
-		if (!is_broken)
+		if (e->watch && e->watch->ends_well)
+			is_broken = false;
+		else if (!is_broken)
 			tell_parts(path, true);
-		fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path, is_broken ? "break" : "done");
+		/* whoever hung up broke nothing off, in FreeSWITCH's words */
+		fire(leg, EVENT_PLAYBACK_STOP, "Playback-File-Path", path,
+		    is_broken && leg_is_up(leg) ? "break" : "done");
 	}
 	if (st == ST_NOTFOUND || st == ST_IO)
 		leg_log(leg, LOG_ERR, "cannot play %s", path);

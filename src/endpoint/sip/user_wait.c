@@ -43,19 +43,27 @@ static ON_CTL struct event *params_of(const struct held *h, const struct sip_aut
 	add(e, "sip_auth_realm", a->realm);
 	add(e, "sip_auth_nonce", a->nonce);
 	add(e, "sip_auth_uri", a->uri);
-	add(e, "sip_auth_qop", a->qop);
-	add(e, "sip_auth_cnonce", a->cnonce);
-	add(e, "sip_auth_nc", a->nc);
-	add(e, "sip_auth_response", a->response);
-	add(e, "sip_auth_method", m->method_text);
 	if (!sip_msg_contact(m, &contact)) {
 		add(e, "sip_contact_user", contact.uri.user);
 		add(e, "sip_contact_host", contact.uri.host);
 	}
 	add(e, "sip_to_user", m->to.uri.user);
 	add(e, "sip_to_host", m->to.uri.host);
+	event_add(e, "sip_via_protocol", sip_transport_facts(sip_stx_transport(h->tx))->param);
 	add(e, "sip_from_user", m->from.uri.user);
 	add(e, "sip_from_host", m->from.uri.host);
+	add(e, "sip_call_id", m->call_id);
+	add(e, "sip_request_user", m->ruri.user);
+	add(e, "sip_request_host", m->ruri.host);
+	add(e, "sip_auth_qop", a->qop);
+	add(e, "sip_auth_cnonce", a->cnonce);
+	add(e, "sip_auth_nc", a->nc);
+	add(e, "sip_auth_response", a->response);
+	add(e, "sip_auth_method", m->method_text);
+	event_addf(e, "client_port", "%u", addr_port(sip_stx_peer(h->tx)));
+	event_add(e, "key", "id");
+	event_add(e, "user", h->user);
+	event_add(e, "domain", h->domain);
 	event_add(e, "ip", addr_host(sip_stx_peer(h->tx), host));
 	return e;
 }
@@ -93,10 +101,12 @@ static void held_main(void *arg)
 	int st = dir_user_load(sv_of(h->user), sv_of(h->domain), params);
 	mem_unref(params);
 	if (h->p->stack && !sip_stx_is_done(h->tx)) {
-		if (st && st != ST_NOTFOUND && dir_user_needs_load(sv_of(h->user), sv_of(h->domain)))
+		struct dir_user *filed = NULL;
+		if (st && st != ST_NOTFOUND && dir_user_find(sv_of(h->user), sv_of(h->domain), &filed))
 			sip_stx_reply_once(h->tx, 503, NULL, "Retry-After: 2\r\n"); /* nobody knows whether he exists */
 		else
 			h->go(h->p, h->tx, h->m);
+		mem_unref(filed);
 	}
 	held_free(h);
 }

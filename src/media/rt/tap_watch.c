@@ -71,7 +71,7 @@ static void energy_hear(struct rt_tap *tap, const int16_t *const sides[2], size_
 	}
 }
 
-static void digits_hear(struct rt_dtmf_watch *w, const int16_t *pcm, size_t n)
+ON_MEDIA static void digits_hear(struct rt_dtmf_watch *w, const int16_t *pcm, size_t n)
 {
 	struct rt_stream *s = w->tap.s;
 	char digits[DIGITS_MAX];

@@ -4,8 +4,10 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "core/conf/config.h"
+#include "core/conf/source.h"
 #include "core/event/event.h"
 #include "endpoint/sip/gateway/gateway_i.h"
+#include "loop/co.h"
 #include "loop/loop.h"
 #include "text/xml.h"
 
@@ -84,25 +86,83 @@ static ON_CTL void user_gateways(struct profile *p, const struct xml_node *users
 }
 
 /* The users themselves are in memory as XML: this walks them, whatever their number, without making objects. */
-static ON_CTL void directory_gateways(struct profile *p, const char *name, bool is_quiet)
+static ON_CTL void directory_gateways(
+    struct profile *p, const struct xml_node *section, const char *name, bool is_quiet)
 {
-	xml_each(config_section("directory"), "domain", d)
+	xml_each(section, "domain", d)
 	{
 		if (strcasecmp(name, "all") != 0 && strcasecmp(name, xml_attr_or(d, "name", "")) != 0)
 			continue;
 		user_gateways(p, xml_child(d, "users"), is_quiet);
-		xml_each(xml_child(d, "groups"), "group", group) user_gateways(p, xml_child(group, "users"), is_quiet);
+		user_gateways(p, d, is_quiet);
+		xml_each(xml_child(d, "groups"), "group", group)
+		{
+			user_gateways(p, xml_child(group, "users"), is_quiet);
+			user_gateways(p, group, is_quiet);
+		}
 	}
+}
+
+static ON_CTL const struct xml_node *profile_node(const struct profile *p)
+{
+	return xml_child_with(xml_child(config_conf("sofia.conf"), "profiles"), "profile", "name", p->conf.name);
+}
+
+/* Of the users of the domains that the profile parses. True: there are such domains. */
+static ON_CTL bool parsed_gateways(struct profile *p, const struct xml_node *section, bool is_quiet)
+{
+	bool is_any = false;
+	xml_each(xml_child(profile_node(p), "domains"), "domain", d)
+	{
+		if (!str_is_true(xml_attr(d, "parse")))
+			continue;
+		directory_gateways(p, section, xml_attr_or(d, "name", ""), is_quiet);
+		is_any = true;
+	}
+	return is_any;
+}
+
+static ON_CTL void start_new(struct profile *p);
+
+/* Those of who answers for the directory come when he has answered; a failure leaves what there is. */
+static void ask_main(void *arg)
+{
+	struct profile *p = arg;
+	struct source_question q = {.section = "directory"};
+	const struct xml_node *section;
+	struct xml_doc *doc = NULL;
+	int st = ST_NOMEM;
+	role_assert_co();
+	q.params = event_new(EVENT_REQUEST_PARAMS, NULL);
+	if (q.params) {
+		event_add(q.params, "purpose", "gateways");
+		event_add(q.params, "profile", p->conf.name);
+		st = source_ask(&q, &doc, &section);
+	}
+	mem_unref(q.params);
+	if (!st && p->stack) {
+		parsed_gateways(p, section, true);
+		start_new(p);
+	} else if (st && st != ST_NOTFOUND) {
+		log_error(
+		    "sofia: profile %s: the directory's gateways are not known: %s", p->conf.name, status_text(st));
+	}
+	mem_unref(doc);
+	mem_unref(p);
 }
 
 void gateways_load(struct profile *p)
 {
 	bool is_rescan = !list_empty(&gateways_in(p)->list);
-	const struct xml_node *node =
-	    xml_child_with(xml_child(config_conf("sofia.conf"), "profiles"), "profile", "name", p->conf.name);
-	xml_each(xml_child(node, "gateways"), "gateway", g) gateway_add(p, g, is_rescan);
-	xml_each(xml_child(node, "domains"), "domain", d) if (str_is_true(xml_attr(d, "parse")))
-	    directory_gateways(p, xml_attr_or(d, "name", ""), is_rescan);
+	xml_each(xml_child(profile_node(p), "gateways"), "gateway", g) gateway_add(p, g, is_rescan);
+	bool is_parsed = parsed_gateways(p, config_section("directory"), is_rescan);
+	start_new(p);
+	if (is_parsed && source_is_bound("directory") && co_spawn("gateways", ask_main, mem_ref(p), NULL))
+		mem_unref(p);
+}
+
+static ON_CTL void start_new(struct profile *p)
+{
 	struct lnode *it, *tmp;
 	list_each (&gateways_in(p)->list, it, tmp) {
 		struct gateway *g = list_entry(it, struct gateway, link);
