@@ -15,6 +15,7 @@ import callcenter
 import conference
 import http_directory
 import instructions
+import records
 import storm
 import tls_phones
 from yardstick import Kamailio
@@ -39,7 +40,7 @@ WATCHERS_DELAY_MAX_MS = 5
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
               "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "deck": "-", "srtp": "-", "dtls": "-", "kernel": "-",
-              "http-directory": "-", "conf": "74 to 104 us, two threads a member", "services": "-", "conf-load": "-", "cc": "-"}
+              "http-directory": "-", "conf": "74 to 104 us, two threads a member", "services": "-", "records": "-", "conf-load": "-", "cc": "-"}
 
 
 def disturbed(results):
@@ -562,6 +563,14 @@ def row_conf_load():
             "goal": "no frame over 10 ms late", "met": met, "data": results + [two]}
 
 
+def row_records():
+    """call records to PostgreSQL"""
+    r = records.row()
+    return {"key": "records", "what": f"{r['legs']:,} legs end at once: rows in PostgreSQL, behind the journal",
+            "value": f"{r['per_s']:,.0f} records/s ({r['cpu_us']:.0f} us CPU each, the leg's end included)", "goal": "1,000/s",
+            "met": r["rows"] == r["legs"] and r["per_s"] >= 1000, "data": r}
+
+
 def row_cc():
     """calls through a queue of the call centre with 1,000 agents; a decision among 5,000 agents"""
     goal = 300
@@ -583,7 +592,7 @@ def quit_switch(s):
 
 ROWS = {"a": row_a, "http-directory": row_http_directory, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
         "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "deck": row_deck, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
-        "conf-load": row_conf_load, "cc": row_cc}
+        "conf-load": row_conf_load, "cc": row_cc, "records": row_records}
 
 
 def table(rows):

@@ -4,6 +4,8 @@
 #include "apps/apps_i.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "core/conf/config.h"
+#include "core/conf/dsn.h"
 #include "core/door/door.h"
 #include "core/leg/leg.h"
 #include "core/registry/api.h"
@@ -396,7 +398,8 @@ static ON_CTL void open_store(void)
 {
 	if (!core_dirs() || !core_dirs()->db)
 		return;
-	if (store_open(&store, "call_db", core_dirs()->db, STORE_KEEPS, NULL)) {
+	const char *own = config_param(xml_child(config_conf("db.conf"), "settings"), "odbc-dsn", "");
+	if (store_open(&store, config_dsn(own, "call_db"), core_dirs()->db, STORE_KEEPS, NULL)) {
 		log_error("db: nothing is kept over a restart");
 		store = NULL;
 		return;

@@ -4,7 +4,8 @@
 #pragma once
 #include "core/registry/module.h"
 
-extern const struct module mod_cdr_csv, mod_xml_cdr;
+extern const struct module mod_cdr_csv, mod_xml_cdr, mod_json_cdr, mod_format_cdr, mod_cdr_pg_csv, mod_cdr_sqlite,
+    cdr_in_commands;
 ON_CTL void cdr_rotate(void); /* HUP: moves the CSV files aside when rotate-on-hup says so */
 /* The record of a leg as FreeSWITCH's XML, variables url-encoded, appended to out; mod_xml_cdr need not be loaded. */
 ON_CTL void cdr_xml_write(struct leg *leg, struct buf *out);

@@ -5,7 +5,8 @@
 enum cdr_kind {
 	CDR_APPEND = 'A', /* a line at the end of path */
 	CDR_CREATE = 'C', /* path as a whole */
-	CDR_RENAME = 'R'  /* cdr_spool_rename's */
+	CDR_RENAME = 'R', /* cdr_spool_rename's */
+	CDR_SEND = 'T'    /* to the target that path names (target.h) */
 };
 /* Journals, then writes on a worker. path and text are copied. Opened at the first use, closed by the last
  * cdr_spool_close. */
@@ -15,6 +16,9 @@ ON_CTL int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text);
 ON_CTL int cdr_spool_put_taken(enum cdr_kind kind, const char *path, struct buf *text); /* text's memory is taken */
 /* In order with what was put: path is renamed to to. */
 ON_CTL int cdr_spool_rename(const char *path, const char *to);
+/* Files and targets, what waits for each. */
+ON_CTL void cdr_spool_status(struct buf *out, bool is_json);
+ON_CTL void cdr_sql_rotate(void); /* HUP, of the spool files of cdr_pg_csv */
 /* process_cdr and legs: whether this leg is recorded. */
 /* FreeSWITCH's b leg: who was called by another leg and is not on a way of its own since. */
 ON_CTL bool cdr_is_b(const struct leg *leg);

@@ -178,6 +178,7 @@ void cdr_rotate(void)
 	struct buf from, to;
 	struct tm tm;
 
+	cdr_sql_rotate();
 	if (!csv.is_loaded || !csv.is_rotated_on_hup)
 		return;
 	localtime_r(&now, &tm);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cdr/spool_i.h"
+#include "cdr/target.h"
 #include "core/value/self.h"
 #include "loop/loop.h"
 #include "loop/work.h"
@@ -25,6 +26,7 @@
 
 enum {
 	LINES_PER_GENERATION = 5000,
+	BYTES_PER_GENERATION = 32 << 20,
 	LINE_SLACK = 4096,
 	QUEUE_MAX_ENTRIES = 200000,
 	TAIL_MIN_BYTES = 1 << 20,
@@ -44,6 +46,8 @@ struct cdr_generation {
 	size_t open_count;  /* of these, neither in their file nor given up */
 	struct list kept;   /* given up: the journal keeps them for the next start */
 	bool is_kept_whole; /* as it is: some were not even held in memory, or it could not be read */
+	size_t byte_count;
+	bool is_spilled; /* some are in no memory: it is read again */
 	bool is_closed, is_ending;
 	/* the worker's, of the end or of the reading */
 	int status, error;
@@ -72,6 +76,7 @@ static struct {
     .failed = {{&spool.failed.head, &spool.failed.head}}};
 
 static ON_CTL void writer_feed(void);
+static ON_CTL void entry_ready(struct cdr_entry *e);
 
 /* ---- a generation's end ---------------------------------------------------------------------------------------- */
 static void spare_free(void *path)
@@ -141,9 +146,17 @@ static ON_CTL void generation_end_if_done(struct cdr_generation *g)
 {
 	if (!g->is_closed || g->is_ending || g->open_count)
 		return;
-	g->is_ending = true;
 	store_journal_close(g->journal);
 	g->journal = NULL;
+	if (g->is_spilled && spool.use_count && list_empty(&g->kept) && !g->is_kept_whole) {
+		g->is_spilled = g->is_closed = false;
+		list_remove(&g->link);
+		list_unshift(&spool.replays, &g->link);
+		writer_feed();
+		return;
+	}
+	g->is_ending = true;
+	g->is_kept_whole |= g->is_spilled;
 	if (g->is_kept_whole || !list_empty(&g->kept))
 		log_error("call records could not be written; they stay in %s for the next start", g->path);
 	if (g->is_kept_whole || work_serial_submit(spool.ender, end_run, end_done, g))
@@ -157,7 +170,8 @@ static ON_CTL void entry_written(struct cdr_entry *e)
 {
 	struct cdr_generation *g = e->generation;
 
-	if (g && !hash_get(g->files, sv_of(e->path)) && !hash_set(g->files, sv_of(e->path), e->path))
+	if (g && e->kind != CDR_SEND && !hash_get(g->files, sv_of(e->path)) &&
+	    !hash_set(g->files, sv_of(e->path), e->path))
 		e->path = NULL;
 	if (g && --g->open_count == 0)
 		generation_end_if_done(g);
@@ -278,9 +292,11 @@ static void replay_run(void *arg)
 static void replay_read(int status, void *arg)
 {
 	struct cdr_generation *g = arg;
-	struct lnode *node;
+	struct lnode *node, *it, *tmp;
+	struct list sends;
 
 	role_assert_ctl();
+	list_init(&sends);
 	spool.is_busy = false;
 	if (status || g->status)
 		log_error("%s cannot be read; its call records stay there for the next start", g->path);
@@ -288,19 +304,29 @@ static void replay_read(int status, void *arg)
 		log_error("%s has %zu lines that are no call records; it stays as %s.strange", g->path,
 		    g->strange_count, g->path);
 	g->is_kept_whole = status || g->status;
+	list_each (&g->entries, it, tmp) {
+		g->open_count++;
+		list_entry(it, struct cdr_entry, link)->generation = g;
+	}
 	while (!list_empty(&g->entries)) {
 		node = g->entries.head.prev;
 		list_remove(node);
-		list_entry(node, struct cdr_entry, link)->generation = g;
+		if (list_entry(node, struct cdr_entry, link)->kind == CDR_SEND) {
+			list_unshift(&sends, node);
+			continue;
+		}
 		list_unshift(&spool.ready, node); /* they are older than all that wait */
 		spool.waiting_count++;
-		g->open_count++;
 	}
 	if (g->open_count)
 		log_notice(
 		    "%zu call records of an earlier run were found in %s and are written now", g->open_count, g->path);
 	g->is_closed = true;
 	generation_end_if_done(g);
+	list_each (&sends, it, tmp) {
+		list_remove(it);
+		entry_ready(list_entry(it, struct cdr_entry, link));
+	}
 	if (!list_empty(&spool.ready))
 		batch_send(); /* before the next journal is read: one at a time in memory */
 	else
@@ -315,7 +341,7 @@ static void writer_feed(void)
 
 	if (spool.is_busy)
 		return;
-	if (node) {
+	if (node && !cdr_targets_are_full()) {
 		struct cdr_generation *g = list_entry(node, struct cdr_generation, link);
 		list_remove(node);
 		list_push(&spool.generations, node);
@@ -327,8 +353,16 @@ static void writer_feed(void)
 	}
 }
 
-static ON_CTL void entry_ready(struct cdr_entry *e)
+static void entry_ready(struct cdr_entry *e)
 {
+	if (e->kind == CDR_SEND && spool.use_count) {
+		cdr_target_take(e);
+		return;
+	}
+	if (e->kind == CDR_SEND) {
+		entry_give_up(e, "nobody takes it");
+		return;
+	}
 	if (!spool.writer || spool.waiting_count >= QUEUE_MAX_ENTRIES) {
 		if (spool.refused_count++ % REFUSED_TOLD_EVERY == 0)
 			log_error(
@@ -343,6 +377,26 @@ static ON_CTL void entry_ready(struct cdr_entry *e)
 	list_push(&spool.ready, &e->link);
 	spool.waiting_count++;
 	writer_feed();
+}
+
+/* ---- entries for targets ----------------------------------------------------------------------------------------- */
+void cdr_entry_delivered(struct cdr_entry *e)
+{
+	entry_written(e);
+}
+
+void cdr_entry_keep(struct cdr_entry *e)
+{
+	entry_give_up(e, "the program ends");
+}
+
+void cdr_entry_spill(struct cdr_entry *e)
+{
+	struct cdr_generation *g = e->generation;
+	g->is_spilled = true;
+	cdr_entry_free(e);
+	if (--g->open_count == 0)
+		generation_end_if_done(g);
 }
 
 /* ---- putting ----------------------------------------------------------------------------------------------------- */
@@ -392,6 +446,16 @@ static ON_CTL void generation_close(void)
 	generation_end_if_done(g);
 }
 
+/* There is room again for what was forgotten. */
+void cdr_spool_reread(void)
+{
+	if (spool.now && spool.now->is_spilled) {
+		generation_close();
+		generation_begin();
+	}
+	writer_feed();
+}
+
 int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text)
 {
 	struct buf copy;
@@ -411,7 +475,8 @@ int cdr_spool_put_taken(enum cdr_kind kind, const char *path, struct buf *text)
 	e->path = mem_strdup(path);
 	e->n = text->n;
 	e->text = buf_take(text);
-	if (spool.now && spool.now->line_count >= LINES_PER_GENERATION) {
+	if (spool.now &&
+	    (spool.now->line_count >= LINES_PER_GENERATION || spool.now->byte_count >= BYTES_PER_GENERATION)) {
 		generation_close();
 		generation_begin();
 	}
@@ -422,6 +487,7 @@ int cdr_spool_put_taken(enum cdr_kind kind, const char *path, struct buf *text)
 	cdr_line_put(&line, kind, path, (struct sv){e->text, e->n});
 	e->generation = spool.now;
 	spool.now->line_count++;
+	spool.now->byte_count += e->n;
 	spool.now->open_count++;
 	st = line.failed ? ST_NOMEM : store_journal_append_taken(spool.now->journal, &line, entry_journaled, e);
 	if (st) {
@@ -440,6 +506,24 @@ int cdr_spool_rename(const char *path, const char *to)
 	e->text = mem_strdup(to);
 	entry_ready(e);
 	return ST_OK;
+}
+
+void cdr_spool_status(struct buf *out, bool is_json)
+{
+	struct lnode *it, *tmp;
+	size_t journals = 0;
+
+	list_each (&spool.generations, it, tmp)
+		journals++;
+	list_each (&spool.replays, it, tmp)
+		journals++;
+	buf_printf(out,
+	    is_json ? "{\"files\":{\"waiting\":%zu,\"refused\":%llu,\"state\":\"%s\"},\"journals\":%zu,\"targets\":"
+	            : "files: %zu waiting, %llu refused, %s; %zu journals\n",
+	    spool.waiting_count, (unsigned long long)spool.refused_count, spool.is_failing ? "failing" : "ok",
+	    journals);
+	cdr_targets_status(out, is_json);
+	buf_adds(out, is_json ? "}\n" : "");
 }
 
 /* ---- opening and closing ----------------------------------------------------------------------------------------- */
@@ -511,6 +595,7 @@ void cdr_spool_close(void)
 	if (!spool.use_count || --spool.use_count)
 		return;
 	loop_timer_cancel(&spool.retry);
+	cdr_targets_end();
 	if (spool.now) {
 		/* the journal's last callbacks put their entries into the writer's queue, which is drained after it */
 		journal = spool.now->journal;

@@ -273,7 +273,8 @@ static struct cdr_entry *entry_read(struct sv line)
 	path = json_string_value(json_array_get(array, 1));
 	text = json_array_get(array, 2);
 	coded = json_array_get(array, 3);
-	if (!kind || (*kind != CDR_APPEND && *kind != CDR_CREATE) || !path || !json_is_string(text))
+	if (!kind || (*kind != CDR_APPEND && *kind != CDR_CREATE && *kind != CDR_SEND) || !path ||
+	    !json_is_string(text))
 		goto out;
 	if (!json_is_string(coded))
 		buf_add(&bytes, json_string_value(text), json_string_length(text));

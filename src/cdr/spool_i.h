@@ -11,9 +11,20 @@ struct cdr_entry {
 	bool is_replay; /* it may stand in its file already */
 	char *path, *text;
 	size_t n;
+	unsigned tries; /* a target's */
 	/* the worker's while it has the batch */
 	int status, error; /* error: errno */
 };
+/* Between spool.c and target.c, all of entries for targets: the spool gives one that is safe in the journal; it is
+ * counted off, stays in the journal for the next start, or is forgotten here and read again when there is room. */
+ON_CTL void cdr_target_take(struct cdr_entry *e);
+ON_CTL void cdr_entry_delivered(struct cdr_entry *e);
+ON_CTL void cdr_entry_keep(struct cdr_entry *e);
+ON_CTL void cdr_entry_spill(struct cdr_entry *e);
+ON_CTL void cdr_spool_reread(void);
+ON_CTL bool cdr_targets_are_full(void);
+ON_CTL void cdr_targets_end(void);
+
 ANY void cdr_entry_free(struct cdr_entry *e);
 
 /* What is with the worker. Calls end in crowds: a job and a round of the loop for each record would cost more than its

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/scan.h"
 #include "cdr/cdr_i.h"
+#include "cdr/post.h"
 #include "core/conf/config.h"
 #include "core/leg/leg.h"
 #include "core/registry/module.h"
@@ -15,12 +16,7 @@
 #include <stddef.h>
 #include <string.h>
 
-static struct {
-	char *dir;
-	bool has_b_leg, prefixes_a_leg, is_encoded;
-	size_t usual_bytes; /* of a record: so much room one gets at once */
-} conf_now;
-enum { USUAL_MAX_BYTES = 32768 };
+static struct cdr_post post;
 
 static void put_element(struct buf *out, struct sv indent, struct sv name, struct sv value)
 {
@@ -144,13 +140,14 @@ static void put_app(const char *app, const char *data, int64_t wall_us, void *ar
 	buf_printf(out, "\" app_stamp=\"%lld\"></application>\n", (long long)wall_us);
 }
 
-static ON_CTL void put_profile(struct buf *out, const char *indent, const struct leg_profile *p)
+void cdr_profile_each(
+    const struct leg_profile *p, void (*fn)(const char *name, const char *value, void *arg), void *arg)
 {
 	static const struct {
-		struct sv name;
+		const char *name;
 		size_t offset;
 	} fields[] = {
-#define FIELD(name) {SV(#name), offsetof(struct leg_profile, name)}
+#define FIELD(name) {#name, offsetof(struct leg_profile, name)}
 	    FIELD(username),
 	    FIELD(dialplan),
 	    FIELD(caller_id_name),
@@ -173,8 +170,25 @@ static ON_CTL void put_profile(struct buf *out, const char *indent, const struct
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		const char *value = *(char *const *)(const void *)((const char *)p + fields[i].offset);
 		if (value || fields[i].offset != offsetof(struct leg_profile, transfer_source))
-			put_element(out, sv_of(indent), fields[i].name, sv_of(value));
+			fn(fields[i].name, value, arg);
 	}
+}
+
+struct profile_out {
+	struct buf *out;
+	const char *indent;
+};
+
+static void put_field(const char *name, const char *value, void *arg)
+{
+	const struct profile_out *o = arg;
+	put_element(o->out, sv_of(o->indent), sv_of(name), sv_of(value));
+}
+
+static ON_CTL void put_profile(struct buf *out, const char *indent, const struct leg_profile *p)
+{
+	struct profile_out o = {out, indent};
+	cdr_profile_each(p, put_field, &o);
 }
 
 struct list_text {
@@ -302,7 +316,7 @@ static ON_CTL void put_callflow(struct leg *leg, const struct leg_profile *p, st
 	buf_adds(out, "    </times>\n  </callflow>\n");
 }
 
-static ON_CTL void write_record(struct leg *leg, struct buf *out, bool is_encoded)
+void cdr_xml_put(struct leg *leg, struct buf *out, bool is_encoded)
 {
 	const struct leg_profile *p;
 
@@ -325,62 +339,35 @@ static ON_CTL void write_record(struct leg *leg, struct buf *out, bool is_encode
 
 void cdr_xml_write(struct leg *leg, struct buf *out)
 {
-	write_record(leg, out, true);
+	cdr_xml_put(leg, out, true);
 }
 
 static void on_reporting(struct leg *leg, void *arg)
 {
-	struct buf path, text;
+	struct buf text;
 
 	role_assert_ctl();
-	if (!cdr_is_wanted(leg, true, conf_now.has_b_leg))
+	if (!cdr_is_wanted(leg, true, post.logs_b_leg))
 		return;
-	buf_init(&path);
-	buf_printf(
-	    &path, "%s/%s%s.cdr.xml", conf_now.dir, !cdr_is_b(leg) && conf_now.prefixes_a_leg ? "a_" : "", leg->uuid);
 	buf_init(&text);
-	buf_grow(&text, conf_now.usual_bytes);
-	write_record(leg, &text, conf_now.is_encoded);
-	if (text.n > conf_now.usual_bytes)
-		conf_now.usual_bytes = text.n < USUAL_MAX_BYTES ? text.n : USUAL_MAX_BYTES;
-	cdr_spool_put_taken(CDR_CREATE, path.p, &text);
-	buf_fini(&path);
+	buf_grow(&text, post.usual_bytes);
+	cdr_xml_put(leg, &text, post.encodes_values);
+	cdr_post_record(&post, leg, &text);
 }
 
 static ON_CTL int xml_load(void)
 {
 	const struct xml_node *conf = config_conf("xml_cdr.conf");
-	const char *dir = "";
-	struct buf path;
 	int st;
 
 	role_assert_ctl();
-	conf_now.has_b_leg = conf_now.is_encoded = true;
-	xml_each(xml_child(conf, "settings"), "param", p)
-	{
-		const char *name = xml_attr_or(p, "name", ""), *value = xml_attr_or(p, "value", "");
-
-		if (!strcmp(name, "log-dir"))
-			dir = value;
-		else if (!strcmp(name, "log-b-leg"))
-			conf_now.has_b_leg = str_is_true(value);
-		else if (!strcmp(name, "prefix-a-leg"))
-			conf_now.prefixes_a_leg = str_is_true(value);
-		else if (!strcmp(name, "encode"))
-			conf_now.is_encoded = strcmp(value, "textxml") && strcmp(value, "false");
-		else if (!strcmp(name, "url") && *value)
-			log_warning(
-			    "%s:%u: records over HTTP (url) are not supported; files are written", p->file, p->line);
-	}
-	buf_init(&path);
-	if (*dir == '/')
-		buf_adds(&path, dir);
-	else
-		buf_printf(&path, "%s/%s", core_dirs()->log, *dir ? dir : "xml_cdr");
-	conf_now.dir = buf_take(&path);
+	post = (struct cdr_post){.module = "xml_cdr", .extension = "xml", .agent = "freeswitch-xml/1.0"};
+	cdr_post_init(&post);
+	xml_each(xml_child(conf, "settings"), "param", p) cdr_post_setting(&post, p);
+	post.encodes_values = post.encode != CDR_ENCODE_TEXT;
 	leg_exec_keep_list(true);
 	leg_keep_dialled(true);
-	st = cdr_spool_open();
+	st = cdr_post_open(&post, "xml_cdr");
 	if (st == ST_OK)
 		st = leg_hook_add(LEG_HOOK_REPORTING, on_reporting, NULL);
 	return st;
@@ -392,17 +379,12 @@ static ON_CTL int xml_unload(void)
 	leg_hook_del(LEG_HOOK_REPORTING, on_reporting, NULL);
 	leg_exec_keep_list(false);
 	leg_keep_dialled(false);
-	cdr_spool_close();
-	mem_free(conf_now.dir);
-	memset(&conf_now, 0, sizeof(conf_now));
+	cdr_post_close(&post);
 	return ST_OK;
 }
 
 static const struct conf_desc confs[] = {
-    {"xml_cdr.conf", "log-dir", "path", "", "xml_cdr below the log directory", "where the files go"},
-    {"xml_cdr.conf", "log-b-leg", "bool", "", "true", "the called leg has a file too"},
-    {"xml_cdr.conf", "prefix-a-leg", "bool", "", "false", "a_ in front of the calling leg's file name"},
-    {"xml_cdr.conf", "encode", "true|false|textxml", "", "true", "variables url-encoded"},
+    CDR_POST_CONFS("xml_cdr.conf", "xml_cdr"),
     {NULL},
 };
 const struct module mod_xml_cdr = {

@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const struct conf_desc confs[] = {
-    {"features.conf", "dsn", "text", NULL, "features", "database in which the features of all users are kept"},
+    {"features.conf", "dsn", "text", NULL, "core-db-dsn, else features",
+        "database in which the features of all users are kept"},
     {"features.conf", "forward-max", "number", NULL, "5", "how often a call is forwarded"},
     {"features.conf", "lock-allows", "regex", NULL, "^(?:10[01][0-9]|[*].*|000|1[0-9]{2}|9[0-9]{2})$",
         "what a locked phone may dial, and be forwarded to"},

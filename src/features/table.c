@@ -8,6 +8,7 @@
 #include "base/rand.h"
 #include "base/status.h"
 #include "core/conf/dir.h"
+#include "core/conf/dsn.h"
 #include "core/event/event.h"
 #include "core/registry/ready.h"
 #include "core/value/self.h"
@@ -344,7 +345,7 @@ int features_start(void)
 	if (st || !core_dirs() || !core_dirs()->db)
 		return st;
 	const char *dsn = feature_param("dsn");
-	if (store_open(&store, *dsn ? dsn : "features", core_dirs()->db, STORE_KEEPS, NULL)) {
+	if (store_open(&store, config_dsn(dsn, "features"), core_dirs()->db, STORE_KEEPS, NULL)) {
 		log_error("features: nothing is kept over a restart");
 		store = NULL;
 	} else if (!store_each(store, &table, NULL, 0, on_row, on_rows, NULL)) {

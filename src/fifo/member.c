@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/dir.h"
+#include "core/conf/dsn.h"
 #include "core/registry/ready.h"
 #include "core/value/self.h"
 #include "fifo/fifo_i.h"
@@ -286,8 +287,8 @@ int fifo_members_start(void)
 	int st = hash_new(&uses, 0, use_free);
 	if (st || !core_dirs() || !core_dirs()->db)
 		return st;
-	dsn = dsn && *dsn ? dsn : name && *name ? name : "fifo";
-	if (store_open(&store, dsn, core_dirs()->db, STORE_KEEPS, NULL)) {
+	dsn = dsn && *dsn ? dsn : name;
+	if (store_open(&store, config_dsn(dsn, "fifo"), core_dirs()->db, STORE_KEEPS, NULL)) {
 		log_error("fifo: members of the command fifo_member are not kept over a restart");
 		store = NULL;
 	} else if (str_is_true(forgets)) {

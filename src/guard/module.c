@@ -2,6 +2,7 @@
 #include "core/registry/module.h"
 #include "base/log.h"
 #include "core/conf/config.h"
+#include "core/conf/dsn.h"
 #include "core/value/self.h"
 #include "guard/guard_i.h"
 #include "store/store.h"
@@ -30,7 +31,8 @@ static void conf_changed(void *arg)
 static int load(void)
 {
 	role_assert_ctl();
-	if (core_dirs() && core_dirs()->db && store_open(&store, "guard", core_dirs()->db, STORE_KEEPS, NULL)) {
+	if (core_dirs() && core_dirs()->db &&
+	    store_open(&store, config_dsn(NULL, "guard"), core_dirs()->db, STORE_KEEPS, NULL)) {
 		log_error("guard: bans and blocks do not outlive a restart");
 		store = NULL;
 	}

@@ -1,5 +1,6 @@
 /* The built-in modules. Which of them are loaded, and in which order, the configuration's modules.conf says. */
 #include "main/modules.h"
+#include "amqp/mod_amqp.h"
 #include "base/status.h"
 #include "cdr/cdr.h"
 #include "core/conf/config.h"
@@ -81,6 +82,14 @@ static const struct module *const all[] = {
     &mod_siren,
     &mod_cdr_csv,
     &mod_xml_cdr,
+    &mod_json_cdr,
+    &mod_format_cdr,
+    &mod_cdr_pg_csv,
+    &mod_cdr_sqlite,
+    &cdr_in_commands,
+#ifdef TANDEM_HAS_AMQP
+    &mod_amqp,
+#endif
     &mod_sofia,
     &mod_event_socket,
     &mod_http_api,

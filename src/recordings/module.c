@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/status.h"
 #include "core/conf/config.h"
+#include "core/conf/dsn.h"
 #include "core/leg/leg.h"
 #include "core/run/exec.h"
 #include "core/sound/tap.h"
@@ -79,7 +80,7 @@ static const struct conf_desc confs[] = {
     {"recordings.conf", "convert-after", "number", "s", "60", "so long after their end"},
     {"recordings.conf", "dir", "path", NULL, "recordings_dir",
         "where they lie; what lies elsewhere is not indexed and never deleted"},
-    {"recordings.conf", "dsn", "text", NULL, "recordings", "the index's database"},
+    {"recordings.conf", "dsn", "text", NULL, "core-db-dsn, else recordings", "the index's database"},
     {"recordings.conf", "keep-days", "number", "d", "0", "older ones are deleted; 0: none"},
     {"recordings.conf", "layout", "text", NULL, "%Y/%m/%d",
         "folder of a new one (record_store), as strftime writes it"},
@@ -142,8 +143,9 @@ static int load(void)
 {
 	role_assert_ctl();
 	conf_read(NULL);
-	const char *dsn = config_param(xml_child(config_conf("recordings.conf"), "settings"), "dsn", "recordings");
-	if (core_dirs() && core_dirs()->db && store_open(&rec_store, dsn, core_dirs()->db, STORE_KEEPS, NULL)) {
+	const char *dsn = config_param(xml_child(config_conf("recordings.conf"), "settings"), "dsn", "");
+	if (core_dirs() && core_dirs()->db &&
+	    store_open(&rec_store, config_dsn(dsn, "recordings"), core_dirs()->db, STORE_KEEPS, NULL)) {
 		log_error("recordings: there is no index");
 		rec_store = NULL;
 	}

@@ -15,6 +15,17 @@ static struct {
 	size_t store_count;
 } drivers[DRIVERS_MAX] = {
     {&store_sqlite, 0},
+#ifdef STORE_HAS_PGSQL
+    {&store_pgsql, 0},
+    {&store_postgresql, 0},
+    {&store_postgres, 0},
+#endif
+#ifdef STORE_HAS_MARIADB
+    {&store_mariadb, 0},
+#endif
+#ifdef STORE_HAS_ODBC
+    {&store_odbc, 0},
+#endif
 };
 
 static ON_CTL int driver_find(struct sv scheme)

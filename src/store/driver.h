@@ -69,6 +69,8 @@ struct store_conn {
 /* All on control; each begins with role_assert_ctl(). */
 struct store_driver {
 	const char *scheme; /* lower case: what stands before "://" */
+	/* What orders rows as they came, in somebody's own SQL ("rowid"); NULL: nothing does. */
+	const char *row_order;
 	/* Makes a connection for the rest of the DSN, without waiting: what cannot be reached shows in the batches. A
 	 * name that can be no database is ST_INVAL with a text in error. folder: where plain names of files lie, or
 	 * NULL. */

@@ -174,6 +174,7 @@ static void sqlite_close(struct store_conn *conn)
 
 const struct store_driver store_sqlite = {
     .scheme = "sqlite",
+    .row_order = "rowid",
     .open = sqlite_open,
     .submit = sqlite_submit,
     .close = sqlite_close,

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "loop/loop.h"
 #include "store/driver_i.h"
+#include "store/store_i.h"
 
 #include <string.h>
 
@@ -30,6 +31,7 @@ struct store {
 	struct ltimer turn;
 	size_t row_at, byte_at; /* of the first of finished, whose rows are being handed out */
 	bool is_closed;
+	struct store_migration *migration;
 	struct store_stats stats;
 };
 
@@ -422,6 +424,16 @@ int store_sql(struct store *s, const char *text, const struct sv *params, size_t
 	return param_count > PARAMS_MAX ? ST_INVAL : op_add(s, &form, params, param_count);
 }
 
+void store_migration_set(struct store *s, struct store_migration *m)
+{
+	s->migration = m;
+}
+
+const char *store_row_order(const struct store *s)
+{
+	return s->driver->row_order;
+}
+
 void store_stats_get(const struct store *s, struct store_stats *out)
 {
 	*out = s->stats;
@@ -435,6 +447,7 @@ void store_close(struct store *s)
 		return;
 	loop_timer_cancel(&s->turn);
 	loop_timer_cancel(&s->gather);
+	store_migration_cancel(s->migration);
 	s->is_closed = true;
 	b = s->batch;
 	s->batch = NULL;

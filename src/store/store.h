@@ -70,6 +70,12 @@ ON_CTL int store_sql(struct store *s, const char *text, const struct sv *params,
 /* The same, waiting. store_rows_fini rows whatever comes back. */
 CO int store_sql_run(
     struct store *s, const char *text, const struct sv *params, size_t param_count, struct store_rows *rows);
+/* Tables of a room's own: runs those of steps (each one or several statements, NULL-ended, constants) that this
+ * database has not seen, in order; done (may be NULL) when all are there, or ST_CANCELLED. A database that is away or
+ * refuses is tried again. Steps must bear to run twice (IF NOT EXISTS). room: [a-z0-9_]+, a constant. Once a store. */
+ON_CTL int store_migrate(struct store *s, const char *room, const char *const *steps, store_done_fn done, void *arg);
+/* What orders rows as they came, for an ORDER BY in somebody's own SQL; NULL: this database has nothing like it. */
+ON_CTL const char *store_row_order(const struct store *s);
 ON_CTL void store_stats_get(const struct store *s, struct store_stats *out);
 
 /* The next cell from *at (0: the first), which moves on; false: none is left. p NULL: NULL. */

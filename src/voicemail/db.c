@@ -5,11 +5,12 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/conf/dsn.h"
 #include "core/value/self.h"
 #include "voicemail/vm_i.h"
 #include <stdio.h>
 
-static const char schema[] =
+static const char *const migrations[] = {
     "CREATE TABLE IF NOT EXISTS voicemail_msgs (\n"
     "   created_epoch INTEGER,\n   read_epoch    INTEGER,\n   username      VARCHAR(255),\n"
     "   domain        VARCHAR(255),\n   uuid          VARCHAR(255),\n   cid_name      VARCHAR(255),\n"
@@ -30,14 +31,16 @@ static const char schema[] =
     "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx8 on voicemail_msgs(read_epoch);\n"
     "CREATE INDEX IF NOT EXISTS voicemail_msgs_idx9 on voicemail_msgs(flags);\n"
     "CREATE INDEX IF NOT EXISTS voicemail_prefs_idx1 on voicemail_prefs(username);\n"
-    "CREATE INDEX IF NOT EXISTS voicemail_prefs_idx2 on voicemail_prefs(domain);\n";
+    "CREATE INDEX IF NOT EXISTS voicemail_prefs_idx2 on voicemail_prefs(domain)",
+    NULL};
+/* 1 or 0 in every database */
+#define IS_READ "CASE WHEN coalesce(read_epoch,0)>0 THEN 1 ELSE 0 END"
+#define IS_URGENT "CASE WHEN coalesce(read_flags,'')='A_URGENT' THEN 1 ELSE 0 END"
 #define LIVE "coalesce(flags,'')<>'delete'"
-static const char count_all[] =
-    "SELECT username,domain,coalesce(read_epoch,0)>0,coalesce(read_flags,'')='A_URGENT',count(*)"
-    " FROM voicemail_msgs WHERE " LIVE " GROUP BY 1,2,3,4";
-static const char count_one[] =
-    "SELECT coalesce(read_epoch,0)>0,coalesce(read_flags,'')='A_URGENT',count(*) FROM voicemail_msgs"
-    " WHERE username=$1 AND domain=$2 AND " LIVE " GROUP BY 1,2";
+static const char count_all[] = "SELECT username,domain," IS_READ "," IS_URGENT ",count(*)"
+                                " FROM voicemail_msgs WHERE " LIVE " GROUP BY 1,2,3,4";
+static const char count_one[] = "SELECT " IS_READ "," IS_URGENT ",count(*) FROM voicemail_msgs"
+                                " WHERE username=$1 AND domain=$2 AND " LIVE " GROUP BY 1,2";
 
 static struct hash *dbs; /* profile -> struct vm_db, a reference each */
 
@@ -161,25 +164,28 @@ static void dbs_value_free(void *p)
 	mem_unref(p);
 }
 
-static void on_schema(int status, struct store_rows *rows, void *arg)
+/* The tables are there: the boxes can be counted. */
+static void on_tables(int status, void *arg)
 {
 	struct vm_db *db = arg;
 	role_assert_ctl();
-	if (status && status != ST_CANCELLED)
-		log_error("voicemail: profile %s: its tables: %.*s", db->profile, SVF(buf_sv(&rows->error)));
-	mem_unref(db);
+	if (status == ST_OK && store_sql(db->store, count_all, NULL, 0, on_count_row, on_counted, mem_ref(db)))
+		mem_unref(db);
 }
 
 static ON_CTL char *dsn_dup(const struct vm_conf *c)
 {
-	struct buf b;
-	buf_init(&b);
+	struct buf b, file;
+	buf_init(&b), buf_init(&file);
 	if (*c->odbc_dsn)
 		buf_adds(&b, c->odbc_dsn);
 	else if (*c->dbname)
 		buf_adds(&b, c->dbname);
 	else
-		buf_printf(&b, "voicemail_%s", c->name);
+		buf_printf(&file, "voicemail_%s", c->name);
+	if (file.n)
+		buf_adds(&b, config_dsn(NULL, file.p));
+	buf_fini(&file);
 	return buf_take(&b);
 }
 
@@ -194,10 +200,8 @@ static ON_CTL int db_open(struct vm_db **out, const struct vm_conf *c, char *dsn
 	int st = hash_new(&db->counts, 0, counts_free);
 	if (!st)
 		st = store_open(&db->store, dsn, core_dirs()->db, STORE_KEEPS, NULL);
-	if (!st && (st = store_sql(db->store, schema, NULL, 0, NULL, on_schema, mem_ref(db))))
-		mem_unref(db); /* nobody will call on_schema */
-	if (!st && (st = store_sql(db->store, count_all, NULL, 0, on_count_row, on_counted, mem_ref(db))))
-		mem_unref(db);
+	if (!st)
+		st = store_migrate(db->store, "voicemail", migrations, on_tables, db);
 	if (st)
 		mem_unref(db);
 	else
@@ -339,17 +343,16 @@ int vm_db_list(struct vm_db *db, const char *user, const char *domain, enum vm_w
 {
 	struct sv p[] = {sv_of(user), sv_of(domain), sv_of(uuid)};
 	struct buf sql;
+	const char *order = store_row_order(db->store), *down = which != VM_ALL && is_newest_first ? " DESC" : "";
 	*out = (struct vm_msgs){0};
 	buf_init(&sql);
 	buf_printf(&sql,
-	    "SELECT " COLUMNS " FROM voicemail_msgs WHERE username=$1 AND domain=$2%s%s ORDER BY %s LIMIT %d",
+	    "SELECT " COLUMNS
+	    " FROM voicemail_msgs WHERE username=$1 AND domain=$2%s%s ORDER BY %screated_epoch%s,%s%s LIMIT %d",
 	    which == VM_NEW     ? " AND coalesce(read_epoch,0)=0"
 	    : which == VM_SAVED ? " AND read_epoch>0"
 	                        : "",
-	    uuid ? " AND uuid=$3" : "",
-	    which == VM_ALL   ? "created_epoch,rowid"
-	    : is_newest_first ? "read_flags,created_epoch DESC,rowid DESC"
-	                      : "read_flags,created_epoch,rowid",
+	    uuid ? " AND uuid=$3" : "", which == VM_ALL ? "" : "read_flags,", down, order ? order : "uuid", down,
 	    VM_LIST_MAX);
 	int st = sql.failed ? ST_NOMEM : store_sql_run(db->store, sql.p, p, uuid ? 3 : 2, &out->rows);
 	buf_fini(&sql);

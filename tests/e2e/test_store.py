@@ -75,12 +75,11 @@ def test_reload_reads_its_last_writes(fresh):
     db.close()
 
 
-@pytest.mark.parametrize("dsn, scheme", [("pgsql://host=db password=sesame", "pgsql"), ("MariaDB://Server=db;Pwd=sesame", "MariaDB"),
-                                         ("odbc://dsn:user:sesame", "odbc"), ("dsn:user:sesame", "odbc")])
+@pytest.mark.parametrize("dsn, scheme", [("oracle://host=db password=sesame", "oracle"), ("Ingres://Server=db;Pwd=sesame", "Ingres")])
 def test_dsn_of_no_driver(tandem, dsn, scheme):
     """The error names the scheme and the drivers there are; the password is in neither the error nor the log."""
     (tandem.root / "scripts").mkdir(exist_ok=True)
     (tandem.root / "scripts/dsn.lua").write_text(f'local ok, why = pcall(freeswitch.Dbh, "{dsn}")\nstream:write(tostring(ok), " ", why)\n')
     said = tandem.api("lua dsn.lua")
-    assert said.startswith("false ") and f"there is no database driver '{scheme}' (there are: sqlite)" in said
+    assert said.startswith("false ") and f"there is no database driver '{scheme}' (there are: sqlite" in said
     assert "sesame" not in said and "sesame" not in tandem.log_text and not list((tandem.root / "db").glob("*sesame*"))

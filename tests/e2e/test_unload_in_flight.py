@@ -12,8 +12,9 @@ from stall import Gate
 from wire import Phone
 
 pytestmark = pytest.mark.leaks
+RECORDS = ("mod_json_cdr", "mod_format_cdr", "mod_cdr_pg_csv", "mod_cdr_sqlite", "mod_amqp")
 ROUTING = ("mod_lcr", "mod_easyroute", "mod_enum", "mod_cidlookup", "mod_translate", "mod_blacklist", "mod_prefix", "mod_nibblebill", "mod_verto")
-MODULES = ("mod_console", "mod_logfile", "mod_cdr_csv", "mod_xml_cdr", "mod_event_socket", "mod_http_api", "mod_sofia", "mod_commands",
+MODULES = ("mod_console", "mod_logfile", "mod_cdr_csv", "mod_xml_cdr", *RECORDS, "mod_event_socket", "mod_http_api", "mod_sofia", "mod_commands",
            "mod_dptools", "mod_db", "mod_hash", "mod_expr", "mod_loopback", "mod_valet_parking", "mod_dialplan_xml",
            "mod_dialplan_asterisk", "mod_sndfile", "mod_tone_stream", "mod_local_stream", "mod_lua", "mod_say_en", "mod_say_zh",
            "mod_flite", "mod_tts_commandline", "mod_distributor", "mod_sms", "mod_otel", "mod_voicemail",
@@ -32,7 +33,7 @@ def prepare(tmp):
     modules = conf / "autoload_configs/modules.conf.xml"
     modules.write_text(modules.read_text().replace(
         "</modules>", '<load module="mod_tts_commandline"/><load module="mod_dialplan_asterisk"/><load module="mod_distributor"/>'
-        + "".join(f'<load module="{m}"/>' for m in ROUTING + ASKED) + "</modules>"))
+        + "".join(f'<load module="{m}"/>' for m in ROUTING + ASKED + RECORDS) + "</modules>"))
     (conf / "autoload_configs/tts_commandline.conf.xml").write_text(
         '<configuration name="tts_commandline.conf"><settings><param name="command" value="cp ' f'{tmp}/tone.wav'
         ' ${file}; : ${text}"/></settings></configuration>\n')

@@ -93,7 +93,8 @@ static int open_fails(const char *dsn, int want, const char *why) NO_ROLE_CHECK
 	buf_init(&error);
 	int st = store_open(&s, dsn, "/tmp", STORE_ASKS, &error);
 	EXPECT_INT(st, want);
-	EXPECT_STR(error.p, why);
+	EXPECT(!strncmp(error.p, why, strlen(why))); /* which drivers there are, the build says */
+	EXPECT(!strstr(error.p, "secret"));
 	EXPECT(!s);
 	buf_fini(&error);
 	return 0;
@@ -115,12 +116,16 @@ static int dsns(void) NO_ROLE_CHECK
 		EXPECT_STR(d->scheme, i == 5 ? "memory" : "sqlite");
 	}
 	EXPECT_INT(error.n, 0);
-	EXPECT(!open_fails("pgsql://host=db password=secret", ST_UNSUPPORTED,
-	    "there is no database driver 'pgsql' (there are: sqlite memory)"));
-	EXPECT(!open_fails(
-	    "name:user:secret", ST_UNSUPPORTED, "there is no database driver 'odbc' (there are: sqlite memory)"));
-	EXPECT(!open_fails(
-	    "a\nb://secret", ST_UNSUPPORTED, "there is no database driver 'odbc' (there are: sqlite memory)"));
+	EXPECT(!open_fails("oracle://host=db password=secret", ST_UNSUPPORTED,
+	    "there is no database driver 'oracle' (there are: sqlite "));
+#ifndef STORE_HAS_ODBC
+	EXPECT(
+	    !open_fails("name:user:secret", ST_UNSUPPORTED, "there is no database driver 'odbc' (there are: sqlite "));
+	EXPECT(!open_fails("a\nb://secret", ST_UNSUPPORTED, "there is no database driver 'odbc' (there are: sqlite "));
+#endif
+#ifdef STORE_HAS_PGSQL
+	EXPECT(!open_fails("pgsql://nonsense secret", ST_INVAL, "pgsql: neither \"host="));
+#endif
 	EXPECT(!open_fails("sqlite://../x", ST_INVAL, "'../x' names no database"));
 	EXPECT(!open_fails("a/b", ST_INVAL, "'a/b' names no database"));
 	EXPECT(!open_fails("", ST_INVAL, "'' names no database"));

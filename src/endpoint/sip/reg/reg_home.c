@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/conf/dsn.h"
 #include "core/event/event.h"
 #include "core/registry/ready.h"
 #include "core/registry/registrations.h"
@@ -343,7 +344,8 @@ static void on_restored(int status, void *arg)
 int reg_store_open(const char *folder)
 {
 	size_t *restored = mem_zalloc(sizeof(*restored));
-	int st = restored ? store_open(&homes.store, "sofia_reg", folder, STORE_KEEPS, NULL) : ST_NOMEM;
+	int st =
+	    restored ? store_open(&homes.store, config_dsn(NULL, "sofia_reg"), folder, STORE_KEEPS, NULL) : ST_NOMEM;
 	if (st == ST_OK)
 		st = store_each(homes.store, &table, NULL, 0, on_row, on_restored, restored);
 	if (st < 0)
