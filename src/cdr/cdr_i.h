@@ -15,7 +15,3 @@ ON_CTL int cdr_spool_put(enum cdr_kind kind, const char *path, struct sv text);
 ON_CTL int cdr_spool_put_taken(enum cdr_kind kind, const char *path, struct buf *text); /* text's memory is taken */
 /* In order with what was put: path is renamed to to. */
 ON_CTL int cdr_spool_rename(const char *path, const char *to);
-/* process_cdr and legs: whether this leg is recorded. */
-/* FreeSWITCH's b leg: who was called by another leg and is not on a way of its own since. */
-ON_CTL bool cdr_is_b(const struct leg *leg);
-ON_CTL bool cdr_is_wanted(struct leg *leg, bool has_a, bool has_b);
