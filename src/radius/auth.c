@@ -73,13 +73,14 @@ static const struct rad_field built_in[] = {
     {{"h323-credit-time", RAD_VENDOR_CISCO, 102, RAD_TEXT}, "radius_credit_time"},
 };
 
-/* Calls fn with each variable that the answer sets. */
-static void reply_each(struct sv attrs, void (*fn)(const char *name, struct sv value, void *arg), void *arg)
+/* Calls fn with each variable that the answer sets; a refusal has something to say and nothing else. */
+static void reply_each(struct sv attrs, bool is_accepted, void (*fn)(const char *name, struct sv value, void *arg), void *arg)
 {
 	size_t built_in_count = sizeof(built_in) / sizeof(built_in[0]);
+	size_t count = is_accepted ? built_in_count + rad_conf.reply.count : 1;
 	struct buf value;
 	buf_init(&value);
-	for (size_t i = 0; i < built_in_count + rad_conf.reply.count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct rad_field *f = i < built_in_count ? &built_in[i] : &rad_conf.reply.rows[i - built_in_count];
 		buf_clear(&value);
 		reply_text(attrs, &f->what, &value);
@@ -102,7 +103,7 @@ void rad_reply_use(struct leg *leg, struct sv attrs)
 	uint32_t limit = UINT32_MAX, n;
 	bool has_class = false;
 	struct sv v;
-	reply_each(attrs, leg_set, leg);
+	reply_each(attrs, true, leg_set, leg);
 	if (rad_find_u32(attrs, 0, RAD_SESSION_TIMEOUT, &n))
 		limit = n;
 	if (rad_find(attrs, RAD_VENDOR_CISCO, 102, &v)) {
@@ -170,7 +171,7 @@ static ON_CTL void result_use(struct leg *leg, int st, const struct rad_packet *
 	if (st == ST_OK)
 		rad_reply_use(leg, answer->attrs);
 	else if (st == ST_DENIED)
-		reply_each(answer->attrs, leg_set, leg);
+		reply_each(answer->attrs, false, leg_set, leg);
 	if (st == ST_OK)
 		return;
 	bool goes_on = leg_var_is_true(leg, "radius_auth_continue");
@@ -263,7 +264,7 @@ static int authenticate(const struct authenticator_question *q, struct vars *var
 	digest_attrs(&attrs, q);
 	int st = attrs.failed ? ST_NOMEM : ask(NULL, &attrs, SV_NONE, &bytes, &answer);
 	if (!st && vars)
-		reply_each(answer.attrs, vars_put, vars);
+		reply_each(answer.attrs, true, vars_put, vars);
 	buf_fini(&attrs);
 	buf_fini(&bytes);
 	return st;

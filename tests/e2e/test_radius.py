@@ -8,6 +8,7 @@ import pytest
 import radius_server as r
 import tandem as t
 from calls import call, extension, uuid_of, write_extensions
+from http_client import Door
 
 pytestmark = pytest.mark.leaks
 
@@ -121,6 +122,77 @@ def test_a_rejected_call_ends_or_goes_on_as_the_dialplan_says(sw, radius, phone)
     sw.wait_calls(0)
     q = call(phone("1000"), "81alicexwrong")
     uuid = uuid_of(sw, "1000")
-    assert var(sw, uuid, "radius_auth_result") == "reject"
+    assert var(sw, uuid, "radius_auth_result") == "reject" and var(sw, uuid, "avpair") == "_undef_"
     q.bye()
     sw.wait_calls(0)
+
+
+def test_servers_spool_and_numbers_are_told(sw, radius):
+    text = sw.api("radius status")
+    assert f"auth 127.0.0.1:{radius.auth} alive" in text and f"acct 127.0.0.1:{radius.acct} alive" in text
+    until(lambda: "spool queued 0 under-way 0" in sw.api("radius status"))
+    assert r.SECRET not in text
+    assert sw.api("radius test alice wonder").startswith("+OK accepted") and "Reply-Message = hello" in sw.api("radius test alice wonder")
+    assert sw.api("radius test alice wrong").startswith("-ERR rejected") and "no such luck" in sw.api("radius test eve x")
+    assert sw.api("radius nonsense").startswith("-USAGE")
+    assert 'tandem_radius_accepted_total{server="one",kind="auth"}' in Door(sw).get("/metrics").decode()
+
+
+def test_both_legs_have_records_of_one_call(sw, radius, phone):
+    a, b = phone("1000"), phone("1001")
+    a.invite("83")
+    b.take()
+    a.answered()
+    uuid = uuid_of(sw, "1000")
+    a.bye()
+    b.reply(b.expect(method="BYE"), 200)
+    sw.wait_calls(0)
+    mine = lambda all_: [x for x in all_ if x.get("Acct-Multi-Session-Id") == uuid]  # noqa: E731
+    records = mine(radius.wait_records(lambda all_: len(mine(all_)) == 4))
+    assert sorted(x["Acct-Status-Type"] for x in records) == ["Start", "Start", "Stop", "Stop"]
+    other = [x for x in records if x["Acct-Session-Id"] != uuid]
+    assert {x["h323-call-origin"] for x in other} == {"h323-call-origin=originate"} and other[0]["h323-conf-id"] == records[0]["h323-conf-id"]
+
+
+def test_the_servers_time_ends_the_call(sw, radius, phone):
+    p = call(phone("1000"), "80shortxwonder")
+    uuid = uuid_of(sw, "1000")
+    p.reply(p.expect(method="BYE"), 200)
+    sw.wait_calls(0)
+    stop = of(radius.wait_records(lambda all_: of(all_, uuid, "Stop")), uuid, "Stop")[0]
+    assert stop["Acct-Terminate-Cause"] == "Session-Timeout" and 1 <= int(stop["Acct-Session-Time"]) <= 3
+
+
+def test_a_disconnect_ends_the_call_once_and_only_as_it_should(sw, radius, phone):
+    p = call(phone("1000"), "80alicexwonder")
+    uuid, port = uuid_of(sw, "1000"), sw.coa
+    assert r.disconnect(port, uuid, "another secret", timeout=0.3)[0] is None
+    assert r.disconnect(port, "no-such-session", r.SECRET)[:2] == (42, 503)
+    assert r.disconnect(port, None, r.SECRET)[:2] == (42, 402)
+    assert r.disconnect(port, uuid, r.SECRET, stamp=0)[:2] == (42, 402)
+    assert r.disconnect(port, uuid, r.SECRET, stamp=int(time.time()) - 1000)[:2] == (42, 404)
+    assert r.disconnect(port, uuid, r.SECRET, extra=r.attr(1, "mallory"))[:2] == (42, 503)
+    assert r.disconnect(port, uuid, r.SECRET, extra=r.attr(32, "another switch"))[:2] == (42, 403)
+    assert r.disconnect(port, uuid, r.SECRET, extra=r.attr(6, 17))[:2] == (42, 405)
+    assert r.disconnect(port, uuid, r.SECRET, extra=r.attr(8, b"\x7f\0\0\1"))[:2] == (42, 401)
+    changed = r.disconnect(port, uuid, r.SECRET, code=43, extra=r.attr(11, "slow") + r.attr(33, "proxy"))
+    assert changed[:2] == (44, None) and var(sw, uuid, "radius_filter_id") == "slow"
+    sw.api(f"uuid_setvar {uuid} radius_filter_id mine")
+    assert r.disconnect(port, None, r.SECRET, packet=changed[2])[0] == 44 and var(sw, uuid, "radius_filter_id") == "mine"  # a replay
+    assert r.disconnect(port, uuid, r.SECRET, extra=r.attr(1, "alice") + r.attr(30, "80alicexwonder"), mac=False)[:2] == (41, None)
+    p.reply(p.expect(method="BYE"), 200)
+    sw.wait_calls(0)
+    stop = of(radius.wait_records(lambda all_: of(all_, uuid, "Stop")), uuid, "Stop")[0]
+    assert stop["Acct-Terminate-Cause"] == "Admin-Reset"
+    text = sw.api("radius status")
+    assert "repeated 1 forged 1" in text and "client billing" in text
+
+
+def test_radclient_of_freeradius_is_understood(sw, phone):
+    p = call(phone("1000"), "82")
+    uuid = uuid_of(sw, "1000")
+    words = f"Acct-Session-Id = {uuid}, Event-Timestamp = {int(time.time())}, Message-Authenticator = 0x00"
+    done = subprocess.run(["radclient", "-t", "3", "-r", "1", f"127.0.0.1:{sw.coa}", "disconnect", r.SECRET], input=words.encode(),
+                          capture_output=True)
+    assert b"Disconnect-ACK" in done.stdout, done
+    p.reply(p.expect(method="BYE"), 200)
