@@ -391,9 +391,43 @@ static void part_fini(struct leg *leg)
 	buf_fini(&l->classes);
 }
 
+/* What the authenticator was told when the caller logged in stands in variables: it counts as rad_auth's. */
+static ON_CTL void login_read(struct leg *leg)
+{
+	static const char *const times[] = {"radius_session_timeout", "radius_credit_time"};
+	const struct rad_dict class_ = {"Class", 0, RAD_CLASS, RAD_BYTES};
+	struct sv rest = sv_of(leg_var(leg, "radius_class")), one;
+	uint32_t s, limit = UINT32_MAX;
+	struct buf value;
+	for (size_t i = 0; i < 2; i++) {
+		const char *text = leg_var(leg, times[i]);
+		if (text && !sv_u32(sv_of(text), &s) && s < limit)
+			limit = s;
+	}
+	if (limit != UINT32_MAX)
+		rad_leg_limit(leg, limit);
+	buf_init(&value);
+	while (rest.n) {
+		sv_split(rest, ',', &one, &rest);
+		buf_clear(&value);
+		if (!rad_value_make(&class_, one, &value))
+			rad_leg_class(leg, buf_sv(&value));
+	}
+	buf_fini(&value);
+}
+
+static void part_start(struct leg *leg)
+{
+	role_assert_ctl();
+	if (!is_on)
+		return;
+	login_read(leg);
+	start_at_setup(leg);
+}
+
 struct leg_part rad_part = {.name = "radius",
     .bytes = sizeof(struct rad_of_leg),
-    .on_start = start_at_setup,
+    .on_start = part_start,
     .on_ring = start_at_setup,
     .on_early = start_at_setup,
     .on_answer = part_answer,

@@ -70,6 +70,7 @@ static const struct rad_field built_in[] = {
     {{"Reply-Message", 0, RAD_REPLY_MESSAGE, RAD_TEXT}, "radius_reply_message"},
     {{"Filter-Id", 0, RAD_FILTER_ID, RAD_TEXT}, "radius_filter_id"},
     {{"Session-Timeout", 0, RAD_SESSION_TIMEOUT, RAD_NUMBER}, "radius_session_timeout"},
+    {{"Class", 0, RAD_CLASS, RAD_BYTES}, "radius_class"},
     {{"h323-credit-time", RAD_VENDOR_CISCO, 102, RAD_TEXT}, "radius_credit_time"},
 };
 
@@ -108,7 +109,7 @@ void rad_reply_use(struct leg *leg, struct sv attrs)
 		limit = n;
 	if (rad_find(attrs, RAD_VENDOR_CISCO, 102, &v)) {
 		struct buf text;
-		struct rad_dict d = built_in[3].what;
+		struct rad_dict d = {"h323-credit-time", RAD_VENDOR_CISCO, 102, RAD_TEXT};
 		buf_init(&text);
 		rad_value_text(&d, v, &text);
 		if (!sv_u32(buf_sv(&text), &n) && n < limit)
@@ -217,12 +218,26 @@ static void vars_put(const char *name, struct sv value, void *arg)
 	(void)vars_set_outside_sv(arg, name, value);
 }
 
-static ON_CTL void digest_attrs(struct buf *b, const struct authenticator_question *q)
+static void sterman_put(struct buf *b, uint8_t type, struct sv value)
 {
-	struct buf aor;
-	(void)rad_put(b, RAD_USER_NAME, q->username);
-	(void)rad_nas_put(b);
-	(void)rad_put_u32(b, RAD_SERVICE_TYPE, SERVICE_SIP);
+	uint8_t inner[RAD_VALUE_MAX_BYTES] = {type, (uint8_t)(value.n + 2)};
+	if (!value.n)
+		return;
+	memcpy(inner + 2, value.p, value.n);
+	(void)rad_put(b, RAD_STERMAN_ATTRIBUTES, (struct sv){(char *)inner, value.n + 2});
+}
+
+static void sterman_attrs(struct buf *b, const struct authenticator_question *q)
+{
+	const struct sv values[] = {q->realm, q->nonce, q->method, q->uri, q->qop, q->algorithm.n ? q->algorithm : SV("MD5"),
+	    SV_NONE /* body */, q->cnonce, q->nc, q->username};
+	(void)rad_put(b, RAD_STERMAN_RESPONSE, q->response);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+		sterman_put(b, (uint8_t)(i + 1), values[i]);
+}
+
+static void rfc5090_attrs(struct buf *b, const struct authenticator_question *q)
+{
 	(void)rad_put(b, RAD_DIGEST_RESPONSE, q->response);
 	(void)rad_put(b, RAD_DIGEST_REALM, q->realm);
 	(void)rad_put(b, RAD_DIGEST_NONCE, q->nonce);
@@ -234,6 +249,18 @@ static ON_CTL void digest_attrs(struct buf *b, const struct authenticator_questi
 	(void)rad_put(b, RAD_DIGEST_NONCE_COUNT, q->nc);
 	(void)rad_put(b, RAD_DIGEST_USERNAME, q->username);
 	(void)rad_put(b, RAD_DIGEST_OPAQUE, q->opaque);
+}
+
+static ON_CTL void digest_attrs(struct buf *b, const struct authenticator_question *q)
+{
+	struct buf aor;
+	(void)rad_put(b, RAD_USER_NAME, q->username);
+	(void)rad_nas_put(b);
+	(void)rad_put_u32(b, RAD_SERVICE_TYPE, SERVICE_SIP);
+	if (rad_conf.has_rfc5090)
+		rfc5090_attrs(b, q);
+	if (rad_conf.has_sterman)
+		sterman_attrs(b, q);
 	(void)rad_put(b, RAD_CALLING_STATION_ID, sv_of(q->network_addr));
 	buf_init(&aor);
 	buf_printf(&aor, "sip:%.*s@%.*s", SVF(q->user), SVF(q->host));
@@ -247,7 +274,7 @@ static bool is_too_long(const struct authenticator_question *q)
 	const struct sv all[] = {q->username, q->realm, q->nonce, q->method, q->uri, q->response, q->qop, q->cnonce, q->nc,
 	    q->algorithm, q->opaque};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (all[i].n > RAD_VALUE_MAX_BYTES)
+		if (all[i].n > RAD_VALUE_MAX_BYTES - 2)
 			return true;
 	return false;
 }

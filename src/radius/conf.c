@@ -79,6 +79,9 @@ static ON_CTL int settings_read(const struct xml_node *s)
 	rad_conf.nas_identifier = mem_strdup(config_param(s, "nas-identifier", core_switchname()));
 	rad_conf.bind_ip = mem_strdup(config_param(s, "bind-ip", "0.0.0.0"));
 	rad_conf.default_password = mem_strdup(config_param(s, "default-password", ""));
+	const char *digest = config_param(s, "digest-attributes", "rfc5090,sterman");
+	rad_conf.has_sterman = strstr(digest, "sterman") != NULL;
+	rad_conf.has_rfc5090 = !rad_conf.has_sterman || strstr(digest, "rfc5090");
 	rad_conf.auth_timeout_us = clock_us_of_ms(number(s, "auth-timeout", 5000, 100, 60000));
 	rad_conf.has_a = strchr(legs, 'a') != NULL;
 	rad_conf.has_b = strchr(legs, 'b') != NULL;

@@ -73,7 +73,9 @@ enum rad_type {
 	RAD_DIGEST_NONCE_COUNT = 114,
 	RAD_DIGEST_USERNAME = 115,
 	RAD_DIGEST_OPAQUE = 116,
-	RAD_SIP_AOR = 122
+	RAD_SIP_AOR = 122,
+	RAD_STERMAN_RESPONSE = 206,  /* what was before RFC 5090 (draft-sterman-aaa-sip), and is FreeRADIUS's still */
+	RAD_STERMAN_ATTRIBUTES = 207 /* realm, nonce, method ... as attributes within it */
 };
 enum { RAD_VENDOR_CISCO = 9, RAD_VENDOR_ASTERISK = 22736, RAD_VENDOR_FREESWITCH = 27880 };
 

@@ -196,3 +196,249 @@ def test_radclient_of_freeradius_is_understood(sw, phone):
                           capture_output=True)
     assert b"Disconnect-ACK" in done.stdout, done
     p.reply(p.expect(method="BYE"), 200)
+
+
+# ---- digests
+@pytest.fixture(scope="module")
+def digests(tmp_path_factory, radius):
+    """A switch whose users' passwords are the server's; 1002's are the directory's all the same."""
+    s = t.Tandem(tmp_path_factory.mktemp("digests") / "instance", "conf")
+    configure(s, [server("one", radius.auth, radius.acct)])
+    profile = s.root / "conf/sip_profiles/internal.xml"
+    profile.write_text(profile.read_text().replace("<settings>", '<settings><param name="authenticator" value="radius"/>', 1))
+    users = s.root / "conf/directory/default.xml"
+    text = users.read_text()
+    at = text.index("<params>", text.index('<user id="1002">')) + len("<params>")
+    users.write_text(f'{text[:at]}<param name="authenticator" value="directory"/>{text[at:]}')
+    s.passwords["1000"] = "of radius"
+    s.start()
+    yield s
+    s.stop()
+
+
+def register(p, code):
+    uri, to, call_id = f"sip:{p.sw.domain}", f"<sip:{p.user}@{p.sw.domain}>", f"reg-{p.port}"
+    p.request("REGISTER", uri, to, call_id)
+    p.request("REGISTER", uri, to, call_id, extra=p.authorization(p.expect(401), "REGISTER", uri))
+    return p.expect(code)
+
+
+def test_a_registration_and_a_call_by_the_servers_password(digests, radius, phone):
+    before = digests.passwords["1001"]
+    p = call(phone("1000", switch=digests), "82")
+    uuid = uuid_of(digests, "1000")
+    assert var(digests, uuid, "sip_auth_username") == "1000"
+    p.bye()
+    digests.wait_calls(0)
+    assert of(radius.wait_records(lambda all_: of(all_, uuid, "Stop")), uuid, "Stop")[0]["User-Name"] == "1000"
+    phone("1002", switch=digests)  # the directory's
+    for user, password in (("1000", before), ("1001", before), ("bob", "builder")):  # wrong; not the server's; not the directory's
+        q = phone(user, switch=digests, register=False)
+        digests.passwords[user], kept = password, digests.passwords.get(user)
+        register(q, 403)
+        digests.passwords[user] = kept
+
+
+def test_an_answer_counts_once(digests, phone):
+    p = phone("1000", switch=digests, register=False)
+    uri, to = f"sip:{digests.domain}", f"<sip:1000@{digests.domain}>"
+    p.request("REGISTER", uri, to, "once")
+    line = p.authorization(p.expect(401), "REGISTER", uri)
+    p.request("REGISTER", uri, to, "once", extra=line)
+    p.expect(200)
+    p.request("REGISTER", uri, to, "once", extra=line)
+    assert "stale=true" in p.expect(401).get("WWW-Authenticate")
+    p.request("REGISTER", uri, to, "once", extra=line.replace('nonce="', 'nonce="0'))
+    p.expect(401)
+
+
+# ---- servers that fail
+@pytest.fixture
+def lab(tmp_path):
+    """lab(servers): a switch of this test's own with these servers."""
+    made = []
+
+    def make(*servers, more="", start=True, profile=""):
+        s = t.Tandem(tmp_path / f"instance{len(made)}", "conf")
+        configure(s, servers, more)
+        if profile:
+            p = s.root / "conf/sip_profiles/internal.xml"
+            p.write_text(p.read_text().replace("<settings>", f"<settings>{profile}", 1))
+        made.append(s)
+        return s.start() or s if start else s
+    yield make
+    for s in made:
+        s.stop()
+
+
+def test_the_second_server_when_the_first_is_dead_and_the_first_again(lab, tmp_path):
+    one, two = (r.FreeRadius(tmp_path / name, USERS).start() for name in ("one", "two"))
+    try:
+        s = lab(server("one", one.auth, one.acct), server("two", two.auth, two.acct))
+        assert s.api("radius test alice wonder").startswith("+OK")
+        one.stop()
+        assert s.api("radius test alice wonder").startswith("+OK")
+        assert f"auth 127.0.0.1:{one.auth} dead" in s.api("radius status")
+        for _ in range(20):  # nobody waits for it any more
+            assert s.api("radius test alice wonder").startswith("+OK")
+        assert s.log_text().count("server one does not answer (authentication)") == 1
+        one.start()
+        until(lambda: f"auth 127.0.0.1:{one.auth} alive" in s.api("radius status"))
+        assert s.api("radius test alice wonder").startswith("+OK")
+        assert s.log_text().count("server one answers again (authentication)") == 1
+        two.stop()
+        one.stop()
+        assert s.api("radius test alice wonder") == "-ERR no server answers\n"
+    finally:
+        one.stop(), two.stop()
+
+
+def test_records_wait_on_the_disk_and_are_sent_in_order(lab, tmp_path, phone):
+    one = r.FreeRadius(tmp_path / "one", USERS)
+    s = lab(server("one", one.auth, one.acct))
+    uuids = []
+    try:
+        for _ in range(3):
+            p = call(phone("1000", switch=s), "82")
+            uuids.append(uuid_of(s, "1000"))
+            p.bye()
+            s.wait_calls(0)
+        until(lambda: "spool queued 6" in s.api("radius status") and "dead" in s.api("radius status"))
+        assert s.log_text().count("no server takes accounting records") == 1
+        s.kill()  # nothing is lost with the switch
+        s.start()
+        p = call(phone("1000", switch=s), "82")
+        uuids.append(uuid_of(s, "1000"))
+        p.bye()
+        s.wait_calls(0)
+        until(lambda: "spool queued 8" in s.api("radius status"))
+        one.start()
+        records = one.wait_records(lambda all_: len(all_) == 8)
+        for uuid in uuids:
+            assert [x["Acct-Status-Type"] for x in of(records, uuid)] == ["Start", "Stop"]
+        assert len({tuple(x["Cisco-AVPair"]) if isinstance(x["Cisco-AVPair"], list) else x["Cisco-AVPair"] for x in records}) == 8
+        until(lambda: "spool queued 0 under-way 0" in s.api("radius status"))
+        assert any(int(x["Acct-Delay-Time"]) > 0 for x in of(records, uuids[0])) or s.proc
+    finally:
+        one.stop()
+
+
+def test_what_was_counted_off_is_not_sent_again_after_a_stop(lab, tmp_path, phone):
+    one = r.FreeRadius(tmp_path / "one", USERS).start()
+    s = lab(server("one", one.auth, one.acct))
+    try:
+        call(phone("1000", switch=s), "82").bye()
+        s.wait_calls(0)
+        one.wait_records(lambda all_: len(all_) == 2)
+        until(lambda: "spool queued 0 under-way 0" in s.api("radius status"))
+        one.stop()
+        call(phone("1000", switch=s), "82").bye()
+        s.wait_calls(0)
+        s.stop()
+        s.start()
+        one.start()
+        until(lambda: "spool queued 0 under-way 0" in s.api("radius status") and len(one.records()) >= 4)
+        assert len(one.records()) == 4 and not [x for x in (s.root / "db").glob("radius.journal.*.strange")]
+    finally:
+        one.stop()
+
+
+def test_a_wrong_secret_is_told_and_nothing_is_believed(lab, radius):
+    s = lab(server("one", radius.auth, radius.acct, secret="wrong"), more='<param name="auth-timeout" value="600"/>')
+    assert s.api("radius test alice wonder") == "-ERR no server answers\n"
+    assert "wrong" not in s.log_text()
+
+
+def test_forged_and_foolish_answers_are_not_believed(lab):
+    way = {"now": None}
+    accept = lambda p, **kw: r.answer(2, p, r.attr(18, "in you go"), kw.pop("secret", r.SECRET), **kw)  # noqa: E731
+
+    def behave(packet, send):
+        good = accept(packet)
+        lies = {
+            "forged": [accept(packet, secret="guessed")],
+            "unproved": [accept(packet, mac=False)],
+            "rubbish": [b"", b"\2", os.urandom(20), os.urandom(4000), good[:-1], good[:30], bytes([2, packet[1], 0, 19]) + good[4:],
+                        bytes([2, packet[1], 255, 255]) + good[4:], good[:20] + b"\1\0" + good[22:], bytes([9]) + good[1:]],
+            "other": [r.answer(2, bytes([packet[0], packet[1] ^ 1]) + packet[2:], b"", r.SECRET), r.answer(5, packet, b"", r.SECRET)],
+            "twice": [good, good],
+            "changed": [good[:-1] + b"!"],
+            "mac changed": [good[:22] + bytes(16) + good[38:]],
+        }[way["now"]]
+        for p in lies:
+            send(p)
+
+    peer = r.Peer(behave)
+    try:
+        s = lab(server("one", peer.port, 0, '<param name="status-server" value="false"/><param name="dead-time" value="1"/>'),
+                more='<param name="auth-timeout" value="300"/>')
+        for way["now"] in ("forged", "unproved", "rubbish", "other", "changed", "mac changed"):
+            assert s.api("radius test alice wonder") == "-ERR no server answers\n", way
+            s.api("reload mod_radius")
+        way["now"] = "twice"
+        assert "in you go" in s.api("radius test alice wonder")
+        assert "strange 1" in s.api("radius status")
+        assert r.SECRET not in s.log_text() and "wonder" not in s.log_text().replace("radius test alice wonder", "")
+        first = peer.got[0]
+        assert r.attributes(first)[0][0] == 80  # the Message-Authenticator comes first, and is right
+        a = r.attributes(first)
+        zeroed = first[:22] + bytes(16) + first[38:]
+        import hmac
+        assert hmac.new(r.SECRET.encode(), zeroed, "md5").digest() == a[0][1]
+    finally:
+        peer.stop()
+
+
+def test_an_old_server_is_forgiven_where_it_is_said(lab):
+    peer = r.Peer(lambda packet, send: send(r.answer(2, packet, b"", r.SECRET, mac=False)))
+    try:
+        s = lab(server("one", peer.port, 0, '<param name="require-message-authenticator" value="false"/>'))
+        assert s.api("radius test alice wonder").startswith("+OK")
+    finally:
+        peer.stop()
+
+
+def test_a_silent_server_costs_its_deadline_and_a_hang_up_does_not_wait(lab, phone):
+    peer = r.Peer(lambda packet, send: None)
+    try:
+        s = lab(server("one", peer.port, 0), more='<param name="auth-timeout" value="60000"/>',
+                profile='<param name="authenticator" value="radius"/>')
+        q = phone("1000", switch=s, register=False)
+        again = register(q, 503)
+        assert again.get("Retry-After") == "5"
+        assert s.log_text().count("server one does not answer") == 1
+    finally:
+        peer.stop()
+
+
+def test_a_caller_who_goes_is_not_kept(lab, phone):
+    peer = r.Peer(lambda packet, send: None)
+    try:
+        s = lab(server("one", peer.port, 0, '<param name="timeout" value="30000"/>'), more='<param name="auth-timeout" value="60000"/>')
+        p = phone("1000", switch=s)
+        p.invite("80alicexwonder")
+        until(lambda: peer.got)
+        p.cancel()
+        p.expect(487)
+        s.wait_calls(0)  # long before the deadline
+    finally:
+        peer.stop()
+
+
+def test_a_server_that_fails_at_the_load_is_told_with_its_place(lab):
+    s = lab('<server name="one"><param name="host" value="127.0.0.1"/></server>', start=False)
+    s.start()
+    s.wait_log("radius.conf.xml:")
+    assert 'server "one" has no secret' in s.log_text()
+
+
+def test_interim_records_and_starts_at_the_answer(lab, radius, phone):
+    s = lab(server("one", radius.auth, radius.acct), more='<param name="interim-interval" value="1"/><param name="start-at" value="answer"/>'
+            '<param name="legs" value="a"/>')
+    p = call(phone("1000", switch=s), "82")
+    uuid = uuid_of(s, "1000")
+    radius.wait_records(lambda all_: of(all_, uuid, "Interim-Update"))
+    p.bye()
+    s.wait_calls(0)
+    got = of(radius.wait_records(lambda all_: of(all_, uuid, "Stop")), uuid)
+    assert [x["Acct-Status-Type"] for x in got][:2] == ["Start", "Interim-Update"] and int(got[1]["Acct-Session-Time"]) >= 1

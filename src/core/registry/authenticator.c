@@ -45,6 +45,14 @@ bool authenticator_is_busy(const char *name)
 	return i >= 0 && rows[i].asking_count;
 }
 
+bool authenticator_is_any(void)
+{
+	for (int i = 0; i < AUTHENTICATORS_MAX; i++)
+		if (rows[i].name)
+			return true;
+	return false;
+}
+
 int authenticator_ask(const char *name, const struct authenticator_question *q, struct vars *vars)
 {
 	int i = find(name), st;

@@ -21,5 +21,6 @@ typedef int (*authenticator_fn)(const struct authenticator_question *q, struct v
 ON_CTL int authenticator_add(const char *name, authenticator_fn fn, void *arg);
 ON_CTL void authenticator_del(const char *name); /* not while it is asked: authenticator_is_busy */
 ON_CTL bool authenticator_is_busy(const char *name);
+ON_CTL bool authenticator_is_any(void); /* there is one */
 /* ST_NOTFOUND: nobody of that name. */
 CO int authenticator_ask(const char *name, const struct authenticator_question *q, struct vars *vars);
