@@ -135,7 +135,7 @@ static ON_CTL void requests_move(struct rad_port *p)
 {
 	for (size_t s = 0; s < p->socket_count; s++)
 		for (unsigned id = 0; id < RAD_IDS; id++) {
-			struct rad_request *r = p->sockets[s].requests[id];
+			struct rad_request *r = p->sockets[s]->requests[id];
 			if (!r || r->is_probe)
 				continue;
 			slot_release(r);
@@ -184,18 +184,19 @@ static ON_CTL struct rad_socket *socket_of(struct rad_port *p)
 {
 	struct addr bind = {0};
 	for (size_t i = 0; i < p->socket_count; i++)
-		if (p->sockets[i].used_count < RAD_IDS)
-			return &p->sockets[i];
+		if (p->sockets[i]->used_count < RAD_IDS)
+			return p->sockets[i];
 	if (p->socket_count >= rad_conf.sockets_max)
 		return NULL;
-	struct rad_socket *s = &p->sockets[p->socket_count];
+	struct rad_socket *s = mem_zalloc(sizeof(*s));
 	bool is_v6 = p->addr.sa.sa_family == AF_INET6;
 	if (addr_parse(&bind, is_v6 && !strchr(rad_conf.bind_ip, ':') ? SV("::") : sv_of(rad_conf.bind_ip), 0) ||
-	    udp_open(&s->udp, &bind, SOCKET_BYTES, on_datagram, s))
+	    udp_open(&s->udp, &bind, SOCKET_BYTES, on_datagram, s)) {
+		mem_free(s);
 		return NULL;
+	}
 	s->port = p;
-	p->socket_count++;
-	return s;
+	return p->sockets[p->socket_count++] = s;
 }
 
 static ON_CTL void slot_take(struct rad_request *r, struct rad_socket *s)
@@ -360,7 +361,9 @@ static ON_CTL bool is_proved(struct rad_port *p, const struct rad_request *r, co
 		forged_tell(p);
 		return false;
 	}
-	if (proof == RAD_PROVED || answer->code == RAD_ACCT_RESPONSE || !p->server->needs_message_authenticator)
+	/* a Status-Server's answer lets nobody in, and servers send it without */
+	if (proof == RAD_PROVED || r->is_probe || answer->code == RAD_ACCT_RESPONSE ||
+	    !p->server->needs_message_authenticator)
 		return true;
 	p->counts.unproved++;
 	if (!p->is_unproved_told)
@@ -511,8 +514,10 @@ void rad_servers_stop(void)
 		loop_timer_cancel(&resolvers[i]);
 		for (int k = 0; k < RAD_KIND_COUNT; k++) {
 			loop_timer_cancel(&s->ports[k].probe);
-			for (size_t n = 0; n < s->ports[k].socket_count; n++)
-				udp_close(s->ports[k].sockets[n].udp);
+			for (size_t n = 0; n < s->ports[k].socket_count; n++) {
+				udp_close(s->ports[k].sockets[n]->udp);
+				mem_free(s->ports[k].sockets[n]);
+			}
 		}
 		OPENSSL_cleanse(s->secret, strlen(s->secret));
 		mem_free(s->name), mem_free(s->host), mem_free(s->secret);

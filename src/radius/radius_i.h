@@ -68,7 +68,7 @@ struct rad_port {
 	uint16_t number; /* 0: it does not serve this */
 	struct addr addr;
 	size_t socket_count;
-	struct rad_socket sockets[RAD_SOCKETS_MAX];
+	struct rad_socket *sockets[RAD_SOCKETS_MAX];
 	int64_t dead_until_us; /* 0: it is alive */
 	int64_t heard_us;      /* of its last proved answer; 0: never */
 	bool is_on_trial;      /* it was dead; one request finds out */
