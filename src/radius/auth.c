@@ -251,7 +251,7 @@ static void rfc5090_attrs(struct buf *b, const struct authenticator_question *q)
 	(void)rad_put(b, RAD_DIGEST_OPAQUE, q->opaque);
 }
 
-static ON_CTL void digest_attrs(struct buf *b, const struct authenticator_question *q)
+void rad_digest_put(struct buf *b, const struct authenticator_question *q)
 {
 	struct buf aor;
 	(void)rad_put(b, RAD_USER_NAME, q->username);
@@ -288,7 +288,7 @@ static int authenticate(const struct authenticator_question *q, struct vars *var
 		return ST_DENIED;
 	buf_init(&attrs);
 	buf_init(&bytes);
-	digest_attrs(&attrs, q);
+	rad_digest_put(&attrs, q);
 	int st = attrs.failed ? ST_NOMEM : ask(NULL, &attrs, SV_NONE, &bytes, &answer);
 	if (!st && vars)
 		reply_each(answer.attrs, true, vars_put, vars);

@@ -118,6 +118,8 @@ ON_CTL int rad_nas_put(struct buf *attrs);
 ON_CTL int rad_fields_put(struct buf *attrs, const struct rad_fields *fields, struct leg *leg);
 /* What an answer says becomes the leg's variables and the end of its time. */
 ON_CTL void rad_reply_use(struct leg *leg, struct sv attrs);
+/* What a digest's question says to a server (RFC 5090, draft-sterman-aaa-sip). */
+ON_CTL void rad_digest_put(struct buf *attrs, const struct authenticator_question *q);
 int rad_app_auth(struct leg *leg, const char *data);
 ON_CTL int rad_auth_start(void); /* the authenticator "radius" */
 ON_CTL void rad_auth_stop(void);
