@@ -20,8 +20,15 @@
 
 enum { STATUS_START = 1, STATUS_STOP = 2, STATUS_INTERIM = 3 };
 enum { CLASSES_MAX_BYTES = 1024 };
-enum { TERMINATE_USER = 1, TERMINATE_LOST = 2, TERMINATE_TIME = 5, TERMINATE_ADMIN = 6, TERMINATE_REBOOT = 7,
-	TERMINATE_NAS = 9, TERMINATE_UNAVAILABLE = 15 };
+enum {
+	TERMINATE_USER = 1,
+	TERMINATE_LOST = 2,
+	TERMINATE_TIME = 5,
+	TERMINATE_ADMIN = 6,
+	TERMINATE_REBOOT = 7,
+	TERMINATE_NAS = 9,
+	TERMINATE_UNAVAILABLE = 15
+};
 
 struct rad_of_leg {
 	struct co_wait *asking; /* rad_auth waits there */
@@ -57,7 +64,8 @@ static ON_CTL const char *first_of(struct leg *leg, const char *const *names)
 
 const char *rad_leg_user_name(struct leg *leg)
 {
-	static const char *const inbound[] = {"radius_user", "sip_auth_username", "user_name", "caller_id_number", NULL};
+	static const char *const inbound[] = {
+	    "radius_user", "sip_auth_username", "user_name", "caller_id_number", NULL};
 	static const char *const outbound[] = {"radius_user", "dialed_user", "destination_number", NULL};
 	return of(leg)->user ? of(leg)->user : first_of(leg, leg->is_outbound ? outbound : inbound);
 }
@@ -191,9 +199,10 @@ static ON_CTL void last_data_put(struct buf *b, uint32_t vendor, uint8_t type, c
 
 static ON_CTL const char *disposition(const struct leg *leg)
 {
-	return leg->is_answered                            ? "ANSWERED"
-	       : leg->cause == CAUSE_USER_BUSY             ? "BUSY"
-	       : leg->cause == CAUSE_NO_ANSWER || leg->cause == CAUSE_NO_USER_RESPONSE || leg->cause == CAUSE_ORIGINATOR_CANCEL
+	return leg->is_answered                ? "ANSWERED"
+	       : leg->cause == CAUSE_USER_BUSY ? "BUSY"
+	       : leg->cause == CAUSE_NO_ANSWER || leg->cause == CAUSE_NO_USER_RESPONSE ||
+	               leg->cause == CAUSE_ORIGINATOR_CANCEL
 	           ? "NO ANSWER"
 	           : "FAILED";
 }
@@ -254,7 +263,10 @@ static ON_CTL void freeswitch_all(struct buf *b, struct leg *leg, bool is_stop)
 	(void)rad_put_vendor(b, v, 12, sv_of(disposition(leg)));
 	(void)rad_put_vendor_u32(b, v, 13, (uint32_t)leg->cause);
 	int64_t billed_us = t->answered ? ended_us(leg) - t->answered : 0;
-	(void)rad_put_vendor_u32(b, v, 15, billed_us > UINT32_MAX ? UINT32_MAX : billed_us > 0 ? (uint32_t)billed_us : 0);
+	(void)rad_put_vendor_u32(b, v, 15,
+	    billed_us > UINT32_MAX ? UINT32_MAX
+	    : billed_us > 0        ? (uint32_t)billed_us
+	                           : 0);
 	vendor_time_put(b, v, 23, ended_us(leg));
 }
 

@@ -75,14 +75,16 @@ static const struct rad_field built_in[] = {
 };
 
 /* Calls fn with each variable that the answer sets; a refusal has something to say and nothing else. */
-static void reply_each(struct sv attrs, bool is_accepted, void (*fn)(const char *name, struct sv value, void *arg), void *arg)
+static void reply_each(
+    struct sv attrs, bool is_accepted, void (*fn)(const char *name, struct sv value, void *arg), void *arg)
 {
 	size_t built_in_count = sizeof(built_in) / sizeof(built_in[0]);
 	size_t count = is_accepted ? built_in_count + rad_conf.reply.count : 1;
 	struct buf value;
 	buf_init(&value);
 	for (size_t i = 0; i < count; i++) {
-		const struct rad_field *f = i < built_in_count ? &built_in[i] : &rad_conf.reply.rows[i - built_in_count];
+		const struct rad_field *f =
+		    i < built_in_count ? &built_in[i] : &rad_conf.reply.rows[i - built_in_count];
 		buf_clear(&value);
 		reply_text(attrs, &f->what, &value);
 		if (value.n)
@@ -132,13 +134,10 @@ void rad_reply_use(struct leg *leg, struct sv attrs)
 }
 
 /* ---- asking --------------------------------------------------------------------------------------------------- */
-static CO int ask(
-    struct leg *leg, struct buf *attrs, struct sv password, struct buf *bytes, struct rad_packet *answer)
+static CO int ask(struct leg *leg, struct buf *attrs, struct sv password, struct buf *bytes, struct rad_packet *answer)
 {
-	struct rad_question q = {.kind = RAD_AUTH,
-	    .attrs = buf_sv(attrs),
-	    .password = password,
-	    .deadline_us = rad_conf.auth_timeout_us};
+	struct rad_question q = {
+	    .kind = RAD_AUTH, .attrs = buf_sv(attrs), .password = password, .deadline_us = rad_conf.auth_timeout_us};
 	struct co_wait wait = {0};
 	asking_count++;
 	if (leg)
@@ -167,7 +166,10 @@ static ON_CTL int call_attrs(struct buf *b, struct leg *leg, const char *user, b
 
 static ON_CTL void result_use(struct leg *leg, int st, const struct rad_packet *answer)
 {
-	const char *result = st == ST_OK ? "accept" : st == ST_DENIED ? "reject" : st == ST_TIMEOUT ? "timeout" : "error";
+	const char *result = st == ST_OK        ? "accept"
+	                     : st == ST_DENIED  ? "reject"
+	                     : st == ST_TIMEOUT ? "timeout"
+	                                        : "error";
 	leg_var_set(leg, "radius_auth_result", result);
 	if (st == ST_OK)
 		rad_reply_use(leg, answer->attrs);
@@ -229,8 +231,8 @@ static void sterman_put(struct buf *b, uint8_t type, struct sv value)
 
 static void sterman_attrs(struct buf *b, const struct authenticator_question *q)
 {
-	const struct sv values[] = {q->realm, q->nonce, q->method, q->uri, q->qop, q->algorithm.n ? q->algorithm : SV("MD5"),
-	    SV_NONE /* body */, q->cnonce, q->nc, q->username};
+	const struct sv values[] = {q->realm, q->nonce, q->method, q->uri, q->qop,
+	    q->algorithm.n ? q->algorithm : SV("MD5"), SV_NONE /* body */, q->cnonce, q->nc, q->username};
 	(void)rad_put(b, RAD_STERMAN_RESPONSE, q->response);
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		sterman_put(b, (uint8_t)(i + 1), values[i]);
@@ -271,8 +273,8 @@ void rad_digest_put(struct buf *b, const struct authenticator_question *q)
 /* A cut value would ask about something else than the phone said. */
 static bool is_too_long(const struct authenticator_question *q)
 {
-	const struct sv all[] = {q->username, q->realm, q->nonce, q->method, q->uri, q->response, q->qop, q->cnonce, q->nc,
-	    q->algorithm, q->opaque};
+	const struct sv all[] = {q->username, q->realm, q->nonce, q->method, q->uri, q->response, q->qop, q->cnonce,
+	    q->nc, q->algorithm, q->opaque};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i].n > RAD_VALUE_MAX_BYTES - 2)
 			return true;
@@ -348,9 +350,9 @@ int rad_test(const char *user, const char *password, struct buf *out)
 		                        : status_text(st));
 	} else {
 		buf_printf(out, "%s in %.1f ms\n",
-		    !st                                      ? "+OK accepted"
+		    !st                                   ? "+OK accepted"
 		    : answer.code == RAD_ACCESS_CHALLENGE ? "-ERR challenged, which is no answer here"
-		                                             : "-ERR rejected",
+		                                          : "-ERR rejected",
 		    (double)(clock_mono_us() - began_us) / 1000);
 		struct rad_it it = {.rest = answer.attrs};
 		while (rad_next(&it, &a))

@@ -242,7 +242,9 @@ static ON_CTL int packet_make(struct rad_request *r, const struct rad_server *s)
 	buf_init(&attrs);
 	buf_addv(&attrs, buf_sv(&r->attrs));
 	int st = r->event_us ? rad_put_u32(&attrs, RAD_ACCT_DELAY_TIME,
-	                           late_s < 0 ? 0 : late_s > UINT32_MAX ? UINT32_MAX : (uint32_t)late_s)
+	                           late_s < 0            ? 0
+	                           : late_s > UINT32_MAX ? UINT32_MAX
+	                                                 : (uint32_t)late_s)
 	                     : ST_OK;
 	rand_bytes(r->authenticator, sizeof(r->authenticator));
 	if (!st)
@@ -348,8 +350,9 @@ static ON_CTL void forged_tell(struct rad_port *p)
 {
 	p->counts.forged++;
 	if (!p->is_forged_told)
-		log_error("radius: an answer of server %s (%s) is not proved by its secret: the secret is another there, or "
-		          "somebody forges; told once until a right one comes",
+		log_error(
+		    "radius: an answer of server %s (%s) is not proved by its secret: the secret is another there, or "
+		    "somebody forges; told once until a right one comes",
 		    p->server->name, kind_name(p->kind));
 	p->is_forged_told = true;
 }
@@ -367,8 +370,9 @@ static ON_CTL bool is_proved(struct rad_port *p, const struct rad_request *r, co
 		return true;
 	p->counts.unproved++;
 	if (!p->is_unproved_told)
-		log_error("radius: server %s answers without a Message-Authenticator, which could be forged "
-		          "(CVE-2024-3596): not believed. Let it send one, or set require-message-authenticator to false",
+		log_error(
+		    "radius: server %s answers without a Message-Authenticator, which could be forged "
+		    "(CVE-2024-3596): not believed. Let it send one, or set require-message-authenticator to false",
 		    p->server->name);
 	p->is_unproved_told = true;
 	return false;

@@ -17,8 +17,7 @@ static const char *file_of(const struct xml_node *node)
 	return node->file ? node->file : "radius.conf";
 }
 
-static unsigned number(
-    const struct xml_node *node, const char *name, unsigned otherwise, unsigned low, unsigned high)
+static unsigned number(const struct xml_node *node, const char *name, unsigned otherwise, unsigned low, unsigned high)
 {
 	const char *text = config_param(node, name, "");
 	char at[CONFIG_AT_CHARS];
@@ -26,8 +25,8 @@ static unsigned number(
 	if (!*text)
 		return otherwise;
 	if (sv_u32(sv_of(text), &n) || n < low || n > high) {
-		log_warning("radius: %s%s \"%s\" is no number from %u to %u; it is %u", config_param_at(node, name, at), name,
-		    text, low, high, otherwise);
+		log_warning("radius: %s%s \"%s\" is no number from %u to %u; it is %u", config_param_at(node, name, at),
+		    name, text, low, high, otherwise);
 		return otherwise;
 	}
 	return n;
@@ -47,7 +46,8 @@ static ON_CTL int address_read(const struct xml_node *s)
 	if (!strcmp(text, "none"))
 		return ST_OK;
 	if (addr_parse(&rad_conf.nas_ip, sv_of(text), 0)) {
-		log_error("radius: %snas-ip-address \"%s\" is no address", config_param_at(s, "nas-ip-address", at), text);
+		log_error(
+		    "radius: %snas-ip-address \"%s\" is no address", config_param_at(s, "nas-ip-address", at), text);
 		return ST_INVAL;
 	}
 	return ST_OK;
@@ -66,7 +66,8 @@ static ON_CTL unsigned vendors_read(const struct xml_node *s)
 		               : sv_isi(one, "freeswitch") ? RAD_VSA_FREESWITCH
 		                                           : 0;
 		if (!bit && one.n && !sv_isi(one, "none"))
-			log_warning("radius: %svendor-attributes: \"%.*s\" is none of cisco, asterisk, freeswitch, none",
+			log_warning(
+			    "radius: %svendor-attributes: \"%.*s\" is none of cisco, asterisk, freeswitch, none",
 			    config_param_at(s, "vendor-attributes", at), SVF(one));
 		vendors |= bit;
 	}
@@ -104,23 +105,23 @@ static ON_CTL int settings_read(const struct xml_node *s)
 /* These are the protocol's own; they are put where they belong. */
 static bool is_ours(const struct rad_dict *d)
 {
-	static const uint8_t types[] = {RAD_USER_PASSWORD, 3 /* CHAP */, RAD_STATE, RAD_PROXY_STATE, RAD_ACCT_STATUS_TYPE,
-	    RAD_ACCT_DELAY_TIME, RAD_ACCT_SESSION_ID, RAD_EAP_MESSAGE, RAD_MESSAGE_AUTHENTICATOR};
+	static const uint8_t types[] = {RAD_USER_PASSWORD, 3 /* CHAP */, RAD_STATE, RAD_PROXY_STATE,
+	    RAD_ACCT_STATUS_TYPE, RAD_ACCT_DELAY_TIME, RAD_ACCT_SESSION_ID, RAD_EAP_MESSAGE, RAD_MESSAGE_AUTHENTICATOR};
 	for (size_t i = 0; i < sizeof(types); i++)
 		if (!d->vendor && d->type == types[i])
 			return true;
 	return false;
 }
 
-static ON_CTL void fields_read(
-    struct rad_fields *f, const struct xml_node *node, const char *what, bool is_made)
+static ON_CTL void fields_read(struct rad_fields *f, const struct xml_node *node, const char *what, bool is_made)
 {
 	xml_each(node, "attribute", a)
 	{
 		const char *name = xml_attr_or(a, "name", ""), *text = xml_attr_or(a, what, "");
 		struct rad_dict d;
 		if (f->count == RAD_FIELDS_MAX)
-			log_error("%s:%u: more than %d attributes; \"%s\" is left out", file_of(a), a->line, RAD_FIELDS_MAX, name);
+			log_error("%s:%u: more than %d attributes; \"%s\" is left out", file_of(a), a->line,
+			    RAD_FIELDS_MAX, name);
 		else if (rad_dict_find(sv_of(name), &d))
 			log_error("%s:%u: no attribute is called \"%s\" (Attr-25 and Attr-26.9.1 name any by number)",
 			    file_of(a), a->line, name);
@@ -187,7 +188,8 @@ static ON_CTL int client_read(const struct xml_node *node)
 	buf_init(&prefix);
 	buf_printf(&prefix, "%s%s", cidr, strchr(cidr, '/') ? "" : strchr(cidr, ':') ? "/128" : "/32");
 	if (addr_in_cidr(&any, buf_sv(&prefix)) < 0) {
-		log_error("%s:%u: client %s: \"%s\" is no address and no prefix", file_of(node), node->line, name, cidr);
+		log_error(
+		    "%s:%u: client %s: \"%s\" is no address and no prefix", file_of(node), node->line, name, cidr);
 		buf_fini(&prefix);
 		return ST_INVAL;
 	}

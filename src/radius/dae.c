@@ -32,7 +32,7 @@ struct seen {
 };
 static struct udp *udp;
 static struct hash *seen; /* address and authenticator -> struct seen, in order of coming */
-static uint32_t floor_s; /* what is not younger may have been forgotten */
+static uint32_t floor_s;  /* what is not younger may have been forgotten */
 static struct rad_dae_counts counts;
 static bool is_forged_told, is_stranger_told;
 
@@ -97,9 +97,10 @@ static ON_CTL bool is_in_reply(const struct rad_attr *a)
 
 static ON_CTL enum error_cause attrs_check(const struct order *o)
 {
-	static const uint8_t ids[] = {RAD_USER_NAME, RAD_NAS_IP_ADDRESS, RAD_REPLY_MESSAGE, RAD_CLASS, RAD_CALLED_STATION_ID,
-	    RAD_CALLING_STATION_ID, RAD_NAS_IDENTIFIER, RAD_PROXY_STATE, RAD_ACCT_SESSION_ID, RAD_ACCT_TERMINATE_CAUSE,
-	    RAD_ACCT_MULTI_SESSION_ID, RAD_EVENT_TIMESTAMP, RAD_MESSAGE_AUTHENTICATOR, RAD_NAS_IPV6_ADDRESS, 0};
+	static const uint8_t ids[] = {RAD_USER_NAME, RAD_NAS_IP_ADDRESS, RAD_REPLY_MESSAGE, RAD_CLASS,
+	    RAD_CALLED_STATION_ID, RAD_CALLING_STATION_ID, RAD_NAS_IDENTIFIER, RAD_PROXY_STATE, RAD_ACCT_SESSION_ID,
+	    RAD_ACCT_TERMINATE_CAUSE, RAD_ACCT_MULTI_SESSION_ID, RAD_EVENT_TIMESTAMP, RAD_MESSAGE_AUTHENTICATOR,
+	    RAD_NAS_IPV6_ADDRESS, 0};
 	static const uint8_t changes[] = {RAD_SESSION_TIMEOUT, RAD_FILTER_ID, RAD_ACCT_INTERIM_INTERVAL, 0};
 	struct rad_it it = {.rest = o->attrs};
 	struct rad_attr a;
@@ -129,7 +130,8 @@ static ON_CTL enum error_cause time_check(struct sv attrs, uint32_t *stamp_s)
 		return rad_conf.needs_timestamp ? ERR_MISSING_ATTRIBUTE : ERR_NONE;
 	}
 	off_s = now_s - (int64_t)*stamp_s;
-	return (off_s < 0 ? -off_s : off_s) > (int64_t)rad_conf.window_s || *stamp_s <= floor_s ? ERR_INVALID_REQUEST : ERR_NONE;
+	return (off_s < 0 ? -off_s : off_s) > (int64_t)rad_conf.window_s || *stamp_s <= floor_s ? ERR_INVALID_REQUEST
+	                                                                                        : ERR_NONE;
 }
 
 /* ---- answers -------------------------------------------------------------------------------------------------- */
@@ -194,7 +196,8 @@ static ON_CTL bool is_proved(struct rad_client *c, const struct rad_packet *p)
 	counts.forged++;
 	c->refused++;
 	if (!is_forged_told)
-		log_error("radius: a request of client %s is not proved by its secret%s; told once until a right one comes",
+		log_error(
+		    "radius: a request of client %s is not proved by its secret%s; told once until a right one comes",
 		    c->name, proof == RAD_PROVED_WEAKLY ? " and a Message-Authenticator" : "");
 	is_forged_told = true;
 	return false;

@@ -76,7 +76,8 @@ static ON_CTL void status(struct buf *out)
 			port_tell(&rad_server_at(i)->ports[k], out);
 	}
 	rad_spool_stats_get(&s);
-	buf_printf(out, "spool queued %zu under-way %zu files %zu bytes %llu sent %llu delayed %llu lost %llu refused %llu",
+	buf_printf(out,
+	    "spool queued %zu under-way %zu files %zu bytes %llu sent %llu delayed %llu lost %llu refused %llu",
 	    s.queued_count, s.sending_count, s.file_count, (unsigned long long)s.bytes, (unsigned long long)s.sent,
 	    (unsigned long long)s.spooled, (unsigned long long)s.lost, (unsigned long long)s.refused);
 	if (s.oldest_us)
@@ -87,9 +88,10 @@ static ON_CTL void status(struct buf *out)
 		buf_printf(out,
 		    "coa %s:%u disconnects %llu changes %llu acked %llu naked %llu late %llu repeated %llu forged %llu "
 		    "strangers %llu\n",
-		    rad_conf.coa_ip, rad_conf.coa_port, (unsigned long long)d.disconnects, (unsigned long long)d.changes,
-		    (unsigned long long)d.acked, (unsigned long long)d.naked, (unsigned long long)d.late,
-		    (unsigned long long)d.repeated, (unsigned long long)d.forged, (unsigned long long)d.strangers);
+		    rad_conf.coa_ip, rad_conf.coa_port, (unsigned long long)d.disconnects,
+		    (unsigned long long)d.changes, (unsigned long long)d.acked, (unsigned long long)d.naked,
+		    (unsigned long long)d.late, (unsigned long long)d.repeated, (unsigned long long)d.forged,
+		    (unsigned long long)d.strangers);
 	for (size_t i = 0; i < rad_conf.client_count; i++) {
 		const struct rad_client *c = &rad_conf.clients[i];
 		buf_printf(out, "client %s %s asked %llu acked %llu naked %llu refused %llu\n", c->name, c->cidr,
@@ -125,8 +127,9 @@ static void fill_ports(struct metric_out *out, int which)
 		for (int k = 0; k < RAD_KIND_COUNT; k++) {
 			const struct rad_port *p = &rad_server_at(i)->ports[k];
 			const struct rad_counts *c = &p->counts;
-			const uint64_t values[] = {c->sent, c->again, c->answered, c->accepted, c->rejected, c->timeouts,
-			    c->forged + c->unproved + c->strange, c->died, p->dead_until_us == 0, p->waiting};
+			const uint64_t values[] = {c->sent, c->again, c->answered, c->accepted, c->rejected,
+			    c->timeouts, c->forged + c->unproved + c->strange, c->died, p->dead_until_us == 0,
+			    p->waiting};
 			if (p->number)
 				metric_put(out, (double)values[which], "server", rad_server_at(i)->name, "kind",
 				    k == RAD_ACCT ? "acct" : "auth", NULL);
@@ -160,9 +163,10 @@ static const struct metric_desc metrics[] = {
     {"tandem_radius_answered_total", METRIC_COUNTER, 0, "Proved answers.", fill_ports, M_ANSWERED},
     {"tandem_radius_accepted_total", METRIC_COUNTER, 0, "Access-Accepts.", fill_ports, M_ACCEPTED},
     {"tandem_radius_rejected_total", METRIC_COUNTER, 0, "Access-Rejects.", fill_ports, M_REJECTED},
-    {"tandem_radius_timeouts_total", METRIC_COUNTER, 0, "Requests that a server did not answer.", fill_ports, M_TIMEOUTS},
-    {"tandem_radius_refused_answers_total", METRIC_COUNTER, 0, "Answers that are not proved, or to nothing.", fill_ports,
-        M_FORGED},
+    {"tandem_radius_timeouts_total", METRIC_COUNTER, 0, "Requests that a server did not answer.", fill_ports,
+        M_TIMEOUTS},
+    {"tandem_radius_refused_answers_total", METRIC_COUNTER, 0, "Answers that are not proved, or to nothing.",
+        fill_ports, M_FORGED},
     {"tandem_radius_died_total", METRIC_COUNTER, 0, "Times that a server was found dead.", fill_ports, M_DIED},
     {"tandem_radius_alive", METRIC_GAUGE, 0, "1: the server is not known to be dead.", fill_ports, M_ALIVE},
     {"tandem_radius_under_way", METRIC_GAUGE, 0, "Requests under way.", fill_ports, M_WAITING},
@@ -172,7 +176,8 @@ static const struct metric_desc metrics[] = {
         fill_spool, M_ACKNOWLEDGED},
     {"tandem_radius_records_delayed_total", METRIC_COUNTER, 0, "Accounting records that nobody took at first.",
         fill_spool, M_DELAYED},
-    {"tandem_radius_records_lost_total", METRIC_COUNTER, 0, "Accounting records that were given up.", fill_spool, M_LOST},
+    {"tandem_radius_records_lost_total", METRIC_COUNTER, 0, "Accounting records that were given up.", fill_spool,
+        M_LOST},
     {"tandem_radius_coa_requests_total", METRIC_COUNTER, 0, "Disconnect- and CoA-Requests.", fill_dae, 0},
     {NULL},
 };
@@ -191,6 +196,7 @@ static const struct api_desc apis[] = {
 };
 static const struct var_desc vars[] = {
     {"accountcode", "text", "Asterisk-Acc-Code", true, false},
+    {"bridge_channel", "text", "the channel it was bridged to", true, false},
     {"process_cdr", "true|false|a_only|b_only", "which legs are recorded", true, false},
     {"radius_auth_continue", "boolean", "rad_auth does not end a call that is not accepted", true, false},
     {"radius_auth_result", "accept|reject|timeout|error", "what rad_auth was told", false, true},
@@ -198,7 +204,8 @@ static const struct var_desc vars[] = {
     {"radius_credit_time", "s", "h323-credit-time of the answer", true, true},
     {"radius_filter_id", "text", "Filter-Id of the answer", false, true},
     {"radius_reply_message", "text", "Reply-Message of the answer", false, true},
-    {"radius_session_timeout", "s", "Session-Timeout of the answer: the call ends so long after its answer", true, true},
+    {"radius_session_timeout", "s", "Session-Timeout of the answer: the call ends so long after its answer", true,
+        true},
     {"radius_user", "text", "User-Name of this leg's requests and records", true, false},
     {"userfield", "text", "Asterisk-User-Field", true, false},
     {NULL},
@@ -231,7 +238,8 @@ static const struct conf_desc confs[] = {
     {"radius.conf", "timeout", "number", "ms", "1000", "server: for an answer, then it is asked again"},
     {"radius.conf", "tries", "number", NULL, "3", "server: then the next one is asked"},
     {"radius.conf", "dead-time", "number", "s", "30", "server: left alone so long, unless it answers Status-Server"},
-    {"radius.conf", "status-server", "boolean", NULL, "true", "server: it is asked for life while it is dead (RFC 5997)"},
+    {"radius.conf", "status-server", "boolean", NULL, "true",
+        "server: it is asked for life while it is dead (RFC 5997)"},
     {"radius.conf", "probe-interval", "number", "ms", "2000", "server: so often"},
     {"radius.conf", "require-message-authenticator", "boolean", NULL, "true",
         "server: answers without are not believed; client: false by default"},

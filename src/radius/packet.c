@@ -171,8 +171,8 @@ size_t rad_password_hide(struct sv password, struct sv secret, const uint8_t aut
 
 static const uint8_t zeros[RAD_AUTH_BYTES];
 
-static int body_put(uint8_t *out, size_t *n, uint8_t code, uint8_t id, const uint8_t *authenticator, struct sv attrs,
-    struct sv hidden)
+static int body_put(
+    uint8_t *out, size_t *n, uint8_t code, uint8_t id, const uint8_t *authenticator, struct sv attrs, struct sv hidden)
 {
 	size_t length = RAD_HEAD_BYTES + 18 + attrs.n + (hidden.n ? hidden.n + 2 : 0);
 	uint8_t *to = out + RAD_HEAD_BYTES;
@@ -209,8 +209,8 @@ int rad_request_make(uint8_t out[RAD_PACKET_MAX_BYTES], size_t *n, uint8_t code,
 	size_t hidden_n = password.p ? rad_password_hide(password, secret, authenticator, hidden) : 0, length;
 	if (password.p && !hidden_n)
 		return ST_LIMIT;
-	int st = body_put(out, &length, code, id, is_random ? authenticator : zeros, attrs,
-	    (struct sv){(char *)hidden, hidden_n});
+	int st = body_put(
+	    out, &length, code, id, is_random ? authenticator : zeros, attrs, (struct sv){(char *)hidden, hidden_n});
 	if (st)
 		return st;
 	message_sign(out, length, secret);

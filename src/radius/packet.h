@@ -125,9 +125,9 @@ ANY int rad_answer_make(uint8_t out[RAD_PACKET_MAX_BYTES], size_t *n, uint8_t co
     const uint8_t request_authenticator[RAD_AUTH_BYTES], struct sv attrs, struct sv secret);
 
 enum rad_proof {
-	RAD_PROVED,           /* by its Message-Authenticator as well */
-	RAD_PROVED_WEAKLY,    /* it has none; what MD5 alone proves can be forged (CVE-2024-3596) */
-	RAD_FORGED            /* one of the two is wrong, or there are two */
+	RAD_PROVED,        /* by its Message-Authenticator as well */
+	RAD_PROVED_WEAKLY, /* it has none; what MD5 alone proves can be forged (CVE-2024-3596) */
+	RAD_FORGED         /* one of the two is wrong, or there are two */
 };
 ANY enum rad_proof rad_answer_check(
     const struct rad_packet *answer, const uint8_t request_authenticator[RAD_AUTH_BYTES], struct sv secret);

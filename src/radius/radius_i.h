@@ -135,7 +135,7 @@ ON_CTL void rad_leg_interim(struct leg *leg, uint32_t seconds);
 ON_CTL void rad_leg_class(struct leg *leg, struct sv value); /* comes back in its records (RFC 2865 section 5.25) */
 ON_CTL void rad_leg_class_clear(struct leg *leg);
 ON_CTL void rad_leg_user(struct leg *leg, struct sv name); /* whom its records name */
-ON_CTL const char *rad_leg_user_name(struct leg *leg); /* borrowed until a variable changes; may be NULL */
+ON_CTL const char *rad_leg_user_name(struct leg *leg);     /* borrowed until a variable changes; may be NULL */
 /* Somebody waits for an answer on its behalf: its hang-up ends that. NULL: no longer. */
 ON_CTL void rad_leg_asking_set(struct leg *leg, struct co_wait *wait);
 ON_CTL void rad_leg_end(struct leg *leg); /* an operator's order */

@@ -26,10 +26,10 @@
 #include <unistd.h>
 
 enum {
-	LINES_MAX = 2000,   /* of a file */
-	LINES_DONE = 200,   /* a file of so many, all counted off, is ended */
-	QUEUE_MAX = 20000,  /* records in memory */
-	FAILURES_MAX = 8,   /* of a record that a living server does not acknowledge */
+	LINES_MAX = 2000,  /* of a file */
+	LINES_DONE = 200,  /* a file of so many, all counted off, is ended */
+	QUEUE_MAX = 20000, /* records in memory */
+	FAILURES_MAX = 8,  /* of a record that a living server does not acknowledge */
 	FILE_MAX_BYTES = 64 << 20,
 	FILE_MODE = 0640,
 	RETRY_US = 5 * 1000 * 1000
@@ -39,7 +39,7 @@ struct file {
 	struct lnode link;
 	unsigned number;
 	char *path;
-	struct store_journal *journal; /* NULL: nothing more is put */
+	struct store_journal *journal;               /* NULL: nothing more is put */
 	size_t line_count, open_count, unsafe_count; /* unsafe: not yet told to be on the disk */
 	uint64_t bytes;
 	bool is_closed, is_cold, is_reading;
@@ -94,8 +94,8 @@ int rad_line_read(struct sv line, char session[40], int64_t *event_us, struct bu
 	struct rad_attr a;
 	int64_t us;
 	size_t n = attrs->n;
-	if (!sv_split(line, ' ', &when, &what) || !sv_split(what, ' ', &who, &what) || sv_i64(when, &us) || us < 0 || !who.n ||
-	    who.n >= 40)
+	if (!sv_split(line, ' ', &when, &what) || !sv_split(what, ' ', &who, &what) || sv_i64(when, &us) || us < 0 ||
+	    !who.n || who.n >= 40)
 		return ST_PARSE;
 	if (base64_decode(attrs, what) || attrs->n == n || attrs->n - n > RAD_ATTRS_MAX_BYTES)
 		return ST_PARSE;
@@ -146,7 +146,7 @@ static void removal_run(void *arg)
 	role_assert_work();
 	buf_init(&to);
 	buf_printf(&to, "%s.strange", r->path);
-	int st = r->rest.n        ? disk_replace(r->path, buf_sv(&r->rest), FILE_MODE, true)
+	int st = r->rest.n       ? disk_replace(r->path, buf_sv(&r->rest), FILE_MODE, true)
 	         : r->is_strange ? rename(r->path, to.p)
 	                         : unlink(r->path);
 	if (st && errno != ENOENT)
@@ -289,7 +289,8 @@ static void on_sent(int status, const struct rad_packet *answer, void *arg)
 	if (!status) {
 		spool.sent++;
 		record_end(r);
-	} else if (status == ST_LIMIT || (status != ST_CANCELLED && rad_is_alive(RAD_ACCT) && ++r->failure_count >= FAILURES_MAX)) {
+	} else if (status == ST_LIMIT ||
+	           (status != ST_CANCELLED && rad_is_alive(RAD_ACCT) && ++r->failure_count >= FAILURES_MAX)) {
 		log_error("radius: a record of session %s is given up: %s", r->session,
 		    status == ST_LIMIT ? "it is too long" : "no server acknowledges it, though they answer others");
 		spool.lost++;
@@ -363,8 +364,8 @@ static void read_done(int status, void *arg)
 		return;
 	}
 	if (f->strange_count)
-		log_error("radius: %s has %zu lines that are no records; it stays as %s.strange", f->path, f->strange_count,
-		    f->path);
+		log_error("radius: %s has %zu lines that are no records; it stays as %s.strange", f->path,
+		    f->strange_count, f->path);
 	while (!list_empty(&f->read)) {
 		struct record *r = list_entry(list_first(&f->read), struct record, link);
 		list_remove(&r->link);
@@ -456,7 +457,8 @@ static ON_CTL bool is_full(void)
 {
 	bool is_over = spool.bytes >> 20 >= rad_conf.spool_max_mb;
 	if (is_over && !spool.is_refusal_told)
-		log_error("radius: %u MB of accounting records wait (spool-max): further ones are lost", rad_conf.spool_max_mb);
+		log_error("radius: %u MB of accounting records wait (spool-max): further ones are lost",
+		    rad_conf.spool_max_mb);
 	spool.is_refusal_told = is_over;
 	spool.refused += is_over;
 	return is_over;
@@ -539,7 +541,8 @@ bool rad_spool_is_busy(void)
 	struct lnode *it, *tmp;
 	if (spool.is_open)
 		list_each (&spool.files, it, tmp)
-			if (list_entry(it, struct file, link)->is_reading || list_entry(it, struct file, link)->unsafe_count)
+			if (list_entry(it, struct file, link)->is_reading ||
+			    list_entry(it, struct file, link)->unsafe_count)
 				return true;
 	return false;
 }
@@ -593,7 +596,8 @@ void rad_spool_close(void)
 		struct file *f = list_entry(it, struct file, link);
 		struct store_journal *journal = f->journal;
 		f->journal = NULL;
-		store_journal_close(journal); /* with something unsafe in it only where this waits: its callbacks come now */
+		store_journal_close(
+		    journal); /* with something unsafe in it only where this waits: its callbacks come now */
 	}
 	if (work_may_wait())
 		(void)work_serial_drain(spool.worker);

@@ -14,7 +14,8 @@ struct authenticator_question { /* borrowed; all of it is from outside but the p
 	struct sv user, host;                         /* whom To (REGISTER) or From names */
 	const char *domain, *profile, *network_addr, *call_id;
 };
-/* ST_OK: it is he; ST_DENIED: it is not; anything else: nobody can say. vars: what becomes of the call that he makes. */
+/* ST_OK: it is he; ST_DENIED: it is not; anything else: nobody can say. vars: what becomes of the call that he makes.
+ */
 typedef int (*authenticator_fn)(const struct authenticator_question *q, struct vars *vars, void *arg); /* CO */
 
 /* ST_EXISTS, ST_FULL. name: static. */

@@ -1,7 +1,7 @@
 /* Users that only the XML handler knows, and those whose passwords an authenticator knows: a request with a digest
  * answer waits, its transaction and a copy of it held, while the handler's script and then the authenticator are asked;
- * then it goes the way that it would have gone at once. Retransmissions meet the transaction meanwhile. How many wait is
- * bounded; a request beyond that is asked to come again. */
+ * then it goes the way that it would have gone at once. Retransmissions meet the transaction meanwhile. How many wait
+ * is bounded; a request beyond that is asked to come again. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"

@@ -1,5 +1,5 @@
-/* Packets by the examples of RFC 2865, the forms of RFC 5090, what is no packet, what is not proved, names and values of
- * attributes, lines of the spool. */
+/* Packets by the examples of RFC 2865, the forms of RFC 5090, what is no packet, what is not proved, names and values
+ * of attributes, lines of the spool. */
 #include "base/mem.h"
 #include "harness.h"
 #include "radius/radius_i.h"
@@ -12,9 +12,9 @@ static const uint8_t nemo[] = {0x01, 0x00, 0x00, 0x38, 0x0f, 0x40, 0x3f, 0x94, 0
     0xcb, 0x98, 0xf4, 0x22, 0x7a, 0x01, 0x06, 0x6e, 0x65, 0x6d, 0x6f, 0x02, 0x12, 0x0d, 0xbe, 0x70, 0x8d, 0x93, 0xd4,
     0x13, 0xce, 0x31, 0x96, 0xe4, 0x3f, 0x78, 0x2a, 0x0a, 0xee, 0x04, 0x06, 0xc0, 0xa8, 0x01, 0x10, 0x05, 0x06, 0x00,
     0x00, 0x00, 0x03};
-static const uint8_t let_in[] = {0x02, 0x00, 0x00, 0x26, 0x86, 0xfe, 0x22, 0x0e, 0x76, 0x24, 0xba, 0x2a, 0x10, 0x05, 0xf6,
-    0xbf, 0x9b, 0x55, 0xe0, 0xb2, 0x06, 0x06, 0x00, 0x00, 0x00, 0x01, 0x0f, 0x06, 0x00, 0x00, 0x00, 0x00, 0x0e, 0x06,
-    0xc0, 0xa8, 0x01, 0x03};
+static const uint8_t let_in[] = {0x02, 0x00, 0x00, 0x26, 0x86, 0xfe, 0x22, 0x0e, 0x76, 0x24, 0xba, 0x2a, 0x10, 0x05,
+    0xf6, 0xbf, 0x9b, 0x55, 0xe0, 0xb2, 0x06, 0x06, 0x00, 0x00, 0x00, 0x01, 0x0f, 0x06, 0x00, 0x00, 0x00, 0x00, 0x0e,
+    0x06, 0xc0, 0xa8, 0x01, 0x03};
 static const struct sv secret = {"xyzzy5461", 9};
 
 static int test_rfc2865(void) NO_ROLE_CHECK
@@ -64,7 +64,9 @@ static int test_proofs(void) NO_ROLE_CHECK
 	memcpy(authenticator, nemo + 4, RAD_AUTH_BYTES);
 	buf_init(&attrs);
 	EXPECT_INT(rad_put(&attrs, RAD_USER_NAME, SV("nemo")), ST_OK);
-	EXPECT_INT(rad_request_make(asked, &n, RAD_ACCESS_REQUEST, 7, authenticator, buf_sv(&attrs), secret, SV("secret")), ST_OK);
+	EXPECT_INT(
+	    rad_request_make(asked, &n, RAD_ACCESS_REQUEST, 7, authenticator, buf_sv(&attrs), secret, SV("secret")),
+	    ST_OK);
 	EXPECT_INT(rad_parse(&p, asked, n), ST_OK);
 	EXPECT(!memcmp(p.authenticator, nemo + 4, RAD_AUTH_BYTES));
 	EXPECT_INT(asked[RAD_HEAD_BYTES], RAD_MESSAGE_AUTHENTICATOR); /* nothing can be put before it */
@@ -80,7 +82,8 @@ static int test_proofs(void) NO_ROLE_CHECK
 		answer[i] ^= 1;
 	}
 	/* computed authenticators */
-	EXPECT_INT(rad_request_make(asked, &n, RAD_ACCT_REQUEST, 9, authenticator, buf_sv(&attrs), secret, SV_NONE), ST_OK);
+	EXPECT_INT(
+	    rad_request_make(asked, &n, RAD_ACCT_REQUEST, 9, authenticator, buf_sv(&attrs), secret, SV_NONE), ST_OK);
 	EXPECT_INT(rad_parse(&p, asked, n), ST_OK);
 	EXPECT_INT(rad_request_check(&p, secret), RAD_PROVED);
 	EXPECT_INT(rad_request_check(&p, SV("another")), RAD_FORGED);
@@ -115,7 +118,10 @@ static int test_no_packets(void) NO_ROLE_CHECK
 static int test_vendors(void) NO_ROLE_CHECK
 {
 	/* two of Cisco's in one attribute; one that is not in the form of RFC 2865 comes whole */
-	static const char two[] = "\x1a\x0e\0\0\0\x09\x01\x03" "a\x17\x05" "b=c" "\x1a\x08\0\0\0\x09\x01\x09";
+	static const char two[] = "\x1a\x0e\0\0\0\x09\x01\x03"
+	                          "a\x17\x05"
+	                          "b=c"
+	                          "\x1a\x08\0\0\0\x09\x01\x09";
 	struct rad_it it = {.rest = {two, sizeof(two) - 1}};
 	struct rad_attr a;
 	struct buf attrs, text;
@@ -174,7 +180,9 @@ static int test_rfc5090(void) NO_ROLE_CHECK
 		const char *text;
 	} want[] = {{1, "12345678"}, {103, "756933f735fcd93f90a4bbdd5467f263"}, {104, "example.com"}, {105, "3bada1a0"},
 	    {108, "INVITE"}, {109, "sip:97226491335@example.com"}, {111, "md5"}, {115, "12345678"},
-	    {122, "sip:12345678@example.com"}, {206, "756933f735fcd93f90a4bbdd5467f263"}, {207, "\x01\x0d" "example.com"}};
+	    {122, "sip:12345678@example.com"}, {206, "756933f735fcd93f90a4bbdd5467f263"},
+	    {207, "\x01\x0d"
+	          "example.com"}};
 	struct buf b;
 	struct sv v;
 	role_set(ROLE_CTL);
@@ -198,15 +206,17 @@ static int test_lines(void) NO_ROLE_CHECK
 	struct buf line, attrs;
 	char session[40];
 	int64_t us;
-	static const char *const bad[] = {"", " ", "1 ", "1 s ", "x s AQNh", "-1 s AQNh", "1  AQNh", "1 s AQNhYg==", "1 s !!",
-	    "1 0123456789012345678901234567890123456789 AQNh"};
+	static const char *const bad[] = {"", " ", "1 ", "1 s ", "x s AQNh", "-1 s AQNh", "1  AQNh",
+	    "1 s AQNhYg==", "1 s !!", "1 0123456789012345678901234567890123456789 AQNh"};
 	buf_init(&line), buf_init(&attrs);
 	EXPECT_INT(rad_put(&attrs, 1, SV("a")), ST_OK);
 	EXPECT_INT(rad_line_put(&line, "uuid", 1234567, buf_sv(&attrs)), ST_OK);
 	EXPECT_STR(line.p, "1234567 uuid AQNh\n");
 	buf_clear(&attrs);
 	EXPECT_INT(rad_line_read(SV("1234567 uuid AQNh"), session, &us, &attrs), ST_OK);
-	EXPECT(us == 1234567 && !strcmp(session, "uuid") && sv_is(buf_sv(&attrs), "\x01\x03" "a"));
+	EXPECT(us == 1234567 && !strcmp(session, "uuid") &&
+	       sv_is(buf_sv(&attrs), "\x01\x03"
+	                             "a"));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		buf_clear(&attrs);
 		EXPECT_INT(rad_line_read(sv_of(bad[i]), session, &us, &attrs), ST_PARSE);
@@ -216,4 +226,5 @@ static int test_lines(void) NO_ROLE_CHECK
 }
 
 TEST_MAIN({"rfc2865", test_rfc2865, 0}, {"passwords", test_passwords, 0}, {"proofs", test_proofs, 0},
-    {"no packets", test_no_packets, 0}, {"vendors", test_vendors, 0}, {"rfc5090", test_rfc5090, 0}, {"lines", test_lines, 0})
+    {"no packets", test_no_packets, 0}, {"vendors", test_vendors, 0}, {"rfc5090", test_rfc5090, 0},
+    {"lines", test_lines, 0})

@@ -309,9 +309,9 @@ enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct
 	bool is_datagram = !sip_transport_is_reliable(sip_stx_transport(tx));
 	const char *authenticator = authenticator_of(p, user);
 	bool is_unknown = false;
-	enum digest_result r =
-	    authenticator ? check_verdict(p, tx, m, realm.p, user, is_datagram ? src : NULL, &is_unknown)
-	                  : check_answer(p, m, realm.p, user, is_datagram ? src : NULL);
+	enum digest_result r = authenticator
+	                           ? check_verdict(p, tx, m, realm.p, user, is_datagram ? src : NULL, &is_unknown)
+	                           : check_answer(p, m, realm.p, user, is_datagram ? src : NULL);
 	if (is_unknown) { /* it guessed nothing: it is not counted */
 		log_debug("sofia: %s: authenticator %s does not say who %.*s is", p->conf.name, authenticator,
 		    SVF(answer.username));

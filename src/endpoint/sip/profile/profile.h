@@ -140,8 +140,8 @@ ON_CTL void auth_fini(struct auth *a);
  * profile's authenticator, when it has an answer to a nonce of ours that could be right. NULL: nobody. Borrowed. */
 ON_CTL const char *auth_authenticator_of(
     struct profile *p, const struct sip_stx *tx, const struct sip_msg *m, struct sip_auth *answer);
-/* What it said of that request: auth_check goes by it. tx NULL: it is forgotten; a request that has an authenticator and
- * no verdict is refused. vars: borrowed until then. */
+/* What it said of that request: auth_check goes by it. tx NULL: it is forgotten; a request that has an authenticator
+ * and no verdict is refused. vars: borrowed until then. */
 ON_CTL void auth_verdict_set(const struct sip_stx *tx, int status, struct vars *vars);
 ON_CTL void auth_failed_count(struct profile *p, const struct addr *src); /* a failed answer, never a challenge */
 /* The same of a request, and the ban list hears of it (guard/guard.h). */
