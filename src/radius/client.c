@@ -71,7 +71,8 @@ bool rad_is_served(enum rad_kind kind)
 bool rad_is_alive(enum rad_kind kind)
 {
 	for (size_t i = 0; i < server_count; i++)
-		if (servers[i]->ports[kind].number && !servers[i]->ports[kind].dead_until_us)
+		if (servers[i]->ports[kind].number && addr_is_set(&servers[i]->ports[kind].addr) &&
+		    !servers[i]->ports[kind].dead_until_us)
 			return true;
 	return false;
 }

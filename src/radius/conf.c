@@ -94,6 +94,7 @@ static ON_CTL int settings_read(const struct xml_node *s)
 	rad_conf.sockets_max = number(s, "sockets-max", 4, 1, RAD_SOCKETS_MAX);
 	rad_conf.in_flight_max = number(s, "accounting-in-flight", 64, 1, 1024);
 	rad_conf.spool_max_mb = number(s, "spool-max", 1024, 1, 1048576);
+	rad_conf.spool_memory = number(s, "spool-memory", 20000, 1, 1000000);
 	rad_conf.coa_ip = mem_strdup(config_param(s, "coa-ip", "127.0.0.1"));
 	rad_conf.coa_port = number(s, "coa-port", 0, 0, 65535);
 	rad_conf.window_s = number(s, "coa-window", 300, 1, 86400);

@@ -58,7 +58,7 @@ static ON_CTL bool is_nas_us(struct sv attrs)
 
 static ON_CTL bool is_meant(struct leg *leg, struct sv attrs)
 {
-	return leg_is_up(leg) && leg->profile && text_fits(attrs, RAD_ACCT_SESSION_ID, leg->uuid) &&
+	return leg_is_up(leg) && leg->profile &&
 	       text_fits(attrs, RAD_ACCT_MULTI_SESSION_ID, *leg->call_uuid ? leg->call_uuid : leg->uuid) &&
 	       text_fits(attrs, RAD_CALLING_STATION_ID, leg->profile->caller_id_number) &&
 	       text_fits(attrs, RAD_CALLED_STATION_ID, leg->profile->destination_number) &&
@@ -84,6 +84,22 @@ static ON_CTL bool obey(struct leg *leg, void *arg)
 	else
 		rad_reply_use(leg, o->attrs);
 	return true;
+}
+
+/* The leg of its session, or all of a call. */
+static ON_CTL void order_do(struct order *o)
+{
+	char uuid[UUID_CHARS + 1];
+	struct sv session;
+	struct leg *leg = NULL;
+	if (!rad_find(o->attrs, 0, RAD_ACCT_SESSION_ID, &session)) {
+		leg_each(obey, o);
+	} else if (session.n == UUID_CHARS && !memchr(session.p, 0, session.n)) {
+		snprintf(uuid, sizeof(uuid), "%.*s", SVF(session));
+		leg = leg_find(uuid);
+	}
+	if (leg)
+		(void)obey(leg, o);
 }
 
 /* ---- what may be asked ---------------------------------------------------------------------------------------- */
@@ -211,7 +227,7 @@ static ON_CTL enum error_cause request_do(struct order *o, uint32_t *stamp_s)
 		return err;
 	}
 	if (!(err = attrs_check(o))) {
-		leg_each(obey, o);
+		order_do(o);
 		err = o->done_count ? ERR_NONE : ERR_NO_CONTEXT;
 	}
 	return err;

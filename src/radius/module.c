@@ -227,6 +227,8 @@ static const struct conf_desc confs[] = {
     {"radius.conf", "sockets-max", "number", NULL, "4", "of a server and kind; 256 requests each"},
     {"radius.conf", "accounting-in-flight", "number", NULL, "64", "records under way at a time"},
     {"radius.conf", "spool-max", "number", "MB", "1024", "of records that wait; more are lost"},
+    {"radius.conf", "spool-memory", "number", NULL, "20000",
+        "records that wait in memory, too; others on the disk only"},
     {"radius.conf", "coa-ip", "address", NULL, "127.0.0.1", "where Disconnect- and CoA-Requests are taken"},
     {"radius.conf", "coa-port", "number", NULL, "0", "3799; 0: they are not"},
     {"radius.conf", "coa-window", "number", "s", "300", "how old or young a request may be"},

@@ -42,7 +42,7 @@ struct rad_conf {
 	unsigned vendors; /* RAD_VSA_ */
 	bool has_rfc5090, has_sterman;
 	bool has_a, has_b, starts_at_setup, has_unanswered, needs_timestamp;
-	unsigned interim_s, interim_min_s, coa_port, window_s, spool_max_mb, sockets_max, in_flight_max;
+	unsigned interim_s, interim_min_s, coa_port, window_s, spool_max_mb, spool_memory, sockets_max, in_flight_max;
 	struct rad_fields request, accounting, reply;
 	size_t client_count;
 	struct rad_client clients[RAD_CLIENTS_MAX];
@@ -92,7 +92,7 @@ ON_CTL void rad_servers_stop(void); /* requests under way end with ST_CANCELLED 
 ON_CTL size_t rad_server_count(void);
 ON_CTL struct rad_server *rad_server_at(size_t i);
 ON_CTL bool rad_is_served(enum rad_kind kind); /* a server is configured for it */
-ON_CTL bool rad_is_alive(enum rad_kind kind);  /* one that is not dead */
+ON_CTL bool rad_is_alive(enum rad_kind kind);  /* one whose address is known and that is not dead */
 
 /* The answer, valid during the call. status: ST_OK; ST_TIMEOUT: nobody answered; ST_NOTFOUND: no server serves this;
  * ST_FULL; ST_LIMIT: too long; ST_CANCELLED. answer is NULL unless ST_OK. */

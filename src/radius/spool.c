@@ -26,10 +26,9 @@
 #include <unistd.h>
 
 enum {
-	LINES_MAX = 2000,  /* of a file */
-	LINES_DONE = 200,  /* a file of so many, all counted off, is ended */
-	QUEUE_MAX = 20000, /* records in memory */
-	FAILURES_MAX = 8,  /* of a record that a living server does not acknowledge */
+	LINES_MAX = 2000, /* of a file */
+	LINES_DONE = 200, /* a file of so many, all counted off, is ended */
+	FAILURES_MAX = 8, /* of a record that a living server does not acknowledge */
 	FILE_MAX_BYTES = 64 << 20,
 	FILE_MODE = 0640,
 	RETRY_US = 5 * 1000 * 1000
@@ -209,7 +208,7 @@ static ON_CTL void now_close(void)
 /* The file that the next record goes into; NULL: none can be opened. */
 static ON_CTL struct file *now_get(void)
 {
-	bool is_cold = spool.memory_count >= QUEUE_MAX || has_cold();
+	bool is_cold = spool.memory_count >= rad_conf.spool_memory || has_cold();
 	struct file *f = spool.now;
 	if (f && (f->line_count >= LINES_MAX || (!f->open_count && !f->is_cold && f->line_count >= LINES_DONE) ||
 	             f->is_cold != is_cold))
@@ -234,12 +233,16 @@ static void record_free(struct record *r)
 	mem_free(r);
 }
 
-/* In the order in which they came. */
+/* In the order in which they came: what failed belongs near the front, what is new at the end. */
 static ON_CTL void ready_put(struct record *r)
 {
-	struct lnode *after = spool.ready.head.prev;
-	while (after != &spool.ready.head && list_entry(after, struct record, ready)->serial > r->serial)
-		after = after->prev;
+	struct lnode *head = &spool.ready.head, *after = r->failure_count ? head : head->prev;
+	if (r->failure_count)
+		while (after->next != head && list_entry(after->next, struct record, ready)->serial < r->serial)
+			after = after->next;
+	else
+		while (after != head && list_entry(after, struct record, ready)->serial > r->serial)
+			after = after->prev;
 	list_insert(&r->ready, after, after->next);
 }
 
@@ -278,32 +281,38 @@ static ON_CTL void record_end(struct record *r)
 		file_go(f);
 }
 
-static void on_sent(int status, const struct rad_packet *answer, void *arg)
+/* Nobody took it: it waits for its next turn, or is given up when it is the record's own fault. */
+static ON_CTL void record_failed(struct record *r, int status)
 {
-	struct record *r = arg;
-	role_assert_ctl();
-	bool is_first = !r->failure_count;
-	r->request = NULL;
-	r->is_sending = false;
-	spool.sending_count--;
-	if (!status) {
-		spool.sent++;
-		record_end(r);
-	} else if (status == ST_LIMIT ||
-	           (status != ST_CANCELLED && rad_is_alive(RAD_ACCT) && ++r->failure_count >= FAILURES_MAX)) {
+	bool is_first = !r->failure_count, is_alive = rad_is_alive(RAD_ACCT);
+	if (is_first || (status == ST_TIMEOUT && is_alive))
+		r->failure_count++;
+	if (status == ST_LIMIT || r->failure_count >= FAILURES_MAX) {
 		log_error("radius: a record of session %s is given up: %s", r->session,
 		    status == ST_LIMIT ? "it is too long" : "no server acknowledges it, though they answer others");
 		spool.lost++;
 		record_end(r);
+		return;
+	}
+	spool.spooled += is_first;
+	if (status != ST_CANCELLED && !is_alive && !spool.is_held)
+		log_warning("radius: no server takes accounting records: they are kept and sent later");
+	spool.is_held = spool.is_held || !is_alive || status != ST_TIMEOUT;
+	ready_put(r);
+}
+
+static void on_sent(int status, const struct rad_packet *answer, void *arg)
+{
+	struct record *r = arg;
+	role_assert_ctl();
+	r->request = NULL;
+	r->is_sending = false;
+	spool.sending_count--;
+	if (status) {
+		record_failed(r, status);
 	} else {
-		bool is_held = !rad_is_alive(RAD_ACCT);
-		if (status != ST_CANCELLED && is_first && is_held && !spool.is_held)
-			log_warning("radius: no server takes accounting records: they are kept and sent later");
-		spool.spooled += is_first;
-		if (is_first)
-			r->failure_count = 1;
-		spool.is_held = spool.is_held || is_held;
-		ready_put(r);
+		spool.sent++;
+		record_end(r);
 	}
 	pump();
 }

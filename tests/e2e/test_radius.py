@@ -25,6 +25,11 @@ alice Cleartext-Password := "wonder"
 short Cleartext-Password := "wonder"
 	Session-Timeout = 1
 
+1003 Cleartext-Password := "of radius"
+	Session-Timeout = 1,
+	Class = "gold",
+	Cisco-AVPair = "plan=silver"
+
 bob Cleartext-Password := "builder"
 
 1000 Cleartext-Password := "of radius"
@@ -442,3 +447,69 @@ def test_interim_records_and_starts_at_the_answer(lab, radius, phone):
     s.wait_calls(0)
     got = of(radius.wait_records(lambda all_: of(all_, uuid, "Stop")), uuid)
     assert [x["Acct-Status-Type"] for x in got][:2] == ["Start", "Interim-Update"] and int(got[1]["Acct-Session-Time"]) >= 1
+
+
+def test_what_memory_does_not_hold_is_on_the_disk_and_comes_later(lab, tmp_path, phone):
+    one = r.FreeRadius(tmp_path / "one", USERS)
+    s = lab(server("one", one.auth, one.acct), more='<param name="spool-memory" value="3"/><param name="accounting-in-flight" value="1"/>')
+    try:
+        uuids = []
+        p = phone("1000", switch=s)
+        for _ in range(6):
+            uuids.append(call(p, "82") and uuid_of(s, "1000"))
+            p.bye()
+            s.wait_calls(0)
+        assert "spool queued 3 " in s.api("radius status")
+        one.start()
+        records = one.wait_records(lambda all_: len(all_) == 12)
+        p_uuid = call(p, "82") and uuid_of(s, "1000")  # while it is caught up
+        p.bye()
+        s.wait_calls(0)
+        records = one.wait_records(lambda all_: len(all_) == 14)
+        for uuid in (*uuids, p_uuid):
+            assert [x["Acct-Status-Type"] for x in of(records, uuid)] == ["Start", "Stop"]
+        starts = [x["Acct-Session-Id"] for x in records if x["Acct-Status-Type"] == "Start"]
+        assert starts == [*uuids, p_uuid]
+        until(lambda: "spool queued 0 under-way 0" in s.api("radius status"))
+    finally:
+        one.stop()
+
+
+def test_without_status_server_the_dead_time_counts(lab, tmp_path):
+    one = r.FreeRadius(tmp_path / "one", USERS)
+    try:
+        s = lab(server("one", one.auth, one.acct, '<param name="status-server" value="false"/><param name="dead-time" value="1"/>')
+                .replace("127.0.0.1", "localhost"))
+        assert s.api("radius test alice wonder") == "-ERR no server answers\n"
+        one.start()
+        until(lambda: s.api("radius test alice wonder").startswith("+OK"))
+    finally:
+        one.stop()
+
+
+def test_a_login_brings_the_calls_time_and_class(digests, radius, phone):
+    digests.passwords["1003"] = "of radius"
+    p = call(phone("1003", switch=digests), "82")
+    uuid = uuid_of(digests, "1003")
+    assert var(digests, uuid, "avpair") == "plan=silver"
+    p.reply(p.expect(method="BYE"), 200)
+    digests.wait_calls(0)
+    stop = of(radius.wait_records(lambda all_: of(all_, uuid, "Stop")), uuid, "Stop")[0]
+    assert stop["Acct-Terminate-Cause"] == "Session-Timeout" and stop["Class"] == "0x676f6c64"
+
+
+def test_a_change_sets_the_end_of_the_call_and_a_disconnect_takes_all_legs(sw, radius, phone):
+    p = call(phone("1000"), "82")
+    uuid = uuid_of(sw, "1000")
+    assert r.disconnect(sw.coa, uuid, r.SECRET, code=43, extra=r.attr(27, 1))[0] == 44
+    p.reply(p.expect(method="BYE"), 200)
+    sw.wait_calls(0)
+    a, b = phone("1000"), phone("1001")
+    a.invite("83")
+    b.take()
+    a.answered()
+    uuid = uuid_of(sw, "1000")
+    assert r.disconnect(sw.coa, None, r.SECRET, extra=r.attr(50, uuid))[0] == 41
+    a.reply(a.expect(method="BYE"), 200)
+    b.reply(b.expect(method="BYE"), 200)
+    sw.wait_calls(0)
