@@ -343,16 +343,22 @@ static ON_CTL struct bill *bill_of(struct leg *leg)
 	return b;
 }
 
+static double price_of(double rate_a_minute, double us)
+{
+	return rate_a_minute / (double)clock_us_of_s(60) * us;
+}
+
 /* What the time until now costs; moves on to where is charged. */
 static ON_CTL double amount_take(struct leg *leg, struct bill *b, double rate)
 {
-	double us = rate / 60 / 1e6, step_s = amount_of(leg, "nibble_increment", "");
+	double step_s = amount_of(leg, "nibble_increment", "");
+	double step_us = step_s >= 1 ? (double)clock_us_of_s((int64_t)step_s) : 0;
 	int64_t now_us = clock_mono_us(), gone_us = now_us - b->last_us;
 	double units_us = (double)gone_us;
 	if (step_s >= 1) /* whole steps in advance */
-		units_us = fmax(1, ceil((double)gone_us / (step_s * 1e6))) * step_s * 1e6;
+		units_us = fmax(1, ceil((double)gone_us / step_us)) * step_us;
 	b->last_us = step_s >= 1 ? b->last_us + (int64_t)units_us : now_us;
-	double amount = us * units_us - b->adjust + b->owed;
+	double amount = price_of(rate, units_us) - b->adjust + b->owed;
 	b->adjust = b->owed = 0;
 	return amount;
 }
@@ -451,7 +457,7 @@ static ON_CTL void resume(struct leg *leg)
 	char *account = account_of(leg, &rate);
 	struct bill *b = hash_get(bills, sv_of(leg->uuid));
 	if (b && b->paused_us) {
-		b->adjust += rate / 60 / 1e6 * (double)(clock_mono_us() - b->paused_us);
+		b->adjust += price_of(rate, (double)(clock_mono_us() - b->paused_us));
 		b->paused_us = 0;
 	}
 	mem_free(account);

@@ -161,8 +161,7 @@ static ON_CTL void into_cache(const char *digits, const struct found *f)
 		return;
 	if (hash_count(cache) >= CACHE_MAX && hash_next(cache, &it)) /* the oldest */
 		hash_del(cache, it.key);
-	*c = (struct cached){
-	    .end_us = clock_mono_us() + (int64_t)param_number("cache-expire", 300) * 1000000, .found = *f};
+	*c = (struct cached){.end_us = clock_mono_us() + clock_us_of_s(param_number("cache-expire", 300)), .found = *f};
 	if (hash_set(cache, sv_of(digits), c))
 		mem_free(c);
 }

@@ -6,6 +6,7 @@
  *
  * What a record says is from outside: its address may stand in a dial string where the configuration has it, as data.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/config.h"
@@ -54,9 +55,9 @@ static ON_CTL int64_t timeout_us(void)
 {
 	uint32_t n;
 	if (!sv_u32(sv_of(param("query-timeout-ms", "")), &n) && n && n <= TIMEOUT_MS_MAX)
-		return (int64_t)n * 1000;
+		return clock_us_of_ms(n);
 	if (!sv_u32(sv_of(param("query-timeout", "")), &n) && n && n <= TIMEOUT_MS_MAX / 1000)
-		return (int64_t)n * 1000000;
+		return clock_us_of_s(n);
 	return 5000000;
 }
 
