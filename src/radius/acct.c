@@ -11,6 +11,8 @@
 #include "base/rand.h"
 #include "cdr/cdr.h"
 #include "core/leg/part.h"
+#include "core/value/self.h"
+#include "loop/work.h"
 #include "radius/radius_i.h"
 #include "text/mark.h"
 
@@ -18,7 +20,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { STATUS_START = 1, STATUS_STOP = 2, STATUS_INTERIM = 3 };
+enum { STATUS_START = 1, STATUS_STOP = 2, STATUS_INTERIM = 3, STATUS_ON = 7, STATUS_OFF = 8 };
 enum { CLASSES_MAX_BYTES = 1024 };
 enum {
 	TERMINATE_USER = 1,
@@ -490,10 +492,29 @@ void rad_leg_end(struct leg *leg)
 	leg_hangup(leg, CAUSE_MANAGER_REQUEST);
 }
 
+/* The switch itself begins or ends (RFC 2866 section 5.1): what a server still holds open of it is over. */
+static ON_CTL void switch_put(uint32_t status)
+{
+	int64_t now_us = clock_wall_us();
+	struct buf b;
+	if (!rad_conf.tells_switch || !rad_is_served(RAD_ACCT))
+		return;
+	buf_init(&b);
+	(void)rad_put_u32(&b, RAD_ACCT_STATUS_TYPE, status);
+	put_text(&b, RAD_ACCT_SESSION_ID, core_uuid());
+	(void)rad_nas_put(&b);
+	(void)rad_put_u32(&b, RAD_EVENT_TIMESTAMP, (uint32_t)(now_us / 1000000));
+	if (!b.failed)
+		rad_spool_put(core_uuid(), now_us, buf_sv(&b));
+	buf_fini(&b);
+}
+
 int rad_acct_start(void)
 {
 	int st = leg_hook_add(LEG_HOOK_REPORTING, on_reporting, NULL);
 	is_on = !st;
+	if (is_on)
+		switch_put(STATUS_ON);
 	return st;
 }
 
@@ -508,5 +529,7 @@ void rad_acct_stop(void)
 {
 	leg_hook_del(LEG_HOOK_REPORTING, on_reporting, NULL);
 	leg_each(timers_cancel, NULL);
+	if (is_on && work_may_wait())
+		switch_put(STATUS_OFF); /* it is in the spool's file: the next start sends it */
 	is_on = false;
 }

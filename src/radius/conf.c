@@ -88,6 +88,7 @@ static ON_CTL int settings_read(const struct xml_node *s)
 	rad_conf.has_b = strchr(legs, 'b') != NULL;
 	rad_conf.starts_at_setup = !strcmp(config_param(s, "start-at", "setup"), "setup");
 	rad_conf.has_unanswered = truth(s, "unanswered", "true");
+	rad_conf.tells_switch = truth(s, "accounting-on", "false");
 	rad_conf.interim_s = number(s, "interim-interval", 0, 0, 86400);
 	rad_conf.interim_min_s = number(s, "interim-minimum", 60, 1, 86400);
 	rad_conf.vendors = vendors_read(s);

@@ -221,6 +221,7 @@ static const struct conf_desc confs[] = {
     {"radius.conf", "legs", "a|b|ab", NULL, "ab", "whose records are made"},
     {"radius.conf", "start-at", "setup|answer", NULL, "setup", "when the Start is sent"},
     {"radius.conf", "unanswered", "boolean", NULL, "true", "a Stop of calls that nobody answered, without a Start"},
+    {"radius.conf", "accounting-on", "boolean", NULL, "false", "Accounting-On at the load, Accounting-Off at the end"},
     {"radius.conf", "interim-interval", "number", "s", "0", "an Interim-Update so often; 0: as the server says"},
     {"radius.conf", "interim-minimum", "number", "s", "60", "a server may not want it more often"},
     {"radius.conf", "vendor-attributes", "list", NULL, "cisco,freeswitch", "cisco, asterisk, freeswitch, none"},

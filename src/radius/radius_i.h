@@ -41,7 +41,7 @@ struct rad_conf {
 	int64_t auth_timeout_us;
 	unsigned vendors; /* RAD_VSA_ */
 	bool has_rfc5090, has_sterman;
-	bool has_a, has_b, starts_at_setup, has_unanswered, needs_timestamp;
+	bool has_a, has_b, starts_at_setup, has_unanswered, tells_switch, needs_timestamp;
 	unsigned interim_s, interim_min_s, coa_port, window_s, spool_max_mb, spool_memory, sockets_max, in_flight_max;
 	struct rad_fields request, accounting, reply;
 	size_t client_count;

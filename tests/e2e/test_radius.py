@@ -25,6 +25,9 @@ alice Cleartext-Password := "wonder"
 short Cleartext-Password := "wonder"
 	Session-Timeout = 1
 
+evil Cleartext-Password := "wonder"
+	Cisco-AVPair = "null/owned"
+
 1003 Cleartext-Password := "of radius"
 	Session-Timeout = 1,
 	Class = "gold",
@@ -63,6 +66,7 @@ def configure(s, servers, more="", coa=None):
         extension("80(\\w+)x(\\w+)", "set made_by=me", "rad_auth $1 $2", "answer", "park"),
         extension("81(\\w+)x(\\w+)", "set radius_auth_continue=true", "rad_auth $1 $2", "answer", "park"),
         extension("82", "answer", "park"),
+        extension("84", "rad_auth evil wonder", "set continue_on_fail=true", "bridge ${avpair}", "set went_on=yes", "answer", "park"),
         extension("83", "bridge user/1001@127.0.0.1"),
     ])
 
@@ -118,6 +122,15 @@ def test_an_accepted_call_has_the_servers_words_as_data(sw, radius, phone):
     assert stop["Asterisk-Dst"] == "80alicexwonder" and stop["Asterisk-Disposition"] == "ANSWERED" and stop["Asterisk-Unique-ID"] == uuid
     assert stop["Freeswitch-Hangupcause"] == "Normal-Clearing" and stop["Freeswitch-Context"] == "default"
     assert "of=me" in stop["Cisco-AVPair"] and int(stop["Acct-Input-Octets"]) >= 0
+
+
+def test_a_servers_word_is_no_dial_string(sw, phone):
+    p = call(phone("1000"), "84")
+    uuid = uuid_of(sw, "1000")
+    assert var(sw, uuid, "avpair") == "null/owned" and var(sw, uuid, "went_on") == "yes"
+    assert "null/" not in "".join(x.split(",", 5)[4] for x in sw.api("show channels").splitlines()[1:] if x.count(",") > 5)
+    p.bye()
+    sw.wait_calls(0)
 
 
 def test_a_rejected_call_ends_or_goes_on_as_the_dialplan_says(sw, radius, phone):
@@ -411,6 +424,13 @@ def test_a_silent_server_costs_its_deadline_and_a_hang_up_does_not_wait(lab, pho
         q = phone("1000", switch=s, register=False)
         again = register(q, 503)
         assert again.get("Retry-After") == "5"
+        for i in range(20):  # they wait; nobody else does
+            other = phone("1000", switch=s, register=False)
+            uri, to = f"sip:{s.domain}", f"<sip:1000@{s.domain}>"
+            other.request("REGISTER", uri, to, f"waits{i}")
+            other.request("REGISTER", uri, to, f"waits{i}", extra=other.authorization(other.expect(401), "REGISTER", uri))
+        began = s.api("status")
+        assert "UP" in began and s.api("radius test a b") == "-ERR no server answers\n"
         assert s.log_text.count("server one does not answer") == 1
     finally:
         peer.stop()
@@ -513,3 +533,18 @@ def test_a_change_sets_the_end_of_the_call_and_a_disconnect_takes_all_legs(sw, r
     a.reply(a.expect(method="BYE"), 200)
     b.reply(b.expect(method="BYE"), 200)
     sw.wait_calls(0)
+
+
+def test_the_switch_tells_when_it_begins_and_ends(lab, tmp_path):
+    one = r.FreeRadius(tmp_path / "one", USERS).start()
+    try:
+        s = lab(server("one", one.auth, one.acct), more='<param name="accounting-on" value="true"/>')
+        one.wait_records(lambda all_: [x["Acct-Status-Type"] for x in all_] == ["Accounting-On"])
+        until(lambda: "spool queued 0" in s.api("radius status"))
+        s.stop()
+        s.start()
+        records = one.wait_records(lambda all_: len(all_) == 3)
+        assert sorted(x["Acct-Status-Type"] for x in records) == ["Accounting-Off", "Accounting-On", "Accounting-On"]
+        assert len({x["Acct-Session-Id"] for x in records}) == 2
+    finally:
+        one.stop()
