@@ -178,10 +178,21 @@ static ON_CTL void result_use(struct leg *leg, int st, const struct rad_packet *
 	if (st == ST_OK)
 		return;
 	bool goes_on = leg_var_is_true(leg, "radius_auth_continue");
-	leg_log(leg, LOG_NOTICE, "rad_auth: %s%s%s", result, st == ST_OK || st == ST_DENIED ? "" : ": ",
-	    st == ST_OK || st == ST_DENIED ? "" : status_text(st));
+	leg_log(leg, LOG_NOTICE, "rad_auth: %s%s%s", result, st == ST_DENIED ? "" : ": ",
+	    st == ST_DENIED ? "" : status_text(st));
 	if (!goes_on)
 		leg_hangup(leg, st == ST_DENIED ? CAUSE_CALL_REJECTED : CAUSE_NORMAL_TEMPORARY_FAILURE);
+}
+
+/* Whom to ask about: a copy. */
+static ON_CTL char *user_dup(struct leg *leg, const char *given)
+{
+	const char *user = given && *given ? given : leg_var(leg, "radius_user");
+	if (!user || !*user)
+		user = leg_var(leg, "sip_auth_username");
+	if (!user || !*user)
+		user = leg->profile->caller_id_number;
+	return mem_strdup(user ? user : "");
 }
 
 /* [user [password]] */
@@ -192,24 +203,21 @@ int rad_app_auth(struct leg *leg, const char *data)
 	struct rad_packet answer = {0};
 	role_assert_co();
 	int st = app_words_init(&w, leg_exec_text(leg, data ? data : ""), 2);
-	const char *user = !st && w.n ? w.w[0] : leg_var(leg, "radius_user");
-	if (!user || !*user)
-		user = leg_var(leg, "sip_auth_username");
-	if (!user || !*user)
-		user = leg->profile->caller_id_number;
+	char *user = user_dup(leg, !st && w.n ? w.w[0] : NULL);
 	bool has_password = !st && w.n > 1;
 	buf_init(&attrs);
 	buf_init(&bytes);
 	if (!st)
 		st = call_attrs(&attrs, leg, user, has_password);
-	if (!st)
+	if (!st) {
 		rad_leg_user(leg, sv_of(user));
-	if (!st)
 		st = ask(leg, &attrs, sv_of(has_password ? w.w[1] : rad_conf.default_password), &bytes, &answer);
+	}
 	if (leg_is_up(leg))
 		result_use(leg, st, &answer);
 	buf_fini(&attrs);
 	buf_fini(&bytes);
+	mem_free(user);
 	app_words_fini(&w);
 	return leg_is_up(leg) ? ST_OK : ST_HANGUP;
 }

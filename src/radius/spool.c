@@ -27,7 +27,7 @@
 
 enum {
 	LINES_MAX = 2000, /* of a file */
-	LINES_DONE = 200, /* a file of so many, all counted off, is ended */
+	LINES_DONE = 50,  /* a file of so many, all counted off, is ended */
 	FAILURES_MAX = 8, /* of a record that a living server does not acknowledge */
 	FILE_MAX_BYTES = 64 << 20,
 	FILE_MODE = 0640,

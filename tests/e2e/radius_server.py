@@ -202,9 +202,10 @@ def answer(code, asked, attrs, secret, mac=True):
 class Peer:
     """A server that answers as the test says: behave(packet, send) on a thread of its own."""
 
-    def __init__(self, behave):
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.bind(("127.0.0.1", 0))
+    def __init__(self, behave, host="127.0.0.1"):
+        self.host = host
+        self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((host, 0))
         self.port, self.behave, self.got = self.sock.getsockname()[1], behave, []
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -218,7 +219,7 @@ class Peer:
             self.behave(packet, lambda p: self.sock.sendto(p, src))
 
     def stop(self):
-        self.sock.sendto(b"end", ("127.0.0.1", self.port))
+        self.sock.sendto(b"end", (self.host, self.port))
         self.thread.join(5)
         self.sock.close()
 

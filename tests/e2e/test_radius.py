@@ -407,6 +407,16 @@ def test_forged_and_foolish_answers_are_not_believed(lab):
         peer.stop()
 
 
+def test_a_server_by_ipv6(lab):
+    peer = r.Peer(lambda packet, send: send(r.answer(2, packet, b"", r.SECRET)), "::1")
+    try:
+        s = lab(server("one", peer.port, 0).replace("127.0.0.1", "::1"))
+        assert s.api("radius test alice wonder").startswith("+OK")
+        assert f"auth [::1]:{peer.port} alive" in s.api("radius status")
+    finally:
+        peer.stop()
+
+
 def test_an_old_server_is_forgiven_where_it_is_said(lab):
     peer = r.Peer(lambda packet, send: send(r.answer(2, packet, b"", r.SECRET, mac=False)))
     try:
