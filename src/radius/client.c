@@ -89,6 +89,7 @@ static ON_CTL void slot_release(struct rad_request *r)
 		return;
 	loop_timer_cancel(&r->again);
 	r->socket->requests[r->id] = NULL;
+	memcpy(r->socket->before[r->id], r->authenticator, RAD_AUTH_BYTES);
 	r->socket->used_count--;
 	r->socket->port->waiting--;
 	if (r->is_trial)
@@ -362,7 +363,11 @@ static ON_CTL bool is_proved(struct rad_port *p, const struct rad_request *r, co
 {
 	enum rad_proof proof = rad_answer_check(answer, r->authenticator, sv_of(p->server->secret));
 	if (proof == RAD_FORGED) {
-		forged_tell(p);
+		const uint8_t *before = r->socket->before[r->id];
+		if (rad_answer_check(answer, before, sv_of(p->server->secret)) == RAD_FORGED)
+			forged_tell(p);
+		else
+			p->counts.strange++; /* late */
 		return false;
 	}
 	/* a Status-Server's answer lets nobody in, and servers send it without */

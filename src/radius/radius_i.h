@@ -57,6 +57,8 @@ struct rad_socket {
 	struct udp *udp;
 	unsigned next_id, used_count;
 	struct rad_request *requests[RAD_IDS];
+	uint8_t before[RAD_IDS]
+	              [RAD_AUTH_BYTES]; /* of the request that had the identifier last: its answer may be late */
 };
 struct rad_counts {
 	uint64_t sent, again, answered, accepted, rejected, timeouts, forged, unproved, strange, died;

@@ -407,6 +407,32 @@ def test_forged_and_foolish_answers_are_not_believed(lab):
         peer.stop()
 
 
+def test_a_late_answer_to_another_request_of_its_number_is_none(lab):
+    held = []
+
+    def behave(packet, send):  # the answer to a request comes when its number is in use again
+        if not held:
+            held.append(packet)
+        if packet == held[0]:
+            return
+        if packet[1] == held[0][1]:
+            send(r.answer(2, held[0], b"", r.SECRET))
+        send(r.answer(2, packet, b"", r.SECRET))
+
+    peer = r.Peer(behave)
+    try:
+        s = lab(server("one", peer.port, 0, '<param name="dead-time" value="1"/><param name="status-server" value="false"/>'),
+                more='<param name="auth-timeout" value="300"/>')
+        assert s.api("radius test alice wonder") == "-ERR no server answers\n"
+        until(lambda: s.api("radius test alice wonder").startswith("+OK"))
+        for _ in range(260):
+            assert s.api("radius test alice wonder").startswith("+OK")
+        text = s.api("radius status")
+        assert "forged 0" in text and "strange 0" not in text, text
+    finally:
+        peer.stop()
+
+
 def test_a_server_by_ipv6(lab):
     peer = r.Peer(lambda packet, send: send(r.answer(2, packet, b"", r.SECRET)), "::1")
     try:
