@@ -77,6 +77,7 @@ static ON_CTL unsigned vendors_read(const struct xml_node *s)
 static ON_CTL int settings_read(const struct xml_node *s)
 {
 	const char *legs = config_param(s, "legs", "ab");
+	char at[CONFIG_AT_CHARS];
 	rad_conf.nas_identifier = mem_strdup(config_param(s, "nas-identifier", core_switchname()));
 	rad_conf.bind_ip = mem_strdup(config_param(s, "bind-ip", "0.0.0.0"));
 	rad_conf.default_password = mem_strdup(config_param(s, "default-password", ""));
@@ -86,7 +87,14 @@ static ON_CTL int settings_read(const struct xml_node *s)
 	rad_conf.auth_timeout_us = clock_us_of_ms(number(s, "auth-timeout", 5000, 100, 60000));
 	rad_conf.has_a = strchr(legs, 'a') != NULL;
 	rad_conf.has_b = strchr(legs, 'b') != NULL;
-	rad_conf.starts_at_setup = !strcmp(config_param(s, "start-at", "setup"), "setup");
+	const char *start = config_param(s, "start-at", "setup");
+	rad_conf.starts_at_setup = !strcmp(start, "setup");
+	if (!rad_conf.starts_at_setup && strcmp(start, "answer") != 0)
+		log_warning("radius: %sstart-at \"%s\" is neither setup nor answer; it is answer",
+		    config_param_at(s, "start-at", at), start);
+	if (!rad_conf.has_a && !rad_conf.has_b)
+		log_warning("radius: %slegs \"%s\" has neither a nor b: there will be no records",
+		    config_param_at(s, "legs", at), legs);
 	rad_conf.has_unanswered = truth(s, "unanswered", "true");
 	rad_conf.tells_switch = truth(s, "accounting-on", "false");
 	rad_conf.interim_s = number(s, "interim-interval", 0, 0, 86400);
