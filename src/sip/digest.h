@@ -38,9 +38,10 @@ enum digest_result {
 	DIGEST_WRONG_REALM, /* an answer, but to another realm only */
 	DIGEST_NO_USER      /* lookup did not know the user: treat as BAD outside */
 };
-struct digest_secret {        /* either */
+struct digest_secret {        /* one of them */
 	const char *password; /* clear text, or NULL */
 	const char *ha1;      /* hex HA1 of the algorithm in use, or NULL */
+	bool is_right;        /* somebody else found the response right: everything else is checked */
 };
 /* Finds the answer for realm (empty realm = any) in Authorization or Proxy-Authorization: ST_NOTFOUND, ST_PARSE, ST_OK.
  * Use it to learn the user name before the password is looked up. */

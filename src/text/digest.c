@@ -83,7 +83,7 @@ void digest_sha512_256(const void *p, size_t n, uint8_t out[32])
 	digest_run(DIGEST_SHA512_256, &(struct digest_piece){p, n}, 1, out);
 }
 
-/* RFC 2104; both hashes used have blocks of 64 bytes. */
+/* RFC 2104; all hashes used have blocks of 64 bytes. */
 static void hmac_run(enum digest_kind kind, size_t digest_bytes, const void *key, size_t key_bytes, const void *p,
     size_t n, uint8_t *out)
 {
@@ -100,6 +100,11 @@ static void hmac_run(enum digest_kind kind, size_t digest_bytes, const void *key
 		pad[i] ^= 0x36 ^ 0x5c;
 	digest_run(kind, (struct digest_piece[]){{pad, sizeof pad}, {inner, digest_bytes}}, 2, out);
 	OPENSSL_cleanse(pad, sizeof pad);
+}
+
+void digest_hmac_md5(const void *key, size_t key_bytes, const void *p, size_t n, uint8_t out[DIGEST_MD5_BYTES])
+{
+	hmac_run(DIGEST_MD5, DIGEST_MD5_BYTES, key, key_bytes, p, n, out);
 }
 
 void digest_hmac_sha1(const void *key, size_t key_bytes, const void *p, size_t n, uint8_t out[DIGEST_SHA1_BYTES])

@@ -14,6 +14,7 @@ ANY void digest_md5(const void *p, size_t n, uint8_t out[DIGEST_MD5_BYTES]);
 ANY void digest_sha1(const void *p, size_t n, uint8_t out[DIGEST_SHA1_BYTES]);
 ANY void digest_sha256(const void *p, size_t n, uint8_t out[DIGEST_SHA256_BYTES]);
 ANY void digest_sha512_256(const void *p, size_t n, uint8_t out[32]);
+ANY void digest_hmac_md5(const void *key, size_t key_bytes, const void *p, size_t n, uint8_t out[DIGEST_MD5_BYTES]);
 ANY void digest_hmac_sha1(const void *key, size_t key_bytes, const void *p, size_t n, uint8_t out[DIGEST_SHA1_BYTES]);
 ANY void digest_hmac_sha256(
     const void *key, size_t key_bytes, const void *p, size_t n, uint8_t out[DIGEST_SHA256_BYTES]);

@@ -1,20 +1,25 @@
-/* Users that only the XML handler knows: a request with a digest answer waits, its transaction and a copy of it held,
- * while the handler's script is asked; then it goes the way that it would have gone at once. Retransmissions meet the
- * transaction meanwhile. How many wait is bounded; a request beyond that is asked to come again. */
+/* Users that only the XML handler knows, and those whose passwords an authenticator knows: a request with a digest
+ * answer waits, its transaction and a copy of it held, while the handler's script and then the authenticator are asked;
+ * then it goes the way that it would have gone at once. Retransmissions meet the transaction meanwhile. How many wait
+ * is bounded; a request beyond that is asked to come again. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "core/conf/dir.h"
 #include "core/event/event.h"
+#include "core/registry/authenticator.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/module_i.h"
 #include "loop/co.h"
 
-enum { WAITING_MAX = 100 };
-static unsigned waiting;
+enum { WAITING_MAX = 100, ASKING_MAX = 1000 }; /* asking: an authenticator only */
+static unsigned waiting, asking;
 
 struct held {
 	struct profile *p;
 	struct sip_stx *tx;
 	struct sip_msg *m;
 	char *user, *domain;
+	bool is_asking; /* counted there */
 	request_fn go;
 };
 
@@ -70,7 +75,7 @@ static ON_CTL struct event *params_of(const struct held *h, const struct sip_aut
 
 static ON_CTL void held_free(struct held *h)
 {
-	waiting--;
+	*(h->is_asking ? &asking : &waiting) -= 1;
 	sip_stx_unref(h->tx);
 	mem_unref(h->p);
 	mem_unref(h->m);
@@ -87,6 +92,51 @@ static ON_CTL bool answer_of(struct profile *p, const struct sip_msg *m, struct 
 	       out->username.n;
 }
 
+/* What the authenticator says; the request then goes on with it. */
+static CO void ask_and_go(struct held *h)
+{
+	struct authenticator_question q;
+	struct sip_auth a;
+	struct vars *vars = NULL;
+	char host[ADDR_TEXT_MAX];
+	const char *name = auth_authenticator_of(h->p, h->tx, h->m, &a);
+
+	if (!name) {
+		h->go(h->p, h->tx, h->m);
+		return;
+	}
+	const struct sip_uri *who = h->m->method == SIP_REGISTER ? &h->m->to.uri : &h->m->from.uri;
+	q = (struct authenticator_question){.username = a.username,
+	    .realm = a.realm,
+	    .nonce = a.nonce,
+	    .method = h->m->method_text,
+	    .uri = a.uri,
+	    .response = a.response,
+	    .qop = a.qop,
+	    .cnonce = a.cnonce,
+	    .nc = a.nc,
+	    .algorithm = a.algorithm,
+	    .opaque = a.opaque,
+	    .user = who->user,
+	    .host = who->host,
+	    .domain = h->domain,
+	    .profile = h->p->conf.name,
+	    .network_addr = addr_host(sip_stx_peer(h->tx), host)};
+	char *copy = mem_strdup(name); /* the directory may be another before the answer is here */
+	int st = vars_new(&vars);
+	if (!st)
+		st = authenticator_ask(copy, &q, vars);
+	if (st == ST_NOTFOUND)
+		log_error("sofia: %s: there is no authenticator \"%s\": is its module loaded?", h->p->conf.name, copy);
+	if (h->p->stack && !sip_stx_is_done(h->tx)) {
+		auth_verdict_set(h->tx, st, vars);
+		h->go(h->p, h->tx, h->m);
+		auth_verdict_set(NULL, ST_OK, NULL);
+	}
+	vars_free(vars);
+	mem_free(copy);
+}
+
 static void held_main(void *arg)
 {
 	struct held *h = arg;
@@ -95,17 +145,20 @@ static void held_main(void *arg)
 	struct buf realm;
 
 	role_assert_co();
-	if (answer_of(h->p, h->m, &realm, &answer))
-		params = params_of(h, &answer);
-	buf_fini(&realm);
-	int st = dir_user_load(sv_of(h->user), sv_of(h->domain), params);
-	mem_unref(params);
+	int st = ST_OK;
+	if (dir_has_handler() && dir_user_needs_load(sv_of(h->user), sv_of(h->domain))) {
+		if (answer_of(h->p, h->m, &realm, &answer))
+			params = params_of(h, &answer);
+		buf_fini(&realm);
+		st = dir_user_load(sv_of(h->user), sv_of(h->domain), params);
+		mem_unref(params);
+	}
 	if (h->p->stack && !sip_stx_is_done(h->tx)) {
 		struct dir_user *filed = NULL;
 		if (st && st != ST_NOTFOUND && dir_user_find(sv_of(h->user), sv_of(h->domain), &filed))
 			sip_stx_reply_once(h->tx, 503, NULL, "Retry-After: 2\r\n"); /* nobody knows whether he exists */
 		else
-			h->go(h->p, h->tx, h->m);
+			ask_and_go(h);
 		mem_unref(filed);
 	}
 	held_free(h);
@@ -117,21 +170,25 @@ bool request_waits(struct profile *p, struct sip_stx *tx, const struct sip_msg *
 	struct buf realm;
 	struct held *h = NULL;
 
-	if (!dir_has_handler())
+	if (!dir_has_handler() && !authenticator_is_any())
 		return false;
 	bool is_answer = answer_of(p, m, &realm, &answer);
 	struct sv domain = *p->conf.force_register_domain ? sv_of(p->conf.force_register_domain) : buf_sv(&realm);
-	if (!is_answer || !dir_user_needs_load(answer.username, domain)) {
+	bool needs_load = is_answer && dir_has_handler() && dir_user_needs_load(answer.username, domain);
+	struct sip_auth asked;
+	if (!is_answer || (!needs_load && !auth_authenticator_of(p, tx, m, &asked))) {
 		buf_fini(&realm);
 		return false;
 	}
-	if (waiting < WAITING_MAX && (h = mem_zalloc(sizeof(*h)))) {
-		waiting++;
+	bool has_room = needs_load ? waiting < WAITING_MAX : asking < ASKING_MAX;
+	if (has_room && (h = mem_zalloc(sizeof(*h)))) {
+		*(needs_load ? &waiting : &asking) += 1;
 		*h = (struct held){.p = mem_ref(p),
 		    .tx = sip_stx_ref(tx),
 		    .m = sip_msg_dup(m),
 		    .user = sv_dup(answer.username),
 		    .domain = sv_dup(domain),
+		    .is_asking = !needs_load,
 		    .go = go};
 	}
 	buf_fini(&realm);

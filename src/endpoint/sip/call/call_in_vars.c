@@ -51,6 +51,11 @@ static ON_CTL void user_vars(struct leg *leg, const struct caller *who)
 	dir_user_each_var(u, user_var, leg);
 	leg_var_set(leg, "user_name", dir_user_id(u));
 	leg_var_set(leg, "domain_name", dir_user_domain(u));
+	const char *name, *value;
+	for (size_t i = 0; who->auth.vars && i < vars_count(who->auth.vars); i++) {
+		vars_at(who->auth.vars, i, &name, &value);
+		leg_var_set(leg, name, value); /* of the authenticator: data */
+	}
 }
 
 /* What the addresses of an INVITE say behind themselves. */

@@ -9,6 +9,7 @@
 #include "base/rand.h"
 #include "core/conf/acl.h"
 #include "core/conf/dir.h"
+#include "core/value/vars.h"
 #include "endpoint/sip/profile/profile_i.h"
 #include "guard/guard.h"
 
@@ -31,6 +32,7 @@ void auth_fini(struct auth *a)
 	mem_unref(a->user);
 	mem_free(a->username);
 	mem_free(a->realm);
+	vars_free(a->vars);
 	memset(a, 0, sizeof(*a));
 }
 
@@ -179,6 +181,72 @@ static ON_CTL bool user_acl_allows(const struct dir_user *u, const struct addr *
 	return !acl || !*acl || acl_allows(sv_of(acl), src, NULL, NULL);
 }
 
+/* ---- somebody else knows the passwords ------------------------------------------------------------------------- */
+static struct {
+	const struct sip_stx *tx;
+	int status;
+	const struct vars *vars;
+} verdict;
+
+void auth_verdict_set(const struct sip_stx *tx, int status, struct vars *vars)
+{
+	verdict.tx = tx, verdict.status = status, verdict.vars = vars;
+}
+
+static ON_CTL const char *authenticator_of(const struct profile *p, const struct dir_user *u)
+{
+	const char *name = u ? dir_user_param(u, "authenticator") : NULL;
+	if (!name)
+		name = p->conf.authenticator;
+	return *name && strcmp(name, "directory") != 0 ? name : NULL;
+}
+
+/* All but the response: whose nonce it is, how old, for what; DIGEST_BAD is what remains to be asked. */
+static ON_CTL enum digest_result check_around(
+    struct profile *p, const struct sip_msg *m, const char *realm, const struct addr *src)
+{
+	return digest_check(p->digest, m, is_proxy_kind(m), realm, &(struct digest_secret){.ha1 = ""}, src);
+}
+
+const char *auth_authenticator_of(
+    struct profile *p, const struct sip_stx *tx, const struct sip_msg *m, struct sip_auth *answer)
+{
+	struct dir_user *user = NULL;
+	const struct addr *src = sip_stx_peer(tx);
+	const char *name = NULL;
+	struct buf realm;
+	buf_init(&realm);
+	auth_realm_put(p, m, &realm);
+	if (realm.p && !realm.failed && !digest_answer_get(m, is_proxy_kind(m), buf_sv(&realm), answer) &&
+	    answer->username.n && !guard_is_user_barred(src, answer->username)) {
+		const char *domain = *p->conf.force_register_domain ? p->conf.force_register_domain : realm.p;
+		if (dir_user_find(answer->username, sv_of(domain), &user) < 0)
+			user = NULL;
+		name = authenticator_of(p, user);
+	}
+	bool is_datagram = !sip_transport_is_reliable(sip_stx_transport(tx));
+	if (name && check_around(p, m, realm.p, is_datagram ? src : NULL) != DIGEST_BAD)
+		name = NULL; /* auth_check says what is wrong */
+	mem_unref(user);
+	buf_fini(&realm);
+	return name;
+}
+
+/* The verdict in place of a password. *is_unknown: nobody can say. */
+static ON_CTL enum digest_result check_verdict(struct profile *p, const struct sip_stx *tx, const struct sip_msg *m,
+    const char *realm, const struct dir_user *u, const struct addr *src, bool *is_unknown)
+{
+	if (verdict.tx == tx && !verdict.status && u)
+		return digest_check(
+		    p->digest, m, is_proxy_kind(m), realm, &(struct digest_secret){.is_right = true}, src);
+	if (verdict.tx == tx && !verdict.status)
+		log_warning("sofia: %s: the authenticator accepts a user whom the directory does not know: refused",
+		    p->conf.name);
+	enum digest_result r = check_around(p, m, realm, src);
+	*is_unknown = r == DIGEST_BAD && (verdict.tx != tx || (verdict.status && verdict.status != ST_DENIED));
+	return r;
+}
+
 /* A user that is not there, or has no password, is looked at as one whose password nobody can know: the same work. */
 static ON_CTL enum digest_result check_answer(
     struct profile *p, const struct sip_msg *m, const char *realm, const struct dir_user *u, const struct addr *src)
@@ -239,8 +307,16 @@ enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct
 	if (dir_user_find(answer.username, sv_of(domain), &user) < 0)
 		user = NULL;
 	bool is_datagram = !sip_transport_is_reliable(sip_stx_transport(tx));
-	enum digest_result r = check_answer(p, m, realm.p, user, is_datagram ? src : NULL);
-	if (r == DIGEST_STALE || r == DIGEST_REPLAY || r == DIGEST_NO_HEADER || r == DIGEST_WRONG_REALM) {
+	const char *authenticator = authenticator_of(p, user);
+	bool is_unknown = false;
+	enum digest_result r = authenticator
+	                           ? check_verdict(p, tx, m, realm.p, user, is_datagram ? src : NULL, &is_unknown)
+	                           : check_answer(p, m, realm.p, user, is_datagram ? src : NULL);
+	if (is_unknown) { /* it guessed nothing: it is not counted */
+		log_debug("sofia: %s: authenticator %s does not say who %.*s is", p->conf.name, authenticator,
+		    SVF(answer.username));
+		sip_stx_reply_once(tx, 503, NULL, "Retry-After: 5\r\n");
+	} else if (r == DIGEST_STALE || r == DIGEST_REPLAY || r == DIGEST_NO_HEADER || r == DIGEST_WRONG_REALM) {
 		challenge(p, tx, m, realm.p, r == DIGEST_STALE || r == DIGEST_REPLAY);
 		outcome = AUTH_CHALLENGED;
 	} else if (r == DIGEST_MALFORMED) {
@@ -249,9 +325,11 @@ enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct
 		outcome = refuse(p, tx, m, user ? digest_result_text(r) : "no such user", true);
 	} else if (!user_acl_allows(user, src)) {
 		outcome = refuse(p, tx, m, "auth-acl", false);
-	} else if (is_default_password_refused(p, src, user)) {
+	} else if (!authenticator && is_default_password_refused(p, src, user)) {
 		outcome = refuse(p, tx, m, "default password", false);
 	} else {
+		if (authenticator && verdict.vars && !vars_new(&out->vars))
+			(void)vars_copy(out->vars, verdict.vars);
 		out->user = mem_ref(user);
 		out->username = sv_dup(answer.username);
 		/* force-register-domain: a realm of the caller's choice is not to look like another domain's login */

@@ -127,6 +127,7 @@ ON_CTL void trace_filter_gateway_set(bool (*fn)(struct sv name, const struct add
 struct auth {
 	struct dir_user *user;  /* reference, or NULL (blind, access list) */
 	char *username, *realm; /* owned; NULL without digest */
+	struct vars *vars;      /* what an authenticator says of the call, or NULL; owned */
 };
 enum auth_outcome {
 	AUTH_NONE,
@@ -136,6 +137,13 @@ enum auth_outcome {
 };
 ON_CTL enum auth_outcome auth_check(struct profile *p, struct sip_stx *tx, const struct sip_msg *m, struct auth *out);
 ON_CTL void auth_fini(struct auth *a);
+/* Who is to be asked about this request instead of the directory (core/registry/authenticator.h): its user's or the
+ * profile's authenticator, when it has an answer to a nonce of ours that could be right. NULL: nobody. Borrowed. */
+ON_CTL const char *auth_authenticator_of(
+    struct profile *p, const struct sip_stx *tx, const struct sip_msg *m, struct sip_auth *answer);
+/* What it said of that request: auth_check goes by it. tx NULL: it is forgotten; a request that has an authenticator
+ * and no verdict is refused. vars: borrowed until then. */
+ON_CTL void auth_verdict_set(const struct sip_stx *tx, int status, struct vars *vars);
 ON_CTL void auth_failed_count(struct profile *p, const struct addr *src); /* a failed answer, never a challenge */
 /* The same of a request, and the ban list hears of it (guard/guard.h). */
 ON_CTL void auth_failed_tell(struct profile *p, const struct sip_stx *tx, const struct sip_msg *m);

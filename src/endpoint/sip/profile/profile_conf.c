@@ -148,6 +148,7 @@ static const struct param params[] = {
     P("nonce-ttl", P_UINT, nonce_ttl_s, "60"),
     P("max-auth-validity", P_UINT, max_auth_validity, "0"),
     P("rfc8760-auth-algorithms", P_TEXT, auth_algorithms, "MD5"),
+    P("authenticator", P_TEXT, authenticator, ""),
     P("apply-inbound-acl", P_LIST, inbound_acl, ""),
     P("apply-register-acl", P_LIST, register_acl, ""),
     P("apply-nat-acl", P_LIST, nat_acl, ""),
