@@ -49,7 +49,7 @@ for await (const line of readline.createInterface({ input: process.stdin })) {
   try {
     console.log(JSON.stringify({ ok: (await ops[op](how)) ?? null }));
   } catch (e) {
-    console.log(JSON.stringify({ error: String(e).slice(0, 1500), page: await page.innerText('body').catch(() => '') }));
+    console.log(JSON.stringify({ error: String(e).slice(0, 1500), problems: problems.splice(0), page: await page.innerText('body').catch(() => '') }));
   }
 }
 await context.close();
