@@ -1,14 +1,16 @@
 import vue from '@vitejs/plugin-vue';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
-// a .gz beside each file worth it: the switch sends it as it is
+// a .gz beside each file worth it: the switch sends it as it is. From what was written, for others still change the bundle.
 const packed = {
   name: 'packed',
-  generateBundle(_, bundle) {
-    for (const [name, part] of Object.entries(bundle)) {
-      const source = part.type === 'chunk' ? part.code : part.source;
+  writeBundle({ dir }, bundle) {
+    for (const name of Object.keys(bundle)) {
+      const source = readFileSync(join(dir, name));
       if (/\.(js|css)$/.test(name) && source.length > 1024)
-        this.emitFile({ type: 'asset', fileName: `${name}.gz`, source: gzipSync(source, { level: 9 }) });
+        writeFileSync(join(dir, `${name}.gz`), gzipSync(source, { level: 9 }));
     }
   },
 };

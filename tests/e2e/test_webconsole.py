@@ -4,6 +4,7 @@ import pytest
 import web_console
 from calls import accept, bridged, ended, talks
 from http_client import Door
+from wire import sdp
 
 import tandem as t
 
@@ -89,8 +90,13 @@ def test_a_call_is_seen_and_dragged(sw, page, phone):
     c.talk.hears(600)
     page.wait(at=f"{ROW}:has-text('1006'):has-text('active')")
     page.click(at=f"{ROW} button:has-text('Hold')")
+    held = a.expect(method="INVITE")
+    a.reply(held, 200, "OK", sdp(a.rtp_port, direction="recvonly", version=2))
+    a.expect(method="ACK")
     page.wait(at=f"{ROW}:has-text('on hold')")
     page.click(at=f"{ROW} button:has-text('Take back')")
+    a.reply(a.expect(method="INVITE"), 200, "OK", sdp(a.rtp_port, version=3))
+    a.expect(method="ACK")
     page.wait(at=f"{ROW}:has-text('active')")
     page.click(at=f"{ROW} button:has-text('Hang up')")
     ended(a), ended(c)

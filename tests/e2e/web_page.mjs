@@ -14,7 +14,7 @@ const page = context.pages()[0] || await context.newPage();
 page.setDefaultTimeout(12000);
 const problems = []; // exceptions, refusals by the Content-Security-Policy
 page.on('pageerror', e => problems.push(`exception: ${e}`));
-page.on('console', m => { if (/Content.Security.Policy|Trusted|Uncaught/i.test(m.text())) problems.push(m.text()); });
+page.on('console', m => { if (/Content.Security.Policy|Trusted|Uncaught|Error:/i.test(m.text())) problems.push(m.text()); });
 
 const ops = {
   goto: ({ path }) => page.goto(origin + path).then(r => r && r.status()),
